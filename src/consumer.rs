@@ -1,0 +1,314 @@
+//! The end that reads, whatever the shape.
+
+use core::fmt;
+use core::marker::PhantomData;
+use core::ptr::NonNull;
+use std::path::Path;
+
+use crossbeam_utils::CachePadded;
+
+use crate::cursor::{RIDE_WORDS, ReadCursor, TailLine};
+use crate::error::{Error, PopError};
+use crate::layout::HINT_RIDE;
+use crate::parker::{Deadline, Ladder, Step};
+use crate::ring::{Ring, RingOptions, RoleGuard, Shape, again};
+use crate::sync::PLAIN;
+
+/// The end of a ring that reads.
+///
+/// `T` is a [`Record`](crate::Record) for a ring of fixed-size records, or
+/// `[u8]` for a ring of frames; each shape has its own methods below.
+///
+/// Dropping the consumer closes its end: a producer that finds the ring full
+/// sees `Abandoned`. What was not released stays in the ring for the next
+/// consumer. The same holds when the process dies.
+///
+/// What `try_pop` says of an empty ring is true for a moment only: the producer
+/// may be writing. That there is a message stays true until this consumer
+/// takes it.
+///
+/// ```
+/// use quoit::{Consumer, PopError};
+/// use std::time::Duration;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let name = &format!("quoit-doc-consumer-{}", std::process::id());
+/// let mut consumer = Consumer::<u64>::open_or_create(name, 1024)?;
+/// match consumer.pop_timeout(Duration::from_millis(5)) {
+///     Ok(value) => println!("{value}"),
+///     Err(PopError::Empty) => println!("nothing came in time"),
+///     Err(error) => return Err(error.into()),
+/// }
+/// # drop(consumer);
+/// # quoit::unlink(name)?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A consumer is `Send` but not `Sync`, and its methods take `&mut self`:
+///
+/// ```compile_fail,E0277
+/// fn shared<T: Sync>() {}
+/// shared::<quoit::Consumer<u64>>();
+/// ```
+pub struct Consumer<T: ?Sized> {
+    pub(crate) cursor: CachePadded<ReadCursor>,
+    polls: Polls,
+    /// The ride that a peek has handed out.
+    pub(crate) carried: Carried,
+    pub(crate) data: NonNull<u8>,
+    pub(crate) role: RoleGuard,
+    shape: PhantomData<*const T>,
+}
+
+/// A private copy of the message at `position`, kept until its release: a
+/// second peek cannot differ from the first.
+#[derive(Debug, Default)]
+pub(crate) struct Carried {
+    pub(crate) position: Option<u64>,
+    pub(crate) words: [u64; RIDE_WORDS],
+}
+
+/// What the polls tell of the load: whether a ride would help.
+#[derive(Debug, Default)]
+struct Polls {
+    empty: u32,
+    crowded: u32,
+    /// What the sleep word says.
+    hinted: bool,
+}
+
+/// Empty polls after which the consumer has caught up.
+const CAUGHT_UP: u32 = 4;
+/// Polls in a row with more than one message after which it has not.
+const BEHIND: u32 = 8;
+
+// SAFETY: the pointers lead into memory that `role` keeps mapped and that is
+// bound to no thread; records are `Send`.
+unsafe impl<T: ?Sized> Send for Consumer<T> {}
+
+impl<T: Shape + ?Sized> Consumer<T> {
+    /// Creates a ring of `capacity` slots (bytes for frames) and takes its
+    /// consumer's role.
+    ///
+    /// # Errors
+    ///
+    /// As [`RingOptions::create`].
+    ///
+    /// # Real-time
+    ///
+    /// Makes syscalls and allocates.
+    pub fn create(name: impl AsRef<Path>, capacity: u64) -> Result<Self, Error> {
+        RingOptions::new(capacity).create(name)?.consumer()
+    }
+
+    /// Opens a ring and takes its consumer's role.
+    ///
+    /// # Errors
+    ///
+    /// As [`Ring::open`] and [`Ring::consumer`].
+    ///
+    /// # Real-time
+    ///
+    /// Makes syscalls and allocates.
+    pub fn open(name: impl AsRef<Path>) -> Result<Self, Error> {
+        let name = name.as_ref();
+        again(|| Ring::open(name)?.consumer())
+    }
+
+    /// Opens a ring, or creates it if there is none, and takes its consumer's
+    /// role.
+    ///
+    /// # Errors
+    ///
+    /// As [`RingOptions::open_or_create`] and [`Ring::consumer`].
+    ///
+    /// # Real-time
+    ///
+    /// Makes syscalls and allocates.
+    pub fn open_or_create(name: impl AsRef<Path>, capacity: u64) -> Result<Self, Error> {
+        let name = name.as_ref();
+        let options = RingOptions::new(capacity);
+        again(|| options.open_or_create(name)?.consumer())
+    }
+
+    pub(crate) fn take(role: RoleGuard) -> Result<Self, Error> {
+        let shared = role.shared();
+        let header = role.header();
+        let (tail, head) = (&header.producer.tail, &header.consumer.head);
+        let cursor = ReadCursor::resume(tail, head, shared.capacity())?;
+        // No hint from a predecessor.
+        header.sleep.consumer.store(0, PLAIN);
+        Ok(Self {
+            cursor: CachePadded::new(cursor),
+            polls: Polls::default(),
+            carried: Carried::default(),
+            data: shared.data(),
+            role,
+            shape: PhantomData,
+        })
+    }
+}
+
+impl<T: ?Sized> Consumer<T> {
+    /// Slots, or bytes for frames; a power of two.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    pub fn capacity(&self) -> u64 {
+        self.role.shared().capacity()
+    }
+
+    /// The position of the next message: how many slots, or bytes with headers
+    /// and padding for frames, were ever released, by this consumer and those
+    /// before it, counted from the ring's first position.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    pub fn position(&self) -> u64 {
+        self.cursor.position()
+    }
+
+    /// Slots, or bytes for frames, that are published and not yet released.
+    /// The producer may publish more at any moment.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    pub fn fill(&self) -> u64 {
+        // Advice: orders nothing, and may be late.
+        let tail = self.role.header().producer.tail.load(PLAIN);
+        tail.wrapping_sub(self.position()).min(self.capacity())
+    }
+
+    /// Whether a producer came and is gone now, closed or dead. What it
+    /// published may be unread still. A producer that never came is not gone,
+    /// and another one may come at any time.
+    ///
+    /// # Real-time
+    ///
+    /// No allocation; makes a syscall unless the producer closed its end.
+    pub fn is_abandoned(&self) -> bool {
+        self.role.peer_gone()
+    }
+
+    /// Looks at the tail: units that can be read, or why there are none.
+    #[inline(always)]
+    pub(crate) fn look(&mut self) -> Result<u64, PopError> {
+        match self.cursor.look(&self.role.header().producer.tail) {
+            Ok(0) => self.nothing(),
+            Ok(unread) => Ok(unread),
+            Err(corrupt) => Err(PopError::Corrupt(corrupt)),
+        }
+    }
+
+    /// Empty, unless the producer closed its end; then what it published before
+    /// still counts.
+    #[inline]
+    fn nothing(&mut self) -> Result<u64, PopError> {
+        self.polls.crowded = 0;
+        self.polls.empty = self.polls.empty.saturating_add(1);
+        if self.polls.empty >= CAUGHT_UP && !self.polls.hinted {
+            self.hint(true);
+        }
+        if self.role.peer_closed() {
+            return self.last_look();
+        }
+        Err(PopError::Empty)
+    }
+
+    /// The last look found more than one message.
+    #[inline]
+    pub(crate) fn crowded(&mut self) {
+        self.polls.empty = 0;
+        self.polls.crowded = self.polls.crowded.saturating_add(1);
+        if self.polls.crowded >= BEHIND && self.polls.hinted {
+            self.hint(false);
+        }
+    }
+
+    /// Tells the producer whether a ride would help. Rare: the word is in a
+    /// line that the producer reads after every publish.
+    #[cold]
+    fn hint(&mut self, caught_up: bool) {
+        self.polls.hinted = caught_up;
+        let word = if caught_up { HINT_RIDE } else { 0 };
+        self.role.header().sleep.consumer.store(word, PLAIN);
+    }
+
+    /// What a producer that is gone has left.
+    #[cold]
+    fn last_look(&mut self) -> Result<u64, PopError> {
+        match self.cursor.look(&self.role.header().producer.tail) {
+            Ok(0) => Err(PopError::Abandoned),
+            Ok(unread) => Ok(unread),
+            Err(corrupt) => Err(PopError::Corrupt(corrupt)),
+        }
+    }
+
+    /// Repeats `attempt` until it finds something or the deadline has passed.
+    /// The attempt itself looks at the tail, so that it meets the ride.
+    pub(crate) fn wait<R>(
+        &mut self,
+        deadline: Deadline,
+        mut attempt: impl FnMut(&mut Self) -> Result<R, PopError>,
+    ) -> Result<R, PopError> {
+        let mut ladder = Ladder::new(deadline);
+        loop {
+            match attempt(self) {
+                Err(PopError::Empty) => {}
+                other => return other,
+            }
+            match ladder.step() {
+                Step::Again => {}
+                Step::Look if !self.role.peer_gone() => {}
+                Step::Look => drop(self.last_look()?),
+                Step::TimedOut => return Err(PopError::Empty),
+            }
+        }
+    }
+
+    /// Takes the ride, if it is the message that ends at the tail of the last
+    /// look.
+    #[inline(always)]
+    pub(crate) fn ride(&self, words: &mut [u64]) -> bool {
+        let page = &self.role.header().producer;
+        let line = TailLine {
+            tail: &page.tail,
+            ride_position: &page.ride_position,
+            ride: &page.ride,
+        };
+        self.cursor.ride(words, line)
+    }
+
+    /// Gives `units` back that were read.
+    #[inline(always)]
+    pub(crate) fn release(&mut self, units: u64) {
+        self.cursor
+            .release(units, &self.role.header().consumer.head);
+    }
+
+    /// The address of the byte at `offset` in the data.
+    ///
+    /// # Safety
+    ///
+    /// `offset` is at most the data's length.
+    #[inline(always)]
+    pub(crate) unsafe fn at(&self, offset: usize) -> *const u8 {
+        // SAFETY: the caller's promise; `role` keeps the data mapped.
+        unsafe { self.data.as_ptr().add(offset) }
+    }
+}
+
+/// Shows positions, never payload.
+impl<T: ?Sized> fmt::Debug for Consumer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Consumer")
+            .field("position", &self.position())
+            .field("fill", &self.fill())
+            .field("capacity", &self.capacity())
+            .finish_non_exhaustive()
+    }
+}

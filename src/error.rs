@@ -1,0 +1,416 @@
+//! Every error that the crate returns.
+//!
+//! Hot errors ([`PushError`], [`ClaimError`], [`PopError`]) are small enums;
+//! cold ones ([`Error`]) say what to do. All convert into [`io::Error`].
+
+use core::fmt;
+use std::error;
+use std::io;
+
+/// One of the two ends of a ring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// The end that writes.
+    Producer,
+    /// The end that reads.
+    Consumer,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Producer => "producer",
+            Self::Consumer => "consumer",
+        })
+    }
+}
+
+/// A value in the segment that breaks the rules of the layout.
+///
+/// The endpoint that found it is poisoned: it answers with this error from now
+/// on, and touches the ring no more. The way out is to drop the endpoint and
+/// either take the role again, which checks both positions afresh, or, since
+/// whoever wrote this value may have written others, to replace the ring with
+/// [`RingOptions::replace`](crate::RingOptions::replace).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Corrupt {
+    /// The word or field, as `layout.md` calls it.
+    pub field: &'static str,
+    /// What was found there.
+    pub found: u64,
+}
+
+impl fmt::Display for Corrupt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the ring is corrupt: its {} cannot be {:#x}; replace the ring",
+            self.field, self.found
+        )
+    }
+}
+
+impl error::Error for Corrupt {}
+
+/// Why a ring could not be created or opened, or a role not be taken.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The name cannot be a ring's name.
+    InvalidName {
+        /// The name as given.
+        name: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The ring cannot have this capacity or first position.
+    InvalidCapacity {
+        /// The number as given.
+        capacity: u64,
+        /// What to do about it.
+        reason: &'static str,
+    },
+    /// `create` found a ring of this name.
+    AlreadyExists {
+        /// The ring's name.
+        name: String,
+        /// Whether a producer or a consumer holds it.
+        in_use: bool,
+    },
+    /// `open` found nothing of this name.
+    NotFound {
+        /// The ring's name.
+        name: String,
+    },
+    /// Another endpoint, here or in another process, has the role.
+    InUse {
+        /// The role.
+        role: Role,
+        /// The process that took it, as it says itself; a hint for people.
+        pid: u32,
+    },
+    /// The file is not a quoit ring.
+    NotARing {
+        /// The file's name.
+        name: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The ring has another layout than this crate knows.
+    VersionMismatch {
+        /// The ring's layout version.
+        found: u32,
+        /// This crate's.
+        expected: u32,
+    },
+    /// The ring holds records where frames were asked for, or the other way.
+    ShapeMismatch {
+        /// `"slots"` or `"frames"`, as found.
+        found: &'static str,
+        /// What was asked for.
+        expected: &'static str,
+    },
+    /// The ring holds other records: another size, alignment or tag.
+    SchemaMismatch {
+        /// The ring's fingerprint.
+        found: u64,
+        /// The fingerprint that was asked for.
+        expected: u64,
+    },
+    /// `open_or_create` found a ring of another capacity.
+    CapacityMismatch {
+        /// The ring's capacity.
+        found: u64,
+        /// The capacity that was asked for.
+        expected: u64,
+    },
+    /// There is not enough memory for the ring. Nothing was created.
+    NotEnoughMemory {
+        /// Bytes that the ring takes.
+        wanted: u64,
+        /// Bytes that were free.
+        available: u64,
+        /// Where to find more.
+        hint: &'static str,
+    },
+    /// RLIMIT_FSIZE of this process is too low. Nothing was created.
+    FileSizeLimit {
+        /// Bytes that the ring takes.
+        wanted: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The segment was unlinked or replaced; open the name again.
+    Superseded {
+        /// The ring's name.
+        name: String,
+    },
+    /// A value in the segment breaks the rules of the layout.
+    Corrupt(Corrupt),
+    /// The system refused.
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// The ring's name.
+        name: String,
+        /// The system's answer.
+        source: io::Error,
+    },
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InvalidName { name, reason } => {
+                write!(f, "{name:?} cannot name a ring: {reason}")
+            }
+            Self::InvalidCapacity { capacity, reason } => write!(f, "{capacity}: {reason}"),
+            Self::AlreadyExists { name, in_use: true } => write!(
+                f,
+                "ring {name:?} exists and is in use; open it, or choose another name"
+            ),
+            Self::AlreadyExists {
+                name,
+                in_use: false,
+            } => write!(
+                f,
+                "ring {name:?} exists, though nobody holds it; open it, use open_or_create, \
+                 or replace it with RingOptions::replace(true)"
+            ),
+            Self::NotFound { name } => write!(
+                f,
+                "there is no ring {name:?}; create it first, or use open_or_create"
+            ),
+            Self::InUse { role, pid } => write!(
+                f,
+                "the ring has a {role} already (process {pid}); end that one first"
+            ),
+            Self::NotARing { name, reason } => write!(
+                f,
+                "{name:?} is not a quoit ring: {reason}; choose another name or remove the file"
+            ),
+            Self::VersionMismatch { found, expected } => write!(
+                f,
+                "the ring has layout version {found}, this program knows {expected}; \
+                 build both ends with the same major version of quoit"
+            ),
+            Self::ShapeMismatch { found, expected } => write!(
+                f,
+                "the ring holds {found}, not {expected}; open it with the type it was created with"
+            ),
+            Self::SchemaMismatch { found, expected } => write!(
+                f,
+                "the ring's schema is {found:#018x}, not {expected:#018x}: the record's size, \
+                 alignment or tag differs; use the same type, or the same RingOptions::schema"
+            ),
+            Self::CapacityMismatch { found, expected } => write!(
+                f,
+                "the ring has capacity {found}, not {expected}; ask for {found}, or use open, \
+                 which takes any, or replace the ring"
+            ),
+            Self::NotEnoughMemory {
+                wanted,
+                available,
+                hint,
+            } => write!(
+                f,
+                "the ring takes {wanted} bytes, and {available} are available; {hint}"
+            ),
+            Self::FileSizeLimit { wanted, limit } => write!(
+                f,
+                "the ring takes {wanted} bytes, and this process may write files of {limit}; \
+                 raise it with ulimit -f"
+            ),
+            Self::Superseded { name } => write!(
+                f,
+                "ring {name:?} was unlinked or replaced since it was opened; open it again"
+            ),
+            Self::Corrupt(corrupt) => corrupt.fmt(f),
+            Self::Io {
+                doing,
+                name,
+                source,
+            } => write!(f, "could not {doing} {name:?}: {source}"),
+        }
+    }
+}
+
+impl error::Error for Error {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Io { source, .. } => Some(source),
+            Self::Corrupt(corrupt) => Some(corrupt),
+            _ => None,
+        }
+    }
+}
+
+impl From<Corrupt> for Error {
+    fn from(corrupt: Corrupt) -> Self {
+        Self::Corrupt(corrupt)
+    }
+}
+
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        use io::ErrorKind as Kind;
+        let kind = match &error {
+            Error::InvalidName { .. } | Error::InvalidCapacity { .. } => Kind::InvalidInput,
+            Error::AlreadyExists { .. } => Kind::AlreadyExists,
+            Error::NotFound { .. } => Kind::NotFound,
+            Error::InUse { .. } => Kind::ResourceBusy,
+            Error::NotARing { .. }
+            | Error::VersionMismatch { .. }
+            | Error::ShapeMismatch { .. }
+            | Error::SchemaMismatch { .. }
+            | Error::CapacityMismatch { .. }
+            | Error::Corrupt(_) => Kind::InvalidData,
+            Error::NotEnoughMemory { .. } => Kind::StorageFull,
+            Error::FileSizeLimit { .. } => Kind::FileTooLarge,
+            Error::Superseded { .. } => Kind::StaleNetworkFileHandle,
+            Error::Io { source, .. } => source.kind(),
+        };
+        Self::new(kind, error)
+    }
+}
+
+/// Why a record was not pushed. The record comes back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum PushError<T> {
+    /// There is no room, or none came in time.
+    Full(T),
+    /// There is no room, and the consumer has left or died.
+    Abandoned(T),
+    /// The ring is corrupt, and this endpoint poisoned.
+    Corrupt(T, Corrupt),
+}
+
+impl<T> PushError<T> {
+    /// The record that was not pushed.
+    pub fn into_inner(self) -> T {
+        match self {
+            Self::Full(value) | Self::Abandoned(value) | Self::Corrupt(value, _) => value,
+        }
+    }
+
+    /// The same reason without the record.
+    fn reason(&self) -> ClaimError {
+        match self {
+            Self::Full(_) => ClaimError::Full,
+            Self::Abandoned(_) => ClaimError::Abandoned,
+            Self::Corrupt(_, corrupt) => ClaimError::Corrupt(*corrupt),
+        }
+    }
+}
+
+/// Shows the reason, never the record.
+impl<T> fmt::Debug for PushError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.reason().fmt(f)
+    }
+}
+
+impl<T> fmt::Display for PushError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.reason().fmt(f)
+    }
+}
+
+impl<T> error::Error for PushError<T> {}
+
+impl<T> From<PushError<T>> for io::Error {
+    fn from(error: PushError<T>) -> Self {
+        error.reason().into()
+    }
+}
+
+/// Why no room was claimed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClaimError {
+    /// There is not enough room, or it did not come in time.
+    Full,
+    /// There is not enough room, and the consumer has left or died.
+    Abandoned,
+    /// No frame of this ring can be so long.
+    TooLong {
+        /// Bytes that were asked for.
+        wanted: usize,
+        /// Bytes of the longest frame.
+        longest: usize,
+    },
+    /// The ring is corrupt, and this endpoint poisoned.
+    Corrupt(Corrupt),
+}
+
+impl fmt::Display for ClaimError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full => f.write_str("the ring is full"),
+            Self::Abandoned => f.write_str("the ring is full, and its consumer is gone"),
+            Self::TooLong { wanted, longest } => write!(
+                f,
+                "a frame of {wanted} bytes does not fit: the longest is {longest}, half the \
+                 ring's capacity less 8; split the message, or create a larger ring"
+            ),
+            Self::Corrupt(corrupt) => corrupt.fmt(f),
+        }
+    }
+}
+
+impl error::Error for ClaimError {}
+
+impl From<ClaimError> for io::Error {
+    fn from(error: ClaimError) -> Self {
+        let kind = match error {
+            ClaimError::Full => io::ErrorKind::WouldBlock,
+            ClaimError::Abandoned => io::ErrorKind::BrokenPipe,
+            ClaimError::TooLong { .. } => io::ErrorKind::InvalidInput,
+            ClaimError::Corrupt(_) => io::ErrorKind::InvalidData,
+        };
+        Self::new(kind, error)
+    }
+}
+
+/// Why there was nothing to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PopError {
+    /// Nothing is there, or nothing came in time.
+    Empty,
+    /// Everything published was taken, and the producer has left or died.
+    Abandoned,
+    /// The buffer is too short for the next frame, which stays in the ring.
+    TooShort {
+        /// Bytes of the frame.
+        needed: usize,
+    },
+    /// The ring is corrupt, and this endpoint poisoned.
+    Corrupt(Corrupt),
+}
+
+impl fmt::Display for PopError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("the ring is empty"),
+            Self::Abandoned => f.write_str("the ring is empty, and its producer is gone"),
+            Self::TooShort { needed } => write!(
+                f,
+                "the next frame has {needed} bytes, more than the buffer; it stays in the ring"
+            ),
+            Self::Corrupt(corrupt) => corrupt.fmt(f),
+        }
+    }
+}
+
+impl error::Error for PopError {}
+
+impl From<PopError> for io::Error {
+    fn from(error: PopError) -> Self {
+        let kind = match error {
+            PopError::Empty => io::ErrorKind::WouldBlock,
+            PopError::Abandoned => io::ErrorKind::UnexpectedEof,
+            PopError::TooShort { .. } => io::ErrorKind::InvalidInput,
+            PopError::Corrupt(_) => io::ErrorKind::InvalidData,
+        };
+        Self::new(kind, error)
+    }
+}

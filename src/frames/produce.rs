@@ -1,0 +1,515 @@
+//! Writing frames.
+
+use core::ops::{Deref, DerefMut};
+use core::slice;
+use std::time::Duration;
+
+use crate::cursor::RIDE_WORDS;
+use crate::error::ClaimError;
+use crate::layout::{FRAME_HEADER, PADDING, frame_header, frame_size, longest_frame};
+use crate::parker::{Deadline, within};
+use crate::producer::Producer;
+
+/// Where a frame goes.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    /// Bytes of padding before the frame: none, or the rest of the lap.
+    padding: u64,
+    /// Offset of the frame's header in the data.
+    offset: usize,
+    /// Bytes of payload.
+    len: usize,
+    /// Bytes that padding and frame take.
+    units: u64,
+}
+
+/// Frames. See [`Producer<T>`](#impl-Producer<T>) for records.
+impl Producer<[u8]> {
+    /// The longest payload of a frame: half the ring's capacity less 8 bytes,
+    /// and never more than 2 GiB.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    pub fn longest(&self) -> usize {
+        longest_frame(self.capacity()) as usize
+    }
+
+    /// Pushes a frame of kind 0 if there is room now. An empty frame is a frame
+    /// like any other.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_claim`](Self::try_claim).
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free (linear in the bytes), no syscall, no allocation.
+    #[inline]
+    pub fn try_push(&mut self, payload: &[u8]) -> Result<(), ClaimError> {
+        self.try_push_kind(0, payload)
+    }
+
+    /// Pushes a frame of the caller's `kind` if there is room now. The ring
+    /// carries the kind and does not look at it.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_claim`](Self::try_claim).
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free (linear in the bytes), no syscall, no allocation.
+    #[inline]
+    pub fn try_push_kind(&mut self, kind: u32, payload: &[u8]) -> Result<(), ClaimError> {
+        let place = self.reserve(0, payload.len())?;
+        self.fill_in(place, kind, payload);
+        Ok(())
+    }
+
+    /// Pushes a frame of kind 0, and waits for room if there is none.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_claim`](Self::try_claim), but never [`ClaimError::Full`]. A
+    /// consumer that dies is noticed within a tenth of a second.
+    ///
+    /// # Real-time
+    ///
+    /// As [`try_push`](Self::try_push) if there is room; otherwise may sleep.
+    pub fn push(&mut self, payload: &[u8]) -> Result<(), ClaimError> {
+        self.push_until(payload, None)
+    }
+
+    /// Pushes a frame of kind 0, and waits for room at most so long.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_claim`](Self::try_claim); [`ClaimError::Full`] if no room came
+    /// in time.
+    ///
+    /// # Real-time
+    ///
+    /// As [`try_push`](Self::try_push) if there is room; otherwise may sleep.
+    pub fn push_timeout(&mut self, payload: &[u8], timeout: Duration) -> Result<(), ClaimError> {
+        self.push_until(payload, within(timeout))
+    }
+
+    fn push_until(&mut self, payload: &[u8], deadline: Deadline) -> Result<(), ClaimError> {
+        let place = self.wait_for(payload.len(), deadline)?;
+        self.fill_in(place, 0, payload);
+        Ok(())
+    }
+
+    /// Pushes as many of `payloads` as there is room for now, each a frame of
+    /// kind 0, with one publish; returns how many.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_claim`](Self::try_claim), if there is room for none.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free (linear in the bytes), no syscall, no allocation.
+    pub fn try_push_slice(&mut self, payloads: &[impl AsRef<[u8]>]) -> Result<usize, ClaimError> {
+        let mut batch = self.batch();
+        for (pushed, payload) in payloads.iter().enumerate() {
+            let payload = payload.as_ref();
+            match batch.try_claim(payload.len()) {
+                Ok(room) => room.copy_from_slice(payload),
+                Err(error) if pushed == 0 => return Err(error),
+                Err(_) => break,
+            }
+        }
+        Ok(batch.commit())
+    }
+
+    /// Waits for room for the first of `payloads`, then pushes as many as there
+    /// is room for; returns how many.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_claim`](Self::try_claim), but never [`ClaimError::Full`].
+    ///
+    /// # Real-time
+    ///
+    /// May sleep.
+    pub fn push_slice(&mut self, payloads: &[impl AsRef<[u8]>]) -> Result<usize, ClaimError> {
+        self.push_slice_until(payloads, None)
+    }
+
+    /// [`push_slice`](Self::push_slice) that waits at most so long.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_claim`](Self::try_claim); [`ClaimError::Full`] if no room came
+    /// in time.
+    ///
+    /// # Real-time
+    ///
+    /// May sleep.
+    pub fn push_slice_timeout(
+        &mut self,
+        payloads: &[impl AsRef<[u8]>],
+        timeout: Duration,
+    ) -> Result<usize, ClaimError> {
+        self.push_slice_until(payloads, within(timeout))
+    }
+
+    fn push_slice_until(
+        &mut self,
+        payloads: &[impl AsRef<[u8]>],
+        deadline: Deadline,
+    ) -> Result<usize, ClaimError> {
+        if let Some(first) = payloads.first() {
+            self.wait_for(first.as_ref().len(), deadline)?;
+        }
+        self.try_push_slice(payloads)
+    }
+
+    /// Claims room for a frame of at most `len` bytes, to be filled in place,
+    /// if there is room now.
+    ///
+    /// # Errors
+    ///
+    /// [`ClaimError::Full`] if there is not enough room,
+    /// [`ClaimError::Abandoned`] if there is not and the consumer closed its
+    /// end, [`ClaimError::TooLong`] if there never can be,
+    /// [`ClaimError::Corrupt`] if the endpoint is poisoned.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut producer, mut consumer) = quoit::RingOptions::new(1024).heap::<[u8]>()?;
+    /// let mut claim = producer.try_claim(64)?;
+    /// claim[..5].copy_from_slice(b"quoit");
+    /// claim.set_kind(7);
+    /// claim.commit_first(5); // five bytes are enough after all
+    /// let frame = consumer.try_peek()?;
+    /// assert_eq!((&*frame, frame.kind()), (&b"quoit"[..], 7));
+    /// frame.release();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// A claim borrows the producer; one at a time:
+    ///
+    /// ```compile_fail,E0499
+    /// let (mut producer, _consumer) = quoit::RingOptions::new(64).heap::<[u8]>()?;
+    /// let claim = producer.try_claim(8)?;
+    /// producer.try_push(b"")?;
+    /// claim.commit();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn try_claim(&mut self, len: usize) -> Result<FrameClaim<'_>, ClaimError> {
+        let place = self.reserve(0, len)?;
+        Ok(FrameClaim::new(self, place))
+    }
+
+    /// Claims room for a frame, and waits for it if there is none.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_claim`](Self::try_claim), but never [`ClaimError::Full`].
+    ///
+    /// # Real-time
+    ///
+    /// As [`try_claim`](Self::try_claim) if there is room; otherwise may sleep.
+    pub fn claim(&mut self, len: usize) -> Result<FrameClaim<'_>, ClaimError> {
+        let place = self.wait_for(len, None)?;
+        Ok(FrameClaim::new(self, place))
+    }
+
+    /// Claims room for a frame, and waits for it at most so long.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_claim`](Self::try_claim); [`ClaimError::Full`] if it did not
+    /// come in time.
+    ///
+    /// # Real-time
+    ///
+    /// As [`try_claim`](Self::try_claim) if there is room; otherwise may sleep.
+    pub fn claim_timeout(
+        &mut self,
+        len: usize,
+        timeout: Duration,
+    ) -> Result<FrameClaim<'_>, ClaimError> {
+        let place = self.wait_for(len, within(timeout))?;
+        Ok(FrameClaim::new(self, place))
+    }
+
+    /// Begins a batch: several frames, filled in place, published together.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut producer, mut consumer) = quoit::RingOptions::new(1024).heap::<[u8]>()?;
+    /// let mut batch = producer.batch();
+    /// batch.try_claim(3)?.copy_from_slice(b"one");
+    /// batch.try_claim(3)?.copy_from_slice(b"two");
+    /// assert_eq!(batch.commit(), 2);
+    /// let mut word = [0; 3];
+    /// assert_eq!(consumer.try_pop(&mut word)?, 3);
+    /// assert_eq!(&word, b"one");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn batch(&mut self) -> FrameBatch<'_> {
+        FrameBatch {
+            producer: self,
+            bytes: 0,
+            frames: 0,
+        }
+    }
+
+    /// The place of a frame that comes after `ahead` bytes which are written
+    /// and not yet published, whether or not there is room.
+    #[inline(always)]
+    fn place(&self, ahead: u64, len: usize) -> Result<Place, ClaimError> {
+        let longest = self.longest();
+        if len > longest {
+            return Err(ClaimError::TooLong {
+                wanted: len,
+                longest,
+            });
+        }
+        let size = frame_size(len as u64);
+        let offset = self.cursor.index(ahead as usize);
+        let rest = self.capacity() - offset as u64;
+        let (padding, offset) = if size <= rest { (0, offset) } else { (rest, 0) };
+        Ok(Place {
+            padding,
+            offset,
+            len,
+            units: padding + size,
+        })
+    }
+
+    /// A place with room.
+    #[inline(always)]
+    fn reserve(&mut self, ahead: u64, len: usize) -> Result<Place, ClaimError> {
+        let place = self.place(ahead, len)?;
+        self.room(ahead + place.units)?;
+        Ok(place)
+    }
+
+    fn wait_for(&mut self, len: usize, deadline: Deadline) -> Result<Place, ClaimError> {
+        let place = self.place(0, len)?;
+        self.wait(place.units, deadline)?;
+        Ok(place)
+    }
+
+    #[inline(always)]
+    fn fill_in(&mut self, place: Place, kind: u32, payload: &[u8]) {
+        self.payload(place).copy_from_slice(payload);
+        self.finish(place, kind, payload.len());
+    }
+
+    /// The payload of a place.
+    #[inline(always)]
+    fn payload(&mut self, place: Place) -> &mut [u8] {
+        // SAFETY: a place lies within the data.
+        let start = unsafe { self.at(place.offset + FRAME_HEADER as usize) };
+        // SAFETY: a place is this side's until it is published, and a
+        // well-behaved consumer does not write; any bytes will do.
+        unsafe { slice::from_raw_parts_mut(start, place.len) }
+    }
+
+    /// Writes the headers of a place; returns the bytes that it takes.
+    #[inline(always)]
+    fn seal(&mut self, place: Place, kind: u32, len: usize) -> u64 {
+        let size = frame_size(len as u64);
+        if place.padding > 0 {
+            // Padding ends the lap, and the frame is at the next one's start.
+            let offset = (self.capacity() - place.padding) as usize;
+            self.write_word(offset, frame_header(PADDING, 0));
+        }
+        if size > FRAME_HEADER {
+            // Zeros after the payload, if it does not end at a word's end.
+            let last = place.offset + size as usize - 8;
+            let used = len & 7;
+            if used != 0 {
+                // SAFETY: the last word of the frame lies within the place.
+                let tail = unsafe { self.at(last + used) };
+                // SAFETY: the rest of that word is this side's.
+                unsafe { tail.write_bytes(0, 8 - used) };
+            }
+        }
+        self.write_word(place.offset, frame_header(len as u32, kind));
+        place.padding + size
+    }
+
+    #[inline(always)]
+    fn write_word(&mut self, offset: usize, word: u64) {
+        // SAFETY: a place lies within the data.
+        let at = unsafe { self.at(offset) };
+        // SAFETY: it is aligned to a word, and this side's until published.
+        unsafe { at.cast::<u64>().write(word) };
+    }
+
+    /// Writes the headers and publishes; on the fly if it may ride.
+    #[inline(always)]
+    fn finish(&mut self, place: Place, kind: u32, len: usize) {
+        let units = self.seal(place, kind, len);
+        let size = frame_size(len as u64) as usize;
+        if self.caught_up && size <= RIDE_WORDS * 8 {
+            let mut ride = [0u64; RIDE_WORDS];
+            // SAFETY: the frame lies within the data.
+            let frame = unsafe { self.at(place.offset) };
+            // SAFETY: it is aligned to a word, no longer than the words, and
+            // this side's until it is published.
+            unsafe { frame.copy_to_nonoverlapping(ride.as_mut_ptr().cast(), size) };
+            self.publish_riding(units, &ride[..size / 8]);
+        } else {
+            self.publish(units);
+        }
+    }
+}
+
+/// Room for a frame, to be filled in place.
+///
+/// Holds whatever the ring held there until it is written.
+/// [`commit`](Self::commit) publishes it, [`commit_first`](Self::commit_first)
+/// a shorter frame; dropping it publishes nothing.
+#[derive(Debug)]
+#[must_use = "a dropped claim publishes nothing; commit it"]
+pub struct FrameClaim<'a> {
+    producer: &'a mut Producer<[u8]>,
+    place: Place,
+    kind: u32,
+}
+
+impl<'a> FrameClaim<'a> {
+    fn new(producer: &'a mut Producer<[u8]>, place: Place) -> Self {
+        Self {
+            producer,
+            place,
+            kind: 0,
+        }
+    }
+
+    /// Sets the caller's kind of the frame, by default 0.
+    pub fn set_kind(&mut self, kind: u32) {
+        self.kind = kind;
+    }
+
+    /// Publishes the frame.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    #[inline]
+    pub fn commit(self) {
+        self.producer.finish(self.place, self.kind, self.place.len);
+    }
+
+    /// Publishes a frame of the first `len` bytes.
+    ///
+    /// # Panics
+    ///
+    /// If so many were not claimed.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    #[inline]
+    pub fn commit_first(self, len: usize) {
+        assert!(
+            len <= self.place.len,
+            "{len} bytes committed, {} claimed",
+            self.place.len
+        );
+        self.producer.finish(self.place, self.kind, len);
+    }
+}
+
+impl Deref for FrameClaim<'_> {
+    type Target = [u8];
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        // SAFETY: a place lies within the data.
+        let start = unsafe { self.producer.at(self.place.offset + FRAME_HEADER as usize) };
+        // SAFETY: as in `payload`; the claim is borrowed for as long.
+        unsafe { slice::from_raw_parts(start, self.place.len) }
+    }
+}
+
+impl DerefMut for FrameClaim<'_> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut [u8] {
+        self.producer.payload(self.place)
+    }
+}
+
+/// Several frames, filled in place and published together.
+///
+/// [`commit`](Self::commit) publishes them; dropping the batch publishes
+/// nothing.
+#[derive(Debug)]
+#[must_use = "a dropped batch publishes nothing; commit it"]
+pub struct FrameBatch<'a> {
+    producer: &'a mut Producer<[u8]>,
+    bytes: u64,
+    frames: usize,
+}
+
+impl FrameBatch<'_> {
+    /// Adds a frame of kind 0 and `len` bytes if there is room now; fill them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Producer::try_claim`]; what the batch holds so far stays.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    pub fn try_claim(&mut self, len: usize) -> Result<&mut [u8], ClaimError> {
+        self.try_claim_kind(0, len)
+    }
+
+    /// Adds a frame of the caller's `kind`.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_claim`](Self::try_claim).
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    pub fn try_claim_kind(&mut self, kind: u32, len: usize) -> Result<&mut [u8], ClaimError> {
+        let place = self.producer.reserve(self.bytes, len)?;
+        self.bytes += self.producer.seal(place, kind, len);
+        self.frames += 1;
+        Ok(self.producer.payload(place))
+    }
+
+    /// How many frames the batch holds.
+    pub fn len(&self) -> usize {
+        self.frames
+    }
+
+    /// Whether the batch holds no frame yet.
+    pub fn is_empty(&self) -> bool {
+        self.frames == 0
+    }
+
+    /// Publishes the frames, all at once; returns how many.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    pub fn commit(self) -> usize {
+        if self.bytes > 0 {
+            self.producer.publish(self.bytes);
+        }
+        self.frames
+    }
+}

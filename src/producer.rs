@@ -1,0 +1,266 @@
+//! The end that writes, whatever the shape.
+
+use core::fmt;
+use core::marker::PhantomData;
+use core::ptr::NonNull;
+use std::path::Path;
+
+use crossbeam_utils::CachePadded;
+
+use crate::cursor::{TailLine, WriteCursor};
+use crate::error::{ClaimError, Error};
+use crate::layout::HINT_RIDE;
+use crate::parker::{Deadline, Ladder, Step};
+use crate::ring::{Ring, RingOptions, RoleGuard, Shape, again};
+use crate::sync::PLAIN;
+
+/// The end of a ring that writes.
+///
+/// `T` is a [`Record`](crate::Record) for a ring of fixed-size records, or
+/// `[u8]` for a ring of frames; each shape has its own methods below.
+///
+/// Dropping the producer closes its end: the consumer takes what was published
+/// and then sees `Abandoned`. The role is free at once for another producer,
+/// which goes on at the same position. The same holds when the process dies.
+///
+/// What `try_push` says of a full ring is true for a moment only: the consumer
+/// may be reading. That there is room stays true until this producer uses it.
+///
+/// ```
+/// use quoit::Producer;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let name = &format!("quoit-doc-producer-{}", std::process::id());
+/// let mut producer = Producer::<u64>::open_or_create(name, 1024)?;
+/// producer.try_push(42)?;
+/// # drop(producer);
+/// # quoit::unlink(name)?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A producer is `Send` but not `Sync`, and its methods take `&mut self`:
+///
+/// ```compile_fail,E0277
+/// fn shared<T: Sync>() {}
+/// shared::<quoit::Producer<u64>>();
+/// ```
+pub struct Producer<T: ?Sized> {
+    pub(crate) cursor: CachePadded<WriteCursor>,
+    /// Whether the consumer had caught up after the last publish.
+    pub(crate) caught_up: bool,
+    pub(crate) data: NonNull<u8>,
+    pub(crate) role: RoleGuard,
+    shape: PhantomData<*const T>,
+}
+
+// SAFETY: the pointers lead into memory that `role` keeps mapped and that is
+// bound to no thread; records are `Send`.
+unsafe impl<T: ?Sized> Send for Producer<T> {}
+
+impl<T: Shape + ?Sized> Producer<T> {
+    /// Creates a ring of `capacity` slots (bytes for frames) and takes its
+    /// producer's role.
+    ///
+    /// # Errors
+    ///
+    /// As [`RingOptions::create`].
+    ///
+    /// # Real-time
+    ///
+    /// Makes syscalls and allocates.
+    pub fn create(name: impl AsRef<Path>, capacity: u64) -> Result<Self, Error> {
+        RingOptions::new(capacity).create(name)?.producer()
+    }
+
+    /// Opens a ring and takes its producer's role.
+    ///
+    /// # Errors
+    ///
+    /// As [`Ring::open`] and [`Ring::producer`].
+    ///
+    /// # Real-time
+    ///
+    /// Makes syscalls and allocates.
+    pub fn open(name: impl AsRef<Path>) -> Result<Self, Error> {
+        let name = name.as_ref();
+        again(|| Ring::open(name)?.producer())
+    }
+
+    /// Opens a ring, or creates it if there is none, and takes its producer's
+    /// role.
+    ///
+    /// # Errors
+    ///
+    /// As [`RingOptions::open_or_create`] and [`Ring::producer`].
+    ///
+    /// # Real-time
+    ///
+    /// Makes syscalls and allocates.
+    pub fn open_or_create(name: impl AsRef<Path>, capacity: u64) -> Result<Self, Error> {
+        let name = name.as_ref();
+        let options = RingOptions::new(capacity);
+        again(|| options.open_or_create(name)?.producer())
+    }
+
+    pub(crate) fn take(role: RoleGuard) -> Result<Self, Error> {
+        let shared = role.shared();
+        let head = &role.header().consumer.head;
+        let cursor = WriteCursor::resume(tail_line(&role), head, shared.capacity())?;
+        Ok(Self {
+            cursor: CachePadded::new(cursor),
+            caught_up: false,
+            data: shared.data(),
+            role,
+            shape: PhantomData,
+        })
+    }
+}
+
+impl<T: ?Sized> Producer<T> {
+    /// Slots, or bytes for frames; a power of two.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    pub fn capacity(&self) -> u64 {
+        self.role.shared().capacity()
+    }
+
+    /// The position of the next message: how many slots, or bytes with headers
+    /// and padding for frames, were ever published, by this producer and those
+    /// before it, counted from the ring's first position.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    pub fn position(&self) -> u64 {
+        self.cursor.position()
+    }
+
+    /// Slots, or bytes for frames, that the consumer has not released yet. It
+    /// may release more at any moment.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    pub fn fill(&self) -> u64 {
+        // Advice: orders nothing, and may be late.
+        let head = self.role.header().consumer.head.load(PLAIN);
+        self.position().wrapping_sub(head).min(self.capacity())
+    }
+
+    /// Whether a consumer came and is gone now, closed or dead. A consumer that
+    /// never came is not gone, and another one may come at any time.
+    ///
+    /// # Real-time
+    ///
+    /// No allocation; makes a syscall unless the consumer closed its end.
+    pub fn is_abandoned(&self) -> bool {
+        self.role.peer_gone()
+    }
+
+    /// Room for `wanted` units, or why there is not so much.
+    #[inline(always)]
+    pub(crate) fn room(&mut self, wanted: u64) -> Result<u64, ClaimError> {
+        let head = &self.role.header().consumer.head;
+        match self.cursor.room(wanted, head) {
+            Ok(room) if room >= wanted => Ok(room),
+            Ok(room) => self.too_little(wanted, room),
+            Err(corrupt) => Err(ClaimError::Corrupt(corrupt)),
+        }
+    }
+
+    /// Full, unless the consumer closed its end; then what it released before
+    /// still counts.
+    #[cold]
+    fn too_little(&mut self, wanted: u64, room: u64) -> Result<u64, ClaimError> {
+        if room >= wanted || !self.role.peer_closed() {
+            return Err(ClaimError::Full);
+        }
+        self.last_room(wanted)
+    }
+
+    /// The room that a consumer which is gone has left.
+    #[cold]
+    fn last_room(&mut self, wanted: u64) -> Result<u64, ClaimError> {
+        let head = &self.role.header().consumer.head;
+        match self.cursor.room(wanted, head) {
+            Ok(room) if room >= wanted => Ok(room),
+            Ok(_) => Err(ClaimError::Abandoned),
+            Err(corrupt) => Err(ClaimError::Corrupt(corrupt)),
+        }
+    }
+
+    /// Waits for room.
+    pub(crate) fn wait(&mut self, wanted: u64, deadline: Deadline) -> Result<(), ClaimError> {
+        let mut ladder = Ladder::new(deadline);
+        loop {
+            match self.room(wanted) {
+                Err(ClaimError::Full) => {}
+                other => return other.map(drop),
+            }
+            match ladder.step() {
+                Step::Again => {}
+                Step::Look if !self.role.peer_gone() => {}
+                Step::Look => return self.last_room(wanted).map(drop),
+                Step::TimedOut => return Err(ClaimError::Full),
+            }
+        }
+    }
+
+    /// Publishes `units` that were written.
+    #[inline(always)]
+    pub(crate) fn publish(&mut self, units: u64) {
+        self.cursor.publish(units, tail_line(&self.role));
+        self.published();
+    }
+
+    /// Publishes one message that also rides in the tail's line.
+    #[inline(always)]
+    pub(crate) fn publish_riding(&mut self, units: u64, words: &[u64]) {
+        self.cursor
+            .publish_riding(units, words, tail_line(&self.role));
+        self.published();
+    }
+
+    /// After a publish: what the consumer's sleep word asks for.
+    #[inline(always)]
+    fn published(&mut self) {
+        // A hint: orders nothing, and may be late.
+        let word = self.role.header().sleep.consumer.load(PLAIN);
+        self.caught_up = word & HINT_RIDE != 0;
+    }
+
+    /// The address of the byte at `offset` in the data.
+    ///
+    /// # Safety
+    ///
+    /// `offset` is at most the data's length.
+    #[inline(always)]
+    pub(crate) unsafe fn at(&self, offset: usize) -> *mut u8 {
+        // SAFETY: the caller's promise; `role` keeps the data mapped.
+        unsafe { self.data.as_ptr().add(offset) }
+    }
+}
+
+#[inline(always)]
+fn tail_line(role: &RoleGuard) -> TailLine<'_> {
+    let page = &role.header().producer;
+    TailLine {
+        tail: &page.tail,
+        ride_position: &page.ride_position,
+        ride: &page.ride,
+    }
+}
+
+/// Shows positions, never payload.
+impl<T: ?Sized> fmt::Debug for Producer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Producer")
+            .field("position", &self.position())
+            .field("fill", &self.fill())
+            .field("capacity", &self.capacity())
+            .finish_non_exhaustive()
+    }
+}

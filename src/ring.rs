@@ -1,0 +1,355 @@
+//! A ring: a segment whose bytes mean something. Formats and checks the
+//! header, hands out the two roles, and ends a segment's life.
+
+mod options;
+mod role;
+mod shape;
+
+use core::fmt;
+use core::marker::PhantomData;
+use core::ptr::NonNull;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+pub use self::options::RingOptions;
+pub(crate) use self::options::again;
+pub(crate) use self::role::RoleGuard;
+pub(crate) use self::shape::Description;
+pub use self::shape::{Record, Shape};
+use crate::consumer::Consumer;
+use crate::error::{Corrupt, Error, Role};
+use crate::layout::{
+    CONSUMER_BYTE, DATA, DOORBELL_FUTEX, Header, LAYOUT, MAGIC, NAME_BYTE, PRODUCER_BYTE,
+    SHAPE_FRAMES,
+};
+use crate::producer::Producer;
+use crate::segment::{LockFile, Name, Segment, random};
+use crate::sync::{FORMAT, OPEN, PLAIN};
+
+/// A ring that was created or opened, before a role is taken.
+///
+/// Most programs go straight to [`Producer::open_or_create`] and
+/// [`Consumer::open`]; a `Ring` is for options ([`RingOptions`]) and for both
+/// roles in one process.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let name = format!("quoit-doc-ring-{}", std::process::id());
+/// let ring = quoit::RingOptions::new(64).create::<u64>(&name)?;
+/// let mut producer = ring.producer()?;
+/// let mut consumer = ring.consumer()?;
+/// producer.try_push(7)?;
+/// assert_eq!(consumer.try_pop()?, 7);
+/// # drop((producer, consumer));
+/// ring.unlink()?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Ring<T: ?Sized> {
+    shared: Arc<Shared>,
+    shape: PhantomData<fn() -> *const T>,
+}
+
+/// What both endpoints of a process keep of a ring: the memory, and what was
+/// read from the header once and is never read again.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    segment: Segment,
+    capacity: u64,
+    unlink_on_drop: bool,
+}
+
+impl<T: Shape + ?Sized> Ring<T> {
+    /// Opens an existing ring, of whatever capacity.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`], or what makes the file another ring than asked
+    /// for, or none at all.
+    ///
+    /// # Real-time
+    ///
+    /// Makes syscalls and allocates.
+    pub fn open(name: impl AsRef<Path>) -> Result<Self, Error> {
+        RingOptions::new(0).open(name)
+    }
+
+    /// Takes the producer's role, at the position where the last producer left.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InUse`] if there is a producer, in this process or another;
+    /// [`Error::Superseded`] if the ring was unlinked or replaced;
+    /// [`Error::Corrupt`] if the stored positions cannot be.
+    ///
+    /// # Real-time
+    ///
+    /// Makes syscalls and allocates.
+    pub fn producer(&self) -> Result<Producer<T>, Error> {
+        Producer::take(RoleGuard::take(&self.shared, Role::Producer)?)
+    }
+
+    /// Takes the consumer's role, at the position where the last consumer left.
+    ///
+    /// # Errors
+    ///
+    /// As [`producer`](Self::producer).
+    ///
+    /// # Real-time
+    ///
+    /// Makes syscalls and allocates.
+    pub fn consumer(&self) -> Result<Consumer<T>, Error> {
+        Consumer::take(RoleGuard::take(&self.shared, Role::Consumer)?)
+    }
+
+    fn new(segment: Segment, capacity: u64, unlink_on_drop: bool) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                segment,
+                capacity,
+                unlink_on_drop,
+            }),
+            shape: PhantomData,
+        }
+    }
+}
+
+impl<T: ?Sized> Ring<T> {
+    /// Slots, or bytes for frames; a power of two.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    pub fn capacity(&self) -> u64 {
+        self.shared.capacity
+    }
+
+    /// The name that the ring was created or opened with.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    pub fn name(&self) -> &str {
+        self.shared.segment.shown()
+    }
+
+    /// Removes the ring's name. Nobody may hold a role; another `Ring` of the
+    /// same segment gives out no role any more.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InUse`] while there is a producer or a consumer;
+    /// [`Error::Superseded`] if the name leads elsewhere by now.
+    ///
+    /// # Real-time
+    ///
+    /// Makes syscalls and allocates; waits up to 100 ms for another process
+    /// that is replacing or unlinking the same name.
+    pub fn unlink(&self) -> Result<(), Error> {
+        unlink_segment(&self.shared.segment)
+    }
+}
+
+impl<T: ?Sized> fmt::Debug for Ring<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ring")
+            .field("name", &self.name())
+            .field("capacity", &self.capacity())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    pub(crate) fn capacity(&self) -> u64 {
+        self.capacity
+    }
+
+    pub(crate) fn header(&self) -> &Header {
+        header(&self.segment)
+    }
+
+    pub(crate) fn data(&self) -> NonNull<u8> {
+        // SAFETY: a checked segment is longer than its header.
+        unsafe { self.segment.base().add(DATA) }
+    }
+}
+
+/// Removes the name of a ring that nobody holds, whatever its shape.
+///
+/// # Errors
+///
+/// [`Error::NotFound`]; [`Error::InUse`] while there is a producer or a
+/// consumer; [`Error::NotARing`] for any other file, which stays.
+///
+/// # Real-time
+///
+/// Makes syscalls and allocates; waits up to 100 ms for another process that
+/// is replacing or unlinking the same name.
+///
+/// ```
+/// let name = format!("quoit-doc-unlink-{}", std::process::id());
+/// quoit::RingOptions::new(64).create::<u64>(&name)?;
+/// quoit::unlink(&name)?;
+/// # Ok::<(), quoit::Error>(())
+/// ```
+pub fn unlink(name: impl AsRef<Path>) -> Result<(), Error> {
+    let segment = Segment::open(&Name::parse(name.as_ref())?)?;
+    check_magic(&segment)?;
+    unlink_segment(&segment)
+}
+
+fn unlink_segment(segment: &Segment) -> Result<(), Error> {
+    let lock = segment.lock_file()?;
+    if let Some(lock) = &lock {
+        hold(segment, lock)?;
+        header(segment).fixed.superseded.store(1, PLAIN);
+    }
+    segment.unlink()
+}
+
+/// Takes every lock of a segment, the name's first: who has them may rename
+/// over the name or unlink it.
+fn hold(segment: &Segment, lock: &LockFile) -> Result<(), Error> {
+    let try_lock = |byte| {
+        lock.try_lock(byte)
+            .map_err(|source| segment.failed("lock", source))
+    };
+    // Whoever has the name's byte is about to be done.
+    let mut patience = 100;
+    while !try_lock(NAME_BYTE)? {
+        if patience == 0 {
+            return Err(segment.failed("lock the name of", std::io::ErrorKind::TimedOut.into()));
+        }
+        patience -= 1;
+        thread::sleep(Duration::from_millis(1));
+    }
+    for (role, byte) in [
+        (Role::Producer, PRODUCER_BYTE),
+        (Role::Consumer, CONSUMER_BYTE),
+    ] {
+        if !try_lock(byte)? {
+            return Err(in_use(segment, role));
+        }
+    }
+    if segment.is_named()? {
+        Ok(())
+    } else {
+        Err(segment.superseded())
+    }
+}
+
+fn in_use(segment: &Segment, role: Role) -> Error {
+    let header = header(segment);
+    let state = match role {
+        Role::Producer => &header.producer.state,
+        Role::Consumer => &header.consumer.state,
+    };
+    Error::InUse {
+        role,
+        pid: state.pid.load(PLAIN),
+    }
+}
+
+/// The header of a segment that is long enough for one.
+fn header(segment: &Segment) -> &Header {
+    debug_assert!(segment.length() >= DATA as u64);
+    // SAFETY: `check_magic` or `format` found the segment long enough, it is
+    // aligned to a page, and a header is nothing but atomics.
+    unsafe { segment.base().cast::<Header>().as_ref() }
+}
+
+/// Writes the header of a fresh, zeroed segment; the magic last.
+fn format(segment: &Segment, shape: Description, capacity: u64, schema: u64, first: u64) {
+    let header = header(segment);
+    let fixed = &header.fixed;
+    fixed.layout.store(LAYOUT, PLAIN);
+    fixed.shape.store(shape.shape, PLAIN);
+    fixed.capacity.store(capacity, PLAIN);
+    fixed.slot_size.store(shape.slot_size, PLAIN);
+    fixed.slot_align.store(shape.slot_align, PLAIN);
+    fixed.doorbell.store(DOORBELL_FUTEX, PLAIN);
+    fixed.schema.store(schema, PLAIN);
+    fixed.incarnation.store(random(), PLAIN);
+    fixed.created.store(now(), PLAIN);
+    fixed.length.store(segment.length(), PLAIN);
+    header.producer.tail.store(first, PLAIN);
+    header.consumer.head.store(first, PLAIN);
+    // format -> open: all of the above is visible before the magic.
+    fixed.magic.store(MAGIC, FORMAT);
+}
+
+fn check_magic(segment: &Segment) -> Result<&Header, Error> {
+    if segment.length() <= DATA as u64 {
+        return Err(segment.not_a_ring("it is too short"));
+    }
+    let header = header(segment);
+    // format -> open: the rest of the header is visible after the magic.
+    if header.fixed.magic.load(OPEN) != MAGIC {
+        return Err(segment.not_a_ring("it does not begin with quoit's magic"));
+    }
+    let found = header.fixed.layout.load(PLAIN);
+    if found == LAYOUT {
+        Ok(header)
+    } else {
+        Err(Error::VersionMismatch {
+            found,
+            expected: LAYOUT,
+        })
+    }
+}
+
+/// Checks a header against what the caller wants and against the segment's
+/// real length; returns the capacity. Each field is read once.
+fn check(segment: &Segment, expected: Description, schema: u64) -> Result<u64, Error> {
+    let fixed = &check_magic(segment)?.fixed;
+    let shape = fixed.shape.load(PLAIN);
+    if shape != expected.shape {
+        return Err(Error::ShapeMismatch {
+            found: Description::name(shape),
+            expected: Description::name(expected.shape),
+        });
+    }
+    let found = fixed.schema.load(PLAIN);
+    if found != schema {
+        return Err(Error::SchemaMismatch {
+            found,
+            expected: schema,
+        });
+    }
+    let corrupt = |field, found| Err(Error::Corrupt(Corrupt { field, found }));
+    let slot_size = fixed.slot_size.load(PLAIN);
+    if slot_size != expected.slot_size {
+        return corrupt("slot size", slot_size);
+    }
+    let capacity = fixed.capacity.load(PLAIN);
+    match length(expected, capacity) {
+        Some(length) if length <= segment.length() => {}
+        Some(_) => return Err(segment.not_a_ring("it is shorter than its header says")),
+        None => return corrupt("capacity", capacity),
+    }
+    if fixed.superseded.load(PLAIN) != 0 {
+        return Err(segment.superseded());
+    }
+    Ok(capacity)
+}
+
+/// Bytes of a segment of this shape and capacity, if there can be one.
+fn length(shape: Description, capacity: u64) -> Option<u64> {
+    let least = if shape.shape == SHAPE_FRAMES { 64 } else { 1 };
+    if !capacity.is_power_of_two() || capacity < least {
+        return None;
+    }
+    let length = capacity
+        .checked_mul(shape.slot_size)?
+        .checked_add(DATA as u64)?;
+    isize::try_from(length).ok().map(|_| length)
+}
+
+/// Nanoseconds since 1970.
+fn now() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |time| time.as_nanos() as u64)
+}

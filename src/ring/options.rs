@@ -1,0 +1,301 @@
+//! How a ring is created and opened.
+
+use std::path::Path;
+
+use super::{Ring, Shape, check, check_magic, format, header, hold, length};
+use crate::consumer::Consumer;
+use crate::error::Error;
+use crate::layout::{CONSUMER_BYTE, PRODUCER_BYTE, SHAPE_FRAMES};
+use crate::producer::Producer;
+use crate::segment::{Draft, Linked, Name, Segment};
+use crate::sync::PLAIN;
+
+/// Everything that a ring can be asked to be; the ends of the chain are
+/// [`create`](Self::create), [`open`](Self::open),
+/// [`open_or_create`](Self::open_or_create) and [`heap`](Self::heap).
+///
+/// A name is `ticks` for POSIX shared memory (`/dev/shm/ticks`), or any path
+/// with a `/`: a file, a tmpfs mount, a hugetlbfs mount.
+///
+/// ```
+/// # fn main() -> Result<(), quoit::Error> {
+/// let name = format!("quoit-doc-options-{}", std::process::id());
+/// let ring = quoit::RingOptions::new(4096)
+///     .mode(0o660)
+///     .prefault(true)
+///     .schema("tick/3")
+///     .open_or_create::<[u64; 4]>(&name)?;
+/// # ring.unlink()
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "options do nothing until a ring is created or opened"]
+pub struct RingOptions {
+    capacity: u64,
+    mode: u32,
+    prefault: bool,
+    lock_memory: bool,
+    schema: Option<String>,
+    replace: bool,
+    unlink_on_drop: bool,
+    first_position: u64,
+}
+
+impl RingOptions {
+    /// Options for a ring of `capacity` slots, or bytes for frames: a power of
+    /// two, at least 64 for frames. [`open`](Self::open) takes any capacity.
+    pub fn new(capacity: u64) -> Self {
+        Self {
+            capacity,
+            mode: 0o600,
+            prefault: false,
+            lock_memory: false,
+            schema: None,
+            replace: false,
+            unlink_on_drop: false,
+            first_position: 0,
+        }
+    }
+
+    /// The permission bits of a new segment, exactly (the umask does not
+    /// apply); by default 0600. Who may read a ring may also block its roles,
+    /// and who may write it may change what the other end reads.
+    pub fn mode(mut self, mode: u32) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// Maps every page at once, so that no push or pop takes a page fault.
+    pub fn prefault(mut self, prefault: bool) -> Self {
+        self.prefault = prefault;
+        self
+    }
+
+    /// Keeps the pages in memory (`mlock`; see `ulimit -l`).
+    pub fn lock_memory(mut self, lock_memory: bool) -> Self {
+        self.lock_memory = lock_memory;
+        self
+    }
+
+    /// The tag that goes into the schema's fingerprint beside the record's size
+    /// and alignment; by default the last segment of the type's name, or
+    /// `frames`. Give it a version: `"tick/3"`.
+    pub fn schema(mut self, tag: impl Into<String>) -> Self {
+        self.schema = Some(tag.into());
+        self
+    }
+
+    /// Lets [`create`](Self::create) replace a ring that nobody holds. Its
+    /// unread messages are lost.
+    pub fn replace(mut self, replace: bool) -> Self {
+        self.replace = replace;
+        self
+    }
+
+    /// Removes the ring's name when an endpoint that was taken with this
+    /// option is dropped and the other role is free: the last one out.
+    pub fn unlink_on_drop(mut self, unlink_on_drop: bool) -> Self {
+        self.unlink_on_drop = unlink_on_drop;
+        self
+    }
+
+    /// Where both positions of a new ring begin; by default 0. A multiple of
+    /// 8 for frames. Lets a numbering go on, or a test begin before a wrap.
+    pub fn first_position(mut self, position: u64) -> Self {
+        self.first_position = position;
+        self
+    }
+
+    /// Creates a ring. Its memory is reserved, or the call fails.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::AlreadyExists`], unless nobody holds the existing ring and
+    /// [`replace`](Self::replace) was asked for; [`Error::NotEnoughMemory`],
+    /// [`Error::FileSizeLimit`], [`Error::InvalidName`],
+    /// [`Error::InvalidCapacity`], or the system's refusal.
+    ///
+    /// # Real-time
+    ///
+    /// Makes syscalls and allocates.
+    pub fn create<T: Shape + ?Sized>(&self, name: impl AsRef<Path>) -> Result<Ring<T>, Error> {
+        let name = Name::parse(name.as_ref())?;
+        let draft = Draft::new(&name, self.length::<T>()?, self.mode)?;
+        self.format::<T>(draft.segment());
+        let segment = match draft.link()? {
+            Linked::Done(segment) => segment,
+            Linked::NameTaken(draft) => self.replace_with(draft, &name)?,
+        };
+        self.finish(segment, self.capacity)
+    }
+
+    /// Opens an existing ring, whatever its capacity.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`]; [`Error::NotARing`], [`Error::VersionMismatch`],
+    /// [`Error::ShapeMismatch`], [`Error::SchemaMismatch`] or
+    /// [`Error::Corrupt`] if it is not the ring that was asked for; or the
+    /// system's refusal.
+    ///
+    /// # Real-time
+    ///
+    /// Makes syscalls and allocates.
+    pub fn open<T: Shape + ?Sized>(&self, name: impl AsRef<Path>) -> Result<Ring<T>, Error> {
+        let segment = Segment::open(&Name::parse(name.as_ref())?)?;
+        let capacity = check(&segment, T::DESCRIPTION, self.fingerprint::<T>())?;
+        self.finish(segment, capacity)
+    }
+
+    /// Opens the ring, or creates it if there is none: either end may come
+    /// first.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open) and [`create`](Self::create), and
+    /// [`Error::CapacityMismatch`] if the ring exists with another capacity.
+    ///
+    /// # Real-time
+    ///
+    /// Makes syscalls and allocates.
+    pub fn open_or_create<T: Shape + ?Sized>(
+        &self,
+        name: impl AsRef<Path>,
+    ) -> Result<Ring<T>, Error> {
+        let name = name.as_ref();
+        let create = Self {
+            replace: false,
+            ..self.clone()
+        };
+        again(|| {
+            match self.open::<T>(name) {
+                Err(Error::NotFound { .. }) => {}
+                Ok(ring) if ring.capacity() != self.capacity => {
+                    return Err(Error::CapacityMismatch {
+                        found: ring.capacity(),
+                        expected: self.capacity,
+                    });
+                }
+                other => return other,
+            }
+            match create.create(name) {
+                // Somebody else was faster: open that one.
+                Err(Error::AlreadyExists { name, .. }) => Err(Error::Superseded { name }),
+                other => other,
+            }
+        })
+    }
+
+    /// A ring in this process's own memory, with both its ends: for tests, and
+    /// for threads of one program. Name, mode and the like do not matter.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidCapacity`], [`Error::NotEnoughMemory`].
+    ///
+    /// # Real-time
+    ///
+    /// Allocates.
+    ///
+    /// ```
+    /// let (mut producer, mut consumer) = quoit::RingOptions::new(64).heap::<u32>()?;
+    /// producer.try_push(1)?;
+    /// assert_eq!(consumer.try_pop()?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn heap<T: Shape + ?Sized>(&self) -> Result<(Producer<T>, Consumer<T>), Error> {
+        let segment = Segment::heap(self.length::<T>()?)?;
+        self.format::<T>(&segment);
+        let ring = Ring::<T>::new(segment, self.capacity, false);
+        // Nobody else has this ring, and it is dropped at once.
+        Ok((ring.producer()?, ring.consumer()?))
+    }
+
+    /// Bytes of a new segment.
+    fn length<T: Shape + ?Sized>(&self) -> Result<u64, Error> {
+        let frames = T::DESCRIPTION.shape == SHAPE_FRAMES;
+        let invalid = |capacity, reason| Err(Error::InvalidCapacity { capacity, reason });
+        if frames && self.first_position & 7 != 0 {
+            return invalid(
+                self.first_position,
+                "the first position of frames is a multiple of 8",
+            );
+        }
+        match length(T::DESCRIPTION, self.capacity) {
+            Some(length) => Ok(length),
+            None if !self.capacity.is_power_of_two() => invalid(
+                self.capacity,
+                "a capacity is a power of two; take the next larger one",
+            ),
+            None if frames && self.capacity < 64 => invalid(
+                self.capacity,
+                "a ring of frames has at least 64 bytes; take 64 or more",
+            ),
+            None => invalid(
+                self.capacity,
+                "no address space holds so large a ring; take a smaller one",
+            ),
+        }
+    }
+
+    fn fingerprint<T: Shape + ?Sized>(&self) -> u64 {
+        match &self.schema {
+            Some(tag) => T::DESCRIPTION.schema(tag),
+            None => T::DESCRIPTION.schema(&T::tag()),
+        }
+    }
+
+    fn format<T: Shape + ?Sized>(&self, segment: &Segment) {
+        format(
+            segment,
+            T::DESCRIPTION,
+            self.capacity,
+            self.fingerprint::<T>(),
+            self.first_position,
+        );
+    }
+
+    /// Puts `draft` in the place of the ring that has its name, if that one is
+    /// a ring and nobody holds it.
+    fn replace_with(&self, draft: Draft, name: &Name) -> Result<Segment, Error> {
+        let old = match Segment::open(name) {
+            // The name has become free meanwhile: as good as replaced.
+            Err(Error::NotFound { name }) => return Err(Error::Superseded { name }),
+            other => other?,
+        };
+        check_magic(&old)?;
+        if !self.replace {
+            return Err(Error::AlreadyExists {
+                name: name.shown().to_owned(),
+                in_use: old.is_locked(PRODUCER_BYTE)? || old.is_locked(CONSUMER_BYTE)?,
+            });
+        }
+        let lock = old.lock_file()?;
+        if let Some(lock) = &lock {
+            hold(&old, lock)?;
+        }
+        header(&old).fixed.superseded.store(1, PLAIN);
+        draft.replace()
+    }
+
+    fn finish<T: Shape + ?Sized>(&self, segment: Segment, capacity: u64) -> Result<Ring<T>, Error> {
+        if self.prefault {
+            segment.prefault()?;
+        }
+        if self.lock_memory {
+            segment.lock_memory()?;
+        }
+        Ok(Ring::new(segment, capacity, self.unlink_on_drop))
+    }
+}
+
+/// Tries again while names change hands under the caller.
+pub(crate) fn again<R>(mut attempt: impl FnMut() -> Result<R, Error>) -> Result<R, Error> {
+    for _ in 0..100 {
+        match attempt() {
+            Err(Error::Superseded { .. }) => std::thread::yield_now(),
+            other => return other,
+        }
+    }
+    attempt()
+}

@@ -1,0 +1,156 @@
+//! The two payload shapes: what `T` stands for in `Producer<T>`.
+
+use core::fmt::Debug;
+
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+use crate::layout::{self, SHAPE_FRAMES, SHAPE_SLOTS};
+
+/// A type whose values may cross from one process into another: any bytes make
+/// a value ([`FromBytes`]), a value has no padding that could leak
+/// ([`IntoBytes`]) and nothing inside that changes behind a shared reference
+/// ([`Immutable`]).
+///
+/// Nothing needs to be implemented: derive the three traits of `zerocopy`, and
+/// `Copy`, and the type is a record. Its layout must be fixed, so `repr(C)`.
+///
+/// ```
+/// use zerocopy::{FromBytes, Immutable, IntoBytes};
+///
+/// #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable)]
+/// #[repr(C)]
+/// struct Tick {
+///     price: u64,
+///     size: u32,
+///     venue: u32,
+/// }
+/// # fn record<T: quoit::Record>() {}
+/// # record::<Tick>();
+/// ```
+pub trait Record: FromBytes + IntoBytes + Immutable + Copy + Send + 'static {}
+
+impl<T: FromBytes + IntoBytes + Immutable + Copy + Send + 'static> Record for T {}
+
+/// What a ring holds: records of a type ([`Record`]), or frames (`[u8]`).
+///
+/// Sealed: there are these two.
+pub trait Shape: sealed::Sealed + 'static {}
+
+impl<T: Record> Shape for T {}
+impl Shape for [u8] {}
+
+/// What the header says of a shape.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Description {
+    pub(crate) shape: u32,
+    pub(crate) slot_size: u64,
+    pub(crate) slot_align: u32,
+}
+
+mod sealed {
+    use super::Description;
+
+    pub trait Sealed {
+        #[doc(hidden)]
+        const DESCRIPTION: Description;
+
+        /// The tag of the schema when the caller gives none.
+        #[doc(hidden)]
+        fn tag() -> String;
+    }
+}
+pub(crate) use sealed::Sealed;
+
+impl<T: Record> Sealed for T {
+    const DESCRIPTION: Description = {
+        assert!(size_of::<T>() > 0, "a record has at least one byte");
+        assert!(
+            align_of::<T>() <= 4096,
+            "a record is aligned to a page at most"
+        );
+        Description {
+            shape: SHAPE_SLOTS,
+            slot_size: size_of::<T>() as u64,
+            slot_align: align_of::<T>() as u32,
+        }
+    };
+
+    fn tag() -> String {
+        short_name(core::any::type_name::<T>())
+    }
+}
+
+impl Sealed for [u8] {
+    const DESCRIPTION: Description = Description {
+        shape: SHAPE_FRAMES,
+        slot_size: 1,
+        slot_align: 8,
+    };
+
+    fn tag() -> String {
+        "frames".to_owned()
+    }
+}
+
+impl Description {
+    /// The fingerprint with this tag.
+    pub(crate) fn schema(&self, tag: &str) -> u64 {
+        layout::schema(self.slot_size, u64::from(self.slot_align), tag)
+    }
+
+    /// The shape in words.
+    pub(crate) fn name(shape: u32) -> &'static str {
+        match shape {
+            SHAPE_SLOTS => "slots",
+            SHAPE_FRAMES => "frames",
+            _ => "an unknown shape",
+        }
+    }
+}
+
+/// A type's name without its paths: modules move, and two programs may each
+/// compile the same file.
+fn short_name(name: &str) -> String {
+    let mut short = String::new();
+    let mut segment = String::new();
+    let mut letters = name.chars().peekable();
+    while let Some(letter) = letters.next() {
+        if letter == ':' && letters.peek() == Some(&':') {
+            letters.next();
+            segment.clear();
+        } else if letter.is_alphanumeric() || letter == '_' {
+            segment.push(letter);
+        } else {
+            short.push_str(&segment);
+            segment.clear();
+            short.push(letter);
+        }
+    }
+    short + &segment
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_has_no_paths() {
+        assert_eq!(short_name("u64"), "u64");
+        assert_eq!(short_name("market::feed::Tick"), "Tick");
+        assert_eq!(short_name("[market::Tick; 4]"), "[Tick; 4]");
+        assert_eq!(
+            short_name("a::Pair<b::Left, [c::Right; 2]>"),
+            "Pair<Left, [Right; 2]>"
+        );
+        assert_eq!(<[f32; 2]>::tag(), "[f32; 2]");
+    }
+
+    #[test]
+    fn a_u64_is_not_two_floats() {
+        let schema = |description: Description, tag: String| description.schema(&tag);
+        assert_ne!(
+            schema(u64::DESCRIPTION, u64::tag()),
+            schema(<[f32; 2]>::DESCRIPTION, <[f32; 2]>::tag())
+        );
+    }
+}

@@ -1,0 +1,309 @@
+//! Where the memory lives: POSIX shared memory, a file, or the heap.
+//!
+//! A [`Segment`] owns a mapping and the descriptor behind it; it knows nothing
+//! of what the bytes mean. Memory is mapped raw: no reference to shared bytes
+//! is made here.
+
+mod draft;
+mod lock;
+mod name;
+
+use core::ptr::NonNull;
+use std::alloc::{self, Layout};
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::fd::FromRawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use memmap2::{Advice, MmapOptions, MmapRaw};
+
+pub(crate) use self::draft::{Draft, Linked};
+pub(crate) use self::lock::{LockFile, is_locked};
+pub(crate) use self::name::Name;
+use crate::error::Error;
+
+/// The smallest page of the platforms.
+const PAGE: usize = 4096;
+
+/// A stretch of memory, at least as long as it says, aligned to a page, for as
+/// long as it lives.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    base: NonNull<u8>,
+    length: usize,
+    memory: Memory,
+}
+
+#[derive(Debug)]
+enum Memory {
+    Heap(Layout),
+    Mapped {
+        map: MmapRaw,
+        file: File,
+        name: Name,
+    },
+}
+
+// SAFETY: a segment is memory and a descriptor, neither bound to a thread.
+unsafe impl Send for Segment {}
+// SAFETY: its methods read what never changes or make syscalls; who may touch
+// the bytes behind the base pointer is the business of the roles.
+unsafe impl Sync for Segment {}
+
+impl Segment {
+    /// Zeroed memory of this process alone.
+    pub(crate) fn heap(length: u64) -> Result<Self, Error> {
+        let not_enough = Error::NotEnoughMemory {
+            wanted: length,
+            available: 0,
+            hint: "make the ring smaller",
+        };
+        let layout = usize::try_from(length)
+            .ok()
+            .filter(|&length| length > 0)
+            .and_then(|length| Layout::from_size_align(length, PAGE).ok());
+        let Some(layout) = layout else {
+            return Err(not_enough);
+        };
+        // SAFETY: the layout's size is not zero.
+        let memory = unsafe { alloc::alloc_zeroed(layout) };
+        let base = NonNull::new(memory).ok_or(not_enough)?;
+        Ok(Self {
+            base,
+            length: layout.size(),
+            memory: Memory::Heap(layout),
+        })
+    }
+
+    /// Maps an existing segment as long as it is.
+    pub(crate) fn open(name: &Name) -> Result<Self, Error> {
+        let file = open_file(name)?;
+        let metadata = file
+            .metadata()
+            .map_err(|source| failed("examine", name, source))?;
+        if !metadata.is_file() {
+            return Err(not_a_ring(name, "it is not a regular file"));
+        }
+        if metadata.len() < PAGE as u64 {
+            return Err(not_a_ring(name, "it is too short"));
+        }
+        Self::map(file, metadata.len(), name)
+    }
+
+    fn map(file: File, length: u64, name: &Name) -> Result<Self, Error> {
+        let Ok(size) = usize::try_from(length) else {
+            return Err(not_a_ring(name, "it is too long for this machine"));
+        };
+        let map = match MmapOptions::new().len(size).map_raw(&file) {
+            Ok(map) => map,
+            Err(error) if error.raw_os_error() == Some(libc::ENOMEM) => {
+                return Err(draft::not_enough(&file, length));
+            }
+            Err(source) => return Err(failed("map", name, source)),
+        };
+        let base = NonNull::new(map.as_mut_ptr()).expect("a mapping is never at address zero");
+        Ok(Self {
+            base,
+            length: size,
+            memory: Memory::Mapped {
+                map,
+                file,
+                name: name.clone(),
+            },
+        })
+    }
+
+    pub(crate) fn base(&self) -> NonNull<u8> {
+        self.base
+    }
+
+    pub(crate) fn length(&self) -> u64 {
+        self.length as u64
+    }
+
+    /// The name, as shown to people.
+    pub(crate) fn shown(&self) -> &str {
+        match &self.memory {
+            Memory::Heap(_) => "heap",
+            Memory::Mapped { name, .. } => name.shown(),
+        }
+    }
+
+    /// Touches every page now, so that no later access takes a page fault.
+    pub(crate) fn prefault(&self) -> Result<(), Error> {
+        let Memory::Mapped { map, .. } = &self.memory else {
+            return Ok(());
+        };
+        match map.advise(Advice::PopulateWrite) {
+            // Linux before 5.14: reading maps the reserved pages as well.
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
+                for offset in (0..self.length).step_by(PAGE) {
+                    // SAFETY: the offset lies within the mapping.
+                    let byte = unsafe { self.base.add(offset) };
+                    // SAFETY: the mapping is alive and readable.
+                    unsafe { byte.read_volatile() };
+                }
+                Ok(())
+            }
+            Err(source) => Err(self.failed("prefault", source)),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Keeps every page in memory (`mlock`).
+    pub(crate) fn lock_memory(&self) -> Result<(), Error> {
+        match &self.memory {
+            Memory::Heap(_) => Ok(()),
+            Memory::Mapped { map, .. } => map
+                .lock()
+                .map_err(|source| self.failed("lock (see ulimit -l) the memory of", source)),
+        }
+    }
+
+    /// A description of its own for locks; `None` on the heap.
+    pub(crate) fn lock_file(&self) -> Result<Option<LockFile>, Error> {
+        let Memory::Mapped { name, .. } = &self.memory else {
+            return Ok(None);
+        };
+        let file = match open_file(name) {
+            Err(Error::NotFound { name }) => return Err(Error::Superseded { name }),
+            other => other?,
+        };
+        if self.is(&file)? {
+            Ok(Some(LockFile::new(file)))
+        } else {
+            Err(self.superseded())
+        }
+    }
+
+    /// Whether some description but the mapped one has locked the byte.
+    pub(crate) fn is_locked(&self, byte: u64) -> Result<bool, Error> {
+        match &self.memory {
+            Memory::Heap(_) => Ok(false),
+            Memory::Mapped { file, .. } => {
+                is_locked(file, byte).map_err(|source| self.failed("query the locks of", source))
+            }
+        }
+    }
+
+    /// Whether the name still leads here.
+    pub(crate) fn is_named(&self) -> Result<bool, Error> {
+        let Memory::Mapped { name, .. } = &self.memory else {
+            return Ok(true);
+        };
+        match open_file(name) {
+            Ok(file) => self.is(&file),
+            Err(Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes the name. The caller holds all locks and has asked `is_named`.
+    pub(crate) fn unlink(&self) -> Result<(), Error> {
+        let Memory::Mapped { name, .. } = &self.memory else {
+            return Ok(());
+        };
+        // SAFETY: the path is a C string.
+        if unsafe { libc::unlink(name.path().as_ptr()) } == -1 {
+            return Err(self.failed("unlink", io::Error::last_os_error()));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn superseded(&self) -> Error {
+        Error::Superseded {
+            name: self.shown().to_owned(),
+        }
+    }
+
+    pub(crate) fn not_a_ring(&self, reason: &'static str) -> Error {
+        Error::NotARing {
+            name: self.shown().to_owned(),
+            reason,
+        }
+    }
+
+    pub(crate) fn failed(&self, doing: &'static str, source: io::Error) -> Error {
+        Error::Io {
+            doing,
+            name: self.shown().to_owned(),
+            source,
+        }
+    }
+
+    /// Whether `other` is the same file.
+    fn is(&self, other: &File) -> Result<bool, Error> {
+        let Memory::Mapped { file, .. } = &self.memory else {
+            return Ok(false);
+        };
+        let identity = |file: &File| file.metadata().map(|data| (data.dev(), data.ino()));
+        let ours = identity(file).map_err(|source| self.failed("examine", source))?;
+        let theirs = identity(other).map_err(|source| self.failed("examine", source))?;
+        Ok(ours == theirs)
+    }
+}
+
+impl Drop for Segment {
+    fn drop(&mut self) {
+        if let Memory::Heap(layout) = self.memory {
+            // SAFETY: `heap` allocated this memory with this layout.
+            unsafe { alloc::dealloc(self.base.as_ptr(), layout) };
+        }
+    }
+}
+
+/// Opens for reading and writing: a name through `shm_open`, a path as a file.
+/// Neither follows a symbolic link or blocks on a FIFO.
+fn open_file(name: &Name) -> Result<File, Error> {
+    let opened = match name.shm() {
+        // SAFETY: the name is a C string.
+        Some(shm) => match unsafe { libc::shm_open(shm.as_ptr(), libc::O_RDWR, 0) } {
+            -1 => Err(io::Error::last_os_error()),
+            // SAFETY: the descriptor was just opened and belongs to nobody else.
+            fd => Ok(unsafe { File::from_raw_fd(fd) }),
+        },
+        None => OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+            .open(Path::new(std::ffi::OsStr::from_bytes(
+                name.path().to_bytes(),
+            ))),
+    };
+    opened.map_err(|source| match source.raw_os_error() {
+        Some(libc::ENOENT) => Error::NotFound {
+            name: name.shown().to_owned(),
+        },
+        Some(libc::EISDIR) => not_a_ring(name, "it is a directory"),
+        // How glibc's shm_open says the same.
+        Some(libc::EINVAL) => not_a_ring(name, "it is not a regular file"),
+        Some(libc::ELOOP) => not_a_ring(name, "it is a symbolic link"),
+        Some(libc::ENXIO) => not_a_ring(name, "it is not a regular file"),
+        _ => failed("open", name, source),
+    })
+}
+
+fn failed(doing: &'static str, name: &Name, source: io::Error) -> Error {
+    Error::Io {
+        doing,
+        name: name.shown().to_owned(),
+        source,
+    }
+}
+
+fn not_a_ring(name: &Name, reason: &'static str) -> Error {
+    Error::NotARing {
+        name: name.shown().to_owned(),
+        reason,
+    }
+}
+
+/// Sixty-four random bits, for names and incarnations.
+pub(crate) fn random() -> u64 {
+    let mut bytes = [0; 8];
+    // SAFETY: the buffer is as long as it says; so few bytes come whole.
+    unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
+    u64::from_ne_bytes(bytes)
+}

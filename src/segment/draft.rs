@@ -1,0 +1,230 @@
+//! A segment before it has a name.
+//!
+//! A segment is built and formatted without a name and then linked to it, so
+//! that no opener ever meets half a segment, and a creator that dies leaves
+//! nothing behind. Where the file system has no nameless files, a random
+//! temporary name stands in.
+
+use std::ffi::{CStr, CString};
+use std::fs::{File, OpenOptions, Permissions};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::PathBuf;
+
+use super::{Name, Segment, random};
+use crate::error::Error;
+
+/// A reserved, zeroed, mapped segment that nobody else can see.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    segment: Segment,
+    name: Name,
+    /// The path that leads to a file without a name.
+    descriptor: CString,
+    temporary: Temporary,
+}
+
+/// A name to be removed again, if the file has one.
+#[derive(Debug)]
+struct Temporary(Option<CString>);
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            // SAFETY: `path` is a C string.
+            unsafe { libc::unlink(path.as_ptr()) };
+        }
+    }
+}
+
+/// What became of a link.
+pub(crate) enum Linked {
+    /// The segment has its name.
+    Done(Segment),
+    /// The name belongs to something else; here is the draft again.
+    NameTaken(Draft),
+}
+
+impl Draft {
+    /// Reserves `length` bytes, rounded up to the file system's blocks, in the
+    /// directory of `name`.
+    pub(crate) fn new(name: &Name, length: u64, mode: u32) -> Result<Self, Error> {
+        let failed = |doing| {
+            move |source| Error::Io {
+                doing,
+                name: name.shown().to_owned(),
+                source,
+            }
+        };
+        let (file, temporary) = nameless(name).map_err(failed("create"))?;
+        file.set_permissions(Permissions::from_mode(mode))
+            .map_err(failed("set the mode of"))?;
+        // A hugetlbfs file is made of whole huge pages.
+        let block = file.metadata().map_err(failed("examine"))?.blksize();
+        let length = length.next_multiple_of(block.max(1));
+        reserve(&file, length, name)?;
+        let descriptor = CString::new(format!("/proc/self/fd/{}", file.as_raw_fd()))
+            .expect("a number holds no zero byte");
+        Ok(Self {
+            segment: Segment::map(file, length, name)?,
+            name: name.clone(),
+            descriptor,
+            temporary,
+        })
+    }
+
+    pub(crate) fn segment(&self) -> &Segment {
+        &self.segment
+    }
+
+    /// Gives the segment its name, if the name is free.
+    pub(crate) fn link(mut self) -> Result<Linked, Error> {
+        match self.link_to(self.name.path()) {
+            Ok(()) => {
+                // A temporary name goes, now that there is another one.
+                drop(Temporary(self.temporary.0.take()));
+                Ok(Linked::Done(self.segment))
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                Ok(Linked::NameTaken(self))
+            }
+            Err(source) => Err(self.segment.failed("link", source)),
+        }
+    }
+
+    /// Gives the segment its name in place of another one. The caller holds
+    /// all locks of the one that loses its name.
+    pub(crate) fn replace(mut self) -> Result<Segment, Error> {
+        if self.temporary.0.is_none() {
+            let path = temporary_path(&self.name);
+            self.link_to(&path)
+                .map_err(|source| self.segment.failed("link", source))?;
+            self.temporary.0 = Some(path);
+        }
+        if let Some(temporary) = self.temporary.0.take() {
+            // SAFETY: both paths are C strings.
+            let result = unsafe { libc::rename(temporary.as_ptr(), self.name.path().as_ptr()) };
+            if result == -1 {
+                let source = io::Error::last_os_error();
+                self.temporary.0 = Some(temporary);
+                return Err(self.segment.failed("replace", source));
+            }
+        }
+        Ok(self.segment)
+    }
+
+    fn link_to(&self, path: &CStr) -> io::Result<()> {
+        let source = self.temporary.0.as_ref().unwrap_or(&self.descriptor);
+        // SAFETY: both paths are C strings.
+        let result = unsafe {
+            libc::linkat(
+                libc::AT_FDCWD,
+                source.as_ptr(),
+                libc::AT_FDCWD,
+                path.as_ptr(),
+                libc::AT_SYMLINK_FOLLOW,
+            )
+        };
+        if result == 0 {
+            Ok(())
+        } else {
+            Err(io::Error::last_os_error())
+        }
+    }
+}
+
+/// Opens a file without a name, or with a temporary one.
+fn nameless(name: &Name) -> io::Result<(File, Temporary)> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).mode(0o600);
+    let proc = PathBuf::from("/proc/self/fd").exists(); // what links a nameless file
+    let opened = options
+        .clone()
+        .custom_flags(libc::O_TMPFILE)
+        .open(name.directory());
+    match opened {
+        Ok(file) if proc => Ok((file, Temporary(None))),
+        Err(error)
+            if !matches!(
+                error.raw_os_error(),
+                Some(libc::EOPNOTSUPP | libc::EISDIR | libc::EINVAL)
+            ) =>
+        {
+            Err(error)
+        }
+        _ => {
+            let path = temporary_path(name);
+            let file = options
+                .create_new(true)
+                .open(std::ffi::OsStr::from_bytes(path.to_bytes()))?;
+            Ok((file, Temporary(Some(path))))
+        }
+    }
+}
+
+fn temporary_path(name: &Name) -> CString {
+    let path = name
+        .directory()
+        .join(format!(".quoit-{:016x}.new", random()));
+    CString::new(path.as_os_str().as_bytes()).expect("a checked name holds no zero byte")
+}
+
+/// Takes the memory now, so that a full file system is an error here and not a
+/// SIGBUS at some later store.
+fn reserve(file: &File, length: u64, name: &Name) -> Result<(), Error> {
+    // Beyond this limit the kernel would kill with SIGXFSZ.
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: `limit` lives through the call.
+    let known = unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, &raw mut limit) } == 0;
+    if known && length > limit.rlim_cur {
+        return Err(Error::FileSizeLimit {
+            wanted: length,
+            limit: limit.rlim_cur,
+        });
+    }
+    let Ok(size) = libc::off_t::try_from(length) else {
+        return Err(not_enough(file, length));
+    };
+    loop {
+        // SAFETY: the descriptor is open, and no memory is involved.
+        match unsafe { libc::posix_fallocate(file.as_raw_fd(), 0, size) } {
+            0 => return Ok(()),
+            libc::EINTR => {}
+            libc::ENOSPC | libc::EFBIG | libc::ENOMEM | libc::EDQUOT => {
+                return Err(not_enough(file, length));
+            }
+            other => {
+                return Err(Error::Io {
+                    doing: "reserve memory for",
+                    name: name.shown().to_owned(),
+                    source: io::Error::from_raw_os_error(other),
+                });
+            }
+        }
+    }
+}
+
+/// What is free where `file` is.
+pub(super) fn not_enough(file: &File, wanted: u64) -> Error {
+    // SAFETY: all zero bytes are a `statvfs`.
+    let mut stat: libc::statvfs = unsafe { core::mem::zeroed() };
+    // SAFETY: `stat` lives through the call.
+    let known = unsafe { libc::fstatvfs(file.as_raw_fd(), &raw mut stat) } == 0;
+    let available = if known {
+        stat.f_bavail.saturating_mul(stat.f_frsize)
+    } else {
+        0
+    };
+    Error::NotEnoughMemory {
+        wanted,
+        available,
+        hint: "make the ring smaller, remove stale rings, or enlarge the file system \
+               (mount -o remount,size=1G /dev/shm; docker run --shm-size=1g; \
+               vm.nr_hugepages for huge pages)",
+    }
+}

@@ -1,0 +1,98 @@
+//! The only file that names atomics, fences and orderings.
+//!
+//! Every ordering of the protocol is a constant named after its edge and its
+//! side; `cursor.rs` uses nothing else. The model in `loom-tests/` compiles
+//! the same protocol files against a second `sync` module made of loom's types.
+//!
+//! | edge | first half | second half |
+//! |---|---|---|
+//! | publish -> ready | [`PUBLISH`] store of the tail | [`READY`] load of the tail |
+//! | reclaim -> free | [`RECLAIM`] store of the head | [`FREE`] load of the head |
+//! | ride -> check | [`RIDE`] fence, before the words | [`CHECK`] fence, after the words |
+//! | close -> left | [`CLOSE`] store of the state | [`LEFT`] load of the state |
+//! | format -> open | [`FORMAT`] store of the magic | [`OPEN`] load of the magic |
+#![allow(
+    clippy::disallowed_types,
+    reason = "this is the file that wraps the atomics"
+)]
+
+use core::sync::atomic::{self, Ordering};
+
+/// The producer's tail store: the bytes are visible before the position.
+pub(crate) const PUBLISH: Ordering = Ordering::Release;
+/// The consumer's tail load, partner of [`PUBLISH`].
+pub(crate) const READY: Ordering = Ordering::Acquire;
+
+/// The consumer's head store: reading is over before the room is reused.
+pub(crate) const RECLAIM: Ordering = Ordering::Release;
+/// The producer's head load, partner of [`RECLAIM`].
+pub(crate) const FREE: Ordering = Ordering::Acquire;
+
+/// The producer's fence between the ride's position and its words.
+pub(crate) const RIDE: Ordering = Ordering::Release;
+/// The consumer's fence between the ride's words and its position.
+pub(crate) const CHECK: Ordering = Ordering::Acquire;
+/// The ride's position and words themselves: the two fences order them.
+pub(crate) const RIDING: Ordering = Ordering::Relaxed;
+
+/// The leaver's state store: its last messages are visible before the goodbye.
+pub(crate) const CLOSE: Ordering = Ordering::Release;
+/// The peer's state load, partner of [`CLOSE`].
+pub(crate) const LEFT: Ordering = Ordering::Acquire;
+
+/// The creator's magic store, last of all: half a header is never believed.
+pub(crate) const FORMAT: Ordering = Ordering::Release;
+/// The opener's magic load, first of all, partner of [`FORMAT`].
+pub(crate) const OPEN: Ordering = Ordering::Acquire;
+
+/// Header fields and hints that order nothing: an edge above covers them, or
+/// they are advice that may come late.
+pub(crate) const PLAIN: Ordering = Ordering::Relaxed;
+
+/// A fence of one of the edges above.
+#[inline(always)]
+pub(crate) fn fence(edge: Ordering) {
+    atomic::fence(edge);
+}
+
+macro_rules! word {
+    ($(#[$doc:meta])* $name:ident, $value:ty) => {
+        $(#[$doc])*
+        #[repr(transparent)]
+        #[derive(Debug)]
+        pub(crate) struct $name(atomic::$name);
+
+        impl $name {
+            #[inline(always)]
+            pub(crate) fn load(&self, edge: Ordering) -> $value {
+                self.0.load(edge)
+            }
+
+            #[inline(always)]
+            pub(crate) fn store(&self, value: $value, edge: Ordering) {
+                self.0.store(value, edge);
+            }
+        }
+    };
+}
+
+word!(
+    /// A 32-bit word of the segment.
+    AtomicU32,
+    u32
+);
+word!(
+    /// A 64-bit word of the segment.
+    AtomicU64,
+    u64
+);
+
+impl AtomicU64 {
+    /// Loads a word that only the caller's role stores. Relaxed: what one
+    /// wrote oneself needs no edge, and a predecessor in the role is ordered
+    /// by the lock that it gave up. The model checks that nobody else stores.
+    #[inline(always)]
+    pub(crate) fn load_own(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
