@@ -1,5 +1,144 @@
-//! quoit
-#![warn(missing_docs)]
+//! A lock-free single-producer single-consumer ring buffer in named shared memory.
+//!
+//! A *ring* lies in a *segment*, a named piece of shared memory. One process holds its
+//! *producer*, another its *consumer*; each may come, leave, die and come again without the
+//! other. There is no server and no socket, and no syscall while both are busy. What was
+//! published outlives the process that published it, and whoever takes up a role goes on where
+//! the last one stopped, however that one ended.
+//!
+//! # Fixed-size records
+//!
+//! ```
+//! use quoit::{Consumer, Producer};
+//! use zerocopy::{FromBytes, Immutable, IntoBytes};
+//!
+//! #[derive(Clone, Copy, Debug, PartialEq, FromBytes, IntoBytes, Immutable)]
+//! #[repr(C)]
+//! struct Tick { price: u64, size: u64 }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let name = &format!("quoit-doc-map-ticks-{}", std::process::id());
+//! let mut producer = Producer::<Tick>::open_or_create(name, 4096)?; // slots; in one process
+//! producer.try_push(Tick { price: 10125, size: 3 })?;
+//!
+//! let mut consumer = Consumer::<Tick>::open_or_create(name, 4096)?; // in another
+//! assert_eq!(consumer.try_pop()?, Tick { price: 10125, size: 3 });
+//! # drop((producer, consumer));
+//! # quoit::unlink(name)?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Frames of any length
+//!
+//! ```
+//! use quoit::{Consumer, Producer};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let name = &format!("quoit-doc-map-log-{}", std::process::id());
+//! let mut producer = Producer::<[u8]>::open_or_create(name, 1 << 20)?; // bytes; in one process
+//! let mut claim = producer.try_claim(64)?; // room inside the ring
+//! claim[..5].copy_from_slice(b"hello");
+//! claim.commit_first(5); // dropping the claim instead publishes nothing
+//!
+//! let mut consumer = Consumer::<[u8]>::open_or_create(name, 1 << 20)?; // in another
+//! let frame = consumer.try_peek()?;
+//! assert_eq!(&*frame, b"hello");
+//! frame.release(); // dropping the frame instead keeps it in the ring
+//! # drop((producer, consumer));
+//! # quoit::unlink(name)?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! `try_x` never waits, `x` waits, `x_timeout` waits at most so long. Each method's
+//! **Real-time** line says whether it can make a syscall, allocate or sleep. [`RingOptions`] is
+//! for everything else: mode bits, prefault, `mlock`, a schema, replacing, unlinking, and
+//! [`heap`](RingOptions::heap), the same ring without a segment.
+//!
+//! # The house
+//!
+//! ```text
+//!                   BYTES                            WAITING
+//!  contract     layout.rs  what the bytes mean      layout.rs  the two sleep words
+//!  protocol     cursor.rs  who may touch what       parker.rs  spin, then yield
+//!  platform     segment.rs where the memory lives
+//!  endpoints    producer.rs ------- ring.rs ------- consumer.rs      <- the public API
+//! ```
+//!
+//! `cursor.rs` makes no syscall and follows no pointer: it sees references to atomics and
+//! numbers, and the loom tests compile the very same file. `segment.rs` names no memory
+//! ordering. `sync.rs` is the only file that names atomics; every ordering there is a constant
+//! with a partner. Imports point one way, sync, error, layout -> cursor, parker -> segment ->
+//! ring -> producer, consumer -> slots, frames; only `ring.rs` also looks ahead, to the ends
+//! that it hands out.
+//!
+//! Ten minutes to know it:
+//!
+//! 1. [`docs::layout`]: the picture at the top, and "The protocol of positions" (2 minutes).
+//! 2. `src/sync.rs`: the table of edges (1 minute).
+//! 3. `src/cursor.rs`: `room`, `publish`, `look`, `release`, and then the ride-along (3
+//!    minutes).
+//! 4. `loom-tests/`: what is modelled, and the mutants that must fail (1 minute).
+//! 5. `src/slots/produce.rs`: `try_push` and `finish`, where the record goes (1 minute).
+//! 6. `src/ring/role.rs`: taking a role, leaving it, seeing that the peer is gone (1 minute).
+//! 7. `src/segment/draft.rs`: creating without a half-made state (1 minute).
+//!
+//! # Decisions
+//!
+//! - **A buffer too short for the next frame** gets nothing: `pop` answers
+//!   [`PopError::TooShort`] with the length that is needed, and the frame stays.
+//! - **An empty frame** is a frame like any other.
+//! - **The kind of a frame** is a `u32` of the sender's choice, by default 0. The ring carries
+//!   it and does not look at it; a peek shows it, a pop does not.
+//! - **`open_or_create`** opens what is there and changes nothing about it. If that ring has
+//!   another capacity, shape or schema, it is an error ([`Error::CapacityMismatch`] and its
+//!   like), not a new ring. `open` takes any capacity.
+//! - **The schema** is size, alignment and a tag. The default tag is the type's name without
+//!   paths; give one with a version, `RingOptions::schema("tick/3")`, to anything that lives
+//!   longer than one build.
+//! - **A dropped guard does nothing**: a dropped [`Claim`], [`ClaimMany`], [`FrameClaim`] or
+//!   [`FrameBatch`] publishes nothing, a dropped [`Peek`], [`PeekMany`], [`Frame`] or [`Frames`]
+//!   keeps its messages in the ring. A dropped [`Drain`] releases what it has yielded.
+//! - **Dropping an endpoint** closes that end and frees the role. The ring stays, with what is
+//!   in it, until [`unlink`] or [`RingOptions::unlink_on_drop`] removes its name.
+//! - **`Abandoned`** means that the peer came and is gone, closed or dead, and that nothing is
+//!   left to take (or no room to use). It ends when a successor takes the role. A peer that
+//!   never came is waited for. A peer that is stopped is alive. The calls that never wait see a
+//!   peer that closed its end; one that died is noticed by the calls that wait, and by
+//!   `is_abandoned`, which ask the kernel.
+//! - **A poisoned endpoint**: a value in the segment that cannot be gives [`Corrupt`], and the
+//!   endpoint answers with it from then on. The way out is to drop it and take the role again,
+//!   which checks both positions afresh, or to replace the ring with [`RingOptions::replace`].
+//! - **No value read from the segment is trusted for memory safety.** A peer that breaks the
+//!   rules can still change bytes under a borrow (`peek`); `pop` copies first.
+//! - **`zerocopy` is part of the API** ([`Record`] is made of its traits) and re-exported as
+//!   [`zerocopy`]; an incompatible version of it is an incompatible version of this crate. Its
+//!   derives come from your own dependency on it, with the feature `derive`.
+//! - **After `fork`** a child must not use, and should not drop, the endpoints that it
+//!   inherited; `exec` closes them.
+//!
+//! # Features
+//!
+//! - Default: none. Five crates in all, this one included.
+//! - `loom`: compiles `loom-tests/`, which model-check the protocol as it is shipped. Only
+//!   useful in this repository. The library does not change with it, so that every other test
+//!   runs in the same command; loom's own tree is added.
+//!
+//! # How it is tested
+//!
+//! `cargo test --features loom` is the whole: loom models of the protocol file as it is shipped,
+//! with a table of mutants that must fail; random operations against a queue; real processes
+//! that are killed; headers and frames that cannot be. The README says which test proves which
+//! promise, and what the models leave out.
+//!
+//! # Versions and platforms
+//!
+//! Linux on x86-64 and little-endian aarch64, kernel 4.16 or newer; anything else does not
+//! compile. Rust 1.85 or newer; a newer Rust is asked for by a new minor version only. The
+//! layout of the bytes has its own version, 1: both ends need the same one, and not the same
+//! version of this crate.
+
 #[cfg(not(all(
     target_os = "linux",
     target_endian = "little",
@@ -7,17 +146,23 @@
 )))]
 compile_error!("quoit runs on Linux on x86-64 and little-endian aarch64, and nowhere else yet");
 
-mod consumer;
-mod cursor;
+mod sync; // the only file that names atomics
+
 mod error;
+mod layout; // the contract
+
+mod cursor;
+mod parker; // the protocol
+
+mod segment; // the platform
+
+mod ring; // a segment that means something
+
+mod consumer;
+mod producer; // the endpoints
+
 mod frames;
-mod layout;
-mod parker;
-mod producer;
-mod ring;
-mod segment;
-mod slots;
-mod sync;
+mod slots; // the two payload shapes
 
 pub use zerocopy;
 
@@ -27,3 +172,14 @@ pub use crate::frames::{Frame, FrameBatch, FrameClaim, Frames};
 pub use crate::producer::Producer;
 pub use crate::ring::{Record, Ring, RingOptions, Shape, unlink};
 pub use crate::slots::{Claim, ClaimMany, Drain, Peek, PeekMany};
+
+/// Texts: modules without code.
+pub mod docs {
+    #[doc = include_str!("layout.md")]
+    pub mod layout {}
+}
+
+/// The README's examples compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub mod readme {}

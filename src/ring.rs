@@ -88,7 +88,9 @@ impl<T: Shape + ?Sized> Ring<T> {
     ///
     /// Makes syscalls and allocates.
     pub fn producer(&self) -> Result<Producer<T>, Error> {
-        Producer::take(RoleGuard::take(&self.shared, Role::Producer)?)
+        let producer = Producer::take(RoleGuard::take(&self.shared, Role::Producer)?)?;
+        T::DESCRIPTION.check_position("tail", producer.position())?;
+        Ok(producer)
     }
 
     /// Takes the consumer's role, at the position where the last consumer left.
@@ -101,7 +103,9 @@ impl<T: Shape + ?Sized> Ring<T> {
     ///
     /// Makes syscalls and allocates.
     pub fn consumer(&self) -> Result<Consumer<T>, Error> {
-        Consumer::take(RoleGuard::take(&self.shared, Role::Consumer)?)
+        let consumer = Consumer::take(RoleGuard::take(&self.shared, Role::Consumer)?)?;
+        T::DESCRIPTION.check_position("head", consumer.position())?;
+        Ok(consumer)
     }
 
     fn new(segment: Segment, capacity: u64, unlink_on_drop: bool) -> Self {

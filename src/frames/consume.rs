@@ -172,13 +172,11 @@ impl Consumer<[u8]> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn try_peek_many(&mut self) -> Result<Frames<'_>, PopError> {
-        if self.cursor.seen() == 0 {
-            self.look()?;
-        }
         Ok(Frames {
-            end: self.cursor.seen(),
+            end: self.look()?,
             consumer: self,
             visited: 0,
+            error: None,
         })
     }
 
@@ -213,9 +211,6 @@ impl Consumer<[u8]> {
     /// Finds the next frame, in its place or riding.
     #[inline(always)]
     fn find(&mut self) -> Result<Found, PopError> {
-        if self.carried.position == Some(self.position()) {
-            return Ok(self.carried());
-        }
         if self.cursor.seen() == 0 {
             let unread = self.look()?;
             if unread <= (RIDE_WORDS * 8) as u64 && self.catch_ride(unread) {
@@ -226,6 +221,9 @@ impl Consumer<[u8]> {
                 self.crowded();
             }
             return Ok(found);
+        }
+        if self.carried.position == Some(self.position()) {
+            return Ok(self.carried());
         }
         self.parse(0, self.cursor.seen())
     }
@@ -384,6 +382,8 @@ pub struct Frames<'a> {
     end: u64,
     /// Bytes of the frames visited so far.
     visited: u64,
+    /// What poisoned the consumer after them.
+    error: Option<PopError>,
 }
 
 impl Frames<'_> {
@@ -400,7 +400,10 @@ impl Frames<'_> {
         if self.visited == self.end {
             return Ok(None);
         }
-        let found = self.consumer.parse(self.visited, self.end)?;
+        let found = match self.consumer.parse(self.visited, self.end) {
+            Ok(found) => found,
+            Err(error) => return Err(*self.error.insert(error)),
+        };
         self.visited += found.units;
         Ok(Some((found.kind, self.consumer.payload(&found))))
     }
@@ -413,6 +416,10 @@ impl Frames<'_> {
     pub fn release(self) {
         if self.visited > 0 {
             self.consumer.release(self.visited);
+        }
+        if let Some(PopError::Corrupt(corrupt)) = self.error {
+            // The head has moved, and still there is nothing to read.
+            self.consumer.cursor.poison(corrupt.field, corrupt.found);
         }
     }
 }

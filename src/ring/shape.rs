@@ -4,6 +4,7 @@ use core::fmt::Debug;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
+use crate::error::Corrupt;
 use crate::layout::{self, SHAPE_FRAMES, SHAPE_SLOTS};
 
 /// A type whose values may cross from one process into another: any bytes make
@@ -96,6 +97,15 @@ impl Description {
     /// The fingerprint with this tag.
     pub(crate) fn schema(&self, tag: &str) -> u64 {
         layout::schema(self.slot_size, u64::from(self.slot_align), tag)
+    }
+
+    /// Whether a message can begin where this role was taken up: frames are
+    /// aligned to words.
+    pub(crate) fn check_position(&self, field: &'static str, found: u64) -> Result<(), Corrupt> {
+        if self.shape == SHAPE_FRAMES && found & 7 != 0 {
+            return Err(Corrupt { field, found });
+        }
+        Ok(())
     }
 
     /// The shape in words.

@@ -1,0 +1,60 @@
+//! The proof that every message came, once, in order and whole.
+
+use std::fmt;
+
+/// Compares messages with the numbers that must come next.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Check {
+    next: u64,
+    pub(crate) verified: u64,
+    pub(crate) lost: u64,
+    pub(crate) torn: u64,
+    pub(crate) repeated: u64,
+}
+
+impl Check {
+    /// A check that demands this number first.
+    pub(crate) fn starting_at(next: u64) -> Self {
+        Self {
+            next,
+            verified: 0,
+            lost: 0,
+            torn: 0,
+            repeated: 0,
+        }
+    }
+
+    /// Takes a message's number, or `None` if the message is torn.
+    #[inline]
+    pub(crate) fn take(&mut self, number: Option<u64>) {
+        match number {
+            Some(number) if number == self.next => self.verified += 1,
+            Some(number) if number > self.next => {
+                self.lost += number - self.next;
+                self.verified += 1;
+                self.next = number;
+            }
+            Some(_) => {
+                self.repeated += 1;
+                return;
+            }
+            None => self.torn += 1,
+        }
+        self.next += 1;
+    }
+
+    pub(crate) fn is_clean(&self) -> bool {
+        self.lost == 0 && self.torn == 0 && self.repeated == 0
+    }
+}
+
+/// The flaws only.
+impl fmt::Display for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} lost, {} torn", self.lost, self.torn)?;
+        if self.repeated > 0 {
+            write!(f, ", {} repeated", self.repeated)?;
+        }
+        Ok(())
+    }
+}

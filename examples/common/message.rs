@@ -1,0 +1,67 @@
+//! What travels: a number, some content, and a checksum over both.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+/// A record of 32 bytes: any type with these derives can be one.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
+pub(crate) struct Message {
+    number: u64,
+    content: [u64; 2],
+    checksum: u64,
+}
+
+impl Message {
+    /// The message with this number.
+    #[inline]
+    pub(crate) fn numbered(number: u64) -> Self {
+        let mut message = Self {
+            number,
+            content: [scramble(number), scramble(!number)],
+            checksum: 0,
+        };
+        message.checksum = message.sum();
+        message
+    }
+
+    /// The message's number, if it is whole.
+    #[inline]
+    pub(crate) fn number(&self) -> Option<u64> {
+        (self.checksum == self.sum()).then_some(self.number)
+    }
+
+    /// The checksum, short enough for people.
+    pub(crate) fn short_checksum(&self) -> u32 {
+        self.checksum as u32
+    }
+
+    #[inline]
+    fn sum(&self) -> u64 {
+        checksum(&self.as_bytes()[..24])
+    }
+}
+
+/// A word that looks nothing like `number`.
+#[inline]
+pub(crate) fn scramble(number: u64) -> u64 {
+    let word = (number ^ 0x9e37_79b9_7f4a_7c15).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    word ^ word >> 31
+}
+
+/// Fletcher's two sums: they notice a wrong word, and words in the wrong order.
+#[inline]
+pub(crate) fn checksum(bytes: &[u8]) -> u64 {
+    let (mut sum, mut sums) = (bytes.len() as u64, 0_u64);
+    let mut add = |word| {
+        sum = sum.wrapping_add(u64::from_le_bytes(word));
+        sums = sums.wrapping_add(sum);
+    };
+    let mut words = bytes.chunks_exact(8);
+    for word in &mut words {
+        add(word.try_into().expect("a chunk has eight bytes"));
+    }
+    let mut rest = [0; 8];
+    rest[..words.remainder().len()].copy_from_slice(words.remainder());
+    add(rest);
+    sum ^ sums.rotate_left(32)
+}

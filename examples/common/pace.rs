@@ -1,0 +1,44 @@
+//! A steady rate, in short bursts.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::MOMENT;
+
+/// Longer bursts would keep the caller from other things.
+const LONGEST: u64 = 1 << 16;
+
+/// Says when how many messages are due.
+pub(crate) struct Pace {
+    /// Messages per second; 0 for no limit.
+    rate: u64,
+    last: Instant,
+    owed: f64,
+}
+
+impl Pace {
+    pub(crate) fn new(rate: u64) -> Self {
+        Self {
+            rate,
+            last: Instant::now(),
+            owed: 0.0,
+        }
+    }
+
+    /// Passes a millisecond, unless the rate has no limit; returns how many
+    /// messages are due then.
+    pub(crate) fn burst(&mut self) -> u64 {
+        if self.rate == 0 {
+            return LONGEST;
+        }
+        thread::sleep(Duration::from_millis(1));
+        let now = Instant::now();
+        // What a full ring has cost is not made up for.
+        let passed = now.duration_since(self.last).min(MOMENT);
+        self.last = now;
+        self.owed += passed.as_secs_f64() * self.rate as f64;
+        let due = self.owed as u64;
+        self.owed = self.owed.fract();
+        due.min(LONGEST)
+    }
+}

@@ -1,0 +1,109 @@
+//! Reads and verifies the messages of the example `producer`, in another
+//! terminal.
+//!
+//! The message at position N of the ring must have number N, and its checksum
+//! must be right. A message is given back only after it was checked, so a
+//! consumer that is started again, after Ctrl-C or `kill -9`, gets what the
+//! last one had not checked.
+
+mod common;
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::thread;
+
+use clap::Parser;
+use quoit::{Consumer, PopError};
+
+use common::check::Check;
+use common::message::Message;
+use common::options::RingArguments;
+use common::ring_line::{RingLine, View};
+use common::{MOMENT, interrupt, last_out};
+
+/// Reads numbered, checksummed messages from a ring and verifies each
+///
+/// Start it in one terminal and the example `producer` in another, in any order:
+///
+///   cargo run --release --example producer
+///   cargo run --release --example consumer
+///
+/// Kill either one, even with kill -9, and start it again: the other one goes
+/// on, and no message is lost or torn.
+///
+/// Ctrl-C or --count ends it. It fails if a message was lost, torn or repeated.
+/// The last one out removes the ring. Messages that nobody has read stay in it
+/// for the next consumer.
+#[derive(Parser)]
+#[command(verbatim_doc_comment, next_line_help = true)]
+struct Options {
+    #[command(flatten)]
+    ring: RingArguments,
+}
+
+fn main() -> ExitCode {
+    match run(&Options::parse()) {
+        Ok(check) if check.is_clean() => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(Options { ring }: &Options) -> Result<Check, Box<dyn Error>> {
+    interrupt::listen()?;
+    let mut consumer = Consumer::<Message>::open_or_create(&ring.name, ring.capacity)?;
+
+    let first = consumer.position();
+    let mut check = Check::starting_at(first);
+    let mut checksum = 0;
+    let mut line = RingLine::new(&ring.name, "consumer", first);
+    while !interrupt::asked() && consumer.position() < ring.count {
+        match consumer.peek_timeout(MOMENT) {
+            Ok(message) => {
+                check.take(message.number());
+                checksum = message.short_checksum();
+                message.release();
+            }
+            Err(PopError::Empty) => {}
+            Err(PopError::Abandoned) => thread::sleep(MOMENT), // until another producer comes
+            Err(error) => return Err(error.into()),
+        }
+        line.show(|| view(&consumer, &check, checksum));
+    }
+    drop(line);
+
+    println!("{}", summary(first, consumer.position(), &check));
+    drop(consumer);
+    last_out::remove_name(&ring.name)?;
+    Ok(check)
+}
+
+fn view(consumer: &Consumer<Message>, check: &Check, checksum: u32) -> View {
+    let note = if !check.is_clean() {
+        check.to_string()
+    } else if consumer.is_abandoned() && consumer.fill() == 0 {
+        "producer gone, waiting".to_owned()
+    } else if consumer.position() == 0 {
+        "no producer yet".to_owned()
+    } else {
+        format!("checksum {checksum:08x} good")
+    };
+    View {
+        verb: "read",
+        position: consumer.position(),
+        fill: consumer.fill(),
+        capacity: consumer.capacity(),
+        note,
+    }
+}
+
+fn summary(first: u64, next: u64, check: &Check) -> String {
+    let range = match next - first {
+        0 => String::new(),
+        _ => format!(" ({first} to {})", next - 1),
+    };
+    format!("verified {} messages{range}, {check}", check.verified)
+}

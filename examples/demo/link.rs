@@ -1,0 +1,98 @@
+//! Four ways to bring a numbered message to another process: two shapes of a
+//! ring, and what the kernel has to offer. Each message is sent by one call.
+
+use std::error::Error;
+use std::io::{BufReader, Read, Write};
+
+use quoit::{Consumer, Producer};
+use zerocopy::{FromZeros, IntoBytes};
+
+use super::common::check::Check;
+use super::common::message::Message;
+use super::frame;
+
+pub(crate) type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// Where messages go in.
+pub(crate) trait Outlet {
+    /// Sends the message with this number.
+    fn send(&mut self, number: u64) -> Result<()>;
+}
+
+/// Where messages come out.
+pub(crate) trait Inlet {
+    /// Waits for the next message and hands its number to `check`; returns its length.
+    fn receive(&mut self, check: &mut Check) -> Result<usize>;
+}
+
+impl Outlet for Producer<Message> {
+    #[inline]
+    fn send(&mut self, number: u64) -> Result<()> {
+        Ok(self.push(Message::numbered(number))?)
+    }
+}
+
+impl Inlet for Consumer<Message> {
+    #[inline]
+    fn receive(&mut self, check: &mut Check) -> Result<usize> {
+        check.take(self.pop()?.number());
+        Ok(size_of::<Message>())
+    }
+}
+
+/// Says how long the frame with this number is.
+pub(crate) type Length = fn(u64) -> usize;
+
+/// Frames, each written where it will be read.
+pub(crate) struct FrameOutlet {
+    pub(crate) producer: Producer<[u8]>,
+    pub(crate) length: Length,
+}
+
+impl Outlet for FrameOutlet {
+    #[inline]
+    fn send(&mut self, number: u64) -> Result<()> {
+        let mut claim = self.producer.claim((self.length)(number))?;
+        frame::fill(&mut claim, number);
+        claim.commit();
+        Ok(())
+    }
+}
+
+impl Inlet for Consumer<[u8]> {
+    #[inline]
+    fn receive(&mut self, check: &mut Check) -> Result<usize> {
+        let frame = self.peek()?;
+        check.take(frame::number(&frame));
+        let length = frame.len();
+        frame.release();
+        Ok(length)
+    }
+}
+
+/// The writing side of a pipe or a socket.
+pub(crate) struct ByteOutlet<W>(pub(crate) W);
+
+impl<W: Write> Outlet for ByteOutlet<W> {
+    fn send(&mut self, number: u64) -> Result<()> {
+        Ok(self.0.write_all(Message::numbered(number).as_bytes())?)
+    }
+}
+
+/// The reading side of a pipe or a socket; takes as many bytes at once as there are.
+pub(crate) struct ByteInlet<R>(BufReader<R>);
+
+impl<R: Read> ByteInlet<R> {
+    pub(crate) fn new(source: R) -> Self {
+        Self(BufReader::with_capacity(1 << 16, source))
+    }
+}
+
+impl<R: Read> Inlet for ByteInlet<R> {
+    fn receive(&mut self, check: &mut Check) -> Result<usize> {
+        let mut message = Message::new_zeroed();
+        self.0.read_exact(message.as_mut_bytes())?;
+        check.take(message.number());
+        Ok(size_of::<Message>())
+    }
+}

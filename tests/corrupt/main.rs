@@ -1,0 +1,27 @@
+//! A value in the segment that cannot be is an error and nothing worse: no
+//! panic, no read beyond what was published, no endless loop. The end that
+//! finds it is poisoned; dropping it and taking the role again, or replacing
+//! the ring, is the way out.
+//!
+//! The tests write behind the back of both ends, as a stray process would.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod frames;
+mod positions;
+
+use common::names::RingName;
+use common::segment_file::SegmentFile;
+use quoit::{Corrupt, Ring, RingOptions, Shape};
+
+/// A ring of `capacity` and the file behind it.
+fn ring<T: Shape + ?Sized>(test: &str, capacity: u64) -> (Ring<T>, SegmentFile, RingName) {
+    let name = RingName::new(test);
+    let ring = RingOptions::new(capacity).create(&name).expect("a ring");
+    let file = SegmentFile::open(&name.file());
+    (ring, file, name)
+}
+
+fn corrupt(field: &'static str, found: u64) -> Corrupt {
+    Corrupt { field, found }
+}

@@ -1,0 +1,323 @@
+//! What a new ring can be, where it lives, and what `create` and
+//! `open_or_create` say when they cannot.
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use common::names::{RingName, file_directory, files_in, shared_memory_directory};
+use common::segment_file::{INCARNATION, SegmentFile};
+use quoit::{Consumer, Error, PopError, Producer, Ring, RingOptions, Shape};
+
+/// `create` refuses this number, and nothing of the name is left.
+fn is_no_capacity<T: Shape + ?Sized>(options: &RingOptions, number: u64) {
+    let directory = shared_memory_directory();
+    let path = directory.path().join("ring");
+    let refusals = [
+        options.create::<T>(&path).err(),
+        options.open_or_create::<T>(&path).err(),
+        options.heap::<T>().err(),
+    ];
+    for refusal in refusals {
+        let Some(Error::InvalidCapacity { capacity, reason }) = refusal else {
+            panic!("{number} was not refused as a number: {refusal:?}");
+        };
+        assert_eq!(capacity, number);
+        assert!(!reason.is_empty());
+    }
+    assert_eq!(files_in(directory.path()), [""; 0]);
+}
+
+#[test]
+fn a_capacity_is_a_power_of_two() {
+    for capacity in [0, 3, 5, 63, 65, 1000, u64::MAX] {
+        is_no_capacity::<u64>(&RingOptions::new(capacity), capacity);
+        is_no_capacity::<[u8]>(&RingOptions::new(capacity), capacity);
+    }
+    for capacity in [1, 2, 4, 64, 4096] {
+        let name = RingName::new("power");
+        let ring = RingOptions::new(capacity)
+            .create::<u64>(&name)
+            .expect("a ring");
+        assert_eq!(ring.capacity(), capacity);
+    }
+}
+
+#[test]
+fn frames_need_at_least_64_bytes() {
+    for capacity in [1, 2, 32] {
+        is_no_capacity::<[u8]>(&RingOptions::new(capacity), capacity);
+    }
+    let name = RingName::new("small-frames");
+    RingOptions::new(64)
+        .create::<[u8]>(&name)
+        .expect("64 bytes will do");
+}
+
+#[test]
+fn a_ring_beyond_any_address_space_is_refused() {
+    is_no_capacity::<u64>(&RingOptions::new(1 << 60), 1 << 60);
+    is_no_capacity::<u64>(&RingOptions::new(1 << 61), 1 << 61);
+    is_no_capacity::<[u8]>(&RingOptions::new(1 << 63), 1 << 63);
+}
+
+#[test]
+fn frames_begin_at_a_multiple_of_eight() {
+    for position in [1, 4, 9, u64::MAX] {
+        is_no_capacity::<[u8]>(&RingOptions::new(64).first_position(position), position);
+    }
+    let (producer, consumer) = RingOptions::new(64)
+        .first_position(48)
+        .heap::<[u8]>()
+        .expect("a multiple of eight will do");
+    assert_eq!((producer.position(), consumer.position()), (48, 48));
+}
+
+#[test]
+fn records_begin_anywhere() {
+    for position in [0, 1, u64::from(u32::MAX), u64::MAX] {
+        let name = RingName::new("first-position");
+        let options = RingOptions::new(2).first_position(position);
+        let ring = options.create::<u8>(&name).expect("a ring");
+        let mut producer = ring.producer().expect("the role is free");
+        let mut consumer = ring.consumer().expect("the role is free");
+        assert_eq!(
+            (producer.position(), consumer.position()),
+            (position, position)
+        );
+        producer.try_push(7).expect("there is room");
+        assert_eq!(consumer.try_pop(), Ok(7));
+        assert_eq!(producer.position(), position.wrapping_add(1));
+    }
+}
+
+#[test]
+fn a_second_create_says_whether_the_ring_is_in_use() {
+    let name = RingName::new("exists");
+    let options = RingOptions::new(4);
+    let second_create = || match options.create::<u64>(&name) {
+        Err(Error::AlreadyExists {
+            name: shown,
+            in_use,
+        }) => {
+            assert_eq!(shown, name.as_str());
+            in_use
+        }
+        other => panic!("not the right refusal: {other:?}"),
+    };
+    let ring = options.create::<u64>(&name).expect("a ring");
+    assert!(!second_create(), "a ring without roles is not in use");
+    let producer = ring.producer().expect("the role is free");
+    assert!(second_create());
+    let consumer = ring.consumer().expect("the role is free");
+    assert!(second_create());
+    drop(producer);
+    assert!(second_create());
+    drop(consumer);
+    assert!(!second_create());
+    // Producer and Consumer create in the same way.
+    let refusals = [
+        Producer::<u64>::create(&name, 4).err(),
+        Consumer::<u64>::create(&name, 4).err(),
+    ];
+    for refusal in refusals {
+        assert!(matches!(
+            refusal,
+            Some(Error::AlreadyExists { in_use: false, .. })
+        ));
+    }
+}
+
+#[test]
+fn either_end_may_come_first() {
+    let name = RingName::new("producer-first");
+    let mut producer = Producer::<u64>::open_or_create(&name, 4).expect("it creates");
+    let mut consumer = Consumer::<u64>::open_or_create(&name, 4).expect("it opens");
+    producer.try_push(7).expect("there is room");
+    assert_eq!(consumer.try_pop(), Ok(7));
+
+    let name = RingName::new("consumer-first");
+    let mut consumer = Consumer::<[u8]>::open_or_create(&name, 64).expect("it creates");
+    let mut producer = Producer::<[u8]>::open_or_create(&name, 64).expect("it opens");
+    producer.try_push(b"ring").expect("there is room");
+    assert_eq!(consumer.try_pop(&mut [0; 4]), Ok(4));
+}
+
+#[test]
+fn open_or_create_changes_nothing_about_the_ring_that_is_there() {
+    let name = RingName::new("unchanged");
+    let mut producer = Producer::<u64>::create(&name, 4).expect("a ring");
+    producer.try_push(7).expect("there is room");
+    drop(producer);
+    let file = SegmentFile::open(&name.file());
+    let incarnation = file.read(INCARNATION);
+    for options in [RingOptions::new(4), RingOptions::new(4).replace(true)] {
+        options.open_or_create::<u64>(&name).expect("it opens");
+        assert_eq!(
+            SegmentFile::open(&name.file()).read(INCARNATION),
+            incarnation
+        );
+    }
+    let mut consumer = Consumer::<u64>::open(&name).expect("the role is free");
+    assert_eq!(consumer.try_pop(), Ok(7));
+}
+
+#[test]
+fn open_or_create_wants_the_capacity_that_it_asks_for_and_open_any() {
+    let name = RingName::new("capacity");
+    let ring = RingOptions::new(64).create::<u64>(&name).expect("a ring");
+    for wanted in [32, 128] {
+        let refusals = [
+            RingOptions::new(wanted).open_or_create::<u64>(&name).err(),
+            Producer::<u64>::open_or_create(&name, wanted).err(),
+            Consumer::<u64>::open_or_create(&name, wanted).err(),
+        ];
+        for refusal in refusals {
+            let Some(Error::CapacityMismatch { found, expected }) = refusal else {
+                panic!("not the right refusal: {refusal:?}");
+            };
+            assert_eq!((found, expected), (64, wanted));
+        }
+        let opened = RingOptions::new(wanted)
+            .open::<u64>(&name)
+            .expect("it opens");
+        assert_eq!(opened.capacity(), 64);
+    }
+    assert_eq!(
+        Ring::<u64>::open(&name).expect("it opens").capacity(),
+        ring.capacity()
+    );
+}
+
+#[test]
+fn a_refused_create_leaves_no_file_behind() {
+    for directory in [shared_memory_directory(), file_directory()] {
+        let path = directory.path().join("ring");
+        let _producer = Producer::<u64>::create(&path, 4).expect("a ring");
+        for options in [RingOptions::new(4), RingOptions::new(4).replace(true)] {
+            options
+                .create::<u64>(&path)
+                .expect_err("the ring is in use");
+            assert_eq!(files_in(directory.path()), ["ring"]);
+        }
+    }
+}
+
+#[test]
+fn nothing_is_found_where_nothing_was_created() {
+    let name = RingName::new("nothing");
+    let refusals = [
+        Ring::<u64>::open(&name).err(),
+        Producer::<u64>::open(&name).err(),
+        Consumer::<u64>::open(&name).err(),
+        quoit::unlink(&name).err(),
+    ];
+    for refusal in refusals {
+        let Some(Error::NotFound { name: shown }) = refusal else {
+            panic!("not the right refusal: {refusal:?}");
+        };
+        assert_eq!(shown, name.as_str());
+    }
+    assert!(!name.file().exists());
+}
+
+#[test]
+fn a_ring_lives_on_a_disk_and_in_shared_memory_and_its_room_is_reserved() {
+    for directory in [shared_memory_directory(), file_directory()] {
+        let path = directory.path().join("ring");
+        let mut producer = Producer::<u64>::create(&path, 1 << 16).expect("a ring");
+        let metadata = fs::metadata(&path).expect("the file is there");
+        assert!(metadata.is_file());
+        assert!(metadata.len() >= 16384 + (8 << 16));
+        assert!(
+            metadata.blocks() * 512 >= metadata.len(),
+            "there are holes in the file"
+        );
+        producer.try_push(7).expect("there is room");
+        drop(producer);
+        let mut consumer = Consumer::<u64>::open(&path).expect("the ring is still there");
+        assert_eq!(consumer.try_pop(), Ok(7));
+        assert_eq!(consumer.try_pop(), Err(PopError::Abandoned));
+    }
+}
+
+/// Kilobytes of this process's mappings of `path`, as `/proc/self/smaps` has
+/// them in the lines that begin with `field`.
+fn mapped(path: &Path, field: &str) -> u64 {
+    let smaps = fs::read_to_string("/proc/self/smaps").expect("the mappings");
+    let path = path.to_str().expect("a path in UTF-8");
+    let mut ours = false;
+    let mut sum = 0;
+    for line in smaps.lines() {
+        let mut words = line.split_whitespace();
+        if words.next().is_some_and(|word| !word.ends_with(':')) {
+            ours = line.ends_with(path);
+        } else if ours && line.starts_with(field) {
+            let number = words.next().expect("a number");
+            sum += number.parse::<u64>().expect("a number");
+        }
+    }
+    sum
+}
+
+/// A ring of a megabyte that was created and is not mapped: the creator's own
+/// mapping has no name in `smaps`.
+fn megabyte(test: &str) -> (RingName, RingOptions) {
+    let name = RingName::new(test);
+    let options = RingOptions::new(1 << 17);
+    options.create::<u64>(&name).expect("a ring");
+    (name, options)
+}
+
+#[test]
+fn prefault_maps_every_page_at_once() {
+    let (name, options) = megabyte("prefault");
+    let plain = options.open::<u64>(&name).expect("it opens");
+    let size = mapped(&name.file(), "Size:");
+    assert!(size > 1024, "the ring takes a megabyte");
+    assert!(
+        mapped(&name.file(), "Rss:") < size,
+        "there is nothing to prefault"
+    );
+    drop(plain);
+    let _ring = options.prefault(true).open::<u64>(&name).expect("it opens");
+    assert_eq!(mapped(&name.file(), "Rss:"), size);
+}
+
+#[test]
+fn lock_memory_keeps_every_page_in_memory() {
+    let (name, options) = megabyte("lock-memory");
+    let plain = options.open::<u64>(&name).expect("it opens");
+    let size = mapped(&name.file(), "Size:");
+    assert!(size > 1024, "the ring takes a megabyte");
+    assert_eq!(mapped(&name.file(), "Locked:"), 0);
+    drop(plain);
+    let _ring = options
+        .lock_memory(true)
+        .open::<u64>(&name)
+        .expect("it opens");
+    assert_eq!(mapped(&name.file(), "Locked:"), size);
+}
+
+#[test]
+fn a_new_ring_may_be_prefaulted_and_locked_as_well() {
+    let name = RingName::new("prefault-and-lock");
+    let options = RingOptions::new(64).prefault(true).lock_memory(true);
+    let mut producer = options
+        .create::<u64>(&name)
+        .and_then(|ring| ring.producer());
+    let producer = producer.as_mut().expect("a ring and its role");
+    producer.try_push(7).expect("there is room");
+}
+
+#[test]
+fn the_heap_is_asked_and_not_trusted_to_have_the_memory() {
+    let refusal = RingOptions::new(1 << 57).heap::<u64>().err();
+    let Some(Error::NotEnoughMemory { wanted, hint, .. }) = refusal else {
+        panic!("not the right refusal: {refusal:?}");
+    };
+    assert!(wanted > 1 << 60);
+    assert!(!hint.is_empty());
+}

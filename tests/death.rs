@@ -1,0 +1,315 @@
+//! The other end's process is killed, stopped or gone: its role is free, its
+//! position is kept, and whoever waits for it is told. A stopped process is
+//! alive, however long it is silent.
+
+mod common;
+
+use std::thread;
+use std::time::Duration;
+
+use common::PATIENCE;
+use common::child::{Child, hear, hold, say};
+use common::names::RingName;
+use common::threads::while_waiting;
+use quoit::{Consumer, Error, PopError, Producer, PushError, Record, RingOptions, Role};
+
+common::suite::suite! {
+    tests: [
+        a_role_held_elsewhere_names_the_process_that_holds_it,
+        a_role_is_free_after_kill_9_of_its_holder,
+        a_role_is_free_after_its_holder_has_left_without_dropping_it,
+        a_successor_goes_on_where_a_killed_producer_stopped,
+        a_successor_gets_again_what_a_killed_consumer_had_not_released,
+        a_pop_ends_when_the_producer_is_killed,
+        a_push_ends_when_the_consumer_is_killed,
+        what_a_killed_producer_had_published_is_read_first,
+        a_stopped_peer_is_alive,
+        the_ring_of_killed_ends_can_be_replaced_and_unlinked,
+        the_survivor_of_a_killed_end_is_the_last_one_out,
+    ],
+    parts: [
+        idle_producer,
+        idle_consumer,
+        leaking_producer,
+        counting_producer,
+        peeking_consumer,
+        dying_producer,
+        echoing_producer,
+    ],
+}
+
+const CAPACITY: u64 = 64;
+
+fn create<T: Record>(name: &RingName) {
+    RingOptions::new(CAPACITY)
+        .create::<T>(name)
+        .expect("a ring");
+}
+
+/// Takes the role and does nothing.
+fn idle_producer(arguments: &[String]) {
+    let _producer = Producer::<u64>::open(&arguments[0]).expect("the role is free");
+    hold();
+}
+
+/// Takes the role and does nothing.
+fn idle_consumer(arguments: &[String]) {
+    let _consumer = Consumer::<u64>::open(&arguments[0]).expect("the role is free");
+    hold();
+}
+
+fn a_role_held_elsewhere_names_the_process_that_holds_it() {
+    let name = RingName::new("held-elsewhere");
+    create::<u64>(&name);
+    let producer = Child::start("idle_producer", &[name.as_str()]);
+    let consumer = Child::start("idle_consumer", &[name.as_str()]);
+    producer.expect("ready");
+    consumer.expect("ready");
+    let refusals = [
+        (
+            Producer::<u64>::open(&name).err(),
+            Role::Producer,
+            &producer,
+        ),
+        (
+            Consumer::<u64>::open(&name).err(),
+            Role::Consumer,
+            &consumer,
+        ),
+    ];
+    for (refusal, expected, child) in refusals {
+        let Some(Error::InUse { role, pid }) = refusal else {
+            panic!("the role is not taken: {refusal:?}");
+        };
+        assert_eq!((role, pid), (expected, child.pid()));
+    }
+    let refusal = RingOptions::new(CAPACITY).create::<u64>(&name).err();
+    assert!(matches!(
+        refusal,
+        Some(Error::AlreadyExists { in_use: true, .. })
+    ));
+}
+
+fn a_role_is_free_after_kill_9_of_its_holder() {
+    let name = RingName::new("killed-holder");
+    create::<u64>(&name);
+    let mut producer = Child::start("idle_producer", &[name.as_str()]);
+    let mut consumer = Child::start("idle_consumer", &[name.as_str()]);
+    producer.expect("ready");
+    consumer.expect("ready");
+    producer.kill();
+    let _producer = Producer::<u64>::open(&name).expect("its holder is dead");
+    consumer.kill();
+    let _consumer = Consumer::<u64>::open(&name).expect("its holder is dead");
+}
+
+fn a_role_is_free_after_its_holder_has_left_without_dropping_it() {
+    let name = RingName::new("leaked");
+    create::<u64>(&name);
+    Child::start("leaking_producer", &[name.as_str()]).succeeds();
+    let mut consumer = Consumer::<u64>::open(&name).expect("the role is free");
+    assert!(consumer.is_abandoned());
+    assert_eq!(consumer.pop(), Ok(7));
+    assert_eq!(consumer.pop(), Err(PopError::Abandoned));
+    let _producer = Producer::<u64>::open(&name).expect("its holder is gone");
+    assert!(!consumer.is_abandoned());
+}
+
+/// Ends without a goodbye.
+fn leaking_producer(arguments: &[String]) {
+    let mut producer = Producer::<u64>::open(&arguments[0]).expect("the role is free");
+    producer.try_push(7).expect("there is room");
+    std::mem::forget(producer);
+}
+
+fn a_successor_goes_on_where_a_killed_producer_stopped() {
+    let name = RingName::new("killed-producer");
+    create::<u64>(&name);
+    let mut consumer = Consumer::<u64>::open(&name).expect("the role is free");
+    let mut expected = 0;
+    for _ in 0..10 {
+        let mut child = Child::start("counting_producer", &[name.as_str()]);
+        child.expect("ready");
+        for _ in 0..1000 {
+            assert_eq!(consumer.pop_timeout(PATIENCE), Ok(expected));
+            expected += 1;
+        }
+        child.kill(); // at any moment, in the middle of any push
+        while let Ok(value) = consumer.pop() {
+            assert_eq!(value, expected);
+            expected += 1;
+        }
+        assert_eq!(consumer.pop(), Err(PopError::Abandoned));
+    }
+}
+
+/// Pushes positions, from the one where its predecessor stopped.
+fn counting_producer(arguments: &[String]) {
+    let mut producer = Producer::<u64>::open(&arguments[0]).expect("the role is free");
+    say("ready");
+    loop {
+        let position = producer.position();
+        producer.push(position).expect("the consumer is there");
+    }
+}
+
+fn a_successor_gets_again_what_a_killed_consumer_had_not_released() {
+    let name = RingName::new("killed-consumer");
+    create::<u64>(&name);
+    let mut producer = Producer::<u64>::open(&name).expect("the role is free");
+    assert_eq!(producer.try_push_slice(&[1, 2, 3]), Ok(3));
+    let mut child = Child::start("peeking_consumer", &[name.as_str()]);
+    child.expect("1 popped, 2 seen");
+    child.kill();
+    let mut consumer = Consumer::<u64>::open(&name).expect("its holder is dead");
+    assert_eq!(consumer.position(), 1);
+    assert_eq!(consumer.drain().collect::<Vec<_>>(), [2, 3]);
+}
+
+fn peeking_consumer(arguments: &[String]) {
+    let mut consumer = Consumer::<u64>::open(&arguments[0]).expect("the role is free");
+    let popped = consumer.pop().expect("there is a record");
+    let seen = consumer.peek().expect("there is a record");
+    say(format_args!("{popped} popped, {} seen", *seen));
+    hear();
+}
+
+fn a_pop_ends_when_the_producer_is_killed() {
+    type Wait = fn(&mut Consumer<u64>) -> Result<u64, PopError>;
+    let waits: [Wait; 3] = [
+        |consumer| consumer.pop(),
+        |consumer| consumer.pop_timeout(PATIENCE),
+        |consumer| consumer.peek().map(|peek| *peek),
+    ];
+    for wait in waits {
+        let name = RingName::new("pop-alone");
+        create::<u64>(&name);
+        let mut child = Child::start("idle_producer", &[name.as_str()]);
+        child.expect("ready");
+        let mut consumer = Consumer::<u64>::open(&name).expect("the role is free");
+        let result = while_waiting(move || wait(&mut consumer), || child.kill());
+        assert_eq!(result, Err(PopError::Abandoned));
+    }
+}
+
+fn a_push_ends_when_the_consumer_is_killed() {
+    type Wait = fn(&mut Producer<u64>) -> Result<(), PushError<u64>>;
+    let waits: [Wait; 2] = [
+        |producer| producer.push(7),
+        |producer| producer.push_timeout(7, PATIENCE),
+    ];
+    for wait in waits {
+        let name = RingName::new("push-alone");
+        create::<u64>(&name);
+        let mut child = Child::start("idle_consumer", &[name.as_str()]);
+        child.expect("ready");
+        let mut producer = Producer::<u64>::open(&name).expect("the role is free");
+        while producer.try_push(0).is_ok() {}
+        let result = while_waiting(move || wait(&mut producer), || child.kill());
+        assert_eq!(result, Err(PushError::Abandoned(7)));
+    }
+}
+
+fn what_a_killed_producer_had_published_is_read_first() {
+    let name = RingName::new("last-words");
+    RingOptions::new(CAPACITY)
+        .create::<[u8]>(&name)
+        .expect("a ring");
+    let mut consumer = Consumer::<[u8]>::open(&name).expect("the role is free");
+    let mut child = Child::start("dying_producer", &[name.as_str()]);
+    child.expect("ready");
+    child.kill();
+    assert!(consumer.is_abandoned());
+    let mut buffer = [0; 8];
+    for word in ["last", "words"] {
+        assert_eq!(consumer.pop(&mut buffer), Ok(word.len()));
+        assert_eq!(&buffer[..word.len()], word.as_bytes());
+    }
+    // A call that never waits does not ask the kernel; one that waits does.
+    assert_eq!(consumer.try_pop(&mut buffer), Err(PopError::Empty));
+    assert_eq!(consumer.pop(&mut buffer), Err(PopError::Abandoned));
+    assert_eq!(consumer.peek().map(drop), Err(PopError::Abandoned));
+}
+
+/// Publishes two frames, and begins a third.
+fn dying_producer(arguments: &[String]) {
+    let mut producer = Producer::<[u8]>::open(&arguments[0]).expect("the role is free");
+    producer.try_push(b"last").expect("there is room");
+    producer.try_push(b"words").expect("there is room");
+    let mut claim = producer.try_claim(8).expect("there is room");
+    claim.copy_from_slice(b"unheard.");
+    hold();
+}
+
+fn a_stopped_peer_is_alive() {
+    let name = RingName::new("stopped");
+    create::<u64>(&name);
+    let mut consumer = Consumer::<u64>::open(&name).expect("the role is free");
+    let mut child = Child::start("echoing_producer", &[name.as_str()]);
+    child.expect("ready");
+    child.signal(libc::SIGSTOP);
+    while !child.is_stopped() {
+        thread::yield_now();
+    }
+    // Long enough to look whether it lives, more than once.
+    assert_eq!(
+        consumer.pop_timeout(Duration::from_millis(350)),
+        Err(PopError::Empty)
+    );
+    assert!(!consumer.is_abandoned());
+    let refusals = [
+        Producer::<u64>::open(&name).err(),
+        quoit::unlink(&name).err(),
+    ];
+    for refusal in refusals {
+        let Some(Error::InUse { role, pid }) = refusal else {
+            panic!("the role was taken from it: {refusal:?}");
+        };
+        assert_eq!((role, pid), (Role::Producer, child.pid()));
+    }
+    assert!(child.is_stopped(), "all that was while it was stopped");
+    child.signal(libc::SIGCONT);
+    child.tell("7");
+    assert_eq!(consumer.pop_timeout(PATIENCE), Ok(7));
+}
+
+/// Pushes each number that it hears.
+fn echoing_producer(arguments: &[String]) {
+    let mut producer = Producer::<u64>::open(&arguments[0]).expect("the role is free");
+    say("ready");
+    loop {
+        let number = hear().parse().expect("a number");
+        producer.push(number).expect("the consumer is there");
+    }
+}
+
+fn the_ring_of_killed_ends_can_be_replaced_and_unlinked() {
+    let name = RingName::new("killed-both");
+    create::<u64>(&name);
+    let kill_both = || {
+        for part in ["idle_producer", "idle_consumer"] {
+            let mut child = Child::start(part, &[name.as_str()]);
+            child.expect("ready");
+            child.kill();
+        }
+    };
+    kill_both();
+    let options = RingOptions::new(CAPACITY).replace(true);
+    options.create::<u64>(&name).expect("nobody holds the ring");
+    kill_both();
+    quoit::unlink(&name).expect("nobody holds the ring");
+}
+
+fn the_survivor_of_a_killed_end_is_the_last_one_out() {
+    let name = RingName::new("survivor");
+    let options = RingOptions::new(CAPACITY).unlink_on_drop(true);
+    let ring = options.create::<u64>(&name).expect("a ring");
+    let mut child = Child::start("idle_consumer", &[name.as_str()]);
+    child.expect("ready");
+    drop(ring.producer().expect("the role is free"));
+    assert!(name.file().exists(), "the consumer is still there");
+    let producer = ring.producer().expect("the role is free");
+    child.kill();
+    drop(producer);
+    assert!(!name.file().exists());
+}

@@ -1,0 +1,261 @@
+//! Every error says what is wrong and what to do, keeps its source, and becomes
+//! an `io::Error` of the matching kind.
+
+use std::error::Error as _;
+use std::io::{self, ErrorKind};
+
+use quoit::{ClaimError, Corrupt, Error, PopError, PushError, Role};
+
+const CORRUPT: Corrupt = Corrupt {
+    field: "tail",
+    found: 0xbad,
+};
+
+fn name() -> String {
+    "ticks".to_owned()
+}
+
+/// Every cold error, with its kind and what its text must say.
+fn cold_errors() -> Vec<(Error, ErrorKind, &'static [&'static str])> {
+    let refused = || io::Error::from(ErrorKind::PermissionDenied);
+    vec![
+        (
+            Error::InvalidName {
+                name: "a/".to_owned(),
+                reason: "it must end in the name of a file",
+            },
+            ErrorKind::InvalidInput,
+            &["\"a/\"", "it must end in the name of a file"],
+        ),
+        (
+            Error::InvalidCapacity {
+                capacity: 1000,
+                reason: "a capacity is a power of two",
+            },
+            ErrorKind::InvalidInput,
+            &["1000", "power of two"],
+        ),
+        (
+            Error::AlreadyExists {
+                name: name(),
+                in_use: true,
+            },
+            ErrorKind::AlreadyExists,
+            &["\"ticks\"", "in use", "open it"],
+        ),
+        (
+            Error::AlreadyExists {
+                name: name(),
+                in_use: false,
+            },
+            ErrorKind::AlreadyExists,
+            &["\"ticks\"", "nobody holds it", "RingOptions::replace"],
+        ),
+        (
+            Error::NotFound { name: name() },
+            ErrorKind::NotFound,
+            &["\"ticks\"", "create it", "open_or_create"],
+        ),
+        (
+            Error::InUse {
+                role: Role::Producer,
+                pid: 4711,
+            },
+            ErrorKind::ResourceBusy,
+            &["producer", "4711"],
+        ),
+        (
+            Error::NotARing {
+                name: name(),
+                reason: "it is a directory",
+            },
+            ErrorKind::InvalidData,
+            &["\"ticks\"", "it is a directory", "another name"],
+        ),
+        (
+            Error::VersionMismatch {
+                found: 2,
+                expected: 1,
+            },
+            ErrorKind::InvalidData,
+            &["version 2", "knows 1", "both ends"],
+        ),
+        (
+            Error::ShapeMismatch {
+                found: "slots",
+                expected: "frames",
+            },
+            ErrorKind::InvalidData,
+            &["holds slots, not frames"],
+        ),
+        (
+            Error::SchemaMismatch {
+                found: 0xf0,
+                expected: 0xe0,
+            },
+            ErrorKind::InvalidData,
+            &[
+                "0x00000000000000f0",
+                "0x00000000000000e0",
+                "RingOptions::schema",
+            ],
+        ),
+        (
+            Error::CapacityMismatch {
+                found: 64,
+                expected: 128,
+            },
+            ErrorKind::InvalidData,
+            &["capacity 64, not 128", "use open"],
+        ),
+        (
+            Error::NotEnoughMemory {
+                wanted: 5000,
+                available: 300,
+                hint: "make the ring smaller",
+            },
+            ErrorKind::StorageFull,
+            &["5000", "300", "make the ring smaller"],
+        ),
+        (
+            Error::FileSizeLimit {
+                wanted: 5000,
+                limit: 300,
+            },
+            ErrorKind::FileTooLarge,
+            &["5000", "300", "ulimit -f"],
+        ),
+        (
+            Error::Superseded { name: name() },
+            ErrorKind::StaleNetworkFileHandle,
+            &["\"ticks\"", "open it again"],
+        ),
+        (
+            Error::Corrupt(CORRUPT),
+            ErrorKind::InvalidData,
+            &["tail", "0xbad", "replace the ring"],
+        ),
+        (
+            Error::Io {
+                doing: "open",
+                name: name(),
+                source: refused(),
+            },
+            ErrorKind::PermissionDenied,
+            &["could not open \"ticks\"", "permission denied"],
+        ),
+    ]
+}
+
+#[test]
+fn every_cold_error_says_what_is_wrong_and_what_to_do() {
+    for (error, _, parts) in cold_errors() {
+        let text = error.to_string();
+        for part in parts {
+            assert!(text.contains(part), "{text:?} does not say {part:?}");
+        }
+    }
+}
+
+#[test]
+fn every_cold_error_becomes_an_io_error_of_the_matching_kind() {
+    for (error, kind, _) in cold_errors() {
+        let text = error.to_string();
+        let error = io::Error::from(error);
+        assert_eq!(error.kind(), kind, "{text}");
+        assert_eq!(error.to_string(), text, "the text is kept");
+    }
+}
+
+#[test]
+fn an_error_that_was_caused_by_another_names_it() {
+    for (error, kind, _) in cold_errors() {
+        match &error {
+            Error::Io { .. } => {
+                let source = error.source().and_then(|source| source.downcast_ref());
+                assert_eq!(source.map(io::Error::kind), Some(kind));
+            }
+            Error::Corrupt(_) => {
+                let source = error.source().and_then(|source| source.downcast_ref());
+                assert_eq!(source, Some(&CORRUPT));
+            }
+            _ => assert!(error.source().is_none(), "{error}"),
+        }
+    }
+}
+
+/// Why something was refused or missing, its kind, and what its text says.
+type Hot<E> = (E, ErrorKind, &'static str);
+
+fn hot_claim_errors() -> [Hot<ClaimError>; 4] {
+    let too_long = ClaimError::TooLong {
+        wanted: 100,
+        longest: 56,
+    };
+    [
+        (ClaimError::Full, ErrorKind::WouldBlock, "full"),
+        (
+            ClaimError::Abandoned,
+            ErrorKind::BrokenPipe,
+            "consumer is gone",
+        ),
+        (too_long, ErrorKind::InvalidInput, "longest is 56"),
+        (
+            ClaimError::Corrupt(CORRUPT),
+            ErrorKind::InvalidData,
+            "0xbad",
+        ),
+    ]
+}
+
+fn hot_pop_errors() -> [Hot<PopError>; 4] {
+    let too_short = PopError::TooShort { needed: 100 };
+    [
+        (PopError::Empty, ErrorKind::WouldBlock, "empty"),
+        (
+            PopError::Abandoned,
+            ErrorKind::UnexpectedEof,
+            "producer is gone",
+        ),
+        (too_short, ErrorKind::InvalidInput, "has 100 bytes"),
+        (PopError::Corrupt(CORRUPT), ErrorKind::InvalidData, "0xbad"),
+    ]
+}
+
+#[test]
+fn every_hot_error_has_a_text_and_a_kind() {
+    for (error, kind, part) in hot_claim_errors() {
+        assert!(error.to_string().contains(part), "{error}");
+        assert_eq!(io::Error::from(error).kind(), kind);
+    }
+    for (error, kind, part) in hot_pop_errors() {
+        assert!(error.to_string().contains(part), "{error}");
+        assert_eq!(io::Error::from(error).kind(), kind);
+    }
+}
+
+#[test]
+fn a_push_error_gives_the_record_back_and_says_the_same_as_a_claim() {
+    let errors = [
+        (PushError::Full(7), ClaimError::Full),
+        (PushError::Abandoned(7), ClaimError::Abandoned),
+        (PushError::Corrupt(7, CORRUPT), ClaimError::Corrupt(CORRUPT)),
+    ];
+    for (error, reason) in errors {
+        assert_eq!(error.into_inner(), 7);
+        assert_eq!(error.to_string(), reason.to_string());
+        assert_eq!(format!("{error:?}"), format!("{reason:?}"));
+        let kind = io::Error::from(reason).kind();
+        assert_eq!(io::Error::from(error).kind(), kind);
+    }
+}
+
+#[test]
+fn errors_pass_through_boxes_and_threads() {
+    fn travels<E: std::error::Error + Send + Sync + 'static>() {}
+    travels::<Error>();
+    travels::<Corrupt>();
+    travels::<ClaimError>();
+    travels::<PopError>();
+    travels::<PushError<[u64; 100]>>();
+}

@@ -1,0 +1,109 @@
+//! A ring of frames is a queue: random operations against a `VecDeque`.
+//!
+//! Fifty thousand sequences of operations, over frames of every length, kinds,
+//! batches, buffers that are too short, several capacities, and positions about
+//! to wrap. Some rings are on the heap and some in a real segment, where both
+//! roles are also left and taken again. The model knows from `layout.md` how
+//! much room each frame takes, padding included, and so when a ring is full.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod operation;
+mod queue;
+mod world;
+
+use std::cell::Cell;
+
+use common::sample::bytes;
+use proptest::test_runner::{Config, TestRunner};
+use quoit::RingOptions;
+
+use operation::{setting, steps};
+use world::World;
+
+/// Sequences for each capacity; there are four.
+const SEQUENCES: u32 = 12_500;
+
+/// What has happened in one test, as far as segments show it.
+#[derive(Default)]
+pub(crate) struct Journeys {
+    rides: Cell<u64>,
+    walks: Cell<u64>,
+    paddings: Cell<u64>,
+}
+
+fn behaves_like_a_queue(capacity: u64) {
+    let journeys = Journeys::default();
+    let mut runner = TestRunner::new(Config {
+        cases: SEQUENCES,
+        failure_persistence: None,
+        ..Config::default()
+    });
+    let outcome = runner.run(&(setting(capacity), steps()), |(setting, steps)| {
+        let mut world = World::new(&setting, &journeys);
+        for step in &steps {
+            world.take(step);
+        }
+        Ok(())
+    });
+    if let Err(failure) = outcome {
+        panic!("{failure}");
+    }
+    assert!(journeys.rides.get() > 100, "too few frames rode");
+    assert!(journeys.walks.get() > 100, "too few frames did not ride");
+    assert!(journeys.paddings.get() > 100, "too few laps were padded");
+}
+
+#[test]
+fn a_ring_of_64_bytes_is_a_queue() {
+    behaves_like_a_queue(64);
+}
+
+#[test]
+fn a_ring_of_128_bytes_is_a_queue() {
+    behaves_like_a_queue(128);
+}
+
+#[test]
+fn a_ring_of_512_bytes_is_a_queue() {
+    behaves_like_a_queue(512);
+}
+
+#[test]
+fn a_ring_of_4096_bytes_is_a_queue() {
+    behaves_like_a_queue(4096);
+}
+
+/// Every length at every place in the lap: with and without padding, riding
+/// (every second time) and not.
+#[test]
+fn every_length_passes_from_every_place() {
+    const CAPACITY: u64 = 256;
+    for place in (0..CAPACITY).step_by(8) {
+        let options = RingOptions::new(CAPACITY).first_position(place);
+        for caught_up in [false, true] {
+            let mut len = 0;
+            loop {
+                let (mut producer, mut consumer) = options.heap::<[u8]>().expect("there is memory");
+                if len > producer.longest() {
+                    break;
+                }
+                if caught_up {
+                    for _ in 0..5 {
+                        assert!(consumer.try_pop(&mut []).is_err());
+                    }
+                }
+                let mut buffer = vec![0; producer.longest()];
+                for round in 0..3 {
+                    let payload = bytes(round, len);
+                    producer
+                        .try_push(&payload)
+                        .expect("an empty ring takes any frame");
+                    assert_eq!(consumer.try_pop(&mut buffer), Ok(len));
+                    assert_eq!(buffer[..len], payload);
+                }
+                len += 1;
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! What a ring of frames should be, worked out from `layout.md`.
+
+use std::collections::VecDeque;
+
+use quoit::ClaimError;
+
+/// A frame in the ring.
+#[derive(Clone)]
+pub(crate) struct Sent {
+    pub(crate) kind: u32,
+    pub(crate) payload: Vec<u8>,
+    /// Bytes that it takes, with the padding before it.
+    pub(crate) units: u64,
+}
+
+/// What is published and not released.
+pub(crate) struct Queue {
+    frames: VecDeque<Sent>,
+    capacity: u64,
+    pub(crate) tail: u64,
+    pub(crate) head: u64,
+}
+
+impl Queue {
+    pub(crate) fn new(capacity: u64, first_position: u64) -> Self {
+        Self {
+            frames: VecDeque::new(),
+            capacity,
+            tail: first_position,
+            head: first_position,
+        }
+    }
+
+    pub(crate) fn frames(&self) -> impl Iterator<Item = &Sent> {
+        self.frames.iter()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.frames.len()
+    }
+
+    /// Bytes that are published and not released.
+    pub(crate) fn unread(&self) -> u64 {
+        self.frames.iter().map(|frame| frame.units).sum()
+    }
+
+    pub(crate) fn longest(&self) -> usize {
+        usize::try_from(self.capacity).expect("a small ring") / 2 - 8
+    }
+
+    /// Bytes that a frame takes which comes `ahead` bytes after the tail, or
+    /// why there is no room for it.
+    pub(crate) fn place(&self, ahead: u64, len: usize) -> Result<u64, ClaimError> {
+        let longest = self.longest();
+        if len > longest {
+            return Err(ClaimError::TooLong {
+                wanted: len,
+                longest,
+            });
+        }
+        let rest = self.capacity - self.tail.wrapping_add(ahead) % self.capacity;
+        let size = frame_size(len);
+        let units = if size > rest { rest + size } else { size };
+        if self.unread() + ahead + units <= self.capacity {
+            Ok(units)
+        } else {
+            Err(ClaimError::Full)
+        }
+    }
+
+    pub(crate) fn publish(&mut self, frame: Sent) {
+        self.tail = self.tail.wrapping_add(frame.units);
+        self.frames.push_back(frame);
+    }
+
+    pub(crate) fn release(&mut self, count: usize) {
+        for frame in self.frames.drain(..count) {
+            self.head = self.head.wrapping_add(frame.units);
+        }
+    }
+}
+
+/// Bytes of a frame with its header, up to a multiple of eight.
+pub(crate) fn frame_size(len: usize) -> u64 {
+    (8 + len as u64).next_multiple_of(8)
+}

@@ -1,0 +1,141 @@
+//! The crates that come along, and the targets of this one, as cargo sees them.
+
+use std::collections::BTreeSet;
+use std::env;
+use std::process::Command;
+
+use serde_json::Value;
+
+/// Crates in the default tree, this one included.
+const MOST_CRATES: usize = 8;
+
+/// What cargo answers to this command, for this package and platform.
+fn cargo(arguments: &[&str]) -> Vec<u8> {
+    let output = Command::new(env::var("CARGO").as_deref().unwrap_or("cargo"))
+        .args(arguments)
+        .args(["--locked", "--offline", "--manifest-path"])
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
+        .output()
+        .expect("cargo runs");
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{complaint}");
+    output.stdout
+}
+
+fn platform() -> String {
+    format!("{}-unknown-linux-gnu", env::consts::ARCH)
+}
+
+/// This crate and all that is built with it by default, as `name v1.2.3`. Not
+/// from the metadata, where what tests need is mixed in.
+fn default_tree() -> BTreeSet<String> {
+    let format = ["tree", "--prefix", "none", "--format", "{p}"];
+    let scope = ["--edges", "no-dev", "--target", &platform()];
+    let lines = String::from_utf8(cargo(&[&format[..], &scope].concat()));
+    let lines = lines.expect("text in UTF-8");
+    let words = lines.lines().map(|line| line.split(' ').take(2));
+    let tree: BTreeSet<_> = words
+        .map(|words| words.collect::<Vec<_>>().join(" "))
+        .collect();
+    assert!(tree.len() > 1, "the dependencies were not found");
+    tree
+}
+
+/// What `cargo metadata` says.
+struct Metadata(Value);
+
+impl Metadata {
+    fn read() -> Self {
+        let format = ["metadata", "--format-version", "1"];
+        let scope = ["--filter-platform", &platform()];
+        let json = cargo(&[&format[..], &scope].concat());
+        Self(serde_json::from_slice(&json).expect("cargo writes JSON"))
+    }
+
+    /// The package that the tree calls `name v1.2.3`.
+    fn package(&self, wanted: &str) -> &Value {
+        let packages = self.0["packages"].as_array().expect("packages");
+        let text = |value: &Value| value.as_str().map(str::to_owned).unwrap_or_default();
+        let name =
+            |package: &Value| format!("{} v{}", text(&package["name"]), text(&package["version"]));
+        let package = packages.iter().find(|package| name(package) == wanted);
+        package.unwrap_or_else(|| panic!("cargo knows no {wanted}"))
+    }
+
+    /// This package.
+    fn own(&self) -> &Value {
+        self.package(concat!("quoit v", env!("CARGO_PKG_VERSION")))
+    }
+
+    /// This package's targets of a kind.
+    fn targets(&self, kind: &str) -> Vec<&Value> {
+        let targets = self.own()["targets"].as_array();
+        let targets = targets.expect("targets").iter();
+        let of_kind = |target: &&Value| {
+            target["kind"]
+                .as_array()
+                .is_some_and(|kinds| kinds.contains(&kind.into()))
+        };
+        targets.filter(of_kind).collect()
+    }
+}
+
+/// A version as numbers that can be compared.
+fn version(package: &Value) -> Vec<u64> {
+    let name = &package["name"];
+    let Some(version) = package["rust_version"].as_str() else {
+        panic!("{name} does not say which Rust it needs");
+    };
+    let numbers = version.split('.').map(str::parse);
+    let mut numbers: Vec<u64> = numbers.collect::<Result<_, _>>().expect("numbers");
+    numbers.resize(3, 0);
+    numbers
+}
+
+#[test]
+fn the_default_tree_is_small() {
+    let tree = default_tree();
+    assert!(tree.len() <= MOST_CRATES, "{tree:#?}");
+}
+
+#[test]
+fn no_crate_of_the_default_tree_needs_a_newer_rust_than_this_one() {
+    let metadata = Metadata::read();
+    let ours = version(metadata.own());
+    for name in default_tree() {
+        let package = metadata.package(&name);
+        assert!(
+            version(package) <= ours,
+            "{name} needs Rust {}",
+            package["rust_version"]
+        );
+    }
+}
+
+#[test]
+fn examples_and_benches_need_no_extra_set_up() {
+    let metadata = Metadata::read();
+    assert_eq!(metadata.targets("custom-build"), [&Value::Null; 0]);
+    let examples = metadata.targets("example");
+    assert!(!examples.is_empty(), "there are no examples");
+    for target in examples.into_iter().chain(metadata.targets("bench")) {
+        let features = &target["required-features"];
+        assert!(features.is_null(), "{} needs {features}", target["name"]);
+    }
+}
+
+/// The same tests run with and without the feature `loom`, but for the models.
+#[test]
+fn no_test_but_the_models_needs_a_feature() {
+    let metadata = Metadata::read();
+    let tests = metadata.targets("test");
+    assert!(tests.len() > 10, "the tests were not found");
+    for target in tests {
+        let path = target["src_path"].as_str().expect("a path");
+        let features = &target["required-features"];
+        assert!(
+            features.is_null() || path.contains("/loom-tests/"),
+            "{path} needs {features}"
+        );
+    }
+}

@@ -1,0 +1,113 @@
+//! What the documentation owes the reader.
+
+use super::source::{Source, sources_of};
+
+/// The files of the ring and its ends, with the methods of both shapes.
+const OF_THE_RING: [&str; 5] = ["producer.rs", "consumer.rs", "ring", "slots", "frames"];
+
+/// Functions that only make, read or set a value of their own, and owe no word
+/// about time.
+const TRIVIAL: [&str; 5] = ["new", "len", "is_empty", "kind", "set_kind"];
+
+/// A public function, as its file declares it.
+struct Function {
+    name: String,
+    signature: String,
+    doc: Vec<String>,
+    place: String,
+}
+
+impl Function {
+    /// Whether it is one link of a chain of options.
+    fn is_an_option(&self) -> bool {
+        self.signature.contains("(mut self,") && self.signature.contains("-> Self")
+    }
+
+    /// The text of a section of its documentation.
+    fn section(&self, title: &str) -> Option<String> {
+        let mut lines = self.doc.iter().map(|line| line.trim());
+        lines.find(|line| *line == format!("# {title}"))?;
+        let text: Vec<_> = lines.take_while(|line| !line.starts_with("# ")).collect();
+        Some(text.join(" ").trim().to_owned())
+    }
+}
+
+fn public_functions() -> Vec<Function> {
+    let sources = sources_of(&OF_THE_RING);
+    let functions: Vec<_> = sources.iter().flat_map(functions_of).collect();
+    assert!(functions.len() > 60, "the functions were not found");
+    functions
+}
+
+fn functions_of(source: &Source) -> Vec<Function> {
+    let mut functions = Vec::new();
+    let mut doc: Vec<String> = Vec::new();
+    for (index, line) in source.lines.iter().enumerate() {
+        let code = line.code.trim();
+        match (&line.comment, code.strip_prefix("pub fn ")) {
+            (Some(comment), _) if code.is_empty() => {
+                doc.extend(comment.strip_prefix('/').map(str::to_owned));
+            }
+            (_, Some(rest)) => {
+                let name = rest.split(['(', '<']).next().unwrap_or_default();
+                let code = source.lines[index..].iter().map(|line| line.code.as_str());
+                let signature = code.collect::<String>();
+                let signature = signature.split('{').next().unwrap_or_default();
+                functions.push(Function {
+                    name: name.to_owned(),
+                    signature: signature.to_owned(),
+                    doc: std::mem::take(&mut doc),
+                    place: source.place(line),
+                });
+            }
+            _ if code.starts_with("#[") => {}
+            _ => doc.clear(),
+        }
+    }
+    functions
+}
+
+#[test]
+fn every_public_function_says_what_it_means_for_real_time() {
+    const WORDS: [&str; 5] = ["wait-free", "syscall", "alloc", "sleep", "as ["];
+    for function in public_functions() {
+        if function.is_an_option() || TRIVIAL.contains(&function.name.as_str()) {
+            continue;
+        }
+        let Function { name, place, .. } = &function;
+        let text = function.section("Real-time");
+        let text = text.unwrap_or_else(|| panic!("{place}: {name} has no Real-time section"));
+        let text = text.to_lowercase();
+        let says = WORDS.iter().any(|word| text.contains(word));
+        assert!(says, "{place}: {name} says nothing of time: {text:?}");
+    }
+}
+
+#[test]
+fn the_list_of_trivial_functions_is_not_out_of_date() {
+    let functions = public_functions();
+    for name in TRIVIAL {
+        let exists = functions.iter().any(|function| function.name == name);
+        assert!(exists, "there is no function {name} any more");
+    }
+}
+
+#[test]
+fn what_never_waits_is_wait_free_and_what_waits_may_sleep() {
+    for function in public_functions() {
+        let Function {
+            name,
+            place,
+            signature,
+            ..
+        } = &function;
+        if !signature.contains("&mut self") || TRIVIAL.contains(&name.as_str()) {
+            continue;
+        }
+        let text = function.section("Real-time").unwrap_or_default();
+        let waits = name.ends_with("_timeout")
+            || ["push", "pop", "claim", "peek", "push_slice", "pop_slice"].contains(&name.as_str());
+        let expected = if waits { "ay sleep" } else { "ait-free" };
+        assert!(text.contains(expected), "{place}: {name} says {text:?}");
+    }
+}

@@ -1,0 +1,8 @@
+//! The rules of the house: what the sources, the dependencies and the targets
+//! promise beyond what the compiler checks.
+
+mod dependencies;
+mod documents;
+mod imports;
+mod source;
+mod text;

@@ -1,0 +1,304 @@
+//! Opening believes nothing: a file that is not the ring that was asked for
+//! is refused, for the right reason, and left as it is.
+
+mod common;
+
+use std::ffi::CString;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+
+use common::names::{RingName, file_directory, files_in};
+use common::segment_file::{CAPACITY, LAYOUT, MAGIC, SCHEMA, SHAPE, SLOT_SIZE, SegmentFile};
+use quoit::{Consumer, Corrupt, Error, Producer, Ring, RingOptions};
+use tempfile::TempDir;
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+/// A ring of 64 words that nobody holds, and its file.
+fn words(test: &str) -> (RingName, SegmentFile) {
+    let name = RingName::new(test);
+    RingOptions::new(64).create::<u64>(&name).expect("a ring");
+    let file = SegmentFile::open(&name.file());
+    (name, file)
+}
+
+/// What every way to open this name as words answers.
+fn refusals(name: &Path) -> [Error; 4] {
+    [
+        Ring::<u64>::open(name).expect_err("open believes it"),
+        Producer::<u64>::open(name).expect_err("a producer believes it"),
+        Consumer::<u64>::open(name).expect_err("a consumer believes it"),
+        RingOptions::new(64)
+            .open_or_create::<u64>(name)
+            .expect_err("open_or_create believes it"),
+    ]
+}
+
+/// Neither opened nor replaced nor unlinked, for this reason.
+fn is_no_ring(name: &Path, expected: &str) {
+    let replaced = RingOptions::new(64).replace(true).create::<u64>(name);
+    let others = [
+        replaced.expect_err("it was replaced"),
+        quoit::unlink(name).expect_err("it was unlinked"),
+    ];
+    for refusal in refusals(name).into_iter().chain(others) {
+        let Error::NotARing {
+            name: shown,
+            reason,
+        } = refusal
+        else {
+            panic!("not the right refusal: {refusal:?}");
+        };
+        assert_eq!((Path::new(&shown), reason), (name, expected));
+    }
+    assert!(fs::symlink_metadata(file_of(name)).is_ok(), "it is gone");
+}
+
+fn file_of(name: &Path) -> PathBuf {
+    Path::new("/dev/shm").join(name) // a path with a root stays as it is
+}
+
+#[test]
+fn a_file_without_the_magic_is_no_ring() {
+    for magic in [0, 1, u64::from_le_bytes(*b"quoit\n\x1a\0")] {
+        let (name, file) = words("magic");
+        file.write(MAGIC, magic);
+        is_no_ring(name.as_ref(), "it does not begin with quoit's magic");
+        assert_eq!(file.read(MAGIC), magic);
+    }
+}
+
+#[test]
+fn a_file_shorter_than_a_header_is_no_ring() {
+    for length in [0, 1, 4095, 4096, 8192, 16384] {
+        let (name, file) = words("short");
+        file.truncate(length);
+        is_no_ring(name.as_ref(), "it is too short");
+    }
+}
+
+#[test]
+fn a_file_of_something_else_is_no_ring() {
+    let directory = file_directory();
+    let path = directory.path().join("notes.txt");
+    let text = "just some notes\n".repeat(4000);
+    fs::write(&path, &text).expect("the file can be written");
+    is_no_ring(&path, "it does not begin with quoit's magic");
+    assert_eq!(fs::read_to_string(&path).expect("the file is there"), text);
+}
+
+#[test]
+fn another_layout_version_is_refused() {
+    for version in [0, 2, u32::MAX] {
+        let (name, file) = words("version");
+        file.write_half(LAYOUT, version);
+        for refusal in refusals(name.as_ref()) {
+            let Error::VersionMismatch { found, expected } = refusal else {
+                panic!("not the right refusal: {refusal:?}");
+            };
+            assert_eq!((found, expected), (version, 1));
+        }
+    }
+}
+
+#[test]
+fn another_shape_is_refused() {
+    let shape_mismatch = |refusal| match refusal {
+        Error::ShapeMismatch { found, expected } => (found, expected),
+        other => panic!("not the right refusal: {other:?}"),
+    };
+    let (name, file) = words("shape");
+    let refusal = Ring::<[u8]>::open(&name).expect_err("records passed for frames");
+    assert_eq!(shape_mismatch(refusal), ("slots", "frames"));
+    file.write_half(SHAPE, 2);
+    for refusal in refusals(name.as_ref()) {
+        assert_eq!(shape_mismatch(refusal), ("frames", "slots"));
+    }
+    file.write_half(SHAPE, 3);
+    for refusal in refusals(name.as_ref()) {
+        assert_eq!(shape_mismatch(refusal), ("an unknown shape", "slots"));
+    }
+}
+
+#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable)]
+#[repr(transparent)]
+struct Price(u64);
+
+#[test]
+fn a_type_of_another_name_is_another_schema() {
+    let (name, file) = words("schema");
+    let mismatches = [
+        Ring::<[f32; 2]>::open(&name).err(),
+        Ring::<[u8; 8]>::open(&name).err(),
+        Ring::<i64>::open(&name).err(),
+        Ring::<Price>::open(&name).err(),
+        Ring::<u32>::open(&name).err(),
+    ];
+    for refusal in mismatches {
+        let Some(Error::SchemaMismatch { found, expected }) = refusal else {
+            panic!("not the right refusal: {refusal:?}");
+        };
+        assert_eq!(found, file.read(SCHEMA));
+        assert_ne!(found, expected);
+    }
+    Ring::<u64>::open(&name).expect("the right type opens");
+}
+
+#[test]
+fn another_tag_is_another_schema() {
+    let name = RingName::new("tag");
+    let tagged = |tag: &str| RingOptions::new(64).schema(tag);
+    let mismatch = |result: Result<_, Error>| matches!(result, Err(Error::SchemaMismatch { .. }));
+    tagged("tick/3").create::<u64>(&name).expect("a ring");
+    assert!(mismatch(tagged("tick/4").open::<u64>(&name).map(drop)));
+    assert!(mismatch(tagged("").open::<u64>(&name).map(drop)));
+    assert!(mismatch(Ring::<u64>::open(&name).map(drop)));
+    // The same tag on records of another size or alignment.
+    assert!(mismatch(tagged("tick/3").open::<u32>(&name).map(drop)));
+    assert!(mismatch(tagged("tick/3").open::<[u8; 8]>(&name).map(drop)));
+    tagged("tick/3")
+        .open::<u64>(&name)
+        .expect("the right tag opens");
+    // A type of another name will do, once there is a tag.
+    tagged("tick/3")
+        .open::<Price>(&name)
+        .expect("the right tag opens");
+}
+
+#[test]
+fn frames_have_a_schema_too() {
+    let name = RingName::new("frame-tag");
+    let tagged = RingOptions::new(64).schema("log/1");
+    tagged.create::<[u8]>(&name).expect("a ring");
+    let refusal = Ring::<[u8]>::open(&name).expect_err("no tag passed for one");
+    assert!(matches!(refusal, Error::SchemaMismatch { .. }));
+    tagged.open::<[u8]>(&name).expect("the right tag opens");
+}
+
+#[test]
+fn a_header_that_promises_more_than_the_file_holds_is_no_ring() {
+    let (name, file) = words("truncated");
+    file.truncate(16384 + 64 * 8 - 1);
+    for refusal in refusals(name.as_ref()) {
+        let Error::NotARing { reason, .. } = refusal else {
+            panic!("not the right refusal: {refusal:?}");
+        };
+        assert_eq!(reason, "it is shorter than its header says");
+    }
+    for capacity in [1 << 20, 1 << 40, 1 << 58] {
+        let (name, file) = words("greedy");
+        file.write(CAPACITY, capacity);
+        let refusal = Ring::<u64>::open(&name).expect_err("it is shorter than that");
+        assert!(matches!(refusal, Error::NotARing { .. }), "{refusal:?}");
+    }
+}
+
+#[test]
+fn a_capacity_that_cannot_be_is_corrupt() {
+    // No power of two, and two that overflow in bytes.
+    for capacity in [0, 3, 63, 65, u64::MAX, 1 << 60, 1 << 63] {
+        let (name, file) = words("capacity");
+        file.write(CAPACITY, capacity);
+        for refusal in refusals(name.as_ref()) {
+            let Error::Corrupt(corrupt) = refusal else {
+                panic!("not the right refusal: {refusal:?}");
+            };
+            let expected = Corrupt {
+                field: "capacity",
+                found: capacity,
+            };
+            assert_eq!(corrupt, expected);
+        }
+    }
+}
+
+#[test]
+fn frames_of_less_than_64_bytes_are_corrupt() {
+    let name = RingName::new("small-frames");
+    RingOptions::new(64).create::<[u8]>(&name).expect("a ring");
+    SegmentFile::open(&name.file()).write(CAPACITY, 32);
+    let refusal = Ring::<[u8]>::open(&name).expect_err("32 bytes hold no frames");
+    assert!(matches!(
+        refusal,
+        Error::Corrupt(Corrupt {
+            field: "capacity",
+            found: 32
+        })
+    ));
+}
+
+#[test]
+fn another_slot_size_under_the_same_schema_is_corrupt() {
+    let (name, file) = words("slot-size");
+    file.write(SLOT_SIZE, 4);
+    for refusal in refusals(name.as_ref()) {
+        let Error::Corrupt(corrupt) = refusal else {
+            panic!("not the right refusal: {refusal:?}");
+        };
+        assert_eq!((corrupt.field, corrupt.found), ("slot size", 4));
+    }
+}
+
+/// A directory on the disk and one in shared memory, with a name in each for
+/// something to be in the way: as a path, and as a plain name.
+fn names_in_the_way(test: &str) -> (TempDir, [PathBuf; 2], RingName) {
+    let directory = file_directory();
+    let plain = RingName::new(test);
+    let names = [
+        directory.path().join("ticks"),
+        PathBuf::from(plain.as_str()),
+    ];
+    (directory, names, plain)
+}
+
+#[test]
+fn a_directory_in_the_way_is_no_ring() {
+    let (_directory, names, _plain) = names_in_the_way("directory");
+    for name in &names {
+        fs::create_dir(file_of(name)).expect("a directory");
+        let refusal = Ring::<u64>::open(name).expect_err("a directory opened");
+        let Error::NotARing { reason, .. } = refusal else {
+            panic!("not the right refusal: {refusal:?}");
+        };
+        is_no_ring(name, reason);
+        assert_eq!(files_in(&file_of(name)), [""; 0]);
+    }
+}
+
+#[test]
+fn a_symbolic_link_in_the_way_is_not_followed() {
+    let (directory, names, _plain) = names_in_the_way("link");
+    let target = directory.path().join("target");
+    RingOptions::new(64).create::<u64>(&target).expect("a ring");
+    for name in &names {
+        std::os::unix::fs::symlink(&target, file_of(name)).expect("a link");
+        is_no_ring(name, "it is a symbolic link");
+    }
+    quoit::unlink(&target).expect("the target is as it was");
+    // A link that leads nowhere is one as well.
+    for name in &names {
+        is_no_ring(name, "it is a symbolic link");
+    }
+}
+
+#[test]
+fn a_fifo_in_the_way_is_no_ring_and_blocks_nobody() {
+    let (_directory, names, _plain) = names_in_the_way("fifo");
+    for name in &names {
+        let path = CString::new(file_of(name).as_os_str().as_bytes()).expect("no zero byte");
+        // SAFETY: the path is a C string.
+        let made = unsafe { libc::mkfifo(path.as_ptr(), 0o600) };
+        assert_eq!(made, 0, "a FIFO");
+        is_no_ring(name, "it is not a regular file");
+    }
+}
+
+#[test]
+fn a_socket_in_the_way_is_no_ring() {
+    let (_directory, names, _plain) = names_in_the_way("socket");
+    for name in &names {
+        let _listener = UnixListener::bind(file_of(name)).expect("a socket");
+        is_no_ring(name, "it is not a regular file");
+    }
+}

@@ -1,0 +1,246 @@
+//! The end of a ring's life: replaced or unlinked on purpose, by the last end
+//! that leaves, or by an `rm` from outside. Nobody loses a ring that is in use,
+//! and nobody's successor is removed.
+
+mod common;
+
+use std::fs;
+use std::process;
+
+use common::names::RingName;
+use quoit::{Consumer, Error, PopError, Producer, Ring, RingOptions, Role};
+
+fn options() -> RingOptions {
+    RingOptions::new(4)
+}
+
+/// The ring under this name, with a record that nobody has read.
+fn with_a_record(name: &RingName) -> Ring<u64> {
+    let ring = options().create::<u64>(name).expect("a ring");
+    let mut producer = ring.producer().expect("the role is free");
+    producer.try_push(7).expect("there is room");
+    ring
+}
+
+fn superseded<R: std::fmt::Debug>(name: &RingName, result: Result<R, Error>) {
+    match result {
+        Err(Error::Superseded { name: shown }) => assert_eq!(shown, name.as_str()),
+        other => panic!("{name} is not superseded: {other:?}"),
+    }
+}
+
+fn in_use<R: std::fmt::Debug>(result: Result<R, Error>, expected: Role) {
+    match result {
+        Err(Error::InUse { role, pid }) => assert_eq!((role, pid), (expected, process::id())),
+        other => panic!("it is not in use: {other:?}"),
+    }
+}
+
+fn is_gone(name: &RingName) -> bool {
+    matches!(Ring::<u64>::open(name), Err(Error::NotFound { .. }))
+}
+
+#[test]
+fn replace_takes_the_place_of_a_ring_that_nobody_holds() {
+    let name = RingName::new("replace");
+    let old = with_a_record(&name);
+    let new = options()
+        .replace(true)
+        .create::<u64>(&name)
+        .expect("a new ring");
+    let mut consumer = new.consumer().expect("the role is free");
+    assert_eq!(
+        consumer.try_pop(),
+        Err(PopError::Empty),
+        "the new ring is empty"
+    );
+    superseded(&name, old.producer());
+    superseded(&name, old.consumer());
+    superseded(&name, old.unlink());
+    Producer::<u64>::open(&name).expect("the name leads to the new ring");
+}
+
+#[test]
+fn a_replacement_may_be_of_any_shape_and_capacity() {
+    let name = RingName::new("replace-by-other");
+    with_a_record(&name);
+    let frames = RingOptions::new(256).replace(true).create::<[u8]>(&name);
+    assert_eq!(frames.expect("a new ring").capacity(), 256);
+    let bytes = RingOptions::new(1).replace(true).create::<u8>(&name);
+    assert_eq!(bytes.expect("a new ring").capacity(), 1);
+}
+
+#[test]
+fn replace_creates_where_there_is_nothing() {
+    let name = RingName::new("replace-nothing");
+    options()
+        .replace(true)
+        .create::<u64>(&name)
+        .expect("a ring");
+}
+
+#[test]
+fn replace_refuses_a_ring_in_use() {
+    let name = RingName::new("replace-in-use");
+    let ring = with_a_record(&name);
+    let replace = || options().replace(true).create::<u64>(&name);
+    let producer = ring.producer().expect("the role is free");
+    in_use(replace(), Role::Producer);
+    drop(producer);
+    let mut consumer = ring.consumer().expect("the role is free");
+    in_use(replace(), Role::Consumer);
+    assert_eq!(consumer.try_pop(), Ok(7), "the ring is as it was");
+    drop(consumer);
+    replace().expect("nobody holds the ring any more");
+}
+
+#[test]
+fn unlink_refuses_a_ring_in_use() {
+    let name = RingName::new("unlink-in-use");
+    let ring = with_a_record(&name);
+    let producer = ring.producer().expect("the role is free");
+    in_use(ring.unlink(), Role::Producer);
+    in_use(quoit::unlink(&name), Role::Producer);
+    drop(producer);
+    let mut consumer = ring.consumer().expect("the role is free");
+    in_use(ring.unlink(), Role::Consumer);
+    in_use(quoit::unlink(&name), Role::Consumer);
+    assert_eq!(consumer.try_pop(), Ok(7), "the ring is as it was");
+    drop(consumer);
+    ring.unlink().expect("nobody holds the ring any more");
+    assert!(is_gone(&name));
+}
+
+#[test]
+fn a_ring_that_was_unlinked_gives_out_no_role() {
+    let name = RingName::new("unlinked");
+    let ring = with_a_record(&name);
+    let other = Ring::<u64>::open(&name).expect("it opens");
+    ring.unlink().expect("nobody holds the ring");
+    for old in [&ring, &other] {
+        superseded(&name, old.producer());
+        superseded(&name, old.consumer());
+        superseded(&name, old.unlink());
+    }
+    let unlinked_again = quoit::unlink(&name);
+    assert!(matches!(unlinked_again, Err(Error::NotFound { .. })));
+}
+
+#[test]
+fn unlinking_an_old_ring_spares_the_new_one_of_its_name() {
+    let name = RingName::new("unlink-successor");
+    let old = with_a_record(&name);
+    old.unlink().expect("nobody holds the ring");
+    let new = with_a_record(&name);
+    superseded(&name, old.unlink());
+    let mut consumer = new.consumer().expect("the new ring is there");
+    assert_eq!(consumer.try_pop(), Ok(7));
+}
+
+#[test]
+fn ends_that_are_attached_outlive_an_rm_and_go_on_together() {
+    let name = RingName::new("rm-attached");
+    let ring = options().create::<u64>(&name).expect("a ring");
+    let mut producer = ring.producer().expect("the role is free");
+    let mut consumer = ring.consumer().expect("the role is free");
+    fs::remove_file(name.file()).expect("the file is there");
+    for value in 0..100 {
+        producer.try_push(value).expect("there is room");
+        assert_eq!(consumer.try_pop(), Ok(value));
+    }
+    // A new ring of the name is another one, and does not disturb them.
+    let mut stranger = Producer::<u64>::create(&name, 4).expect("the name is free");
+    stranger.try_push(1000).expect("there is room");
+    assert_eq!(consumer.try_pop(), Err(PopError::Empty));
+    producer.try_push(7).expect("there is room");
+    assert_eq!(consumer.try_pop(), Ok(7));
+}
+
+#[test]
+fn an_rm_shows_when_the_next_role_is_taken() {
+    let name = RingName::new("rm");
+    let ring = with_a_record(&name);
+    let producer = ring.producer().expect("the role is free");
+    fs::remove_file(name.file()).expect("the file is there");
+    superseded(&name, ring.consumer());
+    drop(producer);
+    superseded(&name, ring.producer());
+    superseded(&name, ring.unlink());
+    // Whoever goes by the name starts afresh.
+    let mut consumer = Consumer::<u64>::open_or_create(&name, 4).expect("it creates");
+    assert_eq!(consumer.try_pop(), Err(PopError::Empty));
+    superseded(&name, ring.producer());
+}
+
+#[test]
+fn the_last_one_out_removes_the_name_in_either_order() {
+    for producer_first in [true, false] {
+        let name = RingName::new("last-out");
+        let ring = options()
+            .unlink_on_drop(true)
+            .create::<u64>(&name)
+            .expect("a ring");
+        let producer = ring.producer().expect("the role is free");
+        let consumer = ring.consumer().expect("the role is free");
+        if producer_first {
+            drop(producer);
+            assert!(!is_gone(&name), "the consumer is still there");
+            drop(consumer);
+        } else {
+            drop(consumer);
+            assert!(!is_gone(&name), "the producer is still there");
+            drop(producer);
+        }
+        assert!(is_gone(&name));
+        superseded(&name, ring.producer());
+    }
+}
+
+#[test]
+fn an_only_end_is_the_last_one_out() {
+    let name = RingName::new("only-end");
+    let options = options().unlink_on_drop(true);
+    let ring = options.open_or_create::<u64>(&name).expect("a ring");
+    drop(ring.producer().expect("the role is free"));
+    assert!(is_gone(&name));
+}
+
+#[test]
+fn an_end_without_the_option_removes_nothing() {
+    let name = RingName::new("other-end");
+    let ring = options()
+        .unlink_on_drop(true)
+        .create::<u64>(&name)
+        .expect("a ring");
+    let producer = ring.producer().expect("the role is free");
+    let consumer = Consumer::<u64>::open(&name).expect("the role is free");
+    drop(producer);
+    drop(consumer);
+    assert!(!is_gone(&name));
+    // But the next end with the option does.
+    drop(ring.producer().expect("the role is free"));
+    assert!(is_gone(&name));
+}
+
+#[test]
+fn the_last_one_out_spares_a_new_ring_of_the_name() {
+    let name = RingName::new("last-out-successor");
+    let ring = options()
+        .unlink_on_drop(true)
+        .create::<u64>(&name)
+        .expect("a ring");
+    let producer = ring.producer().expect("the role is free");
+    fs::remove_file(name.file()).expect("the file is there");
+    let new = with_a_record(&name);
+    drop(producer);
+    let mut consumer = new.consumer().expect("the new ring is there");
+    assert_eq!(consumer.try_pop(), Ok(7));
+}
+
+#[test]
+fn dropping_without_the_option_keeps_the_ring_and_what_is_in_it() {
+    let name = RingName::new("kept");
+    drop(with_a_record(&name));
+    let mut consumer = Consumer::<u64>::open(&name).expect("the ring is there");
+    assert_eq!(consumer.try_pop(), Ok(7));
+}

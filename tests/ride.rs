@@ -1,0 +1,249 @@
+//! A small message travels in the tail's own cache line while the consumer has
+//! caught up, and lies in its slot as well.
+//!
+//! Which of the two copies a read takes shows when the other one is spoiled.
+
+mod common;
+
+use common::names::RingName;
+use common::sample::Words;
+use common::segment_file::{DATA, RIDE, RIDE_POSITION, SegmentFile};
+use quoit::{Consumer, PopError, Producer, Record, RingOptions};
+
+const SPOILED: [u8; 48] = [0xee; 48];
+
+/// Both ends of a ring, and the file behind it.
+struct Pair<T: ?Sized> {
+    producer: Producer<T>,
+    consumer: Consumer<T>,
+    file: SegmentFile,
+    name: RingName,
+}
+
+fn pair<T: Record>(test: &str) -> Pair<T> {
+    let name = RingName::new(test);
+    let ring = RingOptions::new(8).create(&name).expect("a ring");
+    Pair {
+        producer: ring.producer().expect("the role is free"),
+        consumer: ring.consumer().expect("the role is free"),
+        file: SegmentFile::open(&name.file()),
+        name,
+    }
+}
+
+impl<T: Record> Pair<T> {
+    /// Polls in vain until the consumer says that it has caught up, and lets
+    /// the producer see that.
+    fn catch_up(&mut self) {
+        for _ in 0..16 {
+            assert_eq!(self.consumer.try_pop().err(), Some(PopError::Empty));
+        }
+        self.producer
+            .try_push(T::new_zeroed())
+            .expect("there is room");
+        self.consumer.try_pop().expect("there is a record");
+    }
+
+    /// Spoils every slot.
+    fn spoil_slots(&self) {
+        for slot in 0..8 {
+            let offset = DATA + slot * size_of::<T>() as u64;
+            self.file.write_bytes(offset, &SPOILED[..size_of::<T>()]);
+        }
+    }
+}
+
+impl<T: ?Sized> Pair<T> {
+    /// Spoils the words that ride.
+    fn spoil_ride(&self) {
+        self.file.write_bytes(RIDE, &SPOILED);
+    }
+}
+
+#[test]
+fn nothing_rides_before_the_consumer_has_caught_up() {
+    let mut pair = pair::<u64>("ride-early");
+    for value in 0..20 {
+        pair.producer.try_push(value).expect("there is room");
+        assert!(!pair.file.rides());
+        assert_eq!(pair.consumer.try_pop(), Ok(value));
+    }
+}
+
+#[test]
+fn a_ride_is_read_without_its_slot() {
+    let mut pair = pair::<u64>("ride-taken");
+    pair.catch_up();
+    pair.producer.try_push(7).expect("there is room");
+    assert!(pair.file.rides());
+    pair.spoil_slots();
+    assert_eq!(pair.consumer.try_pop(), Ok(7));
+}
+
+#[test]
+fn six_words_ride_whole() {
+    let mut pair = pair::<Words<6>>("ride-six-words");
+    pair.catch_up();
+    let value = Words([1, 2, 3, 4, 5, 6]);
+    let mut claim = pair.producer.try_claim().expect("there is room");
+    *claim = value;
+    claim.commit();
+    assert!(pair.file.rides());
+    pair.spoil_slots();
+    assert_eq!(pair.consumer.try_pop(), Ok(value));
+}
+
+#[test]
+fn a_record_that_rides_lies_in_its_slot_as_well() {
+    let mut pair = pair::<u64>("ride-and-slot");
+    pair.catch_up();
+    pair.producer.try_push(7).expect("there is room");
+    assert!(pair.file.rides());
+    // As for a consumer of another make, which does not look at the ride.
+    pair.file.write(RIDE_POSITION, 0);
+    pair.spoil_ride();
+    assert_eq!(pair.consumer.try_pop(), Ok(7));
+}
+
+#[test]
+fn a_ride_of_another_position_is_refused() {
+    let mut pair = pair::<u64>("ride-of-another");
+    pair.catch_up();
+    pair.producer.try_push(7).expect("there is room");
+    assert!(pair.file.rides());
+    pair.spoil_ride();
+    pair.file
+        .write(RIDE_POSITION, pair.file.read(RIDE_POSITION) + 2);
+    assert_eq!(pair.consumer.try_pop(), Ok(7));
+}
+
+#[test]
+fn a_record_that_came_with_others_is_read_from_its_slot() {
+    let mut pair = pair::<u64>("ride-in-a-crowd");
+    pair.catch_up();
+    pair.producer.try_push(7).expect("there is room");
+    pair.producer.try_push(8).expect("there is room");
+    pair.spoil_ride();
+    assert_eq!(pair.consumer.try_pop(), Ok(7));
+    assert_eq!(pair.consumer.try_pop(), Ok(8));
+}
+
+#[test]
+fn a_batch_does_not_ride() {
+    let mut pair = pair::<u64>("ride-batch");
+    pair.catch_up();
+    assert_eq!(pair.producer.try_push_slice(&[7]), Ok(1));
+    assert!(!pair.file.rides());
+    pair.spoil_ride();
+    assert_eq!(pair.consumer.try_pop(), Ok(7));
+}
+
+#[test]
+fn a_second_peek_of_a_ride_cannot_differ_from_the_first() {
+    let mut pair = pair::<u64>("ride-peeked");
+    pair.catch_up();
+    pair.producer.try_push(7).expect("there is room");
+    assert!(pair.file.rides());
+    assert_eq!(pair.consumer.try_peek().map(|peek| *peek), Ok(7));
+    pair.spoil_slots();
+    pair.spoil_ride();
+    assert_eq!(pair.consumer.try_peek().map(|peek| *peek), Ok(7));
+}
+
+#[test]
+fn a_consumer_that_falls_behind_ends_the_rides() {
+    let mut pair = pair::<u64>("ride-ended");
+    pair.catch_up();
+    pair.producer.try_push(0).expect("there is room");
+    assert!(pair.file.rides());
+    let mut values = [0; 8];
+    for _ in 0..32 {
+        pair.producer
+            .try_push_slice(&[1, 2, 3])
+            .expect("there is room");
+        pair.consumer
+            .try_pop_slice(&mut values)
+            .expect("there are records");
+    }
+    pair.producer.try_push(0).expect("there is room");
+    assert!(!pair.file.rides());
+}
+
+#[test]
+fn a_new_producer_clears_what_its_predecessor_let_ride() {
+    let mut pair = pair::<u64>("ride-cleared");
+    pair.catch_up();
+    pair.producer.try_push(7).expect("there is room");
+    assert!(pair.file.rides());
+    let Pair {
+        producer,
+        mut consumer,
+        file,
+        name,
+    } = pair;
+    drop(producer);
+    let _successor = Producer::<u64>::open(&name).expect("the role is free");
+    assert!(!file.rides());
+    file.write_bytes(RIDE, &SPOILED);
+    assert_eq!(consumer.try_pop(), Ok(7));
+}
+
+/// A ring of frames of 128 bytes whose ends have caught up, with the tail where
+/// `first_position` and two frames of 16 bytes have led it.
+fn frames(test: &str, first_position: u64) -> Pair<[u8]> {
+    let name = RingName::new(test);
+    let options = RingOptions::new(128).first_position(first_position);
+    let ring = options.create::<[u8]>(&name).expect("a ring");
+    let mut pair = Pair {
+        producer: ring.producer().expect("the role is free"),
+        consumer: ring.consumer().expect("the role is free"),
+        file: SegmentFile::open(&name.file()),
+        name,
+    };
+    let mut buffer = [0; 8];
+    for _ in 0..2 {
+        for _ in 0..16 {
+            assert_eq!(pair.consumer.try_pop(&mut buffer), Err(PopError::Empty));
+        }
+        pair.producer.try_push(&[0; 8]).expect("there is room");
+        assert_eq!(pair.consumer.try_pop(&mut buffer), Ok(8));
+    }
+    pair
+}
+
+#[test]
+fn a_frame_of_40_bytes_rides_with_its_kind() {
+    let mut pair = frames("ride-frame", 0);
+    let payload = [7; 40];
+    pair.producer
+        .try_push_kind(9, &payload)
+        .expect("there is room");
+    assert!(pair.file.rides());
+    pair.file.write_bytes(DATA, &[0xee; 128]);
+    let frame = pair.consumer.try_peek().expect("there is a frame");
+    assert_eq!((frame.kind(), &*frame), (9, &payload[..]));
+}
+
+#[test]
+fn a_frame_of_41_bytes_does_not_ride() {
+    let mut pair = frames("ride-long-frame", 0);
+    pair.producer.try_push(&[7; 41]).expect("there is room");
+    assert!(!pair.file.rides());
+    pair.spoil_ride();
+    let frame = pair.consumer.try_peek().expect("there is a frame");
+    assert_eq!(&*frame, &[7; 41]);
+}
+
+#[test]
+fn a_frame_behind_padding_is_read_from_the_ring() {
+    // The two frames that `frames` sends leave eight bytes of the lap.
+    let mut pair = frames("ride-padding", 128 - 8 - 32);
+    pair.producer.try_push(&[7; 8]).expect("there is room");
+    // The words that ride are a frame of another length than what is unread.
+    assert!(pair.file.rides());
+    pair.file.write_bytes(RIDE + 8, &SPOILED[..40]);
+    let frame = pair.consumer.try_peek().expect("there is a frame");
+    assert_eq!(&*frame, &[7; 8]);
+    frame.release();
+    assert_eq!(pair.consumer.position(), 128 + 16);
+}

@@ -1,0 +1,248 @@
+//! A ring has one producer and one consumer. A role is free as soon as its
+//! holder is dropped, and whoever takes it next goes on where that one stopped.
+
+mod common;
+
+use std::process;
+use std::thread;
+
+use common::names::RingName;
+use quoit::{ClaimError, Consumer, Error, PopError, Producer, PushError, Ring, RingOptions, Role};
+
+fn ring(name: &RingName) -> Ring<u64> {
+    RingOptions::new(4).create(name).expect("a ring")
+}
+
+fn is_taken<E: std::fmt::Debug>(result: Result<E, Error>, expected: Role) {
+    match result {
+        Err(Error::InUse { role, pid }) => assert_eq!((role, pid), (expected, process::id())),
+        other => panic!("the role is not taken: {other:?}"),
+    }
+}
+
+#[test]
+fn there_is_one_producer_and_one_consumer() {
+    let name = RingName::new("one-of-each");
+    let ring = ring(&name);
+    let _producer = ring.producer().expect("the role is free");
+    is_taken(ring.producer(), Role::Producer);
+    is_taken(Producer::<u64>::open(&name), Role::Producer);
+    is_taken(Producer::<u64>::open_or_create(&name, 4), Role::Producer);
+    let _consumer = ring.consumer().expect("the other role is free");
+    is_taken(ring.consumer(), Role::Consumer);
+    is_taken(Consumer::<u64>::open(&name), Role::Consumer);
+    is_taken(Consumer::<u64>::open_or_create(&name, 4), Role::Consumer);
+}
+
+#[test]
+fn a_refused_taker_does_not_disturb_the_holder() {
+    let name = RingName::new("undisturbed");
+    let ring = ring(&name);
+    let mut producer = ring.producer().expect("the role is free");
+    let mut consumer = ring.consumer().expect("the role is free");
+    for value in 0..20 {
+        producer.try_push(value).expect("there is room");
+        is_taken(ring.producer(), Role::Producer);
+        is_taken(ring.consumer(), Role::Consumer);
+        assert_eq!(consumer.try_pop(), Ok(value));
+        assert!(!producer.is_abandoned() && !consumer.is_abandoned());
+    }
+}
+
+#[test]
+fn a_role_is_free_once_its_holder_is_dropped() {
+    let name = RingName::new("free-again");
+    let ring = ring(&name);
+    for _ in 0..100 {
+        drop(ring.producer().expect("the role is free"));
+        drop(ring.consumer().expect("the role is free"));
+    }
+}
+
+#[test]
+fn a_role_outlives_the_ring_that_gave_it() {
+    let name = RingName::new("outlives");
+    let ring = ring(&name);
+    let mut producer = ring.producer().expect("the role is free");
+    drop(ring);
+    producer.try_push(7).expect("there is room");
+    is_taken(Producer::<u64>::open(&name), Role::Producer);
+}
+
+#[test]
+fn the_next_producer_goes_on_at_the_stored_position() {
+    let name = RingName::new("next-producer");
+    let ring = ring(&name);
+    let mut consumer = ring.consumer().expect("the role is free");
+    for value in 0..20 {
+        let mut producer = ring.producer().expect("the role is free");
+        assert_eq!(producer.position(), value);
+        producer.try_push(value).expect("there is room");
+        // A claim that was not committed leaves nothing for the successor.
+        *producer.try_claim().expect("there is room") = 1000;
+        drop(producer);
+        assert_eq!(consumer.try_pop(), Ok(value));
+    }
+}
+
+#[test]
+fn the_next_consumer_goes_on_at_the_stored_position() {
+    let name = RingName::new("next-consumer");
+    let ring = ring(&name);
+    let mut producer = ring.producer().expect("the role is free");
+    for value in 0..20 {
+        producer.try_push(value).expect("there is room");
+        let mut consumer = ring.consumer().expect("the role is free");
+        assert_eq!(consumer.position(), value);
+        assert_eq!(consumer.try_pop(), Ok(value));
+    }
+}
+
+#[test]
+fn what_a_consumer_has_not_released_is_delivered_again() {
+    let name = RingName::new("again");
+    let ring = ring(&name);
+    let mut producer = ring.producer().expect("the role is free");
+    assert_eq!(producer.try_push_slice(&[1, 2, 3, 4]), Ok(4));
+
+    let mut first = ring.consumer().expect("the role is free");
+    assert_eq!(first.try_pop(), Ok(1));
+    assert_eq!(first.try_peek().map(|peek| *peek), Ok(2));
+    assert_eq!(first.try_peek_many().map(|peek| peek.len()), Ok(3));
+    drop(first);
+
+    let mut second = ring.consumer().expect("the role is free");
+    assert_eq!(second.drain().collect::<Vec<_>>(), [2, 3, 4]);
+}
+
+#[test]
+fn a_frame_that_was_not_released_is_delivered_again() {
+    let name = RingName::new("frame-again");
+    let ring = RingOptions::new(64).create::<[u8]>(&name).expect("a ring");
+    let mut producer = ring.producer().expect("the role is free");
+    producer.try_push(b"one").expect("there is room");
+    for _ in 0..2 {
+        let mut consumer = ring.consumer().expect("the role is free");
+        let frame = consumer.try_peek().expect("there is a frame");
+        assert_eq!(&*frame, b"one");
+    }
+}
+
+#[test]
+fn what_was_published_is_drained_before_the_ring_is_abandoned() {
+    let name = RingName::new("drained");
+    let ring = ring(&name);
+    let mut consumer = ring.consumer().expect("the role is free");
+    // A producer that never came is waited for.
+    assert_eq!(consumer.try_pop(), Err(PopError::Empty));
+    assert!(!consumer.is_abandoned());
+
+    let mut producer = ring.producer().expect("the role is free");
+    assert_eq!(producer.try_push_slice(&[1, 2, 3]), Ok(3));
+    drop(producer);
+    assert!(consumer.is_abandoned(), "though there is something to read");
+    for value in 1..=3 {
+        assert_eq!(consumer.pop(), Ok(value));
+    }
+    for _ in 0..3 {
+        assert_eq!(consumer.try_pop(), Err(PopError::Abandoned));
+        assert_eq!(consumer.pop(), Err(PopError::Abandoned));
+        assert_eq!(
+            consumer.try_peek_many().map(|peek| peek.len()),
+            Err(PopError::Abandoned)
+        );
+        assert_eq!(consumer.drain().next(), None);
+    }
+}
+
+#[test]
+fn abandoned_ends_when_a_new_producer_comes() {
+    let name = RingName::new("new-producer");
+    let ring = ring(&name);
+    let mut consumer = ring.consumer().expect("the role is free");
+    for value in 0..5 {
+        let mut producer = ring.producer().expect("the role is free");
+        assert_eq!(consumer.try_pop(), Err(PopError::Empty));
+        assert!(!consumer.is_abandoned());
+        producer.try_push(value).expect("there is room");
+        drop(producer);
+        assert_eq!(consumer.try_pop(), Ok(value));
+        assert_eq!(consumer.try_pop(), Err(PopError::Abandoned));
+    }
+}
+
+#[test]
+fn a_producer_fills_the_ring_before_it_is_abandoned() {
+    let name = RingName::new("filled");
+    let ring = ring(&name);
+    let mut producer = ring.producer().expect("the role is free");
+    // A consumer that never came is waited for.
+    assert_eq!(producer.try_push_slice(&[1, 2, 3, 4]), Ok(4));
+    assert_eq!(producer.try_push(5), Err(PushError::Full(5)));
+    assert!(!producer.is_abandoned());
+
+    let mut consumer = ring.consumer().expect("the role is free");
+    assert_eq!(consumer.try_pop(), Ok(1));
+    drop(consumer);
+    assert!(producer.is_abandoned(), "though there is room");
+    producer
+        .try_push(5)
+        .expect("what was released before still counts");
+    for _ in 0..3 {
+        assert_eq!(producer.try_push(6), Err(PushError::Abandoned(6)));
+        assert_eq!(producer.push(6), Err(PushError::Abandoned(6)));
+        assert_eq!(producer.try_push_slice(&[6]), Err(ClaimError::Abandoned));
+        assert_eq!(producer.try_claim().map(drop), Err(ClaimError::Abandoned));
+    }
+
+    let mut consumer = ring.consumer().expect("the role is free");
+    assert_eq!(producer.try_push(6), Err(PushError::Full(6)));
+    assert_eq!(consumer.drain().collect::<Vec<_>>(), [2, 3, 4, 5]);
+    producer.try_push(6).expect("there is room");
+}
+
+#[test]
+fn an_end_may_move_to_another_thread() {
+    let name = RingName::new("moved");
+    let ring = ring(&name);
+    let mut producer = ring.producer().expect("the role is free");
+    let mut consumer = ring.consumer().expect("the role is free");
+    producer.try_push(0).expect("there is room");
+    assert_eq!(consumer.try_pop(), Ok(0));
+    let sending = thread::spawn(move || {
+        for value in 1..10_000 {
+            producer.push(value).expect("the consumer is there");
+        }
+        producer
+    });
+    let receiving = thread::spawn(move || {
+        for value in 1..10_000 {
+            assert_eq!(consumer.pop(), Ok(value));
+        }
+        consumer
+    });
+    let mut producer = sending.join().expect("no thread panics");
+    let mut consumer = receiving.join().expect("no thread panics");
+    producer.try_push(10_000).expect("there is room");
+    assert_eq!(consumer.try_pop(), Ok(10_000));
+    // The role stays with the end, whatever thread it came from.
+    is_taken(ring.producer(), Role::Producer);
+    is_taken(ring.consumer(), Role::Consumer);
+}
+
+#[test]
+fn an_end_shows_positions_and_never_payload() {
+    let name = RingName::new("shown");
+    let ring = ring(&name);
+    let mut producer = ring.producer().expect("the role is free");
+    let consumer = ring.consumer().expect("the role is free");
+    producer.try_push(987_654_321).expect("there is room");
+    for shown in [format!("{producer:?}"), format!("{consumer:?}")] {
+        for part in ["position", "fill: 1", "capacity: 4"] {
+            assert!(shown.contains(part), "{shown} has no {part}");
+        }
+        assert!(!shown.contains("987654321"), "{shown} shows the payload");
+    }
+    let full = PushError::Full(987_654_321_u64);
+    assert!(!format!("{full:?} {full}").contains("987654321"));
+}

@@ -1,0 +1,115 @@
+//! A ring of records is a queue: random operations against a `VecDeque`.
+//!
+//! Fifty-five thousand sequences of operations, over records of every size
+//! class and alignment, capacities from one slot on, and positions about to
+//! wrap. Some rings are on the heap and some in a real segment, where
+//! both roles are also left and taken again.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod operation;
+mod world;
+
+use std::cell::Cell;
+
+use common::sample::Words;
+use proptest::test_runner::{Config, TestRunner};
+use quoit::Record;
+
+use operation::{setting, steps};
+use world::World;
+
+/// Sequences for each type of record; there are ten types.
+const SEQUENCES: u32 = 5_500;
+
+/// How the messages of one test have travelled, as far as segments show it.
+#[derive(Default)]
+pub(crate) struct Journeys {
+    rides: Cell<u64>,
+    walks: Cell<u64>,
+}
+
+/// Runs the sequences for one type of record.
+fn behaves_like_a_queue<T: Record + PartialEq + core::fmt::Debug>() -> Journeys {
+    let journeys = Journeys::default();
+    let mut runner = TestRunner::new(Config {
+        cases: SEQUENCES,
+        failure_persistence: None,
+        ..Config::default()
+    });
+    let outcome = runner.run(&(setting(), steps()), |(setting, steps)| {
+        let mut world = World::<T>::new(&setting, &journeys);
+        for step in &steps {
+            world.take(step);
+        }
+        Ok(())
+    });
+    if let Err(failure) = outcome {
+        panic!("{failure}");
+    }
+    journeys
+}
+
+/// As above, for a type that may ride: both ways must have been travelled.
+fn behaves_like_a_queue_riding_and_not<T: Record + PartialEq + core::fmt::Debug>() {
+    let journeys = behaves_like_a_queue::<T>();
+    assert!(journeys.rides.get() > 100, "too few records rode");
+    assert!(journeys.walks.get() > 100, "too few records did not ride");
+}
+
+/// As above, for a type that is too large or too strictly aligned.
+fn behaves_like_a_queue_never_riding<T: Record + PartialEq + core::fmt::Debug>() {
+    let journeys = behaves_like_a_queue::<T>();
+    assert_eq!(journeys.rides.get(), 0);
+    assert!(journeys.walks.get() > 100, "too few records were pushed");
+}
+
+#[test]
+fn single_bytes_are_a_queue() {
+    behaves_like_a_queue_riding_and_not::<u8>();
+}
+
+#[test]
+fn three_bytes_are_a_queue() {
+    behaves_like_a_queue_riding_and_not::<[u8; 3]>();
+}
+
+#[test]
+fn two_byte_words_are_a_queue() {
+    behaves_like_a_queue_riding_and_not::<u16>();
+}
+
+#[test]
+fn words_are_a_queue() {
+    behaves_like_a_queue_riding_and_not::<u64>();
+}
+
+#[test]
+fn pairs_of_words_are_a_queue() {
+    behaves_like_a_queue_riding_and_not::<[u64; 2]>();
+}
+
+#[test]
+fn records_of_40_bytes_are_a_queue() {
+    behaves_like_a_queue_riding_and_not::<Words<5>>();
+}
+
+#[test]
+fn records_of_48_bytes_are_a_queue() {
+    behaves_like_a_queue_riding_and_not::<Words<6>>();
+}
+
+#[test]
+fn records_of_56_bytes_are_a_queue_and_never_ride() {
+    behaves_like_a_queue_never_riding::<Words<7>>();
+}
+
+#[test]
+fn records_aligned_to_16_bytes_are_a_queue_and_never_ride() {
+    behaves_like_a_queue_never_riding::<u128>();
+}
+
+#[test]
+fn records_of_100_bytes_are_a_queue_and_never_ride() {
+    behaves_like_a_queue_never_riding::<[u8; 100]>();
+}
