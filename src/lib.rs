@@ -9,8 +9,10 @@ compile_error!("quoit runs on Linux on x86-64 and little-endian aarch64, and now
 
 mod consumer;
 mod cursor;
+mod doorbell;
 mod error;
 mod frames;
+mod ladder;
 mod layout;
 mod parker;
 mod producer;
@@ -22,8 +24,10 @@ mod sync;
 pub use zerocopy;
 
 pub use crate::consumer::Consumer;
+pub use crate::doorbell::DoorbellKind;
 pub use crate::error::{ClaimError, Corrupt, Error, PopError, PushError, Role};
 pub use crate::frames::{Frame, FrameBatch, FrameClaim, Frames};
+pub use crate::ladder::WaitStrategy;
 pub use crate::producer::Producer;
-pub use crate::ring::{Record, Ring, RingOptions, Shape, unlink};
+pub use crate::ring::{Fences, Record, Ring, RingOptions, Shape, unlink};
 pub use crate::slots::{Claim, ClaimMany, Drain, Peek, PeekMany};
