@@ -10,6 +10,7 @@ use crossbeam_utils::CachePadded;
 use crate::cursor::{RIDE_WORDS, ReadCursor, TailLine};
 use crate::error::{Error, PopError};
 use crate::ladder::{Ladder, Step, Timeout};
+use crate::layout::Header;
 use crate::ring::{Ring, RingOptions, RoleGuard, Shape, again};
 use crate::sync::{PLAIN, READY};
 
@@ -272,10 +273,13 @@ impl<T: ?Sized> Consumer<T> {
 
     fn park(&mut self, until: u64) {
         let position = self.position();
-        self.role.park(position, until, |header| {
-            // publish -> ready: the second look of park <-> wake.
-            header.producer.tail.load(READY) != position
-        });
+        self.role
+            .park(position, until, |header| has_moved(header, position));
+    }
+
+    /// The second look of an end that is about to sleep.
+    pub(crate) fn stirred(&self) -> bool {
+        has_moved(self.role.header(), self.position()) || self.role.peer_closed()
     }
 
     /// Takes the ride, if it is the message that ends at the tail of the last
@@ -309,6 +313,12 @@ impl<T: ?Sized> Consumer<T> {
         // SAFETY: the caller's promise; `role` keeps the data mapped.
         unsafe { self.data.as_ptr().add(offset) }
     }
+}
+
+/// Whether something can be read after `position`.
+fn has_moved(header: &Header, position: u64) -> bool {
+    // publish -> ready: the second look of park <-> wake.
+    header.producer.tail.load(READY) != position
 }
 
 /// Shows positions, never payload.

@@ -126,12 +126,57 @@ impl Doorbell for Bell {
     }
 
     fn barrier(&self) -> bool {
-        membarrier(libc::MEMBARRIER_CMD_GLOBAL_EXPEDITED)
+        barrier()
     }
 
     fn now(&self) -> u64 {
         now()
     }
+}
+
+/// At most so many words can be waited for at once (`FUTEX_WAITV_MAX`).
+pub(crate) const MOST_WORDS: usize = 128;
+
+/// Sleeps while every one of `words` is `PARKED`, and may return early.
+///
+/// # Errors
+///
+/// ENOSYS before Linux 5.16.
+pub(crate) fn wait_any(words: &[&AtomicU32], until: u64) -> io::Result<Rest> {
+    const FUTEX_32: u32 = 2;
+    // SAFETY: all zero bytes are such an entry.
+    let mut entries: [libc::futex_waitv; MOST_WORDS] = unsafe { core::mem::zeroed() };
+    for (entry, word) in entries.iter_mut().zip(words) {
+        entry.val = u64::from(PARKED);
+        entry.uaddr = word.as_ptr() as u64;
+        entry.flags = FUTEX_32;
+    }
+    let until = timespec(until);
+    // SAFETY: entries, words and time live through the call.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_futex_waitv,
+            entries.as_ptr(),
+            words.len().min(MOST_WORDS),
+            0,
+            &raw const until,
+            libc::CLOCK_MONOTONIC,
+        )
+    };
+    if result >= 0 {
+        return Ok(Rest::Ended);
+    }
+    let error = io::Error::last_os_error();
+    match error.raw_os_error() {
+        Some(libc::ETIMEDOUT) => Ok(Rest::TimedOut),
+        Some(libc::EAGAIN | libc::EINTR) => Ok(Rest::Ended),
+        _ => Err(error),
+    }
+}
+
+/// Has every registered process pass a full fence.
+pub(crate) fn barrier() -> bool {
+    membarrier(libc::MEMBARRIER_CMD_GLOBAL_EXPEDITED)
 }
 
 /// Makes this process one that barriers reach, for as long as it lives.

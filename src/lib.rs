@@ -7,6 +7,7 @@
 )))]
 compile_error!("quoit runs on Linux on x86-64 and little-endian aarch64, and nowhere else yet");
 
+mod adapters;
 mod consumer;
 mod cursor;
 mod doorbell;
@@ -23,6 +24,7 @@ mod sync;
 
 pub use zerocopy;
 
+pub use crate::adapters::select::{End, Select, SelectError, Selected};
 pub use crate::consumer::Consumer;
 pub use crate::doorbell::DoorbellKind;
 pub use crate::error::{ClaimError, Corrupt, Error, PopError, PushError, Role};

@@ -60,9 +60,9 @@ pub(crate) const HINT: u32 = 1 << 8;
 const NO_STATE: u32 = STATE;
 
 /// How long a sleep may last that no barrier protects.
-const UNPROTECTED: u64 = 1_000_000;
+pub(crate) const UNPROTECTED: u64 = 1_000_000;
 /// How long a wake that is under way may take, before it counts as lost.
-const UNDER_WAY: u64 = 20_000_000;
+pub(crate) const UNDER_WAY: u64 = 20_000_000;
 
 /// What the kernel does for the two ends; times are nanoseconds on its
 /// monotonic clock.
@@ -209,29 +209,16 @@ impl Sleeper {
         until: u64,
         position: u64,
     ) -> bool {
-        self.rested = position;
-        if self.state == AWAKE {
-            // awake -> drowsy: the word first, then the barrier.
-            self.set(word, DROWSY, self.hint);
-            self.barrier_due = true;
-        }
-        let mut protected = true;
-        if self.barrier_due {
-            self.barrier_due = false;
-            protected = bell.barrier();
-        }
+        let protected = !self.drowse(word, position) || self.shielded(bell.barrier());
         let until = if protected {
             until
         } else {
-            self.stretch = u64::MAX; // no barrier, no grant
             until.min(bell.now() + UNPROTECTED)
         };
         bell.drain();
-        word.swap(PARKED, WORD);
-        // park <-> wake: the word is visible before the second look.
-        fence(PARK);
+        self.lie_down(word);
         if stirred() {
-            word.swap(self.state | self.hint, WORD);
+            self.get_up(word);
             return false;
         }
         self.parks += 1;
@@ -242,8 +229,43 @@ impl Sleeper {
             rest = bell.wait(word, bell.now() + UNDER_WAY);
             late = rest == Rest::TimedOut;
         }
-        let woken = word.swap(self.state | self.hint, WORD) != PARKED;
+        let woken = self.get_up(word);
         late && !woken
+    }
+
+    /// First step down, at this position: the peer fences from now on. Returns
+    /// whether a barrier must run before the next step.
+    pub(crate) fn drowse(&mut self, word: &AtomicU32, position: u64) -> bool {
+        self.rested = position;
+        if self.state == AWAKE {
+            // awake -> drowsy: the word first, then the barrier.
+            self.set(word, DROWSY, self.hint);
+            self.barrier_due = true;
+        }
+        self.barrier_due
+    }
+
+    /// After the barrier, or the failure of one: then this sleep must be short,
+    /// and the peer is not spared a fence again.
+    pub(crate) fn shielded(&mut self, barrier: bool) -> bool {
+        self.barrier_due = false;
+        if !barrier {
+            self.stretch = u64::MAX;
+        }
+        barrier
+    }
+
+    /// Second step down: the peer wakes this end from now on. The second look
+    /// comes next.
+    pub(crate) fn lie_down(&self, word: &AtomicU32) {
+        word.swap(PARKED, WORD);
+        // park <-> wake: the word is visible before the second look.
+        fence(PARK);
+    }
+
+    /// Ends the sleep; returns whether the peer had ended it.
+    pub(crate) fn get_up(&self, word: &AtomicU32) -> bool {
+        word.swap(self.state | self.hint, WORD) != PARKED
     }
 
     fn set(&mut self, word: &AtomicU32, state: u32, hint: u32) {

@@ -10,6 +10,7 @@ use crossbeam_utils::CachePadded;
 use crate::cursor::{TailLine, WriteCursor};
 use crate::error::{ClaimError, Error};
 use crate::ladder::{Ladder, Step, Timeout};
+use crate::layout::Header;
 use crate::ring::{Ring, RingOptions, RoleGuard, Shape, again};
 use crate::sync::{FREE, PLAIN};
 
@@ -213,12 +214,14 @@ impl<T: ?Sized> Producer<T> {
     fn park(&mut self, wanted: u64, until: u64) {
         let (position, capacity) = (self.position(), self.capacity());
         self.role.park(position, until, |header| {
-            // reclaim -> free: the second look of park <-> wake.
-            let head = header.consumer.head.load(FREE);
-            // A head that breaks the rules is for the next look to find.
-            let unread = position.wrapping_sub(head);
-            unread.saturating_add(wanted) <= capacity || unread > capacity
+            has_room(header, position, capacity, wanted)
         });
+    }
+
+    /// The second look of an end that is about to sleep.
+    pub(crate) fn stirred(&self, wanted: u64) -> bool {
+        let (position, capacity) = (self.position(), self.capacity());
+        has_room(self.role.header(), position, capacity, wanted) || self.role.peer_closed()
     }
 
     /// Publishes `units` that were written.
@@ -256,6 +259,14 @@ fn tail_line(role: &RoleGuard) -> TailLine<'_> {
         ride_position: &page.ride_position,
         ride: &page.ride,
     }
+}
+
+/// Whether `wanted` units can be written after `position`.
+fn has_room(header: &Header, position: u64, capacity: u64, wanted: u64) -> bool {
+    // reclaim -> free: the second look of park <-> wake.
+    let unread = position.wrapping_sub(header.consumer.head.load(FREE));
+    // A head that breaks the rules is for the next look to find.
+    unread > capacity || capacity - unread >= wanted
 }
 
 /// Shows positions, never payload.

@@ -293,6 +293,12 @@ impl Producer<[u8]> {
         })
     }
 
+    /// Bytes of room that a frame of `len` bytes needs here; none for one that
+    /// never fits.
+    pub(crate) fn units(&self, len: usize) -> u64 {
+        self.place(0, len).map_or(0, |place| place.units)
+    }
+
     /// A place with room.
     #[inline(always)]
     fn reserve(&mut self, ahead: u64, len: usize) -> Result<Place, ClaimError> {

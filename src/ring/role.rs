@@ -147,9 +147,57 @@ impl RoleGuard {
         if self.sleeper.parks != parks {
             own.parks.count();
         }
-        if rescued && !self.peer_gone() && !is_stopped(peer.pid.load(PLAIN)) {
-            own.rescues.count();
+        if rescued {
+            self.count_rescue();
         }
+    }
+
+    /// Counts a wake-up that was lost, unless its waker is stopped or dead.
+    fn count_rescue(&self) {
+        let peer = state(self.header(), other(self.role));
+        if !self.peer_gone() && !is_stopped(peer.pid.load(PLAIN)) {
+            state(self.header(), self.role).rescues.count();
+        }
+    }
+
+    /// The steps of `park` one by one, for an end that sleeps together with
+    /// others: see [`Sleeper::drowse`].
+    pub(crate) fn drowse(&mut self, position: u64) -> bool {
+        // SAFETY: `shared` keeps the header alive.
+        let header = unsafe { self.header.as_ref() };
+        self.sleeper.drowse(word(header, self.role), position)
+    }
+
+    /// See [`Sleeper::shielded`].
+    pub(crate) fn shielded(&mut self, barrier: bool) {
+        self.sleeper.shielded(barrier);
+    }
+
+    /// See [`Sleeper::lie_down`].
+    pub(crate) fn lie_down(&self) {
+        self.sleeper.lie_down(self.own_word());
+    }
+
+    /// This end's sleep word.
+    pub(crate) fn own_word(&self) -> &AtomicU32 {
+        word(self.header(), self.role)
+    }
+
+    /// See [`Sleeper::get_up`]; `slept` if the kernel was asked, `late` if only
+    /// a deadline ended the sleep though there was something to do.
+    pub(crate) fn get_up(&self, slept: bool, late: bool) {
+        let woken = self.sleeper.get_up(self.own_word());
+        if slept {
+            state(self.header(), self.role).parks.count();
+        }
+        if late && !woken {
+            self.count_rescue();
+        }
+    }
+
+    /// Whether many such ends can be waited for at once.
+    pub(crate) fn sleeps_on_futex(&self) -> bool {
+        self.shared.geometry.doorbell == DoorbellKind::Futex
     }
 
     /// Whether the peer came and closed its end. What it published before is
