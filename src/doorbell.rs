@@ -111,6 +111,11 @@ impl Doorbell for Bell {
     }
 
     fn wake(&self, word: &AtomicU32) {
+        // A push may run in a signal handler, which must leave errno alone.
+        // SAFETY: every thread has an errno.
+        let errno = unsafe { libc::__errno_location() };
+        // SAFETY: it is this thread's own.
+        let before = unsafe { errno.read() };
         match self.semaphore {
             // SAFETY: the word lives through the call.
             None => unsafe {
@@ -121,6 +126,8 @@ impl Doorbell for Bell {
                 unsafe { libc::sem_post(semaphore.as_ptr()) };
             }
         }
+        // SAFETY: as above.
+        unsafe { errno.write(before) };
         // SAFETY: the counter is in the memory that outlives the bell.
         unsafe { self.wakes.as_ref() }.count();
     }
