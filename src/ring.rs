@@ -258,6 +258,19 @@ fn hold(segment: &Segment, lock: &LockFile) -> Result<(), Error> {
     }
 }
 
+/// Takes the name from a segment whose life has ended, in case whoever ended it
+/// died before doing so.
+fn bury(segment: &Segment) -> Result<(), Error> {
+    if header(segment).fixed.superseded.load(PLAIN) == 0 {
+        return Ok(());
+    }
+    if let Some(lock) = segment.lock_file()? {
+        hold(segment, &lock)?;
+        segment.unlink()?;
+    }
+    Err(segment.superseded())
+}
+
 fn in_use(segment: &Segment, role: Role) -> Error {
     let header = header(segment);
     let state = match role {
@@ -349,9 +362,6 @@ fn check(segment: &Segment, expected: Description, schema: u64) -> Result<Geomet
         Some(length) if length <= segment.length() => {}
         Some(_) => return Err(segment.not_a_ring("it is shorter than its header says")),
         None => return corrupt("capacity", capacity),
-    }
-    if fixed.superseded.load(PLAIN) != 0 {
-        return Err(segment.superseded());
     }
     let doorbell = fixed.doorbell.load(PLAIN);
     match DoorbellKind::from_code(doorbell) {

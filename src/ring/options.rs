@@ -181,12 +181,15 @@ impl RingOptions {
     /// Makes syscalls and allocates.
     pub fn create<T: Shape + ?Sized>(&self, name: impl AsRef<Path>) -> Result<Ring<T>, Error> {
         let name = Name::parse(name.as_ref())?;
-        let draft = Draft::new(&name, self.length::<T>()?, self.mode)?;
-        self.format::<T>(draft.segment());
-        let segment = match draft.link()? {
-            Linked::Done(segment) => segment,
-            Linked::NameTaken(draft) => self.replace_with(draft, &name)?,
-        };
+        let length = self.length::<T>()?;
+        let segment = again(|| {
+            let draft = Draft::new(&name, length, self.mode)?;
+            self.format::<T>(draft.segment());
+            match draft.link()? {
+                Linked::Done(segment) => Ok(segment),
+                Linked::NameTaken(draft) => self.replace_with(draft, &name),
+            }
+        })?;
         self.finish(segment, self.geometry())
     }
 
@@ -203,8 +206,14 @@ impl RingOptions {
     ///
     /// Makes syscalls and allocates.
     pub fn open<T: Shape + ?Sized>(&self, name: impl AsRef<Path>) -> Result<Ring<T>, Error> {
-        let segment = Segment::open(&Name::parse(name.as_ref())?)?;
-        let geometry = check(&segment, T::DESCRIPTION, self.fingerprint::<T>())?;
+        let name = Name::parse(name.as_ref())?;
+        let schema = self.fingerprint::<T>();
+        let (segment, geometry) = again(|| {
+            let segment = Segment::open(&name)?;
+            let geometry = check(&segment, T::DESCRIPTION, schema)?;
+            bury(&segment)?;
+            Ok((segment, geometry))
+        })?;
         self.finish(segment, geometry)
     }
 
@@ -345,6 +354,7 @@ impl RingOptions {
             other => other?,
         };
         check_magic(&old)?;
+        bury(&old)?;
         if !self.replace {
             return Err(Error::AlreadyExists {
                 name: name.shown().to_owned(),
