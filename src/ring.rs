@@ -264,8 +264,9 @@ fn bury(segment: &Segment) -> Result<(), Error> {
     if header(segment).fixed.superseded.load(PLAIN) == 0 {
         return Ok(());
     }
-    if let Some(lock) = segment.lock_file()? {
-        hold(segment, &lock)?;
+    let lock = segment.lock_file()?;
+    // Whoever ends it right now needs no help.
+    if lock.is_some_and(|lock| hold(segment, &lock).is_ok()) {
         segment.unlink()?;
     }
     Err(segment.superseded())

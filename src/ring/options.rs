@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Geometry, Manners, Ring, Shape, check, check_magic, format, header, hold, length};
+use super::{
+    Geometry, Manners, Ring, Shape, bury, check, check_magic, format, header, hold, length,
+};
 use crate::consumer::Consumer;
 use crate::doorbell::DoorbellKind;
 use crate::error::Error;
