@@ -264,10 +264,11 @@ fn bury(segment: &Segment) -> Result<(), Error> {
     if header(segment).fixed.superseded.load(PLAIN) == 0 {
         return Ok(());
     }
-    let lock = segment.lock_file()?;
-    // Whoever ends it right now needs no help.
-    if lock.is_some_and(|lock| hold(segment, &lock).is_ok()) {
-        segment.unlink()?;
+    if let Some(lock) = &segment.lock_file()? {
+        // Whoever is ending it right now needs no help.
+        if hold(segment, lock).is_ok() {
+            segment.unlink()?;
+        }
     }
     Err(segment.superseded())
 }
