@@ -1,0 +1,300 @@
+//! Frames: what `src/frames/` does with its cursors, on words that loom
+//! watches. A frame is a header and the payload, here in whole words; padding
+//! ends a lap that the next frame does not fit into, and both are published
+//! together.
+
+use std::rc::Rc;
+
+use loom::thread::yield_now;
+
+use crate::cursor::{RIDE_WORDS, ReadCursor, WriteCursor};
+use crate::harness::reached::{State, reach};
+use crate::ring::Ring;
+use crate::steps::{End, Steps, Way};
+
+const WORD: u64 = 8;
+/// The length that marks padding.
+pub(crate) const PADDING: u32 = u32::MAX;
+
+/// A frame's header: bytes of payload, and kind.
+pub(crate) fn header(len: u32, kind: u32) -> u64 {
+    u64::from(len) | u64::from(kind) << 32
+}
+
+/// The frame with this number and so many words of payload, header first; no
+/// two share a word.
+pub(crate) fn frame(number: u32, payload: u32) -> Vec<u64> {
+    let words = (1..=payload).map(|word| u64::from(number << 8 | word));
+    [header(payload * 8, number)]
+        .into_iter()
+        .chain(words)
+        .collect()
+}
+
+/// Bytes that a frame with this header takes; `None` for padding.
+pub(crate) fn frame_size(header: u64) -> Option<u64> {
+    let len = header as u32;
+    (len != PADDING).then(|| WORD + u64::from(len))
+}
+
+/// Where a frame goes.
+pub(crate) struct Place {
+    /// Bytes before it, to the end of the lap.
+    pub(crate) padding: u64,
+    /// Its header's offset.
+    pub(crate) offset: u64,
+    /// Bytes of the frame.
+    pub(crate) size: u64,
+}
+
+/// A frame that was found.
+pub(crate) struct Found {
+    pub(crate) words: Vec<u64>,
+    /// Bytes to release, padding included.
+    pub(crate) units: u64,
+}
+
+pub(crate) struct Producer {
+    pub(crate) cursor: WriteCursor,
+    pub(crate) ring: Rc<Ring>,
+    pub(crate) steps: &'static Steps,
+}
+
+impl Producer {
+    pub(crate) fn take(ring: &Rc<Ring>, steps: &'static Steps) -> Self {
+        Self {
+            cursor: (steps.take_producer)(ring),
+            ring: Rc::clone(ring),
+            steps,
+        }
+    }
+
+    /// The place of a frame behind so many bytes that are not yet published,
+    /// if there is room.
+    fn reserve(&mut self, ahead: u64, frame: &[u64]) -> Option<Place> {
+        let size = frame.len() as u64 * WORD;
+        let offset = (self.steps.place)(End::Write(&self.cursor), ahead as usize) as u64;
+        let padding = (self.steps.padding)(offset, size, self.ring.capacity);
+        let units = ahead + (self.steps.units)(padding, size);
+        if (self.steps.room)(&mut self.cursor, units, &self.ring) < units {
+            reach(State::Full);
+            return None;
+        }
+        let offset = if padding == 0 { offset } else { 0 };
+        Some(Place {
+            padding,
+            offset,
+            size,
+        })
+    }
+
+    pub(crate) fn push(&mut self, frame: &[u64], way: Way) {
+        let place = loop {
+            match self.reserve(0, frame) {
+                Some(place) => break place,
+                None => yield_now(),
+            }
+        };
+        (self.steps.seal)(self, &place, frame);
+        (self.steps.finish)(self, &place, frame, way);
+        self.ring.note_written(self.cursor.position());
+        if way == Way::Ride {
+            self.ring.note_ridden(self.cursor.position());
+        }
+    }
+
+    /// Pushes all frames, each time as many as there is room for.
+    pub(crate) fn push_slice(&mut self, frames: &[Vec<u64>]) {
+        let mut frames = frames.iter().peekable();
+        while frames.peek().is_some() {
+            let (mut ahead, mut count) = (0, 0);
+            while let Some(frame) = frames.peek() {
+                let Some(place) = self.reserve(ahead, frame) else {
+                    break;
+                };
+                (self.steps.seal)(self, &place, frame);
+                ahead += place.padding + place.size;
+                count += 1;
+                frames.next();
+            }
+            match count {
+                0 => yield_now(),
+                1 => self.publish(ahead),
+                _ => {
+                    self.publish(ahead);
+                    reach(State::Published);
+                }
+            }
+            self.ring.note_written(self.cursor.position());
+        }
+    }
+
+    pub(crate) fn publish(&mut self, bytes: u64) {
+        self.cursor.publish(bytes, self.ring.line());
+    }
+}
+
+pub(crate) struct Consumer {
+    pub(crate) cursor: ReadCursor,
+    pub(crate) ring: Rc<Ring>,
+    pub(crate) steps: &'static Steps,
+    /// Words that a frame may have to ride; none if none rides.
+    pub(crate) ride: usize,
+}
+
+impl Consumer {
+    pub(crate) fn take(ring: &Rc<Ring>, steps: &'static Steps, ride: usize) -> Self {
+        assert!(ride <= RIDE_WORDS, "so many words do not ride");
+        Self {
+            cursor: (steps.take_consumer)(ring),
+            ring: Rc::clone(ring),
+            steps,
+            ride,
+        }
+    }
+
+    fn try_pop(&mut self) -> Option<Vec<u64>> {
+        let mut unread = self.cursor.seen();
+        if unread == 0 {
+            unread = self.look();
+            if unread == 0 {
+                return None;
+            }
+            if unread <= self.ride as u64 * WORD {
+                if let Some(words) = (self.steps.catch_frame)(self, unread) {
+                    reach(State::Rode);
+                    self.ring.note_delivered();
+                    self.release(unread);
+                    return Some(words);
+                }
+            }
+        }
+        let Found { words, units } = (self.steps.find)(self, 0, unread);
+        let end = self.cursor.position().wrapping_add(units);
+        self.ring.note_if_ridden(end, State::Walked);
+        self.ring.note_delivered();
+        self.release(units);
+        Some(words)
+    }
+
+    pub(crate) fn pop(&mut self) -> Vec<u64> {
+        loop {
+            match self.try_pop() {
+                Some(frame) => return frame,
+                None => yield_now(),
+            }
+        }
+    }
+
+    /// Takes so many frames, each time all that are there, with one release.
+    pub(crate) fn drain(&mut self, count: usize) -> Vec<Vec<u64>> {
+        let mut taken = Vec::new();
+        while taken.len() < count {
+            let unread = self.look();
+            let (mut visited, before) = (0, taken.len());
+            while visited < unread {
+                let Found { words, units } = (self.steps.find)(self, visited, unread);
+                visited += units;
+                taken.push(words);
+            }
+            if visited == 0 {
+                yield_now();
+                continue;
+            }
+            if taken.len() - before > 1 {
+                reach(State::Released);
+            }
+            self.ring.note_delivered();
+            self.release(visited);
+        }
+        taken
+    }
+
+    fn look(&mut self) -> u64 {
+        let unread = self.cursor.look(self.ring.tail());
+        let unread = unread.expect("the tail is in range");
+        if unread == 0 {
+            reach(State::Empty);
+        }
+        unread
+    }
+
+    pub(crate) fn word(&self, offset: u64) -> u64 {
+        self.ring.read((offset / WORD) as usize)
+    }
+
+    fn release(&mut self, bytes: u64) {
+        self.cursor.release(bytes, &self.ring.head);
+    }
+}
+
+pub(crate) fn padding(offset: u64, size: u64, capacity: u64) -> u64 {
+    let rest = capacity - offset;
+    if size <= rest { 0 } else { rest }
+}
+
+pub(crate) fn units(padding: u64, size: u64) -> u64 {
+    padding + size
+}
+
+pub(crate) fn seal(producer: &Producer, place: &Place, frame: &[u64]) {
+    let ring = &producer.ring;
+    if place.padding > 0 {
+        let offset = ring.capacity - place.padding;
+        ring.write((offset / WORD) as usize, header(PADDING, 0));
+    }
+    // Payload first, as a claim is filled before its header is written.
+    for (word, &value) in frame.iter().enumerate().rev() {
+        ring.write((place.offset / WORD) as usize + word, value);
+    }
+}
+
+pub(crate) fn finish(producer: &mut Producer, place: &Place, frame: &[u64], way: Way) {
+    let units = place.padding + place.size;
+    match way {
+        Way::Walk => producer.publish(units),
+        Way::Ride => {
+            let publish = producer.steps.publish_riding;
+            publish(&mut producer.cursor, units, frame, &producer.ring);
+        }
+    }
+}
+
+pub(crate) fn catch(consumer: &Consumer, unread: u64) -> Option<Vec<u64>> {
+    let mut words = vec![0; consumer.ride];
+    if !(consumer.steps.copy_ride)(&consumer.cursor, &mut words, &consumer.ring) {
+        let end = consumer.cursor.position().wrapping_add(unread);
+        consumer.ring.note_if_ridden(end, State::Refused);
+        return None;
+    }
+    // Otherwise there is padding before it, or more than one frame.
+    (frame_size(words[0]) == Some(unread)).then(|| {
+        words.truncate((unread / WORD) as usize);
+        words
+    })
+}
+
+pub(crate) fn find(consumer: &Consumer, visited: u64, unread: u64) -> Found {
+    let mut offset = (consumer.steps.place)(End::Read(&consumer.cursor), visited as usize) as u64;
+    let mut left = unread - visited;
+    let mut rest = consumer.ring.capacity - offset;
+    let mut padding = 0;
+    let mut header = consumer.word(offset);
+    if frame_size(header).is_none() {
+        assert!(rest < left, "corrupt: padding without its frame");
+        reach(State::Padded);
+        (padding, offset) = (rest, 0);
+        (left, rest) = (left - padding, consumer.ring.capacity);
+        header = consumer.word(0);
+    }
+    let size = frame_size(header).expect("corrupt: padding behind padding");
+    assert!(
+        size <= left.min(rest),
+        "corrupt: a frame beyond what is unread"
+    );
+    let payload = (WORD..size).step_by(8).map(|at| consumer.word(offset + at));
+    Found {
+        words: [header].into_iter().chain(payload).collect(),
+        units: padding + size,
+    }
+}

@@ -1,0 +1,87 @@
+//! Death: a thread that stops between two steps, for good.
+//!
+//! A step is an operation on a shared word, or a word of payload. A sweep runs
+//! a model once for every step at which its mortal can die and ends with the
+//! first run in which it does not. Nothing cleans up behind the dead: it holds
+//! no value whose drop touches the ring.
+
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use loom::thread::{self, ThreadId};
+
+use super::reached::{State, reach};
+
+/// Mortals of one model at most: an end, and its successor.
+pub(crate) const MORTALS: usize = 2;
+
+/// A mortal that is at work.
+#[derive(Clone, Copy)]
+struct Life {
+    thread: ThreadId,
+    mortal: usize,
+    steps_left: u32,
+}
+
+thread_local! {
+    // Loom's threads are coroutines of one thread: they share these.
+    static APPOINTED: Cell<[Option<u32>; MORTALS]> = const { Cell::new([None; MORTALS]) };
+    static DIED: Cell<[bool; MORTALS]> = const { Cell::new([false; MORTALS]) };
+    static LIFE: Cell<Option<Life>> = const { Cell::new(None) };
+}
+
+/// The payload of the unwinding that ends a life.
+struct Killed;
+
+/// Appoints the steps before which the mortals die; the others live.
+pub(super) fn appoint(steps: &[u32]) {
+    let mut appointed = [None; MORTALS];
+    for (slot, &step) in appointed.iter_mut().zip(steps) {
+        *slot = Some(step);
+    }
+    APPOINTED.set(appointed);
+    DIED.set([false; MORTALS]);
+    LIFE.set(None);
+}
+
+/// Which mortals died in any execution since they were appointed.
+pub(super) fn died() -> [bool; MORTALS] {
+    DIED.get()
+}
+
+/// Does the work of a mortal, who lives if nothing is appointed; `None` if it
+/// died over it.
+pub(crate) fn mortal<R>(mortal: usize, work: impl FnOnce() -> R) -> Option<R> {
+    let appointed = APPOINTED.get().get(mortal).copied().flatten();
+    LIFE.set(appointed.map(|steps_left| Life {
+        thread: thread::current().id(),
+        mortal,
+        steps_left,
+    }));
+    let end = catch_unwind(AssertUnwindSafe(work));
+    LIFE.set(None);
+    match end {
+        Ok(result) => Some(result),
+        Err(cause) if cause.is::<Killed>() => None,
+        Err(cause) => resume_unwind(cause),
+    }
+}
+
+/// Goes before every step. A thread whose time has come goes no further.
+pub(crate) fn step() {
+    let Some(mut life) = LIFE.get() else { return };
+    if life.thread != thread::current().id() {
+        return;
+    }
+    if life.steps_left == 0 {
+        let mut died = DIED.get();
+        died[life.mortal] = true;
+        DIED.set(died);
+        LIFE.set(None);
+        reach(State::Died);
+        // Passes the panic hook by: a death is no failure.
+        resume_unwind(Box::new(Killed));
+    }
+    life.steps_left -= 1;
+    LIFE.set(Some(life));
+}

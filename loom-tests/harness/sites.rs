@@ -1,0 +1,175 @@
+//! Ordering sites: every operation of a protocol file that is not Relaxed.
+//!
+//! They are found and not listed by hand: the words of `sync.rs` know where
+//! they were called from. Each site is then weakened to Relaxed (a fence is
+//! left out), and some model must fail. The sites must also be those that the
+//! repository expects, and every edge that the source names must have been met,
+//! so that neither a new ordering nor an unexplored one goes unjudged.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::panic::Location;
+use std::sync::atomic::Ordering;
+
+use super::model::Model;
+use super::report::shortened;
+use super::verdicts::Trial;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Operation {
+    Load,
+    Store,
+    Fence,
+}
+
+/// An operation in the source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Site {
+    location: &'static Location<'static>,
+    operation: Operation,
+}
+
+thread_local! {
+    static FOUND: RefCell<BTreeSet<Site>> = const { RefCell::new(BTreeSet::new()) };
+    static WEAKENED: Cell<Option<Site>> = const { Cell::new(None) };
+}
+
+impl Site {
+    pub(crate) fn new(operation: Operation, location: &'static Location<'static>) -> Self {
+        Self {
+            location,
+            operation,
+        }
+    }
+
+    /// The ordering with which the site runs; it may be weakened now.
+    pub(crate) fn in_force(self, edge: Ordering) -> Ordering {
+        if edge == Ordering::Relaxed {
+            return edge;
+        }
+        FOUND.with_borrow_mut(|found| found.insert(self));
+        match WEAKENED.get() {
+            Some(weakened) if weakened == self => Ordering::Relaxed,
+            _ => edge,
+        }
+    }
+
+    fn line(self) -> usize {
+        self.location.line() as usize
+    }
+}
+
+/// A protocol file.
+pub(crate) struct Source {
+    pub(crate) file: &'static str,
+    pub(crate) text: &'static str,
+    /// The orderings that it may name.
+    pub(crate) edges: &'static [(&'static str, Ordering)],
+    /// The sites that it is known to have, sorted.
+    pub(crate) sites: &'static [&'static str],
+}
+
+impl Source {
+    fn line(&self, number: usize) -> &'static str {
+        self.text.lines().nth(number - 1).unwrap_or("").trim()
+    }
+
+    /// The edges in a line of code that are not Relaxed.
+    fn edges_in(&self, line: &str) -> Vec<String> {
+        let words = code(line).split(|letter| !is_of_name(letter));
+        let edges = words.filter_map(|word| self.edges.iter().find(|(name, _)| *name == word));
+        let strong = edges.filter(|(_, ordering)| *ordering != Ordering::Relaxed);
+        strong
+            .map(|(name, ordering)| format!("{name} ({ordering:?})"))
+            .collect()
+    }
+
+    /// Lines below the imports that name an edge.
+    fn lines_with_edges(&self) -> BTreeSet<usize> {
+        let lines = (1..).zip(self.text.lines());
+        let below_imports = lines.skip_while(|(_, line)| !line.starts_with("impl "));
+        let named = below_imports.filter(|(_, line)| !self.edges_in(line).is_empty());
+        named.map(|(number, _)| number).collect()
+    }
+
+    /// The site's name, which survives moved lines: type, function, operation,
+    /// edge and ordering.
+    fn name(&self, site: Site) -> String {
+        if !site.location.file().ends_with(self.file) {
+            return format!("{}, which is not {}", site.location, self.file);
+        }
+        let before: Vec<_> = self.text.lines().take(site.line()).map(code).collect();
+        let nearest = |keyword: &str| {
+            // An `impl` in a signature is no block of methods.
+            let opens = |line: &&&str| keyword != "impl " || line.starts_with(keyword);
+            let mut behind = before
+                .iter()
+                .rev()
+                .filter(opens)
+                .filter_map(|line| line.split_once(keyword));
+            let (_, rest) = behind.next().unwrap_or_default();
+            rest.split(|letter| !is_of_name(letter))
+                .next()
+                .unwrap_or("")
+        };
+        let operation = format!("{:?}", site.operation).to_lowercase();
+        let edge = self.edges_in(self.line(site.line())).join(" ");
+        format!(
+            "{}::{}: {operation} {edge}",
+            nearest("impl "),
+            nearest("fn ")
+        )
+    }
+
+    /// Compares the sites that were found with those that are known.
+    fn compare(&self, found: &BTreeSet<Site>) -> Result<(), String> {
+        let mut names: Vec<_> = found.iter().map(|&site| self.name(site)).collect();
+        names.sort_unstable();
+        if names != self.sites {
+            return Err(format!(
+                "expected sites: {:#?}, found: {names:#?}",
+                self.sites
+            ));
+        }
+        let met: BTreeSet<_> = found.iter().map(|site| site.line()).collect();
+        let written = self.lines_with_edges();
+        if met != written {
+            let file = self.file;
+            return Err(format!(
+                "edges in lines {written:?} of {file}, met in {met:?}"
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// A line without its comment.
+fn code(line: &str) -> &str {
+    line.split("//").next().unwrap_or("")
+}
+
+fn is_of_name(letter: char) -> bool {
+    letter.is_alphanumeric() || letter == '_'
+}
+
+/// Finds the sites, compares them with those that are known, and weakens each
+/// in turn, all at so many preemptions at most.
+pub(crate) fn judge<S: Sync>(
+    source: &Source,
+    models: &[&'static Model<S>],
+    shipped: &'static S,
+    preemptions: usize,
+) -> Result<String, String> {
+    FOUND.take();
+    let columns = ["ordering made Relaxed", "source"];
+    let mut trial = Trial::open(columns, models, shipped, preemptions)?;
+    let found = FOUND.take();
+    source.compare(&found)?;
+    for site in found {
+        let line = shortened(source.line(site.line()), 40);
+        WEAKENED.set(Some(site));
+        trial.judge([&source.name(site), &line], shipped);
+        WEAKENED.set(None);
+    }
+    trial.close()
+}

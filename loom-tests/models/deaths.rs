@@ -1,0 +1,299 @@
+//! Deaths: an end stops at each of its steps in turn, and a successor goes on
+//! in the same thread, which stands for the lock that the kernel hands over.
+//! What the dead one published arrives, whole; of what it had begun, nothing.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use super::compare;
+use super::frames::{RIDE, numbered};
+use crate::frames::{self, frame, header};
+use crate::harness::death::mortal;
+use crate::harness::model::{Model, Scenario};
+use crate::harness::reached::State::{
+    Concurrent, Died, Empty, Full, Inherited, Padded, Reused, Rode, Walked,
+};
+use crate::harness::reached::reach;
+use crate::ring::First::{self, Reader, Writer};
+use crate::ring::{Ring, work};
+use crate::slots::{Consumer, Producer, Record, WORDS, record};
+use crate::steps::Steps;
+use crate::steps::Way::{self, Ride, Walk};
+
+/// Producers that follow one another, until so many records are published.
+struct Producers {
+    start: u64,
+    capacity: u64,
+    count: u64,
+    /// How each producer's records go; all producers but the last are mortal.
+    generations: &'static [&'static [Way]],
+    first: First,
+}
+
+impl Scenario<Steps> for Producers {
+    fn run(&'static self, steps: &'static Steps) {
+        let ring = Ring::new(self.start, self.capacity, self.capacity * WORDS as u64);
+        let write = move |ring: &Rc<Ring>| {
+            let mut given = Vec::new();
+            for generation in 0..self.generations.len() {
+                let inherited = given.len() as u64;
+                if generation > 0 && (1..self.count).contains(&inherited) {
+                    reach(Inherited);
+                }
+                let published = self.produce(ring, steps, generation, inherited);
+                given.extend((inherited..published).map(|place| made_by(generation, place)));
+            }
+            given
+        };
+        let read = move |ring: &Rc<Ring>| {
+            let mut consumer = Consumer::take(ring, steps, true);
+            (0..self.count).map(|_| consumer.pop()).collect::<Vec<_>>()
+        };
+        let (given, taken) = work(&ring, self.first, write, read);
+        compare(&taken, &given);
+    }
+}
+
+impl Producers {
+    /// One generation; returns how many records are published behind it.
+    fn produce(
+        &self,
+        ring: &Rc<Ring>,
+        steps: &'static Steps,
+        generation: usize,
+        inherited: u64,
+    ) -> u64 {
+        let returned = Cell::new(inherited);
+        let end = mortal(generation, || {
+            let mut producer = Producer::take(ring, steps);
+            for (place, &way) in (inherited..self.count).zip(self.generations[generation]) {
+                producer.push(made_by(generation, place), way);
+                returned.set(place + 1);
+            }
+        });
+        let published = ring.tail().load_own().wrapping_sub(self.start);
+        one_more_at_most(published, returned.get(), end);
+        published
+    }
+}
+
+/// The record that a producer of this generation puts at this place.
+fn made_by(generation: usize, place: u64) -> Record {
+    record((generation as u64) << 8 | place)
+}
+
+/// Who dies in a push may have published its message, and who dies in a pop may
+/// have released it, but no other.
+fn one_more_at_most(stored: u64, returned: u64, end: Option<()>) {
+    let unsure = u64::from(end.is_none());
+    assert!(
+        (returned..=returned + unsure).contains(&stored),
+        "{returned} calls returned, but {stored} messages are published or released"
+    );
+}
+
+/// A consumer that dies, and its successor.
+struct Consumers {
+    start: u64,
+    capacity: u64,
+    ways: &'static [Way],
+    first: First,
+}
+
+impl Scenario<Steps> for Consumers {
+    fn run(&'static self, steps: &'static Steps) {
+        let ring = Ring::new(self.start, self.capacity, self.capacity * WORDS as u64);
+        let count = self.ways.len();
+        let given: Vec<_> = (0..count as u64).map(record).collect();
+        let records = given.clone();
+        let write = move |ring: &Rc<Ring>| {
+            let mut producer = Producer::take(ring, steps);
+            for (&record, &way) in records.iter().zip(self.ways) {
+                producer.push(record, way);
+            }
+        };
+        let read = move |ring: &Rc<Ring>| {
+            let taken = RefCell::new(Vec::new());
+            let end = mortal(0, || {
+                let mut consumer = Consumer::take(ring, steps, true);
+                for _ in 1..count {
+                    let record = consumer.pop();
+                    taken.borrow_mut().push(record);
+                }
+            });
+            let mut successor = Consumer::take(ring, steps, true);
+            let released = successor.cursor.position().wrapping_sub(self.start);
+            let taken = taken.into_inner();
+            one_more_at_most(released, taken.len() as u64, end);
+            if (1..count as u64).contains(&released) {
+                reach(Inherited);
+            }
+            let rest: Vec<_> = (released..count as u64).map(|_| successor.pop()).collect();
+            (taken, rest)
+        };
+        let ((), (taken, rest)) = work(&ring, self.first, write, read);
+        compare(&taken, &given[..taken.len()]);
+        compare(&rest, &given[count - rest.len()..]);
+    }
+}
+
+/// A producer of frames that dies, and a successor, which ends with `LAST`.
+struct FrameProducers {
+    start: u64,
+    capacity: u64,
+    mortal: &'static [(u32, Way)],
+    /// Words of payload of the frames of the successor.
+    successor: &'static [u32],
+    first: First,
+}
+
+/// The frame by which the consumer knows that no more will come.
+const LAST: u32 = 0xff;
+
+impl Scenario<Steps> for FrameProducers {
+    fn run(&'static self, steps: &'static Steps) {
+        let ring = Ring::new(self.start, self.capacity, self.capacity / 8);
+        let write = move |ring: &Rc<Ring>| {
+            let mut given = numbered(self.mortal);
+            let returned = Cell::new(0);
+            let end = mortal(0, || {
+                let mut producer = frames::Producer::take(ring, steps);
+                for (frame, &(_, way)) in given.iter().zip(self.mortal) {
+                    producer.push(frame, way);
+                    returned.set(returned.get() + 1);
+                }
+            });
+            let mut successor = frames::Producer::take(ring, steps);
+            let published = self.frames_to(successor.cursor.position());
+            one_more_at_most(published as u64, returned.get(), end);
+            if (1..given.len()).contains(&published) {
+                reach(Inherited);
+            }
+            given.truncate(published);
+            let rest = (LAST + 1 - self.successor.len() as u32..).zip(self.successor);
+            for (number, &payload) in rest {
+                let frame = frame(number, payload);
+                successor.push(&frame, Walk);
+                given.push(frame);
+            }
+            given
+        };
+        let read = move |ring: &Rc<Ring>| {
+            let mut consumer = frames::Consumer::take(ring, steps, RIDE);
+            let mut taken = Vec::new();
+            loop {
+                taken.push(consumer.pop());
+                let [.., frame] = &taken[..] else { continue };
+                if frame[0] == header(frame.len() as u32 * 8 - 8, LAST) {
+                    return taken;
+                }
+            }
+        };
+        let (given, taken) = work(&ring, self.first, write, read);
+        compare(&taken, &given);
+    }
+}
+
+impl FrameProducers {
+    /// How many frames of the mortal end at `position` or before it.
+    fn frames_to(&self, position: u64) -> usize {
+        let mut end = self.start;
+        let mut ends = vec![end];
+        for &(payload, _) in self.mortal {
+            let size = u64::from(payload + 1) * 8;
+            let offset = end & (self.capacity - 1);
+            end = end.wrapping_add(frames::padding(offset, size, self.capacity) + size);
+            ends.push(end);
+        }
+        let frames = ends.iter().position(|&end| end == position);
+        frames.expect("the tail is where a frame ends")
+    }
+}
+
+const MORTAL: Model<Steps> = Model {
+    preemptions: Some(2),
+    mortals: 1,
+    states: &[
+        Full, Empty, Reused, Concurrent, Rode, Walked, Died, Inherited,
+    ],
+    ..Model::EMPTY
+};
+
+pub(super) const MODELS: &[Model<Steps>] = &[
+    Model {
+        name: "producer_dies",
+        floor: 7_100,
+        scenario: &Producers {
+            start: 0,
+            capacity: 1,
+            count: 3,
+            generations: &[&[Ride, Ride], &[Walk; 3]],
+            first: Writer,
+        },
+        ..MORTAL
+    },
+    Model {
+        name: "producer_dies_reader_first",
+        floor: 33_000,
+        scenario: &Producers {
+            start: u64::MAX,
+            capacity: 2,
+            count: 3,
+            generations: &[&[Ride, Ride], &[Walk; 3]],
+            first: Reader,
+        },
+        ..MORTAL
+    },
+    Model {
+        name: "producer_dies_and_so_does_the_next",
+        floor: 15_000,
+        mortals: 2,
+        scenario: &Producers {
+            start: 0,
+            capacity: 1,
+            count: 2,
+            generations: &[&[Ride], &[Ride], &[Walk; 2]],
+            first: Writer,
+        },
+        ..MORTAL
+    },
+    Model {
+        name: "producer_of_frames_dies",
+        floor: 18_000,
+        states: &[
+            Full, Empty, Reused, Concurrent, Rode, Walked, Died, Inherited, Padded,
+        ],
+        // The mortal's second frame needs padding; the successor's first, at
+        // the same position, does not.
+        scenario: &FrameProducers {
+            start: 8,
+            capacity: 32,
+            mortal: &[(1, Ride), (1, Ride)],
+            successor: &[0, 1],
+            first: Writer,
+        },
+        ..MORTAL
+    },
+    Model {
+        name: "consumer_dies",
+        floor: 22_000,
+        scenario: &Consumers {
+            start: u32::MAX as u64,
+            capacity: 2,
+            ways: &[Ride, Walk, Walk],
+            first: Writer,
+        },
+        ..MORTAL
+    },
+    Model {
+        name: "consumer_dies_reader_first",
+        floor: 3_700,
+        scenario: &Consumers {
+            start: u64::MAX,
+            capacity: 1,
+            ways: &[Ride, Walk, Ride],
+            first: Reader,
+        },
+        ..MORTAL
+    },
+];

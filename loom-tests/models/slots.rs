@@ -1,0 +1,159 @@
+//! Slots: one by one, and in batches.
+
+use std::rc::Rc;
+
+use super::compare;
+use crate::harness::model::{Model, Scenario};
+use crate::harness::reached::State::{
+    Carried, Concurrent, Empty, Full, Published, Released, Reused,
+};
+use crate::ring::First::{self, Reader, Writer};
+use crate::ring::{Ring, work};
+use crate::slots::{Consumer, Producer, Record, WORDS, record};
+use crate::steps::Steps;
+use crate::steps::Way::{self, Ride, Walk};
+
+/// One record after the other.
+pub(super) struct Stream {
+    pub(super) start: u64,
+    pub(super) capacity: u64,
+    pub(super) ways: &'static [Way],
+    pub(super) first: First,
+}
+
+impl Scenario<Steps> for Stream {
+    fn run(&'static self, steps: &'static Steps) {
+        let ring = Ring::new(self.start, self.capacity, self.capacity * WORDS as u64);
+        let write = move |ring: &Rc<Ring>| {
+            let mut producer = Producer::take(ring, steps);
+            for (record, &way) in records(self.ways.len()).into_iter().zip(self.ways) {
+                producer.push(record, way);
+            }
+        };
+        let read = move |ring: &Rc<Ring>| {
+            let mut consumer = Consumer::take(ring, steps, self.ways.contains(&Ride));
+            let taken = self.ways.iter().map(|_| consumer.pop());
+            taken.collect::<Vec<_>>()
+        };
+        let ((), taken) = work(&ring, self.first, write, read);
+        compare(&taken, &records(self.ways.len()));
+    }
+}
+
+/// Each time as many records as there is room for, or as there are.
+struct Batches {
+    start: u64,
+    capacity: u64,
+    count: usize,
+    first: First,
+}
+
+impl Scenario<Steps> for Batches {
+    fn run(&'static self, steps: &'static Steps) {
+        let ring = Ring::new(self.start, self.capacity, self.capacity * WORDS as u64);
+        let records = records(self.count);
+        let given = records.clone();
+        let write = move |ring: &Rc<Ring>| Producer::take(ring, steps).push_slice(&records);
+        let read = move |ring: &Rc<Ring>| Consumer::take(ring, steps, false).pop_slice(self.count);
+        let ((), taken) = work(&ring, self.first, write, read);
+        compare(&taken, &given);
+    }
+}
+
+fn records(count: usize) -> Vec<Record> {
+    (1..).take(count).map(record).collect()
+}
+
+const STREAM: Model<Steps> = Model {
+    states: &[Full, Empty, Reused, Carried, Concurrent],
+    ..Model::EMPTY
+};
+
+const BATCHES: Model<Steps> = Model {
+    states: &[
+        Full, Empty, Reused, Carried, Concurrent, Published, Released,
+    ],
+    ..Model::EMPTY
+};
+
+pub(super) const MODELS: &[Model<Steps>] = &[
+    Model {
+        name: "slots_of_one",
+        floor: 13_000,
+        states: &[Full, Empty, Reused, Concurrent],
+        scenario: &Stream {
+            start: 0,
+            capacity: 1,
+            ways: &[Walk; 3],
+            first: Writer,
+        },
+        ..STREAM
+    },
+    Model {
+        name: "slots_of_one_reader_first",
+        floor: 36_000,
+        scenario: &Stream {
+            start: u64::MAX,
+            capacity: 1,
+            ways: &[Walk; 3],
+            first: Reader,
+        },
+        ..STREAM
+    },
+    Model {
+        name: "slots_of_two",
+        floor: 16_000,
+        scenario: &Stream {
+            start: u32::MAX as u64 - 1,
+            capacity: 2,
+            ways: &[Walk; 3],
+            first: Writer,
+        },
+        ..STREAM
+    },
+    Model {
+        name: "slots_of_two_reader_first",
+        floor: 37_000,
+        scenario: &Stream {
+            start: u64::MAX - 1,
+            capacity: 2,
+            ways: &[Walk; 3],
+            first: Reader,
+        },
+        ..STREAM
+    },
+    Model {
+        name: "slots_of_two_four_records",
+        preemptions: Some(3),
+        floor: 25_000,
+        scenario: &Stream {
+            start: u64::MAX,
+            capacity: 2,
+            ways: &[Walk; 4],
+            first: Writer,
+        },
+        ..STREAM
+    },
+    Model {
+        name: "slots_in_batches",
+        floor: 350,
+        scenario: &Batches {
+            start: u64::MAX - 2,
+            capacity: 4,
+            count: 8,
+            first: Writer,
+        },
+        ..BATCHES
+    },
+    Model {
+        name: "slots_in_batches_reader_first",
+        floor: 920,
+        scenario: &Batches {
+            start: u32::MAX as u64,
+            capacity: 2,
+            count: 4,
+            first: Reader,
+        },
+        ..BATCHES
+    },
+];

@@ -1,0 +1,253 @@
+//! The protocol with one step made wrong, by hand. `cursor.rs` itself stays as
+//! it is: a mutant calls it in the wrong order, with the wrong values, or not
+//! at all.
+
+use crate::cursor::{ReadCursor, TailLine, WriteCursor};
+use crate::frames::{self, Found, PADDING, Place, frame_size, header};
+use crate::harness::mutants::Mutant;
+use crate::ring::Ring;
+use crate::slots::{self, Record, WORDS};
+use crate::steps::{End, Steps, Way};
+use crate::sync::{AtomicU64, CHECK, FREE, READY, RIDE, RIDING, fence};
+
+const SHIPPED: Steps = Steps::SHIPPED;
+
+macro_rules! mutants {
+    ($($name:literal: $step:ident = $wrong:expr;)*) => {
+        pub(crate) static MUTANTS: &[Mutant<Steps>] = &[$(Mutant {
+            name: $name,
+            step: stringify!($step),
+            steps: Steps { $step: $wrong, ..SHIPPED },
+        }),*];
+    };
+}
+
+mutants! {
+    "publish before write": push = publish_before_write;
+    "publish before the batch's last write": push_all = publish_before_last;
+    "release before read": pop = release_before_read;
+    "release before the batch's last read": pop_all = release_before_last;
+    "full off by one": room = one_more;
+    "room without a look at the head": room = |_, wanted, _| wanted;
+    "two positions share a slot": place = lowest_bit_lost;
+
+    "producer resumes at the head": take_producer = resume_at_head;
+    "consumer resumes at the tail": take_consumer = resume_at_tail;
+    "successor does not clear the ride": take_producer = keep_ride;
+
+    "riding record not in its slot too": push = ride_only;
+    "ride words before ride position": publish_riding = words_first;
+    "ride fence before ride position": publish_riding = fence_first;
+    "ride after publish": publish_riding = tail_first;
+    "ride position one message early": publish_riding = mark_start;
+    "ride used without check": copy_ride = unchecked;
+    "ride checked before it is copied": copy_ride = checked_first;
+    "ride taken although two are unread": catch = catch_any;
+    "ride taken with the frames before it": catch_frame = catch_any_frame;
+
+    "frame laid across the lap's end": padding = |_, _, _| 0;
+    "room for the frame, not its padding": units = |_, size| size;
+    "padding without a header": seal = no_padding_header;
+    "padding published ahead of its frame": finish = padding_ahead;
+    "padding not released": find = keep_padding;
+    "padding taken for a frame": find = no_skip;
+}
+
+fn publish_before_write(producer: &mut slots::Producer, record: Record, way: Way) {
+    // The slot's place, while it is still the next one.
+    let slot = (producer.steps.place)(End::Write(&producer.cursor), 0) * WORDS;
+    match way {
+        Way::Walk => producer.publish(1),
+        Way::Ride => {
+            let publish = producer.steps.publish_riding;
+            publish(&mut producer.cursor, 1, &record, &producer.ring);
+        }
+    }
+    for (word, value) in record.into_iter().enumerate() {
+        producer.ring.write(slot + word, value);
+    }
+}
+
+fn publish_before_last(producer: &mut slots::Producer, records: &[Record]) {
+    let (last, others) = records.split_last().expect("no batch is empty");
+    let slot = (producer.steps.place)(End::Write(&producer.cursor), others.len()) * WORDS;
+    for (ahead, record) in others.iter().enumerate() {
+        producer.write(ahead, record);
+    }
+    producer.publish(records.len() as u64);
+    for (word, &value) in last.iter().enumerate() {
+        producer.ring.write(slot + word, value);
+    }
+}
+
+fn release_before_read(consumer: &mut slots::Consumer) -> Record {
+    let slot = (consumer.steps.place)(End::Read(&consumer.cursor), 0) * WORDS;
+    consumer.release(1);
+    std::array::from_fn(|word| consumer.ring.read(slot + word))
+}
+
+fn release_before_last(consumer: &mut slots::Consumer, count: u64) -> Vec<Record> {
+    let last = count as usize - 1;
+    let mut records: Vec<_> = (0..last).map(|ahead| consumer.read(ahead)).collect();
+    let slot = (consumer.steps.place)(End::Read(&consumer.cursor), last) * WORDS;
+    consumer.release(count);
+    records.push(std::array::from_fn(|word| consumer.ring.read(slot + word)));
+    records
+}
+
+fn one_more(cursor: &mut WriteCursor, wanted: u64, ring: &Ring) -> u64 {
+    (SHIPPED.room)(cursor, wanted, ring) + 1
+}
+
+fn lowest_bit_lost(end: End<'_>, ahead: usize) -> usize {
+    (SHIPPED.place)(end, ahead) & !1
+}
+
+fn resume_at_head(ring: &Ring) -> WriteCursor {
+    let head = ring.head.load(FREE);
+    let (tail, head) = (&AtomicU64::new(head), &AtomicU64::new(head));
+    let line = TailLine {
+        tail,
+        ..ring.line()
+    };
+    WriteCursor::resume(line, head, ring.capacity).expect("they are equal")
+}
+
+fn resume_at_tail(ring: &Ring) -> ReadCursor {
+    let tail = ring.tail().load(READY);
+    let (tail, head) = (&AtomicU64::new(tail), &AtomicU64::new(tail));
+    ReadCursor::resume(tail, head, ring.capacity).expect("they are equal")
+}
+
+/// Lets `resume` clear another word.
+fn keep_ride(ring: &Ring) -> WriteCursor {
+    let ride_position = &AtomicU64::new(0);
+    let line = TailLine {
+        ride_position,
+        ..ring.line()
+    };
+    WriteCursor::resume(line, &ring.head, ring.capacity).expect("the head is in range")
+}
+
+fn ride_only(producer: &mut slots::Producer, record: Record, way: Way) {
+    match way {
+        Way::Walk => (SHIPPED.push)(producer, record, way),
+        Way::Ride => {
+            let publish = producer.steps.publish_riding;
+            publish(&mut producer.cursor, 1, &record, &producer.ring);
+        }
+    }
+}
+
+/// As in `cursor.rs`, where it is private.
+fn mark(tail: u64) -> u64 {
+    tail << 1 | 1
+}
+
+fn store_words(words: &[u64], line: TailLine<'_>) {
+    for (slot, &word) in line.ride.iter().zip(words) {
+        slot.store(word, RIDING);
+    }
+}
+
+fn words_first(cursor: &mut WriteCursor, units: u64, words: &[u64], ring: &Ring) {
+    let line = ring.line();
+    store_words(words, line);
+    fence(RIDE);
+    line.ride_position
+        .store(mark(cursor.position().wrapping_add(units)), RIDING);
+    cursor.publish(units, line);
+}
+
+fn fence_first(cursor: &mut WriteCursor, units: u64, words: &[u64], ring: &Ring) {
+    let line = ring.line();
+    fence(RIDE);
+    line.ride_position
+        .store(mark(cursor.position().wrapping_add(units)), RIDING);
+    store_words(words, line);
+    cursor.publish(units, line);
+}
+
+fn tail_first(cursor: &mut WriteCursor, units: u64, words: &[u64], ring: &Ring) {
+    let line = ring.line();
+    line.ride_position
+        .store(mark(cursor.position().wrapping_add(units)), RIDING);
+    fence(RIDE);
+    cursor.publish(units, line);
+    store_words(words, line);
+}
+
+fn mark_start(cursor: &mut WriteCursor, units: u64, words: &[u64], ring: &Ring) {
+    let line = ring.line();
+    line.ride_position.store(mark(cursor.position()), RIDING);
+    fence(RIDE);
+    store_words(words, line);
+    cursor.publish(units, line);
+}
+
+fn unchecked(cursor: &ReadCursor, words: &mut [u64], ring: &Ring) -> bool {
+    cursor.ride(words, ring.line());
+    true
+}
+
+fn checked_first(cursor: &ReadCursor, words: &mut [u64], ring: &Ring) -> bool {
+    let right = cursor.ride(&mut [], ring.line());
+    fence(CHECK);
+    cursor.ride(words, ring.line());
+    right
+}
+
+fn catch_any(consumer: &slots::Consumer, _unread: u64) -> Option<Record> {
+    (SHIPPED.catch)(consumer, 1)
+}
+
+/// Believes the length of the ride, whatever else is unread.
+fn catch_any_frame(consumer: &frames::Consumer, _unread: u64) -> Option<Vec<u64>> {
+    let mut words = vec![0; consumer.ride];
+    let whole = (consumer.steps.copy_ride)(&consumer.cursor, &mut words, &consumer.ring);
+    let size = frame_size(words[0]).filter(|_| whole)?;
+    words.truncate((size / 8) as usize);
+    Some(words)
+}
+
+fn no_padding_header(producer: &frames::Producer, place: &Place, frame: &[u64]) {
+    let place = &Place {
+        padding: 0,
+        ..*place
+    };
+    (SHIPPED.seal)(producer, place, frame);
+}
+
+fn padding_ahead(producer: &mut frames::Producer, place: &Place, frame: &[u64], way: Way) {
+    if place.padding > 0 {
+        producer.publish(place.padding);
+    }
+    (SHIPPED.finish)(
+        producer,
+        &Place {
+            padding: 0,
+            ..*place
+        },
+        frame,
+        way,
+    );
+}
+
+fn keep_padding(consumer: &frames::Consumer, visited: u64, unread: u64) -> Found {
+    let found = (SHIPPED.find)(consumer, visited, unread);
+    let units = found.words.len() as u64 * 8;
+    Found { units, ..found }
+}
+
+/// Padding as a frame without payload that fills the lap.
+fn no_skip(consumer: &frames::Consumer, visited: u64, unread: u64) -> Found {
+    let offset = (consumer.steps.place)(End::Read(&consumer.cursor), visited as usize) as u64;
+    let padding = header(PADDING, 0);
+    if consumer.word(offset) != padding {
+        return (SHIPPED.find)(consumer, visited, unread);
+    }
+    Found {
+        words: vec![padding],
+        units: consumer.ring.capacity - offset,
+    }
+}

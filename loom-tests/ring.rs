@@ -1,0 +1,145 @@
+//! The ring's memory in the model: the two lines of positions, and the payload
+//! as words, so that headers inside it are checked like any other.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use loom::cell::UnsafeCell;
+use loom::thread;
+
+use crate::cursor::{RIDE_WORDS, TailLine};
+use crate::harness::death;
+use crate::harness::reached::{State, reach};
+use crate::sync::AtomicU64;
+
+/// What both processes map.
+pub(crate) struct Ring {
+    tail: AtomicU64,
+    ride_position: AtomicU64,
+    ride: [AtomicU64; RIDE_WORDS],
+    pub(crate) head: AtomicU64,
+    pub(crate) capacity: u64,
+    payload: Vec<UnsafeCell<u64>>,
+    /// Where both positions began.
+    start: u64,
+    /// Whether the producer is done; for `State::Concurrent` alone.
+    written: Cell<bool>,
+    /// Where messages end that ride, for `State::Walked` and `Refused` alone.
+    ridden: RefCell<Vec<u64>>,
+}
+
+impl Ring {
+    pub(crate) fn new(start: u64, capacity: u64, words: u64) -> Rc<Self> {
+        Rc::new(Self {
+            tail: AtomicU64::new(start),
+            ride_position: AtomicU64::new(0),
+            ride: std::array::from_fn(|_| AtomicU64::new(0)),
+            head: AtomicU64::new(start),
+            capacity,
+            payload: (0..words).map(|_| UnsafeCell::new(0)).collect(),
+            start,
+            written: Cell::new(false),
+            ridden: RefCell::new(Vec::new()),
+        })
+    }
+
+    pub(crate) fn tail(&self) -> &AtomicU64 {
+        &self.tail
+    }
+
+    pub(crate) fn line(&self) -> TailLine<'_> {
+        TailLine {
+            tail: &self.tail,
+            ride_position: &self.ride_position,
+            ride: &self.ride,
+        }
+    }
+
+    /// Writes a word of payload; loom panics if anybody else is at it.
+    pub(crate) fn write(&self, index: usize, value: u64) {
+        death::step();
+        assert!(
+            index < self.payload.len(),
+            "wrote beyond the end of the lap"
+        );
+        self.payload[index].with_mut(|word| {
+            // SAFETY: loom has just checked that nobody else reads or writes.
+            unsafe { word.write(value) }
+        });
+    }
+
+    /// Reads a word of payload; loom panics if anybody writes it.
+    pub(crate) fn read(&self, index: usize) -> u64 {
+        death::step();
+        assert!(index < self.payload.len(), "read beyond the end of the lap");
+        self.payload[index].with(|word| {
+            // SAFETY: loom has just checked that nobody writes.
+            unsafe { word.read() }
+        })
+    }
+
+    /// Notes what a producer that has come to `position` has gone through.
+    pub(crate) fn note_written(&self, position: u64) {
+        if position.wrapping_sub(self.start) > self.capacity {
+            reach(State::Reused);
+        }
+        if position >> 32 != self.start >> 32 {
+            reach(State::Carried);
+        }
+    }
+
+    /// Notes that a message is published that ends at `position` and rides.
+    pub(crate) fn note_ridden(&self, position: u64) {
+        self.ridden.borrow_mut().push(position);
+    }
+
+    /// Notes `state` if the message that ends at `position` rides.
+    pub(crate) fn note_if_ridden(&self, position: u64, state: State) {
+        if self.ridden.borrow().contains(&position) {
+            reach(state);
+        }
+    }
+
+    /// Notes whether a message is delivered while the producer is still busy.
+    pub(crate) fn note_delivered(&self) {
+        if !self.written.get() {
+            reach(State::Concurrent);
+        }
+    }
+}
+
+/// Who runs in loom's main thread, which goes first. Both ways round, since
+/// loom explores the two differently.
+#[derive(Clone, Copy)]
+pub(crate) enum First {
+    Writer,
+    Reader,
+}
+
+/// Lets both ends work; returns what each of them returned.
+pub(crate) fn work<W: 'static, R: 'static>(
+    ring: &Rc<Ring>,
+    first: First,
+    write: impl FnOnce(&Rc<Ring>) -> W + 'static,
+    read: impl FnOnce(&Rc<Ring>) -> R + 'static,
+) -> (W, R) {
+    let (writing, reading) = (Rc::clone(ring), Rc::clone(ring));
+    let write = move || {
+        let written = write(&writing);
+        writing.written.set(true);
+        written
+    };
+    let read = move || read(&reading);
+    match first {
+        First::Writer => {
+            let reader = thread::spawn(read);
+            let written = write();
+            (written, reader.join().expect("the reader returns"))
+        }
+        First::Reader => {
+            let writer = thread::spawn(write);
+            let taken = read();
+            (writer.join().expect("the writer returns"), taken)
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Fixed slots: what `src/slots/` does with its cursors, on words that loom
+//! watches. A record is two words, so that half a record shows.
+
+use std::rc::Rc;
+
+use loom::thread::yield_now;
+
+use crate::cursor::{ReadCursor, WriteCursor};
+use crate::harness::reached::{State, reach};
+use crate::ring::Ring;
+use crate::steps::{End, Steps, Way};
+
+/// Words of a record.
+pub(crate) const WORDS: usize = 2;
+
+pub(crate) type Record = [u64; WORDS];
+
+/// The record with this number; no two share a word.
+pub(crate) fn record(number: u64) -> Record {
+    [number << 8 | 1, number << 8 | 2]
+}
+
+pub(crate) struct Producer {
+    pub(crate) cursor: WriteCursor,
+    pub(crate) ring: Rc<Ring>,
+    pub(crate) steps: &'static Steps,
+}
+
+impl Producer {
+    pub(crate) fn take(ring: &Rc<Ring>, steps: &'static Steps) -> Self {
+        Self {
+            cursor: (steps.take_producer)(ring),
+            ring: Rc::clone(ring),
+            steps,
+        }
+    }
+
+    pub(crate) fn try_push(&mut self, record: Record, way: Way) -> bool {
+        if (self.steps.room)(&mut self.cursor, 1, &self.ring) == 0 {
+            reach(State::Full);
+            return false;
+        }
+        (self.steps.push)(self, record, way);
+        self.ring.note_written(self.cursor.position());
+        if way == Way::Ride {
+            self.ring.note_ridden(self.cursor.position());
+        }
+        true
+    }
+
+    pub(crate) fn push(&mut self, record: Record, way: Way) {
+        while !self.try_push(record, way) {
+            yield_now();
+        }
+    }
+
+    /// Pushes all records, each time as many as there is room for.
+    pub(crate) fn push_slice(&mut self, mut records: &[Record]) {
+        while !records.is_empty() {
+            let wanted = records.len() as u64;
+            let room = (self.steps.room)(&mut self.cursor, wanted, &self.ring).min(wanted);
+            if room == 0 {
+                reach(State::Full);
+                yield_now();
+                continue;
+            }
+            let (batch, rest) = records.split_at(room as usize);
+            (self.steps.push_all)(self, batch);
+            self.ring.note_written(self.cursor.position());
+            if room > 1 {
+                reach(State::Published);
+            }
+            records = rest;
+        }
+    }
+
+    pub(crate) fn write(&self, ahead: usize, record: &Record) {
+        let slot = (self.steps.place)(End::Write(&self.cursor), ahead) * WORDS;
+        for (word, &value) in record.iter().enumerate() {
+            self.ring.write(slot + word, value);
+        }
+    }
+
+    pub(crate) fn publish(&mut self, records: u64) {
+        self.cursor.publish(records, self.ring.line());
+    }
+}
+
+pub(crate) struct Consumer {
+    pub(crate) cursor: ReadCursor,
+    pub(crate) ring: Rc<Ring>,
+    pub(crate) steps: &'static Steps,
+    /// Whether records are small enough to ride.
+    rides: bool,
+}
+
+impl Consumer {
+    pub(crate) fn take(ring: &Rc<Ring>, steps: &'static Steps, rides: bool) -> Self {
+        Self {
+            cursor: (steps.take_consumer)(ring),
+            ring: Rc::clone(ring),
+            steps,
+            rides,
+        }
+    }
+
+    pub(crate) fn try_pop(&mut self) -> Option<Record> {
+        if self.cursor.seen() == 0 {
+            let unread = self.look();
+            if unread == 0 {
+                return None;
+            }
+            if self.rides {
+                if let Some(record) = (self.steps.catch)(self, unread) {
+                    reach(State::Rode);
+                    self.ring.note_delivered();
+                    self.release(1);
+                    return Some(record);
+                }
+            }
+        }
+        let end = self.cursor.position().wrapping_add(1);
+        self.ring.note_if_ridden(end, State::Walked);
+        self.ring.note_delivered();
+        Some((self.steps.pop)(self))
+    }
+
+    pub(crate) fn pop(&mut self) -> Record {
+        loop {
+            match self.try_pop() {
+                Some(record) => return record,
+                None => yield_now(),
+            }
+        }
+    }
+
+    /// Pops so many records, each time as many as there are.
+    pub(crate) fn pop_slice(&mut self, count: usize) -> Vec<Record> {
+        let mut taken = Vec::new();
+        while taken.len() < count {
+            let wanted = (count - taken.len()) as u64;
+            let mut unread = self.cursor.seen();
+            if unread < wanted {
+                unread = self.look();
+            }
+            if unread == 0 {
+                yield_now();
+                continue;
+            }
+            let batch = unread.min(wanted);
+            if batch > 1 {
+                reach(State::Released);
+            }
+            self.ring.note_delivered();
+            taken.extend((self.steps.pop_all)(self, batch));
+        }
+        taken
+    }
+
+    fn look(&mut self) -> u64 {
+        let unread = self.cursor.look(self.ring.tail());
+        let unread = unread.expect("the tail is in range");
+        if unread == 0 {
+            reach(State::Empty);
+        }
+        unread
+    }
+
+    pub(crate) fn read(&self, ahead: usize) -> Record {
+        let slot = (self.steps.place)(End::Read(&self.cursor), ahead) * WORDS;
+        std::array::from_fn(|word| self.ring.read(slot + word))
+    }
+
+    pub(crate) fn release(&mut self, records: u64) {
+        self.cursor.release(records, &self.ring.head);
+    }
+}
+
+pub(crate) fn push(producer: &mut Producer, record: Record, way: Way) {
+    producer.write(0, &record);
+    match way {
+        Way::Walk => producer.publish(1),
+        Way::Ride => {
+            let publish = producer.steps.publish_riding;
+            publish(&mut producer.cursor, 1, &record, &producer.ring);
+        }
+    }
+}
+
+pub(crate) fn catch(consumer: &Consumer, unread: u64) -> Option<Record> {
+    if unread != 1 {
+        return None;
+    }
+    let mut record = [0; WORDS];
+    if (consumer.steps.copy_ride)(&consumer.cursor, &mut record, &consumer.ring) {
+        return Some(record);
+    }
+    let end = consumer.cursor.position().wrapping_add(1);
+    consumer.ring.note_if_ridden(end, State::Refused);
+    None
+}
+
+pub(crate) fn pop(consumer: &mut Consumer) -> Record {
+    let record = consumer.read(0);
+    consumer.release(1);
+    record
+}
+
+pub(crate) fn push_all(producer: &mut Producer, records: &[Record]) {
+    for (ahead, record) in records.iter().enumerate() {
+        producer.write(ahead, record);
+    }
+    producer.publish(records.len() as u64);
+}
+
+pub(crate) fn pop_all(consumer: &mut Consumer, count: u64) -> Vec<Record> {
+    let records = (0..count as usize)
+        .map(|ahead| consumer.read(ahead))
+        .collect();
+    consumer.release(count);
+    records
+}

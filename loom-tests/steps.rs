@@ -1,0 +1,117 @@
+//! The steps of both ends, as a table of functions: the shipped ones call
+//! `cursor.rs`, and a mutant replaces exactly one.
+
+use crate::cursor::{ReadCursor, WriteCursor};
+use crate::frames;
+use crate::ring::Ring;
+use crate::slots;
+
+/// Whether a message rides in the tail's line too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    Walk,
+    Ride,
+}
+
+/// A cursor, to ask for a place in the ring.
+pub(crate) enum End<'a> {
+    Write(&'a WriteCursor),
+    Read(&'a ReadCursor),
+}
+
+/// Everything that an end does between two looks at its cursor.
+pub(crate) struct Steps {
+    /// Takes the producer's role.
+    pub(crate) take_producer: fn(&Ring) -> WriteCursor,
+    /// Takes the consumer's role.
+    pub(crate) take_consumer: fn(&Ring) -> ReadCursor,
+    /// Units that can be written, after a look for `wanted`.
+    pub(crate) room: fn(&mut WriteCursor, u64, &Ring) -> u64,
+    /// The place in the ring so far ahead of the position.
+    pub(crate) place: fn(End<'_>, usize) -> usize,
+    /// Publishes a message that rides.
+    pub(crate) publish_riding: fn(&mut WriteCursor, u64, &[u64], &Ring),
+    /// Copies the ride; whether it is the message before the tail.
+    pub(crate) copy_ride: fn(&ReadCursor, &mut [u64], &Ring) -> bool,
+
+    /// Writes a record to its slot and publishes it.
+    pub(crate) push: fn(&mut slots::Producer, slots::Record, Way),
+    /// Takes the ride, if it is the next record.
+    pub(crate) catch: fn(&slots::Consumer, u64) -> Option<slots::Record>,
+    /// Reads the next record from its slot and gives the slot back.
+    pub(crate) pop: fn(&mut slots::Consumer) -> slots::Record,
+    /// Writes several records and publishes them together.
+    pub(crate) push_all: fn(&mut slots::Producer, &[slots::Record]),
+    /// Reads so many records and gives their slots back together.
+    pub(crate) pop_all: fn(&mut slots::Consumer, u64) -> Vec<slots::Record>,
+
+    /// Padding before a frame of so many bytes that would begin at this offset.
+    pub(crate) padding: fn(u64, u64, u64) -> u64,
+    /// Bytes to ask room for: padding and frame.
+    pub(crate) units: fn(u64, u64) -> u64,
+    /// Writes headers and payload.
+    pub(crate) seal: fn(&frames::Producer, &frames::Place, &[u64]),
+    /// Publishes what was sealed.
+    pub(crate) finish: fn(&mut frames::Producer, &frames::Place, &[u64], Way),
+    /// Takes the ride, if it is the one frame among so many unread bytes.
+    pub(crate) catch_frame: fn(&frames::Consumer, u64) -> Option<Vec<u64>>,
+    /// Finds the frame so far ahead among so many unread bytes.
+    pub(crate) find: fn(&frames::Consumer, u64, u64) -> frames::Found,
+}
+
+/// What the crate does.
+pub(crate) static SHIPPED: Steps = Steps::SHIPPED;
+
+impl Steps {
+    pub(crate) const SHIPPED: Self = Self {
+        take_producer,
+        take_consumer,
+        room,
+        place,
+        publish_riding,
+        copy_ride,
+
+        push: slots::push,
+        catch: slots::catch,
+        pop: slots::pop,
+        push_all: slots::push_all,
+        pop_all: slots::pop_all,
+
+        padding: frames::padding,
+        units: frames::units,
+        seal: frames::seal,
+        finish: frames::finish,
+        catch_frame: frames::catch,
+        find: frames::find,
+    };
+}
+
+fn take_producer(ring: &Ring) -> WriteCursor {
+    WriteCursor::resume(ring.line(), &ring.head, ring.capacity).expect("the head is in range")
+}
+
+fn take_consumer(ring: &Ring) -> ReadCursor {
+    ReadCursor::resume(ring.tail(), &ring.head, ring.capacity).expect("the tail is in range")
+}
+
+fn room(cursor: &mut WriteCursor, wanted: u64, ring: &Ring) -> u64 {
+    match cursor.room(wanted) {
+        Some(room) => room,
+        None => cursor.look(&ring.head).expect("the head is in range"),
+    }
+}
+
+fn place(end: End<'_>, ahead: usize) -> usize {
+    match end {
+        End::Write(cursor) => cursor.index(ahead),
+        End::Read(cursor) => cursor.index(ahead),
+    }
+}
+
+fn publish_riding(cursor: &mut WriteCursor, units: u64, words: &[u64], ring: &Ring) {
+    cursor.publish_riding(units, words, ring.line());
+}
+
+fn copy_ride(cursor: &ReadCursor, words: &mut [u64], ring: &Ring) -> bool {
+    cursor.ride(words, ring.line())
+}

@@ -1,0 +1,130 @@
+//! `super::sync` of the protocol files under loom.
+//!
+//! The orderings are those of `src/sync.rs`, compiled here once more, so that
+//! no copy of them can drift; only the words and the fence are loom's. Each
+//! operation is a step before which its thread may die, and, unless it is
+//! Relaxed, an ordering site that can be weakened.
+//!
+//! Where loom is blind, the words refuse to go:
+//!
+//! - A thread that loads and stores the same word hides every earlier load of
+//!   it by another thread (loom #166), and a model passes unexplored. One's own
+//!   word is read by `load_own`, which also proves that nobody else writes it.
+//! - Loom remembers the last seven stores of a word and forgets older ones.
+//!
+//! Load buffering, which C11 allows and loom does not explore, stays unseen.
+
+use std::cell::Cell;
+use std::panic::Location;
+use std::sync::atomic::Ordering;
+
+use loom::thread::{self, ThreadId};
+
+use crate::harness::death;
+use crate::harness::sites::{Operation, Site};
+
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "only its constants are wanted here"
+)]
+#[path = "../src/sync.rs"]
+mod shipped;
+
+pub(crate) use shipped::{
+    CHECK, CLOSE, FREE, LEFT, PARK, PUBLISH, READY, RECLAIM, RIDE, RIDING, WAKE, WORD,
+};
+
+pub(crate) use crate::sleep_word::{AtomicU32, full_fence, light_fence, set_light_fence};
+
+/// Every edge by name, for the search for ordering sites.
+pub(crate) const EDGES: &[(&str, Ordering)] = &[
+    ("CHECK", CHECK),
+    ("CLOSE", CLOSE),
+    ("FREE", FREE),
+    ("LEFT", LEFT),
+    ("PARK", PARK),
+    ("PUBLISH", PUBLISH),
+    ("READY", READY),
+    ("RECLAIM", RECLAIM),
+    ("RIDE", RIDE),
+    ("RIDING", RIDING),
+    ("WAKE", WAKE),
+    ("WORD", WORD),
+];
+
+/// The value with which a word begins, and six stores.
+const LONGEST_HISTORY: u32 = 7;
+
+/// A fence of one of the edges.
+#[track_caller]
+pub(crate) fn fence(edge: Ordering) {
+    death::step();
+    // There is no Relaxed fence: a weakened one is left out.
+    match Site::new(Operation::Fence, Location::caller()).in_force(edge) {
+        Ordering::Relaxed => {}
+        edge => loom::sync::atomic::fence(edge),
+    }
+}
+
+/// A 64-bit word of the segment that one thread stores and another loads.
+#[derive(Debug)]
+pub(crate) struct AtomicU64 {
+    word: loom::sync::atomic::AtomicU64,
+    history: Cell<u32>,
+    writer: Cell<Option<ThreadId>>,
+    reader: Cell<Option<ThreadId>>,
+}
+
+impl AtomicU64 {
+    pub(crate) fn new(value: u64) -> Self {
+        Self {
+            word: loom::sync::atomic::AtomicU64::new(value),
+            history: Cell::new(1),
+            writer: Cell::new(None),
+            reader: Cell::new(None),
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn load(&self, edge: Ordering) -> u64 {
+        death::step();
+        let site = Site::new(Operation::Load, Location::caller());
+        self.reader.set(Some(thread::current().id()));
+        self.refuse_own_load();
+        self.word.load(site.in_force(edge))
+    }
+
+    #[track_caller]
+    pub(crate) fn store(&self, value: u64, edge: Ordering) {
+        death::step();
+        let site = Site::new(Operation::Store, Location::caller());
+        let own = Some(thread::current().id());
+        let writer = self.writer.replace(own);
+        assert!(writer.is_none() || writer == own, "a word has two writers");
+        self.refuse_own_load();
+        self.history.set(self.history.get() + 1);
+        assert!(
+            self.history.get() <= LONGEST_HISTORY,
+            "a word is stored more often than loom remembers"
+        );
+        self.word.store(value, site.in_force(edge));
+    }
+
+    /// Loads a word that only the caller's role stores.
+    #[track_caller]
+    pub(crate) fn load_own(&self) -> u64 {
+        death::step();
+        // SAFETY: loom's threads take turns on one thread, and loom panics if
+        // one of them stores the word at the same time.
+        unsafe { self.word.unsync_load() }
+    }
+
+    fn refuse_own_load(&self) {
+        let writer = self.writer.get();
+        assert!(
+            writer.is_none() || writer != self.reader.get(),
+            "a thread loads the word that it stores: loom would go blind"
+        );
+    }
+}
