@@ -19,12 +19,16 @@ mod alarms;
 mod cursor;
 mod error;
 mod frames;
+#[allow(dead_code, reason = "shared with the other models")]
 mod harness;
 mod models;
 mod mutants;
 mod ring;
+#[allow(dead_code, unused_imports, reason = "shared with the other models")]
+mod sleep_word;
 mod slots;
 mod steps;
+#[allow(dead_code, unused_imports, reason = "shared with the other models")]
 mod sync;
 
 use std::process::ExitCode;

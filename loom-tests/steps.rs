@@ -95,9 +95,10 @@ fn take_consumer(ring: &Ring) -> ReadCursor {
 }
 
 fn room(cursor: &mut WriteCursor, wanted: u64, ring: &Ring) -> u64 {
-    cursor
-        .room(wanted, &ring.head)
-        .expect("the head is in range")
+    match cursor.room(wanted) {
+        Some(room) => room,
+        None => cursor.look(&ring.head).expect("the head is in range"),
+    }
 }
 
 fn place(end: End<'_>, ahead: usize) -> usize {

@@ -23,21 +23,34 @@ use loom::thread::{self, ThreadId};
 use crate::harness::death;
 use crate::harness::sites::{Operation, Site};
 
-#[allow(dead_code, reason = "only its constants are wanted here")]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "only its constants are wanted here"
+)]
 #[path = "../src/sync.rs"]
 mod shipped;
 
-pub(crate) use shipped::{CHECK, FREE, PUBLISH, READY, RECLAIM, RIDE, RIDING};
+pub(crate) use shipped::{
+    CHECK, CLOSE, FREE, LEFT, PARK, PUBLISH, READY, RECLAIM, RIDE, RIDING, WAKE, WORD,
+};
+
+pub(crate) use crate::sleep_word::{AtomicU32, full_fence, light_fence, set_light_fence};
 
 /// Every edge by name, for the search for ordering sites.
 pub(crate) const EDGES: &[(&str, Ordering)] = &[
     ("CHECK", CHECK),
+    ("CLOSE", CLOSE),
     ("FREE", FREE),
+    ("LEFT", LEFT),
+    ("PARK", PARK),
     ("PUBLISH", PUBLISH),
     ("READY", READY),
     ("RECLAIM", RECLAIM),
     ("RIDE", RIDE),
     ("RIDING", RIDING),
+    ("WAKE", WAKE),
+    ("WORD", WORD),
 ];
 
 /// The value with which a word begins, and six stores.

@@ -9,10 +9,10 @@ use crossbeam_utils::CachePadded;
 
 use crate::cursor::{RIDE_WORDS, ReadCursor, TailLine};
 use crate::error::{Error, PopError};
-use crate::layout::HINT_RIDE;
-use crate::parker::{Deadline, Ladder, Step};
+use crate::ladder::{Ladder, Step, Timeout};
+use crate::layout::Header;
 use crate::ring::{Ring, RingOptions, RoleGuard, Shape, again};
-use crate::sync::PLAIN;
+use crate::sync::{PLAIN, READY};
 
 /// The end of a ring that reads.
 ///
@@ -137,8 +137,6 @@ impl<T: Shape + ?Sized> Consumer<T> {
         let header = role.header();
         let (tail, head) = (&header.producer.tail, &header.consumer.head);
         let cursor = ReadCursor::resume(tail, head, shared.capacity())?;
-        // No hint from a predecessor.
-        header.sleep.consumer.store(0, PLAIN);
         Ok(Self {
             cursor: CachePadded::new(cursor),
             polls: Polls::default(),
@@ -199,7 +197,10 @@ impl<T: ?Sized> Consumer<T> {
     pub(crate) fn look(&mut self) -> Result<u64, PopError> {
         match self.cursor.look(&self.role.header().producer.tail) {
             Ok(0) => self.nothing(),
-            Ok(unread) => Ok(unread),
+            Ok(unread) => {
+                self.role.found(self.position());
+                Ok(unread)
+            }
             Err(corrupt) => Err(PopError::Corrupt(corrupt)),
         }
     }
@@ -234,8 +235,7 @@ impl<T: ?Sized> Consumer<T> {
     #[cold]
     fn hint(&mut self, caught_up: bool) {
         self.polls.hinted = caught_up;
-        let word = if caught_up { HINT_RIDE } else { 0 };
-        self.role.header().sleep.consumer.store(word, PLAIN);
+        self.role.hint(caught_up);
     }
 
     /// What a producer that is gone has left.
@@ -248,14 +248,14 @@ impl<T: ?Sized> Consumer<T> {
         }
     }
 
-    /// Repeats `attempt` until it finds something or the deadline has passed.
+    /// Repeats `attempt` until it finds something or the time is over.
     /// The attempt itself looks at the tail, so that it meets the ride.
     pub(crate) fn wait<R>(
         &mut self,
-        deadline: Deadline,
+        timeout: Timeout,
         mut attempt: impl FnMut(&mut Self) -> Result<R, PopError>,
     ) -> Result<R, PopError> {
-        let mut ladder = Ladder::new(deadline);
+        let mut ladder = Ladder::new(self.role.patience(), timeout);
         loop {
             match attempt(self) {
                 Err(PopError::Empty) => {}
@@ -263,11 +263,23 @@ impl<T: ?Sized> Consumer<T> {
             }
             match ladder.step() {
                 Step::Again => {}
+                Step::Park(until) => self.park(until),
                 Step::Look if !self.role.peer_gone() => {}
                 Step::Look => drop(self.last_look()?),
                 Step::TimedOut => return Err(PopError::Empty),
             }
         }
+    }
+
+    fn park(&mut self, until: u64) {
+        let position = self.position();
+        self.role
+            .park(position, until, |header| has_moved(header, position));
+    }
+
+    /// The second look of an end that is about to sleep.
+    pub(crate) fn stirred(&self) -> bool {
+        has_moved(self.role.header(), self.position()) || self.role.peer_closed()
     }
 
     /// Takes the ride, if it is the message that ends at the tail of the last
@@ -288,6 +300,7 @@ impl<T: ?Sized> Consumer<T> {
     pub(crate) fn release(&mut self, units: u64) {
         self.cursor
             .release(units, &self.role.header().consumer.head);
+        self.role.moved();
     }
 
     /// The address of the byte at `offset` in the data.
@@ -300,6 +313,12 @@ impl<T: ?Sized> Consumer<T> {
         // SAFETY: the caller's promise; `role` keeps the data mapped.
         unsafe { self.data.as_ptr().add(offset) }
     }
+}
+
+/// Whether something can be read after `position`.
+fn has_moved(header: &Header, position: u64) -> bool {
+    // publish -> ready: the second look of park <-> wake.
+    header.producer.tail.load(READY) != position
 }
 
 /// Shows positions, never payload.

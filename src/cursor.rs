@@ -102,20 +102,17 @@ impl WriteCursor {
         self.tail
     }
 
-    /// Units that can be written now, at least `wanted` if there is so much
-    /// room. Looks at the consumer's line only if the last look does not do.
+    /// Units that can be written, as far as the last look tells, if they are at
+    /// least `wanted`.
     #[inline(always)]
-    pub(crate) fn room(&mut self, wanted: u64, head: &AtomicU64) -> Result<u64, Corrupt> {
+    pub(crate) fn room(&self, wanted: u64) -> Option<u64> {
         let room = self.capacity - self.tail.wrapping_sub(self.head);
-        if room >= wanted {
-            return Ok(room);
-        }
-        self.look(head)
+        (room >= wanted).then_some(room)
     }
 
-    /// Looks at the consumer's head; returns the room.
+    /// Looks at the consumer's head; returns the units that can be written.
     #[inline]
-    fn look(&mut self, head: &AtomicU64) -> Result<u64, Corrupt> {
+    pub(crate) fn look(&mut self, head: &AtomicU64) -> Result<u64, Corrupt> {
         if let Some(poison) = self.poison {
             return Err(poison);
         }

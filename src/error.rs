@@ -124,6 +124,12 @@ pub enum Error {
         /// The capacity that was asked for.
         expected: u64,
     },
+    /// The ring's ends sleep on something that this build cannot ring: the
+    /// semaphore of another C library, or a doorbell of a later version.
+    DoorbellMismatch {
+        /// The header's field.
+        found: u32,
+    },
     /// There is not enough memory for the ring. Nothing was created.
     NotEnoughMemory {
         /// Bytes that the ring takes.
@@ -208,6 +214,11 @@ impl fmt::Display for Error {
                 "the ring has capacity {found}, not {expected}; ask for {found}, or use open, \
                  which takes any, or replace the ring"
             ),
+            Self::DoorbellMismatch { found } => write!(
+                f,
+                "the ring's doorbell is {found:#x}, which this build cannot ring; build both \
+                 ends on the same C library, or create the ring with DoorbellKind::Futex"
+            ),
             Self::NotEnoughMemory {
                 wanted,
                 available,
@@ -264,6 +275,7 @@ impl From<Error> for io::Error {
             | Error::ShapeMismatch { .. }
             | Error::SchemaMismatch { .. }
             | Error::CapacityMismatch { .. }
+            | Error::DoorbellMismatch { .. }
             | Error::Corrupt(_) => Kind::InvalidData,
             Error::NotEnoughMemory { .. } => Kind::StorageFull,
             Error::FileSizeLimit { .. } => Kind::FileTooLarge,

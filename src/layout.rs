@@ -21,8 +21,9 @@ pub(crate) const SHAPE_FRAMES: u32 = 2;
 /// Both ends sleep on futexes.
 pub(crate) const DOORBELL_FUTEX: u32 = 0;
 
-/// The consumer has caught up: a ride would spare it a cache miss.
-pub(crate) const HINT_RIDE: u32 = 1 << 8;
+/// Both ends sleep on POSIX semaphores; the C library and the size of its
+/// `sem_t` are in the field's upper bytes.
+pub(crate) const DOORBELL_SEMAPHORE: u32 = 1;
 
 /// The first four pages of a segment.
 #[repr(C)]

@@ -154,8 +154,10 @@ mod layout; // the contract
 mod cursor;
 mod parker; // the protocol
 
+mod doorbell;
 mod segment; // the platform
 
+mod ladder;
 mod ring; // a segment that means something
 
 mod consumer;
@@ -164,13 +166,18 @@ mod producer; // the endpoints
 mod frames;
 mod slots; // the two payload shapes
 
+mod adapters; // ways around the ring
+
 pub use zerocopy;
 
+pub use crate::adapters::select::{End, Select, SelectError, Selected};
 pub use crate::consumer::Consumer;
+pub use crate::doorbell::DoorbellKind;
 pub use crate::error::{ClaimError, Corrupt, Error, PopError, PushError, Role};
 pub use crate::frames::{Frame, FrameBatch, FrameClaim, Frames};
+pub use crate::ladder::WaitStrategy;
 pub use crate::producer::Producer;
-pub use crate::ring::{Record, Ring, RingOptions, Shape, unlink};
+pub use crate::ring::{Fences, Record, Ring, RingOptions, Shape, unlink};
 pub use crate::slots::{Claim, ClaimMany, Drain, Peek, PeekMany};
 
 /// Texts: modules without code.

@@ -9,10 +9,10 @@ use crossbeam_utils::CachePadded;
 
 use crate::cursor::{TailLine, WriteCursor};
 use crate::error::{ClaimError, Error};
-use crate::layout::HINT_RIDE;
-use crate::parker::{Deadline, Ladder, Step};
+use crate::ladder::{Ladder, Step, Timeout};
+use crate::layout::Header;
 use crate::ring::{Ring, RingOptions, RoleGuard, Shape, again};
-use crate::sync::PLAIN;
+use crate::sync::{FREE, PLAIN};
 
 /// The end of a ring that writes.
 ///
@@ -163,29 +163,30 @@ impl<T: ?Sized> Producer<T> {
     /// Room for `wanted` units, or why there is not so much.
     #[inline(always)]
     pub(crate) fn room(&mut self, wanted: u64) -> Result<u64, ClaimError> {
-        let head = &self.role.header().consumer.head;
-        match self.cursor.room(wanted, head) {
-            Ok(room) if room >= wanted => Ok(room),
-            Ok(room) => self.too_little(wanted, room),
+        match self.cursor.room(wanted) {
+            Some(room) => Ok(room),
+            None => self.look(wanted),
+        }
+    }
+
+    /// Looks at the head; full, unless the consumer closed its end: then what
+    /// it released before still counts.
+    pub(crate) fn look(&mut self, wanted: u64) -> Result<u64, ClaimError> {
+        match self.cursor.look(&self.role.header().consumer.head) {
+            Ok(room) if room >= wanted => {
+                self.role.found(self.position());
+                Ok(room)
+            }
+            Ok(_) if self.role.peer_closed() => self.last_look(wanted),
+            Ok(_) => Err(ClaimError::Full),
             Err(corrupt) => Err(ClaimError::Corrupt(corrupt)),
         }
     }
 
-    /// Full, unless the consumer closed its end; then what it released before
-    /// still counts.
-    #[cold]
-    fn too_little(&mut self, wanted: u64, room: u64) -> Result<u64, ClaimError> {
-        if room >= wanted || !self.role.peer_closed() {
-            return Err(ClaimError::Full);
-        }
-        self.last_room(wanted)
-    }
-
     /// The room that a consumer which is gone has left.
     #[cold]
-    fn last_room(&mut self, wanted: u64) -> Result<u64, ClaimError> {
-        let head = &self.role.header().consumer.head;
-        match self.cursor.room(wanted, head) {
+    fn last_look(&mut self, wanted: u64) -> Result<u64, ClaimError> {
+        match self.cursor.look(&self.role.header().consumer.head) {
             Ok(room) if room >= wanted => Ok(room),
             Ok(_) => Err(ClaimError::Abandoned),
             Err(corrupt) => Err(ClaimError::Corrupt(corrupt)),
@@ -193,8 +194,8 @@ impl<T: ?Sized> Producer<T> {
     }
 
     /// Waits for room.
-    pub(crate) fn wait(&mut self, wanted: u64, deadline: Deadline) -> Result<(), ClaimError> {
-        let mut ladder = Ladder::new(deadline);
+    pub(crate) fn wait(&mut self, wanted: u64, timeout: Timeout) -> Result<(), ClaimError> {
+        let mut ladder = Ladder::new(self.role.patience(), timeout);
         loop {
             match self.room(wanted) {
                 Err(ClaimError::Full) => {}
@@ -202,18 +203,32 @@ impl<T: ?Sized> Producer<T> {
             }
             match ladder.step() {
                 Step::Again => {}
+                Step::Park(until) => self.park(wanted, until),
                 Step::Look if !self.role.peer_gone() => {}
-                Step::Look => return self.last_room(wanted).map(drop),
+                Step::Look => return self.last_look(wanted).map(drop),
                 Step::TimedOut => return Err(ClaimError::Full),
             }
         }
+    }
+
+    fn park(&mut self, wanted: u64, until: u64) {
+        let (position, capacity) = (self.position(), self.capacity());
+        self.role.park(position, until, |header| {
+            has_room(header, position, capacity, wanted)
+        });
+    }
+
+    /// The second look of an end that is about to sleep.
+    pub(crate) fn stirred(&self, wanted: u64) -> bool {
+        let (position, capacity) = (self.position(), self.capacity());
+        has_room(self.role.header(), position, capacity, wanted) || self.role.peer_closed()
     }
 
     /// Publishes `units` that were written.
     #[inline(always)]
     pub(crate) fn publish(&mut self, units: u64) {
         self.cursor.publish(units, tail_line(&self.role));
-        self.published();
+        self.caught_up = self.role.moved();
     }
 
     /// Publishes one message that also rides in the tail's line.
@@ -221,15 +236,7 @@ impl<T: ?Sized> Producer<T> {
     pub(crate) fn publish_riding(&mut self, units: u64, words: &[u64]) {
         self.cursor
             .publish_riding(units, words, tail_line(&self.role));
-        self.published();
-    }
-
-    /// After a publish: what the consumer's sleep word asks for.
-    #[inline(always)]
-    fn published(&mut self) {
-        // A hint: orders nothing, and may be late.
-        let word = self.role.header().sleep.consumer.load(PLAIN);
-        self.caught_up = word & HINT_RIDE != 0;
+        self.caught_up = self.role.moved();
     }
 
     /// The address of the byte at `offset` in the data.
@@ -252,6 +259,14 @@ fn tail_line(role: &RoleGuard) -> TailLine<'_> {
         ride_position: &page.ride_position,
         ride: &page.ride,
     }
+}
+
+/// Whether `wanted` units can be written after `position`.
+fn has_room(header: &Header, position: u64, capacity: u64, wanted: u64) -> bool {
+    // reclaim -> free: the second look of park <-> wake.
+    let unread = position.wrapping_sub(header.consumer.head.load(FREE));
+    // A head that breaks the rules is for the next look to find.
+    unread > capacity || capacity - unread >= wanted
 }
 
 /// Shows positions, never payload.

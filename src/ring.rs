@@ -13,16 +13,17 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-pub use self::options::RingOptions;
 pub(crate) use self::options::again;
+pub use self::options::{Fences, RingOptions};
 pub(crate) use self::role::RoleGuard;
 pub(crate) use self::shape::Description;
 pub use self::shape::{Record, Shape};
 use crate::consumer::Consumer;
+use crate::doorbell::DoorbellKind;
 use crate::error::{Corrupt, Error, Role};
+use crate::ladder::Patience;
 use crate::layout::{
-    CONSUMER_BYTE, DATA, DOORBELL_FUTEX, Header, LAYOUT, MAGIC, NAME_BYTE, PRODUCER_BYTE,
-    SHAPE_FRAMES,
+    CONSUMER_BYTE, DATA, Header, LAYOUT, MAGIC, NAME_BYTE, PRODUCER_BYTE, SHAPE_FRAMES,
 };
 use crate::producer::Producer;
 use crate::segment::{LockFile, Name, Segment, random};
@@ -57,7 +58,24 @@ pub struct Ring<T: ?Sized> {
 #[derive(Debug)]
 pub(crate) struct Shared {
     segment: Segment,
+    geometry: Geometry,
+    manners: Manners,
+}
+
+/// What the header says, read once and checked.
+#[derive(Debug, Clone, Copy)]
+struct Geometry {
     capacity: u64,
+    doorbell: DoorbellKind,
+}
+
+/// What this process wants of its ends of a ring.
+#[derive(Debug, Clone, Copy)]
+struct Manners {
+    patience: Patience,
+    fences: Fences,
+    /// Units after which an end that did not sleep spares its peer the fence.
+    stretch: u64,
     unlink_on_drop: bool,
 }
 
@@ -108,12 +126,12 @@ impl<T: Shape + ?Sized> Ring<T> {
         Ok(consumer)
     }
 
-    fn new(segment: Segment, capacity: u64, unlink_on_drop: bool) -> Self {
+    fn new(segment: Segment, geometry: Geometry, manners: Manners) -> Self {
         Self {
             shared: Arc::new(Shared {
                 segment,
-                capacity,
-                unlink_on_drop,
+                geometry,
+                manners,
             }),
             shape: PhantomData,
         }
@@ -127,7 +145,7 @@ impl<T: ?Sized> Ring<T> {
     ///
     /// Wait-free, no syscall, no allocation.
     pub fn capacity(&self) -> u64 {
-        self.shared.capacity
+        self.shared.geometry.capacity
     }
 
     /// The name that the ring was created or opened with.
@@ -167,7 +185,7 @@ impl<T: ?Sized> fmt::Debug for Ring<T> {
 
 impl Shared {
     pub(crate) fn capacity(&self) -> u64 {
-        self.capacity
+        self.geometry.capacity
     }
 
     pub(crate) fn header(&self) -> &Header {
@@ -244,6 +262,21 @@ fn hold(segment: &Segment, lock: &LockFile) -> Result<(), Error> {
     }
 }
 
+/// Takes the name from a segment whose life has ended, in case whoever ended it
+/// died before doing so.
+fn bury(segment: &Segment) -> Result<(), Error> {
+    if header(segment).fixed.superseded.load(PLAIN) == 0 {
+        return Ok(());
+    }
+    if let Some(lock) = &segment.lock_file()? {
+        // Whoever is ending it right now needs no help.
+        if hold(segment, lock).is_ok() {
+            segment.unlink()?;
+        }
+    }
+    Err(segment.superseded())
+}
+
 fn in_use(segment: &Segment, role: Role) -> Error {
     let header = header(segment);
     let state = match role {
@@ -265,21 +298,24 @@ fn header(segment: &Segment) -> &Header {
 }
 
 /// Writes the header of a fresh, zeroed segment; the magic last.
-fn format(segment: &Segment, shape: Description, capacity: u64, schema: u64, first: u64) {
+fn format(segment: &Segment, shape: Description, geometry: Geometry, schema: u64, first: u64) {
     let header = header(segment);
     let fixed = &header.fixed;
     fixed.layout.store(LAYOUT, PLAIN);
     fixed.shape.store(shape.shape, PLAIN);
-    fixed.capacity.store(capacity, PLAIN);
+    fixed.capacity.store(geometry.capacity, PLAIN);
     fixed.slot_size.store(shape.slot_size, PLAIN);
     fixed.slot_align.store(shape.slot_align, PLAIN);
-    fixed.doorbell.store(DOORBELL_FUTEX, PLAIN);
+    fixed.doorbell.store(geometry.doorbell.code(), PLAIN);
     fixed.schema.store(schema, PLAIN);
     fixed.incarnation.store(random(), PLAIN);
     fixed.created.store(now(), PLAIN);
     fixed.length.store(segment.length(), PLAIN);
     header.producer.tail.store(first, PLAIN);
     header.consumer.head.store(first, PLAIN);
+    for role in [Role::Producer, Role::Consumer] {
+        role::bell(header, geometry.doorbell, role).init();
+    }
     // format -> open: all of the above is visible before the magic.
     fixed.magic.store(MAGIC, FORMAT);
 }
@@ -305,8 +341,8 @@ fn check_magic(segment: &Segment) -> Result<&Header, Error> {
 }
 
 /// Checks a header against what the caller wants and against the segment's
-/// real length; returns the capacity. Each field is read once.
-fn check(segment: &Segment, expected: Description, schema: u64) -> Result<u64, Error> {
+/// real length. Each field is read once.
+fn check(segment: &Segment, expected: Description, schema: u64) -> Result<Geometry, Error> {
     let fixed = &check_magic(segment)?.fixed;
     let shape = fixed.shape.load(PLAIN);
     if shape != expected.shape {
@@ -333,10 +369,11 @@ fn check(segment: &Segment, expected: Description, schema: u64) -> Result<u64, E
         Some(_) => return Err(segment.not_a_ring("it is shorter than its header says")),
         None => return corrupt("capacity", capacity),
     }
-    if fixed.superseded.load(PLAIN) != 0 {
-        return Err(segment.superseded());
+    let doorbell = fixed.doorbell.load(PLAIN);
+    match DoorbellKind::from_code(doorbell) {
+        Some(doorbell) => Ok(Geometry { capacity, doorbell }),
+        None => Err(Error::DoorbellMismatch { found: doorbell }),
     }
-    Ok(capacity)
 }
 
 /// Bytes of a segment of this shape and capacity, if there can be one.

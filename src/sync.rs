@@ -9,6 +9,8 @@
 //! | publish -> ready | [`PUBLISH`] store of the tail | [`READY`] load of the tail |
 //! | reclaim -> free | [`RECLAIM`] store of the head | [`FREE`] load of the head |
 //! | ride -> check | [`RIDE`] fence, before the words | [`CHECK`] fence, after the words |
+//! | park <-> wake | [`PARK`] fence, between word and second look | [`WAKE`] fence, between position and word |
+//! | awake -> drowsy | a membarrier, after the word | [`light_fence`], between position and word |
 //! | close -> left | [`CLOSE`] store of the state | [`LEFT`] load of the state |
 //! | format -> open | [`FORMAT`] store of the magic | [`OPEN`] load of the magic |
 #![allow(
@@ -16,6 +18,7 @@
     reason = "this is the file that wraps the atomics"
 )]
 
+pub(crate) use core::hint::spin_loop;
 use core::sync::atomic::{self, Ordering};
 
 /// The producer's tail store: the bytes are visible before the position.
@@ -35,6 +38,14 @@ pub(crate) const CHECK: Ordering = Ordering::Acquire;
 /// The ride's position and words themselves: the two fences order them.
 pub(crate) const RIDING: Ordering = Ordering::Relaxed;
 
+/// The sleeper's fence between its sleep word and its second look.
+pub(crate) const PARK: Ordering = Ordering::SeqCst;
+/// The waker's fence between its position and the sleep word: one of the two
+/// always sees the other.
+pub(crate) const WAKE: Ordering = Ordering::SeqCst;
+/// The sleep words themselves: the fences order them.
+pub(crate) const WORD: Ordering = Ordering::Relaxed;
+
 /// The leaver's state store: its last messages are visible before the goodbye.
 pub(crate) const CLOSE: Ordering = Ordering::Release;
 /// The peer's state load, partner of [`CLOSE`].
@@ -53,6 +64,14 @@ pub(crate) const PLAIN: Ordering = Ordering::Relaxed;
 #[inline(always)]
 pub(crate) fn fence(edge: Ordering) {
     atomic::fence(edge);
+}
+
+/// The waker's half of awake -> drowsy: keeps the compiler from moving the
+/// sleep word's load ahead of the position's store. The processor may still do
+/// so, until the sleeper's membarrier drains it.
+#[inline(always)]
+pub(crate) fn light_fence() {
+    atomic::compiler_fence(Ordering::SeqCst);
 }
 
 macro_rules! word {
@@ -87,6 +106,24 @@ word!(
     u64
 );
 
+impl AtomicU32 {
+    #[inline(always)]
+    pub(crate) fn swap(&self, value: u32, edge: Ordering) -> u32 {
+        self.0.swap(value, edge)
+    }
+
+    /// Whether the word was `old` and now is `new`.
+    #[inline(always)]
+    pub(crate) fn replace(&self, old: u32, new: u32, edge: Ordering) -> bool {
+        self.0.compare_exchange(old, new, edge, edge).is_ok()
+    }
+
+    /// The word's address, for the kernel.
+    pub(crate) fn as_ptr(&self) -> *mut u32 {
+        self.0.as_ptr()
+    }
+}
+
 impl AtomicU64 {
     /// Loads a word that only the caller's role stores. Relaxed: what one
     /// wrote oneself needs no edge, and a predecessor in the role is ordered
@@ -94,5 +131,10 @@ impl AtomicU64 {
     #[inline(always)]
     pub(crate) fn load_own(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+
+    /// Counts in a word that only the caller's role stores.
+    pub(crate) fn count(&self) {
+        self.store(self.load_own() + 1, PLAIN);
     }
 }

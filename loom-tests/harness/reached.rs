@@ -38,6 +38,18 @@ states! {
     Padded = "padded",
     /// An end died.
     Died = "died",
+    /// An end slept until it was woken.
+    Slept = "slept",
+    /// The word had changed when a sleep was to begin.
+    Unblocked = "not let sleep",
+    /// A sleep ended without a wake.
+    Interrupted = "interrupted",
+    /// A deadline came although there was something to do.
+    Late = "late",
+    /// An end spared its peer the fence.
+    Granted = "awake",
+    /// The producer said goodbye, and everything was taken.
+    Abandoned = "abandoned",
     /// A successor went on behind messages of its predecessor.
     Inherited = "inherited",
 }

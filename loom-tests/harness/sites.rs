@@ -100,9 +100,12 @@ impl Source {
         }
         let before: Vec<_> = self.text.lines().take(site.line()).map(code).collect();
         let nearest = |keyword: &str| {
+            // An `impl` in a signature is no block of methods.
+            let opens = |line: &&&str| keyword != "impl " || line.starts_with(keyword);
             let mut behind = before
                 .iter()
                 .rev()
+                .filter(opens)
                 .filter_map(|line| line.split_once(keyword));
             let (_, rest) = behind.next().unwrap_or_default();
             rest.split(|letter| !is_of_name(letter))

@@ -7,8 +7,8 @@ use std::time::Duration;
 use crate::consumer::Consumer;
 use crate::cursor::RIDE_WORDS;
 use crate::error::PopError;
+use crate::ladder::Timeout;
 use crate::layout::{FRAME_HEADER, PADDING, frame_parts, frame_size};
-use crate::parker::{Deadline, within};
 use crate::sync::{AtomicU64, PLAIN};
 
 /// A frame that was found and checked: from here on, nothing of it is read
@@ -73,13 +73,13 @@ impl Consumer<[u8]> {
     ///
     /// As [`try_pop`](Self::try_pop) if there is a frame; otherwise may sleep.
     pub fn pop_timeout(&mut self, buffer: &mut [u8], timeout: Duration) -> Result<usize, PopError> {
-        self.pop_until(buffer, within(timeout))
+        self.pop_until(buffer, Some(timeout))
     }
 
     #[inline]
-    fn pop_until(&mut self, buffer: &mut [u8], deadline: Deadline) -> Result<usize, PopError> {
+    fn pop_until(&mut self, buffer: &mut [u8], timeout: Timeout) -> Result<usize, PopError> {
         match self.try_pop(buffer) {
-            Err(PopError::Empty) => self.wait(deadline, |consumer| consumer.try_pop(buffer)),
+            Err(PopError::Empty) => self.wait(timeout, |consumer| consumer.try_pop(buffer)),
             other => other,
         }
     }
@@ -141,7 +141,7 @@ impl Consumer<[u8]> {
     ///
     /// As [`try_peek`](Self::try_peek) if there is a frame; otherwise may sleep.
     pub fn peek_timeout(&mut self, timeout: Duration) -> Result<Frame<'_>, PopError> {
-        let found = self.wait(within(timeout), Self::find)?;
+        let found = self.wait(Some(timeout), Self::find)?;
         Ok(Frame {
             consumer: self,
             found,

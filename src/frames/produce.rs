@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::cursor::RIDE_WORDS;
 use crate::error::ClaimError;
+use crate::ladder::Timeout;
 use crate::layout::{FRAME_HEADER, PADDING, frame_header, frame_size, longest_frame};
-use crate::parker::{Deadline, within};
 use crate::producer::Producer;
 
 /// Where a frame goes.
@@ -92,11 +92,11 @@ impl Producer<[u8]> {
     ///
     /// As [`try_push`](Self::try_push) if there is room; otherwise may sleep.
     pub fn push_timeout(&mut self, payload: &[u8], timeout: Duration) -> Result<(), ClaimError> {
-        self.push_until(payload, within(timeout))
+        self.push_until(payload, Some(timeout))
     }
 
-    fn push_until(&mut self, payload: &[u8], deadline: Deadline) -> Result<(), ClaimError> {
-        let place = self.wait_for(payload.len(), deadline)?;
+    fn push_until(&mut self, payload: &[u8], timeout: Timeout) -> Result<(), ClaimError> {
+        let place = self.wait_for(payload.len(), timeout)?;
         self.fill_in(place, 0, payload);
         Ok(())
     }
@@ -153,16 +153,16 @@ impl Producer<[u8]> {
         payloads: &[impl AsRef<[u8]>],
         timeout: Duration,
     ) -> Result<usize, ClaimError> {
-        self.push_slice_until(payloads, within(timeout))
+        self.push_slice_until(payloads, Some(timeout))
     }
 
     fn push_slice_until(
         &mut self,
         payloads: &[impl AsRef<[u8]>],
-        deadline: Deadline,
+        timeout: Timeout,
     ) -> Result<usize, ClaimError> {
         if let Some(first) = payloads.first() {
-            self.wait_for(first.as_ref().len(), deadline)?;
+            self.wait_for(first.as_ref().len(), timeout)?;
         }
         self.try_push_slice(payloads)
     }
@@ -239,7 +239,7 @@ impl Producer<[u8]> {
         len: usize,
         timeout: Duration,
     ) -> Result<FrameClaim<'_>, ClaimError> {
-        let place = self.wait_for(len, within(timeout))?;
+        let place = self.wait_for(len, Some(timeout))?;
         Ok(FrameClaim::new(self, place))
     }
 
@@ -293,6 +293,12 @@ impl Producer<[u8]> {
         })
     }
 
+    /// Bytes of room that a frame of `len` bytes needs here; none for one that
+    /// never fits.
+    pub(crate) fn units(&self, len: usize) -> u64 {
+        self.place(0, len).map_or(0, |place| place.units)
+    }
+
     /// A place with room.
     #[inline(always)]
     fn reserve(&mut self, ahead: u64, len: usize) -> Result<Place, ClaimError> {
@@ -301,9 +307,9 @@ impl Producer<[u8]> {
         Ok(place)
     }
 
-    fn wait_for(&mut self, len: usize, deadline: Deadline) -> Result<Place, ClaimError> {
+    fn wait_for(&mut self, len: usize, timeout: Timeout) -> Result<Place, ClaimError> {
         let place = self.place(0, len)?;
-        self.wait(place.units, deadline)?;
+        self.wait(place.units, timeout)?;
         Ok(place)
     }
 

@@ -1,14 +1,27 @@
 //! How a ring is created and opened.
 
 use std::path::Path;
+use std::time::Duration;
 
-use super::{Ring, Shape, check, check_magic, format, header, hold, length};
+use super::{
+    Geometry, Manners, Ring, Shape, bury, check, check_magic, format, header, hold, length,
+};
 use crate::consumer::Consumer;
+use crate::doorbell::DoorbellKind;
 use crate::error::Error;
+use crate::ladder::{Patience, WaitStrategy};
 use crate::layout::{CONSUMER_BYTE, PRODUCER_BYTE, SHAPE_FRAMES};
 use crate::producer::Producer;
 use crate::segment::{Draft, Linked, Name, Segment};
 use crate::sync::PLAIN;
+
+/// How long a wait spins, unless it is told otherwise.
+const SPIN: Duration = Duration::from_micros(20);
+/// How many slots go by without a sleep until an end spares its peer the
+/// fence: few enough barriers that none of them is felt.
+const STRETCH_SLOTS: u64 = 1024;
+/// The same in bytes of frames.
+const STRETCH_BYTES: u64 = 65536;
 
 /// Everything that a ring can be asked to be; the ends of the chain are
 /// [`create`](Self::create), [`open`](Self::open),
@@ -39,6 +52,26 @@ pub struct RingOptions {
     replace: bool,
     unlink_on_drop: bool,
     first_position: u64,
+    doorbell: DoorbellKind,
+    strategy: WaitStrategy,
+    spin: Duration,
+    fences: Fences,
+}
+
+/// How the two ends of a ring see to it that no wake-up is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Fences {
+    /// The end that goes to sleep pays: it has the kernel run a barrier on
+    /// every processor that runs a process with this option, and pushing to an
+    /// end that is awake costs no fence. Where the kernel has no such barrier,
+    /// the ends fall back to the symmetric form by themselves.
+    #[default]
+    Asymmetric,
+    /// Both ends pay a full fence for each message, and this process is
+    /// neither interrupted by the barriers of others nor asks for any: for a
+    /// processor that must not be disturbed.
+    Symmetric,
 }
 
 impl RingOptions {
@@ -54,6 +87,10 @@ impl RingOptions {
             replace: false,
             unlink_on_drop: false,
             first_position: 0,
+            doorbell: DoorbellKind::default(),
+            strategy: WaitStrategy::default(),
+            spin: SPIN,
+            fences: Fences::default(),
         }
     }
 
@@ -106,6 +143,32 @@ impl RingOptions {
         self
     }
 
+    /// What the ends of a new ring sleep on; by default futexes.
+    pub fn doorbell(mut self, doorbell: DoorbellKind) -> Self {
+        self.doorbell = doorbell;
+        self
+    }
+
+    /// How this process waits at its ends; by default it parks.
+    pub fn wait(mut self, strategy: WaitStrategy) -> Self {
+        self.strategy = strategy;
+        self
+    }
+
+    /// How long a wait spins before it yields or parks; by default 20 µs, about
+    /// as long as a sleep and a wake take. Zero parks at once.
+    pub fn spin(mut self, spin: Duration) -> Self {
+        self.spin = spin;
+        self
+    }
+
+    /// How this process avoids lost wake-ups; by default without a fence while
+    /// both ends are awake.
+    pub fn fences(mut self, fences: Fences) -> Self {
+        self.fences = fences;
+        self
+    }
+
     /// Creates a ring. Its memory is reserved, or the call fails.
     ///
     /// # Errors
@@ -120,13 +183,16 @@ impl RingOptions {
     /// Makes syscalls and allocates.
     pub fn create<T: Shape + ?Sized>(&self, name: impl AsRef<Path>) -> Result<Ring<T>, Error> {
         let name = Name::parse(name.as_ref())?;
-        let draft = Draft::new(&name, self.length::<T>()?, self.mode)?;
-        self.format::<T>(draft.segment());
-        let segment = match draft.link()? {
-            Linked::Done(segment) => segment,
-            Linked::NameTaken(draft) => self.replace_with(draft, &name)?,
-        };
-        self.finish(segment, self.capacity)
+        let length = self.length::<T>()?;
+        let segment = again(|| {
+            let draft = Draft::new(&name, length, self.mode)?;
+            self.format::<T>(draft.segment());
+            match draft.link()? {
+                Linked::Done(segment) => Ok(segment),
+                Linked::NameTaken(draft) => self.replace_with(draft, &name),
+            }
+        })?;
+        self.finish(segment, self.geometry())
     }
 
     /// Opens an existing ring, whatever its capacity.
@@ -142,9 +208,15 @@ impl RingOptions {
     ///
     /// Makes syscalls and allocates.
     pub fn open<T: Shape + ?Sized>(&self, name: impl AsRef<Path>) -> Result<Ring<T>, Error> {
-        let segment = Segment::open(&Name::parse(name.as_ref())?)?;
-        let capacity = check(&segment, T::DESCRIPTION, self.fingerprint::<T>())?;
-        self.finish(segment, capacity)
+        let name = Name::parse(name.as_ref())?;
+        let schema = self.fingerprint::<T>();
+        let (segment, geometry) = again(|| {
+            let segment = Segment::open(&name)?;
+            let geometry = check(&segment, T::DESCRIPTION, schema)?;
+            bury(&segment)?;
+            Ok((segment, geometry))
+        })?;
+        self.finish(segment, geometry)
     }
 
     /// Opens the ring, or creates it if there is none: either end may come
@@ -206,7 +278,7 @@ impl RingOptions {
     pub fn heap<T: Shape + ?Sized>(&self) -> Result<(Producer<T>, Consumer<T>), Error> {
         let segment = Segment::heap(self.length::<T>()?)?;
         self.format::<T>(&segment);
-        let ring = Ring::<T>::new(segment, self.capacity, false);
+        let ring = Ring::<T>::new(segment, self.geometry(), self.manners::<T>());
         // Nobody else has this ring, and it is dropped at once.
         Ok((ring.producer()?, ring.consumer()?))
     }
@@ -238,6 +310,26 @@ impl RingOptions {
         }
     }
 
+    /// Of a new ring.
+    fn geometry(&self) -> Geometry {
+        Geometry {
+            capacity: self.capacity,
+            doorbell: self.doorbell,
+        }
+    }
+
+    fn manners<T: Shape + ?Sized>(&self) -> Manners {
+        Manners {
+            patience: Patience::new(self.strategy, self.spin),
+            fences: self.fences,
+            stretch: match T::DESCRIPTION.shape {
+                SHAPE_FRAMES => STRETCH_BYTES,
+                _ => STRETCH_SLOTS,
+            },
+            unlink_on_drop: self.unlink_on_drop,
+        }
+    }
+
     fn fingerprint<T: Shape + ?Sized>(&self) -> u64 {
         match &self.schema {
             Some(tag) => T::DESCRIPTION.schema(tag),
@@ -249,7 +341,7 @@ impl RingOptions {
         format(
             segment,
             T::DESCRIPTION,
-            self.capacity,
+            self.geometry(),
             self.fingerprint::<T>(),
             self.first_position,
         );
@@ -264,6 +356,7 @@ impl RingOptions {
             other => other?,
         };
         check_magic(&old)?;
+        bury(&old)?;
         if !self.replace {
             return Err(Error::AlreadyExists {
                 name: name.shown().to_owned(),
@@ -278,14 +371,18 @@ impl RingOptions {
         draft.replace()
     }
 
-    fn finish<T: Shape + ?Sized>(&self, segment: Segment, capacity: u64) -> Result<Ring<T>, Error> {
+    fn finish<T: Shape + ?Sized>(
+        &self,
+        segment: Segment,
+        geometry: Geometry,
+    ) -> Result<Ring<T>, Error> {
         if self.prefault {
             segment.prefault()?;
         }
         if self.lock_memory {
             segment.lock_memory()?;
         }
-        Ok(Ring::new(segment, capacity, self.unlink_on_drop))
+        Ok(Ring::new(segment, geometry, self.manners::<T>()))
     }
 }
 

@@ -1,14 +1,19 @@
-//! A role, taken: the lock, the state word, and the look at the peer.
+//! A role, taken: the lock, the state word, the two sleep words, and the look
+//! at the peer.
 
 use core::ptr::NonNull;
+use std::fs;
 use std::process;
 use std::sync::Arc;
 
-use super::{Shared, hold, in_use, now};
+use super::{Fences, Shared, hold, in_use, now};
+use crate::doorbell::{self, Bell, DoorbellKind};
 use crate::error::{Error, Role};
+use crate::ladder::{Patience, WaitStrategy};
 use crate::layout::{CLOSED, CONSUMER_BYTE, Header, PRODUCER_BYTE, RoleState};
+use crate::parker::{Sleeper, Waker};
 use crate::segment::LockFile;
-use crate::sync::{CLOSE, LEFT, PLAIN};
+use crate::sync::{AtomicU32, CLOSE, LEFT, PLAIN};
 
 /// One end's hold on its role. While it lives, nobody else has the role, and
 /// header and data stay mapped.
@@ -17,12 +22,19 @@ pub(crate) struct RoleGuard {
     role: Role,
     /// Of `shared`'s header, at hand for the hot path.
     header: NonNull<Header>,
+    waker: Waker,
+    sleeper: Sleeper,
+    /// What this end sleeps on.
+    own_bell: Bell,
+    /// What the peer sleeps on.
+    peer_bell: Bell,
     /// `None` on the heap, where the pair is made once.
     lock: Option<LockFile>,
     shared: Arc<Shared>,
 }
 
-// SAFETY: the header belongs to `shared`, which may be sent, and is atomics.
+// SAFETY: header and bells belong to `shared`, which may be sent; they are
+// atomics and semaphores.
 unsafe impl Send for RoleGuard {}
 
 impl RoleGuard {
@@ -41,18 +53,31 @@ impl RoleGuard {
         if header.fixed.superseded.load(PLAIN) != 0 || !segment.is_named()? {
             return Err(segment.superseded());
         }
+        let manners = shared.manners;
+        let asymmetric = manners.fences == Fences::Asymmetric;
+        let registered = asymmetric && doorbell::register();
+        open_epoch(state(header, role), registered);
+        let sleeps = manners.patience.strategy == WaitStrategy::Park;
+        let stretch = if asymmetric {
+            manners.stretch
+        } else {
+            u64::MAX
+        };
+        let position = match role {
+            Role::Producer => header.producer.tail.load_own(),
+            Role::Consumer => header.consumer.head.load_own(),
+        };
         let guard = Self {
             role,
             header: NonNull::from(header),
+            waker: Waker::new(registered),
+            sleeper: Sleeper::new(word(header, role), sleeps, stretch, position),
+            own_bell: bell(header, shared.geometry.doorbell, role),
+            peer_bell: bell(header, shared.geometry.doorbell, other(role)),
             lock,
             shared: Arc::clone(shared),
         };
-        let own = guard.own();
-        let epoch = (own.state.load_own() >> 1) + 1;
-        own.pid.store(process::id(), PLAIN);
-        own.since.store(now(), PLAIN);
-        // close -> left: the peer's `Abandoned` ends here.
-        own.state.store(epoch << 1, CLOSE);
+        guard.rouse();
         Ok(guard)
     }
 
@@ -66,61 +91,159 @@ impl RoleGuard {
         &self.shared
     }
 
+    pub(crate) fn patience(&self) -> Patience {
+        self.shared.manners.patience
+    }
+
+    /// After a publish or a release: wakes the peer if it sleeps. Returns the
+    /// peer's hint.
+    #[inline(always)]
+    pub(crate) fn moved(&self) -> bool {
+        self.waker
+            .moved(word(self.header(), other(self.role)), &self.peer_bell)
+    }
+
+    /// After a look that found something, with one's own position.
+    #[inline(always)]
+    pub(crate) fn found(&mut self, position: u64) {
+        if self.sleeper.is_due(position) {
+            self.grant(position);
+        }
+    }
+
+    #[cold]
+    fn grant(&mut self, position: u64) {
+        // SAFETY: `shared` keeps the header alive.
+        let header = unsafe { self.header.as_ref() };
+        // Only advice: a waker that is not registered fences in any case.
+        let registered = state(header, other(self.role)).registered.load(PLAIN) == 1;
+        self.sleeper
+            .grant(word(header, self.role), position, registered);
+    }
+
+    /// Tells the peer whether a ride would help.
+    #[cold]
+    pub(crate) fn hint(&mut self, hint: bool) {
+        // SAFETY: `shared` keeps the header alive.
+        let header = unsafe { self.header.as_ref() };
+        self.sleeper.hint(word(header, self.role), hint);
+    }
+
+    /// Sleeps until the peer moves or leaves, at most until `until`.
+    /// `stirred` is the second look: whether the peer's position has moved.
+    #[cold]
+    pub(crate) fn park(&mut self, position: u64, until: u64, stirred: impl Fn(&Header) -> bool) {
+        // SAFETY: `shared` keeps the header alive.
+        let header = unsafe { self.header.as_ref() };
+        let peer = state(header, other(self.role));
+        // close -> left: a goodbye ends the sleep as well.
+        let stirred = || stirred(header) || peer.state.load(LEFT) & CLOSED != 0;
+        let parks = self.sleeper.parks;
+        let word = word(header, self.role);
+        let rescued = self
+            .sleeper
+            .park(word, &self.own_bell, stirred, until, position);
+        let own = state(header, self.role);
+        if self.sleeper.parks != parks {
+            own.parks.count();
+        }
+        if rescued {
+            self.count_rescue();
+        }
+    }
+
+    /// Counts a wake-up that was lost, unless its waker is stopped or dead.
+    fn count_rescue(&self) {
+        let peer = state(self.header(), other(self.role));
+        if !self.peer_gone() && !is_stopped(peer.pid.load(PLAIN)) {
+            state(self.header(), self.role).rescues.count();
+        }
+    }
+
+    /// The steps of `park` one by one, for an end that sleeps together with
+    /// others: see [`Sleeper::drowse`].
+    pub(crate) fn drowse(&mut self, position: u64) -> bool {
+        // SAFETY: `shared` keeps the header alive.
+        let header = unsafe { self.header.as_ref() };
+        self.sleeper.drowse(word(header, self.role), position)
+    }
+
+    /// See [`Sleeper::shielded`].
+    pub(crate) fn shielded(&mut self, barrier: bool) {
+        self.sleeper.shielded(barrier);
+    }
+
+    /// See [`Sleeper::lie_down`].
+    pub(crate) fn lie_down(&self) {
+        self.sleeper.lie_down(self.own_word());
+    }
+
+    /// This end's sleep word.
+    pub(crate) fn own_word(&self) -> &AtomicU32 {
+        word(self.header(), self.role)
+    }
+
+    /// See [`Sleeper::get_up`]; `slept` if the kernel was asked, `late` if only
+    /// a deadline ended the sleep though there was something to do.
+    pub(crate) fn get_up(&self, slept: bool, late: bool) {
+        let woken = self.sleeper.get_up(self.own_word());
+        if slept {
+            state(self.header(), self.role).parks.count();
+        }
+        if late && !woken {
+            self.count_rescue();
+        }
+    }
+
+    /// Whether many such ends can be waited for at once.
+    pub(crate) fn sleeps_on_futex(&self) -> bool {
+        self.shared.geometry.doorbell == DoorbellKind::Futex
+    }
+
     /// Whether the peer came and closed its end. What it published before is
     /// visible to the caller's next look.
     pub(crate) fn peer_closed(&self) -> bool {
         // close -> left: the peer's last messages are visible after this.
-        self.peer().state.load(LEFT) & CLOSED != 0
+        let state = state(self.header(), other(self.role)).state.load(LEFT);
+        state & CLOSED != 0
     }
 
     /// Whether the peer came and is gone, closed or dead. Makes a syscall. What
     /// it published before is visible to the caller's next look.
     pub(crate) fn peer_gone(&self) -> bool {
+        let peer = other(self.role);
         // close -> left, as above.
-        let state = self.peer().state.load(LEFT);
+        let state = state(self.header(), peer).state.load(LEFT);
         if state & CLOSED != 0 {
             return true;
         }
         // death -> left: the kernel has freed the lock after the last store. A
         // query that fails tells nothing, so the peer counts as alive.
-        let peer = byte(match self.role {
-            Role::Producer => Role::Consumer,
-            Role::Consumer => Role::Producer,
-        });
         let came = state >> 1 > 0;
         let mapped = self.lock.is_some();
-        came && mapped && matches!(self.shared.segment.is_locked(peer), Ok(false))
+        came && mapped && matches!(self.shared.segment.is_locked(byte(peer)), Ok(false))
     }
 
-    fn own(&self) -> &RoleState {
-        match self.role {
-            Role::Producer => &self.header().producer.state,
-            Role::Consumer => &self.header().consumer.state,
-        }
-    }
-
-    fn peer(&self) -> &RoleState {
-        match self.role {
-            Role::Producer => &self.header().consumer.state,
-            Role::Consumer => &self.header().producer.state,
-        }
+    /// Wakes the peer in any case: a predecessor may have died between its
+    /// position and its wake, and the peer may wait for a newcomer.
+    fn rouse(&self) {
+        let word = word(self.header(), other(self.role));
+        self.waker.rouse(word, &self.peer_bell);
     }
 }
 
 impl Drop for RoleGuard {
     fn drop(&mut self) {
-        let state = self.own().state.load_own();
+        let own = state(self.header(), self.role);
         // close -> left: everything published is visible before the goodbye.
-        self.own().state.store(state | CLOSED, CLOSE);
-        if self.shared.unlink_on_drop {
+        own.state.store(own.state.load_own() | CLOSED, CLOSE);
+        self.rouse();
+        if self.shared.manners.unlink_on_drop {
             let segment = &self.shared.segment;
             // The other end may be there still, or the name be another's by
             // now: then it is not ours to remove.
-            if self
-                .lock
-                .as_ref()
-                .is_some_and(|lock| hold(segment, lock).is_ok())
-            {
+            let ours = |lock: &LockFile| hold(segment, lock).is_ok();
+            if self.lock.as_ref().is_some_and(ours) {
                 self.header().fixed.superseded.store(1, PLAIN);
                 let _ = segment.unlink();
             }
@@ -128,9 +251,57 @@ impl Drop for RoleGuard {
     }
 }
 
+/// The bell that the end with this role sleeps on.
+pub(super) fn bell(header: &Header, kind: DoorbellKind, role: Role) -> Bell {
+    let semaphore = match role {
+        Role::Producer => &header.sleep.producer_semaphore,
+        Role::Consumer => &header.sleep.consumer_semaphore,
+    };
+    Bell::new(kind, semaphore, &state(header, other(role)).wakes)
+}
+
+fn open_epoch(own: &RoleState, registered: bool) {
+    own.pid.store(process::id(), PLAIN);
+    own.since.store(now(), PLAIN);
+    own.registered.store(registered.into(), PLAIN);
+    let epoch = (own.state.load_own() >> 1) + 1;
+    // close -> left: the peer's `Abandoned` ends here.
+    own.state.store(epoch << 1, CLOSE);
+}
+
+/// Whether a process is stopped (SIGSTOP, a debugger): it may be on its way to
+/// a wake for as long as it likes.
+fn is_stopped(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat.rsplit_once(") ").map(|(_, rest)| rest.as_bytes()[0]);
+    matches!(state, Some(b'T' | b't'))
+}
+
+fn state(header: &Header, role: Role) -> &RoleState {
+    match role {
+        Role::Producer => &header.producer.state,
+        Role::Consumer => &header.consumer.state,
+    }
+}
+
+#[inline(always)]
+fn word(header: &Header, role: Role) -> &AtomicU32 {
+    match role {
+        Role::Producer => &header.sleep.producer,
+        Role::Consumer => &header.sleep.consumer,
+    }
+}
+
 fn byte(role: Role) -> u64 {
     match role {
         Role::Producer => PRODUCER_BYTE,
         Role::Consumer => CONSUMER_BYTE,
+    }
+}
+
+fn other(role: Role) -> Role {
+    match role {
+        Role::Producer => Role::Consumer,
+        Role::Consumer => Role::Producer,
     }
 }

@@ -8,7 +8,7 @@ use super::{before_lap_end, rides, words};
 use crate::consumer::Consumer;
 use crate::cursor::RIDE_WORDS;
 use crate::error::PopError;
-use crate::parker::{Deadline, within};
+use crate::ladder::Timeout;
 use crate::ring::Record;
 
 /// Records. See [`Consumer<[u8]>`](#impl-Consumer<[u8]>) for frames.
@@ -68,13 +68,13 @@ impl<T: Record> Consumer<T> {
     ///
     /// As [`try_pop`](Self::try_pop) if there is a record; otherwise may sleep.
     pub fn pop_timeout(&mut self, timeout: Duration) -> Result<T, PopError> {
-        self.pop_until(within(timeout))
+        self.pop_until(Some(timeout))
     }
 
     #[inline]
-    fn pop_until(&mut self, deadline: Deadline) -> Result<T, PopError> {
+    fn pop_until(&mut self, timeout: Timeout) -> Result<T, PopError> {
         match self.try_pop() {
-            Err(PopError::Empty) => self.wait(deadline, Self::try_pop),
+            Err(PopError::Empty) => self.wait(timeout, Self::try_pop),
             other => other,
         }
     }
@@ -141,11 +141,11 @@ impl<T: Record> Consumer<T> {
         values: &mut [T],
         timeout: Duration,
     ) -> Result<usize, PopError> {
-        self.pop_slice_until(values, within(timeout))
+        self.pop_slice_until(values, Some(timeout))
     }
 
-    fn pop_slice_until(&mut self, values: &mut [T], deadline: Deadline) -> Result<usize, PopError> {
-        self.wait(deadline, |consumer| consumer.try_pop_slice(values))
+    fn pop_slice_until(&mut self, values: &mut [T], timeout: Timeout) -> Result<usize, PopError> {
+        self.wait(timeout, |consumer| consumer.try_pop_slice(values))
     }
 
     /// Borrows the next record where it lies, if there is one now.
@@ -221,7 +221,7 @@ impl<T: Record> Consumer<T> {
     ///
     /// As [`try_peek`](Self::try_peek) if there is a record; otherwise may sleep.
     pub fn peek_timeout(&mut self, timeout: Duration) -> Result<Peek<'_, T>, PopError> {
-        self.wait(within(timeout), Self::find)?;
+        self.wait(Some(timeout), Self::find)?;
         Ok(Peek { consumer: self })
     }
 

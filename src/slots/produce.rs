@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{before_lap_end, rides, words};
 use crate::cursor::RIDE_WORDS;
 use crate::error::{ClaimError, PushError};
-use crate::parker::{Deadline, within};
+use crate::ladder::Timeout;
 use crate::producer::Producer;
 use crate::ring::Record;
 
@@ -62,13 +62,13 @@ impl<T: Record> Producer<T> {
     ///
     /// As [`try_push`](Self::try_push) if there is room; otherwise may sleep.
     pub fn push_timeout(&mut self, value: T, timeout: Duration) -> Result<(), PushError<T>> {
-        self.push_until(value, within(timeout))
+        self.push_until(value, Some(timeout))
     }
 
     #[inline]
-    fn push_until(&mut self, value: T, deadline: Deadline) -> Result<(), PushError<T>> {
+    fn push_until(&mut self, value: T, timeout: Timeout) -> Result<(), PushError<T>> {
         match self.try_push(value) {
-            Err(PushError::Full(value)) => match self.wait(1, deadline) {
+            Err(PushError::Full(value)) => match self.wait(1, timeout) {
                 Ok(()) => self.try_push(value),
                 Err(reason) => Err(refuse(value, reason)),
             },
@@ -139,12 +139,12 @@ impl<T: Record> Producer<T> {
         values: &[T],
         timeout: Duration,
     ) -> Result<usize, ClaimError> {
-        self.push_slice_until(values, within(timeout))
+        self.push_slice_until(values, Some(timeout))
     }
 
-    fn push_slice_until(&mut self, values: &[T], deadline: Deadline) -> Result<usize, ClaimError> {
+    fn push_slice_until(&mut self, values: &[T], timeout: Timeout) -> Result<usize, ClaimError> {
         if !values.is_empty() {
-            self.wait(1, deadline)?;
+            self.wait(1, timeout)?;
         }
         self.try_push_slice(values)
     }
@@ -221,7 +221,7 @@ impl<T: Record> Producer<T> {
     ///
     /// As [`try_claim`](Self::try_claim) if there is room; otherwise may sleep.
     pub fn claim_timeout(&mut self, timeout: Duration) -> Result<Claim<'_, T>, ClaimError> {
-        self.wait(1, within(timeout))?;
+        self.wait(1, Some(timeout))?;
         Ok(Claim { producer: self })
     }
 
@@ -254,15 +254,13 @@ impl<T: Record> Producer<T> {
         })
     }
 
-    /// Slots that can be written now, after a look for as many as wanted.
+    /// Slots that can be written now, after a look if fewer than `wanted` are
+    /// known of; at least one.
     fn room_for(&mut self, wanted: usize) -> Result<usize, ClaimError> {
-        let head = &self.role.header().consumer.head;
-        // A poisoned cursor has no room, and `room` below says so.
-        let room = self.cursor.room(wanted as u64, head).unwrap_or(0);
-        if room > 0 {
-            return Ok(room as usize);
+        match self.cursor.room(wanted as u64) {
+            Some(room) => Ok(room as usize),
+            None => self.look(1).map(|room| room as usize),
         }
-        self.room(1).map(|room| room as usize)
     }
 
     /// The address of the slot `ahead` of the next one.

@@ -1,0 +1,75 @@
+//! Loom explores `src/parker.rs`, the very file that is shipped: no wake-up is
+//! lost, whoever sleeps, wakes, leaves or dies.
+//!
+//! A lost wake-up shows as a deadlock: in a model nobody is rescued by a
+//! deadline, unless its list says so. As for `cursor.rs`, every fence is left
+//! out in turn, wrong steps are put in by hand, and all of these mutants must
+//! die.
+//!
+//! Limits. Loom has no `membarrier`: here it is a full fence on both sides,
+//! which is what it amounts to; `store_buffer` spells out what it does. All
+//! models stop at three preemptions, those with deaths at two.
+
+#[allow(dead_code, reason = "shared with the other models")]
+mod harness;
+mod kernel;
+#[allow(dead_code, reason = "hints do not sleep")]
+#[path = "../src/parker.rs"]
+mod parker;
+#[allow(dead_code, unused_imports, reason = "shared with the other models")]
+mod sleep_word;
+mod sleepers;
+mod store_buffer;
+#[allow(dead_code, unused_imports, reason = "shared with the other models")]
+mod sync;
+
+use std::process::ExitCode;
+
+use crate::harness::model::Model;
+use crate::harness::runner::{Check, run};
+use crate::harness::sites::Source;
+use crate::harness::{mutants as by_hand, sites};
+use crate::sleepers::{SHIPPED, Steps, deaths, models, mutants};
+
+const SOURCE: Source = Source {
+    file: "src/parker.rs",
+    text: include_str!("../src/parker.rs"),
+    edges: sync::EDGES,
+    sites: &[
+        "Sleeper::lie_down: fence PARK (SeqCst)",
+        "Waker::moved_fenced: fence WAKE (SeqCst)",
+        "Waker::rouse: fence WAKE (SeqCst)",
+    ],
+};
+
+/// For mutants: cheap, and enough for each of them.
+const PREEMPTIONS: usize = 1;
+
+fn main() -> ExitCode {
+    let all: Vec<&'static Model<Steps>> = models::MODELS.iter().chain(deaths::MODELS).collect();
+    let mut checks = Vec::new();
+    for &model in &all {
+        checks.push(Check::new(model.name, move || model.verify(&SHIPPED)));
+    }
+    let judged = all.clone();
+    checks.push(Check::new("every_fence_is_needed", move || {
+        sites::judge(&SOURCE, &judged, &SHIPPED, PREEMPTIONS)
+    }));
+    checks.push(Check::new("mutants_of_sleep_made_by_hand_die", move || {
+        by_hand::judge(mutants::MUTANTS, &all, &SHIPPED, PREEMPTIONS)
+    }));
+    let buffered: Vec<_> = store_buffer::models::MODELS.iter().collect();
+    for &model in &buffered {
+        checks.push(Check::new(model.name, move || {
+            model.verify(&store_buffer::SHIPPED)
+        }));
+    }
+    checks.push(Check::new(
+        "mutants_of_the_barrier_made_by_hand_die",
+        move || {
+            let mutants = store_buffer::mutants::MUTANTS;
+            by_hand::judge(mutants, &buffered, &store_buffer::SHIPPED, PREEMPTIONS + 1)
+        },
+    ));
+    run(checks)
+}

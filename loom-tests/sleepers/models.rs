@@ -1,0 +1,116 @@
+//! The models of sleeping: both ends may have to wait for each other, and in
+//! most of them no goodbye comes that would end a sleep whose wake was lost.
+
+use std::rc::Rc;
+
+use super::First::{self, Reader, Writer};
+use super::Form::{self, Awake, Symmetric};
+use super::{Consumer, Producer, Ring, Steps, work};
+use crate::harness::model::{Model, Scenario};
+use crate::harness::reached::State::{
+    self, Abandoned, Empty, Full, Granted, Interrupted, Late, Slept, Unblocked,
+};
+use crate::parker::Rest;
+
+/// Some messages through a ring of some slots.
+struct Talk {
+    capacity: usize,
+    count: u64,
+    form: Form,
+    first: First,
+    batch: bool,
+    /// How the first sleeps end.
+    ends: &'static [Option<Rest>],
+    /// Whether the producer says goodbye and the consumer waits for it.
+    close: bool,
+}
+
+impl Scenario<Steps> for Talk {
+    fn run(&'static self, steps: &'static Steps) {
+        let ring = Ring::new(self.capacity, self.form, self.ends, steps);
+        let given: Vec<u64> = (1..=self.count).collect();
+        let values = given.clone();
+        let (writing, reading) = (Rc::clone(&ring), ring);
+        let write = move || {
+            let mut producer = Producer::take(&writing, steps, self.form);
+            producer.push(&values, self.batch);
+            if self.close {
+                producer.close();
+            }
+        };
+        let read = move || {
+            let mut consumer = Consumer::take(&reading, steps, self.form);
+            let mut taken: Vec<u64> = Vec::new();
+            while self.close || (taken.len() as u64) < self.count {
+                let Some(value) = consumer.pop() else { break };
+                taken.push(value);
+            }
+            taken
+        };
+        let ((), taken) = work(self.first, write, read);
+        assert!(taken == given, "taken {taken:?}, given {given:?}");
+    }
+}
+
+const TALK: Talk = Talk {
+    capacity: 1,
+    count: 2,
+    form: Symmetric,
+    first: Writer,
+    batch: false,
+    ends: &[],
+    close: false,
+};
+
+const ENDED: Option<Rest> = Some(Rest::Ended);
+const TIMED_OUT: Option<Rest> = Some(Rest::TimedOut);
+
+macro_rules! talks {
+    ($($name:literal, $preemptions:literal, $floor:literal, $states:expr => { $($field:ident: $value:expr),* $(,)? })*) => {
+        pub(crate) const MODELS: &[Model<Steps>] = &[$(Model {
+            name: $name,
+            preemptions: Some($preemptions),
+            floor: $floor,
+            states: $states,
+            scenario: &Talk { $($field: $value,)* ..TALK },
+            ..Model::EMPTY
+        }),*];
+    };
+}
+
+const TIGHT: &[State] = &[Full, Empty, Slept, Unblocked];
+
+talks! {
+    "sleepers_of_one", 3, 39_000, TIGHT => {}
+    "sleepers_of_one_reader_first", 3, 54_000, TIGHT => { first: Reader }
+    "sleepers_of_one_three_messages", 2, 12_000, TIGHT => { count: 3 }
+    "sleepers_of_two", 2, 16_000, TIGHT => { capacity: 2, count: 3 }
+    "sleepers_of_two_reader_first", 2, 24_000, TIGHT => { capacity: 2, count: 3, first: Reader }
+    "sleepers_in_batches", 2, 18_000, TIGHT => { capacity: 2, count: 4, batch: true }
+    "awake_of_one", 3, 16_000, &[Full, Empty, Slept, Unblocked, Granted] => { form: Awake }
+    "awake_of_one_reader_first", 3, 29_000, &[Full, Empty, Slept, Unblocked, Granted] => {
+        form: Awake, first: Reader,
+    }
+    "awake_of_two", 2, 5_200, &[Full, Empty, Slept, Granted] => {
+        form: Awake, capacity: 2, count: 3,
+    }
+    "sleep_ends_for_no_reason", 2, 11_000, &[Full, Empty, Slept, Interrupted] => {
+        ends: &[ENDED, None, ENDED],
+    }
+    "sleep_ends_by_its_deadline", 2, 15_000, &[Full, Empty, Slept, Interrupted] => {
+        ends: &[TIMED_OUT, None, TIMED_OUT],
+    }
+    "sleep_ends_by_two_deadlines", 3, 0, &[Empty, Interrupted, Late] => {
+        capacity: 2, count: 1, ends: &[TIMED_OUT, TIMED_OUT],
+    }
+    "goodbye_to_a_sleeper", 3, 5_500, &[Empty, Slept, Abandoned] => {
+        capacity: 2, count: 1, close: true,
+    }
+    "goodbye_to_a_sleeper_reader_first", 3, 10_000, &[Empty, Slept, Abandoned] => {
+        capacity: 2, count: 1, close: true, first: Reader,
+    }
+    "goodbye_after_a_wait_for_room", 3, 77_000, &[Full, Empty, Slept, Abandoned] => { close: true }
+    "goodbye_to_one_who_was_awake", 3, 17_000, &[Empty, Slept, Granted, Abandoned] => {
+        capacity: 2, close: true, form: Awake,
+    }
+}

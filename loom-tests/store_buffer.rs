@@ -1,0 +1,89 @@
+//! What loom cannot know: a processor that loads ahead of its own stores, and
+//! the barrier that makes up for it.
+//!
+//! `src/parker.rs` once more, on words that spell the store buffer out. The
+//! waker's stores go into a queue, from which a thread of its own moves them
+//! to memory, one by one and whenever it likes; the waker alone sees them
+//! before. A fence empties the queue, and so does a read-modify-write, a call
+//! of the kernel, a death, and the sleeper's `membarrier` if the waker's
+//! process is registered for it. That is TSO, the memory model of x86-64; the
+//! same barrier orders weaker machines. The sleeper's own stores to its word
+//! are swaps, and so it needs no queue.
+
+pub(crate) mod models;
+pub(crate) mod mutants;
+#[path = "../src/parker.rs"]
+#[allow(
+    dead_code,
+    clippy::duplicate_mod,
+    reason = "the same file on other words; hints do not sleep"
+)]
+mod parker;
+mod sync;
+
+use self::parker::{Doorbell, PARKED, Rest, Sleeper, Waker};
+use self::sync::{AtomicU32, AtomicU64, Machine, WAKE, WORD, fence};
+use crate::harness::reached::{State, reach};
+
+/// The steps that a mutant may replace.
+pub(crate) struct Steps {
+    /// The waker of a process that barriers reach, or do not reach.
+    waker: fn(bool) -> Waker,
+    moved: fn(&Waker, &AtomicU32, &Kernel),
+    take: fn(&Waker, &AtomicU32, &Kernel),
+    park: fn(&mut Sleeper, &AtomicU32, &Kernel, &dyn Fn() -> bool, u64) -> bool,
+    barrier: fn(&Kernel),
+    /// Whether a fence empties the queue.
+    fences: bool,
+}
+
+/// What the crate does.
+pub(crate) static SHIPPED: Steps = Steps::SHIPPED;
+
+impl Steps {
+    const SHIPPED: Self = Self {
+        waker: Waker::new,
+        moved: |waker, word, kernel| {
+            waker.moved(word, kernel);
+        },
+        take: |waker, word, kernel| waker.rouse(word, kernel),
+        park: |sleeper, word, kernel, stirred, position| {
+            sleeper.park(word, kernel, stirred, u64::MAX, position)
+        },
+        barrier: |_| Machine::barrier(),
+        fences: true,
+    };
+}
+
+/// The kernel as one sleeper sees it.
+pub(crate) struct Kernel {
+    steps: &'static Steps,
+    /// How many owners the sleep word had before this one.
+    generation: usize,
+}
+
+impl Doorbell for Kernel {
+    fn drain(&self) {}
+
+    fn wait(&self, word: &AtomicU32, _until: u64) -> Rest {
+        if Machine::sleep_while(word, PARKED) {
+            reach(State::Slept);
+        } else {
+            reach(State::Unblocked);
+        }
+        Rest::Ended
+    }
+
+    fn wake(&self, _word: &AtomicU32) {
+        Machine::wake();
+    }
+
+    fn barrier(&self) -> bool {
+        (self.steps.barrier)(self);
+        true
+    }
+
+    fn now(&self) -> u64 {
+        0
+    }
+}

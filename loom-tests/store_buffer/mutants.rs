@@ -1,0 +1,69 @@
+//! The ingredients of the fence-free publish, left out one by one.
+
+use super::{
+    AtomicU32, Doorbell, Kernel, Machine, PARKED, Sleeper, Steps, WAKE, WORD, Waker, fence,
+};
+use crate::harness::mutants::Mutant;
+
+const SHIPPED: Steps = Steps::SHIPPED;
+
+macro_rules! mutants {
+    ($($name:literal: $step:ident = $wrong:expr;)*) => {
+        pub(crate) static MUTANTS: &[Mutant<Steps>] = &[$(Mutant {
+            name: $name,
+            step: stringify!($step),
+            steps: Steps { $step: $wrong, ..SHIPPED },
+        }),*];
+    };
+}
+
+mutants! {
+    "no membarrier": barrier = |_| ();
+    "no membarrier of a new owner": barrier = none_of_successors;
+    "membarrier before DROWSY": park = barrier_first;
+    "waker out of reach believes AWAKE": waker = |_| Waker::new(true);
+    "no fence of the waker": fences = false;
+    "no second look": park = blind;
+    "waker leaves the word alone": moved = word_unchanged;
+    "role taken without a wake": take = |_, _, _| ();
+}
+
+fn none_of_successors(kernel: &Kernel) {
+    if kernel.generation == 0 {
+        Machine::barrier();
+    }
+}
+
+fn barrier_first(
+    sleeper: &mut Sleeper,
+    word: &AtomicU32,
+    kernel: &Kernel,
+    stirred: &dyn Fn() -> bool,
+    position: u64,
+) -> bool {
+    kernel.barrier();
+    sleeper.drowse(word, position);
+    sleeper.lie_down(word);
+    if !stirred() {
+        kernel.wait(word, u64::MAX);
+    }
+    sleeper.get_up(word);
+    false
+}
+
+fn blind(
+    sleeper: &mut Sleeper,
+    word: &AtomicU32,
+    kernel: &Kernel,
+    _stirred: &dyn Fn() -> bool,
+    position: u64,
+) -> bool {
+    sleeper.park(word, kernel, || false, u64::MAX, position)
+}
+
+fn word_unchanged(_waker: &Waker, word: &AtomicU32, kernel: &Kernel) {
+    fence(WAKE);
+    if word.load(WORD) == PARKED {
+        kernel.wake(word);
+    }
+}

@@ -1,0 +1,3 @@
+//! Ways around the ring, one file each.
+
+pub(crate) mod select;

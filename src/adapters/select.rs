@@ -1,0 +1,358 @@
+//! Waiting for the first of many rings.
+
+use core::fmt;
+use std::error;
+use std::io;
+use std::time::Duration;
+
+use crate::consumer::Consumer;
+use crate::doorbell::{self, MOST_WORDS, now, wait_any};
+use crate::error::{ClaimError, PopError};
+use crate::ladder::{Ladder, Step};
+use crate::parker::{Rest, UNDER_WAY, UNPROTECTED};
+use crate::producer::Producer;
+use crate::ring::{Record, RoleGuard, Shape};
+use crate::sync::AtomicU32;
+
+/// Waits for the first of up to 127 ends of rings that has something to do,
+/// with one sleep in the kernel (`futex_waitv`, Linux 5.16).
+///
+/// Fair: of several ends that are ready, the one after the last answer comes
+/// first.
+///
+/// ```
+/// use quoit::{RingOptions, Select, Selected};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (mut ticks_in, mut ticks) = RingOptions::new(8).heap::<u64>()?;
+/// let (_log_in, mut log) = RingOptions::new(64).heap::<[u8]>()?;
+/// ticks_in.try_push(7)?;
+///
+/// let mut select = Select::new();
+/// match select.wait(&mut [ticks.end(), log.end()], None)? {
+///     Selected::Ready(0) => assert_eq!(ticks.try_pop()?, 7),
+///     Selected::Ready(_) => unreachable!("nobody has logged anything"),
+///     Selected::Gone(index) => println!("ring {index} has lost its producer"),
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Default)]
+pub struct Select {
+    /// Which end is asked first.
+    next: usize,
+}
+
+/// What [`Select::wait`] found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Selected {
+    /// The end at this index has a message, or room.
+    Ready(usize),
+    /// The peer of the end at this index has left or died, and the end has
+    /// neither messages nor room. It is so at once the next time, too: leave
+    /// the end out until a new peer is expected.
+    Gone(usize),
+}
+
+/// Why [`Select::wait`] has no answer.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum SelectError {
+    /// No end had anything to do in time.
+    TimedOut,
+    /// No ends were given: nothing would ever happen.
+    NoEnds,
+    /// More ends were given than one call can wait for.
+    TooManyEnds {
+        /// How many were given.
+        given: usize,
+    },
+    /// The end at this index sleeps on a semaphore: only rings with
+    /// [`DoorbellKind::Futex`](crate::DoorbellKind::Futex) can be waited for
+    /// together.
+    NotAFutex {
+        /// The end's index.
+        index: usize,
+    },
+    /// The system cannot wait for many words; Linux can from 5.16 on.
+    Unsupported(io::Error),
+}
+
+impl fmt::Display for SelectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TimedOut => f.write_str("no ring had anything to do in time"),
+            Self::NoEnds => f.write_str("select was given no rings; give it at least one"),
+            Self::TooManyEnds { given } => write!(
+                f,
+                "select was given {given} rings; it can wait for {} at once",
+                Select::MOST_ENDS
+            ),
+            Self::NotAFutex { index } => write!(
+                f,
+                "ring {index} sleeps on a semaphore; create it with DoorbellKind::Futex \
+                 to wait for it together with others"
+            ),
+            Self::Unsupported(source) => write!(
+                f,
+                "this kernel cannot wait for many rings ({source}); Linux 5.16 can"
+            ),
+        }
+    }
+}
+
+impl error::Error for SelectError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Unsupported(source) => Some(source),
+            _ => None,
+        }
+    }
+}
+
+impl From<SelectError> for io::Error {
+    fn from(error: SelectError) -> Self {
+        let kind = match &error {
+            SelectError::TimedOut => io::ErrorKind::TimedOut,
+            SelectError::Unsupported(_) => io::ErrorKind::Unsupported,
+            _ => io::ErrorKind::InvalidInput,
+        };
+        Self::new(kind, error)
+    }
+}
+
+/// One end of a ring, borrowed for a [`Select`]: what is waited for.
+pub struct End<'a> {
+    end: &'a mut dyn Sleeping,
+    /// Units of room; ignored by consumers.
+    wanted: u64,
+}
+
+impl fmt::Debug for End<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("End").finish_non_exhaustive()
+    }
+}
+
+/// An end as select sees it.
+trait Sleeping {
+    /// `None` if there is nothing to do yet, else whether the peer is gone.
+    fn poll(&mut self, wanted: u64) -> Option<bool>;
+    /// The second look.
+    fn stirred(&self, wanted: u64) -> bool;
+    fn position(&self) -> u64;
+    fn role(&mut self) -> &mut RoleGuard;
+    fn word(&self) -> &AtomicU32;
+}
+
+impl<T: ?Sized> Sleeping for Consumer<T> {
+    fn poll(&mut self, _wanted: u64) -> Option<bool> {
+        if self.cursor.seen() > 0 {
+            return Some(false);
+        }
+        match self.look() {
+            Err(PopError::Empty) => None,
+            Err(PopError::Abandoned) => Some(true),
+            _ => Some(false), // a message, or an error for the next call to tell
+        }
+    }
+
+    fn stirred(&self, _wanted: u64) -> bool {
+        self.stirred()
+    }
+
+    fn position(&self) -> u64 {
+        self.position()
+    }
+
+    fn role(&mut self) -> &mut RoleGuard {
+        &mut self.role
+    }
+
+    fn word(&self) -> &AtomicU32 {
+        self.role.own_word()
+    }
+}
+
+impl<T: ?Sized> Sleeping for Producer<T> {
+    fn poll(&mut self, wanted: u64) -> Option<bool> {
+        match self.room(wanted) {
+            Err(ClaimError::Full) => None,
+            Err(ClaimError::Abandoned) => Some(true),
+            _ => Some(false), // room, or an error for the next call to tell
+        }
+    }
+
+    fn stirred(&self, wanted: u64) -> bool {
+        self.stirred(wanted)
+    }
+
+    fn position(&self) -> u64 {
+        self.position()
+    }
+
+    fn role(&mut self) -> &mut RoleGuard {
+        &mut self.role
+    }
+
+    fn word(&self) -> &AtomicU32 {
+        self.role.own_word()
+    }
+}
+
+impl<T: Shape + ?Sized> Consumer<T> {
+    /// This end, to wait for messages together with other rings.
+    pub fn end(&mut self) -> End<'_> {
+        End {
+            end: self,
+            wanted: 1,
+        }
+    }
+}
+
+impl<T: Record> Producer<T> {
+    /// This end, to wait for room for one record together with other rings.
+    pub fn end(&mut self) -> End<'_> {
+        End {
+            end: self,
+            wanted: 1,
+        }
+    }
+}
+
+impl Producer<[u8]> {
+    /// This end, to wait for room for a frame of `len` bytes together with
+    /// other rings. A frame that is too long is ready at once: the push says
+    /// why.
+    pub fn end(&mut self, len: usize) -> End<'_> {
+        let wanted = self.units(len);
+        End { end: self, wanted }
+    }
+}
+
+impl Select {
+    /// How many ends can be waited for at once.
+    pub const MOST_ENDS: usize = MOST_WORDS - 1;
+
+    /// A fresh turn: the first end comes first.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Waits until one of `ends` has a message or room, or has lost its peer,
+    /// at most so long; `None` is as long as it takes.
+    ///
+    /// Waits as the first end was told to ([`RingOptions::wait`] and
+    /// [`spin`](crate::RingOptions::spin)).
+    ///
+    /// # Errors
+    ///
+    /// [`SelectError::TimedOut`], or what is wrong with `ends` or the kernel.
+    ///
+    /// # Real-time
+    ///
+    /// No allocation; may sleep, unless one of the ends is ready. Linear in
+    /// the ends.
+    ///
+    /// [`RingOptions::wait`]: crate::RingOptions::wait
+    pub fn wait(
+        &mut self,
+        ends: &mut [End<'_>],
+        timeout: Option<Duration>,
+    ) -> Result<Selected, SelectError> {
+        let count = ends.len();
+        if count > Self::MOST_ENDS {
+            return Err(SelectError::TooManyEnds { given: count });
+        }
+        let is_other = |end: &mut End<'_>| !end.end.role().sleeps_on_futex();
+        if let Some(index) = ends.iter_mut().position(is_other) {
+            return Err(SelectError::NotAFutex { index });
+        }
+        let Some(first) = ends.first_mut() else {
+            return Err(SelectError::NoEnds);
+        };
+        let mut ladder = Ladder::new(first.end.role().patience(), timeout);
+        loop {
+            for step in 0..count {
+                let index = (self.next + step) % count;
+                let end = &mut ends[index];
+                if let Some(gone) = end.end.poll(end.wanted) {
+                    return Ok(self.answer(index, gone));
+                }
+            }
+            match ladder.step() {
+                Step::Again => {}
+                Step::Park(until) => park(ends, until).map_err(SelectError::Unsupported)?,
+                Step::Look => {
+                    let gone = |end: &mut End<'_>| end.end.role().peer_gone();
+                    if let Some(index) = ends.iter_mut().position(gone) {
+                        // What it left behind comes first.
+                        let end = &mut ends[index];
+                        let gone = end.end.poll(end.wanted) != Some(false);
+                        return Ok(self.answer(index, gone));
+                    }
+                }
+                Step::TimedOut => return Err(SelectError::TimedOut),
+            }
+        }
+    }
+
+    fn answer(&mut self, index: usize, gone: bool) -> Selected {
+        self.next = index + 1;
+        if gone {
+            Selected::Gone(index)
+        } else {
+            Selected::Ready(index)
+        }
+    }
+}
+
+/// Sleeps until a peer of one of `ends` moves or leaves. The steps are those of
+/// [`Sleeper::park`](crate::parker::Sleeper::park), each for all ends, with one
+/// barrier and one sleep.
+fn park(ends: &mut [End<'_>], until: u64) -> io::Result<()> {
+    let mut barrier_due = false;
+    for End { end, .. } in &mut *ends {
+        let position = end.position();
+        barrier_due |= end.role().drowse(position);
+    }
+    let mut until = until;
+    let mut protected = true;
+    if barrier_due {
+        protected = doorbell::barrier();
+        for End { end, .. } in &mut *ends {
+            end.role().shielded(protected);
+        }
+        if !protected {
+            until = until.min(now() + UNPROTECTED);
+        }
+    }
+    for End { end, .. } in &mut *ends {
+        end.role().lie_down();
+    }
+    let stirred = |end: &End<'_>| end.end.stirred(end.wanted);
+    let mut rest = Ok(Rest::Ended);
+    let slept = !ends.iter().any(stirred);
+    let mut late = false;
+    if slept {
+        rest = sleep(ends, until);
+        if matches!(rest, Ok(Rest::TimedOut)) && protected && ends.iter().any(stirred) {
+            // A waker may be on its way between position and word.
+            rest = sleep(ends, now() + UNDER_WAY);
+            late = matches!(rest, Ok(Rest::TimedOut));
+        }
+    }
+    for end in ends {
+        let late = late && end.end.stirred(end.wanted);
+        end.end.role().get_up(slept, late);
+    }
+    rest.map(drop)
+}
+
+fn sleep(ends: &[End<'_>], until: u64) -> io::Result<Rest> {
+    let mut words = [ends[0].end.word(); MOST_WORDS];
+    for (word, end) in words.iter_mut().zip(ends) {
+        *word = end.end.word();
+    }
+    wait_any(&words[..ends.len()], until)
+}

@@ -1,0 +1,133 @@
+//! The way down while waiting: spin, yield, park.
+
+use std::time::Duration;
+
+use crossbeam_utils::Backoff;
+
+use crate::doorbell::now;
+use crate::sync::spin_loop;
+
+/// How an end of a ring waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum WaitStrategy {
+    /// Spins, and never gives the processor away: for an end that has one to
+    /// itself. Makes no syscall but a look at the peer ten times a second.
+    Spin,
+    /// Spins for the budget, then yields the processor between looks.
+    Yield,
+    /// Spins for the budget, yields a few times, then sleeps in the kernel until
+    /// it is woken.
+    #[default]
+    Park,
+}
+
+/// How a process waits at its end of a ring.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    pub(crate) strategy: WaitStrategy,
+    /// Nanoseconds of spinning before anything else.
+    pub(crate) spin: u64,
+}
+
+impl Patience {
+    pub(crate) fn new(strategy: WaitStrategy, spin: Duration) -> Self {
+        let spin = match strategy {
+            WaitStrategy::Spin => u64::MAX,
+            _ => u64::try_from(spin.as_nanos()).unwrap_or(u64::MAX),
+        };
+        Self { strategy, spin }
+    }
+}
+
+/// How long to wait at most; `None` is as long as it takes.
+pub(crate) type Timeout = Option<Duration>;
+
+/// How often a waiting end looks whether its peer still lives.
+const LOOK: u64 = 100_000_000;
+/// Spins between two looks at the clock.
+const SPINS: u32 = 32;
+
+/// One wait's way down the ladder. The clock is not read before a few spins
+/// have passed: a reply that is under way should not wait for that.
+#[derive(Debug)]
+pub(crate) struct Ladder {
+    patience: Patience,
+    timeout: Timeout,
+    spins: u32,
+    backoff: Backoff,
+    times: Option<Times>,
+}
+
+#[derive(Debug)]
+struct Times {
+    spin_until: u64,
+    next_look: u64,
+    deadline: u64,
+}
+
+/// What the waiting end does next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Try again.
+    Again,
+    /// Sleep, at most until then, and try again.
+    Park(u64),
+    /// See whether the peer still lives, then try again.
+    Look,
+    /// Give up.
+    TimedOut,
+}
+
+impl Ladder {
+    pub(crate) fn new(patience: Patience, timeout: Timeout) -> Self {
+        Self {
+            patience,
+            timeout,
+            spins: 0,
+            backoff: Backoff::new(),
+            times: None,
+        }
+    }
+
+    /// Passes some time, or says how to.
+    #[inline]
+    pub(crate) fn step(&mut self) -> Step {
+        self.spins = self.spins.wrapping_add(1);
+        if self.spins % SPINS != 0 && self.patience.spin > 0 {
+            spin_loop();
+            return Step::Again;
+        }
+        self.step_by_clock(now())
+    }
+
+    fn step_by_clock(&mut self, now: u64) -> Step {
+        let times = self.times.get_or_insert_with(|| Times {
+            spin_until: now.saturating_add(self.patience.spin),
+            next_look: now + LOOK,
+            deadline: self.timeout.map_or(u64::MAX, |timeout| {
+                let nanos = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
+                now.saturating_add(nanos)
+            }),
+        });
+        if now >= times.deadline {
+            return Step::TimedOut;
+        }
+        if now >= times.next_look {
+            times.next_look = now + LOOK;
+            return Step::Look;
+        }
+        if now < times.spin_until {
+            return Step::Again;
+        }
+        let sleepy = self.patience.spin == 0 || self.backoff.is_completed();
+        match self.patience.strategy {
+            WaitStrategy::Spin => {}
+            WaitStrategy::Park if sleepy => {
+                return Step::Park(times.deadline.min(times.next_look));
+            }
+            WaitStrategy::Yield | WaitStrategy::Park => self.backoff.snooze(),
+        }
+        Step::Again
+    }
+}

@@ -1,0 +1,494 @@
+//! The examples as their users run them: real processes, killed and started
+//! again, interrupted, in a pipe and on a terminal.
+//!
+//! `cargo test` builds them; `cargo test --test examples` alone does not.
+
+mod common;
+
+use std::env;
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::fd::{FromRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::process::{self, Command, Stdio};
+use std::ptr::null_mut;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::PATIENCE;
+use common::names::RingName;
+use common::segment_file::{HEAD, SegmentFile, TAIL};
+
+/// A running example. Killed and reaped when the test is over, however it ends.
+struct Example(process::Child);
+
+/// How an example has ended.
+#[derive(Debug)]
+struct Ended {
+    code: Option<i32>,
+    output: String,
+    errors: String,
+}
+
+impl Example {
+    fn start(example: &str, arguments: &[&str]) -> Self {
+        Self::start_on(Stdio::piped(), example, arguments)
+    }
+
+    /// Starts an end of this ring.
+    fn end_of(ring: &RingName, example: &str, arguments: &[&str]) -> Self {
+        let name = ["--name", ring.as_str()];
+        Self::start(example, &[&name[..], arguments].concat())
+    }
+
+    fn start_on(output: Stdio, example: &str, arguments: &[&str]) -> Self {
+        let path = path_of(example);
+        let child = Command::new(&path)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(output)
+            .stderr(Stdio::piped())
+            .spawn();
+        Self(child.unwrap_or_else(|error| {
+            let path = path.display();
+            panic!("{path}: {error}; is it built? cargo build --examples")
+        }))
+    }
+
+    fn signal(&self, signal: libc::c_int) {
+        signal_to(self.0.id(), signal);
+    }
+
+    /// `kill -9`, and waits for the death.
+    fn kill(mut self) {
+        assert!(self.is_running(), "the example is alive until it is killed");
+        self.0.kill().expect("the example can be killed");
+        self.0.wait().expect("the example can be reaped");
+    }
+
+    fn is_running(&mut self) -> bool {
+        let status = self.0.try_wait().expect("the example can be waited for");
+        status.is_none()
+    }
+
+    /// Waits until the example has ended by itself.
+    fn end(mut self) -> Ended {
+        wait_until("the example ends", || !self.is_running());
+        let mut ended = Ended {
+            code: self.0.wait().expect("a status").code(),
+            output: String::new(),
+            errors: String::new(),
+        };
+        if let Some(mut output) = self.0.stdout.take() {
+            let read = output.read_to_string(&mut ended.output);
+            read.expect("the output is text");
+        }
+        if let Some(mut errors) = self.0.stderr.take() {
+            let read = errors.read_to_string(&mut ended.errors);
+            read.expect("the errors are text");
+        }
+        ended
+    }
+
+    /// Waits until the example has ended well, with just this to say.
+    fn says(self, line: &str) {
+        let ended = self.end();
+        assert_eq!(ended.output, format!("{line}\n"), "{ended:?}");
+        assert_eq!((ended.code, ended.errors.as_str()), (Some(0), ""));
+    }
+}
+
+impl Drop for Example {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// target/PROFILE/examples, seen from target/PROFILE/deps.
+fn path_of(example: &str) -> PathBuf {
+    let test = env::current_exe().expect("this binary's path");
+    let profile = test.ancestors().nth(2).expect("a profile's directory");
+    profile.join("examples").join(example)
+}
+
+fn signal_to(process: u32, signal: libc::c_int) {
+    let process = libc::pid_t::try_from(process).expect("a process");
+    // SAFETY: the process is a descendant of ours and not reaped.
+    let sent = unsafe { libc::kill(process, signal) };
+    assert_eq!(sent, 0, "the process can be signalled");
+}
+
+fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < PATIENCE, "it takes too long until {what}");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// The ring's tail and head, as its segment says.
+fn positions(ring: &RingName) -> (u64, u64) {
+    let segment = SegmentFile::open(&ring.file());
+    (segment.read(TAIL), segment.read(HEAD))
+}
+
+fn wait_for_ring(ring: &RingName) {
+    wait_until("there is a ring", || ring.file().exists());
+}
+
+/// Waits until so many messages were sent.
+fn wait_for_tail(ring: &RingName, tail: u64) {
+    wait_for_ring(ring);
+    wait_until("the messages are sent", || positions(ring).0 >= tail);
+}
+
+/// Waits until so many messages were read.
+fn wait_for_head(ring: &RingName, head: u64) {
+    wait_for_ring(ring);
+    wait_until("the messages are read", || positions(ring).1 >= head);
+}
+
+fn assert_gone(ring: &RingName) {
+    assert!(!ring.file().exists(), "{ring} is still there");
+}
+
+/// What a consumer says that has verified these messages.
+fn verified(first: u64, end: u64) -> String {
+    let (count, last) = (end - first, end - 1);
+    format!("verified {count} messages ({first} to {last}), 0 lost, 0 torn")
+}
+
+#[test]
+fn the_producer_may_come_first() {
+    let ring = RingName::new("producer-first");
+    let count = ["--count", "50000"];
+    let producer = Example::end_of(&ring, "producer", &count);
+    wait_for_tail(&ring, 1000);
+    let consumer = Example::end_of(&ring, "consumer", &count);
+    consumer.says(&verified(0, 50_000));
+    producer.says("sent 50000 messages (0 to 49999), all read");
+    assert_gone(&ring);
+}
+
+#[test]
+fn the_consumer_may_come_first() {
+    let ring = RingName::new("consumer-first");
+    let count = ["--count", "50000"];
+    let consumer = Example::end_of(&ring, "consumer", &count);
+    wait_for_ring(&ring);
+    let producer = Example::end_of(&ring, "producer", &count);
+    consumer.says(&verified(0, 50_000));
+    producer.says("sent 50000 messages (0 to 49999), all read");
+    assert_gone(&ring);
+}
+
+#[test]
+fn killed_producers_leave_no_gap() {
+    let ring = RingName::new("killed-producers");
+    let consumer = Example::end_of(&ring, "consumer", &[]);
+    wait_for_ring(&ring);
+    let mut sent = 0;
+    for rate in ["0", "1000000", "0", "20000"] {
+        let producer = Example::end_of(&ring, "producer", &["--rate", rate]);
+        wait_for_tail(&ring, sent + 3000);
+        producer.kill();
+        sent = positions(&ring).0;
+    }
+    let count = sent + 20_000;
+    let producer = Example::end_of(&ring, "producer", &["--count", &count.to_string()]);
+    let last = count - 1;
+    producer.says(&format!("sent 20000 messages ({sent} to {last}), all read"));
+    consumer.signal(libc::SIGINT);
+    consumer.says(&verified(0, count));
+    assert_gone(&ring);
+}
+
+#[test]
+fn killed_consumers_leave_no_gap() {
+    let ring = RingName::new("killed-consumers");
+    let producer = Example::end_of(&ring, "producer", &["--rate", "0"]);
+    wait_for_ring(&ring);
+    let mut read = 0;
+    for _ in 0..4 {
+        let consumer = Example::end_of(&ring, "consumer", &[]);
+        wait_for_head(&ring, read + 30_000);
+        consumer.kill();
+        read = positions(&ring).1;
+    }
+    // Nobody reads any more, so the ring is full in the end.
+    wait_until("the ring is full", || positions(&ring).0 == read + 4096);
+    producer.signal(libc::SIGTERM);
+    let (sent, last) = (read + 4096, read + 4095);
+    producer.says(&format!(
+        "sent {sent} messages (0 to {last}), 4096 left for the next consumer"
+    ));
+    let consumer = Example::end_of(&ring, "consumer", &["--count", &sent.to_string()]);
+    consumer.says(&verified(read, sent));
+    assert_gone(&ring);
+}
+
+#[test]
+fn an_interrupt_ends_one_and_then_the_other() {
+    let ring = RingName::new("interrupt");
+    let producer = Example::end_of(&ring, "producer", &[]);
+    let consumer = Example::end_of(&ring, "consumer", &[]);
+    wait_for_head(&ring, 10_000);
+    producer.signal(libc::SIGINT);
+    let ended = producer.end();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let sent = positions(&ring).0;
+    wait_for_head(&ring, sent);
+    consumer.signal(libc::SIGINT);
+    consumer.says(&verified(0, sent));
+    assert_gone(&ring);
+}
+
+/// Whoever is last removes the name, unless a message is unread.
+#[test]
+fn an_interrupt_ends_both_at_once_and_drops_no_message() {
+    for _ in 0..10 {
+        let ring = RingName::new("interrupt-both");
+        let producer = Example::end_of(&ring, "producer", &[]);
+        let consumer = Example::end_of(&ring, "consumer", &[]);
+        wait_for_head(&ring, 10_000);
+        producer.signal(libc::SIGINT);
+        consumer.signal(libc::SIGINT);
+        let (producer, consumer) = (producer.end(), consumer.end());
+        assert_eq!((producer.code, consumer.code), (Some(0), Some(0)));
+        if ring.file().exists() {
+            let (tail, head) = positions(&ring);
+            assert_ne!(
+                tail, head,
+                "an empty ring stays: {producer:?}, {consumer:?}"
+            );
+            assert_eq!(consumer.output, format!("{}\n", verified(0, head)));
+        } else {
+            let sent = producer.output.split(' ').nth(1).expect("a number");
+            let sent: u64 = sent.parse().expect("a number");
+            assert_eq!(consumer.output, format!("{}\n", verified(0, sent)));
+        }
+    }
+}
+
+#[test]
+fn there_is_one_producer() {
+    let ring = RingName::new("one-producer");
+    let first = Example::end_of(&ring, "producer", &[]);
+    wait_for_tail(&ring, 1);
+    let second = Example::end_of(&ring, "producer", &[]).end();
+    assert_eq!((second.code, second.output.as_str()), (Some(1), ""));
+    let pid = first.0.id();
+    assert_eq!(
+        second.errors,
+        format!("error: the ring has a producer already (process {pid}); end that one first\n")
+    );
+}
+
+#[test]
+fn what_cannot_be_is_refused_with_advice() {
+    let ring = RingName::new("advice");
+    let holder = Example::end_of(&ring, "consumer", &["--capacity", "64"]);
+    wait_for_ring(&ring);
+    let name = ["--name", ring.as_str()];
+    for (example, arguments, advice) in [
+        ("producer", &name[..], "ask for 64"),
+        ("consumer", &["--capacity", "1000"], "power of two"),
+        ("producer", &["--name", ""], "cannot name a ring"),
+        ("producer", &["--rate", "fast"], "--rate <MESSAGES>"),
+        ("consumer", &["--rate", "5"], "try '--help'"),
+        ("demo", &["--count", "0"], "not in 1.."),
+        ("demo", &["fast"], "try '--help'"),
+    ] {
+        let ended = Example::start(example, arguments).end();
+        assert!(ended.code.is_some_and(|code| code > 0), "{ended:?}");
+        assert_eq!(ended.output, "");
+        assert!(ended.errors.starts_with("error: "), "{ended:?}");
+        assert!(ended.errors.contains(advice), "{ended:?}");
+    }
+    drop(holder);
+}
+
+#[test]
+fn help_is_enough() {
+    for (example, options) in [
+        (
+            "producer",
+            &["--name", "--capacity", "--count", "--rate"][..],
+        ),
+        ("consumer", &["--name", "--capacity", "--count"]),
+        ("demo", &["--count"]),
+    ] {
+        let ended = Example::start(example, &["--help"]).end();
+        assert_eq!(ended.code, Some(0));
+        for option in options {
+            assert!(ended.output.contains(option), "{example} {option}");
+        }
+        let longest = ended.output.lines().map(str::len).max();
+        assert!(longest < Some(100), "{}", ended.output);
+    }
+}
+
+#[test]
+fn each_end_shows_one_line_on_a_terminal() {
+    let ring = RingName::new("terminal");
+    let name = ["--name", ring.as_str()];
+    let (output, mut terminal) = Terminal::open();
+    let consumer = Example::start_on(output, "consumer", &name);
+    terminal.shows("no producer yet");
+    let producer = Example::end_of(&ring, "producer", &[]);
+    terminal.shows("M/s  fill [");
+    terminal.shows(" good");
+    producer.kill();
+    terminal.shows("producer gone, waiting");
+
+    let (output, mut terminal) = Terminal::open();
+    let producer = Example::start_on(output, "producer", &name);
+    terminal.shows("checksum ");
+    consumer.kill();
+    terminal.shows("[##########] 100 %  consumer gone, waiting");
+    producer.signal(libc::SIGINT);
+    terminal.shows("4096 left for the next consumer");
+}
+
+/// The near side of a terminal that a test has for itself.
+struct Terminal {
+    chunks: mpsc::Receiver<String>,
+    seen: String,
+}
+
+impl Terminal {
+    /// The far side, for an example's output, and the near one.
+    fn open() -> (Stdio, Self) {
+        let (mut near, mut far) = (-1, -1);
+        let (near_pointer, far_pointer) = (&raw mut near, &raw mut far);
+        // SAFETY: both pointers lead to integers, and the others may be null.
+        let opened = unsafe {
+            libc::openpty(
+                near_pointer,
+                far_pointer,
+                null_mut(),
+                null_mut(),
+                null_mut(),
+            )
+        };
+        assert_eq!(opened, 0, "there is a terminal");
+        // SAFETY: `openpty` has just opened it, for us.
+        let mut near = File::from(unsafe { OwnedFd::from_raw_fd(near) });
+        // SAFETY: the same.
+        let far = unsafe { OwnedFd::from_raw_fd(far) };
+        let (sender, chunks) = mpsc::channel();
+        thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            // Reading fails when the far side is closed.
+            while let Ok(length) = near.read(&mut buffer) {
+                let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
+                if sender.send(text).is_err() {
+                    break;
+                }
+            }
+        });
+        let seen = String::new();
+        (Stdio::from(far), Self { chunks, seen })
+    }
+
+    /// Waits until the terminal shows this, and forgets what it has shown so far.
+    fn shows(&mut self, text: &str) {
+        while !self.seen.contains(text) {
+            match self.chunks.recv_timeout(PATIENCE) {
+                Ok(chunk) => self.seen += &chunk,
+                Err(_) => panic!("the terminal shows no {text:?} but {:?}", self.seen),
+            }
+        }
+        self.seen.clear();
+    }
+}
+
+/// The directory of a demo, while it has one.
+fn directory_of(demo: u32) -> Option<PathBuf> {
+    let prefix = format!("quoit-demo-{demo}-");
+    let entries = fs::read_dir("/dev/shm").expect("there is /dev/shm");
+    entries
+        .flatten()
+        .find(|entry| entry.file_name().to_string_lossy().starts_with(&prefix))
+        .map(|entry| entry.path())
+}
+
+#[test]
+fn the_demo_verifies_what_it_sends() {
+    let demo = Example::start("demo", &["--count", "20000"]);
+    let process = demo.0.id();
+    let ended = demo.end();
+    assert_eq!((ended.code, ended.errors.as_str()), (Some(0), ""));
+    assert!(!ended.output.contains('\x1b'), "{}", ended.output);
+    let lines: Vec<_> = ended.output.lines().collect();
+    for (line, start) in [
+        "slots      20000 sent     20000 verified ",
+        "frames     20000 sent     20000 verified ",
+        "pipe        2000 sent      2000 verified ",
+        "socket      2000 sent      2000 verified ",
+    ]
+    .iter()
+    .enumerate()
+    {
+        assert!(lines[line + 1].starts_with(start), "{}", ended.output);
+    }
+    for (line, start) in [
+        "round trip, ns   trips     p50     p90     p99   p99.9       max",
+        "slots             1990 ",
+        "frames            1990 ",
+        "pipe                90 ",
+        "socket              90 ",
+    ]
+    .iter()
+    .enumerate()
+    {
+        assert!(lines[line + 6].starts_with(start), "{}", ended.output);
+    }
+    assert!(lines.iter().all(|line| line.len() < 80), "{}", ended.output);
+    assert_eq!(directory_of(process), None);
+}
+
+#[test]
+fn an_interrupted_demo_leaves_nothing() {
+    let demo = Example::start("demo", &["--count", "100000000"]);
+    let process = demo.0.id();
+    wait_until("the demo has begun", || directory_of(process).is_some());
+    demo.signal(libc::SIGINT);
+    let ended = demo.end();
+    assert_eq!(ended.code, Some(130), "{ended:?}");
+    assert_eq!(
+        (ended.output.as_str(), ended.errors.as_str()),
+        ("", "interrupted\n")
+    );
+    assert_eq!(directory_of(process), None);
+}
+
+#[test]
+fn a_demo_whose_end_is_killed_fails_and_leaves_nothing() {
+    let demo = Example::start("demo", &["--count", "100000000"]);
+    let process = demo.0.id();
+    wait_until("all ends have begun", || children_of(process).len() == 8);
+    signal_to(children_of(process)[0], libc::SIGKILL);
+    let ended = demo.end();
+    assert_eq!((ended.code, ended.output.as_str()), (Some(1), ""));
+    assert!(ended.errors.contains("ended early"), "{ended:?}");
+    assert_eq!(directory_of(process), None);
+}
+
+fn children_of(parent: u32) -> Vec<u32> {
+    let processes = fs::read_dir("/proc").expect("there is /proc");
+    processes
+        .flatten()
+        .filter(|entry| parent_of(&entry.path()) == Some(parent))
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect()
+}
+
+/// The parent of the process with this directory in /proc.
+fn parent_of(process: &Path) -> Option<u32> {
+    let stat = fs::read_to_string(process.join("stat")).ok()?;
+    let (_, after_name) = stat.rsplit_once(')')?;
+    after_name.split_whitespace().nth(1)?.parse().ok()
+}
