@@ -52,26 +52,27 @@
 //! ```
 //!
 //! `try_x` never waits, `x` waits, `x_timeout` waits at most so long. Each method's
-//! **Real-time** line says whether it can make a syscall, allocate or sleep. [`RingOptions`] is
-//! for everything else: mode bits, prefault, `mlock`, a schema, replacing, unlinking, and
-//! [`heap`](RingOptions::heap), the same ring without a segment.
+//! **Real-time** line says whether it can make a syscall, allocate or sleep. [`Select`] waits for
+//! the first of many rings. [`RingOptions`] is for everything else: how to wait, mode bits,
+//! prefault, `mlock`, a schema, replacing, unlinking, and [`heap`](RingOptions::heap), the same
+//! ring without a segment.
 //!
 //! # The house
 //!
 //! ```text
-//!                   BYTES                            WAITING
-//!  contract     layout.rs  what the bytes mean      layout.rs  the two sleep words
-//!  protocol     cursor.rs  who may touch what       parker.rs  spin, then yield
-//!  platform     segment.rs where the memory lives
-//!  endpoints    producer.rs ------- ring.rs ------- consumer.rs      <- the public API
+//!                  BYTES                            SLEEP
+//! contract     layout.rs  what the bytes mean      layout.rs  the two sleep words
+//! protocol     cursor.rs  who may touch what       parker.rs  who sleeps, who wakes  <- loom
+//! platform     segment.rs where the memory lives   doorbell.rs futex, semaphore
+//! endpoints    producer.rs ------- ring.rs ------- consumer.rs        <- the public API
 //! ```
 //!
-//! `cursor.rs` makes no syscall and follows no pointer: it sees references to atomics and
-//! numbers, and the loom tests compile the very same file. `segment.rs` names no memory
+//! The protocol row makes no syscall and follows no pointer: it sees references to atomics and
+//! numbers, and the loom tests compile the very same two files. The platform row names no memory
 //! ordering. `sync.rs` is the only file that names atomics; every ordering there is a constant
-//! with a partner. Imports point one way, sync, error, layout -> cursor, parker -> segment ->
-//! ring -> producer, consumer -> slots, frames; only `ring.rs` also looks ahead, to the ends
-//! that it hands out.
+//! with a partner. Imports point one way, sync, error, layout -> cursor, parker -> segment,
+//! doorbell, ladder -> ring, producer, consumer -> slots, frames -> adapters; a ring and its ends
+//! know each other.
 //!
 //! Ten minutes to know it:
 //!
@@ -79,10 +80,12 @@
 //! 2. `src/sync.rs`: the table of edges (1 minute).
 //! 3. `src/cursor.rs`: `room`, `publish`, `look`, `release`, and then the ride-along (3
 //!    minutes).
-//! 4. `loom-tests/`: what is modelled, and the mutants that must fail (1 minute).
+//! 4. `src/parker.rs`: the table, the timeline, `moved` and `park` (2 minutes).
 //! 5. `src/slots/produce.rs`: `try_push` and `finish`, where the record goes (1 minute).
-//! 6. `src/ring/role.rs`: taking a role, leaving it, seeing that the peer is gone (1 minute).
-//! 7. `src/segment/draft.rs`: creating without a half-made state (1 minute).
+//! 6. `src/ring/role.rs`: `take`, `drop` and `peer_gone` (1 minute).
+//!
+//! Then `loom-tests/` for the models and the mutants that must fail, and `src/segment/draft.rs`
+//! for creating without a half-made state.
 //!
 //! # Decisions
 //!
@@ -107,6 +110,10 @@
 //!   never came is waited for. A peer that is stopped is alive. The calls that never wait see a
 //!   peer that closed its end; one that died is noticed by the calls that wait, and by
 //!   `is_abandoned`, which ask the kernel.
+//! - **Waiting**: an end spins for 20 µs ([`RingOptions::spin`]), yields a few times, then sleeps
+//!   in the kernel until its peer wakes it ([`WaitStrategy`]). While both ends are at work neither
+//!   makes a syscall, and after a while not even a fence ([`Fences`]). No sleep is longer than a
+//!   tenth of a second: then the end looks whether its peer still lives.
 //! - **A poisoned endpoint**: a value in the segment that cannot be gives [`Corrupt`], and the
 //!   endpoint answers with it from then on. The way out is to drop it and take the role again,
 //!   which checks both positions afresh, or to replace the ring with [`RingOptions::replace`].
@@ -127,8 +134,8 @@
 //!
 //! # How it is tested
 //!
-//! `cargo test --features loom` is the whole: loom models of the protocol file as it is shipped,
-//! with a table of mutants that must fail; random operations against a queue; real processes
+//! `cargo test --features loom` is the whole: loom models of the protocol files as they are
+//! shipped, with tables of mutants that must fail; random operations against a queue; real processes
 //! that are killed; headers and frames that cannot be. The README says which test proves which
 //! promise, and what the models leave out.
 //!
@@ -155,9 +162,9 @@ mod cursor;
 mod parker; // the protocol
 
 mod doorbell;
+mod ladder;
 mod segment; // the platform
 
-mod ladder;
 mod ring; // a segment that means something
 
 mod consumer;

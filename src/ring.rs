@@ -8,6 +8,7 @@ mod shape;
 use core::fmt;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
@@ -239,13 +240,8 @@ fn hold(segment: &Segment, lock: &LockFile) -> Result<(), Error> {
             .map_err(|source| segment.failed("lock", source))
     };
     // Whoever has the name's byte is about to be done.
-    let mut patience = 100;
-    while !try_lock(NAME_BYTE)? {
-        if patience == 0 {
-            return Err(segment.failed("lock the name of", std::io::ErrorKind::TimedOut.into()));
-        }
-        patience -= 1;
-        thread::sleep(Duration::from_millis(1));
+    if !patiently(|| try_lock(NAME_BYTE))? {
+        return Err(segment.failed("lock the name of", ErrorKind::TimedOut.into()));
     }
     for (role, byte) in [
         (Role::Producer, PRODUCER_BYTE),
@@ -260,6 +256,17 @@ fn hold(segment: &Segment, lock: &LockFile) -> Result<(), Error> {
     } else {
         Err(segment.superseded())
     }
+}
+
+/// Tries for a tenth of a second, or until it is `true`.
+fn patiently(mut attempt: impl FnMut() -> Result<bool, Error>) -> Result<bool, Error> {
+    for _ in 0..100 {
+        if attempt()? {
+            return Ok(true);
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    attempt()
 }
 
 /// Takes the name from a segment whose life has ended, in case whoever ended it

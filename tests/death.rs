@@ -109,8 +109,8 @@ fn a_role_is_free_after_its_holder_has_left_without_dropping_it() {
     Child::start("leaking_producer", &[name.as_str()]).succeeds();
     let mut consumer = Consumer::<u64>::open(&name).expect("the role is free");
     assert!(consumer.is_abandoned());
-    assert_eq!(consumer.pop(), Ok(7));
-    assert_eq!(consumer.pop(), Err(PopError::Abandoned));
+    assert_eq!(consumer.pop_timeout(PATIENCE), Ok(7));
+    assert_eq!(consumer.pop_timeout(PATIENCE), Err(PopError::Abandoned));
     let _producer = Producer::<u64>::open(&name).expect("its holder is gone");
     assert!(!consumer.is_abandoned());
 }
@@ -135,11 +135,14 @@ fn a_successor_goes_on_where_a_killed_producer_stopped() {
             expected += 1;
         }
         child.kill(); // at any moment, in the middle of any push
-        while let Ok(value) = consumer.pop() {
-            assert_eq!(value, expected);
+        let end = loop {
+            match consumer.pop_timeout(PATIENCE) {
+                Ok(value) => assert_eq!(value, expected),
+                Err(end) => break end,
+            }
             expected += 1;
-        }
-        assert_eq!(consumer.pop(), Err(PopError::Abandoned));
+        };
+        assert_eq!(end, PopError::Abandoned);
     }
 }
 
@@ -222,13 +225,15 @@ fn what_a_killed_producer_had_published_is_read_first() {
     assert!(consumer.is_abandoned());
     let mut buffer = [0; 8];
     for word in ["last", "words"] {
-        assert_eq!(consumer.pop(&mut buffer), Ok(word.len()));
+        assert_eq!(consumer.pop_timeout(&mut buffer, PATIENCE), Ok(word.len()));
         assert_eq!(&buffer[..word.len()], word.as_bytes());
     }
     // A call that never waits does not ask the kernel; one that waits does.
     assert_eq!(consumer.try_pop(&mut buffer), Err(PopError::Empty));
-    assert_eq!(consumer.pop(&mut buffer), Err(PopError::Abandoned));
-    assert_eq!(consumer.peek().map(drop), Err(PopError::Abandoned));
+    let popped = consumer.pop_timeout(&mut buffer, PATIENCE);
+    assert_eq!(popped, Err(PopError::Abandoned));
+    let peeked = consumer.peek_timeout(PATIENCE).map(drop);
+    assert_eq!(peeked, Err(PopError::Abandoned));
 }
 
 /// Publishes two frames, and begins a third.

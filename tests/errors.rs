@@ -109,6 +109,11 @@ fn cold_errors() -> Vec<(Error, ErrorKind, &'static [&'static str])> {
             &["capacity 64, not 128", "use open"],
         ),
         (
+            Error::DoorbellMismatch { found: 0xd0 },
+            ErrorKind::InvalidData,
+            &["0xd0", "same C library", "DoorbellKind::Futex"],
+        ),
+        (
             Error::NotEnoughMemory {
                 wanted: 5000,
                 available: 300,

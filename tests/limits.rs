@@ -252,10 +252,7 @@ fn mount_a_megabyte(directory: &Path) -> io::Result<()> {
     };
     // SAFETY: the process has a single thread, and gets mounts of its own.
     let moved = done(unsafe { libc::unshare(libc::CLONE_NEWNS) });
-    moved.or_else(|_| {
-        // SAFETY: as above; among users of its own anybody may mount.
-        done(unsafe { libc::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNS) })
-    })?;
+    moved.or_else(|_| move_among_own_users())?;
     let (none, root) = (c"none".as_ptr(), c"/".as_ptr());
     let private = libc::MS_REC | libc::MS_PRIVATE;
     // SAFETY: all are C strings, and a change of propagation has no data.
@@ -263,6 +260,21 @@ fn mount_a_megabyte(directory: &Path) -> io::Result<()> {
     let (directory, size) = (c_string(directory), c"size=1m".as_ptr().cast());
     // SAFETY: all are C strings, the options too.
     done(unsafe { libc::mount(none, directory.as_ptr(), c"tmpfs".as_ptr(), 0, size) })
+}
+
+/// Moves among users of its own, where anybody may mount, and stays who it is.
+fn move_among_own_users() -> io::Result<()> {
+    // SAFETY: the call only asks.
+    let user = unsafe { libc::getuid() };
+    // SAFETY: the call only asks.
+    let group = unsafe { libc::getgid() };
+    // SAFETY: the process has a single thread, and gets users of its own.
+    if unsafe { libc::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNS) } == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    fs::write("/proc/self/setgroups", "deny")?;
+    fs::write("/proc/self/uid_map", format!("{user} {user} 1"))?;
+    fs::write("/proc/self/gid_map", format!("{group} {group} 1"))
 }
 
 fn limit_file_size(bytes: u64) {

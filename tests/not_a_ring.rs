@@ -10,7 +10,9 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use common::names::{RingName, file_directory, files_in};
-use common::segment_file::{CAPACITY, LAYOUT, MAGIC, SCHEMA, SHAPE, SLOT_SIZE, SegmentFile};
+use common::segment_file::{
+    CAPACITY, DOORBELL, LAYOUT, MAGIC, SCHEMA, SHAPE, SLOT_SIZE, SegmentFile,
+};
 use quoit::{Consumer, Corrupt, Error, Producer, Ring, RingOptions};
 use tempfile::TempDir;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
@@ -237,6 +239,20 @@ fn another_slot_size_under_the_same_schema_is_corrupt() {
             panic!("not the right refusal: {refusal:?}");
         };
         assert_eq!((corrupt.field, corrupt.found), ("slot size", 4));
+    }
+}
+
+#[test]
+fn a_doorbell_that_nobody_can_ring_is_refused() {
+    let (name, file) = words("doorbell");
+    for doorbell in [2, 0x100, u32::MAX] {
+        file.write_half(DOORBELL, doorbell);
+        for refusal in refusals(name.as_ref()) {
+            let Error::DoorbellMismatch { found } = refusal else {
+                panic!("not the right refusal: {refusal:?}");
+            };
+            assert_eq!(found, doorbell);
+        }
     }
 }
 

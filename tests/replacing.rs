@@ -8,6 +8,7 @@ use std::fs;
 use std::process;
 
 use common::names::RingName;
+use common::segment_file::{SUPERSEDED, SegmentFile};
 use quoit::{Consumer, Error, PopError, Producer, Ring, RingOptions, Role};
 
 fn options() -> RingOptions {
@@ -170,6 +171,24 @@ fn an_rm_shows_when_the_next_role_is_taken() {
     let mut consumer = Consumer::<u64>::open_or_create(&name, 4).expect("it creates");
     assert_eq!(consumer.try_pop(), Err(PopError::Empty));
     superseded(&name, ring.producer());
+}
+
+/// As after a death between the end of a ring's life and the end of its name.
+#[test]
+fn a_name_that_outlived_its_ring_is_free() {
+    let name = RingName::new("outlived");
+    let dead = || {
+        drop(with_a_record(&name));
+        SegmentFile::open(&name.file()).write_half(SUPERSEDED, 1);
+    };
+    dead();
+    assert!(is_gone(&name));
+    dead();
+    options().create::<u64>(&name).expect("the name is free");
+    quoit::unlink(&name).expect("nobody holds the ring");
+    dead();
+    let mut consumer = Consumer::<u64>::open_or_create(&name, 4).expect("a new ring");
+    assert_eq!(consumer.try_pop(), Err(PopError::Empty));
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod common;
 use std::process;
 use std::thread;
 
+use common::PATIENCE;
 use common::names::RingName;
 use quoit::{ClaimError, Consumer, Error, PopError, Producer, PushError, Ring, RingOptions, Role};
 
@@ -142,11 +143,12 @@ fn what_was_published_is_drained_before_the_ring_is_abandoned() {
     drop(producer);
     assert!(consumer.is_abandoned(), "though there is something to read");
     for value in 1..=3 {
-        assert_eq!(consumer.pop(), Ok(value));
+        assert_eq!(consumer.pop_timeout(PATIENCE), Ok(value));
     }
     for _ in 0..3 {
         assert_eq!(consumer.try_pop(), Err(PopError::Abandoned));
-        assert_eq!(consumer.pop(), Err(PopError::Abandoned));
+        let popped = consumer.pop_timeout(PATIENCE);
+        assert_eq!(popped, Err(PopError::Abandoned));
         assert_eq!(
             consumer.try_peek_many().map(|peek| peek.len()),
             Err(PopError::Abandoned)
@@ -190,7 +192,8 @@ fn a_producer_fills_the_ring_before_it_is_abandoned() {
         .expect("what was released before still counts");
     for _ in 0..3 {
         assert_eq!(producer.try_push(6), Err(PushError::Abandoned(6)));
-        assert_eq!(producer.push(6), Err(PushError::Abandoned(6)));
+        let pushed = producer.push_timeout(6, PATIENCE);
+        assert_eq!(pushed, Err(PushError::Abandoned(6)));
         assert_eq!(producer.try_push_slice(&[6]), Err(ClaimError::Abandoned));
         assert_eq!(producer.try_claim().map(drop), Err(ClaimError::Abandoned));
     }
@@ -211,13 +214,14 @@ fn an_end_may_move_to_another_thread() {
     assert_eq!(consumer.try_pop(), Ok(0));
     let sending = thread::spawn(move || {
         for value in 1..10_000 {
-            producer.push(value).expect("the consumer is there");
+            let pushed = producer.push_timeout(value, PATIENCE);
+            pushed.expect("the consumer is there");
         }
         producer
     });
     let receiving = thread::spawn(move || {
         for value in 1..10_000 {
-            assert_eq!(consumer.pop(), Ok(value));
+            assert_eq!(consumer.pop_timeout(PATIENCE), Ok(value));
         }
         consumer
     });

@@ -19,7 +19,7 @@ pub(crate) fn scaled(number: f64) -> String {
         _ if number >= 999.5e6 => (number / 1e9, "G"),
         _ if number >= 999.5e3 => (number / 1e6, "M"),
         _ if number >= 999.5 => (number / 1e3, "k"),
-        _ => return format!("{number:.0} "),
+        _ => return format!("{number:.0}"),
     };
     format!("{} {unit}", three_digits(value))
 }

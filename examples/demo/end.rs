@@ -66,7 +66,8 @@ pub(crate) struct End {
     pub(crate) core: Option<usize>,
 }
 
-/// Bytes that a ring holds: enough for an end to go on while the other one is off its core.
+/// Bytes that a ring holds: enough for one end to go on for a while when the
+/// other one is off its core.
 const BUFFER: u64 = 1 << 20;
 
 impl End {

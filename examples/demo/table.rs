@@ -134,8 +134,8 @@ pub(crate) fn round_trips(rows: &[Row]) -> String {
 pub(crate) fn legend(cores: Option<(usize, usize)>) -> String {
     let places = match cores {
         Some((near, far)) => format!(
-            "The two ends of a ring stay on core {near} and core {far}; those of a pipe or a socket
-run where the kernel puts them."
+            "Processes run where the kernel puts them, but in round trips the two ends of a
+ring stay on core {near} and core {far}."
         ),
         None => "Only one core may be used, so both ends share it.".to_owned(),
     };

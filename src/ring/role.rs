@@ -6,11 +6,11 @@ use std::fs;
 use std::process;
 use std::sync::Arc;
 
-use super::{Fences, Shared, hold, in_use, now};
+use super::{Fences, Shared, hold, in_use, now, patiently};
 use crate::doorbell::{self, Bell, DoorbellKind};
 use crate::error::{Error, Role};
 use crate::ladder::{Patience, WaitStrategy};
-use crate::layout::{CLOSED, CONSUMER_BYTE, Header, PRODUCER_BYTE, RoleState};
+use crate::layout::{CLOSED, CONSUMER_BYTE, Header, NAME_BYTE, PRODUCER_BYTE, RoleState};
 use crate::parker::{Sleeper, Waker};
 use crate::segment::LockFile;
 use crate::sync::{AtomicU32, CLOSE, LEFT, PLAIN};
@@ -44,8 +44,12 @@ impl RoleGuard {
         let segment = &shared.segment;
         let lock = segment.lock_file()?;
         if let Some(lock) = &lock {
-            let locked = lock.try_lock(byte(role));
-            if !locked.map_err(|source| segment.failed("lock a role of", source))? {
+            let locked = || {
+                let locked = lock.try_lock(byte(role));
+                locked.map_err(|source| segment.failed("lock a role of", source))
+            };
+            // Who has the name's byte has the roles' for a moment only.
+            if !patiently(|| Ok(locked()? || !segment.is_locked(NAME_BYTE)?))? || !locked()? {
                 return Err(in_use(segment, role));
             }
         }

@@ -1,6 +1,6 @@
 //! Frame headers that cannot be.
 
-use quoit::{Consumer, PopError, Ring};
+use quoit::{Consumer, PopError};
 
 use super::{corrupt, ring};
 use crate::common::names::RingName;
@@ -10,14 +10,13 @@ use crate::common::segment_file::{DATA, HEAD, SegmentFile, TAIL};
 /// The length that marks padding.
 const PADDING: u64 = 0xffff_ffff;
 
-/// A ring of 128 bytes with both positions at `head` and then the tail at
-/// `tail`, and its consumer.
-fn published(head: u64, tail: u64) -> (Consumer<[u8]>, SegmentFile, (Ring<[u8]>, RingName)) {
+/// The consumer of a ring of 128 bytes whose positions are these.
+fn published(head: u64, tail: u64) -> (Consumer<[u8]>, SegmentFile, RingName) {
     let (ring, file, name) = ring::<[u8]>("headers", 128);
     file.write(HEAD, head);
     file.write(TAIL, tail);
     let consumer = ring.consumer().expect("the positions are sound");
-    (consumer, file, (ring, name))
+    (consumer, file, name)
 }
 
 /// Every way to read gives this error, twice.
@@ -40,7 +39,7 @@ fn is_corrupt(consumer: &mut Consumer<[u8]>, field: &'static str, found: u64) {
 #[test]
 fn a_frame_longer_than_what_is_published_is_corrupt() {
     for len in [9, 17, 100, 1 << 20, 0x7fff_ffff, 0xffff_fff0, 0xffff_fffe] {
-        let (mut consumer, file, _ring) = published(0, 16);
+        let (mut consumer, file, _name) = published(0, 16);
         file.write(DATA, len);
         is_corrupt(&mut consumer, "frame length", len);
         assert_eq!(file.read(HEAD), 0, "it touches the ring no more");
@@ -50,7 +49,7 @@ fn a_frame_longer_than_what_is_published_is_corrupt() {
 #[test]
 fn a_frame_that_runs_past_the_lap_is_corrupt() {
     // Sixteen bytes of the lap are left, and 64 are published.
-    let (mut consumer, file, _ring) = published(112, 176);
+    let (mut consumer, file, _name) = published(112, 176);
     file.write(DATA + 112, 9);
     is_corrupt(&mut consumer, "frame length", 9);
 }
@@ -59,7 +58,7 @@ fn a_frame_that_runs_past_the_lap_is_corrupt() {
 fn padding_without_a_frame_is_corrupt() {
     // To the end of the lap, and not even that far.
     for tail in [128, 120] {
-        let (mut consumer, file, _ring) = published(112, tail);
+        let (mut consumer, file, _name) = published(112, tail);
         file.write(DATA + 112, PADDING);
         is_corrupt(&mut consumer, "padding", PADDING);
     }
@@ -67,7 +66,7 @@ fn padding_without_a_frame_is_corrupt() {
 
 #[test]
 fn padding_after_padding_is_corrupt() {
-    let (mut consumer, file, _ring) = published(112, 176);
+    let (mut consumer, file, _name) = published(112, 176);
     file.write(DATA + 112, PADDING);
     file.write(DATA, PADDING);
     is_corrupt(&mut consumer, "frame length", PADDING);
@@ -75,7 +74,7 @@ fn padding_after_padding_is_corrupt() {
 
 #[test]
 fn a_frame_after_padding_that_is_too_long_is_corrupt() {
-    let (mut consumer, file, _ring) = published(112, 144);
+    let (mut consumer, file, _name) = published(112, 144);
     file.write(DATA + 112, PADDING);
     file.write(DATA, 9); // sixteen bytes are left
     is_corrupt(&mut consumer, "frame length", 9);
@@ -84,7 +83,7 @@ fn a_frame_after_padding_that_is_too_long_is_corrupt() {
 #[test]
 fn a_tail_between_words_is_corrupt() {
     // Too few bytes for any header: what is left of them is what is shown.
-    let (mut consumer, _file, _ring) = published(0, 4);
+    let (mut consumer, _file, _name) = published(0, 4);
     is_corrupt(&mut consumer, "tail", 4);
 }
 
@@ -173,7 +172,7 @@ fn no_bytes_whatever_lead_a_reader_astray() {
     // Short lengths, padding and nonsense, each with a kind.
     let mut header = || match random() % 4 {
         0 => random() % 32,
-        1 => random() % 128 | 7 << 32,
+        1 => (random() % 128) | (7 << 32),
         2 => PADDING,
         _ => random(),
     };
@@ -183,7 +182,7 @@ fn no_bytes_whatever_lead_a_reader_astray() {
             file.write(DATA + word * 8, header());
         }
         let head = header() & !7;
-        let unread = header() % 129 & !7;
+        let unread = (header() % 129) & !7;
         file.write(HEAD, head);
         file.write(TAIL, head.wrapping_add(unread));
         let mut consumer = ring.consumer().expect("the positions are sound");

@@ -92,19 +92,21 @@ pub(crate) fn consume(name: &RingName, messages: u64) {
     };
     let mut buffer = [Message::new(0); 32];
     loop {
-        let end = match dice.roll(8) {
-            0 => consumer.pop_slice(&mut buffer).map(|count| {
-                buffer[..count].iter().for_each(&mut take);
-            }),
-            1 => consumer.try_peek_many().map(|peek| {
+        let way = dice.roll(8);
+        let end = match way {
+            0 => consumer.try_peek_many().map(|peek| {
                 let release = dice.roll(peek.len() as u64 + 1);
                 let (front, back) = peek.slices();
                 front.iter().chain(back).take(release).for_each(&mut take);
                 peek.release_first(release);
             }),
-            2 => {
+            1 => {
                 consumer.drain().for_each(|message| take(&message));
                 Ok(())
+            }
+            2 => {
+                let popped = consumer.pop_slice_timeout(&mut buffer, PATIENCE);
+                popped.map(|count| buffer[..count].iter().for_each(&mut take))
             }
             3 | 4 => consumer.peek_timeout(PATIENCE).map(|peek| {
                 take(&peek);
@@ -113,7 +115,8 @@ pub(crate) fn consume(name: &RingName, messages: u64) {
             _ => consumer.pop_timeout(PATIENCE).map(|message| take(&message)),
         };
         match end {
-            Ok(()) | Err(PopError::Empty) => {}
+            Ok(()) => {}
+            Err(PopError::Empty) if way == 0 => {} // that one does not wait
             Err(PopError::Abandoned) => break,
             Err(other) => panic!("{other}"),
         }

@@ -3,130 +3,18 @@
 //!
 //! `cargo test` builds them; `cargo test --test examples` alone does not.
 
+#[path = "../common/mod.rs"]
 mod common;
+mod example;
+mod terminal;
 
-use std::env;
-use std::fs::{self, File};
-use std::io::Read;
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{self, Command, Stdio};
-use std::ptr::null_mut;
-use std::sync::mpsc;
-use std::thread;
-use std::time::{Duration, Instant};
 
-use common::PATIENCE;
 use common::names::RingName;
-use common::segment_file::{HEAD, SegmentFile, TAIL};
-
-/// A running example. Killed and reaped when the test is over, however it ends.
-struct Example(process::Child);
-
-/// How an example has ended.
-#[derive(Debug)]
-struct Ended {
-    code: Option<i32>,
-    output: String,
-    errors: String,
-}
-
-impl Example {
-    fn start(example: &str, arguments: &[&str]) -> Self {
-        Self::start_on(Stdio::piped(), example, arguments)
-    }
-
-    /// Starts an end of this ring.
-    fn end_of(ring: &RingName, example: &str, arguments: &[&str]) -> Self {
-        let name = ["--name", ring.as_str()];
-        Self::start(example, &[&name[..], arguments].concat())
-    }
-
-    fn start_on(output: Stdio, example: &str, arguments: &[&str]) -> Self {
-        let path = path_of(example);
-        let child = Command::new(&path)
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(output)
-            .stderr(Stdio::piped())
-            .spawn();
-        Self(child.unwrap_or_else(|error| {
-            let path = path.display();
-            panic!("{path}: {error}; is it built? cargo build --examples")
-        }))
-    }
-
-    fn signal(&self, signal: libc::c_int) {
-        signal_to(self.0.id(), signal);
-    }
-
-    /// `kill -9`, and waits for the death.
-    fn kill(mut self) {
-        assert!(self.is_running(), "the example is alive until it is killed");
-        self.0.kill().expect("the example can be killed");
-        self.0.wait().expect("the example can be reaped");
-    }
-
-    fn is_running(&mut self) -> bool {
-        let status = self.0.try_wait().expect("the example can be waited for");
-        status.is_none()
-    }
-
-    /// Waits until the example has ended by itself.
-    fn end(mut self) -> Ended {
-        wait_until("the example ends", || !self.is_running());
-        let mut ended = Ended {
-            code: self.0.wait().expect("a status").code(),
-            output: String::new(),
-            errors: String::new(),
-        };
-        if let Some(mut output) = self.0.stdout.take() {
-            let read = output.read_to_string(&mut ended.output);
-            read.expect("the output is text");
-        }
-        if let Some(mut errors) = self.0.stderr.take() {
-            let read = errors.read_to_string(&mut ended.errors);
-            read.expect("the errors are text");
-        }
-        ended
-    }
-
-    /// Waits until the example has ended well, with just this to say.
-    fn says(self, line: &str) {
-        let ended = self.end();
-        assert_eq!(ended.output, format!("{line}\n"), "{ended:?}");
-        assert_eq!((ended.code, ended.errors.as_str()), (Some(0), ""));
-    }
-}
-
-impl Drop for Example {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// target/PROFILE/examples, seen from target/PROFILE/deps.
-fn path_of(example: &str) -> PathBuf {
-    let test = env::current_exe().expect("this binary's path");
-    let profile = test.ancestors().nth(2).expect("a profile's directory");
-    profile.join("examples").join(example)
-}
-
-fn signal_to(process: u32, signal: libc::c_int) {
-    let process = libc::pid_t::try_from(process).expect("a process");
-    // SAFETY: the process is a descendant of ours and not reaped.
-    let sent = unsafe { libc::kill(process, signal) };
-    assert_eq!(sent, 0, "the process can be signalled");
-}
-
-fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !is_so() {
-        assert!(start.elapsed() < PATIENCE, "it takes too long until {what}");
-        thread::sleep(Duration::from_millis(1));
-    }
-}
+use common::segment_file::{DATA, HEAD, SegmentFile, TAIL};
+use example::{Example, signal_to, wait_until};
+use terminal::Terminal;
 
 /// The ring's tail and head, as its segment says.
 fn positions(ring: &RingName) -> (u64, u64) {
@@ -273,13 +161,36 @@ fn an_interrupt_ends_both_at_once_and_drops_no_message() {
 }
 
 #[test]
+fn the_consumer_fails_if_a_message_is_lost_or_torn() {
+    let ring = RingName::new("flaws");
+    let producer = Example::end_of(&ring, "producer", &[]);
+    wait_for_tail(&ring, 4096);
+    producer.signal(libc::SIGINT);
+    producer.says("sent 4096 messages (0 to 4095), 4096 left for the next consumer");
+
+    let segment = SegmentFile::open(&ring.file());
+    let slot = |number: u64| DATA + number * 32;
+    segment.write(slot(100) + 8, segment.read(slot(100) + 8) ^ 1);
+    for word in [0, 8, 16, 24] {
+        segment.write(slot(6) + word, segment.read(slot(7) + word));
+    }
+    let ended = Example::end_of(&ring, "consumer", &["--count", "4096"]).end();
+    assert_eq!((ended.code, ended.errors.as_str()), (Some(1), ""));
+    assert_eq!(
+        ended.output,
+        "verified 4094 messages (0 to 4095), 1 lost, 1 torn, 1 repeated\n"
+    );
+    assert_gone(&ring);
+}
+
+#[test]
 fn there_is_one_producer() {
     let ring = RingName::new("one-producer");
     let first = Example::end_of(&ring, "producer", &[]);
     wait_for_tail(&ring, 1);
     let second = Example::end_of(&ring, "producer", &[]).end();
     assert_eq!((second.code, second.output.as_str()), (Some(1), ""));
-    let pid = first.0.id();
+    let pid = first.pid();
     assert_eq!(
         second.errors,
         format!("error: the ring has a producer already (process {pid}); end that one first\n")
@@ -338,7 +249,7 @@ fn each_end_shows_one_line_on_a_terminal() {
     let consumer = Example::start_on(output, "consumer", &name);
     terminal.shows("no producer yet");
     let producer = Example::end_of(&ring, "producer", &[]);
-    terminal.shows("M/s  fill [");
+    terminal.shows("/s  fill [");
     terminal.shows(" good");
     producer.kill();
     terminal.shows("producer gone, waiting");
@@ -350,59 +261,6 @@ fn each_end_shows_one_line_on_a_terminal() {
     terminal.shows("[##########] 100 %  consumer gone, waiting");
     producer.signal(libc::SIGINT);
     terminal.shows("4096 left for the next consumer");
-}
-
-/// The near side of a terminal that a test has for itself.
-struct Terminal {
-    chunks: mpsc::Receiver<String>,
-    seen: String,
-}
-
-impl Terminal {
-    /// The far side, for an example's output, and the near one.
-    fn open() -> (Stdio, Self) {
-        let (mut near, mut far) = (-1, -1);
-        let (near_pointer, far_pointer) = (&raw mut near, &raw mut far);
-        // SAFETY: both pointers lead to integers, and the others may be null.
-        let opened = unsafe {
-            libc::openpty(
-                near_pointer,
-                far_pointer,
-                null_mut(),
-                null_mut(),
-                null_mut(),
-            )
-        };
-        assert_eq!(opened, 0, "there is a terminal");
-        // SAFETY: `openpty` has just opened it, for us.
-        let mut near = File::from(unsafe { OwnedFd::from_raw_fd(near) });
-        // SAFETY: the same.
-        let far = unsafe { OwnedFd::from_raw_fd(far) };
-        let (sender, chunks) = mpsc::channel();
-        thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            // Reading fails when the far side is closed.
-            while let Ok(length) = near.read(&mut buffer) {
-                let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
-                if sender.send(text).is_err() {
-                    break;
-                }
-            }
-        });
-        let seen = String::new();
-        (Stdio::from(far), Self { chunks, seen })
-    }
-
-    /// Waits until the terminal shows this, and forgets what it has shown so far.
-    fn shows(&mut self, text: &str) {
-        while !self.seen.contains(text) {
-            match self.chunks.recv_timeout(PATIENCE) {
-                Ok(chunk) => self.seen += &chunk,
-                Err(_) => panic!("the terminal shows no {text:?} but {:?}", self.seen),
-            }
-        }
-        self.seen.clear();
-    }
 }
 
 /// The directory of a demo, while it has one.
@@ -418,7 +276,7 @@ fn directory_of(demo: u32) -> Option<PathBuf> {
 #[test]
 fn the_demo_verifies_what_it_sends() {
     let demo = Example::start("demo", &["--count", "20000"]);
-    let process = demo.0.id();
+    let process = demo.pid();
     let ended = demo.end();
     assert_eq!((ended.code, ended.errors.as_str()), (Some(0), ""));
     assert!(!ended.output.contains('\x1b'), "{}", ended.output);
@@ -452,8 +310,8 @@ fn the_demo_verifies_what_it_sends() {
 
 #[test]
 fn an_interrupted_demo_leaves_nothing() {
-    let demo = Example::start("demo", &["--count", "100000000"]);
-    let process = demo.0.id();
+    let demo = Example::start("demo", &[]);
+    let process = demo.pid();
     wait_until("the demo has begun", || directory_of(process).is_some());
     demo.signal(libc::SIGINT);
     let ended = demo.end();
@@ -467,8 +325,8 @@ fn an_interrupted_demo_leaves_nothing() {
 
 #[test]
 fn a_demo_whose_end_is_killed_fails_and_leaves_nothing() {
-    let demo = Example::start("demo", &["--count", "100000000"]);
-    let process = demo.0.id();
+    let demo = Example::start("demo", &[]);
+    let process = demo.pid();
     wait_until("all ends have begun", || children_of(process).len() == 8);
     signal_to(children_of(process)[0], libc::SIGKILL);
     let ended = demo.end();

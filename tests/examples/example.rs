@@ -1,0 +1,123 @@
+//! An example as a process.
+
+use std::env;
+use std::io::Read;
+use std::path::PathBuf;
+use std::process::{self, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::common::PATIENCE;
+use super::common::names::RingName;
+
+/// A running example. Killed and reaped when the test is over, however it ends.
+pub(crate) struct Example(process::Child);
+
+/// How an example has ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) output: String,
+    pub(crate) errors: String,
+}
+
+impl Example {
+    pub(crate) fn start(example: &str, arguments: &[&str]) -> Self {
+        Self::start_on(Stdio::piped(), example, arguments)
+    }
+
+    /// Starts an end of this ring.
+    pub(crate) fn end_of(ring: &RingName, example: &str, arguments: &[&str]) -> Self {
+        let name = ["--name", ring.as_str()];
+        Self::start(example, &[&name[..], arguments].concat())
+    }
+
+    pub(crate) fn start_on(output: Stdio, example: &str, arguments: &[&str]) -> Self {
+        let path = path_of(example);
+        let child = Command::new(&path)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(output)
+            .stderr(Stdio::piped())
+            .spawn();
+        Self(child.unwrap_or_else(|error| {
+            let path = path.display();
+            panic!("{path}: {error}; is it built? cargo build --examples")
+        }))
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
+    pub(crate) fn signal(&self, signal: libc::c_int) {
+        signal_to(self.pid(), signal);
+    }
+
+    /// `kill -9`, and waits for the death.
+    pub(crate) fn kill(mut self) {
+        assert!(self.is_running(), "the example is alive until it is killed");
+        self.0.kill().expect("the example can be killed");
+        self.0.wait().expect("the example can be reaped");
+    }
+
+    fn is_running(&mut self) -> bool {
+        let status = self.0.try_wait().expect("the example can be waited for");
+        status.is_none()
+    }
+
+    /// Waits until the example has ended by itself.
+    pub(crate) fn end(mut self) -> Ended {
+        wait_until("the example ends", || !self.is_running());
+        let mut ended = Ended {
+            code: self.0.wait().expect("a status").code(),
+            output: String::new(),
+            errors: String::new(),
+        };
+        if let Some(mut output) = self.0.stdout.take() {
+            let read = output.read_to_string(&mut ended.output);
+            read.expect("the output is text");
+        }
+        if let Some(mut errors) = self.0.stderr.take() {
+            let read = errors.read_to_string(&mut ended.errors);
+            read.expect("the errors are text");
+        }
+        ended
+    }
+
+    /// Waits until the example has ended well, with just this to say.
+    pub(crate) fn says(self, line: &str) {
+        let ended = self.end();
+        assert_eq!(ended.output, format!("{line}\n"), "{ended:?}");
+        assert_eq!((ended.code, ended.errors.as_str()), (Some(0), ""));
+    }
+}
+
+impl Drop for Example {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// target/PROFILE/examples, seen from target/PROFILE/deps.
+fn path_of(example: &str) -> PathBuf {
+    let test = env::current_exe().expect("this binary's path");
+    let profile = test.ancestors().nth(2).expect("a profile's directory");
+    profile.join("examples").join(example)
+}
+
+pub(crate) fn signal_to(process: u32, signal: libc::c_int) {
+    let process = libc::pid_t::try_from(process).expect("a process");
+    // SAFETY: the process is a descendant of ours and not reaped.
+    let sent = unsafe { libc::kill(process, signal) };
+    assert_eq!(sent, 0, "the process can be signalled");
+}
+
+pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < PATIENCE, "it takes too long until {what}");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
