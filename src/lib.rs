@@ -123,7 +123,8 @@
 //!   [`zerocopy`]; an incompatible version of it is an incompatible version of this crate. Its
 //!   derives come from your own dependency on it, with the feature `derive`.
 //! - **After `fork`** a child must not use, and should not drop, the endpoints that it
-//!   inherited; `exec` closes them.
+//!   inherited; `exec` closes them. Until then it shares the locks: a role that is dropped while
+//!   another thread starts a process is free only after that process's `exec`.
 //!
 //! # Features
 //!

@@ -262,41 +262,41 @@ fn mapped(path: &Path, field: &str) -> u64 {
     sum
 }
 
-/// A ring of a megabyte that was created and is not mapped: the creator's own
-/// mapping has no name in `smaps`.
-fn megabyte(test: &str) -> (RingName, RingOptions) {
+/// A ring of so many bytes that was created and is not mapped: the creator's
+/// own mapping has no name in `smaps`.
+fn unmapped(test: &str, capacity: u64) -> (RingName, RingOptions) {
     let name = RingName::new(test);
-    let options = RingOptions::new(1 << 17);
-    options.create::<u64>(&name).expect("a ring");
+    let options = RingOptions::new(capacity);
+    options.create::<u8>(&name).expect("a ring");
     (name, options)
 }
 
 #[test]
 fn prefault_maps_every_page_at_once() {
-    let (name, options) = megabyte("prefault");
-    let plain = options.open::<u64>(&name).expect("it opens");
+    let (name, options) = unmapped("prefault", 8 << 20);
+    let plain = options.open::<u8>(&name).expect("it opens");
     let size = mapped(&name.file(), "Size:");
-    assert!(size > 1024, "the ring takes a megabyte");
+    assert!(size > 8 << 10, "the ring takes eight megabytes");
     assert!(
         mapped(&name.file(), "Rss:") < size,
         "there is nothing to prefault"
     );
     drop(plain);
-    let _ring = options.prefault(true).open::<u64>(&name).expect("it opens");
+    let _ring = options.prefault(true).open::<u8>(&name).expect("it opens");
     assert_eq!(mapped(&name.file(), "Rss:"), size);
 }
 
 #[test]
 fn lock_memory_keeps_every_page_in_memory() {
-    let (name, options) = megabyte("lock-memory");
-    let plain = options.open::<u64>(&name).expect("it opens");
+    let (name, options) = unmapped("lock-memory", 1 << 20);
+    let plain = options.open::<u8>(&name).expect("it opens");
     let size = mapped(&name.file(), "Size:");
-    assert!(size > 1024, "the ring takes a megabyte");
+    assert!(size > 1 << 10, "the ring takes a megabyte");
     assert_eq!(mapped(&name.file(), "Locked:"), 0);
     drop(plain);
     let _ring = options
         .lock_memory(true)
-        .open::<u64>(&name)
+        .open::<u8>(&name)
         .expect("it opens");
     assert_eq!(mapped(&name.file(), "Locked:"), size);
 }

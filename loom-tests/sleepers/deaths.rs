@@ -97,7 +97,8 @@ const MORTAL: Model<Steps> = Model {
 pub(crate) const MODELS: &[Model<Steps>] = &[
     Model {
         name: "waker_dies",
-        floor: 130_000,
+        preemptions: Some(1),
+        floor: 3_900,
         scenario: &Producers {
             capacity: 1,
             count: 2,
@@ -108,7 +109,7 @@ pub(crate) const MODELS: &[Model<Steps>] = &[
     },
     Model {
         name: "waker_dies_under_one_who_was_awake",
-        floor: 80_000,
+        floor: 82_000,
         scenario: &Producers {
             capacity: 1,
             count: 2,
@@ -119,7 +120,8 @@ pub(crate) const MODELS: &[Model<Steps>] = &[
     },
     Model {
         name: "sleeper_dies",
-        floor: 110_000,
+        preemptions: Some(1),
+        floor: 3_400,
         scenario: &Consumers {
             capacity: 1,
             count: 2,
@@ -130,7 +132,7 @@ pub(crate) const MODELS: &[Model<Steps>] = &[
     },
     Model {
         name: "sleeper_dies_who_was_awake",
-        floor: 100_000,
+        floor: 110_000,
         scenario: &Consumers {
             capacity: 1,
             count: 2,

@@ -25,8 +25,11 @@ struct Talk {
     /// Whether barriers reach each waker's process, one after the other; all
     /// but the last are mortal.
     wakers: &'static [bool],
-    /// Consumers, one after the other.
+    /// Consumers, one after the other; all but the last are mortal.
     sleepers: usize,
+    /// The mortal consumer dies between its own `DROWSY` and its barrier, and
+    /// nowhere else.
+    dies_drowsy: bool,
 }
 
 impl Scenario<Steps> for Talk {
@@ -95,6 +98,11 @@ impl Talk {
                 continue;
             }
             reach(Empty);
+            if self.dies_drowsy && generation + 1 < self.sleepers {
+                sleeper.drowse(&ring.word, head.get());
+                reach(Died);
+                return;
+            }
             let stirred = || ring.tail.load() > head.get();
             (steps.park)(&mut sleeper, &ring.word, &kernel, &stirred, head.get());
         }
@@ -115,16 +123,18 @@ pub(crate) const MODELS: &[Model<Steps>] = &[
             count: 2,
             wakers: &[true],
             sleepers: 1,
+            dies_drowsy: false,
         },
         ..TALK
     },
     Model {
         name: "store_buffer_out_of_reach_of_barriers",
-        floor: 3_600,
+        floor: 3_700,
         scenario: &Talk {
             count: 2,
             wakers: &[false],
             sleepers: 1,
+            dies_drowsy: false,
         },
         ..TALK
     },
@@ -132,12 +142,13 @@ pub(crate) const MODELS: &[Model<Steps>] = &[
         name: "store_buffer_waker_dies",
         preemptions: Some(1),
         mortals: 1,
-        floor: 1_500,
+        floor: 1_600,
         states: &[Empty, Granted, Slept, Died],
         scenario: &Talk {
             count: 2,
             wakers: &[true, true],
             sleepers: 1,
+            dies_drowsy: false,
         },
         ..TALK
     },
@@ -145,25 +156,39 @@ pub(crate) const MODELS: &[Model<Steps>] = &[
         name: "store_buffer_successor_is_out_of_reach",
         preemptions: Some(1),
         mortals: 1,
-        floor: 1_500,
+        floor: 1_600,
         states: &[Empty, Granted, Slept, Died],
         scenario: &Talk {
             count: 2,
             wakers: &[true, false],
             sleepers: 1,
+            dies_drowsy: false,
         },
         ..TALK
     },
     Model {
         name: "store_buffer_sleeper_dies",
-        preemptions: Some(2),
+        preemptions: Some(1),
         mortals: 1,
-        floor: 110_000,
+        floor: 2_300,
         states: &[Empty, Granted, Slept, Died],
         scenario: &Talk {
             count: 2,
             wakers: &[true],
             sleepers: 2,
+            dies_drowsy: false,
+        },
+        ..TALK
+    },
+    Model {
+        name: "store_buffer_sleeper_dies_drowsy",
+        floor: 3_900,
+        states: &[Empty, Granted, Slept, Died],
+        scenario: &Talk {
+            count: 2,
+            wakers: &[true],
+            sleepers: 2,
+            dies_drowsy: true,
         },
         ..TALK
     },

@@ -1,6 +1,6 @@
 //! A ring of frames is a queue: random operations against a `VecDeque`.
 //!
-//! Fifty thousand sequences of operations, over frames of every length, kinds,
+//! Thirty-six thousand sequences of operations, over frames of every length, kinds,
 //! batches, buffers that are too short, several capacities, and positions about
 //! to wrap. Some rings are on the heap and some in a real segment, where both
 //! roles are also left and taken again. The model knows from `layout.md` how
@@ -22,7 +22,7 @@ use operation::{setting, steps};
 use world::World;
 
 /// Sequences for each capacity; there are four.
-const SEQUENCES: u32 = 12_500;
+const SEQUENCES: u32 = 9_000;
 
 /// What has happened in one test, as far as segments show it.
 #[derive(Default)]

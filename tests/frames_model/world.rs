@@ -251,10 +251,10 @@ impl<'a> World<'a> {
 
     fn peek_many(&mut self, visit: usize, release: bool) {
         let next = self.next().map(drop);
-        let mut expected = Vec::new();
-        for frame in self.queue.frames().take(visit) {
-            expected.push((frame.kind, frame.payload.clone()));
-        }
+        let frames = self.queue.frames().take(visit);
+        let expected: Vec<_> = frames
+            .map(|frame| (frame.kind, frame.payload.clone()))
+            .collect();
         let visited = expected.len();
         let mut expected = expected.into_iter();
         match self.consumer().try_peek_many() {

@@ -126,16 +126,16 @@ fn examples_and_benches_need_no_extra_set_up() {
 
 /// The same tests run with and without the feature `loom`, but for the models.
 #[test]
-fn no_test_but_the_models_needs_a_feature() {
+fn only_the_models_need_the_feature_loom() {
     let metadata = Metadata::read();
-    let tests = metadata.targets("test");
-    assert!(tests.len() > 10, "the tests were not found");
-    for target in tests {
+    let (mut models, mut others) = (0, 0);
+    for target in metadata.targets("test") {
         let path = target["src_path"].as_str().expect("a path");
-        let features = &target["required-features"];
-        assert!(
-            features.is_null() || path.contains("/loom-tests/"),
-            "{path} needs {features}"
-        );
+        let features = target["required-features"].as_array();
+        let needs_loom = features.is_some_and(|features| features.contains(&"loom".into()));
+        let is_model = path.contains("/loom-tests/");
+        assert_eq!(needs_loom, is_model, "{path}");
+        *if is_model { &mut models } else { &mut others } += 1;
     }
+    assert!(models > 0 && others > 10, "the tests were not found");
 }

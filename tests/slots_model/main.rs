@@ -1,6 +1,6 @@
 //! A ring of records is a queue: random operations against a `VecDeque`.
 //!
-//! Fifty-five thousand sequences of operations, over records of every size
+//! Sixty-five thousand sequences of operations, over records of every size
 //! class and alignment, capacities from one slot on, and positions about to
 //! wrap. Some rings are on the heap and some in a real segment, where
 //! both roles are also left and taken again.
@@ -20,7 +20,7 @@ use operation::{setting, steps};
 use world::World;
 
 /// Sequences for each type of record; there are ten types.
-const SEQUENCES: u32 = 5_500;
+const SEQUENCES: u32 = 6_500;
 
 /// How the messages of one test have travelled, as far as segments show it.
 #[derive(Default)]
