@@ -56,6 +56,11 @@ impl Child {
         }
     }
 
+    /// The next line of a child that may be at work for long.
+    pub(crate) fn says_in_the_end(&self) -> String {
+        self.lines.recv().expect("the child lives")
+    }
+
     /// Waits until the child says exactly this.
     pub(crate) fn expect(&self, line: &str) {
         assert_eq!(self.says(), line);

@@ -8,9 +8,11 @@
 )]
 
 pub(crate) mod child;
+pub(crate) mod forbid;
 pub(crate) mod names;
 pub(crate) mod sample;
 pub(crate) mod segment_file;
+pub(crate) mod sleep_state;
 pub(crate) mod suite;
 pub(crate) mod threads;
 

@@ -43,7 +43,7 @@ fn many() -> u64 {
 }
 
 /// Messages where each waits for another one.
-const FEWER: u64 = 50_000;
+const FEWER: u64 = 20_000;
 
 /// Starts `producer` on a ring of this capacity and lets `consume` take all.
 fn stream<T: Shape + ?Sized>(

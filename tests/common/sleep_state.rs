@@ -1,0 +1,62 @@
+//! What the header says of sleeping: counters, sleep words, flags.
+
+use std::path::Path;
+
+use super::segment_file::SegmentFile;
+
+const PRODUCER: u64 = 4224;
+const CONSUMER: u64 = 8320;
+const CONSUMER_WORD: u64 = 12288;
+const PRODUCER_WORD: u64 = 12416;
+
+/// One end's state word and counters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct EndState {
+    /// Whether barriers reach the end's process.
+    pub(crate) registered: bool,
+    pub(crate) parks: u64,
+    pub(crate) wakes: u64,
+    pub(crate) rescues: u64,
+}
+
+/// Both ends' states.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SleepState {
+    pub(crate) producer: EndState,
+    pub(crate) consumer: EndState,
+}
+
+/// A ring's sleep state, to be read again and again.
+pub(crate) struct SleepPage(SegmentFile);
+
+impl SleepPage {
+    pub(crate) fn open(path: &Path) -> Self {
+        Self(SegmentFile::open(path))
+    }
+
+    pub(crate) fn read(&self) -> SleepState {
+        SleepState {
+            producer: self.end(PRODUCER),
+            consumer: self.end(CONSUMER),
+        }
+    }
+
+    fn end(&self, page: u64) -> EndState {
+        EndState {
+            registered: self.0.read(page + 8) >> 32 == 1,
+            parks: self.0.read(page + 24),
+            wakes: self.0.read(page + 32),
+            rescues: self.0.read(page + 40),
+        }
+    }
+
+    /// Whether the consumer sleeps or is about to.
+    pub(crate) fn consumer_is_parked(&self) -> bool {
+        self.0.read(CONSUMER_WORD) as u32 == 2
+    }
+
+    /// Whether the producer sleeps or is about to.
+    pub(crate) fn producer_is_parked(&self) -> bool {
+        self.0.read(PRODUCER_WORD) as u32 == 2
+    }
+}
