@@ -15,6 +15,7 @@ pub(crate) mod segment_file;
 pub(crate) mod sleep_state;
 pub(crate) mod suite;
 pub(crate) mod threads;
+pub(crate) mod tracer;
 
 use std::time::Duration;
 
