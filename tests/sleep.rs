@@ -32,7 +32,7 @@ const BELLS: [DoorbellKind; 2] = [DoorbellKind::Futex, DoorbellKind::Semaphore];
 /// Every way to sleep, at once and without spinning.
 fn forms() -> impl Iterator<Item = (&'static str, RingOptions)> {
     let fences = [Fences::Asymmetric, Fences::Symmetric];
-    let forms = BELLS.into_iter().flat_map(move |bell| {
+    BELLS.into_iter().flat_map(move |bell| {
         fences.into_iter().map(move |fences| {
             let options = RingOptions::new(2).doorbell(bell).fences(fences);
             let name = match (bell, fences) {
@@ -43,8 +43,7 @@ fn forms() -> impl Iterator<Item = (&'static str, RingOptions)> {
             };
             (name, options.spin(Duration::ZERO))
         })
-    });
-    forms
+    })
 }
 
 fn options(form: &str) -> RingOptions {

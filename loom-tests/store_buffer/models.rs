@@ -150,7 +150,6 @@ pub(crate) const MODELS: &[Model<Steps>] = &[
             sleepers: 1,
             dies_drowsy: false,
         },
-        ..TALK
     },
     Model {
         name: "store_buffer_successor_is_out_of_reach",
@@ -164,7 +163,6 @@ pub(crate) const MODELS: &[Model<Steps>] = &[
             sleepers: 1,
             dies_drowsy: false,
         },
-        ..TALK
     },
     Model {
         name: "store_buffer_sleeper_dies",
@@ -178,7 +176,6 @@ pub(crate) const MODELS: &[Model<Steps>] = &[
             sleepers: 2,
             dies_drowsy: false,
         },
-        ..TALK
     },
     Model {
         name: "store_buffer_sleeper_dies_drowsy",

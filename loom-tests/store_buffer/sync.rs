@@ -93,7 +93,7 @@ impl Machine {
     /// No more stores will come.
     pub(crate) fn halt() {
         Self::with(|memory| memory.over = true);
-        Self::machine().queued.notify_one();
+        Self::current().queued.notify_one();
     }
 
     /// `membarrier`: every registered process passes a full fence.
@@ -109,7 +109,7 @@ impl Machine {
     /// Sleeps until somebody wakes, if `word` holds `value`; whether it did.
     pub(crate) fn sleep_while(word: &AtomicU32, value: u32) -> bool {
         death::step();
-        let machine = Self::machine();
+        let machine = Self::current();
         let mut memory = machine.lock();
         if memory.words[word.0] != u64::from(value) {
             return false;
@@ -131,10 +131,10 @@ impl Machine {
             memory.empty_queue();
             memory.asleep = false;
         });
-        Self::machine().woken.notify_one();
+        Self::current().woken.notify_one();
     }
 
-    fn machine() -> Rc<Self> {
+    fn current() -> Rc<Self> {
         let machine = MACHINE.with_borrow(|machine| machine.clone());
         machine.expect("the scenario has started one")
     }
@@ -144,7 +144,7 @@ impl Machine {
     }
 
     fn with<R>(access: impl FnOnce(&mut Memory) -> R) -> R {
-        access(&mut Self::machine().lock())
+        access(&mut Self::current().lock())
     }
 }
 
@@ -249,7 +249,7 @@ impl AtomicU64 {
     pub(crate) fn store(&self, value: u64) {
         death::step();
         if Machine::with(|memory| memory.store(self.0, value)) {
-            Machine::machine().queued.notify_one();
+            Machine::current().queued.notify_one();
         }
     }
 }

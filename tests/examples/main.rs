@@ -6,6 +6,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod example;
+mod sleeping;
 mod terminal;
 
 use std::fs;

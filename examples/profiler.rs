@@ -1,0 +1,197 @@
+//! A profiler in a signal handler: on every tick of a thread's CPU clock the
+//! handler pushes where the thread was into a ring, and another thread counts.
+//!
+//! `try_push` may be called there because it neither waits, allocates, locks,
+//! nor panics, and leaves errno alone. The handler owns its producer alone: the
+//! timer signals one thread, and the signal is blocked while it is handled.
+
+use std::cell::UnsafeCell;
+use std::error::Error;
+use std::hint::black_box;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+use std::{io, mem, ptr, thread};
+
+use clap::Parser;
+use quoit::{Consumer, PopError, Producer, RingOptions};
+
+/// Samples its own work from a profiling timer, through a ring
+#[derive(Parser)]
+struct Options {
+    /// For how long to work, in milliseconds of this thread's CPU time
+    #[arg(long, default_value_t = 1000)]
+    milliseconds: u64,
+    /// Samples per second of CPU time
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    rate: u32,
+}
+
+/// Where the thread was.
+type Address = u64;
+
+/// The producer that the handler owns while the timer runs.
+struct Handlers(UnsafeCell<Option<Producer<Address>>>);
+
+// SAFETY: it is set while no timer runs; then only the handler touches it, on
+// one thread, and never within itself.
+unsafe impl Sync for Handlers {}
+
+static SAMPLES: Handlers = Handlers(UnsafeCell::new(None));
+
+extern "C" fn sample(_: libc::c_int, _: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    // SAFETY: the kernel passes the interrupted thread's context.
+    let context = unsafe { &*context.cast::<libc::ucontext_t>() };
+    // SAFETY: the handler alone uses the producer.
+    if let Some(producer) = unsafe { &mut *SAMPLES.0.get() } {
+        // A full ring costs a sample, and no time.
+        let _ = producer.try_push(address(context));
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn address(context: &libc::ucontext_t) -> Address {
+    context.uc_mcontext.gregs[libc::REG_RIP as usize] as Address
+}
+
+#[cfg(target_arch = "aarch64")]
+fn address(context: &libc::ucontext_t) -> Address {
+    context.uc_mcontext.pc
+}
+
+fn main() -> ExitCode {
+    match run(&Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    let (producer, consumer) = RingOptions::new(4096).heap::<Address>()?;
+    // SAFETY: no timer runs yet.
+    unsafe { *SAMPLES.0.get() = Some(producer) };
+    let counter = thread::spawn(move || count(consumer));
+    let timer = Timer::start(options.rate)?;
+    let end = Instant::now() + Duration::from_millis(options.milliseconds);
+    let mut sum = 0;
+    while Instant::now() < end {
+        sum += thrice(black_box(1000)) + twice(black_box(1000)) + once(black_box(1000));
+    }
+    black_box(sum);
+    drop(timer);
+    // SAFETY: the timer is gone, and its last signal was handled.
+    unsafe { *SAMPLES.0.get() = None };
+    let counts = counter.join().map_err(|_| "the counting thread died")??;
+    report(&counts);
+    Ok(())
+}
+
+/// Work of one measure; the compiler may not make less of it.
+macro_rules! work {
+    ($name:ident, $measures:literal) => {
+        #[inline(never)]
+        fn $name(rounds: u64) -> u64 {
+            let mut sum = $measures;
+            let mut left = rounds * $measures;
+            while left > 0 {
+                sum = sum * 31 % 1009 + left % 7;
+                left -= 1;
+            }
+            sum
+        }
+    };
+}
+
+work!(once, 1);
+work!(twice, 2);
+work!(thrice, 3);
+
+/// The functions of interest, and how often the thread was in each.
+type Counts = Vec<(&'static str, u64)>;
+
+/// Counts samples until the profiled thread has given up its producer.
+fn count(mut consumer: Consumer<Address>) -> Result<Counts, PopError> {
+    let mut functions = [
+        ("once", once as fn(u64) -> u64 as usize as Address),
+        ("twice", twice as fn(u64) -> u64 as usize as Address),
+        ("thrice", thrice as fn(u64) -> u64 as usize as Address),
+    ];
+    functions.sort_by_key(|&(_, start)| start);
+    let mut counts: Counts = functions.iter().map(|&(name, _)| (name, 0)).collect();
+    counts.push(("elsewhere", 0));
+    loop {
+        let address = match consumer.pop() {
+            Ok(address) => address,
+            Err(PopError::Abandoned) => return Ok(counts),
+            Err(error) => return Err(error),
+        };
+        // In the function that begins last before the address, and is short.
+        let at = functions.partition_point(|&(_, start)| start <= address);
+        let index = match at.checked_sub(1) {
+            Some(index) if address - functions[index].1 < 256 => index,
+            _ => functions.len(),
+        };
+        counts[index].1 += 1;
+    }
+}
+
+fn report(counts: &Counts) {
+    let total: u64 = counts.iter().map(|&(_, count)| count).sum();
+    let mut sorted = counts.clone();
+    sorted.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
+    for (name, count) in sorted {
+        let percent = count * 100 / total.max(1);
+        let bar = "#".repeat(percent as usize / 2);
+        println!("{name:>10} {percent:>3} % {bar}");
+    }
+    println!("{total} samples");
+}
+
+/// A timer on this thread's CPU clock, whose signal goes to this thread alone.
+struct Timer(libc::timer_t);
+
+impl Timer {
+    fn start(rate: u32) -> io::Result<Self> {
+        let answer = |result| match result {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        };
+        // SAFETY: all zero bytes are an action: an empty mask.
+        let mut action: libc::sigaction = unsafe { mem::zeroed() };
+        let handler: extern "C" fn(_, _, _) = sample;
+        action.sa_sigaction = handler as usize;
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART;
+        // SAFETY: the action lives through the call.
+        answer(unsafe { libc::sigaction(libc::SIGPROF, &raw const action, ptr::null_mut()) })?;
+        // SAFETY: all zero bytes are an event.
+        let mut event: libc::sigevent = unsafe { mem::zeroed() };
+        event.sigev_notify = libc::SIGEV_THREAD_ID;
+        event.sigev_signo = libc::SIGPROF;
+        // SAFETY: the call cannot fail.
+        event.sigev_notify_thread_id = unsafe { libc::gettid() };
+        let mut timer = ptr::null_mut();
+        let clock = libc::CLOCK_THREAD_CPUTIME_ID;
+        // SAFETY: event and timer live through the call.
+        answer(unsafe { libc::timer_create(clock, &raw mut event, &raw mut timer) })?;
+        let interval = libc::timespec {
+            tv_sec: 0,
+            tv_nsec: libc::c_long::from(1_000_000_000 / rate).min(999_999_999),
+        };
+        let times = libc::itimerspec {
+            it_interval: interval,
+            it_value: interval,
+        };
+        // SAFETY: the timer is this one, and the times live through the call.
+        answer(unsafe { libc::timer_settime(timer, 0, &raw const times, ptr::null_mut()) })?;
+        Ok(Self(timer))
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        // SAFETY: the timer is this one, deleted once.
+        unsafe { libc::timer_delete(self.0) };
+    }
+}
