@@ -1,0 +1,145 @@
+//! Real processes: the test's own binary, started again to play a part.
+//!
+//! Parent and child talk in lines. A child that is not told to end reads until
+//! its input ends, and dies with its parent in any case.
+
+use std::env;
+use std::io::{self, BufRead, BufReader, Write};
+use std::process::{self, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+
+use super::PATIENCE;
+
+/// The environment variable that names the part.
+const PART: &str = "QUOIT_TEST_PART";
+
+/// A process that plays a part. Killed and reaped when the test is over,
+/// however it ends.
+pub(crate) struct Child {
+    process: process::Child,
+    lines: Receiver<String>,
+}
+
+impl Child {
+    /// Starts `part`, a function that `suite!` lists, with these arguments.
+    pub(crate) fn start(part: &str, arguments: &[&str]) -> Self {
+        let mut process = Command::new(env::current_exe().expect("this binary's path"))
+            .env(PART, part)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the child starts");
+        let output = process.stdout.take().expect("its output is piped");
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        Self { process, lines }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// The next line that the child says.
+    pub(crate) fn says(&self) -> String {
+        match self.lines.recv_timeout(PATIENCE) {
+            Ok(line) => line,
+            Err(RecvTimeoutError::Timeout) => panic!("the child is silent"),
+            Err(RecvTimeoutError::Disconnected) => panic!("the child has ended"),
+        }
+    }
+
+    /// Waits until the child says exactly this.
+    pub(crate) fn expect(&self, line: &str) {
+        assert_eq!(self.says(), line);
+    }
+
+    /// Says a line to the child.
+    pub(crate) fn tell(&mut self, line: &str) {
+        let input = self.process.stdin.as_mut().expect("its input is piped");
+        writeln!(input, "{line}").expect("the child listens");
+    }
+
+    pub(crate) fn signal(&self, signal: libc::c_int) {
+        let pid = libc::pid_t::try_from(self.pid()).expect("a pid");
+        // SAFETY: the child is ours and not reaped, so the pid is still its.
+        let sent = unsafe { libc::kill(pid, signal) };
+        assert_eq!(sent, 0, "the child can be signalled");
+    }
+
+    /// `kill -9`, and waits for the death.
+    pub(crate) fn kill(&mut self) {
+        self.process.kill().expect("the child can be killed");
+        self.process.wait().expect("the child can be reaped");
+    }
+
+    /// Waits until the child has ended by itself; hears no more lines.
+    pub(crate) fn end(mut self) -> ExitStatus {
+        drop(self.process.stdin.take());
+        loop {
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(_) => {}
+                Err(RecvTimeoutError::Timeout) => panic!("the child does not end"),
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        self.process.wait().expect("the child can be reaped")
+    }
+
+    /// Waits until the child has ended well.
+    pub(crate) fn succeeds(self) {
+        let status = self.end();
+        assert!(status.success(), "the child ended with {status}");
+    }
+
+    /// Whether the child is stopped, as after SIGSTOP.
+    pub(crate) fn is_stopped(&self) -> bool {
+        let path = format!("/proc/{}/stat", self.pid());
+        let stat = std::fs::read_to_string(path).expect("the child's state");
+        let (_, after_name) = stat.rsplit_once(')').expect("a name in brackets");
+        after_name.trim_start().starts_with('T')
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The part that this process plays, if it is a child.
+pub(super) fn part() -> Option<String> {
+    let part = env::var(PART).ok()?;
+    // SAFETY: the call changes nothing but this process's own death signal.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+    Some(part)
+}
+
+/// In a child: says a line to the parent.
+pub(crate) fn say(line: impl std::fmt::Display) {
+    println!("{line}"); // standard output is flushed at each line's end
+}
+
+/// In a child: the parent's next line; ends the process when there is none.
+pub(crate) fn hear() -> String {
+    let mut line = String::new();
+    match io::stdin().read_line(&mut line) {
+        Ok(length) if length > 0 => line.trim_end().to_owned(),
+        _ => process::exit(0),
+    }
+}
+
+/// In a child: says that all is ready, and stays as it is until it is killed
+/// or the parent has nothing more to say.
+pub(crate) fn hold() {
+    say("ready");
+    hear();
+}

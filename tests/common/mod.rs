@@ -1,0 +1,21 @@
+//! What several suites share: names that are cleaned up, processes that are
+//! reaped, messages whose bytes follow from a number, and a small test harness.
+#![allow(
+    dead_code,
+    unused_imports,
+    unused_macros,
+    reason = "each suite uses its own part of this"
+)]
+
+pub(crate) mod child;
+pub(crate) mod names;
+pub(crate) mod sample;
+pub(crate) mod segment_file;
+pub(crate) mod suite;
+pub(crate) mod threads;
+
+use std::time::Duration;
+
+/// How long a test waits before it says that something hangs. No test passes
+/// or fails by being faster or slower than something else.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
