@@ -1,3 +1,5 @@
 //! Ways around the ring, one file each.
 
+#[cfg(feature = "futures")]
+pub(crate) mod future;
 pub(crate) mod select;

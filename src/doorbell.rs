@@ -117,10 +117,7 @@ impl Doorbell for Bell {
         // SAFETY: it is this thread's own.
         let before = unsafe { errno.read() };
         match self.semaphore {
-            // SAFETY: the word lives through the call.
-            None => unsafe {
-                libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE, 1);
-            },
+            None => wake_one(word),
             Some(semaphore) => {
                 // SAFETY: `init` made it, before the segment had a name.
                 unsafe { libc::sem_post(semaphore.as_ptr()) };
@@ -141,6 +138,12 @@ impl Doorbell for Bell {
     }
 }
 
+/// Wakes one thread that sleeps on the word itself.
+pub(crate) fn wake_one(word: &AtomicU32) {
+    // SAFETY: the word lives through the call.
+    unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE, 1) };
+}
+
 /// At most so many words can be waited for at once (`FUTEX_WAITV_MAX`).
 pub(crate) const MOST_WORDS: usize = 128;
 
@@ -149,11 +152,16 @@ pub(crate) const MOST_WORDS: usize = 128;
 /// # Errors
 ///
 /// ENOSYS before Linux 5.16.
-pub(crate) fn wait_any(words: &[&AtomicU32], until: u64) -> io::Result<Rest> {
+pub(crate) fn wait_any<'a>(
+    words: impl Iterator<Item = &'a AtomicU32>,
+    until: u64,
+) -> io::Result<Rest> {
     const FUTEX_32: u32 = 2;
     // SAFETY: all zero bytes are such an entry.
     let mut entries: [libc::futex_waitv; MOST_WORDS] = unsafe { core::mem::zeroed() };
+    let mut count = 0;
     for (entry, word) in entries.iter_mut().zip(words) {
+        count += 1;
         entry.val = u64::from(PARKED);
         entry.uaddr = word.as_ptr() as u64;
         entry.flags = FUTEX_32;
@@ -164,7 +172,7 @@ pub(crate) fn wait_any(words: &[&AtomicU32], until: u64) -> io::Result<Rest> {
         libc::syscall(
             libc::SYS_futex_waitv,
             entries.as_ptr(),
-            words.len().min(MOST_WORDS),
+            count,
             0,
             &raw const until,
             libc::CLOCK_MONOTONIC,

@@ -306,7 +306,7 @@ impl<T> PushError<T> {
     }
 
     /// The same reason without the record.
-    fn reason(&self) -> ClaimError {
+    pub(crate) fn reason(&self) -> ClaimError {
         match self {
             Self::Full(_) => ClaimError::Full,
             Self::Abandoned(_) => ClaimError::Abandoned,

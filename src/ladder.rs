@@ -44,7 +44,7 @@ impl Patience {
 pub(crate) type Timeout = Option<Duration>;
 
 /// How often a waiting end looks whether its peer still lives.
-const LOOK: u64 = 100_000_000;
+pub(crate) const LOOK: u64 = 100_000_000;
 /// Spins between two looks at the clock.
 const SPINS: u32 = 32;
 

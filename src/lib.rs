@@ -178,6 +178,8 @@ mod adapters; // ways around the ring
 
 pub use zerocopy;
 
+#[cfg(feature = "futures")]
+pub use crate::adapters::future::{AsyncConsumer, AsyncError, AsyncProducer};
 pub use crate::adapters::select::{End, Select, SelectError, Selected};
 pub use crate::consumer::Consumer;
 pub use crate::doorbell::DoorbellKind;

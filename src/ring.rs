@@ -4,6 +4,8 @@
 mod options;
 mod role;
 mod shape;
+#[cfg(feature = "futures")]
+mod watch;
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -19,6 +21,8 @@ pub use self::options::{Fences, RingOptions};
 pub(crate) use self::role::RoleGuard;
 pub(crate) use self::shape::Description;
 pub use self::shape::{Record, Shape};
+#[cfg(feature = "futures")]
+pub(crate) use self::watch::Watch;
 use crate::consumer::Consumer;
 use crate::doorbell::DoorbellKind;
 use crate::error::{Corrupt, Error, Role};

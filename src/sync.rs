@@ -45,6 +45,9 @@ pub(crate) const PARK: Ordering = Ordering::SeqCst;
 pub(crate) const WAKE: Ordering = Ordering::SeqCst;
 /// The sleep words themselves: the fences order them.
 pub(crate) const WORD: Ordering = Ordering::Relaxed;
+/// The reactor's own sleep word: the lock of its table orders it.
+#[cfg(feature = "futures")]
+pub(crate) const LOCKED: Ordering = Ordering::Relaxed;
 
 /// The leaver's state store: its last messages are visible before the goodbye.
 pub(crate) const CLOSE: Ordering = Ordering::Release;
@@ -107,6 +110,12 @@ word!(
 );
 
 impl AtomicU32 {
+    /// A word of this process alone.
+    #[cfg(feature = "futures")]
+    pub(crate) const fn new(value: u32) -> Self {
+        Self(atomic::AtomicU32::new(value))
+    }
+
     #[inline(always)]
     pub(crate) fn swap(&self, value: u32, edge: Ordering) -> u32 {
         self.0.swap(value, edge)

@@ -134,8 +134,8 @@ impl fmt::Debug for End<'_> {
     }
 }
 
-/// An end as select sees it.
-trait Sleeping {
+/// An end as those see it who sleep for it.
+pub(super) trait Sleeping {
     /// `None` if there is nothing to do yet, else whether the peer is gone.
     fn poll(&mut self, wanted: u64) -> Option<bool>;
     /// The second look.
@@ -350,9 +350,5 @@ fn park(ends: &mut [End<'_>], until: u64) -> io::Result<()> {
 }
 
 fn sleep(ends: &[End<'_>], until: u64) -> io::Result<Rest> {
-    let mut words = [ends[0].end.word(); MOST_WORDS];
-    for (word, end) in words.iter_mut().zip(ends) {
-        *word = end.end.word();
-    }
-    wait_any(&words[..ends.len()], until)
+    wait_any(ends.iter().map(|end| end.end.word()), until)
 }

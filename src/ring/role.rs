@@ -207,25 +207,19 @@ impl RoleGuard {
     /// Whether the peer came and closed its end. What it published before is
     /// visible to the caller's next look.
     pub(crate) fn peer_closed(&self) -> bool {
-        // close -> left: the peer's last messages are visible after this.
-        let state = state(self.header(), other(self.role)).state.load(LEFT);
-        state & CLOSED != 0
+        peer_closed(self.header(), self.role)
     }
 
     /// Whether the peer came and is gone, closed or dead. Makes a syscall. What
     /// it published before is visible to the caller's next look.
     pub(crate) fn peer_gone(&self) -> bool {
-        let peer = other(self.role);
-        // close -> left, as above.
-        let state = state(self.header(), peer).state.load(LEFT);
-        if state & CLOSED != 0 {
-            return true;
-        }
-        // death -> left: the kernel has freed the lock after the last store. A
-        // query that fails tells nothing, so the peer counts as alive.
-        let came = state >> 1 > 0;
-        let mapped = self.lock.is_some();
-        came && mapped && matches!(self.shared.segment.is_locked(byte(peer)), Ok(false))
+        peer_gone(&self.shared, self.role)
+    }
+
+    /// What another thread needs to sleep for this end.
+    #[cfg(feature = "futures")]
+    pub(crate) fn watch(&self) -> super::Watch {
+        super::Watch::new(Arc::clone(&self.shared), self.role)
     }
 
     /// Wakes the peer in any case: a predecessor may have died between its
@@ -264,6 +258,27 @@ pub(super) fn bell(header: &Header, kind: DoorbellKind, role: Role) -> Bell {
     Bell::new(kind, semaphore, &state(header, other(role)).wakes)
 }
 
+/// See [`RoleGuard::peer_closed`]; `role` is one's own.
+pub(super) fn peer_closed(header: &Header, role: Role) -> bool {
+    // close -> left: the peer's last messages are visible after this.
+    let state = state(header, other(role)).state.load(LEFT);
+    state & CLOSED != 0
+}
+
+/// See [`RoleGuard::peer_gone`]; `role` is one's own.
+pub(super) fn peer_gone(shared: &Shared, role: Role) -> bool {
+    let peer = other(role);
+    // close -> left, as above.
+    let state = state(shared.header(), peer).state.load(LEFT);
+    if state & CLOSED != 0 {
+        return true;
+    }
+    // death -> left: the kernel has freed the lock after the last store. A
+    // query that fails tells nothing, so the peer counts as alive.
+    let came = state >> 1 > 0;
+    came && matches!(shared.segment.is_locked(byte(peer)), Ok(false))
+}
+
 fn open_epoch(own: &RoleState, registered: bool) {
     own.pid.store(process::id(), PLAIN);
     own.since.store(now(), PLAIN);
@@ -289,7 +304,7 @@ fn state(header: &Header, role: Role) -> &RoleState {
 }
 
 #[inline(always)]
-fn word(header: &Header, role: Role) -> &AtomicU32 {
+pub(super) fn word(header: &Header, role: Role) -> &AtomicU32 {
     match role {
         Role::Producer => &header.sleep.producer,
         Role::Consumer => &header.sleep.consumer,

@@ -21,4 +21,4 @@ use std::time::Duration;
 
 /// How long a test waits before it says that something hangs. No test passes
 /// or fails by being faster or slower than something else.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);

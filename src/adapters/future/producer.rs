@@ -1,0 +1,238 @@
+//! The end that writes, in async code.
+
+use core::fmt;
+use core::future::poll_fn;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+
+use futures_sink::Sink;
+
+use super::{AsyncError, Guest};
+use crate::error::{ClaimError, PushError};
+use crate::producer::Producer;
+use crate::ring::{Record, Shape};
+
+/// The end of a ring that writes, in async code; feature `futures`.
+///
+/// Made by [`Producer::into_async`]. It is a [`Sink`] of messages, and has an
+/// `async` form of `push`; the other end need not be async, nor know.
+/// [`AsyncConsumer`](crate::AsyncConsumer) says how async ends wait, and what
+/// that means for a `fork`.
+///
+/// # Cancelling
+///
+/// A push that is dropped before it is ready has put nothing into the ring, and
+/// a push that is ready has put everything there.
+///
+/// # The sink
+///
+/// A record is in the ring as soon as the sink has accepted it. A frame that the
+/// ring has no room for waits in the sink, one at a time: it is in the ring
+/// after a flush, or before the next frame or push. `close` flushes; the role is
+/// given up by dropping the producer. A frame that waits then is lost.
+///
+/// The sink's error is that of a claim: what was accepted and could not be
+/// flushed stays in the sink, for another consumer that may come.
+///
+/// # Examples
+///
+/// ```
+/// let (producer, mut consumer) = quoit::RingOptions::new(8).heap::<u64>()?;
+/// let mut producer = producer.into_async()?;
+/// futures_executor::block_on(producer.push(7))?;
+/// assert_eq!(consumer.try_pop()?, 7); // the other end is a plain one
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct AsyncProducer<T: ?Sized> {
+    guest: Guest<Producer<T>>,
+    /// A frame that the sink has accepted and the ring had no room for.
+    waiting: Option<Vec<u8>>,
+}
+
+impl<T: Shape + ?Sized> Producer<T> {
+    /// This end for async code; [`AsyncConsumer`](crate::AsyncConsumer) says
+    /// how it waits. The ring's wait strategy and spin budget do not matter to
+    /// it.
+    ///
+    /// # Errors
+    ///
+    /// [`AsyncError`] says why there cannot be another async end. This end is
+    /// dropped then, and its role free.
+    ///
+    /// # Real-time
+    ///
+    /// Makes syscalls and allocates; may start a thread.
+    pub fn into_async(self) -> Result<AsyncProducer<T>, AsyncError> {
+        Ok(AsyncProducer {
+            guest: Guest::new(self)?,
+            waiting: None,
+        })
+    }
+}
+
+impl<T: ?Sized> AsyncProducer<T> {
+    /// The plain end again, with its place in the ring. A frame that waits in
+    /// the sink is lost: flush first.
+    ///
+    /// # Real-time
+    ///
+    /// Makes a syscall; waits for the reactor to let go of its table.
+    pub fn into_inner(self) -> Producer<T> {
+        self.guest.into_end()
+    }
+
+    /// The plain end, to look at.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    pub fn get_ref(&self) -> &Producer<T> {
+        &self.guest.end
+    }
+
+    /// Repeats `attempt` until there is room for `wanted` units or the consumer
+    /// is gone.
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        wanted: u64,
+        mut attempt: impl FnMut(&mut Producer<T>) -> Result<(), ClaimError>,
+    ) -> Poll<Result<(), ClaimError>> {
+        let attempt = |producer: &mut Producer<T>| match attempt(producer) {
+            Err(ClaimError::Full) => None,
+            other => Some(other),
+        };
+        let found = self.guest.poll(cx, wanted, attempt);
+        found.map(|found| found.unwrap_or(Err(ClaimError::Abandoned)))
+    }
+}
+
+/// Records. See [`AsyncProducer<[u8]>`](#impl-AsyncProducer<[u8]>) for frames.
+impl<T: Record> AsyncProducer<T> {
+    /// Pushes a record, and waits for room if there is none. Dropping the
+    /// future pushes nothing.
+    ///
+    /// # Errors
+    ///
+    /// The record comes back: [`PushError::Abandoned`] if there is no room and
+    /// the consumer has left or died; a death is noticed within a tenth of a
+    /// second. [`PushError::Corrupt`] if the endpoint is poisoned.
+    ///
+    /// # Real-time
+    ///
+    /// As [`Producer::try_push`] if there is room; otherwise makes syscalls and
+    /// takes a lock, and the task sleeps.
+    pub async fn push(&mut self, value: T) -> Result<(), PushError<T>> {
+        let attempt = |producer: &mut Producer<T>| match producer.try_push(value) {
+            Err(PushError::Full(_)) => None,
+            other => Some(other),
+        };
+        let pushed = poll_fn(|cx| self.guest.poll(cx, 1, attempt)).await;
+        pushed.unwrap_or(Err(PushError::Abandoned(value)))
+    }
+}
+
+/// Frames. See [`AsyncProducer<T>`](#impl-AsyncProducer<T>) for records.
+impl AsyncProducer<[u8]> {
+    /// Pushes a frame of kind 0, and waits for room if there is none, after a
+    /// frame that waits in the sink. Dropping the future pushes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`ClaimError::Abandoned`] if there is no room and the consumer has left
+    /// or died; a death is noticed within a tenth of a second.
+    /// [`ClaimError::TooLong`] if there never can be, [`ClaimError::Corrupt`]
+    /// if the endpoint is poisoned.
+    ///
+    /// # Real-time
+    ///
+    /// As [`Producer::try_push`](Producer::<[u8]>::try_push) if there is room;
+    /// otherwise makes syscalls and takes a lock, and the task sleeps.
+    pub async fn push(&mut self, payload: &[u8]) -> Result<(), ClaimError> {
+        poll_fn(|cx| {
+            ready!(self.poll_waiting(cx))?;
+            self.poll_push(cx, payload)
+        })
+        .await
+    }
+
+    fn poll_push(&mut self, cx: &mut Context<'_>, payload: &[u8]) -> Poll<Result<(), ClaimError>> {
+        let wanted = self.guest.end.units(payload.len());
+        self.poll(cx, wanted, |producer| producer.try_push(payload))
+    }
+
+    /// Sees that no frame waits in the sink.
+    fn poll_waiting(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ClaimError>> {
+        let Some(frame) = self.waiting.take() else {
+            return Poll::Ready(Ok(()));
+        };
+        let pushed = self.poll_push(cx, &frame);
+        if !matches!(pushed, Poll::Ready(Ok(()))) {
+            self.waiting = Some(frame);
+        }
+        pushed
+    }
+}
+
+/// Records; ready when there is room for one.
+impl<T: Record> Sink<T> for AsyncProducer<T> {
+    type Error = ClaimError;
+
+    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), ClaimError>> {
+        self.get_mut()
+            .poll(cx, 1, |producer| producer.room(1).map(drop))
+    }
+
+    fn start_send(self: Pin<&mut Self>, value: T) -> Result<(), ClaimError> {
+        let pushed = self.get_mut().guest.end().try_push(value);
+        pushed.map_err(|error| error.reason())
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), ClaimError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), ClaimError>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Frames of kind 0; ready when none waits for room.
+impl Sink<Vec<u8>> for AsyncProducer<[u8]> {
+    type Error = ClaimError;
+
+    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), ClaimError>> {
+        self.get_mut().poll_waiting(cx)
+    }
+
+    fn start_send(self: Pin<&mut Self>, frame: Vec<u8>) -> Result<(), ClaimError> {
+        let producer = self.get_mut();
+        if producer.waiting.is_some() {
+            return Err(ClaimError::Full); // it was not ready
+        }
+        match producer.guest.end().try_push(&frame) {
+            Err(ClaimError::Full) => {
+                producer.waiting = Some(frame);
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), ClaimError>> {
+        self.get_mut().poll_waiting(cx)
+    }
+
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), ClaimError>> {
+        self.get_mut().poll_waiting(cx)
+    }
+}
+
+/// Shows positions, never payload.
+impl<T: ?Sized> fmt::Debug for AsyncProducer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("AsyncProducer")
+            .field(&self.guest.end)
+            .finish()
+    }
+}

@@ -1,0 +1,145 @@
+//! The peer leaves, dies, never comes, or writes nonsense.
+
+use std::pin::pin;
+use std::thread;
+
+use futures_util::{StreamExt, future};
+use quoit::{Consumer, PopError, Producer, PushError, RingOptions};
+
+use super::common::child::{Child, hold};
+use super::common::names::RingName;
+use super::common::segment_file::{SegmentFile, TAIL};
+use super::{frame, in_time, on_every_runtime, poll_once};
+
+const CAPACITY: u64 = 64;
+
+/// Takes the role and does nothing.
+pub(super) fn idle_consumer(arguments: &[String]) {
+    let _consumer = Consumer::<u64>::open(&arguments[0]).expect("the role is free");
+    hold();
+}
+
+/// Pushes some records and is still there.
+pub(super) fn dying_producer(arguments: &[String]) {
+    let mut producer = Producer::<u64>::open(&arguments[0]).expect("the role is free");
+    for number in 0..5 {
+        producer.push(number).expect("there is room");
+    }
+    hold();
+}
+
+pub(super) fn a_stream_ends_when_the_producer_leaves_and_goes_on_with_the_next() {
+    on_every_runtime("left", |name| {
+        let ring = RingOptions::new(CAPACITY).create::<[u8]>(name);
+        let ring = ring.expect("a ring");
+        let consumer = ring.consumer().expect("the role is free");
+        async move {
+            let mut stream = consumer.into_async().expect("an async end");
+            for number in 0..100 {
+                let mut producer = ring.producer().expect("the role is free");
+                let writer = thread::spawn(move || producer.push(&frame(number % 24)));
+                assert_eq!(stream.next().await, Some(Ok(frame(number % 24))));
+                assert_eq!(stream.next().await, None);
+                writer.join().expect("no panic").expect("there is room");
+            }
+        }
+    });
+}
+
+pub(super) fn a_push_ends_when_the_consumer_leaves() {
+    on_every_runtime("reader-left", |name| {
+        let ring = RingOptions::new(1).create::<u64>(name).expect("a ring");
+        let consumer = ring.consumer().expect("the role is free");
+        let producer = ring.producer().expect("the role is free");
+        async move {
+            let mut producer = producer.into_async().expect("an async end");
+            producer.push(0).await.expect("there is room");
+            assert!(poll_once(pin!(producer.push(1))).is_pending());
+            let (pushed, ()) = future::join(producer.push(1), async { drop(consumer) }).await;
+            assert_eq!(pushed, Err(PushError::Abandoned(1)));
+        }
+    });
+}
+
+pub(super) fn a_stream_ends_when_the_producer_is_killed() {
+    on_every_runtime("killed", |name| {
+        let ring = RingOptions::new(CAPACITY).create::<u64>(name);
+        let ring = ring.expect("a ring");
+        let consumer = ring.consumer().expect("the role is free");
+        let mut child = Child::start("dying_producer", &[name.as_str()]);
+        async move {
+            let mut stream = consumer.into_async().expect("an async end");
+            for number in 0..4 {
+                assert_eq!(stream.next().await, Some(Ok(number)));
+            }
+            child.expect("ready");
+            child.kill();
+            // What it left behind comes first.
+            assert_eq!(stream.next().await, Some(Ok(4)));
+            assert_eq!(stream.next().await, None);
+            assert_eq!(stream.pop().await, Err(PopError::Abandoned));
+            // Another one may come.
+            let mut producer = ring.producer().expect("the role is free");
+            producer.push(5).expect("there is room");
+            assert_eq!(stream.next().await, Some(Ok(5)));
+        }
+    });
+}
+
+pub(super) fn a_push_ends_when_the_consumer_is_killed() {
+    on_every_runtime("reader-killed", |name| {
+        let ring = RingOptions::new(1).create::<u64>(name).expect("a ring");
+        let producer = ring.producer().expect("the role is free");
+        let mut child = Child::start("idle_consumer", &[name.as_str()]);
+        async move {
+            let mut producer = producer.into_async().expect("an async end");
+            producer.push(0).await.expect("there is room");
+            child.expect("ready");
+            assert!(poll_once(pin!(producer.push(1))).is_pending());
+            child.kill();
+            assert_eq!(producer.push(1).await, Err(PushError::Abandoned(1)));
+            let mut consumer = ring.consumer().expect("the role is free");
+            assert_eq!(consumer.try_pop(), Ok(0));
+            assert_eq!(producer.push(1).await, Ok(()));
+        }
+    });
+}
+
+pub(super) fn a_producer_that_never_came_is_waited_for() {
+    on_every_runtime("late", |name| {
+        let ring = RingOptions::new(CAPACITY).create::<u64>(name);
+        let ring = ring.expect("a ring");
+        let consumer = ring.consumer().expect("the role is free");
+        async move {
+            let mut consumer = consumer.into_async().expect("an async end");
+            assert!(poll_once(pin!(consumer.pop())).is_pending());
+            let writer = thread::spawn(move || {
+                let mut producer = ring.producer().expect("the role is free");
+                producer.push(1).expect("there is room");
+            });
+            assert_eq!(consumer.pop().await, Ok(1));
+            writer.join().expect("no panic");
+        }
+    });
+}
+
+pub(super) fn a_corrupt_ring_is_told_once() {
+    let name = RingName::new("corrupt");
+    let ring = RingOptions::new(CAPACITY).create::<u64>(&name);
+    let ring = ring.expect("a ring");
+    let consumer = ring.consumer().expect("the role is free");
+    let mut producer = ring.producer().expect("the role is free");
+    let mut stream = consumer.into_async().expect("an async end");
+    assert!(poll_once(pin!(stream.next())).is_pending());
+    producer.try_push(1).expect("there is room");
+    SegmentFile::open(&name.file()).write(TAIL, u64::MAX);
+    in_time(move || {
+        futures_executor::block_on(async {
+            let told = stream.next().await.expect("an error");
+            assert!(matches!(told, Err(PopError::Corrupt(_))), "{told:?}");
+            assert_eq!(stream.next().await, None);
+            let pop = stream.pop().await;
+            assert!(matches!(pop, Err(PopError::Corrupt(_))), "{pop:?}");
+        });
+    });
+}

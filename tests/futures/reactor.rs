@@ -1,0 +1,269 @@
+//! The thread that sleeps for all.
+
+use std::fs;
+use std::pin::pin;
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use futures_util::{StreamExt, future};
+use quoit::{AsyncConsumer, AsyncProducer, Producer, RingOptions};
+
+use super::common::PATIENCE;
+use super::common::names::RingName;
+use super::{assert_no_rescues, in_time, on_every_runtime, poll_once};
+
+/// How many reactor threads this process has.
+fn threads() -> usize {
+    let tasks = fs::read_dir("/proc/self/task").expect("a list of threads");
+    let names = tasks.filter_map(|task| {
+        let task = task.expect("a thread").path();
+        fs::read_to_string(task.join("comm")).ok() // it may have ended meanwhile
+    });
+    names.filter(|name| name == "quoit-reactor\n").count()
+}
+
+/// Waits until there are so many reactor threads: a new one names itself first,
+/// and nobody waits for the end of an old one.
+fn until_there_are(wanted: usize) {
+    let start = Instant::now();
+    while threads() != wanted {
+        let found = threads();
+        assert!(start.elapsed() < PATIENCE, "{found} threads, not {wanted}");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn ends() -> (AsyncProducer<u64>, AsyncConsumer<u64>) {
+    let (producer, consumer) = RingOptions::new(8).heap().expect("a ring");
+    let producer = producer.into_async().expect("an async end");
+    (producer, consumer.into_async().expect("an async end"))
+}
+
+pub(super) fn the_thread_lives_as_long_as_there_are_async_ends() {
+    until_there_are(0);
+    for _ in 0..3 {
+        let (producer, consumer) = RingOptions::new(8).heap::<u64>().expect("a ring");
+        assert_eq!(threads(), 0);
+        let producer = producer.into_async().expect("an async end");
+        until_there_are(1);
+        let mut consumer = consumer.into_async().expect("an async end");
+        assert!(poll_once(pin!(consumer.pop())).is_pending());
+        until_there_are(1);
+        drop(producer);
+        drop(consumer.into_inner());
+        until_there_are(0);
+    }
+}
+
+pub(super) fn ends_come_and_go_on_several_threads() {
+    in_time(|| {
+        let workers: Vec<_> = (0..4)
+            .map(|_| {
+                thread::spawn(|| {
+                    for number in 0..500 {
+                        let (mut producer, mut consumer) = ends();
+                        assert!(poll_once(pin!(consumer.pop())).is_pending());
+                        let push = async {
+                            producer.push(number).await.expect("there is room");
+                        };
+                        let both = future::join(consumer.pop(), push);
+                        assert_eq!(futures_executor::block_on(both).0, Ok(number));
+                    }
+                })
+            })
+            .collect();
+        for worker in workers {
+            worker.join().expect("no panic");
+        }
+    });
+    until_there_are(0);
+}
+
+pub(super) fn one_thread_sleeps_for_a_hundred_rings() {
+    const RINGS: usize = 100;
+    const ROUNDS: u64 = 50;
+    let names: Vec<_> = (0..RINGS).map(|_| RingName::new("many")).collect();
+    on_every_runtime("many", |_| {
+        let mut producers: Vec<Producer<u64>> = Vec::new();
+        let mut consumers = Vec::new();
+        for name in &names {
+            let options = RingOptions::new(4).replace(true);
+            let ring = options.create(name).expect("a ring");
+            producers.push(ring.producer().expect("the role is free"));
+            consumers.push(ring.consumer().expect("the role is free"));
+        }
+        async move {
+            let read = consumers.into_iter().map(|consumer| {
+                let mut stream = consumer.into_async().expect("an async end");
+                async move {
+                    for number in 0..ROUNDS {
+                        assert_eq!(stream.next().await, Some(Ok(number)));
+                    }
+                    assert_eq!(stream.next().await, None);
+                }
+            });
+            let read = future::join_all(read);
+            let writer = thread::spawn(move || {
+                for number in 0..ROUNDS {
+                    for producer in &mut producers {
+                        producer.push(number).expect("a reader");
+                    }
+                }
+                threads()
+            });
+            read.await;
+            assert_eq!(writer.join().expect("no panic"), 1);
+        }
+    });
+    for name in &names {
+        assert_no_rescues(name);
+    }
+}
+
+/// A task that tells of each wake.
+struct Bell(mpsc::SyncSender<()>);
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.0.send(()).expect("somebody listens");
+    }
+}
+
+fn bell() -> (Waker, mpsc::Receiver<()>) {
+    let (sender, wakes) = mpsc::sync_channel(100);
+    (Arc::new(Bell(sender)).into(), wakes)
+}
+
+fn poll_with<F: Future>(waker: &Waker, future: F) -> Poll<F::Output> {
+    pin!(future).poll(&mut Context::from_waker(waker))
+}
+
+pub(super) fn a_task_is_left_alone_while_its_peer_is_silent() {
+    let name = RingName::new("silent");
+    let ring = RingOptions::new(8).create::<u64>(&name).expect("a ring");
+    let mut producer = ring.producer().expect("the role is free");
+    let consumer = ring.consumer().expect("the role is free");
+    let mut consumer = consumer.into_async().expect("an async end");
+    let (waker, wakes) = bell();
+    assert_eq!(poll_with(&waker, consumer.pop()), Poll::Pending);
+    // The reactor looks at the peer meanwhile, and more than once.
+    assert!(wakes.recv_timeout(Duration::from_millis(350)).is_err());
+    producer.try_push(1).expect("there is room");
+    assert_eq!(wakes.recv_timeout(PATIENCE), Ok(()));
+    assert_eq!(poll_with(&waker, consumer.pop()), Poll::Ready(Ok(1)));
+    assert_eq!(wakes.try_recv(), Err(mpsc::TryRecvError::Empty));
+    drop(consumer);
+    assert_no_rescues(&name);
+}
+
+pub(super) fn a_task_that_something_else_has_woken_sleeps_on() {
+    let name = RingName::new("sleeps-on");
+    let ring = RingOptions::new(8).create::<u64>(&name).expect("a ring");
+    let mut producer = ring.producer().expect("the role is free");
+    let consumer = ring.consumer().expect("the role is free");
+    let mut consumer = consumer.into_async().expect("an async end");
+    for number in 0..1000 {
+        let (old, old_wakes) = bell();
+        let (new, new_wakes) = bell();
+        let (polls, pause) = (1 + number % 4, number % 8 == 0);
+        for _ in 0..polls {
+            assert_eq!(poll_with(&old, consumer.pop()), Poll::Pending);
+        }
+        if pause {
+            thread::sleep(Duration::from_micros(200)); // the reactor may sleep now
+        }
+        assert_eq!(poll_with(&new, consumer.pop()), Poll::Pending);
+        producer.try_push(number).expect("there is room");
+        // The task that asked last is woken, and no other.
+        assert_eq!(new_wakes.recv_timeout(PATIENCE), Ok(()));
+        assert!(old_wakes.try_recv().is_err());
+        assert_eq!(poll_with(&new, consumer.pop()), Poll::Ready(Ok(number)));
+    }
+    drop(consumer);
+    assert_no_rescues(&name);
+}
+
+/// A task that ends with its first wake, and an async end with it.
+struct LastTask {
+    consumer: Mutex<Option<AsyncConsumer<u64>>>,
+    done: mpsc::SyncSender<String>,
+}
+
+impl Wake for LastTask {
+    fn wake(self: Arc<Self>) {
+        drop(self.consumer.lock().expect("no panic").take());
+        let thread = thread::current();
+        let name = thread.name().unwrap_or_default().to_owned();
+        self.done.send(name).expect("somebody listens");
+    }
+}
+
+pub(super) fn the_last_end_may_go_on_the_thread_itself() {
+    until_there_are(0);
+    for _ in 0..20 {
+        let (mut producer, consumer) = RingOptions::new(8).heap::<u64>().expect("a ring");
+        let consumer = consumer.into_async().expect("an async end");
+        let (sender, done) = mpsc::sync_channel(1);
+        let task = Arc::new(LastTask {
+            consumer: Mutex::new(Some(consumer)),
+            done: sender,
+        });
+        let waker = Waker::from(Arc::clone(&task));
+        {
+            let mut consumer = task.consumer.lock().expect("no panic");
+            let consumer = consumer.as_mut().expect("not woken yet");
+            assert_eq!(poll_with(&waker, consumer.pop()), Poll::Pending);
+        }
+        producer.try_push(1).expect("there is room");
+        let woken_on = done.recv_timeout(PATIENCE);
+        assert_eq!(woken_on.as_deref(), Ok("quoit-reactor"));
+        until_there_are(0);
+    }
+}
+
+/// A task whose waker is broken.
+struct Panics;
+
+impl Wake for Panics {
+    fn wake(self: Arc<Self>) {
+        // Not a panic, whose message would be in the test's output.
+        std::panic::resume_unwind(Box::new("a broken waker"));
+    }
+}
+
+pub(super) fn a_panic_in_one_waker_is_nobody_elses() {
+    let (mut first_in, mut first) = ends();
+    let (mut second_in, mut second) = ends();
+    let broken = Waker::from(Arc::new(Panics));
+    let (waker, wakes) = bell();
+    for number in 0..20 {
+        assert_eq!(poll_with(&broken, first.pop()), Poll::Pending);
+        assert_eq!(poll_with(&waker, second.pop()), Poll::Pending);
+        for producer in [&mut first_in, &mut second_in] {
+            let pushed = poll_once(pin!(producer.push(number)));
+            assert_eq!(pushed, Poll::Ready(Ok(())));
+        }
+        assert_eq!(wakes.recv_timeout(PATIENCE), Ok(()));
+        assert_eq!(poll_with(&waker, first.pop()), Poll::Ready(Ok(number)));
+        assert_eq!(poll_with(&waker, second.pop()), Poll::Ready(Ok(number)));
+    }
+}
+
+pub(super) fn futures_and_ends_can_be_sent() {
+    fn sent<T: Send>(value: T) -> T {
+        value
+    }
+    let (producer, consumer) = ends();
+    let mut producer = sent(producer);
+    let mut consumer = sent(consumer);
+    let pushed = futures_executor::block_on(sent(producer.push(4711)));
+    assert_eq!(pushed, Ok(()));
+    // Neither end shows what is in the ring.
+    let shown = format!("{producer:?} {consumer:?}");
+    assert!(shown.contains("fill: 1"), "{shown}");
+    assert!(!shown.contains("4711"), "{shown}");
+    assert_eq!(futures_executor::block_on(sent(consumer.pop())), Ok(4711));
+}

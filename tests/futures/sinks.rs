@@ -1,0 +1,161 @@
+//! Room that is not there: what a sink accepts, and when.
+
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
+
+use futures_util::{Sink, SinkExt, future};
+use quoit::{AsyncProducer, ClaimError, RingOptions};
+
+use super::common::names::RingName;
+use super::common::sample::bytes;
+use super::{assert_no_rescues, on_every_runtime, poll_once};
+
+type Polled = Poll<Result<(), ClaimError>>;
+
+const READY: Polled = Poll::Ready(Ok(()));
+
+fn poll_ready<T>(sink: &mut (impl Sink<T, Error = ClaimError> + Unpin)) -> Polled {
+    Pin::new(sink).poll_ready(&mut Context::from_waker(Waker::noop()))
+}
+
+fn poll_flush(sink: &mut AsyncProducer<[u8]>) -> Polled {
+    Pin::new(sink).poll_flush(&mut Context::from_waker(Waker::noop()))
+}
+
+fn start<T>(
+    sink: &mut (impl Sink<T, Error = ClaimError> + Unpin),
+    item: T,
+) -> Result<(), ClaimError> {
+    Pin::new(sink).start_send(item)
+}
+
+pub(super) fn a_sink_of_records_is_ready_when_there_is_room() {
+    let name = RingName::new("record-sink");
+    let ring = RingOptions::new(4).create::<u64>(&name).expect("a ring");
+    let mut consumer = ring.consumer().expect("the role is free");
+    let producer = ring.producer().expect("the role is free");
+    let mut sink = producer.into_async().expect("an async end");
+    for lap in 0..100 {
+        for number in 0..4 {
+            assert_eq!(poll_ready(&mut sink), READY);
+            assert_eq!(start(&mut sink, 4 * lap + number), Ok(()));
+        }
+        assert_eq!(poll_ready(&mut sink), Poll::Pending);
+        assert_eq!(poll_ready(&mut sink), Poll::Pending);
+        for number in 0..4 {
+            assert_eq!(consumer.try_pop(), Ok(4 * lap + number));
+        }
+    }
+    assert_no_rescues(&name);
+}
+
+/// Two frames of 24 bytes fill a ring of 64 bytes.
+fn payload(number: u64) -> Vec<u8> {
+    bytes(number, 24)
+}
+
+pub(super) fn a_sink_of_frames_keeps_one_that_finds_no_room() {
+    let name = RingName::new("frame-sink");
+    let ring = RingOptions::new(64).create::<[u8]>(&name).expect("a ring");
+    let mut consumer = ring.consumer().expect("the role is free");
+    let producer = ring.producer().expect("the role is free");
+    let mut sink = producer.into_async().expect("an async end");
+    let mut buffer = [0; 24];
+    for number in 0..3 {
+        assert_eq!(poll_ready(&mut sink), READY);
+        assert_eq!(start(&mut sink, payload(number)), Ok(()));
+    }
+    for number in 0..100 {
+        // Two are in the ring, and the third waits.
+        assert_eq!(poll_flush(&mut sink), Poll::Pending);
+        assert_eq!(poll_ready(&mut sink), Poll::Pending);
+        assert_eq!(consumer.try_pop(&mut buffer), Ok(24));
+        assert_eq!(buffer, payload(number)[..]);
+        assert_eq!(poll_flush(&mut sink), READY);
+        assert_eq!(poll_ready(&mut sink), READY);
+        assert_eq!(start(&mut sink, payload(number + 3)), Ok(()));
+    }
+    assert_no_rescues(&name);
+}
+
+pub(super) fn a_push_comes_after_the_frame_that_waits() {
+    on_every_runtime("push-after", |name| {
+        let ring = RingOptions::new(64).create::<[u8]>(name).expect("a ring");
+        let consumer = ring.consumer().expect("the role is free");
+        let producer = ring.producer().expect("the role is free");
+        async move {
+            let mut sink = producer.into_async().expect("an async end");
+            let mut consumer = consumer.into_async().expect("an async end");
+            for number in 0..3 {
+                sink.feed(payload(number)).await.expect("it is accepted");
+            }
+            let write = async {
+                sink.push(&payload(3)).await?;
+                sink.push(&payload(4)).await
+            };
+            let read = async {
+                let mut buffer = [0; 24];
+                for number in 0..5 {
+                    assert_eq!(consumer.pop(&mut buffer).await, Ok(24));
+                    assert_eq!(buffer, payload(number)[..]);
+                }
+            };
+            assert_eq!(future::join(write, read).await.0, Ok(()));
+        }
+    });
+}
+
+pub(super) fn what_a_sink_could_not_flush_waits_for_another_consumer() {
+    let name = RingName::new("unflushed");
+    let ring = RingOptions::new(64).create::<[u8]>(&name).expect("a ring");
+    let consumer = ring.consumer().expect("the role is free");
+    let producer = ring.producer().expect("the role is free");
+    let mut sink = producer.into_async().expect("an async end");
+    for number in 0..3 {
+        assert_eq!(start(&mut sink, payload(number)), Ok(()));
+    }
+    drop(consumer);
+    let abandoned = Poll::Ready(Err(ClaimError::Abandoned));
+    assert_eq!(poll_flush(&mut sink), abandoned);
+    assert_eq!(poll_flush(&mut sink), abandoned);
+    let mut consumer = ring.consumer().expect("the role is free");
+    assert_eq!(poll_flush(&mut sink), Poll::Pending);
+    let mut buffer = [0; 24];
+    for number in 0..3 {
+        assert_eq!(consumer.try_pop(&mut buffer), Ok(24));
+        assert_eq!(buffer, payload(number)[..]);
+        assert_eq!(poll_flush(&mut sink), READY);
+    }
+    assert_no_rescues(&name);
+}
+
+pub(super) fn a_sink_refuses_what_it_was_not_ready_for() {
+    let (producer, _consumer) = RingOptions::new(64).heap::<[u8]>().expect("a ring");
+    let mut sink = producer.into_async().expect("an async end");
+    for number in 0..3 {
+        assert_eq!(start(&mut sink, payload(number)), Ok(()));
+    }
+    assert_eq!(start(&mut sink, payload(3)), Err(ClaimError::Full));
+
+    let (producer, mut consumer) = RingOptions::new(1).heap::<u64>().expect("a ring");
+    let mut sink = producer.into_async().expect("an async end");
+    assert_eq!(start(&mut sink, 0), Ok(()));
+    assert_eq!(poll_ready(&mut sink), Poll::Pending);
+    assert_eq!(start(&mut sink, 1), Err(ClaimError::Full));
+    assert_eq!(consumer.try_pop(), Ok(0));
+    assert_eq!(poll_ready(&mut sink), READY);
+}
+
+pub(super) fn a_sink_refuses_what_never_fits() {
+    let (producer, mut consumer) = RingOptions::new(64).heap::<[u8]>().expect("a ring");
+    let mut sink = producer.into_async().expect("an async end");
+    let too_long = ClaimError::TooLong {
+        wanted: 25,
+        longest: 24,
+    };
+    assert_eq!(start(&mut sink, vec![0; 25]), Err(too_long));
+    let push = poll_once(pin!(sink.push(&[0; 25])));
+    assert_eq!(push, Poll::Ready(Err(too_long)));
+    assert_eq!(start(&mut sink, payload(1)), Ok(()));
+    assert_eq!(consumer.try_pop(&mut [0; 24]), Ok(24));
+}

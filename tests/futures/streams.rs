@@ -1,0 +1,179 @@
+//! A hundred thousand messages, between an async end here and a plain one in
+//! another process, or between two tasks.
+
+use futures_util::{SinkExt, StreamExt, future};
+use quoit::{ClaimError, Consumer, PopError, Producer, RingOptions};
+
+use super::common::child::Child;
+use super::common::names::RingName;
+use super::common::sample::Words;
+use super::{frame, on_every_runtime, record};
+
+const MESSAGES: u64 = 100_000;
+/// Few enough that both ends wait now and then.
+const SLOTS: u64 = 64;
+const BYTES: u64 = 1024;
+
+/// Pushes every record.
+pub(super) fn writer_of_records(arguments: &[String]) {
+    let producer = Producer::<Words<2>>::open(&arguments[0]);
+    let mut producer = producer.expect("the role is free");
+    for number in 0..MESSAGES {
+        producer.push(record(number)).expect("a reader");
+    }
+}
+
+/// Pops every record.
+pub(super) fn reader_of_records(arguments: &[String]) {
+    let consumer = Consumer::<Words<2>>::open(&arguments[0]);
+    let mut consumer = consumer.expect("the role is free");
+    for number in 0..MESSAGES {
+        assert_eq!(consumer.pop(), Ok(record(number)));
+    }
+    assert_eq!(consumer.pop(), Err(PopError::Abandoned));
+}
+
+/// Pushes every frame.
+pub(super) fn writer_of_frames(arguments: &[String]) {
+    let mut producer = Producer::<[u8]>::open(&arguments[0]).expect("the role is free");
+    for number in 0..MESSAGES {
+        producer.push(&frame(number)).expect("a reader");
+    }
+}
+
+/// Pops every frame.
+pub(super) fn reader_of_frames(arguments: &[String]) {
+    let mut consumer = Consumer::<[u8]>::open(&arguments[0]).expect("the role is free");
+    for number in 0..MESSAGES {
+        let next = consumer.peek().expect("a frame");
+        assert_eq!(*next, frame(number));
+        next.release();
+    }
+    let end = consumer.peek();
+    assert_eq!(end.map(drop), Err(PopError::Abandoned));
+}
+
+pub(super) fn records_come_from_another_process() {
+    on_every_runtime("records-in", |name| {
+        let ring = RingOptions::new(SLOTS).create::<Words<2>>(name);
+        let consumer = ring.and_then(|ring| ring.consumer()).expect("a ring");
+        let child = Child::start("writer_of_records", &[name.as_str()]);
+        async move {
+            let mut stream = consumer.into_async().expect("an async end");
+            // By both ways in turn; they are one.
+            for number in 0..MESSAGES / 2 {
+                assert_eq!(stream.next().await, Some(Ok(record(2 * number))));
+                assert_eq!(stream.pop().await, Ok(record(2 * number + 1)));
+            }
+            assert_eq!(stream.next().await, None);
+            assert_eq!(stream.pop().await, Err(PopError::Abandoned));
+            child.succeeds();
+        }
+    });
+}
+
+pub(super) fn records_go_to_another_process() {
+    on_every_runtime("records-out", |name| {
+        let ring = RingOptions::new(SLOTS).create::<Words<2>>(name);
+        let producer = ring.and_then(|ring| ring.producer()).expect("a ring");
+        let child = Child::start("reader_of_records", &[name.as_str()]);
+        async move {
+            let mut sink = producer.into_async().expect("an async end");
+            for number in 0..MESSAGES / 2 {
+                sink.send(record(2 * number)).await.expect("a reader");
+                sink.push(record(2 * number + 1)).await.expect("a reader");
+            }
+            sink.close().await.expect("all is in the ring");
+            drop(sink);
+            child.succeeds();
+        }
+    });
+}
+
+pub(super) fn frames_come_from_another_process() {
+    on_every_runtime("frames-in", |name| {
+        let ring = RingOptions::new(BYTES).create::<[u8]>(name);
+        let consumer = ring.and_then(|ring| ring.consumer()).expect("a ring");
+        let child = Child::start("writer_of_frames", &[name.as_str()]);
+        async move {
+            let mut stream = consumer.into_async().expect("an async end");
+            let mut buffer = [0; 64];
+            for number in 0..MESSAGES / 2 {
+                let next = stream.next().await;
+                assert_eq!(next, Some(Ok(frame(2 * number))));
+                let len = stream.pop(&mut buffer).await.expect("a frame");
+                assert_eq!(buffer[..len], frame(2 * number + 1));
+            }
+            assert_eq!(stream.next().await, None);
+            assert_eq!(stream.pop(&mut buffer).await, Err(PopError::Abandoned));
+            child.succeeds();
+        }
+    });
+}
+
+pub(super) fn frames_go_to_another_process() {
+    on_every_runtime("frames-out", |name| {
+        let ring = RingOptions::new(BYTES).create::<[u8]>(name);
+        let producer = ring.and_then(|ring| ring.producer()).expect("a ring");
+        let child = Child::start("reader_of_frames", &[name.as_str()]);
+        async move {
+            let mut sink = producer.into_async().expect("an async end");
+            for number in 0..MESSAGES / 2 {
+                sink.feed(frame(2 * number)).await.expect("a reader");
+                sink.push(&frame(2 * number + 1)).await.expect("a reader");
+            }
+            sink.close().await.expect("all is in the ring");
+            drop(sink);
+            child.succeeds();
+        }
+    });
+}
+
+pub(super) fn two_tasks_share_a_thread() {
+    on_every_runtime("two-tasks", |name| {
+        let (producer, consumer) = pair(name);
+        async move {
+            let write = async move {
+                let mut sink = producer.into_async().expect("an async end");
+                for number in 0..MESSAGES {
+                    sink.feed(record(number)).await?;
+                }
+                Ok::<_, ClaimError>(())
+            };
+            let read = async move {
+                let stream = consumer.into_async().expect("an async end");
+                stream.map(Result::unwrap).collect::<Vec<_>>().await
+            };
+            let (written, read) = future::join(write, read).await;
+            assert_eq!(written, Ok(()));
+            assert!(read.into_iter().eq((0..MESSAGES).map(record)));
+        }
+    });
+}
+
+pub(super) fn frames_are_peeked_where_they_lie() {
+    on_every_runtime("peeked", |name| {
+        let ring = RingOptions::new(BYTES).create::<[u8]>(name);
+        let ring = ring.expect("a ring");
+        let mut producer = ring.producer().expect("the role is free");
+        let consumer = ring.consumer().expect("the role is free");
+        async move {
+            let mut consumer = consumer.into_async().expect("an async end");
+            producer.try_push_kind(7, b"seven").expect("there is room");
+            for _ in 0..2 {
+                let frame = consumer.peek().await.expect("a frame");
+                assert_eq!((&*frame, frame.kind()), (&b"seven"[..], 7));
+            } // dropped, it stays
+            consumer.peek().await.expect("a frame").release();
+            drop(producer);
+            let end = consumer.peek().await.map(drop);
+            assert_eq!(end, Err(PopError::Abandoned));
+        }
+    });
+}
+
+fn pair(name: &RingName) -> (Producer<Words<2>>, Consumer<Words<2>>) {
+    let ring = RingOptions::new(SLOTS).create(name).expect("a ring");
+    let producer = ring.producer().expect("the role is free");
+    (producer, ring.consumer().expect("the role is free"))
+}
