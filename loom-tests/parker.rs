@@ -8,7 +8,7 @@
 //!
 //! Limits. Loom has no `membarrier`: here it is a full fence on both sides,
 //! which is what it amounts to; `store_buffer` spells out what it does. All
-//! models stop at three preemptions, those with deaths at two.
+//! models stop at two or three preemptions, those with deaths at one or two.
 
 #[allow(dead_code, reason = "shared with the other models")]
 mod harness;

@@ -129,6 +129,8 @@
 //! # Features
 //!
 //! - Default: none. Five crates in all, this one included.
+//! - `futures`: `Stream`, `Sink` and `async fn`s on any runtime; `futures-core` and `futures-sink`
+//!   are added. One thread of the process sleeps for all its asynchronous ends.
 //! - `loom`: compiles `loom-tests/`, which model-check the protocol as it is shipped. Only
 //!   useful in this repository. The library does not change with it, so that every other test
 //!   runs in the same command; loom's own tree is added.
