@@ -1,0 +1,253 @@
+//! Variants that take turns.
+//!
+//! The bench's process leads; a forked partner has the far end of every
+//! variant. In each round every variant has one slice, in an order that moves
+//! on by one from round to round. A slice begins with a warm-up that is not
+//! measured.
+
+use std::io::{self, Read, Write};
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use serde_json::{Value, json};
+
+use super::child::{Child, Outcome};
+use super::placement::{Placement, pin};
+use super::progress::Progress;
+use super::spread::{Spread, show_nanos};
+use super::switches;
+
+/// Which of the two processes this is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    Lead,
+    Partner,
+}
+
+/// Something to measure, in two processes.
+pub(crate) trait Variant {
+    fn name(&self) -> &str;
+    /// Takes this process's end and leaves the other to the other process.
+    fn open(&mut self, side: Side);
+    /// Gets ready for a slice; the other process does the same.
+    fn prepare(&mut self);
+    /// One slice: how long each batch took, in nanoseconds.
+    fn lead(&mut self, plan: &Plan) -> Histogram<u64>;
+    /// The partner's part of one slice.
+    fn follow(&mut self);
+}
+
+/// How a contest is run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plan {
+    /// How long a slice is measured.
+    pub(crate) slice: Duration,
+    /// How long each slice runs before.
+    pub(crate) warm_up: Duration,
+    pub(crate) rounds: usize,
+    /// Operations between two looks at the clock. Few, so that most batches
+    /// are over before somebody else wants the processor: a slice's figure is
+    /// the median of its batches.
+    pub(crate) batch: u64,
+}
+
+/// A histogram of nanoseconds up to a minute, exact to a tenth of a percent.
+pub(crate) fn nanos() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("fixed bounds are valid")
+}
+
+/// What was measured of one variant.
+#[derive(Debug)]
+pub(crate) struct Score {
+    pub(crate) name: String,
+    batch: f64,
+    /// Nanoseconds of one operation in each slice: the median of its batches.
+    slices: Vec<f64>,
+    /// Every batch of every slice.
+    batches: Histogram<u64>,
+}
+
+impl Score {
+    /// The median of the slices.
+    pub(crate) fn nanos(&self) -> f64 {
+        Spread::of(self.slices.iter().copied()).median
+    }
+
+    /// Operations that were measured.
+    pub(crate) fn operations(&self) -> u64 {
+        self.batches.len() * self.batch as u64
+    }
+
+    fn quantile(&self, share: f64) -> f64 {
+        self.batches.value_at_quantile(share) as f64 / self.batch
+    }
+}
+
+/// What was measured of all.
+#[derive(Debug)]
+pub(crate) struct Scores {
+    scores: Vec<Score>,
+    /// How often in a second somebody else took a processor from either
+    /// process: how far the machine was the bench's own. `None` on one
+    /// processor, which the two take from each other.
+    preempted: Option<f64>,
+}
+
+impl Scores {
+    pub(crate) fn of(&self, name: &str) -> &Score {
+        let score = self.scores.iter().find(|score| score.name == name);
+        score.unwrap_or_else(|| panic!("no variant is called {name}"))
+    }
+
+    /// How long `name` took beside `other` in each round.
+    pub(crate) fn ratio(&self, name: &str, other: &str) -> Spread {
+        let (name, other) = (self.of(name), self.of(other));
+        Spread::of(name.slices.iter().zip(&other.slices).map(|(a, b)| a / b))
+    }
+
+    /// One line for each variant, with its ratio to `base`.
+    pub(crate) fn print(&self, base: &str) {
+        for score in &self.scores {
+            let mut line = format!("  {:24}{:>11}", score.name, show_nanos(score.nanos()));
+            if score.batch == 1.0 {
+                line += &format!(
+                    "  p99 {:>10}  p99.9 {:>10}",
+                    show_nanos(score.quantile(0.99)),
+                    show_nanos(score.quantile(0.999))
+                );
+            } else {
+                line += &format!("  {:>6.1} M/s", 1e3 / score.nanos());
+            }
+            if score.name != base {
+                line += &format!("  {} of {base}", self.ratio(&score.name, base));
+            }
+            println!("{line}");
+        }
+        if let Some(preempted) = self.preempted {
+            println!("  meanwhile others took a CPU from the two {preempted:.0} times a second");
+        }
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        let scores = self.scores.iter().map(|score| {
+            let value = json!({
+                "nanoseconds": score.nanos(),
+                "operations": score.operations(),
+                "batch": score.batch,
+                "p50": score.quantile(0.5),
+                "p99": score.quantile(0.99),
+                "p999": score.quantile(0.999),
+                "slices": score.slices,
+            });
+            (score.name.clone(), value)
+        });
+        json!({
+            "preempted_per_second": self.preempted,
+            "variants": Value::Object(scores.collect()),
+        })
+    }
+}
+
+/// Ends a process whose partner has failed: it would wait for ever.
+struct Alarm {
+    lead: libc::pid_t,
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // SAFETY: the call takes no memory; the lead lives, or this process
+            // would have died with it.
+            unsafe { libc::kill(self.lead, libc::SIGTERM) };
+        }
+    }
+}
+
+/// Lets the variants take turns, the lead and its partner on these processors.
+pub(crate) fn run(
+    title: &str,
+    placement: Placement,
+    plan: &Plan,
+    mut variants: Vec<Box<dyn Variant>>,
+    progress: &Progress,
+) -> Result<Scores, Box<dyn std::error::Error>> {
+    // SAFETY: the call takes no memory.
+    let lead = unsafe { libc::getpid() };
+    let mut partner = Child::fork(|control| {
+        let _alarm = Alarm { lead };
+        follow(placement.partner, control, &mut variants)
+    })?;
+    let partner_pid = partner.pid();
+    pin(placement.lead)?;
+    for variant in &mut variants {
+        variant.open(Side::Lead);
+    }
+    let mut scores: Vec<Score> = variants
+        .iter()
+        .map(|variant| Score {
+            name: variant.name().to_owned(),
+            batch: plan.batch as f64,
+            slices: Vec::with_capacity(plan.rounds),
+            batches: nanos(),
+        })
+        .collect();
+    let count = variants.len();
+    let preempted = || -> io::Result<u64> {
+        Ok(switches::involuntary(lead)? + switches::involuntary(partner_pid)?)
+    };
+    let (begin, before) = (Instant::now(), preempted()?);
+    // The first round warms up what a slice's own warm-up does not: it is not
+    // kept.
+    for round in 0..=plan.rounds {
+        progress.show(title, round, plan.rounds);
+        for turn in 0..count {
+            let index = (round + turn) % count;
+            partner.control.write_all(&[index as u8])?;
+            partner.control.read_exact(&mut [0])?;
+            variants[index].prepare();
+            partner.control.write_all(&[0])?;
+            let batches = variants[index].lead(plan);
+            partner.control.read_exact(&mut [0])?;
+            if round > 0 {
+                let median = batches.value_at_quantile(0.5) as f64;
+                scores[index].slices.push(median / plan.batch as f64);
+                scores[index].batches.add(&batches)?;
+            }
+        }
+    }
+    let preempted = (preempted()? - before) as f64 / begin.elapsed().as_secs_f64();
+    progress.clear();
+    drop(variants);
+    partner.succeed()?;
+    let alone = placement.lead != placement.partner;
+    Ok(Scores {
+        scores,
+        preempted: alone.then_some(preempted),
+    })
+}
+
+/// The partner's life: one slice for each number that comes.
+fn follow(
+    cpu: usize,
+    mut control: impl Read + Write,
+    variants: &mut [Box<dyn Variant>],
+) -> Outcome {
+    pin(cpu).expect("the partner can be pinned");
+    for variant in variants.iter_mut() {
+        variant.open(Side::Partner);
+    }
+    let mut index = [0];
+    loop {
+        match control.read_exact(&mut index) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+        let variant = &mut variants[usize::from(index[0])];
+        variant.prepare();
+        control.write_all(&index)?;
+        control.read_exact(&mut [0])?;
+        variant.follow();
+        control.write_all(&index)?;
+    }
+}

@@ -1,0 +1,131 @@
+//! The bare futex: one word each way, and nothing that is not needed to sleep
+//! on it and to wake from it. What a ring that sleeps is measured against.
+//!
+//! With a deadline it is the least that anybody pays who looks now and then
+//! whether the other one still lives.
+#![allow(
+    clippy::disallowed_types,
+    reason = "bare words, to compare the ring's protocol with none"
+)]
+
+use std::fs::OpenOptions;
+use std::io;
+use std::path::Path;
+use std::ptr;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use memmap2::MmapRaw;
+
+use super::contest::Side;
+use super::link::Link;
+
+/// One end of two words in a file of shared memory, as a ring's would be.
+#[derive(Debug)]
+pub(crate) struct Futex {
+    map: MmapRaw,
+    outgoing: usize,
+    incoming: usize,
+    /// The last message that came.
+    last: u32,
+    /// How long one wait may take; `None` for ever.
+    patience: Option<Duration>,
+}
+
+/// The words lie in two stripes, like the ring's sleep words.
+const WORDS: [usize; 2] = [0, 128];
+
+/// Makes the file and says how each process opens its end.
+pub(crate) fn wire(
+    path: &Path,
+    patience: Option<Duration>,
+) -> io::Result<impl FnMut(Side) -> Futex + use<>> {
+    let mut options = OpenOptions::new();
+    let file = options.read(true).write(true).create_new(true).open(path)?;
+    file.set_len(4096)?;
+    Ok(move |side| {
+        let [outgoing, incoming] = match side {
+            Side::Lead => WORDS,
+            Side::Partner => [WORDS[1], WORDS[0]],
+        };
+        Futex {
+            map: MmapRaw::map_raw(&file).expect("a page can be mapped"),
+            outgoing,
+            incoming,
+            last: 0,
+            patience,
+        }
+    })
+}
+
+impl Futex {
+    #[inline(always)]
+    fn word(&self, offset: usize) -> &AtomicU32 {
+        // SAFETY: both offsets lie within the page.
+        let word = unsafe { self.map.as_mut_ptr().add(offset) };
+        // SAFETY: the page lives as long as `self`, and nobody uses the word
+        // in another way.
+        unsafe { AtomicU32::from_ptr(word.cast()) }
+    }
+}
+
+/// The message is the word, so it carries four bytes; two in a row differ.
+impl Link for Futex {
+    #[inline(always)]
+    fn send(&mut self, message: u64) {
+        let word = self.word(self.outgoing);
+        word.store(message as u32, Ordering::Release);
+        // SAFETY: the word lives through the call.
+        unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE, 1) };
+    }
+
+    #[inline(always)]
+    fn receive(&mut self) -> u64 {
+        let word = self.word(self.incoming);
+        loop {
+            let message = word.load(Ordering::Acquire);
+            if message != self.last {
+                self.last = message;
+                return widen(message);
+            }
+            let until = self.patience.map(deadline);
+            // SAFETY: the word and the time, if any, live through the call.
+            unsafe {
+                libc::syscall(
+                    libc::SYS_futex,
+                    word.as_ptr(),
+                    libc::FUTEX_WAIT_BITSET,
+                    message,
+                    until.as_ref().map_or(ptr::null(), ptr::from_ref),
+                    ptr::null::<u32>(),
+                    libc::FUTEX_BITSET_MATCH_ANY,
+                )
+            };
+        }
+    }
+}
+
+/// The message that ends a slice is the largest of either size.
+#[inline(always)]
+fn widen(message: u32) -> u64 {
+    if message == u32::MAX {
+        u64::MAX
+    } else {
+        u64::from(message)
+    }
+}
+
+/// So long from now, on the monotonic clock.
+fn deadline(patience: Duration) -> libc::timespec {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: the time lives through the call, which cannot fail.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    let nanos = time.tv_nsec as u128 + patience.as_nanos();
+    libc::timespec {
+        tv_sec: time.tv_sec + (nanos / 1_000_000_000) as libc::time_t,
+        tv_nsec: (nanos % 1_000_000_000) as libc::c_long,
+    }
+}

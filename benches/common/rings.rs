@@ -1,0 +1,168 @@
+//! The bench's rings: where they lie, both ends as a link, and what their
+//! headers count.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use quoit::{Consumer, Producer, RingOptions, Role};
+
+use super::contest::Side;
+use super::link::Link;
+
+/// The directory of the rings. They stay there until the bench has ended, so
+/// that their counters can be read.
+#[derive(Debug, Clone)]
+pub(crate) struct Rings {
+    directory: PathBuf,
+}
+
+/// One end of a ring each way.
+#[derive(Debug)]
+pub(crate) struct RingLink {
+    producer: Producer<u64>,
+    consumer: Consumer<u64>,
+}
+
+impl Link for RingLink {
+    #[inline(always)]
+    fn send(&mut self, message: u64) {
+        self.producer.push(message).expect("the partner is there");
+    }
+
+    #[inline(always)]
+    fn receive(&mut self) -> u64 {
+        self.consumer.pop().expect("the partner is there")
+    }
+}
+
+/// What one role has counted in the header; see `layout.md`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Counters {
+    pub(crate) parks: u64,
+    pub(crate) wakes: u64,
+    pub(crate) rescues: u64,
+}
+
+/// Where the counters lie in a role's state.
+const PARKS: u64 = 24;
+/// Where the producer's state lies.
+const PRODUCER: u64 = 4224;
+/// Where the consumer's state lies.
+const CONSUMER: u64 = 8320;
+/// Where the tail lies.
+const TAIL: u64 = 4096;
+/// Where the consumer's sleep word lies.
+const SLEEP_WORD: u64 = 12288;
+/// What it is while the consumer sleeps.
+const PARKED: u32 = 2;
+
+impl Counters {
+    fn read(ring: &Path, role: Role) -> io::Result<Self> {
+        let state = match role {
+            Role::Producer => PRODUCER,
+            Role::Consumer => CONSUMER,
+        };
+        let mut bytes = [0; 24];
+        File::open(ring)?.read_exact_at(&mut bytes, state + PARKS)?;
+        let word = |index: usize| {
+            let word = bytes[index * 8..][..8].try_into();
+            u64::from_ne_bytes(word.expect("eight bytes"))
+        };
+        Ok(Self {
+            parks: word(0),
+            wakes: word(1),
+            rescues: word(2),
+        })
+    }
+}
+
+impl Rings {
+    pub(crate) fn new(directory: &Path) -> Self {
+        Self {
+            directory: directory.to_owned(),
+        }
+    }
+
+    /// Where the ring of this name lies.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name.replace(' ', "-"))
+    }
+
+    /// Two rings, one for each way.
+    pub(crate) fn link(
+        &self,
+        name: &str,
+        options: &RingOptions,
+    ) -> impl FnMut(Side) -> RingLink + use<> {
+        let ways = [self.way(name, true), self.way(name, false)];
+        let options = options.clone();
+        move |side| {
+            let ring = |path: &PathBuf| options.open_or_create::<u64>(path);
+            let [out, back] = ways.each_ref().map(|path| ring(path).expect("a ring"));
+            let (producer, consumer) = match side {
+                Side::Lead => (out.producer(), back.consumer()),
+                Side::Partner => (back.producer(), out.consumer()),
+            };
+            RingLink {
+                producer: producer.expect("the role is free"),
+                consumer: consumer.expect("the role is free"),
+            }
+        }
+    }
+
+    /// The share of a link's messages that found their receiver parked.
+    pub(crate) fn woke(&self, name: &str) -> io::Result<f64> {
+        let (mut wakes, mut messages) = (0, 0);
+        for out in [true, false] {
+            let ring = self.way(name, out);
+            let mut tail = [0; 8];
+            File::open(&ring)?.read_exact_at(&mut tail, TAIL)?;
+            messages += u64::from_ne_bytes(tail);
+            wakes += Counters::read(&ring, Role::Producer)?.wakes;
+        }
+        Ok(wakes as f64 / messages as f64)
+    }
+
+    /// What the consumer of a ring has counted.
+    pub(crate) fn consumer(&self, name: &str) -> io::Result<Counters> {
+        Counters::read(&self.path(name), Role::Consumer)
+    }
+
+    /// Whether the consumer's sleep word says that it sleeps, or is about to.
+    pub(crate) fn consumer_is_parked(&self, name: &str) -> io::Result<bool> {
+        let mut word = [0; 4];
+        File::open(self.path(name))?.read_exact_at(&mut word, SLEEP_WORD)?;
+        Ok(u32::from_ne_bytes(word) == PARKED)
+    }
+
+    /// How many wake-ups were lost, on all rings of the bench, and how many
+    /// rings there were.
+    pub(crate) fn rescues(&self) -> io::Result<(u64, usize)> {
+        let mut rescues = 0;
+        let mut rings = 0;
+        for entry in fs::read_dir(&self.directory)? {
+            let path = entry?.path();
+            if !is_ring(&path)? {
+                continue;
+            }
+            rings += 1;
+            for role in [Role::Producer, Role::Consumer] {
+                rescues += Counters::read(&path, role)?.rescues;
+            }
+        }
+        Ok((rescues, rings))
+    }
+
+    fn way(&self, name: &str, out: bool) -> PathBuf {
+        self.path(&format!("{name}.{}", if out { "out" } else { "back" }))
+    }
+}
+
+/// Whether the file begins with the magic.
+fn is_ring(path: &Path) -> io::Result<bool> {
+    let mut magic = [0; 8];
+    File::open(path)?.read_exact_at(&mut magic, 0)?;
+    Ok(magic == *b"quoit\r\n\x1a")
+}

@@ -1,0 +1,33 @@
+//! Cleans up, however the bench ends.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use tempfile::TempDir;
+
+use super::child::{Child, Outcome};
+
+/// Runs `bench` in a process of its own, with a directory in shared memory for
+/// its segments. The directory is removed when that process has ended: well,
+/// by a panic, or by a signal, which this process passes on.
+pub(crate) fn supervise(bench: impl FnOnce(&Path) -> Outcome) -> ExitCode {
+    let run = || -> Result<bool, Box<dyn std::error::Error>> {
+        let directory = TempDir::with_prefix_in("quoit-bench-", "/dev/shm")?;
+        let worker = Child::fork(|_| bench(directory.path()))?;
+        let pid = worker.pid();
+        ctrlc::set_handler(move || {
+            // SAFETY: the call takes no memory. The handler's process ends as
+            // soon as the worker is reaped.
+            unsafe { libc::kill(pid, libc::SIGTERM) };
+        })?;
+        Ok(worker.wait()?)
+    };
+    match run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,346 @@
+//! What sleeping costs: parked and spinning round trips, streams with parking
+//! and without, an idle end, and the close of a peer that sleeps.
+//!
+//! ```text
+//! cargo bench --bench parked                        about 80 seconds
+//! cargo bench --bench parked -- --quick             about 10 seconds, rougher
+//! cargo bench --bench parked -- --json parked.json
+//! ```
+//!
+//! Each line `BAR name value limit ok|short` is a promise of the crate and the
+//! figure of this run. The yardstick of a parked round trip is the bare futex:
+//! two words, a store and a wake to send, a load and a wait to receive. It
+//! carries four bytes, has no deadline and notices no death.
+//!
+//! Between two CPUs a parked round trip is nearly all the kernel's (and, in a
+//! virtual machine, the host's) way of waking an idle processor; on one CPU it
+//! is nearly all instructions. On a busy machine `nice -n -20` makes the
+//! figures steadier.
+
+mod common;
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use quoit::{DoorbellKind, Fences, RingOptions, WaitStrategy};
+use serde_json::json;
+
+use common::bars::{Limit, Report};
+use common::contest::{self, Plan, Scores, Variant};
+use common::link::{RoundTrip, Stream};
+use common::machine::Machine;
+use common::placement::Placement;
+use common::progress::Progress;
+use common::rings::Rings;
+use common::spread::show_nanos;
+use common::{futex, goodbye, idle, sockets, supervisor};
+
+/// What sleeping costs, as ratios of slices that take turns.
+#[derive(Debug, Clone, Parser)]
+struct Arguments {
+    /// Takes a tenth of the time, and is rougher.
+    #[arg(long)]
+    quick: bool,
+    /// Writes all figures to this file.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Runs these parts only.
+    #[arg(long, value_enum, value_name = "PART", value_delimiter = ',')]
+    only: Vec<Part>,
+    /// What cargo says to every bench.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+/// What the bench consists of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Parked round trips between two CPUs.
+    Apart,
+    /// Parked round trips on one CPU.
+    Together,
+    /// Round trips of ends that spin.
+    Spinning,
+    /// Streams of 8-byte messages.
+    Streaming,
+    /// An idle end.
+    Idle,
+    /// The close of a peer that sleeps.
+    Close,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    supervisor::supervise(|directory| {
+        let mut bench = Bench {
+            rings: Rings::new(directory),
+            report: Report::default(),
+            progress: Progress::new(),
+            quick: arguments.quick,
+            only: arguments.only.clone(),
+        };
+        bench.run(directory)?;
+        match &arguments.json {
+            Some(path) => Ok(bench.report.write(path)?),
+            None => Ok(()),
+        }
+    })
+}
+
+struct Bench {
+    rings: Rings,
+    report: Report,
+    progress: Progress,
+    quick: bool,
+    only: Vec<Part>,
+}
+
+/// Variants of a contest.
+type Variants = Vec<Box<dyn Variant>>;
+
+const RING: &str = "quoit";
+const SEMAPHORE: &str = "quoit, semaphore";
+const FUTEX: &str = "bare futex";
+const TRANSPORTS: [&str; 4] = ["pipe", "unix", "tcp", "udp"];
+const SPIN_ONLY: &str = "spin only";
+const PARKING: &str = "parking";
+const SYMMETRIC: &str = "parking, symmetric";
+
+impl Bench {
+    fn run(&mut self, directory: &Path) -> Result<(), Box<dyn Error>> {
+        let machine = Machine::find()?;
+        println!("{}", machine.line());
+        println!("a figure is the median of slices; in brackets, half of them");
+        self.report.figure("machine", machine.json());
+        let together = Placement::together()?;
+        if let Some(apart) = machine.apart() {
+            self.part(Part::Apart, |bench| bench.parked("apart", apart, directory))?;
+            self.part(Part::Spinning, |bench| bench.spinning(apart))?;
+            self.part(Part::Streaming, |bench| bench.streaming(apart))?;
+        }
+        self.part(Part::Together, |bench| {
+            bench.parked("together", together, directory)
+        })?;
+        let placement = machine.apart().unwrap_or(together);
+        self.part(Part::Idle, |bench| bench.idle(placement))?;
+        self.part(Part::Close, |bench| bench.goodbye(placement))?;
+        self.rescues()
+    }
+
+    /// Runs a part, if it is wanted.
+    fn part(
+        &mut self,
+        part: Part,
+        run: impl FnOnce(&mut Self) -> Result<(), Box<dyn Error>>,
+    ) -> Result<(), Box<dyn Error>> {
+        if self.only.is_empty() || self.only.contains(&part) {
+            run(self)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The rounds of a contest with slices of so many milliseconds.
+    fn plan(&self, slice: u64, rounds: usize, batch: u64) -> Plan {
+        let slice = Duration::from_millis(if self.quick { slice / 4 } else { slice });
+        Plan {
+            slice,
+            warm_up: slice / 10,
+            rounds: if self.quick {
+                rounds.div_ceil(4)
+            } else {
+                rounds
+            },
+            batch,
+        }
+    }
+
+    /// Each message finds its receiver asleep in the kernel.
+    fn parked(
+        &mut self,
+        name: &str,
+        placement: Placement,
+        directory: &Path,
+    ) -> Result<(), Box<dyn Error>> {
+        let ring_name = format!("{RING} {name}");
+        let semaphore_name = format!("{RING} semaphore {name}");
+        let options = RingOptions::new(1024).prefault(true).spin(Duration::ZERO);
+        let semaphore = options.clone().doorbell(DoorbellKind::Semaphore);
+        let words =
+            |what: &str, patience| futex::wire(&directory.join(format!("{what}-{name}")), patience);
+        // As often as the ring looks at its peer.
+        let look = Some(Duration::from_millis(100));
+        let variants: Variants = vec![
+            Box::new(RoundTrip::new(FUTEX, words("bare", None)?)),
+            Box::new(RoundTrip::new(RING, self.rings.link(&ring_name, &options))),
+            Box::new(RoundTrip::new(
+                SEMAPHORE,
+                self.rings.link(&semaphore_name, &semaphore),
+            )),
+            Box::new(RoundTrip::new(
+                "futex with deadline",
+                words("deadline", look)?,
+            )),
+            Box::new(RoundTrip::new(TRANSPORTS[0], sockets::pipes()?)),
+            Box::new(RoundTrip::new(TRANSPORTS[1], sockets::unix()?)),
+            Box::new(RoundTrip::new(TRANSPORTS[2], sockets::tcp()?)),
+            Box::new(RoundTrip::new(TRANSPORTS[3], sockets::udp()?)),
+        ];
+        let title = format!("parked round trip, {name}");
+        let plan = self.plan(50, 40, 1);
+        let scores = contest::run(&title, placement, &plan, variants, &self.progress)?;
+        println!();
+        println!(
+            "parked round trip of 8 bytes, no spinning, CPUs {} and {}",
+            placement.lead, placement.partner
+        );
+        scores.print(FUTEX);
+        self.report.figure(&format!("parked_{name}"), scores.json());
+        for (name, ring) in [(RING, ring_name), (SEMAPHORE, semaphore_name)] {
+            let woke = self.rings.woke(&ring)? * 100.0;
+            println!("  {name}: {woke:.1} % of the messages found their receiver parked");
+        }
+        let bar = |transport: &str| format!("parked_{name}_over_{transport}");
+        if placement.lead != placement.partner {
+            let ratio = scores.ratio(RING, FUTEX).median;
+            self.report.bar(&bar("futex"), ratio, Limit::AtMost(1.10));
+        }
+        for transport in TRANSPORTS {
+            let ratio = scores.ratio(RING, transport);
+            println!("  {RING} takes {ratio} of {transport}");
+            self.report
+                .bar(&bar(transport), ratio.median, Limit::Below(1.0));
+        }
+        Ok(())
+    }
+
+    /// Both ends spin and the reply always comes in time; one pair could park.
+    fn spinning(&mut self, placement: Placement) -> Result<(), Box<dyn Error>> {
+        let options = RingOptions::new(1024).prefault(true);
+        let pair = |name: &str, options: &RingOptions| -> Box<dyn Variant> {
+            let link = self.rings.link("trip", options);
+            Box::new(RoundTrip::new(name, link).anew())
+        };
+        let variants = vec![
+            pair(SPIN_ONLY, &options.clone().wait(WaitStrategy::Spin)),
+            pair(PARKING, &options),
+        ];
+        let plan = self.plan(100, 50, 32);
+        let scores = contest::run("spinning", placement, &plan, variants, &self.progress)?;
+        println!();
+        println!("spinning round trip of 8 bytes, with and without parking");
+        scores.print(SPIN_ONLY);
+        self.report.figure("spinning", scores.json());
+        let ratio = scores.ratio(PARKING, SPIN_ONLY).median;
+        self.report.bar(
+            "spinning_parking_over_spin_only",
+            ratio,
+            Limit::AtMost(1.02),
+        );
+        Ok(())
+    }
+
+    /// One message after the other, single pushes and single pops.
+    fn streaming(&mut self, placement: Placement) -> Result<(), Box<dyn Error>> {
+        // Four laps to a batch: none is over without the consumer.
+        let options = RingOptions::new(1024).prefault(true);
+        let pair = |name: &str, options: &RingOptions| -> Box<dyn Variant> {
+            let link = self.rings.link("stream", options);
+            Box::new(Stream::new(name, link).anew())
+        };
+        let variants = vec![
+            pair(SPIN_ONLY, &options.clone().wait(WaitStrategy::Spin)),
+            pair(PARKING, &options),
+            pair(SYMMETRIC, &options.clone().fences(Fences::Symmetric)),
+        ];
+        let plan = self.plan(100, 40, 4096);
+        let scores = contest::run("streaming", placement, &plan, variants, &self.progress)?;
+        println!();
+        println!("stream of 8-byte messages, single push and pop, to a peer that is awake");
+        scores.print(SPIN_ONLY);
+        self.report.figure("streaming", scores.json());
+        let throughput = |scores: &Scores, name| 1.0 / scores.ratio(name, SPIN_ONLY).median;
+        let parking = throughput(&scores, PARKING);
+        self.report.bar(
+            "streaming_parking_over_spin_only",
+            parking,
+            Limit::AtLeast(0.97),
+        );
+        let symmetric = throughput(&scores, SYMMETRIC);
+        println!("  the symmetric form streams at {symmetric:.3} of spin only");
+        Ok(())
+    }
+
+    /// A consumer to which nothing comes.
+    fn idle(&mut self, placement: Placement) -> Result<(), Box<dyn Error>> {
+        let doorbells = [DoorbellKind::Futex, DoorbellKind::Semaphore];
+        let length = Duration::from_secs(if self.quick { 2 } else { 10 });
+        let cpu = placement.partner;
+        let idles = idle::measure(&self.rings, &doorbells, cpu, length, &self.progress)?;
+        println!();
+        println!("an idle consumer over {} s", length.as_secs());
+        for (doorbell, idle) in doorbells.iter().zip(&idles) {
+            println!(
+                "  {doorbell:?}: {:.1} sleeps/s, {:.1} switches/s, {:.4} % of a CPU",
+                idle.parks_per_second(),
+                idle.switches_per_second(),
+                idle.cpu_percent()
+            );
+            let name = format!("idle_{doorbell:?}").to_lowercase();
+            let wake_ups = idle.switches_per_second();
+            self.report.bar(
+                &format!("{name}_wake_ups_per_second"),
+                wake_ups,
+                Limit::AtMost(11.0),
+            );
+            let percent = idle.cpu_percent();
+            self.report
+                .bar(&format!("{name}_cpu_percent"), percent, Limit::Below(0.1));
+            let value = json!({
+                "seconds": idle.seconds, "parks": idle.parks,
+                "switches": idle.switches, "cpu_seconds": idle.cpu_seconds,
+            });
+            self.report.figure(&name, value);
+        }
+        Ok(())
+    }
+
+    /// The producer leaves while the consumer sleeps.
+    fn goodbye(&mut self, placement: Placement) -> Result<(), Box<dyn Error>> {
+        let count = if self.quick { 20 } else { 200 };
+        let goodbyes = goodbye::measure(&self.rings, placement, count, &self.progress)?;
+        let nanos = goodbyes.nanos;
+        println!();
+        println!(
+            "the producer's close, to a consumer asleep in pop: {} median, {} worst of {}; \
+             {} by a wake, no time-out ({} more came too late to tell)",
+            show_nanos(nanos.median),
+            show_nanos(nanos.worst),
+            nanos.count,
+            goodbyes.woken,
+            goodbyes.unclear
+        );
+        let share = goodbyes.woken as f64 / nanos.count as f64;
+        self.report
+            .bar("close_woke_the_sleeper", share, Limit::AtLeast(1.0));
+        let value = json!({
+            "nanoseconds": nanos.json(), "worst": nanos.worst,
+            "woken": goodbyes.woken, "unclear": goodbyes.unclear,
+        });
+        self.report.figure("close", value);
+        Ok(())
+    }
+
+    /// Lost wake-ups: only time-outs ended those sleeps.
+    fn rescues(&mut self) -> Result<(), Box<dyn Error>> {
+        let (rescues, rings) = self.rings.rescues()?;
+        println!();
+        println!("rescues on the bench's {rings} rings: {rescues}");
+        self.report
+            .bar("rescues", rescues as f64, Limit::AtMost(0.0));
+        Ok(())
+    }
+}
