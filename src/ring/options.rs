@@ -68,9 +68,9 @@ pub enum Fences {
     /// the ends fall back to the symmetric form by themselves.
     #[default]
     Asymmetric,
-    /// Both ends pay a full fence for each message, and this process is
-    /// neither interrupted by the barriers of others nor asks for any: for a
-    /// processor that must not be disturbed.
+    /// Both ends pay a full fence for each message, and this process is not
+    /// interrupted by the barriers of others: for a processor that must not be
+    /// disturbed. Its ends ask for one barrier each, before their first sleep.
     Symmetric,
 }
 
