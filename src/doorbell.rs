@@ -1,5 +1,5 @@
 //! Sleeping in the kernel: on a shared futex, or on a POSIX semaphore in the
-//! segment. Both have the same verbs; `tests/doorbells.rs` runs one suite on
+//! segment. Both have the same verbs; `tests/sleep.rs` runs one suite on
 //! both.
 //!
 //! `FUTEX_PRIVATE_FLAG` is never set: the words are shared between processes.

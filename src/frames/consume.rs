@@ -176,6 +176,7 @@ impl Consumer<[u8]> {
             end: self.look()?,
             consumer: self,
             visited: 0,
+            count: 0,
             error: None,
         })
     }
@@ -382,6 +383,8 @@ pub struct Frames<'a> {
     end: u64,
     /// Bytes of the frames visited so far.
     visited: u64,
+    /// How many those were.
+    count: u64,
     /// What poisoned the consumer after them.
     error: Option<PopError>,
 }
@@ -405,6 +408,7 @@ impl Frames<'_> {
             Err(error) => return Err(*self.error.insert(error)),
         };
         self.visited += found.units;
+        self.count += 1;
         Ok(Some((found.kind, self.consumer.payload(&found))))
     }
 
@@ -416,6 +420,9 @@ impl Frames<'_> {
     pub fn release(self) {
         if self.visited > 0 {
             self.consumer.release(self.visited);
+        }
+        if self.count > 1 {
+            self.consumer.crowded();
         }
         if let Some(PopError::Corrupt(corrupt)) = self.error {
             // The head has moved, and still there is nothing to read.

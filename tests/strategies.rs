@@ -1,0 +1,165 @@
+//! Every way to wait, on every doorbell and in both forms of the fences: both
+//! shapes go from one process to another, once, in order and whole.
+
+mod common;
+
+use std::time::Duration;
+
+use common::child::{Child, say};
+use common::names::RingName;
+use common::sleep_state::SleepPage;
+use quoit::{DoorbellKind, Fences, PopError, RingOptions, WaitStrategy};
+
+common::suite::suite! {
+    tests: [
+        records_arrive_however_the_ends_wait,
+        frames_arrive_however_the_ends_wait,
+        waits_end_in_time_however_the_ends_wait,
+    ],
+    parts: [records, frames],
+}
+
+const MESSAGES: u64 = 30_000;
+/// Few enough that both ends have to wait, again and again.
+const SLOTS: u64 = 16;
+const BYTES: u64 = 1024;
+
+const BELLS: [&str; 2] = ["futex", "semaphore"];
+const FENCES: [&str; 2] = ["asymmetric", "symmetric"];
+const STRATEGIES: [&str; 4] = ["spin", "yield", "park", "park at once"];
+
+fn options(capacity: u64, form: &[&str; 3]) -> RingOptions {
+    let [bell, fences, strategy] = form;
+    let options = RingOptions::new(capacity)
+        .doorbell(match *bell {
+            "futex" => DoorbellKind::Futex,
+            _ => DoorbellKind::Semaphore,
+        })
+        .fences(match *fences {
+            "asymmetric" => Fences::Asymmetric,
+            _ => Fences::Symmetric,
+        });
+    match *strategy {
+        "spin" => options.wait(WaitStrategy::Spin),
+        "yield" => options.wait(WaitStrategy::Yield),
+        "park" => options,
+        _ => options.spin(Duration::ZERO),
+    }
+}
+
+fn forms() -> impl Iterator<Item = [&'static str; 3]> {
+    BELLS.into_iter().flat_map(|bell| {
+        FENCES.into_iter().flat_map(move |fences| {
+            let strategies = STRATEGIES.into_iter();
+            strategies.map(move |strategy| [bell, fences, strategy])
+        })
+    })
+}
+
+fn form_of(words: &[String]) -> [&str; 3] {
+    [&words[1], &words[2], &words[3]]
+}
+
+/// The record with this number: two words that belong together.
+fn record(number: u64) -> [u64; 2] {
+    [number, number.wrapping_mul(0x9e37_79b9_7f4a_7c15)]
+}
+
+/// The frame with this number: up to 199 bytes that follow from it.
+fn frame(number: u64) -> Vec<u8> {
+    let bytes = (0..number * 7 % 200).map(|place| (number + place) as u8);
+    bytes.collect()
+}
+
+fn records(words: &[String]) {
+    let ring = options(SLOTS, &form_of(words)).open::<[u64; 2]>(&words[0]);
+    let mut producer = ring.expect("the ring").producer().expect("the role");
+    say("ready");
+    for number in 0..MESSAGES {
+        producer.push(record(number)).expect("the consumer lives");
+    }
+}
+
+fn frames(words: &[String]) {
+    let ring = options(BYTES, &form_of(words)).open::<[u8]>(&words[0]);
+    let mut producer = ring.expect("the ring").producer().expect("the role");
+    say("ready");
+    for number in 0..MESSAGES {
+        producer.push(&frame(number)).expect("the consumer lives");
+    }
+}
+
+fn no_rescue(name: &RingName, form: &[&str; 3]) {
+    let state = SleepPage::open(&name.file()).read();
+    let rescues = state.producer.rescues + state.consumer.rescues;
+    assert_eq!(rescues, 0, "{form:?}: a wake was lost");
+    if !form[2].starts_with("park") {
+        let parks = state.producer.parks + state.consumer.parks;
+        assert_eq!(parks, 0, "{form:?}: an end slept");
+    }
+}
+
+fn start(part: &str, name: &RingName, form: &[&str; 3]) -> Child {
+    let child = Child::start(part, &[&[name.as_str()], &form[..]].concat());
+    child.expect("ready");
+    child
+}
+
+fn records_arrive_however_the_ends_wait() {
+    for form in forms() {
+        let name = RingName::new("records");
+        let ring = options(SLOTS, &form)
+            .create::<[u64; 2]>(&name)
+            .expect("a ring");
+        let mut consumer = ring.consumer().expect("the role is free");
+        let child = start("records", &name, &form);
+        for number in 0..MESSAGES {
+            assert_eq!(consumer.pop(), Ok(record(number)), "{form:?}");
+        }
+        assert_eq!(consumer.pop(), Err(PopError::Abandoned), "{form:?}");
+        child.succeeds();
+        no_rescue(&name, &form);
+    }
+}
+
+fn frames_arrive_however_the_ends_wait() {
+    for form in forms() {
+        let name = RingName::new("frames");
+        let ring = options(BYTES, &form).create::<[u8]>(&name).expect("a ring");
+        let mut consumer = ring.consumer().expect("the role is free");
+        let child = start("frames", &name, &form);
+        for number in 0..MESSAGES {
+            let found = consumer.peek().expect("the producer lives");
+            assert!(*found == frame(number)[..], "{form:?}: frame {number}");
+            found.release();
+        }
+        let end = consumer.peek().expect_err("the producer has left");
+        assert_eq!(end, PopError::Abandoned, "{form:?}");
+        child.succeeds();
+        no_rescue(&name, &form);
+    }
+}
+
+fn waits_end_in_time_however_the_ends_wait() {
+    let timeout = Duration::from_millis(3);
+    for form in forms() {
+        let pair = options(2, &form).heap::<u64>().expect("a ring");
+        let (mut producer, mut consumer) = pair;
+        assert_eq!(consumer.pop_timeout(timeout), Err(PopError::Empty));
+        consumer
+            .peek_timeout(timeout)
+            .expect_err("nothing is there");
+        let popped = consumer.pop_slice_timeout(&mut [0; 4], timeout);
+        assert_eq!(popped, Err(PopError::Empty), "{form:?}");
+        let pushed = producer.push_slice_timeout(&[1, 2, 3], timeout);
+        assert_eq!(pushed, Ok(2), "{form:?}");
+        producer.push_timeout(3, timeout).expect_err("it is full");
+        producer.claim_timeout(timeout).expect_err("it is full");
+        producer
+            .push_slice_timeout(&[3], timeout)
+            .expect_err("it is full");
+        let mut values = [0; 4];
+        assert_eq!(consumer.pop_slice_timeout(&mut values, timeout), Ok(2));
+        assert_eq!(values, [1, 2, 0, 0], "{form:?}");
+    }
+}
