@@ -4,7 +4,7 @@
 mod common;
 
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::child::{Child, hear, say};
 use common::names::RingName;
@@ -128,14 +128,13 @@ impl Pair {
 
 /// Ten looks a second, and one to spare.
 fn wakes_seldom(parks: impl Fn() -> u64) {
-    let before = parks();
+    let (start, before) = (Instant::now(), parks());
     sleep(Duration::from_secs(3));
     let wakes = parks() - before;
-    print!("[{wakes} in 3 s] ");
-    assert!(
-        (1..=33).contains(&wakes),
-        "{wakes} wake-ups in three seconds"
-    );
+    let most = 11.0 * start.elapsed().as_secs_f64();
+    print!("[{wakes}, of {most:.0} at most] ");
+    assert!(wakes > 0, "nobody sleeps");
+    assert!(wakes as f64 <= most, "{wakes} wake-ups");
 }
 
 fn an_idle_consumer_wakes_at_most_eleven_times_a_second() {
