@@ -85,8 +85,8 @@ struct Guest<E> {
     /// Left before the end is: nobody looks at an end that is gone.
     bed: Bed,
     end: E,
-    /// The units that the end lies down for, while it does.
-    lies_for: Option<u64>,
+    /// The sleep word is `PARKED`, or was until the peer changed it.
+    lies: bool,
 }
 
 impl<E: Sleeping> Guest<E> {
@@ -105,7 +105,7 @@ impl<E: Sleeping> Guest<E> {
         Ok(Self {
             bed,
             end,
-            lies_for: None,
+            lies: false,
         })
     }
 
@@ -121,7 +121,7 @@ impl<E: Sleeping> Guest<E> {
         wanted: u64,
         mut attempt: impl FnMut(&mut E) -> Option<R>,
     ) -> Poll<Option<R>> {
-        let undisturbed = self.lies_for == Some(wanted) && !self.end.stirred(wanted);
+        let undisturbed = self.lies && !self.end.stirred(wanted);
         if undisturbed && self.bed.sleep_on(cx.waker()) {
             // Something else has woken the task.
             return Poll::Pending;
@@ -156,14 +156,14 @@ impl<E: Sleeping> Guest<E> {
             return false;
         }
         self.bed.lie_down(cx.waker(), protected);
-        self.lies_for = Some(wanted);
+        self.lies = true;
         true
     }
 
     /// Ends the sleep, if there is one: before the end does anything else.
     /// Returns whether it is time to see whether the peer lives.
     fn get_up(&mut self) -> bool {
-        if self.lies_for.take().is_none() {
+        if !core::mem::take(&mut self.lies) {
             return false;
         }
         let ending = self.bed.get_up();

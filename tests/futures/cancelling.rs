@@ -10,6 +10,7 @@ use quoit::{PopError, RingOptions};
 use tokio::time::timeout;
 
 use super::common::names::RingName;
+use super::common::sleep_state::SleepPage;
 use super::{assert_no_rescues, in_time, on_every_runtime, on_tokio, poll_once};
 
 const MESSAGES: u64 = 5000;
@@ -140,7 +141,9 @@ pub(super) fn a_plain_end_goes_on_where_the_async_one_stopped() {
     let consumer = ring.consumer().expect("the role is free");
     let mut producer = producer.into_async().expect("an async end");
     let mut consumer = consumer.into_async().expect("an async end");
+    let page = SleepPage::open(&name.file());
     assert_eq!(poll_once(pin!(consumer.pop())), Poll::Pending);
+    assert!(page.consumer_is_parked());
     for number in 0..2 {
         let pushed = poll_once(pin!(producer.push(number)));
         assert_eq!(pushed, Poll::Ready(Ok(())));
@@ -152,8 +155,10 @@ pub(super) fn a_plain_end_goes_on_where_the_async_one_stopped() {
     // Both as they lie: the plain ends sleep and wake as ever.
     assert_eq!(poll_once(pin!(producer.push(2))), Poll::Ready(Ok(())));
     assert_eq!(poll_once(pin!(producer.push(3))), Poll::Pending);
+    assert!(page.producer_is_parked());
     let mut producer = producer.into_inner();
     let mut consumer = consumer.into_inner();
+    assert!(!page.producer_is_parked());
     in_time(move || {
         let writer = thread::spawn(move || {
             for number in 3..1000 {

@@ -25,7 +25,7 @@ use std::thread;
 use common::PATIENCE;
 use common::names::RingName;
 use common::sample::{Words, bytes, mix};
-use common::segment_file::SegmentFile;
+use common::sleep_state::SleepPage;
 use tokio::runtime::Builder;
 
 use cancelling::*;
@@ -177,9 +177,7 @@ fn poll_once<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
 
 /// Neither end of the ring was woken by anything but its peer.
 fn assert_no_rescues(name: &RingName) {
-    const PRODUCERS: u64 = 4224 + 40;
-    const CONSUMERS: u64 = 8320 + 40;
-    let file = SegmentFile::open(&name.file());
-    assert_eq!(file.read(PRODUCERS), 0, "the producer was rescued");
-    assert_eq!(file.read(CONSUMERS), 0, "the consumer was rescued");
+    let state = SleepPage::open(&name.file()).read();
+    assert_eq!(state.producer.rescues, 0, "the producer was rescued");
+    assert_eq!(state.consumer.rescues, 0, "the consumer was rescued");
 }

@@ -132,12 +132,12 @@ impl Wake for Bell {
     }
 }
 
-fn bell() -> (Waker, mpsc::Receiver<()>) {
+pub(super) fn bell() -> (Waker, mpsc::Receiver<()>) {
     let (sender, wakes) = mpsc::sync_channel(100);
     (Arc::new(Bell(sender)).into(), wakes)
 }
 
-fn poll_with<F: Future>(waker: &Waker, future: F) -> Poll<F::Output> {
+pub(super) fn poll_with<F: Future>(waker: &Waker, future: F) -> Poll<F::Output> {
     pin!(future).poll(&mut Context::from_waker(waker))
 }
 

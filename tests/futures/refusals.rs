@@ -8,8 +8,11 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use quoit::{AsyncError, Consumer, DoorbellKind, Producer, RingOptions};
 
+use super::common::PATIENCE;
 use super::common::child::{Child, say};
+use super::common::forbid::forbid;
 use super::common::names::RingName;
+use super::reactor::{bell, poll_with};
 use super::{assert_no_rescues, poll_once};
 
 pub(super) fn a_semaphore_ring_is_refused() {
@@ -44,34 +47,9 @@ pub(super) fn the_hundred_and_twenty_eighth_end_is_refused() {
     end().expect("there is room again");
 }
 
-/// Has the kernel say that it does not know this call.
-fn without(call: libc::c_long) {
-    const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
-    const IS: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
-    const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
-    let step = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
-    let mut steps = [
-        step(LOAD, 0, 0, 0), // the call's number
-        step(IS, 0, 1, u32::try_from(call).expect("a number")),
-        step(RETURN, 0, 0, libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32),
-        step(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW),
-    ];
-    let program = libc::sock_fprog {
-        len: 4,
-        filter: steps.as_mut_ptr(),
-    };
-    // SAFETY: the call takes numbers only.
-    let done = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
-    assert_eq!(done, 0, "{}", io::Error::last_os_error());
-    let mode = libc::SECCOMP_MODE_FILTER;
-    // SAFETY: program and steps live through the call.
-    let done = unsafe { libc::prctl(libc::PR_SET_SECCOMP, mode, &raw const program) };
-    assert_eq!(done, 0, "{}", io::Error::last_os_error());
-}
-
 /// Is refused, and says why.
 pub(super) fn process_without_waitv(_: &[String]) {
-    without(libc::SYS_futex_waitv);
+    forbid(libc::SYS_futex_waitv);
     let (producer, _consumer) = RingOptions::new(8).heap::<u64>().expect("a ring");
     let error = producer.into_async().expect_err("no such call");
     assert!(matches!(error, AsyncError::Unsupported(_)));
@@ -88,9 +66,13 @@ pub(super) fn a_kernel_that_cannot_wait_for_many_is_refused() {
 
 /// Reads what comes, with pauses.
 pub(super) fn process_without_barriers(arguments: &[String]) {
-    without(libc::SYS_membarrier);
+    forbid(libc::SYS_membarrier);
     let consumer = Consumer::<u64>::open(&arguments[0]).expect("the role is free");
     let mut consumer = consumer.into_async().expect("an async end");
+    // No barrier protects the first sleep, and so it is short by itself.
+    let (waker, wakes) = bell();
+    assert!(poll_with(&waker, consumer.pop()).is_pending());
+    assert_eq!(wakes.recv_timeout(PATIENCE), Ok(()));
     say("ready");
     for number in 0..5000 {
         if number % 1000 == 0 {
