@@ -231,9 +231,23 @@ fn unlink_segment(segment: &Segment) -> Result<(), Error> {
     let lock = segment.lock_file()?;
     if let Some(lock) = &lock {
         hold(segment, lock)?;
-        header(segment).fixed.superseded.store(1, PLAIN);
     }
-    segment.unlink()
+    supersede(segment, || segment.unlink())
+}
+
+/// Ends a segment's life: marks it, then lets `take_name` take its name. The
+/// caller holds all its locks. A name that cannot be taken leaves it alive.
+fn supersede<R>(
+    segment: &Segment,
+    take_name: impl FnOnce() -> Result<R, Error>,
+) -> Result<R, Error> {
+    let mark = &header(segment).fixed.superseded;
+    mark.store(1, PLAIN);
+    let taken = take_name();
+    if taken.is_err() {
+        mark.store(0, PLAIN);
+    }
+    taken
 }
 
 /// Takes every lock of a segment, the name's first: who has them may rename

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{
-    Geometry, Manners, Ring, Shape, bury, check, check_magic, format, header, hold, length,
+    Geometry, Manners, Ring, Shape, bury, check, check_magic, format, hold, length, supersede,
 };
 use crate::consumer::Consumer;
 use crate::doorbell::DoorbellKind;
@@ -13,7 +13,6 @@ use crate::ladder::{Patience, WaitStrategy};
 use crate::layout::{CONSUMER_BYTE, PRODUCER_BYTE, SHAPE_FRAMES};
 use crate::producer::Producer;
 use crate::segment::{Draft, Linked, Name, Segment};
-use crate::sync::PLAIN;
 
 /// How long a wait spins, unless it is told otherwise.
 const SPIN: Duration = Duration::from_micros(20);
@@ -367,8 +366,7 @@ impl RingOptions {
         if let Some(lock) = &lock {
             hold(&old, lock)?;
         }
-        header(&old).fixed.superseded.store(1, PLAIN);
-        draft.replace()
+        supersede(&old, || draft.replace())
     }
 
     fn finish<T: Shape + ?Sized>(

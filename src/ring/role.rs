@@ -6,7 +6,7 @@ use std::fs;
 use std::process;
 use std::sync::Arc;
 
-use super::{Fences, Shared, hold, in_use, now, patiently};
+use super::{Fences, Shared, hold, in_use, now, patiently, supersede};
 use crate::doorbell::{self, Bell, DoorbellKind};
 use crate::error::{Error, Role};
 use crate::ladder::{Patience, WaitStrategy};
@@ -242,8 +242,7 @@ impl Drop for RoleGuard {
             // now: then it is not ours to remove.
             let ours = |lock: &LockFile| hold(segment, lock).is_ok();
             if self.lock.as_ref().is_some_and(ours) {
-                self.header().fixed.superseded.store(1, PLAIN);
-                let _ = segment.unlink();
+                let _ = supersede(segment, || segment.unlink());
             }
         }
     }
