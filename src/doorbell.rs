@@ -226,7 +226,7 @@ fn timespec(nanos: u64) -> libc::timespec {
 #[cfg(not(target_env = "musl"))]
 fn sem_wait(semaphore: NonNull<libc::sem_t>, until: &libc::timespec) -> libc::c_int {
     unsafe extern "C" {
-        // glibc 2.30; the libc crate does not declare it.
+        // SAFETY: as glibc 2.30 declares it; the libc crate does not.
         fn sem_clockwait(
             semaphore: *mut libc::sem_t,
             clock: libc::clockid_t,

@@ -49,8 +49,9 @@ pub enum Selected {
     /// The end at this index has a message, or room.
     Ready(usize),
     /// The peer of the end at this index has left or died, and the end has
-    /// neither messages nor room. It is so at once the next time, too: leave
-    /// the end out until a new peer is expected.
+    /// neither messages nor room. It is so the next time, too, at once if the
+    /// peer left and after another look if it died: leave the end out until a
+    /// new peer is expected.
     Gone(usize),
 }
 
