@@ -259,12 +259,15 @@ impl<T: ?Sized> Consumer<T> {
         loop {
             match attempt(self) {
                 Err(PopError::Empty) => {}
-                other => return other,
+                other => {
+                    self.role.next_look.put_off();
+                    return other;
+                }
             }
-            match ladder.step() {
+            match ladder.step(&mut self.role.next_look) {
                 Step::Again => {}
                 Step::Park(until) => self.park(until),
-                Step::Look if !self.role.peer_gone() => {}
+                Step::Look if !self.role.look_at_peer() => {}
                 Step::Look => drop(self.last_look()?),
                 Step::TimedOut => return Err(PopError::Empty),
             }

@@ -199,12 +199,15 @@ impl<T: ?Sized> Producer<T> {
         loop {
             match self.room(wanted) {
                 Err(ClaimError::Full) => {}
-                other => return other.map(drop),
+                other => {
+                    self.role.next_look.put_off();
+                    return other.map(drop);
+                }
             }
-            match ladder.step() {
+            match ladder.step(&mut self.role.next_look) {
                 Step::Again => {}
                 Step::Park(until) => self.park(wanted, until),
-                Step::Look if !self.role.peer_gone() => {}
+                Step::Look if !self.role.look_at_peer() => {}
                 Step::Look => return self.last_look(wanted).map(drop),
                 Step::TimedOut => return Err(ClaimError::Full),
             }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::{Fences, Shared, hold, in_use, now, patiently, supersede};
 use crate::doorbell::{self, Bell, DoorbellKind};
 use crate::error::{Error, Role};
-use crate::ladder::{Patience, WaitStrategy};
+use crate::ladder::{NextLook, Patience, WaitStrategy};
 use crate::layout::{CLOSED, CONSUMER_BYTE, Header, NAME_BYTE, PRODUCER_BYTE, RoleState};
 use crate::parker::{Sleeper, Waker};
 use crate::segment::LockFile;
@@ -24,6 +24,7 @@ pub(crate) struct RoleGuard {
     header: NonNull<Header>,
     waker: Waker,
     sleeper: Sleeper,
+    pub(crate) next_look: NextLook,
     /// What this end sleeps on.
     own_bell: Bell,
     /// What the peer sleeps on.
@@ -76,6 +77,7 @@ impl RoleGuard {
             header: NonNull::from(header),
             waker: Waker::new(registered),
             sleeper: Sleeper::new(word(header, role), sleeps, stretch, position),
+            next_look: NextLook::default(),
             own_bell: bell(header, shared.geometry.doorbell, role),
             peer_bell: bell(header, shared.geometry.doorbell, other(role)),
             lock,
@@ -214,6 +216,16 @@ impl RoleGuard {
     /// it published before is visible to the caller's next look.
     pub(crate) fn peer_gone(&self) -> bool {
         peer_gone(&self.shared, self.role)
+    }
+
+    /// The look at the peer that a waiting end takes now and then: whether it
+    /// is gone.
+    pub(crate) fn look_at_peer(&mut self) -> bool {
+        let gone = self.peer_gone();
+        if !gone {
+            self.next_look.put_off();
+        }
+        gone
     }
 
     /// What another thread needs to sleep for this end.
