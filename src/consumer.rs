@@ -192,6 +192,27 @@ impl<T: ?Sized> Consumer<T> {
         self.role.peer_gone()
     }
 
+    /// How often a producer has come, this one or those before it; 0 if none
+    /// has. A number that has grown tells that there is a successor.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    pub fn peer_epoch(&self) -> u64 {
+        self.role.peer_epoch()
+    }
+
+    /// Whether the ring's name leads elsewhere by now, or nowhere: it was
+    /// removed, and perhaps created again. A producer that is attached goes on;
+    /// one that comes by the name will not come here. Open the name again.
+    ///
+    /// # Real-time
+    ///
+    /// Makes syscalls; no allocation.
+    pub fn is_superseded(&self) -> bool {
+        self.role.is_superseded()
+    }
+
     /// Looks at the tail: units that can be read, or why there are none.
     #[inline(always)]
     pub(crate) fn look(&mut self) -> Result<u64, PopError> {
@@ -259,6 +280,7 @@ impl<T: ?Sized> Consumer<T> {
         loop {
             match attempt(self) {
                 Err(PopError::Empty) => {}
+                Err(PopError::Abandoned) => return Err(self.left_alone()),
                 other => {
                     self.role.next_look.put_off();
                     return other;
@@ -267,10 +289,23 @@ impl<T: ?Sized> Consumer<T> {
             match ladder.step(&mut self.role.next_look) {
                 Step::Again => {}
                 Step::Park(until) => self.park(until),
-                Step::Look if !self.role.look_at_peer() => {}
-                Step::Look => drop(self.last_look()?),
+                Step::Look if !self.role.is_left_alone() => {}
+                Step::Look => match self.last_look() {
+                    Err(PopError::Abandoned) => return Err(self.left_alone()),
+                    other => drop(other?),
+                },
                 Step::TimedOut => return Err(PopError::Empty),
             }
+        }
+    }
+
+    /// What a wait for nobody ends with.
+    #[cold]
+    pub(crate) fn left_alone(&self) -> PopError {
+        if self.role.is_superseded() {
+            PopError::Superseded
+        } else {
+            PopError::Abandoned
         }
     }
 

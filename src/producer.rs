@@ -160,6 +160,27 @@ impl<T: ?Sized> Producer<T> {
         self.role.peer_gone()
     }
 
+    /// How often a consumer has come, this one or those before it; 0 if none
+    /// has. A number that has grown tells that there is a successor.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    pub fn peer_epoch(&self) -> u64 {
+        self.role.peer_epoch()
+    }
+
+    /// Whether the ring's name leads elsewhere by now, or nowhere: it was
+    /// removed, and perhaps created again. A consumer that is attached goes on;
+    /// one that comes by the name will not come here. Open the name again.
+    ///
+    /// # Real-time
+    ///
+    /// Makes syscalls; no allocation.
+    pub fn is_superseded(&self) -> bool {
+        self.role.is_superseded()
+    }
+
     /// Room for `wanted` units, or why there is not so much.
     #[inline(always)]
     pub(crate) fn room(&mut self, wanted: u64) -> Result<u64, ClaimError> {
@@ -199,6 +220,7 @@ impl<T: ?Sized> Producer<T> {
         loop {
             match self.room(wanted) {
                 Err(ClaimError::Full) => {}
+                Err(ClaimError::Abandoned) => return Err(self.left_alone()),
                 other => {
                     self.role.next_look.put_off();
                     return other.map(drop);
@@ -207,10 +229,23 @@ impl<T: ?Sized> Producer<T> {
             match ladder.step(&mut self.role.next_look) {
                 Step::Again => {}
                 Step::Park(until) => self.park(wanted, until),
-                Step::Look if !self.role.look_at_peer() => {}
-                Step::Look => return self.last_look(wanted).map(drop),
+                Step::Look if !self.role.is_left_alone() => {}
+                Step::Look => match self.last_look(wanted) {
+                    Err(ClaimError::Abandoned) => return Err(self.left_alone()),
+                    other => return other.map(drop),
+                },
                 Step::TimedOut => return Err(ClaimError::Full),
             }
+        }
+    }
+
+    /// What a wait for nobody ends with.
+    #[cold]
+    pub(crate) fn left_alone(&self) -> ClaimError {
+        if self.role.is_superseded() {
+            ClaimError::Superseded
+        } else {
+            ClaimError::Abandoned
         }
     }
 

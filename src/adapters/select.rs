@@ -51,8 +51,9 @@ pub enum Selected {
     /// The end at this index has a message, or room.
     Ready(usize),
     /// The peer of the end at this index has left or died, and the end has
-    /// neither messages nor room. It is so the next time, too, at once: leave
-    /// the end out until a new peer is expected.
+    /// neither messages nor room; or none has come, and the ring's name leads
+    /// elsewhere by now. It is so the next time, too, at once: leave the end
+    /// out until a new peer is expected.
     Gone(usize),
 }
 
@@ -286,7 +287,7 @@ impl Select {
             match ladder.step(&mut self.next_look) {
                 Step::Again => {}
                 Step::Park(until) => park(ends, until).map_err(SelectError::Unsupported)?,
-                Step::Look => match turn.find(|&index| ends[index].end.role().peer_gone()) {
+                Step::Look => match turn.find(|&index| ends[index].end.role().is_left_alone()) {
                     Some(index) => {
                         // What it left behind comes first.
                         let end = &mut ends[index];

@@ -218,14 +218,25 @@ impl RoleGuard {
         peer_gone(&self.shared, self.role)
     }
 
-    /// The look at the peer that a waiting end takes now and then: whether it
-    /// is gone.
-    pub(crate) fn look_at_peer(&mut self) -> bool {
-        let gone = self.peer_gone();
-        if !gone {
+    /// How often the peer's role was taken.
+    pub(crate) fn peer_epoch(&self) -> u64 {
+        // close -> left: what a newcomer found is what this end left.
+        state(self.header(), other(self.role)).state.load(LEFT) >> 1
+    }
+
+    /// Whether the ring's name leads elsewhere, or nowhere. Makes syscalls.
+    pub(crate) fn is_superseded(&self) -> bool {
+        is_superseded(&self.shared)
+    }
+
+    /// The look that a waiting end takes now and then: whether it waits for
+    /// nobody.
+    pub(crate) fn is_left_alone(&mut self) -> bool {
+        let alone = is_left_alone(&self.shared, self.role);
+        if !alone {
             self.next_look.put_off();
         }
-        gone
+        alone
     }
 
     /// What another thread needs to sleep for this end.
@@ -274,6 +285,22 @@ pub(super) fn peer_closed(header: &Header, role: Role) -> bool {
     // close -> left: the peer's last messages are visible after this.
     let state = state(header, other(role)).state.load(LEFT);
     state & CLOSED != 0
+}
+
+/// Whether the peer is gone, or never came and cannot: the name by which it
+/// would come leads elsewhere. `role` is one's own.
+pub(super) fn is_left_alone(shared: &Shared, role: Role) -> bool {
+    let came = state(shared.header(), other(role)).state.load(PLAIN) != 0;
+    if came {
+        peer_gone(shared, role)
+    } else {
+        is_superseded(shared)
+    }
+}
+
+/// A query that fails tells nothing, so the name counts as leading here.
+fn is_superseded(shared: &Shared) -> bool {
+    matches!(shared.segment.is_named(), Ok(false))
 }
 
 /// See [`RoleGuard::peer_gone`]; `role` is one's own.
