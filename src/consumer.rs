@@ -160,7 +160,8 @@ impl<T: ?Sized> Consumer<T> {
 
     /// The position of the next message: how many slots, or bytes with headers
     /// and padding for frames, were ever released, by this consumer and those
-    /// before it, counted from the ring's first position.
+    /// before it, counted from the ring's first position. With it each message
+    /// can be processed [exactly once](crate::docs::crash#exactly-once).
     ///
     /// # Real-time
     ///

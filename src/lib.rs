@@ -199,6 +199,8 @@ pub use crate::slots::{Claim, ClaimMany, Drain, Peek, PeekMany};
 
 /// Texts: modules without code.
 pub mod docs {
+    #[doc = include_str!("docs/crash.md")]
+    pub mod crash {}
     #[doc = include_str!("layout.md")]
     pub mod layout {}
 }

@@ -129,7 +129,8 @@ impl<T: ?Sized> Producer<T> {
 
     /// The position of the next message: how many slots, or bytes with headers
     /// and padding for frames, were ever published, by this producer and those
-    /// before it, counted from the ring's first position.
+    /// before it, counted from the ring's first position. With it each message
+    /// can be processed [exactly once](crate::docs::crash#exactly-once).
     ///
     /// # Real-time
     ///
