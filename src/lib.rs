@@ -187,6 +187,7 @@ pub use zerocopy;
 
 #[cfg(feature = "futures")]
 pub use crate::adapters::future::{AsyncConsumer, AsyncError, AsyncProducer};
+pub use crate::adapters::rpc;
 pub use crate::adapters::select::{End, Select, SelectError, Selected};
 pub use crate::consumer::Consumer;
 pub use crate::doorbell::DoorbellKind;

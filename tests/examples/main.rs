@@ -3,6 +3,7 @@
 //!
 //! `cargo test` builds them; `cargo test --test examples` alone does not.
 
+mod calling;
 #[path = "../common/mod.rs"]
 mod common;
 mod example;
