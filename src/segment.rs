@@ -101,6 +101,7 @@ impl Segment {
         let Ok(size) = usize::try_from(length) else {
             return Err(not_a_ring(name, "it is too long for this machine"));
         };
+        fork::install().map_err(|source| failed("guard against forks", name, source))?;
         let map = match MmapOptions::new().len(size).map_raw(&file) {
             Ok(map) => map,
             Err(error) if error.raw_os_error() == Some(libc::ENOMEM) => {
@@ -173,8 +174,6 @@ impl Segment {
         let Memory::Mapped { file, name, .. } = &self.memory else {
             return Ok(None);
         };
-        let failed = |source| self.failed("open for its locks", source);
-        fork::install().map_err(failed)?;
         for _ in 0..1000 {
             let forks = fork::forks();
             let own = match open_file(name) {
@@ -191,7 +190,7 @@ impl Segment {
             // A child may have the description without knowing of it.
             thread::sleep(Duration::from_millis(1));
         }
-        Err(failed(io::ErrorKind::TimedOut.into()))
+        Err(self.failed("lock, between forks,", io::ErrorKind::TimedOut.into()))
     }
 
     /// Whether some description but the mapped one has locked the byte. On the
