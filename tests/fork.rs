@@ -8,13 +8,16 @@
 mod common;
 
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
-use std::sync::Barrier;
+use std::sync::Mutex;
+use std::sync::mpsc::{self, SyncSender};
 use std::thread;
 
 use common::PATIENCE;
 use common::child::{Child, hear, say};
+use common::fork::{done, ending, fork};
 use common::names::{RingName, files_in};
 use common::sample::{Words, bytes, record};
 use quoit::{
@@ -32,6 +35,7 @@ common::suite::suite! {
         a_child_without_memory_for_a_copy_cannot_touch_the_ring,
         nothing_is_left_after_exec,
         a_role_is_free_when_it_is_dropped_though_a_clone_has_its_descriptor,
+        no_role_is_taken_while_a_fork_is_under_way,
         roles_that_are_taken_during_a_fork_stay_the_parents,
     ],
     parts: [
@@ -43,34 +47,12 @@ common::suite::suite! {
         child_without_memory,
         executor,
         cloner,
+        asker,
         forker_among_threads,
     ],
 }
 
 const CAPACITY: u64 = 64;
-
-/// Forks; `None` in the child, which ends with `done` or a panic.
-fn fork() -> Option<libc::pid_t> {
-    // SAFETY: there is no other thread, or the child minds that.
-    let pid = unsafe { libc::fork() };
-    assert_ne!(pid, -1, "a child is forked");
-    (pid > 0).then_some(pid)
-}
-
-/// Ends a child, and leaves what is its parent's.
-fn done() -> ! {
-    // SAFETY: the call does not return.
-    unsafe { libc::_exit(0) }
-}
-
-/// How a child ended, as `waitpid` has it.
-fn ending(pid: libc::pid_t) -> libc::c_int {
-    let mut status = 0;
-    // SAFETY: the status lives through the call.
-    let waited = unsafe { libc::waitpid(pid, &raw mut status, 0) };
-    assert_eq!(waited, pid, "the child can be reaped");
-    status
-}
 
 /// Kills a child that has children, and leaves its input to them.
 fn kill(child: &Child) {
@@ -419,19 +401,53 @@ fn cloner(arguments: &[String]) {
     successor.expect("the role is free");
 }
 
-/// Rounds of the test below, and rings in each for either thread.
-const ROUNDS: usize = 40;
-const RINGS: usize = 3;
+/// Where `asker` leaves a ring for the handler, and the handler its answer.
+static RING: Mutex<Option<Ring<u64>>> = Mutex::new(None);
+static ANSWER: Mutex<Option<Result<Producer<u64>, Error>>> = Mutex::new(None);
+
+fn no_role_is_taken_while_a_fork_is_under_way() {
+    let name = RingName::new("asker");
+    Child::start("asker", &[name.as_str()]).succeeds();
+}
+
+/// Has a handler of its own ask for a role, between quoit's and the fork.
+fn asker(arguments: &[String]) {
+    extern "C" fn ask() {
+        let ring = RING.lock().expect("the ring");
+        let ring = ring.as_ref().expect("it was left there");
+        *ANSWER.lock().expect("room for the answer") = Some(ring.producer());
+    }
+    // SAFETY: the handler is a function of this program.
+    let installed = unsafe { libc::pthread_atfork(Some(ask), None, None) };
+    assert_eq!(installed, 0);
+    let options = RingOptions::new(CAPACITY);
+    let ring = options.create(&arguments[0]).expect("a ring");
+    *RING.lock().expect("room for the ring") = Some(ring);
+    let Some(child) = fork() else { done() };
+    assert_eq!(ending(child), 0);
+    let answer = ANSWER.lock().expect("the answer").take();
+    let answer = answer.expect("the handler was called").err();
+    let Some(Error::Io { source, .. }) = answer else {
+        panic!("the handler was given a role: {answer:?}");
+    };
+    assert_eq!(source.kind(), ErrorKind::TimedOut);
+    let ring = RING.lock().expect("the ring");
+    let ring = ring.as_ref().expect("it is still there");
+    drop(ring.producer().expect("the role is free"));
+}
+
+/// Forks of the test below, and rings on which roles are taken meanwhile.
+const FORKS: usize = 200;
 
 fn roles_that_are_taken_during_a_fork_stay_the_parents() {
     let name = RingName::new("among-threads");
     let names = |index: usize| name.and(format!("-{index}"));
-    let names: Vec<_> = (0..2 * ROUNDS * RINGS).map(names).collect();
+    let names: Vec<_> = (0..FORKS).map(names).collect();
     let options = RingOptions::new(CAPACITY);
     let create = |name| options.create::<u64>(name).expect("a ring");
     let rings: Vec<Ring<u64>> = names.iter().map(create).collect();
     let child = Child::start("forker_among_threads", &[name.as_str()]);
-    for _ in 0..=ROUNDS {
+    for _ in 0..=FORKS {
         child.says(); // the parent has all roles, or a child has none
     }
     for ring in &rings {
@@ -450,44 +466,45 @@ fn roles_that_are_taken_during_a_fork_stay_the_parents() {
 
 /// Takes roles on two threads while a third one forks; the children stay.
 fn forker_among_threads(arguments: &[String]) {
-    let barrier = Barrier::new(3);
-    let take = |thread: usize| {
-        let mut ends = Vec::new();
-        for round in 0..ROUNDS {
-            let first = (thread * ROUNDS + round) * RINGS;
-            let names = (first..first + RINGS).map(|index| format!("{}-{index}", arguments[0]));
-            let rings: Vec<Ring<u64>> = names
-                .map(|name| Ring::open(name).expect("a ring"))
-                .collect();
-            barrier.wait();
-            for ring in &rings {
-                drop(ring.producer().expect("the role is free"));
-                let producer = ring.producer().expect("the role is free");
-                ends.push((producer, ring.consumer().expect("the role is free")));
-            }
-            barrier.wait();
-        }
-        ends
+    let (sender, taken) = mpsc::sync_channel(4);
+    let take = |first: usize, sender: SyncSender<()>| {
+        let names = (first..FORKS).step_by(2);
+        let names = names.map(|index| format!("{}-{index}", arguments[0]));
+        let rings: Vec<_> = names.map(Ring::<u64>::open).collect();
+        let take = |ring: Result<Ring<u64>, Error>| {
+            let ring = ring.expect("a ring");
+            let ends = (ring.producer(), ring.consumer());
+            sender.send(()).expect("the forker counts");
+            ends
+        };
+        rings.into_iter().map(take).collect::<Vec<_>>()
     };
     let _ends = thread::scope(|scope| {
-        let threads = [0, 1].map(|thread| scope.spawn(move || take(thread)));
-        for _ in 0..ROUNDS {
-            barrier.wait();
+        let threads = [0, 1].map(|first| {
+            let sender = sender.clone();
+            scope.spawn(move || take(first, sender))
+        });
+        for _ in 0..FORKS {
+            taken.recv().expect("the takers count");
             if fork().is_none() {
-                let line = b"forked\n";
-                // SAFETY: the line is as long as it says.
-                unsafe { libc::write(1, line.as_ptr().cast(), line.len()) };
-                let mut byte = 0_u8;
-                // SAFETY: the byte lives through the call, which ends with the
-                // suite's end of the pipe.
-                unsafe { libc::read(0, (&raw mut byte).cast(), 1) };
-                done();
+                stay();
             }
-            barrier.wait();
         }
         threads.map(|thread| thread.join().expect("the thread ends"))
     });
     say("ready");
     // SAFETY: waits for the kill.
     unsafe { libc::pause() };
+}
+
+/// In a child of many threads: says a line, and waits for the suite's end of
+/// the pipe.
+fn stay() -> ! {
+    let line = b"forked\n";
+    // SAFETY: the line is as long as it says.
+    unsafe { libc::write(1, line.as_ptr().cast(), line.len()) };
+    let mut byte = 0_u8;
+    // SAFETY: the byte lives through the call.
+    unsafe { libc::read(0, (&raw mut byte).cast(), 1) };
+    done()
 }

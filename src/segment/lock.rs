@@ -45,7 +45,7 @@ impl LockFile {
         }
     }
 
-    /// Whether this process is a child, forked since: then no lock is its own.
+    /// Whether this process is a child, forked since: then it has no lock.
     pub(crate) fn is_inherited(&self) -> bool {
         self.entry.is_inherited()
     }
@@ -55,9 +55,7 @@ impl Drop for LockFile {
     fn drop(&mut self) {
         // Not left to the close: a process that is being started may have the
         // descriptor until its `exec`.
-        if !self.is_inherited() {
-            let _ = fcntl(&self.file, libc::F_OFD_SETLK, libc::F_UNLCK, 0, TO_THE_END);
-        }
+        let _ = fcntl(&self.file, libc::F_OFD_SETLK, libc::F_UNLCK, 0, TO_THE_END);
     }
 }
 
