@@ -1,11 +1,19 @@
 //! Real forks: a copy of this process, in the middle of a test.
 
-/// Forks; `None` in the child, which ends with `done` or a panic.
+use super::PATIENCE;
+
+/// Forks; `None` in the child, which ends with `done` or a panic, and by an
+/// alarm if it hangs.
 pub(crate) fn fork() -> Option<libc::pid_t> {
     // SAFETY: there is no other thread, or the child minds that.
     let pid = unsafe { libc::fork() };
     assert_ne!(pid, -1, "a child is forked");
-    (pid > 0).then_some(pid)
+    if pid > 0 {
+        return Some(pid);
+    }
+    // SAFETY: the call takes no memory.
+    unsafe { libc::alarm(PATIENCE.as_secs() as u32) };
+    None
 }
 
 /// Ends a child, and leaves what is its parent's.

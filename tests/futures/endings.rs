@@ -8,7 +8,6 @@ use futures_executor::block_on;
 use futures_util::{StreamExt, future};
 use quoit::{Consumer, PopError, Producer, PushError, RingOptions};
 
-use super::common::PATIENCE;
 use super::common::child::{Child, hold};
 use super::common::fork::{done, ending, fork};
 use super::common::names::RingName;
@@ -172,8 +171,6 @@ pub(super) fn parent_of_many(arguments: &[String]) {
             busy_in.push(number).expect("the reader is there");
         }
         let Some(child) = fork() else {
-            // SAFETY: a child that hangs is killed by this alarm.
-            unsafe { libc::alarm(PATIENCE.as_secs() as u32) };
             assert_eq!(
                 poll_once(pin!(shared.pop())),
                 Poll::Ready(Err(PopError::Abandoned))
