@@ -22,10 +22,10 @@
 //! was made would know nothing of it. So forks are counted: who has made an entry
 //! looks at the count, and opens another description if there was a fork.
 //!
-//! The child's handler makes three system calls for each entry and follows a
-//! list: it takes no lock and allocates nothing. `vfork`, `posix_spawn` and the
-//! raw `clone` run no handlers; until its `exec`, such a child must leave alone
-//! what it has inherited.
+//! The child's handler makes two system calls for each entry and follows a list:
+//! it takes no lock and allocates nothing. Until the child has run for the first
+//! time, it does have the lock. `vfork`, `posix_spawn` and the raw `clone` run no
+//! handlers; until its `exec`, such a child must leave alone what it inherited.
 
 use core::ptr::NonNull;
 use std::io;
@@ -119,9 +119,10 @@ pub(super) fn forks() -> Option<u64> {
     (forks % BEGUN == 0).then_some(forks)
 }
 
-/// Has the handlers run at every fork from now on. Who meets another thread
-/// here installs them twice, which changes nothing: a lock that a fork could
-/// leave locked in the child would be worse.
+/// Has the handlers run at every fork that begins from now on; well before the
+/// first role is taken. Who meets another thread here installs them twice, which
+/// changes nothing: a lock that a fork could leave locked in the child would be
+/// worse.
 pub(super) fn install() -> io::Result<()> {
     if INSTALLED.load(FORK) == 0 {
         // SAFETY: the handlers are functions of this library, which stays.
