@@ -1,5 +1,6 @@
 //! The peer leaves, dies, never comes, or writes nonsense.
 
+use std::fs;
 use std::pin::pin;
 use std::task::Poll;
 use std::thread;
@@ -62,6 +63,31 @@ pub(super) fn a_push_ends_when_the_consumer_leaves() {
             assert_eq!(pushed, Err(PushError::Abandoned(1)));
         }
     });
+}
+
+/// Asleep, for a peer that never came, when the ring loses its name.
+pub(super) fn an_end_that_waits_for_nobody_is_superseded() {
+    let name = RingName::new("superseded");
+    let options = RingOptions::new(1);
+    let ring = options.create::<u64>(&name).expect("a ring");
+    let consumer = ring.consumer().expect("the role is free");
+    let mut consumer = consumer.into_async().expect("an async end");
+    let second = RingName::new("superseded-too");
+    let ring = options.create::<u64>(&second).expect("a ring");
+    let producer = ring.producer().expect("the role is free");
+    let mut producer = producer.into_async().expect("an async end");
+    let task = async move {
+        producer.push(0).await.expect("there is room");
+        assert!(poll_once(pin!(consumer.pop())).is_pending());
+        assert!(poll_once(pin!(producer.push(1))).is_pending());
+        for name in [&name, &second] {
+            fs::remove_file(name.file()).expect("the name is there");
+        }
+        assert_eq!(consumer.pop().await, Err(PopError::Superseded));
+        assert_eq!(producer.push(1).await, Err(PushError::Superseded(1)));
+        assert_eq!(consumer.next().await, None, "and the stream ends");
+    };
+    in_time(|| block_on(task));
 }
 
 pub(super) fn a_stream_ends_when_the_producer_is_killed() {

@@ -58,6 +58,7 @@ common::suite::suite! {
         a_push_ends_when_the_consumer_leaves,
         a_stream_ends_when_the_producer_is_killed,
         a_push_ends_when_the_consumer_is_killed,
+        an_end_that_waits_for_nobody_is_superseded,
         a_producer_that_never_came_is_waited_for,
         a_corrupt_ring_is_told_once,
         a_child_of_fork_may_drop_what_it_inherited,
