@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::PATIENCE;
 use super::child::is_asleep;
+use super::clock::now;
 use super::tracer::{Stop, attach, next_stop, request, resume};
 
 /// A traced child. It stands still, or is in a sleep without a deadline.
@@ -26,21 +27,22 @@ impl DeepSleeper {
         Self { pid, stop }
     }
 
-    /// Lets the child go on until it sleeps on a doorbell.
-    pub(crate) fn falls_asleep(&mut self) {
-        let mut waits = false;
+    /// Lets the child go on until it sleeps on a doorbell. Returns how long it
+    /// would have slept at most.
+    pub(crate) fn falls_asleep(&mut self) -> Duration {
+        let mut waits = None;
         resume(self.pid, self.stop);
         patiently(|| {
             let Some(stop) = next_stop(self.pid, libc::WNOHANG) else {
-                return (waits && is_asleep(self.pid)).then_some(());
+                return waits.filter(|_| is_asleep(self.pid));
             };
             waits = match stop {
-                Stop::Before(number, arguments) => self.prolongs(number, &arguments),
-                _ => false,
+                Stop::Before(number, arguments) => self.prolong(number, &arguments),
+                _ => None,
             };
             resume(self.pid, stop);
             None
-        });
+        })
     }
 
     /// What the sleep's system call returned, or `None` if the child sleeps on
@@ -57,9 +59,9 @@ impl DeepSleeper {
         }
     }
 
-    /// Whether this system call is a wait for a futex or for many; it will last
-    /// until a wake, then.
-    fn prolongs(&self, number: libc::c_long, arguments: &[u64; 6]) -> bool {
+    /// If this system call is a wait for a futex or for many, makes it last
+    /// until a wake; returns how long it would have lasted at most.
+    fn prolong(&self, number: libc::c_long, arguments: &[u64; 6]) -> Option<Duration> {
         const COMMAND: u64 = 0x7f; // without private and clock flags
         let is_wait = match number {
             libc::SYS_futex => {
@@ -70,11 +72,13 @@ impl DeepSleeper {
             _ => false,
         };
         let deadline = arguments[3];
-        if is_wait && deadline != 0 {
-            // Its seconds, on any clock: more than there will be.
-            request(libc::PTRACE_POKEDATA, self.pid, deadline, 1 << 40);
+        if !is_wait || deadline == 0 {
+            return None;
         }
-        is_wait
+        let until = peek(self.pid, deadline) * 1_000_000_000 + peek(self.pid, deadline + 8);
+        // Its seconds, on any clock: more than there will be.
+        request(libc::PTRACE_POKEDATA, self.pid, deadline, 1 << 40);
+        Some(Duration::from_nanos(until.saturating_sub(now())))
     }
 }
 
@@ -82,6 +86,13 @@ impl Drop for DeepSleeper {
     fn drop(&mut self) {
         request(libc::PTRACE_DETACH, self.pid, 0, 0);
     }
+}
+
+/// A word of the child's memory.
+fn peek(pid: u32, place: u64) -> u64 {
+    // SAFETY: the request takes no memory of ours.
+    let word = unsafe { libc::ptrace(libc::PTRACE_PEEKDATA, pid, place, 0) };
+    word as u64
 }
 
 fn patiently<T>(mut look: impl FnMut() -> Option<T>) -> T {
