@@ -8,6 +8,8 @@
 )]
 
 pub(crate) mod child;
+pub(crate) mod clock;
+pub(crate) mod deep_sleep;
 pub(crate) mod forbid;
 pub(crate) mod fork;
 pub(crate) mod names;
