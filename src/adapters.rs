@@ -2,4 +2,5 @@
 
 #[cfg(feature = "futures")]
 pub(crate) mod future;
+pub(crate) mod io;
 pub(crate) mod select;

@@ -6,15 +6,17 @@ mod common;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::UnsafeCell;
+use std::io::{ErrorKind, Read, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use quoit::{Consumer, PopError, Producer, RingOptions};
+use quoit::{Consumer, PopError, Producer, RingOptions, Shape};
 
 common::suite::suite! {
     tests: [
         an_interrupted_wait_keeps_its_deadline,
+        an_interrupted_read_or_write_goes_on,
         a_handler_pushes_to_a_sleeper_and_pops,
     ],
     parts: [],
@@ -80,7 +82,7 @@ fn alarm(every: Duration) {
 }
 
 fn an_interrupted_wait_keeps_its_deadline() {
-    let (mut producer, mut consumer) = pair();
+    let (mut producer, mut consumer) = pair::<u64>();
     handle(libc::SIGALRM, count);
     alarm(Duration::from_millis(1));
     let timeout = Duration::from_millis(400);
@@ -98,7 +100,26 @@ fn an_interrupted_wait_keeps_its_deadline() {
     assert!(interruptions > 100, "the waits were interrupted");
 }
 
-fn pair() -> (Producer<u64>, Consumer<u64>) {
+fn an_interrupted_read_or_write_goes_on() {
+    let (mut producer, mut consumer) = pair::<[u8]>();
+    handle(libc::SIGALRM, count);
+    let before = INTERRUPTIONS.load(SeqCst);
+    alarm(Duration::from_millis(1));
+    let timeout = Some(Duration::from_millis(200));
+    let mut reader = consumer.reader();
+    reader.set_timeout(timeout);
+    let nothing = reader.read(&mut [0]).expect_err("nothing is there");
+    assert_eq!(nothing.kind(), ErrorKind::WouldBlock);
+    let mut writer = producer.writer();
+    writer.set_timeout(timeout);
+    let full = (0..9).find_map(|_| writer.write(&[0; 8]).err());
+    assert_eq!(full.expect("it is full").kind(), ErrorKind::WouldBlock);
+    alarm(Duration::ZERO);
+    let interruptions = INTERRUPTIONS.load(SeqCst) - before;
+    assert!(interruptions > 2, "the waits were interrupted");
+}
+
+fn pair<T: Shape + ?Sized>() -> (Producer<T>, Consumer<T>) {
     let options = RingOptions::new(64).spin(Duration::ZERO);
     options.heap().expect("a ring")
 }
