@@ -123,6 +123,8 @@
 //! - **A pipe** ([`Writer`], [`Reader`]) buffers nothing: a write is a frame, of at most a quarter
 //!   of the ring. `Abandoned` is the end of the file to the reader and a broken pipe to the
 //!   writer, and ends in both cases when a successor comes.
+//! - **A ring in a file** outlives its processes without further ado. What outlives a machine that
+//!   fails is what was flushed ([`Ring::flush`]): [`docs::files`] says exactly what.
 //! - **A poisoned endpoint**: a value in the segment that cannot be gives [`Corrupt`], and the
 //!   endpoint answers with it from then on. The way out is to drop it and take the role again,
 //!   which checks both positions afresh, or to replace the ring with [`Stale::Replace`].
@@ -206,6 +208,8 @@ pub use crate::slots::{Claim, ClaimMany, Drain, Peek, PeekMany};
 pub mod docs {
     #[doc = include_str!("docs/crash.md")]
     pub mod crash {}
+    #[doc = include_str!("docs/files.md")]
+    pub mod files {}
     #[doc = include_str!("layout.md")]
     pub mod layout {}
 }

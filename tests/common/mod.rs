@@ -9,6 +9,7 @@
 
 pub(crate) mod child;
 pub(crate) mod forbid;
+pub(crate) mod mappings;
 pub(crate) mod names;
 pub(crate) mod sample;
 pub(crate) mod segment_file;
