@@ -8,6 +8,7 @@ mod common;
 mod example;
 mod recovering;
 mod sleeping;
+mod streaming;
 mod terminal;
 
 use std::fs;
