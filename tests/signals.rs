@@ -7,17 +7,19 @@ mod common;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::{Cell, UnsafeCell};
 use std::hint::black_box;
+use std::io::{ErrorKind, Read, Write};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use common::child::{Child, say};
-use quoit::{Consumer, DoorbellKind, PopError, Producer, RingOptions};
+use quoit::{Consumer, DoorbellKind, PopError, Producer, RingOptions, Shape};
 
 common::suite::suite! {
     tests: [
         an_interrupted_wait_keeps_its_deadline,
+        an_interrupted_read_or_write_goes_on,
         a_handler_pushes_to_a_sleeper_and_pops,
         a_handler_may_interrupt_whatever_its_thread_does,
     ],
@@ -90,7 +92,7 @@ const BELLS: [DoorbellKind; 2] = [DoorbellKind::Futex, DoorbellKind::Semaphore];
 fn an_interrupted_wait_keeps_its_deadline() {
     handle(libc::SIGALRM, count);
     for bell in BELLS {
-        let (mut producer, mut consumer) = pair(bell);
+        let (mut producer, mut consumer) = pair::<u64>(bell);
         let before = INTERRUPTIONS.load(SeqCst);
         alarm(Duration::from_millis(1));
         let timeout = Duration::from_millis(400);
@@ -109,7 +111,26 @@ fn an_interrupted_wait_keeps_its_deadline() {
     }
 }
 
-fn pair(bell: DoorbellKind) -> (Producer<u64>, Consumer<u64>) {
+fn an_interrupted_read_or_write_goes_on() {
+    let (mut producer, mut consumer) = pair::<[u8]>(DoorbellKind::Futex);
+    handle(libc::SIGALRM, count);
+    let before = INTERRUPTIONS.load(SeqCst);
+    alarm(Duration::from_millis(1));
+    let timeout = Some(Duration::from_millis(200));
+    let mut reader = consumer.reader();
+    reader.set_timeout(timeout);
+    let nothing = reader.read(&mut [0]).expect_err("nothing is there");
+    assert_eq!(nothing.kind(), ErrorKind::WouldBlock);
+    let mut writer = producer.writer();
+    writer.set_timeout(timeout);
+    let full = (0..9).find_map(|_| writer.write(&[0; 8]).err());
+    assert_eq!(full.expect("it is full").kind(), ErrorKind::WouldBlock);
+    alarm(Duration::ZERO);
+    let interruptions = INTERRUPTIONS.load(SeqCst) - before;
+    assert!(interruptions > 2, "the waits were interrupted");
+}
+
+fn pair<T: Shape + ?Sized>(bell: DoorbellKind) -> (Producer<T>, Consumer<T>) {
     let options = RingOptions::new(64).doorbell(bell).spin(Duration::ZERO);
     options.heap().expect("a ring")
 }

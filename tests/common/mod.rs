@@ -12,6 +12,7 @@ pub(crate) mod clock;
 pub(crate) mod deep_sleep;
 pub(crate) mod forbid;
 pub(crate) mod fork;
+pub(crate) mod mappings;
 pub(crate) mod names;
 pub(crate) mod sample;
 pub(crate) mod segment_file;
