@@ -8,8 +8,7 @@
 //! earnest, at each moment at which that makes a difference (`kills.rs`).
 //!
 //! A debugger's step is the processor's own order: what it may reorder is for the
-//! models in `loom-tests/`. The tracer knows the registers of x86-64 only.
-#![cfg(target_arch = "x86_64")]
+//! models in `loom-tests/`.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -59,12 +59,12 @@ impl Stepper {
     fn goes_on(&mut self) -> i64 {
         request(libc::PTRACE_SYSCALL, self.pid, 0);
         stopped(self.pid);
-        self.registers().orig_rax as i64
+        processor::number_within(&self.registers())
     }
 
     pub(crate) fn next(&self) -> Next {
         let registers = self.registers();
-        match registers.rax as i64 {
+        match processor::number(&registers) {
             _ if !self.is_call(&registers) => Next::Instruction,
             libc::SYS_getppid => Next::End,
             number => Next::Call(number),
@@ -74,14 +74,15 @@ impl Stepper {
     /// Whether the operation is over.
     pub(crate) fn is_at_end(&self) -> bool {
         let registers = self.registers();
-        registers.rax as i64 == libc::SYS_getppid && self.is_call(&registers)
+        processor::number(&registers) == libc::SYS_getppid && self.is_call(&registers)
     }
 
     fn is_call(&self, registers: &libc::user_regs_struct) -> bool {
-        const SYSCALL: i64 = 0x050f;
+        let (mask, call) = processor::CALL;
+        let counter = processor::counter(registers);
         // SAFETY: the request takes no memory of ours.
-        let code = unsafe { libc::ptrace(libc::PTRACE_PEEKTEXT, self.pid, registers.rip, 0) };
-        code & 0xffff == SYSCALL
+        let code = unsafe { libc::ptrace(libc::PTRACE_PEEKTEXT, self.pid, counter, 0) };
+        code & mask == call
     }
 
     /// One instruction, or one system call.
@@ -121,12 +122,53 @@ impl Stepper {
     fn registers(&self) -> libc::user_regs_struct {
         // SAFETY: all zero bytes are such registers.
         let mut registers: libc::user_regs_struct = unsafe { std::mem::zeroed() };
-        let command = libc::PTRACE_GETREGS;
-        // SAFETY: the registers live through the call.
-        let got = unsafe { libc::ptrace(command, self.pid, 0, &raw mut registers) };
+        let mut set = libc::iovec {
+            iov_base: (&raw mut registers).cast(),
+            iov_len: size_of_val(&registers),
+        };
+        let command = libc::PTRACE_GETREGSET;
+        // SAFETY: set and registers live through the call.
+        let got = unsafe { libc::ptrace(command, self.pid, libc::NT_PRSTATUS, &raw mut set) };
         assert_eq!(got, 0, "the child stands still");
         registers
     }
+}
+
+/// How each processor calls the system.
+#[cfg(target_arch = "x86_64")]
+mod processor {
+    /// `syscall`.
+    pub(super) const CALL: (i64, i64) = (0xffff, 0x050f);
+
+    pub(super) fn counter(registers: &libc::user_regs_struct) -> u64 {
+        registers.rip
+    }
+
+    /// The number, before the call.
+    pub(super) fn number(registers: &libc::user_regs_struct) -> i64 {
+        registers.rax as i64
+    }
+
+    /// The number, in the call.
+    pub(super) fn number_within(registers: &libc::user_regs_struct) -> i64 {
+        registers.orig_rax as i64
+    }
+}
+
+#[cfg(target_arch = "aarch64")]
+mod processor {
+    /// `svc #0`.
+    pub(super) const CALL: (i64, i64) = (0xffff_ffff, 0xd400_0001);
+
+    pub(super) fn counter(registers: &libc::user_regs_struct) -> u64 {
+        registers.pc
+    }
+
+    pub(super) fn number(registers: &libc::user_regs_struct) -> i64 {
+        registers.regs[8] as i64
+    }
+
+    pub(super) use self::number as number_within;
 }
 
 fn request(command: libc::c_uint, pid: libc::pid_t, data: libc::c_int) {
