@@ -1,0 +1,345 @@
+//! The memory that a death leaves, copied after each instruction, and what a
+//! survivor and a successor make of the copy.
+//!
+//! A copy is a ring that nobody holds: its ends have died at that instruction,
+//! as far as the bytes go. Copies that are equal are judged once.
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use memmap2::Mmap;
+use quoit::{ClaimError, Consumer, PopError, Producer, Ring, Role};
+
+use super::common::child::Child;
+use super::common::names::RingName;
+use super::messages::Messages;
+use super::stages::{Operation, Stage};
+use super::stepper::Stepper;
+
+/// What came of one operation.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    /// Instructions, each of them a point of death.
+    pub(crate) points: u64,
+    /// Different memories that they leave.
+    pub(crate) images: u64,
+    /// What was wrong with them.
+    pub(crate) faults: Vec<String>,
+}
+
+/// Leads a child through `operation`, and judges what each instruction leaves.
+pub(crate) fn judge<M: Messages>(
+    shape: &str,
+    ring: impl FnOnce(&RingName),
+    operation: Operation,
+    stage: Stage,
+) -> Outcome {
+    let name = RingName::new("stepped");
+    ring(&name);
+    let Stage { passed, unread, .. } = stage;
+    let words =
+        [passed, unread, stage.rides.into(), stage.asleep.into()].map(|word| word.to_string());
+    let [passed, unread, rides, asleep] = words.each_ref().map(String::as_str);
+    let path = name.file();
+    let words = [
+        path.to_str().expect("a path in UTF-8"),
+        shape,
+        operation.name,
+        passed,
+        unread,
+        rides,
+        asleep,
+    ];
+    let mut stepper = Stepper::attach(Child::start("player", &words));
+    stepper.begin();
+    let file = File::open(name.file()).expect("the segment");
+    // SAFETY: it is looked at while the child stands still, and nobody else
+    // writes to it.
+    let image = unsafe { Mmap::map(&file) }.expect("the segment");
+    let mut copy = Copy::<M>::new(operation, stage);
+    let mut outcome = Outcome::default();
+    let mut before = Vec::new();
+    let mut moved = false;
+    loop {
+        if image[..] != before {
+            outcome.images += 1;
+            match copy.judge(&image) {
+                Ok(now) if moved && !now => {
+                    outcome.faults.push("a position went back".to_owned());
+                }
+                Ok(now) => moved = now,
+                Err(fault) => outcome.faults.push(fault),
+            }
+            before = image.to_vec();
+        }
+        if stepper.is_at_end() {
+            break;
+        }
+        stepper.step();
+        outcome.points += 1;
+    }
+    if outcome.faults.is_empty() && moved != (operation.moves > 0) {
+        outcome.faults.push("it was not done in the end".to_owned());
+    }
+    stepper.kill();
+    outcome
+}
+
+/// A file that takes one copy after the other.
+struct Copy<M: Messages> {
+    name: RingName,
+    operation: Operation,
+    stage: Stage,
+    image: Vec<u8>,
+    messages: std::marker::PhantomData<M>,
+}
+
+type Judged<R> = Result<R, String>;
+/// Who comes when; whether the operation has moved its position.
+type Order<M> = fn(&Copy<M>) -> Judged<bool>;
+
+impl<M: Messages> Copy<M> {
+    fn new(operation: Operation, stage: Stage) -> Self {
+        Self {
+            name: RingName::new("copy"),
+            operation,
+            stage,
+            image: Vec::new(),
+            messages: std::marker::PhantomData,
+        }
+    }
+
+    /// Whether the operation has moved its position by now, or what is wrong.
+    fn judge(&mut self, image: &[u8]) -> Judged<bool> {
+        self.image = image.to_vec();
+        let role = self.operation.role;
+        let orders: [(&str, Order<M>); 3] = match role {
+            Role::Producer => [
+                ("the survivor reads first", Self::reads_then_successor),
+                ("the successor comes first", Self::successor_then_reads),
+                ("the survivor has looked before", Self::looks_then_successor),
+            ],
+            Role::Consumer => [
+                ("the survivor writes first", Self::writes_then_successor),
+                ("the successor comes first", Self::successor_then_writes),
+                ("the survivor has looked before", Self::full_then_successor),
+            ],
+        };
+        let mut verdicts = Vec::new();
+        for (order, judge) in orders {
+            let verdict = judge(self).map_err(|fault| format!("{order}: {fault}"))?;
+            verdicts.push(verdict);
+        }
+        if verdicts.iter().all(|&moved| moved == verdicts[0]) {
+            Ok(verdicts[0])
+        } else {
+            Err("the orders disagree".to_owned())
+        }
+    }
+
+    /// A fresh ring with these bytes.
+    fn ring(&self) -> Judged<Ring<M::T>> {
+        let file = self.name.file();
+        let _ = fs::remove_file(&file);
+        let copy = File::create_new(&file).and_then(|file| file.write_all_at(&self.image, 0));
+        copy.map_err(|error| error.to_string())?;
+        Ring::open(Path::new(self.name.as_str())).map_err(|error| error.to_string())
+    }
+
+    fn producer(&self, ring: &Ring<M::T>) -> Judged<Producer<M::T>> {
+        ring.producer().map_err(|error| error.to_string())
+    }
+
+    fn consumer(&self, ring: &Ring<M::T>) -> Judged<Consumer<M::T>> {
+        ring.consumer().map_err(|error| error.to_string())
+    }
+
+    /// The first number that may be unread, and the number after the last.
+    fn numbers(&self) -> (u64, u64) {
+        let first = self.stage.passed;
+        (first, first + self.stage.unread)
+    }
+
+    /// The numbers in the ring, from `first` on, up to an end that is found.
+    fn read(&self, consumer: &mut Consumer<M::T>, first: u64) -> Judged<u64> {
+        let mut next = first;
+        loop {
+            match M::pop(consumer) {
+                Ok(number) if number == next => next += 1,
+                Ok(number) => return Err(format!("{number:#x} came as {next}")),
+                Err(PopError::Empty | PopError::Abandoned) => return Ok(next),
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+    }
+
+    /// Numbers from `next` on, until the ring is full; returns the next one.
+    fn fill(&self, producer: &mut Producer<M::T>, next: u64) -> Judged<u64> {
+        let mut next = next;
+        loop {
+            match M::push(producer, next) {
+                Ok(()) => next += 1,
+                Err(ClaimError::Full | ClaimError::Abandoned) => return Ok(next),
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+    }
+
+    /// Whether a producer has moved that has left messages up to `end`.
+    fn published(&self, end: u64) -> Judged<bool> {
+        let (_, old) = self.numbers();
+        let new = old + self.operation.moves;
+        if end == old {
+            Ok(false)
+        } else if end == new {
+            Ok(true)
+        } else {
+            Err(format!("messages up to {end}, not {old} or {new}"))
+        }
+    }
+
+    /// Both ends work together for several laps.
+    fn laps(
+        &self,
+        producer: &mut Producer<M::T>,
+        consumer: &mut Consumer<M::T>,
+        next: u64,
+    ) -> Judged<()> {
+        let mut next = next;
+        for _ in 0..3 {
+            let full = self.fill(producer, next)?;
+            if full == next {
+                return Err(format!("no room for {next} in an empty ring"));
+            }
+            let read = self.read(consumer, next)?;
+            if read != full {
+                return Err(format!("messages up to {read}, not {full}"));
+            }
+            next = full;
+        }
+        // One at a time: these ride.
+        for _ in 0..8 {
+            M::push(producer, next).map_err(|error| error.to_string())?;
+            let read = self.read(consumer, next)?;
+            if read != next + 1 {
+                return Err(format!("message {next} did not come"));
+            }
+            next = read;
+        }
+        Ok(())
+    }
+
+    fn reads_then_successor(&self) -> Judged<bool> {
+        let ring = self.ring()?;
+        let mut consumer = self.consumer(&ring)?;
+        let end = self.read(&mut consumer, self.numbers().0)?;
+        let mut producer = self.producer(&ring)?;
+        self.laps(&mut producer, &mut consumer, end)?;
+        self.published(end)
+    }
+
+    fn successor_then_reads(&self) -> Judged<bool> {
+        let end = self.end()?;
+        let ring = self.ring()?;
+        let mut producer = self.producer(&ring)?;
+        let full = self.fill(&mut producer, end)?;
+        let mut consumer = self.consumer(&ring)?;
+        let read = self.read(&mut consumer, self.numbers().0)?;
+        if read != full {
+            return Err(format!("messages up to {read}, not {full}"));
+        }
+        self.laps(&mut producer, &mut consumer, full)?;
+        self.published(end)
+    }
+
+    /// Up to where there are messages, found on a copy for this alone.
+    fn end(&self) -> Judged<u64> {
+        let ring = self.ring()?;
+        self.read(&mut self.consumer(&ring)?, self.numbers().0)
+    }
+
+    /// The survivor has seen the tail, and would take a ride that a successor
+    /// did not make.
+    fn looks_then_successor(&self) -> Judged<bool> {
+        let ring = self.ring()?;
+        let mut consumer = self.consumer(&ring)?;
+        let end = self.read(&mut consumer, self.numbers().0)?;
+        let mut producer = self.producer(&ring)?;
+        // Numbers that the dead end did not use: a ride of its would show.
+        let next = end + 1000;
+        M::push(&mut producer, next).map_err(|error| error.to_string())?;
+        let read = self.read(&mut consumer, next)?;
+        if read != next + 1 {
+            return Err(format!("message {next} did not come"));
+        }
+        self.laps(&mut producer, &mut consumer, read)?;
+        self.published(end)
+    }
+
+    /// Whether a consumer has moved whose successor begins at `first`.
+    fn released(&self, first: u64) -> Judged<bool> {
+        let (old, _) = self.numbers();
+        let new = old + self.operation.moves;
+        if first == old {
+            Ok(false)
+        } else if first == new {
+            Ok(true)
+        } else {
+            Err(format!("messages from {first}, not {old} or {new}"))
+        }
+    }
+
+    /// The number of the next message, and all after it up to `end`.
+    fn read_to(&self, consumer: &mut Consumer<M::T>, end: u64) -> Judged<u64> {
+        let first = match M::pop(consumer) {
+            Ok(first) => first,
+            Err(PopError::Empty | PopError::Abandoned) => end,
+            Err(error) => return Err(error.to_string()),
+        };
+        if first < end {
+            let read = self.read(consumer, first + 1)?;
+            if read != end {
+                return Err(format!("messages up to {read}, not {end}"));
+            }
+        }
+        Ok(first)
+    }
+
+    fn successor_then_writes(&self) -> Judged<bool> {
+        let ring = self.ring()?;
+        let (_, end) = self.numbers();
+        let mut consumer = self.consumer(&ring)?;
+        let first = self.read_to(&mut consumer, end)?;
+        let mut producer = self.producer(&ring)?;
+        self.laps(&mut producer, &mut consumer, end)?;
+        self.released(first)
+    }
+
+    fn writes_then_successor(&self) -> Judged<bool> {
+        let ring = self.ring()?;
+        let (_, end) = self.numbers();
+        let mut producer = self.producer(&ring)?;
+        let full = self.fill(&mut producer, end)?;
+        let mut consumer = self.consumer(&ring)?;
+        let first = self.read_to(&mut consumer, full)?;
+        self.laps(&mut producer, &mut consumer, full)?;
+        self.released(first)
+    }
+
+    /// The survivor has found the ring full; the successor makes room.
+    fn full_then_successor(&self) -> Judged<bool> {
+        let ring = self.ring()?;
+        let (_, end) = self.numbers();
+        let mut producer = self.producer(&ring)?;
+        let full = self.fill(&mut producer, end)?;
+        let mut consumer = self.consumer(&ring)?;
+        let first = M::pop(&mut consumer).map_err(|error| error.to_string())?;
+        let more = self.fill(&mut producer, full)?;
+        let read = self.read(&mut consumer, first + 1)?;
+        if read != more {
+            return Err(format!("messages up to {read}, not {more}"));
+        }
+        self.released(first)
+    }
+}

@@ -1,0 +1,408 @@
+//! Real deaths, where the kernel has a part: locks, futexes, names.
+//!
+//! Between two system calls, and between two changes of the shared memory, an
+//! instruction changes what nobody else can see. So a child is killed after each
+//! call, after each change, and in its sleep.
+
+use std::fs::File;
+use std::path::Path;
+use std::thread::{self, sleep};
+use std::time::Duration;
+
+use memmap2::Mmap;
+use quoit::{
+    Consumer, Error, PopError, Producer, PushError, Ring, RingOptions, Role, Stale, WaitStrategy,
+    unlink,
+};
+
+use super::common::PATIENCE;
+use super::common::child::{Child, hold, say};
+use super::common::names::{RingName, files_in, shared_memory_directory};
+use super::common::sleep_state::SleepPage;
+use super::stepper::{Next, Stepper, traced};
+
+/// Records of a number, two to a ring.
+const CAPACITY: u64 = 2;
+/// The last number that a survivor waits for.
+const LAST: u64 = 2;
+/// How long a nap in a parked end takes at most.
+const NAP: Duration = Duration::from_millis(250);
+
+fn options() -> RingOptions {
+    let options = RingOptions::new(CAPACITY).wait(WaitStrategy::Park);
+    options.spin(Duration::ZERO)
+}
+
+/// In a child: takes what the operation needs, and does it between two marks.
+pub(crate) fn mortal(words: &[String]) {
+    let (path, operation) = (Path::new(&words[0]), words[1].as_str());
+    let ring = || options().open::<u64>(path).expect("the ring");
+    let producer = || ring().producer().expect("the role is free");
+    let consumer = || ring().consumer().expect("the role is free");
+    match operation {
+        "push" => {
+            let mut producer = producer();
+            traced(|| producer.try_push(0)).expect("there is room");
+            hold();
+        }
+        "pop" => {
+            let mut consumer = consumer();
+            traced(|| consumer.try_pop()).expect("there is a record");
+            hold();
+        }
+        "park of the producer" => {
+            let mut producer = producer();
+            let _ = traced(|| producer.push_timeout(9, NAP));
+            hold();
+        }
+        "park of the consumer" => {
+            let mut consumer = consumer();
+            let _ = traced(|| consumer.pop_timeout(NAP));
+            hold();
+        }
+        "take the producer" => {
+            let ring = ring();
+            let _producer = traced(|| ring.producer()).expect("the role is free");
+            hold();
+        }
+        "take the consumer" => {
+            let ring = ring();
+            let _consumer = traced(|| ring.consumer()).expect("the role is free");
+            hold();
+        }
+        "drop the producer" => {
+            let producer = producer();
+            traced(|| drop(producer));
+        }
+        "drop the consumer" => {
+            let consumer = consumer();
+            traced(|| drop(consumer));
+        }
+        "create" => drop(traced(|| options().create::<u64>(path)).expect("a ring")),
+        "open" => drop(traced(|| options().open::<u64>(path)).expect("a ring")),
+        "replace" => {
+            let options = options().stale(Stale::Replace);
+            drop(traced(|| options.create::<u64>(path)).expect("a ring"));
+        }
+        "unlink" => traced(|| unlink(path)).expect("nobody holds the ring"),
+        other => panic!("no operation is called {other}"),
+    }
+    hold();
+}
+
+/// In a child: pops until the last number, whoever publishes it.
+pub(crate) fn reader(words: &[String]) {
+    let ring = options().open::<u64>(&words[0]).expect("the ring");
+    let mut consumer = ring.consumer().expect("the role is free");
+    say("ready");
+    loop {
+        match consumer.pop_timeout(PATIENCE) {
+            Ok(number) => {
+                say(number);
+                if number == LAST {
+                    break;
+                }
+            }
+            Err(PopError::Abandoned) => alone(),
+            Err(error) => panic!("{error}"),
+        }
+    }
+    hold();
+}
+
+/// In a child: pushes the last number, whoever makes room for it.
+pub(crate) fn writer(words: &[String]) {
+    let ring = options().open::<u64>(&words[0]).expect("the ring");
+    let mut producer = ring.producer().expect("the role is free");
+    for number in 0..LAST {
+        producer.try_push(number).expect("there is room");
+    }
+    say("ready");
+    loop {
+        match producer.push_timeout(LAST, PATIENCE) {
+            Ok(()) => break,
+            Err(PushError::Abandoned(_)) => alone(),
+            Err(error) => panic!("{error}"),
+        }
+    }
+    say(LAST);
+    hold();
+}
+
+fn alone() {
+    say("abandoned");
+    sleep(Duration::from_millis(1));
+}
+
+/// A moment to die at.
+#[derive(Debug, Clone, Copy)]
+struct Moment {
+    /// After so many system calls,
+    calls: u64,
+    /// and so many changes of the ring after them,
+    changes: u64,
+    /// or asleep in the next call.
+    asleep: bool,
+}
+
+/// A ring's memory, as a tracer sees it. A name comes and goes by system calls.
+struct Image {
+    map: Option<Mmap>,
+    before: Vec<u8>,
+}
+
+impl Image {
+    fn of(path: &Path) -> Self {
+        let map = File::open(path).ok().map(|file| {
+            // SAFETY: it is looked at while the child stands still.
+            unsafe { Mmap::map(&file) }.expect("the segment")
+        });
+        let before = map.as_ref().map_or_else(Vec::new, |map| map.to_vec());
+        Self { map, before }
+    }
+
+    fn has_changed(&mut self) -> bool {
+        let changed = self.map.as_ref().filter(|map| map[..] != self.before);
+        let Some(map) = changed else {
+            return false;
+        };
+        self.before = map.to_vec();
+        true
+    }
+}
+
+/// All moments of a child's operation on the ring at `path`, which it ends.
+fn moments(stepper: &mut Stepper, path: &Path, sleeps: bool) -> Vec<Moment> {
+    let mut image = Image::of(path);
+    let mut moment = Moment {
+        calls: 0,
+        changes: 0,
+        asleep: false,
+    };
+    let mut moments = vec![moment];
+    loop {
+        let next = stepper.next();
+        if next == Next::End {
+            return moments;
+        }
+        if sleeps && next == Next::Call(libc::SYS_futex) {
+            let asleep = true;
+            moments.push(Moment { asleep, ..moment });
+        }
+        stepper.step();
+        if next != Next::Instruction {
+            moment.calls += 1;
+            moment.changes = 0;
+            image.has_changed();
+            moments.push(moment);
+        } else if image.has_changed() {
+            moment.changes += 1;
+            moments.push(moment);
+        }
+    }
+}
+
+/// Leads a child to this moment, or to its end if that comes first.
+fn lead_to(stepper: &mut Stepper, path: &Path, moment: Moment) {
+    for _ in 0..moment.calls {
+        if stepper.pass_call() == libc::SYS_getppid {
+            return;
+        }
+    }
+    if moment.asleep {
+        return stepper.fall_asleep();
+    }
+    let mut image = Image::of(path);
+    let mut changes = 0;
+    while changes < moment.changes && stepper.next() != Next::End {
+        stepper.step();
+        changes += u64::from(image.has_changed());
+    }
+}
+
+/// Kills a child at every moment of `operation`; `scene` makes the ring, starts
+/// who is there besides, waits until the child may begin, and judges what is
+/// left. Returns how many were killed.
+fn at_every_moment(
+    operation: &str,
+    scene: impl Fn(&mut dyn FnMut(&Path, &dyn Fn()), usize),
+) -> usize {
+    let mut found = Vec::new();
+    let mut deaths = 0;
+    while deaths <= found.len() {
+        let mut kill = |path: &Path, is_set: &dyn Fn()| {
+            let words = [path.to_str().expect("a path in UTF-8"), operation];
+            let mut stepper = Stepper::attach(Child::start("mortal", &words));
+            is_set();
+            stepper.begin();
+            match deaths.checked_sub(1) {
+                Some(moment) => lead_to(&mut stepper, path, found[moment]),
+                // The first one dies at the end.
+                None => found = moments(&mut stepper, path, operation.starts_with("park")),
+            }
+            stepper.kill();
+        };
+        scene(&mut kill, deaths);
+        deaths += 1;
+    }
+    println!("  {operation:22} {deaths:4} deaths");
+    deaths
+}
+
+fn until(is_so: impl Fn() -> bool) {
+    while !is_so() {
+        sleep(Duration::from_micros(200));
+    }
+}
+
+/// The survivor's next line: a number, or that it is alone.
+fn hear_from(survivor: &Child, heard: &mut Vec<u64>) {
+    let line = survivor.says();
+    if line != "abandoned" {
+        heard.push(line.parse().expect("a number"));
+    }
+}
+
+/// The other end sleeps when its peer is killed. It is woken by the successor,
+/// or notices for itself.
+fn beside_a_sleeper(operation: &str, role: Role) -> usize {
+    at_every_moment(operation, |kill, moment| {
+        let name = RingName::new("killed");
+        options().create::<u64>(&name).expect("a ring");
+        let path = name.file();
+        let words = [path.to_str().expect("a path in UTF-8")];
+        let page = SleepPage::open(&path);
+        let (part, sleeper_role): (_, fn(&SleepPage) -> bool) = match role {
+            Role::Producer => ("reader", SleepPage::consumer_is_parked),
+            Role::Consumer => ("writer", SleepPage::producer_is_parked),
+        };
+        let survivor = Child::start(part, &words);
+        survivor.expect("ready");
+        until(|| sleeper_role(&page));
+        kill(&path, &|| until(|| sleeper_role(&page)));
+        let mut heard = Vec::new();
+        if moment % 2 == 1 && !operation.starts_with("take") {
+            hear_from(&survivor, &mut heard); // alone: a look tells it, or the dead end's wake
+        }
+        let ring = options().open::<u64>(&name).expect("the ring");
+        match role {
+            Role::Producer => {
+                let mut successor = ring.producer().expect("the role is free at once");
+                let first = successor.position();
+                if first > 0 && heard.is_empty() {
+                    hear_from(&survivor, &mut heard); // woken by the newcomer
+                }
+                for number in first..=LAST {
+                    let pushed = successor.push_timeout(number, PATIENCE);
+                    pushed.expect("the survivor reads");
+                }
+            }
+            Role::Consumer => {
+                let mut successor = ring.consumer().expect("the role is free at once");
+                let first = successor.position();
+                assert!(first <= u64::from(operation == "pop"));
+                if first > 0 && heard.is_empty() {
+                    hear_from(&survivor, &mut heard); // woken by the newcomer
+                }
+                for number in first..=LAST {
+                    assert_eq!(successor.pop_timeout(PATIENCE), Ok(number));
+                }
+            }
+        }
+        while heard.last() != Some(&LAST) {
+            hear_from(&survivor, &mut heard);
+        }
+        assert!(role == Role::Consumer || heard == [0, 1, 2], "{heard:?}");
+        let state = page.read();
+        assert_eq!(state.producer.rescues + state.consumer.rescues, 0);
+    })
+}
+
+/// A sleeper is killed. Its peer goes on, and its successor sleeps and is woken.
+fn asleep(operation: &str, role: Role) -> usize {
+    at_every_moment(operation, |kill, moment| {
+        let name = RingName::new("asleep");
+        let ring = options().create::<u64>(&name).expect("a ring");
+        let page = SleepPage::open(&name.file());
+        let (mut producer, mut consumer);
+        match role {
+            Role::Consumer => {
+                producer = ring.producer().expect("the role is free");
+                kill(&name.file(), &|| ());
+                let before = page.read().producer.wakes;
+                producer.try_push(0).expect("there is room");
+                producer.try_push(1).expect("there is room");
+                assert!(page.read().producer.wakes - before <= 1, "moment {moment}");
+                consumer = ring.consumer().expect("the role is free at once");
+            }
+            Role::Producer => {
+                producer = ring.producer().expect("the role is free");
+                for number in 0..CAPACITY {
+                    producer.try_push(number).expect("there is room");
+                }
+                drop(producer);
+                consumer = ring.consumer().expect("the role is free");
+                kill(&name.file(), &|| ());
+                producer = ring.producer().expect("the role is free at once");
+            }
+        }
+        for number in 0..CAPACITY {
+            assert_eq!(consumer.pop_timeout(PATIENCE), Ok(number));
+        }
+        let sleeper = thread::spawn(move || consumer.pop_timeout(PATIENCE));
+        until(|| page.consumer_is_parked());
+        producer.try_push(CAPACITY).expect("there is room");
+        assert_eq!(sleeper.join().expect("no panic"), Ok(CAPACITY));
+        let state = page.read();
+        assert_eq!(state.producer.rescues + state.consumer.rescues, 0);
+    })
+}
+
+/// What happens to a name. `exists` if there was a ring before.
+fn to_a_name(operation: &str, exists: bool) -> usize {
+    at_every_moment(operation, |kill, _| {
+        let directory = shared_memory_directory();
+        let path = directory.path().join("ring");
+        if exists {
+            options().create::<u64>(&path).expect("a ring");
+        }
+        kill(&path, &|| ());
+        for file in files_in(directory.path()) {
+            let draft = operation == "replace" && file.starts_with(".quoit-");
+            assert!(file == "ring" || draft, "{operation} left {file}");
+        }
+        // A whole ring or none, or one whose life is over.
+        match Ring::<u64>::open(&path) {
+            Ok(_) => {}
+            Err(Error::NotFound { .. }) => assert_ne!(operation, "open"),
+            Err(error) => panic!("{operation}: {error}"),
+        }
+        // Whoever comes next goes on.
+        let mut producer = Producer::<u64>::open_or_create(&path, CAPACITY).expect("a ring");
+        let mut consumer = Consumer::<u64>::open(&path).expect("a ring");
+        producer.try_push(7).expect("there is room");
+        assert_eq!(consumer.try_pop(), Ok(7));
+    })
+}
+
+/// All of them; returns the deaths.
+pub(crate) fn all() -> usize {
+    let mut deaths = 0;
+    for operation in ["take the producer", "push", "drop the producer"] {
+        deaths += beside_a_sleeper(operation, Role::Producer);
+    }
+    for operation in ["take the consumer", "pop", "drop the consumer"] {
+        deaths += beside_a_sleeper(operation, Role::Consumer);
+    }
+    deaths += asleep("park of the producer", Role::Producer);
+    deaths += asleep("park of the consumer", Role::Consumer);
+    for (operation, exists) in [
+        ("create", false),
+        ("open", true),
+        ("replace", true),
+        ("unlink", true),
+    ] {
+        deaths += to_a_name(operation, exists);
+    }
+    deaths
+}

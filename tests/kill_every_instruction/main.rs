@@ -1,0 +1,190 @@
+//! Deaths at every instruction of every operation: nothing published is lost,
+//! nothing is torn, nothing comes twice that was released, and whoever comes next
+//! goes on.
+//!
+//! Two forms. A tracer leads a child through an operation and copies the shared
+//! memory after each instruction; a survivor and a successor are let loose on the
+//! copy (`images.rs`). And where the kernel has a part, a child is killed in
+//! earnest, at each moment at which that makes a difference (`kills.rs`).
+//!
+//! A debugger's step is the processor's own order: what it may reorder is for the
+//! models in `loom-tests/`.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod images;
+mod kills;
+mod messages;
+mod stages;
+mod stepper;
+
+use std::path::Path;
+
+use common::names::RingName;
+use images::{Outcome, judge};
+use kills::{mortal, reader, writer};
+use messages::{Frames, Messages, Records};
+use quoit::{DoorbellKind, RingOptions};
+use stages::*;
+
+common::suite::suite! {
+    tests: [
+        every_instruction_leaves_a_ring_that_goes_on,
+        a_publish_before_the_message_is_found,
+        a_real_death_leaves_a_ring_that_goes_on,
+    ],
+    parts: [player, mortal, reader, writer],
+}
+
+/// See [`play`].
+fn player(words: &[String]) {
+    let number = |index: usize| words[index].parse().expect("a number");
+    let stage = Stage {
+        passed: number(3),
+        unread: number(4),
+        rides: number(5) != 0,
+        asleep: number(6) != 0,
+    };
+    play(Path::new(&words[0]), &words[1], &words[2], stage);
+}
+
+const EMPTY: Stage = Stage {
+    passed: 0,
+    unread: 0,
+    rides: false,
+    asleep: false,
+};
+
+fn create<M: Messages>(doorbell: DoorbellKind) -> impl FnOnce(&RingName) {
+    move |name| {
+        let options = RingOptions::new(M::CAPACITY).doorbell(doorbell);
+        options.create::<M::T>(name).expect("a ring");
+    }
+}
+
+/// One line of the table.
+fn line<M: Messages>(shape: &str, operation: Operation, stages: &[Stage]) -> u64 {
+    let mut sum = Outcome::default();
+    for &stage in stages {
+        for doorbell in [DoorbellKind::Futex, DoorbellKind::Semaphore] {
+            if doorbell == DoorbellKind::Semaphore && !stage.asleep {
+                continue;
+            }
+            let outcome = judge::<M>(shape, create::<M>(doorbell), operation, stage);
+            for fault in &outcome.faults {
+                println!("{shape}, {}, {stage:?}: {fault}", operation.name);
+            }
+            sum.points += outcome.points;
+            sum.images += outcome.images;
+            sum.faults.extend(outcome.faults);
+        }
+    }
+    println!(
+        "  {shape:8} {:22} {:2} stages {:7} points {:5} memories",
+        operation.name,
+        stages.len(),
+        sum.points,
+        sum.images
+    );
+    assert!(sum.faults.is_empty(), "{} faults", sum.faults.len());
+    sum.points
+}
+
+/// How many messages fill a ring in which so many have passed.
+fn capacity<M: Messages>(passed: u64) -> u64 {
+    let (mut producer, mut consumer) = RingOptions::new(M::CAPACITY)
+        .heap::<M::T>()
+        .expect("a ring");
+    for number in 0..passed {
+        M::push(&mut producer, number).expect("there is room");
+        assert_eq!(M::pop(&mut consumer), Ok(number));
+    }
+    let full = (passed..).take_while(|&number| M::push(&mut producer, number).is_ok());
+    full.count() as u64
+}
+
+fn lines<M: Messages>(shape: &str) -> u64 {
+    let full = capacity::<M>;
+    let at = |passed, unread| Stage {
+        passed,
+        unread,
+        ..EMPTY
+    };
+    let riding = |passed| Stage {
+        rides: true,
+        ..at(passed, 0)
+    };
+    let asleep = |stage| Stage {
+        asleep: true,
+        ..stage
+    };
+    let mut points = 0;
+    // Empty, one, nearly full, wrapping; with a sleeper; with a ride.
+    let before_push = [
+        at(0, 0),
+        at(0, 1),
+        at(0, full(0) - 2),
+        at(3, 0),
+        at(full(0) - 1, 1),
+        asleep(at(0, 0)),
+        asleep(at(3, 1)),
+        riding(2),
+        riding(3),
+        riding(4),
+        asleep(riding(5)),
+    ];
+    for operation in PUSHING {
+        points += line::<M>(shape, operation, &before_push);
+    }
+    let before_pop = [
+        at(0, 1),
+        at(0, 2),
+        at(0, full(0)),
+        at(3, 2),
+        at(5, full(5)),
+        asleep(at(0, full(0))),
+        asleep(at(3, 1)),
+    ];
+    for operation in POPPING {
+        points += line::<M>(shape, operation, &before_pop);
+    }
+    for unread in [1, 2, 3] {
+        let drain = Operation {
+            moves: unread,
+            ..DRAIN
+        };
+        let stages = [at(0, unread), at(3, unread), asleep(at(1, unread))];
+        points += line::<M>(shape, drain, &stages);
+    }
+    let fulls = [at(0, full(0)), at(3, full(3))];
+    let empties = [at(0, 0), at(3, 0), riding(2)];
+    points += line::<M>(shape, PUSH_INTO_FULL, &fulls);
+    points += line::<M>(shape, POP_FROM_EMPTY, &empties);
+    points += line::<M>(shape, PARK[0], &fulls[..1]);
+    points += line::<M>(shape, PARK[1], &empties[..1]);
+    let any = [at(0, 0), at(3, 1), asleep(at(1, full(1))), riding(2)];
+    for operation in TAKE.into_iter().chain(CLOSE) {
+        points += line::<M>(shape, operation, &any);
+    }
+    points
+}
+
+fn every_instruction_leaves_a_ring_that_goes_on() {
+    println!();
+    let points = lines::<Records>("records") + lines::<Frames>("frames");
+    println!("  {points} points in all");
+}
+
+fn a_publish_before_the_message_is_found() {
+    let stage = EMPTY;
+    let create = create::<Records>(DoorbellKind::Futex);
+    let outcome = judge::<Records>("records", create, PUBLISH_FIRST, stage);
+    print!("[{} points, found: {:?}] ", outcome.points, outcome.faults);
+    assert!(!outcome.faults.is_empty());
+}
+
+fn a_real_death_leaves_a_ring_that_goes_on() {
+    println!();
+    let deaths = kills::all();
+    println!("  {deaths} deaths in all");
+}

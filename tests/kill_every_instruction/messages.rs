@@ -1,0 +1,178 @@
+//! Messages that follow from a number, in both shapes.
+
+use std::time::Duration;
+
+use quoit::{ClaimError, Consumer, PopError, Producer, PushError};
+
+use super::common::sample::{Words, bytes, mix};
+
+/// A shape of messages.
+pub(crate) trait Messages {
+    type T: quoit::Shape + ?Sized;
+    /// Slots or bytes.
+    const CAPACITY: u64;
+    fn push(producer: &mut Producer<Self::T>, number: u64) -> Result<(), ClaimError>;
+    /// The number of the next message, if all of it follows from it.
+    fn pop(consumer: &mut Consumer<Self::T>) -> Result<u64, PopError>;
+    /// Claims and fills; `commit` or drop.
+    fn claim(producer: &mut Producer<Self::T>, number: u64, commit: bool);
+    /// Pushes two with one publish.
+    fn push_two(producer: &mut Producer<Self::T>, number: u64);
+    /// Borrows; `release` or drop.
+    fn peek(consumer: &mut Consumer<Self::T>, release: bool);
+    /// Takes all that there is, with one release.
+    fn drain(consumer: &mut Consumer<Self::T>);
+    /// Waits in vain.
+    fn wait_for_room(producer: &mut Producer<Self::T>, timeout: Duration);
+    /// Waits in vain.
+    fn wait_for_message(consumer: &mut Consumer<Self::T>, timeout: Duration);
+}
+
+/// What a torn message counts as.
+pub(crate) const TORN: u64 = u64::MAX;
+
+/// Records that ride.
+pub(crate) struct Records;
+
+pub(crate) fn record(number: u64) -> Words<3> {
+    Words([number, mix(number), !number])
+}
+
+fn number(record: Words<3>) -> u64 {
+    let [number, ..] = record.0;
+    if record == self::record(number) {
+        number
+    } else {
+        TORN
+    }
+}
+
+impl Messages for Records {
+    type T = Words<3>;
+    const CAPACITY: u64 = 4;
+
+    fn push(producer: &mut Producer<Words<3>>, number: u64) -> Result<(), ClaimError> {
+        producer
+            .try_push(record(number))
+            .map_err(|error| match error {
+                PushError::Full(_) => ClaimError::Full,
+                PushError::Abandoned(_) => ClaimError::Abandoned,
+                error => panic!("{error}"),
+            })
+    }
+
+    fn pop(consumer: &mut Consumer<Words<3>>) -> Result<u64, PopError> {
+        consumer.try_pop().map(number)
+    }
+
+    fn claim(producer: &mut Producer<Words<3>>, number: u64, commit: bool) {
+        let mut claim = producer.try_claim().expect("there is room");
+        *claim = record(number);
+        if commit {
+            claim.commit();
+        }
+    }
+
+    fn push_two(producer: &mut Producer<Words<3>>, number: u64) {
+        let pushed = producer.try_push_slice(&[record(number), record(number + 1)]);
+        assert_eq!(pushed, Ok(2));
+    }
+
+    fn peek(consumer: &mut Consumer<Words<3>>, release: bool) {
+        let peek = consumer.try_peek().expect("there is a message");
+        assert_ne!(number(*peek), TORN);
+        if release {
+            peek.release();
+        }
+    }
+
+    fn drain(consumer: &mut Consumer<Words<3>>) {
+        let whole = consumer.drain().all(|record| number(record) != TORN);
+        assert!(whole);
+    }
+
+    fn wait_for_room(producer: &mut Producer<Words<3>>, timeout: Duration) {
+        let claimed = producer.claim_timeout(timeout).map(drop);
+        assert_eq!(claimed, Err(ClaimError::Full));
+    }
+
+    fn wait_for_message(consumer: &mut Consumer<Words<3>>, timeout: Duration) {
+        let peeked = consumer.peek_timeout(timeout).map(drop);
+        assert_eq!(peeked, Err(PopError::Empty));
+    }
+}
+
+/// Frames of several lengths: those that ride, and one that does not.
+pub(crate) struct Frames;
+
+fn frame(number: u64) -> Vec<u8> {
+    let len = [0, 5, 32, 92][(number % 4) as usize];
+    let mut frame = number.to_le_bytes().to_vec();
+    frame.extend(bytes(number, len));
+    frame
+}
+
+fn number_of(frame: &[u8]) -> u64 {
+    let Some(number) = frame.first_chunk() else {
+        return TORN;
+    };
+    let number = u64::from_le_bytes(*number);
+    if *frame == *self::frame(number) {
+        number
+    } else {
+        TORN
+    }
+}
+
+impl Messages for Frames {
+    type T = [u8];
+    const CAPACITY: u64 = 256;
+
+    fn push(producer: &mut Producer<[u8]>, number: u64) -> Result<(), ClaimError> {
+        producer.try_push(&frame(number))
+    }
+
+    fn pop(consumer: &mut Consumer<[u8]>) -> Result<u64, PopError> {
+        let frame = consumer.try_peek()?;
+        let number = number_of(&frame);
+        frame.release();
+        Ok(number)
+    }
+
+    fn claim(producer: &mut Producer<[u8]>, number: u64, commit: bool) {
+        let frame = frame(number);
+        let mut claim = producer.try_claim(frame.len()).expect("there is room");
+        claim.copy_from_slice(&frame);
+        if commit {
+            claim.commit();
+        }
+    }
+
+    fn push_two(producer: &mut Producer<[u8]>, number: u64) {
+        let pushed = producer.try_push_slice(&[frame(number), frame(number + 1)]);
+        assert_eq!(pushed, Ok(2));
+    }
+
+    fn peek(consumer: &mut Consumer<[u8]>, release: bool) {
+        let frame = consumer.try_peek().expect("there is a message");
+        assert_ne!(number_of(&frame), TORN);
+        if release {
+            frame.release();
+        }
+    }
+
+    fn drain(consumer: &mut Consumer<[u8]>) {
+        let drained = consumer.drain(|_, frame| assert_ne!(number_of(frame), TORN));
+        drained.expect("there are messages");
+    }
+
+    fn wait_for_room(producer: &mut Producer<[u8]>, timeout: Duration) {
+        let claimed = producer.claim_timeout(100, timeout).map(drop);
+        assert_eq!(claimed, Err(ClaimError::Full));
+    }
+
+    fn wait_for_message(consumer: &mut Consumer<[u8]>, timeout: Duration) {
+        let peeked = consumer.peek_timeout(timeout).map(drop);
+        assert_eq!(peeked, Err(PopError::Empty));
+    }
+}
