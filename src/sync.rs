@@ -142,8 +142,8 @@ impl AtomicU64 {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Counts in a word that only the caller's role stores.
+    /// Counts in a word that only the caller's role stores. Whatever was there.
     pub(crate) fn count(&self) {
-        self.store(self.load_own() + 1, PLAIN);
+        self.store(self.load_own().wrapping_add(1), PLAIN);
     }
 }

@@ -291,8 +291,8 @@ fn open_epoch(own: &RoleState, registered: bool) {
 /// a wake for as long as it likes.
 fn is_stopped(pid: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = stat.rsplit_once(") ").map(|(_, rest)| rest.as_bytes()[0]);
-    matches!(state, Some(b'T' | b't'))
+    let state = stat.rsplit_once(") ").map(|(_, rest)| rest);
+    state.is_some_and(|state| state.starts_with(['T', 't']))
 }
 
 fn state(header: &Header, role: Role) -> &RoleState {

@@ -1,6 +1,6 @@
 //! Frame headers that cannot be.
 
-use quoit::{Consumer, PopError};
+use quoit::{ClaimError, Consumer, PopError};
 
 use super::{corrupt, ring};
 use crate::common::names::RingName;
@@ -129,6 +129,40 @@ fn visited_frames_can_be_released_after_a_corrupt_one() {
     frames.release();
     assert_eq!(file.read(HEAD), 16);
     is_corrupt(&mut consumer, "frame length", 40);
+}
+
+#[test]
+fn frames_that_met_a_corrupt_one_stay_with_it() {
+    let (ring, file, _name) = ring::<[u8]>("frames-sticky", 128);
+    let mut producer = ring.producer().expect("the role is free");
+    let mut consumer = ring.consumer().expect("the role is free");
+    producer.try_push(b"one").expect("there is room");
+    file.write(DATA, 40);
+    let expected = PopError::Corrupt(corrupt("frame length", 40));
+    let mut frames = consumer.try_peek_many().expect("there are frames");
+    assert_eq!(frames.next_frame(), Err(expected));
+    file.write(DATA, 3);
+    assert_eq!(frames.next_frame(), Err(expected), "though it is restored");
+    frames.release();
+    is_corrupt(&mut consumer, "frame length", 40);
+}
+
+#[test]
+fn a_batch_that_met_a_corrupt_head_publishes_what_it_holds_and_no_more() {
+    let (ring, file, _name) = ring::<[u8]>("batch", 128);
+    let mut producer = ring.producer().expect("the role is free");
+    let expected = ClaimError::Corrupt(corrupt("head", 72));
+    let mut batch = producer.batch();
+    batch.try_claim(40).expect("there is room").fill(7);
+    batch.try_claim(40).expect("there is room").fill(7);
+    file.write(HEAD, 72);
+    assert_eq!(batch.try_claim(40).map(drop), Err(expected));
+    assert_eq!(batch.commit(), 2);
+    assert_eq!(file.read(TAIL), 96);
+    for len in [0, 24, 56] {
+        assert_eq!(producer.try_push(&[9; 56][..len]), Err(expected));
+    }
+    assert_eq!(file.read(TAIL), 96, "it touches the ring no more");
 }
 
 #[test]

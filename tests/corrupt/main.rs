@@ -5,6 +5,7 @@
 //!
 //! The tests write behind the back of both ends, as a stray process would.
 
+mod advice;
 #[path = "../common/mod.rs"]
 mod common;
 mod frames;
