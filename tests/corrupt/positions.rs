@@ -180,6 +180,17 @@ fn no_role_is_given_at_positions_that_cannot_be() {
 }
 
 #[test]
+fn a_refused_taker_leaves_no_trace() {
+    let (ring, file, _name) = ring::<u64>("no-trace", 4);
+    drop((ring.producer(), ring.consumer()));
+    file.write(TAIL, 5);
+    let before = file.header();
+    assert!(matches!(ring.producer(), Err(Error::Corrupt(_))));
+    assert!(matches!(ring.consumer(), Err(Error::Corrupt(_))));
+    assert!(before == file.header(), "the header has changed");
+}
+
+#[test]
 fn no_frame_role_is_given_at_a_position_between_words() {
     for odd in [1, 4, 60, 63] {
         let (ring, file, _name) = ring::<[u8]>("between-words", 64);
