@@ -10,6 +10,7 @@ mod advice;
 mod common;
 mod frames;
 mod positions;
+mod semaphores;
 
 use common::names::RingName;
 use common::segment_file::SegmentFile;
