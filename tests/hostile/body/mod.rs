@@ -1,0 +1,105 @@
+//! One execution of the fuzzer: bytes become a ring, and steps that its ends
+//! take while somebody scribbles over the segment.
+//!
+//! Whatever the bytes: no call panics, or loops for ever, or hands out memory
+//! outside the data; an end that has said `Corrupt` says the very same to
+//! everything from then on, and does not move. `tests/hostile/main.rs` runs
+//! this with bytes from a generator, `tests/fuzz` with libFuzzer's.
+
+mod choices;
+mod frames;
+mod memory;
+mod prey;
+mod records;
+mod rings;
+mod world;
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{self, TryRecvError};
+use std::thread;
+
+use self::choices::Choices;
+use self::memory::Scribble;
+use self::prey::Prey;
+use self::rings::Rings;
+use self::world::World;
+use crate::common::sample::Words;
+
+/// When somebody scribbles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scribbles {
+    /// Between two calls.
+    Between,
+    /// From a second thread, during calls.
+    During,
+}
+
+/// What was met, so that a run can say that it was worth something.
+#[derive(Debug, Default)]
+pub(crate) struct Tally(pub(crate) BTreeMap<&'static str, u64>);
+
+impl Tally {
+    fn count(&mut self, thing: &'static str, happened: bool) {
+        *self.0.entry(thing).or_default() += u64::from(happened);
+    }
+}
+
+/// The rings that executions use in turn; removed when this is dropped.
+#[derive(Default)]
+pub(crate) struct Hostile {
+    words: Rings<u64>,
+    odd: Rings<[u8; 3]>,
+    long: Rings<Words<7>>,
+    frames: Rings<[u8]>,
+    pub(crate) tally: Tally,
+}
+
+impl Hostile {
+    /// Runs one execution.
+    pub(crate) fn run(&mut self, bytes: &[u8], scribbles: Scribbles) {
+        let mut choices = Choices::new(bytes);
+        let tally = &mut self.tally;
+        match choices.below(8) {
+            0..3 => play(&mut self.words, &mut choices, scribbles, tally),
+            3 => play(&mut self.odd, &mut choices, scribbles, tally),
+            4 => play(&mut self.long, &mut choices, scribbles, tally),
+            _ => play(&mut self.frames, &mut choices, scribbles, tally),
+        }
+    }
+}
+
+fn play<T: Prey + ?Sized>(
+    rings: &mut Rings<T>,
+    choices: &mut Choices<'_>,
+    scribbles: Scribbles,
+    tally: &mut Tally,
+) {
+    tally.count("executions", true);
+    let set = rings.choose(choices);
+    let first = choices.one_of(&[0, 1 << 32, 1 << 63, u64::MAX]);
+    let first = T::first_position(choices.near(first));
+    set.restore_name();
+    set.memory.reset(first, choices.byte());
+    match scribbles {
+        Scribbles::Between => World::new(set, true, tally).live(choices),
+        Scribbles::During => {
+            let scribbles: Vec<_> = (0..=choices.below(8))
+                .map(|_| Scribble::choose(choices, &set.memory))
+                .filter(|scribble| !scribble.takes_a_semaphore_apart())
+                .collect();
+            let memory = &set.memory;
+            thread::scope(|scope| {
+                let (end, ended) = mpsc::channel::<()>();
+                scope.spawn(move || {
+                    while ended.try_recv() == Err(TryRecvError::Empty) {
+                        for scribble in &scribbles {
+                            memory.scribble(scribble);
+                        }
+                    }
+                });
+                World::new(set, false, tally).live(choices);
+                drop(end);
+            });
+        }
+    }
+}
