@@ -16,6 +16,12 @@ impl Prey for [u8] {
         near & !7
     }
 
+    fn address_of_data(producer: &mut Producer<[u8]>) -> usize {
+        let next = (producer.position() % producer.capacity()) as usize;
+        let mut claim = producer.try_claim(0).expect("there is room");
+        claim.as_mut_ptr().expose_provenance() - HEADER - next
+    }
+
     fn write(
         producer: &mut Producer<[u8]>,
         choices: &mut Choices<'_>,

@@ -8,6 +8,7 @@
 
 mod choices;
 mod frames;
+mod guard;
 mod memory;
 mod prey;
 mod records;
@@ -75,21 +76,25 @@ fn play<T: Prey + ?Sized>(
     tally: &mut Tally,
 ) {
     tally.count("executions", true);
-    let set = rings.choose(choices);
     let first = choices.one_of(&[0, 1 << 32, 1 << 63, u64::MAX]);
     let first = T::first_position(choices.near(first));
+    if scribbles == Scribbles::Between && choices.below(4) > 0 {
+        return World::<T>::on_the_heap(choices, first, tally).live(choices);
+    }
+    let set = rings.choose(choices);
     set.restore_name();
-    set.memory.reset(first, choices.byte());
+    set.reset(first, choices.byte());
+    let set = &*set;
     match scribbles {
         Scribbles::Between => World::new(set, true, tally).live(choices),
         Scribbles::During => {
+            let memory = set.memory;
             let scribbles: Vec<_> = (0..=choices.below(8))
-                .map(|_| Scribble::choose(choices, &set.memory))
+                .map(|_| Scribble::choose(choices, &memory))
                 .filter(|scribble| !scribble.takes_a_semaphore_apart())
                 .collect();
-            let memory = &set.memory;
+            let (end, ended) = mpsc::channel::<()>();
             thread::scope(|scope| {
-                let (end, ended) = mpsc::channel::<()>();
                 scope.spawn(move || {
                     while ended.try_recv() == Err(TryRecvError::Empty) {
                         for scribble in &scribbles {

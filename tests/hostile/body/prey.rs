@@ -24,6 +24,8 @@ pub(crate) trait Prey: Shape {
     const UNIT: usize;
     /// Where a ring may begin near this position.
     fn first_position(near: u64) -> u64;
+    /// Where the data of a ring begin, all of whose room is free.
+    fn address_of_data(producer: &mut Producer<Self>) -> usize;
     fn write(producer: &mut Producer<Self>, choices: &mut Choices<'_>, place: &mut Place)
     -> Answer;
     fn read(

@@ -14,6 +14,12 @@ impl<T: Record> Prey for T {
         near
     }
 
+    fn address_of_data(producer: &mut Producer<T>) -> usize {
+        let next = offset::<T>(producer.position(), producer.capacity());
+        let mut claim = producer.try_claim().expect("there is room");
+        (&raw mut *claim).expose_provenance() - next
+    }
+
     fn write(producer: &mut Producer<T>, choices: &mut Choices<'_>, place: &mut Place) -> Answer {
         let value: T = filled(choices.byte());
         let values = vec![value; choices.below(12)];

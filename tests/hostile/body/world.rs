@@ -3,16 +3,18 @@
 use std::fmt::Debug;
 use std::ptr;
 
-use quoit::{Consumer, Corrupt, Error, Producer, Ring};
+use quoit::{Consumer, Corrupt, Error, Producer, Ring, Role};
 
 use super::Tally;
 use super::choices::Choices;
-use super::memory::{DATA, SUPERSEDED, Scribble};
+use super::memory::{DATA, Memory, SUPERSEDED, Scribble};
 use super::prey::{Answer, Place, Prey};
-use super::rings::Set;
+use super::rings::{Set, on_the_heap};
 
 pub(crate) struct World<'a, T: Prey + ?Sized> {
-    set: &'a Set<T>,
+    /// `None` for a ring on the heap, whose roles are never taken again.
+    set: Option<&'a Set<T>>,
+    memory: Memory,
     /// Scribbles come between calls, so that what is read can be compared.
     quiet: bool,
     /// The ring, opened once more: perhaps with another capacity.
@@ -35,7 +37,8 @@ struct Watched<E> {
 impl<'a, T: Prey + ?Sized> World<'a, T> {
     pub(crate) fn new(set: &'a Set<T>, quiet: bool, tally: &'a mut Tally) -> Self {
         Self {
-            set,
+            set: Some(set),
+            memory: set.memory,
             quiet,
             other: None,
             producer: None,
@@ -45,19 +48,38 @@ impl<'a, T: Prey + ?Sized> World<'a, T> {
         }
     }
 
+    pub(crate) fn on_the_heap(choices: &mut Choices<'_>, first: u64, tally: &'a mut Tally) -> Self {
+        let (producer, consumer, memory) = on_the_heap(choices, first);
+        Self {
+            set: None,
+            memory,
+            quiet: true,
+            other: None,
+            producer: Some(Watched::new(producer, Some(memory.start))),
+            consumer: Some(Watched::new(consumer, Some(memory.start))),
+            true_to_size: true,
+            tally,
+        }
+    }
+
     /// Takes steps until the choices are over.
     pub(crate) fn live(mut self, choices: &mut Choices<'_>) {
         if !choices.coin() || !self.quiet {
-            self.take_producer(choices);
-            self.take_consumer(choices);
+            self.take(Role::Producer, choices);
+            self.take(Role::Consumer, choices);
         }
-        while !choices.are_over() {
+        while !choices.are_over() && self.is_there() {
             self.step(choices);
         }
-        let (set, true_to_size) = (self.set, self.true_to_size);
+        let set = self.set.filter(|_| self.true_to_size);
         drop(self);
-        let whole = !true_to_size || set.memory.slack_is_whole();
+        let whole = set.is_none_or(Set::slack_is_whole);
         assert!(whole, "an end wrote behind the data");
+    }
+
+    /// Whether the memory is.
+    fn is_there(&self) -> bool {
+        self.set.is_some() || self.producer.is_some() || self.consumer.is_some()
     }
 
     fn step(&mut self, choices: &mut Choices<'_>) {
@@ -65,15 +87,15 @@ impl<'a, T: Prey + ?Sized> World<'a, T> {
             0..9 => self.write(choices),
             9..18 => self.read(choices),
             18..26 if self.quiet => {
-                let memory = &self.set.memory;
-                memory.scribble(&Scribble::choose(choices, memory));
+                let scribble = Scribble::choose(choices, &self.memory);
+                self.memory.scribble(&scribble);
             }
             18..26 => {}
             26 => self.ask(),
             27 => self.producer = None,
             28 => self.consumer = None,
-            29 => self.take_producer(choices),
-            30 => self.take_consumer(choices),
+            29 => self.take(Role::Producer, choices),
+            30 => self.take(Role::Consumer, choices),
             _ => self.open(choices),
         }
     }
@@ -98,7 +120,7 @@ impl<'a, T: Prey + ?Sized> World<'a, T> {
         };
         let mut place = consumer.place(T::UNIT, consumer.end.capacity());
         let before = consumer.end.position();
-        let memory = self.quiet.then_some(&self.set.memory);
+        let memory = self.quiet.then_some(&self.memory);
         let answer = T::read(&mut consumer.end, choices, &mut place, memory);
         consumer.base = place.base;
         let after = consumer.end.position();
@@ -120,47 +142,45 @@ impl<'a, T: Prey + ?Sized> World<'a, T> {
         }
     }
 
-    fn take_producer(&mut self, choices: &mut Choices<'_>) {
-        let held = self.producer.is_some();
-        let (ring, base) = self.ring(choices);
-        if let Some(end) = taken(ring.producer(), held) {
-            self.producer = Some(Watched::new(end, base));
-        }
-    }
-
-    fn take_consumer(&mut self, choices: &mut Choices<'_>) {
-        let held = self.consumer.is_some();
-        let (ring, base) = self.ring(choices);
-        if let Some(end) = taken(ring.consumer(), held) {
-            self.consumer = Some(Watched::new(end, base));
-        }
-    }
-
-    /// The ring, or the other one, and where it is mapped if that is known.
-    fn ring(&self, choices: &mut Choices<'_>) -> (&Ring<T>, Option<usize>) {
-        match &self.other {
+    /// Takes a role, from the ring as it was made or as it was opened since.
+    fn take(&mut self, role: Role, choices: &mut Choices<'_>) {
+        let Some(set) = self.set else { return };
+        let (ring, base) = match &self.other {
             Some(other) if choices.coin() => (other, None),
-            _ => (&self.set.ring, Some(self.set.base)),
+            _ => (&set.ring, Some(set.base)),
+        };
+        match role {
+            Role::Producer => {
+                if let Some(end) = taken(ring.producer(), self.producer.is_some()) {
+                    self.producer = Some(Watched::new(end, base));
+                }
+            }
+            Role::Consumer => {
+                if let Some(end) = taken(ring.consumer(), self.consumer.is_some()) {
+                    self.consumer = Some(Watched::new(end, base));
+                }
+            }
         }
     }
 
     /// Opens the ring once more, or ends its life.
     fn open(&mut self, choices: &mut Choices<'_>) {
-        let superseded = self.set.memory.word(SUPERSEDED) as u32 != 0;
+        let Some(set) = self.set else { return };
+        let superseded = self.memory.word(SUPERSEDED) as u32 != 0;
         if superseded && choices.below(8) != 7 {
             return; // that takes a hundred attempts
         }
         if choices.below(8) == 7 {
-            if let Err(error) = quoit::unlink(&self.set.name) {
+            if let Err(error) = quoit::unlink(&set.name) {
                 self.refused(error);
             }
             return;
         }
-        match self.set.options.open::<T>(&self.set.name) {
+        match set.options.open::<T>(&set.name) {
             Ok(ring) => {
                 let bytes = ring.capacity() as usize * T::UNIT;
-                assert!(DATA + bytes <= self.set.memory.length());
-                self.true_to_size &= ring.capacity() == self.set.ring.capacity();
+                assert!(DATA + bytes <= self.memory.length);
+                self.true_to_size &= ring.capacity() == set.ring.capacity();
                 self.other = Some(ring);
             }
             Err(error) => self.refused(error),
