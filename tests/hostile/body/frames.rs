@@ -3,7 +3,7 @@
 use quoit::{ClaimError, Consumer, PopError, Producer};
 
 use super::choices::Choices;
-use super::memory::Memory;
+use super::memory::{Memory, Scribble};
 use super::prey::{Answer, Place, Prey, select};
 
 /// Bytes of a frame's header.
@@ -112,7 +112,7 @@ impl Prey for [u8] {
                     Err(error) => Err::<(), _>(error).into(),
                 }
             }
-            5 => visit(consumer, choices, place),
+            5 => visit(consumer, choices, place, memory),
             6 => consumer
                 .drain(|_, payload| place.check_payload(payload))
                 .into(),
@@ -150,7 +150,12 @@ fn batch(
 }
 
 /// Some frames where they lie, and what they say once one is corrupt.
-fn visit(consumer: &mut Consumer<[u8]>, choices: &mut Choices<'_>, place: &mut Place) -> Answer {
+fn visit(
+    consumer: &mut Consumer<[u8]>,
+    choices: &mut Choices<'_>,
+    place: &mut Place,
+    memory: Option<&Memory>,
+) -> Answer {
     let mut frames = match consumer.try_peek_many() {
         Ok(frames) => frames,
         Err(error) => return Err::<(), _>(error).into(),
@@ -162,6 +167,9 @@ fn visit(consumer: &mut Consumer<[u8]>, choices: &mut Choices<'_>, place: &mut P
             Ok(None) => break,
             Err(error) => {
                 answer = Err::<(), _>(error).into();
+                if let Some(memory) = memory {
+                    memory.scribble(&Scribble::choose(choices, memory));
+                }
                 assert_eq!(frames.next_frame(), Err(error), "once corrupt, for ever");
             }
         }

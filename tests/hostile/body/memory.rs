@@ -127,6 +127,14 @@ impl Scribble {
         }
     }
 
+    /// What lies there now.
+    pub(crate) fn undoing(&self, memory: &Memory) -> Self {
+        let mut bytes = [0; 8];
+        let there = memory.read(self.offset..self.offset + self.width);
+        bytes[..self.width].copy_from_slice(&there);
+        Self { bytes, ..*self }
+    }
+
     /// Whether it changes which operation glibc asks the kernel for. Between
     /// two calls that is seen; during one it ends the process.
     pub(crate) fn takes_a_semaphore_apart(&self) -> bool {

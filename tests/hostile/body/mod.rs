@@ -83,15 +83,18 @@ fn play<T: Prey + ?Sized>(
     }
     let set = rings.choose(choices);
     set.restore_name();
-    set.reset(first, choices.byte());
+    let fill = choices.byte();
+    set.reset(first, if choices.coin() { fill } else { 0 });
     let set = &*set;
     match scribbles {
         Scribbles::Between => World::new(set, true, tally).live(choices),
         Scribbles::During => {
             let memory = set.memory;
-            let scribbles: Vec<_> = (0..=choices.below(8))
+            // A word that is sound and not, in turn, may pass a check.
+            let scribbles: Vec<_> = (0..=choices.below(4))
                 .map(|_| Scribble::choose(choices, &memory))
                 .filter(|scribble| !scribble.takes_a_semaphore_apart())
+                .flat_map(|scribble| [scribble.undoing(&memory), scribble])
                 .collect();
             let (end, ended) = mpsc::channel::<()>();
             thread::scope(|scope| {

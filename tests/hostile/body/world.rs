@@ -30,6 +30,8 @@ pub(crate) struct World<'a, T: Prey + ?Sized> {
 struct Watched<E> {
     end: E,
     base: Option<usize>,
+    /// A consumer has looked here, and may carry the message since.
+    lingers: Option<u64>,
     /// From then on it says this, at this position.
     poison: Option<(Corrupt, u64)>,
 }
@@ -120,10 +122,12 @@ impl<'a, T: Prey + ?Sized> World<'a, T> {
         };
         let mut place = consumer.place(T::UNIT, consumer.end.capacity());
         let before = consumer.end.position();
-        let memory = self.quiet.then_some(&self.memory);
+        let lingers = consumer.lingers == Some(before);
+        let memory = (self.quiet && !lingers).then_some(&self.memory);
         let answer = T::read(&mut consumer.end, choices, &mut place, memory);
         consumer.base = place.base;
         let after = consumer.end.position();
+        consumer.lingers = (after == before).then_some(before);
         assert!(after.wrapping_sub(before) <= consumer.end.capacity());
         self.tally.count("delivered", after != before);
         let fields = ["tail", "frame length", "padding"];
@@ -226,6 +230,7 @@ impl<E> Watched<E> {
         Self {
             end,
             base,
+            lingers: None,
             poison: None,
         }
     }
