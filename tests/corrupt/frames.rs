@@ -2,7 +2,7 @@
 
 use quoit::{ClaimError, Consumer, PopError};
 
-use super::{corrupt, ring};
+use super::{corrupt, ring, while_it_changes};
 use crate::common::names::RingName;
 use crate::common::sample::mix;
 use crate::common::segment_file::{DATA, HEAD, SegmentFile, TAIL};
@@ -191,6 +191,26 @@ fn a_poisoned_consumer_does_not_go_on_with_the_frame_that_it_carries() {
     );
     is_corrupt(&mut consumer, "frame length", 40);
     assert_eq!(file.read(HEAD), 16, "it touches the ring no more");
+}
+
+#[test]
+fn a_header_is_read_once() {
+    let (ring, file, _name) = ring::<[u8]>("header-once", 128);
+    file.write(DATA, 24);
+    for nonsense in [57, PADDING, 1 << 20 | 24] {
+        let (mut sound, mut unsound) = (0, 0);
+        while_it_changes(&file, DATA, [24, nonsense], 3_000, || {
+            file.write(HEAD, 0);
+            file.write(TAIL, 64);
+            let mut consumer = ring.consumer().expect("the positions are sound");
+            while let Ok(frame) = consumer.try_peek() {
+                assert_eq!(frame.len(), 24);
+                sound += 1;
+            }
+            unsound += 1;
+        });
+        assert!(sound > 100 && unsound > 100, "{sound} and {unsound}");
+    }
 }
 
 /// Whatever lies in the ring: each call returns, and what it returns lies

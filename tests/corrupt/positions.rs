@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use quoit::{ClaimError, Consumer, Corrupt, Error, PopError, Producer, PushError, RingOptions};
 
-use super::{corrupt, ring};
+use super::{corrupt, ring, while_it_changes};
 use crate::common::segment_file::{HEAD, TAIL};
 
 /// What every way to read answers.
@@ -177,6 +177,19 @@ fn no_role_is_given_at_positions_that_cannot_be() {
     let producer = ring.producer().expect("the positions are sound again");
     let consumer = ring.consumer().expect("the positions are sound again");
     assert_eq!((producer.position(), consumer.position()), (7, 5));
+}
+
+#[test]
+fn a_position_is_read_once() {
+    let (ring, file, _name) = ring::<u64>("position-once", 4);
+    while_it_changes(&file, TAIL, [3, 1 << 40], 3_000, || {
+        let Ok(mut consumer) = ring.consumer() else {
+            return;
+        };
+        while let Ok(peek) = consumer.try_peek_many() {
+            assert_eq!(peek.len(), 3);
+        }
+    });
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 /// What is left of an execution's bytes. When they are used up, every choice
 /// is the first one.
+#[derive(Clone)]
 pub(crate) struct Choices<'a>(&'a [u8]);
 
 impl<'a> Choices<'a> {

@@ -35,6 +35,9 @@ pub(crate) enum Scribbles {
     During,
 }
 
+/// How often the ends live, once a second thread is there: one life is short.
+const LIVES: usize = 20;
+
 /// What was met, so that a run can say that it was worth something.
 #[derive(Debug, Default)]
 pub(crate) struct Tally(pub(crate) BTreeMap<&'static str, u64>);
@@ -97,15 +100,20 @@ fn play<T: Prey + ?Sized>(
                 .flat_map(|scribble| [scribble.undoing(&memory), scribble])
                 .collect();
             let (end, ended) = mpsc::channel::<()>();
+            let (begin, begun) = mpsc::channel();
             thread::scope(|scope| {
                 scope.spawn(move || {
+                    begin.send(()).expect("the ends wait");
                     while ended.try_recv() == Err(TryRecvError::Empty) {
                         for scribble in &scribbles {
                             memory.scribble(scribble);
                         }
                     }
                 });
-                World::new(set, false, tally).live(choices);
+                begun.recv().expect("somebody scribbles");
+                for _ in 0..LIVES {
+                    World::new(set, false, tally).live(&mut choices.clone());
+                }
                 drop(end);
             });
         }
