@@ -20,7 +20,8 @@ pub enum DoorbellKind {
     #[default]
     Futex,
     /// A process-shared POSIX semaphore in the segment, for clients that have
-    /// no futex call. Both ends must use the same C library.
+    /// no futex call. Both ends must use the same C library, which trusts what
+    /// is in a semaphore: whoever can write to the segment can have it abort.
     Semaphore,
 }
 

@@ -44,7 +44,7 @@ fn scribbles_between_calls_are_survived() {
 }
 
 fn scribbles_during_calls_are_survived() {
-    let met = run(500, Scribbles::During);
+    let met = run(300, Scribbles::During);
     for thing in &RULES[..2] {
         assert!(met.contains_key(thing), "never met: {thing}");
     }

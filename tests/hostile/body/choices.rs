@@ -48,7 +48,7 @@ impl<'a> Choices<'a> {
 
     /// A little more or less than `word`.
     pub(crate) fn near(&mut self, word: u64) -> u64 {
-        word.wrapping_add_signed(i64::from(self.byte().cast_signed()))
+        word.wrapping_add_signed(i64::from(self.byte() as i8))
     }
 
     /// Almost always none; otherwise enough for a short sleep.

@@ -186,7 +186,7 @@ impl Place {
         if !payload.is_empty()
             && let Some(offset) = self.check(payload)
         {
-            assert!(offset >= HEADER && offset.is_multiple_of(HEADER));
+            assert!(offset >= HEADER && offset % HEADER == 0);
         }
     }
 }
