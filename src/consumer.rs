@@ -4,14 +4,15 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 use std::path::Path;
+use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
 
 use crate::cursor::{RIDE_WORDS, ReadCursor, TailLine};
-use crate::error::{Error, PopError};
+use crate::error::{Error, PopError, Role};
 use crate::ladder::{Ladder, Step, Timeout};
 use crate::layout::Header;
-use crate::ring::{Ring, RingOptions, RoleGuard, Shape, again};
+use crate::ring::{Ring, RingOptions, RoleGuard, Shape, Shared, again};
 use crate::sync::{PLAIN, READY};
 
 /// The end of a ring that reads.
@@ -137,11 +138,13 @@ impl<T: Shape + ?Sized> Consumer<T> {
         again(|| options.open_or_create(name)?.consumer())
     }
 
-    pub(crate) fn take(role: RoleGuard) -> Result<Self, Error> {
-        let shared = role.shared();
-        let header = role.header();
-        let (tail, head) = (&header.producer.tail, &header.consumer.head);
-        let cursor = ReadCursor::resume(tail, head, shared.capacity())?;
+    pub(crate) fn take(shared: &Arc<Shared>) -> Result<Self, Error> {
+        let (role, cursor) = RoleGuard::take(shared, Role::Consumer, |header| {
+            let (tail, head) = (&header.producer.tail, &header.consumer.head);
+            let cursor = ReadCursor::resume(tail, head, shared.capacity())?;
+            T::DESCRIPTION.check_position("head", cursor.position())?;
+            Ok(cursor)
+        })?;
         Ok(Self {
             cursor: CachePadded::new(cursor),
             polls: Polls::default(),

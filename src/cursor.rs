@@ -106,7 +106,10 @@ impl WriteCursor {
     /// least `wanted`.
     #[inline(always)]
     pub(crate) fn room(&self, wanted: u64) -> Option<u64> {
-        let room = self.capacity - self.tail.wrapping_sub(self.head);
+        // A batch may publish after the poison: then there is less than none.
+        let room = self
+            .capacity
+            .saturating_sub(self.tail.wrapping_sub(self.head));
         (room >= wanted).then_some(room)
     }
 

@@ -9,7 +9,7 @@ use std::io;
 
 use crate::layout::{DOORBELL_FUTEX, DOORBELL_SEMAPHORE};
 use crate::parker::{Doorbell, PARKED, Rest};
-use crate::sync::{AtomicU32, AtomicU64};
+use crate::sync::{AtomicU32, AtomicU64, PLAIN};
 
 /// What the ends of a ring sleep on. Chosen at create, for both ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -20,7 +20,8 @@ pub enum DoorbellKind {
     #[default]
     Futex,
     /// A process-shared POSIX semaphore in the segment, for clients that have
-    /// no futex call. Both ends must use the same C library.
+    /// no futex call. Both ends must use the same C library, which trusts what
+    /// is in a semaphore: whoever can write to the segment can have it abort.
     Semaphore,
 }
 
@@ -51,21 +52,43 @@ impl DoorbellKind {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bell {
     /// The semaphore to sleep on; `None` for the sleep word itself.
-    semaphore: Option<NonNull<libc::sem_t>>,
+    semaphore: Option<NonNull<Semaphore>>,
     /// Where the waker counts.
     wakes: NonNull<AtomicU64>,
 }
 
-const _: () = assert!(size_of::<libc::sem_t>() <= size_of::<[AtomicU64; 4]>());
+/// The words of a `sem_t`. In both C libraries the first counts, and the second
+/// says for good whether the semaphore is shared.
+type Semaphore = [AtomicU64; 4];
+const SHARED: usize = 1;
+
+const _: () = assert!(size_of::<libc::sem_t>() == size_of::<Semaphore>());
+
+/// Leftover tokens that are drained before one sleep. More of them just end it
+/// early, and a number that somebody else wrote keeps nobody busy.
+const TOKENS: usize = 64;
 
 impl Bell {
     /// The bell of the end that has this semaphore; its peer counts in `wakes`.
-    pub(crate) fn new(kind: DoorbellKind, semaphore: &[AtomicU64; 4], wakes: &AtomicU64) -> Self {
-        let semaphore = NonNull::from(semaphore).cast();
+    pub(crate) fn new(kind: DoorbellKind, semaphore: &Semaphore, wakes: &AtomicU64) -> Self {
+        let semaphore = NonNull::from(semaphore);
         Self {
             semaphore: (kind == DoorbellKind::Semaphore).then_some(semaphore),
             wakes: NonNull::from(wakes),
         }
+    }
+
+    /// The semaphore, while it is one. The C library asks the kernel for an
+    /// operation that the second word selects: glibc aborts at an unknown one,
+    /// or sleeps where it should wake. So when that word has been written to,
+    /// both ends go over to the sleep word. (A write between this look and the
+    /// call still does its harm: whoever may write can end a process that
+    /// sleeps on semaphores.)
+    fn semaphore(&self) -> Option<*mut libc::sem_t> {
+        let semaphore = self.semaphore?;
+        // SAFETY: the words are in the memory that outlives the bell.
+        let shared = unsafe { semaphore.as_ref() }[SHARED].load(PLAIN);
+        (shared == shared_mark()).then_some(semaphore.as_ptr().cast())
     }
 
     /// Makes a fresh segment's semaphore. Never done twice: a waiter of the
@@ -73,22 +96,35 @@ impl Bell {
     pub(crate) fn init(&self) {
         if let Some(semaphore) = self.semaphore {
             // SAFETY: the memory is a `sem_t`'s, and nobody uses it yet.
-            unsafe { libc::sem_init(semaphore.as_ptr(), 1, 0) };
+            unsafe { libc::sem_init(semaphore.as_ptr().cast(), 1, 0) };
         }
     }
 }
 
+/// The second word of a shared semaphore.
+fn shared_mark() -> u64 {
+    let mut fresh = [0_u64; 4];
+    // SAFETY: the memory is as large as a `sem_t` and aligned as one.
+    unsafe { libc::sem_init(fresh.as_mut_ptr().cast(), 1, 0) };
+    fresh[SHARED]
+}
+
 impl Doorbell for Bell {
     fn drain(&self) {
-        if let Some(semaphore) = self.semaphore {
+        let Some(semaphore) = self.semaphore() else {
+            return;
+        };
+        for _ in 0..TOKENS {
             // SAFETY: `init` made it, before the segment had a name.
-            while unsafe { libc::sem_trywait(semaphore.as_ptr()) } == 0 {}
+            if unsafe { libc::sem_trywait(semaphore) } == -1 {
+                break;
+            }
         }
     }
 
     fn wait(&self, word: &AtomicU32, until: u64) -> Rest {
         let until = timespec(until);
-        let result = match self.semaphore {
+        let result = match self.semaphore() {
             // SAFETY: word and time live through the call.
             None => unsafe {
                 libc::syscall(
@@ -116,11 +152,11 @@ impl Doorbell for Bell {
         let errno = unsafe { libc::__errno_location() };
         // SAFETY: it is this thread's own.
         let before = unsafe { errno.read() };
-        match self.semaphore {
+        match self.semaphore() {
             None => wake_one(word),
             Some(semaphore) => {
                 // SAFETY: `init` made it, before the segment had a name.
-                unsafe { libc::sem_post(semaphore.as_ptr()) };
+                unsafe { libc::sem_post(semaphore) };
             }
         }
         // SAFETY: as above.
@@ -224,7 +260,7 @@ fn timespec(nanos: u64) -> libc::timespec {
 
 /// Waits on the monotonic clock.
 #[cfg(not(target_env = "musl"))]
-fn sem_wait(semaphore: NonNull<libc::sem_t>, until: &libc::timespec) -> libc::c_int {
+fn sem_wait(semaphore: *mut libc::sem_t, until: &libc::timespec) -> libc::c_int {
     unsafe extern "C" {
         // SAFETY: as glibc 2.30 declares it; the libc crate does not.
         fn sem_clockwait(
@@ -234,18 +270,18 @@ fn sem_wait(semaphore: NonNull<libc::sem_t>, until: &libc::timespec) -> libc::c_
         ) -> libc::c_int;
     }
     // SAFETY: `init` made the semaphore; the time lives through the call.
-    unsafe { sem_clockwait(semaphore.as_ptr(), libc::CLOCK_MONOTONIC, until) }
+    unsafe { sem_clockwait(semaphore, libc::CLOCK_MONOTONIC, until) }
 }
 
 /// musl only waits on the wall clock: a jump of it ends the wait early, and the
 /// waiter looks again, or at the next look at the peer.
 #[cfg(target_env = "musl")]
-fn sem_wait(semaphore: NonNull<libc::sem_t>, until: &libc::timespec) -> libc::c_int {
+fn sem_wait(semaphore: *mut libc::sem_t, until: &libc::timespec) -> libc::c_int {
     let left = (until.tv_sec as u64 * 1_000_000_000 + until.tv_nsec as u64).saturating_sub(now());
     let wall = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .map_or(0, |time| time.as_nanos() as u64);
     let until = timespec(wall.saturating_add(left));
     // SAFETY: `init` made the semaphore; the time lives through the call.
-    unsafe { libc::sem_timedwait(semaphore.as_ptr(), &raw const until) }
+    unsafe { libc::sem_timedwait(semaphore, &raw const until) }
 }

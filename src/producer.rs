@@ -4,14 +4,15 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 use std::path::Path;
+use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
 
 use crate::cursor::{TailLine, WriteCursor};
-use crate::error::{ClaimError, Error};
+use crate::error::{ClaimError, Error, Role};
 use crate::ladder::{Ladder, Step, Timeout};
 use crate::layout::Header;
-use crate::ring::{Ring, RingOptions, RoleGuard, Shape, again};
+use crate::ring::{Ring, RingOptions, RoleGuard, Shape, Shared, again};
 use crate::sync::{FREE, PLAIN};
 
 /// The end of a ring that writes.
@@ -107,10 +108,13 @@ impl<T: Shape + ?Sized> Producer<T> {
         again(|| options.open_or_create(name)?.producer())
     }
 
-    pub(crate) fn take(role: RoleGuard) -> Result<Self, Error> {
-        let shared = role.shared();
-        let head = &role.header().consumer.head;
-        let cursor = WriteCursor::resume(tail_line(&role), head, shared.capacity())?;
+    pub(crate) fn take(shared: &Arc<Shared>) -> Result<Self, Error> {
+        let (role, cursor) = RoleGuard::take(shared, Role::Producer, |header| {
+            let head = &header.consumer.head;
+            let cursor = WriteCursor::resume(tail_line(header), head, shared.capacity())?;
+            T::DESCRIPTION.check_position("tail", cursor.position())?;
+            Ok(cursor)
+        })?;
         Ok(Self {
             cursor: CachePadded::new(cursor),
             caught_up: false,
@@ -284,7 +288,7 @@ impl<T: ?Sized> Producer<T> {
     /// Publishes `units` that were written.
     #[inline(always)]
     pub(crate) fn publish(&mut self, units: u64) {
-        self.cursor.publish(units, tail_line(&self.role));
+        self.cursor.publish(units, tail_line(self.role.header()));
         self.caught_up = self.role.moved();
     }
 
@@ -292,7 +296,7 @@ impl<T: ?Sized> Producer<T> {
     #[inline(always)]
     pub(crate) fn publish_riding(&mut self, units: u64, words: &[u64]) {
         self.cursor
-            .publish_riding(units, words, tail_line(&self.role));
+            .publish_riding(units, words, tail_line(self.role.header()));
         self.caught_up = self.role.moved();
     }
 
@@ -309,8 +313,8 @@ impl<T: ?Sized> Producer<T> {
 }
 
 #[inline(always)]
-fn tail_line(role: &RoleGuard) -> TailLine<'_> {
-    let page = &role.header().producer;
+fn tail_line(header: &Header) -> TailLine<'_> {
+    let page = &header.producer;
     TailLine {
         tail: &page.tail,
         ride_position: &page.ride_position,

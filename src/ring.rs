@@ -116,9 +116,7 @@ impl<T: Shape + ?Sized> Ring<T> {
     ///
     /// Makes syscalls and allocates.
     pub fn producer(&self) -> Result<Producer<T>, Error> {
-        let producer = Producer::take(RoleGuard::take(&self.shared, Role::Producer)?)?;
-        T::DESCRIPTION.check_position("tail", producer.position())?;
-        Ok(producer)
+        Producer::take(&self.shared)
     }
 
     /// Takes the consumer's role, at the position where the last consumer left.
@@ -131,9 +129,7 @@ impl<T: Shape + ?Sized> Ring<T> {
     ///
     /// Makes syscalls and allocates.
     pub fn consumer(&self) -> Result<Consumer<T>, Error> {
-        let consumer = Consumer::take(RoleGuard::take(&self.shared, Role::Consumer)?)?;
-        T::DESCRIPTION.check_position("head", consumer.position())?;
-        Ok(consumer)
+        Consumer::take(&self.shared)
     }
 
     fn new(segment: Segment, geometry: Geometry, manners: Manners) -> Self {
@@ -483,11 +479,20 @@ fn check(segment: &Segment, expected: Description, schema: u64) -> Result<Geomet
     if slot_size != expected.slot_size {
         return corrupt("slot size", slot_size);
     }
+    let slot_align = fixed.slot_align.load(PLAIN);
+    if slot_align != expected.slot_align {
+        return corrupt("slot align", slot_align.into());
+    }
     let capacity = fixed.capacity.load(PLAIN);
-    match length(expected, capacity) {
-        Some(length) if length <= segment.length() => {}
-        Some(_) => return Err(segment.not_a_ring("it is shorter than its header says")),
-        None => return corrupt("capacity", capacity),
+    let Some(least) = length(expected, capacity) else {
+        return corrupt("capacity", capacity);
+    };
+    let whole = fixed.length.load(PLAIN);
+    if segment.length() < least.max(whole) {
+        return Err(segment.not_a_ring("it is shorter than its header says"));
+    }
+    if whole < least {
+        return corrupt("length", whole);
     }
     let doorbell = fixed.doorbell.load(PLAIN);
     match DoorbellKind::from_code(doorbell) {

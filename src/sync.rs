@@ -151,9 +151,9 @@ impl AtomicU64 {
         self.0.fetch_add(value, edge);
     }
 
-    /// Counts in a word that only the caller's role stores.
+    /// Counts in a word that only the caller's role stores. Whatever was there.
     pub(crate) fn count(&self) {
-        self.store(self.load_own() + 1, PLAIN);
+        self.store(self.load_own().wrapping_add(1), PLAIN);
     }
 }
 

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use common::names::{RingName, file_directory, files_in};
 use common::segment_file::{
-    CAPACITY, DOORBELL, LAYOUT, MAGIC, SCHEMA, SHAPE, SLOT_SIZE, SegmentFile,
+    CAPACITY, DOORBELL, LAYOUT, LENGTH, MAGIC, SCHEMA, SHAPE, SLOT_ALIGN, SLOT_SIZE, SegmentFile,
 };
 use quoit::{Consumer, Corrupt, Error, Producer, Ring, RingOptions, Stale};
 use tempfile::TempDir;
@@ -190,6 +190,12 @@ fn a_header_that_promises_more_than_the_file_holds_is_no_ring() {
         };
         assert_eq!(reason, "it is shorter than its header says");
     }
+    for length in [20481, 1 << 40, u64::MAX] {
+        let (name, file) = words("long");
+        file.write(LENGTH, length);
+        let refusal = Ring::<u64>::open(&name).expect_err("it is shorter than that");
+        assert!(matches!(refusal, Error::NotARing { .. }), "{refusal:?}");
+    }
     for capacity in [1 << 20, 1 << 40, 1 << 58] {
         let (name, file) = words("greedy");
         file.write(CAPACITY, capacity);
@@ -204,16 +210,7 @@ fn a_capacity_that_cannot_be_is_corrupt() {
     for capacity in [0, 3, 63, 65, u64::MAX, 1 << 60, 1 << 63] {
         let (name, file) = words("capacity");
         file.write(CAPACITY, capacity);
-        for refusal in refusals(name.as_ref()) {
-            let Error::Corrupt(corrupt) = refusal else {
-                panic!("not the right refusal: {refusal:?}");
-            };
-            let expected = Corrupt {
-                field: "capacity",
-                found: capacity,
-            };
-            assert_eq!(corrupt, expected);
-        }
+        is_corrupt(&name, "capacity", capacity);
     }
 }
 
@@ -232,15 +229,34 @@ fn frames_of_less_than_64_bytes_are_corrupt() {
     ));
 }
 
-#[test]
-fn another_slot_size_under_the_same_schema_is_corrupt() {
-    let (name, file) = words("slot-size");
-    file.write(SLOT_SIZE, 4);
+/// Every way to open this name as words finds this field corrupt.
+fn is_corrupt(name: &RingName, field: &'static str, found: u64) {
     for refusal in refusals(name.as_ref()) {
         let Error::Corrupt(corrupt) = refusal else {
             panic!("not the right refusal: {refusal:?}");
         };
-        assert_eq!((corrupt.field, corrupt.found), ("slot size", 4));
+        assert_eq!(corrupt, Corrupt { field, found });
+    }
+}
+
+#[test]
+fn another_slot_under_the_same_schema_is_corrupt() {
+    let (name, file) = words("slot-size");
+    file.write(SLOT_SIZE, 4);
+    is_corrupt(&name, "slot size", 4);
+    for align in [0, 4, 16, u32::MAX] {
+        let (name, file) = words("slot-align");
+        file.write_half(SLOT_ALIGN, align);
+        is_corrupt(&name, "slot align", align.into());
+    }
+}
+
+#[test]
+fn a_length_that_does_not_hold_the_slots_is_corrupt() {
+    for length in [0, 4096, 16384 + 64 * 8 - 1] {
+        let (name, file) = words("length");
+        file.write(LENGTH, length);
+        is_corrupt(&name, "length", length);
     }
 }
 

@@ -407,6 +407,9 @@ impl Frames<'_> {
     ///
     /// Wait-free, no syscall, no allocation.
     pub fn next_frame(&mut self) -> Result<Option<(u32, &[u8])>, PopError> {
+        if let Some(error) = self.error {
+            return Err(error);
+        }
         if self.visited == self.end {
             return Ok(None);
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::{Fences, Shared, hold, in_use, now, patiently, supersede};
 use crate::doorbell::{self, Bell, DoorbellKind};
-use crate::error::{Error, Role};
+use crate::error::{Corrupt, Error, Role};
 use crate::ladder::{NextLook, Patience, WaitStrategy};
 use crate::layout::{CLOSED, CONSUMER_BYTE, Header, NAME_BYTE, PRODUCER_BYTE, RoleState};
 use crate::parker::{Sleeper, Waker};
@@ -40,8 +40,13 @@ unsafe impl Send for RoleGuard {}
 
 impl RoleGuard {
     /// Locks the role, then makes sure that the segment is still the one that
-    /// the name leads to, then opens a new epoch.
-    pub(super) fn take(shared: &Arc<Shared>, role: Role) -> Result<Self, Error> {
+    /// the name leads to, then lets `resume` check the positions, and only then
+    /// opens a new epoch: a taker that is refused leaves no trace.
+    pub(crate) fn take<C>(
+        shared: &Arc<Shared>,
+        role: Role,
+        resume: impl FnOnce(&Header) -> Result<C, Corrupt>,
+    ) -> Result<(Self, C), Error> {
         let segment = &shared.segment;
         let lock = segment.lock_file()?;
         if let Some(lock) = &lock {
@@ -58,6 +63,7 @@ impl RoleGuard {
         if header.fixed.superseded.load(PLAIN) != 0 || !segment.is_named()? {
             return Err(segment.superseded());
         }
+        let cursor = resume(header)?;
         let manners = shared.manners;
         let asymmetric = manners.fences == Fences::Asymmetric;
         let registered = asymmetric && doorbell::register();
@@ -84,7 +90,7 @@ impl RoleGuard {
             shared: Arc::clone(shared),
         };
         guard.rouse();
-        Ok(guard)
+        Ok((guard, cursor))
     }
 
     #[inline(always)]
@@ -333,8 +339,8 @@ fn open_epoch(own: &RoleState, registered: bool) {
 /// a wake for as long as it likes.
 fn is_stopped(pid: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = stat.rsplit_once(") ").map(|(_, rest)| rest.as_bytes()[0]);
-    matches!(state, Some(b'T' | b't'))
+    let state = stat.rsplit_once(") ").map(|(_, rest)| rest);
+    state.is_some_and(|state| state.starts_with(['T', 't']))
 }
 
 fn state(header: &Header, role: Role) -> &RoleState {

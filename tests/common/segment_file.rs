@@ -10,9 +10,11 @@ pub(crate) const LAYOUT: u64 = 8;
 pub(crate) const SHAPE: u64 = 12;
 pub(crate) const CAPACITY: u64 = 16;
 pub(crate) const SLOT_SIZE: u64 = 24;
+pub(crate) const SLOT_ALIGN: u64 = 32;
 pub(crate) const DOORBELL: u64 = 36;
 pub(crate) const SCHEMA: u64 = 40;
 pub(crate) const INCARNATION: u64 = 48;
+pub(crate) const LENGTH: u64 = 64;
 pub(crate) const SUPERSEDED: u64 = 128;
 pub(crate) const TAIL: u64 = 4096;
 pub(crate) const RIDE_POSITION: u64 = 4104;
@@ -34,6 +36,14 @@ impl SegmentFile {
         let read = self.0.read_exact_at(&mut bytes, offset);
         read.expect("the segment is so long");
         u64::from_le_bytes(bytes)
+    }
+
+    /// All that lies before the data.
+    pub(crate) fn header(&self) -> Vec<u8> {
+        let mut bytes = vec![0; DATA as usize];
+        let read = self.0.read_exact_at(&mut bytes, 0);
+        read.expect("a segment has a header");
+        bytes
     }
 
     pub(crate) fn write(&self, offset: u64, word: u64) {

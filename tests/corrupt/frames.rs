@@ -1,8 +1,8 @@
 //! Frame headers that cannot be.
 
-use quoit::{Consumer, PopError};
+use quoit::{ClaimError, Consumer, PopError};
 
-use super::{corrupt, ring};
+use super::{corrupt, ring, while_it_changes};
 use crate::common::names::RingName;
 use crate::common::sample::mix;
 use crate::common::segment_file::{DATA, HEAD, SegmentFile, TAIL};
@@ -132,6 +132,40 @@ fn visited_frames_can_be_released_after_a_corrupt_one() {
 }
 
 #[test]
+fn frames_that_met_a_corrupt_one_stay_with_it() {
+    let (ring, file, _name) = ring::<[u8]>("frames-sticky", 128);
+    let mut producer = ring.producer().expect("the role is free");
+    let mut consumer = ring.consumer().expect("the role is free");
+    producer.try_push(b"one").expect("there is room");
+    file.write(DATA, 40);
+    let expected = PopError::Corrupt(corrupt("frame length", 40));
+    let mut frames = consumer.try_peek_many().expect("there are frames");
+    assert_eq!(frames.next_frame(), Err(expected));
+    file.write(DATA, 3);
+    assert_eq!(frames.next_frame(), Err(expected), "though it is restored");
+    frames.release();
+    is_corrupt(&mut consumer, "frame length", 40);
+}
+
+#[test]
+fn a_batch_that_met_a_corrupt_head_publishes_what_it_holds_and_no_more() {
+    let (ring, file, _name) = ring::<[u8]>("batch", 128);
+    let mut producer = ring.producer().expect("the role is free");
+    let expected = ClaimError::Corrupt(corrupt("head", 72));
+    let mut batch = producer.batch();
+    batch.try_claim(40).expect("there is room").fill(7);
+    batch.try_claim(40).expect("there is room").fill(7);
+    file.write(HEAD, 72);
+    assert_eq!(batch.try_claim(40).map(drop), Err(expected));
+    assert_eq!(batch.commit(), 2);
+    assert_eq!(file.read(TAIL), 96);
+    for len in [0, 24, 56] {
+        assert_eq!(producer.try_push(&[9; 56][..len]), Err(expected));
+    }
+    assert_eq!(file.read(TAIL), 96, "it touches the ring no more");
+}
+
+#[test]
 fn a_poisoned_consumer_does_not_go_on_with_the_frame_that_it_carries() {
     let (ring, file, _name) = ring::<[u8]>("carried", 128);
     let mut producer = ring.producer().expect("the role is free");
@@ -157,6 +191,26 @@ fn a_poisoned_consumer_does_not_go_on_with_the_frame_that_it_carries() {
     );
     is_corrupt(&mut consumer, "frame length", 40);
     assert_eq!(file.read(HEAD), 16, "it touches the ring no more");
+}
+
+#[test]
+fn a_header_is_read_once() {
+    let (ring, file, _name) = ring::<[u8]>("header-once", 128);
+    file.write(DATA, 24);
+    for nonsense in [57, PADDING, 1 << 20 | 24] {
+        let (mut sound, mut unsound) = (0, 0);
+        while_it_changes(&file, DATA, [24, nonsense], 3_000, || {
+            file.write(HEAD, 0);
+            file.write(TAIL, 64);
+            let mut consumer = ring.consumer().expect("the positions are sound");
+            while let Ok(frame) = consumer.try_peek() {
+                assert_eq!(frame.len(), 24);
+                sound += 1;
+            }
+            unsound += 1;
+        });
+        assert!(sound > 100 && unsound > 100, "{sound} and {unsound}");
+    }
 }
 
 /// Whatever lies in the ring: each call returns, and what it returns lies

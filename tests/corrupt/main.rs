@@ -5,10 +5,15 @@
 //!
 //! The tests write behind the back of both ends, as a stray process would.
 
+mod advice;
 #[path = "../common/mod.rs"]
 mod common;
 mod frames;
 mod positions;
+mod semaphores;
+
+use std::sync::mpsc::{self, TryRecvError};
+use std::thread;
 
 use common::names::RingName;
 use common::segment_file::SegmentFile;
@@ -20,6 +25,29 @@ fn ring<T: Shape + ?Sized>(test: &str, capacity: u64) -> (Ring<T>, SegmentFile, 
     let ring = RingOptions::new(capacity).create(&name).expect("a ring");
     let file = SegmentFile::open(&name.file());
     (ring, file, name)
+}
+
+/// Lets somebody write both words in turn at that offset while `attempt` runs
+/// so many times: what is read twice is found to differ soon.
+fn while_it_changes(
+    file: &SegmentFile,
+    offset: u64,
+    words: [u64; 2],
+    attempts: u32,
+    mut attempt: impl FnMut(),
+) {
+    let (end, ended) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            while ended.try_recv() == Err(TryRecvError::Empty) {
+                words.iter().for_each(|&word| file.write(offset, word));
+            }
+        });
+        for _ in 0..attempts {
+            attempt();
+        }
+        drop(end);
+    });
 }
 
 fn corrupt(field: &'static str, found: u64) -> Corrupt {

@@ -6,7 +6,7 @@ use quoit::{
     ClaimError, Consumer, Corrupt, Error, PopError, Producer, PushError, RingOptions, Stale,
 };
 
-use super::{corrupt, ring};
+use super::{corrupt, ring, while_it_changes};
 use crate::common::segment_file::{HEAD, TAIL};
 
 /// What every way to read answers.
@@ -179,6 +179,30 @@ fn no_role_is_given_at_positions_that_cannot_be() {
     let producer = ring.producer().expect("the positions are sound again");
     let consumer = ring.consumer().expect("the positions are sound again");
     assert_eq!((producer.position(), consumer.position()), (7, 5));
+}
+
+#[test]
+fn a_position_is_read_once() {
+    let (ring, file, _name) = ring::<u64>("position-once", 4);
+    while_it_changes(&file, TAIL, [3, 1 << 40], 3_000, || {
+        let Ok(mut consumer) = ring.consumer() else {
+            return;
+        };
+        while let Ok(peek) = consumer.try_peek_many() {
+            assert_eq!(peek.len(), 3);
+        }
+    });
+}
+
+#[test]
+fn a_refused_taker_leaves_no_trace() {
+    let (ring, file, _name) = ring::<u64>("no-trace", 4);
+    drop((ring.producer(), ring.consumer()));
+    file.write(TAIL, 5);
+    let before = file.header();
+    assert!(matches!(ring.producer(), Err(Error::Corrupt(_))));
+    assert!(matches!(ring.consumer(), Err(Error::Corrupt(_))));
+    assert!(before == file.header(), "the header has changed");
 }
 
 #[test]

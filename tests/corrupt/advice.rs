@@ -1,0 +1,78 @@
+//! Words on which nothing rests: counters, epochs, process ids.
+
+use std::thread;
+use std::time::Duration;
+
+use quoit::RingOptions;
+
+use super::ring;
+use crate::common::names::RingName;
+use crate::common::segment_file::{SegmentFile, TAIL};
+use crate::common::sleep_state::SleepPage;
+use crate::common::threads::while_waiting;
+
+const PRODUCER: u64 = 4224;
+const CONSUMER: u64 = 8320;
+const STATE: u64 = 0;
+const PID: u64 = 8;
+const PARKS: u64 = 24;
+const WAKES: u64 = 32;
+const RESCUES: u64 = 40;
+
+#[test]
+fn counters_and_epochs_may_be_at_their_end() {
+    for end in [u64::MAX, u64::MAX - 1, 1 << 63] {
+        let (ring, file, _name) = ring::<u64>("counters", 4);
+        for page in [PRODUCER, CONSUMER] {
+            for field in [STATE, PARKS, WAKES, RESCUES] {
+                file.write(page + field, end);
+            }
+        }
+        let mut producer = ring.producer().expect("the role is free");
+        let mut consumer = ring.consumer().expect("the role is free");
+        let before = file.read(CONSUMER + PARKS);
+        // Its time may be over before it sleeps.
+        while file.read(CONSUMER + PARKS) == before {
+            let nothing = consumer.pop_timeout(Duration::from_millis(1));
+            nothing.expect_err("nothing is there");
+        }
+        assert!(file.read(CONSUMER + PARKS).wrapping_sub(before) < 100);
+        producer.try_push(7).expect("there is room");
+        assert_eq!(consumer.try_pop(), Ok(7));
+        let before = file.read(PRODUCER + WAKES);
+        drop(producer);
+        assert_eq!(file.read(PRODUCER + WAKES), before.wrapping_add(1));
+    }
+}
+
+/// A sleep that only its deadline ends asks what the waker is doing: of a
+/// process that is none, and in a counter that is at its end.
+#[test]
+fn a_wake_that_never_came_is_counted_whoever_owed_it() {
+    for pid in [0, 1, u32::MAX] {
+        let name = RingName::new("rescue");
+        let options = RingOptions::new(4).spin(Duration::ZERO);
+        let ring = options.create::<u64>(&name).expect("a ring");
+        let file = SegmentFile::open(&name.file());
+        let page = SleepPage::open(&name.file());
+        let _producer = ring.producer().expect("the role is free");
+        let mut consumer = ring.consumer().expect("the role is free");
+        file.write_half(PRODUCER + PID, pid);
+        file.write(CONSUMER + RESCUES, u64::MAX);
+        let mut tail = 0;
+        // A tail that comes before the second look needs no rescue.
+        while file.read(CONSUMER + RESCUES) == u64::MAX {
+            let wait = move || (consumer.pop(), consumer);
+            let (popped, back) = while_waiting(wait, || {
+                while !page.consumer_is_parked() {
+                    thread::yield_now();
+                }
+                tail += 1;
+                file.write(TAIL, tail); // and no wake
+            });
+            assert_eq!(popped, Ok(0));
+            consumer = back;
+        }
+        assert_eq!(file.read(CONSUMER + RESCUES), 0);
+    }
+}

@@ -1,0 +1,21 @@
+//! Executions of `tests/hostile/body` with libFuzzer's bytes: somebody
+//! scribbles from a second thread, during calls.
+#![no_main]
+
+#[allow(dead_code, reason = "the other target scribbles otherwise")]
+#[path = "../hostile/body/mod.rs"]
+mod body;
+#[path = "../common/mod.rs"]
+mod common;
+
+use std::cell::RefCell;
+
+use body::{Hostile, Scribbles};
+
+thread_local! {
+    static HOSTILE: RefCell<Hostile> = RefCell::default();
+}
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    HOSTILE.with_borrow_mut(|hostile| hostile.run(bytes, Scribbles::During));
+});

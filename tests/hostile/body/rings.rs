@@ -1,0 +1,157 @@
+//! The rings, made once: each with a page behind it that nobody may touch.
+
+use std::fs::{self, OpenOptions};
+use std::time::Duration;
+
+use memmap2::{MmapOptions, MmapRaw};
+
+use quoit::{Consumer, DoorbellKind, Producer, Ring, RingOptions};
+
+use super::choices::Choices;
+use super::guard::{Guard, mappings};
+use super::memory::{DATA, HEAD, Memory, TAIL};
+use super::prey::Prey;
+use crate::common::names::RingName;
+
+/// Capacities in bytes. The last one fills a page, or nearly: a read beyond it
+/// meets the guard.
+const DATA_BYTES: [usize; 4] = [64, 128, 512, 4096];
+const DOORBELLS: [DoorbellKind; 2] = [DoorbellKind::Futex, DoorbellKind::Semaphore];
+
+/// The rings of one shape, each made when it is first chosen.
+pub(crate) struct Rings<T: Prey + ?Sized> {
+    sets: [Option<Set<T>>; DATA_BYTES.len() * DOORBELLS.len()],
+}
+
+/// What lies behind the data, up to the end of the last page.
+const SLACK: u8 = 0xa5;
+
+/// A ring, its memory once more, and the guard behind it.
+pub(crate) struct Set<T: Prey + ?Sized> {
+    pub(crate) ring: Ring<T>,
+    pub(crate) options: RingOptions,
+    pub(crate) base: usize,
+    pub(crate) memory: Memory,
+    /// What `memory` leads to.
+    _map: MmapRaw,
+    /// The bytes of the fresh ring.
+    fresh: Vec<u8>,
+    pub(crate) name: RingName,
+    /// Another name of the segment, in case it loses its own.
+    spare: RingName,
+    _guard: Guard,
+}
+
+impl<T: Prey + ?Sized> Default for Rings<T> {
+    fn default() -> Self {
+        Self {
+            sets: Default::default(),
+        }
+    }
+}
+
+impl<T: Prey + ?Sized> Rings<T> {
+    pub(crate) fn choose(&mut self, choices: &mut Choices<'_>) -> &mut Set<T> {
+        let index = choices.below(self.sets.len());
+        let bytes = DATA_BYTES[index / DOORBELLS.len()];
+        let doorbell = DOORBELLS[index % DOORBELLS.len()];
+        self.sets[index].get_or_insert_with(|| Set::new(bytes, doorbell))
+    }
+}
+
+/// For a ring of at most so many bytes, and how many slots it has.
+fn options<T: Prey + ?Sized>(bytes: usize, doorbell: DoorbellKind) -> (RingOptions, usize) {
+    let fitting = (bytes / T::UNIT).max(1);
+    let capacity = 1 << fitting.ilog2();
+    let options = RingOptions::new(capacity as u64)
+        .doorbell(doorbell)
+        .spin(Duration::ZERO);
+    (options, capacity)
+}
+
+/// A ring on the heap, where a sanitizer sees every byte beyond it; its memory
+/// is there while one of the ends is.
+pub(crate) fn on_the_heap<T: Prey + ?Sized>(
+    choices: &mut Choices<'_>,
+    first: u64,
+) -> (Producer<T>, Consumer<T>, Memory) {
+    let bytes = choices.one_of(&DATA_BYTES);
+    let (options, capacity) = options::<T>(bytes, choices.one_of(&DOORBELLS));
+    let ends = options.first_position(first).heap::<T>();
+    let (mut producer, consumer) = ends.expect("there is memory");
+    let data = capacity * T::UNIT;
+    let memory = Memory {
+        start: T::address_of_data(&mut producer) - DATA,
+        data,
+        length: DATA + data,
+    };
+    (producer, consumer, memory)
+}
+
+impl<T: Prey + ?Sized> Set<T> {
+    fn new(bytes: usize, doorbell: DoorbellKind) -> Self {
+        let (options, capacity) = options::<T>(bytes, doorbell);
+        let name = RingName::new("hostile");
+        options.create::<T>(&name).expect("a ring");
+        let spare = name.and("-spare");
+        fs::hard_link(name.file(), spare.file()).expect("another name");
+        let file = OpenOptions::new().read(true).write(true).open(name.file());
+        let map = MmapOptions::new().map_raw(&file.expect("the segment's file opens"));
+        let map = map.expect("the segment can be mapped");
+        let memory = Memory {
+            start: map.as_mut_ptr().expose_provenance(),
+            data: capacity * T::UNIT,
+            length: map.len(),
+        };
+        let mut fresh = memory.read(0..DATA + memory.data);
+        fresh.resize(memory.length, SLACK);
+        // A ring is mapped below what was mapped before it, unless there is a
+        // gap: then a guard fills it, and the next one is tried.
+        let mut guards = Vec::new();
+        loop {
+            assert!(guards.len() < 1000, "no ring lies before a guard");
+            guards.push(Guard::new());
+            let ring = options.open::<T>(&name).expect("a ring");
+            let mappings = mappings(&name.file());
+            let is_ring = |base: &&usize| **base != memory.start;
+            let base = *mappings.iter().find(is_ring).expect("a mapping");
+            let end = base + memory.length;
+            if let Some(index) = guards.iter().position(|guard| guard.is_at(end)) {
+                return Self {
+                    ring,
+                    options,
+                    base,
+                    memory,
+                    _map: map,
+                    fresh,
+                    name,
+                    spare,
+                    _guard: guards.swap_remove(index),
+                };
+            }
+        }
+    }
+
+    /// Makes it a fresh ring again, at this position. Nobody holds a role.
+    pub(crate) fn reset(&mut self, first: u64, fill: u8) {
+        for position in [TAIL, HEAD] {
+            self.fresh[position..position + 8].copy_from_slice(&first.to_le_bytes());
+        }
+        self.fresh[DATA..DATA + self.memory.data].fill(fill);
+        self.memory.overwrite(&self.fresh);
+    }
+
+    /// Whether nothing was written behind the data.
+    pub(crate) fn slack_is_whole(&self) -> bool {
+        let slack = DATA + self.memory.data..self.memory.length;
+        self.memory.read(slack.clone()) == self.fresh[slack]
+    }
+
+    /// Gives the segment its name back: somebody may have marked it as
+    /// superseded, and somebody else taken the name away.
+    pub(crate) fn restore_name(&self) {
+        if !self.name.file().exists() {
+            fs::hard_link(self.spare.file(), self.name.file()).expect("its name again");
+        }
+    }
+}

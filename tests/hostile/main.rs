@@ -1,0 +1,77 @@
+//! Memory that somebody scribbles over: random executions of `body`, a bounded
+//! number of them. `tests/fuzz` runs the same with libFuzzer.
+
+mod body;
+#[path = "../common/mod.rs"]
+mod common;
+
+use std::sync::mpsc;
+use std::thread;
+
+use body::{Hostile, Scribbles};
+use common::PATIENCE;
+use common::sample::{bytes, mix};
+
+common::suite::suite! {
+    tests: [
+        scribbles_between_calls_are_survived,
+        scribbles_during_calls_are_survived,
+    ],
+    parts: [],
+}
+
+/// Every rule that a call can find broken.
+const RULES: [&str; 4] = ["head", "tail", "frame length", "padding"];
+/// What opening can say of a header that was written to.
+const REFUSALS: [&str; 10] = [
+    "NotARing",
+    "VersionMismatch",
+    "ShapeMismatch",
+    "SchemaMismatch",
+    "DoorbellMismatch",
+    "Superseded",
+    "slot size",
+    "slot align",
+    "capacity",
+    "length",
+];
+
+fn scribbles_between_calls_are_survived() {
+    let met = run(30_000, Scribbles::Between);
+    for thing in RULES.iter().chain(&REFUSALS) {
+        assert!(met.contains_key(thing), "never met: {thing}");
+    }
+}
+
+fn scribbles_during_calls_are_survived() {
+    let met = run(300, Scribbles::During);
+    for thing in &RULES[..2] {
+        assert!(met.contains_key(thing), "never met: {thing}");
+    }
+}
+
+/// Runs so many executions, the same ones every time; says what they met. One
+/// that loops for ever is a failure.
+fn run(executions: u64, scribbles: Scribbles) -> std::collections::BTreeMap<&'static str, u64> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut hostile = Hostile::default();
+        for number in 0..executions {
+            let length = 8 + mix(number) % 400;
+            hostile.run(&bytes(number, length as usize), scribbles);
+            if number % 100 == 0 {
+                sender.send(None).expect("the test waits");
+            }
+        }
+        let met = std::mem::take(&mut hostile.tally.0);
+        drop(hostile); // and with it the rings' names
+        sender.send(Some(met)).expect("the test waits");
+    });
+    loop {
+        let news = receiver.recv_timeout(PATIENCE);
+        if let Some(met) = news.expect("an execution fails, or does not end") {
+            print!("{met:?} ");
+            return met;
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! Two threads at the two ends of one ring, in every way to write and to read.
+//!
+//! Both ends use one mapping, so that ThreadSanitizer sees every access of
+//! both: README.md has the command.
+
+mod common;
+
+use std::thread;
+use std::time::Duration;
+
+use common::names::RingName;
+use common::sample::{Words, bytes, record};
+use common::segment_file::SegmentFile;
+use quoit::{
+    Consumer, DoorbellKind, PopError, Producer, Record, Ring, RingOptions, Shape, WaitStrategy,
+};
+
+common::suite::suite! {
+    tests: [
+        records_by_one,
+        records_in_place,
+        records_in_batches,
+        frames_by_one,
+        frames_in_place,
+        frames_in_batches,
+        records_that_ride,
+        ends_that_sleep,
+    ],
+    parts: [],
+}
+
+const MESSAGES: u64 = 20_000;
+
+/// Lets `write` and `read` run at the two ends of a ring, each on its thread.
+fn both<T: Shape + ?Sized>(
+    options: &RingOptions,
+    write: impl FnOnce(Producer<T>) + Send + 'static,
+    read: impl FnOnce(&mut Consumer<T>) + Send + 'static,
+) {
+    let (producer, mut consumer) = options.heap::<T>().expect("there is memory");
+    let writer = thread::spawn(|| write(producer));
+    let reader = thread::spawn(|| {
+        read(&mut consumer);
+        consumer
+    });
+    writer.join().expect("the writer is content");
+    // The memory goes here: the sanitizer knows joins, and not the fence in
+    // the drop of an `Arc`.
+    drop(reader.join().expect("the reader is content"));
+}
+
+fn records_by_one() {
+    fn go<T: Record + PartialEq + std::fmt::Debug>() {
+        let write = |mut producer: Producer<T>| {
+            for number in 0..MESSAGES {
+                producer.push(record(number)).expect("room comes");
+            }
+        };
+        let read = |consumer: &mut Consumer<T>| {
+            for number in 0..MESSAGES {
+                assert_eq!(consumer.pop(), Ok(record(number)));
+            }
+            assert!(consumer.pop().is_err(), "nothing comes after the last");
+        };
+        both(&RingOptions::new(8), write, read);
+    }
+    go::<u64>();
+    go::<Words<9>>();
+}
+
+fn records_in_place() {
+    let write = |mut producer: Producer<Words<3>>| {
+        for number in 0..MESSAGES {
+            let mut claim = producer.claim().expect("room comes");
+            *claim = record(number);
+            claim.commit();
+        }
+    };
+    let read = |consumer: &mut Consumer<Words<3>>| {
+        for number in 0..MESSAGES {
+            let peek = consumer.peek().expect("a record comes");
+            assert_eq!(*peek, record(number));
+            peek.release();
+        }
+    };
+    both(&RingOptions::new(8), write, read);
+}
+
+fn records_in_batches() {
+    let write = |mut producer: Producer<u64>| {
+        let mut next = 0;
+        while next < MESSAGES {
+            let values: Vec<u64> = (next..next + 5).collect();
+            next += producer.push_slice(&values).expect("room comes") as u64;
+            if let Ok(mut claim) = producer.try_claim_many(3) {
+                let (front, back) = claim.slices_mut();
+                for slot in front.iter_mut().chain(back) {
+                    *slot = next;
+                    next += 1;
+                }
+                claim.commit();
+            }
+        }
+    };
+    let read = |consumer: &mut Consumer<u64>| {
+        let mut next = 0;
+        let mut check = |value: u64| {
+            assert_eq!(value, next);
+            next += 1;
+        };
+        let mut values = [0; 6];
+        while let Ok(count) = consumer.pop_slice(&mut values) {
+            values[..count].iter().copied().for_each(&mut check);
+            if let Ok(peek) = consumer.try_peek_many() {
+                let (front, back) = peek.slices();
+                front.iter().chain(back).copied().for_each(&mut check);
+                peek.release();
+            }
+            consumer.drain().for_each(&mut check);
+        }
+        assert!(next >= MESSAGES);
+    };
+    both(&RingOptions::new(16), write, read);
+}
+
+/// The payload with this number: short enough to ride, or longer.
+fn payload(number: u64) -> Vec<u8> {
+    bytes(number, (number % 90) as usize)
+}
+
+fn frames_by_one() {
+    let write = |mut producer: Producer<[u8]>| {
+        for number in 0..MESSAGES {
+            producer.push(&payload(number)).expect("room comes");
+        }
+    };
+    let read = |consumer: &mut Consumer<[u8]>| {
+        let mut buffer = [0; 90];
+        for number in 0..MESSAGES {
+            let len = consumer.pop(&mut buffer).expect("a frame comes");
+            assert_eq!(buffer[..len], payload(number));
+        }
+    };
+    both(&RingOptions::new(256), write, read);
+}
+
+fn frames_in_place() {
+    let write = |mut producer: Producer<[u8]>| {
+        for number in 0..MESSAGES {
+            let payload = payload(number);
+            let mut claim = producer.claim(90).expect("room comes");
+            claim[..payload.len()].copy_from_slice(&payload);
+            claim.set_kind(number as u32);
+            claim.commit_first(payload.len());
+        }
+    };
+    let read = |consumer: &mut Consumer<[u8]>| {
+        for number in 0..MESSAGES {
+            let frame = consumer.peek().expect("a frame comes");
+            assert_eq!((frame.kind(), &*frame), (number as u32, &*payload(number)));
+            frame.release();
+        }
+    };
+    both(&RingOptions::new(256), write, read);
+}
+
+fn frames_in_batches() {
+    let write = |mut producer: Producer<[u8]>| {
+        let mut next = 0;
+        while next < MESSAGES {
+            let payloads: Vec<_> = (next..next + 4).map(payload).collect();
+            next += producer.push_slice(&payloads).expect("room comes") as u64;
+            let mut batch = producer.batch();
+            while let Ok(room) = batch.try_claim(payload(next).len()) {
+                room.copy_from_slice(&payload(next));
+                next += 1;
+            }
+            batch.commit();
+        }
+    };
+    let read = |consumer: &mut Consumer<[u8]>| {
+        let mut next = 0;
+        loop {
+            match consumer.peek() {
+                Ok(frame) => drop(frame),
+                Err(PopError::Abandoned) => break,
+                Err(error) => panic!("{error}"),
+            }
+            let mut frames = consumer.try_peek_many().expect("there is a frame");
+            while let Some((_, found)) = frames.next_frame().expect("a sound ring") {
+                assert_eq!(found, payload(next));
+                next += 1;
+            }
+            frames.release();
+            let check = |_: u32, found: &[u8]| {
+                assert_eq!(found, payload(next));
+                next += 1;
+            };
+            match consumer.drain(check) {
+                Ok(_) | Err(PopError::Empty | PopError::Abandoned) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+        assert!(next >= MESSAGES);
+    };
+    both(&RingOptions::new(512), write, read);
+}
+
+/// A consumer that has caught up, in a segment, where rides can be seen.
+fn records_that_ride() {
+    let name = RingName::new("rides");
+    // An end that never parks has its hint out all the time.
+    let options = RingOptions::new(8).wait(WaitStrategy::Yield);
+    let ring: Ring<Words<6>> = options.create(&name).expect("a ring");
+    let mut producer = ring.producer().expect("the role is free");
+    let mut consumer = ring.consumer().expect("the role is free");
+    let (mut reply, mut replies) = RingOptions::new(8).heap::<u64>().expect("there is memory");
+    let file = SegmentFile::open(&name.file());
+    let reader = thread::spawn(move || {
+        for number in 0..MESSAGES / 10 {
+            for _ in 0..16 {
+                assert_eq!(consumer.try_pop(), Err(PopError::Empty));
+            }
+            reply.push(number).expect("there is room");
+            assert_eq!(consumer.pop(), Ok(record(number)));
+        }
+        reply
+    });
+    for number in 0..MESSAGES / 10 {
+        assert_eq!(replies.pop(), Ok(number));
+        producer.push(record(number)).expect("there is room");
+        // The word seen after one publish decides for the next.
+        assert!(number < 1 || file.rides(), "record {number} does not ride");
+    }
+    drop(reader.join().expect("the reader is content"));
+}
+
+fn ends_that_sleep() {
+    for doorbell in [DoorbellKind::Futex, DoorbellKind::Semaphore] {
+        let options = RingOptions::new(1).doorbell(doorbell).spin(Duration::ZERO);
+        let write = |mut producer: Producer<u64>| {
+            for number in 0..MESSAGES / 10 {
+                producer.push(number).expect("room comes");
+            }
+        };
+        let read = |consumer: &mut Consumer<u64>| {
+            for number in 0..MESSAGES / 10 {
+                assert_eq!(consumer.pop(), Ok(number));
+            }
+        };
+        both(&options, write, read);
+    }
+}
