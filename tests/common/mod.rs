@@ -8,6 +8,7 @@
 )]
 
 pub(crate) mod child;
+pub(crate) mod dice;
 pub(crate) mod forbid;
 pub(crate) mod names;
 pub(crate) mod sample;
