@@ -3,6 +3,7 @@
 //!
 //! Each end writes down what it is about to do and what it has done. Dead, it
 //! has gone as far as the one, and no further than the other.
+#![allow(clippy::disallowed_types, reason = "killed processes share the ledger")]
 
 use std::fs::OpenOptions;
 use std::ops::Range;
