@@ -33,6 +33,8 @@ struct Arena {
     dice: Dice,
     producer: End,
     consumer: End,
+    /// When the younger of both was started.
+    born: Instant,
     segment: SegmentFile,
     page: SleepPage,
     name: RingName,
@@ -45,10 +47,6 @@ struct End {
     process: Child,
     /// What the peer's position passes only with the help of this process.
     goal: u64,
-    born: Instant,
-    /// Whether it is to settle yet, and its predecessor's death is not over.
-    young: bool,
-    rescues: u64,
 }
 
 #[derive(Default)]
@@ -56,7 +54,6 @@ struct Tally {
     producers: u64,
     consumers: u64,
     aimed: u64,
-    rescues_after_deaths: u64,
     stuck: u64,
     worst: Duration,
 }
@@ -94,13 +91,11 @@ impl Arena {
         let mut end = |part, goal| End {
             process: start(&form, part, &name, &ledger, &mut dice),
             goal,
-            born: Instant::now(),
-            young: true,
-            rescues: 0,
         };
         Self {
             producer: end(form.producer, 0),
             consumer: end(form.consumer, capacity),
+            born: Instant::now(),
             form,
             capacity,
             dice,
@@ -126,7 +121,6 @@ impl Arena {
                 self.await_a_sleeper();
             }
         }
-        self.account();
     }
 
     /// Ends that spin do not sleep: then any moment will do.
@@ -160,8 +154,7 @@ impl Arena {
             Role::Consumer => &mut self.tally.consumers,
         };
         *kills += 1;
-        let end = self.end(role);
-        (end.goal, end.young) = (goal, true);
+        self.end(role).goal = goal;
     }
 
     fn restart(&mut self, role: Role) {
@@ -170,42 +163,27 @@ impl Arena {
             Role::Consumer => self.form.consumer,
         };
         let process = start(&self.form, part, &self.name, &self.ledger, &mut self.dice);
-        let end = self.end(role);
-        (end.process, end.born) = (process, Instant::now());
+        self.end(role).process = process;
+        self.born = Instant::now();
     }
 
-    /// Waits until each end has gone on with the other one.
+    /// Waits until each end has gone on with the other one. Only a waker that is
+    /// dead may have left it to a deadline.
     fn settle(&mut self) {
-        let has_settled = |segment: &SegmentFile, producer: &End, consumer: &End| {
-            segment.read(HEAD) > producer.goal && segment.read(TAIL) > consumer.goal
-        };
-        let born = self.producer.born.max(self.consumer.born);
-        while !has_settled(&self.segment, &self.producer, &self.consumer) {
+        while self.segment.read(HEAD) <= self.producer.goal
+            || self.segment.read(TAIL) <= self.consumer.goal
+        {
             let ended = self.producer.process.has_ended() || self.consumer.process.has_ended();
             assert!(!ended, "an end has ended by itself");
-            assert!(born.elapsed() < PATIENCE, "a survivor does not go on");
+            assert!(self.born.elapsed() < PATIENCE, "a survivor does not go on");
             sleep(Duration::from_micros(50));
         }
-        if self.producer.young || self.consumer.young {
-            self.tally.worst = self.tally.worst.max(born.elapsed());
-            self.tally.stuck += u64::from(born.elapsed() > STUCK);
-        }
-        self.account();
-        (self.producer.young, self.consumer.young) = (false, false);
-    }
-
-    /// A survivor's rescue is its dead peer's fault. There is no other excuse.
-    fn account(&mut self) {
+        let elapsed = self.born.elapsed();
+        self.tally.worst = self.tally.worst.max(elapsed);
+        self.tally.stuck += u64::from(elapsed > STUCK);
         let state = self.page.read();
-        let mut count = |end: &mut End, rescues: u64, bereaved: bool| {
-            let new = rescues - end.rescues;
-            end.rescues = rescues;
-            self.tally.rescues_after_deaths += new;
-            assert!(new == 0 || bereaved, "a wake was lost, and nobody had died");
-        };
-        let (producer, consumer) = (self.producer.young, self.consumer.young);
-        count(&mut self.producer, state.producer.rescues, consumer);
-        count(&mut self.consumer, state.consumer.rescues, producer);
+        let rescues = state.producer.rescues + state.consumer.rescues;
+        assert_eq!(rescues, 0, "a wake was lost, and its waker lived");
     }
 
     /// What both ends have left when they are dead; returns the number of all
@@ -232,7 +210,7 @@ impl Arena {
     fn report(&self, messages: u64, seed: u64) {
         let redelivered = Ledger::open(&self.ledger.file()).redelivered();
         print!(
-            "[{}, {messages} messages, {redelivered} delivered again; seed {seed}] ",
+            "[{}, {messages} messages, {redelivered} delivered again, no rescue; seed {seed}] ",
             self.tally
         );
         if self.form.strategy == "parked" {
@@ -245,12 +223,10 @@ impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} producers and {} consumers killed, {} at a sleep, {} rescues after deaths, \
-             {} stuck, at worst {} ms",
+            "{} producers and {} consumers killed, {} at a sleep, {} stuck, at worst {} ms",
             self.producers,
             self.consumers,
             self.aimed,
-            self.rescues_after_deaths,
             self.stuck,
             self.worst.as_millis()
         )
