@@ -102,3 +102,22 @@ fn request(command: libc::c_uint, pid: libc::pid_t, data: libc::c_int) {
     let gone = std::io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH);
     assert!(done != -1 || gone, "the child can be traced");
 }
+
+/// Lets a child go on instruction by instruction until `is_so`, and stops it
+/// there, as by SIGSTOP. It makes no system call on the way that waits.
+pub(crate) fn stop_when(pid: u32, is_so: impl Fn() -> bool) {
+    let pid = libc::pid_t::try_from(pid).expect("a pid");
+    let stands = || {
+        // SAFETY: no status is asked for.
+        let waited = unsafe { libc::waitpid(pid, core::ptr::null_mut(), libc::__WALL) };
+        assert_eq!(waited, pid, "the child stands still");
+    };
+    request(libc::PTRACE_SEIZE, pid, 0);
+    request(libc::PTRACE_INTERRUPT, pid, 0);
+    stands();
+    while !is_so() {
+        request(libc::PTRACE_SINGLESTEP, pid, 0);
+        stands();
+    }
+    request(libc::PTRACE_DETACH, pid, libc::SIGSTOP);
+}
