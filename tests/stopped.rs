@@ -13,7 +13,7 @@ use common::dice::Dice;
 use common::names::RingName;
 use common::segment_file::{DATA, HEAD, SegmentFile, TAIL};
 use common::sleep_state::SleepPage;
-use common::tracer::stop_when;
+use common::tracer::Halted;
 use quoit::{
     Consumer, DoorbellKind, Error, PopError, Producer, PushError, Ring, RingOptions, Role,
 };
@@ -324,8 +324,9 @@ fn a_producer_stopped_between_publish_and_wake_is_no_rescue() {
         let popped = scope(|scope| {
             let waits = scope.spawn(|| consumer.pop());
             wait_until(|| pair.page.consumer_is_parked());
+            let halted = Halted::new(pair.child.pid());
             pair.child.tell("push");
-            stop_when(pair.child.pid(), || pair.segment.read(TAIL) == 1);
+            halted.stop_when(|| pair.segment.read(TAIL) == 1);
             waits.join().expect("no thread panics")
         });
         assert_eq!(popped, Ok(0), "{bell}");
@@ -348,8 +349,9 @@ fn a_consumer_stopped_between_release_and_wake_is_no_rescue() {
         let pushed = scope(|scope| {
             let waits = scope.spawn(|| producer.push(CAPACITY));
             wait_until(|| pair.page.producer_is_parked());
+            let halted = Halted::new(pair.child.pid());
             pair.child.tell("pop");
-            stop_when(pair.child.pid(), || pair.segment.read(HEAD) == 1);
+            halted.stop_when(|| pair.segment.read(HEAD) == 1);
             waits.join().expect("no thread panics")
         });
         assert_eq!(pushed, Ok(()), "{bell}");

@@ -103,21 +103,31 @@ fn request(command: libc::c_uint, pid: libc::pid_t, data: libc::c_int) {
     assert!(done != -1 || gone, "the child can be traced");
 }
 
-/// Lets a child go on instruction by instruction until `is_so`, and stops it
-/// there, as by SIGSTOP. It makes no system call on the way that waits.
-pub(crate) fn stop_when(pid: u32, is_so: impl Fn() -> bool) {
-    let pid = libc::pid_t::try_from(pid).expect("a pid");
-    let stands = || {
-        // SAFETY: no status is asked for.
-        let waited = unsafe { libc::waitpid(pid, core::ptr::null_mut(), libc::__WALL) };
-        assert_eq!(waited, pid, "the child stands still");
-    };
-    request(libc::PTRACE_SEIZE, pid, 0);
-    request(libc::PTRACE_INTERRUPT, pid, 0);
-    stands();
-    while !is_so() {
-        request(libc::PTRACE_SINGLESTEP, pid, 0);
-        stands();
+/// A child that stands still, and goes on instruction by instruction.
+pub(crate) struct Halted(libc::pid_t);
+
+impl Halted {
+    pub(crate) fn new(pid: u32) -> Self {
+        let halted = Self(libc::pid_t::try_from(pid).expect("a pid"));
+        request(libc::PTRACE_SEIZE, halted.0, 0);
+        request(libc::PTRACE_INTERRUPT, halted.0, 0);
+        halted.stands();
+        halted
     }
-    request(libc::PTRACE_DETACH, pid, libc::SIGSTOP);
+
+    /// Goes on until `is_so`, and is left there as if by SIGSTOP. No system
+    /// call on the way may wait.
+    pub(crate) fn stop_when(self, is_so: impl Fn() -> bool) {
+        while !is_so() {
+            request(libc::PTRACE_SINGLESTEP, self.0, 0);
+            self.stands();
+        }
+        request(libc::PTRACE_DETACH, self.0, libc::SIGSTOP);
+    }
+
+    fn stands(&self) {
+        // SAFETY: no status is asked for.
+        let waited = unsafe { libc::waitpid(self.0, core::ptr::null_mut(), libc::__WALL) };
+        assert_eq!(waited, self.0, "the child stands still");
+    }
 }
