@@ -2,4 +2,5 @@
 
 #[cfg(feature = "futures")]
 pub(crate) mod future;
+pub mod rpc;
 pub(crate) mod select;

@@ -160,7 +160,8 @@ impl<T: ?Sized> Consumer<T> {
 
     /// The position of the next message: how many slots, or bytes with headers
     /// and padding for frames, were ever released, by this consumer and those
-    /// before it, counted from the ring's first position.
+    /// before it, counted from the ring's first position. With it each message
+    /// can be processed [exactly once](crate::docs::crash#exactly-once).
     ///
     /// # Real-time
     ///
@@ -190,6 +191,27 @@ impl<T: ?Sized> Consumer<T> {
     /// No allocation; makes a syscall unless the producer closed its end.
     pub fn is_abandoned(&self) -> bool {
         self.role.peer_gone()
+    }
+
+    /// How often a producer has come, this one or those before it; 0 if none
+    /// has. A number that has grown tells that there is a successor.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    pub fn peer_epoch(&self) -> u64 {
+        self.role.peer_epoch()
+    }
+
+    /// Whether the ring's name leads elsewhere by now, or nowhere: it was
+    /// removed, and perhaps created again. A producer that is attached goes on;
+    /// one that comes by the name will not come here. Open the name again.
+    ///
+    /// # Real-time
+    ///
+    /// Makes syscalls; no allocation.
+    pub fn is_superseded(&self) -> bool {
+        self.role.is_superseded()
     }
 
     /// Looks at the tail: units that can be read, or why there are none.
@@ -259,15 +281,32 @@ impl<T: ?Sized> Consumer<T> {
         loop {
             match attempt(self) {
                 Err(PopError::Empty) => {}
-                other => return other,
+                Err(PopError::Abandoned) => return Err(self.left_alone()),
+                other => {
+                    self.role.next_look.put_off();
+                    return other;
+                }
             }
-            match ladder.step() {
+            match ladder.step(&mut self.role.next_look) {
                 Step::Again => {}
                 Step::Park(until) => self.park(until),
-                Step::Look if !self.role.peer_gone() => {}
-                Step::Look => drop(self.last_look()?),
+                Step::Look if !self.role.is_left_alone() => {}
+                Step::Look => match self.last_look() {
+                    Err(PopError::Abandoned) => return Err(self.left_alone()),
+                    other => drop(other?),
+                },
                 Step::TimedOut => return Err(PopError::Empty),
             }
+        }
+    }
+
+    /// What a wait for nobody ends with.
+    #[cold]
+    pub(crate) fn left_alone(&self) -> PopError {
+        if self.role.is_superseded() {
+            PopError::Superseded
+        } else {
+            PopError::Abandoned
         }
     }
 

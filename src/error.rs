@@ -31,7 +31,7 @@ impl fmt::Display for Role {
 /// on, and touches the ring no more. The way out is to drop the endpoint and
 /// either take the role again, which checks both positions afresh, or, since
 /// whoever wrote this value may have written others, to replace the ring with
-/// [`RingOptions::replace`](crate::RingOptions::replace).
+/// [`Stale::Replace`](crate::Stale::Replace).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Corrupt {
     /// The word or field, as `layout.md` calls it.
@@ -180,8 +180,8 @@ impl fmt::Display for Error {
                 in_use: false,
             } => write!(
                 f,
-                "ring {name:?} exists, though nobody holds it; open it, use open_or_create, \
-                 or replace it with RingOptions::replace(true)"
+                "ring {name:?} exists, though nobody holds it; open it to go on with it, \
+                 replace it with RingOptions::stale(Stale::Replace), or unlink it"
             ),
             Self::NotFound { name } => write!(
                 f,
@@ -293,6 +293,9 @@ pub enum PushError<T> {
     Full(T),
     /// There is no room, and the consumer has left or died.
     Abandoned(T),
+    /// There is no room and no consumer, and none will come: the ring's name
+    /// leads elsewhere by now. Only calls that wait say so.
+    Superseded(T),
     /// The ring is corrupt, and this endpoint poisoned.
     Corrupt(T, Corrupt),
 }
@@ -301,7 +304,21 @@ impl<T> PushError<T> {
     /// The record that was not pushed.
     pub fn into_inner(self) -> T {
         match self {
-            Self::Full(value) | Self::Abandoned(value) | Self::Corrupt(value, _) => value,
+            Self::Full(value)
+            | Self::Abandoned(value)
+            | Self::Superseded(value)
+            | Self::Corrupt(value, _) => value,
+        }
+    }
+
+    /// For a record, which is never too long.
+    #[cold]
+    pub(crate) fn new(value: T, reason: ClaimError) -> Self {
+        match reason {
+            ClaimError::Full | ClaimError::TooLong { .. } => Self::Full(value),
+            ClaimError::Abandoned => Self::Abandoned(value),
+            ClaimError::Superseded => Self::Superseded(value),
+            ClaimError::Corrupt(corrupt) => Self::Corrupt(value, corrupt),
         }
     }
 
@@ -310,6 +327,7 @@ impl<T> PushError<T> {
         match self {
             Self::Full(_) => ClaimError::Full,
             Self::Abandoned(_) => ClaimError::Abandoned,
+            Self::Superseded(_) => ClaimError::Superseded,
             Self::Corrupt(_, corrupt) => ClaimError::Corrupt(*corrupt),
         }
     }
@@ -343,6 +361,9 @@ pub enum ClaimError {
     Full,
     /// There is not enough room, and the consumer has left or died.
     Abandoned,
+    /// There is not enough room and no consumer, and none will come: the ring's
+    /// name leads elsewhere by now. Only calls that wait say so.
+    Superseded,
     /// No frame of this ring can be so long.
     TooLong {
         /// Bytes that were asked for.
@@ -359,6 +380,10 @@ impl fmt::Display for ClaimError {
         match self {
             Self::Full => f.write_str("the ring is full"),
             Self::Abandoned => f.write_str("the ring is full, and its consumer is gone"),
+            Self::Superseded => f.write_str(
+                "the ring is full, and was unlinked or replaced: no consumer will come; open its \
+                 name again",
+            ),
             Self::TooLong { wanted, longest } => write!(
                 f,
                 "a frame of {wanted} bytes does not fit: the longest is {longest}, half the \
@@ -376,6 +401,7 @@ impl From<ClaimError> for io::Error {
         let kind = match error {
             ClaimError::Full => io::ErrorKind::WouldBlock,
             ClaimError::Abandoned => io::ErrorKind::BrokenPipe,
+            ClaimError::Superseded => io::ErrorKind::StaleNetworkFileHandle,
             ClaimError::TooLong { .. } => io::ErrorKind::InvalidInput,
             ClaimError::Corrupt(_) => io::ErrorKind::InvalidData,
         };
@@ -390,6 +416,9 @@ pub enum PopError {
     Empty,
     /// Everything published was taken, and the producer has left or died.
     Abandoned,
+    /// Everything published was taken, there is no producer, and none will come:
+    /// the ring's name leads elsewhere by now. Only calls that wait say so.
+    Superseded,
     /// The buffer is too short for the next frame, which stays in the ring.
     TooShort {
         /// Bytes of the frame.
@@ -404,6 +433,10 @@ impl fmt::Display for PopError {
         match self {
             Self::Empty => f.write_str("the ring is empty"),
             Self::Abandoned => f.write_str("the ring is empty, and its producer is gone"),
+            Self::Superseded => f.write_str(
+                "the ring is empty, and was unlinked or replaced: no producer will come; open its \
+                 name again",
+            ),
             Self::TooShort { needed } => write!(
                 f,
                 "the next frame has {needed} bytes, more than the buffer; it stays in the ring"
@@ -420,6 +453,7 @@ impl From<PopError> for io::Error {
         let kind = match error {
             PopError::Empty => io::ErrorKind::WouldBlock,
             PopError::Abandoned => io::ErrorKind::UnexpectedEof,
+            PopError::Superseded => io::ErrorKind::StaleNetworkFileHandle,
             PopError::TooShort { .. } => io::ErrorKind::InvalidInput,
             PopError::Corrupt(_) => io::ErrorKind::InvalidData,
         };

@@ -48,6 +48,24 @@ pub(crate) const LOOK: u64 = 100_000_000;
 /// Spins between two looks at the clock.
 const SPINS: u32 = 32;
 
+/// When an end looks next whether its peer still lives. Kept from one wait to
+/// the next, so that many short waits look as often as a long one.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct NextLook(Option<u64>);
+
+impl NextLook {
+    /// When, for an end that waits now.
+    fn time(&mut self, now: u64) -> u64 {
+        *self.0.get_or_insert(now + LOOK)
+    }
+
+    /// After a sign of life. A peer that is gone is looked at again by the next
+    /// wait, at once.
+    pub(crate) fn put_off(&mut self) {
+        self.0 = None;
+    }
+}
+
 /// One wait's way down the ladder. The clock is not read before a few spins
 /// have passed: a reply that is under way should not wait for that.
 #[derive(Debug)]
@@ -62,7 +80,6 @@ pub(crate) struct Ladder {
 #[derive(Debug)]
 struct Times {
     spin_until: u64,
-    next_look: u64,
     deadline: u64,
 }
 
@@ -92,30 +109,29 @@ impl Ladder {
 
     /// Passes some time, or says how to.
     #[inline]
-    pub(crate) fn step(&mut self) -> Step {
+    pub(crate) fn step(&mut self, next_look: &mut NextLook) -> Step {
         self.spins = self.spins.wrapping_add(1);
         if self.spins % SPINS != 0 && self.patience.spin > 0 {
             spin_loop();
             return Step::Again;
         }
-        self.step_by_clock(now())
+        self.step_by_clock(now(), next_look)
     }
 
-    fn step_by_clock(&mut self, now: u64) -> Step {
+    fn step_by_clock(&mut self, now: u64, next_look: &mut NextLook) -> Step {
         let times = self.times.get_or_insert_with(|| Times {
             spin_until: now.saturating_add(self.patience.spin),
-            next_look: now + LOOK,
             deadline: self.timeout.map_or(u64::MAX, |timeout| {
                 let nanos = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
                 now.saturating_add(nanos)
             }),
         });
+        let next_look = next_look.time(now);
+        if now >= next_look {
+            return Step::Look;
+        }
         if now >= times.deadline {
             return Step::TimedOut;
-        }
-        if now >= times.next_look {
-            times.next_look = now + LOOK;
-            return Step::Look;
         }
         if now < times.spin_until {
             return Step::Again;
@@ -124,7 +140,7 @@ impl Ladder {
         match self.patience.strategy {
             WaitStrategy::Spin => {}
             WaitStrategy::Park if sleepy => {
-                return Step::Park(times.deadline.min(times.next_look));
+                return Step::Park(times.deadline.min(next_look));
             }
             WaitStrategy::Yield | WaitStrategy::Park => self.backoff.snooze(),
         }

@@ -110,13 +110,18 @@
 //!   never came is waited for. A peer that is stopped is alive. The calls that never wait see a
 //!   peer that closed its end; one that died is noticed by the calls that wait, and by
 //!   `is_abandoned`, which ask the kernel.
+//! - **`Superseded`** means that, besides, the ring's name leads elsewhere: somebody removed it,
+//!   and perhaps created another ring of the name. No successor will come here; open the name
+//!   again. Two ends that have each other go on, with or without a name.
+//! - **Stale** is a ring that was in use and that nobody holds any more ([`Stale`] says what
+//!   becomes of it, [`unlink_if_stale`] removes it). Locks tell, and never time.
 //! - **Waiting**: an end spins for 20 µs ([`RingOptions::spin`]), yields a few times, then sleeps
 //!   in the kernel until its peer wakes it ([`WaitStrategy`]). While both ends are at work neither
 //!   makes a syscall, and after a while not even a fence ([`Fences`]). No sleep is longer than a
 //!   tenth of a second: then the end looks whether its peer still lives.
 //! - **A poisoned endpoint**: a value in the segment that cannot be gives [`Corrupt`], and the
 //!   endpoint answers with it from then on. The way out is to drop it and take the role again,
-//!   which checks both positions afresh, or to replace the ring with [`RingOptions::replace`].
+//!   which checks both positions afresh, or to replace the ring with [`Stale::Replace`].
 //! - **No value read from the segment is trusted for memory safety.** A peer that breaks the
 //!   rules can still change bytes under a borrow (`peek`); `pop` copies first.
 //! - **`zerocopy` is part of the API** ([`Record`] is made of its traits) and re-exported as
@@ -182,6 +187,7 @@ pub use zerocopy;
 
 #[cfg(feature = "futures")]
 pub use crate::adapters::future::{AsyncConsumer, AsyncError, AsyncProducer};
+pub use crate::adapters::rpc;
 pub use crate::adapters::select::{End, Select, SelectError, Selected};
 pub use crate::consumer::Consumer;
 pub use crate::doorbell::DoorbellKind;
@@ -189,11 +195,13 @@ pub use crate::error::{ClaimError, Corrupt, Error, PopError, PushError, Role};
 pub use crate::frames::{Frame, FrameBatch, FrameClaim, Frames};
 pub use crate::ladder::WaitStrategy;
 pub use crate::producer::Producer;
-pub use crate::ring::{Fences, Record, Ring, RingOptions, Shape, unlink};
+pub use crate::ring::{Fences, Record, Ring, RingOptions, Shape, Stale, unlink, unlink_if_stale};
 pub use crate::slots::{Claim, ClaimMany, Drain, Peek, PeekMany};
 
 /// Texts: modules without code.
 pub mod docs {
+    #[doc = include_str!("docs/crash.md")]
+    pub mod crash {}
     #[doc = include_str!("layout.md")]
     pub mod layout {}
 }

@@ -129,7 +129,8 @@ impl<T: ?Sized> Producer<T> {
 
     /// The position of the next message: how many slots, or bytes with headers
     /// and padding for frames, were ever published, by this producer and those
-    /// before it, counted from the ring's first position.
+    /// before it, counted from the ring's first position. With it each message
+    /// can be processed [exactly once](crate::docs::crash#exactly-once).
     ///
     /// # Real-time
     ///
@@ -158,6 +159,27 @@ impl<T: ?Sized> Producer<T> {
     /// No allocation; makes a syscall unless the consumer closed its end.
     pub fn is_abandoned(&self) -> bool {
         self.role.peer_gone()
+    }
+
+    /// How often a consumer has come, this one or those before it; 0 if none
+    /// has. A number that has grown tells that there is a successor.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    pub fn peer_epoch(&self) -> u64 {
+        self.role.peer_epoch()
+    }
+
+    /// Whether the ring's name leads elsewhere by now, or nowhere: it was
+    /// removed, and perhaps created again. A consumer that is attached goes on;
+    /// one that comes by the name will not come here. Open the name again.
+    ///
+    /// # Real-time
+    ///
+    /// Makes syscalls; no allocation.
+    pub fn is_superseded(&self) -> bool {
+        self.role.is_superseded()
     }
 
     /// Room for `wanted` units, or why there is not so much.
@@ -199,15 +221,32 @@ impl<T: ?Sized> Producer<T> {
         loop {
             match self.room(wanted) {
                 Err(ClaimError::Full) => {}
-                other => return other.map(drop),
+                Err(ClaimError::Abandoned) => return Err(self.left_alone()),
+                other => {
+                    self.role.next_look.put_off();
+                    return other.map(drop);
+                }
             }
-            match ladder.step() {
+            match ladder.step(&mut self.role.next_look) {
                 Step::Again => {}
                 Step::Park(until) => self.park(wanted, until),
-                Step::Look if !self.role.peer_gone() => {}
-                Step::Look => return self.last_look(wanted).map(drop),
+                Step::Look if !self.role.is_left_alone() => {}
+                Step::Look => match self.last_look(wanted) {
+                    Err(ClaimError::Abandoned) => return Err(self.left_alone()),
+                    other => return other.map(drop),
+                },
                 Step::TimedOut => return Err(ClaimError::Full),
             }
+        }
+    }
+
+    /// What a wait for nobody ends with.
+    #[cold]
+    pub(crate) fn left_alone(&self) -> ClaimError {
+        if self.role.is_superseded() {
+            ClaimError::Superseded
+        } else {
+            ClaimError::Abandoned
         }
     }
 

@@ -17,7 +17,7 @@ use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub(crate) use self::options::again;
-pub use self::options::{Fences, RingOptions};
+pub use self::options::{Fences, RingOptions, Stale};
 pub(crate) use self::role::RoleGuard;
 pub(crate) use self::shape::Description;
 pub use self::shape::{Record, Shape};
@@ -162,6 +162,16 @@ impl<T: ?Sized> Ring<T> {
         self.shared.segment.shown()
     }
 
+    /// A random number that this segment was given when it was created: another
+    /// ring of the same name has another one.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    pub fn incarnation(&self) -> u64 {
+        self.shared.header().fixed.incarnation.load(PLAIN)
+    }
+
     /// Removes the ring's name. Nobody may hold a role; another `Ring` of the
     /// same segment gives out no role any more.
     ///
@@ -225,6 +235,41 @@ pub fn unlink(name: impl AsRef<Path>) -> Result<(), Error> {
     let segment = Segment::open(&Name::parse(name.as_ref())?)?;
     check_magic(&segment)?;
     unlink_segment(&segment)
+}
+
+/// Removes the name of a stale ring: one that was in use, and that nobody
+/// holds any more. `false` if it is in use, or if nobody has used it yet; then
+/// it stays.
+///
+/// # Errors
+///
+/// [`Error::NotFound`]; [`Error::NotARing`] for any other file, which stays.
+///
+/// # Real-time
+///
+/// As [`unlink`].
+///
+/// ```
+/// let name = format!("quoit-doc-stale-{}", std::process::id());
+/// let ring = quoit::RingOptions::new(64).create::<u64>(&name)?;
+/// assert!(!quoit::unlink_if_stale(&name)?); // somebody is about to use it
+/// let producer = ring.producer()?;
+/// assert!(!quoit::unlink_if_stale(&name)?); // in use
+/// drop(producer);
+/// assert!(quoit::unlink_if_stale(&name)?);
+/// # Ok::<(), quoit::Error>(())
+/// ```
+pub fn unlink_if_stale(name: impl AsRef<Path>) -> Result<bool, Error> {
+    let segment = Segment::open(&Name::parse(name.as_ref())?)?;
+    if !is_stale(&segment)? {
+        return Ok(false);
+    }
+    match unlink_segment(&segment) {
+        Ok(()) => Ok(true),
+        // Somebody else was faster.
+        Err(Error::InUse { .. } | Error::Superseded { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 fn unlink_segment(segment: &Segment) -> Result<(), Error> {
@@ -300,6 +345,27 @@ fn bury(segment: &Segment) -> Result<(), Error> {
         }
     }
     Err(segment.superseded())
+}
+
+/// Whether somebody has a role of the segment.
+fn is_held(segment: &Segment) -> Result<bool, Error> {
+    Ok(segment.is_locked(PRODUCER_BYTE)? || segment.is_locked(CONSUMER_BYTE)?)
+}
+
+/// Whether somebody has had a role of the segment, and nobody has one.
+fn is_stale(segment: &Segment) -> Result<bool, Error> {
+    let header = check_magic(segment)?;
+    let states = [&header.producer.state, &header.consumer.state];
+    if states.iter().all(|state| state.state.load(PLAIN) == 0) {
+        return Ok(false);
+    }
+    let mut held = true;
+    // Who has the name's byte has the roles' for a moment only.
+    patiently(|| {
+        held = is_held(segment)?;
+        Ok(!held || !segment.is_locked(NAME_BYTE)?)
+    })?;
+    Ok(!held)
 }
 
 fn in_use(segment: &Segment, role: Role) -> Error {

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use common::names::{RingName, file_directory, files_in, shared_memory_directory};
 use common::segment_file::{INCARNATION, SegmentFile};
-use quoit::{Consumer, Error, PopError, Producer, Ring, RingOptions, Shape};
+use quoit::{Consumer, Error, PopError, Producer, Ring, RingOptions, Shape, Stale};
 
 /// `create` refuses this number, and nothing of the name is left.
 fn is_no_capacity<T: Shape + ?Sized>(options: &RingOptions, number: u64) {
@@ -153,13 +153,12 @@ fn open_or_create_changes_nothing_about_the_ring_that_is_there() {
     drop(producer);
     let file = SegmentFile::open(&name.file());
     let incarnation = file.read(INCARNATION);
-    for options in [RingOptions::new(4), RingOptions::new(4).replace(true)] {
-        options.open_or_create::<u64>(&name).expect("it opens");
-        assert_eq!(
-            SegmentFile::open(&name.file()).read(INCARNATION),
-            incarnation
-        );
-    }
+    let opened = RingOptions::new(4).open_or_create::<u64>(&name);
+    opened.expect("it opens");
+    assert_eq!(
+        SegmentFile::open(&name.file()).read(INCARNATION),
+        incarnation
+    );
     let mut consumer = Consumer::<u64>::open(&name).expect("the role is free");
     assert_eq!(consumer.try_pop(), Ok(7));
 }
@@ -196,7 +195,10 @@ fn a_refused_create_leaves_no_file_behind() {
     for directory in [shared_memory_directory(), file_directory()] {
         let path = directory.path().join("ring");
         let _producer = Producer::<u64>::create(&path, 4).expect("a ring");
-        for options in [RingOptions::new(4), RingOptions::new(4).replace(true)] {
+        for options in [
+            RingOptions::new(4),
+            RingOptions::new(4).stale(Stale::Replace),
+        ] {
             options
                 .create::<u64>(&path)
                 .expect_err("the ring is in use");

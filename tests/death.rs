@@ -3,11 +3,16 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::PATIENCE;
 use common::child::{Child, hear, hold, say};
 use common::names::RingName;
 use common::threads::while_waiting;
-use quoit::{Consumer, Error, PopError, Producer, PushError, Record, RingOptions, Role};
+use quoit::{
+    Consumer, Error, PopError, Producer, PushError, Record, RingOptions, Role, Select, SelectError,
+    Selected, Stale, WaitStrategy,
+};
 
 common::suite::suite! {
     tests: [
@@ -18,6 +23,7 @@ common::suite::suite! {
         a_successor_gets_again_what_a_killed_consumer_had_not_released,
         a_pop_ends_when_the_producer_is_killed,
         a_push_ends_when_the_consumer_is_killed,
+        short_waits_notice_a_death_as_soon_as_long_ones,
         what_a_killed_producer_had_published_is_read_first,
         the_ring_of_killed_ends_can_be_replaced_and_unlinked,
         the_survivor_of_a_killed_end_is_the_last_one_out,
@@ -207,6 +213,57 @@ fn a_push_ends_when_the_consumer_is_killed() {
     }
 }
 
+/// Waits of 10 ms each, of which the one that is under way after a tenth of a
+/// second looks at the peer: at most ten end before it.
+fn short_waits_notice_a_death_as_soon_as_long_ones() {
+    const SHORT: Duration = Duration::from_millis(10);
+    /// Whether the peer is gone; a wait that timed out has not noticed.
+    type Wait = fn(&mut Producer<u64>, &mut Consumer<u64>, &mut Select) -> bool;
+    let waits: [(&str, Wait); 3] = [
+        ("idle_producer", |_, consumer, _| {
+            let end = consumer.pop_timeout(SHORT).expect_err("an empty ring");
+            assert!(matches!(end, PopError::Empty | PopError::Abandoned));
+            end == PopError::Abandoned
+        }),
+        ("idle_consumer", |producer, _, _| {
+            let end = producer.push_timeout(7, SHORT).expect_err("a full ring");
+            assert!(matches!(end, PushError::Full(7) | PushError::Abandoned(7)));
+            end == PushError::Abandoned(7)
+        }),
+        ("idle_producer", |_, consumer, select| {
+            match select.wait(&mut [consumer.end()], Some(SHORT)) {
+                Ok(selected) => selected == Selected::Gone(0),
+                Err(SelectError::TimedOut) => false,
+                Err(error) => panic!("{error}"),
+            }
+        }),
+    ];
+    for strategy in [WaitStrategy::Spin, WaitStrategy::Yield, WaitStrategy::Park] {
+        for (part, wait) in waits {
+            let name = RingName::new("short-waits");
+            create::<u64>(&name);
+            let mut child = Child::start(part, &[name.as_str()]);
+            child.expect("ready");
+            let ring = RingOptions::new(CAPACITY).wait(strategy);
+            let ring = ring.open::<u64>(&name).expect("the ring");
+            let (mut full, mut empty) = RingOptions::new(1).heap().expect("a ring");
+            if part == "idle_consumer" {
+                full = ring.producer().expect("the role is free");
+                while full.try_push(0).is_ok() {}
+            } else {
+                empty = ring.consumer().expect("the role is free");
+            }
+            let mut select = Select::new();
+            let mut is_gone = || wait(&mut full, &mut empty, &mut select);
+            assert!(!is_gone(), "the peer lives");
+            child.kill();
+            let waits = (0..100).take_while(|_| !is_gone()).count();
+            assert!(waits <= 10, "{part}, {strategy:?}: {waits} waits too many");
+            assert!(is_gone(), "{part}, {strategy:?}: and so it stays, at once");
+        }
+    }
+}
+
 fn what_a_killed_producer_had_published_is_read_first() {
     let name = RingName::new("last-words");
     RingOptions::new(CAPACITY)
@@ -251,7 +308,7 @@ fn the_ring_of_killed_ends_can_be_replaced_and_unlinked() {
         }
     };
     kill_both();
-    let options = RingOptions::new(CAPACITY).replace(true);
+    let options = RingOptions::new(CAPACITY).stale(Stale::Replace);
     options.create::<u64>(&name).expect("nobody holds the ring");
     kill_both();
     quoit::unlink(&name).expect("nobody holds the ring");

@@ -49,7 +49,7 @@ fn cold_errors() -> Vec<(Error, ErrorKind, &'static [&'static str])> {
                 in_use: false,
             },
             ErrorKind::AlreadyExists,
-            &["\"ticks\"", "nobody holds it", "RingOptions::replace"],
+            &["\"ticks\"", "nobody holds it", "Stale::Replace"],
         ),
         (
             Error::NotFound { name: name() },
@@ -192,7 +192,7 @@ fn an_error_that_was_caused_by_another_names_it() {
 /// Why something was refused or missing, its kind, and what its text says.
 type Hot<E> = (E, ErrorKind, &'static str);
 
-fn hot_claim_errors() -> [Hot<ClaimError>; 4] {
+fn hot_claim_errors() -> [Hot<ClaimError>; 5] {
     let too_long = ClaimError::TooLong {
         wanted: 100,
         longest: 56,
@@ -204,6 +204,11 @@ fn hot_claim_errors() -> [Hot<ClaimError>; 4] {
             ErrorKind::BrokenPipe,
             "consumer is gone",
         ),
+        (
+            ClaimError::Superseded,
+            ErrorKind::StaleNetworkFileHandle,
+            "open its name again",
+        ),
         (too_long, ErrorKind::InvalidInput, "longest is 56"),
         (
             ClaimError::Corrupt(CORRUPT),
@@ -213,7 +218,7 @@ fn hot_claim_errors() -> [Hot<ClaimError>; 4] {
     ]
 }
 
-fn hot_pop_errors() -> [Hot<PopError>; 4] {
+fn hot_pop_errors() -> [Hot<PopError>; 5] {
     let too_short = PopError::TooShort { needed: 100 };
     [
         (PopError::Empty, ErrorKind::WouldBlock, "empty"),
@@ -221,6 +226,11 @@ fn hot_pop_errors() -> [Hot<PopError>; 4] {
             PopError::Abandoned,
             ErrorKind::UnexpectedEof,
             "producer is gone",
+        ),
+        (
+            PopError::Superseded,
+            ErrorKind::StaleNetworkFileHandle,
+            "open its name again",
         ),
         (too_short, ErrorKind::InvalidInput, "has 100 bytes"),
         (PopError::Corrupt(CORRUPT), ErrorKind::InvalidData, "0xbad"),
@@ -244,6 +254,7 @@ fn a_push_error_gives_the_record_back_and_says_the_same_as_a_claim() {
     let errors = [
         (PushError::Full(7), ClaimError::Full),
         (PushError::Abandoned(7), ClaimError::Abandoned),
+        (PushError::Superseded(7), ClaimError::Superseded),
         (PushError::Corrupt(7, CORRUPT), ClaimError::Corrupt(CORRUPT)),
     ];
     for (error, reason) in errors {

@@ -15,7 +15,7 @@ use std::path::Path;
 
 use common::child::Child;
 use common::names::{RingName, files_in, shared_memory_directory};
-use quoit::{Consumer, Error, Producer, Ring, RingOptions};
+use quoit::{Consumer, Error, Producer, Ring, RingOptions, Stale};
 
 common::suite::suite! {
     tests: [
@@ -151,7 +151,7 @@ fn stranger(arguments: &[String]) {
         Producer::<u64>::open(private).err(),
         Consumer::<u64>::open_or_create(private, 64).err(),
         options.create::<u64>(private).err(),
-        options.replace(true).create::<u64>(private).err(),
+        options.stale(Stale::Replace).create::<u64>(private).err(),
         quoit::unlink(private).err(),
     ];
     for refusal in refusals {
@@ -209,7 +209,7 @@ fn under_umasks(arguments: &[String]) {
         // SAFETY: the call only changes this process's umask.
         unsafe { libc::umask(umask) };
         for wanted in [0o600, 0o640, 0o660, 0o666, 0o606] {
-            let options = RingOptions::new(64).replace(true).mode(wanted);
+            let options = RingOptions::new(64).stale(Stale::Replace).mode(wanted);
             options.create::<u64>(&path).expect("a ring");
             assert_eq!(mode(), wanted);
             // A ring that is there keeps its bits.
@@ -218,7 +218,7 @@ fn under_umasks(arguments: &[String]) {
             assert_eq!(mode(), wanted);
         }
         RingOptions::new(64)
-            .replace(true)
+            .stale(Stale::Replace)
             .create::<u64>(&path)
             .expect("a ring");
         assert_eq!(mode(), 0o600, "the default");

@@ -13,7 +13,7 @@ use common::names::{RingName, file_directory, files_in};
 use common::segment_file::{
     CAPACITY, DOORBELL, LAYOUT, MAGIC, SCHEMA, SHAPE, SLOT_SIZE, SegmentFile,
 };
-use quoit::{Consumer, Corrupt, Error, Producer, Ring, RingOptions};
+use quoit::{Consumer, Corrupt, Error, Producer, Ring, RingOptions, Stale};
 use tempfile::TempDir;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
@@ -39,7 +39,9 @@ fn refusals(name: &Path) -> [Error; 4] {
 
 /// Neither opened nor replaced nor unlinked, for this reason.
 fn is_no_ring(name: &Path, expected: &str) {
-    let replaced = RingOptions::new(64).replace(true).create::<u64>(name);
+    let replaced = RingOptions::new(64)
+        .stale(Stale::Replace)
+        .create::<u64>(name);
     let others = [
         replaced.expect_err("it was replaced"),
         quoit::unlink(name).expect_err("it was unlinked"),

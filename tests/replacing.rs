@@ -9,7 +9,7 @@ use std::process;
 
 use common::names::RingName;
 use common::segment_file::{SUPERSEDED, SegmentFile};
-use quoit::{Consumer, Error, PopError, Producer, Ring, RingOptions, Role};
+use quoit::{Consumer, Error, PopError, Producer, Ring, RingOptions, Role, Stale};
 
 fn options() -> RingOptions {
     RingOptions::new(4)
@@ -46,7 +46,7 @@ fn replace_takes_the_place_of_a_ring_that_nobody_holds() {
     let name = RingName::new("replace");
     let old = with_a_record(&name);
     let new = options()
-        .replace(true)
+        .stale(Stale::Replace)
         .create::<u64>(&name)
         .expect("a new ring");
     let mut consumer = new.consumer().expect("the role is free");
@@ -65,9 +65,13 @@ fn replace_takes_the_place_of_a_ring_that_nobody_holds() {
 fn a_replacement_may_be_of_any_shape_and_capacity() {
     let name = RingName::new("replace-by-other");
     with_a_record(&name);
-    let frames = RingOptions::new(256).replace(true).create::<[u8]>(&name);
+    let frames = RingOptions::new(256)
+        .stale(Stale::Replace)
+        .create::<[u8]>(&name);
     assert_eq!(frames.expect("a new ring").capacity(), 256);
-    let bytes = RingOptions::new(1).replace(true).create::<u8>(&name);
+    let bytes = RingOptions::new(1)
+        .stale(Stale::Replace)
+        .create::<u8>(&name);
     assert_eq!(bytes.expect("a new ring").capacity(), 1);
 }
 
@@ -75,7 +79,7 @@ fn a_replacement_may_be_of_any_shape_and_capacity() {
 fn replace_creates_where_there_is_nothing() {
     let name = RingName::new("replace-nothing");
     options()
-        .replace(true)
+        .stale(Stale::Replace)
         .create::<u64>(&name)
         .expect("a ring");
 }
@@ -84,7 +88,7 @@ fn replace_creates_where_there_is_nothing() {
 fn replace_refuses_a_ring_in_use() {
     let name = RingName::new("replace-in-use");
     let ring = with_a_record(&name);
-    let replace = || options().replace(true).create::<u64>(&name);
+    let replace = || options().stale(Stale::Replace).create::<u64>(&name);
     let producer = ring.producer().expect("the role is free");
     in_use(replace(), Role::Producer);
     drop(producer);

@@ -15,7 +15,7 @@ use common::segment_file::{DATA, HEAD, SegmentFile, TAIL};
 use common::sleep_state::SleepPage;
 use common::tracer::Halted;
 use quoit::{
-    Consumer, DoorbellKind, Error, PopError, Producer, PushError, Ring, RingOptions, Role,
+    Consumer, DoorbellKind, Error, PopError, Producer, PushError, Ring, RingOptions, Role, Stale,
 };
 
 common::suite::suite! {
@@ -231,7 +231,9 @@ fn nothing_is_taken_from_a_stopped_process() {
                 ring.consumer().err(),
             ],
         };
-        let replaced = RingOptions::new(CAPACITY).replace(true).create::<u64>(name);
+        let replaced = RingOptions::new(CAPACITY)
+            .stale(Stale::Replace)
+            .create::<u64>(name);
         let lives = [
             replaced.err(),
             ring.unlink().err(),
@@ -327,6 +329,7 @@ fn a_producer_stopped_between_publish_and_wake_is_no_rescue() {
             let halted = Halted::new(pair.child.pid());
             pair.child.tell("push");
             halted.stop_when(|| pair.segment.read(TAIL) == 1);
+            wait_until(|| pair.child.is_stopped());
             waits.join().expect("no thread panics")
         });
         assert_eq!(popped, Ok(0), "{bell}");
@@ -352,6 +355,7 @@ fn a_consumer_stopped_between_release_and_wake_is_no_rescue() {
             let halted = Halted::new(pair.child.pid());
             pair.child.tell("pop");
             halted.stop_when(|| pair.segment.read(HEAD) == 1);
+            wait_until(|| pair.child.is_stopped());
             waits.join().expect("no thread panics")
         });
         assert_eq!(pushed, Ok(()), "{bell}");

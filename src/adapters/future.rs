@@ -131,7 +131,7 @@ impl<E: Sleeping> Guest<E> {
             if let Some(found) = attempt(&mut self.end) {
                 return Poll::Ready(Some(found));
             }
-            if core::mem::take(&mut look) && self.end.role().peer_gone() {
+            if core::mem::take(&mut look) && self.end.role().is_left_alone() {
                 // What it left behind comes first.
                 return Poll::Ready(attempt(&mut self.end));
             }

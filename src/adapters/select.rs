@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::consumer::Consumer;
 use crate::doorbell::{self, MOST_WORDS, now, wait_any};
 use crate::error::{ClaimError, PopError};
-use crate::ladder::{Ladder, Step};
+use crate::ladder::{Ladder, NextLook, Step};
 use crate::parker::{Rest, UNDER_WAY, UNPROTECTED};
 use crate::producer::Producer;
 use crate::ring::{Record, RoleGuard, Shape};
@@ -41,6 +41,8 @@ use crate::sync::AtomicU32;
 pub struct Select {
     /// Which end is asked first.
     next: usize,
+    /// When all peers are looked at.
+    next_look: NextLook,
 }
 
 /// What [`Select::wait`] found.
@@ -49,9 +51,9 @@ pub enum Selected {
     /// The end at this index has a message, or room.
     Ready(usize),
     /// The peer of the end at this index has left or died, and the end has
-    /// neither messages nor room. It is so the next time, too, at once if the
-    /// peer left and after another look if it died: leave the end out until a
-    /// new peer is expected.
+    /// neither messages nor room; or none has come, and the ring's name leads
+    /// elsewhere by now. It is so the next time, too, at once: leave the end
+    /// out until a new peer is expected.
     Gone(usize),
 }
 
@@ -274,25 +276,26 @@ impl Select {
         };
         let mut ladder = Ladder::new(first.end.role().patience(), timeout);
         loop {
-            for step in 0..count {
-                let index = (self.next + step) % count;
+            let next = self.next;
+            let mut turn = (0..count).map(|step| (next + step) % count);
+            for index in turn.clone() {
                 let end = &mut ends[index];
                 if let Some(gone) = end.end.poll(end.wanted) {
                     return Ok(self.answer(index, gone));
                 }
             }
-            match ladder.step() {
+            match ladder.step(&mut self.next_look) {
                 Step::Again => {}
                 Step::Park(until) => park(ends, until).map_err(SelectError::Unsupported)?,
-                Step::Look => {
-                    let gone = |end: &mut End<'_>| end.end.role().peer_gone();
-                    if let Some(index) = ends.iter_mut().position(gone) {
+                Step::Look => match turn.find(|&index| ends[index].end.role().is_left_alone()) {
+                    Some(index) => {
                         // What it left behind comes first.
                         let end = &mut ends[index];
                         let gone = end.end.poll(end.wanted) != Some(false);
                         return Ok(self.answer(index, gone));
                     }
-                }
+                    None => self.next_look.put_off(),
+                },
                 Step::TimedOut => return Err(SelectError::TimedOut),
             }
         }

@@ -79,7 +79,9 @@ impl Consumer<[u8]> {
     #[inline]
     fn pop_until(&mut self, buffer: &mut [u8], timeout: Timeout) -> Result<usize, PopError> {
         match self.try_pop(buffer) {
-            Err(PopError::Empty) => self.wait(timeout, |consumer| consumer.try_pop(buffer)),
+            Err(PopError::Empty | PopError::Abandoned) => {
+                self.wait(timeout, |consumer| consumer.try_pop(buffer))
+            }
             other => other,
         }
     }

@@ -4,13 +4,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{
-    Geometry, Manners, Ring, Shape, bury, check, check_magic, format, hold, length, supersede,
+    Geometry, Manners, Ring, Shape, bury, check, check_magic, format, hold, is_held, is_stale,
+    length, supersede,
 };
 use crate::consumer::Consumer;
 use crate::doorbell::DoorbellKind;
 use crate::error::Error;
 use crate::ladder::{Patience, WaitStrategy};
-use crate::layout::{CONSUMER_BYTE, PRODUCER_BYTE, SHAPE_FRAMES};
+use crate::layout::SHAPE_FRAMES;
 use crate::producer::Producer;
 use crate::segment::{Draft, Linked, Name, Segment};
 
@@ -48,13 +49,31 @@ pub struct RingOptions {
     prefault: bool,
     lock_memory: bool,
     schema: Option<String>,
-    replace: bool,
+    stale: Stale,
     unlink_on_drop: bool,
     first_position: u64,
     doorbell: DoorbellKind,
     strategy: WaitStrategy,
     spin: Duration,
     fences: Fences,
+}
+
+/// What becomes of a *stale* ring: one that was in use, and that nobody holds
+/// any more. The locks tell it from a live one, so no ring is stale whose
+/// producer or consumer is stopped, and every ring is whose both ends died.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Stale {
+    /// It goes on, at its positions, with the messages that are in it.
+    /// [`create`](RingOptions::create) takes nothing over: it fails.
+    #[default]
+    TakeOver,
+    /// A new ring takes its name. Its unread messages are lost.
+    /// [`create`](RingOptions::create) also replaces a ring that nobody has
+    /// used yet.
+    Replace,
+    /// [`Error::AlreadyExists`], so that somebody decides.
+    Fail,
 }
 
 /// How the two ends of a ring see to it that no wake-up is lost.
@@ -83,7 +102,7 @@ impl RingOptions {
             prefault: false,
             lock_memory: false,
             schema: None,
-            replace: false,
+            stale: Stale::TakeOver,
             unlink_on_drop: false,
             first_position: 0,
             doorbell: DoorbellKind::default(),
@@ -121,10 +140,11 @@ impl RingOptions {
         self
     }
 
-    /// Lets [`create`](Self::create) replace a ring that nobody holds. Its
-    /// unread messages are lost.
-    pub fn replace(mut self, replace: bool) -> Self {
-        self.replace = replace;
+    /// What [`create`](Self::create) and
+    /// [`open_or_create`](Self::open_or_create) do with a ring of the name that
+    /// was in use, and that nobody holds any more; by default it is taken over.
+    pub fn stale(mut self, stale: Stale) -> Self {
+        self.stale = stale;
         self
     }
 
@@ -173,7 +193,7 @@ impl RingOptions {
     /// # Errors
     ///
     /// [`Error::AlreadyExists`], unless nobody holds the existing ring and
-    /// [`replace`](Self::replace) was asked for; [`Error::NotEnoughMemory`],
+    /// [`Stale::Replace`] was asked for; [`Error::NotEnoughMemory`],
     /// [`Error::FileSizeLimit`], [`Error::InvalidName`],
     /// [`Error::InvalidCapacity`], or the system's refusal.
     ///
@@ -182,16 +202,22 @@ impl RingOptions {
     /// Makes syscalls and allocates.
     pub fn create<T: Shape + ?Sized>(&self, name: impl AsRef<Path>) -> Result<Ring<T>, Error> {
         let name = Name::parse(name.as_ref())?;
-        let length = self.length::<T>()?;
-        let segment = again(|| {
-            let draft = Draft::new(&name, length, self.mode)?;
-            self.format::<T>(draft.segment());
-            match draft.link()? {
-                Linked::Done(segment) => Ok(segment),
-                Linked::NameTaken(draft) => self.replace_with(draft, &name),
-            }
-        })?;
-        self.finish(segment, self.geometry())
+        again(|| {
+            self.build(&name, |draft| {
+                let old = match Segment::open(&name) {
+                    // The name has become free meanwhile: as good as replaced.
+                    Err(Error::NotFound { name }) => return Err(Error::Superseded { name }),
+                    other => other?,
+                };
+                check_magic(&old)?;
+                bury(&old)?;
+                if self.stale == Stale::Replace {
+                    replace(&old, draft)
+                } else {
+                    Err(already_exists(&old)?)
+                }
+            })
+        })
     }
 
     /// Opens an existing ring, whatever its capacity.
@@ -208,23 +234,19 @@ impl RingOptions {
     /// Makes syscalls and allocates.
     pub fn open<T: Shape + ?Sized>(&self, name: impl AsRef<Path>) -> Result<Ring<T>, Error> {
         let name = Name::parse(name.as_ref())?;
-        let schema = self.fingerprint::<T>();
-        let (segment, geometry) = again(|| {
-            let segment = Segment::open(&name)?;
-            let geometry = check(&segment, T::DESCRIPTION, schema)?;
-            bury(&segment)?;
-            Ok((segment, geometry))
-        })?;
-        self.finish(segment, geometry)
+        again(|| self.attach(Segment::open(&name)?))
     }
 
     /// Opens the ring, or creates it if there is none: either end may come
-    /// first.
+    /// first. [`stale`](Self::stale) says what becomes of a ring that both ends
+    /// have left.
     ///
     /// # Errors
     ///
-    /// As [`open`](Self::open) and [`create`](Self::create), and
-    /// [`Error::CapacityMismatch`] if the ring exists with another capacity.
+    /// As [`open`](Self::open) and [`create`](Self::create);
+    /// [`Error::AlreadyExists`] if the ring is stale and [`Stale::Fail`] was
+    /// asked for; [`Error::CapacityMismatch`] if the ring exists with another
+    /// capacity, and is not to be replaced.
     ///
     /// # Real-time
     ///
@@ -233,26 +255,35 @@ impl RingOptions {
         &self,
         name: impl AsRef<Path>,
     ) -> Result<Ring<T>, Error> {
-        let name = name.as_ref();
-        let create = Self {
-            replace: false,
-            ..self.clone()
-        };
+        let name = Name::parse(name.as_ref())?;
         again(|| {
-            match self.open::<T>(name) {
-                Err(Error::NotFound { .. }) => {}
-                Ok(ring) if ring.capacity() != self.capacity => {
-                    return Err(Error::CapacityMismatch {
-                        found: ring.capacity(),
-                        expected: self.capacity,
-                    });
+            let found = match Segment::open(&name) {
+                Err(Error::NotFound { .. }) => None,
+                other => Some(other?),
+            };
+            let Some(segment) = found else {
+                // If somebody else is faster, open that one.
+                return self.build(&name, |draft| Err(draft.segment().superseded()));
+            };
+            if self.stale != Stale::TakeOver && is_stale(&segment)? {
+                bury(&segment)?;
+                if self.stale == Stale::Fail {
+                    return Err(already_exists(&segment)?);
                 }
-                other => return other,
+                return self.build(&name, |draft| match replace(&segment, draft) {
+                    // Somebody else was faster: it is stale no more.
+                    Err(Error::InUse { .. }) => Err(segment.superseded()),
+                    other => other,
+                });
             }
-            match create.create(name) {
-                // Somebody else was faster: open that one.
-                Err(Error::AlreadyExists { name, .. }) => Err(Error::Superseded { name }),
-                other => other,
+            let ring = self.attach::<T>(segment)?;
+            if ring.capacity() == self.capacity {
+                Ok(ring)
+            } else {
+                Err(Error::CapacityMismatch {
+                    found: ring.capacity(),
+                    expected: self.capacity,
+                })
             }
         })
     }
@@ -346,27 +377,27 @@ impl RingOptions {
         );
     }
 
-    /// Puts `draft` in the place of the ring that has its name, if that one is
-    /// a ring and nobody holds it.
-    fn replace_with(&self, draft: Draft, name: &Name) -> Result<Segment, Error> {
-        let old = match Segment::open(name) {
-            // The name has become free meanwhile: as good as replaced.
-            Err(Error::NotFound { name }) => return Err(Error::Superseded { name }),
-            other => other?,
+    /// A ring in a segment that was found.
+    fn attach<T: Shape + ?Sized>(&self, segment: Segment) -> Result<Ring<T>, Error> {
+        let geometry = check(&segment, T::DESCRIPTION, self.fingerprint::<T>())?;
+        bury(&segment)?;
+        self.finish(segment, geometry)
+    }
+
+    /// A ring in a new segment; `taken` finds a place for it if the name is
+    /// another's.
+    fn build<T: Shape + ?Sized>(
+        &self,
+        name: &Name,
+        taken: impl FnOnce(Draft) -> Result<Segment, Error>,
+    ) -> Result<Ring<T>, Error> {
+        let draft = Draft::new(name, self.length::<T>()?, self.mode)?;
+        self.format::<T>(draft.segment());
+        let segment = match draft.link()? {
+            Linked::Done(segment) => segment,
+            Linked::NameTaken(draft) => taken(draft)?,
         };
-        check_magic(&old)?;
-        bury(&old)?;
-        if !self.replace {
-            return Err(Error::AlreadyExists {
-                name: name.shown().to_owned(),
-                in_use: old.is_locked(PRODUCER_BYTE)? || old.is_locked(CONSUMER_BYTE)?,
-            });
-        }
-        let lock = old.lock_file()?;
-        if let Some(lock) = &lock {
-            hold(&old, lock)?;
-        }
-        supersede(&old, || draft.replace())
+        self.finish(segment, self.geometry())
     }
 
     fn finish<T: Shape + ?Sized>(
@@ -382,6 +413,22 @@ impl RingOptions {
         }
         Ok(Ring::new(segment, geometry, self.manners::<T>()))
     }
+}
+
+/// Puts `draft` in the place of a ring that nobody holds.
+fn replace(old: &Segment, draft: Draft) -> Result<Segment, Error> {
+    let lock = old.lock_file()?;
+    if let Some(lock) = &lock {
+        hold(old, lock)?;
+    }
+    supersede(old, || draft.replace())
+}
+
+fn already_exists(segment: &Segment) -> Result<Error, Error> {
+    Ok(Error::AlreadyExists {
+        name: segment.shown().to_owned(),
+        in_use: is_held(segment)?,
+    })
 }
 
 /// Tries again while names change hands under the caller.

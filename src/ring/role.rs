@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::{Fences, Shared, hold, in_use, now, patiently, supersede};
 use crate::doorbell::{self, Bell, DoorbellKind};
 use crate::error::{Error, Role};
-use crate::ladder::{Patience, WaitStrategy};
+use crate::ladder::{NextLook, Patience, WaitStrategy};
 use crate::layout::{CLOSED, CONSUMER_BYTE, Header, NAME_BYTE, PRODUCER_BYTE, RoleState};
 use crate::parker::{Sleeper, Waker};
 use crate::segment::LockFile;
@@ -24,6 +24,7 @@ pub(crate) struct RoleGuard {
     header: NonNull<Header>,
     waker: Waker,
     sleeper: Sleeper,
+    pub(crate) next_look: NextLook,
     /// What this end sleeps on.
     own_bell: Bell,
     /// What the peer sleeps on.
@@ -76,6 +77,7 @@ impl RoleGuard {
             header: NonNull::from(header),
             waker: Waker::new(registered),
             sleeper: Sleeper::new(word(header, role), sleeps, stretch, position),
+            next_look: NextLook::default(),
             own_bell: bell(header, shared.geometry.doorbell, role),
             peer_bell: bell(header, shared.geometry.doorbell, other(role)),
             lock,
@@ -216,6 +218,27 @@ impl RoleGuard {
         peer_gone(&self.shared, self.role)
     }
 
+    /// How often the peer's role was taken.
+    pub(crate) fn peer_epoch(&self) -> u64 {
+        // close -> left: what a newcomer found is what this end left.
+        state(self.header(), other(self.role)).state.load(LEFT) >> 1
+    }
+
+    /// Whether the ring's name leads elsewhere, or nowhere. Makes syscalls.
+    pub(crate) fn is_superseded(&self) -> bool {
+        is_superseded(&self.shared)
+    }
+
+    /// The look that a waiting end takes now and then: whether it waits for
+    /// nobody.
+    pub(crate) fn is_left_alone(&mut self) -> bool {
+        let alone = is_left_alone(&self.shared, self.role);
+        if !alone {
+            self.next_look.put_off();
+        }
+        alone
+    }
+
     /// What another thread needs to sleep for this end.
     #[cfg(feature = "futures")]
     pub(crate) fn watch(&self) -> super::Watch {
@@ -262,6 +285,22 @@ pub(super) fn peer_closed(header: &Header, role: Role) -> bool {
     // close -> left: the peer's last messages are visible after this.
     let state = state(header, other(role)).state.load(LEFT);
     state & CLOSED != 0
+}
+
+/// Whether the peer is gone, or never came and cannot: the name by which it
+/// would come leads elsewhere. `role` is one's own.
+pub(super) fn is_left_alone(shared: &Shared, role: Role) -> bool {
+    let came = state(shared.header(), other(role)).state.load(PLAIN) != 0;
+    if came {
+        peer_gone(shared, role)
+    } else {
+        is_superseded(shared)
+    }
+}
+
+/// A query that fails tells nothing, so the name counts as leading here.
+fn is_superseded(shared: &Shared) -> bool {
+    matches!(shared.segment.is_named(), Ok(false))
 }
 
 /// See [`RoleGuard::peer_gone`]; `role` is one's own.

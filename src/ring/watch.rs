@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Shared;
-use super::role::{peer_closed, peer_gone, word};
+use super::role::{is_left_alone, peer_closed, word};
 use crate::error::Role;
 use crate::sync::{AtomicU32, FREE, READY};
 
@@ -42,8 +42,8 @@ impl Watch {
         self.peer_position() != seen || peer_closed(self.shared.header(), self.role)
     }
 
-    /// Whether the peer came and is gone, closed or dead. Makes a syscall.
-    pub(crate) fn peer_gone(&self) -> bool {
-        peer_gone(&self.shared, self.role)
+    /// Whether the end waits for nobody. Makes syscalls.
+    pub(crate) fn is_left_alone(&self) -> bool {
+        is_left_alone(&self.shared, self.role)
     }
 }

@@ -74,7 +74,7 @@ impl<T: Record> Consumer<T> {
     #[inline]
     fn pop_until(&mut self, timeout: Timeout) -> Result<T, PopError> {
         match self.try_pop() {
-            Err(PopError::Empty) => self.wait(timeout, Self::try_pop),
+            Err(PopError::Empty | PopError::Abandoned) => self.wait(timeout, Self::try_pop),
             other => other,
         }
     }

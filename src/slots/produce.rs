@@ -33,7 +33,7 @@ impl<T: Record> Producer<T> {
                 self.finish(&value);
                 Ok(())
             }
-            Err(reason) => Err(refuse(value, reason)),
+            Err(reason) => Err(PushError::new(value, reason)),
         }
     }
 
@@ -68,10 +68,12 @@ impl<T: Record> Producer<T> {
     #[inline]
     fn push_until(&mut self, value: T, timeout: Timeout) -> Result<(), PushError<T>> {
         match self.try_push(value) {
-            Err(PushError::Full(value)) => match self.wait(1, timeout) {
-                Ok(()) => self.try_push(value),
-                Err(reason) => Err(refuse(value, reason)),
-            },
+            Err(PushError::Full(value) | PushError::Abandoned(value)) => {
+                match self.wait(1, timeout) {
+                    Ok(()) => self.try_push(value),
+                    Err(reason) => Err(PushError::new(value, reason)),
+                }
+            }
             other => other,
         }
     }
@@ -286,16 +288,6 @@ impl<T: Record> Producer<T> {
         } else {
             self.publish(1);
         }
-    }
-}
-
-#[cold]
-fn refuse<T>(value: T, reason: ClaimError) -> PushError<T> {
-    match reason {
-        ClaimError::Abandoned => PushError::Abandoned(value),
-        ClaimError::Corrupt(corrupt) => PushError::Corrupt(value, corrupt),
-        // A record is never too long.
-        ClaimError::Full | ClaimError::TooLong { .. } => PushError::Full(value),
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use quoit::{ClaimError, Consumer, Corrupt, Error, PopError, Producer, PushError, RingOptions};
+use quoit::{
+    ClaimError, Consumer, Corrupt, Error, PopError, Producer, PushError, RingOptions, Stale,
+};
 
 use super::{corrupt, ring};
 use crate::common::segment_file::{HEAD, TAIL};
@@ -209,7 +211,7 @@ fn replacing_is_a_way_out() {
             found: 0
         }))
     ));
-    let options = RingOptions::new(4).replace(true);
+    let options = RingOptions::new(4).stale(Stale::Replace);
     let new = options.create::<u64>(&name).expect("nobody holds the ring");
     let mut producer = new.producer().expect("a new ring is sound");
     producer.try_push(7).expect("there is room");

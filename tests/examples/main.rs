@@ -3,9 +3,11 @@
 //!
 //! `cargo test` builds them; `cargo test --test examples` alone does not.
 
+mod calling;
 #[path = "../common/mod.rs"]
 mod common;
 mod example;
+mod recovering;
 mod sleeping;
 mod terminal;
 
@@ -264,9 +266,9 @@ fn each_end_shows_one_line_on_a_terminal() {
     terminal.shows("4096 left for the next consumer");
 }
 
-/// The directory of a demo, while it has one.
-fn directory_of(demo: u32) -> Option<PathBuf> {
-    let prefix = format!("quoit-demo-{demo}-");
+/// The directory of an example's process, while it has one.
+fn directory_of(example: &str, process: u32) -> Option<PathBuf> {
+    let prefix = format!("quoit-{example}-{process}-");
     let entries = fs::read_dir("/dev/shm").expect("there is /dev/shm");
     entries
         .flatten()
@@ -306,14 +308,16 @@ fn the_demo_verifies_what_it_sends() {
         assert!(lines[line + 6].starts_with(start), "{}", ended.output);
     }
     assert!(lines.iter().all(|line| line.len() < 80), "{}", ended.output);
-    assert_eq!(directory_of(process), None);
+    assert_eq!(directory_of("demo", process), None);
 }
 
 #[test]
 fn an_interrupted_demo_leaves_nothing() {
     let demo = Example::start("demo", &[]);
     let process = demo.pid();
-    wait_until("the demo has begun", || directory_of(process).is_some());
+    wait_until("the demo has begun", || {
+        directory_of("demo", process).is_some()
+    });
     demo.signal(libc::SIGINT);
     let ended = demo.end();
     assert_eq!(ended.code, Some(130), "{ended:?}");
@@ -321,7 +325,7 @@ fn an_interrupted_demo_leaves_nothing() {
         (ended.output.as_str(), ended.errors.as_str()),
         ("", "interrupted\n")
     );
-    assert_eq!(directory_of(process), None);
+    assert_eq!(directory_of("demo", process), None);
 }
 
 #[test]
@@ -333,7 +337,7 @@ fn a_demo_whose_end_is_killed_fails_and_leaves_nothing() {
     let ended = demo.end();
     assert_eq!((ended.code, ended.output.as_str()), (Some(1), ""));
     assert!(ended.errors.contains("ended early"), "{ended:?}");
-    assert_eq!(directory_of(process), None);
+    assert_eq!(directory_of("demo", process), None);
 }
 
 fn children_of(parent: u32) -> Vec<u32> {

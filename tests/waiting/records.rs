@@ -87,6 +87,7 @@ fn reason(error: PushError<u64>, pushed: u64) -> ClaimError {
     match error {
         PushError::Full(_) => ClaimError::Full,
         PushError::Abandoned(_) => ClaimError::Abandoned,
+        PushError::Superseded(_) => ClaimError::Superseded,
         PushError::Corrupt(_, corrupt) => ClaimError::Corrupt(corrupt),
     }
 }

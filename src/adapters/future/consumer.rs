@@ -36,7 +36,7 @@ use crate::ring::{Record, Shape};
 ///
 /// It ends when the producer is gone, closed or dead, and everything that it
 /// published was taken. It goes on, if it is polled again, when another producer
-/// has come. After an error, the ring is corrupt, and the stream is at its end.
+/// has come; none will if the ring is [superseded](Consumer::is_superseded). After an error, the ring is corrupt, and the stream is at its end.
 ///
 /// # Forking
 ///
@@ -126,7 +126,10 @@ impl<T: ?Sized> AsyncConsumer<T> {
             other => Some(other),
         };
         let found = self.guest.poll(cx, 1, attempt);
-        found.map(|found| found.unwrap_or(Err(PopError::Abandoned)))
+        found.map(|found| match found {
+            None | Some(Err(PopError::Abandoned)) => Err(self.guest.end.left_alone()),
+            Some(found) => found,
+        })
     }
 
     /// [`poll`](Self::poll) as a stream sees it.
@@ -140,7 +143,8 @@ impl<T: ?Sized> AsyncConsumer<T> {
         }
         self.poll(cx, attempt).map(|found| {
             self.corrupt = matches!(found, Err(PopError::Corrupt(_)));
-            (!matches!(found, Err(PopError::Abandoned))).then_some(found)
+            let alone = matches!(found, Err(PopError::Abandoned | PopError::Superseded));
+            (!alone).then_some(found)
         })
     }
 }

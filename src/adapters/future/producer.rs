@@ -103,7 +103,10 @@ impl<T: ?Sized> AsyncProducer<T> {
             other => Some(other),
         };
         let found = self.guest.poll(cx, wanted, attempt);
-        found.map(|found| found.unwrap_or(Err(ClaimError::Abandoned)))
+        found.map(|found| match found {
+            None | Some(Err(ClaimError::Abandoned)) => Err(self.guest.end.left_alone()),
+            Some(found) => found,
+        })
     }
 }
 
@@ -123,12 +126,10 @@ impl<T: Record> AsyncProducer<T> {
     /// As [`Producer::try_push`] if there is room; otherwise makes syscalls and
     /// takes a lock, and the task sleeps.
     pub async fn push(&mut self, value: T) -> Result<(), PushError<T>> {
-        let attempt = |producer: &mut Producer<T>| match producer.try_push(value) {
-            Err(PushError::Full(_)) => None,
-            other => Some(other),
-        };
-        let pushed = poll_fn(|cx| self.guest.poll(cx, 1, attempt)).await;
-        pushed.unwrap_or(Err(PushError::Abandoned(value)))
+        poll_fn(|cx| self.poll(cx, 1, |producer| producer.room(1).map(drop)))
+            .await
+            .map_err(|reason| PushError::new(value, reason))?;
+        self.guest.end().try_push(value)
     }
 }
 

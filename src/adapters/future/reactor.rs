@@ -246,7 +246,7 @@ impl Place {
                 // The waker may be on its way between position and word.
                 (*until, *due) = (now + UNDER_WAY, Due::Late);
             }
-            Due::Look if self.watch.peer_gone() => return Some(Ending::Expired),
+            Due::Look if self.watch.is_left_alone() => return Some(Ending::Expired),
             Due::Look => *until = next_look(now),
         }
         None

@@ -1,0 +1,173 @@
+//! Calls from one process to another, over a pair of rings: requests one way,
+//! replies the other.
+//!
+//! ```
+//! use std::thread;
+//! use std::time::Duration;
+//!
+//! use quoit::RingOptions;
+//! use quoit::rpc::{Client, Server};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // In earnest: two names, and a process at each end.
+//! let (requests, requests_in) = RingOptions::new(4096).heap::<[u8]>()?;
+//! let (replies_in, replies) = RingOptions::new(4096).heap::<[u8]>()?;
+//!
+//! let mut server = Server::new(requests_in, replies_in);
+//! let service = thread::spawn(move || {
+//!     server.answer(Duration::from_secs(5), |request, reply| {
+//!         reply.extend(request.iter().rev());
+//!         Ok::<(), String>(())
+//!     })
+//! });
+//! let mut client = Client::new(requests, replies);
+//! let mut reply = Vec::new();
+//! client.call(b"olleh", &mut reply, Duration::from_secs(5))?;
+//! assert_eq!(reply, b"hello");
+//! # service.join().expect("no panic")?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What a call is
+//!
+//! Two frames. A request: the call's id and its deadline, 8 bytes each in little
+//! endian, then the caller's bytes. A reply: the id, then the handler's bytes;
+//! frames of kind 1 are errors, and their bytes a text. The deadline is in
+//! nanoseconds on the machine's monotonic clock. Ids begin at a random number,
+//! so that a reply to an earlier client's call belongs to no call of this one.
+//!
+//! # Deadlines
+//!
+//! A call that has timed out is forgotten: its reply is dropped when it comes,
+//! and never taken for another one's. A server does not begin with a request
+//! whose deadline is over.
+//!
+//! # Deaths
+//!
+//! A client that waits learns of its server's death as any consumer does, and
+//! its calls stay in flight: a server that is started again answers them. It
+//! gives a request back after it has put the reply into the ring, so a request
+//! during which it was killed is handled again: handlers should be idempotent,
+//! or keep the ids that they have dealt with. A request that kills its server
+//! does so until its deadline, and not for ever.
+
+mod client;
+mod server;
+
+use core::fmt;
+use std::error;
+use std::io;
+
+pub use self::client::{Call, Client};
+pub use self::server::Server;
+use crate::error::{ClaimError, Corrupt, PopError};
+
+/// A reply's kind if it is an error.
+const REFUSED: u32 = 1;
+/// Bytes of an id, and of a deadline.
+const WORD: usize = size_of::<u64>();
+
+/// Why a call has no reply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CallError {
+    /// No reply came in time, or there was no room for the request. The call is
+    /// forgotten.
+    TimedOut,
+    /// There is no server: it has left or died. The call stays in flight, and
+    /// another server may answer it.
+    ServerGone,
+    /// There is no server, and none will come: a ring's name leads elsewhere.
+    Superseded,
+    /// The handler's error, as text.
+    Refused(String),
+    /// The call was finished or forgotten before.
+    NotInFlight,
+    /// The request does not fit into the ring.
+    TooLong {
+        /// Bytes of the request and its header.
+        wanted: usize,
+        /// Bytes of the longest frame.
+        longest: usize,
+    },
+    /// The reply is not a record of the type that was asked for.
+    WrongLength {
+        /// Bytes of such a record.
+        expected: usize,
+        /// Bytes of the reply.
+        found: usize,
+    },
+    /// A ring is corrupt.
+    Corrupt(Corrupt),
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TimedOut => f.write_str("no reply came in time"),
+            Self::ServerGone => f.write_str("there is no server; the call waits for another one"),
+            Self::Superseded => f.write_str(
+                "there is no server, and the ring was unlinked or replaced; open its name again",
+            ),
+            Self::Refused(text) => write!(f, "the server refused: {text}"),
+            Self::NotInFlight => f.write_str("the call was finished or forgotten before"),
+            Self::TooLong { wanted, longest } => write!(
+                f,
+                "a request of {wanted} bytes does not fit: the longest is {longest}; split it, \
+                 or create a larger ring"
+            ),
+            Self::WrongLength { expected, found } => write!(
+                f,
+                "the reply has {found} bytes, not {expected}; both sides need the same types"
+            ),
+            Self::Corrupt(corrupt) => corrupt.fmt(f),
+        }
+    }
+}
+
+impl error::Error for CallError {}
+
+impl From<ClaimError> for CallError {
+    fn from(error: ClaimError) -> Self {
+        match error {
+            ClaimError::Full => Self::TimedOut,
+            ClaimError::Abandoned => Self::ServerGone,
+            ClaimError::Superseded => Self::Superseded,
+            ClaimError::TooLong { wanted, longest } => Self::TooLong { wanted, longest },
+            ClaimError::Corrupt(corrupt) => Self::Corrupt(corrupt),
+        }
+    }
+}
+
+impl From<PopError> for CallError {
+    fn from(error: PopError) -> Self {
+        match error {
+            // A peek needs no buffer, and so none is too short.
+            PopError::Empty | PopError::TooShort { .. } => Self::TimedOut,
+            PopError::Abandoned => Self::ServerGone,
+            PopError::Superseded => Self::Superseded,
+            PopError::Corrupt(corrupt) => Self::Corrupt(corrupt),
+        }
+    }
+}
+
+impl From<CallError> for io::Error {
+    fn from(error: CallError) -> Self {
+        let kind = match &error {
+            CallError::TimedOut => io::ErrorKind::TimedOut,
+            CallError::ServerGone => io::ErrorKind::ConnectionReset,
+            CallError::Superseded => io::ErrorKind::StaleNetworkFileHandle,
+            CallError::Refused(_) => io::ErrorKind::Other,
+            CallError::NotInFlight | CallError::TooLong { .. } => io::ErrorKind::InvalidInput,
+            CallError::WrongLength { .. } | CallError::Corrupt(_) => io::ErrorKind::InvalidData,
+        };
+        Self::new(kind, error)
+    }
+}
+
+/// The first word of a frame, and what comes after it.
+fn split_word(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let (word, rest) = bytes.split_first_chunk()?;
+    Some((u64::from_le_bytes(*word), rest))
+}

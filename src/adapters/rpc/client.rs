@@ -1,0 +1,182 @@
+//! The side that calls.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
+
+use super::{CallError, REFUSED, split_word};
+use crate::consumer::Consumer;
+use crate::doorbell::now;
+use crate::producer::Producer;
+use crate::ring::Record;
+
+/// The side that calls. Several calls may be in flight; replies that come for
+/// another one than is waited for are kept.
+#[derive(Debug)]
+pub struct Client {
+    requests: Producer<[u8]>,
+    replies: Consumer<[u8]>,
+    next: u64,
+    /// The calls in flight, with the replies that came early.
+    flight: HashMap<u64, Option<Answer>>,
+}
+
+/// What a handler returned.
+type Answer = Result<Vec<u8>, String>;
+
+/// A call in flight.
+#[derive(Debug)]
+#[must_use = "a call is in flight until it is finished or cancelled"]
+pub struct Call {
+    id: u64,
+    deadline: u64,
+}
+
+impl Client {
+    /// A client that writes to one ring and reads from the other.
+    pub fn new(requests: Producer<[u8]>, replies: Consumer<[u8]>) -> Self {
+        Self {
+            requests,
+            replies,
+            next: RandomState::new().hash_one(0),
+            flight: HashMap::new(),
+        }
+    }
+
+    /// The two ends again. Calls in flight are forgotten.
+    pub fn into_inner(self) -> (Producer<[u8]>, Consumer<[u8]>) {
+        (self.requests, self.replies)
+    }
+
+    /// How many calls are in flight.
+    pub fn in_flight(&self) -> usize {
+        self.flight.len()
+    }
+
+    /// Sends a request and waits for the reply, which replaces what is in
+    /// `reply`. Whatever goes wrong, the call is forgotten.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start) and [`finish`](Self::finish).
+    ///
+    /// # Real-time
+    ///
+    /// May sleep, and allocates.
+    pub fn call(
+        &mut self,
+        request: &[u8],
+        reply: &mut Vec<u8>,
+        timeout: Duration,
+    ) -> Result<(), CallError> {
+        let call = self.start(request, timeout)?;
+        let finished = self.finish(&call, reply);
+        self.cancel(call);
+        finished
+    }
+
+    /// [`call`](Self::call) with records.
+    ///
+    /// # Errors
+    ///
+    /// As [`call`](Self::call), and [`CallError::WrongLength`] if the reply is
+    /// no such record.
+    ///
+    /// # Real-time
+    ///
+    /// May sleep, and allocates.
+    pub fn call_record<Q: Record, R: Record>(
+        &mut self,
+        request: &Q,
+        timeout: Duration,
+    ) -> Result<R, CallError> {
+        let mut reply = Vec::with_capacity(size_of::<R>());
+        self.call(request.as_bytes(), &mut reply, timeout)?;
+        R::read_from_bytes(&reply).map_err(|_| CallError::WrongLength {
+            expected: size_of::<R>(),
+            found: reply.len(),
+        })
+    }
+
+    /// Sends a request, and returns without waiting for the reply. Waits for
+    /// room; the time-out is that of the whole call.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::TimedOut`] if no room came in time,
+    /// [`CallError::TooLong`] if there never can be,
+    /// [`CallError::ServerGone`] or [`CallError::Superseded`] if there is no
+    /// room and no server, [`CallError::Corrupt`].
+    ///
+    /// # Real-time
+    ///
+    /// May sleep, and allocates.
+    pub fn start(&mut self, request: &[u8], timeout: Duration) -> Result<Call, CallError> {
+        let nanos = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
+        let call = Call {
+            id: self.next,
+            deadline: now().saturating_add(nanos),
+        };
+        let header = [call.id.to_le_bytes(), call.deadline.to_le_bytes()];
+        let header = header.as_flattened();
+        let mut claim = (self.requests).claim_timeout(header.len() + request.len(), timeout)?;
+        claim[..header.len()].copy_from_slice(header);
+        claim[header.len()..].copy_from_slice(request);
+        claim.commit();
+        self.flight.insert(call.id, None);
+        self.next = self.next.wrapping_add(1);
+        Ok(call)
+    }
+
+    /// Waits for a call's reply until its deadline. The reply replaces what is
+    /// in `reply`.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Refused`] if the handler failed; [`CallError::TimedOut`],
+    /// and the call is forgotten; [`CallError::ServerGone`], and the call stays
+    /// in flight, to be finished when there is another server;
+    /// [`CallError::Superseded`], [`CallError::NotInFlight`],
+    /// [`CallError::Corrupt`].
+    ///
+    /// # Real-time
+    ///
+    /// May sleep, and allocates.
+    pub fn finish(&mut self, call: &Call, reply: &mut Vec<u8>) -> Result<(), CallError> {
+        loop {
+            let early = self.flight.get_mut(&call.id);
+            if let Some(answer) = early.ok_or(CallError::NotInFlight)?.take() {
+                self.flight.remove(&call.id);
+                *reply = answer.map_err(CallError::Refused)?;
+                return Ok(());
+            }
+            let left = Duration::from_nanos(call.deadline.saturating_sub(now()));
+            let received = self.receive(left);
+            if received == Err(CallError::TimedOut) {
+                self.flight.remove(&call.id);
+            }
+            received?;
+        }
+    }
+
+    /// Forgets a call: its reply is dropped when it comes.
+    pub fn cancel(&mut self, call: Call) {
+        self.flight.remove(&call.id);
+    }
+
+    /// Keeps the next reply, if it belongs to a call in flight.
+    fn receive(&mut self, timeout: Duration) -> Result<(), CallError> {
+        let frame = self.replies.peek_timeout(timeout)?;
+        let kind = frame.kind();
+        // What is shorter than an id belongs to no call.
+        let (id, bytes) = split_word(&frame).unwrap_or_default();
+        if let Some(answer @ None) = self.flight.get_mut(&id) {
+            *answer = Some(match kind {
+                REFUSED => Err(String::from_utf8_lossy(bytes).into_owned()),
+                _ => Ok(bytes.to_vec()),
+            });
+        }
+        frame.release();
+        Ok(())
+    }
+}

@@ -1,0 +1,166 @@
+//! The side that answers.
+
+use core::fmt::Display;
+use std::thread;
+use std::time::Duration;
+
+use super::{REFUSED, WORD, split_word};
+use crate::consumer::Consumer;
+use crate::doorbell::now;
+use crate::error::{ClaimError, PopError};
+use crate::producer::Producer;
+use crate::ring::Record;
+
+/// How often a server that serves looks whether it is to end.
+const LOOK: Duration = Duration::from_millis(100);
+/// How often it looks for a client when there is none.
+const LOOK_FOR_CLIENT: Duration = Duration::from_millis(1);
+
+/// The side that answers.
+#[derive(Debug)]
+pub struct Server {
+    requests: Consumer<[u8]>,
+    replies: Producer<[u8]>,
+    reply: Vec<u8>,
+}
+
+impl Server {
+    /// A server that reads from one ring and writes to the other.
+    pub fn new(requests: Consumer<[u8]>, replies: Producer<[u8]>) -> Self {
+        Self {
+            requests,
+            replies,
+            reply: Vec::new(),
+        }
+    }
+
+    /// The two ends again.
+    pub fn into_inner(self) -> (Consumer<[u8]>, Producer<[u8]>) {
+        (self.requests, self.replies)
+    }
+
+    /// Answers requests until `is_over` says so, which is asked after each
+    /// request and at least ten times a second. Clients may come and go.
+    ///
+    /// # Errors
+    ///
+    /// [`PopError::Superseded`] if a ring's name leads elsewhere and its client
+    /// is gone, [`PopError::Corrupt`] if a ring is corrupt.
+    ///
+    /// # Real-time
+    ///
+    /// Sleeps, and allocates.
+    pub fn serve<E: Display>(
+        &mut self,
+        mut handler: impl FnMut(&[u8], &mut Vec<u8>) -> Result<(), E>,
+        mut is_over: impl FnMut() -> bool,
+    ) -> Result<(), PopError> {
+        while !is_over() {
+            match self.answer(LOOK, &mut handler) {
+                Ok(()) | Err(PopError::Empty) => {}
+                Err(PopError::Abandoned) => thread::sleep(LOOK_FOR_CLIENT),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for a request at most so long, and answers it. The handler appends
+    /// its reply to the empty vector that it is given; its error goes to the
+    /// client as text. A request whose deadline is over is dropped, and so is a
+    /// reply that finds no room until then.
+    ///
+    /// # Errors
+    ///
+    /// [`PopError::Empty`] if no request came in time; [`PopError::Abandoned`]
+    /// if there are none and the client has left or died;
+    /// [`PopError::Superseded`] if, besides, a ring's name leads elsewhere;
+    /// [`PopError::Corrupt`] if a ring is corrupt.
+    ///
+    /// # Real-time
+    ///
+    /// May sleep, and allocates.
+    pub fn answer<E: Display>(
+        &mut self,
+        timeout: Duration,
+        mut handler: impl FnMut(&[u8], &mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), PopError> {
+        let request = self.requests.peek_timeout(timeout)?;
+        let parts = split_word(&request)
+            .and_then(|(id, rest)| split_word(rest).map(|(deadline, bytes)| (id, deadline, bytes)));
+        // What is shorter than a header has no client that waits.
+        if let Some((id, deadline, bytes)) = parts.filter(|&(_, deadline, _)| deadline > now()) {
+            self.reply.clear();
+            let kind = match handler(bytes, &mut self.reply) {
+                Ok(()) => 0,
+                Err(error) => refuse(&mut self.reply, &error),
+            };
+            send(&mut self.replies, id, kind, &mut self.reply, deadline)?;
+        }
+        request.release();
+        Ok(())
+    }
+
+    /// [`answer`](Self::answer) with records. A request of another length is
+    /// refused.
+    ///
+    /// # Errors
+    ///
+    /// As [`answer`](Self::answer).
+    ///
+    /// # Real-time
+    ///
+    /// May sleep, and allocates.
+    pub fn answer_record<Q: Record, R: Record, E: Display>(
+        &mut self,
+        timeout: Duration,
+        mut handler: impl FnMut(Q) -> Result<R, E>,
+    ) -> Result<(), PopError> {
+        self.answer(timeout, |bytes, reply| {
+            let Ok(request) = Q::read_from_bytes(bytes) else {
+                let (found, expected) = (bytes.len(), size_of::<Q>());
+                return Err(format!("the request has {found} bytes, not {expected}"));
+            };
+            let result = handler(request).map_err(|error| error.to_string())?;
+            reply.extend_from_slice(result.as_bytes());
+            Ok(())
+        })
+    }
+}
+
+fn refuse(reply: &mut Vec<u8>, error: &impl Display) -> u32 {
+    reply.clear();
+    reply.extend_from_slice(error.to_string().as_bytes());
+    REFUSED
+}
+
+/// Puts a reply into the ring, unless nobody waits for it any more.
+fn send(
+    replies: &mut Producer<[u8]>,
+    id: u64,
+    mut kind: u32,
+    reply: &mut Vec<u8>,
+    deadline: u64,
+) -> Result<(), PopError> {
+    let longest = replies.longest() - WORD;
+    if reply.len() > longest {
+        let text = format!(
+            "a reply of {} bytes does not fit into the ring",
+            reply.len()
+        );
+        kind = refuse(reply, &text);
+        reply.truncate(longest);
+    }
+    let left = Duration::from_nanos(deadline.saturating_sub(now()));
+    match replies.claim_timeout(WORD + reply.len(), left) {
+        Ok(mut claim) => {
+            claim.set_kind(kind);
+            claim[..WORD].copy_from_slice(&id.to_le_bytes());
+            claim[WORD..].copy_from_slice(reply);
+            claim.commit();
+            Ok(())
+        }
+        Err(ClaimError::Corrupt(corrupt)) => Err(PopError::Corrupt(corrupt)),
+        Err(_) => Ok(()),
+    }
+}

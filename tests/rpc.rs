@@ -1,0 +1,424 @@
+//! Calls over a pair of rings: each reply belongs to its call, whatever comes
+//! late, early, twice or never, and whoever dies in between.
+
+mod common;
+
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use common::PATIENCE;
+use common::child::{Child, hear, say};
+use common::names::RingName;
+use quoit::rpc::{CallError, Client, Server};
+use quoit::{Consumer, PopError, Producer, RingOptions};
+
+common::suite::suite! {
+    tests: [
+        calls_are_answered_by_another_process,
+        records_are_answered_by_another_process,
+        a_handlers_error_comes_back_as_text,
+        replies_in_another_order_find_their_calls,
+        a_late_reply_is_not_taken_for_the_next,
+        a_reply_to_an_earlier_client_is_dropped,
+        a_request_whose_time_is_over_is_not_begun,
+        a_call_that_was_cancelled_is_forgotten,
+        frames_that_are_no_calls_are_ignored,
+        what_does_not_fit_is_refused,
+        a_full_ring_of_requests_times_out,
+        a_client_that_does_not_read_stops_no_server,
+        a_waiting_client_notices_its_servers_death,
+        a_service_goes_on_after_kill_9,
+        a_server_outlives_its_clients,
+    ],
+    parts: [echo_server, doubling_server, client],
+}
+
+const SHORT: Duration = Duration::from_millis(20);
+
+/// A client and a server on the heap.
+fn pair() -> (Client, Server) {
+    let options = RingOptions::new(1024);
+    let (requests_in, requests) = options.heap().expect("a ring");
+    let (replies_in, replies) = options.heap().expect("a ring");
+    let client = Client::new(requests_in, replies);
+    (client, Server::new(requests, replies_in))
+}
+
+fn echo(request: &[u8], reply: &mut Vec<u8>) -> Result<(), String> {
+    if request == b"bad" {
+        reply.extend_from_slice(b"half a re");
+        return Err("this is bad".to_owned());
+    }
+    reply.extend_from_slice(request);
+    Ok(())
+}
+
+/// Names of two rings that a server and a client share.
+struct Names([RingName; 2]);
+
+impl Names {
+    fn new(test: &str) -> Self {
+        Self([RingName::new(test), RingName::new(test)])
+    }
+
+    fn server(&self, part: &str) -> Child {
+        let child = Child::start(part, &[self.0[0].as_str(), self.0[1].as_str()]);
+        child.expect("ready");
+        child
+    }
+
+    fn client(&self) -> Client {
+        let requests = Producer::open_or_create(&self.0[0], 1024).expect("the role is free");
+        let replies = Consumer::open_or_create(&self.0[1], 1024).expect("the role is free");
+        Client::new(requests, replies)
+    }
+}
+
+fn server(names: &[String]) -> Server {
+    let requests = Consumer::open_or_create(&names[0], 1024).expect("the role is free");
+    let replies = Producer::open_or_create(&names[1], 1024).expect("the role is free");
+    Server::new(requests, replies)
+}
+
+/// Echoes until it is killed.
+fn echo_server(names: &[String]) {
+    let mut server = server(names);
+    say("ready");
+    let served = server.serve(echo, || false);
+    panic!("nobody ends it: {served:?}");
+}
+
+/// Doubles numbers until its client leaves.
+fn doubling_server(names: &[String]) {
+    let mut server = server(names);
+    say("ready");
+    let double = |number: u64| number.checked_mul(2).ok_or("too large");
+    let end = loop {
+        match server.answer_record(PATIENCE, double) {
+            Ok(()) => {}
+            Err(end) => break end,
+        }
+    };
+    assert_eq!(end, PopError::Abandoned);
+}
+
+/// Makes one call and leaves without another word.
+fn client(names: &[String]) {
+    let requests = Producer::open(&names[0]).expect("the role is free");
+    let replies = Consumer::open(&names[1]).expect("the role is free");
+    let mut client = Client::new(requests, replies);
+    let mut reply = Vec::new();
+    let called = client.call(names[2].as_bytes(), &mut reply, PATIENCE);
+    called.expect("a reply");
+    say(String::from_utf8_lossy(&reply));
+    let _unfinished = client.start(b"nobody waits", PATIENCE);
+    hear();
+}
+
+fn calls_are_answered_by_another_process() {
+    let names = Names::new("calls");
+    let _server = names.server("echo_server");
+    let mut client = names.client();
+    let mut reply = Vec::new();
+    for number in 0..10_000 {
+        let request = vec![number as u8; number % 200];
+        client
+            .call(&request, &mut reply, PATIENCE)
+            .expect("a reply");
+        assert_eq!(reply, request);
+    }
+    assert_eq!(client.in_flight(), 0);
+}
+
+fn records_are_answered_by_another_process() {
+    let names = Names::new("records");
+    let server = names.server("doubling_server");
+    let mut client = names.client();
+    for number in 0..1000_u64 {
+        let doubled: u64 = client.call_record(&number, PATIENCE).expect("a reply");
+        assert_eq!(doubled, 2 * number);
+    }
+    let refused = client.call_record::<_, u64>(&u64::MAX, PATIENCE);
+    assert_eq!(refused, Err(CallError::Refused("too large".to_owned())));
+    let refused = client.call_record::<u32, u64>(&7, PATIENCE);
+    let text = "the request has 4 bytes, not 8".to_owned();
+    assert_eq!(refused, Err(CallError::Refused(text)));
+    let wrong = client.call_record::<u64, u32>(&7, PATIENCE);
+    let (expected, found) = (4, 8);
+    assert_eq!(wrong, Err(CallError::WrongLength { expected, found }));
+    drop(client);
+    server.succeeds();
+}
+
+fn a_handlers_error_comes_back_as_text() {
+    let (mut client, mut server) = pair();
+    let bad = client.start(b"bad", PATIENCE).expect("room");
+    let good = client.start(b"good", PATIENCE).expect("room");
+    for _ in 0..2 {
+        server.answer(PATIENCE, echo).expect("a request");
+    }
+    let mut reply = b"before".to_vec();
+    let refused = client.finish(&bad, &mut reply);
+    assert_eq!(refused, Err(CallError::Refused("this is bad".to_owned())));
+    assert_eq!(reply, b"before", "an error is no reply");
+    client.finish(&good, &mut reply).expect("a reply");
+    assert_eq!(reply, b"good");
+}
+
+fn replies_in_another_order_find_their_calls() {
+    let (mut client, mut server) = pair();
+    let calls: Vec<_> = (0..10)
+        .map(|number: u8| client.start(&[number], PATIENCE).expect("room"))
+        .collect();
+    for _ in &calls {
+        server.answer(PATIENCE, echo).expect("a request");
+    }
+    assert_eq!(client.in_flight(), 10);
+    let mut reply = Vec::new();
+    for (number, call) in (0..10).zip(&calls).rev() {
+        client.finish(call, &mut reply).expect("a reply");
+        assert_eq!(reply, [number]);
+        let again = client.finish(call, &mut reply);
+        assert_eq!(again, Err(CallError::NotInFlight));
+    }
+    assert_eq!(client.in_flight(), 0);
+}
+
+/// The handler is held until the caller has given up.
+fn a_late_reply_is_not_taken_for_the_next() {
+    let (mut client, mut server) = pair();
+    let (begun, has_begun) = mpsc::channel();
+    let (go_on, may_go_on) = mpsc::channel::<()>();
+    let service = thread::spawn(move || {
+        let hold = |request: &[u8], reply: &mut Vec<u8>| {
+            begun.send(()).expect("the caller lives");
+            may_go_on.recv().expect("the caller lives");
+            echo(request, reply)
+        };
+        server.answer(PATIENCE, hold).expect("a request");
+        server.answer(PATIENCE, echo).expect("a request");
+        server
+    });
+    let mut reply = Vec::new();
+    let late = client.start(b"late", Duration::from_secs(1));
+    let late = late.expect("room");
+    has_begun
+        .recv_timeout(PATIENCE)
+        .expect("it is begun in time");
+    assert_eq!(client.finish(&late, &mut reply), Err(CallError::TimedOut));
+    assert_eq!(client.in_flight(), 0);
+    go_on.send(()).expect("the server lives");
+    client.call(b"next", &mut reply, PATIENCE).expect("a reply");
+    assert_eq!(reply, b"next");
+    let forgotten = client.finish(&late, &mut reply);
+    assert_eq!(forgotten, Err(CallError::NotInFlight));
+    drop(service.join());
+}
+
+fn a_reply_to_an_earlier_client_is_dropped() {
+    let (mut client, mut server) = pair();
+    let _unfinished = client.start(b"earlier", PATIENCE).expect("room");
+    let (requests, replies) = client.into_inner();
+    let mut client = Client::new(requests, replies);
+    let call = client.start(b"later", PATIENCE).expect("room");
+    for _ in 0..2 {
+        server.answer(PATIENCE, echo).expect("a request");
+    }
+    let mut reply = Vec::new();
+    client.finish(&call, &mut reply).expect("a reply");
+    assert_eq!(reply, b"later");
+}
+
+fn a_request_whose_time_is_over_is_not_begun() {
+    let (mut client, mut server) = pair();
+    let over = client.start(b"over", Duration::ZERO).expect("room");
+    let call = client.start(b"in time", PATIENCE).expect("room");
+    let mut handled = Vec::new();
+    for _ in 0..2 {
+        let answered = server.answer(PATIENCE, |request, reply| {
+            handled.push(request.to_vec());
+            echo(request, reply)
+        });
+        answered.expect("a request");
+    }
+    assert_eq!(handled, [b"in time"]);
+    let mut reply = Vec::new();
+    client.finish(&call, &mut reply).expect("a reply");
+    assert_eq!(client.finish(&over, &mut reply), Err(CallError::TimedOut));
+}
+
+fn a_call_that_was_cancelled_is_forgotten() {
+    let (mut client, mut server) = pair();
+    let cancelled = client.start(b"cancelled", PATIENCE).expect("room");
+    client.cancel(cancelled);
+    assert_eq!(client.in_flight(), 0);
+    let call = client.start(b"next", PATIENCE).expect("room");
+    for _ in 0..2 {
+        server.answer(PATIENCE, echo).expect("a request");
+    }
+    let mut reply = Vec::new();
+    client.finish(&call, &mut reply).expect("a reply");
+    assert_eq!(reply, b"next");
+    assert_eq!(client.in_flight(), 0);
+}
+
+/// Whoever else writes to the rings.
+fn frames_that_are_no_calls_are_ignored() {
+    let (client, server) = pair();
+    let (mut requests_in, replies) = client.into_inner();
+    let (requests, mut replies_in) = server.into_inner();
+    for length in 0..16 {
+        requests_in.push(&[0xff; 16][..length]).expect("room");
+        replies_in.push(&[0xff; 16][..length]).expect("room");
+    }
+    let mut client = Client::new(requests_in, replies);
+    let mut server = Server::new(requests, replies_in);
+    let call = client.start(b"hello", PATIENCE).expect("room");
+    let mut handled = 0;
+    for _ in 0..=16 {
+        let answered = server.answer(PATIENCE, |request, reply| {
+            handled += 1;
+            echo(request, reply)
+        });
+        answered.expect("a frame");
+    }
+    assert_eq!(handled, 1);
+    let mut reply = Vec::new();
+    client.finish(&call, &mut reply).expect("a reply");
+    assert_eq!(reply, b"hello");
+}
+
+fn what_does_not_fit_is_refused() {
+    let (mut client, mut server) = pair();
+    let mut reply = Vec::new();
+    let too_long = client.start(&[0; 1024], PATIENCE);
+    let (wanted, longest) = (1024 + 16, 504);
+    assert_eq!(
+        too_long.expect_err("it is too long"),
+        CallError::TooLong { wanted, longest }
+    );
+    assert_eq!(client.in_flight(), 0);
+    let call = client.start(b"more", PATIENCE).expect("room");
+    let answered = server.answer(PATIENCE, |_, reply| {
+        reply.resize(505 - 8, 0);
+        Ok::<(), String>(())
+    });
+    answered.expect("a request");
+    let text = "a reply of 497 bytes does not fit into the ring".to_owned();
+    let refused = client.finish(&call, &mut reply);
+    assert_eq!(refused, Err(CallError::Refused(text)));
+    // An error's text is cut.
+    let call = client.start(b"more", PATIENCE).expect("room");
+    let answered = server.answer(PATIENCE, |_, _| Err("no".repeat(1000)));
+    answered.expect("a request");
+    let refused = client.finish(&call, &mut reply);
+    assert!(matches!(refused, Err(CallError::Refused(text)) if text.len() < 500));
+}
+
+fn a_full_ring_of_requests_times_out() {
+    let (mut client, mut server) = pair();
+    let mut calls = Vec::new();
+    let refused = loop {
+        match client.start(&[7; 100], SHORT) {
+            Ok(call) => calls.push(call),
+            Err(refused) => break refused,
+        }
+    };
+    assert_eq!(refused, CallError::TimedOut);
+    assert_eq!(client.in_flight(), calls.len());
+    for call in calls {
+        client.cancel(call);
+    }
+    // There is room again when the server has seen that their time is over.
+    while server.answer(Duration::ZERO, echo).is_ok() {}
+    let call = client.start(b"next", PATIENCE).expect("room");
+    server.answer(PATIENCE, echo).expect("a request");
+    client.finish(&call, &mut Vec::new()).expect("a reply");
+}
+
+fn a_client_that_does_not_read_stops_no_server() {
+    let (mut client, mut server) = pair();
+    let mut handled = 0;
+    for _ in 0..100 {
+        let call = client.start(&[7; 100], SHORT).expect("room");
+        client.cancel(call);
+        let answered = server.answer(PATIENCE, |request, reply| {
+            handled += 1;
+            echo(request, reply)
+        });
+        answered.expect("the server goes on");
+    }
+    assert!(handled > 5, "replies until the ring was full: {handled}");
+    // The replies that nobody wanted are dropped by a client that reads again.
+    let service = thread::spawn(move || server.answer(PATIENCE, echo));
+    let mut reply = Vec::new();
+    client.call(b"next", &mut reply, PATIENCE).expect("a reply");
+    assert_eq!(reply, b"next");
+    service.join().expect("no panic").expect("a request");
+}
+
+fn a_waiting_client_notices_its_servers_death() {
+    let names = Names::new("death");
+    let mut server = names.server("echo_server");
+    let mut client = names.client();
+    let mut reply = Vec::new();
+    client
+        .call(b"first", &mut reply, PATIENCE)
+        .expect("a reply");
+    server.signal(libc::SIGSTOP);
+    let call = client.start(b"second", PATIENCE).expect("room");
+    server.kill();
+    let gone = client.finish(&call, &mut reply);
+    assert_eq!(gone, Err(CallError::ServerGone));
+    // The call stays in flight, and the next server answers it.
+    let _server = names.server("echo_server");
+    client.finish(&call, &mut reply).expect("a reply");
+    assert_eq!(reply, b"second");
+}
+
+fn a_service_goes_on_after_kill_9() {
+    let names = Names::new("service");
+    let mut client = names.client();
+    let mut reply = Vec::new();
+    for round in 0..20_u64 {
+        let mut server = names.server("echo_server");
+        let calls: Vec<_> = (0..20)
+            .map(|number: u64| {
+                let request = (20 * round + number).to_le_bytes();
+                client.start(&request, PATIENCE).expect("room")
+            })
+            .collect();
+        for (number, call) in (0..).zip(&calls) {
+            if number == round {
+                server.kill(); // at whatever call it is by now
+                server = names.server("echo_server");
+            }
+            loop {
+                match client.finish(call, &mut reply) {
+                    Ok(()) => break,
+                    Err(CallError::ServerGone) => {}
+                    Err(error) => panic!("call {number} of round {round}: {error}"),
+                }
+            }
+            assert_eq!(reply, (20 * round + number).to_le_bytes());
+        }
+        server.kill();
+    }
+}
+
+fn a_server_outlives_its_clients() {
+    let names = Names::new("clients");
+    let _server = names.server("echo_server");
+    for number in 0..10 {
+        let word = format!("client {number}");
+        let names = [names.0[0].as_str(), names.0[1].as_str(), &word];
+        let mut client = Child::start("client", &names);
+        client.expect(&word);
+        if number % 2 == 0 {
+            client.kill();
+        } else {
+            client.succeeds();
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! Rings that both ends have left, and ends whose ring has lost its name: told
+//! from what is alive by locks, and never by time.
+
+mod common;
+
+use std::fs;
+use std::sync::Barrier;
+use std::thread;
+use std::time::Duration;
+
+use common::PATIENCE;
+use common::child::{Child, hold};
+use common::names::RingName;
+use common::threads::while_waiting;
+use quoit::{
+    ClaimError, Consumer, Error, PopError, Producer, PushError, Ring, RingOptions, Select,
+    Selected, Stale, unlink_if_stale,
+};
+
+common::suite::suite! {
+    tests: [
+        a_stale_ring_is_taken_over_unless_told_otherwise,
+        a_stale_ring_is_replaced_on_demand,
+        a_stale_ring_is_refused_on_demand,
+        a_ring_that_is_held_or_was_never_used_is_not_stale,
+        a_ring_whose_holders_were_killed_is_stale,
+        of_many_who_replace_a_stale_ring_all_get_one,
+        only_stale_rings_are_unlinked_if_stale,
+        a_new_ring_of_the_name_has_another_incarnation,
+        an_epoch_counts_those_who_came,
+        an_end_that_waits_for_nobody_is_superseded,
+        what_is_left_is_read_before_the_end_is_superseded,
+        ends_that_have_each_other_are_not_superseded,
+    ],
+    parts: [both_ends],
+}
+
+const CAPACITY: u64 = 4;
+
+fn options(stale: Stale) -> RingOptions {
+    RingOptions::new(CAPACITY).stale(stale)
+}
+
+/// A ring with a record, left by both ends.
+fn left(name: &RingName) -> Ring<u64> {
+    let ring = options(Stale::Fail).create::<u64>(name).expect("a ring");
+    let mut producer = ring.producer().expect("the role is free");
+    producer.try_push(7).expect("there is room");
+    drop(ring.consumer().expect("the role is free"));
+    ring
+}
+
+fn is_refused(result: Result<Ring<u64>, Error>, in_use_wanted: bool) {
+    match result {
+        Err(Error::AlreadyExists { in_use, .. }) => assert_eq!(in_use, in_use_wanted),
+        other => panic!("it is not refused: {other:?}"),
+    }
+}
+
+fn a_stale_ring_is_taken_over_unless_told_otherwise() {
+    let name = RingName::new("taken-over");
+    left(&name);
+    let ring = RingOptions::new(CAPACITY).open_or_create::<u64>(&name);
+    let mut consumer = ring.expect("the ring").consumer().expect("it is free");
+    assert_eq!(consumer.try_pop(), Ok(7));
+    drop(consumer);
+    is_refused(options(Stale::TakeOver).create(&name), false);
+    let other = RingOptions::new(2 * CAPACITY).open_or_create::<u64>(&name);
+    assert!(matches!(other, Err(Error::CapacityMismatch { .. })));
+}
+
+fn a_stale_ring_is_replaced_on_demand() {
+    let name = RingName::new("replaced");
+    let old = left(&name);
+    // By a ring of whatever shape and capacity.
+    let options = RingOptions::new(256).stale(Stale::Replace);
+    let ring = options.open_or_create::<[u8]>(&name).expect("a new ring");
+    assert_eq!(ring.capacity(), 256);
+    let mut consumer = ring.consumer().expect("the role is free");
+    assert_eq!(consumer.try_pop(&mut []), Err(PopError::Empty));
+    assert!(matches!(old.producer(), Err(Error::Superseded { .. })));
+}
+
+fn a_stale_ring_is_refused_on_demand() {
+    let name = RingName::new("refused");
+    let old = left(&name);
+    is_refused(options(Stale::Fail).open_or_create(&name), false);
+    is_refused(options(Stale::Fail).create(&name), false);
+    let mut consumer = old.consumer().expect("it is as it was");
+    assert_eq!(consumer.try_pop(), Ok(7));
+}
+
+fn a_ring_that_is_held_or_was_never_used_is_not_stale() {
+    for stale in [Stale::TakeOver, Stale::Replace, Stale::Fail] {
+        let name = RingName::new("not-stale");
+        let ring = options(stale).create::<u64>(&name).expect("a ring");
+        let same = || {
+            let opened = options(stale).open_or_create::<u64>(&name);
+            let opened = opened.unwrap_or_else(|error| panic!("{stale:?}: {error}"));
+            assert_eq!(opened.incarnation(), ring.incarnation(), "{stale:?}");
+        };
+        same();
+        let producer = ring.producer().expect("the role is free");
+        same();
+        let consumer = ring.consumer().expect("the role is free");
+        drop(producer);
+        same();
+        is_refused(options(Stale::Fail).create(&name), true);
+        drop(consumer);
+    }
+}
+
+/// Takes both roles and leaves a record behind.
+fn both_ends(arguments: &[String]) {
+    let ring = Ring::<u64>::open(&arguments[0]).expect("the ring");
+    let mut producer = ring.producer().expect("the role is free");
+    let _consumer = ring.consumer().expect("the role is free");
+    producer.try_push(7).expect("there is room");
+    hold();
+}
+
+fn a_ring_whose_holders_were_killed_is_stale() {
+    let name = RingName::new("killed");
+    let ring = options(Stale::Fail).create::<u64>(&name).expect("a ring");
+    let mut child = Child::start("both_ends", &[name.as_str()]);
+    child.expect("ready");
+    child.signal(libc::SIGSTOP);
+    // Stopped is alive.
+    let opened = options(Stale::Replace).open_or_create::<u64>(&name);
+    let opened = opened.expect("the ring");
+    assert_eq!(opened.incarnation(), ring.incarnation());
+    child.kill();
+    is_refused(options(Stale::Fail).open_or_create(&name), false);
+    let replaced = options(Stale::Replace).open_or_create::<u64>(&name);
+    let replaced = replaced.expect("a new ring");
+    assert_ne!(replaced.incarnation(), ring.incarnation());
+}
+
+fn of_many_who_replace_a_stale_ring_all_get_one() {
+    const THREADS: usize = 4;
+    for _ in 0..100 {
+        let name = RingName::new("replace-at-once");
+        let old = left(&name).incarnation();
+        let barrier = Barrier::new(THREADS);
+        let replace = || {
+            barrier.wait();
+            let ring = options(Stale::Replace).open_or_create::<u64>(&name);
+            ring.expect("a ring").incarnation()
+        };
+        let found: Vec<u64> = thread::scope(|scope| {
+            let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(replace)).collect();
+            let found = threads.into_iter().map(|thread| thread.join());
+            found.map(|found| found.expect("no panic")).collect()
+        });
+        assert!(found.iter().all(|&new| new == found[0] && new != old));
+    }
+}
+
+fn only_stale_rings_are_unlinked_if_stale() {
+    let name = RingName::new("unlink-stale");
+    let unlinked = || unlink_if_stale(&name);
+    assert!(matches!(unlinked(), Err(Error::NotFound { .. })));
+    let ring = options(Stale::Fail).create::<u64>(&name).expect("a ring");
+    assert!(!unlinked().expect("a ring"), "nobody has used it yet");
+    let producer = ring.producer().expect("the role is free");
+    assert!(!unlinked().expect("a ring"), "there is a producer");
+    let consumer = ring.consumer().expect("the role is free");
+    drop(producer);
+    assert!(!unlinked().expect("a ring"), "there is a consumer");
+    drop(consumer);
+    assert!(unlinked().expect("a ring"), "there is nobody any more");
+    assert!(matches!(unlinked(), Err(Error::NotFound { .. })));
+    fs::write(name.file(), "something else").expect("it can be written");
+    assert!(matches!(unlinked(), Err(Error::NotARing { .. })));
+    assert!(name.file().exists());
+}
+
+fn a_new_ring_of_the_name_has_another_incarnation() {
+    let name = RingName::new("incarnation");
+    let old = left(&name);
+    let same = Ring::<u64>::open(&name).expect("the ring");
+    assert_eq!(old.incarnation(), same.incarnation());
+    old.unlink().expect("nobody holds it");
+    assert_ne!(old.incarnation(), left(&name).incarnation());
+}
+
+fn an_epoch_counts_those_who_came() {
+    let name = RingName::new("epoch");
+    let ring = options(Stale::Fail).create::<u64>(&name).expect("a ring");
+    let first = ring.producer().expect("the role is free");
+    assert_eq!(first.peer_epoch(), 0, "no consumer has come");
+    let consumer = ring.consumer().expect("the role is free");
+    assert_eq!((first.peer_epoch(), consumer.peer_epoch()), (1, 1));
+    drop(first);
+    assert_eq!(consumer.peer_epoch(), 1, "leaving is not coming");
+    let second = ring.producer().expect("the role is free");
+    assert_eq!((second.peer_epoch(), consumer.peer_epoch()), (1, 2));
+}
+
+/// Whatever the peer's past, and whether the name is gone or another ring's.
+fn an_end_that_waits_for_nobody_is_superseded() {
+    for (came, again) in [(false, false), (false, true), (true, false), (true, true)] {
+        let name = RingName::new("superseded");
+        let ring = options(Stale::Fail).create::<u64>(&name).expect("a ring");
+        let mut consumer = ring.consumer().expect("the role is free");
+        if came {
+            drop(ring.producer().expect("the role is free"));
+        }
+        assert!(!consumer.is_superseded());
+        let new = || {
+            fs::remove_file(name.file()).expect("the name is there");
+            again.then(|| Producer::<u64>::create(&name, CAPACITY).expect("a new ring"))
+        };
+        if came {
+            drop(new());
+            assert_eq!(consumer.try_pop(), Err(PopError::Abandoned), "no syscall");
+            assert_eq!(consumer.pop(), Err(PopError::Superseded));
+        } else {
+            let wait = move || (consumer.pop(), consumer);
+            let (popped, back) = while_waiting(wait, || drop(new()));
+            assert_eq!(popped, Err(PopError::Superseded), "{came} {again}");
+            consumer = back;
+        }
+        assert!(consumer.is_superseded());
+        assert_eq!(consumer.pop(), Err(PopError::Superseded));
+        let gone = Select::new().wait(&mut [consumer.end()], Some(PATIENCE));
+        assert_eq!(gone.expect("an answer"), Selected::Gone(0));
+    }
+}
+
+fn what_is_left_is_read_before_the_end_is_superseded() {
+    let name = RingName::new("left");
+    let ring = options(Stale::Fail).create::<u64>(&name).expect("a ring");
+    let mut producer = ring.producer().expect("the role is free");
+    let mut consumer = ring.consumer().expect("the role is free");
+    while producer.try_push(7).is_ok() {}
+    fs::remove_file(name.file()).expect("the name is there");
+    drop(consumer);
+    assert_eq!(producer.push(8), Err(PushError::Superseded(8)));
+    let claimed = producer.claim_timeout(PATIENCE).map(drop);
+    assert_eq!(claimed, Err(ClaimError::Superseded));
+    // The same ring under another name, to read what is in it.
+    let name = RingName::new("left-too");
+    left(&name);
+    consumer = Consumer::open(&name).expect("the ring");
+    fs::remove_file(name.file()).expect("the name is there");
+    assert_eq!(consumer.pop(), Ok(7));
+    assert_eq!(consumer.pop(), Err(PopError::Superseded));
+}
+
+fn ends_that_have_each_other_are_not_superseded() {
+    let name = RingName::new("together");
+    let ring = options(Stale::Fail).create::<u64>(&name).expect("a ring");
+    let mut producer = ring.producer().expect("the role is free");
+    let mut consumer = ring.consumer().expect("the role is free");
+    fs::remove_file(name.file()).expect("the name is there");
+    // Longer than two looks.
+    let popped = consumer.pop_timeout(Duration::from_millis(250));
+    assert_eq!(popped, Err(PopError::Empty));
+    producer.push(7).expect("there is room");
+    assert_eq!(consumer.pop(), Ok(7));
+    drop(producer);
+    assert_eq!(consumer.pop(), Err(PopError::Superseded));
+}
