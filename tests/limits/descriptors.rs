@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::path::Path;
 
-use quoit::{Error, RingOptions, Stale};
+use quoit::{Error, Producer, RingOptions, Stale};
 
 use crate::common::names::files_in;
 use crate::{is_refused, plays_in_a_directory, set_limit};
@@ -41,14 +41,23 @@ pub(crate) fn under_a_descriptor_limit(arguments: &[String]) {
         || options.open_or_create::<u64>(name),
         has(nothing),
     );
+    quoit::unlink(name).expect("nobody holds it");
+
+    // One suffices for a new ring. It stays when its creator gets no role, and
+    // is there for whoever asks again.
+    let taken = take_all_but(1);
+    let created = Producer::<u64>::create(name, 64);
+    drop(taken);
+    is_refused(created, libc::EMFILE, ["could not", "ulimit -n"]);
+    let open_or_create = || Producer::<u64>::open_or_create(name, 64);
+    with_few("an end", open_or_create, has(a_ring));
 }
 
 /// Calls with no descriptor free, with one, and so on until it succeeds.
 /// A call that failed has left everything `as_before`.
 fn with_few<R>(call: &str, attempt: impl Fn() -> Result<R, Error>, as_before: impl Fn()) -> R {
     for free in 0.. {
-        let mut taken = take_all();
-        taken.truncate(taken.len() - free);
+        let taken = take_all_but(free);
         let result = attempt();
         let still_free = take_all().len();
         drop(taken);
@@ -61,6 +70,12 @@ fn with_few<R>(call: &str, attempt: impl Fn() -> Result<R, Error>, as_before: im
         as_before();
     }
     unreachable!("there are no more numbers")
+}
+
+fn take_all_but(free: usize) -> Vec<File> {
+    let mut taken = take_all();
+    taken.truncate(taken.len() - free);
+    taken
 }
 
 /// Every descriptor that is free.

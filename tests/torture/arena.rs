@@ -61,6 +61,7 @@ struct Tally {
 /// Kills and restarts both ends in this form, so many times in all; then takes
 /// what they have left.
 pub(crate) fn torture<L: Load + ?Sized>(form: Form, kills: u64, seed: u64) {
+    print!("[seed {seed}] ");
     let name = RingName::new("torture");
     let options = RingOptions::new(L::CAPACITY).doorbell(form.doorbell);
     options.create::<L>(&name).expect("a ring");
@@ -79,7 +80,7 @@ pub(crate) fn torture<L: Load + ?Sized>(form: Form, kills: u64, seed: u64) {
     arena.kill(Role::Producer);
     arena.kill(Role::Consumer);
     let messages = arena.take_the_rest::<L>();
-    arena.report(messages, seed);
+    arena.report(messages);
 }
 
 impl Arena {
@@ -207,10 +208,10 @@ impl Arena {
         messages
     }
 
-    fn report(&self, messages: u64, seed: u64) {
+    fn report(&self, messages: u64) {
         let redelivered = Ledger::open(&self.ledger.file()).redelivered();
         print!(
-            "[{}, {messages} messages, {redelivered} delivered again, no rescue; seed {seed}] ",
+            "[{}, {messages} messages, {redelivered} delivered again, no rescue] ",
             self.tally
         );
         if self.form.strategy == "parked" {

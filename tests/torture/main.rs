@@ -21,10 +21,12 @@ mod load;
 mod records;
 
 use std::env;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use quoit::DoorbellKind;
 
 use arena::{Form, torture};
+use common::sample::mix;
 use load::{consume, produce};
 use records::Message;
 
@@ -52,7 +54,8 @@ fn kills() -> u64 {
 }
 
 fn seed() -> u64 {
-    let random = || std::process::id().into();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let random = || mix(now.map_or(0, |now| now.as_nanos() as u64));
     number_from("QUOIT_TORTURE_SEED").unwrap_or_else(random)
 }
 
