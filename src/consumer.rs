@@ -23,6 +23,11 @@ use crate::sync::{PLAIN, READY};
 /// sees `Abandoned`. What was not released stays in the ring for the next
 /// consumer. The same holds when the process dies.
 ///
+/// A child of `fork` inherits a consumer of a private copy of the ring, whose
+/// producer has left: it may find what was in the ring at the time, whole only
+/// while the parent keeps it there, and then `Abandoned`; its drop changes
+/// nothing. It may open the ring again and take another role.
+///
 /// What `try_pop` says of an empty ring is true for a moment only: the producer
 /// may be writing. That there is a message stays true until this consumer
 /// takes it.

@@ -146,7 +146,8 @@ pub enum Error {
         /// The limit in bytes.
         limit: u64,
     },
-    /// The segment was unlinked or replaced; open the name again.
+    /// The segment was unlinked or replaced, or this is the copy that a child of
+    /// `fork` has of a ring in use; open the name again.
     Superseded {
         /// The ring's name.
         name: String,
@@ -234,7 +235,8 @@ impl fmt::Display for Error {
             ),
             Self::Superseded { name } => write!(
                 f,
-                "ring {name:?} was unlinked or replaced since it was opened; open it again"
+                "ring {name:?} was unlinked or replaced, or this process forked, since it was \
+                 opened; open it again"
             ),
             Self::Corrupt(corrupt) => corrupt.fmt(f),
             Self::Io {

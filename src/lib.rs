@@ -127,9 +127,12 @@
 //! - **`zerocopy` is part of the API** ([`Record`] is made of its traits) and re-exported as
 //!   [`zerocopy`]; an incompatible version of it is an incompatible version of this crate. Its
 //!   derives come from your own dependency on it, with the feature `derive`.
-//! - **After `fork`** a child must not use, and should not drop, the endpoints that it
-//!   inherited; `exec` closes them. Until then it shares the locks: a role that is dropped while
-//!   another thread starts a process is free only after that process's `exec`.
+//! - **After `fork`** a child has a private copy of the rings whose roles its parent had. An
+//!   inherited endpoint harms nobody: what is pushed is lost, waits end with `Abandoned`, and its
+//!   drop changes nothing. The parent's roles are free when the parent is dead, and the child
+//!   takes roles of its own like any process. `vfork`, `posix_spawn` and the raw `clone` run no
+//!   handlers: such a child touches nothing before its `exec`, and until then it keeps the roles
+//!   of a parent that is killed. After `exec` nothing is left.
 //!
 //! # Features
 //!

@@ -23,6 +23,10 @@ use crate::sync::{FREE, PLAIN};
 /// and then sees `Abandoned`. The role is free at once for another producer,
 /// which goes on at the same position. The same holds when the process dies.
 ///
+/// A child of `fork` inherits a producer of a private copy of the ring, whose
+/// consumer has left: what it pushes is lost, its waits end with `Abandoned`, and
+/// its drop changes nothing. It may open the ring again and take another role.
+///
 /// What `try_push` says of a full ring is true for a moment only: the consumer
 /// may be reading. That there is room stays true until this producer uses it.
 ///

@@ -40,6 +40,10 @@ use crate::sync::{FORMAT, OPEN, PLAIN};
 /// [`Consumer::open`]; a `Ring` is for options ([`RingOptions`]) and for both
 /// roles in one process.
 ///
+/// A child of `fork` may take roles from a `Ring` that it inherited, if none was
+/// taken from it at the fork; otherwise it opens the ring again
+/// ([`Error::Superseded`]).
+///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let name = format!("quoit-doc-ring-{}", std::process::id());
@@ -104,7 +108,8 @@ impl<T: Shape + ?Sized> Ring<T> {
     /// # Errors
     ///
     /// [`Error::InUse`] if there is a producer, in this process or another;
-    /// [`Error::Superseded`] if the ring was unlinked or replaced;
+    /// [`Error::Superseded`] if the ring was unlinked or replaced, or this is a
+    /// child's copy of it;
     /// [`Error::Corrupt`] if the stored positions cannot be.
     ///
     /// # Real-time

@@ -5,6 +5,7 @@
 //! is made here.
 
 mod draft;
+mod fork;
 mod lock;
 mod name;
 
@@ -16,10 +17,14 @@ use std::os::fd::FromRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use memmap2::{Advice, MmapOptions, MmapRaw};
 
 pub(crate) use self::draft::{Draft, Linked};
+#[cfg(feature = "futures")]
+pub(crate) use self::fork::Entry;
 pub(crate) use self::lock::{LockFile, is_locked};
 pub(crate) use self::name::Name;
 use crate::error::Error;
@@ -96,6 +101,7 @@ impl Segment {
         let Ok(size) = usize::try_from(length) else {
             return Err(not_a_ring(name, "it is too long for this machine"));
         };
+        fork::install().map_err(|source| failed("guard against forks", name, source))?;
         let map = MmapOptions::new().len(size).map_raw(&file);
         let map = map.map_err(|source| failed("map", name, source))?;
         let base = NonNull::new(map.as_mut_ptr()).expect("a mapping is never at address zero");
@@ -157,20 +163,29 @@ impl Segment {
         }
     }
 
-    /// A description of its own for locks; `None` on the heap.
+    /// A description of its own for locks, which the segment outlives; `None` on
+    /// the heap.
     pub(crate) fn lock_file(&self) -> Result<Option<LockFile>, Error> {
-        let Memory::Mapped { name, .. } = &self.memory else {
+        let Memory::Mapped { file, name, .. } = &self.memory else {
             return Ok(None);
         };
-        let file = match open_file(name) {
-            Err(Error::NotFound { name }) => return Err(Error::Superseded { name }),
-            other => other?,
-        };
-        if self.is(&file)? {
-            Ok(Some(LockFile::new(file)))
-        } else {
-            Err(self.superseded())
+        for _ in 0..1000 {
+            let forks = fork::forks();
+            let own = match open_file(name) {
+                Err(Error::NotFound { name }) => return Err(Error::Superseded { name }),
+                other => other?,
+            };
+            if !self.is(&own)? {
+                return Err(self.superseded());
+            }
+            let lock = LockFile::new(own, file, self.base, self.length);
+            if forks.is_some() && forks == fork::forks() {
+                return Ok(Some(lock));
+            }
+            // A child may have the description without knowing of it.
+            thread::sleep(Duration::from_millis(1));
         }
+        Err(self.failed("lock, between forks,", io::ErrorKind::TimedOut.into()))
     }
 
     /// Whether some description but the mapped one has locked the byte. On the

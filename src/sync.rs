@@ -13,6 +13,7 @@
 //! | awake -> drowsy | a membarrier, after the word | [`light_fence`], between position and word |
 //! | close -> left | [`CLOSE`] store of the state | [`LEFT`] load of the state |
 //! | format -> open | [`FORMAT`] store of the magic | [`OPEN`] load of the magic |
+//! | opened -> forked | [`FORK`] store of the entry, before the count | [`FORK`] count, before the copy |
 #![allow(
     clippy::disallowed_types,
     reason = "this is the file that wraps the atomics"
@@ -59,6 +60,10 @@ pub(crate) const FORMAT: Ordering = Ordering::Release;
 /// The opener's magic load, first of all, partner of [`FORMAT`].
 pub(crate) const OPEN: Ordering = Ordering::Acquire;
 
+/// The table of what a fork must not share, and the count of forks: in one
+/// order with each other, so that one of the two sides sees the other.
+pub(crate) const FORK: Ordering = Ordering::SeqCst;
+
 /// Header fields and hints that order nothing: an edge above covers them, or
 /// they are advice that may come late.
 pub(crate) const PLAIN: Ordering = Ordering::Relaxed;
@@ -85,6 +90,11 @@ macro_rules! word {
         pub(crate) struct $name(atomic::$name);
 
         impl $name {
+            /// A word of this process alone.
+            pub(crate) const fn new(value: $value) -> Self {
+                Self(atomic::$name::new(value))
+            }
+
             #[inline(always)]
             pub(crate) fn load(&self, edge: Ordering) -> $value {
                 self.0.load(edge)
@@ -110,12 +120,6 @@ word!(
 );
 
 impl AtomicU32 {
-    /// A word of this process alone.
-    #[cfg(feature = "futures")]
-    pub(crate) const fn new(value: u32) -> Self {
-        Self(atomic::AtomicU32::new(value))
-    }
-
     #[inline(always)]
     pub(crate) fn swap(&self, value: u32, edge: Ordering) -> u32 {
         self.0.swap(value, edge)
@@ -142,8 +146,50 @@ impl AtomicU64 {
         self.0.load(Ordering::Relaxed)
     }
 
+    /// Adds to a word that others change, too; wraps.
+    pub(crate) fn add(&self, value: u64, edge: Ordering) {
+        self.0.fetch_add(value, edge);
+    }
+
     /// Counts in a word that only the caller's role stores.
     pub(crate) fn count(&self) {
         self.store(self.load_own() + 1, PLAIN);
+    }
+}
+
+/// A list that only grows, of things that stay for ever. Walking it takes no
+/// lock, so that a handler may.
+#[derive(Debug)]
+pub(crate) struct List<T: 'static>(atomic::AtomicPtr<Link<T>>);
+
+#[derive(Debug)]
+struct Link<T: 'static> {
+    item: T,
+    next: Option<&'static Self>,
+}
+
+impl<T: Sync> List<T> {
+    pub(crate) const fn new() -> Self {
+        Self(atomic::AtomicPtr::new(core::ptr::null_mut()))
+    }
+
+    /// Puts `item` at the beginning.
+    pub(crate) fn add(&self, item: T) -> &'static T {
+        let link = Box::leak(Box::new(Link { item, next: None }));
+        loop {
+            let first = self.0.load(FORK);
+            // SAFETY: what is in the list stays there.
+            link.next = unsafe { first.as_ref() };
+            let added = self.0.compare_exchange(first, link, FORK, FORK);
+            if added.is_ok() {
+                return &link.item;
+            }
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &'static T> {
+        // SAFETY: as above.
+        let first = unsafe { self.0.load(FORK).as_ref() };
+        core::iter::successors(first, |link| link.next).map(|link| &link.item)
     }
 }

@@ -255,6 +255,9 @@ impl RoleGuard {
 
 impl Drop for RoleGuard {
     fn drop(&mut self) {
+        if self.lock.as_ref().is_some_and(LockFile::is_inherited) {
+            return; // the role is the parent's
+        }
         let own = state(self.header(), self.role);
         // close -> left: everything published is visible before the goodbye.
         own.state.store(own.state.load_own() | CLOSED, CLOSE);

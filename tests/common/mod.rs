@@ -10,6 +10,7 @@
 pub(crate) mod child;
 pub(crate) mod dice;
 pub(crate) mod forbid;
+pub(crate) mod fork;
 pub(crate) mod names;
 pub(crate) mod sample;
 pub(crate) mod segment_file;

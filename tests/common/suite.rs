@@ -1,10 +1,8 @@
 //! A harness for tests that start processes: one test after the other.
 //!
-//! The usual harness runs tests on several threads at once, and a process that
-//! is being started holds a copy of every descriptor, locks included, until its
-//! `exec`. A role that one thread gives up would stay taken while another
-//! thread starts a child. Here nothing else runs at that time, and the same
-//! binary can be started again to play the child's part.
+//! The usual harness runs tests on several threads at once, and cannot play a
+//! child's part. Here the same binary can be started again to do so, and nothing
+//! else runs meanwhile: a test has all children and descriptors to itself.
 //!
 //! The output is libtest's, and so are the options that cargo's users know.
 

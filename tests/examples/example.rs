@@ -66,6 +66,19 @@ impl Example {
         status.is_none()
     }
 
+    /// The next line that the example says.
+    pub(crate) fn line(&mut self) -> String {
+        let output = self.0.stdout.as_mut().expect("its output is piped");
+        let mut line = Vec::new();
+        // Byte by byte: what comes after the line stays in the pipe.
+        while line.last() != Some(&b'\n') {
+            let mut byte = [0];
+            output.read_exact(&mut byte).expect("a whole line");
+            line.extend(byte);
+        }
+        String::from_utf8(line).expect("the output is text")
+    }
+
     /// Waits until the example has ended by itself.
     pub(crate) fn end(mut self) -> Ended {
         wait_until("the example ends", || !self.is_running());

@@ -7,6 +7,7 @@ mod calling;
 #[path = "../common/mod.rs"]
 mod common;
 mod example;
+mod network;
 mod recovering;
 mod sleeping;
 mod terminal;

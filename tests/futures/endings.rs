@@ -1,12 +1,16 @@
 //! The peer leaves, dies, never comes, or writes nonsense.
 
+use std::fs;
 use std::pin::pin;
+use std::task::Poll;
 use std::thread;
 
+use futures_executor::block_on;
 use futures_util::{StreamExt, future};
 use quoit::{Consumer, PopError, Producer, PushError, RingOptions};
 
 use super::common::child::{Child, hold};
+use super::common::fork::{done, ending, fork};
 use super::common::names::RingName;
 use super::common::segment_file::{SegmentFile, TAIL};
 use super::{frame, in_time, on_every_runtime, poll_once};
@@ -59,6 +63,31 @@ pub(super) fn a_push_ends_when_the_consumer_leaves() {
             assert_eq!(pushed, Err(PushError::Abandoned(1)));
         }
     });
+}
+
+/// Asleep, for a peer that never came, when the ring loses its name.
+pub(super) fn an_end_that_waits_for_nobody_is_superseded() {
+    let name = RingName::new("superseded");
+    let options = RingOptions::new(1);
+    let ring = options.create::<u64>(&name).expect("a ring");
+    let consumer = ring.consumer().expect("the role is free");
+    let mut consumer = consumer.into_async().expect("an async end");
+    let second = RingName::new("superseded-too");
+    let ring = options.create::<u64>(&second).expect("a ring");
+    let producer = ring.producer().expect("the role is free");
+    let mut producer = producer.into_async().expect("an async end");
+    let task = async move {
+        producer.push(0).await.expect("there is room");
+        assert!(poll_once(pin!(consumer.pop())).is_pending());
+        assert!(poll_once(pin!(producer.push(1))).is_pending());
+        for name in [&name, &second] {
+            fs::remove_file(name.file()).expect("the name is there");
+        }
+        assert_eq!(consumer.pop().await, Err(PopError::Superseded));
+        assert_eq!(producer.push(1).await, Err(PushError::Superseded(1)));
+        assert_eq!(consumer.next().await, None, "and the stream ends");
+    };
+    in_time(|| block_on(task));
 }
 
 pub(super) fn a_stream_ends_when_the_producer_is_killed() {
@@ -142,4 +171,43 @@ pub(super) fn a_corrupt_ring_is_told_once() {
             assert!(matches!(pop, Err(PopError::Corrupt(_))), "{pop:?}");
         });
     });
+}
+
+pub(super) fn a_child_of_fork_may_drop_what_it_inherited() {
+    let name = RingName::new("parent-of-many");
+    Child::start("parent_of_many", &[name.as_str()]).succeeds();
+}
+
+/// Forks again and again, while the reactor has much to do and its table may be
+/// locked.
+pub(super) fn parent_of_many(arguments: &[String]) {
+    let options = RingOptions::new(CAPACITY);
+    let ring = options.create::<u64>(&arguments[0]).expect("a ring");
+    let shared = ring.consumer().expect("the role is free");
+    let mut shared = shared.into_async().expect("an async end");
+    assert!(poll_once(pin!(shared.pop())).is_pending());
+    let (_sender, local) = options.heap::<u64>().expect("a ring");
+    let mut local = local.into_async().expect("an async end");
+    assert!(poll_once(pin!(local.pop())).is_pending());
+    let (mut busy_in, busy) = options.heap::<u64>().expect("a ring");
+    let mut busy = busy.into_async().expect("an async end");
+    let reader = thread::spawn(move || block_on(async { while busy.next().await.is_some() {} }));
+    for _ in 0..200 {
+        for number in 0..20 {
+            busy_in.push(number).expect("the reader is there");
+        }
+        let Some(child) = fork() else {
+            assert_eq!(
+                poll_once(pin!(shared.pop())),
+                Poll::Ready(Err(PopError::Abandoned))
+            );
+            assert!(poll_once(pin!(local.pop())).is_pending());
+            drop((shared, local));
+            done();
+        };
+        assert_eq!(ending(child), 0);
+    }
+    drop(busy_in);
+    reader.join().expect("no panic");
+    assert!(poll_once(pin!(shared.pop())).is_pending());
 }

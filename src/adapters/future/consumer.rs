@@ -40,8 +40,9 @@ use crate::ring::{Record, Shape};
 ///
 /// # Forking
 ///
-/// A child of `fork` has no such thread: it must leave the async ends of its
-/// parent alone, and make none of its own before it calls `exec`.
+/// A child of `fork` has no such thread, and must make no async ends of its own
+/// before it calls `exec`. Those that it inherited it may drop; their waits end as
+/// those of a plain [`Consumer`], but on a ring on the heap they never end.
 ///
 /// # Examples
 ///

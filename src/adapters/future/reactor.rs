@@ -30,6 +30,7 @@ use crate::doorbell::{MOST_WORDS, now, wait_any, wake_one};
 use crate::ladder::LOOK;
 use crate::parker::{DROWSY, PARKED, UNDER_WAY, UNPROTECTED};
 use crate::ring::Watch;
+use crate::segment::Entry;
 use crate::sync::{AtomicU32, LOCKED, WORD};
 
 /// All words but the thread's own.
@@ -106,12 +107,19 @@ pub(super) enum NoBed {
 }
 
 /// An end's place in the table. The thread lives while there is one.
+///
+/// In a child of `fork` there is no thread, and the table may be locked for
+/// ever: there a bed of the parent's touches neither.
 #[derive(Debug)]
-pub(super) struct Bed(usize);
+pub(super) struct Bed {
+    index: usize,
+    fork: Entry,
+}
 
 impl Bed {
     /// Takes a place for this end, and starts the thread if it does not run.
     pub(super) fn take(watch: Watch) -> Result<Self, NoBed> {
+        let fork = Entry::mark().map_err(NoBed::NoThread)?;
         let mut table = REACTOR.lock();
         let free = table.beds.iter().position(Option::is_none);
         let index = free.ok_or(NoBed::AllTaken)?;
@@ -124,15 +132,18 @@ impl Bed {
             watch,
             sleep: Sleep::Up,
         });
-        Ok(Self(index))
+        Ok(Self { index, fork })
     }
 
     /// Lies down: the word is `PARKED`, and the second look is over.
     /// `protected` if a barrier came before it.
     pub(super) fn lie_down(&self, waker: &Waker, protected: bool) {
+        if self.fork.is_inherited() {
+            return;
+        }
         let waker = waker.clone();
         let old = REACTOR.change(|table| {
-            let place = table.place(self.0);
+            let place = table.place(self.index);
             let (until, due) = if protected {
                 (next_look(now()), Due::Look)
             } else {
@@ -151,9 +162,12 @@ impl Bed {
 
     /// Sleeps on, now for this task; `false` if the sleep is over.
     pub(super) fn sleep_on(&self, task: &Waker) -> bool {
+        if self.fork.is_inherited() {
+            return false;
+        }
         let mut old = task.clone();
         let mut table = REACTOR.lock();
-        let Sleep::Deep { waker, .. } = &mut table.place(self.0).sleep else {
+        let Sleep::Deep { waker, .. } = &mut table.place(self.index).sleep else {
             return false;
         };
         mem::swap(waker, &mut old);
@@ -163,8 +177,11 @@ impl Bed {
 
     /// Gets up; returns how the sleep ended if it had ended.
     pub(super) fn get_up(&self) -> Option<Ending> {
+        if self.fork.is_inherited() {
+            return None;
+        }
         let mut table = REACTOR.lock();
-        let sleep = mem::replace(&mut table.place(self.0).sleep, Sleep::Up);
+        let sleep = mem::replace(&mut table.place(self.index).sleep, Sleep::Up);
         drop(table);
         match sleep {
             Sleep::Over(ending) => Some(ending),
@@ -175,8 +192,11 @@ impl Bed {
 
 impl Drop for Bed {
     fn drop(&mut self) {
+        if self.fork.is_inherited() {
+            return;
+        }
         // The thread forgets the ring, and ends after the last.
-        drop(REACTOR.change(|table| table.beds[self.0].take()));
+        drop(REACTOR.change(|table| table.beds[self.index].take()));
     }
 }
 

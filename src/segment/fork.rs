@@ -1,0 +1,209 @@
+//! What a forked child must not share with its parent.
+//!
+//! A child has the endpoints of its parent in its memory, the same mapping, and
+//! copies of the descriptors: it would be a second owner of the role, and keep
+//! its lock when the parent is dead. So every description that is opened for
+//! locks has an [`Entry`] in a table of the process, and a handler of
+//! `pthread_atfork` goes through the table in the child:
+//!
+//! - The lock's descriptor is made to lead to the mapped file, whose description
+//!   holds no locks. Its number stays taken: whoever drops the endpoint in the
+//!   child closes what is still its own.
+//! - The mapping becomes a private copy of the ring, in which both ends have left
+//!   and the ring's life is over. So nothing has to be asked on the hot path, nor
+//!   anywhere else: what the child pushes goes into the copy, its looks and waits
+//!   end with `Abandoned`, and a `Ring` on the same mapping gives out no role.
+//!
+//! The copy takes no time: it shares its pages with the file until the child
+//! writes to them. A mapping on which nobody has a role stays shared, so that a
+//! child may take one. What lies on the heap is a copy anyway.
+//!
+//! A child that is forked after a description was opened and before its entry
+//! was made would know nothing of it. So forks are counted: who has made an entry
+//! looks at the count, and opens another description if there was a fork.
+//!
+//! The child's handler makes two system calls for each entry and follows a list:
+//! it takes no lock and allocates nothing. Until the child has run for the first
+//! time, it does have the lock. `vfork`, `posix_spawn` and the raw `clone` run no
+//! handlers; until its `exec`, such a child must leave alone what it inherited.
+
+use core::ptr::NonNull;
+use std::io;
+use std::os::fd::RawFd;
+
+use crate::layout::{CLOSED, Header};
+use crate::sync::{AtomicU32, AtomicU64, FORK, List, PLAIN};
+
+/// What a child must not share, for as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Entry(&'static Place);
+
+/// A description that may hold locks, and the mapping that it is for. Both
+/// outlive the entry.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Held {
+    pub(super) lock: RawFd,
+    pub(super) file: RawFd,
+    pub(super) base: NonNull<u8>,
+    pub(super) length: usize,
+}
+
+/// An entry's place in the table.
+#[derive(Debug)]
+struct Place {
+    state: AtomicU32,
+    lock: AtomicU32,
+    file: AtomicU32,
+    base: AtomicU64,
+    length: AtomicU64,
+}
+
+/// Nobody's.
+const FREE: u32 = 0;
+/// Somebody's who is writing the rest of it.
+const TAKEN: u32 = 1;
+/// An entry that stands for a mark alone.
+const MARK: u32 = 2;
+/// An entry with a lock and a mapping.
+const HELD: u32 = 3;
+/// Of an entry that was made before the fork, in the child.
+const INHERITED: u32 = 4;
+
+static PLACES: List<Place> = List::new();
+/// Whether the handlers are installed.
+static INSTALLED: AtomicU32 = AtomicU32::new(0);
+/// The forks so far, and in the lower half those that are under way.
+static FORKS: AtomicU64 = AtomicU64::new(0);
+const BEGUN: u64 = 1 << 32;
+const UNDER_WAY: u64 = 1;
+
+impl Entry {
+    /// An entry that only tells whether it was inherited.
+    #[cfg(feature = "futures")]
+    pub(crate) fn mark() -> io::Result<Self> {
+        install()?;
+        let place = Place::take();
+        place.state.store(MARK, FORK);
+        Ok(Self(place))
+    }
+
+    pub(super) fn new(held: Held) -> Self {
+        let place = Place::take();
+        place.lock.store(held.lock as u32, PLAIN);
+        place.file.store(held.file as u32, PLAIN);
+        place
+            .base
+            .store(held.base.as_ptr().expose_provenance() as u64, PLAIN);
+        place.length.store(held.length as u64, PLAIN);
+        // opened -> forked: a later fork copies the entry ...
+        place.state.store(HELD, FORK);
+        Self(place)
+    }
+
+    /// Whether this process is a child, forked since the entry was made.
+    pub(crate) fn is_inherited(&self) -> bool {
+        self.0.state.load(PLAIN) == INHERITED
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.0.state.store(FREE, FORK);
+    }
+}
+
+/// The forks so far; `None` while another thread is about one.
+pub(super) fn forks() -> Option<u64> {
+    // opened -> forked: ... and an earlier one has been counted.
+    let forks = FORKS.load(FORK);
+    (forks % BEGUN == 0).then_some(forks)
+}
+
+/// Has the handlers run at every fork that begins from now on; well before the
+/// first role is taken. Who meets another thread here installs them twice, which
+/// changes nothing: a lock that a fork could leave locked in the child would be
+/// worse.
+pub(super) fn install() -> io::Result<()> {
+    if INSTALLED.load(FORK) == 0 {
+        // SAFETY: the handlers are functions of this library, which stays.
+        match unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) } {
+            0 => INSTALLED.store(1, FORK),
+            error => return Err(io::Error::from_raw_os_error(error)),
+        }
+    }
+    Ok(())
+}
+
+extern "C" fn before() {
+    FORKS.add(BEGUN + UNDER_WAY, FORK);
+}
+
+extern "C" fn in_parent() {
+    FORKS.add(UNDER_WAY.wrapping_neg(), FORK);
+}
+
+extern "C" fn in_child() {
+    FORKS.store(FORKS.load(FORK) / BEGUN * BEGUN, FORK);
+    for place in PLACES.iter() {
+        match place.state.load(FORK) {
+            HELD => place.disinherit(),
+            MARK => {}
+            _ => continue,
+        }
+        place.state.store(INHERITED, FORK);
+    }
+}
+
+impl Place {
+    fn take() -> &'static Self {
+        let mut places = PLACES.iter();
+        let free = places.find(|place| place.state.replace(FREE, TAKEN, FORK));
+        free.unwrap_or_else(|| {
+            PLACES.add(Self {
+                state: AtomicU32::new(TAKEN),
+                lock: AtomicU32::new(0),
+                file: AtomicU32::new(0),
+                base: AtomicU64::new(0),
+                length: AtomicU64::new(0),
+            })
+        })
+    }
+
+    /// In a child: gives up the lock and leaves the ring.
+    fn disinherit(&self) {
+        let lock = self.lock.load(PLAIN) as RawFd;
+        let file = self.file.load(PLAIN) as RawFd;
+        // SAFETY: both descriptors are the entry's.
+        if unsafe { libc::dup3(file, lock, libc::O_CLOEXEC) } == -1 {
+            // The number lies beyond a limit that was lowered: nobody gets it.
+            // SAFETY: it is the entry's.
+            unsafe { libc::close(lock) };
+        }
+        let base = core::ptr::with_exposed_provenance_mut(self.base.load(PLAIN) as usize);
+        let length = self.length.load(PLAIN) as usize;
+        // SAFETY: the addresses are the mapping's, and stay mapped, with what
+        // was there.
+        let copy = unsafe {
+            libc::mmap(
+                base,
+                length,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_FIXED,
+                file,
+                0,
+            )
+        };
+        if copy == libc::MAP_FAILED {
+            // No memory for a copy: who touches the ring dies, and not the ring.
+            // SAFETY: the addresses are the mapping's.
+            unsafe { libc::mprotect(base, length, libc::PROT_NONE) };
+            return;
+        }
+        // SAFETY: it is a ring's copy, which begins with a header.
+        let header = unsafe { &*copy.cast::<Header>() };
+        header.fixed.superseded.store(1, PLAIN);
+        for end in [&header.producer.state, &header.consumer.state] {
+            end.state.store(end.state.load(PLAIN) | CLOSED, PLAIN);
+        }
+    }
+}

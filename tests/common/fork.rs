@@ -1,0 +1,32 @@
+//! Real forks: a copy of this process, in the middle of a test.
+
+use super::PATIENCE;
+
+/// Forks; `None` in the child, which ends with `done` or a panic, and by an
+/// alarm if it hangs.
+pub(crate) fn fork() -> Option<libc::pid_t> {
+    // SAFETY: there is no other thread, or the child minds that.
+    let pid = unsafe { libc::fork() };
+    assert_ne!(pid, -1, "a child is forked");
+    if pid > 0 {
+        return Some(pid);
+    }
+    // SAFETY: the call takes no memory.
+    unsafe { libc::alarm(PATIENCE.as_secs() as u32) };
+    None
+}
+
+/// Ends a child, and leaves what is its parent's.
+pub(crate) fn done() -> ! {
+    // SAFETY: the call does not return.
+    unsafe { libc::_exit(0) }
+}
+
+/// How a child ended, as `waitpid` has it.
+pub(crate) fn ending(pid: libc::pid_t) -> libc::c_int {
+    let mut status = 0;
+    // SAFETY: the status lives through the call.
+    let waited = unsafe { libc::waitpid(pid, &raw mut status, 0) };
+    assert_eq!(waited, pid, "the child can be reaped");
+    status
+}

@@ -1,0 +1,510 @@
+//! A child of `fork` shares neither the roles of its parent nor the ring: it has
+//! a private copy of it, in which the peer has left. After `exec` there is
+//! nothing of ours.
+//!
+//! The forking is done in parts of a single thread, so that the grandchild may
+//! do whatever it likes; but for the test that takes roles on other threads.
+
+mod common;
+
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::mpsc::{self, SyncSender};
+use std::thread;
+
+use common::PATIENCE;
+use common::child::{Child, hear, say};
+use common::fork::{done, ending, fork};
+use common::names::{RingName, files_in};
+use common::sample::{Words, bytes, record};
+use quoit::{
+    ClaimError, Consumer, DoorbellKind, Error, PopError, Producer, PushError, Ring, RingOptions,
+    Role, Select, Selected,
+};
+
+common::suite::suite! {
+    tests: [
+        a_role_is_free_when_the_parent_is_killed_and_the_child_lives,
+        what_a_child_does_with_inherited_records_changes_nothing,
+        what_a_child_does_with_inherited_frames_changes_nothing,
+        a_child_may_take_roles_of_its_own,
+        a_child_closes_nothing_but_what_it_inherited,
+        a_child_without_memory_for_a_copy_cannot_touch_the_ring,
+        nothing_is_left_after_exec,
+        a_role_is_free_when_it_is_dropped_though_a_clone_has_its_descriptor,
+        no_role_is_taken_while_a_fork_is_under_way,
+        roles_that_are_taken_during_a_fork_stay_the_parents,
+    ],
+    parts: [
+        parent_to_be_killed,
+        records_in_a_child,
+        frames_in_a_child,
+        roles_in_a_child,
+        descriptors_in_a_child,
+        child_without_memory,
+        executor,
+        cloner,
+        asker,
+        forker_among_threads,
+    ],
+}
+
+const CAPACITY: u64 = 64;
+
+/// Kills a child that has children, and leaves its input to them.
+fn kill(child: &Child) {
+    child.signal(libc::SIGKILL);
+    // SAFETY: all zero bytes are such a record.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    let options = libc::WEXITED | libc::WNOWAIT;
+    // SAFETY: the record lives through the call.
+    let waited = unsafe { libc::waitid(libc::P_PID, child.pid(), &raw mut info, options) };
+    assert_eq!(waited, 0, "the child dies");
+}
+
+/// Changes a limit of this process; returns what it was.
+fn limit(resource: libc::__rlimit_resource_t, value: u64) -> u64 {
+    let mut limits = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: the limits live through the call.
+    let known = unsafe { libc::getrlimit(resource, &raw mut limits) };
+    let before = std::mem::replace(&mut limits.rlim_cur, value);
+    // SAFETY: and through this one.
+    let set = unsafe { libc::setrlimit(resource, &raw const limits) };
+    assert_eq!((known, set), (0, 0), "a limit can be changed");
+    before
+}
+
+/// The whole segment.
+fn segment(name: &str) -> Vec<u8> {
+    fs::read(format!("/dev/shm/{name}")).expect("the segment can be read")
+}
+
+fn a_role_is_free_when_the_parent_is_killed_and_the_child_lives() {
+    for role in ["producer", "consumer"] {
+        for descriptors in ["as ever", "limited"] {
+            let name = RingName::new("killed-parent");
+            let options = RingOptions::new(CAPACITY);
+            let ring = options.create::<u64>(&name).expect("a ring");
+            let arguments = [name.as_str(), role, descriptors];
+            let mut child = Child::start("parent_to_be_killed", &arguments);
+            child.expect("ready");
+            if role == "producer" {
+                let mut consumer = ring.consumer().expect("the role is free");
+                assert!(!consumer.is_abandoned());
+                kill(&child);
+                assert!(consumer.is_abandoned());
+                assert_eq!(consumer.pop(), Err(PopError::Abandoned));
+                drop(ring.producer().expect("its holder is dead"));
+            } else {
+                let mut producer = ring.producer().expect("the role is free");
+                while producer.try_push(0).is_ok() {}
+                assert!(!producer.is_abandoned());
+                kill(&child);
+                assert!(producer.is_abandoned());
+                assert_eq!(producer.push(0), Err(PushError::Abandoned(0)));
+                drop(ring.consumer().expect("its holder is dead"));
+            }
+            child.tell("there?");
+            child.expect("the child lives");
+            child.end();
+        }
+    }
+}
+
+/// Takes a role and forks a child that stays.
+fn parent_to_be_killed(arguments: &[String]) {
+    let ring = Ring::<u64>::open(&arguments[0]).expect("a ring");
+    let _ends = match arguments[1].as_str() {
+        "producer" => (Some(ring.producer().expect("the role is free")), None),
+        _ => (None, Some(ring.consumer().expect("the role is free"))),
+    };
+    if arguments[2] == "limited" {
+        limit(libc::RLIMIT_NOFILE, 3);
+    }
+    if fork().is_none() {
+        say("ready");
+        hear();
+        say("the child lives");
+        hear();
+        done();
+    }
+    // SAFETY: waits for the kill.
+    unsafe { libc::pause() };
+}
+
+fn what_a_child_does_with_inherited_records_changes_nothing() {
+    for doorbell in ["futex", "semaphore"] {
+        let name = RingName::new("records-in-a-child");
+        Child::start("records_in_a_child", &[name.as_str(), doorbell]).succeeds();
+        assert!(!name.file().exists(), "the parent was the last one out");
+    }
+}
+
+/// Has both ends, lets a child use them and drop them, and goes on.
+fn records_in_a_child(arguments: &[String]) {
+    let name = &arguments[0];
+    let doorbell = match arguments[1].as_str() {
+        "semaphore" => DoorbellKind::Semaphore,
+        _ => DoorbellKind::Futex,
+    };
+    let options = RingOptions::new(CAPACITY)
+        .unlink_on_drop(true)
+        .doorbell(doorbell);
+    let ring = options.create::<Words<2>>(name).expect("a ring");
+    let mut producer = ring.producer().expect("the role is free");
+    let mut consumer = ring.consumer().expect("the role is free");
+    for number in 0..10 {
+        producer.try_push(record(number)).expect("there is room");
+    }
+    for number in 0..3 {
+        assert_eq!(consumer.try_pop(), Ok(record(number)));
+    }
+    let before = segment(name);
+    let Some(child) = fork() else {
+        for number in 3..10 {
+            assert_eq!(consumer.pop(), Ok(record(number)));
+        }
+        assert!(consumer.is_abandoned());
+        assert_eq!(consumer.try_pop(), Err(PopError::Abandoned));
+        assert_eq!(consumer.pop(), Err(PopError::Abandoned));
+        assert_eq!(consumer.pop_timeout(PATIENCE), Err(PopError::Abandoned));
+        assert_eq!(consumer.peek().map(drop), Err(PopError::Abandoned));
+        if doorbell == DoorbellKind::Futex {
+            let selected = Select::new().wait(&mut [consumer.end()], None);
+            assert!(matches!(selected, Ok(Selected::Gone(0))));
+        }
+        assert!(producer.is_abandoned());
+        while producer.try_push(record(0)).is_ok() {}
+        let refusal = producer.push(record(0)).expect_err("the ring is full");
+        assert!(matches!(refusal, PushError::Abandoned(_)));
+        assert_eq!(producer.claim().map(drop), Err(ClaimError::Abandoned));
+        let refusal = producer.push_slice(&[record(0)]);
+        assert_eq!(refusal, Err(ClaimError::Abandoned));
+        drop((producer, consumer, ring));
+        done();
+    };
+    assert_eq!(ending(child), 0);
+    assert_eq!(segment(name), before);
+    producer.try_push(record(10)).expect("there is room");
+    for number in 3..=10 {
+        assert_eq!(consumer.pop(), Ok(record(number)));
+    }
+}
+
+fn what_a_child_does_with_inherited_frames_changes_nothing() {
+    let name = RingName::new("frames-in-a-child");
+    let options = RingOptions::new(1024);
+    options.create::<[u8]>(&name).expect("a ring");
+    let mut consumer = Consumer::<[u8]>::open(&name).expect("the role is free");
+    let mut child = Child::start("frames_in_a_child", &[name.as_str()]);
+    child.expect("ready"); // the grandchild is done, and the child goes on
+    let mut buffer = [0; 100];
+    for number in 0..3 {
+        assert_eq!(consumer.pop(&mut buffer), Ok(100));
+        assert_eq!(buffer[..], bytes(number, 100));
+    }
+    child.tell("go on");
+    assert_eq!(consumer.pop(&mut buffer), Ok(5));
+    assert_eq!(consumer.pop(&mut buffer), Err(PopError::Abandoned));
+    child.succeeds();
+}
+
+/// Has the producer, and lets a child fill the ring with it.
+fn frames_in_a_child(arguments: &[String]) {
+    let name = &arguments[0];
+    let mut producer = Producer::<[u8]>::open(name).expect("the role is free");
+    for number in 0..2 {
+        producer
+            .try_push(&bytes(number, 100))
+            .expect("there is room");
+    }
+    // The fork meets a claim, half written.
+    let third = bytes(2, 100);
+    let mut claim = producer.try_claim(100).expect("there is room");
+    claim[..50].copy_from_slice(&third[..50]);
+    let before = segment(name);
+    let Some(child) = fork() else {
+        claim.fill(0xff);
+        claim.commit();
+        while producer.try_push(&[0xff; 100]).is_ok() {}
+        assert_eq!(producer.push(&[0xff; 100]), Err(ClaimError::Abandoned));
+        drop(producer);
+        done();
+    };
+    assert_eq!(ending(child), 0);
+    assert_eq!(segment(name), before);
+    claim[50..].copy_from_slice(&third[50..]);
+    claim.commit();
+    say("ready");
+    hear();
+    producer.push(b"hello").expect("the consumer is there");
+}
+
+fn a_child_may_take_roles_of_its_own() {
+    let name = RingName::new("roles-in-a-child");
+    Child::start("roles_in_a_child", &[name.as_str()]).succeeds();
+}
+
+fn roles_in_a_child(arguments: &[String]) {
+    let name = &arguments[0];
+    let options = RingOptions::new(CAPACITY);
+    let ring = options.create::<u64>(name).expect("a ring");
+    // Of a ring on which nobody had a role, each process takes one.
+    let Some(child) = fork() else {
+        let mut consumer = ring.consumer().expect("the role is free");
+        assert_eq!(consumer.pop(), Ok(7));
+        done();
+    };
+    let mut producer = ring.producer().expect("the role is free");
+    producer.try_push(7).expect("there is room");
+    assert_eq!(ending(child), 0);
+    producer.try_push(8).expect("there is room");
+    let pid = std::process::id();
+    // Of a ring on which the parent has one, the child has a copy.
+    let Some(child) = fork() else {
+        let refused = ring.consumer().err();
+        assert!(matches!(refused, Some(Error::Superseded { .. })));
+        let refused = Producer::<u64>::open(name).err();
+        let Some(Error::InUse { role, pid: holder }) = refused else {
+            panic!("the role is the parent's: {refused:?}");
+        };
+        assert_eq!((role, holder), (Role::Producer, pid));
+        let mut consumer = Consumer::<u64>::open(name).expect("the role is free");
+        assert_eq!(consumer.pop(), Ok(8));
+        // What it has inherited does not get into the way.
+        drop((ring, producer));
+        assert_eq!(consumer.try_pop(), Err(PopError::Empty));
+        assert!(!consumer.is_abandoned());
+        done();
+    };
+    assert_eq!(ending(child), 0);
+    assert_eq!(producer.fill(), 0);
+    // A ring on the heap is copied, both its ends included.
+    let (mut heap_in, mut heap_out) = options.heap::<u64>().expect("a ring");
+    let Some(child) = fork() else {
+        heap_in.push(9).expect("there is room");
+        assert_eq!(heap_out.pop(), Ok(9));
+        drop(heap_in);
+        assert_eq!(heap_out.pop(), Err(PopError::Abandoned));
+        done();
+    };
+    assert_eq!(ending(child), 0);
+    assert_eq!(heap_out.try_pop(), Err(PopError::Empty));
+}
+
+fn a_child_closes_nothing_but_what_it_inherited() {
+    let name = RingName::new("descriptors-in-a-child");
+    Child::start("descriptors_in_a_child", &[name.as_str()]).succeeds();
+}
+
+fn descriptors_in_a_child(arguments: &[String]) {
+    let options = RingOptions::new(CAPACITY);
+    let ring = options.create::<u64>(&arguments[0]).expect("a ring");
+    let ends = (ring.producer(), ring.consumer());
+    let Some(child) = fork() else {
+        let open = || File::open("/dev/null").expect("it is there");
+        let files: Vec<_> = std::iter::repeat_with(open).take(64).collect();
+        drop((ends, ring));
+        for file in files {
+            file.metadata().expect("the file is open");
+        }
+        done();
+    };
+    assert_eq!(ending(child), 0);
+}
+
+fn a_child_without_memory_for_a_copy_cannot_touch_the_ring() {
+    let name = RingName::new("child-without-memory");
+    Child::start("child_without_memory", &[name.as_str()]).succeeds();
+}
+
+fn child_without_memory(arguments: &[String]) {
+    let name = &arguments[0];
+    let mut producer = Producer::<u64>::create(name, 1 << 20).expect("a ring");
+    let before = segment(name);
+    limit(libc::RLIMIT_CORE, 0);
+    let memory = limit(libc::RLIMIT_DATA, 1);
+    let Some(dropping) = fork() else {
+        drop(producer);
+        done();
+    };
+    let Some(pushing) = fork() else {
+        let _ = producer.try_push(7);
+        done();
+    };
+    limit(libc::RLIMIT_DATA, memory);
+    assert_eq!(ending(dropping), 0);
+    let status = ending(pushing);
+    assert!(libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGSEGV);
+    assert!(segment(name) == before, "the ring has changed");
+    producer.try_push(7).expect("there is room");
+}
+
+fn nothing_is_left_after_exec() {
+    let name = RingName::new("exec");
+    Child::start("executor", &[name.as_str()]).succeeds();
+}
+
+fn executor(arguments: &[String]) {
+    let name = &arguments[0];
+    let options = RingOptions::new(CAPACITY);
+    options.create::<u64>(name).expect("a ring");
+    let ring = Ring::<u64>::open(name).expect("a ring");
+    let _ends = (ring.producer(), ring.consumer());
+    let link = |file: String| fs::read_link(format!("/proc/self/fd/{file}"));
+    let own = files_in("/proc/self/fd".as_ref()).into_iter().map(link);
+    let ours = own.filter(|link| link.as_ref().is_ok_and(|link| link.ends_with(name)));
+    assert_eq!(ours.count(), 3, "the mapped file, and a lock for each role");
+    let mut spawned = Command::new("ls");
+    let mut forked = Command::new("ls");
+    // SAFETY: the child does nothing before its `exec`, but by a fork.
+    unsafe { forked.pre_exec(|| Ok(())) };
+    for command in [&mut spawned, &mut forked] {
+        let output = command.args(["-l", "/proc/self/fd"]).output();
+        let list = String::from_utf8(output.expect("ls runs").stdout).expect("a list");
+        assert!(
+            list.contains("/dev/null") || list.contains("pipe:"),
+            "{list}"
+        );
+        assert!(!list.contains(name), "{list}");
+    }
+}
+
+fn a_role_is_free_when_it_is_dropped_though_a_clone_has_its_descriptor() {
+    let name = RingName::new("cloner");
+    Child::start("cloner", &[name.as_str()]).succeeds();
+}
+
+/// Drops a role while a process is being started, as it were.
+fn cloner(arguments: &[String]) {
+    let options = RingOptions::new(CAPACITY);
+    let ring = options.create::<u64>(&arguments[0]).expect("a ring");
+    let producer = ring.producer().expect("the role is free");
+    // SAFETY: a fork without its handlers; the child leaves all as it is.
+    let pid = unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) };
+    if pid == 0 {
+        // SAFETY: waits for the kill.
+        unsafe { libc::pause() };
+    }
+    drop(producer);
+    let successor = ring.producer();
+    let pid = libc::pid_t::try_from(pid).expect("a pid");
+    // SAFETY: the clone is ours and not reaped, so the pid is still its.
+    unsafe { libc::kill(pid, libc::SIGKILL) };
+    ending(pid);
+    successor.expect("the role is free");
+}
+
+/// Where `asker` leaves a ring for the handler, and the handler its answer.
+static RING: Mutex<Option<Ring<u64>>> = Mutex::new(None);
+static ANSWER: Mutex<Option<Result<Producer<u64>, Error>>> = Mutex::new(None);
+
+fn no_role_is_taken_while_a_fork_is_under_way() {
+    let name = RingName::new("asker");
+    Child::start("asker", &[name.as_str()]).succeeds();
+}
+
+/// Has a handler of its own ask for a role, between quoit's and the fork.
+fn asker(arguments: &[String]) {
+    extern "C" fn ask() {
+        let ring = RING.lock().expect("the ring");
+        let ring = ring.as_ref().expect("it was left there");
+        *ANSWER.lock().expect("room for the answer") = Some(ring.producer());
+    }
+    // SAFETY: the handler is a function of this program.
+    let installed = unsafe { libc::pthread_atfork(Some(ask), None, None) };
+    assert_eq!(installed, 0);
+    let options = RingOptions::new(CAPACITY);
+    let ring = options.create(&arguments[0]).expect("a ring");
+    *RING.lock().expect("room for the ring") = Some(ring);
+    let Some(child) = fork() else { done() };
+    assert_eq!(ending(child), 0);
+    let answer = ANSWER.lock().expect("the answer").take();
+    let answer = answer.expect("the handler was called").err();
+    let Some(Error::Io { source, .. }) = answer else {
+        panic!("the handler was given a role: {answer:?}");
+    };
+    assert_eq!(source.kind(), ErrorKind::TimedOut);
+    let ring = RING.lock().expect("the ring");
+    let ring = ring.as_ref().expect("it is still there");
+    drop(ring.producer().expect("the role is free"));
+}
+
+/// Forks of the test below, and rings on which roles are taken meanwhile.
+const FORKS: usize = 200;
+
+fn roles_that_are_taken_during_a_fork_stay_the_parents() {
+    let name = RingName::new("among-threads");
+    let names = |index: usize| name.and(format!("-{index}"));
+    let names: Vec<_> = (0..FORKS).map(names).collect();
+    let options = RingOptions::new(CAPACITY);
+    let create = |name| options.create::<u64>(name).expect("a ring");
+    let rings: Vec<Ring<u64>> = names.iter().map(create).collect();
+    let child = Child::start("forker_among_threads", &[name.as_str()]);
+    for _ in 0..=FORKS {
+        child.says(); // the parent has all roles, or a child has none
+    }
+    for ring in &rings {
+        let refusals = [ring.producer().err(), ring.consumer().err()];
+        for refusal in refusals {
+            assert!(matches!(refusal, Some(Error::InUse { .. })));
+        }
+    }
+    kill(&child);
+    for ring in &rings {
+        drop(ring.producer().expect("its holder is dead"));
+        drop(ring.consumer().expect("its holder is dead"));
+    }
+    child.end();
+}
+
+/// Takes roles on two threads while a third one forks; the children stay.
+fn forker_among_threads(arguments: &[String]) {
+    let (sender, taken) = mpsc::sync_channel(4);
+    let take = |first: usize, sender: SyncSender<()>| {
+        let names = (first..FORKS).step_by(2);
+        let names = names.map(|index| format!("{}-{index}", arguments[0]));
+        let rings: Vec<_> = names.map(Ring::<u64>::open).collect();
+        let take = |ring: Result<Ring<u64>, Error>| {
+            let ring = ring.expect("a ring");
+            let ends = (ring.producer(), ring.consumer());
+            sender.send(()).expect("the forker counts");
+            ends
+        };
+        rings.into_iter().map(take).collect::<Vec<_>>()
+    };
+    let _ends = thread::scope(|scope| {
+        let threads = [0, 1].map(|first| {
+            let sender = sender.clone();
+            scope.spawn(move || take(first, sender))
+        });
+        for _ in 0..FORKS {
+            taken.recv().expect("the takers count");
+            if fork().is_none() {
+                stay();
+            }
+        }
+        threads.map(|thread| thread.join().expect("the thread ends"))
+    });
+    say("ready");
+    // SAFETY: waits for the kill.
+    unsafe { libc::pause() };
+}
+
+/// In a child of many threads: says a line, and waits for the suite's end of
+/// the pipe.
+fn stay() -> ! {
+    let line = b"forked\n";
+    // SAFETY: the line is as long as it says.
+    unsafe { libc::write(1, line.as_ptr().cast(), line.len()) };
+    let mut byte = 0_u8;
+    // SAFETY: the byte lives through the call.
+    unsafe { libc::read(0, (&raw mut byte).cast(), 1) };
+    done()
+}
