@@ -1,5 +1,6 @@
 //! A profiler in a signal handler: on every tick of a thread's CPU clock the
-//! handler pushes where the thread was into a ring, and another thread counts.
+//! handler pushes where the thread was, and when, into a ring, and another thread
+//! counts.
 //!
 //! `try_push` may be called there because it neither waits, allocates, locks,
 //! nor panics, and leaves errno alone. The handler owns its producer alone: the
@@ -9,10 +10,11 @@ use std::cell::UnsafeCell;
 use std::error::Error;
 use std::hint::black_box;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use std::{io, mem, ptr, thread};
 
 use clap::Parser;
+use quoit::zerocopy::{FromBytes, Immutable, IntoBytes};
 use quoit::{Consumer, PopError, Producer, RingOptions};
 
 /// Samples its own work from a profiling timer, through a ring
@@ -29,8 +31,16 @@ struct Options {
 /// Where the thread was.
 type Address = u64;
 
+#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
+struct Sample {
+    address: Address,
+    /// Nanoseconds on the thread's CPU clock.
+    time: u64,
+}
+
 /// The producer that the handler owns while the timer runs.
-struct Handlers(UnsafeCell<Option<Producer<Address>>>);
+struct Handlers(UnsafeCell<Option<Producer<Sample>>>);
 
 // SAFETY: it is set while no timer runs; then only the handler touches it, on
 // one thread, and never within itself.
@@ -44,7 +54,10 @@ extern "C" fn sample(_: libc::c_int, _: *mut libc::siginfo_t, context: *mut libc
     // SAFETY: the handler alone uses the producer.
     if let Some(producer) = unsafe { &mut *SAMPLES.0.get() } {
         // A full ring costs a sample, and no time.
-        let _ = producer.try_push(address(context));
+        let _ = producer.try_push(Sample {
+            address: address(context),
+            time: cpu_time(),
+        });
     }
 }
 
@@ -58,6 +71,17 @@ fn address(context: &libc::ucontext_t) -> Address {
     context.uc_mcontext.pc
 }
 
+/// Nanoseconds on this thread's CPU clock. May be read in a handler.
+fn cpu_time() -> u64 {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: `time` lives through the call, which cannot fail.
+    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
 fn main() -> ExitCode {
     match run(&Options::parse()) {
         Ok(()) => ExitCode::SUCCESS,
@@ -69,22 +93,24 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
-    let (producer, consumer) = RingOptions::new(4096).heap::<Address>()?;
+    let (producer, consumer) = RingOptions::new(4096).heap::<Sample>()?;
     // SAFETY: no timer runs yet.
     unsafe { *SAMPLES.0.get() = Some(producer) };
-    let counter = thread::spawn(move || count(consumer));
+    let begin = cpu_time();
+    let counter = thread::spawn(move || count(consumer, begin));
     let timer = Timer::start(options.rate)?;
-    let end = Instant::now() + Duration::from_millis(options.milliseconds);
+    let work = Duration::from_millis(options.milliseconds);
     let mut sum = 0;
-    while Instant::now() < end {
+    while Duration::from_nanos(cpu_time() - begin) < work {
         sum += thrice(black_box(1000)) + twice(black_box(1000)) + once(black_box(1000));
     }
     black_box(sum);
     drop(timer);
+    let worked = cpu_time() - begin;
     // SAFETY: the timer is gone, and its last signal was handled.
     unsafe { *SAMPLES.0.get() = None };
-    let counts = counter.join().map_err(|_| "the counting thread died")??;
-    report(&counts);
+    let profile = counter.join().map_err(|_| "the counting thread died")??;
+    report(&profile, worked);
     Ok(())
 }
 
@@ -108,25 +134,32 @@ work!(once, 1);
 work!(twice, 2);
 work!(thrice, 3);
 
-/// The functions of interest, and how often the thread was in each.
-type Counts = Vec<(&'static str, u64)>;
+struct Profile {
+    /// The functions of interest, and how often the thread was in each.
+    counts: Vec<(&'static str, u64)>,
+    /// When the first and the last sample were taken.
+    span: Option<(u64, u64)>,
+}
 
 /// Counts samples until the profiled thread has given up its producer.
-fn count(mut consumer: Consumer<Address>) -> Result<Counts, PopError> {
+fn count(mut consumer: Consumer<Sample>, begin: u64) -> Result<Profile, PopError> {
     let mut functions = [
         ("once", once as fn(u64) -> u64 as usize as Address),
         ("twice", twice as fn(u64) -> u64 as usize as Address),
         ("thrice", thrice as fn(u64) -> u64 as usize as Address),
     ];
     functions.sort_by_key(|&(_, start)| start);
-    let mut counts: Counts = functions.iter().map(|&(name, _)| (name, 0)).collect();
+    let mut counts: Vec<_> = functions.iter().map(|&(name, _)| (name, 0)).collect();
     counts.push(("elsewhere", 0));
+    let mut span = None;
     loop {
-        let address = match consumer.pop() {
-            Ok(address) => address,
-            Err(PopError::Abandoned) => return Ok(counts),
+        let Sample { address, time } = match consumer.pop() {
+            Ok(sample) => sample,
+            Err(PopError::Abandoned) => return Ok(Profile { counts, span }),
             Err(error) => return Err(error),
         };
+        let time = time - begin;
+        span = Some((span.map_or(time, |(first, _)| first), time));
         // In the function that begins last before the address, and is short.
         let at = functions.partition_point(|&(_, start)| start <= address);
         let index = match at.checked_sub(1) {
@@ -137,7 +170,7 @@ fn count(mut consumer: Consumer<Address>) -> Result<Counts, PopError> {
     }
 }
 
-fn report(counts: &Counts) {
+fn report(Profile { counts, span }: &Profile, worked: u64) {
     let total: u64 = counts.iter().map(|&(_, count)| count).sum();
     let mut sorted = counts.clone();
     sorted.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
@@ -146,7 +179,13 @@ fn report(counts: &Counts) {
         let bar = "#".repeat(percent as usize / 2);
         println!("{name:>10} {percent:>3} % {bar}");
     }
-    println!("{total} samples");
+    let milliseconds = |nanos: u64| nanos as f64 / 1e6;
+    if let Some((first, last)) = *span {
+        let (first, last) = (milliseconds(first), milliseconds(last));
+        println!("samples from {first:.3} to {last:.3} ms");
+    }
+    let worked = milliseconds(worked);
+    println!("{total} samples in {worked:.3} ms of CPU time");
 }
 
 /// A timer on this thread's CPU clock, whose signal goes to this thread alone.

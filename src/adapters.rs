@@ -2,5 +2,6 @@
 
 #[cfg(feature = "futures")]
 pub(crate) mod future;
+pub(crate) mod io;
 pub mod rpc;
 pub(crate) mod select;

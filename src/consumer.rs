@@ -209,6 +209,20 @@ impl<T: ?Sized> Consumer<T> {
         self.role.peer_epoch()
     }
 
+    /// Waits until the ring as it is now, with what this end has released, is on
+    /// its disk; see [`Ring::flush`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Ring::flush`].
+    ///
+    /// # Real-time
+    ///
+    /// Makes syscalls and allocates; waits for the disk.
+    pub fn flush(&self) -> Result<(), Error> {
+        self.role.shared().flush()
+    }
+
     /// Whether the ring's name leads elsewhere by now, or nowhere: it was
     /// removed, and perhaps created again. A producer that is attached goes on;
     /// one that comes by the name will not come here. Open the name again.

@@ -53,7 +53,8 @@
 //!
 //! `try_x` never waits, `x` waits, `x_timeout` waits at most so long. Each method's
 //! **Real-time** line says whether it can make a syscall, allocate or sleep. [`Select`] waits for
-//! the first of many rings. [`RingOptions`] is for everything else: how to wait, mode bits,
+//! the first of many rings. [`Producer::writer`] and [`Consumer::reader`] make a ring of frames a
+//! pipe, for whatever reads or writes bytes. [`RingOptions`] is for everything else: how to wait, mode bits,
 //! prefault, `mlock`, a schema, replacing, unlinking, and [`heap`](RingOptions::heap), the same
 //! ring without a segment.
 //!
@@ -119,6 +120,11 @@
 //!   in the kernel until its peer wakes it ([`WaitStrategy`]). While both ends are at work neither
 //!   makes a syscall, and after a while not even a fence ([`Fences`]). No sleep is longer than a
 //!   tenth of a second: then the end looks whether its peer still lives.
+//! - **A pipe** ([`Writer`], [`Reader`]) buffers nothing: a write is a frame, of at most a quarter
+//!   of the ring. `Abandoned` is the end of the file to the reader and a broken pipe to the
+//!   writer, and ends in both cases when a successor comes.
+//! - **A ring in a file** outlives its processes without further ado. What outlives a machine that
+//!   fails is what was flushed ([`Ring::flush`]): [`docs::files`] says exactly what.
 //! - **A poisoned endpoint**: a value in the segment that cannot be gives [`Corrupt`], and the
 //!   endpoint answers with it from then on. The way out is to drop it and take the role again,
 //!   which checks both positions afresh, or to replace the ring with [`Stale::Replace`].
@@ -190,6 +196,7 @@ pub use zerocopy;
 
 #[cfg(feature = "futures")]
 pub use crate::adapters::future::{AsyncConsumer, AsyncError, AsyncProducer};
+pub use crate::adapters::io::{Reader, Writer};
 pub use crate::adapters::rpc;
 pub use crate::adapters::select::{End, Select, SelectError, Selected};
 pub use crate::consumer::Consumer;
@@ -205,6 +212,8 @@ pub use crate::slots::{Claim, ClaimMany, Drain, Peek, PeekMany};
 pub mod docs {
     #[doc = include_str!("docs/crash.md")]
     pub mod crash {}
+    #[doc = include_str!("docs/files.md")]
+    pub mod files {}
     #[doc = include_str!("layout.md")]
     pub mod layout {}
 }

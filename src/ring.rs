@@ -177,6 +177,26 @@ impl<T: ?Sized> Ring<T> {
         self.shared.header().fixed.incarnation.load(PLAIN)
     }
 
+    /// Waits until the ring as it is now is on its disk, name and all: both
+    /// positions, and every message that is published and not released. What
+    /// that is worth when the machine fails is in [`docs::files`]. Nothing on
+    /// `/dev/shm` or the heap outlives the machine, and there this is a success
+    /// without effect.
+    ///
+    /// [`docs::files`]: crate::docs::files
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] with what the disk or the file system says. What was not
+    /// written may be lost then, even if a later flush succeeds.
+    ///
+    /// # Real-time
+    ///
+    /// Makes syscalls and allocates; waits for the disk.
+    pub fn flush(&self) -> Result<(), Error> {
+        self.shared.flush()
+    }
+
     /// Removes the ring's name. Nobody may hold a role; another `Ring` of the
     /// same segment gives out no role any more.
     ///
@@ -210,6 +230,10 @@ impl Shared {
 
     pub(crate) fn header(&self) -> &Header {
         header(&self.segment)
+    }
+
+    pub(crate) fn flush(&self) -> Result<(), Error> {
+        self.segment.flush()
     }
 
     pub(crate) fn data(&self) -> NonNull<u8> {

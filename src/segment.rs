@@ -17,6 +17,7 @@ use std::os::fd::FromRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
 
@@ -48,6 +49,8 @@ enum Memory {
         map: MmapRaw,
         file: File,
         name: Name,
+        /// Whether the name is known to be on its disk.
+        flushed: OnceLock<()>,
     },
 }
 
@@ -112,6 +115,7 @@ impl Segment {
                 map,
                 file,
                 name: name.clone(),
+                flushed: OnceLock::new(),
             },
         })
     }
@@ -161,6 +165,24 @@ impl Segment {
                 .lock()
                 .map_err(|source| self.failed("lock the memory of", source)),
         }
+    }
+
+    /// Waits until the bytes, and the name that leads to them, are on their disk.
+    pub(crate) fn flush(&self) -> Result<(), Error> {
+        let Memory::Mapped {
+            map, name, flushed, ..
+        } = &self.memory
+        else {
+            return Ok(());
+        };
+        map.flush().map_err(|source| self.failed("flush", source))?;
+        if flushed.get().is_none() {
+            File::open(name.directory())
+                .and_then(|directory| directory.sync_all())
+                .map_err(|source| self.failed("flush the directory of", source))?;
+            let _ = flushed.set(());
+        }
+        Ok(())
     }
 
     /// A description of its own for locks, which the segment outlives; `None` on

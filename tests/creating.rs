@@ -5,8 +5,8 @@ mod common;
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 
+use common::mappings::mapped;
 use common::names::{RingName, file_directory, files_in, shared_memory_directory};
 use common::segment_file::{INCARNATION, SegmentFile};
 use quoit::{Consumer, Error, PopError, Producer, Ring, RingOptions, Shape, Stale};
@@ -243,25 +243,6 @@ fn a_ring_lives_on_a_disk_and_in_shared_memory_and_its_room_is_reserved() {
         assert_eq!(consumer.try_pop(), Ok(7));
         assert_eq!(consumer.try_pop(), Err(PopError::Abandoned));
     }
-}
-
-/// Kilobytes of this process's mappings of `path`, as `/proc/self/smaps` has
-/// them in the lines that begin with `field`.
-fn mapped(path: &Path, field: &str) -> u64 {
-    let smaps = fs::read_to_string("/proc/self/smaps").expect("the mappings");
-    let path = path.to_str().expect("a path in UTF-8");
-    let mut ours = false;
-    let mut sum = 0;
-    for line in smaps.lines() {
-        let mut words = line.split_whitespace();
-        if words.next().is_some_and(|word| !word.ends_with(':')) {
-            ours = line.ends_with(path);
-        } else if ours && line.starts_with(field) {
-            let number = words.next().expect("a number");
-            sum += number.parse::<u64>().expect("a number");
-        }
-    }
-    sum
 }
 
 /// A ring of so many bytes that was created and is not mapped: the creator's

@@ -7,6 +7,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use common::child::{Child, hear, hold, say};
+use common::deep_sleep::DeepSleeper;
 use common::forbid::forbid;
 use common::names::RingName;
 use common::sleep_state::SleepPage;
@@ -23,11 +24,15 @@ common::suite::suite! {
         what_a_gone_peer_left_comes_first,
         nothing_to_do_ends_at_the_deadline,
         a_sleeping_select_is_woken_from_another_process,
+        a_batch_wakes_a_sleeping_select_once,
+        a_goodbye_wakes_a_sleeping_select,
+        a_peer_that_is_killed_during_the_sleep_ends_the_wait,
+        a_sleep_that_no_barrier_protects_is_short,
         an_idle_select_wakes_at_most_eleven_times_a_second,
         what_cannot_be_waited_for_is_refused,
         a_kernel_without_it_is_an_error,
     ],
-    parts: [echoing, holding, waiting_without_a_call],
+    parts: [echoing, holding, selecting, waiting_without_a_call],
 }
 
 /// Parks at once, so that each wait is a sleep.
@@ -139,7 +144,8 @@ fn a_killed_peer_ends_the_wait() {
     let mut child = Child::start("holding", &[name.as_str()]);
     child.expect("ready");
     child.kill();
-    let selected = Select::new().wait(&mut [other.end(), consumer.end()], None);
+    let mut both = [other.end(), consumer.end()];
+    let selected = Select::new().wait(&mut both, Some(common::PATIENCE));
     assert_eq!(selected.expect("a death"), Selected::Gone(1));
     assert!(consumer.is_abandoned());
 }
@@ -208,6 +214,144 @@ fn a_sleeping_select_is_woken_from_another_process() {
     }
     drop(producer);
     child.succeeds();
+}
+
+const KERNELS: [&str; 2] = ["with barriers", "without barriers"];
+
+/// Waits at two rings until one has lost its producer; says how many records
+/// came, and which ring it was.
+fn selecting(words: &[String]) {
+    if words[2] == "without barriers" {
+        forbid(libc::SYS_membarrier);
+    }
+    let mut consumers = [&words[0], &words[1]].map(|name| {
+        let ring = options().open::<u64>(name).expect("the ring");
+        ring.consumer().expect("the role is free")
+    });
+    hold();
+    let mut select = Select::new();
+    let mut count = 0;
+    let gone = loop {
+        let selected = select.wait(&mut ends(&mut consumers), None);
+        match selected.expect("something to do") {
+            Selected::Ready(index) => count += consumers[index].drain().count(),
+            Selected::Gone(index) => break index,
+        }
+    };
+    say(format!("{count}, and {gone} is gone"));
+    hear();
+}
+
+/// Two rings whose consumers are in a child that will wait for both.
+struct Two {
+    names: [RingName; 2],
+    child: Child,
+}
+
+impl Two {
+    fn new(kernel: &str) -> Self {
+        let names = ["left", "right"].map(RingName::new);
+        for name in &names {
+            options().create::<u64>(name).expect("a ring");
+        }
+        let child = Child::start("selecting", &[names[0].as_str(), names[1].as_str(), kernel]);
+        child.expect("ready");
+        Self { names, child }
+    }
+
+    fn producer(&self, index: usize) -> Producer<u64> {
+        let ring = options().open(&self.names[index]).expect("the ring");
+        ring.producer().expect("the role is free")
+    }
+
+    /// The child, which now waits and sleeps until it is woken.
+    fn sleeper(&mut self) -> DeepSleeper {
+        let sleeper = DeepSleeper::new(self.child.pid());
+        self.child.tell("go");
+        sleeper
+    }
+
+    fn page(&self, index: usize) -> SleepPage {
+        SleepPage::open(&self.names[index].file())
+    }
+
+    fn no_rescue(&self, kernel: &str) {
+        for index in [0, 1] {
+            let consumer = self.page(index).read().consumer;
+            assert_eq!(consumer.rescues, 0, "{kernel}");
+            assert_eq!(consumer.registered, kernel == KERNELS[0], "{kernel}");
+        }
+    }
+}
+
+fn a_batch_wakes_a_sleeping_select_once() {
+    for kernel in KERNELS {
+        let mut rings = Two::new(kernel);
+        let mut producers = [rings.producer(0), rings.producer(1)];
+        let wakes = |rings: &Two| [0, 1].map(|index| rings.page(index).read().producer.wakes);
+        let mut expected = wakes(&rings);
+        let mut child = rings.sleeper();
+        for round in 0..100 {
+            let index = round / 3 % 2;
+            child.falls_asleep();
+            let pushed = producers[index].try_push_slice(&[7; 5]);
+            assert_eq!(pushed, Ok(5), "{kernel}");
+            assert_eq!(child.woken(), Some(index as i64), "{kernel}: this ring's");
+            expected[index] += 1;
+            assert_eq!(wakes(&rings), expected, "{kernel}: one wake, on one ring");
+        }
+        drop(child);
+        drop(producers);
+        let said = rings.child.says();
+        assert!(said.starts_with("500, and "), "{kernel}: {said}");
+        rings.no_rescue(kernel);
+    }
+}
+
+fn a_goodbye_wakes_a_sleeping_select() {
+    for kernel in KERNELS {
+        for leaver in [0, 1].repeat(5) {
+            let mut rings = Two::new(kernel);
+            let producer = rings.producer(leaver);
+            let _other = rings.producer(1 - leaver);
+            let mut child = rings.sleeper();
+            child.falls_asleep();
+            drop(producer);
+            assert_eq!(child.woken(), Some(leaver as i64), "{kernel}");
+            drop(child);
+            rings.child.expect(&format!("0, and {leaver} is gone"));
+            rings.no_rescue(kernel);
+        }
+    }
+}
+
+fn a_peer_that_is_killed_during_the_sleep_ends_the_wait() {
+    for kernel in KERNELS {
+        for victim in [0, 1] {
+            let mut rings = Two::new(kernel);
+            let _other = rings.producer(1 - victim);
+            let mut peer = Child::start("holding", &[rings.names[victim].as_str()]);
+            peer.expect("ready");
+            rings.child.tell("go");
+            let pages = [0, 1].map(|index| rings.page(index));
+            while !pages.iter().all(SleepPage::consumer_is_parked) {
+                sleep(Duration::from_millis(1));
+            }
+            peer.kill();
+            rings.child.expect(&format!("0, and {victim} is gone"));
+            rings.no_rescue(kernel);
+        }
+    }
+}
+
+fn a_sleep_that_no_barrier_protects_is_short() {
+    for _ in 0..5 {
+        let mut rings = Two::new("without barriers");
+        let mut child = rings.sleeper();
+        let left = child.falls_asleep();
+        // So long from before the sleep on, and so not longer now.
+        assert!(left <= Duration::from_millis(1), "{left:?}");
+    }
 }
 
 fn an_idle_select_wakes_at_most_eleven_times_a_second() {

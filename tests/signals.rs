@@ -5,25 +5,33 @@
 mod common;
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::UnsafeCell;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::cell::{Cell, UnsafeCell};
+use std::hint::black_box;
+use std::io::{ErrorKind, Read, Write};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use quoit::{Consumer, PopError, Producer, RingOptions};
+use common::child::{Child, say};
+use quoit::{Consumer, DoorbellKind, PopError, Producer, RingOptions, Shape};
 
 common::suite::suite! {
     tests: [
         an_interrupted_wait_keeps_its_deadline,
+        an_interrupted_read_or_write_goes_on,
         a_handler_pushes_to_a_sleeper_and_pops,
+        a_handler_may_interrupt_whatever_its_thread_does,
     ],
-    parts: [],
+    parts: [working],
 }
 
 /// Counts what is allocated while a handler runs.
 struct Watchful;
 
-static IN_HANDLER: AtomicBool = AtomicBool::new(false);
+thread_local! {
+    static IN_HANDLER: Cell<bool> = const { Cell::new(false) };
+}
 static ALLOCATED_IN_HANDLER: AtomicU64 = AtomicU64::new(0);
 static ALLOCATED: AtomicU64 = AtomicU64::new(0);
 
@@ -31,7 +39,7 @@ static ALLOCATED: AtomicU64 = AtomicU64::new(0);
 unsafe impl GlobalAlloc for Watchful {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATED.fetch_add(1, SeqCst);
-        if IN_HANDLER.load(SeqCst) {
+        if IN_HANDLER.get() {
             ALLOCATED_IN_HANDLER.fetch_add(1, SeqCst);
         }
         // SAFETY: the caller's promise.
@@ -79,27 +87,51 @@ fn alarm(every: Duration) {
     assert_eq!(set, 0, "the timer is set");
 }
 
-fn an_interrupted_wait_keeps_its_deadline() {
-    let (mut producer, mut consumer) = pair();
-    handle(libc::SIGALRM, count);
-    alarm(Duration::from_millis(1));
-    let timeout = Duration::from_millis(400);
-    let start = Instant::now();
-    assert_eq!(consumer.pop_timeout(timeout), Err(PopError::Empty));
-    assert!(start.elapsed() >= timeout, "not before its time");
+const BELLS: [DoorbellKind; 2] = [DoorbellKind::Futex, DoorbellKind::Semaphore];
 
-    producer.try_push_slice(&[0; 64]).expect("there is room");
-    let start = Instant::now();
-    producer.push_timeout(1, timeout).expect_err("it is full");
-    assert!(start.elapsed() >= timeout, "not before its time");
-    alarm(Duration::ZERO);
-    let interruptions = INTERRUPTIONS.load(SeqCst);
-    print!("[{interruptions} interruptions] ");
-    assert!(interruptions > 100, "the waits were interrupted");
+fn an_interrupted_wait_keeps_its_deadline() {
+    handle(libc::SIGALRM, count);
+    for bell in BELLS {
+        let (mut producer, mut consumer) = pair::<u64>(bell);
+        let before = INTERRUPTIONS.load(SeqCst);
+        alarm(Duration::from_millis(1));
+        let timeout = Duration::from_millis(400);
+        let start = Instant::now();
+        assert_eq!(consumer.pop_timeout(timeout), Err(PopError::Empty));
+        assert!(start.elapsed() >= timeout, "{bell:?}: not before its time");
+
+        producer.try_push_slice(&[0; 64]).expect("there is room");
+        let start = Instant::now();
+        producer.push_timeout(1, timeout).expect_err("it is full");
+        assert!(start.elapsed() >= timeout, "{bell:?}: not before its time");
+        alarm(Duration::ZERO);
+        let interruptions = INTERRUPTIONS.load(SeqCst) - before;
+        print!("[{bell:?}: {interruptions} interruptions] ");
+        assert!(interruptions > 100, "the waits were interrupted");
+    }
 }
 
-fn pair() -> (Producer<u64>, Consumer<u64>) {
-    let options = RingOptions::new(64).spin(Duration::ZERO);
+fn an_interrupted_read_or_write_goes_on() {
+    let (mut producer, mut consumer) = pair::<[u8]>(DoorbellKind::Futex);
+    handle(libc::SIGALRM, count);
+    let before = INTERRUPTIONS.load(SeqCst);
+    alarm(Duration::from_millis(1));
+    let timeout = Some(Duration::from_millis(200));
+    let mut reader = consumer.reader();
+    reader.set_timeout(timeout);
+    let nothing = reader.read(&mut [0]).expect_err("nothing is there");
+    assert_eq!(nothing.kind(), ErrorKind::WouldBlock);
+    let mut writer = producer.writer();
+    writer.set_timeout(timeout);
+    let full = (0..9).find_map(|_| writer.write(&[0; 8]).err());
+    assert_eq!(full.expect("it is full").kind(), ErrorKind::WouldBlock);
+    alarm(Duration::ZERO);
+    let interruptions = INTERRUPTIONS.load(SeqCst) - before;
+    assert!(interruptions > 2, "the waits were interrupted");
+}
+
+fn pair<T: Shape + ?Sized>(bell: DoorbellKind) -> (Producer<T>, Consumer<T>) {
+    let options = RingOptions::new(64).doorbell(bell).spin(Duration::ZERO);
     options.heap().expect("a ring")
 }
 
@@ -114,10 +146,20 @@ static PUSHED: AtomicU64 = AtomicU64::new(0);
 static POPPED: AtomicU64 = AtomicU64::new(0);
 static ERRNO_CHANGED: AtomicU64 = AtomicU64::new(0);
 
+/// What the handler's thread does just now.
+static ACTIVITY: AtomicUsize = AtomicUsize::new(SIGNALLING);
+/// How often a handler has pushed meanwhile.
+static PUSHED_DURING: [AtomicU64; 4] = [const { AtomicU64::new(0) }; 4];
+
+const SIGNALLING: usize = 0;
+const ALLOCATING: usize = 1;
+const LOCKING: usize = 2;
+const PRINTING: usize = 3;
+
 const SENTINEL: libc::c_int = 12345;
 
 extern "C" fn push_and_pop(_signal: libc::c_int) {
-    IN_HANDLER.store(true, SeqCst);
+    IN_HANDLER.set(true);
     // SAFETY: every thread has an errno.
     let errno = unsafe { libc::__errno_location() };
     // SAFETY: it is this thread's own.
@@ -129,6 +171,7 @@ extern "C" fn push_and_pop(_signal: libc::c_int) {
         let next = PUSHED.load(SeqCst);
         if producer.try_push(next).is_ok() {
             PUSHED.store(next + 1, SeqCst);
+            PUSHED_DURING[ACTIVITY.load(SeqCst)].fetch_add(1, SeqCst);
         }
         if consumer.try_pop() == Ok(POPPED.load(SeqCst)) {
             POPPED.fetch_add(1, SeqCst);
@@ -140,44 +183,35 @@ extern "C" fn push_and_pop(_signal: libc::c_int) {
     }
     // SAFETY: as above.
     unsafe { errno.write(before) };
-    IN_HANDLER.store(false, SeqCst);
+    IN_HANDLER.set(false);
 }
 
-fn a_handler_pushes_to_a_sleeper_and_pops() {
-    const SIGNALS: u64 = 20_000;
-    let (producer, mut consumer) = pair();
-    let (mut answers, answered) = pair();
+/// As long as `goes_on`, a handler on this thread pushes to a thread that sleeps
+/// in between, and pops the answers.
+fn handle_messages(bell: DoorbellKind, mut goes_on: impl FnMut() -> bool) {
+    let (producer, mut consumer) = pair(bell);
+    let (mut answers, answered) = pair(bell);
+    PUSHED.store(0, SeqCst);
+    POPPED.store(0, SeqCst);
     // SAFETY: the handler is not installed yet.
     unsafe { *ENDS.0.get() = Some((producer, answered)) };
     handle(libc::SIGUSR1, push_and_pop);
-    // Sleeps between the signals, and answers each message.
     let reader = thread::spawn(move || {
         let mut expected = 0;
-        while expected < SIGNALS {
-            assert_eq!(consumer.pop(), Ok(expected), "once, and in order");
-            answers.push(expected).expect("the handler pops");
+        while let Ok(number) = consumer.pop() {
+            assert_eq!(number, expected, "once, and in order");
+            // In the end, nobody is there for the last answers.
+            let _ = answers.push(number);
             expected += 1;
         }
-        answers
+        expected
     });
-    // SAFETY: the call cannot fail.
-    let this_thread = unsafe { libc::pthread_self() };
-    let mut rubbish = Vec::new();
-    while PUSHED.load(SeqCst) < SIGNALS || POPPED.load(SeqCst) < SIGNALS {
-        // SAFETY: the thread is this one, and alive.
-        unsafe { libc::pthread_kill(this_thread, libc::SIGUSR1) };
-        // What a handler that allocates would wreck.
-        rubbish.push(vec![0_u8; rubbish.len() % 100]);
-        if rubbish.len() > 1000 {
-            rubbish.clear();
-            thread::yield_now();
-        }
-    }
+    while goes_on() && !reader.is_finished() {}
     handle(libc::SIGUSR1, count);
-    let _answers = reader.join().expect("the reader returns");
     // SAFETY: the handler is gone.
     unsafe { *ENDS.0.get() = None };
-    assert!(ALLOCATED.load(SeqCst) > SIGNALS, "the watch works");
+    let arrived = reader.join().expect("the reader returns");
+    assert_eq!(arrived, PUSHED.load(SeqCst), "{bell:?}: nothing is lost");
     assert_eq!(
         ALLOCATED_IN_HANDLER.load(SeqCst),
         0,
@@ -188,4 +222,75 @@ fn a_handler_pushes_to_a_sleeper_and_pops() {
         0,
         "a handler that changed errno"
     );
+}
+
+fn a_handler_pushes_to_a_sleeper_and_pops() {
+    const SIGNALS: u64 = 20_000;
+    for bell in BELLS {
+        handle_messages(bell, || {
+            // SAFETY: the thread is this one, and alive.
+            unsafe { libc::raise(libc::SIGUSR1) };
+            PUSHED.load(SeqCst) < SIGNALS || POPPED.load(SeqCst) < SIGNALS
+        });
+    }
+}
+
+static SHARED: Mutex<u64> = Mutex::new(0);
+
+fn lock_and_unlock() {
+    *SHARED.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+}
+
+/// Allocates, locks and prints, while another thread has a handler interrupt it
+/// wherever it is; says how often the handler pushed meanwhile.
+fn working(words: &[String]) {
+    const TIMES: u64 = 500;
+    let bell = BELLS[words[0].parse::<usize>().expect("a bell")];
+    handle(libc::SIGUSR1, count);
+    // SAFETY: the call cannot fail.
+    let worker = unsafe { libc::gettid() };
+    let process = libc::pid_t::try_from(std::process::id()).expect("a pid");
+    thread::spawn(move || {
+        loop {
+            lock_and_unlock();
+            // SAFETY: the call takes no memory.
+            unsafe { libc::syscall(libc::SYS_tgkill, process, worker, libc::SIGUSR1) };
+        }
+    });
+    let during = |activity: usize| PUSHED_DURING[activity].load(SeqCst);
+    let mut round = 0;
+    handle_messages(bell, || {
+        ACTIVITY.store(ALLOCATING, SeqCst);
+        for size in 1..100 {
+            black_box(vec![0_u8; size * 50]);
+        }
+        ACTIVITY.store(LOCKING, SeqCst);
+        for _ in 0..100 {
+            lock_and_unlock();
+        }
+        ACTIVITY.store(PRINTING, SeqCst);
+        say(round);
+        round += 1;
+        let rare = |&activity: &usize| during(activity) < TIMES;
+        [ALLOCATING, LOCKING, PRINTING].iter().any(rare)
+    });
+    assert!(ALLOCATED.load(SeqCst) > TIMES, "the watch works");
+    say(format!("{:?}", [ALLOCATING, LOCKING, PRINTING].map(during)));
+}
+
+fn a_handler_may_interrupt_whatever_its_thread_does() {
+    for (index, bell) in BELLS.into_iter().enumerate() {
+        let child = Child::start("working", &[&index.to_string()]);
+        let mut rounds = 0;
+        let last = loop {
+            let line = child.says();
+            if line != rounds.to_string() {
+                break line;
+            }
+            rounds += 1;
+        };
+        print!("[{bell:?}: {last} in {rounds} rounds] ");
+        assert!(last.starts_with('['), "after line {rounds} comes {last}");
+        child.succeeds();
+    }
 }

@@ -6,10 +6,12 @@ mod common;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use common::child::{Child, hear, say};
+use common::child::{Child, hear, hold, say};
+use common::deep_sleep::DeepSleeper;
+use common::forbid::forbid;
 use common::names::RingName;
 use common::sleep_state::{EndState, SleepPage, SleepState};
-use quoit::{Consumer, DoorbellKind, Fences, PopError, Producer, PushError, RingOptions};
+use quoit::{Consumer, DoorbellKind, Fences, PopError, Producer, PushError, Ring, RingOptions};
 
 common::suite::suite! {
     tests: [
@@ -26,35 +28,42 @@ common::suite::suite! {
     parts: [popping, pushing],
 }
 
-const BELLS: [DoorbellKind; 2] = [DoorbellKind::Futex, DoorbellKind::Semaphore];
+/// Every way to sleep.
+const FORMS: [&str; 6] = [
+    "futex",
+    "symmetric futex",
+    "futex without barriers",
+    "semaphore",
+    "symmetric semaphore",
+    "semaphore without barriers",
+];
 
-/// Every way to sleep, at once and without spinning.
-fn forms() -> impl Iterator<Item = (&'static str, RingOptions)> {
-    let fences = [Fences::Asymmetric, Fences::Symmetric];
-    BELLS.into_iter().flat_map(move |bell| {
-        fences.into_iter().map(move |fences| {
-            let options = RingOptions::new(2).doorbell(bell).fences(fences);
-            let name = match (bell, fences) {
-                (DoorbellKind::Futex, Fences::Asymmetric) => "futex",
-                (DoorbellKind::Futex, _) => "symmetric futex",
-                (_, Fences::Asymmetric) => "semaphore",
-                _ => "symmetric semaphore",
-            };
-            (name, options.spin(Duration::ZERO))
-        })
-    })
+/// Sleeps in this form, at once and without spinning.
+fn options(form: &str) -> RingOptions {
+    let bell = match form.contains("semaphore") {
+        true => DoorbellKind::Semaphore,
+        false => DoorbellKind::Futex,
+    };
+    let fences = match form.starts_with("symmetric") {
+        true => Fences::Symmetric,
+        false => Fences::Asymmetric,
+    };
+    let options = RingOptions::new(2).doorbell(bell).fences(fences);
+    options.spin(Duration::ZERO)
 }
 
-fn options(form: &str) -> RingOptions {
-    let (_, options) = forms().find(|(name, _)| *name == form).expect("a form");
-    options
+/// In a child: the ring, in a form that may take a kernel without barriers.
+fn open(words: &[String]) -> Ring<u64> {
+    if words[1].ends_with("without barriers") {
+        forbid(libc::SYS_membarrier);
+    }
+    options(&words[1]).open(&words[0]).expect("the ring")
 }
 
 /// Pops until the producer is gone; says how many there were.
 fn popping(words: &[String]) {
-    let ring = options(&words[1]).open::<u64>(&words[0]).expect("the ring");
-    let mut consumer = ring.consumer().expect("the role is free");
-    say("ready");
+    let mut consumer = open(words).consumer().expect("the role is free");
+    hold();
     let mut count = 0;
     let end = loop {
         match consumer.pop() {
@@ -69,9 +78,8 @@ fn popping(words: &[String]) {
 
 /// Pushes until the consumer is gone; says how many went in.
 fn pushing(words: &[String]) {
-    let ring = options(&words[1]).open::<u64>(&words[0]).expect("the ring");
-    let mut producer = ring.producer().expect("the role is free");
-    say("ready");
+    let mut producer = open(words).producer().expect("the role is free");
+    hold();
     let mut count = 0;
     let end = loop {
         match producer.push(count) {
@@ -90,14 +98,21 @@ struct Pair {
     child: Child,
 }
 
-/// A ring whose other end is a child that plays `part`.
-fn pair(form: &str, part: &str) -> Pair {
+/// A ring whose other end is a child that plays `part` as soon as it is told to.
+fn pair_at_rest(form: &str, part: &str) -> Pair {
     let name = RingName::new("sleep");
     options(form).create::<u64>(&name).expect("a ring");
     let child = Child::start(part, &[name.as_str(), form]);
     child.expect("ready");
     let page = SleepPage::open(&name.file());
     Pair { name, page, child }
+}
+
+/// A ring whose other end is a child that plays `part`.
+fn pair(form: &str, part: &str) -> Pair {
+    let mut pair = pair_at_rest(form, part);
+    pair.child.tell("go");
+    pair
 }
 
 impl Pair {
@@ -109,6 +124,13 @@ impl Pair {
     fn consumer(&self, form: &str) -> Consumer<u64> {
         let ring = options(form).open(&self.name).expect("the ring");
         ring.consumer().expect("the role is free")
+    }
+
+    /// The child, which now plays its part and sleeps until it is woken.
+    fn sleeper(&mut self) -> DeepSleeper {
+        let sleeper = DeepSleeper::new(self.child.pid());
+        self.child.tell("go");
+        sleeper
     }
 
     fn wait_until(&self, is_so: impl Fn(&SleepPage) -> bool) {
@@ -143,49 +165,37 @@ fn an_idle_producer_wakes_at_most_eleven_times_a_second() {
     wakes_seldom(|| pair.page.read().producer.parks);
 }
 
-/// Says goodbye to a sleeper many times. A look at the peer may end a sleep
-/// just then, so a sleep that a wake ends is asked of most rounds only; that no
-/// deadline was needed, of all.
-fn goodbyes(part: &str, sleeper: fn(SleepState) -> EndState, goodbye: impl Fn(&Pair, &str)) {
+/// Says goodbye, many times, to a sleeper whom only a wake can rouse.
+fn goodbyes<E>(part: &str, peer: fn(&Pair, &str) -> E, sleeper: fn(SleepState) -> EndState) {
     const ROUNDS: usize = 10;
-    for (form, _) in forms() {
-        let mut undisturbed = 0;
+    for form in FORMS {
         for _ in 0..ROUNDS {
-            let pair = pair(form, part);
-            let wakes = || pair.page.read().producer.wakes + pair.page.read().consumer.wakes;
-            goodbye(&pair, form);
-            // From here on the peer is gone.
+            let mut pair = pair_at_rest(form, part);
+            let peer = peer(&pair, form);
+            let mut child = pair.sleeper();
+            child.falls_asleep();
+            drop(peer);
+            assert_eq!(child.woken(), Some(0), "{form}: a goodbye wakes");
+            drop(child);
             pair.child.says();
             let state = sleeper(pair.page.read());
-            assert!(wakes() >= 2, "{form}: newcomer and goodbye wake");
-            assert_eq!(state.rescues, 0, "{form}: no deadline was needed");
-            undisturbed += usize::from(state.parks <= 2);
+            assert_eq!((state.parks, state.rescues), (1, 0), "{form}: one sleep");
+            assert_eq!(state.registered, !form.contains(' '), "{form}: barriers");
         }
-        print!("[{form}: {undisturbed} of {ROUNDS}] ");
-        assert!(undisturbed > ROUNDS / 2, "{form}: a wake ends the sleep");
+        print!("[{form}: {ROUNDS} woken] ");
     }
 }
 
 fn a_goodbye_wakes_a_sleeping_consumer() {
-    let sleeper = |state: SleepState| state.consumer;
-    goodbyes("popping", sleeper, |pair, form| {
-        let producer = pair.producer(form);
-        pair.wait_until(SleepPage::consumer_is_parked);
-        drop(producer);
-    });
+    goodbyes("popping", Pair::producer, |state| state.consumer);
 }
 
 fn a_goodbye_wakes_a_sleeping_producer() {
-    let sleeper = |state: SleepState| state.producer;
-    goodbyes("pushing", sleeper, |pair, form| {
-        let consumer = pair.consumer(form);
-        pair.wait_until(SleepPage::producer_is_parked);
-        drop(consumer);
-    });
+    goodbyes("pushing", Pair::consumer, |state| state.producer);
 }
 
 fn a_sleeper_takes_what_was_published_before_the_goodbye() {
-    for (form, _) in forms() {
+    for form in FORMS {
         let pair = pair(form, "popping");
         let mut producer = pair.producer(form);
         pair.wait_until(SleepPage::consumer_is_parked);
@@ -198,34 +208,34 @@ fn a_sleeper_takes_what_was_published_before_the_goodbye() {
 }
 
 fn a_newcomer_wakes_a_sleeper() {
-    for (form, _) in forms() {
-        let pair = pair(form, "popping");
-        pair.wait_until(SleepPage::consumer_is_parked);
-        let before = pair.page.read();
+    for form in FORMS {
+        let mut pair = pair_at_rest(form, "popping");
+        let mut child = pair.sleeper();
+        child.falls_asleep();
         let producer = pair.producer(form);
-        let after = pair.page.read();
-        assert!(after.producer.wakes > before.producer.wakes, "{form}");
+        assert_eq!(child.woken(), Some(0), "{form}");
         drop(producer);
     }
 }
 
 fn a_batch_wakes_a_sleeper_once() {
-    for (form, _) in forms() {
-        let pair = pair(form, "popping");
+    for form in FORMS {
+        let mut pair = pair_at_rest(form, "popping");
         let mut producer = pair.producer(form);
+        let mut child = pair.sleeper();
         for _ in 0..20 {
-            pair.wait_until(SleepPage::consumer_is_parked);
+            child.falls_asleep();
             let before = pair.page.read().producer.wakes;
-            let pushed = producer.try_push_slice(&[1, 2]);
-            assert_eq!(pushed, Ok(2), "{form}");
+            assert_eq!(producer.try_push_slice(&[1, 2]), Ok(2), "{form}");
+            assert_eq!(child.woken(), Some(0), "{form}");
             let wakes = pair.page.read().producer.wakes - before;
-            // None if a look at the peer had just ended the sleep.
-            assert!(wakes <= 1, "{form}: {wakes} wakes for one batch");
+            assert_eq!(wakes, 1, "{form}: wakes for one batch");
         }
+        drop(child);
         drop(producer);
         assert_eq!(pair.child.says(), "40", "{form}");
-        let rescues = pair.page.read().consumer.rescues;
-        assert_eq!(rescues, 0, "{form}");
+        let consumer = pair.page.read().consumer;
+        assert_eq!(consumer.rescues, 0, "{form}");
     }
 }
 

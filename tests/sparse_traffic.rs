@@ -14,6 +14,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use common::child::{Child, hear, say};
+use common::clock::now;
 use common::forbid::forbid;
 use common::names::RingName;
 use common::sleep_state::SleepPage;
@@ -148,17 +149,6 @@ impl Gaps {
         self.0 ^= self.0 << 17;
         sleep(Duration::from_nanos(self.0 % 2_000_000));
     }
-}
-
-/// Nanoseconds on the clock that both processes share.
-fn now() -> u64 {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: `time` lives through the call.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
 /// A form that is under way.

@@ -347,7 +347,12 @@ pub struct Frame<'a> {
     found: Found,
 }
 
-impl Frame<'_> {
+impl<'a> Frame<'a> {
+    /// The payload for as long as the consumer is borrowed; the frame stays.
+    pub(crate) fn into_bytes(self) -> &'a [u8] {
+        self.consumer.payload(&self.found)
+    }
+
     /// The producer's kind of the frame.
     pub fn kind(&self) -> u32 {
         self.found.kind

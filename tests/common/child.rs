@@ -115,10 +115,7 @@ impl Child {
 
     /// Whether the child is stopped, as after SIGSTOP.
     pub(crate) fn is_stopped(&self) -> bool {
-        let path = format!("/proc/{}/stat", self.pid());
-        let stat = std::fs::read_to_string(path).expect("the child's state");
-        let (_, after_name) = stat.rsplit_once(')').expect("a name in brackets");
-        after_name.trim_start().starts_with('T')
+        state(self.pid()) == 'T'
     }
 }
 
@@ -127,6 +124,20 @@ impl Drop for Child {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// Whether a child is off the processor and waits for something.
+pub(super) fn is_asleep(pid: u32) -> bool {
+    let call = std::fs::read_to_string(format!("/proc/{pid}/syscall"));
+    // A thread that was preempted on its way to bed is still running.
+    state(pid) == 'S' && !call.expect("the child's call").starts_with("running")
+}
+
+/// The letter that the kernel has for a process's state.
+fn state(pid: u32) -> char {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("the child's state");
+    let (_, after_name) = stat.rsplit_once(") ").expect("a name in brackets");
+    after_name.chars().next().expect("a state")
 }
 
 /// The part that this process plays, if it is a child.

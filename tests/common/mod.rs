@@ -8,9 +8,12 @@
 )]
 
 pub(crate) mod child;
+pub(crate) mod clock;
+pub(crate) mod deep_sleep;
 pub(crate) mod dice;
 pub(crate) mod forbid;
 pub(crate) mod fork;
+pub(crate) mod mappings;
 pub(crate) mod names;
 pub(crate) mod sample;
 pub(crate) mod segment_file;

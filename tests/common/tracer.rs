@@ -30,9 +30,7 @@ pub(crate) fn trace<S: Copy + Send + 'static>(
 ) -> JoinHandle<Vec<Window<S>>> {
     let (attached, is_attached) = std::sync::mpsc::channel();
     let tracer = thread::spawn(move || {
-        let pid = libc::pid_t::try_from(pid).expect("a pid");
-        request(libc::PTRACE_SEIZE, pid, libc::PTRACE_O_TRACESYSGOOD);
-        request(libc::PTRACE_INTERRUPT, pid, 0);
+        attach(pid);
         attached.send(()).expect("the starter waits");
         follow(pid, look)
     });
@@ -40,77 +38,108 @@ pub(crate) fn trace<S: Copy + Send + 'static>(
     tracer
 }
 
-fn follow<S: Copy>(pid: libc::pid_t, look: impl Fn() -> S) -> Vec<Window<S>> {
+fn follow<S: Copy>(pid: u32, look: impl Fn() -> S) -> Vec<Window<S>> {
     let mut windows = Vec::new();
     let mut open: Option<(S, Instant)> = None;
     let mut calls = BTreeMap::new();
-    let mut enters = true;
-    loop {
-        let mut status = 0;
-        // SAFETY: the status lives through the call.
-        let waited = unsafe { libc::waitpid(pid, &raw mut status, libc::__WALL) };
-        if waited != pid || libc::WIFEXITED(status) || libc::WIFSIGNALED(status) {
-            return windows;
-        }
-        let signal = libc::WSTOPSIG(status);
-        let mut deliver = 0;
-        if signal == libc::SIGTRAP | 0x80 {
-            if enters {
-                let number = system_call(pid);
-                if number == libc::SYS_getppid as u64 {
-                    let now = look();
-                    if let Some((before, began)) = open {
-                        windows.push(Window {
-                            calls: std::mem::take(&mut calls),
-                            before,
-                            after: now,
-                            seconds: began.elapsed().as_secs_f64(),
-                        });
-                    }
-                    calls.clear();
-                    open = Some((now, Instant::now()));
-                } else {
-                    *calls.entry(number).or_insert(0) += 1;
-                }
+    while let Some(stop) = next_stop(pid, 0) {
+        if let Stop::Before(libc::SYS_getppid, _) = stop {
+            let now = look();
+            if let Some((before, began)) = open {
+                windows.push(Window {
+                    calls: std::mem::take(&mut calls),
+                    before,
+                    after: now,
+                    seconds: began.elapsed().as_secs_f64(),
+                });
             }
-            enters = !enters;
-        } else if status >> 16 == 0 {
-            deliver = signal; // a signal of the child's own
+            calls.clear();
+            open = Some((now, Instant::now()));
+        } else if let Stop::Before(number, _) = stop {
+            *calls.entry(number as u64).or_insert(0) += 1;
         }
-        request(libc::PTRACE_SYSCALL, pid, deliver);
+        resume(pid, stop);
     }
+    windows
 }
 
-/// The system call that a child stands before.
-fn system_call(pid: libc::pid_t) -> u64 {
+/// Where a traced child stands still.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// Before this system call, with its arguments.
+    Before(libc::c_long, [u64; 6]),
+    /// After a system call that returned this.
+    After(i64),
+    /// Before this signal of its own; 0 for none.
+    Signal(libc::c_int),
+}
+
+/// Makes this thread the tracer of a child, which will stop.
+pub(super) fn attach(pid: u32) {
+    let options = libc::c_long::from(libc::PTRACE_O_TRACESYSGOOD);
+    request(libc::PTRACE_SEIZE, pid, 0, options);
+    request(libc::PTRACE_INTERRUPT, pid, 0, 0);
+}
+
+/// A child's next stop; `None` if it has ended, or with WNOHANG still runs.
+pub(super) fn next_stop(pid: u32, options: libc::c_int) -> Option<Stop> {
+    let mut status = 0;
+    let options = options | libc::__WALL;
+    // SAFETY: the status lives through the call.
+    let waited = unsafe { libc::waitpid(pid as libc::pid_t, &raw mut status, options) };
+    if waited <= 0 || !libc::WIFSTOPPED(status) {
+        return None;
+    }
+    Some(match libc::WSTOPSIG(status) {
+        signal if signal == libc::SIGTRAP | 0x80 => system_call(pid),
+        signal if status >> 16 == 0 => Stop::Signal(signal),
+        _ => Stop::Signal(0),
+    })
+}
+
+/// The system call at which a child stands.
+fn system_call(pid: u32) -> Stop {
     // SAFETY: all zero bytes are such a record.
     let mut info: libc::ptrace_syscall_info = unsafe { std::mem::zeroed() };
     let size = size_of_val(&info);
     let command = libc::PTRACE_GET_SYSCALL_INFO;
     // SAFETY: the record lives through the call and is as long as it says.
     let got = unsafe { libc::ptrace(command, pid, size, &raw mut info) };
-    assert!(got > 0, "the child stands before a system call");
+    assert!(got > 0, "the child stands at a system call");
+    if info.op == libc::PTRACE_SYSCALL_INFO_EXIT {
+        // SAFETY: at an exit this is the part that is filled in.
+        return Stop::After(unsafe { info.u.exit }.sval);
+    }
     // SAFETY: at an entry this is the part that is filled in.
-    unsafe { info.u.entry }.nr
+    let entry = unsafe { info.u.entry };
+    Stop::Before(entry.nr as libc::c_long, entry.args)
 }
 
-fn request(command: libc::c_uint, pid: libc::pid_t, data: libc::c_int) {
-    let data = libc::c_long::from(data);
-    // SAFETY: none of these requests takes memory of ours.
-    let done = unsafe { libc::ptrace(command, pid, 0_usize, data) };
+/// Lets a child go on from this stop to its next one.
+pub(super) fn resume(pid: u32, stop: Stop) {
+    let deliver = match stop {
+        Stop::Signal(signal) => libc::c_long::from(signal),
+        _ => 0,
+    };
+    request(libc::PTRACE_SYSCALL, pid, 0, deliver);
+}
+
+/// Any request that takes no memory of ours.
+pub(super) fn request(command: libc::c_uint, pid: u32, place: u64, data: libc::c_long) {
+    // SAFETY: the caller names such a request; `place` is the child's memory.
+    let done = unsafe { libc::ptrace(command, pid, place, data) };
     // The child may have been killed meanwhile; waitpid tells.
     let gone = std::io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH);
     assert!(done != -1 || gone, "the child can be traced");
 }
 
 /// A child that stands still, and goes on instruction by instruction.
-pub(crate) struct Halted(libc::pid_t);
+pub(crate) struct Halted(u32);
 
 impl Halted {
     pub(crate) fn new(pid: u32) -> Self {
-        let halted = Self(libc::pid_t::try_from(pid).expect("a pid"));
-        request(libc::PTRACE_SEIZE, halted.0, 0);
-        request(libc::PTRACE_INTERRUPT, halted.0, 0);
+        attach(pid);
+        let halted = Self(pid);
         halted.stands();
         halted
     }
@@ -119,15 +148,14 @@ impl Halted {
     /// call on the way may wait.
     pub(crate) fn stop_when(self, is_so: impl Fn() -> bool) {
         while !is_so() {
-            request(libc::PTRACE_SINGLESTEP, self.0, 0);
+            request(libc::PTRACE_SINGLESTEP, self.0, 0, 0);
             self.stands();
         }
-        request(libc::PTRACE_DETACH, self.0, libc::SIGSTOP);
+        let stop = libc::c_long::from(libc::SIGSTOP);
+        request(libc::PTRACE_DETACH, self.0, 0, stop);
     }
 
     fn stands(&self) {
-        // SAFETY: no status is asked for.
-        let waited = unsafe { libc::waitpid(self.0, core::ptr::null_mut(), libc::__WALL) };
-        assert_eq!(waited, self.0, "the child stands still");
+        assert!(next_stop(self.0, 0).is_some(), "the child has ended");
     }
 }

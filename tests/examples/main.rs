@@ -10,6 +10,7 @@ mod example;
 mod network;
 mod recovering;
 mod sleeping;
+mod streaming;
 mod terminal;
 
 use std::fs;

@@ -1,8 +1,21 @@
 //! The examples of sleeping and waking.
 
 use std::fs;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
-use super::example::Example;
+use super::children_of;
+use super::common::segment_file::{HEAD, SegmentFile};
+use super::example::{Example, wait_until};
+
+/// How many rings of this process are left.
+fn rings_of(process: u32) -> usize {
+    let left = fs::read_dir("/dev/shm").expect("shared memory");
+    let names = left.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let ours = format!("quoit-two-rings-{process}-");
+    names.filter(|name| name.starts_with(&ours)).count()
+}
 
 #[test]
 fn two_rings_are_read_in_one_loop() {
@@ -10,23 +23,79 @@ fn two_rings_are_read_in_one_loop() {
     let process = example.pid();
     // "buy 0" to "buy 199"
     example.says("2000 ticks and 200 orders of 1290 bytes");
-    let left = fs::read_dir("/dev/shm").expect("shared memory");
-    let names = left.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    let ours = format!("quoit-two-rings-{process}");
-    assert_eq!(names.filter(|name| name.starts_with(&ours)).count(), 0);
+    assert_eq!(rings_of(process), 0);
+}
+
+#[test]
+fn an_interrupt_ends_the_loop_with_both_senders() {
+    for signal in [libc::SIGINT, libc::SIGTERM] {
+        let example = Example::start("two_rings", &["--ticks", "1000000000"]);
+        let process = example.pid();
+        for ring in ["ticks", "orders"] {
+            let path = format!("/dev/shm/quoit-two-rings-{process}-{ring}");
+            wait_until("there is a ring", || Path::new(&path).exists());
+            let segment = SegmentFile::open(Path::new(&path));
+            wait_until("it is read", || segment.read(HEAD) > 0);
+        }
+        let senders = children_of(process);
+        assert_eq!(senders.len(), 2);
+        example.signal(signal);
+        let ended = example.end();
+        assert_eq!((ended.code, ended.errors.as_str()), (Some(0), ""));
+        let said: Vec<_> = ended.output.split_whitespace().collect();
+        let [
+            ticks,
+            "ticks",
+            "and",
+            orders,
+            "orders",
+            "of",
+            bytes,
+            "bytes",
+        ] = said[..]
+        else {
+            panic!("{ended:?}");
+        };
+        let [ticks, orders, bytes] = [ticks, orders, bytes].map(|number| {
+            let number: usize = number.parse().expect("a number");
+            number
+        });
+        assert!(ticks > 0 && orders > 0, "{ended:?}");
+        let sent = (0..orders).map(|number| format!("buy {number}").len());
+        assert_eq!(bytes, sent.sum::<usize>(), "{ended:?}");
+        assert_eq!(rings_of(process), 0);
+        for sender in senders {
+            let path = format!("/proc/{sender}");
+            assert!(!Path::new(&path).exists(), "a sender is left");
+        }
+    }
 }
 
 #[test]
 fn a_handler_profiles_its_thread() {
-    let ended = Example::start("profiler", &["--milliseconds", "300"]).end();
+    let example = Example::start("profiler", &["--milliseconds", "300"]);
+    let threads = format!("/proc/{}/task", example.pid());
+    let count = || fs::read_dir(&threads).map_or(0, Iterator::count);
+    wait_until("it works", || count() == 2);
+    // Time that passes for all others, and not for its thread.
+    example.signal(libc::SIGSTOP);
+    thread::sleep(Duration::from_millis(500));
+    example.signal(libc::SIGCONT);
+    let ended = example.end();
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    let samples = ended.output.lines().last().expect("a summary");
-    let count: u64 = samples
-        .strip_suffix(" samples")
-        .and_then(|count| count.parse().ok())
-        .expect("a count");
-    assert!(count > 0, "{ended:?}");
     assert!(ended.output.contains("thrice"), "{ended:?}");
+    let mut lines = ended.output.lines().rev().map(str::split_whitespace);
+    let mut line = || lines.next().expect("a summary").collect::<Vec<_>>();
+    let [count, "samples", "in", worked, "ms", "of", "CPU", "time"] = line()[..] else {
+        panic!("{ended:?}");
+    };
+    let ["samples", "from", first, "to", last, "ms"] = line()[..] else {
+        panic!("{ended:?}");
+    };
+    assert!(count.parse::<u64>().expect("a count") > 0, "{ended:?}");
+    let times = [first, last, worked].map(|time| time.parse::<f64>().expect("a time"));
+    assert!(times[0] > 0.0 && times.is_sorted(), "{ended:?}");
+    assert!(times[2] >= 300.0, "{ended:?}");
 }
 
 #[test]

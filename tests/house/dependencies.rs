@@ -124,6 +124,17 @@ fn examples_and_benches_need_no_extra_set_up() {
     }
 }
 
+#[test]
+fn the_readme_has_a_command_for_every_example() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    let readme = std::fs::read_to_string(path).expect("the README");
+    for target in Metadata::read().targets("example") {
+        let name = target["name"].as_str().expect("a name");
+        let command = format!("| `cargo run --release --example {name}");
+        assert!(readme.contains(&command), "no row has {command}");
+    }
+}
+
 /// The same tests run with and without the feature `loom`, but for the models.
 #[test]
 fn only_the_models_need_the_feature_loom() {

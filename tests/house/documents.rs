@@ -2,12 +2,20 @@
 
 use super::source::{Source, sources_of};
 
-/// The files of the ring and its ends, with the methods of both shapes.
-const OF_THE_RING: [&str; 5] = ["producer.rs", "consumer.rs", "ring", "slots", "frames"];
+/// The files of the ring and its ends, with the methods of both shapes and of
+/// the pipes.
+const OF_THE_RING: [&str; 6] = [
+    "producer.rs",
+    "consumer.rs",
+    "ring",
+    "slots",
+    "frames",
+    "adapters/io.rs",
+];
 
 /// Functions that only make, read or set a value of their own, and owe no word
 /// about time.
-const TRIVIAL: [&str; 5] = ["new", "len", "is_empty", "kind", "set_kind"];
+const TRIVIAL: [&str; 6] = ["new", "len", "is_empty", "kind", "set_kind", "set_timeout"];
 
 /// A public function, as its file declares it.
 struct Function {

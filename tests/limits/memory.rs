@@ -23,7 +23,8 @@ pub(crate) fn a_full_file_system_is_an_error_that_says_how_much_is_missing() {
 pub(crate) fn on_a_small_file_system(arguments: &[String]) {
     let directory = Path::new(&arguments[0]);
     let half = 1 << 16; // words: half a megabyte
-    if mount_a_megabyte(directory).is_ok() {
+    let mounted = mount_a_megabyte(directory).is_ok();
+    if mounted {
         let first = directory.join("first");
         RingOptions::new(half)
             .create::<u64>(&first)
@@ -38,9 +39,15 @@ pub(crate) fn on_a_small_file_system(arguments: &[String]) {
     let path = directory.join("second");
     let mut producer = Producer::<u64>::create(&path, half).expect("now it fits");
     let mut consumer = Consumer::<u64>::open(&path).expect("the role is free");
+    if mounted {
+        let rest = fs::write(directory.join("rest"), [0; 1 << 20]);
+        let full = rest.expect_err("there is half a megabyte left");
+        assert_eq!(full.kind(), io::ErrorKind::StorageFull);
+    }
     for value in 0..half {
         producer.try_push(value).expect("there is room");
     }
+    producer.flush().expect("it needs no further room");
     assert!(consumer.drain().eq(0..half));
 }
 

@@ -1,0 +1,64 @@
+//! A stream whose every byte follows from its place, and its checksum.
+
+use std::io::{self, Read, Write};
+
+use flate2::Crc;
+
+/// So many bytes that look random (xorshift64), and the checksum of those that
+/// were read so far.
+pub(crate) struct Stream {
+    state: u64,
+    left: u64,
+    pub(crate) sum: Sum,
+}
+
+impl Stream {
+    /// `length` is a multiple of eight.
+    pub(crate) fn new(length: u64) -> Self {
+        Self {
+            state: 0x9e37_79b9_7f4a_7c15,
+            left: length,
+            sum: Sum::default(),
+        }
+    }
+}
+
+impl Read for Stream {
+    /// Gives whole words only.
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.left.min(buffer.len() as u64) as usize & !7;
+        let mut state = self.state;
+        for word in buffer[..length].chunks_exact_mut(8) {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            word.copy_from_slice(&state.to_le_bytes());
+        }
+        self.state = state;
+        self.left -= length as u64;
+        self.sum.write_all(&buffer[..length])?;
+        Ok(length)
+    }
+}
+
+/// How many bytes were written to it, and their CRC-32.
+#[derive(Default)]
+pub(crate) struct Sum(Crc);
+
+impl Sum {
+    /// Both, as a text to compare.
+    pub(crate) fn text(&self) -> String {
+        format!("{} bytes with CRC-32 {:08x}", self.0.amount(), self.0.sum())
+    }
+}
+
+impl Write for Sum {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

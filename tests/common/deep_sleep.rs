@@ -1,0 +1,107 @@
+//! A child's sleep that only a wake can end.
+//!
+//! A sleeper looks after its peer ten times a second, which would hide a wake
+//! that is left out. So a tracer takes the deadline from the sleep as it begins,
+//! and reads what the system call returned at its end.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use super::PATIENCE;
+use super::child::is_asleep;
+use super::clock::now;
+use super::tracer::{Stop, attach, next_stop, request, resume};
+
+/// A traced child. It stands still, or is in a sleep without a deadline.
+pub(crate) struct DeepSleeper {
+    pid: u32,
+    stop: Stop,
+}
+
+impl DeepSleeper {
+    /// Traces a child that is not asleep on a doorbell yet. The tracer is this
+    /// thread.
+    pub(crate) fn new(pid: u32) -> Self {
+        attach(pid);
+        let stop = patiently(|| next_stop(pid, libc::WNOHANG));
+        Self { pid, stop }
+    }
+
+    /// Lets the child go on until it sleeps on a doorbell. Returns how long it
+    /// would have slept at most.
+    pub(crate) fn falls_asleep(&mut self) -> Duration {
+        let mut waits = None;
+        resume(self.pid, self.stop);
+        patiently(|| {
+            let Some(stop) = next_stop(self.pid, libc::WNOHANG) else {
+                return waits.filter(|_| is_asleep(self.pid));
+            };
+            waits = match stop {
+                Stop::Before(number, arguments) => self.prolong(number, &arguments),
+                _ => None,
+            };
+            resume(self.pid, stop);
+            None
+        })
+    }
+
+    /// What the sleep's system call returned, or `None` if the child sleeps on
+    /// although what should have woken it is done: a thread that was woken is no
+    /// longer asleep when the waker's call returns.
+    pub(crate) fn woken(&mut self) -> Option<i64> {
+        if is_asleep(self.pid) {
+            return None;
+        }
+        self.stop = patiently(|| next_stop(self.pid, libc::WNOHANG));
+        match self.stop {
+            Stop::After(result) => Some(result),
+            stop => panic!("the sleep is interrupted by {stop:?}"),
+        }
+    }
+
+    /// If this system call is a wait for a futex or for many, makes it last
+    /// until a wake; returns how long it would have lasted at most.
+    fn prolong(&self, number: libc::c_long, arguments: &[u64; 6]) -> Option<Duration> {
+        const COMMAND: u64 = 0x7f; // without private and clock flags
+        let is_wait = match number {
+            libc::SYS_futex => {
+                let waits = [libc::FUTEX_WAIT, libc::FUTEX_WAIT_BITSET];
+                waits.contains(&((arguments[1] & COMMAND) as libc::c_int))
+            }
+            libc::SYS_futex_waitv => true,
+            _ => false,
+        };
+        let deadline = arguments[3];
+        if !is_wait || deadline == 0 {
+            return None;
+        }
+        let until = peek(self.pid, deadline) * 1_000_000_000 + peek(self.pid, deadline + 8);
+        // Its seconds, on any clock: more than there will be.
+        request(libc::PTRACE_POKEDATA, self.pid, deadline, 1 << 40);
+        Some(Duration::from_nanos(until.saturating_sub(now())))
+    }
+}
+
+impl Drop for DeepSleeper {
+    fn drop(&mut self) {
+        request(libc::PTRACE_DETACH, self.pid, 0, 0);
+    }
+}
+
+/// A word of the child's memory.
+fn peek(pid: u32, place: u64) -> u64 {
+    // SAFETY: the request takes no memory of ours.
+    let word = unsafe { libc::ptrace(libc::PTRACE_PEEKDATA, pid, place, 0) };
+    word as u64
+}
+
+fn patiently<T>(mut look: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(start.elapsed() < PATIENCE, "the child does not come so far");
+        sleep(Duration::from_micros(100));
+    }
+}

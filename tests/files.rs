@@ -1,0 +1,256 @@
+//! Rings in files: they outlive both processes and go on at their positions,
+//! and a flush brings them to the disk.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::child::{Child, hear, say};
+use common::forbid::forbid;
+use common::mappings::mapped;
+use common::names::{RingName, file_directory, shared_memory_directory};
+use common::sample::{bytes, mix};
+use common::segment_file::{HEAD, SegmentFile, TAIL};
+use quoit::{Consumer, Error, PopError, Producer, Ring, RingOptions};
+
+common::suite::suite! {
+    tests: [
+        what_a_killed_writer_has_published_is_drained_later,
+        positions_go_on_over_many_runs,
+        a_flush_leaves_nothing_to_write,
+        a_flush_without_a_disk_is_a_success,
+        a_flush_that_fails_says_so,
+        the_name_is_flushed_once,
+    ],
+    parts: [endless_writer, run, flusher_without_msync, flusher_without_fsync],
+}
+
+/// A path as an argument for a child.
+fn text(path: &Path) -> &str {
+    path.to_str().expect("a path in UTF-8")
+}
+
+/// The ring's tail and head, as its file says.
+fn positions(path: &Path) -> (u64, u64) {
+    let segment = SegmentFile::open(path);
+    (segment.read(TAIL), segment.read(HEAD))
+}
+
+/// The frame that begins at this position.
+fn frame(position: u64) -> Vec<u8> {
+    bytes(position, mix(position) as usize % 100)
+}
+
+fn what_a_killed_writer_has_published_is_drained_later() {
+    let directory = file_directory();
+    let path = directory.path().join("journal");
+    let mut child = Child::start("endless_writer", &[text(&path)]);
+    child.expect("some");
+    child.kill();
+    let (tail, head) = positions(&path);
+    assert!(tail > 0 && head == 0, "tail {tail}, head {head}");
+
+    let mut consumer = Consumer::<[u8]>::open(&path).expect("the ring is there");
+    let mut count = 0;
+    loop {
+        let position = consumer.position();
+        match consumer.peek() {
+            Ok(found) => {
+                assert_eq!(*found, frame(position));
+                found.release();
+                count += 1;
+            }
+            Err(PopError::Abandoned) => break,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert!(count >= 1000, "{count} frames");
+    assert_eq!(positions(&path), (tail, tail));
+}
+
+/// Writes until it is killed; says when there is something to see.
+fn endless_writer(arguments: &[String]) {
+    let mut producer = Producer::<[u8]>::create(&arguments[0], 1 << 22).expect("a ring");
+    for number in 0.. {
+        let position = producer.position();
+        producer.push(&frame(position)).expect("there is room");
+        if number == 1000 {
+            say("some");
+        }
+    }
+}
+
+fn positions_go_on_over_many_runs() {
+    let directory = file_directory();
+    let path = directory.path().join("ring");
+    let (mut tail, mut head) = (0, 0);
+    let run = |role: &str, count: u64| {
+        let count = count.to_string();
+        let mut child = Child::start("run", &[text(&path), role, &count]);
+        let position = child.says().parse::<u64>().expect("a number");
+        child.expect("done");
+        child.kill();
+        position
+    };
+    // More than a lap of the ring's 64 slots.
+    for (pushed, popped) in [(40, 10), (30, 60), (1, 0), (50, 40), (13, 20)] {
+        assert_eq!(run("producer", pushed), tail);
+        tail += pushed;
+        assert_eq!(run("consumer", popped), head);
+        head += popped;
+        assert_eq!(positions(&path), (tail, head));
+    }
+}
+
+/// One life of one end: says where it begins, pushes or pops so many, and waits
+/// to be killed.
+fn run(arguments: &[String]) {
+    let count: u64 = arguments[2].parse().expect("a number");
+    if arguments[1] == "producer" {
+        let mut producer = Producer::<u64>::open_or_create(&arguments[0], 64).expect("a ring");
+        say(producer.position());
+        for _ in 0..count {
+            let position = producer.position();
+            producer.try_push(mix(position)).expect("there is room");
+        }
+        say("done");
+        hear();
+    } else {
+        let mut consumer = Consumer::<u64>::open(&arguments[0]).expect("a ring");
+        say(consumer.position());
+        for _ in 0..count {
+            let position = consumer.position();
+            assert_eq!(consumer.try_pop(), Ok(mix(position)));
+        }
+        say("done");
+        hear();
+    }
+}
+
+/// Kilobytes of this process's mappings that a disk does not have yet.
+fn dirty(path: &Path) -> u64 {
+    mapped(path, "Shared_Dirty:") + mapped(path, "Private_Dirty:")
+}
+
+/// Whether files in `directory` have no disk below them.
+fn is_memory(directory: &Path) -> bool {
+    let path = std::ffi::CString::new(text(directory)).expect("no zero byte");
+    // SAFETY: all zero bytes are a `statfs`.
+    let mut stat: libc::statfs = unsafe { core::mem::zeroed() };
+    // SAFETY: the path is a C string, and `stat` lives through the call.
+    let result = unsafe { libc::statfs(path.as_ptr(), &raw mut stat) };
+    assert_eq!(result, 0, "the directory is there");
+    stat.f_type == libc::TMPFS_MAGIC
+}
+
+/// Cargo's directory for tests is on a disk more often than `/tmp`.
+fn a_flush_leaves_nothing_to_write() {
+    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
+    let path = directory.path().join("ring");
+    RingOptions::new(1 << 16)
+        .create::<u64>(&path)
+        .expect("a ring");
+    let ring = Ring::<u64>::open(&path).expect("it opens");
+    let mut producer = ring.producer().expect("the role is free");
+    let mut consumer = ring.consumer().expect("the role is free");
+    for end in 0..3 {
+        // What was pushed, and both positions, on pages of their own. The
+        // kernel may be so kind as to write it at once, but not each time.
+        let write = |_| {
+            producer.try_push_slice(&[7; 5000]).expect("there is room");
+            consumer.try_pop().expect("a word");
+            dirty(&path)
+        };
+        let before = (0..4).map(write).find(|&dirty| dirty >= 40 + 8);
+        let before = before.expect("there is something to flush");
+        let flushed = match end {
+            0 => ring.flush(),
+            1 => producer.flush(),
+            _ => consumer.flush(),
+        };
+        flushed.expect("the disk is well");
+        let expected = if is_memory(directory.path()) {
+            before
+        } else {
+            0
+        };
+        assert_eq!(dirty(&path), expected);
+    }
+}
+
+fn a_flush_without_a_disk_is_a_success() {
+    let name = RingName::new("flush");
+    let directory = shared_memory_directory();
+    let (producer, consumer) = RingOptions::new(64).heap::<u64>().expect("a ring");
+    let mut pairs = vec![(producer, consumer)];
+    for path in [name.as_ref(), &directory.path().join("ring")] {
+        let ring = RingOptions::new(64).create::<u64>(path).expect("a ring");
+        ring.flush().expect("nothing to do");
+        let producer = ring.producer().expect("the role is free");
+        pairs.push((producer, ring.consumer().expect("the role is free")));
+    }
+    for (producer, consumer) in &mut pairs {
+        producer.try_push(7).expect("there is room");
+        producer.flush().expect("nothing to do");
+        consumer.flush().expect("nothing to do");
+        assert_eq!(consumer.try_pop(), Ok(7));
+    }
+}
+
+fn a_flush_that_fails_says_so() {
+    let directory = file_directory();
+    let path = directory.path().join("ring");
+    for part in ["flusher_without_msync", "flusher_without_fsync"] {
+        Child::start(part, &[text(&path)]).succeeds();
+        fs::remove_file(&path).expect("the ring's file");
+    }
+}
+
+/// What all three ways to flush this ring answer.
+fn refused_flushes(path: &str) -> [&'static str; 3] {
+    let ring = RingOptions::new(64).create::<u64>(path).expect("a ring");
+    let producer = ring.producer().expect("the role is free");
+    let consumer = ring.consumer().expect("the role is free");
+    [ring.flush(), producer.flush(), consumer.flush()].map(|flushed| match flushed {
+        Err(Error::Io {
+            doing,
+            name,
+            source,
+        }) => {
+            assert_eq!(
+                (name.as_str(), source.raw_os_error()),
+                (path, Some(libc::ENOSYS))
+            );
+            doing
+        }
+        other => panic!("not the right refusal: {other:?}"),
+    })
+}
+
+fn flusher_without_msync(arguments: &[String]) {
+    forbid(libc::SYS_msync);
+    assert_eq!(refused_flushes(&arguments[0]), ["flush"; 3]);
+}
+
+fn flusher_without_fsync(arguments: &[String]) {
+    forbid(libc::SYS_fsync);
+    assert_eq!(
+        refused_flushes(&arguments[0]),
+        ["flush the directory of"; 3]
+    );
+}
+
+/// Each time would make a flush twice as long.
+fn the_name_is_flushed_once() {
+    let directory = file_directory();
+    let path = directory.path().join("sub").join("ring");
+    let parent = path.parent().expect("a directory");
+    fs::create_dir(parent).expect("a directory");
+    let ring = RingOptions::new(64).create::<u64>(&path).expect("a ring");
+    let late = Ring::<u64>::open(&path).expect("it opens");
+    ring.flush().expect("the disk is well");
+    fs::remove_dir_all(parent).expect("our directory");
+    ring.flush().expect("the name was flushed before");
+    late.flush().expect_err("there is no directory");
+}

@@ -1,0 +1,166 @@
+//! The end of a stream, and a stream that nobody reads.
+
+use std::fs;
+use std::io::{ErrorKind, Read, Write};
+use std::time::Duration;
+
+use quoit::{Consumer, Producer, RingOptions};
+
+use crate::common::PATIENCE;
+use crate::common::child::{Child, hold, say};
+use crate::common::names::RingName;
+
+const CAPACITY: u64 = 256;
+
+fn ring(test: &str) -> RingName {
+    let name = RingName::new(test);
+    let ring = RingOptions::new(CAPACITY).create::<[u8]>(&name);
+    ring.expect("a ring");
+    name
+}
+
+/// Writes its second argument, and then leaves, or stays to be killed.
+pub(crate) fn writer(arguments: &[String]) {
+    let mut producer = Producer::<[u8]>::open(&arguments[0]).expect("the role is free");
+    let written = producer.writer().write_all(arguments[1].as_bytes());
+    written.expect("there is room");
+    match arguments[2].as_str() {
+        "leaves" => drop(producer),
+        _ => hold(),
+    }
+}
+
+/// Reads all there is, until the end.
+fn rest(consumer: &mut Consumer<[u8]>) -> String {
+    let mut text = String::new();
+    let mut reader = consumer.reader();
+    reader.set_timeout(Some(PATIENCE));
+    let read = reader.read_to_string(&mut text);
+    read.expect("the file has an end");
+    text
+}
+
+pub(crate) fn a_file_ends_when_its_writer_leaves() {
+    let name = ring("left");
+    let mut consumer = Consumer::<[u8]>::open(&name).expect("the role is free");
+    // Nobody has come yet: that is no end.
+    let mut reader = consumer.reader();
+    reader.set_timeout(Some(Duration::from_millis(200)));
+    let error = reader.read(&mut [0]).expect_err("there is no writer");
+    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+    let child = Child::start("writer", &[name.as_str(), "all of it", "leaves"]);
+    assert_eq!(rest(&mut consumer), "all of it");
+    assert_eq!(rest(&mut consumer), "", "the end stays");
+    child.succeeds();
+}
+
+pub(crate) fn a_file_ends_when_its_writer_is_killed() {
+    let name = ring("killed");
+    let mut consumer = Consumer::<[u8]>::open(&name).expect("the role is free");
+    let mut child = Child::start("writer", &[name.as_str(), "all of it", "stays"]);
+    child.expect("ready");
+    let mut three = [0; 3];
+    let mut reader = consumer.reader();
+    reader.read_exact(&mut three).expect("it was written");
+    // Alive and silent is not the end.
+    reader.set_timeout(Some(Duration::from_millis(200)));
+    let read = reader.read_to_end(&mut Vec::new());
+    assert_eq!(
+        read.expect_err("there may be more").kind(),
+        ErrorKind::WouldBlock
+    );
+    child.kill();
+    let read = reader.read_to_end(&mut Vec::new());
+    assert_eq!(read.expect("the end"), 0);
+}
+
+pub(crate) fn reading_goes_on_when_another_writer_comes() {
+    let name = ring("successor");
+    let mut consumer = Consumer::<[u8]>::open(&name).expect("the role is free");
+    for text in ["first", "second", "third"] {
+        Child::start("writer", &[name.as_str(), text, "leaves"]).succeeds();
+        assert_eq!(rest(&mut consumer), text);
+    }
+    // Two whose ends nobody sees are one stream.
+    for text in ["fourth", "fifth"] {
+        Child::start("writer", &[name.as_str(), text, "leaves"]).succeeds();
+    }
+    assert_eq!(rest(&mut consumer), "fourthfifth");
+}
+
+/// Takes the role, reads what was written, and then leaves or stays.
+pub(crate) fn idle_reader(arguments: &[String]) {
+    let mut consumer = Consumer::<[u8]>::open(&arguments[0]).expect("the role is free");
+    let mut word = [0; 8];
+    consumer.reader().read_exact(&mut word).expect("a word");
+    say(String::from_utf8_lossy(&word));
+    match arguments[1].as_str() {
+        "leaves" => drop(consumer),
+        _ => hold(),
+    }
+}
+
+/// Words that can be written until the pipe is broken.
+fn fill_until_broken(producer: &mut Producer<[u8]>) -> u64 {
+    let mut writer = producer.writer();
+    for written in 0.. {
+        if let Err(error) = writer.write(b"nobody's") {
+            assert_eq!(error.kind(), ErrorKind::BrokenPipe, "{error}");
+            return written;
+        }
+    }
+    unreachable!("the ring has an end")
+}
+
+/// Words, with their headers, that the ring holds.
+const WORDS: u64 = CAPACITY / 16;
+
+pub(crate) fn a_pipe_breaks_when_its_reader_leaves() {
+    let name = ring("reader-left");
+    let mut producer = Producer::<[u8]>::open(&name).expect("the role is free");
+    for _ in 0..3 {
+        let child = Child::start("idle_reader", &[name.as_str(), "leaves"]);
+        // After the first time: what stayed in the ring is for this reader.
+        if producer.fill() == 0 {
+            producer.writer().write_all(b"nobody's").expect("room");
+        }
+        child.expect("nobody's");
+        child.succeeds();
+        let left = producer.fill() / 16;
+        assert_eq!(fill_until_broken(&mut producer), WORDS - left);
+        assert_eq!(fill_until_broken(&mut producer), 0, "it stays broken");
+    }
+}
+
+pub(crate) fn a_pipe_breaks_when_its_reader_is_killed() {
+    let name = ring("reader-killed");
+    let mut producer = Producer::<[u8]>::open(&name).expect("the role is free");
+    let mut child = Child::start("idle_reader", &[name.as_str(), "stays"]);
+    producer.writer().write_all(b"nobody's").expect("room");
+    child.expect("nobody's");
+    child.expect("ready");
+    // Alive and idle is not gone.
+    let mut writer = producer.writer();
+    writer.set_timeout(Some(Duration::from_millis(200)));
+    let error = (0..=WORDS).find_map(|_| writer.write(b"nobody's").err());
+    let error = error.expect("the ring is full");
+    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+    child.kill();
+    assert_eq!(fill_until_broken(&mut producer), 0);
+    let successor = Child::start("idle_reader", &[name.as_str(), "leaves"]);
+    successor.expect("nobody's");
+    successor.succeeds();
+    producer.writer().write_all(b"go on").expect("room again");
+}
+
+pub(crate) fn a_pipe_whose_name_is_gone_ends_and_breaks() {
+    let name = ring("superseded");
+    let mut producer = Producer::<[u8]>::open(&name).expect("the role is free");
+    fs::remove_file(name.file()).expect("the name");
+    assert_eq!(fill_until_broken(&mut producer), WORDS);
+
+    let name = ring("superseded");
+    let mut consumer = Consumer::<[u8]>::open(&name).expect("the role is free");
+    fs::remove_file(name.file()).expect("the name");
+    assert_eq!(rest(&mut consumer), "");
+}

@@ -1,0 +1,201 @@
+//! Writes and reads of every size, and where the bytes are meanwhile.
+
+use std::io::{BufRead, ErrorKind, Read, Write};
+use std::time::Duration;
+
+use quoit::{Consumer, Producer, RingOptions};
+
+use crate::common::PATIENCE;
+use crate::common::names::RingName;
+use crate::common::sample::bytes;
+use crate::common::segment_file::{HEAD, SegmentFile, TAIL};
+
+fn pair(capacity: u64) -> (Producer<[u8]>, Consumer<[u8]>) {
+    RingOptions::new(capacity).heap().expect("a ring")
+}
+
+pub(crate) fn a_write_of_any_size_is_one_frame_of_at_most_a_quarter_of_the_ring() {
+    for capacity in [64, 128, 256, 1024] {
+        let (mut producer, mut consumer) = pair(capacity);
+        let most = capacity as usize / 4 - 8;
+        for size in 0..=2 * capacity as usize {
+            let written = bytes(size as u64, size);
+            let count = producer
+                .writer()
+                .write(&written)
+                .expect("the ring is empty");
+            assert_eq!(count, size.min(most));
+            let Ok(frame) = consumer.try_peek() else {
+                assert_eq!(size, 0);
+                continue;
+            };
+            assert_eq!(*frame, written[..count]);
+            let mut read = vec![0; count];
+            consumer.reader().read_exact(&mut read).expect("the frame");
+            assert_eq!(read, written[..count]);
+            assert_eq!(consumer.fill(), 0, "there was one frame");
+        }
+        // Three of the longest fit, wherever they begin.
+        let three = bytes(0, most * 3);
+        producer.writer().write_all(&three).expect("there is room");
+    }
+}
+
+pub(crate) fn an_empty_write_publishes_nothing() {
+    let (mut producer, mut consumer) = pair(64);
+    let mut writer = producer.writer();
+    assert_eq!(writer.write(b"").expect("nothing to do"), 0);
+    writer.write_all(b"").expect("nothing to do");
+    writer.flush().expect("nothing to do");
+    assert_eq!((producer.position(), consumer.fill()), (0, 0));
+    // Nor does it wait in a full ring, or a read of nothing in an empty one.
+    let read = consumer.reader().read(&mut []);
+    assert_eq!(read.expect("nothing to do"), 0);
+    while producer.try_push(&[]).is_ok() {}
+    let written = producer.writer().write(b"");
+    assert_eq!(written.expect("nothing to do"), 0);
+}
+
+pub(crate) fn a_tiny_buffer_takes_a_frame_piece_by_piece() {
+    let (mut producer, mut consumer) = pair(1024);
+    for buffer_len in 1..=9 {
+        let sent = bytes(buffer_len as u64, 200);
+        for piece in sent.chunks(67) {
+            producer.writer().write_all(piece).expect("there is room");
+        }
+        let mut reader = consumer.reader();
+        reader.set_timeout(Some(PATIENCE));
+        let mut received = Vec::new();
+        let mut buffer = vec![0; buffer_len];
+        while received.len() < sent.len() {
+            let count = reader.read(&mut buffer).expect("there are bytes");
+            received.extend_from_slice(&buffer[..count]);
+        }
+        assert_eq!(received, sent);
+        assert_eq!(consumer.fill(), 0, "every frame is released");
+    }
+}
+
+pub(crate) fn lines_go_across_frames() {
+    let text = "the first\nsecond\n\nfourth, which is longer than the others\nlast";
+    for size in 1..=text.len() {
+        let (mut producer, mut consumer) = pair(4096);
+        for piece in text.as_bytes().chunks(size) {
+            producer.writer().write_all(piece).expect("there is room");
+        }
+        drop(producer);
+        let lines: Result<Vec<_>, _> = consumer.reader().lines().collect();
+        assert_eq!(lines.expect("text"), text.lines().collect::<Vec<_>>());
+    }
+}
+
+pub(crate) fn a_reader_takes_the_frames_of_any_producer() {
+    let (mut producer, mut consumer) = pair(256);
+    let longest = bytes(1, producer.longest());
+    producer.try_push(b"").expect("there is room");
+    producer.try_push_kind(7, b"one").expect("there is room");
+    producer.try_push(b"").expect("there is room");
+    producer.try_push(b"two").expect("there is room");
+    let mut six = [0; 6];
+    consumer.reader().read_exact(&mut six).expect("six bytes");
+    assert_eq!(&six, b"onetwo");
+    producer.try_push(&longest).expect("there is room");
+    producer.try_push(b"").expect("there is room");
+    drop(producer);
+    let mut rest = Vec::new();
+    let read = consumer.reader().read_to_end(&mut rest);
+    assert_eq!(read.expect("bytes"), longest.len());
+    assert_eq!(rest, longest);
+    assert_eq!(consumer.fill(), 0, "empty frames are released, too");
+}
+
+pub(crate) fn the_buffer_lies_in_the_ring_until_it_is_consumed() {
+    let (mut producer, mut consumer) = pair(1024);
+    for number in 0..2 {
+        let written = producer.writer().write(&bytes(number, 100));
+        assert_eq!(written.expect("there is room"), 100);
+    }
+    let fill = consumer.fill();
+    let place = consumer.try_peek().expect("a frame").as_ptr();
+    let mut reader = consumer.reader();
+    for consumed in 0..100 {
+        let buffer = reader.fill_buf().expect("the rest of the frame");
+        assert_eq!(buffer, &bytes(0, 100)[consumed..]);
+        assert_eq!(buffer.as_ptr(), place.wrapping_add(consumed));
+        // Nothing is given back before all of it was consumed.
+        assert_eq!(producer.fill(), fill);
+        reader.consume(1);
+    }
+    assert_eq!(producer.fill(), fill / 2);
+    assert_eq!(reader.fill_buf().expect("the next frame"), bytes(1, 100));
+}
+
+pub(crate) fn a_reader_that_is_dropped_within_a_frame_leaves_it_whole() {
+    let (mut producer, mut consumer) = pair(64);
+    producer.writer().write_all(b"frame").expect("room");
+    for _ in 0..2 {
+        let mut three = [0; 3];
+        consumer.reader().read_exact(&mut three).expect("bytes");
+        assert_eq!(&three, b"fra");
+        let frame = consumer.try_peek().expect("it is there");
+        assert_eq!(&*frame, b"frame");
+    }
+}
+
+pub(crate) fn a_time_out_is_an_error_that_loses_nothing() {
+    let (mut producer, mut consumer) = pair(64);
+    let mut reader = consumer.reader();
+    reader.set_timeout(Some(Duration::from_millis(1)));
+    let error = reader.read(&mut [0; 8]).expect_err("nothing is there");
+    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+
+    let mut writer = producer.writer();
+    writer.set_timeout(Some(Duration::from_millis(1)));
+    let mut written = 0;
+    let error = loop {
+        match writer.write(&bytes(written, 8)) {
+            Ok(count) => assert_eq!(count, 8),
+            Err(error) => break error,
+        }
+        written += 1;
+    };
+    assert_eq!((error.kind(), written), (ErrorKind::WouldBlock, 4));
+
+    for number in 0..written {
+        let mut word = [0; 8];
+        reader.read_exact(&mut word).expect("it was written");
+        assert_eq!(word[..], bytes(number, 8));
+    }
+    writer.set_timeout(None);
+    writer.write_all(b"more").expect("there is room again");
+    reader.set_timeout(None);
+    let mut four = [0; 4];
+    reader.read_exact(&mut four).expect("it was written");
+    assert_eq!(&four, b"more");
+}
+
+pub(crate) fn what_was_written_is_there_without_a_flush() {
+    let (mut producer, mut consumer) = pair(64);
+    let mut writer = producer.writer();
+    let mut reader = consumer.reader();
+    reader.set_timeout(Some(Duration::ZERO));
+    for number in 0..100 {
+        writer.write_all(&[number]).expect("there is room");
+        assert_eq!(reader.fill_buf().expect("a byte"), [number]);
+        reader.consume(1);
+    }
+}
+
+pub(crate) fn a_broken_ring_is_invalid_data() {
+    let name = RingName::new("broken");
+    let ring = RingOptions::new(64).create::<[u8]>(&name).expect("a ring");
+    let mut producer = ring.producer().expect("the role is free");
+    let mut consumer = ring.consumer().expect("the role is free");
+    SegmentFile::open(&name.file()).write(TAIL, 1 << 40);
+    let error = consumer.reader().read(&mut [0]).expect_err("no such tail");
+    assert_eq!(error.kind(), ErrorKind::InvalidData);
+    SegmentFile::open(&name.file()).write(HEAD, 1 << 40);
+    let mut writer = producer.writer();
+    let error = (0..9).find_map(|_| writer.write(&[0; 8]).err());
+    assert_eq!(error.expect("no such head").kind(), ErrorKind::InvalidData);
+}
