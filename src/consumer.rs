@@ -99,7 +99,8 @@ impl<T: Shape + ?Sized> Consumer<T> {
     ///
     /// # Errors
     ///
-    /// As [`RingOptions::create`].
+    /// As [`RingOptions::create`] and [`Ring::consumer`]. If only the role is
+    /// refused, the ring is there, and nobody holds it.
     ///
     /// # Real-time
     ///

@@ -243,8 +243,30 @@ impl fmt::Display for Error {
                 doing,
                 name,
                 source,
-            } => write!(f, "could not {doing} {name:?}: {source}"),
+            } => {
+                write!(f, "could not {doing} {name:?}: {source}")?;
+                f.write_str(advice(doing, source))
+            }
         }
+    }
+}
+
+/// What to do about the system's refusal, where it does not go without saying.
+fn advice(doing: &str, source: &io::Error) -> &'static str {
+    match source.raw_os_error() {
+        Some(libc::EPERM | libc::ENOMEM | libc::EAGAIN) if doing == "lock the memory of" => {
+            "; raise the limit with ulimit -l"
+        }
+        Some(libc::ENOMEM) => "; make the ring smaller, or raise the limit with ulimit -v",
+        Some(libc::EMFILE) => "; close other files, or raise the limit with ulimit -n",
+        Some(libc::ENFILE) => "; the system has too many files open: raise fs.file-max",
+        Some(libc::EACCES | libc::EPERM) => {
+            "; see the mode bits of the file and of its directory, and RingOptions::mode"
+        }
+        Some(libc::EROFS) => "; choose a directory whose file system can be written",
+        Some(libc::ENOENT | libc::ENOTDIR) => "; make its directory first",
+        Some(libc::ENOSPC | libc::EDQUOT) => "; make room in its file system",
+        _ => "",
     }
 }
 

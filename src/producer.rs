@@ -69,7 +69,8 @@ impl<T: Shape + ?Sized> Producer<T> {
     ///
     /// # Errors
     ///
-    /// As [`RingOptions::create`].
+    /// As [`RingOptions::create`] and [`Ring::producer`]. If only the role is
+    /// refused, the ring is there, and nobody holds it.
     ///
     /// # Real-time
     ///

@@ -105,13 +105,8 @@ impl Segment {
             return Err(not_a_ring(name, "it is too long for this machine"));
         };
         fork::install().map_err(|source| failed("guard against forks", name, source))?;
-        let map = match MmapOptions::new().len(size).map_raw(&file) {
-            Ok(map) => map,
-            Err(error) if error.raw_os_error() == Some(libc::ENOMEM) => {
-                return Err(draft::not_enough(&file, length));
-            }
-            Err(source) => return Err(failed("map", name, source)),
-        };
+        let map = MmapOptions::new().len(size).map_raw(&file);
+        let map = map.map_err(|source| failed("map", name, source))?;
         let base = NonNull::new(map.as_mut_ptr()).expect("a mapping is never at address zero");
         Ok(Self {
             base,
@@ -168,7 +163,7 @@ impl Segment {
             Memory::Heap(_) => Ok(()),
             Memory::Mapped { map, .. } => map
                 .lock()
-                .map_err(|source| self.failed("lock (see ulimit -l) the memory of", source)),
+                .map_err(|source| self.failed("lock the memory of", source)),
         }
     }
 

@@ -1,10 +1,8 @@
-//! The other end's process is killed, stopped or gone: its role is free, its
-//! position is kept, and whoever waits for it is told. A stopped process is
-//! alive, however long it is silent.
+//! The other end's process is killed or gone: its role is free, its position is
+//! kept, and whoever waits for it is told.
 
 mod common;
 
-use std::thread;
 use std::time::Duration;
 
 use common::PATIENCE;
@@ -27,7 +25,6 @@ common::suite::suite! {
         a_push_ends_when_the_consumer_is_killed,
         short_waits_notice_a_death_as_soon_as_long_ones,
         what_a_killed_producer_had_published_is_read_first,
-        a_stopped_peer_is_alive,
         the_ring_of_killed_ends_can_be_replaced_and_unlinked,
         the_survivor_of_a_killed_end_is_the_last_one_out,
     ],
@@ -38,7 +35,6 @@ common::suite::suite! {
         counting_producer,
         peeking_consumer,
         dying_producer,
-        echoing_producer,
     ],
 }
 
@@ -299,48 +295,6 @@ fn dying_producer(arguments: &[String]) {
     let mut claim = producer.try_claim(8).expect("there is room");
     claim.copy_from_slice(b"unheard.");
     hold();
-}
-
-fn a_stopped_peer_is_alive() {
-    let name = RingName::new("stopped");
-    create::<u64>(&name);
-    let mut consumer = Consumer::<u64>::open(&name).expect("the role is free");
-    let mut child = Child::start("echoing_producer", &[name.as_str()]);
-    child.expect("ready");
-    child.signal(libc::SIGSTOP);
-    while !child.is_stopped() {
-        thread::yield_now();
-    }
-    // Long enough to look whether it lives, more than once.
-    assert_eq!(
-        consumer.pop_timeout(Duration::from_millis(350)),
-        Err(PopError::Empty)
-    );
-    assert!(!consumer.is_abandoned());
-    let refusals = [
-        Producer::<u64>::open(&name).err(),
-        quoit::unlink(&name).err(),
-    ];
-    for refusal in refusals {
-        let Some(Error::InUse { role, pid }) = refusal else {
-            panic!("the role was taken from it: {refusal:?}");
-        };
-        assert_eq!((role, pid), (Role::Producer, child.pid()));
-    }
-    assert!(child.is_stopped(), "all that was while it was stopped");
-    child.signal(libc::SIGCONT);
-    child.tell("7");
-    assert_eq!(consumer.pop_timeout(PATIENCE), Ok(7));
-}
-
-/// Pushes each number that it hears.
-fn echoing_producer(arguments: &[String]) {
-    let mut producer = Producer::<u64>::open(&arguments[0]).expect("the role is free");
-    say("ready");
-    loop {
-        let number = hear().parse().expect("a number");
-        producer.push(number).expect("the consumer is there");
-    }
 }
 
 fn the_ring_of_killed_ends_can_be_replaced_and_unlinked() {

@@ -152,6 +152,39 @@ fn cold_errors() -> Vec<(Error, ErrorKind, &'static [&'static str])> {
     ]
 }
 
+/// What the system answers, and what the text says then.
+const REFUSALS: [(&str, i32, &str); 12] = [
+    ("open", libc::EACCES, "RingOptions::mode"),
+    ("unlink", libc::EPERM, "of its directory"),
+    ("create", libc::EMFILE, "ulimit -n"),
+    ("open", libc::ENFILE, "fs.file-max"),
+    ("map", libc::ENOMEM, "ulimit -v"),
+    ("lock the memory of", libc::ENOMEM, "ulimit -l"),
+    ("lock the memory of", libc::EPERM, "ulimit -l"),
+    ("lock the memory of", libc::EAGAIN, "ulimit -l"),
+    ("create", libc::EROFS, "can be written"),
+    ("create", libc::ENOENT, "make its directory"),
+    ("open", libc::ENOTDIR, "make its directory"),
+    ("link", libc::ENOSPC, "make room"),
+];
+
+#[test]
+fn a_refusal_of_the_system_says_what_to_do() {
+    for (doing, reason, advice) in REFUSALS {
+        let source = io::Error::from_raw_os_error(reason);
+        let refusal = format!("could not {doing} \"ticks\": {source}; ");
+        let name = name();
+        let text = Error::Io {
+            doing,
+            name,
+            source,
+        }
+        .to_string();
+        assert!(text.starts_with(&refusal), "{text:?}");
+        assert!(text.contains(advice), "{text:?} does not say {advice:?}");
+    }
+}
+
 #[test]
 fn every_cold_error_says_what_is_wrong_and_what_to_do() {
     for (error, _, parts) in cold_errors() {

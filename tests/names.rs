@@ -144,6 +144,8 @@ fn a_directory_that_is_missing_is_not_made() {
         options.create::<u64>(&path).err(),
         options.open_or_create::<u64>(&path).err(),
     ] {
+        let text = refusal.as_ref().map(Error::to_string).unwrap_or_default();
+        assert!(text.ends_with("make its directory first"), "{text:?}");
         let Some(Error::Io { doing, source, .. }) = refusal else {
             panic!("not the system's refusal: {refusal:?}");
         };

@@ -1,5 +1,5 @@
 //! An end that sleeps costs next to nothing, and is told at once when its peer
-//! leaves; a peer that is stopped has not left.
+//! leaves.
 
 mod common;
 
@@ -22,11 +22,10 @@ common::suite::suite! {
         a_sleeper_takes_what_was_published_before_the_goodbye,
         a_newcomer_wakes_a_sleeper,
         a_batch_wakes_a_sleeper_once,
-        a_stopped_peer_is_waited_for,
         a_sleeper_that_is_killed_costs_one_wake,
         a_ring_with_another_libraries_semaphore_is_refused,
     ],
-    parts: [popping, pushing, stopping],
+    parts: [popping, pushing],
 }
 
 /// Every way to sleep.
@@ -90,13 +89,6 @@ fn pushing(words: &[String]) {
     };
     assert_eq!(end, PushError::Abandoned(count));
     say(count);
-    hear();
-}
-
-/// A producer that does nothing but be there.
-fn stopping(words: &[String]) {
-    let _producer = Producer::<u64>::open(&words[0]).expect("the role is free");
-    hold();
     hear();
 }
 
@@ -245,23 +237,6 @@ fn a_batch_wakes_a_sleeper_once() {
         let consumer = pair.page.read().consumer;
         assert_eq!(consumer.rescues, 0, "{form}");
     }
-}
-
-fn a_stopped_peer_is_waited_for() {
-    let pair = pair("futex", "stopping");
-    let mut consumer = pair.consumer("futex");
-    pair.child.signal(libc::SIGSTOP);
-    while !pair.child.is_stopped() {
-        sleep(Duration::from_millis(1));
-    }
-    let end = consumer.pop_timeout(Duration::from_millis(350));
-    assert_eq!(end, Err(PopError::Empty), "longer than three looks");
-    assert!(!consumer.is_abandoned());
-    let parks = pair.page.read().consumer.parks;
-    assert!(parks >= 3, "it slept meanwhile: {parks}");
-    pair.child.signal(libc::SIGCONT);
-    pair.child.succeeds();
-    assert_eq!(consumer.pop(), Err(PopError::Abandoned));
 }
 
 fn a_sleeper_that_is_killed_costs_one_wake() {

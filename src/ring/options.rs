@@ -381,7 +381,8 @@ impl RingOptions {
     fn attach<T: Shape + ?Sized>(&self, segment: Segment) -> Result<Ring<T>, Error> {
         let geometry = check(&segment, T::DESCRIPTION, self.fingerprint::<T>())?;
         bury(&segment)?;
-        self.finish(segment, geometry)
+        self.prepare(&segment)?;
+        Ok(Ring::new(segment, geometry, self.manners::<T>()))
     }
 
     /// A ring in a new segment; `taken` finds a place for it if the name is
@@ -393,25 +394,22 @@ impl RingOptions {
     ) -> Result<Ring<T>, Error> {
         let draft = Draft::new(name, self.length::<T>()?, self.mode)?;
         self.format::<T>(draft.segment());
+        self.prepare(draft.segment())?;
         let segment = match draft.link()? {
             Linked::Done(segment) => segment,
             Linked::NameTaken(draft) => taken(draft)?,
         };
-        self.finish(segment, self.geometry())
+        Ok(Ring::new(segment, self.geometry(), self.manners::<T>()))
     }
 
-    fn finish<T: Shape + ?Sized>(
-        &self,
-        segment: Segment,
-        geometry: Geometry,
-    ) -> Result<Ring<T>, Error> {
+    fn prepare(&self, segment: &Segment) -> Result<(), Error> {
         if self.prefault {
             segment.prefault()?;
         }
         if self.lock_memory {
             segment.lock_memory()?;
         }
-        Ok(Ring::new(segment, geometry, self.manners::<T>()))
+        Ok(())
     }
 }
 

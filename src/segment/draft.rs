@@ -210,7 +210,7 @@ fn reserve(file: &File, length: u64, name: &Name) -> Result<(), Error> {
 }
 
 /// What is free where `file` is.
-pub(super) fn not_enough(file: &File, wanted: u64) -> Error {
+fn not_enough(file: &File, wanted: u64) -> Error {
     // SAFETY: all zero bytes are a `statvfs`.
     let mut stat: libc::statvfs = unsafe { core::mem::zeroed() };
     // SAFETY: `stat` lives through the call.

@@ -5,6 +5,7 @@
 
 use std::env;
 use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::process::{self, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
@@ -79,10 +80,18 @@ impl Child {
         assert_eq!(sent, 0, "the child can be signalled");
     }
 
-    /// `kill -9`, and waits for the death.
+    /// `kill -9`, and waits for the death; nothing else may have ended the child.
     pub(crate) fn kill(&mut self) {
         self.process.kill().expect("the child can be killed");
-        self.process.wait().expect("the child can be reaped");
+        let status = self.process.wait().expect("the child can be reaped");
+        let killed = status.signal() == Some(libc::SIGKILL);
+        assert!(killed, "the child had ended by itself: {status}");
+    }
+
+    /// Whether the child has ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        let status = self.process.try_wait().expect("the child can be asked");
+        status.is_some()
     }
 
     /// Waits until the child has ended by itself; hears no more lines.

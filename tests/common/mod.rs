@@ -10,6 +10,7 @@
 pub(crate) mod child;
 pub(crate) mod clock;
 pub(crate) mod deep_sleep;
+pub(crate) mod dice;
 pub(crate) mod forbid;
 pub(crate) mod fork;
 pub(crate) mod mappings;

@@ -132,3 +132,30 @@ pub(super) fn request(command: libc::c_uint, pid: u32, place: u64, data: libc::c
     let gone = std::io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH);
     assert!(done != -1 || gone, "the child can be traced");
 }
+
+/// A child that stands still, and goes on instruction by instruction.
+pub(crate) struct Halted(u32);
+
+impl Halted {
+    pub(crate) fn new(pid: u32) -> Self {
+        attach(pid);
+        let halted = Self(pid);
+        halted.stands();
+        halted
+    }
+
+    /// Goes on until `is_so`, and is left there as if by SIGSTOP. No system
+    /// call on the way may wait.
+    pub(crate) fn stop_when(self, is_so: impl Fn() -> bool) {
+        while !is_so() {
+            request(libc::PTRACE_SINGLESTEP, self.0, 0, 0);
+            self.stands();
+        }
+        let stop = libc::c_long::from(libc::SIGSTOP);
+        request(libc::PTRACE_DETACH, self.0, 0, stop);
+    }
+
+    fn stands(&self) {
+        assert!(next_stop(self.0, 0).is_some(), "the child has ended");
+    }
+}

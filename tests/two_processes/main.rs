@@ -15,7 +15,6 @@ use std::env;
 
 use common::child::Child;
 use common::names::RingName;
-use common::sample::mix;
 use common::segment_file::{RIDE_POSITION, SegmentFile};
 use quoit::{RingOptions, Shape};
 
@@ -101,14 +100,4 @@ fn records_go_there_and_back() {
 
 fn frames_go_there_and_back() {
     there_and_back::<[u8]>("frame_echo", 1024, frames::play);
-}
-
-/// A number below `choices` that differs from call to call.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, choices: u64) -> usize {
-        self.0 += 1;
-        (mix(self.0) % choices) as usize
-    }
 }

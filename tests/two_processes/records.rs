@@ -5,9 +5,10 @@ use std::time::Duration;
 use quoit::{Consumer, PopError, Producer};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-use super::{Dice, FEWER};
+use super::FEWER;
 use crate::common::PATIENCE;
 use crate::common::child::say;
+use crate::common::dice::Dice;
 use crate::common::names::RingName;
 use crate::common::sample::mix;
 

@@ -1,0 +1,84 @@
+//! Descriptors: whatever number of them is free, a call takes what it needs, or
+//! says that they do not suffice and gives all of them back.
+
+use std::fs::File;
+use std::path::Path;
+
+use quoit::{Error, Producer, RingOptions, Stale};
+
+use crate::common::names::files_in;
+use crate::{is_refused, plays_in_a_directory, set_limit};
+
+pub(crate) fn too_few_descriptors_are_an_error_at_every_call() {
+    plays_in_a_directory("under_a_descriptor_limit");
+}
+
+pub(crate) fn under_a_descriptor_limit(arguments: &[String]) {
+    set_limit(libc::RLIMIT_NOFILE, 32);
+    let directory = Path::new(&arguments[0]);
+    let name = &directory.join("ring");
+    let options = RingOptions::new(64);
+    let replacing = options.clone().stale(Stale::Replace);
+    let (nothing, a_ring) = ([].as_slice(), ["ring"].as_slice());
+    let has = |files: &'static [&str]| move || assert_eq!(files_in(directory), files);
+
+    let ring = with_few("create", || options.create::<u64>(name), has(nothing));
+    drop(ring);
+    let ring = with_few("open", || options.open::<u64>(name), has(a_ring));
+    let producer = with_few("producer", || ring.producer(), has(a_ring));
+    let consumer = with_few("consumer", || ring.consumer(), has(a_ring));
+    // Nothing is needed to use them, or to leave.
+    let full = take_all();
+    let (mut producer, mut consumer) = (producer, consumer);
+    producer.push(7).expect("the consumer is there");
+    assert_eq!(consumer.pop(), Ok(7));
+    drop((producer, consumer, full));
+    let replaced = with_few("replace", || replacing.create::<u64>(name), has(a_ring));
+    drop((ring, replaced));
+    with_few("unlink", || quoit::unlink(name), has(a_ring));
+    with_few(
+        "open_or_create",
+        || options.open_or_create::<u64>(name),
+        has(nothing),
+    );
+    quoit::unlink(name).expect("nobody holds it");
+
+    // One suffices for a new ring. It stays when its creator gets no role, and
+    // is there for whoever asks again.
+    let taken = take_all_but(1);
+    let created = Producer::<u64>::create(name, 64);
+    drop(taken);
+    is_refused(created, libc::EMFILE, ["could not", "ulimit -n"]);
+    let open_or_create = || Producer::<u64>::open_or_create(name, 64);
+    with_few("an end", open_or_create, has(a_ring));
+}
+
+/// Calls with no descriptor free, with one, and so on until it succeeds.
+/// A call that failed has left everything `as_before`.
+fn with_few<R>(call: &str, attempt: impl Fn() -> Result<R, Error>, as_before: impl Fn()) -> R {
+    for free in 0.. {
+        let taken = take_all_but(free);
+        let result = attempt();
+        let still_free = take_all().len();
+        drop(taken);
+        if let Ok(done) = result {
+            assert!(free > 0, "{call} takes a descriptor");
+            return done;
+        }
+        is_refused(result, libc::EMFILE, ["could not", "ulimit -n"]);
+        assert_eq!(still_free, free, "{call} keeps descriptors");
+        as_before();
+    }
+    unreachable!("there are no more numbers")
+}
+
+fn take_all_but(free: usize) -> Vec<File> {
+    let mut taken = take_all();
+    taken.truncate(taken.len() - free);
+    taken
+}
+
+/// Every descriptor that is free.
+fn take_all() -> Vec<File> {
+    std::iter::from_fn(|| File::open("/dev/null").ok()).collect()
+}

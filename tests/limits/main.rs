@@ -1,0 +1,115 @@
+//! What the system refuses is an error that says what to do, never a signal,
+//! and leaves nothing behind: memory, descriptors, file size, permission, a file
+//! system that cannot be written. And the mode bits of a ring are those that
+//! were asked for, whatever the umask.
+//!
+//! Limits belong to a process, so most tests have a child that lives under one.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod descriptors;
+mod memory;
+mod mounts;
+mod rights;
+
+use std::io;
+
+use common::child::Child;
+use common::names::shared_memory_directory;
+use quoit::Error;
+
+use descriptors::{too_few_descriptors_are_an_error_at_every_call, under_a_descriptor_limit};
+use memory::{
+    a_file_size_limit_is_an_error_and_not_a_signal,
+    a_full_file_system_is_an_error_that_says_how_much_is_missing,
+    a_ring_larger_than_all_of_shared_memory_is_an_error,
+    memory_that_must_not_be_locked_is_an_error, on_a_small_file_system,
+    too_little_address_space_is_an_error, under_a_file_size_limit, under_a_lock_limit,
+    under_an_address_space_limit,
+};
+use mounts::{
+    a_file_system_that_cannot_be_written_is_an_error, nothing_needs_proc,
+    on_a_read_only_file_system, without_proc,
+};
+use rights::{
+    a_directory_of_somebody_else_is_refused, a_ring_of_somebody_else_is_refused, intruder,
+    mode_bits_are_exact_whatever_the_umask, stranger, under_umasks,
+};
+
+common::suite::suite! {
+    tests: [
+        a_full_file_system_is_an_error_that_says_how_much_is_missing,
+        a_ring_larger_than_all_of_shared_memory_is_an_error,
+        a_file_size_limit_is_an_error_and_not_a_signal,
+        too_little_address_space_is_an_error,
+        memory_that_must_not_be_locked_is_an_error,
+        too_few_descriptors_are_an_error_at_every_call,
+        a_ring_of_somebody_else_is_refused,
+        a_directory_of_somebody_else_is_refused,
+        mode_bits_are_exact_whatever_the_umask,
+        a_file_system_that_cannot_be_written_is_an_error,
+        nothing_needs_proc,
+    ],
+    parts: [
+        on_a_small_file_system,
+        under_a_file_size_limit,
+        under_an_address_space_limit,
+        under_a_lock_limit,
+        under_a_descriptor_limit,
+        stranger,
+        intruder,
+        under_umasks,
+        on_a_read_only_file_system,
+        without_proc,
+    ],
+}
+
+/// Lets a child play its part in a directory of its own.
+fn plays_in_a_directory(part: &str) {
+    let directory = shared_memory_directory();
+    let path = directory.path().to_str().expect("a path in UTF-8");
+    Child::start(part, &[path]).succeeds();
+}
+
+/// The system refused for this reason, and the text says what, and what to do.
+fn is_refused<R>(result: Result<R, Error>, reason: i32, says: [&str; 2]) {
+    let refusal = result.err().expect("it is refused");
+    let text = refusal.to_string();
+    let Error::Io { source, .. } = refusal else {
+        panic!("not the right refusal: {refusal:?}");
+    };
+    assert_eq!(source.raw_os_error(), Some(reason), "{text}");
+    for part in says {
+        assert!(text.contains(part), "{text:?} does not say {part:?}");
+    }
+}
+
+/// Limits this process, which may raise the limit again.
+fn set_limit(resource: libc::__rlimit_resource_t, most: u64) {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: `limit` lives through the call.
+    let known = unsafe { libc::getrlimit(resource, &raw mut limit) };
+    limit.rlim_cur = most;
+    // SAFETY: `limit` lives through the call.
+    let set = unsafe { libc::setrlimit(resource, &raw const limit) };
+    assert_eq!((known, set), (0, 0), "{}", io::Error::last_os_error());
+}
+
+/// Gives up root's rights, for which mode bits do not count. Anybody else's
+/// rights are few enough.
+fn become_nobody() {
+    const NOBODY: u32 = 65534;
+    // SAFETY: the call only asks.
+    if unsafe { libc::geteuid() } == 0 {
+        // SAFETY: no list is given, and so none is read.
+        let groups = unsafe { libc::setgroups(0, core::ptr::null()) };
+        // SAFETY: the call changes nothing but this process's group.
+        let group = unsafe { libc::setgid(NOBODY) };
+        // SAFETY: the call changes nothing but this process's user.
+        let user = unsafe { libc::setuid(NOBODY) };
+        assert_eq!((groups, group, user), (0, 0, 0));
+    }
+}

@@ -1,0 +1,203 @@
+//! Memory: of a file system, of a file, of a process.
+
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use quoit::{Consumer, Error, Producer, RingOptions};
+
+use crate::common::child::Child;
+use crate::common::names::{files_in, shared_memory_directory};
+use crate::mounts::{c_string, mount_a_megabyte};
+use crate::{become_nobody, is_refused, plays_in_a_directory, set_limit};
+
+const HEADER: u64 = 16384;
+
+pub(crate) fn a_full_file_system_is_an_error_that_says_how_much_is_missing() {
+    plays_in_a_directory("on_a_small_file_system");
+}
+
+/// With a megabyte of memory, if this process may mount one; else with all of
+/// shared memory, which must do for the same promise.
+pub(crate) fn on_a_small_file_system(arguments: &[String]) {
+    let directory = Path::new(&arguments[0]);
+    let half = 1 << 16; // words: half a megabyte
+    let mounted = mount_a_megabyte(directory).is_ok();
+    if mounted {
+        let first = directory.join("first");
+        RingOptions::new(half)
+            .create::<u64>(&first)
+            .expect("half a megabyte is there");
+        is_too_large_for(directory, half);
+        assert_eq!(files_in(directory), ["first"]);
+        quoit::unlink(&first).expect("nobody holds the ring");
+    } else {
+        is_too_large_for(directory, file_system(directory).total.next_power_of_two());
+    }
+    // What was reserved is there to the last byte: no SIGBUS.
+    let path = directory.join("second");
+    let mut producer = Producer::<u64>::create(&path, half).expect("now it fits");
+    let mut consumer = Consumer::<u64>::open(&path).expect("the role is free");
+    if mounted {
+        let rest = fs::write(directory.join("rest"), [0; 1 << 20]);
+        let full = rest.expect_err("there is half a megabyte left");
+        assert_eq!(full.kind(), io::ErrorKind::StorageFull);
+    }
+    for value in 0..half {
+        producer.try_push(value).expect("there is room");
+    }
+    producer.flush().expect("it needs no further room");
+    assert!(consumer.drain().eq(0..half));
+}
+
+/// A ring of so many words is refused in `directory`, by all its numbers, and
+/// what it had taken meanwhile is given back.
+fn is_too_large_for(directory: &Path, capacity: u64) {
+    let free_before = file_system(directory).free;
+    let path = directory.join("too-large");
+    let refusal = Producer::<u64>::create(&path, capacity).expect_err("it is too large");
+    let text = refusal.to_string();
+    let Error::NotEnoughMemory {
+        wanted,
+        available,
+        hint,
+    } = refusal
+    else {
+        panic!("not the right refusal: {refusal:?}");
+    };
+    assert_eq!(wanted, HEADER + capacity * 8);
+    assert!(available < wanted);
+    assert!(hint.contains("remount,size="));
+    for number in [wanted, available] {
+        assert!(
+            text.contains(&number.to_string()),
+            "{number} is not in {text:?}"
+        );
+    }
+    assert!(!path.exists());
+    // Others may use shared memory at the same time, but not this megabyte.
+    if file_system(directory).total == 1 << 20 {
+        assert_eq!(
+            (available, file_system(directory).free),
+            (free_before, free_before)
+        );
+    }
+}
+
+pub(crate) fn a_ring_larger_than_all_of_shared_memory_is_an_error() {
+    let directory = shared_memory_directory();
+    let total = file_system(directory.path()).total;
+    assert!(total > 0, "shared memory has a size");
+    is_too_large_for(directory.path(), total.next_power_of_two());
+    assert_eq!(files_in(directory.path()), [""; 0]);
+}
+
+pub(crate) fn a_file_size_limit_is_an_error_and_not_a_signal() {
+    plays_in_a_directory("under_a_file_size_limit");
+}
+
+pub(crate) fn under_a_file_size_limit(arguments: &[String]) {
+    let directory = Path::new(&arguments[0]);
+    let size = HEADER + 8 * 1024;
+    let create = |name| RingOptions::new(1024).create::<u64>(directory.join(name));
+    let before = dispositions();
+    set_limit(libc::RLIMIT_FSIZE, size - 1);
+    let refusal = create("too-large").expect_err("it is too large");
+    let Error::FileSizeLimit { wanted, limit } = refusal else {
+        panic!("not the right refusal: {refusal:?}");
+    };
+    assert_eq!((wanted, limit), (size, size - 1));
+    assert_eq!(files_in(directory), [""; 0]);
+    set_limit(libc::RLIMIT_FSIZE, size);
+    create("fits").expect("just within the limit");
+    assert_eq!(files_in(directory), ["fits"]);
+    assert_eq!(dispositions(), before, "signals do what they did");
+}
+
+/// What each signal does in this process.
+fn dispositions() -> Vec<usize> {
+    let disposition = |signal| {
+        // SAFETY: all zero bytes are such a record.
+        let mut action: libc::sigaction = unsafe { core::mem::zeroed() };
+        // SAFETY: nothing is set, and the record lives through the call.
+        unsafe { libc::sigaction(signal, core::ptr::null(), &raw mut action) };
+        action.sa_sigaction
+    };
+    (1..=libc::SIGRTMAX()).map(disposition).collect()
+}
+
+const BIG: u64 = 1 << 20; // words: eight megabytes
+
+/// With four megabytes less than the ring takes, and with enough.
+pub(crate) fn too_little_address_space_is_an_error() {
+    plays_in_a_directory("under_an_address_space_limit");
+}
+
+pub(crate) fn under_an_address_space_limit(arguments: &[String]) {
+    let directory = Path::new(&arguments[0]);
+    let (there, new) = (directory.join("there"), directory.join("new"));
+    let options = RingOptions::new(BIG);
+    drop(options.create::<u64>(&there).expect("a ring"));
+    let pages = fs::read_to_string("/proc/self/statm").expect("this process's memory");
+    let (pages, _) = pages.split_once(' ').expect("several numbers");
+    let used = pages.parse::<u64>().expect("a number") * 4096;
+    set_limit(libc::RLIMIT_AS, used + (4 << 20));
+    let refused = |result| is_refused(result, libc::ENOMEM, ["map", "ulimit -v"]);
+    refused(options.create::<u64>(&new));
+    refused(options.open_or_create::<u64>(&new));
+    refused(options.open::<u64>(&there));
+    refused(options.open_or_create::<u64>(&there));
+    assert_eq!(files_in(directory), ["there"]);
+    set_limit(libc::RLIMIT_AS, used + (32 << 20));
+    options.create::<u64>(&new).expect("there is room");
+    options.open::<u64>(&there).expect("there is room");
+}
+
+/// With no allowance at all, and with too little.
+pub(crate) fn memory_that_must_not_be_locked_is_an_error() {
+    let directory = shared_memory_directory();
+    let path = directory.path();
+    fs::set_permissions(path, Permissions::from_mode(0o777)).expect("our directory");
+    let there = RingOptions::new(1024).mode(0o666);
+    there.create::<u64>(path.join("there")).expect("a ring");
+    let path = path.to_str().expect("a path in UTF-8");
+    Child::start("under_a_lock_limit", &[path]).succeeds();
+}
+
+pub(crate) fn under_a_lock_limit(arguments: &[String]) {
+    let directory = Path::new(&arguments[0]);
+    let (there, new) = (directory.join("there"), directory.join("new"));
+    become_nobody();
+    let options = RingOptions::new(1024).lock_memory(true);
+    for (most, reason) in [(0, libc::EPERM), (4096, libc::ENOMEM)] {
+        set_limit(libc::RLIMIT_MEMLOCK, most);
+        let refused = |result| is_refused(result, reason, ["lock the memory", "ulimit -l"]);
+        refused(options.create::<u64>(&new));
+        refused(options.open_or_create::<u64>(&new));
+        refused(options.open::<u64>(&there));
+        assert_eq!(files_in(directory), ["there"]);
+    }
+    RingOptions::new(1024)
+        .open_or_create::<u64>(&new)
+        .expect("unlocked memory is no matter");
+}
+
+/// Bytes of a file system.
+struct FileSystem {
+    total: u64,
+    free: u64,
+}
+
+fn file_system(directory: &Path) -> FileSystem {
+    let path = c_string(directory);
+    // SAFETY: all zero bytes are a `statvfs`.
+    let mut stat: libc::statvfs = unsafe { core::mem::zeroed() };
+    // SAFETY: the path is a C string, and `stat` lives through the call.
+    let result = unsafe { libc::statvfs(path.as_ptr(), &raw mut stat) };
+    assert_eq!(result, 0, "{}", io::Error::last_os_error());
+    FileSystem {
+        total: stat.f_blocks * stat.f_frsize,
+        free: stat.f_bavail * stat.f_frsize,
+    }
+}

@@ -1,0 +1,124 @@
+//! File systems of this process's own.
+
+use std::ffi::{CStr, CString};
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use quoit::{Consumer, Error, Producer, Ring, RingOptions, Stale};
+
+use crate::common::names::{RingName, files_in};
+use crate::{is_refused, plays_in_a_directory};
+
+pub(crate) fn a_file_system_that_cannot_be_written_is_an_error() {
+    plays_in_a_directory("on_a_read_only_file_system");
+}
+
+pub(crate) fn on_a_read_only_file_system(arguments: &[String]) {
+    let directory = Path::new(&arguments[0]);
+    if let Err(error) = mount_a_megabyte(directory) {
+        return eprintln!("[no mounts of its own: {error}] ");
+    }
+    let (there, new) = (directory.join("there"), directory.join("new"));
+    let options = RingOptions::new(64);
+    drop(options.create::<u64>(&there).expect("a ring"));
+    let flags = libc::MS_REMOUNT | libc::MS_RDONLY;
+    mount(c"none", directory, c"tmpfs", flags, c"size=1m").expect("it was mounted by us");
+    let refused = |result, doing| is_refused(result, libc::EROFS, [doing, "can be written"]);
+    let replacing = options.clone().stale(Stale::Replace);
+    refused(options.open::<u64>(&there).map(drop), "open");
+    refused(options.open_or_create::<u64>(&there).map(drop), "open");
+    refused(quoit::unlink(&there), "open");
+    refused(options.create::<u64>(&there).map(drop), "create");
+    refused(replacing.create::<u64>(&there).map(drop), "create");
+    refused(options.create::<u64>(&new).map(drop), "create");
+    refused(options.open_or_create::<u64>(&new).map(drop), "create");
+    assert_eq!(files_in(directory), ["there"]);
+}
+
+pub(crate) fn nothing_needs_proc() {
+    plays_in_a_directory("without_proc");
+}
+
+/// With a name for what is built, for lack of a way to link a nameless file.
+pub(crate) fn without_proc(arguments: &[String]) {
+    let directory = Path::new(&arguments[0]);
+    let mounted = own_mounts();
+    let hidden = mounted.and_then(|()| mount(c"none", Path::new("/proc"), c"tmpfs", 0, c""));
+    if let Err(error) = hidden {
+        return eprintln!("[no mounts of its own: {error}] ");
+    }
+    assert_eq!(files_in(Path::new("/proc")), [""; 0]);
+    let plain = RingName::new("without-proc");
+    let path = directory.join("ring");
+    for name in [plain.as_ref(), path.as_path()] {
+        let ring = RingOptions::new(64).create::<u64>(name).expect("a ring");
+        let mut producer = ring.producer().expect("the role is free");
+        let mut consumer = Consumer::<u64>::open(name).expect("the role is free");
+        producer.push(7).expect("the consumer is there");
+        assert_eq!(consumer.pop(), Ok(7));
+        let again = Producer::<u64>::open(name).err();
+        assert!(matches!(again, Some(Error::InUse { .. })), "{again:?}");
+        let again = RingOptions::new(64).create::<u64>(name).err();
+        let there = matches!(again, Some(Error::AlreadyExists { in_use: true, .. }));
+        assert!(there, "{again:?}");
+        drop((producer, consumer));
+        let replacing = RingOptions::new(64).stale(Stale::Replace);
+        replacing.create::<u64>(name).expect("nobody holds it");
+        Ring::<u64>::open(name).expect("the new one is there");
+        assert!(files_in(directory).iter().all(|file| file == "ring"));
+        quoit::unlink(name).expect("nobody holds it");
+    }
+    assert_eq!(files_in(directory), [""; 0]);
+}
+
+/// Mounts a megabyte of memory on `directory`, which only this process sees.
+pub(crate) fn mount_a_megabyte(directory: &Path) -> io::Result<()> {
+    own_mounts()?;
+    mount(c"none", directory, c"tmpfs", 0, c"size=1m")
+}
+
+fn mount(from: &CStr, to: &Path, kind: &CStr, flags: u64, options: &CStr) -> io::Result<()> {
+    let (from, to, kind) = (from.as_ptr(), c_string(to), kind.as_ptr());
+    // SAFETY: all are C strings, the options too.
+    done(unsafe { libc::mount(from, to.as_ptr(), kind, flags, options.as_ptr().cast()) })
+}
+
+fn done(result: libc::c_int) -> io::Result<()> {
+    match result {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// What this process mounts from now on, nobody else sees.
+fn own_mounts() -> io::Result<()> {
+    // SAFETY: the process has a single thread, and gets mounts of its own.
+    let moved = done(unsafe { libc::unshare(libc::CLONE_NEWNS) });
+    moved.or_else(|_| move_among_own_users())?;
+    mount(
+        c"none",
+        Path::new("/"),
+        c"none",
+        libc::MS_REC | libc::MS_PRIVATE,
+        c"",
+    )
+}
+
+/// Moves among users of its own, where anybody may mount, and stays who it is.
+fn move_among_own_users() -> io::Result<()> {
+    // SAFETY: the call only asks.
+    let user = unsafe { libc::getuid() };
+    // SAFETY: the call only asks.
+    let group = unsafe { libc::getgid() };
+    // SAFETY: the process has a single thread, and gets users of its own.
+    done(unsafe { libc::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNS) })?;
+    fs::write("/proc/self/setgroups", "deny")?;
+    fs::write("/proc/self/uid_map", format!("{user} {user} 1"))?;
+    fs::write("/proc/self/gid_map", format!("{group} {group} 1"))
+}
+
+pub(crate) fn c_string(path: &Path) -> CString {
+    CString::new(path.as_os_str().as_bytes()).expect("no zero byte")
+}

@@ -1,0 +1,89 @@
+//! Whose a ring is, and who may use it.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use quoit::{Consumer, Producer, Ring, RingOptions, Stale};
+
+use crate::common::child::Child;
+use crate::common::names::{RingName, files_in, shared_memory_directory};
+use crate::{become_nobody, is_refused, plays_in_a_directory};
+
+pub(crate) fn a_ring_of_somebody_else_is_refused() {
+    let (private, readable) = (RingName::new("private"), RingName::new("readable"));
+    let public = RingName::new("public");
+    for (name, mode) in [(&private, 0), (&readable, 0o444), (&public, 0o666)] {
+        let options = RingOptions::new(64).mode(mode);
+        options.create::<u64>(name).expect("a ring");
+    }
+    let names = [private.as_str(), readable.as_str(), public.as_str()];
+    Child::start("stranger", &names).succeeds();
+    assert!(private.file().exists() && readable.file().exists());
+}
+
+pub(crate) fn stranger(arguments: &[String]) {
+    become_nobody();
+    let [private, readable, public] = arguments else {
+        panic!("three names are expected");
+    };
+    let refused = |result| is_refused(result, libc::EACCES, ["open", "RingOptions::mode"]);
+    let options = RingOptions::new(64);
+    let replacing = options.clone().stale(Stale::Replace);
+    for name in [private, readable] {
+        refused(Ring::<u64>::open(name).map(drop));
+        refused(Producer::<u64>::open(name).map(drop));
+        refused(Consumer::<u64>::open_or_create(name, 64).map(drop));
+        refused(options.create::<u64>(name).map(drop));
+        refused(replacing.create::<u64>(name).map(drop));
+        refused(quoit::unlink(name));
+    }
+    let mut producer = Producer::<u64>::open(public).expect("anybody may");
+    producer.try_push(7).expect("there is room");
+}
+
+pub(crate) fn a_directory_of_somebody_else_is_refused() {
+    let directory = shared_memory_directory();
+    let path = directory.path();
+    fs::set_permissions(path, Permissions::from_mode(0o555)).expect("our directory");
+    Child::start("intruder", &[path.to_str().expect("a path in UTF-8")]).succeeds();
+    assert_eq!(files_in(path), [""; 0]);
+}
+
+pub(crate) fn intruder(arguments: &[String]) {
+    become_nobody();
+    let path = Path::new(&arguments[0]).join("ring");
+    let refused = |result| is_refused(result, libc::EACCES, ["create", "its directory"]);
+    refused(Producer::<u64>::create(&path, 64));
+    refused(Producer::<u64>::open_or_create(&path, 64));
+}
+
+pub(crate) fn mode_bits_are_exact_whatever_the_umask() {
+    plays_in_a_directory("under_umasks");
+}
+
+pub(crate) fn under_umasks(arguments: &[String]) {
+    let path = Path::new(&arguments[0]).join("ring");
+    let mode = || {
+        let metadata = fs::metadata(&path).expect("the file is there");
+        metadata.permissions().mode() & 0o7777
+    };
+    for umask in [0, 0o022, 0o077, 0o777] {
+        // SAFETY: the call only changes this process's umask.
+        unsafe { libc::umask(umask) };
+        for wanted in [0o600, 0o640, 0o660, 0o666, 0o606] {
+            let options = RingOptions::new(64).stale(Stale::Replace).mode(wanted);
+            options.create::<u64>(&path).expect("a ring");
+            assert_eq!(mode(), wanted);
+            // A ring that is there keeps its bits.
+            let other = RingOptions::new(64).mode(0o644);
+            other.open_or_create::<u64>(&path).expect("it opens");
+            assert_eq!(mode(), wanted);
+        }
+        RingOptions::new(64)
+            .stale(Stale::Replace)
+            .create::<u64>(&path)
+            .expect("a ring");
+        assert_eq!(mode(), 0o600, "the default");
+    }
+}

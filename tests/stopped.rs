@@ -1,0 +1,395 @@
+//! A stopped process (SIGSTOP, a debugger, a machine that pauses) is alive: its
+//! role stays its own, the other end waits until its own deadline, and when it
+//! is continued both go on with nothing lost. So does a process that is slow.
+
+mod common;
+
+use std::thread::{scope, sleep};
+use std::time::Duration;
+
+use common::PATIENCE;
+use common::child::{Child, hear, say};
+use common::dice::Dice;
+use common::names::RingName;
+use common::segment_file::{DATA, HEAD, SegmentFile, TAIL};
+use common::sleep_state::SleepPage;
+use common::tracer::Halted;
+use quoit::{
+    Consumer, DoorbellKind, Error, PopError, Producer, PushError, Ring, RingOptions, Role, Stale,
+};
+
+common::suite::suite! {
+    tests: [
+        the_consumer_of_a_stopped_producer_times_out_and_goes_on,
+        the_producer_of_a_stopped_consumer_times_out_and_goes_on,
+        nothing_is_taken_from_a_stopped_process,
+        ends_that_are_stopped_at_work_lose_nothing,
+        a_slow_peer_costs_deadlines_and_no_message,
+        a_producer_stopped_between_publish_and_wake_is_no_rescue,
+        a_consumer_stopped_between_release_and_wake_is_no_rescue,
+        a_wake_that_never_comes_is_a_rescue_unless_the_waker_is_stopped,
+    ],
+    parts: [pushing, popping, pushing_when_told, popping_when_told],
+}
+
+const BELLS: [&str; 2] = ["futex", "semaphore"];
+const CAPACITY: u64 = 8;
+/// Longer than three looks at the peer.
+const LOOKS: Duration = Duration::from_millis(350);
+
+/// Ends that sleep at once.
+fn options(bell: &str) -> RingOptions {
+    let options = RingOptions::new(CAPACITY).spin(Duration::ZERO);
+    options.doorbell(match bell {
+        "futex" => DoorbellKind::Futex,
+        _ => DoorbellKind::Semaphore,
+    })
+}
+
+/// A ring whose other end is a child.
+struct Pair {
+    name: RingName,
+    bell: &'static str,
+    segment: SegmentFile,
+    page: SleepPage,
+    child: Child,
+}
+
+impl Pair {
+    fn new(bell: &'static str, part: &str, pace: &str) -> Self {
+        let name = RingName::new("stopped");
+        options(bell).create::<u64>(&name).expect("a ring");
+        Self {
+            bell,
+            segment: SegmentFile::open(&name.file()),
+            page: SleepPage::open(&name.file()),
+            child: start(part, &name, pace),
+            name,
+        }
+    }
+
+    fn ring(&self) -> Ring<u64> {
+        options(self.bell).open(&self.name).expect("the ring")
+    }
+
+    fn producer(&self) -> Producer<u64> {
+        self.ring().producer().expect("the role is free")
+    }
+
+    fn consumer(&self) -> Consumer<u64> {
+        self.ring().consumer().expect("the role is free")
+    }
+
+    fn rescues(&self) -> u64 {
+        let state = self.page.read();
+        state.producer.rescues + state.consumer.rescues
+    }
+}
+
+fn start(part: &str, name: &RingName, pace: &str) -> Child {
+    let child = Child::start(part, &[name.as_str(), pace]);
+    child.expect("ready");
+    child
+}
+
+fn pause(pace: &str) {
+    if pace == "slow" {
+        sleep(Duration::from_millis(5));
+    }
+}
+
+/// Pushes positions until nobody wants them.
+fn pushing(arguments: &[String]) {
+    let ring = options("any").open::<u64>(&arguments[0]);
+    let mut producer = ring.expect("the ring").producer().expect("the role");
+    say("ready");
+    loop {
+        pause(&arguments[1]);
+        let position = producer.position();
+        if producer.push(position).is_err() {
+            break;
+        }
+    }
+}
+
+/// Pops positions until there are no more; says how many there were.
+fn popping(arguments: &[String]) {
+    let ring = options("any").open::<u64>(&arguments[0]);
+    let mut consumer = ring.expect("the ring").consumer().expect("the role");
+    say("ready");
+    loop {
+        pause(&arguments[1]);
+        let position = consumer.position();
+        match consumer.pop() {
+            Ok(found) => assert_eq!(found, position),
+            Err(end) => break assert_eq!(end, PopError::Abandoned),
+        }
+    }
+    say(consumer.position());
+}
+
+/// Pushes its position for each line that it hears.
+fn pushing_when_told(arguments: &[String]) {
+    let mut producer = Producer::<u64>::open(&arguments[0]).expect("the role");
+    say("ready");
+    loop {
+        hear();
+        let position = producer.position();
+        producer.push(position).expect("the consumer is there");
+    }
+}
+
+/// Pops a position for each line that it hears.
+fn popping_when_told(arguments: &[String]) {
+    let mut consumer = Consumer::<u64>::open(&arguments[0]).expect("the role");
+    say("ready");
+    loop {
+        hear();
+        let position = consumer.position();
+        assert_eq!(consumer.pop(), Ok(position));
+    }
+}
+
+fn wait_until(is_so: impl Fn() -> bool) {
+    while !is_so() {
+        sleep(Duration::from_millis(1));
+    }
+}
+
+fn stop(child: &Child) {
+    child.signal(libc::SIGSTOP);
+    wait_until(|| child.is_stopped());
+}
+
+fn go_on(child: &Child) {
+    assert!(child.is_stopped(), "all that was while it was stopped");
+    child.signal(libc::SIGCONT);
+}
+
+fn the_consumer_of_a_stopped_producer_times_out_and_goes_on() {
+    for bell in BELLS {
+        let pair = Pair::new(bell, "pushing", "fast");
+        wait_until(|| pair.segment.read(TAIL) == CAPACITY);
+        stop(&pair.child);
+        let mut consumer = pair.consumer();
+        assert!(consumer.drain().eq(0..CAPACITY), "{bell}");
+        let parks = || pair.page.read().consumer.parks;
+        let before = parks();
+        let end = consumer.pop_timeout(LOOKS);
+        assert_eq!(end, Err(PopError::Empty), "{bell}");
+        assert!(parks() > before, "{bell}: it slept meanwhile");
+        assert!(!consumer.is_abandoned(), "{bell}");
+        go_on(&pair.child);
+        for position in CAPACITY..100 {
+            assert_eq!(consumer.pop(), Ok(position), "{bell}");
+        }
+        assert_eq!(pair.rescues(), 0, "{bell}");
+        drop(consumer);
+        pair.child.succeeds();
+    }
+}
+
+fn the_producer_of_a_stopped_consumer_times_out_and_goes_on() {
+    for bell in BELLS {
+        let pair = Pair::new(bell, "popping", "fast");
+        wait_until(|| pair.page.consumer_is_parked());
+        stop(&pair.child);
+        let mut producer = pair.producer();
+        for position in 0..CAPACITY {
+            producer.push(position).expect("there is room");
+        }
+        let parks = || pair.page.read().producer.parks;
+        let before = parks();
+        let end = producer.push_timeout(CAPACITY, LOOKS);
+        assert_eq!(end, Err(PushError::Full(CAPACITY)), "{bell}");
+        assert!(parks() > before, "{bell}: it slept meanwhile");
+        assert!(!producer.is_abandoned(), "{bell}");
+        go_on(&pair.child);
+        for position in CAPACITY..100 {
+            producer.push(position).expect("the consumer lives");
+        }
+        drop(producer);
+        pair.child.expect("100");
+        assert_eq!(pair.rescues(), 0, "{bell}");
+    }
+}
+
+fn nothing_is_taken_from_a_stopped_process() {
+    for (part, role) in [("pushing", Role::Producer), ("popping", Role::Consumer)] {
+        let pair = Pair::new("futex", part, "fast");
+        stop(&pair.child);
+        let (name, ring) = (&pair.name, pair.ring());
+        let ends = match role {
+            Role::Producer => [
+                Producer::<u64>::open(name).err(),
+                Producer::<u64>::open_or_create(name, CAPACITY).err(),
+                ring.producer().err(),
+            ],
+            Role::Consumer => [
+                Consumer::<u64>::open(name).err(),
+                Consumer::<u64>::open_or_create(name, CAPACITY).err(),
+                ring.consumer().err(),
+            ],
+        };
+        let replaced = RingOptions::new(CAPACITY)
+            .stale(Stale::Replace)
+            .create::<u64>(name);
+        let lives = [
+            replaced.err(),
+            ring.unlink().err(),
+            quoit::unlink(name).err(),
+        ];
+        for refusal in ends.into_iter().chain(lives) {
+            let Some(Error::InUse { role: found, pid }) = refusal else {
+                panic!("the {role} lost something: {refusal:?}");
+            };
+            assert_eq!((found, pid), (role, pair.child.pid()));
+        }
+        let created = RingOptions::new(CAPACITY).create::<u64>(name).err();
+        let in_use = matches!(created, Some(Error::AlreadyExists { in_use: true, .. }));
+        assert!(in_use, "{created:?}");
+        go_on(&pair.child);
+        let other = match role {
+            Role::Producer => start("popping", name, "fast"),
+            Role::Consumer => start("pushing", name, "fast"),
+        };
+        wait_until(|| pair.segment.read(HEAD) > CAPACITY);
+        drop(other);
+    }
+}
+
+fn ends_that_are_stopped_at_work_lose_nothing() {
+    const STOPS: u64 = 200;
+    let mut dice = Dice(1);
+    for bell in BELLS {
+        let pair = Pair::new(bell, "popping", "fast");
+        let mut producer = start("pushing", &pair.name, "fast");
+        for _ in 0..STOPS {
+            sleep(Duration::from_micros(dice.roll(1000) as u64));
+            let victim = [&producer, &pair.child][dice.roll(2)];
+            stop(victim);
+            // Now the other one has to wait.
+            sleep(Duration::from_micros(dice.roll(1000) as u64));
+            let before = pair.segment.read(HEAD);
+            go_on(victim);
+            wait_until(|| pair.segment.read(HEAD) > before + CAPACITY);
+        }
+        producer.kill();
+        let published = pair.segment.read(TAIL);
+        pair.child.expect(&published.to_string());
+        assert_eq!(pair.rescues(), 0, "{bell}");
+    }
+}
+
+fn a_slow_peer_costs_deadlines_and_no_message() {
+    const MESSAGES: u64 = 50;
+    let timeout = Duration::from_millis(1);
+    for bell in BELLS {
+        let pair = Pair::new(bell, "pushing", "slow");
+        let mut consumer = pair.consumer();
+        let (mut position, mut deadlines) = (0, 0);
+        while position < MESSAGES {
+            match consumer.pop_timeout(timeout) {
+                Ok(found) => {
+                    assert_eq!(found, position, "{bell}");
+                    position += 1;
+                }
+                Err(PopError::Empty) => deadlines += 1,
+                Err(other) => panic!("{other}"),
+            }
+        }
+        assert!(deadlines > 0, "{bell}: the producer is slow");
+        drop(consumer);
+        pair.child.succeeds();
+
+        let pair = Pair::new(bell, "popping", "slow");
+        let mut producer = pair.producer();
+        let (mut position, mut deadlines) = (0, 0);
+        while position < MESSAGES {
+            match producer.push_timeout(position, timeout) {
+                Ok(()) => position += 1,
+                Err(PushError::Full(_)) => deadlines += 1,
+                Err(other) => panic!("{other}"),
+            }
+        }
+        assert!(deadlines > 0, "{bell}: the consumer is slow");
+        drop(producer);
+        pair.child.expect(&MESSAGES.to_string());
+    }
+}
+
+fn a_producer_stopped_between_publish_and_wake_is_no_rescue() {
+    for bell in BELLS {
+        let mut pair = Pair::new(bell, "pushing_when_told", "fast");
+        let mut consumer = pair.consumer();
+        let before = pair.page.read().producer.wakes;
+        let popped = scope(|scope| {
+            let waits = scope.spawn(|| consumer.pop());
+            wait_until(|| pair.page.consumer_is_parked());
+            let halted = Halted::new(pair.child.pid());
+            pair.child.tell("push");
+            halted.stop_when(|| pair.segment.read(TAIL) == 1);
+            wait_until(|| pair.child.is_stopped());
+            waits.join().expect("no thread panics")
+        });
+        assert_eq!(popped, Ok(0), "{bell}");
+        assert_eq!(pair.page.read().producer.wakes, before, "{bell}: no wake");
+        assert_eq!(pair.rescues(), 0, "{bell}");
+        go_on(&pair.child);
+        pair.child.tell("push");
+        assert_eq!(consumer.pop(), Ok(1), "{bell}");
+    }
+}
+
+fn a_consumer_stopped_between_release_and_wake_is_no_rescue() {
+    for bell in BELLS {
+        let mut pair = Pair::new(bell, "popping_when_told", "fast");
+        let mut producer = pair.producer();
+        for position in 0..CAPACITY {
+            producer.push(position).expect("there is room");
+        }
+        let before = pair.page.read().consumer.wakes;
+        let pushed = scope(|scope| {
+            let waits = scope.spawn(|| producer.push(CAPACITY));
+            wait_until(|| pair.page.producer_is_parked());
+            let halted = Halted::new(pair.child.pid());
+            pair.child.tell("pop");
+            halted.stop_when(|| pair.segment.read(HEAD) == 1);
+            wait_until(|| pair.child.is_stopped());
+            waits.join().expect("no thread panics")
+        });
+        assert_eq!(pushed, Ok(()), "{bell}");
+        assert_eq!(pair.page.read().consumer.wakes, before, "{bell}: no wake");
+        assert_eq!(pair.rescues(), 0, "{bell}");
+        go_on(&pair.child);
+        pair.child.tell("pop");
+        let pushed = producer.push_timeout(CAPACITY + 1, PATIENCE);
+        assert_eq!(pushed, Ok(()), "{bell}");
+    }
+}
+
+/// The test publishes behind the back of an idle producer, and wakes nobody.
+fn a_wake_that_never_comes_is_a_rescue_unless_the_waker_is_stopped() {
+    const ROUNDS: u64 = 4;
+    for bell in BELLS {
+        for stopped in [false, true] {
+            let pair = Pair::new(bell, "pushing_when_told", "fast");
+            let mut consumer = pair.consumer();
+            if stopped {
+                stop(&pair.child);
+            }
+            for round in 0..ROUNDS {
+                let popped = scope(|scope| {
+                    let waits = scope.spawn(|| consumer.pop());
+                    wait_until(|| pair.page.consumer_is_parked());
+                    pair.segment.write(DATA + round * 8, round);
+                    pair.segment.write(TAIL, round + 1);
+                    waits.join().expect("no thread panics")
+                });
+                assert_eq!(popped, Ok(round), "{bell}");
+            }
+            // A look at the peer may end a sleep just then, but not each time.
+            assert_eq!(pair.rescues() > 0, !stopped, "{bell}: {}", pair.rescues());
+        }
+    }
+}

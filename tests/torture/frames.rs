@@ -1,0 +1,114 @@
+//! Frames of all lengths. Their lengths come again after some laps, so a
+//! position tells how many frames lie before it.
+
+use std::ops::Range;
+use std::sync::OnceLock;
+
+use quoit::{ClaimError, Consumer, PopError, Producer};
+
+use crate::common::sample::{bytes, mix};
+use crate::load::Load;
+
+/// Bytes of the longest frame, without and with its header.
+const LONGEST: u64 = CAPACITY / 2 - 8;
+const CAPACITY: u64 = 1024;
+/// Bytes after which the lengths come again: some laps.
+const ROUND: u64 = 16 * CAPACITY;
+
+/// Where each frame of the first round ends.
+fn ends() -> &'static [u64] {
+    static ENDS: OnceLock<Vec<u64>> = OnceLock::new();
+    ENDS.get_or_init(|| {
+        let mut ends = Vec::new();
+        let mut position = 0;
+        loop {
+            let size = 8 + len_in_round(ends.len() as u64).next_multiple_of(8);
+            let rest = CAPACITY - position % CAPACITY;
+            // No frame is split: padding fills the lap.
+            position += if size > rest { rest + size } else { size };
+            if position > ROUND {
+                return ends;
+            }
+            ends.push(position);
+        }
+    })
+}
+
+/// Bytes of a frame. The first one fits nowhere where another one does not,
+/// so that each round begins with a lap.
+fn len_in_round(number: u64) -> u64 {
+    let dice = mix(number);
+    match number {
+        0 => LONGEST,
+        _ if dice % 8 == 0 => dice / 8 % (LONGEST + 1),
+        _ => dice / 8 % 64,
+    }
+}
+
+fn message(number: u64) -> Vec<u8> {
+    let len = len_in_round(number % ends().len() as u64);
+    bytes(number, len as usize)
+}
+
+impl Load for [u8] {
+    const CAPACITY: u64 = CAPACITY;
+
+    fn number(position: u64) -> u64 {
+        let (rounds, rest) = (position / ROUND, position % ROUND);
+        let last = ends().binary_search(&rest);
+        let in_round = match (rest, last) {
+            (0, _) => 0,
+            (_, Ok(last)) => last as u64 + 1,
+            (_, Err(_)) => panic!("no frame ends at {position}"),
+        };
+        rounds * ends().len() as u64 + in_round
+    }
+
+    fn push(producer: &mut Producer<Self>, numbers: Range<u64>) -> Result<u64, ClaimError> {
+        let first = message(numbers.start);
+        let mut claim = producer.claim(first.len())?;
+        if numbers.end - numbers.start == 1 {
+            claim.copy_from_slice(&first);
+            claim.commit();
+            return Ok(1);
+        }
+        drop(claim);
+        let mut batch = producer.batch();
+        for number in numbers {
+            let message = message(number);
+            match batch.try_claim(message.len()) {
+                Ok(room) => room.copy_from_slice(&message),
+                Err(_) => break, // there is room for those before
+            }
+        }
+        Ok(batch.commit() as u64)
+    }
+
+    fn take(
+        consumer: &mut Consumer<Self>,
+        numbers: Range<u64>,
+        mut sees: impl FnMut(u64),
+    ) -> Result<u64, PopError> {
+        let mut see = |payload: &[u8], number| {
+            assert_eq!(*payload, message(number)[..], "frame {number}");
+            sees(number);
+        };
+        let first = consumer.peek()?;
+        if numbers.end - numbers.start == 1 {
+            see(&first, numbers.start);
+            first.release();
+            return Ok(1);
+        }
+        let mut frames = consumer.try_peek_many()?;
+        let mut count = 0;
+        for number in numbers {
+            let Some((_, payload)) = frames.next_frame()? else {
+                break;
+            };
+            see(payload, number);
+            count += 1;
+        }
+        frames.release();
+        Ok(count)
+    }
+}

@@ -1,0 +1,99 @@
+//! What both ends do until they are killed, whatever the shape.
+
+use std::ops::Range;
+use std::path::Path;
+use std::time::Duration;
+
+use quoit::{
+    ClaimError, Consumer, Fences, PopError, Producer, Ring, RingOptions, Shape, WaitStrategy,
+};
+
+use crate::common::dice::Dice;
+use crate::ledger::Ledger;
+
+/// Messages whose numbers follow from their positions.
+pub(crate) trait Load: Shape {
+    /// Of a ring so small that both ends wait, again and again.
+    const CAPACITY: u64;
+
+    /// How many messages lie before this position.
+    fn number(position: u64) -> u64;
+
+    /// Pushes the first of these, or more, and waits for room; returns how many.
+    fn push(producer: &mut Producer<Self>, numbers: Range<u64>) -> Result<u64, ClaimError>;
+
+    /// Waits for these messages or the first of them, checks every byte, shows
+    /// their numbers to `sees`, and releases them; returns how many.
+    fn take(
+        consumer: &mut Consumer<Self>,
+        numbers: Range<u64>,
+        sees: impl FnMut(u64),
+    ) -> Result<u64, PopError>;
+}
+
+/// Pushes on from where its predecessor was killed. Its arguments are those
+/// that `Arena` starts an end with.
+pub(crate) fn produce<L: Load + ?Sized>(arguments: &[String]) {
+    let (ring, ledger, mut dice) = begin::<L>(arguments);
+    let mut producer = ring.producer().expect("its predecessor is dead");
+    let mut number = L::number(producer.position());
+    ledger.producer_begins(number);
+    loop {
+        let numbers = number..number + some(&mut dice);
+        ledger.intends(&numbers);
+        match L::push(&mut producer, numbers) {
+            Ok(count) => number += count,
+            Err(ClaimError::Abandoned) => {} // until another one comes
+            Err(other) => panic!("{other}"),
+        }
+        ledger.published(number);
+    }
+}
+
+/// Takes on from where its predecessor was killed.
+pub(crate) fn consume<L: Load + ?Sized>(arguments: &[String]) {
+    let (ring, ledger, mut dice) = begin::<L>(arguments);
+    let mut consumer = ring.consumer().expect("its predecessor is dead");
+    let mut number = L::number(consumer.position());
+    ledger.consumer_begins(number);
+    loop {
+        let numbers = number..number + some(&mut dice);
+        match L::take(&mut consumer, numbers, |number| ledger.sees(number)) {
+            Ok(count) => number += count,
+            Err(PopError::Abandoned) => {} // until another one comes
+            Err(other) => panic!("{other}"),
+        }
+        ledger.released(number);
+    }
+}
+
+/// One message or a batch.
+fn some(dice: &mut Dice) -> u64 {
+    match dice.roll(4) {
+        0 => 2 + dice.roll(5) as u64,
+        _ => 1,
+    }
+}
+
+fn begin<L: Load + ?Sized>(arguments: &[String]) -> (Ring<L>, Ledger, Dice) {
+    let [name, ledger, strategy, seed] = arguments else {
+        panic!("a name, a ledger, a strategy and a seed are expected");
+    };
+    let mut dice = Dice(seed.parse().expect("a number"));
+    let ring = manners(strategy, &mut dice).open(name).expect("the ring");
+    (ring, Ledger::open(Path::new(ledger)), dice)
+}
+
+/// How an end waits and wakes: not always as its predecessor or its peer does.
+fn manners(strategy: &str, dice: &mut Dice) -> RingOptions {
+    let options = RingOptions::new(0).fences(match dice.roll(3) {
+        0 => Fences::Symmetric,
+        _ => Fences::Asymmetric,
+    });
+    match (strategy, dice.roll(3)) {
+        ("parked", 0) => options,
+        ("parked", _) => options.spin(Duration::ZERO),
+        (_, 0) => options.wait(WaitStrategy::Yield),
+        _ => options.wait(WaitStrategy::Spin),
+    }
+}

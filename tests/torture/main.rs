@@ -1,0 +1,120 @@
+//! Torture: both ends of a ring are killed with SIGKILL at random, thousands
+//! of times, while they push and pop as fast as they can, and are started
+//! again at once.
+//!
+//! A message's number follows from its position and its bytes from its number,
+//! and a ledger outlives both ends. So a successor that goes on too early or
+//! too late, a message that is lost, torn or out of order, or delivered again
+//! though it was released, is found where it happens. After each death both
+//! ends must go on, and no wake-up may be lost but by the death of its waker.
+//!
+//! Two thousand deaths in all forms together; with `QUOIT_TORTURE=20000` as
+//! many as that. `QUOIT_TORTURE_SEED` repeats the choices of a run, though not
+//! its timing.
+
+mod arena;
+#[path = "../common/mod.rs"]
+mod common;
+mod frames;
+mod ledger;
+mod load;
+mod records;
+
+use std::env;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use quoit::DoorbellKind;
+
+use arena::{Form, torture};
+use common::sample::mix;
+use load::{consume, produce};
+use records::Message;
+
+common::suite::suite! {
+    tests: [
+        ends_of_records_that_sleep_on_futexes,
+        ends_of_records_that_sleep_on_semaphores,
+        ends_of_records_that_spin,
+        ends_of_frames_that_sleep_on_futexes,
+        ends_of_frames_that_sleep_on_semaphores,
+        ends_of_frames_that_spin,
+    ],
+    parts: [record_producer, record_consumer, frame_producer, frame_consumer],
+}
+
+const FORMS: u64 = 6;
+
+fn number_from(variable: &str) -> Option<u64> {
+    let text = env::var(variable).ok()?;
+    Some(text.parse().expect("a number"))
+}
+
+fn kills() -> u64 {
+    number_from("QUOIT_TORTURE").unwrap_or(2000).div_ceil(FORMS)
+}
+
+fn seed() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let random = || mix(now.map_or(0, |now| now.as_nanos() as u64));
+    number_from("QUOIT_TORTURE_SEED").unwrap_or_else(random)
+}
+
+fn records(doorbell: DoorbellKind, strategy: &'static str) {
+    let form = Form {
+        producer: "record_producer",
+        consumer: "record_consumer",
+        doorbell,
+        strategy,
+    };
+    torture::<Message>(form, kills(), seed());
+}
+
+fn frames(doorbell: DoorbellKind, strategy: &'static str) {
+    let form = Form {
+        producer: "frame_producer",
+        consumer: "frame_consumer",
+        doorbell,
+        strategy,
+    };
+    torture::<[u8]>(form, kills(), seed());
+}
+
+fn record_producer(arguments: &[String]) {
+    produce::<Message>(arguments);
+}
+
+fn record_consumer(arguments: &[String]) {
+    consume::<Message>(arguments);
+}
+
+fn frame_producer(arguments: &[String]) {
+    produce::<[u8]>(arguments);
+}
+
+fn frame_consumer(arguments: &[String]) {
+    consume::<[u8]>(arguments);
+}
+
+fn ends_of_records_that_sleep_on_futexes() {
+    records(DoorbellKind::Futex, "parked");
+}
+
+fn ends_of_records_that_sleep_on_semaphores() {
+    records(DoorbellKind::Semaphore, "parked");
+}
+
+fn ends_of_records_that_spin() {
+    records(DoorbellKind::Futex, "spinning");
+}
+
+fn ends_of_frames_that_sleep_on_futexes() {
+    frames(DoorbellKind::Futex, "parked");
+}
+
+fn ends_of_frames_that_sleep_on_semaphores() {
+    frames(DoorbellKind::Semaphore, "parked");
+}
+
+fn ends_of_frames_that_spin() {
+    frames(DoorbellKind::Futex, "spinning");
+}
