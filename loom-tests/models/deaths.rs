@@ -92,11 +92,12 @@ fn one_more_at_most(stored: u64, returned: u64, end: Option<()>) {
     );
 }
 
-/// A consumer that dies, and its successor.
+/// Consumers that follow one another; all but the last are mortal.
 struct Consumers {
     start: u64,
     capacity: u64,
     ways: &'static [Way],
+    mortals: usize,
     first: First,
 }
 
@@ -113,27 +114,35 @@ impl Scenario<Steps> for Consumers {
             }
         };
         let read = move |ring: &Rc<Ring>| {
-            let taken = RefCell::new(Vec::new());
-            let end = mortal(0, || {
-                let mut consumer = Consumer::take(ring, steps, true);
-                for _ in 1..count {
-                    let record = consumer.pop();
-                    taken.borrow_mut().push(record);
+            let mut released = 0;
+            let mut parts = Vec::new();
+            for generation in 0..self.mortals {
+                let taken = RefCell::new(Vec::new());
+                let end = mortal(generation, || {
+                    let mut consumer = Consumer::take(ring, steps, true);
+                    for _ in released + 1..count {
+                        let record = consumer.pop();
+                        taken.borrow_mut().push(record);
+                    }
+                });
+                let taken = taken.into_inner();
+                let stored = ring.head.load_own().wrapping_sub(self.start);
+                one_more_at_most(stored, (released + taken.len()) as u64, end);
+                parts.push((released, taken));
+                released = stored as usize;
+                if (1..count).contains(&released) {
+                    reach(Inherited);
                 }
-            });
-            let mut successor = Consumer::take(ring, steps, true);
-            let released = successor.cursor.position().wrapping_sub(self.start);
-            let taken = taken.into_inner();
-            one_more_at_most(released, taken.len() as u64, end);
-            if (1..count as u64).contains(&released) {
-                reach(Inherited);
             }
-            let rest: Vec<_> = (released..count as u64).map(|_| successor.pop()).collect();
-            (taken, rest)
+            let mut successor = Consumer::take(ring, steps, true);
+            let rest = (released..count).map(|_| successor.pop()).collect();
+            parts.push((released, rest));
+            parts
         };
-        let ((), (taken, rest)) = work(&ring, self.first, write, read);
-        compare(&taken, &given[..taken.len()]);
-        compare(&rest, &given[count - rest.len()..]);
+        let ((), parts) = work(&ring, self.first, write, read);
+        for (first, taken) in parts {
+            compare(&taken, &given[first..first + taken.len()]);
+        }
     }
 }
 
@@ -197,16 +206,67 @@ impl Scenario<Steps> for FrameProducers {
 impl FrameProducers {
     /// How many frames of the mortal end at `position` or before it.
     fn frames_to(&self, position: u64) -> usize {
-        let mut end = self.start;
-        let mut ends = vec![end];
-        for &(payload, _) in self.mortal {
-            let size = u64::from(payload + 1) * 8;
-            let offset = end & (self.capacity - 1);
-            end = end.wrapping_add(frames::padding(offset, size, self.capacity) + size);
-            ends.push(end);
-        }
-        let frames = ends.iter().position(|&end| end == position);
-        frames.expect("the tail is where a frame ends")
+        frames_to(self.start, self.capacity, self.mortal, position)
+    }
+}
+
+/// How many of these frames end at `position` or before it.
+fn frames_to(start: u64, capacity: u64, sizes: &[(u32, Way)], position: u64) -> usize {
+    let mut end = start;
+    let mut ends = vec![end];
+    for &(payload, _) in sizes {
+        let size = u64::from(payload + 1) * 8;
+        let offset = end & (capacity - 1);
+        end = end.wrapping_add(frames::padding(offset, size, capacity) + size);
+        ends.push(end);
+    }
+    let frames = ends.iter().position(|&end| end == position);
+    frames.expect("a position is where a frame ends")
+}
+
+/// A consumer of frames that dies, and its successor.
+struct FrameConsumers {
+    start: u64,
+    capacity: u64,
+    frames: &'static [(u32, Way)],
+    first: First,
+}
+
+impl Scenario<Steps> for FrameConsumers {
+    fn run(&'static self, steps: &'static Steps) {
+        let ring = Ring::new(self.start, self.capacity, self.capacity / 8);
+        let given = numbered(self.frames);
+        let frames = given.clone();
+        let write = move |ring: &Rc<Ring>| {
+            let mut producer = frames::Producer::take(ring, steps);
+            for (frame, &(_, way)) in frames.iter().zip(self.frames) {
+                producer.push(frame, way);
+            }
+        };
+        let count = self.frames.len();
+        let read = move |ring: &Rc<Ring>| {
+            let taken = RefCell::new(Vec::new());
+            let end = mortal(0, || {
+                let mut consumer = frames::Consumer::take(ring, steps, RIDE);
+                for _ in 1..count {
+                    let frame = consumer.pop();
+                    taken.borrow_mut().push(frame);
+                }
+            });
+            let taken = taken.into_inner();
+            let head = ring.head.load_own();
+            let released = frames_to(self.start, self.capacity, self.frames, head);
+            one_more_at_most(released as u64, taken.len() as u64, end);
+            if (1..count).contains(&released) {
+                reach(Inherited);
+            }
+            let mut successor = frames::Consumer::take(ring, steps, RIDE);
+            let rest: Vec<_> = (released..count).map(|_| successor.pop()).collect();
+            (taken, rest)
+        };
+        let ((), (taken, rest)) = work(&ring, self.first, write, read);
+        compare(&taken, &given[..taken.len()]);
+        compare(&rest, &given[count - rest.len()..]);
     }
 }
 
@@ -281,6 +341,7 @@ pub(super) const MODELS: &[Model<Steps>] = &[
             start: u32::MAX as u64,
             capacity: 2,
             ways: &[Ride, Walk, Walk],
+            mortals: 1,
             first: Writer,
         },
         ..MORTAL
@@ -292,7 +353,36 @@ pub(super) const MODELS: &[Model<Steps>] = &[
             start: u64::MAX,
             capacity: 1,
             ways: &[Ride, Walk, Ride],
+            mortals: 1,
             first: Reader,
+        },
+        ..MORTAL
+    },
+    Model {
+        name: "consumer_dies_and_so_does_the_next",
+        floor: 8_500,
+        mortals: 2,
+        scenario: &Consumers {
+            start: u64::MAX,
+            capacity: 1,
+            ways: &[Ride, Walk],
+            mortals: 2,
+            first: Writer,
+        },
+        ..MORTAL
+    },
+    Model {
+        name: "consumer_of_frames_dies",
+        floor: 7_600,
+        states: &[
+            Full, Empty, Reused, Concurrent, Rode, Walked, Died, Inherited, Padded,
+        ],
+        // The second frame needs padding.
+        scenario: &FrameConsumers {
+            start: 8,
+            capacity: 32,
+            frames: &[(1, Ride), (1, Ride), (0, Walk)],
+            first: Writer,
         },
         ..MORTAL
     },

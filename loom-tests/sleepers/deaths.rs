@@ -10,13 +10,16 @@ use super::Form::{self, Awake, Symmetric};
 use super::{Consumer, Producer, Ring, Steps, work};
 use crate::harness::death::mortal;
 use crate::harness::model::{Model, Scenario};
-use crate::harness::reached::State::{Died, Empty, Full, Slept};
+use crate::harness::reached::State::{Abandoned, Died, Empty, Full, Slept};
 
-/// Producers, of which the first dies. What is not published is pushed again
+/// Producers, all mortal but the last. What is not published is pushed again
 /// by the successor.
 struct Producers {
     capacity: usize,
     count: u64,
+    mortals: usize,
+    /// Whether each says goodbye in the end, and the consumer waits for it.
+    close: bool,
     form: Form,
     first: First,
 }
@@ -27,29 +30,40 @@ impl Scenario<Steps> for Producers {
         let (writing, reading) = (Rc::clone(&ring), ring);
         let given: Vec<u64> = (1..=self.count).collect();
         let values = given.clone();
-        let write = move || {
-            mortal(0, || {
-                let mut producer = Producer::take(&writing, steps, self.form);
-                producer.push(&values, false);
-            });
-            let mut successor = Producer::take(&writing, steps, self.form);
+        let produce = move || {
+            let mut producer = Producer::take(&writing, steps, self.form);
             let published = Ring::own(&writing.tail) as usize;
-            successor.push(&values[published..], false);
+            producer.push(&values[published..], false);
+            if self.close {
+                producer.close();
+            }
+        };
+        let write = move || {
+            for generation in 0..self.mortals {
+                mortal(generation, &produce);
+            }
+            produce();
         };
         let read = move || {
             let mut consumer = Consumer::take(&reading, steps, self.form);
-            let taken = (0..self.count).map(|_| consumer.pop());
-            taken.collect::<Option<Vec<u64>>>()
+            let wanted = if self.close {
+                usize::MAX
+            } else {
+                self.count as usize
+            };
+            let taken = std::iter::from_fn(|| consumer.pop());
+            taken.take(wanted).collect::<Vec<u64>>()
         };
         let ((), taken) = work(self.first, write, read);
-        assert!(taken.as_ref() == Some(&given), "taken {taken:?}");
+        assert!(taken == given, "taken {taken:?}");
     }
 }
 
-/// Consumers, of which the first dies, perhaps in its sleep.
+/// Consumers, all mortal but the last; they die in their sleep, perhaps.
 struct Consumers {
     capacity: usize,
     count: u64,
+    mortals: usize,
     form: Form,
     first: First,
 }
@@ -65,12 +79,15 @@ impl Scenario<Steps> for Consumers {
         };
         let read = move || {
             let last = Cell::new(0);
-            mortal(0, || {
-                let mut consumer = Consumer::take(&reading, steps, self.form);
-                for _ in 1..self.count {
-                    last.set(consumer.pop().expect("no goodbye was said"));
-                }
-            });
+            for generation in 0..self.mortals {
+                mortal(generation, || {
+                    let mut consumer = Consumer::take(&reading, steps, self.form);
+                    last.set(consumer.head);
+                    for _ in consumer.head + 1..self.count {
+                        last.set(consumer.pop().expect("no goodbye was said"));
+                    }
+                });
+            }
             let mut successor = Consumer::take(&reading, steps, self.form);
             let released = successor.head;
             assert!(
@@ -102,6 +119,8 @@ pub(crate) const MODELS: &[Model<Steps>] = &[
         scenario: &Producers {
             capacity: 1,
             count: 2,
+            mortals: 1,
+            close: false,
             form: Symmetric,
             first: Writer,
         },
@@ -113,6 +132,8 @@ pub(crate) const MODELS: &[Model<Steps>] = &[
         scenario: &Producers {
             capacity: 1,
             count: 2,
+            mortals: 1,
+            close: false,
             form: Awake,
             first: Reader,
         },
@@ -125,6 +146,7 @@ pub(crate) const MODELS: &[Model<Steps>] = &[
         scenario: &Consumers {
             capacity: 1,
             count: 2,
+            mortals: 1,
             form: Symmetric,
             first: Writer,
         },
@@ -136,6 +158,66 @@ pub(crate) const MODELS: &[Model<Steps>] = &[
         scenario: &Consumers {
             capacity: 1,
             count: 2,
+            mortals: 1,
+            form: Awake,
+            first: Reader,
+        },
+        ..MORTAL
+    },
+    Model {
+        name: "waker_dies_and_so_does_the_next",
+        preemptions: Some(1),
+        mortals: 2,
+        floor: 62_000,
+        scenario: &Producers {
+            capacity: 1,
+            count: 2,
+            mortals: 2,
+            close: false,
+            form: Symmetric,
+            first: Reader,
+        },
+        ..MORTAL
+    },
+    Model {
+        name: "sleeper_dies_and_so_does_the_next",
+        preemptions: Some(1),
+        mortals: 2,
+        floor: 60_000,
+        scenario: &Consumers {
+            capacity: 1,
+            count: 2,
+            mortals: 2,
+            form: Symmetric,
+            first: Writer,
+        },
+        ..MORTAL
+    },
+    Model {
+        name: "closing_end_dies",
+        preemptions: Some(2),
+        floor: 21_000,
+        states: &[Empty, Slept, Died, Abandoned],
+        scenario: &Producers {
+            capacity: 2,
+            count: 1,
+            mortals: 1,
+            close: true,
+            form: Symmetric,
+            first: Reader,
+        },
+        ..MORTAL
+    },
+    Model {
+        name: "closing_end_dies_beside_one_who_was_awake",
+        preemptions: Some(2),
+        floor: 16_000,
+        states: &[Empty, Slept, Died, Abandoned],
+        scenario: &Producers {
+            capacity: 2,
+            count: 1,
+            mortals: 1,
+            close: true,
             form: Awake,
             first: Reader,
         },
