@@ -1,0 +1,224 @@
+//! The ways to bring a message to another process, on the same task: round
+//! trips and streams of messages of four sizes, between two CPUs.
+//!
+//! ```text
+//! cargo bench --bench transports                        under three minutes
+//! cargo bench --bench transports -- --quick             under half a minute, rougher
+//! cargo bench --bench transports -- --only streams --size 64 --json transports.json
+//! cargo bench --bench transports -- --readme README.md
+//! ```
+//!
+//! The last one measures round trips of 8 bytes, and writes the README's table
+//! of the mechanisms; with `--from FILE`, of a run that `--json` has kept.
+//!
+//! Rings carry frames here, of whatever size. A ring that spins takes a
+//! processor for itself; one that is parked does not spin at all, so that each
+//! message finds its receiver asleep, as with the kernel's own mechanisms. A
+//! ring that is asked for nothing spins for 20 µs and then parks.
+//!
+//! Each line `BAR name value limit ok|short` is a promise of the crate and the
+//! figure of this run.
+
+mod common;
+
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, ValueEnum};
+
+use common::bars::{Limit, Report};
+use common::contest::{self, Plan, Scores};
+use common::machine::Machine;
+use common::mechanisms::{self, Entry, PARKED, PIPE, SPINNING, TCP, Task, UDP, UNIX};
+use common::placement::Placement;
+use common::progress::Progress;
+use common::spread::show_nanos;
+use common::{readme, supervisor};
+
+/// Round trips and streams over what carries messages between processes.
+#[derive(Debug, Clone, Parser)]
+struct Arguments {
+    /// Takes a tenth of the time, and is rougher.
+    #[arg(long)]
+    quick: bool,
+    /// Writes all figures to this file.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Runs these parts only.
+    #[arg(long, value_enum, value_name = "PART", value_delimiter = ',')]
+    only: Vec<Part>,
+    /// Sends messages of so many bytes only: 8, 64, 1024, 65536.
+    #[arg(long, value_name = "BYTES", value_delimiter = ',')]
+    size: Vec<usize>,
+    /// Where the ring lies that is a file on a disk.
+    #[arg(long, value_name = "DIRECTORY", default_value = env!("CARGO_TARGET_TMPDIR"))]
+    disk: PathBuf,
+    /// Prints the README's table, or writes it into this file; runs only what
+    /// it needs, unless told otherwise.
+    #[arg(long, value_name = "FILE", num_args = 0..=1)]
+    readme: Option<Option<PathBuf>>,
+    /// Makes the table of this run, which `--json` has kept.
+    #[arg(long, value_name = "FILE", requires = "readme")]
+    from: Option<PathBuf>,
+    /// What cargo says to every bench.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+/// What the bench consists of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// A message there, and the same one back.
+    Trips,
+    /// Messages one way.
+    Streams,
+}
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::parse();
+    if arguments.readme.is_some() && arguments.only.is_empty() && arguments.size.is_empty() {
+        arguments.only = vec![Part::Trips];
+        arguments.size = vec![8];
+    }
+    let places = [Path::new("/dev/shm"), &arguments.disk];
+    supervisor::supervise(places, |[memory, disk]| {
+        if let Some(path) = &arguments.from {
+            return arguments.table(&serde_json::from_str(&fs::read_to_string(path)?)?);
+        }
+        let mut bench = Bench {
+            memory,
+            disk,
+            arguments: &arguments,
+            report: Report::default(),
+            progress: Progress::new(),
+        };
+        bench.run()?;
+        if let Some(path) = &arguments.json {
+            bench.report.write(path)?;
+        }
+        arguments.table(&bench.report.json())
+    })
+}
+
+impl Arguments {
+    fn wants(&self, part: Part, size: usize) -> bool {
+        let part = self.only.is_empty() || self.only.contains(&part);
+        part && (self.size.is_empty() || self.size.contains(&size))
+    }
+
+    /// The README's table, if it is wanted.
+    fn table(&self, run: &serde_json::Value) -> Result<(), Box<dyn Error>> {
+        match &self.readme {
+            None => {}
+            Some(None) => print!("\n{}", readme::table(run)?),
+            Some(Some(path)) => readme::replace(path, &readme::table(run)?)?,
+        }
+        Ok(())
+    }
+}
+
+struct Bench<'a> {
+    memory: &'a Path,
+    disk: &'a Path,
+    arguments: &'a Arguments,
+    report: Report,
+    progress: Progress,
+}
+
+impl Bench<'_> {
+    fn run(&mut self) -> Result<(), Box<dyn Error>> {
+        let machine = Machine::find()?;
+        println!("{}", machine.line());
+        println!(
+            "a figure is the median of slices; x times as long as another, of ratios of slices"
+        );
+        self.report.figure("machine", machine.json());
+        let Some(placement) = machine.apart() else {
+            return Ok(());
+        };
+        self.size::<8>(placement)?;
+        self.size::<64>(placement)?;
+        self.size::<1024>(placement)?;
+        self.size::<65536>(placement)
+    }
+
+    /// Both tasks with messages of one size.
+    fn size<const SIZE: usize>(&mut self, placement: Placement) -> Result<(), Box<dyn Error>> {
+        if self.arguments.wants(Part::Trips, SIZE) {
+            // So few that a batch over a slow mechanism is over soon, and so
+            // many that the clock takes no part of those over a fast one.
+            let scores = self.contest::<SIZE>(Task::RoundTrips, placement, 8)?;
+            if SIZE == 8 {
+                self.bars(&scores);
+            }
+        }
+        if self.arguments.wants(Part::Streams, SIZE) {
+            let batch = if SIZE > 4096 { 16 } else { 256 };
+            self.contest::<SIZE>(Task::Streams, placement, batch)?;
+        }
+        Ok(())
+    }
+
+    fn contest<const SIZE: usize>(
+        &mut self,
+        task: Task,
+        placement: Placement,
+        batch: u64,
+    ) -> Result<Scores, Box<dyn Error>> {
+        let title = match task {
+            Task::RoundTrips => format!("round trip of {SIZE} bytes"),
+            Task::Streams => format!("stream of {SIZE}-byte messages"),
+        };
+        let mut rows = Vec::new();
+        let mut variants = Vec::new();
+        for Entry { name, variant } in mechanisms::all::<SIZE>(task, self.memory, self.disk) {
+            rows.push((name, variant.map(|variant| variants.push(variant))));
+        }
+        let plan = Plan::new(self.arguments.quick, 50, 25, batch);
+        let scores = contest::run(&title, placement, &plan, variants, &self.progress)?;
+        println!("\n{title}");
+        for (name, row) in rows {
+            match row {
+                Ok(()) => println!("  {name:24}{}", line::<SIZE>(task, &scores, name)),
+                Err(reason) => println!("  {name:24}not measured: {reason}"),
+            }
+        }
+        scores.print_preempted();
+        self.report
+            .figure(&format!("{task:?}_{SIZE}"), scores.json());
+        Ok(scores)
+    }
+
+    /// The promises about round trips of 8 bytes.
+    fn bars(&mut self, scores: &Scores) {
+        let pipe = scores.ratio(PIPE, SPINNING).median;
+        self.report
+            .bar("trip_pipe_over_spinning", pipe, Limit::AtLeast(100.0));
+        for (name, transport) in [("pipe", PIPE), ("unix", UNIX), ("tcp", TCP), ("udp", UDP)] {
+            let ratio = scores.ratio(PARKED, transport).median;
+            let bar = format!("trip_parked_over_{name}");
+            self.report.bar(&bar, ratio, Limit::Below(1.0));
+        }
+    }
+}
+
+/// What was measured of one mechanism.
+fn line<const SIZE: usize>(task: Task, scores: &Scores, name: &str) -> String {
+    let nanos = scores.of(name).nanos();
+    let mut line = format!("{:>11}", show_nanos(nanos));
+    if task == Task::Streams {
+        let megabytes = SIZE as f64 * 1e3 / nanos;
+        line += &format!("  {megabytes:>9.1} MB/s  {:>9.4} M messages/s", 1e3 / nanos);
+    }
+    for base in [SPINNING, PARKED] {
+        if name != base {
+            let ratio = scores.ratio(name, base).median;
+            line += &format!("  {ratio:>8.3} x {base}");
+        } else {
+            line += &" ".repeat(12 + base.len());
+        }
+    }
+    line
+}
