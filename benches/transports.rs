@@ -11,8 +11,8 @@
 //! The last one measures round trips of 8 bytes, and writes the README's table
 //! of the mechanisms; with `--from FILE`, of a run that `--json` has kept.
 //!
-//! Rings carry frames here, of whatever size. A ring that spins takes a
-//! processor for itself; one that is parked does not spin at all, so that each
+//! Rings carry records of 8 bytes, and frames of more. A ring that spins takes
+//! a processor for itself; one that is parked does not spin at all, so that each
 //! message finds its receiver asleep, as with the kernel's own mechanisms. A
 //! ring that is asked for nothing spins for 20 µs and then parks.
 //!
@@ -49,8 +49,8 @@ struct Arguments {
     /// Runs these parts only.
     #[arg(long, value_enum, value_name = "PART", value_delimiter = ',')]
     only: Vec<Part>,
-    /// Sends messages of so many bytes only: 8, 64, 1024, 65536.
-    #[arg(long, value_name = "BYTES", value_delimiter = ',')]
+    /// Sends messages of so many bytes only.
+    #[arg(long, value_name = "BYTES", value_delimiter = ',', value_parser = size)]
     size: Vec<usize>,
     /// Where the ring lies that is a file on a disk.
     #[arg(long, value_name = "DIRECTORY", default_value = env!("CARGO_TARGET_TMPDIR"))]
@@ -67,6 +67,13 @@ struct Arguments {
     bench: bool,
 }
 
+fn size(bytes: &str) -> Result<usize, String> {
+    match bytes.parse() {
+        Ok(size) if SIZES.contains(&size) => Ok(size),
+        _ => Err(format!("one of {SIZES:?}")),
+    }
+}
+
 /// What the bench consists of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Part {
@@ -75,6 +82,9 @@ enum Part {
     /// Messages one way.
     Streams,
 }
+
+/// The lengths of the messages.
+const SIZES: [usize; 4] = [8, 64, 1024, 65536];
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::parse();
@@ -131,17 +141,15 @@ impl Bench<'_> {
     fn run(&mut self) -> Result<(), Box<dyn Error>> {
         let machine = Machine::find()?;
         println!("{}", machine.line());
-        println!(
-            "a figure is the median of slices; x times as long as another, of ratios of slices"
-        );
+        println!("a figure is the median of slices; a ratio, of the ratios of slices of one round");
         self.report.figure("machine", machine.json());
         let Some(placement) = machine.apart() else {
             return Ok(());
         };
-        self.size::<8>(placement)?;
-        self.size::<64>(placement)?;
-        self.size::<1024>(placement)?;
-        self.size::<65536>(placement)
+        self.size::<{ SIZES[0] }>(placement)?;
+        self.size::<{ SIZES[1] }>(placement)?;
+        self.size::<{ SIZES[2] }>(placement)?;
+        self.size::<{ SIZES[3] }>(placement)
     }
 
     /// Both tasks with messages of one size.
@@ -178,7 +186,11 @@ impl Bench<'_> {
         }
         let plan = Plan::new(self.arguments.quick, 50, 25, batch);
         let scores = contest::run(&title, placement, &plan, variants, &self.progress)?;
-        println!("\n{title}");
+        let figures = match task {
+            Task::RoundTrips => String::new(),
+            Task::Streams => format!("{:>13}{:>15}", "MB/s", "messages/s"),
+        };
+        println!("\n{title:32}{:>8}{figures}  of spinning  of parked", "time");
         for (name, row) in rows {
             match row {
                 Ok(()) => println!("  {name:24}{}", line::<SIZE>(task, &scores, name)),
@@ -207,18 +219,14 @@ impl Bench<'_> {
 /// What was measured of one mechanism.
 fn line<const SIZE: usize>(task: Task, scores: &Scores, name: &str) -> String {
     let nanos = scores.of(name).nanos();
-    let mut line = format!("{:>11}", show_nanos(nanos));
+    let mut line = format!("{:>14}", show_nanos(nanos));
     if task == Task::Streams {
         let megabytes = SIZE as f64 * 1e3 / nanos;
-        line += &format!("  {megabytes:>9.1} MB/s  {:>9.4} M messages/s", 1e3 / nanos);
+        line += &format!("{megabytes:>13.1}{:>15.0}", 1e9 / nanos);
     }
-    for base in [SPINNING, PARKED] {
-        if name != base {
-            let ratio = scores.ratio(name, base).median;
-            line += &format!("  {ratio:>8.3} x {base}");
-        } else {
-            line += &" ".repeat(12 + base.len());
-        }
+    for (base, width) in [(SPINNING, 13), (PARKED, 11)] {
+        let ratio = scores.ratio(name, base).median;
+        line += &format!("{ratio:>width$.3}");
     }
     line
 }

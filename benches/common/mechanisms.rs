@@ -85,8 +85,11 @@ pub(crate) fn all<const SIZE: usize>(task: Task, memory: &Path, disk: &Path) -> 
     let full = streams("a full queue refuses, and nothing waits for room");
     roster.link(SIGNAL, full.or(number), signals::wire);
 
-    let options = RingOptions::new((16 * SIZE as u64).next_power_of_two().max(1 << 16));
-    let options = options.prefault(true);
+    let capacity = match SIZE {
+        8 => 1024,
+        _ => (16 * SIZE as u64).next_power_of_two().max(1 << 16),
+    };
+    let options = RingOptions::new(capacity).prefault(true);
     let spinning = options.clone().wait(WaitStrategy::Spin);
     let parked = options.spin(Duration::ZERO);
     let semaphore = parked.clone().doorbell(DoorbellKind::Semaphore);
@@ -152,6 +155,7 @@ impl<const SIZE: usize> Roster<SIZE> {
         self.link(name, obstacle, || Ok(numbered::<SIZE, C>(wire()?)));
     }
 
+    /// Records of eight bytes, and frames of more.
     fn ring(
         &mut self,
         name: &'static str,
@@ -160,7 +164,11 @@ impl<const SIZE: usize> Roster<SIZE> {
         options: &RingOptions,
     ) {
         let file = roster_name::<SIZE>(self.task, name);
-        self.carrier(name, obstacle, || Ok(rings.link::<[u8]>(&file, options)));
+        if SIZE == 8 {
+            self.link(name, obstacle, || Ok(rings.link::<u64>(&file, options)));
+        } else {
+            self.carrier(name, obstacle, || Ok(rings.link::<[u8]>(&file, options)));
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
 
 use super::contest::Side;
+use super::held::Held;
 use super::message::Carrier;
 
 /// As many messages as a queue holds where nobody has changed the limit.
@@ -33,22 +34,9 @@ pub(crate) fn wire(size: usize) -> io::Result<impl FnMut(Side) -> Queues + use<>
     })
 }
 
-/// No signal comes between the queue's creation and the end of its name, so
-/// that none leaves the name behind.
 fn queue(size: usize) -> io::Result<OwnedFd> {
-    // SAFETY: all zero bytes are an empty set, to be filled.
-    let [mut all, mut before] = unsafe { [zeroed(), zeroed()] };
-    // SAFETY: the set lives through the call, which cannot fail.
-    unsafe { libc::sigfillset(&raw mut all) };
-    // SAFETY: both sets live through the call, which cannot fail.
-    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before) };
-    let queue = nameless(size);
-    // SAFETY: as above.
-    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, ptr::null_mut()) };
-    queue
-}
-
-fn nameless(size: usize) -> io::Result<OwnedFd> {
+    // Or a signal would leave the name behind.
+    let _held = Held::new();
     let name = CString::new(format!("/quoit-bench-{}", std::process::id()))?;
     // SAFETY: all zero bytes are attributes.
     let mut attributes: libc::mq_attr = unsafe { zeroed() };

@@ -14,6 +14,7 @@ pub(crate) mod delivery;
 pub(crate) mod eventfd;
 pub(crate) mod futex;
 pub(crate) mod goodbye;
+pub(crate) mod held;
 pub(crate) mod idle;
 pub(crate) mod link;
 pub(crate) mod machine;
