@@ -198,8 +198,7 @@ impl Bench<'_> {
             }
         }
         scores.print_preempted();
-        self.report
-            .figure(&format!("{task:?}_{SIZE}"), scores.json());
+        self.report.figure(&task.figure(SIZE), scores.json());
         Ok(scores)
     }
 

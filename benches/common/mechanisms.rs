@@ -44,6 +44,17 @@ pub(crate) enum Task {
     Streams,
 }
 
+impl Task {
+    /// What its figures with messages of this size are called.
+    pub(crate) fn figure(self, size: usize) -> String {
+        let task = match self {
+            Self::RoundTrips => "round_trips",
+            Self::Streams => "streams",
+        };
+        format!("{task}_{size}")
+    }
+}
+
 /// A mechanism for a task, or why there is none.
 pub(crate) struct Entry {
     pub(crate) name: &'static str,
@@ -113,7 +124,7 @@ struct Roster<const SIZE: usize> {
 
 /// What is an entry's own in a directory.
 fn roster_name<const SIZE: usize>(task: Task, name: &str) -> String {
-    format!("{task:?}-{SIZE}-{name}")
+    format!("{}-{name}", task.figure(SIZE))
 }
 
 impl<const SIZE: usize> Roster<SIZE> {

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::mechanisms::{
-    CALL, FILE, PARKED, PIPE, SEMAPHORE, SIGNAL, SLOT, SPINNING, TCP, UDP, UNIX,
+    CALL, FILE, PARKED, PIPE, SEMAPHORE, SIGNAL, SLOT, SPINNING, TCP, Task, UDP, UNIX,
 };
 use super::spread::show_nanos;
 
@@ -107,7 +107,7 @@ const END: &str = "<!-- end of what was made -->\n";
 pub(crate) fn table(run: &Value) -> Result<String, Box<dyn Error>> {
     let machine = run["figures"]["machine"]["line"].as_str();
     let machine = machine.ok_or("the run names no machine")?;
-    let trips = &run["figures"]["RoundTrips_8"]["variants"];
+    let trips = &run["figures"][Task::RoundTrips.figure(8)]["variants"];
     if trips.is_null() {
         return Err("the run has no round trips of 8 bytes".into());
     }
@@ -115,8 +115,9 @@ pub(crate) fn table(run: &Value) -> Result<String, Box<dyn Error>> {
         let nanos = name.and_then(|name| trips[name]["nanoseconds"].as_f64());
         nanos.map_or_else(|| "–".to_owned(), show_nanos)
     };
+    let machine = machine.replace("; ", ";\n");
     let mut table = format!(
-        "Round trips of 8 bytes between two processes; the {machine}.\n\n\
+        "Round trips of 8 bytes between two processes;\n{machine}.\n\n\
          | mechanism | with quoit | example | by itself | quoit, spinning | quoit, parked |\n\
          |---|---|---|--:|--:|--:|\n"
     );
