@@ -26,7 +26,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 
 use common::bars::{Limit, Report};
 use common::contest::{self, Plan, Scores};
@@ -48,7 +48,7 @@ struct Arguments {
     json: Option<PathBuf>,
     /// Runs these parts only.
     #[arg(long, value_enum, value_name = "PART", value_delimiter = ',')]
-    only: Vec<Part>,
+    only: Vec<Task>,
     /// Sends messages of so many bytes only.
     #[arg(long, value_name = "BYTES", value_delimiter = ',', value_parser = size)]
     size: Vec<usize>,
@@ -74,22 +74,13 @@ fn size(bytes: &str) -> Result<usize, String> {
     }
 }
 
-/// What the bench consists of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Part {
-    /// A message there, and the same one back.
-    Trips,
-    /// Messages one way.
-    Streams,
-}
-
 /// The lengths of the messages.
 const SIZES: [usize; 4] = [8, 64, 1024, 65536];
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::parse();
     if arguments.readme.is_some() && arguments.only.is_empty() && arguments.size.is_empty() {
-        arguments.only = vec![Part::Trips];
+        arguments.only = vec![Task::Trips];
         arguments.size = vec![8];
     }
     let places = [Path::new("/dev/shm"), &arguments.disk];
@@ -113,9 +104,9 @@ fn main() -> ExitCode {
 }
 
 impl Arguments {
-    fn wants(&self, part: Part, size: usize) -> bool {
-        let part = self.only.is_empty() || self.only.contains(&part);
-        part && (self.size.is_empty() || self.size.contains(&size))
+    fn wants(&self, task: Task, size: usize) -> bool {
+        let task = self.only.is_empty() || self.only.contains(&task);
+        task && (self.size.is_empty() || self.size.contains(&size))
     }
 
     /// The README's table, if it is wanted.
@@ -154,15 +145,15 @@ impl Bench<'_> {
 
     /// Both tasks with messages of one size.
     fn size<const SIZE: usize>(&mut self, placement: Placement) -> Result<(), Box<dyn Error>> {
-        if self.arguments.wants(Part::Trips, SIZE) {
+        if self.arguments.wants(Task::Trips, SIZE) {
             // So few that a batch over a slow mechanism is over soon, and so
             // many that the clock takes no part of those over a fast one.
-            let scores = self.contest::<SIZE>(Task::RoundTrips, placement, 8)?;
+            let scores = self.contest::<SIZE>(Task::Trips, placement, 8)?;
             if SIZE == 8 {
                 self.bars(&scores);
             }
         }
-        if self.arguments.wants(Part::Streams, SIZE) {
+        if self.arguments.wants(Task::Streams, SIZE) {
             let batch = if SIZE > 4096 { 16 } else { 256 };
             self.contest::<SIZE>(Task::Streams, placement, batch)?;
         }
@@ -176,7 +167,7 @@ impl Bench<'_> {
         batch: u64,
     ) -> Result<Scores, Box<dyn Error>> {
         let title = match task {
-            Task::RoundTrips => format!("round trip of {SIZE} bytes"),
+            Task::Trips => format!("round trip of {SIZE} bytes"),
             Task::Streams => format!("stream of {SIZE}-byte messages"),
         };
         let mut rows = Vec::new();
@@ -187,18 +178,22 @@ impl Bench<'_> {
         let plan = Plan::new(self.arguments.quick, 50, 25, batch);
         let scores = contest::run(&title, placement, &plan, variants, &self.progress)?;
         let figures = match task {
-            Task::RoundTrips => String::new(),
+            Task::Trips => String::new(),
             Task::Streams => format!("{:>13}{:>15}", "MB/s", "messages/s"),
         };
         println!("\n{title:32}{:>8}{figures}  of spinning  of parked", "time");
+        let mut figure = scores.json();
         for (name, row) in rows {
             match row {
                 Ok(()) => println!("  {name:24}{}", line::<SIZE>(task, &scores, name)),
-                Err(reason) => println!("  {name:24}not measured: {reason}"),
+                Err(reason) => {
+                    println!("  {name:24}not measured: {reason}");
+                    figure["not_measured"][name] = reason.into();
+                }
             }
         }
         scores.print_preempted();
-        self.report.figure(&task.figure(SIZE), scores.json());
+        self.report.figure(&task.figure(SIZE), figure);
         Ok(scores)
     }
 

@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
 
+use clap::ValueEnum;
 use quoit::{DoorbellKind, RingOptions, WaitStrategy};
 
 use super::calls::Calls;
@@ -38,9 +39,11 @@ pub(crate) const CALL: &str = "quoit::rpc spinning";
 const LONGEST_DATAGRAM: usize = 65507;
 
 /// What the mechanisms do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Task {
-    RoundTrips,
+    /// A message there, and the same one back.
+    Trips,
+    /// Messages one way.
     Streams,
 }
 
@@ -48,7 +51,7 @@ impl Task {
     /// What its figures with messages of this size are called.
     pub(crate) fn figure(self, size: usize) -> String {
         let task = match self {
-            Self::RoundTrips => "round_trips",
+            Self::Trips => "trips",
             Self::Streams => "streams",
         };
         format!("{task}_{size}")
@@ -151,7 +154,7 @@ impl<const SIZE: usize> Roster<SIZE> {
         self.enter(name, obstacle, || {
             let open = wire()?;
             Ok(match task {
-                Task::RoundTrips => Box::new(RoundTrip::new(name, open)),
+                Task::Trips => Box::new(RoundTrip::new(name, open)),
                 Task::Streams => Box::new(Delivery::new(name, open)),
             })
         });

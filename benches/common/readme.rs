@@ -107,7 +107,7 @@ const END: &str = "<!-- end of what was made -->\n";
 pub(crate) fn table(run: &Value) -> Result<String, Box<dyn Error>> {
     let machine = run["figures"]["machine"]["line"].as_str();
     let machine = machine.ok_or("the run names no machine")?;
-    let trips = &run["figures"][Task::RoundTrips.figure(8)]["variants"];
+    let trips = &run["figures"][Task::Trips.figure(8)]["variants"];
     if trips.is_null() {
         return Err("the run has no round trips of 8 bytes".into());
     }
