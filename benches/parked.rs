@@ -32,6 +32,7 @@ use common::bars::{Limit, Report};
 use common::contest::{self, Plan, Scores, Variant};
 use common::link::{RoundTrip, Stream};
 use common::machine::Machine;
+use common::message::numbered;
 use common::placement::Placement;
 use common::progress::Progress;
 use common::rings::Rings;
@@ -74,7 +75,7 @@ enum Part {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    supervisor::supervise(|directory| {
+    supervisor::supervise([Path::new("/dev/shm")], |[directory]| {
         let mut bench = Bench {
             rings: Rings::new(directory),
             report: Report::default(),
@@ -145,17 +146,7 @@ impl Bench {
 
     /// The rounds of a contest with slices of so many milliseconds.
     fn plan(&self, slice: u64, rounds: usize, batch: u64) -> Plan {
-        let slice = Duration::from_millis(if self.quick { slice / 4 } else { slice });
-        Plan {
-            slice,
-            warm_up: slice / 10,
-            rounds: if self.quick {
-                rounds.div_ceil(4)
-            } else {
-                rounds
-            },
-            batch,
-        }
+        Plan::new(self.quick, slice, rounds, batch)
     }
 
     /// Each message finds its receiver asleep in the kernel.
@@ -184,10 +175,22 @@ impl Bench {
                 "futex with deadline",
                 words("deadline", look)?,
             )),
-            Box::new(RoundTrip::new(TRANSPORTS[0], sockets::pipes()?)),
-            Box::new(RoundTrip::new(TRANSPORTS[1], sockets::unix()?)),
-            Box::new(RoundTrip::new(TRANSPORTS[2], sockets::tcp()?)),
-            Box::new(RoundTrip::new(TRANSPORTS[3], sockets::udp()?)),
+            Box::new(RoundTrip::new(
+                TRANSPORTS[0],
+                numbered::<8, _>(sockets::pipes()?),
+            )),
+            Box::new(RoundTrip::new(
+                TRANSPORTS[1],
+                numbered::<8, _>(sockets::unix()?),
+            )),
+            Box::new(RoundTrip::new(
+                TRANSPORTS[2],
+                numbered::<8, _>(sockets::tcp()?),
+            )),
+            Box::new(RoundTrip::new(
+                TRANSPORTS[3],
+                numbered::<8, _>(sockets::udp()?),
+            )),
         ];
         let title = format!("parked round trip, {name}");
         let plan = self.plan(50, 40, 1);

@@ -65,9 +65,12 @@ impl Report {
         }));
     }
 
+    pub(crate) fn json(&self) -> Value {
+        json!({ "figures": self.figures, "bars": self.bars })
+    }
+
     /// Writes everything to `path`.
-    pub(crate) fn write(self, path: &Path) -> io::Result<()> {
-        let all = json!({ "figures": self.figures, "bars": self.bars });
-        fs::write(path, format!("{all:#}\n"))
+    pub(crate) fn write(&self, path: &Path) -> io::Result<()> {
+        fs::write(path, format!("{:#}\n", self.json()))
     }
 }

@@ -51,6 +51,21 @@ pub(crate) struct Plan {
     pub(crate) batch: u64,
 }
 
+impl Plan {
+    /// Rounds of slices of so many milliseconds; quick ones are a fourth as
+    /// many of a fourth the length.
+    pub(crate) fn new(quick: bool, slice: u64, rounds: usize, batch: u64) -> Self {
+        let share = if quick { 4 } else { 1 };
+        let slice = Duration::from_millis(slice) / share;
+        Self {
+            slice,
+            warm_up: slice / 10,
+            rounds: rounds.div_ceil(share as usize),
+            batch,
+        }
+    }
+}
+
 /// A histogram of nanoseconds up to a minute, exact to a tenth of a percent.
 pub(crate) fn nanos() -> Histogram<u64> {
     Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("fixed bounds are valid")
@@ -123,6 +138,11 @@ impl Scores {
             }
             println!("{line}");
         }
+        self.print_preempted();
+    }
+
+    /// How far the machine was the bench's own.
+    pub(crate) fn print_preempted(&self) {
         if let Some(preempted) = self.preempted {
             println!("  meanwhile others took a CPU from the two {preempted:.0} times a second");
         }

@@ -1,4 +1,4 @@
-//! Messages of eight bytes, there and back or one way, over anything.
+//! Numbers, there and back or one way, over anything.
 
 use std::time::Instant;
 
@@ -6,31 +6,31 @@ use hdrhistogram::Histogram;
 
 use super::contest::{Plan, Side, Variant, nanos};
 
-/// One process's end of something that carries messages both ways.
+/// One process's end of something that carries numbers both ways.
 pub(crate) trait Link {
     fn send(&mut self, message: u64);
     fn receive(&mut self) -> u64;
 }
 
 /// The message that ends a slice.
-const STOP: u64 = u64::MAX;
+pub(super) const STOP: u64 = u64::MAX;
 
 /// Makes an end, in the process that uses it.
 type Open<L> = Box<dyn FnMut(Side) -> L>;
 
 /// An end that is made when the processes have parted.
-struct End<L> {
-    name: String,
+pub(super) struct End<L> {
+    pub(super) name: String,
     open: Open<L>,
     side: Option<Side>,
     link: Option<L>,
     /// Whether the end is made anew for each slice.
     anew: bool,
-    number: u64,
+    pub(super) number: u64,
 }
 
-impl<L: Link> End<L> {
-    fn new(name: &str, open: impl FnMut(Side) -> L + 'static) -> Self {
+impl<L> End<L> {
+    pub(super) fn new(name: &str, open: impl FnMut(Side) -> L + 'static) -> Self {
         Self {
             name: name.to_owned(),
             open: Box::new(open),
@@ -41,23 +41,23 @@ impl<L: Link> End<L> {
         }
     }
 
-    fn open(&mut self, side: Side) {
+    pub(super) fn open(&mut self, side: Side) {
         self.side = Some(side);
         if !self.anew {
             self.prepare();
         }
     }
 
-    fn prepare(&mut self) {
+    pub(super) fn prepare(&mut self) {
         let side = self.side.expect("opened before");
         self.link.get_or_insert_with(|| (self.open)(side));
     }
 
-    fn link(&mut self) -> &mut L {
+    pub(super) fn link(&mut self) -> &mut L {
         self.link.as_mut().expect("prepared before")
     }
 
-    fn end_slice(&mut self) {
+    pub(super) fn end_slice(&mut self) {
         if self.anew {
             self.link = None;
         }
@@ -65,7 +65,7 @@ impl<L: Link> End<L> {
 }
 
 /// Calls `batch` for the warm-up, then for the slice; how long each call took.
-fn measure(plan: &Plan, mut batch: impl FnMut(u64)) -> Histogram<u64> {
+pub(super) fn measure(plan: &Plan, mut batch: impl FnMut(u64)) -> Histogram<u64> {
     let mut batches = nanos();
     let warm = Instant::now() + plan.warm_up;
     while Instant::now() < warm {

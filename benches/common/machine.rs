@@ -96,6 +96,7 @@ impl Machine {
             "clock": self.clock,
             "idle_governor": self.idle,
             "load": self.load,
+            "line": self.line(),
         })
     }
 }

@@ -7,16 +7,26 @@
 #![allow(dead_code, reason = "each bench uses its own part of this")]
 
 pub(crate) mod bars;
+pub(crate) mod calls;
 pub(crate) mod child;
 pub(crate) mod contest;
+pub(crate) mod delivery;
+pub(crate) mod eventfd;
 pub(crate) mod futex;
 pub(crate) mod goodbye;
+pub(crate) mod held;
 pub(crate) mod idle;
 pub(crate) mod link;
 pub(crate) mod machine;
+pub(crate) mod mechanisms;
+pub(crate) mod message;
+pub(crate) mod message_queue;
 pub(crate) mod placement;
 pub(crate) mod progress;
+pub(crate) mod readme;
 pub(crate) mod rings;
+pub(crate) mod signals;
+pub(crate) mod slot;
 pub(crate) mod sockets;
 pub(crate) mod spread;
 pub(crate) mod supervisor;

@@ -6,10 +6,11 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use quoit::{Consumer, Producer, RingOptions, Role};
+use quoit::{Consumer, Producer, RingOptions, Role, Shape};
 
 use super::contest::Side;
 use super::link::Link;
+use super::message::Carrier;
 
 /// The directory of the rings. They stay there until the bench has ended, so
 /// that their counters can be read.
@@ -20,12 +21,12 @@ pub(crate) struct Rings {
 
 /// One end of a ring each way.
 #[derive(Debug)]
-pub(crate) struct RingLink {
-    producer: Producer<u64>,
-    consumer: Consumer<u64>,
+pub(crate) struct RingLink<T: Shape + ?Sized> {
+    pub(crate) producer: Producer<T>,
+    pub(crate) consumer: Consumer<T>,
 }
 
-impl Link for RingLink {
+impl Link for RingLink<u64> {
     #[inline(always)]
     fn send(&mut self, message: u64) {
         self.producer.push(message).expect("the partner is there");
@@ -34,6 +35,19 @@ impl Link for RingLink {
     #[inline(always)]
     fn receive(&mut self) -> u64 {
         self.consumer.pop().expect("the partner is there")
+    }
+}
+
+impl Carrier for RingLink<[u8]> {
+    #[inline(always)]
+    fn send(&mut self, message: &[u8]) {
+        self.producer.push(message).expect("the partner is there");
+    }
+
+    #[inline(always)]
+    fn receive(&mut self, message: &mut [u8]) {
+        let received = self.consumer.pop(message);
+        assert_eq!(received.expect("the partner is there"), message.len());
     }
 }
 
@@ -91,15 +105,15 @@ impl Rings {
     }
 
     /// Two rings, one for each way.
-    pub(crate) fn link(
+    pub(crate) fn link<T: Shape + ?Sized>(
         &self,
         name: &str,
         options: &RingOptions,
-    ) -> impl FnMut(Side) -> RingLink + use<> {
+    ) -> impl FnMut(Side) -> RingLink<T> + use<T> {
         let ways = [self.way(name, true), self.way(name, false)];
         let options = options.clone();
         move |side| {
-            let ring = |path: &PathBuf| options.open_or_create::<u64>(path);
+            let ring = |path: &PathBuf| options.open_or_create::<T>(path);
             let [out, back] = ways.each_ref().map(|path| ring(path).expect("a ring"));
             let (producer, consumer) = match side {
                 Side::Lead => (out.producer(), back.consumer()),

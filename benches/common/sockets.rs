@@ -1,14 +1,19 @@
-//! What a program would use without a ring: pipe, Unix stream, TCP and UDP on
-//! the loopback, each with blocking calls on whole messages.
+//! What a program would use without a ring: pipes, sockets of the Unix domain,
+//! TCP and UDP on the loopback, each with blocking calls on whole messages.
 
-use std::fs::File;
+use std::ffi::CString;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::os::fd::FromRawFd;
-use std::os::unix::net::UnixStream;
+use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::path::Path;
+
+use socket2::Socket;
 
 use super::contest::Side;
-use super::link::Link;
+use super::message::Carrier;
 
 /// An end that reads and writes a stream of bytes.
 #[derive(Debug)]
@@ -17,38 +22,33 @@ pub(crate) struct Bytes<R, W> {
     writer: W,
 }
 
-impl<R: Read, W: Write> Link for Bytes<R, W> {
+impl<R: Read, W: Write> Carrier for Bytes<R, W> {
     #[inline(always)]
-    fn send(&mut self, message: u64) {
-        let bytes = message.to_le_bytes();
-        self.writer.write_all(&bytes).expect("the message is sent");
+    fn send(&mut self, message: &[u8]) {
+        self.writer.write_all(message).expect("the message is sent");
     }
 
     #[inline(always)]
-    fn receive(&mut self) -> u64 {
-        let mut bytes = [0; 8];
-        self.reader.read_exact(&mut bytes).expect("a message comes");
-        u64::from_le_bytes(bytes)
+    fn receive(&mut self, message: &mut [u8]) {
+        self.reader.read_exact(message).expect("a message comes");
     }
 }
 
 /// An end that sends and receives datagrams.
 #[derive(Debug)]
-pub(crate) struct Datagrams(UdpSocket);
+pub(crate) struct Datagrams(Socket);
 
-impl Link for Datagrams {
+impl Carrier for Datagrams {
     #[inline(always)]
-    fn send(&mut self, message: u64) {
-        let sent = self.0.send(&message.to_le_bytes());
-        assert_eq!(sent.expect("the message is sent"), 8);
+    fn send(&mut self, message: &[u8]) {
+        let sent = self.0.send(message);
+        assert_eq!(sent.expect("the message is sent"), message.len());
     }
 
     #[inline(always)]
-    fn receive(&mut self) -> u64 {
-        let mut bytes = [0; 8];
-        let received = self.0.recv(&mut bytes);
-        assert_eq!(received.expect("a message comes"), 8);
-        u64::from_le_bytes(bytes)
+    fn receive(&mut self, message: &mut [u8]) {
+        let received = self.0.read(message);
+        assert_eq!(received.expect("a message comes"), message.len());
     }
 }
 
@@ -93,6 +93,36 @@ fn pipe() -> io::Result<(File, File)> {
     Ok((reader, writer))
 }
 
+/// Two named pipes whose names begin so. Each open waits for the other
+/// process's.
+pub(crate) fn fifos(path: &Path) -> io::Result<impl FnMut(Side) -> Bytes<File, File> + use<>> {
+    let [out, back] = ["out", "back"].map(|way| path.with_extension(way));
+    for way in [&out, &back] {
+        let way = CString::new(way.as_os_str().as_bytes())?;
+        // SAFETY: the path lives through the call.
+        if unsafe { libc::mkfifo(way.as_ptr(), 0o600) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    let open = |way: &Path, writes: bool| {
+        let mut options = OpenOptions::new();
+        let file = options.read(!writes).write(writes).open(way);
+        file.expect("the pipe is there")
+    };
+    Ok(move |side| match side {
+        Side::Lead => {
+            let writer = open(&out, true);
+            let reader = open(&back, false);
+            Bytes { reader, writer }
+        }
+        Side::Partner => {
+            let reader = open(&out, false);
+            let writer = open(&back, true);
+            Bytes { reader, writer }
+        }
+    })
+}
+
 /// A pair of Unix stream sockets.
 pub(crate) fn unix() -> io::Result<impl FnMut(Side) -> Bytes<UnixStream, UnixStream>> {
     let (lead, partner) = UnixStream::pair()?;
@@ -126,5 +156,14 @@ pub(crate) fn udp() -> io::Result<impl FnMut(Side) -> Datagrams> {
     let partner = UdpSocket::bind("127.0.0.1:0")?;
     lead.connect(partner.local_addr()?)?;
     partner.connect(lead.local_addr()?)?;
-    Ok(part(Datagrams(lead), Datagrams(partner)))
+    Ok(part(Datagrams(lead.into()), Datagrams(partner.into())))
+}
+
+/// A pair of Unix datagram sockets.
+pub(crate) fn unix_datagrams() -> io::Result<impl FnMut(Side) -> Datagrams> {
+    let (lead, partner) = UnixDatagram::pair()?;
+    Ok(part(
+        Datagrams(OwnedFd::from(lead).into()),
+        Datagrams(OwnedFd::from(partner).into()),
+    ))
 }

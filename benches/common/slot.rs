@@ -1,0 +1,99 @@
+//! Shared memory and POSIX semaphores, as the textbooks join them: one slot
+//! each way, a semaphore that says that it is empty, and one that it is full.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::path::Path;
+
+use memmap2::MmapRaw;
+
+use super::contest::Side;
+use super::message::Carrier;
+
+/// Where the semaphores and the message lie in a slot, each in a stripe.
+const EMPTY: usize = 0;
+const FULL: usize = 128;
+const MESSAGE: usize = 256;
+
+/// One end of two slots.
+#[derive(Debug)]
+pub(crate) struct Slots {
+    map: MmapRaw,
+    outgoing: usize,
+    incoming: usize,
+}
+
+/// Makes the file with two slots for messages of this size.
+pub(crate) fn wire(path: &Path, size: usize) -> io::Result<impl FnMut(Side) -> Slots + use<>> {
+    let mut options = OpenOptions::new();
+    let file = options.read(true).write(true).create_new(true).open(path)?;
+    let slot = MESSAGE + size.next_multiple_of(128);
+    file.set_len(2 * slot as u64)?;
+    let map = MmapRaw::map_raw(&file)?;
+    for (semaphore, count) in [EMPTY, FULL, slot + EMPTY, slot + FULL]
+        .into_iter()
+        .zip([1, 0, 1, 0])
+    {
+        // SAFETY: the offset lies within the map.
+        let semaphore = unsafe { map.as_mut_ptr().add(semaphore) };
+        // SAFETY: there is room for a semaphore, and nobody else has the file.
+        if unsafe { libc::sem_init(semaphore.cast(), 1, count) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(move |side| {
+        let [outgoing, incoming] = match side {
+            Side::Lead => [0, slot],
+            Side::Partner => [slot, 0],
+        };
+        Slots {
+            map: MmapRaw::map_raw(&file).expect("the file can be mapped"),
+            outgoing,
+            incoming,
+        }
+    })
+}
+
+impl Slots {
+    #[inline(always)]
+    fn at(&self, offset: usize) -> *mut u8 {
+        // SAFETY: every offset lies within the map.
+        unsafe { self.map.as_mut_ptr().add(offset) }
+    }
+
+    #[inline(always)]
+    fn wait(&self, semaphore: usize) {
+        // SAFETY: the semaphore was made before the processes parted.
+        while unsafe { libc::sem_wait(self.at(semaphore).cast()) } != 0 {
+            let error = io::Error::last_os_error();
+            assert_eq!(error.kind(), io::ErrorKind::Interrupted, "{error}");
+        }
+    }
+
+    #[inline(always)]
+    fn post(&self, semaphore: usize) {
+        // SAFETY: as in `wait`.
+        let error = unsafe { libc::sem_post(self.at(semaphore).cast()) };
+        assert_eq!(error, 0, "the semaphore counts to one");
+    }
+}
+
+impl Carrier for Slots {
+    #[inline(always)]
+    fn send(&mut self, message: &[u8]) {
+        self.wait(self.outgoing + EMPTY);
+        let slot = self.at(self.outgoing + MESSAGE);
+        // SAFETY: the slot is as long as the message, and empty: this process's.
+        unsafe { slot.copy_from_nonoverlapping(message.as_ptr(), message.len()) };
+        self.post(self.outgoing + FULL);
+    }
+
+    #[inline(always)]
+    fn receive(&mut self, message: &mut [u8]) {
+        self.wait(self.incoming + FULL);
+        let slot = self.at(self.incoming + MESSAGE);
+        // SAFETY: the slot is as long as the message, and full: this process's.
+        unsafe { slot.copy_to_nonoverlapping(message.as_mut_ptr(), message.len()) };
+        self.post(self.incoming + EMPTY);
+    }
+}
