@@ -23,7 +23,6 @@ struct Row {
     parked: Option<&'static str>,
 }
 
-const SOCKETS: &str = "`quoit::handoff`: a ring's descriptor over a Unix socket";
 const ROWS: [Row; 9] = [
     Row {
         mechanism: "pipe",
@@ -35,7 +34,7 @@ const ROWS: [Row; 9] = [
     },
     Row {
         mechanism: "shared memory",
-        module: "the ring itself; feature `shared_memory`",
+        module: "the ring itself",
         example: "`producer`, `consumer`",
         plain: Some(SLOT),
         spinning: Some(SPINNING),
@@ -44,15 +43,15 @@ const ROWS: [Row; 9] = [
     Row {
         mechanism: "semaphore",
         module: "`DoorbellKind::Semaphore`",
-        example: "`examples/c`",
+        example: "–",
         plain: Some(SLOT),
         spinning: None,
         parked: Some(SEMAPHORE),
     },
     Row {
         mechanism: "Unix socket",
-        module: SOCKETS,
-        example: "`workers`",
+        module: "a ring in its place",
+        example: "`demo`",
         plain: Some(UNIX),
         spinning: Some(SPINNING),
         parked: Some(PARKED),
