@@ -2,8 +2,10 @@
 //!
 //! Between two system calls, and between two changes of the shared memory, an
 //! instruction changes what nobody else can see. So a child is killed after each
-//! call, after each change, and in its sleep.
+//! call, after each change, and in its sleep; or, when asked to, at every
+//! instruction all the same.
 
+use std::env;
 use std::fs::File;
 use std::path::Path;
 use std::thread::{self, sleep};
@@ -137,13 +139,23 @@ fn alone() {
 /// A moment to die at.
 #[derive(Debug, Clone, Copy)]
 struct Moment {
-    /// After so many system calls,
+    /// After so many system calls.
     calls: u64,
-    /// and so many changes of the ring after them,
-    changes: u64,
-    /// or asleep in the next call.
-    asleep: bool,
+    then: Then,
 }
+
+#[derive(Debug, Clone, Copy)]
+enum Then {
+    /// So many changes of the ring later.
+    Changes(u64),
+    /// So many instructions later.
+    Instructions(u64),
+    /// Asleep in the next call.
+    Sleep,
+}
+
+/// Has a child die at every instruction in earnest, which takes long.
+const EVERY: &str = "QUOIT_EVERY_INSTRUCTION";
 
 /// A ring's memory, as a tracer sees it. A name comes and goes by system calls.
 struct Image {
@@ -173,31 +185,35 @@ impl Image {
 
 /// All moments of a child's operation on the ring at `path`, which it ends.
 fn moments(stepper: &mut Stepper, path: &Path, sleeps: bool) -> Vec<Moment> {
+    let every = env::var_os(EVERY).is_some();
     let mut image = Image::of(path);
-    let mut moment = Moment {
-        calls: 0,
-        changes: 0,
-        asleep: false,
-    };
-    let mut moments = vec![moment];
+    let (mut calls, mut changes, mut instructions) = (0, 0, 0);
+    let mut moments = vec![Moment {
+        calls,
+        then: Then::Changes(0),
+    }];
     loop {
         let next = stepper.next();
         if next == Next::End {
             return moments;
         }
+        let mut add = |calls, then| moments.push(Moment { calls, then });
         if sleeps && next == Next::Call(libc::SYS_futex) {
-            let asleep = true;
-            moments.push(Moment { asleep, ..moment });
+            add(calls, Then::Sleep);
         }
         stepper.step();
+        let changed = image.has_changed();
         if next != Next::Instruction {
-            moment.calls += 1;
-            moment.changes = 0;
-            image.has_changed();
-            moments.push(moment);
-        } else if image.has_changed() {
-            moment.changes += 1;
-            moments.push(moment);
+            (calls, changes, instructions) = (calls + 1, 0, 0);
+            add(calls, Then::Changes(0));
+            continue;
+        }
+        instructions += 1;
+        if every {
+            add(calls, Then::Instructions(instructions));
+        } else if changed {
+            changes += 1;
+            add(calls, Then::Changes(changes));
         }
     }
 }
@@ -209,14 +225,24 @@ fn lead_to(stepper: &mut Stepper, path: &Path, moment: Moment) {
             return;
         }
     }
-    if moment.asleep {
-        return stepper.fall_asleep();
-    }
-    let mut image = Image::of(path);
-    let mut changes = 0;
-    while changes < moment.changes && stepper.next() != Next::End {
-        stepper.step();
-        changes += u64::from(image.has_changed());
+    match moment.then {
+        Then::Sleep => stepper.fall_asleep(),
+        Then::Instructions(count) => {
+            for _ in 0..count {
+                if stepper.is_at_end() {
+                    return;
+                }
+                stepper.step();
+            }
+        }
+        Then::Changes(count) => {
+            let mut image = Image::of(path);
+            let mut changes = 0;
+            while changes < count && !stepper.is_at_end() {
+                stepper.step();
+                changes += u64::from(image.has_changed());
+            }
+        }
     }
 }
 
