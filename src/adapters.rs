@@ -2,6 +2,7 @@
 
 #[cfg(feature = "futures")]
 pub(crate) mod future;
+pub mod handoff;
 pub(crate) mod io;
 pub mod rpc;
 pub(crate) mod select;

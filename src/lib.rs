@@ -196,6 +196,7 @@ pub use zerocopy;
 
 #[cfg(feature = "futures")]
 pub use crate::adapters::future::{AsyncConsumer, AsyncError, AsyncProducer};
+pub use crate::adapters::handoff;
 pub use crate::adapters::io::{Reader, Writer};
 pub use crate::adapters::rpc;
 pub use crate::adapters::select::{End, Select, SelectError, Selected};
