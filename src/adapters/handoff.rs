@@ -206,6 +206,9 @@ impl fmt::Display for HandoffError {
                  with ulimit -n), or the sender sent many",
             ),
             Self::Ring(error) => write!(f, "the ring that came cannot be opened: {error}"),
+            Self::Io(error) if error.kind() == io::ErrorKind::Interrupted => {
+                f.write_str("a signal came before the ring; call again")
+            }
             Self::Io(error) => write!(f, "the socket failed: {error}; connect again"),
         }
     }

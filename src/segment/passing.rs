@@ -102,3 +102,26 @@ fn message<A>(part: &mut libc::iovec, ancillary: &mut A) -> libc::msghdr {
     message.msg_controllen = size_of::<A>() as _;
     message
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    #[test]
+    fn what_comes_is_closed_by_an_exec() {
+        let (ours, theirs) = UnixStream::pair().expect("two sockets");
+        let file = File::open("/dev/null").expect("there is one");
+        let sent = pass(&ours, b"x", file.as_fd()).expect("it is sent");
+        let passed = take(&theirs, &mut [0; 2]).expect("it comes");
+        assert_eq!((sent, passed.bytes), (1, 1));
+        let [descriptor] = passed.descriptors.as_slice() else {
+            panic!("not one descriptor: {:?}", passed.descriptors);
+        };
+        // SAFETY: the descriptor is open, and no memory is involved.
+        let flags = unsafe { libc::fcntl(descriptor.as_raw_fd(), libc::F_GETFD) };
+        assert_eq!(flags, libc::FD_CLOEXEC);
+    }
+}

@@ -37,7 +37,7 @@ pub(crate) fn on_a_read_only_file_system(arguments: &[String]) {
     assert_eq!(files_in(directory), ["there"]);
 }
 
-pub(crate) fn nothing_needs_proc() {
+pub(crate) fn nothing_but_a_ring_without_a_name_needs_proc() {
     plays_in_a_directory("without_proc");
 }
 
@@ -71,6 +71,14 @@ pub(crate) fn without_proc(arguments: &[String]) {
         quoit::unlink(name).expect("nobody holds it");
     }
     assert_eq!(files_in(directory), [""; 0]);
+
+    let ring = RingOptions::new(64).create_anonymous::<u64>();
+    let ring = ring.expect("a ring");
+    let refused = |result| is_refused(result, libc::ENOENT, ["reopen", "mount /proc"]);
+    refused(ring.producer().map(drop));
+    let descriptor = ring.descriptor().expect("it is anonymous");
+    let again = RingOptions::new(0).open_descriptor::<u64>(descriptor);
+    refused(again.map(drop));
 }
 
 /// Mounts a megabyte of memory on `directory`, which only this process sees.
