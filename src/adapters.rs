@@ -6,3 +6,5 @@ pub mod handoff;
 pub(crate) mod io;
 pub mod rpc;
 pub(crate) mod select;
+#[cfg(feature = "shared_memory")]
+pub mod shared_memory;

@@ -200,6 +200,8 @@ pub use crate::adapters::handoff;
 pub use crate::adapters::io::{Reader, Writer};
 pub use crate::adapters::rpc;
 pub use crate::adapters::select::{End, Select, SelectError, Selected};
+#[cfg(feature = "shared_memory")]
+pub use crate::adapters::shared_memory;
 pub use crate::consumer::Consumer;
 pub use crate::doorbell::DoorbellKind;
 pub use crate::error::{ClaimError, Corrupt, Error, PopError, PushError, Role};

@@ -7,6 +7,8 @@
 mod anonymous;
 mod draft;
 mod fork;
+#[cfg(feature = "shared_memory")]
+mod found;
 mod lock;
 mod name;
 mod passing;

@@ -1,5 +1,8 @@
 //! How a ring is created and opened.
 
+#[cfg(feature = "shared_memory")]
+mod inside;
+
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Duration;
