@@ -8,6 +8,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use ::shared_memory::{Shmem, ShmemConf};
 use common::PATIENCE;
 use common::child::{Child, hear, say};
+use common::mounts::mount_a_megabyte;
 use common::names::RingName;
 use common::sample::{Words, bytes, record};
 use quoit::{Error, PopError, Ring, RingOptions, Shape, shared_memory};
@@ -20,12 +21,13 @@ common::suite::suite! {
         a_ring_is_as_large_as_asked_for_or_as_fits,
         a_ring_that_does_not_fit_is_an_error,
         the_memory_is_reserved,
+        a_full_file_system_is_an_error_and_not_a_signal,
         what_is_in_it_already_is_not_overwritten,
         a_name_that_leads_elsewhere_is_noticed,
         what_is_no_ring_is_not_opened,
         the_name_goes_with_the_owner,
     ],
-    parts: [echo, frames_reader, holder],
+    parts: [echo, frames_reader, holder, with_a_megabyte],
 }
 
 const SIZE: usize = 1 << 16;
@@ -195,6 +197,32 @@ fn the_memory_is_reserved() {
     assert_eq!(reserved(), 0, "the crate does so by now: change the text");
     create::<u64>(&shmem, 64).expect("a ring");
     assert_eq!(reserved(), SIZE as u64);
+}
+
+fn a_full_file_system_is_an_error_and_not_a_signal() {
+    Child::start("with_a_megabyte", &[]).succeeds();
+}
+
+/// Has a `/dev/shm` of its own, of one megabyte.
+fn with_a_megabyte(_: &[String]) {
+    if let Err(error) = mount_a_megabyte("/dev/shm".as_ref()) {
+        return eprintln!("[no mounts of its own: {error}] ");
+    }
+    let (_name, large) = shmem_of("large", 2 << 20);
+    let refusal = create::<u64>(&large, 64).err();
+    let Some(Error::NotEnoughMemory {
+        wanted, available, ..
+    }) = refusal
+    else {
+        panic!("not the right refusal: {refusal:?}");
+    };
+    assert_eq!((wanted, available), (2 << 20, 1 << 20));
+    let (_name, small) = shmem_of("small", 1 << 20);
+    let ring = create::<u64>(&small, 0).expect("it just fits");
+    let mut producer = ring.producer().expect("the role is free");
+    for number in 0..ring.capacity() {
+        producer.try_push(number).expect("there is room");
+    }
 }
 
 fn what_is_in_it_already_is_not_overwritten() {

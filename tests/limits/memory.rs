@@ -8,8 +8,8 @@ use std::path::Path;
 use quoit::{Consumer, Error, Producer, RingOptions};
 
 use crate::common::child::Child;
+use crate::common::mounts::{c_string, mount_a_megabyte};
 use crate::common::names::{files_in, shared_memory_directory};
-use crate::mounts::{c_string, mount_a_megabyte};
 use crate::{become_nobody, is_refused, plays_in_a_directory, set_limit};
 
 const HEADER: u64 = 16384;
