@@ -260,6 +260,9 @@ fn a_name_that_leads_elsewhere_is_noticed() {
     assert!(matches!(refusal, Some(Error::Superseded { .. })));
     let bytes = fs::read(name.file()).expect("it is there");
     assert!(bytes.iter().all(|&byte| byte == 0), "it was written to");
+    // SAFETY: nobody writes to it.
+    let bytes = unsafe { old.as_slice() };
+    assert!(bytes.iter().all(|&byte| byte == 0), "it is not as it was");
 
     create::<u64>(&new, 64).expect("a ring");
     let options = RingOptions::new(0);

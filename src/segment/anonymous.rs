@@ -56,9 +56,6 @@ impl Segment {
         let file = reopen(descriptor)?;
         let metadata = file.metadata();
         let metadata = metadata.map_err(|source| failed("examine", SHOWN, source))?;
-        if metadata.len() < PAGE as u64 {
-            return wrong("it is too short");
-        }
         Self::map(file, metadata.len(), None)
     }
 
@@ -97,8 +94,8 @@ fn fits_the_machine(wanted: u64) -> Result<(), Error> {
     let mut machine: libc::sysinfo = unsafe { core::mem::zeroed() };
     // SAFETY: `machine` lives through the call.
     let known = unsafe { libc::sysinfo(&raw mut machine) } == 0;
-    let pages = machine.totalram.saturating_add(machine.totalswap);
-    let available = pages.saturating_mul(machine.mem_unit.into());
+    let units = machine.totalram.saturating_add(machine.totalswap);
+    let available = units.saturating_mul(machine.mem_unit.into());
     if known && wanted > available {
         return Err(Error::NotEnoughMemory {
             wanted,

@@ -5,10 +5,18 @@ use std::fs;
 use super::children_of;
 use super::example::{Example, signal_to, wait_until};
 
+const MEMFD: &str = "/memfd:quoit (deleted)";
+
 /// Whether a process has mapped memory like this.
 fn maps(process: u32, what: &str) -> bool {
     let maps = fs::read_to_string(format!("/proc/{process}/maps"));
     maps.is_ok_and(|maps| maps.contains(what))
+}
+
+/// Whether it is past its `exec`: before that it has what its parent has.
+fn is_worker(process: u32) -> bool {
+    let line = fs::read(format!("/proc/{process}/cmdline"));
+    line.is_ok_and(|line| line.ends_with(b"\0work\0"))
 }
 
 /// So many numbers that it never comes to an end.
@@ -20,7 +28,7 @@ fn at_work() -> (Example, Vec<u32>) {
     let process = example.pid();
     wait_until("both workers have their rings", || {
         let workers = children_of(process);
-        let ready = |worker: &&u32| maps(**worker, "/memfd:quoit (deleted)");
+        let ready = |&&worker: &&u32| is_worker(worker) && maps(worker, MEMFD);
         workers.iter().filter(ready).count() == 2
     });
     (example, children_of(process))
@@ -39,7 +47,7 @@ fn workers_count_primes() {
 fn nothing_of_the_workers_lies_in_shared_memory() {
     let (example, workers) = at_work();
     for process in workers.into_iter().chain([example.pid()]) {
-        assert!(maps(process, "/memfd:quoit (deleted)"));
+        assert!(maps(process, MEMFD));
         assert!(!maps(process, "/dev/shm"));
     }
 }
@@ -53,7 +61,7 @@ fn interrupted_workers_leave_nothing() {
         assert_eq!(ended.code, Some(130), "{ended:?}");
         assert_eq!(ended.errors, "interrupted\n");
         for worker in workers {
-            assert!(!maps(worker, "memfd"), "a worker is still there");
+            assert!(!maps(worker, MEMFD), "a worker is still there");
         }
     }
 }
@@ -76,6 +84,6 @@ fn workers_end_with_their_killed_parent() {
     let (example, workers) = at_work();
     example.kill();
     for worker in workers {
-        wait_until("the worker has ended", || !maps(worker, "memfd"));
+        wait_until("the worker has ended", || !maps(worker, MEMFD));
     }
 }

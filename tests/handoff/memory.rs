@@ -59,9 +59,11 @@ pub(crate) fn it_can_neither_shrink_nor_grow() {
         let refused = file.set_len(other).expect_err("it is sealed");
         assert_eq!(refused.kind(), ErrorKind::PermissionDenied);
     }
-    // SAFETY: the descriptor is open, and no memory is involved.
-    let sealed = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, libc::F_SEAL_WRITE) };
-    assert_eq!(sealed, -1, "nobody can take it from its ends");
+    for seal in [libc::F_SEAL_WRITE, libc::F_SEAL_FUTURE_WRITE] {
+        // SAFETY: the descriptor is open, and no memory is involved.
+        let sealed = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, seal) };
+        assert_eq!(sealed, -1, "nobody can take it from its next holder");
+    }
     assert_eq!(file.metadata().expect("a length").len(), length);
 }
 
