@@ -16,7 +16,7 @@ use crate::error::Error;
 /// In place of a name.
 pub(super) const SHOWN: &str = "anonymous";
 
-/// Without these seals a peer could cut off what is mapped here.
+/// Without this seal a peer could cut off what is mapped here.
 const REQUIRED: libc::c_int = libc::F_SEAL_SHRINK;
 /// With one of these nothing can be mapped for writing.
 const READ_ONLY: libc::c_int = libc::F_SEAL_WRITE | libc::F_SEAL_FUTURE_WRITE;
@@ -26,10 +26,10 @@ impl Segment {
     pub(crate) fn anonymous(length: u64, mode: u32) -> Result<Self, Error> {
         let failed = |doing| move |source| failed(doing, SHOWN, source);
         let length = length.next_multiple_of(PAGE as u64);
+        fits_the_machine(length)?;
         let file = memfd().map_err(failed("create"))?;
         file.set_permissions(Permissions::from_mode(mode))
             .map_err(failed("set the mode of"))?;
-        fits_the_machine(length)?;
         reserve(&file, length, SHOWN)?;
         let seals = REQUIRED | libc::F_SEAL_GROW | libc::F_SEAL_SEAL;
         // SAFETY: the descriptor is open, and no memory is involved.
