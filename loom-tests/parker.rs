@@ -37,7 +37,7 @@ const SOURCE: Source = Source {
     edges: sync::EDGES,
     sites: &[
         "Sleeper::lie_down: fence PARK (SeqCst)",
-        "Waker::moved_fenced: fence WAKE (SeqCst)",
+        "Waker::heed: fence WAKE (SeqCst)",
         "Waker::rouse: fence WAKE (SeqCst)",
     ],
 };

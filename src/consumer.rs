@@ -12,6 +12,7 @@ use crate::cursor::{RIDE_WORDS, ReadCursor, TailLine};
 use crate::error::{Error, PopError, Role};
 use crate::ladder::{Ladder, Step, Timeout};
 use crate::layout::Header;
+use crate::polls::Polls;
 use crate::ring::{Ring, RingOptions, RoleGuard, Shape, Shared, again};
 use crate::sync::{PLAIN, READY};
 
@@ -75,20 +76,6 @@ pub(crate) struct Carried {
     pub(crate) words: [u64; RIDE_WORDS],
 }
 
-/// What the polls tell of the load: whether a ride would help.
-#[derive(Debug, Default)]
-struct Polls {
-    empty: u32,
-    crowded: u32,
-    /// What the sleep word says.
-    hinted: bool,
-}
-
-/// Empty polls after which the consumer has caught up.
-const CAUGHT_UP: u32 = 4;
-/// Polls in a row with more than one message after which it has not.
-const BEHIND: u32 = 8;
-
 // SAFETY: the pointers lead into memory that `role` keeps mapped and that is
 // bound to no thread; records are `Send`.
 unsafe impl<T: ?Sized> Send for Consumer<T> {}
@@ -148,7 +135,7 @@ impl<T: Shape + ?Sized> Consumer<T> {
         })?;
         Ok(Self {
             cursor: CachePadded::new(cursor),
-            polls: Polls::default(),
+            polls: Polls::new(shared.capacity(), T::DESCRIPTION.slot_size),
             carried: Carried::default(),
             data: shared.data(),
             role,
@@ -164,7 +151,7 @@ impl<T: ?Sized> Consumer<T> {
     ///
     /// Wait-free, no syscall, no allocation.
     pub fn capacity(&self) -> u64 {
-        self.role.shared().capacity()
+        self.cursor.capacity()
     }
 
     /// The position of the next message: how many slots, or bytes with headers
@@ -240,6 +227,7 @@ impl<T: ?Sized> Consumer<T> {
     /// Looks at the tail: units that can be read, or why there are none.
     #[inline(always)]
     pub(crate) fn look(&mut self) -> Result<u64, PopError> {
+        self.polls.begin();
         match self.cursor.look(&self.role.header().producer.tail) {
             Ok(0) => self.nothing(),
             Ok(unread) => {
@@ -254,10 +242,8 @@ impl<T: ?Sized> Consumer<T> {
     /// still counts.
     #[inline]
     fn nothing(&mut self) -> Result<u64, PopError> {
-        self.polls.crowded = 0;
-        self.polls.empty = self.polls.empty.saturating_add(1);
-        if self.polls.empty >= CAUGHT_UP && !self.polls.hinted {
-            self.hint(true);
+        if self.polls.in_vain() {
+            self.role.hint(true);
         }
         if self.role.peer_closed() {
             return self.last_look();
@@ -265,22 +251,12 @@ impl<T: ?Sized> Consumer<T> {
         Err(PopError::Empty)
     }
 
-    /// The last look found more than one message.
+    /// The last look found more than one message, `unread` units.
     #[inline]
-    pub(crate) fn crowded(&mut self) {
-        self.polls.empty = 0;
-        self.polls.crowded = self.polls.crowded.saturating_add(1);
-        if self.polls.crowded >= BEHIND && self.polls.hinted {
-            self.hint(false);
+    pub(crate) fn crowded(&mut self, unread: u64) {
+        if self.polls.crowded(unread) {
+            self.role.hint(false);
         }
-    }
-
-    /// Tells the producer whether a ride would help. Rare: the word is in a
-    /// line that the producer reads after every publish.
-    #[cold]
-    fn hint(&mut self, caught_up: bool) {
-        self.polls.hinted = caught_up;
-        self.role.hint(caught_up);
     }
 
     /// What a producer that is gone has left.

@@ -62,9 +62,11 @@ const NO_RIDE: u64 = 0;
 #[derive(Debug)]
 pub(crate) struct WriteCursor {
     tail: u64,
-    /// The head as last seen. Never ahead of the real one.
-    head: u64,
-    capacity: u64,
+    /// Where room ends: the head as last seen, which is never ahead of the real
+    /// one, and a capacity.
+    end: u64,
+    /// The capacity less one.
+    mask: u64,
     poison: Option<Corrupt>,
 }
 
@@ -90,8 +92,8 @@ impl WriteCursor {
         line.ride_position.store(NO_RIDE, RIDING);
         Ok(Self {
             tail,
-            head,
-            capacity,
+            end: head.wrapping_add(capacity),
+            mask: capacity - 1,
             poison: None,
         })
     }
@@ -102,15 +104,19 @@ impl WriteCursor {
         self.tail
     }
 
+    /// Slots, or bytes for frames; a power of two.
+    #[inline(always)]
+    pub(crate) fn capacity(&self) -> u64 {
+        self.mask + 1
+    }
+
     /// Units that can be written, as far as the last look tells, if they are at
     /// least `wanted`.
     #[inline(always)]
     pub(crate) fn room(&self, wanted: u64) -> Option<u64> {
+        let room = self.end.wrapping_sub(self.tail);
         // A batch may publish after the poison: then there is less than none.
-        let room = self
-            .capacity
-            .saturating_sub(self.tail.wrapping_sub(self.head));
-        (room >= wanted).then_some(room)
+        (wanted <= room && room <= self.capacity()).then_some(room)
     }
 
     /// Looks at the consumer's head; returns the units that can be written.
@@ -122,18 +128,20 @@ impl WriteCursor {
         // reclaim -> free: the consumer has read what lies behind this head.
         let seen = head.load(FREE);
         let unread = self.tail.wrapping_sub(seen);
-        // The head only grows, so what is unread only shrinks.
-        if unread > self.tail.wrapping_sub(self.head) {
+        let end = seen.wrapping_add(self.capacity());
+        // The head only grows, and so does the room.
+        let known = self.end.wrapping_sub(self.tail);
+        if unread > self.capacity() || end.wrapping_sub(self.tail) < known {
             return Err(self.poison(seen));
         }
-        self.head = seen;
-        Ok(self.capacity - unread)
+        self.end = end;
+        Ok(self.capacity() - unread)
     }
 
     /// No room from now on, so that every later call comes to `look`.
     #[cold]
     fn poison(&mut self, found: u64) -> Corrupt {
-        self.head = self.tail.wrapping_sub(self.capacity);
+        self.end = self.tail;
         *self.poison.insert(Corrupt {
             field: "head",
             found,
@@ -143,7 +151,7 @@ impl WriteCursor {
     /// The place in the ring of the position that lies `ahead` units further.
     #[inline(always)]
     pub(crate) fn index(&self, ahead: usize) -> usize {
-        (self.tail.wrapping_add(ahead as u64) & (self.capacity - 1)) as usize
+        (self.tail.wrapping_add(ahead as u64) & self.mask) as usize
     }
 
     /// Makes the next `units` visible. They lie within the last `room`.
@@ -176,7 +184,8 @@ pub(crate) struct ReadCursor {
     head: u64,
     /// The tail as last seen. Never ahead of the real one.
     tail: u64,
-    capacity: u64,
+    /// The capacity less one.
+    mask: u64,
     poison: Option<Corrupt>,
 }
 
@@ -199,7 +208,7 @@ impl ReadCursor {
         Ok(Self {
             head,
             tail,
-            capacity,
+            mask: capacity - 1,
             poison: None,
         })
     }
@@ -208,6 +217,12 @@ impl ReadCursor {
     #[inline(always)]
     pub(crate) fn position(&self) -> u64 {
         self.head
+    }
+
+    /// Slots, or bytes for frames; a power of two.
+    #[inline(always)]
+    pub(crate) fn capacity(&self) -> u64 {
+        self.mask + 1
     }
 
     /// Units that can be read now and that an earlier look has seen.
@@ -226,7 +241,7 @@ impl ReadCursor {
         let seen = tail.load(READY);
         let unread = seen.wrapping_sub(self.head);
         // The tail only grows, and never further than the ring is long.
-        if unread > self.capacity || unread < self.seen() {
+        if unread > self.capacity() || unread < self.seen() {
             return Err(self.poison("tail", seen));
         }
         self.tail = seen;
@@ -257,7 +272,7 @@ impl ReadCursor {
     /// The place in the ring of the position that lies `ahead` units further.
     #[inline(always)]
     pub(crate) fn index(&self, ahead: usize) -> usize {
-        (self.head.wrapping_add(ahead as u64) & (self.capacity - 1)) as usize
+        (self.head.wrapping_add(ahead as u64) & self.mask) as usize
     }
 
     /// Gives the next `units` back to the producer. They lie within `seen`.

@@ -10,3 +10,9 @@ mod produce;
 
 pub use self::consume::{Frame, Frames};
 pub use self::produce::{FrameBatch, FrameClaim};
+
+use crate::cursor::RIDE_WORDS;
+use crate::layout::FRAME_HEADER;
+
+/// The longest payload that may ride, behind its header.
+const LONGEST_SHORT: usize = RIDE_WORDS * 8 - FRAME_HEADER as usize;

@@ -73,7 +73,7 @@
 //! numbers, and the loom tests compile the very same two files. The platform row names no memory
 //! ordering. `sync.rs` is the only file that names atomics; every ordering there is a constant
 //! with a partner. Imports point one way, sync, error, layout -> cursor, parker -> segment,
-//! doorbell, ladder -> ring, producer, consumer -> slots, frames -> adapters; a ring and its ends
+//! doorbell, ladder -> ring, polls, producer, consumer -> slots, frames -> adapters; a ring and its ends
 //! know each other.
 //!
 //! Ten minutes to know it:
@@ -188,6 +188,8 @@ mod ladder;
 mod segment; // the platform
 
 mod ring; // a segment that means something
+
+mod polls; // how a consumer looks
 
 mod consumer;
 mod producer; // the endpoints

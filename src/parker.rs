@@ -42,6 +42,8 @@
 //! This file makes no syscall and follows no pointer; `loom-tests/` compiles
 //! it as it stands.
 
+use core::cell::Cell;
+
 use super::sync::{AtomicU32, PARK, WAKE, WORD, fence, light_fence};
 
 /// The owner may park soon; the waker fences.
@@ -93,40 +95,60 @@ pub(crate) enum Rest {
 pub(crate) struct Waker {
     /// `AWAKE` if barriers reach this process, and otherwise no state at all.
     awake: u32,
+    /// The word as it was last seen with its owner awake: the same again asks
+    /// for nothing.
+    calm: Cell<u32>,
+    /// The owner's hint, as last seen.
+    hint: Cell<bool>,
 }
 
 impl Waker {
     pub(crate) fn new(registered: bool) -> Self {
+        let awake = if registered { AWAKE } else { NO_STATE };
         Self {
-            awake: if registered { AWAKE } else { NO_STATE },
+            awake,
+            calm: Cell::new(awake),
+            hint: Cell::new(false),
         }
     }
 
-    /// After a position's store: wakes the owner of `word` if it sleeps.
-    /// Returns its hint.
+    /// Whether a ride would help the owner of the word, as last seen.
     #[inline(always)]
-    pub(crate) fn moved(&self, word: &AtomicU32, bell: &impl Doorbell) -> bool {
+    pub(crate) fn hint(&self) -> bool {
+        self.hint.get()
+    }
+
+    /// After a position's store: wakes the owner of `word` if it sleeps.
+    #[inline(always)]
+    pub(crate) fn moved(&self, word: &AtomicU32, bell: &impl Doorbell) {
         // awake -> drowsy: the position is stored before the word is loaded, or
         // the owner's barrier comes between.
         light_fence();
         let seen = word.load(WORD);
-        if seen & STATE == self.awake {
-            return seen & HINT != 0;
+        // Nothing is stored while nothing changes: a stream that runs into the
+        // consumer is as fast as its stores are few.
+        if seen != self.calm.get() {
+            self.heed(seen, word, bell);
         }
-        self.moved_fenced(word, bell)
     }
 
-    #[inline]
-    fn moved_fenced(&self, word: &AtomicU32, bell: &impl Doorbell) -> bool {
+    /// What the word asks for.
+    #[inline(never)]
+    fn heed(&self, seen: u32, word: &AtomicU32, bell: &impl Doorbell) {
+        if seen & STATE == self.awake {
+            self.calm.set(seen);
+            self.hint.set(seen & HINT != 0);
+            return;
+        }
         // park <-> wake: the position is visible before the word is loaded.
         fence(WAKE);
         let seen = word.load(WORD);
+        self.hint.set(seen & HINT != 0);
         // park <-> wake: changed first, so that a sleep that has not begun does
         // not begin; and a token is posted only for a sleep.
         if seen == PARKED && word.replace(PARKED, DROWSY, WORD) {
             bell.wake(word);
         }
-        seen & HINT != 0
     }
 
     /// On taking a role and on leaving it: wakes whoever sleeps on `word`, or

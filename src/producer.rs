@@ -52,8 +52,6 @@ use crate::sync::{FREE, PLAIN};
 /// ```
 pub struct Producer<T: ?Sized> {
     pub(crate) cursor: CachePadded<WriteCursor>,
-    /// Whether the consumer had caught up after the last publish.
-    pub(crate) caught_up: bool,
     pub(crate) data: NonNull<u8>,
     pub(crate) role: RoleGuard,
     shape: PhantomData<*const T>,
@@ -118,7 +116,6 @@ impl<T: Shape + ?Sized> Producer<T> {
         })?;
         Ok(Self {
             cursor: CachePadded::new(cursor),
-            caught_up: false,
             data: shared.data(),
             role,
             shape: PhantomData,
@@ -133,7 +130,7 @@ impl<T: ?Sized> Producer<T> {
     ///
     /// Wait-free, no syscall, no allocation.
     pub fn capacity(&self) -> u64 {
-        self.role.shared().capacity()
+        self.cursor.capacity()
     }
 
     /// The position of the next message: how many slots, or bytes with headers
@@ -216,6 +213,7 @@ impl<T: ?Sized> Producer<T> {
 
     /// Looks at the head; full, unless the consumer closed its end: then what
     /// it released before still counts.
+    #[inline(never)]
     pub(crate) fn look(&mut self, wanted: u64) -> Result<u64, ClaimError> {
         match self.cursor.look(&self.role.header().consumer.head) {
             Ok(room) if room >= wanted => {
@@ -290,7 +288,7 @@ impl<T: ?Sized> Producer<T> {
     #[inline(always)]
     pub(crate) fn publish(&mut self, units: u64) {
         self.cursor.publish(units, tail_line(self.role.header()));
-        self.caught_up = self.role.moved();
+        self.role.moved();
     }
 
     /// Publishes one message that also rides in the tail's line.
@@ -298,7 +296,7 @@ impl<T: ?Sized> Producer<T> {
     pub(crate) fn publish_riding(&mut self, units: u64, words: &[u64]) {
         self.cursor
             .publish_riding(units, words, tail_line(self.role.header()));
-        self.caught_up = self.role.moved();
+        self.role.moved();
     }
 
     /// The address of the byte at `offset` in the data.

@@ -4,6 +4,7 @@ use core::ops::Deref;
 use core::slice;
 use std::time::Duration;
 
+use super::LONGEST_SHORT;
 use crate::consumer::Consumer;
 use crate::cursor::RIDE_WORDS;
 use crate::error::PopError;
@@ -44,7 +45,7 @@ impl Consumer<[u8]> {
         if found.len > buffer.len() {
             return Err(PopError::TooShort { needed: found.len });
         }
-        buffer[..found.len].copy_from_slice(self.payload(&found));
+        copy(self.payload(&found), &mut buffer[..found.len]);
         self.release(found.units);
         Ok(found.len)
     }
@@ -221,7 +222,7 @@ impl Consumer<[u8]> {
             }
             let found = self.parse(0, unread)?;
             if found.units < unread {
-                self.crowded();
+                self.crowded(unread);
             }
             return Ok(found);
         }
@@ -334,6 +335,24 @@ impl Consumer<[u8]> {
     }
 }
 
+/// Copies a payload into a buffer as long; a short one by the word, because a
+/// call that learns the length first takes longer than the copy.
+#[inline(always)]
+fn copy(payload: &[u8], buffer: &mut [u8]) {
+    if payload.len() > LONGEST_SHORT {
+        return buffer.copy_from_slice(payload);
+    }
+    let words = payload.chunks_exact(8);
+    let bytes = words.remainder();
+    let mut places = buffer.chunks_exact_mut(8);
+    for (place, word) in places.by_ref().zip(words) {
+        place.copy_from_slice(word);
+    }
+    for (place, &byte) in places.into_remainder().iter_mut().zip(bytes) {
+        *place = byte;
+    }
+}
+
 /// The next frame of a ring, where it lies.
 ///
 /// [`release`](Self::release) gives its room back; dropping it does not, and
@@ -432,7 +451,7 @@ impl Frames<'_> {
             self.consumer.release(self.visited);
         }
         if self.count > 1 {
-            self.consumer.crowded();
+            self.consumer.crowded(self.end);
         }
         if let Some(PopError::Corrupt(corrupt)) = self.error {
             // The head has moved, and still there is nothing to read.

@@ -4,11 +4,13 @@ use core::ops::{Deref, DerefMut};
 use core::slice;
 use std::time::Duration;
 
+use super::LONGEST_SHORT;
 use crate::cursor::RIDE_WORDS;
 use crate::error::ClaimError;
 use crate::ladder::Timeout;
 use crate::layout::{FRAME_HEADER, PADDING, frame_header, frame_size, longest_frame};
 use crate::producer::Producer;
+use crate::sync::{AtomicU64, PLAIN};
 
 /// Where a frame goes.
 #[derive(Debug, Clone, Copy)]
@@ -315,8 +317,23 @@ impl Producer<[u8]> {
 
     #[inline(always)]
     fn fill_in(&mut self, place: Place, kind: u32, payload: &[u8]) {
-        self.payload(place).copy_from_slice(payload);
-        self.finish(place, kind, payload.len());
+        if payload.len() <= LONGEST_SHORT {
+            let words = short_frame(kind, payload);
+            self.pad(place);
+            let words = &words[..frame_size(payload.len() as u64) as usize / 8];
+            for (ahead, &word) in words.iter().enumerate() {
+                self.write_word(place.offset + ahead * 8, word);
+            }
+            if self.role.peer_hint() {
+                self.publish_riding(place.units, words);
+            } else {
+                self.publish(place.units);
+            }
+        } else {
+            self.payload(place).copy_from_slice(payload);
+            let units = self.seal(place, kind, payload.len());
+            self.publish(units);
+        }
     }
 
     /// The payload of a place.
@@ -329,28 +346,29 @@ impl Producer<[u8]> {
         unsafe { slice::from_raw_parts_mut(start, place.len) }
     }
 
-    /// Writes the headers of a place; returns the bytes that it takes.
+    /// Writes the headers of a place, and zeros to the end of the last word;
+    /// returns the bytes that it takes.
     #[inline(always)]
     fn seal(&mut self, place: Place, kind: u32, len: usize) -> u64 {
         let size = frame_size(len as u64);
-        if place.padding > 0 {
-            // Padding ends the lap, and the frame is at the next one's start.
-            let offset = (self.capacity() - place.padding) as usize;
-            self.write_word(offset, frame_header(PADDING, 0));
-        }
-        if size > FRAME_HEADER {
-            // Zeros after the payload, if it does not end at a word's end.
+        self.pad(place);
+        let used = len & 7;
+        if used != 0 {
             let last = place.offset + size as usize - 8;
-            let used = len & 7;
-            if used != 0 {
-                // SAFETY: the last word of the frame lies within the place.
-                let tail = unsafe { self.at(last + used) };
-                // SAFETY: the rest of that word is this side's.
-                unsafe { tail.write_bytes(0, 8 - used) };
-            }
+            let word = self.word(last) & !(u64::MAX << (used * 8));
+            self.write_word(last, word);
         }
         self.write_word(place.offset, frame_header(len as u32, kind));
         place.padding + size
+    }
+
+    /// Ends the lap, if the frame is at the next one's start.
+    #[inline(always)]
+    fn pad(&mut self, place: Place) {
+        if place.padding > 0 {
+            let offset = (self.capacity() - place.padding) as usize;
+            self.write_word(offset, frame_header(PADDING, 0));
+        }
     }
 
     #[inline(always)]
@@ -361,23 +379,51 @@ impl Producer<[u8]> {
         unsafe { at.cast::<u64>().write(word) };
     }
 
+    /// A word of a place.
+    #[inline(always)]
+    fn word(&self, offset: usize) -> u64 {
+        // SAFETY: a place lies within the data.
+        let at: *const AtomicU64 = unsafe { self.at(offset) }.cast();
+        // SAFETY: it is aligned to a word, and any bytes are one.
+        let word = unsafe { &*at };
+        // This side's own; atomic so that it is one load. Two words in one load
+        // would wait until the stores to both have left the core.
+        word.load(PLAIN)
+    }
+
     /// Writes the headers and publishes; on the fly if it may ride.
     #[inline(always)]
     fn finish(&mut self, place: Place, kind: u32, len: usize) {
         let units = self.seal(place, kind, len);
-        let size = frame_size(len as u64) as usize;
-        if self.caught_up && size <= RIDE_WORDS * 8 {
-            let mut ride = [0u64; RIDE_WORDS];
-            // SAFETY: the frame lies within the data.
-            let frame = unsafe { self.at(place.offset) };
-            // SAFETY: it is aligned to a word, no longer than the words, and
-            // this side's until it is published.
-            unsafe { frame.copy_to_nonoverlapping(ride.as_mut_ptr().cast(), size) };
-            self.publish_riding(units, &ride[..size / 8]);
+        if self.role.peer_hint() && len <= LONGEST_SHORT {
+            let mut ride = [0; RIDE_WORDS];
+            let ride = &mut ride[..frame_size(len as u64) as usize / 8];
+            for (ahead, word) in ride.iter_mut().enumerate() {
+                *word = self.word(place.offset + ahead * 8);
+            }
+            self.publish_riding(units, ride);
         } else {
             self.publish(units);
         }
     }
+}
+
+/// A frame that may ride, put together in registers: reading back what has just
+/// been stored would wait for the line to arrive from the other core.
+#[inline(always)]
+fn short_frame(kind: u32, payload: &[u8]) -> [u64; RIDE_WORDS] {
+    let mut words = [0; RIDE_WORDS];
+    words[0] = frame_header(payload.len() as u32, kind);
+    let whole = payload.chunks_exact(8);
+    let rest = whole.remainder();
+    if !rest.is_empty() {
+        let word = |word, &byte| word << 8 | u64::from(byte);
+        words[payload.len() / 8 + 1] = rest.iter().rev().fold(0, word);
+    }
+    for (word, bytes) in words[1..].iter_mut().zip(whole) {
+        *word = u64::from_le_bytes(bytes.try_into().expect("eight bytes"));
+    }
+    words
 }
 
 /// Room for a frame, to be filled in place.

@@ -22,6 +22,7 @@ pub(crate) struct RoleGuard {
     role: Role,
     /// Of `shared`'s header, at hand for the hot path.
     header: NonNull<Header>,
+    peer_word: NonNull<AtomicU32>,
     waker: Waker,
     sleeper: Sleeper,
     pub(crate) next_look: NextLook,
@@ -81,6 +82,7 @@ impl RoleGuard {
         let guard = Self {
             role,
             header: NonNull::from(header),
+            peer_word: NonNull::from(word(header, other(role))),
             waker: Waker::new(registered),
             sleeper: Sleeper::new(word(header, role), sleeps, stretch, position),
             next_look: NextLook::default(),
@@ -107,12 +109,18 @@ impl RoleGuard {
         self.shared.manners.patience
     }
 
-    /// After a publish or a release: wakes the peer if it sleeps. Returns the
-    /// peer's hint.
+    /// After a publish or a release: wakes the peer if it sleeps.
     #[inline(always)]
-    pub(crate) fn moved(&self) -> bool {
-        self.waker
-            .moved(word(self.header(), other(self.role)), &self.peer_bell)
+    pub(crate) fn moved(&self) {
+        // SAFETY: `shared` keeps the header alive.
+        let word = unsafe { self.peer_word.as_ref() };
+        self.waker.moved(word, &self.peer_bell);
+    }
+
+    /// Whether the peer asks for rides.
+    #[inline(always)]
+    pub(crate) fn peer_hint(&self) -> bool {
+        self.waker.hint()
     }
 
     /// After a look that found something, with one's own position.

@@ -296,10 +296,11 @@ impl<T: Record> Consumer<T> {
     /// Looks at the tail; whether the ride has been taken into `ride`.
     #[inline(always)]
     fn look_for_one(&mut self, ride: &mut [u64; RIDE_WORDS]) -> Result<bool, PopError> {
-        if self.look()? == 1 {
+        let unread = self.look()?;
+        if unread == 1 {
             return Ok(const { rides::<T>() } && self.ride(&mut ride[..const { words::<T>() }]));
         }
-        self.crowded();
+        self.crowded(unread);
         Ok(false)
     }
 
@@ -312,7 +313,7 @@ impl<T: Record> Consumer<T> {
         }
         let unread = self.look()? as usize;
         if unread > 1 {
-            self.crowded();
+            self.crowded(unread as u64);
         }
         Ok(unread)
     }

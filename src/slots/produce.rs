@@ -276,7 +276,7 @@ impl<T: Record> Producer<T> {
     /// Publishes the next slot, which holds `value`; on the fly if it may ride.
     #[inline(always)]
     fn finish(&mut self, value: &T) {
-        if const { rides::<T>() } && self.caught_up {
+        if const { rides::<T>() } && self.role.peer_hint() {
             let mut ride = [0u64; RIDE_WORDS];
             let bytes: *const u8 = (&raw const *value).cast();
             // SAFETY: a record that rides is at most as long as the words, and

@@ -8,7 +8,7 @@ use super::source::{Source, sources};
 const ROWS: [(&str, &[&str]); 6] = [
     ("contract", &["sync", "error", "layout"]),
     ("protocol", &["cursor", "parker"]),
-    ("platform", &["segment", "doorbell", "ladder"]),
+    ("platform", &["segment", "doorbell", "ladder", "polls"]),
     // A ring hands out its ends, and an end takes its role from a ring.
     ("endpoints", &["ring", "producer", "consumer", "observer"]),
     ("payload shapes", &["slots", "frames"]),

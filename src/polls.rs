@@ -1,0 +1,135 @@
+//! What a consumer's looks at the tail tell of the load, and what follows.
+//!
+//! A consumer that has *caught up* looks many times before a message comes: a
+//! ride spares it a cache miss, so the producer gets a hint.
+//!
+//! A consumer *close behind* a stream finds a few messages with each look. Each
+//! look takes the producer's lines away, whose stores wait until they are back,
+//! so that it never gets ahead, and both crawl. So such a consumer looks away
+//! for a moment: the next look finds many messages, and the lines move once for
+//! all of them. (Temporal slipping in FastForward, Giacomoni et al., 2008.)
+
+use crate::sync::spin_loop;
+
+/// Looks in vain after which the consumer has caught up.
+const CAUGHT_UP: u32 = 4;
+/// Looks that found more than one message, with hardly one in vain between
+/// them, after which there is a stream.
+const STREAM: u32 = 8;
+/// Bytes ahead at which the producer's stores no longer meet the consumer.
+const CLOSE: u64 = 4096;
+/// How long a consumer close behind looks away: less than a microsecond.
+const PAUSES: u32 = 16;
+
+/// The looks of late.
+#[derive(Debug)]
+pub(crate) struct Polls {
+    in_vain: u32,
+    crowded: u32,
+    /// What the sleep word says.
+    hinted: bool,
+    /// Whether to look away before the next look.
+    slips: bool,
+    /// Units ahead at which the producer is close.
+    close: u64,
+}
+
+impl Polls {
+    /// Of a ring of so many units of so many bytes.
+    pub(crate) fn new(capacity: u64, unit: u64) -> Self {
+        Self {
+            in_vain: 0,
+            crowded: 0,
+            hinted: false,
+            slips: false,
+            close: (capacity / 4).min(CLOSE / unit),
+        }
+    }
+
+    /// Before a look.
+    #[inline(always)]
+    pub(crate) fn begin(&mut self) {
+        if self.slips {
+            self.slip();
+        }
+    }
+
+    #[cold]
+    fn slip(&mut self) {
+        self.slips = false;
+        for _ in 0..PAUSES {
+            spin_loop();
+        }
+    }
+
+    /// A look found nothing. Returns whether the producer is to get the hint.
+    #[inline]
+    pub(crate) fn in_vain(&mut self) -> bool {
+        self.in_vain = self.in_vain.saturating_add(1);
+        if self.in_vain < CAUGHT_UP {
+            return false;
+        }
+        self.crowded = 0;
+        !core::mem::replace(&mut self.hinted, true)
+    }
+
+    /// A look found more than one message. Returns whether the hint is to be
+    /// taken back.
+    #[inline]
+    pub(crate) fn crowded(&mut self, unread: u64) -> bool {
+        self.in_vain = 0;
+        self.crowded = self.crowded.saturating_add(1);
+        if self.crowded < STREAM {
+            return false;
+        }
+        self.slips = unread < self.close;
+        core::mem::take(&mut self.hinted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_consumer_that_has_caught_up_says_so_once() {
+        let mut polls = Polls::new(1024, 8);
+        let hints: Vec<_> = (0..6).map(|_| polls.in_vain()).collect();
+        assert_eq!(hints, [false, false, false, true, false, false]);
+    }
+
+    #[test]
+    fn a_stream_takes_the_hint_back_though_looks_in_vain_come_between() {
+        let mut polls = Polls::new(1024, 8);
+        while !polls.in_vain() {}
+        let hints: Vec<_> = (0..STREAM + 1)
+            .map(|_| {
+                polls.in_vain();
+                polls.crowded(2)
+            })
+            .collect();
+        let taken_back = hints.iter().position(|&back| back);
+        assert_eq!(taken_back, Some(STREAM as usize - 1));
+        assert_eq!(hints.iter().filter(|&&back| back).count(), 1);
+    }
+
+    #[test]
+    fn only_a_consumer_close_behind_a_stream_slips_and_only_once() {
+        let mut polls = Polls::new(1024, 8);
+        for _ in 1..STREAM {
+            polls.crowded(2);
+            assert!(!polls.slips, "a burst is no stream");
+        }
+        polls.crowded(2);
+        assert!(polls.slips);
+        polls.begin();
+        assert!(!polls.slips, "it looks away once for each look");
+        polls.crowded(256);
+        assert!(!polls.slips, "a quarter of the ring ahead is not close");
+        for _ in 0..CAUGHT_UP {
+            polls.in_vain();
+        }
+        polls.crowded(2);
+        assert!(!polls.slips, "that stream is over");
+    }
+}
