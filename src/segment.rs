@@ -141,6 +141,13 @@ impl Segment {
         }
     }
 
+    fn name(&self) -> Option<&Name> {
+        match &self.memory {
+            Memory::Heap(_) => None,
+            Memory::Mapped { name, .. } => name.as_ref(),
+        }
+    }
+
     /// Touches every page now, so that no later access takes a page fault.
     pub(crate) fn prefault(&self) -> Result<(), Error> {
         let Memory::Mapped { map, .. } = &self.memory else {
@@ -229,10 +236,7 @@ impl Segment {
 
     /// Whether the name still leads here, if there ever was one.
     pub(crate) fn is_named(&self) -> Result<bool, Error> {
-        let Memory::Mapped {
-            name: Some(name), ..
-        } = &self.memory
-        else {
+        let Some(name) = self.name() else {
             return Ok(true);
         };
         match open_file(name) {
@@ -242,12 +246,10 @@ impl Segment {
         }
     }
 
-    /// Removes the name, if there is one. The caller holds all locks and has asked `is_named`.
+    /// Removes the name, if there is one. The caller holds all locks and has
+    /// asked `is_named`.
     pub(crate) fn unlink(&self) -> Result<(), Error> {
-        let Memory::Mapped {
-            name: Some(name), ..
-        } = &self.memory
-        else {
+        let Some(name) = self.name() else {
             return Ok(());
         };
         // SAFETY: the path is a C string.
@@ -264,11 +266,9 @@ impl Segment {
     }
 
     pub(crate) fn not_a_ring(&self, reason: &'static str) -> Error {
-        match &self.memory {
-            Memory::Mapped {
-                name: Some(name), ..
-            } => not_a_ring(name, reason),
-            _ => Error::WrongDescriptor { reason },
+        match self.name() {
+            Some(name) => not_a_ring(name, reason),
+            None => Error::WrongDescriptor { reason },
         }
     }
 

@@ -41,13 +41,10 @@ impl RingOptions {
         if seen != number {
             return Err(segment.superseded());
         }
-        options.format::<T>(&segment);
         options.prepare(&segment)?;
-        Ok(Ring::new(
-            segment,
-            options.geometry(),
-            options.manners::<T>(),
-        ))
+        options.format::<T>(&segment);
+        let geometry = options.geometry();
+        Ok(Ring::new(segment, geometry, options.manners::<T>()))
     }
 
     /// The same with a capacity for which there is room; 0 stands for the
