@@ -296,8 +296,8 @@ impl RingOptions {
 
     /// Creates a ring without a name, in a sealed memfd: nothing lies in
     /// `/dev/shm`, and when the last process that has it is gone, so is the
-    /// ring. Other processes get it through [`handoff`](crate::handoff), or by
-    /// any other way of a [`descriptor`](Ring::descriptor).
+    /// ring. Other processes get it through [`handoff`](crate::handoff), or with
+    /// its [`descriptor`](Ring::descriptor) in any other way.
     ///
     /// Such a ring is never `Superseded`, unless by [`Ring::unlink`], which ends
     /// its life. Its roles are taken through `/proc`.
