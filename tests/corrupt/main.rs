@@ -14,7 +14,9 @@ mod semaphores;
 
 use std::sync::mpsc::{self, TryRecvError};
 use std::thread;
+use std::time::Instant;
 
+use common::PATIENCE;
 use common::names::RingName;
 use common::segment_file::SegmentFile;
 use quoit::{Corrupt, Ring, RingOptions, Shape};
@@ -27,14 +29,15 @@ fn ring<T: Shape + ?Sized>(test: &str, capacity: u64) -> (Ring<T>, SegmentFile, 
     (ring, file, name)
 }
 
-/// Lets somebody write both words in turn at that offset while `attempt` runs
-/// so many times: what is read twice is found to differ soon.
+/// Lets somebody write both words in turn at that offset while `attempt` runs, at
+/// least so many times and until it has seen enough of both: what is read twice
+/// is found to differ soon.
 fn while_it_changes(
     file: &SegmentFile,
     offset: u64,
     words: [u64; 2],
     attempts: u32,
-    mut attempt: impl FnMut(),
+    mut attempt: impl FnMut() -> bool,
 ) {
     let (end, ended) = mpsc::channel::<()>();
     thread::scope(|scope| {
@@ -43,8 +46,17 @@ fn while_it_changes(
                 words.iter().for_each(|&word| file.write(offset, word));
             }
         });
+        let mut enough = false;
         for _ in 0..attempts {
-            attempt();
+            enough = attempt();
+        }
+        let started = Instant::now();
+        while !enough {
+            assert!(
+                started.elapsed() < PATIENCE,
+                "one of two words is never seen"
+            );
+            enough = attempt();
         }
         drop(end);
     });
