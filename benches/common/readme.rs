@@ -50,8 +50,8 @@ const ROWS: [Row; 9] = [
     },
     Row {
         mechanism: "Unix socket",
-        module: "a ring in its place",
-        example: "`demo`",
+        module: "`quoit::handoff`: a ring goes over it, then in its place",
+        example: "`demo`, `workers`",
         plain: Some(UNIX),
         spinning: Some(SPINNING),
         parked: Some(PARKED),

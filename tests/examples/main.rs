@@ -12,6 +12,7 @@ mod recovering;
 mod sleeping;
 mod streaming;
 mod terminal;
+mod working;
 
 use std::fs;
 use std::path::{Path, PathBuf};
