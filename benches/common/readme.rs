@@ -43,7 +43,7 @@ const ROWS: [Row; 9] = [
     Row {
         mechanism: "semaphore",
         module: "`DoorbellKind::Semaphore`",
-        example: "–",
+        example: "`doorbells`",
         plain: Some(SLOT),
         spinning: None,
         parked: Some(SEMAPHORE),

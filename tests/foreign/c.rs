@@ -15,6 +15,7 @@ use super::common::names::{RingName, file_directory};
 use super::common::segment_file::{CAPACITY, HEAD, SegmentFile, TAIL};
 use super::common::sleep_state::SleepPage;
 use super::program::{Ended, Program};
+use super::push;
 use super::traffic::{Traffic, frame};
 
 const FRAMES: u64 = 100_000;
@@ -66,7 +67,7 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
 fn verdict(traffic: &Traffic, end: &str) -> Ended {
     Ended {
         code: Some(0),
-        output: format!("{}, producer {end}\n", traffic.verdict()),
+        output: format!("{traffic}, producer {end}\n"),
         errors: String::new(),
     }
 }
@@ -80,7 +81,7 @@ pub(super) fn c_takes_every_frame_and_is_woken_by_either_doorbell() {
         let consumer = program.start(name.as_str());
         let mut traffic = Traffic::new();
         for number in 0..FRAMES {
-            traffic.push(&mut producer, number);
+            push(&mut producer, &mut traffic, number);
         }
         drop(producer);
         assert_eq!(consumer.ends(), verdict(&traffic, "closed"));
@@ -99,11 +100,11 @@ pub(super) fn c_is_woken_by_each_frame_and_by_the_goodbye() {
         until("it takes the role", || producer.peer_epoch() > 0);
         producer.push(&[]).expect("room");
         let mut traffic = Traffic::new();
-        traffic.count_empty();
+        traffic.count(&[]);
         let mut sleeper = DeepSleeper::new(consumer.pid());
         for number in 0..20 {
             sleeper.falls_asleep();
-            traffic.push(&mut producer, number);
+            push(&mut producer, &mut traffic, number);
             assert_eq!(sleeper.woken(), Some(0), "{doorbell:?}: frame {number}");
         }
         sleeper.falls_asleep();
@@ -129,7 +130,7 @@ pub(super) fn c_wakes_a_producer_that_waits_for_room() {
             thread::scope(|scope| {
                 scope.spawn(|| {
                     for number in 0..20 {
-                        traffic.push(&mut producer, round * 20 + number);
+                        push(&mut producer, &mut traffic, round * 20 + number);
                     }
                 });
                 until("the producer sleeps", || page.read().producer.parks > parks);
@@ -161,11 +162,11 @@ pub(super) fn c_is_killed_and_its_successor_goes_on() {
     let head = file.read(HEAD);
     let mut traffic = Traffic::new();
     for (number, _) in ends.iter().enumerate().filter(|(_, end)| **end > head) {
-        traffic.count(number as u64);
+        traffic.count(&frame(number as u64));
     }
     let second = program.start(name.as_str());
     for number in ends.len() as u64..FRAMES / 10 {
-        traffic.push(&mut producer, number);
+        push(&mut producer, &mut traffic, number);
     }
     drop(producer);
     assert_eq!(second.ends(), verdict(&traffic, "closed"));
@@ -176,8 +177,8 @@ pub(super) fn doomed_producer(arguments: &[String]) {
     let ring = RingOptions::new(4096).open::<[u8]>(&arguments[0]);
     let mut producer = ring.expect("a ring").producer().expect("the role is free");
     let mut traffic = Traffic::new();
-    (0..10).for_each(|number| traffic.push(&mut producer, number));
-    println!("{}", traffic.verdict());
+    (0..10).for_each(|number| push(&mut producer, &mut traffic, number));
+    println!("{traffic}");
     loop {
         thread::park();
     }

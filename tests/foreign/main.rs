@@ -6,10 +6,20 @@ mod c;
 mod common;
 mod program;
 mod python;
+#[path = "../../examples/common/traffic.rs"]
 mod traffic;
 
 use c::*;
 use python::*;
+use quoit::Producer;
+use traffic::{Traffic, frame};
+
+/// Pushes the frame with this number, and counts it.
+fn push(producer: &mut Producer<[u8]>, traffic: &mut Traffic, number: u64) {
+    let frame = frame(number);
+    producer.push(&frame).expect("a consumer");
+    traffic.count(&frame);
+}
 
 common::suite::suite! {
     tests: [

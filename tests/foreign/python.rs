@@ -7,6 +7,7 @@ use quoit::{RingOptions, WaitStrategy};
 use super::common::names::RingName;
 use super::common::segment_file::SegmentFile;
 use super::program::Program;
+use super::push;
 use super::traffic::Traffic;
 
 const FRAMES: u64 = 100_000;
@@ -27,12 +28,12 @@ pub(super) fn python_takes_every_frame() {
     let consumer = start(&["consume", name.as_str()]);
     let mut traffic = Traffic::new();
     for number in 0..FRAMES {
-        traffic.push(&mut producer, number);
+        push(&mut producer, &mut traffic, number);
     }
     drop(producer);
     let ended = consumer.ends();
     assert_eq!(ended.errors, "");
-    assert_eq!(ended.output, format!("{}\n", traffic.verdict()));
+    assert_eq!(ended.output, format!("{traffic}\n"));
 }
 
 pub(super) fn python_observes_and_changes_nothing() {
