@@ -9,6 +9,8 @@ mod common;
 mod example;
 mod network;
 mod recovering;
+#[cfg(feature = "shared_memory")]
+mod shmem;
 mod sleeping;
 mod streaming;
 mod terminal;
