@@ -90,12 +90,10 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
 /// Waits for room, and for a successor if the consumer is gone.
 fn push(producer: &mut Producer<[u8]>, frame: &[u8]) -> Result<(), Box<dyn Error>> {
     loop {
+        check()?;
         match producer.push_timeout(frame, MOMENT) {
-            Err(ClaimError::Full) => check()?,
-            Err(ClaimError::Abandoned) => {
-                check()?;
-                thread::sleep(Duration::from_millis(1));
-            }
+            Err(ClaimError::Full) => {}
+            Err(ClaimError::Abandoned) => thread::sleep(Duration::from_millis(1)),
             other => return Ok(other?),
         }
     }

@@ -11,7 +11,7 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use quoit::{PopError, PushError, RingOptions};
+use quoit::{PopError, Producer, PushError, RingOptions};
 use shared_memory::ShmemConf;
 
 /// Sends numbers to another process through a Shmem
@@ -88,14 +88,7 @@ fn send(count: u64) -> Result<(), Box<dyn Error>> {
     let command = command.args(["add", shmem.get_os_id()]);
     let mut adder = Adder(command.stdout(Stdio::piped()).spawn()?);
     for number in 0..count {
-        while let Err(error) = producer.push_timeout(number, Duration::from_millis(50)) {
-            if interrupt::asked() {
-                return Err("interrupted".into());
-            }
-            if !matches!(error, PushError::Full(_)) {
-                return Err(error.into());
-            }
-        }
+        push(&mut producer, number)?;
     }
     drop(producer);
     let mut sum = String::new();
@@ -103,4 +96,15 @@ fn send(count: u64) -> Result<(), Box<dyn Error>> {
     output.read_to_string(&mut sum)?;
     println!("{count} numbers went through a Shmem, and their sum is {sum}");
     Ok(())
+}
+
+/// Waits for room, but not for longer than anybody wants this process.
+fn push(producer: &mut Producer<u64>, number: u64) -> Result<(), Box<dyn Error>> {
+    while !interrupt::asked() {
+        match producer.push_timeout(number, Duration::from_millis(50)) {
+            Err(PushError::Full(_)) => {}
+            other => return Ok(other?),
+        }
+    }
+    Err("interrupted".into())
 }
