@@ -5,7 +5,11 @@
 //! on by one from round to round. A slice begins with a warm-up that is not
 //! measured.
 
+use std::error::Error;
 use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
@@ -24,7 +28,7 @@ pub(crate) enum Side {
     Partner,
 }
 
-/// Something to measure, in two processes.
+/// Something to measure, in two processes or threads.
 pub(crate) trait Variant {
     fn name(&self) -> &str;
     /// Takes this process's end and leaves the other to the other process.
@@ -109,6 +113,14 @@ pub(crate) struct Scores {
 }
 
 impl Scores {
+    /// On one processor the two take it from each other, which says nothing.
+    fn on(mut self, placement: Placement) -> Self {
+        self.preempted = self
+            .preempted
+            .filter(|_| placement.lead != placement.partner);
+        self
+    }
+
     pub(crate) fn of(&self, name: &str) -> &Score {
         let score = self.scores.iter().find(|score| score.name == name);
         score.unwrap_or_else(|| panic!("no variant is called {name}"))
@@ -190,15 +202,60 @@ pub(crate) fn run(
     plan: &Plan,
     mut variants: Vec<Box<dyn Variant>>,
     progress: &Progress,
-) -> Result<Scores, Box<dyn std::error::Error>> {
+) -> Result<Scores, Box<dyn Error>> {
     // SAFETY: the call takes no memory.
     let lead = unsafe { libc::getpid() };
     let mut partner = Child::fork(|control| {
         let _alarm = Alarm { lead };
         follow(placement.partner, control, &mut variants)
     })?;
-    let partner_pid = partner.pid();
+    let tasks = [lead, partner.pid()];
     pin(placement.lead)?;
+    let scores = rounds(title, plan, variants, &mut partner.control, tasks, progress)?;
+    partner.succeed()?;
+    Ok(scores.on(placement))
+}
+
+/// As [`run`], with a thread as the partner: for what cannot leave its process.
+/// Each of the two makes its own variants.
+pub(crate) fn run_in_threads(
+    title: &str,
+    placement: Placement,
+    plan: &Plan,
+    make: impl Fn() -> Vec<Box<dyn Variant>> + Sync,
+    progress: &Progress,
+) -> Result<Scores, Box<dyn Error>> {
+    // SAFETY: the call takes no memory.
+    let lead = unsafe { libc::getpid() };
+    let (mut control, partners) = UnixStream::pair()?;
+    let (tell, told) = mpsc::channel();
+    let make = &make;
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            let _alarm = Alarm { lead };
+            // SAFETY: the call takes no memory.
+            tell.send(unsafe { libc::gettid() })
+                .expect("it is waited for");
+            let followed = follow(placement.partner, partners, &mut make());
+            followed.expect("the lead is there");
+        });
+        let tasks = [lead, told.recv()?];
+        pin(placement.lead)?;
+        let scores = rounds(title, plan, make(), &mut control, tasks, progress)?;
+        drop(control);
+        Ok(scores.on(placement))
+    })
+}
+
+/// The lead's life. The two tasks are asked who took their processors.
+fn rounds(
+    title: &str,
+    plan: &Plan,
+    mut variants: Vec<Box<dyn Variant>>,
+    control: &mut UnixStream,
+    tasks: [libc::pid_t; 2],
+    progress: &Progress,
+) -> Result<Scores, Box<dyn Error>> {
     for variant in &mut variants {
         variant.open(Side::Lead);
     }
@@ -213,7 +270,7 @@ pub(crate) fn run(
         .collect();
     let count = variants.len();
     let preempted = || -> io::Result<u64> {
-        Ok(switches::involuntary(lead)? + switches::involuntary(partner_pid)?)
+        Ok(switches::involuntary(tasks[0])? + switches::involuntary(tasks[1])?)
     };
     let (begin, before) = (Instant::now(), preempted()?);
     // The first round warms up what a slice's own warm-up does not: it is not
@@ -222,12 +279,12 @@ pub(crate) fn run(
         progress.show(title, round, plan.rounds);
         for turn in 0..count {
             let index = (round + turn) % count;
-            partner.control.write_all(&[index as u8])?;
-            partner.control.read_exact(&mut [0])?;
+            control.write_all(&[index as u8])?;
+            control.read_exact(&mut [0])?;
             variants[index].prepare();
-            partner.control.write_all(&[0])?;
+            control.write_all(&[0])?;
             let batches = variants[index].lead(plan);
-            partner.control.read_exact(&mut [0])?;
+            control.read_exact(&mut [0])?;
             if round > 0 {
                 let median = batches.value_at_quantile(0.5) as f64;
                 scores[index].slices.push(median / plan.batch as f64);
@@ -237,12 +294,9 @@ pub(crate) fn run(
     }
     let preempted = (preempted()? - before) as f64 / begin.elapsed().as_secs_f64();
     progress.clear();
-    drop(variants);
-    partner.succeed()?;
-    let alone = placement.lead != placement.partner;
     Ok(Scores {
         scores,
-        preempted: alone.then_some(preempted),
+        preempted: Some(preempted),
     })
 }
 

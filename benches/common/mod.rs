@@ -1,4 +1,4 @@
-//! What the benches share: real processes on chosen processors, variants that
+//! What the benches share: real processes, or threads, on chosen processors, variants that
 //! take turns in short slices, and figures that are ratios of such slices.
 //!
 //! The machine may be busy and shared. So no figure is compared with one of
@@ -6,7 +6,9 @@
 //! is of two slices of one round, and what counts is the median of the rounds.
 #![allow(dead_code, reason = "each bench uses its own part of this")]
 
+pub(crate) mod bare;
 pub(crate) mod bars;
+pub(crate) mod batches;
 pub(crate) mod calls;
 pub(crate) mod child;
 pub(crate) mod contest;
@@ -25,9 +27,11 @@ pub(crate) mod placement;
 pub(crate) mod progress;
 pub(crate) mod readme;
 pub(crate) mod rings;
+pub(crate) mod rtrb;
 pub(crate) mod signals;
 pub(crate) mod slot;
 pub(crate) mod sockets;
 pub(crate) mod spread;
 pub(crate) mod supervisor;
 pub(crate) mod switches;
+pub(crate) mod tries;

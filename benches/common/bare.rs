@@ -1,0 +1,121 @@
+//! The bare hand-off: slots of one size, two positions, a copy in and a copy out.
+//! No header, no check, no end that leaves: what a stream of frames is measured
+//! against.
+#![allow(
+    clippy::disallowed_types,
+    reason = "bare words, to compare the ring's protocol with none"
+)]
+
+use std::fs::OpenOptions;
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use memmap2::MmapRaw;
+
+use super::contest::Side;
+use super::message::Carrier;
+
+/// Where the positions of a way lie, each on a page of its own, and its data.
+const TAIL: usize = 0;
+const HEAD: usize = 4096;
+const DATA: usize = 8192;
+
+/// One end of a hand-off each way.
+#[derive(Debug)]
+pub(crate) struct Bare {
+    map: MmapRaw,
+    outgoing: Way,
+    incoming: Way,
+    chunk: usize,
+}
+
+/// One way, as one end sees it.
+#[derive(Debug)]
+struct Way {
+    start: usize,
+    slots: u64,
+    /// This end's own position, and the other's as last seen.
+    own: u64,
+    seen: u64,
+}
+
+/// Makes the file, with so many bytes of slots of `chunk` bytes each way.
+pub(crate) fn wire(
+    path: &Path,
+    capacity: usize,
+    chunk: usize,
+) -> io::Result<impl FnMut(Side) -> Bare + use<>> {
+    let mut options = OpenOptions::new();
+    let file = options.read(true).write(true).create_new(true).open(path)?;
+    let way = DATA + capacity;
+    file.set_len(2 * way as u64)?;
+    let slots = (capacity / chunk) as u64;
+    Ok(move |side| {
+        let starts = match side {
+            Side::Lead => [0, way],
+            Side::Partner => [way, 0],
+        };
+        let [outgoing, incoming] = starts.map(|start| Way {
+            start,
+            slots,
+            own: 0,
+            seen: 0,
+        });
+        let map = MmapRaw::map_raw(&file).expect("the file can be mapped");
+        Bare {
+            map,
+            outgoing,
+            incoming,
+            chunk,
+        }
+    })
+}
+
+#[inline(always)]
+fn at(map: &MmapRaw, offset: usize) -> *mut u8 {
+    // SAFETY: every offset lies within the map.
+    unsafe { map.as_mut_ptr().add(offset) }
+}
+
+#[inline(always)]
+fn position(map: &MmapRaw, offset: usize) -> &AtomicU64 {
+    // SAFETY: a position is aligned, and the map lives as long as it is borrowed.
+    unsafe { AtomicU64::from_ptr(at(map, offset).cast()) }
+}
+
+impl Carrier for Bare {
+    #[inline(always)]
+    fn send(&mut self, message: &[u8]) {
+        let (map, way) = (&self.map, &mut self.outgoing);
+        while way.own - way.seen == way.slots {
+            way.seen = position(map, way.start + HEAD).load(Ordering::Acquire);
+            if way.own - way.seen == way.slots {
+                std::hint::spin_loop();
+            }
+        }
+        let slot = (way.own % way.slots) as usize * self.chunk;
+        let slot = at(map, way.start + DATA + slot);
+        // SAFETY: the slot is as long as the message, and this end's.
+        unsafe { slot.copy_from_nonoverlapping(message.as_ptr(), self.chunk) };
+        way.own += 1;
+        position(map, way.start + TAIL).store(way.own, Ordering::Release);
+    }
+
+    #[inline(always)]
+    fn receive(&mut self, message: &mut [u8]) {
+        let (map, way) = (&self.map, &mut self.incoming);
+        while way.own == way.seen {
+            way.seen = position(map, way.start + TAIL).load(Ordering::Acquire);
+            if way.own == way.seen {
+                std::hint::spin_loop();
+            }
+        }
+        let slot = (way.own % way.slots) as usize * self.chunk;
+        let slot = at(map, way.start + DATA + slot);
+        // SAFETY: the slot is as long as the message, and this end's.
+        unsafe { slot.copy_to_nonoverlapping(message.as_mut_ptr(), self.chunk) };
+        way.own += 1;
+        position(map, way.start + HEAD).store(way.own, Ordering::Release);
+    }
+}

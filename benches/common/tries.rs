@@ -1,0 +1,78 @@
+//! Rings whose ends never wait in the library: try, then one hint to the
+//! processor, and try again. So do the ends of whatever they are compared with.
+
+use super::batches::BatchLink;
+use super::link::Link;
+use super::message::Carrier;
+use super::rings::RingLink;
+use quoit::Shape;
+
+/// One end of a ring each way.
+#[derive(Debug)]
+pub(crate) struct Tries<T: Shape + ?Sized>(pub(crate) RingLink<T>);
+
+impl Link for Tries<u64> {
+    #[inline(always)]
+    fn send(&mut self, message: u64) {
+        while self.0.producer.try_push(message).is_err() {
+            std::hint::spin_loop();
+        }
+    }
+
+    #[inline(always)]
+    fn receive(&mut self) -> u64 {
+        loop {
+            match self.0.consumer.try_pop() {
+                Ok(message) => return message,
+                Err(_) => std::hint::spin_loop(),
+            }
+        }
+    }
+}
+
+impl BatchLink for Tries<u64> {
+    #[inline(always)]
+    fn send(&mut self, mut messages: &[u64]) {
+        while !messages.is_empty() {
+            match self.0.producer.try_push_slice(messages) {
+                Ok(count) => messages = &messages[count..],
+                Err(_) => std::hint::spin_loop(),
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn receive(&mut self, messages: &mut [u64]) -> usize {
+        loop {
+            match self.0.consumer.try_pop_slice(messages) {
+                Ok(count) => return count,
+                Err(_) => std::hint::spin_loop(),
+            }
+        }
+    }
+}
+
+/// Frames, copied into their place and out of it.
+impl Carrier for Tries<[u8]> {
+    #[inline(always)]
+    fn send(&mut self, message: &[u8]) {
+        loop {
+            if let Ok(mut claim) = self.0.producer.try_claim(message.len()) {
+                claim.copy_from_slice(message);
+                return claim.commit();
+            }
+            std::hint::spin_loop();
+        }
+    }
+
+    #[inline(always)]
+    fn receive(&mut self, message: &mut [u8]) {
+        loop {
+            if let Ok(frame) = self.0.consumer.try_peek() {
+                message.copy_from_slice(&frame);
+                return frame.release();
+            }
+            std::hint::spin_loop();
+        }
+    }
+}
