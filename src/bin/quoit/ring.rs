@@ -12,8 +12,9 @@ use crate::stop::Stop;
 
 /// Bytes of a ring that nobody chose the capacity of.
 const CAPACITY: u64 = 1 << 20;
-/// Bytes that are written at once, or a single frame more.
-const BATCH: usize = 65536;
+/// Bytes that are written before their frames are released, or a frame more: what
+/// may come twice.
+const BATCH: usize = 16384;
 
 /// Which ring, and how it is made.
 #[derive(Args)]
