@@ -77,13 +77,15 @@ struct Entry {
 struct Journal(File);
 
 impl Journal {
-    /// The entries so far, and the file for more.
+    /// The entries so far, and the file for more. Half an entry, whose writer was
+    /// killed at a page's end, goes: it was never acted upon.
     fn open(path: &Path) -> io::Result<(Vec<Entry>, Self)> {
         let file = OpenOptions::new().append(true).create(true).open(path)?;
-        Ok((entries(path)?, Self(file)))
+        let entries = entries(path)?;
+        file.set_len(size_of_val(&*entries) as u64)?;
+        Ok((entries, Self(file)))
     }
 
-    /// One write, so that a killed process has written all of it or nothing.
     fn write(&mut self, position: u64, payment: Payment) -> io::Result<()> {
         self.0.write_all(Entry { position, payment }.as_bytes())
     }

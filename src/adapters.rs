@@ -2,6 +2,9 @@
 
 #[cfg(feature = "futures")]
 pub(crate) mod future;
+pub mod handoff;
 pub(crate) mod io;
 pub mod rpc;
 pub(crate) mod select;
+#[cfg(feature = "shared_memory")]
+pub mod shared_memory;

@@ -96,6 +96,11 @@ pub enum Error {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// The descriptor is not that of an anonymous ring.
+    WrongDescriptor {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// The ring has another layout than this crate knows.
     VersionMismatch {
         /// The ring's layout version.
@@ -196,6 +201,11 @@ impl fmt::Display for Error {
                 f,
                 "{name:?} is not a quoit ring: {reason}; choose another name or remove the file"
             ),
+            Self::WrongDescriptor { reason } => write!(
+                f,
+                "the descriptor leads to no anonymous ring: {reason}; send one that \
+                 RingOptions::create_anonymous has made"
+            ),
             Self::VersionMismatch { found, expected } => write!(
                 f,
                 "the ring has layout version {found}, this program knows {expected}; \
@@ -263,6 +273,9 @@ fn advice(doing: &str, source: &io::Error) -> &'static str {
         Some(libc::EACCES | libc::EPERM) => {
             "; see the mode bits of the file and of its directory, and RingOptions::mode"
         }
+        Some(libc::ENOENT) if doing == "reopen" => {
+            "; mount /proc, without which a descriptor has no second one"
+        }
         Some(libc::EROFS) => "; choose a directory whose file system can be written",
         Some(libc::ENOENT | libc::ENOTDIR) => "; make its directory first",
         Some(libc::ENOSPC | libc::EDQUOT) => "; make room in its file system",
@@ -295,6 +308,7 @@ impl From<Error> for io::Error {
             Error::NotFound { .. } => Kind::NotFound,
             Error::InUse { .. } => Kind::ResourceBusy,
             Error::NotARing { .. }
+            | Error::WrongDescriptor { .. }
             | Error::VersionMismatch { .. }
             | Error::ShapeMismatch { .. }
             | Error::SchemaMismatch { .. }

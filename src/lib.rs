@@ -55,8 +55,9 @@
 //! **Real-time** line says whether it can make a syscall, allocate or sleep. [`Select`] waits for
 //! the first of many rings. [`Producer::writer`] and [`Consumer::reader`] make a ring of frames a
 //! pipe, for whatever reads or writes bytes. [`RingOptions`] is for everything else: how to wait, mode bits,
-//! prefault, `mlock`, a schema, replacing, unlinking, and [`heap`](RingOptions::heap), the same
-//! ring without a segment.
+//! prefault, `mlock`, a schema, replacing, unlinking, [`heap`](RingOptions::heap), the same ring
+//! without a segment, and [`create_anonymous`](RingOptions::create_anonymous), the same without a
+//! name, for [`handoff`] to another process.
 //!
 //! # The house
 //!
@@ -123,6 +124,8 @@
 //! - **A pipe** ([`Writer`], [`Reader`]) buffers nothing: a write is a frame, of at most a quarter
 //!   of the ring. `Abandoned` is the end of the file to the reader and a broken pipe to the
 //!   writer, and ends in both cases when a successor comes.
+//! - **An anonymous ring** lies in a sealed memfd and travels over a Unix socket ([`handoff`]). It
+//!   lives as long as somebody has it, and is never superseded; its roles need `/proc`.
 //! - **A ring in a file** outlives its processes without further ado. What outlives a machine that
 //!   fails is what was flushed ([`Ring::flush`]): [`docs::files`] says exactly what.
 //! - **A poisoned endpoint**: a value in the segment that cannot be gives [`Corrupt`], and the
@@ -146,6 +149,8 @@
 //! - `cli`: the command-line tool `quoit`; the library does not change with it.
 //! - `futures`: `Stream`, `Sink` and `async fn`s on any runtime; `futures-core` and `futures-sink`
 //!   are added. One thread of the process sleeps for all its asynchronous ends.
+//! - `shared_memory`: a ring inside a `Shmem` of the crate of that name, which is added with what it
+//!   needs.
 //! - `loom`: compiles `loom-tests/`, which model-check the protocol as it is shipped. Only
 //!   useful in this repository. The library does not change with it, so that every other test
 //!   runs in the same command; loom's own tree is added.
@@ -199,9 +204,12 @@ pub use zerocopy;
 
 #[cfg(feature = "futures")]
 pub use crate::adapters::future::{AsyncConsumer, AsyncError, AsyncProducer};
+pub use crate::adapters::handoff;
 pub use crate::adapters::io::{Reader, Writer};
 pub use crate::adapters::rpc;
 pub use crate::adapters::select::{End, Select, SelectError, Selected};
+#[cfg(feature = "shared_memory")]
+pub use crate::adapters::shared_memory;
 pub use crate::consumer::Consumer;
 pub use crate::doorbell::DoorbellKind;
 pub use crate::error::{ClaimError, Corrupt, Error, PopError, PushError, Role};

@@ -11,6 +11,7 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 use std::io::ErrorKind;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
@@ -154,13 +155,24 @@ impl<T: ?Sized> Ring<T> {
         self.shared.geometry.capacity
     }
 
-    /// The name that the ring was created or opened with.
+    /// The name that the ring was created or opened with; `anonymous` if it has
+    /// none.
     ///
     /// # Real-time
     ///
     /// Wait-free, no syscall, no allocation.
     pub fn name(&self) -> &str {
         self.shared.segment.shown()
+    }
+
+    /// The sealed memfd of an anonymous ring, to be given to another process;
+    /// `None` for a ring with a name.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    pub fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.shared.segment.descriptor().map(AsFd::as_fd)
     }
 
     /// A random number that this segment was given when it was created: another
@@ -193,8 +205,8 @@ impl<T: ?Sized> Ring<T> {
         self.shared.flush()
     }
 
-    /// Removes the ring's name. Nobody may hold a role; another `Ring` of the
-    /// same segment gives out no role any more.
+    /// Removes the ring's name, if it has one. Nobody may hold a role; another
+    /// `Ring` of the same segment gives out no role any more.
     ///
     /// # Errors
     ///

@@ -1,13 +1,17 @@
-//! Where the memory lives: POSIX shared memory, a file, or the heap.
+//! Where the memory lives: POSIX shared memory, a file, a memfd, or the heap.
 //!
 //! A [`Segment`] owns a mapping and the descriptor behind it; it knows nothing
 //! of what the bytes mean. Memory is mapped raw: no reference to shared bytes
 //! is made here.
 
+mod anonymous;
 mod draft;
 mod fork;
+#[cfg(feature = "shared_memory")]
+mod found;
 mod lock;
 mod name;
+mod passing;
 
 use core::ptr::NonNull;
 use std::alloc::{self, Layout};
@@ -28,6 +32,7 @@ pub(crate) use self::draft::{Draft, Linked};
 pub(crate) use self::fork::Entry;
 pub(crate) use self::lock::{LockFile, is_locked};
 pub(crate) use self::name::Name;
+pub(crate) use self::passing::{pass, take};
 use crate::error::Error;
 
 /// The smallest page of the platforms.
@@ -48,7 +53,8 @@ enum Memory {
     Mapped {
         map: MmapRaw,
         file: File,
-        name: Name,
+        /// `None` if it is anonymous.
+        name: Option<Name>,
         /// Whether the name is known to be on its disk.
         flushed: OnceLock<()>,
     },
@@ -90,23 +96,22 @@ impl Segment {
         let file = open_file(name)?;
         let metadata = file
             .metadata()
-            .map_err(|source| failed("examine", name, source))?;
+            .map_err(|source| failed("examine", name.shown(), source))?;
         if !metadata.is_file() {
             return Err(not_a_ring(name, "it is not a regular file"));
         }
         if metadata.len() < PAGE as u64 {
             return Err(not_a_ring(name, "it is too short"));
         }
-        Self::map(file, metadata.len(), name)
+        Self::map(file, metadata.len(), Some(name))
     }
 
-    fn map(file: File, length: u64, name: &Name) -> Result<Self, Error> {
-        let Ok(size) = usize::try_from(length) else {
-            return Err(not_a_ring(name, "it is too long for this machine"));
-        };
-        fork::install().map_err(|source| failed("guard against forks", name, source))?;
+    fn map(file: File, length: u64, name: Option<&Name>) -> Result<Self, Error> {
+        let failed = |doing| move |source| failed(doing, shown(name), source);
+        fork::install().map_err(failed("guard against forks"))?;
+        let size = length as usize; // both platforms have addresses of 64 bits
         let map = MmapOptions::new().len(size).map_raw(&file);
-        let map = map.map_err(|source| failed("map", name, source))?;
+        let map = map.map_err(failed("map"))?;
         let base = NonNull::new(map.as_mut_ptr()).expect("a mapping is never at address zero");
         Ok(Self {
             base,
@@ -114,7 +119,7 @@ impl Segment {
             memory: Memory::Mapped {
                 map,
                 file,
-                name: name.clone(),
+                name: name.cloned(),
                 flushed: OnceLock::new(),
             },
         })
@@ -132,7 +137,14 @@ impl Segment {
     pub(crate) fn shown(&self) -> &str {
         match &self.memory {
             Memory::Heap(_) => "heap",
-            Memory::Mapped { name, .. } => name.shown(),
+            Memory::Mapped { name, .. } => shown(name.as_ref()),
+        }
+    }
+
+    fn name(&self) -> Option<&Name> {
+        match &self.memory {
+            Memory::Heap(_) => None,
+            Memory::Mapped { name, .. } => name.as_ref(),
         }
     }
 
@@ -176,7 +188,7 @@ impl Segment {
             return Ok(());
         };
         map.flush().map_err(|source| self.failed("flush", source))?;
-        if flushed.get().is_none() {
+        if let (Some(name), None) = (name, flushed.get()) {
             File::open(name.directory())
                 .and_then(|directory| directory.sync_all())
                 .map_err(|source| self.failed("flush the directory of", source))?;
@@ -193,9 +205,10 @@ impl Segment {
         };
         for _ in 0..1000 {
             let forks = fork::forks();
-            let own = match open_file(name) {
-                Err(Error::NotFound { name }) => return Err(Error::Superseded { name }),
-                other => other?,
+            let own = match name.as_ref().map(open_file) {
+                None => anonymous::reopen(file)?,
+                Some(Err(Error::NotFound { name })) => return Err(Error::Superseded { name }),
+                Some(other) => other?,
             };
             if !self.is(&own)? {
                 return Err(self.superseded());
@@ -221,9 +234,9 @@ impl Segment {
         }
     }
 
-    /// Whether the name still leads here.
+    /// Whether the name still leads here, if there ever was one.
     pub(crate) fn is_named(&self) -> Result<bool, Error> {
-        let Memory::Mapped { name, .. } = &self.memory else {
+        let Some(name) = self.name() else {
             return Ok(true);
         };
         match open_file(name) {
@@ -233,9 +246,10 @@ impl Segment {
         }
     }
 
-    /// Removes the name. The caller holds all locks and has asked `is_named`.
+    /// Removes the name, if there is one. The caller holds all locks and has
+    /// asked `is_named`.
     pub(crate) fn unlink(&self) -> Result<(), Error> {
-        let Memory::Mapped { name, .. } = &self.memory else {
+        let Some(name) = self.name() else {
             return Ok(());
         };
         // SAFETY: the path is a C string.
@@ -252,18 +266,14 @@ impl Segment {
     }
 
     pub(crate) fn not_a_ring(&self, reason: &'static str) -> Error {
-        Error::NotARing {
-            name: self.shown().to_owned(),
-            reason,
+        match self.name() {
+            Some(name) => not_a_ring(name, reason),
+            None => Error::WrongDescriptor { reason },
         }
     }
 
     pub(crate) fn failed(&self, doing: &'static str, source: io::Error) -> Error {
-        Error::Io {
-            doing,
-            name: self.shown().to_owned(),
-            source,
-        }
+        failed(doing, self.shown(), source)
     }
 
     /// Whether `other` is the same file.
@@ -314,14 +324,19 @@ fn open_file(name: &Name) -> Result<File, Error> {
         Some(libc::EINVAL) => not_a_ring(name, "it is not a regular file"),
         Some(libc::ELOOP) => not_a_ring(name, "it is a symbolic link"),
         Some(libc::ENXIO) => not_a_ring(name, "it is not a regular file"),
-        _ => failed("open", name, source),
+        _ => failed("open", name.shown(), source),
     })
 }
 
-fn failed(doing: &'static str, name: &Name, source: io::Error) -> Error {
+/// What people see for a name.
+fn shown(name: Option<&Name>) -> &str {
+    name.map_or(anonymous::SHOWN, Name::shown)
+}
+
+fn failed(doing: &'static str, shown: &str, source: io::Error) -> Error {
     Error::Io {
         doing,
-        name: name.shown().to_owned(),
+        name: shown.to_owned(),
         source,
     }
 }

@@ -4,6 +4,7 @@
 use std::error::Error as _;
 use std::io::{self, ErrorKind};
 
+use quoit::handoff::HandoffError;
 use quoit::{ClaimError, Corrupt, Error, PopError, PushError, Role};
 
 const CORRUPT: Corrupt = Corrupt {
@@ -71,6 +72,13 @@ fn cold_errors() -> Vec<(Error, ErrorKind, &'static [&'static str])> {
             },
             ErrorKind::InvalidData,
             &["\"ticks\"", "it is a directory", "another name"],
+        ),
+        (
+            Error::WrongDescriptor {
+                reason: "it is not a memfd",
+            },
+            ErrorKind::InvalidData,
+            &["it is not a memfd", "create_anonymous"],
         ),
         (
             Error::VersionMismatch {
@@ -153,7 +161,7 @@ fn cold_errors() -> Vec<(Error, ErrorKind, &'static [&'static str])> {
 }
 
 /// What the system answers, and what the text says then.
-const REFUSALS: [(&str, i32, &str); 12] = [
+const REFUSALS: [(&str, i32, &str); 13] = [
     ("open", libc::EACCES, "RingOptions::mode"),
     ("unlink", libc::EPERM, "of its directory"),
     ("create", libc::EMFILE, "ulimit -n"),
@@ -166,6 +174,7 @@ const REFUSALS: [(&str, i32, &str); 12] = [
     ("create", libc::ENOENT, "make its directory"),
     ("open", libc::ENOTDIR, "make its directory"),
     ("link", libc::ENOSPC, "make room"),
+    ("reopen", libc::ENOENT, "mount /proc"),
 ];
 
 #[test]
@@ -300,11 +309,69 @@ fn a_push_error_gives_the_record_back_and_says_the_same_as_a_claim() {
 }
 
 #[test]
+fn every_error_of_a_handoff_has_a_text_and_a_kind() {
+    let errors = [
+        (
+            HandoffError::Named { name: name() },
+            ErrorKind::InvalidInput,
+            "create_anonymous",
+        ),
+        (
+            HandoffError::Closed,
+            ErrorKind::UnexpectedEof,
+            "other end of the socket is closed",
+        ),
+        (HandoffError::TimedOut, ErrorKind::TimedOut, "try again"),
+        (
+            HandoffError::OtherMessage,
+            ErrorKind::InvalidData,
+            "close it",
+        ),
+        (
+            HandoffError::VersionMismatch {
+                found: 0,
+                expected: 1,
+            },
+            ErrorKind::InvalidData,
+            "by version 0, this program by 1",
+        ),
+        (
+            HandoffError::NotOneDescriptor { found: 2 },
+            ErrorKind::InvalidData,
+            "2 descriptors instead of one",
+        ),
+        (HandoffError::CutOff, ErrorKind::QuotaExceeded, "ulimit -n"),
+        (
+            HandoffError::Ring(Error::Corrupt(CORRUPT)),
+            ErrorKind::InvalidData,
+            "0xbad",
+        ),
+        (
+            HandoffError::Io(ErrorKind::Interrupted.into()),
+            ErrorKind::Interrupted,
+            "call again",
+        ),
+        (
+            HandoffError::Io(ErrorKind::NotConnected.into()),
+            ErrorKind::NotConnected,
+            "connect again",
+        ),
+    ];
+    for (error, kind, part) in errors {
+        assert!(error.to_string().contains(part), "{error}");
+        let has_source = matches!(error, HandoffError::Ring(_) | HandoffError::Io(_));
+        assert_eq!(error.source().is_some(), has_source, "{error}");
+        assert_eq!(io::Error::from(error).kind(), kind);
+    }
+}
+
+#[test]
 fn errors_pass_through_boxes_and_threads() {
     fn travels<E: std::error::Error + Send + Sync + 'static>() {}
     travels::<Error>();
     travels::<Corrupt>();
     travels::<ClaimError>();
     travels::<PopError>();
+    travels::<HandoffError>();
     travels::<PushError<[u64; 100]>>();
 }

@@ -43,15 +43,15 @@ const ROWS: [Row; 9] = [
     Row {
         mechanism: "semaphore",
         module: "`DoorbellKind::Semaphore`",
-        example: "–",
+        example: "`doorbells`",
         plain: Some(SLOT),
         spinning: None,
         parked: Some(SEMAPHORE),
     },
     Row {
         mechanism: "Unix socket",
-        module: "a ring in its place",
-        example: "`demo`",
+        module: "`quoit::handoff`: a ring goes over it, then in its place",
+        example: "`demo`, `workers`",
         plain: Some(UNIX),
         spinning: Some(SPINNING),
         parked: Some(PARKED),

@@ -1,5 +1,9 @@
 //! How a ring is created and opened.
 
+#[cfg(feature = "shared_memory")]
+mod inside;
+
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Duration;
 
@@ -25,7 +29,9 @@ const STRETCH_BYTES: u64 = 65536;
 
 /// Everything that a ring can be asked to be; the ends of the chain are
 /// [`create`](Self::create), [`open`](Self::open),
-/// [`open_or_create`](Self::open_or_create) and [`heap`](Self::heap).
+/// [`open_or_create`](Self::open_or_create),
+/// [`create_anonymous`](Self::create_anonymous),
+/// [`open_descriptor`](Self::open_descriptor) and [`heap`](Self::heap).
 ///
 /// A name is `ticks` for POSIX shared memory (`/dev/shm/ticks`), or any path
 /// with a `/`: a file, a tmpfs mount, a hugetlbfs mount.
@@ -286,6 +292,62 @@ impl RingOptions {
                 })
             }
         })
+    }
+
+    /// Creates a ring without a name, in a sealed memfd: nothing lies in
+    /// `/dev/shm`, and when the last process that has it is gone, so is the
+    /// ring. Other processes get it through [`handoff`](crate::handoff), or with
+    /// its [`descriptor`](Ring::descriptor) in any other way.
+    ///
+    /// Such a ring is never `Superseded`, unless by [`Ring::unlink`], which ends
+    /// its life. Its roles are taken through `/proc`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotEnoughMemory`], [`Error::FileSizeLimit`],
+    /// [`Error::InvalidCapacity`], or the system's refusal.
+    ///
+    /// # Real-time
+    ///
+    /// Makes syscalls and allocates.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let ring = quoit::RingOptions::new(64).create_anonymous::<u64>()?;
+    /// let mut producer = ring.producer()?;
+    /// producer.try_push(7)?;
+    ///
+    /// // In earnest: in another process.
+    /// let descriptor = ring.descriptor().expect("an anonymous ring has one");
+    /// let again = quoit::RingOptions::new(0).open_descriptor::<u64>(descriptor)?;
+    /// assert_eq!(again.consumer()?.try_pop()?, 7);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn create_anonymous<T: Shape + ?Sized>(&self) -> Result<Ring<T>, Error> {
+        let segment = Segment::anonymous(self.length::<T>()?, self.mode)?;
+        self.format::<T>(&segment);
+        self.prepare(&segment)?;
+        Ok(Ring::new(segment, self.geometry(), self.manners::<T>()))
+    }
+
+    /// Opens an anonymous ring, whatever its capacity. The descriptor stays the
+    /// caller's, and is not needed any more.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::WrongDescriptor`] if it is not a memfd, or not one that is
+    /// sealed against shrinking, or no ring is in it; otherwise as
+    /// [`open`](Self::open).
+    ///
+    /// # Real-time
+    ///
+    /// Makes syscalls and allocates.
+    pub fn open_descriptor<T: Shape + ?Sized>(
+        &self,
+        descriptor: impl AsFd,
+    ) -> Result<Ring<T>, Error> {
+        self.attach(Segment::from_descriptor(descriptor.as_fd())?)
     }
 
     /// A ring in this process's own memory, with both its ends: for tests, and

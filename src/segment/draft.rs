@@ -13,7 +13,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::PathBuf;
 
-use super::{Name, Segment, random};
+use super::{Name, Segment, failed, random};
 use crate::error::Error;
 
 /// A reserved, zeroed, mapped segment that nobody else can see.
@@ -51,24 +51,18 @@ impl Draft {
     /// Reserves `length` bytes, rounded up to the file system's blocks, in the
     /// directory of `name`.
     pub(crate) fn new(name: &Name, length: u64, mode: u32) -> Result<Self, Error> {
-        let failed = |doing| {
-            move |source| Error::Io {
-                doing,
-                name: name.shown().to_owned(),
-                source,
-            }
-        };
+        let failed = |doing| move |source| failed(doing, name.shown(), source);
         let (file, temporary) = nameless(name).map_err(failed("create"))?;
         file.set_permissions(Permissions::from_mode(mode))
             .map_err(failed("set the mode of"))?;
         // A hugetlbfs file is made of whole huge pages.
         let block = file.metadata().map_err(failed("examine"))?.blksize();
         let length = length.next_multiple_of(block.max(1));
-        reserve(&file, length, name)?;
+        reserve(&file, length, name.shown())?;
         let descriptor = CString::new(format!("/proc/self/fd/{}", file.as_raw_fd()))
             .expect("a number holds no zero byte");
         Ok(Self {
-            segment: Segment::map(file, length, name)?,
+            segment: Segment::map(file, length, Some(name))?,
             name: name.clone(),
             descriptor,
             temporary,
@@ -173,7 +167,7 @@ fn temporary_path(name: &Name) -> CString {
 
 /// Takes the memory now, so that a full file system is an error here and not a
 /// SIGBUS at some later store.
-fn reserve(file: &File, length: u64, name: &Name) -> Result<(), Error> {
+pub(super) fn reserve(file: &File, length: u64, shown: &str) -> Result<(), Error> {
     // Beyond this limit the kernel would kill with SIGXFSZ.
     let mut limit = libc::rlimit {
         rlim_cur: 0,
@@ -199,11 +193,8 @@ fn reserve(file: &File, length: u64, name: &Name) -> Result<(), Error> {
                 return Err(not_enough(file, length));
             }
             other => {
-                return Err(Error::Io {
-                    doing: "reserve memory for",
-                    name: name.shown().to_owned(),
-                    source: io::Error::from_raw_os_error(other),
-                });
+                let source = io::Error::from_raw_os_error(other);
+                return Err(failed("reserve memory for", shown, source));
             }
         }
     }

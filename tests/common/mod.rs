@@ -14,6 +14,7 @@ pub(crate) mod dice;
 pub(crate) mod forbid;
 pub(crate) mod fork;
 pub(crate) mod mappings;
+pub(crate) mod mounts;
 pub(crate) mod names;
 pub(crate) mod sample;
 pub(crate) mod segment_file;

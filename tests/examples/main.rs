@@ -9,9 +9,12 @@ mod common;
 mod example;
 mod network;
 mod recovering;
+#[cfg(feature = "shared_memory")]
+mod shmem;
 mod sleeping;
 mod streaming;
 mod terminal;
+mod working;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -11,9 +11,13 @@ use super::example::{Example, wait_until};
 
 /// How many rings of this process are left.
 fn rings_of(process: u32) -> usize {
+    names_of("two-rings", process)
+}
+
+fn names_of(example: &str, process: u32) -> usize {
     let left = fs::read_dir("/dev/shm").expect("shared memory");
     let names = left.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    let ours = format!("quoit-two-rings-{process}-");
+    let ours = format!("quoit-{example}-{process}-");
     names.filter(|name| name.starts_with(&ours)).count()
 }
 
@@ -106,5 +110,31 @@ fn the_sleeping_examples_explain_themselves() {
         let refused = Example::start(example, &[option, "many"]).end();
         assert_ne!(refused.code, Some(0), "{refused:?}");
         assert!(refused.errors.contains(option), "{refused:?}");
+    }
+}
+
+#[test]
+fn numbers_come_back_over_both_doorbells() {
+    let example = Example::start("doorbells", &["--trips", "500"]);
+    let process = example.pid();
+    let ended = example.end();
+    assert_eq!((ended.code, ended.errors.as_str()), (Some(0), ""));
+    let last = ended.output.lines().last();
+    let expected = "500 numbers came back over futexes, and 500 over semaphores";
+    assert_eq!(last, Some(expected), "{ended:?}");
+    assert_eq!(names_of("doorbells", process), 0);
+}
+
+#[test]
+fn interrupted_doorbells_leave_nothing() {
+    for signal in [libc::SIGINT, libc::SIGTERM] {
+        let example = Example::start("doorbells", &["--trips", "1000000000"]);
+        let process = example.pid();
+        wait_until("there are rings", || names_of("doorbells", process) == 2);
+        example.signal(signal);
+        let ended = example.end();
+        assert_eq!(ended.code, Some(130), "{ended:?}");
+        assert_eq!(ended.errors, "interrupted\n");
+        assert_eq!(names_of("doorbells", process), 0);
     }
 }

@@ -4,7 +4,7 @@ use std::env::temp_dir;
 use std::path::Path;
 
 use super::children_of;
-use super::common::names::{file_directory, files_in};
+use super::common::names::{RingName, file_directory, files_in};
 use super::common::segment_file::{DATA, SegmentFile, TAIL};
 use super::example::{Example, signal_to, wait_until};
 
@@ -122,5 +122,42 @@ fn the_streaming_examples_explain_themselves() {
         let refused = Example::start(example, &[option, "many"]).end();
         assert_ne!(refused.code, Some(0), "{refused:?}");
         assert!(refused.errors.contains(option), "{refused:?}");
+    }
+}
+
+#[test]
+fn frames_are_sent_to_whoever_consumes_them() {
+    let name = RingName::new("frames-example");
+    let example = Example::start("frames", &["--name", name.as_str(), "--count", "1000"]);
+    wait_until("there is a ring", || name.file().exists());
+    let mut consumer = quoit::Consumer::<[u8]>::open(&name).expect("a ring");
+    let mut frames = 0;
+    while frames < 1000 {
+        consumer.pop(&mut [0; 200]).expect("a frame");
+        frames += 1;
+    }
+    assert_eq!(consumer.pop(&mut []), Err(quoit::PopError::Abandoned));
+    drop(consumer);
+    let ended = example.end();
+    assert_eq!((ended.code, ended.errors.as_str()), (Some(0), ""));
+    assert!(
+        ended.output.starts_with("1000 frames, checksum "),
+        "{ended:?}"
+    );
+    assert!(ended.output.ends_with(", all read\n"), "{ended:?}");
+    assert!(!name.file().exists());
+}
+
+#[test]
+fn interrupted_frames_leave_nothing() {
+    for signal in [libc::SIGINT, libc::SIGTERM] {
+        let name = RingName::new("frames-interrupted");
+        let example = Example::start("frames", &["--name", name.as_str()]);
+        wait_until("there is a ring", || name.file().exists());
+        example.signal(signal);
+        let ended = example.end();
+        assert_eq!(ended.code, Some(130), "{ended:?}");
+        assert_eq!(ended.errors, "interrupted\n");
+        assert!(!name.file().exists());
     }
 }

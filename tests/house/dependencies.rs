@@ -113,24 +113,30 @@ fn no_crate_of_the_default_tree_needs_a_newer_rust_than_this_one() {
 }
 
 #[test]
-fn examples_and_benches_need_no_extra_set_up() {
+fn benches_need_no_extra_set_up() {
     let metadata = Metadata::read();
     assert_eq!(metadata.targets("custom-build"), [&Value::Null; 0]);
-    let examples = metadata.targets("example");
-    assert!(!examples.is_empty(), "there are no examples");
-    for target in examples.into_iter().chain(metadata.targets("bench")) {
+    let benches = metadata.targets("bench");
+    assert!(!benches.is_empty(), "there are no benches");
+    for target in benches {
         let features = &target["required-features"];
         assert!(features.is_null(), "{} needs {features}", target["name"]);
     }
 }
 
+/// With the feature that it shows, if it shows one.
 #[test]
 fn the_readme_has_a_command_for_every_example() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
     let readme = std::fs::read_to_string(path).expect("the README");
-    for target in Metadata::read().targets("example") {
+    let metadata = Metadata::read();
+    let examples = metadata.targets("example");
+    assert!(!examples.is_empty(), "there are no examples");
+    for target in examples {
         let name = target["name"].as_str().expect("a name");
-        let command = format!("| `cargo run --release --example {name}");
+        let feature = target["required-features"][0].as_str();
+        let feature = feature.map_or(String::new(), |name| format!("--features {name} "));
+        let command = format!("| `cargo run --release {feature}--example {name}");
         assert!(readme.contains(&command), "no row has {command}");
     }
 }

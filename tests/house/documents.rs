@@ -3,14 +3,16 @@
 use super::source::{Source, sources_of};
 
 /// The files of the ring and its ends, with the methods of both shapes and of
-/// the pipes.
-const OF_THE_RING: [&str; 6] = [
+/// the pipes, and the other ways to get a ring.
+const OF_THE_RING: [&str; 8] = [
     "producer.rs",
     "consumer.rs",
     "ring",
     "slots",
     "frames",
+    "adapters/handoff.rs",
     "adapters/io.rs",
+    "adapters/shared_memory.rs",
 ];
 
 /// Functions that only make, read or set a value of their own, and owe no word

@@ -41,6 +41,13 @@ pub(crate) fn under_a_descriptor_limit(arguments: &[String]) {
         || options.open_or_create::<u64>(name),
         has(nothing),
     );
+
+    let anonymous = || options.create_anonymous::<u64>();
+    let ring = with_few("create_anonymous", anonymous, has(a_ring));
+    let descriptor = ring.descriptor().expect("it is anonymous");
+    let again = || options.open_descriptor::<u64>(descriptor);
+    drop(with_few("open_descriptor", again, has(a_ring)));
+    drop(with_few("anonymous", || ring.producer(), has(a_ring)));
     quoit::unlink(name).expect("nobody holds it");
 
     // One suffices for a new ring. It stays when its creator gets no role, and

@@ -28,12 +28,13 @@ use memory::{
     under_an_address_space_limit,
 };
 use mounts::{
-    a_file_system_that_cannot_be_written_is_an_error, nothing_needs_proc,
+    a_file_system_that_cannot_be_written_is_an_error, nothing_but_a_ring_without_a_name_needs_proc,
     on_a_read_only_file_system, without_proc,
 };
 use rights::{
-    a_directory_of_somebody_else_is_refused, a_ring_of_somebody_else_is_refused, intruder,
-    mode_bits_are_exact_whatever_the_umask, stranger, under_umasks,
+    a_directory_of_somebody_else_is_refused, a_ring_of_somebody_else_is_refused,
+    a_ring_without_a_name_of_somebody_else_is_refused, intruder,
+    mode_bits_are_exact_whatever_the_umask, stranger, turncoat, under_umasks,
 };
 
 common::suite::suite! {
@@ -45,10 +46,11 @@ common::suite::suite! {
         memory_that_must_not_be_locked_is_an_error,
         too_few_descriptors_are_an_error_at_every_call,
         a_ring_of_somebody_else_is_refused,
+        a_ring_without_a_name_of_somebody_else_is_refused,
         a_directory_of_somebody_else_is_refused,
         mode_bits_are_exact_whatever_the_umask,
         a_file_system_that_cannot_be_written_is_an_error,
-        nothing_needs_proc,
+        nothing_but_a_ring_without_a_name_needs_proc,
     ],
     parts: [
         on_a_small_file_system,
@@ -57,6 +59,7 @@ common::suite::suite! {
         under_a_lock_limit,
         under_a_descriptor_limit,
         stranger,
+        turncoat,
         intruder,
         under_umasks,
         on_a_read_only_file_system,

@@ -8,8 +8,8 @@ use std::path::Path;
 use quoit::{Consumer, Error, Producer, RingOptions};
 
 use crate::common::child::Child;
+use crate::common::mounts::{c_string, mount_a_megabyte};
 use crate::common::names::{files_in, shared_memory_directory};
-use crate::mounts::{c_string, mount_a_megabyte};
 use crate::{become_nobody, is_refused, plays_in_a_directory, set_limit};
 
 const HEADER: u64 = 16384;
@@ -109,6 +109,8 @@ pub(crate) fn under_a_file_size_limit(arguments: &[String]) {
     };
     assert_eq!((wanted, limit), (size, size - 1));
     assert_eq!(files_in(directory), [""; 0]);
+    let anonymous = RingOptions::new(1024).create_anonymous::<u64>();
+    assert!(matches!(anonymous, Err(Error::FileSizeLimit { .. })));
     set_limit(libc::RLIMIT_FSIZE, size);
     create("fits").expect("just within the limit");
     assert_eq!(files_in(directory), ["fits"]);

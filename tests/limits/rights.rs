@@ -42,6 +42,29 @@ pub(crate) fn stranger(arguments: &[String]) {
     producer.try_push(7).expect("there is room");
 }
 
+pub(crate) fn a_ring_without_a_name_of_somebody_else_is_refused() {
+    Child::start("turncoat", &[]).succeeds();
+}
+
+/// Becomes somebody else while it has rings.
+pub(crate) fn turncoat(_: &[String]) {
+    let ring = |mode| {
+        let ring = RingOptions::new(64).mode(mode).create_anonymous::<u64>();
+        ring.expect("a ring")
+    };
+    let (private, readable, public) = (ring(0), ring(0o444), ring(0o666));
+    become_nobody();
+    for ring in [private, readable] {
+        let descriptor = ring.descriptor().expect("it is anonymous");
+        let again = RingOptions::new(0).open_descriptor::<u64>(descriptor);
+        for refusal in [ring.producer().map(drop), again.map(drop)] {
+            is_refused(refusal, libc::EACCES, ["reopen", "RingOptions::mode"]);
+        }
+    }
+    let mut producer = public.producer().expect("anybody may");
+    producer.try_push(7).expect("there is room");
+}
+
 pub(crate) fn a_directory_of_somebody_else_is_refused() {
     let directory = shared_memory_directory();
     let path = directory.path();

@@ -1,0 +1,126 @@
+//! The two ways to sleep, one beside the other: a number goes to another process
+//! and back, over rings whose ends sleep on futexes, and over rings whose ends
+//! sleep on POSIX semaphores. Nobody spins, so each number wakes each end once.
+
+#[path = "common/interrupt.rs"]
+mod interrupt;
+
+use std::env;
+use std::error::Error;
+use std::process::{self, Child, Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use clap::{Parser, Subcommand};
+use quoit::{Consumer, DoorbellKind, PopError, Producer, RingOptions};
+
+/// Sends numbers to another process and back, over either doorbell
+#[derive(Parser)]
+#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
+struct Options {
+    /// How many numbers to send over each doorbell
+    #[arg(long, default_value_t = 10_000)]
+    trips: u64,
+    #[command(subcommand)]
+    part: Option<Part>,
+}
+
+/// What this program does when it starts itself.
+#[derive(Subcommand)]
+#[command(hide = true)]
+enum Part {
+    Echo { there: String, back: String },
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let done = match &options.part {
+        None => compare(options.trips),
+        Some(Part::Echo { there, back }) => echo(there, back),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) if interrupt::asked() => {
+            eprintln!("interrupted");
+            ExitCode::from(130)
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// How an end waits is its own business; what it sleeps on is the ring's.
+fn sleepy() -> RingOptions {
+    RingOptions::new(64).spin(Duration::ZERO)
+}
+
+/// Gives each number back, until the other end leaves.
+fn echo(there: &str, back: &str) -> Result<(), Box<dyn Error>> {
+    let mut numbers: Consumer<u64> = sleepy().open(there)?.consumer()?;
+    let mut echoes: Producer<u64> = sleepy().open(back)?.producer()?;
+    loop {
+        match numbers.pop() {
+            Ok(number) => echoes.push(number)?,
+            Err(PopError::Abandoned) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// The other process; it ends with this one.
+struct Echo(Child);
+
+impl Drop for Echo {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn compare(trips: u64) -> Result<(), Box<dyn Error>> {
+    interrupt::listen()?;
+    for (bells, doorbell) in [
+        ("futexes", DoorbellKind::Futex),
+        ("semaphores", DoorbellKind::Semaphore),
+    ] {
+        let each = round_trips(trips, bells, doorbell)?;
+        println!("{each:?} there and back, asleep on {bells}");
+    }
+    println!("{trips} numbers came back over futexes, and {trips} over semaphores");
+    Ok(())
+}
+
+/// Sends the numbers, one when the other is back; returns the mean time of a trip.
+fn round_trips(
+    trips: u64,
+    bells: &str,
+    doorbell: DoorbellKind,
+) -> Result<Duration, Box<dyn Error>> {
+    let options = sleepy().doorbell(doorbell).unlink_on_drop(true);
+    let name = |way| format!("quoit-doorbells-{}-{bells}-{way}", process::id());
+    let (there, back) = (name("there"), name("back"));
+    let mut numbers: Producer<u64> = options.create(&there)?.producer()?;
+    let mut echoes: Consumer<u64> = options.create(&back)?.consumer()?;
+    let mut command = Command::new(env::current_exe()?);
+    let _echo = Echo(command.args(["echo", &there, &back]).spawn()?);
+    let begun = Instant::now();
+    for number in 0..trips {
+        numbers.push(number)?;
+        let echo = loop {
+            // Not for ever: somebody may ask this process to end.
+            match echoes.pop_timeout(Duration::from_millis(50)) {
+                Err(PopError::Empty) if interrupt::asked() => return Err("interrupted".into()),
+                Err(PopError::Empty) => {}
+                other => break other?,
+            }
+        };
+        if interrupt::asked() {
+            return Err("interrupted".into());
+        }
+        if echo != number {
+            return Err(format!("{number} went out, and {echo} came back").into());
+        }
+    }
+    Ok(begun.elapsed() / trips.max(1).try_into()?)
+}

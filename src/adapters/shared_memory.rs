@@ -1,0 +1,100 @@
+//! A ring inside a [`Shmem`] of the crate `shared_memory` that the program
+//! already has.
+//!
+//! ```
+//! use quoit::{RingOptions, shared_memory};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let shmem = ::shared_memory::ShmemConf::new().size(1 << 16).create()?;
+//! let ring = shared_memory::create::<u64>(&shmem, &RingOptions::new(4096))?;
+//! ring.producer()?.try_push(7)?;
+//!
+//! // In another process, once it is told that the ring is there.
+//! let shmem = ::shared_memory::ShmemConf::new().os_id(shmem.get_os_id()).open()?;
+//! let ring = shared_memory::open::<u64>(&shmem, &RingOptions::new(0))?;
+//! assert_eq!(ring.consumer()?.try_pop()?, 7);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The ring takes the whole `Shmem`, which is its owner's in name only: the ring
+//! opens and maps the memory by [`get_os_id`](Shmem::get_os_id) for itself, and
+//! makes sure that it is the same memory. So the `Shmem` may go before the ring
+//! does. If it is the owner it takes the name along: whoever has an end goes on,
+//! and nobody gets one any more ([`Error::Superseded`]).
+//!
+//! # Limits
+//!
+//! - The mode bits are that crate's, 0600; [`RingOptions::mode`] changes nothing.
+//! - That crate reserves no memory, but `create` does, or fails. Until then the
+//!   `Shmem` itself is no better than its crate makes it: touching it while
+//!   `/dev/shm` is full is a `SIGBUS`.
+//! - The memory is there before the ring is. Who opens it too early gets
+//!   [`Error::NotARing`], and never half a ring.
+//! - While there is a ring, the bytes of the `Shmem` are the ring's.
+
+use ::shared_memory::Shmem;
+
+use crate::error::Error;
+use crate::layout::{DATA, Header};
+use crate::ring::{Ring, RingOptions, Shape};
+use crate::sync::{AtomicU64, PLAIN};
+
+/// Makes a ring in a `Shmem` that is still as it was created: all zeros. A
+/// capacity of 0 is the largest that fits.
+///
+/// # Errors
+///
+/// [`Error::NotEnoughMemory`] if the ring does not fit into the `Shmem`, or
+/// `/dev/shm` is full; [`Error::AlreadyExists`] or [`Error::InUse`] if there is
+/// a ring in it, [`Error::NotARing`] if there is something else;
+/// [`Error::Superseded`] if its name leads elsewhere by now;
+/// [`Error::InvalidCapacity`], or the system's refusal.
+///
+/// # Real-time
+///
+/// Makes syscalls and allocates.
+pub fn create<T: Shape + ?Sized>(shmem: &Shmem, options: &RingOptions) -> Result<Ring<T>, Error> {
+    options.create_inside(name(shmem), incarnation(shmem)?)
+}
+
+/// Opens the ring in a `Shmem`, whatever its capacity.
+///
+/// # Errors
+///
+/// As [`RingOptions::open`]; [`Error::Superseded`] if the name of the `Shmem`
+/// leads elsewhere by now.
+///
+/// # Real-time
+///
+/// Makes syscalls and allocates.
+pub fn open<T: Shape + ?Sized>(shmem: &Shmem, options: &RingOptions) -> Result<Ring<T>, Error> {
+    let seen = incarnation(shmem)?;
+    let ring = options.open(name(shmem))?;
+    if seen.load(PLAIN) == ring.incarnation() {
+        Ok(ring)
+    } else {
+        let name = ring.name().to_owned();
+        Err(Error::Superseded { name })
+    }
+}
+
+/// The name by which `shm_open` finds the memory, which needs no slash.
+fn name(shmem: &Shmem) -> &str {
+    shmem.get_os_id().trim_start_matches('/')
+}
+
+/// Where a ring has its incarnation, as the `Shmem` sees it.
+fn incarnation(shmem: &Shmem) -> Result<&AtomicU64, Error> {
+    if shmem.len() <= DATA {
+        return Err(Error::NotEnoughMemory {
+            wanted: DATA as u64 + 1,
+            available: shmem.len() as u64,
+            hint: "make the Shmem larger",
+        });
+    }
+    // SAFETY: the memory begins at a page, is long enough, and stays mapped
+    // while the `Shmem` is borrowed; a header is nothing but atomics.
+    let header = unsafe { &*shmem.as_ptr().cast::<Header>() };
+    Ok(&header.fixed.incarnation)
+}

@@ -1,0 +1,69 @@
+//! A ring in a segment that somebody else has made.
+
+use super::super::{Ring, Shape, check_magic, header, hold};
+use super::RingOptions;
+use crate::error::Error;
+use crate::layout::DATA;
+use crate::segment::{Name, Segment, random};
+use crate::sync::{AtomicU64, PLAIN};
+
+impl RingOptions {
+    /// Makes a ring in a segment that is still blank. Its maker has mapped it,
+    /// too: `twin` is where the incarnation is there.
+    pub(crate) fn create_inside<T: Shape + ?Sized>(
+        &self,
+        name: &str,
+        twin: &AtomicU64,
+    ) -> Result<Ring<T>, Error> {
+        let segment = Segment::open(&Name::parse(name.as_ref())?)?;
+        let options = self.fitting::<T>(&segment)?;
+        // One creator at a time.
+        let lock = segment.lock_file()?;
+        if let Some(lock) = &lock {
+            hold(&segment, lock)?;
+        }
+        if !segment.is_blank()? {
+            return Err(match check_magic(&segment) {
+                Err(_) => segment.not_a_ring("it holds something else"),
+                Ok(_) => Error::AlreadyExists {
+                    name: name.to_owned(),
+                    in_use: false, // or else it were not ours to lock
+                },
+            });
+        }
+        segment.reserve()?;
+        // What is written through one mapping is seen through the other, or the
+        // name leads to another segment.
+        let number = random();
+        twin.store(number, PLAIN);
+        let seen = header(&segment).fixed.incarnation.load(PLAIN);
+        twin.store(0, PLAIN);
+        if seen != number {
+            return Err(segment.superseded());
+        }
+        options.prepare(&segment)?;
+        options.format::<T>(&segment);
+        let geometry = options.geometry();
+        Ok(Ring::new(segment, geometry, options.manners::<T>()))
+    }
+
+    /// The same with a capacity for which there is room; 0 stands for the
+    /// largest.
+    fn fitting<T: Shape + ?Sized>(&self, segment: &Segment) -> Result<Self, Error> {
+        let available = segment.length();
+        let mut options = self.clone();
+        if self.capacity == 0 {
+            let units = available.saturating_sub(DATA as u64) / T::DESCRIPTION.slot_size;
+            options.capacity = 1 << units.checked_ilog2().unwrap_or(0);
+        }
+        let wanted = options.length::<T>()?;
+        if wanted > available {
+            return Err(Error::NotEnoughMemory {
+                wanted,
+                available,
+                hint: "make the Shmem larger, or the ring smaller",
+            });
+        }
+        Ok(options)
+    }
+}

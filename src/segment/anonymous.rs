@@ -1,0 +1,114 @@
+//! A segment without a name: a memfd that can neither shrink nor grow.
+//!
+//! Whoever has a descriptor of it can map it, and nobody can take the memory
+//! away from under a mapping: that is what the seals are for. A role wants a
+//! description of its own, and for lack of a name it comes through `/proc`.
+
+use std::fs::{File, OpenOptions, Permissions};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd};
+use std::os::unix::fs::PermissionsExt;
+
+use super::draft::reserve;
+use super::{Memory, PAGE, Segment, failed};
+use crate::error::Error;
+
+/// In place of a name.
+pub(super) const SHOWN: &str = "anonymous";
+
+/// Without this seal a peer could cut off what is mapped here.
+const REQUIRED: libc::c_int = libc::F_SEAL_SHRINK;
+/// With one of these nothing can be mapped for writing.
+const READ_ONLY: libc::c_int = libc::F_SEAL_WRITE | libc::F_SEAL_FUTURE_WRITE;
+
+impl Segment {
+    /// Zeroed memory, reserved and sealed.
+    pub(crate) fn anonymous(length: u64, mode: u32) -> Result<Self, Error> {
+        let failed = |doing| move |source| failed(doing, SHOWN, source);
+        let length = length.next_multiple_of(PAGE as u64);
+        fits_the_machine(length)?;
+        let file = memfd().map_err(failed("create"))?;
+        file.set_permissions(Permissions::from_mode(mode))
+            .map_err(failed("set the mode of"))?;
+        reserve(&file, length, SHOWN)?;
+        let seals = REQUIRED | libc::F_SEAL_GROW | libc::F_SEAL_SEAL;
+        // SAFETY: the descriptor is open, and no memory is involved.
+        if unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, seals) } == -1 {
+            return Err(failed("seal")(io::Error::last_os_error()));
+        }
+        Self::map(file, length, None)
+    }
+
+    /// Maps what a descriptor leads to, whoever made it, as long as it is.
+    pub(crate) fn from_descriptor(descriptor: BorrowedFd<'_>) -> Result<Self, Error> {
+        let wrong = |reason| Err(Error::WrongDescriptor { reason });
+        // SAFETY: the descriptor is open, and no memory is involved.
+        let seals = unsafe { libc::fcntl(descriptor.as_raw_fd(), libc::F_GET_SEALS) };
+        if seals == -1 {
+            return wrong("it is not a memfd");
+        }
+        if seals & REQUIRED == 0 {
+            return wrong("it is not sealed against shrinking");
+        }
+        if seals & READ_ONLY != 0 {
+            return wrong("it is sealed against writing");
+        }
+        let file = reopen(descriptor)?;
+        let metadata = file.metadata();
+        let metadata = metadata.map_err(|source| failed("examine", SHOWN, source))?;
+        Self::map(file, metadata.len(), None)
+    }
+
+    /// The mapped file, if it has no name.
+    pub(crate) fn descriptor(&self) -> Option<&File> {
+        match &self.memory {
+            Memory::Mapped {
+                name: None, file, ..
+            } => Some(file),
+            _ => None,
+        }
+    }
+}
+
+/// An empty memfd, on which nothing can be executed if the kernel can see to
+/// that (Linux 6.3).
+fn memfd() -> io::Result<File> {
+    let create = |flags| {
+        // SAFETY: the name, which only people see, is a C string.
+        match unsafe { libc::memfd_create(c"quoit".as_ptr(), libc::MFD_CLOEXEC | flags) } {
+            -1 => Err(io::Error::last_os_error()),
+            // SAFETY: the descriptor was just opened and belongs to nobody else.
+            fd => Ok(unsafe { File::from_raw_fd(fd) }),
+        }
+    };
+    match create(libc::MFD_ALLOW_SEALING | libc::MFD_NOEXEC_SEAL) {
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => create(libc::MFD_ALLOW_SEALING),
+        other => other,
+    }
+}
+
+/// No file system limits a memfd, and to reserve more than there is would call
+/// the kernel's killer instead of failing.
+fn fits_the_machine(wanted: u64) -> Result<(), Error> {
+    // SAFETY: all zero bytes are a `sysinfo`.
+    let mut machine: libc::sysinfo = unsafe { core::mem::zeroed() };
+    // SAFETY: `machine` lives through the call.
+    let known = unsafe { libc::sysinfo(&raw mut machine) } == 0;
+    let units = machine.totalram.saturating_add(machine.totalswap);
+    let available = units.saturating_mul(machine.mem_unit.into());
+    if known && wanted > available {
+        return Err(Error::NotEnoughMemory {
+            wanted,
+            available,
+            hint: "make the ring smaller",
+        });
+    }
+    Ok(())
+}
+
+/// The same file once more, with a description of its own.
+pub(super) fn reopen(file: impl AsFd) -> Result<File, Error> {
+    let path = format!("/proc/self/fd/{}", file.as_fd().as_raw_fd());
+    let opened = OpenOptions::new().read(true).write(true).open(path);
+    opened.map_err(|source| failed("reopen", SHOWN, source))
+}

@@ -1,0 +1,238 @@
+//! `examples/c/consume.c`.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use quoit::{DoorbellKind, Producer, RingOptions};
+use tempfile::TempDir;
+
+use super::common::PATIENCE;
+use super::common::child::Child;
+use super::common::deep_sleep::DeepSleeper;
+use super::common::names::{RingName, file_directory};
+use super::common::segment_file::{CAPACITY, HEAD, SegmentFile, TAIL};
+use super::common::sleep_state::SleepPage;
+use super::program::{Ended, Program};
+use super::push;
+use super::traffic::{Traffic, frame};
+
+const FRAMES: u64 = 100_000;
+const DOORBELLS: [DoorbellKind; 2] = [DoorbellKind::Futex, DoorbellKind::Semaphore];
+
+/// The program, compiled.
+struct Consumer {
+    directory: TempDir,
+}
+
+impl Consumer {
+    fn compile() -> Self {
+        let directory = file_directory();
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/c/consume.c");
+        let compiled = Command::new("cc")
+            .args(["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread"])
+            .args([source, "-o"])
+            .arg(directory.path().join("consume"))
+            .status()
+            .expect("the system's C compiler, cc");
+        assert!(compiled.success());
+        Self { directory }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.path().join("consume")
+    }
+
+    fn start(&self, name: &str) -> Program {
+        Program::start(Command::new(self.path()).arg(name))
+    }
+}
+
+/// A producer whose ring has a frame's worth of room several times over.
+fn producer(name: &RingName, capacity: u64, doorbell: DoorbellKind) -> Producer<[u8]> {
+    let options = RingOptions::new(capacity).doorbell(doorbell);
+    let ring = options.spin(Duration::ZERO).create(name).expect("a ring");
+    ring.producer().expect("the role is free")
+}
+
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < PATIENCE, "{what}");
+        thread::sleep(Duration::from_micros(100));
+    }
+}
+
+fn verdict(traffic: &Traffic, end: &str) -> Ended {
+    Ended {
+        code: Some(0),
+        output: format!("{traffic}, producer {end}\n"),
+        errors: String::new(),
+    }
+}
+
+pub(super) fn c_takes_every_frame_and_is_woken_by_either_doorbell() {
+    let program = Consumer::compile();
+    for doorbell in DOORBELLS {
+        let name = RingName::new("c-stream");
+        let mut producer = producer(&name, 4096, doorbell);
+        let page = SleepPage::open(&name.file());
+        let consumer = program.start(name.as_str());
+        let mut traffic = Traffic::new();
+        for number in 0..FRAMES {
+            push(&mut producer, &mut traffic, number);
+        }
+        drop(producer);
+        assert_eq!(consumer.ends(), verdict(&traffic, "closed"));
+        let state = page.read();
+        assert_eq!(state.producer.rescues, 0, "{doorbell:?}");
+        print!("[{doorbell:?}: {} sleeps in C] ", state.consumer.parks);
+    }
+}
+
+pub(super) fn c_is_woken_by_each_frame_and_by_the_goodbye() {
+    let program = Consumer::compile();
+    for doorbell in DOORBELLS {
+        let name = RingName::new("c-woken");
+        let mut producer = producer(&name, 4096, doorbell);
+        let consumer = program.start(name.as_str());
+        until("it takes the role", || producer.peer_epoch() > 0);
+        producer.push(&[]).expect("room");
+        let mut traffic = Traffic::new();
+        traffic.count(&[]);
+        let mut sleeper = DeepSleeper::new(consumer.pid());
+        for number in 0..20 {
+            sleeper.falls_asleep();
+            push(&mut producer, &mut traffic, number);
+            assert_eq!(sleeper.woken(), Some(0), "{doorbell:?}: frame {number}");
+        }
+        sleeper.falls_asleep();
+        drop(producer);
+        assert_eq!(sleeper.woken(), Some(0), "{doorbell:?}: goodbye");
+        drop(sleeper);
+        assert_eq!(consumer.ends(), verdict(&traffic, "closed"));
+    }
+}
+
+pub(super) fn c_wakes_a_producer_that_waits_for_room() {
+    let program = Consumer::compile();
+    for doorbell in DOORBELLS {
+        let name = RingName::new("c-wakes");
+        let mut producer = producer(&name, 1024, doorbell);
+        let page = SleepPage::open(&name.file());
+        let consumer = program.start(name.as_str());
+        until("it takes the role", || producer.peer_epoch() > 0);
+        let mut traffic = Traffic::new();
+        for round in 0..20 {
+            consumer.signal(libc::SIGSTOP);
+            let parks = page.read().producer.parks;
+            thread::scope(|scope| {
+                scope.spawn(|| {
+                    for number in 0..20 {
+                        push(&mut producer, &mut traffic, round * 20 + number);
+                    }
+                });
+                until("the producer sleeps", || page.read().producer.parks > parks);
+                consumer.signal(libc::SIGCONT);
+            });
+        }
+        drop(producer);
+        assert_eq!(consumer.ends(), verdict(&traffic, "closed"));
+        assert_eq!(page.read().producer.rescues, 0, "{doorbell:?}");
+    }
+}
+
+pub(super) fn c_is_killed_and_its_successor_goes_on() {
+    let program = Consumer::compile();
+    let name = RingName::new("c-killed");
+    let mut producer = producer(&name, 1 << 16, DoorbellKind::Futex);
+    let file = SegmentFile::open(&name.file());
+    let first = program.start(name.as_str());
+    let mut ends = Vec::new();
+    for number in 0..FRAMES / 10 {
+        if number == FRAMES / 20 {
+            first.signal(libc::SIGKILL);
+            break;
+        }
+        producer.push(&frame(number)).expect("room");
+        ends.push(producer.position());
+    }
+    assert_eq!(first.ends().code, None, "killed");
+    let head = file.read(HEAD);
+    let mut traffic = Traffic::new();
+    for (number, _) in ends.iter().enumerate().filter(|(_, end)| **end > head) {
+        traffic.count(&frame(number as u64));
+    }
+    let second = program.start(name.as_str());
+    for number in ends.len() as u64..FRAMES / 10 {
+        push(&mut producer, &mut traffic, number);
+    }
+    drop(producer);
+    assert_eq!(second.ends(), verdict(&traffic, "closed"));
+}
+
+/// Pushes a few frames, says so, and waits for its death.
+pub(super) fn doomed_producer(arguments: &[String]) {
+    let ring = RingOptions::new(4096).open::<[u8]>(&arguments[0]);
+    let mut producer = ring.expect("a ring").producer().expect("the role is free");
+    let mut traffic = Traffic::new();
+    (0..10).for_each(|number| push(&mut producer, &mut traffic, number));
+    println!("{traffic}");
+    loop {
+        thread::park();
+    }
+}
+
+pub(super) fn c_notices_a_producer_that_was_killed() {
+    let program = Consumer::compile();
+    let name = RingName::new("c-death");
+    drop(producer(&name, 4096, DoorbellKind::Futex));
+    let doomed = Child::start("doomed_producer", &[name.as_str()]);
+    let said = doomed.says();
+    let consumer = program.start(name.as_str());
+    let file = SegmentFile::open(&name.file());
+    until("all is read", || file.read(HEAD) == file.read(TAIL));
+    drop(doomed);
+    let output = format!("{said}, producer died\n");
+    assert_eq!(consumer.ends().output, output);
+}
+
+pub(super) fn c_says_what_is_wrong() {
+    let program = Consumer::compile();
+    let refuses = |name: &str, expected: &str| {
+        let ended = program.start(name).ends();
+        let expected = format!("error: {expected}\n");
+        assert_eq!((ended.code, ended.errors), (Some(2), expected));
+    };
+    let name = RingName::new("c-refuses");
+    refuses(name.as_str(), "there is no ring of that name");
+
+    let records = RingOptions::new(64).create::<u64>(&name).expect("a ring");
+    refuses(
+        name.as_str(),
+        "it does not hold frames of the default schema",
+    );
+    drop((records, std::fs::remove_file(name.file())));
+
+    std::fs::write(name.file(), [0; 20_000]).expect("a file");
+    refuses(name.as_str(), "it is no quoit ring");
+    std::fs::remove_file(name.file()).expect("the file");
+
+    let ring = RingOptions::new(1024)
+        .create::<[u8]>(&name)
+        .expect("a ring");
+    let consumer = ring.consumer().expect("the role is free");
+    refuses(name.as_str(), "it has a consumer already");
+    drop(consumer);
+
+    let file = SegmentFile::open(&name.file());
+    file.write(CAPACITY, 1 << 40);
+    refuses(name.as_str(), "it is corrupt");
+    file.write(CAPACITY, 1024);
+    file.write(TAIL, 4096);
+    refuses(name.as_str(), "its positions are corrupt");
+    file.write(TAIL, 16);
+    file.write(super::common::segment_file::DATA, 1 << 20);
+    refuses(name.as_str(), "the ring is corrupt");
+}

@@ -1,0 +1,91 @@
+//! `examples/python/quoit.py`.
+
+use std::process::Command;
+
+use quoit::{RingOptions, WaitStrategy};
+
+use super::common::names::RingName;
+use super::common::segment_file::SegmentFile;
+use super::program::Program;
+use super::push;
+use super::traffic::Traffic;
+
+const FRAMES: u64 = 100_000;
+
+fn start(arguments: &[&str]) -> Program {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/python/quoit.py");
+    let mut command = Command::new("python3");
+    // Bytecode would be written into the source tree.
+    Program::start(command.arg("-B").arg(script).args(arguments))
+}
+
+pub(super) fn python_takes_every_frame() {
+    let name = RingName::new("python-stream");
+    // It wakes nobody, so the producer does not sleep.
+    let options = RingOptions::new(1 << 16).wait(WaitStrategy::Yield);
+    let ring = options.create::<[u8]>(&name).expect("a ring");
+    let mut producer = ring.producer().expect("the role is free");
+    let consumer = start(&["consume", name.as_str()]);
+    let mut traffic = Traffic::new();
+    for number in 0..FRAMES {
+        push(&mut producer, &mut traffic, number);
+    }
+    drop(producer);
+    let ended = consumer.ends();
+    assert_eq!(ended.errors, "");
+    assert_eq!(ended.output, format!("{traffic}\n"));
+}
+
+pub(super) fn python_observes_and_changes_nothing() {
+    let name = RingName::new("python-observes");
+    let ring = RingOptions::new(1024)
+        .create::<[u8]>(&name)
+        .expect("a ring");
+    let mut producer = ring.producer().expect("the role is free");
+    let consumer = ring.consumer().expect("the role is free");
+    producer.push(b"sixteen in ring").expect("room");
+    drop(consumer);
+    let file = SegmentFile::open(&name.file());
+    let before = file.header();
+    let ended = start(&["observe", name.as_str()]).ends();
+    assert_eq!((ended.code, &*ended.errors), (Some(0), ""));
+    let pid = std::process::id();
+    for line in [
+        "frames, capacity 1024 bytes, slots of 1 bytes".to_owned(),
+        "tail 24, head 0, unread 24 (2 %)".to_owned(),
+        format!("producer: process {pid}, epoch 1, parks 0, wakes 1, rescues 0"),
+        "consumer: left, epoch 1, parks 0, wakes 2, rescues 0".to_owned(),
+    ] {
+        let found = ended.output.lines().any(|said| said == line);
+        assert!(found, "no line '{line}' in\n{}", ended.output);
+    }
+    assert!(before == file.header(), "the header has changed");
+}
+
+pub(super) fn python_says_what_is_wrong() {
+    let name = RingName::new("python-refuses");
+    let refuses = |command: &str, expected: &str| {
+        let ended = start(&[command, name.as_str()]).ends();
+        assert_eq!(ended.code, Some(1));
+        let right = ended.errors.starts_with("error: ") && ended.errors.contains(expected);
+        assert!(right, "{}", ended.errors);
+    };
+    refuses("observe", "there is no ring");
+    std::fs::write(name.file(), [0; 20_000]).expect("a file");
+    refuses("observe", "is not a ring of layout version 1");
+    std::fs::remove_file(name.file()).expect("the file");
+
+    let ring = RingOptions::new(64).create::<u64>(&name).expect("a ring");
+    refuses("consume", "does not hold frames");
+    drop((ring, std::fs::remove_file(name.file())));
+
+    let ring = RingOptions::new(1024)
+        .create::<[u8]>(&name)
+        .expect("a ring");
+    let consumer = ring.consumer().expect("the role is free");
+    refuses("consume", "has a consumer already");
+    drop(consumer);
+    let file = SegmentFile::open(&name.file());
+    file.write(super::common::segment_file::TAIL, 4096);
+    refuses("consume", "its positions cannot be");
+}

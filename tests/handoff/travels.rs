@@ -1,0 +1,204 @@
+//! Real data, both ways, and whose the roles are.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use quoit::{Error, RingOptions, Role, handoff};
+
+use crate::common::PATIENCE;
+use crate::common::child::{hear, say};
+use crate::common::names::files_in;
+use crate::common::sample::{Words, bytes, record};
+use crate::{pair, socket, start};
+
+const CAPACITY: u64 = 64;
+const MESSAGES: u64 = 100_000;
+
+/// What comes back for message `number` is this one.
+fn answer(number: u64) -> u64 {
+    !number
+}
+
+pub(crate) fn records_go_both_ways() {
+    let (child, socket) = start("records_worker");
+    let options = RingOptions::new(CAPACITY);
+    let (there, back) = (options.create_anonymous(), options.create_anonymous());
+    let (there, back) = (there.expect("a ring"), back.expect("a ring"));
+    handoff::send::<Words<4>>(&socket, &there).expect("it is sent");
+    handoff::send::<Words<6>>(&socket, &back).expect("it is sent");
+    let mut producer = there.producer().expect("the role is free");
+    let mut consumer = back.consumer().expect("the role is free");
+    for number in 0..MESSAGES {
+        let sent = record(number);
+        producer.push_timeout(sent, PATIENCE).expect("it is taken");
+        if number >= CAPACITY {
+            let back = consumer.pop_timeout(PATIENCE).expect("an answer");
+            assert_eq!(back, record(answer(number - CAPACITY)));
+        }
+    }
+    drop(producer);
+    for number in MESSAGES - CAPACITY..MESSAGES {
+        let back = consumer.pop_timeout(PATIENCE).expect("an answer");
+        assert_eq!(back, record(answer(number)));
+    }
+    child.succeeds();
+    assert!(consumer.is_abandoned());
+}
+
+/// Answers each record until there are no more.
+pub(crate) fn records_worker(arguments: &[String]) {
+    let socket = socket(arguments);
+    let there = handoff::receive::<Words<4>>(&socket).expect("a ring");
+    let back = handoff::receive::<Words<6>>(&socket).expect("a ring");
+    let mut consumer = there.consumer().expect("the role is free");
+    let mut producer = back.producer().expect("the role is free");
+    for number in 0..MESSAGES {
+        let came = consumer.pop_timeout(PATIENCE).expect("a record");
+        assert_eq!(came, record(number));
+        let back = record(answer(number));
+        producer.push_timeout(back, PATIENCE).expect("it is taken");
+    }
+}
+
+/// Of the frame with this number.
+fn length(number: u64) -> usize {
+    (number % 200) as usize
+}
+
+pub(crate) fn frames_go_both_ways() {
+    let (child, socket) = start("frames_worker");
+    let options = RingOptions::new(4096).schema("lines/1");
+    let (there, back) = (options.create_anonymous(), options.create_anonymous());
+    let (there, back) = (there.expect("a ring"), back.expect("a ring"));
+    handoff::send::<[u8]>(&socket, &there).expect("it is sent");
+    handoff::send::<[u8]>(&socket, &back).expect("it is sent");
+    let mut producer = there.producer().expect("the role is free");
+    let mut consumer = back.consumer().expect("the role is free");
+    for number in 0..MESSAGES {
+        let sent = bytes(number, length(number));
+        producer.push_timeout(&sent, PATIENCE).expect("it is taken");
+        if number % 4 == 3 {
+            for number in number - 3..=number {
+                let back = consumer.peek_timeout(PATIENCE).expect("an answer");
+                assert_eq!(*back, bytes(answer(number), length(number)));
+                back.release();
+            }
+        }
+    }
+    drop(producer);
+    child.succeeds();
+}
+
+pub(crate) fn frames_worker(arguments: &[String]) {
+    let socket = socket(arguments);
+    let options = RingOptions::new(0).schema("lines/1");
+    let receive = || handoff::receive_with::<[u8]>(&socket, &options);
+    let (there, back) = (receive().expect("a ring"), receive().expect("a ring"));
+    assert_eq!((there.capacity(), back.capacity()), (4096, 4096));
+    let mut consumer = there.consumer().expect("the role is free");
+    let mut producer = back.producer().expect("the role is free");
+    for number in 0..MESSAGES {
+        let came = consumer.peek_timeout(PATIENCE).expect("a frame");
+        assert_eq!(*came, bytes(number, length(number)));
+        came.release();
+        let back = bytes(answer(number), length(number));
+        producer.push_timeout(&back, PATIENCE).expect("it is taken");
+    }
+}
+
+pub(crate) fn the_roles_are_the_receivers_own() {
+    let (mut child, socket) = start("holder");
+    let options = RingOptions::new(CAPACITY);
+    let ring = options.create_anonymous::<u64>().expect("a ring");
+    handoff::send(&socket, &ring).expect("it is sent");
+    child.expect("ready");
+    let Some(Error::InUse { role, pid }) = ring.producer().err() else {
+        panic!("there are two producers");
+    };
+    assert_eq!((role, pid), (Role::Producer, child.pid()));
+    let consumer = ring.consumer().expect("the role is free");
+    assert!(!consumer.is_abandoned());
+    // Whoever gets the ring sees the same locks, through another description.
+    let (ours, theirs) = pair();
+    handoff::send(&ours, &ring).expect("it is sent");
+    let again = handoff::receive::<u64>(&theirs).expect("a ring");
+    let refusals = [again.producer().err(), again.consumer().err()];
+    for refusal in refusals {
+        assert!(matches!(refusal, Some(Error::InUse { .. })), "{refusal:?}");
+    }
+    child.tell("leave");
+    child.expect("left");
+    assert!(consumer.is_abandoned());
+    drop(again.producer().expect("its holder has left"));
+}
+
+/// Has the producer's role until it is told to leave.
+pub(crate) fn holder(arguments: &[String]) {
+    let ring = handoff::receive::<u64>(&socket(arguments)).expect("a ring");
+    let producer = ring.producer().expect("the role is free");
+    say("ready");
+    hear();
+    drop(producer);
+    say("left");
+    hear();
+}
+
+/// Where this process's descriptors lead.
+fn links() -> Vec<PathBuf> {
+    let files = files_in("/proc/self/fd".as_ref()).into_iter();
+    files
+        .filter_map(|file| fs::read_link(format!("/proc/self/fd/{file}")).ok())
+        .collect()
+}
+
+/// Descriptors and mappings of memfds, and of what has a name in shared memory.
+fn of_memory() -> [usize; 4] {
+    let maps = fs::read_to_string("/proc/self/maps").expect("the mappings");
+    let links = links();
+    let leads = |to: &str| links.iter().filter(|link| link.starts_with(to)).count();
+    [
+        leads("/memfd:quoit (deleted)"),
+        maps.matches("/memfd:quoit (deleted)").count(),
+        leads("/dev/shm"),
+        maps.matches("/dev/shm").count(),
+    ]
+}
+
+pub(crate) fn nothing_of_it_has_a_name() {
+    assert_eq!(of_memory(), [0, 0, 0, 0]);
+    let (ours, theirs) = pair();
+    let options = RingOptions::new(CAPACITY);
+    let ring = options.create_anonymous::<u64>().expect("a ring");
+    assert_eq!(ring.name(), "anonymous");
+    assert_eq!(of_memory(), [1, 1, 0, 0]);
+    handoff::send(&ours, &ring).expect("it is sent");
+    let again = handoff::receive::<u64>(&theirs).expect("a ring");
+    assert_eq!(of_memory(), [2, 2, 0, 0], "what came is closed");
+    assert_eq!(ring.incarnation(), again.incarnation());
+    let ends = (ring.producer(), again.consumer());
+    assert_eq!(of_memory(), [4, 2, 0, 0], "a lock for each role");
+    drop((ring, again, ends));
+    assert_eq!(of_memory(), [0, 0, 0, 0]);
+}
+
+pub(crate) fn no_descriptor_outlives_an_exec() {
+    let (child, socket) = start("spawner");
+    let options = RingOptions::new(CAPACITY);
+    let ring = options.create_anonymous::<u64>().expect("a ring");
+    handoff::send(&socket, &ring).expect("it is sent");
+    child.succeeds();
+}
+
+/// Has a ring that it made, one that it was sent, and all their roles.
+pub(crate) fn spawner(arguments: &[String]) {
+    let received = handoff::receive::<u64>(&socket(arguments)).expect("a ring");
+    let options = RingOptions::new(CAPACITY);
+    let created = options.create_anonymous::<u64>().expect("a ring");
+    let _producers = (received.producer(), created.producer());
+    let _consumers = (received.consumer(), created.consumer());
+    assert_eq!(of_memory(), [6, 2, 0, 0]);
+    let list = Command::new("ls").args(["-l", "/proc/self/fd"]).output();
+    let list = String::from_utf8(list.expect("ls runs").stdout).expect("a list");
+    assert!(list.contains("pipe:") && !list.contains("memfd"), "{list}");
+}

@@ -1,0 +1,68 @@
+//! Messages as anybody may send them, and memfds as anybody may make them.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, RawFd};
+use std::os::unix::fs::FileExt;
+use std::os::unix::net::UnixStream;
+
+use quoit::{RingOptions, Shape};
+
+/// What `handoff::send` sends beside the descriptor, for a version.
+pub(crate) fn message(version: u64) -> Vec<u8> {
+    [b"quoit-fd", &version.to_le_bytes()[..]].concat()
+}
+
+/// Sends these bytes with these descriptors.
+pub(crate) fn send(socket: &UnixStream, bytes: &[u8], descriptors: &[RawFd]) {
+    let length = size_of_val(descriptors);
+    let mut ancillary = vec![0_u64; 2 + length.div_ceil(8)];
+    // The header is a length, SOL_SOCKET and SCM_RIGHTS, in sixteen bytes.
+    ancillary[0] = 16 + length as u64;
+    ancillary[1] = libc::SOL_SOCKET as u64 | (libc::SCM_RIGHTS as u64) << 32;
+    let data = ancillary[2..].as_mut_ptr().cast::<RawFd>();
+    // SAFETY: there is room for all of them.
+    unsafe { data.copy_from_nonoverlapping(descriptors.as_ptr(), descriptors.len()) };
+    let mut part = libc::iovec {
+        iov_base: bytes.as_ptr().cast_mut().cast(),
+        iov_len: bytes.len(),
+    };
+    // SAFETY: all zero bytes are a `msghdr`.
+    let mut header: libc::msghdr = unsafe { std::mem::zeroed() };
+    header.msg_iov = &raw mut part;
+    header.msg_iovlen = 1;
+    if !descriptors.is_empty() {
+        header.msg_control = ancillary.as_mut_ptr().cast();
+        header.msg_controllen = size_of_val(ancillary.as_slice()) as _;
+    }
+    // SAFETY: the message, and what it points to, lives through the call.
+    let sent = unsafe { libc::sendmsg(socket.as_raw_fd(), &raw const header, 0) };
+    let whole = usize::try_from(sent).is_ok_and(|sent| sent == bytes.len());
+    assert!(whole, "it is sent: {}", io::Error::last_os_error());
+}
+
+/// A memfd with these bytes, and then with these seals.
+pub(crate) fn memfd(bytes: &[u8], seals: libc::c_int) -> File {
+    let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
+    // SAFETY: the name is a C string.
+    let fd = unsafe { libc::memfd_create(c"quoit-test".as_ptr(), flags) };
+    assert_ne!(fd, -1, "a memfd: {}", io::Error::last_os_error());
+    // SAFETY: the descriptor was just opened and belongs to nobody else.
+    let file = unsafe { File::from_raw_fd(fd) };
+    file.write_all_at(bytes, 0).expect("there is memory");
+    // SAFETY: the descriptor is open, and no memory is involved.
+    let sealed = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, seals) };
+    assert_eq!(sealed, 0, "it can be sealed");
+    file
+}
+
+/// The bytes of a new ring.
+pub(crate) fn ring<T: Shape + ?Sized>(capacity: u64) -> Vec<u8> {
+    let ring = RingOptions::new(capacity).create_anonymous::<T>();
+    let ring = ring.expect("a ring");
+    let file = ring.descriptor().expect("it is anonymous");
+    let file = File::from(file.try_clone_to_owned().expect("a descriptor is free"));
+    let mut bytes = vec![0; file.metadata().expect("a length").len() as usize];
+    file.read_exact_at(&mut bytes, 0).expect("it is so long");
+    bytes
+}
