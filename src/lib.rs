@@ -146,6 +146,7 @@
 //! # Features
 //!
 //! - Default: none. Five crates in all, this one included.
+//! - `cli`: the command-line tool `quoit`; the library does not change with it.
 //! - `futures`: `Stream`, `Sink` and `async fn`s on any runtime; `futures-core` and `futures-sink`
 //!   are added. One thread of the process sleeps for all its asynchronous ends.
 //! - `shared_memory`: a ring inside a `Shmem` of the crate of that name, which is added with what it

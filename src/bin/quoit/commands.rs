@@ -1,0 +1,9 @@
+//! The subcommands, each in a file of its own.
+
+pub(crate) mod completions;
+pub(crate) mod doctor;
+pub(crate) mod man;
+pub(crate) mod record;
+pub(crate) mod recv;
+pub(crate) mod replay;
+pub(crate) mod send;

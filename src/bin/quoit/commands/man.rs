@@ -1,0 +1,36 @@
+//! `quoit man`: the manual page.
+
+use clap::{Args, CommandFactory};
+use clap_mangen::Man as Page;
+
+use crate::Cli;
+use crate::output::Output;
+use crate::stop::Stop;
+
+/// Writes the manual page to standard output: `quoit man | man -l -`
+#[derive(Args)]
+pub(crate) struct Man {
+    /// The subcommand that the page is of
+    subcommand: Option<String>,
+}
+
+impl Man {
+    pub(crate) fn run(&self, output: &Output) -> Result<(), Stop> {
+        let mut command = Cli::command();
+        // With the options that all of them have.
+        command.build();
+        if let Some(name) = &self.subcommand {
+            let Some(found) = command.find_subcommand(name) else {
+                let wrong = format!("{name}: no such subcommand");
+                command
+                    .error(clap::error::ErrorKind::InvalidSubcommand, wrong)
+                    .exit();
+            };
+            command = found.clone();
+        }
+        let mut page = Vec::new();
+        let rendered = Page::new(command).render(&mut page);
+        rendered.map_err(Stop::io("make the manual page"))?;
+        output.answer(&page)
+    }
+}

@@ -1,0 +1,46 @@
+//! `quoit recv`: a ring to standard output.
+
+use std::io::{self, IsTerminal};
+
+use clap::Args;
+
+use super::send::Format;
+use crate::interrupt::Interrupt;
+use crate::output::Output;
+use crate::patient::Patient;
+use crate::progress::Progress;
+use crate::ring::{self, RingArguments};
+use crate::stop::Stop;
+
+/// Writes a ring to standard output, and ends when its producer has left and
+/// all was read
+///
+/// What could not be written stays in the ring: if it ends early, the last few
+/// frames may come again at the next start, and none is lost.
+#[derive(Args)]
+pub(crate) struct Recv {
+    #[command(flatten)]
+    ring: RingArguments,
+
+    /// What becomes of a frame
+    #[arg(long, value_enum, default_value_t = Format::Lines)]
+    format: Format,
+}
+
+impl Recv {
+    pub(crate) fn run(&self, output: &Output) -> Result<(), Stop> {
+        let interrupt = Interrupt::listen()?;
+        let mut consumer = self.ring.consumer()?;
+        let mut progress = Progress::new("received", io::stdout().is_terminal(), output);
+        let mut out = Patient::standard(io::stdout(), &interrupt)?;
+        let drained = ring::drain(
+            &mut consumer,
+            &mut out,
+            |bytes, _, payload| self.format.write(bytes, payload),
+            &interrupt,
+            &mut progress,
+        );
+        progress.end(output);
+        drained
+    }
+}

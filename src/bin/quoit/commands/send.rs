@@ -1,0 +1,117 @@
+//! `quoit send`: standard input to a ring.
+
+use std::io::{self, BufRead, BufReader, IsTerminal, Read};
+
+use clap::{Args, ValueEnum};
+
+use crate::interrupt::Interrupt;
+use crate::output::Output;
+use crate::patient::Patient;
+use crate::progress::Progress;
+use crate::ring::{self, RingArguments};
+use crate::stop::Stop;
+
+/// Sends standard input to a ring, and ends when all of it is in the ring
+#[derive(Args)]
+pub(crate) struct Send {
+    #[command(flatten)]
+    ring: RingArguments,
+
+    /// What a frame is
+    #[arg(long, value_enum, default_value_t = Format::Lines)]
+    format: Format,
+}
+
+/// How frames lie in a stream of bytes.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Format {
+    /// A line, without its newline
+    Lines,
+    /// A length (32 bits, little-endian), and so many bytes
+    Frames,
+    /// Any piece of the stream, which has no boundaries
+    Raw,
+}
+
+impl Send {
+    pub(crate) fn run(&self, output: &Output) -> Result<(), Stop> {
+        let interrupt = Interrupt::listen()?;
+        let mut producer = self.ring.producer()?;
+        let mut progress = Progress::new("sent", io::stdin().is_terminal(), output);
+        let input = Patient::standard(io::stdin(), &interrupt)?;
+        // As `Producer::writer` does it: four frames fill a lap.
+        let most = (producer.capacity() / 4 - 8) as usize;
+        let longest = producer.longest();
+        let mut input = BufReader::with_capacity(65536, input);
+        let mut frame = Vec::new();
+        let ended = loop {
+            frame.clear();
+            match self.format.read(&mut input, &mut frame, longest, most) {
+                Ok(true) => {}
+                Ok(false) => break Ok(()),
+                Err(error) => break Err(Stop::io("read standard input")(error)),
+            }
+            let pushed = ring::push(&mut producer, (0, &frame), &interrupt, &mut progress);
+            if let Err(stop) = pushed {
+                break Err(stop);
+            }
+        };
+        progress.end(output);
+        ended
+    }
+}
+
+impl Format {
+    /// Reads the next frame; false at the end. One that is too long is cut
+    /// somewhere beyond `longest`, and the ring refuses it.
+    fn read(
+        self,
+        input: &mut impl BufRead,
+        frame: &mut Vec<u8>,
+        longest: usize,
+        most: usize,
+    ) -> io::Result<bool> {
+        match self {
+            Self::Lines => {
+                let found = input.take(longest as u64 + 2).read_until(b'\n', frame)?;
+                if frame.last() == Some(&b'\n') {
+                    frame.pop();
+                }
+                Ok(found > 0)
+            }
+            Self::Frames => {
+                if input.fill_buf()?.is_empty() {
+                    return Ok(false);
+                }
+                let mut length = [0; 4];
+                input.read_exact(&mut length)?;
+                let length = u32::from_le_bytes(length) as usize;
+                let wanted = length.min(longest + 1);
+                let found = input.take(wanted as u64).read_to_end(frame)?;
+                if found < wanted {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+                Ok(true)
+            }
+            Self::Raw => {
+                let found = input.fill_buf()?;
+                let count = found.len().min(most);
+                frame.extend_from_slice(&found[..count]);
+                input.consume(count);
+                Ok(count > 0)
+            }
+        }
+    }
+
+    /// Adds a frame to a stream.
+    pub(crate) fn write(self, bytes: &mut Vec<u8>, payload: &[u8]) {
+        if let Self::Frames = self {
+            // A frame's length is 32 bits in the ring, too.
+            bytes.extend((payload.len() as u32).to_le_bytes());
+        }
+        bytes.extend(payload);
+        if let Self::Lines = self {
+            bytes.push(b'\n');
+        }
+    }
+}

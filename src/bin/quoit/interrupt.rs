@@ -1,0 +1,110 @@
+//! SIGINT and SIGTERM, as something that can be waited for beside a file: they
+//! end a command where nothing is lost, and never in the middle of something.
+
+use std::io;
+use std::mem::{MaybeUninit, size_of};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::ptr;
+use std::time::Duration;
+
+use crate::stop::Stop;
+
+/// How long a command waits at a ring until it looks for a signal again.
+pub(crate) const MOMENT: Duration = Duration::from_millis(50);
+
+/// The signals that want this process to end.
+pub(crate) struct Interrupt(OwnedFd);
+
+impl Interrupt {
+    /// From now on SIGINT and SIGTERM end nothing by themselves.
+    pub(crate) fn listen() -> Result<Self, Stop> {
+        signals().map(Self).map_err(Stop::io("listen for signals"))
+    }
+
+    /// An error if a signal has come.
+    pub(crate) fn check(&self) -> Result<(), Stop> {
+        self.poll(None, 0)
+    }
+
+    /// Sleeps, or until a signal comes.
+    pub(crate) fn sleep(&self, mut time: Duration) -> Result<(), Stop> {
+        const LONGEST: Duration = Duration::from_secs(3600);
+        while time > LONGEST {
+            self.poll(None, LONGEST.as_millis() as i32)?;
+            time -= LONGEST;
+        }
+        // Poll counts in milliseconds.
+        self.poll(None, time.as_millis() as i32)?;
+        std::thread::sleep(Duration::from_nanos(u64::from(
+            time.subsec_nanos() % 1_000_000,
+        )));
+        Ok(())
+    }
+
+    /// Waits until `file` is ready, or a signal comes.
+    pub(crate) fn until(&self, file: BorrowedFd<'_>, events: i16) -> Result<(), Stop> {
+        self.poll(Some((file, events)), -1)
+    }
+
+    fn poll(&self, file: Option<(BorrowedFd<'_>, i16)>, milliseconds: i32) -> Result<(), Stop> {
+        let entry = |fd, events| libc::pollfd {
+            fd,
+            events,
+            revents: 0,
+        };
+        // The kernel passes over a file of -1.
+        let file = file.map_or((-1, 0), |(file, events)| (file.as_raw_fd(), events));
+        let mut entries = [
+            entry(self.0.as_raw_fd(), libc::POLLIN),
+            entry(file.0, file.1),
+        ];
+        loop {
+            // SAFETY: the entries are two, and live on this stack.
+            let ready = unsafe { libc::poll(entries.as_mut_ptr(), 2, milliseconds) };
+            if ready >= 0 {
+                break;
+            }
+            let error = io::Error::last_os_error();
+            if error.kind() != io::ErrorKind::Interrupted {
+                return Err(Stop::Io("wait for a file".to_owned(), error));
+            }
+        }
+        match entries[0].revents {
+            0 => Ok(()),
+            _ => Err(Stop::Signal(self.taken())),
+        }
+    }
+
+    /// The number of the signal that is pending.
+    fn taken(&self) -> i32 {
+        let mut info = MaybeUninit::<libc::signalfd_siginfo>::zeroed();
+        let length = size_of::<libc::signalfd_siginfo>();
+        // SAFETY: the kernel writes at most `length` bytes, which are there.
+        unsafe { libc::read(self.0.as_raw_fd(), info.as_mut_ptr().cast(), length) };
+        // SAFETY: all zeroes are a value of it, and so is what the kernel wrote.
+        let info = unsafe { info.assume_init() };
+        info.ssi_signo as i32
+    }
+}
+
+fn signals() -> io::Result<OwnedFd> {
+    let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: the call fills the set, whatever was there.
+    unsafe { libc::sigemptyset(set.as_mut_ptr()) };
+    for signal in [libc::SIGINT, libc::SIGTERM] {
+        // SAFETY: the set was filled above, and the signal exists.
+        unsafe { libc::sigaddset(set.as_mut_ptr(), signal) };
+    }
+    // SAFETY: the set is one; nobody wants the old mask.
+    let blocked = unsafe { libc::sigprocmask(libc::SIG_BLOCK, set.as_ptr(), ptr::null_mut()) };
+    if blocked != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the set is one; the call makes a new descriptor.
+    let fd = unsafe { libc::signalfd(-1, set.as_ptr(), libc::SFD_CLOEXEC) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor is new, and nobody else's.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}

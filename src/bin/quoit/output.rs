@@ -1,0 +1,76 @@
+//! Everything that the tool says, for people or as JSON.
+
+use std::env;
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use crate::stop::Stop;
+
+/// How the tool speaks.
+pub(crate) struct Output {
+    pub(crate) json: bool,
+    colours: bool,
+}
+
+/// A colour of a word.
+#[derive(Clone, Copy)]
+pub(crate) enum Colour {
+    Red = 31,
+    Green = 32,
+    Yellow = 33,
+}
+
+impl Output {
+    pub(crate) fn new(json: bool) -> Self {
+        let unwanted = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+            || env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
+        Self {
+            json,
+            colours: !json && !unwanted && io::stdout().is_terminal(),
+        }
+    }
+
+    /// The word in a colour, where somebody sees it.
+    pub(crate) fn paint(&self, colour: Colour, word: &str) -> String {
+        if self.colours {
+            format!("\x1b[{}m{word}\x1b[0m", colour as u8)
+        } else {
+            word.to_owned()
+        }
+    }
+
+    /// The whole answer of a command, on standard output.
+    pub(crate) fn answer(&self, text: &[u8]) -> Result<(), Stop> {
+        let mut out = io::stdout().lock();
+        out.write_all(text)
+            .and_then(|()| out.flush())
+            .map_err(Stop::io("write to standard output"))
+    }
+
+    /// What was done, on standard error: to a program that wants JSON, and to
+    /// people.
+    pub(crate) fn summary(&self, text: &str, value: &Value) {
+        // Nobody can be told that standard error is closed.
+        if self.json {
+            let _ = writeln!(io::stderr(), "{value}");
+        } else if io::stderr().is_terminal() {
+            let _ = writeln!(io::stderr(), "{text}");
+        }
+    }
+
+    /// Says why the tool ends.
+    pub(crate) fn stop(&self, stop: &Stop) -> ExitCode {
+        let code = stop.code();
+        let _ = match stop {
+            Stop::ClosedPipe | Stop::Signal(_) => Ok(()),
+            _ if self.json => {
+                let error = json!({"error": stop.to_string(), "code": code});
+                writeln!(io::stderr(), "{error}")
+            }
+            _ => writeln!(io::stderr(), "quoit: {stop}"),
+        };
+        ExitCode::from(code)
+    }
+}

@@ -1,0 +1,138 @@
+//! The file that `record` writes and `replay` reads. All numbers are
+//! little-endian.
+//!
+//! ```text
+//! header    8 bytes  QUOITREC
+//!           u32      version, 1
+//!           u32      0
+//!           u64      capacity of the ring that was recorded
+//!           u64      when the recording began, in ns since 1970
+//! frame     u64      when the frame was taken from the ring, in ns since then
+//!           u32      its kind
+//!           u32      its length
+//!           bytes    its payload
+//! ...
+//! end       u64      all ones
+//!           u64      number of frames
+//! ```
+//!
+//! A file without its end was not finished: its recorder was killed, or its
+//! disk full.
+
+use std::io::{ErrorKind, Read};
+
+use crate::stop::Stop;
+
+const MAGIC: [u8; 8] = *b"QUOITREC";
+const VERSION: u32 = 1;
+const END: u64 = u64::MAX;
+
+/// A frame of a recording.
+pub(crate) struct Entry {
+    /// In ns since the recording began.
+    pub(crate) time: u64,
+    pub(crate) kind: u32,
+    pub(crate) payload: Vec<u8>,
+}
+
+pub(crate) fn header(capacity: u64, began: u64) -> Vec<u8> {
+    let mut bytes = MAGIC.to_vec();
+    bytes.extend(VERSION.to_le_bytes());
+    bytes.extend(0_u32.to_le_bytes());
+    bytes.extend(capacity.to_le_bytes());
+    bytes.extend(began.to_le_bytes());
+    bytes
+}
+
+pub(crate) fn frame(bytes: &mut Vec<u8>, time: u64, kind: u32, payload: &[u8]) {
+    bytes.extend(time.to_le_bytes());
+    bytes.extend(kind.to_le_bytes());
+    // A frame's length is 32 bits in the ring, too.
+    bytes.extend((payload.len() as u32).to_le_bytes());
+    bytes.extend(payload);
+}
+
+pub(crate) fn end(frames: u64) -> Vec<u8> {
+    [END.to_le_bytes(), frames.to_le_bytes()].concat()
+}
+
+/// Reads a recording.
+pub(crate) struct Reader<R> {
+    input: R,
+    frames: u64,
+}
+
+impl<R: Read> Reader<R> {
+    /// Reads the header.
+    pub(crate) fn new(mut input: R) -> Result<Self, Stop> {
+        let mut begin = [0; 12];
+        let version = match input.read_exact(&mut begin) {
+            Ok(()) if begin[..8] == MAGIC => {
+                u32::from_le_bytes([begin[8], begin[9], begin[10], begin[11]])
+            }
+            Err(error) if error.kind() != ErrorKind::UnexpectedEof => {
+                return Err(Stop::io("read the recording")(error));
+            }
+            _ => return Err(wrong("the file is not a recording of quoit")),
+        };
+        if version != VERSION {
+            return Err(wrong(format!(
+                "the recording has version {version}, this program knows {VERSION}"
+            )));
+        }
+        let mut reader = Self { input, frames: 0 };
+        reader.bytes::<20>()?;
+        Ok(reader)
+    }
+
+    /// The next frame, or none at the end.
+    pub(crate) fn next(&mut self) -> Result<Option<Entry>, Stop> {
+        let time = u64::from_le_bytes(self.bytes()?);
+        if time == END {
+            let frames = u64::from_le_bytes(self.bytes()?);
+            return if frames == self.frames {
+                Ok(None)
+            } else {
+                let found = self.frames;
+                Err(wrong(format!(
+                    "the recording has {found} frames, not {frames}"
+                )))
+            };
+        }
+        let kind = u32::from_le_bytes(self.bytes()?);
+        let length = u32::from_le_bytes(self.bytes()?);
+        let mut payload = Vec::new();
+        let read = (&mut self.input)
+            .take(length.into())
+            .read_to_end(&mut payload);
+        if read.map_err(Stop::io("read the recording"))? < length as usize {
+            return Err(self.truncated());
+        }
+        self.frames += 1;
+        Ok(Some(Entry {
+            time,
+            kind,
+            payload,
+        }))
+    }
+
+    fn bytes<const N: usize>(&mut self) -> Result<[u8; N], Stop> {
+        let mut bytes = [0; N];
+        match self.input.read_exact(&mut bytes) {
+            Ok(()) => Ok(bytes),
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => Err(self.truncated()),
+            Err(error) => Err(Stop::io("read the recording")(error)),
+        }
+    }
+
+    fn truncated(&self) -> Stop {
+        wrong(format!(
+            "the recording is truncated after {} whole frames",
+            self.frames
+        ))
+    }
+}
+
+fn wrong(text: impl Into<String>) -> Stop {
+    Stop::Recording(text.into())
+}

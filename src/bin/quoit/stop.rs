@@ -1,0 +1,101 @@
+//! Why the tool ends before it is done, and the exit code for it.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+use quoit::{ClaimError, PopError};
+
+pub(crate) const EXIT_CODES: &str = "\
+Exit codes:
+  0    done, or nobody reads standard output any more
+  1    the system refused something
+  2    the command line is wrong
+  3    there is no such ring, or it is not one that this command can use
+  4    another process has the end of the ring that this command needs
+  5    the ring is full and its consumer is gone
+  6    the recording is truncated, or not a recording
+  130  ended by SIGINT
+  143  ended by SIGTERM";
+
+/// Why a command ends before it is done.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// Nobody reads what is written.
+    ClosedPipe,
+    Signal(i32),
+    Ring(quoit::Error),
+    Push(ClaimError),
+    Pop(PopError),
+    Recording(String),
+    /// What was being done, and the system's answer.
+    Io(String, io::Error),
+}
+
+impl Stop {
+    /// Of the system's answer to what is done with a file.
+    pub(crate) fn io(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        |error| match error.downcast::<Self>() {
+            Ok(stop) => stop,
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Self::ClosedPipe,
+            Err(error) => Self::Io(doing.into(), error),
+        }
+    }
+
+    pub(crate) fn code(&self) -> u8 {
+        match self {
+            Self::ClosedPipe => 0,
+            Self::Io(..) => 1,
+            Self::Ring(quoit::Error::Io { .. }) => 1,
+            Self::Ring(quoit::Error::InvalidName { .. } | quoit::Error::InvalidCapacity { .. }) => {
+                2
+            }
+            Self::Ring(quoit::Error::InUse { .. }) => 4,
+            Self::Push(ClaimError::TooLong { .. }) => 1,
+            Self::Push(ClaimError::Full | ClaimError::Abandoned | ClaimError::Superseded) => 5,
+            Self::Ring(_) | Self::Push(ClaimError::Corrupt(_)) | Self::Pop(_) => 3,
+            Self::Recording(_) => 6,
+            Self::Signal(signal) => 128 + *signal as u8,
+        }
+    }
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ClosedPipe => f.write_str("nobody reads the output"),
+            Self::Signal(signal) => write!(f, "ended by signal {signal}"),
+            Self::Ring(quoit::Error::ShapeMismatch { .. }) => {
+                f.write_str("the ring holds records; this command moves frames only")
+            }
+            Self::Ring(error @ quoit::Error::SchemaMismatch { .. }) => {
+                write!(f, "{error}; here that is --schema TAG")
+            }
+            Self::Ring(error) => error.fmt(f),
+            Self::Push(error) => error.fmt(f),
+            Self::Pop(error) => error.fmt(f),
+            Self::Recording(wrong) => f.write_str(wrong),
+            Self::Io(doing, error) => write!(f, "could not {doing}: {error}"),
+        }
+    }
+}
+
+impl Error for Stop {}
+
+impl From<quoit::Error> for Stop {
+    fn from(error: quoit::Error) -> Self {
+        Self::Ring(error)
+    }
+}
+
+impl From<ClaimError> for Stop {
+    fn from(error: ClaimError) -> Self {
+        Self::Push(error)
+    }
+}
+
+impl From<PopError> for Stop {
+    fn from(error: PopError) -> Self {
+        Self::Pop(error)
+    }
+}

@@ -1,0 +1,155 @@
+//! Ends that leave, die, are interrupted, or write to nobody.
+
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::process::Stdio;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use quoit::{Producer, RingOptions};
+
+use crate::common::PATIENCE;
+use crate::common::names::RingName;
+use crate::streams::numbers;
+use crate::tool::Tool;
+
+pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < PATIENCE, "it takes too long until {what}");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// An output that nobody reads.
+fn closed() -> Stdio {
+    let (ours, theirs) = UnixStream::pair().expect("a socket");
+    drop(ours);
+    OwnedFd::from(theirs).into()
+}
+
+/// A ring with these lines in it, and both roles free.
+fn ring_with(name: &RingName, lines: u32) {
+    Tool::run(&["send", name.as_str()], &numbers(lines)).quietly();
+}
+
+fn received(name: &RingName) -> Vec<u8> {
+    Tool::run(&["recv", name.as_str()], b"").quietly()
+}
+
+pub(crate) fn a_killed_sender_loses_nothing() {
+    let name = RingName::new("sender");
+    let ring = RingOptions::new(4096)
+        .create::<[u8]>(&name)
+        .expect("a ring");
+    let consumer = ring.consumer().expect("a role");
+    let mut sender = Tool::start(&["send", name.as_str()]);
+    sender.feed(b"one\ntwo\nunfinished");
+    // Each takes a header of 8 bytes, and 8 more.
+    wait_until("two lines are in the ring", || consumer.fill() == 32);
+    sender.kill();
+    drop(consumer);
+    assert_eq!(received(&name), b"one\ntwo\n");
+}
+
+pub(crate) fn a_killed_receiver_loses_nothing() {
+    let name = RingName::new("receiver");
+    ring_with(&name, 20_000);
+    // Its output is full before all is written.
+    let receiver = Tool::start(&["recv", name.as_str()]);
+    let producer = Producer::<[u8]>::open(&name).expect("a role");
+    let full = producer.fill();
+    wait_until("some is released", || producer.fill() < full);
+    receiver.kill();
+    assert!(producer.fill() > 0, "not all can have been written");
+    drop(producer);
+    let rest = received(&name);
+    assert!(!rest.is_empty() && numbers(20_000).ends_with(&rest));
+}
+
+pub(crate) fn a_full_ring_whose_receiver_is_gone_ends_the_sender() {
+    let name = RingName::new("full");
+    let ring = RingOptions::new(64).create::<[u8]>(&name).expect("a ring");
+    drop(ring.consumer().expect("a role"));
+    let sent = Tool::run(&["send", name.as_str()], &numbers(1000));
+    sent.with(5, "its consumer is gone");
+    assert_eq!(received(&name), numbers(4), "what fitted is there");
+}
+
+pub(crate) fn a_closed_pipe_ends_the_receiver_quietly_and_loses_nothing() {
+    let name = RingName::new("closed");
+    ring_with(&name, 1000);
+    Tool::start_on(closed(), &["recv", name.as_str()])
+        .end()
+        .quietly();
+    assert_eq!(received(&name), numbers(1000));
+}
+
+pub(crate) fn a_closed_pipe_ends_every_answer_quietly() {
+    let answers: [&[&str]; 4] = [
+        &["doctor"],
+        &["doctor", "--json"],
+        &["completions", "bash"],
+        &["man"],
+    ];
+    for arguments in answers {
+        Tool::start_on(closed(), arguments).end().quietly();
+    }
+}
+
+pub(crate) fn a_signal_ends_a_sender_that_waits_for_input() {
+    let name = RingName::new("input");
+    let ring = RingOptions::new(4096)
+        .create::<[u8]>(&name)
+        .expect("a ring");
+    let mut consumer = ring.consumer().expect("a role");
+    for (signal, code) in [(libc::SIGTERM, 143), (libc::SIGINT, 130)] {
+        let mut sender = Tool::start(&["send", name.as_str()]);
+        sender.feed(b"line\n");
+        wait_until("the line comes", || consumer.fill() > 0);
+        let frame = consumer.try_peek().expect("a frame");
+        assert_eq!(&*frame, b"line");
+        frame.release();
+        sender.signal(signal);
+        // Its input is still open.
+        wait_until("it closes its end", || {
+            consumer.try_peek().is_err_and(is_abandoned)
+        });
+        sender.end().with(code, "");
+    }
+}
+
+fn is_abandoned(error: quoit::PopError) -> bool {
+    error == quoit::PopError::Abandoned
+}
+
+pub(crate) fn a_signal_ends_a_sender_that_waits_for_room() {
+    let name = RingName::new("room");
+    let ring = RingOptions::new(64).create::<[u8]>(&name).expect("a ring");
+    let consumer = ring.consumer().expect("a role");
+    let mut sender = Tool::start(&["send", name.as_str()]);
+    sender.feed(&numbers(1000));
+    wait_until("the ring is full", || consumer.fill() == 64);
+    sender.signal(libc::SIGTERM);
+    sender.end().with(143, "");
+}
+
+pub(crate) fn a_signal_ends_a_receiver_whose_output_is_full() {
+    let name = RingName::new("stuck");
+    ring_with(&name, 20_000);
+    let receiver = Tool::start(&["recv", name.as_str()]);
+    let producer = Producer::<[u8]>::open(&name).expect("a role");
+    let full = producer.fill();
+    wait_until("some is released", || producer.fill() < full);
+    let first = producer.fill();
+    receiver.signal(libc::SIGTERM);
+    wait_until("it closes its end", || producer.is_abandoned());
+    assert!(0 < first && first < full);
+    let ended = receiver.end();
+    assert_eq!(ended.code, Some(143));
+    drop(producer);
+    // Whatever was delivered, all of it is before or in what comes now.
+    let (all, rest) = (numbers(20_000), received(&name));
+    assert!(all.starts_with(&ended.output) && all.ends_with(&rest));
+    assert!(ended.output.len() + rest.len() >= all.len());
+}

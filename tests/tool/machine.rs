@@ -1,0 +1,139 @@
+//! What the tool says of machines, and of itself.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::common::names::file_directory;
+use crate::tool::Tool;
+
+/// A machine on which everything is wrong that files can say.
+const FAULTS: [(&str, &str); 8] = [
+    ("proc/self/status", "Cpus_allowed_list:\t0-3\n"),
+    ("proc/self/cgroup", "0::/a/b\n"),
+    ("sys/fs/cgroup/a/cpu.max", "150000 100000\n"),
+    ("sys/fs/cgroup/a/b/memory.max", "1073741824\n"),
+    (
+        "sys/devices/system/cpu/cpu1/cpufreq/scaling_governor",
+        "powersave\n",
+    ),
+    (
+        "sys/devices/system/cpu/cpu1/topology/thread_siblings_list",
+        "1,3\n",
+    ),
+    (
+        "sys/devices/system/clocksource/clocksource0/current_clocksource",
+        "hpet\n",
+    ),
+    (".dockerenv", ""),
+];
+
+fn findings(arguments: &[&str]) -> Vec<Value> {
+    let output = Tool::run(&[&["doctor", "--json"][..], arguments].concat(), b"").quietly();
+    let answer: Value = serde_json::from_slice(&output).expect("JSON");
+    let findings = answer["findings"].as_array().expect("findings").clone();
+    for finding in &findings {
+        let good = finding["verdict"] == "ok";
+        assert_eq!(finding["fix"].is_null(), good, "{finding}");
+    }
+    findings
+}
+
+fn verdict_of(findings: &[Value], check: &str) -> (String, String) {
+    let finding = findings.iter().find(|finding| finding["check"] == check);
+    let finding = finding.unwrap_or_else(|| panic!("nothing of {check}"));
+    let text = |key: &str| finding[key].as_str().unwrap_or_default().to_owned();
+    (text("verdict"), text("found"))
+}
+
+fn write(root: &Path, path: &str, text: &str) {
+    let path = root.join(path);
+    fs::create_dir_all(path.parent().expect("a directory")).expect("a directory");
+    fs::write(path, text).expect("a file");
+}
+
+pub(crate) fn a_machine_with_faults_is_told_how_to_mend_them() {
+    let root = file_directory();
+    for (path, text) in FAULTS {
+        write(root.path(), path, text);
+    }
+    let root = root.path().to_str().expect("a path in UTF-8");
+    let ill = findings(&["--root", root, "--cores", "1,3"]);
+    for (check, verdict, found) in [
+        ("/dev/shm", "warn", "is not there"),
+        ("governor", "warn", "powersave"),
+        ("SMT", "warn", "threads of one core"),
+        ("caches", "note", "share none"),
+        ("clock source", "warn", "hpet"),
+        ("container", "note", "/.dockerenv"),
+        ("cgroup memory", "note", "1.0 GiB"),
+        ("cgroup CPU", "warn", "1.5 cores"),
+    ] {
+        let (said, text) = verdict_of(&ill, check);
+        assert_eq!(said, verdict, "{check}");
+        assert!(text.contains(found), "{check}: {text}");
+    }
+    let cpu = "sys/devices/system/cpu";
+    write(root.as_ref(), &format!("{cpu}/isolated"), "1-2");
+    write(
+        root.as_ref(),
+        &format!("{cpu}/cpu1/cpufreq/scaling_governor"),
+        "performance",
+    );
+    write(
+        root.as_ref(),
+        &format!("{cpu}/cpu1/cache/index2/level"),
+        "2",
+    );
+    write(
+        root.as_ref(),
+        &format!("{cpu}/cpu1/cache/index2/shared_cpu_list"),
+        "0-2",
+    );
+    let well = findings(&["--root", root, "--cores", "1,2"]);
+    for check in ["governor", "isolation", "SMT", "caches"] {
+        assert_eq!(verdict_of(&well, check).0, "ok", "{check}");
+    }
+    assert!(verdict_of(&well, "caches").1.contains("L2"));
+    let other = findings(&["--root", root, "--cores", "9"]);
+    assert_eq!(verdict_of(&other, "cores").0, "warn");
+}
+
+pub(crate) fn this_machine_is_examined_in_80_columns() {
+    let checks = findings(&[]);
+    let text = String::from_utf8(Tool::run(&["doctor"], b"").quietly()).expect("text");
+    for finding in &checks {
+        let check = finding["check"].as_str().expect("a name");
+        assert!(text.contains(check), "{check} is not in\n{text}");
+    }
+    for line in text.lines() {
+        assert!(line.len() <= 80, "{line}");
+        assert!(!line.contains('\x1b'), "colours in a pipe: {line:?}");
+    }
+}
+
+pub(crate) fn completions_and_pages_name_every_subcommand() {
+    let commands = [
+        "send",
+        "recv",
+        "record",
+        "replay",
+        "doctor",
+        "completions",
+        "man",
+    ];
+    let shells = ["bash", "elvish", "fish", "powershell", "zsh"];
+    let mut answers: Vec<_> = shells.map(|shell| vec!["completions", shell]).to_vec();
+    answers.push(vec!["man"]);
+    for arguments in answers {
+        let text = Tool::run(&arguments, b"").quietly();
+        let text = String::from_utf8(text).expect("text");
+        for command in commands {
+            assert!(text.contains(command), "{arguments:?} lack {command}");
+        }
+    }
+    let page = Tool::run(&["man", "send"], b"").quietly();
+    assert!(String::from_utf8(page).expect("text").contains("capacity"));
+    Tool::run(&["man", "nothing"], b"").with(2, "no such subcommand");
+}

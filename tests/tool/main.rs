@@ -1,0 +1,45 @@
+//! The tool `quoit` as a process, with each of its subcommands.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod endings;
+mod machine;
+mod recordings;
+mod refusals;
+mod streams;
+mod tool;
+
+use endings::*;
+use machine::*;
+use recordings::*;
+use refusals::*;
+use streams::*;
+
+common::suite::suite! {
+    tests: [
+        a_stream_of_lines_goes_through_a_full_ring,
+        frames_and_raw_bytes_arrive_as_they_were,
+        what_was_moved_is_said_in_json,
+        what_cannot_name_a_ring_is_refused,
+        what_is_no_ring_of_frames_is_refused,
+        an_end_that_is_taken_is_refused,
+        a_line_that_is_too_long_is_refused,
+        a_killed_sender_loses_nothing,
+        a_killed_receiver_loses_nothing,
+        a_full_ring_whose_receiver_is_gone_ends_the_sender,
+        a_closed_pipe_ends_the_receiver_quietly_and_loses_nothing,
+        a_closed_pipe_ends_every_answer_quietly,
+        a_signal_ends_a_sender_that_waits_for_input,
+        a_signal_ends_a_sender_that_waits_for_room,
+        a_signal_ends_a_receiver_whose_output_is_full,
+        a_recording_replays_kinds_and_payloads,
+        a_recording_that_a_signal_ends_is_whole,
+        a_recording_cut_anywhere_is_refused,
+        a_foreign_file_is_refused,
+        a_replay_keeps_the_times,
+        a_machine_with_faults_is_told_how_to_mend_them,
+        this_machine_is_examined_in_80_columns,
+        completions_and_pages_name_every_subcommand,
+    ],
+    parts: [],
+}

@@ -1,0 +1,47 @@
+//! Rings that the tool cannot use.
+
+use std::fs;
+
+use quoit::Producer;
+
+use crate::common::names::RingName;
+use crate::tool::Tool;
+
+pub(crate) fn what_cannot_name_a_ring_is_refused() {
+    for name in [".", ".."] {
+        Tool::run(&["send", name], b"").with(2, "cannot name a ring");
+        let said = Tool::run(&["recv", name, "--json"], b"").json();
+        assert_eq!(said["code"], 2);
+        assert!(
+            said["error"]
+                .as_str()
+                .is_some_and(|why| why.contains("cannot name"))
+        );
+    }
+    let name = RingName::new("capacity");
+    Tool::run(&["send", name.as_str(), "--capacity", "100"], b"").with(2, "power of two");
+    Tool::run(&["send", name.as_str(), "--capacity", "1Q"], b"").with(2, "invalid digit");
+    assert!(!name.file().exists());
+}
+
+pub(crate) fn what_is_no_ring_of_frames_is_refused() {
+    let name = RingName::new("foreign");
+    fs::write(name.file(), "something else").expect("a file");
+    Tool::run(&["recv", name.as_str()], b"").with(3, "is not a quoit ring");
+    let name = RingName::new("records");
+    drop(Producer::<u64>::create(&name, 64).expect("a ring"));
+    Tool::run(&["recv", name.as_str()], b"").with(3, "moves frames only");
+}
+
+pub(crate) fn an_end_that_is_taken_is_refused() {
+    let name = RingName::new("taken");
+    let _producer = Producer::<[u8]>::create(&name, 64).expect("a ring");
+    Tool::run(&["send", name.as_str()], b"").with(4, "has a producer already");
+}
+
+pub(crate) fn a_line_that_is_too_long_is_refused() {
+    let name = RingName::new("long");
+    let arguments = ["send", name.as_str(), "--capacity", "64"];
+    Tool::run(&arguments, &[b'x'; 1000]).with(1, "does not fit");
+    assert_eq!(Tool::run(&["recv", name.as_str()], b"").quietly(), b"");
+}
