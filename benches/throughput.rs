@@ -32,7 +32,7 @@ use common::message::numbered;
 use common::placement::Placement;
 use common::progress::Progress;
 use common::rings::Rings;
-use common::tries::Tries;
+use common::tries::{InPlace, Tries};
 use common::{bare, rtrb, supervisor};
 
 /// How many messages go through, as ratios of slices that take turns.
@@ -187,7 +187,7 @@ impl Bench {
         let mut link = self
             .rings
             .link(&format!("frames {size}"), &Self::options(BYTES));
-        let frames = move |side| Tries::<[u8]>(link(side));
+        let frames = move |side| InPlace::<[u8]>(link(side));
         let variants: Vec<Box<dyn Variant>> = vec![
             Box::new(Stream::new(BARE, numbered::<SIZE, _>(bare))),
             Box::new(Stream::new(FRAMES, numbered::<SIZE, _>(frames))),

@@ -23,6 +23,7 @@ pub(crate) mod machine;
 pub(crate) mod mechanisms;
 pub(crate) mod message;
 pub(crate) mod message_queue;
+pub(crate) mod ping_pong;
 pub(crate) mod placement;
 pub(crate) mod progress;
 pub(crate) mod readme;

@@ -52,8 +52,81 @@ impl BatchLink for Tries<u64> {
     }
 }
 
-/// Frames, copied into their place and out of it.
+/// Records of `N` words, each of which is the number.
+impl<const N: usize> Link for Tries<[u64; N]> {
+    #[inline(always)]
+    fn send(&mut self, message: u64) {
+        while self.0.producer.try_push([message; N]).is_err() {
+            std::hint::spin_loop();
+        }
+    }
+
+    #[inline(always)]
+    fn receive(&mut self) -> u64 {
+        loop {
+            match self.0.consumer.try_pop() {
+                Ok(record) => return number(&record),
+                Err(_) => std::hint::spin_loop(),
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn number<const N: usize>(record: &[u64; N]) -> u64 {
+    assert_eq!(record[0], record[N - 1], "the record is whole");
+    record[0]
+}
+
+/// Messages that are filled and read where they lie; of a record the reader looks
+/// at both ends.
+#[derive(Debug)]
+pub(crate) struct InPlace<T: Shape + ?Sized>(pub(crate) RingLink<T>);
+
+impl<const N: usize> Link for InPlace<[u64; N]> {
+    #[inline(always)]
+    fn send(&mut self, message: u64) {
+        loop {
+            if let Ok(mut claim) = self.0.producer.try_claim() {
+                claim.fill(message);
+                return claim.commit();
+            }
+            std::hint::spin_loop();
+        }
+    }
+
+    #[inline(always)]
+    fn receive(&mut self) -> u64 {
+        loop {
+            if let Ok(record) = self.0.consumer.try_peek() {
+                let number = number(&record);
+                record.release();
+                return number;
+            }
+            std::hint::spin_loop();
+        }
+    }
+}
+
+/// Frames, pushed and popped.
 impl Carrier for Tries<[u8]> {
+    #[inline(always)]
+    fn send(&mut self, message: &[u8]) {
+        while self.0.producer.try_push(message).is_err() {
+            std::hint::spin_loop();
+        }
+    }
+
+    #[inline(always)]
+    fn receive(&mut self, message: &mut [u8]) {
+        while self.0.consumer.try_pop(message).is_err() {
+            std::hint::spin_loop();
+        }
+    }
+}
+
+/// Frames, copied into their place and out of it.
+impl Carrier for InPlace<[u8]> {
     #[inline(always)]
     fn send(&mut self, message: &[u8]) {
         loop {

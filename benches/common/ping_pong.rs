@@ -1,0 +1,80 @@
+//! The bare cache line: one line each way, which holds the message itself. The
+//! least that two processors need to talk, and what a round trip is measured
+//! against.
+#![allow(
+    clippy::disallowed_types,
+    reason = "bare words, to compare the ring's protocol with none"
+)]
+
+use std::fs::OpenOptions;
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use memmap2::MmapRaw;
+
+use super::contest::Side;
+use super::link::Link;
+
+/// One end of two lines in a file of shared memory, as a ring's would be.
+#[derive(Debug)]
+pub(crate) struct PingPong {
+    map: MmapRaw,
+    outgoing: usize,
+    incoming: usize,
+    /// The last message that came.
+    last: u64,
+}
+
+/// The lines lie on two pages, like the ring's tails.
+const LINES: [usize; 2] = [0, 4096];
+
+/// Makes the file and says how each process opens its end.
+pub(crate) fn wire(path: &Path) -> io::Result<impl FnMut(Side) -> PingPong + use<>> {
+    let mut options = OpenOptions::new();
+    let file = options.read(true).write(true).create_new(true).open(path)?;
+    file.set_len(8192)?;
+    Ok(move |side| {
+        let [outgoing, incoming] = match side {
+            Side::Lead => LINES,
+            Side::Partner => [LINES[1], LINES[0]],
+        };
+        PingPong {
+            map: MmapRaw::map_raw(&file).expect("two pages can be mapped"),
+            outgoing,
+            incoming,
+            last: 0,
+        }
+    })
+}
+
+impl PingPong {
+    #[inline(always)]
+    fn word(&self, offset: usize) -> &AtomicU64 {
+        // SAFETY: both offsets lie within the pages.
+        let word = unsafe { self.map.as_mut_ptr().add(offset) };
+        // SAFETY: the pages live as long as `self`, and nobody uses the word in
+        // another way.
+        unsafe { AtomicU64::from_ptr(word.cast()) }
+    }
+}
+
+/// Two messages in a row differ.
+impl Link for PingPong {
+    #[inline(always)]
+    fn send(&mut self, message: u64) {
+        self.word(self.outgoing).store(message, Ordering::Release);
+    }
+
+    #[inline(always)]
+    fn receive(&mut self) -> u64 {
+        loop {
+            let message = self.word(self.incoming).load(Ordering::Acquire);
+            if message != self.last {
+                self.last = message;
+                return message;
+            }
+            std::hint::spin_loop();
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! How long a message takes there and back, while both ends spin: records and
+//! frames of 8 to 4096 bytes beside one bare cache line each way, and records of
+//! 8 bytes beside the ring of the crate rtrb.
+//!
+//! ```text
+//! cargo bench --bench round_trip                        about a minute
+//! cargo bench --bench round_trip -- --quick             a few seconds, rougher
+//! cargo bench --bench round_trip -- --json round_trip.json
+//! ```
+//!
+//! rtrb lives in one process, so there the two ends are threads, of quoit's ring
+//! too; all else is between two processes. Every end tries, gives the processor
+//! one hint, and tries again.
+//!
+//! Each line `BAR name value limit ok|short` is a promise of the crate and the
+//! figure of this run.
+
+mod common;
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Parser;
+use quoit::{RingOptions, WaitStrategy};
+
+use common::bars::{Limit, Report};
+use common::contest::{self, Plan, Side, Variant};
+use common::link::RoundTrip;
+use common::machine::Machine;
+use common::message::numbered;
+use common::placement::Placement;
+use common::progress::Progress;
+use common::rings::{RingLink, Rings};
+use common::tries::{InPlace, Tries};
+use common::{ping_pong, rtrb, supervisor};
+
+/// How long a message takes there and back, as ratios of slices that take turns.
+#[derive(Debug, Clone, Parser)]
+struct Arguments {
+    /// Takes a tenth of the time, and is rougher.
+    #[arg(long)]
+    quick: bool,
+    /// Writes all figures to this file.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// What cargo says to every bench.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    supervisor::supervise([Path::new("/dev/shm")], |[directory]| {
+        let mut bench = Bench {
+            directory: directory.to_owned(),
+            rings: Rings::new(directory),
+            report: Report::default(),
+            progress: Progress::new(),
+            quick: arguments.quick,
+        };
+        bench.run()?;
+        match &arguments.json {
+            Some(path) => Ok(bench.report.write(path)?),
+            None => Ok(()),
+        }
+    })
+}
+
+struct Bench {
+    directory: PathBuf,
+    rings: Rings,
+    report: Report,
+    progress: Progress,
+    quick: bool,
+}
+
+type Variants = Vec<Box<dyn Variant>>;
+
+const BARE: &str = "bare cache line";
+const RTRB: &str = "rtrb, threads";
+const QUOIT: &str = "quoit, threads";
+
+/// The ways of a message.
+const WAYS: [&str; 4] = ["records", "records in place", "frames", "frames in place"];
+
+/// What the time of so many bytes may be at most, over the bare line's.
+fn limit(size: usize) -> Option<Limit> {
+    match size {
+        8..=40 => Some(Limit::AtMost(1.10)),
+        64 => Some(Limit::AtMost(1.9)),
+        1024 => Some(Limit::AtMost(3.2)),
+        _ => None,
+    }
+}
+
+impl Bench {
+    fn run(&mut self) -> Result<(), Box<dyn Error>> {
+        let machine = Machine::find()?;
+        println!("{}", machine.line());
+        println!("a figure is the median of slices; in brackets, half of them");
+        self.report.figure("machine", machine.json());
+        let Some(placement) = machine.apart() else {
+            return Err("round trips of ends that spin want two processors".into());
+        };
+        self.size::<1, 8>(placement)?;
+        self.size::<2, 16>(placement)?;
+        self.size::<3, 24>(placement)?;
+        self.size::<4, 32>(placement)?;
+        self.size::<5, 40>(placement)?;
+        self.size::<8, 64>(placement)?;
+        self.size::<32, 256>(placement)?;
+        self.size::<128, 1024>(placement)?;
+        self.size::<512, 4096>(placement)?;
+        self.threads(placement)
+    }
+
+    fn options(capacity: u64) -> RingOptions {
+        RingOptions::new(capacity)
+            .prefault(true)
+            .wait(WaitStrategy::Spin)
+    }
+
+    /// Messages of so many words, and as many bytes, in all four ways.
+    fn size<const WORDS: usize, const SIZE: usize>(
+        &mut self,
+        placement: Placement,
+    ) -> Result<(), Box<dyn Error>> {
+        let bare = ping_pong::wire(&self.directory.join(format!("bare-{SIZE}")))?;
+        let records = |way: &str| -> Box<dyn FnMut(Side) -> RingLink<[u64; WORDS]>> {
+            let name = format!("{way} {SIZE}");
+            Box::new(self.rings.link(&name, &Self::options(64)))
+        };
+        let frames = |way: &str| -> Box<dyn FnMut(Side) -> RingLink<[u8]>> {
+            let name = format!("{way} {SIZE}");
+            Box::new(self.rings.link(&name, &Self::options(1 << 16)))
+        };
+        let [mut pushed, mut filled] = [records(WAYS[0]), records(WAYS[1])];
+        let [mut sent, mut claimed] = [frames(WAYS[2]), frames(WAYS[3])];
+        let sent = numbered::<SIZE, _>(move |side| Tries::<[u8]>(sent(side)));
+        let claimed = numbered::<SIZE, _>(move |side| InPlace::<[u8]>(claimed(side)));
+        let variants: Variants = vec![
+            Box::new(RoundTrip::new(BARE, bare)),
+            Box::new(RoundTrip::new(WAYS[0], move |side| Tries(pushed(side)))),
+            Box::new(RoundTrip::new(WAYS[1], move |side| InPlace(filled(side)))),
+            Box::new(RoundTrip::new(WAYS[2], sent)),
+            Box::new(RoundTrip::new(WAYS[3], claimed)),
+        ];
+        let plan = Plan::new(self.quick, 50, 24, 32);
+        let title = format!("round trip, {SIZE} bytes");
+        let scores = contest::run(&title, placement, &plan, variants, &self.progress)?;
+        println!();
+        println!("round trip of {SIZE} bytes between two processes that spin");
+        scores.print(BARE);
+        self.report.figure(&format!("trip_{SIZE}"), scores.json());
+        for way in WAYS {
+            if let Some(limit) = limit(SIZE) {
+                let name = format!("trip_{SIZE}_{}_over_bare", way.replace(' ', "_"));
+                self.report
+                    .bar(&name, scores.ratio(way, BARE).median, limit);
+            }
+        }
+        Ok(())
+    }
+
+    /// Records of 8 bytes in two threads, beside rtrb.
+    fn threads(&mut self, placement: Placement) -> Result<(), Box<dyn Error>> {
+        let ends = rtrb::Ends::new(64);
+        let make = || -> Variants {
+            let mut link = self.rings.link("threads", &Self::options(64));
+            vec![
+                Box::new(RoundTrip::new(RTRB, ends.link())),
+                Box::new(RoundTrip::new(QUOIT, move |side| Tries::<u64>(link(side)))),
+            ]
+        };
+        let plan = Plan::new(self.quick, 50, 40, 32);
+        let scores = contest::run_in_threads("threads", placement, &plan, make, &self.progress)?;
+        println!();
+        println!("round trip of 8 bytes between two threads that spin");
+        scores.print(RTRB);
+        self.report.figure("threads", scores.json());
+        let ratio = scores.ratio(QUOIT, RTRB).median;
+        self.report
+            .bar("trip_8_over_rtrb", ratio, Limit::AtMost(1.0));
+        Ok(())
+    }
+}
