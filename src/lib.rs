@@ -73,7 +73,7 @@
 //! numbers, and the loom tests compile the very same two files. The platform row names no memory
 //! ordering. `sync.rs` is the only file that names atomics; every ordering there is a constant
 //! with a partner. Imports point one way, sync, error, layout -> cursor, parker -> segment,
-//! doorbell, ladder -> ring, polls, producer, consumer -> slots, frames -> adapters; a ring and its ends
+//! doorbell, ladder -> ring, polls, producer, consumer, observer -> slots, frames -> adapters; a ring and its ends
 //! know each other.
 //!
 //! Ten minutes to know it:
@@ -193,6 +193,7 @@ mod ring; // a segment that means something
 mod polls; // how a consumer looks
 
 mod consumer;
+pub mod observer;
 mod producer; // the endpoints
 
 mod frames;
@@ -215,6 +216,7 @@ pub use crate::doorbell::DoorbellKind;
 pub use crate::error::{ClaimError, Corrupt, Error, PopError, PushError, Role};
 pub use crate::frames::{Frame, FrameBatch, FrameClaim, Frames};
 pub use crate::ladder::WaitStrategy;
+pub use crate::observer::Observer;
 pub use crate::producer::Producer;
 pub use crate::ring::{Fences, Record, Ring, RingOptions, Shape, Stale, unlink, unlink_if_stale};
 pub use crate::slots::{Claim, ClaimMany, Drain, Peek, PeekMany};

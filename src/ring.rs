@@ -448,7 +448,8 @@ fn format(segment: &Segment, shape: Description, geometry: Geometry, schema: u64
     fixed.magic.store(MAGIC, FORMAT);
 }
 
-fn check_magic(segment: &Segment) -> Result<&Header, Error> {
+/// The header of a segment that has one, of this version.
+pub(crate) fn check_magic(segment: &Segment) -> Result<&Header, Error> {
     if segment.length() <= DATA as u64 {
         return Err(segment.not_a_ring("it is too short"));
     }
@@ -496,7 +497,7 @@ fn check(segment: &Segment, expected: Description, schema: u64) -> Result<Geomet
         return corrupt("slot align", slot_align.into());
     }
     let capacity = fixed.capacity.load(PLAIN);
-    let Some(least) = length(expected, capacity) else {
+    let Some(least) = least_length(shape, capacity, slot_size) else {
         return corrupt("capacity", capacity);
     };
     let whole = fixed.length.load(PLAIN);
@@ -515,13 +516,16 @@ fn check(segment: &Segment, expected: Description, schema: u64) -> Result<Geomet
 
 /// Bytes of a segment of this shape and capacity, if there can be one.
 fn length(shape: Description, capacity: u64) -> Option<u64> {
-    let least = if shape.shape == SHAPE_FRAMES { 64 } else { 1 };
+    least_length(shape.shape, capacity, shape.slot_size)
+}
+
+/// Bytes that a segment has at least, if there can be one.
+pub(crate) fn least_length(shape: u32, capacity: u64, slot_size: u64) -> Option<u64> {
+    let least = if shape == SHAPE_FRAMES { 64 } else { 1 };
     if !capacity.is_power_of_two() || capacity < least {
         return None;
     }
-    let length = capacity
-        .checked_mul(shape.slot_size)?
-        .checked_add(DATA as u64)?;
+    let length = capacity.checked_mul(slot_size)?.checked_add(DATA as u64)?;
     isize::try_from(length).ok().map(|_| length)
 }
 

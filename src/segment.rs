@@ -47,6 +47,13 @@ pub(crate) struct Segment {
     memory: Memory,
 }
 
+/// What a mapping is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access {
+    ReadWrite,
+    ReadOnly,
+}
+
 #[derive(Debug)]
 enum Memory {
     Heap(Layout),
@@ -93,7 +100,17 @@ impl Segment {
 
     /// Maps an existing segment as long as it is.
     pub(crate) fn open(name: &Name) -> Result<Self, Error> {
-        let file = open_file(name)?;
+        Self::existing(name, Access::ReadWrite)
+    }
+
+    /// Maps an existing segment, whose memory cannot be written through the
+    /// mapping.
+    pub(crate) fn observe(name: &Name) -> Result<Self, Error> {
+        Self::existing(name, Access::ReadOnly)
+    }
+
+    fn existing(name: &Name, access: Access) -> Result<Self, Error> {
+        let file = open_file(name, access)?;
         let metadata = file
             .metadata()
             .map_err(|source| failed("examine", name.shown(), source))?;
@@ -103,14 +120,18 @@ impl Segment {
         if metadata.len() < PAGE as u64 {
             return Err(not_a_ring(name, "it is too short"));
         }
-        Self::map(file, metadata.len(), Some(name))
+        Self::map(file, metadata.len(), Some(name), access)
     }
 
-    fn map(file: File, length: u64, name: Option<&Name>) -> Result<Self, Error> {
+    fn map(file: File, length: u64, name: Option<&Name>, access: Access) -> Result<Self, Error> {
         let failed = |doing| move |source| failed(doing, shown(name), source);
         fork::install().map_err(failed("guard against forks"))?;
         let size = length as usize; // both platforms have addresses of 64 bits
-        let map = MmapOptions::new().len(size).map_raw(&file);
+        let mut options = MmapOptions::new();
+        let map = match access {
+            Access::ReadWrite => options.len(size).map_raw(&file),
+            Access::ReadOnly => options.len(size).map_raw_read_only(&file),
+        };
         let map = map.map_err(failed("map"))?;
         let base = NonNull::new(map.as_mut_ptr()).expect("a mapping is never at address zero");
         Ok(Self {
@@ -205,7 +226,8 @@ impl Segment {
         };
         for _ in 0..1000 {
             let forks = fork::forks();
-            let own = match name.as_ref().map(open_file) {
+            let opened = name.as_ref().map(|name| open_file(name, Access::ReadWrite));
+            let own = match opened {
                 None => anonymous::reopen(file)?,
                 Some(Err(Error::NotFound { name })) => return Err(Error::Superseded { name }),
                 Some(other) => other?,
@@ -239,7 +261,7 @@ impl Segment {
         let Some(name) = self.name() else {
             return Ok(true);
         };
-        match open_file(name) {
+        match open_file(name, Access::ReadOnly) {
             Ok(file) => self.is(&file),
             Err(Error::NotFound { .. }) => Ok(false),
             Err(error) => Err(error),
@@ -297,19 +319,21 @@ impl Drop for Segment {
     }
 }
 
-/// Opens for reading and writing: a name through `shm_open`, a path as a file.
+/// Opens for reading, and for writing if so asked: a name through `shm_open`, a path as a file.
 /// Neither follows a symbolic link or blocks on a FIFO.
-fn open_file(name: &Name) -> Result<File, Error> {
+fn open_file(name: &Name, access: Access) -> Result<File, Error> {
+    let writes = access == Access::ReadWrite;
+    let flags = if writes { libc::O_RDWR } else { libc::O_RDONLY };
     let opened = match name.shm() {
         // SAFETY: the name is a C string.
-        Some(shm) => match unsafe { libc::shm_open(shm.as_ptr(), libc::O_RDWR, 0) } {
+        Some(shm) => match unsafe { libc::shm_open(shm.as_ptr(), flags, 0) } {
             -1 => Err(io::Error::last_os_error()),
             // SAFETY: the descriptor was just opened and belongs to nobody else.
             fd => Ok(unsafe { File::from_raw_fd(fd) }),
         },
         None => OpenOptions::new()
             .read(true)
-            .write(true)
+            .write(writes)
             .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
             .open(Path::new(std::ffi::OsStr::from_bytes(
                 name.path().to_bytes(),

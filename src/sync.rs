@@ -13,6 +13,7 @@
 //! | awake -> drowsy | a membarrier, after the word | [`light_fence`], between position and word |
 //! | close -> left | [`CLOSE`] store of the state | [`LEFT`] load of the state |
 //! | format -> open | [`FORMAT`] store of the magic | [`OPEN`] load of the magic |
+//! | copied -> overtaken | [`RECLAIM`] store of the head, before the room is reused | [`COPIED`] fence, between an observer's copy and its second look at the head |
 //! | opened -> forked | [`FORK`] store of the entry, before the count | [`FORK`] count, before the copy |
 #![allow(
     clippy::disallowed_types,
@@ -36,6 +37,8 @@ pub(crate) const FREE: Ordering = Ordering::Acquire;
 pub(crate) const RIDE: Ordering = Ordering::Release;
 /// The consumer's fence between the ride's words and its position.
 pub(crate) const CHECK: Ordering = Ordering::Acquire;
+/// The observer's fence between its copy and its second look at the head.
+pub(crate) const COPIED: Ordering = Ordering::Acquire;
 /// The ride's position and words themselves: the two fences order them.
 pub(crate) const RIDING: Ordering = Ordering::Relaxed;
 

@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd};
 use std::os::unix::fs::PermissionsExt;
 
 use super::draft::reserve;
-use super::{Memory, PAGE, Segment, failed};
+use super::{Access, Memory, PAGE, Segment, failed};
 use crate::error::Error;
 
 /// In place of a name.
@@ -36,7 +36,7 @@ impl Segment {
         if unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, seals) } == -1 {
             return Err(failed("seal")(io::Error::last_os_error()));
         }
-        Self::map(file, length, None)
+        Self::map(file, length, None, Access::ReadWrite)
     }
 
     /// Maps what a descriptor leads to, whoever made it, as long as it is.
@@ -56,7 +56,7 @@ impl Segment {
         let file = reopen(descriptor)?;
         let metadata = file.metadata();
         let metadata = metadata.map_err(|source| failed("examine", SHOWN, source))?;
-        Self::map(file, metadata.len(), None)
+        Self::map(file, metadata.len(), None, Access::ReadWrite)
     }
 
     /// The mapped file, if it has no name.

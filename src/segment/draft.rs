@@ -13,7 +13,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::PathBuf;
 
-use super::{Name, Segment, failed, random};
+use super::{Access, Name, Segment, failed, random};
 use crate::error::Error;
 
 /// A reserved, zeroed, mapped segment that nobody else can see.
@@ -62,7 +62,7 @@ impl Draft {
         let descriptor = CString::new(format!("/proc/self/fd/{}", file.as_raw_fd()))
             .expect("a number holds no zero byte");
         Ok(Self {
-            segment: Segment::map(file, length, Some(name))?,
+            segment: Segment::map(file, length, Some(name), Access::ReadWrite)?,
             name: name.clone(),
             descriptor,
             temporary,

@@ -1,0 +1,403 @@
+//! A view of a ring that changes nothing: [`Observer`].
+
+use core::fmt;
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::error::{Corrupt, Error, Role};
+use crate::layout::{CLOSED, CONSUMER_BYTE, DATA, Header, LAYOUT, PRODUCER_BYTE, RoleState};
+use crate::layout::{FRAME_HEADER, PADDING, SHAPE_FRAMES, SHAPE_SLOTS, frame_parts, frame_size};
+use crate::ring::{check_magic, least_length};
+use crate::segment::{Name, Segment};
+use crate::sync::{AtomicU64, COPIED, FREE, LEFT, PLAIN, READY, fence};
+
+/// Looks into a ring of any shape and schema, without a role and without leave to
+/// write: the memory is mapped for reading alone.
+///
+/// Each call reads what it needs once. So it takes the ends a cache line now and
+/// then, and nothing else; it never waits for them.
+///
+/// ```
+/// use quoit::{Observer, Role};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let name = &format!("quoit-doc-observer-{}", std::process::id());
+/// let mut producer = quoit::Producer::<[u8]>::create(name, 1024)?;
+/// producer.try_push(b"hello")?;
+///
+/// let observer = Observer::open(name)?;
+/// assert_eq!(observer.positions().fill(), 16); // bytes, with the header
+/// assert!(observer.is_alive(Role::Producer)?);
+/// assert_eq!(observer.end(Role::Consumer).epoch, 0); // never came
+/// observer.unread(10, |message| assert_eq!(message.bytes, b"hello"))?;
+/// # drop(producer);
+/// # Ok(quoit::unlink(name)?)
+/// # }
+/// ```
+pub struct Observer {
+    segment: Segment,
+    about: About,
+}
+
+/// What a ring's header says for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct About {
+    /// Slots or frames.
+    pub shape: Observed,
+    /// Slots, or bytes for frames; a power of two.
+    pub capacity: u64,
+    /// Bytes of a slot; 1 for frames.
+    pub slot_size: u64,
+    /// The version of the byte layout.
+    pub layout: u32,
+    /// The fingerprint of size, alignment and tag.
+    pub schema: u64,
+    /// A number that no other ring has, whatever its name.
+    pub incarnation: u64,
+    /// When the ring was made.
+    pub created: SystemTime,
+    /// Bytes of the segment.
+    pub length: u64,
+}
+
+/// The shape of a ring that is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Observed {
+    /// Records of one size.
+    Slots,
+    /// Messages of any length.
+    Frames,
+}
+
+/// Where both ends are, at nearly the same moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Positions {
+    /// The next position to write.
+    pub tail: u64,
+    /// The next position to read.
+    pub head: u64,
+    capacity: u64,
+}
+
+impl Positions {
+    /// Slots, or bytes for frames, that are published and not released.
+    pub fn fill(&self) -> u64 {
+        // The tail was read later, and may be of the next lap.
+        self.tail.wrapping_sub(self.head).min(self.capacity)
+    }
+}
+
+/// What an end says of itself; the lock decides whether it is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EndState {
+    /// How often the role was taken; 0 if never.
+    pub epoch: u64,
+    /// Whether the last one to take it has closed its end.
+    pub is_closed: bool,
+    /// The process that took it last.
+    pub pid: u32,
+    /// When it was taken last.
+    pub since: SystemTime,
+    /// How often the ends in this role slept.
+    pub parks: u64,
+    /// How often they woke the other end.
+    pub wakes: u64,
+    /// How often one of them slept on although there was something to do, until
+    /// a time-out. Any but 0 is a bug.
+    pub rescues: u64,
+}
+
+/// A copy of an unread message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Message {
+    /// Its position.
+    pub position: u64,
+    /// The producer's kind of a frame; 0 for a record.
+    pub kind: u32,
+    /// Payload, or record.
+    pub bytes: Vec<u8>,
+}
+
+impl Observer {
+    /// Opens a ring for looking.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`], [`Error::NotARing`], [`Error::VersionMismatch`], or
+    /// [`Error::Corrupt`] if the header cannot be; or the system's refusal: the
+    /// file must be readable.
+    ///
+    /// # Real-time
+    ///
+    /// Makes syscalls and allocates.
+    pub fn open(name: impl AsRef<Path>) -> Result<Self, Error> {
+        let segment = Segment::observe(&Name::parse(name.as_ref())?)?;
+        let about = about(&segment)?;
+        Ok(Self { segment, about })
+    }
+
+    /// The ring's name, as it was given.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    pub fn name(&self) -> &str {
+        self.segment.shown()
+    }
+
+    /// What the header said when the ring was opened.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    pub fn about(&self) -> About {
+        self.about
+    }
+
+    /// Where both ends are.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    pub fn positions(&self) -> Positions {
+        let header = self.header();
+        // reclaim -> free, publish -> ready: the head first, so that the tail is
+        // not behind it.
+        let head = header.consumer.head.load(FREE);
+        let tail = header.producer.tail.load(READY);
+        Positions {
+            tail,
+            head,
+            capacity: self.about.capacity,
+        }
+    }
+
+    /// What an end says of itself.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    pub fn end(&self, role: Role) -> EndState {
+        let state = self.state(role);
+        // close -> left: who reads a goodbye reads the last counts, too.
+        let epoch = state.state.load(LEFT);
+        EndState {
+            epoch: epoch >> 1,
+            is_closed: epoch & CLOSED != 0,
+            pid: state.pid.load(PLAIN),
+            since: time(state.since.load(PLAIN)),
+            parks: state.parks.load(PLAIN),
+            wakes: state.wakes.load(PLAIN),
+            rescues: state.rescues.load(PLAIN),
+        }
+    }
+
+    /// Whether a process has this role.
+    ///
+    /// # Errors
+    ///
+    /// The system's refusal to tell.
+    ///
+    /// # Real-time
+    ///
+    /// Makes a syscall; no allocation.
+    pub fn is_alive(&self, role: Role) -> Result<bool, Error> {
+        self.segment.is_locked(match role {
+            Role::Producer => PRODUCER_BYTE,
+            Role::Consumer => CONSUMER_BYTE,
+        })
+    }
+
+    /// Whether the ring's life is over, or its name leads elsewhere by now.
+    ///
+    /// # Errors
+    ///
+    /// The system's refusal to tell.
+    ///
+    /// # Real-time
+    ///
+    /// Makes syscalls; no allocation.
+    pub fn is_superseded(&self) -> Result<bool, Error> {
+        let over = self.header().fixed.superseded.load(PLAIN) != 0;
+        Ok(over || !self.segment.is_named()?)
+    }
+
+    /// Copies unread messages, from the oldest on and `most` at most, and hands
+    /// each to `see`. The consumer may take them meanwhile: what it has taken
+    /// before the copy was made is not shown. Returns how many were.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] if the positions or a frame's length cannot be.
+    ///
+    /// # Real-time
+    ///
+    /// Allocates; no syscall; linear in the bytes of `most` messages.
+    pub fn unread(&self, most: usize, mut see: impl FnMut(Message)) -> Result<usize, Error> {
+        let positions = self.positions();
+        let mut at = positions.head;
+        let mut seen = 0;
+        while seen < most && at != positions.tail {
+            let left = positions.tail.wrapping_sub(at);
+            if left > self.about.capacity && self.is_there(at) {
+                return Err(corrupt("tail", positions.tail));
+            }
+            let copy = match self.about.shape {
+                Observed::Slots => Ok((1, Some(self.slot(at)))),
+                Observed::Frames => self.frame(at, left),
+            };
+            // Whatever was read of a message that is gone means nothing.
+            if !self.is_there(at) {
+                break;
+            }
+            let (units, message) = copy?;
+            if let Some(message) = message {
+                seen += 1;
+                see(message);
+            }
+            at = at.wrapping_add(units);
+        }
+        Ok(seen)
+    }
+
+    /// Whether the message at a position was not released before this: what was
+    /// copied of it is whole.
+    fn is_there(&self, position: u64) -> bool {
+        // copied -> overtaken: no byte above is newer than the head below.
+        fence(COPIED);
+        let head = self.header().consumer.head.load(PLAIN);
+        let released = head.wrapping_sub(position);
+        // Ahead of the head by a ring at most, or behind it.
+        released == 0 || released.wrapping_neg() <= self.about.capacity
+    }
+
+    fn slot(&self, position: u64) -> Message {
+        let size = self.about.slot_size;
+        Message {
+            position,
+            kind: 0,
+            bytes: self.bytes(self.index(position) * size, size),
+        }
+    }
+
+    /// The frame at a position, or the padding, and how many bytes it takes.
+    fn frame(&self, position: u64, left: u64) -> Result<(u64, Option<Message>), Error> {
+        let offset = self.index(position);
+        let rest = self.about.capacity - offset;
+        if offset % 8 != 0 || left < FRAME_HEADER {
+            return Err(corrupt("head", position));
+        }
+        let header = self.word(offset).load(PLAIN);
+        let (len, kind) = frame_parts(header);
+        if len == PADDING {
+            return Ok((rest, None));
+        }
+        let size = frame_size(u64::from(len));
+        if size > left.min(rest) {
+            return Err(corrupt("frame length", header));
+        }
+        let bytes = self.bytes(offset + FRAME_HEADER, u64::from(len));
+        Ok((
+            size,
+            Some(Message {
+                position,
+                kind,
+                bytes,
+            }),
+        ))
+    }
+
+    /// The place in the ring of a position.
+    fn index(&self, position: u64) -> u64 {
+        position & (self.about.capacity - 1)
+    }
+
+    /// A copy of bytes of the data, which the caller has found to lie within
+    /// them, word by word.
+    fn bytes(&self, offset: u64, len: u64) -> Vec<u8> {
+        let first = offset & !7;
+        let mut bytes = Vec::with_capacity(len as usize + 16);
+        for offset in (first..offset + len).step_by(8) {
+            bytes.extend(self.word(offset).load(PLAIN).to_ne_bytes());
+        }
+        bytes.drain(..(offset - first) as usize);
+        bytes.truncate(len as usize);
+        bytes
+    }
+
+    /// A word of the data.
+    fn word(&self, offset: u64) -> &AtomicU64 {
+        debug_assert!(offset % 8 == 0 && offset + 8 <= self.segment.length() - DATA as u64);
+        // SAFETY: the data are whole words, since a segment is whole pages or
+        // `about` has found it so.
+        let word = unsafe { self.segment.base().add(DATA + offset as usize) };
+        // SAFETY: it is aligned to a word and mapped for as long as `self` is;
+        // it is only loaded.
+        unsafe { word.cast().as_ref() }
+    }
+
+    fn header(&self) -> &Header {
+        // SAFETY: `about` has found the segment long enough; it is aligned to a
+        // page, and a header is nothing but atomics, of which none is stored to.
+        unsafe { self.segment.base().cast().as_ref() }
+    }
+
+    fn state(&self, role: Role) -> &RoleState {
+        match role {
+            Role::Producer => &self.header().producer.state,
+            Role::Consumer => &self.header().consumer.state,
+        }
+    }
+}
+
+/// Reads and checks the header; each field once.
+fn about(segment: &Segment) -> Result<About, Error> {
+    let fixed = &check_magic(segment)?.fixed;
+    let found = fixed.shape.load(PLAIN);
+    let shape = match found {
+        SHAPE_SLOTS => Observed::Slots,
+        SHAPE_FRAMES => Observed::Frames,
+        _ => return Err(corrupt("shape", found.into())),
+    };
+    let (capacity, slot_size) = (fixed.capacity.load(PLAIN), fixed.slot_size.load(PLAIN));
+    let least = match least_length(found, capacity, slot_size) {
+        Some(least) if slot_size > 0 => least,
+        _ => return Err(corrupt("capacity", capacity)),
+    };
+    // The last word may be half the data's.
+    if segment.length() < least.next_multiple_of(8) {
+        return Err(segment.not_a_ring("it is shorter than its header says"));
+    }
+    Ok(About {
+        shape,
+        capacity,
+        slot_size,
+        layout: LAYOUT,
+        schema: fixed.schema.load(PLAIN),
+        incarnation: fixed.incarnation.load(PLAIN),
+        created: time(fixed.created.load(PLAIN)),
+        length: segment.length(),
+    })
+}
+
+fn time(nanos: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_nanos(nanos)
+}
+
+fn corrupt(field: &'static str, found: u64) -> Error {
+    Error::Corrupt(Corrupt { field, found })
+}
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Observer")
+            .field("name", &self.name())
+            .field("about", &self.about)
+            .field("positions", &self.positions())
+            .finish_non_exhaustive()
+    }
+}

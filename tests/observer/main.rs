@@ -1,0 +1,325 @@
+//! What an observer says of a ring: what both ends know, and nothing that was
+//! not there; and it changes nothing, whatever it finds.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+use std::collections::VecDeque;
+use std::os::unix::fs::PermissionsExt;
+use std::process;
+use std::time::{Duration, Instant, SystemTime};
+
+use common::PATIENCE;
+use common::child::Child;
+use common::dice::Dice;
+use common::fork::{done, fork};
+use common::names::{RingName, file_directory};
+use common::sample::mix;
+use common::segment_file::SegmentFile;
+use quoit::observer::{Message, Observed};
+use quoit::{Consumer, Error, Observer, Producer, Ring, RingOptions, Role};
+
+common::suite::suite! {
+    tests: [
+        it_knows_the_header,
+        it_sees_the_records_that_both_ends_see,
+        it_sees_the_frames_that_both_ends_see,
+        it_sees_who_is_there,
+        at_full_load_it_sees_only_what_was_sent,
+        leave_to_read_suffices,
+        its_memory_cannot_be_written,
+        it_changes_nothing,
+        no_bytes_whatever_lead_it_astray,
+        it_says_what_is_wrong,
+        it_sees_that_a_ring_is_superseded,
+    ],
+    parts: [idler, sender],
+}
+
+fn ring<T: quoit::Shape + ?Sized>(test: &str, capacity: u64) -> (Ring<T>, RingName) {
+    let name = RingName::new(test);
+    let ring = RingOptions::new(capacity).create(&name).expect("a ring");
+    (ring, name)
+}
+
+/// The messages that an observer sees.
+fn unread(observer: &Observer) -> Vec<Message> {
+    let mut messages = Vec::new();
+    let seen = observer.unread(usize::MAX, |message| messages.push(message));
+    assert_eq!(seen.expect("a sound ring"), messages.len());
+    messages
+}
+
+fn it_knows_the_header() {
+    let before = SystemTime::now() - Duration::from_secs(1);
+    let (ring, name) = ring::<[u32; 3]>("header", 64);
+    let about = Observer::open(&name).expect("a ring").about();
+    assert_eq!((about.shape, about.capacity), (Observed::Slots, 64));
+    assert_eq!((about.slot_size, about.layout), (12, 1));
+    assert_eq!(about.incarnation, ring.incarnation());
+    assert!(about.created > before && about.created < SystemTime::now());
+}
+
+fn it_sees_the_records_that_both_ends_see() {
+    // Of a size that is no multiple of a word's.
+    let (ring, name) = ring::<[u8; 5]>("records", 8);
+    let mut producer = ring.producer().expect("the role is free");
+    let mut consumer = ring.consumer().expect("the role is free");
+    let observer = Observer::open(&name).expect("a ring");
+    let (mut dice, mut queue, mut number) = (Dice(1), VecDeque::new(), 0u64);
+    for _ in 0..2000 {
+        if dice.roll(2) == 0 {
+            let record = [number as u8; 5].map(|byte| byte.wrapping_mul(7));
+            if producer.try_push(record).is_ok() {
+                queue.push_back((number, record));
+                number += 1;
+            }
+        } else if consumer.try_pop().is_ok() {
+            queue.pop_front();
+        }
+        let positions = observer.positions();
+        assert_eq!(positions.tail, producer.position());
+        assert_eq!(positions.head, consumer.position());
+        assert_eq!(positions.fill(), queue.len() as u64);
+        let seen = unread(&observer);
+        let seen: Vec<_> = seen.iter().map(|m| (m.position, &*m.bytes)).collect();
+        let queued: Vec<_> = queue
+            .iter()
+            .map(|(at, record)| (*at, &record[..]))
+            .collect();
+        assert_eq!(seen, queued);
+    }
+    assert!(number > 500, "too little went through");
+}
+
+fn it_sees_the_frames_that_both_ends_see() {
+    let (ring, name) = ring::<[u8]>("frames", 256);
+    let mut producer = ring.producer().expect("the role is free");
+    let mut consumer = ring.consumer().expect("the role is free");
+    let observer = Observer::open(&name).expect("a ring");
+    let (mut dice, mut queue, mut laps) = (Dice(2), VecDeque::new(), 0);
+    for number in 0..4000u64 {
+        if dice.roll(2) == 0 {
+            let frame = vec![number as u8; dice.roll(100)];
+            let kind = number as u32;
+            if producer.try_push_kind(kind, &frame).is_ok() {
+                queue.push_back((kind, frame));
+                laps = producer.position() / 256;
+            }
+        } else if consumer.try_pop(&mut [0; 100]).is_ok() {
+            queue.pop_front();
+        }
+        let seen = unread(&observer);
+        let seen: Vec<_> = seen.into_iter().map(|m| (m.kind, m.bytes)).collect();
+        assert_eq!(seen, Vec::from_iter(queue.iter().cloned()));
+        let some = observer.unread(2, |_| {}).expect("a sound ring");
+        assert_eq!(some, queue.len().min(2));
+    }
+    assert!(laps > 100, "too little went through");
+}
+
+/// Takes the producer's role, says so, and waits for its end.
+fn idler(arguments: &[String]) {
+    let producer = Producer::<u64>::open(&arguments[0]).expect("the role is free");
+    println!("here");
+    let _ = std::io::stdin().read_line(&mut String::new());
+    drop(producer);
+}
+
+fn it_sees_who_is_there() {
+    let (ring, name) = ring::<u64>("who", 8);
+    let observer = Observer::open(&name).expect("a ring");
+    let alive = |role| observer.is_alive(role).expect("an answer");
+    for role in [Role::Producer, Role::Consumer] {
+        assert!(!alive(role) && observer.end(role).epoch == 0);
+    }
+    let consumer = ring.consumer().expect("the role is free");
+    let end = observer.end(Role::Consumer);
+    assert!(alive(Role::Consumer) && !end.is_closed);
+    assert_eq!((end.epoch, end.pid, end.rescues), (1, process::id(), 0));
+    drop(consumer);
+    assert!(!alive(Role::Consumer) && observer.end(Role::Consumer).is_closed);
+
+    let idler = Child::start("idler", &[name.as_str()]);
+    assert_eq!(idler.says(), "here");
+    assert!(alive(Role::Producer));
+    assert_eq!(observer.end(Role::Producer).pid, idler.pid());
+    drop(idler); // kill -9
+    let end = observer.end(Role::Producer);
+    assert!(
+        !alive(Role::Producer) && !end.is_closed,
+        "it said no goodbye"
+    );
+}
+
+/// A frame whose bytes all follow from its number.
+fn frame(number: u64) -> Vec<u8> {
+    let mut frame = number.to_le_bytes().to_vec();
+    frame.resize(8 + (mix(number) % 60) as usize, number as u8);
+    frame
+}
+
+/// Sends frames until nobody takes them any more.
+fn sender(arguments: &[String]) {
+    let mut producer = Producer::<[u8]>::open(&arguments[0]).expect("the role is free");
+    for number in 0.. {
+        if producer.push(&frame(number)).is_err() {
+            return;
+        }
+    }
+}
+
+fn at_full_load_it_sees_only_what_was_sent() {
+    let (ring, name) = ring::<[u8]>("load", 4096);
+    let mut consumer: Consumer<[u8]> = ring.consumer().expect("the role is free");
+    let _sender = Child::start("sender", &[name.as_str()]);
+    let observer = Observer::open(&name).expect("a ring");
+    let (over, is_over) = std::sync::mpsc::channel::<()>();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            while is_over.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {
+                let _ = consumer.try_pop(&mut [0; 100]);
+            }
+        });
+        let (mut seen, mut before, begun) = (0, observer.positions(), Instant::now());
+        while seen < 20_000 {
+            assert!(begun.elapsed() < PATIENCE, "only {seen} frames were seen");
+            let now = observer.positions();
+            assert!(now.tail >= before.tail && now.head >= before.head);
+            assert!(now.fill() <= 4096);
+            before = now;
+            let looked = observer.unread(100, |message| {
+                let number = message.bytes.first_chunk().expect("a number");
+                assert_eq!(message.bytes, frame(u64::from_le_bytes(*number)));
+                seen += 1;
+            });
+            looked.expect("a sound ring");
+        }
+        drop(over);
+    });
+}
+
+fn leave_to_read_suffices() {
+    let directory = file_directory();
+    let path = directory.path().join("ring");
+    let ring = RingOptions::new(8).create::<u64>(&path).expect("a ring");
+    for (path, mode) in [(directory.path(), 0o755), (&*path, 0o444)] {
+        let mode = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(path, mode).expect("our own file");
+    }
+    ring.producer()
+        .expect("the role is free")
+        .push(7)
+        .expect("room");
+    let Some(child) = fork() else {
+        // SAFETY: the call takes no memory.
+        assert_eq!(unsafe { libc::setuid(65534) }, 0, "only root can be nobody");
+        let observer = Observer::open(&path).expect("leave to read");
+        assert_eq!(observer.positions().fill(), 1);
+        assert!(!observer.is_alive(Role::Producer).expect("an answer"));
+        assert!(!observer.is_superseded().expect("an answer"));
+        assert!(Ring::<u64>::open(&path).is_err(), "no leave to write");
+        done();
+    };
+    let mut status = 0;
+    // SAFETY: the status lives through the call.
+    unsafe { libc::waitpid(child, &raw mut status, 0) };
+    assert_eq!(status, 0, "the child has seen what it should");
+}
+
+fn its_memory_cannot_be_written() {
+    let (_ring, name) = ring::<u64>("read-only", 8);
+    let observer = Observer::open(&name);
+    let maps = std::fs::read_to_string("/proc/self/maps").expect("our own maps");
+    let ours: Vec<_> = maps
+        .lines()
+        .filter(|line| line.contains(name.as_str()))
+        .collect();
+    let modes = ours.iter().map(|line| line.split(' ').nth(1));
+    // The ring's own mapping has the name that it had before this one.
+    assert_eq!(modes.flatten().collect::<Vec<_>>(), ["r--s"]);
+    drop(observer);
+}
+
+fn it_changes_nothing() {
+    let (ring, name) = ring::<[u8]>("nothing", 256);
+    let mut producer = ring.producer().expect("the role is free");
+    producer.push(b"untouched").expect("room");
+    let before = std::fs::read(name.file()).expect("the segment");
+    let observer = Observer::open(&name).expect("a ring");
+    unread(&observer);
+    observer.positions();
+    for role in [Role::Producer, Role::Consumer] {
+        observer.end(role);
+        observer.is_alive(role).expect("an answer");
+    }
+    drop(observer);
+    let after = std::fs::read(name.file()).expect("the segment");
+    assert!(before == after, "some byte has changed");
+}
+
+/// Words of any kind anywhere: each call returns, and reads within the segment.
+fn no_bytes_whatever_lead_it_astray() {
+    let mut dice = Dice(3);
+    let (mut refused, mut shown) = (0, 0);
+    for round in 0..300 {
+        let name = RingName::new("scribbled");
+        let options = RingOptions::new(64);
+        match round % 2 {
+            0 => drop(options.create::<[u8; 3]>(&name).expect("a ring")),
+            _ => drop(options.create::<[u8]>(&name).expect("a ring")),
+        }
+        let file = SegmentFile::open(&name.file());
+        let opened = Observer::open(&name).expect("a ring");
+        for _ in 0..50 {
+            let places = [
+                dice.roll(20),
+                512,
+                1024,
+                2048 + dice.roll(8),
+                dice.roll(2056),
+            ];
+            let place = places[dice.roll(5)] as u64 * 8;
+            let words = [
+                dice.roll(64) as u64 * 8,
+                mix(round ^ place),
+                u64::MAX,
+                24,
+                0xffff_ffff,
+            ];
+            file.write(place, words[dice.roll(5)]);
+            refused += u32::from(Observer::open(&name).is_err());
+            let _ = opened.unread(100, |message| {
+                assert!(message.bytes.len() <= 64);
+                shown += 1;
+            });
+            let _ = opened.positions().fill();
+            for role in [Role::Producer, Role::Consumer] {
+                opened.end(role);
+            }
+        }
+    }
+    assert!(
+        refused > 50 && shown > 50,
+        "{refused} refused, {shown} shown"
+    );
+}
+
+fn it_says_what_is_wrong() {
+    let name = RingName::new("refuses");
+    assert!(matches!(Observer::open(&name), Err(Error::NotFound { .. })));
+    for (len, reason) in [(100, "too short"), (20_000, "magic")] {
+        std::fs::write(name.file(), vec![0; len]).expect("a file");
+        let refusal = Observer::open(&name).expect_err("no ring").to_string();
+        assert!(refusal.contains(reason), "{refusal}");
+    }
+}
+
+fn it_sees_that_a_ring_is_superseded() {
+    let (ring, name) = ring::<u64>("superseded", 8);
+    let observer = Observer::open(&name).expect("a ring");
+    let over = || observer.is_superseded().expect("an answer");
+    assert!(!over());
+    ring.unlink().expect("nobody has a role");
+    assert!(over());
+}
