@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod endings;
+mod looking;
 mod machine;
 mod recordings;
 mod refusals;
@@ -10,6 +11,7 @@ mod streams;
 mod tool;
 
 use endings::*;
+use looking::*;
 use machine::*;
 use recordings::*;
 use refusals::*;
@@ -37,9 +39,14 @@ common::suite::suite! {
         a_recording_cut_anywhere_is_refused,
         a_foreign_file_is_refused,
         a_replay_keeps_the_times,
+        a_directory_is_listed_with_what_is_a_ring,
+        a_ring_is_described_and_so_is_what_is_wrong_with_it,
+        messages_are_shown_and_stay,
+        a_follower_sees_later_messages_and_ends_on_a_signal,
+        only_what_nobody_holds_is_removed,
         a_machine_with_faults_is_told_how_to_mend_them,
         this_machine_is_examined_in_80_columns,
         completions_and_pages_name_every_subcommand,
     ],
-    parts: [],
+    parts: [idler],
 }

@@ -1,6 +1,6 @@
 //! The tool as a process.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -51,6 +51,17 @@ impl Tool {
         let input = self.child().stdin.as_mut().expect("its input is piped");
         // A tool that refuses its arguments reads nothing.
         let _ = input.write_all(bytes);
+    }
+
+    /// Reads its output until this comes.
+    pub(crate) fn reads_until(&mut self, wanted: &str) {
+        let output = self.child().stdout.as_mut().expect("its output is piped");
+        let mut text = Vec::new();
+        while !String::from_utf8_lossy(&text).contains(wanted) {
+            let mut byte = [0];
+            output.read_exact(&mut byte).expect("it goes on");
+            text.push(byte[0]);
+        }
     }
 
     pub(crate) fn pid(&self) -> u32 {

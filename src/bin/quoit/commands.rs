@@ -2,8 +2,12 @@
 
 pub(crate) mod completions;
 pub(crate) mod doctor;
+pub(crate) mod list;
 pub(crate) mod man;
 pub(crate) mod record;
 pub(crate) mod recv;
 pub(crate) mod replay;
+pub(crate) mod rm;
 pub(crate) mod send;
+pub(crate) mod stat;
+pub(crate) mod tail;

@@ -7,13 +7,14 @@ mod patient;
 mod progress;
 mod recording;
 mod ring;
+mod sight;
 mod stop;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use self::commands::{completions, doctor, man, record, recv, replay, send};
+use self::commands::{completions, doctor, list, man, record, recv, replay, rm, send, stat, tail};
 use self::output::Output;
 
 /// Sends, receives, records and examines quoit's rings in shared memory
@@ -30,10 +31,14 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    List(list::List),
+    Stat(stat::Stat),
+    Tail(tail::Tail),
     Send(send::Send),
     Recv(recv::Recv),
     Record(record::Record),
     Replay(replay::Replay),
+    Rm(rm::Rm),
     Doctor(doctor::Doctor),
     Completions(completions::Completions),
     Man(man::Man),
@@ -43,10 +48,14 @@ fn main() -> ExitCode {
     let Cli { json, command } = Cli::parse();
     let output = Output::new(json);
     let done = match command {
+        Command::List(list) => list.run(&output),
+        Command::Stat(stat) => stat.run(&output),
+        Command::Tail(tail) => tail.run(&output),
         Command::Send(send) => send.run(&output),
         Command::Recv(recv) => recv.run(&output),
         Command::Record(record) => record.run(&output),
         Command::Replay(replay) => replay.run(&output),
+        Command::Rm(rm) => rm.run(&output),
         Command::Doctor(doctor) => doctor.run(&output),
         Command::Completions(completions) => completions.run(&output),
         Command::Man(man) => man.run(&output),

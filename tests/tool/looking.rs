@@ -1,0 +1,177 @@
+//! `list`, `stat`, `tail` and `rm`: what they say, and that they disturb nobody.
+
+use std::fs;
+use std::path::Path;
+
+use quoit::{Producer, RingOptions};
+use serde_json::Value;
+
+use crate::common::child::Child;
+use crate::common::names::{RingName, shared_memory_directory};
+use crate::common::segment_file::{CAPACITY, LAYOUT, SegmentFile};
+use crate::tool::Tool;
+
+/// Runs the tool to its end, which is to be a good one; what it has said.
+fn says(arguments: &[&str]) -> String {
+    let ended = Tool::run(arguments, b"");
+    assert_eq!((ended.code, &*ended.errors), (Some(0), ""), "{arguments:?}");
+    String::from_utf8(ended.output).expect("text")
+}
+
+fn says_json(arguments: &[&str]) -> Value {
+    serde_json::from_str(&says(arguments)).expect("JSON")
+}
+
+fn refuses(arguments: &[&str], code: i32, reason: &str) {
+    let ended = Tool::run(arguments, b"");
+    assert_eq!(
+        (ended.code, ended.output.len()),
+        (Some(code), 0),
+        "{arguments:?}"
+    );
+    assert!(ended.errors.contains(reason), "{}", ended.errors);
+}
+
+/// Takes the producer's role, pushes twelve bytes, says so and waits.
+pub(crate) fn idler(arguments: &[String]) {
+    let mut producer = Producer::<[u8]>::open(&arguments[0]).expect("the role is free");
+    producer.push(b"three\x00at\xffnight").expect("room");
+    println!("here");
+    loop {
+        std::thread::park();
+    }
+}
+
+fn path(directory: &Path, name: &str) -> String {
+    directory.join(name).to_str().expect("UTF-8").to_owned()
+}
+
+pub(crate) fn a_directory_is_listed_with_what_is_a_ring() {
+    let directory = shared_memory_directory();
+    let file = |name: &str| path(directory.path(), name);
+    assert_eq!(
+        says_json(&["list", "--json", &file("")]),
+        Value::Array(vec![])
+    );
+    let options = RingOptions::new(64);
+    let ring = options.create::<u64>(file("a-ring")).expect("a ring");
+    let mut producer = ring.producer().expect("the role is free");
+    (0..16).for_each(|number| producer.push(number).expect("room"));
+    options.create::<[u8]>(file("corrupt")).expect("a ring");
+    SegmentFile::open(Path::new(&file("corrupt"))).write(CAPACITY, 65);
+    options.create::<[u8]>(file("newer")).expect("a ring");
+    SegmentFile::open(Path::new(&file("newer"))).write_half(LAYOUT, 9);
+    fs::write(file("no-ring"), [7; 30_000]).expect("a file");
+    fs::create_dir(file("directory")).expect("a directory");
+
+    let rings = says_json(&["list", "--json", &file("")]);
+    let rings = rings.as_array().expect("an array");
+    let names: Vec<_> = rings.iter().map(|ring| ring["name"].as_str()).collect();
+    let expected = ["a-ring", "corrupt", "newer"].map(file);
+    assert_eq!(names, expected.each_ref().map(|name| Some(&**name)));
+    assert_eq!(rings[0]["fill"], 16);
+    assert_eq!(rings[0]["producer"]["pid"], std::process::id());
+    assert_eq!(
+        (&rings[1]["corrupt"], &rings[2]["layout"]),
+        (&true.into(), &9.into())
+    );
+
+    let table = says(&["list", &file("")]);
+    let words: Vec<Vec<_>> = table
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    assert_eq!(words[0][..4], ["name", "shape", "capacity", "full"]);
+    assert_eq!(words[1][..5], [&*expected[0], "slots", "64", "25", "%"]);
+    assert_eq!(words[2][1], "(corrupt)");
+    assert_eq!(words[3][1..], ["(layout", "9)"]);
+    refuses(&["list", &file("nowhere")], 1, "could not list");
+}
+
+pub(crate) fn a_ring_is_described_and_so_is_what_is_wrong_with_it() {
+    let name = RingName::new("stat");
+    RingOptions::new(64).create::<[u8]>(&name).expect("a ring");
+    let idler = Child::start("idler", &[name.as_str()]);
+    assert_eq!(idler.says(), "here");
+    let pid = idler.pid();
+    let stat = says_json(&["stat", "--json", name.as_str()]);
+    assert_eq!(
+        (&stat["producer"]["pid"], &stat["producer"]["alive"]),
+        (&pid.into(), &true.into())
+    );
+    let command = stat["producer"]["command"]
+        .as_str()
+        .expect("a command line");
+    assert!(command.contains(name.as_str()), "{command}");
+    assert!(stat["producer"]["core"].is_u64());
+    assert_eq!(stat["wrong"], Value::Array(vec![]));
+
+    drop(idler); // kill -9
+    let text = says(&["stat", name.as_str()]);
+    let wrong = format!("wrong     the producer (process {pid}) died; start it again");
+    assert!(text.lines().any(|line| line.starts_with(&wrong)), "{text}");
+    let stat = says_json(&["stat", "--json", name.as_str()]);
+    assert_eq!(stat["producer"]["alive"], false);
+    assert_eq!(stat["wrong"].as_array().map(Vec::len), Some(1));
+    refuses(&["stat", "quoit-no-such-ring"], 3, "there is no ring");
+}
+
+pub(crate) fn messages_are_shown_and_stay() {
+    let name = RingName::new("tail");
+    RingOptions::new(64).create::<[u8]>(&name).expect("a ring");
+    let idler = Child::start("idler", &[name.as_str()]);
+    assert_eq!(idler.says(), "here");
+    for _ in 0..2 {
+        let text = says(&["tail", name.as_str()]);
+        let mut lines = text.lines();
+        assert_eq!(lines.next(), Some("position 0, kind 0, 14 bytes"));
+        let line = lines.next().expect("a line of bytes");
+        let hex = "74 68 72 65 65 00 61 74 ff 6e 69 67 68 74";
+        assert!(
+            line.contains(hex) && line.ends_with("  three.at.night"),
+            "{line}"
+        );
+        assert_eq!(lines.next(), None);
+    }
+    let message = says_json(&["tail", "--json", "--count", "1", name.as_str()]);
+    assert_eq!(message["bytes"], "7468726565006174ff6e69676874");
+    assert_eq!(says_json(&["stat", "--json", name.as_str()])["fill"], 24);
+}
+
+pub(crate) fn a_follower_sees_later_messages_and_ends_on_a_signal() {
+    let name = RingName::new("follow");
+    let ring = RingOptions::new(1024)
+        .create::<[u8]>(&name)
+        .expect("a ring");
+    let mut producer = ring.producer().expect("the role is free");
+    producer.push(b"early").expect("room");
+    let mut tail = Tool::start(&["tail", "--follow", name.as_str()]);
+    tail.reads_until("early");
+    producer.push(b"later").expect("room");
+    tail.reads_until("later");
+    tail.signal(libc::SIGTERM);
+    assert_eq!(tail.end().code, Some(143));
+}
+
+pub(crate) fn only_what_nobody_holds_is_removed() {
+    let name = RingName::new("rm");
+    let ring = RingOptions::new(64).create::<u64>(&name).expect("a ring");
+    let producer = ring.producer().expect("the role is free");
+    refuses(&["rm", name.as_str()], 4, "the ring has a producer already");
+    assert_eq!(says(&["rm", "--stale", name.as_str()]), "");
+    drop(producer);
+    let removed = says_json(&["rm", "--json", "--stale", name.as_str()]);
+    assert_eq!(removed["removed"][0], name.as_str());
+    assert!(!name.file().exists());
+    refuses(&["rm", name.as_str()], 3, "there is no ring");
+
+    let fresh = RingOptions::new(64).create::<u64>(&name).expect("a ring");
+    assert_eq!(
+        says(&["rm", "--stale", name.as_str()]),
+        "",
+        "nobody had it yet"
+    );
+    assert_eq!(says(&["rm", name.as_str()]), format!("removed {name}\n"));
+    drop(fresh);
+    refuses(&["rm"], 2, "required");
+}
