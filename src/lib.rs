@@ -76,15 +76,8 @@
 //! doorbell, ladder -> ring, polls, producer, consumer -> slots, frames -> adapters; a ring and its ends
 //! know each other.
 //!
-//! Ten minutes to know it:
-//!
-//! 1. [`docs::layout`]: the picture at the top, and "The protocol of positions" (2 minutes).
-//! 2. `src/sync.rs`: the table of edges (1 minute).
-//! 3. `src/cursor.rs`: `room`, `publish`, `look`, `release`, and then the ride-along (3
-//!    minutes).
-//! 4. `src/parker.rs`: the table, the timeline, `moved` and `park` (2 minutes).
-//! 5. `src/slots/produce.rs`: `try_push` and `finish`, where the record goes (1 minute).
-//! 6. `src/ring/role.rs`: `take`, `drop` and `peer_gone` (1 minute).
+//! [`docs::tour`] is the order of reading, in ten minutes: [`docs::layout`], `src/sync.rs`,
+//! `src/cursor.rs`, `src/parker.rs`, `src/slots/produce.rs`, `src/ring/role.rs`.
 //!
 //! Then `loom-tests/` for the models and the mutants that must fail, and `src/segment/draft.rs`
 //! for creating without a half-made state.
@@ -221,12 +214,22 @@ pub use crate::slots::{Claim, ClaimMany, Drain, Peek, PeekMany};
 
 /// Texts: modules without code.
 pub mod docs {
+    #[doc = include_str!("docs/choosing.md")]
+    pub mod choosing {}
+    #[doc = include_str!("docs/comparison.md")]
+    pub mod comparison {}
     #[doc = include_str!("docs/crash.md")]
     pub mod crash {}
     #[doc = include_str!("docs/files.md")]
     pub mod files {}
     #[doc = include_str!("layout.md")]
     pub mod layout {}
+    #[doc = include_str!("docs/porting.md")]
+    pub mod porting {}
+    #[doc = include_str!("docs/tour.md")]
+    pub mod tour {}
+    #[doc = include_str!("docs/tuning.md")]
+    pub mod tuning {}
 }
 
 /// The README's examples compile.
