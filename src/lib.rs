@@ -158,9 +158,18 @@
 //! # Versions and platforms
 //!
 //! Linux on x86-64 and little-endian aarch64, kernel 4.16 or newer; anything else does not
-//! compile. Rust 1.85 or newer; a newer Rust is asked for by a new minor version only. The
-//! layout of the bytes has its own version, 1: both ends need the same one, and not the same
-//! version of this crate.
+//! compile. Rust 1.85 or newer; a newer Rust is asked for by a new minor version only.
+//!
+//! There are two promises, and two numbers:
+//!
+//! - **The code** keeps [semantic versioning](https://semver.org): what compiles with a version compiles
+//!   with the next compatible one, and means the same.
+//! - **The layout** of the bytes has its own version, now 1. It grows with each change that an end of
+//!   the old layout could misread, and never in a patch release. Two ends need the same layout version,
+//!   and not the same version of this crate; a ring of another one is refused
+//!   ([`Error::VersionMismatch`]), not converted.
+//!
+//! The changelog names the layout version of each release.
 
 #[cfg(not(all(
     target_os = "linux",
