@@ -76,15 +76,8 @@
 //! doorbell, ladder -> ring, polls, producer, consumer, observer -> slots, frames -> adapters; a ring and its ends
 //! know each other.
 //!
-//! Ten minutes to know it:
-//!
-//! 1. [`docs::layout`]: the picture at the top, and "The protocol of positions" (2 minutes).
-//! 2. `src/sync.rs`: the table of edges (1 minute).
-//! 3. `src/cursor.rs`: `room`, `publish`, `look`, `release`, and then the ride-along (3
-//!    minutes).
-//! 4. `src/parker.rs`: the table, the timeline, `moved` and `park` (2 minutes).
-//! 5. `src/slots/produce.rs`: `try_push` and `finish`, where the record goes (1 minute).
-//! 6. `src/ring/role.rs`: `take`, `drop` and `peer_gone` (1 minute).
+//! [`docs::tour`] is the order of reading, in ten minutes: [`docs::layout`], `src/sync.rs`,
+//! `src/cursor.rs`, `src/parker.rs`, `src/slots/produce.rs`, `src/ring/role.rs`.
 //!
 //! Then `loom-tests/` for the models and the mutants that must fail, and `src/segment/draft.rs`
 //! for creating without a half-made state.
@@ -165,9 +158,18 @@
 //! # Versions and platforms
 //!
 //! Linux on x86-64 and little-endian aarch64, kernel 4.16 or newer; anything else does not
-//! compile. Rust 1.85 or newer; a newer Rust is asked for by a new minor version only. The
-//! layout of the bytes has its own version, 1: both ends need the same one, and not the same
-//! version of this crate.
+//! compile. Rust 1.85 or newer; a newer Rust is asked for by a new minor version only.
+//!
+//! There are two promises, and two numbers:
+//!
+//! - **The code** keeps [semantic versioning](https://semver.org): what compiles with a version compiles
+//!   with the next compatible one, and means the same.
+//! - **The layout** of the bytes has its own version, now 1. It grows with each change that an end of
+//!   the old layout could misread, and never in a patch release. Two ends need the same layout version,
+//!   and not the same version of this crate; a ring of another one is refused
+//!   ([`Error::VersionMismatch`]), not converted.
+//!
+//! The changelog names the layout version of each release.
 
 #[cfg(not(all(
     target_os = "linux",
@@ -223,12 +225,22 @@ pub use crate::slots::{Claim, ClaimMany, Drain, Peek, PeekMany};
 
 /// Texts: modules without code.
 pub mod docs {
+    #[doc = include_str!("docs/choosing.md")]
+    pub mod choosing {}
+    #[doc = include_str!("docs/comparison.md")]
+    pub mod comparison {}
     #[doc = include_str!("docs/crash.md")]
     pub mod crash {}
     #[doc = include_str!("docs/files.md")]
     pub mod files {}
     #[doc = include_str!("layout.md")]
     pub mod layout {}
+    #[doc = include_str!("docs/porting.md")]
+    pub mod porting {}
+    #[doc = include_str!("docs/tour.md")]
+    pub mod tour {}
+    #[doc = include_str!("docs/tuning.md")]
+    pub mod tuning {}
 }
 
 /// The README's examples compile.

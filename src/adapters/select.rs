@@ -205,6 +205,10 @@ impl<T: ?Sized> Sleeping for Producer<T> {
 
 impl<T: Shape + ?Sized> Consumer<T> {
     /// This end, to wait for messages together with other rings.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
     pub fn end(&mut self) -> End<'_> {
         End {
             end: self,
@@ -215,6 +219,10 @@ impl<T: Shape + ?Sized> Consumer<T> {
 
 impl<T: Record> Producer<T> {
     /// This end, to wait for room for one record together with other rings.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
     pub fn end(&mut self) -> End<'_> {
         End {
             end: self,
@@ -227,6 +235,10 @@ impl Producer<[u8]> {
     /// This end, to wait for room for a frame of `len` bytes together with
     /// other rings. A frame that is too long is ready at once: the push says
     /// why.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
     pub fn end(&mut self, len: usize) -> End<'_> {
         let wanted = self.units(len);
         End { end: self, wanted }

@@ -49,6 +49,10 @@ impl Client {
     }
 
     /// How many calls are in flight.
+    ///
+    /// # Real-time
+    ///
+    /// No syscall, no allocation.
     pub fn in_flight(&self) -> usize {
         self.flight.len()
     }
@@ -160,6 +164,10 @@ impl Client {
     }
 
     /// Forgets a call: its reply is dropped when it comes.
+    ///
+    /// # Real-time
+    ///
+    /// No syscall, no allocation.
     pub fn cancel(&mut self, call: Call) {
         self.flight.remove(&call.id);
     }
