@@ -1,6 +1,7 @@
 //! The tool as a process.
 
 use std::io::{Read, Write};
+use std::os::fd::AsRawFd;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -59,6 +60,14 @@ impl Tool {
         let mut text = Vec::new();
         while !String::from_utf8_lossy(&text).contains(wanted) {
             let mut byte = [0];
+            let mut ready = libc::pollfd {
+                fd: output.as_raw_fd(),
+                events: libc::POLLIN,
+                revents: 0,
+            };
+            // SAFETY: there is one descriptor, and it lives through the call.
+            let found = unsafe { libc::poll(&raw mut ready, 1, PATIENCE.as_millis() as i32) };
+            assert_eq!(found, 1, "the tool does not say {wanted}");
             output.read_exact(&mut byte).expect("it goes on");
             text.push(byte[0]);
         }
