@@ -55,10 +55,10 @@ pub(crate) fn a_killed_sender_loses_nothing() {
 pub(crate) fn a_killed_receiver_loses_nothing() {
     let name = RingName::new("receiver");
     ring_with(&name, 20_000);
-    // Its output is full before all is written.
-    let receiver = Tool::start(&["recv", name.as_str()]);
     let producer = Producer::<[u8]>::open(&name).expect("a role");
     let full = producer.fill();
+    // Its output is full before all is written.
+    let receiver = Tool::start(&["recv", name.as_str()]);
     wait_until("some is released", || producer.fill() < full);
     receiver.kill();
     assert!(producer.fill() > 0, "not all can have been written");
@@ -137,9 +137,9 @@ pub(crate) fn a_signal_ends_a_sender_that_waits_for_room() {
 pub(crate) fn a_signal_ends_a_receiver_whose_output_is_full() {
     let name = RingName::new("stuck");
     ring_with(&name, 20_000);
-    let receiver = Tool::start(&["recv", name.as_str()]);
     let producer = Producer::<[u8]>::open(&name).expect("a role");
     let full = producer.fill();
+    let receiver = Tool::start(&["recv", name.as_str()]);
     wait_until("some is released", || producer.fill() < full);
     let first = producer.fill();
     receiver.signal(libc::SIGTERM);
