@@ -235,6 +235,8 @@ pub mod docs {
     pub mod files {}
     #[doc = include_str!("layout.md")]
     pub mod layout {}
+    #[doc = include_str!("docs/performance.md")]
+    pub mod performance {}
     #[doc = include_str!("docs/porting.md")]
     pub mod porting {}
     #[doc = include_str!("docs/tour.md")]
