@@ -1,36 +1,37 @@
-//! What a consumer's looks at the tail tell of the load, and what follows.
+//! What an end's looks at the other's position tell of the load, and what follows.
 //!
 //! A consumer that has *caught up* looks many times before a message comes: a
 //! ride spares it a cache miss, so the producer gets a hint.
 //!
-//! A consumer *close behind* a stream finds a few messages with each look. Each
-//! look takes the producer's lines away, whose stores wait until they are back,
-//! so that it never gets ahead, and both crawl. So such a consumer looks away
-//! for a moment: the next look finds many messages, and the lines move once for
-//! all of them. (Temporal slipping in FastForward, Giacomoni et al., 2008.)
+//! An end *close behind* a stream finds a little with each look: the consumer a
+//! few messages, the producer in a full ring a little room. Each look takes
+//! lines away from the other end, whose stores wait until they are back, so that
+//! it never gets ahead, and both crawl. So such an end looks away for a moment:
+//! the next look finds much, and the lines move once for all of it. (Temporal
+//! slipping in FastForward, Giacomoni et al., 2008.)
 
 use crate::sync::spin_loop;
 
-/// Looks in vain after which the consumer has caught up.
+/// Looks in vain after which an end has caught up.
 const CAUGHT_UP: u32 = 4;
-/// Looks that found more than one message, with hardly one in vain between
+/// Looks that found more than one unit, with hardly one in vain between
 /// them, after which there is a stream.
 const STREAM: u32 = 8;
-/// Bytes ahead at which the producer's stores no longer meet the consumer.
+/// Bytes ahead at which the ends' lines no longer meet.
 const CLOSE: u64 = 4096;
-/// How long a consumer close behind looks away: less than a microsecond.
-const PAUSES: u32 = 16;
+/// How long an end close behind looks away: about a microsecond.
+const PAUSES: u32 = 24;
 
 /// The looks of late.
 #[derive(Debug)]
 pub(crate) struct Polls {
     in_vain: u32,
     crowded: u32,
-    /// What the sleep word says.
-    hinted: bool,
+    /// As last said.
+    caught_up: bool,
     /// Whether to look away before the next look.
     slips: bool,
-    /// Units ahead at which the producer is close.
+    /// Units ahead at which the other end is close.
     close: u64,
 }
 
@@ -40,7 +41,7 @@ impl Polls {
         Self {
             in_vain: 0,
             crowded: 0,
-            hinted: false,
+            caught_up: false,
             slips: false,
             close: (capacity / 4).min(CLOSE / unit),
         }
@@ -62,7 +63,8 @@ impl Polls {
         }
     }
 
-    /// A look found nothing. Returns whether the producer is to get the hint.
+    /// A look found nothing, or too little. Returns whether this end has caught up
+    /// by now, when it is news.
     #[inline]
     pub(crate) fn in_vain(&mut self) -> bool {
         self.in_vain = self.in_vain.saturating_add(1);
@@ -70,20 +72,20 @@ impl Polls {
             return false;
         }
         self.crowded = 0;
-        !core::mem::replace(&mut self.hinted, true)
+        !core::mem::replace(&mut self.caught_up, true)
     }
 
-    /// A look found more than one message. Returns whether the hint is to be
-    /// taken back.
+    /// A look found more than one unit. Returns whether it is over with having
+    /// caught up, when it is news.
     #[inline]
-    pub(crate) fn crowded(&mut self, unread: u64) -> bool {
+    pub(crate) fn crowded(&mut self, units: u64) -> bool {
         self.in_vain = 0;
         self.crowded = self.crowded.saturating_add(1);
         if self.crowded < STREAM {
             return false;
         }
-        self.slips = unread < self.close;
-        core::mem::take(&mut self.hinted)
+        self.slips = units < self.close;
+        core::mem::take(&mut self.caught_up)
     }
 }
 
@@ -92,14 +94,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_consumer_that_has_caught_up_says_so_once() {
+    fn an_end_that_has_caught_up_says_so_once() {
         let mut polls = Polls::new(1024, 8);
         let hints: Vec<_> = (0..6).map(|_| polls.in_vain()).collect();
         assert_eq!(hints, [false, false, false, true, false, false]);
     }
 
     #[test]
-    fn a_stream_takes_the_hint_back_though_looks_in_vain_come_between() {
+    fn a_stream_takes_that_back_though_looks_in_vain_come_between() {
         let mut polls = Polls::new(1024, 8);
         while !polls.in_vain() {}
         let hints: Vec<_> = (0..STREAM + 1)
@@ -114,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_consumer_close_behind_a_stream_slips_and_only_once() {
+    fn only_an_end_close_behind_a_stream_slips_and_only_once() {
         let mut polls = Polls::new(1024, 8);
         for _ in 1..STREAM {
             polls.crowded(2);

@@ -12,6 +12,7 @@ use crate::cursor::{TailLine, WriteCursor};
 use crate::error::{ClaimError, Error, Role};
 use crate::ladder::{Ladder, Step, Timeout};
 use crate::layout::Header;
+use crate::polls::Polls;
 use crate::ring::{Ring, RingOptions, RoleGuard, Shape, Shared, again};
 use crate::sync::{FREE, PLAIN};
 
@@ -52,6 +53,7 @@ use crate::sync::{FREE, PLAIN};
 /// ```
 pub struct Producer<T: ?Sized> {
     pub(crate) cursor: CachePadded<WriteCursor>,
+    polls: Polls,
     pub(crate) data: NonNull<u8>,
     pub(crate) role: RoleGuard,
     shape: PhantomData<*const T>,
@@ -116,6 +118,7 @@ impl<T: Shape + ?Sized> Producer<T> {
         })?;
         Ok(Self {
             cursor: CachePadded::new(cursor),
+            polls: Polls::new(shared.capacity(), T::DESCRIPTION.slot_size),
             data: shared.data(),
             role,
             shape: PhantomData,
@@ -215,13 +218,20 @@ impl<T: ?Sized> Producer<T> {
     /// it released before still counts.
     #[inline(never)]
     pub(crate) fn look(&mut self, wanted: u64) -> Result<u64, ClaimError> {
+        self.polls.begin();
         match self.cursor.look(&self.role.header().consumer.head) {
             Ok(room) if room >= wanted => {
+                if room > 1 {
+                    self.polls.crowded(room);
+                }
                 self.role.found(self.position());
                 Ok(room)
             }
             Ok(_) if self.role.peer_closed() => self.last_look(wanted),
-            Ok(_) => Err(ClaimError::Full),
+            Ok(_) => {
+                self.polls.in_vain();
+                Err(ClaimError::Full)
+            }
             Err(corrupt) => Err(ClaimError::Corrupt(corrupt)),
         }
     }

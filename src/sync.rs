@@ -20,8 +20,44 @@
     reason = "this is the file that wraps the atomics"
 )]
 
+use core::arch::asm;
 pub(crate) use core::hint::spin_loop;
 use core::sync::atomic::{self, Ordering};
+
+/// Bytes of a cache line.
+pub(crate) const LINE: usize = 64;
+
+/// Asks for the cache line at `address`, which will be read soon. A hint: it
+/// reads nothing, orders nothing, and faults nowhere.
+#[inline(always)]
+pub(crate) fn fetch(address: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a hint, whatever the address.
+    unsafe {
+        asm!("prefetcht0 [{}]", in(reg) address, options(nostack, preserves_flags, readonly))
+    };
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: a hint, whatever the address.
+    unsafe {
+        asm!("prfm pldl1keep, [{}]", in(reg) address, options(nostack, preserves_flags, readonly))
+    };
+}
+
+/// Asks for the cache line at `address`, which will be stored to soon, so that no
+/// other core has it. A hint, as [`fetch`] is.
+#[inline(always)]
+pub(crate) fn own(address: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a hint, whatever the address; no operation on what does not know it.
+    unsafe {
+        asm!("prefetchw [{}]", in(reg) address, options(nostack, preserves_flags, readonly))
+    };
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: a hint, whatever the address.
+    unsafe {
+        asm!("prfm pstl1keep, [{}]", in(reg) address, options(nostack, preserves_flags, readonly))
+    };
+}
 
 /// The producer's tail store: the bytes are visible before the position.
 pub(crate) const PUBLISH: Ordering = Ordering::Release;

@@ -10,7 +10,7 @@ use crate::cursor::RIDE_WORDS;
 use crate::error::PopError;
 use crate::ladder::Timeout;
 use crate::layout::{FRAME_HEADER, PADDING, frame_parts, frame_size};
-use crate::sync::{AtomicU64, PLAIN};
+use crate::sync::{AtomicU64, LINE, PLAIN, fetch};
 
 /// A frame that was found and checked: from here on, nothing of it is read
 /// from the segment but the payload.
@@ -23,6 +23,9 @@ struct Found {
     /// Bytes to release: padding, header, payload, zeros.
     units: u64,
 }
+
+/// Bytes that are fetched together with the header at most.
+const FETCHED: usize = 256 + LINE;
 
 /// Frames. See [`Consumer<T>`](#impl-Consumer<T>) for records.
 impl Consumer<[u8]> {
@@ -220,6 +223,7 @@ impl Consumer<[u8]> {
             if unread <= (RIDE_WORDS * 8) as u64 && self.catch_ride(unread) {
                 return Ok(self.carried());
             }
+            self.fetch_unread(unread);
             let found = self.parse(0, unread)?;
             if found.units < unread {
                 self.crowded(unread);
@@ -230,6 +234,17 @@ impl Consumer<[u8]> {
             return Ok(self.carried());
         }
         self.parse(0, self.cursor.seen())
+    }
+
+    /// Asks for the first lines at once: where a copy ends is known only when the
+    /// header has come, and that would be one miss after the other.
+    #[inline(always)]
+    fn fetch_unread(&self, unread: u64) {
+        let last = unread as usize - 1; // the lines behind it are the producer's
+        for ahead in (LINE..FETCHED.min(last + LINE)).step_by(LINE) {
+            // SAFETY: an index lies within the data.
+            fetch(unsafe { self.at(self.cursor.index(ahead.min(last))) });
+        }
     }
 
     /// Carries the ride off if it is the one frame that is unread.
