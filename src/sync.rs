@@ -43,22 +43,6 @@ pub(crate) fn fetch(address: *const u8) {
     };
 }
 
-/// Asks for the cache line at `address`, which will be stored to soon, so that no
-/// other core has it. A hint, as [`fetch`] is.
-#[inline(always)]
-pub(crate) fn own(address: *const u8) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a hint, whatever the address; no operation on what does not know it.
-    unsafe {
-        asm!("prefetchw [{}]", in(reg) address, options(nostack, preserves_flags, readonly))
-    };
-    #[cfg(target_arch = "aarch64")]
-    // SAFETY: a hint, whatever the address.
-    unsafe {
-        asm!("prfm pstl1keep, [{}]", in(reg) address, options(nostack, preserves_flags, readonly))
-    };
-}
-
 /// The producer's tail store: the bytes are visible before the position.
 pub(crate) const PUBLISH: Ordering = Ordering::Release;
 /// The consumer's tail load, partner of [`PUBLISH`].

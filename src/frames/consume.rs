@@ -25,7 +25,7 @@ struct Found {
 }
 
 /// Bytes that are fetched together with the header at most.
-const FETCHED: usize = 256 + LINE;
+const FETCHED: usize = 1024 + LINE;
 
 /// Frames. See [`Consumer<T>`](#impl-Consumer<T>) for records.
 impl Consumer<[u8]> {

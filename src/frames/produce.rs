@@ -10,7 +10,7 @@ use crate::error::ClaimError;
 use crate::ladder::Timeout;
 use crate::layout::{FRAME_HEADER, PADDING, frame_header, frame_size, longest_frame};
 use crate::producer::Producer;
-use crate::sync::{AtomicU64, LINE, PLAIN, own};
+use crate::sync::{AtomicU64, PLAIN};
 
 /// Where a frame goes.
 #[derive(Debug, Clone, Copy)]
@@ -24,9 +24,6 @@ struct Place {
     /// Bytes that padding and frame take.
     units: u64,
 }
-
-/// Bytes of the next frame that a publish takes from the consumer at most.
-const OWNED: usize = 1024 + LINE;
 
 /// Frames. See [`Producer<T>`](#impl-Producer<T>) for records.
 impl Producer<[u8]> {
@@ -336,7 +333,6 @@ impl Producer<[u8]> {
             self.payload(place).copy_from_slice(payload);
             let units = self.seal(place, kind, payload.len());
             self.publish(units);
-            self.own_next(units);
         }
     }
 
@@ -395,19 +391,6 @@ impl Producer<[u8]> {
         word.load(PLAIN)
     }
 
-    /// Takes the lines of the next frame, while a consumer that has caught up is
-    /// busy with this one: then the next publish waits for none of them.
-    #[inline(always)]
-    fn own_next(&self, units: u64) {
-        if !self.role.peer_hint() {
-            return;
-        }
-        for ahead in (0..OWNED.min(units as usize + LINE)).step_by(LINE) {
-            // SAFETY: an index lies within the data.
-            own(unsafe { self.at(self.cursor.index(ahead)) });
-        }
-    }
-
     /// Writes the headers and publishes; on the fly if it may ride.
     #[inline(always)]
     fn finish(&mut self, place: Place, kind: u32, len: usize) {
@@ -421,7 +404,6 @@ impl Producer<[u8]> {
             self.publish_riding(units, ride);
         } else {
             self.publish(units);
-            self.own_next(units);
         }
     }
 }
