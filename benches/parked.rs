@@ -20,7 +20,7 @@
 mod common;
 
 use std::error::Error;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -33,6 +33,7 @@ use common::contest::{self, Plan, Scores, Variant};
 use common::link::{RoundTrip, Stream};
 use common::machine::Machine;
 use common::message::numbered;
+use common::output::Output;
 use common::placement::Placement;
 use common::progress::Progress;
 use common::rings::Rings;
@@ -42,18 +43,11 @@ use common::{futex, goodbye, idle, sockets, supervisor};
 /// What sleeping costs, as ratios of slices that take turns.
 #[derive(Debug, Clone, Parser)]
 struct Arguments {
-    /// Takes a tenth of the time, and is rougher.
-    #[arg(long)]
-    quick: bool,
-    /// Writes all figures to this file.
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    #[command(flatten)]
+    output: Output,
     /// Runs these parts only.
     #[arg(long, value_enum, value_name = "PART", value_delimiter = ',')]
     only: Vec<Part>,
-    /// What cargo says to every bench.
-    #[arg(long, hide = true)]
-    bench: bool,
 }
 
 /// What the bench consists of.
@@ -80,14 +74,13 @@ fn main() -> ExitCode {
             rings: Rings::new(directory),
             report: Report::default(),
             progress: Progress::new(),
-            quick: arguments.quick,
+            quick: arguments.output.quick,
             only: arguments.only.clone(),
         };
         bench.run(directory)?;
-        match &arguments.json {
-            Some(path) => Ok(bench.report.write(path)?),
-            None => Ok(()),
-        }
+        arguments
+            .output
+            .keep("parked", &bench.report, arguments.only.is_empty())
     })
 }
 
@@ -208,14 +201,13 @@ impl Bench {
         }
         let bar = |transport: &str| format!("parked_{name}_over_{transport}");
         if placement.lead != placement.partner {
-            let ratio = scores.ratio(RING, FUTEX).median;
+            let ratio = scores.ratio(RING, FUTEX);
             self.report.bar(&bar("futex"), ratio, Limit::AtMost(1.10));
         }
         for transport in TRANSPORTS {
             let ratio = scores.ratio(RING, transport);
             println!("  {RING} takes {ratio} of {transport}");
-            self.report
-                .bar(&bar(transport), ratio.median, Limit::Below(1.0));
+            self.report.bar(&bar(transport), ratio, Limit::Below(1.0));
         }
         Ok(())
     }

@@ -29,6 +29,7 @@ use common::contest::{self, Plan, Side, Variant};
 use common::link::RoundTrip;
 use common::machine::Machine;
 use common::message::numbered;
+use common::output::Output;
 use common::placement::Placement;
 use common::progress::Progress;
 use common::rings::{RingLink, Rings};
@@ -38,15 +39,8 @@ use common::{ping_pong, rtrb, supervisor};
 /// How long a message takes there and back, as ratios of slices that take turns.
 #[derive(Debug, Clone, Parser)]
 struct Arguments {
-    /// Takes a tenth of the time, and is rougher.
-    #[arg(long)]
-    quick: bool,
-    /// Writes all figures to this file.
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
-    /// What cargo says to every bench.
-    #[arg(long, hide = true)]
-    bench: bool,
+    #[command(flatten)]
+    output: Output,
 }
 
 fn main() -> ExitCode {
@@ -57,13 +51,10 @@ fn main() -> ExitCode {
             rings: Rings::new(directory),
             report: Report::default(),
             progress: Progress::new(),
-            quick: arguments.quick,
+            quick: arguments.output.quick,
         };
         bench.run()?;
-        match &arguments.json {
-            Some(path) => Ok(bench.report.write(path)?),
-            None => Ok(()),
-        }
+        arguments.output.keep("round_trip", &bench.report, true)
     })
 }
 
@@ -156,8 +147,7 @@ impl Bench {
         for way in WAYS {
             if let Some(limit) = limit(SIZE) {
                 let name = format!("trip_{SIZE}_{}_over_bare", way.replace(' ', "_"));
-                self.report
-                    .bar(&name, scores.ratio(way, BARE).median, limit);
+                self.report.bar(&name, scores.ratio(way, BARE), limit);
             }
         }
         Ok(())
@@ -179,7 +169,7 @@ impl Bench {
         println!("round trip of 8 bytes between two threads that spin");
         scores.print(RTRB);
         self.report.figure("threads", scores.json());
-        let ratio = scores.ratio(QUOIT, RTRB).median;
+        let ratio = scores.ratio(QUOIT, RTRB);
         self.report
             .bar("trip_8_over_rtrb", ratio, Limit::AtMost(1.0));
         Ok(())

@@ -29,6 +29,7 @@ use common::contest::{self, Plan, Scores, Variant};
 use common::link::Stream;
 use common::machine::Machine;
 use common::message::numbered;
+use common::output::Output;
 use common::placement::Placement;
 use common::progress::Progress;
 use common::rings::Rings;
@@ -38,15 +39,8 @@ use common::{bare, rtrb, supervisor};
 /// How many messages go through, as ratios of slices that take turns.
 #[derive(Debug, Clone, Parser)]
 struct Arguments {
-    /// Takes a tenth of the time, and is rougher.
-    #[arg(long)]
-    quick: bool,
-    /// Writes all figures to this file.
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
-    /// What cargo says to every bench.
-    #[arg(long, hide = true)]
-    bench: bool,
+    #[command(flatten)]
+    output: Output,
 }
 
 fn main() -> ExitCode {
@@ -57,13 +51,10 @@ fn main() -> ExitCode {
             rings: Rings::new(directory),
             report: Report::default(),
             progress: Progress::new(),
-            quick: arguments.quick,
+            quick: arguments.output.quick,
         };
         bench.run()?;
-        match &arguments.json {
-            Some(path) => Ok(bench.report.write(path)?),
-            None => Ok(()),
-        }
+        arguments.output.keep("throughput", &bench.report, true)
     })
 }
 
@@ -134,7 +125,7 @@ impl Bench {
             let name = format!("stream_u64_{what}_{capacity}_over_rtrb");
             let faster = scores.ratio(rtrb, quoit);
             println!("  {quoit}: {faster} times rtrb");
-            self.report.bar(&name, faster.median, Limit::AtLeast(1.0));
+            self.report.bar(&name, faster, Limit::AtLeast(1.0));
         }
         Ok(())
     }
@@ -203,7 +194,7 @@ impl Bench {
         println!("  quoit: {ratio} times the bare hand-off");
         if SIZE >= 1024 {
             let name = format!("stream_{size}_over_bare");
-            self.report.bar(&name, ratio.median, Limit::AtLeast(0.95));
+            self.report.bar(&name, ratio, Limit::AtLeast(0.95));
         }
         Ok(())
     }

@@ -5,11 +5,7 @@
 //! cargo bench --bench transports                        under three minutes
 //! cargo bench --bench transports -- --quick             under half a minute, rougher
 //! cargo bench --bench transports -- --only streams --size 64 --json transports.json
-//! cargo bench --bench transports -- --readme README.md
 //! ```
-//!
-//! The last one measures round trips of 8 bytes, and writes the README's table
-//! of the mechanisms; with `--from FILE`, of a run that `--json` has kept.
 //!
 //! Rings carry records of 8 bytes, and frames of more. A ring that spins takes
 //! a processor for itself; one that is parked does not spin at all, so that each
@@ -31,21 +27,20 @@ use clap::Parser;
 use common::bars::{Limit, Report};
 use common::contest::{self, Plan, Scores};
 use common::machine::Machine;
-use common::mechanisms::{self, Entry, PARKED, PIPE, SPINNING, TCP, Task, UDP, UNIX};
+use common::mechanisms::{
+    self, Entry, PARKED, PIPE, SINGLE_TRIPS, SLOT, SPINNING, TCP, Task, UDP, UNIX,
+};
+use common::output::Output;
 use common::placement::Placement;
 use common::progress::Progress;
 use common::spread::show_nanos;
-use common::{readme, supervisor};
+use common::supervisor;
 
 /// Round trips and streams over what carries messages between processes.
 #[derive(Debug, Clone, Parser)]
 struct Arguments {
-    /// Takes a tenth of the time, and is rougher.
-    #[arg(long)]
-    quick: bool,
-    /// Writes all figures to this file.
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    #[command(flatten)]
+    output: Output,
     /// Runs these parts only.
     #[arg(long, value_enum, value_name = "PART", value_delimiter = ',')]
     only: Vec<Task>,
@@ -55,16 +50,6 @@ struct Arguments {
     /// Where the ring lies that is a file on a disk.
     #[arg(long, value_name = "DIRECTORY", default_value = env!("CARGO_TARGET_TMPDIR"))]
     disk: PathBuf,
-    /// Prints the README's table, or writes it into this file; runs only what
-    /// it needs, unless told otherwise.
-    #[arg(long, value_name = "FILE", num_args = 0..=1)]
-    readme: Option<Option<PathBuf>>,
-    /// Makes the table of this run, which `--json` has kept.
-    #[arg(long, value_name = "FILE", requires = "readme")]
-    from: Option<PathBuf>,
-    /// What cargo says to every bench.
-    #[arg(long, hide = true)]
-    bench: bool,
 }
 
 fn size(bytes: &str) -> Result<usize, String> {
@@ -78,16 +63,9 @@ fn size(bytes: &str) -> Result<usize, String> {
 const SIZES: [usize; 4] = [8, 64, 1024, 65536];
 
 fn main() -> ExitCode {
-    let mut arguments = Arguments::parse();
-    if arguments.readme.is_some() && arguments.only.is_empty() && arguments.size.is_empty() {
-        arguments.only = vec![Task::Trips];
-        arguments.size = vec![8];
-    }
+    let arguments = Arguments::parse();
     let places = [Path::new("/dev/shm"), &arguments.disk];
     supervisor::supervise(places, |[memory, disk]| {
-        if let Some(path) = &arguments.from {
-            return arguments.table(&serde_json::from_str(&fs::read_to_string(path)?)?);
-        }
         let mut bench = Bench {
             memory,
             disk,
@@ -96,10 +74,8 @@ fn main() -> ExitCode {
             progress: Progress::new(),
         };
         bench.run()?;
-        if let Some(path) = &arguments.json {
-            bench.report.write(path)?;
-        }
-        arguments.table(&bench.report.json())
+        let whole = arguments.only.is_empty() && arguments.size.is_empty();
+        arguments.output.keep("transports", &bench.report, whole)
     })
 }
 
@@ -108,17 +84,10 @@ impl Arguments {
         let task = self.only.is_empty() || self.only.contains(&task);
         task && (self.size.is_empty() || self.size.contains(&size))
     }
-
-    /// The README's table, if it is wanted.
-    fn table(&self, run: &serde_json::Value) -> Result<(), Box<dyn Error>> {
-        match &self.readme {
-            None => {}
-            Some(None) => print!("\n{}", readme::table(run)?),
-            Some(Some(path)) => readme::replace(path, &readme::table(run)?)?,
-        }
-        Ok(())
-    }
 }
+
+/// Whose single round trips are looked at.
+const SHOWN: [&str; 7] = [PIPE, UNIX, TCP, UDP, SLOT, SPINNING, PARKED];
 
 struct Bench<'a> {
     memory: &'a Path,
@@ -151,6 +120,7 @@ impl Bench<'_> {
             let scores = self.contest::<SIZE>(Task::Trips, placement, 8)?;
             if SIZE == 8 {
                 self.bars(&scores);
+                self.single_trips::<SIZE>(placement)?;
             }
         }
         if self.arguments.wants(Task::Streams, SIZE) {
@@ -175,7 +145,7 @@ impl Bench<'_> {
         for Entry { name, variant } in mechanisms::all::<SIZE>(task, self.memory, self.disk) {
             rows.push((name, variant.map(|variant| variants.push(variant))));
         }
-        let plan = Plan::new(self.arguments.quick, 50, 25, batch);
+        let plan = Plan::new(self.arguments.output.quick, 50, 25, batch);
         let scores = contest::run(&title, placement, &plan, variants, &self.progress)?;
         let figures = match task {
             Task::Trips => String::new(),
@@ -197,13 +167,36 @@ impl Bench<'_> {
         Ok(scores)
     }
 
+    /// How long single round trips took, with a look at the clock for each.
+    fn single_trips<const SIZE: usize>(
+        &mut self,
+        placement: Placement,
+    ) -> Result<(), Box<dyn Error>> {
+        let [memory, disk] = [self.memory, self.disk].map(|place| place.join("single"));
+        fs::create_dir(&memory)?;
+        fs::create_dir(&disk)?;
+        let mut variants = Vec::new();
+        for Entry { name, variant } in mechanisms::all::<SIZE>(Task::Trips, &memory, &disk) {
+            if SHOWN.contains(&name) {
+                variants.push(variant?);
+            }
+        }
+        let plan = Plan::new(self.arguments.output.quick, 100, 20, 1);
+        let title = format!("single round trips of {SIZE} bytes");
+        let scores = contest::run(&title, placement, &plan, variants, &self.progress)?;
+        println!("\n{title}, with a look at the clock for each");
+        scores.print(SPINNING);
+        self.report.figure(SINGLE_TRIPS, scores.json());
+        Ok(())
+    }
+
     /// The promises about round trips of 8 bytes.
     fn bars(&mut self, scores: &Scores) {
-        let pipe = scores.ratio(PIPE, SPINNING).median;
+        let pipe = scores.ratio(PIPE, SPINNING);
         self.report
             .bar("trip_pipe_over_spinning", pipe, Limit::AtLeast(100.0));
         for (name, transport) in [("pipe", PIPE), ("unix", UNIX), ("tcp", TCP), ("udp", UDP)] {
-            let ratio = scores.ratio(PARKED, transport).median;
+            let ratio = scores.ratio(PARKED, transport);
             let bar = format!("trip_parked_over_{name}");
             self.report.bar(&bar, ratio, Limit::Below(1.0));
         }

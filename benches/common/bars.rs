@@ -2,11 +2,10 @@
 //! of it as JSON.
 
 use core::fmt;
-use std::fs;
-use std::io;
-use std::path::Path;
 
 use serde_json::{Map, Value, json};
+
+use super::spread::Spread;
 
 /// A promise about a figure.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +22,14 @@ impl Limit {
             Self::AtMost(limit) => value <= limit,
             Self::AtLeast(limit) => value >= limit,
             Self::Below(limit) => value < limit,
+        }
+    }
+
+    /// How many times better than the limit a value is; below one, worse.
+    fn within(self, value: f64) -> f64 {
+        match self {
+            Self::AtMost(limit) | Self::Below(limit) => limit / value,
+            Self::AtLeast(limit) => value / limit,
         }
     }
 }
@@ -50,8 +57,10 @@ impl Report {
         self.figures.insert(name.to_owned(), value);
     }
 
-    /// Prints `BAR name value limit ok|short`.
-    pub(crate) fn bar(&mut self, name: &str, value: f64, limit: Limit) {
+    /// Prints `BAR name value limit ok|short`; the value is a median, or one figure.
+    pub(crate) fn bar(&mut self, name: &str, value: impl Into<Spread>, limit: Limit) {
+        let spread = value.into();
+        let value = spread.median;
         let holds = limit.holds(value);
         let verdict = if holds { "ok" } else { "short" };
         let mut shown = format!("{value:.3}");
@@ -59,18 +68,16 @@ impl Report {
         if shown.parse().is_ok_and(|shown| limit.holds(shown) != holds) {
             shown = value.to_string();
         }
-        println!("BAR {name} {shown} {limit} {verdict}");
+        let line = format!("BAR {name} {shown} {limit} {verdict}");
+        println!("{line}");
         self.bars.push(json!({
-            "name": name, "value": value, "limit": limit.to_string(), "ok": holds,
+            "line": line, "name": name, "value": value, "lower": spread.lower, "upper": spread.upper,
+            "limit": limit.to_string(), "within": limit.within(value), "ok": holds,
+            "within_lower": limit.within(spread.lower), "within_upper": limit.within(spread.upper),
         }));
     }
 
     pub(crate) fn json(&self) -> Value {
         json!({ "figures": self.figures, "bars": self.bars })
-    }
-
-    /// Writes everything to `path`.
-    pub(crate) fn write(&self, path: &Path) -> io::Result<()> {
-        fs::write(path, format!("{:#}\n", self.json()))
     }
 }

@@ -97,6 +97,16 @@ impl Score {
         self.batches.len() * self.batch as u64
     }
 
+    /// Which share of the operations took at most how many nanoseconds, with ever
+    /// finer steps towards the slowest.
+    fn percentiles(&self) -> Value {
+        let steps = self.batches.iter_quantiles(5);
+        let point = |share: f64, nanos: u64| json!([share * 100.0, nanos]);
+        steps
+            .map(|step| point(step.quantile_iterated_to(), step.value_iterated_to()))
+            .collect()
+    }
+
     fn quantile(&self, share: f64) -> f64 {
         self.batches.value_at_quantile(share) as f64 / self.batch
     }
@@ -171,10 +181,16 @@ impl Scores {
                 "p999": score.quantile(0.999),
                 "slices": score.slices,
             });
+            let mut value = value;
+            if score.batch == 1.0 {
+                value["percentiles"] = score.percentiles();
+            }
             (score.name.clone(), value)
         });
+        let order: Vec<&str> = self.scores.iter().map(|score| &*score.name).collect();
         json!({
             "preempted_per_second": self.preempted,
+            "order": order,
             "variants": Value::Object(scores.collect()),
         })
     }

@@ -35,6 +35,9 @@ pub(crate) const SEMAPHORE: &str = "quoit parked, semaphore";
 pub(crate) const FILE: &str = "quoit spinning, file";
 pub(crate) const CALL: &str = "quoit::rpc spinning";
 
+/// The figure of round trips that were timed one by one.
+pub(crate) const SINGLE_TRIPS: &str = "single_trips_8";
+
 /// The longest datagram of UDP over IPv4.
 const LONGEST_DATAGRAM: usize = 65507;
 

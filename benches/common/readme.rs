@@ -1,4 +1,5 @@
-//! The README's table: what stands for each mechanism, and what it costs.
+//! The README's numbers: what stands for each mechanism and what it costs, and
+//! what became of each promise.
 
 use std::error::Error;
 use std::fs;
@@ -9,6 +10,7 @@ use serde_json::Value;
 use super::mechanisms::{
     CALL, FILE, PARKED, PIPE, SEMAPHORE, SIGNAL, SLOT, SPINNING, TCP, Task, UDP, UNIX,
 };
+use super::page;
 use super::spread::show_nanos;
 
 /// A mechanism of the field, and what quoit has in its place.
@@ -98,14 +100,49 @@ const ROWS: [Row; 9] = [
     },
 ];
 
-/// Between these lines of a file is the table.
-const BEGIN: &str = "<!-- made by: cargo bench --bench transports -- --readme README.md -->\n";
+/// Between these lines of a file are the numbers.
+const BEGIN: &str = "<!-- made by: cargo bench --bench verdict -- --readme README.md -->\n";
 const END: &str = "<!-- end of what was made -->\n";
 
-/// The table of a run's figures, with the machine.
-pub(crate) fn table(run: &Value) -> Result<String, Box<dyn Error>> {
-    let machine = run["figures"]["machine"]["line"].as_str();
-    let machine = machine.ok_or("the run names no machine")?;
+/// The picture, as seen from the README.
+const PICTURE: &str = "src/docs/percentiles.svg";
+
+/// What became of the promises of all benches.
+pub(crate) fn bars(runs: &Value) -> Vec<&Value> {
+    let runs = runs.as_object().into_iter().flatten();
+    let bars = runs.flat_map(|(_, run)| run["bars"].as_array().into_iter().flatten());
+    bars.collect()
+}
+
+/// A table of them, folded.
+fn promises(runs: &Value) -> String {
+    let bars = bars(runs);
+    let short = bars.iter().filter(|bar| bar["ok"] != true).count();
+    let mut table = format!(
+        "<details>\n<summary>{} promises, of which {short} fell short here</summary>\n\n\
+         | promise | figure | half of the slices | limit | |\n|---|--:|--:|--:|---|\n",
+        bars.len()
+    );
+    for bar in bars {
+        let number = |name: &str| bar[name].as_f64().unwrap_or(f64::NAN);
+        let spread = match number("lower") == number("upper") {
+            true => String::new(),
+            false => format!("{:.3} to {:.3}", number("lower"), number("upper")),
+        };
+        let limit = bar["limit"].as_str().unwrap_or("?");
+        table += &format!(
+            "| `{}` | {:.3} | {spread} | {} | {} |\n",
+            bar["name"].as_str().unwrap_or("?"),
+            number("value"),
+            limit.replace('<', "&lt;").replace('>', "&gt;"),
+            if bar["ok"] == true { "ok" } else { "**short**" }
+        );
+    }
+    table + "\n</details>\n"
+}
+
+/// What stands for each mechanism, and what it costs.
+fn mechanisms(run: &Value) -> Result<String, Box<dyn Error>> {
     let trips = &run["figures"][Task::Trips.figure(8)]["variants"];
     if trips.is_null() {
         return Err("the run has no round trips of 8 bytes".into());
@@ -114,12 +151,10 @@ pub(crate) fn table(run: &Value) -> Result<String, Box<dyn Error>> {
         let nanos = name.and_then(|name| trips[name]["nanoseconds"].as_f64());
         nanos.map_or_else(|| "–".to_owned(), show_nanos)
     };
-    let machine = machine.replace("; ", ";\n");
-    let mut table = format!(
-        "Round trips of 8 bytes between two processes;\n{machine}.\n\n\
-         | mechanism | with quoit | example | by itself | quoit, spinning | quoit, parked |\n\
-         |---|---|---|--:|--:|--:|\n"
-    );
+    let mut table =
+        "| mechanism | with quoit | example | by itself | quoit, spinning | quoit, parked |\n\
+                     |---|---|---|--:|--:|--:|\n"
+            .to_owned();
     for row in ROWS {
         table += &format!(
             "| {} | {} | {} | {} | {} | {} |\n",
@@ -134,18 +169,28 @@ pub(crate) fn table(run: &Value) -> Result<String, Box<dyn Error>> {
     Ok(table)
 }
 
-/// Puts the table into a file, in the place of the one that is there.
-pub(crate) fn replace(path: &Path, table: &str) -> Result<(), Box<dyn Error>> {
+/// Puts the numbers of these runs into a file, in the place of those that are
+/// there, and the picture where the file shows it.
+pub(crate) fn replace(path: &Path, runs: &Value) -> Result<(), Box<dyn Error>> {
     let text = fs::read_to_string(path)?;
     let parts = text.split_once(BEGIN).and_then(|(before, rest)| {
         let (_, after) = rest.split_once(END)?;
         Some((before, after))
     });
     let Some((before, after)) = parts else {
-        return Err(format!("{} has no place for the table", path.display()).into());
+        return Err(format!("{} has no place for the numbers", path.display()).into());
     };
+    let run = &runs["transports"];
+    let picture = page::curves(run).ok_or("the run has no single round trips")?;
+    let numbers = format!(
+        "\n{}.\n\n{}\n![Percentiles of round trips of 8 bytes]({PICTURE})\n\n{}\n",
+        page::origin(run).replace("; ", ";\n"),
+        mechanisms(run)?,
+        promises(runs)
+    );
+    fs::write(path.with_file_name(PICTURE), picture)?;
     Ok(fs::write(
         path,
-        format!("{before}{BEGIN}\n{table}\n{END}{after}"),
+        format!("{before}{BEGIN}{numbers}{END}{after}"),
     )?)
 }

@@ -38,6 +38,13 @@ impl Spread {
     }
 }
 
+/// Of one value.
+impl From<f64> for Spread {
+    fn from(value: f64) -> Self {
+        Self::of([value])
+    }
+}
+
 impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {

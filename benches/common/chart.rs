@@ -1,0 +1,206 @@
+//! Pictures as SVG: percentile curves, and bars beside their limits.
+//!
+//! A picture stands in a page or alone in a file; it is drawn for light and for
+//! dark rooms, and has its figures in words as well.
+
+use core::fmt::Write;
+
+use super::spread::show_nanos;
+
+/// One line of a picture of percentiles.
+#[derive(Debug)]
+pub(crate) struct Curve {
+    pub(crate) name: String,
+    /// Which percentage took at most how many nanoseconds.
+    pub(crate) points: Vec<(f64, f64)>,
+}
+
+const WIDTH: f64 = 800.0;
+const HEIGHT: f64 = 460.0;
+/// Where the curves' frame lies.
+const LEFT: f64 = 70.0;
+const RIGHT: f64 = 640.0;
+const TOP: f64 = 50.0;
+const BOTTOM: f64 = 405.0;
+
+/// The percentages that are marked; each is so many nines.
+const NINES: [(f64, &str); 6] = [
+    (0.0, "0 %"),
+    (1.0, "90 %"),
+    (2.0, "99 %"),
+    (3.0, "99.9 %"),
+    (4.0, "99.99 %"),
+    (5.0, "99.999 %"),
+];
+
+/// Colours that are told apart in light and dark, and by most eyes.
+const COLOURS: [&str; 8] = [
+    "#0e8a5f", "#2f6fde", "#c2410c", "#a855f7", "#b58900", "#0891b2", "#db2777", "#64748b",
+];
+
+const STYLE: &str = "<style>\
+    .chart{background:#fff}\
+    .chart text{font:13px system-ui,sans-serif;fill:#24292f}\
+    .chart .title{font-weight:600;font-size:15px}\
+    .chart .grid{stroke:#d0d7de;stroke-width:1}\
+    .chart .curve{fill:none;stroke-width:2.2;stroke-linejoin:round}\
+    .chart .limit{stroke:#24292f;stroke-width:1.5;stroke-dasharray:5 4}\
+    .chart .ok{fill:#0e8a5f}.chart .short{fill:#d9480f}\
+    .chart .spread{stroke:#57606a;stroke-width:1.5}\
+    @media(prefers-color-scheme:dark){\
+    .chart{background:#0d1117}\
+    .chart text{fill:#e6edf3}\
+    .chart .grid{stroke:#30363d}\
+    .chart .limit{stroke:#e6edf3}\
+    .chart .ok{fill:#2ea97a}.chart .short{fill:#f0803c}\
+    .chart .spread{stroke:#afb8c1}}\
+    </style>";
+
+/// How long the slowest took: to the right by nines, upwards by powers of ten.
+pub(crate) fn percentiles(title: &str, curves: &[Curve]) -> String {
+    let nanos = || curves.iter().flat_map(|curve| &curve.points).map(|p| p.1);
+    let lowest = nanos()
+        .fold(f64::INFINITY, f64::min)
+        .max(1.0)
+        .log10()
+        .floor();
+    let highest = nanos()
+        .fold(10.0, f64::max)
+        .log10()
+        .ceil()
+        .max(lowest + 1.0);
+    let y = |nanos: f64| {
+        let share = (nanos.max(1.0).log10() - lowest) / (highest - lowest);
+        BOTTOM - share.clamp(0.0, 1.0) * (BOTTOM - TOP)
+    };
+
+    let mut svg = open(title, HEIGHT);
+    for power in lowest as i32..=highest as i32 {
+        let nanos = 10f64.powi(power);
+        line(&mut svg, "grid", (LEFT, y(nanos)), (RIGHT, y(nanos)));
+        let label = show_nanos(nanos).replace(".00", "").replace(".0", "");
+        text(&mut svg, "end", (LEFT - 8.0, y(nanos) + 4.0), &label);
+    }
+    for (nines, label) in NINES {
+        line(&mut svg, "grid", (x(nines), TOP), (x(nines), BOTTOM));
+        text(&mut svg, "middle", (x(nines), BOTTOM + 20.0), label);
+    }
+    let below = "share of the round trips that took no longer";
+    text(&mut svg, "middle", (x(2.5), BOTTOM + 42.0), below);
+
+    let mut labels = Vec::new();
+    for (curve, colour) in curves.iter().zip(COLOURS.iter().cycle()) {
+        let mut path = String::new();
+        let mut last = (LEFT, BOTTOM);
+        for &(percent, nanos) in &curve.points {
+            let nines = -(1.0 - percent / 100.0).max(1e-9).log10();
+            if nines <= NINES[NINES.len() - 1].0 {
+                last = (x(nines), y(nanos));
+                let step = if path.is_empty() { 'M' } else { 'L' };
+                let _ = write!(path, "{step}{:.1} {:.1}", last.0, last.1);
+            }
+        }
+        let _ = write!(svg, r#"<path class="curve" stroke="{colour}" d="{path}"/>"#);
+        labels.push((last.1, &curve.name, colour));
+    }
+    // From the top down, none on another.
+    labels.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut free = TOP;
+    for (height, name, colour) in labels {
+        let height = height.max(free);
+        free = height + 17.0;
+        let _ = write!(
+            svg,
+            r#"<text x="{}" y="{:.1}" style="fill:{colour}">{name}</text>"#,
+            RIGHT + 10.0,
+            height + 4.0
+        );
+    }
+    svg + "</svg>\n"
+}
+
+/// Where so many nines lie.
+fn x(nines: f64) -> f64 {
+    LEFT + nines / 5.0 * (RIGHT - LEFT)
+}
+
+/// A figure beside what it may be.
+#[derive(Debug)]
+pub(crate) struct Promise {
+    pub(crate) name: String,
+    /// Value and limit, in words.
+    pub(crate) words: String,
+    pub(crate) ok: bool,
+    /// How many times better than the limit: lower quartile, median, upper one.
+    pub(crate) within: [f64; 3],
+}
+
+/// Where the limit lies, and how far it is to twice as good.
+const LIMIT: f64 = 440.0;
+const TWICE: f64 = 60.0;
+const ROW: f64 = 20.0;
+
+/// How far each figure is from its limit: to the right is better.
+pub(crate) fn promises(title: &str, promises: &[Promise]) -> String {
+    let height = 64.0 + promises.len() as f64 * ROW;
+    let place = |within: f64| LIMIT + within.log2().clamp(-2.0, 3.5) * TWICE;
+    let mut svg = open(title, height);
+    for (times, label) in [
+        (0.5, "½"),
+        (1.0, "limit"),
+        (2.0, "2×"),
+        (4.0, "4×"),
+        (8.0, "8×"),
+    ] {
+        let class = if times == 1.0 { "limit" } else { "grid" };
+        line(
+            &mut svg,
+            class,
+            (place(times), 50.0),
+            (place(times), height - 6.0),
+        );
+        text(&mut svg, "middle", (place(times), 44.0), label);
+    }
+    for (row, promise) in promises.iter().enumerate() {
+        let y = 66.0 + row as f64 * ROW;
+        let [lower, median, upper] = promise.within.map(place);
+        text(&mut svg, "end", (LIMIT - 2.2 * TWICE, y), &promise.name);
+        let class = if promise.ok { "ok" } else { "short" };
+        let (from, to) = (median.min(LIMIT), median.max(LIMIT));
+        let _ = write!(
+            svg,
+            r#"<rect class="{class}" x="{from:.1}" y="{:.1}" width="{:.1}" height="11" rx="2"/>"#,
+            y - 10.0,
+            (to - from).max(1.0)
+        );
+        line(&mut svg, "spread", (lower, y - 4.5), (upper, y - 4.5));
+        text(&mut svg, "start", (LIMIT + 3.7 * TWICE, y), &promise.words);
+    }
+    svg + "</svg>\n"
+}
+
+fn open(title: &str, height: f64) -> String {
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"chart\" viewBox=\"0 0 {WIDTH} {height}\" \
+         role=\"img\" aria-label=\"{title}\">{STYLE}\
+         <rect class=\"chart\" width=\"{WIDTH}\" height=\"{height}\" fill=\"none\"/>\
+         <text class=\"title\" x=\"16\" y=\"24\">{title}</text>"
+    )
+}
+
+fn line(svg: &mut String, class: &str, from: (f64, f64), to: (f64, f64)) {
+    let _ = write!(
+        svg,
+        r#"<line class="{class}" x1="{:.1}" y1="{:.1}" x2="{:.1}" y2="{:.1}"/>"#,
+        from.0, from.1, to.0, to.1
+    );
+}
+
+fn text(svg: &mut String, anchor: &str, at: (f64, f64), words: &str) {
+    let words = words.replace('&', "&amp;").replace('<', "&lt;");
+    let _ = write!(
+        svg,
+        r#"<text text-anchor="{anchor}" x="{:.1}" y="{:.1}">{words}</text>"#,
+        at.0, at.1
+    );
+}

@@ -1,0 +1,91 @@
+//! Where a bench's figures go: to files, for people and for programs.
+
+use std::error::Error;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use clap::Args;
+use serde_json::{Map, Value};
+
+use super::bars::Report;
+use super::page;
+
+/// What every bench can be told.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Output {
+    /// Takes a tenth of the time, and is rougher.
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Writes all figures to this file.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Writes a page with pictures to this file; it needs no network.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// What cargo says to every bench.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+impl Output {
+    /// Writes what was asked for, and keeps the figures of a whole run for the
+    /// bench `verdict`.
+    pub(crate) fn keep(
+        &self,
+        bench: &str,
+        report: &Report,
+        whole: bool,
+    ) -> Result<(), Box<dyn Error>> {
+        let mut run = report.json();
+        run["quick"] = self.quick.into();
+        run["when"] = now()?.into();
+        if whole {
+            fs::create_dir_all(directory())?;
+            fs::write(part(bench), pretty(&run))?;
+        }
+        if let Some(path) = &self.json {
+            fs::write(path, pretty(&run))?;
+        }
+        if let Some(path) = &self.report {
+            let runs = Value::Object(Map::from_iter([(bench.to_owned(), run)]));
+            fs::write(path, page::page(&runs))?;
+        }
+        Ok(())
+    }
+}
+
+/// What the benches have kept: the last run of each.
+pub(crate) fn kept() -> Result<Value, Box<dyn Error>> {
+    let mut runs = Map::new();
+    for bench in BENCHES {
+        let path = part(bench);
+        let text = fs::read_to_string(&path)
+            .map_err(|error| format!("{}: {error}; run `cargo bench` first", path.display()))?;
+        runs.insert(bench.to_owned(), serde_json::from_str(&text)?);
+    }
+    Ok(Value::Object(runs))
+}
+
+/// In the order in which cargo runs them.
+const BENCHES: [&str; 4] = ["parked", "round_trip", "throughput", "transports"];
+
+fn part(bench: &str) -> PathBuf {
+    directory().join(bench).with_extension("json")
+}
+
+/// In the target directory.
+pub(crate) fn directory() -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).with_file_name("quoit-bench")
+}
+
+pub(crate) fn pretty(value: &Value) -> String {
+    format!("{value:#}\n")
+}
+
+fn now() -> Result<String, Box<dyn Error>> {
+    let date = Command::new("date")
+        .args(["-u", "+%F %H:%M UTC"])
+        .output()?;
+    Ok(String::from_utf8(date.stdout)?.trim().to_owned())
+}

@@ -1,0 +1,68 @@
+//! What all the other benches have found: one table, one JSON, one page, and the
+//! README's numbers. It measures nothing; `cargo bench` runs it last.
+//!
+//! ```text
+//! cargo bench                                       everything, under ten minutes
+//! cargo bench --bench verdict -- --readme README.md
+//! ```
+//!
+//! The second one writes what the last `cargo bench` has measured into the
+//! README, with the picture of the percentiles beside it.
+
+mod common;
+
+use std::error::Error;
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use common::output::{directory, kept, pretty};
+use common::{page, readme};
+
+/// Puts together what the other benches have kept.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Writes the numbers into this file, and the picture that it shows.
+    #[arg(long, value_name = "FILE")]
+    readme: Option<PathBuf>,
+    /// Writes the JSON here.
+    #[arg(long, value_name = "FILE", default_value_os_t = directory().join("report.json"))]
+    json: PathBuf,
+    /// Writes the page here.
+    #[arg(long, value_name = "FILE", default_value_os_t = directory().join("report.html"))]
+    report: PathBuf,
+    /// What cargo says to every bench.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    let runs = kept()?;
+    for (bench, run) in runs.as_object().into_iter().flatten() {
+        println!("{bench}: {}", page::origin(run));
+    }
+    println!();
+    for bar in readme::bars(&runs) {
+        println!("{}", bar["line"].as_str().unwrap_or("?"));
+    }
+    fs::write(&arguments.json, pretty(&runs))?;
+    fs::write(&arguments.report, page::page(&runs))?;
+    println!("\n{}", arguments.json.display());
+    println!("{}", arguments.report.display());
+    match &arguments.readme {
+        Some(path) => readme::replace(path, &runs),
+        None => Ok(()),
+    }
+}
