@@ -18,6 +18,7 @@
 mod common;
 
 use std::error::Error;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -117,29 +118,32 @@ impl Bench {
         &mut self,
         placement: Placement,
     ) -> Result<(), Box<dyn Error>> {
-        let bare = ping_pong::wire(&self.directory.join(format!("bare-{SIZE}")))?;
+        let place = self.directory.join(SIZE.to_string());
+        fs::create_dir(&place)?;
+        let rings = Rings::new(&place);
+        let bare = ping_pong::wire(&place);
         let records = |way: &str| -> Box<dyn FnMut(Side) -> RingLink<[u64; WORDS]>> {
-            let name = format!("{way} {SIZE}");
-            Box::new(self.rings.link(&name, &Self::options(64)))
+            Box::new(rings.links(way, &Self::options(64)))
         };
         let frames = |way: &str| -> Box<dyn FnMut(Side) -> RingLink<[u8]>> {
-            let name = format!("{way} {SIZE}");
-            Box::new(self.rings.link(&name, &Self::options(1 << 16)))
+            Box::new(rings.links(way, &Self::options(1 << 16)))
         };
         let [mut pushed, mut filled] = [records(WAYS[0]), records(WAYS[1])];
         let [mut sent, mut claimed] = [frames(WAYS[2]), frames(WAYS[3])];
         let sent = numbered::<SIZE, _>(move |side| Tries::<[u8]>(sent(side)));
         let claimed = numbered::<SIZE, _>(move |side| InPlace::<[u8]>(claimed(side)));
         let variants: Variants = vec![
-            Box::new(RoundTrip::new(BARE, bare)),
-            Box::new(RoundTrip::new(WAYS[0], move |side| Tries(pushed(side)))),
-            Box::new(RoundTrip::new(WAYS[1], move |side| InPlace(filled(side)))),
-            Box::new(RoundTrip::new(WAYS[2], sent)),
-            Box::new(RoundTrip::new(WAYS[3], claimed)),
+            Box::new(RoundTrip::new(BARE, bare).anew()),
+            Box::new(RoundTrip::new(WAYS[0], move |side| Tries(pushed(side))).anew()),
+            Box::new(RoundTrip::new(WAYS[1], move |side| InPlace(filled(side))).anew()),
+            Box::new(RoundTrip::new(WAYS[2], sent).anew()),
+            Box::new(RoundTrip::new(WAYS[3], claimed).anew()),
         ];
-        let plan = Plan::new(self.quick, 50, 24, 32);
+        // Short slices, so that there are many places of the memory.
+        let plan = Plan::new(self.quick, 20, 60, 32);
         let title = format!("round trip, {SIZE} bytes");
         let scores = contest::run(&title, placement, &plan, variants, &self.progress)?;
+        fs::remove_dir_all(&place)?;
         println!();
         println!("round trip of {SIZE} bytes between two processes that spin");
         scores.print(BARE);

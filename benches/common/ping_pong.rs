@@ -6,7 +6,7 @@
     reason = "bare words, to compare the ring's protocol with none"
 )]
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,12 +29,14 @@ pub(crate) struct PingPong {
 /// The lines lie on two pages, like the ring's tails.
 const LINES: [usize; 2] = [0, 4096];
 
-/// Makes the file and says how each process opens its end.
-pub(crate) fn wire(path: &Path) -> io::Result<impl FnMut(Side) -> PingPong + use<>> {
-    let mut options = OpenOptions::new();
-    let file = options.read(true).write(true).create_new(true).open(path)?;
-    file.set_len(8192)?;
-    Ok(move |side| {
+/// Says how each process opens its end: in another file each time, as
+/// `Rings::links` does.
+pub(crate) fn wire(directory: &Path) -> impl FnMut(Side) -> PingPong + use<> {
+    let directory = directory.to_owned();
+    let mut turn = 0;
+    move |side| {
+        turn += 1;
+        let file = lines(&directory.join(format!("bare-{turn}"))).expect("a file of two pages");
         let [outgoing, incoming] = match side {
             Side::Lead => LINES,
             Side::Partner => [LINES[1], LINES[0]],
@@ -45,7 +47,16 @@ pub(crate) fn wire(path: &Path) -> io::Result<impl FnMut(Side) -> PingPong + use
             incoming,
             last: 0,
         }
-    })
+    }
+}
+
+/// The file; whoever comes second finds it.
+fn lines(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    let file = options.open(path)?;
+    file.set_len(8192)?;
+    Ok(file)
 }
 
 impl PingPong {

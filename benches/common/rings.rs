@@ -126,6 +126,22 @@ impl Rings {
         }
     }
 
+    /// As `link`, with other rings each time that both ends are opened. How far a
+    /// line is from either processor depends on where the memory lies: with the
+    /// same memory throughout, whole runs disagreed by a third.
+    pub(crate) fn links<T: Shape + ?Sized>(
+        &self,
+        name: &str,
+        options: &RingOptions,
+    ) -> impl FnMut(Side) -> RingLink<T> + use<T> {
+        let (rings, name, options) = (self.clone(), name.to_owned(), options.clone());
+        let mut turn = 0;
+        move |side| {
+            turn += 1;
+            rings.link(&format!("{name} {turn}"), &options)(side)
+        }
+    }
+
     /// The share of a link's messages that found their receiver parked.
     pub(crate) fn woke(&self, name: &str) -> io::Result<f64> {
         let (mut wakes, mut messages) = (0, 0);
