@@ -225,6 +225,8 @@ pub use crate::slots::{Claim, ClaimMany, Drain, Peek, PeekMany};
 
 /// Texts: modules without code.
 pub mod docs {
+    #[doc = include_str!("docs/api.md")]
+    pub mod api {}
     #[doc = include_str!("docs/choosing.md")]
     pub mod choosing {}
     #[doc = include_str!("docs/comparison.md")]

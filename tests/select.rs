@@ -11,7 +11,9 @@ use common::deep_sleep::DeepSleeper;
 use common::forbid::forbid;
 use common::names::RingName;
 use common::sleep_state::SleepPage;
-use quoit::{Consumer, DoorbellKind, End, Producer, RingOptions, Select, SelectError, Selected};
+use quoit::{
+    Consumer, DoorbellKind, Interest, Producer, RingOptions, Select, SelectError, Selected,
+};
 
 common::suite::suite! {
     tests: [
@@ -45,8 +47,8 @@ fn heap_pairs(count: usize) -> (Vec<Producer<u64>>, Vec<Consumer<u64>>) {
     pairs.unzip()
 }
 
-fn ends(consumers: &mut [Consumer<u64>]) -> Vec<End<'_>> {
-    consumers.iter_mut().map(Consumer::end).collect()
+fn ends(consumers: &mut [Consumer<u64>]) -> Vec<Interest<'_>> {
+    consumers.iter_mut().map(Consumer::interest).collect()
 }
 
 fn each_of_the_most_rings_can_end_the_wait() {
