@@ -2,7 +2,7 @@
 //! frames beside a bare hand-off.
 //!
 //! ```text
-//! cargo bench --bench throughput                        about two minutes
+//! cargo bench --bench throughput                        under three minutes
 //! cargo bench --bench throughput -- --quick             about ten seconds, rougher
 //! cargo bench --bench throughput -- --json throughput.json
 //! ```
@@ -28,6 +28,7 @@ use common::batches::Batches;
 use common::contest::{self, Plan, Scores, Variant};
 use common::link::Stream;
 use common::machine::Machine;
+use common::memcpy::Memcpy;
 use common::message::numbered;
 use common::output::Output;
 use common::placement::Placement;
@@ -73,6 +74,8 @@ const BYTES: u64 = 1 << 20;
 
 const BARE: &str = "bare hand-off";
 const FRAMES: &str = "quoit, claim and peek";
+const COPIED: &str = "quoit, push and pop";
+const MEMCPY: &str = "memcpy, one core";
 
 impl Bench {
     fn run(&mut self) -> Result<(), Box<dyn Error>> {
@@ -87,8 +90,10 @@ impl Bench {
             self.records(placement, capacity)?;
         }
         self.growth(placement)?;
+        self.frames::<8>(placement, "8")?;
         self.frames::<64>(placement, "64")?;
         self.frames::<1024>(placement, "1k")?;
+        self.frames::<4096>(placement, "4k")?;
         self.frames::<65536>(placement, "64k")
     }
 
@@ -102,6 +107,7 @@ impl Bench {
     fn records(&mut self, placement: Placement, capacity: u64) -> Result<(), Box<dyn Error>> {
         let single = [format!("quoit {capacity}"), format!("rtrb {capacity}")];
         let batch = single.each_ref().map(|name| format!("{name}, by 64"));
+        let in_place = format!("quoit {capacity}, in place");
         let ends = [(); 2].map(|()| rtrb::Ends::new(capacity as usize));
         let make = || -> Vec<Box<dyn Variant>> {
             let ring = |name: &str| self.ring(name, capacity);
@@ -110,6 +116,10 @@ impl Bench {
                 Box::new(Stream::new(&single[0], ring(&single[0]))),
                 Box::new(Batches::new(&batch[1], ends[1].link())),
                 Box::new(Batches::new(&batch[0], ring(&batch[0]))),
+                Box::new(Stream::new(
+                    &in_place,
+                    self.ring_in_place(&in_place, capacity),
+                )),
             ]
         };
         // Several laps to a batch: none is over without the consumer.
@@ -133,6 +143,15 @@ impl Bench {
     fn ring(&self, name: &str, capacity: u64) -> impl FnMut(contest::Side) -> Tries<u64> + use<> {
         let mut link = self.rings.link(name, &Self::options(capacity));
         move |side| Tries(link(side))
+    }
+
+    fn ring_in_place(
+        &self,
+        name: &str,
+        capacity: u64,
+    ) -> impl FnMut(contest::Side) -> InPlace<[u64; 1]> + use<> {
+        let mut link = self.rings.link(name, &Self::options(capacity));
+        move |side| InPlace(link(side))
     }
 
     /// What a ring of a million slots costs more than one of a thousand.
@@ -179,9 +198,15 @@ impl Bench {
             .rings
             .link(&format!("frames {size}"), &Self::options(BYTES));
         let frames = move |side| InPlace::<[u8]>(link(side));
+        let mut link = self
+            .rings
+            .link(&format!("frames {size}, copied"), &Self::options(BYTES));
+        let copied = move |side| Tries::<[u8]>(link(side));
         let variants: Vec<Box<dyn Variant>> = vec![
             Box::new(Stream::new(BARE, numbered::<SIZE, _>(bare))),
             Box::new(Stream::new(FRAMES, numbered::<SIZE, _>(frames))),
+            Box::new(Stream::new(COPIED, numbered::<SIZE, _>(copied))),
+            Box::new(Memcpy::new(MEMCPY, BYTES as usize, SIZE)),
         ];
         let plan = Plan::new(self.quick, 100, 40, 4 * BYTES / SIZE as u64);
         let title = format!("frames, {size}");
@@ -192,7 +217,7 @@ impl Bench {
         self.report.figure(&format!("frames_{size}"), scores.json());
         let ratio = scores.ratio(BARE, FRAMES);
         println!("  quoit: {ratio} times the bare hand-off");
-        if SIZE >= 1024 {
+        if matches!(SIZE, 1024 | 65536) {
             let name = format!("stream_{size}_over_bare");
             self.report.bar(&name, ratio, Limit::AtLeast(0.95));
         }

@@ -22,6 +22,7 @@ pub(crate) mod idle;
 pub(crate) mod link;
 pub(crate) mod machine;
 pub(crate) mod mechanisms;
+pub(crate) mod memcpy;
 pub(crate) mod message;
 pub(crate) mod message_queue;
 pub(crate) mod output;

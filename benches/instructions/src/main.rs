@@ -1,0 +1,238 @@
+//! How many instructions each call takes, and that none allocates: figures that
+//! do not depend on the machine, and so decide in the gate.
+//!
+//! ```text
+//! cargo install gungraun-runner --version 0.20.0 --locked       once; valgrind is from the system
+//! cargo bench --manifest-path benches/instructions/Cargo.toml
+//! ```
+//!
+//! Each case makes 1024 calls on a ring that becomes neither full nor empty. A
+//! limit below is the recorded count and a tenth. When a change is meant to cost
+//! more, or costs less, write the new count, `Instructions` in what is printed,
+//! in its place. Recorded with Rust 1.95.0. The C library's copies come in the
+//! variant for any x86-64.
+
+use std::hint::black_box;
+
+use gungraun::prelude::*;
+use gungraun::{Callgrind, Dhat, DhatMetric, EventKind};
+use quoit::{Consumer, Producer, RingOptions};
+
+/// Calls of each case.
+const CALLS: usize = 1024;
+/// Messages of a batch.
+const BATCH: usize = 64;
+
+/// At most a tenth more instructions than were recorded, and no allocation.
+fn recorded(instructions: u64) -> LibraryBenchmarkConfig {
+    let limit = instructions + instructions / 10;
+    let mut config = LibraryBenchmarkConfig::default();
+    config
+        .tool(Callgrind::default().hard_limits([(EventKind::Ir, limit)]))
+        .tool(Dhat::default().hard_limits([(DhatMetric::TotalBlocks, 0)]))
+        .env(
+            "GLIBC_TUNABLES",
+            "glibc.cpu.hwcaps=-AVX2,-ERMS,-AVX_Fast_Unaligned_Load",
+        );
+    config
+}
+
+type Ends<T> = (Producer<T>, Consumer<T>);
+
+fn records<const WORDS: usize>() -> Ends<[u64; WORDS]> {
+    RingOptions::new(4096).heap().expect("a fitting capacity")
+}
+
+fn filled<const WORDS: usize>() -> Ends<[u64; WORDS]> {
+    let mut ends = records();
+    for _ in 0..2 * CALLS {
+        ends.0.try_push([7; WORDS]).expect("there is room");
+    }
+    black_box(ends.1.try_pop().expect("there are messages"));
+    ends
+}
+
+fn frames() -> Ends<[u8]> {
+    RingOptions::new(1 << 20)
+        .heap()
+        .expect("a fitting capacity")
+}
+
+fn framed(len: usize) -> Ends<[u8]> {
+    let mut ends = frames();
+    for _ in 0..2 * CALLS {
+        ends.0.try_push(&[7; 64][..len]).expect("there is room");
+    }
+    black_box(ends.1.try_pop(&mut [0; 64]).expect("there are messages"));
+    ends
+}
+
+/// A case: its ends, what is called on them, and the instructions that were
+/// recorded. The ends are dropped outside of what is counted.
+macro_rules! case {
+    ($name:ident: $ends:ty = $make:expr; $calls:expr; $recorded:literal) => {
+        #[library_benchmark]
+        #[bench::counted(args = ($make), config = recorded($recorded))]
+        fn $name(mut ends: $ends) -> $ends {
+            $calls(&mut ends);
+            black_box(ends)
+        }
+    };
+}
+
+case!(push_8: Ends<[u64; 1]> = records(); push; 80_065);
+case!(push_64: Ends<[u64; 8]> = records(); push; 81_093);
+case!(pop_8: Ends<[u64; 1]> = filled(); pop; 53_444);
+case!(pop_64: Ends<[u64; 8]> = filled(); pop; 72_900);
+case!(ride_8: Ends<[u64; 1]> = records(); there_and_off; 267_456);
+case!(ride_32: Ends<[u64; 4]> = records(); there_and_off; 284_854);
+case!(claim_8: Ends<[u64; 1]> = records(); claim; 57_542);
+case!(claim_64: Ends<[u64; 8]> = records(); claim; 66_758);
+case!(peek_8: Ends<[u64; 1]> = filled(); peek; 56_516);
+case!(peek_64: Ends<[u64; 8]> = filled(); peek; 57_541);
+case!(push_by_64_8: Ends<[u64; 1]> = records(); push_by_64; 3_796);
+case!(push_by_64_64: Ends<[u64; 8]> = records(); push_by_64; 14_617);
+case!(pop_by_64_8: Ends<[u64; 1]> = filled(); pop_by_64; 3_929);
+case!(pop_by_64_64: Ends<[u64; 8]> = filled(); pop_by_64; 15_143);
+case!(push_frame_8: Ends<[u8]> = frames(); push_frame::<8>; 148_683);
+case!(push_frame_64: Ends<[u8]> = frames(); push_frame::<64>; 126_155);
+case!(pop_frame_8: Ends<[u8]> = framed(8); pop_frame; 121_043);
+case!(pop_frame_64: Ends<[u8]> = framed(64); pop_frame; 124_115);
+case!(claim_frame_8: Ends<[u8]> = frames(); claim_frame::<8>; 114_890);
+case!(claim_frame_64: Ends<[u8]> = frames(); claim_frame::<64>; 121_034);
+case!(peek_frame_8: Ends<[u8]> = framed(8); peek_frame; 79_042);
+case!(peek_frame_64: Ends<[u8]> = framed(64); peek_frame; 79_041);
+
+#[inline(always)]
+fn push<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
+    for _ in 0..CALLS {
+        let _ = black_box(ends.0.try_push(black_box([7; WORDS])));
+    }
+}
+
+#[inline(always)]
+fn pop<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
+    for _ in 0..CALLS {
+        let _ = black_box(ends.1.try_pop());
+    }
+}
+
+/// A look in vain, a push and a pop: the message rides, once the consumer has
+/// asked for it.
+#[inline(always)]
+fn there_and_off<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
+    for _ in 0..CALLS {
+        let _ = black_box(ends.1.try_pop());
+        let _ = black_box(ends.0.try_push(black_box([7; WORDS])));
+        let _ = black_box(ends.1.try_pop());
+    }
+}
+
+#[inline(always)]
+fn claim<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
+    for _ in 0..CALLS {
+        if let Ok(mut claim) = ends.0.try_claim() {
+            *claim = black_box([7; WORDS]);
+            claim.commit();
+        }
+    }
+}
+
+#[inline(always)]
+fn peek<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
+    for _ in 0..CALLS {
+        if let Ok(peek) = ends.1.try_peek() {
+            black_box(*peek);
+            peek.release();
+        }
+    }
+}
+
+/// As many messages in batches.
+#[inline(always)]
+fn push_by_64<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
+    for _ in 0..CALLS / BATCH {
+        let _ = black_box(ends.0.try_push_slice(black_box(&[[7; WORDS]; BATCH])));
+    }
+}
+
+#[inline(always)]
+fn pop_by_64<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
+    let mut values = [[0; WORDS]; BATCH];
+    for _ in 0..CALLS / BATCH {
+        let _ = black_box(ends.1.try_pop_slice(black_box(&mut values)));
+    }
+}
+
+#[inline(always)]
+fn push_frame<const LEN: usize>(ends: &mut Ends<[u8]>) {
+    let payload = [7; 64];
+    for _ in 0..CALLS {
+        let _ = black_box(ends.0.try_push(black_box(&payload[..LEN])));
+    }
+}
+
+#[inline(always)]
+fn pop_frame(ends: &mut Ends<[u8]>) {
+    let mut payload = [0; 64];
+    for _ in 0..CALLS {
+        let _ = black_box(ends.1.try_pop(black_box(&mut payload)));
+    }
+}
+
+#[inline(always)]
+fn claim_frame<const LEN: usize>(ends: &mut Ends<[u8]>) {
+    let payload = [7; 64];
+    for _ in 0..CALLS {
+        if let Ok(mut claim) = ends.0.try_claim(black_box(LEN)) {
+            claim.copy_from_slice(black_box(&payload[..LEN]));
+            claim.commit();
+        }
+    }
+}
+
+#[inline(always)]
+fn peek_frame(ends: &mut Ends<[u8]>) {
+    for _ in 0..CALLS {
+        if let Ok(peek) = ends.1.try_peek() {
+            black_box(&*peek);
+            peek.release();
+        }
+    }
+}
+
+library_benchmark_group!(
+    name = records_of_words,
+    benchmarks = [
+        push_8,
+        push_64,
+        pop_8,
+        pop_64,
+        ride_8,
+        ride_32,
+        claim_8,
+        claim_64,
+        peek_8,
+        peek_64,
+        push_by_64_8,
+        push_by_64_64,
+        pop_by_64_8,
+        pop_by_64_64
+    ]
+);
+
+library_benchmark_group!(
+    name = frames_of_bytes,
+    benchmarks = [
+        push_frame_8,
+        push_frame_64,
+        pop_frame_8,
+        pop_frame_64,
+        claim_frame_8,
+        claim_frame_64,
+        peek_frame_8,
+        peek_frame_64
+    ]
+);
+
+main!(library_benchmark_groups = records_of_words, frames_of_bytes);

@@ -1,0 +1,83 @@
+//! iceoryx2: publish and subscribe, one publisher and one subscriber each way,
+//! nothing overwritten. Busy polling with `send_copy` and `receive`.
+
+use std::error::Error;
+use std::path::Path;
+
+use iceoryx2::port::publisher::Publisher;
+use iceoryx2::port::subscriber::Subscriber;
+use iceoryx2::prelude::*;
+
+use crate::common::contest::Side;
+use crate::common::link::Link;
+
+pub(crate) struct End {
+    publisher: Publisher<ipc::Service, u64, ()>,
+    subscriber: Subscriber<ipc::Service, u64, ()>,
+    _node: Node<ipc::Service>,
+}
+
+/// Each process makes its own node, with its files in `directory`, and what lies
+/// in shared memory called after `prefix`.
+pub(crate) fn wire(
+    directory: &Path,
+    prefix: &str,
+    capacity: usize,
+) -> Result<impl FnMut(Side) -> End + use<>, Box<dyn Error>> {
+    set_log_level(LogLevel::Error);
+    let mut config = Config::default();
+    let root = directory.to_str().ok_or("a path that is no text")?;
+    config
+        .global
+        .set_root_path(&iceoryx2::prelude::Path::new(root.as_bytes())?);
+    config.global.prefix = FileName::new(prefix.as_bytes())?;
+    Ok(move |side| End::open(&config, side, capacity).expect("iceoryx2 opens its services"))
+}
+
+impl End {
+    fn open(config: &Config, side: Side, capacity: usize) -> Result<Self, Box<dyn Error>> {
+        let node = NodeBuilder::new()
+            .config(config)
+            .signal_handling_mode(SignalHandlingMode::Disabled)
+            .create::<ipc::Service>()?;
+        let service = |name: &str| -> Result<_, Box<dyn Error>> {
+            let builder = node.service_builder(&ServiceName::new(name)?);
+            let builder = builder.publish_subscribe::<u64>();
+            Ok(builder
+                .enable_safe_overflow(false)
+                .subscriber_max_buffer_size(capacity)
+                .open_or_create()?)
+        };
+        let (there, back) = (service("there")?, service("back")?);
+        let (out, into) = match side {
+            Side::Lead => (there, back),
+            Side::Partner => (back, there),
+        };
+        let publisher = out.publisher_builder();
+        let publisher = publisher.backpressure_strategy(BackpressureStrategy::RetryUntilDelivered);
+        Ok(Self {
+            publisher: publisher.create()?,
+            subscriber: into.subscriber_builder().create()?,
+            _node: node,
+        })
+    }
+}
+
+impl Link for End {
+    #[inline(always)]
+    fn send(&mut self, message: u64) {
+        self.publisher
+            .send_copy(message)
+            .expect("the partner is there");
+    }
+
+    #[inline(always)]
+    fn receive(&mut self) -> u64 {
+        loop {
+            match self.subscriber.receive().expect("the partner is there") {
+                Some(sample) => return *sample,
+                None => std::hint::spin_loop(),
+            }
+        }
+    }
+}
