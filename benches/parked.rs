@@ -220,7 +220,10 @@ impl Bench {
             Box::new(RoundTrip::new(name, link).anew())
         };
         let variants = vec![
-            pair(SPIN_ONLY, &options.clone().wait(WaitStrategy::Spin)),
+            pair(
+                SPIN_ONLY,
+                &options.clone().wait_strategy(WaitStrategy::Spin),
+            ),
             pair(PARKING, &options),
         ];
         let plan = self.plan(100, 50, 32);
@@ -247,7 +250,10 @@ impl Bench {
             Box::new(Stream::new(name, link).anew())
         };
         let variants = vec![
-            pair(SPIN_ONLY, &options.clone().wait(WaitStrategy::Spin)),
+            pair(
+                SPIN_ONLY,
+                &options.clone().wait_strategy(WaitStrategy::Spin),
+            ),
             pair(PARKING, &options),
             pair(SYMMETRIC, &options.clone().fences(Fences::Symmetric)),
         ];

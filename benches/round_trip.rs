@@ -110,7 +110,7 @@ impl Bench {
     fn options(capacity: u64) -> RingOptions {
         RingOptions::new(capacity)
             .prefault(true)
-            .wait(WaitStrategy::Spin)
+            .wait_strategy(WaitStrategy::Spin)
     }
 
     /// Messages of so many words, and as many bytes, in all four ways.

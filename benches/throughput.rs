@@ -100,7 +100,7 @@ impl Bench {
     fn options(capacity: u64) -> RingOptions {
         RingOptions::new(capacity)
             .prefault(true)
-            .wait(WaitStrategy::Spin)
+            .wait_strategy(WaitStrategy::Spin)
     }
 
     /// Records of 8 bytes, one by one and in batches, in two threads.

@@ -61,7 +61,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     // does not sleep.
     let ring = RingOptions::new(1 << 16)
         .doorbell(doorbell)
-        .wait(WaitStrategy::Yield);
+        .wait_strategy(WaitStrategy::Yield);
     let ring = ring.stale(Stale::Replace).unlink_on_drop(true);
     let ring = ring.create::<[u8]>(&options.name)?;
     let mut producer = ring.producer()?;

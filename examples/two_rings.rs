@@ -78,11 +78,11 @@ fn read(count: u64) -> Result<(), Box<dyn Error>> {
         let mut ends = Vec::new();
         let mut which = Vec::new();
         if open[0] {
-            ends.push(ticks.end());
+            ends.push(ticks.interest());
             which.push(0);
         }
         if open[1] {
-            ends.push(orders.end());
+            ends.push(orders.interest());
             which.push(1);
         }
         let selected = match select.wait(&mut ends, Some(Duration::from_millis(200))) {
@@ -97,7 +97,7 @@ fn read(count: u64) -> Result<(), Box<dyn Error>> {
         if selected == 0 {
             tick_count += take_ticks(&mut ticks, tick_count)?;
         } else {
-            order_count += orders.drain(|_kind, order| order_bytes += order.len())?;
+            order_count += orders.try_pop_each(|_kind, order| order_bytes += order.len())?;
         }
     }
     println!("{tick_count} ticks and {order_count} orders of {order_bytes} bytes");

@@ -163,7 +163,7 @@ fn count(below: u64, count: u64) -> Result<(), Box<dyn Error>> {
         }
         let mut ends: Vec<_> = workers
             .iter_mut()
-            .map(|worker| worker.counts.end())
+            .map(|worker| worker.counts.interest())
             .collect();
         match select.wait(&mut ends, Some(Duration::from_millis(200))) {
             Ok(Selected::Ready(index)) => {

@@ -218,7 +218,7 @@ impl fmt::Display for Error {
             Self::SchemaMismatch { found, expected } => write!(
                 f,
                 "the ring's schema is {found:#018x}, not {expected:#018x}: the record's size, \
-                 alignment or tag differs; use the same type, or the same RingOptions::schema"
+                 alignment or tag differs; use the same type, or the same RingOptions::schema_tag"
             ),
             Self::CapacityMismatch { found, expected } => write!(
                 f,

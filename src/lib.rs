@@ -93,7 +93,7 @@
 //!   another capacity, shape or schema, it is an error ([`Error::CapacityMismatch`] and its
 //!   like), not a new ring. `open` takes any capacity.
 //! - **The schema** is size, alignment and a tag. The default tag is the type's name without
-//!   paths; give one with a version, `RingOptions::schema("tick/3")`, to anything that lives
+//!   paths; give one with a version, `RingOptions::schema_tag("tick/3")`, to anything that lives
 //!   longer than one build.
 //! - **A dropped guard does nothing**: a dropped [`Claim`], [`ClaimMany`], [`FrameClaim`] or
 //!   [`FrameBatch`] publishes nothing, a dropped [`Peek`], [`PeekMany`], [`Frame`] or [`Frames`]
@@ -210,7 +210,7 @@ pub use crate::adapters::future::{AsyncConsumer, AsyncError, AsyncProducer};
 pub use crate::adapters::handoff;
 pub use crate::adapters::io::{Reader, Writer};
 pub use crate::adapters::rpc;
-pub use crate::adapters::select::{End, Select, SelectError, Selected};
+pub use crate::adapters::select::{Interest, Select, SelectError, Selected};
 #[cfg(feature = "shared_memory")]
 pub use crate::adapters::shared_memory;
 pub use crate::consumer::Consumer;
@@ -225,6 +225,8 @@ pub use crate::slots::{Claim, ClaimMany, Drain, Peek, PeekMany};
 
 /// Texts: modules without code.
 pub mod docs {
+    #[doc = include_str!("docs/api.md")]
+    pub mod api {}
     #[doc = include_str!("docs/choosing.md")]
     pub mod choosing {}
     #[doc = include_str!("docs/comparison.md")]

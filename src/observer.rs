@@ -44,7 +44,7 @@ pub struct Observer {
 #[non_exhaustive]
 pub struct About {
     /// Slots or frames.
-    pub shape: Observed,
+    pub shape: ObservedShape,
     /// Slots, or bytes for frames; a power of two.
     pub capacity: u64,
     /// Bytes of a slot; 1 for frames.
@@ -63,7 +63,7 @@ pub struct About {
 
 /// The shape of a ring that is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Observed {
+pub enum ObservedShape {
     /// Records of one size.
     Slots,
     /// Messages of any length.
@@ -247,8 +247,8 @@ impl Observer {
                 return Err(corrupt("tail", positions.tail));
             }
             let copy = match self.about.shape {
-                Observed::Slots => Ok((1, Some(self.slot(at)))),
-                Observed::Frames => self.frame(at, left),
+                ObservedShape::Slots => Ok((1, Some(self.slot(at)))),
+                ObservedShape::Frames => self.frame(at, left),
             };
             // Whatever was read of a message that is gone means nothing.
             if !self.is_there(at) {
@@ -359,8 +359,8 @@ fn about(segment: &Segment) -> Result<About, Error> {
     let fixed = &check_magic(segment)?.fixed;
     let found = fixed.shape.load(PLAIN);
     let shape = match found {
-        SHAPE_SLOTS => Observed::Slots,
-        SHAPE_FRAMES => Observed::Frames,
+        SHAPE_SLOTS => ObservedShape::Slots,
+        SHAPE_FRAMES => ObservedShape::Frames,
         _ => return Err(corrupt("shape", found.into())),
     };
     let (capacity, slot_size) = (fixed.capacity.load(PLAIN), fixed.slot_size.load(PLAIN));

@@ -231,7 +231,7 @@ fn short_waits_notice_a_death_as_soon_as_long_ones() {
             end == PushError::Abandoned(7)
         }),
         ("idle_producer", |_, consumer, select| {
-            match select.wait(&mut [consumer.end()], Some(SHORT)) {
+            match select.wait(&mut [consumer.interest()], Some(SHORT)) {
                 Ok(selected) => selected == Selected::Gone(0),
                 Err(SelectError::TimedOut) => false,
                 Err(error) => panic!("{error}"),
@@ -244,7 +244,7 @@ fn short_waits_notice_a_death_as_soon_as_long_ones() {
             create::<u64>(&name);
             let mut child = Child::start(part, &[name.as_str()]);
             child.expect("ready");
-            let ring = RingOptions::new(CAPACITY).wait(strategy);
+            let ring = RingOptions::new(CAPACITY).wait_strategy(strategy);
             let ring = ring.open::<u64>(&name).expect("the ring");
             let (mut full, mut empty) = RingOptions::new(1).heap().expect("a ring");
             if part == "idle_consumer" {

@@ -105,7 +105,7 @@ fn cold_errors() -> Vec<(Error, ErrorKind, &'static [&'static str])> {
             &[
                 "0x00000000000000f0",
                 "0x00000000000000e0",
-                "RingOptions::schema",
+                "RingOptions::schema_tag",
             ],
         ),
         (

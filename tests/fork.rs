@@ -176,7 +176,7 @@ fn records_in_a_child(arguments: &[String]) {
         assert_eq!(consumer.pop_timeout(PATIENCE), Err(PopError::Abandoned));
         assert_eq!(consumer.peek().map(drop), Err(PopError::Abandoned));
         if doorbell == DoorbellKind::Futex {
-            let selected = Select::new().wait(&mut [consumer.end()], None);
+            let selected = Select::new().wait(&mut [consumer.interest()], None);
             assert!(matches!(selected, Ok(Selected::Gone(0))));
         }
         assert!(producer.is_abandoned());

@@ -36,7 +36,7 @@ const LOOK: f64 = 0.1;
 fn options(strategy: &str) -> RingOptions {
     let options = RingOptions::new(1024);
     match strategy {
-        "spin" => options.wait(WaitStrategy::Spin),
+        "spin" => options.wait_strategy(WaitStrategy::Spin),
         // Long enough that a peer that is traced is found awake.
         _ => options.spin(Duration::from_millis(2)),
     }

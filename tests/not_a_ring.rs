@@ -152,7 +152,7 @@ fn a_type_of_another_name_is_another_schema() {
 #[test]
 fn another_tag_is_another_schema() {
     let name = RingName::new("tag");
-    let tagged = |tag: &str| RingOptions::new(64).schema(tag);
+    let tagged = |tag: &str| RingOptions::new(64).schema_tag(tag);
     let mismatch = |result: Result<_, Error>| matches!(result, Err(Error::SchemaMismatch { .. }));
     tagged("tick/3").create::<u64>(&name).expect("a ring");
     assert!(mismatch(tagged("tick/4").open::<u64>(&name).map(drop)));
@@ -173,7 +173,7 @@ fn another_tag_is_another_schema() {
 #[test]
 fn frames_have_a_schema_too() {
     let name = RingName::new("frame-tag");
-    let tagged = RingOptions::new(64).schema("log/1");
+    let tagged = RingOptions::new(64).schema_tag("log/1");
     tagged.create::<[u8]>(&name).expect("a ring");
     let refusal = Ring::<[u8]>::open(&name).expect_err("no tag passed for one");
     assert!(matches!(refusal, Error::SchemaMismatch { .. }));

@@ -11,7 +11,9 @@ use common::deep_sleep::DeepSleeper;
 use common::forbid::forbid;
 use common::names::RingName;
 use common::sleep_state::SleepPage;
-use quoit::{Consumer, DoorbellKind, End, Producer, RingOptions, Select, SelectError, Selected};
+use quoit::{
+    Consumer, DoorbellKind, Interest, Producer, RingOptions, Select, SelectError, Selected,
+};
 
 common::suite::suite! {
     tests: [
@@ -45,8 +47,8 @@ fn heap_pairs(count: usize) -> (Vec<Producer<u64>>, Vec<Consumer<u64>>) {
     pairs.unzip()
 }
 
-fn ends(consumers: &mut [Consumer<u64>]) -> Vec<End<'_>> {
-    consumers.iter_mut().map(Consumer::end).collect()
+fn ends(consumers: &mut [Consumer<u64>]) -> Vec<Interest<'_>> {
+    consumers.iter_mut().map(Consumer::interest).collect()
 }
 
 fn each_of_the_most_rings_can_end_the_wait() {
@@ -91,14 +93,14 @@ fn shapes_and_roles_can_be_mixed() {
     let mut select = Select::new();
     let mut wait = |ticks: &mut Consumer<u64>, log: &mut Consumer<[u8]>, frames: &mut _| {
         let frames: &mut Producer<[u8]> = frames;
-        let mut ends = [ticks.end(), log.end(), frames.end(20)];
+        let mut ends = [ticks.interest(), log.interest(), frames.interest(20)];
         let selected = select.wait(&mut ends, Some(common::PATIENCE));
         selected.expect("something to do")
     };
     log_in.try_push(b"hello").expect("there is room");
     assert_eq!(wait(&mut ticks, &mut log, &mut frames), Selected::Ready(1));
     log.try_peek().expect("a frame").release();
-    frames_out.drain(|_, _| {}).expect("frames");
+    frames_out.try_pop_each(|_, _| {}).expect("frames");
     assert_eq!(wait(&mut ticks, &mut log, &mut frames), Selected::Ready(2));
     frames.try_push(&[0; 20]).expect("there is room");
     ticks_in.try_push(7).expect("there is room");
@@ -109,7 +111,7 @@ fn room_ends_a_producers_wait() {
     let (mut producer, mut consumer) = options().heap::<u64>().expect("a ring");
     producer.try_push_slice(&[0; 64]).expect("there is room");
     let selected = std::thread::scope(|scope| {
-        let wait = scope.spawn(|| Select::new().wait(&mut [producer.end()], None));
+        let wait = scope.spawn(|| Select::new().wait(&mut [producer.interest()], None));
         sleep(Duration::from_millis(5));
         consumer.try_pop().expect("a record");
         wait.join().expect("the wait returns")
@@ -144,7 +146,7 @@ fn a_killed_peer_ends_the_wait() {
     let mut child = Child::start("holding", &[name.as_str()]);
     child.expect("ready");
     child.kill();
-    let mut both = [other.end(), consumer.end()];
+    let mut both = [other.interest(), consumer.interest()];
     let selected = Select::new().wait(&mut both, Some(common::PATIENCE));
     assert_eq!(selected.expect("a death"), Selected::Gone(1));
     assert!(consumer.is_abandoned());
@@ -156,7 +158,7 @@ fn what_a_gone_peer_left_comes_first() {
     drop(producer);
     let mut select = Select::new();
     let mut wait = |consumer: &mut Consumer<u64>| {
-        let selected = select.wait(&mut [consumer.end()], None);
+        let selected = select.wait(&mut [consumer.interest()], None);
         selected.expect("something to do")
     };
     assert_eq!(wait(&mut consumer), Selected::Ready(0));
@@ -201,7 +203,7 @@ fn a_sleeping_select_is_woken_from_another_process() {
     for number in 0..5000 {
         producer.push(number).expect("the child lives");
         let [even, odd] = &mut consumers;
-        let selected = select.wait(&mut [even.end(), odd.end()], None);
+        let selected = select.wait(&mut [even.interest(), odd.interest()], None);
         let index = number as usize % 2;
         assert_eq!(selected.expect("an echo"), Selected::Ready(index));
         assert_eq!(consumers[index].try_pop(), Ok(number));
@@ -384,7 +386,7 @@ fn what_cannot_be_waited_for_is_refused() {
 
     let semaphore = options().doorbell(DoorbellKind::Semaphore);
     let (_producer, mut consumer) = semaphore.heap::<u64>().expect("a ring");
-    let mut both = [consumers[0].end(), consumer.end()];
+    let mut both = [consumers[0].interest(), consumer.interest()];
     let other = select.wait(&mut both, None);
     assert!(
         matches!(other, Err(SelectError::NotAFutex { index: 1 })),

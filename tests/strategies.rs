@@ -40,8 +40,8 @@ fn options(capacity: u64, form: &[&str; 3]) -> RingOptions {
             _ => Fences::Symmetric,
         });
     match *strategy {
-        "spin" => options.wait(WaitStrategy::Spin),
-        "yield" => options.wait(WaitStrategy::Yield),
+        "spin" => options.wait_strategy(WaitStrategy::Spin),
+        "yield" => options.wait_strategy(WaitStrategy::Yield),
         "park" => options,
         _ => options.spin(Duration::ZERO),
     }

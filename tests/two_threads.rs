@@ -196,7 +196,7 @@ fn frames_in_batches() {
                 assert_eq!(found, payload(next));
                 next += 1;
             };
-            match consumer.drain(check) {
+            match consumer.try_pop_each(check) {
                 Ok(_) | Err(PopError::Empty | PopError::Abandoned) => {}
                 Err(error) => panic!("{error}"),
             }
@@ -210,7 +210,7 @@ fn frames_in_batches() {
 fn records_that_ride() {
     let name = RingName::new("rides");
     // An end that never parks has its hint out all the time.
-    let options = RingOptions::new(8).wait(WaitStrategy::Yield);
+    let options = RingOptions::new(8).wait_strategy(WaitStrategy::Yield);
     let ring: Ring<Words<6>> = options.create(&name).expect("a ring");
     let mut producer = ring.producer().expect("the role is free");
     let mut consumer = ring.consumer().expect("the role is free");

@@ -107,7 +107,7 @@ pub(crate) fn all<const SIZE: usize>(task: Task, memory: &Path, disk: &Path) -> 
         _ => (16 * SIZE as u64).next_power_of_two().max(1 << 16),
     };
     let options = RingOptions::new(capacity).prefault(true);
-    let spinning = options.clone().wait(WaitStrategy::Spin);
+    let spinning = options.clone().wait_strategy(WaitStrategy::Spin);
     let parked = options.spin(Duration::ZERO);
     let semaphore = parked.clone().doorbell(DoorbellKind::Semaphore);
     let [memory_rings, disk_rings] = [memory, disk].map(Rings::new);

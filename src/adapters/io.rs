@@ -21,7 +21,7 @@ use crate::producer::Producer;
 /// on a disk is another question, for [`Producer::flush`].
 ///
 /// A write waits for room as the ring was told to
-/// ([`RingOptions::wait`](crate::RingOptions::wait)). It fails with
+/// ([`RingOptions::wait_strategy`](crate::RingOptions::wait_strategy)). It fails with
 ///
 /// - `BrokenPipe` if there is no room and the consumer has left or died; what
 ///   fits still goes into the ring, for the next consumer, and when that one
@@ -78,7 +78,7 @@ pub struct Writer<'a> {
 /// the ring's name leads elsewhere by now.
 ///
 /// A read waits for a frame as the ring was told to
-/// ([`RingOptions::wait`](crate::RingOptions::wait)). It fails with
+/// ([`RingOptions::wait_strategy`](crate::RingOptions::wait_strategy)). It fails with
 ///
 /// - `WouldBlock` if none came within the [time-out](Self::set_timeout);
 /// - `InvalidData` if the endpoint is poisoned.

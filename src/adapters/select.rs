@@ -29,7 +29,7 @@ use crate::sync::AtomicU32;
 /// ticks_in.try_push(7)?;
 ///
 /// let mut select = Select::new();
-/// match select.wait(&mut [ticks.end(), log.end()], None)? {
+/// match select.wait(&mut [ticks.interest(), log.interest()], None)? {
 ///     Selected::Ready(0) => assert_eq!(ticks.try_pop()?, 7),
 ///     Selected::Ready(_) => unreachable!("nobody has logged anything"),
 ///     Selected::Gone(index) => println!("ring {index} has lost its producer"),
@@ -125,15 +125,16 @@ impl From<SelectError> for io::Error {
 }
 
 /// One end of a ring, borrowed for a [`Select`]: what is waited for.
-pub struct End<'a> {
+#[must_use = "an interest does nothing until a `Select` waits for it"]
+pub struct Interest<'a> {
     end: &'a mut dyn Sleeping,
     /// Units of room; ignored by consumers.
     wanted: u64,
 }
 
-impl fmt::Debug for End<'_> {
+impl fmt::Debug for Interest<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("End").finish_non_exhaustive()
+        f.debug_struct("Interest").finish_non_exhaustive()
     }
 }
 
@@ -209,8 +210,8 @@ impl<T: Shape + ?Sized> Consumer<T> {
     /// # Real-time
     ///
     /// Wait-free, no syscall, no allocation.
-    pub fn end(&mut self) -> End<'_> {
-        End {
+    pub fn interest(&mut self) -> Interest<'_> {
+        Interest {
             end: self,
             wanted: 1,
         }
@@ -223,8 +224,8 @@ impl<T: Record> Producer<T> {
     /// # Real-time
     ///
     /// Wait-free, no syscall, no allocation.
-    pub fn end(&mut self) -> End<'_> {
-        End {
+    pub fn interest(&mut self) -> Interest<'_> {
+        Interest {
             end: self,
             wanted: 1,
         }
@@ -239,9 +240,9 @@ impl Producer<[u8]> {
     /// # Real-time
     ///
     /// Wait-free, no syscall, no allocation.
-    pub fn end(&mut self, len: usize) -> End<'_> {
+    pub fn interest(&mut self, len: usize) -> Interest<'_> {
         let wanted = self.units(len);
-        End { end: self, wanted }
+        Interest { end: self, wanted }
     }
 }
 
@@ -257,7 +258,7 @@ impl Select {
     /// Waits until one of `ends` has a message or room, or has lost its peer,
     /// at most so long; `None` is as long as it takes.
     ///
-    /// Waits as the first end was told to ([`RingOptions::wait`] and
+    /// Waits as the first end was told to ([`RingOptions::wait_strategy`] and
     /// [`spin`](crate::RingOptions::spin)).
     ///
     /// # Errors
@@ -269,17 +270,17 @@ impl Select {
     /// No allocation; may sleep, unless one of the ends is ready. Linear in
     /// the ends.
     ///
-    /// [`RingOptions::wait`]: crate::RingOptions::wait
+    /// [`RingOptions::wait_strategy`]: crate::RingOptions::wait_strategy
     pub fn wait(
         &mut self,
-        ends: &mut [End<'_>],
+        ends: &mut [Interest<'_>],
         timeout: Option<Duration>,
     ) -> Result<Selected, SelectError> {
         let count = ends.len();
         if count > Self::MOST_ENDS {
             return Err(SelectError::TooManyEnds { given: count });
         }
-        let is_other = |end: &mut End<'_>| !end.end.role().sleeps_on_futex();
+        let is_other = |end: &mut Interest<'_>| !end.end.role().sleeps_on_futex();
         if let Some(index) = ends.iter_mut().position(is_other) {
             return Err(SelectError::NotAFutex { index });
         }
@@ -326,9 +327,9 @@ impl Select {
 /// Sleeps until a peer of one of `ends` moves or leaves. The steps are those of
 /// [`Sleeper::park`](crate::parker::Sleeper::park), each for all ends, with one
 /// barrier and one sleep.
-fn park(ends: &mut [End<'_>], until: u64) -> io::Result<()> {
+fn park(ends: &mut [Interest<'_>], until: u64) -> io::Result<()> {
     let mut barrier_due = false;
-    for End { end, .. } in &mut *ends {
+    for Interest { end, .. } in &mut *ends {
         let position = end.position();
         barrier_due |= end.role().drowse(position);
     }
@@ -336,17 +337,17 @@ fn park(ends: &mut [End<'_>], until: u64) -> io::Result<()> {
     let mut protected = true;
     if barrier_due {
         protected = doorbell::barrier();
-        for End { end, .. } in &mut *ends {
+        for Interest { end, .. } in &mut *ends {
             end.role().shielded(protected);
         }
         if !protected {
             until = until.min(now() + UNPROTECTED);
         }
     }
-    for End { end, .. } in &mut *ends {
+    for Interest { end, .. } in &mut *ends {
         end.role().lie_down();
     }
-    let stirred = |end: &End<'_>| end.end.stirred(end.wanted);
+    let stirred = |end: &Interest<'_>| end.end.stirred(end.wanted);
     let mut rest = Ok(Rest::Ended);
     let slept = !ends.iter().any(stirred);
     let mut late = false;
@@ -365,6 +366,6 @@ fn park(ends: &mut [End<'_>], until: u64) -> io::Result<()> {
     rest.map(drop)
 }
 
-fn sleep(ends: &[End<'_>], until: u64) -> io::Result<Rest> {
+fn sleep(ends: &[Interest<'_>], until: u64) -> io::Result<Rest> {
     wait_any(ends.iter().map(|end| end.end.word()), until)
 }

@@ -198,7 +198,7 @@ impl Consumer<[u8]> {
     /// # Real-time
     ///
     /// Wait-free but for `visit`, no syscall, no allocation.
-    pub fn drain(&mut self, mut visit: impl FnMut(u32, &[u8])) -> Result<usize, PopError> {
+    pub fn try_pop_each(&mut self, mut visit: impl FnMut(u32, &[u8])) -> Result<usize, PopError> {
         let mut count = 0;
         let mut frames = self.try_peek_many()?;
         let end = loop {

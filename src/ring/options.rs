@@ -42,7 +42,7 @@ const STRETCH_BYTES: u64 = 65536;
 /// let ring = quoit::RingOptions::new(4096)
 ///     .mode(0o660)
 ///     .prefault(true)
-///     .schema("tick/3")
+///     .schema_tag("tick/3")
 ///     .open_or_create::<[u64; 4]>(&name)?;
 /// # ring.unlink()
 /// # }
@@ -54,7 +54,7 @@ pub struct RingOptions {
     mode: u32,
     prefault: bool,
     lock_memory: bool,
-    schema: Option<String>,
+    schema_tag: Option<String>,
     stale: Stale,
     unlink_on_drop: bool,
     first_position: u64,
@@ -107,7 +107,7 @@ impl RingOptions {
             mode: 0o600,
             prefault: false,
             lock_memory: false,
-            schema: None,
+            schema_tag: None,
             stale: Stale::TakeOver,
             unlink_on_drop: false,
             first_position: 0,
@@ -141,8 +141,8 @@ impl RingOptions {
     /// The tag that goes into the schema's fingerprint beside the record's size
     /// and alignment; by default the last segment of the type's name, or
     /// `frames`. Give it a version: `"tick/3"`.
-    pub fn schema(mut self, tag: impl Into<String>) -> Self {
-        self.schema = Some(tag.into());
+    pub fn schema_tag(mut self, tag: impl Into<String>) -> Self {
+        self.schema_tag = Some(tag.into());
         self
     }
 
@@ -175,7 +175,7 @@ impl RingOptions {
     }
 
     /// How this process waits at its ends; by default it parks.
-    pub fn wait(mut self, strategy: WaitStrategy) -> Self {
+    pub fn wait_strategy(mut self, strategy: WaitStrategy) -> Self {
         self.strategy = strategy;
         self
     }
@@ -423,7 +423,7 @@ impl RingOptions {
     }
 
     fn fingerprint<T: Shape + ?Sized>(&self) -> u64 {
-        match &self.schema {
+        match &self.schema_tag {
             Some(tag) => T::DESCRIPTION.schema(tag),
             None => T::DESCRIPTION.schema(&T::tag()),
         }

@@ -436,6 +436,7 @@ impl<T: Record> PeekMany<'_, T> {
 
 /// Pops what was in the ring; see [`Consumer::drain`].
 #[derive(Debug)]
+#[must_use = "a drain pops nothing until it is iterated"]
 pub struct Drain<'a, T: Record> {
     consumer: &'a mut Consumer<T>,
     count: usize,

@@ -29,7 +29,7 @@ fn is_corrupt(consumer: &mut Consumer<[u8]>, field: &'static str, found: u64) {
         assert_eq!(consumer.try_peek().map(drop), Err(expected));
         assert_eq!(consumer.peek().map(drop), Err(expected));
         assert_eq!(
-            consumer.drain(|_, _| panic!("there is no frame")),
+            consumer.try_pop_each(|_, _| panic!("there is no frame")),
             Err(expected)
         );
     }
@@ -98,7 +98,7 @@ fn a_drain_releases_the_sound_frames_and_then_believes_nothing() {
     file.write(DATA + 32, 40); // the header of "three"
 
     let mut seen = Vec::new();
-    let drained = consumer.drain(|_, payload| seen.push(payload.to_vec()));
+    let drained = consumer.try_pop_each(|_, payload| seen.push(payload.to_vec()));
     let expected = PopError::Corrupt(corrupt("frame length", 40));
     assert_eq!(drained, Err(expected));
     assert_eq!(seen, [b"one", b"two"]);
@@ -186,7 +186,7 @@ fn a_poisoned_consumer_does_not_go_on_with_the_frame_that_it_carries() {
     file.write(DATA + 16, 40); // its header in the ring
     let expected = PopError::Corrupt(corrupt("frame length", 40));
     assert_eq!(
-        consumer.drain(|_, _| panic!("there is no frame")),
+        consumer.try_pop_each(|_, _| panic!("there is no frame")),
         Err(expected)
     );
     is_corrupt(&mut consumer, "frame length", 40);

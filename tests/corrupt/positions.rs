@@ -138,7 +138,7 @@ fn a_poisoned_frame_end_answers_the_same_to_everything() {
         assert_eq!(consumer.peek().map(drop), Err(expected));
         assert_eq!(consumer.try_peek_many().map(drop), Err(expected));
         assert_eq!(
-            consumer.drain(|_, _| panic!("there is no frame")),
+            consumer.try_pop_each(|_, _| panic!("there is no frame")),
             Err(expected)
         );
         file.write(TAIL, 64);

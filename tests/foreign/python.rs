@@ -22,7 +22,7 @@ fn start(arguments: &[&str]) -> Program {
 pub(super) fn python_takes_every_frame() {
     let name = RingName::new("python-stream");
     // It wakes nobody, so the producer does not sleep.
-    let options = RingOptions::new(1 << 16).wait(WaitStrategy::Yield);
+    let options = RingOptions::new(1 << 16).wait_strategy(WaitStrategy::Yield);
     let ring = options.create::<[u8]>(&name).expect("a ring");
     let mut producer = ring.producer().expect("the role is free");
     let consumer = start(&["consume", name.as_str()]);

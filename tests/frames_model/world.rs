@@ -278,7 +278,7 @@ impl<'a> World<'a> {
         let mut drained = Vec::new();
         let count = self
             .consumer()
-            .drain(|kind, payload| drained.push((kind, payload.to_vec())));
+            .try_pop_each(|kind, payload| drained.push((kind, payload.to_vec())));
         assert_eq!(count, expected);
         let sent = self
             .queue

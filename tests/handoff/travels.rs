@@ -68,7 +68,7 @@ fn length(number: u64) -> usize {
 
 pub(crate) fn frames_go_both_ways() {
     let (child, socket) = start("frames_worker");
-    let options = RingOptions::new(4096).schema("lines/1");
+    let options = RingOptions::new(4096).schema_tag("lines/1");
     let (there, back) = (options.create_anonymous(), options.create_anonymous());
     let (there, back) = (there.expect("a ring"), back.expect("a ring"));
     handoff::send::<[u8]>(&socket, &there).expect("it is sent");
@@ -92,7 +92,7 @@ pub(crate) fn frames_go_both_ways() {
 
 pub(crate) fn frames_worker(arguments: &[String]) {
     let socket = socket(arguments);
-    let options = RingOptions::new(0).schema("lines/1");
+    let options = RingOptions::new(0).schema_tag("lines/1");
     let receive = || handoff::receive_with::<[u8]>(&socket, &options);
     let (there, back) = (receive().expect("a ring"), receive().expect("a ring"));
     assert_eq!((there.capacity(), back.capacity()), (4096, 4096));

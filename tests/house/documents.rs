@@ -121,3 +121,12 @@ fn what_never_waits_is_wait_free_and_what_waits_may_sleep() {
         assert!(text.contains(expected), "{place}: {name} says {text:?}");
     }
 }
+
+#[test]
+fn the_page_of_the_api_names_every_public_function() {
+    let page = include_str!("../../src/docs/api.md");
+    for Function { name, place, .. } in sources_of(&[""]).iter().flat_map(functions_of) {
+        let named = page.contains(&format!("`{name}`"));
+        assert!(named, "{place}: src/docs/api.md does not name {name}");
+    }
+}

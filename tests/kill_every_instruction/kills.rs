@@ -31,7 +31,7 @@ const LAST: u64 = 2;
 const NAP: Duration = Duration::from_millis(250);
 
 fn options() -> RingOptions {
-    let options = RingOptions::new(CAPACITY).wait(WaitStrategy::Park);
+    let options = RingOptions::new(CAPACITY).wait_strategy(WaitStrategy::Park);
     options.spin(Duration::ZERO)
 }
 

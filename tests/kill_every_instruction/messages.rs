@@ -162,7 +162,7 @@ impl Messages for Frames {
     }
 
     fn drain(consumer: &mut Consumer<[u8]>) {
-        let drained = consumer.drain(|_, frame| assert_ne!(number_of(frame), TORN));
+        let drained = consumer.try_pop_each(|_, frame| assert_ne!(number_of(frame), TORN));
         drained.expect("there are messages");
     }
 

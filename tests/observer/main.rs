@@ -16,7 +16,7 @@ use common::fork::{done, fork};
 use common::names::{RingName, file_directory};
 use common::sample::mix;
 use common::segment_file::SegmentFile;
-use quoit::observer::{Message, Observed};
+use quoit::observer::{Message, ObservedShape};
 use quoit::{Consumer, Error, Observer, Producer, Ring, RingOptions, Role};
 
 common::suite::suite! {
@@ -54,7 +54,7 @@ fn it_knows_the_header() {
     let before = SystemTime::now() - Duration::from_secs(1);
     let (ring, name) = ring::<[u32; 3]>("header", 64);
     let about = Observer::open(&name).expect("a ring").about();
-    assert_eq!((about.shape, about.capacity), (Observed::Slots, 64));
+    assert_eq!((about.shape, about.capacity), (ObservedShape::Slots, 64));
     assert_eq!((about.slot_size, about.layout), (12, 1));
     assert_eq!(about.incarnation, ring.incarnation());
     assert!(about.created > before && about.created < SystemTime::now());

@@ -21,7 +21,7 @@ fn ring_with_frames(name: &RingName) {
 fn frames_of(name: &RingName) -> Vec<(u32, Vec<u8>)> {
     let mut consumer = Consumer::<[u8]>::open(name).expect("a ring");
     let mut frames = Vec::new();
-    let drained = consumer.drain(|kind, payload| frames.push((kind, payload.to_vec())));
+    let drained = consumer.try_pop_each(|kind, payload| frames.push((kind, payload.to_vec())));
     assert_eq!(drained.expect("frames"), frames.len());
     frames
 }

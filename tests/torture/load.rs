@@ -93,7 +93,7 @@ fn manners(strategy: &str, dice: &mut Dice) -> RingOptions {
     match (strategy, dice.roll(3)) {
         ("parked", 0) => options,
         ("parked", _) => options.spin(Duration::ZERO),
-        (_, 0) => options.wait(WaitStrategy::Yield),
-        _ => options.wait(WaitStrategy::Spin),
+        (_, 0) => options.wait_strategy(WaitStrategy::Yield),
+        _ => options.wait_strategy(WaitStrategy::Spin),
     }
 }

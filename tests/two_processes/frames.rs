@@ -121,7 +121,7 @@ pub(crate) fn consume(name: &RingName, messages: u64) {
     loop {
         let way = dice.roll(8);
         let end = match way {
-            0 => consumer.drain(|_, message| take(message)).map(drop),
+            0 => consumer.try_pop_each(|_, message| take(message)).map(drop),
             1 => consumer.try_peek_many().and_then(|mut frames| {
                 for _ in 0..dice.roll(20) {
                     match frames.next_frame()? {

@@ -29,7 +29,7 @@ pub(crate) struct RingArguments {
 
     /// The ring's schema tag, if it was made with one
     #[arg(long, value_name = "TAG")]
-    schema: Option<String>,
+    schema_tag: Option<String>,
 
     /// Remove the ring's name at the end if the other end has left, too
     #[arg(long)]
@@ -48,8 +48,8 @@ impl RingArguments {
     /// The ring of that name, or a new one: either end may come first.
     fn ring(&self) -> Result<Ring<[u8]>, Error> {
         let mut options = RingOptions::new(self.capacity.unwrap_or(CAPACITY));
-        if let Some(tag) = &self.schema {
-            options = options.schema(tag);
+        if let Some(tag) = &self.schema_tag {
+            options = options.schema_tag(tag);
         }
         let options = options.unlink_on_drop(self.unlink);
         match options.open_or_create(&self.name) {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::SystemTime;
 
-use quoit::observer::{EndState, Observed};
+use quoit::observer::{EndState, ObservedShape};
 use quoit::{Error, Observer, Role};
 use serde_json::{Value, json};
 
@@ -33,8 +33,8 @@ impl Sight {
 
     pub(crate) fn shape(&self) -> &'static str {
         match self.observer.about().shape {
-            Observed::Slots => "slots",
-            Observed::Frames => "frames",
+            ObservedShape::Slots => "slots",
+            ObservedShape::Frames => "frames",
         }
     }
 

@@ -69,7 +69,7 @@ impl fmt::Display for Stop {
                 f.write_str("the ring holds records; this command moves frames only")
             }
             Self::Ring(error @ quoit::Error::SchemaMismatch { .. }) => {
-                write!(f, "{error}; here that is --schema TAG")
+                write!(f, "{error}; here that is --schema-tag TAG")
             }
             Self::Ring(error) => error.fmt(f),
             Self::Push(error) => error.fmt(f),

@@ -62,7 +62,7 @@ impl Prey for [u8] {
                 }
             }
             6 => batch(producer, &many, choices, place),
-            _ => select(producer.end(len), choices),
+            _ => select(producer.interest(len), choices),
         }
     }
 
@@ -114,9 +114,9 @@ impl Prey for [u8] {
             }
             5 => visit(consumer, choices, place, memory),
             6 => consumer
-                .drain(|_, payload| place.check_payload(payload))
+                .try_pop_each(|_, payload| place.check_payload(payload))
                 .into(),
-            _ => select(consumer.end(), choices),
+            _ => select(consumer.interest(), choices),
         }
     }
 }

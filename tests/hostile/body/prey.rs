@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use quoit::{
-    ClaimError, Consumer, Corrupt, End, PopError, Producer, PushError, Select, SelectError, Shape,
+    ClaimError, Consumer, Corrupt, Interest, PopError, Producer, PushError, Select, SelectError,
+    Shape,
 };
 
 use super::choices::Choices;
@@ -67,7 +68,7 @@ impl Place {
 }
 
 /// The end, asked through a select: it is ready, gone, or not yet.
-pub(crate) fn select(end: End<'_>, choices: &mut Choices<'_>) -> Answer {
+pub(crate) fn select(end: Interest<'_>, choices: &mut Choices<'_>) -> Answer {
     match Select::new().wait(&mut [end], Some(choices.timeout())) {
         Ok(_) | Err(SelectError::TimedOut | SelectError::NotAFutex { index: 0 }) => Answer::Silent,
         Err(error) => panic!("{error}"),

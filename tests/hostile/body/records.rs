@@ -70,7 +70,7 @@ impl<T: Record> Prey for T {
                 }
                 Err(error) => Err::<(), _>(error).into(),
             },
-            _ => select(producer.end(), choices),
+            _ => select(producer.interest(), choices),
         }
     }
 
@@ -142,7 +142,7 @@ impl<T: Record> Prey for T {
                 assert!(drained <= capacity.min(values.len()));
                 Answer::Silent
             }
-            _ => select(consumer.end(), choices),
+            _ => select(consumer.interest(), choices),
         }
     }
 }
