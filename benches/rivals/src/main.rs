@@ -90,10 +90,9 @@ fn main() -> ExitCode {
         };
         bench.report.figure("machine", machine.json());
         for &rival in Rival::value_variants() {
-            if arguments.only.is_empty() || arguments.only.contains(&rival) {
-                if let Err(error) = bench.run(rival) {
-                    println!("{}: not measured: {error}", rival.name());
-                }
+            let wanted = arguments.only.is_empty() || arguments.only.contains(&rival);
+            if wanted && let Err(error) = bench.run(rival) {
+                println!("{}: not measured: {error}", rival.name());
             }
         }
         arguments.output.keep("rivals", &bench.report, false)
@@ -180,7 +179,7 @@ impl Bench {
     /// quoit's ends for a contest.
     fn ring(&self, rival: Rival, task: Task) -> Open<Tries<u64>> {
         let options = RingOptions::new(CAPACITY as u64).prefault(true);
-        let options = options.wait(WaitStrategy::Spin);
+        let options = options.wait_strategy(WaitStrategy::Spin);
         let name = format!("quoit, {}, {task:?}", rival.name());
         let mut link = self.rings.link(&name, &options);
         Box::new(move |side| Tries(link(side)))
