@@ -41,7 +41,7 @@ use common::progress::Progress;
 use common::rings::Rings;
 use common::spread::show_nanos;
 use common::tries::Tries;
-use common::{rtrb, supervisor};
+use common::{ping_pong, rtrb, supervisor};
 
 /// quoit beside other rings and channels, as ratios of slices that take turns.
 #[derive(Debug, Clone, Parser)]
@@ -68,6 +68,7 @@ enum Rival {
 
 const CAPACITY: usize = 1024;
 const QUOIT: &str = "quoit";
+const BARE: &str = "bare cache line";
 const TASKS: [Task; 2] = [Task::Trips, Task::Streams];
 
 fn main() -> ExitCode {
@@ -218,10 +219,15 @@ impl Bench {
         open: Open<L>,
     ) -> Result<(), Box<dyn Error>> {
         let (name, plan) = (rival.name(), self.plan(task));
-        let variants = vec![
+        let mut variants = vec![
             entry(task, &name, open),
             entry(task, QUOIT, self.ring(rival, task)),
         ];
+        if task == Task::Trips {
+            let place = self.memory.join(format!("{name}-bare"));
+            fs::create_dir(&place)?;
+            variants.push(Box::new(RoundTrip::new(BARE, ping_pong::wire(&place))));
+        }
         let scores = contest::run(&name, self.placement, &plan, variants, &self.progress)?;
         self.tell(rival, task, "processes", &scores);
         Ok(())
@@ -247,6 +253,8 @@ impl Bench {
                     .bar("stream_over_shaq", times, Limit::AtLeast(3.0));
             }
             (Rival::Iceoryx2, Task::Trips) => {
+                let least = scores.ratio(BARE, &name);
+                println!("  a bare cache line there and back takes {least} of iceoryx2's time");
                 let ratio = scores.ratio(QUOIT, &name);
                 self.report
                     .bar("trip_over_iceoryx2", ratio, Limit::AtMost(0.2));
