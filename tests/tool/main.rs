@@ -8,6 +8,7 @@ mod machine;
 mod recordings;
 mod refusals;
 mod streams;
+mod timeouts;
 mod tool;
 
 use endings::*;
@@ -16,6 +17,7 @@ use machine::*;
 use recordings::*;
 use refusals::*;
 use streams::*;
+use timeouts::*;
 
 common::suite::suite! {
     tests: [
@@ -34,6 +36,12 @@ common::suite::suite! {
         a_signal_ends_a_sender_that_waits_for_input,
         a_signal_ends_a_sender_that_waits_for_room,
         a_signal_ends_a_receiver_whose_output_is_full,
+        a_sender_gives_up_and_says_how_far_it_came,
+        a_sender_that_may_wait_goes_on_when_there_is_room,
+        a_receiver_gives_up_with_all_that_was_sent,
+        a_recording_of_who_gave_up_is_whole_and_a_replay_gives_up_too,
+        a_new_ring_has_the_mode_that_is_asked_for,
+        what_is_no_mode_and_no_duration_is_refused,
         a_recording_replays_kinds_and_payloads,
         a_recording_that_a_signal_ends_is_whole,
         a_recording_cut_anywhere_is_refused,

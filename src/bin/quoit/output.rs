@@ -66,8 +66,14 @@ impl Output {
         let _ = match stop {
             Stop::ClosedPipe | Stop::Signal(_) => Ok(()),
             _ if self.json => {
-                let error = json!({"error": stop.to_string(), "code": code});
-                writeln!(io::stderr(), "{error}")
+                let mut value = json!({});
+                let mut why = stop;
+                if let Stop::Partly(stop, moved) = stop {
+                    (why, value) = (stop, moved.json());
+                }
+                value["error"] = why.to_string().into();
+                value["code"] = code.into();
+                writeln!(io::stderr(), "{value}")
             }
             _ => writeln!(io::stderr(), "quoit: {stop}"),
         };

@@ -1,23 +1,48 @@
 //! What was moved so far: a line on the terminal, and a summary at the end.
 
+use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::output::Output;
+use crate::stop::Stop;
 
 /// The time between two lines.
 const PERIOD: Duration = Duration::from_millis(200);
 
 /// Counts frames. Dropping it leaves an empty line.
 pub(crate) struct Progress {
-    verb: &'static str,
-    frames: u64,
-    bytes: u64,
+    moved: Moved,
     start: Instant,
     shown: Instant,
     on_terminal: bool,
+}
+
+/// What went into a ring, or came out of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moved {
+    verb: &'static str,
+    frames: u64,
+    bytes: u64,
+}
+
+impl Moved {
+    pub(crate) fn json(&self) -> Value {
+        json!({"action": self.verb, "frames": self.frames, "bytes": self.bytes})
+    }
+}
+
+/// To the byte, for who has to go on there.
+impl fmt::Display for Moved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} {} frames of {} bytes",
+            self.verb, self.frames, self.bytes
+        )
+    }
 }
 
 impl Progress {
@@ -25,9 +50,11 @@ impl Progress {
     pub(crate) fn new(verb: &'static str, data_on_terminal: bool, output: &Output) -> Self {
         let now = Instant::now();
         Self {
-            verb,
-            frames: 0,
-            bytes: 0,
+            moved: Moved {
+                verb,
+                frames: 0,
+                bytes: 0,
+            },
             start: now,
             shown: now,
             on_terminal: !output.json && !data_on_terminal && io::stderr().is_terminal(),
@@ -36,36 +63,40 @@ impl Progress {
 
     /// Frames were moved, or, with none, only time went by.
     pub(crate) fn add(&mut self, frames: u64, bytes: u64) {
-        self.frames += frames;
-        self.bytes += bytes;
+        self.moved.frames += frames;
+        self.moved.bytes += bytes;
         if self.on_terminal && self.shown.elapsed() >= PERIOD {
             self.shown = Instant::now();
             draw(&self.line());
         }
     }
 
-    /// Says what was moved.
-    pub(crate) fn end(self, output: &Output) {
-        let seconds = self.start.elapsed().as_secs_f64();
-        let value = json!({
-            "action": self.verb,
-            "frames": self.frames,
-            "bytes": self.bytes,
-            "seconds": seconds,
-        });
-        let line = self.line();
-        drop(self);
-        output.summary(&line, &value);
+    /// Says what was moved, at once or together with what has gone wrong.
+    pub(crate) fn end(self, output: &Output, ended: Result<(), Stop>) -> Result<(), Stop> {
+        match ended {
+            Ok(()) | Err(Stop::ClosedPipe | Stop::Signal(_)) => {
+                let mut value = self.moved.json();
+                value["seconds"] = self.start.elapsed().as_secs_f64().into();
+                let line = self.line();
+                drop(self);
+                output.summary(&line, &value);
+                ended
+            }
+            Err(stop) => Err(Stop::Partly(Box::new(stop), self.moved)),
+        }
     }
 
     fn line(&self) -> String {
+        let Moved {
+            verb,
+            frames,
+            bytes: count,
+        } = self.moved;
         let seconds = self.start.elapsed().as_secs_f64();
         format!(
-            "{} {} frames, {} in {seconds:.1} s ({}/s)",
-            self.verb,
-            self.frames,
-            bytes(self.bytes),
-            bytes((self.bytes as f64 / seconds) as u64),
+            "{verb} {frames} frames, {} in {seconds:.1} s ({}/s)",
+            bytes(count),
+            bytes((count as f64 / seconds) as u64),
         )
     }
 }

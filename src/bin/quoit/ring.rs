@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use quoit::{ClaimError, Consumer, Error, PopError, Producer, Ring, RingOptions};
@@ -31,6 +32,16 @@ pub(crate) struct RingArguments {
     #[arg(long, value_name = "TAG")]
     schema_tag: Option<String>,
 
+    /// Mode bits of a new ring, in octal, as in 660 for a group; an existing ring
+    /// keeps its own [default: 600]
+    #[arg(long, value_name = "MODE", value_parser = mode)]
+    mode: Option<u32>,
+
+    /// Give up (exit code 7) when the other end has made no room, or has sent
+    /// nothing, for so long, as in 500ms, 2s, 5m or 1h
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    timeout: Option<Duration>,
+
     /// Remove the ring's name at the end if the other end has left, too
     #[arg(long)]
     unlink: bool,
@@ -45,11 +56,22 @@ impl RingArguments {
         Ok(self.ring()?.consumer()?)
     }
 
+    /// How long to wait for the other end.
+    pub(crate) fn wait(&self) -> Wait {
+        Wait {
+            timeout: self.timeout,
+            waited: Duration::ZERO,
+        }
+    }
+
     /// The ring of that name, or a new one: either end may come first.
     fn ring(&self) -> Result<Ring<[u8]>, Error> {
         let mut options = RingOptions::new(self.capacity.unwrap_or(CAPACITY));
         if let Some(tag) = &self.schema_tag {
             options = options.schema_tag(tag);
+        }
+        if let Some(mode) = self.mode {
+            options = options.mode(mode);
         }
         let options = options.unlink_on_drop(self.unlink);
         match options.open_or_create(&self.name) {
@@ -74,16 +96,71 @@ fn capacity(text: &str) -> Result<u64, String> {
     bytes.ok_or_else(|| "too large".to_owned())
 }
 
+/// `660`, in octal.
+fn mode(text: &str) -> Result<u32, String> {
+    match u32::from_str_radix(text, 8) {
+        Ok(mode) if mode <= 0o777 => Ok(mode),
+        _ => Err("mode bits are octal, from 0 to 777".to_owned()),
+    }
+}
+
+/// `500ms` and the like.
+fn duration(text: &str) -> Result<Duration, String> {
+    let unit = text.find(|letter: char| letter.is_ascii_alphabetic());
+    let (number, unit) = text.split_at(unit.unwrap_or(text.len()));
+    let seconds = match unit {
+        "ms" => 0.001,
+        "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => return Err("a number and its unit: 500ms, 2s, 5m, 1h".to_owned()),
+    };
+    let number: f64 = number.parse().map_err(|error| format!("{error}"))?;
+    Duration::try_from_secs_f64(number * seconds).map_err(|error| error.to_string())
+}
+
+/// A wait for the other end, in moments.
+#[derive(Clone, Copy)]
+pub(crate) struct Wait {
+    timeout: Option<Duration>,
+    waited: Duration,
+}
+
+impl Wait {
+    /// How long to wait now.
+    fn moment(&self) -> Duration {
+        let left = self.timeout.map(|timeout| timeout - self.waited);
+        left.map_or(MOMENT, |left| left.min(MOMENT))
+    }
+
+    /// That moment was in vain.
+    fn goes_on(
+        &mut self,
+        interrupt: &Interrupt,
+        progress: &mut Progress,
+        wanted: &'static str,
+    ) -> Result<(), Stop> {
+        progress.add(0, 0);
+        interrupt.check()?;
+        self.waited += self.moment();
+        match self.timeout {
+            Some(timeout) if timeout == self.waited => Err(Stop::TimedOut { wanted, timeout }),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Pushes a frame, and waits for room as long as there is a consumer or may
 /// be one.
 pub(crate) fn push(
     producer: &mut Producer<[u8]>,
     (kind, payload): (u32, &[u8]),
+    mut wait: Wait,
     interrupt: &Interrupt,
     progress: &mut Progress,
 ) -> Result<(), Stop> {
     loop {
-        match producer.claim_timeout(payload.len(), MOMENT) {
+        match producer.claim_timeout(payload.len(), wait.moment()) {
             Ok(mut claim) => {
                 claim.copy_from_slice(payload);
                 claim.set_kind(kind);
@@ -91,10 +168,7 @@ pub(crate) fn push(
                 progress.add(1, payload.len() as u64);
                 return Ok(());
             }
-            Err(ClaimError::Full) => {
-                progress.add(0, 0);
-                interrupt.check()?;
-            }
+            Err(ClaimError::Full) => wait.goes_on(interrupt, progress, "made room")?,
             Err(error) => return Err(error.into()),
         }
     }
@@ -106,16 +180,17 @@ pub(crate) fn drain(
     consumer: &mut Consumer<[u8]>,
     out: &mut impl Write,
     mut encode: impl FnMut(&mut Vec<u8>, u32, &[u8]),
+    wait: Wait,
     interrupt: &Interrupt,
     progress: &mut Progress,
 ) -> Result<(), Stop> {
     let mut bytes = Vec::new();
+    let mut now = wait;
     loop {
-        match consumer.peek_timeout(MOMENT) {
-            Ok(_) => {}
+        match consumer.peek_timeout(now.moment()) {
+            Ok(_) => now = wait,
             Err(PopError::Empty) => {
-                progress.add(0, 0);
-                interrupt.check()?;
+                now.goes_on(interrupt, progress, "sent anything")?;
                 continue;
             }
             Err(PopError::Abandoned | PopError::Superseded) => return Ok(()),

@@ -3,8 +3,11 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::time::Duration;
 
 use quoit::{ClaimError, PopError};
+
+use crate::progress::Moved;
 
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
@@ -15,6 +18,7 @@ Exit codes:
   4    another process has the end of the ring that this command needs
   5    the ring is full and its consumer is gone
   6    the recording is truncated, or not a recording
+  7    the other end did nothing for as long as --timeout says
   130  ended by SIGINT
   143  ended by SIGTERM";
 
@@ -28,6 +32,13 @@ pub(crate) enum Stop {
     Push(ClaimError),
     Pop(PopError),
     Recording(String),
+    /// What nobody did for so long.
+    TimedOut {
+        wanted: &'static str,
+        timeout: Duration,
+    },
+    /// After something was moved; nobody has said so yet.
+    Partly(Box<Self>, Moved),
     /// What was being done, and the system's answer.
     Io(String, io::Error),
 }
@@ -55,6 +66,8 @@ impl Stop {
             Self::Push(ClaimError::Full | ClaimError::Abandoned | ClaimError::Superseded) => 5,
             Self::Ring(_) | Self::Push(ClaimError::Corrupt(_)) | Self::Pop(_) => 3,
             Self::Recording(_) => 6,
+            Self::TimedOut { .. } => 7,
+            Self::Partly(stop, _) => stop.code(),
             Self::Signal(signal) => 128 + *signal as u8,
         }
     }
@@ -75,6 +88,8 @@ impl fmt::Display for Stop {
             Self::Push(error) => error.fmt(f),
             Self::Pop(error) => error.fmt(f),
             Self::Recording(wrong) => f.write_str(wrong),
+            Self::TimedOut { wanted, timeout } => write!(f, "nobody {wanted} for {timeout:?}"),
+            Self::Partly(stop, moved) => write!(f, "{stop}; until then {moved}"),
             Self::Io(doing, error) => write!(f, "could not {doing}: {error}"),
         }
     }

@@ -49,15 +49,15 @@ impl Record {
                 let time = start.elapsed().as_nanos() as u64;
                 recording::frame(bytes, time, kind, payload);
             },
+            self.ring.wait(),
             &interrupt,
             &mut progress,
         );
-        // A signal comes between two frames; anything else leaves a broken file.
-        if let Ok(()) | Err(Stop::Signal(_)) = drained {
+        // A signal or a time-out comes between two frames; anything else leaves a broken file.
+        if let Ok(()) | Err(Stop::Signal(_) | Stop::TimedOut { .. }) = drained {
             let end = recording::end(frames);
             file.write_all(&end).map_err(Stop::io(doing()))?;
         }
-        progress.end(output);
-        drained
+        progress.end(output, drained)
     }
 }

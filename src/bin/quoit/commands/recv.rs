@@ -37,10 +37,10 @@ impl Recv {
             &mut consumer,
             &mut out,
             |bytes, _, payload| self.format.write(bytes, payload),
+            self.ring.wait(),
             &interrupt,
             &mut progress,
         );
-        progress.end(output);
-        drained
+        progress.end(output, drained)
     }
 }

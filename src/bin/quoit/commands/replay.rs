@@ -78,12 +78,17 @@ impl Replay {
                     interrupt.sleep(early)?;
                 }
                 let frame = (frame.kind, &frame.payload[..]);
-                ring::push(&mut producer, frame, &interrupt, &mut progress)?;
+                ring::push(
+                    &mut producer,
+                    frame,
+                    self.ring.wait(),
+                    &interrupt,
+                    &mut progress,
+                )?;
             }
             Ok(())
         };
         let played = play();
-        progress.end(output);
-        played
+        progress.end(output, played)
     }
 }

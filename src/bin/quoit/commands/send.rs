@@ -44,6 +44,7 @@ impl Send {
         let longest = producer.longest();
         let mut input = BufReader::with_capacity(65536, input);
         let mut frame = Vec::new();
+        let wait = self.ring.wait();
         let ended = loop {
             frame.clear();
             match self.format.read(&mut input, &mut frame, longest, most) {
@@ -51,13 +52,13 @@ impl Send {
                 Ok(false) => break Ok(()),
                 Err(error) => break Err(Stop::io("read standard input")(error)),
             }
-            let pushed = ring::push(&mut producer, (0, &frame), &interrupt, &mut progress);
+            let frame = (0, &frame[..]);
+            let pushed = ring::push(&mut producer, frame, wait, &interrupt, &mut progress);
             if let Err(stop) = pushed {
                 break Err(stop);
             }
         };
-        progress.end(output);
-        ended
+        progress.end(output, ended)
     }
 }
 

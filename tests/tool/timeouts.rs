@@ -1,0 +1,132 @@
+//! Ends that give up on the other one, and who may open what they make.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use quoit::{Consumer, Producer, RingOptions};
+
+use crate::common::names::{RingName, file_directory};
+use crate::streams::numbers;
+use crate::tool::Tool;
+
+pub(crate) fn a_sender_gives_up_and_says_how_far_it_came() {
+    let name = RingName::new("no-room");
+    let ring = RingOptions::new(64).create::<[u8]>(&name).expect("a ring");
+    let mut consumer = ring.consumer().expect("a role");
+    let arguments = ["send", name.as_str(), "--timeout", "50ms"];
+    let why = "nobody made room for 50ms; until then sent 4 frames of 4 bytes";
+    Tool::run(&arguments, &numbers(1000)).with(7, why);
+    assert_eq!(consumer.fill(), 64, "what was sent is there");
+    let frame = consumer.try_peek().expect("a frame");
+    assert_eq!(&*frame, b"1");
+    frame.release();
+
+    let arguments = ["send", name.as_str(), "--json", "--timeout", "0s"];
+    let ended = Tool::run(&arguments, &numbers(1000));
+    let said = ended.json();
+    assert_eq!((ended.code, &said["code"]), (Some(7), &7.into()));
+    assert_eq!(
+        (&said["frames"], &said["bytes"]),
+        (&1.into(), &1.into()),
+        "{said}"
+    );
+    assert_eq!(said["error"], "nobody made room for 0ns");
+}
+
+pub(crate) fn a_sender_that_may_wait_goes_on_when_there_is_room() {
+    let name = RingName::new("some-room");
+    let ring = RingOptions::new(64).create::<[u8]>(&name).expect("a ring");
+    let mut consumer = ring.consumer().expect("a role");
+    let mut sender = Tool::start(&["send", name.as_str(), "--timeout", "1h"]);
+    sender.feed(&numbers(9));
+    for number in 1..=9 {
+        if number == 1 {
+            crate::endings::wait_until("the ring is full", || consumer.fill() == 64);
+        }
+        let frame = consumer.peek().expect("a frame");
+        assert_eq!(&*frame, number.to_string().as_bytes());
+        frame.release();
+    }
+    sender.end().quietly();
+}
+
+pub(crate) fn a_receiver_gives_up_with_all_that_was_sent() {
+    let name = RingName::new("silence");
+    let mut producer = Producer::<[u8]>::create(&name, 64).expect("a ring");
+    producer.push(b"one").expect("room");
+    let ended = Tool::run(&["recv", name.as_str(), "--timeout", "50ms"], b"");
+    assert_eq!(ended.output, b"one\n");
+    ended.with(
+        7,
+        "nobody sent anything for 50ms; until then received 1 frames of 3 bytes",
+    );
+}
+
+pub(crate) fn a_recording_of_who_gave_up_is_whole_and_a_replay_gives_up_too() {
+    let directory = file_directory();
+    let file = directory.path().join("recording");
+    let file = file.to_str().expect("a path in UTF-8");
+    let name = RingName::new("record-silence");
+    let mut producer = Producer::<[u8]>::create(&name, 128).expect("a ring");
+    for _ in 0..8 {
+        producer.push(b"frame").expect("room");
+    }
+    let ended = Tool::run(&["record", name.as_str(), file, "--timeout", "50ms"], b"");
+    ended.with(7, "recorded 8 frames of 40 bytes");
+
+    let narrow = RingName::new("replay-no-room");
+    let ring = RingOptions::new(64)
+        .create::<[u8]>(&narrow)
+        .expect("a ring");
+    let _consumer = ring.consumer().expect("a role");
+    let arguments = [
+        "replay",
+        narrow.as_str(),
+        file,
+        "--speed",
+        "max",
+        "--timeout",
+        "50ms",
+    ];
+    let why = "nobody made room for 50ms; until then replayed 4 frames of 20 bytes";
+    Tool::run(&arguments, b"").with(7, why);
+}
+
+pub(crate) fn a_new_ring_has_the_mode_that_is_asked_for() {
+    let mode = |name: &RingName| {
+        let file = fs::metadata(name.file()).expect("a ring");
+        file.permissions().mode() & 0o7777
+    };
+    for (given, expected) in [(&[][..], 0o600), (&["--mode", "662"], 0o662)] {
+        let name = RingName::new("mode");
+        Tool::run(&[&["send", name.as_str()], given].concat(), b"").quietly();
+        assert_eq!(mode(&name), expected);
+        Tool::run(&["recv", name.as_str(), "--mode", "0640"], b"").quietly();
+        assert_eq!(mode(&name), expected, "an existing ring keeps its own");
+    }
+    let name = RingName::new("made-by-recv");
+    let receiver = Tool::start(&["recv", name.as_str(), "--mode", "0640"]);
+    crate::endings::wait_until("there is a ring", || name.file().exists());
+    assert_eq!(mode(&name), 0o640);
+    drop(receiver);
+    Consumer::<[u8]>::open(&name).expect("its role is free");
+}
+
+pub(crate) fn what_is_no_mode_and_no_duration_is_refused() {
+    let name = RingName::new("no-mode");
+    for mode in ["888", "1777", "rw", ""] {
+        Tool::run(&["send", name.as_str(), "--mode", mode], b"").with(2, "octal, from 0 to 777");
+    }
+    for (duration, why) in [
+        ("5", "500ms, 2s, 5m, 1h"),
+        ("5d", "500ms, 2s, 5m, 1h"),
+        ("s", "empty string"),
+        ("1.2.3s", "invalid float"),
+        ("-1s", "negative"),
+        ("99999999999999999999h", "too big"),
+    ] {
+        let duration = format!("--timeout={duration}");
+        Tool::run(&["recv", name.as_str(), &duration], b"").with(2, why);
+    }
+    assert!(!name.file().exists());
+}
