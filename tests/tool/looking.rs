@@ -12,13 +12,13 @@ use crate::common::segment_file::{CAPACITY, LAYOUT, SegmentFile};
 use crate::tool::Tool;
 
 /// Runs the tool to its end, which is to be a good one; what it has said.
-fn says(arguments: &[&str]) -> String {
+pub(crate) fn says(arguments: &[&str]) -> String {
     let ended = Tool::run(arguments, b"");
     assert_eq!((ended.code, &*ended.errors), (Some(0), ""), "{arguments:?}");
     String::from_utf8(ended.output).expect("text")
 }
 
-fn says_json(arguments: &[&str]) -> Value {
+pub(crate) fn says_json(arguments: &[&str]) -> Value {
     serde_json::from_str(&says(arguments)).expect("JSON")
 }
 
@@ -99,11 +99,6 @@ pub(crate) fn a_ring_is_described_and_so_is_what_is_wrong_with_it() {
         (&stat["producer"]["pid"], &stat["producer"]["alive"]),
         (&pid.into(), &true.into())
     );
-    let command = stat["producer"]["command"]
-        .as_str()
-        .expect("a command line");
-    assert!(command.contains(name.as_str()), "{command}");
-    assert!(stat["producer"]["core"].is_u64());
     assert_eq!(stat["wrong"], Value::Array(vec![]));
 
     drop(idler); // kill -9

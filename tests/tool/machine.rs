@@ -100,6 +100,107 @@ pub(crate) fn a_machine_with_faults_is_told_how_to_mend_them() {
     assert_eq!(verdict_of(&other, "cores").0, "warn");
 }
 
+/// Options of the mount, `shmem_enabled`, and what is said of names and of memfds.
+const SWITCHES: &str = "\
+rw,size=1k       | [never]       | note huge=never       | note shmem_enabled is never
+rw,huge=advise   | [never]       | note huge=advise, and | note shmem_enabled is never
+rw,huge=always   | a [never] b   | ok huge=always        | note shmem_enabled is never
+huge=within_size | [never]       | ok huge=within_size   | note shmem_enabled is never
+rw               | [always] b    | note huge=never       | ok shmem_enabled is always
+rw               | [within_size] | note huge=never       | ok shmem_enabled is within_size
+rw               | [advise]      | note huge=never       | note shmem_enabled is advise, and
+rw,huge=always   | [deny]        | note huge=always, but | note shmem_enabled is deny
+rw,huge=never    | a b [force]   | ok huge=never, but    | ok shmem_enabled is force
+rw,huge=always   |               | note this kernel has  | note this kernel has";
+
+pub(crate) fn each_kind_of_huge_pages_has_its_own_switch() {
+    let root = file_directory();
+    let directory = root.path().to_str().expect("a path in UTF-8");
+    let examined = |mounts: &str, shmem_enabled: &str, reserved: &str| {
+        let shmem = "sys/kernel/mm/transparent_hugepage/shmem_enabled";
+        write(root.path(), "proc/self/mountinfo", mounts);
+        write(root.path(), shmem, shmem_enabled);
+        write(root.path(), "proc/meminfo", reserved);
+        findings(&["--root", directory])
+    };
+    let says = |found: &[Value], check, expected: &str, fix: &str| {
+        let (verdict, words) = verdict_of(found, check);
+        let said = format!("{verdict} {words}");
+        assert!(said.starts_with(expected), "{check}: {said}");
+        let finding = found.iter().find(|finding| finding["check"] == check);
+        let said = finding.map(|finding| finding["fix"].to_string());
+        let helps = said.is_some_and(|said| said.contains(fix));
+        assert!(helps || verdict == "ok", "{check}: no {fix}");
+    };
+    let shm = |kind, options| {
+        format!("60 59 0:27 / {directory}/dev/shm rw shared:5 - {kind} tmpfs {options}\n")
+    };
+    for line in SWITCHES.lines() {
+        let columns: Vec<_> = line.split('|').map(str::trim).collect();
+        let [options, shmem, named, anonymous] = columns[..] else {
+            panic!("{line}");
+        };
+        let found = examined(&shm("tmpfs", options), shmem, "");
+        let fixes = match shmem {
+            "" => ["CONFIG_TRANSPARENT", "CONFIG_TRANSPARENT"],
+            "[deny]" => ["echo never >", "echo within_size >"],
+            _ => ["remount,huge=within_size /dev/shm", "echo within_size >"],
+        };
+        says(&found, "huge /dev/shm", named, fixes[0]);
+        says(&found, "huge memfd", anonymous, fixes[1]);
+    }
+    // Of two mounts the later counts, and no other file system does.
+    let always = shm("tmpfs", "huge=always");
+    let two = always.clone() + &shm("tmpfs", "rw");
+    let remount = "mount -o remount";
+    says(
+        &examined(&two, "[never]", ""),
+        "huge /dev/shm",
+        "note huge=never",
+        remount,
+    );
+    for none in [&*shm("ext4", "huge=always"), "", "no - mount\n"] {
+        let found = examined(none, "[never]", "");
+        says(
+            &found,
+            "huge /dev/shm",
+            "note is no tmpfs of its own",
+            "mount -t tmpfs",
+        );
+    }
+    let mount = "61 59 0:28 / /huge rw - hugetlbfs none rw,pagesize=2M\n";
+    let kept = "HugePages_Total:      64\n";
+    for (mounts, kept, expected, fix) in [
+        (
+            "",
+            "",
+            "note no pages reserved, and nowhere mounted",
+            "vm.nr_hugepages=64, mount",
+        ),
+        (
+            mount,
+            "",
+            "note on /huge, but no pages reserved",
+            "a ring /huge/NAME",
+        ),
+        (
+            "",
+            kept,
+            "note 64 pages, but nowhere mounted",
+            "mount -t hugetlbfs",
+        ),
+        (mount, kept, "ok 64 pages for rings /huge/NAME", ""),
+    ] {
+        let mounts = always.clone() + mounts;
+        says(
+            &examined(&mounts, "[never]", kept),
+            "hugetlbfs",
+            expected,
+            fix,
+        );
+    }
+}
+
 pub(crate) fn this_machine_is_examined_in_80_columns() {
     let checks = findings(&[]);
     let text = String::from_utf8(Tool::run(&["doctor"], b"").quietly()).expect("text");

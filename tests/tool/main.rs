@@ -5,6 +5,7 @@ mod common;
 mod endings;
 mod looking;
 mod machine;
+mod pages;
 mod recordings;
 mod refusals;
 mod streams;
@@ -14,6 +15,7 @@ mod tool;
 use endings::*;
 use looking::*;
 use machine::*;
+use pages::*;
 use recordings::*;
 use refusals::*;
 use streams::*;
@@ -49,12 +51,16 @@ common::suite::suite! {
         a_replay_keeps_the_times,
         a_directory_is_listed_with_what_is_a_ring,
         a_ring_is_described_and_so_is_what_is_wrong_with_it,
+        an_end_is_shown_with_its_core_and_command,
+        a_ring_is_shown_with_the_file_system_it_is_on,
+        the_pages_of_each_end_are_shown,
         messages_are_shown_and_stay,
         a_follower_sees_later_messages_and_ends_on_a_signal,
         only_what_nobody_holds_is_removed,
         a_machine_with_faults_is_told_how_to_mend_them,
+        each_kind_of_huge_pages_has_its_own_switch,
         this_machine_is_examined_in_80_columns,
         completions_and_pages_name_every_subcommand,
     ],
-    parts: [idler],
+    parts: [idler, pinned, among_huge_pages],
 }

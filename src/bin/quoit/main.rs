@@ -2,7 +2,9 @@
 
 mod commands;
 mod interrupt;
+mod mounts;
 mod output;
+mod pages;
 mod patient;
 mod progress;
 mod recording;

@@ -1,6 +1,7 @@
 //! `quoit doctor`: what this machine does for a ring, and to it.
 
 mod container;
+mod huge_pages;
 mod kernel;
 mod memory;
 mod processors;
@@ -59,6 +60,7 @@ impl Doctor {
     pub(crate) fn run(&self, output: &Output) -> Result<(), Stop> {
         let machine = Machine::new(self);
         let mut findings = memory::findings(&machine);
+        findings.extend(huge_pages::findings(&machine));
         findings.extend(kernel::findings(&machine));
         findings.extend(processors::findings(&machine));
         findings.extend(container::findings(&machine));

@@ -9,6 +9,7 @@ use clap::Args;
 use quoit::{Error, Role};
 use serde_json::{Value, json};
 
+use crate::mounts::SHARED_MEMORY;
 use crate::output::Output;
 use crate::sight::Sight;
 use crate::stop::Stop;
@@ -19,9 +20,6 @@ pub(crate) struct List {
     /// Where to look in place of /dev/shm
     directories: Vec<PathBuf>,
 }
-
-/// Where rings with plain names are.
-pub(crate) const SHARED_MEMORY: &str = "/dev/shm";
 
 impl List {
     pub(crate) fn run(&self, output: &Output) -> Result<(), Stop> {

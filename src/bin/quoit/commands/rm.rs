@@ -6,7 +6,8 @@ use clap::Args;
 use quoit::Error;
 use serde_json::json;
 
-use super::list::{SHARED_MEMORY, files};
+use super::list::files;
+use crate::mounts::SHARED_MEMORY;
 use crate::output::Output;
 use crate::sight::Sight;
 use crate::stop::Stop;

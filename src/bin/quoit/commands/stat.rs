@@ -5,10 +5,15 @@ use std::path::PathBuf;
 
 use clap::Args;
 use quoit::{Error, Role};
+use serde_json::{Value, json};
 
 use crate::output::{Colour, Output};
-use crate::sight::{Sight, age, command, core};
+use crate::pages::{Memory, Pages};
+use crate::progress::bytes;
+use crate::sight::{Peer, Sight, age, command, core};
 use crate::stop::Stop;
+
+const ENDS: [(&str, Role); 2] = [("producer", Role::Producer), ("consumer", Role::Consumer)];
 
 /// Shows the state of a ring, its ends, and what looks wrong
 #[derive(Args)]
@@ -20,16 +25,47 @@ pub(crate) struct Stat {
 impl Stat {
     pub(crate) fn run(&self, output: &Output) -> Result<(), Stop> {
         let sight = Sight::open(&self.name)?;
+        let memory = Memory::of(&self.name);
         let text = if output.json {
-            format!("{}\n", sight.json()?)
+            format!("{}\n", json(&sight, memory.as_ref())?)
         } else {
-            words(&sight, output)?
+            words(&sight, memory.as_ref(), output)?
         };
         output.answer(text.as_bytes())
     }
 }
 
-fn words(sight: &Sight, output: &Output) -> Result<String, Error> {
+fn json(sight: &Sight, memory: Option<&Memory>) -> Result<Value, Error> {
+    let mut value = sight.json()?;
+    value["file_system"] = json!(memory.map(|memory| &memory.file_system));
+    value["page_bytes"] = json!(memory.map(|memory| memory.own.size));
+    for (title, role) in ENDS {
+        let pages = pages(memory, &sight.peer(role)?);
+        value[title]["mapped_bytes"] = json!(pages.map(|pages| pages.mapped));
+        value[title]["huge_bytes"] = json!(pages.map(|pages| pages.huge));
+    }
+    Ok(value)
+}
+
+fn pages(memory: Option<&Memory>, peer: &Peer) -> Option<Pages> {
+    memory
+        .filter(|_| peer.is_alive)
+        .and_then(|memory| memory.pages_of(peer.state.pid))
+}
+
+/// How much memory it is, and where.
+fn place(length: u64, memory: Option<&Memory>) -> String {
+    let mut text = format!("{length} bytes");
+    if let Some(memory) = memory {
+        if let Some(file_system) = &memory.file_system {
+            let _ = write!(text, " on {file_system}");
+        }
+        let _ = write!(text, ", pages of {} KiB", memory.own.size / 1024);
+    }
+    text
+}
+
+fn words(sight: &Sight, memory: Option<&Memory>, output: &Output) -> Result<String, Error> {
     let (about, positions) = (sight.observer.about(), sight.observer.positions());
     let unit = match sight.shape() {
         "frames" => "bytes".to_owned(),
@@ -53,7 +89,7 @@ fn words(sight: &Sight, output: &Output) -> Result<String, Error> {
                 about.incarnation
             ),
         ),
-        ("memory", format!("{} bytes", about.length)),
+        ("memory", place(about.length, memory)),
         ("tail", positions.tail.to_string()),
         ("head", positions.head.to_string()),
         (
@@ -61,7 +97,7 @@ fn words(sight: &Sight, output: &Output) -> Result<String, Error> {
             format!("{} ({} %)", positions.fill(), sight.percent()),
         ),
     ];
-    for (title, role) in [("producer", Role::Producer), ("consumer", Role::Consumer)] {
+    for (title, role) in ENDS {
         let peer = sight.peer(role)?;
         let state = peer.state;
         let mut life = peer.life();
@@ -72,7 +108,8 @@ fn words(sight: &Sight, output: &Output) -> Result<String, Error> {
             }
             let _ = write!(life, " for {}", age(state.since));
             if let Some(command) = command(state.pid) {
-                let _ = write!(life, ": {command}");
+                // What others chose must not move the cursor.
+                let _ = write!(life, ": {}", command.replace(char::is_control, "?"));
             }
         }
         lines.push((title, life));
@@ -81,6 +118,13 @@ fn words(sight: &Sight, output: &Output) -> Result<String, Error> {
             let rescues = state.rescues;
             let counts = format!("came {times} times, slept {parks}, woke the other {wakes}");
             lines.push(("", format!("{counts}, rescued {rescues}")));
+        }
+        if let Some(Pages { mapped, huge, .. }) = pages(memory, &peer) {
+            let [mapped, huge] = [mapped, huge].map(bytes);
+            lines.push((
+                "",
+                format!("has mapped {mapped}, {huge} of it in huge pages"),
+            ));
         }
     }
     for wrong in sight.wrong()? {

@@ -10,12 +10,7 @@ use crate::progress::bytes;
 const DOCKERS: u64 = 64 << 20;
 
 pub(super) fn findings(machine: &Machine) -> Vec<Finding> {
-    vec![
-        shared_memory(machine),
-        locked_memory(),
-        file_size(),
-        huge_pages(machine),
-    ]
+    vec![shared_memory(machine), locked_memory(), file_size()]
 }
 
 fn shared_memory(machine: &Machine) -> Finding {
@@ -79,26 +74,4 @@ fn file_size() -> Finding {
             "ulimit -f unlimited, or LimitFSIZE=infinity in the unit of systemd",
         ),
     }
-}
-
-fn huge_pages(machine: &Machine) -> Finding {
-    let check = "huge pages";
-    let reserved = machine.field("proc/meminfo", "HugePages_Total:");
-    let shmem = machine.read("sys/kernel/mm/transparent_hugepage/shmem_enabled");
-    // The kernel puts brackets around the one that is chosen.
-    let chosen = shmem
-        .as_deref()
-        .and_then(|all| all.split(['[', ']']).nth(1));
-    let reserved = reserved.as_deref().unwrap_or("0");
-    let found = format!(
-        "{reserved} reserved, transparent ones in shared memory: {}",
-        chosen.unwrap_or("not in this kernel")
-    );
-    let transparent = matches!(chosen, Some("always" | "within_size" | "advise" | "force"));
-    if reserved != "0" || transparent {
-        return Finding::good(check, found);
-    }
-    let fix = "for rings of many MiB: sysctl vm.nr_hugepages=64, mount -t hugetlbfs none \
-               /mnt/huge, and a ring named /mnt/huge/NAME";
-    Finding::note(check, found, fix)
 }

@@ -1,0 +1,120 @@
+//! Where `stat` says that a ring lies, on which pages, and where its ends run.
+
+use std::mem::{MaybeUninit, size_of};
+use std::path::Path;
+use std::process::Command;
+
+use quoit::Producer;
+
+use crate::common::child::{Child, hear, say};
+use crate::common::mappings::mapped;
+use crate::common::mounts::{mount, own_mounts};
+use crate::common::names::{RingName, file_directory};
+use crate::looking::{says, says_json};
+
+/// Moves to the last core that it may use, says which, takes a role and waits.
+pub(crate) fn pinned(arguments: &[String]) {
+    let size = size_of::<libc::cpu_set_t>();
+    let mut cores = MaybeUninit::<libc::cpu_set_t>::zeroed();
+    // SAFETY: the kernel writes at most `size` bytes, which are there.
+    unsafe { libc::sched_getaffinity(0, size, cores.as_mut_ptr()) };
+    // SAFETY: all zeroes are a set, and so is what the kernel wrote.
+    let mut cores = unsafe { cores.assume_init() };
+    let all = 0..libc::CPU_SETSIZE as usize;
+    // SAFETY: the number is below that of a set's bits.
+    let last = all
+        .rev()
+        .find(|&core| unsafe { libc::CPU_ISSET(core, &cores) });
+    let last = last.expect("a core");
+    // SAFETY: the set is one.
+    unsafe { libc::CPU_ZERO(&mut cores) };
+    // SAFETY: the number is below that of a set's bits.
+    unsafe { libc::CPU_SET(last, &mut cores) };
+    // SAFETY: the set lives through the call.
+    let moved = unsafe { libc::sched_setaffinity(0, size, &raw const cores) };
+    assert_eq!(moved, 0, "the core was allowed");
+    let _producer = Producer::<[u8]>::create(&arguments[0], 64).expect("a ring");
+    say(last);
+    hear();
+}
+
+pub(crate) fn an_end_is_shown_with_its_core_and_command() {
+    let name = RingName::new("core");
+    let pinned = Child::start("pinned", &[name.as_str(), "two words\x1b", ""]);
+    let core = pinned.says();
+    let (pid, program) = (pinned.pid(), std::env::current_exe().expect("a path"));
+    let command = format!("{} {name} two words\x1b", program.display());
+    let stat = says_json(&["stat", "--json", name.as_str()]);
+    assert_eq!(stat["producer"]["core"].to_string(), core);
+    assert_eq!(stat["producer"]["command"], command);
+    assert_eq!(stat["consumer"]["core"], serde_json::Value::Null);
+    let text = says(&["stat", name.as_str()]);
+    let start = format!("producer  process {pid} on core {core} for ");
+    let line = text.lines().find(|line| line.starts_with(&start));
+    let shown = command.replace('\x1b', "?");
+    assert!(line.is_some_and(|line| line.ends_with(&shown)), "{text}");
+}
+
+pub(crate) fn a_ring_is_shown_with_the_file_system_it_is_on() {
+    let directory = file_directory();
+    let file = directory.path().join("ring");
+    let file = file.to_str().expect("a path in UTF-8");
+    drop(Producer::<u64>::create(file, 64).expect("a ring"));
+    let df = Command::new("df").args(["--output=fstype", file]).output();
+    let df = String::from_utf8(df.expect("df runs").stdout).expect("text");
+    let expected = df.lines().nth(1).expect("a file system");
+    let stat = says_json(&["stat", "--json", file]);
+    assert_eq!(stat["file_system"], expected);
+
+    let name = RingName::new("tmpfs");
+    drop(Producer::<u64>::create(&name, 64).expect("a ring"));
+    let text = says(&["stat", name.as_str()]);
+    let memory = text.lines().find(|line| line.starts_with("memory "));
+    // SAFETY: the call only asks.
+    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    let expected = format!(" on tmpfs, pages of {} KiB", page / 1024);
+    assert!(
+        memory.is_some_and(|line| line.ends_with(&expected)),
+        "{text}"
+    );
+    assert_eq!(
+        says_json(&["stat", "--json", name.as_str()])["page_bytes"],
+        page
+    );
+}
+
+pub(crate) fn the_pages_of_each_end_are_shown() {
+    Child::start("among_huge_pages", &[]).succeeds();
+}
+
+/// Has a /dev/shm of its own, which is gone with it.
+pub(crate) fn among_huge_pages(_: &[String]) {
+    let shm = Path::new("/dev/shm");
+    let mounted =
+        own_mounts().and_then(|()| mount(c"none", shm, c"tmpfs", 0, c"huge=always,size=64m"));
+    if let Err(error) = mounted {
+        return eprintln!("[no huge pages of its own: {error}] ");
+    }
+    // Opened by its name, the mapping has that name.
+    drop(Producer::<[u8]>::create("ring", 8 << 20).expect("a ring"));
+    let mut producer = Producer::<[u8]>::open("ring").expect("the role is free");
+    producer.push(&vec![7; 3 << 20]).expect("room");
+    let stat = says_json(&["stat", "--json", "ring"]);
+    let kilobytes = |field| mapped(&shm.join("ring"), field);
+    let (rss, huge) = (kilobytes("Rss:"), kilobytes("ShmemPmdMapped:"));
+    // The kernel may lack memory for huge pages.
+    assert!(rss >= 3 << 10 && huge <= rss, "{huge} of {rss} kB");
+    assert_eq!(stat["producer"]["mapped_bytes"], rss << 10);
+    assert_eq!(stat["producer"]["huge_bytes"], huge << 10);
+    assert_eq!(stat["file_system"], "tmpfs");
+    let text = says(&["stat", "ring"]);
+    assert!(text.contains("\n          has mapped "), "{text}");
+    let doctor = says_json(&["doctor", "--json"]);
+    let found = doctor["findings"].as_array().expect("findings").iter();
+    let mut found = found.filter(|finding| finding["check"] == "huge /dev/shm");
+    let words = found.next().expect("it is looked at")["found"].as_str();
+    assert!(
+        words.is_some_and(|words| words.starts_with("huge=always")),
+        "{doctor}"
+    );
+}
