@@ -241,6 +241,8 @@ pub mod docs {
     pub mod performance {}
     #[doc = include_str!("docs/porting.md")]
     pub mod porting {}
+    #[doc = include_str!("docs/tool.md")]
+    pub mod tool {}
     #[doc = include_str!("docs/tour.md")]
     pub mod tour {}
     #[doc = include_str!("docs/tuning.md")]

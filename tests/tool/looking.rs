@@ -22,7 +22,7 @@ pub(crate) fn says_json(arguments: &[&str]) -> Value {
     serde_json::from_str(&says(arguments)).expect("JSON")
 }
 
-fn refuses(arguments: &[&str], code: i32, reason: &str) {
+pub(crate) fn refuses(arguments: &[&str], code: i32, reason: &str) {
     let ended = Tool::run(arguments, b"");
     assert_eq!(
         (ended.code, ended.output.len()),

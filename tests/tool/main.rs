@@ -3,10 +3,13 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod endings;
+#[path = "../../src/bin/quoit/fields.rs"]
+mod fields;
 mod looking;
 mod machine;
 mod pages;
 mod recordings;
+mod records;
 mod refusals;
 mod streams;
 mod timeouts;
@@ -17,6 +20,7 @@ use looking::*;
 use machine::*;
 use pages::*;
 use recordings::*;
+use records::*;
 use refusals::*;
 use streams::*;
 use timeouts::*;
@@ -55,6 +59,12 @@ common::suite::suite! {
         a_ring_is_shown_with_the_file_system_it_is_on,
         the_pages_of_each_end_are_shown,
         messages_are_shown_and_stay,
+        a_record_is_shown_as_its_fields_were_written,
+        whatever_is_no_layout_is_refused_with_a_place,
+        a_wrong_layout_is_pointed_at,
+        records_are_shown_by_their_layout_and_stay,
+        frames_that_fit_are_shown_by_their_layout,
+        the_documents_have_the_language_of_the_help,
         a_follower_sees_later_messages_and_ends_on_a_signal,
         only_what_nobody_holds_is_removed,
         a_machine_with_faults_is_told_how_to_mend_them,

@@ -1,6 +1,7 @@
 //! `quoit`: rings from the command line.
 
 mod commands;
+mod fields;
 mod interrupt;
 mod mounts;
 mod output;

@@ -32,6 +32,11 @@ pub(crate) enum Stop {
     Push(ClaimError),
     Pop(PopError),
     Recording(String),
+    /// Bytes of a layout, and of the record that it is not of.
+    Layout {
+        layout: u64,
+        record: u64,
+    },
     /// What nobody did for so long.
     TimedOut {
         wanted: &'static str,
@@ -61,6 +66,7 @@ impl Stop {
             Self::Ring(quoit::Error::InvalidName { .. } | quoit::Error::InvalidCapacity { .. }) => {
                 2
             }
+            Self::Layout { .. } => 2,
             Self::Ring(quoit::Error::InUse { .. }) => 4,
             Self::Push(ClaimError::TooLong { .. }) => 1,
             Self::Push(ClaimError::Full | ClaimError::Abandoned | ClaimError::Superseded) => 5,
@@ -88,6 +94,12 @@ impl fmt::Display for Stop {
             Self::Push(error) => error.fmt(f),
             Self::Pop(error) => error.fmt(f),
             Self::Recording(wrong) => f.write_str(wrong),
+            Self::Layout { layout, record } => {
+                write!(
+                    f,
+                    "the layout has {layout} bytes, and a record of this ring {record}"
+                )
+            }
             Self::TimedOut { wanted, timeout } => write!(f, "nobody {wanted} for {timeout:?}"),
             Self::Partly(stop, moved) => write!(f, "{stop}; until then {moved}"),
             Self::Io(doing, error) => write!(f, "could not {doing}: {error}"),

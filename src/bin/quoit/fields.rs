@@ -1,0 +1,330 @@
+//! Records by the layout of their fields, as in `at: u64, name: [text; 8]`.
+//!
+//! Knows nothing of the tool: `tests/tool/records.rs` compiles this very file.
+
+use std::fmt::Write;
+
+use serde_json::{Map, Number, Value};
+
+/// What is allowed where a type must be.
+const TYPES: &str = "a type is u8 to u128, i8 to i128, f32, f64 (these with be at the end if \
+                     big-endian), text, hex, or [TYPE; COUNT]";
+/// No record needs more, and the parser's stack has an end.
+const DEEPEST: usize = 8;
+
+/// The fields of a record.
+#[derive(Debug, Clone)]
+pub(crate) struct Fields {
+    fields: Vec<(String, Type)>,
+    size: usize,
+}
+
+#[derive(Debug, Clone)]
+enum Type {
+    Number(Numeric),
+    Text,
+    Hex,
+    Array(Box<Self>, usize),
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Numeric {
+    kind: Kind,
+    size: usize,
+    big_endian: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Unsigned,
+    Signed,
+    Float,
+}
+
+impl Fields {
+    /// Reads a layout, or says what is wrong where.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let mut parser = Parser { text, at: 0 };
+        let mut fields: Vec<(String, Type)> = Vec::new();
+        let mut size = 0_usize;
+        loop {
+            let start = parser.start();
+            if start == text.len() && !fields.is_empty() {
+                break;
+            }
+            let (name, found) = parser.field(fields.len())?;
+            if name != "_" && fields.iter().any(|(other, _)| *other == name) {
+                return Err(parser.wrong(
+                    start,
+                    name.len(),
+                    "there is a field of this name already",
+                ));
+            }
+            size = size
+                .checked_add(found.size())
+                .ok_or_else(|| parser.wrong(start, 1, "the record is too large"))?;
+            fields.push((name, found));
+            if !parser.takes(",") && parser.start() < text.len() {
+                return Err(parser.unexpected("after a field there is a comma, or the end"));
+            }
+        }
+        Ok(Self { fields, size })
+    }
+
+    /// Bytes of a record.
+    pub(crate) fn size(&self) -> usize {
+        self.size
+    }
+
+    /// The fields as an object; the record has their size.
+    pub(crate) fn json(&self, record: &[u8]) -> Value {
+        let values = self.split(record);
+        let pairs = values.map(|(name, found, bytes)| (name.to_owned(), found.json(bytes)));
+        Value::Object(Map::from_iter(pairs))
+    }
+
+    /// The fields in a line.
+    pub(crate) fn words(&self, record: &[u8]) -> String {
+        let mut text = String::new();
+        for (name, found, bytes) in self.split(record) {
+            if !name.starts_with(|letter: char| letter.is_ascii_digit()) {
+                let _ = write!(text, "{name}=");
+            }
+            text += &found.words(bytes);
+            text += " ";
+        }
+        text.pop();
+        text
+    }
+
+    /// Each field that is shown, with its bytes.
+    fn split<'a>(
+        &'a self,
+        mut record: &'a [u8],
+    ) -> impl Iterator<Item = (&'a str, &'a Type, &'a [u8])> {
+        let all = self.fields.iter().map(move |(name, found)| {
+            let (bytes, rest) = record.split_at(found.size());
+            record = rest;
+            (&**name, found, bytes)
+        });
+        all.filter(|&(name, ..)| name != "_")
+    }
+}
+
+impl Type {
+    /// Of a word; nothing if there is no such type.
+    fn named(word: &str) -> Option<Self> {
+        match word {
+            "text" => Some(Self::Text),
+            "hex" => Some(Self::Hex),
+            _ => Numeric::named(word).map(Self::Number),
+        }
+    }
+
+    fn size(&self) -> usize {
+        match self {
+            Self::Number(number) => number.size,
+            Self::Text | Self::Hex => 1,
+            Self::Array(element, count) => element.size() * count,
+        }
+    }
+
+    fn json(&self, bytes: &[u8]) -> Value {
+        match self {
+            Self::Number(number) => number.json(bytes),
+            Self::Hex => hex(bytes).into(),
+            Self::Text => String::from_utf8_lossy(without_zeros(bytes)).into(),
+            Self::Array(element, _) => match **element {
+                Self::Text | Self::Hex => element.json(bytes),
+                _ => element
+                    .each(bytes)
+                    .map(|bytes| element.json(bytes))
+                    .collect(),
+            },
+        }
+    }
+
+    fn words(&self, bytes: &[u8]) -> String {
+        match self {
+            Self::Number(number) => number.text(bytes),
+            Self::Hex => hex(bytes),
+            Self::Text => quoted(without_zeros(bytes)),
+            Self::Array(element, _) => match **element {
+                Self::Text | Self::Hex => element.words(bytes),
+                _ => {
+                    let all = element.each(bytes).map(|bytes| element.words(bytes));
+                    format!("[{}]", all.collect::<Vec<_>>().join(", "))
+                }
+            },
+        }
+    }
+
+    /// The bytes of each element of an array of this type.
+    fn each<'a>(&self, bytes: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+        bytes.chunks(self.size())
+    }
+}
+
+impl Numeric {
+    fn named(word: &str) -> Option<Self> {
+        let (number, big_endian) = match word.strip_suffix("be") {
+            Some(number) => (number, true),
+            None => (word, false),
+        };
+        let (kind, bits) = match number.split_at_checked(1)? {
+            ("u", bits @ ("8" | "16" | "32" | "64" | "128")) => (Kind::Unsigned, bits),
+            ("i", bits @ ("8" | "16" | "32" | "64" | "128")) => (Kind::Signed, bits),
+            ("f", bits @ ("32" | "64")) => (Kind::Float, bits),
+            _ => return None,
+        };
+        Some(Self {
+            kind,
+            size: bits.parse::<usize>().ok()? / 8,
+            big_endian,
+        })
+    }
+
+    /// In decimal, as short as it can be and still be this number.
+    fn text(self, bytes: &[u8]) -> String {
+        let mut all = [0; 16];
+        let used = &mut all[..self.size];
+        used.copy_from_slice(bytes);
+        if self.big_endian {
+            used.reverse();
+        }
+        let number = u128::from_le_bytes(all);
+        let unused = 128 - 8 * self.size;
+        match self.kind {
+            Kind::Unsigned => number.to_string(),
+            Kind::Signed => ((number << unused) as i128 >> unused).to_string(),
+            Kind::Float if self.size == 4 => format!("{:?}", f32::from_bits(number as u32)),
+            Kind::Float => format!("{:?}", f64::from_bits(number as u64)),
+        }
+    }
+
+    /// What is no number of JSON, or has 128 bits, is a string.
+    fn json(self, bytes: &[u8]) -> Value {
+        let text = self.text(bytes);
+        let number = match self.kind {
+            Kind::Float => text.parse().ok().and_then(Number::from_f64),
+            _ if self.size > 8 => None,
+            _ => text.parse().ok(),
+        };
+        number.map_or(Value::String(text), Value::Number)
+    }
+}
+
+/// Bytes in hexadecimal, with nothing between them.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn without_zeros(bytes: &[u8]) -> &[u8] {
+    let last = bytes.iter().rposition(|&byte| byte != 0);
+    &bytes[..last.map_or(0, |last| last + 1)]
+}
+
+/// Text that cannot move a terminal's cursor, and shows bytes that are no text.
+fn quoted(bytes: &[u8]) -> String {
+    let mut text = String::from("\"");
+    for chunk in bytes.utf8_chunks() {
+        let valid = format!("{:?}", chunk.valid());
+        text += &valid[1..valid.len() - 1];
+        for byte in chunk.invalid() {
+            let _ = write!(text, "\\x{byte:02x}");
+        }
+    }
+    text + "\""
+}
+
+/// Reads a layout from left to right.
+struct Parser<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Parser<'a> {
+    /// Where the next word or sign begins.
+    fn start(&mut self) -> usize {
+        let rest = &self.text[self.at..];
+        self.at += rest.len() - rest.trim_start().len();
+        self.at
+    }
+
+    /// Whether this sign comes next; it is read then.
+    fn takes(&mut self, sign: &str) -> bool {
+        let start = self.start();
+        let found = self.text[start..].starts_with(sign);
+        self.at += if found { sign.len() } else { 0 };
+        found
+    }
+
+    /// The next word, which may be empty.
+    fn word(&mut self) -> (usize, &'a str) {
+        let start = self.start();
+        let rest = &self.text[start..];
+        let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+        let length = rest.find(|letter| !is_part(letter)).unwrap_or(rest.len());
+        self.at += length;
+        (start, &rest[..length])
+    }
+
+    /// A field; without a name it has that of its place.
+    fn field(&mut self, place: usize) -> Result<(String, Type), String> {
+        let (start, word) = self.word();
+        if word.is_empty() || !self.takes(":") {
+            self.at = start;
+            return Ok((place.to_string(), self.a_type(0)?));
+        }
+        if word.starts_with(|letter: char| letter.is_ascii_digit()) {
+            return Err(self.wrong(start, word.len(), "a name begins with a letter or _"));
+        }
+        Ok((word.to_owned(), self.a_type(0)?))
+    }
+
+    fn a_type(&mut self, depth: usize) -> Result<Type, String> {
+        let start = self.start();
+        if !self.takes("[") {
+            let (_, word) = self.word();
+            return Type::named(word).ok_or_else(|| self.wrong(start, word.len(), TYPES));
+        }
+        if depth == DEEPEST {
+            return Err(self.wrong(start, 1, "arrays of arrays go 8 deep at most"));
+        }
+        let element = self.a_type(depth + 1)?;
+        if !self.takes(";") {
+            return Err(self.unexpected("in an array ; and a count follow the type"));
+        }
+        let (number, word) = self.word();
+        let count = match word.parse::<usize>() {
+            Ok(count) if count > 0 => count,
+            _ => return Err(self.wrong(number, word.len(), "a count is a number from 1 on")),
+        };
+        if element.size().checked_mul(count).is_none() {
+            return Err(self.wrong(number, word.len(), "the array is too large"));
+        }
+        if !self.takes("]") {
+            return Err(self.unexpected("after its count an array ends with ]"));
+        }
+        Ok(Type::Array(Box::new(element), count))
+    }
+
+    /// The next word or sign is wrong.
+    fn unexpected(&mut self, what: &str) -> String {
+        let (start, word) = self.word();
+        self.wrong(start, word.len(), what)
+    }
+
+    /// What is wrong, and where: the line, and marks under so many letters of it.
+    fn wrong(&self, at: usize, length: usize, what: &str) -> String {
+        let start = self.text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+        let line = self.text[start..].lines().next().unwrap_or_default();
+        let line = line.replace(char::is_control, " ");
+        let indent = self.text[start..at].chars().count();
+        format!(
+            "{what}\n  {line}\n  {:indent$}{}",
+            "",
+            "^".repeat(length.max(1))
+        )
+    }
+}

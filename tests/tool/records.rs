@@ -1,0 +1,335 @@
+//! `tail --format`: records by the layout of their fields.
+
+use std::cell::Cell;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use quoit::{Producer, RingOptions};
+use serde_json::{Map, Value, json};
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+use crate::common::names::RingName;
+use crate::fields::Fields;
+use crate::looking::{refuses, says, says_json};
+use crate::tool::Tool;
+
+/// A type as it is written, a value of it as JSON, and in memory.
+#[derive(Debug, Clone)]
+struct Sample {
+    written: String,
+    value: Value,
+    bytes: Vec<u8>,
+}
+
+/// Numbers of a type, in both orders, alone and in arrays, as `value` has them.
+macro_rules! numbers {
+    ($type:ident, $value:expr) => {
+        (vec(any::<$type>(), 1..4), any::<bool>(), any::<bool>()).prop_map(|(all, big, alone)| {
+            let all = &all[..if alone { 1 } else { all.len() }];
+            let bytes = |&number: &$type| match big {
+                true => number.to_be_bytes(),
+                false => number.to_le_bytes(),
+            };
+            let values: Vec<Value> = all.iter().map($value).collect();
+            let name = format!("{}{}", stringify!($type), if big { "be" } else { "" });
+            Sample {
+                bytes: all.iter().flat_map(bytes).collect(),
+                written: if alone {
+                    name
+                } else {
+                    format!("[{name} ;{}]", all.len())
+                },
+                value: if alone {
+                    values[0].clone()
+                } else {
+                    json!(values)
+                },
+            }
+        })
+    };
+}
+
+/// Of a float that is no number, its name.
+fn float(shown: String, number: f64) -> Value {
+    match number.is_finite() {
+        true => json!(number),
+        false => json!(shown),
+    }
+}
+
+fn sample() -> impl Strategy<Value = Sample> {
+    let text = ("[a-z\u{e9}\n\"\0]{0,6}[a-z]", 0..3_usize).prop_map(|(text, zeros)| {
+        let mut bytes = text.clone().into_bytes();
+        bytes.resize(text.len() + zeros, 0);
+        let written = format!("[ text; {}]", bytes.len());
+        Sample {
+            written,
+            value: json!(text),
+            bytes,
+        }
+    });
+    let hex = vec(any::<u8>(), 1..9).prop_map(|bytes| {
+        let written = format!("[hex;{} ]", bytes.len());
+        let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        Sample {
+            written,
+            value: json!(digits),
+            bytes,
+        }
+    });
+    prop_oneof![
+        numbers!(u8, |number| json!(number)),
+        numbers!(u16, |number| json!(number)),
+        numbers!(u32, |number| json!(number)),
+        numbers!(u64, |number| json!(number)),
+        numbers!(u128, |number| json!(number.to_string())),
+        numbers!(i8, |number| json!(number)),
+        numbers!(i16, |number| json!(number)),
+        numbers!(i32, |number| json!(number)),
+        numbers!(i64, |number| json!(number)),
+        numbers!(i128, |number| json!(number.to_string())),
+        numbers!(f32, |number| float(
+            number.to_string(),
+            number.to_string().parse().expect("a number")
+        )),
+        numbers!(f64, |number| float(number.to_string(), *number)),
+        text,
+        hex,
+    ]
+}
+
+fn runner(cases: u32) -> TestRunner {
+    TestRunner::new(Config {
+        cases,
+        failure_persistence: None,
+        ..Config::default()
+    })
+}
+
+/// A field with a name, without one, and one that is passed over.
+#[derive(Debug, Clone, Copy)]
+enum Named {
+    Yes,
+    No,
+    Not,
+}
+
+pub(crate) fn a_record_is_shown_as_its_fields_were_written() {
+    let named = prop_oneof![Just(Named::Yes), Just(Named::No), Just(Named::Not)];
+    let fields = vec((sample(), named, "[ \n\t]{0,2}"), 1..8);
+    let outcome = runner(4000).run(&fields, |fields| {
+        let (mut layout, mut record) = (String::new(), Vec::new());
+        let (mut expected, mut words) = (Map::new(), Vec::new());
+        for (place, (sample, named, space)) in fields.into_iter().enumerate() {
+            let (name, written) = match named {
+                Named::Yes => (
+                    format!("x_{place}"),
+                    format!("x_{place}{space}:{}", sample.written),
+                ),
+                Named::No => (place.to_string(), sample.written),
+                Named::Not => (String::new(), format!("_:{}", sample.written)),
+            };
+            layout += &format!("{space}{written}{space},");
+            record.extend(sample.bytes);
+            if sample.value.is_i64() || sample.value.is_u64() {
+                words.extend((!name.is_empty()).then(|| match named {
+                    Named::Yes => format!(" {name}={} ", sample.value),
+                    _ => format!(" {} ", sample.value),
+                }));
+            }
+            if !name.is_empty() {
+                expected.insert(name, sample.value);
+            }
+        }
+        // A comma at the end may stand or not.
+        for layout in [&*layout, layout.trim_end_matches(',')] {
+            let fields = Fields::parse(layout).map_err(TestCaseError::fail)?;
+            prop_assert_eq!(fields.size(), record.len());
+            prop_assert_eq!(&fields.json(&record), &Value::Object(expected.clone()));
+            let line = format!(" {} ", fields.words(&record));
+            prop_assert!(words.iter().all(|word| line.contains(word)), "{}", line);
+        }
+        Ok(())
+    });
+    outcome.unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+pub(crate) fn whatever_is_no_layout_is_refused_with_a_place() {
+    let texts = prop_oneof![
+        "[ux_ 1268be:;,\\[\\]\n\té]{0,24}",
+        "(a: )?\\[{0,9}u8(; [0-9]{1,20}\\]?){0,9}(, )?[a-z]*"
+    ];
+    let refused = Cell::new(0);
+    let outcome = runner(4000).run(&texts, |text| {
+        let Err(why) = Fields::parse(&text) else {
+            return Ok(());
+        };
+        refused.set(refused.get() + 1);
+        let lines: Vec<_> = why.split('\n').collect();
+        prop_assert_eq!(lines.len(), 3, "{}", why);
+        let marks = lines[2].trim_start().len();
+        let place = lines[2].len() - marks;
+        let width = lines[1].chars().count();
+        prop_assert!(lines[2].trim_start().chars().all(|mark| mark == '^') && marks > 0);
+        prop_assert!(2 <= place && place + marks <= width + 1, "{}", why);
+        Ok(())
+    });
+    outcome.unwrap_or_else(|failure| panic!("{failure}"));
+    assert!(refused.get() > 1000, "too few were wrong");
+}
+
+/// A layout, where it is wrong, and what is said.
+const WRONG: [(&str, &str, &str); 17] = [
+    ("", "", "a type is u8 to u128, i8 to i128, f32, f64"),
+    ("at: u64, price: f65", "f65", "text, hex, or [TYPE; COUNT]"),
+    ("at: u24", "u24", "a type is"),
+    ("at: textbe", "textbe", "a type is"),
+    ("at: ube", "ube", "a type is"),
+    ("u64,, u64", ",", "a type is"),
+    ("at: , u64", ",", "a type is"),
+    ("at:\n u64,\n \u{e9}: u64", "\u{e9}", "a type is"),
+    ("at u64", "at", "a type is"),
+    ("u64 u64", "u64", "a comma, or the end"),
+    ("1st: u64", "1st", "a name begins with a letter or _"),
+    (
+        "at: u64, _: u8, at: u32",
+        "at",
+        "a field of this name already",
+    ),
+    ("[u8]", "]", "; and a count follow"),
+    ("[u8; x]", "x", "from 1 on"),
+    ("[u8; 0]", "0", "from 1 on"),
+    ("[u8; 3", "", "ends with ]"),
+    ("[[u64; 4294967296]; 4294967296]", "4294967296", "too large"),
+];
+
+pub(crate) fn a_wrong_layout_is_pointed_at() {
+    let name = RingName::new("wrong-layout");
+    let tail = |layout: &str| Tool::run(&["tail", name.as_str(), "--format", layout], b"");
+    for (layout, wrong, why) in WRONG {
+        let ended = tail(layout);
+        let lines: Vec<_> = ended.errors.split('\n').collect();
+        let marks = lines.iter().position(|line| line.trim().starts_with('^'));
+        let marks = marks.unwrap_or_else(|| panic!("{layout}: {}", ended.errors));
+        let place = lines[marks].find('^').expect("a mark");
+        let marked = lines[marks - 1].chars().skip(place);
+        let marked: String = marked.take(lines[marks].len() - place).collect();
+        assert_eq!(marked, wrong, "{}", ended.errors);
+        ended.with(2, why);
+    }
+    let deep = format!("{}u8{}", "[".repeat(50_000), "; 1]".repeat(10_000));
+    tail(&deep).with(2, "8 deep at most");
+    // The second is marked, not the first.
+    tail("u64 u64").with(2, "\n  u64 u64\n      ^^^\n");
+}
+
+#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
+struct Trade {
+    at: u64,
+    price: f64,
+    change: i32,
+    port: [u8; 2],
+    unused: [u8; 2],
+    name: [u8; 8],
+    matrix: [[u16; 2]; 2],
+    key: [u8; 3],
+    rest: u8,
+    ratio: f32,
+}
+
+const TRADE: &str = "at: u64, price: f64, change: i32, port: u16be, _: [u8; 2], name: [text; 8],
+    matrix: [[u16; 2]; 2], key: [hex; 3], u8, ratio: f32,";
+
+pub(crate) fn records_are_shown_by_their_layout_and_stay() {
+    let name = RingName::new("trades");
+    let mut producer = Producer::<Trade>::create(&name, 64).expect("a ring");
+    refuses(
+        &["tail", name.as_str(), "--format", "u64"],
+        2,
+        "the layout has 8 bytes, and a record of this ring 48",
+    );
+    let mut trade = Trade {
+        at: u64::MAX,
+        price: 101.1,
+        change: -7,
+        port: [0x1f, 0x90],
+        unused: [9; 2],
+        name: *b"A\"\x1b\xff\0B\0\0",
+        matrix: [[1, 2], [3, 4]],
+        key: [0, 0xab, 0x10],
+        rest: 200,
+        ratio: 0.1,
+    };
+    producer.push(trade).expect("room");
+    trade.price = f64::NAN;
+    trade.name = [0; 8];
+    producer.push(trade).expect("room");
+    let format = ["tail", name.as_str(), "--format", TRADE];
+    let last = "matrix=[[1, 2], [3, 4]] key=00ab10 200 ratio=0.1\n";
+    let expected = format!(
+        "position 0, kind 0: at={0} price=101.1 change=-7 port=8080 \
+         name=\"A\\\"\\u{{1b}}\\xff\\0B\" {last}\
+         position 1, kind 0: at={0} price=NaN change=-7 port=8080 name=\"\" {last}",
+        u64::MAX
+    );
+    for _ in 0..2 {
+        assert_eq!(says(&format), expected);
+    }
+    let shown = says_json(&[&format[..], &["--json", "--count", "1"]].concat());
+    let expected = json!({"position": 0, "kind": 0, "fields": {
+        "at": u64::MAX, "price": 101.1, "change": -7, "port": 8080, "8": 200, "key": "00ab10",
+        "name": "A\"\x1b\u{fffd}\0B", "matrix": [[1, 2], [3, 4]], "ratio": 0.1,
+    }});
+    assert_eq!(shown, expected);
+}
+
+pub(crate) fn frames_that_fit_are_shown_by_their_layout() {
+    let name = RingName::new("frames-layout");
+    let ring = RingOptions::new(1024).create::<[u8]>(&name);
+    let mut producer = ring.expect("a ring").producer().expect("a role");
+    producer
+        .try_push_kind(7, &17_u64.to_le_bytes())
+        .expect("room");
+    producer.try_push_kind(8, b"other").expect("room");
+    let arguments = ["tail", name.as_str(), "--format", "i64"];
+    let expected = "position 0, kind 7: 17\n\
+        position 16, kind 8, 5 bytes, not 8 as the layout\n       0  6f 74 68 65 72 ";
+    let text = says(&arguments);
+    assert!(
+        text.starts_with(expected) && text.ends_with("  other\n"),
+        "{text}"
+    );
+    let lines = says(&[&arguments[..], &["--json"]].concat());
+    let lines: Vec<Value> = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    let expected = [
+        json!({"position": 0, "kind": 7, "fields": {"0": 17}}),
+        json!({"position": 16, "kind": 8, "bytes": "6f74686572"}),
+    ];
+    assert_eq!(lines, expected);
+
+    let mut tail = Tool::start(&[&arguments[..], &["--follow"]].concat());
+    tail.reads_until("other\n");
+    producer
+        .try_push_kind(9, &(-5_i64).to_le_bytes())
+        .expect("room");
+    tail.reads_until("position 32, kind 9: -5\n");
+    tail.signal(libc::SIGTERM);
+    assert_eq!(tail.end().code, Some(143));
+}
+
+pub(crate) fn the_documents_have_the_language_of_the_help() {
+    let page = include_str!("../../src/docs/tool.md");
+    let help = says(&["tail", "--help"]);
+    let (_, language) = help.split_once("Layouts:\n").expect("the language");
+    let lines: Vec<_> = language.lines().collect();
+    assert!(lines.len() > 8 && lines[0].starts_with("LAYOUT "));
+    assert!(page.contains(&format!("```text\n{}\n```", lines.join("\n"))));
+    for line in lines {
+        assert!(line.len() <= 80, "{line}");
+    }
+}
