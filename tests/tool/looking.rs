@@ -143,7 +143,8 @@ pub(crate) fn a_follower_sees_later_messages_and_ends_on_a_signal() {
     let mut tail = Tool::start(&["tail", "--follow", name.as_str()]);
     tail.reads_until("early");
     producer.push(b"later").expect("room");
-    tail.reads_until("later");
+    let text = tail.reads_until("later");
+    assert!(!text.contains("early"), "it was shown before: {text}");
     tail.signal(libc::SIGTERM);
     assert_eq!(tail.end().code, Some(143));
 }

@@ -54,8 +54,8 @@ impl Tool {
         let _ = input.write_all(bytes);
     }
 
-    /// Reads its output until this comes.
-    pub(crate) fn reads_until(&mut self, wanted: &str) {
+    /// Reads its output until this comes; all of it since the last time.
+    pub(crate) fn reads_until(&mut self, wanted: &str) -> String {
         let output = self.child().stdout.as_mut().expect("its output is piped");
         let mut text = Vec::new();
         while !String::from_utf8_lossy(&text).contains(wanted) {
@@ -71,6 +71,7 @@ impl Tool {
             output.read_exact(&mut byte).expect("it goes on");
             text.push(byte[0]);
         }
+        String::from_utf8(text).expect("text")
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -84,10 +85,12 @@ impl Tool {
         assert_eq!(sent, 0, "the tool can be signalled");
     }
 
-    /// `kill -9`, and waits for the death.
-    pub(crate) fn kill(mut self) {
+    /// `kill -9`, and waits for the death; what it had said by then.
+    pub(crate) fn kill(mut self) -> Vec<u8> {
         let alive = self.child().try_wait().expect("a child").is_none();
         assert!(alive, "the tool had ended by itself");
+        self.signal(libc::SIGKILL);
+        self.end().output
     }
 
     /// Closes its input, and waits until it has ended by itself.

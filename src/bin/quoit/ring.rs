@@ -185,17 +185,7 @@ pub(crate) fn drain(
     progress: &mut Progress,
 ) -> Result<(), Stop> {
     let mut bytes = Vec::new();
-    let mut now = wait;
-    loop {
-        match consumer.peek_timeout(now.moment()) {
-            Ok(_) => now = wait,
-            Err(PopError::Empty) => {
-                now.goes_on(interrupt, progress, "sent anything")?;
-                continue;
-            }
-            Err(PopError::Abandoned | PopError::Superseded) => return Ok(()),
-            Err(error) => return Err(error.into()),
-        }
+    while comes(consumer, wait, interrupt, progress)? {
         bytes.clear();
         let (mut count, mut moved) = (0, 0);
         let mut frames = consumer.try_peek_many()?;
@@ -210,5 +200,23 @@ pub(crate) fn drain(
         out.write_all(&bytes).map_err(Stop::io("write"))?;
         frames.release();
         progress.add(count, moved);
+    }
+    Ok(())
+}
+
+/// Waits for a frame; false if none will come.
+fn comes(
+    consumer: &mut Consumer<[u8]>,
+    mut wait: Wait,
+    interrupt: &Interrupt,
+    progress: &mut Progress,
+) -> Result<bool, Stop> {
+    loop {
+        match consumer.peek_timeout(wait.moment()) {
+            Ok(_) => return Ok(true),
+            Err(PopError::Empty) => wait.goes_on(interrupt, progress, "sent anything")?,
+            Err(PopError::Abandoned | PopError::Superseded) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        }
     }
 }
