@@ -127,7 +127,7 @@ impl Drop for Child {
 }
 
 /// Whether a child is off the processor and waits for something.
-pub(super) fn is_asleep(pid: u32) -> bool {
+pub(crate) fn is_asleep(pid: u32) -> bool {
     let call = std::fs::read_to_string(format!("/proc/{pid}/syscall"));
     // A thread that was preempted on its way to bed is still running.
     state(pid) == 'S' && !call.expect("the child's call").starts_with("running")

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use quoit::{Producer, RingOptions};
 
 use crate::common::PATIENCE;
+use crate::common::child::is_asleep;
 use crate::common::names::RingName;
 use crate::streams::numbers;
 use crate::tool::Tool;
@@ -149,6 +150,8 @@ pub(crate) fn a_signal_ends_a_receiver_whose_output_is_full() {
     let full = producer.fill();
     let receiver = Tool::start(&["recv", name.as_str()]);
     wait_until("some is released", || producer.fill() < full);
+    // It has no other reason to sleep than its output.
+    wait_until("the output is full", || is_asleep(receiver.pid()));
     let first = producer.fill();
     receiver.signal(libc::SIGTERM);
     wait_until("it closes its end", || producer.is_abandoned());

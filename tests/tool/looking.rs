@@ -8,8 +8,11 @@ use serde_json::Value;
 
 use crate::common::child::Child;
 use crate::common::names::{RingName, shared_memory_directory};
-use crate::common::segment_file::{CAPACITY, LAYOUT, SegmentFile};
+use crate::common::segment_file::{CAPACITY, LAYOUT, SUPERSEDED, SegmentFile};
 use crate::tool::Tool;
+
+/// Of the producer, as `layout.md` has it.
+const RESCUES: u64 = 4264;
 
 /// Runs the tool to its end, which is to be a good one; what it has said.
 pub(crate) fn says(arguments: &[&str]) -> String {
@@ -82,7 +85,11 @@ pub(crate) fn a_directory_is_listed_with_what_is_a_ring() {
         .map(|line| line.split_whitespace().collect())
         .collect();
     assert_eq!(words[0][..4], ["name", "shape", "capacity", "full"]);
-    assert_eq!(words[1][..5], [&*expected[0], "slots", "64", "25", "%"]);
+    let pid = std::process::id().to_string();
+    let line = ["slots", "64", "25", "%", &pid, "never", "came"];
+    assert_eq!((words[1][0], &words[1][1..8]), (&*expected[0], &line[..]));
+    drop(producer);
+    assert!(says(&["list", &file("")]).contains("  left  "));
     assert_eq!(words[2][1], "(corrupt)");
     assert_eq!(words[3][1..], ["(layout", "9)"]);
     refuses(&["list", &file("nowhere")], 1, "could not list");
@@ -108,6 +115,24 @@ pub(crate) fn a_ring_is_described_and_so_is_what_is_wrong_with_it() {
     let stat = says_json(&["stat", "--json", name.as_str()]);
     assert_eq!(stat["producer"]["alive"], false);
     assert_eq!(stat["wrong"].as_array().map(Vec::len), Some(1));
+
+    let mut producer = Producer::<[u8]>::open(&name).expect("the role is free");
+    producer.try_push(&[0; 24]).expect("room");
+    producer.try_push(&[]).expect("room for its header");
+    drop(producer);
+    let file = SegmentFile::open(&name.file());
+    file.write(SUPERSEDED, 1);
+    file.write(RESCUES, 3);
+    let stat = says_json(&["stat", "--json", name.as_str()]);
+    let wrong = stat["wrong"].to_string();
+    for part in [
+        "3 wake-ups of the producer were lost",
+        "it is full, and nobody reads it",
+        "its name leads elsewhere",
+    ] {
+        assert!(wrong.contains(part), "{wrong}");
+    }
+    assert_eq!(stat["superseded"], true);
     refuses(&["stat", "quoit-no-such-ring"], 3, "there is no ring");
 }
 

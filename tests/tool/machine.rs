@@ -1,5 +1,6 @@
 //! What the tool says of machines, and of itself.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -9,10 +10,11 @@ use crate::common::names::file_directory;
 use crate::tool::Tool;
 
 /// A machine on which everything is wrong that files can say.
-const FAULTS: [(&str, &str); 8] = [
+const FAULTS: [(&str, &str); 9] = [
     ("proc/self/status", "Cpus_allowed_list:\t0-3\n"),
     ("proc/self/cgroup", "0::/a/b\n"),
     ("sys/fs/cgroup/a/cpu.max", "150000 100000\n"),
+    ("sys/fs/cgroup/a/memory.max", "2147483648\n"),
     ("sys/fs/cgroup/a/b/memory.max", "1073741824\n"),
     (
         "sys/devices/system/cpu/cpu1/cpufreq/scaling_governor",
@@ -226,6 +228,7 @@ pub(crate) fn completions_and_pages_name_every_subcommand() {
     let shells = ["bash", "elvish", "fish", "powershell", "zsh"];
     let mut answers: Vec<_> = shells.map(|shell| vec!["completions", shell]).to_vec();
     answers.push(vec!["man"]);
+    let mut different = BTreeSet::new();
     for arguments in answers {
         let text = Tool::run(&arguments, b"").quietly();
         let text = String::from_utf8(text).expect("text");
@@ -235,6 +238,7 @@ pub(crate) fn completions_and_pages_name_every_subcommand() {
         for command in &commands {
             assert!(words.contains(command), "{arguments:?} lack {command}");
         }
+        assert!(different.insert(text), "{arguments:?} is as another one");
     }
     let page = Tool::run(&["man", "send"], b"").quietly();
     assert!(String::from_utf8(page).expect("text").contains("capacity"));

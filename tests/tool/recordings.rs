@@ -72,14 +72,22 @@ pub(crate) fn a_recording_cut_anywhere_is_refused() {
     let file = recording(&directory);
     let whole = fs::read(&file).expect("a recording");
     let name = RingName::new("cut");
+    // Behind the header, and behind each frame.
+    let mut ends = vec![32];
+    for (_, payload) in FRAMES {
+        ends.push(ends[ends.len() - 1] + 16 + payload.len());
+    }
     for length in 0..whole.len() {
         fs::write(&file, &whole[..length]).expect("a file");
-        let why = if length < 12 {
-            "not a recording"
-        } else {
-            "is truncated after"
+        let frames = ends.iter().filter(|&&end| end <= length).count();
+        let why = match length {
+            0..12 => "not a recording".to_owned(),
+            _ => format!(
+                "is truncated after {} whole frames",
+                frames.saturating_sub(1)
+            ),
         };
-        Tool::run(&["replay", name.as_str(), &file], b"").with(6, why);
+        Tool::run(&["replay", name.as_str(), &file], b"").with(6, &why);
     }
     assert!(!name.file().exists(), "nothing was sent");
 }
@@ -108,9 +116,9 @@ pub(crate) fn a_replay_keeps_the_times() {
     let directory = file_directory();
     let file = recording(&directory);
     let mut bytes = fs::read(&file).expect("a recording");
-    // The second frame comes 30 years after the first.
+    // The second frame comes 300,000 hours after the first.
     let second = 32 + 16 + FRAMES[0].1.len();
-    bytes[second..second + 8].copy_from_slice(&1_000_000_000_000_000_000_u64.to_le_bytes());
+    bytes[second..second + 8].copy_from_slice(&1_080_000_000_000_000_000_u64.to_le_bytes());
     fs::write(&file, bytes).expect("a file");
     let name = RingName::new("times");
     let ring = RingOptions::new(1 << 20)

@@ -180,7 +180,7 @@ pub(crate) fn whatever_is_no_layout_is_refused_with_a_place() {
 }
 
 /// A layout, where it is wrong, and what is said.
-const WRONG: [(&str, &str, &str); 17] = [
+const WRONG: [(&str, &str, &str); 18] = [
     ("", "", "a type is u8 to u128, i8 to i128, f32, f64"),
     ("at: u64, price: f65", "f65", "text, hex, or [TYPE; COUNT]"),
     ("at: u24", "u24", "a type is"),
@@ -189,6 +189,7 @@ const WRONG: [(&str, &str, &str); 17] = [
     ("u64,, u64", ",", "a type is"),
     ("at: , u64", ",", "a type is"),
     ("at:\n u64,\n \u{e9}: u64", "\u{e9}", "a type is"),
+    ("at:\u{2003}u64,\u{2003}to: b8", "b8", "a type is"),
     ("at u64", "at", "a type is"),
     ("u64 u64", "u64", "a comma, or the end"),
     ("1st: u64", "1st", "a name begins with a letter or _"),

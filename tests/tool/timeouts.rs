@@ -3,9 +3,10 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use quoit::{Consumer, Producer, RingOptions};
+use quoit::{Consumer, Observer, Producer, RingOptions, Role};
 
 use crate::common::names::{RingName, file_directory};
+use crate::endings::wait_until;
 use crate::streams::numbers;
 use crate::tool::Tool;
 
@@ -39,10 +40,12 @@ pub(crate) fn a_sender_that_may_wait_goes_on_when_there_is_room() {
     let mut consumer = ring.consumer().expect("a role");
     let mut sender = Tool::start(&["send", name.as_str(), "--timeout", "1h"]);
     sender.feed(&numbers(9));
+    // It looks around at least once between two sleeps.
+    let observer = Observer::open(&name).expect("a ring");
+    let parks = || observer.end(Role::Producer).parks;
+    wait_until("the sender has slept often", || parks() > 5);
+    assert_eq!(consumer.fill(), 64);
     for number in 1..=9 {
-        if number == 1 {
-            crate::endings::wait_until("the ring is full", || consumer.fill() == 64);
-        }
         let frame = consumer.peek().expect("a frame");
         assert_eq!(&*frame, number.to_string().as_bytes());
         frame.release();
@@ -106,7 +109,7 @@ pub(crate) fn a_new_ring_has_the_mode_that_is_asked_for() {
     }
     let name = RingName::new("made-by-recv");
     let receiver = Tool::start(&["recv", name.as_str(), "--mode", "0640"]);
-    crate::endings::wait_until("there is a ring", || name.file().exists());
+    wait_until("there is a ring", || name.file().exists());
     assert_eq!(mode(&name), 0o640);
     drop(receiver);
     Consumer::<[u8]>::open(&name).expect("its role is free");
