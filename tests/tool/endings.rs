@@ -58,9 +58,10 @@ pub(crate) fn a_killed_receiver_loses_nothing() {
     ring_with(&name, 20_000);
     let producer = Producer::<[u8]>::open(&name).expect("a role");
     let full = producer.fill();
-    // Its output is full before all is written.
     let receiver = Tool::start(&["recv", name.as_str()]);
     wait_until("some is released", || producer.fill() < full);
+    // It has no other reason to sleep than its output.
+    wait_until("the output is full", || is_asleep(receiver.pid()));
     let written = receiver.kill();
     assert!(producer.fill() > 0, "not all can have been written");
     drop(producer);

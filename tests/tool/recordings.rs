@@ -116,9 +116,9 @@ pub(crate) fn a_replay_keeps_the_times() {
     let directory = file_directory();
     let file = recording(&directory);
     let mut bytes = fs::read(&file).expect("a recording");
-    // The second frame comes 300,000 hours after the first.
+    // The second frame comes 30 years after the first.
     let second = 32 + 16 + FRAMES[0].1.len();
-    bytes[second..second + 8].copy_from_slice(&1_080_000_000_000_000_000_u64.to_le_bytes());
+    bytes[second..second + 8].copy_from_slice(&1_000_000_000_000_000_000_u64.to_le_bytes());
     fs::write(&file, bytes).expect("a file");
     let name = RingName::new("times");
     let ring = RingOptions::new(1 << 20)

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use quoit::{Consumer, Observer, Producer, RingOptions, Role};
 
+use crate::common::PATIENCE;
 use crate::common::names::{RingName, file_directory};
 use crate::endings::wait_until;
 use crate::streams::numbers;
@@ -46,7 +47,7 @@ pub(crate) fn a_sender_that_may_wait_goes_on_when_there_is_room() {
     wait_until("the sender has slept often", || parks() > 5);
     assert_eq!(consumer.fill(), 64);
     for number in 1..=9 {
-        let frame = consumer.peek().expect("a frame");
+        let frame = consumer.peek_timeout(PATIENCE).expect("a frame");
         assert_eq!(&*frame, number.to_string().as_bytes());
         frame.release();
     }
