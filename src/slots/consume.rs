@@ -26,22 +26,10 @@ impl<T: Record> Consumer<T> {
     /// Wait-free, no syscall, no allocation.
     #[inline]
     pub fn try_pop(&mut self) -> Result<T, PopError> {
-        if self.cursor.seen() == 0 {
-            let mut ride = [0; RIDE_WORDS];
-            if self.look_for_one(&mut ride)? {
-                let words: *const u64 = ride.as_ptr();
-                // SAFETY: a record that rides is at most as long as the words,
-                // and any bytes are a record.
-                let value = unsafe { words.cast::<T>().read() };
-                self.release(1);
-                return Ok(value);
-            }
+        if self.cursor.seen() > 0 {
+            return Ok(self.pop_seen());
         }
-        // SAFETY: the slot is published and not released, and any bytes are a
-        // record.
-        let value = unsafe { self.slot(0).read() };
-        self.release(1);
-        Ok(value)
+        self.look_and_pop()
     }
 
     /// Pops a record, and waits if there is none.
@@ -278,6 +266,31 @@ impl<T: Record> Consumer<T> {
             count,
             taken: 0,
         }
+    }
+
+    /// Apart, so that a pop of what has been seen is small enough to be inlined.
+    #[inline(never)]
+    fn look_and_pop(&mut self) -> Result<T, PopError> {
+        let mut ride = [0; RIDE_WORDS];
+        if !self.look_for_one(&mut ride)? {
+            return Ok(self.pop_seen());
+        }
+        let words: *const u64 = ride.as_ptr();
+        // SAFETY: a record that rides is at most as long as the words, and any
+        // bytes are a record.
+        let value = unsafe { words.cast::<T>().read() };
+        self.release(1);
+        Ok(value)
+    }
+
+    /// The next record, which has been seen.
+    #[inline(always)]
+    fn pop_seen(&mut self) -> T {
+        // SAFETY: the slot is published and not released, and any bytes are a
+        // record.
+        let value = unsafe { self.slot(0).read() };
+        self.release(1);
+        value
     }
 
     /// Makes sure that there is a record to borrow, in its slot or carried.
