@@ -11,3 +11,4 @@ pub(crate) mod rm;
 pub(crate) mod send;
 pub(crate) mod stat;
 pub(crate) mod tail;
+pub(crate) mod top;

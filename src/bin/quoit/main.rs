@@ -17,7 +17,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use self::commands::{completions, doctor, list, man, record, recv, replay, rm, send, stat, tail};
+use self::commands::{
+    completions, doctor, list, man, record, recv, replay, rm, send, stat, tail, top,
+};
 use self::output::Output;
 
 /// Sends, receives, records and examines quoit's rings in shared memory
@@ -36,6 +38,7 @@ struct Cli {
 enum Command {
     List(list::List),
     Stat(stat::Stat),
+    Top(top::Top),
     Tail(tail::Tail),
     Send(send::Send),
     Recv(recv::Recv),
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
     let done = match command {
         Command::List(list) => list.run(&output),
         Command::Stat(stat) => stat.run(&output),
+        Command::Top(top) => top.run(&output),
         Command::Tail(tail) => tail.run(&output),
         Command::Send(send) => send.run(&output),
         Command::Recv(recv) => recv.run(&output),

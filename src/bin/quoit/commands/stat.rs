@@ -7,7 +7,7 @@ use clap::Args;
 use quoit::{Error, Role};
 use serde_json::{Value, json};
 
-use crate::output::{Colour, Output};
+use crate::output::{Colour, Output, plain};
 use crate::pages::{Memory, Pages};
 use crate::progress::bytes;
 use crate::sight::{Peer, Sight, age, command, core};
@@ -72,7 +72,7 @@ fn words(sight: &Sight, memory: Option<&Memory>, output: &Output) -> Result<Stri
         _ => format!("slots of {} bytes", about.slot_size),
     };
     let mut lines = vec![
-        ("ring", sight.observer.name().to_owned()),
+        ("ring", plain(sight.observer.name())),
         (
             "holds",
             format!("{}, capacity {} {unit}", sight.shape(), about.capacity),
@@ -108,8 +108,7 @@ fn words(sight: &Sight, memory: Option<&Memory>, output: &Output) -> Result<Stri
             }
             let _ = write!(life, " for {}", age(state.since));
             if let Some(command) = command(state.pid) {
-                // What others chose must not move the cursor.
-                let _ = write!(life, ": {}", command.replace(char::is_control, "?"));
+                let _ = write!(life, ": {}", plain(&command));
             }
         }
         lines.push((title, life));
