@@ -69,19 +69,18 @@ pub(crate) fn top_shows_full_load_and_who_dies() {
 pub(crate) fn top_leaves_the_terminal_as_it_was() {
     let name = RingName::new("restored");
     RingOptions::new(64).create::<u64>(&name).expect("a ring");
-    let ends: [(&dyn Fn(&mut Terminal), _); 4] = [
-        (&|top| top.press("q"), 0),
-        (&|top| top.press("\x1b"), 0),
-        (&|top| top.press("\x03"), 130),
-        (&|top| top.signal(libc::SIGTERM), 143),
-    ];
-    for (end, code) in ends {
+    // No keys are a signal.
+    let ends = [("q", 0), ("\x1b", 0), ("\x03", 130), ("", 143)];
+    for (keys, code) in ends {
         let mut top = Terminal::start(On::All, &["top", name.as_str()]);
         top.until("the ring is there", |screen| {
             row(screen, "-restored").is_some()
         });
         assert!(!top.is_as_before());
-        end(&mut top);
+        match keys {
+            "" => top.signal(libc::SIGTERM),
+            _ => top.press(keys),
+        }
         assert_eq!(top.end(), Some(code), "{}", top.text());
         assert!(top.is_as_before(), "after {code}");
         assert_eq!(top.text(), "", "nothing stays");
