@@ -92,7 +92,7 @@ pub(crate) fn a_closed_pipe_ends_the_receiver_quietly_and_loses_nothing() {
 pub(crate) fn a_closed_pipe_ends_every_answer_quietly() {
     let name = RingName::new("answers");
     ring_with(&name, 100);
-    let answers: [&[&str]; 9] = [
+    let answers: [&[&str]; 10] = [
         &["list"],
         &["stat", name.as_str()],
         &["tail", name.as_str()],
@@ -101,6 +101,7 @@ pub(crate) fn a_closed_pipe_ends_every_answer_quietly() {
         &["rm", name.as_str()],
         &["doctor"],
         &["doctor", "--json"],
+        &["bench", "--quick"],
         &["completions", "bash"],
         &["man"],
     ];

@@ -1,5 +1,6 @@
 //! The tool `quoit` as a process, with each of its subcommands.
 
+mod bench;
 #[path = "../common/mod.rs"]
 mod common;
 mod endings;
@@ -18,6 +19,7 @@ mod tool;
 mod top;
 mod watched;
 
+use bench::*;
 use endings::*;
 use looking::*;
 use machine::*;
@@ -83,6 +85,9 @@ common::suite::suite! {
         a_machine_with_faults_is_told_how_to_mend_them,
         each_kind_of_huge_pages_has_its_own_switch,
         this_machine_is_examined_in_80_columns,
+        bench_says_what_it_measured_in_json_and_as_a_page,
+        bench_leaves_nothing_however_it_ends,
+        what_bench_cannot_do_is_said_at_once,
         completions_and_pages_name_every_subcommand,
     ],
     parts: [idler, pinned, among_huge_pages, pusher, popper],

@@ -1,5 +1,6 @@
 //! The subcommands, each in a file of its own.
 
+pub(crate) mod bench;
 pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod list;
