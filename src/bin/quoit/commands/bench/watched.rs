@@ -85,13 +85,14 @@ impl<V: Variant> Variant for Watched<V> {
     }
 
     fn lead(&mut self, plan: &Plan) -> Histogram<u64> {
-        self.watchers
-            .iter()
-            .for_each(|watcher| watcher.signal(libc::SIGCONT));
+        for watcher in &self.watchers {
+            watcher.signal(libc::SIGCONT);
+        }
         let batches = self.pair.lead(plan);
-        self.watchers
-            .iter()
-            .for_each(|watcher| watcher.signal(libc::SIGSTOP));
+        for watcher in &mut self.watchers {
+            assert!(watcher.is_alive(), "nobody watches any more");
+            watcher.signal(libc::SIGSTOP);
+        }
         batches
     }
 
@@ -113,6 +114,10 @@ impl Watcher {
         // SAFETY: what runs between fork and exec makes one syscall.
         unsafe { tool.pre_exec(die_with_parent) };
         tool.spawn().map(Self)
+    }
+
+    fn is_alive(&mut self) -> bool {
+        matches!(self.0.try_wait(), Ok(None))
     }
 
     fn signal(&self, signal: libc::c_int) {
