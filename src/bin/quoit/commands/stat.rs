@@ -115,8 +115,8 @@ fn words(sight: &Sight, memory: Option<&Memory>, output: &Output) -> Result<Stri
         if state.epoch > 0 {
             let [times, parks, wakes] = [state.epoch, state.parks, state.wakes];
             let rescues = state.rescues;
-            let counts = format!("came {times} times, slept {parks}, woke the other {wakes}");
-            lines.push(("", format!("{counts}, rescued {rescues}")));
+            let counts = format!("came {times}, slept {parks}, was rescued {rescues} times");
+            lines.push(("", format!("{counts}; sent {wakes} wake-ups")));
         }
         if let Some(Pages { mapped, huge, .. }) = pages(memory, &peer) {
             let [mapped, huge] = [mapped, huge].map(bytes);

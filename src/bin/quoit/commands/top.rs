@@ -49,7 +49,7 @@ Columns:
                   bytes (B) of frames with their headers; k, M and G are powers
                   of ten
   parks           how often in a second an end went to sleep
-  wakes           how often in a second an end woke the other, with a syscall
+  wakes           wake-ups in a second that an end sent the other, with a syscall
   producer,       the process that is there; or: left, died, - (never came)
   consumer
 

@@ -49,7 +49,7 @@ impl Look {
         producer.wrapping_add(consumer)
     }
 
-    /// How often either end woke the other so far.
+    /// Wake-ups that either end sent so far.
     fn wakes(&self) -> u64 {
         let [producer, consumer] = [self.producer, self.consumer].map(|peer| peer.state.wakes);
         producer.wrapping_add(consumer)
