@@ -62,7 +62,7 @@ pub(crate) fn top_shows_full_load_and_who_dies() {
     assert_eq!(words[8], "died");
     let cell = top.screen().cell(line, COLUMNS - 2).expect("a cell");
     assert_eq!((cell.contents(), cell.fgcolor()), ("d", Color::Idx(1)));
-    let wrong = format!("the consumer (process {pid}) died; start it again");
+    let wrong = format!("the consumer (process {pid}) died; a new one");
     assert!(top.text().contains(&wrong), "{}", top.text());
 }
 

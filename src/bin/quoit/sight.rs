@@ -92,7 +92,7 @@ impl Sight {
             if peer.has_died() {
                 let pid = peer.state.pid;
                 wrong.push(format!(
-                    "the {role} (process {pid}) died; start it again, and it goes on where it was"
+                    "the {role} (process {pid}) died; a new one goes on where it was"
                 ));
             }
             if peer.state.rescues > 0 {
