@@ -326,7 +326,7 @@ fn open_file(name: &Name, access: Access) -> Result<File, Error> {
     let flags = if writes { libc::O_RDWR } else { libc::O_RDONLY };
     let opened = match name.shm() {
         // SAFETY: the name is a C string.
-        Some(shm) => match unsafe { libc::shm_open(shm.as_ptr(), flags, 0) } {
+        Some(shm) => match unsafe { libc::shm_open(shm.as_ptr(), flags | libc::O_NONBLOCK, 0) } {
             -1 => Err(io::Error::last_os_error()),
             // SAFETY: the descriptor was just opened and belongs to nobody else.
             fd => Ok(unsafe { File::from_raw_fd(fd) }),
