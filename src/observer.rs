@@ -1,6 +1,7 @@
 //! A view of a ring that changes nothing: [`Observer`].
 
 use core::fmt;
+use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -232,7 +233,8 @@ impl Observer {
     ///
     /// # Errors
     ///
-    /// [`Error::Corrupt`] if the positions or a frame's length cannot be.
+    /// [`Error::Corrupt`] if the positions or a frame's length cannot be;
+    /// [`Error::Io`] if there is no memory for the copy.
     ///
     /// # Real-time
     ///
@@ -247,7 +249,7 @@ impl Observer {
                 return Err(corrupt("tail", positions.tail));
             }
             let copy = match self.about.shape {
-                ObservedShape::Slots => Ok((1, Some(self.slot(at)))),
+                ObservedShape::Slots => self.slot(at).map(|record| (1, Some(record))),
                 ObservedShape::Frames => self.frame(at, left),
             };
             // Whatever was read of a message that is gone means nothing.
@@ -275,13 +277,13 @@ impl Observer {
         released == 0 || released.wrapping_neg() <= self.about.capacity
     }
 
-    fn slot(&self, position: u64) -> Message {
+    fn slot(&self, position: u64) -> Result<Message, Error> {
         let size = self.about.slot_size;
-        Message {
+        Ok(Message {
             position,
             kind: 0,
-            bytes: self.bytes(self.index(position) * size, size),
-        }
+            bytes: self.bytes(self.index(position) * size, size)?,
+        })
     }
 
     /// The frame at a position, or the padding, and how many bytes it takes.
@@ -300,7 +302,7 @@ impl Observer {
         if size > left.min(rest) {
             return Err(corrupt("frame length", header));
         }
-        let bytes = self.bytes(offset + FRAME_HEADER, u64::from(len));
+        let bytes = self.bytes(offset + FRAME_HEADER, u64::from(len))?;
         Ok((
             size,
             Some(Message {
@@ -317,16 +319,20 @@ impl Observer {
     }
 
     /// A copy of bytes of the data, which the caller has found to lie within
-    /// them, word by word.
-    fn bytes(&self, offset: u64, len: u64) -> Vec<u8> {
+    /// them, word by word. A segment may be longer than there is memory for.
+    fn bytes(&self, offset: u64, len: u64) -> Result<Vec<u8>, Error> {
         let first = offset & !7;
-        let mut bytes = Vec::with_capacity(len as usize + 16);
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(len as usize + 16).map_err(|_| {
+            let source = io::ErrorKind::OutOfMemory.into();
+            self.segment.failed("copy a message of", source)
+        })?;
         for offset in (first..offset + len).step_by(8) {
             bytes.extend(self.word(offset).load(PLAIN).to_ne_bytes());
         }
         bytes.drain(..(offset - first) as usize);
         bytes.truncate(len as usize);
-        bytes
+        Ok(bytes)
     }
 
     /// A word of the data.

@@ -155,7 +155,8 @@ impl RingOptions {
     }
 
     /// Removes the ring's name when an endpoint that was taken with this
-    /// option is dropped and the other role is free: the last one out.
+    /// option is dropped and the other role is free: the last one out. So does
+    /// an end whose peer never came, and an end that is killed does not.
     pub fn unlink_on_drop(mut self, unlink_on_drop: bool) -> Self {
         self.unlink_on_drop = unlink_on_drop;
         self

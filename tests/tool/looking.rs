@@ -176,6 +176,19 @@ pub(crate) fn a_follower_sees_later_messages_and_ends_on_a_signal() {
     assert_eq!(tail.end().code, Some(143));
 }
 
+pub(crate) fn names_that_others_chose_move_no_cursor() {
+    let name = RingName::new("cursor").and("\x1b[2J\n");
+    RingOptions::new(64).create::<u64>(&name).expect("a ring");
+    let shown = name.as_str().replace(char::is_control, "?");
+    let listed = says(&["list"]);
+    assert!(
+        listed.contains(&shown) && !listed.contains('\x1b'),
+        "{listed:?}"
+    );
+    let removed = says(&["rm", name.as_str()]);
+    assert_eq!(removed, format!("removed {shown}\n"));
+}
+
 pub(crate) fn only_what_nobody_holds_is_removed() {
     let name = RingName::new("rm");
     let ring = RingOptions::new(64).create::<u64>(&name).expect("a ring");

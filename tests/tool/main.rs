@@ -81,6 +81,7 @@ common::suite::suite! {
         what_top_cannot_watch_is_refused,
         colours_are_for_terminals_that_want_them,
         a_terminal_is_told_how_far_a_command_is,
+        names_that_others_chose_move_no_cursor,
         only_what_nobody_holds_is_removed,
         a_machine_with_faults_is_told_how_to_mend_them,
         each_kind_of_huge_pages_has_its_own_switch,
