@@ -41,7 +41,8 @@ impl Consumer<[u8]> {
     ///
     /// # Real-time
     ///
-    /// Wait-free (linear in the bytes), no syscall, no allocation.
+    /// Wait-free (linear in the bytes), no allocation, no syscall but the wake
+    /// of a producer that sleeps.
     #[inline]
     pub fn try_pop(&mut self, buffer: &mut [u8]) -> Result<usize, PopError> {
         let found = self.find()?;
@@ -197,7 +198,8 @@ impl Consumer<[u8]> {
     ///
     /// # Real-time
     ///
-    /// Wait-free but for `visit`, no syscall, no allocation.
+    /// Wait-free but for `visit`, no allocation, no syscall but the wake of a
+    /// producer that sleeps.
     pub fn try_pop_each(&mut self, mut visit: impl FnMut(u32, &[u8])) -> Result<usize, PopError> {
         let mut count = 0;
         let mut frames = self.try_peek_many()?;
@@ -396,7 +398,8 @@ impl<'a> Frame<'a> {
     ///
     /// # Real-time
     ///
-    /// Wait-free, no syscall, no allocation.
+    /// Wait-free, no allocation, no syscall but the wake of a producer that
+    /// sleeps.
     #[inline]
     pub fn release(self) {
         self.consumer.release(self.found.units);
@@ -460,7 +463,8 @@ impl Frames<'_> {
     ///
     /// # Real-time
     ///
-    /// Wait-free, no syscall, no allocation.
+    /// Wait-free, no allocation, no syscall but the wake of a producer that
+    /// sleeps.
     pub fn release(self) {
         if self.visited > 0 {
             self.consumer.release(self.visited);

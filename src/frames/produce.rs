@@ -46,7 +46,8 @@ impl Producer<[u8]> {
     ///
     /// # Real-time
     ///
-    /// Wait-free (linear in the bytes), no syscall, no allocation.
+    /// Wait-free (linear in the bytes), no allocation, no syscall but the wake
+    /// of a consumer that sleeps.
     #[inline]
     pub fn try_push(&mut self, payload: &[u8]) -> Result<(), ClaimError> {
         self.try_push_kind(0, payload)
@@ -61,7 +62,8 @@ impl Producer<[u8]> {
     ///
     /// # Real-time
     ///
-    /// Wait-free (linear in the bytes), no syscall, no allocation.
+    /// Wait-free (linear in the bytes), no allocation, no syscall but the wake
+    /// of a consumer that sleeps.
     #[inline]
     pub fn try_push_kind(&mut self, kind: u32, payload: &[u8]) -> Result<(), ClaimError> {
         let place = self.reserve(0, payload.len())?;
@@ -112,7 +114,8 @@ impl Producer<[u8]> {
     ///
     /// # Real-time
     ///
-    /// Wait-free (linear in the bytes), no syscall, no allocation.
+    /// Wait-free (linear in the bytes), no allocation, no syscall but the wake
+    /// of a consumer that sleeps.
     pub fn try_push_slice(&mut self, payloads: &[impl AsRef<[u8]>]) -> Result<usize, ClaimError> {
         let mut batch = self.batch();
         for (pushed, payload) in payloads.iter().enumerate() {
@@ -457,7 +460,8 @@ impl<'a> FrameClaim<'a> {
     ///
     /// # Real-time
     ///
-    /// Wait-free, no syscall, no allocation.
+    /// Wait-free, no allocation, no syscall but the wake of a consumer that
+    /// sleeps.
     #[inline]
     pub fn commit(self) {
         self.producer.finish(self.place, self.kind, self.place.len);
@@ -471,7 +475,8 @@ impl<'a> FrameClaim<'a> {
     ///
     /// # Real-time
     ///
-    /// Wait-free, no syscall, no allocation.
+    /// Wait-free, no allocation, no syscall but the wake of a consumer that
+    /// sleeps.
     #[inline]
     pub fn commit_first(self, len: usize) {
         assert!(
@@ -557,7 +562,8 @@ impl FrameBatch<'_> {
     ///
     /// # Real-time
     ///
-    /// Wait-free, no syscall, no allocation.
+    /// Wait-free, no allocation, no syscall but the wake of a consumer that
+    /// sleeps.
     pub fn commit(self) -> usize {
         if self.bytes > 0 {
             self.producer.publish(self.bytes);

@@ -23,7 +23,8 @@ impl<T: Record> Consumer<T> {
     ///
     /// # Real-time
     ///
-    /// Wait-free, no syscall, no allocation.
+    /// Wait-free, no allocation, no syscall but the wake of a producer that
+    /// sleeps.
     #[inline]
     pub fn try_pop(&mut self) -> Result<T, PopError> {
         if self.cursor.seen() > 0 {
@@ -76,7 +77,8 @@ impl<T: Record> Consumer<T> {
     ///
     /// # Real-time
     ///
-    /// Wait-free (linear in the records), no syscall, no allocation.
+    /// Wait-free (linear in the records), no allocation, no syscall but the
+    /// wake of a producer that sleeps.
     pub fn try_pop_slice(&mut self, values: &mut [T]) -> Result<usize, PopError> {
         if values.is_empty() {
             return Ok(0);
@@ -248,7 +250,8 @@ impl<T: Record> Consumer<T> {
     ///
     /// # Real-time
     ///
-    /// Wait-free, no syscall, no allocation.
+    /// Wait-free, no allocation, no syscall but the wake of a producer that
+    /// sleeps.
     ///
     /// # Examples
     ///
@@ -357,7 +360,8 @@ impl<T: Record> Peek<'_, T> {
     ///
     /// # Real-time
     ///
-    /// Wait-free, no syscall, no allocation.
+    /// Wait-free, no allocation, no syscall but the wake of a producer that
+    /// sleeps.
     #[inline]
     pub fn release(self) {
         self.consumer.release(1);
@@ -420,7 +424,8 @@ impl<T: Record> PeekMany<'_, T> {
     ///
     /// # Real-time
     ///
-    /// Wait-free, no syscall, no allocation.
+    /// Wait-free, no allocation, no syscall but the wake of a producer that
+    /// sleeps.
     pub fn release(self) {
         let count = self.count;
         self.release_first(count);
@@ -434,7 +439,8 @@ impl<T: Record> PeekMany<'_, T> {
     ///
     /// # Real-time
     ///
-    /// Wait-free, no syscall, no allocation.
+    /// Wait-free, no allocation, no syscall but the wake of a producer that
+    /// sleeps.
     pub fn release_first(self, count: usize) {
         assert!(
             count <= self.count,

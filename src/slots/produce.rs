@@ -23,7 +23,8 @@ impl<T: Record> Producer<T> {
     ///
     /// # Real-time
     ///
-    /// Wait-free, no syscall, no allocation.
+    /// Wait-free, no allocation, no syscall but the wake of a consumer that
+    /// sleeps.
     #[inline]
     pub fn try_push(&mut self, value: T) -> Result<(), PushError<T>> {
         match self.room(1) {
@@ -87,7 +88,8 @@ impl<T: Record> Producer<T> {
     ///
     /// # Real-time
     ///
-    /// Wait-free (linear in the records), no syscall, no allocation.
+    /// Wait-free (linear in the records), no allocation, no syscall but the
+    /// wake of a consumer that sleeps.
     pub fn try_push_slice(&mut self, values: &[T]) -> Result<usize, ClaimError> {
         if values.is_empty() {
             return Ok(0);
@@ -307,7 +309,8 @@ impl<T: Record> Claim<'_, T> {
     ///
     /// # Real-time
     ///
-    /// Wait-free, no syscall, no allocation.
+    /// Wait-free, no allocation, no syscall but the wake of a consumer that
+    /// sleeps.
     #[inline]
     pub fn commit(self) {
         let value = *self;
@@ -378,7 +381,8 @@ impl<T: Record> ClaimMany<'_, T> {
     ///
     /// # Real-time
     ///
-    /// Wait-free, no syscall, no allocation.
+    /// Wait-free, no allocation, no syscall but the wake of a consumer that
+    /// sleeps.
     pub fn commit(self) {
         let count = self.count;
         self.commit_first(count);
@@ -392,7 +396,8 @@ impl<T: Record> ClaimMany<'_, T> {
     ///
     /// # Real-time
     ///
-    /// Wait-free, no syscall, no allocation.
+    /// Wait-free, no allocation, no syscall but the wake of a consumer that
+    /// sleeps.
     pub fn commit_first(self, count: usize) {
         assert!(
             count <= self.count,

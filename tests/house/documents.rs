@@ -122,6 +122,20 @@ fn what_never_waits_is_wait_free_and_what_waits_may_sleep() {
     }
 }
 
+/// Whoever publishes or releases may have to wake the peer, with a syscall.
+#[test]
+fn what_moves_a_position_says_that_it_may_wake_the_peer() {
+    const MOVES: [&str; 5] = ["try_push", "try_pop", "commit", "release", "drain"];
+    for function in public_functions() {
+        let Function { name, place, .. } = &function;
+        if MOVES.iter().any(|verb| name.starts_with(verb)) {
+            let text = function.section("Real-time").unwrap_or_default();
+            let says = text.contains("no syscall but the wake");
+            assert!(says, "{place}: {name} says {text:?}");
+        }
+    }
+}
+
 #[test]
 fn the_page_of_the_api_names_every_public_function() {
     let page = include_str!("../../src/docs/api.md");
