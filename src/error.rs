@@ -340,6 +340,10 @@ pub enum PushError<T> {
 
 impl<T> PushError<T> {
     /// The record that was not pushed.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
     pub fn into_inner(self) -> T {
         match self {
             Self::Full(value)

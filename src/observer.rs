@@ -83,6 +83,10 @@ pub struct Positions {
 
 impl Positions {
     /// Slots, or bytes for frames, that are published and not released.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
     pub fn fill(&self) -> u64 {
         // The tail was read later, and may be of the next lap.
         self.tail.wrapping_sub(self.head).min(self.capacity)

@@ -141,6 +141,10 @@ impl RingOptions {
     /// The tag that goes into the schema's fingerprint beside the record's size
     /// and alignment; by default the last segment of the type's name, or
     /// `frames`. Give it a version: `"tick/3"`.
+    ///
+    /// # Real-time
+    ///
+    /// Allocates.
     pub fn schema_tag(mut self, tag: impl Into<String>) -> Self {
         self.schema_tag = Some(tag.into());
         self

@@ -2,18 +2,8 @@
 
 use super::source::{Source, sources_of};
 
-/// The files of the ring and its ends, with the methods of both shapes and of
-/// the pipes, and the other ways to get a ring.
-const OF_THE_RING: [&str; 8] = [
-    "producer.rs",
-    "consumer.rs",
-    "ring",
-    "slots",
-    "frames",
-    "adapters/handoff.rs",
-    "adapters/io.rs",
-    "adapters/shared_memory.rs",
-];
+/// The files of the ring's ends, with the methods of both shapes.
+const OF_THE_ENDS: [&str; 4] = ["producer.rs", "consumer.rs", "slots", "frames"];
 
 /// Functions that only make, read or set a value of their own, and owe no word
 /// about time.
@@ -42,8 +32,8 @@ impl Function {
     }
 }
 
-fn public_functions() -> Vec<Function> {
-    let sources = sources_of(&OF_THE_RING);
+fn public_functions(beginnings: &[&str]) -> Vec<Function> {
+    let sources = sources_of(beginnings);
     let functions: Vec<_> = sources.iter().flat_map(functions_of).collect();
     assert!(functions.len() > 60, "the functions were not found");
     functions
@@ -54,7 +44,9 @@ fn functions_of(source: &Source) -> Vec<Function> {
     let mut doc: Vec<String> = Vec::new();
     for (index, line) in source.lines.iter().enumerate() {
         let code = line.code.trim();
-        match (&line.comment, code.strip_prefix("pub fn ")) {
+        let declared = code.strip_prefix("pub fn ");
+        let declared = declared.or_else(|| code.strip_prefix("pub async fn "));
+        match (&line.comment, declared) {
             (Some(comment), _) if code.is_empty() => {
                 doc.extend(comment.strip_prefix('/').map(str::to_owned));
             }
@@ -80,7 +72,7 @@ fn functions_of(source: &Source) -> Vec<Function> {
 #[test]
 fn every_public_function_says_what_it_means_for_real_time() {
     const WORDS: [&str; 5] = ["wait-free", "syscall", "alloc", "sleep", "as ["];
-    for function in public_functions() {
+    for function in public_functions(&[""]) {
         if function.is_an_option() || TRIVIAL.contains(&function.name.as_str()) {
             continue;
         }
@@ -95,7 +87,7 @@ fn every_public_function_says_what_it_means_for_real_time() {
 
 #[test]
 fn the_list_of_trivial_functions_is_not_out_of_date() {
-    let functions = public_functions();
+    let functions = public_functions(&[""]);
     for name in TRIVIAL {
         let exists = functions.iter().any(|function| function.name == name);
         assert!(exists, "there is no function {name} any more");
@@ -104,7 +96,7 @@ fn the_list_of_trivial_functions_is_not_out_of_date() {
 
 #[test]
 fn what_never_waits_is_wait_free_and_what_waits_may_sleep() {
-    for function in public_functions() {
+    for function in public_functions(&OF_THE_ENDS) {
         let Function {
             name,
             place,
@@ -126,7 +118,7 @@ fn what_never_waits_is_wait_free_and_what_waits_may_sleep() {
 #[test]
 fn what_moves_a_position_says_that_it_may_wake_the_peer() {
     const MOVES: [&str; 5] = ["try_push", "try_pop", "commit", "release", "drain"];
-    for function in public_functions() {
+    for function in public_functions(&OF_THE_ENDS) {
         let Function { name, place, .. } = &function;
         if MOVES.iter().any(|verb| name.starts_with(verb)) {
             let text = function.section("Real-time").unwrap_or_default();
@@ -139,7 +131,7 @@ fn what_moves_a_position_says_that_it_may_wake_the_peer() {
 #[test]
 fn the_page_of_the_api_names_every_public_function() {
     let page = include_str!("../../src/docs/api.md");
-    for Function { name, place, .. } in sources_of(&[""]).iter().flat_map(functions_of) {
+    for Function { name, place, .. } in public_functions(&[""]) {
         let named = page.contains(&format!("`{name}`"));
         assert!(named, "{place}: src/docs/api.md does not name {name}");
     }

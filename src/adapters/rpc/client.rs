@@ -34,6 +34,10 @@ pub struct Call {
 
 impl Client {
     /// A client that writes to one ring and reads from the other.
+    ///
+    /// # Real-time
+    ///
+    /// May make a syscall, for a random number; no allocation.
     pub fn new(requests: Producer<[u8]>, replies: Consumer<[u8]>) -> Self {
         Self {
             requests,
@@ -44,6 +48,10 @@ impl Client {
     }
 
     /// The two ends again. Calls in flight are forgotten.
+    ///
+    /// # Real-time
+    ///
+    /// No syscall, no allocation; frees what was kept of the calls.
     pub fn into_inner(self) -> (Producer<[u8]>, Consumer<[u8]>) {
         (self.requests, self.replies)
     }

@@ -35,6 +35,10 @@ impl Server {
     }
 
     /// The two ends again.
+    ///
+    /// # Real-time
+    ///
+    /// No syscall, no allocation; frees the buffer of the replies.
     pub fn into_inner(self) -> (Consumer<[u8]>, Producer<[u8]>) {
         (self.requests, self.replies)
     }
