@@ -178,6 +178,15 @@ impl<T: ?Sized> Consumer<T> {
         tail.wrapping_sub(self.position()).min(self.capacity())
     }
 
+    /// Whether nothing is there to be read: the [`fill`](Self::fill) is 0.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    pub fn is_empty(&self) -> bool {
+        self.fill() == 0
+    }
+
     /// Whether a producer came and is gone now, closed or dead. What it
     /// published may be unread still. A producer that never came is not gone,
     /// and another one may come at any time.

@@ -160,6 +160,16 @@ impl<T: ?Sized> Producer<T> {
         self.position().wrapping_sub(head).min(self.capacity())
     }
 
+    /// Whether the consumer has released everything that was published: the
+    /// [`fill`](Self::fill) is 0.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    pub fn is_empty(&self) -> bool {
+        self.fill() == 0
+    }
+
     /// Whether a consumer came and is gone now, closed or dead. A consumer that
     /// never came is not gone, and another one may come at any time.
     ///

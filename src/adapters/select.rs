@@ -127,7 +127,7 @@ impl From<SelectError> for io::Error {
 /// One end of a ring, borrowed for a [`Select`]: what is waited for.
 #[must_use = "an interest does nothing until a `Select` waits for it"]
 pub struct Interest<'a> {
-    end: &'a mut dyn Sleeping,
+    end: &'a mut (dyn Sleeping + Send),
     /// Units of room; ignored by consumers.
     wanted: u64,
 }

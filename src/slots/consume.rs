@@ -1,5 +1,6 @@
 //! Reading records.
 
+use core::iter::FusedIterator;
 use core::ops::Deref;
 use core::slice;
 use std::time::Duration;
@@ -271,6 +272,16 @@ impl<T: Record> Consumer<T> {
         }
     }
 
+    /// Whether every slot holds a record that was not released: the producer has
+    /// no room until one is.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    pub fn is_full(&self) -> bool {
+        self.fill() == self.capacity()
+    }
+
     /// Apart, so that a pop of what has been seen is small enough to be inlined.
     #[inline(never)]
     fn look_and_pop(&mut self) -> Result<T, PopError> {
@@ -484,6 +495,8 @@ impl<T: Record> Iterator for Drain<'_, T> {
 }
 
 impl<T: Record> ExactSizeIterator for Drain<'_, T> {}
+
+impl<T: Record> FusedIterator for Drain<'_, T> {}
 
 impl<T: Record> Drop for Drain<'_, T> {
     fn drop(&mut self) {

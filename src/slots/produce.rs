@@ -258,6 +258,16 @@ impl<T: Record> Producer<T> {
         })
     }
 
+    /// Whether every slot holds a record that the consumer has not released. It
+    /// may release some at any moment.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    pub fn is_full(&self) -> bool {
+        self.fill() == self.capacity()
+    }
+
     /// Slots that can be written now, after a look if fewer than `wanted` are
     /// known of; at least one.
     fn room_for(&mut self, wanted: usize) -> Result<usize, ClaimError> {
