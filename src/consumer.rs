@@ -58,6 +58,7 @@ use crate::sync::{PLAIN, READY};
 /// fn shared<T: Sync>() {}
 /// shared::<quoit::Consumer<u64>>();
 /// ```
+#[must_use = "a dropped consumer gives its role up"]
 pub struct Consumer<T: ?Sized> {
     pub(crate) cursor: CachePadded<ReadCursor>,
     polls: Polls,

@@ -51,6 +51,7 @@ use crate::sync::{FREE, PLAIN};
 /// fn shared<T: Sync>() {}
 /// shared::<quoit::Producer<u64>>();
 /// ```
+#[must_use = "a dropped producer gives its role up"]
 pub struct Producer<T: ?Sized> {
     pub(crate) cursor: CachePadded<WriteCursor>,
     polls: Polls,

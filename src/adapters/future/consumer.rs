@@ -71,6 +71,7 @@ use crate::ring::{Record, Shape};
 /// assert_eq!(sum?, 5050);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[must_use = "a dropped consumer gives its role up"]
 pub struct AsyncConsumer<T: ?Sized> {
     guest: Guest<Consumer<T>>,
     /// The stream has told that the ring is corrupt.

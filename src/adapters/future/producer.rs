@@ -43,6 +43,7 @@ use crate::ring::{Record, Shape};
 /// assert_eq!(consumer.try_pop()?, 7); // the other end is a plain one
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[must_use = "a dropped producer gives its role up"]
 pub struct AsyncProducer<T: ?Sized> {
     guest: Guest<Producer<T>>,
     /// A frame that the sink has accepted and the ring had no room for.

@@ -13,6 +13,7 @@ use crate::ring::Record;
 /// The side that calls. Several calls may be in flight; replies that come for
 /// another one than is waited for are kept.
 #[derive(Debug)]
+#[must_use = "a dropped client gives its roles up"]
 pub struct Client {
     requests: Producer<[u8]>,
     replies: Consumer<[u8]>,

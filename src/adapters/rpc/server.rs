@@ -18,6 +18,7 @@ const LOOK_FOR_CLIENT: Duration = Duration::from_millis(1);
 
 /// The side that answers.
 #[derive(Debug)]
+#[must_use = "a dropped server gives its roles up"]
 pub struct Server {
     requests: Consumer<[u8]>,
     replies: Producer<[u8]>,
