@@ -43,6 +43,17 @@ impl Consumer<[u8]> {
     ///
     /// Wait-free (linear in the bytes), no allocation, no syscall but the wake
     /// of a producer that sleeps.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut producer, mut consumer) = quoit::RingOptions::new(64).heap::<[u8]>()?;
+    /// producer.try_push(b"hello")?;
+    /// let mut buffer = [0; 24]; // the longest frame of this ring
+    /// let len = consumer.try_pop(&mut buffer)?;
+    /// assert_eq!(&buffer[..len], b"hello");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn try_pop(&mut self, buffer: &mut [u8]) -> Result<usize, PopError> {
         let found = self.find()?;
@@ -64,6 +75,20 @@ impl Consumer<[u8]> {
     /// # Real-time
     ///
     /// As [`try_pop`](Self::try_pop) if there is a frame; otherwise may sleep.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::thread;
+    ///
+    /// use quoit::{PopError, RingOptions};
+    ///
+    /// let (mut producer, mut consumer) = RingOptions::new(64).heap::<[u8]>()?;
+    /// thread::spawn(move || producer.push(b"hello")); // and leaves
+    /// assert_eq!(consumer.pop(&mut [0; 24]), Ok(5)); // waits for it
+    /// assert_eq!(consumer.pop(&mut [0; 24]), Err(PopError::Abandoned));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn pop(&mut self, buffer: &mut [u8]) -> Result<usize, PopError> {
         self.pop_until(buffer, None)
     }
@@ -77,6 +102,19 @@ impl Consumer<[u8]> {
     /// # Real-time
     ///
     /// As [`try_pop`](Self::try_pop) if there is a frame; otherwise may sleep.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use quoit::{PopError, RingOptions};
+    ///
+    /// let (_producer, mut consumer) = RingOptions::new(64).heap::<[u8]>()?;
+    /// let popped = consumer.pop_timeout(&mut [0; 24], Duration::from_millis(1));
+    /// assert_eq!(popped, Err(PopError::Empty));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn pop_timeout(&mut self, buffer: &mut [u8], timeout: Duration) -> Result<usize, PopError> {
         self.pop_until(buffer, Some(timeout))
     }
@@ -129,6 +167,17 @@ impl Consumer<[u8]> {
     /// # Real-time
     ///
     /// As [`try_peek`](Self::try_peek) if there is a frame; otherwise may sleep.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut producer, mut consumer) = quoit::RingOptions::new(64).heap::<[u8]>()?;
+    /// producer.try_push(b"hello")?;
+    /// let frame = consumer.peek()?; // waits while there is none
+    /// assert_eq!(&*frame, b"hello");
+    /// frame.release();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn peek(&mut self) -> Result<Frame<'_>, PopError> {
         let found = self.wait(None, Self::find)?;
         Ok(Frame {
@@ -147,6 +196,19 @@ impl Consumer<[u8]> {
     /// # Real-time
     ///
     /// As [`try_peek`](Self::try_peek) if there is a frame; otherwise may sleep.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use quoit::{PopError, RingOptions};
+    ///
+    /// let (_producer, mut consumer) = RingOptions::new(64).heap::<[u8]>()?;
+    /// let frame = consumer.peek_timeout(Duration::from_millis(1));
+    /// assert_eq!(frame.err(), Some(PopError::Empty));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn peek_timeout(&mut self, timeout: Duration) -> Result<Frame<'_>, PopError> {
         let found = self.wait(Some(timeout), Self::find)?;
         Ok(Frame {
@@ -200,6 +262,17 @@ impl Consumer<[u8]> {
     ///
     /// Wait-free but for `visit`, no allocation, no syscall but the wake of a
     /// producer that sleeps.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut producer, mut consumer) = quoit::RingOptions::new(64).heap::<[u8]>()?;
+    /// producer.try_push_slice(&["one", "two", "three"])?;
+    /// let mut bytes = Vec::new();
+    /// let count = consumer.try_pop_each(|_kind, payload| bytes.extend_from_slice(payload))?;
+    /// assert_eq!((count, &bytes[..]), (3, &b"onetwothree"[..]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_pop_each(&mut self, mut visit: impl FnMut(u32, &[u8])) -> Result<usize, PopError> {
         let mut count = 0;
         let mut frames = self.try_peek_many()?;

@@ -48,6 +48,15 @@ impl Producer<[u8]> {
     ///
     /// Wait-free (linear in the bytes), no allocation, no syscall but the wake
     /// of a consumer that sleeps.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut producer, mut consumer) = quoit::RingOptions::new(64).heap::<[u8]>()?;
+    /// producer.try_push(b"hello")?;
+    /// assert_eq!(&*consumer.try_peek()?, b"hello");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn try_push(&mut self, payload: &[u8]) -> Result<(), ClaimError> {
         self.try_push_kind(0, payload)
@@ -64,6 +73,15 @@ impl Producer<[u8]> {
     ///
     /// Wait-free (linear in the bytes), no allocation, no syscall but the wake
     /// of a consumer that sleeps.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut producer, mut consumer) = quoit::RingOptions::new(64).heap::<[u8]>()?;
+    /// producer.try_push_kind(7, b"hello")?;
+    /// assert_eq!(consumer.try_peek()?.kind(), 7);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn try_push_kind(&mut self, kind: u32, payload: &[u8]) -> Result<(), ClaimError> {
         let place = self.reserve(0, payload.len())?;
@@ -81,6 +99,20 @@ impl Producer<[u8]> {
     /// # Real-time
     ///
     /// As [`try_push`](Self::try_push) if there is room; otherwise may sleep.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::thread;
+    ///
+    /// let (mut producer, mut consumer) = quoit::RingOptions::new(64).heap::<[u8]>()?;
+    /// producer.push(&[1; 24])?;
+    /// producer.push(&[2; 24])?; // now it is full
+    /// let reader = thread::spawn(move || consumer.pop(&mut [0; 24]));
+    /// producer.push(&[3; 24])?; // waits until the first is popped
+    /// assert_eq!(reader.join().expect("no panic"), Ok(24));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn push(&mut self, payload: &[u8]) -> Result<(), ClaimError> {
         self.push_until(payload, None)
     }
@@ -95,6 +127,20 @@ impl Producer<[u8]> {
     /// # Real-time
     ///
     /// As [`try_push`](Self::try_push) if there is room; otherwise may sleep.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use quoit::{ClaimError, RingOptions};
+    ///
+    /// let (mut producer, _consumer) = RingOptions::new(64).heap::<[u8]>()?;
+    /// producer.try_push_slice(&[[1; 24], [2; 24]])?;
+    /// let pushed = producer.push_timeout(b"", Duration::from_millis(1));
+    /// assert_eq!(pushed, Err(ClaimError::Full)); // an empty frame has a header
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn push_timeout(&mut self, payload: &[u8], timeout: Duration) -> Result<(), ClaimError> {
         self.push_until(payload, Some(timeout))
     }
@@ -116,6 +162,15 @@ impl Producer<[u8]> {
     ///
     /// Wait-free (linear in the bytes), no allocation, no syscall but the wake
     /// of a consumer that sleeps.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut producer, _consumer) = quoit::RingOptions::new(64).heap::<[u8]>()?;
+    /// assert_eq!(producer.try_push_slice(&["one", "two", "three"])?, 3);
+    /// assert_eq!(producer.fill(), 48); // bytes: three headers, three words
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_push_slice(&mut self, payloads: &[impl AsRef<[u8]>]) -> Result<usize, ClaimError> {
         let mut batch = self.batch();
         for (pushed, payload) in payloads.iter().enumerate() {
@@ -139,6 +194,30 @@ impl Producer<[u8]> {
     /// # Real-time
     ///
     /// May sleep.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::thread;
+    ///
+    /// let (mut producer, mut consumer) = quoit::RingOptions::new(64).heap::<[u8]>()?;
+    /// let reader = thread::spawn(move || {
+    ///     let mut count = 0;
+    ///     while let Ok(frame) = consumer.peek() {
+    ///         frame.release();
+    ///         count += 1;
+    ///     }
+    ///     count
+    /// });
+    /// let mut rest = &["tick"; 100][..];
+    /// while !rest.is_empty() {
+    ///     let pushed = producer.push_slice(rest)?;
+    ///     rest = &rest[pushed..];
+    /// }
+    /// drop(producer);
+    /// assert_eq!(reader.join().expect("no panic"), 100);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn push_slice(&mut self, payloads: &[impl AsRef<[u8]>]) -> Result<usize, ClaimError> {
         self.push_slice_until(payloads, None)
     }
@@ -153,6 +232,21 @@ impl Producer<[u8]> {
     /// # Real-time
     ///
     /// May sleep.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use quoit::{ClaimError, RingOptions};
+    ///
+    /// let (mut producer, _consumer) = RingOptions::new(64).heap::<[u8]>()?;
+    /// let frames = [[7; 24]; 3];
+    /// assert_eq!(producer.push_slice_timeout(&frames, Duration::ZERO), Ok(2));
+    /// let pushed = producer.push_slice_timeout(&frames[2..], Duration::from_millis(1));
+    /// assert_eq!(pushed, Err(ClaimError::Full));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn push_slice_timeout(
         &mut self,
         payloads: &[impl AsRef<[u8]>],
@@ -224,6 +318,17 @@ impl Producer<[u8]> {
     /// # Real-time
     ///
     /// As [`try_claim`](Self::try_claim) if there is room; otherwise may sleep.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut producer, mut consumer) = quoit::RingOptions::new(64).heap::<[u8]>()?;
+    /// let mut claim = producer.claim(5)?; // waits while there is not enough room
+    /// claim.copy_from_slice(b"quoit");
+    /// claim.commit();
+    /// assert_eq!(&*consumer.try_peek()?, b"quoit");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn claim(&mut self, len: usize) -> Result<FrameClaim<'_>, ClaimError> {
         let place = self.wait_for(len, None)?;
         Ok(FrameClaim::new(self, place))
@@ -239,6 +344,20 @@ impl Producer<[u8]> {
     /// # Real-time
     ///
     /// As [`try_claim`](Self::try_claim) if there is room; otherwise may sleep.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use quoit::{ClaimError, RingOptions};
+    ///
+    /// let (mut producer, _consumer) = RingOptions::new(64).heap::<[u8]>()?;
+    /// producer.try_push_slice(&[[1; 24], [2; 24]])?;
+    /// let claim = producer.claim_timeout(24, Duration::from_millis(1));
+    /// assert_eq!(claim.err(), Some(ClaimError::Full));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn claim_timeout(
         &mut self,
         len: usize,

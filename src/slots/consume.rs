@@ -26,6 +26,18 @@ impl<T: Record> Consumer<T> {
     ///
     /// Wait-free, no allocation, no syscall but the wake of a producer that
     /// sleeps.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use quoit::{PopError, RingOptions};
+    ///
+    /// let (mut producer, mut consumer) = RingOptions::new(8).heap::<u32>()?;
+    /// assert_eq!(consumer.try_pop(), Err(PopError::Empty));
+    /// producer.try_push(7)?;
+    /// assert_eq!(consumer.try_pop(), Ok(7));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn try_pop(&mut self) -> Result<T, PopError> {
         if self.cursor.seen() > 0 {
@@ -44,6 +56,20 @@ impl<T: Record> Consumer<T> {
     /// # Real-time
     ///
     /// As [`try_pop`](Self::try_pop) if there is a record; otherwise may sleep.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::thread;
+    ///
+    /// use quoit::{PopError, RingOptions};
+    ///
+    /// let (mut producer, mut consumer) = RingOptions::new(8).heap::<u32>()?;
+    /// thread::spawn(move || producer.push(7)); // and leaves
+    /// assert_eq!(consumer.pop(), Ok(7)); // waits for it
+    /// assert_eq!(consumer.pop(), Err(PopError::Abandoned));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn pop(&mut self) -> Result<T, PopError> {
         self.pop_until(None)
     }
@@ -80,6 +106,17 @@ impl<T: Record> Consumer<T> {
     ///
     /// Wait-free (linear in the records), no allocation, no syscall but the
     /// wake of a producer that sleeps.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut producer, mut consumer) = quoit::RingOptions::new(8).heap::<u32>()?;
+    /// producer.try_push_slice(&[1, 2, 3])?;
+    /// let mut values = [0; 2];
+    /// assert_eq!(consumer.try_pop_slice(&mut values)?, 2);
+    /// assert_eq!((values, consumer.fill()), ([1, 2], 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_pop_slice(&mut self, values: &mut [T]) -> Result<usize, PopError> {
         if values.is_empty() {
             return Ok(0);
@@ -114,6 +151,16 @@ impl<T: Record> Consumer<T> {
     /// # Real-time
     ///
     /// May sleep.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut producer, mut consumer) = quoit::RingOptions::new(8).heap::<u32>()?;
+    /// producer.try_push_slice(&[1, 2, 3])?;
+    /// let mut values = [0; 8];
+    /// assert_eq!(consumer.pop_slice(&mut values)?, 3); // it does not wait for eight
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn pop_slice(&mut self, values: &mut [T]) -> Result<usize, PopError> {
         self.pop_slice_until(values, None)
     }
@@ -127,6 +174,19 @@ impl<T: Record> Consumer<T> {
     /// # Real-time
     ///
     /// May sleep.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use quoit::{PopError, RingOptions};
+    ///
+    /// let (_producer, mut consumer) = RingOptions::new(8).heap::<u32>()?;
+    /// let popped = consumer.pop_slice_timeout(&mut [0; 8], Duration::from_millis(1));
+    /// assert_eq!(popped, Err(PopError::Empty));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn pop_slice_timeout(
         &mut self,
         values: &mut [T],
@@ -197,6 +257,17 @@ impl<T: Record> Consumer<T> {
     /// # Real-time
     ///
     /// As [`try_peek`](Self::try_peek) if there is a record; otherwise may sleep.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut producer, mut consumer) = quoit::RingOptions::new(8).heap::<u32>()?;
+    /// producer.try_push(5)?;
+    /// let peek = consumer.peek()?; // waits while there is none
+    /// assert_eq!(*peek, 5);
+    /// peek.release();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn peek(&mut self) -> Result<Peek<'_, T>, PopError> {
         self.wait(None, Self::find)?;
         Ok(Peek { consumer: self })
@@ -211,6 +282,19 @@ impl<T: Record> Consumer<T> {
     /// # Real-time
     ///
     /// As [`try_peek`](Self::try_peek) if there is a record; otherwise may sleep.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use quoit::{PopError, RingOptions};
+    ///
+    /// let (_producer, mut consumer) = RingOptions::new(8).heap::<u32>()?;
+    /// let peek = consumer.peek_timeout(Duration::from_millis(1));
+    /// assert_eq!(peek.err(), Some(PopError::Empty));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn peek_timeout(&mut self, timeout: Duration) -> Result<Peek<'_, T>, PopError> {
         self.wait(Some(timeout), Self::find)?;
         Ok(Peek { consumer: self })

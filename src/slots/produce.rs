@@ -48,6 +48,19 @@ impl<T: Record> Producer<T> {
     /// # Real-time
     ///
     /// As [`try_push`](Self::try_push) if there is room; otherwise may sleep.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::thread;
+    ///
+    /// let (mut producer, mut consumer) = quoit::RingOptions::new(1).heap::<u32>()?;
+    /// producer.push(1)?;
+    /// let reader = thread::spawn(move || (consumer.pop(), consumer.pop()));
+    /// producer.push(2)?; // waits until the first is popped
+    /// assert_eq!(reader.join().expect("no panic"), (Ok(1), Ok(2)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn push(&mut self, value: T) -> Result<(), PushError<T>> {
         self.push_until(value, None)
     }
@@ -62,6 +75,20 @@ impl<T: Record> Producer<T> {
     /// # Real-time
     ///
     /// As [`try_push`](Self::try_push) if there is room; otherwise may sleep.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use quoit::{PushError, RingOptions};
+    ///
+    /// let (mut producer, _consumer) = RingOptions::new(1).heap::<u32>()?;
+    /// producer.try_push(1)?;
+    /// let pushed = producer.push_timeout(2, Duration::from_millis(1));
+    /// assert_eq!(pushed, Err(PushError::Full(2)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn push_timeout(&mut self, value: T, timeout: Duration) -> Result<(), PushError<T>> {
         self.push_until(value, Some(timeout))
     }
@@ -90,6 +117,15 @@ impl<T: Record> Producer<T> {
     ///
     /// Wait-free (linear in the records), no allocation, no syscall but the
     /// wake of a consumer that sleeps.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut producer, mut consumer) = quoit::RingOptions::new(4).heap::<u32>()?;
+    /// assert_eq!(producer.try_push_slice(&[1, 2, 3, 4, 5])?, 4); // now it is full
+    /// assert_eq!(consumer.drain().sum::<u32>(), 10);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_push_slice(&mut self, values: &[T]) -> Result<usize, ClaimError> {
         if values.is_empty() {
             return Ok(0);
@@ -124,6 +160,31 @@ impl<T: Record> Producer<T> {
     /// # Real-time
     ///
     /// May sleep.
+    ///
+    /// # Examples
+    ///
+    /// To push all of a slice:
+    ///
+    /// ```
+    /// use std::thread;
+    ///
+    /// let (mut producer, mut consumer) = quoit::RingOptions::new(4).heap::<u32>()?;
+    /// let reader = thread::spawn(move || {
+    ///     let mut count = 0;
+    ///     while consumer.pop().is_ok() {
+    ///         count += 1;
+    ///     }
+    ///     count
+    /// });
+    /// let mut rest = &[7; 100][..];
+    /// while !rest.is_empty() {
+    ///     let pushed = producer.push_slice(rest)?;
+    ///     rest = &rest[pushed..];
+    /// }
+    /// drop(producer);
+    /// assert_eq!(reader.join().expect("no panic"), 100);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn push_slice(&mut self, values: &[T]) -> Result<usize, ClaimError> {
         self.push_slice_until(values, None)
     }
@@ -138,6 +199,20 @@ impl<T: Record> Producer<T> {
     /// # Real-time
     ///
     /// May sleep.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use quoit::{ClaimError, RingOptions};
+    ///
+    /// let (mut producer, _consumer) = RingOptions::new(2).heap::<u32>()?;
+    /// assert_eq!(producer.push_slice_timeout(&[1, 2, 3], Duration::ZERO), Ok(2));
+    /// let pushed = producer.push_slice_timeout(&[3], Duration::from_millis(1));
+    /// assert_eq!(pushed, Err(ClaimError::Full));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn push_slice_timeout(
         &mut self,
         values: &[T],
@@ -209,6 +284,17 @@ impl<T: Record> Producer<T> {
     /// # Real-time
     ///
     /// As [`try_claim`](Self::try_claim) if there is room; otherwise may sleep.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut producer, mut consumer) = quoit::RingOptions::new(8).heap::<[u32; 2]>()?;
+    /// let mut claim = producer.claim()?; // waits while every slot is taken
+    /// *claim = [1, 2];
+    /// claim.commit();
+    /// assert_eq!(consumer.try_pop()?, [1, 2]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn claim(&mut self) -> Result<Claim<'_, T>, ClaimError> {
         self.wait(1, None)?;
         Ok(Claim { producer: self })
@@ -224,6 +310,20 @@ impl<T: Record> Producer<T> {
     /// # Real-time
     ///
     /// As [`try_claim`](Self::try_claim) if there is room; otherwise may sleep.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use quoit::{ClaimError, RingOptions};
+    ///
+    /// let (mut producer, _consumer) = RingOptions::new(1).heap::<u32>()?;
+    /// producer.try_push(1)?;
+    /// let claim = producer.claim_timeout(Duration::from_millis(1));
+    /// assert_eq!(claim.err(), Some(ClaimError::Full));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn claim_timeout(&mut self, timeout: Duration) -> Result<Claim<'_, T>, ClaimError> {
         self.wait(1, Some(timeout))?;
         Ok(Claim { producer: self })
