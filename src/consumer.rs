@@ -93,6 +93,17 @@ impl<T: Shape + ?Sized> Consumer<T> {
     /// # Real-time
     ///
     /// Makes syscalls and allocates.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let name = &format!("quoit-doc-consumer-create-{}", std::process::id());
+    /// let consumer = quoit::Consumer::<[u8]>::create(name, 1 << 16)?; // bytes
+    /// assert_eq!((consumer.capacity(), consumer.fill()), (65536, 0));
+    /// # drop(consumer);
+    /// # quoit::unlink(name)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn create(name: impl AsRef<Path>, capacity: u64) -> Result<Self, Error> {
         RingOptions::new(capacity).create(name)?.consumer()
     }
@@ -106,6 +117,21 @@ impl<T: Shape + ?Sized> Consumer<T> {
     /// # Real-time
     ///
     /// Makes syscalls and allocates.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use quoit::{Consumer, Error, Producer};
+    ///
+    /// # let name = &format!("quoit-doc-consumer-open-{}", std::process::id());
+    /// let too_early = Consumer::<u64>::open(name);
+    /// assert!(matches!(too_early, Err(Error::NotFound { .. })));
+    /// let producer = Producer::<u64>::create(name, 1024)?; // in another process
+    /// let consumer = Consumer::<u64>::open(name)?;
+    /// # drop((producer, consumer));
+    /// # quoit::unlink(name)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn open(name: impl AsRef<Path>) -> Result<Self, Error> {
         let name = name.as_ref();
         again(|| Ring::open(name)?.consumer())

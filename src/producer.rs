@@ -76,6 +76,20 @@ impl<T: Shape + ?Sized> Producer<T> {
     /// # Real-time
     ///
     /// Makes syscalls and allocates.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use quoit::{Error, Producer};
+    ///
+    /// # let name = &format!("quoit-doc-producer-create-{}", std::process::id());
+    /// let producer = Producer::<u64>::create(name, 1024)?; // slots
+    /// let another = Producer::<u64>::create(name, 1024);
+    /// assert!(matches!(another, Err(Error::AlreadyExists { in_use: true, .. })));
+    /// # drop(producer);
+    /// # quoit::unlink(name)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn create(name: impl AsRef<Path>, capacity: u64) -> Result<Self, Error> {
         RingOptions::new(capacity).create(name)?.producer()
     }
@@ -89,6 +103,18 @@ impl<T: Shape + ?Sized> Producer<T> {
     /// # Real-time
     ///
     /// Makes syscalls and allocates.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let name = &format!("quoit-doc-producer-open-{}", std::process::id());
+    /// let ring = quoit::RingOptions::new(1024).create::<u64>(name)?; // somewhere else
+    /// let producer = quoit::Producer::<u64>::open(name)?;
+    /// assert_eq!(producer.capacity(), 1024);
+    /// # drop(producer);
+    /// # ring.unlink()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn open(name: impl AsRef<Path>) -> Result<Self, Error> {
         let name = name.as_ref();
         again(|| Ring::open(name)?.producer())

@@ -379,7 +379,7 @@ impl Producer<[u8]> {
     /// let (mut producer, mut consumer) = quoit::RingOptions::new(1024).heap::<[u8]>()?;
     /// let mut batch = producer.batch();
     /// batch.try_claim(3)?.copy_from_slice(b"one");
-    /// batch.try_claim(3)?.copy_from_slice(b"two");
+    /// batch.try_claim_kind(7, 3)?.copy_from_slice(b"two");
     /// assert_eq!(batch.commit(), 2);
     /// let mut word = [0; 3];
     /// assert_eq!(consumer.try_pop(&mut word)?, 3);

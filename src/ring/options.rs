@@ -210,6 +210,19 @@ impl RingOptions {
     /// # Real-time
     ///
     /// Makes syscalls and allocates.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use quoit::{RingOptions, Stale};
+    ///
+    /// # let name = &format!("quoit-doc-options-create-{}", std::process::id());
+    /// let old = RingOptions::new(64).create::<u64>(name)?;
+    /// let new = RingOptions::new(128).stale(Stale::Replace).create::<u64>(name)?;
+    /// assert_ne!(old.incarnation(), new.incarnation()); // nobody held the old one
+    /// # new.unlink()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn create<T: Shape + ?Sized>(&self, name: impl AsRef<Path>) -> Result<Ring<T>, Error> {
         let name = Name::parse(name.as_ref())?;
         again(|| {
@@ -242,6 +255,20 @@ impl RingOptions {
     /// # Real-time
     ///
     /// Makes syscalls and allocates.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use quoit::{RingOptions, WaitStrategy};
+    ///
+    /// # let name = &format!("quoit-doc-options-open-{}", std::process::id());
+    /// # RingOptions::new(64).create::<u64>(name)?;
+    /// let mine = RingOptions::new(0).wait_strategy(WaitStrategy::Spin);
+    /// let consumer = mine.open::<u64>(name)?.consumer()?; // waits without a sleep
+    /// # drop(consumer);
+    /// # quoit::unlink(name)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn open<T: Shape + ?Sized>(&self, name: impl AsRef<Path>) -> Result<Ring<T>, Error> {
         let name = Name::parse(name.as_ref())?;
         again(|| self.attach(Segment::open(&name)?))

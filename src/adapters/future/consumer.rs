@@ -166,6 +166,16 @@ impl<T: Record> AsyncConsumer<T> {
     ///
     /// As [`Consumer::try_pop`] if there is a record; otherwise makes syscalls
     /// and takes a lock, and the task sleeps.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut producer, consumer) = quoit::RingOptions::new(8).heap::<u64>()?;
+    /// let mut consumer = consumer.into_async()?;
+    /// producer.try_push(7)?; // the other end is a plain one
+    /// assert_eq!(futures_executor::block_on(consumer.pop())?, 7);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn pop(&mut self) -> Result<T, PopError> {
         poll_fn(|cx| self.poll(cx, Consumer::<T>::try_pop)).await
     }
@@ -187,6 +197,18 @@ impl AsyncConsumer<[u8]> {
     ///
     /// As [`Consumer::try_pop`](Consumer::<[u8]>::try_pop) if there is a frame;
     /// otherwise makes syscalls and takes a lock, and the task sleeps.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut producer, consumer) = quoit::RingOptions::new(64).heap::<[u8]>()?;
+    /// let mut consumer = consumer.into_async()?;
+    /// producer.try_push(b"hello")?;
+    /// let mut buffer = [0; 24];
+    /// let len = futures_executor::block_on(consumer.pop(&mut buffer))?;
+    /// assert_eq!(&buffer[..len], b"hello");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn pop(&mut self, buffer: &mut [u8]) -> Result<usize, PopError> {
         poll_fn(|cx| self.poll(cx, |consumer| consumer.try_pop(buffer))).await
     }

@@ -150,6 +150,16 @@ impl AsyncProducer<[u8]> {
     ///
     /// As [`Producer::try_push`](Producer::<[u8]>::try_push) if there is room;
     /// otherwise makes syscalls and takes a lock, and the task sleeps.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (producer, mut consumer) = quoit::RingOptions::new(64).heap::<[u8]>()?;
+    /// let mut producer = producer.into_async()?;
+    /// futures_executor::block_on(producer.push(b"hello"))?;
+    /// assert_eq!(&*consumer.try_peek()?, b"hello");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn push(&mut self, payload: &[u8]) -> Result<(), ClaimError> {
         poll_fn(|cx| {
             ready!(self.poll_waiting(cx))?;

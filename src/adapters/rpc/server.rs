@@ -17,6 +17,34 @@ const LOOK: Duration = Duration::from_millis(100);
 const LOOK_FOR_CLIENT: Duration = Duration::from_millis(1);
 
 /// The side that answers.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use quoit::RingOptions;
+/// use quoit::rpc::{Client, Server};
+///
+/// let (requests, requests_in) = RingOptions::new(4096).heap::<[u8]>()?;
+/// let (replies_in, replies) = RingOptions::new(4096).heap::<[u8]>()?;
+/// let service = std::thread::spawn(move || {
+///     let mut server = Server::new(requests_in, replies_in);
+///     server.answer_record(Duration::from_secs(5), |number: u64| {
+///         number.checked_mul(2).ok_or("too large")
+///     })?;
+///     let mut rounds = 0;
+///     let is_over = || {
+///         rounds += 1; // in earnest: what a signal has set
+///         rounds > 1
+///     };
+///     server.serve(|_, _| Err("out of order"), is_over)
+/// });
+///
+/// let mut client = Client::new(requests, replies);
+/// let double: u64 = client.call_record(&21_u64, Duration::from_secs(5))?;
+/// assert_eq!(double, 42);
+/// # service.join().expect("no panic")?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[must_use = "a dropped server gives its roles up"]
 pub struct Server {
