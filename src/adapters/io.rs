@@ -34,7 +34,7 @@ use crate::producer::Producer;
 ///
 /// # Real-time
 ///
-/// A write is as [`Producer::try_push`](Producer::<[u8]>::try_push) if there is
+/// A write is as [`Producer::try_push`](Producer#method.try_push-1) if there is
 /// room; otherwise may sleep. An error allocates.
 ///
 /// # Examples
@@ -89,7 +89,7 @@ pub struct Writer<'a> {
 ///
 /// # Real-time
 ///
-/// Reading is as [`Consumer::try_pop`](Consumer::<[u8]>::try_pop) if there is a
+/// Reading is as [`Consumer::try_pop`](Consumer#method.try_pop-1) if there is a
 /// frame; otherwise may sleep. An error allocates.
 #[derive(Debug)]
 pub struct Reader<'a> {

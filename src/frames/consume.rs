@@ -27,7 +27,7 @@ struct Found {
 /// Bytes that are fetched together with the header at most.
 const FETCHED: usize = 1024 + LINE;
 
-/// Frames. See [`Consumer<T>`](#impl-Consumer<T>) for records.
+/// Frames. See [`Consumer<T>`](#impl-Consumer<T>-2) for records.
 impl Consumer<[u8]> {
     /// Copies the next frame into `buffer` if there is one now; returns its
     /// length. To see its kind, peek.
@@ -69,12 +69,12 @@ impl Consumer<[u8]> {
     ///
     /// # Errors
     ///
-    /// As [`try_pop`](Self::try_pop), but never [`PopError::Empty`]. A producer
+    /// As [`try_pop`](#method.try_pop-1), but never [`PopError::Empty`]. A producer
     /// that dies is noticed within a tenth of a second.
     ///
     /// # Real-time
     ///
-    /// As [`try_pop`](Self::try_pop) if there is a frame; otherwise may sleep.
+    /// As [`try_pop`](#method.try_pop-1) if there is a frame; otherwise may sleep.
     ///
     /// # Examples
     ///
@@ -97,11 +97,11 @@ impl Consumer<[u8]> {
     ///
     /// # Errors
     ///
-    /// As [`try_pop`](Self::try_pop); [`PopError::Empty`] if none came in time.
+    /// As [`try_pop`](#method.try_pop-1); [`PopError::Empty`] if none came in time.
     ///
     /// # Real-time
     ///
-    /// As [`try_pop`](Self::try_pop) if there is a frame; otherwise may sleep.
+    /// As [`try_pop`](#method.try_pop-1) if there is a frame; otherwise may sleep.
     ///
     /// # Examples
     ///
@@ -133,7 +133,7 @@ impl Consumer<[u8]> {
     ///
     /// # Errors
     ///
-    /// As [`try_pop`](Self::try_pop), but never [`PopError::TooShort`].
+    /// As [`try_pop`](#method.try_pop-1), but never [`PopError::TooShort`].
     ///
     /// # Real-time
     ///
@@ -162,11 +162,11 @@ impl Consumer<[u8]> {
     ///
     /// # Errors
     ///
-    /// As [`try_peek`](Self::try_peek), but never [`PopError::Empty`].
+    /// As [`try_peek`](#method.try_peek-1), but never [`PopError::Empty`].
     ///
     /// # Real-time
     ///
-    /// As [`try_peek`](Self::try_peek) if there is a frame; otherwise may sleep.
+    /// As [`try_peek`](#method.try_peek-1) if there is a frame; otherwise may sleep.
     ///
     /// # Examples
     ///
@@ -190,12 +190,12 @@ impl Consumer<[u8]> {
     ///
     /// # Errors
     ///
-    /// As [`try_peek`](Self::try_peek); [`PopError::Empty`] if none came in
+    /// As [`try_peek`](#method.try_peek-1); [`PopError::Empty`] if none came in
     /// time.
     ///
     /// # Real-time
     ///
-    /// As [`try_peek`](Self::try_peek) if there is a frame; otherwise may sleep.
+    /// As [`try_peek`](#method.try_peek-1) if there is a frame; otherwise may sleep.
     ///
     /// # Examples
     ///
@@ -222,7 +222,7 @@ impl Consumer<[u8]> {
     ///
     /// # Errors
     ///
-    /// As [`try_peek`](Self::try_peek).
+    /// As [`try_peek`](#method.try_peek-1).
     ///
     /// # Real-time
     ///
@@ -255,7 +255,7 @@ impl Consumer<[u8]> {
     ///
     /// # Errors
     ///
-    /// As [`try_peek`](Self::try_peek). If a frame is corrupt, those before it
+    /// As [`try_peek`](#method.try_peek-1). If a frame is corrupt, those before it
     /// were visited and are released.
     ///
     /// # Real-time

@@ -25,7 +25,7 @@ struct Place {
     units: u64,
 }
 
-/// Frames. See [`Producer<T>`](#impl-Producer<T>) for records.
+/// Frames. See [`Producer<T>`](#impl-Producer<T>-2) for records.
 impl Producer<[u8]> {
     /// The longest payload of a frame: half the ring's capacity less 8 bytes,
     /// and never more than 2 GiB.
@@ -42,7 +42,7 @@ impl Producer<[u8]> {
     ///
     /// # Errors
     ///
-    /// As [`try_claim`](Self::try_claim).
+    /// As [`try_claim`](#method.try_claim-1).
     ///
     /// # Real-time
     ///
@@ -67,7 +67,7 @@ impl Producer<[u8]> {
     ///
     /// # Errors
     ///
-    /// As [`try_claim`](Self::try_claim).
+    /// As [`try_claim`](#method.try_claim-1).
     ///
     /// # Real-time
     ///
@@ -93,12 +93,12 @@ impl Producer<[u8]> {
     ///
     /// # Errors
     ///
-    /// As [`try_claim`](Self::try_claim), but never [`ClaimError::Full`]. A
+    /// As [`try_claim`](#method.try_claim-1), but never [`ClaimError::Full`]. A
     /// consumer that dies is noticed within a tenth of a second.
     ///
     /// # Real-time
     ///
-    /// As [`try_push`](Self::try_push) if there is room; otherwise may sleep.
+    /// As [`try_push`](#method.try_push-1) if there is room; otherwise may sleep.
     ///
     /// # Examples
     ///
@@ -121,12 +121,12 @@ impl Producer<[u8]> {
     ///
     /// # Errors
     ///
-    /// As [`try_claim`](Self::try_claim); [`ClaimError::Full`] if no room came
+    /// As [`try_claim`](#method.try_claim-1); [`ClaimError::Full`] if no room came
     /// in time.
     ///
     /// # Real-time
     ///
-    /// As [`try_push`](Self::try_push) if there is room; otherwise may sleep.
+    /// As [`try_push`](#method.try_push-1) if there is room; otherwise may sleep.
     ///
     /// # Examples
     ///
@@ -156,7 +156,7 @@ impl Producer<[u8]> {
     ///
     /// # Errors
     ///
-    /// As [`try_claim`](Self::try_claim), if there is room for none.
+    /// As [`try_claim`](#method.try_claim-1), if there is room for none.
     ///
     /// # Real-time
     ///
@@ -189,7 +189,7 @@ impl Producer<[u8]> {
     ///
     /// # Errors
     ///
-    /// As [`try_claim`](Self::try_claim), but never [`ClaimError::Full`].
+    /// As [`try_claim`](#method.try_claim-1), but never [`ClaimError::Full`].
     ///
     /// # Real-time
     ///
@@ -222,11 +222,11 @@ impl Producer<[u8]> {
         self.push_slice_until(payloads, None)
     }
 
-    /// [`push_slice`](Self::push_slice) that waits at most so long.
+    /// [`push_slice`](#method.push_slice-1) that waits at most so long.
     ///
     /// # Errors
     ///
-    /// As [`try_claim`](Self::try_claim); [`ClaimError::Full`] if no room came
+    /// As [`try_claim`](#method.try_claim-1); [`ClaimError::Full`] if no room came
     /// in time.
     ///
     /// # Real-time
@@ -313,11 +313,11 @@ impl Producer<[u8]> {
     ///
     /// # Errors
     ///
-    /// As [`try_claim`](Self::try_claim), but never [`ClaimError::Full`].
+    /// As [`try_claim`](#method.try_claim-1), but never [`ClaimError::Full`].
     ///
     /// # Real-time
     ///
-    /// As [`try_claim`](Self::try_claim) if there is room; otherwise may sleep.
+    /// As [`try_claim`](#method.try_claim-1) if there is room; otherwise may sleep.
     ///
     /// # Examples
     ///
@@ -338,12 +338,12 @@ impl Producer<[u8]> {
     ///
     /// # Errors
     ///
-    /// As [`try_claim`](Self::try_claim); [`ClaimError::Full`] if it did not
+    /// As [`try_claim`](#method.try_claim-1); [`ClaimError::Full`] if it did not
     /// come in time.
     ///
     /// # Real-time
     ///
-    /// As [`try_claim`](Self::try_claim) if there is room; otherwise may sleep.
+    /// As [`try_claim`](#method.try_claim-1) if there is room; otherwise may sleep.
     ///
     /// # Examples
     ///
@@ -642,7 +642,7 @@ impl FrameBatch<'_> {
     ///
     /// # Errors
     ///
-    /// As [`Producer::try_claim`]; what the batch holds so far stays.
+    /// As [`Producer::try_claim`](Producer#method.try_claim-1); what the batch holds so far stays.
     ///
     /// # Real-time
     ///

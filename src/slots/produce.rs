@@ -403,7 +403,8 @@ impl<T: Record> Producer<T> {
     }
 }
 
-/// The next slot of a ring, to be filled in place.
+/// The next slot of a ring, to be filled in place: what
+/// [`Producer::claim`](Producer#method.claim) and its like give.
 ///
 /// Holds what the slot held before, some older record or zeros, until it is
 /// written. [`commit`](Self::commit) publishes it; dropping it publishes
@@ -447,7 +448,7 @@ impl<T: Record> DerefMut for Claim<'_, T> {
 }
 
 /// Some next slots of a ring, to be filled in place: two slices, because the
-/// lap may end among them.
+/// lap may end among them. What [`Producer::try_claim_many`] gives.
 ///
 /// [`commit_first`](Self::commit_first) publishes some, [`commit`](Self::commit)
 /// all; dropping it publishes nothing.
@@ -498,7 +499,7 @@ impl<T: Record> ClaimMany<'_, T> {
         self.commit_first(count);
     }
 
-    /// Publishes the first `count` slots, all at once, and gives the others up.
+    /// Publishes the first `count` slots, all at once, and gives up the others.
     ///
     /// # Panics
     ///

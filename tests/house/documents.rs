@@ -156,6 +156,34 @@ fn every_other_public_enum_may_grow() {
     assert_eq!(complete, COMPLETE);
 }
 
+/// On an end's page the methods of records come first, and `Self::pop` is always
+/// the first `pop` there: the frames' own is `#method.pop-1`.
+#[test]
+fn no_link_of_the_frames_leads_to_the_records() {
+    let of_records: Vec<_> = sources_of(&["slots"])
+        .iter()
+        .flat_map(functions_of)
+        .map(|function| format!("](Self::{})", function.name))
+        .collect();
+    for source in sources_of(&["frames"]) {
+        let mut of_an_end = false;
+        for line in &source.lines {
+            match line.code.as_str() {
+                "impl Producer<[u8]> {" | "impl Consumer<[u8]> {" => of_an_end = true,
+                "}" => of_an_end = false,
+                _ => {}
+            }
+            let comment = line.comment.as_deref().unwrap_or_default();
+            let leads_astray = of_records.iter().any(|link| comment.contains(link));
+            assert!(
+                !(of_an_end && leads_astray),
+                "{}: {comment}",
+                source.place(line)
+            );
+        }
+    }
+}
+
 #[test]
 fn the_page_of_the_api_names_every_public_function() {
     let page = include_str!("../../src/docs/api.md");

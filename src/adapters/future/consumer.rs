@@ -181,7 +181,7 @@ impl<T: Record> AsyncConsumer<T> {
     }
 }
 
-/// Frames. See [`AsyncConsumer<T>`](#impl-AsyncConsumer<T>) for records.
+/// Frames. See [`AsyncConsumer<T>`](#impl-AsyncConsumer<T>-1) for records.
 impl AsyncConsumer<[u8]> {
     /// Copies the next frame into `buffer`, and waits if there is none; returns
     /// its length. Dropping the future takes nothing.
@@ -195,7 +195,7 @@ impl AsyncConsumer<[u8]> {
     ///
     /// # Real-time
     ///
-    /// As [`Consumer::try_pop`](Consumer::<[u8]>::try_pop) if there is a frame;
+    /// As [`Consumer::try_pop`](Consumer#method.try_pop-1) if there is a frame;
     /// otherwise makes syscalls and takes a lock, and the task sleeps.
     ///
     /// # Examples
@@ -218,11 +218,11 @@ impl AsyncConsumer<[u8]> {
     ///
     /// # Errors
     ///
-    /// As [`pop`](Self::pop), but never [`PopError::TooShort`].
+    /// As [`pop`](#method.pop-1), but never [`PopError::TooShort`].
     ///
     /// # Real-time
     ///
-    /// As [`Consumer::try_peek`](Consumer::<[u8]>::try_peek) if there is a
+    /// As [`Consumer::try_peek`](Consumer#method.try_peek-1) if there is a
     /// frame; otherwise makes syscalls and takes a lock, and the task sleeps.
     ///
     /// # Examples
@@ -255,7 +255,7 @@ impl<T: Record> Stream for AsyncConsumer<T> {
 }
 
 /// Frames, each copied out of the ring; to read them in place,
-/// [`peek`](AsyncConsumer::<[u8]>::peek).
+/// [`peek`](AsyncConsumer::peek).
 impl Stream for AsyncConsumer<[u8]> {
     type Item = Result<Vec<u8>, PopError>;
 

@@ -134,7 +134,7 @@ impl<T: Record> AsyncProducer<T> {
     }
 }
 
-/// Frames. See [`AsyncProducer<T>`](#impl-AsyncProducer<T>) for records.
+/// Frames. See [`AsyncProducer<T>`](#impl-AsyncProducer<T>-1) for records.
 impl AsyncProducer<[u8]> {
     /// Pushes a frame of kind 0, and waits for room if there is none, after a
     /// frame that waits in the sink. Dropping the future pushes nothing.
@@ -148,7 +148,7 @@ impl AsyncProducer<[u8]> {
     ///
     /// # Real-time
     ///
-    /// As [`Producer::try_push`](Producer::<[u8]>::try_push) if there is room;
+    /// As [`Producer::try_push`](Producer#method.try_push-1) if there is room;
     /// otherwise makes syscalls and takes a lock, and the task sleeps.
     ///
     /// # Examples
