@@ -172,7 +172,7 @@ impl<T: Shape + ?Sized> Consumer<T> {
 }
 
 impl<T: ?Sized> Consumer<T> {
-    /// Slots, or bytes for frames; a power of two.
+    /// How much the ring holds, in slots, or bytes for frames; a power of two.
     ///
     /// # Real-time
     ///
@@ -193,8 +193,8 @@ impl<T: ?Sized> Consumer<T> {
         self.cursor.position()
     }
 
-    /// Slots, or bytes for frames, that are published and not yet released.
-    /// The producer may publish more at any moment.
+    /// How much is unread, in slots, or bytes with headers and padding for frames:
+    /// published and not released. The producer may publish more at any moment.
     ///
     /// # Real-time
     ///
@@ -216,7 +216,7 @@ impl<T: ?Sized> Consumer<T> {
 
     /// Whether a producer came and is gone now, closed or dead. What it
     /// published may be unread still. A producer that never came is not gone,
-    /// and another one may come at any time.
+    /// and another one may come at any time. If the system cannot tell, `false`.
     ///
     /// # Real-time
     ///
@@ -251,7 +251,8 @@ impl<T: ?Sized> Consumer<T> {
 
     /// Whether the ring's name leads elsewhere by now, or nowhere: it was
     /// removed, and perhaps created again. A producer that is attached goes on;
-    /// one that comes by the name will not come here. Open the name again.
+    /// one that comes by the name will not come here. Open the name again. If the
+    /// system cannot tell, `false`.
     ///
     /// # Real-time
     ///

@@ -154,7 +154,7 @@ impl<T: Shape + ?Sized> Producer<T> {
 }
 
 impl<T: ?Sized> Producer<T> {
-    /// Slots, or bytes for frames; a power of two.
+    /// How much the ring holds, in slots, or bytes for frames; a power of two.
     ///
     /// # Real-time
     ///
@@ -175,8 +175,8 @@ impl<T: ?Sized> Producer<T> {
         self.cursor.position()
     }
 
-    /// Slots, or bytes for frames, that the consumer has not released yet. It
-    /// may release more at any moment.
+    /// How much is unread, in slots, or bytes with headers and padding for frames:
+    /// published and not released. The consumer may release more at any moment.
     ///
     /// # Real-time
     ///
@@ -198,7 +198,8 @@ impl<T: ?Sized> Producer<T> {
     }
 
     /// Whether a consumer came and is gone now, closed or dead. A consumer that
-    /// never came is not gone, and another one may come at any time.
+    /// never came is not gone, and another one may come at any time. If the system
+    /// cannot tell, `false`.
     ///
     /// # Real-time
     ///
@@ -233,7 +234,8 @@ impl<T: ?Sized> Producer<T> {
 
     /// Whether the ring's name leads elsewhere by now, or nowhere: it was
     /// removed, and perhaps created again. A consumer that is attached goes on;
-    /// one that comes by the name will not come here. Open the name again.
+    /// one that comes by the name will not come here. Open the name again. If the
+    /// system cannot tell, `false`.
     ///
     /// # Real-time
     ///

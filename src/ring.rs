@@ -160,7 +160,7 @@ impl<T: Shape + ?Sized> Ring<T> {
 }
 
 impl<T: ?Sized> Ring<T> {
-    /// Slots, or bytes for frames; a power of two.
+    /// How much the ring holds, in slots, or bytes for frames; a power of two.
     ///
     /// # Real-time
     ///

@@ -30,7 +30,7 @@ const FETCHED: usize = 1024 + LINE;
 /// Frames. See [`Consumer<T>`](#impl-Consumer<T>-2) for records.
 impl Consumer<[u8]> {
     /// Copies the next frame into `buffer` if there is one now; returns its
-    /// length. To see its kind, peek.
+    /// length in bytes. To see its kind, peek.
     ///
     /// # Errors
     ///
@@ -65,7 +65,8 @@ impl Consumer<[u8]> {
         Ok(found.len)
     }
 
-    /// Copies the next frame into `buffer`, and waits if there is none.
+    /// Copies the next frame into `buffer`, and waits if there is none; returns
+    /// its length in bytes.
     ///
     /// # Errors
     ///
@@ -93,7 +94,8 @@ impl Consumer<[u8]> {
         self.pop_until(buffer, None)
     }
 
-    /// Copies the next frame into `buffer`, and waits for one at most so long.
+    /// Copies the next frame into `buffer`, and waits for one at most so long;
+    /// returns its length in bytes.
     ///
     /// # Errors
     ///
@@ -443,7 +445,8 @@ fn copy(payload: &[u8], buffer: &mut [u8]) {
     }
 }
 
-/// The next frame of a ring, where it lies.
+/// The next frame of a ring, where it lies: what
+/// [`Consumer::peek`](Consumer#method.peek-1) and its like give.
 ///
 /// [`release`](Self::release) gives its room back; dropping it does not, and
 /// the next peek is the same frame. The bytes are the producer's memory: one
@@ -462,7 +465,7 @@ impl<'a> Frame<'a> {
         self.consumer.payload(&self.found)
     }
 
-    /// The producer's kind of the frame.
+    /// The kind that the producer gave the frame; 0 if none.
     pub fn kind(&self) -> u32 {
         self.found.kind
     }
@@ -487,8 +490,8 @@ impl Deref for Frame<'_> {
     }
 }
 
-/// The frames that were in the ring, where they lie; see
-/// [`Consumer::try_peek_many`].
+/// The frames that were in the ring, where they lie: what
+/// [`Consumer::try_peek_many`](Consumer#method.try_peek_many-1) gives.
 ///
 /// [`release`](Self::release) gives back those that were visited; dropping it
 /// gives back none.

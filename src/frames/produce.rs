@@ -27,8 +27,8 @@ struct Place {
 
 /// Frames. See [`Producer<T>`](#impl-Producer<T>-2) for records.
 impl Producer<[u8]> {
-    /// The longest payload of a frame: half the ring's capacity less 8 bytes,
-    /// and never more than 2 GiB.
+    /// Bytes of the longest payload: half the ring's capacity less 8, and never
+    /// more than 2 GiB.
     ///
     /// # Real-time
     ///
@@ -309,7 +309,8 @@ impl Producer<[u8]> {
         Ok(FrameClaim::new(self, place))
     }
 
-    /// Claims room for a frame, and waits for it if there is none.
+    /// Claims room for a frame of at most `len` bytes, and waits for it if there
+    /// is none.
     ///
     /// # Errors
     ///
@@ -334,7 +335,8 @@ impl Producer<[u8]> {
         Ok(FrameClaim::new(self, place))
     }
 
-    /// Claims room for a frame, and waits for it at most so long.
+    /// Claims room for a frame of at most `len` bytes, and waits for it at most
+    /// so long.
     ///
     /// # Errors
     ///
@@ -548,7 +550,8 @@ fn short_frame(kind: u32, payload: &[u8]) -> [u64; RIDE_WORDS] {
     words
 }
 
-/// Room for a frame, to be filled in place.
+/// Room for a frame, to be filled in place: what
+/// [`Producer::claim`](Producer#method.claim-1) and its like give.
 ///
 /// Holds whatever the ring held there until it is written.
 /// [`commit`](Self::commit) publishes it, [`commit_first`](Self::commit_first)
@@ -625,7 +628,8 @@ impl DerefMut for FrameClaim<'_> {
     }
 }
 
-/// Several frames, filled in place and published together.
+/// Several frames, filled in place and published together; begun by
+/// [`Producer::batch`].
 ///
 /// [`commit`](Self::commit) publishes them; dropping the batch publishes
 /// nothing.
@@ -638,7 +642,7 @@ pub struct FrameBatch<'a> {
 }
 
 impl FrameBatch<'_> {
-    /// Adds a frame of kind 0 and `len` bytes if there is room now; fill them.
+    /// Adds a frame of kind 0 and `len` bytes, to be filled, if there is room now.
     ///
     /// # Errors
     ///
@@ -651,7 +655,8 @@ impl FrameBatch<'_> {
         self.try_claim_kind(0, len)
     }
 
-    /// Adds a frame of the caller's `kind`.
+    /// Adds a frame of the caller's `kind` and `len` bytes, to be filled, if there
+    /// is room now.
     ///
     /// # Errors
     ///

@@ -165,8 +165,9 @@ impl RingOptions {
         self
     }
 
-    /// Where both positions of a new ring begin; by default 0. A multiple of
-    /// 8 for frames. Lets a numbering go on, or a test begin before a wrap.
+    /// Where both positions of a new ring begin, in slots, or bytes for frames, a
+    /// multiple of 8; by default 0. Lets a numbering go on, or a test begin before
+    /// a wrap.
     pub fn first_position(mut self, position: u64) -> Self {
         self.first_position = position;
         self

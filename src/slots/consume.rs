@@ -438,7 +438,8 @@ impl<T: Record> Consumer<T> {
     }
 }
 
-/// The next record of a ring, where it lies.
+/// The next record of a ring, where it lies: what
+/// [`Consumer::peek`](Consumer#method.peek) and its like give.
 ///
 /// [`release`](Self::release) gives the slot back; dropping it does not, and
 /// the next peek is the same record. The bytes are the producer's memory: one
@@ -480,7 +481,8 @@ impl<T: Record> Deref for Peek<'_, T> {
 }
 
 /// All records that were in the ring, where they lie: two slices, because the
-/// lap may end among them.
+/// lap may end among them. [`Consumer::try_peek_many`](Consumer#method.try_peek_many)
+/// gives it.
 ///
 /// [`release_first`](Self::release_first) gives some back,
 /// [`release`](Self::release) all; dropping it gives back none.

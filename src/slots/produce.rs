@@ -448,7 +448,7 @@ impl<T: Record> DerefMut for Claim<'_, T> {
 }
 
 /// Some next slots of a ring, to be filled in place: two slices, because the
-/// lap may end among them. What [`Producer::try_claim_many`] gives.
+/// lap may end among them. [`Producer::try_claim_many`] gives it.
 ///
 /// [`commit_first`](Self::commit_first) publishes some, [`commit`](Self::commit)
 /// all; dropping it publishes nothing.
