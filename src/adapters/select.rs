@@ -48,7 +48,8 @@ pub struct Select {
 /// What [`Select::wait`] found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Selected {
-    /// The end at this index has a message, or room.
+    /// The end at this index has a message, or room, or an error that its next
+    /// call tells.
     Ready(usize),
     /// The peer of the end at this index has left or died, and the end has
     /// neither messages nor room; or none has come, and the ring's name leads

@@ -70,8 +70,9 @@ impl Consumer<[u8]> {
     ///
     /// # Errors
     ///
-    /// As [`try_pop`](#method.try_pop-1), but never [`PopError::Empty`]. A producer
-    /// that dies is noticed within a tenth of a second.
+    /// As [`try_pop`](#method.try_pop-1), but never [`PopError::Empty`];
+    /// [`PopError::Superseded`] in place of `Abandoned` if no producer will
+    /// come. A producer that dies is noticed within a tenth of a second.
     ///
     /// # Real-time
     ///
@@ -99,7 +100,7 @@ impl Consumer<[u8]> {
     ///
     /// # Errors
     ///
-    /// As [`try_pop`](#method.try_pop-1); [`PopError::Empty`] if none came in time.
+    /// As [`pop`](#method.pop-1), and [`PopError::Empty`] if none came in time.
     ///
     /// # Real-time
     ///
@@ -164,7 +165,7 @@ impl Consumer<[u8]> {
     ///
     /// # Errors
     ///
-    /// As [`try_peek`](#method.try_peek-1), but never [`PopError::Empty`].
+    /// As [`pop`](#method.pop-1), but never [`PopError::TooShort`].
     ///
     /// # Real-time
     ///
@@ -192,8 +193,8 @@ impl Consumer<[u8]> {
     ///
     /// # Errors
     ///
-    /// As [`try_peek`](#method.try_peek-1); [`PopError::Empty`] if none came in
-    /// time.
+    /// As [`pop_timeout`](#method.pop_timeout-1), but never
+    /// [`PopError::TooShort`].
     ///
     /// # Real-time
     ///

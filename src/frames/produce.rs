@@ -93,8 +93,9 @@ impl Producer<[u8]> {
     ///
     /// # Errors
     ///
-    /// As [`try_claim`](#method.try_claim-1), but never [`ClaimError::Full`]. A
-    /// consumer that dies is noticed within a tenth of a second.
+    /// As [`try_claim`](#method.try_claim-1), but never [`ClaimError::Full`];
+    /// [`ClaimError::Superseded`] in place of `Abandoned` if no consumer will
+    /// come. A consumer that dies is noticed within a tenth of a second.
     ///
     /// # Real-time
     ///
@@ -121,8 +122,8 @@ impl Producer<[u8]> {
     ///
     /// # Errors
     ///
-    /// As [`try_claim`](#method.try_claim-1); [`ClaimError::Full`] if no room came
-    /// in time.
+    /// As [`push`](#method.push-1), and [`ClaimError::Full`] if no room came in
+    /// time.
     ///
     /// # Real-time
     ///
@@ -189,7 +190,7 @@ impl Producer<[u8]> {
     ///
     /// # Errors
     ///
-    /// As [`try_claim`](#method.try_claim-1), but never [`ClaimError::Full`].
+    /// As [`push`](#method.push-1).
     ///
     /// # Real-time
     ///
@@ -226,8 +227,7 @@ impl Producer<[u8]> {
     ///
     /// # Errors
     ///
-    /// As [`try_claim`](#method.try_claim-1); [`ClaimError::Full`] if no room came
-    /// in time.
+    /// As [`push_timeout`](#method.push_timeout-1).
     ///
     /// # Real-time
     ///
@@ -314,7 +314,7 @@ impl Producer<[u8]> {
     ///
     /// # Errors
     ///
-    /// As [`try_claim`](#method.try_claim-1), but never [`ClaimError::Full`].
+    /// As [`push`](#method.push-1).
     ///
     /// # Real-time
     ///
@@ -340,8 +340,7 @@ impl Producer<[u8]> {
     ///
     /// # Errors
     ///
-    /// As [`try_claim`](#method.try_claim-1); [`ClaimError::Full`] if it did not
-    /// come in time.
+    /// As [`push_timeout`](#method.push_timeout-1).
     ///
     /// # Real-time
     ///

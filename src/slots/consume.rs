@@ -50,8 +50,9 @@ impl<T: Record> Consumer<T> {
     ///
     /// # Errors
     ///
-    /// As [`try_pop`](Self::try_pop), but never [`PopError::Empty`]. A producer
-    /// that dies is noticed within a tenth of a second.
+    /// As [`try_pop`](Self::try_pop), but never [`PopError::Empty`];
+    /// [`PopError::Superseded`] in place of `Abandoned` if no producer will
+    /// come. A producer that dies is noticed within a tenth of a second.
     ///
     /// # Real-time
     ///
@@ -78,7 +79,7 @@ impl<T: Record> Consumer<T> {
     ///
     /// # Errors
     ///
-    /// As [`try_pop`](Self::try_pop); [`PopError::Empty`] if none came in time.
+    /// As [`pop`](Self::pop), and [`PopError::Empty`] if none came in time.
     ///
     /// # Real-time
     ///
@@ -146,7 +147,7 @@ impl<T: Record> Consumer<T> {
     ///
     /// # Errors
     ///
-    /// As [`try_pop`](Self::try_pop), but never [`PopError::Empty`].
+    /// As [`pop`](Self::pop).
     ///
     /// # Real-time
     ///
@@ -169,7 +170,7 @@ impl<T: Record> Consumer<T> {
     ///
     /// # Errors
     ///
-    /// As [`try_pop`](Self::try_pop); [`PopError::Empty`] if none came in time.
+    /// As [`pop_timeout`](Self::pop_timeout).
     ///
     /// # Real-time
     ///
@@ -252,7 +253,7 @@ impl<T: Record> Consumer<T> {
     ///
     /// # Errors
     ///
-    /// As [`try_pop`](Self::try_pop), but never [`PopError::Empty`].
+    /// As [`pop`](Self::pop).
     ///
     /// # Real-time
     ///
@@ -277,7 +278,7 @@ impl<T: Record> Consumer<T> {
     ///
     /// # Errors
     ///
-    /// As [`try_pop`](Self::try_pop); [`PopError::Empty`] if none came in time.
+    /// As [`pop_timeout`](Self::pop_timeout).
     ///
     /// # Real-time
     ///

@@ -42,8 +42,9 @@ impl<T: Record> Producer<T> {
     ///
     /// # Errors
     ///
-    /// As [`try_push`](Self::try_push), but never [`PushError::Full`]. A
-    /// consumer that dies is noticed within a tenth of a second.
+    /// As [`try_push`](Self::try_push), but never [`PushError::Full`];
+    /// [`PushError::Superseded`] in place of `Abandoned` if no consumer will
+    /// come. A consumer that dies is noticed within a tenth of a second.
     ///
     /// # Real-time
     ///
@@ -69,7 +70,7 @@ impl<T: Record> Producer<T> {
     ///
     /// # Errors
     ///
-    /// As [`try_push`](Self::try_push); [`PushError::Full`] if no room came in
+    /// As [`push`](Self::push), and [`PushError::Full`] if no room came in
     /// time.
     ///
     /// # Real-time
@@ -155,7 +156,7 @@ impl<T: Record> Producer<T> {
     ///
     /// # Errors
     ///
-    /// As [`try_claim`](Self::try_claim), but never [`ClaimError::Full`].
+    /// As [`claim`](Self::claim).
     ///
     /// # Real-time
     ///
@@ -193,8 +194,7 @@ impl<T: Record> Producer<T> {
     ///
     /// # Errors
     ///
-    /// As [`try_claim`](Self::try_claim); [`ClaimError::Full`] if no room came
-    /// in time.
+    /// As [`claim_timeout`](Self::claim_timeout).
     ///
     /// # Real-time
     ///
@@ -279,7 +279,9 @@ impl<T: Record> Producer<T> {
     ///
     /// # Errors
     ///
-    /// As [`try_claim`](Self::try_claim), but never [`ClaimError::Full`].
+    /// As [`try_claim`](Self::try_claim), but never [`ClaimError::Full`];
+    /// [`ClaimError::Superseded`] in place of `Abandoned` if no consumer will
+    /// come. A consumer that dies is noticed within a tenth of a second.
     ///
     /// # Real-time
     ///
@@ -304,8 +306,8 @@ impl<T: Record> Producer<T> {
     ///
     /// # Errors
     ///
-    /// As [`try_claim`](Self::try_claim); [`ClaimError::Full`] if no room came
-    /// in time.
+    /// As [`claim`](Self::claim), and [`ClaimError::Full`] if no room came in
+    /// time.
     ///
     /// # Real-time
     ///

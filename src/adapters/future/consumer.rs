@@ -158,9 +158,7 @@ impl<T: Record> AsyncConsumer<T> {
     ///
     /// # Errors
     ///
-    /// [`PopError::Abandoned`] if there is none and the producer has left or
-    /// died; a death is noticed within a tenth of a second.
-    /// [`PopError::Corrupt`] if the endpoint is poisoned.
+    /// As [`Consumer::pop`].
     ///
     /// # Real-time
     ///
@@ -188,10 +186,7 @@ impl AsyncConsumer<[u8]> {
     ///
     /// # Errors
     ///
-    /// [`PopError::TooShort`] if the frame is longer than the buffer, and then
-    /// it stays; [`PopError::Abandoned`] if there is none and the producer has
-    /// left or died; a death is noticed within a tenth of a second.
-    /// [`PopError::Corrupt`] if the endpoint is poisoned.
+    /// As [`Consumer::pop`](Consumer#method.pop-1).
     ///
     /// # Real-time
     ///

@@ -118,9 +118,7 @@ impl<T: Record> AsyncProducer<T> {
     ///
     /// # Errors
     ///
-    /// The record comes back: [`PushError::Abandoned`] if there is no room and
-    /// the consumer has left or died; a death is noticed within a tenth of a
-    /// second. [`PushError::Corrupt`] if the endpoint is poisoned.
+    /// As [`Producer::push`].
     ///
     /// # Real-time
     ///
@@ -141,10 +139,7 @@ impl AsyncProducer<[u8]> {
     ///
     /// # Errors
     ///
-    /// [`ClaimError::Abandoned`] if there is no room and the consumer has left
-    /// or died; a death is noticed within a tenth of a second.
-    /// [`ClaimError::TooLong`] if there never can be, [`ClaimError::Corrupt`]
-    /// if the endpoint is poisoned.
+    /// As [`Producer::push`](Producer#method.push-1).
     ///
     /// # Real-time
     ///
