@@ -125,7 +125,7 @@ impl From<SelectError> for io::Error {
     }
 }
 
-/// One end of a ring, borrowed for a [`Select`]: what is waited for.
+/// One end of a ring, borrowed for [`Select::wait`], and what it waits for.
 #[must_use = "an interest does nothing until a `Select` waits for it"]
 pub struct Interest<'a> {
     end: &'a mut (dyn Sleeping + Send),
@@ -206,7 +206,7 @@ impl<T: ?Sized> Sleeping for Producer<T> {
 }
 
 impl<T: Shape + ?Sized> Consumer<T> {
-    /// This end, to wait for messages together with other rings.
+    /// This end, to wait for messages together with other rings: [`Select`].
     ///
     /// # Real-time
     ///
@@ -220,7 +220,8 @@ impl<T: Shape + ?Sized> Consumer<T> {
 }
 
 impl<T: Record> Producer<T> {
-    /// This end, to wait for room for one record together with other rings.
+    /// This end, to wait for room for one record together with other rings:
+    /// [`Select`].
     ///
     /// # Real-time
     ///
@@ -235,7 +236,7 @@ impl<T: Record> Producer<T> {
 
 impl Producer<[u8]> {
     /// This end, to wait for room for a frame of `len` bytes together with
-    /// other rings. A frame that is too long is ready at once: the push says
+    /// other rings: [`Select`]. A frame that is too long is ready at once: the push says
     /// why.
     ///
     /// # Real-time

@@ -254,7 +254,7 @@ impl Consumer<[u8]> {
     }
 
     /// Hands every frame that is there now to `visit`, as kind and payload, with
-    /// one release at the end; returns how many.
+    /// one release at the end; returns how many. If `visit` panics they all stay.
     ///
     /// # Errors
     ///

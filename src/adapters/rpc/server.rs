@@ -100,8 +100,8 @@ impl Server {
 
     /// Waits for a request at most so long, and answers it. The handler appends
     /// its reply to the empty vector that it is given; its error goes to the
-    /// client as text. A request whose deadline is over is dropped, and so is a
-    /// reply that finds no room until then.
+    /// client as text. If it panics the request stays. A request whose deadline
+    /// is over is dropped, and so is a reply that finds no room until then.
     ///
     /// # Errors
     ///
