@@ -15,6 +15,11 @@ impl Progress {
         }
     }
 
+    /// For programs alone.
+    pub(crate) fn silent() -> Self {
+        Self { shown: false }
+    }
+
     /// Shows that `done` of `total` steps of `what` are done.
     pub(crate) fn show(&self, what: &str, done: usize, total: usize) {
         if self.shown {

@@ -110,7 +110,7 @@ pub(crate) fn a_ring_is_described_and_so_is_what_is_wrong_with_it() {
 
     drop(idler); // kill -9
     let text = says(&["stat", name.as_str()]);
-    let wrong = format!("wrong     the producer (process {pid}) died; start it again");
+    let wrong = format!("wrong     the producer (process {pid}) died; a new one");
     assert!(text.lines().any(|line| line.starts_with(&wrong)), "{text}");
     let stat = says_json(&["stat", "--json", name.as_str()]);
     assert_eq!(stat["producer"]["alive"], false);

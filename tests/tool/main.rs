@@ -1,5 +1,6 @@
 //! The tool `quoit` as a process, with each of its subcommands.
 
+mod bench;
 #[path = "../common/mod.rs"]
 mod common;
 mod endings;
@@ -12,9 +13,13 @@ mod recordings;
 mod records;
 mod refusals;
 mod streams;
+mod terminal;
 mod timeouts;
 mod tool;
+mod top;
+mod watched;
 
+use bench::*;
 use endings::*;
 use looking::*;
 use machine::*;
@@ -24,6 +29,8 @@ use records::*;
 use refusals::*;
 use streams::*;
 use timeouts::*;
+use top::*;
+use watched::*;
 
 common::suite::suite! {
     tests: [
@@ -66,11 +73,22 @@ common::suite::suite! {
         frames_that_fit_are_shown_by_their_layout,
         the_documents_have_the_language_of_the_help,
         a_follower_sees_later_messages_and_ends_on_a_signal,
+        top_shows_full_load_and_who_dies,
+        top_leaves_the_terminal_as_it_was,
+        top_of_so_many_looks_stays_on_the_terminal,
+        top_tells_programs_what_moves_and_who_stalls,
+        top_tells_who_comes_and_what_is_gone,
+        what_top_cannot_watch_is_refused,
+        colours_are_for_terminals_that_want_them,
+        a_terminal_is_told_how_far_a_command_is,
         only_what_nobody_holds_is_removed,
         a_machine_with_faults_is_told_how_to_mend_them,
         each_kind_of_huge_pages_has_its_own_switch,
         this_machine_is_examined_in_80_columns,
+        bench_says_what_it_measured_in_json_and_as_a_page,
+        bench_leaves_nothing_however_it_ends,
+        what_bench_cannot_do_is_said_at_once,
         completions_and_pages_name_every_subcommand,
     ],
-    parts: [idler, pinned, among_huge_pages],
+    parts: [idler, pinned, among_huge_pages, pusher, popper],
 }

@@ -10,7 +10,7 @@ use quoit::{Error, Role};
 use serde_json::{Value, json};
 
 use crate::mounts::SHARED_MEMORY;
-use crate::output::Output;
+use crate::output::{Output, plain};
 use crate::sight::Sight;
 use crate::stop::Stop;
 
@@ -79,12 +79,20 @@ impl Line {
             Ok(line) => Some(line),
             Err(Error::VersionMismatch { found, .. }) => Some(Self {
                 json: json!({"name": name, "layout": found}),
-                words: [&*name, &format!("(layout {found})"), "", "", "", "", ""]
-                    .map(str::to_owned),
+                words: [
+                    &*plain(&name),
+                    &format!("(layout {found})"),
+                    "",
+                    "",
+                    "",
+                    "",
+                    "",
+                ]
+                .map(str::to_owned),
             }),
             Err(Error::Corrupt(_)) => Some(Self {
                 json: json!({"name": name, "corrupt": true}),
-                words: [&*name, "(corrupt)", "", "", "", "", ""].map(str::to_owned),
+                words: [&*plain(&name), "(corrupt)", "", "", "", "", ""].map(str::to_owned),
             }),
             Err(_) => None,
         }
@@ -93,7 +101,7 @@ impl Line {
     fn seen(name: &str, sight: &Sight) -> Result<Self, Error> {
         Ok(Self {
             words: [
-                name.to_owned(),
+                plain(name),
                 sight.shape().to_owned(),
                 sight.observer.about().capacity.to_string(),
                 format!("{} %", sight.percent()),
