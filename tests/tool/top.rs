@@ -64,6 +64,13 @@ pub(crate) fn top_shows_full_load_and_who_dies() {
     assert_eq!((cell.contents(), cell.fgcolor()), ("d", Color::Idx(1)));
     let wrong = format!("the consumer (process {pid}) died; a new one");
     assert!(top.text().contains(&wrong), "{}", top.text());
+
+    drop(pusher);
+    quoit::unlink(&name).expect("nobody has it");
+    top.until("the end is told", |screen| {
+        screen.contents().contains("-load: is gone")
+    });
+    assert!(row(top.screen(), "-load").is_none());
 }
 
 pub(crate) fn top_leaves_the_terminal_as_it_was() {
@@ -146,8 +153,12 @@ pub(crate) fn top_tells_programs_what_moves_and_who_stalls() {
     assert_eq!(number(&ring["out_per_second"]), 0.0);
 
     let stalled = |look: &Value| number(&look["rings"][0]["stalled_seconds"]);
-    let first = stalled(&next_with(&mut top, |look| stalled(look) > 0.0));
-    assert!(stalled(&next(&mut top)) > first, "it adds up");
+    let mut so_far = stalled(&next_with(&mut top, |look| stalled(look) > 0.0));
+    for _ in 0..3 {
+        let now = stalled(&next(&mut top));
+        assert!(now - so_far > 0.04, "it adds up: {now} after {so_far}");
+        so_far = now;
+    }
     consumer.pop().expect("a record");
     let look = next_with(&mut top, |look| stalled(look) == 0.0);
     assert!(number(&look["rings"][0]["out_per_second"]) > 0.0, "{look}");
