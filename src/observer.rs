@@ -110,7 +110,8 @@ pub struct EndState {
     pub since: SystemTime,
     /// How often the ends in this role slept.
     pub parks: u64,
-    /// How often they woke the other end.
+    /// Wake-ups that they sent to the other end: when it slept, and in any case on
+    /// coming and on leaving.
     pub wakes: u64,
     /// How often one of them slept on although there was something to do, until
     /// a time-out. Any but 0 is a bug.
