@@ -1,6 +1,6 @@
 //! What the documentation owes the reader.
 
-use super::source::{Source, sources_of};
+use super::source::{Source, sources, sources_of};
 
 /// The files of the ring and its ends, with the methods of both shapes and of
 /// the pipes, and the other ways to get a ring.
@@ -128,5 +128,28 @@ fn the_page_of_the_api_names_every_public_function() {
     for Function { name, place, .. } in sources_of(&[""]).iter().flat_map(functions_of) {
         let named = page.contains(&format!("`{name}`"));
         assert!(named, "{place}: src/docs/api.md does not name {name}");
+    }
+}
+
+#[test]
+fn the_tour_has_a_place_for_every_file_and_names_no_other() {
+    let tour = include_str!("../../src/docs/tour.md");
+    let places: Vec<_> = tour
+        .split('`')
+        .filter_map(|word| word.strip_prefix("src/"))
+        .collect();
+    let files: Vec<_> = sources().into_iter().map(|source| source.path).collect();
+    // A folder is a place for the file of the same name as well.
+    let is_in = |file: &str, place: &str| match place.strip_suffix('/') {
+        Some(folder) => file.strip_suffix(".rs") == Some(folder) || file.starts_with(place),
+        None => file == place,
+    };
+    for file in &files {
+        let has_a_place = places.iter().any(|place| is_in(file, place));
+        assert!(has_a_place, "src/docs/tour.md has no place for src/{file}");
+    }
+    for place in places {
+        let exists = place == "layout.md" || files.iter().any(|file| is_in(file, place));
+        assert!(exists, "src/docs/tour.md names src/{place}: there is none");
     }
 }
