@@ -1,6 +1,6 @@
 //! What the documentation owes the reader.
 
-use super::source::{Source, sources_of};
+use super::source::{Source, sources, sources_of};
 
 /// The files of the ring's ends, with the methods of both shapes.
 const OF_THE_ENDS: [&str; 4] = ["producer.rs", "consumer.rs", "slots", "frames"];
@@ -190,5 +190,28 @@ fn the_page_of_the_api_names_every_public_function() {
     for Function { name, place, .. } in public_functions(&[""]) {
         let named = page.contains(&format!("`{name}`"));
         assert!(named, "{place}: src/docs/api.md does not name {name}");
+    }
+}
+
+#[test]
+fn the_tour_has_a_place_for_every_file_and_names_no_other() {
+    let tour = include_str!("../../src/docs/tour.md");
+    let places: Vec<_> = tour
+        .split('`')
+        .filter_map(|word| word.strip_prefix("src/"))
+        .collect();
+    let files: Vec<_> = sources().into_iter().map(|source| source.path).collect();
+    // A folder is a place for the file of the same name as well.
+    let is_in = |file: &str, place: &str| match place.strip_suffix('/') {
+        Some(folder) => file.strip_suffix(".rs") == Some(folder) || file.starts_with(place),
+        None => file == place,
+    };
+    for file in &files {
+        let has_a_place = places.iter().any(|place| is_in(file, place));
+        assert!(has_a_place, "src/docs/tour.md has no place for src/{file}");
+    }
+    for place in places {
+        let exists = place == "layout.md" || files.iter().any(|file| is_in(file, place));
+        assert!(exists, "src/docs/tour.md names src/{place}: there is none");
     }
 }
