@@ -40,13 +40,13 @@ pub struct Observer {
     about: About,
 }
 
-/// What a ring's header says for good.
+/// What a ring's header says for good; from [`Observer::about`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct About {
     /// Slots or frames.
     pub shape: ObservedShape,
-    /// Slots, or bytes for frames; a power of two.
+    /// How much the ring holds, in slots, or bytes for frames; a power of two.
     pub capacity: u64,
     /// Bytes of a slot; 1 for frames.
     pub slot_size: u64,
@@ -71,26 +71,32 @@ pub enum ObservedShape {
     Frames,
 }
 
-/// Where both ends are, at nearly the same moment.
+/// Where both ends are, at nearly the same moment; from [`Observer::positions`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Positions {
-    /// The next position to write.
+    /// The next position to write, in slots, or bytes for frames.
     pub tail: u64,
-    /// The next position to read.
+    /// The next position to read, likewise.
     pub head: u64,
     capacity: u64,
 }
 
 impl Positions {
-    /// Slots, or bytes for frames, that are published and not released.
+    /// How much is unread, in slots, or bytes with headers and padding for frames:
+    /// published and not released.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
     pub fn fill(&self) -> u64 {
         // The tail was read later, and may be of the next lap.
         self.tail.wrapping_sub(self.head).min(self.capacity)
     }
 }
 
-/// What an end says of itself; the lock decides whether it is there.
+/// What an end says of itself, from [`Observer::end`]. The lock decides whether
+/// it is there: [`Observer::is_alive`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EndState {
@@ -104,18 +110,19 @@ pub struct EndState {
     pub since: SystemTime,
     /// How often the ends in this role slept.
     pub parks: u64,
-    /// How often they woke the other end.
+    /// Wake-ups that they sent to the other end: when it slept, and in any case on
+    /// coming and on leaving.
     pub wakes: u64,
     /// How often one of them slept on although there was something to do, until
     /// a time-out. Any but 0 is a bug.
     pub rescues: u64,
 }
 
-/// A copy of an unread message.
+/// A copy of an unread message; from [`Observer::unread`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Message {
-    /// Its position.
+    /// Its position, in slots, or bytes for frames.
     pub position: u64,
     /// The producer's kind of a frame; 0 for a record.
     pub kind: u32,

@@ -46,9 +46,9 @@ impl Comparison<'_> {
         let scores = contest::run(&title, self.placement, &plan, variants, self.progress)?;
         let figures = match task {
             Task::Trips => String::new(),
-            Task::Streams => format!("{:>13}{:>15}", "MB/s", "messages/s"),
+            Task::Streams => format!("{:>9}{:>12}", "MB/s", "messages/s"),
         };
-        let head = format!("\n{title:32}{:>8}{figures}  of spinning  of parked", "time");
+        let head = format!("\n{title:32}{:>5}{figures} of spinning of parked", "time");
         self.report.say(head);
         let mut figure = scores.json();
         for (name, row) in rows {
@@ -90,12 +90,12 @@ impl Comparison<'_> {
 /// What was measured of one mechanism.
 fn line<const SIZE: usize>(task: Task, scores: &Scores, name: &str) -> String {
     let nanos = scores.of(name).nanos();
-    let mut line = format!("{:>14}", show_nanos(nanos));
+    let mut line = format!("{:>11}", show_nanos(nanos));
     if task == Task::Streams {
         let megabytes = SIZE as f64 * 1e3 / nanos;
-        line += &format!("{megabytes:>13.1}{:>15.0}", 1e9 / nanos);
+        line += &format!("{megabytes:>9.1}{:>12.0}", 1e9 / nanos);
     }
-    for (base, width) in [(SPINNING, 13), (PARKED, 11)] {
+    for (base, width) in [(SPINNING, 12), (PARKED, 10)] {
         let ratio = scores.ratio(name, base).median;
         line += &format!("{ratio:>width$.3}");
     }

@@ -150,24 +150,27 @@ impl Scores {
         Spread::of(name.means.iter().zip(&other.means).map(|(a, b)| a / b))
     }
 
-    /// One line for each variant, with its ratio to `base`, and one on the machine.
+    /// One line for each variant, with its ratio to `base`, and one on the machine; in
+    /// 80 columns.
     pub(crate) fn table(&self, base: &str) -> String {
-        let mut table = String::new();
+        let one_by_one = self.scores.iter().all(|score| score.batch == 1.0);
+        let head = match one_by_one {
+            true => format!("{:>11}{:>11}{:>11}", "time", "p99", "p99.9"),
+            false => format!("{:>11}{:>12}", "time", "per second"),
+        };
+        let mut table = format!("  {:24}{head}  of {base}\n", "");
         for score in &self.scores {
             table += &format!("  {:24}{:>11}", score.name, show_nanos(score.nanos()));
-            if score.batch == 1.0 {
-                table += &format!(
-                    "  p99 {:>10}  p99.9 {:>10}",
+            let ratio = self.ratio(&score.name, base);
+            table += &match one_by_one {
+                true => format!(
+                    "{:>11}{:>11}  {:.3}\n",
                     show_nanos(score.quantile(0.99)),
-                    show_nanos(score.quantile(0.999))
-                );
-            } else {
-                table += &format!("  {:>6.1} M/s", 1e3 / score.nanos());
-            }
-            if score.name != base {
-                table += &format!("  {} of {base}", self.ratio(&score.name, base));
-            }
-            table += "\n";
+                    show_nanos(score.quantile(0.999)),
+                    ratio.median
+                ),
+                false => format!("{:>10.1} M  {ratio}\n", 1e3 / score.nanos()),
+            };
         }
         table + &self.preempted()
     }
@@ -216,7 +219,7 @@ impl Drop for Alarm {
         if std::thread::panicking() {
             // SAFETY: the call takes no memory; the lead lives, or this process
             // would have died with it.
-            unsafe { libc::kill(self.lead, libc::SIGTERM) };
+            unsafe { libc::kill(self.lead, libc::SIGKILL) };
         }
     }
 }

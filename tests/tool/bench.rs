@@ -92,7 +92,7 @@ pub(crate) fn bench_leaves_nothing_however_it_ends() {
     ];
     for (end, (code, why)) in ends.into_iter().zip(whys) {
         let mut bench = Tool::start(&["bench", "--disk", path]);
-        bench.reads_until("a time is the median");
+        bench.reads_until("a time is a median");
         let pid = bench.pid();
         wait_until("it waits for its worker", || is_asleep(pid));
         assert_eq!(left(disk.path()).len(), 1);

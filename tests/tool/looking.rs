@@ -86,12 +86,14 @@ pub(crate) fn a_directory_is_listed_with_what_is_a_ring() {
         .collect();
     assert_eq!(words[0][..4], ["name", "shape", "capacity", "full"]);
     let pid = std::process::id().to_string();
-    let line = ["slots", "64", "25", "%", &pid, "never", "came"];
-    assert_eq!((words[1][0], &words[1][1..8]), (&*expected[0], &line[..]));
+    let line = ["slots", "64", "25", "%", &pid, "-"];
+    assert_eq!((words[1][0], &words[1][1..7]), (&*expected[0], &line[..]));
+    let schema = rings[0]["schema"].as_str().expect("text");
+    assert_eq!(words[1][8..], ["1", &schema[..8]]);
     drop(producer);
     assert!(says(&["list", &file("")]).contains("  left  "));
     assert_eq!(words[2][1], "(corrupt)");
-    assert_eq!(words[3][1..], ["(layout", "9)"]);
+    assert_eq!(words[3][1..], ["(unknown)", "9"]);
     refuses(&["list", &file("nowhere")], 1, "could not list");
 }
 

@@ -6,6 +6,7 @@ mod common;
 mod endings;
 #[path = "../../src/bin/quoit/fields.rs"]
 mod fields;
+mod load;
 mod looking;
 mod machine;
 mod pages;
@@ -21,6 +22,7 @@ mod watched;
 
 use bench::*;
 use endings::*;
+use load::*;
 use looking::*;
 use machine::*;
 use pages::*;
@@ -73,6 +75,7 @@ common::suite::suite! {
         frames_that_fit_are_shown_by_their_layout,
         the_documents_have_the_language_of_the_help,
         a_follower_sees_later_messages_and_ends_on_a_signal,
+        a_ring_under_full_load_is_seen_whole,
         top_shows_full_load_and_who_dies,
         top_leaves_the_terminal_as_it_was,
         top_of_so_many_looks_stays_on_the_terminal,

@@ -1,31 +1,16 @@
 //! `top`, on a terminal and into a pipe.
 
-use quoit::{Consumer, Producer, RingOptions};
+use quoit::RingOptions;
 use serde_json::Value;
 use vt100::{Color, Screen};
 
 use crate::common::child::Child;
 use crate::common::names::RingName;
 use crate::common::segment_file::{CAPACITY, SegmentFile};
+use crate::load::Numbers;
 use crate::looking::{refuses, says};
 use crate::terminal::{COLUMNS, On, Terminal};
 use crate::tool::Tool;
-
-/// Pushes as fast as it can.
-pub(crate) fn pusher(arguments: &[String]) {
-    let mut producer = Producer::<u64>::open(&arguments[0]).expect("the role is free");
-    loop {
-        producer.push(7).expect("the ring is whole");
-    }
-}
-
-/// Pops as fast as it can.
-pub(crate) fn popper(arguments: &[String]) {
-    let mut consumer = Consumer::<u64>::open(&arguments[0]).expect("the role is free");
-    loop {
-        consumer.pop().expect("the producer is there");
-    }
-}
 
 /// The row of a ring whose name ends so, and its words.
 fn row(screen: &Screen, end: &str) -> Option<(u16, Vec<String>)> {
@@ -36,7 +21,9 @@ fn row(screen: &Screen, end: &str) -> Option<(u16, Vec<String>)> {
 
 pub(crate) fn top_shows_full_load_and_who_dies() {
     let name = RingName::new("load");
-    RingOptions::new(1024).create::<u64>(&name).expect("a ring");
+    RingOptions::new(1024)
+        .create::<Numbers>(&name)
+        .expect("a ring");
     let pusher = Child::start("pusher", &[name.as_str()]);
     let mut popper = Child::start("popper", &[name.as_str()]);
     let mut top = Terminal::start(On::All, &["top", "--interval", "50ms"]);
@@ -172,7 +159,9 @@ pub(crate) fn top_tells_programs_what_moves_and_who_stalls() {
 
 pub(crate) fn top_tells_who_comes_and_what_is_gone() {
     let name = RingName::new("events");
-    let ring = RingOptions::new(64).create::<u64>(&name).expect("a ring");
+    let ring = RingOptions::new(64)
+        .create::<Numbers>(&name)
+        .expect("a ring");
     let mut top = Tool::start(&["top", "--json", "--interval", "10ms", name.as_str()]);
     let tells = |top: &mut Tool, what: &str| {
         let event = Value::from(format!("{name}: {what}"));

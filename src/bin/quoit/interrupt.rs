@@ -13,21 +13,12 @@ use crate::stop::Stop;
 pub(crate) const MOMENT: Duration = Duration::from_millis(50);
 
 /// The signals that want this process to end.
-pub(crate) struct Interrupt {
-    signals: libc::sigset_t,
-    descriptor: OwnedFd,
-}
+pub(crate) struct Interrupt(OwnedFd);
 
 impl Interrupt {
     /// From now on SIGINT and SIGTERM end nothing by themselves.
     pub(crate) fn listen() -> Result<Self, Stop> {
-        listen().map_err(Stop::io("listen for signals"))
-    }
-
-    /// In a child: they end this process by themselves again.
-    pub(crate) fn release(&self) {
-        // SAFETY: the set is one, and nobody wants the old mask.
-        unsafe { libc::sigprocmask(libc::SIG_UNBLOCK, &raw const self.signals, ptr::null_mut()) };
+        signals().map(Self).map_err(Stop::io("listen for signals"))
     }
 
     /// An error if a signal has come.
@@ -64,7 +55,7 @@ impl Interrupt {
         // The kernel passes over a file of -1.
         let file = file.map_or((-1, 0), |(file, events)| (file.as_raw_fd(), events));
         let mut entries = [
-            entry(self.descriptor.as_raw_fd(), libc::POLLIN),
+            entry(self.0.as_raw_fd(), libc::POLLIN),
             entry(file.0, file.1),
         ];
         loop {
@@ -89,44 +80,31 @@ impl Interrupt {
         let mut info = MaybeUninit::<libc::signalfd_siginfo>::zeroed();
         let length = size_of::<libc::signalfd_siginfo>();
         // SAFETY: the kernel writes at most `length` bytes, which are there.
-        unsafe {
-            libc::read(
-                self.descriptor.as_raw_fd(),
-                info.as_mut_ptr().cast(),
-                length,
-            )
-        };
+        unsafe { libc::read(self.0.as_raw_fd(), info.as_mut_ptr().cast(), length) };
         // SAFETY: all zeroes are a value of it, and so is what the kernel wrote.
         let info = unsafe { info.assume_init() };
         info.ssi_signo as i32
     }
 }
 
-fn listen() -> io::Result<Interrupt> {
+fn signals() -> io::Result<OwnedFd> {
     let mut set = MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: the call fills the set, whatever was there.
     unsafe { libc::sigemptyset(set.as_mut_ptr()) };
-    // SAFETY: the set was filled above.
-    let mut signals = unsafe { set.assume_init() };
     for signal in [libc::SIGINT, libc::SIGTERM] {
-        // SAFETY: the set is one, and the signal exists.
-        unsafe { libc::sigaddset(&raw mut signals, signal) };
+        // SAFETY: the set was filled above, and the signal exists.
+        unsafe { libc::sigaddset(set.as_mut_ptr(), signal) };
     }
     // SAFETY: the set is one; nobody wants the old mask.
-    let blocked =
-        unsafe { libc::sigprocmask(libc::SIG_BLOCK, &raw const signals, ptr::null_mut()) };
+    let blocked = unsafe { libc::sigprocmask(libc::SIG_BLOCK, set.as_ptr(), ptr::null_mut()) };
     if blocked != 0 {
         return Err(io::Error::last_os_error());
     }
     // SAFETY: the set is one; the call makes a new descriptor.
-    let fd = unsafe { libc::signalfd(-1, &raw const signals, libc::SFD_CLOEXEC) };
+    let fd = unsafe { libc::signalfd(-1, set.as_ptr(), libc::SFD_CLOEXEC) };
     if fd < 0 {
         return Err(io::Error::last_os_error());
     }
     // SAFETY: the descriptor is new, and nobody else's.
-    let descriptor = unsafe { OwnedFd::from_raw_fd(fd) };
-    Ok(Interrupt {
-        signals,
-        descriptor,
-    })
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }

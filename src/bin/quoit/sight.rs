@@ -130,6 +130,14 @@ impl Peer {
             _ => "died".to_owned(),
         }
     }
+
+    /// In a column of a table.
+    pub(crate) fn short_life(&self) -> String {
+        match self.state.epoch {
+            0 if !self.is_alive => "-".to_owned(),
+            _ => self.life(),
+        }
+    }
 }
 
 /// How much of a ring that is.

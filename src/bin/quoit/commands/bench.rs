@@ -87,16 +87,14 @@ impl Bench {
             directory.map_err(Stop::io(format!("write to {}", place.display())))
         });
         let (memory, disk) = (memory?, disk?);
-        // Of its own, so that this one can clean up however that one ends.
+        // Of its own, so that this one can clean up however that one ends. Signals end
+        // this one alone, and that one with it.
         let worker = Child::fork(|_| {
-            interrupt.release();
             let [memory, disk] = [&memory, &disk].map(|directory| directory.path());
             self.measure(&machine, placement, [memory, disk], output.json)
         });
         let worker = worker.map_err(Stop::io("start a process"))?;
         interrupt.until(worker.control.as_fd(), libc::POLLIN)?;
-        // A terminal's signal ends both.
-        interrupt.check()?;
         worker.succeed().map_err(Stop::io("measure"))
     }
 
@@ -115,7 +113,7 @@ impl Bench {
             Progress::new()
         };
         report.say(machine.line());
-        report.say("a time is the median of slices; a ratio, of the ratios of slices of one round");
+        report.say("a time is a median of slices; a ratio, of ratios of slices of one round");
         report.figure("machine", machine.json());
         let mut comparison = Comparison {
             memory,

@@ -111,6 +111,8 @@ impl Watcher {
         tool.stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
+        // A terminal's signals are for the one that started it.
+        tool.process_group(0);
         // SAFETY: what runs between fork and exec makes one syscall.
         unsafe { tool.pre_exec(die_with_parent) };
         tool.spawn().map(Self)

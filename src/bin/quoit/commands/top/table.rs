@@ -117,9 +117,8 @@ impl Watched {
 
 /// In eight columns.
 fn end(peer: &Peer, output: &Output) -> String {
-    match &*peer.life() {
+    match &*peer.short_life() {
         "died" => output.paint(Colour::Red, "    died"),
-        "never came" => format!("{:>8}", "-"),
         life => format!("{life:>8}"),
     }
 }
