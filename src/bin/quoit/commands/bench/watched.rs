@@ -1,6 +1,6 @@
 //! What it costs a pair at full speed that somebody watches it.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::env;
 use std::error::Error;
 use std::io;
@@ -37,18 +37,21 @@ pub(super) fn measure(
         .prefault(true)
         .wait_strategy(WaitStrategy::Spin);
     let ring = rings.path("watched.out");
+    // One pair for both: where two of them lay in memory decided by a few percent.
+    let link = rings.link::<u64>("watched", &options);
+    let pair = Rc::new(RefCell::new(Stream::new(ALONE, link).anew()));
     let taken = Rc::new(Cell::default());
-    let pair = |name| Stream::new(name, rings.link::<u64>("watched", &options)).anew();
-    let variants: Vec<Box<dyn Variant>> = vec![
-        Box::new(pair(ALONE)),
-        Box::new(Watched {
-            pair: pair(WATCHED),
-            ring,
+    let slices = |name, watches| -> Box<dyn Variant> {
+        Box::new(Slices {
+            name,
+            pair: Rc::clone(&pair),
+            ring: ring.clone(),
+            watches,
             watchers: Vec::new(),
-            side: None,
             taken: Rc::clone(&taken),
-        }),
-    ];
+        })
+    };
+    let variants = vec![slices(ALONE, false), slices(WATCHED, true)];
     // Longer than a second, so that top looks in each of them.
     let plan = Plan::new(quick, 1200, 20, 256);
     let title = "a stream that is watched";
@@ -74,12 +77,14 @@ pub(super) fn measure(
     Ok(())
 }
 
-/// A pair that is watched while it is measured.
-struct Watched<V> {
-    pair: V,
+/// Slices of a pair, watched or not.
+struct Slices<V> {
+    name: &'static str,
+    pair: Rc<RefCell<V>>,
     ring: PathBuf,
+    /// In the lead of a pair that is watched.
+    watches: bool,
     watchers: Vec<Watcher>,
-    side: Option<Side>,
     taken: Rc<Cell<Taken>>,
 }
 
@@ -92,52 +97,48 @@ struct Taken {
     time: Duration,
 }
 
-impl<V: Variant> Variant for Watched<V> {
+impl<V: Variant> Variant for Slices<V> {
     fn name(&self) -> &str {
-        self.pair.name()
+        self.name
     }
 
     fn open(&mut self, side: Side) {
-        self.side = Some(side);
-        self.pair.open(side);
+        self.watches &= side == Side::Lead;
+        self.pair.borrow_mut().open(side);
     }
 
     fn prepare(&mut self) {
-        self.pair.prepare();
-        if self.side == Some(Side::Lead) && self.watchers.is_empty() {
+        self.pair.borrow_mut().prepare();
+        if self.watches && self.watchers.is_empty() {
             let commands: [&[&str]; 2] = [&["top"], &["tail", "--follow"]];
             let watchers = commands.map(|command| Watcher::start(command, &self.ring));
-            self.watchers
-                .extend(watchers.map(|watcher| watcher.expect("this tool starts")));
+            let watchers = watchers.map(|watcher| watcher.expect("this tool starts"));
+            self.watchers.extend(watchers);
         }
     }
 
     fn lead(&mut self, plan: &Plan) -> Histogram<u64> {
-        let (start, before) = (Instant::now(), self.processor());
+        let processor = |watchers: &[Watcher]| watchers.iter().map(Watcher::processor).sum();
+        let (start, before): (_, Duration) = (Instant::now(), processor(&self.watchers));
         for watcher in &self.watchers {
             watcher.signal(libc::SIGCONT);
         }
-        let batches = self.pair.lead(plan);
+        let batches = self.pair.borrow_mut().lead(plan);
         for watcher in &mut self.watchers {
             assert!(watcher.is_alive(), "nobody watches any more");
             watcher.signal(libc::SIGSTOP);
         }
-        let mut taken = self.taken.get();
-        taken.processor += self.processor() - before;
-        taken.time += start.elapsed();
-        self.taken.set(taken);
+        if self.watches {
+            let mut taken = self.taken.get();
+            taken.processor += processor(&self.watchers) - before;
+            taken.time += start.elapsed();
+            self.taken.set(taken);
+        }
         batches
     }
 
     fn follow(&mut self) {
-        self.pair.follow();
-    }
-}
-
-impl<V> Watched<V> {
-    /// How long the watchers have had a processor so far.
-    fn processor(&self) -> Duration {
-        self.watchers.iter().map(Watcher::processor).sum()
+        self.pair.borrow_mut().follow();
     }
 }
 
