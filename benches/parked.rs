@@ -193,7 +193,7 @@ impl Bench {
             "parked round trip of 8 bytes, no spinning, CPUs {} and {}",
             placement.lead, placement.partner
         );
-        scores.print(FUTEX);
+        println!("{}", scores.table(FUTEX));
         self.report.figure(&format!("parked_{name}"), scores.json());
         for (name, ring) in [(RING, ring_name), (SEMAPHORE, semaphore_name)] {
             let woke = self.rings.woke(&ring)? * 100.0;
@@ -230,7 +230,7 @@ impl Bench {
         let scores = contest::run("spinning", placement, &plan, variants, &self.progress)?;
         println!();
         println!("spinning round trip of 8 bytes, with and without parking");
-        scores.print(SPIN_ONLY);
+        println!("{}", scores.table(SPIN_ONLY));
         self.report.figure("spinning", scores.json());
         let ratio = scores.ratio(PARKING, SPIN_ONLY).median;
         self.report.bar(
@@ -261,7 +261,7 @@ impl Bench {
         let scores = contest::run("streaming", placement, &plan, variants, &self.progress)?;
         println!();
         println!("stream of 8-byte messages, single push and pop, to a peer that is awake");
-        scores.print(SPIN_ONLY);
+        println!("{}", scores.table(SPIN_ONLY));
         self.report.figure("streaming", scores.json());
         let throughput = |scores: &Scores, name| 1.0 / scores.ratio(name, SPIN_ONLY).median;
         let parking = throughput(&scores, PARKING);

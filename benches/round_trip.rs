@@ -146,7 +146,7 @@ impl Bench {
         fs::remove_dir_all(&place)?;
         println!();
         println!("round trip of {SIZE} bytes between two processes that spin");
-        scores.print(BARE);
+        println!("{}", scores.table(BARE));
         self.report.figure(&format!("trip_{SIZE}"), scores.json());
         for way in WAYS {
             if let Some(limit) = limit(SIZE) {
@@ -171,7 +171,7 @@ impl Bench {
         let scores = contest::run_in_threads("threads", placement, &plan, make, &self.progress)?;
         println!();
         println!("round trip of 8 bytes between two threads that spin");
-        scores.print(RTRB);
+        println!("{}", scores.table(RTRB));
         self.report.figure("threads", scores.json());
         let ratio = scores.ratio(QUOIT, RTRB);
         self.report

@@ -128,7 +128,7 @@ impl Bench {
         let scores = contest::run_in_threads(&title, placement, &plan, make, &self.progress)?;
         println!();
         println!("stream of 8-byte records in two threads, {capacity} slots");
-        scores.print(&single[1]);
+        println!("{}", scores.table(&single[1]));
         self.report
             .figure(&format!("records_{capacity}"), scores.json());
         for ([quoit, rtrb], what) in [(&single, "single"), (&batch, "by_64")] {
@@ -171,7 +171,7 @@ impl Bench {
         let scores = contest::run_in_threads("growth", placement, &plan, make, &self.progress)?;
         println!();
         println!("stream of 8-byte records in two threads, a thousand and a million slots");
-        scores.print(&name("rtrb", SMALL));
+        println!("{}", scores.table(&name("rtrb", SMALL)));
         self.report.figure("growth", scores.json());
         let growth = |scores: &Scores, whose| {
             scores.of(&name(whose, LARGE)).nanos() / scores.of(&name(whose, SMALL)).nanos()
@@ -213,7 +213,7 @@ impl Bench {
         let scores = contest::run(&title, placement, &plan, variants, &self.progress)?;
         println!();
         println!("stream of frames of {SIZE} bytes between two processes, {BYTES} bytes of ring");
-        scores.print(BARE);
+        println!("{}", scores.table(BARE));
         self.report.figure(&format!("frames_{size}"), scores.json());
         let ratio = scores.ratio(BARE, FRAMES);
         println!("  quoit: {ratio} times the bare hand-off");

@@ -71,7 +71,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         push(&mut producer, &frame)?;
         sent.count(&frame);
     }
-    while producer.fill() > 0 {
+    while !producer.is_empty() {
         check()?;
         thread::sleep(Duration::from_millis(1));
     }

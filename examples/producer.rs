@@ -78,7 +78,7 @@ fn run(Options { ring, rate }: &Options) -> Result<(), Box<dyn Error>> {
         line.show(|| view(&producer));
     }
     // All sent; a reader may still be at it, or yet to come.
-    while !interrupt::asked() && producer.fill() > 0 {
+    while !interrupt::asked() && !producer.is_empty() {
         thread::sleep(MOMENT);
         line.show(|| view(&producer));
     }

@@ -58,6 +58,7 @@ use crate::sync::{PLAIN, READY};
 /// fn shared<T: Sync>() {}
 /// shared::<quoit::Consumer<u64>>();
 /// ```
+#[must_use = "a dropped consumer gives its role up"]
 pub struct Consumer<T: ?Sized> {
     pub(crate) cursor: CachePadded<ReadCursor>,
     polls: Polls,
@@ -92,6 +93,17 @@ impl<T: Shape + ?Sized> Consumer<T> {
     /// # Real-time
     ///
     /// Makes syscalls and allocates.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let name = &format!("quoit-doc-consumer-create-{}", std::process::id());
+    /// let consumer = quoit::Consumer::<[u8]>::create(name, 1 << 16)?; // bytes
+    /// assert_eq!((consumer.capacity(), consumer.fill()), (65536, 0));
+    /// # drop(consumer);
+    /// # quoit::unlink(name)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn create(name: impl AsRef<Path>, capacity: u64) -> Result<Self, Error> {
         RingOptions::new(capacity).create(name)?.consumer()
     }
@@ -105,6 +117,21 @@ impl<T: Shape + ?Sized> Consumer<T> {
     /// # Real-time
     ///
     /// Makes syscalls and allocates.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use quoit::{Consumer, Error, Producer};
+    ///
+    /// # let name = &format!("quoit-doc-consumer-open-{}", std::process::id());
+    /// let too_early = Consumer::<u64>::open(name);
+    /// assert!(matches!(too_early, Err(Error::NotFound { .. })));
+    /// let producer = Producer::<u64>::create(name, 1024)?; // in another process
+    /// let consumer = Consumer::<u64>::open(name)?;
+    /// # drop((producer, consumer));
+    /// # quoit::unlink(name)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn open(name: impl AsRef<Path>) -> Result<Self, Error> {
         let name = name.as_ref();
         again(|| Ring::open(name)?.consumer())
@@ -145,7 +172,7 @@ impl<T: Shape + ?Sized> Consumer<T> {
 }
 
 impl<T: ?Sized> Consumer<T> {
-    /// Slots, or bytes for frames; a power of two.
+    /// How much the ring holds, in slots, or bytes for frames; a power of two.
     ///
     /// # Real-time
     ///
@@ -166,8 +193,8 @@ impl<T: ?Sized> Consumer<T> {
         self.cursor.position()
     }
 
-    /// Slots, or bytes for frames, that are published and not yet released.
-    /// The producer may publish more at any moment.
+    /// How much is unread, in slots, or bytes with headers and padding for frames:
+    /// published and not released. The producer may publish more at any moment.
     ///
     /// # Real-time
     ///
@@ -178,9 +205,18 @@ impl<T: ?Sized> Consumer<T> {
         tail.wrapping_sub(self.position()).min(self.capacity())
     }
 
+    /// Whether nothing is there to be read: the [`fill`](Self::fill) is 0.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    pub fn is_empty(&self) -> bool {
+        self.fill() == 0
+    }
+
     /// Whether a producer came and is gone now, closed or dead. What it
     /// published may be unread still. A producer that never came is not gone,
-    /// and another one may come at any time.
+    /// and another one may come at any time. If the system cannot tell, `false`.
     ///
     /// # Real-time
     ///
@@ -215,7 +251,8 @@ impl<T: ?Sized> Consumer<T> {
 
     /// Whether the ring's name leads elsewhere by now, or nowhere: it was
     /// removed, and perhaps created again. A producer that is attached goes on;
-    /// one that comes by the name will not come here. Open the name again.
+    /// one that comes by the name will not come here. Open the name again. If the
+    /// system cannot tell, `false`.
     ///
     /// # Real-time
     ///

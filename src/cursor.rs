@@ -4,7 +4,7 @@
 //! the *head*, the next position to read. Both only grow, and each side keeps
 //! its own in private memory: the shared word is the published copy. What lies
 //! in `head..tail` may be read, what lies in `tail..head + capacity` may be
-//! written. A position counts slots or bytes, whatever the caller counts;
+//! written (the queue of Lamport, 1983). A position counts slots or bytes, whatever the caller counts;
 //! `position & (capacity - 1)` is the place in the ring.
 //!
 //! Each side keeps the last position that it saw of its peer and looks again
@@ -17,8 +17,9 @@
 //!
 //! In a plain index ring the consumer waits for two dependent cache misses:
 //! the tail's line, then the message's line. So a small message can also ride
-//! in the tail's own line. The words are guarded like a sequence lock: the
-//! ride's position names the tail that the words belong to.
+//! in the tail's own line. The words are guarded like a sequence lock (with the
+//! fences of Boehm, 2012): the ride's position names the tail that the words
+//! belong to.
 //!
 //! ```text
 //! producer                            consumer

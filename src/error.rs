@@ -7,7 +7,8 @@ use core::fmt;
 use std::error;
 use std::io;
 
-/// One of the two ends of a ring.
+/// One of the two ends of a ring, named in errors and asked of an
+/// [`Observer`](crate::Observer).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {
     /// The end that writes.
@@ -53,6 +54,23 @@ impl fmt::Display for Corrupt {
 impl error::Error for Corrupt {}
 
 /// Why a ring could not be created or opened, or a role not be taken.
+///
+/// Each says in its text what to do about it.
+///
+/// ```
+/// use quoit::{Error, Producer, RingOptions};
+///
+/// # let name = &format!("quoit-doc-error-{}", std::process::id());
+/// let ring = RingOptions::new(64).create::<u64>(name)?;
+/// let producer = ring.producer()?;
+/// match Producer::<u64>::open(name) {
+///     Err(Error::InUse { pid, .. }) => assert_eq!(pid, std::process::id()),
+///     other => panic!("two producers, or {other:?}"),
+/// }
+/// # drop(producer);
+/// # ring.unlink()?;
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
@@ -325,21 +343,41 @@ impl From<Error> for io::Error {
 }
 
 /// Why a record was not pushed. The record comes back.
+///
+/// ```
+/// use quoit::{PushError, RingOptions};
+///
+/// let (mut producer, _consumer) = RingOptions::new(1).heap::<u64>()?;
+/// producer.try_push(1)?;
+/// match producer.try_push(2) {
+///     Ok(()) => {}
+///     Err(PushError::Full(value)) => assert_eq!(value, 2), // for later
+///     Err(PushError::Abandoned(_)) => println!("no consumer now"),
+///     Err(PushError::Superseded(_)) => println!("open the name again"),
+///     Err(PushError::Corrupt(_, corrupt)) => return Err(corrupt.into()),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum PushError<T> {
-    /// There is no room, or none came in time.
+    /// There is no room, or none came in time. Another try may find some.
     Full(T),
-    /// There is no room, and the consumer has left or died.
+    /// There is no room, and the consumer has left or died. Another try may
+    /// find a successor's.
     Abandoned(T),
     /// There is no room and no consumer, and none will come: the ring's name
-    /// leads elsewhere by now. Only calls that wait say so.
+    /// leads elsewhere by now. Open it again. Only calls that wait say so.
     Superseded(T),
-    /// The ring is corrupt, and this endpoint poisoned.
+    /// The ring is corrupt, and this endpoint poisoned: drop it.
     Corrupt(T, Corrupt),
 }
 
 impl<T> PushError<T> {
     /// The record that was not pushed.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
     pub fn into_inner(self) -> T {
         match self {
             Self::Full(value)
@@ -384,7 +422,14 @@ impl<T> fmt::Display for PushError<T> {
     }
 }
 
-impl<T> error::Error for PushError<T> {}
+impl<T> error::Error for PushError<T> {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Corrupt(_, corrupt) => Some(corrupt),
+            _ => None,
+        }
+    }
+}
 
 impl<T> From<PushError<T>> for io::Error {
     fn from(error: PushError<T>) -> Self {
@@ -393,23 +438,40 @@ impl<T> From<PushError<T>> for io::Error {
 }
 
 /// Why no room was claimed.
+///
+/// ```
+/// use quoit::{ClaimError, RingOptions};
+///
+/// let (mut producer, _consumer) = RingOptions::new(64).heap::<[u8]>()?;
+/// match producer.try_claim(100) {
+///     Ok(claim) => claim.commit(),
+///     Err(ClaimError::Full) => println!("later"),
+///     Err(ClaimError::Abandoned) => println!("no consumer now"),
+///     Err(ClaimError::Superseded) => println!("open the name again"),
+///     Err(ClaimError::TooLong { longest, .. }) => assert_eq!(longest, 24), // split it
+///     Err(ClaimError::Corrupt(corrupt)) => return Err(corrupt.into()),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClaimError {
-    /// There is not enough room, or it did not come in time.
+    /// There is not enough room, or it did not come in time. Another try may
+    /// find it.
     Full,
-    /// There is not enough room, and the consumer has left or died.
+    /// There is not enough room, and the consumer has left or died. Another try
+    /// may find a successor's.
     Abandoned,
     /// There is not enough room and no consumer, and none will come: the ring's
-    /// name leads elsewhere by now. Only calls that wait say so.
+    /// name leads elsewhere by now. Open it again. Only calls that wait say so.
     Superseded,
-    /// No frame of this ring can be so long.
+    /// No frame of this ring can be so long, now or later. Records never are.
     TooLong {
         /// Bytes that were asked for.
         wanted: usize,
         /// Bytes of the longest frame.
         longest: usize,
     },
-    /// The ring is corrupt, and this endpoint poisoned.
+    /// The ring is corrupt, and this endpoint poisoned: drop it.
     Corrupt(Corrupt),
 }
 
@@ -432,7 +494,14 @@ impl fmt::Display for ClaimError {
     }
 }
 
-impl error::Error for ClaimError {}
+impl error::Error for ClaimError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Corrupt(corrupt) => Some(corrupt),
+            _ => None,
+        }
+    }
+}
 
 impl From<ClaimError> for io::Error {
     fn from(error: ClaimError) -> Self {
@@ -448,21 +517,45 @@ impl From<ClaimError> for io::Error {
 }
 
 /// Why there was nothing to read.
+///
+/// ```
+/// use quoit::{PopError, RingOptions};
+///
+/// let (mut producer, mut consumer) = RingOptions::new(64).heap::<[u8]>()?;
+/// producer.try_push(b"hello")?;
+/// let mut buffer = vec![0; 4];
+/// let len = loop {
+///     match consumer.try_pop(&mut buffer) {
+///         Ok(len) => break len,
+///         Err(PopError::Empty) => println!("later"),
+///         Err(PopError::Abandoned) => println!("no producer now"),
+///         Err(PopError::Superseded) => println!("open the name again"),
+///         Err(PopError::TooShort { needed }) => buffer.resize(needed, 0),
+///         Err(PopError::Corrupt(corrupt)) => return Err(corrupt.into()),
+///     }
+/// };
+/// assert_eq!(&buffer[..len], b"hello");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PopError {
-    /// Nothing is there, or nothing came in time.
+    /// Nothing is there, or nothing came in time. Another try may find
+    /// something.
     Empty,
     /// Everything published was taken, and the producer has left or died.
+    /// Another try may find what a successor has published.
     Abandoned,
     /// Everything published was taken, there is no producer, and none will come:
-    /// the ring's name leads elsewhere by now. Only calls that wait say so.
+    /// the ring's name leads elsewhere by now. Open it again. Only calls that
+    /// wait say so.
     Superseded,
     /// The buffer is too short for the next frame, which stays in the ring.
+    /// Records never need one.
     TooShort {
         /// Bytes of the frame.
         needed: usize,
     },
-    /// The ring is corrupt, and this endpoint poisoned.
+    /// The ring is corrupt, and this endpoint poisoned: drop it.
     Corrupt(Corrupt),
 }
 
@@ -484,7 +577,14 @@ impl fmt::Display for PopError {
     }
 }
 
-impl error::Error for PopError {}
+impl error::Error for PopError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Corrupt(corrupt) => Some(corrupt),
+            _ => None,
+        }
+    }
+}
 
 impl From<PopError> for io::Error {
     fn from(error: PopError) -> Self {

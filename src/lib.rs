@@ -198,8 +198,9 @@ mod consumer;
 pub mod observer;
 mod producer; // the endpoints
 
-mod frames;
-mod slots; // the two payload shapes
+mod slots; // the two payload shapes: records,
+
+mod frames; // and frames, which come second on an end's page: their links say `#method.x-1`
 
 mod adapters; // ways around the ring
 

@@ -1,6 +1,7 @@
 //! A view of a ring that changes nothing: [`Observer`].
 
 use core::fmt;
+use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -39,13 +40,13 @@ pub struct Observer {
     about: About,
 }
 
-/// What a ring's header says for good.
+/// What a ring's header says for good; from [`Observer::about`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct About {
     /// Slots or frames.
     pub shape: ObservedShape,
-    /// Slots, or bytes for frames; a power of two.
+    /// How much the ring holds, in slots, or bytes for frames; a power of two.
     pub capacity: u64,
     /// Bytes of a slot; 1 for frames.
     pub slot_size: u64,
@@ -70,26 +71,32 @@ pub enum ObservedShape {
     Frames,
 }
 
-/// Where both ends are, at nearly the same moment.
+/// Where both ends are, at nearly the same moment; from [`Observer::positions`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Positions {
-    /// The next position to write.
+    /// The next position to write, in slots, or bytes for frames.
     pub tail: u64,
-    /// The next position to read.
+    /// The next position to read, likewise.
     pub head: u64,
     capacity: u64,
 }
 
 impl Positions {
-    /// Slots, or bytes for frames, that are published and not released.
+    /// How much is unread, in slots, or bytes with headers and padding for frames:
+    /// published and not released.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
     pub fn fill(&self) -> u64 {
         // The tail was read later, and may be of the next lap.
         self.tail.wrapping_sub(self.head).min(self.capacity)
     }
 }
 
-/// What an end says of itself; the lock decides whether it is there.
+/// What an end says of itself, from [`Observer::end`]. The lock decides whether
+/// it is there: [`Observer::is_alive`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EndState {
@@ -103,18 +110,19 @@ pub struct EndState {
     pub since: SystemTime,
     /// How often the ends in this role slept.
     pub parks: u64,
-    /// How often they woke the other end.
+    /// Wake-ups that they sent to the other end: when it slept, and in any case on
+    /// coming and on leaving.
     pub wakes: u64,
     /// How often one of them slept on although there was something to do, until
     /// a time-out. Any but 0 is a bug.
     pub rescues: u64,
 }
 
-/// A copy of an unread message.
+/// A copy of an unread message; from [`Observer::unread`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Message {
-    /// Its position.
+    /// Its position, in slots, or bytes for frames.
     pub position: u64,
     /// The producer's kind of a frame; 0 for a record.
     pub kind: u32,
@@ -232,7 +240,8 @@ impl Observer {
     ///
     /// # Errors
     ///
-    /// [`Error::Corrupt`] if the positions or a frame's length cannot be.
+    /// [`Error::Corrupt`] if the positions or a frame's length cannot be;
+    /// [`Error::Io`] if there is no memory for the copy.
     ///
     /// # Real-time
     ///
@@ -247,7 +256,7 @@ impl Observer {
                 return Err(corrupt("tail", positions.tail));
             }
             let copy = match self.about.shape {
-                ObservedShape::Slots => Ok((1, Some(self.slot(at)))),
+                ObservedShape::Slots => self.slot(at).map(|record| (1, Some(record))),
                 ObservedShape::Frames => self.frame(at, left),
             };
             // Whatever was read of a message that is gone means nothing.
@@ -275,13 +284,13 @@ impl Observer {
         released == 0 || released.wrapping_neg() <= self.about.capacity
     }
 
-    fn slot(&self, position: u64) -> Message {
+    fn slot(&self, position: u64) -> Result<Message, Error> {
         let size = self.about.slot_size;
-        Message {
+        Ok(Message {
             position,
             kind: 0,
-            bytes: self.bytes(self.index(position) * size, size),
-        }
+            bytes: self.bytes(self.index(position) * size, size)?,
+        })
     }
 
     /// The frame at a position, or the padding, and how many bytes it takes.
@@ -300,7 +309,7 @@ impl Observer {
         if size > left.min(rest) {
             return Err(corrupt("frame length", header));
         }
-        let bytes = self.bytes(offset + FRAME_HEADER, u64::from(len));
+        let bytes = self.bytes(offset + FRAME_HEADER, u64::from(len))?;
         Ok((
             size,
             Some(Message {
@@ -317,16 +326,20 @@ impl Observer {
     }
 
     /// A copy of bytes of the data, which the caller has found to lie within
-    /// them, word by word.
-    fn bytes(&self, offset: u64, len: u64) -> Vec<u8> {
+    /// them, word by word. A segment may be longer than there is memory for.
+    fn bytes(&self, offset: u64, len: u64) -> Result<Vec<u8>, Error> {
         let first = offset & !7;
-        let mut bytes = Vec::with_capacity(len as usize + 16);
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(len as usize + 16).map_err(|_| {
+            let source = io::ErrorKind::OutOfMemory.into();
+            self.segment.failed("copy a message of", source)
+        })?;
         for offset in (first..offset + len).step_by(8) {
             bytes.extend(self.word(offset).load(PLAIN).to_ne_bytes());
         }
         bytes.drain(..(offset - first) as usize);
         bytes.truncate(len as usize);
-        bytes
+        Ok(bytes)
     }
 
     /// A word of the data.

@@ -19,7 +19,8 @@
 //! sleep while word == PARKED          word = DROWSY, wake
 //! ```
 //!
-//! The two fences are totally ordered. If the sleeper's comes first, the waker
+//! Each side stores, fences, and loads what the other stores, as in Dekker's
+//! algorithm (Dijkstra, 1965). The two fences are totally ordered. If the sleeper's comes first, the waker
 //! sees `PARKED`; if the waker's comes first, the second look sees the
 //! position. The waker changes the word before it wakes, so a wake is not lost
 //! to a sleep that has not begun: the kernel compares the word again.

@@ -51,6 +51,7 @@ use crate::sync::{FREE, PLAIN};
 /// fn shared<T: Sync>() {}
 /// shared::<quoit::Producer<u64>>();
 /// ```
+#[must_use = "a dropped producer gives its role up"]
 pub struct Producer<T: ?Sized> {
     pub(crate) cursor: CachePadded<WriteCursor>,
     polls: Polls,
@@ -75,6 +76,20 @@ impl<T: Shape + ?Sized> Producer<T> {
     /// # Real-time
     ///
     /// Makes syscalls and allocates.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use quoit::{Error, Producer};
+    ///
+    /// # let name = &format!("quoit-doc-producer-create-{}", std::process::id());
+    /// let producer = Producer::<u64>::create(name, 1024)?; // slots
+    /// let another = Producer::<u64>::create(name, 1024);
+    /// assert!(matches!(another, Err(Error::AlreadyExists { in_use: true, .. })));
+    /// # drop(producer);
+    /// # quoit::unlink(name)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn create(name: impl AsRef<Path>, capacity: u64) -> Result<Self, Error> {
         RingOptions::new(capacity).create(name)?.producer()
     }
@@ -88,6 +103,18 @@ impl<T: Shape + ?Sized> Producer<T> {
     /// # Real-time
     ///
     /// Makes syscalls and allocates.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let name = &format!("quoit-doc-producer-open-{}", std::process::id());
+    /// let ring = quoit::RingOptions::new(1024).create::<u64>(name)?; // somewhere else
+    /// let producer = quoit::Producer::<u64>::open(name)?;
+    /// assert_eq!(producer.capacity(), 1024);
+    /// # drop(producer);
+    /// # ring.unlink()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn open(name: impl AsRef<Path>) -> Result<Self, Error> {
         let name = name.as_ref();
         again(|| Ring::open(name)?.producer())
@@ -127,7 +154,7 @@ impl<T: Shape + ?Sized> Producer<T> {
 }
 
 impl<T: ?Sized> Producer<T> {
-    /// Slots, or bytes for frames; a power of two.
+    /// How much the ring holds, in slots, or bytes for frames; a power of two.
     ///
     /// # Real-time
     ///
@@ -148,8 +175,8 @@ impl<T: ?Sized> Producer<T> {
         self.cursor.position()
     }
 
-    /// Slots, or bytes for frames, that the consumer has not released yet. It
-    /// may release more at any moment.
+    /// How much is unread, in slots, or bytes with headers and padding for frames:
+    /// published and not released. The consumer may release more at any moment.
     ///
     /// # Real-time
     ///
@@ -160,8 +187,19 @@ impl<T: ?Sized> Producer<T> {
         self.position().wrapping_sub(head).min(self.capacity())
     }
 
+    /// Whether the consumer has released everything that was published: the
+    /// [`fill`](Self::fill) is 0.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    pub fn is_empty(&self) -> bool {
+        self.fill() == 0
+    }
+
     /// Whether a consumer came and is gone now, closed or dead. A consumer that
-    /// never came is not gone, and another one may come at any time.
+    /// never came is not gone, and another one may come at any time. If the system
+    /// cannot tell, `false`.
     ///
     /// # Real-time
     ///
@@ -196,7 +234,8 @@ impl<T: ?Sized> Producer<T> {
 
     /// Whether the ring's name leads elsewhere by now, or nowhere: it was
     /// removed, and perhaps created again. A consumer that is attached goes on;
-    /// one that comes by the name will not come here. Open the name again.
+    /// one that comes by the name will not come here. Open the name again. If the
+    /// system cannot tell, `false`.
     ///
     /// # Real-time
     ///

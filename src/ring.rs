@@ -100,6 +100,20 @@ impl<T: Shape + ?Sized> Ring<T> {
     /// # Real-time
     ///
     /// Makes syscalls and allocates.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use quoit::{Error, Ring, RingOptions};
+    ///
+    /// # let name = &format!("quoit-doc-ring-open-{}", std::process::id());
+    /// RingOptions::new(64).create::<u64>(name)?;
+    /// assert_eq!(Ring::<u64>::open(name)?.capacity(), 64);
+    /// let frames = Ring::<[u8]>::open(name);
+    /// assert!(matches!(frames, Err(Error::ShapeMismatch { found: "slots", .. })));
+    /// # quoit::unlink(name)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn open(name: impl AsRef<Path>) -> Result<Self, Error> {
         RingOptions::new(0).open(name)
     }
@@ -146,7 +160,7 @@ impl<T: Shape + ?Sized> Ring<T> {
 }
 
 impl<T: ?Sized> Ring<T> {
-    /// Slots, or bytes for frames; a power of two.
+    /// How much the ring holds, in slots, or bytes for frames; a power of two.
     ///
     /// # Real-time
     ///

@@ -229,7 +229,7 @@ impl Segment {
             let opened = name.as_ref().map(|name| open_file(name, Access::ReadWrite));
             let own = match opened {
                 None => anonymous::reopen(file)?,
-                Some(Err(Error::NotFound { name })) => return Err(Error::Superseded { name }),
+                Some(Err(error)) if leads_nowhere(&error) => return Err(self.superseded()),
                 Some(other) => other?,
             };
             if !self.is(&own)? {
@@ -263,7 +263,7 @@ impl Segment {
         };
         match open_file(name, Access::ReadOnly) {
             Ok(file) => self.is(&file),
-            Err(Error::NotFound { .. }) => Ok(false),
+            Err(error) if leads_nowhere(&error) => Ok(false),
             Err(error) => Err(error),
         }
     }
@@ -326,7 +326,7 @@ fn open_file(name: &Name, access: Access) -> Result<File, Error> {
     let flags = if writes { libc::O_RDWR } else { libc::O_RDONLY };
     let opened = match name.shm() {
         // SAFETY: the name is a C string.
-        Some(shm) => match unsafe { libc::shm_open(shm.as_ptr(), flags, 0) } {
+        Some(shm) => match unsafe { libc::shm_open(shm.as_ptr(), flags | libc::O_NONBLOCK, 0) } {
             -1 => Err(io::Error::last_os_error()),
             // SAFETY: the descriptor was just opened and belongs to nobody else.
             fd => Ok(unsafe { File::from_raw_fd(fd) }),
@@ -350,6 +350,11 @@ fn open_file(name: &Name, access: Access) -> Result<File, Error> {
         Some(libc::ENXIO) => not_a_ring(name, "it is not a regular file"),
         _ => failed("open", name.shown(), source),
     })
+}
+
+/// Whether there is nothing at a name, or what cannot be a segment.
+fn leads_nowhere(error: &Error) -> bool {
+    matches!(error, Error::NotFound { .. } | Error::NotARing { .. })
 }
 
 /// What people see for a name.

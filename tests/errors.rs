@@ -5,7 +5,8 @@ use std::error::Error as _;
 use std::io::{self, ErrorKind};
 
 use quoit::handoff::HandoffError;
-use quoit::{ClaimError, Corrupt, Error, PopError, PushError, Role};
+use quoit::rpc::CallError;
+use quoit::{ClaimError, Corrupt, Error, PopError, PushError, Role, SelectError};
 
 const CORRUPT: Corrupt = Corrupt {
     field: "tail",
@@ -309,6 +310,96 @@ fn a_push_error_gives_the_record_back_and_says_the_same_as_a_claim() {
 }
 
 #[test]
+fn a_corrupt_ring_is_the_source_of_every_error_that_tells_of_it() {
+    fn source(error: &dyn std::error::Error) -> Option<&Corrupt> {
+        error.source().and_then(|source| source.downcast_ref())
+    }
+    assert_eq!(source(&Error::Corrupt(CORRUPT)), Some(&CORRUPT));
+    assert_eq!(source(&PushError::Corrupt(7, CORRUPT)), Some(&CORRUPT));
+    assert_eq!(source(&ClaimError::Corrupt(CORRUPT)), Some(&CORRUPT));
+    assert_eq!(source(&PopError::Corrupt(CORRUPT)), Some(&CORRUPT));
+    assert_eq!(source(&CallError::Corrupt(CORRUPT)), Some(&CORRUPT));
+    assert_eq!(source(&PopError::Empty), None);
+}
+
+#[test]
+fn every_error_of_a_select_has_a_text_and_a_kind() {
+    let errors = [
+        (SelectError::TimedOut, ErrorKind::TimedOut, "in time"),
+        (SelectError::NoEnds, ErrorKind::InvalidInput, "at least one"),
+        (
+            SelectError::TooManyEnds { given: 128 },
+            ErrorKind::InvalidInput,
+            "127 at once",
+        ),
+        (
+            SelectError::NotAFutex { index: 3 },
+            ErrorKind::InvalidInput,
+            "DoorbellKind::Futex",
+        ),
+        (
+            SelectError::Unsupported(ErrorKind::Unsupported.into()),
+            ErrorKind::Unsupported,
+            "Linux 5.16",
+        ),
+    ];
+    for (error, kind, part) in errors {
+        assert!(error.to_string().contains(part), "{error}");
+        let has_source = matches!(error, SelectError::Unsupported(_));
+        assert_eq!(error.source().is_some(), has_source, "{error}");
+        assert_eq!(io::Error::from(error).kind(), kind);
+    }
+}
+
+#[test]
+fn every_error_of_a_call_has_a_text_and_a_kind() {
+    let errors = [
+        (CallError::TimedOut, ErrorKind::TimedOut, "in time"),
+        (
+            CallError::ServerGone,
+            ErrorKind::ConnectionReset,
+            "waits for another one",
+        ),
+        (
+            CallError::Superseded,
+            ErrorKind::StaleNetworkFileHandle,
+            "open its name again",
+        ),
+        (
+            CallError::Refused("too large".to_owned()),
+            ErrorKind::Other,
+            "too large",
+        ),
+        (
+            CallError::NotInFlight,
+            ErrorKind::InvalidInput,
+            "finished or forgotten",
+        ),
+        (
+            CallError::TooLong {
+                wanted: 100,
+                longest: 56,
+            },
+            ErrorKind::InvalidInput,
+            "longest is 56",
+        ),
+        (
+            CallError::WrongLength {
+                expected: 8,
+                found: 4,
+            },
+            ErrorKind::InvalidData,
+            "4 bytes, not 8",
+        ),
+        (CallError::Corrupt(CORRUPT), ErrorKind::InvalidData, "0xbad"),
+    ];
+    for (error, kind, part) in errors {
+        assert!(error.to_string().contains(part), "{error}");
+        assert_eq!(io::Error::from(error).kind(), kind);
+    }
+}
+
+#[test]
 fn every_error_of_a_handoff_has_a_text_and_a_kind() {
     let errors = [
         (
@@ -373,5 +464,7 @@ fn errors_pass_through_boxes_and_threads() {
     travels::<ClaimError>();
     travels::<PopError>();
     travels::<HandoffError>();
+    travels::<SelectError>();
+    travels::<CallError>();
     travels::<PushError<[u64; 100]>>();
 }

@@ -398,7 +398,7 @@ fn cloner(arguments: &[String]) {
     // SAFETY: the clone is ours and not reaped, so the pid is still its.
     unsafe { libc::kill(pid, libc::SIGKILL) };
     ending(pid);
-    successor.expect("the role is free");
+    drop(successor.expect("the role is free"));
 }
 
 /// Where `asker` leaves a ring for the handler, and the handler its answer.

@@ -50,7 +50,7 @@ fn a_killed_creator_leaves_whole_rings_and_nothing_else() {
         for file in files_in(directory.path()) {
             assert!(file.starts_with("ring-"), "{file} is left");
             let path = directory.path().join(file);
-            Producer::<u64>::open(&path).expect("a whole ring");
+            drop(Producer::<u64>::open(&path).expect("a whole ring"));
             can_be_used(&path);
             quoit::unlink(&path).expect("nobody holds the ring");
             rings += 1;

@@ -13,7 +13,8 @@ use common::names::{RingName, file_directory, files_in};
 use common::segment_file::{
     CAPACITY, DOORBELL, LAYOUT, LENGTH, MAGIC, SCHEMA, SHAPE, SLOT_ALIGN, SLOT_SIZE, SegmentFile,
 };
-use quoit::{Consumer, Corrupt, Error, Producer, Ring, RingOptions, Stale};
+use common::threads::while_waiting;
+use quoit::{Consumer, Corrupt, Error, Observer, Producer, Ring, RingOptions, Stale};
 use tempfile::TempDir;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
@@ -325,6 +326,13 @@ fn a_fifo_in_the_way_is_no_ring_and_blocks_nobody() {
         let made = unsafe { libc::mkfifo(path.as_ptr(), 0o600) };
         assert_eq!(made, 0, "a FIFO");
         is_no_ring(name, "it is not a regular file");
+        // Nor one who only wants to read, whom a FIFO keeps waiting for a writer.
+        let name = name.clone();
+        let observed = while_waiting(|| Observer::open(name).map(drop), || ());
+        assert!(
+            matches!(observed, Err(Error::NotARing { .. })),
+            "{observed:?}"
+        );
     }
 }
 

@@ -58,7 +58,7 @@ fn replace_takes_the_place_of_a_ring_that_nobody_holds() {
     superseded(&name, old.producer());
     superseded(&name, old.consumer());
     superseded(&name, old.unlink());
-    Producer::<u64>::open(&name).expect("the name leads to the new ring");
+    drop(Producer::<u64>::open(&name).expect("the name leads to the new ring"));
 }
 
 #[test]

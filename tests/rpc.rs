@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -18,6 +19,7 @@ common::suite::suite! {
         calls_are_answered_by_another_process,
         records_are_answered_by_another_process,
         a_handlers_error_comes_back_as_text,
+        a_request_stays_if_its_handler_panics,
         replies_in_another_order_find_their_calls,
         a_late_reply_is_not_taken_for_the_next,
         a_reply_to_an_earlier_client_is_dropped,
@@ -164,6 +166,19 @@ fn a_handlers_error_comes_back_as_text() {
     assert_eq!(reply, b"before", "an error is no reply");
     client.finish(&good, &mut reply).expect("a reply");
     assert_eq!(reply, b"good");
+}
+
+fn a_request_stays_if_its_handler_panics() {
+    let (mut client, mut server) = pair();
+    let call = client.start(b"again", PATIENCE).expect("room");
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        server.answer(PATIENCE, |_, _| -> Result<(), String> { panic!("planned") })
+    }));
+    assert!(panicked.is_err());
+    server.answer(PATIENCE, echo).expect("the request");
+    let mut reply = Vec::new();
+    client.finish(&call, &mut reply).expect("the reply");
+    assert_eq!(reply, b"again");
 }
 
 fn replies_in_another_order_find_their_calls() {

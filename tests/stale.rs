@@ -4,6 +4,8 @@
 mod common;
 
 use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
@@ -29,6 +31,7 @@ common::suite::suite! {
         a_new_ring_of_the_name_has_another_incarnation,
         an_epoch_counts_those_who_came,
         an_end_that_waits_for_nobody_is_superseded,
+        what_takes_the_name_and_is_no_ring_supersedes,
         what_is_left_is_read_before_the_end_is_superseded,
         ends_that_have_each_other_are_not_superseded,
     ],
@@ -225,6 +228,22 @@ fn an_end_that_waits_for_nobody_is_superseded() {
         assert_eq!(consumer.pop(), Err(PopError::Superseded));
         let gone = Select::new().wait(&mut [consumer.interest()], Some(PATIENCE));
         assert_eq!(gone.expect("an answer"), Selected::Gone(0));
+    }
+}
+
+fn what_takes_the_name_and_is_no_ring_supersedes() {
+    let link = |path: &Path| symlink("/dev/null", path).is_ok();
+    let directory = |path: &Path| fs::create_dir(path).is_ok();
+    let file = |path: &Path| fs::write(path, "notes").is_ok();
+    for make in [link, directory, file] {
+        let name = RingName::new("no-ring");
+        let ring = options(Stale::Fail).create::<u64>(&name).expect("a ring");
+        let mut consumer = ring.consumer().expect("the role is free");
+        fs::remove_file(name.file()).expect("the name is there");
+        assert!(make(&name.file()));
+        assert!(consumer.is_superseded());
+        assert_eq!(consumer.pop(), Err(PopError::Superseded));
+        assert!(matches!(ring.producer(), Err(Error::Superseded { .. })));
     }
 }
 

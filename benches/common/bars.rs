@@ -2,6 +2,9 @@
 //! of it as JSON.
 
 use core::fmt;
+use std::error::Error;
+use std::io::{self, Write};
+use std::process::{self, Command};
 
 use serde_json::{Map, Value, json};
 
@@ -49,9 +52,18 @@ impl fmt::Display for Limit {
 pub(crate) struct Report {
     figures: Map<String, Value>,
     bars: Vec<Value>,
+    /// Whether it is for programs alone.
+    pub(crate) silent: bool,
 }
 
 impl Report {
+    /// A line for people. If nobody reads it, nobody waits for the rest.
+    pub(crate) fn say(&self, line: impl fmt::Display) {
+        if !self.silent && writeln!(io::stdout(), "{line}").is_err() {
+            process::exit(0);
+        }
+    }
+
     /// Keeps a figure for the file.
     pub(crate) fn figure(&mut self, name: &str, value: Value) {
         self.figures.insert(name.to_owned(), value);
@@ -69,7 +81,7 @@ impl Report {
             shown = value.to_string();
         }
         let line = format!("BAR {name} {shown} {limit} {verdict}");
-        println!("{line}");
+        self.say(&line);
         self.bars.push(json!({
             "line": line, "name": name, "value": value, "lower": spread.lower, "upper": spread.upper,
             "limit": limit.to_string(), "within": limit.within(value), "ok": holds,
@@ -77,7 +89,14 @@ impl Report {
         }));
     }
 
-    pub(crate) fn json(&self) -> Value {
-        json!({ "figures": self.figures, "bars": self.bars })
+    /// All of it, with the time of now.
+    pub(crate) fn json(&self, quick: bool) -> Result<Value, Box<dyn Error>> {
+        let date = Command::new("date")
+            .args(["-u", "+%F %H:%M UTC"])
+            .output()?;
+        let when = String::from_utf8(date.stdout)?;
+        Ok(json!({
+            "figures": self.figures, "bars": self.bars, "quick": quick, "when": when.trim(),
+        }))
     }
 }

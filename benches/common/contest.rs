@@ -82,6 +82,8 @@ pub(crate) struct Score {
     batch: f64,
     /// Nanoseconds of one operation in each slice: the median of its batches.
     slices: Vec<f64>,
+    /// The same as means.
+    means: Vec<f64>,
     /// Every batch of every slice.
     batches: Histogram<u64>,
 }
@@ -142,32 +144,42 @@ impl Scores {
         Spread::of(name.slices.iter().zip(&other.slices).map(|(a, b)| a / b))
     }
 
-    /// One line for each variant, with its ratio to `base`.
-    pub(crate) fn print(&self, base: &str) {
+    /// As [`ratio`](Self::ratio), of all time that went by in a slice.
+    pub(crate) fn ratio_of_means(&self, name: &str, other: &str) -> Spread {
+        let (name, other) = (self.of(name), self.of(other));
+        Spread::of(name.means.iter().zip(&other.means).map(|(a, b)| a / b))
+    }
+
+    /// One line for each variant, with its ratio to `base`, and one on the machine; in
+    /// 80 columns.
+    pub(crate) fn table(&self, base: &str) -> String {
+        let one_by_one = self.scores.iter().all(|score| score.batch == 1.0);
+        let head = match one_by_one {
+            true => format!("{:>11}{:>11}{:>11}", "time", "p99", "p99.9"),
+            false => format!("{:>11}{:>12}", "time", "per second"),
+        };
+        let mut table = format!("  {:24}{head}  of {base}\n", "");
         for score in &self.scores {
-            let mut line = format!("  {:24}{:>11}", score.name, show_nanos(score.nanos()));
-            if score.batch == 1.0 {
-                line += &format!(
-                    "  p99 {:>10}  p99.9 {:>10}",
+            table += &format!("  {:24}{:>11}", score.name, show_nanos(score.nanos()));
+            let ratio = self.ratio(&score.name, base);
+            table += &match one_by_one {
+                true => format!(
+                    "{:>11}{:>11}  {:.3}\n",
                     show_nanos(score.quantile(0.99)),
-                    show_nanos(score.quantile(0.999))
-                );
-            } else {
-                line += &format!("  {:>6.1} M/s", 1e3 / score.nanos());
-            }
-            if score.name != base {
-                line += &format!("  {} of {base}", self.ratio(&score.name, base));
-            }
-            println!("{line}");
+                    show_nanos(score.quantile(0.999)),
+                    ratio.median
+                ),
+                false => format!("{:>10.1} M  {ratio}\n", 1e3 / score.nanos()),
+            };
         }
-        self.print_preempted();
+        table + &self.preempted()
     }
 
     /// How far the machine was the bench's own.
-    pub(crate) fn print_preempted(&self) {
-        if let Some(preempted) = self.preempted {
-            println!("  meanwhile others took a CPU from the two {preempted:.0} times a second");
-        }
+    pub(crate) fn preempted(&self) -> String {
+        let line =
+            |count| format!("  meanwhile others took a CPU from the two {count:.0} times a second");
+        self.preempted.map_or_else(String::new, line)
     }
 
     pub(crate) fn json(&self) -> Value {
@@ -180,6 +192,7 @@ impl Scores {
                 "p99": score.quantile(0.99),
                 "p999": score.quantile(0.999),
                 "slices": score.slices,
+                "means": score.means,
             });
             let mut value = value;
             if score.batch == 1.0 {
@@ -206,7 +219,7 @@ impl Drop for Alarm {
         if std::thread::panicking() {
             // SAFETY: the call takes no memory; the lead lives, or this process
             // would have died with it.
-            unsafe { libc::kill(self.lead, libc::SIGTERM) };
+            unsafe { libc::kill(self.lead, libc::SIGKILL) };
         }
     }
 }
@@ -281,6 +294,7 @@ fn rounds(
             name: variant.name().to_owned(),
             batch: plan.batch as f64,
             slices: Vec::with_capacity(plan.rounds),
+            means: Vec::with_capacity(plan.rounds),
             batches: nanos(),
         })
         .collect();
@@ -304,6 +318,7 @@ fn rounds(
             if round > 0 {
                 let median = batches.value_at_quantile(0.5) as f64;
                 scores[index].slices.push(median / plan.batch as f64);
+                scores[index].means.push(batches.mean() / plan.batch as f64);
                 scores[index].batches.add(&batches)?;
             }
         }

@@ -99,7 +99,7 @@ pub(crate) fn all<const SIZE: usize>(task: Task, memory: &Path, disk: &Path) -> 
     let sum = streams("adds up what is not read yet");
     let number = above(8, "carries a number of 8 bytes".to_owned());
     roster.link(EVENTFD, sum.or(number.clone()), eventfd::wire);
-    let full = streams("a full queue refuses, and nothing waits for room");
+    let full = streams("a full queue refuses, nothing waits");
     roster.link(SIGNAL, full.or(number), signals::wire);
 
     let capacity = match SIZE {

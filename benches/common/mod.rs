@@ -12,6 +12,7 @@ pub(crate) mod batches;
 pub(crate) mod calls;
 pub(crate) mod chart;
 pub(crate) mod child;
+pub(crate) mod comparison;
 pub(crate) mod contest;
 pub(crate) mod delivery;
 pub(crate) mod eventfd;

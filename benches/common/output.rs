@@ -3,7 +3,6 @@
 use std::error::Error;
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 
 use clap::Args;
 use serde_json::{Map, Value};
@@ -37,9 +36,7 @@ impl Output {
         report: &Report,
         whole: bool,
     ) -> Result<(), Box<dyn Error>> {
-        let mut run = report.json();
-        run["quick"] = self.quick.into();
-        run["when"] = now()?.into();
+        let run = report.json(self.quick)?;
         if whole {
             fs::create_dir_all(directory())?;
             fs::write(part(bench), pretty(&run))?;
@@ -81,11 +78,4 @@ pub(crate) fn directory() -> PathBuf {
 
 pub(crate) fn pretty(value: &Value) -> String {
     format!("{value:#}\n")
-}
-
-fn now() -> Result<String, Box<dyn Error>> {
-    let date = Command::new("date")
-        .args(["-u", "+%F %H:%M UTC"])
-        .output()?;
-    Ok(String::from_utf8(date.stdout)?.trim().to_owned())
 }

@@ -46,7 +46,9 @@ pub(crate) fn page(runs: &Value) -> String {
             let title = "Promises: how many times better than the limit";
             let _ = writeln!(html, "{}", chart::promises(title, &promises));
         }
-        for (name, figure) in run["figures"].as_object().into_iter().flatten() {
+        let mut figures: Vec<_> = run["figures"].as_object().into_iter().flatten().collect();
+        figures.sort_by_key(|(name, _)| by_number(name));
+        for (name, figure) in figures {
             if !array(&figure["order"]).is_empty() {
                 let _ = writeln!(html, "<h3>{}</h3>", name.replace('_', " "));
                 table(&mut html, figure);
@@ -54,6 +56,13 @@ pub(crate) fn page(runs: &Value) -> String {
         }
     }
     html + "</html>\n"
+}
+
+/// So that 64 comes before 1024.
+fn by_number(name: &str) -> (&str, Option<u64>) {
+    let parts = name.rsplit_once('_');
+    let number = parts.and_then(|(start, number)| Some((start, number.parse().ok()?)));
+    number.map_or((name, None), |(start, number)| (start, Some(number)))
 }
 
 /// When and where a bench ran.

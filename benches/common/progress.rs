@@ -1,32 +1,35 @@
 //! How far the bench is, on a terminal only.
 
-use std::io::{self, IsTerminal, Write};
+use indicatif::{ProgressBar, ProgressStyle};
 
-/// One line that is written over and over, and erased at the end.
+/// One bar on standard error, which is gone at the end.
 #[derive(Debug)]
-pub(crate) struct Progress {
-    shown: bool,
-}
+pub(crate) struct Progress(ProgressBar);
 
 impl Progress {
     pub(crate) fn new() -> Self {
-        Self {
-            shown: io::stderr().is_terminal(),
-        }
+        let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta:>4}");
+        let style = style.expect("the template is one");
+        Self(ProgressBar::new(0).with_style(style))
+    }
+
+    /// For programs alone.
+    pub(crate) fn silent() -> Self {
+        Self(ProgressBar::hidden())
     }
 
     /// Shows that `done` of `total` steps of `what` are done.
     pub(crate) fn show(&self, what: &str, done: usize, total: usize) {
-        if self.shown {
-            eprint!("\r\x1b[K{what}: {done}/{total}");
-            let _ = io::stderr().flush();
+        if self.0.is_finished() {
+            self.0.reset();
         }
+        self.0.set_message(what.to_owned());
+        self.0.set_length(total as u64);
+        self.0.set_position(done as u64);
     }
 
     /// Makes room for a figure.
     pub(crate) fn clear(&self) {
-        if self.shown {
-            eprint!("\r\x1b[K");
-        }
+        self.0.finish_and_clear();
     }
 }

@@ -139,6 +139,23 @@ pub fn receive<T: Shape + ?Sized>(socket: &UnixStream) -> Result<Ring<T>, Handof
 /// # Real-time
 ///
 /// Makes syscalls and allocates; waits for as long as the socket does.
+///
+/// # Examples
+///
+/// ```
+/// use std::os::unix::net::UnixStream;
+///
+/// use quoit::{RingOptions, handoff};
+///
+/// let (parent, worker) = UnixStream::pair()?;
+/// let jobs = RingOptions::new(64).schema_tag("job/2").create_anonymous::<u64>()?;
+/// handoff::send(&parent, &jobs)?;
+///
+/// let options = RingOptions::new(0).schema_tag("job/2");
+/// let jobs = handoff::receive_with::<u64>(&worker, &options)?;
+/// assert_eq!(jobs.capacity(), 64);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn receive_with<T: Shape + ?Sized>(
     socket: &UnixStream,
     options: &RingOptions,

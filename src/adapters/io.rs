@@ -34,8 +34,8 @@ use crate::producer::Producer;
 ///
 /// # Real-time
 ///
-/// A write is wait-free (linear in the bytes) if there is room, without syscall
-/// and allocation; otherwise may sleep. An error allocates.
+/// A write is as [`Producer::try_push`](Producer#method.try_push-1) if there is
+/// room; otherwise may sleep. An error allocates.
 ///
 /// # Examples
 ///
@@ -89,9 +89,8 @@ pub struct Writer<'a> {
 ///
 /// # Real-time
 ///
-/// Reading is wait-free (linear in the bytes that it copies) if there is a
-/// frame, without syscall and allocation; otherwise may sleep. An error
-/// allocates.
+/// Reading is as [`Consumer::try_pop`](Consumer#method.try_pop-1) if there is a
+/// frame; otherwise may sleep. An error allocates.
 #[derive(Debug)]
 pub struct Reader<'a> {
     consumer: &'a mut Consumer<[u8]>,

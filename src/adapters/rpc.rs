@@ -126,7 +126,14 @@ impl fmt::Display for CallError {
     }
 }
 
-impl error::Error for CallError {}
+impl error::Error for CallError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Corrupt(corrupt) => Some(corrupt),
+            _ => None,
+        }
+    }
+}
 
 impl From<ClaimError> for CallError {
     fn from(error: ClaimError) -> Self {

@@ -48,7 +48,8 @@ pub struct Select {
 /// What [`Select::wait`] found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Selected {
-    /// The end at this index has a message, or room.
+    /// The end at this index has a message, or room, or an error that its next
+    /// call tells.
     Ready(usize),
     /// The peer of the end at this index has left or died, and the end has
     /// neither messages nor room; or none has come, and the ring's name leads
@@ -124,10 +125,10 @@ impl From<SelectError> for io::Error {
     }
 }
 
-/// One end of a ring, borrowed for a [`Select`]: what is waited for.
+/// One end of a ring, borrowed for [`Select::wait`], and what it waits for.
 #[must_use = "an interest does nothing until a `Select` waits for it"]
 pub struct Interest<'a> {
-    end: &'a mut dyn Sleeping,
+    end: &'a mut (dyn Sleeping + Send),
     /// Units of room; ignored by consumers.
     wanted: u64,
 }
@@ -205,7 +206,7 @@ impl<T: ?Sized> Sleeping for Producer<T> {
 }
 
 impl<T: Shape + ?Sized> Consumer<T> {
-    /// This end, to wait for messages together with other rings.
+    /// This end, to wait for messages together with other rings: [`Select`].
     ///
     /// # Real-time
     ///
@@ -219,7 +220,8 @@ impl<T: Shape + ?Sized> Consumer<T> {
 }
 
 impl<T: Record> Producer<T> {
-    /// This end, to wait for room for one record together with other rings.
+    /// This end, to wait for room for one record together with other rings:
+    /// [`Select`].
     ///
     /// # Real-time
     ///
@@ -234,7 +236,7 @@ impl<T: Record> Producer<T> {
 
 impl Producer<[u8]> {
     /// This end, to wait for room for a frame of `len` bytes together with
-    /// other rings. A frame that is too long is ready at once: the push says
+    /// other rings: [`Select`]. A frame that is too long is ready at once: the push says
     /// why.
     ///
     /// # Real-time

@@ -27,10 +27,10 @@ struct Found {
 /// Bytes that are fetched together with the header at most.
 const FETCHED: usize = 1024 + LINE;
 
-/// Frames. See [`Consumer<T>`](#impl-Consumer<T>) for records.
+/// Frames. See [`Consumer<T>`](#impl-Consumer<T>-2) for records.
 impl Consumer<[u8]> {
     /// Copies the next frame into `buffer` if there is one now; returns its
-    /// length. To see its kind, peek.
+    /// length in bytes. To see its kind, peek.
     ///
     /// # Errors
     ///
@@ -41,7 +41,19 @@ impl Consumer<[u8]> {
     ///
     /// # Real-time
     ///
-    /// Wait-free (linear in the bytes), no syscall, no allocation.
+    /// Wait-free (linear in the bytes), no allocation, no syscall but the wake
+    /// of a producer that sleeps.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut producer, mut consumer) = quoit::RingOptions::new(64).heap::<[u8]>()?;
+    /// producer.try_push(b"hello")?;
+    /// let mut buffer = [0; 24]; // the longest frame of this ring
+    /// let len = consumer.try_pop(&mut buffer)?;
+    /// assert_eq!(&buffer[..len], b"hello");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn try_pop(&mut self, buffer: &mut [u8]) -> Result<usize, PopError> {
         let found = self.find()?;
@@ -53,29 +65,59 @@ impl Consumer<[u8]> {
         Ok(found.len)
     }
 
-    /// Copies the next frame into `buffer`, and waits if there is none.
+    /// Copies the next frame into `buffer`, and waits if there is none; returns
+    /// its length in bytes.
     ///
     /// # Errors
     ///
-    /// As [`try_pop`](Self::try_pop), but never [`PopError::Empty`]. A producer
-    /// that dies is noticed within a tenth of a second.
+    /// As [`try_pop`](#method.try_pop-1), but never [`PopError::Empty`];
+    /// [`PopError::Superseded`] in place of `Abandoned` if no producer will
+    /// come. A producer that dies is noticed within a tenth of a second.
     ///
     /// # Real-time
     ///
-    /// As [`try_pop`](Self::try_pop) if there is a frame; otherwise may sleep.
+    /// As [`try_pop`](#method.try_pop-1) if there is a frame; otherwise may sleep.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::thread;
+    ///
+    /// use quoit::{PopError, RingOptions};
+    ///
+    /// let (mut producer, mut consumer) = RingOptions::new(64).heap::<[u8]>()?;
+    /// thread::spawn(move || producer.push(b"hello")); // and leaves
+    /// assert_eq!(consumer.pop(&mut [0; 24]), Ok(5)); // waits for it
+    /// assert_eq!(consumer.pop(&mut [0; 24]), Err(PopError::Abandoned));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn pop(&mut self, buffer: &mut [u8]) -> Result<usize, PopError> {
         self.pop_until(buffer, None)
     }
 
-    /// Copies the next frame into `buffer`, and waits for one at most so long.
+    /// Copies the next frame into `buffer`, and waits for one at most so long;
+    /// returns its length in bytes.
     ///
     /// # Errors
     ///
-    /// As [`try_pop`](Self::try_pop); [`PopError::Empty`] if none came in time.
+    /// As [`pop`](#method.pop-1), and [`PopError::Empty`] if none came in time.
     ///
     /// # Real-time
     ///
-    /// As [`try_pop`](Self::try_pop) if there is a frame; otherwise may sleep.
+    /// As [`try_pop`](#method.try_pop-1) if there is a frame; otherwise may sleep.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use quoit::{PopError, RingOptions};
+    ///
+    /// let (_producer, mut consumer) = RingOptions::new(64).heap::<[u8]>()?;
+    /// let popped = consumer.pop_timeout(&mut [0; 24], Duration::from_millis(1));
+    /// assert_eq!(popped, Err(PopError::Empty));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn pop_timeout(&mut self, buffer: &mut [u8], timeout: Duration) -> Result<usize, PopError> {
         self.pop_until(buffer, Some(timeout))
     }
@@ -94,7 +136,7 @@ impl Consumer<[u8]> {
     ///
     /// # Errors
     ///
-    /// As [`try_pop`](Self::try_pop), but never [`PopError::TooShort`].
+    /// As [`try_pop`](#method.try_pop-1), but never [`PopError::TooShort`].
     ///
     /// # Real-time
     ///
@@ -123,11 +165,22 @@ impl Consumer<[u8]> {
     ///
     /// # Errors
     ///
-    /// As [`try_peek`](Self::try_peek), but never [`PopError::Empty`].
+    /// As [`pop`](#method.pop-1), but never [`PopError::TooShort`].
     ///
     /// # Real-time
     ///
-    /// As [`try_peek`](Self::try_peek) if there is a frame; otherwise may sleep.
+    /// As [`try_peek`](#method.try_peek-1) if there is a frame; otherwise may sleep.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut producer, mut consumer) = quoit::RingOptions::new(64).heap::<[u8]>()?;
+    /// producer.try_push(b"hello")?;
+    /// let frame = consumer.peek()?; // waits while there is none
+    /// assert_eq!(&*frame, b"hello");
+    /// frame.release();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn peek(&mut self) -> Result<Frame<'_>, PopError> {
         let found = self.wait(None, Self::find)?;
         Ok(Frame {
@@ -140,12 +193,25 @@ impl Consumer<[u8]> {
     ///
     /// # Errors
     ///
-    /// As [`try_peek`](Self::try_peek); [`PopError::Empty`] if none came in
-    /// time.
+    /// As [`pop_timeout`](#method.pop_timeout-1), but never
+    /// [`PopError::TooShort`].
     ///
     /// # Real-time
     ///
-    /// As [`try_peek`](Self::try_peek) if there is a frame; otherwise may sleep.
+    /// As [`try_peek`](#method.try_peek-1) if there is a frame; otherwise may sleep.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use quoit::{PopError, RingOptions};
+    ///
+    /// let (_producer, mut consumer) = RingOptions::new(64).heap::<[u8]>()?;
+    /// let frame = consumer.peek_timeout(Duration::from_millis(1));
+    /// assert_eq!(frame.err(), Some(PopError::Empty));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn peek_timeout(&mut self, timeout: Duration) -> Result<Frame<'_>, PopError> {
         let found = self.wait(Some(timeout), Self::find)?;
         Ok(Frame {
@@ -159,7 +225,7 @@ impl Consumer<[u8]> {
     ///
     /// # Errors
     ///
-    /// As [`try_peek`](Self::try_peek).
+    /// As [`try_peek`](#method.try_peek-1).
     ///
     /// # Real-time
     ///
@@ -188,16 +254,28 @@ impl Consumer<[u8]> {
     }
 
     /// Hands every frame that is there now to `visit`, as kind and payload, with
-    /// one release at the end; returns how many.
+    /// one release at the end; returns how many. If `visit` panics they all stay.
     ///
     /// # Errors
     ///
-    /// As [`try_peek`](Self::try_peek). If a frame is corrupt, those before it
+    /// As [`try_peek`](#method.try_peek-1). If a frame is corrupt, those before it
     /// were visited and are released.
     ///
     /// # Real-time
     ///
-    /// Wait-free but for `visit`, no syscall, no allocation.
+    /// Wait-free but for `visit`, no allocation, no syscall but the wake of a
+    /// producer that sleeps.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut producer, mut consumer) = quoit::RingOptions::new(64).heap::<[u8]>()?;
+    /// producer.try_push_slice(&["one", "two", "three"])?;
+    /// let mut bytes = Vec::new();
+    /// let count = consumer.try_pop_each(|_kind, payload| bytes.extend_from_slice(payload))?;
+    /// assert_eq!((count, &bytes[..]), (3, &b"onetwothree"[..]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_pop_each(&mut self, mut visit: impl FnMut(u32, &[u8])) -> Result<usize, PopError> {
         let mut count = 0;
         let mut frames = self.try_peek_many()?;
@@ -368,7 +446,8 @@ fn copy(payload: &[u8], buffer: &mut [u8]) {
     }
 }
 
-/// The next frame of a ring, where it lies.
+/// The next frame of a ring, where it lies: what
+/// [`Consumer::peek`](Consumer#method.peek-1) and its like give.
 ///
 /// [`release`](Self::release) gives its room back; dropping it does not, and
 /// the next peek is the same frame. The bytes are the producer's memory: one
@@ -387,7 +466,7 @@ impl<'a> Frame<'a> {
         self.consumer.payload(&self.found)
     }
 
-    /// The producer's kind of the frame.
+    /// The kind that the producer gave the frame; 0 if none.
     pub fn kind(&self) -> u32 {
         self.found.kind
     }
@@ -396,7 +475,8 @@ impl<'a> Frame<'a> {
     ///
     /// # Real-time
     ///
-    /// Wait-free, no syscall, no allocation.
+    /// Wait-free, no allocation, no syscall but the wake of a producer that
+    /// sleeps.
     #[inline]
     pub fn release(self) {
         self.consumer.release(self.found.units);
@@ -411,8 +491,8 @@ impl Deref for Frame<'_> {
     }
 }
 
-/// The frames that were in the ring, where they lie; see
-/// [`Consumer::try_peek_many`].
+/// The frames that were in the ring, where they lie: what
+/// [`Consumer::try_peek_many`](Consumer#method.try_peek_many-1) gives.
 ///
 /// [`release`](Self::release) gives back those that were visited; dropping it
 /// gives back none.
@@ -460,7 +540,8 @@ impl Frames<'_> {
     ///
     /// # Real-time
     ///
-    /// Wait-free, no syscall, no allocation.
+    /// Wait-free, no allocation, no syscall but the wake of a producer that
+    /// sleeps.
     pub fn release(self) {
         if self.visited > 0 {
             self.consumer.release(self.visited);

@@ -25,10 +25,10 @@ struct Place {
     units: u64,
 }
 
-/// Frames. See [`Producer<T>`](#impl-Producer<T>) for records.
+/// Frames. See [`Producer<T>`](#impl-Producer<T>-2) for records.
 impl Producer<[u8]> {
-    /// The longest payload of a frame: half the ring's capacity less 8 bytes,
-    /// and never more than 2 GiB.
+    /// Bytes of the longest payload: half the ring's capacity less 8, and never
+    /// more than 2 GiB.
     ///
     /// # Real-time
     ///
@@ -42,11 +42,21 @@ impl Producer<[u8]> {
     ///
     /// # Errors
     ///
-    /// As [`try_claim`](Self::try_claim).
+    /// As [`try_claim`](#method.try_claim-1).
     ///
     /// # Real-time
     ///
-    /// Wait-free (linear in the bytes), no syscall, no allocation.
+    /// Wait-free (linear in the bytes), no allocation, no syscall but the wake
+    /// of a consumer that sleeps.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut producer, mut consumer) = quoit::RingOptions::new(64).heap::<[u8]>()?;
+    /// producer.try_push(b"hello")?;
+    /// assert_eq!(&*consumer.try_peek()?, b"hello");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn try_push(&mut self, payload: &[u8]) -> Result<(), ClaimError> {
         self.try_push_kind(0, payload)
@@ -57,11 +67,21 @@ impl Producer<[u8]> {
     ///
     /// # Errors
     ///
-    /// As [`try_claim`](Self::try_claim).
+    /// As [`try_claim`](#method.try_claim-1).
     ///
     /// # Real-time
     ///
-    /// Wait-free (linear in the bytes), no syscall, no allocation.
+    /// Wait-free (linear in the bytes), no allocation, no syscall but the wake
+    /// of a consumer that sleeps.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut producer, mut consumer) = quoit::RingOptions::new(64).heap::<[u8]>()?;
+    /// producer.try_push_kind(7, b"hello")?;
+    /// assert_eq!(consumer.try_peek()?.kind(), 7);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn try_push_kind(&mut self, kind: u32, payload: &[u8]) -> Result<(), ClaimError> {
         let place = self.reserve(0, payload.len())?;
@@ -73,12 +93,27 @@ impl Producer<[u8]> {
     ///
     /// # Errors
     ///
-    /// As [`try_claim`](Self::try_claim), but never [`ClaimError::Full`]. A
-    /// consumer that dies is noticed within a tenth of a second.
+    /// As [`try_claim`](#method.try_claim-1), but never [`ClaimError::Full`];
+    /// [`ClaimError::Superseded`] in place of `Abandoned` if no consumer will
+    /// come. A consumer that dies is noticed within a tenth of a second.
     ///
     /// # Real-time
     ///
-    /// As [`try_push`](Self::try_push) if there is room; otherwise may sleep.
+    /// As [`try_push`](#method.try_push-1) if there is room; otherwise may sleep.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::thread;
+    ///
+    /// let (mut producer, mut consumer) = quoit::RingOptions::new(64).heap::<[u8]>()?;
+    /// producer.push(&[1; 24])?;
+    /// producer.push(&[2; 24])?; // now it is full
+    /// let reader = thread::spawn(move || consumer.pop(&mut [0; 24]));
+    /// producer.push(&[3; 24])?; // waits until the first is popped
+    /// assert_eq!(reader.join().expect("no panic"), Ok(24));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn push(&mut self, payload: &[u8]) -> Result<(), ClaimError> {
         self.push_until(payload, None)
     }
@@ -87,12 +122,26 @@ impl Producer<[u8]> {
     ///
     /// # Errors
     ///
-    /// As [`try_claim`](Self::try_claim); [`ClaimError::Full`] if no room came
-    /// in time.
+    /// As [`push`](#method.push-1), and [`ClaimError::Full`] if no room came in
+    /// time.
     ///
     /// # Real-time
     ///
-    /// As [`try_push`](Self::try_push) if there is room; otherwise may sleep.
+    /// As [`try_push`](#method.try_push-1) if there is room; otherwise may sleep.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use quoit::{ClaimError, RingOptions};
+    ///
+    /// let (mut producer, _consumer) = RingOptions::new(64).heap::<[u8]>()?;
+    /// producer.try_push_slice(&[[1; 24], [2; 24]])?;
+    /// let pushed = producer.push_timeout(b"", Duration::from_millis(1));
+    /// assert_eq!(pushed, Err(ClaimError::Full)); // an empty frame has a header
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn push_timeout(&mut self, payload: &[u8], timeout: Duration) -> Result<(), ClaimError> {
         self.push_until(payload, Some(timeout))
     }
@@ -108,11 +157,21 @@ impl Producer<[u8]> {
     ///
     /// # Errors
     ///
-    /// As [`try_claim`](Self::try_claim), if there is room for none.
+    /// As [`try_claim`](#method.try_claim-1), if there is room for none.
     ///
     /// # Real-time
     ///
-    /// Wait-free (linear in the bytes), no syscall, no allocation.
+    /// Wait-free (linear in the bytes), no allocation, no syscall but the wake
+    /// of a consumer that sleeps.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut producer, _consumer) = quoit::RingOptions::new(64).heap::<[u8]>()?;
+    /// assert_eq!(producer.try_push_slice(&["one", "two", "three"])?, 3);
+    /// assert_eq!(producer.fill(), 48); // bytes: three headers, three words
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_push_slice(&mut self, payloads: &[impl AsRef<[u8]>]) -> Result<usize, ClaimError> {
         let mut batch = self.batch();
         for (pushed, payload) in payloads.iter().enumerate() {
@@ -131,25 +190,63 @@ impl Producer<[u8]> {
     ///
     /// # Errors
     ///
-    /// As [`try_claim`](Self::try_claim), but never [`ClaimError::Full`].
+    /// As [`push`](#method.push-1).
     ///
     /// # Real-time
     ///
     /// May sleep.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::thread;
+    ///
+    /// let (mut producer, mut consumer) = quoit::RingOptions::new(64).heap::<[u8]>()?;
+    /// let reader = thread::spawn(move || {
+    ///     let mut count = 0;
+    ///     while let Ok(frame) = consumer.peek() {
+    ///         frame.release();
+    ///         count += 1;
+    ///     }
+    ///     count
+    /// });
+    /// let mut rest = &["tick"; 100][..];
+    /// while !rest.is_empty() {
+    ///     let pushed = producer.push_slice(rest)?;
+    ///     rest = &rest[pushed..];
+    /// }
+    /// drop(producer);
+    /// assert_eq!(reader.join().expect("no panic"), 100);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn push_slice(&mut self, payloads: &[impl AsRef<[u8]>]) -> Result<usize, ClaimError> {
         self.push_slice_until(payloads, None)
     }
 
-    /// [`push_slice`](Self::push_slice) that waits at most so long.
+    /// [`push_slice`](#method.push_slice-1) that waits at most so long.
     ///
     /// # Errors
     ///
-    /// As [`try_claim`](Self::try_claim); [`ClaimError::Full`] if no room came
-    /// in time.
+    /// As [`push_timeout`](#method.push_timeout-1).
     ///
     /// # Real-time
     ///
     /// May sleep.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use quoit::{ClaimError, RingOptions};
+    ///
+    /// let (mut producer, _consumer) = RingOptions::new(64).heap::<[u8]>()?;
+    /// let frames = [[7; 24]; 3];
+    /// assert_eq!(producer.push_slice_timeout(&frames, Duration::ZERO), Ok(2));
+    /// let pushed = producer.push_slice_timeout(&frames[2..], Duration::from_millis(1));
+    /// assert_eq!(pushed, Err(ClaimError::Full));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn push_slice_timeout(
         &mut self,
         payloads: &[impl AsRef<[u8]>],
@@ -212,30 +309,56 @@ impl Producer<[u8]> {
         Ok(FrameClaim::new(self, place))
     }
 
-    /// Claims room for a frame, and waits for it if there is none.
+    /// Claims room for a frame of at most `len` bytes, and waits for it if there
+    /// is none.
     ///
     /// # Errors
     ///
-    /// As [`try_claim`](Self::try_claim), but never [`ClaimError::Full`].
+    /// As [`push`](#method.push-1).
     ///
     /// # Real-time
     ///
-    /// As [`try_claim`](Self::try_claim) if there is room; otherwise may sleep.
+    /// As [`try_claim`](#method.try_claim-1) if there is room; otherwise may sleep.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut producer, mut consumer) = quoit::RingOptions::new(64).heap::<[u8]>()?;
+    /// let mut claim = producer.claim(5)?; // waits while there is not enough room
+    /// claim.copy_from_slice(b"quoit");
+    /// claim.commit();
+    /// assert_eq!(&*consumer.try_peek()?, b"quoit");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn claim(&mut self, len: usize) -> Result<FrameClaim<'_>, ClaimError> {
         let place = self.wait_for(len, None)?;
         Ok(FrameClaim::new(self, place))
     }
 
-    /// Claims room for a frame, and waits for it at most so long.
+    /// Claims room for a frame of at most `len` bytes, and waits for it at most
+    /// so long.
     ///
     /// # Errors
     ///
-    /// As [`try_claim`](Self::try_claim); [`ClaimError::Full`] if it did not
-    /// come in time.
+    /// As [`push_timeout`](#method.push_timeout-1).
     ///
     /// # Real-time
     ///
-    /// As [`try_claim`](Self::try_claim) if there is room; otherwise may sleep.
+    /// As [`try_claim`](#method.try_claim-1) if there is room; otherwise may sleep.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use quoit::{ClaimError, RingOptions};
+    ///
+    /// let (mut producer, _consumer) = RingOptions::new(64).heap::<[u8]>()?;
+    /// producer.try_push_slice(&[[1; 24], [2; 24]])?;
+    /// let claim = producer.claim_timeout(24, Duration::from_millis(1));
+    /// assert_eq!(claim.err(), Some(ClaimError::Full));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn claim_timeout(
         &mut self,
         len: usize,
@@ -257,7 +380,7 @@ impl Producer<[u8]> {
     /// let (mut producer, mut consumer) = quoit::RingOptions::new(1024).heap::<[u8]>()?;
     /// let mut batch = producer.batch();
     /// batch.try_claim(3)?.copy_from_slice(b"one");
-    /// batch.try_claim(3)?.copy_from_slice(b"two");
+    /// batch.try_claim_kind(7, 3)?.copy_from_slice(b"two");
     /// assert_eq!(batch.commit(), 2);
     /// let mut word = [0; 3];
     /// assert_eq!(consumer.try_pop(&mut word)?, 3);
@@ -426,7 +549,8 @@ fn short_frame(kind: u32, payload: &[u8]) -> [u64; RIDE_WORDS] {
     words
 }
 
-/// Room for a frame, to be filled in place.
+/// Room for a frame, to be filled in place: what
+/// [`Producer::claim`](Producer#method.claim-1) and its like give.
 ///
 /// Holds whatever the ring held there until it is written.
 /// [`commit`](Self::commit) publishes it, [`commit_first`](Self::commit_first)
@@ -457,7 +581,8 @@ impl<'a> FrameClaim<'a> {
     ///
     /// # Real-time
     ///
-    /// Wait-free, no syscall, no allocation.
+    /// Wait-free, no allocation, no syscall but the wake of a consumer that
+    /// sleeps.
     #[inline]
     pub fn commit(self) {
         self.producer.finish(self.place, self.kind, self.place.len);
@@ -471,7 +596,8 @@ impl<'a> FrameClaim<'a> {
     ///
     /// # Real-time
     ///
-    /// Wait-free, no syscall, no allocation.
+    /// Wait-free, no allocation, no syscall but the wake of a consumer that
+    /// sleeps.
     #[inline]
     pub fn commit_first(self, len: usize) {
         assert!(
@@ -501,7 +627,8 @@ impl DerefMut for FrameClaim<'_> {
     }
 }
 
-/// Several frames, filled in place and published together.
+/// Several frames, filled in place and published together; begun by
+/// [`Producer::batch`].
 ///
 /// [`commit`](Self::commit) publishes them; dropping the batch publishes
 /// nothing.
@@ -514,11 +641,11 @@ pub struct FrameBatch<'a> {
 }
 
 impl FrameBatch<'_> {
-    /// Adds a frame of kind 0 and `len` bytes if there is room now; fill them.
+    /// Adds a frame of kind 0 and `len` bytes, to be filled, if there is room now.
     ///
     /// # Errors
     ///
-    /// As [`Producer::try_claim`]; what the batch holds so far stays.
+    /// As [`Producer::try_claim`](Producer#method.try_claim-1); what the batch holds so far stays.
     ///
     /// # Real-time
     ///
@@ -527,7 +654,8 @@ impl FrameBatch<'_> {
         self.try_claim_kind(0, len)
     }
 
-    /// Adds a frame of the caller's `kind`.
+    /// Adds a frame of the caller's `kind` and `len` bytes, to be filled, if there
+    /// is room now.
     ///
     /// # Errors
     ///
@@ -557,7 +685,8 @@ impl FrameBatch<'_> {
     ///
     /// # Real-time
     ///
-    /// Wait-free, no syscall, no allocation.
+    /// Wait-free, no allocation, no syscall but the wake of a consumer that
+    /// sleeps.
     pub fn commit(self) -> usize {
         if self.bytes > 0 {
             self.producer.publish(self.bytes);

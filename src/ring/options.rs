@@ -141,6 +141,10 @@ impl RingOptions {
     /// The tag that goes into the schema's fingerprint beside the record's size
     /// and alignment; by default the last segment of the type's name, or
     /// `frames`. Give it a version: `"tick/3"`.
+    ///
+    /// # Real-time
+    ///
+    /// Allocates.
     pub fn schema_tag(mut self, tag: impl Into<String>) -> Self {
         self.schema_tag = Some(tag.into());
         self
@@ -155,14 +159,16 @@ impl RingOptions {
     }
 
     /// Removes the ring's name when an endpoint that was taken with this
-    /// option is dropped and the other role is free: the last one out.
+    /// option is dropped and the other role is free: the last one out. So does
+    /// an end whose peer never came, and an end that is killed does not.
     pub fn unlink_on_drop(mut self, unlink_on_drop: bool) -> Self {
         self.unlink_on_drop = unlink_on_drop;
         self
     }
 
-    /// Where both positions of a new ring begin; by default 0. A multiple of
-    /// 8 for frames. Lets a numbering go on, or a test begin before a wrap.
+    /// Where both positions of a new ring begin, in slots, or bytes for frames, a
+    /// multiple of 8; by default 0. Lets a numbering go on, or a test begin before
+    /// a wrap.
     pub fn first_position(mut self, position: u64) -> Self {
         self.first_position = position;
         self
@@ -206,6 +212,19 @@ impl RingOptions {
     /// # Real-time
     ///
     /// Makes syscalls and allocates.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use quoit::{RingOptions, Stale};
+    ///
+    /// # let name = &format!("quoit-doc-options-create-{}", std::process::id());
+    /// let old = RingOptions::new(64).create::<u64>(name)?;
+    /// let new = RingOptions::new(128).stale(Stale::Replace).create::<u64>(name)?;
+    /// assert_ne!(old.incarnation(), new.incarnation()); // nobody held the old one
+    /// # new.unlink()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn create<T: Shape + ?Sized>(&self, name: impl AsRef<Path>) -> Result<Ring<T>, Error> {
         let name = Name::parse(name.as_ref())?;
         again(|| {
@@ -238,6 +257,20 @@ impl RingOptions {
     /// # Real-time
     ///
     /// Makes syscalls and allocates.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use quoit::{RingOptions, WaitStrategy};
+    ///
+    /// # let name = &format!("quoit-doc-options-open-{}", std::process::id());
+    /// # RingOptions::new(64).create::<u64>(name)?;
+    /// let mine = RingOptions::new(0).wait_strategy(WaitStrategy::Spin);
+    /// let consumer = mine.open::<u64>(name)?.consumer()?; // waits without a sleep
+    /// # drop(consumer);
+    /// # quoit::unlink(name)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn open<T: Shape + ?Sized>(&self, name: impl AsRef<Path>) -> Result<Ring<T>, Error> {
         let name = Name::parse(name.as_ref())?;
         again(|| self.attach(Segment::open(&name)?))

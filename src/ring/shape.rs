@@ -13,7 +13,9 @@ use crate::layout::{self, SHAPE_FRAMES, SHAPE_SLOTS};
 /// ([`Immutable`]).
 ///
 /// Nothing needs to be implemented: derive the three traits of `zerocopy`, and
-/// `Copy`, and the type is a record. Its layout must be fixed, so `repr(C)`.
+/// `Copy`, and the type is a record. Its layout must be fixed, so `repr(C)`. It
+/// has at least one byte, and is aligned to 4096 bytes at most, or a ring of it
+/// does not compile.
 ///
 /// ```
 /// use zerocopy::{FromBytes, Immutable, IntoBytes};

@@ -1,5 +1,6 @@
 //! Reading records.
 
+use core::iter::FusedIterator;
 use core::ops::Deref;
 use core::slice;
 use std::time::Duration;
@@ -23,7 +24,20 @@ impl<T: Record> Consumer<T> {
     ///
     /// # Real-time
     ///
-    /// Wait-free, no syscall, no allocation.
+    /// Wait-free, no allocation, no syscall but the wake of a producer that
+    /// sleeps.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use quoit::{PopError, RingOptions};
+    ///
+    /// let (mut producer, mut consumer) = RingOptions::new(8).heap::<u32>()?;
+    /// assert_eq!(consumer.try_pop(), Err(PopError::Empty));
+    /// producer.try_push(7)?;
+    /// assert_eq!(consumer.try_pop(), Ok(7));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[inline]
     pub fn try_pop(&mut self) -> Result<T, PopError> {
         if self.cursor.seen() > 0 {
@@ -36,12 +50,27 @@ impl<T: Record> Consumer<T> {
     ///
     /// # Errors
     ///
-    /// As [`try_pop`](Self::try_pop), but never [`PopError::Empty`]. A producer
-    /// that dies is noticed within a tenth of a second.
+    /// As [`try_pop`](Self::try_pop), but never [`PopError::Empty`];
+    /// [`PopError::Superseded`] in place of `Abandoned` if no producer will
+    /// come. A producer that dies is noticed within a tenth of a second.
     ///
     /// # Real-time
     ///
     /// As [`try_pop`](Self::try_pop) if there is a record; otherwise may sleep.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::thread;
+    ///
+    /// use quoit::{PopError, RingOptions};
+    ///
+    /// let (mut producer, mut consumer) = RingOptions::new(8).heap::<u32>()?;
+    /// thread::spawn(move || producer.push(7)); // and leaves
+    /// assert_eq!(consumer.pop(), Ok(7)); // waits for it
+    /// assert_eq!(consumer.pop(), Err(PopError::Abandoned));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn pop(&mut self) -> Result<T, PopError> {
         self.pop_until(None)
     }
@@ -50,7 +79,7 @@ impl<T: Record> Consumer<T> {
     ///
     /// # Errors
     ///
-    /// As [`try_pop`](Self::try_pop); [`PopError::Empty`] if none came in time.
+    /// As [`pop`](Self::pop), and [`PopError::Empty`] if none came in time.
     ///
     /// # Real-time
     ///
@@ -76,7 +105,19 @@ impl<T: Record> Consumer<T> {
     ///
     /// # Real-time
     ///
-    /// Wait-free (linear in the records), no syscall, no allocation.
+    /// Wait-free (linear in the records), no allocation, no syscall but the
+    /// wake of a producer that sleeps.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut producer, mut consumer) = quoit::RingOptions::new(8).heap::<u32>()?;
+    /// producer.try_push_slice(&[1, 2, 3])?;
+    /// let mut values = [0; 2];
+    /// assert_eq!(consumer.try_pop_slice(&mut values)?, 2);
+    /// assert_eq!((values, consumer.fill()), ([1, 2], 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_pop_slice(&mut self, values: &mut [T]) -> Result<usize, PopError> {
         if values.is_empty() {
             return Ok(0);
@@ -106,11 +147,21 @@ impl<T: Record> Consumer<T> {
     ///
     /// # Errors
     ///
-    /// As [`try_pop`](Self::try_pop), but never [`PopError::Empty`].
+    /// As [`pop`](Self::pop).
     ///
     /// # Real-time
     ///
     /// May sleep.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut producer, mut consumer) = quoit::RingOptions::new(8).heap::<u32>()?;
+    /// producer.try_push_slice(&[1, 2, 3])?;
+    /// let mut values = [0; 8];
+    /// assert_eq!(consumer.pop_slice(&mut values)?, 3); // it does not wait for eight
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn pop_slice(&mut self, values: &mut [T]) -> Result<usize, PopError> {
         self.pop_slice_until(values, None)
     }
@@ -119,11 +170,24 @@ impl<T: Record> Consumer<T> {
     ///
     /// # Errors
     ///
-    /// As [`try_pop`](Self::try_pop); [`PopError::Empty`] if none came in time.
+    /// As [`pop_timeout`](Self::pop_timeout).
     ///
     /// # Real-time
     ///
     /// May sleep.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use quoit::{PopError, RingOptions};
+    ///
+    /// let (_producer, mut consumer) = RingOptions::new(8).heap::<u32>()?;
+    /// let popped = consumer.pop_slice_timeout(&mut [0; 8], Duration::from_millis(1));
+    /// assert_eq!(popped, Err(PopError::Empty));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn pop_slice_timeout(
         &mut self,
         values: &mut [T],
@@ -189,11 +253,22 @@ impl<T: Record> Consumer<T> {
     ///
     /// # Errors
     ///
-    /// As [`try_pop`](Self::try_pop), but never [`PopError::Empty`].
+    /// As [`pop`](Self::pop).
     ///
     /// # Real-time
     ///
     /// As [`try_peek`](Self::try_peek) if there is a record; otherwise may sleep.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut producer, mut consumer) = quoit::RingOptions::new(8).heap::<u32>()?;
+    /// producer.try_push(5)?;
+    /// let peek = consumer.peek()?; // waits while there is none
+    /// assert_eq!(*peek, 5);
+    /// peek.release();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn peek(&mut self) -> Result<Peek<'_, T>, PopError> {
         self.wait(None, Self::find)?;
         Ok(Peek { consumer: self })
@@ -203,11 +278,24 @@ impl<T: Record> Consumer<T> {
     ///
     /// # Errors
     ///
-    /// As [`try_pop`](Self::try_pop); [`PopError::Empty`] if none came in time.
+    /// As [`pop_timeout`](Self::pop_timeout).
     ///
     /// # Real-time
     ///
     /// As [`try_peek`](Self::try_peek) if there is a record; otherwise may sleep.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use quoit::{PopError, RingOptions};
+    ///
+    /// let (_producer, mut consumer) = RingOptions::new(8).heap::<u32>()?;
+    /// let peek = consumer.peek_timeout(Duration::from_millis(1));
+    /// assert_eq!(peek.err(), Some(PopError::Empty));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn peek_timeout(&mut self, timeout: Duration) -> Result<Peek<'_, T>, PopError> {
         self.wait(Some(timeout), Self::find)?;
         Ok(Peek { consumer: self })
@@ -248,7 +336,8 @@ impl<T: Record> Consumer<T> {
     ///
     /// # Real-time
     ///
-    /// Wait-free, no syscall, no allocation.
+    /// Wait-free, no allocation, no syscall but the wake of a producer that
+    /// sleeps.
     ///
     /// # Examples
     ///
@@ -266,6 +355,16 @@ impl<T: Record> Consumer<T> {
             count,
             taken: 0,
         }
+    }
+
+    /// Whether every slot holds a record that was not released: the producer has
+    /// no room until one is.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    pub fn is_full(&self) -> bool {
+        self.fill() == self.capacity()
     }
 
     /// Apart, so that a pop of what has been seen is small enough to be inlined.
@@ -340,7 +439,8 @@ impl<T: Record> Consumer<T> {
     }
 }
 
-/// The next record of a ring, where it lies.
+/// The next record of a ring, where it lies: what
+/// [`Consumer::peek`](Consumer#method.peek) and its like give.
 ///
 /// [`release`](Self::release) gives the slot back; dropping it does not, and
 /// the next peek is the same record. The bytes are the producer's memory: one
@@ -357,7 +457,8 @@ impl<T: Record> Peek<'_, T> {
     ///
     /// # Real-time
     ///
-    /// Wait-free, no syscall, no allocation.
+    /// Wait-free, no allocation, no syscall but the wake of a producer that
+    /// sleeps.
     #[inline]
     pub fn release(self) {
         self.consumer.release(1);
@@ -381,7 +482,8 @@ impl<T: Record> Deref for Peek<'_, T> {
 }
 
 /// All records that were in the ring, where they lie: two slices, because the
-/// lap may end among them.
+/// lap may end among them. [`Consumer::try_peek_many`](Consumer#method.try_peek_many)
+/// gives it.
 ///
 /// [`release_first`](Self::release_first) gives some back,
 /// [`release`](Self::release) all; dropping it gives back none.
@@ -420,7 +522,8 @@ impl<T: Record> PeekMany<'_, T> {
     ///
     /// # Real-time
     ///
-    /// Wait-free, no syscall, no allocation.
+    /// Wait-free, no allocation, no syscall but the wake of a producer that
+    /// sleeps.
     pub fn release(self) {
         let count = self.count;
         self.release_first(count);
@@ -434,7 +537,8 @@ impl<T: Record> PeekMany<'_, T> {
     ///
     /// # Real-time
     ///
-    /// Wait-free, no syscall, no allocation.
+    /// Wait-free, no allocation, no syscall but the wake of a producer that
+    /// sleeps.
     pub fn release_first(self, count: usize) {
         assert!(
             count <= self.count,
@@ -478,6 +582,8 @@ impl<T: Record> Iterator for Drain<'_, T> {
 }
 
 impl<T: Record> ExactSizeIterator for Drain<'_, T> {}
+
+impl<T: Record> FusedIterator for Drain<'_, T> {}
 
 impl<T: Record> Drop for Drain<'_, T> {
     fn drop(&mut self) {

@@ -23,7 +23,8 @@ impl<T: Record> Producer<T> {
     ///
     /// # Real-time
     ///
-    /// Wait-free, no syscall, no allocation.
+    /// Wait-free, no allocation, no syscall but the wake of a consumer that
+    /// sleeps.
     #[inline]
     pub fn try_push(&mut self, value: T) -> Result<(), PushError<T>> {
         match self.room(1) {
@@ -41,12 +42,26 @@ impl<T: Record> Producer<T> {
     ///
     /// # Errors
     ///
-    /// As [`try_push`](Self::try_push), but never [`PushError::Full`]. A
-    /// consumer that dies is noticed within a tenth of a second.
+    /// As [`try_push`](Self::try_push), but never [`PushError::Full`];
+    /// [`PushError::Superseded`] in place of `Abandoned` if no consumer will
+    /// come. A consumer that dies is noticed within a tenth of a second.
     ///
     /// # Real-time
     ///
     /// As [`try_push`](Self::try_push) if there is room; otherwise may sleep.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::thread;
+    ///
+    /// let (mut producer, mut consumer) = quoit::RingOptions::new(1).heap::<u32>()?;
+    /// producer.push(1)?;
+    /// let reader = thread::spawn(move || (consumer.pop(), consumer.pop()));
+    /// producer.push(2)?; // waits until the first is popped
+    /// assert_eq!(reader.join().expect("no panic"), (Ok(1), Ok(2)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn push(&mut self, value: T) -> Result<(), PushError<T>> {
         self.push_until(value, None)
     }
@@ -55,12 +70,26 @@ impl<T: Record> Producer<T> {
     ///
     /// # Errors
     ///
-    /// As [`try_push`](Self::try_push); [`PushError::Full`] if no room came in
+    /// As [`push`](Self::push), and [`PushError::Full`] if no room came in
     /// time.
     ///
     /// # Real-time
     ///
     /// As [`try_push`](Self::try_push) if there is room; otherwise may sleep.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use quoit::{PushError, RingOptions};
+    ///
+    /// let (mut producer, _consumer) = RingOptions::new(1).heap::<u32>()?;
+    /// producer.try_push(1)?;
+    /// let pushed = producer.push_timeout(2, Duration::from_millis(1));
+    /// assert_eq!(pushed, Err(PushError::Full(2)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn push_timeout(&mut self, value: T, timeout: Duration) -> Result<(), PushError<T>> {
         self.push_until(value, Some(timeout))
     }
@@ -87,7 +116,17 @@ impl<T: Record> Producer<T> {
     ///
     /// # Real-time
     ///
-    /// Wait-free (linear in the records), no syscall, no allocation.
+    /// Wait-free (linear in the records), no allocation, no syscall but the
+    /// wake of a consumer that sleeps.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut producer, mut consumer) = quoit::RingOptions::new(4).heap::<u32>()?;
+    /// assert_eq!(producer.try_push_slice(&[1, 2, 3, 4, 5])?, 4); // now it is full
+    /// assert_eq!(consumer.drain().sum::<u32>(), 10);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_push_slice(&mut self, values: &[T]) -> Result<usize, ClaimError> {
         if values.is_empty() {
             return Ok(0);
@@ -117,11 +156,36 @@ impl<T: Record> Producer<T> {
     ///
     /// # Errors
     ///
-    /// As [`try_claim`](Self::try_claim), but never [`ClaimError::Full`].
+    /// As [`claim`](Self::claim).
     ///
     /// # Real-time
     ///
     /// May sleep.
+    ///
+    /// # Examples
+    ///
+    /// To push all of a slice:
+    ///
+    /// ```
+    /// use std::thread;
+    ///
+    /// let (mut producer, mut consumer) = quoit::RingOptions::new(4).heap::<u32>()?;
+    /// let reader = thread::spawn(move || {
+    ///     let mut count = 0;
+    ///     while consumer.pop().is_ok() {
+    ///         count += 1;
+    ///     }
+    ///     count
+    /// });
+    /// let mut rest = &[7; 100][..];
+    /// while !rest.is_empty() {
+    ///     let pushed = producer.push_slice(rest)?;
+    ///     rest = &rest[pushed..];
+    /// }
+    /// drop(producer);
+    /// assert_eq!(reader.join().expect("no panic"), 100);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn push_slice(&mut self, values: &[T]) -> Result<usize, ClaimError> {
         self.push_slice_until(values, None)
     }
@@ -130,12 +194,25 @@ impl<T: Record> Producer<T> {
     ///
     /// # Errors
     ///
-    /// As [`try_claim`](Self::try_claim); [`ClaimError::Full`] if no room came
-    /// in time.
+    /// As [`claim_timeout`](Self::claim_timeout).
     ///
     /// # Real-time
     ///
     /// May sleep.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use quoit::{ClaimError, RingOptions};
+    ///
+    /// let (mut producer, _consumer) = RingOptions::new(2).heap::<u32>()?;
+    /// assert_eq!(producer.push_slice_timeout(&[1, 2, 3], Duration::ZERO), Ok(2));
+    /// let pushed = producer.push_slice_timeout(&[3], Duration::from_millis(1));
+    /// assert_eq!(pushed, Err(ClaimError::Full));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn push_slice_timeout(
         &mut self,
         values: &[T],
@@ -202,11 +279,24 @@ impl<T: Record> Producer<T> {
     ///
     /// # Errors
     ///
-    /// As [`try_claim`](Self::try_claim), but never [`ClaimError::Full`].
+    /// As [`try_claim`](Self::try_claim), but never [`ClaimError::Full`];
+    /// [`ClaimError::Superseded`] in place of `Abandoned` if no consumer will
+    /// come. A consumer that dies is noticed within a tenth of a second.
     ///
     /// # Real-time
     ///
     /// As [`try_claim`](Self::try_claim) if there is room; otherwise may sleep.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut producer, mut consumer) = quoit::RingOptions::new(8).heap::<[u32; 2]>()?;
+    /// let mut claim = producer.claim()?; // waits while every slot is taken
+    /// *claim = [1, 2];
+    /// claim.commit();
+    /// assert_eq!(consumer.try_pop()?, [1, 2]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn claim(&mut self) -> Result<Claim<'_, T>, ClaimError> {
         self.wait(1, None)?;
         Ok(Claim { producer: self })
@@ -216,12 +306,26 @@ impl<T: Record> Producer<T> {
     ///
     /// # Errors
     ///
-    /// As [`try_claim`](Self::try_claim); [`ClaimError::Full`] if no room came
-    /// in time.
+    /// As [`claim`](Self::claim), and [`ClaimError::Full`] if no room came in
+    /// time.
     ///
     /// # Real-time
     ///
     /// As [`try_claim`](Self::try_claim) if there is room; otherwise may sleep.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use quoit::{ClaimError, RingOptions};
+    ///
+    /// let (mut producer, _consumer) = RingOptions::new(1).heap::<u32>()?;
+    /// producer.try_push(1)?;
+    /// let claim = producer.claim_timeout(Duration::from_millis(1));
+    /// assert_eq!(claim.err(), Some(ClaimError::Full));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn claim_timeout(&mut self, timeout: Duration) -> Result<Claim<'_, T>, ClaimError> {
         self.wait(1, Some(timeout))?;
         Ok(Claim { producer: self })
@@ -254,6 +358,16 @@ impl<T: Record> Producer<T> {
             producer: self,
             count,
         })
+    }
+
+    /// Whether every slot holds a record that the consumer has not released. It
+    /// may release some at any moment.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    pub fn is_full(&self) -> bool {
+        self.fill() == self.capacity()
     }
 
     /// Slots that can be written now, after a look if fewer than `wanted` are
@@ -291,7 +405,8 @@ impl<T: Record> Producer<T> {
     }
 }
 
-/// The next slot of a ring, to be filled in place.
+/// The next slot of a ring, to be filled in place: what
+/// [`Producer::claim`](Producer#method.claim) and its like give.
 ///
 /// Holds what the slot held before, some older record or zeros, until it is
 /// written. [`commit`](Self::commit) publishes it; dropping it publishes
@@ -307,7 +422,8 @@ impl<T: Record> Claim<'_, T> {
     ///
     /// # Real-time
     ///
-    /// Wait-free, no syscall, no allocation.
+    /// Wait-free, no allocation, no syscall but the wake of a consumer that
+    /// sleeps.
     #[inline]
     pub fn commit(self) {
         let value = *self;
@@ -334,7 +450,7 @@ impl<T: Record> DerefMut for Claim<'_, T> {
 }
 
 /// Some next slots of a ring, to be filled in place: two slices, because the
-/// lap may end among them.
+/// lap may end among them. [`Producer::try_claim_many`] gives it.
 ///
 /// [`commit_first`](Self::commit_first) publishes some, [`commit`](Self::commit)
 /// all; dropping it publishes nothing.
@@ -378,13 +494,14 @@ impl<T: Record> ClaimMany<'_, T> {
     ///
     /// # Real-time
     ///
-    /// Wait-free, no syscall, no allocation.
+    /// Wait-free, no allocation, no syscall but the wake of a consumer that
+    /// sleeps.
     pub fn commit(self) {
         let count = self.count;
         self.commit_first(count);
     }
 
-    /// Publishes the first `count` slots, all at once, and gives the others up.
+    /// Publishes the first `count` slots, all at once, and gives up the others.
     ///
     /// # Panics
     ///
@@ -392,7 +509,8 @@ impl<T: Record> ClaimMany<'_, T> {
     ///
     /// # Real-time
     ///
-    /// Wait-free, no syscall, no allocation.
+    /// Wait-free, no allocation, no syscall but the wake of a consumer that
+    /// sleeps.
     pub fn commit_first(self, count: usize) {
         assert!(
             count <= self.count,

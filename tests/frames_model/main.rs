@@ -13,6 +13,7 @@ mod queue;
 mod world;
 
 use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use common::sample::bytes;
 use proptest::test_runner::{Config, TestRunner};
@@ -106,4 +107,21 @@ fn every_length_passes_from_every_place() {
             }
         }
     }
+}
+
+#[test]
+fn frames_stay_if_their_visitor_panics() {
+    let (mut producer, mut consumer) = RingOptions::new(256)
+        .heap::<[u8]>()
+        .expect("there is memory");
+    let words = ["one", "two", "three"];
+    assert_eq!(producer.try_push_slice(&words), Ok(words.len()));
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        consumer.try_pop_each(|_, payload| assert_ne!(payload, b"two", "planned"))
+    }));
+    assert!(panicked.is_err());
+    let mut seen = Vec::new();
+    let popped = consumer.try_pop_each(|_, payload| seen.push(payload.to_vec()));
+    assert_eq!(popped, Ok(words.len()));
+    assert_eq!(seen, words.map(|word| word.as_bytes()));
 }

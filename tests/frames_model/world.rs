@@ -377,11 +377,13 @@ impl<'a> World<'a> {
         if let Some(producer) = &self.producer {
             assert_eq!(producer.position(), self.queue.tail);
             assert_eq!(producer.fill(), self.queue.unread());
+            assert_eq!(producer.is_empty(), self.queue.unread() == 0);
             assert_eq!(producer.longest(), self.queue.longest());
         }
         if let Some(consumer) = &self.consumer {
             assert_eq!(consumer.position(), self.queue.head);
             assert_eq!(consumer.fill(), self.queue.unread());
+            assert_eq!(consumer.is_empty(), self.queue.unread() == 0);
         }
     }
 }

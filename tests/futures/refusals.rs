@@ -44,7 +44,7 @@ pub(super) fn the_hundred_and_twenty_eighth_end_is_refused() {
         assert_eq!(gone, None);
     }
     ends.pop();
-    end().expect("there is room again");
+    drop(end().expect("there is room again"));
 }
 
 /// Is refused, and says why.

@@ -2,18 +2,8 @@
 
 use super::source::{Source, sources, sources_of};
 
-/// The files of the ring and its ends, with the methods of both shapes and of
-/// the pipes, and the other ways to get a ring.
-const OF_THE_RING: [&str; 8] = [
-    "producer.rs",
-    "consumer.rs",
-    "ring",
-    "slots",
-    "frames",
-    "adapters/handoff.rs",
-    "adapters/io.rs",
-    "adapters/shared_memory.rs",
-];
+/// The files of the ring's ends, with the methods of both shapes.
+const OF_THE_ENDS: [&str; 4] = ["producer.rs", "consumer.rs", "slots", "frames"];
 
 /// Functions that only make, read or set a value of their own, and owe no word
 /// about time.
@@ -42,8 +32,8 @@ impl Function {
     }
 }
 
-fn public_functions() -> Vec<Function> {
-    let sources = sources_of(&OF_THE_RING);
+fn public_functions(beginnings: &[&str]) -> Vec<Function> {
+    let sources = sources_of(beginnings);
     let functions: Vec<_> = sources.iter().flat_map(functions_of).collect();
     assert!(functions.len() > 60, "the functions were not found");
     functions
@@ -54,7 +44,9 @@ fn functions_of(source: &Source) -> Vec<Function> {
     let mut doc: Vec<String> = Vec::new();
     for (index, line) in source.lines.iter().enumerate() {
         let code = line.code.trim();
-        match (&line.comment, code.strip_prefix("pub fn ")) {
+        let declared = code.strip_prefix("pub fn ");
+        let declared = declared.or_else(|| code.strip_prefix("pub async fn "));
+        match (&line.comment, declared) {
             (Some(comment), _) if code.is_empty() => {
                 doc.extend(comment.strip_prefix('/').map(str::to_owned));
             }
@@ -80,7 +72,7 @@ fn functions_of(source: &Source) -> Vec<Function> {
 #[test]
 fn every_public_function_says_what_it_means_for_real_time() {
     const WORDS: [&str; 5] = ["wait-free", "syscall", "alloc", "sleep", "as ["];
-    for function in public_functions() {
+    for function in public_functions(&[""]) {
         if function.is_an_option() || TRIVIAL.contains(&function.name.as_str()) {
             continue;
         }
@@ -95,7 +87,7 @@ fn every_public_function_says_what_it_means_for_real_time() {
 
 #[test]
 fn the_list_of_trivial_functions_is_not_out_of_date() {
-    let functions = public_functions();
+    let functions = public_functions(&[""]);
     for name in TRIVIAL {
         let exists = functions.iter().any(|function| function.name == name);
         assert!(exists, "there is no function {name} any more");
@@ -104,7 +96,7 @@ fn the_list_of_trivial_functions_is_not_out_of_date() {
 
 #[test]
 fn what_never_waits_is_wait_free_and_what_waits_may_sleep() {
-    for function in public_functions() {
+    for function in public_functions(&OF_THE_ENDS) {
         let Function {
             name,
             place,
@@ -122,10 +114,80 @@ fn what_never_waits_is_wait_free_and_what_waits_may_sleep() {
     }
 }
 
+/// Whoever publishes or releases may have to wake the peer, with a syscall.
+#[test]
+fn what_moves_a_position_says_that_it_may_wake_the_peer() {
+    const MOVES: [&str; 5] = ["try_push", "try_pop", "commit", "release", "drain"];
+    for function in public_functions(&OF_THE_ENDS) {
+        let Function { name, place, .. } = &function;
+        if MOVES.iter().any(|verb| name.starts_with(verb)) {
+            let text = function.section("Real-time").unwrap_or_default();
+            let says = text.contains("no syscall but the wake");
+            assert!(says, "{place}: {name} says {text:?}");
+        }
+    }
+}
+
+/// Enums that a program decides by; src/docs/api.md says why they are complete.
+const COMPLETE: [&str; 6] = [
+    "ClaimError",
+    "ObservedShape",
+    "PopError",
+    "PushError",
+    "Role",
+    "Selected",
+];
+
+#[test]
+fn every_other_public_enum_may_grow() {
+    let mut complete = Vec::new();
+    for source in sources_of(&[""]) {
+        let mut may_grow = false;
+        for line in source.code() {
+            let code = line.code.trim();
+            if let Some(rest) = code.strip_prefix("pub enum ") {
+                let name = rest.split([' ', '<']).next().unwrap_or_default();
+                complete.extend((!may_grow).then(|| name.to_owned()));
+            }
+            may_grow = code == "#[non_exhaustive]" || may_grow && code.starts_with("#[");
+        }
+    }
+    complete.sort();
+    assert_eq!(complete, COMPLETE);
+}
+
+/// On an end's page the methods of records come first, and `Self::pop` is always
+/// the first `pop` there: the frames' own is `#method.pop-1`.
+#[test]
+fn no_link_of_the_frames_leads_to_the_records() {
+    let of_records: Vec<_> = sources_of(&["slots"])
+        .iter()
+        .flat_map(functions_of)
+        .map(|function| format!("](Self::{})", function.name))
+        .collect();
+    for source in sources_of(&["frames"]) {
+        let mut of_an_end = false;
+        for line in &source.lines {
+            match line.code.as_str() {
+                "impl Producer<[u8]> {" | "impl Consumer<[u8]> {" => of_an_end = true,
+                "}" => of_an_end = false,
+                _ => {}
+            }
+            let comment = line.comment.as_deref().unwrap_or_default();
+            let leads_astray = of_records.iter().any(|link| comment.contains(link));
+            assert!(
+                !(of_an_end && leads_astray),
+                "{}: {comment}",
+                source.place(line)
+            );
+        }
+    }
+}
+
 #[test]
 fn the_page_of_the_api_names_every_public_function() {
     let page = include_str!("../../src/docs/api.md");
-    for Function { name, place, .. } in sources_of(&[""]).iter().flat_map(functions_of) {
+    for Function { name, place, .. } in public_functions(&[""]) {
         let named = page.contains(&format!("`{name}`"));
         assert!(named, "{place}: src/docs/api.md does not name {name}");
     }

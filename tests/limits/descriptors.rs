@@ -57,7 +57,7 @@ pub(crate) fn under_a_descriptor_limit(arguments: &[String]) {
     drop(taken);
     is_refused(created, libc::EMFILE, ["could not", "ulimit -n"]);
     let open_or_create = || Producer::<u64>::open_or_create(name, 64);
-    with_few("an end", open_or_create, has(a_ring));
+    drop(with_few("an end", open_or_create, has(a_ring)));
 }
 
 /// Calls with no descriptor free, with one, and so on until it succeeds.

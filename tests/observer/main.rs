@@ -5,6 +5,7 @@
 mod common;
 
 use std::collections::VecDeque;
+use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::process;
 use std::time::{Duration, Instant, SystemTime};
@@ -15,7 +16,7 @@ use common::dice::Dice;
 use common::fork::{done, fork};
 use common::names::{RingName, file_directory};
 use common::sample::mix;
-use common::segment_file::SegmentFile;
+use common::segment_file::{DATA, SLOT_SIZE, SegmentFile};
 use quoit::observer::{Message, ObservedShape};
 use quoit::{Consumer, Error, Observer, Producer, Ring, RingOptions, Role};
 
@@ -31,6 +32,7 @@ common::suite::suite! {
         it_changes_nothing,
         no_bytes_whatever_lead_it_astray,
         it_says_what_is_wrong,
+        a_record_that_no_memory_holds_is_an_error,
         it_sees_that_a_ring_is_superseded,
     ],
     parts: [idler, sender],
@@ -313,6 +315,22 @@ fn it_says_what_is_wrong() {
         let refusal = Observer::open(&name).expect_err("no ring").to_string();
         assert!(refusal.contains(reason), "{refusal}");
     }
+}
+
+/// A file may be longer than memory and disk, since its holes take none.
+fn a_record_that_no_memory_holds_is_an_error() {
+    let (ring, name) = ring::<u64>("giant", 1);
+    ring.producer().expect("free").try_push(7).expect("room");
+    let record = 1 << 46; // two of them are all the addresses of x86-64
+    let file = SegmentFile::open(&name.file());
+    file.truncate(DATA + record);
+    file.write(SLOT_SIZE, record);
+    let observer = Observer::open(&name).expect("a ring");
+    let seen = observer.unread(1, |_| panic!("it was copied"));
+    let Err(Error::Io { source, .. }) = seen else {
+        panic!("not the right refusal: {seen:?}");
+    };
+    assert_eq!(source.kind(), ErrorKind::OutOfMemory);
 }
 
 fn it_sees_that_a_ring_is_superseded() {

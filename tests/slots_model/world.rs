@@ -311,12 +311,16 @@ impl<'a, T: Record + PartialEq + Debug> World<'a, T> {
         if let Some(producer) = &self.producer {
             assert_eq!(producer.position(), self.tail);
             assert_eq!(producer.fill(), unread);
+            assert_eq!(producer.is_empty(), self.queue.is_empty());
+            assert_eq!(producer.is_full(), self.room() == 0);
             assert_eq!(producer.capacity(), self.capacity as u64);
             assert_eq!(producer.is_abandoned(), self.consumer.is_none());
         }
         if let Some(consumer) = &self.consumer {
             assert_eq!(consumer.position(), self.head);
             assert_eq!(consumer.fill(), unread);
+            assert_eq!(consumer.is_empty(), self.queue.is_empty());
+            assert_eq!(consumer.is_full(), self.room() == 0);
             assert_eq!(consumer.capacity(), self.capacity as u64);
             assert_eq!(consumer.is_abandoned(), self.producer.is_none());
         }

@@ -92,13 +92,16 @@ pub(crate) fn a_closed_pipe_ends_the_receiver_quietly_and_loses_nothing() {
 pub(crate) fn a_closed_pipe_ends_every_answer_quietly() {
     let name = RingName::new("answers");
     ring_with(&name, 100);
-    let answers: [&[&str]; 8] = [
+    let answers: [&[&str]; 10] = [
         &["list"],
         &["stat", name.as_str()],
         &["tail", name.as_str()],
+        // Without an end of its own.
+        &["top", "--interval", "10ms", name.as_str()],
         &["rm", name.as_str()],
         &["doctor"],
         &["doctor", "--json"],
+        &["bench", "--quick"],
         &["completions", "bash"],
         &["man"],
     ];

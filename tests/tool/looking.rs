@@ -86,12 +86,14 @@ pub(crate) fn a_directory_is_listed_with_what_is_a_ring() {
         .collect();
     assert_eq!(words[0][..4], ["name", "shape", "capacity", "full"]);
     let pid = std::process::id().to_string();
-    let line = ["slots", "64", "25", "%", &pid, "never", "came"];
-    assert_eq!((words[1][0], &words[1][1..8]), (&*expected[0], &line[..]));
+    let line = ["slots", "64", "25", "%", &pid, "-"];
+    assert_eq!((words[1][0], &words[1][1..7]), (&*expected[0], &line[..]));
+    let schema = rings[0]["schema"].as_str().expect("text");
+    assert_eq!(words[1][8..], ["1", &schema[..8]]);
     drop(producer);
     assert!(says(&["list", &file("")]).contains("  left  "));
     assert_eq!(words[2][1], "(corrupt)");
-    assert_eq!(words[3][1..], ["(layout", "9)"]);
+    assert_eq!(words[3][1..], ["(unknown)", "9"]);
     refuses(&["list", &file("nowhere")], 1, "could not list");
 }
 
@@ -110,7 +112,7 @@ pub(crate) fn a_ring_is_described_and_so_is_what_is_wrong_with_it() {
 
     drop(idler); // kill -9
     let text = says(&["stat", name.as_str()]);
-    let wrong = format!("wrong     the producer (process {pid}) died; start it again");
+    let wrong = format!("wrong     the producer (process {pid}) died; a new one");
     assert!(text.lines().any(|line| line.starts_with(&wrong)), "{text}");
     let stat = says_json(&["stat", "--json", name.as_str()]);
     assert_eq!(stat["producer"]["alive"], false);
@@ -172,6 +174,19 @@ pub(crate) fn a_follower_sees_later_messages_and_ends_on_a_signal() {
     assert!(!text.contains("early"), "it was shown before: {text}");
     tail.signal(libc::SIGTERM);
     assert_eq!(tail.end().code, Some(143));
+}
+
+pub(crate) fn names_that_others_chose_move_no_cursor() {
+    let name = RingName::new("cursor").and("\x1b[2J\n");
+    RingOptions::new(64).create::<u64>(&name).expect("a ring");
+    let shown = name.as_str().replace(char::is_control, "?");
+    let listed = says(&["list"]);
+    assert!(
+        listed.contains(&shown) && !listed.contains('\x1b'),
+        "{listed:?}"
+    );
+    let removed = says(&["rm", name.as_str()]);
+    assert_eq!(removed, format!("removed {shown}\n"));
 }
 
 pub(crate) fn only_what_nobody_holds_is_removed() {

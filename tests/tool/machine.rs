@@ -222,6 +222,7 @@ pub(crate) fn completions_and_pages_name_every_subcommand() {
     let (help, _) = help.split_once("\n\n").expect("its end");
     let commands: Vec<_> = help
         .lines()
+        .filter(|line| !line.starts_with("   ")) // the rest of a long line
         .filter_map(|line| line.split_whitespace().next())
         .collect();
     assert!(commands.len() > 10 && commands.contains(&"tail"), "{help}");

@@ -1,10 +1,12 @@
 //! The tool `quoit` as a process, with each of its subcommands.
 
+mod bench;
 #[path = "../common/mod.rs"]
 mod common;
 mod endings;
 #[path = "../../src/bin/quoit/fields.rs"]
 mod fields;
+mod load;
 mod looking;
 mod machine;
 mod pages;
@@ -12,10 +14,15 @@ mod recordings;
 mod records;
 mod refusals;
 mod streams;
+mod terminal;
 mod timeouts;
 mod tool;
+mod top;
+mod watched;
 
+use bench::*;
 use endings::*;
+use load::*;
 use looking::*;
 use machine::*;
 use pages::*;
@@ -24,6 +31,8 @@ use records::*;
 use refusals::*;
 use streams::*;
 use timeouts::*;
+use top::*;
+use watched::*;
 
 common::suite::suite! {
     tests: [
@@ -66,11 +75,24 @@ common::suite::suite! {
         frames_that_fit_are_shown_by_their_layout,
         the_documents_have_the_language_of_the_help,
         a_follower_sees_later_messages_and_ends_on_a_signal,
+        a_ring_under_full_load_is_seen_whole,
+        top_shows_full_load_and_who_dies,
+        top_leaves_the_terminal_as_it_was,
+        top_of_so_many_looks_stays_on_the_terminal,
+        top_tells_programs_what_moves_and_who_stalls,
+        top_tells_who_comes_and_what_is_gone,
+        what_top_cannot_watch_is_refused,
+        colours_are_for_terminals_that_want_them,
+        a_terminal_is_told_how_far_a_command_is,
+        names_that_others_chose_move_no_cursor,
         only_what_nobody_holds_is_removed,
         a_machine_with_faults_is_told_how_to_mend_them,
         each_kind_of_huge_pages_has_its_own_switch,
         this_machine_is_examined_in_80_columns,
+        bench_says_what_it_measured_in_json_and_as_a_page,
+        bench_leaves_nothing_however_it_ends,
+        what_bench_cannot_do_is_said_at_once,
         completions_and_pages_name_every_subcommand,
     ],
-    parts: [idler, pinned, among_huge_pages],
+    parts: [idler, pinned, among_huge_pages, pusher, popper],
 }

@@ -113,7 +113,7 @@ pub(crate) fn a_new_ring_has_the_mode_that_is_asked_for() {
     wait_until("there is a ring", || name.file().exists());
     assert_eq!(mode(&name), 0o640);
     drop(receiver);
-    Consumer::<[u8]>::open(&name).expect("its role is free");
+    drop(Consumer::<[u8]>::open(&name).expect("its role is free"));
 }
 
 pub(crate) fn what_is_no_mode_and_no_duration_is_refused() {

@@ -71,6 +71,7 @@ use crate::ring::{Record, Shape};
 /// assert_eq!(sum?, 5050);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[must_use = "a dropped consumer gives its role up"]
 pub struct AsyncConsumer<T: ?Sized> {
     guest: Guest<Consumer<T>>,
     /// The stream has told that the ring is corrupt.
@@ -157,35 +158,52 @@ impl<T: Record> AsyncConsumer<T> {
     ///
     /// # Errors
     ///
-    /// [`PopError::Abandoned`] if there is none and the producer has left or
-    /// died; a death is noticed within a tenth of a second.
-    /// [`PopError::Corrupt`] if the endpoint is poisoned.
+    /// As [`Consumer::pop`].
     ///
     /// # Real-time
     ///
     /// As [`Consumer::try_pop`] if there is a record; otherwise makes syscalls
     /// and takes a lock, and the task sleeps.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut producer, consumer) = quoit::RingOptions::new(8).heap::<u64>()?;
+    /// let mut consumer = consumer.into_async()?;
+    /// producer.try_push(7)?; // the other end is a plain one
+    /// assert_eq!(futures_executor::block_on(consumer.pop())?, 7);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn pop(&mut self) -> Result<T, PopError> {
         poll_fn(|cx| self.poll(cx, Consumer::<T>::try_pop)).await
     }
 }
 
-/// Frames. See [`AsyncConsumer<T>`](#impl-AsyncConsumer<T>) for records.
+/// Frames. See [`AsyncConsumer<T>`](#impl-AsyncConsumer<T>-1) for records.
 impl AsyncConsumer<[u8]> {
     /// Copies the next frame into `buffer`, and waits if there is none; returns
     /// its length. Dropping the future takes nothing.
     ///
     /// # Errors
     ///
-    /// [`PopError::TooShort`] if the frame is longer than the buffer, and then
-    /// it stays; [`PopError::Abandoned`] if there is none and the producer has
-    /// left or died; a death is noticed within a tenth of a second.
-    /// [`PopError::Corrupt`] if the endpoint is poisoned.
+    /// As [`Consumer::pop`](Consumer#method.pop-1).
     ///
     /// # Real-time
     ///
-    /// As [`Consumer::try_pop`](Consumer::<[u8]>::try_pop) if there is a frame;
+    /// As [`Consumer::try_pop`](Consumer#method.try_pop-1) if there is a frame;
     /// otherwise makes syscalls and takes a lock, and the task sleeps.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut producer, consumer) = quoit::RingOptions::new(64).heap::<[u8]>()?;
+    /// let mut consumer = consumer.into_async()?;
+    /// producer.try_push(b"hello")?;
+    /// let mut buffer = [0; 24];
+    /// let len = futures_executor::block_on(consumer.pop(&mut buffer))?;
+    /// assert_eq!(&buffer[..len], b"hello");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn pop(&mut self, buffer: &mut [u8]) -> Result<usize, PopError> {
         poll_fn(|cx| self.poll(cx, |consumer| consumer.try_pop(buffer))).await
     }
@@ -195,11 +213,11 @@ impl AsyncConsumer<[u8]> {
     ///
     /// # Errors
     ///
-    /// As [`pop`](Self::pop), but never [`PopError::TooShort`].
+    /// As [`pop`](#method.pop-1), but never [`PopError::TooShort`].
     ///
     /// # Real-time
     ///
-    /// As [`Consumer::try_peek`](Consumer::<[u8]>::try_peek) if there is a
+    /// As [`Consumer::try_peek`](Consumer#method.try_peek-1) if there is a
     /// frame; otherwise makes syscalls and takes a lock, and the task sleeps.
     ///
     /// # Examples
@@ -232,7 +250,7 @@ impl<T: Record> Stream for AsyncConsumer<T> {
 }
 
 /// Frames, each copied out of the ring; to read them in place,
-/// [`peek`](AsyncConsumer::<[u8]>::peek).
+/// [`peek`](AsyncConsumer::peek).
 impl Stream for AsyncConsumer<[u8]> {
     type Item = Result<Vec<u8>, PopError>;
 

@@ -43,6 +43,7 @@ use crate::ring::{Record, Shape};
 /// assert_eq!(consumer.try_pop()?, 7); // the other end is a plain one
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[must_use = "a dropped producer gives its role up"]
 pub struct AsyncProducer<T: ?Sized> {
     guest: Guest<Producer<T>>,
     /// A frame that the sink has accepted and the ring had no room for.
@@ -117,9 +118,7 @@ impl<T: Record> AsyncProducer<T> {
     ///
     /// # Errors
     ///
-    /// The record comes back: [`PushError::Abandoned`] if there is no room and
-    /// the consumer has left or died; a death is noticed within a tenth of a
-    /// second. [`PushError::Corrupt`] if the endpoint is poisoned.
+    /// As [`Producer::push`].
     ///
     /// # Real-time
     ///
@@ -133,22 +132,29 @@ impl<T: Record> AsyncProducer<T> {
     }
 }
 
-/// Frames. See [`AsyncProducer<T>`](#impl-AsyncProducer<T>) for records.
+/// Frames. See [`AsyncProducer<T>`](#impl-AsyncProducer<T>-1) for records.
 impl AsyncProducer<[u8]> {
     /// Pushes a frame of kind 0, and waits for room if there is none, after a
     /// frame that waits in the sink. Dropping the future pushes nothing.
     ///
     /// # Errors
     ///
-    /// [`ClaimError::Abandoned`] if there is no room and the consumer has left
-    /// or died; a death is noticed within a tenth of a second.
-    /// [`ClaimError::TooLong`] if there never can be, [`ClaimError::Corrupt`]
-    /// if the endpoint is poisoned.
+    /// As [`Producer::push`](Producer#method.push-1).
     ///
     /// # Real-time
     ///
-    /// As [`Producer::try_push`](Producer::<[u8]>::try_push) if there is room;
+    /// As [`Producer::try_push`](Producer#method.try_push-1) if there is room;
     /// otherwise makes syscalls and takes a lock, and the task sleeps.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (producer, mut consumer) = quoit::RingOptions::new(64).heap::<[u8]>()?;
+    /// let mut producer = producer.into_async()?;
+    /// futures_executor::block_on(producer.push(b"hello"))?;
+    /// assert_eq!(&*consumer.try_peek()?, b"hello");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn push(&mut self, payload: &[u8]) -> Result<(), ClaimError> {
         poll_fn(|cx| {
             ready!(self.poll_waiting(cx))?;

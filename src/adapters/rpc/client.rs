@@ -12,7 +12,35 @@ use crate::ring::Record;
 
 /// The side that calls. Several calls may be in flight; replies that come for
 /// another one than is waited for are kept.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use quoit::RingOptions;
+/// use quoit::rpc::{Client, Server};
+///
+/// let (requests, requests_in) = RingOptions::new(4096).heap::<[u8]>()?;
+/// let (replies_in, replies) = RingOptions::new(4096).heap::<[u8]>()?;
+/// let mut client = Client::new(requests, replies);
+/// let one = client.start(b"one", Duration::from_secs(5))?;
+/// let two = client.start(b"two", Duration::from_secs(5))?;
+/// # let mut server = Server::new(requests_in, replies_in);
+/// # for _ in 0..2 {
+/// #     server.answer(Duration::from_secs(5), |request, reply| {
+/// #         reply.extend(request.to_ascii_uppercase());
+/// #         Ok::<(), String>(())
+/// #     })?;
+/// # }
+///
+/// let mut reply = Vec::new();
+/// client.finish(&two, &mut reply)?; // in any order
+/// assert_eq!(reply, b"TWO");
+/// client.cancel(one);
+/// assert_eq!(client.in_flight(), 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
+#[must_use = "a dropped client gives its roles up"]
 pub struct Client {
     requests: Producer<[u8]>,
     replies: Consumer<[u8]>,
@@ -24,7 +52,8 @@ pub struct Client {
 /// What a handler returned.
 type Answer = Result<Vec<u8>, String>;
 
-/// A call in flight.
+/// A call in flight, from [`Client::start`] to [`Client::finish`] or
+/// [`Client::cancel`].
 #[derive(Debug)]
 #[must_use = "a call is in flight until it is finished or cancelled"]
 pub struct Call {
@@ -34,6 +63,10 @@ pub struct Call {
 
 impl Client {
     /// A client that writes to one ring and reads from the other.
+    ///
+    /// # Real-time
+    ///
+    /// May make a syscall, for a random number; no allocation.
     pub fn new(requests: Producer<[u8]>, replies: Consumer<[u8]>) -> Self {
         Self {
             requests,
@@ -44,6 +77,10 @@ impl Client {
     }
 
     /// The two ends again. Calls in flight are forgotten.
+    ///
+    /// # Real-time
+    ///
+    /// No syscall, no allocation; frees what was kept of the calls.
     pub fn into_inner(self) -> (Producer<[u8]>, Consumer<[u8]>) {
         (self.requests, self.replies)
     }

@@ -1,5 +1,6 @@
 //! The subcommands, each in a file of its own.
 
+pub(crate) mod bench;
 pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod list;
@@ -11,3 +12,4 @@ pub(crate) mod rm;
 pub(crate) mod send;
 pub(crate) mod stat;
 pub(crate) mod tail;
+pub(crate) mod top;

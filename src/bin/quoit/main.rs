@@ -3,6 +3,34 @@
 mod commands;
 mod fields;
 mod interrupt;
+/// What `cargo bench` measures with.
+#[path = "../../../benches/common"]
+#[allow(dead_code, reason = "the tool uses its own part of this")]
+mod measure {
+    pub(crate) mod bars;
+    pub(crate) mod calls;
+    pub(crate) mod chart;
+    pub(crate) mod child;
+    pub(crate) mod comparison;
+    pub(crate) mod contest;
+    pub(crate) mod delivery;
+    pub(crate) mod eventfd;
+    pub(crate) mod held;
+    pub(crate) mod link;
+    pub(crate) mod machine;
+    pub(crate) mod mechanisms;
+    pub(crate) mod message;
+    pub(crate) mod message_queue;
+    pub(crate) mod page;
+    pub(crate) mod placement;
+    pub(crate) mod progress;
+    pub(crate) mod rings;
+    pub(crate) mod signals;
+    pub(crate) mod slot;
+    pub(crate) mod sockets;
+    pub(crate) mod spread;
+    pub(crate) mod switches;
+}
 mod mounts;
 mod output;
 mod pages;
@@ -17,7 +45,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use self::commands::{completions, doctor, list, man, record, recv, replay, rm, send, stat, tail};
+use self::commands::{
+    bench, completions, doctor, list, man, record, recv, replay, rm, send, stat, tail, top,
+};
 use self::output::Output;
 
 /// Sends, receives, records and examines quoit's rings in shared memory
@@ -36,6 +66,7 @@ struct Cli {
 enum Command {
     List(list::List),
     Stat(stat::Stat),
+    Top(top::Top),
     Tail(tail::Tail),
     Send(send::Send),
     Recv(recv::Recv),
@@ -43,6 +74,7 @@ enum Command {
     Replay(replay::Replay),
     Rm(rm::Rm),
     Doctor(doctor::Doctor),
+    Bench(bench::Bench),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -53,6 +85,7 @@ fn main() -> ExitCode {
     let done = match command {
         Command::List(list) => list.run(&output),
         Command::Stat(stat) => stat.run(&output),
+        Command::Top(top) => top.run(&output),
         Command::Tail(tail) => tail.run(&output),
         Command::Send(send) => send.run(&output),
         Command::Recv(recv) => recv.run(&output),
@@ -60,6 +93,7 @@ fn main() -> ExitCode {
         Command::Replay(replay) => replay.run(&output),
         Command::Rm(rm) => rm.run(&output),
         Command::Doctor(doctor) => doctor.run(&output),
+        Command::Bench(bench) => bench.run(&output),
         Command::Completions(completions) => completions.run(&output),
         Command::Man(man) => man.run(&output),
     };

@@ -14,6 +14,11 @@ pub(crate) struct Output {
     colours: bool,
 }
 
+/// What others chose must not move the cursor.
+pub(crate) fn plain(text: &str) -> String {
+    text.replace(char::is_control, "?")
+}
+
 /// A colour of a word.
 #[derive(Clone, Copy)]
 pub(crate) enum Colour {

@@ -1,9 +1,9 @@
 //! What was moved so far: a line on the terminal, and a summary at the end.
 
 use std::fmt;
-use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
+use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use crate::output::Output;
@@ -12,12 +12,13 @@ use crate::stop::Stop;
 /// The time between two lines.
 const PERIOD: Duration = Duration::from_millis(200);
 
-/// Counts frames. Dropping it leaves an empty line.
+/// Counts frames. Dropping it erases the line.
 pub(crate) struct Progress {
     moved: Moved,
     start: Instant,
     shown: Instant,
-    on_terminal: bool,
+    /// Hidden where nobody sees it.
+    line: ProgressBar,
 }
 
 /// What went into a ring, or came out of it.
@@ -49,6 +50,7 @@ impl Progress {
     /// `data_on_terminal`: whether the terminal shows what is moved.
     pub(crate) fn new(verb: &'static str, data_on_terminal: bool, output: &Output) -> Self {
         let now = Instant::now();
+        let style = ProgressStyle::with_template("{msg}").expect("the template is one");
         Self {
             moved: Moved {
                 verb,
@@ -57,7 +59,10 @@ impl Progress {
             },
             start: now,
             shown: now,
-            on_terminal: !output.json && !data_on_terminal && io::stderr().is_terminal(),
+            line: match output.json || data_on_terminal {
+                true => ProgressBar::hidden(),
+                false => ProgressBar::no_length().with_style(style),
+            },
         }
     }
 
@@ -65,9 +70,9 @@ impl Progress {
     pub(crate) fn add(&mut self, frames: u64, bytes: u64) {
         self.moved.frames += frames;
         self.moved.bytes += bytes;
-        if self.on_terminal && self.shown.elapsed() >= PERIOD {
+        if !self.line.is_hidden() && self.shown.elapsed() >= PERIOD {
             self.shown = Instant::now();
-            draw(&self.line());
+            self.line.set_message(self.words());
         }
     }
 
@@ -77,16 +82,16 @@ impl Progress {
             Ok(()) | Err(Stop::ClosedPipe | Stop::Signal(_)) => {
                 let mut value = self.moved.json();
                 value["seconds"] = self.start.elapsed().as_secs_f64().into();
-                let line = self.line();
+                let words = self.words();
                 drop(self);
-                output.summary(&line, &value);
+                output.summary(&words, &value);
                 ended
             }
             Err(stop) => Err(Stop::Partly(Box::new(stop), self.moved)),
         }
     }
 
-    fn line(&self) -> String {
+    fn words(&self) -> String {
         let Moved {
             verb,
             frames,
@@ -103,16 +108,8 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if self.on_terminal {
-            draw("");
-        }
+        self.line.finish_and_clear();
     }
-}
-
-/// Replaces the line, which is cut at the edge: a wrapped one could not be
-/// replaced.
-fn draw(line: &str) {
-    let _ = write!(io::stderr(), "\r\x1b[K\x1b[?7l{line}\x1b[?7h");
 }
 
 /// Bytes for people.

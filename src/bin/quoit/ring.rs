@@ -105,7 +105,7 @@ fn mode(text: &str) -> Result<u32, String> {
 }
 
 /// `500ms` and the like.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let unit = text.find(|letter: char| letter.is_ascii_alphabetic());
     let (number, unit) = text.split_at(unit.unwrap_or(text.len()));
     let seconds = match unit {

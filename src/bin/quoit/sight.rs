@@ -14,6 +14,7 @@ pub(crate) struct Sight {
 }
 
 /// One end, as it was at the look.
+#[derive(Clone, Copy)]
 pub(crate) struct Peer {
     pub(crate) state: EndState,
     pub(crate) is_alive: bool,
@@ -44,8 +45,7 @@ impl Sight {
 
     /// How full it is, in percent.
     pub(crate) fn percent(&self) -> u64 {
-        let (fill, capacity) = (self.fill(), self.observer.about().capacity);
-        (u128::from(fill) * 100 / u128::from(capacity)) as u64
+        percent(self.fill(), self.observer.about().capacity)
     }
 
     pub(crate) fn fill(&self) -> u64 {
@@ -92,7 +92,7 @@ impl Sight {
             if peer.has_died() {
                 let pid = peer.state.pid;
                 wrong.push(format!(
-                    "the {role} (process {pid}) died; start it again, and it goes on where it was"
+                    "the {role} (process {pid}) died; a new one goes on where it was"
                 ));
             }
             if peer.state.rescues > 0 {
@@ -130,6 +130,19 @@ impl Peer {
             _ => "died".to_owned(),
         }
     }
+
+    /// In a column of a table.
+    pub(crate) fn short_life(&self) -> String {
+        match self.state.epoch {
+            0 if !self.is_alive => "-".to_owned(),
+            _ => self.life(),
+        }
+    }
+}
+
+/// How much of a ring that is.
+pub(crate) fn percent(fill: u64, capacity: u64) -> u64 {
+    (u128::from(fill) * 100 / u128::from(capacity)) as u64
 }
 
 /// A process's command line.

@@ -10,7 +10,7 @@ use quoit::{Error, Role};
 use serde_json::{Value, json};
 
 use crate::mounts::SHARED_MEMORY;
-use crate::output::Output;
+use crate::output::{Output, plain};
 use crate::sight::Sight;
 use crate::stop::Stop;
 
@@ -62,12 +62,12 @@ pub(crate) fn files(directory: &Path) -> io::Result<Vec<PathBuf>> {
 
 /// A ring in the list.
 struct Line {
-    words: [String; 7],
+    words: [String; 9],
     json: Value,
 }
 
-const TITLES: [&str; 7] = [
-    "name", "shape", "capacity", "full", "producer", "consumer", "age",
+const TITLES: [&str; 9] = [
+    "name", "shape", "capacity", "full", "producer", "consumer", "age", "layout", "schema",
 ];
 
 impl Line {
@@ -79,27 +79,35 @@ impl Line {
             Ok(line) => Some(line),
             Err(Error::VersionMismatch { found, .. }) => Some(Self {
                 json: json!({"name": name, "layout": found}),
-                words: [&*name, &format!("(layout {found})"), "", "", "", "", ""]
-                    .map(str::to_owned),
+                words: Self::but("(unknown)", &name, &found.to_string()),
             }),
             Err(Error::Corrupt(_)) => Some(Self {
                 json: json!({"name": name, "corrupt": true}),
-                words: [&*name, "(corrupt)", "", "", "", "", ""].map(str::to_owned),
+                words: Self::but("(corrupt)", &name, ""),
             }),
             Err(_) => None,
         }
     }
 
+    /// Of a ring that cannot be looked into.
+    fn but(why: &str, name: &str, layout: &str) -> [String; 9] {
+        [&*plain(name), why, "", "", "", "", "", layout, ""].map(str::to_owned)
+    }
+
     fn seen(name: &str, sight: &Sight) -> Result<Self, Error> {
+        let about = sight.observer.about();
         Ok(Self {
             words: [
-                name.to_owned(),
+                plain(name),
                 sight.shape().to_owned(),
-                sight.observer.about().capacity.to_string(),
+                about.capacity.to_string(),
                 format!("{} %", sight.percent()),
-                sight.peer(Role::Producer)?.life(),
-                sight.peer(Role::Consumer)?.life(),
+                sight.peer(Role::Producer)?.short_life(),
+                sight.peer(Role::Consumer)?.short_life(),
                 sight.age(),
+                about.layout.to_string(),
+                // Enough to tell a few schemas apart.
+                format!("{:08x}", about.schema >> 32),
             ],
             json: sight.json()?,
         })
@@ -114,7 +122,7 @@ fn table(lines: &[Line]) -> String {
         .chain(lines.iter().map(|line| &line.words))
         .collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
-    let widths: [usize; 7] = std::array::from_fn(|column| width(column).unwrap_or(0));
+    let widths: [usize; 9] = std::array::from_fn(|column| width(column).unwrap_or(0));
     let mut text = String::new();
     for row in rows {
         let mut line = String::new();

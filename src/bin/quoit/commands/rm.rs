@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::list::files;
 use crate::mounts::SHARED_MEMORY;
-use crate::output::Output;
+use crate::output::{Output, plain};
 use crate::sight::Sight;
 use crate::stop::Stop;
 
@@ -45,7 +45,7 @@ impl Rm {
         } else {
             removed
                 .iter()
-                .map(|name| format!("removed {name}\n"))
+                .map(|name| format!("removed {}\n", plain(name)))
                 .collect()
         };
         output.answer(text.as_bytes())

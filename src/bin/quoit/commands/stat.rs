@@ -7,7 +7,7 @@ use clap::Args;
 use quoit::{Error, Role};
 use serde_json::{Value, json};
 
-use crate::output::{Colour, Output};
+use crate::output::{Colour, Output, plain};
 use crate::pages::{Memory, Pages};
 use crate::progress::bytes;
 use crate::sight::{Peer, Sight, age, command, core};
@@ -72,7 +72,7 @@ fn words(sight: &Sight, memory: Option<&Memory>, output: &Output) -> Result<Stri
         _ => format!("slots of {} bytes", about.slot_size),
     };
     let mut lines = vec![
-        ("ring", sight.observer.name().to_owned()),
+        ("ring", plain(sight.observer.name())),
         (
             "holds",
             format!("{}, capacity {} {unit}", sight.shape(), about.capacity),
@@ -108,16 +108,15 @@ fn words(sight: &Sight, memory: Option<&Memory>, output: &Output) -> Result<Stri
             }
             let _ = write!(life, " for {}", age(state.since));
             if let Some(command) = command(state.pid) {
-                // What others chose must not move the cursor.
-                let _ = write!(life, ": {}", command.replace(char::is_control, "?"));
+                let _ = write!(life, ": {}", plain(&command));
             }
         }
         lines.push((title, life));
         if state.epoch > 0 {
             let [times, parks, wakes] = [state.epoch, state.parks, state.wakes];
             let rescues = state.rescues;
-            let counts = format!("came {times} times, slept {parks}, woke the other {wakes}");
-            lines.push(("", format!("{counts}, rescued {rescues}")));
+            let counts = format!("came {times}, slept {parks}, was rescued {rescues} times");
+            lines.push(("", format!("{counts}; sent {wakes} wake-ups")));
         }
         if let Some(Pages { mapped, huge, .. }) = pages(memory, &peer) {
             let [mapped, huge] = [mapped, huge].map(bytes);

@@ -1,0 +1,103 @@
+//! `quoit top`: rings as they move.
+
+mod moves;
+mod screen;
+mod table;
+mod watch;
+
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use serde_json::json;
+
+use self::screen::Screen;
+use self::watch::Watch;
+use crate::interrupt::Interrupt;
+use crate::output::Output;
+use crate::ring;
+use crate::stop::Stop;
+
+/// How soon after the start a terminal has its first rates.
+const FIRST: Duration = Duration::from_millis(200);
+/// Between two looks at the least: a look costs the ends of a ring a cache miss.
+const LEAST: Duration = Duration::from_millis(10);
+
+/// Shows rings as they move: rates, fill, stalls, who comes and goes
+///
+/// On a terminal until q is pressed; elsewhere a table at each look.
+#[derive(Args)]
+#[command(after_long_help = COLUMNS)]
+pub(crate) struct Top {
+    /// The rings: names in /dev/shm, or paths with a / [default: all in /dev/shm]
+    names: Vec<PathBuf>,
+
+    /// The time between two looks, as in 500ms or 2s
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = interval)]
+    interval: Duration,
+
+    /// End after so many looks, and leave the last ones on the terminal
+    #[arg(long, value_name = "LOOKS")]
+    count: Option<u64>,
+}
+
+const COLUMNS: &str = "\
+Columns:
+  fill            what is published and not released
+  in/s, out/s     what came into the ring and went out in a second: records, or
+                  bytes (B) of frames with their headers; k, M and G are powers
+                  of ten
+  parks           how often in a second an end went to sleep
+  wakes           wake-ups in a second that an end sent the other, with a syscall
+  producer,       the process that is there; or: left, died, - (never came)
+  consumer
+
+A consumer that is there and takes nothing, while there is something to take at
+two looks one after the other, is stalled.";
+
+fn interval(text: &str) -> Result<Duration, String> {
+    match ring::duration(text)? {
+        short if short < LEAST => Err(format!("at least {LEAST:?}")),
+        interval => Ok(interval),
+    }
+}
+
+impl Top {
+    pub(crate) fn run(&self, output: &Output) -> Result<(), Stop> {
+        let interrupt = Interrupt::listen()?;
+        let mut watch = Watch::new(&self.names)?;
+        let live = self.count.is_none() && !output.json;
+        if live && io::stdin().is_terminal() && io::stdout().is_terminal() {
+            return self.live(watch, &interrupt, output);
+        }
+        let mut looks = 0;
+        while self.count.is_none_or(|count| looks < count) {
+            interrupt.sleep(self.interval)?;
+            watch.look()?;
+            let text = match output.json {
+                true => format!(
+                    "{}\n",
+                    json!({"rings": watch.json(), "events": watch.news()})
+                ),
+                false => watch.text(output),
+            };
+            output.answer(text.as_bytes())?;
+            looks += 1;
+        }
+        Ok(())
+    }
+
+    /// On a screen of its own, which is as it was before when this returns.
+    fn live(&self, mut watch: Watch, interrupt: &Interrupt, output: &Output) -> Result<(), Stop> {
+        let mut screen = Screen::enter()?;
+        let mut next = Instant::now() + self.interval.min(FIRST);
+        while screen.wait(next, interrupt)? {
+            watch.look()?;
+            let (columns, rows) = screen.size()?;
+            screen.draw(&watch.lines(output, columns, rows, self.interval))?;
+            next = Instant::now() + self.interval;
+        }
+        Ok(())
+    }
+}

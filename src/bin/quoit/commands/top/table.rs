@@ -1,0 +1,147 @@
+//! The rings as a table, and under each what is the matter with it.
+
+use std::time::Duration;
+
+use super::watch::{Watch, Watched};
+use crate::output::{Colour, Output, plain};
+use crate::sight::{Peer, percent};
+
+/// Columns of a terminal that nobody asked for its size.
+const COLUMNS: u16 = 80;
+/// Columns of all but the name; what is cleared after the last would be gone.
+const OTHERS: usize = 63;
+/// Columns of a bar.
+const BAR: u64 = 10;
+/// Events that have room in any case.
+const EVENTS: usize = 3;
+
+impl Watch {
+    /// The last look, with what has happened since the one before.
+    pub(super) fn text(&self, output: &Output) -> String {
+        let mut lines: Vec<_> = self.news().iter().map(|&event| event.to_owned()).collect();
+        lines.push(titles(width(COLUMNS)));
+        for ring in &self.rings {
+            lines.extend(ring.lines(output, COLUMNS));
+        }
+        lines.push("\n".to_owned());
+        lines.join("\n")
+    }
+
+    /// So many rows at most.
+    pub(super) fn lines(
+        &self,
+        output: &Output,
+        columns: u16,
+        rows: u16,
+        interval: Duration,
+    ) -> Vec<String> {
+        let rows = usize::from(rows);
+        let count = self.rings.len();
+        let rings = if count == 1 { "ring" } else { "rings" };
+        let head = format!("quoit top: {count} {rings}, every {interval:?}; q ends");
+        let mut lines = vec![head, String::new(), titles(width(columns))];
+        let room = rows.saturating_sub(lines.len() + 1 + EVENTS.min(self.events.len()));
+        let table: Vec<_> = self
+            .rings
+            .iter()
+            .flat_map(|ring| ring.lines(output, columns))
+            .collect();
+        match table.len().checked_sub(room) {
+            None | Some(0) => lines.extend(table),
+            Some(more) => {
+                let shown = room.saturating_sub(1);
+                lines.extend(table.into_iter().take(shown));
+                lines.push(format!("and {} lines more than fit", more + 1));
+            }
+        }
+        lines.push(String::new());
+        let room = rows.saturating_sub(lines.len());
+        for (at, event) in self.events.iter().rev().take(room) {
+            lines.push(format!("{:>4}s ago  {event}", at.elapsed().as_secs()));
+        }
+        lines.truncate(rows);
+        lines
+    }
+}
+
+fn width(columns: u16) -> usize {
+    usize::from(columns).saturating_sub(OTHERS).max(8)
+}
+
+fn titles(width: usize) -> String {
+    let [ring, fill, pushed, popped] = ["ring", "fill", "in/s", "out/s"];
+    let [parks, wakes, producer, consumer] = ["parks", "wakes", "producer", "consumer"];
+    format!(
+        "{ring:width$} {fill:15} {pushed:>7} {popped:>7} {parks:>5} {wakes:>5} {producer:>8} {consumer:>8}"
+    )
+}
+
+impl Watched {
+    fn lines(&self, output: &Output, columns: u16) -> Vec<String> {
+        let mut lines = vec![self.line(output, width(columns))];
+        if !self.stalled.is_zero() {
+            let pid = self.look.consumer.state.pid;
+            let stalled = self.stalled.as_secs_f64();
+            let words =
+                format!("the consumer (process {pid}) has taken nothing for {stalled:.1} s");
+            lines.push(format!("  {}", output.paint(Colour::Yellow, &words)));
+        }
+        for wrong in &self.wrong {
+            lines.push(format!("  {}", output.paint(Colour::Red, wrong)));
+        }
+        lines
+    }
+
+    fn line(&self, output: &Output, width: usize) -> String {
+        let name = cut(&plain(self.sight.observer.name()), width);
+        let capacity = self.sight.observer.about().capacity;
+        let percent = percent(self.look.positions.fill(), capacity);
+        let bar = (percent * BAR).div_ceil(100) as usize;
+        let colour = match percent {
+            0..50 => Colour::Green,
+            50..95 => Colour::Yellow,
+            _ => Colour::Red,
+        };
+        let full = output.paint(colour, &"#".repeat(bar));
+        let empty = ".".repeat(BAR as usize - bar);
+        let unit = if self.counts_bytes() { "B" } else { "" };
+        let [pushed, popped] = [self.rates.pushed, self.rates.popped].map(|rate| short(rate, unit));
+        let [parks, wakes] = [self.rates.parks, self.rates.wakes].map(|rate| short(rate, ""));
+        let [producer, consumer] =
+            [&self.look.producer, &self.look.consumer].map(|peer| end(peer, output));
+        format!(
+            "{name:width$} {full}{empty} {percent:3}% {pushed:>7} {popped:>7} {parks:>5} {wakes:>5} {producer} {consumer}"
+        )
+    }
+}
+
+/// In eight columns.
+fn end(peer: &Peer, output: &Output) -> String {
+    match &*peer.short_life() {
+        "died" => output.paint(Colour::Red, "    died"),
+        life => format!("{life:>8}"),
+    }
+}
+
+/// The end of a name that is too long, where such names differ.
+fn cut(name: &str, width: usize) -> String {
+    let count = name.chars().count();
+    if count <= width {
+        return name.to_owned();
+    }
+    let end: String = name.chars().skip(count + 1 - width).collect();
+    format!("…{end}")
+}
+
+/// In five columns, and those of the unit.
+fn short(rate: f64, unit: &str) -> String {
+    let (value, prefix) = match rate {
+        ..999.5 => (rate, ""),
+        ..999.5e3 => (rate / 1e3, "k"),
+        ..999.5e6 => (rate / 1e6, "M"),
+        _ => (rate / 1e9, "G"),
+    };
+    let is_whole = value == 0.0 || value >= 99.95 || (prefix.is_empty() && value >= 9.95);
+    let digits = usize::from(!is_whole);
+    format!("{value:.digits$}{prefix}{unit}")
+}

@@ -1,0 +1,196 @@
+//! The rings that are watched, and what happened to them.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use quoit::Error;
+use quoit::observer::ObservedShape;
+use serde_json::{Value, json};
+
+use super::moves::{Look, Rates};
+use crate::commands::list::files;
+use crate::mounts::SHARED_MEMORY;
+use crate::output::plain;
+use crate::sight::{Peer, Sight};
+use crate::stop::Stop;
+
+/// Events that are remembered.
+const REMEMBERED: usize = 100;
+
+/// All that is watched.
+pub(super) struct Watch {
+    /// Those that were asked for; none are all.
+    names: Vec<PathBuf>,
+    pub(super) rings: Vec<Watched>,
+    /// The newest last.
+    pub(super) events: VecDeque<(Instant, String)>,
+    /// How many of them came with the last look.
+    new: usize,
+}
+
+/// A ring that is watched.
+pub(super) struct Watched {
+    name: PathBuf,
+    pub(super) sight: Sight,
+    pub(super) look: Look,
+    pub(super) rates: Rates,
+    /// How long the consumer has taken nothing of what is there.
+    pub(super) stalled: Duration,
+    pub(super) wrong: Vec<String>,
+}
+
+impl Watch {
+    /// An error if one of the names leads to no ring.
+    pub(super) fn new(names: &[PathBuf]) -> Result<Self, Stop> {
+        let mut watch = Self {
+            names: names.to_owned(),
+            rings: Vec::new(),
+            events: VecDeque::new(),
+            new: 0,
+        };
+        for name in watch.wanted()? {
+            match Watched::open(&name) {
+                Ok(ring) => watch.rings.push(ring),
+                Err(error) if !names.is_empty() => return Err(error.into()),
+                // Not every file there is a ring.
+                Err(_) => {}
+            }
+        }
+        Ok(watch)
+    }
+
+    fn wanted(&self) -> Result<Vec<PathBuf>, Stop> {
+        if !self.names.is_empty() {
+            return Ok(self.names.clone());
+        }
+        let directory = Path::new(SHARED_MEMORY);
+        files(directory).map_err(Stop::io(format!("list {SHARED_MEMORY}")))
+    }
+
+    /// Looks at every ring once, and for rings that have come or gone.
+    pub(super) fn look(&mut self) -> Result<(), Stop> {
+        self.new = 0;
+        let mut before = std::mem::take(&mut self.rings);
+        for name in self.wanted()? {
+            let known = before.iter().position(|ring| ring.name == name);
+            let known = known.map(|place| before.swap_remove(place));
+            let known = known.filter(|ring| {
+                let is_here = ring.is_here();
+                if !is_here {
+                    self.tell(&name, "is gone");
+                }
+                is_here
+            });
+            // One that could not be looked at may still be one at the next look.
+            let _ = self.keep(name, known);
+        }
+        for ring in before {
+            self.tell(&ring.name, "is gone");
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, name: PathBuf, known: Option<Watched>) -> Result<(), Error> {
+        let ring = match known {
+            Some(mut ring) => {
+                for event in ring.look()? {
+                    self.tell(&name, &event);
+                }
+                ring
+            }
+            None => {
+                let ring = Watched::open(&name)?;
+                self.tell(&name, "is new");
+                ring
+            }
+        };
+        self.rings.push(ring);
+        Ok(())
+    }
+
+    fn tell(&mut self, name: &Path, what: &str) {
+        if self.events.len() == REMEMBERED {
+            self.events.pop_front();
+        }
+        let event = format!("{}: {what}", plain(&name.to_string_lossy()));
+        self.events.push_back((Instant::now(), event));
+        self.new = REMEMBERED.min(self.new + 1);
+    }
+
+    /// What has happened since the look before the last.
+    pub(super) fn news(&self) -> Vec<&str> {
+        let news = self.events.range(self.events.len() - self.new..);
+        news.map(|(_, event)| &**event).collect()
+    }
+
+    pub(super) fn json(&self) -> Vec<Value> {
+        self.rings.iter().map(Watched::json).collect()
+    }
+}
+
+impl Watched {
+    fn open(name: &Path) -> Result<Self, Error> {
+        let sight = Sight::open(name)?;
+        Ok(Self {
+            name: name.to_owned(),
+            look: Look::at(&sight)?,
+            rates: Rates::default(),
+            stalled: Duration::ZERO,
+            wrong: sight.wrong()?,
+            sight,
+        })
+    }
+
+    /// Whether the name still leads to it.
+    fn is_here(&self) -> bool {
+        matches!(self.sight.observer.is_superseded(), Ok(false))
+    }
+
+    /// Looks once more; who came and went.
+    fn look(&mut self) -> Result<Vec<String>, Error> {
+        let now = Look::at(&self.sight)?;
+        self.wrong = self.sight.wrong()?;
+        self.rates = now.rates_since(&self.look);
+        self.stalled = match now.idle_since(&self.look) {
+            Some(idle) => self.stalled + idle,
+            None => Duration::ZERO,
+        };
+        let changes = now.changes_since(&self.look);
+        let events = changes.map(|change| {
+            let (role, pid) = (change.role, change.pid);
+            format!("the {role} (process {pid}) {}", change.what)
+        });
+        let events = events.collect();
+        self.look = now;
+        Ok(events)
+    }
+
+    pub(super) fn counts_bytes(&self) -> bool {
+        self.sight.observer.about().shape == ObservedShape::Frames
+    }
+
+    fn json(&self) -> Value {
+        let peer = |peer: &Peer| {
+            json!({
+                "alive": peer.is_alive, "closed": peer.state.is_closed,
+                "epoch": peer.state.epoch, "pid": peer.state.pid,
+            })
+        };
+        let (look, rates) = (&self.look, &self.rates);
+        json!({
+            "name": self.sight.observer.name(),
+            "shape": self.sight.shape(),
+            "capacity": self.sight.observer.about().capacity,
+            "fill": look.positions.fill(),
+            "in_per_second": rates.pushed,
+            "out_per_second": rates.popped,
+            "parks_per_second": rates.parks,
+            "wakes_per_second": rates.wakes,
+            "stalled_seconds": self.stalled.as_secs_f64(),
+            "producer": peer(&look.producer),
+            "consumer": peer(&look.consumer),
+            "wrong": self.wrong,
+        })
+    }
+}

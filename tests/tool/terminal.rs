@@ -1,0 +1,198 @@
+//! A terminal of 80 columns, and the tool on it.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::ptr;
+
+use vt100::{Parser, Screen};
+
+use crate::common::PATIENCE;
+
+pub(crate) const COLUMNS: u16 = 80;
+const ROWS: u16 = 24;
+
+/// The tool on a terminal of its own. Killed and reaped when the test is over,
+/// however it ends.
+pub(crate) struct Terminal {
+    master: File,
+    parser: Parser,
+    child: Child,
+    /// What the terminal did with keys at first.
+    modes: [u32; 4],
+}
+
+/// Where the tool has the terminal: what is not there is a pipe.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum On {
+    All,
+    /// Standard error only.
+    Errors,
+}
+
+impl Terminal {
+    pub(crate) fn start(on: On, arguments: &[&str]) -> Self {
+        Self::start_with(on, arguments, ("TERM", "xterm"))
+    }
+
+    pub(crate) fn start_with(on: On, arguments: &[&str], (name, value): (&str, &str)) -> Self {
+        let (master, slave) = pair().expect("a terminal");
+        let modes = modes(&master);
+        let end = || Stdio::from(slave.try_clone().expect("a descriptor"));
+        let rest = || match on {
+            On::All => end(),
+            On::Errors => Stdio::piped(),
+        };
+        let mut command = Command::new(env!("CARGO_BIN_EXE_quoit"));
+        command
+            .args(arguments)
+            .env_remove("NO_COLOR")
+            .env("TERM", "xterm")
+            .env(name, value)
+            .stdin(rest())
+            .stdout(rest())
+            .stderr(end());
+        // SAFETY: what runs between fork and exec makes two syscalls.
+        unsafe { command.pre_exec(own_session) };
+        let child = command.spawn().expect("the tool starts");
+        Self {
+            master: master.into(),
+            parser: Parser::new(ROWS, COLUMNS, 0),
+            child,
+            modes,
+        }
+    }
+
+    pub(crate) fn press(&mut self, keys: &str) {
+        self.master
+            .write_all(keys.as_bytes())
+            .expect("the terminal takes keys");
+    }
+
+    /// Writes to its standard input, which is a pipe, and closes it.
+    pub(crate) fn feed(&mut self, bytes: &[u8]) {
+        let mut input = self.child.stdin.take().expect("its input is piped");
+        input.write_all(bytes).expect("it reads");
+    }
+
+    pub(crate) fn signal(&self, signal: libc::c_int) {
+        // SAFETY: the child is ours and not reaped, so the pid is still its.
+        let sent = unsafe { libc::kill(self.child.id() as libc::pid_t, signal) };
+        assert_eq!(sent, 0, "the tool can be signalled");
+    }
+
+    pub(crate) fn screen(&self) -> &Screen {
+        self.parser.screen()
+    }
+
+    /// All that can be seen.
+    pub(crate) fn text(&self) -> String {
+        self.screen().contents()
+    }
+
+    /// Waits until the screen is so.
+    pub(crate) fn until(&mut self, what: &str, is_so: impl Fn(&Screen) -> bool) {
+        while !is_so(self.screen()) {
+            let more = self.read();
+            assert!(more, "{what}, but the tool ended:\n{}", self.text());
+        }
+    }
+
+    /// Waits until the tool has ended by itself; its exit code.
+    pub(crate) fn end(&mut self) -> Option<i32> {
+        while self.read() {}
+        self.child.wait().expect("it can be waited for").code()
+    }
+
+    /// Whether the terminal is as the tool has found it.
+    pub(crate) fn is_as_before(&self) -> bool {
+        let screen = self.screen();
+        let shown = screen.alternate_screen() || screen.hide_cursor();
+        !shown && modes(&self.master) == self.modes
+    }
+
+    /// Shows what the tool writes next; false if there is no tool any more.
+    fn read(&mut self) -> bool {
+        let mut ready = libc::pollfd {
+            fd: self.master.as_raw_fd(),
+            events: libc::POLLIN,
+            revents: 0,
+        };
+        // SAFETY: there is one descriptor, and it lives through the call.
+        let found = unsafe { libc::poll(&raw mut ready, 1, PATIENCE.as_millis() as i32) };
+        assert_eq!(found, 1, "the tool is silent:\n{}", self.text());
+        let mut bytes = [0; 4096];
+        match self.master.read(&mut bytes) {
+            Ok(count) => {
+                self.parser.process(&bytes[..count]);
+                true
+            }
+            // pty(7): nobody has the other end open.
+            Err(error) if error.raw_os_error() == Some(libc::EIO) => false,
+            Err(error) if error.kind() == ErrorKind::Interrupted => true,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The flags of a terminal's line discipline.
+fn modes(terminal: &impl AsRawFd) -> [u32; 4] {
+    // SAFETY: all zeroes are a value of it.
+    let mut modes: libc::termios = unsafe { std::mem::zeroed() };
+    // SAFETY: `modes` lives through the call.
+    let got = unsafe { libc::tcgetattr(terminal.as_raw_fd(), &raw mut modes) };
+    assert_eq!(got, 0, "a terminal has modes");
+    [modes.c_iflag, modes.c_oflag, modes.c_cflag, modes.c_lflag]
+}
+
+/// Both ends of a new terminal.
+fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (mut master, mut slave) = (-1, -1);
+    let size = libc::winsize {
+        ws_row: ROWS,
+        ws_col: COLUMNS,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    // SAFETY: both numbers and the size live through the call; the rest may be null.
+    let opened = unsafe {
+        libc::openpty(
+            &raw mut master,
+            &raw mut slave,
+            ptr::null_mut(),
+            ptr::null(),
+            &raw const size,
+        )
+    };
+    if opened != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the descriptors are new, and nobody else's.
+    let [master, slave] = [master, slave].map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
+    for end in [&master, &slave] {
+        // SAFETY: the descriptor is open; the tool is not to inherit it.
+        unsafe { libc::fcntl(end.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) };
+    }
+    Ok((master, slave))
+}
+
+/// Makes standard error the terminal of a session of its own.
+fn own_session() -> io::Result<()> {
+    // SAFETY: the call takes no memory.
+    let session = unsafe { libc::setsid() };
+    // SAFETY: the call takes a number in place of memory.
+    let terminal = unsafe { libc::ioctl(libc::STDERR_FILENO, libc::TIOCSCTTY, 0) };
+    match (session, terminal) {
+        (-1, _) | (_, -1) => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}

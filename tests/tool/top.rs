@@ -1,0 +1,205 @@
+//! `top`, on a terminal and into a pipe.
+
+use quoit::RingOptions;
+use serde_json::Value;
+use vt100::{Color, Screen};
+
+use crate::common::child::Child;
+use crate::common::names::RingName;
+use crate::common::segment_file::{CAPACITY, SegmentFile};
+use crate::load::Numbers;
+use crate::looking::{refuses, says};
+use crate::terminal::{COLUMNS, On, Terminal};
+use crate::tool::Tool;
+
+/// The row of a ring whose name ends so, and its words.
+fn row(screen: &Screen, end: &str) -> Option<(u16, Vec<String>)> {
+    let words = |row: String| row.split_whitespace().map(str::to_owned).collect();
+    let mut rows = (0..).zip(screen.rows(0, COLUMNS).map(words));
+    rows.find(|(_, words): &(_, Vec<String>)| words.len() == 9 && words[0].ends_with(end))
+}
+
+pub(crate) fn top_shows_full_load_and_who_dies() {
+    let name = RingName::new("load");
+    RingOptions::new(1024)
+        .create::<Numbers>(&name)
+        .expect("a ring");
+    let pusher = Child::start("pusher", &[name.as_str()]);
+    let mut popper = Child::start("popper", &[name.as_str()]);
+    let mut top = Terminal::start(On::All, &["top", "--interval", "50ms"]);
+    top.until("thousands go through", |screen| {
+        row(screen, "-load").is_some_and(|(_, words)| {
+            let is_much = |rate: &String| rate.ends_with(['k', 'M']);
+            words[3..=4].iter().all(is_much)
+        })
+    });
+    let (_, words) = row(top.screen(), "-load").expect("a row");
+    let pids = [&pusher, &popper].map(|end| end.pid().to_string());
+    assert_eq!(words[7..], pids);
+    assert!(words[0].starts_with('…'), "a long name is cut: {words:?}");
+    assert!(top.screen().alternate_screen() && top.screen().hide_cursor());
+
+    let pid = popper.pid();
+    popper.kill();
+    let event = format!("-load: the consumer (process {pid}) died");
+    top.until("the death is told", |screen| {
+        screen.contents().contains(&event)
+    });
+    let (line, words) = row(top.screen(), "-load").expect("a row");
+    assert_eq!(words[8], "died");
+    let cell = top.screen().cell(line, COLUMNS - 2).expect("a cell");
+    assert_eq!((cell.contents(), cell.fgcolor()), ("d", Color::Idx(1)));
+    let wrong = format!("the consumer (process {pid}) died; a new one");
+    assert!(top.text().contains(&wrong), "{}", top.text());
+
+    drop(pusher);
+    quoit::unlink(&name).expect("nobody has it");
+    top.until("the end is told", |screen| {
+        screen.contents().contains("-load: is gone")
+    });
+    assert!(row(top.screen(), "-load").is_none());
+}
+
+pub(crate) fn top_leaves_the_terminal_as_it_was() {
+    let name = RingName::new("restored");
+    RingOptions::new(64).create::<u64>(&name).expect("a ring");
+    // No keys are a signal.
+    let ends = [("q", 0), ("\x1b", 0), ("\x03", 130), ("", 143)];
+    for (keys, code) in ends {
+        let mut top = Terminal::start(On::All, &["top", name.as_str()]);
+        top.until("the ring is there", |screen| {
+            row(screen, "-restored").is_some()
+        });
+        assert!(!top.is_as_before());
+        match keys {
+            "" => top.signal(libc::SIGTERM),
+            _ => top.press(keys),
+        }
+        assert_eq!(top.end(), Some(code), "{}", top.text());
+        assert!(top.is_as_before(), "after {code}");
+        assert_eq!(top.text(), "", "nothing stays");
+    }
+}
+
+pub(crate) fn top_of_so_many_looks_stays_on_the_terminal() {
+    let name = RingName::new("stays");
+    RingOptions::new(64).create::<u64>(&name).expect("a ring");
+    let arguments = ["top", "--count", "2", "--interval", "10ms", name.as_str()];
+    let mut top = Terminal::start(On::All, &arguments);
+    assert_eq!(top.end(), Some(0));
+    let (_, words) = row(top.screen(), "-stays").expect("a row");
+    assert_eq!(
+        words[1..],
+        ["..........", "0%", "0", "0", "0", "0", "-", "-"]
+    );
+    let tables = top.text().matches("consumer").count();
+    assert_eq!(tables, 2, "{}", top.text());
+
+    let text = says(&arguments);
+    assert!(!text.contains('\x1b'), "{text:?}");
+    let columns = text.lines().map(|line| line.chars().count());
+    assert_eq!(columns.max(), Some(usize::from(COLUMNS) - 1));
+}
+
+/// The next look.
+fn next(top: &mut Tool) -> Value {
+    serde_json::from_str(&top.reads_until("\n")).expect("JSON")
+}
+
+/// The next look that is so; a minute of looks at the least.
+fn next_with(top: &mut Tool, is_so: impl Fn(&Value) -> bool) -> Value {
+    let mut looks = (0..6000).map(|_| next(top));
+    looks.find(is_so).expect("a look that is so")
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().expect("a number")
+}
+
+pub(crate) fn top_tells_programs_what_moves_and_who_stalls() {
+    let name = RingName::new("moves");
+    let ring = RingOptions::new(64).create::<u64>(&name).expect("a ring");
+    let (mut producer, mut consumer) = (
+        ring.producer().expect("a role"),
+        ring.consumer().expect("a role"),
+    );
+    let mut top = Tool::start(&["top", "--json", "--interval", "50ms", name.as_str()]);
+    let look = &next(&mut top)["rings"][0];
+    assert_eq!(look["name"], name.as_str());
+    assert_eq!(
+        (&look["fill"], number(&look["in_per_second"])),
+        (&0.into(), 0.0)
+    );
+    assert_eq!(number(&look["stalled_seconds"]), 0.0);
+    (0..16).for_each(|number| producer.push(number).expect("room"));
+    let look = next_with(&mut top, |look| look["rings"][0]["fill"] == 16);
+    let ring = &look["rings"][0];
+    // 16 in 50 ms or in somewhat more.
+    let rate = number(&ring["in_per_second"]);
+    assert!(rate > 0.0 && rate <= 16.0 / 0.05, "{ring}");
+    assert_eq!(number(&ring["out_per_second"]), 0.0);
+
+    let stalled = |look: &Value| number(&look["rings"][0]["stalled_seconds"]);
+    let mut so_far = stalled(&next_with(&mut top, |look| stalled(look) > 0.0));
+    for _ in 0..3 {
+        let now = stalled(&next(&mut top));
+        assert!(now - so_far > 0.04, "it adds up: {now} after {so_far}");
+        so_far = now;
+    }
+    consumer.pop().expect("a record");
+    let look = next_with(&mut top, |look| stalled(look) == 0.0);
+    assert!(number(&look["rings"][0]["out_per_second"]) > 0.0, "{look}");
+    assert_eq!(
+        look["rings"][0]["fill"], 15,
+        "nobody but the consumer took any"
+    );
+    top.signal(libc::SIGTERM);
+    assert_eq!(top.end().code, Some(143));
+}
+
+pub(crate) fn top_tells_who_comes_and_what_is_gone() {
+    let name = RingName::new("events");
+    let ring = RingOptions::new(64)
+        .create::<Numbers>(&name)
+        .expect("a ring");
+    let mut top = Tool::start(&["top", "--json", "--interval", "10ms", name.as_str()]);
+    let tells = |top: &mut Tool, what: &str| {
+        let event = Value::from(format!("{name}: {what}"));
+        let events = |look: &Value| look["events"].as_array().cloned().expect("events");
+        let look = next_with(top, |look| !events(look).is_empty());
+        assert_eq!(events(&look), [event]);
+        look["rings"].as_array().cloned().expect("rings")
+    };
+    next(&mut top);
+    let pid = std::process::id();
+    let producer = ring.producer().expect("a role");
+    tells(&mut top, &format!("the producer (process {pid}) came"));
+    let popper = Child::start("popper", &[name.as_str()]);
+    let its = popper.pid();
+    tells(&mut top, &format!("the consumer (process {its}) came"));
+    drop(popper); // kill -9
+    let rings = tells(&mut top, &format!("the consumer (process {its}) died"));
+    assert_eq!(rings[0]["consumer"]["alive"], false);
+    assert!(rings[0]["wrong"].to_string().contains("died"));
+    drop(producer);
+    tells(&mut top, &format!("the producer (process {pid}) left"));
+    quoit::unlink(&name).expect("nobody has it");
+    assert!(tells(&mut top, "is gone").is_empty());
+    RingOptions::new(64)
+        .create::<[u8]>(&name)
+        .expect("another ring");
+    assert_eq!(tells(&mut top, "is new")[0]["shape"], "frames");
+}
+
+pub(crate) fn what_top_cannot_watch_is_refused() {
+    let name = RingName::new("refused");
+    refuses(&["top", name.as_str()], 3, "there is no ring");
+    RingOptions::new(64).create::<u64>(&name).expect("a ring");
+    SegmentFile::open(&name.file()).write(CAPACITY, 65);
+    refuses(&["top", name.as_str()], 3, "capacity");
+    refuses(&["top", "--interval", "9ms"], 2, "at least 10ms");
+    refuses(&["top", "--interval", "soon"], 2, "500ms");
+    // Among all rings it is passed over.
+    let text = says(&["top", "--count", "1", "--interval", "10ms"]);
+    assert!(!text.contains("-refused"), "{text}");
+}
