@@ -1,9 +1,13 @@
 //! A view of a ring that changes nothing: [`Observer`].
 
+mod answers;
+
 use core::fmt;
 use std::io;
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+pub use self::answers::{About, EndState, Message, ObservedShape, Positions, Rates, Sample};
 
 use crate::error::{Corrupt, Error, Role};
 use crate::layout::{CLOSED, CONSUMER_BYTE, DATA, Header, LAYOUT, PRODUCER_BYTE, RoleState};
@@ -38,96 +42,6 @@ use crate::sync::{AtomicU64, COPIED, FREE, LEFT, PLAIN, READY, fence};
 pub struct Observer {
     segment: Segment,
     about: About,
-}
-
-/// What a ring's header says for good; from [`Observer::about`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct About {
-    /// Slots or frames.
-    pub shape: ObservedShape,
-    /// How much the ring holds, in slots, or bytes for frames; a power of two.
-    pub capacity: u64,
-    /// Bytes of a slot; 1 for frames.
-    pub slot_size: u64,
-    /// The version of the byte layout.
-    pub layout: u32,
-    /// The fingerprint of size, alignment and tag.
-    pub schema: u64,
-    /// A number that no other ring has, whatever its name.
-    pub incarnation: u64,
-    /// When the ring was made.
-    pub created: SystemTime,
-    /// Bytes of the segment.
-    pub length: u64,
-}
-
-/// The shape of a ring that is looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ObservedShape {
-    /// Records of one size.
-    Slots,
-    /// Messages of any length.
-    Frames,
-}
-
-/// Where both ends are, at nearly the same moment; from [`Observer::positions`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Positions {
-    /// The next position to write, in slots, or bytes for frames.
-    pub tail: u64,
-    /// The next position to read, likewise.
-    pub head: u64,
-    capacity: u64,
-}
-
-impl Positions {
-    /// How much is unread, in slots, or bytes with headers and padding for frames:
-    /// published and not released.
-    ///
-    /// # Real-time
-    ///
-    /// Wait-free, no syscall, no allocation.
-    pub fn fill(&self) -> u64 {
-        // The tail was read later, and may be of the next lap.
-        self.tail.wrapping_sub(self.head).min(self.capacity)
-    }
-}
-
-/// What an end says of itself, from [`Observer::end`]. The lock decides whether
-/// it is there: [`Observer::is_alive`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct EndState {
-    /// How often the role was taken; 0 if never.
-    pub epoch: u64,
-    /// Whether the last one to take it has closed its end.
-    pub is_closed: bool,
-    /// The process that took it last.
-    pub pid: u32,
-    /// When it was taken last.
-    pub since: SystemTime,
-    /// How often the ends in this role slept.
-    pub parks: u64,
-    /// Wake-ups that they sent to the other end: when it slept, and in any case on
-    /// coming and on leaving.
-    pub wakes: u64,
-    /// How often one of them slept on although there was something to do, until
-    /// a time-out. Any but 0 is a bug.
-    pub rescues: u64,
-}
-
-/// A copy of an unread message; from [`Observer::unread`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Message {
-    /// Its position, in slots, or bytes for frames.
-    pub position: u64,
-    /// The producer's kind of a frame; 0 for a record.
-    pub kind: u32,
-    /// Payload, or record.
-    pub bytes: Vec<u8>,
 }
 
 impl Observer {
@@ -184,6 +98,21 @@ impl Observer {
         }
     }
 
+    /// Where both ends are and what they count, with the time. Two of them tell how
+    /// fast messages come and go: [`Sample::rates_since`].
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no allocation; no syscall where the clock needs none.
+    pub fn sample(&self) -> Sample {
+        Sample {
+            positions: self.positions(),
+            producer: self.end(Role::Producer),
+            consumer: self.end(Role::Consumer),
+            at: Instant::now(),
+        }
+    }
+
     /// What an end says of itself.
     ///
     /// # Real-time
@@ -204,7 +133,9 @@ impl Observer {
         }
     }
 
-    /// Whether a process has this role.
+    /// Whether a process has this role. Who had it has died if this is `false`, and
+    /// its [state](Self::end) is open, before and after this question alike: between
+    /// two of them somebody may come or leave.
     ///
     /// # Errors
     ///

@@ -63,6 +63,28 @@ fn follow<S: Copy>(pid: u32, look: impl Fn() -> S) -> Vec<Window<S>> {
     windows
 }
 
+/// Traces a child through so many of these system calls, and meddles after each,
+/// while the child stands still.
+pub(crate) fn meddle(pid: u32, call: libc::c_long, mut count: u32, mut meddling: impl FnMut(u32)) {
+    attach(pid);
+    let mut is_that_call = false;
+    loop {
+        let stop = next_stop(pid, 0).expect("the child goes on");
+        match stop {
+            Stop::Before(number, _) => is_that_call = number == call,
+            Stop::After(_) if is_that_call => {
+                count -= 1;
+                meddling(count);
+            }
+            _ => {}
+        }
+        if count == 0 {
+            return request(libc::PTRACE_DETACH, pid, 0, 0);
+        }
+        resume(pid, stop);
+    }
+}
+
 /// Where a traced child stands still.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stop {

@@ -26,6 +26,7 @@ common::suite::suite! {
         it_sees_the_records_that_both_ends_see,
         it_sees_the_frames_that_both_ends_see,
         it_sees_who_is_there,
+        it_tells_how_fast_a_ring_moves,
         at_full_load_it_sees_only_what_was_sent,
         leave_to_read_suffices,
         its_memory_cannot_be_written,
@@ -152,6 +153,39 @@ fn it_sees_who_is_there() {
         !alive(Role::Producer) && !end.is_closed,
         "it said no goodbye"
     );
+}
+
+fn it_tells_how_fast_a_ring_moves() {
+    let (ring, name) = ring::<u64>("rates", 8);
+    let mut producer = ring.producer().expect("the role is free");
+    let mut consumer = ring.consumer().expect("the role is free");
+    let observer = Observer::open(&name).expect("a ring");
+    let before = observer.sample();
+    (0..5).for_each(|number| producer.try_push(number).expect("room"));
+    consumer.try_pop().expect("a record");
+    let slept = Duration::from_millis(1);
+    let nobody = consumer.drain().count();
+    assert_eq!(nobody, 4);
+    let waited = consumer.pop_timeout(slept); // asleep, at least at its end
+    assert!(waited.is_err());
+    producer.try_push(5).expect("room");
+    let after = observer.sample();
+    assert_eq!(after.positions, observer.positions());
+    assert_eq!(after.producer, observer.end(Role::Producer));
+    assert_eq!(after.consumer, observer.end(Role::Consumer));
+
+    let seconds = (after.at - before.at).as_secs_f64();
+    assert!(seconds >= slept.as_secs_f64());
+    let rates = after.rates_since(&before);
+    let counts = [rates.pushed, rates.popped, rates.parks].map(|rate| (rate * seconds).round());
+    assert_eq!(counts, [6.0, 5.0, after.consumer.parks as f64]);
+    assert!(after.consumer.parks > 0, "it did not sleep");
+    let wakes = after.producer.wakes + after.consumer.wakes;
+    let before_that = before.producer.wakes + before.consumer.wakes;
+    let counted = (rates.wakes * seconds).round();
+    assert_eq!(counted, (wakes - before_that) as f64);
+    let none = after.rates_since(&after);
+    assert_eq!([none.pushed, none.popped, none.parks, none.wakes], [0.0; 4]);
 }
 
 /// A frame whose bytes all follow from its number.

@@ -81,6 +81,7 @@ common::suite::suite! {
         top_of_so_many_looks_stays_on_the_terminal,
         top_tells_programs_what_moves_and_who_stalls,
         top_tells_who_comes_and_what_is_gone,
+        who_comes_and_goes_does_not_seem_to_die,
         what_top_cannot_watch_is_refused,
         colours_are_for_terminals_that_want_them,
         a_terminal_is_told_how_far_a_command_is,

@@ -7,6 +7,7 @@ use vt100::{Color, Screen};
 use crate::common::child::Child;
 use crate::common::names::RingName;
 use crate::common::segment_file::{CAPACITY, SegmentFile};
+use crate::common::tracer::meddle;
 use crate::load::Numbers;
 use crate::looking::{refuses, says};
 use crate::terminal::{COLUMNS, On, Terminal};
@@ -107,7 +108,7 @@ fn next(top: &mut Tool) -> Value {
 }
 
 /// The next look that is so; a minute of looks at the least.
-fn next_with(top: &mut Tool, is_so: impl Fn(&Value) -> bool) -> Value {
+fn next_with(top: &mut Tool, is_so: impl FnMut(&Value) -> bool) -> Value {
     let mut looks = (0..6000).map(|_| next(top));
     looks.find(is_so).expect("a look that is so")
 }
@@ -189,6 +190,34 @@ pub(crate) fn top_tells_who_comes_and_what_is_gone() {
         .create::<[u8]>(&name)
         .expect("another ring");
     assert_eq!(tells(&mut top, "is new")[0]["shape"], "frames");
+}
+
+/// Right between two glances at one end: its lock is seen free, and then its state
+/// is that of a successor.
+pub(crate) fn who_comes_and_goes_does_not_seem_to_die() {
+    let name = RingName::new("commuter");
+    let ring = RingOptions::new(64).create::<u64>(&name).expect("a ring");
+    let mut top = Tool::start(&["top", "--json", "--interval", "10ms", name.as_str()]);
+    next(&mut top);
+    let mut producer = None;
+    // Two such calls ask for the locks of a look, or four if an end has changed.
+    meddle(top.pid(), libc::SYS_fcntl, 200, |call| {
+        if call % 9 == 0 {
+            producer = match producer {
+                Some(_) => None,
+                None => Some(ring.producer().expect("a role")),
+            };
+        }
+    });
+    let mut told = [0; 2];
+    next_with(&mut top, |look| {
+        let events = look["events"].to_string();
+        assert!(!events.contains("died"), "{look}");
+        for (count, what) in told.iter_mut().zip([" came", " left"]) {
+            *count += u32::from(events.contains(what));
+        }
+        told.iter().all(|&count| count > 5)
+    });
 }
 
 pub(crate) fn what_top_cannot_watch_is_refused() {

@@ -4,13 +4,25 @@ use std::fs;
 use std::path::Path;
 use std::time::SystemTime;
 
-use quoit::observer::{EndState, ObservedShape};
+use quoit::observer::{EndState, ObservedShape, Sample};
 use quoit::{Error, Observer, Role};
 use serde_json::{Value, json};
+
+/// After so many looks an end that changes all the time is taken as it is.
+const LOOKS: u32 = 100;
 
 /// A ring that is looked at.
 pub(crate) struct Sight {
     pub(crate) observer: Observer,
+}
+
+/// What was found at one moment.
+pub(crate) struct Look {
+    pub(crate) sample: Sample,
+    /// Of the producer and of the consumer.
+    are_alive: [bool; 2],
+    is_superseded: bool,
+    capacity: u64,
 }
 
 /// One end, as it was at the look.
@@ -25,11 +37,26 @@ impl Sight {
         Observer::open(name).map(|observer| Self { observer })
     }
 
-    pub(crate) fn peer(&self, role: Role) -> Result<Peer, Error> {
-        Ok(Peer {
-            is_alive: self.observer.is_alive(role)?,
-            state: self.observer.end(role),
-        })
+    pub(crate) fn look(&self) -> Result<Look, Error> {
+        let alive = |role| self.observer.is_alive(role);
+        let mut look = Look {
+            sample: self.observer.sample(),
+            are_alive: [false; 2],
+            is_superseded: self.observer.is_superseded()?,
+            capacity: self.observer.about().capacity,
+        };
+        for _ in 0..LOOKS {
+            look.are_alive = [alive(Role::Producer)?, alive(Role::Consumer)?];
+            let before = std::mem::replace(&mut look.sample, self.observer.sample());
+            // Who comes between its lock and its state would seem to have died.
+            let ends = |sample: &Sample| {
+                [sample.producer, sample.consumer].map(|end| (end.epoch, end.is_closed))
+            };
+            if ends(&before) == ends(&look.sample) {
+                break;
+            }
+        }
+        Ok(look)
     }
 
     pub(crate) fn shape(&self) -> &'static str {
@@ -43,28 +70,19 @@ impl Sight {
         age(self.observer.about().created)
     }
 
-    /// How full it is, in percent.
-    pub(crate) fn percent(&self) -> u64 {
-        percent(self.fill(), self.observer.about().capacity)
-    }
-
-    pub(crate) fn fill(&self) -> u64 {
-        self.observer.positions().fill()
-    }
-
-    pub(crate) fn json(&self) -> Result<Value, Error> {
-        let (about, positions) = (self.observer.about(), self.observer.positions());
+    pub(crate) fn json(&self, look: &Look) -> Value {
+        let (about, positions) = (self.observer.about(), look.sample.positions);
         let peer = |role| {
-            let Peer { state, is_alive } = self.peer(role)?;
-            Ok::<_, Error>(json!({
+            let Peer { state, is_alive } = look.peer(role);
+            json!({
                 "alive": is_alive, "closed": state.is_closed, "epoch": state.epoch,
                 "pid": state.pid, "parks": state.parks, "wakes": state.wakes,
                 "rescues": state.rescues,
                 "command": is_alive.then(|| command(state.pid)).flatten(),
                 "core": is_alive.then(|| core(state.pid)).flatten(),
-            }))
+            })
         };
-        Ok(json!({
+        json!({
             "name": self.observer.name(),
             "shape": self.shape(),
             "capacity": about.capacity,
@@ -77,18 +95,34 @@ impl Sight {
             "tail": positions.tail,
             "head": positions.head,
             "fill": positions.fill(),
-            "producer": peer(Role::Producer)?,
-            "consumer": peer(Role::Consumer)?,
-            "superseded": self.observer.is_superseded()?,
-            "wrong": self.wrong()?,
-        }))
+            "producer": peer(Role::Producer),
+            "consumer": peer(Role::Consumer),
+            "superseded": look.is_superseded,
+            "wrong": look.wrong(),
+        })
+    }
+}
+
+impl Look {
+    pub(crate) fn peer(&self, role: Role) -> Peer {
+        let (state, is_alive) = match role {
+            Role::Producer => (self.sample.producer, self.are_alive[0]),
+            Role::Consumer => (self.sample.consumer, self.are_alive[1]),
+        };
+        Peer { state, is_alive }
+    }
+
+    /// How full the ring is, in percent.
+    pub(crate) fn percent(&self) -> u64 {
+        let fill = self.sample.positions.fill();
+        (u128::from(fill) * 100 / u128::from(self.capacity)) as u64
     }
 
     /// What looks wrong, in plain words.
-    pub(crate) fn wrong(&self) -> Result<Vec<String>, Error> {
+    pub(crate) fn wrong(&self) -> Vec<String> {
         let mut wrong = Vec::new();
         for role in [Role::Producer, Role::Consumer] {
-            let peer = self.peer(role)?;
+            let peer = self.peer(role);
             if peer.has_died() {
                 let pid = peer.state.pid;
                 wrong.push(format!(
@@ -102,15 +136,15 @@ impl Sight {
                 ));
             }
         }
-        if self.percent() >= 95 && !self.peer(Role::Consumer)?.is_alive {
+        if self.percent() >= 95 && !self.peer(Role::Consumer).is_alive {
             wrong.push("it is full, and nobody reads it; start a consumer".to_owned());
         }
-        if self.observer.is_superseded()? {
+        if self.is_superseded {
             wrong.push(
                 "its name leads elsewhere by now; who is attached should open it again".to_owned(),
             );
         }
-        Ok(wrong)
+        wrong
     }
 }
 
@@ -138,11 +172,6 @@ impl Peer {
             _ => self.life(),
         }
     }
-}
-
-/// How much of a ring that is.
-pub(crate) fn percent(fill: u64, capacity: u64) -> u64 {
-    (u128::from(fill) * 100 / u128::from(capacity)) as u64
 }
 
 /// A process's command line.

@@ -95,21 +95,21 @@ impl Line {
     }
 
     fn seen(name: &str, sight: &Sight) -> Result<Self, Error> {
-        let about = sight.observer.about();
+        let (about, look) = (sight.observer.about(), sight.look()?);
         Ok(Self {
             words: [
                 plain(name),
                 sight.shape().to_owned(),
                 about.capacity.to_string(),
-                format!("{} %", sight.percent()),
-                sight.peer(Role::Producer)?.short_life(),
-                sight.peer(Role::Consumer)?.short_life(),
+                format!("{} %", look.percent()),
+                look.peer(Role::Producer).short_life(),
+                look.peer(Role::Consumer).short_life(),
                 sight.age(),
                 about.layout.to_string(),
                 // Enough to tell a few schemas apart.
                 format!("{:08x}", about.schema >> 32),
             ],
-            json: sight.json()?,
+            json: sight.json(&look),
         })
     }
 }

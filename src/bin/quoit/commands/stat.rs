@@ -4,13 +4,13 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use clap::Args;
-use quoit::{Error, Role};
+use quoit::Role;
 use serde_json::{Value, json};
 
 use crate::output::{Colour, Output, plain};
 use crate::pages::{Memory, Pages};
 use crate::progress::bytes;
-use crate::sight::{Peer, Sight, age, command, core};
+use crate::sight::{Look, Peer, Sight, age, command, core};
 use crate::stop::Stop;
 
 const ENDS: [(&str, Role); 2] = [("producer", Role::Producer), ("consumer", Role::Consumer)];
@@ -25,26 +25,27 @@ pub(crate) struct Stat {
 impl Stat {
     pub(crate) fn run(&self, output: &Output) -> Result<(), Stop> {
         let sight = Sight::open(&self.name)?;
+        let look = sight.look()?;
         let memory = Memory::of(&self.name);
         let text = if output.json {
-            format!("{}\n", json(&sight, memory.as_ref())?)
+            format!("{}\n", json(&sight, &look, memory.as_ref()))
         } else {
-            words(&sight, memory.as_ref(), output)?
+            words(&sight, &look, memory.as_ref(), output)
         };
         output.answer(text.as_bytes())
     }
 }
 
-fn json(sight: &Sight, memory: Option<&Memory>) -> Result<Value, Error> {
-    let mut value = sight.json()?;
+fn json(sight: &Sight, look: &Look, memory: Option<&Memory>) -> Value {
+    let mut value = sight.json(look);
     value["file_system"] = json!(memory.map(|memory| &memory.file_system));
     value["page_bytes"] = json!(memory.map(|memory| memory.own.size));
     for (title, role) in ENDS {
-        let pages = pages(memory, &sight.peer(role)?);
+        let pages = pages(memory, &look.peer(role));
         value[title]["mapped_bytes"] = json!(pages.map(|pages| pages.mapped));
         value[title]["huge_bytes"] = json!(pages.map(|pages| pages.huge));
     }
-    Ok(value)
+    value
 }
 
 fn pages(memory: Option<&Memory>, peer: &Peer) -> Option<Pages> {
@@ -65,8 +66,8 @@ fn place(length: u64, memory: Option<&Memory>) -> String {
     text
 }
 
-fn words(sight: &Sight, memory: Option<&Memory>, output: &Output) -> Result<String, Error> {
-    let (about, positions) = (sight.observer.about(), sight.observer.positions());
+fn words(sight: &Sight, look: &Look, memory: Option<&Memory>, output: &Output) -> String {
+    let (about, positions) = (sight.observer.about(), look.sample.positions);
     let unit = match sight.shape() {
         "frames" => "bytes".to_owned(),
         _ => format!("slots of {} bytes", about.slot_size),
@@ -94,11 +95,11 @@ fn words(sight: &Sight, memory: Option<&Memory>, output: &Output) -> Result<Stri
         ("head", positions.head.to_string()),
         (
             "unread",
-            format!("{} ({} %)", positions.fill(), sight.percent()),
+            format!("{} ({} %)", positions.fill(), look.percent()),
         ),
     ];
     for (title, role) in ENDS {
-        let peer = sight.peer(role)?;
+        let peer = look.peer(role);
         let state = peer.state;
         let mut life = peer.life();
         if peer.is_alive {
@@ -126,11 +127,11 @@ fn words(sight: &Sight, memory: Option<&Memory>, output: &Output) -> Result<Stri
             ));
         }
     }
-    for wrong in sight.wrong()? {
+    for wrong in look.wrong() {
         lines.push(("wrong", output.paint(Colour::Red, &wrong)));
     }
     let lines = lines
         .iter()
         .map(|(title, text)| format!("{title:9} {text}\n"));
-    Ok(lines.collect())
+    lines.collect()
 }

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use quoit::Role;
+
 use super::watch::{Watch, Watched};
 use crate::output::{Colour, Output, plain};
-use crate::sight::{Peer, percent};
+use crate::sight::Peer;
 
 /// Columns of a terminal that nobody asked for its size.
 const COLUMNS: u16 = 80;
@@ -80,13 +82,13 @@ impl Watched {
     fn lines(&self, output: &Output, columns: u16) -> Vec<String> {
         let mut lines = vec![self.line(output, width(columns))];
         if !self.stalled.is_zero() {
-            let pid = self.look.consumer.state.pid;
+            let pid = self.look.sample.consumer.pid;
             let stalled = self.stalled.as_secs_f64();
             let words =
                 format!("the consumer (process {pid}) has taken nothing for {stalled:.1} s");
             lines.push(format!("  {}", output.paint(Colour::Yellow, &words)));
         }
-        for wrong in &self.wrong {
+        for wrong in &self.look.wrong() {
             lines.push(format!("  {}", output.paint(Colour::Red, wrong)));
         }
         lines
@@ -94,8 +96,7 @@ impl Watched {
 
     fn line(&self, output: &Output, width: usize) -> String {
         let name = cut(&plain(self.sight.observer.name()), width);
-        let capacity = self.sight.observer.about().capacity;
-        let percent = percent(self.look.positions.fill(), capacity);
+        let percent = self.look.percent();
         let bar = (percent * BAR).div_ceil(100) as usize;
         let colour = match percent {
             0..50 => Colour::Green,
@@ -108,7 +109,7 @@ impl Watched {
         let [pushed, popped] = [self.rates.pushed, self.rates.popped].map(|rate| short(rate, unit));
         let [parks, wakes] = [self.rates.parks, self.rates.wakes].map(|rate| short(rate, ""));
         let [producer, consumer] =
-            [&self.look.producer, &self.look.consumer].map(|peer| end(peer, output));
+            [Role::Producer, Role::Consumer].map(|role| end(&self.look.peer(role), output));
         format!(
             "{name:width$} {full}{empty} {percent:3}% {pushed:>7} {popped:>7} {parks:>5} {wakes:>5} {producer} {consumer}"
         )

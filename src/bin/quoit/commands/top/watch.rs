@@ -4,15 +4,14 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use quoit::Error;
-use quoit::observer::ObservedShape;
+use quoit::observer::{ObservedShape, Rates};
+use quoit::{Error, Role};
 use serde_json::{Value, json};
 
-use super::moves::{Look, Rates};
 use crate::commands::list::files;
 use crate::mounts::SHARED_MEMORY;
 use crate::output::plain;
-use crate::sight::{Peer, Sight};
+use crate::sight::{Look, Sight};
 use crate::stop::Stop;
 
 /// Events that are remembered.
@@ -37,7 +36,6 @@ pub(super) struct Watched {
     pub(super) rates: Rates,
     /// How long the consumer has taken nothing of what is there.
     pub(super) stalled: Duration,
-    pub(super) wrong: Vec<String>,
 }
 
 impl Watch {
@@ -134,10 +132,9 @@ impl Watched {
         let sight = Sight::open(name)?;
         Ok(Self {
             name: name.to_owned(),
-            look: Look::at(&sight)?,
+            look: sight.look()?,
             rates: Rates::default(),
             stalled: Duration::ZERO,
-            wrong: sight.wrong()?,
             sight,
         })
     }
@@ -149,19 +146,13 @@ impl Watched {
 
     /// Looks once more; who came and went.
     fn look(&mut self) -> Result<Vec<String>, Error> {
-        let now = Look::at(&self.sight)?;
-        self.wrong = self.sight.wrong()?;
-        self.rates = now.rates_since(&self.look);
+        let now = self.sight.look()?;
+        self.rates = now.sample.rates_since(&self.look.sample);
         self.stalled = match now.idle_since(&self.look) {
             Some(idle) => self.stalled + idle,
             None => Duration::ZERO,
         };
-        let changes = now.changes_since(&self.look);
-        let events = changes.map(|change| {
-            let (role, pid) = (change.role, change.pid);
-            format!("the {role} (process {pid}) {}", change.what)
-        });
-        let events = events.collect();
+        let events = now.events_since(&self.look);
         self.look = now;
         Ok(events)
     }
@@ -171,7 +162,8 @@ impl Watched {
     }
 
     fn json(&self) -> Value {
-        let peer = |peer: &Peer| {
+        let peer = |role| {
+            let peer = self.look.peer(role);
             json!({
                 "alive": peer.is_alive, "closed": peer.state.is_closed,
                 "epoch": peer.state.epoch, "pid": peer.state.pid,
@@ -182,15 +174,15 @@ impl Watched {
             "name": self.sight.observer.name(),
             "shape": self.sight.shape(),
             "capacity": self.sight.observer.about().capacity,
-            "fill": look.positions.fill(),
+            "fill": look.sample.positions.fill(),
             "in_per_second": rates.pushed,
             "out_per_second": rates.popped,
             "parks_per_second": rates.parks,
             "wakes_per_second": rates.wakes,
             "stalled_seconds": self.stalled.as_secs_f64(),
-            "producer": peer(&look.producer),
-            "consumer": peer(&look.consumer),
-            "wrong": self.wrong,
+            "producer": peer(Role::Producer),
+            "consumer": peer(Role::Consumer),
+            "wrong": look.wrong(),
         })
     }
 }

@@ -1,0 +1,173 @@
+//! What an `Observer` answers: copies, which nothing changes any more.
+
+use std::time::{Instant, SystemTime};
+
+/// What a ring's header says for good; from [`Observer::about`](crate::Observer::about).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct About {
+    /// Slots or frames.
+    pub shape: ObservedShape,
+    /// How much the ring holds, in slots, or bytes for frames; a power of two.
+    pub capacity: u64,
+    /// Bytes of a slot; 1 for frames.
+    pub slot_size: u64,
+    /// The version of the byte layout.
+    pub layout: u32,
+    /// The fingerprint of size, alignment and tag.
+    pub schema: u64,
+    /// A number that no other ring has, whatever its name.
+    pub incarnation: u64,
+    /// When the ring was made.
+    pub created: SystemTime,
+    /// Bytes of the segment.
+    pub length: u64,
+}
+
+/// The shape of a ring that is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ObservedShape {
+    /// Records of one size.
+    Slots,
+    /// Messages of any length.
+    Frames,
+}
+
+/// Where both ends are, at nearly the same moment; from [`Observer::positions`](crate::Observer::positions).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Positions {
+    /// The next position to write, in slots, or bytes for frames.
+    pub tail: u64,
+    /// The next position to read, likewise.
+    pub head: u64,
+    pub(super) capacity: u64,
+}
+
+impl Positions {
+    /// How much is unread, in slots, or bytes with headers and padding for frames:
+    /// published and not released.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    pub fn fill(&self) -> u64 {
+        // The tail was read later, and may be of the next lap.
+        self.tail.wrapping_sub(self.head).min(self.capacity)
+    }
+}
+
+/// What an end says of itself, from [`Observer::end`](crate::Observer::end). The lock decides whether
+/// it is there: [`Observer::is_alive`](crate::Observer::is_alive).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EndState {
+    /// How often the role was taken; 0 if never.
+    pub epoch: u64,
+    /// Whether the last one to take it has closed its end.
+    pub is_closed: bool,
+    /// The process that took it last.
+    pub pid: u32,
+    /// When it was taken last.
+    pub since: SystemTime,
+    /// How often the ends in this role slept.
+    pub parks: u64,
+    /// Wake-ups that they sent to the other end: when it slept, and in any case on
+    /// coming and on leaving.
+    pub wakes: u64,
+    /// How often one of them slept on although there was something to do, until
+    /// a time-out. Any but 0 is a bug.
+    pub rescues: u64,
+}
+
+/// A copy of an unread message; from [`Observer::unread`](crate::Observer::unread).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Message {
+    /// Its position, in slots, or bytes for frames.
+    pub position: u64,
+    /// The producer's kind of a frame; 0 for a record.
+    pub kind: u32,
+    /// Payload, or record.
+    pub bytes: Vec<u8>,
+}
+
+/// A ring at a moment; from [`Observer::sample`](crate::Observer::sample).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Sample {
+    /// When it was taken.
+    pub at: Instant,
+    /// Where both ends were.
+    pub positions: Positions,
+    /// What the producer said of itself.
+    pub producer: EndState,
+    /// What the consumer said of itself.
+    pub consumer: EndState,
+}
+
+/// What happened in a second, on the average between two samples; from
+/// [`Sample::rates_since`].
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[non_exhaustive]
+pub struct Rates {
+    /// What was published, in slots, or bytes with headers and padding for frames.
+    pub pushed: f64,
+    /// What was released, likewise.
+    pub popped: f64,
+    /// How often the ends went to sleep.
+    pub parks: f64,
+    /// Wake-ups that they sent to each other.
+    pub wakes: f64,
+}
+
+impl Sample {
+    /// How fast the ring moved since an earlier sample of it. All rates are 0 if no
+    /// time has gone by.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::{thread, time::Duration};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let name = &format!("quoit-doc-rates-{}", std::process::id());
+    /// let mut producer = quoit::Producer::<u64>::create(name, 1024)?;
+    /// let observer = quoit::Observer::open(name)?;
+    ///
+    /// let before = observer.sample();
+    /// (0..100).try_for_each(|number| producer.try_push(number))?;
+    /// thread::sleep(Duration::from_millis(1));
+    /// let rates = observer.sample().rates_since(&before);
+    /// assert!(rates.pushed > 0.0 && rates.pushed <= 100.0 / 0.001);
+    /// assert_eq!(rates.popped, 0.0);
+    /// # drop(producer);
+    /// # Ok(quoit::unlink(name)?)
+    /// # }
+    /// ```
+    pub fn rates_since(&self, earlier: &Self) -> Rates {
+        let seconds = self.at.duration_since(earlier.at).as_secs_f64();
+        if seconds == 0.0 {
+            return Rates::default();
+        }
+        let rate = |now: u64, then: u64| now.wrapping_sub(then) as f64 / seconds;
+        Rates {
+            pushed: rate(self.positions.tail, earlier.positions.tail),
+            popped: rate(self.positions.head, earlier.positions.head),
+            parks: rate(self.parks(), earlier.parks()),
+            wakes: rate(self.wakes(), earlier.wakes()),
+        }
+    }
+
+    fn parks(&self) -> u64 {
+        self.producer.parks.wrapping_add(self.consumer.parks)
+    }
+
+    fn wakes(&self) -> u64 {
+        self.producer.wakes.wrapping_add(self.consumer.wakes)
+    }
+}
