@@ -6,7 +6,7 @@
 //! temporary name stands in.
 
 use std::ffi::{CStr, CString};
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
@@ -202,14 +202,16 @@ pub(super) fn reserve(file: &File, length: u64, shown: &str) -> Result<(), Error
 
 /// What is free where `file` is.
 fn not_enough(file: &File, wanted: u64) -> Error {
+    // A hugetlbfs keeps what it had until it found no more.
+    let _ = file.set_len(0);
     // SAFETY: all zero bytes are a `statvfs`.
     let mut stat: libc::statvfs = unsafe { core::mem::zeroed() };
     // SAFETY: `stat` lives through the call.
     let known = unsafe { libc::fstatvfs(file.as_raw_fd(), &raw mut stat) } == 0;
-    let available = if known {
-        stat.f_bavail.saturating_mul(stat.f_frsize)
-    } else {
-        0
+    let available = match stat.f_blocks {
+        // A hugetlbfs without a size of its own counts nothing.
+        0 if known => free_huge_pages(stat.f_bsize),
+        _ => stat.f_bavail.saturating_mul(stat.f_frsize),
     };
     Error::NotEnoughMemory {
         wanted,
@@ -218,4 +220,13 @@ fn not_enough(file: &File, wanted: u64) -> Error {
                (mount -o remount,size=1G /dev/shm; docker run --shm-size=1g; \
                vm.nr_hugepages for huge pages)",
     }
+}
+
+/// Bytes in the machine's huge pages of this size that nobody has.
+fn free_huge_pages(size: u64) -> u64 {
+    let kilobytes = size / 1024;
+    let path = format!("/sys/kernel/mm/hugepages/hugepages-{kilobytes}kB/free_hugepages");
+    let free = fs::read_to_string(path).ok();
+    let free = free.and_then(|free| free.trim().parse::<u64>().ok());
+    free.unwrap_or(0).saturating_mul(size)
 }
