@@ -185,14 +185,14 @@ impl Bench {
                 numbered::<8, _>(sockets::udp()?),
             )),
         ];
-        let title = format!("parked round trip, {name}");
-        let plan = self.plan(50, 40, 1);
-        let scores = contest::run(&title, placement, &plan, variants, &self.progress)?;
-        println!();
-        println!(
+        let title = format!(
             "parked round trip of 8 bytes, no spinning, CPUs {} and {}",
             placement.lead, placement.partner
         );
+        let plan = self.plan(50, 40, 1);
+        let scores = contest::run(&title, placement, &plan, variants, &self.progress)?;
+        println!();
+        println!("{title}");
         println!("{}", scores.table(FUTEX));
         self.report.figure(&format!("parked_{name}"), scores.json());
         for (name, ring) in [(RING, ring_name), (SEMAPHORE, semaphore_name)] {
@@ -227,9 +227,10 @@ impl Bench {
             pair(PARKING, &options),
         ];
         let plan = self.plan(100, 50, 32);
-        let scores = contest::run("spinning", placement, &plan, variants, &self.progress)?;
+        let title = "spinning round trip of 8 bytes, with and without parking";
+        let scores = contest::run(title, placement, &plan, variants, &self.progress)?;
         println!();
-        println!("spinning round trip of 8 bytes, with and without parking");
+        println!("{title}");
         println!("{}", scores.table(SPIN_ONLY));
         self.report.figure("spinning", scores.json());
         let ratio = scores.ratio(PARKING, SPIN_ONLY).median;
@@ -258,9 +259,10 @@ impl Bench {
             pair(SYMMETRIC, &options.clone().fences(Fences::Symmetric)),
         ];
         let plan = self.plan(100, 40, 4096);
-        let scores = contest::run("streaming", placement, &plan, variants, &self.progress)?;
+        let title = "stream of 8-byte messages, single push and pop, to a peer that is awake";
+        let scores = contest::run(title, placement, &plan, variants, &self.progress)?;
         println!();
-        println!("stream of 8-byte messages, single push and pop, to a peer that is awake");
+        println!("{title}");
         println!("{}", scores.table(SPIN_ONLY));
         self.report.figure("streaming", scores.json());
         let throughput = |scores: &Scores, name| 1.0 / scores.ratio(name, SPIN_ONLY).median;

@@ -141,11 +141,11 @@ impl Bench {
         ];
         // Short slices, so that there are many places of the memory.
         let plan = Plan::new(self.quick, 20, 60, 32);
-        let title = format!("round trip, {SIZE} bytes");
+        let title = format!("round trip of {SIZE} bytes between two processes that spin");
         let scores = contest::run(&title, placement, &plan, variants, &self.progress)?;
         fs::remove_dir_all(&place)?;
         println!();
-        println!("round trip of {SIZE} bytes between two processes that spin");
+        println!("{title}");
         println!("{}", scores.table(BARE));
         self.report.figure(&format!("trip_{SIZE}"), scores.json());
         for way in WAYS {
@@ -168,9 +168,10 @@ impl Bench {
             ]
         };
         let plan = Plan::new(self.quick, 50, 40, 32);
-        let scores = contest::run_in_threads("threads", placement, &plan, make, &self.progress)?;
+        let title = "round trip of 8 bytes between two threads that spin";
+        let scores = contest::run_in_threads(title, placement, &plan, make, &self.progress)?;
         println!();
-        println!("round trip of 8 bytes between two threads that spin");
+        println!("{title}");
         println!("{}", scores.table(RTRB));
         self.report.figure("threads", scores.json());
         let ratio = scores.ratio(QUOIT, RTRB);

@@ -124,10 +124,10 @@ impl Bench {
         };
         // Several laps to a batch: none is over without the consumer.
         let plan = Plan::new(self.quick, 100, 25, (4 * capacity).max(4096));
-        let title = format!("records, {capacity} slots");
+        let title = format!("stream of 8-byte records in two threads, {capacity} slots");
         let scores = contest::run_in_threads(&title, placement, &plan, make, &self.progress)?;
         println!();
-        println!("stream of 8-byte records in two threads, {capacity} slots");
+        println!("{title}");
         println!("{}", scores.table(&single[1]));
         self.report
             .figure(&format!("records_{capacity}"), scores.json());
@@ -168,9 +168,10 @@ impl Bench {
             variants
         };
         let plan = Plan::new(self.quick, 200, 15, 2 * LARGE);
-        let scores = contest::run_in_threads("growth", placement, &plan, make, &self.progress)?;
+        let title = "stream of 8-byte records in two threads, a thousand and a million slots";
+        let scores = contest::run_in_threads(title, placement, &plan, make, &self.progress)?;
         println!();
-        println!("stream of 8-byte records in two threads, a thousand and a million slots");
+        println!("{title}");
         println!("{}", scores.table(&name("rtrb", SMALL)));
         self.report.figure("growth", scores.json());
         let growth = |scores: &Scores, whose| {
@@ -209,10 +210,10 @@ impl Bench {
             Box::new(Memcpy::new(MEMCPY, BYTES as usize, SIZE)),
         ];
         let plan = Plan::new(self.quick, 100, 40, 4 * BYTES / SIZE as u64);
-        let title = format!("frames, {size}");
+        let title = format!("stream of frames of {SIZE} bytes, {BYTES} bytes of ring");
         let scores = contest::run(&title, placement, &plan, variants, &self.progress)?;
         println!();
-        println!("stream of frames of {SIZE} bytes between two processes, {BYTES} bytes of ring");
+        println!("{title}");
         println!("{}", scores.table(BARE));
         self.report.figure(&format!("frames_{size}"), scores.json());
         let ratio = scores.ratio(BARE, FRAMES);

@@ -117,6 +117,7 @@ impl Score {
 /// What was measured of all.
 #[derive(Debug)]
 pub(crate) struct Scores {
+    title: String,
     scores: Vec<Score>,
     /// How often in a second somebody else took a processor from either
     /// process: how far the machine was the bench's own. `None` on one
@@ -202,6 +203,7 @@ impl Scores {
         });
         let order: Vec<&str> = self.scores.iter().map(|score| &*score.name).collect();
         json!({
+            "title": self.title,
             "preempted_per_second": self.preempted,
             "order": order,
             "variants": Value::Object(scores.collect()),
@@ -326,6 +328,7 @@ fn rounds(
     let preempted = (preempted()? - before) as f64 / begin.elapsed().as_secs_f64();
     progress.clear();
     Ok(Scores {
+        title: title.to_owned(),
         scores,
         preempted: Some(preempted),
     })

@@ -48,9 +48,9 @@ pub(crate) fn page(runs: &Value) -> String {
         }
         let mut figures: Vec<_> = run["figures"].as_object().into_iter().flatten().collect();
         figures.sort_by_key(|(name, _)| by_number(name));
-        for (name, figure) in figures {
-            if !array(&figure["order"]).is_empty() {
-                let _ = writeln!(html, "<h3>{}</h3>", name.replace('_', " "));
+        for (_, figure) in figures {
+            if let Some(title) = figure["title"].as_str() {
+                let _ = writeln!(html, "<h3>{title}</h3>");
                 table(&mut html, figure);
             }
         }

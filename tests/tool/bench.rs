@@ -57,6 +57,14 @@ pub(crate) fn bench_says_what_it_measured_in_json_and_as_a_page() {
     let text = fs::read_to_string(&file).expect("a page");
     assert!(text.starts_with("<!doctype html>") && text.ends_with("</html>\n"));
     assert!(text.contains("<svg") && text.contains("quoit spinning"));
+    let titles = figures.as_object().expect("figures").values();
+    let titles: Vec<_> = titles
+        .filter_map(|figure| figure["title"].as_str())
+        .collect();
+    assert_eq!(titles.len(), 5);
+    for title in titles {
+        assert!(text.contains(&format!("<h3>{title}</h3>")), "{title}");
+    }
 }
 
 pub(crate) fn bench_leaves_nothing_however_it_ends() {

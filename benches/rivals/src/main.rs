@@ -207,7 +207,8 @@ impl Bench {
                 entry(task, QUOIT, self.ring(rival, task)),
             ]
         };
-        let scores = contest::run_in_threads(&name, self.placement, &plan, make, &self.progress)?;
+        let title = title(rival, task);
+        let scores = contest::run_in_threads(&title, self.placement, &plan, make, &self.progress)?;
         self.tell(rival, task, "threads", &scores);
         Ok(())
     }
@@ -228,22 +229,20 @@ impl Bench {
             fs::create_dir(&place)?;
             variants.push(Box::new(RoundTrip::new(BARE, ping_pong::wire(&place))));
         }
-        let scores = contest::run(&name, self.placement, &plan, variants, &self.progress)?;
+        let title = title(rival, task);
+        let scores = contest::run(&title, self.placement, &plan, variants, &self.progress)?;
         self.tell(rival, task, "processes", &scores);
         Ok(())
     }
 
     fn tell(&mut self, rival: Rival, task: Task, between: &str, scores: &Scores) {
         let name = rival.name();
-        let task_name = match task {
-            Task::Trips => "round trip",
-            Task::Streams => "stream",
-        };
         let nanos = |name: &str| show_nanos(scores.of(name).nanos());
         let (theirs, ours) = (nanos(&name), nanos(QUOIT));
         let times = scores.ratio(&name, QUOIT);
         println!(
-            "{name:18}{task_name:11} between two {between:10}{theirs:>10}, quoit {ours:>9}: {times} times quoit's"
+            "{:28} between two {between:10}{theirs:>10}, quoit {ours:>9}: {times} times quoit's",
+            title(rival, task)
         );
         self.report
             .figure(&format!("{name}_{}", task.figure(8)), scores.json());
@@ -262,6 +261,14 @@ impl Bench {
             _ => {}
         }
     }
+}
+
+fn title(rival: Rival, task: Task) -> String {
+    let task = match task {
+        Task::Trips => "round trip",
+        Task::Streams => "stream",
+    };
+    format!("{:18}{task}", rival.name())
 }
 
 fn entry<L: Link + 'static>(task: Task, name: &str, open: Open<L>) -> Box<dyn Variant> {

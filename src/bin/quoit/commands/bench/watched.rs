@@ -54,9 +54,9 @@ pub(super) fn measure(
     let variants = vec![slices(ALONE, false), slices(WATCHED, true)];
     // Longer than a second, so that top looks in each of them.
     let plan = Plan::new(quick, 1200, 20, 256);
-    let title = "a stream that is watched";
+    let title = "stream of 8-byte records, on the same memory";
     let scores = contest::run(title, placement, &plan, variants, progress)?;
-    report.say("\nstream of 8-byte records, on the same memory");
+    report.say(format!("\n{title}"));
     report.say(scores.table(ALONE));
     report.figure("watched", scores.json());
     let clock = scores.ratio_of_means(ALONE, WATCHED);
