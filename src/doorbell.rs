@@ -46,6 +46,15 @@ impl DoorbellKind {
             _ => None,
         }
     }
+
+    /// The kind, for who only looks.
+    pub(crate) fn of_any_library(code: u32) -> Option<Self> {
+        match code {
+            DOORBELL_FUTEX => Some(Self::Futex),
+            _ if code & 0xff == DOORBELL_SEMAPHORE => Some(Self::Semaphore),
+            _ => None,
+        }
+    }
 }
 
 /// One end's doorbell. The memory behind it outlives it.

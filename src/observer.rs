@@ -9,12 +9,14 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub use self::answers::{About, EndState, Message, ObservedShape, Positions, Rates, Sample};
 
+use crate::doorbell::DoorbellKind;
 use crate::error::{Corrupt, Error, Role};
 use crate::layout::{CLOSED, CONSUMER_BYTE, DATA, Header, LAYOUT, PRODUCER_BYTE, RoleState};
 use crate::layout::{FRAME_HEADER, PADDING, SHAPE_FRAMES, SHAPE_SLOTS, frame_parts, frame_size};
+use crate::parker::PARKED;
 use crate::ring::{check_magic, least_length};
 use crate::segment::{Name, Segment};
-use crate::sync::{AtomicU64, COPIED, FREE, LEFT, PLAIN, READY, fence};
+use crate::sync::{AtomicU32, AtomicU64, COPIED, FREE, LEFT, PLAIN, READY, fence};
 
 /// Looks into a ring of any shape and schema, without a role and without leave to
 /// write: the memory is mapped for reading alone.
@@ -119,7 +121,7 @@ impl Observer {
     ///
     /// Wait-free, no syscall, no allocation.
     pub fn end(&self, role: Role) -> EndState {
-        let state = self.state(role);
+        let (state, word) = self.state(role);
         // close -> left: who reads a goodbye reads the last counts, too.
         let epoch = state.state.load(LEFT);
         EndState {
@@ -127,6 +129,7 @@ impl Observer {
             is_closed: epoch & CLOSED != 0,
             pid: state.pid.load(PLAIN),
             since: time(state.since.load(PLAIN)),
+            is_asleep: word.load(PLAIN) == PARKED,
             parks: state.parks.load(PLAIN),
             wakes: state.wakes.load(PLAIN),
             rescues: state.rescues.load(PLAIN),
@@ -290,10 +293,12 @@ impl Observer {
         unsafe { self.segment.base().cast().as_ref() }
     }
 
-    fn state(&self, role: Role) -> &RoleState {
+    /// What an end says of itself, and its sleep word.
+    fn state(&self, role: Role) -> (&RoleState, &AtomicU32) {
+        let header = self.header();
         match role {
-            Role::Producer => &self.header().producer.state,
-            Role::Consumer => &self.header().consumer.state,
+            Role::Producer => (&header.producer.state, &header.sleep.producer),
+            Role::Consumer => (&header.consumer.state, &header.sleep.consumer),
         }
     }
 }
@@ -316,10 +321,16 @@ fn about(segment: &Segment) -> Result<About, Error> {
     if segment.length() < least.next_multiple_of(8) {
         return Err(segment.not_a_ring("it is shorter than its header says"));
     }
+    let found = fixed.doorbell.load(PLAIN);
+    let Some(doorbell) = DoorbellKind::of_any_library(found) else {
+        return Err(corrupt("doorbell", found.into()));
+    };
     Ok(About {
         shape,
         capacity,
         slot_size,
+        slot_align: fixed.slot_align.load(PLAIN),
+        doorbell,
         layout: LAYOUT,
         schema: fixed.schema.load(PLAIN),
         incarnation: fixed.incarnation.load(PLAIN),

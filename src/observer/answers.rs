@@ -2,6 +2,8 @@
 
 use std::time::{Instant, SystemTime};
 
+use crate::doorbell::DoorbellKind;
+
 /// What a ring's header says for good; from [`Observer::about`](crate::Observer::about).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -12,6 +14,10 @@ pub struct About {
     pub capacity: u64,
     /// Bytes of a slot; 1 for frames.
     pub slot_size: u64,
+    /// Alignment of a slot; 8 for frames.
+    pub slot_align: u32,
+    /// What the ends sleep on, of whichever C library.
+    pub doorbell: DoorbellKind,
     /// The version of the byte layout.
     pub layout: u32,
     /// The fingerprint of size, alignment and tag.
@@ -70,6 +76,9 @@ pub struct EndState {
     pub pid: u32,
     /// When it was taken last.
     pub since: SystemTime,
+    /// Whether it sleeps in the kernel, or is about to; still so of one that was
+    /// killed there.
+    pub is_asleep: bool,
     /// How often the ends in this role slept.
     pub parks: u64,
     /// Wake-ups that they sent to the other end: when it slept, and in any case on

@@ -109,6 +109,13 @@ pub(crate) fn a_ring_is_described_and_so_is_what_is_wrong_with_it() {
         (&pid.into(), &true.into())
     );
     assert_eq!(stat["wrong"], Value::Array(vec![]));
+    assert_eq!(
+        (&stat["doorbell"], &stat["slot_align"]),
+        (&"futex".into(), &8.into())
+    );
+    let text = says(&["stat", name.as_str()]);
+    let lines = ["holds     frames in 64 bytes", "doorbell  futex"];
+    assert!(lines.iter().all(|line| text.contains(line)), "{text}");
 
     drop(idler); // kill -9
     let text = says(&["stat", name.as_str()]);

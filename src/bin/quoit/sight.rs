@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use quoit::observer::{EndState, ObservedShape, Sample};
-use quoit::{Error, Observer, Role};
+use quoit::{DoorbellKind, Error, Observer, Role};
 use serde_json::{Value, json};
 
 /// After so many looks an end that changes all the time is taken as it is.
@@ -66,6 +66,13 @@ impl Sight {
         }
     }
 
+    pub(crate) fn doorbell(&self) -> &'static str {
+        match self.observer.about().doorbell {
+            DoorbellKind::Semaphore => "semaphore",
+            _ => "futex",
+        }
+    }
+
     pub(crate) fn age(&self) -> String {
         age(self.observer.about().created)
     }
@@ -76,7 +83,7 @@ impl Sight {
             let Peer { state, is_alive } = look.peer(role);
             json!({
                 "alive": is_alive, "closed": state.is_closed, "epoch": state.epoch,
-                "pid": state.pid, "parks": state.parks, "wakes": state.wakes,
+                "pid": state.pid, "asleep": is_alive && state.is_asleep, "parks": state.parks, "wakes": state.wakes,
                 "rescues": state.rescues,
                 "command": is_alive.then(|| command(state.pid)).flatten(),
                 "core": is_alive.then(|| core(state.pid)).flatten(),
@@ -87,6 +94,8 @@ impl Sight {
             "shape": self.shape(),
             "capacity": about.capacity,
             "slot_size": about.slot_size,
+            "slot_align": about.slot_align,
+            "doorbell": self.doorbell(),
             "schema": format!("{:016x}", about.schema),
             "layout": about.layout,
             "incarnation": format!("{:016x}", about.incarnation),

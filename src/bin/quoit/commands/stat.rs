@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use quoit::Role;
+use quoit::observer::ObservedShape;
 use serde_json::{Value, json};
 
 use crate::output::{Colour, Output, plain};
@@ -68,16 +69,17 @@ fn place(length: u64, memory: Option<&Memory>) -> String {
 
 fn words(sight: &Sight, look: &Look, memory: Option<&Memory>, output: &Output) -> String {
     let (about, positions) = (sight.observer.about(), look.sample.positions);
-    let unit = match sight.shape() {
-        "frames" => "bytes".to_owned(),
-        _ => format!("slots of {} bytes", about.slot_size),
+    let capacity = about.capacity;
+    let holds = match about.shape {
+        ObservedShape::Frames => format!("frames in {capacity} bytes"),
+        ObservedShape::Slots => {
+            let (size, align) = (about.slot_size, about.slot_align);
+            format!("{capacity} slots of {size} bytes, aligned to {align}")
+        }
     };
     let mut lines = vec![
         ("ring", plain(sight.observer.name())),
-        (
-            "holds",
-            format!("{}, capacity {} {unit}", sight.shape(), about.capacity),
-        ),
+        ("holds", holds),
         (
             "schema",
             format!("{:016x}, layout version {}", about.schema, about.layout),
@@ -90,6 +92,7 @@ fn words(sight: &Sight, look: &Look, memory: Option<&Memory>, output: &Output) -
                 about.incarnation
             ),
         ),
+        ("doorbell", sight.doorbell().to_owned()),
         ("memory", place(about.length, memory)),
         ("tail", positions.tail.to_string()),
         ("head", positions.head.to_string()),
@@ -108,6 +111,9 @@ fn words(sight: &Sight, look: &Look, memory: Option<&Memory>, output: &Output) -
                 let _ = write!(life, " on core {core}");
             }
             let _ = write!(life, " for {}", age(state.since));
+            if state.is_asleep {
+                life += ", asleep";
+            }
             if let Some(command) = command(state.pid) {
                 let _ = write!(life, ": {}", plain(&command));
             }
