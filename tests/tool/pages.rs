@@ -50,9 +50,10 @@ pub(crate) fn an_end_is_shown_with_its_core_and_command() {
     assert_eq!(stat["consumer"]["core"], serde_json::Value::Null);
     let text = says(&["stat", name.as_str()]);
     let start = format!("producer  process {pid} on core {core} for ");
-    let line = text.lines().find(|line| line.starts_with(&start));
-    let shown = command.replace('\x1b', "?");
-    assert!(line.is_some_and(|line| line.ends_with(&shown)), "{text}");
+    let mut lines = text.lines().skip_while(|line| !line.starts_with(&start));
+    assert!(lines.next().is_some(), "{text}");
+    let shown = format!("          {}", command.replace('\x1b', "?"));
+    assert_eq!(lines.next(), Some(&*shown));
 }
 
 pub(crate) fn a_ring_is_shown_with_the_file_system_it_is_on() {

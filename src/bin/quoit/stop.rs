@@ -90,6 +90,12 @@ impl fmt::Display for Stop {
             Self::Ring(error @ quoit::Error::SchemaMismatch { .. }) => {
                 write!(f, "{error}; here that is --schema-tag TAG")
             }
+            Self::Ring(quoit::Error::NotFound { name }) => {
+                write!(
+                    f,
+                    "there is no ring {name:?}; quoit list shows those in /dev/shm"
+                )
+            }
             Self::Ring(error) => error.fmt(f),
             Self::Push(error) => error.fmt(f),
             Self::Pop(error) => error.fmt(f),

@@ -67,71 +67,13 @@ fn place(length: u64, memory: Option<&Memory>) -> String {
     text
 }
 
+/// A title, which a line that goes on has none of, and what it is of.
+type Line = (&'static str, String);
+
 fn words(sight: &Sight, look: &Look, memory: Option<&Memory>, output: &Output) -> String {
-    let (about, positions) = (sight.observer.about(), look.sample.positions);
-    let capacity = about.capacity;
-    let holds = match about.shape {
-        ObservedShape::Frames => format!("frames in {capacity} bytes"),
-        ObservedShape::Slots => {
-            let (size, align) = (about.slot_size, about.slot_align);
-            format!("{capacity} slots of {size} bytes, aligned to {align}")
-        }
-    };
-    let mut lines = vec![
-        ("ring", plain(sight.observer.name())),
-        ("holds", holds),
-        (
-            "schema",
-            format!("{:016x}, layout version {}", about.schema, about.layout),
-        ),
-        (
-            "made",
-            format!(
-                "{} ago, incarnation {:016x}",
-                sight.age(),
-                about.incarnation
-            ),
-        ),
-        ("doorbell", sight.doorbell().to_owned()),
-        ("memory", place(about.length, memory)),
-        ("tail", positions.tail.to_string()),
-        ("head", positions.head.to_string()),
-        (
-            "unread",
-            format!("{} ({} %)", positions.fill(), look.percent()),
-        ),
-    ];
+    let mut lines = ring(sight, look, memory);
     for (title, role) in ENDS {
-        let peer = look.peer(role);
-        let state = peer.state;
-        let mut life = peer.life();
-        if peer.is_alive {
-            life = format!("process {life}");
-            if let Some(core) = core(state.pid) {
-                let _ = write!(life, " on core {core}");
-            }
-            let _ = write!(life, " for {}", age(state.since));
-            if state.is_asleep {
-                life += ", asleep";
-            }
-            if let Some(command) = command(state.pid) {
-                let _ = write!(life, ": {}", plain(&command));
-            }
-        }
-        lines.push((title, life));
-        if state.epoch > 0 {
-            let [times, parks, wakes] = [state.epoch, state.parks, state.wakes];
-            let rescues = state.rescues;
-            let counts = format!("came {times}, slept {parks}, was rescued {rescues} times");
-            lines.push(("", format!("{counts}; sent {wakes} wake-ups")));
-        }
-        if let Some(Pages { mapped, huge, .. }) = pages(memory, &peer) {
-            let [mapped, huge] = [mapped, huge].map(bytes);
-            lines.push((
-                "",
-                format!("has mapped {mapped}, {huge} of it in huge pages"),
-            ));
-        }
+        lines.extend(end(title, &look.peer(role), memory));
     }
     for wrong in look.wrong() {
         lines.push(("wrong", output.paint(Colour::Red, &wrong)));
@@ -140,4 +82,63 @@ fn words(sight: &Sight, look: &Look, memory: Option<&Memory>, output: &Output) -
         .iter()
         .map(|(title, text)| format!("{title:9} {text}\n"));
     lines.collect()
+}
+
+fn ring(sight: &Sight, look: &Look, memory: Option<&Memory>) -> Vec<Line> {
+    let (about, positions) = (sight.observer.about(), look.sample.positions);
+    let (capacity, schema, incarnation) = (about.capacity, about.schema, about.incarnation);
+    let holds = match about.shape {
+        ObservedShape::Frames => format!("frames in {capacity} bytes"),
+        ObservedShape::Slots => {
+            let (size, align) = (about.slot_size, about.slot_align);
+            format!("{capacity} slots of {size} bytes, aligned to {align}")
+        }
+    };
+    let made = format!("{} ago, incarnation {incarnation:016x}", sight.age());
+    let schema = format!("{schema:016x}, layout version {}", about.layout);
+    let unread = format!("{} ({} %)", positions.fill(), look.percent());
+    vec![
+        ("ring", plain(sight.observer.name())),
+        ("holds", holds),
+        ("schema", schema),
+        ("made", made),
+        ("doorbell", sight.doorbell().to_owned()),
+        ("memory", place(about.length, memory)),
+        ("tail", positions.tail.to_string()),
+        ("head", positions.head.to_string()),
+        ("unread", unread),
+    ]
+}
+
+fn end(title: &'static str, peer: &Peer, memory: Option<&Memory>) -> Vec<Line> {
+    let state = peer.state;
+    let mut life = peer.life();
+    if peer.is_alive {
+        life = format!("process {life}");
+        if let Some(core) = core(state.pid) {
+            let _ = write!(life, " on core {core}");
+        }
+        let _ = write!(life, " for {}", age(state.since));
+        if state.is_asleep {
+            life += ", asleep";
+        }
+    }
+    let mut lines = vec![(title, life)];
+    if let Some(command) = command(state.pid).filter(|_| peer.is_alive) {
+        lines.push(("", plain(&command)));
+    }
+    if state.epoch > 0 {
+        let [times, parks, wakes] = [state.epoch, state.parks, state.wakes];
+        let rescues = state.rescues;
+        let counts = format!("came {times}, slept {parks}, was rescued {rescues} times");
+        lines.push(("", format!("{counts}; sent {wakes} wake-ups")));
+    }
+    if let Some(Pages { mapped, huge, .. }) = pages(memory, peer) {
+        let [mapped, huge] = [mapped, huge].map(bytes);
+        lines.push((
+            "",
+            format!("has mapped {mapped}, {huge} of it in huge pages"),
+        ));
+    }
+    lines
 }
