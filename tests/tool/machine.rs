@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -32,8 +33,11 @@ const FAULTS: [(&str, &str); 9] = [
 ];
 
 fn findings(arguments: &[&str]) -> Vec<Value> {
-    let output = Tool::run(&[&["doctor", "--json"][..], arguments].concat(), b"").quietly();
-    let answer: Value = serde_json::from_slice(&output).expect("JSON");
+    findings_of(&Tool::run(&[&["doctor", "--json"][..], arguments].concat(), b"").quietly())
+}
+
+fn findings_of(answer: &[u8]) -> Vec<Value> {
+    let answer: Value = serde_json::from_slice(answer).expect("JSON");
     let findings = answer["findings"].as_array().expect("findings").clone();
     for finding in &findings {
         let good = finding["verdict"] == "ok";
@@ -100,6 +104,28 @@ pub(crate) fn a_machine_with_faults_is_told_how_to_mend_them() {
     assert!(verdict_of(&well, "caches").1.contains("L2"));
     let other = findings(&["--root", root, "--cores", "9"]);
     assert_eq!(verdict_of(&other, "cores").0, "warn");
+}
+
+pub(crate) fn limits_of_the_process_are_told() {
+    let limited = |limits: &str| {
+        let doctor = format!("{limits} exec \"$0\" doctor --json");
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &doctor, env!("CARGO_BIN_EXE_quoit")]);
+        findings_of(&shell.output().expect("a shell").stdout)
+    };
+    let few = limited("ulimit -n 100; ulimit -l 64; ulimit -f 1000;");
+    for (check, verdict, found) in [
+        ("open files", "note", "100, and each end takes two"),
+        ("memlock limit", "note", "64.0 KiB"),
+        ("file limit", "warn", "no ring larger than"),
+    ] {
+        let (said, text) = verdict_of(&few, check);
+        assert_eq!(said, verdict, "{check}");
+        assert!(text.contains(found), "{check}: {text}");
+    }
+    let enough = limited("ulimit -S -n 256;");
+    assert_eq!(verdict_of(&enough, "open files").0, "ok");
+    assert_eq!(verdict_of(&enough, "file limit").0, "ok");
 }
 
 /// Options of the mount, `shmem_enabled`, and what is said of names and of memfds.

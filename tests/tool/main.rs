@@ -88,6 +88,7 @@ common::suite::suite! {
         names_that_others_chose_move_no_cursor,
         only_what_nobody_holds_is_removed,
         a_machine_with_faults_is_told_how_to_mend_them,
+        limits_of_the_process_are_told,
         each_kind_of_huge_pages_has_its_own_switch,
         this_machine_is_examined_in_80_columns,
         bench_says_what_it_measured_in_json_and_as_a_page,

@@ -6,11 +6,18 @@ use std::mem::MaybeUninit;
 use super::{Finding, Machine};
 use crate::progress::bytes;
 
+/// Descriptors that a program with some rings may use up.
+const FEW: u64 = 256;
 /// What docker gives a container.
 const DOCKERS: u64 = 64 << 20;
 
 pub(super) fn findings(machine: &Machine) -> Vec<Finding> {
-    vec![shared_memory(machine), locked_memory(), file_size()]
+    vec![
+        shared_memory(machine),
+        locked_memory(),
+        file_size(),
+        open_files(),
+    ]
 }
 
 fn shared_memory(machine: &Machine) -> Finding {
@@ -61,6 +68,19 @@ fn locked_memory() -> Finding {
             format!("{} for RingOptions::lock_memory", bytes(limit)),
             "ulimit -l unlimited, or LimitMEMLOCK=infinity in the unit of systemd",
         ),
+    }
+}
+
+fn open_files() -> Finding {
+    let check = "open files";
+    match limit(libc::RLIMIT_NOFILE) {
+        None => Finding::good(check, "unlimited"),
+        Some(limit @ ..FEW) => Finding::note(
+            check,
+            format!("{limit}, and each end takes two"),
+            "ulimit -n 1024, or LimitNOFILE= in the unit of systemd",
+        ),
+        Some(limit) => Finding::good(check, format!("{limit}, and each end takes two")),
     }
 }
 
