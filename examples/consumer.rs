@@ -10,7 +10,6 @@ mod common;
 
 use std::error::Error;
 use std::process::ExitCode;
-use std::thread;
 
 use clap::Parser;
 use quoit::{Consumer, PopError};
@@ -68,7 +67,7 @@ fn run(Options { ring }: &Options) -> Result<Check, Box<dyn Error>> {
                 message.release();
             }
             Err(PopError::Empty) => {}
-            Err(PopError::Abandoned) => thread::sleep(MOMENT), // until another producer comes
+            Err(PopError::Abandoned) => _ = consumer.wait_for_peer_timeout(MOMENT),
             Err(error) => return Err(error.into()),
         }
         line.show(|| view(&consumer, &check, checksum));

@@ -144,11 +144,14 @@ fn pay(directory: &Path, payments: u64) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+const MOMENT: Duration = Duration::from_millis(50);
+
 /// Waits for a successor while there is no booker.
 fn push(producer: &mut Producer<Payment>, payment: Payment) -> Result<(), PushError<Payment>> {
     loop {
         match producer.push(payment) {
-            Err(PushError::Abandoned(_)) => thread::sleep(Duration::from_millis(1)),
+            // Looked again: one may have come, made room, and gone.
+            Err(PushError::Abandoned(_)) => _ = producer.wait_for_peer_timeout(MOMENT),
             other => return other,
         }
     }
@@ -172,7 +175,7 @@ fn book(directory: &Path, payments: u64) -> Result<(), Box<dyn Error>> {
                 booked += 1;
             }
             // There will be another payer.
-            Err(PopError::Abandoned) => thread::sleep(Duration::from_millis(1)),
+            Err(PopError::Abandoned) => consumer.wait_for_peer()?,
             Err(error) => return Err(error.into()),
         }
     }

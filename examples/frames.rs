@@ -93,7 +93,7 @@ fn push(producer: &mut Producer<[u8]>, frame: &[u8]) -> Result<(), Box<dyn Error
         check()?;
         match producer.push_timeout(frame, MOMENT) {
             Err(ClaimError::Full) => {}
-            Err(ClaimError::Abandoned) => thread::sleep(Duration::from_millis(1)),
+            Err(ClaimError::Abandoned) => _ = producer.wait_for_peer_timeout(MOMENT),
             other => return Ok(other?),
         }
     }

@@ -69,7 +69,7 @@ fn run(Options { ring, rate }: &Options) -> Result<(), Box<dyn Error>> {
                 Ok(()) => {}
                 Err(PushError::Full(_)) => break,
                 Err(PushError::Abandoned(_)) => {
-                    thread::sleep(MOMENT); // until another consumer makes room
+                    let _ = producer.wait_for_peer_timeout(MOMENT);
                     break;
                 }
                 Err(error) => return Err(error.into()),
@@ -117,7 +117,7 @@ fn summary(first: u64, producer: &Producer<Message>) -> String {
     };
     let rest = match unread {
         0 => "all read".to_owned(),
-        _ => format!("{unread} left for the next consumer"),
+        _ => format!("{unread} unread"),
     };
     format!("sent {} messages{range}, {rest}", next - first)
 }

@@ -155,7 +155,7 @@ impl Gateway {
             match ring.push_timeout(line, LOOK) {
                 Ok(()) => return Ok(()),
                 Err(ClaimError::Full) => {}
-                Err(ClaimError::Abandoned) => thread::sleep(LOOK / 10),
+                Err(ClaimError::Abandoned) => _ = ring.wait_for_peer_timeout(LOOK),
                 Err(error) => return Err(error.into()),
             }
         }

@@ -5,6 +5,7 @@ use core::marker::PhantomData;
 use core::ptr::NonNull;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
 
@@ -13,7 +14,7 @@ use crate::error::{Error, PopError, Role};
 use crate::ladder::{Ladder, Step, Timeout};
 use crate::layout::Header;
 use crate::polls::Polls;
-use crate::ring::{Ring, RingOptions, RoleGuard, Shape, Shared, again};
+use crate::ring::{Company, Ring, RingOptions, RoleGuard, Shape, Shared, again};
 use crate::sync::{PLAIN, READY};
 
 /// The end of a ring that reads.
@@ -233,6 +234,71 @@ impl<T: ?Sized> Consumer<T> {
     /// Wait-free, no syscall, no allocation.
     pub fn peer_epoch(&self) -> u64 {
         self.role.peer_epoch()
+    }
+
+    /// Waits until a producer is there, or has left something to read: for an end that
+    /// was [`Abandoned`](PopError::Abandoned), or that came first.
+    ///
+    /// # Errors
+    ///
+    /// [`PopError::Superseded`] if no producer will come: the ring's name leads
+    /// elsewhere, or the ring is on the heap.
+    ///
+    /// # Real-time
+    ///
+    /// May sleep; makes syscalls, no allocation.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use quoit::{PopError, RingOptions};
+    ///
+    /// let ring = RingOptions::new(8).create_anonymous::<u32>()?;
+    /// let mut consumer = ring.consumer()?;
+    /// let producers = std::thread::spawn(move || {
+    ///     for number in 0..3 {
+    ///         ring.producer().map(|mut producer| producer.push(number)).expect("one at a time").ok();
+    ///     }
+    /// });
+    /// let mut sum = 0;
+    /// while sum < 0 + 1 + 2 {
+    ///     match consumer.pop() {
+    ///         Ok(number) => sum += number,
+    ///         Err(PopError::Abandoned) => consumer.wait_for_peer()?, // its successor's
+    ///         Err(error) => return Err(error.into()),
+    ///     }
+    /// }
+    /// producers.join().expect("no panic");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn wait_for_peer(&mut self) -> Result<(), PopError> {
+        self.wait_for_peer_until(None)
+    }
+
+    /// [`wait_for_peer`](Self::wait_for_peer) that waits at most so long.
+    ///
+    /// # Errors
+    ///
+    /// As [`wait_for_peer`](Self::wait_for_peer), and [`PopError::Abandoned`] if nobody
+    /// came in time.
+    ///
+    /// # Real-time
+    ///
+    /// May sleep; makes syscalls, no allocation.
+    pub fn wait_for_peer_timeout(&mut self, timeout: Duration) -> Result<(), PopError> {
+        self.wait_for_peer_until(Some(timeout))
+    }
+
+    fn wait_for_peer_until(&mut self, timeout: Timeout) -> Result<(), PopError> {
+        let position = self.position();
+        let stirred = |header: &Header| has_moved(header, position);
+        match self.role.wait_for_peer(position, timeout, stirred) {
+            Company::Here => Ok(()),
+            Company::NobodyYet => Err(PopError::Abandoned),
+            Company::NobodyEver => Err(PopError::Superseded),
+        }
     }
 
     /// Waits until the ring as it is now, with what this end has released, is on

@@ -101,10 +101,10 @@
 //! - **Dropping an endpoint** closes that end and frees the role. The ring stays, with what is
 //!   in it, until [`unlink`] or [`RingOptions::unlink_on_drop`] removes its name.
 //! - **`Abandoned`** means that the peer came and is gone, closed or dead, and that nothing is
-//!   left to take (or no room to use). It ends when a successor takes the role. A peer that
-//!   never came is waited for. A peer that is stopped is alive. The calls that never wait see a
-//!   peer that closed its end; one that died is noticed by the calls that wait, and by
-//!   `is_abandoned`, which ask the kernel.
+//!   left to take (or no room to use). It ends when a successor takes the role, for which
+//!   [`wait_for_peer`](Consumer::wait_for_peer) waits. A peer that never came is waited for. A
+//!   peer that is stopped is alive. The calls that never wait see a peer that closed its end; one
+//!   that died is noticed by the calls that wait, and by `is_abandoned`, which ask the kernel.
 //! - **`Superseded`** means that, besides, the ring's name leads elsewhere: somebody removed it,
 //!   and perhaps created another ring of the name. No successor will come here; open the name
 //!   again. Two ends that have each other go on, with or without a name.

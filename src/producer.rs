@@ -5,6 +5,7 @@ use core::marker::PhantomData;
 use core::ptr::NonNull;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
 
@@ -13,7 +14,7 @@ use crate::error::{ClaimError, Error, Role};
 use crate::ladder::{Ladder, Step, Timeout};
 use crate::layout::Header;
 use crate::polls::Polls;
-use crate::ring::{Ring, RingOptions, RoleGuard, Shape, Shared, again};
+use crate::ring::{Company, Ring, RingOptions, RoleGuard, Shape, Shared, again};
 use crate::sync::{FREE, PLAIN};
 
 /// The end of a ring that writes.
@@ -216,6 +217,63 @@ impl<T: ?Sized> Producer<T> {
     /// Wait-free, no syscall, no allocation.
     pub fn peer_epoch(&self) -> u64 {
         self.role.peer_epoch()
+    }
+
+    /// Waits until a consumer is there, or one has come since the call: for an end that
+    /// was [`Abandoned`](ClaimError::Abandoned), or that has nothing to say to nobody. It
+    /// does not look for room, which one that came and went before the call may have left.
+    ///
+    /// # Errors
+    ///
+    /// [`ClaimError::Superseded`] if no consumer will come: the ring's name leads
+    /// elsewhere, or the ring is on the heap.
+    ///
+    /// # Real-time
+    ///
+    /// May sleep; makes syscalls, no allocation.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    ///
+    /// use quoit::{ClaimError, RingOptions};
+    ///
+    /// let ring = RingOptions::new(8).create_anonymous::<u32>()?;
+    /// let mut producer = ring.producer()?;
+    /// let moment = Duration::from_millis(1);
+    /// assert_eq!(producer.wait_for_peer_timeout(moment), Err(ClaimError::Abandoned));
+    /// let _consumer = ring.consumer()?;
+    /// producer.wait_for_peer()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn wait_for_peer(&mut self) -> Result<(), ClaimError> {
+        self.wait_for_peer_until(None)
+    }
+
+    /// [`wait_for_peer`](Self::wait_for_peer) that waits at most so long.
+    ///
+    /// # Errors
+    ///
+    /// As [`wait_for_peer`](Self::wait_for_peer), and [`ClaimError::Abandoned`] if nobody
+    /// came in time.
+    ///
+    /// # Real-time
+    ///
+    /// May sleep; makes syscalls, no allocation.
+    pub fn wait_for_peer_timeout(&mut self, timeout: Duration) -> Result<(), ClaimError> {
+        self.wait_for_peer_until(Some(timeout))
+    }
+
+    fn wait_for_peer_until(&mut self, timeout: Timeout) -> Result<(), ClaimError> {
+        let position = self.position();
+        match self.role.wait_for_peer(position, timeout, |_| false) {
+            Company::Here => Ok(()),
+            Company::NobodyYet => Err(ClaimError::Abandoned),
+            Company::NobodyEver => Err(ClaimError::Superseded),
+        }
     }
 
     /// Waits until the ring as it is now, with what this end has published, is on

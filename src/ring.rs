@@ -19,7 +19,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub(crate) use self::options::again;
 pub use self::options::{Fences, RingOptions, Stale};
-pub(crate) use self::role::RoleGuard;
+pub(crate) use self::role::{Company, RoleGuard};
 pub(crate) use self::shape::Description;
 pub use self::shape::{Record, Shape};
 #[cfg(feature = "futures")]

@@ -175,6 +175,7 @@ fn records_in_a_child(arguments: &[String]) {
         assert_eq!(consumer.pop(), Err(PopError::Abandoned));
         assert_eq!(consumer.pop_timeout(PATIENCE), Err(PopError::Abandoned));
         assert_eq!(consumer.peek().map(drop), Err(PopError::Abandoned));
+        assert_eq!(consumer.wait_for_peer(), Err(PopError::Superseded));
         if doorbell == DoorbellKind::Futex {
             let selected = Select::new().wait(&mut [consumer.interest()], None);
             assert!(matches!(selected, Ok(Selected::Gone(0))));
@@ -186,6 +187,7 @@ fn records_in_a_child(arguments: &[String]) {
         assert_eq!(producer.claim().map(drop), Err(ClaimError::Abandoned));
         let refusal = producer.push_slice(&[record(0)]);
         assert_eq!(refusal, Err(ClaimError::Abandoned));
+        assert_eq!(producer.wait_for_peer(), Err(ClaimError::Superseded));
         drop((producer, consumer, ring));
         done();
     };
@@ -292,6 +294,7 @@ fn roles_in_a_child(arguments: &[String]) {
         assert_eq!(heap_out.pop(), Ok(9));
         drop(heap_in);
         assert_eq!(heap_out.pop(), Err(PopError::Abandoned));
+        assert_eq!(heap_out.wait_for_peer(), Err(PopError::Superseded));
         done();
     };
     assert_eq!(ending(child), 0);

@@ -21,11 +21,12 @@ common::suite::suite! {
         a_goodbye_wakes_a_sleeping_producer,
         a_sleeper_takes_what_was_published_before_the_goodbye,
         a_newcomer_wakes_a_sleeper,
+        who_waits_for_a_peer_sleeps_until_one_comes,
         a_batch_wakes_a_sleeper_once,
         a_sleeper_that_is_killed_costs_one_wake,
         a_ring_with_another_libraries_semaphore_is_refused,
     ],
-    parts: [popping, pushing],
+    parts: [popping, pushing, reading_when_there_is_one, writing_when_there_is_one],
 }
 
 /// Every way to sleep.
@@ -90,6 +91,24 @@ fn pushing(words: &[String]) {
     assert_eq!(end, PushError::Abandoned(count));
     say(count);
     hear();
+}
+
+/// Waits for a producer, and for each that comes after it.
+fn reading_when_there_is_one(words: &[String]) {
+    let mut consumer = open(words).consumer().expect("the role is free");
+    loop {
+        hold();
+        say(format!("{:?}", consumer.wait_for_peer()));
+    }
+}
+
+/// Waits for a consumer, and for each that comes after it.
+fn writing_when_there_is_one(words: &[String]) {
+    let mut producer = open(words).producer().expect("the role is free");
+    loop {
+        hold();
+        say(format!("{:?}", producer.wait_for_peer()));
+    }
 }
 
 struct Pair {
@@ -216,6 +235,35 @@ fn a_newcomer_wakes_a_sleeper() {
         assert_eq!(child.woken(), Some(0), "{form}");
         drop(producer);
     }
+}
+
+/// One that never came, and one whose predecessors have left or were killed.
+fn awaited<E>(part: &str, peer: fn(&Pair, &str) -> E, sleeper: fn(SleepState) -> EndState) {
+    const ROUNDS: u64 = 3;
+    for form in FORMS {
+        let mut pair = pair_at_rest(form, part);
+        for round in 0..ROUNDS {
+            let mut child = pair.sleeper();
+            child.falls_asleep();
+            let peer = peer(&pair, form);
+            assert_eq!(child.woken(), Some(0), "{form}: round {round}");
+            drop(child);
+            pair.child.expect("Ok(())");
+            pair.child.expect("ready");
+            pair.child.tell("go");
+            pair.child.expect("Ok(())"); // it is there
+            pair.child.expect("ready");
+            drop(peer);
+        }
+        let state = sleeper(pair.page.read());
+        assert_eq!((state.parks, state.rescues), (ROUNDS, 0), "{form}");
+    }
+}
+
+fn who_waits_for_a_peer_sleeps_until_one_comes() {
+    let (reading, writing) = ("reading_when_there_is_one", "writing_when_there_is_one");
+    awaited(reading, Pair::producer, |state| state.consumer);
+    awaited(writing, Pair::consumer, |state| state.producer);
 }
 
 fn a_batch_wakes_a_sleeper_once() {

@@ -226,6 +226,7 @@ fn an_end_that_waits_for_nobody_is_superseded() {
         }
         assert!(consumer.is_superseded());
         assert_eq!(consumer.pop(), Err(PopError::Superseded));
+        assert_eq!(consumer.wait_for_peer(), Err(PopError::Superseded));
         let gone = Select::new().wait(&mut [consumer.interest()], Some(PATIENCE));
         assert_eq!(gone.expect("an answer"), Selected::Gone(0));
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::{Fences, Shared, hold, in_use, now, patiently, supersede};
 use crate::doorbell::{self, Bell, DoorbellKind};
 use crate::error::{Corrupt, Error, Role};
-use crate::ladder::{NextLook, Patience, WaitStrategy};
+use crate::ladder::{Ladder, NextLook, Patience, Step, Timeout, WaitStrategy};
 use crate::layout::{CLOSED, CONSUMER_BYTE, Header, NAME_BYTE, PRODUCER_BYTE, RoleState};
 use crate::parker::{Sleeper, Waker};
 use crate::segment::LockFile;
@@ -38,6 +38,15 @@ pub(crate) struct RoleGuard {
 // SAFETY: header and bells belong to `shared`, which may be sent; they are
 // atomics and semaphores.
 unsafe impl Send for RoleGuard {}
+
+/// What a wait for the peer ended with.
+pub(crate) enum Company {
+    Here,
+    /// Not in time.
+    NobodyYet,
+    /// The name leads elsewhere.
+    NobodyEver,
+}
 
 impl RoleGuard {
     /// Locks the role, then makes sure that the segment is still the one that
@@ -153,13 +162,51 @@ impl RoleGuard {
     /// `stirred` is the second look: whether the peer's position has moved.
     #[cold]
     pub(crate) fn park(&mut self, position: u64, until: u64, stirred: impl Fn(&Header) -> bool) {
+        let role = self.role;
+        // A goodbye ends the sleep as well.
+        self.sleep(position, until, |header| {
+            stirred(header) || peer_closed(header, role)
+        });
+    }
+
+    /// Waits until the peer is there, or one has come since the call, or `stirred`.
+    pub(crate) fn wait_for_peer(
+        &mut self,
+        position: u64,
+        timeout: Timeout,
+        stirred: impl Fn(&Header) -> bool,
+    ) -> Company {
+        let (role, epoch) = (self.role, self.peer_epoch());
+        if epoch > 0 && !self.peer_gone() {
+            return Company::Here;
+        }
+        let stirred = |header: &Header| peer_epoch(header, role) != epoch || stirred(header);
+        // On the heap, and in a forked child's copy.
+        let nobody_comes = self.lock.as_ref().is_none_or(LockFile::is_inherited);
+        if nobody_comes && !stirred(self.header()) {
+            return Company::NobodyEver;
+        }
+        let mut ladder = Ladder::new(self.patience(), timeout);
+        while !stirred(self.header()) {
+            match ladder.step(&mut self.next_look) {
+                Step::Again => {}
+                // A newcomer opens its epoch, and then wakes in any case.
+                Step::Park(until) => self.sleep(position, until, stirred),
+                Step::Look if self.is_superseded() => return Company::NobodyEver,
+                Step::Look => self.next_look.put_off(),
+                Step::TimedOut => return Company::NobodyYet,
+            }
+        }
+        Company::Here
+    }
+
+    /// Sleeps until it is woken, at most until `until`.
+    fn sleep(&mut self, position: u64, until: u64, stirred: impl Fn(&Header) -> bool) {
         // SAFETY: `shared` keeps the header alive.
         let header = unsafe { self.header.as_ref() };
-        let peer = state(header, other(self.role));
-        // close -> left: a goodbye ends the sleep as well.
-        let stirred = || stirred(header) || peer.state.load(LEFT) & CLOSED != 0;
         let parks = self.sleeper.parks;
         let word = word(header, self.role);
+        let stirred = || stirred(header);
         let rescued = self
             .sleeper
             .park(word, &self.own_bell, stirred, until, position);
@@ -234,8 +281,7 @@ impl RoleGuard {
 
     /// How often the peer's role was taken.
     pub(crate) fn peer_epoch(&self) -> u64 {
-        // close -> left: what a newcomer found is what this end left.
-        state(self.header(), other(self.role)).state.load(LEFT) >> 1
+        peer_epoch(self.header(), self.role)
     }
 
     /// Whether the ring's name leads elsewhere, or nowhere. Makes syscalls.
@@ -295,6 +341,12 @@ pub(super) fn bell(header: &Header, kind: DoorbellKind, role: Role) -> Bell {
         Role::Consumer => &header.sleep.consumer_semaphore,
     };
     Bell::new(kind, semaphore, &state(header, other(role)).wakes)
+}
+
+/// See [`RoleGuard::peer_epoch`]; `role` is one's own.
+fn peer_epoch(header: &Header, role: Role) -> u64 {
+    // close -> left: what a newcomer found is what this end left.
+    state(header, other(role)).state.load(LEFT) >> 1
 }
 
 /// See [`RoleGuard::peer_closed`]; `role` is one's own.

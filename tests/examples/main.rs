@@ -117,9 +117,7 @@ fn killed_consumers_leave_no_gap() {
     wait_until("the ring is full", || positions(&ring).0 == read + 4096);
     producer.signal(libc::SIGTERM);
     let (sent, last) = (read + 4096, read + 4095);
-    producer.says(&format!(
-        "sent {sent} messages (0 to {last}), 4096 left for the next consumer"
-    ));
+    producer.says(&format!("sent {sent} messages (0 to {last}), 4096 unread"));
     let consumer = Example::end_of(&ring, "consumer", &["--count", &sent.to_string()]);
     consumer.says(&verified(read, sent));
     assert_gone(&ring);
@@ -174,7 +172,7 @@ fn the_consumer_fails_if_a_message_is_lost_or_torn() {
     let producer = Example::end_of(&ring, "producer", &[]);
     wait_for_tail(&ring, 4096);
     producer.signal(libc::SIGINT);
-    producer.says("sent 4096 messages (0 to 4095), 4096 left for the next consumer");
+    producer.says("sent 4096 messages (0 to 4095), 4096 unread");
 
     let segment = SegmentFile::open(&ring.file());
     let slot = |number: u64| DATA + number * 32;
@@ -268,7 +266,7 @@ fn each_end_shows_one_line_on_a_terminal() {
     consumer.kill();
     terminal.shows("[##########] 100 %  consumer gone, waiting");
     producer.signal(libc::SIGINT);
-    terminal.shows("4096 left for the next consumer");
+    terminal.shows("4096 unread");
 }
 
 /// The directory of an example's process, while it has one.

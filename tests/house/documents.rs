@@ -94,6 +94,17 @@ fn the_list_of_trivial_functions_is_not_out_of_date() {
     }
 }
 
+/// Beside those that end in `_timeout`.
+const WAITING: [&str; 7] = [
+    "push",
+    "pop",
+    "claim",
+    "peek",
+    "push_slice",
+    "pop_slice",
+    "wait_for_peer",
+];
+
 #[test]
 fn what_never_waits_is_wait_free_and_what_waits_may_sleep() {
     for function in public_functions(&OF_THE_ENDS) {
@@ -107,8 +118,7 @@ fn what_never_waits_is_wait_free_and_what_waits_may_sleep() {
             continue;
         }
         let text = function.section("Real-time").unwrap_or_default();
-        let waits = name.ends_with("_timeout")
-            || ["push", "pop", "claim", "peek", "push_slice", "pop_slice"].contains(&name.as_str());
+        let waits = name.ends_with("_timeout") || WAITING.contains(&name.as_str());
         let expected = if waits { "ay sleep" } else { "ait-free" };
         assert!(text.contains(expected), "{place}: {name} says {text:?}");
     }
