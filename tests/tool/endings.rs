@@ -74,9 +74,12 @@ pub(crate) fn a_killed_receiver_loses_nothing() {
 pub(crate) fn a_full_ring_whose_receiver_is_gone_ends_the_sender() {
     let name = RingName::new("full");
     let ring = RingOptions::new(64).create::<[u8]>(&name).expect("a ring");
-    drop(ring.consumer().expect("a role"));
-    let sent = Tool::run(&["send", name.as_str()], &numbers(1000));
-    sent.with(5, "its consumer is gone");
+    let consumer = ring.consumer().expect("a role");
+    let mut sender = Tool::start(&["send", name.as_str()]);
+    sender.feed(&numbers(1000));
+    wait_until("the ring is full", || consumer.fill() == 64);
+    drop(consumer);
+    sender.end().with(5, "its consumer is gone");
     assert_eq!(received(&name), numbers(4), "what fitted is there");
 }
 

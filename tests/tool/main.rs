@@ -37,6 +37,7 @@ use watched::*;
 common::suite::suite! {
     tests: [
         a_stream_of_lines_goes_through_a_full_ring,
+        either_end_may_come_first_each_time,
         frames_and_raw_bytes_arrive_as_they_were,
         what_was_moved_is_said_in_json,
         what_cannot_name_a_ring_is_refused,

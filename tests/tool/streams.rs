@@ -2,7 +2,10 @@
 
 use std::thread;
 
+use quoit::{Observer, RingOptions, Role};
+
 use crate::common::names::RingName;
+use crate::endings::wait_until;
 use crate::tool::Tool;
 
 /// The numbers up to `last` as `seq` writes them.
@@ -21,6 +24,38 @@ pub(crate) fn a_stream_of_lines_goes_through_a_full_ring() {
         assert!(receiver.end().quietly() == all, "the lines differ");
     });
     assert!(!name.file().exists(), "the last one out removes the ring");
+}
+
+/// Of a ring whose ends have been there before, and have left.
+pub(crate) fn either_end_may_come_first_each_time() {
+    let name = RingName::new("again");
+    let ring = RingOptions::new(64).create::<[u8]>(&name).expect("a ring");
+    let (send, recv) = (["send", name.as_str()], ["recv", name.as_str()]);
+    let observer = Observer::open(&name).expect("a ring");
+    for round in 1..=3 {
+        let all = numbers(1000 * round);
+        thread::scope(|scope| {
+            let receiver = Tool::start(&recv);
+            wait_until("it waits", || {
+                observer.end(Role::Consumer).epoch == 2 * u64::from(round) - 1
+                    && observer.end(Role::Consumer).is_asleep
+            });
+            scope.spawn(|| Tool::run(&send, &all).quietly());
+            assert!(receiver.end().quietly() == all, "the receiver came first");
+        });
+        thread::scope(|scope| {
+            scope.spawn(|| Tool::run(&send, &all).quietly());
+            wait_until("it waits", || {
+                observer.positions().fill() == 64 && observer.end(Role::Producer).is_asleep
+            });
+            let receiver = Tool::start(&recv);
+            assert!(receiver.end().quietly() == all, "the sender came first");
+        });
+    }
+    // Nobody comes: how long is up to the timeout.
+    let ended = Tool::run(&["recv", name.as_str(), "--timeout", "100ms"], b"");
+    ended.with(7, "nobody sent anything for 100ms");
+    drop(ring);
 }
 
 pub(crate) fn frames_and_raw_bytes_arrive_as_they_were() {

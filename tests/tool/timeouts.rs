@@ -103,7 +103,7 @@ pub(crate) fn a_new_ring_has_the_mode_that_is_asked_for() {
     };
     for (given, expected) in [(&[][..], 0o600), (&["--mode", "662"], 0o662)] {
         let name = RingName::new("mode");
-        Tool::run(&[&["send", name.as_str()], given].concat(), b"").quietly();
+        Tool::run(&[&["send", name.as_str()], given].concat(), b"line\n").quietly();
         assert_eq!(mode(&name), expected);
         Tool::run(&["recv", name.as_str(), "--mode", "0640"], b"").quietly();
         assert_eq!(mode(&name), expected, "an existing ring keeps its own");

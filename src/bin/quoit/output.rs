@@ -65,6 +65,13 @@ impl Output {
         }
     }
 
+    /// What is going on, on standard error, where somebody sees it.
+    pub(crate) fn note(&self, text: &str) {
+        if !self.json && io::stderr().is_terminal() {
+            let _ = writeln!(io::stderr(), "{text}");
+        }
+    }
+
     /// Says why the tool ends.
     pub(crate) fn stop(&self, stop: &Stop) -> ExitCode {
         let code = stop.code();

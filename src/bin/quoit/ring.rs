@@ -8,6 +8,7 @@ use clap::Args;
 use quoit::{ClaimError, Consumer, Error, PopError, Producer, Ring, RingOptions};
 
 use crate::interrupt::{Interrupt, MOMENT};
+use crate::output::{Output, plain};
 use crate::progress::Progress;
 use crate::stop::Stop;
 
@@ -56,11 +57,36 @@ impl RingArguments {
         Ok(self.ring()?.consumer()?)
     }
 
-    /// How long to wait for the other end.
-    pub(crate) fn wait(&self) -> Wait {
+    /// How long a receiver waits for its producer.
+    pub(crate) fn receivers_wait(&self, consumer: &Consumer<[u8]>) -> Wait {
+        let gone = consumer.is_abandoned() && consumer.is_empty();
+        self.wait(gone.then(|| consumer.peer_epoch()))
+    }
+
+    /// How long a sender waits for its consumer.
+    pub(crate) fn senders_wait(&self, producer: &Producer<[u8]>) -> Wait {
+        let gone = producer.is_abandoned();
+        self.wait(gone.then(|| producer.peer_epoch()))
+    }
+
+    fn wait(&self, gone: Option<u64>) -> Wait {
         Wait {
             timeout: self.timeout,
             waited: Duration::ZERO,
+            gone,
+        }
+    }
+
+    /// Says on a terminal that nobody is there to receive from.
+    pub(crate) fn tell_who_waits(&self, consumer: &Consumer<[u8]>, output: &Output) {
+        let nobody_came = consumer.peer_epoch() == 0;
+        if consumer.is_empty() && (nobody_came || consumer.is_abandoned()) {
+            let name = plain(&self.name.to_string_lossy());
+            let new = match nobody_came && consumer.position() == 0 {
+                true => "a new ring, ",
+                false => "",
+            };
+            output.note(&format!("{name}: {new}waiting for a producer"));
         }
     }
 
@@ -124,9 +150,20 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 pub(crate) struct Wait {
     timeout: Option<Duration>,
     waited: Duration,
+    /// The epoch of the other end, if it was gone before this one came: either end
+    /// may come first, each time anew.
+    gone: Option<u64>,
 }
 
 impl Wait {
+    /// Whether to wait on though the other end is gone: the first one since this end
+    /// came is awaited, and looked for once more when it has just come.
+    fn still_awaits(&mut self, epoch: u64) -> bool {
+        let awaits = self.gone.is_some();
+        self.gone = self.gone.filter(|&gone| gone == epoch);
+        awaits
+    }
+
     /// How long to wait now.
     fn moment(&self) -> Duration {
         let left = self.timeout.map(|timeout| timeout - self.waited);
@@ -160,7 +197,7 @@ pub(crate) fn push(
     progress: &mut Progress,
 ) -> Result<(), Stop> {
     loop {
-        match producer.claim_timeout(payload.len(), wait.moment()) {
+        let refused = match producer.claim_timeout(payload.len(), wait.moment()) {
             Ok(mut claim) => {
                 claim.copy_from_slice(payload);
                 claim.set_kind(kind);
@@ -168,8 +205,18 @@ pub(crate) fn push(
                 progress.add(1, payload.len() as u64);
                 return Ok(());
             }
-            Err(ClaimError::Full) => wait.goes_on(interrupt, progress, "made room")?,
-            Err(error) => return Err(error.into()),
+            Err(refused) => refused,
+        };
+        match refused {
+            ClaimError::Full => wait.goes_on(interrupt, progress, "made room")?,
+            ClaimError::Abandoned if wait.still_awaits(producer.peer_epoch()) => {
+                match producer.wait_for_peer_timeout(wait.moment()) {
+                    Ok(()) => {}
+                    Err(ClaimError::Abandoned) => wait.goes_on(interrupt, progress, "made room")?,
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            error => return Err(error.into()),
         }
     }
 }
@@ -212,9 +259,16 @@ fn comes(
     progress: &mut Progress,
 ) -> Result<bool, Stop> {
     loop {
-        match consumer.peek_timeout(wait.moment()) {
-            Ok(_) => return Ok(true),
+        match consumer.peek_timeout(wait.moment()).map(drop) {
+            Ok(()) => return Ok(true),
             Err(PopError::Empty) => wait.goes_on(interrupt, progress, "sent anything")?,
+            Err(PopError::Abandoned) if wait.still_awaits(consumer.peer_epoch()) => {
+                match consumer.wait_for_peer_timeout(wait.moment()) {
+                    Ok(()) => {}
+                    Err(PopError::Superseded) => return Ok(false),
+                    Err(_) => wait.goes_on(interrupt, progress, "sent anything")?,
+                }
+            }
             Err(PopError::Abandoned | PopError::Superseded) => return Ok(false),
             Err(error) => return Err(error.into()),
         }

@@ -17,8 +17,8 @@ use crate::stop::Stop;
 /// Records the frames of a ring with their times, until its producer leaves or
 /// Ctrl-C
 ///
-/// It is the ring's consumer: it takes the frames out. A frame stays in the
-/// ring until it is in the file, which must not exist yet.
+/// It is the ring's consumer, as `quoit recv`: it takes the frames out. A frame
+/// stays in the ring until it is in the file, which must not exist yet.
 #[derive(Args)]
 pub(crate) struct Record {
     #[command(flatten)]
@@ -39,6 +39,8 @@ impl Record {
         let since_1970 = began.duration_since(UNIX_EPOCH).unwrap_or_default();
         let header = recording::header(consumer.capacity(), since_1970.as_nanos() as u64);
         file.write_all(&header).map_err(Stop::io(doing()))?;
+        self.ring.tell_who_waits(&consumer, output);
+        let wait = self.ring.receivers_wait(&consumer);
         let mut progress = Progress::new("recorded", false, output);
         let mut frames = 0;
         let drained = ring::drain(
@@ -49,7 +51,7 @@ impl Record {
                 let time = start.elapsed().as_nanos() as u64;
                 recording::frame(bytes, time, kind, payload);
             },
-            self.ring.wait(),
+            wait,
             &interrupt,
             &mut progress,
         );

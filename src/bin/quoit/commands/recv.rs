@@ -15,6 +15,7 @@ use crate::stop::Stop;
 /// Writes a ring to standard output, and ends when its producer has left and
 /// all was read
 ///
+/// Where there is neither a producer nor anything to read, it waits for one.
 /// What could not be written stays in the ring: if it ends early, the last few
 /// frames may come again at the next start, and none is lost.
 #[derive(Args)]
@@ -31,13 +32,15 @@ impl Recv {
     pub(crate) fn run(&self, output: &Output) -> Result<(), Stop> {
         let interrupt = Interrupt::listen()?;
         let mut consumer = self.ring.consumer()?;
+        self.ring.tell_who_waits(&consumer, output);
+        let wait = self.ring.receivers_wait(&consumer);
         let mut progress = Progress::new("received", io::stdout().is_terminal(), output);
         let mut out = Patient::standard(io::stdout(), &interrupt)?;
         let drained = ring::drain(
             &mut consumer,
             &mut out,
             |bytes, _, payload| self.format.write(bytes, payload),
-            self.ring.wait(),
+            wait,
             &interrupt,
             &mut progress,
         );

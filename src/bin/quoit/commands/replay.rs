@@ -68,6 +68,7 @@ impl Replay {
         file.rewind().map_err(Stop::io(doing()))?;
 
         let mut producer = self.ring.producer()?;
+        let wait = self.ring.senders_wait(&producer);
         let mut progress = Progress::new("replayed", false, output);
         let mut frames = reader(file)?;
         let start = Instant::now();
@@ -78,13 +79,7 @@ impl Replay {
                     interrupt.sleep(early)?;
                 }
                 let frame = (frame.kind, &frame.payload[..]);
-                ring::push(
-                    &mut producer,
-                    frame,
-                    self.ring.wait(),
-                    &interrupt,
-                    &mut progress,
-                )?;
+                ring::push(&mut producer, frame, wait, &interrupt, &mut progress)?;
             }
             Ok(())
         };

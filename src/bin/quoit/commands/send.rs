@@ -12,6 +12,9 @@ use crate::ring::{self, RingArguments};
 use crate::stop::Stop;
 
 /// Sends standard input to a ring, and ends when all of it is in the ring
+///
+/// If the ring fills up, it waits for its consumer, or for one to come; if that
+/// leaves with the ring full, it gives up (exit code 5).
 #[derive(Args)]
 pub(crate) struct Send {
     #[command(flatten)]
@@ -44,7 +47,7 @@ impl Send {
         let longest = producer.longest();
         let mut input = BufReader::with_capacity(65536, input);
         let mut frame = Vec::new();
-        let wait = self.ring.wait();
+        let wait = self.ring.senders_wait(&producer);
         let ended = loop {
             frame.clear();
             match self.format.read(&mut input, &mut frame, longest, most) {
