@@ -109,7 +109,8 @@
 //!   and perhaps created another ring of the name. No successor will come here; open the name
 //!   again. Two ends that have each other go on, with or without a name.
 //! - **Stale** is a ring that was in use and that nobody holds any more ([`Stale`] says what
-//!   becomes of it, [`unlink_if_stale`] removes it). Locks tell, and never time.
+//!   becomes of it, [`unlink_if_stale`] removes it, and [`unlink_if_read`] if nothing in it is
+//!   unread). Locks tell, and never time.
 //! - **Waiting**: an end spins for 20 µs ([`RingOptions::spin`]), yields a few times, then sleeps
 //!   in the kernel until its peer wakes it ([`WaitStrategy`]). While both ends are at work neither
 //!   makes a syscall, and after a while not even a fence ([`Fences`]). No sleep is longer than a
@@ -221,7 +222,9 @@ pub use crate::frames::{Frame, FrameBatch, FrameClaim, Frames};
 pub use crate::ladder::WaitStrategy;
 pub use crate::observer::Observer;
 pub use crate::producer::Producer;
-pub use crate::ring::{Fences, Record, Ring, RingOptions, Shape, Stale, unlink, unlink_if_stale};
+pub use crate::ring::{
+    Fences, Record, Ring, RingOptions, Shape, Stale, unlink, unlink_if_read, unlink_if_stale,
+};
 pub use crate::slots::{Claim, ClaimMany, Drain, Peek, PeekMany};
 
 /// Texts: modules without code.

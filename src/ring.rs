@@ -311,24 +311,66 @@ pub fn unlink(name: impl AsRef<Path>) -> Result<(), Error> {
 /// # Ok::<(), quoit::Error>(())
 /// ```
 pub fn unlink_if_stale(name: impl AsRef<Path>) -> Result<bool, Error> {
-    let segment = Segment::open(&Name::parse(name.as_ref())?)?;
+    unlink_stale_if(name.as_ref(), |_| true)
+}
+
+/// Removes the name of a stale ring in which nothing is unread: what the last one
+/// out does, after dropping its end. `false` if the ring is in use, if nobody has
+/// used it yet, or if something is left for the next consumer; then it stays.
+///
+/// # Errors
+///
+/// [`Error::NotFound`]; [`Error::NotARing`] for any other file, which stays.
+///
+/// # Real-time
+///
+/// As [`unlink`].
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let name = format!("quoit-doc-read-{}", std::process::id());
+/// let ring = quoit::RingOptions::new(64).create::<u64>(&name)?;
+/// ring.producer()?.push(7)?; // and it has left
+/// assert!(!quoit::unlink_if_read(&name)?);
+/// assert_eq!(ring.consumer()?.pop(), Ok(7));
+/// assert!(quoit::unlink_if_read(&name)?);
+/// # Ok(())
+/// # }
+/// ```
+pub fn unlink_if_read(name: impl AsRef<Path>) -> Result<bool, Error> {
+    unlink_stale_if(name.as_ref(), |header| {
+        header.producer.tail.load(PLAIN) == header.consumer.head.load(PLAIN)
+    })
+}
+
+/// Asks `is_wanted` when nobody can take a role any more.
+fn unlink_stale_if(name: &Path, is_wanted: impl FnOnce(&Header) -> bool) -> Result<bool, Error> {
+    let segment = Segment::open(&Name::parse(name)?)?;
     if !is_stale(&segment)? {
         return Ok(false);
     }
-    match unlink_segment(&segment) {
-        Ok(()) => Ok(true),
-        // Somebody else was faster.
-        Err(Error::InUse { .. } | Error::Superseded { .. }) => Ok(false),
+    match held(&segment) {
+        Ok(_lock) if is_wanted(header(&segment)) => {
+            supersede(&segment, || segment.unlink()).map(|()| true)
+        }
+        // Or somebody else was faster.
+        Ok(_) | Err(Error::InUse { .. } | Error::Superseded { .. }) => Ok(false),
         Err(error) => Err(error),
     }
 }
 
 fn unlink_segment(segment: &Segment) -> Result<(), Error> {
+    let _lock = held(segment)?;
+    supersede(segment, || segment.unlink())
+}
+
+/// Every lock of a segment, as long as what this returns lives.
+fn held(segment: &Segment) -> Result<Option<LockFile>, Error> {
     let lock = segment.lock_file()?;
     if let Some(lock) = &lock {
         hold(segment, lock)?;
     }
-    supersede(segment, || segment.unlink())
+    Ok(lock)
 }
 
 /// Ends a segment's life: marks it, then lets `take_name` take its name. The

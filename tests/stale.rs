@@ -16,7 +16,7 @@ use common::names::RingName;
 use common::threads::while_waiting;
 use quoit::{
     ClaimError, Consumer, Error, PopError, Producer, PushError, Ring, RingOptions, Select,
-    Selected, Stale, unlink_if_stale,
+    Selected, Stale, unlink_if_read, unlink_if_stale,
 };
 
 common::suite::suite! {
@@ -28,6 +28,7 @@ common::suite::suite! {
         a_ring_whose_holders_were_killed_is_stale,
         of_many_who_replace_a_stale_ring_all_get_one,
         only_stale_rings_are_unlinked_if_stale,
+        what_is_unread_keeps_a_ring_from_being_unlinked_if_read,
         a_new_ring_of_the_name_has_another_incarnation,
         an_epoch_counts_those_who_came,
         an_end_that_waits_for_nobody_is_superseded,
@@ -176,6 +177,25 @@ fn only_stale_rings_are_unlinked_if_stale() {
     fs::write(name.file(), "something else").expect("it can be written");
     assert!(matches!(unlinked(), Err(Error::NotARing { .. })));
     assert!(name.file().exists());
+}
+
+fn what_is_unread_keeps_a_ring_from_being_unlinked_if_read() {
+    let name = RingName::new("unlink-read");
+    let unlinked = || unlink_if_read(&name);
+    assert!(matches!(unlinked(), Err(Error::NotFound { .. })));
+    let ring = options(Stale::Fail).create::<u64>(&name).expect("a ring");
+    assert!(!unlinked().expect("a ring"), "nobody has used it yet");
+    let mut consumer = ring.consumer().expect("the role is free");
+    assert!(!unlinked().expect("a ring"), "there is a consumer");
+    let mut producer = ring.producer().expect("the role is free");
+    producer.try_push(7).expect("there is room");
+    drop((consumer, producer));
+    assert!(!unlinked().expect("a ring"), "a record is unread");
+    consumer = ring.consumer().expect("the role is free");
+    assert_eq!(consumer.try_pop(), Ok(7));
+    drop(consumer);
+    assert!(unlinked().expect("a ring"), "all is read");
+    assert!(matches!(ring.producer(), Err(Error::Superseded { .. })));
 }
 
 fn a_new_ring_of_the_name_has_another_incarnation() {
