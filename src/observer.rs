@@ -180,14 +180,74 @@ impl Observer {
     /// # Real-time
     ///
     /// Allocates; no syscall; linear in the bytes of `most` messages.
-    pub fn unread(&self, most: usize, mut see: impl FnMut(Message)) -> Result<usize, Error> {
+    pub fn unread(&self, most: usize, see: impl FnMut(Message)) -> Result<usize, Error> {
         let positions = self.positions();
-        let mut at = positions.head;
+        self.copy(positions.head, positions.tail, most, see)
+    }
+
+    /// [`unread`](Self::unread) from a position on: the [`next`](Message::next) of a
+    /// message that was seen before. What is released by now is not shown.
+    ///
+    /// # Errors
+    ///
+    /// As [`unread`](Self::unread); in a ring of frames also if no frame begins there.
+    ///
+    /// # Real-time
+    ///
+    /// As [`unread`](Self::unread).
+    ///
+    /// # Examples
+    ///
+    /// To see what comes, and each message once:
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let name = &format!("quoit-doc-unread-from-{}", std::process::id());
+    /// let mut producer = quoit::Producer::<[u8]>::create(name, 1024)?;
+    /// let observer = quoit::Observer::open(name)?;
+    /// let (mut next, mut texts) = (observer.positions().head, Vec::new());
+    /// for text in ["one", "two", "three"] {
+    ///     producer.try_push(text.as_bytes())?;
+    ///     observer.unread_from(next, 10, |message| {
+    ///         next = message.next;
+    ///         texts.push(message.bytes);
+    ///     })?;
+    /// }
+    /// assert_eq!(texts, [&b"one"[..], b"two", b"three"]);
+    /// # drop(producer);
+    /// # Ok(quoit::unlink(name)?)
+    /// # }
+    /// ```
+    pub fn unread_from(
+        &self,
+        from: u64,
+        most: usize,
+        see: impl FnMut(Message),
+    ) -> Result<usize, Error> {
+        let Positions { tail, head, .. } = self.positions();
+        let ahead = from.wrapping_sub(head);
+        // Behind the head, or what was never there.
+        let from = if ahead <= tail.wrapping_sub(head) {
+            from
+        } else {
+            head
+        };
+        self.copy(from, tail, most, see)
+    }
+
+    /// Shows what is unread between two positions.
+    fn copy(
+        &self,
+        mut at: u64,
+        tail: u64,
+        most: usize,
+        mut see: impl FnMut(Message),
+    ) -> Result<usize, Error> {
         let mut seen = 0;
-        while seen < most && at != positions.tail {
-            let left = positions.tail.wrapping_sub(at);
+        while seen < most && at != tail {
+            let left = tail.wrapping_sub(at);
             if left > self.about.capacity && self.is_there(at) {
-                return Err(corrupt("tail", positions.tail));
+                return Err(corrupt("tail", tail));
             }
             let copy = match self.about.shape {
                 ObservedShape::Slots => self.slot(at).map(|record| (1, Some(record))),
@@ -222,6 +282,7 @@ impl Observer {
         let size = self.about.slot_size;
         Ok(Message {
             position,
+            next: position.wrapping_add(1),
             kind: 0,
             bytes: self.bytes(self.index(position) * size, size)?,
         })
@@ -248,6 +309,7 @@ impl Observer {
             size,
             Some(Message {
                 position,
+                next: position.wrapping_add(size),
                 kind,
                 bytes,
             }),

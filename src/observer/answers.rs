@@ -95,6 +95,8 @@ pub struct EndState {
 pub struct Message {
     /// Its position, in slots, or bytes for frames.
     pub position: u64,
+    /// The position behind it, for [`Observer::unread_from`](crate::Observer::unread_from).
+    pub next: u64,
     /// The producer's kind of a frame; 0 for a record.
     pub kind: u32,
     /// Payload, or record.

@@ -54,6 +54,23 @@ fn unread(observer: &Observer) -> Vec<Message> {
     messages
 }
 
+/// Sees each message once: the position behind the last one.
+struct Follower(u64);
+
+impl Follower {
+    /// There is one message that it has not seen.
+    fn looks(&mut self, observer: &Observer, expected: &[u8]) {
+        let looked = observer.unread_from(self.0, 10, |message| {
+            assert!(message.position >= self.0 && message.next > message.position);
+            assert_eq!(message.bytes, expected);
+            self.0 = message.next;
+        });
+        assert_eq!(looked.expect("a sound ring"), 1);
+        let again = observer.unread_from(self.0, 10, |message| panic!("{message:?} again"));
+        assert_eq!(again.expect("a sound ring"), 0);
+    }
+}
+
 fn it_knows_the_header() {
     let before = SystemTime::now() - Duration::from_secs(1);
     let (ring, name) = ring::<[u32; 3]>("header", 64);
@@ -89,10 +106,12 @@ fn it_sees_the_records_that_both_ends_see() {
     let mut consumer = ring.consumer().expect("the role is free");
     let observer = Observer::open(&name).expect("a ring");
     let (mut dice, mut queue, mut number) = (Dice(1), VecDeque::new(), 0u64);
+    let mut follower = Follower(0);
     for _ in 0..2000 {
         if dice.roll(2) == 0 {
             let record = [number as u8; 5].map(|byte| byte.wrapping_mul(7));
             if producer.try_push(record).is_ok() {
+                follower.looks(&observer, &record);
                 queue.push_back((number, record));
                 number += 1;
             }
@@ -112,6 +131,12 @@ fn it_sees_the_records_that_both_ends_see() {
         assert_eq!(seen, queued);
     }
     assert!(number > 500, "too little went through");
+    let left = observer.unread_from(number - 1 - 8, 10, |_| {});
+    assert_eq!(
+        left.expect("a sound ring"),
+        queue.len(),
+        "what is gone is not shown"
+    );
 }
 
 fn it_sees_the_frames_that_both_ends_see() {
@@ -120,11 +145,13 @@ fn it_sees_the_frames_that_both_ends_see() {
     let mut consumer = ring.consumer().expect("the role is free");
     let observer = Observer::open(&name).expect("a ring");
     let (mut dice, mut queue, mut laps) = (Dice(2), VecDeque::new(), 0);
+    let mut follower = Follower(0);
     for number in 0..4000u64 {
         if dice.roll(2) == 0 {
             let frame = vec![number as u8; dice.roll(100)];
             let kind = number as u32;
             if producer.try_push_kind(kind, &frame).is_ok() {
+                follower.looks(&observer, &frame);
                 queue.push_back((kind, frame));
                 laps = producer.position() / 256;
             }
@@ -383,6 +410,8 @@ fn no_bytes_whatever_lead_it_astray() {
                 assert!(message.bytes.len() <= 64);
                 shown += 1;
             });
+            let from = words[dice.roll(5)];
+            let _ = opened.unread_from(from, 100, |message| assert!(message.bytes.len() <= 64));
             let _ = opened.positions().fill();
             for role in [Role::Producer, Role::Consumer] {
                 opened.end(role);
