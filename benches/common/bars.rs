@@ -1,6 +1,7 @@
 //! What a bench has to say: lines for people, `BAR` lines for scripts, and all
 //! of it as JSON.
 
+use core::cell::Cell;
 use core::fmt;
 use std::error::Error;
 use std::io::{self, Write};
@@ -52,15 +53,26 @@ impl fmt::Display for Limit {
 pub(crate) struct Report {
     figures: Map<String, Value>,
     bars: Vec<Value>,
-    /// Whether it is for programs alone.
-    pub(crate) silent: bool,
+    /// Whether it is for programs alone, or for a file though nobody reads it.
+    pub(crate) silent: Cell<bool>,
+    /// Whether all of it is written to a file in the end.
+    pub(crate) is_kept: bool,
 }
 
 impl Report {
-    /// A line for people. If nobody reads it, nobody waits for the rest.
+    /// A line for people. If nobody reads it, nobody waits for the rest but a file.
     pub(crate) fn say(&self, line: impl fmt::Display) {
-        if !self.silent && writeln!(io::stdout(), "{line}").is_err() {
-            process::exit(0);
+        if self.silent.get() {
+            return;
+        }
+        match writeln!(io::stdout(), "{line}") {
+            Ok(()) => {}
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                eprintln!("could not write to standard output: {error}");
+                process::exit(1);
+            }
+            Err(_) if self.is_kept => self.silent.set(true),
+            Err(_) => process::exit(0),
         }
     }
 

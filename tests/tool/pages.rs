@@ -49,9 +49,10 @@ pub(crate) fn an_end_is_shown_with_its_core_and_command() {
     assert_eq!(stat["producer"]["command"], command);
     assert_eq!(stat["consumer"]["core"], serde_json::Value::Null);
     let text = says(&["stat", name.as_str()]);
-    let start = format!("producer  process {pid} on core {core} for ");
+    let start = format!("producer  process {pid}, here for ");
     let mut lines = text.lines().skip_while(|line| !line.starts_with(&start));
-    assert!(lines.next().is_some(), "{text}");
+    let life = lines.next().unwrap_or_else(|| panic!("{text}"));
+    assert!(life.contains(&format!("s, on core {core}")), "{life}");
     let shown = format!("          {}", command.replace('\x1b', "?"));
     assert_eq!(lines.next(), Some(&*shown));
 }

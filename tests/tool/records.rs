@@ -270,9 +270,9 @@ pub(crate) fn records_are_shown_by_their_layout_and_stay() {
     let format = ["tail", name.as_str(), "--format", TRADE];
     let last = "matrix=[[1, 2], [3, 4]] key=00ab10 200 ratio=0.1\n";
     let expected = format!(
-        "position 0, kind 0: at={0} price=101.1 change=-7 port=8080 \
+        "position 0: at={0} price=101.1 change=-7 port=8080 \
          name=\"A\\\"\\u{{1b}}\\xff\\0B\" {last}\
-         position 1, kind 0: at={0} price=NaN change=-7 port=8080 name=\"\" {last}",
+         position 1: at={0} price=NaN change=-7 port=8080 name=\"\" {last}",
         u64::MAX
     );
     for _ in 0..2 {
@@ -328,9 +328,10 @@ pub(crate) fn the_documents_have_the_language_of_the_help() {
     let help = says(&["tail", "--help"]);
     let (_, language) = help.split_once("Layouts:\n").expect("the language");
     let lines: Vec<_> = language.lines().collect();
-    assert!(lines.len() > 8 && lines[0].starts_with("LAYOUT "));
+    assert!(lines.len() > 8 && lines[0].starts_with("  LAYOUT "));
     assert!(page.contains(&format!("```text\n{}\n```", lines.join("\n"))));
     for line in lines {
-        assert!(line.len() <= 80, "{line}");
+        // The man page has a margin.
+        assert!(line.len() <= 72, "{line}");
     }
 }

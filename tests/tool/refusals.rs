@@ -20,7 +20,7 @@ pub(crate) fn what_cannot_name_a_ring_is_refused() {
     }
     let name = RingName::new("capacity");
     Tool::run(&["send", name.as_str(), "--capacity", "100"], b"").with(2, "power of two");
-    Tool::run(&["send", name.as_str(), "--capacity", "1Q"], b"").with(2, "invalid digit");
+    Tool::run(&["send", name.as_str(), "--capacity", "1Q"], b"").with(2, "65536, 64K, 1M or 1G");
     assert!(!name.file().exists());
 }
 

@@ -118,8 +118,8 @@ pub(crate) fn a_new_ring_has_the_mode_that_is_asked_for() {
 
 pub(crate) fn what_is_no_mode_and_no_duration_is_refused() {
     let name = RingName::new("no-mode");
-    for mode in ["888", "1777", "rw", ""] {
-        Tool::run(&["send", name.as_str(), "--mode", mode], b"").with(2, "octal, from 0 to 777");
+    for mode in ["888", "1777", "577", "0", "rw", ""] {
+        Tool::run(&["send", name.as_str(), "--mode", mode], b"").with(2, "octal, from 600 to 777");
     }
     for (duration, why) in [
         ("5", "500ms, 2s, 5m, 1h"),

@@ -96,10 +96,13 @@ pub(crate) fn top_of_so_many_looks_stays_on_the_terminal() {
     let tables = top.text().matches("consumer").count();
     assert_eq!(tables, 2, "{}", top.text());
 
+    let columns = top.text().lines().map(|line| line.chars().count()).max();
+    assert_eq!(columns, Some(usize::from(COLUMNS) - 1));
+
     let text = says(&arguments);
     assert!(!text.contains('\x1b'), "{text:?}");
-    let columns = text.lines().map(|line| line.chars().count());
-    assert_eq!(columns.max(), Some(usize::from(COLUMNS) - 1));
+    let is_whole = |line: &str| line.starts_with(name.as_str());
+    assert!(text.lines().any(is_whole), "no name is cut in a pipe");
 }
 
 /// The next look.

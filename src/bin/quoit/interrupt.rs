@@ -1,9 +1,9 @@
-//! SIGINT and SIGTERM, as something that can be waited for beside a file: they
-//! end a command where nothing is lost, and never in the middle of something.
+//! SIGINT, SIGTERM and SIGHUP, as something that can be waited for beside a file:
+//! they end a command where nothing is lost, and never in the middle of something.
 
 use std::io;
 use std::mem::{MaybeUninit, size_of};
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
 use std::time::Duration;
 
@@ -15,38 +15,72 @@ pub(crate) const MOMENT: Duration = Duration::from_millis(50);
 /// The signals that want this process to end.
 pub(crate) struct Interrupt(OwnedFd);
 
+/// What a wait for input ended with.
+pub(crate) enum Input {
+    Ready,
+    /// Nobody is at the other side any more.
+    HungUp,
+    /// There was none in time.
+    None,
+}
+
 impl Interrupt {
-    /// From now on SIGINT and SIGTERM end nothing by themselves.
+    /// From now on these signals end nothing by themselves; those that are ignored
+    /// still are.
     pub(crate) fn listen() -> Result<Self, Stop> {
         signals().map(Self).map_err(Stop::io("listen for signals"))
     }
 
     /// An error if a signal has come.
     pub(crate) fn check(&self) -> Result<(), Stop> {
-        self.poll(None, 0)
+        self.poll(None, 0).map(drop)
     }
 
     /// Sleeps, or until a signal comes.
-    pub(crate) fn sleep(&self, mut time: Duration) -> Result<(), Stop> {
+    pub(crate) fn sleep(&self, time: Duration) -> Result<(), Stop> {
+        self.rest(None, time)
+    }
+
+    /// Sleeps, or until a signal comes or nobody reads `output` any more.
+    pub(crate) fn sleep_while_read(&self, output: impl AsFd, time: Duration) -> Result<(), Stop> {
+        self.rest(Some((output.as_fd(), 0)), time)
+    }
+
+    fn rest(&self, output: Option<(BorrowedFd<'_>, i16)>, mut time: Duration) -> Result<(), Stop> {
         const LONGEST: Duration = Duration::from_secs(3600);
-        while time > LONGEST {
-            self.poll(None, LONGEST.as_millis() as i32)?;
-            time -= LONGEST;
+        loop {
+            // Poll counts in milliseconds.
+            let piece = time.min(LONGEST);
+            if self.poll(output, piece.as_millis() as i32)? != 0 {
+                return Err(Stop::ClosedPipe);
+            }
+            if piece == time {
+                break;
+            }
+            time -= piece;
         }
-        // Poll counts in milliseconds.
-        self.poll(None, time.as_millis() as i32)?;
-        std::thread::sleep(Duration::from_nanos(u64::from(
-            time.subsec_nanos() % 1_000_000,
-        )));
+        let rest = u64::from(time.subsec_nanos() % 1_000_000);
+        std::thread::sleep(Duration::from_nanos(rest));
         Ok(())
     }
 
     /// Waits until `file` is ready, or a signal comes.
     pub(crate) fn until(&self, file: BorrowedFd<'_>, events: i16) -> Result<(), Stop> {
-        self.poll(Some((file, events)), -1)
+        self.poll(Some((file, events)), -1).map(drop)
     }
 
-    fn poll(&self, file: Option<(BorrowedFd<'_>, i16)>, milliseconds: i32) -> Result<(), Stop> {
+    /// Waits for input, at most so long, or until a signal comes.
+    pub(crate) fn input(&self, file: BorrowedFd<'_>, time: Duration) -> Result<Input, Stop> {
+        let found = self.poll(Some((file, libc::POLLIN)), time.as_millis() as i32)?;
+        Ok(match found {
+            0 => Input::None,
+            _ if found & (libc::POLLHUP | libc::POLLERR | libc::POLLNVAL) != 0 => Input::HungUp,
+            _ => Input::Ready,
+        })
+    }
+
+    /// What has happened to the file by the end of that time.
+    fn poll(&self, file: Option<(BorrowedFd<'_>, i16)>, milliseconds: i32) -> Result<i16, Stop> {
         let entry = |fd, events| libc::pollfd {
             fd,
             events,
@@ -70,7 +104,7 @@ impl Interrupt {
             }
         }
         match entries[0].revents {
-            0 => Ok(()),
+            0 => Ok(entries[1].revents),
             _ => Err(Stop::Signal(self.taken())),
         }
     }
@@ -91,9 +125,12 @@ fn signals() -> io::Result<OwnedFd> {
     let mut set = MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: the call fills the set, whatever was there.
     unsafe { libc::sigemptyset(set.as_mut_ptr()) };
-    for signal in [libc::SIGINT, libc::SIGTERM] {
-        // SAFETY: the set was filled above, and the signal exists.
-        unsafe { libc::sigaddset(set.as_mut_ptr(), signal) };
+    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+        // A blocked signal would be queued though it is ignored.
+        if !is_ignored(signal) {
+            // SAFETY: the set was filled above, and the signal exists.
+            unsafe { libc::sigaddset(set.as_mut_ptr(), signal) };
+        }
     }
     // SAFETY: the set is one; nobody wants the old mask.
     let blocked = unsafe { libc::sigprocmask(libc::SIG_BLOCK, set.as_ptr(), ptr::null_mut()) };
@@ -107,4 +144,13 @@ fn signals() -> io::Result<OwnedFd> {
     }
     // SAFETY: the descriptor is new, and nobody else's.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// As after `nohup`, or in the background of a script.
+fn is_ignored(signal: libc::c_int) -> bool {
+    let mut action = MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: nothing is set, and the record has its size.
+    unsafe { libc::sigaction(signal, ptr::null(), action.as_mut_ptr()) };
+    // SAFETY: all zeroes are a value of it, and so is what the kernel wrote.
+    unsafe { action.assume_init() }.sa_sigaction == libc::SIG_IGN
 }

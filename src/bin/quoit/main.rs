@@ -52,9 +52,9 @@ use self::output::Output;
 
 /// Sends, receives, records and examines quoit's rings in shared memory
 #[derive(Parser)]
-#[command(name = "quoit", version, after_help = stop::EXIT_CODES)]
+#[command(name = "quoit", version, after_long_help = stop::EXIT_CODES)]
 struct Cli {
-    /// Answer in JSON: one object, on standard error where standard output is for data
+    /// Answer in JSON, on standard error where standard output is for data
     #[arg(long, global = true)]
     json: bool,
 

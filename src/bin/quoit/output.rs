@@ -14,9 +14,10 @@ pub(crate) struct Output {
     colours: bool,
 }
 
-/// What others chose must not move the cursor.
+/// What others chose must not move the cursor, or turn the line around.
 pub(crate) fn plain(text: &str) -> String {
-    text.replace(char::is_control, "?")
+    let turns = |letter| matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.replace(|letter: char| letter.is_control() || turns(letter), "?")
 }
 
 /// A colour of a word.
@@ -49,9 +50,14 @@ impl Output {
     /// The whole answer of a command, on standard output.
     pub(crate) fn answer(&self, text: &[u8]) -> Result<(), Stop> {
         let mut out = io::stdout().lock();
-        out.write_all(text)
-            .and_then(|()| out.flush())
-            .map_err(Stop::io("write to standard output"))
+        self.answer_on(&mut out, text)?;
+        out.flush().map_err(Stop::io("write to standard output"))
+    }
+
+    /// A part of the answer, of a command that listens to signals.
+    pub(crate) fn answer_on(&self, out: &mut impl Write, text: &[u8]) -> Result<(), Stop> {
+        let written = out.write_all(text);
+        written.map_err(Stop::io("write to standard output"))
     }
 
     /// What was done, on standard error: to a program that wants JSON, and to
@@ -74,6 +80,12 @@ impl Output {
 
     /// Says why the tool ends.
     pub(crate) fn stop(&self, stop: &Stop) -> ExitCode {
+        self.complain(stop);
+        ExitCode::from(stop.code())
+    }
+
+    /// Says what is wrong.
+    pub(crate) fn complain(&self, stop: &Stop) {
         let code = stop.code();
         let _ = match stop {
             Stop::ClosedPipe | Stop::Signal(_) => Ok(()),
@@ -89,6 +101,5 @@ impl Output {
             }
             _ => writeln!(io::stderr(), "quoit: {stop}"),
         };
-        ExitCode::from(code)
     }
 }

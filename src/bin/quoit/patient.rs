@@ -1,8 +1,9 @@
 //! Files whose reads and writes end when a signal comes.
 
-use std::fs::File;
-use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
+use std::fs::{File, OpenOptions};
+use std::io::{self, IsTerminal, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::unix::fs::OpenOptionsExt;
 
 use crate::interrupt::Interrupt;
 use crate::stop::Stop;
@@ -23,9 +24,18 @@ impl<'a> Patient<'a> {
 
     /// Standard input or output, without the buffer of the standard library.
     pub(crate) fn standard(stream: impl AsFd, interrupt: &'a Interrupt) -> Result<Self, Stop> {
-        let file = stream.as_fd().try_clone_to_owned();
+        let stream = stream.as_fd();
+        if let Some(terminal) = terminal(stream) {
+            return Ok(Self::new(terminal, interrupt));
+        }
+        let file = stream.try_clone_to_owned();
         let file = file.map_err(Stop::io("use standard input or output"))?;
         Ok(Self::new(file.into(), interrupt))
+    }
+
+    /// Writes what can be written without waiting.
+    pub(crate) fn write_at_once(&mut self, bytes: &[u8]) {
+        let _ = self.file.write(bytes);
     }
 
     fn until(&self, events: i16) -> io::Result<()> {
@@ -34,17 +44,45 @@ impl<'a> Patient<'a> {
     }
 }
 
+/// A terminal that is ready may still block a write, so it is opened anew for
+/// writes that do not: the one that was given is others', too.
+fn terminal(stream: BorrowedFd<'_>) -> Option<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    options.custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
+    let path = format!("/proc/self/fd/{}", stream.as_raw_fd());
+    let again = stream.is_terminal().then(|| options.open(path));
+    again.and_then(Result::ok)
+}
+
+impl AsFd for Patient<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
 impl Read for Patient<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.until(libc::POLLIN)?;
-        self.file.read(buffer)
+        loop {
+            self.until(libc::POLLIN)?;
+            match self.file.read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                other => return other,
+            }
+        }
     }
 }
 
 impl Write for Patient<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.until(libc::POLLOUT)?;
-        self.file.write(&bytes[..bytes.len().min(PIECE)])
+        let piece = &bytes[..bytes.len().min(PIECE)];
+        loop {
+            self.until(libc::POLLOUT)?;
+            match self.file.write(piece) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                other => return other,
+            }
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -60,6 +60,7 @@ pub(crate) fn end(frames: u64) -> Vec<u8> {
 pub(crate) struct Reader<R> {
     input: R,
     frames: u64,
+    capacity: u64,
 }
 
 impl<R: Read> Reader<R> {
@@ -80,9 +81,23 @@ impl<R: Read> Reader<R> {
                 "the recording has version {version}, this program knows {VERSION}"
             )));
         }
-        let mut reader = Self { input, frames: 0 };
-        reader.bytes::<20>()?;
+        let mut reader = Self {
+            input,
+            frames: 0,
+            capacity: 0,
+        };
+        reader.bytes::<4>()?;
+        reader.capacity = u64::from_le_bytes(reader.bytes()?);
+        reader.bytes::<8>()?;
+        if !reader.capacity.is_power_of_two() {
+            return Err(wrong("the recording is of a ring that cannot be"));
+        }
         Ok(reader)
+    }
+
+    /// Of the ring that was recorded.
+    pub(crate) fn capacity(&self) -> u64 {
+        self.capacity
     }
 
     /// The next frame, or none at the end.
@@ -90,13 +105,15 @@ impl<R: Read> Reader<R> {
         let time = u64::from_le_bytes(self.bytes()?);
         if time == END {
             let frames = u64::from_le_bytes(self.bytes()?);
-            return if frames == self.frames {
-                Ok(None)
-            } else {
-                let found = self.frames;
-                Err(wrong(format!(
-                    "the recording has {found} frames, not {frames}"
-                )))
+            let found = self.frames;
+            if frames != found {
+                let text = format!("the recording has {found} frames, not {frames}");
+                return Err(wrong(text));
+            }
+            return match self.input.read(&mut [0]) {
+                Ok(0) => Ok(None),
+                Ok(_) => Err(wrong("something stands behind the end of the recording")),
+                Err(error) => Err(Stop::io("read the recording")(error)),
             };
         }
         let kind = u32::from_le_bytes(self.bytes()?);

@@ -1,11 +1,11 @@
 //! The rings that the commands move frames to and from.
 
-use std::io::Write;
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use quoit::{ClaimError, Consumer, Error, PopError, Producer, Ring, RingOptions};
+use quoit::{ClaimError, Consumer, Error, Observer, PopError, Producer, Ring, RingOptions, Role};
 
 use crate::interrupt::{Interrupt, MOMENT};
 use crate::output::{Output, plain};
@@ -43,18 +43,46 @@ pub(crate) struct RingArguments {
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     timeout: Option<Duration>,
 
-    /// Remove the ring's name at the end if the other end has left, too
+    /// Remove the ring's name at the end if the other end has left, too, and nothing
+    /// is unread
     #[arg(long)]
     unlink: bool,
 }
 
 impl RingArguments {
-    pub(crate) fn producer(&self) -> Result<Producer<[u8]>, Stop> {
-        Ok(self.ring()?.producer()?)
+    /// The producer; a new ring has so many bytes if nobody chose.
+    pub(crate) fn producer(&self, capacity: Option<u64>) -> Result<Producer<[u8]>, Stop> {
+        again(|| self.ring(capacity)?.producer())
     }
 
     pub(crate) fn consumer(&self) -> Result<Consumer<[u8]>, Stop> {
-        Ok(self.ring()?.consumer()?)
+        again(|| self.ring(None)?.consumer())
+    }
+
+    /// After the end was dropped: the last one out removes what has been read. Then
+    /// says what was moved.
+    pub(crate) fn leave(
+        &self,
+        ended: Result<(), Stop>,
+        progress: Progress,
+        output: &Output,
+    ) -> Result<(), Stop> {
+        let removed = self.unlink.then(|| quoit::unlink_if_read(&self.name));
+        let removed = match removed {
+            None | Some(Ok(_) | Err(Error::NotFound { .. } | Error::Superseded { .. })) => Ok(()),
+            Some(Err(error)) => Err(error.into()),
+        };
+        progress.end(output, ended.and(removed))
+    }
+
+    /// Whether the producer, which is gone, has said goodbye.
+    pub(crate) fn had_a_goodbye(&self) -> Result<(), Stop> {
+        let producer = Observer::open(&self.name).map(|observer| observer.end(Role::Producer));
+        match producer {
+            Ok(end) if end.epoch > 0 && !end.is_closed => Err(Stop::Died(end.pid)),
+            // Who removed the ring could do so when its ends had left.
+            _ => Ok(()),
+        }
     }
 
     /// How long a receiver waits for its producer.
@@ -91,20 +119,31 @@ impl RingArguments {
     }
 
     /// The ring of that name, or a new one: either end may come first.
-    fn ring(&self) -> Result<Ring<[u8]>, Error> {
-        let mut options = RingOptions::new(self.capacity.unwrap_or(CAPACITY));
+    fn ring(&self, capacity: Option<u64>) -> Result<Ring<[u8]>, Error> {
+        let capacity = self.capacity.or(capacity).unwrap_or(CAPACITY);
+        let mut options = RingOptions::new(capacity);
         if let Some(tag) = &self.schema_tag {
             options = options.schema_tag(tag);
         }
         if let Some(mode) = self.mode {
             options = options.mode(mode);
         }
-        let options = options.unlink_on_drop(self.unlink);
         match options.open_or_create(&self.name) {
             Err(Error::CapacityMismatch { .. }) if self.capacity.is_none() => {
                 options.open(&self.name)
             }
             other => other,
+        }
+    }
+}
+
+/// Tries again if the ring was removed or replaced between two steps.
+fn again<E>(mut end: impl FnMut() -> Result<E, Error>) -> Result<E, Stop> {
+    let mut tries = 0..100;
+    loop {
+        match end() {
+            Err(Error::Superseded { .. }) if tries.next().is_some() => {}
+            other => return Ok(other?),
         }
     }
 }
@@ -117,7 +156,8 @@ fn capacity(text: &str) -> Result<u64, String> {
         Some(b'G' | b'g') => (&text[..text.len() - 1], 30),
         _ => (text, 0),
     };
-    let number: u64 = digits.parse().map_err(|error| format!("{error}"))?;
+    let number = digits.parse::<u64>();
+    let number = number.map_err(|_| "a number of bytes, as in 65536, 64K, 1M or 1G")?;
     let bytes = number.checked_mul(1 << shift);
     bytes.ok_or_else(|| "too large".to_owned())
 }
@@ -125,8 +165,8 @@ fn capacity(text: &str) -> Result<u64, String> {
 /// `660`, in octal.
 fn mode(text: &str) -> Result<u32, String> {
     match u32::from_str_radix(text, 8) {
-        Ok(mode) if mode <= 0o777 => Ok(mode),
-        _ => Err("mode bits are octal, from 0 to 777".to_owned()),
+        Ok(mode @ 0o600..=0o777) => Ok(mode),
+        _ => Err("mode bits are octal, from 600 to 777: each end reads and writes".to_owned()),
     }
 }
 
@@ -197,7 +237,15 @@ pub(crate) fn push(
     progress: &mut Progress,
 ) -> Result<(), Stop> {
     loop {
-        let refused = match producer.claim_timeout(payload.len(), wait.moment()) {
+        // Who need not wait does not ask the kernel for signals.
+        let claimed = match producer.try_claim(payload.len()) {
+            Err(ClaimError::Full) => {
+                interrupt.check()?;
+                producer.claim_timeout(payload.len(), wait.moment())
+            }
+            other => other,
+        };
+        let refused = match claimed {
             Ok(mut claim) => {
                 claim.copy_from_slice(payload);
                 claim.set_kind(kind);
@@ -221,32 +269,44 @@ pub(crate) fn push(
     }
 }
 
-/// Writes all frames to `out`, as `encode` has them, until the producer has
-/// left. What is not written entirely stays in the ring.
+/// Writes all frames in batches, as `encode` has them and with their number, until
+/// the producer has left. What is not written entirely stays in the ring.
 pub(crate) fn drain(
     consumer: &mut Consumer<[u8]>,
-    out: &mut impl Write,
     mut encode: impl FnMut(&mut Vec<u8>, u32, &[u8]),
+    mut write: impl FnMut(&[u8], u64) -> io::Result<()>,
     wait: Wait,
     interrupt: &Interrupt,
     progress: &mut Progress,
 ) -> Result<(), Stop> {
     let mut bytes = Vec::new();
     while comes(consumer, wait, interrupt, progress)? {
+        interrupt.check()?;
         bytes.clear();
         let (mut count, mut moved) = (0, 0);
         let mut frames = consumer.try_peek_many()?;
+        let mut corrupt = None;
         while bytes.len() < BATCH {
-            let Some((kind, payload)) = frames.next_frame()? else {
-                break;
-            };
-            encode(&mut bytes, kind, payload);
-            count += 1;
-            moved += payload.len() as u64;
+            match frames.next_frame() {
+                Ok(Some((kind, payload))) => {
+                    encode(&mut bytes, kind, payload);
+                    count += 1;
+                    moved += payload.len() as u64;
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    corrupt = Some(error);
+                    break;
+                }
+            }
         }
-        out.write_all(&bytes).map_err(Stop::io("write"))?;
+        write(&bytes, count).map_err(Stop::io("write"))?;
         frames.release();
         progress.add(count, moved);
+        // What came before it is sound.
+        if let Some(error) = corrupt {
+            return Err(error.into());
+        }
     }
     Ok(())
 }

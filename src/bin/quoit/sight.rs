@@ -66,6 +66,14 @@ impl Sight {
         }
     }
 
+    /// What positions count.
+    pub(crate) fn unit(&self) -> &'static str {
+        match self.observer.about().shape {
+            ObservedShape::Slots => "records",
+            ObservedShape::Frames => "bytes",
+        }
+    }
+
     pub(crate) fn doorbell(&self) -> &'static str {
         match self.observer.about().doorbell {
             DoorbellKind::Semaphore => "semaphore",
@@ -121,6 +129,25 @@ impl Look {
         Peer { state, is_alive }
     }
 
+    /// Whether somebody has an end.
+    pub(crate) fn is_held(&self) -> bool {
+        self.are_alive != [false, false]
+    }
+
+    /// Whether somebody had an end, and nobody has one any more.
+    pub(crate) fn is_stale(&self) -> bool {
+        let came = self.sample.producer.epoch > 0 || self.sample.consumer.epoch > 0;
+        came && !self.is_held()
+    }
+
+    /// Who has an end, in words.
+    pub(crate) fn holders(&self) -> String {
+        let holders = [Role::Producer, Role::Consumer].map(|role| (role, self.peer(role)));
+        let holders = holders.iter().filter(|(_, peer)| peer.is_alive);
+        let holders = holders.map(|(role, peer)| format!("{role} {}", peer.state.pid));
+        holders.collect::<Vec<_>>().join(", ")
+    }
+
     /// How full the ring is, in percent.
     pub(crate) fn percent(&self) -> u64 {
         let fill = self.sample.positions.fill();
@@ -136,6 +163,12 @@ impl Look {
                 let pid = peer.state.pid;
                 wrong.push(format!(
                     "the {role} (process {pid}) died; a new one goes on where it was"
+                ));
+            }
+            if peer.is_stopped() {
+                let pid = peer.state.pid;
+                wrong.push(format!(
+                    "the {role} (process {pid}) is stopped; kill -CONT {pid}"
                 ));
             }
             if peer.state.rescues > 0 {
@@ -160,6 +193,12 @@ impl Look {
 impl Peer {
     fn has_died(&self) -> bool {
         self.state.epoch > 0 && !self.state.is_closed && !self.is_alive
+    }
+
+    /// By SIGSTOP, or by a debugger.
+    fn is_stopped(&self) -> bool {
+        let state = self.is_alive.then(|| stat(self.state.pid)).flatten();
+        state.is_some_and(|state| state.starts_with(['T', 't']))
     }
 
     /// In a word or two.
@@ -193,10 +232,16 @@ pub(crate) fn command(pid: u32) -> Option<String> {
 
 /// The core on which a process ran last.
 pub(crate) fn core(pid: u32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // proc(5): field 39.
+    stat(pid)?.split(' ').nth(36)?.parse().ok()
+}
+
+/// What the kernel says of a process, from field 3 on, its state.
+fn stat(pid: u32) -> Option<String> {
+    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let stat = String::from_utf8_lossy(&stat);
     let (_, after_name) = stat.rsplit_once(") ")?;
-    // proc(5): field 39, and the state after the name is field 3.
-    after_name.split(' ').nth(36)?.parse().ok()
+    Some(after_name.to_owned())
 }
 
 fn elapsed(since: SystemTime) -> u64 {

@@ -12,13 +12,16 @@ use crate::progress::Moved;
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0    done, or nobody reads standard output any more
-  1    the system refused something
+  1    the system refused something, or a message does not fit
   2    the command line is wrong
   3    there is no such ring, or it is not one that this command can use
-  4    another process has the end of the ring that this command needs
+  4    another process has the end of the ring that this command needs, or one of
+       a ring to be removed
   5    the ring is full and its consumer is gone
   6    the recording is truncated, or not a recording
   7    the other end did nothing for as long as --timeout says
+  8    the producer died; what it had published is received
+  129  ended by SIGHUP
   130  ended by SIGINT
   143  ended by SIGTERM";
 
@@ -42,6 +45,12 @@ pub(crate) enum Stop {
         wanted: &'static str,
         timeout: Duration,
     },
+    /// A ring, and who has its ends.
+    Held(String, String),
+    /// A ring whose name leads elsewhere by now.
+    Gone(String),
+    /// The process that was the producer, without a goodbye.
+    Died(u32),
     /// After something was moved; nobody has said so yet.
     Partly(Box<Self>, Moved),
     /// What was being done, and the system's answer.
@@ -62,17 +71,22 @@ impl Stop {
         match self {
             Self::ClosedPipe => 0,
             Self::Io(..) => 1,
-            Self::Ring(quoit::Error::Io { .. }) => 1,
+            Self::Ring(
+                quoit::Error::Io { .. }
+                | quoit::Error::NotEnoughMemory { .. }
+                | quoit::Error::FileSizeLimit { .. },
+            ) => 1,
             Self::Ring(quoit::Error::InvalidName { .. } | quoit::Error::InvalidCapacity { .. }) => {
                 2
             }
             Self::Layout { .. } => 2,
-            Self::Ring(quoit::Error::InUse { .. }) => 4,
+            Self::Ring(quoit::Error::InUse { .. }) | Self::Held(..) => 4,
             Self::Push(ClaimError::TooLong { .. }) => 1,
             Self::Push(ClaimError::Full | ClaimError::Abandoned | ClaimError::Superseded) => 5,
-            Self::Ring(_) | Self::Push(ClaimError::Corrupt(_)) | Self::Pop(_) => 3,
+            Self::Ring(_) | Self::Push(ClaimError::Corrupt(_)) | Self::Pop(_) | Self::Gone(_) => 3,
             Self::Recording(_) => 6,
             Self::TimedOut { .. } => 7,
+            Self::Died(_) => 8,
             Self::Partly(stop, _) => stop.code(),
             Self::Signal(signal) => 128 + *signal as u8,
         }
@@ -89,6 +103,15 @@ impl fmt::Display for Stop {
             }
             Self::Ring(error @ quoit::Error::SchemaMismatch { .. }) => {
                 write!(f, "{error}; here that is --schema-tag TAG")
+            }
+            Self::Ring(quoit::Error::NotARing { name, reason }) => {
+                write!(f, "{name:?} is not a quoit ring: {reason}")
+            }
+            Self::Ring(quoit::Error::CapacityMismatch { found, .. }) => {
+                write!(
+                    f,
+                    "the ring has a capacity of {found}; leave out --capacity"
+                )
             }
             Self::Ring(quoit::Error::NotFound { name }) => {
                 write!(
@@ -107,6 +130,9 @@ impl fmt::Display for Stop {
                 )
             }
             Self::TimedOut { wanted, timeout } => write!(f, "nobody {wanted} for {timeout:?}"),
+            Self::Held(name, holders) => write!(f, "{name:?} is in use: {holders}"),
+            Self::Gone(name) => write!(f, "the ring {name:?} is gone"),
+            Self::Died(pid) => write!(f, "the producer (process {pid}) died"),
             Self::Partly(stop, moved) => write!(f, "{stop}; until then {moved}"),
             Self::Io(doing, error) => write!(f, "could not {doing}: {error}"),
         }

@@ -3,8 +3,7 @@
 mod watched;
 
 use std::env;
-use std::error::Error;
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -26,12 +25,11 @@ use crate::mounts::SHARED_MEMORY;
 use crate::output::Output;
 use crate::stop::Stop;
 
-/// Measures round trips and streams between two processes, over rings and over
-/// what the system has
+/// Measures rings on this machine, beside what the system has
 ///
-/// All take turns in short slices, so that a busy machine slows all of them; what
-/// counts are the ratios. Takes about two minutes. In the end a pair at full
-/// speed is watched by top and tail.
+/// Round trips and streams between two processes. All take turns in short slices,
+/// so that a busy machine slows all of them; what counts are the ratios. Takes
+/// about two minutes. In the end a pair at full speed is watched by top and tail.
 #[derive(Args)]
 pub(crate) struct Bench {
     /// Take a tenth of the time, and be rougher
@@ -79,7 +77,8 @@ impl Bench {
         })?;
         // Before minutes of work, not after.
         if let Some(file) = &self.report {
-            fs::write(file, "").map_err(Stop::io(format!("write {}", file.display())))?;
+            let opened = OpenOptions::new().create(true).append(true).open(file);
+            opened.map_err(Stop::io(format!("write {}", file.display())))?;
         }
         let disk = self.disk.clone().unwrap_or_else(env::temp_dir);
         let [memory, disk] = [Path::new(SHARED_MEMORY), &disk].map(|place| {
@@ -106,7 +105,8 @@ impl Bench {
         as_json: bool,
     ) -> Outcome {
         let mut report = Report::default();
-        report.silent = as_json;
+        report.silent.set(as_json);
+        report.is_kept = self.report.is_some();
         let progress = if as_json {
             Progress::silent()
         } else {
@@ -128,18 +128,13 @@ impl Bench {
         comparison.contest::<64>(Task::Streams, 256)?;
         comparison.contest::<1024>(Task::Streams, 256)?;
         watched::measure(memory, placement, self.quick, &mut report, &progress)?;
-        self.keep(&mut report)
-    }
-
-    /// Writes the page, or the figures, where they were asked for.
-    fn keep(&self, report: &mut Report) -> Result<(), Box<dyn Error>> {
         let run = report.json(self.quick)?;
-        if report.silent {
-            report.silent = false;
-            report.say(&run);
-        }
         if let Some(file) = &self.report {
             fs::write(file, page::page(&json!({"quoit bench": run})))?;
+        }
+        if as_json {
+            report.silent.set(false);
+            report.say(&run);
         }
         Ok(())
     }

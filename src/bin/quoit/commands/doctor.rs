@@ -25,12 +25,30 @@ const INDENT: usize = 20;
 #[derive(Args)]
 pub(crate) struct Doctor {
     /// The cores of the two ends, as in 2,4; by default all that are allowed
-    #[arg(long, value_delimiter = ',', value_name = "CORES")]
-    cores: Vec<u32>,
+    #[arg(long, value_name = "CORES", value_parser = chosen)]
+    cores: Option<Cores>,
 
     /// Where /proc, /sys and the rest lie: a host's root within a container
     #[arg(long, value_name = "DIR", default_value = "/")]
     root: PathBuf,
+}
+
+/// Some cores, each once.
+#[derive(Clone)]
+struct Cores(Vec<u32>);
+
+/// `2,4`
+fn chosen(text: &str) -> Result<Cores, String> {
+    let numbers = text.split(',').map(|number| number.trim().parse());
+    let numbers: Result<Vec<u32>, _> = numbers.collect();
+    let numbers = numbers.map_err(|_| "numbers, as in 2,4".to_owned())?;
+    let mut once = numbers.clone();
+    once.sort_unstable();
+    once.dedup();
+    match once.len() == numbers.len() {
+        true => Ok(Cores(numbers)),
+        false => Err("each end wants a core of its own".to_owned()),
+    }
 }
 
 /// The files of a machine.
@@ -58,7 +76,7 @@ struct Finding {
 
 impl Doctor {
     pub(crate) fn run(&self, output: &Output) -> Result<(), Stop> {
-        let machine = Machine::new(self);
+        let machine = Machine::new(self)?;
         let mut findings = memory::findings(&machine);
         findings.extend(huge_pages::findings(&machine));
         findings.extend(kernel::findings(&machine));
@@ -78,16 +96,19 @@ impl Doctor {
 }
 
 impl Machine {
-    fn new(doctor: &Doctor) -> Self {
+    fn new(doctor: &Doctor) -> Result<Self, Stop> {
+        let root = fs::canonicalize(&doctor.root);
+        let doing = format!("examine {}", doctor.root.display());
         let mut machine = Self {
-            root: doctor.root.clone(),
-            cores: doctor.cores.clone(),
-            chosen: !doctor.cores.is_empty(),
+            root: root.map_err(Stop::io(doing))?,
+            cores: Vec::new(),
+            chosen: doctor.cores.is_some(),
         };
-        if !machine.chosen {
-            machine.cores = machine.allowed();
-        }
-        machine
+        machine.cores = match &doctor.cores {
+            Some(Cores(cores)) => cores.clone(),
+            None => machine.allowed(),
+        };
+        Ok(machine)
     }
 
     /// What a file says, if it is there.
@@ -110,13 +131,15 @@ impl Machine {
     }
 }
 
-/// The numbers of a list such as `0-3,8`.
+/// The numbers of a list such as `0-3,8`, as far as there are such cores.
 fn cores_of(list: &str) -> Vec<u32> {
+    /// More than any kernel knows.
+    const MOST: u32 = 1 << 16;
     let mut cores = Vec::new();
     for range in list.split(',') {
         let (first, last) = range.split_once('-').unwrap_or((range, range));
         if let (Ok(first), Ok(last)) = (first.parse(), last.parse::<u32>()) {
-            cores.extend(first..=last);
+            cores.extend(first..=last.min(MOST));
         }
     }
     cores

@@ -67,7 +67,7 @@ struct Line {
 }
 
 const TITLES: [&str; 9] = [
-    "name", "shape", "capacity", "full", "producer", "consumer", "age", "layout", "schema",
+    "name", "shape", "capacity", "fill", "producer", "consumer", "age", "layout", "schema",
 ];
 
 impl Line {
@@ -101,7 +101,7 @@ impl Line {
                 plain(name),
                 sight.shape().to_owned(),
                 about.capacity.to_string(),
-                format!("{} %", look.percent()),
+                format!("{}%", look.percent()),
                 look.peer(Role::Producer).short_life(),
                 look.peer(Role::Consumer).short_life(),
                 sight.age(),
@@ -127,7 +127,7 @@ fn table(lines: &[Line]) -> String {
     for row in rows {
         let mut line = String::new();
         for (word, width) in row.iter().zip(widths) {
-            let _ = write!(line, "{word:width$}  ");
+            let _ = write!(line, "{word:width$} ");
         }
         text += line.trim_end();
         text += "\n";

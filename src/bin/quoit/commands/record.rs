@@ -1,7 +1,7 @@
 //! `quoit record`: a ring to a file.
 
-use std::fs::File;
-use std::io::Write;
+use std::fs::{self, File};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -14,11 +14,12 @@ use crate::recording;
 use crate::ring::{self, RingArguments};
 use crate::stop::Stop;
 
-/// Records the frames of a ring with their times, until its producer leaves or
-/// Ctrl-C
+/// Records the frames of a ring with their times
 ///
-/// It is the ring's consumer, as `quoit recv`: it takes the frames out. A frame
-/// stays in the ring until it is in the file, which must not exist yet.
+/// It ends when the producer has left, or by Ctrl-C. It is the ring's consumer, as
+/// `quoit recv`: it takes the frames out. A frame stays in the ring until it is in
+/// the file, which must not exist yet. However it ends, unless by kill -9, the file
+/// is a whole recording of what was taken.
 #[derive(Args)]
 pub(crate) struct Record {
     #[command(flatten)]
@@ -28,38 +29,77 @@ pub(crate) struct Record {
     file: PathBuf,
 }
 
+/// A recording, as far as it is whole.
+struct Recorder {
+    file: File,
+    bytes: u64,
+    frames: u64,
+}
+
 impl Record {
     pub(crate) fn run(&self, output: &Output) -> Result<(), Stop> {
         let interrupt = Interrupt::listen()?;
-        let mut consumer = self.ring.consumer()?;
-        let created = File::create_new(&self.file);
         let doing = || format!("write {}", self.file.display());
-        let mut file = created.map_err(Stop::io(doing()))?;
-        let (began, start) = (SystemTime::now(), Instant::now());
-        let since_1970 = began.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let header = recording::header(consumer.capacity(), since_1970.as_nanos() as u64);
-        file.write_all(&header).map_err(Stop::io(doing()))?;
+        // Before the ring, which would meet a consumer for nothing.
+        let file = File::create_new(&self.file).map_err(Stop::io(doing()))?;
+        let begun = self.begin(file);
+        let (mut consumer, mut recorder) = begun.inspect_err(|_| {
+            // Nothing is in it.
+            let _ = fs::remove_file(&self.file);
+        })?;
         self.ring.tell_who_waits(&consumer, output);
         let wait = self.ring.receivers_wait(&consumer);
         let mut progress = Progress::new("recorded", false, output);
-        let mut frames = 0;
+        let start = Instant::now();
         let drained = ring::drain(
             &mut consumer,
-            &mut file,
             |bytes, kind, payload| {
-                frames += 1;
                 let time = start.elapsed().as_nanos() as u64;
                 recording::frame(bytes, time, kind, payload);
             },
+            |bytes, frames| recorder.add(bytes, frames),
             wait,
             &interrupt,
             &mut progress,
         );
-        // A signal or a time-out comes between two frames; anything else leaves a broken file.
-        if let Ok(()) | Err(Stop::Signal(_) | Stop::TimedOut { .. }) = drained {
-            let end = recording::end(frames);
-            file.write_all(&end).map_err(Stop::io(doing()))?;
-        }
-        progress.end(output, drained)
+        let finished = recorder.finish().map_err(Stop::io(doing()));
+        let drained = drained
+            .and(finished)
+            .and_then(|()| self.ring.had_a_goodbye());
+        drop(consumer);
+        self.ring.leave(drained, progress, output)
+    }
+
+    fn begin(&self, mut file: File) -> Result<(quoit::Consumer<[u8]>, Recorder), Stop> {
+        let consumer = self.ring.consumer()?;
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
+        let began = since_1970.unwrap_or_default().as_nanos() as u64;
+        let header = recording::header(consumer.capacity(), began);
+        let written = file.write_all(&header);
+        written.map_err(Stop::io(format!("write {}", self.file.display())))?;
+        let bytes = header.len() as u64;
+        let recorder = Recorder {
+            file,
+            bytes,
+            frames: 0,
+        };
+        Ok((consumer, recorder))
+    }
+}
+
+impl Recorder {
+    fn add(&mut self, bytes: &[u8], frames: u64) -> io::Result<()> {
+        self.file.write_all(bytes)?;
+        self.bytes += bytes.len() as u64;
+        self.frames += frames;
+        Ok(())
+    }
+
+    /// Writes the end, in place of a batch that was cut: on a full disk there is
+    /// room for it then.
+    fn finish(&mut self) -> io::Result<()> {
+        self.file.set_len(self.bytes)?;
+        self.file.seek(SeekFrom::Start(self.bytes))?;
+        self.file.write_all(&recording::end(self.frames))
     }
 }

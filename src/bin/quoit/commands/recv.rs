@@ -1,6 +1,6 @@
 //! `quoit recv`: a ring to standard output.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 
 use clap::Args;
 
@@ -12,12 +12,12 @@ use crate::progress::Progress;
 use crate::ring::{self, RingArguments};
 use crate::stop::Stop;
 
-/// Writes a ring to standard output, and ends when its producer has left and
-/// all was read
+/// Writes a ring to standard output, until its producer has left
 ///
-/// Where there is neither a producer nor anything to read, it waits for one.
-/// What could not be written stays in the ring: if it ends early, the last few
-/// frames may come again at the next start, and none is lost.
+/// It ends when the producer has left and all was read. Where there is neither a
+/// producer nor anything to read, it waits for one. What could not be written
+/// stays in the ring: if it ends early, the last few frames may come again at the
+/// next start, and none is lost.
 #[derive(Args)]
 pub(crate) struct Recv {
     #[command(flatten)]
@@ -38,12 +38,14 @@ impl Recv {
         let mut out = Patient::standard(io::stdout(), &interrupt)?;
         let drained = ring::drain(
             &mut consumer,
-            &mut out,
             |bytes, _, payload| self.format.write(bytes, payload),
+            |bytes, _| out.write_all(bytes),
             wait,
             &interrupt,
             &mut progress,
         );
-        progress.end(output, drained)
+        let drained = drained.and_then(|()| self.ring.had_a_goodbye());
+        drop(consumer);
+        self.ring.leave(drained, progress, output)
     }
 }

@@ -1,11 +1,12 @@
 //! `quoit replay`: a file to a ring.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufReader, Seek};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use quoit::ClaimError;
 
 use crate::interrupt::Interrupt;
 use crate::output::Output;
@@ -18,7 +19,7 @@ use crate::stop::Stop;
 /// Sends what `quoit record` has recorded to a ring, at its times
 ///
 /// The whole file is read before the first frame is sent, so that nothing of a
-/// broken one is.
+/// broken one is. A new ring has the capacity of the one that was recorded.
 #[derive(Args)]
 pub(crate) struct Replay {
     #[command(flatten)]
@@ -60,14 +61,29 @@ impl Replay {
     pub(crate) fn run(&self, output: &Output) -> Result<(), Stop> {
         let interrupt = Interrupt::listen()?;
         let doing = || format!("read {}", self.file.display());
+        // It is read twice; and opening a pipe would wait for its writer.
+        if !fs::metadata(&self.file)
+            .map_err(Stop::io(doing()))?
+            .is_file()
+        {
+            let why = "it is not a regular file".to_owned();
+            return Err(Stop::Recording(why));
+        }
         let mut file = File::open(&self.file).map_err(Stop::io(doing()))?;
         let again = file.try_clone().map_err(Stop::io(doing()))?;
         let reader = |file| Reader::new(BufReader::new(Patient::new(file, &interrupt)));
         let mut check = reader(again)?;
-        while check.next()?.is_some() {}
+        let mut longest = 0;
+        while let Some(frame) = check.next()? {
+            longest = longest.max(frame.payload.len());
+        }
         file.rewind().map_err(Stop::io(doing()))?;
 
-        let mut producer = self.ring.producer()?;
+        let mut producer = self.ring.producer(Some(check.capacity()))?;
+        if longest > producer.longest() {
+            let (wanted, longest) = (longest, producer.longest());
+            return Err(ClaimError::TooLong { wanted, longest }.into());
+        }
         let wait = self.ring.senders_wait(&producer);
         let mut progress = Progress::new("replayed", false, output);
         let mut frames = reader(file)?;
@@ -84,6 +100,7 @@ impl Replay {
             Ok(())
         };
         let played = play();
-        progress.end(output, played)
+        drop(producer);
+        self.ring.leave(played, progress, output)
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use quoit::Error;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::list::files;
 use crate::mounts::SHARED_MEMORY;
@@ -13,6 +13,8 @@ use crate::sight::Sight;
 use crate::stop::Stop;
 
 /// Removes rings that nobody holds; what is in them is lost
+///
+/// It says how much was unread, tries all names, and says of each that stays why.
 #[derive(Args)]
 pub(crate) struct Rm {
     /// The rings: names in /dev/shm, or paths with a /
@@ -23,6 +25,18 @@ pub(crate) struct Rm {
     /// name, all of them in /dev/shm
     #[arg(long)]
     stale: bool,
+
+    /// Say what would be removed, and remove nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// What became of a name.
+enum Fate {
+    /// With so much unread in it.
+    Removed(String),
+    /// Somebody has it, or nobody had it yet.
+    Kept,
 }
 
 impl Rm {
@@ -34,35 +48,77 @@ impl Rm {
             // Only what is a ring, and this user's to remove.
             names.retain(|name| Sight::open(name).is_ok());
         }
-        let mut removed = Vec::new();
+        let (mut removed, mut kept): (Vec<Value>, Vec<String>) = (Vec::new(), Vec::new());
+        let mut error = None;
         for name in &names {
-            if self.remove(name)? {
-                removed.push(name.display().to_string());
+            let shown = name.display().to_string();
+            match self.remove(name) {
+                Ok(Fate::Removed(unread)) => {
+                    if !output.json {
+                        let would = if self.dry_run {
+                            "would remove"
+                        } else {
+                            "removed"
+                        };
+                        let line = format!("{would} {}{unread}\n", plain(&shown));
+                        output.answer(line.as_bytes())?;
+                    }
+                    removed.push(shown.into());
+                }
+                Ok(Fate::Kept) => kept.push(shown),
+                // The last is told in the end.
+                Err(stop) => {
+                    if let Some(earlier) = error.replace(stop) {
+                        output.complain(&earlier);
+                    }
+                }
             }
         }
-        let text = if output.json {
-            format!("{}\n", json!({ "removed": removed }))
-        } else {
-            removed
-                .iter()
-                .map(|name| format!("removed {}\n", plain(name)))
-                .collect()
-        };
-        output.answer(text.as_bytes())
+        if output.json {
+            let answer = json!({"removed": removed, "kept": kept, "dry_run": self.dry_run});
+            output.answer(format!("{answer}\n").as_bytes())?;
+        } else if !self.names.is_empty() {
+            for name in &kept {
+                let line = format!("kept {}: in use, or never used\n", plain(name));
+                output.answer(line.as_bytes())?;
+            }
+        }
+        error.map_or(Ok(()), Err)
     }
 
-    fn remove(&self, name: &Path) -> Result<bool, Error> {
+    fn remove(&self, name: &Path) -> Result<Fate, Stop> {
+        let mut unread = String::new();
+        match Sight::open(name).and_then(|sight| Ok((sight.look()?, sight))) {
+            Ok((look, _)) if !self.stale && look.is_held() => {
+                return Err(Stop::Held(name.display().to_string(), look.holders()));
+            }
+            Ok((look, _)) if self.dry_run && self.stale && !look.is_stale() => {
+                return Ok(Fate::Kept);
+            }
+            Ok((look, sight)) => match look.sample.positions.fill() {
+                0 => {}
+                fill => unread = format!(", with {fill} {} unread", sight.unit()),
+            },
+            Err(error) if self.dry_run => return Err(error.into()),
+            // Removing it looks again, and says what is wrong.
+            Err(_) => {}
+        }
+        if self.dry_run {
+            return Ok(Fate::Removed(unread));
+        }
         if !self.stale {
-            return quoit::unlink(name).map(|()| true);
+            return Ok(quoit::unlink(name).map(|()| Fate::Removed(unread))?);
         }
         match quoit::unlink_if_stale(name) {
+            Ok(true) => Ok(Fate::Removed(unread)),
+            Ok(false) => Ok(Fate::Kept),
             // Of many, some may go meanwhile, or be another user's.
             Err(Error::NotFound { .. } | Error::Superseded { .. } | Error::Io { .. })
                 if self.names.is_empty() =>
             {
-                Ok(false)
+                Ok(Fate::Kept)
             }
-            other => other,
+            Err(error) => Err(error.into()),
         }
     }
 }

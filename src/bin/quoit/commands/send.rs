@@ -11,10 +11,11 @@ use crate::progress::Progress;
 use crate::ring::{self, RingArguments};
 use crate::stop::Stop;
 
-/// Sends standard input to a ring, and ends when all of it is in the ring
+/// Sends standard input to a ring
 ///
-/// If the ring fills up, it waits for its consumer, or for one to come; if that
-/// leaves with the ring full, it gives up (exit code 5).
+/// It ends when all of it is in the ring. If the ring fills up, it waits for its
+/// consumer, or for one to come; if that leaves with the ring full, it gives up
+/// (exit code 5).
 #[derive(Args)]
 pub(crate) struct Send {
     #[command(flatten)]
@@ -39,7 +40,7 @@ pub(crate) enum Format {
 impl Send {
     pub(crate) fn run(&self, output: &Output) -> Result<(), Stop> {
         let interrupt = Interrupt::listen()?;
-        let mut producer = self.ring.producer()?;
+        let mut producer = self.ring.producer(None)?;
         let mut progress = Progress::new("sent", io::stdin().is_terminal(), output);
         let input = Patient::standard(io::stdin(), &interrupt)?;
         // As `Producer::writer` does it: four frames fill a lap.
@@ -61,7 +62,8 @@ impl Send {
                 break Err(stop);
             }
         };
-        progress.end(output, ended)
+        drop(producer);
+        self.ring.leave(ended, progress, output)
     }
 }
 

@@ -115,10 +115,10 @@ fn end(title: &'static str, peer: &Peer, memory: Option<&Memory>) -> Vec<Line> {
     let mut life = peer.life();
     if peer.is_alive {
         life = format!("process {life}");
+        let _ = write!(life, ", here for {}", age(state.since));
         if let Some(core) = core(state.pid) {
-            let _ = write!(life, " on core {core}");
+            let _ = write!(life, ", on core {core}");
         }
-        let _ = write!(life, " for {}", age(state.since));
         if state.is_asleep {
             life += ", asleep";
         }
@@ -131,7 +131,7 @@ fn end(title: &'static str, peer: &Peer, memory: Option<&Memory>) -> Vec<Line> {
         let [times, parks, wakes] = [state.epoch, state.parks, state.wakes];
         let rescues = state.rescues;
         let counts = format!("came {times}, slept {parks}, was rescued {rescues} times");
-        lines.push(("", format!("{counts}; sent {wakes} wake-ups")));
+        lines.push(("", format!("{counts}; wake-ups sent: {wakes}")));
     }
     if let Some(Pages { mapped, huge, .. }) = pages(memory, peer) {
         let [mapped, huge] = [mapped, huge].map(bytes);

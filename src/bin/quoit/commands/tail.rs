@@ -1,34 +1,38 @@
 //! `quoit tail`: the messages of a ring, which stay in it.
 
 use std::fmt::Write;
+use std::io;
 use std::path::PathBuf;
-use std::thread;
 
 use clap::Args;
+use clap::builder::RangedU64ValueParser;
+use quoit::Error;
 use quoit::observer::{About, Message, ObservedShape};
 use serde_json::json;
 
 use crate::fields::{Fields, hex};
 use crate::interrupt::{Interrupt, MOMENT};
-use crate::output::Output;
+use crate::output::{Output, plain};
+use crate::patient::Patient;
 use crate::sight::Sight;
 use crate::stop::Stop;
 
-/// The language of layouts; `src/docs/tool.md` has it, too.
+/// The language of layouts; `src/docs/tool.md` has it, too. The man page leaves lines
+/// alone that are indented.
 const LANGUAGE: &str = "\
 Layouts:
-LAYOUT  FIELD, FIELD, ...     in the order of the bytes, nothing between them
-FIELD   NAME: TYPE            a name of letters, digits and _
-        TYPE                  without one: its place in the record, from 0
-        _: TYPE               passed over
-TYPE    u8 u16 u32 u64 u128   integers, little-endian
-        i8 i16 i32 i64 i128   with a sign
-        f32 f64               floating-point numbers
-        u32be f64be ...       any of these, big-endian
-        text                  a byte as text
-        hex                   a byte in hexadecimal
-        [TYPE; COUNT]         an array; one of text is a string (without the
-                              zeros at its end), one of hex a row of digits
+  LAYOUT  FIELD, FIELD, ...    in the order of the bytes, with no gaps
+  FIELD   NAME: TYPE           a name of ASCII letters, digits and _
+          TYPE                 without one: its place, from 0
+          _: TYPE              passed over
+  TYPE    u8 u16 u32 u64 u128  integers, little-endian
+          i8 i16 i32 i64 i128  with a sign
+          f32 f64              floating-point numbers
+          u32be f64be ...      any of these, big-endian
+          text                 a byte as text
+          hex                  a byte in hexadecimal
+          [TYPE; COUNT]        an array; of text a string (without its
+                               last zeros), of hex a row of digits
 
 In JSON integers of 128 bits are strings, and so are NaN and inf.";
 
@@ -44,11 +48,11 @@ pub(crate) struct Tail {
     name: PathBuf,
 
     /// How many messages to show at a look, from the oldest on
-    #[arg(long, value_name = "MESSAGES", default_value_t = 10)]
+    #[arg(long, value_name = "MESSAGES", default_value_t = 10, value_parser = at_least_one())]
     count: usize,
 
-    /// Go on with messages that come later; those that are read in between are
-    /// not seen
+    /// Go on with messages that come later, until the ring is gone; those that are
+    /// read between two looks are not seen
     #[arg(long)]
     follow: bool,
 
@@ -58,28 +62,61 @@ pub(crate) struct Tail {
     format: Option<Fields>,
 }
 
+fn at_least_one() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..)
+}
+
 impl Tail {
     pub(crate) fn run(&self, output: &Output) -> Result<(), Stop> {
-        let interrupt = Interrupt::listen()?;
         let sight = Sight::open(&self.name)?;
         self.fits(&sight.observer.about())?;
+        if self.follow {
+            return self.follow(&sight, output);
+        }
+        let (text, _, seen) = self.look(&sight, None, output);
+        output.answer(text.as_bytes())?;
+        if seen? == 0 {
+            let name = plain(sight.observer.name());
+            output.note(&format!(
+                "{name}: nothing is unread; --follow shows what comes"
+            ));
+        }
+        Ok(())
+    }
+
+    fn follow(&self, sight: &Sight, output: &Output) -> Result<(), Stop> {
+        let interrupt = Interrupt::listen()?;
+        let mut out = Patient::standard(io::stdout(), &interrupt)?;
         let mut next = None;
         loop {
-            let mut text = String::new();
-            sight.observer.unread(self.count, |message| {
-                // Not again what an earlier look has shown.
-                if next.is_none_or(|next| message.position.wrapping_sub(next) as i64 >= 0) {
-                    next = Some(message.position.wrapping_add(1));
-                    text += &self.show(&message, output.json);
-                }
-            })?;
-            output.answer(text.as_bytes())?;
-            if !self.follow {
-                return Ok(());
+            let is_over = sight.observer.is_superseded()?;
+            let (text, then, seen) = self.look(sight, next, output);
+            next = Some(then);
+            output.answer_on(&mut out, text.as_bytes())?;
+            if seen? < self.count && is_over {
+                return Err(Stop::Gone(sight.observer.name().to_owned()));
             }
-            interrupt.check()?;
-            thread::sleep(MOMENT);
+            interrupt.sleep_while_read(&out, MOMENT)?;
         }
+    }
+
+    /// What is unread from a position on, where the next look begins, and how many
+    /// messages that were. What is sound is shown, whatever comes after it.
+    fn look(
+        &self,
+        sight: &Sight,
+        from: Option<u64>,
+        output: &Output,
+    ) -> (String, u64, Result<usize, Error>) {
+        let observer = &sight.observer;
+        let has_kinds = observer.about().shape == ObservedShape::Frames;
+        let mut next = from.unwrap_or_else(|| observer.positions().head);
+        let mut text = String::new();
+        let seen = observer.unread_from(next, self.count, |message| {
+            next = message.next;
+            text += &self.show(&message, has_kinds, output.json);
+        });
+        (text, next, seen)
     }
 
     /// All records of a ring have one size; frames have any.
@@ -96,7 +133,7 @@ impl Tail {
         }
     }
 
-    fn show(&self, message: &Message, as_json: bool) -> String {
+    fn show(&self, message: &Message, has_kind: bool, as_json: bool) -> String {
         let Message {
             position,
             kind,
@@ -113,7 +150,10 @@ impl Tail {
             }
             return format!("{value}\n");
         }
-        let head = format!("position {position}, kind {kind}");
+        let head = match has_kind {
+            true => format!("position {position}, kind {kind}"),
+            false => format!("position {position}"),
+        };
         let length = bytes.len();
         match (fitting, &self.format) {
             (Some(fields), _) => format!("{head}: {}\n", fields.words(bytes)),

@@ -6,9 +6,14 @@ use super::{Finding, Machine, cores_of};
 
 pub(super) fn findings(machine: &Machine) -> Vec<Finding> {
     let mut findings = vec![cores(machine), governor(machine), isolation(machine)];
-    if let [a, b] = machine.cores[..] {
-        findings.push(siblings(machine, a, b));
-        findings.push(caches(machine, a, b));
+    let allowed = machine.allowed();
+    match machine.cores[..] {
+        // Of others the system says nothing.
+        [a, b] if allowed.contains(&a) && allowed.contains(&b) => {
+            findings.push(siblings(machine, a, b));
+            findings.push(caches(machine, a, b));
+        }
+        _ => {}
     }
     findings
 }

@@ -1,35 +1,36 @@
 //! A terminal that has one screen more than before.
 
 use std::io::{self, Write};
-use std::time::Instant;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
 
 use crossterm::event::{self, Event, KeyCode, KeyModifiers};
 use crossterm::terminal::{
     self, Clear, ClearType, DisableLineWrap, EnableLineWrap, EnterAlternateScreen,
     LeaveAlternateScreen,
 };
-use crossterm::{cursor, execute, queue};
+use crossterm::{cursor, queue};
 
-use crate::interrupt::{Interrupt, MOMENT};
+use crate::interrupt::{Input, Interrupt, MOMENT};
+use crate::patient::Patient;
 use crate::stop::Stop;
 
 /// Dropping it leaves the terminal as it was.
-pub(super) struct Screen(());
+pub(super) struct Screen<'a> {
+    out: Patient<'a>,
+    interrupt: &'a Interrupt,
+}
 
-impl Screen {
-    pub(super) fn enter() -> Result<Self, Stop> {
-        let enter = || {
-            terminal::enable_raw_mode()?;
-            let screen = Self(());
-            execute!(
-                io::stdout(),
-                EnterAlternateScreen,
-                DisableLineWrap,
-                cursor::Hide
-            )?;
-            Ok(screen)
-        };
-        enter().map_err(Stop::io("prepare the terminal"))
+impl<'a> Screen<'a> {
+    pub(super) fn enter(interrupt: &'a Interrupt) -> Result<Self, Stop> {
+        let out = Patient::standard(io::stdout(), interrupt)?;
+        terminal::enable_raw_mode().map_err(Stop::io("prepare the terminal"))?;
+        let mut screen = Self { out, interrupt };
+        let mut bytes = Vec::new();
+        // A vector takes everything.
+        let _ = queue!(bytes, EnterAlternateScreen, DisableLineWrap, cursor::Hide);
+        screen.write(&bytes)?;
+        Ok(screen)
     }
 
     /// Columns and rows.
@@ -39,60 +40,68 @@ impl Screen {
 
     /// Replaces all that is shown.
     pub(super) fn draw(&mut self, lines: &[String]) -> Result<(), Stop> {
-        let mut out = io::stdout().lock();
-        let mut draw = || {
-            queue!(out, cursor::MoveTo(0, 0))?;
-            for (row, line) in lines.iter().enumerate() {
-                let end = if row == 0 { "" } else { "\r\n" };
-                write!(out, "{end}{line}")?;
-                queue!(out, Clear(ClearType::UntilNewLine))?;
-            }
-            queue!(out, Clear(ClearType::FromCursorDown))?;
-            out.flush()
-        };
-        draw().map_err(Stop::io("write to the terminal"))
+        let mut bytes = Vec::new();
+        let _ = queue!(bytes, cursor::MoveTo(0, 0));
+        for (row, line) in lines.iter().enumerate() {
+            bytes.extend_from_slice(if row == 0 { b"" } else { b"\r\n" });
+            bytes.extend_from_slice(line.as_bytes());
+            let _ = queue!(bytes, Clear(ClearType::UntilNewLine));
+        }
+        let _ = queue!(bytes, Clear(ClearType::FromCursorDown));
+        self.write(&bytes)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Stop> {
+        let written = self.out.write_all(bytes);
+        written.map_err(Stop::io("write to the terminal"))
     }
 
     /// Waits for that time, or for the user to have seen enough: then false.
-    pub(super) fn wait(&mut self, until: Instant, interrupt: &Interrupt) -> Result<bool, Stop> {
+    pub(super) fn wait(&mut self, until: Instant) -> Result<bool, Stop> {
         loop {
-            interrupt.check()?;
             let left = until.saturating_duration_since(Instant::now());
+            match self
+                .interrupt
+                .input(io::stdin().as_fd(), left.min(MOMENT))?
+            {
+                Input::HungUp => return Ok(false),
+                Input::Ready | Input::None => {}
+            }
+            // New sizes come beside the input.
+            while let Some(event) = next_event().map_err(Stop::io("read from the terminal"))? {
+                match event {
+                    Event::Key(key) => match key.code {
+                        // What the terminal does not make a signal of any more.
+                        KeyCode::Char('c') if key.modifiers == KeyModifiers::CONTROL => {
+                            return Err(Stop::Signal(libc::SIGINT));
+                        }
+                        KeyCode::Char('q') | KeyCode::Esc => return Ok(false),
+                        _ => {}
+                    },
+                    Event::Resize(..) => return Ok(true),
+                    _ => {}
+                }
+            }
             if left.is_zero() {
                 return Ok(true);
-            }
-            match read(left.min(MOMENT)).map_err(Stop::io("read from the terminal"))? {
-                Some(Event::Key(key)) => match key.code {
-                    // What the terminal does not make a signal of any more.
-                    KeyCode::Char('c') if key.modifiers == KeyModifiers::CONTROL => {
-                        return Err(Stop::Signal(libc::SIGINT));
-                    }
-                    KeyCode::Char('q') | KeyCode::Esc => return Ok(false),
-                    _ => {}
-                },
-                Some(Event::Resize(..)) => return Ok(true),
-                _ => {}
             }
         }
     }
 }
 
-fn read(patience: std::time::Duration) -> io::Result<Option<Event>> {
-    match event::poll(patience)? {
+fn next_event() -> io::Result<Option<Event>> {
+    match event::poll(Duration::ZERO)? {
         true => event::read().map(Some),
         false => Ok(None),
     }
 }
 
-impl Drop for Screen {
+impl Drop for Screen<'_> {
     fn drop(&mut self) {
-        // A terminal that is gone needs nothing.
-        let _ = execute!(
-            io::stdout(),
-            cursor::Show,
-            EnableLineWrap,
-            LeaveAlternateScreen
-        );
+        let mut bytes = Vec::new();
+        let _ = queue!(bytes, cursor::Show, EnableLineWrap, LeaveAlternateScreen);
+        // A terminal that takes nothing, or is gone, is not waited for.
+        self.out.write_at_once(&bytes);
         let _ = terminal::disable_raw_mode();
     }
 }

@@ -8,7 +8,7 @@ use super::watch::{Watch, Watched};
 use crate::output::{Colour, Output, plain};
 use crate::sight::Peer;
 
-/// Columns of a terminal that nobody asked for its size.
+/// What is never less wide than on a terminal of so many columns.
 const COLUMNS: u16 = 80;
 /// Columns of all but the name; what is cleared after the last would be gone.
 const OTHERS: usize = 63;
@@ -19,11 +19,12 @@ const EVENTS: usize = 3;
 
 impl Watch {
     /// The last look, with what has happened since the one before.
-    pub(super) fn text(&self, output: &Output) -> String {
+    pub(super) fn text(&self, output: &Output, columns: Option<u16>) -> String {
         let mut lines: Vec<_> = self.news().iter().map(|&event| event.to_owned()).collect();
-        lines.push(titles(width(COLUMNS)));
+        let width = self.width(columns);
+        lines.push(titles(width));
         for ring in &self.rings {
-            lines.extend(ring.lines(output, COLUMNS));
+            lines.extend(ring.lines(output, width));
         }
         lines.push("\n".to_owned());
         lines.join("\n")
@@ -41,12 +42,13 @@ impl Watch {
         let count = self.rings.len();
         let rings = if count == 1 { "ring" } else { "rings" };
         let head = format!("quoit top: {count} {rings}, every {interval:?}; q ends");
-        let mut lines = vec![head, String::new(), titles(width(columns))];
+        let width = self.width(Some(columns));
+        let mut lines = vec![head, String::new(), titles(width)];
         let room = rows.saturating_sub(lines.len() + 1 + EVENTS.min(self.events.len()));
         let table: Vec<_> = self
             .rings
             .iter()
-            .flat_map(|ring| ring.lines(output, columns))
+            .flat_map(|ring| ring.lines(output, width))
             .collect();
         match table.len().checked_sub(room) {
             None | Some(0) => lines.extend(table),
@@ -66,6 +68,16 @@ impl Watch {
     }
 }
 
+impl Watch {
+    /// Of the names: whole ones, unless there are so many columns only.
+    fn width(&self, columns: Option<u16>) -> usize {
+        let names = self.rings.iter().map(Watched::name);
+        let longest = names.map(|name| name.chars().count()).max();
+        let wanted = longest.unwrap_or(0).max(width(COLUMNS));
+        columns.map_or(wanted, |columns| wanted.min(width(columns)))
+    }
+}
+
 fn width(columns: u16) -> usize {
     usize::from(columns).saturating_sub(OTHERS).max(8)
 }
@@ -79,8 +91,12 @@ fn titles(width: usize) -> String {
 }
 
 impl Watched {
-    fn lines(&self, output: &Output, columns: u16) -> Vec<String> {
-        let mut lines = vec![self.line(output, width(columns))];
+    fn name(&self) -> String {
+        plain(self.sight.observer.name())
+    }
+
+    fn lines(&self, output: &Output, width: usize) -> Vec<String> {
+        let mut lines = vec![self.line(output, width)];
         if !self.stalled.is_zero() {
             let pid = self.look.sample.consumer.pid;
             let stalled = self.stalled.as_secs_f64();
@@ -95,7 +111,7 @@ impl Watched {
     }
 
     fn line(&self, output: &Output, width: usize) -> String {
-        let name = cut(&plain(self.sight.observer.name()), width);
+        let name = cut(&self.name(), width);
         let percent = self.look.percent();
         let bar = (percent * BAR).div_ceil(100) as usize;
         let colour = match percent {
