@@ -23,7 +23,7 @@ pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 /// An output that nobody reads.
-fn closed() -> Stdio {
+pub(crate) fn closed() -> Stdio {
     let (ours, theirs) = UnixStream::pair().expect("a socket");
     drop(ours);
     OwnedFd::from(theirs).into()

@@ -6,6 +6,7 @@ mod common;
 mod endings;
 #[path = "../../src/bin/quoit/fields.rs"]
 mod fields;
+mod hardships;
 mod load;
 mod looking;
 mod machine;
@@ -22,6 +23,7 @@ mod watched;
 
 use bench::*;
 use endings::*;
+use hardships::*;
 use load::*;
 use looking::*;
 use machine::*;
@@ -56,6 +58,21 @@ common::suite::suite! {
         a_sender_that_may_wait_goes_on_when_there_is_room,
         a_receiver_gives_up_with_all_that_was_sent,
         a_recording_of_who_gave_up_is_whole_and_a_replay_gives_up_too,
+        a_signal_ends_a_recorder_that_never_waits,
+        a_signal_ends_a_sender_that_never_waits_for_long,
+        a_signal_that_was_ignored_still_is,
+        a_second_signal_ends_a_tool_that_hears_none,
+        a_terminal_that_takes_nothing_keeps_no_signal_away,
+        a_terminal_that_is_gone_ends_top,
+        what_is_unread_keeps_its_ring_though_it_is_to_be_unlinked,
+        a_recorder_that_cannot_write_leaves_the_ring_alone,
+        a_recording_on_a_full_disk_is_whole,
+        what_comes_before_a_corrupt_frame_is_sound,
+        a_follower_ends_with_its_ring_and_with_its_reader,
+        a_receiver_says_that_its_producer_died,
+        what_no_machine_can_do_is_the_systems_refusal,
+        a_stopped_end_is_told_of,
+        of_many_names_each_is_tried,
         a_new_ring_has_the_mode_that_is_asked_for,
         what_is_no_mode_and_no_duration_is_refused,
         a_recording_replays_kinds_and_payloads,
@@ -97,5 +114,5 @@ common::suite::suite! {
         what_bench_cannot_do_is_said_at_once,
         completions_and_pages_name_every_subcommand,
     ],
-    parts: [idler, pinned, among_huge_pages, pusher, popper],
+    parts: [idler, pinned, among_huge_pages, pusher, popper, recording_on_a_megabyte],
 }

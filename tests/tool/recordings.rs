@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use quoit::{Consumer, Producer, RingOptions};
+use quoit::{Consumer, Observer, Producer, RingOptions};
 
 use crate::common::PATIENCE;
 use crate::common::names::{RingName, file_directory};
@@ -45,6 +45,10 @@ pub(crate) fn a_recording_replays_kinds_and_payloads() {
         frames_of(&name),
         FRAMES.map(|(kind, payload)| (kind, payload.to_vec()))
     );
+    let capacity = Observer::open(&name).expect("a ring").about().capacity;
+    assert_eq!(capacity, 4096, "that of the recorded one");
+    let small = ["replay", name.as_str(), &file, "--capacity", "64"];
+    Tool::run(&small, b"").with(3, "leave out --capacity");
     Tool::run(&["record", name.as_str(), &file], b"").with(1, "File exists");
 }
 
@@ -98,7 +102,11 @@ pub(crate) fn a_foreign_file_is_refused() {
     let whole = fs::read(&file).expect("a recording");
     let name = RingName::new("foreign-file");
     let last = whole.len() - 8;
+    let behind = [&whole[..], b"more"].concat();
+    fs::write(&file, behind).expect("a file");
+    Tool::run(&["replay", name.as_str(), &file], b"").with(6, "behind the end");
     for (at, why) in [
+        (16, "cannot be"),
         (0, "not a recording"),
         (8, "has version"),
         (last, "has 3 frames"),
@@ -108,6 +116,7 @@ pub(crate) fn a_foreign_file_is_refused() {
         fs::write(&file, foreign).expect("a file");
         Tool::run(&["replay", name.as_str(), &file], b"").with(6, why);
     }
+    Tool::run(&["replay", name.as_str(), "/dev/null"], b"").with(6, "not a regular file");
     Tool::run(&["replay", name.as_str(), "/dev/null/nothing"], b"").with(1, "could not read");
     assert!(!name.file().exists(), "nothing was sent");
 }

@@ -6,10 +6,14 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::ptr;
+use std::thread;
+use std::time::Duration;
 
 use vt100::{Parser, Screen};
 
 use crate::common::PATIENCE;
+use crate::common::child::is_asleep;
+use crate::endings::wait_until;
 
 pub(crate) const COLUMNS: u16 = 80;
 const ROWS: u16 = 24;
@@ -35,6 +39,21 @@ pub(crate) enum On {
 impl Terminal {
     pub(crate) fn start(on: On, arguments: &[&str]) -> Self {
         Self::start_with(on, arguments, ("TERM", "xterm"))
+    }
+
+    /// That has been told to ignore SIGHUP, or not.
+    pub(crate) fn start_ignoring(hang_up: bool, arguments: &[&str]) -> Self {
+        let action = if hang_up {
+            libc::SIG_IGN
+        } else {
+            libc::SIG_DFL
+        };
+        // SAFETY: no handler is set, and the tool inherits what is ignored.
+        unsafe { libc::signal(libc::SIGHUP, action) };
+        let terminal = Self::start(On::All, arguments);
+        // SAFETY: as above.
+        unsafe { libc::signal(libc::SIGHUP, libc::SIG_DFL) };
+        terminal
     }
 
     pub(crate) fn start_with(on: On, arguments: &[&str], (name, value): (&str, &str)) -> Self {
@@ -104,6 +123,36 @@ impl Terminal {
     pub(crate) fn end(&mut self) -> Option<i32> {
         while self.read() {}
         self.child.wait().expect("it can be waited for").code()
+    }
+
+    /// Waits until the terminal takes no more, since nobody reads it.
+    pub(crate) fn fills(&mut self) {
+        let mut last = -1;
+        wait_until("the terminal is full", || {
+            thread::sleep(Duration::from_millis(100));
+            let mut count = 0;
+            // SAFETY: the count lives through the call.
+            unsafe { libc::ioctl(self.master.as_raw_fd(), libc::FIONREAD, &raw mut count) };
+            let is_full = count == std::mem::replace(&mut last, count) && count > 1000;
+            is_full && is_asleep(self.child.id())
+        });
+    }
+
+    /// Waits until the tool has ended though nobody reads what it writes.
+    pub(crate) fn ends_unread(&mut self) -> Option<i32> {
+        let mut status = None;
+        wait_until("it ends", || {
+            status = self.child.try_wait().expect("it can be waited for");
+            status.is_some()
+        });
+        status.and_then(|status| status.code())
+    }
+
+    /// Takes the terminal away, and waits until the tool has ended; its exit code.
+    pub(crate) fn hang_up(mut self) -> Option<i32> {
+        let null = File::open("/dev/null").expect("it is always there");
+        drop(std::mem::replace(&mut self.master, null));
+        self.ends_unread()
     }
 
     /// Whether the terminal is as the tool has found it.

@@ -22,13 +22,23 @@ pub(crate) struct Ended {
 }
 
 impl Tool {
+    pub(crate) const PATH: &str = env!("CARGO_BIN_EXE_quoit");
+
     pub(crate) fn start(arguments: &[&str]) -> Self {
         Self::start_on(Stdio::piped(), arguments)
     }
 
     pub(crate) fn start_on(output: Stdio, arguments: &[&str]) -> Self {
-        let child = Command::new(env!("CARGO_BIN_EXE_quoit"))
-            .args(arguments)
+        Self::start_command(output, Command::new(Self::PATH).args(arguments))
+    }
+
+    /// Something that becomes the tool.
+    pub(crate) fn start_program(program: &str, arguments: &[&str]) -> Self {
+        Self::start_command(Stdio::piped(), Command::new(program).args(arguments))
+    }
+
+    fn start_command(output: Stdio, command: &mut Command) -> Self {
+        let child = command
             .stdin(Stdio::piped())
             .stdout(output)
             .stderr(Stdio::piped())

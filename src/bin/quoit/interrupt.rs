@@ -1,19 +1,22 @@
 //! SIGINT, SIGTERM and SIGHUP, as something that can be waited for beside a file:
 //! they end a command where nothing is lost, and never in the middle of something.
 
-use std::io;
-use std::mem::{MaybeUninit, size_of};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::io::{self, Read};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
 use std::ptr;
 use std::time::Duration;
+
+use signal_hook::low_level;
 
 use crate::stop::Stop;
 
 /// How long a command waits at a ring until it looks for a signal again.
 pub(crate) const MOMENT: Duration = Duration::from_millis(50);
 
-/// The signals that want this process to end.
-pub(crate) struct Interrupt(OwnedFd);
+/// The signals that want this process to end, a byte each.
+pub(crate) struct Interrupt(UnixStream);
 
 /// What a wait for input ended with.
 pub(crate) enum Input {
@@ -25,8 +28,8 @@ pub(crate) enum Input {
 }
 
 impl Interrupt {
-    /// From now on these signals end nothing by themselves; those that are ignored
-    /// still are.
+    /// From now on these signals end nothing by themselves, unless one comes while
+    /// nobody hears an earlier one; those that are ignored still are.
     pub(crate) fn listen() -> Result<Self, Stop> {
         signals().map(Self).map_err(Stop::io("listen for signals"))
     }
@@ -109,41 +112,37 @@ impl Interrupt {
         }
     }
 
-    /// The number of the signal that is pending.
+    /// The number of the signal that has come.
     fn taken(&self) -> i32 {
-        let mut info = MaybeUninit::<libc::signalfd_siginfo>::zeroed();
-        let length = size_of::<libc::signalfd_siginfo>();
-        // SAFETY: the kernel writes at most `length` bytes, which are there.
-        unsafe { libc::read(self.0.as_raw_fd(), info.as_mut_ptr().cast(), length) };
-        // SAFETY: all zeroes are a value of it, and so is what the kernel wrote.
-        let info = unsafe { info.assume_init() };
-        info.ssi_signo as i32
+        let mut number = [0];
+        // Somebody has found it readable.
+        let _ = (&self.0).read(&mut number);
+        number[0].into()
     }
 }
 
-fn signals() -> io::Result<OwnedFd> {
-    let mut set = MaybeUninit::<libc::sigset_t>::uninit();
-    // SAFETY: the call fills the set, whatever was there.
-    unsafe { libc::sigemptyset(set.as_mut_ptr()) };
+fn signals() -> io::Result<UnixStream> {
+    let (come, comes) = UnixStream::pair()?;
     for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
-        // A blocked signal would be queued though it is ignored.
         if !is_ignored(signal) {
-            // SAFETY: the set was filled above, and the signal exists.
-            unsafe { libc::sigaddset(set.as_mut_ptr(), signal) };
+            let comes = comes.try_clone()?;
+            let number = [signal as u8];
+            let heed = move || {
+                let mut waiting = 0;
+                // SAFETY: the number lives through the call.
+                unsafe { libc::ioctl(comes.as_raw_fd(), libc::TIOCOUTQ, &raw mut waiting) };
+                // Nobody has heard the last one: something holds the command up.
+                if waiting > 0 {
+                    let _ = low_level::emulate_default_handler(signal);
+                }
+                // SAFETY: the byte lives through the call.
+                unsafe { libc::write(comes.as_raw_fd(), number.as_ptr().cast(), 1) };
+            };
+            // SAFETY: it makes two system calls, and ends the process by a third.
+            unsafe { low_level::register(signal, heed) }?;
         }
     }
-    // SAFETY: the set is one; nobody wants the old mask.
-    let blocked = unsafe { libc::sigprocmask(libc::SIG_BLOCK, set.as_ptr(), ptr::null_mut()) };
-    if blocked != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the set is one; the call makes a new descriptor.
-    let fd = unsafe { libc::signalfd(-1, set.as_ptr(), libc::SFD_CLOEXEC) };
-    if fd < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the descriptor is new, and nobody else's.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+    Ok(come)
 }
 
 /// As after `nohup`, or in the background of a script.

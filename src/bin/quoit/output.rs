@@ -2,10 +2,12 @@
 
 use std::env;
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
+use crate::patient::terminal;
 use crate::stop::Stop;
 
 /// How the tool speaks.
@@ -63,18 +65,19 @@ impl Output {
     /// What was done, on standard error: to a program that wants JSON, and to
     /// people.
     pub(crate) fn summary(&self, text: &str, value: &Value) {
-        // Nobody can be told that standard error is closed.
         if self.json {
+            // Nobody can be told that standard error is closed.
             let _ = writeln!(io::stderr(), "{value}");
-        } else if io::stderr().is_terminal() {
-            let _ = writeln!(io::stderr(), "{text}");
+        } else {
+            self.note(text);
         }
     }
 
-    /// What is going on, on standard error, where somebody sees it.
+    /// What is going on, on standard error, where somebody sees it. A terminal that
+    /// takes nothing is not waited for.
     pub(crate) fn note(&self, text: &str) {
-        if !self.json && io::stderr().is_terminal() {
-            let _ = writeln!(io::stderr(), "{text}");
+        if let Some(mut terminal) = terminal(io::stderr().as_fd()).filter(|_| !self.json) {
+            let _ = terminal.write(format!("{text}\n").as_bytes());
         }
     }
 

@@ -46,7 +46,7 @@ impl<'a> Patient<'a> {
 
 /// A terminal that is ready may still block a write, so it is opened anew for
 /// writes that do not: the one that was given is others', too.
-fn terminal(stream: BorrowedFd<'_>) -> Option<File> {
+pub(crate) fn terminal(stream: BorrowedFd<'_>) -> Option<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true);
     options.custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);

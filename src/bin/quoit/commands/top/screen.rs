@@ -64,7 +64,8 @@ impl<'a> Screen<'a> {
                 .interrupt
                 .input(io::stdin().as_fd(), left.min(MOMENT))?
             {
-                Input::HungUp => return Ok(false),
+                // What it would have said, or has been told to ignore.
+                Input::HungUp => return Err(Stop::Signal(libc::SIGHUP)),
                 Input::Ready | Input::None => {}
             }
             // New sizes come beside the input.

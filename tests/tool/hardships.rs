@@ -1,0 +1,331 @@
+//! Signals at any moment, terminals that take nothing or go away, full disks, and
+//! rings that end or break under the eyes of the tool.
+
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use quoit::{Consumer, Observer, Producer, RingOptions, Role};
+
+use crate::common::child::{Child, is_asleep};
+use crate::common::mounts::mount_a_megabyte;
+use crate::common::names::{RingName, file_directory};
+use crate::common::segment_file::{DATA, SegmentFile};
+use crate::endings::{closed, wait_until};
+use crate::looking::{refuses, says};
+use crate::streams::numbers;
+use crate::terminal::{On, Terminal};
+use crate::tool::Tool;
+
+/// What a ring of frames has unread.
+fn unread(name: &RingName) -> u64 {
+    let observer = Observer::open(name).expect("a ring");
+    observer.positions().fill()
+}
+
+/// A ring of frames, and its producer.
+fn ring(name: &RingName, capacity: u64) -> Producer<[u8]> {
+    Producer::create(name, capacity).expect("a ring")
+}
+
+pub(crate) fn a_signal_ends_a_recorder_that_never_waits() {
+    let directory = file_directory();
+    let name = RingName::new("torrent");
+    let mut producer = ring(&name, 1 << 16);
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                let _ = producer.push_timeout(&[7; 100], Duration::from_millis(10));
+            }
+        });
+        for (signal, code) in [
+            (libc::SIGINT, 130),
+            (libc::SIGTERM, 143),
+            (libc::SIGHUP, 129),
+        ] {
+            let file = directory.path().join(code.to_string());
+            let file = file.to_str().expect("UTF-8");
+            let recorder = Tool::start(&["record", name.as_str(), file]);
+            let length = || fs::metadata(file).map_or(0, |file| file.len());
+            wait_until("it records", || length() > 1 << 17);
+            recorder.signal(signal);
+            recorder.end().with(code, "");
+            let again = RingName::new("torrent-again");
+            let replay = ["replay", again.as_str(), file, "--speed", "max"];
+            // It does not fit, and so is read to its end and found whole.
+            Tool::run(&[&replay[..], &["--timeout", "0s"]].concat(), b"").with(7, "replayed");
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+}
+
+pub(crate) fn a_signal_ends_a_sender_that_never_waits_for_long() {
+    let name = RingName::new("trickle");
+    let ring = RingOptions::new(64).create::<[u8]>(&name).expect("a ring");
+    let mut consumer = ring.consumer().expect("a role");
+    let mut sender = Tool::start(&["send", name.as_str()]);
+    sender.feed(&numbers(10_000));
+    let mut count = 0;
+    // Each is taken long before a wait for room is over.
+    while let Ok(frame) = consumer.peek() {
+        frame.release();
+        count += 1;
+        if count == 10 {
+            sender.signal(libc::SIGINT);
+        }
+        assert!(count < 1000, "it does not hear");
+        thread::sleep(Duration::from_millis(2));
+    }
+    sender.end().with(130, "");
+}
+
+pub(crate) fn a_signal_that_was_ignored_still_is() {
+    let name = RingName::new("ignored");
+    let receive = format!("trap '' INT; exec {} recv {name}", Tool::PATH);
+    let receiver = Tool::start_program("sh", &["-c", &receive]);
+    wait_until("there is a ring", || name.file().exists());
+    let observer = Observer::open(&name).expect("a ring");
+    wait_until("it waits", || observer.end(Role::Consumer).is_asleep);
+    receiver.signal(libc::SIGINT);
+    receiver.signal(libc::SIGTERM);
+    assert_eq!(receiver.end().code, Some(143));
+}
+
+/// Stopped, it is as deaf as one that a write holds up.
+pub(crate) fn a_second_signal_ends_a_tool_that_hears_none() {
+    let name = RingName::new("deaf");
+    let receiver = Tool::start(&["recv", name.as_str()]);
+    wait_until("there is a ring", || name.file().exists());
+    let observer = Observer::open(&name).expect("a ring");
+    wait_until("it waits", || observer.end(Role::Consumer).is_asleep);
+    for signal in [libc::SIGSTOP, libc::SIGINT, libc::SIGTERM, libc::SIGCONT] {
+        receiver.signal(signal);
+    }
+    assert_eq!(receiver.end().code, None, "by the signal itself");
+}
+
+/// A terminal that nobody reads is full after some kilobytes.
+pub(crate) fn a_terminal_that_takes_nothing_keeps_no_signal_away() {
+    let name = RingName::new("frozen");
+    let mut producer = ring(&name, 1 << 20);
+    (0..5000).for_each(|_| producer.push(&[b'x'; 100]).expect("room"));
+    let commands: [&[&str]; 4] = [
+        &["recv", name.as_str()],
+        &["tail", "--follow", "--count", "5000", name.as_str()],
+        &["top", "--count", "5000", "--interval", "10ms"],
+        &["top", "--interval", "10ms", name.as_str()],
+    ];
+    for command in commands {
+        for (signal, code) in [(libc::SIGINT, 130), (libc::SIGTERM, 143)] {
+            let mut frozen = Terminal::start(On::All, command);
+            frozen.fills();
+            frozen.signal(signal);
+            assert_eq!(frozen.ends_unread(), Some(code), "{command:?}");
+        }
+    }
+}
+
+pub(crate) fn a_terminal_that_is_gone_ends_top() {
+    let name = RingName::new("hung-up");
+    drop(ring(&name, 64));
+    for is_ignored in [false, true] {
+        let mut top = Terminal::start_ignoring(is_ignored, &["top", name.as_str()]);
+        top.until("it is there", |screen| {
+            screen.contents().contains("hung-up")
+        });
+        assert_eq!(top.hang_up(), Some(129));
+    }
+}
+
+pub(crate) fn what_is_unread_keeps_its_ring_though_it_is_to_be_unlinked() {
+    let name = RingName::new("kept");
+    let lines = numbers(3);
+    Tool::run(&["send", name.as_str(), "--unlink"], &lines).quietly();
+    assert_eq!(unread(&name), 48, "nobody has read them");
+    let full = fs::File::options().write(true).open("/dev/full");
+    let full = full.expect("Linux has one");
+    let receive = ["recv", name.as_str(), "--unlink"];
+    Tool::start_on(full.into(), &receive)
+        .end()
+        .with(1, "No space left");
+    Tool::start_on(closed(), &receive).end().quietly();
+    assert_eq!(unread(&name), 48, "nothing could be written");
+    assert_eq!(Tool::run(&receive, b"").quietly(), lines);
+    assert!(!name.file().exists(), "all is read, and nobody is there");
+}
+
+pub(crate) fn a_recorder_that_cannot_write_leaves_the_ring_alone() {
+    let directory = file_directory();
+    let file = directory.path().join("there");
+    fs::write(&file, "precious").expect("a file");
+    let file = file.to_str().expect("UTF-8");
+    let name = RingName::new("unrecorded");
+    let mut sender = Tool::start(&["send", name.as_str(), "--capacity", "64"]);
+    sender.feed(&numbers(1000));
+    wait_until("it waits for a consumer", || {
+        name.file().exists() && unread(&name) == 64
+    });
+    Tool::run(&["record", name.as_str(), file], b"").with(1, "File exists");
+    let observer = Observer::open(&name).expect("a ring");
+    assert_eq!(observer.end(Role::Consumer).epoch, 0, "nobody came");
+    let receiver = Tool::start(&["recv", name.as_str()]);
+    sender.end().quietly();
+    assert_eq!(receiver.end().quietly(), numbers(1000));
+    let none = RingName::new("unmade");
+    Tool::run(&["record", none.as_str(), file], b"").with(1, "File exists");
+    assert!(!none.file().exists());
+    assert_eq!(fs::read(file).expect("a file"), b"precious");
+    let new = directory.path().join("new");
+    let new = new.to_str().expect("UTF-8");
+    drop(Producer::<u64>::create(&none, 64).expect("a ring of records"));
+    Tool::run(&["record", none.as_str(), new], b"").with(3, "records");
+    assert!(!Path::new(new).exists(), "nothing is left of it");
+}
+
+pub(crate) fn a_recording_on_a_full_disk_is_whole() {
+    let directory = file_directory();
+    let path = directory.path().to_str().expect("UTF-8");
+    Child::start("recording_on_a_megabyte", &[path]).succeeds();
+}
+
+/// Records two megabytes to one, replays it, and finds the rest in the ring.
+pub(crate) fn recording_on_a_megabyte(arguments: &[String]) {
+    let directory = Path::new(&arguments[0]);
+    if let Err(error) = mount_a_megabyte(directory) {
+        return eprintln!("[no mounts of its own: {error}] ");
+    }
+    let file = directory.join("recording");
+    let file = file.to_str().expect("UTF-8");
+    let (name, again) = (RingName::new("too-much"), RingName::new("some"));
+    let mut producer = ring(&name, 1 << 22);
+    let payload = |number: u32| [number.to_le_bytes(); 25].concat();
+    (0..20_000).for_each(|number| producer.push(&payload(number)).expect("room"));
+    drop(producer);
+    let recorded = Tool::run(&["record", name.as_str(), file], b"");
+    recorded.with(1, "No space left");
+    Tool::run(&["replay", again.as_str(), file, "--speed", "max"], b"").quietly();
+    let mut next = 0;
+    for name in [again, name] {
+        let mut consumer = Consumer::<[u8]>::open(&name).expect("a ring");
+        let first = next;
+        while let Ok(frame) = consumer.try_peek() {
+            assert_eq!(*frame, *payload(next));
+            frame.release();
+            next += 1;
+        }
+        assert!(next > first, "each has some");
+    }
+    assert_eq!(next, 20_000);
+}
+
+pub(crate) fn what_comes_before_a_corrupt_frame_is_sound() {
+    let name = RingName::new("broken");
+    let mut producer = ring(&name, 1024);
+    (0..20).for_each(|number| producer.push(&[b'a' + number; 8]).expect("room"));
+    drop(producer);
+    // The eleventh; each takes 16 bytes.
+    SegmentFile::open(&name.file()).write_half(DATA + 10 * 16, 1 << 30);
+    let tail = Tool::run(&["tail", "--count", "100", name.as_str()], b"");
+    let shown = String::from_utf8(tail.output.clone()).expect("text");
+    assert_eq!(shown.matches("position").count(), 10, "{shown}");
+    tail.with(3, "frame length");
+    let received = Tool::run(&["recv", name.as_str()], b"");
+    assert_eq!(received.output.len(), 10 * 9);
+    received.with(3, "until then received 10 frames of 80 bytes");
+}
+
+pub(crate) fn a_follower_ends_with_its_ring_and_with_its_reader() {
+    let name = RingName::new("followed");
+    let mut producer = ring(&name, 1024);
+    let mut tail = Tool::start(&["tail", "--follow", "--count", "3", name.as_str()]);
+    // Nobody takes any of them.
+    for number in 0..20_u8 {
+        producer.push(&[b'a' + number]).expect("room");
+    }
+    let text = tail.reads_until("  t\n");
+    let positions = text.lines().filter(|line| line.starts_with("position"));
+    let expected = (0..20).map(|number| format!("position {}, kind 0, 1 bytes", number * 16));
+    assert!(positions.eq(expected), "{text}");
+    drop(producer);
+    says(&["rm", name.as_str()]);
+    tail.end().with(3, "is gone");
+
+    drop(ring(&name, 64));
+    let silent = ["tail", "--follow", name.as_str()];
+    Tool::start_on(closed(), &silent).end().quietly();
+}
+
+pub(crate) fn a_receiver_says_that_its_producer_died() {
+    let name = RingName::new("died");
+    let mut sender = Tool::start(&["send", name.as_str()]);
+    sender.feed(b"one\n");
+    wait_until("it is there", || name.file().exists() && unread(&name) > 0);
+    let pid = sender.pid();
+    sender.kill();
+    let ended = Tool::run(&["recv", "--json", name.as_str()], b"");
+    assert_eq!((ended.code, &*ended.output), (Some(8), &b"one\n"[..]));
+    let why = format!("the producer (process {pid}) died");
+    assert_eq!(ended.json()["error"], why);
+}
+
+pub(crate) fn what_no_machine_can_do_is_the_systems_refusal() {
+    let name = RingName::new("large");
+    let huge = ["send", name.as_str(), "--capacity", "8388608G"];
+    Tool::run(&huge, b"").with(1, "available");
+    refuses(
+        &["top", "--interval", "1000000000000000h"],
+        2,
+        "at most 24h",
+    );
+    refuses(&["top", "--count", "0"], 2, "0 is not in 1..");
+    refuses(
+        &["tail", "--count", "0", name.as_str()],
+        2,
+        "0 is not in 1..",
+    );
+    refuses(&["doctor", "--root", "/no/such"], 1, "could not examine");
+    refuses(&["doctor", "--cores", "0,0"], 2, "a core of its own");
+    assert!(!name.file().exists());
+}
+
+pub(crate) fn a_stopped_end_is_told_of() {
+    let name = RingName::new("stopped");
+    RingOptions::new(64).create::<[u8]>(&name).expect("a ring");
+    let mut idler = Child::start("idler", &[name.as_str()]);
+    assert_eq!(idler.says(), "here");
+    idler.signal(libc::SIGSTOP);
+    wait_until("it is stopped", || idler.is_stopped());
+    let wrong = format!(
+        "the producer (process {0}) is stopped; kill -CONT {0}",
+        idler.pid()
+    );
+    assert!(says(&["stat", name.as_str()]).contains(&wrong));
+    idler.signal(libc::SIGCONT);
+    wait_until("it goes on", || is_asleep(idler.pid()));
+    assert!(!says(&["stat", name.as_str()]).contains("wrong"));
+    idler.kill();
+}
+
+pub(crate) fn of_many_names_each_is_tried() {
+    let names = ["first", "last"].map(RingName::new);
+    for name in &names {
+        Tool::run(&["send", name.as_str()], &numbers(3)).quietly();
+    }
+    let [first, last] = names.each_ref().map(RingName::as_str);
+    let all = ["rm", first, "quoit-no-such-ring", last];
+    let trial = Tool::run(&[&all[..], &["--dry-run"]].concat(), b"");
+    let removed = |would: &str| {
+        let line = |name| format!("{would} {name}, with 48 bytes unread\n");
+        (line(first) + &line(last)).into_bytes()
+    };
+    assert_eq!(trial.output, removed("would remove"));
+    trial.with(3, "no-such-ring");
+    assert!(names.iter().all(|name| name.file().exists()));
+    let ended = Tool::run(&all, b"");
+    assert_eq!(ended.output, removed("removed"));
+    ended.with(3, "no-such-ring");
+    assert!(names.iter().all(|name| !name.file().exists()));
+}
