@@ -1,7 +1,6 @@
 //! What a bench has to say: lines for people, `BAR` lines for scripts, and all
 //! of it as JSON.
 
-use core::cell::Cell;
 use core::fmt;
 use std::error::Error;
 use std::io::{self, Write};
@@ -53,8 +52,8 @@ impl fmt::Display for Limit {
 pub(crate) struct Report {
     figures: Map<String, Value>,
     bars: Vec<Value>,
-    /// Whether it is for programs alone, or for a file though nobody reads it.
-    pub(crate) silent: Cell<bool>,
+    /// Whether it is for programs alone.
+    pub(crate) silent: bool,
     /// Whether all of it is written to a file in the end.
     pub(crate) is_kept: bool,
 }
@@ -62,7 +61,7 @@ pub(crate) struct Report {
 impl Report {
     /// A line for people. If nobody reads it, nobody waits for the rest but a file.
     pub(crate) fn say(&self, line: impl fmt::Display) {
-        if self.silent.get() {
+        if self.silent {
             return;
         }
         match writeln!(io::stdout(), "{line}") {
@@ -71,7 +70,7 @@ impl Report {
                 eprintln!("could not write to standard output: {error}");
                 process::exit(1);
             }
-            Err(_) if self.is_kept => self.silent.set(true),
+            Err(_) if self.is_kept => {}
             Err(_) => process::exit(0),
         }
     }

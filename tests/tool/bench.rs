@@ -9,7 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::common::child::is_asleep;
-use crate::endings::wait_until;
+use crate::endings::{closed, wait_until};
 use crate::looking::refuses;
 use crate::tool::{Ended, Tool};
 
@@ -65,6 +65,28 @@ pub(crate) fn bench_says_what_it_measured_in_json_and_as_a_page() {
     for title in titles {
         assert!(text.contains(&format!("<h3>{title}</h3>")), "{title}");
     }
+}
+
+pub(crate) fn bench_writes_its_page_though_nobody_reads() {
+    let directory = TempDir::new().expect("a directory");
+    let file = directory.path().join("report.html");
+    let page = file.to_str().expect("UTF-8");
+    let measure = ["bench", "--quick", "--report", page];
+    Tool::start_on(closed(), &measure).end().quietly();
+    let text = fs::read_to_string(&file).expect("a page");
+    assert!(text.ends_with("</html>\n"));
+
+    let mut bench = Tool::start(&measure);
+    bench.reads_until("a time is a median");
+    bench.signal(libc::SIGTERM);
+    assert_eq!(bench.end().code, Some(143));
+    let after = fs::read_to_string(&file).expect("a page");
+    assert_eq!(after, text, "an older page stays until there is a new one");
+    let full = fs::File::options().write(true).open("/dev/full");
+    let full = full.expect("Linux has one");
+    Tool::start_on(full.into(), &["bench"])
+        .end()
+        .with(1, "No space left");
 }
 
 pub(crate) fn bench_leaves_nothing_however_it_ends() {

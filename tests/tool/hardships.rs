@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, TryRecvError};
 use std::thread;
 use std::time::Duration;
 
@@ -34,10 +34,10 @@ pub(crate) fn a_signal_ends_a_recorder_that_never_waits() {
     let directory = file_directory();
     let name = RingName::new("torrent");
     let mut producer = ring(&name, 1 << 16);
-    let is_over = AtomicBool::new(false);
+    let (over, is_over) = mpsc::channel::<()>();
     thread::scope(|scope| {
-        scope.spawn(|| {
-            while !is_over.load(Ordering::Relaxed) {
+        scope.spawn(move || {
+            while is_over.try_recv() == Err(TryRecvError::Empty) {
                 let _ = producer.push_timeout(&[7; 100], Duration::from_millis(10));
             }
         });
@@ -58,7 +58,7 @@ pub(crate) fn a_signal_ends_a_recorder_that_never_waits() {
             // It does not fit, and so is read to its end and found whole.
             Tool::run(&[&replay[..], &["--timeout", "0s"]].concat(), b"").with(7, "replayed");
         }
-        is_over.store(true, Ordering::Relaxed);
+        drop(over);
     });
 }
 

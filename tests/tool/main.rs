@@ -110,6 +110,7 @@ common::suite::suite! {
         each_kind_of_huge_pages_has_its_own_switch,
         this_machine_is_examined_in_80_columns,
         bench_says_what_it_measured_in_json_and_as_a_page,
+        bench_writes_its_page_though_nobody_reads,
         bench_leaves_nothing_however_it_ends,
         what_bench_cannot_do_is_said_at_once,
         completions_and_pages_name_every_subcommand,

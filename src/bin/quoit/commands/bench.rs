@@ -105,7 +105,7 @@ impl Bench {
         as_json: bool,
     ) -> Outcome {
         let mut report = Report::default();
-        report.silent.set(as_json);
+        report.silent = as_json;
         report.is_kept = self.report.is_some();
         let progress = if as_json {
             Progress::silent()
@@ -133,7 +133,7 @@ impl Bench {
             fs::write(file, page::page(&json!({"quoit bench": run})))?;
         }
         if as_json {
-            report.silent.set(false);
+            report.silent = false;
             report.say(&run);
         }
         Ok(())
