@@ -82,7 +82,7 @@ pub(crate) struct Carried {
 // bound to no thread; records are `Send`.
 unsafe impl<T: ?Sized> Send for Consumer<T> {}
 
-impl<T: Shape + ?Sized> Consumer<T> {
+impl<T: ?Sized> Consumer<T> {
     /// Creates a ring of `capacity` slots (bytes for frames) and takes its
     /// consumer's role.
     ///
@@ -105,7 +105,10 @@ impl<T: Shape + ?Sized> Consumer<T> {
     /// # quoit::unlink(name)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn create(name: impl AsRef<Path>, capacity: u64) -> Result<Self, Error> {
+    pub fn create(name: impl AsRef<Path>, capacity: u64) -> Result<Self, Error>
+    where
+        T: Shape,
+    {
         RingOptions::new(capacity).create(name)?.consumer()
     }
 
@@ -133,7 +136,10 @@ impl<T: Shape + ?Sized> Consumer<T> {
     /// # quoit::unlink(name)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn open(name: impl AsRef<Path>) -> Result<Self, Error> {
+    pub fn open(name: impl AsRef<Path>) -> Result<Self, Error>
+    where
+        T: Shape,
+    {
         let name = name.as_ref();
         again(|| Ring::open(name)?.consumer())
     }
@@ -148,13 +154,19 @@ impl<T: Shape + ?Sized> Consumer<T> {
     /// # Real-time
     ///
     /// Makes syscalls and allocates.
-    pub fn open_or_create(name: impl AsRef<Path>, capacity: u64) -> Result<Self, Error> {
+    pub fn open_or_create(name: impl AsRef<Path>, capacity: u64) -> Result<Self, Error>
+    where
+        T: Shape,
+    {
         let name = name.as_ref();
         let options = RingOptions::new(capacity);
         again(|| options.open_or_create(name)?.consumer())
     }
 
-    pub(crate) fn take(shared: &Arc<Shared>) -> Result<Self, Error> {
+    pub(crate) fn take(shared: &Arc<Shared>) -> Result<Self, Error>
+    where
+        T: Shape,
+    {
         let (role, cursor) = RoleGuard::take(shared, Role::Consumer, |header| {
             let (tail, head) = (&header.producer.tail, &header.consumer.head);
             let cursor = ReadCursor::resume(tail, head, shared.capacity())?;

@@ -65,7 +65,7 @@ pub struct Producer<T: ?Sized> {
 // bound to no thread; records are `Send`.
 unsafe impl<T: ?Sized> Send for Producer<T> {}
 
-impl<T: Shape + ?Sized> Producer<T> {
+impl<T: ?Sized> Producer<T> {
     /// Creates a ring of `capacity` slots (bytes for frames) and takes its
     /// producer's role.
     ///
@@ -91,7 +91,10 @@ impl<T: Shape + ?Sized> Producer<T> {
     /// # quoit::unlink(name)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn create(name: impl AsRef<Path>, capacity: u64) -> Result<Self, Error> {
+    pub fn create(name: impl AsRef<Path>, capacity: u64) -> Result<Self, Error>
+    where
+        T: Shape,
+    {
         RingOptions::new(capacity).create(name)?.producer()
     }
 
@@ -116,7 +119,10 @@ impl<T: Shape + ?Sized> Producer<T> {
     /// # ring.unlink()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn open(name: impl AsRef<Path>) -> Result<Self, Error> {
+    pub fn open(name: impl AsRef<Path>) -> Result<Self, Error>
+    where
+        T: Shape,
+    {
         let name = name.as_ref();
         again(|| Ring::open(name)?.producer())
     }
@@ -131,13 +137,19 @@ impl<T: Shape + ?Sized> Producer<T> {
     /// # Real-time
     ///
     /// Makes syscalls and allocates.
-    pub fn open_or_create(name: impl AsRef<Path>, capacity: u64) -> Result<Self, Error> {
+    pub fn open_or_create(name: impl AsRef<Path>, capacity: u64) -> Result<Self, Error>
+    where
+        T: Shape,
+    {
         let name = name.as_ref();
         let options = RingOptions::new(capacity);
         again(|| options.open_or_create(name)?.producer())
     }
 
-    pub(crate) fn take(shared: &Arc<Shared>) -> Result<Self, Error> {
+    pub(crate) fn take(shared: &Arc<Shared>) -> Result<Self, Error>
+    where
+        T: Shape,
+    {
         let (role, cursor) = RoleGuard::take(shared, Role::Producer, |header| {
             let head = &header.consumer.head;
             let cursor = WriteCursor::resume(tail_line(header), head, shared.capacity())?;

@@ -12,10 +12,12 @@ use crate::layout::{self, SHAPE_FRAMES, SHAPE_SLOTS};
 /// ([`IntoBytes`]) and nothing inside that changes behind a shared reference
 /// ([`Immutable`]).
 ///
-/// Nothing needs to be implemented: derive the three traits of `zerocopy`, and
-/// `Copy`, and the type is a record. Its layout must be fixed, so `repr(C)`. It
-/// has at least one byte, and is aligned to 4096 bytes at most, or a ring of it
-/// does not compile.
+/// Nothing needs to be implemented: derive the three traits of `zerocopy` (a
+/// dependency of your own, with its feature `derive`), and `Copy`, and the type is
+/// a record. Its layout must be fixed, so `repr(C)`, and where the compiler would
+/// pad it, a field does. `bool`, `char` and enums cannot be fields, since not all
+/// bytes make one: write a number, and convert. A record has at least one byte,
+/// and is aligned to 4096 bytes at most, or a ring of it does not compile.
 ///
 /// ```
 /// use zerocopy::{FromBytes, Immutable, IntoBytes};
@@ -25,11 +27,17 @@ use crate::layout::{self, SHAPE_FRAMES, SHAPE_SLOTS};
 /// struct Tick {
 ///     price: u64,
 ///     size: u32,
-///     venue: u32,
+///     is_buy: u8, // 0 or 1
+///     _pad: [u8; 3], // up to 16 bytes, a multiple of the alignment
 /// }
 /// # fn record<T: quoit::Record>() {}
 /// # record::<Tick>();
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no record of a ring",
+    note = "a record is `Copy`, and derives `FromBytes`, `IntoBytes` and `Immutable` of zerocopy",
+    note = "with `#[repr(C)]`, and fields such as `_pad: [u8; 3]` where it would have padding"
+)]
 pub trait Record: FromBytes + IntoBytes + Immutable + Copy + Send + 'static {}
 
 impl<T: FromBytes + IntoBytes + Immutable + Copy + Send + 'static> Record for T {}
@@ -37,6 +45,11 @@ impl<T: FromBytes + IntoBytes + Immutable + Copy + Send + 'static> Record for T 
 /// What a ring holds: records of a type ([`Record`]), or frames (`[u8]`).
 ///
 /// Sealed: there are these two.
+#[diagnostic::on_unimplemented(
+    message = "a ring holds records or `[u8]`, and `{Self}` is neither",
+    note = "a record is `Copy`, and derives `FromBytes`, `IntoBytes` and `Immutable` of zerocopy",
+    note = "with `#[repr(C)]`, and fields such as `_pad: [u8; 3]` where it would have padding"
+)]
 pub trait Shape: sealed::Sealed + 'static {}
 
 impl<T: Record> Shape for T {}

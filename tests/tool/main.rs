@@ -84,6 +84,7 @@ common::suite::suite! {
         a_ring_is_described_and_so_is_what_is_wrong_with_it,
         an_end_is_shown_with_its_core_and_command,
         a_ring_is_shown_with_the_file_system_it_is_on,
+        an_odd_name_hides_no_pages,
         the_pages_of_each_end_are_shown,
         messages_are_shown_and_stay,
         a_record_is_shown_as_its_fields_were_written,

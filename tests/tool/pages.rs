@@ -85,6 +85,17 @@ pub(crate) fn a_ring_is_shown_with_the_file_system_it_is_on() {
     );
 }
 
+pub(crate) fn an_odd_name_hides_no_pages() {
+    let name = RingName::new("odd").and("\n (deleted)");
+    let _producer = Producer::<u64>::create(&name, 64).expect("a ring");
+    let stat = says_json(&["stat", "--json", name.as_str()]);
+    assert_eq!(stat["file_system"], "tmpfs");
+    assert!(
+        stat["producer"]["mapped_bytes"].as_u64() > Some(0),
+        "{stat}"
+    );
+}
+
 pub(crate) fn the_pages_of_each_end_are_shown() {
     Child::start("among_huge_pages", &[]).succeeds();
 }

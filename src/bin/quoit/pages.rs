@@ -1,8 +1,9 @@
 //! Where a ring's memory lies, and how processes map it.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::os::fd::AsRawFd;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use crate::mounts::{Mount, SHARED_MEMORY};
@@ -80,18 +81,38 @@ struct Mapping {
     pages: Pages,
 }
 
+/// Where a mapping's file is, in which the kernel writes newlines as `\012`.
+fn path(line: &[u8]) -> PathBuf {
+    let start = line.iter().position(|&byte| byte == b'/');
+    let mut rest = &line[start.unwrap_or(line.len())..];
+    let mut path = Vec::new();
+    while let [byte, more @ ..] = rest {
+        let (byte, more) = match rest {
+            [b'\\', b'0', b'1', b'2', more @ ..] => (b'\n', more),
+            _ => (*byte, more),
+        };
+        path.push(byte);
+        rest = more;
+    }
+    PathBuf::from(OsString::from_vec(path))
+}
+
 /// proc_pid_smaps(5): a line for each mapping, and under it lines as `Rss: 4 kB`.
 fn mappings(process: &str) -> Option<Vec<Mapping>> {
-    let smaps = fs::read_to_string(format!("/proc/{process}/smaps")).ok()?;
+    let smaps = fs::read(format!("/proc/{process}/smaps")).ok()?;
     let mut mappings: Vec<Mapping> = Vec::new();
-    for line in smaps.lines() {
+    for bytes in smaps.split(|&byte| byte == b'\n') {
+        // All but a path is ASCII.
+        let line = String::from_utf8_lossy(bytes);
         let mut words = line.split_ascii_whitespace();
-        let first = words.next()?;
+        let Some(first) = words.next() else {
+            break;
+        };
         let Some(field) = first.strip_suffix(':') else {
             mappings.push(Mapping {
                 // After the addresses, the rights and the offset.
                 file: [words.nth(2)?.to_owned(), words.next()?.to_owned()],
-                path: line.find('/').map_or("", |start| &line[start..]).into(),
+                path: path(bytes),
                 pages: Pages::default(),
             });
             continue;
