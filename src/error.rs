@@ -139,6 +139,10 @@ pub enum Error {
         found: u64,
         /// The fingerprint that was asked for.
         expected: u64,
+        /// Bytes of the ring's records; 1 for frames.
+        found_size: u64,
+        /// Bytes of the records that were asked for; 1 for frames.
+        expected_size: u64,
     },
     /// `open_or_create` found a ring of another capacity.
     CapacityMismatch {
@@ -233,10 +237,21 @@ impl fmt::Display for Error {
                 f,
                 "the ring holds {found}, not {expected}; open it with the type it was created with"
             ),
-            Self::SchemaMismatch { found, expected } => write!(
+            Self::SchemaMismatch {
+                found_size,
+                expected_size,
+                ..
+            } if found_size != expected_size => write!(
                 f,
-                "the ring's schema is {found:#018x}, not {expected:#018x}: the record's size, \
-                 alignment or tag differs; use the same type, or the same RingOptions::schema_tag"
+                "the ring's records have {found_size} bytes, not {expected_size}; use the same \
+                 type as the other end"
+            ),
+            Self::SchemaMismatch {
+                found, expected, ..
+            } => write!(
+                f,
+                "the ring's schema is {found:#018x}, not {expected:#018x}: the record's alignment \
+                 or tag differs; use the same type, or the same RingOptions::schema_tag"
             ),
             Self::CapacityMismatch { found, expected } => write!(
                 f,

@@ -537,14 +537,16 @@ fn check(segment: &Segment, expected: Description, schema: u64) -> Result<Geomet
         });
     }
     let found = fixed.schema.load(PLAIN);
+    let slot_size = fixed.slot_size.load(PLAIN);
     if found != schema {
         return Err(Error::SchemaMismatch {
             found,
             expected: schema,
+            found_size: slot_size,
+            expected_size: expected.slot_size,
         });
     }
     let corrupt = |field, found| Err(Error::Corrupt(Corrupt { field, found }));
-    let slot_size = fixed.slot_size.load(PLAIN);
     if slot_size != expected.slot_size {
         return corrupt("slot size", slot_size);
     }

@@ -101,6 +101,18 @@ fn cold_errors() -> Vec<(Error, ErrorKind, &'static [&'static str])> {
             Error::SchemaMismatch {
                 found: 0xf0,
                 expected: 0xe0,
+                found_size: 40,
+                expected_size: 8,
+            },
+            ErrorKind::InvalidData,
+            &["40 bytes, not 8", "the same type"],
+        ),
+        (
+            Error::SchemaMismatch {
+                found: 0xf0,
+                expected: 0xe0,
+                found_size: 8,
+                expected_size: 8,
             },
             ErrorKind::InvalidData,
             &[

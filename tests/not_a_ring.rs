@@ -141,9 +141,16 @@ fn a_type_of_another_name_is_another_schema() {
         Ring::<u32>::open(&name).err(),
     ];
     for refusal in mismatches {
-        let Some(Error::SchemaMismatch { found, expected }) = refusal else {
+        let Some(Error::SchemaMismatch {
+            found,
+            expected,
+            found_size,
+            ..
+        }) = refusal
+        else {
             panic!("not the right refusal: {refusal:?}");
         };
+        assert_eq!(found_size, 8);
         assert_eq!(found, file.read(SCHEMA));
         assert_ne!(found, expected);
     }
