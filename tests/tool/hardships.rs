@@ -2,7 +2,12 @@
 //! rings that end or break under the eyes of the tool.
 
 use std::fs;
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, TryRecvError};
 use std::thread;
 use std::time::Duration;
@@ -94,17 +99,36 @@ pub(crate) fn a_signal_that_was_ignored_still_is() {
     assert_eq!(receiver.end().code, Some(143));
 }
 
-/// Stopped, it is as deaf as one that a write holds up.
-pub(crate) fn a_second_signal_ends_a_tool_that_hears_none() {
+/// Its last words go to a pipe that is full, and that nobody reads.
+pub(crate) fn a_tool_that_hears_no_signal_is_ended_by_later_ones() {
     let name = RingName::new("deaf");
-    let receiver = Tool::start(&["recv", name.as_str()]);
+    let (mut full, _reader) = UnixStream::pair().expect("a pair");
+    full.set_nonblocking(true).expect("a flag");
+    while full.write(&[0; 4096]).is_ok() {}
+    full.set_nonblocking(false).expect("a flag");
+    let mut receiver = Command::new(Tool::PATH)
+        .args(["recv", "--json", name.as_str()])
+        .stdout(Stdio::null())
+        .stderr(OwnedFd::from(full))
+        .spawn()
+        .expect("the tool starts");
     wait_until("there is a ring", || name.file().exists());
     let observer = Observer::open(&name).expect("a ring");
     wait_until("it waits", || observer.end(Role::Consumer).is_asleep);
-    for signal in [libc::SIGSTOP, libc::SIGINT, libc::SIGTERM, libc::SIGCONT] {
-        receiver.signal(signal);
-    }
-    assert_eq!(receiver.end().code, None, "by the signal itself");
+    let mut ended = None;
+    wait_until("it ends", || {
+        // SAFETY: the child is ours and not reaped, so the pid is still its.
+        unsafe { libc::kill(receiver.id() as libc::pid_t, libc::SIGTERM) };
+        thread::sleep(Duration::from_millis(100));
+        ended = receiver.try_wait().expect("it can be waited for");
+        ended.is_some()
+    });
+    let signal = ended.and_then(|status| status.signal());
+    assert_eq!(signal, Some(libc::SIGTERM));
+    assert!(
+        observer.end(Role::Consumer).is_closed,
+        "the first was heard"
+    );
 }
 
 /// A terminal that nobody reads is full after some kilobytes.

@@ -61,7 +61,7 @@ common::suite::suite! {
         a_signal_ends_a_recorder_that_never_waits,
         a_signal_ends_a_sender_that_never_waits_for_long,
         a_signal_that_was_ignored_still_is,
-        a_second_signal_ends_a_tool_that_hears_none,
+        a_tool_that_hears_no_signal_is_ended_by_later_ones,
         a_terminal_that_takes_nothing_keeps_no_signal_away,
         a_terminal_that_is_gone_ends_top,
         what_is_unread_keeps_its_ring_though_it_is_to_be_unlinked,

@@ -1,8 +1,8 @@
 //! SIGINT, SIGTERM and SIGHUP, as something that can be waited for beside a file:
 //! they end a command where nothing is lost, and never in the middle of something.
 
-use std::io::{self, Read};
-use std::mem::MaybeUninit;
+use std::io;
+use std::mem::{MaybeUninit, size_of};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::ptr;
@@ -15,8 +15,14 @@ use crate::stop::Stop;
 /// How long a command waits at a ring until it looks for a signal again.
 pub(crate) const MOMENT: Duration = Duration::from_millis(50);
 
-/// The signals that want this process to end, a byte each.
+/// The signals that want this process to end, a [`Note`] each.
 pub(crate) struct Interrupt(UnixStream);
+
+/// A signal's number, and when it came.
+type Note = [u64; 2];
+
+/// How long a signal may wait until another one ends the process at once, in ns.
+const DEAF: u64 = 1_000_000_000;
 
 /// What a wait for input ended with.
 pub(crate) enum Input {
@@ -28,8 +34,8 @@ pub(crate) enum Input {
 }
 
 impl Interrupt {
-    /// From now on these signals end nothing by themselves, unless one comes while
-    /// nobody hears an earlier one; those that are ignored still are.
+    /// From now on these signals end nothing by themselves, unless one comes when
+    /// nobody has heard an earlier one for a second; those that are ignored still are.
     pub(crate) fn listen() -> Result<Self, Stop> {
         signals().map(Self).map_err(Stop::io("listen for signals"))
     }
@@ -114,33 +120,51 @@ impl Interrupt {
 
     /// The number of the signal that has come.
     fn taken(&self) -> i32 {
-        let mut number = [0];
-        // Somebody has found it readable.
-        let _ = (&self.0).read(&mut number);
-        number[0].into()
+        // It was found readable, and a note is written whole.
+        received(&self.0, 0).map_or(0, |[number, _]| number as i32)
     }
+}
+
+/// The first note, if there is one.
+fn received(notes: &UnixStream, flags: libc::c_int) -> Option<Note> {
+    let mut note: Note = [0; 2];
+    let (length, flags) = (size_of::<Note>(), flags | libc::MSG_DONTWAIT);
+    // SAFETY: the note lives through the call and has its length.
+    let got = unsafe { libc::recv(notes.as_raw_fd(), (&raw mut note).cast(), length, flags) };
+    (got == length as isize).then_some(note)
+}
+
+/// The time, in ns; what a signal's handler may ask for.
+fn now() -> u64 {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: the time lives through the call.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
 fn signals() -> io::Result<UnixStream> {
     let (come, comes) = UnixStream::pair()?;
     for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
-        if !is_ignored(signal) {
-            let comes = comes.try_clone()?;
-            let number = [signal as u8];
-            let heed = move || {
-                let mut waiting = 0;
-                // SAFETY: the number lives through the call.
-                unsafe { libc::ioctl(comes.as_raw_fd(), libc::TIOCOUTQ, &raw mut waiting) };
-                // Nobody has heard the last one: something holds the command up.
-                if waiting > 0 {
-                    let _ = low_level::emulate_default_handler(signal);
-                }
-                // SAFETY: the byte lives through the call.
-                unsafe { libc::write(comes.as_raw_fd(), number.as_ptr().cast(), 1) };
-            };
-            // SAFETY: it makes two system calls, and ends the process by a third.
-            unsafe { low_level::register(signal, heed) }?;
+        if is_ignored(signal) {
+            continue;
         }
+        let (come, comes) = (come.try_clone()?, comes.try_clone()?);
+        let heed = move || {
+            let now = now();
+            let earlier = received(&come, libc::MSG_PEEK);
+            if earlier.is_some_and(|[_, came]| now - came > DEAF) {
+                let _ = low_level::emulate_default_handler(signal);
+            }
+            let note: Note = [signal as u64, now];
+            let (note, length) = ((&raw const note).cast(), size_of::<Note>());
+            // SAFETY: the note lives through the call and has its length.
+            unsafe { libc::send(comes.as_raw_fd(), note, length, libc::MSG_DONTWAIT) };
+        };
+        // SAFETY: all that it calls may be called by a signal's handler.
+        unsafe { low_level::register(signal, heed) }?;
     }
     Ok(come)
 }

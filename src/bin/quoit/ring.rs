@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use quoit::{ClaimError, Consumer, Error, Observer, PopError, Producer, Ring, RingOptions, Role};
+use quoit::{ClaimError, Consumer, Error, PopError, Producer, Ring, RingOptions, Role};
 
 use crate::interrupt::{Interrupt, MOMENT};
 use crate::output::{Output, plain};
 use crate::progress::Progress;
+use crate::sight::Sight;
 use crate::stop::Stop;
 
 /// Bytes of a ring that nobody chose the capacity of.
@@ -77,9 +78,9 @@ impl RingArguments {
 
     /// Whether the producer, which is gone, has said goodbye.
     pub(crate) fn had_a_goodbye(&self) -> Result<(), Stop> {
-        let producer = Observer::open(&self.name).map(|observer| observer.end(Role::Producer));
-        match producer {
-            Ok(end) if end.epoch > 0 && !end.is_closed => Err(Stop::Died(end.pid)),
+        let look = Sight::open(&self.name).and_then(|sight| sight.look());
+        match look.map(|look| look.peer(Role::Producer)) {
+            Ok(peer) if peer.has_died() => Err(Stop::Died(peer.state.pid)),
             // Who removed the ring could do so when its ends had left.
             _ => Ok(()),
         }

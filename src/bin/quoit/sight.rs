@@ -191,7 +191,7 @@ impl Look {
 }
 
 impl Peer {
-    fn has_died(&self) -> bool {
+    pub(crate) fn has_died(&self) -> bool {
         self.state.epoch > 0 && !self.state.is_closed && !self.is_alive
     }
 

@@ -87,7 +87,7 @@ impl Top {
         let mut out = Patient::standard(io::stdout(), &interrupt)?;
         let mut looks = 0;
         while self.count.is_none_or(|count| looks < count) {
-            interrupt.sleep(self.interval)?;
+            interrupt.sleep_while_read(&out, self.interval)?;
             watch.look()?;
             let text = match output.json {
                 true => format!(
