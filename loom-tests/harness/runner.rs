@@ -2,9 +2,14 @@
 //! the numbers of executions, which are half of the proof.
 //!
 //! Understands what `cargo test` and its users pass most: name filters,
-//! `--exact`, `--skip`, `--list`. Models run one after the other.
+//! `--exact`, `--skip`, `--list`. As many checks run at once as there are
+//! processors, each in a process of its own: threads would wait for each other's
+//! mappings, of which loom makes some for each execution.
 
-use std::process::ExitCode;
+use std::env;
+use std::process::{Command, ExitCode};
+use std::sync::Mutex;
+use std::thread;
 use std::time::Instant;
 
 use super::model::keep_panics;
@@ -23,6 +28,9 @@ impl Check {
         }
     }
 }
+
+/// Makes this process run one check, and say what came of it.
+const ALONE: &str = "--alone";
 
 /// What the command line asks for.
 #[derive(Default)]
@@ -67,32 +75,37 @@ impl Arguments {
 
 /// Runs the checks that the command line asks for.
 pub(crate) fn run(checks: Vec<Check>) -> ExitCode {
-    let arguments = Arguments::parse(std::env::args().skip(1));
+    let arguments: Vec<_> = env::args().skip(1).collect();
+    match &arguments[..] {
+        [alone, name] if alone == ALONE => return run_alone(checks, name),
+        _ => {}
+    }
+    let arguments = Arguments::parse(arguments.into_iter());
     let all = checks.len();
-    let mut wanted = checks;
-    wanted.retain(|check| arguments.wants(&check.name));
+    let wanted = checks.into_iter().map(|check| check.name);
+    let wanted: Vec<_> = wanted.filter(|name| arguments.wants(name)).collect();
     if arguments.list {
-        for check in &wanted {
-            println!("{}: test", check.name);
+        for name in &wanted {
+            println!("{name}: test");
         }
         return ExitCode::SUCCESS;
     }
-    keep_panics();
     let start = Instant::now();
-    let (count, mut failures) = (wanted.len(), Vec::new());
+    let count = wanted.len();
     println!("\nrunning {count} tests");
-    for Check { name, run } in wanted {
-        let begin = Instant::now();
-        let result = run();
-        let seconds = begin.elapsed().as_secs_f64();
-        let verdict = if result.is_ok() { "ok" } else { "FAILED" };
-        println!("test {name} ... {verdict} <{seconds:.3}s>");
-        if result.is_err() {
-            failures.push(name);
-        }
-        let report = result.unwrap_or_else(|reason| reason);
-        report.lines().for_each(|line| println!("    {line}"));
-    }
+    // The longest come last in the list.
+    let rest = Mutex::new(wanted.into_iter().rev());
+    let work = || -> Vec<String> {
+        let names = std::iter::from_fn(|| rest.lock().expect("nobody panics with it").next());
+        names.filter(|name| !passes(name)).collect()
+    };
+    let failures: Vec<String> = thread::scope(|scope| {
+        let processors = thread::available_parallelism().map_or(1, usize::from);
+        let workers: Vec<_> = (0..processors).map(|_| scope.spawn(work)).collect();
+        let done = workers.into_iter().map(|worker| worker.join());
+        done.flat_map(|failed| failed.expect("a worker ends well"))
+            .collect()
+    });
     if !failures.is_empty() {
         println!("\nfailures:\n    {}", failures.join("\n    "));
     }
@@ -108,5 +121,46 @@ pub(crate) fn run(checks: Vec<Check>) -> ExitCode {
     match failures.is_empty() {
         true => ExitCode::SUCCESS,
         false => ExitCode::from(101),
+    }
+}
+
+/// Runs a check in a process, and shows what that has said.
+fn passes(name: &str) -> bool {
+    let begin = Instant::now();
+    let program = env::current_exe().expect("a program knows where it is");
+    let ended = Command::new(program).args([ALONE, name]).output();
+    let ended = ended.expect("the program starts once more");
+    let verdict = if ended.status.success() {
+        "ok"
+    } else {
+        "FAILED"
+    };
+    let seconds = begin.elapsed().as_secs_f64();
+    let mut text = format!("test {name} ... {verdict} <{seconds:.3}s>\n");
+    for line in [ended.stdout, ended.stderr]
+        .concat()
+        .split(|&byte| byte == b'\n')
+    {
+        if !line.is_empty() {
+            text += &format!("    {}\n", String::from_utf8_lossy(line));
+        }
+    }
+    print!("{text}");
+    ended.status.success()
+}
+
+fn run_alone(checks: Vec<Check>, name: &str) -> ExitCode {
+    keep_panics();
+    let mut checks = checks.into_iter();
+    let check = checks.find(|check| check.name == name);
+    match (check.expect("there is such a check").run)() {
+        Ok(report) => {
+            println!("{report}");
+            ExitCode::SUCCESS
+        }
+        Err(reason) => {
+            println!("{reason}");
+            ExitCode::from(101)
+        }
     }
 }
