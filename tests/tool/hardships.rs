@@ -93,8 +93,12 @@ pub(crate) fn a_signal_that_was_ignored_still_is() {
     let receiver = Tool::start_program("sh", &["-c", &receive]);
     wait_until("there is a ring", || name.file().exists());
     let observer = Observer::open(&name).expect("a ring");
-    wait_until("it waits", || observer.end(Role::Consumer).is_asleep);
+    let parks = || observer.end(Role::Consumer).parks;
+    wait_until("it waits", || parks() > 0);
     receiver.signal(libc::SIGINT);
+    // It looks for signals between two sleeps.
+    let before = parks();
+    wait_until("it waits on", || parks() > before + 2);
     receiver.signal(libc::SIGTERM);
     assert_eq!(receiver.end().code, Some(143));
 }
