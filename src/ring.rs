@@ -29,7 +29,7 @@ use crate::doorbell::DoorbellKind;
 use crate::error::{Corrupt, Error, Role};
 use crate::ladder::Patience;
 use crate::layout::{
-    CONSUMER_BYTE, DATA, Header, LAYOUT, MAGIC, NAME_BYTE, PRODUCER_BYTE, SHAPE_FRAMES,
+    CLOSED, CONSUMER_BYTE, DATA, Header, LAYOUT, MAGIC, NAME_BYTE, PRODUCER_BYTE, SHAPE_FRAMES,
 };
 use crate::producer::Producer;
 use crate::segment::{LockFile, Name, Segment, random};
@@ -388,6 +388,18 @@ fn supersede<R>(
     taken
 }
 
+/// Each role and its byte.
+const ROLES: [(Role, u64); 2] = [
+    (Role::Producer, PRODUCER_BYTE),
+    (Role::Consumer, CONSUMER_BYTE),
+];
+
+/// Whether the end that came last has said goodbye: then its lock is about to be free,
+/// or has a successor that is about to say so.
+fn has_closed(segment: &Segment, role: Role) -> bool {
+    role::state(header(segment), role).state.load(PLAIN) & CLOSED != 0
+}
+
 /// Takes every lock of a segment, the name's first: who has them may rename
 /// over the name or unlink it.
 fn hold(segment: &Segment, lock: &LockFile) -> Result<(), Error> {
@@ -399,11 +411,8 @@ fn hold(segment: &Segment, lock: &LockFile) -> Result<(), Error> {
     if !patiently(|| try_lock(NAME_BYTE))? {
         return Err(segment.failed("lock the name of", ErrorKind::TimedOut.into()));
     }
-    for (role, byte) in [
-        (Role::Producer, PRODUCER_BYTE),
-        (Role::Consumer, CONSUMER_BYTE),
-    ] {
-        if !try_lock(byte)? {
+    for (role, byte) in ROLES {
+        if !patiently(|| Ok(try_lock(byte)? || !has_closed(segment, role)))? || !try_lock(byte)? {
             return Err(in_use(segment, role));
         }
     }
@@ -453,20 +462,26 @@ fn is_stale(segment: &Segment) -> Result<bool, Error> {
         return Ok(false);
     }
     let mut held = true;
-    // Who has the name's byte has the roles' for a moment only.
+    // Who has the name's byte has the roles' for a moment only, and so has who leaves.
     patiently(|| {
         held = is_held(segment)?;
-        Ok(!held || !segment.is_locked(NAME_BYTE)?)
+        Ok(!held || !segment.is_locked(NAME_BYTE)? && !is_being_left(segment)?)
     })?;
     Ok(!held)
 }
 
+/// Whether each role that is locked is so for the last moment of an end.
+fn is_being_left(segment: &Segment) -> Result<bool, Error> {
+    for (role, byte) in ROLES {
+        if segment.is_locked(byte)? && !has_closed(segment, role) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 fn in_use(segment: &Segment, role: Role) -> Error {
-    let header = header(segment);
-    let state = match role {
-        Role::Producer => &header.producer.state,
-        Role::Consumer => &header.consumer.state,
-    };
+    let state = role::state(header(segment), role);
     Error::InUse {
         role,
         pid: state.pid.load(PLAIN),

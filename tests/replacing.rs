@@ -6,6 +6,9 @@ mod common;
 
 use std::fs;
 use std::process;
+use std::sync::Barrier;
+use std::thread;
+use std::time::Duration;
 
 use common::names::RingName;
 use common::segment_file::{SUPERSEDED, SegmentFile};
@@ -216,6 +219,53 @@ fn the_last_one_out_removes_the_name_in_either_order() {
         }
         assert!(is_gone(&name));
         superseded(&name, ring.producer());
+    }
+}
+
+/// Whichever of them has its lock a moment longer.
+#[test]
+fn of_two_who_leave_at_once_one_removes_the_name() {
+    for _ in 0..500 {
+        let name = RingName::new("at-once");
+        let ring = options().unlink_on_drop(true).create::<u64>(&name);
+        let ring = ring.expect("a ring");
+        let (producer, consumer) = (
+            ring.producer().expect("free"),
+            ring.consumer().expect("free"),
+        );
+        let barrier = Barrier::new(2);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                barrier.wait();
+                drop(producer);
+            });
+            barrier.wait();
+            drop(consumer);
+        });
+        assert!(is_gone(&name));
+    }
+}
+
+/// The goodbye wakes it, and the lock is free a little later.
+#[test]
+fn who_was_told_goodbye_can_remove_the_name() {
+    for _ in 0..500 {
+        let name = RingName::new("told");
+        let ring = options().spin(Duration::ZERO).create::<u64>(&name);
+        let ring = ring.expect("a ring");
+        let (producer, mut consumer) = (
+            ring.producer().expect("free"),
+            ring.consumer().expect("free"),
+        );
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                assert_eq!(consumer.pop(), Err(PopError::Abandoned));
+                drop(consumer);
+                assert!(quoit::unlink_if_read(&name).expect("a ring"));
+            });
+            drop(producer);
+        });
+        assert!(is_gone(&name));
     }
 }
 

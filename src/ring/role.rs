@@ -325,8 +325,12 @@ impl Drop for RoleGuard {
         if self.shared.manners.unlink_on_drop {
             let segment = &self.shared.segment;
             // The other end may be there still, or the name be another's by
-            // now: then it is not ours to remove.
-            let ours = |lock: &LockFile| hold(segment, lock).is_ok();
+            // now: then it is not ours to remove. The role goes first: of two that
+            // leave at once, one may wait for the other's.
+            let ours = |lock: &LockFile| {
+                lock.unlock(byte(self.role));
+                hold(segment, lock).is_ok()
+            };
             if self.lock.as_ref().is_some_and(ours) {
                 let _ = supersede(segment, || segment.unlink());
             }
@@ -403,7 +407,8 @@ fn is_stopped(pid: u32) -> bool {
     state.is_some_and(|state| state.starts_with(['T', 't']))
 }
 
-fn state(header: &Header, role: Role) -> &RoleState {
+/// What the end with this role says of itself.
+pub(super) fn state(header: &Header, role: Role) -> &RoleState {
     match role {
         Role::Producer => &header.producer.state,
         Role::Consumer => &header.consumer.state,

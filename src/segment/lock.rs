@@ -45,6 +45,11 @@ impl LockFile {
         }
     }
 
+    /// Frees one byte.
+    pub(crate) fn unlock(&self, byte: u64) {
+        let _ = fcntl(&self.file, libc::F_OFD_SETLK, libc::F_UNLCK, byte, 1);
+    }
+
     /// Whether this process is a child, forked since: then it has no lock.
     pub(crate) fn is_inherited(&self) -> bool {
         self.entry.is_inherited()
