@@ -87,6 +87,37 @@ pub(crate) fn a_signal_ends_a_sender_that_never_waits_for_long() {
     sender.end().with(130, "");
 }
 
+pub(crate) fn a_signal_tears_no_line_of_a_file() {
+    let directory = file_directory();
+    let path = directory.path().join("lines");
+    let name = RingName::new("lines-to-a-file");
+    let mut producer = ring(&name, 1 << 16);
+    let (over, is_over) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            let mut number = 0_u64;
+            while is_over.try_recv() == Err(TryRecvError::Empty) {
+                let line = number.to_string();
+                let pushed = producer.push_timeout(line.as_bytes(), Duration::from_millis(10));
+                number += u64::from(pushed.is_ok());
+            }
+        });
+        let file = fs::File::create(&path).expect("a file");
+        let receiver = Tool::start_on(file.into(), &["recv", name.as_str()]);
+        let length = || fs::metadata(&path).map_or(0, |file| file.len());
+        wait_until("it writes", || length() > 1 << 17);
+        receiver.signal(libc::SIGINT);
+        receiver.end().with(130, "");
+        drop(over);
+    });
+    let text = fs::read_to_string(&path).expect("text");
+    let count = text.lines().count() as u64;
+    assert!(text.ends_with('\n') && text.lines().eq((0..count).map(|number| number.to_string())));
+    let mut consumer = Consumer::<[u8]>::open(&name).expect("a ring");
+    let next = consumer.try_peek().expect("the next line").to_vec();
+    assert_eq!(next, count.to_string().as_bytes(), "none comes twice");
+}
+
 pub(crate) fn a_signal_that_was_ignored_still_is() {
     let name = RingName::new("ignored");
     let receive = format!("trap '' INT; exec {} recv {name}", Tool::PATH);
@@ -262,7 +293,7 @@ pub(crate) fn what_comes_before_a_corrupt_frame_is_sound() {
     tail.with(3, "frame length");
     let received = Tool::run(&["recv", name.as_str()], b"");
     assert_eq!(received.output.len(), 10 * 9);
-    received.with(3, "until then received 10 frames of 80 bytes");
+    received.with(3, "until then received 10 frames, 80 bytes");
 }
 
 pub(crate) fn a_follower_ends_with_its_ring_and_with_its_reader() {

@@ -77,7 +77,8 @@ impl Output {
     /// takes nothing is not waited for.
     pub(crate) fn note(&self, text: &str) {
         if let Some(mut terminal) = terminal(io::stderr().as_fd()).filter(|_| !self.json) {
-            let _ = terminal.write(format!("{text}\n").as_bytes());
+            // Over a progress line, or the sign of a Ctrl-C.
+            let _ = terminal.write(format!("\r\x1b[K{text}\n").as_bytes());
         }
     }
 

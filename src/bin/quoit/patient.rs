@@ -15,11 +15,18 @@ const PIECE: usize = 4096;
 pub(crate) struct Patient<'a> {
     file: File,
     interrupt: &'a Interrupt,
+    /// Regular files keep nobody waiting: what was begun is written whole.
+    waits: bool,
 }
 
 impl<'a> Patient<'a> {
     pub(crate) fn new(file: File, interrupt: &'a Interrupt) -> Self {
-        Self { file, interrupt }
+        let waits = !file.metadata().is_ok_and(|file| file.is_file());
+        Self {
+            file,
+            interrupt,
+            waits,
+        }
     }
 
     /// Standard input or output, without the buffer of the standard library.
@@ -39,6 +46,9 @@ impl<'a> Patient<'a> {
     }
 
     fn until(&self, events: i16) -> io::Result<()> {
+        if !self.waits {
+            return Ok(());
+        }
         let ready = self.interrupt.until(self.file.as_fd(), events);
         ready.map_err(io::Error::other)
     }

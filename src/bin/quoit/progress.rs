@@ -17,6 +17,8 @@ pub(crate) struct Progress {
     moved: Moved,
     start: Instant,
     shown: Instant,
+    /// What it waits for, if it does.
+    waits_for: Option<&'static str>,
     /// Hidden where nobody sees it.
     line: ProgressBar,
 }
@@ -40,7 +42,7 @@ impl fmt::Display for Moved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} {} frames of {} bytes",
+            "{} {} frames, {} bytes",
             self.verb, self.frames, self.bytes
         )
     }
@@ -59,6 +61,7 @@ impl Progress {
             },
             start: now,
             shown: now,
+            waits_for: None,
             line: match output.json || data_on_terminal {
                 true => ProgressBar::hidden(),
                 false => ProgressBar::no_length().with_style(style),
@@ -66,13 +69,26 @@ impl Progress {
         }
     }
 
-    /// Frames were moved, or, with none, only time went by.
+    /// Only time went by.
+    pub(crate) fn wait_for(&mut self, peer: &'static str) {
+        self.waits_for = Some(peer);
+        self.show();
+    }
+
+    /// Frames were moved.
     pub(crate) fn add(&mut self, frames: u64, bytes: u64) {
+        self.waits_for = None;
         self.moved.frames += frames;
         self.moved.bytes += bytes;
+        self.show();
+    }
+
+    fn show(&mut self) {
         if !self.line.is_hidden() && self.shown.elapsed() >= PERIOD {
             self.shown = Instant::now();
-            self.line.set_message(self.words());
+            let waits = self.waits_for.map(|peer| format!("; waits for a {peer}"));
+            self.line
+                .set_message(self.words() + &waits.unwrap_or_default());
         }
     }
 
@@ -82,7 +98,10 @@ impl Progress {
             Ok(()) | Err(Stop::ClosedPipe | Stop::Signal(_)) => {
                 let mut value = self.moved.json();
                 value["seconds"] = self.start.elapsed().as_secs_f64().into();
-                let words = self.words();
+                let mut words = self.words();
+                if matches!(ended, Err(Stop::Signal(_))) {
+                    words += ", and was interrupted";
+                }
                 drop(self);
                 output.summary(&words, &value);
                 ended

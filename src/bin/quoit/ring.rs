@@ -26,7 +26,7 @@ pub(crate) struct RingArguments {
     name: PathBuf,
 
     /// Bytes of a new ring, a power of two, as in 65536 or 64K or 1M; an
-    /// existing ring must have as many
+    /// existing ring must have as many [default: 1M, or those of the existing ring]
     #[arg(long, value_name = "BYTES", value_parser = capacity)]
     capacity: Option<u64>,
 
@@ -186,6 +186,22 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(number * seconds).map_err(|error| error.to_string())
 }
 
+/// The other end, and what it is to do.
+#[derive(Clone, Copy)]
+struct Awaited {
+    peer: &'static str,
+    deed: &'static str,
+}
+
+const CONSUMER: Awaited = Awaited {
+    peer: "consumer",
+    deed: "made room",
+};
+const PRODUCER: Awaited = Awaited {
+    peer: "producer",
+    deed: "sent anything",
+};
+
 /// A wait for the other end, in moments.
 #[derive(Clone, Copy)]
 pub(crate) struct Wait {
@@ -216,13 +232,16 @@ impl Wait {
         &mut self,
         interrupt: &Interrupt,
         progress: &mut Progress,
-        wanted: &'static str,
+        awaited: Awaited,
     ) -> Result<(), Stop> {
-        progress.add(0, 0);
+        progress.wait_for(awaited.peer);
         interrupt.check()?;
         self.waited += self.moment();
         match self.timeout {
-            Some(timeout) if timeout == self.waited => Err(Stop::TimedOut { wanted, timeout }),
+            Some(timeout) if timeout == self.waited => {
+                let wanted = awaited.deed;
+                Err(Stop::TimedOut { wanted, timeout })
+            }
             _ => Ok(()),
         }
     }
@@ -257,11 +276,11 @@ pub(crate) fn push(
             Err(refused) => refused,
         };
         match refused {
-            ClaimError::Full => wait.goes_on(interrupt, progress, "made room")?,
+            ClaimError::Full => wait.goes_on(interrupt, progress, CONSUMER)?,
             ClaimError::Abandoned if wait.still_awaits(producer.peer_epoch()) => {
                 match producer.wait_for_peer_timeout(wait.moment()) {
                     Ok(()) => {}
-                    Err(ClaimError::Abandoned) => wait.goes_on(interrupt, progress, "made room")?,
+                    Err(ClaimError::Abandoned) => wait.goes_on(interrupt, progress, CONSUMER)?,
                     Err(error) => return Err(error.into()),
                 }
             }
@@ -322,12 +341,12 @@ fn comes(
     loop {
         match consumer.peek_timeout(wait.moment()).map(drop) {
             Ok(()) => return Ok(true),
-            Err(PopError::Empty) => wait.goes_on(interrupt, progress, "sent anything")?,
+            Err(PopError::Empty) => wait.goes_on(interrupt, progress, PRODUCER)?,
             Err(PopError::Abandoned) if wait.still_awaits(consumer.peer_epoch()) => {
                 match consumer.wait_for_peer_timeout(wait.moment()) {
                     Ok(()) => {}
                     Err(PopError::Superseded) => return Ok(false),
-                    Err(_) => wait.goes_on(interrupt, progress, "sent anything")?,
+                    Err(_) => wait.goes_on(interrupt, progress, PRODUCER)?,
                 }
             }
             Err(PopError::Abandoned | PopError::Superseded) => return Ok(false),

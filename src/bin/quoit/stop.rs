@@ -127,10 +127,14 @@ impl fmt::Display for Stop {
                 write!(
                     f,
                     "the layout has {layout} bytes, and a record of this ring {record}"
-                )
+                )?;
+                match record.checked_sub(*layout) {
+                    Some(more) => write!(f, "; _: [u8; {more}] passes over the rest"),
+                    None => Ok(()),
+                }
             }
             Self::TimedOut { wanted, timeout } => write!(f, "nobody {wanted} for {timeout:?}"),
-            Self::Held(name, holders) => write!(f, "{name:?} is in use: {holders}"),
+            Self::Held(name, holders) => write!(f, "{name:?} is in use: {holders}; end them first"),
             Self::Gone(name) => write!(f, "the ring {name:?} is gone"),
             Self::Died(pid) => write!(f, "the producer (process {pid}) died"),
             Self::Partly(stop, moved) => write!(f, "{stop}; until then {moved}"),

@@ -48,12 +48,12 @@ pub(crate) struct Tail {
     name: PathBuf,
 
     /// How many messages to show at a look, from the oldest on
-    #[arg(long, value_name = "MESSAGES", default_value_t = 10, value_parser = at_least_one())]
+    #[arg(short = 'n', long, value_name = "MESSAGES", default_value_t = 10, value_parser = at_least_one())]
     count: usize,
 
     /// Go on with messages that come later, until the ring is gone; those that are
     /// read between two looks are not seen
-    #[arg(long)]
+    #[arg(short, long)]
     follow: bool,
 
     /// The layout of a record's fields, as in "at: u64, price: f64, name: [text; 8]"
