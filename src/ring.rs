@@ -230,7 +230,7 @@ impl<T: ?Sized> Ring<T> {
     /// # Real-time
     ///
     /// Makes syscalls and allocates; waits up to 100 ms for another process
-    /// that is replacing or unlinking the same name.
+    /// that is replacing or unlinking the same name, or leaving the ring.
     pub fn unlink(&self) -> Result<(), Error> {
         unlink_segment(&self.shared.segment)
     }
@@ -274,7 +274,7 @@ impl Shared {
 /// # Real-time
 ///
 /// Makes syscalls and allocates; waits up to 100 ms for another process that
-/// is replacing or unlinking the same name.
+/// is replacing or unlinking the same name, or leaving the ring.
 ///
 /// ```
 /// let name = format!("quoit-doc-unlink-{}", std::process::id());
