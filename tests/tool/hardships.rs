@@ -87,6 +87,34 @@ pub(crate) fn a_signal_ends_a_sender_that_never_waits_for_long() {
     sender.end().with(130, "");
 }
 
+/// Its input is always ready, and so is its ring.
+pub(crate) fn a_signal_ends_a_sender_of_a_large_file() {
+    let directory = file_directory();
+    let path = directory.path().join("holes");
+    let file = fs::File::create(&path).expect("a file");
+    file.set_len(1 << 40).expect("holes take no room");
+    let name = RingName::new("large-file");
+    let ring = RingOptions::new(1 << 26).create::<[u8]>(&name);
+    let mut consumer = ring.expect("a ring").consumer().expect("a role");
+    let send = format!(
+        "exec {} send --format raw {name} < {}",
+        Tool::PATH,
+        path.display()
+    );
+    let sender = Tool::start_program("sh", &["-c", &send]);
+    let (mut heard, mut bytes) = (false, 0_u64);
+    while consumer.peek().is_ok() {
+        let popped = consumer.try_pop_each(|_, payload| bytes += payload.len() as u64);
+        popped.expect("sound frames");
+        if bytes > 1 << 24 && !heard {
+            sender.signal(libc::SIGINT);
+            heard = true;
+        }
+        assert!(bytes < 1 << 32, "it does not hear");
+    }
+    sender.end().with(130, "");
+}
+
 pub(crate) fn a_signal_tears_no_line_of_a_file() {
     let directory = file_directory();
     let path = directory.path().join("lines");

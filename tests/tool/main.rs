@@ -60,6 +60,7 @@ common::suite::suite! {
         a_recording_of_who_gave_up_is_whole_and_a_replay_gives_up_too,
         a_signal_ends_a_recorder_that_never_waits,
         a_signal_ends_a_sender_that_never_waits_for_long,
+        a_signal_ends_a_sender_of_a_large_file,
         a_signal_tears_no_line_of_a_file,
         a_signal_that_was_ignored_still_is,
         a_tool_that_hears_no_signal_is_ended_by_later_ones,

@@ -15,17 +15,16 @@ const PIECE: usize = 4096;
 pub(crate) struct Patient<'a> {
     file: File,
     interrupt: &'a Interrupt,
-    /// Regular files keep nobody waiting: what was begun is written whole.
-    waits: bool,
+    /// Regular files keep no writer waiting: what was begun is written whole.
+    writes_whole: bool,
 }
 
 impl<'a> Patient<'a> {
     pub(crate) fn new(file: File, interrupt: &'a Interrupt) -> Self {
-        let waits = !file.metadata().is_ok_and(|file| file.is_file());
         Self {
+            writes_whole: file.metadata().is_ok_and(|file| file.is_file()),
             file,
             interrupt,
-            waits,
         }
     }
 
@@ -46,9 +45,6 @@ impl<'a> Patient<'a> {
     }
 
     fn until(&self, events: i16) -> io::Result<()> {
-        if !self.waits {
-            return Ok(());
-        }
         let ready = self.interrupt.until(self.file.as_fd(), events);
         ready.map_err(io::Error::other)
     }
@@ -87,7 +83,9 @@ impl Write for Patient<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let piece = &bytes[..bytes.len().min(PIECE)];
         loop {
-            self.until(libc::POLLOUT)?;
+            if !self.writes_whole {
+                self.until(libc::POLLOUT)?;
+            }
             match self.file.write(piece) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 other => return other,

@@ -89,7 +89,7 @@ impl Rm {
     fn remove(&self, name: &Path) -> Result<Fate, Stop> {
         let mut unread = String::new();
         match Sight::open(name).and_then(|sight| Ok((sight.look()?, sight))) {
-            Ok((look, _)) if !self.stale && look.is_held() => {
+            Ok((look, _)) if self.dry_run && !self.stale && look.is_held() => {
                 return Err(Stop::Held(name.display().to_string(), look.holders()));
             }
             Ok((look, _)) if self.dry_run && self.stale && !look.is_stale() => {
@@ -107,7 +107,8 @@ impl Rm {
             return Ok(Fate::Removed(unread));
         }
         if !self.stale {
-            return Ok(quoit::unlink(name).map(|()| Fate::Removed(unread))?);
+            let removed = quoit::unlink(name).map(|()| Fate::Removed(unread));
+            return removed.map_err(|error| explained(name, error));
         }
         match quoit::unlink_if_stale(name) {
             Ok(true) => Ok(Fate::Removed(unread)),
@@ -120,5 +121,15 @@ impl Rm {
             }
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// Who has a ring that is in use.
+fn explained(name: &Path, error: Error) -> Stop {
+    match Sight::open(name).and_then(|sight| sight.look()) {
+        Ok(look) if matches!(error, Error::InUse { .. }) && look.is_held() => {
+            Stop::Held(name.display().to_string(), look.holders())
+        }
+        _ => error.into(),
     }
 }
