@@ -1,50 +1,45 @@
-//! The end that reads, whatever the shape.
+//! The end that reads records.
 
-use core::fmt;
+use core::iter::FusedIterator;
 use core::marker::PhantomData;
-use core::ptr::NonNull;
-use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
+use core::slice;
 
-use crossbeam_utils::CachePadded;
+use crate::cursor::{RIDE_WORDS, ReadCursor};
+use crate::deadline::Deadline;
+use crate::endpoint::{End, Endpoint, InlineCopy, shared_methods, shared_traits, wait_for_message};
+use crate::error::PopError;
+use crate::payload;
+use crate::ring::Record;
+use crate::slots::{before_wrap, inline_words, is_inline};
 
-use crate::cursor::{RIDE_WORDS, ReadCursor, TailLine};
-use crate::error::{Error, PopError, Role};
-use crate::ladder::{Ladder, Step, Timeout};
-use crate::layout::Header;
-use crate::polls::Polls;
-use crate::ring::{Company, Ring, RingOptions, RoleGuard, Shape, Shared, again};
-use crate::sync::{PLAIN, READY};
-
-/// The end of a ring that reads.
+/// The end of a ring of records that reads.
 ///
-/// `T` is a [`Record`](crate::Record) for a ring of fixed-size records, or
-/// `[u8]` for a ring of frames; each shape has its own methods below.
+/// A record is any type that implements [`Record`]; [`FrameConsumer`](crate::FrameConsumer)
+/// reads messages of any length.
 ///
-/// Dropping the consumer closes its end: a producer that finds the ring full
-/// sees `Abandoned`. What was not released stays in the ring for the next
-/// consumer. The same holds when the process dies.
+/// Dropping the consumer closes its end: the producer sees `Abandoned` when the ring is
+/// full. What was not popped stays in the ring for the next consumer. The same holds
+/// when the process dies.
 ///
-/// A child of `fork` inherits a consumer of a private copy of the ring, whose
-/// producer has left: it may find what was in the ring at the time, whole only
-/// while the parent keeps it there, and then `Abandoned`; its drop changes
-/// nothing. It may open the ring again and take another role.
+/// After `fork` a child has a consumer of a private copy of the ring, whose producer
+/// has left: it may read what was there, its waits end with `Abandoned`, and its drop
+/// changes nothing. The child may open the ring again and take another role.
 ///
-/// What `try_pop` says of an empty ring is true for a moment only: the producer
-/// may be writing. That there is a message stays true until this consumer
-/// takes it.
+/// That a ring is empty is a snapshot: the producer may be writing. That there is a
+/// record stays true until this consumer takes it.
 ///
 /// ```
-/// use quoit::{Consumer, PopError};
 /// use std::time::Duration;
+///
+/// use quoit::{Consumer, PopError, RingOptions};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let name = &format!("quoit-doc-consumer-{}", std::process::id());
-/// let mut consumer = Consumer::<u64>::open_or_create(name, 1024)?;
+/// let ring = RingOptions::new(1024).schema_tag("price/1").open_or_create::<u64>(name)?;
+/// let mut consumer: Consumer<u64> = ring.consumer()?;
 /// match consumer.pop_timeout(Duration::from_millis(5)) {
 ///     Ok(value) => println!("{value}"),
-///     Err(PopError::Empty) => println!("nothing came in time"),
+///     Err(PopError::TimedOut) => println!("nothing came in time"),
 ///     Err(error) => return Err(error.into()),
 /// }
 /// # drop(consumer);
@@ -60,427 +55,790 @@ use crate::sync::{PLAIN, READY};
 /// shared::<quoit::Consumer<u64>>();
 /// ```
 #[must_use = "a dropped consumer gives its role up"]
-pub struct Consumer<T: ?Sized> {
-    pub(crate) cursor: CachePadded<ReadCursor>,
-    polls: Polls,
-    /// The ride that a peek has handed out.
-    pub(crate) carried: Carried,
-    pub(crate) data: NonNull<u8>,
-    pub(crate) role: RoleGuard,
-    shape: PhantomData<*const T>,
+pub struct Consumer<T: Record> {
+    pub(crate) end: Endpoint<ReadCursor>,
+    /// The inline copy that a peek has found.
+    inline: InlineCopy,
+    records: PhantomData<fn() -> T>,
 }
 
-/// A private copy of the message at `position`, kept until its release: a
-/// second peek cannot differ from the first.
-#[derive(Debug, Default)]
-pub(crate) struct Carried {
-    pub(crate) position: Option<u64>,
-    pub(crate) words: [u64; RIDE_WORDS],
-}
+shared_traits!([T: Record] Consumer<T>, "Consumer", ReadCursor, end);
 
-// SAFETY: the pointers lead into memory that `role` keeps mapped and that is
-// bound to no thread; records are `Send`.
-unsafe impl<T: ?Sized> Send for Consumer<T> {}
+impl<T: Record> Consumer<T> {
+    pub(crate) fn new(end: Endpoint<ReadCursor>) -> Self {
+        Self {
+            end,
+            inline: InlineCopy::default(),
+            records: PhantomData,
+        }
+    }
 
-impl<T: ?Sized> Consumer<T> {
-    /// Creates a ring of `capacity` slots (bytes for frames) and takes its
-    /// consumer's role.
-    ///
-    /// # Errors
-    ///
-    /// As [`RingOptions::create`] and [`Ring::consumer`]. If only the role is
-    /// refused, the ring is there, and nobody holds it.
+    shared_methods!(T, consumer, "producer", "slots");
+
+    /// Whether every slot holds a record that was not released: the producer has no
+    /// room until one is. A snapshot.
     ///
     /// # Real-time
     ///
-    /// Makes syscalls and allocates.
+    /// Wait-free, no syscall, no allocation.
+    pub fn is_full(&self) -> bool {
+        self.len() == self.capacity()
+    }
+
+    /// Pops a record if there is one now.
+    ///
+    /// # Errors
+    ///
+    /// [`PopError::Empty`] if there is none, [`PopError::Abandoned`] if there is none
+    /// and the producer closed its end, [`PopError::Corrupt`] if the endpoint is
+    /// poisoned.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no allocation, no syscall but the wake of a producer that sleeps.
     ///
     /// # Examples
     ///
     /// ```
-    /// # let name = &format!("quoit-doc-consumer-create-{}", std::process::id());
-    /// let consumer = quoit::Consumer::<[u8]>::create(name, 1 << 16)?; // bytes
-    /// assert_eq!((consumer.capacity(), consumer.fill()), (65536, 0));
-    /// # drop(consumer);
-    /// # quoit::unlink(name)?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn create(name: impl AsRef<Path>, capacity: u64) -> Result<Self, Error>
-    where
-        T: Shape,
-    {
-        RingOptions::new(capacity).create(name)?.consumer()
-    }
-
-    /// Opens a ring and takes its consumer's role.
-    ///
-    /// # Errors
-    ///
-    /// As [`Ring::open`] and [`Ring::consumer`].
-    ///
-    /// # Real-time
-    ///
-    /// Makes syscalls and allocates.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use quoit::{Consumer, Error, Producer};
-    ///
-    /// # let name = &format!("quoit-doc-consumer-open-{}", std::process::id());
-    /// let too_early = Consumer::<u64>::open(name);
-    /// assert!(matches!(too_early, Err(Error::NotFound { .. })));
-    /// let producer = Producer::<u64>::create(name, 1024)?; // in another process
-    /// let consumer = Consumer::<u64>::open(name)?;
-    /// # drop((producer, consumer));
-    /// # quoit::unlink(name)?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn open(name: impl AsRef<Path>) -> Result<Self, Error>
-    where
-        T: Shape,
-    {
-        let name = name.as_ref();
-        again(|| Ring::open(name)?.consumer())
-    }
-
-    /// Opens a ring, or creates it if there is none, and takes its consumer's
-    /// role.
-    ///
-    /// # Errors
-    ///
-    /// As [`RingOptions::open_or_create`] and [`Ring::consumer`].
-    ///
-    /// # Real-time
-    ///
-    /// Makes syscalls and allocates.
-    pub fn open_or_create(name: impl AsRef<Path>, capacity: u64) -> Result<Self, Error>
-    where
-        T: Shape,
-    {
-        let name = name.as_ref();
-        let options = RingOptions::new(capacity);
-        again(|| options.open_or_create(name)?.consumer())
-    }
-
-    pub(crate) fn take(shared: &Arc<Shared>) -> Result<Self, Error>
-    where
-        T: Shape,
-    {
-        let (role, cursor) = RoleGuard::take(shared, Role::Consumer, |header| {
-            let (tail, head) = (&header.producer.tail, &header.consumer.head);
-            let cursor = ReadCursor::resume(tail, head, shared.capacity())?;
-            T::DESCRIPTION.check_position("head", cursor.position())?;
-            Ok(cursor)
-        })?;
-        Ok(Self {
-            cursor: CachePadded::new(cursor),
-            polls: Polls::new(shared.capacity(), T::DESCRIPTION.slot_size),
-            carried: Carried::default(),
-            data: shared.data(),
-            role,
-            shape: PhantomData,
-        })
-    }
-}
-
-impl<T: ?Sized> Consumer<T> {
-    /// How much the ring holds, in slots, or bytes for frames; a power of two.
-    ///
-    /// # Real-time
-    ///
-    /// Wait-free, no syscall, no allocation.
-    pub fn capacity(&self) -> u64 {
-        self.cursor.capacity()
-    }
-
-    /// The position of the next message: how many slots, or bytes with headers
-    /// and padding for frames, were ever released, by this consumer and those
-    /// before it, counted from the ring's first position. With it each message
-    /// can be processed [exactly once](crate::docs::crash#exactly-once).
-    ///
-    /// # Real-time
-    ///
-    /// Wait-free, no syscall, no allocation.
-    pub fn position(&self) -> u64 {
-        self.cursor.position()
-    }
-
-    /// How much is unread, in slots, or bytes with headers and padding for frames:
-    /// published and not released. The producer may publish more at any moment.
-    ///
-    /// # Real-time
-    ///
-    /// Wait-free, no syscall, no allocation.
-    pub fn fill(&self) -> u64 {
-        // Advice: orders nothing, and may be late.
-        let tail = self.role.header().producer.tail.load(PLAIN);
-        tail.wrapping_sub(self.position()).min(self.capacity())
-    }
-
-    /// Whether nothing is there to be read: the [`fill`](Self::fill) is 0.
-    ///
-    /// # Real-time
-    ///
-    /// Wait-free, no syscall, no allocation.
-    pub fn is_empty(&self) -> bool {
-        self.fill() == 0
-    }
-
-    /// Whether a producer came and is gone now, closed or dead. What it
-    /// published may be unread still. A producer that never came is not gone,
-    /// and another one may come at any time. If the system cannot tell, `false`.
-    ///
-    /// # Real-time
-    ///
-    /// No allocation; makes a syscall unless the producer closed its end.
-    pub fn is_abandoned(&self) -> bool {
-        self.role.peer_gone()
-    }
-
-    /// How often a producer has come, this one or those before it; 0 if none
-    /// has. A number that has grown tells that there is a successor.
-    ///
-    /// # Real-time
-    ///
-    /// Wait-free, no syscall, no allocation.
-    pub fn peer_epoch(&self) -> u64 {
-        self.role.peer_epoch()
-    }
-
-    /// Waits until a producer is there, or has left something to read: for an end that
-    /// was [`Abandoned`](PopError::Abandoned), or that came first.
-    ///
-    /// # Errors
-    ///
-    /// [`PopError::Superseded`] if no producer will come: the ring's name leads
-    /// elsewhere, or the ring is on the heap.
-    ///
-    /// # Real-time
-    ///
-    /// May sleep; makes syscalls, no allocation.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// use quoit::{PopError, RingOptions};
     ///
-    /// let ring = RingOptions::new(8).create_anonymous::<u32>()?;
-    /// let mut consumer = ring.consumer()?;
-    /// let producers = std::thread::spawn(move || {
-    ///     for number in 0..3 {
-    ///         ring.producer().map(|mut producer| producer.push(number)).expect("one at a time").ok();
-    ///     }
-    /// });
-    /// let mut sum = 0;
-    /// while sum < 0 + 1 + 2 {
-    ///     match consumer.pop() {
-    ///         Ok(number) => sum += number,
-    ///         Err(PopError::Abandoned) => consumer.wait_for_peer()?, // its successor's
-    ///         Err(error) => return Err(error.into()),
-    ///     }
-    /// }
-    /// producers.join().expect("no panic");
-    /// # Ok(())
-    /// # }
+    /// let (mut producer, mut consumer) = RingOptions::new(8).heap::<u32>()?;
+    /// assert_eq!(consumer.try_pop(), Err(PopError::Empty));
+    /// producer.try_push(7)?;
+    /// assert_eq!(consumer.try_pop(), Ok(7));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn wait_for_peer(&mut self) -> Result<(), PopError> {
-        self.wait_for_peer_until(None)
-    }
-
-    /// [`wait_for_peer`](Self::wait_for_peer) that waits at most so long.
-    ///
-    /// # Errors
-    ///
-    /// As [`wait_for_peer`](Self::wait_for_peer), and [`PopError::Abandoned`] if nobody
-    /// came in time.
-    ///
-    /// # Real-time
-    ///
-    /// May sleep; makes syscalls, no allocation.
-    pub fn wait_for_peer_timeout(&mut self, timeout: Duration) -> Result<(), PopError> {
-        self.wait_for_peer_until(Some(timeout))
-    }
-
-    fn wait_for_peer_until(&mut self, timeout: Timeout) -> Result<(), PopError> {
-        let position = self.position();
-        let stirred = |header: &Header| has_moved(header, position);
-        match self.role.wait_for_peer(position, timeout, stirred) {
-            Company::Here => Ok(()),
-            Company::NobodyYet => Err(PopError::Abandoned),
-            Company::NobodyEver => Err(PopError::Superseded),
+    #[inline]
+    pub fn try_pop(&mut self) -> Result<T, PopError> {
+        if self.end.cursor.seen() > 0 {
+            return Ok(self.pop_seen());
         }
+        self.poll_and_pop()
     }
 
-    /// Waits until the ring as it is now, with what this end has released, is on
-    /// its disk; see [`Ring::flush`].
+    /// Pops a record, and waits if there is none.
     ///
     /// # Errors
     ///
-    /// As [`Ring::flush`].
+    /// As [`try_pop`](Self::try_pop), but never [`PopError::Empty`];
+    /// [`PopError::Superseded`] in place of `Abandoned` if no producer will attach. A
+    /// producer that crashes is noticed within
+    /// [`peer_check`](crate::RingOptions::peer_check).
     ///
     /// # Real-time
     ///
-    /// Makes syscalls and allocates; waits for the disk.
-    pub fn flush(&self) -> Result<(), Error> {
-        self.role.shared().flush()
+    /// As [`try_pop`](Self::try_pop) if there is a record; otherwise may sleep.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::thread;
+    ///
+    /// use quoit::{PopError, RingOptions};
+    ///
+    /// let (mut producer, mut consumer) = RingOptions::new(8).heap::<u32>()?;
+    /// thread::spawn(move || producer.push(7)); // and closes
+    /// assert_eq!(consumer.pop(), Ok(7)); // waits for it
+    /// assert_eq!(consumer.pop(), Err(PopError::Abandoned));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn pop(&mut self) -> Result<T, PopError> {
+        self.pop_timeout(Deadline::NEVER)
     }
 
-    /// Whether the ring's name leads elsewhere by now, or nowhere: it was
-    /// removed, and perhaps created again. A producer that is attached goes on;
-    /// one that comes by the name will not come here. Open the name again. If the
-    /// system cannot tell, `false`.
+    /// Pops a record, and waits for one up to `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// As [`pop`](Self::pop), and [`PopError::TimedOut`].
     ///
     /// # Real-time
     ///
-    /// Makes syscalls; no allocation.
-    pub fn is_superseded(&self) -> bool {
-        self.role.is_superseded()
-    }
-
-    /// Looks at the tail: units that can be read, or why there are none.
-    #[inline(always)]
-    pub(crate) fn look(&mut self) -> Result<u64, PopError> {
-        self.polls.begin();
-        match self.cursor.look(&self.role.header().producer.tail) {
-            Ok(0) => self.nothing(),
-            Ok(unread) => {
-                self.role.found(self.position());
-                Ok(unread)
+    /// As [`try_pop`](Self::try_pop) if there is a record; otherwise may sleep.
+    #[inline]
+    pub fn pop_timeout(&mut self, timeout: impl Into<Deadline>) -> Result<T, PopError> {
+        match self.try_pop() {
+            Err(PopError::Empty | PopError::Abandoned) => {
+                wait_for_message(self, timeout.into(), Self::try_pop)
             }
-            Err(corrupt) => Err(PopError::Corrupt(corrupt)),
+            other => other,
         }
     }
 
-    /// Empty, unless the producer closed its end; then what it published before
-    /// still counts.
-    #[inline]
-    fn nothing(&mut self) -> Result<u64, PopError> {
-        if self.polls.in_vain() {
-            self.role.hint(true);
+    /// Pops as many records as there are now and `values` has room for, with one
+    /// release; returns how many.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_pop`](Self::try_pop), if there are none.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free (linear in the records), no allocation, no syscall but the wake of a
+    /// producer that sleeps.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut producer, mut consumer) = quoit::RingOptions::new(8).heap::<u32>()?;
+    /// producer.try_push_slice(&[1, 2, 3])?;
+    /// let mut values = [0; 2];
+    /// assert_eq!(consumer.try_pop_slice(&mut values)?, 2);
+    /// assert_eq!((values, consumer.len()), ([1, 2], 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_pop_slice(&mut self, values: &mut [T]) -> Result<usize, PopError> {
+        if values.is_empty() {
+            return Ok(0);
         }
-        if self.role.peer_closed() {
-            return self.last_look();
-        }
-        Err(PopError::Empty)
+        let count = self.unread(values.len())?.min(values.len());
+        self.copy_to_slice(&mut values[..count]);
+        self.end.release(count as u64);
+        Ok(count)
     }
 
-    /// The last look found more than one message, `unread` units.
-    #[inline]
-    pub(crate) fn crowded(&mut self, unread: u64) {
-        if self.polls.crowded(unread) {
-            self.role.hint(false);
-        }
+    /// Waits for at least one record, then pops as many as there are and `values` has
+    /// room for; returns how many. [`pop_exact`](Self::pop_exact) fills the slice.
+    ///
+    /// # Errors
+    ///
+    /// As [`pop`](Self::pop).
+    ///
+    /// # Real-time
+    ///
+    /// May sleep.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut producer, mut consumer) = quoit::RingOptions::new(8).heap::<u32>()?;
+    /// producer.try_push_slice(&[1, 2, 3])?;
+    /// let mut values = [0; 8];
+    /// assert_eq!(consumer.pop_slice(&mut values)?, 3); // it does not wait for eight
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn pop_slice(&mut self, values: &mut [T]) -> Result<usize, PopError> {
+        self.pop_slice_timeout(values, Deadline::NEVER)
     }
 
-    /// What a producer that is gone has left.
-    #[cold]
-    fn last_look(&mut self) -> Result<u64, PopError> {
-        match self.cursor.look(&self.role.header().producer.tail) {
-            Ok(0) => Err(PopError::Abandoned),
-            Ok(unread) => Ok(unread),
-            Err(corrupt) => Err(PopError::Corrupt(corrupt)),
-        }
-    }
-
-    /// Repeats `attempt` until it finds something or the time is over.
-    /// The attempt itself looks at the tail, so that it meets the ride.
-    pub(crate) fn wait<R>(
+    /// [`pop_slice`](Self::pop_slice) that waits up to `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// As [`pop_timeout`](Self::pop_timeout).
+    ///
+    /// # Real-time
+    ///
+    /// May sleep.
+    pub fn pop_slice_timeout(
         &mut self,
-        timeout: Timeout,
-        mut attempt: impl FnMut(&mut Self) -> Result<R, PopError>,
-    ) -> Result<R, PopError> {
-        let mut ladder = Ladder::new(self.role.patience(), timeout);
-        loop {
-            match attempt(self) {
-                Err(PopError::Empty) => {}
-                Err(PopError::Abandoned) => return Err(self.left_alone()),
-                other => {
-                    self.role.next_look.put_off();
-                    return other;
-                }
-            }
-            match ladder.step(&mut self.role.next_look) {
-                Step::Again => {}
-                Step::Park(until) => self.park(until),
-                Step::Look if !self.role.is_left_alone() => {}
-                Step::Look => match self.last_look() {
-                    Err(PopError::Abandoned) => return Err(self.left_alone()),
-                    other => drop(other?),
-                },
-                Step::TimedOut => return Err(PopError::Empty),
-            }
+        values: &mut [T],
+        timeout: impl Into<Deadline>,
+    ) -> Result<usize, PopError> {
+        wait_for_message(self, timeout.into(), |consumer| {
+            consumer.try_pop_slice(values)
+        })
+    }
+
+    /// Fills `values`, and waits for records as often as it takes.
+    ///
+    /// # Errors
+    ///
+    /// As [`pop`](Self::pop). What was popped until then is in `values`, and
+    /// [`position`](Self::position) says how many those are.
+    ///
+    /// # Real-time
+    ///
+    /// May sleep.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::thread;
+    ///
+    /// let (mut producer, mut consumer) = quoit::RingOptions::new(4).heap::<u32>()?;
+    /// let writer = thread::spawn(move || producer.push_all(&[7; 100]));
+    /// let mut values = [0; 100]; // more than the ring holds at once
+    /// consumer.pop_exact(&mut values)?;
+    /// assert_eq!(values, [7; 100]);
+    /// # writer.join().expect("no panic")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn pop_exact(&mut self, values: &mut [T]) -> Result<(), PopError> {
+        self.pop_exact_timeout(values, Deadline::NEVER)
+    }
+
+    /// [`pop_exact`](Self::pop_exact) that waits up to `timeout` in all.
+    ///
+    /// # Errors
+    ///
+    /// As [`pop_exact`](Self::pop_exact), and [`PopError::TimedOut`].
+    ///
+    /// # Real-time
+    ///
+    /// May sleep.
+    pub fn pop_exact_timeout(
+        &mut self,
+        mut values: &mut [T],
+        timeout: impl Into<Deadline>,
+    ) -> Result<(), PopError> {
+        let deadline = timeout.into().fixed();
+        while !values.is_empty() {
+            let popped = self.pop_slice_timeout(values, deadline)?;
+            values = &mut values[popped..];
+        }
+        Ok(())
+    }
+
+    /// Finds the next record in place, if there is one now.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_pop`](Self::try_pop).
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut producer, mut consumer) = quoit::RingOptions::new(8).heap::<u32>()?;
+    /// producer.try_push(5)?;
+    /// let peek = consumer.try_peek()?;
+    /// assert_eq!(peek.read(), 5);
+    /// peek.release();
+    /// assert!(consumer.try_peek().is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn try_peek(&mut self) -> Result<Peek<'_, T>, PopError> {
+        self.find()?;
+        Ok(Peek { consumer: self })
+    }
+
+    /// Finds the next record in place, and waits if there is none.
+    ///
+    /// # Errors
+    ///
+    /// As [`pop`](Self::pop).
+    ///
+    /// # Real-time
+    ///
+    /// As [`try_peek`](Self::try_peek) if there is a record; otherwise may sleep.
+    pub fn peek(&mut self) -> Result<Peek<'_, T>, PopError> {
+        self.peek_timeout(Deadline::NEVER)
+    }
+
+    /// Finds the next record in place, and waits for one up to `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// As [`pop_timeout`](Self::pop_timeout).
+    ///
+    /// # Real-time
+    ///
+    /// As [`try_peek`](Self::try_peek) if there is a record; otherwise may sleep.
+    pub fn peek_timeout(&mut self, timeout: impl Into<Deadline>) -> Result<Peek<'_, T>, PopError> {
+        wait_for_message(self, timeout.into(), Self::find)?;
+        Ok(Peek { consumer: self })
+    }
+
+    /// Finds every record that is there now, in place.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_pop`](Self::try_pop).
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut producer, mut consumer) = quoit::RingOptions::new(8).heap::<u32>()?;
+    /// producer.try_push_slice(&[1, 2, 3])?;
+    /// let peek = consumer.try_peek_many()?;
+    /// assert_eq!(peek.iter().collect::<Vec<_>>(), [1, 2, 3]);
+    /// peek.release_first(2); // the third stays
+    /// assert_eq!(consumer.try_pop()?, 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_peek_many(&mut self) -> Result<PeekMany<'_, T>, PopError> {
+        let count = self.unread(usize::MAX)?;
+        Ok(PeekMany {
+            consumer: self,
+            count,
+        })
+    }
+
+    /// Waits until at least `min` records are there, and finds every one in place.
+    ///
+    /// # Errors
+    ///
+    /// As [`pop`](Self::pop); [`PopError::Abandoned`] also if fewer are left. Then
+    /// [`try_peek_many`](Self::try_peek_many) finds those. [`PopError::TooMany`] if the
+    /// ring has fewer slots.
+    ///
+    /// # Real-time
+    ///
+    /// May sleep, if fewer are there.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut producer, mut consumer) = quoit::RingOptions::new(8).heap::<u32>()?;
+    /// producer.try_push_slice(&[1, 2, 3])?;
+    /// assert_eq!(consumer.peek_many(2)?.len(), 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn peek_many(&mut self, min: usize) -> Result<PeekMany<'_, T>, PopError> {
+        self.peek_many_timeout(min, Deadline::NEVER)
+    }
+
+    /// [`peek_many`](Self::peek_many) that waits up to `timeout`; with
+    /// [`Duration::ZERO`](std::time::Duration::ZERO), at least `min` records or none.
+    ///
+    /// # Errors
+    ///
+    /// As [`peek_many`](Self::peek_many), and [`PopError::TimedOut`].
+    ///
+    /// # Real-time
+    ///
+    /// May sleep, if fewer are there.
+    pub fn peek_many_timeout(
+        &mut self,
+        min: usize,
+        timeout: impl Into<Deadline>,
+    ) -> Result<PeekMany<'_, T>, PopError> {
+        if min as u64 > self.capacity() {
+            let max = self.capacity() as usize;
+            return Err(PopError::TooMany { max });
+        }
+        let min = min.max(1) as u64;
+        let unread = wait_for_message(self, timeout.into(), |consumer| consumer.end.poll(min))?;
+        Ok(PeekMany {
+            consumer: self,
+            count: unread as usize,
+        })
+    }
+
+    /// Pops the records that are there now, with one release when the iterator is
+    /// dropped. Records that it has not yielded stay. It is empty if nothing is there;
+    /// [`is_abandoned`](Self::is_abandoned) and [`corruption`](Self::corruption) say
+    /// whether anything will come.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no allocation, no syscall but the wake of a producer that sleeps.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut producer, mut consumer) = quoit::RingOptions::new(8).heap::<u32>()?;
+    /// producer.try_push_slice(&[1, 2, 3])?;
+    /// assert_eq!(consumer.try_iter().take(2).sum::<u32>(), 3);
+    /// assert_eq!(consumer.try_pop()?, 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_iter(&mut self) -> TryIter<'_, T> {
+        let count = self.unread(usize::MAX).unwrap_or(0);
+        TryIter {
+            consumer: self,
+            count,
+            taken: 0,
         }
     }
 
-    /// What a wait for nobody ends with.
-    #[cold]
-    pub(crate) fn left_alone(&self) -> PopError {
-        if self.role.is_superseded() {
-            PopError::Superseded
-        } else {
-            PopError::Abandoned
+    /// Pops record after record, and waits for each. It ends where
+    /// [`pop`](Self::pop) fails: when the producer is gone and everything was taken, or
+    /// the endpoint is poisoned ([`corruption`](Self::corruption)).
+    ///
+    /// # Real-time
+    ///
+    /// Each step is as [`pop`](Self::pop).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut producer, mut consumer) = quoit::RingOptions::new(8).heap::<u32>()?;
+    /// producer.try_push_slice(&[1, 2, 3])?;
+    /// drop(producer);
+    /// let mut sum = 0;
+    /// for record in &mut consumer {
+    ///     sum += record;
+    /// }
+    /// assert_eq!(sum, 6);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn iter(&mut self) -> Iter<'_, T> {
+        Iter { consumer: self }
+    }
+
+    /// Releases up to `count` records that are there now without a look at them;
+    /// returns how many.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_pop`](Self::try_pop), if there are none.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no allocation, no syscall but the wake of a producer that sleeps.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut producer, mut consumer) = quoit::RingOptions::new(8).heap::<u32>()?;
+    /// producer.try_push_slice(&[1, 2, 3])?;
+    /// assert_eq!(consumer.skip(2)?, 2); // `usize::MAX` clears the ring
+    /// assert_eq!(consumer.try_pop()?, 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn skip(&mut self, count: usize) -> Result<usize, PopError> {
+        let count = self.unread(count)?.min(count);
+        if count > 0 {
+            self.end.release(count as u64);
+        }
+        Ok(count)
+    }
+
+    /// Releases every record that is there now but the newest; returns how many.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_pop`](Self::try_pop), if there are none.
+    ///
+    /// # Real-time
+    ///
+    /// As [`skip`](Self::skip).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut producer, mut consumer) = quoit::RingOptions::new(8).heap::<u32>()?;
+    /// producer.try_push_slice(&[1, 2, 3])?;
+    /// assert_eq!(consumer.skip_to_latest()?, 2);
+    /// assert_eq!(consumer.try_pop()?, 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn skip_to_latest(&mut self) -> Result<usize, PopError> {
+        let older = self.unread(usize::MAX)? - 1;
+        self.skip(older)
+    }
+
+    /// Separate and not inlined, so that a pop of what an earlier poll has seen stays
+    /// small.
+    #[inline(never)]
+    fn poll_and_pop(&mut self) -> Result<T, PopError> {
+        let mut words = [0; RIDE_WORDS];
+        if !self.poll_for_one(&mut words)? {
+            return Ok(self.pop_seen());
+        }
+        self.end.release(1);
+        Ok(from_words(&words))
+    }
+
+    /// The next record, which an earlier poll has seen.
+    #[inline(always)]
+    fn pop_seen(&mut self) -> T {
+        // SAFETY: the slot is mapped, and any bytes are a record.
+        let value = unsafe { payload::load(self.slot(0)) };
+        self.end.release(1);
+        value
+    }
+
+    /// Makes sure that there is a record, in its slot or copied inline.
+    #[inline(always)]
+    fn find(&mut self) -> Result<(), PopError> {
+        if self.end.cursor.seen() == 0 {
+            let mut words = [0; RIDE_WORDS];
+            if self.poll_for_one(&mut words)? {
+                self.inline.words = words;
+                self.inline.position = Some(self.position());
+            }
+        }
+        Ok(())
+    }
+
+    /// Polls the tail; whether the inline copy is in `words`.
+    #[inline(always)]
+    fn poll_for_one(&mut self, words: &mut [u64; RIDE_WORDS]) -> Result<bool, PopError> {
+        let unread = self.end.poll(1)?;
+        if unread == 1 {
+            let words = &mut words[..const { inline_words::<T>() }];
+            return Ok(const { is_inline::<T>() } && self.end.take_inline(words));
+        }
+        self.end.crowded(unread);
+        Ok(false)
+    }
+
+    /// Records that can be read now, after a poll if fewer than `wanted` are known of;
+    /// at least one, unless `wanted` is 0.
+    fn unread(&mut self, wanted: usize) -> Result<usize, PopError> {
+        let seen = self.end.cursor.seen() as usize;
+        if seen >= wanted {
+            return Ok(seen);
+        }
+        let unread = self.end.poll(1)?;
+        if unread > 1 {
+            self.end.crowded(unread);
+        }
+        Ok(unread as usize)
+    }
+
+    /// Copies the next records, as many as `values` has room for.
+    fn copy_to_slice(&self, values: &mut [T]) {
+        let index = self.end.cursor.index(0);
+        let first = before_wrap(index, values.len(), self.capacity());
+        let (front, back) = values.split_at_mut(first);
+        for (first, part) in [(0, front), (first, back)] {
+            if part.is_empty() {
+                continue;
+            }
+            let source = self.slot(first).cast();
+            // SAFETY: the slots of each part are mapped, and lie together; any bytes
+            // are records.
+            unsafe { payload::copy_long(part.as_mut_ptr().cast(), source, size_of_val(part)) };
         }
     }
 
-    fn park(&mut self, until: u64) {
-        let position = self.position();
-        self.role
-            .park(position, until, |header| has_moved(header, position));
-    }
-
-    /// The second look of an end that is about to sleep.
-    pub(crate) fn stirred(&self) -> bool {
-        has_moved(self.role.header(), self.position()) || self.role.peer_closed()
-    }
-
-    /// Takes the ride, if it is the message that ends at the tail of the last
-    /// look.
+    /// The address of the slot `ahead` of the next one.
     #[inline(always)]
-    pub(crate) fn ride(&self, words: &mut [u64]) -> bool {
-        let page = &self.role.header().producer;
-        let line = TailLine {
-            tail: &page.tail,
-            ride_position: &page.ride_position,
-            ride: &page.ride,
-        };
-        self.cursor.ride(words, line)
+    fn slot(&self, ahead: usize) -> *const T {
+        let index = self.end.cursor.index(ahead);
+        self.end.at(index * size_of::<T>()).cast()
+    }
+}
+
+/// The record in an inline copy.
+#[inline(always)]
+fn from_words<T: Record>(words: &[u64; RIDE_WORDS]) -> T {
+    let words: *const u64 = words.as_ptr();
+    // SAFETY: `is_inline` found `T` no longer and no more aligned than the words, and
+    // any bytes are a record.
+    unsafe { words.cast::<T>().read() }
+}
+
+/// The next record of a ring, in place: what [`Consumer::peek`] and its like return.
+///
+/// [`release`](Self::release) gives the slot back; dropping it does not, and the next
+/// peek is the same record.
+///
+/// It does not dereference: the memory is the peer's, too.
+///
+/// ```compile_fail,E0614
+/// let (_producer, mut consumer) = quoit::RingOptions::new(8).heap::<u32>()?;
+/// let peek = consumer.try_peek()?;
+/// assert_eq!(*peek, 5); // use `read`
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+#[must_use = "a dropped peek keeps the record in the ring; release it"]
+pub struct Peek<'a, T: Record> {
+    consumer: &'a mut Consumer<T>,
+}
+
+impl<T: Record> Peek<'_, T> {
+    /// Copies the record.
+    #[inline]
+    pub fn read(&self) -> T {
+        match self.inline_words() {
+            Some(words) => from_words(words),
+            // SAFETY: the slot is mapped, and any bytes are a record.
+            None => unsafe { payload::load(self.consumer.slot(0)) },
+        }
     }
 
-    /// Gives `units` back that were read.
-    #[inline(always)]
-    pub(crate) fn release(&mut self, units: u64) {
-        self.cursor
-            .release(units, &self.role.header().consumer.head);
-        self.role.moved();
+    /// Where the record is, for code that reads through a pointer. It is mapped and
+    /// aligned for a record as long as the peek lives.
+    #[inline]
+    pub fn as_ptr(&self) -> *const T {
+        match self.inline_words() {
+            Some(words) => words.as_ptr().cast(),
+            None => self.consumer.slot(0),
+        }
     }
 
-    /// The address of the byte at `offset` in the data.
+    /// The record where it lies, without a copy.
     ///
     /// # Safety
     ///
-    /// `offset` is at most the data's length.
+    /// No process writes these bytes while the reference lives; a peer that keeps the
+    /// protocol does not.
+    #[inline]
+    pub unsafe fn as_ref(&self) -> &T {
+        // SAFETY: mapped and aligned as `as_ptr` says, and any bytes are a record; the
+        // caller promises the rest.
+        unsafe { &*self.as_ptr() }
+    }
+
+    /// Gives the slot back to the producer.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no allocation, no syscall but the wake of a producer that sleeps.
+    #[inline]
+    pub fn release(self) {
+        self.consumer.end.release(1);
+    }
+
+    /// The private copy, if this record came inline.
     #[inline(always)]
-    pub(crate) unsafe fn at(&self, offset: usize) -> *const u8 {
-        // SAFETY: the caller's promise; `role` keeps the data mapped.
-        unsafe { self.data.as_ptr().add(offset) }
+    fn inline_words(&self) -> Option<&[u64; RIDE_WORDS]> {
+        let inline = &self.consumer.inline;
+        let is_next = inline.position == Some(self.consumer.position());
+        (const { is_inline::<T>() } && is_next).then_some(&inline.words)
     }
 }
 
-/// Whether something can be read after `position`.
-fn has_moved(header: &Header, position: u64) -> bool {
-    // publish -> ready: the second look of park <-> wake.
-    header.producer.tail.load(READY) != position
+/// All records that were in the ring, in place: what [`Consumer::peek_many`] and its
+/// like return.
+///
+/// [`release_first`](Self::release_first) gives some back, [`release`](Self::release)
+/// all; dropping it gives back none.
+#[derive(Debug)]
+#[must_use = "a dropped peek keeps the records in the ring; release them"]
+pub struct PeekMany<'a, T: Record> {
+    consumer: &'a mut Consumer<T>,
+    count: usize,
 }
 
-/// Shows positions, never payload.
-impl<T: ?Sized> fmt::Debug for Consumer<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Consumer")
-            .field("position", &self.position())
-            .field("fill", &self.fill())
-            .field("capacity", &self.capacity())
-            .finish_non_exhaustive()
+impl<T: Record> PeekMany<'_, T> {
+    /// How many records there are; at least one.
+    #[expect(clippy::len_without_is_empty, reason = "it is never empty")]
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Copies the record at `index`; `None` behind the last.
+    #[inline]
+    pub fn read(&self, index: usize) -> Option<T> {
+        // SAFETY: the slot is mapped, and any bytes are a record.
+        (index < self.count).then(|| unsafe { payload::load(self.consumer.slot(index)) })
+    }
+
+    /// Copies the records one after the other.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = T> {
+        // SAFETY: each slot is mapped, and any bytes are a record.
+        (0..self.count).map(|index| unsafe { payload::load(self.consumer.slot(index)) })
+    }
+
+    /// Copies the first records, as many as `values` has room for; returns how many.
+    pub fn copy_to_slice(&self, values: &mut [T]) -> usize {
+        let count = self.count.min(values.len());
+        self.consumer.copy_to_slice(&mut values[..count]);
+        count
+    }
+
+    /// The records before the end of the ring and those after it, without a copy.
+    ///
+    /// # Safety
+    ///
+    /// No process writes these bytes while the references live; a peer that keeps the
+    /// protocol does not.
+    pub unsafe fn slices(&self) -> (&[T], &[T]) {
+        let capacity = self.consumer.capacity();
+        let first = before_wrap(self.consumer.end.cursor.index(0), self.count, capacity);
+        // SAFETY: these slots are mapped and lie together, and any bytes are records;
+        // the caller promises the rest.
+        let front = unsafe { slice::from_raw_parts(self.consumer.slot(0), first) };
+        let rest = self.count - first;
+        // SAFETY: as above, from the beginning of the ring on.
+        let back = unsafe { slice::from_raw_parts(self.consumer.slot(first), rest) };
+        (front, back)
+    }
+
+    /// Gives all slots back.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no allocation, no syscall but the wake of a producer that sleeps.
+    pub fn release(self) {
+        let count = self.count;
+        self.release_first(count);
+    }
+
+    /// Gives the first `count` slots back and keeps the others in the ring.
+    ///
+    /// # Panics
+    ///
+    /// If `count` is more than [`len`](Self::len).
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no allocation, no syscall but the wake of a producer that sleeps.
+    pub fn release_first(self, count: usize) {
+        let found = self.count;
+        assert!(count <= found, "{count} records released, {found} found");
+        if count > 0 {
+            self.consumer.end.release(count as u64);
+        }
+    }
+}
+
+/// Pops what was in the ring; see [`Consumer::try_iter`].
+#[derive(Debug)]
+#[must_use = "an iterator pops nothing until it is used"]
+pub struct TryIter<'a, T: Record> {
+    consumer: &'a mut Consumer<T>,
+    count: usize,
+    taken: usize,
+}
+
+impl<T: Record> Iterator for TryIter<'_, T> {
+    type Item = T;
+
+    #[inline]
+    fn next(&mut self) -> Option<T> {
+        if self.taken == self.count {
+            return None;
+        }
+        // SAFETY: the slot is mapped, and any bytes are a record.
+        let value = unsafe { payload::load(self.consumer.slot(self.taken)) };
+        self.taken += 1;
+        Some(value)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = self.count - self.taken;
+        (left, Some(left))
+    }
+}
+
+impl<T: Record> ExactSizeIterator for TryIter<'_, T> {}
+
+impl<T: Record> FusedIterator for TryIter<'_, T> {}
+
+impl<T: Record> Drop for TryIter<'_, T> {
+    fn drop(&mut self) {
+        if self.taken > 0 {
+            self.consumer.end.release(self.taken as u64);
+        }
+    }
+}
+
+/// Pops record after record, and waits for each; see [`Consumer::iter`].
+#[derive(Debug)]
+#[must_use = "an iterator pops nothing until it is used"]
+pub struct Iter<'a, T: Record> {
+    consumer: &'a mut Consumer<T>,
+}
+
+impl<T: Record> Iterator for Iter<'_, T> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        self.consumer.pop().ok()
+    }
+}
+
+impl<'a, T: Record> IntoIterator for &'a mut Consumer<T> {
+    type Item = T;
+    type IntoIter = Iter<'a, T>;
+
+    fn into_iter(self) -> Iter<'a, T> {
+        self.iter()
     }
 }

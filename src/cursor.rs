@@ -116,8 +116,7 @@ impl WriteCursor {
     #[inline(always)]
     pub(crate) fn room(&self, wanted: u64) -> Option<u64> {
         let room = self.end.wrapping_sub(self.tail);
-        // A batch may publish after the poison: then there is less than none.
-        (wanted <= room && room <= self.capacity()).then_some(room)
+        (wanted <= room).then_some(room)
     }
 
     /// Looks at the consumer's head; returns the units that can be written.
@@ -139,10 +138,20 @@ impl WriteCursor {
         Ok(self.capacity() - unread)
     }
 
+    /// What poisoned this cursor.
+    pub(crate) fn corruption(&self) -> Option<Corrupt> {
+        self.poison
+    }
+
     /// No room from now on, so that every later call comes to `look`.
+    pub(crate) fn close(&mut self) {
+        self.end = self.tail;
+    }
+
+    /// No room, and every later `look` answers the same.
     #[cold]
     fn poison(&mut self, found: u64) -> Corrupt {
-        self.end = self.tail;
+        self.close();
         *self.poison.insert(Corrupt {
             field: "head",
             found,
@@ -247,6 +256,11 @@ impl ReadCursor {
         }
         self.tail = seen;
         Ok(unread)
+    }
+
+    /// What poisoned this cursor.
+    pub(crate) fn corruption(&self) -> Option<Corrupt> {
+        self.poison
     }
 
     /// Nothing to read from now on: every later `look` answers the same.

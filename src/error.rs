@@ -9,7 +9,8 @@ use core::fmt;
 use std::error;
 use std::io;
 
-pub use self::hot::{ClaimError, PopError, PushError};
+pub(crate) use self::hot::NoRoom;
+pub use self::hot::{ClaimError, PeerError, PopError, PushError};
 
 /// One of the two ends of a ring, named in errors and asked of an
 /// [`Observer`](crate::Observer).

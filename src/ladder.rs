@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crossbeam_utils::Backoff;
 
+use crate::deadline::Deadline;
 use crate::doorbell::now;
 use crate::sync::spin_loop;
 
@@ -40,9 +41,6 @@ impl Patience {
     }
 }
 
-/// How long to wait at most; `None` is as long as it takes.
-pub(crate) type Timeout = Option<Duration>;
-
 /// How often a waiting end looks whether its peer still lives.
 pub(crate) const LOOK: u64 = 100_000_000;
 /// Spins between two looks at the clock.
@@ -71,7 +69,7 @@ impl NextLook {
 #[derive(Debug)]
 pub(crate) struct Ladder {
     patience: Patience,
-    timeout: Timeout,
+    deadline: Deadline,
     spins: u32,
     backoff: Backoff,
     times: Option<Times>,
@@ -97,10 +95,10 @@ pub(crate) enum Step {
 }
 
 impl Ladder {
-    pub(crate) fn new(patience: Patience, timeout: Timeout) -> Self {
+    pub(crate) fn new(patience: Patience, deadline: Deadline) -> Self {
         Self {
             patience,
-            timeout,
+            deadline,
             spins: 0,
             backoff: Backoff::new(),
             times: None,
@@ -121,10 +119,7 @@ impl Ladder {
     fn step_by_clock(&mut self, now: u64, next_look: &mut NextLook) -> Step {
         let times = self.times.get_or_insert_with(|| Times {
             spin_until: now.saturating_add(self.patience.spin),
-            deadline: self.timeout.map_or(u64::MAX, |timeout| {
-                let nanos = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
-                now.saturating_add(nanos)
-            }),
+            deadline: self.deadline.nanos(now),
         });
         let next_look = next_look.time(now);
         if now >= next_look {

@@ -133,7 +133,7 @@ pub(crate) const FRAME_HEADER: u64 = 8;
 /// The length that marks padding to the end of the lap.
 pub(crate) const PADDING: u32 = u32::MAX;
 /// No frame is longer than this, however large the ring.
-const LONGEST_FRAME: u64 = (1 << 31) - 16;
+const MAX_FRAME: u64 = (1 << 31) - 16;
 
 /// The header of a frame, as it is stored in front of the payload.
 #[inline(always)]
@@ -153,15 +153,11 @@ pub(crate) const fn frame_size(len: u64) -> u64 {
     (FRAME_HEADER + len + 7) & !7
 }
 
-/// The longest payload: with its header, half the ring, so that it fits into an
+/// Bytes of the longest payload: with its header, half the ring, so that it fits into an
 /// empty ring wherever the lap ends.
-pub(crate) const fn longest_frame(capacity: u64) -> u64 {
+pub(crate) const fn max_frame_len(capacity: u64) -> u64 {
     let half = capacity / 2 - FRAME_HEADER;
-    if half < LONGEST_FRAME {
-        half
-    } else {
-        LONGEST_FRAME
-    }
+    if half < MAX_FRAME { half } else { MAX_FRAME }
 }
 
 /// FNV-1a over size, alignment (both as eight little-endian bytes) and tag.
@@ -250,9 +246,9 @@ mod tests {
         assert_eq!(frame_size(1), 16);
         assert_eq!(frame_size(8), 16);
         assert_eq!(frame_size(9), 24);
-        assert_eq!(longest_frame(64), 24);
-        assert_eq!(frame_size(longest_frame(1 << 20)), 1 << 19);
-        assert!(longest_frame(1 << 40) < u64::from(PADDING));
+        assert_eq!(max_frame_len(64), 24);
+        assert_eq!(frame_size(max_frame_len(1 << 20)), 1 << 19);
+        assert!(max_frame_len(1 << 40) < u64::from(PADDING));
         assert_eq!(frame_parts(frame_header(5, 7)), (5, 7));
     }
 }

@@ -183,49 +183,59 @@ mod sync; // the only file that names atomics
 
 mod error;
 mod layout; // the contract
+mod payload; // the only file that touches payload
 
 mod cursor;
 mod parker; // the protocol
 
+mod deadline;
 mod doorbell;
 mod ladder;
+mod polls;
 mod segment; // the platform
 
-mod ring; // a segment that means something
+mod ring; // a segment that is formatted
 
-mod polls; // how a consumer looks
+mod endpoint; // what the four ends share
+mod frames;
+mod slots;
 
 mod consumer;
+mod frame_consumer;
+mod frame_producer;
 pub mod observer;
-mod producer; // the endpoints
+mod producer; // the ends
 
-mod slots; // the two payload shapes: records,
-
-mod frames; // and frames, which come second on an end's page: their links say `#method.x-1`
+mod ends; // which ends a ring hands out
 
 mod adapters; // ways around the ring
 
 pub use zerocopy;
 
 #[cfg(feature = "futures")]
-pub use crate::adapters::future::{AsyncConsumer, AsyncError, AsyncProducer};
+pub use crate::adapters::future::{
+    AsyncConsumer, AsyncError, AsyncFrameConsumer, AsyncFrameProducer, AsyncProducer,
+    IntoAsyncError,
+};
 pub use crate::adapters::handoff;
 pub use crate::adapters::io::{Reader, Writer};
 pub use crate::adapters::rpc;
 pub use crate::adapters::select::{Interest, Select, SelectError, Selected};
 #[cfg(feature = "shared_memory")]
 pub use crate::adapters::shared_memory;
-pub use crate::consumer::Consumer;
+pub use crate::consumer::{Consumer, Iter, Peek, PeekMany, TryIter};
+pub use crate::deadline::Deadline;
 pub use crate::doorbell::DoorbellKind;
-pub use crate::error::{ClaimError, Corrupt, Error, PopError, PushError, Role};
-pub use crate::frames::{Frame, FrameBatch, FrameClaim, Frames};
+pub use crate::error::{ClaimError, Corrupt, Error, PeerError, PopError, PushError, Role};
+pub use crate::frame_consumer::{FrameConsumer, Popped};
+pub use crate::frame_producer::FrameProducer;
+pub use crate::frames::{BatchFrame, Frame, FrameBatch, FrameClaim, FrameView, Frames};
 pub use crate::ladder::WaitStrategy;
 pub use crate::observer::Observer;
-pub use crate::producer::Producer;
+pub use crate::producer::{Claim, ClaimMany, Producer};
 pub use crate::ring::{
     Fences, Record, Ring, RingOptions, Shape, Stale, unlink, unlink_if_read, unlink_if_stale,
 };
-pub use crate::slots::{Claim, ClaimMany, Drain, Peek, PeekMany};
 
 /// Texts: modules without code.
 pub mod docs {

@@ -1,44 +1,41 @@
-//! The end that writes, whatever the shape.
+//! The end that writes records.
 
-use core::fmt;
 use core::marker::PhantomData;
-use core::ptr::NonNull;
-use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
+use core::slice;
 
-use crossbeam_utils::CachePadded;
+use zerocopy::IntoBytes;
 
-use crate::cursor::{TailLine, WriteCursor};
-use crate::error::{ClaimError, Error, Role};
-use crate::ladder::{Ladder, Step, Timeout};
-use crate::layout::Header;
-use crate::polls::Polls;
-use crate::ring::{Company, Ring, RingOptions, RoleGuard, Shape, Shared, again};
-use crate::sync::{FREE, PLAIN};
+use crate::cursor::{RIDE_WORDS, WriteCursor};
+use crate::deadline::Deadline;
+use crate::endpoint::{End, Endpoint, shared_methods, shared_traits};
+use crate::error::{ClaimError, PushError};
+use crate::payload;
+use crate::ring::Record;
+use crate::slots::{before_wrap, inline_words, is_inline};
 
-/// The end of a ring that writes.
+/// The end of a ring of records that writes.
 ///
-/// `T` is a [`Record`](crate::Record) for a ring of fixed-size records, or
-/// `[u8]` for a ring of frames; each shape has its own methods below.
+/// A record is any type that implements [`Record`]; [`FrameProducer`](crate::FrameProducer)
+/// writes messages of any length.
 ///
-/// Dropping the producer closes its end: the consumer takes what was published
-/// and then sees `Abandoned`. The role is free at once for another producer,
-/// which goes on at the same position. The same holds when the process dies.
+/// Dropping the producer closes its end: the consumer takes what was published and
+/// then sees `Abandoned`. The role is free at once for another producer, which goes
+/// on at the same position. The same holds when the process dies.
 ///
-/// A child of `fork` inherits a producer of a private copy of the ring, whose
-/// consumer has left: what it pushes is lost, its waits end with `Abandoned`, and
-/// its drop changes nothing. It may open the ring again and take another role.
+/// After `fork` a child has a producer of a private copy of the ring, whose consumer
+/// has left: what it pushes is lost, its waits end with `Abandoned`, and its drop
+/// changes nothing. The child may open the ring again and take another role.
 ///
-/// What `try_push` says of a full ring is true for a moment only: the consumer
-/// may be reading. That there is room stays true until this producer uses it.
+/// That a ring is full is a snapshot: the consumer may be reading. That there is room
+/// stays true until this producer uses it.
 ///
 /// ```
-/// use quoit::Producer;
+/// use quoit::{Producer, RingOptions};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let name = &format!("quoit-doc-producer-{}", std::process::id());
-/// let mut producer = Producer::<u64>::open_or_create(name, 1024)?;
+/// let ring = RingOptions::new(1024).schema_tag("price/1").open_or_create::<u64>(name)?;
+/// let mut producer: Producer<u64> = ring.producer()?;
 /// producer.try_push(42)?;
 /// # drop(producer);
 /// # quoit::unlink(name)?;
@@ -53,408 +50,687 @@ use crate::sync::{FREE, PLAIN};
 /// shared::<quoit::Producer<u64>>();
 /// ```
 #[must_use = "a dropped producer gives its role up"]
-pub struct Producer<T: ?Sized> {
-    pub(crate) cursor: CachePadded<WriteCursor>,
-    polls: Polls,
-    pub(crate) data: NonNull<u8>,
-    pub(crate) role: RoleGuard,
-    shape: PhantomData<*const T>,
+pub struct Producer<T: Record> {
+    pub(crate) end: Endpoint<WriteCursor>,
+    records: PhantomData<fn() -> T>,
 }
 
-// SAFETY: the pointers lead into memory that `role` keeps mapped and that is
-// bound to no thread; records are `Send`.
-unsafe impl<T: ?Sized> Send for Producer<T> {}
+shared_traits!([T: Record] Producer<T>, "Producer", WriteCursor, end);
 
-impl<T: ?Sized> Producer<T> {
-    /// Creates a ring of `capacity` slots (bytes for frames) and takes its
-    /// producer's role.
-    ///
-    /// # Errors
-    ///
-    /// As [`RingOptions::create`] and [`Ring::producer`]. If only the role is
-    /// refused, the ring is there, and nobody holds it.
+impl<T: Record> Producer<T> {
+    pub(crate) fn new(end: Endpoint<WriteCursor>) -> Self {
+        Self {
+            end,
+            records: PhantomData,
+        }
+    }
+
+    shared_methods!(T, producer, "consumer", "slots");
+
+    /// Slots that are free: the [`capacity`](Self::capacity) less the
+    /// [`len`](Self::len). A snapshot: the consumer may free more at any moment.
     ///
     /// # Real-time
     ///
-    /// Makes syscalls and allocates.
+    /// Wait-free, no syscall, no allocation.
+    pub fn vacant(&self) -> u64 {
+        self.capacity() - self.len()
+    }
+
+    /// Whether no slot is free. A snapshot.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    pub fn is_full(&self) -> bool {
+        self.vacant() == 0
+    }
+
+    /// Pushes a record if there is room now.
+    ///
+    /// # Errors
+    ///
+    /// The record comes back: [`PushError::Full`] if there is no room,
+    /// [`PushError::Abandoned`] if there is none and the consumer closed its end,
+    /// [`PushError::Corrupt`] if the endpoint is poisoned.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no allocation, no syscall but the wake of a consumer that sleeps.
+    #[inline]
+    pub fn try_push(&mut self, value: T) -> Result<(), PushError<T>> {
+        match self.end.room(1) {
+            Ok(_) => {
+                // SAFETY: there is room, so the slot is mapped, and `T` fits it.
+                unsafe { payload::store(self.slot(0), &value) };
+                self.publish_one(&value);
+                Ok(())
+            }
+            Err(reason) => Err(PushError::new(value, reason)),
+        }
+    }
+
+    /// Pushes a record, and waits for room if there is none.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_push`](Self::try_push), but never [`PushError::Full`];
+    /// [`PushError::Superseded`] in place of `Abandoned` if no consumer will attach.
+    /// A consumer that crashes is noticed within
+    /// [`peer_check`](crate::RingOptions::peer_check).
+    ///
+    /// # Real-time
+    ///
+    /// As [`try_push`](Self::try_push) if there is room; otherwise may sleep.
     ///
     /// # Examples
     ///
     /// ```
-    /// use quoit::{Error, Producer};
+    /// use std::thread;
     ///
-    /// # let name = &format!("quoit-doc-producer-create-{}", std::process::id());
-    /// let producer = Producer::<u64>::create(name, 1024)?; // slots
-    /// let another = Producer::<u64>::create(name, 1024);
-    /// assert!(matches!(another, Err(Error::AlreadyExists { in_use: true, .. })));
-    /// # drop(producer);
-    /// # quoit::unlink(name)?;
+    /// let (mut producer, mut consumer) = quoit::RingOptions::new(1).heap::<u32>()?;
+    /// producer.push(1)?;
+    /// let reader = thread::spawn(move || (consumer.pop(), consumer.pop()));
+    /// producer.push(2)?; // waits until the first is popped
+    /// assert_eq!(reader.join().expect("no panic"), (Ok(1), Ok(2)));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn create(name: impl AsRef<Path>, capacity: u64) -> Result<Self, Error>
-    where
-        T: Shape,
-    {
-        RingOptions::new(capacity).create(name)?.producer()
+    pub fn push(&mut self, value: T) -> Result<(), PushError<T>> {
+        self.push_timeout(value, Deadline::NEVER)
     }
 
-    /// Opens a ring and takes its producer's role.
+    /// Pushes a record, and waits for room up to `timeout`.
     ///
     /// # Errors
     ///
-    /// As [`Ring::open`] and [`Ring::producer`].
+    /// As [`push`](Self::push), and [`PushError::TimedOut`].
     ///
     /// # Real-time
     ///
-    /// Makes syscalls and allocates.
+    /// As [`try_push`](Self::try_push) if there is room; otherwise may sleep.
     ///
     /// # Examples
     ///
     /// ```
-    /// # let name = &format!("quoit-doc-producer-open-{}", std::process::id());
-    /// let ring = quoit::RingOptions::new(1024).create::<u64>(name)?; // somewhere else
-    /// let producer = quoit::Producer::<u64>::open(name)?;
-    /// assert_eq!(producer.capacity(), 1024);
-    /// # drop(producer);
-    /// # ring.unlink()?;
+    /// use std::time::Duration;
+    ///
+    /// use quoit::{PushError, RingOptions};
+    ///
+    /// let (mut producer, _consumer) = RingOptions::new(1).heap::<u32>()?;
+    /// producer.try_push(1)?;
+    /// let pushed = producer.push_timeout(2, Duration::from_millis(1));
+    /// assert_eq!(pushed, Err(PushError::TimedOut(2)));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn open(name: impl AsRef<Path>) -> Result<Self, Error>
-    where
-        T: Shape,
-    {
-        let name = name.as_ref();
-        again(|| Ring::open(name)?.producer())
+    #[inline]
+    pub fn push_timeout(
+        &mut self,
+        value: T,
+        timeout: impl Into<Deadline>,
+    ) -> Result<(), PushError<T>> {
+        match self.try_push(value) {
+            Err(PushError::Full(value) | PushError::Abandoned(value)) => {
+                match self.end.wait(1, timeout.into()) {
+                    Ok(()) => self.try_push(value),
+                    Err(reason) => Err(PushError::new(value, reason)),
+                }
+            }
+            other => other,
+        }
     }
 
-    /// Opens a ring, or creates it if there is none, and takes its producer's
-    /// role.
+    /// Pushes as many of `values` as there is room for now, with one publish; returns
+    /// how many.
     ///
     /// # Errors
     ///
-    /// As [`RingOptions::open_or_create`] and [`Ring::producer`].
+    /// As [`try_claim`](Self::try_claim), if there is room for none.
     ///
     /// # Real-time
     ///
-    /// Makes syscalls and allocates.
-    pub fn open_or_create(name: impl AsRef<Path>, capacity: u64) -> Result<Self, Error>
-    where
-        T: Shape,
-    {
-        let name = name.as_ref();
-        let options = RingOptions::new(capacity);
-        again(|| options.open_or_create(name)?.producer())
-    }
-
-    pub(crate) fn take(shared: &Arc<Shared>) -> Result<Self, Error>
-    where
-        T: Shape,
-    {
-        let (role, cursor) = RoleGuard::take(shared, Role::Producer, |header| {
-            let head = &header.consumer.head;
-            let cursor = WriteCursor::resume(tail_line(header), head, shared.capacity())?;
-            T::DESCRIPTION.check_position("tail", cursor.position())?;
-            Ok(cursor)
-        })?;
-        Ok(Self {
-            cursor: CachePadded::new(cursor),
-            polls: Polls::new(shared.capacity(), T::DESCRIPTION.slot_size),
-            data: shared.data(),
-            role,
-            shape: PhantomData,
-        })
-    }
-}
-
-impl<T: ?Sized> Producer<T> {
-    /// How much the ring holds, in slots, or bytes for frames; a power of two.
-    ///
-    /// # Real-time
-    ///
-    /// Wait-free, no syscall, no allocation.
-    pub fn capacity(&self) -> u64 {
-        self.cursor.capacity()
-    }
-
-    /// The position of the next message: how many slots, or bytes with headers
-    /// and padding for frames, were ever published, by this producer and those
-    /// before it, counted from the ring's first position. With it each message
-    /// can be processed [exactly once](crate::docs::crash#exactly-once).
-    ///
-    /// # Real-time
-    ///
-    /// Wait-free, no syscall, no allocation.
-    pub fn position(&self) -> u64 {
-        self.cursor.position()
-    }
-
-    /// How much is unread, in slots, or bytes with headers and padding for frames:
-    /// published and not released. The consumer may release more at any moment.
-    ///
-    /// # Real-time
-    ///
-    /// Wait-free, no syscall, no allocation.
-    pub fn fill(&self) -> u64 {
-        // Advice: orders nothing, and may be late.
-        let head = self.role.header().consumer.head.load(PLAIN);
-        self.position().wrapping_sub(head).min(self.capacity())
-    }
-
-    /// Whether the consumer has released everything that was published: the
-    /// [`fill`](Self::fill) is 0.
-    ///
-    /// # Real-time
-    ///
-    /// Wait-free, no syscall, no allocation.
-    pub fn is_empty(&self) -> bool {
-        self.fill() == 0
-    }
-
-    /// Whether a consumer came and is gone now, closed or dead. A consumer that
-    /// never came is not gone, and another one may come at any time. If the system
-    /// cannot tell, `false`.
-    ///
-    /// # Real-time
-    ///
-    /// No allocation; makes a syscall unless the consumer closed its end.
-    pub fn is_abandoned(&self) -> bool {
-        self.role.peer_gone()
-    }
-
-    /// How often a consumer has come, this one or those before it; 0 if none
-    /// has. A number that has grown tells that there is a successor.
-    ///
-    /// # Real-time
-    ///
-    /// Wait-free, no syscall, no allocation.
-    pub fn peer_epoch(&self) -> u64 {
-        self.role.peer_epoch()
-    }
-
-    /// Waits until a consumer is there, or one has come since the call: for an end that
-    /// was [`Abandoned`](ClaimError::Abandoned), or that has nothing to say to nobody. It
-    /// does not look for room, which one that came and went before the call may have left.
-    ///
-    /// # Errors
-    ///
-    /// [`ClaimError::Superseded`] if no consumer will come: the ring's name leads
-    /// elsewhere, or the ring is on the heap.
-    ///
-    /// # Real-time
-    ///
-    /// May sleep; makes syscalls, no allocation.
+    /// Wait-free (linear in the records), no allocation, no syscall but the wake of a
+    /// consumer that sleeps.
     ///
     /// # Examples
     ///
     /// ```
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (mut producer, mut consumer) = quoit::RingOptions::new(4).heap::<u32>()?;
+    /// assert_eq!(producer.try_push_slice(&[1, 2, 3, 4, 5])?, 4); // now it is full
+    /// assert_eq!(consumer.try_iter().sum::<u32>(), 10);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_push_slice(&mut self, values: &[T]) -> Result<usize, ClaimError> {
+        let mut claim = self.try_claim_many(values.len())?;
+        let count = claim.len();
+        claim.copy_from_slice(&values[..count]);
+        claim.commit();
+        Ok(count)
+    }
+
+    /// Waits for room for at least one record, then pushes as many of `values` as there
+    /// is room for; returns how many. [`push_all`](Self::push_all) pushes all.
+    ///
+    /// # Errors
+    ///
+    /// As [`claim`](Self::claim).
+    ///
+    /// # Real-time
+    ///
+    /// May sleep.
+    pub fn push_slice(&mut self, values: &[T]) -> Result<usize, ClaimError> {
+        self.push_slice_timeout(values, Deadline::NEVER)
+    }
+
+    /// [`push_slice`](Self::push_slice) that waits up to `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// As [`claim_timeout`](Self::claim_timeout).
+    ///
+    /// # Real-time
+    ///
+    /// May sleep.
+    ///
+    /// # Examples
+    ///
+    /// ```
     /// use std::time::Duration;
     ///
     /// use quoit::{ClaimError, RingOptions};
     ///
-    /// let ring = RingOptions::new(8).create_anonymous::<u32>()?;
-    /// let mut producer = ring.producer()?;
-    /// let moment = Duration::from_millis(1);
-    /// assert_eq!(producer.wait_for_peer_timeout(moment), Err(ClaimError::Abandoned));
-    /// let _consumer = ring.consumer()?;
-    /// producer.wait_for_peer()?;
-    /// # Ok(())
-    /// # }
+    /// let (mut producer, _consumer) = RingOptions::new(2).heap::<u32>()?;
+    /// assert_eq!(producer.push_slice_timeout(&[1, 2, 3], Duration::ZERO), Ok(2));
+    /// let pushed = producer.push_slice_timeout(&[3], Duration::from_millis(1));
+    /// assert_eq!(pushed, Err(ClaimError::TimedOut));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn wait_for_peer(&mut self) -> Result<(), ClaimError> {
-        self.wait_for_peer_until(None)
-    }
-
-    /// [`wait_for_peer`](Self::wait_for_peer) that waits at most so long.
-    ///
-    /// # Errors
-    ///
-    /// As [`wait_for_peer`](Self::wait_for_peer), and [`ClaimError::Abandoned`] if nobody
-    /// came in time.
-    ///
-    /// # Real-time
-    ///
-    /// May sleep; makes syscalls, no allocation.
-    pub fn wait_for_peer_timeout(&mut self, timeout: Duration) -> Result<(), ClaimError> {
-        self.wait_for_peer_until(Some(timeout))
-    }
-
-    fn wait_for_peer_until(&mut self, timeout: Timeout) -> Result<(), ClaimError> {
-        let position = self.position();
-        match self.role.wait_for_peer(position, timeout, |_| false) {
-            Company::Here => Ok(()),
-            Company::NobodyYet => Err(ClaimError::Abandoned),
-            Company::NobodyEver => Err(ClaimError::Superseded),
+    pub fn push_slice_timeout(
+        &mut self,
+        values: &[T],
+        timeout: impl Into<Deadline>,
+    ) -> Result<usize, ClaimError> {
+        if !values.is_empty() {
+            self.end.wait(1, timeout.into())?;
         }
+        self.try_push_slice(values)
     }
 
-    /// Waits until the ring as it is now, with what this end has published, is on
-    /// its disk; see [`Ring::flush`].
+    /// Pushes all of `values`, and waits for room as often as it takes. The consumer
+    /// sees them as they come.
     ///
     /// # Errors
     ///
-    /// As [`Ring::flush`].
+    /// As [`push`](Self::push). What was pushed until then stays pushed, and
+    /// [`position`](Self::position) says how many those are.
     ///
     /// # Real-time
     ///
-    /// Makes syscalls and allocates; waits for the disk.
-    pub fn flush(&self) -> Result<(), Error> {
-        self.role.shared().flush()
+    /// May sleep.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::thread;
+    ///
+    /// let (mut producer, mut consumer) = quoit::RingOptions::new(4).heap::<u32>()?;
+    /// let reader = thread::spawn(move || consumer.iter().sum::<u32>());
+    /// producer.push_all(&[7; 100])?; // more than the ring holds at once
+    /// drop(producer);
+    /// assert_eq!(reader.join().expect("no panic"), 700);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn push_all(&mut self, values: &[T]) -> Result<(), ClaimError> {
+        self.push_all_timeout(values, Deadline::NEVER)
     }
 
-    /// Whether the ring's name leads elsewhere by now, or nowhere: it was
-    /// removed, and perhaps created again. A consumer that is attached goes on;
-    /// one that comes by the name will not come here. Open the name again. If the
-    /// system cannot tell, `false`.
+    /// [`push_all`](Self::push_all) that waits up to `timeout` in all.
+    ///
+    /// # Errors
+    ///
+    /// As [`push_all`](Self::push_all), and [`ClaimError::TimedOut`].
     ///
     /// # Real-time
     ///
-    /// Makes syscalls; no allocation.
-    pub fn is_superseded(&self) -> bool {
-        self.role.is_superseded()
+    /// May sleep.
+    pub fn push_all_timeout(
+        &mut self,
+        mut values: &[T],
+        timeout: impl Into<Deadline>,
+    ) -> Result<(), ClaimError> {
+        let deadline = timeout.into().fixed();
+        while !values.is_empty() {
+            let pushed = self.push_slice_timeout(values, deadline)?;
+            values = &values[pushed..];
+        }
+        Ok(())
     }
 
-    /// Room for `wanted` units, or why there is not so much.
+    /// Pushes records of an iterator until there is no room now or no more record, with
+    /// one publish; returns how many. What does not fit stays in the iterator.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_claim`](Self::try_claim), if there is room for none.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free but for the iterator, no allocation, no syscall but the wake of a
+    /// consumer that sleeps.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut producer, mut consumer) = quoit::RingOptions::new(4).heap::<u32>()?;
+    /// let mut numbers = 1..;
+    /// assert_eq!(producer.try_extend(&mut numbers)?, 4);
+    /// assert_eq!(numbers.next(), Some(5));
+    /// assert_eq!(consumer.try_pop()?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_extend(
+        &mut self,
+        values: &mut impl Iterator<Item = T>,
+    ) -> Result<usize, ClaimError> {
+        let mut claim = self.try_claim_many(usize::MAX)?;
+        let mut count = 0;
+        while count < claim.len() {
+            let Some(value) = values.next() else { break };
+            claim.write(count, value);
+            count += 1;
+        }
+        claim.commit_first(count);
+        Ok(count)
+    }
+
+    /// Pushes every record of an iterator, and waits for room as often as it takes;
+    /// returns how many.
+    ///
+    /// # Errors
+    ///
+    /// As [`push`](Self::push), with the record that found no room. Those before it
+    /// stay pushed, and [`position`](Self::position) says how many those are.
+    ///
+    /// # Real-time
+    ///
+    /// May sleep.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut producer, mut consumer) = quoit::RingOptions::new(4).heap::<u32>()?;
+    /// assert_eq!(producer.extend([1, 2, 3])?, 3);
+    /// assert_eq!(consumer.try_iter().sum::<u32>(), 6);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn extend(&mut self, values: impl IntoIterator<Item = T>) -> Result<usize, PushError<T>> {
+        let mut count = 0;
+        for value in values {
+            self.push(value)?;
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    /// Claims the next slot, to be filled in place, if there is room now.
+    ///
+    /// # Errors
+    ///
+    /// [`ClaimError::Full`] if there is no room, [`ClaimError::Abandoned`] if there is
+    /// none and the consumer closed its end, [`ClaimError::Corrupt`] if the endpoint is
+    /// poisoned.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut producer, mut consumer) = quoit::RingOptions::new(8).heap::<[u32; 2]>()?;
+    /// let mut claim = producer.try_claim()?;
+    /// claim.write([1, 2]);
+    /// claim.commit();
+    /// assert_eq!(consumer.try_pop()?, [1, 2]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// A claim borrows the producer; one at a time:
+    ///
+    /// ```compile_fail,E0499
+    /// let (mut producer, _consumer) = quoit::RingOptions::new(8).heap::<u32>()?;
+    /// let claim = producer.try_claim()?;
+    /// producer.try_push(1)?;
+    /// claim.commit();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn try_claim(&mut self) -> Result<Claim<'_, T>, ClaimError> {
+        self.end.room(1)?;
+        Ok(Claim { producer: self })
+    }
+
+    /// Claims the next slot, and waits for room if there is none.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_claim`](Self::try_claim), but never [`ClaimError::Full`];
+    /// [`ClaimError::Superseded`] in place of `Abandoned` if no consumer will attach.
+    ///
+    /// # Real-time
+    ///
+    /// As [`try_claim`](Self::try_claim) if there is room; otherwise may sleep.
+    pub fn claim(&mut self) -> Result<Claim<'_, T>, ClaimError> {
+        self.claim_timeout(Deadline::NEVER)
+    }
+
+    /// Claims the next slot, and waits for room up to `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// As [`claim`](Self::claim), and [`ClaimError::TimedOut`].
+    ///
+    /// # Real-time
+    ///
+    /// As [`try_claim`](Self::try_claim) if there is room; otherwise may sleep.
+    pub fn claim_timeout(
+        &mut self,
+        timeout: impl Into<Deadline>,
+    ) -> Result<Claim<'_, T>, ClaimError> {
+        self.end.wait(1, timeout.into())?;
+        Ok(Claim { producer: self })
+    }
+
+    /// Claims up to `count` slots, as many as there is room for now.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_claim`](Self::try_claim), if there is room for none of at least one.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut producer, mut consumer) = quoit::RingOptions::new(8).heap::<u32>()?;
+    /// let mut claim = producer.try_claim_many(5)?;
+    /// claim.write(0, 1);
+    /// claim.write(1, 2);
+    /// claim.commit_first(2); // the other three are not published
+    /// assert_eq!(consumer.try_pop()?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn try_claim_many(&mut self, count: usize) -> Result<ClaimMany<'_, T>, ClaimError> {
+        let room = match self.end.cursor.room(count as u64) {
+            Some(room) => room,
+            None => self.end.poll(1)?,
+        };
+        let count = count.min(room as usize);
+        Ok(ClaimMany {
+            producer: self,
+            count,
+        })
+    }
+
+    /// Claims exactly `count` slots, and waits for room.
+    ///
+    /// # Errors
+    ///
+    /// As [`claim`](Self::claim), and [`ClaimError::TooLong`] if the ring has fewer
+    /// slots.
+    ///
+    /// # Real-time
+    ///
+    /// May sleep, if there is not enough room.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut producer, mut consumer) = quoit::RingOptions::new(8).heap::<u32>()?;
+    /// let mut claim = producer.claim_many(3)?;
+    /// claim.copy_from_slice(&[1, 2, 3]);
+    /// claim.commit();
+    /// assert_eq!(consumer.len(), 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn claim_many(&mut self, count: usize) -> Result<ClaimMany<'_, T>, ClaimError> {
+        self.claim_many_timeout(count, Deadline::NEVER)
+    }
+
+    /// [`claim_many`](Self::claim_many) that waits up to `timeout`; with
+    /// [`Duration::ZERO`](std::time::Duration::ZERO), exactly `count` slots or none.
+    ///
+    /// # Errors
+    ///
+    /// As [`claim_many`](Self::claim_many), and [`ClaimError::TimedOut`].
+    ///
+    /// # Real-time
+    ///
+    /// May sleep, if there is not enough room.
+    pub fn claim_many_timeout(
+        &mut self,
+        count: usize,
+        timeout: impl Into<Deadline>,
+    ) -> Result<ClaimMany<'_, T>, ClaimError> {
+        if count as u64 > self.capacity() {
+            let max = self.capacity() as usize;
+            return Err(ClaimError::TooLong { max });
+        }
+        self.end.wait(count as u64, timeout.into())?;
+        Ok(ClaimMany {
+            producer: self,
+            count,
+        })
+    }
+
+    /// The address of the slot `ahead` of the next one.
     #[inline(always)]
-    pub(crate) fn room(&mut self, wanted: u64) -> Result<u64, ClaimError> {
-        match self.cursor.room(wanted) {
-            Some(room) => Ok(room),
-            None => self.look(wanted),
-        }
+    fn slot(&self, ahead: usize) -> *mut T {
+        let index = self.end.cursor.index(ahead);
+        self.end.at(index * size_of::<T>()).cast()
     }
 
-    /// Looks at the head; full, unless the consumer closed its end: then what
-    /// it released before still counts.
-    #[inline(never)]
-    pub(crate) fn look(&mut self, wanted: u64) -> Result<u64, ClaimError> {
-        self.polls.begin();
-        match self.cursor.look(&self.role.header().consumer.head) {
-            Ok(room) if room >= wanted => {
-                if room > 1 {
-                    self.polls.crowded(room);
-                }
-                self.role.found(self.position());
-                Ok(room)
-            }
-            Ok(_) if self.role.peer_closed() => self.last_look(wanted),
-            Ok(_) => {
-                self.polls.in_vain();
-                Err(ClaimError::Full)
-            }
-            Err(corrupt) => Err(ClaimError::Corrupt(corrupt)),
-        }
-    }
-
-    /// The room that a consumer which is gone has left.
-    #[cold]
-    fn last_look(&mut self, wanted: u64) -> Result<u64, ClaimError> {
-        match self.cursor.look(&self.role.header().consumer.head) {
-            Ok(room) if room >= wanted => Ok(room),
-            Ok(_) => Err(ClaimError::Abandoned),
-            Err(corrupt) => Err(ClaimError::Corrupt(corrupt)),
-        }
-    }
-
-    /// Waits for room.
-    pub(crate) fn wait(&mut self, wanted: u64, timeout: Timeout) -> Result<(), ClaimError> {
-        let mut ladder = Ladder::new(self.role.patience(), timeout);
-        loop {
-            match self.room(wanted) {
-                Err(ClaimError::Full) => {}
-                Err(ClaimError::Abandoned) => return Err(self.left_alone()),
-                other => {
-                    self.role.next_look.put_off();
-                    return other.map(drop);
-                }
-            }
-            match ladder.step(&mut self.role.next_look) {
-                Step::Again => {}
-                Step::Park(until) => self.park(wanted, until),
-                Step::Look if !self.role.is_left_alone() => {}
-                Step::Look => match self.last_look(wanted) {
-                    Err(ClaimError::Abandoned) => return Err(self.left_alone()),
-                    other => return other.map(drop),
-                },
-                Step::TimedOut => return Err(ClaimError::Full),
-            }
-        }
-    }
-
-    /// What a wait for nobody ends with.
-    #[cold]
-    pub(crate) fn left_alone(&self) -> ClaimError {
-        if self.role.is_superseded() {
-            ClaimError::Superseded
+    /// Publishes the next slot, which holds `value`; inline if it fits.
+    #[inline(always)]
+    fn publish_one(&mut self, value: &T) {
+        if const { is_inline::<T>() } && self.end.role.peer_hint() {
+            let mut words = [0u64; RIDE_WORDS];
+            let bytes = value.as_bytes();
+            words.as_mut_bytes()[..bytes.len()].copy_from_slice(bytes);
+            self.end
+                .publish_inline(1, &words[..const { inline_words::<T>() }]);
         } else {
-            ClaimError::Abandoned
+            self.end.publish(1);
         }
     }
+}
 
-    fn park(&mut self, wanted: u64, until: u64) {
-        let (position, capacity) = (self.position(), self.capacity());
-        self.role.park(position, until, |header| {
-            has_room(header, position, capacity, wanted)
-        });
+/// The next slot of a ring, to be filled in place: what [`Producer::claim`] and its
+/// like return.
+///
+/// Holds what the slot held before, an older record or zeros, until it is written.
+/// [`commit`](Self::commit) publishes it; dropping it publishes nothing, and the next
+/// claim is the same slot.
+///
+/// It does not dereference: the memory is the peer's, too.
+///
+/// ```compile_fail,E0614
+/// let (mut producer, _consumer) = quoit::RingOptions::new(8).heap::<u32>()?;
+/// let mut claim = producer.try_claim()?;
+/// *claim = 7; // use `write`
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+#[must_use = "a dropped claim publishes nothing; commit it"]
+pub struct Claim<'a, T: Record> {
+    producer: &'a mut Producer<T>,
+}
+
+impl<T: Record> Claim<'_, T> {
+    /// Copies a record into the slot.
+    #[inline]
+    pub fn write(&mut self, value: T) {
+        // SAFETY: the slot was claimed, so it is mapped, and `T` fits it.
+        unsafe { payload::store(self.as_mut_ptr(), &value) };
     }
 
-    /// The second look of an end that is about to sleep.
-    pub(crate) fn stirred(&self, wanted: u64) -> bool {
-        let (position, capacity) = (self.position(), self.capacity());
-        has_room(self.role.header(), position, capacity, wanted) || self.role.peer_closed()
+    /// Copies the record out of the slot.
+    #[inline]
+    pub fn read(&self) -> T {
+        // SAFETY: the slot is mapped, and any bytes are a record.
+        unsafe { payload::load(self.producer.slot(0)) }
     }
 
-    /// Publishes `units` that were written.
-    #[inline(always)]
-    pub(crate) fn publish(&mut self, units: u64) {
-        self.cursor.publish(units, tail_line(self.role.header()));
-        self.role.moved();
+    /// Where the slot is, for code that writes through a pointer. It is mapped and
+    /// aligned for a record as long as the claim lives.
+    #[inline]
+    pub fn as_mut_ptr(&mut self) -> *mut T {
+        self.producer.slot(0)
     }
 
-    /// Publishes one message that also rides in the tail's line.
-    #[inline(always)]
-    pub(crate) fn publish_riding(&mut self, units: u64, words: &[u64]) {
-        self.cursor
-            .publish_riding(units, words, tail_line(self.role.header()));
-        self.role.moved();
-    }
-
-    /// The address of the byte at `offset` in the data.
+    /// The record where it lies, without a copy.
     ///
     /// # Safety
     ///
-    /// `offset` is at most the data's length.
-    #[inline(always)]
-    pub(crate) unsafe fn at(&self, offset: usize) -> *mut u8 {
-        // SAFETY: the caller's promise; `role` keeps the data mapped.
-        unsafe { self.data.as_ptr().add(offset) }
+    /// No process writes these bytes while the reference lives; a peer that keeps the
+    /// protocol does not.
+    #[inline]
+    pub unsafe fn as_mut(&mut self) -> &mut T {
+        // SAFETY: mapped and aligned as in `write`; the caller promises the rest.
+        unsafe { &mut *self.as_mut_ptr() }
+    }
+
+    /// Publishes the record.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no allocation, no syscall but the wake of a consumer that sleeps.
+    #[inline]
+    pub fn commit(self) {
+        if const { is_inline::<T>() } {
+            let value = self.read();
+            self.producer.publish_one(&value);
+        } else {
+            self.producer.end.publish(1);
+        }
     }
 }
 
-#[inline(always)]
-fn tail_line(header: &Header) -> TailLine<'_> {
-    let page = &header.producer;
-    TailLine {
-        tail: &page.tail,
-        ride_position: &page.ride_position,
-        ride: &page.ride,
+/// Some next slots of a ring, to be filled in place: what [`Producer::claim_many`] and
+/// its like return.
+///
+/// [`commit_first`](Self::commit_first) publishes some, [`commit`](Self::commit) all;
+/// dropping it publishes nothing.
+#[derive(Debug)]
+#[must_use = "a dropped claim publishes nothing; commit it"]
+pub struct ClaimMany<'a, T: Record> {
+    producer: &'a mut Producer<T>,
+    count: usize,
+}
+
+impl<T: Record> ClaimMany<'_, T> {
+    /// How many slots were claimed.
+    pub fn len(&self) -> usize {
+        self.count
     }
-}
 
-/// Whether `wanted` units can be written after `position`.
-fn has_room(header: &Header, position: u64, capacity: u64, wanted: u64) -> bool {
-    // reclaim -> free: the second look of park <-> wake.
-    let unread = position.wrapping_sub(header.consumer.head.load(FREE));
-    // A head that breaks the rules is for the next look to find.
-    unread > capacity || capacity - unread >= wanted
-}
+    /// Whether no slot was claimed, because none was asked for.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
 
-/// Shows positions, never payload.
-impl<T: ?Sized> fmt::Debug for Producer<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Producer")
-            .field("position", &self.position())
-            .field("fill", &self.fill())
-            .field("capacity", &self.capacity())
-            .finish_non_exhaustive()
+    /// Copies a record into the slot at `index`.
+    ///
+    /// # Panics
+    ///
+    /// If `index` is not below [`len`](Self::len).
+    #[inline]
+    pub fn write(&mut self, index: usize, value: T) {
+        let count = self.count;
+        assert!(index < count, "slot {index} written, {count} claimed");
+        // SAFETY: the slot was claimed, so it is mapped, and `T` fits it.
+        unsafe { payload::store(self.producer.slot(index), &value) };
+    }
+
+    /// Copies as many records into the slots.
+    ///
+    /// # Panics
+    ///
+    /// If `values` is not as long as the claim.
+    pub fn copy_from_slice(&mut self, values: &[T]) {
+        let count = self.count;
+        let given = values.len();
+        assert!(
+            given == count,
+            "{given} records copied, {count} slots claimed"
+        );
+        let (front, back) = values.split_at(self.before_wrap());
+        for (first, part) in [(0, front), (front.len(), back)] {
+            if part.is_empty() {
+                continue;
+            }
+            let target = self.producer.slot(first).cast();
+            // SAFETY: the slots of each part were claimed, so they are mapped, and
+            // lie together.
+            unsafe { payload::copy_long(target, part.as_ptr().cast(), size_of_val(part)) };
+        }
+    }
+
+    /// The slots before the end of the ring and those after it, without a copy.
+    ///
+    /// # Safety
+    ///
+    /// No process writes these bytes while the references live; a peer that keeps the
+    /// protocol does not.
+    pub unsafe fn slices_mut(&mut self) -> (&mut [T], &mut [T]) {
+        let first = self.before_wrap();
+        // SAFETY: these slots are mapped and lie together, and any bytes are records;
+        // the caller promises the rest.
+        let front = unsafe { slice::from_raw_parts_mut(self.producer.slot(0), first) };
+        let rest = self.count - first;
+        // SAFETY: as above, from the beginning of the ring on; the two do not overlap,
+        // since together they are no more than the capacity.
+        let back = unsafe { slice::from_raw_parts_mut(self.producer.slot(first), rest) };
+        (front, back)
+    }
+
+    /// Publishes all slots.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no allocation, no syscall but the wake of a consumer that sleeps.
+    pub fn commit(self) {
+        let count = self.count;
+        self.commit_first(count);
+    }
+
+    /// Publishes the first `count` slots at once, and gives up the others.
+    ///
+    /// # Panics
+    ///
+    /// If `count` is more than [`len`](Self::len).
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no allocation, no syscall but the wake of a consumer that sleeps.
+    pub fn commit_first(self, count: usize) {
+        let claimed = self.count;
+        assert!(
+            count <= claimed,
+            "{count} slots committed, {claimed} claimed"
+        );
+        if count > 0 {
+            self.producer.end.publish(count as u64);
+        }
+    }
+
+    fn before_wrap(&self) -> usize {
+        let producer = &self.producer;
+        before_wrap(
+            producer.end.cursor.index(0),
+            self.count,
+            producer.capacity(),
+        )
     }
 }

@@ -21,24 +21,23 @@ pub(crate) use self::options::again;
 pub use self::options::{Fences, RingOptions, Stale};
 pub(crate) use self::role::{Company, RoleGuard};
 pub(crate) use self::shape::Description;
-pub use self::shape::{Record, Shape};
+pub use self::shape::Record;
+pub(crate) use self::shape::Sealed;
 #[cfg(feature = "futures")]
 pub(crate) use self::watch::Watch;
-use crate::consumer::Consumer;
 use crate::doorbell::DoorbellKind;
 use crate::error::{Corrupt, Error, Role};
 use crate::ladder::Patience;
 use crate::layout::{
     CLOSED, CONSUMER_BYTE, DATA, Header, LAYOUT, MAGIC, NAME_BYTE, PRODUCER_BYTE, SHAPE_FRAMES,
 };
-use crate::producer::Producer;
 use crate::segment::{LockFile, Name, Segment, random};
 use crate::sync::{FORMAT, OPEN, PLAIN};
 
 /// A ring that was created or opened, before a role is taken.
 ///
-/// Most programs go straight to [`Producer::open_or_create`] and
-/// [`Consumer::open`]; a `Ring` is for options ([`RingOptions`]) and for both
+/// Most programs go straight to [`Producer::open_or_create`](crate::Producer::open_or_create) and
+/// [`Consumer::open`](crate::Consumer::open); a `Ring` is for options ([`RingOptions`]) and for both
 /// roles in one process.
 ///
 /// A child of `fork` may take roles from a `Ring` that it inherited, if none was
@@ -61,6 +60,30 @@ use crate::sync::{FORMAT, OPEN, PLAIN};
 pub struct Ring<T: ?Sized> {
     shared: Arc<Shared>,
     shape: PhantomData<fn() -> *const T>,
+}
+
+/// What a ring holds: records of a type ([`Record`]), or frames (`[u8]`).
+///
+/// Sealed: there are these two.
+#[diagnostic::on_unimplemented(
+    message = "a ring holds records or `[u8]`, and `{Self}` is neither",
+    note = "a record is `Copy`, and derives `FromBytes`, `IntoBytes` and `Immutable` of zerocopy",
+    note = "with `#[repr(C)]`, and fields such as `_pad: [u8; 3]` where it would have padding",
+    note = "`bool`, `char` and enums are no records: use u8 (u32 for a char), and convert"
+)]
+pub trait Shape: Sealed + 'static {
+    /// The end that writes: [`Producer`](crate::Producer) or
+    /// [`FrameProducer`](crate::FrameProducer).
+    type Producer;
+    /// The end that reads: [`Consumer`](crate::Consumer) or
+    /// [`FrameConsumer`](crate::FrameConsumer).
+    type Consumer;
+
+    #[doc(hidden)]
+    fn producer(ring: &Ring<Self>) -> Result<Self::Producer, Error>;
+
+    #[doc(hidden)]
+    fn consumer(ring: &Ring<Self>) -> Result<Self::Consumer, Error>;
 }
 
 /// What both endpoints of a process keep of a ring: the memory, and what was
@@ -130,8 +153,8 @@ impl<T: Shape + ?Sized> Ring<T> {
     /// # Real-time
     ///
     /// Makes syscalls and allocates.
-    pub fn producer(&self) -> Result<Producer<T>, Error> {
-        Producer::take(&self.shared)
+    pub fn producer(&self) -> Result<T::Producer, Error> {
+        T::producer(self)
     }
 
     /// Takes the consumer's role, at the position where the last consumer left.
@@ -143,8 +166,12 @@ impl<T: Shape + ?Sized> Ring<T> {
     /// # Real-time
     ///
     /// Makes syscalls and allocates.
-    pub fn consumer(&self) -> Result<Consumer<T>, Error> {
-        Consumer::take(&self.shared)
+    pub fn consumer(&self) -> Result<T::Consumer, Error> {
+        T::consumer(self)
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     fn new(segment: Segment, geometry: Geometry, manners: Manners) -> Self {
@@ -215,8 +242,8 @@ impl<T: ?Sized> Ring<T> {
     /// # Real-time
     ///
     /// Makes syscalls and allocates; waits for the disk.
-    pub fn flush(&self) -> Result<(), Error> {
-        self.shared.flush()
+    pub fn sync_all(&self) -> Result<(), Error> {
+        self.shared.sync_all()
     }
 
     /// Removes the ring's name, if it has one. Nobody may hold a role; another
@@ -254,7 +281,7 @@ impl Shared {
         header(&self.segment)
     }
 
-    pub(crate) fn flush(&self) -> Result<(), Error> {
+    pub(crate) fn sync_all(&self) -> Result<(), Error> {
         self.segment.flush()
     }
 

@@ -1,31 +1,22 @@
-//! Fixed-size records: the methods of `Producer<T>` and `Consumer<T>`.
-//!
-//! A position counts slots; the slot of a position is `position & (capacity -
-//! 1)`, and slots lie side by side. A record of at most 48 bytes also rides in
-//! the tail's line while the consumer has caught up.
+//! Where records lie: slots side by side, one for each position.
 
-mod consume;
-mod produce;
-
-pub use self::consume::{Drain, Peek, PeekMany};
-pub use self::produce::{Claim, ClaimMany};
 use crate::cursor::RIDE_WORDS;
 
-/// Whether records of type `T` may ride.
-const fn rides<T>() -> bool {
+/// Whether records of type `T` are also copied into the tail's line.
+pub(crate) const fn is_inline<T>() -> bool {
     size_of::<T>() <= RIDE_WORDS * 8 && align_of::<T>() <= 8
 }
 
-/// Words that a riding `T` takes.
-const fn words<T>() -> usize {
-    if rides::<T>() {
+/// Words that such a record takes there.
+pub(crate) const fn inline_words<T>() -> usize {
+    if is_inline::<T>() {
         size_of::<T>().div_ceil(8)
     } else {
         0
     }
 }
 
-/// How many of `count` slots from index `start` lie before the end of the lap.
-fn before_lap_end(start: usize, count: usize, capacity: u64) -> usize {
+/// How many of `count` slots from index `start` lie before the end of the ring.
+pub(crate) fn before_wrap(start: usize, count: usize, capacity: u64) -> usize {
     count.min(capacity as usize - start)
 }

@@ -13,35 +13,18 @@
 //! | awake -> drowsy | a membarrier, after the word | [`light_fence`], between position and word |
 //! | close -> left | [`CLOSE`] store of the state | [`LEFT`] load of the state |
 //! | format -> open | [`FORMAT`] store of the magic | [`OPEN`] load of the magic |
-//! | copied -> overtaken | [`RECLAIM`] store of the head, before the room is reused | [`COPIED`] fence, between an observer's copy and its second look at the head |
+//! | copied -> overtaken | [`REUSE`] fence, between the producer's load of the head and its next payload | [`COPIED`] fence, between an observer's copy and its second look at the head |
 //! | opened -> forked | [`FORK`] store of the entry, before the count | [`FORK`] count, before the copy |
 #![allow(
     clippy::disallowed_types,
     reason = "this is the file that wraps the atomics"
 )]
 
-use core::arch::asm;
 pub(crate) use core::hint::spin_loop;
 use core::sync::atomic::{self, Ordering};
 
 /// Bytes of a cache line.
 pub(crate) const LINE: usize = 64;
-
-/// Asks for the cache line at `address`, which will be read soon. A hint: it
-/// reads nothing, orders nothing, and faults nowhere.
-#[inline(always)]
-pub(crate) fn fetch(address: *const u8) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a hint, whatever the address.
-    unsafe {
-        asm!("prefetcht0 [{}]", in(reg) address, options(nostack, preserves_flags, readonly))
-    };
-    #[cfg(target_arch = "aarch64")]
-    // SAFETY: a hint, whatever the address.
-    unsafe {
-        asm!("prfm pldl1keep, [{}]", in(reg) address, options(nostack, preserves_flags, readonly))
-    };
-}
 
 /// The producer's tail store: the bytes are visible before the position.
 pub(crate) const PUBLISH: Ordering = Ordering::Release;
@@ -57,7 +40,11 @@ pub(crate) const FREE: Ordering = Ordering::Acquire;
 pub(crate) const RIDE: Ordering = Ordering::Release;
 /// The consumer's fence between the ride's words and its position.
 pub(crate) const CHECK: Ordering = Ordering::Acquire;
-/// The observer's fence between its copy and its second look at the head.
+/// The producer's fence between the head that frees room and the payload that
+/// reuses it: who reads a byte of that payload also reads that head, or a later one.
+pub(crate) const REUSE: Ordering = Ordering::Release;
+/// The observer's fence between its copy and its second look at the head, partner
+/// of [`REUSE`].
 pub(crate) const COPIED: Ordering = Ordering::Acquire;
 /// The ride's position and words themselves: the two fences order them.
 pub(crate) const RIDING: Ordering = Ordering::Relaxed;

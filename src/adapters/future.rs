@@ -9,11 +9,14 @@ use core::task::{Context, Poll};
 use std::error;
 use std::io;
 
-pub use self::consumer::AsyncConsumer;
-pub use self::producer::AsyncProducer;
+pub use self::consumer::{AsyncConsumer, AsyncFrameConsumer};
+pub use self::producer::{AsyncFrameProducer, AsyncProducer};
 use self::reactor::{Bed, Ending, MOST_ENDS, NoBed};
 use super::select::Sleeping;
+use crate::cursor::{ReadCursor, WriteCursor};
 use crate::doorbell::{self, wait_any};
+use crate::endpoint::{End, Endpoint};
+use crate::error::{ClaimError, NoRoom, PopError};
 use crate::parker::DROWSY;
 use crate::sync::AtomicU32;
 
@@ -79,9 +82,60 @@ impl From<AsyncError> for io::Error {
     }
 }
 
-/// An end that sleeps in the reactor's house.
+/// Why an end cannot be used in async code, with the end.
+pub struct IntoAsyncError<E> {
+    end: E,
+    reason: AsyncError,
+}
+
+impl<E> IntoAsyncError<E> {
+    /// The end, unchanged, with its role.
+    pub fn into_inner(self) -> E {
+        self.end
+    }
+
+    /// The reason alone.
+    pub fn reason(&self) -> &AsyncError {
+        &self.reason
+    }
+}
+
+/// Shows the reason, never the end.
+impl<E> fmt::Debug for IntoAsyncError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.reason, f)
+    }
+}
+
+impl<E> fmt::Display for IntoAsyncError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.reason.fmt(f)
+    }
+}
+
+impl<E> error::Error for IntoAsyncError<E> {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        self.reason.source()
+    }
+}
+
+/// Drops the end, and its role is free.
+impl<E> From<IntoAsyncError<E>> for AsyncError {
+    fn from(error: IntoAsyncError<E>) -> Self {
+        error.reason
+    }
+}
+
+/// Drops the end, and its role is free.
+impl<E> From<IntoAsyncError<E>> for io::Error {
+    fn from(error: IntoAsyncError<E>) -> Self {
+        error.reason.into()
+    }
+}
+
+/// An end that is registered with the reactor.
 #[derive(Debug)]
-struct Guest<E> {
+struct AsyncEnd<E> {
     /// Left before the end is: nobody looks at an end that is gone.
     bed: Bed,
     end: E,
@@ -89,23 +143,32 @@ struct Guest<E> {
     lies: bool,
 }
 
-impl<E: Sleeping> Guest<E> {
-    fn new(mut end: E) -> Result<Self, AsyncError> {
-        let role = end.role();
+impl<E: End> AsyncEnd<E>
+where
+    Endpoint<E::Cursor>: Sleeping,
+{
+    fn new(mut end: E) -> Result<Self, IntoAsyncError<E>> {
+        match Self::register(&mut end) {
+            Ok(bed) => Ok(Self {
+                bed,
+                end,
+                lies: false,
+            }),
+            Err(reason) => Err(IntoAsyncError { end, reason }),
+        }
+    }
+
+    fn register(end: &mut E) -> Result<Bed, AsyncError> {
+        let role = end.endpoint_mut().role();
         if !role.sleeps_on_futex() {
             return Err(AsyncError::NotAFutex);
         }
         // A kernel that has the call sees a word that is not `PARKED`.
         let up = AtomicU32::new(DROWSY);
         wait_any([&up].into_iter(), 0).map_err(AsyncError::Unsupported)?;
-        let bed = Bed::take(role.watch()).map_err(|error| match error {
+        Bed::take(role.watch()).map_err(|error| match error {
             NoBed::AllTaken => AsyncError::TooManyEnds,
             NoBed::NoThread(source) => AsyncError::NoThread(source),
-        })?;
-        Ok(Self {
-            bed,
-            end,
-            lies: false,
         })
     }
 
@@ -121,7 +184,7 @@ impl<E: Sleeping> Guest<E> {
         wanted: u64,
         mut attempt: impl FnMut(&mut E) -> Option<R>,
     ) -> Poll<Option<R>> {
-        let undisturbed = self.lies && !self.end.stirred(wanted);
+        let undisturbed = self.lies && !self.end.endpoint().has_work(wanted);
         if undisturbed && self.bed.sleep_on(cx.waker()) {
             // Something else has woken the task.
             return Poll::Pending;
@@ -131,7 +194,7 @@ impl<E: Sleeping> Guest<E> {
             if let Some(found) = attempt(&mut self.end) {
                 return Poll::Ready(Some(found));
             }
-            if core::mem::take(&mut look) && self.end.role().is_left_alone() {
+            if core::mem::take(&mut look) && self.end.endpoint_mut().role().is_left_alone() {
                 // What it left behind comes first.
                 return Poll::Ready(attempt(&mut self.end));
             }
@@ -143,16 +206,16 @@ impl<E: Sleeping> Guest<E> {
 
     /// Goes to sleep; `false` if there is something to do after all.
     fn lie_down(&mut self, cx: &Context<'_>, wanted: u64) -> bool {
-        let position = self.end.position();
-        let role = self.end.role();
+        let end = self.end.endpoint_mut();
+        let position = end.position();
         let mut protected = true;
-        if role.drowse(position) {
+        if end.role().drowse(position) {
             protected = doorbell::barrier();
-            role.shielded(protected);
+            end.role().shielded(protected);
         }
-        role.lie_down();
-        if self.end.stirred(wanted) {
-            self.end.role().get_up(false, false);
+        end.role().lie_down();
+        if end.has_work(wanted) {
+            end.role().get_up(false, false);
             return false;
         }
         self.bed.lie_down(cx.waker(), protected);
@@ -168,7 +231,7 @@ impl<E: Sleeping> Guest<E> {
         }
         let ending = self.bed.get_up();
         let late = ending == Some(Ending::Late);
-        self.end.role().get_up(true, late);
+        self.end.endpoint_mut().role().get_up(true, late);
         late || ending == Some(Ending::Expired)
     }
 
@@ -181,5 +244,72 @@ impl<E: Sleeping> Guest<E> {
     fn into_end(mut self) -> E {
         self.get_up();
         self.end
+    }
+}
+
+impl<E: End<Cursor = ReadCursor>> AsyncEnd<E> {
+    /// Repeats `attempt` until it finds something or the producer is gone.
+    fn poll_message<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut attempt: impl FnMut(&mut E) -> Result<R, PopError>,
+    ) -> Poll<Result<R, PopError>> {
+        let attempt = |end: &mut E| match attempt(end) {
+            Err(PopError::Empty) => None,
+            other => Some(other),
+        };
+        let found = self.poll(cx, 1, attempt);
+        found.map(|found| match found {
+            None | Some(Err(PopError::Abandoned)) => Err(self.end.endpoint().abandoned()),
+            Some(found) => found,
+        })
+    }
+
+    /// [`poll_message`](Self::poll_message) as a stream sees it: at its end when the
+    /// producer is gone, and when it has reported that the ring is corrupt.
+    fn poll_item<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        attempt: impl FnMut(&mut E) -> Result<R, PopError>,
+    ) -> Poll<Option<Result<R, PopError>>> {
+        let was_corrupt = self.end.endpoint().cursor.corruption().is_some();
+        self.poll_message(cx, attempt).map(|found| match found {
+            Err(PopError::Abandoned | PopError::Superseded) => None,
+            Err(PopError::Corrupt) if was_corrupt => None,
+            found => Some(found),
+        })
+    }
+}
+
+impl<E: End<Cursor = WriteCursor>> AsyncEnd<E> {
+    /// Repeats `attempt` until there is room for `wanted` units or the consumer is gone.
+    fn poll_room(
+        &mut self,
+        cx: &mut Context<'_>,
+        wanted: u64,
+        mut attempt: impl FnMut(&mut E) -> Result<(), ClaimError>,
+    ) -> Poll<Result<(), ClaimError>> {
+        let attempt = |end: &mut E| match attempt(end) {
+            Err(ClaimError::Full) => None,
+            other => Some(other),
+        };
+        let found = self.poll(cx, wanted, attempt);
+        found.map(|found| match found {
+            None | Some(Err(ClaimError::Abandoned)) => Err(self.end.endpoint().abandoned().into()),
+            Some(found) => found,
+        })
+    }
+
+    /// Waits for room for one record.
+    fn poll_one(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), NoRoom>> {
+        let attempt = |end: &mut E| match end.endpoint_mut().room(1) {
+            Err(NoRoom::Full) => None,
+            other => Some(other.map(drop)),
+        };
+        let found = self.poll(cx, 1, attempt);
+        found.map(|found| match found {
+            None | Some(Err(NoRoom::Abandoned)) => Err(self.end.endpoint().abandoned()),
+            Some(found) => found,
+        })
     }
 }

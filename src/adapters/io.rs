@@ -1,32 +1,37 @@
-//! Pipes: a ring of frames as a stream of bytes.
+//! Byte streams: a ring of frames as a pipe.
 
-use std::io;
+use core::borrow::BorrowMut;
+use std::io::{self, IoSlice};
 use std::time::Duration;
 
-use crate::consumer::Consumer;
+use crate::deadline::Deadline;
 use crate::error::{ClaimError, PopError};
+use crate::frame_consumer::FrameConsumer;
+use crate::frame_producer::FrameProducer;
 use crate::frames::Frame;
-use crate::producer::Producer;
 
-/// A producer of frames as [`io::Write`], made by [`Producer::writer`].
+/// A producer of frames as [`io::Write`], made by [`FrameProducer::writer`], which
+/// borrows the producer, or [`FrameProducer::into_writer`], which owns it.
 ///
 /// Like a pipe, it buffers nothing: each write that succeeds has published one
 /// frame, which the reader can see and which outlives this process. A write
 /// takes as many bytes as a frame of a quarter of the ring holds, so that
 /// reader and writer work at the same time; `write_all` and `io::copy` repeat
 /// it. Many small writes are many small frames: wrap the writer in a
-/// [`BufWriter`](io::BufWriter). An empty write publishes nothing.
+/// [`BufWriter`](io::BufWriter). A vectored write is one frame. An empty
+/// write publishes nothing.
 ///
 /// There is nothing to flush, and `flush` does nothing. Whether the bytes are
-/// on a disk is another question, for [`Producer::flush`].
+/// on a disk is another question, for
+/// [`FrameProducer::sync_all`].
 ///
 /// A write waits for room as the ring was told to
 /// ([`RingOptions::wait_strategy`](crate::RingOptions::wait_strategy)). It fails with
 ///
-/// - `BrokenPipe` if there is no room and the consumer has left or died; what
+/// - `BrokenPipe` if there is no room and the consumer has closed or crashed; what
 ///   fits still goes into the ring, for the next consumer, and when that one
 ///   has made room, writing goes on;
-/// - `WouldBlock` if no room came within the [time-out](Self::set_timeout);
+/// - `TimedOut` if no room came within the [time-out](Self::set_timeout);
 /// - `InvalidData` if the endpoint is poisoned;
 ///
 /// and then has published nothing. It never fails with `Interrupted`: a wait
@@ -34,7 +39,7 @@ use crate::producer::Producer;
 ///
 /// # Real-time
 ///
-/// A write is as [`Producer::try_push`](Producer#method.try_push-1) if there is
+/// A write is as [`FrameProducer::try_push`] if there is
 /// room; otherwise may sleep. An error allocates.
 ///
 /// # Examples
@@ -55,13 +60,14 @@ use crate::producer::Producer;
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct Writer<'a> {
-    producer: &'a mut Producer<[u8]>,
+pub struct Writer<P = FrameProducer> {
+    producer: P,
     timeout: Option<Duration>,
 }
 
 /// A consumer of frames as [`io::Read`] and [`io::BufRead`], made by
-/// [`Consumer::reader`].
+/// [`FrameConsumer::reader`], which borrows the consumer, or
+/// [`FrameConsumer::into_reader`], which owns it.
 ///
 /// The bytes of all frames, one after the other; where a frame ends and of
 /// which kind it is does not show. It is its own buffer: `fill_buf` returns the
@@ -70,7 +76,7 @@ pub struct Writer<'a> {
 /// middle of a frame leaves it in the ring, and the next reader begins with all
 /// of it.
 ///
-/// A file ends when the producer has left or died and everything that it
+/// A file ends when the producer has closed or crashed and everything that it
 /// published was read. That says nothing of whether the producer was done: if
 /// it matters, let the stream itself tell. When another producer has come,
 /// reading goes on behind the end; if it comes before the end was seen, its
@@ -80,84 +86,132 @@ pub struct Writer<'a> {
 /// A read waits for a frame as the ring was told to
 /// ([`RingOptions::wait_strategy`](crate::RingOptions::wait_strategy)). It fails with
 ///
-/// - `WouldBlock` if none came within the [time-out](Self::set_timeout);
+/// - `TimedOut` if none came within the [time-out](Self::set_timeout);
 /// - `InvalidData` if the endpoint is poisoned.
 ///
 /// It never fails with `Interrupted`: a wait that a signal interrupts goes on.
-/// As with [`Frame`], the bytes that `fill_buf` returns are the producer's
-/// memory, which one that breaks the rules can change.
 ///
 /// # Real-time
 ///
-/// Reading is as [`Consumer::try_pop`](Consumer#method.try_pop-1) if there is a
-/// frame; otherwise may sleep. An error allocates.
+/// `read` is as [`FrameConsumer::try_pop`] if there is a frame; otherwise may sleep.
+/// `fill_buf` also allocates, as long as frames grow. An error allocates.
 #[derive(Debug)]
-pub struct Reader<'a> {
-    consumer: &'a mut Consumer<[u8]>,
+pub struct Reader<C = FrameConsumer> {
+    consumer: C,
     timeout: Option<Duration>,
     /// Bytes of the next frame that were consumed.
     consumed: usize,
+    /// A private copy of the next frame, if `fill_buf` has made one.
+    buffer: Option<Vec<u8>>,
+    /// What the next copy is made in.
+    spare: Vec<u8>,
 }
 
-impl Producer<[u8]> {
-    /// This end as a stream of bytes, for anything that writes to
-    /// [`io::Write`].
+impl FrameProducer {
+    /// This end as a stream of bytes, for anything that writes to [`io::Write`].
     ///
     /// # Real-time
     ///
     /// Wait-free, no syscall, no allocation.
-    pub fn writer(&mut self) -> Writer<'_> {
-        Writer {
-            producer: self,
-            timeout: None,
-        }
+    pub fn writer(&mut self) -> Writer<&mut Self> {
+        Writer::new(self)
     }
-}
 
-impl Consumer<[u8]> {
-    /// This end as a stream of bytes, for anything that reads from [`io::Read`]
-    /// or [`io::BufRead`].
+    /// [`writer`](Self::writer) that owns this end: `Send` and `'static`.
     ///
     /// # Real-time
     ///
     /// Wait-free, no syscall, no allocation.
-    pub fn reader(&mut self) -> Reader<'_> {
-        Reader {
-            consumer: self,
-            timeout: None,
-            consumed: 0,
-        }
+    pub fn into_writer(self) -> Writer {
+        Writer::new(self)
     }
 }
 
-impl Writer<'_> {
-    /// Lets each write wait for room at most so long; `None`, as it is at
-    /// first, is as long as it takes.
+impl FrameConsumer {
+    /// This end as a stream of bytes, for anything that reads from [`io::Read`] or
+    /// [`io::BufRead`].
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    pub fn reader(&mut self) -> Reader<&mut Self> {
+        Reader::new(self)
+    }
+
+    /// [`reader`](Self::reader) that owns this end: `Send` and `'static`.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    pub fn into_reader(self) -> Reader {
+        Reader::new(self)
+    }
+}
+
+impl<P: BorrowMut<FrameProducer>> Writer<P> {
+    fn new(producer: P) -> Self {
+        Self {
+            producer,
+            timeout: None,
+        }
+    }
+
+    /// Lets each write wait for room up to `timeout`; `None`, as at first, waits for
+    /// as long as it takes.
     pub fn set_timeout(&mut self, timeout: Option<Duration>) {
         self.timeout = timeout;
     }
+
+    /// The producer again.
+    pub fn into_inner(self) -> P {
+        self.producer
+    }
+
+    /// Bytes of one write at most: with its header a quarter of the ring, so that four
+    /// of them fill it.
+    fn max_write(&self) -> usize {
+        let producer = self.producer.borrow();
+        (producer.capacity() / 4 - 8).min(producer.max_frame_len() as u64) as usize
+    }
 }
 
-impl io::Write for Writer<'_> {
+/// A pipe has one error for a reader that is gone.
+fn write_error(error: ClaimError) -> io::Error {
+    match error {
+        ClaimError::Superseded => io::Error::new(io::ErrorKind::BrokenPipe, error),
+        error => error.into(),
+    }
+}
+
+impl<P: BorrowMut<FrameProducer>> io::Write for Writer<P> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if bytes.is_empty() {
-            return Ok(0);
+        let len = bytes.len().min(self.max_write());
+        if len > 0 {
+            let producer = self.producer.borrow_mut();
+            let pushed = producer.push_timeout(&bytes[..len], self.timeout);
+            pushed.map_err(write_error)?;
         }
-        // With its header a quarter of the ring: four of them fill a lap.
-        let most = (self.producer.capacity() / 4 - 8).min(self.producer.longest() as u64);
-        let bytes = &bytes[..bytes.len().min(most as usize)];
-        let pushed = match self.timeout {
-            Some(timeout) => self.producer.push_timeout(bytes, timeout),
-            None => self.producer.push(bytes),
-        };
-        match pushed {
-            Ok(()) => Ok(bytes.len()),
-            // Whoever writes to a pipe does not mind why nobody reads.
-            Err(error @ ClaimError::Superseded) => {
-                Err(io::Error::new(io::ErrorKind::BrokenPipe, error))
+        Ok(len)
+    }
+
+    fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        let all = parts
+            .iter()
+            .fold(0_usize, |sum, part| sum.saturating_add(part.len()));
+        let len = all.min(self.max_write());
+        if len > 0 {
+            let producer = self.producer.borrow_mut();
+            let claimed = producer.claim_timeout(len, self.timeout);
+            let mut claim = claimed.map_err(write_error)?;
+            let mut written = 0;
+            for part in parts {
+                let part = &part[..part.len().min(len - written)];
+                claim.write_at(written, part);
+                written += part.len();
             }
-            Err(error) => Err(error.into()),
+            claim.commit();
         }
+        Ok(len)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -165,56 +219,104 @@ impl io::Write for Writer<'_> {
     }
 }
 
-impl Reader<'_> {
-    /// Lets each read wait for a frame at most so long; `None`, as it is at
-    /// first, is as long as it takes.
+impl<C: BorrowMut<FrameConsumer>> Reader<C> {
+    fn new(consumer: C) -> Self {
+        Self {
+            consumer,
+            timeout: None,
+            consumed: 0,
+            buffer: None,
+            spare: Vec::new(),
+        }
+    }
+
+    /// Lets each read wait for a frame up to `timeout`; `None`, as at first, waits for
+    /// as long as it takes.
     pub fn set_timeout(&mut self, timeout: Option<Duration>) {
         self.timeout = timeout;
     }
 
-    /// The next frame.
-    fn peek(&mut self) -> Result<Frame<'_>, PopError> {
-        match self.timeout {
-            Some(timeout) => self.consumer.peek_timeout(timeout),
-            None => self.consumer.peek(),
-        }
+    /// The consumer again. A frame that was read in part is still in the ring, whole.
+    pub fn into_inner(self) -> C {
+        self.consumer
     }
-}
 
-impl io::BufRead for Reader<'_> {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+    /// The next frame of which something is left, and how much of it was consumed; `None`
+    /// at the end of the stream.
+    fn next_frame(&mut self) -> io::Result<Option<(Frame<'_>, usize)>> {
+        let deadline = Deadline::from(self.timeout).fixed();
         loop {
-            match self.peek() {
-                // No bytes would be the end.
-                Ok(frame) if frame.is_empty() => frame.release(),
+            match self.consumer.borrow_mut().peek_timeout(deadline) {
+                // No bytes would be the end of the stream.
+                Ok(frame) if frame.len() <= self.consumed => {
+                    frame.release();
+                    self.consumed = 0;
+                }
                 Ok(_) => break,
-                Err(PopError::Abandoned | PopError::Superseded) => return Ok(&[]),
+                Err(PopError::Abandoned | PopError::Superseded) => return Ok(None),
                 Err(error) => return Err(error.into()),
             }
         }
-        let frame = self.consumer.try_peek()?.into_bytes();
-        // Only a producer that breaks the rules makes a frame shorter.
-        Ok(frame.get(self.consumed..).unwrap_or_default())
+        let consumed = self.consumed;
+        Ok(Some((self.consumer.borrow_mut().try_peek()?, consumed)))
+    }
+
+    /// Goes on behind the frame of which all was consumed.
+    fn release(&mut self) {
+        if let Ok(frame) = self.consumer.borrow_mut().try_peek() {
+            frame.release();
+        }
+        self.consumed = 0;
+        self.spare = self.buffer.take().unwrap_or_default();
+    }
+}
+
+impl<C: BorrowMut<FrameConsumer>> io::BufRead for Reader<C> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.buffer.is_none() {
+            let mut bytes = core::mem::take(&mut self.spare);
+            bytes.clear();
+            match self.next_frame()? {
+                Some((frame, _)) => frame.append_to(&mut bytes),
+                None => return Ok(&[]),
+            }
+            self.buffer = Some(bytes);
+        }
+        let buffer = self.buffer.as_deref().unwrap_or_default();
+        Ok(buffer.get(self.consumed..).unwrap_or_default())
     }
 
     fn consume(&mut self, count: usize) {
-        if let Ok(frame) = self.consumer.try_peek() {
+        if let Some(buffer) = &self.buffer {
             self.consumed += count;
-            if self.consumed >= frame.len() {
-                frame.release();
-                self.consumed = 0;
+            if self.consumed >= buffer.len() {
+                self.release();
             }
         }
     }
 }
 
-impl io::Read for Reader<'_> {
+impl<C: BorrowMut<FrameConsumer>> io::Read for Reader<C> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if buffer.is_empty() {
             return Ok(0);
         }
-        let count = io::BufRead::fill_buf(self)?.read(buffer)?;
-        io::BufRead::consume(self, count);
+        if self.buffer.is_some() {
+            let count = io::BufRead::fill_buf(self)?.read(buffer)?;
+            io::BufRead::consume(self, count);
+            return Ok(count);
+        }
+        let Some((frame, consumed)) = self.next_frame()? else {
+            return Ok(0);
+        };
+        let count = buffer.len().min(frame.len() - consumed);
+        frame.read_at(consumed, &mut buffer[..count]);
+        if consumed + count == frame.len() {
+            frame.release();
+            self.consumed = 0;
+        } else {
+            self.consumed = consumed + count;
+        }
         Ok(count)
     }
 }

@@ -61,7 +61,7 @@ use std::io;
 
 pub use self::client::{Call, Client};
 pub use self::server::Server;
-use crate::error::{ClaimError, Corrupt, PopError};
+use crate::error::{ClaimError, PopError};
 
 /// A reply's kind if it is an error.
 const REFUSED: u32 = 1;
@@ -86,10 +86,8 @@ pub enum CallError {
     NotInFlight,
     /// The request does not fit into the ring.
     TooLong {
-        /// Bytes of the request and its header.
-        wanted: usize,
-        /// Bytes of the longest frame.
-        longest: usize,
+        /// Bytes of the longest request.
+        max: usize,
     },
     /// The reply is not a record of the type that was asked for.
     WrongLength {
@@ -98,8 +96,9 @@ pub enum CallError {
         /// Bytes of the reply.
         found: usize,
     },
-    /// A ring is corrupt.
-    Corrupt(Corrupt),
+    /// A ring is corrupt. The `corruption` of the end of [`Client::into_inner`] says what
+    /// was found.
+    Corrupt,
 }
 
 impl fmt::Display for CallError {
@@ -112,37 +111,35 @@ impl fmt::Display for CallError {
             ),
             Self::Refused(text) => write!(f, "the server refused: {text}"),
             Self::NotInFlight => f.write_str("the call was finished or forgotten before"),
-            Self::TooLong { wanted, longest } => write!(
+            Self::TooLong { max } => write!(
                 f,
-                "a request of {wanted} bytes does not fit: the longest is {longest}; split it, \
-                 or create a larger ring"
+                "the request does not fit: the longest has {max} bytes; split it, or create a \
+                 larger ring"
             ),
             Self::WrongLength { expected, found } => write!(
                 f,
                 "the reply has {found} bytes, not {expected}; both sides need the same types"
             ),
-            Self::Corrupt(corrupt) => corrupt.fmt(f),
+            Self::Corrupt => f.write_str(
+                "a ring of the call is corrupt; replace it with \
+                 RingOptions::stale(StalePolicy::Replace)",
+            ),
         }
     }
 }
 
-impl error::Error for CallError {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        match self {
-            Self::Corrupt(corrupt) => Some(corrupt),
-            _ => None,
-        }
-    }
-}
+impl error::Error for CallError {}
 
 impl From<ClaimError> for CallError {
     fn from(error: ClaimError) -> Self {
         match error {
-            ClaimError::Full => Self::TimedOut,
+            ClaimError::Full | ClaimError::TimedOut => Self::TimedOut,
             ClaimError::Abandoned => Self::ServerGone,
             ClaimError::Superseded => Self::Superseded,
-            ClaimError::TooLong { wanted, longest } => Self::TooLong { wanted, longest },
-            ClaimError::Corrupt(corrupt) => Self::Corrupt(corrupt),
+            ClaimError::TooLong { max } => Self::TooLong {
+                max: max.saturating_sub(2 * WORD),
+            },
+            ClaimError::Corrupt => Self::Corrupt,
         }
     }
 }
@@ -150,11 +147,13 @@ impl From<ClaimError> for CallError {
 impl From<PopError> for CallError {
     fn from(error: PopError) -> Self {
         match error {
-            // A peek needs no buffer, and so none is too short.
-            PopError::Empty | PopError::TooShort { .. } => Self::TimedOut,
+            PopError::Empty | PopError::TimedOut => Self::TimedOut,
             PopError::Abandoned => Self::ServerGone,
             PopError::Superseded => Self::Superseded,
-            PopError::Corrupt(corrupt) => Self::Corrupt(corrupt),
+            // A peek of one frame needs no buffer, and no number of frames.
+            PopError::TooShort { .. } | PopError::TooMany { .. } | PopError::Corrupt => {
+                Self::Corrupt
+            }
         }
     }
 }
@@ -167,7 +166,7 @@ impl From<CallError> for io::Error {
             CallError::Superseded => io::ErrorKind::StaleNetworkFileHandle,
             CallError::Refused(_) => io::ErrorKind::Other,
             CallError::NotInFlight | CallError::TooLong { .. } => io::ErrorKind::InvalidInput,
-            CallError::WrongLength { .. } | CallError::Corrupt(_) => io::ErrorKind::InvalidData,
+            CallError::WrongLength { .. } | CallError::Corrupt => io::ErrorKind::InvalidData,
         };
         Self::new(kind, error)
     }

@@ -6,12 +6,16 @@ use std::io;
 use std::time::Duration;
 
 use crate::consumer::Consumer;
+use crate::cursor::{ReadCursor, WriteCursor};
 use crate::doorbell::{self, MOST_WORDS, now, wait_any};
-use crate::error::{ClaimError, PopError};
+use crate::endpoint::{End, Endpoint};
+use crate::error::{NoRoom, PopError};
+use crate::frame_consumer::FrameConsumer;
+use crate::frame_producer::FrameProducer;
 use crate::ladder::{Ladder, NextLook, Step};
 use crate::parker::{Rest, UNDER_WAY, UNPROTECTED};
 use crate::producer::Producer;
-use crate::ring::{Record, RoleGuard, Shape};
+use crate::ring::{Record, RoleGuard};
 use crate::sync::AtomicU32;
 
 /// Waits for the first of up to 127 ends of rings that has something to do,
@@ -139,35 +143,35 @@ impl fmt::Debug for Interest<'_> {
     }
 }
 
-/// An end as those see it who sleep for it.
+/// What `Select` and the reactor need of an end.
 pub(super) trait Sleeping {
     /// `None` if there is nothing to do yet, else whether the peer is gone.
     fn poll(&mut self, wanted: u64) -> Option<bool>;
-    /// The second look.
-    fn stirred(&self, wanted: u64) -> bool;
+    /// The second poll of an end that is about to sleep.
+    fn has_work(&self, wanted: u64) -> bool;
     fn position(&self) -> u64;
     fn role(&mut self) -> &mut RoleGuard;
     fn word(&self) -> &AtomicU32;
 }
 
-impl<T: ?Sized> Sleeping for Consumer<T> {
+impl Sleeping for Endpoint<ReadCursor> {
     fn poll(&mut self, _wanted: u64) -> Option<bool> {
         if self.cursor.seen() > 0 {
             return Some(false);
         }
-        match self.look() {
+        match self.poll(1) {
             Err(PopError::Empty) => None,
             Err(PopError::Abandoned) => Some(true),
-            _ => Some(false), // a message, or an error for the next call to tell
+            _ => Some(false), // a message, or an error for the next call to report
         }
     }
 
-    fn stirred(&self, _wanted: u64) -> bool {
-        self.stirred()
+    fn has_work(&self, _wanted: u64) -> bool {
+        self.has_work()
     }
 
     fn position(&self) -> u64 {
-        self.position()
+        self.cursor.position()
     }
 
     fn role(&mut self) -> &mut RoleGuard {
@@ -179,21 +183,21 @@ impl<T: ?Sized> Sleeping for Consumer<T> {
     }
 }
 
-impl<T: ?Sized> Sleeping for Producer<T> {
+impl Sleeping for Endpoint<WriteCursor> {
     fn poll(&mut self, wanted: u64) -> Option<bool> {
         match self.room(wanted) {
-            Err(ClaimError::Full) => None,
-            Err(ClaimError::Abandoned) => Some(true),
-            _ => Some(false), // room, or an error for the next call to tell
+            Err(NoRoom::Full) => None,
+            Err(NoRoom::Abandoned) => Some(true),
+            _ => Some(false), // room, or an error for the next call to report
         }
     }
 
-    fn stirred(&self, wanted: u64) -> bool {
-        self.stirred(wanted)
+    fn has_work(&self, wanted: u64) -> bool {
+        self.has_work(wanted)
     }
 
     fn position(&self) -> u64 {
-        self.position()
+        self.cursor.position()
     }
 
     fn role(&mut self) -> &mut RoleGuard {
@@ -205,7 +209,7 @@ impl<T: ?Sized> Sleeping for Producer<T> {
     }
 }
 
-impl<T: Shape + ?Sized> Consumer<T> {
+impl<T: Record> Consumer<T> {
     /// This end, to wait for messages together with other rings: [`Select`].
     ///
     /// # Real-time
@@ -213,7 +217,21 @@ impl<T: Shape + ?Sized> Consumer<T> {
     /// Wait-free, no syscall, no allocation.
     pub fn interest(&mut self) -> Interest<'_> {
         Interest {
-            end: self,
+            end: &mut self.end,
+            wanted: 1,
+        }
+    }
+}
+
+impl FrameConsumer {
+    /// This end, to wait for messages together with other rings: [`Select`].
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    pub fn interest(&mut self) -> Interest<'_> {
+        Interest {
+            end: self.endpoint_mut(),
             wanted: 1,
         }
     }
@@ -228,23 +246,25 @@ impl<T: Record> Producer<T> {
     /// Wait-free, no syscall, no allocation.
     pub fn interest(&mut self) -> Interest<'_> {
         Interest {
-            end: self,
+            end: &mut self.end,
             wanted: 1,
         }
     }
 }
 
-impl Producer<[u8]> {
-    /// This end, to wait for room for a frame of `len` bytes together with
-    /// other rings: [`Select`]. A frame that is too long is ready at once: the push says
-    /// why.
+impl FrameProducer {
+    /// This end, to wait for room for a frame of `len` bytes together with other
+    /// rings: [`Select`]. A frame that is too long is ready at once: the push says why.
     ///
     /// # Real-time
     ///
     /// Wait-free, no syscall, no allocation.
     pub fn interest(&mut self, len: usize) -> Interest<'_> {
-        let wanted = self.units(len);
-        Interest { end: self, wanted }
+        let wanted = self.bytes_needed(len);
+        Interest {
+            end: self.endpoint_mut(),
+            wanted,
+        }
     }
 }
 
@@ -258,7 +278,7 @@ impl Select {
     }
 
     /// Waits until one of `ends` has a message or room, or has lost its peer,
-    /// at most so long; `None` is as long as it takes.
+    /// up to `timeout`; `None` waits for as long as it takes.
     ///
     /// Waits as the first end was told to ([`RingOptions::wait_strategy`] and
     /// [`spin`](crate::RingOptions::spin)).
@@ -289,7 +309,7 @@ impl Select {
         let Some(first) = ends.first_mut() else {
             return Err(SelectError::NoEnds);
         };
-        let mut ladder = Ladder::new(first.end.role().patience(), timeout);
+        let mut ladder = Ladder::new(first.end.role().patience(), timeout.into());
         loop {
             let next = self.next;
             let mut turn = (0..count).map(|step| (next + step) % count);
@@ -349,20 +369,20 @@ fn park(ends: &mut [Interest<'_>], until: u64) -> io::Result<()> {
     for Interest { end, .. } in &mut *ends {
         end.role().lie_down();
     }
-    let stirred = |end: &Interest<'_>| end.end.stirred(end.wanted);
+    let has_work = |end: &Interest<'_>| end.end.has_work(end.wanted);
     let mut rest = Ok(Rest::Ended);
-    let slept = !ends.iter().any(stirred);
+    let slept = !ends.iter().any(has_work);
     let mut late = false;
     if slept {
         rest = sleep(ends, until);
-        if matches!(rest, Ok(Rest::TimedOut)) && protected && ends.iter().any(stirred) {
+        if matches!(rest, Ok(Rest::TimedOut)) && protected && ends.iter().any(has_work) {
             // A waker may be on its way between position and word.
             rest = sleep(ends, now() + UNDER_WAY);
             late = matches!(rest, Ok(Rest::TimedOut));
         }
     }
     for end in ends {
-        let late = late && end.end.stirred(end.wanted);
+        let late = late && end.end.has_work(end.wanted);
         end.end.role().get_up(slept, late);
     }
     rest.map(drop)

@@ -1,10 +1,23 @@
-//! What a push, a claim and a pop answer.
+//! What a push, a claim, a pop and a wait for the peer answer.
 
 use core::fmt;
 use std::error;
 use std::io;
 
-use super::Corrupt;
+/// What to do with an endpoint that is poisoned.
+const CORRUPT: &str = "the ring is corrupt, and this endpoint stores nothing any more; \
+    corruption() says what was found; drop the endpoint and take the role again, or replace \
+    the ring with RingOptions::stale(StalePolicy::Replace)";
+
+/// Why there is no room, whatever is to be written.
+#[derive(Clone, Copy)]
+pub(crate) enum NoRoom {
+    Full,
+    TimedOut,
+    Abandoned,
+    Superseded,
+    Corrupt,
+}
 
 /// Why a record was not pushed. The record comes back.
 ///
@@ -15,25 +28,28 @@ use super::Corrupt;
 /// producer.try_push(1)?;
 /// match producer.try_push(2) {
 ///     Ok(()) => {}
-///     Err(PushError::Full(value)) => assert_eq!(value, 2), // for later
+///     Err(PushError::Full(value) | PushError::TimedOut(value)) => assert_eq!(value, 2), // for later
 ///     Err(PushError::Abandoned(_)) => println!("no consumer now"),
 ///     Err(PushError::Superseded(_)) => println!("open the name again"),
-///     Err(PushError::Corrupt(_, corrupt)) => return Err(corrupt.into()),
+///     Err(PushError::Corrupt(_)) => println!("{:?}", producer.corruption()),
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum PushError<T> {
-    /// There is no room, or none came in time. Another try may find some.
+    /// There is no room now. A later call may find some.
     Full(T),
-    /// There is no room, and the consumer has left or died. Another try may
-    /// find a successor's.
+    /// No room came in time. A later call may find some.
+    TimedOut(T),
+    /// There is no room, and the consumer has closed or crashed. A later call may
+    /// find the room of a restarted consumer.
     Abandoned(T),
-    /// There is no room and no consumer, and none will come: the ring's name
-    /// leads elsewhere by now. Open it again. Only calls that wait say so.
+    /// There is no room and no consumer, and none will come: the ring's name no
+    /// longer refers to this ring. Open it again. Only calls that wait say so.
     Superseded(T),
-    /// The ring is corrupt, and this endpoint poisoned: drop it.
-    Corrupt(T, Corrupt),
+    /// The ring is corrupt, and this endpoint poisoned: drop it. Its
+    /// [`corruption`](crate::Producer::corruption) says what was found.
+    Corrupt(T),
 }
 
 impl<T> PushError<T> {
@@ -45,20 +61,21 @@ impl<T> PushError<T> {
     pub fn into_inner(self) -> T {
         match self {
             Self::Full(value)
+            | Self::TimedOut(value)
             | Self::Abandoned(value)
             | Self::Superseded(value)
-            | Self::Corrupt(value, _) => value,
+            | Self::Corrupt(value) => value,
         }
     }
 
-    /// For a record, which is never too long.
     #[cold]
-    pub(crate) fn new(value: T, reason: ClaimError) -> Self {
+    pub(crate) fn new(value: T, reason: NoRoom) -> Self {
         match reason {
-            ClaimError::Full | ClaimError::TooLong { .. } => Self::Full(value),
-            ClaimError::Abandoned => Self::Abandoned(value),
-            ClaimError::Superseded => Self::Superseded(value),
-            ClaimError::Corrupt(corrupt) => Self::Corrupt(value, corrupt),
+            NoRoom::Full => Self::Full(value),
+            NoRoom::TimedOut => Self::TimedOut(value),
+            NoRoom::Abandoned => Self::Abandoned(value),
+            NoRoom::Superseded => Self::Superseded(value),
+            NoRoom::Corrupt => Self::Corrupt(value),
         }
     }
 
@@ -66,9 +83,10 @@ impl<T> PushError<T> {
     pub(crate) fn reason(&self) -> ClaimError {
         match self {
             Self::Full(_) => ClaimError::Full,
+            Self::TimedOut(_) => ClaimError::TimedOut,
             Self::Abandoned(_) => ClaimError::Abandoned,
             Self::Superseded(_) => ClaimError::Superseded,
-            Self::Corrupt(_, corrupt) => ClaimError::Corrupt(*corrupt),
+            Self::Corrupt(_) => ClaimError::Corrupt,
         }
     }
 }
@@ -86,14 +104,7 @@ impl<T> fmt::Display for PushError<T> {
     }
 }
 
-impl<T> error::Error for PushError<T> {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        match self {
-            Self::Corrupt(_, corrupt) => Some(corrupt),
-            _ => None,
-        }
-    }
-}
+impl<T> error::Error for PushError<T> {}
 
 impl<T> From<PushError<T>> for io::Error {
     fn from(error: PushError<T>) -> Self {
@@ -109,60 +120,69 @@ impl<T> From<PushError<T>> for io::Error {
 /// let (mut producer, _consumer) = RingOptions::new(64).heap::<[u8]>()?;
 /// match producer.try_claim(100) {
 ///     Ok(claim) => claim.commit(),
-///     Err(ClaimError::Full) => println!("later"),
+///     Err(ClaimError::Full | ClaimError::TimedOut) => println!("later"),
 ///     Err(ClaimError::Abandoned) => println!("no consumer now"),
 ///     Err(ClaimError::Superseded) => println!("open the name again"),
-///     Err(ClaimError::TooLong { longest, .. }) => assert_eq!(longest, 24), // split it
-///     Err(ClaimError::Corrupt(corrupt)) => return Err(corrupt.into()),
+///     Err(ClaimError::TooLong { max }) => assert_eq!(max, 24), // split it
+///     Err(ClaimError::Corrupt) => println!("{:?}", producer.corruption()),
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClaimError {
-    /// There is not enough room, or it did not come in time. Another try may
-    /// find it.
+    /// There is not enough room now. A later call may find it.
     Full,
-    /// There is not enough room, and the consumer has left or died. Another try
-    /// may find a successor's.
+    /// Not enough room came in time. A later call may find it.
+    TimedOut,
+    /// There is not enough room, and the consumer has closed or crashed. A later
+    /// call may find the room of a restarted consumer.
     Abandoned,
     /// There is not enough room and no consumer, and none will come: the ring's
-    /// name leads elsewhere by now. Open it again. Only calls that wait say so.
+    /// name no longer refers to this ring. Open it again. Only calls that wait say
+    /// so.
     Superseded,
-    /// No frame of this ring can be so long, now or later. Records never are.
+    /// This ring never has so much room: a frame is too long, or more slots were
+    /// asked for than the ring has.
     TooLong {
-        /// Bytes that were asked for.
-        wanted: usize,
-        /// Bytes of the longest frame.
-        longest: usize,
+        /// Bytes of the longest frame, or slots of the ring.
+        max: usize,
     },
-    /// The ring is corrupt, and this endpoint poisoned: drop it.
-    Corrupt(Corrupt),
+    /// The ring is corrupt, and this endpoint poisoned: drop it. Its
+    /// [`corruption`](crate::Producer::corruption) says what was found.
+    Corrupt,
 }
 
 impl fmt::Display for ClaimError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Full => f.write_str("the ring is full"),
+            Self::TimedOut => f.write_str("the ring is full, and no room came in time"),
             Self::Abandoned => f.write_str("the ring is full, and its consumer is gone"),
             Self::Superseded => f.write_str(
                 "the ring is full, and was unlinked or replaced: no consumer will come; open its \
                  name again",
             ),
-            Self::TooLong { wanted, longest } => write!(
+            Self::TooLong { max } => write!(
                 f,
-                "a frame of {wanted} bytes does not fit: the longest is {longest}, half the \
-                 ring's capacity less 8; split the message, or create a larger ring"
+                "the message never fits: the longest claim of this ring is {max}; split the \
+                 message, or create a larger ring"
             ),
-            Self::Corrupt(corrupt) => corrupt.fmt(f),
+            Self::Corrupt => f.write_str(CORRUPT),
         }
     }
 }
 
-impl error::Error for ClaimError {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        match self {
-            Self::Corrupt(corrupt) => Some(corrupt),
-            _ => None,
+impl error::Error for ClaimError {}
+
+impl From<NoRoom> for ClaimError {
+    #[cold]
+    fn from(reason: NoRoom) -> Self {
+        match reason {
+            NoRoom::Full => Self::Full,
+            NoRoom::TimedOut => Self::TimedOut,
+            NoRoom::Abandoned => Self::Abandoned,
+            NoRoom::Superseded => Self::Superseded,
+            NoRoom::Corrupt => Self::Corrupt,
         }
     }
 }
@@ -171,10 +191,11 @@ impl From<ClaimError> for io::Error {
     fn from(error: ClaimError) -> Self {
         let kind = match error {
             ClaimError::Full => io::ErrorKind::WouldBlock,
+            ClaimError::TimedOut => io::ErrorKind::TimedOut,
             ClaimError::Abandoned => io::ErrorKind::BrokenPipe,
             ClaimError::Superseded => io::ErrorKind::StaleNetworkFileHandle,
             ClaimError::TooLong { .. } => io::ErrorKind::InvalidInput,
-            ClaimError::Corrupt(_) => io::ErrorKind::InvalidData,
+            ClaimError::Corrupt => io::ErrorKind::InvalidData,
         };
         Self::new(kind, error)
     }
@@ -188,45 +209,53 @@ impl From<ClaimError> for io::Error {
 /// let (mut producer, mut consumer) = RingOptions::new(64).heap::<[u8]>()?;
 /// producer.try_push(b"hello")?;
 /// let mut buffer = vec![0; 4];
-/// let len = loop {
+/// let popped = loop {
 ///     match consumer.try_pop(&mut buffer) {
-///         Ok(len) => break len,
-///         Err(PopError::Empty) => println!("later"),
+///         Ok(popped) => break popped,
+///         Err(PopError::Empty | PopError::TimedOut) => println!("later"),
 ///         Err(PopError::Abandoned) => println!("no producer now"),
 ///         Err(PopError::Superseded) => println!("open the name again"),
-///         Err(PopError::TooShort { needed }) => buffer.resize(needed, 0),
-///         Err(PopError::Corrupt(corrupt)) => return Err(corrupt.into()),
+///         Err(PopError::TooShort { needed }) => buffer.resize(needed, 0), // or `pop_into`
+///         Err(PopError::TooMany { max }) => panic!("at most {max}: only of `peek_many`"),
+///         Err(PopError::Corrupt) => panic!("{:?}", consumer.corruption()),
 ///     }
 /// };
-/// assert_eq!(&buffer[..len], b"hello");
+/// assert_eq!(&buffer[..popped.len], b"hello");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PopError {
-    /// Nothing is there, or nothing came in time. Another try may find
-    /// something.
+    /// Nothing is there now. A later call may find something.
     Empty,
-    /// Everything published was taken, and the producer has left or died.
-    /// Another try may find what a successor has published.
+    /// Nothing came in time. A later call may find something.
+    TimedOut,
+    /// Everything published was taken, and the producer has closed or crashed. A
+    /// later call may find what a restarted producer has published.
     Abandoned,
     /// Everything published was taken, there is no producer, and none will come:
-    /// the ring's name leads elsewhere by now. Open it again. Only calls that
-    /// wait say so.
+    /// the ring's name no longer refers to this ring. Open it again. Only calls
+    /// that wait say so.
     Superseded,
     /// The buffer is too short for the next frame, which stays in the ring.
-    /// Records never need one.
     TooShort {
         /// Bytes of the frame.
         needed: usize,
     },
-    /// The ring is corrupt, and this endpoint poisoned: drop it.
-    Corrupt(Corrupt),
+    /// More records were asked for at once than the ring ever holds.
+    TooMany {
+        /// Slots of the ring.
+        max: usize,
+    },
+    /// The ring is corrupt, and this endpoint poisoned: drop it. Its
+    /// [`corruption`](crate::Consumer::corruption) says what was found.
+    Corrupt,
 }
 
 impl fmt::Display for PopError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => f.write_str("the ring is empty"),
+            Self::TimedOut => f.write_str("the ring is empty, and nothing came in time"),
             Self::Abandoned => f.write_str("the ring is empty, and its producer is gone"),
             Self::Superseded => f.write_str(
                 "the ring is empty, and was unlinked or replaced: no producer will come; open its \
@@ -236,28 +265,76 @@ impl fmt::Display for PopError {
                 f,
                 "the next frame has {needed} bytes, more than the buffer; it stays in the ring"
             ),
-            Self::Corrupt(corrupt) => corrupt.fmt(f),
+            Self::TooMany { max } => write!(
+                f,
+                "the ring never holds so many records: it has {max} slots; ask for fewer, or \
+                 create a larger ring"
+            ),
+            Self::Corrupt => f.write_str(CORRUPT),
         }
     }
 }
 
-impl error::Error for PopError {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        match self {
-            Self::Corrupt(corrupt) => Some(corrupt),
-            _ => None,
-        }
-    }
-}
+impl error::Error for PopError {}
 
 impl From<PopError> for io::Error {
     fn from(error: PopError) -> Self {
         let kind = match error {
             PopError::Empty => io::ErrorKind::WouldBlock,
+            PopError::TimedOut => io::ErrorKind::TimedOut,
             PopError::Abandoned => io::ErrorKind::UnexpectedEof,
             PopError::Superseded => io::ErrorKind::StaleNetworkFileHandle,
-            PopError::TooShort { .. } => io::ErrorKind::InvalidInput,
-            PopError::Corrupt(_) => io::ErrorKind::InvalidData,
+            PopError::TooShort { .. } | PopError::TooMany { .. } => io::ErrorKind::InvalidInput,
+            PopError::Corrupt => io::ErrorKind::InvalidData,
+        };
+        Self::new(kind, error)
+    }
+}
+
+/// Why `wait_for_peer` did not find a peer.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use quoit::{PeerError, RingOptions};
+///
+/// let ring = RingOptions::new(8).create_anonymous::<u32>()?;
+/// let mut producer = ring.producer()?;
+/// match producer.wait_for_peer_timeout(Duration::from_millis(1)) {
+///     Ok(()) => println!("there is a consumer"),
+///     Err(PeerError::TimedOut) => println!("not yet"),
+///     Err(PeerError::Superseded) => println!("open the name again"),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PeerError {
+    /// No peer came in time. A later call may find one.
+    TimedOut,
+    /// No peer will come: the ring's name no longer refers to this ring, or the
+    /// ring is on the heap. Open the name again.
+    Superseded,
+}
+
+impl fmt::Display for PeerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TimedOut => "no peer attached in time; start the other program",
+            Self::Superseded => {
+                "no peer will attach: the ring was unlinked or replaced, or is on the heap; open \
+                 its name again"
+            }
+        })
+    }
+}
+
+impl error::Error for PeerError {}
+
+impl From<PeerError> for io::Error {
+    fn from(error: PeerError) -> Self {
+        let kind = match error {
+            PeerError::TimedOut => io::ErrorKind::TimedOut,
+            PeerError::Superseded => io::ErrorKind::StaleNetworkFileHandle,
         };
         Self::new(kind, error)
     }

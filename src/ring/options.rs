@@ -11,12 +11,10 @@ use super::{
     Geometry, Manners, Ring, Shape, bury, check, check_magic, format, hold, is_held, is_stale,
     length, supersede,
 };
-use crate::consumer::Consumer;
 use crate::doorbell::DoorbellKind;
 use crate::error::Error;
 use crate::ladder::{Patience, WaitStrategy};
 use crate::layout::SHAPE_FRAMES;
-use crate::producer::Producer;
 use crate::segment::{Draft, Linked, Name, Segment};
 
 /// How long a wait spins, unless it is told otherwise.
@@ -400,7 +398,7 @@ impl RingOptions {
     /// assert_eq!(consumer.try_pop()?, 1);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn heap<T: Shape + ?Sized>(&self) -> Result<(Producer<T>, Consumer<T>), Error> {
+    pub fn heap<T: Shape + ?Sized>(&self) -> Result<(T::Producer, T::Consumer), Error> {
         let segment = Segment::heap(self.length::<T>()?)?;
         self.format::<T>(&segment);
         let ring = Ring::<T>::new(segment, self.geometry(), self.manners::<T>());

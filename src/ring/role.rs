@@ -7,9 +7,10 @@ use std::process;
 use std::sync::Arc;
 
 use super::{Fences, Shared, hold, in_use, now, patiently, supersede};
+use crate::deadline::Deadline;
 use crate::doorbell::{self, Bell, DoorbellKind};
 use crate::error::{Corrupt, Error, Role};
-use crate::ladder::{Ladder, NextLook, Patience, Step, Timeout, WaitStrategy};
+use crate::ladder::{Ladder, NextLook, Patience, Step, WaitStrategy};
 use crate::layout::{CLOSED, CONSUMER_BYTE, Header, NAME_BYTE, PRODUCER_BYTE, RoleState};
 use crate::parker::{Sleeper, Waker};
 use crate::segment::LockFile;
@@ -173,7 +174,7 @@ impl RoleGuard {
     pub(crate) fn wait_for_peer(
         &mut self,
         position: u64,
-        timeout: Timeout,
+        deadline: Deadline,
         stirred: impl Fn(&Header) -> bool,
     ) -> Company {
         let (role, epoch) = (self.role, self.peer_epoch());
@@ -186,7 +187,7 @@ impl RoleGuard {
         if nobody_comes && !stirred(self.header()) {
             return Company::NobodyEver;
         }
-        let mut ladder = Ladder::new(self.patience(), timeout);
+        let mut ladder = Ladder::new(self.patience(), deadline);
         while !stirred(self.header()) {
             match ladder.step(&mut self.next_look) {
                 Step::Again => {}
@@ -305,6 +306,19 @@ impl RoleGuard {
         super::Watch::new(Arc::clone(&self.shared), self.role)
     }
 
+    /// Counts messages that this role's processes refused or skipped.
+    pub(crate) fn count_dropped(&self, _messages: u64) {
+        todo!("w-ring")
+    }
+
+    /// Tells the peer that this end has left.
+    pub(crate) fn close(&self) {
+        let own = state(self.header(), self.role);
+        // close -> left: everything published is visible before the goodbye.
+        own.state.store(own.state.load_own() | CLOSED, CLOSE);
+        self.rouse();
+    }
+
     /// Wakes the peer in any case: a predecessor may have died between its
     /// position and its wake, and the peer may wait for a newcomer.
     fn rouse(&self) {
@@ -318,10 +332,7 @@ impl Drop for RoleGuard {
         if self.lock.as_ref().is_some_and(LockFile::is_inherited) {
             return; // the role is the parent's
         }
-        let own = state(self.header(), self.role);
-        // close -> left: everything published is visible before the goodbye.
-        own.state.store(own.state.load_own() | CLOSED, CLOSE);
-        self.rouse();
+        self.close();
         if self.shared.manners.unlink_on_drop {
             let segment = &self.shared.segment;
             // The other end may be there still, or the name be another's by

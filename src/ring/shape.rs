@@ -1,4 +1,4 @@
-//! The two payload shapes: what `T` stands for in `Producer<T>`.
+//! The two shapes of a ring: records of one type, or frames.
 
 use core::fmt::Debug;
 
@@ -36,24 +36,12 @@ use crate::layout::{self, SHAPE_FRAMES, SHAPE_SLOTS};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no record of a ring",
     note = "a record is `Copy`, and derives `FromBytes`, `IntoBytes` and `Immutable` of zerocopy",
-    note = "with `#[repr(C)]`, and fields such as `_pad: [u8; 3]` where it would have padding"
+    note = "with `#[repr(C)]`, and fields such as `_pad: [u8; 3]` where it would have padding",
+    note = "`bool`, `char` and enums are no records: use u8 (u32 for a char), and convert"
 )]
 pub trait Record: FromBytes + IntoBytes + Immutable + Copy + Send + 'static {}
 
 impl<T: FromBytes + IntoBytes + Immutable + Copy + Send + 'static> Record for T {}
-
-/// What a ring holds: records of a type ([`Record`]), or frames (`[u8]`).
-///
-/// Sealed: there are these two.
-#[diagnostic::on_unimplemented(
-    message = "a ring holds records or `[u8]`, and `{Self}` is neither",
-    note = "a record is `Copy`, and derives `FromBytes`, `IntoBytes` and `Immutable` of zerocopy",
-    note = "with `#[repr(C)]`, and fields such as `_pad: [u8; 3]` where it would have padding"
-)]
-pub trait Shape: sealed::Sealed + 'static {}
-
-impl<T: Record> Shape for T {}
-impl Shape for [u8] {}
 
 /// What the header says of a shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

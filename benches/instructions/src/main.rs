@@ -17,7 +17,7 @@ use std::hint::black_box;
 
 use gungraun::prelude::*;
 use gungraun::{Callgrind, Dhat, DhatMetric, EventKind};
-use quoit::{Consumer, Producer, RingOptions};
+use quoit::{Consumer, FrameConsumer, FrameProducer, Producer, RingOptions};
 
 /// Calls of each case.
 const CALLS: usize = 1024;
@@ -39,9 +39,10 @@ fn recorded(instructions: u64) -> LibraryBenchmarkConfig {
 }
 
 type Ends<T> = (Producer<T>, Consumer<T>);
+type Frames = (FrameProducer, FrameConsumer);
 
 fn records<const WORDS: usize>() -> Ends<[u64; WORDS]> {
-    RingOptions::new(4096).heap().expect("a fitting capacity")
+    RingOptions::new(4096).heap::<[u64; WORDS]>().expect("a fitting capacity")
 }
 
 fn filled<const WORDS: usize>() -> Ends<[u64; WORDS]> {
@@ -53,18 +54,18 @@ fn filled<const WORDS: usize>() -> Ends<[u64; WORDS]> {
     ends
 }
 
-fn frames() -> Ends<[u8]> {
-    RingOptions::new(1 << 20)
-        .heap()
+fn frames() -> Frames {
+    RingOptions::new(1 << 22)
+        .heap::<[u8]>()
         .expect("a fitting capacity")
 }
 
-fn framed(len: usize) -> Ends<[u8]> {
+fn framed(len: usize) -> Frames {
     let mut ends = frames();
     for _ in 0..2 * CALLS {
-        ends.0.try_push(&[7; 64][..len]).expect("there is room");
+        ends.0.try_push(&[7; 1024][..len]).expect("there is room");
     }
-    black_box(ends.1.try_pop(&mut [0; 64]).expect("there are messages"));
+    black_box(ends.1.try_pop(&mut [0; 1024]).expect("there are messages"));
     ends
 }
 
@@ -87,6 +88,8 @@ case!(pop_8: Ends<[u64; 1]> = filled(); pop; 56_516);
 case!(pop_64: Ends<[u64; 8]> = filled(); pop; 78_021);
 case!(ride_8: Ends<[u64; 1]> = records(); there_and_off; 256_190);
 case!(ride_32: Ends<[u64; 4]> = records(); there_and_off; 281_775);
+case!(push_1024: Ends<[u64; 128]> = records(); push; 0);
+case!(pop_1024: Ends<[u64; 128]> = filled(); pop; 0);
 case!(claim_8: Ends<[u64; 1]> = records(); claim; 56_515);
 case!(claim_64: Ends<[u64; 8]> = records(); claim; 65_731);
 case!(peek_8: Ends<[u64; 1]> = filled(); peek; 55_493);
@@ -95,14 +98,16 @@ case!(push_by_64_8: Ends<[u64; 1]> = records(); push_by_64; 3_471);
 case!(push_by_64_64: Ends<[u64; 8]> = records(); push_by_64; 14_279);
 case!(pop_by_64_8: Ends<[u64; 1]> = filled(); pop_by_64; 3_550);
 case!(pop_by_64_64: Ends<[u64; 8]> = filled(); pop_by_64; 14_744);
-case!(push_frame_8: Ends<[u8]> = frames(); push_frame::<8>; 161_992);
-case!(push_frame_64: Ends<[u8]> = frames(); push_frame::<64>; 140_488);
-case!(pop_frame_8: Ends<[u8]> = framed(8); pop_frame; 137_418);
-case!(pop_frame_64: Ends<[u8]> = framed(64); pop_frame; 136_394);
-case!(claim_frame_8: Ends<[u8]> = frames(); claim_frame::<8>; 116_941);
-case!(claim_frame_64: Ends<[u8]> = frames(); claim_frame::<64>; 122_061);
-case!(peek_frame_8: Ends<[u8]> = framed(8); peek_frame; 75_973);
-case!(peek_frame_64: Ends<[u8]> = framed(64); peek_frame; 75_973);
+case!(push_frame_8: Frames = frames(); push_frame::<8>; 161_992);
+case!(push_frame_64: Frames = frames(); push_frame::<64>; 140_488);
+case!(pop_frame_8: Frames = framed(8); pop_frame; 137_418);
+case!(pop_frame_64: Frames = framed(64); pop_frame; 136_394);
+case!(push_frame_1024: Frames = frames(); push_frame::<1024>; 0);
+case!(pop_frame_1024: Frames = framed(1024); pop_frame; 0);
+case!(claim_frame_8: Frames = frames(); claim_frame::<8>; 116_941);
+case!(claim_frame_64: Frames = frames(); claim_frame::<64>; 122_061);
+case!(peek_frame_8: Frames = framed(8); peek_frame; 75_973);
+case!(peek_frame_64: Frames = framed(64); peek_frame; 75_973);
 
 #[inline(always)]
 fn push<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
@@ -133,7 +138,7 @@ fn there_and_off<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
 fn claim<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
     for _ in 0..CALLS {
         if let Ok(mut claim) = ends.0.try_claim() {
-            *claim = black_box([7; WORDS]);
+            claim.write(black_box([7; WORDS]));
             claim.commit();
         }
     }
@@ -143,7 +148,7 @@ fn claim<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
 fn peek<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
     for _ in 0..CALLS {
         if let Ok(peek) = ends.1.try_peek() {
-            black_box(*peek);
+            black_box(peek.read());
             peek.release();
         }
     }
@@ -166,24 +171,24 @@ fn pop_by_64<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
 }
 
 #[inline(always)]
-fn push_frame<const LEN: usize>(ends: &mut Ends<[u8]>) {
-    let payload = [7; 64];
+fn push_frame<const LEN: usize>(ends: &mut Frames) {
+    let payload = [7; 1024];
     for _ in 0..CALLS {
         let _ = black_box(ends.0.try_push(black_box(&payload[..LEN])));
     }
 }
 
 #[inline(always)]
-fn pop_frame(ends: &mut Ends<[u8]>) {
-    let mut payload = [0; 64];
+fn pop_frame(ends: &mut Frames) {
+    let mut payload = [0; 1024];
     for _ in 0..CALLS {
         let _ = black_box(ends.1.try_pop(black_box(&mut payload)));
     }
 }
 
 #[inline(always)]
-fn claim_frame<const LEN: usize>(ends: &mut Ends<[u8]>) {
-    let payload = [7; 64];
+fn claim_frame<const LEN: usize>(ends: &mut Frames) {
+    let payload = [7; 1024];
     for _ in 0..CALLS {
         if let Ok(mut claim) = ends.0.try_claim(black_box(LEN)) {
             claim.copy_from_slice(black_box(&payload[..LEN]));
@@ -193,10 +198,10 @@ fn claim_frame<const LEN: usize>(ends: &mut Ends<[u8]>) {
 }
 
 #[inline(always)]
-fn peek_frame(ends: &mut Ends<[u8]>) {
+fn peek_frame(ends: &mut Frames) {
     for _ in 0..CALLS {
         if let Ok(peek) = ends.1.try_peek() {
-            black_box(&*peek);
+            black_box(peek.as_ptr());
             peek.release();
         }
     }
@@ -209,6 +214,8 @@ library_benchmark_group!(
         push_64,
         pop_8,
         pop_64,
+        push_1024,
+        pop_1024,
         ride_8,
         ride_32,
         claim_8,
@@ -229,6 +236,8 @@ library_benchmark_group!(
         push_frame_64,
         pop_frame_8,
         pop_frame_64,
+        push_frame_1024,
+        pop_frame_1024,
         claim_frame_8,
         claim_frame_64,
         peek_frame_8,

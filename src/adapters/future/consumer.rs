@@ -1,19 +1,19 @@
-//! The end that reads, in async code.
+//! The ends that read, in async code.
 
-use core::fmt;
 use core::future::poll_fn;
 use core::pin::Pin;
 use core::task::{Context, Poll};
 
 use futures_core::Stream;
 
-use super::{AsyncError, Guest};
+use super::{AsyncEnd, IntoAsyncError};
 use crate::consumer::Consumer;
 use crate::error::PopError;
+use crate::frame_consumer::{FrameConsumer, Popped};
 use crate::frames::Frame;
-use crate::ring::{Record, Shape};
+use crate::ring::Record;
 
-/// The end of a ring that reads, in async code; feature `futures`.
+/// The end of a ring of records that reads, in async code; feature `futures`.
 ///
 /// Made by [`Consumer::into_async`]. It is a [`Stream`] of messages, and has
 /// `async` forms of `pop` and `peek`; the other end need not be async, nor know.
@@ -71,41 +71,65 @@ use crate::ring::{Record, Shape};
 /// assert_eq!(sum?, 5050);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Debug)]
 #[must_use = "a dropped consumer gives its role up"]
-pub struct AsyncConsumer<T: ?Sized> {
-    guest: Guest<Consumer<T>>,
-    /// The stream has told that the ring is corrupt.
-    corrupt: bool,
+pub struct AsyncConsumer<T: Record> {
+    inner: AsyncEnd<Consumer<T>>,
 }
 
-impl<T: Shape + ?Sized> Consumer<T> {
+/// The end of a ring of frames that reads, in async code; feature `futures`.
+///
+/// Made by [`FrameConsumer::into_async`]. It is a [`Stream`] of frames, each copied, and
+/// has `async` forms of `pop` and `peek`. [`AsyncConsumer`] says how async ends wait, when
+/// the stream ends, and what that means for a `fork`.
+#[derive(Debug)]
+#[must_use = "a dropped consumer gives its role up"]
+pub struct AsyncFrameConsumer {
+    inner: AsyncEnd<FrameConsumer>,
+}
+
+impl<T: Record> Consumer<T> {
     /// This end for async code; [`AsyncConsumer`] says how it waits. The ring's
     /// wait strategy and spin budget do not matter to it.
     ///
     /// # Errors
     ///
-    /// [`AsyncError`] says why there cannot be another async end. This end is
-    /// dropped then, and its role free.
+    /// [`IntoAsyncError`] says why there cannot be another async end, and gives this one
+    /// back.
     ///
     /// # Real-time
     ///
     /// Makes syscalls and allocates; may start a thread.
-    pub fn into_async(self) -> Result<AsyncConsumer<T>, AsyncError> {
-        Ok(AsyncConsumer {
-            guest: Guest::new(self)?,
-            corrupt: false,
-        })
+    pub fn into_async(self) -> Result<AsyncConsumer<T>, IntoAsyncError<Self>> {
+        AsyncEnd::new(self).map(|inner| AsyncConsumer { inner })
     }
 }
 
-impl<T: ?Sized> AsyncConsumer<T> {
+impl FrameConsumer {
+    /// This end for async code; [`AsyncConsumer`] says how it waits. The ring's
+    /// wait strategy and spin budget do not matter to it.
+    ///
+    /// # Errors
+    ///
+    /// [`IntoAsyncError`] says why there cannot be another async end, and gives this one
+    /// back.
+    ///
+    /// # Real-time
+    ///
+    /// Makes syscalls and allocates; may start a thread.
+    pub fn into_async(self) -> Result<AsyncFrameConsumer, IntoAsyncError<Self>> {
+        AsyncEnd::new(self).map(|inner| AsyncFrameConsumer { inner })
+    }
+}
+
+impl<T: Record> AsyncConsumer<T> {
     /// The plain end again, with its place in the ring.
     ///
     /// # Real-time
     ///
     /// Makes a syscall; waits for the reactor to let go of its table.
     pub fn into_inner(self) -> Consumer<T> {
-        self.guest.into_end()
+        self.inner.into_end()
     }
 
     /// The plain end, to look at.
@@ -114,47 +138,10 @@ impl<T: ?Sized> AsyncConsumer<T> {
     ///
     /// Wait-free, no syscall, no allocation.
     pub fn get_ref(&self) -> &Consumer<T> {
-        &self.guest.end
+        &self.inner.end
     }
 
-    /// Repeats `attempt` until it finds something or the producer is gone.
-    fn poll<R>(
-        &mut self,
-        cx: &mut Context<'_>,
-        mut attempt: impl FnMut(&mut Consumer<T>) -> Result<R, PopError>,
-    ) -> Poll<Result<R, PopError>> {
-        let attempt = |consumer: &mut Consumer<T>| match attempt(consumer) {
-            Err(PopError::Empty) => None,
-            other => Some(other),
-        };
-        let found = self.guest.poll(cx, 1, attempt);
-        found.map(|found| match found {
-            None | Some(Err(PopError::Abandoned)) => Err(self.guest.end.left_alone()),
-            Some(found) => found,
-        })
-    }
-
-    /// [`poll`](Self::poll) as a stream sees it.
-    fn poll_item<R>(
-        &mut self,
-        cx: &mut Context<'_>,
-        attempt: impl FnMut(&mut Consumer<T>) -> Result<R, PopError>,
-    ) -> Poll<Option<Result<R, PopError>>> {
-        if self.corrupt {
-            return Poll::Ready(None);
-        }
-        self.poll(cx, attempt).map(|found| {
-            self.corrupt = matches!(found, Err(PopError::Corrupt(_)));
-            let alone = matches!(found, Err(PopError::Abandoned | PopError::Superseded));
-            (!alone).then_some(found)
-        })
-    }
-}
-
-/// Records. See [`AsyncConsumer<[u8]>`](#impl-AsyncConsumer<[u8]>) for frames.
-impl<T: Record> AsyncConsumer<T> {
-    /// Pops a record, and waits if there is none. Dropping the future takes
-    /// nothing.
+    /// Pops a record, and waits if there is none. Dropping the future takes nothing.
     ///
     /// # Errors
     ///
@@ -162,8 +149,8 @@ impl<T: Record> AsyncConsumer<T> {
     ///
     /// # Real-time
     ///
-    /// As [`Consumer::try_pop`] if there is a record; otherwise makes syscalls
-    /// and takes a lock, and the task sleeps.
+    /// As [`Consumer::try_pop`] if there is a record; otherwise makes syscalls and takes a
+    /// lock, and the task sleeps.
     ///
     /// # Examples
     ///
@@ -175,23 +162,40 @@ impl<T: Record> AsyncConsumer<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub async fn pop(&mut self) -> Result<T, PopError> {
-        poll_fn(|cx| self.poll(cx, Consumer::<T>::try_pop)).await
+        poll_fn(|cx| self.inner.poll_message(cx, Consumer::<T>::try_pop)).await
     }
 }
 
-/// Frames. See [`AsyncConsumer<T>`](#impl-AsyncConsumer<T>-1) for records.
-impl AsyncConsumer<[u8]> {
-    /// Copies the next frame into `buffer`, and waits if there is none; returns
-    /// its length. Dropping the future takes nothing.
-    ///
-    /// # Errors
-    ///
-    /// As [`Consumer::pop`](Consumer#method.pop-1).
+impl AsyncFrameConsumer {
+    /// The plain end again, with its place in the ring.
     ///
     /// # Real-time
     ///
-    /// As [`Consumer::try_pop`](Consumer#method.try_pop-1) if there is a frame;
-    /// otherwise makes syscalls and takes a lock, and the task sleeps.
+    /// Makes a syscall; waits for the reactor to let go of its table.
+    pub fn into_inner(self) -> FrameConsumer {
+        self.inner.into_end()
+    }
+
+    /// The plain end, to look at.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    pub fn get_ref(&self) -> &FrameConsumer {
+        &self.inner.end
+    }
+
+    /// Copies the next frame into `buffer`, and waits if there is none. Dropping the future
+    /// takes nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`FrameConsumer::pop`].
+    ///
+    /// # Real-time
+    ///
+    /// As [`FrameConsumer::try_pop`] if there is a frame; otherwise makes syscalls and takes
+    /// a lock, and the task sleeps.
     ///
     /// # Examples
     ///
@@ -200,25 +204,47 @@ impl AsyncConsumer<[u8]> {
     /// let mut consumer = consumer.into_async()?;
     /// producer.try_push(b"hello")?;
     /// let mut buffer = [0; 24];
-    /// let len = futures_executor::block_on(consumer.pop(&mut buffer))?;
-    /// assert_eq!(&buffer[..len], b"hello");
+    /// let popped = futures_executor::block_on(consumer.pop(&mut buffer))?;
+    /// assert_eq!(&buffer[..popped.len], b"hello");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub async fn pop(&mut self, buffer: &mut [u8]) -> Result<usize, PopError> {
-        poll_fn(|cx| self.poll(cx, |consumer| consumer.try_pop(buffer))).await
+    pub async fn pop(&mut self, buffer: &mut [u8]) -> Result<Popped, PopError> {
+        poll_fn(|cx| {
+            self.inner
+                .poll_message(cx, |consumer| consumer.try_pop(buffer))
+        })
+        .await
     }
 
-    /// Borrows the next frame where it lies, and waits if there is none. It
-    /// stays in the ring unless it is released.
+    /// Copies the next frame into `bytes`, in place of what was there, and waits if there is
+    /// none; returns its kind. Dropping the future takes nothing.
     ///
     /// # Errors
     ///
-    /// As [`pop`](#method.pop-1), but never [`PopError::TooShort`].
+    /// As [`FrameConsumer::pop_into`].
     ///
     /// # Real-time
     ///
-    /// As [`Consumer::try_peek`](Consumer#method.try_peek-1) if there is a
-    /// frame; otherwise makes syscalls and takes a lock, and the task sleeps.
+    /// As [`pop`](Self::pop), but allocates if `bytes` is too small.
+    pub async fn pop_into(&mut self, bytes: &mut Vec<u8>) -> Result<u32, PopError> {
+        poll_fn(|cx| {
+            self.inner
+                .poll_message(cx, |consumer| consumer.try_pop_into(bytes))
+        })
+        .await
+    }
+
+    /// Finds the next frame in place, and waits if there is none. It stays in the ring
+    /// unless it is released.
+    ///
+    /// # Errors
+    ///
+    /// As [`pop`](Self::pop), but never [`PopError::TooShort`].
+    ///
+    /// # Real-time
+    ///
+    /// As [`FrameConsumer::try_peek`] if there is a frame; otherwise makes syscalls and
+    /// takes a lock, and the task sleeps.
     ///
     /// # Examples
     ///
@@ -228,15 +254,19 @@ impl AsyncConsumer<[u8]> {
     /// producer.try_push(b"hello")?; // the other end is a plain one
     /// futures_executor::block_on(async {
     ///     let frame = consumer.peek().await?;
-    ///     assert_eq!(&*frame, b"hello");
+    ///     assert_eq!(frame.to_vec(), b"hello");
     ///     frame.release();
     ///     Ok::<(), Box<dyn std::error::Error>>(())
     /// })
     /// # ?; Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub async fn peek(&mut self) -> Result<Frame<'_>, PopError> {
-        poll_fn(|cx| self.poll(cx, |consumer| consumer.try_peek().map(drop))).await?;
-        self.guest.end.try_peek()
+        poll_fn(|cx| {
+            self.inner
+                .poll_message(cx, |consumer| consumer.try_peek().map(drop))
+        })
+        .await?;
+        self.inner.end.try_peek()
     }
 }
 
@@ -245,30 +275,20 @@ impl<T: Record> Stream for AsyncConsumer<T> {
     type Item = Result<T, PopError>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.get_mut().poll_item(cx, Consumer::<T>::try_pop)
+        let consumer = self.get_mut();
+        consumer.inner.poll_item(cx, Consumer::<T>::try_pop)
     }
 }
 
 /// Frames, each copied out of the ring; to read them in place,
-/// [`peek`](AsyncConsumer::peek).
-impl Stream for AsyncConsumer<[u8]> {
+/// [`peek`](AsyncFrameConsumer::peek).
+impl Stream for AsyncFrameConsumer {
     type Item = Result<Vec<u8>, PopError>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.get_mut().poll_item(cx, |consumer| {
-            let frame = consumer.try_peek()?;
-            let payload = frame.to_vec();
-            frame.release();
-            Ok(payload)
+        self.get_mut().inner.poll_item(cx, |consumer| {
+            let mut bytes = Vec::new();
+            consumer.try_pop_into(&mut bytes).map(|_kind| bytes)
         })
-    }
-}
-
-/// Shows positions, never payload.
-impl<T: ?Sized> fmt::Debug for AsyncConsumer<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("AsyncConsumer")
-            .field(&self.guest.end)
-            .finish()
     }
 }

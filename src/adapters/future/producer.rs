@@ -1,18 +1,18 @@
-//! The end that writes, in async code.
+//! The ends that write, in async code.
 
-use core::fmt;
 use core::future::poll_fn;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
 use futures_sink::Sink;
 
-use super::{AsyncError, Guest};
+use super::{AsyncEnd, IntoAsyncError};
 use crate::error::{ClaimError, PushError};
+use crate::frame_producer::FrameProducer;
 use crate::producer::Producer;
-use crate::ring::{Record, Shape};
+use crate::ring::Record;
 
-/// The end of a ring that writes, in async code; feature `futures`.
+/// The end of a ring of records that writes, in async code; feature `futures`.
 ///
 /// Made by [`Producer::into_async`]. It is a [`Sink`] of messages, and has an
 /// `async` form of `push`; the other end need not be async, nor know.
@@ -26,13 +26,8 @@ use crate::ring::{Record, Shape};
 ///
 /// # The sink
 ///
-/// A record is in the ring as soon as the sink has accepted it. A frame that the
-/// ring has no room for waits in the sink, one at a time: it is in the ring
-/// after a flush, or before the next frame or push. `close` flushes; the role is
-/// given up by dropping the producer. A frame that waits then is lost.
-///
-/// The sink's error is that of a claim: what was accepted and could not be
-/// flushed stays in the sink, for another consumer that may come.
+/// A record is in the ring as soon as the sink has accepted it. Closing the sink does
+/// nothing; the role is given up by dropping the producer.
 ///
 /// # Examples
 ///
@@ -43,43 +38,79 @@ use crate::ring::{Record, Shape};
 /// assert_eq!(consumer.try_pop()?, 7); // the other end is a plain one
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Debug)]
 #[must_use = "a dropped producer gives its role up"]
-pub struct AsyncProducer<T: ?Sized> {
-    guest: Guest<Producer<T>>,
+pub struct AsyncProducer<T: Record> {
+    inner: AsyncEnd<Producer<T>>,
+}
+
+/// The end of a ring of frames that writes, in async code; feature `futures`.
+///
+/// Made by [`FrameProducer::into_async`]. It is a [`Sink`] of frames, and has an `async`
+/// form of `push`. [`AsyncConsumer`](crate::AsyncConsumer) says how async ends wait, and
+/// what that means for a `fork`.
+///
+/// # The sink
+///
+/// A frame that the ring has no room for waits in the sink, one at a time: it is in the
+/// ring after a flush, or before the next frame or push. `close` flushes; the role is given
+/// up by dropping the producer. A frame that waits then is lost.
+///
+/// The sink's error is that of a claim: what was accepted and could not be flushed stays in
+/// the sink, for another consumer that may attach.
+#[derive(Debug)]
+#[must_use = "a dropped producer gives its role up"]
+pub struct AsyncFrameProducer {
+    inner: AsyncEnd<FrameProducer>,
     /// A frame that the sink has accepted and the ring had no room for.
     waiting: Option<Vec<u8>>,
 }
 
-impl<T: Shape + ?Sized> Producer<T> {
-    /// This end for async code; [`AsyncConsumer`](crate::AsyncConsumer) says
-    /// how it waits. The ring's wait strategy and spin budget do not matter to
-    /// it.
+impl<T: Record> Producer<T> {
+    /// This end for async code; [`AsyncConsumer`](crate::AsyncConsumer) says how it waits.
+    /// The ring's wait strategy and spin budget do not matter to it.
     ///
     /// # Errors
     ///
-    /// [`AsyncError`] says why there cannot be another async end. This end is
-    /// dropped then, and its role free.
+    /// [`IntoAsyncError`] says why there cannot be another async end, and gives this one
+    /// back.
     ///
     /// # Real-time
     ///
     /// Makes syscalls and allocates; may start a thread.
-    pub fn into_async(self) -> Result<AsyncProducer<T>, AsyncError> {
-        Ok(AsyncProducer {
-            guest: Guest::new(self)?,
+    pub fn into_async(self) -> Result<AsyncProducer<T>, IntoAsyncError<Self>> {
+        AsyncEnd::new(self).map(|inner| AsyncProducer { inner })
+    }
+}
+
+impl FrameProducer {
+    /// This end for async code; [`AsyncConsumer`](crate::AsyncConsumer) says how it waits.
+    /// The ring's wait strategy and spin budget do not matter to it.
+    ///
+    /// # Errors
+    ///
+    /// [`IntoAsyncError`] says why there cannot be another async end, and gives this one
+    /// back.
+    ///
+    /// # Real-time
+    ///
+    /// Makes syscalls and allocates; may start a thread.
+    pub fn into_async(self) -> Result<AsyncFrameProducer, IntoAsyncError<Self>> {
+        AsyncEnd::new(self).map(|inner| AsyncFrameProducer {
+            inner,
             waiting: None,
         })
     }
 }
 
-impl<T: ?Sized> AsyncProducer<T> {
-    /// The plain end again, with its place in the ring. A frame that waits in
-    /// the sink is lost: flush first.
+impl<T: Record> AsyncProducer<T> {
+    /// The plain end again, with its place in the ring.
     ///
     /// # Real-time
     ///
     /// Makes a syscall; waits for the reactor to let go of its table.
     pub fn into_inner(self) -> Producer<T> {
-        self.guest.into_end()
+        self.inner.into_end()
     }
 
     /// The plain end, to look at.
@@ -88,33 +119,11 @@ impl<T: ?Sized> AsyncProducer<T> {
     ///
     /// Wait-free, no syscall, no allocation.
     pub fn get_ref(&self) -> &Producer<T> {
-        &self.guest.end
+        &self.inner.end
     }
 
-    /// Repeats `attempt` until there is room for `wanted` units or the consumer
-    /// is gone.
-    fn poll(
-        &mut self,
-        cx: &mut Context<'_>,
-        wanted: u64,
-        mut attempt: impl FnMut(&mut Producer<T>) -> Result<(), ClaimError>,
-    ) -> Poll<Result<(), ClaimError>> {
-        let attempt = |producer: &mut Producer<T>| match attempt(producer) {
-            Err(ClaimError::Full) => None,
-            other => Some(other),
-        };
-        let found = self.guest.poll(cx, wanted, attempt);
-        found.map(|found| match found {
-            None | Some(Err(ClaimError::Abandoned)) => Err(self.guest.end.left_alone()),
-            Some(found) => found,
-        })
-    }
-}
-
-/// Records. See [`AsyncProducer<[u8]>`](#impl-AsyncProducer<[u8]>) for frames.
-impl<T: Record> AsyncProducer<T> {
-    /// Pushes a record, and waits for room if there is none. Dropping the
-    /// future pushes nothing.
+    /// Pushes a record, and waits for room if there is none. Dropping the future pushes
+    /// nothing.
     ///
     /// # Errors
     ///
@@ -122,29 +131,47 @@ impl<T: Record> AsyncProducer<T> {
     ///
     /// # Real-time
     ///
-    /// As [`Producer::try_push`] if there is room; otherwise makes syscalls and
-    /// takes a lock, and the task sleeps.
+    /// As [`Producer::try_push`] if there is room; otherwise makes syscalls and takes a
+    /// lock, and the task sleeps.
     pub async fn push(&mut self, value: T) -> Result<(), PushError<T>> {
-        poll_fn(|cx| self.poll(cx, 1, |producer| producer.room(1).map(drop)))
+        poll_fn(|cx| self.inner.poll_one(cx))
             .await
             .map_err(|reason| PushError::new(value, reason))?;
-        self.guest.end().try_push(value)
+        self.inner.end().try_push(value)
     }
 }
 
-/// Frames. See [`AsyncProducer<T>`](#impl-AsyncProducer<T>-1) for records.
-impl AsyncProducer<[u8]> {
-    /// Pushes a frame of kind 0, and waits for room if there is none, after a
-    /// frame that waits in the sink. Dropping the future pushes nothing.
-    ///
-    /// # Errors
-    ///
-    /// As [`Producer::push`](Producer#method.push-1).
+impl AsyncFrameProducer {
+    /// The plain end again, with its place in the ring. A frame that waits in the sink is
+    /// lost: flush first.
     ///
     /// # Real-time
     ///
-    /// As [`Producer::try_push`](Producer#method.try_push-1) if there is room;
-    /// otherwise makes syscalls and takes a lock, and the task sleeps.
+    /// Makes a syscall; waits for the reactor to let go of its table.
+    pub fn into_inner(self) -> FrameProducer {
+        self.inner.into_end()
+    }
+
+    /// The plain end, to look at.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    pub fn get_ref(&self) -> &FrameProducer {
+        &self.inner.end
+    }
+
+    /// Pushes a frame of kind 0, and waits for room if there is none, after a frame that
+    /// waits in the sink. Dropping the future pushes nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`FrameProducer::push`].
+    ///
+    /// # Real-time
+    ///
+    /// As [`FrameProducer::try_push`] if there is room; otherwise makes syscalls and takes a
+    /// lock, and the task sleeps.
     ///
     /// # Examples
     ///
@@ -152,20 +179,39 @@ impl AsyncProducer<[u8]> {
     /// let (producer, mut consumer) = quoit::RingOptions::new(64).heap::<[u8]>()?;
     /// let mut producer = producer.into_async()?;
     /// futures_executor::block_on(producer.push(b"hello"))?;
-    /// assert_eq!(&*consumer.try_peek()?, b"hello");
+    /// assert_eq!(consumer.try_peek()?.to_vec(), b"hello");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub async fn push(&mut self, payload: &[u8]) -> Result<(), ClaimError> {
+        self.push_kind(0, payload).await
+    }
+
+    /// [`push`](Self::push) with a `kind`.
+    ///
+    /// # Errors
+    ///
+    /// As [`FrameProducer::push`].
+    ///
+    /// # Real-time
+    ///
+    /// As [`push`](Self::push).
+    pub async fn push_kind(&mut self, kind: u32, payload: &[u8]) -> Result<(), ClaimError> {
         poll_fn(|cx| {
             ready!(self.poll_waiting(cx))?;
-            self.poll_push(cx, payload)
+            self.poll_push(cx, kind, payload)
         })
         .await
     }
 
-    fn poll_push(&mut self, cx: &mut Context<'_>, payload: &[u8]) -> Poll<Result<(), ClaimError>> {
-        let wanted = self.guest.end.units(payload.len());
-        self.poll(cx, wanted, |producer| producer.try_push(payload))
+    fn poll_push(
+        &mut self,
+        cx: &mut Context<'_>,
+        kind: u32,
+        payload: &[u8],
+    ) -> Poll<Result<(), ClaimError>> {
+        let wanted = self.inner.end.bytes_needed(payload.len());
+        self.inner
+            .poll_room(cx, wanted, |producer| producer.try_push_kind(kind, payload))
     }
 
     /// Sees that no frame waits in the sink.
@@ -173,7 +219,7 @@ impl AsyncProducer<[u8]> {
         let Some(frame) = self.waiting.take() else {
             return Poll::Ready(Ok(()));
         };
-        let pushed = self.poll_push(cx, &frame);
+        let pushed = self.poll_push(cx, 0, &frame);
         if !matches!(pushed, Poll::Ready(Ok(()))) {
             self.waiting = Some(frame);
         }
@@ -186,12 +232,12 @@ impl<T: Record> Sink<T> for AsyncProducer<T> {
     type Error = ClaimError;
 
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), ClaimError>> {
-        self.get_mut()
-            .poll(cx, 1, |producer| producer.room(1).map(drop))
+        let ready = self.get_mut().inner.poll_one(cx);
+        ready.map_err(ClaimError::from)
     }
 
     fn start_send(self: Pin<&mut Self>, value: T) -> Result<(), ClaimError> {
-        let pushed = self.get_mut().guest.end().try_push(value);
+        let pushed = self.get_mut().inner.end().try_push(value);
         pushed.map_err(|error| error.reason())
     }
 
@@ -205,7 +251,7 @@ impl<T: Record> Sink<T> for AsyncProducer<T> {
 }
 
 /// Frames of kind 0; ready when none waits for room.
-impl Sink<Vec<u8>> for AsyncProducer<[u8]> {
+impl Sink<Vec<u8>> for AsyncFrameProducer {
     type Error = ClaimError;
 
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), ClaimError>> {
@@ -217,7 +263,7 @@ impl Sink<Vec<u8>> for AsyncProducer<[u8]> {
         if producer.waiting.is_some() {
             return Err(ClaimError::Full); // it was not ready
         }
-        match producer.guest.end().try_push(&frame) {
+        match producer.inner.end().try_push(&frame) {
             Err(ClaimError::Full) => {
                 producer.waiting = Some(frame);
                 Ok(())
@@ -232,14 +278,5 @@ impl Sink<Vec<u8>> for AsyncProducer<[u8]> {
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), ClaimError>> {
         self.get_mut().poll_waiting(cx)
-    }
-}
-
-/// Shows positions, never payload.
-impl<T: ?Sized> fmt::Debug for AsyncProducer<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("AsyncProducer")
-            .field(&self.guest.end)
-            .finish()
     }
 }

@@ -5,9 +5,9 @@ use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use super::{CallError, REFUSED, split_word};
-use crate::consumer::Consumer;
 use crate::doorbell::now;
-use crate::producer::Producer;
+use crate::frame_consumer::FrameConsumer;
+use crate::frame_producer::FrameProducer;
 use crate::ring::Record;
 
 /// The side that calls. Several calls may be in flight; replies that come for
@@ -42,9 +42,11 @@ use crate::ring::Record;
 #[derive(Debug)]
 #[must_use = "a dropped client gives its roles up"]
 pub struct Client {
-    requests: Producer<[u8]>,
-    replies: Consumer<[u8]>,
+    requests: FrameProducer,
+    replies: FrameConsumer,
     next: u64,
+    /// The private copy of a reply.
+    buffer: Vec<u8>,
     /// The calls in flight, with the replies that came early.
     flight: HashMap<u64, Option<Answer>>,
 }
@@ -67,11 +69,12 @@ impl Client {
     /// # Real-time
     ///
     /// May make a syscall, for a random number; no allocation.
-    pub fn new(requests: Producer<[u8]>, replies: Consumer<[u8]>) -> Self {
+    pub fn new(requests: FrameProducer, replies: FrameConsumer) -> Self {
         Self {
             requests,
             replies,
             next: RandomState::new().hash_one(0),
+            buffer: Vec::new(),
             flight: HashMap::new(),
         }
     }
@@ -81,7 +84,7 @@ impl Client {
     /// # Real-time
     ///
     /// No syscall, no allocation; frees what was kept of the calls.
-    pub fn into_inner(self) -> (Producer<[u8]>, Consumer<[u8]>) {
+    pub fn into_inner(self) -> (FrameProducer, FrameConsumer) {
         (self.requests, self.replies)
     }
 
@@ -159,11 +162,8 @@ impl Client {
             deadline: now().saturating_add(nanos),
         };
         let header = [call.id.to_le_bytes(), call.deadline.to_le_bytes()];
-        let header = header.as_flattened();
-        let mut claim = (self.requests).claim_timeout(header.len() + request.len(), timeout)?;
-        claim[..header.len()].copy_from_slice(header);
-        claim[header.len()..].copy_from_slice(request);
-        claim.commit();
+        let parts = [header.as_flattened(), request];
+        self.requests.push_parts_timeout(0, &parts, timeout)?;
         self.flight.insert(call.id, None);
         self.next = self.next.wrapping_add(1);
         Ok(call)
@@ -211,17 +211,17 @@ impl Client {
 
     /// Keeps the next reply, if it belongs to a call in flight.
     fn receive(&mut self, timeout: Duration) -> Result<(), CallError> {
-        let frame = self.replies.peek_timeout(timeout)?;
-        let kind = frame.kind();
+        let kind = self.replies.pop_into_timeout(&mut self.buffer, timeout)?;
         // What is shorter than an id belongs to no call.
-        let (id, bytes) = split_word(&frame).unwrap_or_default();
+        let Some((id, bytes)) = split_word(&self.buffer) else {
+            return Ok(());
+        };
         if let Some(answer @ None) = self.flight.get_mut(&id) {
             *answer = Some(match kind {
                 REFUSED => Err(String::from_utf8_lossy(bytes).into_owned()),
                 _ => Ok(bytes.to_vec()),
             });
         }
-        frame.release();
         Ok(())
     }
 }

@@ -5,10 +5,10 @@ use std::thread;
 use std::time::Duration;
 
 use super::{REFUSED, WORD, split_word};
-use crate::consumer::Consumer;
 use crate::doorbell::now;
 use crate::error::{ClaimError, PopError};
-use crate::producer::Producer;
+use crate::frame_consumer::FrameConsumer;
+use crate::frame_producer::FrameProducer;
 use crate::ring::Record;
 
 /// How often a server that serves looks whether it is to end.
@@ -48,17 +48,20 @@ const LOOK_FOR_CLIENT: Duration = Duration::from_millis(1);
 #[derive(Debug)]
 #[must_use = "a dropped server gives its roles up"]
 pub struct Server {
-    requests: Consumer<[u8]>,
-    replies: Producer<[u8]>,
+    requests: FrameConsumer,
+    replies: FrameProducer,
+    /// The private copy of a request.
+    request: Vec<u8>,
     reply: Vec<u8>,
 }
 
 impl Server {
     /// A server that reads from one ring and writes to the other.
-    pub fn new(requests: Consumer<[u8]>, replies: Producer<[u8]>) -> Self {
+    pub fn new(requests: FrameConsumer, replies: FrameProducer) -> Self {
         Self {
             requests,
             replies,
+            request: Vec::new(),
             reply: Vec::new(),
         }
     }
@@ -68,7 +71,7 @@ impl Server {
     /// # Real-time
     ///
     /// No syscall, no allocation; frees the buffer of the replies.
-    pub fn into_inner(self) -> (Consumer<[u8]>, Producer<[u8]>) {
+    pub fn into_inner(self) -> (FrameConsumer, FrameProducer) {
         (self.requests, self.replies)
     }
 
@@ -90,7 +93,7 @@ impl Server {
     ) -> Result<(), PopError> {
         while !is_over() {
             match self.answer(LOOK, &mut handler) {
-                Ok(()) | Err(PopError::Empty) => {}
+                Ok(()) | Err(PopError::TimedOut) => {}
                 Err(PopError::Abandoned) => thread::sleep(LOOK_FOR_CLIENT),
                 Err(error) => return Err(error),
             }
@@ -98,15 +101,15 @@ impl Server {
         Ok(())
     }
 
-    /// Waits for a request at most so long, and answers it. The handler appends
-    /// its reply to the empty vector that it is given; its error goes to the
+    /// Waits for a request up to `timeout`, and answers it. The handler gets a private
+    /// copy of the request, and appends its reply to an empty vector; its error goes to the
     /// client as text. If it panics the request stays. A request whose deadline
     /// is over is dropped, and so is a reply that finds no room until then.
     ///
     /// # Errors
     ///
-    /// [`PopError::Empty`] if no request came in time; [`PopError::Abandoned`]
-    /// if there are none and the client has left or died;
+    /// [`PopError::TimedOut`] if no request came in time; [`PopError::Abandoned`]
+    /// if there are none and the client has closed or crashed;
     /// [`PopError::Superseded`] if, besides, a ring's name leads elsewhere;
     /// [`PopError::Corrupt`] if a ring is corrupt.
     ///
@@ -119,7 +122,9 @@ impl Server {
         mut handler: impl FnMut(&[u8], &mut Vec<u8>) -> Result<(), E>,
     ) -> Result<(), PopError> {
         let request = self.requests.peek_timeout(timeout)?;
-        let parts = split_word(&request)
+        self.request.clear();
+        request.append_to(&mut self.request);
+        let parts = split_word(&self.request)
             .and_then(|(id, rest)| split_word(rest).map(|(deadline, bytes)| (id, deadline, bytes)));
         // What is shorter than a header has no client that waits.
         if let Some((id, deadline, bytes)) = parts.filter(|&(_, deadline, _)| deadline > now()) {
@@ -169,31 +174,25 @@ fn refuse(reply: &mut Vec<u8>, error: &impl Display) -> u32 {
 
 /// Puts a reply into the ring, unless nobody waits for it any more.
 fn send(
-    replies: &mut Producer<[u8]>,
+    replies: &mut FrameProducer,
     id: u64,
     mut kind: u32,
     reply: &mut Vec<u8>,
     deadline: u64,
 ) -> Result<(), PopError> {
-    let longest = replies.longest() - WORD;
-    if reply.len() > longest {
+    let max = replies.max_frame_len() - WORD;
+    if reply.len() > max {
         let text = format!(
             "a reply of {} bytes does not fit into the ring",
             reply.len()
         );
         kind = refuse(reply, &text);
-        reply.truncate(longest);
+        reply.truncate(max);
     }
     let left = Duration::from_nanos(deadline.saturating_sub(now()));
-    match replies.claim_timeout(WORD + reply.len(), left) {
-        Ok(mut claim) => {
-            claim.set_kind(kind);
-            claim[..WORD].copy_from_slice(&id.to_le_bytes());
-            claim[WORD..].copy_from_slice(reply);
-            claim.commit();
-            Ok(())
-        }
-        Err(ClaimError::Corrupt(corrupt)) => Err(PopError::Corrupt(corrupt)),
-        Err(_) => Ok(()),
+    match replies.push_parts_timeout(kind, &[&id.to_le_bytes(), reply], left) {
+        Err(ClaimError::Corrupt) => Err(PopError::Corrupt),
+        // Nobody waits for this reply any more.
+        _ => Ok(()),
     }
 }

@@ -1,0 +1,77 @@
+//! Until when a call waits.
+
+use std::time::{Duration, Instant};
+
+use crate::doorbell::now;
+
+/// Until when a call waits: a [`Duration`] from now, or an [`Instant`].
+///
+/// Every `x_timeout` call takes either, and computes one absolute time from it,
+/// once.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+///
+/// use quoit::{PopError, RingOptions};
+///
+/// let (_producer, mut consumer) = RingOptions::new(8).heap::<u32>()?;
+/// let moment = Duration::from_millis(1);
+/// assert_eq!(consumer.pop_timeout(moment), Err(PopError::TimedOut));
+/// let deadline = Instant::now() + moment;
+/// assert_eq!(consumer.pop_timeout(deadline), Err(PopError::TimedOut));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadline(Kind);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    After(Duration),
+    At(Instant),
+    /// Nanoseconds on the clock of [`now`]; `u64::MAX` never comes.
+    Nanos(u64),
+}
+
+impl Deadline {
+    /// A deadline that never comes.
+    pub const NEVER: Self = Self(Kind::Nanos(u64::MAX));
+
+    /// The same as an absolute time, for a call that waits more than once.
+    pub(crate) fn fixed(self) -> Self {
+        match self.0 {
+            Kind::Nanos(_) => self,
+            _ => Self(Kind::Nanos(self.nanos(now()))),
+        }
+    }
+
+    /// Nanoseconds on the clock of [`now`]. A wait asks for them when it first
+    /// reads the clock.
+    pub(crate) fn nanos(self, now: u64) -> u64 {
+        let left = match self.0 {
+            Kind::Nanos(nanos) => return nanos,
+            Kind::After(duration) => duration,
+            Kind::At(instant) => instant.saturating_duration_since(Instant::now()),
+        };
+        let left = u64::try_from(left.as_nanos()).unwrap_or(u64::MAX);
+        now.saturating_add(left)
+    }
+}
+
+impl From<Duration> for Deadline {
+    fn from(timeout: Duration) -> Self {
+        Self(Kind::After(timeout))
+    }
+}
+
+impl From<Instant> for Deadline {
+    fn from(deadline: Instant) -> Self {
+        Self(Kind::At(deadline))
+    }
+}
+
+/// `None` never comes.
+impl From<Option<Duration>> for Deadline {
+    fn from(timeout: Option<Duration>) -> Self {
+        timeout.map_or(Self::NEVER, Self::from)
+    }
+}

@@ -1,0 +1,435 @@
+//! What the four ends share: cursor, role, polls of the peer's position, and the
+//! two waits.
+
+mod methods;
+
+use core::fmt;
+use core::ptr::NonNull;
+use std::sync::Arc;
+
+use crossbeam_utils::CachePadded;
+
+use crate::cursor::{RIDE_WORDS, ReadCursor, TailLine, WriteCursor};
+use crate::deadline::Deadline;
+use crate::error::{Error, NoRoom, PeerError, PopError, Role};
+use crate::ladder::{Ladder, Step};
+use crate::layout::{FRAME_HEADER, Header};
+use crate::polls::Polls;
+use crate::ring::{Company, Description, RoleGuard, Shared};
+use crate::sync::{FREE, PLAIN, READY, REUSE, fence};
+
+pub(crate) use self::methods::{shared_methods, shared_traits};
+
+/// Bytes of the longest payload that is also copied inline, behind its header.
+pub(crate) const SHORT_FRAME: usize = RIDE_WORDS * 8 - FRAME_HEADER as usize;
+
+/// An end of a ring, with its cursor: [`WriteCursor`] or [`ReadCursor`].
+pub(crate) struct Endpoint<C> {
+    pub(crate) cursor: CachePadded<C>,
+    polls: Polls,
+    data: NonNull<u8>,
+    pub(crate) role: RoleGuard,
+    /// This end was closed, and lives on.
+    closed: bool,
+}
+
+// SAFETY: `data` points into memory that `role` keeps mapped, and that is bound to
+// no thread.
+unsafe impl<C: Send> Send for Endpoint<C> {}
+
+/// One of the four public ends, as the waits see it.
+pub(crate) trait End {
+    type Cursor;
+    fn endpoint(&self) -> &Endpoint<Self::Cursor>;
+    fn endpoint_mut(&mut self) -> &mut Endpoint<Self::Cursor>;
+}
+
+impl<C> Endpoint<C> {
+    fn new(shared: &Shared, shape: Description, role: RoleGuard, cursor: C) -> Self {
+        Self {
+            cursor: CachePadded::new(cursor),
+            polls: Polls::new(shared.capacity(), shape.slot_size),
+            data: shared.data(),
+            role,
+            closed: false,
+        }
+    }
+
+    /// The address of the byte at `offset` in the data. It is mapped if `offset` is
+    /// below the data's length.
+    #[inline(always)]
+    pub(crate) fn at(&self, offset: usize) -> *mut u8 {
+        self.data.as_ptr().wrapping_add(offset)
+    }
+
+    fn mark_closed(&mut self) {
+        self.closed = true;
+        self.role.close();
+    }
+
+    /// Waits until the peer has attached; `has_work` ends the wait as well.
+    fn wait_until_attached(
+        &mut self,
+        position: u64,
+        deadline: Deadline,
+        has_work: impl Fn(&Header) -> bool,
+    ) -> Result<(), PeerError> {
+        match self.role.wait_for_peer(position, deadline, has_work) {
+            Company::Here => Ok(()),
+            Company::NobodyYet => Err(PeerError::TimedOut),
+            Company::NobodyEver => Err(PeerError::Superseded),
+        }
+    }
+}
+
+impl Endpoint<WriteCursor> {
+    pub(crate) fn producer(shared: &Arc<Shared>, shape: Description) -> Result<Self, Error> {
+        let (role, cursor) = RoleGuard::take(shared, Role::Producer, |header| {
+            let head = &header.consumer.head;
+            let cursor = WriteCursor::resume(tail_line(header), head, shared.capacity())?;
+            shape.check_position("tail", cursor.position())?;
+            Ok(cursor)
+        })?;
+        // copied -> overtaken: as after each poll.
+        fence(REUSE);
+        Ok(Self::new(shared, shape, role, cursor))
+    }
+
+    /// What the consumer has not released: a snapshot.
+    pub(crate) fn len(&self) -> u64 {
+        // Advice: orders nothing, and may be late.
+        let head = self.role.header().consumer.head.load(PLAIN);
+        let unread = self.cursor.position().wrapping_sub(head);
+        unread.min(self.cursor.capacity())
+    }
+
+    /// The room that can be written now, if it is at least `wanted`.
+    #[inline(always)]
+    pub(crate) fn room(&mut self, wanted: u64) -> Result<u64, NoRoom> {
+        match self.cursor.room(wanted) {
+            Some(room) => Ok(room),
+            None => self.poll(wanted),
+        }
+    }
+
+    /// Reads the head; full, unless the consumer has closed: then what it released
+    /// before still counts.
+    #[inline(never)]
+    pub(crate) fn poll(&mut self, wanted: u64) -> Result<u64, NoRoom> {
+        if self.closed {
+            return Err(NoRoom::Abandoned);
+        }
+        self.polls.begin();
+        match self.poll_head(wanted) {
+            Ok(room) => {
+                if room > 1 {
+                    self.polls.crowded(room);
+                }
+                self.role.found(self.cursor.position());
+                Ok(room)
+            }
+            Err(NoRoom::Full) if self.role.peer_closed() => self.last_poll(wanted),
+            Err(NoRoom::Full) => {
+                self.polls.in_vain();
+                Err(NoRoom::Full)
+            }
+            other => other,
+        }
+    }
+
+    #[inline(always)]
+    fn poll_head(&mut self, wanted: u64) -> Result<u64, NoRoom> {
+        let room = self.cursor.look(&self.role.header().consumer.head);
+        let room = room.map_err(|_| NoRoom::Corrupt)?;
+        // copied -> overtaken: no payload is stored before this head was loaded.
+        fence(REUSE);
+        if room < wanted {
+            return Err(NoRoom::Full);
+        }
+        Ok(room)
+    }
+
+    /// The room that a consumer which is gone has left.
+    #[cold]
+    fn last_poll(&mut self, wanted: u64) -> Result<u64, NoRoom> {
+        self.poll_head(wanted).map_err(|reason| match reason {
+            NoRoom::Full => NoRoom::Abandoned,
+            other => other,
+        })
+    }
+
+    /// Waits for room.
+    pub(crate) fn wait(&mut self, wanted: u64, deadline: Deadline) -> Result<(), NoRoom> {
+        let mut ladder = Ladder::new(self.role.patience(), deadline);
+        loop {
+            match self.room(wanted) {
+                Err(NoRoom::Full) => {}
+                Err(NoRoom::Abandoned) => return Err(self.abandoned()),
+                other => {
+                    self.role.next_look.put_off();
+                    return other.map(drop);
+                }
+            }
+            match ladder.step(&mut self.role.next_look) {
+                Step::Again => {}
+                Step::Park(until) => self.park(wanted, until),
+                Step::Look if !self.role.is_left_alone() => {}
+                Step::Look => match self.last_poll(wanted) {
+                    Err(NoRoom::Abandoned) => return Err(self.abandoned()),
+                    other => return other.map(drop),
+                },
+                Step::TimedOut => return Err(NoRoom::TimedOut),
+            }
+        }
+    }
+
+    /// What a wait for a consumer that is gone ends with.
+    #[cold]
+    pub(crate) fn abandoned(&self) -> NoRoom {
+        if self.role.is_superseded() {
+            NoRoom::Superseded
+        } else {
+            NoRoom::Abandoned
+        }
+    }
+
+    fn park(&mut self, wanted: u64, until: u64) {
+        let (position, capacity) = (self.cursor.position(), self.cursor.capacity());
+        self.role.park(position, until, |header| {
+            has_room(header, position, capacity, wanted)
+        });
+    }
+
+    /// Whether there is something to do: the second poll of an end that is about to
+    /// sleep.
+    pub(crate) fn has_work(&self, wanted: u64) -> bool {
+        let (position, capacity) = (self.cursor.position(), self.cursor.capacity());
+        has_room(self.role.header(), position, capacity, wanted) || self.role.peer_closed()
+    }
+
+    /// Publishes `units` that were written. A poisoned or closed end has none.
+    #[inline(always)]
+    pub(crate) fn publish(&mut self, units: u64) {
+        self.cursor.publish(units, tail_line(self.role.header()));
+        self.role.moved();
+    }
+
+    /// Publishes one message that is also copied into the tail's line.
+    #[inline(always)]
+    pub(crate) fn publish_inline(&mut self, units: u64, words: &[u64]) {
+        let line = tail_line(self.role.header());
+        self.cursor.publish_riding(units, words, line);
+        self.role.moved();
+    }
+
+    /// Closes this end and keeps the role. It has no room from now on, so that every
+    /// later call polls, and learns of it.
+    pub(crate) fn close(&mut self) {
+        self.cursor.close();
+        self.mark_closed();
+    }
+
+    pub(crate) fn wait_for_peer(&mut self, deadline: Deadline) -> Result<(), PeerError> {
+        self.wait_until_attached(self.cursor.position(), deadline, |_| false)
+    }
+}
+
+impl Endpoint<ReadCursor> {
+    pub(crate) fn consumer(shared: &Arc<Shared>, shape: Description) -> Result<Self, Error> {
+        let (role, cursor) = RoleGuard::take(shared, Role::Consumer, |header| {
+            let (tail, head) = (&header.producer.tail, &header.consumer.head);
+            let cursor = ReadCursor::resume(tail, head, shared.capacity())?;
+            shape.check_position("head", cursor.position())?;
+            Ok(cursor)
+        })?;
+        Ok(Self::new(shared, shape, role, cursor))
+    }
+
+    /// What the producer has published and this end has not released: a snapshot.
+    pub(crate) fn len(&self) -> u64 {
+        // Advice: orders nothing, and may be late.
+        let tail = self.role.header().producer.tail.load(PLAIN);
+        let unread = tail.wrapping_sub(self.cursor.position());
+        unread.min(self.cursor.capacity())
+    }
+
+    /// Reads the tail: units that can be read, at least `wanted`, or why there are
+    /// not so many.
+    #[inline(always)]
+    pub(crate) fn poll(&mut self, wanted: u64) -> Result<u64, PopError> {
+        self.polls.begin();
+        match self.poll_tail(wanted) {
+            Ok(unread) => {
+                self.role.found(self.cursor.position());
+                Ok(unread)
+            }
+            Err(PopError::Empty) => self.nothing(wanted),
+            other => other,
+        }
+    }
+
+    #[inline(always)]
+    fn poll_tail(&mut self, wanted: u64) -> Result<u64, PopError> {
+        match self.cursor.look(&self.role.header().producer.tail) {
+            Ok(unread) if unread >= wanted => Ok(unread),
+            Ok(_) => Err(PopError::Empty),
+            Err(_) => Err(PopError::Corrupt),
+        }
+    }
+
+    /// Empty, unless one of the two ends is closed; then what was published before
+    /// still counts.
+    #[inline]
+    fn nothing(&mut self, wanted: u64) -> Result<u64, PopError> {
+        if self.polls.in_vain() {
+            self.role.hint(true);
+        }
+        if self.closed || self.role.peer_closed() {
+            return self.last_poll(wanted);
+        }
+        Err(PopError::Empty)
+    }
+
+    /// What a producer that is gone has left.
+    #[cold]
+    fn last_poll(&mut self, wanted: u64) -> Result<u64, PopError> {
+        self.poll_tail(wanted).map_err(|reason| match reason {
+            PopError::Empty => PopError::Abandoned,
+            other => other,
+        })
+    }
+
+    /// The last poll found more than one message, `unread` units.
+    #[inline]
+    pub(crate) fn crowded(&mut self, unread: u64) {
+        if self.polls.crowded(unread) {
+            self.role.hint(false);
+        }
+    }
+
+    /// What a wait for a producer that is gone ends with.
+    #[cold]
+    pub(crate) fn abandoned(&self) -> PopError {
+        if self.role.is_superseded() {
+            PopError::Superseded
+        } else {
+            PopError::Abandoned
+        }
+    }
+
+    /// Closes this end and keeps the role. What is in the ring can still be read.
+    pub(crate) fn close(&mut self) {
+        self.mark_closed();
+    }
+
+    pub(crate) fn wait_for_peer(&mut self, deadline: Deadline) -> Result<(), PeerError> {
+        let position = self.cursor.position();
+        self.wait_until_attached(position, deadline, |header| has_moved(header, position))
+    }
+
+    fn park(&mut self, until: u64) {
+        let (position, seen) = (self.cursor.position(), self.seen_tail());
+        self.role
+            .park(position, until, |header| has_moved(header, seen));
+    }
+
+    /// Whether there is something to do: the second poll of an end that is about to
+    /// sleep.
+    pub(crate) fn has_work(&self) -> bool {
+        has_moved(self.role.header(), self.seen_tail()) || self.role.peer_closed()
+    }
+
+    /// The tail of the last poll.
+    pub(crate) fn seen_tail(&self) -> u64 {
+        self.cursor.position().wrapping_add(self.cursor.seen())
+    }
+
+    /// Takes the inline copy, if it is the message that ends at the tail of the last
+    /// poll.
+    #[inline(always)]
+    pub(crate) fn take_inline(&self, words: &mut [u64]) -> bool {
+        self.cursor.ride(words, tail_line(self.role.header()))
+    }
+
+    /// Gives `units` back that were read.
+    #[inline(always)]
+    pub(crate) fn release(&mut self, units: u64) {
+        self.cursor
+            .release(units, &self.role.header().consumer.head);
+        self.role.moved();
+    }
+}
+
+/// Repeats `attempt` until it finds something or the deadline has come. The attempt
+/// itself polls the tail, so that it meets the inline copy.
+pub(crate) fn wait_for_message<E: End<Cursor = ReadCursor>, R>(
+    end: &mut E,
+    deadline: Deadline,
+    mut attempt: impl FnMut(&mut E) -> Result<R, PopError>,
+) -> Result<R, PopError> {
+    let mut ladder = Ladder::new(end.endpoint().role.patience(), deadline);
+    loop {
+        match attempt(end) {
+            Err(PopError::Empty) => {}
+            Err(PopError::Abandoned) => return Err(end.endpoint().abandoned()),
+            other => {
+                end.endpoint_mut().role.next_look.put_off();
+                return other;
+            }
+        }
+        let endpoint = end.endpoint_mut();
+        match ladder.step(&mut endpoint.role.next_look) {
+            Step::Again => {}
+            Step::Park(until) => endpoint.park(until),
+            Step::Look if !endpoint.role.is_left_alone() => {}
+            // What the producer left behind comes first.
+            Step::Look => match attempt(end) {
+                Err(PopError::Empty | PopError::Abandoned) => {
+                    return Err(end.endpoint().abandoned());
+                }
+                other => return other,
+            },
+            Step::TimedOut => return Err(PopError::TimedOut),
+        }
+    }
+}
+
+/// A private copy of the message at `position`, kept until its release: a second
+/// peek cannot differ from the first.
+#[derive(Debug, Default)]
+pub(crate) struct InlineCopy {
+    pub(crate) position: Option<u64>,
+    pub(crate) words: [u64; RIDE_WORDS],
+}
+
+#[inline(always)]
+fn tail_line(header: &Header) -> TailLine<'_> {
+    let page = &header.producer;
+    TailLine {
+        tail: &page.tail,
+        ride_position: &page.ride_position,
+        ride: &page.ride,
+    }
+}
+
+/// Whether `wanted` units can be written after `position`.
+fn has_room(header: &Header, position: u64, capacity: u64, wanted: u64) -> bool {
+    // reclaim -> free: the second poll of park <-> wake.
+    let unread = position.wrapping_sub(header.consumer.head.load(FREE));
+    // More than the ring holds is corrupt: the caller's next poll says so.
+    capacity
+        .checked_sub(unread)
+        .is_none_or(|room| room >= wanted)
+}
+
+/// Whether the tail has moved on from `seen`.
+fn has_moved(header: &Header, seen: u64) -> bool {
+    // publish -> ready: the second poll of park <-> wake.
+    header.producer.tail.load(READY) != seen
+}
+
+impl<C> fmt::Debug for Endpoint<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,244 @@
+//! The methods that all four ends have, written once.
+
+/// Implements what every end has, within its `impl` block.
+///
+/// `$shape` is what its ring holds, `$role` the method of `Ring` that takes it,
+/// `$peer` the word for the other end.
+macro_rules! shared_methods {
+    ($shape:ty, $role:ident, $peer:literal, $unit:literal) => {
+        #[doc = concat!("Creates a ring and takes its ", stringify!($role), "'s role. The capacity counts ", $unit, ".")]
+        ///
+        /// # Errors
+        ///
+        /// As [`RingOptions::create`](crate::RingOptions::create) and
+        /// [`Ring::producer`](crate::Ring::producer). If only the role is refused, the
+        /// ring exists, and no process holds it.
+        ///
+        /// # Real-time
+        ///
+        /// Makes syscalls and allocates; may sleep up to 100 ms for a process that is
+        /// leaving the role.
+        pub fn create(name: impl AsRef<std::path::Path>, capacity: u64) -> Result<Self, crate::Error> {
+            crate::RingOptions::new(capacity).create::<$shape>(name)?.$role()
+        }
+
+        #[doc = concat!("Opens a ring of any capacity and takes its ", stringify!($role), "'s role.")]
+        ///
+        /// # Errors
+        ///
+        /// As [`Ring::open`](crate::Ring::open) and
+        /// [`Ring::producer`](crate::Ring::producer).
+        ///
+        /// # Real-time
+        ///
+        /// As [`create`](Self::create).
+        pub fn open(name: impl AsRef<std::path::Path>) -> Result<Self, crate::Error> {
+            let name = name.as_ref();
+            crate::ring::again(|| crate::Ring::<$shape>::open(name)?.$role())
+        }
+
+        #[doc = concat!("Opens a ring, or creates it if there is none, and takes its ", stringify!($role), "'s role.")]
+        ///
+        /// # Errors
+        ///
+        /// As [`RingOptions::open_or_create`](crate::RingOptions::open_or_create) and
+        /// [`Ring::producer`](crate::Ring::producer).
+        ///
+        /// # Real-time
+        ///
+        /// As [`create`](Self::create).
+        pub fn open_or_create(
+            name: impl AsRef<std::path::Path>,
+            capacity: u64,
+        ) -> Result<Self, crate::Error> {
+            let name = name.as_ref();
+            let options = crate::RingOptions::new(capacity);
+            crate::ring::again(|| options.open_or_create::<$shape>(name)?.$role())
+        }
+
+        #[doc = concat!("How much the ring holds, in ", $unit, "; a power of two.")]
+        ///
+        /// # Real-time
+        ///
+        /// Wait-free, no syscall, no allocation.
+        pub fn capacity(&self) -> u64 {
+            self.endpoint().cursor.capacity()
+        }
+
+        #[doc = concat!("The position of the next message: how many ", $unit, " this role")]
+        /// has ever moved, counted from the ring's first position. Frames count with
+        /// their headers and padding. With it each message can be processed
+        /// [exactly once](crate::docs::crash#exactly-once).
+        ///
+        /// # Real-time
+        ///
+        /// Wait-free, no syscall, no allocation.
+        pub fn position(&self) -> u64 {
+            self.endpoint().cursor.position()
+        }
+
+        #[doc = concat!("How much is unread, in ", $unit, ": published and not released. Frames")]
+        /// count with their headers and padding. A snapshot: the peer may change it at
+        /// any moment.
+        ///
+        /// # Real-time
+        ///
+        /// Wait-free, no syscall, no allocation.
+        pub fn len(&self) -> u64 {
+            self.endpoint().len()
+        }
+
+        /// Whether nothing is unread. A snapshot.
+        ///
+        /// # Real-time
+        ///
+        /// Wait-free, no syscall, no allocation.
+        pub fn is_empty(&self) -> bool {
+            self.len() == 0
+        }
+
+        #[doc = concat!("Whether a ", $peer, " attached and is gone now, closed or crashed. A ", $peer)]
+        /// that never attached is not gone, and another one may attach at any time. If
+        /// the system cannot tell, `false`.
+        ///
+        /// # Real-time
+        ///
+        /// No allocation; makes a syscall unless the peer closed its end.
+        pub fn is_abandoned(&self) -> bool {
+            self.endpoint().role.peer_gone()
+        }
+
+        #[doc = concat!("How often a ", $peer, " has attached; 0 if none has. A number that has grown")]
+        /// says that there is a successor.
+        ///
+        /// # Real-time
+        ///
+        /// Wait-free, no syscall, no allocation.
+        pub fn peer_epoch(&self) -> u64 {
+            self.endpoint().role.peer_epoch()
+        }
+
+        #[doc = concat!("Waits until a ", $peer, " holds its role, or one has attached since the call: for")]
+        /// an end that was `Abandoned`, or that came first. A consumer's wait also ends
+        /// when there is something to read.
+        ///
+        /// # Errors
+        ///
+        /// [`PeerError::Superseded`](crate::PeerError::Superseded) if none will attach:
+        /// the ring's name no longer refers to this ring, or the ring is on the heap.
+        ///
+        /// # Real-time
+        ///
+        /// May sleep; makes syscalls, no allocation.
+        pub fn wait_for_peer(&mut self) -> Result<(), crate::PeerError> {
+            self.endpoint_mut().wait_for_peer(crate::Deadline::NEVER)
+        }
+
+        /// [`wait_for_peer`](Self::wait_for_peer) up to `timeout`.
+        ///
+        /// # Errors
+        ///
+        /// As [`wait_for_peer`](Self::wait_for_peer), and
+        /// [`PeerError::TimedOut`](crate::PeerError::TimedOut).
+        ///
+        /// # Real-time
+        ///
+        /// May sleep; makes syscalls, no allocation.
+        pub fn wait_for_peer_timeout(
+            &mut self,
+            timeout: impl Into<crate::Deadline>,
+        ) -> Result<(), crate::PeerError> {
+            self.endpoint_mut().wait_for_peer(timeout.into())
+        }
+
+        #[doc = concat!("Closes this end and keeps its role: the ", $peer, " sees what it sees when this")]
+        /// end is dropped. From now on this end behaves as if its peer were gone: a
+        /// producer has no room, a consumer reads what is there, and no call waits.
+        /// Closing twice does nothing more.
+        ///
+        /// # Real-time
+        ///
+        /// Makes a syscall; no allocation.
+        pub fn close(&mut self) {
+            self.endpoint_mut().close();
+        }
+
+        /// What poisoned this end: the value in the segment that broke the rules of
+        /// the layout. `None` for a healthy end.
+        ///
+        /// # Real-time
+        ///
+        /// Wait-free, no syscall, no allocation.
+        pub fn corruption(&self) -> Option<crate::Corrupt> {
+            self.endpoint().cursor.corruption()
+        }
+
+        /// Adds `messages` to the count of those that this role's processes refused or
+        /// skipped. The ring does nothing with it; an [`Observer`](crate::Observer) and
+        /// `quoit stat` show it.
+        ///
+        /// # Real-time
+        ///
+        /// Wait-free, no syscall, no allocation.
+        pub fn count_dropped(&mut self, messages: u64) {
+            self.endpoint().role.count_dropped(messages);
+        }
+
+        /// Waits until the ring as it is now, with what this end has stored, is on its
+        /// disk; see [`Ring::sync_all`](crate::Ring::sync_all).
+        ///
+        /// # Errors
+        ///
+        /// As [`Ring::sync_all`](crate::Ring::sync_all).
+        ///
+        /// # Real-time
+        ///
+        /// Makes syscalls and allocates; waits for the disk.
+        pub fn sync_all(&self) -> Result<(), crate::Error> {
+            self.endpoint().role.shared().sync_all()
+        }
+
+        #[doc = concat!("Whether the ring's name no longer refers to this ring: it was removed, and perhaps created again. A ", $peer)]
+        /// that is attached goes on; one that opens the name does not come here. If the
+        /// system cannot tell, `false`.
+        ///
+        /// # Real-time
+        ///
+        /// Makes syscalls; no allocation.
+        pub fn is_superseded(&self) -> bool {
+            self.endpoint().role.is_superseded()
+        }
+    };
+}
+pub(crate) use shared_methods;
+
+/// What every end has beside its methods.
+macro_rules! shared_traits {
+    ([$($bounds:tt)*] $end:ty, $name:literal, $cursor:ty, $($path:ident).+) => {
+        impl<$($bounds)*> crate::endpoint::End for $end {
+            type Cursor = $cursor;
+
+            #[inline(always)]
+            fn endpoint(&self) -> &crate::endpoint::Endpoint<$cursor> {
+                &self.$($path).+
+            }
+
+            #[inline(always)]
+            fn endpoint_mut(&mut self) -> &mut crate::endpoint::Endpoint<$cursor> {
+                &mut self.$($path).+
+            }
+        }
+
+        /// Shows positions, never payload.
+        impl<$($bounds)*> core::fmt::Debug for $end {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                f.debug_struct($name)
+                    .field("position", &self.position())
+                    .field("len", &self.len())
+                    .field("capacity", &self.capacity())
+                    .finish_non_exhaustive()
+            }
+        }
+    };
+}
+pub(crate) use shared_traits;

@@ -1,0 +1,505 @@
+//! Writing frames: where they go, and the claims that fill them in place.
+
+use core::fmt;
+use core::slice;
+
+use crate::cursor::{RIDE_WORDS, WriteCursor};
+use crate::deadline::Deadline;
+use crate::endpoint::{Endpoint, SHORT_FRAME};
+use crate::error::ClaimError;
+use crate::layout::{FRAME_HEADER, PADDING, frame_header, frame_size, max_frame_len};
+use crate::payload;
+
+/// Writes frames at the end of a ring.
+pub(crate) struct FrameWriter {
+    pub(crate) end: Endpoint<WriteCursor>,
+}
+
+/// Where a frame goes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    /// Bytes of padding before the frame: none, or the rest of the ring.
+    padding: u64,
+    /// Offset of the frame's header in the data.
+    offset: usize,
+    /// Bytes of payload.
+    len: usize,
+    /// Bytes that padding and frame take.
+    units: u64,
+}
+
+impl FrameWriter {
+    pub(crate) fn new(end: Endpoint<WriteCursor>) -> Self {
+        Self { end }
+    }
+
+    /// See [`FrameProducer::max_frame_len`](crate::FrameProducer::max_frame_len).
+    #[inline(always)]
+    pub(crate) fn max_frame_len(&self) -> usize {
+        max_frame_len(self.end.cursor.capacity()) as usize
+    }
+
+    /// The place of a frame that comes after `ahead` bytes which are written and not
+    /// yet published, whether or not there is room.
+    #[inline(always)]
+    fn place(&self, ahead: u64, len: usize) -> Result<Place, ClaimError> {
+        let max = self.max_frame_len();
+        if len > max {
+            return Err(ClaimError::TooLong { max });
+        }
+        let size = frame_size(len as u64);
+        let offset = self.end.cursor.index(ahead as usize);
+        let rest = self.end.cursor.capacity() - offset as u64;
+        let (padding, offset) = if size <= rest { (0, offset) } else { (rest, 0) };
+        Ok(Place {
+            padding,
+            offset,
+            len,
+            units: padding + size,
+        })
+    }
+
+    /// Bytes of room that a frame of `len` bytes needs here; 0 if it can never fit.
+    pub(crate) fn bytes_needed(&self, len: usize) -> u64 {
+        self.place(0, len).map_or(0, |place| place.units)
+    }
+
+    /// A place with room.
+    #[inline(always)]
+    pub(crate) fn reserve(&mut self, ahead: u64, len: usize) -> Result<Place, ClaimError> {
+        let place = self.place(ahead, len)?;
+        self.end.room(ahead + place.units)?;
+        Ok(place)
+    }
+
+    /// A place with room, after a wait.
+    pub(crate) fn wait_for(
+        &mut self,
+        ahead: u64,
+        len: usize,
+        deadline: Deadline,
+    ) -> Result<Place, ClaimError> {
+        let place = self.place(ahead, len)?;
+        let units = ahead + place.units;
+        if units > self.end.cursor.capacity() {
+            let max = self.max_frame_len();
+            return Err(ClaimError::TooLong { max });
+        }
+        self.end.wait(units, deadline)?;
+        Ok(place)
+    }
+
+    /// Writes a frame and publishes it; a short one inline as well.
+    #[inline(always)]
+    pub(crate) fn fill(&mut self, place: Place, kind: u32, payload: &[u8]) {
+        if payload.len() > SHORT_FRAME {
+            self.write_at(place, 0, payload);
+            let units = self.seal(place, kind, payload.len());
+            return self.end.publish(units);
+        }
+        let words = short_frame(kind, payload);
+        self.pad(place);
+        let words = &words[..frame_size(payload.len() as u64) as usize / 8];
+        for (ahead, &word) in words.iter().enumerate() {
+            self.store_word(place.offset + ahead * 8, word);
+        }
+        if self.end.role.peer_hint() {
+            self.end.publish_inline(place.units, words);
+        } else {
+            self.end.publish(place.units);
+        }
+    }
+
+    /// Copies bytes into the payload of a place.
+    #[inline(always)]
+    fn write_at(&self, place: Place, offset: usize, bytes: &[u8]) {
+        let fits = place
+            .len
+            .checked_sub(offset)
+            .is_some_and(|rest| bytes.len() <= rest);
+        assert!(
+            fits,
+            "{} bytes written at {offset}, {} claimed",
+            bytes.len(),
+            place.len
+        );
+        let target = self.end.at(place.offset + FRAME_HEADER as usize + offset);
+        // SAFETY: a place lies within the data, which are mapped.
+        unsafe { payload::copy_long(target, bytes.as_ptr(), bytes.len()) };
+    }
+
+    /// The payload of a place.
+    ///
+    /// # Safety
+    ///
+    /// No process writes these bytes while the reference lives.
+    unsafe fn bytes_mut(&mut self, place: Place) -> &mut [u8] {
+        let start = self.end.at(place.offset + FRAME_HEADER as usize);
+        // SAFETY: a place lies within the data, which are mapped, and any bytes will do;
+        // the caller promises the rest.
+        unsafe { slice::from_raw_parts_mut(start, place.len) }
+    }
+
+    /// Writes the headers of a place, and zeros to the end of the last word; returns
+    /// the bytes that it takes.
+    #[inline(always)]
+    fn seal(&self, place: Place, kind: u32, len: usize) -> u64 {
+        let size = frame_size(len as u64);
+        self.pad(place);
+        let used = len & 7;
+        if used != 0 {
+            let last = place.offset + size as usize - 8;
+            let word = self.load_word(last) & !(u64::MAX << (used * 8));
+            self.store_word(last, word);
+        }
+        self.store_word(place.offset, frame_header(len as u32, kind));
+        place.padding + size
+    }
+
+    /// Ends the lap, if the frame is at the ring's beginning.
+    #[inline(always)]
+    fn pad(&self, place: Place) {
+        if place.padding > 0 {
+            let offset = (self.end.cursor.capacity() - place.padding) as usize;
+            self.store_word(offset, frame_header(PADDING, 0));
+        }
+    }
+
+    #[inline(always)]
+    fn store_word(&self, offset: usize, word: u64) {
+        // SAFETY: a place lies within the data, which are mapped, and its words are
+        // aligned.
+        unsafe { payload::store_word(self.end.at(offset), word) };
+    }
+
+    #[inline(always)]
+    fn load_word(&self, offset: usize) -> u64 {
+        // SAFETY: as in `store_word`.
+        unsafe { payload::load_word(self.end.at(offset)) }
+    }
+
+    /// Writes the headers of a place that is filled, and publishes it; a short frame
+    /// inline as well.
+    #[inline(always)]
+    fn finish(&mut self, place: Place, kind: u32, len: usize) {
+        let units = self.seal(place, kind, len);
+        if self.end.role.peer_hint() && len <= SHORT_FRAME {
+            let mut words = [0; RIDE_WORDS];
+            let words = &mut words[..frame_size(len as u64) as usize / 8];
+            for (ahead, word) in words.iter_mut().enumerate() {
+                *word = self.load_word(place.offset + ahead * 8);
+            }
+            self.end.publish_inline(units, words);
+        } else {
+            self.end.publish(units);
+        }
+    }
+}
+
+/// A short frame, put together in registers: reading back what has just been stored
+/// would wait for the line to arrive from the other core.
+#[inline(always)]
+fn short_frame(kind: u32, payload: &[u8]) -> [u64; RIDE_WORDS] {
+    let mut words = [0; RIDE_WORDS];
+    words[0] = frame_header(payload.len() as u32, kind);
+    let whole = payload.chunks_exact(8);
+    let rest = whole.remainder();
+    if !rest.is_empty() {
+        let word = |word, &byte| word << 8 | u64::from(byte);
+        words[payload.len() / 8 + 1] = rest.iter().rev().fold(0, word);
+    }
+    for (word, bytes) in words[1..].iter_mut().zip(whole) {
+        *word = u64::from_le_bytes(bytes.try_into().expect("eight bytes"));
+    }
+    words
+}
+
+/// Room for a frame, to be filled in place: what [`FrameProducer::claim`](crate::FrameProducer::claim) and its like
+/// return.
+///
+/// Holds whatever the ring held there until it is written. [`commit`](Self::commit)
+/// publishes it, [`commit_first`](Self::commit_first) a shorter frame; dropping it
+/// publishes nothing. It does not dereference: the memory is the peer's, too.
+#[derive(Debug)]
+#[must_use = "a dropped claim publishes nothing; commit it"]
+pub struct FrameClaim<'a> {
+    frames: &'a mut FrameWriter,
+    place: Place,
+    kind: u32,
+}
+
+impl<'a> FrameClaim<'a> {
+    pub(crate) fn new(frames: &'a mut FrameWriter, place: Place) -> Self {
+        Self {
+            frames,
+            place,
+            kind: 0,
+        }
+    }
+
+    /// Bytes that were claimed.
+    #[expect(
+        clippy::len_without_is_empty,
+        reason = "an empty claim is one like any other"
+    )]
+    pub fn len(&self) -> usize {
+        self.place.len
+    }
+
+    /// Sets the frame's kind; 0 unless it is set.
+    pub fn set_kind(&mut self, kind: u32) {
+        self.kind = kind;
+    }
+
+    /// Copies `bytes` into the payload, from `offset` on.
+    ///
+    /// # Panics
+    ///
+    /// If they reach beyond what was claimed.
+    #[inline]
+    pub fn write_at(&mut self, offset: usize, bytes: &[u8]) {
+        self.frames.write_at(self.place, offset, bytes);
+    }
+
+    /// Copies the whole payload.
+    ///
+    /// # Panics
+    ///
+    /// If `bytes` is not as long as the claim.
+    #[inline]
+    pub fn copy_from_slice(&mut self, bytes: &[u8]) {
+        check_len(bytes.len(), self.place.len);
+        self.write_at(0, bytes);
+    }
+
+    /// Where the payload is, for code that writes through a pointer.
+    /// [`len`](Self::len) bytes are mapped there as long as the claim lives.
+    #[inline]
+    pub fn as_mut_ptr(&mut self) -> *mut u8 {
+        self.frames
+            .end
+            .at(self.place.offset + FRAME_HEADER as usize)
+    }
+
+    /// The payload where it lies, without a copy.
+    ///
+    /// # Safety
+    ///
+    /// No process writes these bytes while the reference lives; a peer that keeps the
+    /// protocol does not.
+    #[inline]
+    pub unsafe fn as_mut_bytes(&mut self) -> &mut [u8] {
+        // SAFETY: the caller's promise.
+        unsafe { self.frames.bytes_mut(self.place) }
+    }
+
+    /// Publishes the frame.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no allocation, no syscall but the wake of a consumer that sleeps.
+    #[inline]
+    pub fn commit(self) {
+        self.frames.finish(self.place, self.kind, self.place.len);
+    }
+
+    /// Publishes a frame of the first `len` bytes.
+    ///
+    /// # Panics
+    ///
+    /// If `len` is more than was claimed.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no allocation, no syscall but the wake of a consumer that sleeps.
+    #[inline]
+    pub fn commit_first(self, len: usize) {
+        let claimed = self.place.len;
+        assert!(len <= claimed, "{len} bytes committed, {claimed} claimed");
+        self.frames.finish(self.place, self.kind, len);
+    }
+
+    pub(crate) fn commit_parts(mut self, kind: u32, parts: &[&[u8]]) {
+        let mut offset = 0;
+        for part in parts {
+            self.write_at(offset, part);
+            offset += part.len();
+        }
+        self.kind = kind;
+        self.commit();
+    }
+}
+
+fn check_len(given: usize, claimed: usize) {
+    assert!(given == claimed, "{given} bytes copied, {claimed} claimed");
+}
+
+/// Several frames that are published together; begun by [`FrameProducer::batch`](crate::FrameProducer::batch).
+///
+/// [`commit`](Self::commit) publishes them; dropping the batch publishes nothing.
+#[derive(Debug)]
+#[must_use = "a dropped batch publishes nothing; commit it"]
+pub struct FrameBatch<'a> {
+    frames: &'a mut FrameWriter,
+    bytes: u64,
+    count: usize,
+}
+
+impl<'a> FrameBatch<'a> {
+    pub(crate) fn new(frames: &'a mut FrameWriter) -> Self {
+        Self {
+            frames,
+            bytes: 0,
+            count: 0,
+        }
+    }
+
+    /// Adds a copy of a frame if there is room now.
+    ///
+    /// # Errors
+    ///
+    /// As [`FrameProducer::try_claim`](crate::FrameProducer::try_claim). The batch keeps what it holds, unless the
+    /// endpoint is poisoned: then it is empty.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free (linear in the bytes), no syscall, no allocation.
+    pub fn try_push(&mut self, kind: u32, payload: &[u8]) -> Result<(), ClaimError> {
+        self.try_claim(kind, payload.len())?
+            .copy_from_slice(payload);
+        Ok(())
+    }
+
+    /// Adds a frame of `len` bytes, to be filled in place, if there is room now.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_push`](Self::try_push).
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    pub fn try_claim(&mut self, kind: u32, len: usize) -> Result<BatchFrame<'_>, ClaimError> {
+        let place = self.frames.reserve(self.bytes, len);
+        self.add(kind, place)
+    }
+
+    /// Adds a frame of `len` bytes, to be filled in place, and waits for room. The
+    /// frames of the batch are not published meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// As [`FrameProducer::claim`](crate::FrameProducer::claim); [`ClaimError::TooLong`] also if the ring never has
+    /// room for the whole batch. The batch keeps what it holds, unless the endpoint is
+    /// poisoned.
+    ///
+    /// # Real-time
+    ///
+    /// May sleep.
+    pub fn claim(&mut self, kind: u32, len: usize) -> Result<BatchFrame<'_>, ClaimError> {
+        self.claim_timeout(kind, len, Deadline::NEVER)
+    }
+
+    /// [`claim`](Self::claim) that waits up to `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// As [`claim`](Self::claim), and [`ClaimError::TimedOut`].
+    ///
+    /// # Real-time
+    ///
+    /// May sleep.
+    pub fn claim_timeout(
+        &mut self,
+        kind: u32,
+        len: usize,
+        timeout: impl Into<Deadline>,
+    ) -> Result<BatchFrame<'_>, ClaimError> {
+        let place = self.frames.wait_for(self.bytes, len, timeout.into());
+        self.add(kind, place)
+    }
+
+    fn add(
+        &mut self,
+        kind: u32,
+        place: Result<Place, ClaimError>,
+    ) -> Result<BatchFrame<'_>, ClaimError> {
+        let place = place.inspect_err(|error| {
+            if *error == ClaimError::Corrupt {
+                (self.bytes, self.count) = (0, 0);
+            }
+        })?;
+        self.bytes += self.frames.seal(place, kind, place.len);
+        self.count += 1;
+        Ok(BatchFrame {
+            frames: self.frames,
+            place,
+        })
+    }
+
+    /// How many frames the batch holds.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether the batch holds no frame.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Publishes the frames at once; returns how many.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no allocation, no syscall but the wake of a consumer that sleeps.
+    pub fn commit(self) -> usize {
+        if self.bytes > 0 {
+            self.frames.end.publish(self.bytes);
+        }
+        self.count
+    }
+}
+
+/// A frame of a batch, to be filled in place; from [`FrameBatch::try_claim`].
+#[derive(Debug)]
+pub struct BatchFrame<'a> {
+    frames: &'a mut FrameWriter,
+    place: Place,
+}
+
+impl BatchFrame<'_> {
+    /// Copies `bytes` into the payload, from `offset` on.
+    ///
+    /// # Panics
+    ///
+    /// If they reach beyond what was claimed.
+    pub fn write_at(&mut self, offset: usize, bytes: &[u8]) {
+        self.frames.write_at(self.place, offset, bytes);
+    }
+
+    /// Copies the whole payload.
+    ///
+    /// # Panics
+    ///
+    /// If `bytes` is not as long as the claim.
+    pub fn copy_from_slice(&mut self, bytes: &[u8]) {
+        check_len(bytes.len(), self.place.len);
+        self.write_at(0, bytes);
+    }
+
+    /// The payload where it lies, without a copy.
+    ///
+    /// # Safety
+    ///
+    /// As [`FrameClaim::as_mut_bytes`].
+    pub unsafe fn as_mut_bytes(&mut self) -> &mut [u8] {
+        // SAFETY: the caller's promise.
+        unsafe { self.frames.bytes_mut(self.place) }
+    }
+}
+
+impl fmt::Debug for FrameWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FrameWriter").finish_non_exhaustive()
+    }
+}
