@@ -14,7 +14,7 @@ use crate::error::{Error, PopError, Role};
 use crate::ladder::{Ladder, Step, Timeout};
 use crate::layout::Header;
 use crate::polls::Polls;
-use crate::ring::{Company, Ring, RingOptions, RoleGuard, Shape, Shared, again};
+use crate::ring::{PeerWait, Ring, RingOptions, RoleGuard, Shape, Shared, retry_if_superseded};
 use crate::sync::{PLAIN, READY};
 
 /// The end of a ring that reads.
@@ -141,7 +141,7 @@ impl<T: ?Sized> Consumer<T> {
         T: Shape,
     {
         let name = name.as_ref();
-        again(|| Ring::open(name)?.consumer())
+        retry_if_superseded(|| Ring::open(name)?.consumer())
     }
 
     /// Opens a ring, or creates it if there is none, and takes its consumer's
@@ -160,7 +160,7 @@ impl<T: ?Sized> Consumer<T> {
     {
         let name = name.as_ref();
         let options = RingOptions::new(capacity);
-        again(|| options.open_or_create(name)?.consumer())
+        retry_if_superseded(|| options.open_or_create(name)?.consumer())
     }
 
     pub(crate) fn take(shared: &Arc<Shared>) -> Result<Self, Error>
@@ -307,24 +307,24 @@ impl<T: ?Sized> Consumer<T> {
         let position = self.position();
         let stirred = |header: &Header| has_moved(header, position);
         match self.role.wait_for_peer(position, timeout, stirred) {
-            Company::Here => Ok(()),
-            Company::NobodyYet => Err(PopError::Abandoned),
-            Company::NobodyEver => Err(PopError::Superseded),
+            PeerWait::Present => Ok(()),
+            PeerWait::TimedOut => Err(PopError::Abandoned),
+            PeerWait::Superseded => Err(PopError::Superseded),
         }
     }
 
     /// Waits until the ring as it is now, with what this end has released, is on
-    /// its disk; see [`Ring::flush`].
+    /// its disk; see [`Ring::sync_all`].
     ///
     /// # Errors
     ///
-    /// As [`Ring::flush`].
+    /// As [`Ring::sync_all`].
     ///
     /// # Real-time
     ///
     /// Makes syscalls and allocates; waits for the disk.
     pub fn flush(&self) -> Result<(), Error> {
-        self.role.shared().flush()
+        self.role.shared().sync_all()
     }
 
     /// Whether the ring's name leads elsewhere by now, or nowhere: it was
@@ -391,21 +391,21 @@ impl<T: ?Sized> Consumer<T> {
         timeout: Timeout,
         mut attempt: impl FnMut(&mut Self) -> Result<R, PopError>,
     ) -> Result<R, PopError> {
-        let mut ladder = Ladder::new(self.role.patience(), timeout);
+        let mut ladder = Ladder::new(self.role.wait_config(), timeout);
         loop {
             match attempt(self) {
                 Err(PopError::Empty) => {}
                 Err(PopError::Abandoned) => return Err(self.left_alone()),
                 other => {
-                    self.role.next_look.put_off();
+                    self.role.liveness.reset();
                     return other;
                 }
             }
-            match ladder.step(&mut self.role.next_look) {
-                Step::Again => {}
+            match ladder.step(&mut self.role.liveness) {
+                Step::Retry => {}
                 Step::Park(until) => self.park(until),
-                Step::Look if !self.role.is_left_alone() => {}
-                Step::Look => match self.last_look() {
+                Step::CheckPeer if !self.role.is_left_alone() => {}
+                Step::CheckPeer => match self.last_look() {
                     Err(PopError::Abandoned) => return Err(self.left_alone()),
                     other => drop(other?),
                 },

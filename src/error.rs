@@ -36,7 +36,7 @@ impl fmt::Display for Role {
 /// on, and touches the ring no more. The way out is to drop the endpoint and
 /// either take the role again, which checks both positions afresh, or, since
 /// whoever wrote this value may have written others, to replace the ring with
-/// [`Stale::Replace`](crate::Stale::Replace).
+/// [`StalePolicy::Replace`](crate::StalePolicy::Replace).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Corrupt {
     /// The word or field, as `layout.md` calls it.
@@ -213,7 +213,7 @@ impl fmt::Display for Error {
             } => write!(
                 f,
                 "ring {name:?} exists, though nobody holds it; open it to go on with it, \
-                 replace it with RingOptions::stale(Stale::Replace), or unlink it"
+                 replace it with RingOptions::stale(StalePolicy::Replace), or unlink it"
             ),
             Self::NotFound { name } => write!(
                 f,

@@ -24,13 +24,13 @@ pub enum WaitStrategy {
 
 /// How a process waits at its end of a ring.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Patience {
+pub(crate) struct WaitConfig {
     pub(crate) strategy: WaitStrategy,
     /// Nanoseconds of spinning before anything else.
     pub(crate) spin: u64,
 }
 
-impl Patience {
+impl WaitConfig {
     pub(crate) fn new(strategy: WaitStrategy, spin: Duration) -> Self {
         let spin = match strategy {
             WaitStrategy::Spin => u64::MAX,
@@ -44,24 +44,24 @@ impl Patience {
 pub(crate) type Timeout = Option<Duration>;
 
 /// How often a waiting end looks whether its peer still lives.
-pub(crate) const LOOK: u64 = 100_000_000;
+pub(crate) const LIVENESS_INTERVAL: u64 = 100_000_000;
 /// Spins between two looks at the clock.
 const SPINS: u32 = 32;
 
 /// When an end looks next whether its peer still lives. Kept from one wait to
 /// the next, so that many short waits look as often as a long one.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct NextLook(Option<u64>);
+pub(crate) struct LivenessTimer(Option<u64>);
 
-impl NextLook {
+impl LivenessTimer {
     /// When, for an end that waits now.
-    fn time(&mut self, now: u64) -> u64 {
-        *self.0.get_or_insert(now + LOOK)
+    fn next_check(&mut self, now: u64) -> u64 {
+        *self.0.get_or_insert(now + LIVENESS_INTERVAL)
     }
 
     /// After a sign of life. A peer that is gone is looked at again by the next
     /// wait, at once.
-    pub(crate) fn put_off(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.0 = None;
     }
 }
@@ -70,7 +70,7 @@ impl NextLook {
 /// have passed: a reply that is under way should not wait for that.
 #[derive(Debug)]
 pub(crate) struct Ladder {
-    patience: Patience,
+    wait: WaitConfig,
     timeout: Timeout,
     spins: u32,
     backoff: Backoff,
@@ -87,19 +87,19 @@ struct Times {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
     /// Try again.
-    Again,
+    Retry,
     /// Sleep, at most until then, and try again.
     Park(u64),
     /// See whether the peer still lives, then try again.
-    Look,
+    CheckPeer,
     /// Give up.
     TimedOut,
 }
 
 impl Ladder {
-    pub(crate) fn new(patience: Patience, timeout: Timeout) -> Self {
+    pub(crate) fn new(wait: WaitConfig, timeout: Timeout) -> Self {
         Self {
-            patience,
+            wait,
             timeout,
             spins: 0,
             backoff: Backoff::new(),
@@ -109,41 +109,41 @@ impl Ladder {
 
     /// Passes some time, or says how to.
     #[inline]
-    pub(crate) fn step(&mut self, next_look: &mut NextLook) -> Step {
+    pub(crate) fn step(&mut self, liveness: &mut LivenessTimer) -> Step {
         self.spins = self.spins.wrapping_add(1);
-        if self.spins % SPINS != 0 && self.patience.spin > 0 {
+        if self.spins % SPINS != 0 && self.wait.spin > 0 {
             spin_loop();
-            return Step::Again;
+            return Step::Retry;
         }
-        self.step_by_clock(now(), next_look)
+        self.step_by_clock(now(), liveness)
     }
 
-    fn step_by_clock(&mut self, now: u64, next_look: &mut NextLook) -> Step {
+    fn step_by_clock(&mut self, now: u64, liveness: &mut LivenessTimer) -> Step {
         let times = self.times.get_or_insert_with(|| Times {
-            spin_until: now.saturating_add(self.patience.spin),
+            spin_until: now.saturating_add(self.wait.spin),
             deadline: self.timeout.map_or(u64::MAX, |timeout| {
                 let nanos = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
                 now.saturating_add(nanos)
             }),
         });
-        let next_look = next_look.time(now);
-        if now >= next_look {
-            return Step::Look;
+        let next_check = liveness.next_check(now);
+        if now >= next_check {
+            return Step::CheckPeer;
         }
         if now >= times.deadline {
             return Step::TimedOut;
         }
         if now < times.spin_until {
-            return Step::Again;
+            return Step::Retry;
         }
-        let sleepy = self.patience.spin == 0 || self.backoff.is_completed();
-        match self.patience.strategy {
+        let sleepy = self.wait.spin == 0 || self.backoff.is_completed();
+        match self.wait.strategy {
             WaitStrategy::Spin => {}
             WaitStrategy::Park if sleepy => {
-                return Step::Park(times.deadline.min(next_look));
+                return Step::Park(times.deadline.min(next_check));
             }
             WaitStrategy::Yield | WaitStrategy::Park => self.backoff.snooze(),
         }
-        Step::Again
+        Step::Retry
     }
 }

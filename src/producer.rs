@@ -14,7 +14,7 @@ use crate::error::{ClaimError, Error, Role};
 use crate::ladder::{Ladder, Step, Timeout};
 use crate::layout::Header;
 use crate::polls::Polls;
-use crate::ring::{Company, Ring, RingOptions, RoleGuard, Shape, Shared, again};
+use crate::ring::{PeerWait, Ring, RingOptions, RoleGuard, Shape, Shared, retry_if_superseded};
 use crate::sync::{FREE, PLAIN};
 
 /// The end of a ring that writes.
@@ -124,7 +124,7 @@ impl<T: ?Sized> Producer<T> {
         T: Shape,
     {
         let name = name.as_ref();
-        again(|| Ring::open(name)?.producer())
+        retry_if_superseded(|| Ring::open(name)?.producer())
     }
 
     /// Opens a ring, or creates it if there is none, and takes its producer's
@@ -143,7 +143,7 @@ impl<T: ?Sized> Producer<T> {
     {
         let name = name.as_ref();
         let options = RingOptions::new(capacity);
-        again(|| options.open_or_create(name)?.producer())
+        retry_if_superseded(|| options.open_or_create(name)?.producer())
     }
 
     pub(crate) fn take(shared: &Arc<Shared>) -> Result<Self, Error>
@@ -282,24 +282,24 @@ impl<T: ?Sized> Producer<T> {
     fn wait_for_peer_until(&mut self, timeout: Timeout) -> Result<(), ClaimError> {
         let position = self.position();
         match self.role.wait_for_peer(position, timeout, |_| false) {
-            Company::Here => Ok(()),
-            Company::NobodyYet => Err(ClaimError::Abandoned),
-            Company::NobodyEver => Err(ClaimError::Superseded),
+            PeerWait::Present => Ok(()),
+            PeerWait::TimedOut => Err(ClaimError::Abandoned),
+            PeerWait::Superseded => Err(ClaimError::Superseded),
         }
     }
 
     /// Waits until the ring as it is now, with what this end has published, is on
-    /// its disk; see [`Ring::flush`].
+    /// its disk; see [`Ring::sync_all`].
     ///
     /// # Errors
     ///
-    /// As [`Ring::flush`].
+    /// As [`Ring::sync_all`].
     ///
     /// # Real-time
     ///
     /// Makes syscalls and allocates; waits for the disk.
     pub fn flush(&self) -> Result<(), Error> {
-        self.role.shared().flush()
+        self.role.shared().sync_all()
     }
 
     /// Whether the ring's name leads elsewhere by now, or nowhere: it was
@@ -357,21 +357,21 @@ impl<T: ?Sized> Producer<T> {
 
     /// Waits for room.
     pub(crate) fn wait(&mut self, wanted: u64, timeout: Timeout) -> Result<(), ClaimError> {
-        let mut ladder = Ladder::new(self.role.patience(), timeout);
+        let mut ladder = Ladder::new(self.role.wait_config(), timeout);
         loop {
             match self.room(wanted) {
                 Err(ClaimError::Full) => {}
                 Err(ClaimError::Abandoned) => return Err(self.left_alone()),
                 other => {
-                    self.role.next_look.put_off();
+                    self.role.liveness.reset();
                     return other.map(drop);
                 }
             }
-            match ladder.step(&mut self.role.next_look) {
-                Step::Again => {}
+            match ladder.step(&mut self.role.liveness) {
+                Step::Retry => {}
                 Step::Park(until) => self.park(wanted, until),
-                Step::Look if !self.role.is_left_alone() => {}
-                Step::Look => match self.last_look(wanted) {
+                Step::CheckPeer if !self.role.is_left_alone() => {}
+                Step::CheckPeer => match self.last_look(wanted) {
                     Err(ClaimError::Abandoned) => return Err(self.left_alone()),
                     other => return other.map(drop),
                 },

@@ -113,7 +113,7 @@ impl Segment {
         let file = open_file(name, access)?;
         let metadata = file
             .metadata()
-            .map_err(|source| failed("examine", name.shown(), source))?;
+            .map_err(|source| failed("examine", name.display_name(), source))?;
         if !metadata.is_file() {
             return Err(not_a_ring(name, "it is not a regular file"));
         }
@@ -124,7 +124,7 @@ impl Segment {
     }
 
     fn map(file: File, length: u64, name: Option<&Name>, access: Access) -> Result<Self, Error> {
-        let failed = |doing| move |source| failed(doing, shown(name), source);
+        let failed = |doing| move |source| failed(doing, display_name(name), source);
         fork::install().map_err(failed("guard against forks"))?;
         let size = length as usize; // both platforms have addresses of 64 bits
         let mut options = MmapOptions::new();
@@ -155,10 +155,10 @@ impl Segment {
     }
 
     /// The name, as shown to people.
-    pub(crate) fn shown(&self) -> &str {
+    pub(crate) fn display_name(&self) -> &str {
         match &self.memory {
             Memory::Heap(_) => "heap",
-            Memory::Mapped { name, .. } => shown(name.as_ref()),
+            Memory::Mapped { name, .. } => display_name(name.as_ref()),
         }
     }
 
@@ -201,7 +201,7 @@ impl Segment {
     }
 
     /// Waits until the bytes, and the name that leads to them, are on their disk.
-    pub(crate) fn flush(&self) -> Result<(), Error> {
+    pub(crate) fn sync_all(&self) -> Result<(), Error> {
         let Memory::Mapped {
             map, name, flushed, ..
         } = &self.memory
@@ -229,7 +229,7 @@ impl Segment {
             let opened = name.as_ref().map(|name| open_file(name, Access::ReadWrite));
             let own = match opened {
                 None => anonymous::reopen(file)?,
-                Some(Err(error)) if leads_nowhere(&error) => return Err(self.superseded()),
+                Some(Err(error)) if is_missing_or_foreign(&error) => return Err(self.superseded()),
                 Some(other) => other?,
             };
             if !self.is(&own)? {
@@ -263,7 +263,7 @@ impl Segment {
         };
         match open_file(name, Access::ReadOnly) {
             Ok(file) => self.is(&file),
-            Err(error) if leads_nowhere(&error) => Ok(false),
+            Err(error) if is_missing_or_foreign(&error) => Ok(false),
             Err(error) => Err(error),
         }
     }
@@ -283,7 +283,7 @@ impl Segment {
 
     pub(crate) fn superseded(&self) -> Error {
         Error::Superseded {
-            name: self.shown().to_owned(),
+            name: self.display_name().to_owned(),
         }
     }
 
@@ -295,7 +295,7 @@ impl Segment {
     }
 
     pub(crate) fn failed(&self, doing: &'static str, source: io::Error) -> Error {
-        failed(doing, self.shown(), source)
+        failed(doing, self.display_name(), source)
     }
 
     /// Whether `other` is the same file.
@@ -341,25 +341,25 @@ fn open_file(name: &Name, access: Access) -> Result<File, Error> {
     };
     opened.map_err(|source| match source.raw_os_error() {
         Some(libc::ENOENT) => Error::NotFound {
-            name: name.shown().to_owned(),
+            name: name.display_name().to_owned(),
         },
         Some(libc::EISDIR) => not_a_ring(name, "it is a directory"),
         // How glibc's shm_open says the same.
         Some(libc::EINVAL) => not_a_ring(name, "it is not a regular file"),
         Some(libc::ELOOP) => not_a_ring(name, "it is a symbolic link"),
         Some(libc::ENXIO) => not_a_ring(name, "it is not a regular file"),
-        _ => failed("open", name.shown(), source),
+        _ => failed("open", name.display_name(), source),
     })
 }
 
 /// Whether there is nothing at a name, or what cannot be a segment.
-fn leads_nowhere(error: &Error) -> bool {
+fn is_missing_or_foreign(error: &Error) -> bool {
     matches!(error, Error::NotFound { .. } | Error::NotARing { .. })
 }
 
 /// What people see for a name.
-fn shown(name: Option<&Name>) -> &str {
-    name.map_or(anonymous::SHOWN, Name::shown)
+fn display_name(name: Option<&Name>) -> &str {
+    name.map_or(anonymous::SHOWN, Name::display_name)
 }
 
 fn failed(doing: &'static str, shown: &str, source: io::Error) -> Error {
@@ -372,7 +372,7 @@ fn failed(doing: &'static str, shown: &str, source: io::Error) -> Error {
 
 fn not_a_ring(name: &Name, reason: &'static str) -> Error {
     Error::NotARing {
-        name: name.shown().to_owned(),
+        name: name.display_name().to_owned(),
         reason,
     }
 }

@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use common::mappings::mapped;
 use common::names::{RingName, file_directory, files_in, shared_memory_directory};
 use common::segment_file::{INCARNATION, SegmentFile};
-use quoit::{Consumer, Error, PopError, Producer, Ring, RingOptions, Shape, Stale};
+use quoit::{Consumer, Error, PopError, Producer, Ring, RingOptions, Shape, StalePolicy};
 
 /// `create` refuses this number, and nothing of the name is left.
 fn is_no_capacity<T: Shape + ?Sized>(options: &RingOptions, number: u64) {
@@ -197,7 +197,7 @@ fn a_refused_create_leaves_no_file_behind() {
         let _producer = Producer::<u64>::create(&path, 4).expect("a ring");
         for options in [
             RingOptions::new(4),
-            RingOptions::new(4).stale(Stale::Replace),
+            RingOptions::new(4).stale(StalePolicy::Replace),
         ] {
             options
                 .create::<u64>(&path)

@@ -11,7 +11,7 @@ use common::names::RingName;
 use common::threads::while_waiting;
 use quoit::{
     Consumer, Error, PopError, Producer, PushError, Record, RingOptions, Role, Select, SelectError,
-    Selected, Stale, WaitStrategy,
+    Selected, StalePolicy, WaitStrategy,
 };
 
 common::suite::suite! {
@@ -308,7 +308,7 @@ fn the_ring_of_killed_ends_can_be_replaced_and_unlinked() {
         }
     };
     kill_both();
-    let options = RingOptions::new(CAPACITY).stale(Stale::Replace);
+    let options = RingOptions::new(CAPACITY).stale(StalePolicy::Replace);
     options.create::<u64>(&name).expect("nobody holds the ring");
     kill_both();
     quoit::unlink(&name).expect("nobody holds the ring");

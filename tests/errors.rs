@@ -51,7 +51,7 @@ fn cold_errors() -> Vec<(Error, ErrorKind, &'static [&'static str])> {
                 in_use: false,
             },
             ErrorKind::AlreadyExists,
-            &["\"ticks\"", "nobody holds it", "Stale::Replace"],
+            &["\"ticks\"", "nobody holds it", "StalePolicy::Replace"],
         ),
         (
             Error::NotFound { name: name() },

@@ -14,7 +14,7 @@ use common::segment_file::{
     CAPACITY, DOORBELL, LAYOUT, LENGTH, MAGIC, SCHEMA, SHAPE, SLOT_ALIGN, SLOT_SIZE, SegmentFile,
 };
 use common::threads::while_waiting;
-use quoit::{Consumer, Corrupt, Error, Observer, Producer, Ring, RingOptions, Stale};
+use quoit::{Consumer, Corrupt, Error, Observer, Producer, Ring, RingOptions, StalePolicy};
 use tempfile::TempDir;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
@@ -41,7 +41,7 @@ fn refusals(name: &Path) -> [Error; 4] {
 /// Neither opened nor replaced nor unlinked, for this reason.
 fn is_no_ring(name: &Path, expected: &str) {
     let replaced = RingOptions::new(64)
-        .stale(Stale::Replace)
+        .stale(StalePolicy::Replace)
         .create::<u64>(name);
     let others = [
         replaced.expect_err("it was replaced"),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::consumer::Consumer;
 use crate::doorbell::{self, MOST_WORDS, now, wait_any};
 use crate::error::{ClaimError, PopError};
-use crate::ladder::{Ladder, NextLook, Step};
+use crate::ladder::{Ladder, LivenessTimer, Step};
 use crate::parker::{Rest, UNDER_WAY, UNPROTECTED};
 use crate::producer::Producer;
 use crate::ring::{Record, RoleGuard, Shape};
@@ -42,7 +42,7 @@ pub struct Select {
     /// Which end is asked first.
     next: usize,
     /// When all peers are looked at.
-    next_look: NextLook,
+    liveness: LivenessTimer,
 }
 
 /// What [`Select::wait`] found.
@@ -289,7 +289,7 @@ impl Select {
         let Some(first) = ends.first_mut() else {
             return Err(SelectError::NoEnds);
         };
-        let mut ladder = Ladder::new(first.end.role().patience(), timeout);
+        let mut ladder = Ladder::new(first.end.role().wait_config(), timeout);
         loop {
             let next = self.next;
             let mut turn = (0..count).map(|step| (next + step) % count);
@@ -299,17 +299,18 @@ impl Select {
                     return Ok(self.answer(index, gone));
                 }
             }
-            match ladder.step(&mut self.next_look) {
-                Step::Again => {}
+            match ladder.step(&mut self.liveness) {
+                Step::Retry => {}
                 Step::Park(until) => park(ends, until).map_err(SelectError::Unsupported)?,
-                Step::Look => match turn.find(|&index| ends[index].end.role().is_left_alone()) {
+                Step::CheckPeer => match turn.find(|&index| ends[index].end.role().is_left_alone())
+                {
                     Some(index) => {
                         // What it left behind comes first.
                         let end = &mut ends[index];
                         let gone = end.end.poll(end.wanted) != Some(false);
                         return Ok(self.answer(index, gone));
                     }
-                    None => self.next_look.put_off(),
+                    None => self.liveness.reset(),
                 },
                 Step::TimedOut => return Err(SelectError::TimedOut),
             }

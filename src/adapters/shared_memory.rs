@@ -55,7 +55,7 @@ use crate::sync::{AtomicU64, PLAIN};
 ///
 /// Makes syscalls and allocates.
 pub fn create<T: Shape + ?Sized>(shmem: &Shmem, options: &RingOptions) -> Result<Ring<T>, Error> {
-    options.create_inside(name(shmem), incarnation(shmem)?)
+    options.create_in_existing(name(shmem), incarnation(shmem)?)
 }
 
 /// Opens the ring in a `Shmem`, whatever its capacity.

@@ -7,14 +7,13 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Duration;
 
-use super::{
-    Geometry, Manners, Ring, Shape, bury, check, check_magic, format, hold, is_held, is_stale,
-    length, supersede,
-};
+use super::lifetime::{already_exists, finish_unlink, is_stale, replace, retry_if_superseded};
+use super::{EndpointConfig, Ring, Shape};
 use crate::consumer::Consumer;
 use crate::doorbell::DoorbellKind;
 use crate::error::Error;
-use crate::ladder::{Patience, WaitStrategy};
+use crate::header::{Geometry, Units, check, check_magic, format, length};
+use crate::ladder::{WaitConfig, WaitStrategy};
 use crate::layout::SHAPE_FRAMES;
 use crate::producer::Producer;
 use crate::segment::{Draft, Linked, Name, Segment};
@@ -55,7 +54,7 @@ pub struct RingOptions {
     prefault: bool,
     lock_memory: bool,
     schema_tag: Option<String>,
-    stale: Stale,
+    stale: StalePolicy,
     unlink_on_drop: bool,
     first_position: u64,
     doorbell: DoorbellKind,
@@ -69,7 +68,7 @@ pub struct RingOptions {
 /// producer or consumer is stopped, and every ring is whose both ends died.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
-pub enum Stale {
+pub enum StalePolicy {
     /// It goes on, at its positions, with the messages that are in it.
     /// [`create`](RingOptions::create) takes nothing over: it fails.
     #[default]
@@ -108,7 +107,7 @@ impl RingOptions {
             prefault: false,
             lock_memory: false,
             schema_tag: None,
-            stale: Stale::TakeOver,
+            stale: StalePolicy::TakeOver,
             unlink_on_drop: false,
             first_position: 0,
             doorbell: DoorbellKind::default(),
@@ -153,7 +152,7 @@ impl RingOptions {
     /// What [`create`](Self::create) and
     /// [`open_or_create`](Self::open_or_create) do with a ring of the name that
     /// was in use, and that nobody holds any more; by default it is taken over.
-    pub fn stale(mut self, stale: Stale) -> Self {
+    pub fn stale(mut self, stale: StalePolicy) -> Self {
         self.stale = stale;
         self
     }
@@ -205,7 +204,7 @@ impl RingOptions {
     /// # Errors
     ///
     /// [`Error::AlreadyExists`], unless nobody holds the existing ring and
-    /// [`Stale::Replace`] was asked for; [`Error::NotEnoughMemory`],
+    /// [`StalePolicy::Replace`] was asked for; [`Error::NotEnoughMemory`],
     /// [`Error::FileSizeLimit`], [`Error::InvalidName`],
     /// [`Error::InvalidCapacity`], or the system's refusal.
     ///
@@ -216,18 +215,18 @@ impl RingOptions {
     /// # Examples
     ///
     /// ```
-    /// use quoit::{RingOptions, Stale};
+    /// use quoit::{RingOptions, StalePolicy};
     ///
     /// # let name = &format!("quoit-doc-options-create-{}", std::process::id());
     /// let old = RingOptions::new(64).create::<u64>(name)?;
-    /// let new = RingOptions::new(128).stale(Stale::Replace).create::<u64>(name)?;
+    /// let new = RingOptions::new(128).stale(StalePolicy::Replace).create::<u64>(name)?;
     /// assert_ne!(old.incarnation(), new.incarnation()); // nobody held the old one
     /// # new.unlink()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn create<T: Shape + ?Sized>(&self, name: impl AsRef<Path>) -> Result<Ring<T>, Error> {
         let name = Name::parse(name.as_ref())?;
-        again(|| {
+        retry_if_superseded(|| {
             self.build(&name, |draft| {
                 let old = match Segment::open(&name) {
                     // The name has become free meanwhile: as good as replaced.
@@ -235,8 +234,8 @@ impl RingOptions {
                     other => other?,
                 };
                 check_magic(&old)?;
-                bury(&old)?;
-                if self.stale == Stale::Replace {
+                finish_unlink(&old)?;
+                if self.stale == StalePolicy::Replace {
                     replace(&old, draft)
                 } else {
                     Err(already_exists(&old)?)
@@ -273,7 +272,7 @@ impl RingOptions {
     /// ```
     pub fn open<T: Shape + ?Sized>(&self, name: impl AsRef<Path>) -> Result<Ring<T>, Error> {
         let name = Name::parse(name.as_ref())?;
-        again(|| self.attach(Segment::open(&name)?))
+        retry_if_superseded(|| self.attach(Segment::open(&name)?))
     }
 
     /// Opens the ring, or creates it if there is none: either end may come
@@ -283,7 +282,7 @@ impl RingOptions {
     /// # Errors
     ///
     /// As [`open`](Self::open) and [`create`](Self::create);
-    /// [`Error::AlreadyExists`] if the ring is stale and [`Stale::Fail`] was
+    /// [`Error::AlreadyExists`] if the ring is stale and [`StalePolicy::Fail`] was
     /// asked for; [`Error::CapacityMismatch`] if the ring exists with another
     /// capacity, and is not to be replaced.
     ///
@@ -295,7 +294,7 @@ impl RingOptions {
         name: impl AsRef<Path>,
     ) -> Result<Ring<T>, Error> {
         let name = Name::parse(name.as_ref())?;
-        again(|| {
+        retry_if_superseded(|| {
             let found = match Segment::open(&name) {
                 Err(Error::NotFound { .. }) => None,
                 other => Some(other?),
@@ -304,9 +303,9 @@ impl RingOptions {
                 // If somebody else is faster, open that one.
                 return self.build(&name, |draft| Err(draft.segment().superseded()));
             };
-            if self.stale != Stale::TakeOver && is_stale(&segment)? {
-                bury(&segment)?;
-                if self.stale == Stale::Fail {
+            if self.stale != StalePolicy::TakeOver && is_stale(&segment)? {
+                finish_unlink(&segment)?;
+                if self.stale == StalePolicy::Fail {
                     return Err(already_exists(&segment)?);
                 }
                 return self.build(&name, |draft| match replace(&segment, draft) {
@@ -361,7 +360,11 @@ impl RingOptions {
         let segment = Segment::anonymous(self.length::<T>()?, self.mode)?;
         self.format::<T>(&segment);
         self.prepare(&segment)?;
-        Ok(Ring::new(segment, self.geometry(), self.manners::<T>()))
+        Ok(Ring::new(
+            segment,
+            self.geometry(),
+            self.endpoint_config::<T>(),
+        ))
     }
 
     /// Opens an anonymous ring, whatever its capacity. The descriptor stays the
@@ -403,7 +406,7 @@ impl RingOptions {
     pub fn heap<T: Shape + ?Sized>(&self) -> Result<(Producer<T>, Consumer<T>), Error> {
         let segment = Segment::heap(self.length::<T>()?)?;
         self.format::<T>(&segment);
-        let ring = Ring::<T>::new(segment, self.geometry(), self.manners::<T>());
+        let ring = Ring::<T>::new(segment, self.geometry(), self.endpoint_config::<T>());
         // Nobody else has this ring, and it is dropped at once.
         Ok((ring.producer()?, ring.consumer()?))
     }
@@ -418,7 +421,7 @@ impl RingOptions {
                 "the first position of frames is a multiple of 8",
             );
         }
-        match length(T::DESCRIPTION, self.capacity) {
+        match length(units::<T>(), self.capacity) {
             Some(length) => Ok(length),
             None if !self.capacity.is_power_of_two() => invalid(
                 self.capacity,
@@ -443,9 +446,9 @@ impl RingOptions {
         }
     }
 
-    fn manners<T: Shape + ?Sized>(&self) -> Manners {
-        Manners {
-            patience: Patience::new(self.strategy, self.spin),
+    fn endpoint_config<T: Shape + ?Sized>(&self) -> EndpointConfig {
+        EndpointConfig {
+            wait: WaitConfig::new(self.strategy, self.spin),
             fences: self.fences,
             stretch: match T::DESCRIPTION.shape {
                 SHAPE_FRAMES => STRETCH_BYTES,
@@ -465,7 +468,7 @@ impl RingOptions {
     fn format<T: Shape + ?Sized>(&self, segment: &Segment) {
         format(
             segment,
-            T::DESCRIPTION,
+            units::<T>(),
             self.geometry(),
             self.fingerprint::<T>(),
             self.first_position,
@@ -474,10 +477,10 @@ impl RingOptions {
 
     /// A ring in a segment that was found.
     fn attach<T: Shape + ?Sized>(&self, segment: Segment) -> Result<Ring<T>, Error> {
-        let geometry = check(&segment, T::DESCRIPTION, self.fingerprint::<T>())?;
-        bury(&segment)?;
+        let geometry = check(&segment, units::<T>(), self.fingerprint::<T>())?;
+        finish_unlink(&segment)?;
         self.prepare(&segment)?;
-        Ok(Ring::new(segment, geometry, self.manners::<T>()))
+        Ok(Ring::new(segment, geometry, self.endpoint_config::<T>()))
     }
 
     /// A ring in a new segment; `taken` finds a place for it if the name is
@@ -494,7 +497,11 @@ impl RingOptions {
             Linked::Done(segment) => segment,
             Linked::NameTaken(draft) => taken(draft)?,
         };
-        Ok(Ring::new(segment, self.geometry(), self.manners::<T>()))
+        Ok(Ring::new(
+            segment,
+            self.geometry(),
+            self.endpoint_config::<T>(),
+        ))
     }
 
     fn prepare(&self, segment: &Segment) -> Result<(), Error> {
@@ -508,29 +515,10 @@ impl RingOptions {
     }
 }
 
-/// Puts `draft` in the place of a ring that nobody holds.
-fn replace(old: &Segment, draft: Draft) -> Result<Segment, Error> {
-    let lock = old.lock_file()?;
-    if let Some(lock) = &lock {
-        hold(old, lock)?;
+fn units<T: Shape + ?Sized>() -> Units {
+    Units {
+        shape: T::DESCRIPTION.shape,
+        slot_size: T::DESCRIPTION.slot_size,
+        slot_align: T::DESCRIPTION.slot_align,
     }
-    supersede(old, || draft.replace())
-}
-
-fn already_exists(segment: &Segment) -> Result<Error, Error> {
-    Ok(Error::AlreadyExists {
-        name: segment.shown().to_owned(),
-        in_use: is_held(segment)?,
-    })
-}
-
-/// Tries again while names change hands under the caller.
-pub(crate) fn again<R>(mut attempt: impl FnMut() -> Result<R, Error>) -> Result<R, Error> {
-    for _ in 0..100 {
-        match attempt() {
-            Err(Error::Superseded { .. }) => std::thread::yield_now(),
-            other => return other,
-        }
-    }
-    attempt()
 }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::Shared;
-use super::role::{is_left_alone, peer_closed, word};
+use super::role::is_left_alone;
 use crate::error::Role;
+use crate::header::{peer_closed, word};
 use crate::sync::{AtomicU32, FREE, READY};
 
 /// An end's sleep word, and what tells whether it sleeps in vain. Keeps the

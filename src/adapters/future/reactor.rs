@@ -27,7 +27,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::doorbell::{MOST_WORDS, now, wait_any, wake_one};
-use crate::ladder::LOOK;
+use crate::ladder::LIVENESS_INTERVAL;
 use crate::parker::{DROWSY, PARKED, UNDER_WAY, UNPROTECTED};
 use crate::ring::Watch;
 use crate::segment::Entry;
@@ -145,7 +145,7 @@ impl Bed {
         let old = REACTOR.change(|table| {
             let place = table.place(self.index);
             let (until, due) = if protected {
-                (next_look(now()), Due::Look)
+                (next_check(now()), Due::Look)
             } else {
                 (now() + UNPROTECTED, Due::End)
             };
@@ -267,7 +267,7 @@ impl Place {
                 (*until, *due) = (now + UNDER_WAY, Due::Late);
             }
             Due::Look if self.watch.is_left_alone() => return Some(Ending::Expired),
-            Due::Look => *until = next_look(now),
+            Due::Look => *until = next_check(now),
         }
         None
     }
@@ -300,6 +300,6 @@ fn run() {
 }
 
 /// The next tick: the same for all ends, so that they need one wake together.
-fn next_look(now: u64) -> u64 {
-    (now / LOOK + 1) * LOOK
+fn next_check(now: u64) -> u64 {
+    (now / LIVENESS_INTERVAL + 1) * LIVENESS_INTERVAL
 }
