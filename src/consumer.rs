@@ -170,8 +170,9 @@ impl<T: ?Sized> Consumer<T> {
         let (role, cursor) = RoleGuard::take(shared, Role::Consumer, |header| {
             let (tail, head) = (&header.producer.tail, &header.consumer.head);
             let cursor = ReadCursor::resume(tail, head, shared.capacity())?;
-            T::DESCRIPTION.check_position("head", cursor.position())?;
-            Ok(cursor)
+            let position = cursor.position();
+            T::DESCRIPTION.check_position("head", position)?;
+            Ok((cursor, position))
         })?;
         Ok(Self {
             cursor: CachePadded::new(cursor),

@@ -153,8 +153,9 @@ impl<T: ?Sized> Producer<T> {
         let (role, cursor) = RoleGuard::take(shared, Role::Producer, |header| {
             let head = &header.consumer.head;
             let cursor = WriteCursor::resume(tail_line(header), head, shared.capacity())?;
-            T::DESCRIPTION.check_position("tail", cursor.position())?;
-            Ok(cursor)
+            let position = cursor.position();
+            T::DESCRIPTION.check_position("tail", position)?;
+            Ok((cursor, position))
         })?;
         Ok(Self {
             cursor: CachePadded::new(cursor),

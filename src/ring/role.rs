@@ -50,13 +50,14 @@ pub(crate) enum PeerWait {
 }
 
 impl RoleGuard {
-    /// Locks the role, then makes sure that the segment is still the one that
-    /// the name leads to, then lets `resume` check the positions, and only then
-    /// opens a new epoch: a taker that is refused leaves no trace.
+    /// Locks the role, then makes sure that the name still refers to the segment,
+    /// then lets `resume` check the positions, and only then opens a new epoch: a
+    /// caller that is refused leaves no trace. `resume` returns the cursor and the
+    /// position that it checked, which is not read again.
     pub(crate) fn take<C>(
         shared: &Arc<Shared>,
         role: Role,
-        resume: impl FnOnce(&Header) -> Result<C, Corrupt>,
+        resume: impl FnOnce(&Header) -> Result<(C, u64), Corrupt>,
     ) -> Result<(Self, C), Error> {
         let segment = &shared.segment;
         let lock = segment.lock_file()?;
@@ -74,17 +75,13 @@ impl RoleGuard {
         if header.fixed.superseded.load(PLAIN) != 0 || !segment.is_named()? {
             return Err(segment.superseded());
         }
-        let cursor = resume(header)?;
+        let (cursor, position) = resume(header)?;
         let config = shared.config;
         let asymmetric = config.fences == Fences::Asymmetric;
         let registered = asymmetric && doorbell::register();
         open_epoch(state(header, role), registered);
         let sleeps = config.wait.strategy == WaitStrategy::Park;
         let stretch = if asymmetric { config.stretch } else { u64::MAX };
-        let position = match role {
-            Role::Producer => header.producer.tail.load_own(),
-            Role::Consumer => header.consumer.head.load_own(),
-        };
         let guard = Self {
             role,
             header: NonNull::from(header),
