@@ -87,7 +87,7 @@ pub enum Error {
     },
     /// The ring cannot have this capacity or first position.
     InvalidCapacity {
-        /// The number as given.
+        /// The number as given; 0 if none was.
         capacity: u64,
         /// What to do about it.
         reason: &'static str,
@@ -202,6 +202,10 @@ impl fmt::Display for Error {
             Self::InvalidName { name, reason } => {
                 write!(f, "{name:?} cannot name a ring: {reason}")
             }
+            Self::InvalidCapacity {
+                capacity: 0,
+                reason,
+            } => f.write_str(reason),
             Self::InvalidCapacity { capacity, reason } => write!(f, "{capacity}: {reason}"),
             Self::AlreadyExists { name, in_use: true } => write!(
                 f,

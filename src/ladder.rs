@@ -12,7 +12,8 @@ use crate::sync::spin_loop;
 #[non_exhaustive]
 pub enum WaitStrategy {
     /// Spins, and never gives the processor away: for an end that has one to
-    /// itself. Makes no syscall but a look at the peer ten times a second.
+    /// itself. Makes no syscall but the check whether its peer lives
+    /// ([`RingOptions::peer_check`](crate::RingOptions::peer_check)).
     Spin,
     /// Spins for the budget, then yields the processor between looks.
     Yield,
@@ -28,23 +29,32 @@ pub(crate) struct WaitConfig {
     pub(crate) strategy: WaitStrategy,
     /// Nanoseconds of spinning before anything else.
     pub(crate) spin: u64,
+    /// Nanoseconds between two checks whether the peer lives.
+    pub(crate) peer_check: u64,
 }
 
 impl WaitConfig {
-    pub(crate) fn new(strategy: WaitStrategy, spin: Duration) -> Self {
+    pub(crate) fn new(strategy: WaitStrategy, spin: Duration, peer_check: Duration) -> Self {
         let spin = match strategy {
             WaitStrategy::Spin => u64::MAX,
-            _ => u64::try_from(spin.as_nanos()).unwrap_or(u64::MAX),
+            _ => nanos(spin),
         };
-        Self { strategy, spin }
+        Self {
+            strategy,
+            spin,
+            peer_check: nanos(peer_check).clamp(SHORTEST_CHECK, LONGEST_CHECK),
+        }
     }
 }
 
 /// How long to wait at most; `None` is as long as it takes.
 pub(crate) type Timeout = Option<Duration>;
 
-/// How often a waiting end looks whether its peer still lives.
-pub(crate) const LIVENESS_INTERVAL: u64 = 100_000_000;
+/// The shortest interval between two checks whether the peer lives: a check is a
+/// system call.
+const SHORTEST_CHECK: u64 = 1_000_000;
+/// The longest: about a century, so that no sum overflows.
+const LONGEST_CHECK: u64 = u64::MAX / 4;
 /// Spins between two looks at the clock.
 const SPINS: u32 = 32;
 
@@ -54,9 +64,12 @@ const SPINS: u32 = 32;
 pub(crate) struct LivenessTimer(Option<u64>);
 
 impl LivenessTimer {
-    /// When, for an end that waits now.
-    fn next_check(&mut self, now: u64) -> u64 {
-        *self.0.get_or_insert(now + LIVENESS_INTERVAL)
+    /// When, for an endpoint that waits now and checks this often.
+    fn next_check(&mut self, now: u64, interval: u64) -> u64 {
+        let fresh = now + interval;
+        let next = self.0.map_or(fresh, |next| next.min(fresh));
+        self.0 = Some(next);
+        next
     }
 
     /// After a sign of life. A peer that is gone is looked at again by the next
@@ -121,12 +134,11 @@ impl Ladder {
     fn step_by_clock(&mut self, now: u64, liveness: &mut LivenessTimer) -> Step {
         let times = self.times.get_or_insert_with(|| Times {
             spin_until: now.saturating_add(self.wait.spin),
-            deadline: self.timeout.map_or(u64::MAX, |timeout| {
-                let nanos = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
-                now.saturating_add(nanos)
-            }),
+            deadline: self
+                .timeout
+                .map_or(u64::MAX, |timeout| now.saturating_add(nanos(timeout))),
         });
-        let next_check = liveness.next_check(now);
+        let next_check = liveness.next_check(now, self.wait.peer_check);
         if now >= next_check {
             return Step::CheckPeer;
         }
@@ -145,5 +157,72 @@ impl Ladder {
             WaitStrategy::Yield | WaitStrategy::Park => self.backoff.snooze(),
         }
         Step::Retry
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    fn config(strategy: WaitStrategy, peer_check: Duration) -> WaitConfig {
+        WaitConfig::new(strategy, Duration::ZERO, peer_check)
+    }
+
+    /// The checks of a wait whose clock goes on by a millisecond a step.
+    fn checks(config: WaitConfig, milliseconds: u64) -> Vec<u64> {
+        let mut ladder = Ladder::new(config, None);
+        let mut liveness = LivenessTimer::default();
+        let mut checks = Vec::new();
+        for now in 0..=milliseconds {
+            match ladder.step_by_clock(now * MS, &mut liveness) {
+                Step::CheckPeer => {
+                    checks.push(now);
+                    liveness.reset();
+                }
+                Step::Park(until) => {
+                    assert!(until <= now * MS + config.peer_check, "it sleeps too long");
+                }
+                _ => {}
+            }
+        }
+        checks
+    }
+
+    #[test]
+    fn a_wait_checks_its_peer_as_often_as_it_was_told() {
+        for strategy in [WaitStrategy::Spin, WaitStrategy::Yield, WaitStrategy::Park] {
+            let checks = |interval| checks(config(strategy, Duration::from_millis(interval)), 300);
+            // After a check the next step begins a new interval.
+            assert_eq!(checks(5)[..3], [5, 11, 17]);
+            assert_eq!(checks(100), [100, 201]);
+            assert_eq!(checks(0), checks(1), "a millisecond is the shortest");
+            assert_eq!(checks(u64::MAX), []);
+        }
+    }
+
+    #[test]
+    fn many_short_waits_check_as_often_as_a_long_one() {
+        let config = config(WaitStrategy::Park, Duration::from_millis(5));
+        let mut liveness = LivenessTimer::default();
+        let steps = [0, 2, 4, 5].map(|now| {
+            let mut ladder = Ladder::new(config, Some(Duration::from_millis(1)));
+            ladder.step_by_clock(now * MS, &mut liveness)
+        });
+        assert!(!steps[..3].contains(&Step::CheckPeer), "{steps:?}");
+        assert_eq!(steps[3], Step::CheckPeer);
+    }
+
+    #[test]
+    fn a_shorter_interval_counts_at_once() {
+        let mut liveness = LivenessTimer::default();
+        assert_eq!(liveness.next_check(0, 100), 100);
+        assert_eq!(liveness.next_check(10, 5), 15);
+        assert_eq!(liveness.next_check(12, 100), 15);
     }
 }

@@ -103,7 +103,7 @@ impl<T: Shape + ?Sized> Ring<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn open(name: impl AsRef<Path>) -> Result<Self, Error> {
-        RingOptions::new(0).open(name)
+        RingOptions::default().open(name)
     }
 
     /// Takes the producer's role, at the position where the last producer left.

@@ -46,6 +46,29 @@ fn a_capacity_is_a_power_of_two() {
 }
 
 #[test]
+fn without_a_capacity_a_ring_is_opened_and_not_created() {
+    is_no_capacity::<u64>(&RingOptions::default(), 0);
+    let name = RingName::new("any-capacity");
+    let refusal = RingOptions::default()
+        .create::<u64>(&name)
+        .expect_err("no capacity");
+    let text = refusal.to_string();
+    assert_eq!(
+        text,
+        "a new ring needs a capacity; set it with RingOptions::capacity"
+    );
+    let created = RingOptions::default().capacity(128).create::<u64>(&name);
+    assert_eq!(created.expect("a ring").capacity(), 128);
+    let opened = RingOptions::default().open_or_create::<u64>(&name);
+    assert_eq!(opened.expect("the same ring").capacity(), 128);
+    let refusal = RingOptions::new(64).open_or_create::<u64>(&name).err();
+    assert!(
+        matches!(refusal, Some(Error::CapacityMismatch { .. })),
+        "{refusal:?}"
+    );
+}
+
+#[test]
 fn frames_need_at_least_64_bytes() {
     for capacity in [1, 2, 32] {
         is_no_capacity::<[u8]>(&RingOptions::new(capacity), capacity);

@@ -126,7 +126,7 @@ pub fn send<T: ?Sized>(socket: &UnixStream, ring: &Ring<T>) -> Result<(), Handof
 ///
 /// Makes syscalls and allocates; waits for as long as the socket does.
 pub fn receive<T: Shape + ?Sized>(socket: &UnixStream) -> Result<Ring<T>, HandoffError> {
-    receive_with(socket, &RingOptions::new(0))
+    receive_with(socket, &RingOptions::default())
 }
 
 /// Receives a ring with a schema, a way to wait and the like, and of whatever
@@ -151,7 +151,7 @@ pub fn receive<T: Shape + ?Sized>(socket: &UnixStream) -> Result<Ring<T>, Handof
 /// let jobs = RingOptions::new(64).schema_tag("job/2").create_anonymous::<u64>()?;
 /// handoff::send(&parent, &jobs)?;
 ///
-/// let options = RingOptions::new(0).schema_tag("job/2");
+/// let options = RingOptions::default().schema_tag("job/2");
 /// let jobs = handoff::receive_with::<u64>(&worker, &options)?;
 /// assert_eq!(jobs.capacity(), 64);
 /// # Ok::<(), Box<dyn std::error::Error>>(())

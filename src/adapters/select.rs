@@ -289,7 +289,12 @@ impl Select {
         let Some(first) = ends.first_mut() else {
             return Err(SelectError::NoEnds);
         };
-        let mut ladder = Ladder::new(first.end.role().wait_config(), timeout);
+        let mut config = first.end.role().wait_config();
+        for end in &mut *ends {
+            let other = end.end.role().wait_config();
+            config.peer_check = config.peer_check.min(other.peer_check);
+        }
+        let mut ladder = Ladder::new(config, timeout);
         loop {
             let next = self.next;
             let mut turn = (0..count).map(|step| (next + step) % count);

@@ -43,6 +43,11 @@ impl Watch {
         self.peer_position() != seen || peer_closed(self.shared.header(), self.role)
     }
 
+    /// Nanoseconds between two checks whether the peer lives.
+    pub(crate) fn peer_check(&self) -> u64 {
+        self.shared.config.wait.peer_check
+    }
+
     /// Whether the end waits for nobody. Makes syscalls.
     pub(crate) fn is_left_alone(&self) -> bool {
         is_left_alone(&self.shared, self.role)

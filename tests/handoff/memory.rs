@@ -46,7 +46,7 @@ pub(crate) fn unlinking_ends_its_life() {
         assert!(matches!(refusal, Some(Error::Superseded { .. })));
     }
     let descriptor = ring.descriptor().expect("it is anonymous");
-    let again = RingOptions::new(0).open_descriptor::<u64>(descriptor);
+    let again = RingOptions::default().open_descriptor::<u64>(descriptor);
     assert!(matches!(again, Err(Error::Superseded { .. })));
 }
 

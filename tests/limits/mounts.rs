@@ -74,6 +74,6 @@ pub(crate) fn without_proc(arguments: &[String]) {
     let refused = |result| is_refused(result, libc::ENOENT, ["reopen", "mount /proc"]);
     refused(ring.producer().map(drop));
     let descriptor = ring.descriptor().expect("it is anonymous");
-    let again = RingOptions::new(0).open_descriptor::<u64>(descriptor);
+    let again = RingOptions::default().open_descriptor::<u64>(descriptor);
     refused(again.map(drop));
 }

@@ -56,7 +56,7 @@ pub(crate) fn turncoat(_: &[String]) {
     become_nobody();
     for ring in [private, readable] {
         let descriptor = ring.descriptor().expect("it is anonymous");
-        let again = RingOptions::new(0).open_descriptor::<u64>(descriptor);
+        let again = RingOptions::default().open_descriptor::<u64>(descriptor);
         for refusal in [ring.producer().map(drop), again.map(drop)] {
             is_refused(refusal, libc::EACCES, ["reopen", "RingOptions::mode"]);
         }

@@ -49,14 +49,14 @@ impl RingOptions {
         Ok(Ring::new(segment, geometry, options.endpoint_config::<T>()))
     }
 
-    /// The same with a capacity for which there is room; 0 stands for the
-    /// largest.
+    /// The same with a capacity for which there is room; the largest if none was
+    /// set.
     fn fitting<T: Shape + ?Sized>(&self, segment: &Segment) -> Result<Self, Error> {
         let available = segment.length();
         let mut options = self.clone();
-        if self.capacity == 0 {
+        if self.capacity.is_none() {
             let units = available.saturating_sub(DATA as u64) / T::DESCRIPTION.slot_size;
-            options.capacity = 1 << units.checked_ilog2().unwrap_or(0);
+            options.capacity = Some(1 << units.checked_ilog2().unwrap_or(0));
         }
         let wanted = options.length::<T>()?;
         if wanted > available {
