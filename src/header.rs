@@ -87,18 +87,22 @@ pub(crate) fn check(segment: &Segment, expected: Units, schema: u64) -> Result<G
     let shape = fixed.shape.load(PLAIN);
     if shape != expected.shape {
         return Err(Error::ShapeMismatch {
+            name: segment.display_name().to_owned(),
             found: shape_name(shape),
             expected: shape_name(expected.shape),
+            in_use: is_in_use(segment),
         });
     }
     let found = fixed.schema.load(PLAIN);
     let slot_size = fixed.slot_size.load(PLAIN);
     if found != schema {
         return Err(Error::SchemaMismatch {
+            name: segment.display_name().to_owned(),
             found,
             expected: schema,
             found_size: slot_size,
             expected_size: expected.slot_size,
+            in_use: is_in_use(segment),
         });
     }
     let corrupt = |field, found| Err(Error::Corrupt(Corrupt { field, found }));
@@ -127,10 +131,21 @@ pub(crate) fn check(segment: &Segment, expected: Units, schema: u64) -> Result<G
     }
 }
 
+/// Whether a process holds a role of the segment.
+pub(crate) fn is_held(segment: &Segment) -> Result<bool, Error> {
+    Ok(segment.is_locked(PRODUCER_BYTE)? || segment.is_locked(CONSUMER_BYTE)?)
+}
+
+/// For an error: `true` if the system cannot tell. A process that can open an
+/// anonymous ring has it from another one, so that such a ring is always in use.
+pub(crate) fn is_in_use(segment: &Segment) -> bool {
+    segment.descriptor().is_some() || is_held(segment).unwrap_or(true)
+}
+
 /// The shape in words.
 fn shape_name(shape: u32) -> &'static str {
     match shape {
-        SHAPE_SLOTS => "slots",
+        SHAPE_SLOTS => "records",
         SHAPE_FRAMES => "frames",
         _ => "an unknown shape",
     }

@@ -98,7 +98,7 @@ impl<T: Shape + ?Sized> Ring<T> {
     /// RingOptions::new(64).create::<u64>(name)?;
     /// assert_eq!(Ring::<u64>::open(name)?.capacity(), 64);
     /// let frames = Ring::<[u8]>::open(name);
-    /// assert!(matches!(frames, Err(Error::ShapeMismatch { found: "slots", .. })));
+    /// assert!(matches!(frames, Err(Error::ShapeMismatch { found: "records", .. })));
     /// # quoit::unlink(name)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

@@ -197,7 +197,10 @@ fn open_or_create_wants_the_capacity_that_it_asks_for_and_open_any() {
             Consumer::<u64>::open_or_create(&name, wanted).err(),
         ];
         for refusal in refusals {
-            let Some(Error::CapacityMismatch { found, expected }) = refusal else {
+            let Some(Error::CapacityMismatch {
+                found, expected, ..
+            }) = refusal
+            else {
                 panic!("not the right refusal: {refusal:?}");
             };
             assert_eq!((found, expected), (64, wanted));

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::error::{Error, Role};
-use crate::header::{check_magic, header, state};
+use crate::header::{check_magic, header, is_held, state};
 use crate::layout::{CLOSED, CONSUMER_BYTE, Header, NAME_BYTE, PRODUCER_BYTE};
 use crate::segment::{Draft, LockFile, Name, Segment};
 use crate::sync::PLAIN;
@@ -193,11 +193,6 @@ pub(super) fn finish_unlink(segment: &Segment) -> Result<(), Error> {
         }
     }
     Err(segment.superseded())
-}
-
-/// Whether a process holds a role of the segment.
-pub(super) fn is_held(segment: &Segment) -> Result<bool, Error> {
-    Ok(segment.is_locked(PRODUCER_BYTE)? || segment.is_locked(CONSUMER_BYTE)?)
 }
 
 /// Whether a role of the segment was taken before, and no process holds one.

@@ -12,7 +12,7 @@ use super::{EndpointConfig, Ring, Shape};
 use crate::consumer::Consumer;
 use crate::doorbell::DoorbellKind;
 use crate::error::Error;
-use crate::header::{Geometry, Units, check, check_magic, format, length};
+use crate::header::{Geometry, Units, check, check_magic, format, is_in_use, length};
 use crate::ladder::{WaitConfig, WaitStrategy};
 use crate::layout::SHAPE_FRAMES;
 use crate::producer::Producer;
@@ -366,8 +366,10 @@ impl RingOptions {
             let ring = self.attach::<T>(segment)?;
             match self.capacity {
                 Some(expected) if expected != ring.capacity() => Err(Error::CapacityMismatch {
+                    name: ring.name().to_owned(),
                     found: ring.capacity(),
                     expected,
+                    in_use: is_in_use(&ring.shared.segment),
                 }),
                 _ => Ok(ring),
             }

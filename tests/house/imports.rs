@@ -88,7 +88,7 @@ fn no_module_imports_from_a_row_above() {
 fn the_contract_is_a_chain_and_the_protocol_does_not_know_its_neighbour() {
     let knows = [
         ("sync", &[][..]),
-        ("error", &["sync"]),
+        ("error", &["sync", "error"]),
         ("layout", &["sync", "error"]),
         ("cursor", &["sync", "error", "layout"]),
         ("parker", &["sync", "error", "layout"]),

@@ -86,7 +86,7 @@ pub(crate) fn a_directory_is_listed_with_what_is_a_ring() {
         .collect();
     assert_eq!(words[0][..4], ["name", "shape", "capacity", "fill"]);
     let pid = std::process::id().to_string();
-    let line = ["slots", "64", "25%", &pid, "-"];
+    let line = ["records", "64", "25%", &pid, "-"];
     assert_eq!((words[1][0], &words[1][1..6]), (&*expected[0], &line[..]));
     let schema = rings[0]["schema"].as_str().expect("text");
     assert_eq!(words[1][7..], ["1", &schema[..8]]);

@@ -61,7 +61,7 @@ impl Sight {
 
     pub(crate) fn shape(&self) -> &'static str {
         match self.observer.info().shape {
-            ShapeKind::Records => "slots",
+            ShapeKind::Records => "records",
             ShapeKind::Frames => "frames",
         }
     }

@@ -91,7 +91,7 @@ fn ring(sight: &Sight, look: &Look, memory: Option<&Memory>) -> Vec<Line> {
         ShapeKind::Frames => format!("frames in {capacity} bytes"),
         ShapeKind::Records => {
             let (size, align) = (info.slot_size, info.slot_align);
-            format!("{capacity} slots of {size} bytes, aligned to {align}")
+            format!("{capacity} records of {size} bytes, aligned to {align}")
         }
     };
     let made = format!("{} ago, incarnation {incarnation:016x}", sight.age());
