@@ -133,6 +133,7 @@ impl Observer {
             parks: state.parks.load(PLAIN),
             wakes: state.wakes.load(PLAIN),
             rescues: state.rescues.load(PLAIN),
+            dropped: state.dropped.load(PLAIN),
         }
     }
 

@@ -96,6 +96,9 @@ pub struct EndpointState {
     /// How often one of them slept on although there was something to do, until
     /// a time-out. Any but 0 is a bug.
     pub rescues: u64,
+    /// Messages that they refused or skipped, as they counted themselves; 0 from
+    /// processes that do not count.
+    pub dropped: u64,
 }
 
 /// A copy of an unread message; from [`Observer::unread`](crate::Observer::unread).

@@ -273,6 +273,12 @@ impl RoleGuard {
         peer_gone(&self.shared, self.role)
     }
 
+    /// Adds to the messages that this role's processes refused or skipped; wraps.
+    pub(crate) fn count_dropped(&self, n: u64) {
+        let dropped = &state(self.header(), self.role).dropped;
+        dropped.store(dropped.load_own().wrapping_add(n), PLAIN);
+    }
+
     /// How often the peer's role was taken.
     pub(crate) fn peer_epoch(&self) -> u64 {
         peer_epoch(self.header(), self.role)

@@ -26,6 +26,7 @@ common::suite::suite! {
         it_sees_the_records_that_both_ends_see,
         it_sees_the_frames_that_both_ends_see,
         it_sees_who_is_there,
+        it_sees_what_each_role_counts_as_dropped,
         it_tells_how_fast_a_ring_moves,
         it_sees_who_sleeps,
         at_full_load_it_sees_only_what_was_sent,
@@ -162,6 +163,29 @@ fn it_sees_the_frames_that_both_ends_see() {
         assert_eq!(some, queue.len().min(2));
     }
     assert!(laps > 100, "too little went through");
+}
+
+fn it_sees_what_each_role_counts_as_dropped() {
+    let (ring, name) = ring::<u64>("dropped", 8);
+    let observer = Observer::open(&name).expect("a ring");
+    let dropped = || {
+        [Role::Producer, Role::Consumer].map(|role| {
+            let state = observer.endpoint(role);
+            (state.dropped, state.rescues)
+        })
+    };
+    assert_eq!(dropped(), [(0, 0), (0, 0)]);
+    let producer = ring.producer().expect("the role is free");
+    let consumer = ring.consumer().expect("the role is free");
+    producer.count_dropped(3);
+    producer.count_dropped(4);
+    consumer.count_dropped(1);
+    assert_eq!(dropped(), [(7, 0), (1, 0)]);
+    drop((producer, consumer));
+    let producer = ring.producer().expect("the role is free");
+    assert_eq!(dropped(), [(7, 0), (1, 0)], "a successor goes on counting");
+    producer.count_dropped(u64::MAX);
+    assert_eq!(dropped(), [(6, 0), (1, 0)], "it wraps");
 }
 
 /// Takes the producer's role, says so, and waits for its end.

@@ -92,7 +92,7 @@ impl Sight {
             json!({
                 "alive": is_alive, "closed": state.is_closed, "epoch": state.epoch,
                 "pid": state.pid, "asleep": is_alive && state.is_asleep, "parks": state.parks, "wakes": state.wakes,
-                "rescues": state.rescues,
+                "rescues": state.rescues, "dropped": state.dropped,
                 "command": is_alive.then(|| command(state.pid)).flatten(),
                 "core": is_alive.then(|| core(state.pid)).flatten(),
             })

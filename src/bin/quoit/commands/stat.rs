@@ -131,7 +131,11 @@ fn end(title: &'static str, peer: &Peer, memory: Option<&Memory>) -> Vec<Line> {
         let [times, parks, wakes] = [state.epoch, state.parks, state.wakes];
         let rescues = state.rescues;
         let counts = format!("came {times}, slept {parks}, was rescued {rescues} times");
-        lines.push(("", format!("{counts}; wake-ups sent: {wakes}")));
+        let dropped = state.dropped;
+        lines.push((
+            "",
+            format!("{counts}; wake-ups sent: {wakes}; dropped: {dropped}"),
+        ));
     }
     if let Some(Pages { mapped, huge, .. }) = pages(memory, peer) {
         let [mapped, huge] = [mapped, huge].map(bytes);

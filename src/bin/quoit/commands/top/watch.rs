@@ -167,6 +167,7 @@ impl Watched {
             json!({
                 "alive": peer.is_alive, "closed": peer.state.is_closed,
                 "epoch": peer.state.epoch, "pid": peer.state.pid,
+                "dropped": peer.state.dropped,
             })
         };
         let (look, rates) = (&self.look, &self.rates);
