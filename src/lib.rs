@@ -175,9 +175,12 @@
 #[cfg(not(all(
     target_os = "linux",
     target_endian = "little",
+    target_pointer_width = "64",
     any(target_arch = "x86_64", target_arch = "aarch64")
 )))]
-compile_error!("quoit runs on Linux on x86-64 and little-endian aarch64, and nowhere else yet");
+compile_error!(
+    "quoit runs on Linux on x86-64 and little-endian aarch64 with 64-bit pointers, and nowhere else yet"
+);
 
 mod sync; // the only file that names atomics
 

@@ -345,8 +345,9 @@ impl Observer {
         // SAFETY: the data are whole words, since a segment is whole pages or
         // `read_info` has found it so.
         let word = unsafe { self.segment.base().add(DATA + offset as usize) };
-        // SAFETY: it is aligned to a word and mapped for as long as `self` is;
-        // it is only loaded.
+        // SAFETY: it is aligned to a word and mapped for as long as `self` is. It is
+        // only loaded, while a producer may store to it: `is_there` decides whether
+        // what was loaded is used.
         unsafe { word.cast().as_ref() }
     }
 

@@ -1,8 +1,8 @@
 //! Where the memory lives: POSIX shared memory, a file, a memfd, or the heap.
 //!
-//! A [`Segment`] owns a mapping and the descriptor behind it; it knows nothing
-//! of what the bytes mean. Memory is mapped raw: no reference to shared bytes
-//! is made here.
+//! A [`Segment`] owns a mapping and the descriptor behind it; what the bytes mean
+//! is known only to `fork.rs`, which ends a child's copy. Memory is mapped raw: no
+//! reference to shared bytes is made here but to atomics.
 
 mod anonymous;
 mod draft;
@@ -13,6 +13,7 @@ mod lock;
 mod name;
 mod passing;
 
+use core::hint::black_box;
 use core::ptr::NonNull;
 use std::alloc::{self, Layout};
 use std::fs::{File, OpenOptions};
@@ -34,12 +35,12 @@ pub(crate) use self::lock::{LockFile, is_locked};
 pub(crate) use self::name::Name;
 pub(crate) use self::passing::{pass, take};
 use crate::error::Error;
+use crate::sync::{AtomicU32, PLAIN};
 
 /// The smallest page of the platforms.
 const PAGE: usize = 4096;
 
-/// A stretch of memory, at least as long as it says, aligned to a page, for as
-/// long as it lives.
+/// A page-aligned mapping of at least `length` bytes, for as long as it lives.
 #[derive(Debug)]
 pub(crate) struct Segment {
     base: NonNull<u8>,
@@ -69,8 +70,9 @@ enum Memory {
 
 // SAFETY: a segment is memory and a descriptor, neither bound to a thread.
 unsafe impl Send for Segment {}
-// SAFETY: its methods read what never changes or make syscalls; who may touch
-// the bytes behind the base pointer is the business of the roles.
+// SAFETY: its fields are set before it is shared, but for `flushed`, which is a
+// `OnceLock`; of the bytes behind the base pointer its methods touch none but
+// through atomics, and a caller that touches others answers for that itself.
 unsafe impl Sync for Segment {}
 
 impl Segment {
@@ -126,7 +128,7 @@ impl Segment {
     fn map(file: File, length: u64, name: Option<&Name>, access: Access) -> Result<Self, Error> {
         let failed = |doing| move |source| failed(doing, display_name(name), source);
         fork::install().map_err(failed("guard against forks"))?;
-        let size = length as usize; // both platforms have addresses of 64 bits
+        let size = length as usize; // pointers have 64 bits: lib.rs makes sure
         let mut options = MmapOptions::new();
         let map = match access {
             Access::ReadWrite => options.len(size).map_raw(&file),
@@ -178,10 +180,13 @@ impl Segment {
             // Linux before 5.14: reading maps the reserved pages as well.
             Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
                 for offset in (0..self.length).step_by(PAGE) {
-                    // SAFETY: the offset lies within the mapping.
-                    let byte = unsafe { self.base.add(offset) };
-                    // SAFETY: the mapping is alive and readable.
-                    unsafe { byte.read_volatile() };
+                    // SAFETY: the offset lies within the `length` bytes that this
+                    // process has mapped.
+                    let page = unsafe { self.base.add(offset) };
+                    // SAFETY: a page of the mapping is mapped whole, for as long as
+                    // `self` is, and a peer may store to the word, as to any atomic.
+                    let word = unsafe { page.cast::<AtomicU32>().as_ref() };
+                    black_box(word.load(PLAIN));
                 }
                 Ok(())
             }
