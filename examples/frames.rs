@@ -12,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use clap::Parser;
-use quoit::{ClaimError, DoorbellKind, Producer, RingOptions, Stale, WaitStrategy};
+use quoit::{ClaimError, DoorbellKind, Producer, RingOptions, StalePolicy, WaitStrategy};
 use traffic::{Traffic, frame};
 
 /// Sends frames with known bytes, and says what their consumer must say
@@ -62,7 +62,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let ring = RingOptions::new(1 << 16)
         .doorbell(doorbell)
         .wait_strategy(WaitStrategy::Yield);
-    let ring = ring.stale(Stale::Replace).unlink_on_drop(true);
+    let ring = ring.stale(StalePolicy::Replace).unlink_on_drop(true);
     let ring = ring.create::<[u8]>(&options.name)?;
     let mut producer = ring.producer()?;
     let mut sent = Traffic::new();

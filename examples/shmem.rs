@@ -54,7 +54,7 @@ fn main() -> ExitCode {
 /// Adds up what comes, until the sender leaves.
 fn add(id: &str) -> Result<(), Box<dyn Error>> {
     let shmem = ShmemConf::new().os_id(id).open()?;
-    let ring = quoit::shared_memory::open::<u64>(&shmem, &RingOptions::new(0))?;
+    let ring = quoit::shared_memory::open::<u64>(&shmem, &RingOptions::default())?;
     let mut consumer = ring.consumer()?;
     let mut sum = 0u64;
     loop {

@@ -90,7 +90,7 @@ fn main() -> ExitCode {
 
 /// The process that answers: it knows rings and no sockets.
 fn answer(questions: &str, answers: &str) -> Result<()> {
-    let options = RingOptions::new(0).unlink_on_drop(true); // the last one out
+    let options = RingOptions::default().unlink_on_drop(true); // the last one out
     let mut questions = options.open::<[u8]>(questions)?.consumer()?;
     let mut answers = options.open::<[u8]>(answers)?.producer()?;
     loop {

@@ -21,7 +21,7 @@ pub enum DoorbellKind {
     Futex,
     /// A process-shared POSIX semaphore in the segment, for clients that have
     /// no futex call. Both ends must use the same C library, which trusts what
-    /// is in a semaphore: whoever can write to the segment can have it abort.
+    /// is in a semaphore: a process with write access can make it abort the waiter.
     Semaphore,
 }
 
@@ -74,7 +74,7 @@ const SHARED: usize = 1;
 const _: () = assert!(size_of::<libc::sem_t>() == size_of::<Semaphore>());
 
 /// Leftover tokens that are drained before one sleep. More of them just end it
-/// early, and a number that somebody else wrote keeps nobody busy.
+/// early, and a corrupted count cannot keep the loop busy.
 const TOKENS: usize = 64;
 
 impl Bell {
@@ -124,7 +124,8 @@ impl Doorbell for Bell {
             return;
         };
         for _ in 0..TOKENS {
-            // SAFETY: `init` made it, before the segment had a name.
+            // SAFETY: it is a `sem_t`'s memory, which outlives the bell, and its
+            // second word was that of a shared semaphore a moment ago.
             if unsafe { libc::sem_trywait(semaphore) } == -1 {
                 break;
             }
@@ -164,7 +165,8 @@ impl Doorbell for Bell {
         match self.semaphore() {
             None => wake_one(word),
             Some(semaphore) => {
-                // SAFETY: `init` made it, before the segment had a name.
+                // SAFETY: it is a `sem_t`'s memory, which outlives the bell, and its
+                // second word was that of a shared semaphore a moment ago.
                 unsafe { libc::sem_post(semaphore) };
             }
         }
@@ -278,7 +280,8 @@ fn sem_wait(semaphore: *mut libc::sem_t, until: &libc::timespec) -> libc::c_int 
             until: *const libc::timespec,
         ) -> libc::c_int;
     }
-    // SAFETY: `init` made the semaphore; the time lives through the call.
+    // SAFETY: the caller has just found the second word to be that of a shared
+    // semaphore, in memory that outlives the bell; the time lives through the call.
     unsafe { sem_clockwait(semaphore, libc::CLOCK_MONOTONIC, until) }
 }
 
@@ -291,6 +294,7 @@ fn sem_wait(semaphore: *mut libc::sem_t, until: &libc::timespec) -> libc::c_int 
         .duration_since(std::time::UNIX_EPOCH)
         .map_or(0, |time| time.as_nanos() as u64);
     let until = timespec(wall.saturating_add(left));
-    // SAFETY: `init` made the semaphore; the time lives through the call.
+    // SAFETY: the caller has just found the second word to be that of a shared
+    // semaphore, in memory that outlives the bell; the time lives through the call.
     unsafe { libc::sem_timedwait(semaphore, &raw const until) }
 }

@@ -15,7 +15,7 @@ use crate::error::{Error, NoRoom, PeerError, PopError, Role};
 use crate::ladder::{Ladder, Step};
 use crate::layout::{FRAME_HEADER, Header};
 use crate::polls::Polls;
-use crate::ring::{Company, Description, RoleGuard, Shared};
+use crate::ring::{Description, PeerWait, RoleGuard, Shared};
 use crate::sync::{FREE, PLAIN, READY, REUSE, fence};
 
 pub(crate) use self::methods::{shared_methods, shared_traits};
@@ -75,9 +75,9 @@ impl<C> Endpoint<C> {
         has_work: impl Fn(&Header) -> bool,
     ) -> Result<(), PeerError> {
         match self.role.wait_for_peer(position, deadline, has_work) {
-            Company::Here => Ok(()),
-            Company::NobodyYet => Err(PeerError::TimedOut),
-            Company::NobodyEver => Err(PeerError::Superseded),
+            PeerWait::Present => Ok(()),
+            PeerWait::TimedOut => Err(PeerError::TimedOut),
+            PeerWait::Superseded => Err(PeerError::Superseded),
         }
     }
 }
@@ -87,8 +87,9 @@ impl Endpoint<WriteCursor> {
         let (role, cursor) = RoleGuard::take(shared, Role::Producer, |header| {
             let head = &header.consumer.head;
             let cursor = WriteCursor::resume(tail_line(header), head, shared.capacity())?;
-            shape.check_position("tail", cursor.position())?;
-            Ok(cursor)
+            let position = cursor.position();
+            shape.check_position("tail", position)?;
+            Ok((cursor, position))
         })?;
         // copied -> overtaken: as after each poll.
         fence(REUSE);
@@ -160,21 +161,21 @@ impl Endpoint<WriteCursor> {
 
     /// Waits for room.
     pub(crate) fn wait(&mut self, wanted: u64, deadline: Deadline) -> Result<(), NoRoom> {
-        let mut ladder = Ladder::new(self.role.patience(), deadline);
+        let mut ladder = Ladder::new(self.role.wait_config(), deadline);
         loop {
             match self.room(wanted) {
                 Err(NoRoom::Full) => {}
                 Err(NoRoom::Abandoned) => return Err(self.abandoned()),
                 other => {
-                    self.role.next_look.put_off();
+                    self.role.liveness.reset();
                     return other.map(drop);
                 }
             }
-            match ladder.step(&mut self.role.next_look) {
-                Step::Again => {}
+            match ladder.step(&mut self.role.liveness) {
+                Step::Retry => {}
                 Step::Park(until) => self.park(wanted, until),
-                Step::Look if !self.role.is_left_alone() => {}
-                Step::Look => match self.last_poll(wanted) {
+                Step::CheckPeer if !self.role.is_left_alone() => {}
+                Step::CheckPeer => match self.last_poll(wanted) {
                     Err(NoRoom::Abandoned) => return Err(self.abandoned()),
                     other => return other.map(drop),
                 },
@@ -239,8 +240,9 @@ impl Endpoint<ReadCursor> {
         let (role, cursor) = RoleGuard::take(shared, Role::Consumer, |header| {
             let (tail, head) = (&header.producer.tail, &header.consumer.head);
             let cursor = ReadCursor::resume(tail, head, shared.capacity())?;
-            shape.check_position("head", cursor.position())?;
-            Ok(cursor)
+            let position = cursor.position();
+            shape.check_position("head", position)?;
+            Ok((cursor, position))
         })?;
         Ok(Self::new(shared, shape, role, cursor))
     }
@@ -367,23 +369,23 @@ pub(crate) fn wait_for_message<E: End<Cursor = ReadCursor>, R>(
     deadline: Deadline,
     mut attempt: impl FnMut(&mut E) -> Result<R, PopError>,
 ) -> Result<R, PopError> {
-    let mut ladder = Ladder::new(end.endpoint().role.patience(), deadline);
+    let mut ladder = Ladder::new(end.endpoint().role.wait_config(), deadline);
     loop {
         match attempt(end) {
             Err(PopError::Empty) => {}
             Err(PopError::Abandoned) => return Err(end.endpoint().abandoned()),
             other => {
-                end.endpoint_mut().role.next_look.put_off();
+                end.endpoint_mut().role.liveness.reset();
                 return other;
             }
         }
         let endpoint = end.endpoint_mut();
-        match ladder.step(&mut endpoint.role.next_look) {
-            Step::Again => {}
+        match ladder.step(&mut endpoint.role.liveness) {
+            Step::Retry => {}
             Step::Park(until) => endpoint.park(until),
-            Step::Look if !endpoint.role.is_left_alone() => {}
+            Step::CheckPeer if !endpoint.role.is_left_alone() => {}
             // What the producer left behind comes first.
-            Step::Look => match attempt(end) {
+            Step::CheckPeer => match attempt(end) {
                 Err(PopError::Empty | PopError::Abandoned) => {
                     return Err(end.endpoint().abandoned());
                 }

@@ -12,6 +12,64 @@ use std::io;
 pub(crate) use self::hot::NoRoom;
 pub use self::hot::{ClaimError, PeerError, PopError, PushError};
 
+/// `Debug` for an error: the text of its `Display`, so that `unwrap`, `expect` and
+/// a `main` that returns it show what to do. `{:#?}` shows the variant and its
+/// fields, as the derived form does.
+///
+/// ```text
+/// debug_as_display!(struct Wrong { field, found });
+/// debug_as_display!(enum Failure { TimedOut, NotFound { name }, Io(source) });
+/// debug_as_display!(enum PushError<T> { Full(..), Corrupt(_, corrupt) });
+/// ```
+///
+/// `..` and `_` leave out what is not to be shown.
+macro_rules! debug_as_display {
+    (struct $type:ident { $($field:ident),* $(,)? }) => {
+        impl ::core::fmt::Debug for $type {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                if !f.alternate() {
+                    return ::core::fmt::Display::fmt(self, f);
+                }
+                let Self { $($field),* } = self;
+                f.debug_struct(stringify!($type))$(.field(stringify!($field), $field))*.finish()
+            }
+        }
+    };
+    (enum $type:ident $(<$parameter:ident>)? {
+        $($variant:ident $({ $($field:ident),* })? $(( $($item:tt),* ))?),* $(,)?
+    }) => {
+        impl$(<$parameter>)? ::core::fmt::Debug for $type$(<$parameter>)? {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                if !f.alternate() {
+                    return ::core::fmt::Display::fmt(self, f);
+                }
+                match self {
+                    $(Self::$variant $({ $($field),* })? $(( $($item),* ))? => {
+                        $crate::error::debug_as_display!(
+                            @variant f, $variant $({ $($field),* })? $(( $($item),* ))?
+                        )
+                    })*
+                }
+            }
+        }
+    };
+    (@variant $f:ident, $variant:ident) => {
+        $f.write_str(stringify!($variant))
+    };
+    (@variant $f:ident, $variant:ident { $($field:ident),* }) => {
+        $f.debug_struct(stringify!($variant))$(.field(stringify!($field), $field))*.finish()
+    };
+    (@variant $f:ident, $variant:ident ( $($item:tt),* )) => {
+        $f.debug_tuple(stringify!($variant))
+            $(.field($crate::error::debug_as_display!(@item $item)))*
+            .finish()
+    };
+    (@item _) => { &::core::format_args!("_") };
+    (@item ..) => { &::core::format_args!("..") };
+    (@item $item:ident) => { $item };
+}
+pub(crate) use debug_as_display;
+
 /// One of the two ends of a ring, named in errors and asked of an
 /// [`Observer`](crate::Observer).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -33,12 +91,12 @@ impl fmt::Display for Role {
 
 /// A value in the segment that breaks the rules of the layout.
 ///
-/// The endpoint that found it is poisoned: it answers with this error from now
-/// on, and touches the ring no more. The way out is to drop the endpoint and
-/// either take the role again, which checks both positions afresh, or, since
-/// whoever wrote this value may have written others, to replace the ring with
-/// [`Stale::Replace`](crate::Stale::Replace).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// The endpoint that found it is poisoned: every later call returns this error.
+/// Drop the endpoint. Then take the role again, which checks both positions afresh;
+/// or, since the program that wrote this value may have written others, replace the
+/// ring with
+/// [`StalePolicy::Replace`](crate::StalePolicy::Replace).
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Corrupt {
     /// The word or field, as `layout.md` calls it.
     pub field: &'static str,
@@ -56,11 +114,14 @@ impl fmt::Display for Corrupt {
     }
 }
 
+debug_as_display!(struct Corrupt { field, found });
+
 impl error::Error for Corrupt {}
 
 /// Why a ring could not be created or opened, or a role not be taken.
 ///
-/// Each says in its text what to do about it.
+/// Each says in its text what to do about it. `Debug` prints the same text, and
+/// `{:#?}` the variant with its fields.
 ///
 /// ```
 /// use quoit::{Error, Producer, RingOptions};
@@ -76,7 +137,6 @@ impl error::Error for Corrupt {}
 /// # ring.unlink()?;
 /// # Ok::<(), Error>(())
 /// ```
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// The name cannot be a ring's name.
@@ -88,7 +148,7 @@ pub enum Error {
     },
     /// The ring cannot have this capacity or first position.
     InvalidCapacity {
-        /// The number as given.
+        /// The number as given; 0 if none was.
         capacity: u64,
         /// What to do about it.
         reason: &'static str,
@@ -133,13 +193,20 @@ pub enum Error {
     },
     /// The ring holds records where frames were asked for, or the other way.
     ShapeMismatch {
-        /// `"slots"` or `"frames"`, as found.
+        /// The ring's name.
+        name: String,
+        /// `"records"` or `"frames"`, as found.
         found: &'static str,
         /// What was asked for.
         expected: &'static str,
+        /// Whether a process holds the ring, by its locks; `true` if the system
+        /// cannot tell.
+        in_use: bool,
     },
     /// The ring holds other records: another size, alignment or tag.
     SchemaMismatch {
+        /// The ring's name.
+        name: String,
         /// The ring's fingerprint.
         found: u64,
         /// The fingerprint that was asked for.
@@ -148,13 +215,21 @@ pub enum Error {
         found_size: u64,
         /// Bytes of the records that were asked for; 1 for frames.
         expected_size: u64,
+        /// Whether a process holds the ring, by its locks; `true` if the system
+        /// cannot tell.
+        in_use: bool,
     },
     /// `open_or_create` found a ring of another capacity.
     CapacityMismatch {
+        /// The ring's name.
+        name: String,
         /// The ring's capacity.
         found: u64,
         /// The capacity that was asked for.
         expected: u64,
+        /// Whether a process holds the ring, by its locks; `true` if the system
+        /// cannot tell.
+        in_use: bool,
     },
     /// The ring's ends sleep on something that this build cannot ring: the
     /// semaphore of another C library, or a doorbell of a later version.
@@ -203,6 +278,10 @@ impl fmt::Display for Error {
             Self::InvalidName { name, reason } => {
                 write!(f, "{name:?} cannot name a ring: {reason}")
             }
+            Self::InvalidCapacity {
+                capacity: 0,
+                reason,
+            } => f.write_str(reason),
             Self::InvalidCapacity { capacity, reason } => write!(f, "{capacity}: {reason}"),
             Self::AlreadyExists { name, in_use: true } => write!(
                 f,
@@ -213,8 +292,8 @@ impl fmt::Display for Error {
                 in_use: false,
             } => write!(
                 f,
-                "ring {name:?} exists, though nobody holds it; open it to go on with it, \
-                 replace it with RingOptions::stale(Stale::Replace), or unlink it"
+                "ring {name:?} exists, and no process holds it; open it to continue with it, \
+                 replace it with RingOptions::stale(StalePolicy::Replace), or unlink it"
             ),
             Self::NotFound { name } => write!(
                 f,
@@ -230,7 +309,7 @@ impl fmt::Display for Error {
             ),
             Self::WrongDescriptor { reason } => write!(
                 f,
-                "the descriptor leads to no anonymous ring: {reason}; send one that \
+                "the descriptor does not refer to an anonymous ring: {reason}; send one that \
                  RingOptions::create_anonymous has made"
             ),
             Self::VersionMismatch { found, expected } => write!(
@@ -238,31 +317,56 @@ impl fmt::Display for Error {
                 "the ring has layout version {found}, this program knows {expected}; \
                  build both ends with the same major version of quoit"
             ),
-            Self::ShapeMismatch { found, expected } => write!(
-                f,
-                "the ring holds {found}, not {expected}; open it with the type it was created with"
-            ),
+            Self::ShapeMismatch {
+                name,
+                found,
+                expected,
+                in_use,
+            } => {
+                write!(f, "ring {name:?} holds {found}, not {expected}; ")?;
+                way_out(f, name, *in_use, "use the type of the other program")
+            }
             Self::SchemaMismatch {
+                name,
                 found_size,
                 expected_size,
+                in_use,
                 ..
-            } if found_size != expected_size => write!(
-                f,
-                "the ring's records have {found_size} bytes, not {expected_size}; use the same \
-                 type as the other end"
-            ),
+            } if found_size != expected_size => {
+                write!(
+                    f,
+                    "ring {name:?} holds records of {found_size} bytes, not {expected_size}; "
+                )?;
+                way_out(f, name, *in_use, "use the type of the other program")
+            }
             Self::SchemaMismatch {
-                found, expected, ..
-            } => write!(
-                f,
-                "the ring's schema is {found:#018x}, not {expected:#018x}: the record's alignment \
-                 or tag differs; use the same type, or the same RingOptions::schema_tag"
-            ),
-            Self::CapacityMismatch { found, expected } => write!(
-                f,
-                "the ring has capacity {found}, not {expected}; ask for {found}, or use open, \
-                 which takes any, or replace the ring"
-            ),
+                name,
+                found,
+                expected,
+                in_use,
+                ..
+            } => {
+                write!(
+                    f,
+                    "ring {name:?} has the schema {found:#018x}, not {expected:#018x}: the \
+                     record's alignment or tag differs; "
+                )?;
+                let same = "use the type and the RingOptions::schema_tag of the other program";
+                way_out(f, name, *in_use, same)
+            }
+            Self::CapacityMismatch {
+                name,
+                found,
+                expected,
+                in_use,
+            } => {
+                write!(
+                    f,
+                    "ring {name:?} has capacity {found}, not {expected}; ask for {found}, or use \
+                     open, which takes any; "
+                )?;
+                way_out(f, name, *in_use, "keep its capacity")
+            }
             Self::DoorbellMismatch { found } => write!(
                 f,
                 "the ring's doorbell is {found:#x}, which this build cannot ring; build both \
@@ -299,6 +403,27 @@ impl fmt::Display for Error {
     }
 }
 
+/// What to do about a ring that differs: as its holder does, or without it.
+fn way_out(
+    f: &mut fmt::Formatter<'_>,
+    name: &str,
+    in_use: bool,
+    agree: &'static str,
+) -> fmt::Result {
+    if in_use {
+        write!(
+            f,
+            "a process holds the ring: {agree}, or end that process first"
+        )
+    } else {
+        write!(
+            f,
+            "no process holds the ring: remove it with `quoit rm {name:?}`, or replace it with \
+             RingOptions::stale(StalePolicy::Replace)"
+        )
+    }
+}
+
 /// What to do about the system's refusal, where it does not go without saying.
 fn advice(doing: &str, source: &io::Error) -> &'static str {
     match source.raw_os_error() {
@@ -320,6 +445,26 @@ fn advice(doing: &str, source: &io::Error) -> &'static str {
         _ => "",
     }
 }
+
+debug_as_display!(enum Error {
+    InvalidName { name, reason },
+    InvalidCapacity { capacity, reason },
+    AlreadyExists { name, in_use },
+    NotFound { name },
+    InUse { role, pid },
+    NotARing { name, reason },
+    WrongDescriptor { reason },
+    VersionMismatch { found, expected },
+    ShapeMismatch { name, found, expected, in_use },
+    SchemaMismatch { name, found, expected, found_size, expected_size, in_use },
+    CapacityMismatch { name, found, expected, in_use },
+    DoorbellMismatch { found },
+    NotEnoughMemory { wanted, available, hint },
+    FileSizeLimit { wanted, limit },
+    Superseded { name },
+    Corrupt(corrupt),
+    Io { doing, name, source },
+});
 
 impl error::Error for Error {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
@@ -359,5 +504,55 @@ impl From<Error> for io::Error {
             Error::Io { source, .. } => source.kind(),
         };
         Self::new(kind, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    enum Failure<T> {
+        TimedOut,
+        Full(T),
+        Missing { name: &'static str },
+        Corrupt(T, Corrupt),
+    }
+
+    impl<T> fmt::Display for Failure<T> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("do something about it")
+        }
+    }
+
+    debug_as_display!(enum Failure<T> {
+        TimedOut,
+        Full(..),
+        Missing { name },
+        Corrupt(_, corrupt),
+    });
+
+    #[test]
+    fn debug_shows_the_text_and_its_long_form_the_variant() {
+        struct NoDebug;
+        let corrupt = Corrupt {
+            field: "tail",
+            found: 1,
+        };
+        let errors = [
+            (Failure::TimedOut, "TimedOut"),
+            (Failure::Full(NoDebug), "Full(\n    ..,\n)"),
+            (
+                Failure::Missing { name: "a" },
+                "Missing {\n    name: \"a\",\n}",
+            ),
+            (
+                Failure::Corrupt(NoDebug, corrupt),
+                "Corrupt(\n    _,\n    Corrupt {\n        field: \"tail\",\n        found: 1,\n    },\n)",
+            ),
+        ];
+        for (error, long) in errors {
+            assert_eq!(format!("{error:?}"), "do something about it");
+            assert_eq!(format!("{error:#?}"), long);
+        }
     }
 }

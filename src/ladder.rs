@@ -13,7 +13,8 @@ use crate::sync::spin_loop;
 #[non_exhaustive]
 pub enum WaitStrategy {
     /// Spins, and never gives the processor away: for an end that has one to
-    /// itself. Makes no syscall but a look at the peer ten times a second.
+    /// itself. Makes no syscall but the check whether its peer lives
+    /// ([`RingOptions::peer_check`](crate::RingOptions::peer_check)).
     Spin,
     /// Spins for the budget, then yields the processor between looks.
     Yield,
@@ -25,41 +26,53 @@ pub enum WaitStrategy {
 
 /// How a process waits at its end of a ring.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Patience {
+pub(crate) struct WaitConfig {
     pub(crate) strategy: WaitStrategy,
     /// Nanoseconds of spinning before anything else.
     pub(crate) spin: u64,
+    /// Nanoseconds between two checks whether the peer lives.
+    pub(crate) peer_check: u64,
 }
 
-impl Patience {
-    pub(crate) fn new(strategy: WaitStrategy, spin: Duration) -> Self {
+impl WaitConfig {
+    pub(crate) fn new(strategy: WaitStrategy, spin: Duration, peer_check: Duration) -> Self {
         let spin = match strategy {
             WaitStrategy::Spin => u64::MAX,
-            _ => u64::try_from(spin.as_nanos()).unwrap_or(u64::MAX),
+            _ => nanos(spin),
         };
-        Self { strategy, spin }
+        Self {
+            strategy,
+            spin,
+            peer_check: nanos(peer_check).clamp(SHORTEST_CHECK, LONGEST_CHECK),
+        }
     }
 }
 
-/// How often a waiting end looks whether its peer still lives.
-pub(crate) const LOOK: u64 = 100_000_000;
+/// The shortest interval between two checks whether the peer lives: a check is a
+/// system call.
+const SHORTEST_CHECK: u64 = 1_000_000;
+/// The longest: about a century, so that no sum overflows.
+const LONGEST_CHECK: u64 = u64::MAX / 4;
 /// Spins between two looks at the clock.
 const SPINS: u32 = 32;
 
 /// When an end looks next whether its peer still lives. Kept from one wait to
 /// the next, so that many short waits look as often as a long one.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct NextLook(Option<u64>);
+pub(crate) struct LivenessTimer(Option<u64>);
 
-impl NextLook {
-    /// When, for an end that waits now.
-    fn time(&mut self, now: u64) -> u64 {
-        *self.0.get_or_insert(now + LOOK)
+impl LivenessTimer {
+    /// When, for an endpoint that waits now and checks this often.
+    fn next_check(&mut self, now: u64, interval: u64) -> u64 {
+        let fresh = now + interval;
+        let next = self.0.map_or(fresh, |next| next.min(fresh));
+        self.0 = Some(next);
+        next
     }
 
     /// After a sign of life. A peer that is gone is looked at again by the next
     /// wait, at once.
-    pub(crate) fn put_off(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.0 = None;
     }
 }
@@ -68,7 +81,7 @@ impl NextLook {
 /// have passed: a reply that is under way should not wait for that.
 #[derive(Debug)]
 pub(crate) struct Ladder {
-    patience: Patience,
+    wait: WaitConfig,
     deadline: Deadline,
     spins: u32,
     backoff: Backoff,
@@ -85,19 +98,19 @@ struct Times {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
     /// Try again.
-    Again,
+    Retry,
     /// Sleep, at most until then, and try again.
     Park(u64),
     /// See whether the peer still lives, then try again.
-    Look,
+    CheckPeer,
     /// Give up.
     TimedOut,
 }
 
 impl Ladder {
-    pub(crate) fn new(patience: Patience, deadline: Deadline) -> Self {
+    pub(crate) fn new(wait: WaitConfig, deadline: Deadline) -> Self {
         Self {
-            patience,
+            wait,
             deadline,
             spins: 0,
             backoff: Backoff::new(),
@@ -107,38 +120,105 @@ impl Ladder {
 
     /// Passes some time, or says how to.
     #[inline]
-    pub(crate) fn step(&mut self, next_look: &mut NextLook) -> Step {
+    pub(crate) fn step(&mut self, liveness: &mut LivenessTimer) -> Step {
         self.spins = self.spins.wrapping_add(1);
-        if self.spins % SPINS != 0 && self.patience.spin > 0 {
+        if self.spins % SPINS != 0 && self.wait.spin > 0 {
             spin_loop();
-            return Step::Again;
+            return Step::Retry;
         }
-        self.step_by_clock(now(), next_look)
+        self.step_by_clock(now(), liveness)
     }
 
-    fn step_by_clock(&mut self, now: u64, next_look: &mut NextLook) -> Step {
+    fn step_by_clock(&mut self, now: u64, liveness: &mut LivenessTimer) -> Step {
         let times = self.times.get_or_insert_with(|| Times {
-            spin_until: now.saturating_add(self.patience.spin),
+            spin_until: now.saturating_add(self.wait.spin),
             deadline: self.deadline.nanos(now),
         });
-        let next_look = next_look.time(now);
-        if now >= next_look {
-            return Step::Look;
+        let next_check = liveness.next_check(now, self.wait.peer_check);
+        if now >= next_check {
+            return Step::CheckPeer;
         }
         if now >= times.deadline {
             return Step::TimedOut;
         }
         if now < times.spin_until {
-            return Step::Again;
+            return Step::Retry;
         }
-        let sleepy = self.patience.spin == 0 || self.backoff.is_completed();
-        match self.patience.strategy {
+        let sleepy = self.wait.spin == 0 || self.backoff.is_completed();
+        match self.wait.strategy {
             WaitStrategy::Spin => {}
             WaitStrategy::Park if sleepy => {
-                return Step::Park(times.deadline.min(next_look));
+                return Step::Park(times.deadline.min(next_check));
             }
             WaitStrategy::Yield | WaitStrategy::Park => self.backoff.snooze(),
         }
-        Step::Again
+        Step::Retry
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    fn config(strategy: WaitStrategy, peer_check: Duration) -> WaitConfig {
+        WaitConfig::new(strategy, Duration::ZERO, peer_check)
+    }
+
+    /// The checks of a wait whose clock goes on by a millisecond a step.
+    fn checks(config: WaitConfig, milliseconds: u64) -> Vec<u64> {
+        let mut ladder = Ladder::new(config, None);
+        let mut liveness = LivenessTimer::default();
+        let mut checks = Vec::new();
+        for now in 0..=milliseconds {
+            match ladder.step_by_clock(now * MS, &mut liveness) {
+                Step::CheckPeer => {
+                    checks.push(now);
+                    liveness.reset();
+                }
+                Step::Park(until) => {
+                    assert!(until <= now * MS + config.peer_check, "it sleeps too long");
+                }
+                _ => {}
+            }
+        }
+        checks
+    }
+
+    #[test]
+    fn a_wait_checks_its_peer_as_often_as_it_was_told() {
+        for strategy in [WaitStrategy::Spin, WaitStrategy::Yield, WaitStrategy::Park] {
+            let checks = |interval| checks(config(strategy, Duration::from_millis(interval)), 300);
+            // After a check the next step begins a new interval.
+            assert_eq!(checks(5)[..3], [5, 11, 17]);
+            assert_eq!(checks(100), [100, 201]);
+            assert_eq!(checks(0), checks(1), "a millisecond is the shortest");
+            assert_eq!(checks(u64::MAX), []);
+        }
+    }
+
+    #[test]
+    fn many_short_waits_check_as_often_as_a_long_one() {
+        let config = config(WaitStrategy::Park, Duration::from_millis(5));
+        let mut liveness = LivenessTimer::default();
+        let steps = [0, 2, 4, 5].map(|now| {
+            let mut ladder = Ladder::new(config, Some(Duration::from_millis(1)));
+            ladder.step_by_clock(now * MS, &mut liveness)
+        });
+        assert!(!steps[..3].contains(&Step::CheckPeer), "{steps:?}");
+        assert_eq!(steps[3], Step::CheckPeer);
+    }
+
+    #[test]
+    fn a_shorter_interval_counts_at_once() {
+        let mut liveness = LivenessTimer::default();
+        assert_eq!(liveness.next_check(0, 100), 100);
+        assert_eq!(liveness.next_check(10, 5), 15);
+        assert_eq!(liveness.next_check(12, 100), 15);
     }
 }

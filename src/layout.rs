@@ -102,6 +102,8 @@ pub(crate) struct RoleState {
     pub(crate) parks: AtomicU64,
     pub(crate) wakes: AtomicU64,
     pub(crate) rescues: AtomicU64,
+    /// Messages that the role's processes refused or skipped, as they count.
+    pub(crate) dropped: AtomicU64,
 }
 
 /// One writer's stripe: the prefetch pair of x86-64, the line of some ARM.
@@ -197,6 +199,7 @@ offsets! {
     }
     0: RoleState {
         state = 0, pid = 8, registered = 12, since = 16, parks = 24, wakes = 32, rescues = 40,
+        dropped = 48,
     }
 }
 

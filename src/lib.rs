@@ -108,7 +108,7 @@
 //! - **`Superseded`** means that, besides, the ring's name leads elsewhere: somebody removed it,
 //!   and perhaps created another ring of the name. No successor will come here; open the name
 //!   again. Two ends that have each other go on, with or without a name.
-//! - **Stale** is a ring that was in use and that nobody holds any more ([`Stale`] says what
+//! - **Stale** is a ring that was in use and that nobody holds any more ([`StalePolicy`] says what
 //!   becomes of it, [`unlink_if_stale`] removes it, and [`unlink_if_read`] if nothing in it is
 //!   unread). Locks tell, and never time.
 //! - **Waiting**: an end spins for 20 µs ([`RingOptions::spin`]), yields a few times, then sleeps
@@ -121,10 +121,10 @@
 //! - **An anonymous ring** lies in a sealed memfd and travels over a Unix socket ([`handoff`]). It
 //!   lives as long as somebody has it, and is never superseded; its roles need `/proc`.
 //! - **A ring in a file** outlives its processes without further ado. What outlives a machine that
-//!   fails is what was flushed ([`Ring::flush`]): [`docs::files`] says exactly what.
+//!   fails is what was flushed ([`Ring::sync_all`]): [`docs::files`] says exactly what.
 //! - **A poisoned endpoint**: a value in the segment that cannot be gives [`Corrupt`], and the
 //!   endpoint answers with it from then on. The way out is to drop it and take the role again,
-//!   which checks both positions afresh, or to replace the ring with [`Stale::Replace`].
+//!   which checks both positions afresh, or to replace the ring with [`StalePolicy::Replace`].
 //! - **No value read from the segment is trusted for memory safety.** A peer that breaks the
 //!   rules can still change bytes under a borrow (`peek`); `pop` copies first.
 //! - **`zerocopy` is part of the API** ([`Record`] is made of its traits) and re-exported as
@@ -175,9 +175,12 @@
 #[cfg(not(all(
     target_os = "linux",
     target_endian = "little",
+    target_pointer_width = "64",
     any(target_arch = "x86_64", target_arch = "aarch64")
 )))]
-compile_error!("quoit runs on Linux on x86-64 and little-endian aarch64, and nowhere else yet");
+compile_error!(
+    "quoit runs on Linux on x86-64 and little-endian aarch64 with 64-bit pointers, and nowhere else yet"
+);
 
 mod sync; // the only file that names atomics
 
@@ -193,6 +196,8 @@ mod doorbell;
 mod ladder;
 mod polls;
 mod segment; // the platform
+
+mod header; // views of the header, and its checks
 
 mod ring; // a segment that is formatted
 
@@ -234,7 +239,7 @@ pub use crate::ladder::WaitStrategy;
 pub use crate::observer::Observer;
 pub use crate::producer::{Claim, ClaimMany, Producer};
 pub use crate::ring::{
-    Fences, Record, Ring, RingOptions, Shape, Stale, unlink, unlink_if_read, unlink_if_stale,
+    Fences, Record, Ring, RingOptions, Shape, StalePolicy, unlink, unlink_if_read, unlink_if_stale,
 };
 
 /// Texts: modules without code.

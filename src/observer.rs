@@ -7,14 +7,14 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-pub use self::answers::{About, EndState, Message, ObservedShape, Positions, Rates, Sample};
+pub use self::answers::{EndpointState, Message, Positions, Rates, RingInfo, Sample, ShapeKind};
 
 use crate::doorbell::DoorbellKind;
 use crate::error::{Corrupt, Error, Role};
+use crate::header::{self, check_magic, least_length};
 use crate::layout::{CLOSED, CONSUMER_BYTE, DATA, Header, LAYOUT, PRODUCER_BYTE, RoleState};
 use crate::layout::{FRAME_HEADER, PADDING, SHAPE_FRAMES, SHAPE_SLOTS, frame_parts, frame_size};
 use crate::parker::PARKED;
-use crate::ring::{check_magic, least_length};
 use crate::segment::{Name, Segment};
 use crate::sync::{AtomicU32, AtomicU64, COPIED, FREE, LEFT, PLAIN, READY, fence};
 
@@ -33,9 +33,9 @@ use crate::sync::{AtomicU32, AtomicU64, COPIED, FREE, LEFT, PLAIN, READY, fence}
 /// producer.try_push(b"hello")?;
 ///
 /// let observer = Observer::open(name)?;
-/// assert_eq!(observer.positions().fill(), 16); // bytes, with the header
+/// assert_eq!(observer.positions().len(), 16); // bytes, with the header
 /// assert!(observer.is_alive(Role::Producer)?);
-/// assert_eq!(observer.end(Role::Consumer).epoch, 0); // never came
+/// assert_eq!(observer.endpoint(Role::Consumer).epoch, 0); // never came
 /// observer.unread(10, |message| assert_eq!(message.bytes, b"hello"))?;
 /// # drop(producer);
 /// # Ok(quoit::unlink(name)?)
@@ -43,7 +43,7 @@ use crate::sync::{AtomicU32, AtomicU64, COPIED, FREE, LEFT, PLAIN, READY, fence}
 /// ```
 pub struct Observer {
     segment: Segment,
-    about: About,
+    info: RingInfo,
 }
 
 impl Observer {
@@ -60,8 +60,8 @@ impl Observer {
     /// Makes syscalls and allocates.
     pub fn open(name: impl AsRef<Path>) -> Result<Self, Error> {
         let segment = Segment::observe(&Name::parse(name.as_ref())?)?;
-        let about = about(&segment)?;
-        Ok(Self { segment, about })
+        let info = read_info(&segment)?;
+        Ok(Self { segment, info })
     }
 
     /// The ring's name, as it was given.
@@ -70,7 +70,7 @@ impl Observer {
     ///
     /// Wait-free, no syscall, no allocation.
     pub fn name(&self) -> &str {
-        self.segment.shown()
+        self.segment.display_name()
     }
 
     /// What the header said when the ring was opened.
@@ -78,8 +78,8 @@ impl Observer {
     /// # Real-time
     ///
     /// Wait-free, no syscall, no allocation.
-    pub fn about(&self) -> About {
-        self.about
+    pub fn info(&self) -> RingInfo {
+        self.info
     }
 
     /// Where both ends are.
@@ -96,7 +96,7 @@ impl Observer {
         Positions {
             tail,
             head,
-            capacity: self.about.capacity,
+            capacity: self.info.capacity,
         }
     }
 
@@ -109,8 +109,8 @@ impl Observer {
     pub fn sample(&self) -> Sample {
         Sample {
             positions: self.positions(),
-            producer: self.end(Role::Producer),
-            consumer: self.end(Role::Consumer),
+            producer: self.endpoint(Role::Producer),
+            consumer: self.endpoint(Role::Consumer),
             at: Instant::now(),
         }
     }
@@ -120,11 +120,11 @@ impl Observer {
     /// # Real-time
     ///
     /// Wait-free, no syscall, no allocation.
-    pub fn end(&self, role: Role) -> EndState {
+    pub fn endpoint(&self, role: Role) -> EndpointState {
         let (state, word) = self.state(role);
         // close -> left: who reads a goodbye reads the last counts, too.
         let epoch = state.state.load(LEFT);
-        EndState {
+        EndpointState {
             epoch: epoch >> 1,
             is_closed: epoch & CLOSED != 0,
             pid: state.pid.load(PLAIN),
@@ -133,11 +133,12 @@ impl Observer {
             parks: state.parks.load(PLAIN),
             wakes: state.wakes.load(PLAIN),
             rescues: state.rescues.load(PLAIN),
+            dropped: state.dropped.load(PLAIN),
         }
     }
 
     /// Whether a process has this role. Who had it has died if this is `false`, and
-    /// its [state](Self::end) is open, before and after this question alike: between
+    /// its [state](Self::endpoint) is open, before and after this question alike: between
     /// two of them somebody may come or leave.
     ///
     /// # Errors
@@ -246,12 +247,12 @@ impl Observer {
         let mut seen = 0;
         while seen < most && at != tail {
             let left = tail.wrapping_sub(at);
-            if left > self.about.capacity && self.is_there(at) {
+            if left > self.info.capacity && self.is_there(at) {
                 return Err(corrupt("tail", tail));
             }
-            let copy = match self.about.shape {
-                ObservedShape::Slots => self.slot(at).map(|record| (1, Some(record))),
-                ObservedShape::Frames => self.frame(at, left),
+            let copy = match self.info.shape {
+                ShapeKind::Records => self.slot(at).map(|record| (1, Some(record))),
+                ShapeKind::Frames => self.frame(at, left),
             };
             // Whatever was read of a message that is gone means nothing.
             if !self.is_there(at) {
@@ -275,11 +276,11 @@ impl Observer {
         let head = self.header().consumer.head.load(PLAIN);
         let released = head.wrapping_sub(position);
         // Ahead of the head by a ring at most, or behind it.
-        released == 0 || released.wrapping_neg() <= self.about.capacity
+        released == 0 || released.wrapping_neg() <= self.info.capacity
     }
 
     fn slot(&self, position: u64) -> Result<Message, Error> {
-        let size = self.about.slot_size;
+        let size = self.info.slot_size;
         Ok(Message {
             position,
             next: position.wrapping_add(1),
@@ -291,7 +292,7 @@ impl Observer {
     /// The frame at a position, or the padding, and how many bytes it takes.
     fn frame(&self, position: u64, left: u64) -> Result<(u64, Option<Message>), Error> {
         let offset = self.index(position);
-        let rest = self.about.capacity - offset;
+        let rest = self.info.capacity - offset;
         if offset % 8 != 0 || left < FRAME_HEADER {
             return Err(corrupt("head", position));
         }
@@ -318,7 +319,7 @@ impl Observer {
 
     /// The place in the ring of a position.
     fn index(&self, position: u64) -> u64 {
-        position & (self.about.capacity - 1)
+        position & (self.info.capacity - 1)
     }
 
     /// A copy of bytes of the data, which the caller has found to lie within
@@ -342,36 +343,32 @@ impl Observer {
     fn word(&self, offset: u64) -> &AtomicU64 {
         debug_assert!(offset % 8 == 0 && offset + 8 <= self.segment.length() - DATA as u64);
         // SAFETY: the data are whole words, since a segment is whole pages or
-        // `about` has found it so.
+        // `read_info` has found it so.
         let word = unsafe { self.segment.base().add(DATA + offset as usize) };
-        // SAFETY: it is aligned to a word and mapped for as long as `self` is;
-        // it is only loaded.
+        // SAFETY: it is aligned to a word and mapped for as long as `self` is. It is
+        // only loaded, while a producer may store to it: `is_there` decides whether
+        // what was loaded is used.
         unsafe { word.cast().as_ref() }
     }
 
     fn header(&self) -> &Header {
-        // SAFETY: `about` has found the segment long enough; it is aligned to a
-        // page, and a header is nothing but atomics, of which none is stored to.
-        unsafe { self.segment.base().cast().as_ref() }
+        header::header(&self.segment)
     }
 
     /// What an end says of itself, and its sleep word.
     fn state(&self, role: Role) -> (&RoleState, &AtomicU32) {
         let header = self.header();
-        match role {
-            Role::Producer => (&header.producer.state, &header.sleep.producer),
-            Role::Consumer => (&header.consumer.state, &header.sleep.consumer),
-        }
+        (header::state(header, role), header::word(header, role))
     }
 }
 
 /// Reads and checks the header; each field once.
-fn about(segment: &Segment) -> Result<About, Error> {
+fn read_info(segment: &Segment) -> Result<RingInfo, Error> {
     let fixed = &check_magic(segment)?.fixed;
     let found = fixed.shape.load(PLAIN);
     let shape = match found {
-        SHAPE_SLOTS => ObservedShape::Slots,
-        SHAPE_FRAMES => ObservedShape::Frames,
+        SHAPE_SLOTS => ShapeKind::Records,
+        SHAPE_FRAMES => ShapeKind::Frames,
         _ => return Err(corrupt("shape", found.into())),
     };
     let (capacity, slot_size) = (fixed.capacity.load(PLAIN), fixed.slot_size.load(PLAIN));
@@ -387,7 +384,7 @@ fn about(segment: &Segment) -> Result<About, Error> {
     let Some(doorbell) = DoorbellKind::of_any_library(found) else {
         return Err(corrupt("doorbell", found.into()));
     };
-    Ok(About {
+    Ok(RingInfo {
         shape,
         capacity,
         slot_size,
@@ -413,7 +410,7 @@ impl fmt::Debug for Observer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Observer")
             .field("name", &self.name())
-            .field("about", &self.about)
+            .field("info", &self.info)
             .field("positions", &self.positions())
             .finish_non_exhaustive()
     }

@@ -1,8 +1,8 @@
 //! Where the memory lives: POSIX shared memory, a file, a memfd, or the heap.
 //!
-//! A [`Segment`] owns a mapping and the descriptor behind it; it knows nothing
-//! of what the bytes mean. Memory is mapped raw: no reference to shared bytes
-//! is made here.
+//! A [`Segment`] owns a mapping and the descriptor behind it; what the bytes mean
+//! is known only to `fork.rs`, which ends a child's copy. Memory is mapped raw: no
+//! reference to shared bytes is made here but to atomics.
 
 mod anonymous;
 mod draft;
@@ -13,6 +13,7 @@ mod lock;
 mod name;
 mod passing;
 
+use core::hint::black_box;
 use core::ptr::NonNull;
 use std::alloc::{self, Layout};
 use std::fs::{File, OpenOptions};
@@ -34,12 +35,12 @@ pub(crate) use self::lock::{LockFile, is_locked};
 pub(crate) use self::name::Name;
 pub(crate) use self::passing::{pass, take};
 use crate::error::Error;
+use crate::sync::{AtomicU32, PLAIN};
 
 /// The smallest page of the platforms.
 const PAGE: usize = 4096;
 
-/// A stretch of memory, at least as long as it says, aligned to a page, for as
-/// long as it lives.
+/// A page-aligned mapping of at least `length` bytes, for as long as it lives.
 #[derive(Debug)]
 pub(crate) struct Segment {
     base: NonNull<u8>,
@@ -69,8 +70,9 @@ enum Memory {
 
 // SAFETY: a segment is memory and a descriptor, neither bound to a thread.
 unsafe impl Send for Segment {}
-// SAFETY: its methods read what never changes or make syscalls; who may touch
-// the bytes behind the base pointer is the business of the roles.
+// SAFETY: its fields are set before it is shared, but for `flushed`, which is a
+// `OnceLock`; of the bytes behind the base pointer its methods touch none but
+// through atomics, and a caller that touches others answers for that itself.
 unsafe impl Sync for Segment {}
 
 impl Segment {
@@ -113,7 +115,7 @@ impl Segment {
         let file = open_file(name, access)?;
         let metadata = file
             .metadata()
-            .map_err(|source| failed("examine", name.shown(), source))?;
+            .map_err(|source| failed("examine", name.display_name(), source))?;
         if !metadata.is_file() {
             return Err(not_a_ring(name, "it is not a regular file"));
         }
@@ -124,9 +126,9 @@ impl Segment {
     }
 
     fn map(file: File, length: u64, name: Option<&Name>, access: Access) -> Result<Self, Error> {
-        let failed = |doing| move |source| failed(doing, shown(name), source);
+        let failed = |doing| move |source| failed(doing, display_name(name), source);
         fork::install().map_err(failed("guard against forks"))?;
-        let size = length as usize; // both platforms have addresses of 64 bits
+        let size = length as usize; // pointers have 64 bits: lib.rs makes sure
         let mut options = MmapOptions::new();
         let map = match access {
             Access::ReadWrite => options.len(size).map_raw(&file),
@@ -155,10 +157,10 @@ impl Segment {
     }
 
     /// The name, as shown to people.
-    pub(crate) fn shown(&self) -> &str {
+    pub(crate) fn display_name(&self) -> &str {
         match &self.memory {
             Memory::Heap(_) => "heap",
-            Memory::Mapped { name, .. } => shown(name.as_ref()),
+            Memory::Mapped { name, .. } => display_name(name.as_ref()),
         }
     }
 
@@ -178,10 +180,13 @@ impl Segment {
             // Linux before 5.14: reading maps the reserved pages as well.
             Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
                 for offset in (0..self.length).step_by(PAGE) {
-                    // SAFETY: the offset lies within the mapping.
-                    let byte = unsafe { self.base.add(offset) };
-                    // SAFETY: the mapping is alive and readable.
-                    unsafe { byte.read_volatile() };
+                    // SAFETY: the offset lies within the `length` bytes that this
+                    // process has mapped.
+                    let page = unsafe { self.base.add(offset) };
+                    // SAFETY: a page of the mapping is mapped whole, for as long as
+                    // `self` is, and a peer may store to the word, as to any atomic.
+                    let word = unsafe { page.cast::<AtomicU32>().as_ref() };
+                    black_box(word.load(PLAIN));
                 }
                 Ok(())
             }
@@ -201,7 +206,7 @@ impl Segment {
     }
 
     /// Waits until the bytes, and the name that leads to them, are on their disk.
-    pub(crate) fn flush(&self) -> Result<(), Error> {
+    pub(crate) fn sync_all(&self) -> Result<(), Error> {
         let Memory::Mapped {
             map, name, flushed, ..
         } = &self.memory
@@ -229,7 +234,7 @@ impl Segment {
             let opened = name.as_ref().map(|name| open_file(name, Access::ReadWrite));
             let own = match opened {
                 None => anonymous::reopen(file)?,
-                Some(Err(error)) if leads_nowhere(&error) => return Err(self.superseded()),
+                Some(Err(error)) if is_missing_or_foreign(&error) => return Err(self.superseded()),
                 Some(other) => other?,
             };
             if !self.is(&own)? {
@@ -263,7 +268,7 @@ impl Segment {
         };
         match open_file(name, Access::ReadOnly) {
             Ok(file) => self.is(&file),
-            Err(error) if leads_nowhere(&error) => Ok(false),
+            Err(error) if is_missing_or_foreign(&error) => Ok(false),
             Err(error) => Err(error),
         }
     }
@@ -283,7 +288,7 @@ impl Segment {
 
     pub(crate) fn superseded(&self) -> Error {
         Error::Superseded {
-            name: self.shown().to_owned(),
+            name: self.display_name().to_owned(),
         }
     }
 
@@ -295,7 +300,7 @@ impl Segment {
     }
 
     pub(crate) fn failed(&self, doing: &'static str, source: io::Error) -> Error {
-        failed(doing, self.shown(), source)
+        failed(doing, self.display_name(), source)
     }
 
     /// Whether `other` is the same file.
@@ -341,25 +346,25 @@ fn open_file(name: &Name, access: Access) -> Result<File, Error> {
     };
     opened.map_err(|source| match source.raw_os_error() {
         Some(libc::ENOENT) => Error::NotFound {
-            name: name.shown().to_owned(),
+            name: name.display_name().to_owned(),
         },
         Some(libc::EISDIR) => not_a_ring(name, "it is a directory"),
         // How glibc's shm_open says the same.
         Some(libc::EINVAL) => not_a_ring(name, "it is not a regular file"),
         Some(libc::ELOOP) => not_a_ring(name, "it is a symbolic link"),
         Some(libc::ENXIO) => not_a_ring(name, "it is not a regular file"),
-        _ => failed("open", name.shown(), source),
+        _ => failed("open", name.display_name(), source),
     })
 }
 
 /// Whether there is nothing at a name, or what cannot be a segment.
-fn leads_nowhere(error: &Error) -> bool {
+fn is_missing_or_foreign(error: &Error) -> bool {
     matches!(error, Error::NotFound { .. } | Error::NotARing { .. })
 }
 
 /// What people see for a name.
-fn shown(name: Option<&Name>) -> &str {
-    name.map_or(anonymous::SHOWN, Name::shown)
+fn display_name(name: Option<&Name>) -> &str {
+    name.map_or(anonymous::SHOWN, Name::display_name)
 }
 
 fn failed(doing: &'static str, shown: &str, source: io::Error) -> Error {
@@ -372,7 +377,7 @@ fn failed(doing: &'static str, shown: &str, source: io::Error) -> Error {
 
 fn not_a_ring(name: &Name, reason: &'static str) -> Error {
     Error::NotARing {
-        name: name.shown().to_owned(),
+        name: name.display_name().to_owned(),
         reason,
     }
 }

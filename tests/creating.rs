@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use common::mappings::mapped;
 use common::names::{RingName, file_directory, files_in, shared_memory_directory};
 use common::segment_file::{INCARNATION, SegmentFile};
-use quoit::{Consumer, Error, PopError, Producer, Ring, RingOptions, Shape, Stale};
+use quoit::{Consumer, Error, PopError, Producer, Ring, RingOptions, Shape, StalePolicy};
 
 /// `create` refuses this number, and nothing of the name is left.
 fn is_no_capacity<T: Shape + ?Sized>(options: &RingOptions, number: u64) {
@@ -43,6 +43,29 @@ fn a_capacity_is_a_power_of_two() {
             .expect("a ring");
         assert_eq!(ring.capacity(), capacity);
     }
+}
+
+#[test]
+fn without_a_capacity_a_ring_is_opened_and_not_created() {
+    is_no_capacity::<u64>(&RingOptions::default(), 0);
+    let name = RingName::new("any-capacity");
+    let refusal = RingOptions::default()
+        .create::<u64>(&name)
+        .expect_err("no capacity");
+    let text = refusal.to_string();
+    assert_eq!(
+        text,
+        "a new ring needs a capacity; set it with RingOptions::capacity"
+    );
+    let created = RingOptions::default().capacity(128).create::<u64>(&name);
+    assert_eq!(created.expect("a ring").capacity(), 128);
+    let opened = RingOptions::default().open_or_create::<u64>(&name);
+    assert_eq!(opened.expect("the same ring").capacity(), 128);
+    let refusal = RingOptions::new(64).open_or_create::<u64>(&name).err();
+    assert!(
+        matches!(refusal, Some(Error::CapacityMismatch { .. })),
+        "{refusal:?}"
+    );
 }
 
 #[test]
@@ -174,7 +197,10 @@ fn open_or_create_wants_the_capacity_that_it_asks_for_and_open_any() {
             Consumer::<u64>::open_or_create(&name, wanted).err(),
         ];
         for refusal in refusals {
-            let Some(Error::CapacityMismatch { found, expected }) = refusal else {
+            let Some(Error::CapacityMismatch {
+                found, expected, ..
+            }) = refusal
+            else {
                 panic!("not the right refusal: {refusal:?}");
             };
             assert_eq!((found, expected), (64, wanted));
@@ -197,7 +223,7 @@ fn a_refused_create_leaves_no_file_behind() {
         let _producer = Producer::<u64>::create(&path, 4).expect("a ring");
         for options in [
             RingOptions::new(4),
-            RingOptions::new(4).stale(Stale::Replace),
+            RingOptions::new(4).stale(StalePolicy::Replace),
         ] {
             options
                 .create::<u64>(&path)

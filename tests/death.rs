@@ -11,7 +11,7 @@ use common::names::RingName;
 use common::threads::while_waiting;
 use quoit::{
     Consumer, Error, PopError, Producer, PushError, Record, RingOptions, Role, Select, SelectError,
-    Selected, Stale, WaitStrategy,
+    Selected, StalePolicy, WaitStrategy,
 };
 
 common::suite::suite! {
@@ -213,25 +213,31 @@ fn a_push_ends_when_the_consumer_is_killed() {
     }
 }
 
-/// Waits of 10 ms each, of which the one that is under way after a tenth of a
-/// second looks at the peer: at most ten end before it.
+/// Waits of a tenth of the interval each, of which the one that is under way after
+/// the interval checks the peer: at most ten end before it.
 fn short_waits_notice_a_death_as_soon_as_long_ones() {
-    const SHORT: Duration = Duration::from_millis(10);
+    for milliseconds in [100, 5] {
+        short_waits_notice_a_death(Duration::from_millis(milliseconds));
+    }
+}
+
+fn short_waits_notice_a_death(peer_check: Duration) {
+    let short = peer_check / 10;
     /// Whether the peer is gone; a wait that timed out has not noticed.
-    type Wait = fn(&mut Producer<u64>, &mut Consumer<u64>, &mut Select) -> bool;
+    type Wait = fn(&mut Producer<u64>, &mut Consumer<u64>, &mut Select, Duration) -> bool;
     let waits: [(&str, Wait); 3] = [
-        ("idle_producer", |_, consumer, _| {
-            let end = consumer.pop_timeout(SHORT).expect_err("an empty ring");
+        ("idle_producer", |_, consumer, _, short| {
+            let end = consumer.pop_timeout(short).expect_err("an empty ring");
             assert!(matches!(end, PopError::Empty | PopError::Abandoned));
             end == PopError::Abandoned
         }),
-        ("idle_consumer", |producer, _, _| {
-            let end = producer.push_timeout(7, SHORT).expect_err("a full ring");
+        ("idle_consumer", |producer, _, _, short| {
+            let end = producer.push_timeout(7, short).expect_err("a full ring");
             assert!(matches!(end, PushError::Full(7) | PushError::Abandoned(7)));
             end == PushError::Abandoned(7)
         }),
-        ("idle_producer", |_, consumer, select| {
-            match select.wait(&mut [consumer.interest()], Some(SHORT)) {
+        ("idle_producer", |_, consumer, select, short| {
+            match select.wait(&mut [consumer.interest()], Some(short)) {
                 Ok(selected) => selected == Selected::Gone(0),
                 Err(SelectError::TimedOut) => false,
                 Err(error) => panic!("{error}"),
@@ -244,8 +250,11 @@ fn short_waits_notice_a_death_as_soon_as_long_ones() {
             create::<u64>(&name);
             let mut child = Child::start(part, &[name.as_str()]);
             child.expect("ready");
-            let ring = RingOptions::new(CAPACITY).wait_strategy(strategy);
-            let ring = ring.open::<u64>(&name).expect("the ring");
+            let ring = RingOptions::default().wait_strategy(strategy);
+            let ring = ring
+                .peer_check(peer_check)
+                .open::<u64>(&name)
+                .expect("the ring");
             let (mut full, mut empty) = RingOptions::new(1).heap().expect("a ring");
             if part == "idle_consumer" {
                 full = ring.producer().expect("the role is free");
@@ -254,7 +263,7 @@ fn short_waits_notice_a_death_as_soon_as_long_ones() {
                 empty = ring.consumer().expect("the role is free");
             }
             let mut select = Select::new();
-            let mut is_gone = || wait(&mut full, &mut empty, &mut select);
+            let mut is_gone = || wait(&mut full, &mut empty, &mut select, short);
             assert!(!is_gone(), "the peer lives");
             child.kill();
             let waits = (0..100).take_while(|_| !is_gone()).count();
@@ -308,7 +317,7 @@ fn the_ring_of_killed_ends_can_be_replaced_and_unlinked() {
         }
     };
     kill_both();
-    let options = RingOptions::new(CAPACITY).stale(Stale::Replace);
+    let options = RingOptions::new(CAPACITY).stale(StalePolicy::Replace);
     options.create::<u64>(&name).expect("nobody holds the ring");
     kill_both();
     quoit::unlink(&name).expect("nobody holds the ring");

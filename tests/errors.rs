@@ -51,7 +51,7 @@ fn cold_errors() -> Vec<(Error, ErrorKind, &'static [&'static str])> {
                 in_use: false,
             },
             ErrorKind::AlreadyExists,
-            &["\"ticks\"", "nobody holds it", "Stale::Replace"],
+            &["\"ticks\"", "no process holds it", "StalePolicy::Replace"],
         ),
         (
             Error::NotFound { name: name() },
@@ -91,28 +91,53 @@ fn cold_errors() -> Vec<(Error, ErrorKind, &'static [&'static str])> {
         ),
         (
             Error::ShapeMismatch {
-                found: "slots",
+                name: name(),
+                found: "records",
                 expected: "frames",
+                in_use: true,
             },
             ErrorKind::InvalidData,
-            &["holds slots, not frames"],
+            &[
+                "\"ticks\" holds records, not frames",
+                "the type of the other",
+            ],
         ),
         (
             Error::SchemaMismatch {
+                name: name(),
                 found: 0xf0,
                 expected: 0xe0,
                 found_size: 40,
                 expected_size: 8,
+                in_use: true,
             },
             ErrorKind::InvalidData,
-            &["40 bytes, not 8", "the same type"],
+            &["40 bytes, not 8", "a process holds", "end that process"],
         ),
         (
             Error::SchemaMismatch {
+                name: name(),
+                found: 0xf0,
+                expected: 0xe0,
+                found_size: 40,
+                expected_size: 8,
+                in_use: false,
+            },
+            ErrorKind::InvalidData,
+            &[
+                "no process holds",
+                "quoit rm \"ticks\"",
+                "RingOptions::stale(StalePolicy::Replace)",
+            ],
+        ),
+        (
+            Error::SchemaMismatch {
+                name: name(),
                 found: 0xf0,
                 expected: 0xe0,
                 found_size: 8,
                 expected_size: 8,
+                in_use: true,
             },
             ErrorKind::InvalidData,
             &[
@@ -123,11 +148,13 @@ fn cold_errors() -> Vec<(Error, ErrorKind, &'static [&'static str])> {
         ),
         (
             Error::CapacityMismatch {
+                name: name(),
                 found: 64,
                 expected: 128,
+                in_use: false,
             },
             ErrorKind::InvalidData,
-            &["capacity 64, not 128", "use open"],
+            &["capacity 64, not 128", "use open", "quoit rm \"ticks\""],
         ),
         (
             Error::DoorbellMismatch { found: 0xd0 },
@@ -215,6 +242,28 @@ fn every_cold_error_says_what_is_wrong_and_what_to_do() {
             assert!(text.contains(part), "{text:?} does not say {part:?}");
         }
     }
+}
+
+#[test]
+fn what_unwrap_shows_says_what_to_do() {
+    for (error, _, _) in cold_errors() {
+        assert_eq!(format!("{error:?}"), error.to_string());
+    }
+    assert_eq!(format!("{CORRUPT:?}"), CORRUPT.to_string());
+}
+
+#[test]
+fn the_long_form_of_debug_shows_the_variant_and_its_fields() {
+    let error = Error::InUse {
+        role: Role::Producer,
+        pid: 4711,
+    };
+    let shown = format!("{error:#?}");
+    assert_eq!(shown, "InUse {\n    role: Producer,\n    pid: 4711,\n}");
+    let shown = format!("{:#?}", Error::Corrupt(CORRUPT));
+    let expected =
+        "Corrupt(\n    Corrupt {\n        field: \"tail\",\n        found: 2989,\n    },\n)";
+    assert_eq!(shown, expected);
 }
 
 #[test]

@@ -165,7 +165,7 @@ fn a_flush_leaves_nothing_to_write() {
         let before = (0..4).map(write).find(|&dirty| dirty >= 40 + 8);
         let before = before.expect("there is something to flush");
         let flushed = match end {
-            0 => ring.flush(),
+            0 => ring.sync_all(),
             1 => producer.flush(),
             _ => consumer.flush(),
         };
@@ -186,7 +186,7 @@ fn a_flush_without_a_disk_is_a_success() {
     let mut pairs = vec![(producer, consumer)];
     for path in [name.as_ref(), &directory.path().join("ring")] {
         let ring = RingOptions::new(64).create::<u64>(path).expect("a ring");
-        ring.flush().expect("nothing to do");
+        ring.sync_all().expect("nothing to do");
         let producer = ring.producer().expect("the role is free");
         pairs.push((producer, ring.consumer().expect("the role is free")));
     }
@@ -212,7 +212,7 @@ fn refused_flushes(path: &str) -> [&'static str; 3] {
     let ring = RingOptions::new(64).create::<u64>(path).expect("a ring");
     let producer = ring.producer().expect("the role is free");
     let consumer = ring.consumer().expect("the role is free");
-    [ring.flush(), producer.flush(), consumer.flush()].map(|flushed| match flushed {
+    [ring.sync_all(), producer.flush(), consumer.flush()].map(|flushed| match flushed {
         Err(Error::Io {
             doing,
             name,
@@ -249,8 +249,8 @@ fn the_name_is_flushed_once() {
     fs::create_dir(parent).expect("a directory");
     let ring = RingOptions::new(64).create::<u64>(&path).expect("a ring");
     let late = Ring::<u64>::open(&path).expect("it opens");
-    ring.flush().expect("the disk is well");
+    ring.sync_all().expect("the disk is well");
     fs::remove_dir_all(parent).expect("our directory");
-    ring.flush().expect("the name was flushed before");
-    late.flush().expect_err("there is no directory");
+    ring.sync_all().expect("the name was flushed before");
+    late.sync_all().expect_err("there is no directory");
 }

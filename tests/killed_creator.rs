@@ -10,7 +10,7 @@ use std::time::Duration;
 use common::child::{Child, say};
 use common::names::{files_in, shared_memory_directory};
 use common::sample::mix;
-use quoit::{Consumer, Producer, RingOptions, Stale};
+use quoit::{Consumer, Producer, RingOptions, StalePolicy};
 
 common::suite::suite! {
     tests: [
@@ -79,7 +79,7 @@ fn a_killed_replacer_leaves_a_name_that_can_be_used() {
 
 /// Replaces one ring by the next for ever.
 fn replacer(arguments: &[String]) {
-    let options = RingOptions::new(64).stale(Stale::Replace);
+    let options = RingOptions::new(64).stale(StalePolicy::Replace);
     say("at work");
     loop {
         options.create::<u64>(&arguments[0]).expect("a new ring");

@@ -14,7 +14,7 @@ use common::segment_file::{
     CAPACITY, DOORBELL, LAYOUT, LENGTH, MAGIC, SCHEMA, SHAPE, SLOT_ALIGN, SLOT_SIZE, SegmentFile,
 };
 use common::threads::while_waiting;
-use quoit::{Consumer, Corrupt, Error, Observer, Producer, Ring, RingOptions, Stale};
+use quoit::{Consumer, Corrupt, Error, Observer, Producer, Ring, RingOptions, StalePolicy};
 use tempfile::TempDir;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
@@ -41,7 +41,7 @@ fn refusals(name: &Path) -> [Error; 4] {
 /// Neither opened nor replaced nor unlinked, for this reason.
 fn is_no_ring(name: &Path, expected: &str) {
     let replaced = RingOptions::new(64)
-        .stale(Stale::Replace)
+        .stale(StalePolicy::Replace)
         .create::<u64>(name);
     let others = [
         replaced.expect_err("it was replaced"),
@@ -110,19 +110,21 @@ fn another_layout_version_is_refused() {
 #[test]
 fn another_shape_is_refused() {
     let shape_mismatch = |refusal| match refusal {
-        Error::ShapeMismatch { found, expected } => (found, expected),
+        Error::ShapeMismatch {
+            found, expected, ..
+        } => (found, expected),
         other => panic!("not the right refusal: {other:?}"),
     };
     let (name, file) = words("shape");
     let refusal = Ring::<[u8]>::open(&name).expect_err("records passed for frames");
-    assert_eq!(shape_mismatch(refusal), ("slots", "frames"));
+    assert_eq!(shape_mismatch(refusal), ("records", "frames"));
     file.write_half(SHAPE, 2);
     for refusal in refusals(name.as_ref()) {
-        assert_eq!(shape_mismatch(refusal), ("frames", "slots"));
+        assert_eq!(shape_mismatch(refusal), ("frames", "records"));
     }
     file.write_half(SHAPE, 3);
     for refusal in refusals(name.as_ref()) {
-        assert_eq!(shape_mismatch(refusal), ("an unknown shape", "slots"));
+        assert_eq!(shape_mismatch(refusal), ("an unknown shape", "records"));
     }
 }
 
@@ -155,6 +157,34 @@ fn a_type_of_another_name_is_another_schema() {
         assert_ne!(found, expected);
     }
     Ring::<u64>::open(&name).expect("the right type opens");
+}
+
+#[test]
+fn a_mismatch_says_whether_a_process_holds_the_ring() {
+    let name = RingName::new("holder");
+    let ring = RingOptions::new(64).create::<u64>(&name).expect("a ring");
+    let mismatches = || {
+        let refusals = [
+            Ring::<[u8]>::open(&name).err(),
+            Ring::<u32>::open(&name).err(),
+            RingOptions::new(128).open_or_create::<u64>(&name).err(),
+        ];
+        refusals.map(|refusal| match refusal {
+            Some(
+                Error::ShapeMismatch { name, in_use, .. }
+                | Error::SchemaMismatch { name, in_use, .. }
+                | Error::CapacityMismatch { name, in_use, .. },
+            ) => (name, in_use),
+            other => panic!("not the right refusal: {other:?}"),
+        })
+    };
+    let expected = |in_use| [(); 3].map(|()| (name.as_str().to_owned(), in_use));
+    assert_eq!(mismatches(), expected(false));
+    let producer = ring.producer().expect("the role is free");
+    assert_eq!(mismatches(), expected(true));
+    drop(producer);
+    let _consumer = ring.consumer().expect("the role is free");
+    assert_eq!(mismatches(), expected(true));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use common::names::RingName;
 use common::segment_file::{SUPERSEDED, SegmentFile};
-use quoit::{Consumer, Error, PopError, Producer, Ring, RingOptions, Role, Stale};
+use quoit::{Consumer, Error, PopError, Producer, Ring, RingOptions, Role, StalePolicy};
 
 fn options() -> RingOptions {
     RingOptions::new(4)
@@ -49,7 +49,7 @@ fn replace_takes_the_place_of_a_ring_that_nobody_holds() {
     let name = RingName::new("replace");
     let old = with_a_record(&name);
     let new = options()
-        .stale(Stale::Replace)
+        .stale(StalePolicy::Replace)
         .create::<u64>(&name)
         .expect("a new ring");
     let mut consumer = new.consumer().expect("the role is free");
@@ -69,11 +69,11 @@ fn a_replacement_may_be_of_any_shape_and_capacity() {
     let name = RingName::new("replace-by-other");
     with_a_record(&name);
     let frames = RingOptions::new(256)
-        .stale(Stale::Replace)
+        .stale(StalePolicy::Replace)
         .create::<[u8]>(&name);
     assert_eq!(frames.expect("a new ring").capacity(), 256);
     let bytes = RingOptions::new(1)
-        .stale(Stale::Replace)
+        .stale(StalePolicy::Replace)
         .create::<u8>(&name);
     assert_eq!(bytes.expect("a new ring").capacity(), 1);
 }
@@ -82,7 +82,7 @@ fn a_replacement_may_be_of_any_shape_and_capacity() {
 fn replace_creates_where_there_is_nothing() {
     let name = RingName::new("replace-nothing");
     options()
-        .stale(Stale::Replace)
+        .stale(StalePolicy::Replace)
         .create::<u64>(&name)
         .expect("a ring");
 }
@@ -91,7 +91,7 @@ fn replace_creates_where_there_is_nothing() {
 fn replace_refuses_a_ring_in_use() {
     let name = RingName::new("replace-in-use");
     let ring = with_a_record(&name);
-    let replace = || options().stale(Stale::Replace).create::<u64>(&name);
+    let replace = || options().stale(StalePolicy::Replace).create::<u64>(&name);
     let producer = ring.producer().expect("the role is free");
     in_use(replace(), Role::Producer);
     drop(producer);

@@ -47,7 +47,7 @@ fn shmem(test: &str) -> (RingName, Shmem) {
 /// In a child: the ring in one of these.
 fn open<T: Shape + ?Sized>(name: &str) -> (Shmem, Ring<T>) {
     let shmem = ShmemConf::new().os_id(name).open().expect("shared memory");
-    let ring = shared_memory::open(&shmem, &RingOptions::new(0)).expect("a ring");
+    let ring = shared_memory::open(&shmem, &RingOptions::default()).expect("a ring");
     (shmem, ring)
 }
 
@@ -265,14 +265,14 @@ fn a_name_that_leads_elsewhere_is_noticed() {
     assert!(bytes.iter().all(|&byte| byte == 0), "it is not as it was");
 
     create::<u64>(&new, 64).expect("a ring");
-    let options = RingOptions::new(0);
+    let options = RingOptions::default();
     let refusal = shared_memory::open::<u64>(&old, &options).err();
     assert!(matches!(refusal, Some(Error::Superseded { .. })));
     shared_memory::open::<u64>(&new, &options).expect("this is the one");
 }
 
 fn what_is_no_ring_is_not_opened() {
-    let options = RingOptions::new(0);
+    let options = RingOptions::default();
     let (_name, blank) = shmem("blank");
     let refusal = shared_memory::open::<u64>(&blank, &options).err();
     assert!(matches!(refusal, Some(Error::NotARing { .. })));

@@ -16,7 +16,7 @@ use common::names::RingName;
 use common::threads::while_waiting;
 use quoit::{
     ClaimError, Consumer, Error, PopError, Producer, PushError, Ring, RingOptions, Select,
-    Selected, Stale, unlink_if_read, unlink_if_stale,
+    Selected, StalePolicy, unlink_if_read, unlink_if_stale,
 };
 
 common::suite::suite! {
@@ -41,13 +41,15 @@ common::suite::suite! {
 
 const CAPACITY: u64 = 4;
 
-fn options(stale: Stale) -> RingOptions {
+fn options(stale: StalePolicy) -> RingOptions {
     RingOptions::new(CAPACITY).stale(stale)
 }
 
 /// A ring with a record, left by both ends.
 fn left(name: &RingName) -> Ring<u64> {
-    let ring = options(Stale::Fail).create::<u64>(name).expect("a ring");
+    let ring = options(StalePolicy::Fail)
+        .create::<u64>(name)
+        .expect("a ring");
     let mut producer = ring.producer().expect("the role is free");
     producer.try_push(7).expect("there is room");
     drop(ring.consumer().expect("the role is free"));
@@ -68,7 +70,7 @@ fn a_stale_ring_is_taken_over_unless_told_otherwise() {
     let mut consumer = ring.expect("the ring").consumer().expect("it is free");
     assert_eq!(consumer.try_pop(), Ok(7));
     drop(consumer);
-    is_refused(options(Stale::TakeOver).create(&name), false);
+    is_refused(options(StalePolicy::TakeOver).create(&name), false);
     let other = RingOptions::new(2 * CAPACITY).open_or_create::<u64>(&name);
     assert!(matches!(other, Err(Error::CapacityMismatch { .. })));
 }
@@ -77,7 +79,7 @@ fn a_stale_ring_is_replaced_on_demand() {
     let name = RingName::new("replaced");
     let old = left(&name);
     // By a ring of whatever shape and capacity.
-    let options = RingOptions::new(256).stale(Stale::Replace);
+    let options = RingOptions::new(256).stale(StalePolicy::Replace);
     let ring = options.open_or_create::<[u8]>(&name).expect("a new ring");
     assert_eq!(ring.capacity(), 256);
     let mut consumer = ring.consumer().expect("the role is free");
@@ -88,14 +90,18 @@ fn a_stale_ring_is_replaced_on_demand() {
 fn a_stale_ring_is_refused_on_demand() {
     let name = RingName::new("refused");
     let old = left(&name);
-    is_refused(options(Stale::Fail).open_or_create(&name), false);
-    is_refused(options(Stale::Fail).create(&name), false);
+    is_refused(options(StalePolicy::Fail).open_or_create(&name), false);
+    is_refused(options(StalePolicy::Fail).create(&name), false);
     let mut consumer = old.consumer().expect("it is as it was");
     assert_eq!(consumer.try_pop(), Ok(7));
 }
 
 fn a_ring_that_is_held_or_was_never_used_is_not_stale() {
-    for stale in [Stale::TakeOver, Stale::Replace, Stale::Fail] {
+    for stale in [
+        StalePolicy::TakeOver,
+        StalePolicy::Replace,
+        StalePolicy::Fail,
+    ] {
         let name = RingName::new("not-stale");
         let ring = options(stale).create::<u64>(&name).expect("a ring");
         let same = || {
@@ -109,7 +115,7 @@ fn a_ring_that_is_held_or_was_never_used_is_not_stale() {
         let consumer = ring.consumer().expect("the role is free");
         drop(producer);
         same();
-        is_refused(options(Stale::Fail).create(&name), true);
+        is_refused(options(StalePolicy::Fail).create(&name), true);
         drop(consumer);
     }
 }
@@ -125,17 +131,19 @@ fn both_ends(arguments: &[String]) {
 
 fn a_ring_whose_holders_were_killed_is_stale() {
     let name = RingName::new("killed");
-    let ring = options(Stale::Fail).create::<u64>(&name).expect("a ring");
+    let ring = options(StalePolicy::Fail)
+        .create::<u64>(&name)
+        .expect("a ring");
     let mut child = Child::start("both_ends", &[name.as_str()]);
     child.expect("ready");
     child.signal(libc::SIGSTOP);
     // Stopped is alive.
-    let opened = options(Stale::Replace).open_or_create::<u64>(&name);
+    let opened = options(StalePolicy::Replace).open_or_create::<u64>(&name);
     let opened = opened.expect("the ring");
     assert_eq!(opened.incarnation(), ring.incarnation());
     child.kill();
-    is_refused(options(Stale::Fail).open_or_create(&name), false);
-    let replaced = options(Stale::Replace).open_or_create::<u64>(&name);
+    is_refused(options(StalePolicy::Fail).open_or_create(&name), false);
+    let replaced = options(StalePolicy::Replace).open_or_create::<u64>(&name);
     let replaced = replaced.expect("a new ring");
     assert_ne!(replaced.incarnation(), ring.incarnation());
 }
@@ -148,7 +156,7 @@ fn of_many_who_replace_a_stale_ring_all_get_one() {
         let barrier = Barrier::new(THREADS);
         let replace = || {
             barrier.wait();
-            let ring = options(Stale::Replace).open_or_create::<u64>(&name);
+            let ring = options(StalePolicy::Replace).open_or_create::<u64>(&name);
             ring.expect("a ring").incarnation()
         };
         let found: Vec<u64> = thread::scope(|scope| {
@@ -164,7 +172,9 @@ fn only_stale_rings_are_unlinked_if_stale() {
     let name = RingName::new("unlink-stale");
     let unlinked = || unlink_if_stale(&name);
     assert!(matches!(unlinked(), Err(Error::NotFound { .. })));
-    let ring = options(Stale::Fail).create::<u64>(&name).expect("a ring");
+    let ring = options(StalePolicy::Fail)
+        .create::<u64>(&name)
+        .expect("a ring");
     assert!(!unlinked().expect("a ring"), "nobody has used it yet");
     let producer = ring.producer().expect("the role is free");
     assert!(!unlinked().expect("a ring"), "there is a producer");
@@ -183,7 +193,9 @@ fn what_is_unread_keeps_a_ring_from_being_unlinked_if_read() {
     let name = RingName::new("unlink-read");
     let unlinked = || unlink_if_read(&name);
     assert!(matches!(unlinked(), Err(Error::NotFound { .. })));
-    let ring = options(Stale::Fail).create::<u64>(&name).expect("a ring");
+    let ring = options(StalePolicy::Fail)
+        .create::<u64>(&name)
+        .expect("a ring");
     assert!(!unlinked().expect("a ring"), "nobody has used it yet");
     let mut consumer = ring.consumer().expect("the role is free");
     assert!(!unlinked().expect("a ring"), "there is a consumer");
@@ -209,7 +221,9 @@ fn a_new_ring_of_the_name_has_another_incarnation() {
 
 fn an_epoch_counts_those_who_came() {
     let name = RingName::new("epoch");
-    let ring = options(Stale::Fail).create::<u64>(&name).expect("a ring");
+    let ring = options(StalePolicy::Fail)
+        .create::<u64>(&name)
+        .expect("a ring");
     let first = ring.producer().expect("the role is free");
     assert_eq!(first.peer_epoch(), 0, "no consumer has come");
     let consumer = ring.consumer().expect("the role is free");
@@ -224,7 +238,9 @@ fn an_epoch_counts_those_who_came() {
 fn an_end_that_waits_for_nobody_is_superseded() {
     for (came, again) in [(false, false), (false, true), (true, false), (true, true)] {
         let name = RingName::new("superseded");
-        let ring = options(Stale::Fail).create::<u64>(&name).expect("a ring");
+        let ring = options(StalePolicy::Fail)
+            .create::<u64>(&name)
+            .expect("a ring");
         let mut consumer = ring.consumer().expect("the role is free");
         if came {
             drop(ring.producer().expect("the role is free"));
@@ -258,7 +274,9 @@ fn what_takes_the_name_and_is_no_ring_supersedes() {
     let file = |path: &Path| fs::write(path, "notes").is_ok();
     for make in [link, directory, file] {
         let name = RingName::new("no-ring");
-        let ring = options(Stale::Fail).create::<u64>(&name).expect("a ring");
+        let ring = options(StalePolicy::Fail)
+            .create::<u64>(&name)
+            .expect("a ring");
         let mut consumer = ring.consumer().expect("the role is free");
         fs::remove_file(name.file()).expect("the name is there");
         assert!(make(&name.file()));
@@ -270,7 +288,9 @@ fn what_takes_the_name_and_is_no_ring_supersedes() {
 
 fn what_is_left_is_read_before_the_end_is_superseded() {
     let name = RingName::new("left");
-    let ring = options(Stale::Fail).create::<u64>(&name).expect("a ring");
+    let ring = options(StalePolicy::Fail)
+        .create::<u64>(&name)
+        .expect("a ring");
     let mut producer = ring.producer().expect("the role is free");
     let mut consumer = ring.consumer().expect("the role is free");
     while producer.try_push(7).is_ok() {}
@@ -290,7 +310,9 @@ fn what_is_left_is_read_before_the_end_is_superseded() {
 
 fn ends_that_have_each_other_are_not_superseded() {
     let name = RingName::new("together");
-    let ring = options(Stale::Fail).create::<u64>(&name).expect("a ring");
+    let ring = options(StalePolicy::Fail)
+        .create::<u64>(&name)
+        .expect("a ring");
     let mut producer = ring.producer().expect("the role is free");
     let mut consumer = ring.consumer().expect("the role is free");
     fs::remove_file(name.file()).expect("the name is there");

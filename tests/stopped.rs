@@ -15,7 +15,8 @@ use common::segment_file::{DATA, HEAD, SegmentFile, TAIL};
 use common::sleep_state::SleepPage;
 use common::tracer::Halted;
 use quoit::{
-    Consumer, DoorbellKind, Error, PopError, Producer, PushError, Ring, RingOptions, Role, Stale,
+    Consumer, DoorbellKind, Error, PopError, Producer, PushError, Ring, RingOptions, Role,
+    StalePolicy,
 };
 
 common::suite::suite! {
@@ -232,7 +233,7 @@ fn nothing_is_taken_from_a_stopped_process() {
             ],
         };
         let replaced = RingOptions::new(CAPACITY)
-            .stale(Stale::Replace)
+            .stale(StalePolicy::Replace)
             .create::<u64>(name);
         let lives = [
             replaced.err(),

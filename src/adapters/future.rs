@@ -16,12 +16,11 @@ use super::select::Sleeping;
 use crate::cursor::{ReadCursor, WriteCursor};
 use crate::doorbell::{self, wait_any};
 use crate::endpoint::{End, Endpoint};
-use crate::error::{ClaimError, NoRoom, PopError};
+use crate::error::{ClaimError, NoRoom, PopError, debug_as_display};
 use crate::parker::DROWSY;
 use crate::sync::AtomicU32;
 
 /// Why an end cannot be used in async code.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum AsyncError {
     /// The end sleeps on a semaphore: only rings with
@@ -60,6 +59,15 @@ impl fmt::Display for AsyncError {
         }
     }
 }
+
+debug_as_display!(
+    enum AsyncError {
+        NotAFutex,
+        TooManyEnds,
+        Unsupported(source),
+        NoThread(source),
+    }
+);
 
 impl error::Error for AsyncError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {

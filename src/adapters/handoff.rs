@@ -37,7 +37,7 @@ use std::error;
 use std::io;
 use std::os::unix::net::UnixStream;
 
-use crate::error::Error;
+use crate::error::{Error, debug_as_display};
 use crate::ring::{Ring, RingOptions, Shape};
 use crate::segment::{pass, take};
 
@@ -49,7 +49,6 @@ const VERSION: u64 = 1;
 const LENGTH: usize = MAGIC.len() + size_of::<u64>();
 
 /// Why no ring changed hands.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum HandoffError {
     /// The ring has a name. It was not sent.
@@ -126,7 +125,7 @@ pub fn send<T: ?Sized>(socket: &UnixStream, ring: &Ring<T>) -> Result<(), Handof
 ///
 /// Makes syscalls and allocates; waits for as long as the socket does.
 pub fn receive<T: Shape + ?Sized>(socket: &UnixStream) -> Result<Ring<T>, HandoffError> {
-    receive_with(socket, &RingOptions::new(0))
+    receive_with(socket, &RingOptions::default())
 }
 
 /// Receives a ring with a schema, a way to wait and the like, and of whatever
@@ -151,7 +150,7 @@ pub fn receive<T: Shape + ?Sized>(socket: &UnixStream) -> Result<Ring<T>, Handof
 /// let jobs = RingOptions::new(64).schema_tag("job/2").create_anonymous::<u64>()?;
 /// handoff::send(&parent, &jobs)?;
 ///
-/// let options = RingOptions::new(0).schema_tag("job/2");
+/// let options = RingOptions::default().schema_tag("job/2");
 /// let jobs = handoff::receive_with::<u64>(&worker, &options)?;
 /// assert_eq!(jobs.capacity(), 64);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -230,6 +229,11 @@ impl fmt::Display for HandoffError {
         }
     }
 }
+
+debug_as_display!(enum HandoffError {
+    Named { name }, Closed, TimedOut, OtherMessage, VersionMismatch { found, expected },
+    NotOneDescriptor { found }, CutOff, Ring(error), Io(source)
+});
 
 impl error::Error for HandoffError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {

@@ -61,7 +61,7 @@ use std::io;
 
 pub use self::client::{Call, Client};
 pub use self::server::Server;
-use crate::error::{ClaimError, PopError};
+use crate::error::{ClaimError, PopError, debug_as_display};
 
 /// A reply's kind if it is an error.
 const REFUSED: u32 = 1;
@@ -69,7 +69,7 @@ const REFUSED: u32 = 1;
 const WORD: usize = size_of::<u64>();
 
 /// Why a call has no reply.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CallError {
     /// No reply came in time, or there was no room for the request. The call is
@@ -127,6 +127,11 @@ impl fmt::Display for CallError {
         }
     }
 }
+
+debug_as_display!(enum CallError {
+    TimedOut, ServerGone, Superseded, Refused(text), NotInFlight, TooLong { max },
+    WrongLength { expected, found }, Corrupt
+});
 
 impl error::Error for CallError {}
 

@@ -9,10 +9,10 @@ use crate::consumer::Consumer;
 use crate::cursor::{ReadCursor, WriteCursor};
 use crate::doorbell::{self, MOST_WORDS, now, wait_any};
 use crate::endpoint::{End, Endpoint};
-use crate::error::{NoRoom, PopError};
+use crate::error::{NoRoom, PopError, debug_as_display};
 use crate::frame_consumer::FrameConsumer;
 use crate::frame_producer::FrameProducer;
-use crate::ladder::{Ladder, NextLook, Step};
+use crate::ladder::{Ladder, LivenessTimer, Step};
 use crate::parker::{Rest, UNDER_WAY, UNPROTECTED};
 use crate::producer::Producer;
 use crate::ring::{Record, RoleGuard};
@@ -46,7 +46,7 @@ pub struct Select {
     /// Which end is asked first.
     next: usize,
     /// When all peers are looked at.
-    next_look: NextLook,
+    liveness: LivenessTimer,
 }
 
 /// What [`Select::wait`] found.
@@ -63,7 +63,6 @@ pub enum Selected {
 }
 
 /// Why [`Select::wait`] has no answer.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum SelectError {
     /// No end had anything to do in time.
@@ -108,6 +107,10 @@ impl fmt::Display for SelectError {
         }
     }
 }
+
+debug_as_display!(enum SelectError {
+    TimedOut, NoEnds, TooManyEnds { given }, NotAFutex { index }, Unsupported(source)
+});
 
 impl error::Error for SelectError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
@@ -309,7 +312,12 @@ impl Select {
         let Some(first) = ends.first_mut() else {
             return Err(SelectError::NoEnds);
         };
-        let mut ladder = Ladder::new(first.end.role().patience(), timeout.into());
+        let mut config = first.end.role().wait_config();
+        for end in &mut *ends {
+            let other = end.end.role().wait_config();
+            config.peer_check = config.peer_check.min(other.peer_check);
+        }
+        let mut ladder = Ladder::new(config, timeout.into());
         loop {
             let next = self.next;
             let mut turn = (0..count).map(|step| (next + step) % count);
@@ -319,17 +327,18 @@ impl Select {
                     return Ok(self.answer(index, gone));
                 }
             }
-            match ladder.step(&mut self.next_look) {
-                Step::Again => {}
+            match ladder.step(&mut self.liveness) {
+                Step::Retry => {}
                 Step::Park(until) => park(ends, until).map_err(SelectError::Unsupported)?,
-                Step::Look => match turn.find(|&index| ends[index].end.role().is_left_alone()) {
+                Step::CheckPeer => match turn.find(|&index| ends[index].end.role().is_left_alone())
+                {
                     Some(index) => {
                         // What it left behind comes first.
                         let end = &mut ends[index];
                         let gone = end.end.poll(end.wanted) != Some(false);
                         return Ok(self.answer(index, gone));
                     }
-                    None => self.next_look.put_off(),
+                    None => self.liveness.reset(),
                 },
                 Step::TimedOut => return Err(SelectError::TimedOut),
             }

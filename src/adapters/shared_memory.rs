@@ -11,7 +11,7 @@
 //!
 //! // In another process, once it is told that the ring is there.
 //! let shmem = ::shared_memory::ShmemConf::new().os_id(shmem.get_os_id()).open()?;
-//! let ring = shared_memory::open::<u64>(&shmem, &RingOptions::new(0))?;
+//! let ring = shared_memory::open::<u64>(&shmem, &RingOptions::default())?;
 //! assert_eq!(ring.consumer()?.try_pop()?, 7);
 //! # Ok(())
 //! # }
@@ -40,8 +40,8 @@ use crate::layout::{DATA, Header};
 use crate::ring::{Ring, RingOptions, Shape};
 use crate::sync::{AtomicU64, PLAIN};
 
-/// Makes a ring in a `Shmem` that is still as it was created: all zeros. A
-/// capacity of 0 is the largest that fits.
+/// Makes a ring in a `Shmem` that is still as it was created: all zeros. Without
+/// a capacity it takes the largest that fits.
 ///
 /// # Errors
 ///
@@ -55,7 +55,7 @@ use crate::sync::{AtomicU64, PLAIN};
 ///
 /// Makes syscalls and allocates.
 pub fn create<T: Shape + ?Sized>(shmem: &Shmem, options: &RingOptions) -> Result<Ring<T>, Error> {
-    options.create_inside(name(shmem), incarnation(shmem)?)
+    options.create_in_existing(name(shmem), incarnation(shmem)?)
 }
 
 /// Opens the ring in a `Shmem`, whatever its capacity.

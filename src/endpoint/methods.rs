@@ -34,7 +34,7 @@ macro_rules! shared_methods {
         /// As [`create`](Self::create).
         pub fn open(name: impl AsRef<std::path::Path>) -> Result<Self, crate::Error> {
             let name = name.as_ref();
-            crate::ring::again(|| crate::Ring::<$shape>::open(name)?.$role())
+            crate::ring::retry_if_superseded(|| crate::Ring::<$shape>::open(name)?.$role())
         }
 
         #[doc = concat!("Opens a ring, or creates it if there is none, and takes its ", stringify!($role), "'s role.")]
@@ -53,7 +53,7 @@ macro_rules! shared_methods {
         ) -> Result<Self, crate::Error> {
             let name = name.as_ref();
             let options = crate::RingOptions::new(capacity);
-            crate::ring::again(|| options.open_or_create::<$shape>(name)?.$role())
+            crate::ring::retry_if_superseded(|| options.open_or_create::<$shape>(name)?.$role())
         }
 
         #[doc = concat!("How much the ring holds, in ", $unit, "; a power of two.")]

@@ -4,6 +4,8 @@ use core::fmt;
 use std::error;
 use std::io;
 
+use super::debug_as_display;
+
 /// What to do with an endpoint that is poisoned.
 const CORRUPT: &str = "the ring is corrupt, and this endpoint stores nothing any more; \
     corruption() says what was found; drop the endpoint and take the role again, or replace \
@@ -91,12 +93,10 @@ impl<T> PushError<T> {
     }
 }
 
-/// Shows the reason, never the record.
-impl<T> fmt::Debug for PushError<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.reason().fmt(f)
-    }
-}
+// The reason, never the record.
+debug_as_display!(enum PushError<T> {
+    Full(..), TimedOut(..), Abandoned(..), Superseded(..), Corrupt(..)
+});
 
 impl<T> fmt::Display for PushError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -128,7 +128,7 @@ impl<T> From<PushError<T>> for io::Error {
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum ClaimError {
     /// There is not enough room now. A later call may find it.
     Full,
@@ -171,6 +171,10 @@ impl fmt::Display for ClaimError {
         }
     }
 }
+
+debug_as_display!(enum ClaimError {
+    Full, TimedOut, Abandoned, Superseded, TooLong { max }, Corrupt
+});
 
 impl error::Error for ClaimError {}
 
@@ -223,7 +227,7 @@ impl From<ClaimError> for io::Error {
 /// assert_eq!(&buffer[..popped.len], b"hello");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum PopError {
     /// Nothing is there now. A later call may find something.
     Empty,
@@ -275,6 +279,10 @@ impl fmt::Display for PopError {
     }
 }
 
+debug_as_display!(enum PopError {
+    Empty, TimedOut, Abandoned, Superseded, TooShort { needed }, TooMany { max }, Corrupt
+});
+
 impl error::Error for PopError {}
 
 impl From<PopError> for io::Error {
@@ -307,7 +315,7 @@ impl From<PopError> for io::Error {
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum PeerError {
     /// No peer came in time. A later call may find one.
     TimedOut,
@@ -327,6 +335,13 @@ impl fmt::Display for PeerError {
         })
     }
 }
+
+debug_as_display!(
+    enum PeerError {
+        TimedOut,
+        Superseded,
+    }
+);
 
 impl error::Error for PeerError {}
 

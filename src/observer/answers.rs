@@ -4,12 +4,12 @@ use std::time::{Instant, SystemTime};
 
 use crate::doorbell::DoorbellKind;
 
-/// What a ring's header says for good; from [`Observer::about`](crate::Observer::about).
+/// What a ring's header says for good; from [`Observer::info`](crate::Observer::info).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct About {
-    /// Slots or frames.
-    pub shape: ObservedShape,
+pub struct RingInfo {
+    /// Records or frames.
+    pub shape: ShapeKind,
     /// How much the ring holds, in slots, or bytes for frames; a power of two.
     pub capacity: u64,
     /// Bytes of a slot; 1 for frames.
@@ -32,9 +32,9 @@ pub struct About {
 
 /// The shape of a ring that is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ObservedShape {
+pub enum ShapeKind {
     /// Records of one size.
-    Slots,
+    Records,
     /// Messages of any length.
     Frames,
 }
@@ -57,17 +57,26 @@ impl Positions {
     /// # Real-time
     ///
     /// Wait-free, no syscall, no allocation.
-    pub fn fill(&self) -> u64 {
+    pub fn len(&self) -> u64 {
         // The tail was read later, and may be of the next lap.
         self.tail.wrapping_sub(self.head).min(self.capacity)
     }
+
+    /// Whether nothing is unread: [`len`](Self::len) is 0.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 }
 
-/// What an end says of itself, from [`Observer::end`](crate::Observer::end). The lock decides whether
+/// What an end says of itself, from [`Observer::endpoint`](crate::Observer::endpoint). The lock decides whether
 /// it is there: [`Observer::is_alive`](crate::Observer::is_alive).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct EndState {
+pub struct EndpointState {
     /// How often the role was taken; 0 if never.
     pub epoch: u64,
     /// Whether the last one to take it has closed its end.
@@ -87,6 +96,9 @@ pub struct EndState {
     /// How often one of them slept on although there was something to do, until
     /// a time-out. Any but 0 is a bug.
     pub rescues: u64,
+    /// Messages that they refused or skipped, as they counted themselves; 0 from
+    /// processes that do not count.
+    pub dropped: u64,
 }
 
 /// A copy of an unread message; from [`Observer::unread`](crate::Observer::unread).
@@ -112,9 +124,9 @@ pub struct Sample {
     /// Where both ends were.
     pub positions: Positions,
     /// What the producer said of itself.
-    pub producer: EndState,
+    pub producer: EndpointState,
     /// What the consumer said of itself.
-    pub consumer: EndState,
+    pub consumer: EndpointState,
 }
 
 /// What happened in a second, on the average between two samples; from

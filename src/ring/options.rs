@@ -7,29 +7,34 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Duration;
 
-use super::{
-    Geometry, Manners, Ring, Shape, bury, check, check_magic, format, hold, is_held, is_stale,
-    length, supersede,
-};
+use super::lifetime::{already_exists, finish_unlink, is_stale, replace, retry_if_superseded};
+use super::{EndpointConfig, Ring, Shape};
 use crate::doorbell::DoorbellKind;
 use crate::error::Error;
-use crate::ladder::{Patience, WaitStrategy};
+use crate::header::{Geometry, Units, check, check_magic, format, is_in_use, length};
+use crate::ladder::{WaitConfig, WaitStrategy};
 use crate::layout::SHAPE_FRAMES;
 use crate::segment::{Draft, Linked, Name, Segment};
 
 /// How long a wait spins, unless it is told otherwise.
 const SPIN: Duration = Duration::from_micros(20);
+/// How often a waiting endpoint checks its peer, unless it is told otherwise.
+const PEER_CHECK: Duration = Duration::from_millis(100);
 /// How many slots go by without a sleep until an end spares its peer the
 /// fence: few enough barriers that none of them is felt.
 const STRETCH_SLOTS: u64 = 1024;
 /// The same in bytes of frames.
 const STRETCH_BYTES: u64 = 65536;
 
-/// Everything that a ring can be asked to be; the ends of the chain are
-/// [`create`](Self::create), [`open`](Self::open),
-/// [`open_or_create`](Self::open_or_create),
+/// Options for creating or opening a ring. Finish with [`create`](Self::create),
+/// [`open`](Self::open), [`open_or_create`](Self::open_or_create),
 /// [`create_anonymous`](Self::create_anonymous),
-/// [`open_descriptor`](Self::open_descriptor) and [`heap`](Self::heap).
+/// [`open_descriptor`](Self::open_descriptor) or [`heap`](Self::heap).
+///
+/// [`capacity`](Self::capacity), [`mode`](Self::mode),
+/// [`first_position`](Self::first_position) and [`doorbell`](Self::doorbell) belong to
+/// a new ring, and an existing ring keeps its own. The other options belong to this
+/// process and its endpoints.
 ///
 /// A name is `ticks` for POSIX shared memory (`/dev/shm/ticks`), or any path
 /// with a `/`: a file, a tmpfs mount, a hugetlbfs mount.
@@ -37,7 +42,8 @@ const STRETCH_BYTES: u64 = 65536;
 /// ```
 /// # fn main() -> Result<(), quoit::Error> {
 /// let name = format!("quoit-doc-options-{}", std::process::id());
-/// let ring = quoit::RingOptions::new(4096)
+/// let ring = quoit::RingOptions::default()
+///     .capacity(4096)
 ///     .mode(0o660)
 ///     .prefault(true)
 ///     .schema_tag("tick/3")
@@ -48,97 +54,118 @@ const STRETCH_BYTES: u64 = 65536;
 #[derive(Debug, Clone)]
 #[must_use = "options do nothing until a ring is created or opened"]
 pub struct RingOptions {
-    capacity: u64,
+    /// `None` where none was given: any, of a ring that exists.
+    capacity: Option<u64>,
     mode: u32,
     prefault: bool,
     lock_memory: bool,
     schema_tag: Option<String>,
-    stale: Stale,
+    stale: StalePolicy,
     unlink_on_drop: bool,
     first_position: u64,
     doorbell: DoorbellKind,
     strategy: WaitStrategy,
     spin: Duration,
+    peer_check: Duration,
     fences: Fences,
 }
 
-/// What becomes of a *stale* ring: one that was in use, and that nobody holds
-/// any more. The locks tell it from a live one, so no ring is stale whose
-/// producer or consumer is stopped, and every ring is whose both ends died.
+/// What to do with a *stale* ring: a ring that was in use and that no process
+/// holds now. The locks decide. A ring whose producer or consumer is stopped is
+/// not stale; a ring whose two endpoints died is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
-pub enum Stale {
-    /// It goes on, at its positions, with the messages that are in it.
-    /// [`create`](RingOptions::create) takes nothing over: it fails.
+pub enum StalePolicy {
+    /// Use the ring as it is, with its positions and its unread messages.
+    /// [`create`](RingOptions::create) fails, since it takes nothing over.
     #[default]
     TakeOver,
-    /// A new ring takes its name. Its unread messages are lost.
-    /// [`create`](RingOptions::create) also replaces a ring that nobody has
+    /// Create a new ring in its place. The unread messages are lost.
+    /// [`create`](RingOptions::create) also replaces a ring that no process has
     /// used yet.
     Replace,
-    /// [`Error::AlreadyExists`], so that somebody decides.
+    /// Return [`Error::AlreadyExists`], so that the caller can decide.
     Fail,
 }
 
-/// How the two ends of a ring see to it that no wake-up is lost.
+/// How the two endpoints of a ring avoid lost wake-ups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Fences {
-    /// The end that goes to sleep pays: it has the kernel run a barrier on
-    /// every processor that runs a process with this option, and pushing to an
-    /// end that is awake costs no fence. Where the kernel has no such barrier,
-    /// the ends fall back to the symmetric form by themselves.
+    /// The endpoint that goes to sleep pays: it asks the kernel for a barrier on
+    /// every processor that runs a process with this option. A push to an endpoint
+    /// that is awake costs no fence. Where the kernel has no such barrier, the
+    /// endpoints use the symmetric form.
     #[default]
     Asymmetric,
-    /// Both ends pay a full fence for each message, and this process is not
-    /// interrupted by the barriers of others: for a processor that must not be
-    /// disturbed. Its ends ask for one barrier each, before their first sleep.
+    /// Both endpoints pay a full fence for each message, and the barriers of other
+    /// processes do not interrupt this one. Use it on a processor that must not be
+    /// disturbed. Each of its endpoints asks for one barrier, before its first sleep.
     Symmetric,
 }
 
-impl RingOptions {
-    /// Options for a ring of `capacity` slots, or bytes for frames: a power of
-    /// two, at least 64 for frames. [`open`](Self::open) takes any capacity.
-    pub fn new(capacity: u64) -> Self {
+impl Default for RingOptions {
+    fn default() -> Self {
         Self {
-            capacity,
+            capacity: None,
             mode: 0o600,
             prefault: false,
             lock_memory: false,
             schema_tag: None,
-            stale: Stale::TakeOver,
+            stale: StalePolicy::TakeOver,
             unlink_on_drop: false,
             first_position: 0,
             doorbell: DoorbellKind::default(),
             strategy: WaitStrategy::default(),
             spin: SPIN,
+            peer_check: PEER_CHECK,
             fences: Fences::default(),
         }
     }
+}
 
-    /// The permission bits of a new segment, exactly (the umask does not
-    /// apply); by default 0600. Who may read a ring may also block its roles,
-    /// and who may write it may change what the other end reads.
+impl RingOptions {
+    /// Short for `RingOptions::default().capacity(capacity)`.
+    pub fn new(capacity: u64) -> Self {
+        Self::default().capacity(capacity)
+    }
+
+    /// How much a new ring holds, in records, or bytes for frames: a power of two,
+    /// at least 64 for frames. **Default: none**, so that you can open a ring of any
+    /// capacity and cannot create one. Set it whenever the ring may have to be
+    /// created.
+    pub fn capacity(mut self, capacity: u64) -> Self {
+        self.capacity = Some(capacity);
+        self
+    }
+
+    /// The permission bits of a new segment, exactly: the umask does not apply.
+    /// **Default: 0600.** Set 0660 to share a ring with a group. A process that can
+    /// read a ring can also block its roles, and a process that can write it can
+    /// change what the other endpoint reads.
     pub fn mode(mut self, mode: u32) -> Self {
         self.mode = mode;
         self
     }
 
-    /// Maps every page at once, so that no push or pop takes a page fault.
+    /// Maps every page at once. **Default: false.** Use it when the first push or
+    /// pop of each page must not take a page fault.
     pub fn prefault(mut self, prefault: bool) -> Self {
         self.prefault = prefault;
         self
     }
 
-    /// Keeps the pages in memory (`mlock`; see `ulimit -l`).
+    /// Keeps the pages in memory (`mlock`; see `ulimit -l`). **Default: false.** Use
+    /// it on a machine that swaps, when no push or pop may wait for the disk.
     pub fn lock_memory(mut self, lock_memory: bool) -> Self {
         self.lock_memory = lock_memory;
         self
     }
 
     /// The tag that goes into the schema's fingerprint beside the record's size
-    /// and alignment; by default the last segment of the type's name, or
-    /// `frames`. Give it a version: `"tick/3"`.
+    /// and alignment. **Default: the last segment of the type's name**, or `frames`.
+    /// Set it, with a version (`"tick/3"`), for every ring that two separately built
+    /// programs share.
     ///
     /// # Real-time
     ///
@@ -148,51 +175,70 @@ impl RingOptions {
         self
     }
 
-    /// What [`create`](Self::create) and
-    /// [`open_or_create`](Self::open_or_create) do with a ring of the name that
-    /// was in use, and that nobody holds any more; by default it is taken over.
-    pub fn stale(mut self, stale: Stale) -> Self {
+    /// What [`create`](Self::create) and [`open_or_create`](Self::open_or_create) do
+    /// with a stale ring of the name. **Default: [`StalePolicy::TakeOver`].** Use
+    /// [`StalePolicy::Replace`] when messages of an earlier run mean nothing to this
+    /// one.
+    pub fn stale(mut self, stale: StalePolicy) -> Self {
         self.stale = stale;
         self
     }
 
-    /// Removes the ring's name when an endpoint that was taken with this
-    /// option is dropped and the other role is free: the last one out. So does
-    /// an end whose peer never came, and an end that is killed does not.
+    /// Removes the ring's name when you drop an endpoint that was taken with this
+    /// option and the other role is free. **Default: false**, and the ring stays.
+    /// Use it for a ring that should not outlive its processes. An endpoint whose
+    /// peer never came removes the name too; an endpoint that is killed does not.
     pub fn unlink_on_drop(mut self, unlink_on_drop: bool) -> Self {
         self.unlink_on_drop = unlink_on_drop;
         self
     }
 
-    /// Where both positions of a new ring begin, in slots, or bytes for frames, a
-    /// multiple of 8; by default 0. Lets a numbering go on, or a test begin before
-    /// a wrap.
+    /// Where both positions of a new ring begin, in records, or bytes for frames, a
+    /// multiple of 8. **Default: 0.** Use it to continue a numbering, or to test a
+    /// wrap.
     pub fn first_position(mut self, position: u64) -> Self {
         self.first_position = position;
         self
     }
 
-    /// What the ends of a new ring sleep on; by default futexes.
+    /// What the endpoints of a new ring sleep on. **Default:
+    /// [`DoorbellKind::Futex`].** Use a semaphore for a client that has no futex
+    /// call.
     pub fn doorbell(mut self, doorbell: DoorbellKind) -> Self {
         self.doorbell = doorbell;
         self
     }
 
-    /// How this process waits at its ends; by default it parks.
+    /// How this process waits at its endpoints. **Default: [`WaitStrategy::Park`].**
+    /// Use [`WaitStrategy::Spin`] for an endpoint that has a processor to itself.
     pub fn wait_strategy(mut self, strategy: WaitStrategy) -> Self {
         self.strategy = strategy;
         self
     }
 
-    /// How long a wait spins before it yields or parks; by default 20 µs, about
-    /// as long as a sleep and a wake take. Zero parks at once.
+    /// How long a wait spins before it yields or parks. **Default: 20 µs**, about as
+    /// long as a sleep and a wake take. Set zero to park at once, and more to save
+    /// wake-ups at the cost of processor time.
     pub fn spin(mut self, spin: Duration) -> Self {
         self.spin = spin;
         self
     }
 
-    /// How this process avoids lost wake-ups; by default without a fence while
-    /// both ends are awake.
+    /// How often a waiting endpoint checks whether its peer still lives. **Default:
+    /// 100 ms**; at least 1 ms, and a shorter interval counts as 1 ms. A check is one
+    /// system call, and it ends a sleep. Set it lower to notice a killed peer
+    /// earlier, and higher to let an idle endpoint sleep longer. A peer that closes
+    /// its endpoint is noticed at once, whatever the interval. A peer that is killed or
+    /// stopped between its message and its wake-up is noticed at the check. A
+    /// [`Select`](crate::Select) uses the shortest interval of its endpoints.
+    pub fn peer_check(mut self, interval: Duration) -> Self {
+        self.peer_check = interval;
+        self
+    }
+
+    /// How this process avoids lost wake-ups. **Default: [`Fences::Asymmetric`]**,
+    /// without a fence while both endpoints are awake. Use [`Fences::Symmetric`] on a
+    /// processor that must not be interrupted.
     pub fn fences(mut self, fences: Fences) -> Self {
         self.fences = fences;
         self
@@ -203,7 +249,7 @@ impl RingOptions {
     /// # Errors
     ///
     /// [`Error::AlreadyExists`], unless nobody holds the existing ring and
-    /// [`Stale::Replace`] was asked for; [`Error::NotEnoughMemory`],
+    /// [`StalePolicy::Replace`] was asked for; [`Error::NotEnoughMemory`],
     /// [`Error::FileSizeLimit`], [`Error::InvalidName`],
     /// [`Error::InvalidCapacity`], or the system's refusal.
     ///
@@ -214,18 +260,18 @@ impl RingOptions {
     /// # Examples
     ///
     /// ```
-    /// use quoit::{RingOptions, Stale};
+    /// use quoit::{RingOptions, StalePolicy};
     ///
     /// # let name = &format!("quoit-doc-options-create-{}", std::process::id());
     /// let old = RingOptions::new(64).create::<u64>(name)?;
-    /// let new = RingOptions::new(128).stale(Stale::Replace).create::<u64>(name)?;
+    /// let new = RingOptions::new(128).stale(StalePolicy::Replace).create::<u64>(name)?;
     /// assert_ne!(old.incarnation(), new.incarnation()); // nobody held the old one
     /// # new.unlink()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn create<T: Shape + ?Sized>(&self, name: impl AsRef<Path>) -> Result<Ring<T>, Error> {
         let name = Name::parse(name.as_ref())?;
-        again(|| {
+        retry_if_superseded(|| {
             self.build(&name, |draft| {
                 let old = match Segment::open(&name) {
                     // The name has become free meanwhile: as good as replaced.
@@ -233,8 +279,8 @@ impl RingOptions {
                     other => other?,
                 };
                 check_magic(&old)?;
-                bury(&old)?;
-                if self.stale == Stale::Replace {
+                finish_unlink(&old)?;
+                if self.stale == StalePolicy::Replace {
                     replace(&old, draft)
                 } else {
                     Err(already_exists(&old)?)
@@ -263,7 +309,7 @@ impl RingOptions {
     ///
     /// # let name = &format!("quoit-doc-options-open-{}", std::process::id());
     /// # RingOptions::new(64).create::<u64>(name)?;
-    /// let mine = RingOptions::new(0).wait_strategy(WaitStrategy::Spin);
+    /// let mine = RingOptions::default().wait_strategy(WaitStrategy::Spin);
     /// let consumer = mine.open::<u64>(name)?.consumer()?; // waits without a sleep
     /// # drop(consumer);
     /// # quoit::unlink(name)?;
@@ -271,19 +317,21 @@ impl RingOptions {
     /// ```
     pub fn open<T: Shape + ?Sized>(&self, name: impl AsRef<Path>) -> Result<Ring<T>, Error> {
         let name = Name::parse(name.as_ref())?;
-        again(|| self.attach(Segment::open(&name)?))
+        retry_if_superseded(|| self.attach(Segment::open(&name)?))
     }
 
-    /// Opens the ring, or creates it if there is none: either end may come
-    /// first. [`stale`](Self::stale) says what becomes of a ring that both ends
-    /// have left.
+    /// Opens the ring, or creates it if there is none: either endpoint may come
+    /// first. [`stale`](Self::stale) decides about a ring that both endpoints have
+    /// left. Without a [`capacity`](Self::capacity) it takes an existing ring of any
+    /// capacity, and creates none.
     ///
     /// # Errors
     ///
     /// As [`open`](Self::open) and [`create`](Self::create);
-    /// [`Error::AlreadyExists`] if the ring is stale and [`Stale::Fail`] was
+    /// [`Error::AlreadyExists`] if the ring is stale and [`StalePolicy::Fail`] was
     /// asked for; [`Error::CapacityMismatch`] if the ring exists with another
-    /// capacity, and is not to be replaced.
+    /// capacity and is not to be replaced; [`Error::InvalidCapacity`] if there is no
+    /// ring and no capacity was set.
     ///
     /// # Real-time
     ///
@@ -293,7 +341,7 @@ impl RingOptions {
         name: impl AsRef<Path>,
     ) -> Result<Ring<T>, Error> {
         let name = Name::parse(name.as_ref())?;
-        again(|| {
+        retry_if_superseded(|| {
             let found = match Segment::open(&name) {
                 Err(Error::NotFound { .. }) => None,
                 other => Some(other?),
@@ -302,9 +350,9 @@ impl RingOptions {
                 // If somebody else is faster, open that one.
                 return self.build(&name, |draft| Err(draft.segment().superseded()));
             };
-            if self.stale != Stale::TakeOver && is_stale(&segment)? {
-                bury(&segment)?;
-                if self.stale == Stale::Fail {
+            if self.stale != StalePolicy::TakeOver && is_stale(&segment)? {
+                finish_unlink(&segment)?;
+                if self.stale == StalePolicy::Fail {
                     return Err(already_exists(&segment)?);
                 }
                 return self.build(&name, |draft| match replace(&segment, draft) {
@@ -314,13 +362,14 @@ impl RingOptions {
                 });
             }
             let ring = self.attach::<T>(segment)?;
-            if ring.capacity() == self.capacity {
-                Ok(ring)
-            } else {
-                Err(Error::CapacityMismatch {
+            match self.capacity {
+                Some(expected) if expected != ring.capacity() => Err(Error::CapacityMismatch {
+                    name: ring.name().to_owned(),
                     found: ring.capacity(),
-                    expected: self.capacity,
-                })
+                    expected,
+                    in_use: is_in_use(&ring.shared.segment),
+                }),
+                _ => Ok(ring),
             }
         })
     }
@@ -348,9 +397,9 @@ impl RingOptions {
     /// let mut producer = ring.producer()?;
     /// producer.try_push(7)?;
     ///
-    /// // In earnest: in another process.
+    /// // In a real program: in another process.
     /// let descriptor = ring.descriptor().expect("an anonymous ring has one");
-    /// let again = quoit::RingOptions::new(0).open_descriptor::<u64>(descriptor)?;
+    /// let again = quoit::RingOptions::default().open_descriptor::<u64>(descriptor)?;
     /// assert_eq!(again.consumer()?.try_pop()?, 7);
     /// # Ok(())
     /// # }
@@ -359,11 +408,15 @@ impl RingOptions {
         let segment = Segment::anonymous(self.length::<T>()?, self.mode)?;
         self.format::<T>(&segment);
         self.prepare(&segment)?;
-        Ok(Ring::new(segment, self.geometry(), self.manners::<T>()))
+        Ok(Ring::new(
+            segment,
+            self.geometry(),
+            self.endpoint_config::<T>(),
+        ))
     }
 
-    /// Opens an anonymous ring, whatever its capacity. The descriptor stays the
-    /// caller's, and is not needed any more.
+    /// Opens an anonymous ring, whatever its capacity. The descriptor stays yours, and
+    /// you may close it.
     ///
     /// # Errors
     ///
@@ -382,7 +435,8 @@ impl RingOptions {
     }
 
     /// A ring in this process's own memory, with both its ends: for tests, and
-    /// for threads of one program. Name, mode and the like do not matter.
+    /// for threads of one program. Name, mode and
+    /// other segment options are ignored.
     ///
     /// # Errors
     ///
@@ -401,7 +455,7 @@ impl RingOptions {
     pub fn heap<T: Shape + ?Sized>(&self) -> Result<(T::Producer, T::Consumer), Error> {
         let segment = Segment::heap(self.length::<T>()?)?;
         self.format::<T>(&segment);
-        let ring = Ring::<T>::new(segment, self.geometry(), self.manners::<T>());
+        let ring = Ring::<T>::new(segment, self.geometry(), self.endpoint_config::<T>());
         // Nobody else has this ring, and it is dropped at once.
         Ok((ring.producer()?, ring.consumer()?))
     }
@@ -416,34 +470,40 @@ impl RingOptions {
                 "the first position of frames is a multiple of 8",
             );
         }
-        match length(T::DESCRIPTION, self.capacity) {
+        let Some(capacity) = self.capacity else {
+            return invalid(
+                0,
+                "a new ring needs a capacity; set it with RingOptions::capacity",
+            );
+        };
+        match length(units::<T>(), capacity) {
             Some(length) => Ok(length),
-            None if !self.capacity.is_power_of_two() => invalid(
-                self.capacity,
+            None if !capacity.is_power_of_two() => invalid(
+                capacity,
                 "a capacity is a power of two; take the next larger one",
             ),
-            None if frames && self.capacity < 64 => invalid(
-                self.capacity,
+            None if frames && capacity < 64 => invalid(
+                capacity,
                 "a ring of frames has at least 64 bytes; take 64 or more",
             ),
             None => invalid(
-                self.capacity,
+                capacity,
                 "no address space holds so large a ring; take a smaller one",
             ),
         }
     }
 
-    /// Of a new ring.
+    /// Of a new ring, whose [`length`](Self::length) was computed.
     fn geometry(&self) -> Geometry {
         Geometry {
-            capacity: self.capacity,
+            capacity: self.capacity.unwrap_or_default(),
             doorbell: self.doorbell,
         }
     }
 
-    fn manners<T: Shape + ?Sized>(&self) -> Manners {
-        Manners {
-            patience: Patience::new(self.strategy, self.spin),
+    fn endpoint_config<T: Shape + ?Sized>(&self) -> EndpointConfig {
+        EndpointConfig {
+            wait: WaitConfig::new(self.strategy, self.spin, self.peer_check),
             fences: self.fences,
             stretch: match T::DESCRIPTION.shape {
                 SHAPE_FRAMES => STRETCH_BYTES,
@@ -463,7 +523,7 @@ impl RingOptions {
     fn format<T: Shape + ?Sized>(&self, segment: &Segment) {
         format(
             segment,
-            T::DESCRIPTION,
+            units::<T>(),
             self.geometry(),
             self.fingerprint::<T>(),
             self.first_position,
@@ -472,10 +532,10 @@ impl RingOptions {
 
     /// A ring in a segment that was found.
     fn attach<T: Shape + ?Sized>(&self, segment: Segment) -> Result<Ring<T>, Error> {
-        let geometry = check(&segment, T::DESCRIPTION, self.fingerprint::<T>())?;
-        bury(&segment)?;
+        let geometry = check(&segment, units::<T>(), self.fingerprint::<T>())?;
+        finish_unlink(&segment)?;
         self.prepare(&segment)?;
-        Ok(Ring::new(segment, geometry, self.manners::<T>()))
+        Ok(Ring::new(segment, geometry, self.endpoint_config::<T>()))
     }
 
     /// A ring in a new segment; `taken` finds a place for it if the name is
@@ -492,7 +552,11 @@ impl RingOptions {
             Linked::Done(segment) => segment,
             Linked::NameTaken(draft) => taken(draft)?,
         };
-        Ok(Ring::new(segment, self.geometry(), self.manners::<T>()))
+        Ok(Ring::new(
+            segment,
+            self.geometry(),
+            self.endpoint_config::<T>(),
+        ))
     }
 
     fn prepare(&self, segment: &Segment) -> Result<(), Error> {
@@ -506,29 +570,10 @@ impl RingOptions {
     }
 }
 
-/// Puts `draft` in the place of a ring that nobody holds.
-fn replace(old: &Segment, draft: Draft) -> Result<Segment, Error> {
-    let lock = old.lock_file()?;
-    if let Some(lock) = &lock {
-        hold(old, lock)?;
+fn units<T: Shape + ?Sized>() -> Units {
+    Units {
+        shape: T::DESCRIPTION.shape,
+        slot_size: T::DESCRIPTION.slot_size,
+        slot_align: T::DESCRIPTION.slot_align,
     }
-    supersede(old, || draft.replace())
-}
-
-fn already_exists(segment: &Segment) -> Result<Error, Error> {
-    Ok(Error::AlreadyExists {
-        name: segment.shown().to_owned(),
-        in_use: is_held(segment)?,
-    })
-}
-
-/// Tries again while names change hands under the caller.
-pub(crate) fn again<R>(mut attempt: impl FnMut() -> Result<R, Error>) -> Result<R, Error> {
-    for _ in 0..100 {
-        match attempt() {
-            Err(Error::Superseded { .. }) => std::thread::yield_now(),
-            other => return other,
-        }
-    }
-    attempt()
 }

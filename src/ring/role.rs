@@ -6,12 +6,14 @@ use std::fs;
 use std::process;
 use std::sync::Arc;
 
-use super::{Fences, Shared, hold, in_use, now, patiently, supersede};
+use super::lifetime::{in_use, lock_all, retry_100ms, supersede};
+use super::{Fences, Shared};
 use crate::deadline::Deadline;
 use crate::doorbell::{self, Bell, DoorbellKind};
 use crate::error::{Corrupt, Error, Role};
-use crate::ladder::{Ladder, NextLook, Patience, Step, WaitStrategy};
-use crate::layout::{CLOSED, CONSUMER_BYTE, Header, NAME_BYTE, PRODUCER_BYTE, RoleState};
+use crate::header::{bell, byte, now, other, peer_closed, peer_epoch, state, word};
+use crate::ladder::{Ladder, LivenessTimer, Step, WaitConfig, WaitStrategy};
+use crate::layout::{CLOSED, Header, NAME_BYTE, RoleState};
 use crate::parker::{Sleeper, Waker};
 use crate::segment::LockFile;
 use crate::sync::{AtomicU32, CLOSE, LEFT, PLAIN};
@@ -26,7 +28,7 @@ pub(crate) struct RoleGuard {
     peer_word: NonNull<AtomicU32>,
     waker: Waker,
     sleeper: Sleeper,
-    pub(crate) next_look: NextLook,
+    pub(crate) liveness: LivenessTimer,
     /// What this end sleeps on.
     own_bell: Bell,
     /// What the peer sleeps on.
@@ -40,23 +42,23 @@ pub(crate) struct RoleGuard {
 // atomics and semaphores.
 unsafe impl Send for RoleGuard {}
 
-/// What a wait for the peer ended with.
-pub(crate) enum Company {
-    Here,
-    /// Not in time.
-    NobodyYet,
-    /// The name leads elsewhere.
-    NobodyEver,
+/// How a wait for the peer ended.
+pub(crate) enum PeerWait {
+    Present,
+    TimedOut,
+    /// The name no longer refers to this ring.
+    Superseded,
 }
 
 impl RoleGuard {
-    /// Locks the role, then makes sure that the segment is still the one that
-    /// the name leads to, then lets `resume` check the positions, and only then
-    /// opens a new epoch: a taker that is refused leaves no trace.
+    /// Locks the role, then makes sure that the name still refers to the segment,
+    /// then lets `resume` check the positions, and only then opens a new epoch: a
+    /// caller that is refused leaves no trace. `resume` returns the cursor and the
+    /// position that it checked, which is not read again.
     pub(crate) fn take<C>(
         shared: &Arc<Shared>,
         role: Role,
-        resume: impl FnOnce(&Header) -> Result<C, Corrupt>,
+        resume: impl FnOnce(&Header) -> Result<(C, u64), Corrupt>,
     ) -> Result<(Self, C), Error> {
         let segment = &shared.segment;
         let lock = segment.lock_file()?;
@@ -65,8 +67,8 @@ impl RoleGuard {
                 let locked = lock.try_lock(byte(role));
                 locked.map_err(|source| segment.failed("lock a role of", source))
             };
-            // Who has the name's byte has the roles' for a moment only.
-            if !patiently(|| Ok(locked()? || !segment.is_locked(NAME_BYTE)?))? || !locked()? {
+            // A process that holds the name's byte holds the roles' for a moment only.
+            if !retry_100ms(|| Ok(locked()? || !segment.is_locked(NAME_BYTE)?))? || !locked()? {
                 return Err(in_use(segment, role));
             }
         }
@@ -74,28 +76,20 @@ impl RoleGuard {
         if header.fixed.superseded.load(PLAIN) != 0 || !segment.is_named()? {
             return Err(segment.superseded());
         }
-        let cursor = resume(header)?;
-        let manners = shared.manners;
-        let asymmetric = manners.fences == Fences::Asymmetric;
+        let (cursor, position) = resume(header)?;
+        let config = shared.config;
+        let asymmetric = config.fences == Fences::Asymmetric;
         let registered = asymmetric && doorbell::register();
         open_epoch(state(header, role), registered);
-        let sleeps = manners.patience.strategy == WaitStrategy::Park;
-        let stretch = if asymmetric {
-            manners.stretch
-        } else {
-            u64::MAX
-        };
-        let position = match role {
-            Role::Producer => header.producer.tail.load_own(),
-            Role::Consumer => header.consumer.head.load_own(),
-        };
+        let sleeps = config.wait.strategy == WaitStrategy::Park;
+        let stretch = if asymmetric { config.stretch } else { u64::MAX };
         let guard = Self {
             role,
             header: NonNull::from(header),
             peer_word: NonNull::from(word(header, other(role))),
             waker: Waker::new(registered),
             sleeper: Sleeper::new(word(header, role), sleeps, stretch, position),
-            next_look: NextLook::default(),
+            liveness: LivenessTimer::default(),
             own_bell: bell(header, shared.geometry.doorbell, role),
             peer_bell: bell(header, shared.geometry.doorbell, other(role)),
             lock,
@@ -115,8 +109,8 @@ impl RoleGuard {
         &self.shared
     }
 
-    pub(crate) fn patience(&self) -> Patience {
-        self.shared.manners.patience
+    pub(crate) fn wait_config(&self) -> WaitConfig {
+        self.shared.config.wait
     }
 
     /// After a publish or a release: wakes the peer if it sleeps.
@@ -176,29 +170,29 @@ impl RoleGuard {
         position: u64,
         deadline: Deadline,
         stirred: impl Fn(&Header) -> bool,
-    ) -> Company {
+    ) -> PeerWait {
         let (role, epoch) = (self.role, self.peer_epoch());
         if epoch > 0 && !self.peer_gone() {
-            return Company::Here;
+            return PeerWait::Present;
         }
         let stirred = |header: &Header| peer_epoch(header, role) != epoch || stirred(header);
         // On the heap, and in a forked child's copy.
         let nobody_comes = self.lock.as_ref().is_none_or(LockFile::is_inherited);
         if nobody_comes && !stirred(self.header()) {
-            return Company::NobodyEver;
+            return PeerWait::Superseded;
         }
-        let mut ladder = Ladder::new(self.patience(), deadline);
+        let mut ladder = Ladder::new(self.wait_config(), deadline);
         while !stirred(self.header()) {
-            match ladder.step(&mut self.next_look) {
-                Step::Again => {}
+            match ladder.step(&mut self.liveness) {
+                Step::Retry => {}
                 // A newcomer opens its epoch, and then wakes in any case.
                 Step::Park(until) => self.sleep(position, until, stirred),
-                Step::Look if self.is_superseded() => return Company::NobodyEver,
-                Step::Look => self.next_look.put_off(),
-                Step::TimedOut => return Company::NobodyYet,
+                Step::CheckPeer if self.is_superseded() => return PeerWait::Superseded,
+                Step::CheckPeer => self.liveness.reset(),
+                Step::TimedOut => return PeerWait::TimedOut,
             }
         }
-        Company::Here
+        PeerWait::Present
     }
 
     /// Sleeps until it is woken, at most until `until`.
@@ -280,6 +274,12 @@ impl RoleGuard {
         peer_gone(&self.shared, self.role)
     }
 
+    /// Adds to the messages that this role's processes refused or skipped; wraps.
+    pub(crate) fn count_dropped(&self, n: u64) {
+        let dropped = &state(self.header(), self.role).dropped;
+        dropped.store(dropped.load_own().wrapping_add(n), PLAIN);
+    }
+
     /// How often the peer's role was taken.
     pub(crate) fn peer_epoch(&self) -> u64 {
         peer_epoch(self.header(), self.role)
@@ -295,7 +295,7 @@ impl RoleGuard {
     pub(crate) fn is_left_alone(&mut self) -> bool {
         let alone = is_left_alone(&self.shared, self.role);
         if !alone {
-            self.next_look.put_off();
+            self.liveness.reset();
         }
         alone
     }
@@ -304,11 +304,6 @@ impl RoleGuard {
     #[cfg(feature = "futures")]
     pub(crate) fn watch(&self) -> super::Watch {
         super::Watch::new(Arc::clone(&self.shared), self.role)
-    }
-
-    /// Counts messages that this role's processes refused or skipped.
-    pub(crate) fn count_dropped(&self, _messages: u64) {
-        todo!("w-ring")
     }
 
     /// Tells the peer that this end has left.
@@ -333,42 +328,20 @@ impl Drop for RoleGuard {
             return; // the role is the parent's
         }
         self.close();
-        if self.shared.manners.unlink_on_drop {
+        if self.shared.config.unlink_on_drop {
             let segment = &self.shared.segment;
             // The other end may be there still, or the name be another's by
             // now: then it is not ours to remove. The role goes first: of two that
             // leave at once, one may wait for the other's.
             let ours = |lock: &LockFile| {
                 lock.unlock(byte(self.role));
-                hold(segment, lock).is_ok()
+                lock_all(segment, lock).is_ok()
             };
             if self.lock.as_ref().is_some_and(ours) {
                 let _ = supersede(segment, || segment.unlink());
             }
         }
     }
-}
-
-/// The bell that the end with this role sleeps on.
-pub(super) fn bell(header: &Header, kind: DoorbellKind, role: Role) -> Bell {
-    let semaphore = match role {
-        Role::Producer => &header.sleep.producer_semaphore,
-        Role::Consumer => &header.sleep.consumer_semaphore,
-    };
-    Bell::new(kind, semaphore, &state(header, other(role)).wakes)
-}
-
-/// See [`RoleGuard::peer_epoch`]; `role` is one's own.
-fn peer_epoch(header: &Header, role: Role) -> u64 {
-    // close -> left: what a newcomer found is what this end left.
-    state(header, other(role)).state.load(LEFT) >> 1
-}
-
-/// See [`RoleGuard::peer_closed`]; `role` is one's own.
-pub(super) fn peer_closed(header: &Header, role: Role) -> bool {
-    // close -> left: the peer's last messages are visible after this.
-    let state = state(header, other(role)).state.load(LEFT);
-    state & CLOSED != 0
 }
 
 /// Whether the peer is gone, or never came and cannot: the name by which it
@@ -416,34 +389,4 @@ fn is_stopped(pid: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let state = stat.rsplit_once(") ").map(|(_, rest)| rest);
     state.is_some_and(|state| state.starts_with(['T', 't']))
-}
-
-/// What the end with this role says of itself.
-pub(super) fn state(header: &Header, role: Role) -> &RoleState {
-    match role {
-        Role::Producer => &header.producer.state,
-        Role::Consumer => &header.consumer.state,
-    }
-}
-
-#[inline(always)]
-pub(super) fn word(header: &Header, role: Role) -> &AtomicU32 {
-    match role {
-        Role::Producer => &header.sleep.producer,
-        Role::Consumer => &header.sleep.consumer,
-    }
-}
-
-fn byte(role: Role) -> u64 {
-    match role {
-        Role::Producer => PRODUCER_BYTE,
-        Role::Consumer => CONSUMER_BYTE,
-    }
-}
-
-fn other(role: Role) -> Role {
-    match role {
-        Role::Producer => Role::Consumer,
-        Role::Consumer => Role::Producer,
-    }
 }

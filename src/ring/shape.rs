@@ -110,15 +110,6 @@ impl Description {
         }
         Ok(())
     }
-
-    /// The shape in words.
-    pub(crate) fn name(shape: u32) -> &'static str {
-        match shape {
-            SHAPE_SLOTS => "slots",
-            SHAPE_FRAMES => "frames",
-            _ => "an unknown shape",
-        }
-    }
 }
 
 /// A type's name without its paths: modules move, and two programs may each

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::Shared;
-use super::role::{is_left_alone, peer_closed, word};
+use super::role::is_left_alone;
 use crate::error::Role;
+use crate::header::{peer_closed, word};
 use crate::sync::{AtomicU32, FREE, READY};
 
 /// An end's sleep word, and what tells whether it sleeps in vain. Keeps the
@@ -40,6 +41,11 @@ impl Watch {
     /// owes the end a wake.
     pub(crate) fn stirred(&self, seen: u64) -> bool {
         self.peer_position() != seen || peer_closed(self.shared.header(), self.role)
+    }
+
+    /// Nanoseconds between two checks whether the peer lives.
+    pub(crate) fn peer_check(&self) -> u64 {
+        self.shared.config.wait.peer_check
     }
 
     /// Whether the end waits for nobody. Makes syscalls.

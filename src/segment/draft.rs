@@ -51,14 +51,14 @@ impl Draft {
     /// Reserves `length` bytes, rounded up to the file system's blocks, in the
     /// directory of `name`.
     pub(crate) fn new(name: &Name, length: u64, mode: u32) -> Result<Self, Error> {
-        let failed = |doing| move |source| failed(doing, name.shown(), source);
+        let failed = |doing| move |source| failed(doing, name.display_name(), source);
         let (file, temporary) = nameless(name).map_err(failed("create"))?;
         file.set_permissions(Permissions::from_mode(mode))
             .map_err(failed("set the mode of"))?;
         // A hugetlbfs file is made of whole huge pages.
         let block = file.metadata().map_err(failed("examine"))?.blksize();
         let length = length.next_multiple_of(block.max(1));
-        reserve(&file, length, name.shown())?;
+        reserve(&file, length, name.display_name())?;
         let descriptor = CString::new(format!("/proc/self/fd/{}", file.as_raw_fd()))
             .expect("a number holds no zero byte");
         Ok(Self {

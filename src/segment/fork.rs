@@ -125,7 +125,9 @@ pub(super) fn forks() -> Option<u64> {
 /// worse.
 pub(super) fn install() -> io::Result<()> {
     if INSTALLED.load(FORK) == 0 {
-        // SAFETY: the handlers are functions of this library, which stays.
+        // SAFETY: the handlers take nothing and never unwind. They stay as long as
+        // they are registered: glibc drops those of a library that is unloaded, and
+        // musl unloads none.
         match unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) } {
             0 => INSTALLED.store(1, FORK),
             error => return Err(io::Error::from_raw_os_error(error)),
@@ -181,8 +183,9 @@ impl Place {
         }
         let base = core::ptr::with_exposed_provenance_mut(self.base.load(PLAIN) as usize);
         let length = self.length.load(PLAIN) as usize;
-        // SAFETY: the addresses are the mapping's, and stay mapped, with what
-        // was there.
+        // SAFETY: the mapping outlives the entry, so the addresses are this
+        // process's own; they stay mapped, and readable. Bytes that the child has
+        // not written may still change, as they could before.
         let copy = unsafe {
             libc::mmap(
                 base,
@@ -194,12 +197,16 @@ impl Place {
             )
         };
         if copy == libc::MAP_FAILED {
-            // No memory for a copy: who touches the ring dies, and not the ring.
-            // SAFETY: the addresses are the mapping's.
+            // No memory for a copy: touching the ring faults in the child, and the
+            // parent's ring is safe.
+            // SAFETY: the mapping outlives the entry, so the addresses are this
+            // process's own.
             unsafe { libc::mprotect(base, length, libc::PROT_NONE) };
             return;
         }
-        // SAFETY: it is a ring's copy, which begins with a header.
+        // SAFETY: the copy has just been mapped, as long as the mapping, which was
+        // compared with a header's length before this entry was made; a header is
+        // nothing but atomics.
         let header = unsafe { &*copy.cast::<Header>() };
         header.fixed.superseded.store(1, PLAIN);
         for end in [&header.producer.state, &header.consumer.state] {

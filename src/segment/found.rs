@@ -23,7 +23,7 @@ impl Segment {
     pub(crate) fn reserve(&self) -> Result<(), Error> {
         match &self.memory {
             Memory::Heap(_) => Ok(()),
-            Memory::Mapped { file, .. } => reserve(file, self.length(), self.shown()),
+            Memory::Mapped { file, .. } => reserve(file, self.length(), self.display_name()),
         }
     }
 }

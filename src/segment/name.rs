@@ -63,7 +63,7 @@ impl Name {
     }
 
     /// The name as the user gave it.
-    pub(crate) fn shown(&self) -> &str {
+    pub(crate) fn display_name(&self) -> &str {
         &self.shown
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use quoit::{
-    ClaimError, Consumer, Corrupt, Error, PopError, Producer, PushError, RingOptions, Stale,
+    ClaimError, Consumer, Corrupt, Error, PopError, Producer, PushError, RingOptions, StalePolicy,
 };
 
 use super::{corrupt, ring, while_it_changes};
@@ -240,7 +240,7 @@ fn replacing_is_a_way_out() {
             found: 0
         }))
     ));
-    let options = RingOptions::new(4).stale(Stale::Replace);
+    let options = RingOptions::new(4).stale(StalePolicy::Replace);
     let new = options.create::<u64>(&name).expect("nobody holds the ring");
     let mut producer = new.producer().expect("a new ring is sound");
     producer.try_push(7).expect("there is room");

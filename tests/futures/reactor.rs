@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, future};
-use quoit::{AsyncConsumer, AsyncProducer, Producer, RingOptions, Stale};
+use quoit::{AsyncConsumer, AsyncProducer, Producer, RingOptions, StalePolicy};
 
 use super::common::PATIENCE;
 use super::common::names::RingName;
@@ -90,7 +90,7 @@ pub(super) fn one_thread_sleeps_for_a_hundred_rings() {
         let mut producers: Vec<Producer<u64>> = Vec::new();
         let mut consumers = Vec::new();
         for name in &names {
-            let options = RingOptions::new(4).stale(Stale::Replace);
+            let options = RingOptions::new(4).stale(StalePolicy::Replace);
             let ring = options.create(name).expect("a ring");
             producers.push(ring.producer().expect("the role is free"));
             consumers.push(ring.consumer().expect("the role is free"));

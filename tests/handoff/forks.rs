@@ -81,6 +81,6 @@ pub(crate) fn forker_with_a_role(_: &[String]) {
 
 fn open_again(ring: &Ring<u64>) -> Ring<u64> {
     let descriptor = ring.descriptor().expect("it is anonymous");
-    let again = RingOptions::new(0).open_descriptor(descriptor);
+    let again = RingOptions::default().open_descriptor(descriptor);
     again.expect("the ring")
 }

@@ -32,7 +32,7 @@ pub(crate) fn it_is_never_superseded() {
     producer.try_push(1).expect("there is room");
     let left = producer.push_timeout(2, SOME_LOOKS);
     assert!(matches!(left, Err(PushError::Abandoned(2))), "{left:?}");
-    ring.flush().expect("there is no disk");
+    ring.sync_all().expect("there is no disk");
 }
 
 pub(crate) fn unlinking_ends_its_life() {
@@ -46,7 +46,7 @@ pub(crate) fn unlinking_ends_its_life() {
         assert!(matches!(refusal, Some(Error::Superseded { .. })));
     }
     let descriptor = ring.descriptor().expect("it is anonymous");
-    let again = RingOptions::new(0).open_descriptor::<u64>(descriptor);
+    let again = RingOptions::default().open_descriptor::<u64>(descriptor);
     assert!(matches!(again, Err(Error::Superseded { .. })));
 }
 

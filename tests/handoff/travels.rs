@@ -92,7 +92,7 @@ pub(crate) fn frames_go_both_ways() {
 
 pub(crate) fn frames_worker(arguments: &[String]) {
     let socket = socket(arguments);
-    let options = RingOptions::new(0).schema_tag("lines/1");
+    let options = RingOptions::default().schema_tag("lines/1");
     let receive = || handoff::receive_with::<[u8]>(&socket, &options);
     let (there, back) = (receive().expect("a ring"), receive().expect("a ring"));
     assert_eq!((there.capacity(), back.capacity()), (4096, 4096));

@@ -141,11 +141,11 @@ fn what_moves_a_position_says_that_it_may_wake_the_peer() {
 /// Enums that a program decides by; src/docs/api.md says why they are complete.
 const COMPLETE: [&str; 6] = [
     "ClaimError",
-    "ObservedShape",
     "PopError",
     "PushError",
     "Role",
     "Selected",
+    "ShapeKind",
 ];
 
 #[test]

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use memmap2::Mmap;
 use quoit::{
-    Consumer, Error, PopError, Producer, PushError, Ring, RingOptions, Role, Stale, WaitStrategy,
-    unlink,
+    Consumer, Error, PopError, Producer, PushError, Ring, RingOptions, Role, StalePolicy,
+    WaitStrategy, unlink,
 };
 
 use super::common::PATIENCE;
@@ -83,7 +83,7 @@ pub(crate) fn mortal(words: &[String]) {
         "create" => drop(traced(|| options().create::<u64>(path)).expect("a ring")),
         "open" => drop(traced(|| options().open::<u64>(path)).expect("a ring")),
         "replace" => {
-            let options = options().stale(Stale::Replace);
+            let options = options().stale(StalePolicy::Replace);
             drop(traced(|| options.create::<u64>(path)).expect("a ring"));
         }
         "unlink" => traced(|| unlink(path)).expect("nobody holds the ring"),

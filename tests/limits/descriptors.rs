@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::path::Path;
 
-use quoit::{Error, Producer, RingOptions, Stale};
+use quoit::{Error, Producer, RingOptions, StalePolicy};
 
 use crate::common::names::files_in;
 use crate::{is_refused, plays_in_a_directory, set_limit};
@@ -18,7 +18,7 @@ pub(crate) fn under_a_descriptor_limit(arguments: &[String]) {
     let directory = Path::new(&arguments[0]);
     let name = &directory.join("ring");
     let options = RingOptions::new(64);
-    let replacing = options.clone().stale(Stale::Replace);
+    let replacing = options.clone().stale(StalePolicy::Replace);
     let (nothing, a_ring) = ([].as_slice(), ["ring"].as_slice());
     let has = |files: &'static [&str]| move || assert_eq!(files_in(directory), files);
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use quoit::{Consumer, Error, Producer, RingOptions, Stale};
+use quoit::{Consumer, Error, Producer, RingOptions, StalePolicy};
 
 use crate::common::mounts::{mount, own_mounts};
 use crate::common::names::files_in;
@@ -57,7 +57,7 @@ pub(crate) fn on_huge_pages(arguments: &[String]) {
     assert!(wanted > least && wanted % PAGE == 0, "{wanted}");
     assert_eq!(available, least);
     assert!(hint.contains("vm.nr_hugepages"));
-    let replacing = RingOptions::new(64).stale(Stale::Replace);
+    let replacing = RingOptions::new(64).stale(StalePolicy::Replace);
     drop(replacing.create::<[u8]>(&path).expect("nobody holds it"));
     let mut producer = Producer::<[u8]>::open(&path).expect("the role is free");
     producer.push(b"in a huge page").expect("room");

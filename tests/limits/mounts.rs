@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use quoit::{Consumer, Error, Producer, Ring, RingOptions, Stale};
+use quoit::{Consumer, Error, Producer, Ring, RingOptions, StalePolicy};
 
 use crate::common::mounts::{mount, mount_a_megabyte, own_mounts};
 use crate::common::names::{RingName, files_in};
@@ -23,7 +23,7 @@ pub(crate) fn on_a_read_only_file_system(arguments: &[String]) {
     let flags = libc::MS_REMOUNT | libc::MS_RDONLY;
     mount(c"none", directory, c"tmpfs", flags, c"size=1m").expect("it was mounted by us");
     let refused = |result, doing| is_refused(result, libc::EROFS, [doing, "can be written"]);
-    let replacing = options.clone().stale(Stale::Replace);
+    let replacing = options.clone().stale(StalePolicy::Replace);
     refused(options.open::<u64>(&there).map(drop), "open");
     refused(options.open_or_create::<u64>(&there).map(drop), "open");
     refused(quoit::unlink(&there), "open");
@@ -61,7 +61,7 @@ pub(crate) fn without_proc(arguments: &[String]) {
         let there = matches!(again, Some(Error::AlreadyExists { in_use: true, .. }));
         assert!(there, "{again:?}");
         drop((producer, consumer));
-        let replacing = RingOptions::new(64).stale(Stale::Replace);
+        let replacing = RingOptions::new(64).stale(StalePolicy::Replace);
         replacing.create::<u64>(name).expect("nobody holds it");
         Ring::<u64>::open(name).expect("the new one is there");
         assert!(files_in(directory).iter().all(|file| file == "ring"));
@@ -74,6 +74,6 @@ pub(crate) fn without_proc(arguments: &[String]) {
     let refused = |result| is_refused(result, libc::ENOENT, ["reopen", "mount /proc"]);
     refused(ring.producer().map(drop));
     let descriptor = ring.descriptor().expect("it is anonymous");
-    let again = RingOptions::new(0).open_descriptor::<u64>(descriptor);
+    let again = RingOptions::default().open_descriptor::<u64>(descriptor);
     refused(again.map(drop));
 }

@@ -4,7 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use quoit::{Consumer, Producer, Ring, RingOptions, Stale};
+use quoit::{Consumer, Producer, Ring, RingOptions, StalePolicy};
 
 use crate::common::child::Child;
 use crate::common::names::{RingName, files_in, shared_memory_directory};
@@ -29,7 +29,7 @@ pub(crate) fn stranger(arguments: &[String]) {
     };
     let refused = |result| is_refused(result, libc::EACCES, ["open", "RingOptions::mode"]);
     let options = RingOptions::new(64);
-    let replacing = options.clone().stale(Stale::Replace);
+    let replacing = options.clone().stale(StalePolicy::Replace);
     for name in [private, readable] {
         refused(Ring::<u64>::open(name).map(drop));
         refused(Producer::<u64>::open(name).map(drop));
@@ -56,7 +56,7 @@ pub(crate) fn turncoat(_: &[String]) {
     become_nobody();
     for ring in [private, readable] {
         let descriptor = ring.descriptor().expect("it is anonymous");
-        let again = RingOptions::new(0).open_descriptor::<u64>(descriptor);
+        let again = RingOptions::default().open_descriptor::<u64>(descriptor);
         for refusal in [ring.producer().map(drop), again.map(drop)] {
             is_refused(refusal, libc::EACCES, ["reopen", "RingOptions::mode"]);
         }
@@ -95,7 +95,9 @@ pub(crate) fn under_umasks(arguments: &[String]) {
         // SAFETY: the call only changes this process's umask.
         unsafe { libc::umask(umask) };
         for wanted in [0o600, 0o640, 0o660, 0o666, 0o606] {
-            let options = RingOptions::new(64).stale(Stale::Replace).mode(wanted);
+            let options = RingOptions::new(64)
+                .stale(StalePolicy::Replace)
+                .mode(wanted);
             options.create::<u64>(&path).expect("a ring");
             assert_eq!(mode(), wanted);
             // A ring that is there keeps its bits.
@@ -104,7 +106,7 @@ pub(crate) fn under_umasks(arguments: &[String]) {
             assert_eq!(mode(), wanted);
         }
         RingOptions::new(64)
-            .stale(Stale::Replace)
+            .stale(StalePolicy::Replace)
             .create::<u64>(&path)
             .expect("a ring");
         assert_eq!(mode(), 0o600, "the default");

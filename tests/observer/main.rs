@@ -17,7 +17,7 @@ use common::fork::{done, fork};
 use common::names::{RingName, file_directory};
 use common::sample::mix;
 use common::segment_file::{DATA, DOORBELL, SLOT_SIZE, SegmentFile};
-use quoit::observer::{Message, ObservedShape};
+use quoit::observer::{Message, ShapeKind};
 use quoit::{Consumer, DoorbellKind, Error, Observer, Producer, Ring, RingOptions, Role};
 
 common::suite::suite! {
@@ -26,6 +26,7 @@ common::suite::suite! {
         it_sees_the_records_that_both_ends_see,
         it_sees_the_frames_that_both_ends_see,
         it_sees_who_is_there,
+        it_sees_what_each_role_counts_as_dropped,
         it_tells_how_fast_a_ring_moves,
         it_sees_who_sleeps,
         at_full_load_it_sees_only_what_was_sent,
@@ -74,14 +75,11 @@ impl Follower {
 fn it_knows_the_header() {
     let before = SystemTime::now() - Duration::from_secs(1);
     let (ring, name) = ring::<[u32; 3]>("header", 64);
-    let about = Observer::open(&name).expect("a ring").about();
-    assert_eq!((about.shape, about.capacity), (ObservedShape::Slots, 64));
-    assert_eq!(
-        (about.slot_size, about.slot_align, about.layout),
-        (12, 4, 1)
-    );
-    assert_eq!(about.incarnation, ring.incarnation());
-    assert_eq!(about.doorbell, DoorbellKind::Futex);
+    let info = Observer::open(&name).expect("a ring").info();
+    assert_eq!((info.shape, info.capacity), (ShapeKind::Records, 64));
+    assert_eq!((info.slot_size, info.slot_align, info.layout), (12, 4, 1));
+    assert_eq!(info.incarnation, ring.incarnation());
+    assert_eq!(info.doorbell, DoorbellKind::Futex);
     let bells = RingName::new("bells");
     let options = RingOptions::new(8).doorbell(DoorbellKind::Semaphore);
     options.create::<u64>(&bells).expect("a ring");
@@ -90,13 +88,13 @@ fn it_knows_the_header() {
         if let Some(library) = library {
             file.write_half(DOORBELL, 1 | library << 8);
         }
-        let about = Observer::open(&bells).expect("a ring").about();
-        assert_eq!(about.doorbell, DoorbellKind::Semaphore);
+        let info = Observer::open(&bells).expect("a ring").info();
+        assert_eq!(info.doorbell, DoorbellKind::Semaphore);
     }
     file.write_half(DOORBELL, 2);
     let refused = Observer::open(&bells).map(drop);
     assert!(matches!(refused, Err(Error::Corrupt(_))), "{refused:?}");
-    assert!(about.created > before && about.created < SystemTime::now());
+    assert!(info.created > before && info.created < SystemTime::now());
 }
 
 fn it_sees_the_records_that_both_ends_see() {
@@ -121,7 +119,7 @@ fn it_sees_the_records_that_both_ends_see() {
         let positions = observer.positions();
         assert_eq!(positions.tail, producer.position());
         assert_eq!(positions.head, consumer.position());
-        assert_eq!(positions.fill(), queue.len() as u64);
+        assert_eq!(positions.len(), queue.len() as u64);
         let seen = unread(&observer);
         let seen: Vec<_> = seen.iter().map(|m| (m.position, &*m.bytes)).collect();
         let queued: Vec<_> = queue
@@ -167,6 +165,29 @@ fn it_sees_the_frames_that_both_ends_see() {
     assert!(laps > 100, "too little went through");
 }
 
+fn it_sees_what_each_role_counts_as_dropped() {
+    let (ring, name) = ring::<u64>("dropped", 8);
+    let observer = Observer::open(&name).expect("a ring");
+    let dropped = || {
+        [Role::Producer, Role::Consumer].map(|role| {
+            let state = observer.endpoint(role);
+            (state.dropped, state.rescues)
+        })
+    };
+    assert_eq!(dropped(), [(0, 0), (0, 0)]);
+    let producer = ring.producer().expect("the role is free");
+    let consumer = ring.consumer().expect("the role is free");
+    producer.count_dropped(3);
+    producer.count_dropped(4);
+    consumer.count_dropped(1);
+    assert_eq!(dropped(), [(7, 0), (1, 0)]);
+    drop((producer, consumer));
+    let producer = ring.producer().expect("the role is free");
+    assert_eq!(dropped(), [(7, 0), (1, 0)], "a successor goes on counting");
+    producer.count_dropped(u64::MAX);
+    assert_eq!(dropped(), [(6, 0), (1, 0)], "it wraps");
+}
+
 /// Takes the producer's role, says so, and waits for its end.
 fn idler(arguments: &[String]) {
     let producer = Producer::<u64>::open(&arguments[0]).expect("the role is free");
@@ -180,21 +201,21 @@ fn it_sees_who_is_there() {
     let observer = Observer::open(&name).expect("a ring");
     let alive = |role| observer.is_alive(role).expect("an answer");
     for role in [Role::Producer, Role::Consumer] {
-        assert!(!alive(role) && observer.end(role).epoch == 0);
+        assert!(!alive(role) && observer.endpoint(role).epoch == 0);
     }
     let consumer = ring.consumer().expect("the role is free");
-    let end = observer.end(Role::Consumer);
+    let end = observer.endpoint(Role::Consumer);
     assert!(alive(Role::Consumer) && !end.is_closed);
     assert_eq!((end.epoch, end.pid, end.rescues), (1, process::id(), 0));
     drop(consumer);
-    assert!(!alive(Role::Consumer) && observer.end(Role::Consumer).is_closed);
+    assert!(!alive(Role::Consumer) && observer.endpoint(Role::Consumer).is_closed);
 
     let idler = Child::start("idler", &[name.as_str()]);
     assert_eq!(idler.says(), "here");
     assert!(alive(Role::Producer));
-    assert_eq!(observer.end(Role::Producer).pid, idler.pid());
+    assert_eq!(observer.endpoint(Role::Producer).pid, idler.pid());
     drop(idler); // kill -9
-    let end = observer.end(Role::Producer);
+    let end = observer.endpoint(Role::Producer);
     assert!(
         !alive(Role::Producer) && !end.is_closed,
         "it said no goodbye"
@@ -211,14 +232,14 @@ fn it_tells_how_fast_a_ring_moves() {
     consumer.try_pop().expect("a record");
     assert_eq!(consumer.drain().count(), 4);
     // Whoever gets no processor has no time to sleep.
-    while observer.end(Role::Consumer).parks == 0 {
+    while observer.endpoint(Role::Consumer).parks == 0 {
         assert!(consumer.pop_timeout(Duration::from_millis(50)).is_err());
     }
     producer.try_push(5).expect("room");
     let after = observer.sample();
     assert_eq!(after.positions, observer.positions());
-    assert_eq!(after.producer, observer.end(Role::Producer));
-    assert_eq!(after.consumer, observer.end(Role::Consumer));
+    assert_eq!(after.producer, observer.endpoint(Role::Producer));
+    assert_eq!(after.consumer, observer.endpoint(Role::Consumer));
 
     let seconds = (after.at - before.at).as_secs_f64();
     let rates = after.rates_since(&before);
@@ -238,7 +259,8 @@ fn it_sees_who_sleeps() {
         let options = RingOptions::new(1).doorbell(doorbell).spin(Duration::ZERO);
         let ring = options.create::<u64>(&name).expect("a ring");
         let observer = Observer::open(&name).expect("a ring");
-        let asleep = || [Role::Producer, Role::Consumer].map(|role| observer.end(role).is_asleep);
+        let asleep =
+            || [Role::Producer, Role::Consumer].map(|role| observer.endpoint(role).is_asleep);
         let until = |wanted| {
             let begun = Instant::now();
             while asleep() != wanted {
@@ -303,7 +325,7 @@ fn at_full_load_it_sees_only_what_was_sent() {
             assert!(begun.elapsed() < PATIENCE, "only {seen} frames were seen");
             let now = observer.positions();
             assert!(now.tail >= before.tail && now.head >= before.head);
-            assert!(now.fill() <= 4096);
+            assert!(now.len() <= 4096);
             before = now;
             let looked = observer.unread(100, |message| {
                 let number = message.bytes.first_chunk().expect("a number");
@@ -332,7 +354,7 @@ fn leave_to_read_suffices() {
         // SAFETY: the call takes no memory.
         assert_eq!(unsafe { libc::setuid(65534) }, 0, "only root can be nobody");
         let observer = Observer::open(&path).expect("leave to read");
-        assert_eq!(observer.positions().fill(), 1);
+        assert_eq!(observer.positions().len(), 1);
         assert!(!observer.is_alive(Role::Producer).expect("an answer"));
         assert!(!observer.is_superseded().expect("an answer"));
         assert!(Ring::<u64>::open(&path).is_err(), "no leave to write");
@@ -367,7 +389,7 @@ fn it_changes_nothing() {
     unread(&observer);
     observer.positions();
     for role in [Role::Producer, Role::Consumer] {
-        observer.end(role);
+        observer.endpoint(role);
         observer.is_alive(role).expect("an answer");
     }
     drop(observer);
@@ -412,9 +434,9 @@ fn no_bytes_whatever_lead_it_astray() {
             });
             let from = words[dice.roll(5)];
             let _ = opened.unread_from(from, 100, |message| assert!(message.bytes.len() <= 64));
-            let _ = opened.positions().fill();
+            let _ = opened.positions().len();
             for role in [Role::Producer, Role::Consumer] {
-                opened.end(role);
+                opened.endpoint(role);
             }
         }
     }

@@ -27,7 +27,7 @@ use crate::tool::Tool;
 /// What a ring of frames has unread.
 fn unread(name: &RingName) -> u64 {
     let observer = Observer::open(name).expect("a ring");
-    observer.positions().fill()
+    observer.positions().len()
 }
 
 /// A ring of frames, and its producer.
@@ -152,7 +152,7 @@ pub(crate) fn a_signal_that_was_ignored_still_is() {
     let receiver = Tool::start_program("sh", &["-c", &receive]);
     wait_until("there is a ring", || name.file().exists());
     let observer = Observer::open(&name).expect("a ring");
-    let parks = || observer.end(Role::Consumer).parks;
+    let parks = || observer.endpoint(Role::Consumer).parks;
     wait_until("it waits", || parks() > 0);
     receiver.signal(libc::SIGINT);
     // It looks for signals between two sleeps.
@@ -177,7 +177,7 @@ pub(crate) fn a_tool_that_hears_no_signal_is_ended_by_later_ones() {
         .expect("the tool starts");
     wait_until("there is a ring", || name.file().exists());
     let observer = Observer::open(&name).expect("a ring");
-    wait_until("it waits", || observer.end(Role::Consumer).is_asleep);
+    wait_until("it waits", || observer.endpoint(Role::Consumer).is_asleep);
     let mut ended = None;
     wait_until("it ends", || {
         // SAFETY: the child is ours and not reaped, so the pid is still its.
@@ -189,7 +189,7 @@ pub(crate) fn a_tool_that_hears_no_signal_is_ended_by_later_ones() {
     let signal = ended.and_then(|status| status.signal());
     assert_eq!(signal, Some(libc::SIGTERM));
     assert!(
-        observer.end(Role::Consumer).is_closed,
+        observer.endpoint(Role::Consumer).is_closed,
         "the first was heard"
     );
 }
@@ -257,7 +257,7 @@ pub(crate) fn a_recorder_that_cannot_write_leaves_the_ring_alone() {
     });
     Tool::run(&["record", name.as_str(), file], b"").with(1, "File exists");
     let observer = Observer::open(&name).expect("a ring");
-    assert_eq!(observer.end(Role::Consumer).epoch, 0, "nobody came");
+    assert_eq!(observer.endpoint(Role::Consumer).epoch, 0, "nobody came");
     let receiver = Tool::start(&["recv", name.as_str()]);
     sender.end().quietly();
     assert_eq!(receiver.end().quietly(), numbers(1000));

@@ -73,7 +73,7 @@ pub(crate) fn a_ring_under_full_load_is_seen_whole() {
     let list = says(&["list"]);
     let line = list.lines().find(|line| line.starts_with(name.as_str()));
     let words: Vec<_> = line.expect("a line").split_whitespace().collect();
-    assert_eq!(words[1..6], ["slots", "64", "0%", "died", &pid]);
+    assert_eq!(words[1..6], ["records", "64", "0%", "died", &pid]);
     drop(popper);
     let removed = Tool::run(&["rm", "--stale", name.as_str()], b"").quietly();
     assert_eq!(removed, format!("removed {name}\n").as_bytes());

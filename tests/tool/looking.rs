@@ -86,7 +86,7 @@ pub(crate) fn a_directory_is_listed_with_what_is_a_ring() {
         .collect();
     assert_eq!(words[0][..4], ["name", "shape", "capacity", "fill"]);
     let pid = std::process::id().to_string();
-    let line = ["slots", "64", "25%", &pid, "-"];
+    let line = ["records", "64", "25%", &pid, "-"];
     assert_eq!((words[1][0], &words[1][1..6]), (&*expected[0], &line[..]));
     let schema = rings[0]["schema"].as_str().expect("text");
     assert_eq!(words[1][7..], ["1", &schema[..8]]);
@@ -128,6 +128,7 @@ pub(crate) fn a_ring_is_described_and_so_is_what_is_wrong_with_it() {
     let mut producer = Producer::<[u8]>::open(&name).expect("the role is free");
     producer.try_push(&[0; 24]).expect("room");
     producer.try_push(&[]).expect("room for its header");
+    producer.count_dropped(12);
     drop(producer);
     let file = SegmentFile::open(&name.file());
     file.write(SUPERSEDED, 1);
@@ -142,6 +143,11 @@ pub(crate) fn a_ring_is_described_and_so_is_what_is_wrong_with_it() {
         assert!(wrong.contains(part), "{wrong}");
     }
     assert_eq!(stat["superseded"], true);
+    assert_eq!(stat["producer"]["dropped"], 12);
+    assert_eq!(stat["consumer"]["dropped"], 0);
+    let top = says_json(&["top", "--count", "1", "--json", name.as_str()]);
+    assert_eq!(top["rings"][0]["producer"]["dropped"], 12);
+    assert!(says(&["stat", name.as_str()]).contains("; dropped: 12\n"));
     refuses(&["stat", "quoit-no-such-ring"], 3, "there is no ring");
 }
 

@@ -45,7 +45,7 @@ pub(crate) fn a_recording_replays_kinds_and_payloads() {
         frames_of(&name),
         FRAMES.map(|(kind, payload)| (kind, payload.to_vec()))
     );
-    let capacity = Observer::open(&name).expect("a ring").about().capacity;
+    let capacity = Observer::open(&name).expect("a ring").info().capacity;
     assert_eq!(capacity, 4096, "that of the recorded one");
     let small = ["replay", name.as_str(), &file, "--capacity", "64"];
     Tool::run(&small, b"").with(3, "leave out --capacity");

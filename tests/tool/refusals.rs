@@ -43,6 +43,6 @@ pub(crate) fn a_line_that_is_too_long_is_refused() {
     let name = RingName::new("long");
     let arguments = ["send", name.as_str(), "--capacity", "64"];
     Tool::run(&arguments, &[b'x'; 1000]).with(1, "does not fit");
-    let fill = Observer::open(&name).expect("a ring").positions().fill();
+    let fill = Observer::open(&name).expect("a ring").positions().len();
     assert_eq!(fill, 0, "nothing of it is there");
 }

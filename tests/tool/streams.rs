@@ -37,8 +37,8 @@ pub(crate) fn either_end_may_come_first_each_time() {
         thread::scope(|scope| {
             let receiver = Tool::start(&recv);
             wait_until("it waits", || {
-                observer.end(Role::Consumer).epoch == 2 * u64::from(round) - 1
-                    && observer.end(Role::Consumer).is_asleep
+                observer.endpoint(Role::Consumer).epoch == 2 * u64::from(round) - 1
+                    && observer.endpoint(Role::Consumer).is_asleep
             });
             scope.spawn(|| Tool::run(&send, &all).quietly());
             assert!(receiver.end().quietly() == all, "the receiver came first");
@@ -46,7 +46,7 @@ pub(crate) fn either_end_may_come_first_each_time() {
         thread::scope(|scope| {
             scope.spawn(|| Tool::run(&send, &all).quietly());
             wait_until("it waits", || {
-                observer.positions().fill() == 64 && observer.end(Role::Producer).is_asleep
+                observer.positions().len() == 64 && observer.endpoint(Role::Producer).is_asleep
             });
             let receiver = Tool::start(&recv);
             assert!(receiver.end().quietly() == all, "the sender came first");

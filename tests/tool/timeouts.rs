@@ -43,7 +43,7 @@ pub(crate) fn a_sender_that_may_wait_goes_on_when_there_is_room() {
     sender.feed(&numbers(9));
     // It looks around at least once between two sleeps.
     let observer = Observer::open(&name).expect("a ring");
-    let parks = || observer.end(Role::Producer).parks;
+    let parks = || observer.endpoint(Role::Producer).parks;
     wait_until("the sender has slept often", || parks() > 5);
     assert_eq!(consumer.fill(), 64);
     for number in 1..=9 {

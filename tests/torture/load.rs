@@ -86,7 +86,7 @@ fn begin<L: Load + ?Sized>(arguments: &[String]) -> (Ring<L>, Ledger, Dice) {
 
 /// How an end waits and wakes: not always as its predecessor or its peer does.
 fn manners(strategy: &str, dice: &mut Dice) -> RingOptions {
-    let options = RingOptions::new(0).fences(match dice.roll(3) {
+    let options = RingOptions::default().fences(match dice.roll(3) {
         0 => Fences::Symmetric,
         _ => Fences::Asymmetric,
     });

@@ -10,8 +10,8 @@
 //! table's lock. The thread stores `PARKED` under the same lock, before it lists
 //! the words: a change either is on that list or ends the sleep.
 //!
-//! Ten times a second the thread sees whether the peers still live, all of them
-//! at the same tick, and wakes the tasks of those ends whose peer is gone. A task
+//! At each endpoint's `peer_check` the thread sees whether the peers still live,
+//! those with the same interval at the same tick, and wakes the tasks of those ends whose peer is gone. A task
 //! whose peer lives and is silent is not woken.
 //!
 //! Task wakers are foreign code: they are cloned, woken and dropped while the
@@ -27,7 +27,6 @@ use std::thread;
 use std::time::Duration;
 
 use crate::doorbell::{MOST_WORDS, now, wait_any, wake_one};
-use crate::ladder::LOOK;
 use crate::parker::{DROWSY, PARKED, UNDER_WAY, UNPROTECTED};
 use crate::ring::Watch;
 use crate::segment::Entry;
@@ -145,7 +144,7 @@ impl Bed {
         let old = REACTOR.change(|table| {
             let place = table.place(self.index);
             let (until, due) = if protected {
-                (next_look(now()), Due::Look)
+                (next_check(now(), &place.watch), Due::Look)
             } else {
                 (now() + UNPROTECTED, Due::End)
             };
@@ -267,7 +266,7 @@ impl Place {
                 (*until, *due) = (now + UNDER_WAY, Due::Late);
             }
             Due::Look if self.watch.is_left_alone() => return Some(Ending::Expired),
-            Due::Look => *until = next_look(now),
+            Due::Look => *until = next_check(now, &self.watch),
         }
         None
     }
@@ -299,7 +298,9 @@ fn run() {
     }
 }
 
-/// The next tick: the same for all ends, so that they need one wake together.
-fn next_look(now: u64) -> u64 {
-    (now / LOOK + 1) * LOOK
+/// The next tick: the same for all endpoints that check as often, so that they
+/// need one wake together.
+fn next_check(now: u64, watch: &Watch) -> u64 {
+    let interval = watch.peer_check();
+    (now / interval + 1) * interval
 }

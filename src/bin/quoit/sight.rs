@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::SystemTime;
 
-use quoit::observer::{EndState, ObservedShape, Sample};
+use quoit::observer::{EndpointState, Sample, ShapeKind};
 use quoit::{DoorbellKind, Error, Observer, Role};
 use serde_json::{Value, json};
 
@@ -28,7 +28,7 @@ pub(crate) struct Look {
 /// One end, as it was at the look.
 #[derive(Clone, Copy)]
 pub(crate) struct Peer {
-    pub(crate) state: EndState,
+    pub(crate) state: EndpointState,
     pub(crate) is_alive: bool,
 }
 
@@ -43,7 +43,7 @@ impl Sight {
             sample: self.observer.sample(),
             are_alive: [false; 2],
             is_superseded: self.observer.is_superseded()?,
-            capacity: self.observer.about().capacity,
+            capacity: self.observer.info().capacity,
         };
         for _ in 0..LOOKS {
             look.are_alive = [alive(Role::Producer)?, alive(Role::Consumer)?];
@@ -60,39 +60,39 @@ impl Sight {
     }
 
     pub(crate) fn shape(&self) -> &'static str {
-        match self.observer.about().shape {
-            ObservedShape::Slots => "slots",
-            ObservedShape::Frames => "frames",
+        match self.observer.info().shape {
+            ShapeKind::Records => "records",
+            ShapeKind::Frames => "frames",
         }
     }
 
     /// What positions count.
     pub(crate) fn unit(&self) -> &'static str {
-        match self.observer.about().shape {
-            ObservedShape::Slots => "records",
-            ObservedShape::Frames => "bytes",
+        match self.observer.info().shape {
+            ShapeKind::Records => "records",
+            ShapeKind::Frames => "bytes",
         }
     }
 
     pub(crate) fn doorbell(&self) -> &'static str {
-        match self.observer.about().doorbell {
+        match self.observer.info().doorbell {
             DoorbellKind::Semaphore => "semaphore",
             _ => "futex",
         }
     }
 
     pub(crate) fn age(&self) -> String {
-        age(self.observer.about().created)
+        age(self.observer.info().created)
     }
 
     pub(crate) fn json(&self, look: &Look) -> Value {
-        let (about, positions) = (self.observer.about(), look.sample.positions);
+        let (info, positions) = (self.observer.info(), look.sample.positions);
         let peer = |role| {
             let Peer { state, is_alive } = look.peer(role);
             json!({
                 "alive": is_alive, "closed": state.is_closed, "epoch": state.epoch,
                 "pid": state.pid, "asleep": is_alive && state.is_asleep, "parks": state.parks, "wakes": state.wakes,
-                "rescues": state.rescues,
+                "rescues": state.rescues, "dropped": state.dropped,
                 "command": is_alive.then(|| command(state.pid)).flatten(),
                 "core": is_alive.then(|| core(state.pid)).flatten(),
             })
@@ -100,18 +100,18 @@ impl Sight {
         json!({
             "name": self.observer.name(),
             "shape": self.shape(),
-            "capacity": about.capacity,
-            "slot_size": about.slot_size,
-            "slot_align": about.slot_align,
+            "capacity": info.capacity,
+            "slot_size": info.slot_size,
+            "slot_align": info.slot_align,
             "doorbell": self.doorbell(),
-            "schema": format!("{:016x}", about.schema),
-            "layout": about.layout,
-            "incarnation": format!("{:016x}", about.incarnation),
-            "bytes": about.length,
-            "age_seconds": elapsed(about.created),
+            "schema": format!("{:016x}", info.schema),
+            "layout": info.layout,
+            "incarnation": format!("{:016x}", info.incarnation),
+            "bytes": info.length,
+            "age_seconds": elapsed(info.created),
             "tail": positions.tail,
             "head": positions.head,
-            "fill": positions.fill(),
+            "fill": positions.len(),
             "producer": peer(Role::Producer),
             "consumer": peer(Role::Consumer),
             "superseded": look.is_superseded,
@@ -150,7 +150,7 @@ impl Look {
 
     /// How full the ring is, in percent.
     pub(crate) fn percent(&self) -> u64 {
-        let fill = self.sample.positions.fill();
+        let fill = self.sample.positions.len();
         (u128::from(fill) * 100 / u128::from(self.capacity)) as u64
     }
 
@@ -205,8 +205,8 @@ impl Peer {
     pub(crate) fn life(&self) -> String {
         match self.state {
             _ if self.is_alive => self.state.pid.to_string(),
-            EndState { epoch: 0, .. } => "never came".to_owned(),
-            EndState {
+            EndpointState { epoch: 0, .. } => "never came".to_owned(),
+            EndpointState {
                 is_closed: true, ..
             } => "left".to_owned(),
             _ => "died".to_owned(),

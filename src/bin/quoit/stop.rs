@@ -102,7 +102,7 @@ impl fmt::Display for Stop {
                 f.write_str("the ring holds records; this command moves frames only")
             }
             Self::Ring(error @ quoit::Error::SchemaMismatch { .. }) => {
-                write!(f, "{error}; here that is --schema-tag TAG")
+                write!(f, "{error}; this command takes the tag as --schema-tag TAG")
             }
             Self::Ring(quoit::Error::NotARing { name, reason }) => {
                 write!(f, "{name:?} is not a quoit ring: {reason}")

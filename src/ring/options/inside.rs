@@ -1,26 +1,28 @@
 //! A ring in a segment that somebody else has made.
 
-use super::super::{Ring, Shape, check_magic, header, hold};
+use super::super::lifetime::lock_all;
+use super::super::{Ring, Shape};
 use super::RingOptions;
 use crate::error::Error;
+use crate::header::{check_magic, header};
 use crate::layout::DATA;
 use crate::segment::{Name, Segment, random};
 use crate::sync::{AtomicU64, PLAIN};
 
 impl RingOptions {
     /// Makes a ring in a segment that is still blank. Its maker has mapped it,
-    /// too: `twin` is where the incarnation is there.
-    pub(crate) fn create_inside<T: Shape + ?Sized>(
+    /// too: `incarnation_alias` is where the incarnation is there.
+    pub(crate) fn create_in_existing<T: Shape + ?Sized>(
         &self,
         name: &str,
-        twin: &AtomicU64,
+        incarnation_alias: &AtomicU64,
     ) -> Result<Ring<T>, Error> {
         let segment = Segment::open(&Name::parse(name.as_ref())?)?;
         let options = self.fitting::<T>(&segment)?;
         // One creator at a time.
         let lock = segment.lock_file()?;
         if let Some(lock) = &lock {
-            hold(&segment, lock)?;
+            lock_all(&segment, lock)?;
         }
         if !segment.is_blank()? {
             return Err(match check_magic(&segment) {
@@ -35,26 +37,26 @@ impl RingOptions {
         // What is written through one mapping is seen through the other, or the
         // name leads to another segment.
         let number = random();
-        twin.store(number, PLAIN);
+        incarnation_alias.store(number, PLAIN);
         let seen = header(&segment).fixed.incarnation.load(PLAIN);
-        twin.store(0, PLAIN);
+        incarnation_alias.store(0, PLAIN);
         if seen != number {
             return Err(segment.superseded());
         }
         options.prepare(&segment)?;
         options.format::<T>(&segment);
         let geometry = options.geometry();
-        Ok(Ring::new(segment, geometry, options.manners::<T>()))
+        Ok(Ring::new(segment, geometry, options.endpoint_config::<T>()))
     }
 
-    /// The same with a capacity for which there is room; 0 stands for the
-    /// largest.
+    /// The same with a capacity for which there is room; the largest if none was
+    /// set.
     fn fitting<T: Shape + ?Sized>(&self, segment: &Segment) -> Result<Self, Error> {
         let available = segment.length();
         let mut options = self.clone();
-        if self.capacity == 0 {
+        if self.capacity.is_none() {
             let units = available.saturating_sub(DATA as u64) / T::DESCRIPTION.slot_size;
-            options.capacity = 1 << units.checked_ilog2().unwrap_or(0);
+            options.capacity = Some(1 << units.checked_ilog2().unwrap_or(0));
         }
         let wanted = options.length::<T>()?;
         if wanted > available {

@@ -95,19 +95,19 @@ impl Line {
     }
 
     fn seen(name: &str, sight: &Sight) -> Result<Self, Error> {
-        let (about, look) = (sight.observer.about(), sight.look()?);
+        let (info, look) = (sight.observer.info(), sight.look()?);
         Ok(Self {
             words: [
                 plain(name),
                 sight.shape().to_owned(),
-                about.capacity.to_string(),
+                info.capacity.to_string(),
                 format!("{}%", look.percent()),
                 look.peer(Role::Producer).short_life(),
                 look.peer(Role::Consumer).short_life(),
                 sight.age(),
-                about.layout.to_string(),
+                info.layout.to_string(),
                 // Enough to tell a few schemas apart.
-                format!("{:08x}", about.schema >> 32),
+                format!("{:08x}", info.schema >> 32),
             ],
             json: sight.json(&look),
         })

@@ -95,7 +95,7 @@ impl Rm {
             Ok((look, _)) if self.dry_run && self.stale && !look.is_stale() => {
                 return Ok(Fate::Kept);
             }
-            Ok((look, sight)) => match look.sample.positions.fill() {
+            Ok((look, sight)) => match look.sample.positions.len() {
                 0 => {}
                 fill => unread = format!(", with {fill} {} unread", sight.unit()),
             },

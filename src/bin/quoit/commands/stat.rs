@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use quoit::Role;
-use quoit::observer::ObservedShape;
+use quoit::observer::ShapeKind;
 use serde_json::{Value, json};
 
 use crate::output::{Colour, Output, plain};
@@ -85,25 +85,25 @@ fn words(sight: &Sight, look: &Look, memory: Option<&Memory>, output: &Output) -
 }
 
 fn ring(sight: &Sight, look: &Look, memory: Option<&Memory>) -> Vec<Line> {
-    let (about, positions) = (sight.observer.about(), look.sample.positions);
-    let (capacity, schema, incarnation) = (about.capacity, about.schema, about.incarnation);
-    let holds = match about.shape {
-        ObservedShape::Frames => format!("frames in {capacity} bytes"),
-        ObservedShape::Slots => {
-            let (size, align) = (about.slot_size, about.slot_align);
-            format!("{capacity} slots of {size} bytes, aligned to {align}")
+    let (info, positions) = (sight.observer.info(), look.sample.positions);
+    let (capacity, schema, incarnation) = (info.capacity, info.schema, info.incarnation);
+    let holds = match info.shape {
+        ShapeKind::Frames => format!("frames in {capacity} bytes"),
+        ShapeKind::Records => {
+            let (size, align) = (info.slot_size, info.slot_align);
+            format!("{capacity} records of {size} bytes, aligned to {align}")
         }
     };
     let made = format!("{} ago, incarnation {incarnation:016x}", sight.age());
-    let schema = format!("{schema:016x}, layout version {}", about.layout);
-    let unread = format!("{} ({} %)", positions.fill(), look.percent());
+    let schema = format!("{schema:016x}, layout version {}", info.layout);
+    let unread = format!("{} ({} %)", positions.len(), look.percent());
     vec![
         ("ring", plain(sight.observer.name())),
         ("holds", holds),
         ("schema", schema),
         ("made", made),
         ("doorbell", sight.doorbell().to_owned()),
-        ("memory", place(about.length, memory)),
+        ("memory", place(info.length, memory)),
         ("tail", positions.tail.to_string()),
         ("head", positions.head.to_string()),
         ("unread", unread),
@@ -131,7 +131,11 @@ fn end(title: &'static str, peer: &Peer, memory: Option<&Memory>) -> Vec<Line> {
         let [times, parks, wakes] = [state.epoch, state.parks, state.wakes];
         let rescues = state.rescues;
         let counts = format!("came {times}, slept {parks}, was rescued {rescues} times");
-        lines.push(("", format!("{counts}; wake-ups sent: {wakes}")));
+        let dropped = state.dropped;
+        lines.push((
+            "",
+            format!("{counts}; wake-ups sent: {wakes}; dropped: {dropped}"),
+        ));
     }
     if let Some(Pages { mapped, huge, .. }) = pages(memory, peer) {
         let [mapped, huge] = [mapped, huge].map(bytes);

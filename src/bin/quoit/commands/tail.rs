@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use quoit::Error;
-use quoit::observer::{About, Message, ObservedShape};
+use quoit::observer::{Message, RingInfo, ShapeKind};
 use serde_json::json;
 
 use crate::fields::{Fields, hex};
@@ -69,7 +69,7 @@ fn at_least_one() -> RangedU64ValueParser<usize> {
 impl Tail {
     pub(crate) fn run(&self, output: &Output) -> Result<(), Stop> {
         let sight = Sight::open(&self.name)?;
-        self.fits(&sight.observer.about())?;
+        self.fits(&sight.observer.info())?;
         if self.follow {
             return self.follow(&sight, output);
         }
@@ -109,7 +109,7 @@ impl Tail {
         output: &Output,
     ) -> (String, u64, Result<usize, Error>) {
         let observer = &sight.observer;
-        let has_kinds = observer.about().shape == ObservedShape::Frames;
+        let has_kinds = observer.info().shape == ShapeKind::Frames;
         let mut next = from.unwrap_or_else(|| observer.positions().head);
         let mut text = String::new();
         let seen = observer.unread_from(next, self.count, |message| {
@@ -120,12 +120,10 @@ impl Tail {
     }
 
     /// All records of a ring have one size; frames have any.
-    fn fits(&self, about: &About) -> Result<(), Stop> {
-        let record = about.slot_size;
+    fn fits(&self, info: &RingInfo) -> Result<(), Stop> {
+        let record = info.slot_size;
         match &self.format {
-            Some(fields)
-                if fields.size() as u64 != record && about.shape == ObservedShape::Slots =>
-            {
+            Some(fields) if fields.size() as u64 != record && info.shape == ShapeKind::Records => {
                 let layout = fields.size() as u64;
                 Err(Stop::Layout { layout, record })
             }

@@ -12,7 +12,7 @@ impl Look {
         let (now, then) = (&self.sample, &before.sample);
         let taken = now.positions.head != then.positions.head;
         let is_alive = self.peer(Role::Consumer).is_alive;
-        let idle = !taken && then.positions.fill() > 0 && is_alive;
+        let idle = !taken && !then.positions.is_empty() && is_alive;
         idle.then(|| now.at - then.at)
     }
 

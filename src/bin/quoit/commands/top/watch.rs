@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use quoit::observer::{ObservedShape, Rates};
+use quoit::observer::{Rates, ShapeKind};
 use quoit::{Error, Role};
 use serde_json::{Value, json};
 
@@ -158,7 +158,7 @@ impl Watched {
     }
 
     pub(super) fn counts_bytes(&self) -> bool {
-        self.sight.observer.about().shape == ObservedShape::Frames
+        self.sight.observer.info().shape == ShapeKind::Frames
     }
 
     fn json(&self) -> Value {
@@ -167,14 +167,15 @@ impl Watched {
             json!({
                 "alive": peer.is_alive, "closed": peer.state.is_closed,
                 "epoch": peer.state.epoch, "pid": peer.state.pid,
+                "dropped": peer.state.dropped,
             })
         };
         let (look, rates) = (&self.look, &self.rates);
         json!({
             "name": self.sight.observer.name(),
             "shape": self.sight.shape(),
-            "capacity": self.sight.observer.about().capacity,
-            "fill": look.sample.positions.fill(),
+            "capacity": self.sight.observer.info().capacity,
+            "fill": look.sample.positions.len(),
             "in_per_second": rates.pushed,
             "out_per_second": rates.popped,
             "parks_per_second": rates.parks,

@@ -1,0 +1,260 @@
+//! The end of a ring's life: unlink, replace, and which ring is stale.
+
+use std::io::ErrorKind;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use crate::error::{Error, Role};
+use crate::header::{check_magic, header, is_held, state};
+use crate::layout::{CLOSED, CONSUMER_BYTE, Header, NAME_BYTE, PRODUCER_BYTE};
+use crate::segment::{Draft, LockFile, Name, Segment};
+use crate::sync::PLAIN;
+
+/// Removes the name of a ring that nobody holds, whatever its shape.
+///
+/// # Errors
+///
+/// [`Error::NotFound`]; [`Error::InUse`] while there is a producer or a
+/// consumer; [`Error::NotARing`] for any other file, which stays.
+///
+/// # Real-time
+///
+/// Makes syscalls and allocates; waits up to 100 ms for another process that
+/// is replacing or unlinking the same name, or leaving the ring.
+///
+/// ```
+/// let name = format!("quoit-doc-unlink-{}", std::process::id());
+/// quoit::RingOptions::new(64).create::<u64>(&name)?;
+/// quoit::unlink(&name)?;
+/// # Ok::<(), quoit::Error>(())
+/// ```
+pub fn unlink(name: impl AsRef<Path>) -> Result<(), Error> {
+    let segment = Segment::open(&Name::parse(name.as_ref())?)?;
+    check_magic(&segment)?;
+    unlink_segment(&segment)
+}
+
+/// Removes the name of a stale ring: one that was in use, and that nobody
+/// holds any more. `false` if it is in use, or if nobody has used it yet; then
+/// it stays.
+///
+/// # Errors
+///
+/// [`Error::NotFound`]; [`Error::NotARing`] for any other file, which stays.
+///
+/// # Real-time
+///
+/// As [`unlink`].
+///
+/// ```
+/// let name = format!("quoit-doc-stale-{}", std::process::id());
+/// let ring = quoit::RingOptions::new(64).create::<u64>(&name)?;
+/// assert!(!quoit::unlink_if_stale(&name)?); // somebody is about to use it
+/// let producer = ring.producer()?;
+/// assert!(!quoit::unlink_if_stale(&name)?); // in use
+/// drop(producer);
+/// assert!(quoit::unlink_if_stale(&name)?);
+/// # Ok::<(), quoit::Error>(())
+/// ```
+pub fn unlink_if_stale(name: impl AsRef<Path>) -> Result<bool, Error> {
+    unlink_stale_if(name.as_ref(), |_| true)
+}
+
+/// Removes the name of a stale ring in which nothing is unread: what the last one
+/// out does, after dropping its end. `false` if the ring is in use, if nobody has
+/// used it yet, or if something is left for the next consumer; then it stays.
+///
+/// # Errors
+///
+/// [`Error::NotFound`]; [`Error::NotARing`] for any other file, which stays.
+///
+/// # Real-time
+///
+/// As [`unlink`].
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let name = format!("quoit-doc-read-{}", std::process::id());
+/// let ring = quoit::RingOptions::new(64).create::<u64>(&name)?;
+/// ring.producer()?.push(7)?; // and it has left
+/// assert!(!quoit::unlink_if_read(&name)?);
+/// assert_eq!(ring.consumer()?.pop(), Ok(7));
+/// assert!(quoit::unlink_if_read(&name)?);
+/// # Ok(())
+/// # }
+/// ```
+pub fn unlink_if_read(name: impl AsRef<Path>) -> Result<bool, Error> {
+    unlink_stale_if(name.as_ref(), |header| {
+        header.producer.tail.load(PLAIN) == header.consumer.head.load(PLAIN)
+    })
+}
+
+/// Calls `is_wanted` while it holds every lock, so that no process can take a role.
+fn unlink_stale_if(name: &Path, is_wanted: impl FnOnce(&Header) -> bool) -> Result<bool, Error> {
+    let segment = Segment::open(&Name::parse(name)?)?;
+    if !is_stale(&segment)? {
+        return Ok(false);
+    }
+    match locked_all(&segment) {
+        Ok(_lock) if is_wanted(header(&segment)) => {
+            supersede(&segment, || segment.unlink()).map(|()| true)
+        }
+        // Or another process was faster.
+        Ok(_) | Err(Error::InUse { .. } | Error::Superseded { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+pub(super) fn unlink_segment(segment: &Segment) -> Result<(), Error> {
+    let _lock = locked_all(segment)?;
+    supersede(segment, || segment.unlink())
+}
+
+/// Holds every lock of a segment until the returned file is dropped.
+fn locked_all(segment: &Segment) -> Result<Option<LockFile>, Error> {
+    let lock = segment.lock_file()?;
+    if let Some(lock) = &lock {
+        lock_all(segment, lock)?;
+    }
+    Ok(lock)
+}
+
+/// Marks the segment superseded, then runs `take_name`; undoes the mark if that
+/// fails. The caller holds all locks.
+pub(super) fn supersede<R>(
+    segment: &Segment,
+    take_name: impl FnOnce() -> Result<R, Error>,
+) -> Result<R, Error> {
+    let mark = &header(segment).fixed.superseded;
+    mark.store(1, PLAIN);
+    let taken = take_name();
+    if taken.is_err() {
+        mark.store(0, PLAIN);
+    }
+    taken
+}
+
+/// Each role and its byte.
+const ROLES: [(Role, u64); 2] = [
+    (Role::Producer, PRODUCER_BYTE),
+    (Role::Consumer, CONSUMER_BYTE),
+];
+
+/// Whether the last holder of the role closed its endpoint. Then the lock is
+/// about to be free, or a successor is about to open its epoch.
+fn has_closed(segment: &Segment, role: Role) -> bool {
+    state(header(segment), role).state.load(PLAIN) & CLOSED != 0
+}
+
+/// Takes every lock of a segment, the name's first. The process that holds them
+/// may rename over the name or unlink it.
+pub(super) fn lock_all(segment: &Segment, lock: &LockFile) -> Result<(), Error> {
+    let try_lock = |byte| {
+        lock.try_lock(byte)
+            .map_err(|source| segment.failed("lock", source))
+    };
+    // A process holds the name's byte for a moment only.
+    if !retry_100ms(|| try_lock(NAME_BYTE))? {
+        return Err(segment.failed("lock the name of", ErrorKind::TimedOut.into()));
+    }
+    for (role, byte) in ROLES {
+        if !retry_100ms(|| Ok(try_lock(byte)? || !has_closed(segment, role)))? || !try_lock(byte)? {
+            return Err(in_use(segment, role));
+        }
+    }
+    if segment.is_named()? {
+        Ok(())
+    } else {
+        Err(segment.superseded())
+    }
+}
+
+/// Retries for 100 ms, or until the attempt returns `true`.
+pub(super) fn retry_100ms(mut attempt: impl FnMut() -> Result<bool, Error>) -> Result<bool, Error> {
+    for _ in 0..100 {
+        if attempt()? {
+            return Ok(true);
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    attempt()
+}
+
+/// Unlinks a superseded segment whose unlinker died.
+pub(super) fn finish_unlink(segment: &Segment) -> Result<(), Error> {
+    if header(segment).fixed.superseded.load(PLAIN) == 0 {
+        return Ok(());
+    }
+    if let Some(lock) = &segment.lock_file()? {
+        // If another process is about to finish, it needs no help.
+        if lock_all(segment, lock).is_ok() {
+            segment.unlink()?;
+        }
+    }
+    Err(segment.superseded())
+}
+
+/// Whether a role of the segment was taken before, and no process holds one.
+pub(super) fn is_stale(segment: &Segment) -> Result<bool, Error> {
+    let header = check_magic(segment)?;
+    let states = [&header.producer.state, &header.consumer.state];
+    if states.iter().all(|state| state.state.load(PLAIN) == 0) {
+        return Ok(false);
+    }
+    let mut held = true;
+    // A process that holds the name's byte, or closes, holds the roles' bytes for
+    // a moment only.
+    retry_100ms(|| {
+        held = is_held(segment)?;
+        Ok(!held || !segment.is_locked(NAME_BYTE)? && !is_closing(segment)?)
+    })?;
+    Ok(!held)
+}
+
+/// Whether every locked role belongs to an endpoint that has closed.
+fn is_closing(segment: &Segment) -> Result<bool, Error> {
+    for (role, byte) in ROLES {
+        if segment.is_locked(byte)? && !has_closed(segment, role) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+pub(super) fn in_use(segment: &Segment, role: Role) -> Error {
+    let state = state(header(segment), role);
+    Error::InUse {
+        role,
+        pid: state.pid.load(PLAIN),
+    }
+}
+
+/// Puts `draft` in the place of a ring that no process holds.
+pub(super) fn replace(old: &Segment, draft: Draft) -> Result<Segment, Error> {
+    let lock = old.lock_file()?;
+    if let Some(lock) = &lock {
+        lock_all(old, lock)?;
+    }
+    supersede(old, || draft.replace())
+}
+
+pub(super) fn already_exists(segment: &Segment) -> Result<Error, Error> {
+    Ok(Error::AlreadyExists {
+        name: segment.display_name().to_owned(),
+        in_use: is_held(segment)?,
+    })
+}
+
+/// Retries while another process replaces or unlinks the name.
+pub(crate) fn retry_if_superseded<R>(
+    mut attempt: impl FnMut() -> Result<R, Error>,
+) -> Result<R, Error> {
+    for _ in 0..100 {
+        match attempt() {
+            Err(Error::Superseded { .. }) => std::thread::yield_now(),
+            other => return other,
+        }
+    }
+    attempt()
+}
