@@ -1,9 +1,18 @@
 //! What the documentation owes the reader.
 
-use super::source::{Source, sources, sources_of};
+use syn::{Attribute, Expr, ExprLit, ImplItem, Item, ItemMod, Lit, ReturnType, Signature};
+use syn::{Type, Visibility};
 
-/// The files of the ring's ends, with the methods of both shapes.
-const OF_THE_ENDS: [&str; 4] = ["producer.rs", "consumer.rs", "slots", "frames"];
+use super::sources::{Source, library, sources};
+
+/// The files of the four ends, with the methods that all have.
+const OF_THE_ENDS: [&str; 5] = [
+    "endpoint/methods.rs",
+    "producer.rs",
+    "consumer.rs",
+    "frame_producer.rs",
+    "frame_consumer.rs",
+];
 
 /// Functions that only make, read or set a value of their own, and owe no word
 /// about time.
@@ -11,68 +20,145 @@ const TRIVIAL: [&str; 6] = ["new", "len", "is_empty", "kind", "set_kind", "set_t
 
 /// A public function, as its file declares it.
 struct Function {
+    file: String,
     name: String,
-    signature: String,
-    doc: Vec<String>,
+    signature: Signature,
+    doc: String,
     place: String,
 }
 
 impl Function {
+    /// Whether it takes `&mut self`, or `mut self`.
+    fn changes_self(&self, by_reference: bool) -> bool {
+        self.signature.receiver().is_some_and(|receiver| {
+            receiver.mutability.is_some() && receiver.reference.is_some() == by_reference
+        })
+    }
+
+    /// Whether the type that it returns is called so.
+    fn returns(&self, name: &str) -> bool {
+        let ReturnType::Type(_, ty) = &self.signature.output else {
+            return false;
+        };
+        let Type::Path(ty) = &**ty else { return false };
+        ty.path
+            .segments
+            .last()
+            .is_some_and(|segment| segment.ident == name)
+    }
+
     /// Whether it is one link of a chain of options.
     fn is_an_option(&self) -> bool {
-        self.signature.contains("(mut self,") && self.signature.contains("-> Self")
+        self.changes_self(false) && self.returns("Self")
     }
 
     /// The text of a section of its documentation.
     fn section(&self, title: &str) -> Option<String> {
-        let mut lines = self.doc.iter().map(|line| line.trim());
+        let mut lines = self.doc.lines().map(str::trim);
         lines.find(|line| *line == format!("# {title}"))?;
         let text: Vec<_> = lines.take_while(|line| !line.starts_with("# ")).collect();
         Some(text.join(" ").trim().to_owned())
     }
 }
 
-fn public_functions(beginnings: &[&str]) -> Vec<Function> {
-    let sources = sources_of(beginnings);
-    let functions: Vec<_> = sources.iter().flat_map(functions_of).collect();
-    assert!(functions.len() > 60, "the functions were not found");
-    functions
+/// All items of a file, also those of the modules in it.
+fn items(source: &Source) -> Vec<&Item> {
+    fn with_inner(item: &Item) -> Vec<&Item> {
+        match item {
+            Item::Mod(ItemMod {
+                content: Some((_, items)),
+                ..
+            }) => items.iter().flat_map(with_inner).collect(),
+            _ => vec![item],
+        }
+    }
+    source.file.items.iter().flat_map(with_inner).collect()
 }
 
 fn functions_of(source: &Source) -> Vec<Function> {
     let mut functions = Vec::new();
-    let mut doc: Vec<String> = Vec::new();
-    for (index, line) in source.lines.iter().enumerate() {
-        let code = line.code.trim();
-        let declared = code.strip_prefix("pub fn ");
-        let declared = declared.or_else(|| code.strip_prefix("pub async fn "));
-        match (&line.comment, declared) {
-            (Some(comment), _) if code.is_empty() => {
-                doc.extend(comment.strip_prefix('/').map(str::to_owned));
-            }
-            (_, Some(rest)) => {
-                let name = rest.split(['(', '<']).next().unwrap_or_default();
-                let code = source.lines[index..].iter().map(|line| line.code.as_str());
-                let signature = code.collect::<String>();
-                let signature = signature.split('{').next().unwrap_or_default();
-                functions.push(Function {
-                    name: name.to_owned(),
-                    signature: signature.to_owned(),
-                    doc: std::mem::take(&mut doc),
-                    place: source.place(line),
-                });
-            }
-            _ if code.starts_with("#[") => {}
-            _ => doc.clear(),
+    let mut add = |visibility: &Visibility, attributes: &[Attribute], signature: &Signature| {
+        if matches!(visibility, Visibility::Public(_)) {
+            let doc: Vec<_> = attributes.iter().filter_map(doc).collect();
+            functions.push(Function {
+                file: source.path.clone(),
+                name: signature.ident.to_string(),
+                signature: signature.clone(),
+                doc: doc.join("\n"),
+                place: source.place(signature.ident.span().start().line),
+            });
+        }
+    };
+    for item in items(source) {
+        match item {
+            Item::Fn(function) => add(&function.vis, &function.attrs, &function.sig),
+            Item::Impl(block) => block.items.iter().for_each(|item| {
+                if let ImplItem::Fn(function) = item {
+                    add(&function.vis, &function.attrs, &function.sig);
+                }
+            }),
+            _ => {}
         }
     }
     functions
 }
 
+/// The name of an enum that is public and may not grow.
+fn complete_enum(item: &Item) -> Option<String> {
+    let Item::Enum(item) = item else { return None };
+    let mut attributes = item.attrs.iter();
+    let may_grow = attributes.any(|attribute| attribute.path().is_ident("non_exhaustive"));
+    let is_public = matches!(item.vis, Visibility::Public(_));
+    (is_public && !may_grow).then(|| item.ident.to_string())
+}
+
+/// The text of a doc comment.
+fn doc(attribute: &Attribute) -> Option<String> {
+    match &attribute.meta.require_name_value().ok()?.value {
+        Expr::Lit(ExprLit {
+            lit: Lit::Str(text),
+            ..
+        }) => Some(text.value()),
+        _ => None,
+    }
+}
+
+fn public_functions() -> Vec<Function> {
+    let sources = sources();
+    let functions: Vec<_> = sources.iter().flat_map(functions_of).collect();
+    assert!(functions.len() > 100, "the functions were not found");
+    functions
+}
+
+fn functions_of_the_ends() -> Vec<Function> {
+    let mut functions = public_functions();
+    functions.retain(|function| OF_THE_ENDS.contains(&function.file.as_str()));
+    for file in OF_THE_ENDS {
+        let mut functions = functions.iter();
+        let exists = functions.any(|function| function.file == file);
+        assert!(exists, "src/{file} has no public function");
+    }
+    functions
+}
+
+#[test]
+fn every_public_function_says_when_it_fails() {
+    for function in public_functions() {
+        let Function { name, place, .. } = &function;
+        let says = function
+            .section("Errors")
+            .is_some_and(|text| !text.is_empty());
+        assert!(
+            says || !function.returns("Result"),
+            "{place}: {name} has no Errors section"
+        );
+    }
+}
+
 #[test]
 fn every_public_function_says_what_it_means_for_real_time() {
     const WORDS: [&str; 5] = ["wait-free", "syscall", "alloc", "sleep", "as ["];
-    for function in public_functions(&[""]) {
+    for function in public_functions() {
         if function.is_an_option() || TRIVIAL.contains(&function.name.as_str()) {
             continue;
         }
@@ -87,7 +173,7 @@ fn every_public_function_says_what_it_means_for_real_time() {
 
 #[test]
 fn the_list_of_trivial_functions_is_not_out_of_date() {
-    let functions = public_functions(&[""]);
+    let functions = public_functions();
     for name in TRIVIAL {
         let exists = functions.iter().any(|function| function.name == name);
         assert!(exists, "there is no function {name} any more");
@@ -107,14 +193,9 @@ const WAITING: [&str; 7] = [
 
 #[test]
 fn what_never_waits_is_wait_free_and_what_waits_may_sleep() {
-    for function in public_functions(&OF_THE_ENDS) {
-        let Function {
-            name,
-            place,
-            signature,
-            ..
-        } = &function;
-        if !signature.contains("&mut self") || TRIVIAL.contains(&name.as_str()) {
+    for function in functions_of_the_ends() {
+        let Function { name, place, .. } = &function;
+        if !function.changes_self(true) || TRIVIAL.contains(&name.as_str()) {
             continue;
         }
         let text = function.section("Real-time").unwrap_or_default();
@@ -128,7 +209,7 @@ fn what_never_waits_is_wait_free_and_what_waits_may_sleep() {
 #[test]
 fn what_moves_a_position_says_that_it_may_wake_the_peer() {
     const MOVES: [&str; 5] = ["try_push", "try_pop", "commit", "release", "drain"];
-    for function in public_functions(&OF_THE_ENDS) {
+    for function in functions_of_the_ends() {
         let Function { name, place, .. } = &function;
         if MOVES.iter().any(|verb| name.starts_with(verb)) {
             let text = function.section("Real-time").unwrap_or_default();
@@ -150,54 +231,30 @@ const COMPLETE: [&str; 6] = [
 
 #[test]
 fn every_other_public_enum_may_grow() {
-    let mut complete = Vec::new();
-    for source in sources_of(&[""]) {
-        let mut may_grow = false;
-        for line in source.code() {
-            let code = line.code.trim();
-            if let Some(rest) = code.strip_prefix("pub enum ") {
-                let name = rest.split([' ', '<']).next().unwrap_or_default();
-                complete.extend((!may_grow).then(|| name.to_owned()));
-            }
-            may_grow = code == "#[non_exhaustive]" || may_grow && code.starts_with("#[");
-        }
-    }
+    let sources = sources();
+    let items = sources.iter().flat_map(items);
+    let mut complete: Vec<_> = items.filter_map(complete_enum).collect();
     complete.sort();
     assert_eq!(complete, COMPLETE);
 }
 
-/// On an end's page the methods of records come first, and `Self::pop` is always
-/// the first `pop` there: the frames' own is `#method.pop-1`.
+/// Where two methods of a type have one name, only such a link leads to the second.
 #[test]
-fn no_link_of_the_frames_leads_to_the_records() {
-    let of_records: Vec<_> = sources_of(&["slots"])
-        .iter()
-        .flat_map(functions_of)
-        .map(|function| format!("](Self::{})", function.name))
-        .collect();
-    for source in sources_of(&["frames"]) {
-        let mut of_an_end = false;
-        for line in &source.lines {
-            match line.code.as_str() {
-                "impl Producer<[u8]> {" | "impl Consumer<[u8]> {" => of_an_end = true,
-                "}" => of_an_end = false,
-                _ => {}
-            }
-            let comment = line.comment.as_deref().unwrap_or_default();
-            let leads_astray = of_records.iter().any(|link| comment.contains(link));
-            assert!(
-                !(of_an_end && leads_astray),
-                "{}: {comment}",
-                source.place(line)
-            );
-        }
+fn no_link_counts_the_methods_of_a_name() {
+    for Source { path, text, .. } in library() {
+        let mut links = text
+            .split("(#method.")
+            .skip(1)
+            .filter_map(|link| link.split(')').next());
+        let counted = links.find(|link| link.contains('-'));
+        assert_eq!(counted, None, "src/{path} links by number");
     }
 }
 
 #[test]
 fn the_page_of_the_api_names_every_public_function() {
     let page = include_str!("../../src/docs/api.md");
-    for Function { name, place, .. } in public_functions(&[""]) {
+    for Function { name, place, .. } in public_functions() {
         let named = page.contains(&format!("`{name}`"));
         assert!(named, "{place}: src/docs/api.md does not name {name}");
     }

@@ -1,103 +1,358 @@
-//! Imports point one way: from a row of the house to the same row or one below.
+//! Imports point down: from a file to a file of its own row or of one below, and
+//! nowhere in a circle.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::source::{Source, sources};
+use proc_macro2::TokenStream;
+use syn::spanned::Spanned;
+use syn::visit::{self, Visit};
+use syn::{Item, ItemUse, Macro, Path, UseTree, Visibility};
 
-/// The rows from the ground up, with the crate's modules in each.
-const ROWS: [(&str, &[&str]); 7] = [
-    ("contract", &["sync", "error", "layout"]),
-    ("protocol", &["cursor", "parker"]),
-    ("platform", &["segment", "doorbell", "ladder", "polls"]),
-    ("header", &["header"]),
-    // A ring hands out its ends, and an end takes its role from a ring.
-    ("endpoints", &["ring", "producer", "consumer", "observer"]),
-    ("payload shapes", &["slots", "frames"]),
-    ("adapters", &["adapters"]),
+use super::sources::{Source, expect_none, flat, library};
+
+/// The rows from the ground up, with their files; `ring/` are all those below it.
+const ROWS: [(&str, &str); 9] = [
+    ("ground", "sync.rs error.rs error/"),
+    ("contract", "layout.rs payload.rs"),
+    ("protocol", "cursor.rs parker.rs"),
+    (
+        "platform",
+        "segment.rs segment/ doorbell.rs header.rs deadline.rs ladder.rs polls.rs",
+    ),
+    ("ring", "ring.rs ring/"),
+    // What the four ends share.
+    ("endpoint", "endpoint.rs endpoint/ slots.rs"),
+    (
+        "ends",
+        "producer.rs consumer.rs frame_producer.rs frame_consumer.rs observer.rs observer/",
+    ),
+    ("front", "ends.rs"),
+    ("adapters", "adapters.rs adapters/"),
 ];
 
-/// Each module's row.
-fn rows() -> BTreeMap<&'static str, usize> {
-    let rows = ROWS.iter().enumerate();
-    rows.flat_map(|(row, (_, modules))| modules.iter().map(move |&module| (module, row)))
-        .collect()
+/// All that these files may import: the protocol does not know its neighbour.
+const MAY_IMPORT: [(&str, &str); 5] = [
+    ("sync.rs", ""),
+    ("error.rs", "sync.rs error/"),
+    ("layout.rs", "sync.rs error.rs error/"),
+    ("cursor.rs", "sync.rs error.rs error/ layout.rs"),
+    ("parker.rs", "sync.rs error.rs error/ layout.rs"),
+];
+
+/// A name that a module gives to something that is not its own item.
+enum Name {
+    /// A module in it.
+    Module,
+    /// What is imported under that name.
+    Import(Vec<String>),
 }
 
-/// The library's files, without the map of it (`lib.rs`) and the tool.
-fn files() -> Vec<Source> {
-    let mut sources = sources();
-    sources.retain(|source| source.path != "lib.rs" && !source.path.starts_with("bin/"));
-    sources
+/// A module of the crate, in a file of its own or not.
+struct Module {
+    file: String,
+    names: BTreeMap<String, Name>,
+    /// The paths that its code names, and their lines.
+    paths: Vec<(Vec<String>, usize)>,
 }
 
-/// The modules of the crate that the code names, by `crate::` anywhere, or by
-/// `super::` in a file that is itself such a module.
-fn named(source: &Source) -> Vec<(String, String)> {
-    let at_the_top = !source.path.contains('/');
-    let mut found = Vec::new();
-    for line in source.code() {
-        for (prefix, counts) in [("crate::", true), ("super::", at_the_top)] {
-            for (at, _) in line.code.match_indices(prefix) {
-                let name = line.code[at + prefix.len()..]
-                    .split(|letter: char| !letter.is_alphanumeric() && letter != '_');
-                let name = name.into_iter().next().unwrap_or_default();
-                if counts {
-                    found.push((name.to_owned(), source.place(line)));
+/// The modules by their paths, as in `crate::ring::role`.
+#[derive(Default)]
+struct Modules(BTreeMap<String, Module>);
+
+/// Each file's imports: the files, with a line where each is named.
+type Imports<'a> = BTreeMap<&'a str, BTreeMap<&'a str, usize>>;
+
+impl Modules {
+    fn of(sources: &[Source]) -> Self {
+        let mut modules = Self::default();
+        for source in sources {
+            let path = source.path.trim_end_matches(".rs").replace('/', "::");
+            let path = format!("crate::{path}");
+            let path = if source.path == "lib.rs" {
+                "crate"
+            } else {
+                &path
+            };
+            modules.add(path, &source.path, &source.file.items);
+        }
+        modules
+    }
+
+    fn add(&mut self, path: &str, file: &str, items: &[Item]) {
+        let (names, paths) = (BTreeMap::new(), Vec::new());
+        let mut module = Module {
+            file: file.to_owned(),
+            names,
+            paths,
+        };
+        for item in items {
+            match item {
+                Item::Mod(child) => {
+                    let name = child.ident.to_string();
+                    if let Some((_, items)) = &child.content {
+                        self.add(&format!("{path}::{name}"), file, items);
+                    }
+                    module.names.insert(name, Name::Module);
+                }
+                Item::Use(item) => {
+                    let is_private = matches!(item.vis, Visibility::Inherited);
+                    for (name, path) in leaves(item) {
+                        // What is re-exported counts where it is used.
+                        module
+                            .paths
+                            .extend(is_private.then(|| (path.clone(), line_of(item))));
+                        module.names.insert(name, Name::Import(path));
+                    }
+                }
+                _ => module.visit_item(item),
+            }
+        }
+        self.0.insert(path.to_owned(), module);
+    }
+
+    /// The file with the item that a path names in a module; none for what is local
+    /// or of another crate.
+    fn file_of(&self, module: &str, path: &[String]) -> Option<&str> {
+        // As in `pub(crate)`, in a macro.
+        if let ["crate" | "self" | "super"] =
+            path.iter().map(String::as_str).collect::<Vec<_>>()[..]
+        {
+            return None;
+        }
+        let (mut at, mut is_ours) = (module.to_owned(), false);
+        for (index, name) in path.iter().enumerate() {
+            match (name.as_str(), self.0.get(&at)?.names.get(name)) {
+                ("crate", _) => at = name.clone(),
+                ("self", _) => {}
+                ("super", _) => at.truncate(at.rfind("::")?),
+                (_, Some(Name::Module)) => at = format!("{at}::{name}"),
+                // Otherwise `name` is a crate.
+                (_, Some(Name::Import(target))) if target[0] != *name => {
+                    return self.file_of(&at, &[target, &path[index + 1..]].concat());
+                }
+                _ if is_ours => break,
+                _ => return None,
+            }
+            is_ours = true;
+        }
+        Some(&self.0.get(&at)?.file)
+    }
+
+    fn imports(&self) -> Imports<'_> {
+        let mut imports = Imports::new();
+        // The root is the map of the house, and imports nothing for itself.
+        for (name, module) in self.0.iter().filter(|(_, module)| module.file != "lib.rs") {
+            let files = imports.entry(module.file.as_str()).or_default();
+            for (path, line) in &module.paths {
+                let file = self.file_of(name, path);
+                if let Some(file) = file.filter(|file| *file != module.file) {
+                    files.entry(file).or_insert(*line);
                 }
             }
         }
+        imports
+    }
+}
+
+impl Visit<'_> for Module {
+    fn visit_path(&mut self, path: &Path) {
+        let names = path.segments.iter().map(|part| part.ident.to_string());
+        if path.leading_colon.is_none() {
+            self.paths.push((names.collect(), line_of(path)));
+        }
+        visit::visit_path(self, path);
+    }
+
+    fn visit_item_use(&mut self, item: &ItemUse) {
+        let paths = leaves(item).into_iter().map(|(_, path)| path);
+        self.paths.extend(paths.map(|path| (path, line_of(item))));
+    }
+
+    fn visit_macro(&mut self, makro: &Macro) {
+        self.visit_path(&makro.path);
+        self.paths.extend(paths_in(makro.tokens.clone()));
+    }
+
+    /// `pub(super)` imports nothing.
+    fn visit_visibility(&mut self, _: &Visibility) {}
+}
+
+fn line_of(syntax: &impl Spanned) -> usize {
+    syntax.span().start().line
+}
+
+/// Whatever looks like a path in what a macro is given.
+fn paths_in(tokens: TokenStream) -> Vec<(Vec<String>, usize)> {
+    let mut paths: Vec<(Vec<String>, usize)> = Vec::new();
+    let mut colons = 0;
+    for (token, span) in flat(tokens) {
+        let is_a_name = token.starts_with(|first: char| first.is_alphabetic() || first == '_');
+        match paths.last_mut() {
+            _ if token == ":" => colons += 1,
+            Some((path, _)) if is_a_name && colons == 2 => path.push(token),
+            _ if is_a_name => paths.push((vec![token], span.start().line)),
+            // So that what follows begins a path.
+            _ => colons = 3,
+        }
+        colons = if is_a_name { 0 } else { colons };
+    }
+    paths
+}
+
+/// The names that an import makes, with the path of each.
+fn leaves(item: &ItemUse) -> Vec<(String, Vec<String>)> {
+    fn collect(tree: &UseTree, mut path: Vec<String>, leaves: &mut Vec<(String, Vec<String>)>) {
+        let (ident, name) = match tree {
+            UseTree::Path(tree) => {
+                path.push(tree.ident.to_string());
+                return collect(&tree.tree, path, leaves);
+            }
+            UseTree::Group(group) => {
+                let trees = group.items.iter();
+                return trees.for_each(|tree| collect(tree, path.clone(), leaves));
+            }
+            UseTree::Glob(_) => return leaves.push(("*".to_owned(), path)),
+            UseTree::Name(tree) => (&tree.ident, &tree.ident),
+            UseTree::Rename(tree) => (&tree.ident, &tree.rename),
+        };
+        let name = if name == "self" {
+            path.last().cloned()
+        } else {
+            Some(name.to_string())
+        };
+        path.push(ident.to_string());
+        leaves.push((name.unwrap_or_default(), path));
+    }
+    let mut found = Vec::new();
+    if item.leading_colon.is_none() {
+        collect(&item.tree, Vec::new(), &mut found);
     }
     found
 }
 
-#[test]
-fn every_module_lives_in_a_row() {
-    let rows = rows();
-    for source in files() {
-        assert!(
-            rows.contains_key(source.module()),
-            "src/{} lives in no row: say in tests/house/imports.rs in which",
-            source.path
-        );
+/// Whether a file is one of these.
+fn is_one_of(file: &str, places: &str) -> bool {
+    let mut places = places.split(' ');
+    places.any(|place| file == place || place.ends_with('/') && file.starts_with(place))
+}
+
+fn faults_of(sources: &[Source], rows: &[(&str, &str)]) -> Vec<String> {
+    let modules = Modules::of(sources);
+    let imports = modules.imports();
+    let row_of = |file: &str| rows.iter().position(|(_, files)| is_one_of(file, files));
+    let mut faults = Vec::new();
+    for (file, imported) in &imports {
+        let Some(own) = row_of(file) else {
+            faults.push(format!(
+                "src/{file} lives in no row of tests/house/imports.rs"
+            ));
+            continue;
+        };
+        for (other, line) in imported {
+            if row_of(other) > Some(own) || *other == "lib.rs" {
+                faults.push(format!("src/{file}:{line} imports {other} from above"));
+            }
+            if leads_to(other, file, &imports, &mut BTreeSet::new()) {
+                faults.push(format!("src/{file}:{line} imports {other} in a circle"));
+            }
+        }
     }
+    faults
+}
+
+/// Whether a file imports another one, itself or through those that it imports.
+fn leads_to<'a>(
+    from: &'a str,
+    to: &str,
+    imports: &Imports<'a>,
+    seen: &mut BTreeSet<&'a str>,
+) -> bool {
+    let mut imported = imports.get(from).into_iter().flat_map(BTreeMap::keys);
+    from == to || seen.insert(from) && imported.any(|next| leads_to(next, to, imports, seen))
 }
 
 #[test]
-fn no_module_imports_from_a_row_above() {
-    let rows = rows();
-    let mut count = 0;
-    for source in files() {
-        let own = rows[source.module()];
-        for (name, place) in named(&source) {
-            let Some(&row) = rows.get(name.as_str()) else {
-                panic!("{place} imports {name}, which lives in no row");
-            };
-            assert!(
-                row <= own,
-                "{place} imports {name}, of the {}, into the {}",
-                ROWS[row].0,
-                ROWS[own].0
-            );
-            count += 1;
-        }
+fn imports_point_down_and_in_no_circle() {
+    expect_none(&faults_of(&library(), &ROWS));
+}
+
+#[test]
+fn the_picture_names_no_file_that_is_missing() {
+    let sources = library();
+    for place in ROWS.iter().flat_map(|(_, places)| places.split(' ')) {
+        let exists = sources.iter().any(|source| is_one_of(&source.path, place));
+        assert!(exists, "there is no src/{place}");
     }
-    assert!(count > 30, "the imports were not found");
 }
 
 #[test]
 fn the_contract_is_a_chain_and_the_protocol_does_not_know_its_neighbour() {
-    let knows = [
-        ("sync", &[][..]),
-        ("error", &["sync", "error"]),
-        ("layout", &["sync", "error"]),
-        ("cursor", &["sync", "error", "layout"]),
-        ("parker", &["sync", "error", "layout"]),
-    ];
-    for (module, may_know) in knows {
-        for source in files().iter().filter(|source| source.module() == module) {
-            for (name, place) in named(source) {
-                assert!(may_know.contains(&name.as_str()), "{place} imports {name}");
-            }
+    let sources = library();
+    let modules = Modules::of(&sources);
+    let imports = modules.imports();
+    let count: usize = imports.values().map(BTreeMap::len).sum();
+    assert!(count > 60, "the imports were not found");
+    for (file, may_import) in MAY_IMPORT {
+        for (other, line) in &imports[file] {
+            let may = is_one_of(other, may_import);
+            assert!(may, "src/{file}:{line} imports {other}");
         }
     }
+}
+
+#[test]
+fn each_wrong_import_is_found() {
+    const ROWS: [(&str, &str); 2] = [("low", "a.rs b.rs b/"), ("high", "z.rs")];
+    let house = |files: &[(&str, &str)]| {
+        let root = ("lib.rs", "mod a; mod b; mod z; pub use crate::b::c::C;");
+        let files = [&[root], files].concat();
+        let sources: Vec<_> = files
+            .iter()
+            .map(|(path, text)| Source::parse(path, text))
+            .collect();
+        faults_of(&sources, &ROWS).len()
+    };
+    let a = |text| {
+        house(&[
+            ("a.rs", text),
+            ("b.rs", "mod c;"),
+            ("b/c.rs", ""),
+            ("z.rs", "pub struct Z;"),
+        ])
+    };
+    // From below, or nowhere at all.
+    assert_eq!(a("use std::{fs, io}; fn f() { fs::read(z); }"), 0);
+    assert_eq!(
+        a("use crate::b::B; /// [`crate::z::Z`]\nfn f() { b!(\"crate::z\") }"),
+        0
+    );
+    assert_eq!(house(&[("z.rs", "use super::a::A;"), ("a.rs", "")]), 0);
+    // From above, in every way to name it.
+    assert_eq!(a("use crate::{b::B, z::{self, Z}};"), 1);
+    assert_eq!(a("use super::z as b;"), 1);
+    assert_eq!(a("fn f() -> crate::z::Z {}"), 1);
+    assert_eq!(a("mod inner { fn f() { super::super::z::f() } }"), 1);
+    assert_eq!(a("fn f() { use crate::z::*; }"), 1);
+    assert_eq!(a("fn f() { assert!(1 == crate::z::f()) }"), 1);
+    assert_eq!(a("use crate::X;"), 1);
+    // A file without a row.
+    assert_eq!(house(&[("y.rs", "")]), 1);
+    // In a circle of two, each is named; what hangs on it is not.
+    let with_a = |b, c| house(&[("a.rs", "use crate::b::B;"), ("b.rs", b), ("b/c.rs", c)]);
+    assert_eq!(with_a("mod c;", ""), 0);
+    assert_eq!(with_a("mod c; use crate::a::A;", ""), 2);
+    assert_eq!(with_a("mod c; use crate::C; struct B;", ""), 0);
+    // Parent and child.
+    assert_eq!(with_a("mod c; use c::C; struct B(C);", "use super::B;"), 2);
+    assert_eq!(with_a("mod c; struct B(c::C);", "use super::B;"), 2);
+    assert_eq!(
+        with_a("mod c; pub use self::c::C; struct B;", "use super::B;"),
+        0
+    );
+    assert_eq!(
+        with_a("mod c; pub use self::c::C; struct B(C);", "use super::B;"),
+        2
+    );
+    // A re-export leads to where the thing is.
+    assert_eq!(with_a("mod c; pub use self::c::B;", "use crate::a::A;"), 2);
 }

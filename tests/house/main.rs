@@ -4,5 +4,6 @@
 mod dependencies;
 mod documents;
 mod imports;
-mod source;
+mod references;
+mod sources;
 mod text;

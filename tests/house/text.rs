@@ -1,135 +1,204 @@
 //! What may stand where in the sources.
 
-use super::source::{Line, Source, sources, sources_of};
+use super::sources::{Source, expect_none, library, sources};
 
-/// The files whose code has one of `words`, as places.
-fn places_of(words: &[&str], sources: &[Source]) -> Vec<String> {
+/// What only these files may name.
+const ONLY_IN: [(&str, &str); 2] = [
+    (
+        "atomic core::hint std::hint hint:: intrinsics Ordering Relaxed Acquire Release AcqRel SeqCst",
+        "sync.rs",
+    ),
+    ("asm! global_asm! naked_asm!", "sync.rs"),
+];
+
+/// What calls the kernel or follows a pointer, and who does not.
+const NOT_IN: (&str, &str) = (
+    "libc unsafe *const *mut &raw NonNull std extern",
+    "cursor.rs parker.rs",
+);
+
+/// A place for each thing that is named where it must not be.
+fn misplaced(sources: &[Source]) -> Vec<String> {
     let mut places = Vec::new();
     for source in sources {
-        let found = source
-            .code()
-            .filter(|line| words.iter().any(|word| line.code.contains(word)));
-        places.extend(found.map(|line| source.place(line)));
+        let is_one_of = |files: &str| files.split(' ').any(|file| source.path == file);
+        for (pieces, files) in ONLY_IN {
+            if !is_one_of(files) {
+                places.extend(source.places_of(pieces));
+            }
+        }
+        if is_one_of(NOT_IN.1) {
+            places.extend(source.places_of(NOT_IN.0));
+        }
     }
     places
 }
 
-fn all_but_sync() -> Vec<Source> {
-    let mut sources = sources();
-    sources.retain(|source| source.path != "sync.rs");
-    sources
+#[test]
+fn atomics_are_in_sync_alone_and_the_protocol_stays_inside_the_program() {
+    let sources = sources();
+    expect_none(&misplaced(&sources));
+    for path in ["sync.rs", "cursor.rs", "parker.rs"] {
+        let mut sources = sources.iter();
+        let exists = sources.any(|source| source.path == path);
+        assert!(exists, "there is no src/{path}");
+    }
+}
+
+#[test]
+fn what_is_misplaced_is_found() {
+    let found = |path, code| misplaced(&[Source::parse(path, code)]);
+    for code in [
+        "use std::sync::atomic::AtomicU8;",
+        "use core::sync::{self, atomic as words};",
+        "use core::hint as tips;",
+        "fn f() { core :: hint :: spin_loop() }",
+        "fn f() { unsafe { core::arch::asm!(\"nop\") } }",
+        "fn f() { assert!(load(Ordering\n::Acquire) == 1) }",
+    ] {
+        assert_ne!(found("ring.rs", code), [""; 0], "{code}");
+        assert_eq!(found("sync.rs", code), [""; 0], "{code}");
+    }
+    for code in [
+        "fn f() { libc::sched_yield(); }",
+        "use std::fs;",
+        "struct S { at: *const u8 }",
+        "fn f(s: S) { unsafe { s.at.read() } }",
+        "use core::ptr::NonNull as Place;",
+    ] {
+        assert_ne!(found("cursor.rs", code), [""; 0], "{code}");
+        assert_eq!(found("ring.rs", code), [""; 0], "{code}");
+    }
+    let code = "/// Ordering.\nfn f() -> &'static str { \"unsafe asm!\" } // libc";
+    assert_eq!(found("cursor.rs", code), [""; 0]);
 }
 
 #[test]
 fn no_file_has_more_than_400_lines_of_code() {
-    for source in sources() {
-        let count = source.code().count();
-        assert!(
-            count <= 400,
-            "src/{} has {count} lines of code",
-            source.path
-        );
+    for Source { path, code, .. } in sources() {
+        let count = code.len();
+        assert!(count <= 400, "src/{path} has {count} lines of code");
     }
 }
 
-#[test]
-fn only_sync_names_atomics_fences_and_spin_loops() {
-    let words = [
-        "sync::atomic",
-        "atomic::",
-        "hint::spin_loop",
-        "intrinsics",
-        "asm!",
-    ];
-    assert_eq!(places_of(&words, &all_but_sync()), [""; 0]);
-    let sync = sources_of(&["sync.rs"]);
-    assert!(
-        !places_of(&words, &sync).is_empty(),
-        "sync.rs names none either"
-    );
+/// What is wrong with the SAFETY comments of a file, and the number of its unsafe
+/// blocks and impls.
+fn unsafe_without_a_word(source: &Source) -> (Vec<String>, usize) {
+    let (mut faults, mut comments) = (Vec::new(), Vec::new());
+    for pair in source.tokens.windows(2) {
+        let (word, line) = (pair[0].0.as_str(), pair[0].1);
+        if word != "unsafe" || !["{", "impl"].contains(&pair[1].0.as_str()) {
+            continue;
+        }
+        let comment = safety_comment(source, line);
+        if comment.is_none() {
+            faults.push(format!("{} has no SAFETY comment", source.place(line)));
+        } else if comments.contains(&comment) {
+            faults.push(format!("{} shares its SAFETY comment", source.place(line)));
+        }
+        comments.push(comment);
+    }
+    (faults, comments.len())
 }
 
-#[test]
-fn only_sync_names_orderings() {
-    let words = [
-        "Ordering", "Relaxed", "Acquire", "Release", "AcqRel", "SeqCst",
-    ];
-    assert_eq!(places_of(&words, &all_but_sync()), [""; 0]);
-    let sync = sources_of(&["sync.rs"]);
-    assert!(
-        !places_of(&words, &sync).is_empty(),
-        "sync.rs names none either"
-    );
-}
-
-#[test]
-fn the_protocol_makes_no_syscall_and_follows_no_pointer() {
-    let protocol = sources_of(&["cursor.rs", "parker.rs"]);
-    let words = [
-        "libc",
-        "unsafe",
-        "*const",
-        "*mut",
-        "NonNull",
-        "std::fs",
-        "std::io",
-        "std::thread",
-    ];
-    assert_eq!(places_of(&words, &protocol), [""; 0]);
+/// The line of the SAFETY comment above the statement that `line` belongs to.
+fn safety_comment(source: &Source, line: usize) -> Option<usize> {
+    let lines: Vec<_> = source.text.lines().collect();
+    // The statement may have begun some lines ago.
+    let goes_on = |line: &usize| {
+        let last = source.code.get(line);
+        last.is_some_and(|last| !["{", "}", ";", ",", "("].contains(&last.as_str()))
+    };
+    let above = |line: &usize| Some(line - 1).filter(|&line| line > 0);
+    let mut line = above(&line)?;
+    while goes_on(&line) {
+        line = above(&line)?;
+    }
+    loop {
+        let comment = lines[line - 1].trim();
+        if source.code.contains_key(&line) || !comment.starts_with("//") {
+            return None;
+        }
+        if comment.starts_with("// SAFETY: ") {
+            return Some(line);
+        }
+        line = above(&line)?;
+    }
 }
 
 #[test]
 fn every_unsafe_has_a_safety_comment_of_its_own() {
-    let mut count = 0;
+    let (mut faults, mut count) = (Vec::new(), 0);
     for source in sources() {
-        let mut last = None;
-        for (index, line) in source.lines.iter().enumerate() {
-            let blocks = line.code.matches("unsafe {").count();
-            if blocks == 0 && !line.code.contains("unsafe impl") {
-                continue;
-            }
-            count += 1;
-            let place = source.place(line);
-            assert!(blocks < 2, "{place} has two in one line");
-            let comment = safety_comment(&source.lines[..index]);
-            let comment = comment.unwrap_or_else(|| panic!("{place} has no SAFETY comment"));
-            assert_ne!(Some(comment), last, "{place} shares its SAFETY comment");
-            last = Some(comment);
-        }
+        let (found, blocks) = unsafe_without_a_word(&source);
+        faults.extend(found);
+        count += blocks;
     }
+    expect_none(&faults);
     assert!(count > 20, "the unsafe blocks were not found");
 }
 
-/// The number of the SAFETY comment that stands above the statement after
-/// `lines`, if that is what stands there.
-fn safety_comment(lines: &[Line]) -> Option<usize> {
-    let mut above = lines.iter().rev().peekable();
-    // The statement may have begun some lines ago.
-    while above.next_if(|line| goes_on(line)).is_some() {}
-    while let Some(line) = above.next_if(|line| line.code.trim().is_empty()) {
-        let comment = line.comment.as_ref()?;
-        if comment.starts_with(" SAFETY: ") {
-            return Some(line.number);
-        }
+#[test]
+fn an_unsafe_without_a_safety_comment_is_found() {
+    let faults = |code: &str| unsafe_without_a_word(&Source::parse("a.rs", code)).0.len();
+    let good = "fn f() {\n// SAFETY: so.\n// And so.\nlet a =\n    unsafe { f() };\nnext();\n}\n";
+    assert_eq!(faults(good), 0);
+    for (old, new) in [
+        ("next()", "unsafe { f() }"),
+        ("f() }", "f() } + unsafe { g() }"),
+        ("SAFETY: ", ""),
+        ("// And so.", ""),
+        ("let a =", "g();"),
+        ("let a =", "let a = 1 +\n"),
+    ] {
+        assert_eq!(faults(&good.replace(old, new)), 1, "{new:?} for {old:?}");
     }
-    None
+    assert_eq!(faults("unsafe impl Send for S {}"), 1);
+    assert_eq!(faults("// SAFETY: so.\nunsafe impl Send for S {}"), 0);
 }
 
-/// Whether the statement of this line goes on in the next one.
-fn goes_on(line: &Line) -> bool {
-    let code = line.code.trim_end();
-    !code.is_empty() && !code.ends_with(['{', '}', ';', ',', '('])
+/// A SAFETY comment that trusts in the manners of another process proves nothing.
+fn trusting_comments(source: &Source) -> Vec<String> {
+    let lines: Vec<_> = source.text.lines().map(str::trim).collect();
+    let mut places = Vec::new();
+    for (index, _) in lines
+        .iter()
+        .enumerate()
+        .filter(|(_, line)| line.starts_with("// SAFETY:"))
+    {
+        let comment = lines[index..]
+            .iter()
+            .map_while(|line| line.strip_prefix("//"));
+        let comment = comment
+            .flat_map(str::split_whitespace)
+            .collect::<Vec<_>>()
+            .join(" ");
+        let comment = comment.to_lowercase().replace('-', " ");
+        if comment.contains("well behaved") || comment.contains("breaks the rules") {
+            places.push(source.place(index + 1));
+        }
+    }
+    places
+}
+
+#[test]
+fn no_safety_comment_trusts_the_peer() {
+    let found: Vec<_> = library().iter().flat_map(trusting_comments).collect();
+    expect_none(&found);
+    let found = |text| trusting_comments(&Source::parse("a.rs", text)).len();
+    assert_eq!(found("// SAFETY: the peer is well-behaved.\n"), 1);
+    assert_eq!(found("// SAFETY: nobody breaks\n// the rules.\n"), 1);
+    assert_eq!(
+        found("// SAFETY: checked.\n\n// Whoever breaks the rules.\n"),
+        0
+    );
 }
 
 #[test]
 fn the_library_does_not_know_the_feature_loom() {
-    for source in sources() {
+    for Source { path, text, .. } in sources() {
         for word in ["feature = \"loom\"", "cfg(loom"] {
-            assert!(
-                !source.text.contains(word),
-                "src/{} has {word}",
-                source.path
-            );
+            assert!(!text.contains(word), "src/{path} has {word}");
         }
     }
 }

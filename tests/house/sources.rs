@@ -1,0 +1,243 @@
+//! The sources of the library, parsed.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
+use syn::spanned::Spanned;
+use syn::{File, Item};
+
+/// A file of `src`, without what only its tests have.
+pub(crate) struct Source {
+    /// Below `src`, as in `ring/role.rs`.
+    pub(crate) path: String,
+    pub(crate) text: String,
+    pub(crate) file: File,
+    /// The code, letter for letter, with the number of each token's line.
+    pub(crate) tokens: Vec<(String, usize)>,
+    /// The lines that have code, with the last token of each.
+    pub(crate) code: BTreeMap<usize, String>,
+}
+
+/// Every file of the library and the tool, in the order of the paths.
+pub(crate) fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut paths = Vec::new();
+    collect(&root, &mut paths);
+    paths.sort();
+    let read = |path: &PathBuf| {
+        let text = fs::read_to_string(path).expect("the file can be read");
+        let path = path.strip_prefix(&root).expect("a path below src");
+        Source::parse(path.to_str().expect("a path in UTF-8"), &text)
+    };
+    let sources: Vec<_> = paths.iter().map(read).collect();
+    assert!(sources.len() > 10, "the sources were not found");
+    sources
+}
+
+/// Without the tool.
+pub(crate) fn library() -> Vec<Source> {
+    let mut sources = sources();
+    sources.retain(|source| !source.path.starts_with("bin/"));
+    sources
+}
+
+fn collect(directory: &Path, paths: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).expect("the directory can be read") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            collect(&path, paths);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            paths.push(path);
+        }
+    }
+}
+
+impl Source {
+    pub(crate) fn parse(path: &str, text: &str) -> Self {
+        let stream: TokenStream = text.parse().expect("the file is Rust");
+        let mut file: File = syn::parse2(stream.clone()).expect("the file is Rust");
+        let (tests, items): (Vec<_>, Vec<_>) = file.items.into_iter().partition(is_for_tests);
+        file.items = items.into_iter().flat_map(without_macros).collect();
+        let tests: Vec<_> = tests.iter().map(Item::span).collect();
+        let is_shipped = |line| {
+            !tests
+                .iter()
+                .any(|test| (test.start().line..=test.end().line).contains(&line))
+        };
+        let mut tokens = flat(stream);
+        tokens.retain(|(_, span)| is_shipped(span.start().line));
+        let code = tokens.iter().flat_map(|(token, span)| {
+            (span.start().line..=span.end().line).map(|line| (line, token.clone()))
+        });
+        Self {
+            path: path.to_owned(),
+            text: text.to_owned(),
+            code: code.collect(),
+            tokens: tokens
+                .iter()
+                .map(|(token, span)| (token.clone(), span.start().line))
+                .collect(),
+            file,
+        }
+    }
+
+    /// Where this line is, for a message.
+    pub(crate) fn place(&self, line: usize) -> String {
+        format!("src/{}:{line}", self.path)
+    }
+
+    /// The places of these pieces of code, whatever the spaces between their tokens.
+    pub(crate) fn places_of(&self, pieces: &str) -> Vec<String> {
+        let mut places = Vec::new();
+        for piece in pieces.split(' ') {
+            let piece = flat(piece.parse().expect("a piece is made of tokens"));
+            let piece = piece.iter().map(|(token, _)| token);
+            for window in self.tokens.windows(piece.len()) {
+                let window_is_it = window.iter().map(|(token, _)| token).eq(piece.clone());
+                places.extend(window_is_it.then(|| self.place(window[0].1)));
+            }
+        }
+        places
+    }
+}
+
+/// Fails, and says why, if there are faults.
+#[track_caller]
+pub(crate) fn expect_none(faults: &[String]) {
+    let count = faults.len();
+    assert!(faults.is_empty(), "{count} faults:\n{}", faults.join("\n"));
+}
+
+fn is_for_tests(item: &Item) -> bool {
+    let Item::Mod(module) = item else {
+        return false;
+    };
+    let mut cfgs = module
+        .attrs
+        .iter()
+        .filter(|attribute| attribute.path().is_ident("cfg"));
+    cfgs.any(|cfg| {
+        cfg.parse_args::<syn::Ident>()
+            .is_ok_and(|word| word == "test")
+    })
+}
+
+/// The items that a `macro_rules` makes, if it makes items; any other item itself.
+fn without_macros(item: Item) -> Vec<Item> {
+    let Item::Macro(makro) = &item else {
+        return vec![item];
+    };
+    let mut items = Vec::new();
+    let mut is_a_body = false;
+    for tree in makro.mac.tokens.clone() {
+        if let (TokenTree::Group(body), true) = (&tree, is_a_body) {
+            match syn::parse2::<File>(without_dollars(body.stream())) {
+                Ok(file) => items.extend(file.items),
+                Err(_) => return vec![item],
+            }
+        }
+        is_a_body = tree.to_string() == ">";
+    }
+    if items.is_empty() { vec![item] } else { items }
+}
+
+/// The body of a macro with each repetition once, and each variable as a name.
+fn without_dollars(stream: TokenStream) -> TokenStream {
+    let mut trees = stream.into_iter();
+    let mut plain = TokenStream::new();
+    while let Some(tree) = trees.next() {
+        let is_a_dollar = tree.to_string() == "$";
+        match if is_a_dollar {
+            trees.next()
+        } else {
+            Some(tree)
+        } {
+            Some(TokenTree::Group(group)) if is_a_dollar => {
+                plain.extend(without_dollars(group.stream()));
+                // Up to the `*`, with what separates.
+                trees.find(|tree| ["*", "+", "?"].contains(&tree.to_string().as_str()));
+            }
+            Some(TokenTree::Group(group)) => {
+                let mut inner = Group::new(group.delimiter(), without_dollars(group.stream()));
+                inner.set_span(group.span());
+                plain.extend([TokenTree::Group(inner)]);
+            }
+            tree => plain.extend(tree),
+        }
+    }
+    plain
+}
+
+/// The tokens without the tree, and without doc comments; a bracket is a token.
+pub(crate) fn flat(stream: TokenStream) -> Vec<(String, Span)> {
+    let mut tokens = Vec::new();
+    for tree in stream {
+        let TokenTree::Group(group) = tree else {
+            tokens.push((tree.to_string(), tree.span()));
+            continue;
+        };
+        // A doc comment is an attribute of several tokens, all where the comment is.
+        let start = group.span_open().start();
+        let first = group.stream().into_iter().next();
+        if first.is_some_and(|first| first.span().start() == start) {
+            let is_of_it = |(_, span): &(_, Span)| span.start() == start;
+            tokens.truncate(
+                tokens.len()
+                    - tokens
+                        .iter()
+                        .rev()
+                        .take_while(|token| is_of_it(token))
+                        .count(),
+            );
+            continue;
+        }
+        let (open, close) = match group.delimiter() {
+            Delimiter::Parenthesis => ("(", ")"),
+            Delimiter::Brace => ("{", "}"),
+            Delimiter::Bracket => ("[", "]"),
+            Delimiter::None => ("", ""),
+        };
+        tokens.push((open.to_owned(), group.span_open()));
+        tokens.extend(flat(group.stream()));
+        tokens.push((close.to_owned(), group.span_close()));
+    }
+    tokens
+}
+
+#[test]
+fn code_is_told_from_comments_strings_and_tests() {
+    let text = r#"/// Doc: unsafe.
+fn f<'a>(s: &'a str) -> &'a str { s } // unsafe
+
+const C: &str = "one // unsafe \
+    two";
+#[cfg(test)]
+mod tests {
+    fn g() {}
+}
+const D: u8 = b'/'; /* unsafe */
+"#;
+    let source = Source::parse("a.rs", text);
+    let lines: Vec<_> = source.code.keys().copied().collect();
+    assert_eq!(lines, [2, 4, 5, 10]);
+    assert_eq!(source.code[&2], "}");
+    let mut tokens = source.tokens.iter();
+    assert!(tokens.all(|(token, _)| token != "unsafe" && token != "tests"));
+}
+
+#[test]
+fn what_a_macro_makes_is_read() {
+    let text =
+        "macro_rules! m { ($($(#[$d:meta])* $n:ident),*) => { $($(#[$d])* pub fn $n() {})* } }";
+    assert!(matches!(
+        Source::parse("a.rs", text).file.items[..],
+        [Item::Fn(_)]
+    ));
+    let text = "macro_rules! m { ($n:ident) => { $n + 1 } }";
+    assert!(matches!(
+        Source::parse("a.rs", text).file.items[..],
+        [Item::Macro(_)]
+    ));
+}
