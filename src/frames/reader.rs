@@ -215,9 +215,10 @@ impl FrameReader {
 /// Writes the first bytes of a word, as many as `part` has.
 #[inline(always)]
 fn put_word(part: &mut [u8], word: u64) {
-    match part.try_into() {
-        Ok(part) => *<&mut [u8; 8]>::from(part) = word.to_le_bytes(),
-        Err(_) => {}
+    let bytes = word.to_le_bytes();
+    match part.first_chunk_mut() {
+        Some(whole) => *whole = bytes,
+        None => part.iter_mut().zip(bytes).for_each(|(to, byte)| *to = byte),
     }
 }
 
