@@ -47,7 +47,7 @@ impl DoorbellKind {
         }
     }
 
-    /// The kind, for who only looks.
+    /// The kind, for an observer, which rings nothing.
     pub(crate) fn of_any_library(code: u32) -> Option<Self> {
         match code {
             DOORBELL_FUTEX => Some(Self::Futex),
@@ -91,7 +91,7 @@ impl Bell {
     /// operation that the second word selects: glibc aborts at an unknown one,
     /// or sleeps where it should wake. So when that word has been written to,
     /// both ends go over to the sleep word. (A write between this look and the
-    /// call still does its harm: whoever may write can end a process that
+    /// call still does its harm: a process with write access can end one that
     /// sleeps on semaphores.)
     fn semaphore(&self) -> Option<*mut libc::sem_t> {
         let semaphore = self.semaphore?;

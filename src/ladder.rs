@@ -1,4 +1,4 @@
-//! The way down while waiting: spin, yield, park.
+//! Wait loop: spin, then yield, then park.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ pub enum WaitStrategy {
     Park,
 }
 
-/// How a process waits at its end of a ring.
+/// How a process waits at its endpoint of a ring.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct WaitConfig {
     pub(crate) strategy: WaitStrategy,
@@ -53,11 +53,11 @@ impl WaitConfig {
 const SHORTEST_CHECK: u64 = 1_000_000;
 /// The longest: about a century, so that no sum overflows.
 const LONGEST_CHECK: u64 = u64::MAX / 4;
-/// Spins between two looks at the clock.
+/// Spins between two reads of the clock.
 const SPINS: u32 = 32;
 
-/// When an end looks next whether its peer still lives. Kept from one wait to
-/// the next, so that many short waits look as often as a long one.
+/// When an endpoint checks next whether its peer still lives. Kept from one wait to
+/// the next, so that many short waits check as often as a long one.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct LivenessTimer(Option<u64>);
 
@@ -70,8 +70,8 @@ impl LivenessTimer {
         next
     }
 
-    /// After a sign of life. A peer that is gone is looked at again by the next
-    /// wait, at once.
+    /// After a sign of life. After a check that finds the peer gone there is no
+    /// reset, and the next wait checks again at once.
     pub(crate) fn reset(&mut self) {
         self.0 = None;
     }

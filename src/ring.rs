@@ -96,7 +96,7 @@ pub(crate) struct Shared {
 struct EndpointConfig {
     wait: WaitConfig,
     fences: Fences,
-    /// Units after which an end that did not sleep spares its peer the fence.
+    /// Units after which an endpoint that did not sleep spares its peer the fence.
     stretch: u64,
     unlink_on_drop: bool,
 }
@@ -141,7 +141,8 @@ impl<T: Shape + ?Sized> Ring<T> {
     ///
     /// # Real-time
     ///
-    /// Makes syscalls and allocates.
+    /// Makes syscalls and allocates; waits up to 100 ms for a process that is
+    /// replacing or unlinking the name, and up to 1 s while this process forks.
     pub fn producer(&self) -> Result<T::Producer, Error> {
         T::producer(self)
     }
@@ -154,7 +155,7 @@ impl<T: Shape + ?Sized> Ring<T> {
     ///
     /// # Real-time
     ///
-    /// Makes syscalls and allocates.
+    /// As [`producer`](Self::producer).
     pub fn consumer(&self) -> Result<T::Consumer, Error> {
         T::consumer(self)
     }
@@ -215,11 +216,10 @@ impl<T: ?Sized> Ring<T> {
         self.shared.header().fixed.incarnation.load(PLAIN)
     }
 
-    /// Waits until the ring as it is now is on its disk, name and all: both
-    /// positions, and every message that is published and not released. What
-    /// that is worth when the machine fails is in [`docs::files`]. Nothing on
-    /// `/dev/shm` or the heap outlives the machine, and there this is a success
-    /// without effect.
+    /// Waits until the ring as it is now, with its name, is on its disk: both
+    /// positions, and every message that is published and not released.
+    /// [`docs::files`] says what survives when the machine fails. On `/dev/shm` and
+    /// on the heap nothing does, and the call succeeds without effect.
     ///
     /// [`docs::files`]: crate::docs::files
     ///
@@ -235,13 +235,13 @@ impl<T: ?Sized> Ring<T> {
         self.shared.sync_all()
     }
 
-    /// Removes the ring's name, if it has one. Nobody may hold a role; another
-    /// `Ring` of the same segment gives out no role any more.
+    /// Removes the ring's name, if it has one. No process may hold a role. Any other
+    /// `Ring` of the same segment then gives out no role.
     ///
     /// # Errors
     ///
     /// [`Error::InUse`] while there is a producer or a consumer;
-    /// [`Error::Superseded`] if the name leads elsewhere by now.
+    /// [`Error::Superseded`] if the name no longer refers to this ring.
     ///
     /// # Real-time
     ///

@@ -205,7 +205,7 @@ impl Segment {
         }
     }
 
-    /// Waits until the bytes, and the name that leads to them, are on their disk.
+    /// Waits until the bytes and their name are on their disk.
     pub(crate) fn sync_all(&self) -> Result<(), Error> {
         let Memory::Mapped {
             map, name, flushed, ..
@@ -261,7 +261,7 @@ impl Segment {
         }
     }
 
-    /// Whether the name still leads here, if there ever was one.
+    /// Whether the name still refers to this segment; `true` if it has none.
     pub(crate) fn is_named(&self) -> Result<bool, Error> {
         let Some(name) = self.name() else {
             return Ok(true);

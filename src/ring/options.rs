@@ -187,7 +187,8 @@ impl RingOptions {
     /// Removes the ring's name when you drop an endpoint that was taken with this
     /// option and the other role is free. **Default: false**, and the ring stays.
     /// Use it for a ring that should not outlive its processes. An endpoint whose
-    /// peer never came removes the name too; an endpoint that is killed does not.
+    /// peer never came removes the name too; an endpoint that is killed does not. The
+    /// drop makes syscalls, and waits up to 100 ms for each lock of the ring.
     pub fn unlink_on_drop(mut self, unlink_on_drop: bool) -> Self {
         self.unlink_on_drop = unlink_on_drop;
         self
@@ -248,7 +249,7 @@ impl RingOptions {
     ///
     /// # Errors
     ///
-    /// [`Error::AlreadyExists`], unless nobody holds the existing ring and
+    /// [`Error::AlreadyExists`], unless no process holds the existing ring and
     /// [`StalePolicy::Replace`] was asked for; [`Error::NotEnoughMemory`],
     /// [`Error::FileSizeLimit`], [`Error::InvalidName`],
     /// [`Error::InvalidCapacity`], or the system's refusal.
@@ -265,7 +266,7 @@ impl RingOptions {
     /// # let name = &format!("quoit-doc-options-create-{}", std::process::id());
     /// let old = RingOptions::new(64).create::<u64>(name)?;
     /// let new = RingOptions::new(128).stale(StalePolicy::Replace).create::<u64>(name)?;
-    /// assert_ne!(old.incarnation(), new.incarnation()); // nobody held the old one
+    /// assert_ne!(old.incarnation(), new.incarnation()); // no process held the old one
     /// # new.unlink()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -347,7 +348,7 @@ impl RingOptions {
                 other => Some(other?),
             };
             let Some(segment) = found else {
-                // If somebody else is faster, open that one.
+                // If another process is faster, open its ring.
                 return self.build(&name, |draft| Err(draft.segment().superseded()));
             };
             if self.stale != StalePolicy::TakeOver && is_stale(&segment)? {
@@ -356,7 +357,7 @@ impl RingOptions {
                     return Err(already_exists(&segment)?);
                 }
                 return self.build(&name, |draft| match replace(&segment, draft) {
-                    // Somebody else was faster: it is stale no more.
+                    // Another process was faster: the ring is no longer stale.
                     Err(Error::InUse { .. }) => Err(segment.superseded()),
                     other => other,
                 });

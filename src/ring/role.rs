@@ -18,7 +18,7 @@ use crate::parker::{Sleeper, Waker};
 use crate::segment::LockFile;
 use crate::sync::{AtomicU32, CLOSE, LEFT, PLAIN};
 
-/// One end's hold on its role. While it lives, nobody else has the role, and
+/// One endpoint's hold on its role. While it lives, no other endpoint has the role, and
 /// header and data stay mapped.
 #[derive(Debug)]
 pub(crate) struct RoleGuard {
@@ -127,7 +127,7 @@ impl RoleGuard {
         self.waker.hint()
     }
 
-    /// After a look that found something, with one's own position.
+    /// After a poll that found something, with the endpoint's own position.
     #[inline(always)]
     pub(crate) fn found(&mut self, position: u64) {
         if self.sleeper.is_due(position) {
@@ -285,13 +285,13 @@ impl RoleGuard {
         peer_epoch(self.header(), self.role)
     }
 
-    /// Whether the ring's name leads elsewhere, or nowhere. Makes syscalls.
+    /// Whether the name no longer refers to this ring. Makes syscalls.
     pub(crate) fn is_superseded(&self) -> bool {
         is_superseded(&self.shared)
     }
 
-    /// The look that a waiting end takes now and then: whether it waits for
-    /// nobody.
+    /// The liveness check of a waiting endpoint: whether its peer is gone, or can no
+    /// longer arrive.
     pub(crate) fn is_left_alone(&mut self) -> bool {
         let alone = is_left_alone(&self.shared, self.role);
         if !alone {
@@ -345,7 +345,7 @@ impl Drop for RoleGuard {
 }
 
 /// Whether the peer is gone, or never came and cannot: the name by which it
-/// would come leads elsewhere. `role` is one's own.
+/// would come no longer refers to this ring. `role` is the caller's own.
 pub(super) fn is_left_alone(shared: &Shared, role: Role) -> bool {
     let came = state(shared.header(), other(role)).state.load(PLAIN) != 0;
     if came {
