@@ -96,7 +96,8 @@ impl Bell {
     fn semaphore(&self) -> Option<*mut libc::sem_t> {
         let semaphore = self.semaphore?;
         // SAFETY: the words are in the memory that outlives the bell.
-        let shared = unsafe { semaphore.as_ref() }[SHARED].load(PLAIN);
+        let words: &[AtomicU64; 4] = unsafe { semaphore.as_ref() };
+        let shared = words[SHARED].load(PLAIN);
         (shared == shared_mark()).then_some(semaphore.as_ptr().cast())
     }
 
@@ -173,7 +174,8 @@ impl Doorbell for Bell {
         // SAFETY: as above.
         unsafe { errno.write(before) };
         // SAFETY: the counter is in the memory that outlives the bell.
-        unsafe { self.wakes.as_ref() }.count();
+        let wakes: &AtomicU64 = unsafe { self.wakes.as_ref() };
+        wakes.count();
     }
 
     fn barrier(&self) -> bool {

@@ -1,6 +1,7 @@
 //! A ring: a formatted segment, before a role is taken.
 
 mod lifetime;
+mod liveness;
 mod options;
 mod role;
 mod shape;
@@ -11,12 +12,11 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::Path;
 use std::sync::Arc;
 
 pub(crate) use self::lifetime::retry_if_superseded;
 pub use self::lifetime::{unlink, unlink_if_read, unlink_if_stale};
-pub use self::options::{Fences, RingOptions, StalePolicy};
+pub use self::options::{RingOptions, StalePolicy};
 pub(crate) use self::role::{PeerWait, RoleGuard};
 pub(crate) use self::shape::Description;
 pub use self::shape::Record;
@@ -91,6 +91,22 @@ pub(crate) struct Shared {
     config: EndpointConfig,
 }
 
+/// How the two endpoints of a ring avoid lost wake-ups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Fences {
+    /// The endpoint that goes to sleep pays: it asks the kernel for a barrier on
+    /// every processor that runs a process with this option. A push to an endpoint
+    /// that is awake costs no fence. Where the kernel has no such barrier, the
+    /// endpoints use the symmetric form.
+    #[default]
+    Asymmetric,
+    /// Both endpoints pay a full fence for each message, and the barriers of other
+    /// processes do not interrupt this one. Use it on a processor that must not be
+    /// disturbed. Each of its endpoints asks for one barrier, before its first sleep.
+    Symmetric,
+}
+
 /// What this process asked of its endpoints.
 #[derive(Debug, Clone, Copy)]
 struct EndpointConfig {
@@ -102,34 +118,6 @@ struct EndpointConfig {
 }
 
 impl<T: Shape + ?Sized> Ring<T> {
-    /// Opens an existing ring, of whatever capacity.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotFound`], or what makes the file another ring than asked
-    /// for, or none at all.
-    ///
-    /// # Real-time
-    ///
-    /// Makes syscalls and allocates.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use quoit::{Error, Ring, RingOptions};
-    ///
-    /// # let name = &format!("quoit-doc-ring-open-{}", std::process::id());
-    /// RingOptions::new(64).create::<u64>(name)?;
-    /// assert_eq!(Ring::<u64>::open(name)?.capacity(), 64);
-    /// let frames = Ring::<[u8]>::open(name);
-    /// assert!(matches!(frames, Err(Error::ShapeMismatch { found: "records", .. })));
-    /// # quoit::unlink(name)?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn open(name: impl AsRef<Path>) -> Result<Self, Error> {
-        RingOptions::default().open(name)
-    }
-
     /// Takes the producer's role, at the position where the last producer left.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::lifetime::{already_exists, finish_unlink, is_stale, replace, retry_if_superseded};
-use super::{EndpointConfig, Ring, Shape};
+use super::{EndpointConfig, Fences, Ring, Shape};
 use crate::doorbell::DoorbellKind;
 use crate::error::Error;
 use crate::header::{Geometry, Units, check, check_magic, format, is_in_use, length};
@@ -88,22 +88,6 @@ pub enum StalePolicy {
     Fail,
 }
 
-/// How the two endpoints of a ring avoid lost wake-ups.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum Fences {
-    /// The endpoint that goes to sleep pays: it asks the kernel for a barrier on
-    /// every processor that runs a process with this option. A push to an endpoint
-    /// that is awake costs no fence. Where the kernel has no such barrier, the
-    /// endpoints use the symmetric form.
-    #[default]
-    Asymmetric,
-    /// Both endpoints pay a full fence for each message, and the barriers of other
-    /// processes do not interrupt this one. Use it on a processor that must not be
-    /// disturbed. Each of its endpoints asks for one barrier, before its first sleep.
-    Symmetric,
-}
-
 impl Default for RingOptions {
     fn default() -> Self {
         Self {
@@ -121,6 +105,36 @@ impl Default for RingOptions {
             peer_check: PEER_CHECK,
             fences: Fences::default(),
         }
+    }
+}
+
+impl<T: Shape + ?Sized> Ring<T> {
+    /// Opens an existing ring, of whatever capacity.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`], or what makes the file another ring than asked
+    /// for, or none at all.
+    ///
+    /// # Real-time
+    ///
+    /// Makes syscalls and allocates.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use quoit::{Error, Ring, RingOptions};
+    ///
+    /// # let name = &format!("quoit-doc-ring-open-{}", std::process::id());
+    /// RingOptions::new(64).create::<u64>(name)?;
+    /// assert_eq!(Ring::<u64>::open(name)?.capacity(), 64);
+    /// let frames = Ring::<[u8]>::open(name);
+    /// assert!(matches!(frames, Err(Error::ShapeMismatch { found: "records", .. })));
+    /// # quoit::unlink(name)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn open(name: impl AsRef<Path>) -> Result<Self, Error> {
+        RingOptions::default().open(name)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Shared;
-use super::role::is_left_alone;
+use super::liveness::is_left_alone;
 use crate::error::Role;
 use crate::header::{peer_closed, word};
 use crate::sync::{AtomicU32, FREE, READY};
