@@ -211,7 +211,7 @@ impl FrameConsumer {
     ///
     /// # Real-time
     ///
-    /// As [`pop_into`](Self::pop_into).
+    /// As [`try_pop_into`](Self::try_pop_into) if there is a frame; otherwise may sleep.
     pub fn pop_into_timeout(
         &mut self,
         bytes: &mut Vec<u8>,

@@ -56,6 +56,26 @@ macro_rules! shared_methods {
             crate::ring::retry_if_superseded(|| options.open_or_create::<$shape>(name)?.$role())
         }
 
+        /// The name that the ring was created or opened with; `anonymous` or `heap` if it
+        /// has none.
+        ///
+        /// # Real-time
+        ///
+        /// Wait-free, no syscall, no allocation.
+        pub fn name(&self) -> &str {
+            self.endpoint().role.shared().name()
+        }
+
+        /// Which ring this is: the [`Ring::incarnation`](crate::Ring::incarnation) of both
+        /// its ends.
+        ///
+        /// # Real-time
+        ///
+        /// Wait-free, no syscall, no allocation.
+        pub fn incarnation(&self) -> u64 {
+            self.endpoint().role.shared().incarnation()
+        }
+
         #[doc = concat!("How much the ring holds, in ", $unit, "; a power of two.")]
         ///
         /// # Real-time
