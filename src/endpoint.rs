@@ -256,7 +256,7 @@ impl Endpoint<ReadCursor> {
     }
 
     /// Reads the tail: units that can be read, at least `wanted`, or why there are
-    /// not so many.
+    /// fewer.
     #[inline(always)]
     pub(crate) fn poll(&mut self, wanted: u64) -> Result<u64, PopError> {
         self.polls.begin();
