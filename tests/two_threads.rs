@@ -116,7 +116,7 @@ fn records_in_batches() {
                 front.iter().chain(back).copied().for_each(&mut check);
                 peek.release();
             }
-            consumer.drain().for_each(&mut check);
+            consumer.try_iter().for_each(&mut check);
         }
         assert!(next >= MESSAGES);
     };
@@ -129,12 +129,12 @@ fn payload(number: u64) -> Vec<u8> {
 }
 
 fn frames_by_one() {
-    let write = |mut producer: Producer<[u8]>| {
+    let write = |mut producer: FrameProducer| {
         for number in 0..MESSAGES {
             producer.push(&payload(number)).expect("room comes");
         }
     };
-    let read = |consumer: &mut Consumer<[u8]>| {
+    let read = |consumer: &mut FrameConsumer| {
         let mut buffer = [0; 90];
         for number in 0..MESSAGES {
             let len = consumer.pop(&mut buffer).expect("a frame comes");
@@ -145,7 +145,7 @@ fn frames_by_one() {
 }
 
 fn frames_in_place() {
-    let write = |mut producer: Producer<[u8]>| {
+    let write = |mut producer: FrameProducer| {
         for number in 0..MESSAGES {
             let payload = payload(number);
             let mut claim = producer.claim(90).expect("room comes");
@@ -154,7 +154,7 @@ fn frames_in_place() {
             claim.commit_first(payload.len());
         }
     };
-    let read = |consumer: &mut Consumer<[u8]>| {
+    let read = |consumer: &mut FrameConsumer| {
         for number in 0..MESSAGES {
             let frame = consumer.peek().expect("a frame comes");
             assert_eq!((frame.kind(), &*frame), (number as u32, &*payload(number)));
@@ -165,7 +165,7 @@ fn frames_in_place() {
 }
 
 fn frames_in_batches() {
-    let write = |mut producer: Producer<[u8]>| {
+    let write = |mut producer: FrameProducer| {
         let mut next = 0;
         while next < MESSAGES {
             let payloads: Vec<_> = (next..next + 4).map(payload).collect();
@@ -178,7 +178,7 @@ fn frames_in_batches() {
             batch.commit();
         }
     };
-    let read = |consumer: &mut Consumer<[u8]>| {
+    let read = |consumer: &mut FrameConsumer| {
         let mut next = 0;
         loop {
             match consumer.peek() {

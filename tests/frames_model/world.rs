@@ -10,8 +10,8 @@ use crate::operation::{Commit, Length, Setting, Step, Wish};
 use crate::queue::{Queue, Sent, frame_size};
 
 pub(crate) struct World<'a> {
-    producer: Option<Producer<[u8]>>,
-    consumer: Option<Consumer<[u8]>>,
+    producer: Option<FrameProducer>,
+    consumer: Option<FrameConsumer>,
     /// Where both roles can be taken again; not on the heap.
     segment: Option<Segment>,
     queue: Queue,
@@ -307,7 +307,7 @@ impl<'a> World<'a> {
     }
 
     /// The producer; another one if it has left.
-    fn producer(&mut self) -> &mut Producer<[u8]> {
+    fn producer(&mut self) -> &mut FrameProducer {
         self.producer.get_or_insert_with(|| {
             let segment = self.segment.as_ref().expect("only those of segments leave");
             segment.ring.producer().expect("the role is free")
@@ -315,7 +315,7 @@ impl<'a> World<'a> {
     }
 
     /// The consumer; another one if it has left.
-    fn consumer(&mut self) -> &mut Consumer<[u8]> {
+    fn consumer(&mut self) -> &mut FrameConsumer {
         self.consumer.get_or_insert_with(|| {
             let segment = self.segment.as_ref().expect("only those of segments leave");
             segment.ring.consumer().expect("the role is free")

@@ -35,7 +35,7 @@ pub(super) fn reader_of_records(arguments: &[String]) {
 
 /// Pushes every frame.
 pub(super) fn writer_of_frames(arguments: &[String]) {
-    let mut producer = Producer::<[u8]>::open(&arguments[0]).expect("the role is free");
+    let mut producer = FrameProducer::open(&arguments[0]).expect("the role is free");
     for number in 0..MESSAGES {
         producer.push(&frame(number)).expect("a reader");
     }
@@ -43,7 +43,7 @@ pub(super) fn writer_of_frames(arguments: &[String]) {
 
 /// Pops every frame.
 pub(super) fn reader_of_frames(arguments: &[String]) {
-    let mut consumer = Consumer::<[u8]>::open(&arguments[0]).expect("the role is free");
+    let mut consumer = FrameConsumer::open(&arguments[0]).expect("the role is free");
     for number in 0..MESSAGES {
         let next = consumer.peek().expect("a frame");
         assert_eq!(*next, frame(number));

@@ -128,18 +128,18 @@ impl Messages for Frames {
     type T = [u8];
     const CAPACITY: u64 = 256;
 
-    fn push(producer: &mut Producer<[u8]>, number: u64) -> Result<(), ClaimError> {
+    fn push(producer: &mut FrameProducer, number: u64) -> Result<(), ClaimError> {
         producer.try_push(&frame(number))
     }
 
-    fn pop(consumer: &mut Consumer<[u8]>) -> Result<u64, PopError> {
+    fn pop(consumer: &mut FrameConsumer) -> Result<u64, PopError> {
         let frame = consumer.try_peek()?;
         let number = number_of(&frame);
         frame.release();
         Ok(number)
     }
 
-    fn claim(producer: &mut Producer<[u8]>, number: u64, commit: bool) {
+    fn claim(producer: &mut FrameProducer, number: u64, commit: bool) {
         let frame = frame(number);
         let mut claim = producer.try_claim(frame.len()).expect("there is room");
         claim.copy_from_slice(&frame);
@@ -148,12 +148,12 @@ impl Messages for Frames {
         }
     }
 
-    fn push_two(producer: &mut Producer<[u8]>, number: u64) {
+    fn push_two(producer: &mut FrameProducer, number: u64) {
         let pushed = producer.try_push_slice(&[frame(number), frame(number + 1)]);
         assert_eq!(pushed, Ok(2));
     }
 
-    fn peek(consumer: &mut Consumer<[u8]>, release: bool) {
+    fn peek(consumer: &mut FrameConsumer, release: bool) {
         let frame = consumer.try_peek().expect("there is a message");
         assert_ne!(number_of(&frame), TORN);
         if release {
@@ -161,17 +161,17 @@ impl Messages for Frames {
         }
     }
 
-    fn drain(consumer: &mut Consumer<[u8]>) {
+    fn drain(consumer: &mut FrameConsumer) {
         let drained = consumer.try_pop_each(|_, frame| assert_ne!(number_of(frame), TORN));
         drained.expect("there are messages");
     }
 
-    fn wait_for_room(producer: &mut Producer<[u8]>, timeout: Duration) {
+    fn wait_for_room(producer: &mut FrameProducer, timeout: Duration) {
         let claimed = producer.claim_timeout(100, timeout).map(drop);
         assert_eq!(claimed, Err(ClaimError::Full));
     }
 
-    fn wait_for_message(consumer: &mut Consumer<[u8]>, timeout: Duration) {
+    fn wait_for_message(consumer: &mut FrameConsumer, timeout: Duration) {
         let peeked = consumer.peek_timeout(timeout).map(drop);
         assert_eq!(peeked, Err(PopError::Empty));
     }

@@ -62,7 +62,7 @@ fn checksum(bytes: &[u8]) -> u64 {
 
 /// Sends messages in every way there is.
 pub(crate) fn frame_producer(arguments: &[String]) {
-    let mut producer = Producer::<[u8]>::open(&arguments[0]).expect("the role is free");
+    let mut producer = FrameProducer::open(&arguments[0]).expect("the role is free");
     let messages: u64 = arguments[1].parse().expect("a number");
     say("ready");
     let mut dice = Dice(1);
@@ -110,7 +110,7 @@ pub(crate) fn frame_producer(arguments: &[String]) {
 
 /// Receives messages in every way there is, until the producer has left.
 pub(crate) fn consume(name: &RingName, messages: u64) {
-    let mut consumer = Consumer::<[u8]>::open(name).expect("the role is free");
+    let mut consumer = FrameConsumer::open(name).expect("the role is free");
     let mut dice = Dice(2);
     let mut received = 0;
     let mut take = |message: &[u8]| {
@@ -156,8 +156,8 @@ pub(crate) fn consume(name: &RingName, messages: u64) {
 
 /// Sends back what it receives, until there is nothing more.
 pub(crate) fn frame_echo(arguments: &[String]) {
-    let mut consumer = Consumer::<[u8]>::open(&arguments[0]).expect("the role is free");
-    let mut producer = Producer::<[u8]>::open(&arguments[1]).expect("the role is free");
+    let mut consumer = FrameConsumer::open(&arguments[0]).expect("the role is free");
+    let mut producer = FrameProducer::open(&arguments[1]).expect("the role is free");
     say("ready");
     while let Ok(frame) = consumer.peek() {
         producer.push(&frame).expect("the consumer is there");
@@ -167,8 +167,8 @@ pub(crate) fn frame_echo(arguments: &[String]) {
 
 /// Sends one message at a time, and waits for it to come back.
 pub(crate) fn play(there: &RingName, back: &RingName) {
-    let mut producer = Producer::<[u8]>::open(there).expect("the role is free");
-    let mut consumer = Consumer::<[u8]>::open(back).expect("the role is free");
+    let mut producer = FrameProducer::open(there).expect("the role is free");
+    let mut consumer = FrameConsumer::open(back).expect("the role is free");
     for sequence in 0..FEWER {
         let message = Message::new(sequence);
         producer.push(message.as_ref()).expect("the echo is there");

@@ -102,7 +102,7 @@ pub(crate) fn consume(name: &RingName, messages: u64) {
                 peek.release_first(release);
             }),
             1 => {
-                consumer.drain().for_each(|message| take(&message));
+                consumer.try_iter().for_each(|message| take(&message));
                 Ok(())
             }
             2 => {

@@ -7,10 +7,10 @@ use quoit::{ClaimError, Consumer, PopError, Producer};
 use super::{on_both_kinds_of_ring, takes_its_time};
 use crate::common::threads::while_waiting;
 
-type Read = fn(&mut Consumer<[u8]>) -> Result<Vec<u8>, PopError>;
-type TimedRead = fn(&mut Consumer<[u8]>, Duration) -> Result<Vec<u8>, PopError>;
-type Write = fn(&mut Producer<[u8]>, &[u8]) -> Result<(), ClaimError>;
-type TimedWrite = fn(&mut Producer<[u8]>, &[u8], Duration) -> Result<(), ClaimError>;
+type Read = fn(&mut FrameConsumer) -> Result<Vec<u8>, PopError>;
+type TimedRead = fn(&mut FrameConsumer, Duration) -> Result<Vec<u8>, PopError>;
+type Write = fn(&mut FrameProducer, &[u8]) -> Result<(), ClaimError>;
+type TimedWrite = fn(&mut FrameProducer, &[u8], Duration) -> Result<(), ClaimError>;
 
 const FOREVER: Duration = Duration::MAX;
 
@@ -45,7 +45,7 @@ const TIMED_READS: [TimedRead; 2] = [
 ];
 
 const WRITES: [Write; 6] = [
-    Producer::<[u8]>::push,
+    FrameProducer::push,
     |producer, payload| {
         assert_eq!(producer.push_slice(&[payload])?, 1);
         Ok(())
@@ -62,7 +62,7 @@ const WRITES: [Write; 6] = [
 ];
 
 const TIMED_WRITES: [TimedWrite; 3] = [
-    Producer::<[u8]>::push_timeout,
+    FrameProducer::push_timeout,
     |producer, payload, timeout| {
         assert_eq!(producer.push_slice_timeout(&[payload], timeout)?, 1);
         Ok(())
@@ -76,13 +76,13 @@ const TIMED_WRITES: [TimedWrite; 3] = [
 ];
 
 /// Two frames of 24 bytes fill a ring of 64 bytes.
-fn fill(producer: &mut Producer<[u8]>) {
+fn fill(producer: &mut FrameProducer) {
     for _ in 0..2 {
         producer.try_push(&[0; 24]).expect("there is room");
     }
 }
 
-fn take(consumer: &mut Consumer<[u8]>) {
+fn take(consumer: &mut FrameConsumer) {
     consumer.try_peek().expect("there is a frame").release();
 }
 
