@@ -414,6 +414,9 @@ impl FrameConsumer {
     /// Wait-free (linear in the frames), no allocation, no syscall but the wake of a
     /// producer that sleeps.
     pub fn skip(&mut self, count: usize) -> Result<usize, PopError> {
+        if count == 0 {
+            return Ok(0); // as for records, whatever is there
+        }
         let mut left = count;
         self.drain_with(|_| {
             if left == 0 {
