@@ -118,7 +118,7 @@ fn frames_reader(arguments: &[String]) {
     let mut consumer = ring.consumer().expect("the role is free");
     for number in 0..MESSAGES {
         let frame = consumer.peek_timeout(PATIENCE).expect("a frame");
-        assert_eq!(*frame, bytes(number, (number % 200) as usize));
+        assert_eq!(frame.to_vec(), bytes(number, (number % 200) as usize));
         frame.release();
     }
     let end = consumer.peek_timeout(PATIENCE).map(drop);
@@ -141,7 +141,7 @@ fn a_successor_goes_on_after_a_death() {
         assert!(producer.is_abandoned());
     }
     let mut consumer = ring.consumer().expect("its holder is dead");
-    assert_eq!(consumer.drain().collect::<Vec<_>>(), [2, 3]);
+    assert_eq!(consumer.try_iter().collect::<Vec<_>>(), [2, 3]);
 }
 
 /// Takes one message, looks at the next, and stays.
@@ -150,7 +150,7 @@ fn holder(arguments: &[String]) {
     let mut consumer = ring.consumer().expect("the role is free");
     let first = consumer.try_pop().expect("a message");
     let next = consumer.try_peek().expect("a message");
-    say(format_args!("{first} and {}", *next));
+    say(format_args!("{first} and {}", next.read()));
     hear();
 }
 

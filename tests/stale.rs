@@ -15,7 +15,7 @@ use common::child::{Child, hold};
 use common::names::RingName;
 use common::threads::while_waiting;
 use quoit::{
-    ClaimError, Consumer, Error, PopError, Producer, PushError, Ring, RingOptions, Select,
+    ClaimError, Consumer, Error, PeerError, PopError, Producer, PushError, Ring, RingOptions, Select,
     Selected, StalePolicy, unlink_if_read, unlink_if_stale,
 };
 
@@ -262,7 +262,7 @@ fn an_end_that_waits_for_nobody_is_superseded() {
         }
         assert!(consumer.is_superseded());
         assert_eq!(consumer.pop(), Err(PopError::Superseded));
-        assert_eq!(consumer.wait_for_peer(), Err(PopError::Superseded));
+        assert_eq!(consumer.wait_for_peer(), Err(PeerError::Superseded));
         let gone = Select::new().wait(&mut [consumer.interest()], Some(PATIENCE));
         assert_eq!(gone.expect("an answer"), Selected::Gone(0));
     }

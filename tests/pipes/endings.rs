@@ -21,7 +21,7 @@ fn ring(test: &str) -> RingName {
 
 /// Writes its second argument, and then leaves, or stays to be killed.
 pub(crate) fn writer(arguments: &[String]) {
-    let mut producer = Producer::<[u8]>::open(&arguments[0]).expect("the role is free");
+    let mut producer = FrameProducer::open(&arguments[0]).expect("the role is free");
     let written = producer.writer().write_all(arguments[1].as_bytes());
     written.expect("there is room");
     match arguments[2].as_str() {
@@ -31,7 +31,7 @@ pub(crate) fn writer(arguments: &[String]) {
 }
 
 /// Reads all there is, until the end.
-fn rest(consumer: &mut Consumer<[u8]>) -> String {
+fn rest(consumer: &mut FrameConsumer) -> String {
     let mut text = String::new();
     let mut reader = consumer.reader();
     reader.set_timeout(Some(PATIENCE));
@@ -42,7 +42,7 @@ fn rest(consumer: &mut Consumer<[u8]>) -> String {
 
 pub(crate) fn a_file_ends_when_its_writer_leaves() {
     let name = ring("left");
-    let mut consumer = Consumer::<[u8]>::open(&name).expect("the role is free");
+    let mut consumer = FrameConsumer::open(&name).expect("the role is free");
     // Nobody has come yet: that is no end.
     let mut reader = consumer.reader();
     reader.set_timeout(Some(Duration::from_millis(200)));
@@ -56,7 +56,7 @@ pub(crate) fn a_file_ends_when_its_writer_leaves() {
 
 pub(crate) fn a_file_ends_when_its_writer_is_killed() {
     let name = ring("killed");
-    let mut consumer = Consumer::<[u8]>::open(&name).expect("the role is free");
+    let mut consumer = FrameConsumer::open(&name).expect("the role is free");
     let mut child = Child::start("writer", &[name.as_str(), "all of it", "stays"]);
     child.expect("ready");
     let mut three = [0; 3];
@@ -76,7 +76,7 @@ pub(crate) fn a_file_ends_when_its_writer_is_killed() {
 
 pub(crate) fn reading_goes_on_when_another_writer_comes() {
     let name = ring("successor");
-    let mut consumer = Consumer::<[u8]>::open(&name).expect("the role is free");
+    let mut consumer = FrameConsumer::open(&name).expect("the role is free");
     for text in ["first", "second", "third"] {
         Child::start("writer", &[name.as_str(), text, "leaves"]).succeeds();
         assert_eq!(rest(&mut consumer), text);
@@ -90,7 +90,7 @@ pub(crate) fn reading_goes_on_when_another_writer_comes() {
 
 /// Takes the role, reads what was written, and then leaves or stays.
 pub(crate) fn idle_reader(arguments: &[String]) {
-    let mut consumer = Consumer::<[u8]>::open(&arguments[0]).expect("the role is free");
+    let mut consumer = FrameConsumer::open(&arguments[0]).expect("the role is free");
     let mut word = [0; 8];
     consumer.reader().read_exact(&mut word).expect("a word");
     say(String::from_utf8_lossy(&word));
@@ -101,7 +101,7 @@ pub(crate) fn idle_reader(arguments: &[String]) {
 }
 
 /// Words that can be written until the pipe is broken.
-fn fill_until_broken(producer: &mut Producer<[u8]>) -> u64 {
+fn fill_until_broken(producer: &mut FrameProducer) -> u64 {
     let mut writer = producer.writer();
     for written in 0.. {
         if let Err(error) = writer.write(b"nobody's") {
@@ -117,7 +117,7 @@ const WORDS: u64 = CAPACITY / 16;
 
 pub(crate) fn a_pipe_breaks_when_its_reader_leaves() {
     let name = ring("reader-left");
-    let mut producer = Producer::<[u8]>::open(&name).expect("the role is free");
+    let mut producer = FrameProducer::open(&name).expect("the role is free");
     for _ in 0..3 {
         let child = Child::start("idle_reader", &[name.as_str(), "leaves"]);
         // After the first time: what stayed in the ring is for this reader.
@@ -134,7 +134,7 @@ pub(crate) fn a_pipe_breaks_when_its_reader_leaves() {
 
 pub(crate) fn a_pipe_breaks_when_its_reader_is_killed() {
     let name = ring("reader-killed");
-    let mut producer = Producer::<[u8]>::open(&name).expect("the role is free");
+    let mut producer = FrameProducer::open(&name).expect("the role is free");
     let mut child = Child::start("idle_reader", &[name.as_str(), "stays"]);
     producer.writer().write_all(b"nobody's").expect("room");
     child.expect("nobody's");
@@ -155,12 +155,12 @@ pub(crate) fn a_pipe_breaks_when_its_reader_is_killed() {
 
 pub(crate) fn a_pipe_whose_name_is_gone_ends_and_breaks() {
     let name = ring("superseded");
-    let mut producer = Producer::<[u8]>::open(&name).expect("the role is free");
+    let mut producer = FrameProducer::open(&name).expect("the role is free");
     fs::remove_file(name.file()).expect("the name");
     assert_eq!(fill_until_broken(&mut producer), WORDS);
 
     let name = ring("superseded");
-    let mut consumer = Consumer::<[u8]>::open(&name).expect("the role is free");
+    let mut consumer = FrameConsumer::open(&name).expect("the role is free");
     fs::remove_file(name.file()).expect("the name");
     assert_eq!(rest(&mut consumer), "");
 }

@@ -10,7 +10,7 @@ use crate::common::names::RingName;
 use crate::common::sample::bytes;
 use crate::common::segment_file::{HEAD, SegmentFile, TAIL};
 
-fn pair(capacity: u64) -> (Producer<[u8]>, Consumer<[u8]>) {
+fn pair(capacity: u64) -> (FrameProducer, FrameConsumer) {
     RingOptions::new(capacity).heap().expect("a ring")
 }
 
@@ -91,7 +91,7 @@ pub(crate) fn lines_go_across_frames() {
 
 pub(crate) fn a_reader_takes_the_frames_of_any_producer() {
     let (mut producer, mut consumer) = pair(256);
-    let longest = bytes(1, producer.longest());
+    let longest = bytes(1, producer.max_frame_len());
     producer.try_push(b"").expect("there is room");
     producer.try_push_kind(7, b"one").expect("there is room");
     producer.try_push(b"").expect("there is room");
