@@ -357,6 +357,8 @@ fn a_full_ring_of_requests_times_out() {
     }
     // There is room again when the server has seen that their time is over.
     while server.answer(Duration::ZERO, echo).is_ok() {}
+    let nothing = server.answer(Duration::ZERO, echo);
+    assert_eq!(nothing, Err(PopError::TimedOut));
     let call = client.start(b"next", PATIENCE).expect("room");
     server.answer(PATIENCE, echo).expect("a request");
     client.finish(&call, &mut Vec::new()).expect("a reply");

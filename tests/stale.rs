@@ -318,7 +318,7 @@ fn ends_that_have_each_other_are_not_superseded() {
     fs::remove_file(name.file()).expect("the name is there");
     // Longer than two looks.
     let popped = consumer.pop_timeout(Duration::from_millis(250));
-    assert_eq!(popped, Err(PopError::Empty));
+    assert_eq!(popped, Err(PopError::TimedOut));
     producer.push(7).expect("there is room");
     assert_eq!(consumer.pop(), Ok(7));
     drop(producer);
