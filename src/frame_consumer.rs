@@ -169,7 +169,8 @@ impl FrameConsumer {
     ///
     /// # Real-time
     ///
-    /// As [`try_pop`](Self::try_pop), but allocates if `bytes` is too small.
+    /// Wait-free (linear in the bytes), but allocates if `bytes` is too small; no syscall
+    /// but the wake of a producer that sleeps.
     ///
     /// # Examples
     ///
@@ -428,7 +429,7 @@ impl FrameConsumer {
     ///
     /// # Real-time
     ///
-    /// As [`skip`](Self::skip).
+    /// Wait-free, no allocation, no syscall but the wake of a producer that sleeps.
     ///
     /// # Examples
     ///

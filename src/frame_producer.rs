@@ -177,7 +177,8 @@ impl FrameProducer {
     ///
     /// # Real-time
     ///
-    /// As [`try_push`](Self::try_push).
+    /// Wait-free (linear in the bytes), no allocation, no syscall but the wake of a
+    /// consumer that sleeps.
     ///
     /// # Examples
     ///
@@ -202,7 +203,7 @@ impl FrameProducer {
     ///
     /// # Real-time
     ///
-    /// As [`push`](Self::push).
+    /// As [`try_push`](Self::try_push) if there is room; otherwise may sleep.
     pub fn push_kind(&mut self, kind: u32, payload: &[u8]) -> Result<(), ClaimError> {
         self.push_kind_timeout(kind, payload, Deadline::NEVER)
     }
@@ -215,7 +216,7 @@ impl FrameProducer {
     ///
     /// # Real-time
     ///
-    /// As [`push_timeout`](Self::push_timeout).
+    /// As [`try_push`](Self::try_push) if there is room; otherwise may sleep.
     pub fn push_kind_timeout(
         &mut self,
         kind: u32,
@@ -236,7 +237,8 @@ impl FrameProducer {
     ///
     /// # Real-time
     ///
-    /// As [`try_push`](Self::try_push).
+    /// Wait-free (linear in the bytes), no allocation, no syscall but the wake of a
+    /// consumer that sleeps.
     ///
     /// # Examples
     ///
@@ -260,7 +262,7 @@ impl FrameProducer {
     ///
     /// # Real-time
     ///
-    /// As [`push`](Self::push).
+    /// As [`try_push`](Self::try_push) if there is room; otherwise may sleep.
     pub fn push_parts(&mut self, kind: u32, parts: &[&[u8]]) -> Result<(), ClaimError> {
         self.push_parts_timeout(kind, parts, Deadline::NEVER)
     }
@@ -273,7 +275,7 @@ impl FrameProducer {
     ///
     /// # Real-time
     ///
-    /// As [`push_timeout`](Self::push_timeout).
+    /// As [`try_push`](Self::try_push) if there is room; otherwise may sleep.
     pub fn push_parts_timeout(
         &mut self,
         kind: u32,

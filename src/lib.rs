@@ -256,6 +256,8 @@ pub mod docs {
     pub mod files {}
     #[doc = include_str!("layout.md")]
     pub mod layout {}
+    #[doc = include_str!("docs/memory_model.md")]
+    pub mod memory_model {}
     #[doc = include_str!("docs/performance.md")]
     pub mod performance {}
     #[doc = include_str!("docs/porting.md")]

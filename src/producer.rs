@@ -569,6 +569,10 @@ pub struct Claim<'a, T: Record> {
 
 impl<T: Record> Claim<'_, T> {
     /// Copies a record into the slot.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
     #[inline]
     pub fn write(&mut self, value: T) {
         // SAFETY: the slot was claimed, so it is mapped, and `T` fits it.
@@ -576,6 +580,10 @@ impl<T: Record> Claim<'_, T> {
     }
 
     /// Copies the record out of the slot.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
     #[inline]
     pub fn read(&self) -> T {
         // SAFETY: the slot is mapped, and any bytes are a record.
@@ -584,6 +592,10 @@ impl<T: Record> Claim<'_, T> {
 
     /// Where the slot is, for code that writes through a pointer. It is mapped and
     /// aligned for a record as long as the claim lives.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
     #[inline]
     pub fn as_mut_ptr(&mut self) -> *mut T {
         self.producer.slot(0)
@@ -595,6 +607,10 @@ impl<T: Record> Claim<'_, T> {
     ///
     /// No process writes these bytes while the reference lives; a peer that keeps the
     /// protocol does not.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
     #[inline]
     pub unsafe fn as_mut(&mut self) -> &mut T {
         // SAFETY: mapped and aligned as in `write`; the caller promises the rest.
@@ -645,6 +661,10 @@ impl<T: Record> ClaimMany<'_, T> {
     /// # Panics
     ///
     /// If `index` is not below [`len`](Self::len).
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
     #[inline]
     pub fn write(&mut self, index: usize, value: T) {
         let count = self.count;
@@ -658,6 +678,10 @@ impl<T: Record> ClaimMany<'_, T> {
     /// # Panics
     ///
     /// If `values` is not as long as the claim.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free (linear in the bytes), no syscall, no allocation.
     pub fn copy_from_slice(&mut self, values: &[T]) {
         let count = self.count;
         let given = values.len();
@@ -683,6 +707,10 @@ impl<T: Record> ClaimMany<'_, T> {
     ///
     /// No process writes these bytes while the references live; a peer that keeps the
     /// protocol does not.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
     pub unsafe fn slices_mut(&mut self) -> (&mut [T], &mut [T]) {
         let first = self.before_wrap();
         // SAFETY: these slots are mapped and lie together, and any bytes are records;

@@ -51,8 +51,13 @@ fn open<T: Shape + ?Sized>(name: &str) -> (Shmem, Ring<T>) {
     (shmem, ring)
 }
 
+/// 0 stands for no capacity: the largest that fits.
 fn create<T: Shape + ?Sized>(shmem: &Shmem, capacity: u64) -> Result<Ring<T>, Error> {
-    shared_memory::create(shmem, &RingOptions::new(capacity))
+    let options = match capacity {
+        0 => RingOptions::default(),
+        _ => RingOptions::new(capacity),
+    };
+    shared_memory::create(shmem, &options)
 }
 
 fn records_go_to_another_process_and_back() {

@@ -158,7 +158,7 @@ macro_rules! shared_methods {
         ///
         /// # Real-time
         ///
-        /// Makes a syscall; no allocation.
+        /// Wait-free, no allocation; makes one syscall, the wake of the peer.
         pub fn close(&mut self) {
             self.endpoint_mut().close();
         }

@@ -254,6 +254,10 @@ impl<'a> FrameView<'a> {
     }
 
     /// Whether the payload has no bytes.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.found.len == 0
@@ -264,6 +268,10 @@ impl<'a> FrameView<'a> {
     /// # Panics
     ///
     /// If `buffer` is shorter than the payload.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free (linear in the bytes), no syscall, no allocation.
     #[inline]
     pub fn copy_to(&self, buffer: &mut [u8]) -> usize {
         let len = self.found.len;
@@ -276,6 +284,10 @@ impl<'a> FrameView<'a> {
     /// # Panics
     ///
     /// If the payload ends before `buffer` does.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free (linear in the bytes), no syscall, no allocation.
     pub fn read_at(&self, offset: usize, buffer: &mut [u8]) {
         let (wanted, len) = (buffer.len(), self.found.len);
         let fits = len.checked_sub(offset).is_some_and(|rest| wanted <= rest);
@@ -286,11 +298,19 @@ impl<'a> FrameView<'a> {
     }
 
     /// Appends the payload to `bytes`.
+    ///
+    /// # Real-time
+    ///
+    /// No syscall; allocates if the vector is too small.
     pub fn append_to(&self, bytes: &mut Vec<u8>) {
         self.frames.append(&self.found, bytes);
     }
 
     /// A copy of the payload.
+    ///
+    /// # Real-time
+    ///
+    /// No syscall; allocates.
     pub fn to_vec(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         self.append_to(&mut bytes);
@@ -299,6 +319,10 @@ impl<'a> FrameView<'a> {
 
     /// Where the payload is, for code that reads through a pointer.
     /// [`len`](Self::len) bytes are mapped there as long as the frame is borrowed.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
     #[inline]
     pub fn as_ptr(&self) -> *const u8 {
         self.frames.address(&self.found)
@@ -310,6 +334,10 @@ impl<'a> FrameView<'a> {
     ///
     /// No process writes these bytes while the reference lives; a peer that keeps the
     /// protocol does not.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
     #[inline]
     pub unsafe fn as_bytes(&self) -> &'a [u8] {
         // SAFETY: as `as_ptr` says; the caller promises the rest.
@@ -344,6 +372,10 @@ impl<'a> Frame<'a> {
     }
 
     /// The frame without the right to release it.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
     #[inline]
     pub fn view(&self) -> FrameView<'_> {
         FrameView::new(self.frames, self.found)
@@ -362,6 +394,10 @@ impl<'a> Frame<'a> {
     }
 
     /// As [`FrameView::is_empty`].
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.found.len == 0
@@ -372,6 +408,10 @@ impl<'a> Frame<'a> {
     /// # Panics
     ///
     /// If `buffer` is shorter than the payload.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free (linear in the bytes), no syscall, no allocation.
     #[inline]
     pub fn copy_to(&self, buffer: &mut [u8]) -> usize {
         self.view().copy_to(buffer)
@@ -382,21 +422,37 @@ impl<'a> Frame<'a> {
     /// # Panics
     ///
     /// If the payload ends before `buffer` does.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free (linear in the bytes), no syscall, no allocation.
     pub fn read_at(&self, offset: usize, buffer: &mut [u8]) {
         self.view().read_at(offset, buffer);
     }
 
     /// As [`FrameView::append_to`].
+    ///
+    /// # Real-time
+    ///
+    /// No syscall; allocates if the vector is too small.
     pub fn append_to(&self, bytes: &mut Vec<u8>) {
         self.view().append_to(bytes);
     }
 
     /// As [`FrameView::to_vec`].
+    ///
+    /// # Real-time
+    ///
+    /// No syscall; allocates.
     pub fn to_vec(&self) -> Vec<u8> {
         self.view().to_vec()
     }
 
     /// As [`FrameView::as_ptr`].
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
     #[inline]
     pub fn as_ptr(&self) -> *const u8 {
         self.view().as_ptr()
@@ -408,6 +464,10 @@ impl<'a> Frame<'a> {
     ///
     /// No process writes these bytes while the reference lives; a peer that keeps the
     /// protocol does not.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
     #[inline]
     pub unsafe fn as_bytes(&self) -> &[u8] {
         // SAFETY: the caller's promise.

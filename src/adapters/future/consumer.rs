@@ -100,6 +100,7 @@ impl<T: Record> Consumer<T> {
     /// # Real-time
     ///
     /// Makes syscalls and allocates; may start a thread.
+    #[expect(clippy::result_large_err, reason = "it gives the end back")]
     pub fn into_async(self) -> Result<AsyncConsumer<T>, IntoAsyncError<Self>> {
         AsyncEnd::new(self).map(|inner| AsyncConsumer { inner })
     }
@@ -117,6 +118,7 @@ impl FrameConsumer {
     /// # Real-time
     ///
     /// Makes syscalls and allocates; may start a thread.
+    #[expect(clippy::result_large_err, reason = "it gives the end back")]
     pub fn into_async(self) -> Result<AsyncFrameConsumer, IntoAsyncError<Self>> {
         AsyncEnd::new(self).map(|inner| AsyncFrameConsumer { inner })
     }

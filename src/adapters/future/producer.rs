@@ -78,6 +78,7 @@ impl<T: Record> Producer<T> {
     /// # Real-time
     ///
     /// Makes syscalls and allocates; may start a thread.
+    #[expect(clippy::result_large_err, reason = "it gives the end back")]
     pub fn into_async(self) -> Result<AsyncProducer<T>, IntoAsyncError<Self>> {
         AsyncEnd::new(self).map(|inner| AsyncProducer { inner })
     }
@@ -95,6 +96,7 @@ impl FrameProducer {
     /// # Real-time
     ///
     /// Makes syscalls and allocates; may start a thread.
+    #[expect(clippy::result_large_err, reason = "it gives the end back")]
     pub fn into_async(self) -> Result<AsyncFrameProducer, IntoAsyncError<Self>> {
         AsyncEnd::new(self).map(|inner| AsyncFrameProducer {
             inner,
