@@ -4,7 +4,7 @@ use core::fmt;
 use core::slice;
 
 use crate::cursor::{RIDE_WORDS, ReadCursor};
-use crate::endpoint::{Endpoint, InlineCopy, SHORT_FRAME};
+use crate::endpoint::{Endpoint, InlineCopy};
 use crate::error::{Corrupt, PopError};
 use crate::layout::{FRAME_HEADER, PADDING, frame_parts, frame_size};
 use crate::payload;
@@ -25,12 +25,14 @@ pub(crate) struct Found {
     pub(crate) len: usize,
     /// Offset of the payload in the data, unless the frame came inline.
     offset: usize,
-    /// Whether the payload is in the inline copy: then it is a short one.
+    /// Whether the payload is in the inline copy.
     is_inline: bool,
     /// Bytes to release: padding, header, payload, zeros.
     pub(crate) units: u64,
 }
 
+/// Payloads up to this size are copied out of the ring by the word.
+const BY_WORDS: usize = 16;
 /// Bytes that are prefetched together with the header at most.
 const PREFETCHED: usize = 1024 + LINE;
 
@@ -170,15 +172,14 @@ impl FrameReader {
     #[inline(always)]
     pub(crate) fn copy(&self, found: &Found, buffer: &mut [u8]) {
         debug_assert_eq!(buffer.len(), found.len);
-        if found.len > SHORT_FRAME {
-            let source = self.end.at(found.offset);
-            // SAFETY: a frame that was found, and is not inline, lies within the data,
-            // which are mapped.
-            unsafe { payload::copy_long(buffer.as_mut_ptr(), source, found.len) };
-        } else if found.is_inline {
+        if found.is_inline {
             for (part, word) in buffer.chunks_mut(8).zip(&self.inline.words[1..]) {
                 put_word(part, *word);
             }
+        } else if found.len > BY_WORDS {
+            let source = self.end.at(found.offset);
+            // SAFETY: a frame that was found lies within the data, which are mapped.
+            unsafe { payload::copy_long(buffer.as_mut_ptr(), source, found.len) };
         } else {
             for (ahead, part) in buffer.chunks_mut(8).enumerate() {
                 let address = self.end.at(found.offset + ahead * 8);
