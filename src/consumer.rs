@@ -6,7 +6,9 @@ use core::slice;
 
 use crate::cursor::{RIDE_WORDS, ReadCursor};
 use crate::deadline::Deadline;
-use crate::endpoint::{End, Endpoint, InlineCopy, shared_methods, shared_traits, wait_for_message};
+use crate::endpoint::{
+    End, Endpoint, InlineCopy, open_methods, shared_methods, shared_traits, wait_for_message,
+};
 use crate::error::PopError;
 use crate::payload;
 use crate::ring::Record;
@@ -55,7 +57,7 @@ use crate::slots::{before_wrap, inline_words, is_inline};
 /// shared::<quoit::Consumer<u64>>();
 /// ```
 #[must_use = "a dropped consumer gives its role up"]
-pub struct Consumer<T: Record> {
+pub struct Consumer<T> {
     pub(crate) end: Endpoint<ReadCursor>,
     /// The inline copy that a peek has found.
     inline: InlineCopy,
@@ -63,6 +65,10 @@ pub struct Consumer<T: Record> {
 }
 
 shared_traits!([T: Record] Consumer<T>, "Consumer", ReadCursor, end);
+
+impl<T> Consumer<T> {
+    open_methods!(T, consumer, "slots", where T: Record);
+}
 
 impl<T: Record> Consumer<T> {
     pub(crate) fn new(end: Endpoint<ReadCursor>) -> Self {
@@ -73,7 +79,7 @@ impl<T: Record> Consumer<T> {
         }
     }
 
-    shared_methods!(T, consumer, "producer", "slots");
+    shared_methods!("producer", "slots");
 
     /// Whether every slot holds a record that was not released: the producer has no
     /// room until one is. A snapshot.

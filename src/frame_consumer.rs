@@ -4,7 +4,9 @@ use core::ops::ControlFlow;
 
 use crate::cursor::ReadCursor;
 use crate::deadline::Deadline;
-use crate::endpoint::{End, Endpoint, shared_methods, shared_traits, wait_for_message};
+use crate::endpoint::{
+    End, Endpoint, open_methods, shared_methods, shared_traits, wait_for_message,
+};
 use crate::error::PopError;
 use crate::frames::{Frame, FrameReader, FrameView, Frames};
 
@@ -53,7 +55,8 @@ impl FrameConsumer {
         }
     }
 
-    shared_methods!([u8], consumer, "producer", "bytes");
+    open_methods!([u8], consumer, "bytes",);
+    shared_methods!("producer", "bytes");
 
     /// Copies the next frame into `buffer` if there is one now.
     ///
@@ -211,7 +214,7 @@ impl FrameConsumer {
     ///
     /// # Real-time
     ///
-    /// As [`pop_into`](Self::pop_into).
+    /// As [`try_pop_into`](Self::try_pop_into) if there is a frame; otherwise may sleep.
     pub fn pop_into_timeout(
         &mut self,
         bytes: &mut Vec<u8>,

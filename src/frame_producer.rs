@@ -7,7 +7,7 @@
 
 use crate::cursor::WriteCursor;
 use crate::deadline::Deadline;
-use crate::endpoint::{End, Endpoint, shared_methods, shared_traits};
+use crate::endpoint::{End, Endpoint, open_methods, shared_methods, shared_traits};
 use crate::error::ClaimError;
 use crate::frames::{FrameBatch, FrameClaim, FrameWriter};
 use crate::layout::FRAME_HEADER;
@@ -45,7 +45,8 @@ impl FrameProducer {
         }
     }
 
-    shared_methods!([u8], producer, "consumer", "bytes");
+    open_methods!([u8], producer, "bytes",);
+    shared_methods!("consumer", "bytes");
 
     /// Bytes of the longest payload of any frame: half the ring's capacity less 8, and
     /// never more than 2 GiB.

@@ -7,7 +7,7 @@ use zerocopy::IntoBytes;
 
 use crate::cursor::{RIDE_WORDS, WriteCursor};
 use crate::deadline::Deadline;
-use crate::endpoint::{End, Endpoint, shared_methods, shared_traits};
+use crate::endpoint::{End, Endpoint, open_methods, shared_methods, shared_traits};
 use crate::error::{ClaimError, PushError};
 use crate::payload;
 use crate::ring::Record;
@@ -50,12 +50,16 @@ use crate::slots::{before_wrap, inline_words, is_inline};
 /// shared::<quoit::Producer<u64>>();
 /// ```
 #[must_use = "a dropped producer gives its role up"]
-pub struct Producer<T: Record> {
+pub struct Producer<T> {
     pub(crate) end: Endpoint<WriteCursor>,
     records: PhantomData<fn() -> T>,
 }
 
 shared_traits!([T: Record] Producer<T>, "Producer", WriteCursor, end);
+
+impl<T> Producer<T> {
+    open_methods!(T, producer, "slots", where T: Record);
+}
 
 impl<T: Record> Producer<T> {
     pub(crate) fn new(end: Endpoint<WriteCursor>) -> Self {
@@ -65,7 +69,7 @@ impl<T: Record> Producer<T> {
         }
     }
 
-    shared_methods!(T, producer, "consumer", "slots");
+    shared_methods!("consumer", "slots");
 
     /// Slots that are free: the [`capacity`](Self::capacity) less the
     /// [`len`](Self::len). A snapshot: the consumer may free more at any moment.

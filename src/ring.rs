@@ -181,7 +181,7 @@ impl<T: ?Sized> Ring<T> {
     ///
     /// Wait-free, no syscall, no allocation.
     pub fn name(&self) -> &str {
-        self.shared.segment.display_name()
+        self.shared.name()
     }
 
     /// The sealed memfd of an anonymous ring, to be given to another process;
@@ -201,7 +201,7 @@ impl<T: ?Sized> Ring<T> {
     ///
     /// Wait-free, no syscall, no allocation.
     pub fn incarnation(&self) -> u64 {
-        self.shared.header().fixed.incarnation.load(PLAIN)
+        self.shared.incarnation()
     }
 
     /// Waits until the ring as it is now, with its name, is on its disk: both
@@ -249,7 +249,25 @@ impl<T: ?Sized> fmt::Debug for Ring<T> {
     }
 }
 
+/// Another handle to the same ring.
+impl<T: ?Sized> Clone for Ring<T> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            shape: PhantomData,
+        }
+    }
+}
+
 impl Shared {
+    pub(crate) fn name(&self) -> &str {
+        self.segment.display_name()
+    }
+
+    pub(crate) fn incarnation(&self) -> u64 {
+        self.header().fixed.incarnation.load(PLAIN)
+    }
+
     pub(crate) fn capacity(&self) -> u64 {
         self.geometry.capacity
     }

@@ -60,7 +60,7 @@ pub(crate) const WORD: Ordering = Ordering::Relaxed;
 #[cfg(feature = "futures")]
 pub(crate) const LOCKED: Ordering = Ordering::Relaxed;
 
-/// The leaver's state store: its last messages are visible before the goodbye.
+/// The leaver's state store: its last messages are visible before the state.
 pub(crate) const CLOSE: Ordering = Ordering::Release;
 /// The peer's state load, partner of [`CLOSE`].
 pub(crate) const LEFT: Ordering = Ordering::Acquire;

@@ -197,7 +197,7 @@ impl FrameReader {
         // SAFETY: the frame lies within the data or the inline copy, and as many bytes
         // are reserved.
         unsafe { payload::copy_long(bytes.as_mut_ptr().wrapping_add(old), source, found.len) };
-        // SAFETY: so many were reserved and written.
+        // SAFETY: as many bytes were reserved and written.
         unsafe { bytes.set_len(old + found.len) };
     }
 

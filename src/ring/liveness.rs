@@ -24,7 +24,7 @@ pub(super) fn is_superseded(shared: &Shared) -> bool {
     matches!(shared.segment.is_named(), Ok(false))
 }
 
-/// See [`RoleGuard::peer_gone`]; `role` is one's own.
+/// Whether the peer came and is gone, closed or dead; `role` is one's own.
 pub(super) fn peer_gone(shared: &Shared, role: Role) -> bool {
     let peer = other(role);
     // close -> left, as above.

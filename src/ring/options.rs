@@ -108,7 +108,7 @@ impl Default for RingOptions {
     }
 }
 
-impl<T: Shape + ?Sized> Ring<T> {
+impl<T: ?Sized> Ring<T> {
     /// Opens an existing ring, of whatever capacity.
     ///
     /// # Errors
@@ -133,7 +133,10 @@ impl<T: Shape + ?Sized> Ring<T> {
     /// # quoit::unlink(name)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn open(name: impl AsRef<Path>) -> Result<Self, Error> {
+    pub fn open(name: impl AsRef<Path>) -> Result<Self, Error>
+    where
+        T: Shape,
+    {
         RingOptions::default().open(name)
     }
 }

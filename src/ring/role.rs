@@ -156,7 +156,7 @@ impl RoleGuard {
     #[cold]
     pub(crate) fn park(&mut self, position: u64, until: u64, stirred: impl Fn(&Header) -> bool) {
         let role = self.role;
-        // A goodbye ends the sleep as well.
+        // A peer that closes ends the sleep as well.
         self.sleep(position, until, |header| {
             stirred(header) || peer_closed(header, role)
         });
@@ -305,7 +305,7 @@ impl RoleGuard {
     /// Tells the peer that this end has left.
     pub(crate) fn close(&self) {
         let own = state(self.header(), self.role);
-        // close -> left: everything published is visible before the goodbye.
+        // close -> left: everything published is visible before the state.
         own.state.store(own.state.load_own() | CLOSED, CLOSE);
         self.rouse();
     }
