@@ -457,7 +457,7 @@ impl<T: Record> Consumer<T> {
     ///
     /// # Real-time
     ///
-    /// Each step is as [`pop`](Self::pop).
+    /// Wait-free, no syscall, no allocation; each step is as [`pop`](Self::pop).
     ///
     /// # Examples
     ///
@@ -512,7 +512,7 @@ impl<T: Record> Consumer<T> {
     ///
     /// # Real-time
     ///
-    /// As [`skip`](Self::skip).
+    /// Wait-free, no allocation, no syscall but the wake of a producer that sleeps.
     ///
     /// # Examples
     ///
@@ -720,6 +720,10 @@ impl<T: Record> PeekMany<'_, T> {
     }
 
     /// Copies the records one after the other.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = T> {
         // SAFETY: each slot is mapped, and any bytes are a record.
         (0..self.count).map(|index| unsafe { payload::load(self.consumer.slot(index)) })

@@ -169,7 +169,8 @@ impl FrameConsumer {
     ///
     /// # Real-time
     ///
-    /// As [`try_pop`](Self::try_pop), but allocates if `bytes` is too small.
+    /// Wait-free (linear in the bytes), no syscall but the wake of a producer that
+    /// sleeps; allocates if `bytes` is too small.
     ///
     /// # Examples
     ///
@@ -428,7 +429,8 @@ impl FrameConsumer {
     ///
     /// # Real-time
     ///
-    /// As [`skip`](Self::skip).
+    /// Wait-free (linear in the frames), no allocation, no syscall but the wake of a
+    /// producer that sleeps.
     ///
     /// # Examples
     ///

@@ -163,6 +163,10 @@ impl<P: BorrowMut<FrameProducer>> Writer<P> {
     }
 
     /// The producer again.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
     pub fn into_inner(self) -> P {
         self.producer
     }
@@ -237,6 +241,10 @@ impl<C: BorrowMut<FrameConsumer>> Reader<C> {
     }
 
     /// The consumer again. A frame that was read in part is still in the ring, whole.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation; frees the private copy of a frame.
     pub fn into_inner(self) -> C {
         self.consumer
     }

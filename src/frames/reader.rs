@@ -286,11 +286,19 @@ impl<'a> FrameView<'a> {
     }
 
     /// Appends the payload to `bytes`.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free (linear in the bytes), no syscall; allocates if `bytes` is too small.
     pub fn append_to(&self, bytes: &mut Vec<u8>) {
         self.frames.append(&self.found, bytes);
     }
 
     /// A copy of the payload.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free (linear in the bytes), no syscall; allocates.
     pub fn to_vec(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         self.append_to(&mut bytes);
@@ -387,10 +395,18 @@ impl<'a> Frame<'a> {
     }
 
     /// As [`FrameView::append_to`].
+    ///
+    /// # Real-time
+    ///
+    /// As [`FrameView::append_to`].
     pub fn append_to(&self, bytes: &mut Vec<u8>) {
         self.view().append_to(bytes);
     }
 
+    /// As [`FrameView::to_vec`].
+    ///
+    /// # Real-time
+    ///
     /// As [`FrameView::to_vec`].
     pub fn to_vec(&self) -> Vec<u8> {
         self.view().to_vec()
