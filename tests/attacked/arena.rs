@@ -4,12 +4,13 @@ use std::env;
 use std::fmt;
 use std::fs;
 use std::ops::Range;
+use std::os::unix::fs::MetadataExt;
 use std::process;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use quoit::{ClaimError, Error, FrameProducer, PopError, Ring, RingOptions, Shape};
+use quoit::{ClaimError, Error, PopError, Ring, RingOptions, Shape};
 
 use crate::attacker::Target;
 use crate::common::PATIENCE;
@@ -249,14 +250,18 @@ fn taken<E>(end: Result<E, Error>) -> Option<E> {
     }
 }
 
-/// Where this process maps a file.
+/// Where this process maps a file; the file may have been mapped before it had a name.
 fn mapping(path: &str) -> Range<usize> {
+    let inode = fs::metadata(path)
+        .expect("the ring's file")
+        .ino()
+        .to_string();
     let maps = fs::read_to_string("/proc/self/maps").expect("the mappings");
-    let line = maps.lines().find(|line| line.ends_with(path));
+    let is_ours = |line: &&str| line.split_whitespace().nth(4) == Some(&inode);
+    let line = maps.lines().find(is_ours);
     let range = line.and_then(|line| line.split(' ').next());
-    let (start, end) = range
-        .and_then(|range| range.split_once('-'))
-        .expect("a mapping");
+    let ends = range.and_then(|range| range.split_once('-'));
+    let (start, end) = ends.expect("a mapping");
     let address = |text| usize::from_str_radix(text, 16).expect("an address");
     address(start)..address(end)
 }
@@ -272,32 +277,30 @@ impl Arena<[u8]> {
         Self::new(test, &options(CAPACITY), spacing, targets)
     }
 
-    /// Publishes `count` frames of text, for a consumer that is as it should be.
-    pub(crate) fn feed(&mut self, count: usize, len: impl Fn(&mut Dice) -> usize, dice: &mut Dice) {
+    /// Publishes `count` frames, for a consumer that is as it should be.
+    pub(crate) fn feed(
+        &mut self,
+        count: usize,
+        payload: impl Fn(&mut Dice) -> &'static [u8],
+        dice: &mut Dice,
+    ) {
         if self.consumer().corruption().is_some() {
             let tail = self.producer().position();
             self.replace_consumer(tail);
         }
         let mut left = count;
         while left > 0 {
-            match push_text(self.producer(), len(dice)) {
+            match self.producer().try_push(payload(dice)) {
                 Ok(()) => left -= 1,
                 Err(ClaimError::Full) => {
                     let tail = self.producer().position();
                     self.replace_consumer(tail);
                 }
-                Err(ClaimError::Abandoned | ClaimError::Superseded | ClaimError::Corrupt) => {
-                    self.restore();
-                }
+                Err(ClaimError::Abandoned | ClaimError::Corrupt) => self.restore(),
                 Err(error) => panic!("{error}"),
             }
         }
     }
-}
-
-/// Publishes the beginning of the text.
-fn push_text(producer: &mut FrameProducer, len: usize) -> Result<(), ClaimError> {
-    producer.try_push(&TEXT.as_bytes()[..len])
 }
 
 /// Whether bytes are what was published.
@@ -305,17 +308,18 @@ pub(crate) fn is_text(bytes: &[u8]) -> bool {
     TEXT.as_bytes().starts_with(bytes)
 }
 
-/// Any number of bytes, but an even one: the text ends where a character ends.
-pub(crate) fn any_len(dice: &mut Dice) -> usize {
-    match dice.roll(4) {
+/// Text of any length.
+pub(crate) fn any_text(dice: &mut Dice) -> &'static [u8] {
+    let len = match dice.roll(4) {
         0 => 2 * dice.roll(TEXT.len() as u64 / 2),
         _ => 2 * dice.roll(24),
-    }
+    };
+    &TEXT.as_bytes()[..len]
 }
 
-/// As many as evenly spaced frames have.
-pub(crate) fn spaced_len(_: &mut Dice) -> usize {
-    SPACING - 8
+/// Text as long as evenly spaced frames are.
+pub(crate) fn spaced_text(_: &mut Dice) -> &'static [u8] {
+    &TEXT.as_bytes()[..SPACING - 8]
 }
 
 /// Counts an error that a reading end may answer with, whatever the attacker writes.

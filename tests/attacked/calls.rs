@@ -5,7 +5,7 @@ use std::time::Duration;
 use quoit::PopError;
 use quoit::rpc::{CallError, Client, Server};
 
-use crate::arena::{Arena, Bites, SPACING, TEXT, Tally, any_len, is_text, run};
+use crate::arena::{Arena, Bites, SPACING, TEXT, Tally, is_text, run};
 use crate::attacker::Target;
 use crate::common::dice::Dice;
 use crate::views::walk;
@@ -60,7 +60,7 @@ fn call(
     tally: &mut Tally,
     dice: &mut Dice,
 ) -> Result<(), ()> {
-    let len = any_len(dice).min(SPACING - 24);
+    let len = 2 * dice.roll(SPACING as u64 / 2 - 12);
     let call = match client.start(&TEXT.as_bytes()[..len], SOON) {
         Ok(call) => call,
         Err(error) => return count(error, tally),

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use quoit::{ClaimError, FrameProducer, Producer, PushError, Record};
 
-use crate::arena::{Arena, Bites, TEXT, Tally, any_len, count_claim_error, options, run};
+use crate::arena::{Arena, Bites, TEXT, Tally, any_text, count_claim_error, options, run};
 use crate::attacker::Target;
 use crate::common::dice::Dice;
 use crate::common::sample::{Words, record};
 
-/// As long as a scheduler may keep the attacker from releasing something.
-const SOON: Duration = Duration::from_millis(20);
+/// Long enough for an attacker that runs to release something.
+const SOON: Duration = Duration::from_micros(200);
 
 /// What the attacker does as a consumer, and beside it.
 const CONSUMER: [Target; 5] = [
@@ -27,8 +27,8 @@ pub(crate) fn write_somehow(
     tally: &mut Tally,
     dice: &mut Dice,
 ) -> Result<(), ClaimError> {
-    let len = any_len(dice);
-    let text = &TEXT.as_bytes()[..len];
+    let text = any_text(dice);
+    let len = text.len();
     let position = producer.position();
     match dice.roll(5) {
         0 => producer.try_push(text)?,
@@ -70,8 +70,8 @@ pub(crate) fn write_batch(
     let wanted = dice.roll(6);
     let mut end = Ok(());
     for _ in 0..wanted {
-        let len = any_len(dice);
-        let text = &TEXT.as_bytes()[..len];
+        let text = any_text(dice);
+        let len = text.len();
         let added = match dice.roll(3) {
             0 => batch.try_push(1, text),
             1 => batch.claim_timeout(2, len, SOON).map(|mut frame| {

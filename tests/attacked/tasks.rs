@@ -3,7 +3,9 @@
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use quoit::PopError;
 
-use crate::arena::{Arena, Bites, TEXT, any_len, count_claim_error, count_pop_error, is_text, run};
+use crate::arena::{
+    Arena, Bites, TEXT, any_text, count_claim_error, count_pop_error, is_text, run,
+};
 use crate::attacker::Target;
 use crate::common::dice::Dice;
 
@@ -27,7 +29,7 @@ pub(crate) fn streams_of_frames_survive() {
             let sink = producer.into_async().expect("few ends are async");
             (sink, consumer.into_async().expect("few ends are async"))
         });
-        let text = &TEXT.as_bytes()[..any_len(dice)];
+        let text = any_text(dice);
         match sink.send(text.to_vec()).now_or_never() {
             Some(Ok(())) => {}
             Some(Err(error)) => count_claim_error(error, tally),

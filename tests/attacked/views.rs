@@ -6,8 +6,8 @@ use std::ops::{ControlFlow, Range};
 use quoit::{FrameConsumer, FrameView, PopError};
 
 use crate::arena::{
-    Arena, Bites, CAPACITY, SPACING, TEXT, Tally, any_len, count_pop_error, is_text, run,
-    spaced_len,
+    Arena, Bites, CAPACITY, SPACING, TEXT, Tally, any_text, count_pop_error, is_text, run,
+    spaced_text,
 };
 use crate::attacker::Target;
 use crate::common::dice::Dice;
@@ -142,7 +142,7 @@ pub(crate) fn views_of_frames_survive() {
     let targets = [Target::Headers, Target::Payload, Target::Inline];
     let mut arena = Arena::frames("views", 0, &targets);
     run(Bites::Both, |tally, dice| {
-        arena.feed(1 + dice.roll(3), any_len, dice);
+        arena.feed(1 + dice.roll(3), any_text, dice);
         let places = Places::of(&mut arena);
         let result = read_somehow(arena.consumer(), &places, tally, dice);
         count(result, arena.consumer(), tally);
@@ -188,7 +188,7 @@ pub(crate) fn visitors_and_skips_survive() {
     let targets = [Target::Headers, Target::Payload, Target::Inline];
     let mut arena = Arena::frames("visitors", 0, &targets);
     run(Bites::Both, |tally, dice| {
-        arena.feed(1 + dice.roll(4), any_len, dice);
+        arena.feed(1 + dice.roll(4), any_text, dice);
         let places = Places::of(&mut arena);
         let result = visit_somehow(arena.consumer(), &places, tally, dice);
         count(result, arena.consumer(), tally);
@@ -212,7 +212,7 @@ pub(crate) fn popped_text_is_text() {
     let mut arena = Arena::frames("text", SPACING, &[Target::Payload]);
     let mut bytes = Vec::new();
     run(Bites::Wrong, |tally, dice| {
-        arena.feed(1, spaced_len, dice);
+        arena.feed(1, spaced_text, dice);
         let consumer = arena.consumer();
         let result = match dice.roll(2) {
             0 => {
