@@ -529,3 +529,30 @@ fn errors_pass_through_boxes_and_threads() {
     travels::<CallError>();
     travels::<PushError<[u64; 100]>>();
 }
+
+#[cfg(feature = "futures")]
+#[test]
+fn an_error_of_an_async_end_shows_its_text_and_in_the_long_form_its_variant() {
+    use quoit::{AsyncError, DoorbellKind, IntoAsyncError};
+
+    let errors = [
+        AsyncError::NotAFutex,
+        AsyncError::TooManyEnds,
+        AsyncError::Unsupported(ErrorKind::Unsupported.into()),
+        AsyncError::NoThread(ErrorKind::WouldBlock.into()),
+    ];
+    for error in errors {
+        let variant = variant!(
+            error,
+            AsyncError: NotAFutex, TooManyEnds, Unsupported, NoThread
+        );
+        is_shown_as(&error, variant);
+    }
+    let options = RingOptions::new(8).doorbell(DoorbellKind::Semaphore);
+    let (_producer, consumer) = options.heap::<u64>().expect("a ring");
+    let refused: IntoAsyncError<_> = consumer.into_async().expect_err("a semaphore");
+    is_shown_as(&refused, "NotAFutex");
+    assert_eq!(refused.to_string(), refused.reason().to_string());
+    let mut consumer = refused.into_inner();
+    assert_eq!(consumer.try_pop(), Err(PopError::Empty), "it is as it was");
+}

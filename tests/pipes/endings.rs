@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::time::Duration;
 
-use quoit::{Consumer, Producer, RingOptions};
+use quoit::{FrameConsumer, FrameProducer, RingOptions};
 
 use crate::common::PATIENCE;
 use crate::common::child::{Child, hold, say};
@@ -47,7 +47,7 @@ pub(crate) fn a_file_ends_when_its_writer_leaves() {
     let mut reader = consumer.reader();
     reader.set_timeout(Some(Duration::from_millis(200)));
     let error = reader.read(&mut [0]).expect_err("there is no writer");
-    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
     let child = Child::start("writer", &[name.as_str(), "all of it", "leaves"]);
     assert_eq!(rest(&mut consumer), "all of it");
     assert_eq!(rest(&mut consumer), "", "the end stays");
@@ -67,7 +67,7 @@ pub(crate) fn a_file_ends_when_its_writer_is_killed() {
     let read = reader.read_to_end(&mut Vec::new());
     assert_eq!(
         read.expect_err("there may be more").kind(),
-        ErrorKind::WouldBlock
+        ErrorKind::TimedOut
     );
     child.kill();
     let read = reader.read_to_end(&mut Vec::new());
@@ -121,12 +121,12 @@ pub(crate) fn a_pipe_breaks_when_its_reader_leaves() {
     for _ in 0..3 {
         let child = Child::start("idle_reader", &[name.as_str(), "leaves"]);
         // After the first time: what stayed in the ring is for this reader.
-        if producer.fill() == 0 {
+        if producer.len() == 0 {
             producer.writer().write_all(b"nobody's").expect("room");
         }
         child.expect("nobody's");
         child.succeeds();
-        let left = producer.fill() / 16;
+        let left = producer.len() / 16;
         assert_eq!(fill_until_broken(&mut producer), WORDS - left);
         assert_eq!(fill_until_broken(&mut producer), 0, "it stays broken");
     }
@@ -144,7 +144,7 @@ pub(crate) fn a_pipe_breaks_when_its_reader_is_killed() {
     writer.set_timeout(Some(Duration::from_millis(200)));
     let error = (0..=WORDS).find_map(|_| writer.write(b"nobody's").err());
     let error = error.expect("the ring is full");
-    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
     child.kill();
     assert_eq!(fill_until_broken(&mut producer), 0);
     let successor = Child::start("idle_reader", &[name.as_str(), "leaves"]);

@@ -6,7 +6,7 @@ use std::io::{self, BufWriter, Read, Write};
 use flate2::Compression;
 use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
-use quoit::{Consumer, Producer, RingOptions};
+use quoit::{FrameConsumer, FrameProducer, RingOptions};
 use serde_json::{Deserializer, Value, json};
 
 use crate::common::PATIENCE;
