@@ -1,4 +1,5 @@
-//! What writes, with the attacker as the consumer.
+//! What writes, with the attacker as the consumer: this process holds the role, so
+//! that nobody is missing, and does nothing with it.
 
 use std::time::Duration;
 
@@ -107,7 +108,7 @@ fn count(result: Result<(), ClaimError>, tally: &mut Tally) -> bool {
 }
 
 pub(crate) fn claims_of_frames_survive() {
-    let mut arena = Arena::frames("claims", 0, &CONSUMER).without_consumer();
+    let mut arena = Arena::frames("claims", 0, &CONSUMER);
     run(Bites::Neither, |tally, dice| {
         let producer = arena.producer();
         let mut result = write_somehow(producer, tally, dice);
@@ -122,7 +123,7 @@ pub(crate) fn claims_of_frames_survive() {
 }
 
 pub(crate) fn batches_survive() {
-    let mut arena = Arena::frames("batches", 0, &CONSUMER).without_consumer();
+    let mut arena = Arena::frames("batches", 0, &CONSUMER);
     run(Bites::Neither, |tally, dice| {
         let producer = arena.producer();
         let result = write_batch(producer, tally, dice);
@@ -186,8 +187,7 @@ pub(crate) fn claims_of_records_survive() {
         Target::Inline,
         Target::SleepWords,
     ];
-    let arena = Arena::<Words<8>>::new("claims", &options(16), 0, &targets);
-    let mut arena = arena.without_consumer();
+    let mut arena = Arena::<Words<8>>::new("claims", &options(16), 0, &targets);
     run(Bites::Wrong, |tally, dice| {
         let producer = arena.producer();
         let mut result = write_records(producer, tally, dice);

@@ -12,7 +12,6 @@ use crate::common::sample::{Words, record};
 /// Uses a value twice: it must not change in between.
 fn use_twice<T: Record>(value: &T, tally: &mut Tally) {
     let first = black_box(value).as_bytes().to_vec();
-    std::thread::yield_now();
     let second = black_box(value).as_bytes();
     assert_eq!(first, second, "a value changes after it was read");
     tally.value(first == record::<T>(7).as_bytes());

@@ -31,14 +31,14 @@ const TARGETS: [Target; 12] = [
 pub(crate) fn waits_end_by_their_deadline() {
     let mut arena = Arena::frames("waits", 0, &TARGETS);
     run(Bites::Corrupt, |tally, dice| {
-        let timeout = match dice.roll(16) {
+        let timeout = match dice.roll(64) {
             0 => LONGEST,
-            choice => Duration::from_nanos(200 * choice as u64),
+            choice => Duration::from_nanos(50 * choice as u64),
         };
         let mut buffer = [0; TEXT.len()];
         let begin = Instant::now();
         let (producer, consumer) = arena.ends();
-         match dice.roll(7) {
+        match dice.roll(7) {
             0 => match consumer.pop_timeout(&mut buffer, timeout) {
                 Ok(_) => tally.done += 1,
                 Err(error) => count_pop_error(error, tally),
@@ -72,7 +72,6 @@ pub(crate) fn waits_end_by_their_deadline() {
             }
         }
         let took = begin.elapsed();
-        }
         assert!(took < BOUND, "{timeout:?} took {took:?}");
         if producer.corruption().is_some() || consumer.corruption().is_some() {
             arena.restore();
