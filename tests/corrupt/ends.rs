@@ -114,8 +114,11 @@ end!(
         end.skip(usize::MAX),
         end.skip_to_latest(),
         // These answer nothing: `corruption` does.
-        end.try_iter().next().map_or(Err(PopError::Corrupt), Ok),
-        end.iter().next().map_or(Err(PopError::Corrupt), Ok),
+        end.try_iter().next().ok_or(PopError::Corrupt),
+        end.iter().next().ok_or(PopError::Corrupt),
+        IntoIterator::into_iter(&mut *end)
+            .next()
+            .ok_or(PopError::Corrupt),
     ],
     |end| {
         assert_eq!(end.skip(0), Ok(0));
@@ -230,48 +233,47 @@ fn popped_into(pop: impl FnOnce(&mut Vec<u8>) -> Result<u32, PopError>) -> Resul
 /// Every call answers that the ring is corrupt, twice; none waits, and none changes a byte
 /// of the segment. The end comes back.
 pub(crate) fn is_poisoned<E: End>(mut end: E, name: &RingName, found: Corrupt) -> E {
-    let file = name.file();
-    let check = move || {
-        let before = fs::read(&file).expect("the segment is there");
-        for (text, call) in E::CALLS.iter().chain(E::CALLS) {
-            assert_eq!(call(&mut end), Err(E::CORRUPT), "{text}");
-            assert_eq!(end.corruption(), Some(found), "{text}");
-            let after = fs::read(&file).expect("the segment is there");
-            assert!(after == before, "a store by {text}");
-        }
+    for (text, call) in E::CALLS.iter().chain(E::CALLS) {
+        end = refuses(end, name, found, text, *call);
+    }
+    let idle = |end: &mut E| {
         end.idle();
-        assert_eq!(end.corruption(), Some(found));
-        let after = fs::read(&file).expect("the segment is there");
-        assert!(after == before, "a store by an idle call");
-        end
+        Err(E::CORRUPT)
     };
-    returns(check)
+    refuses(end, name, found, "an idle call", idle)
 }
 
 /// Whichever call looks first finds it, stores nothing, and poisons the end. Each gets a
-/// new end from `take` that has found nothing yet; `corrupt` then spoils the segment.
+/// new end from `take` that has found nothing yet; `spoil` then writes what cannot be.
 pub(crate) fn any_call_finds_it<E: End>(
     name: &RingName,
     found: Corrupt,
     take: impl Fn() -> E,
-    corrupt: impl Fn(),
+    spoil: impl Fn(),
 ) {
     for (text, call) in E::CALLS {
-        let mut end = take();
+        let end = take();
         assert_eq!(end.corruption(), None);
-        corrupt();
-        let before = fs::read(name.file()).expect("the segment is there");
-        let (answer, end) = returns(move || (call(&mut end), end));
-        assert_eq!(answer, Err(E::CORRUPT), "{text}");
-        assert_eq!(end.corruption(), Some(found), "{text}");
-        let after = fs::read(name.file()).expect("the segment is there");
-        assert!(after == before, "a store by {text}");
+        spoil();
+        drop(refuses(end, name, found, text, *call));
     }
 }
 
-/// What `check` gives, on a thread of its own: a call that waits is a failure.
-fn returns<R: Send + 'static>(check: impl FnOnce() -> R + Send + 'static) -> R {
+/// On a thread of its own: a call that waits is a failure.
+fn refuses<E: End>(
+    mut end: E,
+    name: &RingName,
+    found: Corrupt,
+    text: &str,
+    call: fn(&mut E) -> Answer<E>,
+) -> E {
+    let segment = || fs::read(name.file()).expect("the segment is there");
+    let before = segment();
     let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || sender.send(check()));
-    receiver.recv_timeout(PATIENCE).expect("the calls return")
+    thread::spawn(move || sender.send((call(&mut end), end)));
+    let (answer, end) = receiver.recv_timeout(PATIENCE).expect(text);
+    assert_eq!(answer, Err(E::CORRUPT), "{text}");
+    assert_eq!(end.corruption(), Some(found), "{text}");
+    assert!(segment() == before, "a store by {text}");
+    end
 }
