@@ -6,7 +6,9 @@ use core::slice;
 
 use crate::cursor::{RIDE_WORDS, ReadCursor};
 use crate::deadline::Deadline;
-use crate::endpoint::{End, Endpoint, InlineCopy, shared_methods, shared_traits, wait_for_message};
+use crate::endpoint::{
+    End, Endpoint, InlineCopy, open_methods, shared_methods, shared_traits, wait_for_message,
+};
 use crate::error::PopError;
 use crate::payload;
 use crate::ring::Record;
@@ -55,7 +57,7 @@ use crate::slots::{before_wrap, inline_words, is_inline};
 /// shared::<quoit::Consumer<u64>>();
 /// ```
 #[must_use = "a dropped consumer gives its role up"]
-pub struct Consumer<T: Record> {
+pub struct Consumer<T> {
     pub(crate) end: Endpoint<ReadCursor>,
     /// The inline copy that a peek has found.
     inline: InlineCopy,
@@ -63,6 +65,10 @@ pub struct Consumer<T: Record> {
 }
 
 shared_traits!([T: Record] Consumer<T>, "Consumer", ReadCursor, end);
+
+impl<T> Consumer<T> {
+    open_methods!(T, consumer, "slots", where T: Record);
+}
 
 impl<T: Record> Consumer<T> {
     pub(crate) fn new(end: Endpoint<ReadCursor>) -> Self {
@@ -73,7 +79,7 @@ impl<T: Record> Consumer<T> {
         }
     }
 
-    shared_methods!(T, consumer, "producer", "slots");
+    shared_methods!("producer", "slots");
 
     /// Whether every slot holds a record that was not released: the producer has no
     /// room until one is. A snapshot.
@@ -457,7 +463,7 @@ impl<T: Record> Consumer<T> {
     ///
     /// # Real-time
     ///
-    /// Each step is as [`pop`](Self::pop).
+    /// Each step is as [`pop`](Self::pop), and may sleep.
     ///
     /// # Examples
     ///
@@ -512,7 +518,7 @@ impl<T: Record> Consumer<T> {
     ///
     /// # Real-time
     ///
-    /// As [`skip`](Self::skip).
+    /// Wait-free, no allocation, no syscall but the wake of a producer that sleeps.
     ///
     /// # Examples
     ///
@@ -642,6 +648,10 @@ pub struct Peek<'a, T: Record> {
 
 impl<T: Record> Peek<'_, T> {
     /// Copies the record.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
     #[inline]
     pub fn read(&self) -> T {
         match self.inline_words() {
@@ -653,6 +663,10 @@ impl<T: Record> Peek<'_, T> {
 
     /// Where the record is, for code that reads through a pointer. It is mapped and
     /// aligned for a record as long as the peek lives.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
     #[inline]
     pub fn as_ptr(&self) -> *const T {
         match self.inline_words() {
@@ -667,6 +681,10 @@ impl<T: Record> Peek<'_, T> {
     ///
     /// No process writes these bytes while the reference lives; a peer that keeps the
     /// protocol does not.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
     #[inline]
     pub unsafe fn as_ref(&self) -> &T {
         // SAFETY: mapped and aligned as `as_ptr` says, and any bytes are a record; the
@@ -713,6 +731,10 @@ impl<T: Record> PeekMany<'_, T> {
     }
 
     /// Copies the record at `index`; `None` behind the last.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
     #[inline]
     pub fn read(&self, index: usize) -> Option<T> {
         // SAFETY: the slot is mapped, and any bytes are a record.
@@ -720,12 +742,20 @@ impl<T: Record> PeekMany<'_, T> {
     }
 
     /// Copies the records one after the other.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = T> {
         // SAFETY: each slot is mapped, and any bytes are a record.
         (0..self.count).map(|index| unsafe { payload::load(self.consumer.slot(index)) })
     }
 
     /// Copies the first records, as many as `values` has room for; returns how many.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free (linear in the bytes), no syscall, no allocation.
     pub fn copy_to_slice(&self, values: &mut [T]) -> usize {
         let count = self.count.min(values.len());
         self.consumer.copy_to_slice(&mut values[..count]);
@@ -738,6 +768,10 @@ impl<T: Record> PeekMany<'_, T> {
     ///
     /// No process writes these bytes while the references live; a peer that keeps the
     /// protocol does not.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
     pub unsafe fn slices(&self) -> (&[T], &[T]) {
         let capacity = self.consumer.capacity();
         let first = before_wrap(self.consumer.end.cursor.index(0), self.count, capacity);

@@ -47,7 +47,7 @@ impl DoorbellKind {
         }
     }
 
-    /// The kind, for who only looks.
+    /// The kind, for an observer, which rings nothing.
     pub(crate) fn of_any_library(code: u32) -> Option<Self> {
         match code {
             DOORBELL_FUTEX => Some(Self::Futex),
@@ -91,12 +91,13 @@ impl Bell {
     /// operation that the second word selects: glibc aborts at an unknown one,
     /// or sleeps where it should wake. So when that word has been written to,
     /// both ends go over to the sleep word. (A write between this look and the
-    /// call still does its harm: whoever may write can end a process that
+    /// call still does its harm: a process with write access can end one that
     /// sleeps on semaphores.)
     fn semaphore(&self) -> Option<*mut libc::sem_t> {
         let semaphore = self.semaphore?;
         // SAFETY: the words are in the memory that outlives the bell.
-        let shared = unsafe { semaphore.as_ref() }[SHARED].load(PLAIN);
+        let words: &[AtomicU64; 4] = unsafe { semaphore.as_ref() };
+        let shared = words[SHARED].load(PLAIN);
         (shared == shared_mark()).then_some(semaphore.as_ptr().cast())
     }
 
@@ -173,7 +174,8 @@ impl Doorbell for Bell {
         // SAFETY: as above.
         unsafe { errno.write(before) };
         // SAFETY: the counter is in the memory that outlives the bell.
-        unsafe { self.wakes.as_ref() }.count();
+        let wakes: &AtomicU64 = unsafe { self.wakes.as_ref() };
+        wakes.count();
     }
 
     fn barrier(&self) -> bool {

@@ -18,7 +18,7 @@ use crate::polls::Polls;
 use crate::ring::{Description, PeerWait, RoleGuard, Shared};
 use crate::sync::{FREE, PLAIN, READY, REUSE, fence};
 
-pub(crate) use self::methods::{shared_methods, shared_traits};
+pub(crate) use self::methods::{open_methods, shared_methods, shared_traits};
 
 /// Bytes of the longest payload that is also copied inline, behind its header.
 pub(crate) const SHORT_FRAME: usize = RIDE_WORDS * 8 - FRAME_HEADER as usize;
@@ -256,7 +256,7 @@ impl Endpoint<ReadCursor> {
     }
 
     /// Reads the tail: units that can be read, at least `wanted`, or why there are
-    /// not so many.
+    /// fewer.
     #[inline(always)]
     pub(crate) fn poll(&mut self, wanted: u64) -> Result<u64, PopError> {
         self.polls.begin();

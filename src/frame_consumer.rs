@@ -4,7 +4,9 @@ use core::ops::ControlFlow;
 
 use crate::cursor::ReadCursor;
 use crate::deadline::Deadline;
-use crate::endpoint::{End, Endpoint, shared_methods, shared_traits, wait_for_message};
+use crate::endpoint::{
+    End, Endpoint, open_methods, shared_methods, shared_traits, wait_for_message,
+};
 use crate::error::PopError;
 use crate::frames::{Found, Frame, FrameReader, FrameView, Frames};
 
@@ -53,7 +55,8 @@ impl FrameConsumer {
         }
     }
 
-    shared_methods!([u8], consumer, "producer", "bytes");
+    open_methods!([u8], consumer, "bytes",);
+    shared_methods!("producer", "bytes");
 
     /// Copies the next frame into `buffer` if there is one now.
     ///
@@ -169,7 +172,8 @@ impl FrameConsumer {
     ///
     /// # Real-time
     ///
-    /// As [`try_pop`](Self::try_pop), but allocates if `bytes` is too small.
+    /// Wait-free (linear in the bytes), no syscall but the wake of a producer that
+    /// sleeps; allocates if `bytes` is too small.
     ///
     /// # Examples
     ///
@@ -210,7 +214,7 @@ impl FrameConsumer {
     ///
     /// # Real-time
     ///
-    /// As [`pop_into`](Self::pop_into).
+    /// As [`try_pop_into`](Self::try_pop_into) if there is a frame; otherwise may sleep.
     pub fn pop_into_timeout(
         &mut self,
         bytes: &mut Vec<u8>,
@@ -410,6 +414,9 @@ impl FrameConsumer {
     /// Wait-free (linear in the frames), no allocation, no syscall but the wake of a
     /// producer that sleeps.
     pub fn skip(&mut self, count: usize) -> Result<usize, PopError> {
+        if count == 0 {
+            return Ok(0); // as for records, whatever is there
+        }
         let mut left = count;
         self.drain_with(|_| {
             if left == 0 {
@@ -428,7 +435,8 @@ impl FrameConsumer {
     ///
     /// # Real-time
     ///
-    /// As [`skip`](Self::skip).
+    /// Wait-free (linear in the frames), no allocation, no syscall but the wake of a
+    /// producer that sleeps.
     ///
     /// # Examples
     ///

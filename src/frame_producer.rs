@@ -7,7 +7,7 @@
 
 use crate::cursor::WriteCursor;
 use crate::deadline::Deadline;
-use crate::endpoint::{End, Endpoint, shared_methods, shared_traits};
+use crate::endpoint::{End, Endpoint, open_methods, shared_methods, shared_traits};
 use crate::error::ClaimError;
 use crate::frames::{FrameBatch, FrameClaim, FrameWriter};
 use crate::layout::FRAME_HEADER;
@@ -45,7 +45,8 @@ impl FrameProducer {
         }
     }
 
-    shared_methods!([u8], producer, "consumer", "bytes");
+    open_methods!([u8], producer, "bytes",);
+    shared_methods!("consumer", "bytes");
 
     /// Bytes of the longest payload of any frame: half the ring's capacity less 8, and
     /// never more than 2 GiB.
@@ -177,7 +178,8 @@ impl FrameProducer {
     ///
     /// # Real-time
     ///
-    /// As [`try_push`](Self::try_push).
+    /// Wait-free (linear in the bytes), no allocation, no syscall but the wake of a
+    /// consumer that sleeps.
     ///
     /// # Examples
     ///
@@ -202,7 +204,7 @@ impl FrameProducer {
     ///
     /// # Real-time
     ///
-    /// As [`push`](Self::push).
+    /// As [`try_push`](Self::try_push) if there is room; otherwise may sleep.
     pub fn push_kind(&mut self, kind: u32, payload: &[u8]) -> Result<(), ClaimError> {
         self.push_kind_timeout(kind, payload, Deadline::NEVER)
     }
@@ -215,7 +217,7 @@ impl FrameProducer {
     ///
     /// # Real-time
     ///
-    /// As [`push_timeout`](Self::push_timeout).
+    /// As [`try_push`](Self::try_push) if there is room; otherwise may sleep.
     pub fn push_kind_timeout(
         &mut self,
         kind: u32,
@@ -236,7 +238,8 @@ impl FrameProducer {
     ///
     /// # Real-time
     ///
-    /// As [`try_push`](Self::try_push).
+    /// Wait-free (linear in the bytes), no allocation, no syscall but the wake of a
+    /// consumer that sleeps.
     ///
     /// # Examples
     ///
@@ -260,7 +263,7 @@ impl FrameProducer {
     ///
     /// # Real-time
     ///
-    /// As [`push`](Self::push).
+    /// As [`try_push`](Self::try_push) if there is room; otherwise may sleep.
     pub fn push_parts(&mut self, kind: u32, parts: &[&[u8]]) -> Result<(), ClaimError> {
         self.push_parts_timeout(kind, parts, Deadline::NEVER)
     }
@@ -273,7 +276,7 @@ impl FrameProducer {
     ///
     /// # Real-time
     ///
-    /// As [`push_timeout`](Self::push_timeout).
+    /// As [`try_push`](Self::try_push) if there is room; otherwise may sleep.
     pub fn push_parts_timeout(
         &mut self,
         kind: u32,

@@ -1,4 +1,4 @@
-//! The way down while waiting: spin, yield, park.
+//! Wait loop: spin, then yield, then park.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ pub enum WaitStrategy {
     Park,
 }
 
-/// How a process waits at its end of a ring.
+/// How a process waits at its endpoint of a ring.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct WaitConfig {
     pub(crate) strategy: WaitStrategy,
@@ -53,11 +53,11 @@ impl WaitConfig {
 const SHORTEST_CHECK: u64 = 1_000_000;
 /// The longest: about a century, so that no sum overflows.
 const LONGEST_CHECK: u64 = u64::MAX / 4;
-/// Spins between two looks at the clock.
+/// Spins between two reads of the clock.
 const SPINS: u32 = 32;
 
-/// When an end looks next whether its peer still lives. Kept from one wait to
-/// the next, so that many short waits look as often as a long one.
+/// When an endpoint checks next whether its peer still lives. Kept from one wait to
+/// the next, so that many short waits check as often as a long one.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct LivenessTimer(Option<u64>);
 
@@ -70,8 +70,8 @@ impl LivenessTimer {
         next
     }
 
-    /// After a sign of life. A peer that is gone is looked at again by the next
-    /// wait, at once.
+    /// After a sign of life. After a check that finds the peer gone there is no
+    /// reset, and the next wait checks again at once.
     pub(crate) fn reset(&mut self) {
         self.0 = None;
     }
@@ -172,7 +172,7 @@ mod tests {
 
     /// The checks of a wait whose clock goes on by a millisecond a step.
     fn checks(config: WaitConfig, milliseconds: u64) -> Vec<u64> {
-        let mut ladder = Ladder::new(config, None);
+        let mut ladder = Ladder::new(config, Deadline::NEVER);
         let mut liveness = LivenessTimer::default();
         let mut checks = Vec::new();
         for now in 0..=milliseconds {
@@ -207,7 +207,7 @@ mod tests {
         let config = config(WaitStrategy::Park, Duration::from_millis(5));
         let mut liveness = LivenessTimer::default();
         let steps = [0, 2, 4, 5].map(|now| {
-            let mut ladder = Ladder::new(config, Some(Duration::from_millis(1)));
+            let mut ladder = Ladder::new(config, Duration::from_millis(1).into());
             ladder.step_by_clock(now * MS, &mut liveness)
         });
         assert!(!steps[..3].contains(&Step::CheckPeer), "{steps:?}");

@@ -18,8 +18,8 @@ use crate::parker::PARKED;
 use crate::segment::{Name, Segment};
 use crate::sync::{AtomicU32, AtomicU64, COPIED, FREE, LEFT, PLAIN, READY, fence};
 
-/// Looks into a ring of any shape and schema, without a role and without leave to
-/// write: the memory is mapped for reading alone.
+/// Looks into a ring of any shape and schema, without a role. The memory is mapped
+/// read-only.
 ///
 /// Each call reads what it needs once. So it takes the ends a cache line now and
 /// then, and nothing else; it never waits for them.
@@ -29,7 +29,7 @@ use crate::sync::{AtomicU32, AtomicU64, COPIED, FREE, LEFT, PLAIN, READY, fence}
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let name = &format!("quoit-doc-observer-{}", std::process::id());
-/// let mut producer = quoit::Producer::<[u8]>::create(name, 1024)?;
+/// let mut producer = quoit::FrameProducer::create(name, 1024)?;
 /// producer.try_push(b"hello")?;
 ///
 /// let observer = Observer::open(name)?;
@@ -122,7 +122,7 @@ impl Observer {
     /// Wait-free, no syscall, no allocation.
     pub fn endpoint(&self, role: Role) -> EndpointState {
         let (state, word) = self.state(role);
-        // close -> left: who reads a goodbye reads the last counts, too.
+        // close -> left: a closed state comes with the last counts.
         let epoch = state.state.load(LEFT);
         EndpointState {
             epoch: epoch >> 1,
@@ -137,9 +137,9 @@ impl Observer {
         }
     }
 
-    /// Whether a process has this role. Who had it has died if this is `false`, and
-    /// its [state](Self::endpoint) is open, before and after this question alike: between
-    /// two of them somebody may come or leave.
+    /// Whether a process holds this role. If this is `false`, and the
+    /// [state](Self::endpoint) is open both before and after the call, the last
+    /// holder has died. Between two calls an endpoint may attach or close.
     ///
     /// # Errors
     ///
@@ -155,7 +155,7 @@ impl Observer {
         })
     }
 
-    /// Whether the ring's life is over, or its name leads elsewhere by now.
+    /// Whether the ring was unlinked or replaced: its name no longer refers to it.
     ///
     /// # Errors
     ///
@@ -204,7 +204,7 @@ impl Observer {
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let name = &format!("quoit-doc-unread-from-{}", std::process::id());
-    /// let mut producer = quoit::Producer::<[u8]>::create(name, 1024)?;
+    /// let mut producer = quoit::FrameProducer::create(name, 1024)?;
     /// let observer = quoit::Observer::open(name)?;
     /// let (mut next, mut texts) = (observer.positions().head, Vec::new());
     /// for text in ["one", "two", "three"] {

@@ -16,6 +16,11 @@ use crate::sync::LINE;
 
 /// Records up to this size are copied by the word.
 const WORDS_MAX: usize = 48;
+/// Records of these sizes are copied by the half line, where there is an instruction
+/// for it.
+const MIN_HALVES: usize = 16;
+const MAX_HALVES: usize = 4 * LINE;
+const HALVES: bool = cfg!(target_arch = "x86_64");
 
 /// Asks for the cache line at `address`, which will be read soon. A hint: it
 /// reads nothing, orders nothing, and faults nowhere.
@@ -55,6 +60,13 @@ pub(crate) unsafe fn store_word(address: *mut u8, word: u64) {
     unsafe { address.cast::<u64>().write_volatile(word) };
 }
 
+/// Copies bytes from its second address to its first. Which of the two is shared is
+/// part of its name.
+///
+/// Each such function is safe to call if this process maps as many bytes at both
+/// addresses, they do not overlap, and both are aligned to the function's word.
+type CopyBytes = unsafe fn(*mut u8, *const u8, usize);
+
 /// Copies a record out of the segment.
 ///
 /// # Safety
@@ -62,10 +74,20 @@ pub(crate) unsafe fn store_word(address: *mut u8, word: u64) {
 /// `source` is aligned for `T`, this process maps `size_of::<T>()` bytes there,
 /// and any bytes are a `T`.
 #[inline(always)]
-pub(crate) unsafe fn load<T: Copy>(source: *const T) -> T {
+pub(crate) unsafe fn load<T>(source: *const T) -> T {
     let mut value = MaybeUninit::<T>::uninit();
+    let copy: CopyBytes = const {
+        match (align_of::<T>(), size_of::<T>()) {
+            (8.., ..=WORDS_MAX) => load_words::<u64>,
+            (_, MIN_HALVES..=MAX_HALVES) if HALVES => load_halves,
+            (4, ..=WORDS_MAX) => load_words::<u32>,
+            (2, ..MIN_HALVES) => load_words::<u16>,
+            (1, ..MIN_HALVES) => load_words::<u8>,
+            _ => copy_long,
+        }
+    };
     // SAFETY: the caller's promise; `value` is private and as large.
-    unsafe { copy::<T, true>(value.as_mut_ptr().cast(), source.cast()) };
+    unsafe { copy(value.as_mut_ptr().cast(), source.cast(), size_of::<T>()) };
     // SAFETY: every byte was written, and any bytes are a `T`.
     unsafe { value.assume_init() }
 }
@@ -74,112 +96,113 @@ pub(crate) unsafe fn load<T: Copy>(source: *const T) -> T {
 ///
 /// # Safety
 ///
-/// As [`load`], and the mapping can be written.
+/// `target` is aligned for `T`, and this process maps `size_of::<T>()` bytes there,
+/// which can be written.
 #[inline(always)]
-pub(crate) unsafe fn store<T: Copy>(target: *mut T, value: &T) {
+pub(crate) unsafe fn store<T>(target: *mut T, value: &T) {
+    let copy: CopyBytes = const {
+        match (align_of::<T>(), size_of::<T>()) {
+            (8.., ..=WORDS_MAX) => store_words::<u64>,
+            (_, MIN_HALVES..=MAX_HALVES) if HALVES => store_halves,
+            (4, ..=WORDS_MAX) => store_words::<u32>,
+            (2, ..MIN_HALVES) => store_words::<u16>,
+            (1, ..MIN_HALVES) => store_words::<u8>,
+            _ => copy_long,
+        }
+    };
+    let source: *const T = value;
     // SAFETY: the caller's promise; `value` is private and as large.
-    unsafe { copy::<T, false>(target.cast(), (&raw const *value).cast()) };
+    unsafe { copy(target.cast(), source.cast(), size_of::<T>()) };
 }
 
-/// Copies the bytes of a `T` between two addresses that are aligned for it, `OUT`
-/// of the segment or into it.
-///
-/// # Safety
-///
-/// This process maps `size_of::<T>()` bytes at both, and they do not overlap.
+/// Loads words of type `W`: a record that is popped stays in registers.
 #[inline(always)]
-unsafe fn copy<T, const OUT: bool>(target: *mut u8, source: *const u8) {
-    let size = size_of::<T>();
-    #[cfg(target_arch = "x86_64")]
-    if size > WORDS_MAX && size <= 4 * LINE {
-        // SAFETY: the caller's promise.
-        unsafe { copy_halves::<OUT>(target, source, size) };
-        return;
-    }
-    // SAFETY: the caller's promise; a multiple of an alignment is aligned to it.
-    unsafe {
-        match align_of::<T>() {
-            8.. if size <= WORDS_MAX => copy_words::<u64, OUT>(target, source, size),
-            4 if size <= WORDS_MAX => copy_words::<u32, OUT>(target, source, size),
-            2 if size <= WORDS_MAX / 2 => copy_words::<u16, OUT>(target, source, size),
-            1 if size <= WORDS_MAX / 3 => copy_words::<u8, OUT>(target, source, size),
-            _ => copy_long(target, source, size),
-        }
-    }
-}
-
-/// Copies `size` bytes as words of type `W`. Only the shared side is volatile, so
-/// that a record that is popped stays in registers.
-///
-/// # Safety
-///
-/// As [`copy`], and both addresses and `size` are multiples of the word.
-#[inline(always)]
-unsafe fn copy_words<W: Copy, const OUT: bool>(target: *mut u8, source: *const u8, size: usize) {
+unsafe fn load_words<W>(target: *mut u8, source: *const u8, size: usize) {
     for index in 0..size / size_of::<W>() {
-        let from = source.cast::<W>().wrapping_add(index);
-        let to = target.cast::<W>().wrapping_add(index);
-        // SAFETY: the caller's promise, for each word.
-        unsafe {
-            if OUT {
-                to.write(from.read_volatile());
-            } else {
-                to.write_volatile(from.read());
-            }
-        }
+        let source = source.cast::<W>().wrapping_add(index);
+        // SAFETY: see `CopyBytes`.
+        let word = unsafe { source.read_volatile() };
+        // SAFETY: see `CopyBytes`; the word was just loaded.
+        unsafe { target.cast::<W>().wrapping_add(index).write(word) };
     }
 }
 
-/// Copies at least 16 bytes, 16 at a time; the last 16 may overlap those before them.
-///
-/// # Safety
-///
-/// As [`copy`].
+/// Stores words of type `W`.
+#[inline(always)]
+unsafe fn store_words<W>(target: *mut u8, source: *const u8, size: usize) {
+    for index in 0..size / size_of::<W>() {
+        // SAFETY: see `CopyBytes`.
+        let word = unsafe { source.cast::<W>().wrapping_add(index).read() };
+        let target = target.cast::<W>().wrapping_add(index);
+        // SAFETY: see `CopyBytes`; the word was just read.
+        unsafe { target.write_volatile(word) };
+    }
+}
+
+/// Loads 16 bytes at a time, with no alignment; the last 16 may overlap those before.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-unsafe fn copy_halves<const OUT: bool>(target: *mut u8, source: *const u8, size: usize) {
+unsafe fn load_halves(target: *mut u8, source: *const u8, size: usize) {
     use core::arch::x86_64::__m128i;
     let mut done = 0;
-    while OUT && done + LINE <= size {
+    while done + LINE <= size {
         let (a, b, c, d): (__m128i, __m128i, __m128i, __m128i);
-        let from = source.wrapping_add(done);
-        // SAFETY: the caller's promise, for each line.
+        // SAFETY: see `CopyBytes`.
         unsafe {
             asm!(
                 "movups {a}, [{from}]", "movups {b}, [{from} + 16]",
                 "movups {c}, [{from} + 32]", "movups {d}, [{from} + 48]",
                 a = out(xmm_reg) a, b = out(xmm_reg) b, c = out(xmm_reg) c, d = out(xmm_reg) d,
-                from = in(reg) from, options(nostack, preserves_flags, readonly)
+                from = in(reg) source.wrapping_add(done),
+                options(nostack, preserves_flags, readonly)
             );
-            let to = target.wrapping_add(done);
-            to.cast::<[__m128i; 4]>().write_unaligned([a, b, c, d]);
         }
+        let target = target.wrapping_add(done).cast::<[__m128i; 4]>();
+        // SAFETY: see `CopyBytes`; the line was just loaded.
+        unsafe { target.write_unaligned([a, b, c, d]) };
         done += LINE;
     }
     while done < size {
         let offset = done.min(size - 16);
-        let from = source.wrapping_add(offset);
-        let to = target.wrapping_add(offset);
         let half: __m128i;
-        // SAFETY: the caller's promise, for each 16 bytes.
+        // SAFETY: see `CopyBytes`.
         unsafe {
-            if OUT {
-                asm!(
-                    "movups {}, [{}]", out(xmm_reg) half, in(reg) from,
-                    options(nostack, preserves_flags, readonly)
-                );
-                to.cast::<__m128i>().write_unaligned(half);
-            } else {
-                half = from.cast::<__m128i>().read_unaligned();
-                asm!(
-                    "movups [{}], {}", in(reg) to, in(xmm_reg) half,
-                    options(nostack, preserves_flags)
-                );
-            }
+            asm!(
+                "movups {}, [{}]", out(xmm_reg) half, in(reg) source.wrapping_add(offset),
+                options(nostack, preserves_flags, readonly)
+            );
+        }
+        let target = target.wrapping_add(offset).cast::<__m128i>();
+        // SAFETY: see `CopyBytes`; these bytes were just loaded.
+        unsafe { target.write_unaligned(half) };
+        done = offset + 16;
+    }
+}
+
+/// Stores 16 bytes at a time, with no alignment; the last 16 may overlap those before.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn store_halves(target: *mut u8, source: *const u8, size: usize) {
+    use core::arch::x86_64::__m128i;
+    let mut done = 0;
+    while done < size {
+        let offset = done.min(size - 16);
+        let source = source.wrapping_add(offset).cast::<__m128i>();
+        // SAFETY: see `CopyBytes`.
+        let half = unsafe { source.read_unaligned() };
+        // SAFETY: see `CopyBytes`; these bytes were just read.
+        unsafe {
+            asm!(
+                "movups [{}], {}", in(reg) target.wrapping_add(offset), in(xmm_reg) half,
+                options(nostack, preserves_flags)
+            );
         }
         done = offset + 16;
     }
 }
+
+#[cfg(not(target_arch = "x86_64"))]
+use self::{copy_long as load_halves, copy_long as store_halves};
 
 /// Copies any number of bytes.
 ///
@@ -191,7 +214,7 @@ pub(crate) unsafe fn copy_long(target: *mut u8, source: *const u8, size: usize) 
     type Memcpy = unsafe extern "C" fn(*mut c_void, *const c_void, usize) -> *mut c_void;
     let mut memcpy: Memcpy = libc::memcpy;
     // SAFETY: nothing happens; the compiler forgets which function it is.
-    unsafe { asm!("/* {0} */", inout(reg) memcpy, options(nomem, nostack, preserves_flags)) };
+    unsafe { asm!("/* {0} */", inout(reg) memcpy, options(nostack, preserves_flags, readonly)) };
     // SAFETY: the caller's promise.
     unsafe { memcpy(target.cast(), source.cast(), size) };
 }

@@ -7,7 +7,7 @@ use zerocopy::IntoBytes;
 
 use crate::cursor::{RIDE_WORDS, WriteCursor};
 use crate::deadline::Deadline;
-use crate::endpoint::{End, Endpoint, shared_methods, shared_traits};
+use crate::endpoint::{End, Endpoint, open_methods, shared_methods, shared_traits};
 use crate::error::{ClaimError, PushError};
 use crate::payload;
 use crate::ring::Record;
@@ -50,12 +50,16 @@ use crate::slots::{before_wrap, inline_words, is_inline};
 /// shared::<quoit::Producer<u64>>();
 /// ```
 #[must_use = "a dropped producer gives its role up"]
-pub struct Producer<T: Record> {
+pub struct Producer<T> {
     pub(crate) end: Endpoint<WriteCursor>,
     records: PhantomData<fn() -> T>,
 }
 
 shared_traits!([T: Record] Producer<T>, "Producer", WriteCursor, end);
+
+impl<T> Producer<T> {
+    open_methods!(T, producer, "slots", where T: Record);
+}
 
 impl<T: Record> Producer<T> {
     pub(crate) fn new(end: Endpoint<WriteCursor>) -> Self {
@@ -65,7 +69,7 @@ impl<T: Record> Producer<T> {
         }
     }
 
-    shared_methods!(T, producer, "consumer", "slots");
+    shared_methods!("consumer", "slots");
 
     /// Slots that are free: the [`capacity`](Self::capacity) less the
     /// [`len`](Self::len). A snapshot: the consumer may free more at any moment.
@@ -569,6 +573,10 @@ pub struct Claim<'a, T: Record> {
 
 impl<T: Record> Claim<'_, T> {
     /// Copies a record into the slot.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
     #[inline]
     pub fn write(&mut self, value: T) {
         // SAFETY: the slot was claimed, so it is mapped, and `T` fits it.
@@ -576,6 +584,10 @@ impl<T: Record> Claim<'_, T> {
     }
 
     /// Copies the record out of the slot.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
     #[inline]
     pub fn read(&self) -> T {
         // SAFETY: the slot is mapped, and any bytes are a record.
@@ -584,6 +596,10 @@ impl<T: Record> Claim<'_, T> {
 
     /// Where the slot is, for code that writes through a pointer. It is mapped and
     /// aligned for a record as long as the claim lives.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
     #[inline]
     pub fn as_mut_ptr(&mut self) -> *mut T {
         self.producer.slot(0)
@@ -595,6 +611,10 @@ impl<T: Record> Claim<'_, T> {
     ///
     /// No process writes these bytes while the reference lives; a peer that keeps the
     /// protocol does not.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
     #[inline]
     pub unsafe fn as_mut(&mut self) -> &mut T {
         // SAFETY: mapped and aligned as in `write`; the caller promises the rest.
@@ -645,6 +665,10 @@ impl<T: Record> ClaimMany<'_, T> {
     /// # Panics
     ///
     /// If `index` is not below [`len`](Self::len).
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
     #[inline]
     pub fn write(&mut self, index: usize, value: T) {
         let count = self.count;
@@ -658,6 +682,10 @@ impl<T: Record> ClaimMany<'_, T> {
     /// # Panics
     ///
     /// If `values` is not as long as the claim.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free (linear in the bytes), no syscall, no allocation.
     pub fn copy_from_slice(&mut self, values: &[T]) {
         let count = self.count;
         let given = values.len();
@@ -683,6 +711,10 @@ impl<T: Record> ClaimMany<'_, T> {
     ///
     /// No process writes these bytes while the references live; a peer that keeps the
     /// protocol does not.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
     pub unsafe fn slices_mut(&mut self) -> (&mut [T], &mut [T]) {
         let first = self.before_wrap();
         // SAFETY: these slots are mapped and lie together, and any bytes are records;

@@ -1,6 +1,7 @@
 //! A ring: a formatted segment, before a role is taken.
 
 mod lifetime;
+mod liveness;
 mod options;
 mod role;
 mod shape;
@@ -11,12 +12,11 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::Path;
 use std::sync::Arc;
 
 pub(crate) use self::lifetime::retry_if_superseded;
 pub use self::lifetime::{unlink, unlink_if_read, unlink_if_stale};
-pub use self::options::{Fences, RingOptions, StalePolicy};
+pub use self::options::{RingOptions, StalePolicy};
 pub(crate) use self::role::{PeerWait, RoleGuard};
 pub(crate) use self::shape::Description;
 pub use self::shape::Record;
@@ -91,45 +91,33 @@ pub(crate) struct Shared {
     config: EndpointConfig,
 }
 
+/// How the two endpoints of a ring avoid lost wake-ups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Fences {
+    /// The endpoint that goes to sleep pays: it asks the kernel for a barrier on
+    /// every processor that runs a process with this option. A push to an endpoint
+    /// that is awake costs no fence. Where the kernel has no such barrier, the
+    /// endpoints use the symmetric form.
+    #[default]
+    Asymmetric,
+    /// Both endpoints pay a full fence for each message, and the barriers of other
+    /// processes do not interrupt this one. Use it on a processor that must not be
+    /// disturbed. Each of its endpoints asks for one barrier, before its first sleep.
+    Symmetric,
+}
+
 /// What this process asked of its endpoints.
 #[derive(Debug, Clone, Copy)]
 struct EndpointConfig {
     wait: WaitConfig,
     fences: Fences,
-    /// Units after which an end that did not sleep spares its peer the fence.
+    /// Units after which an endpoint that did not sleep spares its peer the fence.
     stretch: u64,
     unlink_on_drop: bool,
 }
 
 impl<T: Shape + ?Sized> Ring<T> {
-    /// Opens an existing ring, of whatever capacity.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotFound`], or what makes the file another ring than asked
-    /// for, or none at all.
-    ///
-    /// # Real-time
-    ///
-    /// Makes syscalls and allocates.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use quoit::{Error, Ring, RingOptions};
-    ///
-    /// # let name = &format!("quoit-doc-ring-open-{}", std::process::id());
-    /// RingOptions::new(64).create::<u64>(name)?;
-    /// assert_eq!(Ring::<u64>::open(name)?.capacity(), 64);
-    /// let frames = Ring::<[u8]>::open(name);
-    /// assert!(matches!(frames, Err(Error::ShapeMismatch { found: "records", .. })));
-    /// # quoit::unlink(name)?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn open(name: impl AsRef<Path>) -> Result<Self, Error> {
-        RingOptions::default().open(name)
-    }
-
     /// Takes the producer's role, at the position where the last producer left.
     ///
     /// # Errors
@@ -141,7 +129,8 @@ impl<T: Shape + ?Sized> Ring<T> {
     ///
     /// # Real-time
     ///
-    /// Makes syscalls and allocates.
+    /// Makes syscalls and allocates; waits up to 100 ms for a process that is
+    /// replacing or unlinking the name, and up to 1 s while this process forks.
     pub fn producer(&self) -> Result<T::Producer, Error> {
         T::producer(self)
     }
@@ -154,7 +143,7 @@ impl<T: Shape + ?Sized> Ring<T> {
     ///
     /// # Real-time
     ///
-    /// Makes syscalls and allocates.
+    /// As [`producer`](Self::producer).
     pub fn consumer(&self) -> Result<T::Consumer, Error> {
         T::consumer(self)
     }
@@ -192,7 +181,7 @@ impl<T: ?Sized> Ring<T> {
     ///
     /// Wait-free, no syscall, no allocation.
     pub fn name(&self) -> &str {
-        self.shared.segment.display_name()
+        self.shared.name()
     }
 
     /// The sealed memfd of an anonymous ring, to be given to another process;
@@ -212,14 +201,13 @@ impl<T: ?Sized> Ring<T> {
     ///
     /// Wait-free, no syscall, no allocation.
     pub fn incarnation(&self) -> u64 {
-        self.shared.header().fixed.incarnation.load(PLAIN)
+        self.shared.incarnation()
     }
 
-    /// Waits until the ring as it is now is on its disk, name and all: both
-    /// positions, and every message that is published and not released. What
-    /// that is worth when the machine fails is in [`docs::files`]. Nothing on
-    /// `/dev/shm` or the heap outlives the machine, and there this is a success
-    /// without effect.
+    /// Waits until the ring as it is now, with its name, is on its disk: both
+    /// positions, and every message that is published and not released.
+    /// [`docs::files`] says what survives when the machine fails. On `/dev/shm` and
+    /// on the heap nothing does, and the call succeeds without effect.
     ///
     /// [`docs::files`]: crate::docs::files
     ///
@@ -235,13 +223,13 @@ impl<T: ?Sized> Ring<T> {
         self.shared.sync_all()
     }
 
-    /// Removes the ring's name, if it has one. Nobody may hold a role; another
-    /// `Ring` of the same segment gives out no role any more.
+    /// Removes the ring's name, if it has one. No process may hold a role. Any other
+    /// `Ring` of the same segment then gives out no role.
     ///
     /// # Errors
     ///
     /// [`Error::InUse`] while there is a producer or a consumer;
-    /// [`Error::Superseded`] if the name leads elsewhere by now.
+    /// [`Error::Superseded`] if the name no longer refers to this ring.
     ///
     /// # Real-time
     ///
@@ -261,7 +249,25 @@ impl<T: ?Sized> fmt::Debug for Ring<T> {
     }
 }
 
+/// Another handle to the same ring.
+impl<T: ?Sized> Clone for Ring<T> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            shape: PhantomData,
+        }
+    }
+}
+
 impl Shared {
+    pub(crate) fn name(&self) -> &str {
+        self.segment.display_name()
+    }
+
+    pub(crate) fn incarnation(&self) -> u64 {
+        self.header().fixed.incarnation.load(PLAIN)
+    }
+
     pub(crate) fn capacity(&self) -> u64 {
         self.geometry.capacity
     }

@@ -10,10 +10,10 @@ mod fork;
 #[cfg(feature = "shared_memory")]
 mod found;
 mod lock;
+mod memfd;
 mod name;
 mod passing;
 
-use core::hint::black_box;
 use core::ptr::NonNull;
 use std::alloc::{self, Layout};
 use std::fs::{File, OpenOptions};
@@ -35,7 +35,7 @@ pub(crate) use self::lock::{LockFile, is_locked};
 pub(crate) use self::name::Name;
 pub(crate) use self::passing::{pass, take};
 use crate::error::Error;
-use crate::sync::{AtomicU32, PLAIN};
+use crate::payload;
 
 /// The smallest page of the platforms.
 const PAGE: usize = 4096;
@@ -180,13 +180,8 @@ impl Segment {
             // Linux before 5.14: reading maps the reserved pages as well.
             Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
                 for offset in (0..self.length).step_by(PAGE) {
-                    // SAFETY: the offset lies within the `length` bytes that this
-                    // process has mapped.
-                    let page = unsafe { self.base.add(offset) };
-                    // SAFETY: a page of the mapping is mapped whole, for as long as
-                    // `self` is, and a peer may store to the word, as to any atomic.
-                    let word = unsafe { page.cast::<AtomicU32>().as_ref() };
-                    black_box(word.load(PLAIN));
+                    // SAFETY: a page of the mapping, which lives as long as `self`.
+                    unsafe { payload::load_word(self.base.as_ptr().wrapping_add(offset)) };
                 }
                 Ok(())
             }
@@ -205,7 +200,7 @@ impl Segment {
         }
     }
 
-    /// Waits until the bytes, and the name that leads to them, are on their disk.
+    /// Waits until the bytes and their name are on their disk.
     pub(crate) fn sync_all(&self) -> Result<(), Error> {
         let Memory::Mapped {
             map, name, flushed, ..
@@ -233,7 +228,7 @@ impl Segment {
             let forks = fork::forks();
             let opened = name.as_ref().map(|name| open_file(name, Access::ReadWrite));
             let own = match opened {
-                None => anonymous::reopen(file)?,
+                None => memfd::reopen(file)?,
                 Some(Err(error)) if is_missing_or_foreign(&error) => return Err(self.superseded()),
                 Some(other) => other?,
             };
@@ -261,7 +256,7 @@ impl Segment {
         }
     }
 
-    /// Whether the name still leads here, if there ever was one.
+    /// Whether the name still refers to this segment; `true` if it has none.
     pub(crate) fn is_named(&self) -> Result<bool, Error> {
         let Some(name) = self.name() else {
             return Ok(true);
@@ -364,7 +359,7 @@ fn is_missing_or_foreign(error: &Error) -> bool {
 
 /// What people see for a name.
 fn display_name(name: Option<&Name>) -> &str {
-    name.map_or(anonymous::SHOWN, Name::display_name)
+    name.map_or(memfd::SHOWN, Name::display_name)
 }
 
 fn failed(doing: &'static str, shown: &str, source: io::Error) -> Error {

@@ -60,7 +60,7 @@ pub(crate) const WORD: Ordering = Ordering::Relaxed;
 #[cfg(feature = "futures")]
 pub(crate) const LOCKED: Ordering = Ordering::Relaxed;
 
-/// The leaver's state store: its last messages are visible before the goodbye.
+/// The leaver's state store: its last messages are visible before the state.
 pub(crate) const CLOSE: Ordering = Ordering::Release;
 /// The peer's state load, partner of [`CLOSE`].
 pub(crate) const LEFT: Ordering = Ordering::Acquire;
@@ -188,8 +188,9 @@ impl<T: Sync> List<T> {
         let link = Box::leak(Box::new(Link { item, next: None }));
         loop {
             let first = self.0.load(FORK);
-            // SAFETY: what is in the list stays there.
-            link.next = unsafe { first.as_ref() };
+            // SAFETY: what is in the list stays there, and is only read.
+            let next: Option<&'static Link<T>> = unsafe { first.as_ref() };
+            link.next = next;
             let added = self.0.compare_exchange(first, link, FORK, FORK);
             if added.is_ok() {
                 return &link.item;
@@ -199,7 +200,7 @@ impl<T: Sync> List<T> {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &'static T> {
         // SAFETY: as above.
-        let first = unsafe { self.0.load(FORK).as_ref() };
+        let first: Option<&'static Link<T>> = unsafe { self.0.load(FORK).as_ref() };
         core::iter::successors(first, |link| link.next).map(|link| &link.item)
     }
 }

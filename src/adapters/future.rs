@@ -98,11 +98,19 @@ pub struct IntoAsyncError<E> {
 
 impl<E> IntoAsyncError<E> {
     /// The end, unchanged, with its role.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
     pub fn into_inner(self) -> E {
         self.end
     }
 
     /// The reason alone.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
     pub fn reason(&self) -> &AsyncError {
         &self.reason
     }

@@ -81,7 +81,7 @@ pub struct Writer<P = FrameProducer> {
 /// it matters, let the stream itself tell. When another producer has come,
 /// reading goes on behind the end; if it comes before the end was seen, its
 /// bytes follow without one. A producer that never came is waited for, unless
-/// the ring's name leads elsewhere by now.
+/// the ring's name no longer refers to this ring.
 ///
 /// A read waits for a frame as the ring was told to
 /// ([`RingOptions::wait_strategy`](crate::RingOptions::wait_strategy)). It fails with
@@ -163,6 +163,10 @@ impl<P: BorrowMut<FrameProducer>> Writer<P> {
     }
 
     /// The producer again.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
     pub fn into_inner(self) -> P {
         self.producer
     }
@@ -237,6 +241,10 @@ impl<C: BorrowMut<FrameConsumer>> Reader<C> {
     }
 
     /// The consumer again. A frame that was read in part is still in the ring, whole.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation; frees the private copy of a frame.
     pub fn into_inner(self) -> C {
         self.consumer
     }

@@ -9,7 +9,7 @@
 //! use quoit::rpc::{Client, Server};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! // In earnest: two names, and a process at each end.
+//! // In a real program: two names, and a process at each end.
 //! let (requests, requests_in) = RingOptions::new(4096).heap::<[u8]>()?;
 //! let (replies_in, replies) = RingOptions::new(4096).heap::<[u8]>()?;
 //!
@@ -78,7 +78,7 @@ pub enum CallError {
     /// There is no server: it has left or died. The call stays in flight, and
     /// another server may answer it.
     ServerGone,
-    /// There is no server, and none will come: a ring's name leads elsewhere.
+    /// There is no server, and none will come: a ring's name no longer refers to it.
     Superseded,
     /// The handler's error, as text.
     Refused(String),

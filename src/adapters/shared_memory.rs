@@ -95,6 +95,6 @@ fn incarnation(shmem: &Shmem) -> Result<&AtomicU64, Error> {
     }
     // SAFETY: the memory begins at a page, is long enough, and stays mapped
     // while the `Shmem` is borrowed; a header is nothing but atomics.
-    let header = unsafe { &*shmem.as_ptr().cast::<Header>() };
+    let header: &Header = unsafe { &*shmem.as_ptr().cast::<Header>() };
     Ok(&header.fixed.incarnation)
 }

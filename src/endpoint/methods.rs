@@ -2,58 +2,27 @@
 
 /// Implements what every end has, within its `impl` block.
 ///
-/// `$shape` is what its ring holds, `$role` the method of `Ring` that takes it,
-/// `$peer` the word for the other end.
+/// `$peer` is the word for the other end, `$unit` what its ring counts.
 macro_rules! shared_methods {
-    ($shape:ty, $role:ident, $peer:literal, $unit:literal) => {
-        #[doc = concat!("Creates a ring and takes its ", stringify!($role), "'s role. The capacity counts ", $unit, ".")]
-        ///
-        /// # Errors
-        ///
-        /// As [`RingOptions::create`](crate::RingOptions::create) and
-        /// [`Ring::producer`](crate::Ring::producer). If only the role is refused, the
-        /// ring exists, and no process holds it.
+    ($peer:literal, $unit:literal) => {
+        /// The name that the ring was created or opened with; `anonymous` or `heap` if it
+        /// has none.
         ///
         /// # Real-time
         ///
-        /// Makes syscalls and allocates; may sleep up to 100 ms for a process that is
-        /// leaving the role.
-        pub fn create(name: impl AsRef<std::path::Path>, capacity: u64) -> Result<Self, crate::Error> {
-            crate::RingOptions::new(capacity).create::<$shape>(name)?.$role()
+        /// Wait-free, no syscall, no allocation.
+        pub fn name(&self) -> &str {
+            self.endpoint().role.shared().name()
         }
 
-        #[doc = concat!("Opens a ring of any capacity and takes its ", stringify!($role), "'s role.")]
-        ///
-        /// # Errors
-        ///
-        /// As [`Ring::open`](crate::Ring::open) and
-        /// [`Ring::producer`](crate::Ring::producer).
+        /// Which ring this is: the [`Ring::incarnation`](crate::Ring::incarnation) of both
+        /// its ends.
         ///
         /// # Real-time
         ///
-        /// As [`create`](Self::create).
-        pub fn open(name: impl AsRef<std::path::Path>) -> Result<Self, crate::Error> {
-            let name = name.as_ref();
-            crate::ring::retry_if_superseded(|| crate::Ring::<$shape>::open(name)?.$role())
-        }
-
-        #[doc = concat!("Opens a ring, or creates it if there is none, and takes its ", stringify!($role), "'s role.")]
-        ///
-        /// # Errors
-        ///
-        /// As [`RingOptions::open_or_create`](crate::RingOptions::open_or_create) and
-        /// [`Ring::producer`](crate::Ring::producer).
-        ///
-        /// # Real-time
-        ///
-        /// As [`create`](Self::create).
-        pub fn open_or_create(
-            name: impl AsRef<std::path::Path>,
-            capacity: u64,
-        ) -> Result<Self, crate::Error> {
-            let name = name.as_ref();
-            let options = crate::RingOptions::new(capacity);
-            crate::ring::retry_if_superseded(|| options.open_or_create::<$shape>(name)?.$role())
+        /// Wait-free, no syscall, no allocation.
+        pub fn incarnation(&self) -> u64 {
+            self.endpoint().role.shared().incarnation()
         }
 
         #[doc = concat!("How much the ring holds, in ", $unit, "; a power of two.")]
@@ -158,7 +127,7 @@ macro_rules! shared_methods {
         ///
         /// # Real-time
         ///
-        /// Makes a syscall; no allocation.
+        /// Wait-free, no allocation; makes one syscall, the wake of the peer.
         pub fn close(&mut self) {
             self.endpoint_mut().close();
         }
@@ -242,3 +211,68 @@ macro_rules! shared_traits {
     };
 }
 pub(crate) use shared_traits;
+
+/// Implements how every end is had by a name, within an `impl` block without bounds:
+/// a bound of a function is what the compiler tells a user of.
+///
+/// `$shape` is what its ring holds, `$role` the method of `Ring` that takes it.
+macro_rules! open_methods {
+    ($shape:ty, $role:ident, $unit:literal, $($bound:tt)*) => {
+        #[doc = concat!("Creates a ring and takes its ", stringify!($role), "'s role. The capacity counts ", $unit, ".")]
+        ///
+        /// # Errors
+        ///
+        /// As [`RingOptions::create`](crate::RingOptions::create) and
+        /// [`Ring::producer`](crate::Ring::producer). If only the role is refused, the
+        /// ring exists, and no process holds it.
+        ///
+        /// # Real-time
+        ///
+        /// Makes syscalls and allocates; may sleep up to 100 ms for a process that is
+        /// leaving the role.
+        pub fn create(name: impl AsRef<std::path::Path>, capacity: u64) -> Result<Self, crate::Error>
+        $($bound)*
+        {
+            crate::RingOptions::new(capacity).create::<$shape>(name)?.$role()
+        }
+
+        #[doc = concat!("Opens a ring of any capacity and takes its ", stringify!($role), "'s role.")]
+        ///
+        /// # Errors
+        ///
+        /// As [`Ring::open`](crate::Ring::open) and
+        /// [`Ring::producer`](crate::Ring::producer).
+        ///
+        /// # Real-time
+        ///
+        /// As [`create`](Self::create).
+        pub fn open(name: impl AsRef<std::path::Path>) -> Result<Self, crate::Error>
+        $($bound)*
+        {
+            let name = name.as_ref();
+            crate::ring::retry_if_superseded(|| crate::Ring::<$shape>::open(name)?.$role())
+        }
+
+        #[doc = concat!("Opens a ring, or creates it if there is none, and takes its ", stringify!($role), "'s role.")]
+        ///
+        /// # Errors
+        ///
+        /// As [`RingOptions::open_or_create`](crate::RingOptions::open_or_create) and
+        /// [`Ring::producer`](crate::Ring::producer).
+        ///
+        /// # Real-time
+        ///
+        /// As [`create`](Self::create).
+        pub fn open_or_create(
+            name: impl AsRef<std::path::Path>,
+            capacity: u64,
+        ) -> Result<Self, crate::Error>
+        $($bound)*
+        {
+            let name = name.as_ref();
+            let options = crate::RingOptions::new(capacity);
+            crate::ring::retry_if_superseded(|| options.open_or_create::<$shape>(name)?.$role())
+        }
+    };
+}
+pub(crate) use open_methods;

@@ -271,7 +271,7 @@ impl fmt::Display for PopError {
             ),
             Self::TooMany { max } => write!(
                 f,
-                "the ring never holds so many records: it has {max} slots; ask for fewer, or \
+                "the ring never holds that many records: it has {max} slots; ask for fewer, or \
                  create a larger ring"
             ),
             Self::Corrupt => f.write_str(CORRUPT),

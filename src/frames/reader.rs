@@ -4,7 +4,7 @@ use core::fmt;
 use core::slice;
 
 use crate::cursor::{RIDE_WORDS, ReadCursor};
-use crate::endpoint::{Endpoint, InlineCopy, SHORT_FRAME};
+use crate::endpoint::{Endpoint, InlineCopy};
 use crate::error::{Corrupt, PopError};
 use crate::layout::{FRAME_HEADER, PADDING, frame_parts, frame_size};
 use crate::payload;
@@ -23,12 +23,16 @@ pub(crate) struct FrameReader {
 pub(crate) struct Found {
     pub(crate) kind: u32,
     pub(crate) len: usize,
-    /// Offset of the payload in the data; `None` if the frame came inline.
-    offset: Option<usize>,
+    /// Offset of the payload in the data, unless the frame came inline.
+    offset: usize,
+    /// Whether the payload is in the inline copy.
+    is_inline: bool,
     /// Bytes to release: padding, header, payload, zeros.
     pub(crate) units: u64,
 }
 
+/// Payloads up to this size are copied out of the ring by the word.
+const BY_WORDS: usize = 16;
 /// Bytes that are prefetched together with the header at most.
 const PREFETCHED: usize = 1024 + LINE;
 
@@ -99,7 +103,8 @@ impl FrameReader {
         Found {
             kind,
             len: len as usize,
-            offset: None,
+            offset: 0,
+            is_inline: true,
             units: frame_size(u64::from(len)),
         }
     }
@@ -108,7 +113,6 @@ impl FrameReader {
     /// published. Each header is read once.
     #[inline(always)]
     pub(crate) fn parse(&self, visited: u64, unread: u64) -> Result<Found, Corrupt> {
-        let corrupt = |field, found| Err(Corrupt { field, found });
         let offset = self.end.cursor.index(visited as usize);
         let rest = self.end.cursor.capacity() - offset as u64;
         let left = unread - visited;
@@ -117,30 +121,32 @@ impl FrameReader {
         if len != PADDING {
             let size = frame_size(u64::from(len));
             if size > left.min(rest) {
-                return corrupt("frame length", header);
+                return Err(corrupt("frame length", header));
             }
             return Ok(Found {
                 kind,
                 len: len as usize,
-                offset: Some(offset + FRAME_HEADER as usize),
+                offset: offset + FRAME_HEADER as usize,
+                is_inline: false,
                 units: size,
             });
         }
         // Padding fills the ring and is published together with its frame.
         if left <= rest {
-            return corrupt("padding", header);
+            return Err(corrupt("padding", header));
         }
         let left = left - rest;
         let header = self.header_word(0, left)?;
         let (len, kind) = frame_parts(header);
         let size = frame_size(u64::from(len));
         if len == PADDING || size > left {
-            return corrupt("frame length", header);
+            return Err(corrupt("frame length", header));
         }
         Ok(Found {
             kind,
             len: len as usize,
-            offset: Some(FRAME_HEADER as usize),
+            offset: FRAME_HEADER as usize,
+            is_inline: false,
             units: rest + size,
         })
     }
@@ -149,10 +155,7 @@ impl FrameReader {
     #[inline(always)]
     fn header_word(&self, offset: usize, left: u64) -> Result<u64, Corrupt> {
         if left < FRAME_HEADER || offset & 7 != 0 {
-            return Err(Corrupt {
-                field: "tail",
-                found: left,
-            });
+            return Err(corrupt("tail", left));
         }
         // SAFETY: an index lies within the data, which are mapped; it is aligned to a
         // word, and so is the data's length.
@@ -169,23 +172,19 @@ impl FrameReader {
     #[inline(always)]
     pub(crate) fn copy(&self, found: &Found, buffer: &mut [u8]) {
         debug_assert_eq!(buffer.len(), found.len);
-        match found.offset {
-            Some(offset) if buffer.len() > SHORT_FRAME => {
-                let source = self.end.at(offset);
-                // SAFETY: a frame that was found lies within the data, which are mapped.
-                unsafe { payload::copy_long(buffer.as_mut_ptr(), source, found.len) };
+        if found.is_inline {
+            for (part, word) in buffer.chunks_mut(8).zip(&self.inline.words[1..]) {
+                put_word(part, *word);
             }
-            Some(offset) => {
-                for (ahead, part) in buffer.chunks_mut(8).enumerate() {
-                    // SAFETY: as above, and a frame ends at a multiple of a word.
-                    let word = unsafe { payload::load_word(self.end.at(offset + ahead * 8)) };
-                    put_word(part, word);
-                }
-            }
-            None => {
-                for (part, word) in buffer.chunks_mut(8).zip(&self.inline.words[1..]) {
-                    put_word(part, *word);
-                }
+        } else if found.len > BY_WORDS {
+            let source = self.end.at(found.offset);
+            // SAFETY: a frame that was found lies within the data, which are mapped.
+            unsafe { payload::copy_long(buffer.as_mut_ptr(), source, found.len) };
+        } else {
+            for (ahead, part) in buffer.chunks_mut(8).enumerate() {
+                let address = self.end.at(found.offset + ahead * 8);
+                // SAFETY: as above, and a frame ends at a multiple of a word.
+                put_word(part, unsafe { payload::load_word(address) });
             }
         }
     }
@@ -198,27 +197,48 @@ impl FrameReader {
         // SAFETY: the frame lies within the data or the inline copy, and as many bytes
         // are reserved.
         unsafe { payload::copy_long(bytes.as_mut_ptr().wrapping_add(old), source, found.len) };
-        // SAFETY: so many were reserved and written.
+        // SAFETY: as many bytes were reserved and written.
         unsafe { bytes.set_len(old + found.len) };
     }
 
     /// Where the payload is.
     #[inline(always)]
     fn address(&self, found: &Found) -> *const u8 {
-        match found.offset {
-            Some(offset) => self.end.at(offset),
-            None => self.inline.words[1..].as_ptr().cast(),
+        if found.is_inline {
+            self.inline.words[1..].as_ptr().cast()
+        } else {
+            self.end.at(found.offset)
         }
     }
 }
 
+/// What was found, out of the way of those that find nothing wrong.
+#[cold]
+#[inline(never)]
+fn corrupt(field: &'static str, found: u64) -> Corrupt {
+    Corrupt { field, found }
+}
+
 /// Writes the first bytes of a word, as many as `part` has.
 #[inline(always)]
-fn put_word(part: &mut [u8], word: u64) {
-    let bytes = word.to_le_bytes();
-    match part.first_chunk_mut() {
-        Some(whole) => *whole = bytes,
-        None => part.iter_mut().zip(bytes).for_each(|(to, byte)| *to = byte),
+fn put_word(part: &mut [u8], mut word: u64) {
+    if let Some(whole) = part.first_chunk_mut() {
+        *whole = word.to_le_bytes();
+        return;
+    }
+    // No loop over the bytes, which would become a call of `memcpy`.
+    let mut fours = part.chunks_exact_mut(4);
+    if let Some(four) = fours.next() {
+        four.copy_from_slice(&(word as u32).to_le_bytes());
+        word >>= 32;
+    }
+    let mut twos = fours.into_remainder().chunks_exact_mut(2);
+    if let Some(two) = twos.next() {
+        two.copy_from_slice(&(word as u16).to_le_bytes());
+        word >>= 16;
+    }
+    if let [last] = twos.into_remainder() {
+        *last = word as u8;
     }
 }
 
@@ -254,6 +274,10 @@ impl<'a> FrameView<'a> {
     }
 
     /// Whether the payload has no bytes.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.found.len == 0
@@ -264,6 +288,10 @@ impl<'a> FrameView<'a> {
     /// # Panics
     ///
     /// If `buffer` is shorter than the payload.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free (linear in the bytes), no syscall, no allocation.
     #[inline]
     pub fn copy_to(&self, buffer: &mut [u8]) -> usize {
         let len = self.found.len;
@@ -276,6 +304,10 @@ impl<'a> FrameView<'a> {
     /// # Panics
     ///
     /// If the payload ends before `buffer` does.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free (linear in the bytes), no syscall, no allocation.
     pub fn read_at(&self, offset: usize, buffer: &mut [u8]) {
         let (wanted, len) = (buffer.len(), self.found.len);
         let fits = len.checked_sub(offset).is_some_and(|rest| wanted <= rest);
@@ -286,11 +318,19 @@ impl<'a> FrameView<'a> {
     }
 
     /// Appends the payload to `bytes`.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free (linear in the bytes), no syscall; allocates if `bytes` is too small.
     pub fn append_to(&self, bytes: &mut Vec<u8>) {
         self.frames.append(&self.found, bytes);
     }
 
     /// A copy of the payload.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free (linear in the bytes), no syscall; allocates.
     pub fn to_vec(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         self.append_to(&mut bytes);
@@ -299,6 +339,10 @@ impl<'a> FrameView<'a> {
 
     /// Where the payload is, for code that reads through a pointer.
     /// [`len`](Self::len) bytes are mapped there as long as the frame is borrowed.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
     #[inline]
     pub fn as_ptr(&self) -> *const u8 {
         self.frames.address(&self.found)
@@ -310,6 +354,10 @@ impl<'a> FrameView<'a> {
     ///
     /// No process writes these bytes while the reference lives; a peer that keeps the
     /// protocol does not.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
     #[inline]
     pub unsafe fn as_bytes(&self) -> &'a [u8] {
         // SAFETY: as `as_ptr` says; the caller promises the rest.
@@ -344,6 +392,10 @@ impl<'a> Frame<'a> {
     }
 
     /// The frame without the right to release it.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
     #[inline]
     pub fn view(&self) -> FrameView<'_> {
         FrameView::new(self.frames, self.found)
@@ -362,6 +414,10 @@ impl<'a> Frame<'a> {
     }
 
     /// As [`FrameView::is_empty`].
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.found.len == 0
@@ -372,6 +428,10 @@ impl<'a> Frame<'a> {
     /// # Panics
     ///
     /// If `buffer` is shorter than the payload.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free (linear in the bytes), no syscall, no allocation.
     #[inline]
     pub fn copy_to(&self, buffer: &mut [u8]) -> usize {
         self.view().copy_to(buffer)
@@ -382,21 +442,37 @@ impl<'a> Frame<'a> {
     /// # Panics
     ///
     /// If the payload ends before `buffer` does.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free (linear in the bytes), no syscall, no allocation.
     pub fn read_at(&self, offset: usize, buffer: &mut [u8]) {
         self.view().read_at(offset, buffer);
     }
 
+    /// As [`FrameView::append_to`].
+    ///
+    /// # Real-time
+    ///
     /// As [`FrameView::append_to`].
     pub fn append_to(&self, bytes: &mut Vec<u8>) {
         self.view().append_to(bytes);
     }
 
     /// As [`FrameView::to_vec`].
+    ///
+    /// # Real-time
+    ///
+    /// As [`FrameView::to_vec`].
     pub fn to_vec(&self) -> Vec<u8> {
         self.view().to_vec()
     }
 
     /// As [`FrameView::as_ptr`].
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
     #[inline]
     pub fn as_ptr(&self) -> *const u8 {
         self.view().as_ptr()
@@ -408,6 +484,10 @@ impl<'a> Frame<'a> {
     ///
     /// No process writes these bytes while the reference lives; a peer that keeps the
     /// protocol does not.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
     #[inline]
     pub unsafe fn as_bytes(&self) -> &[u8] {
         // SAFETY: the caller's promise.

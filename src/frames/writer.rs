@@ -256,6 +256,10 @@ impl<'a> FrameClaim<'a> {
     /// # Panics
     ///
     /// If they reach beyond what was claimed.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free (linear in the bytes), no syscall, no allocation.
     #[inline]
     pub fn write_at(&mut self, offset: usize, bytes: &[u8]) {
         self.frames.write_at(self.place, offset, bytes);
@@ -266,6 +270,10 @@ impl<'a> FrameClaim<'a> {
     /// # Panics
     ///
     /// If `bytes` is not as long as the claim.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free (linear in the bytes), no syscall, no allocation.
     #[inline]
     pub fn copy_from_slice(&mut self, bytes: &[u8]) {
         check_len(bytes.len(), self.place.len);
@@ -274,6 +282,10 @@ impl<'a> FrameClaim<'a> {
 
     /// Where the payload is, for code that writes through a pointer.
     /// [`len`](Self::len) bytes are mapped there as long as the claim lives.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
     #[inline]
     pub fn as_mut_ptr(&mut self) -> *mut u8 {
         self.frames
@@ -287,6 +299,10 @@ impl<'a> FrameClaim<'a> {
     ///
     /// No process writes these bytes while the reference lives; a peer that keeps the
     /// protocol does not.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
     #[inline]
     pub unsafe fn as_mut_bytes(&mut self) -> &mut [u8] {
         // SAFETY: the caller's promise.
@@ -443,6 +459,10 @@ impl<'a> FrameBatch<'a> {
     }
 
     /// Whether the batch holds no frame.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
@@ -473,6 +493,10 @@ impl BatchFrame<'_> {
     /// # Panics
     ///
     /// If they reach beyond what was claimed.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free (linear in the bytes), no syscall, no allocation.
     pub fn write_at(&mut self, offset: usize, bytes: &[u8]) {
         self.frames.write_at(self.place, offset, bytes);
     }
@@ -482,6 +506,10 @@ impl BatchFrame<'_> {
     /// # Panics
     ///
     /// If `bytes` is not as long as the claim.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free (linear in the bytes), no syscall, no allocation.
     pub fn copy_from_slice(&mut self, bytes: &[u8]) {
         check_len(bytes.len(), self.place.len);
         self.write_at(0, bytes);
@@ -492,6 +520,10 @@ impl BatchFrame<'_> {
     /// # Safety
     ///
     /// As [`FrameClaim::as_mut_bytes`].
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
     pub unsafe fn as_mut_bytes(&mut self) -> &mut [u8] {
         // SAFETY: the caller's promise.
         unsafe { self.frames.bytes_mut(self.place) }

@@ -11,7 +11,7 @@ use crate::layout::{CLOSED, CONSUMER_BYTE, Header, NAME_BYTE, PRODUCER_BYTE};
 use crate::segment::{Draft, LockFile, Name, Segment};
 use crate::sync::PLAIN;
 
-/// Removes the name of a ring that nobody holds, whatever its shape.
+/// Removes the name of a ring that no process holds, whatever its shape.
 ///
 /// # Errors
 ///
@@ -35,9 +35,9 @@ pub fn unlink(name: impl AsRef<Path>) -> Result<(), Error> {
     unlink_segment(&segment)
 }
 
-/// Removes the name of a stale ring: one that was in use, and that nobody
-/// holds any more. `false` if it is in use, or if nobody has used it yet; then
-/// it stays.
+/// Removes the name of a stale ring: a ring that was in use and that no process
+/// holds now. Returns `false`, and leaves the ring, if it is in use or if no process
+/// has used it yet.
 ///
 /// # Errors
 ///
@@ -50,7 +50,7 @@ pub fn unlink(name: impl AsRef<Path>) -> Result<(), Error> {
 /// ```
 /// let name = format!("quoit-doc-stale-{}", std::process::id());
 /// let ring = quoit::RingOptions::new(64).create::<u64>(&name)?;
-/// assert!(!quoit::unlink_if_stale(&name)?); // somebody is about to use it
+/// assert!(!quoit::unlink_if_stale(&name)?); // not used yet
 /// let producer = ring.producer()?;
 /// assert!(!quoit::unlink_if_stale(&name)?); // in use
 /// drop(producer);
@@ -61,9 +61,9 @@ pub fn unlink_if_stale(name: impl AsRef<Path>) -> Result<bool, Error> {
     unlink_stale_if(name.as_ref(), |_| true)
 }
 
-/// Removes the name of a stale ring in which nothing is unread: what the last one
-/// out does, after dropping its end. `false` if the ring is in use, if nobody has
-/// used it yet, or if something is left for the next consumer; then it stays.
+/// Removes the name of a stale ring in which nothing is unread. Call it after you
+/// have dropped your endpoint. Returns `false`, and leaves the ring, if it is in use,
+/// if no process has used it yet, or if a message is left for the next consumer.
 ///
 /// # Errors
 ///

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::lifetime::{already_exists, finish_unlink, is_stale, replace, retry_if_superseded};
-use super::{EndpointConfig, Ring, Shape};
+use super::{EndpointConfig, Fences, Ring, Shape};
 use crate::doorbell::DoorbellKind;
 use crate::error::Error;
 use crate::header::{Geometry, Units, check, check_magic, format, is_in_use, length};
@@ -88,22 +88,6 @@ pub enum StalePolicy {
     Fail,
 }
 
-/// How the two endpoints of a ring avoid lost wake-ups.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum Fences {
-    /// The endpoint that goes to sleep pays: it asks the kernel for a barrier on
-    /// every processor that runs a process with this option. A push to an endpoint
-    /// that is awake costs no fence. Where the kernel has no such barrier, the
-    /// endpoints use the symmetric form.
-    #[default]
-    Asymmetric,
-    /// Both endpoints pay a full fence for each message, and the barriers of other
-    /// processes do not interrupt this one. Use it on a processor that must not be
-    /// disturbed. Each of its endpoints asks for one barrier, before its first sleep.
-    Symmetric,
-}
-
 impl Default for RingOptions {
     fn default() -> Self {
         Self {
@@ -121,6 +105,39 @@ impl Default for RingOptions {
             peer_check: PEER_CHECK,
             fences: Fences::default(),
         }
+    }
+}
+
+impl<T: ?Sized> Ring<T> {
+    /// Opens an existing ring, of whatever capacity.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`], or what makes the file another ring than asked
+    /// for, or none at all.
+    ///
+    /// # Real-time
+    ///
+    /// Makes syscalls and allocates.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use quoit::{Error, Ring, RingOptions};
+    ///
+    /// # let name = &format!("quoit-doc-ring-open-{}", std::process::id());
+    /// RingOptions::new(64).create::<u64>(name)?;
+    /// assert_eq!(Ring::<u64>::open(name)?.capacity(), 64);
+    /// let frames = Ring::<[u8]>::open(name);
+    /// assert!(matches!(frames, Err(Error::ShapeMismatch { found: "records", .. })));
+    /// # quoit::unlink(name)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn open(name: impl AsRef<Path>) -> Result<Self, Error>
+    where
+        T: Shape,
+    {
+        RingOptions::default().open(name)
     }
 }
 
@@ -187,7 +204,8 @@ impl RingOptions {
     /// Removes the ring's name when you drop an endpoint that was taken with this
     /// option and the other role is free. **Default: false**, and the ring stays.
     /// Use it for a ring that should not outlive its processes. An endpoint whose
-    /// peer never came removes the name too; an endpoint that is killed does not.
+    /// peer never came removes the name too; an endpoint that is killed does not. The
+    /// drop makes syscalls, and waits up to 100 ms for each lock of the ring.
     pub fn unlink_on_drop(mut self, unlink_on_drop: bool) -> Self {
         self.unlink_on_drop = unlink_on_drop;
         self
@@ -248,7 +266,7 @@ impl RingOptions {
     ///
     /// # Errors
     ///
-    /// [`Error::AlreadyExists`], unless nobody holds the existing ring and
+    /// [`Error::AlreadyExists`], unless no process holds the existing ring and
     /// [`StalePolicy::Replace`] was asked for; [`Error::NotEnoughMemory`],
     /// [`Error::FileSizeLimit`], [`Error::InvalidName`],
     /// [`Error::InvalidCapacity`], or the system's refusal.
@@ -265,7 +283,7 @@ impl RingOptions {
     /// # let name = &format!("quoit-doc-options-create-{}", std::process::id());
     /// let old = RingOptions::new(64).create::<u64>(name)?;
     /// let new = RingOptions::new(128).stale(StalePolicy::Replace).create::<u64>(name)?;
-    /// assert_ne!(old.incarnation(), new.incarnation()); // nobody held the old one
+    /// assert_ne!(old.incarnation(), new.incarnation()); // no process held the old one
     /// # new.unlink()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -347,7 +365,7 @@ impl RingOptions {
                 other => Some(other?),
             };
             let Some(segment) = found else {
-                // If somebody else is faster, open that one.
+                // If another process is faster, open its ring.
                 return self.build(&name, |draft| Err(draft.segment().superseded()));
             };
             if self.stale != StalePolicy::TakeOver && is_stale(&segment)? {
@@ -356,7 +374,7 @@ impl RingOptions {
                     return Err(already_exists(&segment)?);
                 }
                 return self.build(&name, |draft| match replace(&segment, draft) {
-                    // Somebody else was faster: it is stale no more.
+                    // Another process was faster: the ring is no longer stale.
                     Err(Error::InUse { .. }) => Err(segment.superseded()),
                     other => other,
                 });

@@ -2,11 +2,11 @@
 //! at the peer.
 
 use core::ptr::NonNull;
-use std::fs;
 use std::process;
 use std::sync::Arc;
 
 use super::lifetime::{in_use, lock_all, retry_100ms, supersede};
+use super::liveness::{is_left_alone, is_stopped, is_superseded, peer_gone};
 use super::{Fences, Shared};
 use crate::deadline::Deadline;
 use crate::doorbell::{self, Bell, DoorbellKind};
@@ -16,9 +16,9 @@ use crate::ladder::{Ladder, LivenessTimer, Step, WaitConfig, WaitStrategy};
 use crate::layout::{CLOSED, Header, NAME_BYTE, RoleState};
 use crate::parker::{Sleeper, Waker};
 use crate::segment::LockFile;
-use crate::sync::{AtomicU32, CLOSE, LEFT, PLAIN};
+use crate::sync::{AtomicU32, CLOSE, PLAIN};
 
-/// One end's hold on its role. While it lives, nobody else has the role, and
+/// One endpoint's hold on its role. While it lives, no other endpoint has the role, and
 /// header and data stay mapped.
 #[derive(Debug)]
 pub(crate) struct RoleGuard {
@@ -117,7 +117,7 @@ impl RoleGuard {
     #[inline(always)]
     pub(crate) fn moved(&self) {
         // SAFETY: `shared` keeps the header alive.
-        let word = unsafe { self.peer_word.as_ref() };
+        let word: &AtomicU32 = unsafe { self.peer_word.as_ref() };
         self.waker.moved(word, &self.peer_bell);
     }
 
@@ -127,7 +127,7 @@ impl RoleGuard {
         self.waker.hint()
     }
 
-    /// After a look that found something, with one's own position.
+    /// After a poll that found something, with the endpoint's own position.
     #[inline(always)]
     pub(crate) fn found(&mut self, position: u64) {
         if self.sleeper.is_due(position) {
@@ -137,8 +137,7 @@ impl RoleGuard {
 
     #[cold]
     fn grant(&mut self, position: u64) {
-        // SAFETY: `shared` keeps the header alive.
-        let header = unsafe { self.header.as_ref() };
+        let header = self.shared.header();
         // Only advice: a waker that is not registered fences in any case.
         let registered = state(header, other(self.role)).registered.load(PLAIN) == 1;
         self.sleeper
@@ -148,8 +147,7 @@ impl RoleGuard {
     /// Tells the peer whether a ride would help.
     #[cold]
     pub(crate) fn hint(&mut self, hint: bool) {
-        // SAFETY: `shared` keeps the header alive.
-        let header = unsafe { self.header.as_ref() };
+        let header = self.shared.header();
         self.sleeper.hint(word(header, self.role), hint);
     }
 
@@ -158,7 +156,7 @@ impl RoleGuard {
     #[cold]
     pub(crate) fn park(&mut self, position: u64, until: u64, stirred: impl Fn(&Header) -> bool) {
         let role = self.role;
-        // A goodbye ends the sleep as well.
+        // A peer that closes ends the sleep as well.
         self.sleep(position, until, |header| {
             stirred(header) || peer_closed(header, role)
         });
@@ -197,8 +195,7 @@ impl RoleGuard {
 
     /// Sleeps until it is woken, at most until `until`.
     fn sleep(&mut self, position: u64, until: u64, stirred: impl Fn(&Header) -> bool) {
-        // SAFETY: `shared` keeps the header alive.
-        let header = unsafe { self.header.as_ref() };
+        let header = self.shared.header();
         let parks = self.sleeper.parks;
         let word = word(header, self.role);
         let stirred = || stirred(header);
@@ -225,8 +222,7 @@ impl RoleGuard {
     /// The steps of `park` one by one, for an end that sleeps together with
     /// others: see [`Sleeper::drowse`].
     pub(crate) fn drowse(&mut self, position: u64) -> bool {
-        // SAFETY: `shared` keeps the header alive.
-        let header = unsafe { self.header.as_ref() };
+        let header = self.shared.header();
         self.sleeper.drowse(word(header, self.role), position)
     }
 
@@ -285,13 +281,13 @@ impl RoleGuard {
         peer_epoch(self.header(), self.role)
     }
 
-    /// Whether the ring's name leads elsewhere, or nowhere. Makes syscalls.
+    /// Whether the name no longer refers to this ring. Makes syscalls.
     pub(crate) fn is_superseded(&self) -> bool {
         is_superseded(&self.shared)
     }
 
-    /// The look that a waiting end takes now and then: whether it waits for
-    /// nobody.
+    /// The liveness check of a waiting endpoint: whether its peer is gone, or can no
+    /// longer arrive.
     pub(crate) fn is_left_alone(&mut self) -> bool {
         let alone = is_left_alone(&self.shared, self.role);
         if !alone {
@@ -309,7 +305,7 @@ impl RoleGuard {
     /// Tells the peer that this end has left.
     pub(crate) fn close(&self) {
         let own = state(self.header(), self.role);
-        // close -> left: everything published is visible before the goodbye.
+        // close -> left: everything published is visible before the state.
         own.state.store(own.state.load_own() | CLOSED, CLOSE);
         self.rouse();
     }
@@ -344,36 +340,6 @@ impl Drop for RoleGuard {
     }
 }
 
-/// Whether the peer is gone, or never came and cannot: the name by which it
-/// would come leads elsewhere. `role` is one's own.
-pub(super) fn is_left_alone(shared: &Shared, role: Role) -> bool {
-    let came = state(shared.header(), other(role)).state.load(PLAIN) != 0;
-    if came {
-        peer_gone(shared, role)
-    } else {
-        is_superseded(shared)
-    }
-}
-
-/// A query that fails tells nothing, so the name counts as leading here.
-fn is_superseded(shared: &Shared) -> bool {
-    matches!(shared.segment.is_named(), Ok(false))
-}
-
-/// See [`RoleGuard::peer_gone`]; `role` is one's own.
-pub(super) fn peer_gone(shared: &Shared, role: Role) -> bool {
-    let peer = other(role);
-    // close -> left, as above.
-    let state = state(shared.header(), peer).state.load(LEFT);
-    if state & CLOSED != 0 {
-        return true;
-    }
-    // death -> left: the kernel has freed the lock after the last store. A
-    // query that fails tells nothing, so the peer counts as alive.
-    let came = state >> 1 > 0;
-    came && matches!(shared.segment.is_locked(byte(peer)), Ok(false))
-}
-
 fn open_epoch(own: &RoleState, registered: bool) {
     own.pid.store(process::id(), PLAIN);
     own.since.store(now(), PLAIN);
@@ -381,12 +347,4 @@ fn open_epoch(own: &RoleState, registered: bool) {
     let epoch = (own.state.load_own() >> 1) + 1;
     // close -> left: the peer's `Abandoned` ends here.
     own.state.store(epoch << 1, CLOSE);
-}
-
-/// Whether a process is stopped (SIGSTOP, a debugger): it may be on its way to
-/// a wake for as long as it likes.
-fn is_stopped(pid: u32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = stat.rsplit_once(") ").map(|(_, rest)| rest);
-    state.is_some_and(|state| state.starts_with(['T', 't']))
 }

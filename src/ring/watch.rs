@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Shared;
-use super::role::is_left_alone;
+use super::liveness::is_left_alone;
 use crate::error::Role;
 use crate::header::{peer_closed, word};
 use crate::sync::{AtomicU32, FREE, READY};
@@ -48,7 +48,7 @@ impl Watch {
         self.shared.config.wait.peer_check
     }
 
-    /// Whether the end waits for nobody. Makes syscalls.
+    /// Whether the peer is gone, or can no longer arrive. Makes syscalls.
     pub(crate) fn is_left_alone(&self) -> bool {
         is_left_alone(&self.shared, self.role)
     }

@@ -4,17 +4,15 @@
 //! away from under a mapping: that is what the seals are for. A role wants a
 //! description of its own, and for lack of a name it comes through `/proc`.
 
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{File, Permissions};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd};
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::fs::PermissionsExt;
 
 use super::draft::reserve;
+use super::memfd::{SHOWN, create, reopen};
 use super::{Access, Memory, PAGE, Segment, failed};
 use crate::error::Error;
-
-/// In place of a name.
-pub(super) const SHOWN: &str = "anonymous";
 
 /// Without this seal a peer could cut off what is mapped here.
 const REQUIRED: libc::c_int = libc::F_SEAL_SHRINK;
@@ -27,7 +25,7 @@ impl Segment {
         let failed = |doing| move |source| failed(doing, SHOWN, source);
         let length = length.next_multiple_of(PAGE as u64);
         fits_the_machine(length)?;
-        let file = memfd().map_err(failed("create"))?;
+        let file = create().map_err(failed("create"))?;
         file.set_permissions(Permissions::from_mode(mode))
             .map_err(failed("set the mode of"))?;
         reserve(&file, length, SHOWN)?;
@@ -70,23 +68,6 @@ impl Segment {
     }
 }
 
-/// An empty memfd, on which nothing can be executed if the kernel can see to
-/// that (Linux 6.3).
-fn memfd() -> io::Result<File> {
-    let create = |flags| {
-        // SAFETY: the name, which only people see, is a C string.
-        match unsafe { libc::memfd_create(c"quoit".as_ptr(), libc::MFD_CLOEXEC | flags) } {
-            -1 => Err(io::Error::last_os_error()),
-            // SAFETY: the descriptor was just opened and belongs to nobody else.
-            fd => Ok(unsafe { File::from_raw_fd(fd) }),
-        }
-    };
-    match create(libc::MFD_ALLOW_SEALING | libc::MFD_NOEXEC_SEAL) {
-        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => create(libc::MFD_ALLOW_SEALING),
-        other => other,
-    }
-}
-
 /// No file system limits a memfd, and to reserve more than there is would call
 /// the kernel's killer instead of failing.
 fn fits_the_machine(wanted: u64) -> Result<(), Error> {
@@ -104,11 +85,4 @@ fn fits_the_machine(wanted: u64) -> Result<(), Error> {
         });
     }
     Ok(())
-}
-
-/// The same file once more, with a description of its own.
-pub(super) fn reopen(file: impl AsFd) -> Result<File, Error> {
-    let path = format!("/proc/self/fd/{}", file.as_fd().as_raw_fd());
-    let opened = OpenOptions::new().read(true).write(true).open(path);
-    opened.map_err(|source| failed("reopen", SHOWN, source))
 }

@@ -207,7 +207,7 @@ impl Place {
         // SAFETY: the copy has just been mapped, as long as the mapping, which was
         // compared with a header's length before this entry was made; a header is
         // nothing but atomics.
-        let header = unsafe { &*copy.cast::<Header>() };
+        let header: &Header = unsafe { &*copy.cast::<Header>() };
         header.fixed.superseded.store(1, PLAIN);
         for end in [&header.producer.state, &header.consumer.state] {
             end.state.store(end.state.load(PLAIN) | CLOSED, PLAIN);

@@ -59,8 +59,10 @@ pub(crate) fn take(socket: &UnixStream, bytes: &mut [u8]) -> io::Result<Passed> 
     let mut descriptors = Vec::new();
     // SAFETY: the kernel has filled in the message.
     let mut next = unsafe { libc::CMSG_FIRSTHDR(&raw const message) };
-    // SAFETY: it is null, or what the kernel has written.
-    while let Some(header) = unsafe { next.as_ref() } {
+    loop {
+        // SAFETY: it is null, or what the kernel has written.
+        let header: Option<&libc::cmsghdr> = unsafe { next.as_ref() };
+        let Some(header) = header else { break };
         if (header.cmsg_level, header.cmsg_type) == (libc::SOL_SOCKET, libc::SCM_RIGHTS) {
             let whole: usize = header.cmsg_len as _;
             let length = whole - offset_of!(Right, descriptor);

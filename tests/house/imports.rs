@@ -21,7 +21,10 @@ const ROWS: [(&str, &str); 9] = [
     ),
     ("ring", "ring.rs ring/"),
     // What the four ends share.
-    ("endpoint", "endpoint.rs endpoint/ slots.rs"),
+    (
+        "endpoint",
+        "endpoint.rs endpoint/ slots.rs frames.rs frames/",
+    ),
     (
         "ends",
         "producer.rs consumer.rs frame_producer.rs frame_consumer.rs observer.rs observer/",

@@ -7,7 +7,7 @@ use core::task::{Context, Poll};
 use futures_core::Stream;
 
 use super::{AsyncEnd, IntoAsyncError};
-use crate::consumer::Consumer;
+use crate::consumer::{Consumer, Peek};
 use crate::error::PopError;
 use crate::frame_consumer::{FrameConsumer, Popped};
 use crate::frames::Frame;
@@ -100,6 +100,7 @@ impl<T: Record> Consumer<T> {
     /// # Real-time
     ///
     /// Makes syscalls and allocates; may start a thread.
+    #[expect(clippy::result_large_err, reason = "it gives the end back")]
     pub fn into_async(self) -> Result<AsyncConsumer<T>, IntoAsyncError<Self>> {
         AsyncEnd::new(self).map(|inner| AsyncConsumer { inner })
     }
@@ -117,6 +118,7 @@ impl FrameConsumer {
     /// # Real-time
     ///
     /// Makes syscalls and allocates; may start a thread.
+    #[expect(clippy::result_large_err, reason = "it gives the end back")]
     pub fn into_async(self) -> Result<AsyncFrameConsumer, IntoAsyncError<Self>> {
         AsyncEnd::new(self).map(|inner| AsyncFrameConsumer { inner })
     }
@@ -163,6 +165,56 @@ impl<T: Record> AsyncConsumer<T> {
     /// ```
     pub async fn pop(&mut self) -> Result<T, PopError> {
         poll_fn(|cx| self.inner.poll_message(cx, Consumer::<T>::try_pop)).await
+    }
+
+    /// Pops a record if there is one now.
+    ///
+    /// # Errors
+    ///
+    /// As [`Consumer::try_pop`].
+    ///
+    /// # Real-time
+    ///
+    /// As [`Consumer::try_pop`]; takes a lock after a wait that was dropped.
+    pub fn try_pop(&mut self) -> Result<T, PopError> {
+        self.inner.end().try_pop()
+    }
+
+    /// Waits for at least one record, then pops as many as there are and `values` has room
+    /// for; returns how many. Dropping the future takes nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`Consumer::pop_slice`].
+    ///
+    /// # Real-time
+    ///
+    /// As [`pop`](Self::pop).
+    pub async fn pop_slice(&mut self, values: &mut [T]) -> Result<usize, PopError> {
+        poll_fn(|cx| {
+            self.inner
+                .poll_message(cx, |consumer| consumer.try_pop_slice(values))
+        })
+        .await
+    }
+
+    /// Finds the next record in place, and waits if there is none. It stays in the ring
+    /// unless it is released.
+    ///
+    /// # Errors
+    ///
+    /// As [`pop`](Self::pop).
+    ///
+    /// # Real-time
+    ///
+    /// As [`pop`](Self::pop).
+    pub async fn peek(&mut self) -> Result<Peek<'_, T>, PopError> {
+        poll_fn(|cx| {
+            self.inner
+                .poll_message(cx, |consumer| consumer.try_peek().map(drop))
+        })
+        .await?;
+        self.inner.end.try_peek()
     }
 }
 
@@ -214,6 +266,19 @@ impl AsyncFrameConsumer {
                 .poll_message(cx, |consumer| consumer.try_pop(buffer))
         })
         .await
+    }
+
+    /// Copies the next frame into `buffer` if there is one now.
+    ///
+    /// # Errors
+    ///
+    /// As [`FrameConsumer::try_pop`].
+    ///
+    /// # Real-time
+    ///
+    /// As [`FrameConsumer::try_pop`]; takes a lock after a wait that was dropped.
+    pub fn try_pop(&mut self, buffer: &mut [u8]) -> Result<Popped, PopError> {
+        self.inner.end().try_pop(buffer)
     }
 
     /// Copies the next frame into `bytes`, in place of what was there, and waits if there is

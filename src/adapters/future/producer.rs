@@ -78,6 +78,7 @@ impl<T: Record> Producer<T> {
     /// # Real-time
     ///
     /// Makes syscalls and allocates; may start a thread.
+    #[expect(clippy::result_large_err, reason = "it gives the end back")]
     pub fn into_async(self) -> Result<AsyncProducer<T>, IntoAsyncError<Self>> {
         AsyncEnd::new(self).map(|inner| AsyncProducer { inner })
     }
@@ -95,6 +96,7 @@ impl FrameProducer {
     /// # Real-time
     ///
     /// Makes syscalls and allocates; may start a thread.
+    #[expect(clippy::result_large_err, reason = "it gives the end back")]
     pub fn into_async(self) -> Result<AsyncFrameProducer, IntoAsyncError<Self>> {
         AsyncEnd::new(self).map(|inner| AsyncFrameProducer {
             inner,
@@ -138,6 +140,36 @@ impl<T: Record> AsyncProducer<T> {
             .await
             .map_err(|reason| PushError::new(value, reason))?;
         self.inner.end().try_push(value)
+    }
+
+    /// Pushes a record if there is room now.
+    ///
+    /// # Errors
+    ///
+    /// As [`Producer::try_push`].
+    ///
+    /// # Real-time
+    ///
+    /// As [`Producer::try_push`]; takes a lock after a wait that was dropped.
+    pub fn try_push(&mut self, value: T) -> Result<(), PushError<T>> {
+        self.inner.end().try_push(value)
+    }
+
+    /// Waits for room for at least one record, then pushes as many of `values` as there is
+    /// room for; returns how many. Dropping the future pushes nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`Producer::push_slice`].
+    ///
+    /// # Real-time
+    ///
+    /// As [`push`](Self::push).
+    pub async fn push_slice(&mut self, values: &[T]) -> Result<usize, ClaimError> {
+        if !values.is_empty() {
+            poll_fn(|cx| self.inner.poll_one(cx)).await?;
+        }
+        self.inner.end().try_push_slice(values)
     }
 }
 
@@ -201,6 +233,22 @@ impl AsyncFrameProducer {
             self.poll_push(cx, kind, payload)
         })
         .await
+    }
+
+    /// Pushes a frame of kind 0 if there is room now, and no frame waits in the sink.
+    ///
+    /// # Errors
+    ///
+    /// As [`FrameProducer::try_push`]; [`ClaimError::Full`] also while a frame waits.
+    ///
+    /// # Real-time
+    ///
+    /// As [`FrameProducer::try_push`]; takes a lock after a wait that was dropped.
+    pub fn try_push(&mut self, payload: &[u8]) -> Result<(), ClaimError> {
+        if self.waiting.is_some() {
+            return Err(ClaimError::Full);
+        }
+        self.inner.end().try_push(payload)
     }
 
     fn poll_push(

@@ -33,7 +33,7 @@ const LOOK_FOR_CLIENT: Duration = Duration::from_millis(1);
 ///     })?;
 ///     let mut rounds = 0;
 ///     let is_over = || {
-///         rounds += 1; // in earnest: what a signal has set
+///         rounds += 1; // in a real program: what a signal has set
 ///         rounds > 1
 ///     };
 ///     server.serve(|_, _| Err("out of order"), is_over)
@@ -80,7 +80,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// [`PopError::Superseded`] if a ring's name leads elsewhere and its client
+    /// [`PopError::Superseded`] if a ring's name no longer refers to it and its client
     /// is gone, [`PopError::Corrupt`] if a ring is corrupt.
     ///
     /// # Real-time
@@ -110,7 +110,7 @@ impl Server {
     ///
     /// [`PopError::TimedOut`] if no request came in time; [`PopError::Abandoned`]
     /// if there are none and the client has closed or crashed;
-    /// [`PopError::Superseded`] if, besides, a ring's name leads elsewhere;
+    /// [`PopError::Superseded`] if, besides, a ring's name no longer refers to it;
     /// [`PopError::Corrupt`] if a ring is corrupt.
     ///
     /// # Real-time

@@ -1,4 +1,4 @@
-//! A ring in a segment that somebody else has made.
+//! A ring in a segment that another library has made.
 
 use super::super::lifetime::lock_all;
 use super::super::{Ring, Shape};
@@ -35,7 +35,7 @@ impl RingOptions {
         }
         segment.reserve()?;
         // What is written through one mapping is seen through the other, or the
-        // name leads to another segment.
+        // name refers to another segment.
         let number = random();
         incarnation_alias.store(number, PLAIN);
         let seen = header(&segment).fixed.incarnation.load(PLAIN);

@@ -1,0 +1,38 @@
+//! Files without a name.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd};
+
+use crate::error::Error;
+
+/// In place of a name.
+pub(super) const SHOWN: &str = "anonymous";
+
+/// An empty memfd, on which nothing can be executed if the kernel can see to
+/// that (Linux 6.3).
+pub(super) fn create() -> io::Result<File> {
+    let with = |flags| {
+        // SAFETY: the name, which only people see, is a C string.
+        match unsafe { libc::memfd_create(c"quoit".as_ptr(), libc::MFD_CLOEXEC | flags) } {
+            -1 => Err(io::Error::last_os_error()),
+            // SAFETY: the descriptor was just opened and belongs to nobody else.
+            fd => Ok(unsafe { File::from_raw_fd(fd) }),
+        }
+    };
+    match with(libc::MFD_ALLOW_SEALING | libc::MFD_NOEXEC_SEAL) {
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => with(libc::MFD_ALLOW_SEALING),
+        other => other,
+    }
+}
+
+/// The same file once more, with a description of its own.
+pub(super) fn reopen(file: impl AsFd) -> Result<File, Error> {
+    let path = format!("/proc/self/fd/{}", file.as_fd().as_raw_fd());
+    let opened = OpenOptions::new().read(true).write(true).open(path);
+    opened.map_err(|source| Error::Io {
+        doing: "reopen",
+        name: SHOWN.to_owned(),
+        source,
+    })
+}

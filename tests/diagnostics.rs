@@ -1,0 +1,118 @@
+//! What the compiler tells a user whose program does not compile: each case is a
+//! program of a crate of its own, which depends on this one.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A name, the body of `main`, and what the compiler says.
+const CASES: [(&str, &str, &[&str]); 7] = [
+    (
+        "bool_record",
+        "let _ = quoit::RingOptions::new(8).heap::<bool>();",
+        &["`bool` is no record of a ring", "use u8"],
+    ),
+    (
+        "char_end",
+        "let _ = quoit::Producer::<char>::open(\"ticks\");",
+        &["`char` is no record of a ring", "u32 for a char"],
+    ),
+    (
+        "enum_record",
+        "#[derive(Clone, Copy)] enum Side { Buy, Sell } \
+         let _ = quoit::Consumer::<Side>::open(\"ticks\").map(|_| (Side::Buy, Side::Sell));",
+        &["`Side` is no record of a ring", "enums are no records"],
+    ),
+    (
+        "struct_without_derives",
+        "#[derive(Clone, Copy)] #[repr(C)] struct Order { price: u64 } \
+         let _ = quoit::Ring::<Order>::open(\"orders\").map(|_| Order { price: 1 }.price);",
+        &[
+            "Order` is neither",
+            "derives `FromBytes`, `IntoBytes` and `Immutable`",
+        ],
+    ),
+    (
+        "frame_as_bytes",
+        "let (_, mut consumer) = quoit::RingOptions::new(64).heap::<[u8]>().unwrap(); \
+         let frame = consumer.try_peek().unwrap(); \
+         let bytes: &[u8] = &*frame; println!(\"{bytes:?}\");",
+        &["type `Frame<'_>` cannot be dereferenced"],
+    ),
+    (
+        "text_of_a_frame",
+        "let (_, mut consumer) = quoit::RingOptions::new(64).heap::<[u8]>().unwrap(); \
+         let frame = consumer.try_peek().unwrap(); \
+         println!(\"{:?}\", std::str::from_utf8(&frame));",
+        &["expected `&[u8]`, found `&Frame<'_>`"],
+    ),
+    (
+        "reference_without_unsafe",
+        "let (_, mut consumer) = quoit::RingOptions::new(8).heap::<u64>().unwrap(); \
+         let peek = consumer.try_peek().unwrap(); \
+         println!(\"{}\", peek.as_ref());",
+        &["call to unsafe function `Peek::<'_, T>::as_ref` is unsafe"],
+    ),
+];
+
+/// The crate with all programs.
+fn write_crate(directory: &Path) {
+    let programs = directory.join("src/bin");
+    fs::create_dir_all(&programs).expect("a directory below target");
+    let root = env!("CARGO_MANIFEST_DIR");
+    let manifest = format!(
+        "[package]\nname = \"diagnosed\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\
+         [dependencies]\nquoit = {{ path = {root:?} }}\n[workspace]\n"
+    );
+    fs::write(directory.join("Cargo.toml"), manifest).expect("a file in it");
+    // The versions that this build has, which are here without a network.
+    fs::copy(
+        Path::new(root).join("Cargo.lock"),
+        directory.join("Cargo.lock"),
+    )
+    .expect("a copy");
+    for (name, body, _) in CASES {
+        let program = format!("fn main() {{ {body} }}\n");
+        fs::write(programs.join(name).with_extension("rs"), program).expect("a program");
+    }
+    fs::write(
+        programs.join("sound.rs"),
+        "fn main() { let _ = quoit::Producer::<u64>::open(\"a\"); }\n",
+    )
+    .expect("a program");
+}
+
+fn check(directory: &Path, program: &str) -> (bool, String) {
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "check",
+            "--offline",
+            "--quiet",
+            "--color",
+            "never",
+            "--bin",
+            program,
+        ])
+        .current_dir(directory)
+        .env("CARGO_TARGET_DIR", directory.join("target"))
+        .env_remove("RUSTFLAGS")
+        .output()
+        .expect("cargo runs");
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.success(), text)
+}
+
+#[test]
+fn a_program_that_does_not_compile_is_told_what_to_do() {
+    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("diagnosed");
+    write_crate(&directory);
+    let (compiles, text) = check(&directory, "sound");
+    assert!(compiles, "{text}");
+    for (name, _, expected) in CASES {
+        let (compiles, text) = check(&directory, name);
+        assert!(!compiles, "{name} compiles");
+        for words in expected {
+            assert!(text.contains(words), "{name}: no {words:?} in\n{text}");
+        }
+    }
+}
