@@ -213,8 +213,8 @@ pub(crate) fn popped_text_is_text() {
     let mut bytes = Vec::new();
     run(Bites::Wrong, |tally, dice| {
         // One frame more than is popped lies there, to be rewritten.
-        let count = if arena.consumer().is_empty() { 2 } else { 1 };
-        arena.feed(count, spaced_text, dice);
+        let frames = if arena.consumer().is_empty() { 2 } else { 1 };
+        arena.feed(frames, spaced_text, dice);
         let consumer = arena.consumer();
         let result = match dice.roll(2) {
             0 => {
