@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use quoit::{ClaimError, PeerError, Select, SelectError};
+use quoit::{ClaimError, PeerError, PopError, Select, SelectError};
 
 use crate::arena::{Arena, Bites, TEXT, count_claim_error, count_pop_error, run};
 use crate::attacker::Target;
@@ -79,41 +79,42 @@ pub(crate) fn waits_end_by_their_deadline() {
     });
 }
 
-/// Nothing moves, so that every wait is a whole one; the sleep words and what the roles
-/// say of themselves are attacked.
+/// Nothing but the sleep words is attacked, so that only the deadline ends a wait.
 pub(crate) fn waits_for_nothing_time_out() {
-    let targets = [Target::SleepWords, Target::SleepWords, Target::States];
-    let mut arena = Arena::frames("nothing", 0, &targets);
-    let (producer, consumer) = arena.ends();
-    while producer.try_push(&TEXT.as_bytes()[..200]) != Err(ClaimError::Full) {}
-    let mut other = Arena::frames("nothing-there", 0, &targets);
-    let empty = other.consumer();
+    let mut full = Arena::frames("full", 0, &[Target::SleepWords]);
+    let producer = full.producer();
+    while producer.try_push(TEXT.as_bytes()) != Err(ClaimError::Full) {}
+    let mut empty = Arena::frames("empty", 0, &[Target::SleepWords]);
+    let consumer = empty.consumer();
     run(Bites::Neither, |tally, dice| {
-        let timeout = match dice.roll(32) {
+        let timeout = match dice.roll(64) {
             0 => LONGEST,
             choice => Duration::from_nanos(50 * choice as u64),
         };
         let begin = Instant::now();
         match dice.roll(3) {
             0 => {
-                let error = producer.push_timeout(TEXT.as_bytes(), timeout);
-                count_claim_error(error.expect_err("there is no room"), tally);
+                let pushed = producer.push_timeout(TEXT.as_bytes(), timeout);
+                assert_eq!(pushed, Err(ClaimError::TimedOut));
             }
             1 => {
-                let error = empty.pop_timeout(&mut [], timeout).map(drop);
-                count_pop_error(error.expect_err("there is no frame"), tally);
+                let popped = consumer.pop_timeout(&mut [], timeout);
+                assert_eq!(popped, Err(PopError::TimedOut));
             }
             _ => {
-                let mut ends = [producer.interest(TEXT.len()), empty.interest()];
-                // A peer may seem to be gone.
-                let _ = Select::new().wait(&mut ends, Some(timeout));
+                let mut ends = [producer.interest(TEXT.len()), consumer.interest()];
+                let selected = Select::new().wait(&mut ends, Some(timeout));
+                assert!(
+                    matches!(selected, Err(SelectError::TimedOut)),
+                    "{selected:?}"
+                );
             }
         }
         tally.done += 1;
         let took = begin.elapsed();
+        assert!(took >= timeout, "{timeout:?} took {took:?}");
         assert!(took < BOUND, "{timeout:?} took {took:?}");
     });
-    assert!(consumer.corruption().is_none());
 }
 
 pub(crate) fn selects_survive() {
