@@ -89,7 +89,7 @@ pub(crate) fn waits_for_nothing_time_out() {
     run(Bites::Neither, |tally, dice| {
         let timeout = match dice.roll(64) {
             0 => LONGEST,
-            choice => Duration::from_nanos(50 * choice as u64),
+            choice => Duration::from_nanos(8 * choice as u64),
         };
         let begin = Instant::now();
         match dice.roll(3) {
