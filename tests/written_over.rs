@@ -61,17 +61,23 @@ fn two_frames(ring: &Ring<[u8]>, payload: &[u8]) -> (FrameProducer, FrameConsume
     (producer, consumer)
 }
 
-/// Reads a record, writes other bytes to the file, and reads it again, in one function,
-/// as an optimiser likes it.
+/// Reads twice, with `write` in between. Of a `&u64` an optimiser would keep the first
+/// value, because nobody may change what an argument refers to.
+#[inline(never)]
+fn around<P, T>(place: &P, read: impl Fn(&P) -> T, write: impl FnOnce()) -> (T, T) {
+    let before = read(place);
+    write();
+    (before, read(place))
+}
+
+/// Reads a record, writes other bytes to the file, and reads it again.
 fn reads_again<T: Record + PartialEq + std::fmt::Debug>(test: &str, old: T, new: T) {
     let file = RingFile::new(test);
     let ring = RingOptions::new(8).create::<T>(file.name());
     let (_producer, mut consumer) = two_records(&ring.expect("a new name"), old);
     let peek = consumer.try_peek().expect("a record");
-    let before = peek.read();
-    file.write_at(new.as_bytes(), DATA);
-    let after = peek.read();
-    assert_eq!((before, after), (old, new));
+    let write = || file.write_at(new.as_bytes(), DATA);
+    assert_eq!(around(&peek, |peek| peek.read(), write), (old, new));
     peek.release();
 
     let many = consumer.try_peek_many().expect("a record");
