@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use quoit::{Observer, Producer};
+use quoit::{FrameProducer, Observer, Producer};
 
 use crate::common::names::RingName;
 use crate::tool::Tool;
