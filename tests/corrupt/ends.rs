@@ -114,8 +114,8 @@ end!(
         end.skip(usize::MAX),
         end.skip_to_latest(),
         // These answer nothing: `corruption` does.
-        end.try_iter().next().map_or(Err(PopError::Corrupt), Ok),
-        end.iter().next().map_or(Err(PopError::Corrupt), Ok),
+        end.try_iter().next().ok_or(PopError::Corrupt),
+        end.iter().next().ok_or(PopError::Corrupt),
     ],
     |end| {
         assert_eq!(end.skip(0), Ok(0));
