@@ -69,10 +69,10 @@ fn read(bytes: u64) -> Result<String, Box<dyn Error>> {
     interrupt::listen()?;
     let name = format!("quoit-pipe-{}", process::id());
     let options = RingOptions::new(1 << 20).unlink_on_drop(true);
-    let consumer = options.create::<[u8]>(&name)?.consumer()?;
+    let mut reader = options.create::<[u8]>(&name)?.consumer()?.into_reader();
+    // Declared after the reader, so that it is gone when the reader removes the name.
     let mut writer = Writer::start(&name, bytes)?;
 
-    let mut reader = consumer.into_reader();
     reader.set_timeout(Some(Duration::from_secs(10))); // in case no writer attaches
     let mut sum = Sum::default();
     io::copy(&mut reader, &mut Interruptible(&mut sum))?; // until the writer has closed

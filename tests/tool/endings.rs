@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use quoit::{Producer, RingOptions};
+use quoit::{FrameProducer, RingOptions};
 
 use crate::common::PATIENCE;
 use crate::common::child::is_asleep;
@@ -47,7 +47,7 @@ pub(crate) fn a_killed_sender_loses_nothing() {
     let mut sender = Tool::start(&["send", name.as_str()]);
     sender.feed(b"one\ntwo\nunfinished");
     // Each takes a header of 8 bytes, and 8 more.
-    wait_until("two lines are in the ring", || consumer.fill() == 32);
+    wait_until("two lines are in the ring", || consumer.len() == 32);
     sender.kill();
     drop(consumer);
     let ended = Tool::run(&["recv", name.as_str()], b"");
@@ -59,13 +59,13 @@ pub(crate) fn a_killed_receiver_loses_nothing() {
     let name = RingName::new("receiver");
     ring_with(&name, 20_000);
     let producer = FrameProducer::open(&name).expect("a role");
-    let full = producer.fill();
+    let full = producer.len();
     let receiver = Tool::start(&["recv", name.as_str()]);
-    wait_until("some is released", || producer.fill() < full);
+    wait_until("some is released", || producer.len() < full);
     // It has no other reason to sleep than its output.
     wait_until("the output is full", || is_asleep(receiver.pid()));
     let written = receiver.kill();
-    assert!(producer.fill() > 0, "not all can have been written");
+    assert!(producer.len() > 0, "not all can have been written");
     drop(producer);
     // Whatever was written, all of it is before or in what comes now.
     let (all, rest) = (numbers(20_000), received(&name));
@@ -79,7 +79,7 @@ pub(crate) fn a_full_ring_whose_receiver_is_gone_ends_the_sender() {
     let consumer = ring.consumer().expect("a role");
     let mut sender = Tool::start(&["send", name.as_str()]);
     sender.feed(&numbers(1000));
-    wait_until("the ring is full", || consumer.fill() == 64);
+    wait_until("the ring is full", || consumer.len() == 64);
     drop(consumer);
     sender.end().with(5, "its consumer is gone");
     assert_eq!(received(&name), numbers(4), "what fitted is there");
@@ -124,9 +124,9 @@ pub(crate) fn a_signal_ends_a_sender_that_waits_for_input() {
     for (signal, code) in [(libc::SIGTERM, 143), (libc::SIGINT, 130)] {
         let mut sender = Tool::start(&["send", name.as_str()]);
         sender.feed(b"line\n");
-        wait_until("the line comes", || consumer.fill() > 0);
+        wait_until("the line comes", || consumer.len() > 0);
         let frame = consumer.try_peek().expect("a frame");
-        assert_eq!(&*frame, b"line");
+        assert_eq!(frame.to_vec(), b"line");
         frame.release();
         sender.signal(signal);
         // Its input is still open.
@@ -147,7 +147,7 @@ pub(crate) fn a_signal_ends_a_sender_that_waits_for_room() {
     let consumer = ring.consumer().expect("a role");
     let mut sender = Tool::start(&["send", name.as_str()]);
     sender.feed(&numbers(1000));
-    wait_until("the ring is full", || consumer.fill() == 64);
+    wait_until("the ring is full", || consumer.len() == 64);
     sender.signal(libc::SIGTERM);
     sender.end().with(143, "");
 }
@@ -156,12 +156,12 @@ pub(crate) fn a_signal_ends_a_receiver_whose_output_is_full() {
     let name = RingName::new("stuck");
     ring_with(&name, 20_000);
     let producer = FrameProducer::open(&name).expect("a role");
-    let full = producer.fill();
+    let full = producer.len();
     let receiver = Tool::start(&["recv", name.as_str()]);
-    wait_until("some is released", || producer.fill() < full);
+    wait_until("some is released", || producer.len() < full);
     // It has no other reason to sleep than its output.
     wait_until("the output is full", || is_asleep(receiver.pid()));
-    let first = producer.fill();
+    let first = producer.len();
     receiver.signal(libc::SIGTERM);
     wait_until("it closes its end", || producer.is_abandoned());
     assert!(0 < first && first < full);

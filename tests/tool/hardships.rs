@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::ops::ControlFlow;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
@@ -12,7 +13,7 @@ use std::sync::mpsc::{self, TryRecvError};
 use std::thread;
 use std::time::Duration;
 
-use quoit::{Consumer, Observer, Producer, RingOptions, Role};
+use quoit::{FrameConsumer, FrameProducer, Observer, Producer, RingOptions, Role};
 
 use crate::common::child::{Child, is_asleep};
 use crate::common::mounts::mount_a_megabyte;
@@ -32,7 +33,7 @@ fn unread(name: &RingName) -> u64 {
 
 /// A ring of frames, and its producer.
 fn ring(name: &RingName, capacity: u64) -> FrameProducer {
-    Producer::create(name, capacity).expect("a ring")
+    FrameProducer::create(name, capacity).expect("a ring")
 }
 
 pub(crate) fn a_signal_ends_a_recorder_that_never_waits() {
@@ -104,7 +105,10 @@ pub(crate) fn a_signal_ends_a_sender_of_a_large_file() {
     let sender = Tool::start_program("sh", &["-c", &send]);
     let (mut heard, mut bytes) = (false, 0_u64);
     while consumer.peek().is_ok() {
-        let popped = consumer.try_pop_each(|_, payload| bytes += payload.len() as u64);
+        let popped = consumer.drain_with(|frame| {
+            bytes += frame.len() as u64;
+            ControlFlow::Continue(())
+        });
         popped.expect("sound frames");
         if bytes > 1 << 24 && !heard {
             sender.signal(libc::SIGINT);
@@ -299,7 +303,7 @@ pub(crate) fn recording_on_a_megabyte(arguments: &[String]) {
         let mut consumer = FrameConsumer::open(&name).expect("a ring");
         let first = next;
         while let Ok(frame) = consumer.try_peek() {
-            assert_eq!(*frame, *payload(next));
+            assert_eq!(frame.to_vec(), payload(next));
             frame.release();
             next += 1;
         }

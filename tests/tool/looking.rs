@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use quoit::{Producer, RingOptions};
+use quoit::{FrameProducer, RingOptions};
 use serde_json::Value;
 
 use crate::common::child::Child;

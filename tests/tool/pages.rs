@@ -4,7 +4,7 @@ use std::mem::{MaybeUninit, size_of};
 use std::path::Path;
 use std::process::Command;
 
-use quoit::Producer;
+use quoit::{FrameProducer, Producer};
 
 use crate::common::child::{Child, hear, say};
 use crate::common::mappings::mapped;

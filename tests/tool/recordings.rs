@@ -1,8 +1,9 @@
 //! Recordings, and files that are none.
 
 use std::fs;
+use std::ops::ControlFlow;
 
-use quoit::{Consumer, Observer, Producer, RingOptions};
+use quoit::{FrameConsumer, FrameProducer, Observer, RingOptions};
 
 use crate::common::PATIENCE;
 use crate::common::names::{RingName, file_directory};
@@ -21,7 +22,10 @@ fn ring_with_frames(name: &RingName) {
 fn frames_of(name: &RingName) -> Vec<(u32, Vec<u8>)> {
     let mut consumer = FrameConsumer::open(name).expect("a ring");
     let mut frames = Vec::new();
-    let drained = consumer.try_pop_each(|kind, payload| frames.push((kind, payload.to_vec())));
+    let drained = consumer.drain_with(|frame| {
+        frames.push((frame.kind(), frame.to_vec()));
+        ControlFlow::Continue(())
+    });
     assert_eq!(drained.expect("frames"), frames.len());
     frames
 }
@@ -63,7 +67,7 @@ pub(crate) fn a_recording_that_a_signal_ends_is_whole() {
     let mut producer = ring.producer().expect("a role");
     let recorder = Tool::start(&["record", name.as_str(), file]);
     producer.try_push_kind(3, b"frame").expect("room");
-    crate::endings::wait_until("the frame is recorded", || producer.fill() == 0);
+    crate::endings::wait_until("the frame is recorded", || producer.is_empty());
     recorder.signal(libc::SIGTERM);
     recorder.end().with(143, "");
     let again = RingName::new("again");
@@ -139,7 +143,7 @@ pub(crate) fn a_replay_keeps_the_times() {
     frame.release();
     player.signal(libc::SIGTERM);
     player.end().with(143, "");
-    assert_eq!(consumer.fill(), 0, "the second is not due");
+    assert_eq!(consumer.len(), 0, "the second is not due");
     drop(consumer);
     for speed in ["max", "1e15"] {
         Tool::run(&["replay", name.as_str(), &file, "--speed", speed], b"").quietly();

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use quoit::{Observer, Producer};
+use quoit::{FrameProducer, Observer, Producer};
 
 use crate::common::names::RingName;
 use crate::tool::Tool;
@@ -42,7 +42,8 @@ pub(crate) fn an_end_that_is_taken_is_refused() {
 pub(crate) fn a_line_that_is_too_long_is_refused() {
     let name = RingName::new("long");
     let arguments = ["send", name.as_str(), "--capacity", "64"];
-    Tool::run(&arguments, &[b'x'; 1000]).with(1, "does not fit");
+    Tool::run(&arguments, &[b'x'; 1000])
+        .with(1, "never fits: the longest claim of this ring is 24");
     let fill = Observer::open(&name).expect("a ring").positions().len();
     assert_eq!(fill, 0, "nothing of it is there");
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use quoit::{Consumer, Observer, Producer, RingOptions, Role};
+use quoit::{FrameConsumer, FrameProducer, Observer, RingOptions, Role};
 
 use crate::common::PATIENCE;
 use crate::common::names::{RingName, file_directory};
@@ -18,9 +18,9 @@ pub(crate) fn a_sender_gives_up_and_says_how_far_it_came() {
     let arguments = ["send", name.as_str(), "--timeout", "50ms"];
     let why = "nobody made room for 50ms; until then sent 4 frames, 4 bytes";
     Tool::run(&arguments, &numbers(1000)).with(7, why);
-    assert_eq!(consumer.fill(), 64, "what was sent is there");
+    assert_eq!(consumer.len(), 64, "what was sent is there");
     let frame = consumer.try_peek().expect("a frame");
-    assert_eq!(&*frame, b"1");
+    assert_eq!(frame.to_vec(), b"1");
     frame.release();
 
     let arguments = ["send", name.as_str(), "--json", "--timeout", "0s"];
@@ -45,10 +45,10 @@ pub(crate) fn a_sender_that_may_wait_goes_on_when_there_is_room() {
     let observer = Observer::open(&name).expect("a ring");
     let parks = || observer.endpoint(Role::Producer).parks;
     wait_until("the sender has slept often", || parks() > 5);
-    assert_eq!(consumer.fill(), 64);
+    assert_eq!(consumer.len(), 64);
     for number in 1..=9 {
         let frame = consumer.peek_timeout(PATIENCE).expect("a frame");
-        assert_eq!(&*frame, number.to_string().as_bytes());
+        assert_eq!(frame.to_vec(), number.to_string().as_bytes());
         frame.release();
     }
     sender.end().quietly();
