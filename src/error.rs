@@ -91,8 +91,8 @@ impl fmt::Display for Role {
 
 /// A value in the segment that breaks the rules of the layout.
 ///
-/// The endpoint that found it is poisoned. Every later call fails with `Corrupt` and
-/// stores nothing; the endpoint's `corruption()` returns this value. Drop the endpoint:
+/// The endpoint that found it is poisoned. Every later call that moves messages fails with
+/// `Corrupt` and stores nothing; the endpoint's `corruption()` returns this value. Drop the endpoint:
 /// that frees its role. Then take the role again, which checks both positions afresh;
 /// or, since the program that wrote this value may have written others, replace the
 /// ring with
