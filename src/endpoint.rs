@@ -117,7 +117,7 @@ impl Endpoint<WriteCursor> {
     /// before still counts.
     #[inline(never)]
     pub(crate) fn poll(&mut self, wanted: u64) -> Result<u64, NoRoom> {
-        if self.closed {
+        if self.closed && self.cursor.corruption().is_none() {
             return Err(NoRoom::Abandoned);
         }
         self.polls.begin();
