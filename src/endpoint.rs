@@ -117,11 +117,8 @@ impl Endpoint<WriteCursor> {
     /// before still counts.
     #[inline(never)]
     pub(crate) fn poll(&mut self, wanted: u64) -> Result<u64, NoRoom> {
-        if self.closed {
-            return Err(match self.cursor.corruption() {
-                Some(_) => NoRoom::Corrupt,
-                None => NoRoom::Abandoned,
-            });
+        if self.closed && self.cursor.corruption().is_none() {
+            return Err(NoRoom::Abandoned);
         }
         self.polls.begin();
         match self.poll_head(wanted) {

@@ -1,10 +1,10 @@
 //! Records, written and read in every way.
 
-use quoit::{Consumer, Producer, Record};
-use zerocopy::IntoBytes;
+use std::time::Duration;
+
+use quoit::{Consumer, PopError, Producer, Record};
 
 use super::choices::Choices;
-use super::memory::Memory;
 use super::prey::{Answer, Place, Prey, select};
 
 impl<T: Record> Prey for T {
@@ -17,134 +17,344 @@ impl<T: Record> Prey for T {
     fn address_of_data(producer: &mut Producer<T>) -> usize {
         let next = offset::<T>(producer.position(), producer.capacity());
         let mut claim = producer.try_claim().expect("there is room");
-        (&raw mut *claim).expose_provenance() - next
+        claim.as_mut_ptr().expose_provenance() - next
     }
 
     fn write(producer: &mut Producer<T>, choices: &mut Choices<'_>, place: &mut Place) -> Answer {
         let value: T = filled(choices.byte());
         let values = vec![value; choices.below(12)];
-        let next = offset::<T>(producer.position(), producer.capacity());
-        match choices.below(8) {
+        let nothing = values.is_empty();
+        match choices.below(12) {
             0 => producer.try_push(value).into(),
-            1 => producer.push_timeout(value, choices.timeout()).into(),
-            2 | 3 if values.is_empty() => Answer::Silent,
-            2 => counted(producer.try_push_slice(&values), values.len()).into(),
+            1 => producer.push_timeout(value, place.deadline(choices)).into(),
+            2 => {
+                let pushed = producer.try_push_slice(&values);
+                Answer::from(counted(pushed, values.len())).unless(nothing)
+            }
             3 => {
-                let pushed = producer.push_slice_timeout(&values, choices.timeout());
-                counted(pushed, values.len()).into()
+                let pushed = producer.push_slice_timeout(&values, place.deadline(choices));
+                Answer::from(counted(pushed, values.len())).unless(nothing)
             }
-            4 | 5 => {
-                let timeout = choices.timeout();
-                let claim = match choices.coin() {
-                    true => producer.try_claim(),
-                    false => producer.claim_timeout(timeout),
-                };
-                match claim {
-                    Ok(mut claim) => {
-                        assert_eq!(place.check(claim.as_bytes()), Some(next));
-                        *claim = value;
-                        if choices.coin() {
-                            claim.commit();
-                        }
-                        Answer::Sound
-                    }
-                    Err(error) => Err::<(), _>(error).into(),
-                }
+            4 | 5 => claim_one(producer, value, choices, place),
+            6..=8 => claim_many(producer, &values, choices, place),
+            9 => {
+                place.laps = values.len() as u64;
+                let pushed = producer.push_all_timeout(&values, place.deadline(choices));
+                Answer::from(pushed).unless(nothing)
             }
-            6 => match producer.try_claim_many(values.len()) {
-                Ok(mut claim) => {
-                    let count = claim.len();
-                    assert!(count <= values.len());
-                    let (front, back) = claim.slices_mut();
-                    assert_eq!(front.len() + back.len(), count);
-                    for (slice, offset) in [(front, next), (back, 0)] {
-                        slice.fill(value);
-                        if !slice.is_empty() {
-                            assert_eq!(place.check(slice.as_bytes()), Some(offset));
-                        }
-                    }
-                    if choices.coin() {
-                        claim.commit_first(choices.below(count + 1));
-                    }
-                    Answer::Sound
-                }
-                Err(error) => Err::<(), _>(error).into(),
-            },
+            10 => extend(producer, &values, choices, place),
             _ => select(producer.interest(), choices),
         }
     }
 
-    fn read(
-        consumer: &mut Consumer<T>,
-        choices: &mut Choices<'_>,
-        place: &mut Place,
-        memory: Option<&Memory>,
-    ) -> Answer {
+    fn read(consumer: &mut Consumer<T>, choices: &mut Choices<'_>, place: &mut Place) -> Answer {
         let next = offset::<T>(consumer.position(), consumer.capacity());
         let mut values = vec![T::new_zeroed(); choices.below(12)];
+        let nothing = values.is_empty();
+        let witness = place.witness();
         let is_there = |value: &T| {
             let bytes = value.as_bytes();
-            let found = |memory: &Memory| memory.data_at(next, bytes) || memory.ride_at(0, bytes);
-            assert!(memory.is_none_or(found), "a record from nowhere");
+            let there = witness.is_none_or(|it| it.data_at(next, bytes) || it.ride_at(0, bytes));
+            assert!(there, "a record from nowhere");
         };
-        match choices.below(8) {
+        match choices.below(12) {
             0 => consumer.try_pop().inspect(is_there).into(),
             1 => {
-                let popped = consumer.pop_timeout(choices.timeout());
+                let popped = consumer.pop_timeout(place.deadline(choices));
                 popped.inspect(is_there).into()
             }
-            2 if values.is_empty() => Answer::Silent,
-            2 => match choices.coin() {
-                true => counted(consumer.try_pop_slice(&mut values), values.len()).into(),
-                false => {
-                    let popped = consumer.pop_slice_timeout(&mut values, choices.timeout());
-                    counted(popped, values.len()).into()
-                }
-            },
-            3 | 4 => {
-                let timeout = choices.timeout();
-                let peek = match choices.coin() {
-                    true => consumer.try_peek(),
-                    false => consumer.peek_timeout(timeout),
+            2 => {
+                let popped = match choices.coin() {
+                    true => consumer.try_pop_slice(&mut values),
+                    false => consumer.pop_slice_timeout(&mut values, place.deadline(choices)),
                 };
-                match peek {
-                    Ok(peek) => {
-                        let offset = place.check(peek.as_bytes());
-                        assert!(offset.is_none_or(|offset| offset == next));
-                        if choices.coin() {
-                            peek.release();
-                        }
-                        Answer::Sound
-                    }
-                    Err(error) => Err::<(), _>(error).into(),
-                }
+                Answer::from(counted(popped, values.len())).unless(nothing)
             }
-            5 => match consumer.try_peek_many() {
-                Ok(peek) => {
-                    let count = peek.len();
-                    let (front, back) = peek.slices();
-                    assert_eq!(front.len() + back.len(), count);
-                    for (slice, offset) in [(front, next), (back, 0)] {
-                        if !slice.is_empty() {
-                            assert_eq!(place.check(slice.as_bytes()), Some(offset));
-                        }
-                    }
-                    if choices.coin() {
-                        peek.release_first(choices.below(count + 1));
-                    }
-                    Answer::Sound
+            3 | 4 => peek_one(consumer, next, choices, place),
+            5 | 6 => peek_many(consumer, &mut values, choices, place),
+            7 => {
+                place.laps = values.len() as u64;
+                let popped = consumer.pop_exact_timeout(&mut values, place.deadline(choices));
+                Answer::from(popped).unless(nothing)
+            }
+            8 => iterate(consumer, values.len(), is_there, choices, place),
+            9 => {
+                let wanted = choices.one_of(&[values.len(), values.len(), usize::MAX]);
+                let skipped = consumer.skip(wanted);
+                Answer::from(counted(skipped, wanted)).unless(wanted == 0)
+            }
+            10 => {
+                let before = consumer.position();
+                let skipped = consumer.skip_to_latest();
+                if let Ok(skipped) = skipped {
+                    let moved = consumer.position().wrapping_sub(before);
+                    assert_eq!(moved, skipped as u64);
+                    assert!(moved < consumer.capacity(), "the latest stays");
+                    assert!(place.witness().is_none() || !consumer.is_empty());
                 }
-                Err(error) => Err::<(), _>(error).into(),
-            },
-            6 => {
-                let capacity = consumer.capacity() as usize;
-                let drained = consumer.drain().take(values.len()).count();
-                assert!(drained <= capacity.min(values.len()));
-                Answer::Silent
+                skipped.into()
             }
             _ => select(consumer.interest(), choices),
         }
     }
+}
+
+/// One slot, filled in place, and read again.
+fn claim_one<T: Record>(
+    producer: &mut Producer<T>,
+    value: T,
+    choices: &mut Choices<'_>,
+    place: &mut Place,
+) -> Answer {
+    let next = offset::<T>(producer.position(), producer.capacity());
+    let claim = match choices.coin() {
+        true => producer.try_claim(),
+        false => producer.claim_timeout(place.deadline(choices)),
+    };
+    let mut claim = match claim {
+        Ok(claim) => claim,
+        Err(error) => return Err::<(), _>(error).into(),
+    };
+    let address = claim.as_mut_ptr();
+    assert_eq!(place.check(address.cast(), size_of::<T>()), Some(next));
+    match place.is_quiet() && choices.coin() {
+        // SAFETY: nobody else writes to the ring meanwhile.
+        true => *unsafe { claim.as_mut() } = value,
+        false => claim.write(value),
+    }
+    if place.is_quiet() {
+        assert!(is_same(&claim.read(), &value));
+    }
+    place.attack(choices);
+    if let Some(memory) = &place.memory {
+        assert!(memory.data_at(next, claim.read().as_bytes()));
+    }
+    if choices.coin() {
+        claim.commit();
+    }
+    Answer::Sound
+}
+
+/// As many slots as there are, or all or none.
+fn claim_many<T: Record>(
+    producer: &mut Producer<T>,
+    values: &[T],
+    choices: &mut Choices<'_>,
+    place: &mut Place,
+) -> Answer {
+    let next = offset::<T>(producer.position(), producer.capacity());
+    let exact = choices.coin();
+    let claim = match (exact, choices.coin()) {
+        (false, _) => producer.try_claim_many(values.len()),
+        (true, false) => producer.claim_many_timeout(values.len(), Duration::ZERO),
+        (true, true) => producer.claim_many_timeout(values.len(), place.deadline(choices)),
+    };
+    let mut claim = match claim {
+        Ok(claim) => claim,
+        Err(error) => {
+            assert!(!values.is_empty(), "no slots can always be claimed");
+            return Err::<(), _>(error).into();
+        }
+    };
+    let count = claim.len();
+    assert!(count <= values.len() && (!exact || count == values.len()));
+    assert_eq!(claim.is_empty(), count == 0);
+    assert!(count > 0 || values.is_empty());
+    let values = &values[..count];
+    match choices.below(3) {
+        0 => claim.copy_from_slice(values),
+        1 => (0..count)
+            .rev()
+            .for_each(|index| claim.write(index, values[index])),
+        _ if place.is_quiet() => {
+            // SAFETY: nobody else writes to the ring meanwhile.
+            let (front, back) = unsafe { claim.slices_mut() };
+            assert_eq!(front.len() + back.len(), count);
+            for (slice, offset) in [(front, next), (back, 0)] {
+                slice.copy_from_slice(&values[..slice.len()]);
+                if !slice.is_empty() {
+                    assert_eq!(place.check_slice(slice), Some(offset));
+                }
+            }
+        }
+        _ => {}
+    }
+    place.attack(choices);
+    match choices.below(3) {
+        0 => claim.commit(),
+        1 => claim.commit_first(choices.below(count + 1)),
+        _ => drop(claim),
+    }
+    Answer::Sound.unless(count == 0)
+}
+
+/// From an iterator that may be longer than the room.
+fn extend<T: Record>(
+    producer: &mut Producer<T>,
+    values: &[T],
+    choices: &mut Choices<'_>,
+    place: &mut Place,
+) -> Answer {
+    if place.never_waits && choices.coin() {
+        place.laps = values.len() as u64;
+        let extended = producer.extend(values.iter().copied());
+        return Answer::from(extended).unless(values.is_empty());
+    }
+    let mut left = values.iter().copied();
+    let extended = producer.try_extend(&mut left);
+    if let Ok(count) = extended {
+        assert_eq!(count, values.len() - left.len());
+    }
+    extended.into()
+}
+
+/// One record, read twice, the second time after somebody may have written to it.
+fn peek_one<T: Record>(
+    consumer: &mut Consumer<T>,
+    next: usize,
+    choices: &mut Choices<'_>,
+    place: &mut Place,
+) -> Answer {
+    let peek = match choices.coin() {
+        true => consumer.try_peek(),
+        false => consumer.peek_timeout(place.deadline(choices)),
+    };
+    let peek = match peek {
+        Ok(peek) => peek,
+        Err(error) => return Err::<(), _>(error).into(),
+    };
+    let offset = place.check(peek.as_ptr().cast(), size_of::<T>());
+    assert!(offset.is_none_or(|offset| offset == next));
+    let first = peek.read();
+    if place.is_quiet() {
+        // SAFETY: nobody writes to the ring meanwhile.
+        assert!(is_same(unsafe { peek.as_ref() }, &first));
+    }
+    place.attack(choices);
+    let second = peek.read();
+    match (offset, &place.memory) {
+        (None, _) => assert!(is_same(&first, &second), "a copy has changed"),
+        (Some(_), Some(memory)) => assert!(memory.data_at(next, second.as_bytes())),
+        (Some(_), None) => {}
+    }
+    if choices.coin() {
+        peek.release();
+    }
+    Answer::Sound
+}
+
+/// Every record, in every way, also after somebody may have written to them.
+fn peek_many<T: Record>(
+    consumer: &mut Consumer<T>,
+    values: &mut [T],
+    choices: &mut Choices<'_>,
+    place: &mut Place,
+) -> Answer {
+    let (position, capacity) = (consumer.position(), consumer.capacity());
+    let min = choices.one_of(&[values.len(), 0, 1, usize::MAX]);
+    let peek = match choices.below(3) {
+        0 => consumer.try_peek_many(),
+        1 => consumer
+            .peek_many_timeout(min, Duration::ZERO)
+            .inspect(|peek| {
+                assert!(peek.len() >= min);
+            }),
+        _ => consumer.peek_many_timeout(min, place.deadline(choices)),
+    };
+    let peek = match peek {
+        Ok(peek) => peek,
+        Err(error) => {
+            if let PopError::TooMany { max } = error {
+                assert!(max as u64 == capacity && min > max);
+            }
+            return Err::<(), _>(error).into();
+        }
+    };
+    let count = peek.len();
+    assert!((1..=capacity).contains(&(count as u64)));
+    if place.is_quiet() {
+        // SAFETY: nobody writes to the ring meanwhile.
+        let (front, back) = unsafe { peek.slices() };
+        assert_eq!(front.len() + back.len(), count);
+        for (slice, offset) in [(front, offset::<T>(position, capacity)), (back, 0)] {
+            if !slice.is_empty() {
+                assert_eq!(place.check_slice(slice), Some(offset));
+            }
+        }
+    }
+    place.attack(choices);
+    assert_eq!(peek.iter().len(), count);
+    let all: Vec<T> = peek.iter().collect();
+    assert!(peek.read(count).is_none() && peek.read(usize::MAX).is_none());
+    let copied = peek.copy_to_slice(values);
+    assert_eq!(copied, count.min(values.len()));
+    for (index, value) in all.iter().enumerate() {
+        let again = peek.read(index).expect("one of them");
+        if let Some(memory) = &place.memory {
+            let offset = offset::<T>(position.wrapping_add(index as u64), capacity);
+            assert!(
+                memory.data_at(offset, value.as_bytes()),
+                "a record from nowhere"
+            );
+            assert!(is_same(value, &again));
+            let copy = values[..copied].get(index);
+            assert!(copy.is_none_or(|copy| is_same(value, copy)));
+        }
+    }
+    match choices.below(3) {
+        0 => peek.release(),
+        1 => peek.release_first(choices.below(count + 1)),
+        _ => drop(peek),
+    }
+    Answer::Sound
+}
+
+/// Some records by an iterator, which says nothing of what it met.
+fn iterate<T: Record>(
+    consumer: &mut Consumer<T>,
+    wanted: usize,
+    is_there: impl Fn(&T),
+    choices: &mut Choices<'_>,
+    place: &mut Place,
+) -> Answer {
+    let before = consumer.position();
+    let capacity = consumer.capacity() as usize;
+    let mut taken = 0;
+    if place.never_waits && choices.coin() {
+        place.laps = wanted as u64 + 1;
+        for value in &mut *consumer {
+            std::hint::black_box(value);
+            taken += 1;
+            place.attack(choices);
+            if taken >= wanted {
+                break;
+            }
+        }
+    } else if place.is_quiet() && !consumer.is_empty() && choices.coin() {
+        // It does not wait: something has moved the tail.
+        taken = consumer.iter().take(1).inspect(is_there).count();
+    } else {
+        let mut values = consumer.try_iter();
+        assert!(values.len() <= capacity);
+        while taken < wanted {
+            let left = values.len();
+            let Some(value) = values.next() else {
+                assert_eq!(left, 0);
+                break;
+            };
+            std::hint::black_box(value);
+            taken += 1;
+            assert_eq!(values.len(), left - 1);
+            place.attack(choices);
+        }
+    }
+    let moved = consumer.position().wrapping_sub(before);
+    assert_eq!(moved, taken as u64, "each that it gave, and no other");
+    Answer::Silent
+}
+
+fn is_same<T: Record>(one: &T, other: &T) -> bool {
+    one.as_bytes() == other.as_bytes()
 }
 
 /// A record whose bytes are all the same.
@@ -159,7 +369,7 @@ fn offset<T>(position: u64, capacity: u64) -> usize {
     (position % capacity) as usize * size_of::<T>()
 }
 
-/// As many as were asked for, at most, and never none.
+/// As many as were asked for, at most, and none only if none was asked for.
 fn counted<E>(result: Result<usize, E>, wanted: usize) -> Result<usize, E> {
-    result.inspect(|count| assert!((1..=wanted).contains(count)))
+    result.inspect(|count| assert!((wanted.min(1)..=wanted).contains(count)))
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use memmap2::{MmapOptions, MmapRaw};
 
-use quoit::{Consumer, DoorbellKind, Producer, Ring, RingOptions};
+use quoit::{DoorbellKind, Ring, RingOptions};
 
 use super::choices::Choices;
 use super::guard::{Guard, mappings};
@@ -74,7 +74,7 @@ fn options<T: Prey + ?Sized>(bytes: usize, doorbell: DoorbellKind) -> (RingOptio
 pub(crate) fn on_the_heap<T: Prey + ?Sized>(
     choices: &mut Choices<'_>,
     first: u64,
-) -> (Producer<T>, Consumer<T>, Memory) {
+) -> (T::Producer, T::Consumer, Memory) {
     let bytes = choices.one_of(&DATA_BYTES);
     let (options, capacity) = options::<T>(bytes, choices.one_of(&DOORBELLS));
     let ends = options.first_position(first).heap::<T>();

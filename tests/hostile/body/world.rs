@@ -1,14 +1,16 @@
 //! A ring whose ends live through an execution.
 
 use std::fmt::Debug;
+use std::ops::Range;
 use std::ptr;
+use std::time::Duration;
 
-use quoit::{Consumer, Corrupt, Error, Producer, Ring, Role};
+use quoit::{Corrupt, Error, Ring, Role};
 
 use super::Tally;
 use super::choices::Choices;
-use super::memory::{DATA, Memory, SUPERSEDED, Scribble};
-use super::prey::{Answer, Place, Prey};
+use super::memory::{DATA, HEAD, Memory, OWN, SUPERSEDED, Scribble, TAIL};
+use super::prey::{Answer, End, Place, Prey};
 use super::rings::{Set, on_the_heap};
 
 pub(crate) struct World<'a, T: Prey + ?Sized> {
@@ -19,8 +21,8 @@ pub(crate) struct World<'a, T: Prey + ?Sized> {
     quiet: bool,
     /// The ring, opened once more: perhaps with another capacity.
     other: Option<Ring<T>>,
-    producer: Option<Watched<Producer<T>>>,
-    consumer: Option<Watched<Consumer<T>>>,
+    producer: Option<Watched<T::Producer>>,
+    consumer: Option<Watched<T::Consumer>>,
     /// Everybody sees the capacity that the ring was made with.
     true_to_size: bool,
     tally: &'a mut Tally,
@@ -34,6 +36,7 @@ struct Watched<E> {
     lingers: Option<u64>,
     /// From then on it says this, at this position.
     poison: Option<(Corrupt, u64)>,
+    closed: bool,
 }
 
 impl<'a, T: Prey + ?Sized> World<'a, T> {
@@ -51,7 +54,7 @@ impl<'a, T: Prey + ?Sized> World<'a, T> {
     }
 
     pub(crate) fn on_the_heap(choices: &mut Choices<'_>, first: u64, tally: &'a mut Tally) -> Self {
-        let (producer, consumer, memory) = on_the_heap(choices, first);
+        let (producer, consumer, memory) = on_the_heap::<T>(choices, first);
         Self {
             set: None,
             memory,
@@ -93,7 +96,7 @@ impl<'a, T: Prey + ?Sized> World<'a, T> {
                 self.memory.scribble(&scribble);
             }
             18..26 => {}
-            26 => self.ask(),
+            26 => self.ask(choices),
             27 => self.producer = None,
             28 => self.consumer = None,
             29 => self.take(Role::Producer, choices),
@@ -106,43 +109,49 @@ impl<'a, T: Prey + ?Sized> World<'a, T> {
         let Some(producer) = &mut self.producer else {
             return;
         };
-        let mut place = producer.place(T::UNIT, producer.end.capacity());
+        let memory = self.quiet.then_some(self.memory);
+        let mut place = producer.place(T::UNIT, memory);
+        let untouched = producer.untouched(&place);
         let before = producer.end.position();
         let answer = T::write(&mut producer.end, choices, &mut place);
         producer.base = place.base;
-        let after = producer.end.position();
-        assert!(after.wrapping_sub(before) <= producer.end.capacity());
-        self.tally.count("published", after != before);
-        producer.judge(answer, after, &["head"], self.tally);
+        let moved = producer.end.position().wrapping_sub(before);
+        assert!(moved <= place.laps * producer.end.capacity());
+        self.tally.count("published", moved != 0);
+        producer.stayed(untouched, 0..usize::MAX, &place, self.tally);
+        producer.judge(answer, &["head"], self.tally);
     }
 
     fn read(&mut self, choices: &mut Choices<'_>) {
         let Some(consumer) = &mut self.consumer else {
             return;
         };
-        let mut place = consumer.place(T::UNIT, consumer.end.capacity());
+        let memory = self.quiet.then_some(self.memory);
+        let mut place = consumer.place(T::UNIT, memory);
+        let untouched = consumer.untouched(&place);
         let before = consumer.end.position();
-        let lingers = consumer.lingers == Some(before);
-        let memory = (self.quiet && !lingers).then_some(&self.memory);
-        let answer = T::read(&mut consumer.end, choices, &mut place, memory);
+        let answer = T::read(&mut consumer.end, choices, &mut place);
         consumer.base = place.base;
         let after = consumer.end.position();
-        consumer.lingers = (after == before).then_some(before);
-        assert!(after.wrapping_sub(before) <= consumer.end.capacity());
-        self.tally.count("delivered", after != before);
+        consumer.lingers = (after == before || place.looks_on).then_some(after);
+        let moved = after.wrapping_sub(before);
+        assert!(moved <= place.laps * consumer.end.capacity());
+        self.tally.count("delivered", moved != 0);
+        consumer.stayed(untouched, 0..usize::MAX, &place, self.tally);
         let fields = ["tail", "frame length", "padding"];
-        consumer.judge(answer, after, &fields, self.tally);
+        consumer.judge(answer, &fields, self.tally);
     }
 
     /// What an end says of itself and of its peer.
-    fn ask(&mut self) {
-        if let Some(Watched { end, .. }) = &self.producer {
-            assert!(end.fill() <= end.capacity());
-            std::hint::black_box((end.is_abandoned(), format!("{end:?}")));
+    fn ask(&mut self, choices: &mut Choices<'_>) {
+        let memory = self.quiet.then_some(self.memory);
+        let timeout = choices.timeout();
+        let closes = choices.below(4) == 3;
+        if let Some(producer) = &mut self.producer {
+            producer.ask(T::UNIT, memory, timeout, closes, self.tally);
         }
-        if let Some(Watched { end, .. }) = &self.consumer {
-            assert!(end.fill() <= end.capacity());
-            std::hint::black_box((end.is_abandoned(), format!("{end:?}")));
+        if let Some(consumer) = &mut self.consumer {
+            consumer.ask(T::UNIT, memory, timeout, closes, self.tally);
         }
     }
 
@@ -225,36 +234,93 @@ fn taken<E: Debug>(result: Result<E, Error>, held: bool) -> Option<E> {
     }
 }
 
-impl<E> Watched<E> {
+impl<E: End> Watched<E> {
     fn new(end: E, base: Option<usize>) -> Self {
         Self {
             end,
             base,
             lingers: None,
             poison: None,
+            closed: false,
         }
     }
 
-    fn place(&self, unit: usize, capacity: u64) -> Place {
+    fn place(&self, unit: usize, memory: Option<Memory>) -> Place {
         let own = ptr::from_ref(&self.end).addr();
+        let poisoned = self.poison.is_some();
         Place {
             base: self.base,
-            data: unit * capacity as usize,
+            data: unit * self.end.capacity() as usize,
             private: own..own + size_of::<E>(),
+            memory,
+            lingers: self.lingers == Some(self.end.position()),
+            poisoned,
+            never_waits: self.closed || poisoned,
+            laps: 1,
+            looks_on: false,
         }
     }
 
-    fn judge(&mut self, answer: Answer, position: u64, fields: &[&str], tally: &mut Tally) {
-        match (self.poison, answer) {
-            (Some(poison), Answer::Corrupt(corrupt)) => assert_eq!((corrupt, position), poison),
-            (Some((_, stays)), Answer::Silent) => assert_eq!(position, stays),
-            (Some((poison, _)), Answer::Sound) => panic!("sound after all, after {poison}"),
-            (None, Answer::Corrupt(corrupt)) => {
+    /// Everything that an end says, and perhaps that it leaves.
+    fn ask(
+        &mut self,
+        unit: usize,
+        memory: Option<Memory>,
+        timeout: Duration,
+        closes: bool,
+        tally: &mut Tally,
+    ) {
+        let place = self.place(unit, memory);
+        let untouched = self.untouched(&place);
+        self.end.ask(timeout);
+        if closes {
+            self.end.close();
+            self.closed = true;
+            tally.count("closed", true);
+        }
+        // It counts, sleeps and closes, and stores none of what a message needs.
+        for position in [TAIL, HEAD] {
+            self.stayed(untouched.clone(), position..position + OWN, &place, tally);
+        }
+        self.stayed(untouched, DATA..usize::MAX, &place, tally);
+        self.judge(Answer::Silent, &[], tally);
+    }
+
+    /// What lies in the segment, if this end may store nothing there any more.
+    fn untouched(&self, place: &Place) -> Option<Vec<u8>> {
+        self.poison.and_then(|_| place.segment())
+    }
+
+    /// Whether that still lies there.
+    fn stayed(
+        &self,
+        untouched: Option<Vec<u8>>,
+        range: Range<usize>,
+        place: &Place,
+        tally: &mut Tally,
+    ) {
+        if let (Some(before), Some(after)) = (untouched, place.segment()) {
+            let end = range.end.min(before.len());
+            let changed = (range.start..end).find(|&offset| before[offset] != after[offset]);
+            assert_eq!(changed, None, "a poisoned end has stored there");
+            tally.count("stored nothing", true);
+        }
+    }
+
+    fn judge(&mut self, answer: Answer, fields: &[&str], tally: &mut Tally) {
+        let position = self.end.position();
+        let now = self.end.corruption().map(|corrupt| (corrupt, position));
+        match (self.poison, answer, now) {
+            (Some(poison), Answer::Corrupt | Answer::Silent, now) => assert_eq!(now, Some(poison)),
+            (Some((poison, _)), Answer::Sound, _) => panic!("sound after all, after {poison}"),
+            (None, Answer::Corrupt, None) => panic!("corrupt, and nothing was found"),
+            (None, Answer::Sound, Some((corrupt, _))) => panic!("poisoned silently by {corrupt}"),
+            (None, _, Some((corrupt, _))) => {
                 assert!(fields.contains(&corrupt.field), "{corrupt}");
                 tally.count(corrupt.field, true);
-                self.poison = Some((corrupt, position));
+                self.poison = now;
             }
-            (None, _) => {}
+            (None, _, None) => {}
         }
     }
 }
