@@ -245,14 +245,19 @@ mod tests {
         there_and_back([1_u16, 2, 3, 0xffff], [0; 4]);
         there_and_back([1_u32, 2, u32::MAX], [0; 3]);
         there_and_back(u128::MAX - 7, 0);
-        (bytes::<1>(), bytes::<15>(), bytes::<17>(), bytes::<49>());
-        (
-            bytes::<63>(),
-            bytes::<255>(),
-            bytes::<257>(),
-            bytes::<5000>(),
-        );
-        (words::<6>(), words::<7>(), words::<8>(), words::<32>());
-        (words::<33>(), words::<128>());
+        bytes::<1>();
+        bytes::<15>();
+        bytes::<17>();
+        bytes::<49>();
+        bytes::<63>();
+        bytes::<255>();
+        bytes::<257>();
+        bytes::<5000>();
+        words::<6>();
+        words::<7>();
+        words::<8>();
+        words::<32>();
+        words::<33>();
+        words::<128>();
     }
 }
