@@ -263,11 +263,12 @@ impl ReadCursor {
         self.poison
     }
 
-    /// Nothing to read from now on: every later `look` answers the same.
+    /// Nothing to read from now on: every later `look` answers the same. What was found
+    /// first counts.
     #[cold]
     pub(crate) fn poison(&mut self, field: &'static str, found: u64) -> Corrupt {
         self.tail = self.head;
-        *self.poison.insert(Corrupt { field, found })
+        *self.poison.get_or_insert(Corrupt { field, found })
     }
 
     /// Copies the ride into `words` and says whether it is the whole message

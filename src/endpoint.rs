@@ -118,7 +118,10 @@ impl Endpoint<WriteCursor> {
     #[inline(never)]
     pub(crate) fn poll(&mut self, wanted: u64) -> Result<u64, NoRoom> {
         if self.closed {
-            return Err(NoRoom::Abandoned);
+            return Err(match self.cursor.corruption() {
+                Some(_) => NoRoom::Corrupt,
+                None => NoRoom::Abandoned,
+            });
         }
         self.polls.begin();
         match self.poll_head(wanted) {

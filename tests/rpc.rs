@@ -4,13 +4,14 @@
 mod common;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, TryRecvError};
 use std::thread;
 use std::time::Duration;
 
 use common::PATIENCE;
 use common::child::{Child, hear, say};
 use common::names::RingName;
+use common::segment_file::{HEAD, SegmentFile, TAIL};
 use quoit::rpc::{CallError, Client, Server};
 use quoit::{FrameConsumer, FrameProducer, PopError, RingOptions};
 
@@ -28,6 +29,8 @@ common::suite::suite! {
         frames_that_are_no_calls_are_ignored,
         what_does_not_fit_is_refused,
         a_full_ring_of_requests_times_out,
+        replies_of_other_calls_without_end_move_no_deadline,
+        a_reply_that_is_there_is_taken_though_the_time_is_over,
         a_client_that_does_not_read_stops_no_server,
         a_waiting_client_notices_its_servers_death,
         a_service_goes_on_after_kill_9,
@@ -364,6 +367,60 @@ fn a_full_ring_of_requests_times_out() {
     let call = client.start(b"next", PATIENCE).expect("room");
     server.answer(PATIENCE, echo).expect("a request");
     client.finish(&call, &mut Vec::new()).expect("a reply");
+}
+
+/// A ring whose memory is zeros holds empty frames, as far as its tail says: so
+/// they come faster than anybody reads them, and there always is one.
+fn replies_of_other_calls_without_end_move_no_deadline() {
+    const CAPACITY: u64 = 1 << 22;
+    let name = RingName::new("flood");
+    let ring = RingOptions::new(CAPACITY).create::<[u8]>(&name);
+    let replies = ring.and_then(|ring| ring.consumer()).expect("a ring");
+    let file = SegmentFile::open(&name.file());
+    let (requests, _requests_in) = RingOptions::new(1024).heap::<[u8]>().expect("a ring");
+    let (end, ended) = mpsc::channel::<()>();
+    let flood = thread::spawn(move || {
+        while ended.try_recv() == Err(TryRecvError::Empty) {
+            file.write(TAIL, file.read(HEAD) + CAPACITY);
+        }
+    });
+    let (answer, answered) = mpsc::channel();
+    let calling = thread::spawn(move || {
+        let mut client = Client::new(requests, replies);
+        for timeout in [Duration::ZERO, SHORT] {
+            let called = client.call(b"hello", &mut Vec::new(), timeout);
+            answer
+                .send((called, client.in_flight()))
+                .expect("somebody waits");
+        }
+    });
+    for _ in 0..2 {
+        let (called, in_flight) = answered.recv_timeout(PATIENCE).expect("the deadline comes");
+        assert_eq!((called, in_flight), (Err(CallError::TimedOut), 0));
+    }
+    calling.join().expect("no panic");
+    drop(end);
+    flood.join().expect("no panic");
+}
+
+fn a_reply_that_is_there_is_taken_though_the_time_is_over() {
+    let options = RingOptions::new(1024);
+    let (requests, mut requests_in) = options.heap::<[u8]>().expect("a ring");
+    let (mut replies_in, replies) = options.heap::<[u8]>().expect("a ring");
+    let mut client = Client::new(requests, replies);
+    let call = client.start(b"hello", Duration::ZERO).expect("room");
+    let mut request = Vec::new();
+    requests_in.try_pop_into(&mut request).expect("the request");
+    let id = &request[..8];
+    let pushed = replies_in.try_push_slice(0, &["", "no call", "another call's"]);
+    assert_eq!(pushed, Ok(3));
+    replies_in
+        .try_push_parts(0, &[id, b"in time"])
+        .expect("room");
+    replies_in.try_push(b"").expect("room");
+    let mut reply = Vec::new();
+    assert_eq!(client.finish(&call, &mut reply), Ok(()));
+    assert_eq!(reply, b"in time");
 }
 
 fn a_client_that_does_not_read_stops_no_server() {

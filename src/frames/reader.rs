@@ -173,8 +173,12 @@ impl FrameReader {
     pub(crate) fn copy(&self, found: &Found, buffer: &mut [u8]) {
         debug_assert_eq!(buffer.len(), found.len);
         if found.is_inline {
-            for (part, word) in buffer.chunks_mut(8).zip(&self.inline.words[1..]) {
-                put_word(part, *word);
+            // A fixed number of turns, which the compiler writes out.
+            for (index, &word) in self.inline.words[1..].iter().enumerate() {
+                let Some(part) = buffer.get_mut(index * 8..index * 8 + 8) else {
+                    return put_word(&mut buffer[index * 8..], word);
+                };
+                part.copy_from_slice(&word.to_le_bytes());
             }
         } else if found.len > BY_WORDS {
             let source = self.end.at(found.offset);

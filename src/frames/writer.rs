@@ -123,9 +123,27 @@ impl FrameWriter {
             bytes.len(),
             place.len
         );
-        let target = self.end.at(place.offset + FRAME_HEADER as usize + offset);
+        let offset = place.offset + FRAME_HEADER as usize + offset;
+        if bytes.len() > SHORT_FRAME || offset & 7 != 0 {
+            return self.copy_long(offset, bytes);
+        }
+        // `finish` reads these words back at once. It would wait for wider stores.
+        let words = bytes.chunks_exact(8);
+        let rest = words.remainder();
+        for (ahead, word) in words.enumerate() {
+            let word = u64::from_le_bytes(word.try_into().expect("eight bytes"));
+            self.store_word(offset + ahead * 8, word);
+        }
+        if !rest.is_empty() {
+            self.copy_long(offset + bytes.len() - rest.len(), rest);
+        }
+    }
+
+    /// Copies bytes to an offset of the data, within a place.
+    #[inline(always)]
+    fn copy_long(&self, offset: usize, bytes: &[u8]) {
         // SAFETY: a place lies within the data, which are mapped.
-        unsafe { payload::copy_long(target, bytes.as_ptr(), bytes.len()) };
+        unsafe { payload::copy_long(self.end.at(offset), bytes.as_ptr(), bytes.len()) };
     }
 
     /// The payload of a place.

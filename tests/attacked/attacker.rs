@@ -7,7 +7,7 @@ use memmap2::MmapRaw;
 
 use crate::common::child::{hear, say};
 use crate::common::dice::Dice;
-use crate::common::segment_file::{DATA, HEAD, RIDE, RIDE_POSITION, TAIL};
+use crate::common::segment_file::{CAPACITY, DATA, HEAD, RIDE, RIDE_POSITION, SLOT_SIZE, TAIL};
 
 /// The sleep words of consumer and producer.
 const SLEEP_WORDS: [u64; 2] = [12288, 12416];
@@ -68,8 +68,10 @@ pub(crate) fn attack(arguments: &[String]) {
     };
     let file = OpenOptions::new().read(true).write(true).open(path);
     let map = MmapRaw::map_raw(&file.expect("the ring's file opens"));
+    let map = map.expect("the ring's file can be mapped");
     let mut attacker = Attacker {
-        map: map.expect("the ring's file can be mapped"),
+        length: map.len() as u64 - DATA,
+        map,
         spacing: spacing.parse().expect("a number"),
         dice: Dice(u64::from(std::process::id())),
     };
@@ -88,6 +90,8 @@ pub(crate) fn attack(arguments: &[String]) {
 
 struct Attacker {
     map: MmapRaw,
+    /// Bytes of the data.
+    length: u64,
     spacing: u64,
     dice: Dice,
 }
@@ -98,10 +102,16 @@ impl Attacker {
             Target::Payload => self.write_payload(),
             Target::Headers => {
                 let step = self.spacing.max(8);
-                let places = (self.map.len() as u64 - DATA) / step;
-                let offset = DATA + step * self.below(places);
-                let header = self.header();
-                self.store(offset, header);
+                let places = self.length / step;
+                let offset = match self.below(4) {
+                    0 => step * self.below(places),
+                    _ => self.next(),
+                };
+                // Again and again, so that a second look finds another one.
+                for _ in 0..8 {
+                    let header = self.header();
+                    self.store(DATA + offset, header);
+                }
             }
             Target::Inline => {
                 let words = [self.header(), self.word(), self.word()];
@@ -130,7 +140,7 @@ impl Attacker {
                     0 => self.word(),
                     1 => near.wrapping_add(1 + self.below(7)),
                     2 => near.wrapping_add(1 << self.below(64)),
-                    3 => near.wrapping_add(self.map.len() as u64 - DATA),
+                    3 => near.wrapping_add(self.length),
                     4..8 => near.wrapping_sub(step),
                     _ => near.wrapping_add(step),
                 };
@@ -149,7 +159,7 @@ impl Attacker {
                 let offset = SLEEP_WORDS[self.below(2) as usize];
                 let value = match self.below(8) {
                     state @ 0..3 => state as u32,
-                    state @ 3..6 => state as u32 - 3 | 1 << 8,
+                    state @ 3..6 => (state as u32 - 3) | 1 << 8,
                     _ => self.word() as u32,
                 };
                 self.store_half(offset, value);
@@ -168,30 +178,44 @@ impl Attacker {
         }
     }
 
+    /// Where the next message is in the data, as far as the head tells.
+    fn next(&self) -> u64 {
+        let position = self.load(HEAD) & (self.load(CAPACITY) - 1);
+        (position * self.load(SLOT_SIZE)) & !7
+    }
+
     fn write_payload(&mut self) {
-        let length = self.map.len() as u64 - DATA;
-        let offset = self.below(length / 8) * 8;
+        let offset = match self.below(4) {
+            0 => self.below(self.length / 8) * 8,
+            _ => self.next() + 8 * self.below(self.spacing.max(8) / 8),
+        };
         if self.spacing > 0 && offset % self.spacing == 0 {
             return;
         }
+        for _ in 0..4 {
+            self.write_word(DATA + offset % self.length);
+        }
+    }
+
+    fn write_word(&mut self, offset: u64) {
         match self.below(4) {
             // The beginning of a character of four bytes, of which the rest is missing.
             0 => {
                 let byte = self.below(8);
-                self.store_byte(DATA + offset + byte, 0xf0);
+                self.store_byte(offset + byte, 0xf0);
             }
-            1 => self.store(DATA + offset, u64::from_le_bytes(*b"a\nb\n\0\xf4\x8f\xbf")),
-            2 => self.store(DATA + offset, u64::MAX),
+            1 => self.store(offset, u64::from_le_bytes(*b"a\nb\n\0\xf4\x8f\xbf")),
+            2 => self.store(offset, u64::MAX),
             _ => {
                 let word = self.word();
-                self.store(DATA + offset, word);
+                self.store(offset, word);
             }
         }
     }
 
     /// A frame's header: mostly one that can be, else one that reaches too far.
     fn header(&mut self) -> u64 {
-        let length = self.map.len() as u64 - DATA;
+        let length = self.length;
         let len = match self.below(32) {
             0 => PADDING,
             1 => PADDING - 1 - self.below(16),
@@ -202,7 +226,7 @@ impl Attacker {
             6..20 if self.spacing > 0 => self.spacing - 8 - self.below(8),
             _ => self.below(64),
         };
-        len & PADDING | self.below(3) << 32
+        (len & PADDING) | (self.below(3) << 32)
     }
 
     fn below(&mut self, limit: u64) -> u64 {

@@ -11,7 +11,7 @@ use crate::common::dice::Dice;
 use crate::common::sample::{Words, record};
 
 /// Long enough for an attacker that runs to release something.
-const SOON: Duration = Duration::from_micros(200);
+const SOON: Duration = Duration::from_micros(20);
 
 /// What the attacker does as a consumer, and beside it.
 const CONSUMER: [Target; 5] = [

@@ -28,7 +28,7 @@ use streams::{bytes_of_fill_buf_stay, lines_are_text, pieces_of_frames_add_up};
 #[cfg(feature = "futures")]
 use tasks::{no_position_breaks_a_task, streams_of_frames_survive};
 use views::{popped_text_is_text, views_of_frames_survive, visitors_and_skips_survive};
-use waits::{selects_survive, waits_end_by_their_deadline};
+use waits::{selects_survive, waits_end_by_their_deadline, waits_for_nothing_time_out};
 
 #[cfg(not(feature = "futures"))]
 common::suite::suite! {
@@ -50,6 +50,7 @@ common::suite::suite! {
         no_position_breaks_records,
         selects_survive,
         waits_end_by_their_deadline,
+        waits_for_nothing_time_out,
     ],
     parts: [attack],
 }
@@ -74,6 +75,7 @@ common::suite::suite! {
         no_position_breaks_records,
         selects_survive,
         waits_end_by_their_deadline,
+        waits_for_nothing_time_out,
         streams_of_frames_survive,
         no_position_breaks_a_task,
     ],

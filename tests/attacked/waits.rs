@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use quoit::{PeerError, Select, SelectError};
+use quoit::{ClaimError, PeerError, PopError, Select, SelectError};
 
 use crate::arena::{Arena, Bites, TEXT, count_claim_error, count_pop_error, run};
 use crate::attacker::Target;
@@ -76,6 +76,44 @@ pub(crate) fn waits_end_by_their_deadline() {
         if producer.corruption().is_some() || consumer.corruption().is_some() {
             arena.restore();
         }
+    });
+}
+
+/// Nothing but the sleep words is attacked, so that only the deadline ends a wait.
+pub(crate) fn waits_for_nothing_time_out() {
+    let mut full = Arena::frames("full", 0, &[Target::SleepWords]);
+    let producer = full.producer();
+    while producer.try_push(TEXT.as_bytes()) != Err(ClaimError::Full) {}
+    let mut empty = Arena::frames("empty", 0, &[Target::SleepWords]);
+    let consumer = empty.consumer();
+    run(Bites::Neither, |tally, dice| {
+        let timeout = match dice.roll(64) {
+            0 => LONGEST,
+            choice => Duration::from_nanos(8 * choice as u64),
+        };
+        let begin = Instant::now();
+        match dice.roll(3) {
+            0 => {
+                let pushed = producer.push_timeout(TEXT.as_bytes(), timeout);
+                assert_eq!(pushed, Err(ClaimError::TimedOut));
+            }
+            1 => {
+                let popped = consumer.pop_timeout(&mut [], timeout);
+                assert_eq!(popped, Err(PopError::TimedOut));
+            }
+            _ => {
+                let mut ends = [producer.interest(TEXT.len()), consumer.interest()];
+                let selected = Select::new().wait(&mut ends, Some(timeout));
+                assert!(
+                    matches!(selected, Err(SelectError::TimedOut)),
+                    "{selected:?}"
+                );
+            }
+        }
+        tally.done += 1;
+        let took = begin.elapsed();
+        assert!(took >= timeout, "{timeout:?} took {took:?}");
+        assert!(took < BOUND, "{timeout:?} took {took:?}");
     });
 }
 

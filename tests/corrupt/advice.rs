@@ -48,7 +48,7 @@ fn counters_and_epochs_may_be_at_their_end() {
 /// A sleep that only its deadline ends asks what the waker is doing: of a
 /// process that is none, and in a counter that is at its end.
 #[test]
-fn a_wake_that_never_came_is_counted_whoever_owed_it() {
+fn a_wake_that_never_came_is_counted_whatever_the_wakers_pid() {
     for pid in [0, 1, u32::MAX] {
         let name = RingName::new("rescue");
         let options = RingOptions::new(4).spin(Duration::ZERO);

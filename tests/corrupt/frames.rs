@@ -1,8 +1,11 @@
 //! Frame headers that cannot be.
 
-use quoit::{ClaimError, Consumer, PopError};
+use std::ops::ControlFlow;
 
-use super::{corrupt, ring, while_it_changes};
+use quoit::{ClaimError, Deadline, FrameBatch, FrameConsumer, FrameProducer, Frames, PopError};
+
+use super::ends::{any_call_finds_it, is_poisoned};
+use super::{corrupt, publish, ring, while_it_changes};
 use crate::common::names::RingName;
 use crate::common::sample::mix;
 use crate::common::segment_file::{DATA, HEAD, SegmentFile, TAIL};
@@ -10,203 +13,256 @@ use crate::common::segment_file::{DATA, HEAD, SegmentFile, TAIL};
 /// The length that marks padding.
 const PADDING: u64 = 0xffff_ffff;
 
-/// The consumer of a ring of 128 bytes whose positions are these.
-fn published(head: u64, tail: u64) -> (FrameConsumer, SegmentFile, RingName) {
-    let (ring, file, name) = ring::<[u8]>("headers", 128);
-    file.write(HEAD, head);
-    file.write(TAIL, tail);
-    let consumer = ring.consumer().expect("the positions are sound");
-    (consumer, file, name)
+/// A frame of it takes 48 bytes.
+const FORTY: &str = "a text of exactly forty bytes, no more..";
+
+/// A ring of 128 bytes in which these frames are published.
+fn published(frames: &[&str]) -> (FrameProducer, FrameConsumer, SegmentFile, RingName) {
+    let (ring, file, name) = ring::<[u8]>("frames", 128);
+    let mut producer = ring.producer().expect("the role is free");
+    let consumer = ring.consumer().expect("the role is free");
+    let pushed = producer.try_push_slice(0, frames);
+    assert_eq!(pushed, Ok(frames.len()));
+    (producer, consumer, file, name)
 }
 
-/// Every way to read gives this error, twice.
-fn is_corrupt(consumer: &mut FrameConsumer, field: &'static str, found: u64) {
-    let expected = PopError::Corrupt(corrupt(field, found));
-    let mut buffer = [0; 128];
-    for _ in 0..2 {
-        assert_eq!(consumer.try_pop(&mut buffer), Err(expected));
-        assert_eq!(consumer.pop(&mut buffer), Err(expected));
-        assert_eq!(consumer.try_peek().map(drop), Err(expected));
-        assert_eq!(consumer.peek().map(drop), Err(expected));
-        assert_eq!(
-            consumer.try_pop_each(|_, _| panic!("there is no frame")),
-            Err(expected)
-        );
+/// What is published, the headers at these offsets, and what is wrong with them.
+type Headers<'a> = ([u64; 2], &'a [(u64, u64)], &'static str, u64);
+
+fn cannot_be(([head, tail], headers, field, found): Headers<'_>) {
+    let (ring, file, name) = ring::<[u8]>("headers", 128);
+    publish(&file, head, tail);
+    for (offset, header) in headers {
+        file.write(DATA + offset, *header);
     }
-    assert_eq!(buffer, [0; 128]);
+    let take = || ring.consumer().expect("the positions are sound");
+    let found = corrupt(field, found);
+    any_call_finds_it(&name, found, take, || ());
+    let mut consumer = take();
+    assert_eq!(consumer.try_peek().map(drop), Err(PopError::Corrupt));
+    drop(is_poisoned(consumer, &name, found));
+    assert_eq!((file.read(HEAD), file.read(TAIL)), (head, tail));
 }
 
 #[test]
 fn a_frame_longer_than_what_is_published_is_corrupt() {
     for len in [9, 17, 100, 1 << 20, 0x7fff_ffff, 0xffff_fff0, 0xffff_fffe] {
-        let (mut consumer, file, _name) = published(0, 16);
-        file.write(DATA, len);
-        is_corrupt(&mut consumer, "frame length", len);
-        assert_eq!(file.read(HEAD), 0, "it touches the ring no more");
+        cannot_be(([0, 16], &[(0, len)], "frame length", len));
     }
 }
 
+/// Sixteen bytes of the lap are left at 112.
 #[test]
-fn a_frame_that_runs_past_the_lap_is_corrupt() {
-    // Sixteen bytes of the lap are left, and 64 are published.
-    let (mut consumer, file, _name) = published(112, 176);
-    file.write(DATA + 112, 9);
-    is_corrupt(&mut consumer, "frame length", 9);
-}
-
-#[test]
-fn padding_without_a_frame_is_corrupt() {
-    // To the end of the lap, and not even that far.
-    for tail in [128, 120] {
-        let (mut consumer, file, _name) = published(112, tail);
-        file.write(DATA + 112, PADDING);
-        is_corrupt(&mut consumer, "padding", PADDING);
+fn frames_and_padding_at_the_end_of_the_lap_are_checked() {
+    let padding = (112, PADDING);
+    let past_the_lap: Headers<'_> = ([112, 176], &[(112, 9)], "frame length", 9);
+    let without_a_frame: Headers<'_> = ([112, 128], &[padding], "padding", PADDING);
+    let and_shorter: Headers<'_> = ([112, 120], &[padding], "padding", PADDING);
+    let twice = &[padding, (0, PADDING)];
+    let after_padding: Headers<'_> = ([112, 176], twice, "frame length", PADDING);
+    let too_long = &[padding, (0, 9)];
+    let frame_too_long: Headers<'_> = ([112, 144], too_long, "frame length", 9);
+    for headers in [
+        past_the_lap,
+        without_a_frame,
+        and_shorter,
+        after_padding,
+        frame_too_long,
+    ] {
+        cannot_be(headers);
     }
 }
 
-#[test]
-fn padding_after_padding_is_corrupt() {
-    let (mut consumer, file, _name) = published(112, 176);
-    file.write(DATA + 112, PADDING);
-    file.write(DATA, PADDING);
-    is_corrupt(&mut consumer, "frame length", PADDING);
-}
-
-#[test]
-fn a_frame_after_padding_that_is_too_long_is_corrupt() {
-    let (mut consumer, file, _name) = published(112, 144);
-    file.write(DATA + 112, PADDING);
-    file.write(DATA, 9); // sixteen bytes are left
-    is_corrupt(&mut consumer, "frame length", 9);
-}
-
+/// Too few bytes for any header: what is left of them is what is shown.
 #[test]
 fn a_tail_between_words_is_corrupt() {
-    // Too few bytes for any header: what is left of them is what is shown.
-    let (mut consumer, _file, _name) = published(0, 4);
-    is_corrupt(&mut consumer, "tail", 4);
+    cannot_be(([0, 4], &[], "tail", 4));
 }
 
 #[test]
 fn a_drain_releases_the_sound_frames_and_then_believes_nothing() {
-    let (ring, file, _name) = ring::<[u8]>("half-sound", 128);
-    let mut producer = ring.producer().expect("the role is free");
-    let mut consumer = ring.consumer().expect("the role is free");
-    producer
-        .try_push_slice(&["one", "two", "three"])
-        .expect("there is room");
-    file.write(DATA + 32, 40); // the header of "three"
+    type Drain = fn(&mut FrameConsumer) -> Result<usize, PopError>;
+    let visit: Drain = |consumer| {
+        let mut seen = Vec::new();
+        let drained = consumer.drain_with(|frame| {
+            seen.push(frame.to_vec());
+            ControlFlow::Continue(())
+        });
+        assert_eq!(seen, [b"one", b"two"]);
+        drained
+    };
+    let drains: [(Drain, u64); 5] = [
+        (visit, 32),
+        (|consumer| consumer.skip(2), 32), // it looks at the third
+        (|consumer| consumer.skip(3), 32),
+        (|consumer| consumer.skip(usize::MAX), 32),
+        // Of frames of which one is corrupt none is the latest.
+        (|consumer| consumer.skip_to_latest(), 0),
+    ];
+    for (drain, released) in drains {
+        let (_producer, mut consumer, file, name) = published(&["one", "two", "three"]);
+        file.write(DATA + 32, 40); // the header of "three"
+        assert_eq!(drain(&mut consumer), Err(PopError::Corrupt));
+        assert_eq!((consumer.position(), file.read(HEAD)), (released, released));
+        let found = corrupt("frame length", 40);
+        drop(is_poisoned(consumer, &name, found));
+        assert_eq!(file.read(HEAD), released);
 
-    let mut seen = Vec::new();
-    let drained = consumer.try_pop_each(|_, payload| seen.push(payload.to_vec()));
-    let expected = PopError::Corrupt(corrupt("frame length", 40));
-    assert_eq!(drained, Err(expected));
-    assert_eq!(seen, [b"one", b"two"]);
-    assert_eq!((consumer.position(), file.read(HEAD)), (32, 32));
-    is_corrupt(&mut consumer, "frame length", 40);
-    assert_eq!(file.read(HEAD), 32, "it touches the ring no more");
-
-    drop(consumer);
-    file.write(DATA + 32, 5);
-    let mut successor = ring.consumer().expect("the role is free");
-    let frame = successor.try_peek().expect("the header is sound again");
-    assert_eq!(&*frame, b"three");
-}
-
-#[test]
-fn visited_frames_can_be_released_after_a_corrupt_one() {
-    let (ring, file, _name) = ring::<[u8]>("visited", 128);
-    let mut producer = ring.producer().expect("the role is free");
-    let mut consumer = ring.consumer().expect("the role is free");
-    producer
-        .try_push_slice(&["one", "two"])
-        .expect("there is room");
-    file.write(DATA + 16, 40); // the header of "two"
-    let mut frames = consumer.try_peek_many().expect("there are frames");
-    assert_eq!(frames.next_frame(), Ok(Some((0, &b"one"[..]))));
-    let expected = PopError::Corrupt(corrupt("frame length", 40));
-    assert_eq!(frames.next_frame(), Err(expected));
-    frames.release();
-    assert_eq!(file.read(HEAD), 16);
-    is_corrupt(&mut consumer, "frame length", 40);
-}
-
-#[test]
-fn frames_that_met_a_corrupt_one_stay_with_it() {
-    let (ring, file, _name) = ring::<[u8]>("frames-sticky", 128);
-    let mut producer = ring.producer().expect("the role is free");
-    let mut consumer = ring.consumer().expect("the role is free");
-    producer.try_push(b"one").expect("there is room");
-    file.write(DATA, 40);
-    let expected = PopError::Corrupt(corrupt("frame length", 40));
-    let mut frames = consumer.try_peek_many().expect("there are frames");
-    assert_eq!(frames.next_frame(), Err(expected));
-    file.write(DATA, 3);
-    assert_eq!(frames.next_frame(), Err(expected), "though it is restored");
-    frames.release();
-    is_corrupt(&mut consumer, "frame length", 40);
-}
-
-#[test]
-fn a_batch_that_met_a_corrupt_head_publishes_what_it_holds_and_no_more() {
-    let (ring, file, _name) = ring::<[u8]>("batch", 128);
-    let mut producer = ring.producer().expect("the role is free");
-    let expected = ClaimError::Corrupt(corrupt("head", 72));
-    let mut batch = producer.batch();
-    batch.try_claim(40).expect("there is room").fill(7);
-    batch.try_claim(40).expect("there is room").fill(7);
-    file.write(HEAD, 72);
-    assert_eq!(batch.try_claim(40).map(drop), Err(expected));
-    assert_eq!(batch.commit(), 2);
-    assert_eq!(file.read(TAIL), 96);
-    for len in [0, 24, 56] {
-        assert_eq!(producer.try_push(&[9; 56][..len]), Err(expected));
+        file.write(DATA + 32, 5);
+        let successor = FrameConsumer::open(&name);
+        let mut successor = successor.expect("the role is free");
+        assert_eq!(successor.skip_to_latest(), Ok((2 - released / 16) as usize));
+        let frame = successor.try_peek().expect("the header is sound again");
+        assert_eq!(frame.to_vec(), b"three");
     }
-    assert_eq!(file.read(TAIL), 96, "it touches the ring no more");
+}
+
+#[test]
+fn a_drain_that_ends_before_the_corrupt_frame_finds_nothing() {
+    let (_producer, mut consumer, file, name) = published(&["one", "two", "three"]);
+    file.write(DATA + 32, 40); // the header of "three"
+    let drained = consumer.drain_with(|frame| match &frame.to_vec()[..] {
+        b"one" => ControlFlow::Continue(()),
+        _ => ControlFlow::Break(()),
+    });
+    assert_eq!((drained, file.read(HEAD)), (Ok(1), 16));
+    assert_eq!(consumer.corruption(), None);
+    assert_eq!(
+        consumer.try_pop(&mut [0; 3]).map(|popped| popped.len),
+        Ok(3)
+    );
+    assert_eq!(consumer.try_pop(&mut [0; 5]), Err(PopError::Corrupt));
+    drop(is_poisoned(consumer, &name, corrupt("frame length", 40)));
+    assert_eq!(file.read(HEAD), 32);
+}
+
+#[test]
+fn frames_that_met_a_corrupt_one_release_nothing() {
+    type End = fn(Frames<'_>);
+    let ends: [End; 4] = [
+        |frames| frames.release(),
+        |frames| frames.release_first(1),
+        |frames| frames.release_first(0),
+        |frames| drop(frames),
+    ];
+    for end in ends {
+        // What the frame that was visited says by then does not count.
+        for first in [3, 99] {
+            let (_producer, mut consumer, file, name) = published(&["one", "two"]);
+            file.write(DATA + 16, 40); // the header of "two"
+            let mut frames = consumer.try_peek_many().expect("there are frames");
+            let one = frames.next_frame().expect("it is sound");
+            assert_eq!(one.expect("a frame").to_vec(), b"one");
+            assert_eq!(frames.next_frame().map(drop), Err(PopError::Corrupt));
+            file.write(DATA + 16, 3);
+            let again = frames.next_frame().map(drop);
+            assert_eq!(again, Err(PopError::Corrupt), "though it is restored");
+            file.write(DATA, first);
+            end(frames);
+            assert_eq!((consumer.position(), file.read(HEAD)), (0, 0));
+            drop(is_poisoned(consumer, &name, corrupt("frame length", 40)));
+        }
+    }
+}
+
+#[test]
+fn frames_whose_headers_have_changed_since_are_not_released() {
+    let (_producer, mut consumer, file, name) = published(&["one", "two"]);
+    let mut frames = consumer.peek_many().expect("there are frames");
+    while let Ok(Some(_)) = frames.next_frame() {}
+    file.write(DATA + 16, 40); // the header of "two"
+    frames.release_first(2);
+    assert_eq!(file.read(HEAD), 0);
+    drop(is_poisoned(consumer, &name, corrupt("frame length", 40)));
+}
+
+#[test]
+fn a_batch_that_met_a_corrupt_head_publishes_nothing() {
+    type Add = fn(&mut FrameBatch<'_>) -> Result<(), ClaimError>;
+    let adds: [Add; 4] = [
+        |batch| batch.try_push(0, &[9; 40]),
+        |batch| batch.try_claim(0, 40).map(drop),
+        |batch| batch.claim(0, 40).map(drop),
+        |batch| batch.claim_timeout(0, 40, Deadline::NEVER).map(drop),
+    ];
+    for add in adds {
+        let (mut producer, _consumer, file, name) = published(&[FORTY]);
+        let mut batch = producer.batch();
+        batch.try_push(0, &[7; 40]).expect("there is room");
+        file.write(HEAD, 56);
+        // With padding it takes 80 bytes, and there is room for 32 without a look.
+        assert_eq!(add(&mut batch), Err(ClaimError::Corrupt));
+        assert!(batch.is_empty());
+        file.write(HEAD, 0);
+        let again = add(&mut batch);
+        assert_eq!(again, Err(ClaimError::Corrupt), "though it is restored");
+        assert_eq!((batch.len(), batch.commit()), (0, 0));
+        assert_eq!((producer.position(), file.read(TAIL)), (48, 48));
+        drop(is_poisoned(producer, &name, corrupt("head", 56)));
+    }
+}
+
+#[test]
+fn several_frames_that_met_a_corrupt_head_are_not_pushed() {
+    type Push = fn(&mut FrameProducer) -> Result<usize, ClaimError>;
+    // There is room for two of them without a look.
+    const PAYLOADS: [&str; 3] = ["12345678"; 3];
+    let pushes: [Push; 5] = [
+        |producer| producer.try_push_slice(0, &PAYLOADS),
+        |producer| producer.push_slice(0, &PAYLOADS),
+        |producer| producer.push_slice_timeout(0, &PAYLOADS, Deadline::NEVER),
+        |producer| producer.push_all(0, &PAYLOADS).map(|()| 3),
+        |producer| {
+            let pushed = producer.push_all_timeout(0, &PAYLOADS, Deadline::NEVER);
+            pushed.map(|()| 3)
+        },
+    ];
+    for push in pushes {
+        let (mut producer, _consumer, file, name) = published(&[FORTY; 2]);
+        assert_eq!(file.read(TAIL), 96);
+        file.write(HEAD, 104);
+        assert_eq!(push(&mut producer), Err(ClaimError::Corrupt));
+        assert_eq!((producer.position(), file.read(TAIL)), (96, 96));
+        drop(is_poisoned(producer, &name, corrupt("head", 104)));
+    }
 }
 
 #[test]
 fn a_poisoned_consumer_does_not_go_on_with_the_frame_that_it_carries() {
-    let (ring, file, _name) = ring::<[u8]>("carried", 128);
-    let mut producer = ring.producer().expect("the role is free");
-    let mut consumer = ring.consumer().expect("the role is free");
+    let (mut producer, mut consumer, file, name) = published(&[]);
     for _ in 0..2 {
         for _ in 0..16 {
             assert_eq!(consumer.try_pop(&mut []), Err(PopError::Empty));
         }
         producer.try_push(&[]).expect("there is room");
-        assert_eq!(consumer.try_pop(&mut []), Ok(0));
+        assert_eq!(consumer.try_pop(&mut []).map(|popped| popped.len), Ok(0));
     }
     producer.try_push(b"ride").expect("there is room");
     assert!(file.rides());
-    assert_eq!(
-        consumer.try_peek().map(|frame| frame.to_vec()),
-        Ok(b"ride".to_vec())
-    );
+    let frame = consumer.try_peek().expect("there is a frame");
+    assert_eq!(frame.to_vec(), b"ride");
     file.write(DATA + 16, 40); // its header in the ring
-    let expected = PopError::Corrupt(corrupt("frame length", 40));
-    assert_eq!(
-        consumer.try_pop_each(|_, _| panic!("there is no frame")),
-        Err(expected)
-    );
-    is_corrupt(&mut consumer, "frame length", 40);
-    assert_eq!(file.read(HEAD), 16, "it touches the ring no more");
+    let drained = consumer.drain_with(|_| panic!("there is no frame"));
+    assert_eq!(drained, Err(PopError::Corrupt));
+    drop(is_poisoned(consumer, &name, corrupt("frame length", 40)));
+    assert_eq!(file.read(HEAD), 16);
 }
 
 #[test]
 fn a_header_is_read_once() {
     let (ring, file, _name) = ring::<[u8]>("header-once", 128);
-    file.write(DATA, 24);
     for nonsense in [57, PADDING, 1 << 20 | 24] {
+        file.write(DATA, 24);
         let (mut sound, mut unsound) = (0, 0);
         while_it_changes(&file, DATA, [24, nonsense], 3_000, || {
-            file.write(HEAD, 0);
-            file.write(TAIL, 64);
+            publish(&file, 0, 64);
             let mut consumer = ring.consumer().expect("the positions are sound");
             while let Ok(frame) = consumer.try_peek() {
                 assert_eq!(frame.len(), 24);
                 sound += 1;
             }
+            let found = consumer.corruption().expect("it is poisoned");
+            assert_eq!(found.found, nonsense, "what is shown is what was refused");
             unsound += 1;
             sound > 100 && unsound > 100
         });
@@ -237,16 +293,20 @@ fn no_bytes_whatever_lead_a_reader_astray() {
         }
         let head = header() & !7;
         let unread = (header() % 129) & !7;
-        file.write(HEAD, head);
-        file.write(TAIL, head.wrapping_add(unread));
+        publish(&file, head, head.wrapping_add(unread));
         let mut consumer = ring.consumer().expect("the positions are sound");
         let mut buffer = [0; 128];
         loop {
             let before = consumer.position();
             match consumer.try_pop(&mut buffer) {
-                Ok(len) => assert!(len <= 120),
+                Ok(popped) => assert!(popped.len <= 120),
                 Err(PopError::TooShort { needed }) => panic!("no frame has {needed} bytes"),
-                Err(_) => break,
+                Err(error) => {
+                    let is_corrupt = error == PopError::Corrupt;
+                    assert_eq!(consumer.corruption().is_some(), is_corrupt);
+                    assert_eq!(file.read(HEAD), consumer.position());
+                    break;
+                }
             }
             sound += 1;
             let released = consumer.position().wrapping_sub(before);

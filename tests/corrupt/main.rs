@@ -1,13 +1,14 @@
 //! A value in the segment that cannot be is an error and nothing worse: no
 //! panic, no read beyond what was published, no endless loop. The end that
-//! finds it is poisoned; dropping it and taking the role again, or replacing
-//! the ring, is the way out.
+//! finds it is poisoned: it stores nothing, and never waits. Dropping it and taking
+//! the role again, or replacing the ring, is the way out.
 //!
 //! The tests write behind the back of both ends, as a stray process would.
 
 mod advice;
 #[path = "../common/mod.rs"]
 mod common;
+mod ends;
 mod frames;
 mod positions;
 mod semaphores;
@@ -18,18 +19,24 @@ use std::time::Instant;
 
 use common::PATIENCE;
 use common::names::RingName;
-use common::segment_file::SegmentFile;
+use common::segment_file::{HEAD, SegmentFile, TAIL};
 use quoit::{Corrupt, Ring, RingOptions, Shape};
 
 /// A ring of `capacity` and the file behind it.
 fn ring<T: Shape + ?Sized>(test: &str, capacity: u64) -> (Ring<T>, SegmentFile, RingName) {
     let name = RingName::new(test);
-    let ring = RingOptions::new(capacity).create(&name).expect("a ring");
+    let ring = RingOptions::new(capacity).create::<T>(&name);
     let file = SegmentFile::open(&name.file());
-    (ring, file, name)
+    (ring.expect("a ring"), file, name)
 }
 
-/// Lets somebody write both words in turn at that offset while `attempt` runs, at
+/// What is published: from `head` to `tail`.
+fn publish(file: &SegmentFile, head: u64, tail: u64) {
+    file.write(HEAD, head);
+    file.write(TAIL, tail);
+}
+
+/// Another thread writes both words in turn at that offset while `attempt` runs, at
 /// least so many times and until it has seen enough of both: what is read twice
 /// is found to differ soon.
 fn while_it_changes(

@@ -1,54 +1,16 @@
 //! Positions that cannot be.
 
-use std::time::Duration;
+use std::fmt::Debug;
 
 use quoit::{
-    ClaimError, Consumer, Corrupt, Error, PopError, Producer, PushError, RingOptions, StalePolicy,
+    ClaimError, Corrupt, Deadline, Error, PopError, Producer, PushError, Ring, RingOptions, Shape,
+    StalePolicy,
 };
 
-use super::{corrupt, ring, while_it_changes};
-use crate::common::segment_file::{HEAD, TAIL};
-
-/// What every way to read answers.
-fn reads(consumer: &mut Consumer<u64>) -> [PopError; 8] {
-    let refused = |error: Option<PopError>| error.expect("nothing is believed");
-    let mut values = [0; 4];
-    assert_eq!(consumer.try_iter().next(), None);
-    [
-        refused(consumer.try_pop().err()),
-        refused(consumer.pop().err()),
-        refused(consumer.pop_timeout(Duration::ZERO).err()),
-        refused(consumer.try_pop_slice(&mut values).err()),
-        refused(consumer.pop_slice(&mut values).err()),
-        refused(consumer.try_peek().err()),
-        refused(consumer.peek().err()),
-        refused(consumer.try_peek_many().err()),
-    ]
-}
-
-/// What every way to write answers.
-fn writes(producer: &mut Producer<u64>) -> [ClaimError; 8] {
-    let refused = |error: Option<ClaimError>| error.expect("nothing is believed");
-    let reason = |error: PushError<u64>| match error {
-        PushError::Corrupt(7, corrupt) => ClaimError::Corrupt(corrupt),
-        other => panic!("not the right refusal: {other:?}"),
-    };
-    [
-        refused(producer.try_push(7).map_err(reason).err()),
-        refused(producer.push(7).map_err(reason).err()),
-        refused(
-            producer
-                .push_timeout(7, Duration::ZERO)
-                .map_err(reason)
-                .err(),
-        ),
-        refused(producer.try_push_slice(&[7]).err()),
-        refused(producer.push_slice(&[7]).err()),
-        refused(producer.try_claim().err()),
-        refused(producer.claim().err()),
-        refused(producer.try_claim_many(2).err()),
-    ]
-}
+use super::ends::{End, any_call_finds_it, is_poisoned};
+use super::{corrupt, publish, ring, while_it_changes};
+use crate::common::names::RingName;
+use crate::common::segment_file::{HEAD, SegmentFile, TAIL};
 
 /// Tails that cannot be for a consumer at 10 that has seen 12, in a ring of 4.
 const IMPOSSIBLE_TAILS: [u64; 6] = [15, 11, 10, 9, 1 << 63, u64::MAX];
@@ -59,41 +21,39 @@ const IMPOSSIBLE_HEADS: [u64; 6] = [15, 9, 0, 16, 1 << 63, u64::MAX];
 #[test]
 fn a_tail_that_cannot_be_poisons_the_consumer() {
     for tail in IMPOSSIBLE_TAILS {
-        let (ring, file, _name) = ring::<u64>("tail", 4);
-        file.write(TAIL, 10);
-        file.write(HEAD, 10);
+        let (ring, file, name) = ring::<u64>("tail", 4);
+        publish(&file, 10, 10);
         let mut producer = ring.producer().expect("the positions are sound");
         let mut consumer = ring.consumer().expect("the positions are sound");
         producer.try_push_slice(&[1, 2]).expect("there is room");
         assert_eq!(consumer.try_peek_many().map(|peek| peek.len()), Ok(2));
 
         file.write(TAIL, tail);
-        let expected = PopError::Corrupt(corrupt("tail", tail));
         // The first call that looks finds it; from then on all say the same.
-        assert_eq!(consumer.try_peek_many().map(drop), Err(expected));
-        assert_eq!(reads(&mut consumer), [expected; 8]);
+        assert_eq!(consumer.try_peek_many().map(drop), Err(PopError::Corrupt));
+        consumer = is_poisoned(consumer, &name, corrupt("tail", tail));
         file.write(TAIL, 12);
-        assert_eq!(
-            reads(&mut consumer),
-            [expected; 8],
-            "though the word is restored"
-        );
-        assert_eq!(file.read(HEAD), 10, "it touches the ring no more");
+        consumer = is_poisoned(consumer, &name, corrupt("tail", tail));
+        for value in &mut consumer {
+            panic!("{value} is not there");
+        }
+        assert_eq!(file.read(HEAD), 10);
         // The producer is not concerned.
         producer.try_push(3).expect("there is room");
+        assert_eq!(producer.corruption(), None);
 
         drop(consumer);
         let mut successor = ring.consumer().expect("the positions are sound");
         assert_eq!(successor.try_iter().collect::<Vec<_>>(), [1, 2, 3]);
+        assert_eq!(successor.corruption(), None);
     }
 }
 
 #[test]
 fn a_head_that_cannot_be_poisons_the_producer() {
     for head in IMPOSSIBLE_HEADS {
-        let (ring, file, _name) = ring::<u64>("head", 4);
-        file.write(TAIL, 10);
-        file.write(HEAD, 10);
+        let (ring, file, name) = ring::<u64>("head", 4);
+        publish(&file, 10, 10);
         let mut producer = ring.producer().expect("the positions are sound");
         let mut consumer = ring.consumer().expect("the positions are sound");
         producer
@@ -101,17 +61,14 @@ fn a_head_that_cannot_be_poisons_the_producer() {
             .expect("there is room");
 
         file.write(HEAD, head);
-        let expected = ClaimError::Corrupt(corrupt("head", head));
-        assert_eq!(writes(&mut producer), [expected; 8]);
+        assert_eq!(producer.try_push(5), Err(PushError::Corrupt(5)));
+        producer = is_poisoned(producer, &name, corrupt("head", head));
         file.write(HEAD, 10);
-        assert_eq!(
-            writes(&mut producer),
-            [expected; 8],
-            "though the word is restored"
-        );
-        assert_eq!(file.read(TAIL), 14, "it touches the ring no more");
+        producer = is_poisoned(producer, &name, corrupt("head", head));
+        assert_eq!(file.read(TAIL), 14);
         // The consumer is not concerned.
         assert_eq!(consumer.try_pop(), Ok(1));
+        assert_eq!(consumer.corruption(), None);
 
         drop(producer);
         let mut successor = ring.producer().expect("the positions are sound");
@@ -120,70 +77,147 @@ fn a_head_that_cannot_be_poisons_the_producer() {
     }
 }
 
+/// Room for two is known; each call looks for more.
 #[test]
-fn a_poisoned_frame_end_answers_the_same_to_everything() {
-    let (ring, file, _name) = ring::<[u8]>("frame-positions", 64);
-    let mut producer = ring.producer().expect("the role is free");
-    let mut consumer = ring.consumer().expect("the role is free");
-    producer.try_push(&[7; 24]).expect("there is room");
-    producer.try_push(&[7; 24]).expect("there is room");
-
-    file.write(TAIL, 65);
-    let expected = PopError::Corrupt(corrupt("tail", 65));
-    let mut buffer = [0; 24];
-    for _ in 0..2 {
-        assert_eq!(consumer.try_pop(&mut buffer), Err(expected));
-        assert_eq!(consumer.pop(&mut buffer), Err(expected));
-        assert_eq!(consumer.try_peek().map(drop), Err(expected));
-        assert_eq!(consumer.peek().map(drop), Err(expected));
-        assert_eq!(consumer.try_peek_many().map(drop), Err(expected));
-        assert_eq!(
-            consumer.try_pop_each(|_, _| panic!("there is no frame")),
-            Err(expected)
-        );
-        file.write(TAIL, 64);
+fn several_records_that_met_a_corrupt_head_are_not_pushed() {
+    type Push = fn(&mut Producer<u64>) -> Result<usize, ClaimError>;
+    let pushes: [Push; 8] = [
+        |producer| producer.try_push_slice(&[7; 4]),
+        |producer| producer.push_slice(&[7; 4]),
+        |producer| producer.push_slice_timeout(&[7; 4], Deadline::NEVER),
+        |producer| producer.push_all(&[7; 4]).map(|()| 4),
+        |producer| producer.try_extend(&mut (0..)),
+        |producer| producer.try_claim_many(4).map(|claim| claim.len()),
+        |producer| producer.claim_many(4).map(|claim| claim.len()),
+        |producer| {
+            let claim = producer.claim_many_timeout(4, Deadline::NEVER);
+            claim.map(|claim| claim.len())
+        },
+    ];
+    let half_full = || {
+        let (ring, file, name) = ring::<u64>("several", 4);
+        let mut producer = ring.producer().expect("the role is free");
+        producer.try_push_slice(&[1, 2]).expect("there is room");
+        file.write(HEAD, 9);
+        (producer, ring.consumer(), file, name)
+    };
+    for push in pushes {
+        let (mut producer, _consumer, file, name) = half_full();
+        assert_eq!(push(&mut producer), Err(ClaimError::Corrupt));
+        assert_eq!((producer.position(), file.read(TAIL)), (2, 2));
+        drop(is_poisoned(producer, &name, corrupt("head", 9)));
     }
+    // One by one, they fill the room that was known.
+    let (mut producer, _consumer, file, name) = half_full();
+    assert_eq!(producer.extend(3..9), Err(PushError::Corrupt(5)));
+    assert_eq!((producer.position(), file.read(TAIL)), (4, 4));
+    drop(is_poisoned(producer, &name, corrupt("head", 9)));
+}
 
-    file.write(HEAD, 72);
-    let expected = ClaimError::Corrupt(corrupt("head", 72));
+/// Both ends of a ring of this shape, each with the other one there: a wait would be
+/// without end.
+fn both_ends_are_poisoned<T: Shape + ?Sized>()
+where
+    T::Producer: End,
+    T::Consumer: End,
+{
+    let (ring, file, name) = ring::<T>("both-ends", 64);
+    publish(&file, 0, 64);
+    let consumer = ring.consumer().expect("the positions are sound");
+    let take = || {
+        publish(&file, 0, 64);
+        ring.producer().expect("the positions are sound")
+    };
+    let spoil = || file.write(HEAD, 72);
+    any_call_finds_it(&name, corrupt("head", 72), take, spoil);
+    is_poisoned_to_the_end(take(), &name, corrupt("head", 72), spoil);
+    assert_eq!((file.read(HEAD), file.read(TAIL)), (72, 64));
+    drop(consumer);
+
+    publish(&file, 64, 64);
+    let _producer = ring.producer().expect("the positions are sound");
+    let take = || {
+        publish(&file, 64, 64);
+        ring.consumer().expect("the positions are sound")
+    };
+    let spoil = || file.write(TAIL, 129);
+    any_call_finds_it(&name, corrupt("tail", 129), take, spoil);
+    is_poisoned_to_the_end(take(), &name, corrupt("tail", 129), spoil);
+    assert_eq!((file.read(HEAD), file.read(TAIL)), (64, 129));
+}
+
+/// Closing a poisoned end, and dropping it, gives its role up and moves nothing.
+fn is_poisoned_to_the_end<E: End>(mut end: E, name: &RingName, found: Corrupt, spoil: impl Fn()) {
+    spoil();
+    let (text, call) = E::CALLS[0];
+    assert_eq!(call(&mut end), Err(E::CORRUPT), "{text}");
     for _ in 0..2 {
-        assert_eq!(producer.try_push(&[]), Err(expected));
-        assert_eq!(producer.push(&[]), Err(expected));
-        assert_eq!(producer.try_push_slice(&[""]), Err(expected));
-        assert_eq!(producer.try_claim(0).map(drop), Err(expected));
-        assert_eq!(producer.claim(0).map(drop), Err(expected));
-        assert_eq!(producer.batch().try_claim(0).map(drop), Err(expected));
-        file.write(HEAD, 0);
+        end = is_poisoned(end, name, found);
+        end.close();
     }
+    drop(is_poisoned(end, name, found));
+}
+
+#[test]
+fn whichever_call_looks_first_poisons_an_end_of_records() {
+    both_ends_are_poisoned::<u64>();
+}
+
+#[test]
+fn whichever_call_looks_first_poisons_an_end_of_frames() {
+    both_ends_are_poisoned::<[u8]>();
+}
+
+/// Both roles are refused, each for its reason, and the segment does not change.
+fn both_are_refused<T: Shape + ?Sized>(
+    ring: &Ring<T>,
+    file: &SegmentFile,
+    [producer, consumer]: [Corrupt; 2],
+) where
+    T::Producer: Debug,
+    T::Consumer: Debug,
+{
+    let before = file.header();
+    let refusals = [
+        (ring.producer().err(), producer),
+        (ring.consumer().err(), consumer),
+    ];
+    for (refusal, expected) in refusals {
+        let Some(Error::Corrupt(found)) = refusal else {
+            panic!("not the right refusal: {refusal:#?}");
+        };
+        assert_eq!(found, expected);
+    }
+    assert!(before == file.header(), "the header has changed");
 }
 
 #[test]
 fn no_role_is_given_at_positions_that_cannot_be() {
     let (ring, file, _name) = ring::<u64>("stored", 4);
-    for (tail, head) in [(5, 0), (0, 1), (u64::MAX, 0), (1 << 40, 7)] {
-        file.write(TAIL, tail);
-        file.write(HEAD, head);
-        let refusals = [
-            (ring.producer().err(), corrupt("head", head)),
-            (ring.consumer().err(), corrupt("tail", tail)),
-        ];
-        for (refusal, expected) in refusals {
-            let Some(Error::Corrupt(found)) = refusal else {
-                panic!("not the right refusal: {refusal:?}");
-            };
-            assert_eq!(found, expected);
-        }
+    drop((ring.producer(), ring.consumer()));
+    for (head, tail) in [(0, 5), (1, 0), (0, u64::MAX), (7, 1 << 40)] {
+        publish(&file, head, tail);
+        both_are_refused(&ring, &file, [corrupt("head", head), corrupt("tail", tail)]);
     }
-    file.write(TAIL, 7);
-    file.write(HEAD, 5);
+    publish(&file, 5, 7);
     let producer = ring.producer().expect("the positions are sound again");
     let consumer = ring.consumer().expect("the positions are sound again");
     assert_eq!((producer.position(), consumer.position()), (7, 5));
 }
 
 #[test]
+fn no_frame_role_is_given_at_a_position_between_words() {
+    for odd in [1, 4, 60, 63] {
+        let (ring, file, _name) = ring::<[u8]>("between-words", 64);
+        publish(&file, odd, odd);
+        both_are_refused(&ring, &file, [corrupt("tail", odd), corrupt("head", odd)]);
+    }
+}
+
+#[test]
 fn a_position_is_read_once() {
     let (ring, file, _name) = ring::<u64>("position-once", 4);
+    file.write(TAIL, 3);
     let (mut sound, mut refused) = (0, 0);
     while_it_changes(&file, TAIL, [3, 1 << 40], 3_000, || {
         match ring.consumer() {
@@ -193,6 +227,7 @@ fn a_position_is_read_once() {
                     assert_eq!(peek.len(), 3);
                     sound += 1;
                 }
+                assert_eq!(consumer.corruption(), Some(corrupt("tail", 1 << 40)));
             }
         }
         sound > 100 && refused > 100
@@ -200,46 +235,10 @@ fn a_position_is_read_once() {
 }
 
 #[test]
-fn a_refused_taker_leaves_no_trace() {
-    let (ring, file, _name) = ring::<u64>("no-trace", 4);
-    drop((ring.producer(), ring.consumer()));
-    file.write(TAIL, 5);
-    let before = file.header();
-    assert!(matches!(ring.producer(), Err(Error::Corrupt(_))));
-    assert!(matches!(ring.consumer(), Err(Error::Corrupt(_))));
-    assert!(before == file.header(), "the header has changed");
-}
-
-#[test]
-fn no_frame_role_is_given_at_a_position_between_words() {
-    for odd in [1, 4, 60, 63] {
-        let (ring, file, _name) = ring::<[u8]>("between-words", 64);
-        file.write(TAIL, odd);
-        file.write(HEAD, odd);
-        let refusals = [
-            (ring.producer().err(), corrupt("tail", odd)),
-            (ring.consumer().err(), corrupt("head", odd)),
-        ];
-        for (refusal, expected) in refusals {
-            let Some(Error::Corrupt(found)) = refusal else {
-                panic!("not the right refusal: {refusal:?}");
-            };
-            assert_eq!(found, expected);
-        }
-    }
-}
-
-#[test]
 fn replacing_is_a_way_out() {
     let (ring, file, name) = ring::<u64>("way-out", 4);
     file.write(TAIL, 100);
-    assert!(matches!(
-        ring.producer(),
-        Err(Error::Corrupt(Corrupt {
-            field: "head",
-            found: 0
-        }))
-    ));
+    both_are_refused(&ring, &file, [corrupt("head", 0), corrupt("tail", 100)]);
     let options = RingOptions::new(4).stale(StalePolicy::Replace);
     let new = options.create::<u64>(&name).expect("nobody holds the ring");
     let mut producer = new.producer().expect("a new ring is sound");

@@ -1,4 +1,4 @@
-//! Semaphores that somebody has written to.
+//! Semaphores that a stray process has written to.
 
 use std::time::Duration;
 
@@ -11,39 +11,33 @@ use crate::common::threads::while_waiting;
 /// The consumer's and the producer's.
 const SEMAPHORES: [u64; 2] = [12544, 12672];
 
-struct World {
-    ring: Ring<u64>,
-    producer: Producer<u64>,
-    consumer: Consumer<u64>,
-    file: SegmentFile,
-    _name: RingName,
-}
+type Ends = (Producer<u64>, Consumer<u64>);
 
 /// A ring of one record whose ends sleep on semaphores, at once.
-fn world() -> World {
+fn world() -> (Ring<u64>, SegmentFile, RingName) {
     let name = RingName::new("semaphores");
     let options = RingOptions::new(1)
         .doorbell(DoorbellKind::Semaphore)
         .spin(Duration::ZERO);
     let ring = options.create::<u64>(&name).expect("a ring");
-    World {
-        producer: ring.producer().expect("the role is free"),
-        consumer: ring.consumer().expect("the role is free"),
-        file: SegmentFile::open(&name.file()),
-        ring,
-        _name: name,
+    let file = SegmentFile::open(&name.file());
+    (ring, file, name)
+}
+
+fn ends(ring: &Ring<u64>) -> Ends {
+    let producer = ring.producer().expect("the role is free");
+    (producer, ring.consumer().expect("the role is free"))
+}
+
+/// Writes a word of both semaphores.
+fn write_both(file: &SegmentFile, offset: u64, word: u32) {
+    for semaphore in SEMAPHORES {
+        file.write_half(semaphore + offset, word);
     }
 }
 
 /// A message wakes the consumer, and room the producer.
-fn both_ends_work(world: World) -> World {
-    let World {
-        ring,
-        mut producer,
-        mut consumer,
-        file,
-        _name,
-    } = world;
+fn both_ends_work((mut producer, mut consumer): Ends) {
     let wait = move || (consumer.pop(), consumer);
     let (popped, mut consumer) = while_waiting(wait, || {
         producer.try_push(7).expect("there is room");
@@ -51,34 +45,25 @@ fn both_ends_work(world: World) -> World {
     assert_eq!(popped, Ok(7));
     producer.try_push(8).expect("there is room");
     let wait = move || (producer.push(9), producer);
-    let (pushed, producer) = while_waiting(wait, || {
+    let (pushed, _producer) = while_waiting(wait, || {
         assert_eq!(consumer.try_pop(), Ok(8));
     });
     assert_eq!(pushed, Ok(()));
     assert_eq!(consumer.try_pop(), Ok(9));
-    World {
-        ring,
-        producer,
-        consumer,
-        file,
-        _name,
-    }
 }
 
 /// Draining them one by one would take half a minute.
 #[test]
-fn tokens_without_number_keep_nobody_busy() {
+fn tokens_without_number_keep_no_end_busy() {
     for value in [u32::MAX, 1 << 31, i32::MAX as u32] {
-        let mut world = world();
-        for semaphore in SEMAPHORES {
-            world.file.write_half(semaphore, value);
-        }
-        let timeout = Duration::from_millis(1);
-        let nothing = world.consumer.pop_timeout(timeout);
-        assert_eq!(nothing, Err(PopError::Empty));
-        let left = world.file.read(SEMAPHORES[0]) as u32;
+        let (ring, file, _name) = world();
+        let (producer, mut consumer) = ends(&ring);
+        write_both(&file, 0, value);
+        let nothing = consumer.pop_timeout(Duration::from_millis(1));
+        assert_eq!(nothing, Err(PopError::TimedOut));
+        let left = file.read(SEMAPHORES[0]) as u32;
         assert!(left > value / 2, "{left} of {value} tokens are left");
-        both_ends_work(world);
+        both_ends_work((producer, consumer));
     }
 }
 
@@ -86,11 +71,10 @@ fn tokens_without_number_keep_nobody_busy() {
 #[test]
 fn a_wrong_number_of_waiters_loses_no_message() {
     for waiters in [1, 1 << 31, u32::MAX] {
-        let world = world();
-        for semaphore in SEMAPHORES {
-            world.file.write_half(semaphore + 4, waiters);
-        }
-        both_ends_work(world);
+        let (ring, file, _name) = world();
+        let ends = ends(&ring);
+        write_both(&file, 4, waiters);
+        both_ends_work(ends);
     }
 }
 
@@ -100,28 +84,12 @@ fn a_wrong_number_of_waiters_loses_no_message() {
 #[test]
 fn a_semaphore_that_was_written_to_is_left_alone() {
     for kind in [0, 1, 0x81, 0x82, 0xff, 1 << 31, u32::MAX] {
-        let world = world();
-        for semaphore in SEMAPHORES {
-            world.file.write_half(semaphore + 8, kind);
+        let (ring, file, _name) = world();
+        // The second pair takes its roles before the word is restored.
+        for kind in [kind, 0x80] {
+            let ends = ends(&ring);
+            write_both(&file, 8, kind);
+            both_ends_work(ends);
         }
-        let World {
-            ring,
-            producer,
-            consumer,
-            file,
-            _name,
-        } = both_ends_work(world);
-        drop((producer, consumer));
-        let world = World {
-            producer: ring.producer().expect("the role is free"),
-            consumer: ring.consumer().expect("the role is free"),
-            ring,
-            file,
-            _name,
-        };
-        for semaphore in SEMAPHORES {
-            world.file.write_half(semaphore + 8, 0x80);
-        }
-        both_ends_work(world);
     }
 }

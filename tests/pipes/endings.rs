@@ -121,7 +121,7 @@ pub(crate) fn a_pipe_breaks_when_its_reader_leaves() {
     for _ in 0..3 {
         let child = Child::start("idle_reader", &[name.as_str(), "leaves"]);
         // After the first time: what stayed in the ring is for this reader.
-        if producer.len() == 0 {
+        if producer.is_empty() {
             producer.writer().write_all(b"nobody's").expect("room");
         }
         child.expect("nobody's");

@@ -102,12 +102,12 @@ case!(pop_by_64_8: Ends<[u64; 1]> = filled(); pop_by_64; 3_588);
 case!(pop_by_64_64: Ends<[u64; 8]> = filled(); pop_by_64; 14_798);
 case!(push_frame_8: Frames = frames(); push_frame::<8>; 166_233);
 case!(push_frame_64: Frames = frames(); push_frame::<64>; 135_513);
-case!(pop_frame_8: Frames = framed(8); pop_frame; 128_357);
-case!(pop_frame_64: Frames = framed(64); pop_frame; 139_621);
+case!(pop_frame_8: Frames = framed(8); pop_frame; 127_333);
+case!(pop_frame_64: Frames = framed(64); pop_frame; 138_597);
 case!(push_frame_1024: Frames = frames(); push_frame::<1024>; 339_161);
-case!(pop_frame_1024: Frames = framed(1024); pop_frame; 343_269);
-case!(claim_frame_8: Frames = frames(); claim_frame::<8>; 119_145);
-case!(claim_frame_64: Frames = frames(); claim_frame::<64>; 125_289);
+case!(pop_frame_1024: Frames = framed(1024); pop_frame; 342_245);
+case!(claim_frame_8: Frames = frames(); claim_frame::<8>; 117_096);
+case!(claim_frame_64: Frames = frames(); claim_frame::<64>; 130_408);
 case!(peek_frame_8: Frames = framed(8); peek_frame; 72_924);
 case!(peek_frame_64: Frames = framed(64); peek_frame; 72_924);
 

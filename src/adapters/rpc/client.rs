@@ -184,6 +184,7 @@ impl Client {
     ///
     /// May sleep, and allocates.
     pub fn finish(&mut self, call: &Call, reply: &mut Vec<u8>) -> Result<(), CallError> {
+        let mut end = None;
         loop {
             let early = self.flight.get_mut(&call.id);
             if let Some(answer) = early.ok_or(CallError::NotInFlight)?.take() {
@@ -192,6 +193,15 @@ impl Client {
                 return Ok(());
             }
             let left = Duration::from_nanos(call.deadline.saturating_sub(now()));
+            if left.is_zero() {
+                // What is there now is looked at; what comes meanwhile is too late.
+                let (position, unread) = (self.replies.position(), self.replies.len());
+                let end = *end.get_or_insert(position.wrapping_add(unread.max(1)));
+                if end.wrapping_sub(position) as i64 <= 0 {
+                    self.flight.remove(&call.id);
+                    return Err(CallError::TimedOut);
+                }
+            }
             let received = self.receive(left);
             if received == Err(CallError::TimedOut) {
                 self.flight.remove(&call.id);
