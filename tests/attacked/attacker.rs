@@ -159,7 +159,7 @@ impl Attacker {
                 let offset = SLEEP_WORDS[self.below(2) as usize];
                 let value = match self.below(8) {
                     state @ 0..3 => state as u32,
-                    state @ 3..6 => (state as u32 - 3) | 1 << 8,
+                    state @ 3..6 => (state as u32 - 3) | (1 << 8),
                     _ => self.word() as u32,
                 };
                 self.store_half(offset, value);

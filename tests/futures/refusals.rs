@@ -50,6 +50,7 @@ pub(super) fn a_refused_end_of_frames_comes_back() {
 }
 
 pub(super) fn the_hundred_and_twenty_eighth_end_is_refused() {
+    #[expect(clippy::result_large_err, reason = "it gives the end back")]
     let end = || {
         let (_, consumer) = RingOptions::new(8).heap::<u64>().expect("a ring");
         consumer.into_async()

@@ -65,7 +65,7 @@ pub(crate) fn a_killed_receiver_loses_nothing() {
     // It has no other reason to sleep than its output.
     wait_until("the output is full", || is_asleep(receiver.pid()));
     let written = receiver.kill();
-    assert!(producer.len() > 0, "not all can have been written");
+    assert!(!producer.is_empty(), "not all can have been written");
     drop(producer);
     // Whatever was written, all of it is before or in what comes now.
     let (all, rest) = (numbers(20_000), received(&name));
@@ -124,7 +124,7 @@ pub(crate) fn a_signal_ends_a_sender_that_waits_for_input() {
     for (signal, code) in [(libc::SIGTERM, 143), (libc::SIGINT, 130)] {
         let mut sender = Tool::start(&["send", name.as_str()]);
         sender.feed(b"line\n");
-        wait_until("the line comes", || consumer.len() > 0);
+        wait_until("the line comes", || !consumer.is_empty());
         let frame = consumer.try_peek().expect("a frame");
         assert_eq!(frame.to_vec(), b"line");
         frame.release();

@@ -118,5 +118,7 @@ common::suite::suite! {
         what_bench_cannot_do_is_said_at_once,
         completions_and_pages_name_every_subcommand,
     ],
-    parts: [idler, pinned, among_huge_pages, pusher, popper, recording_on_a_megabyte],
+    parts: [
+        idler, pinned, among_huge_pages, pusher, popper, recording_on_a_megabyte, top_of_all_rings,
+    ],
 }

@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::ptr;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use vt100::{Parser, Screen};
 
@@ -113,7 +113,10 @@ impl Terminal {
 
     /// Waits until the screen is so.
     pub(crate) fn until(&mut self, what: &str, is_so: impl Fn(&Screen) -> bool) {
+        let start = Instant::now();
         while !is_so(self.screen()) {
+            let late = start.elapsed() > PATIENCE;
+            assert!(!late, "it takes too long until {what}:\n{}", self.text());
             let more = self.read();
             assert!(more, "{what}, but the tool ended:\n{}", self.text());
         }
