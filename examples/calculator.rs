@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use clap::{Parser, Subcommand};
 use quoit::rpc::{CallError, Client, Server};
 use quoit::zerocopy::{FromBytes, Immutable, IntoBytes};
-use quoit::{PopError, Ring, RingOptions};
+use quoit::{FrameConsumer, FrameProducer, PopError, RingOptions};
 
 /// Calls a calculator in another process, and kills it once
 #[derive(Parser)]
@@ -61,10 +61,10 @@ fn main() -> ExitCode {
     }
 }
 
-/// Divides until the caller leaves.
+/// Divides until the caller closes its ends.
 fn serve(requests: &str, replies: &str) -> Result<(), Box<dyn Error>> {
-    let requests = Ring::open(requests)?.consumer()?;
-    let replies = Ring::open(replies)?.producer()?;
+    let requests = FrameConsumer::open(requests)?;
+    let replies = FrameProducer::open(replies)?;
     let mut server = Server::new(requests, replies);
     let divide = |asked: Division| {
         let quotient = asked.dividend.checked_div(asked.divisor);
@@ -72,7 +72,7 @@ fn serve(requests: &str, replies: &str) -> Result<(), Box<dyn Error>> {
     };
     loop {
         match server.answer_record(TIMEOUT, divide) {
-            Ok(()) | Err(PopError::Empty) => {}
+            Ok(()) | Err(PopError::TimedOut) => {}
             Err(PopError::Abandoned) => return Ok(()),
             Err(error) => return Err(error.into()),
         }
@@ -104,8 +104,8 @@ fn call(calls: u64) -> Result<(), Box<dyn Error>> {
     let name = |what| format!("quoit-calculator-{}-{what}", process::id());
     let (requests, replies) = (name("requests"), name("replies"));
     let mut client = Client::new(
-        options.create(&requests)?.producer()?,
-        options.create(&replies)?.consumer()?,
+        options.create::<[u8]>(&requests)?.producer()?,
+        options.create::<[u8]>(&replies)?.consumer()?,
     );
     let start = || Calculator::start(&requests, &replies);
     let mut calculator = start()?;

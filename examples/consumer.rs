@@ -12,10 +12,10 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use clap::Parser;
-use quoit::{Consumer, PopError};
+use quoit::{Consumer, PopError, RingOptions};
 
 use common::check::Check;
-use common::message::Message;
+use common::message::{Message, SCHEMA};
 use common::options::RingArguments;
 use common::ring_line::{RingLine, View};
 use common::{MOMENT, interrupt, last_out};
@@ -53,7 +53,8 @@ fn main() -> ExitCode {
 
 fn run(Options { ring }: &Options) -> Result<Check, Box<dyn Error>> {
     interrupt::listen()?;
-    let mut consumer = Consumer::<Message>::open_or_create(&ring.name, ring.capacity)?;
+    let options = RingOptions::new(ring.capacity).schema_tag(SCHEMA);
+    let mut consumer = options.open_or_create::<Message>(&ring.name)?.consumer()?;
 
     let first = consumer.position();
     let mut check = Check::starting_at(first);
@@ -61,12 +62,13 @@ fn run(Options { ring }: &Options) -> Result<Check, Box<dyn Error>> {
     let mut line = RingLine::new(&ring.name, "consumer", first);
     while !interrupt::asked() && consumer.position() < ring.count {
         match consumer.peek_timeout(MOMENT) {
-            Ok(message) => {
+            Ok(peek) => {
+                let message = peek.read();
                 check.take(message.number());
                 checksum = message.short_checksum();
-                message.release();
+                peek.release();
             }
-            Err(PopError::Empty) => {}
+            Err(PopError::TimedOut) => {}
             Err(PopError::Abandoned) => _ = consumer.wait_for_peer_timeout(MOMENT),
             Err(error) => return Err(error.into()),
         }
@@ -93,7 +95,7 @@ fn view(consumer: &Consumer<Message>, check: &Check, checksum: u32) -> View {
     View {
         verb: "read",
         position: consumer.position(),
-        fill: consumer.fill(),
+        unread: consumer.len(),
         capacity: consumer.capacity(),
         note,
     }

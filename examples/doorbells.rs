@@ -1,6 +1,6 @@
-//! The two ways to sleep, one beside the other: a number goes to another process
+//! The two ways to sleep, compared: a number goes to another process
 //! and back, over rings whose ends sleep on futexes, and over rings whose ends
-//! sleep on POSIX semaphores. Nobody spins, so each number wakes each end once.
+//! sleep on POSIX semaphores. Neither end spins, so each number wakes each end once.
 
 #[path = "common/interrupt.rs"]
 mod interrupt;
@@ -11,7 +11,7 @@ use std::process::{self, Child, Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use clap::{Parser, Subcommand};
-use quoit::{Consumer, DoorbellKind, PopError, Producer, RingOptions};
+use quoit::{DoorbellKind, PopError, RingOptions};
 
 /// Sends numbers to another process and back, over either doorbell
 #[derive(Parser)]
@@ -50,15 +50,15 @@ fn main() -> ExitCode {
     }
 }
 
-/// How an end waits is its own business; what it sleeps on is the ring's.
+/// How an end waits is its own choice; what it sleeps on belongs to the ring.
 fn sleepy() -> RingOptions {
     RingOptions::new(64).spin(Duration::ZERO)
 }
 
-/// Gives each number back, until the other end leaves.
+/// Gives each number back, until the other end closes.
 fn echo(there: &str, back: &str) -> Result<(), Box<dyn Error>> {
-    let mut numbers: Consumer<u64> = sleepy().open(there)?.consumer()?;
-    let mut echoes: Producer<u64> = sleepy().open(back)?.producer()?;
+    let mut numbers = sleepy().open::<u64>(there)?.consumer()?;
+    let mut echoes = sleepy().open::<u64>(back)?.producer()?;
     loop {
         match numbers.pop() {
             Ok(number) => echoes.push(number)?,
@@ -100,18 +100,18 @@ fn round_trips(
     let options = sleepy().doorbell(doorbell).unlink_on_drop(true);
     let name = |way| format!("quoit-doorbells-{}-{bells}-{way}", process::id());
     let (there, back) = (name("there"), name("back"));
-    let mut numbers: Producer<u64> = options.create(&there)?.producer()?;
-    let mut echoes: Consumer<u64> = options.create(&back)?.consumer()?;
+    let mut numbers = options.create::<u64>(&there)?.producer()?;
+    let mut echoes = options.create::<u64>(&back)?.consumer()?;
     let mut command = Command::new(env::current_exe()?);
     let _echo = Echo(command.args(["echo", &there, &back]).spawn()?);
     let begun = Instant::now();
     for number in 0..trips {
         numbers.push(number)?;
         let echo = loop {
-            // Not for ever: somebody may ask this process to end.
+            // Not for ever: Ctrl-C must end this process.
             match echoes.pop_timeout(Duration::from_millis(50)) {
-                Err(PopError::Empty) if interrupt::asked() => return Err("interrupted".into()),
-                Err(PopError::Empty) => {}
+                Err(PopError::TimedOut) if interrupt::asked() => return Err("interrupted".into()),
+                Err(PopError::TimedOut) => {}
                 other => break other?,
             }
         };

@@ -170,7 +170,7 @@ fn book(directory: &Path, payments: u64) -> Result<(), Box<dyn Error>> {
         let position = consumer.position();
         match consumer.peek() {
             Ok(payment) => {
-                journal.write(position, *payment)?;
+                journal.write(position, payment.read())?;
                 payment.release();
                 booked += 1;
             }

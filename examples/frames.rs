@@ -1,5 +1,5 @@
-//! Sends frames of every length to whoever consumes them, in whatever language:
-//! `examples/c/consume.c` and `examples/python/quoit.py` can.
+//! Sends frames of every length to a consumer in any language, such as
+//! `examples/c/consume.c` or `examples/python/quoit.py`.
 
 #[path = "common/interrupt.rs"]
 mod interrupt;
@@ -12,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use clap::Parser;
-use quoit::{ClaimError, DoorbellKind, Producer, RingOptions, StalePolicy, WaitStrategy};
+use quoit::{ClaimError, DoorbellKind, FrameProducer, RingOptions, StalePolicy, WaitStrategy};
 use traffic::{Traffic, frame};
 
 /// Sends frames with known bytes, and says what their consumer must say
@@ -88,11 +88,11 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
 }
 
 /// Waits for room, and for a successor if the consumer is gone.
-fn push(producer: &mut Producer<[u8]>, frame: &[u8]) -> Result<(), Box<dyn Error>> {
+fn push(producer: &mut FrameProducer, frame: &[u8]) -> Result<(), Box<dyn Error>> {
     loop {
         check()?;
         match producer.push_timeout(frame, MOMENT) {
-            Err(ClaimError::Full) => {}
+            Err(ClaimError::TimedOut) => {}
             Err(ClaimError::Abandoned) => _ = producer.wait_for_peer_timeout(MOMENT),
             other => return Ok(other?),
         }

@@ -97,11 +97,11 @@ fn write(file: &Path) -> Result<(), Box<dyn Error>> {
     loop {
         let record = Record::now(producer.position())?;
         if producer.try_push(record).is_err() {
-            producer.flush()?;
+            producer.sync_all()?;
             return Err("the journal is full; drain it".into());
         }
         if producer.position() % FLUSH == 0 {
-            producer.flush()?;
+            producer.sync_all()?;
             println!("{} records are on the disk", producer.position());
         }
     }
@@ -111,13 +111,13 @@ fn drain(file: &Path) -> Result<(), Box<dyn Error>> {
     let mut consumer = Consumer::<Record>::open(file)?;
     let first = consumer.position();
     let mut next = first;
-    for record in consumer.drain() {
+    for record in consumer.try_iter() {
         if record != Record::new(next, record.nanoseconds) {
             return Err(format!("record {next} is not whole").into());
         }
         next += 1;
     }
-    consumer.flush()?; // what was drained does not come again
+    consumer.sync_all()?; // what was drained does not come again
     match next - first {
         0 => println!("drained 0 records"),
         count => println!("drained {count} records ({first} to {})", next - 1),

@@ -13,7 +13,7 @@ use std::process::{self, Child, Command, ExitCode, Stdio};
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use quoit::{Producer, RingOptions};
+use quoit::{FrameProducer, RingOptions};
 use stream::{Stream, Sum};
 
 /// Copies a stream of bytes from one process to another through a ring
@@ -58,9 +58,9 @@ fn main() -> ExitCode {
 
 /// The writing process: its checksum.
 fn write(name: &str, bytes: u64) -> Result<String, Box<dyn Error>> {
-    let mut producer = Producer::<[u8]>::open(name)?;
+    let mut writer = FrameProducer::open(name)?.into_writer();
     let mut stream = Stream::new(bytes);
-    io::copy(&mut stream, &mut producer.writer())?;
+    io::copy(&mut stream, &mut writer)?;
     Ok(stream.sum.text())
 }
 
@@ -69,13 +69,13 @@ fn read(bytes: u64) -> Result<String, Box<dyn Error>> {
     interrupt::listen()?;
     let name = format!("quoit-pipe-{}", process::id());
     let options = RingOptions::new(1 << 20).unlink_on_drop(true);
-    let mut consumer = options.create::<[u8]>(&name)?.consumer()?;
+    let consumer = options.create::<[u8]>(&name)?.consumer()?;
     let mut writer = Writer::start(&name, bytes)?;
 
-    let mut reader = consumer.reader();
-    reader.set_timeout(Some(Duration::from_secs(10))); // a writer that never came
+    let mut reader = consumer.into_reader();
+    reader.set_timeout(Some(Duration::from_secs(10))); // in case no writer attaches
     let mut sum = Sum::default();
-    io::copy(&mut reader, &mut Interruptible(&mut sum))?; // until the writer has left
+    io::copy(&mut reader, &mut Interruptible(&mut sum))?; // until the writer has closed
 
     let (found, sent) = (sum.text(), writer.says()?);
     if found != sent {

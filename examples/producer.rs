@@ -12,9 +12,9 @@ use std::process::ExitCode;
 use std::thread;
 
 use clap::Parser;
-use quoit::{Producer, PushError};
+use quoit::{Producer, PushError, RingOptions};
 
-use common::message::Message;
+use common::message::{Message, SCHEMA};
 use common::options::RingArguments;
 use common::pace::Pace;
 use common::ring_line::{RingLine, View};
@@ -56,7 +56,8 @@ fn main() -> ExitCode {
 
 fn run(Options { ring, rate }: &Options) -> Result<(), Box<dyn Error>> {
     interrupt::listen()?;
-    let mut producer = Producer::<Message>::open_or_create(&ring.name, ring.capacity)?;
+    let options = RingOptions::new(ring.capacity).schema_tag(SCHEMA);
+    let mut producer = options.open_or_create::<Message>(&ring.name)?.producer()?;
 
     let first = producer.position();
     let mut line = RingLine::new(&ring.name, "producer", first);
@@ -67,7 +68,7 @@ fn run(Options { ring, rate }: &Options) -> Result<(), Box<dyn Error>> {
             let message = Message::numbered(producer.position());
             match producer.push_timeout(message, MOMENT) {
                 Ok(()) => {}
-                Err(PushError::Full(_)) => break,
+                Err(PushError::TimedOut(_)) => break,
                 Err(PushError::Abandoned(_)) => {
                     let _ = producer.wait_for_peer_timeout(MOMENT);
                     break;
@@ -77,7 +78,7 @@ fn run(Options { ring, rate }: &Options) -> Result<(), Box<dyn Error>> {
         }
         line.show(|| view(&producer));
     }
-    // All sent; a reader may still be at it, or yet to come.
+    // All sent; a consumer may still be reading, or not have started.
     while !interrupt::asked() && !producer.is_empty() {
         thread::sleep(MOMENT);
         line.show(|| view(&producer));
@@ -91,10 +92,10 @@ fn run(Options { ring, rate }: &Options) -> Result<(), Box<dyn Error>> {
 }
 
 fn view(producer: &Producer<Message>) -> View {
-    let (position, fill) = (producer.position(), producer.fill());
+    let (position, unread) = (producer.position(), producer.len());
     let note = if producer.is_abandoned() {
         "consumer gone, waiting".to_owned()
-    } else if position > 0 && fill == position {
+    } else if position > 0 && unread == position {
         "no consumer yet".to_owned()
     } else {
         let last = Message::numbered(position.saturating_sub(1));
@@ -103,14 +104,14 @@ fn view(producer: &Producer<Message>) -> View {
     View {
         verb: "sent",
         position,
-        fill,
+        unread,
         capacity: producer.capacity(),
         note,
     }
 }
 
 fn summary(first: u64, producer: &Producer<Message>) -> String {
-    let (next, unread) = (producer.position(), producer.fill());
+    let (next, unread) = (producer.position(), producer.len());
     let range = match next - first {
         0 => String::new(),
         _ => format!(" ({first} to {})", next - 1),

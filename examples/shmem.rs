@@ -51,7 +51,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Adds up what comes, until the sender leaves.
+/// Adds up what comes, until the sender closes.
 fn add(id: &str) -> Result<(), Box<dyn Error>> {
     let shmem = ShmemConf::new().os_id(id).open()?;
     let ring = quoit::shared_memory::open::<u64>(&shmem, &RingOptions::default())?;
@@ -98,11 +98,11 @@ fn send(count: u64) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Waits for room, but not for longer than anybody wants this process.
+/// Waits for room until Ctrl-C.
 fn push(producer: &mut Producer<u64>, number: u64) -> Result<(), Box<dyn Error>> {
     while !interrupt::asked() {
         match producer.push_timeout(number, Duration::from_millis(50)) {
-            Err(PushError::Full(_)) => {}
+            Err(PushError::TimedOut(_)) => {}
             other => return Ok(other?),
         }
     }

@@ -22,7 +22,7 @@ use std::thread;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use quoit::{ClaimError, PopError, Producer, RingOptions};
+use quoit::{ClaimError, FrameProducer, PopError, RingOptions};
 use socket2::SockRef;
 
 /// Gathers the lines of many TCP connections in one ring, on the loopback interface
@@ -69,7 +69,7 @@ const RING: u64 = 1 << 16;
 const SOCKET: usize = 1 << 14;
 /// Bytes of the longest line.
 const LINE: u64 = 1 << 12;
-/// How often a thread that waits sees whether it is to end.
+/// How often a thread that waits checks whether it is to end.
 const LOOK: Duration = Duration::from_millis(100);
 
 fn main() -> ExitCode {
@@ -93,12 +93,13 @@ fn main() -> ExitCode {
 }
 
 /// The ring that all connections write to in turns.
-struct Gateway(Mutex<Producer<[u8]>>);
+struct Gateway(Mutex<FrameProducer>);
 
 impl Gateway {
     fn open(name: &str) -> Result<Self> {
         let options = RingOptions::new(RING).unlink_on_drop(true);
-        Ok(Self(Mutex::new(options.open_or_create(name)?.producer()?)))
+        let ring = options.open_or_create::<[u8]>(name)?;
+        Ok(Self(Mutex::new(ring.producer()?)))
     }
 
     /// Accepts until `is_over`, then waits for the connections to end.
@@ -119,13 +120,13 @@ impl Gateway {
                     Err(error) => return Err(error.into()),
                 }
             }
-            drop(listener); // and with it whoever was not accepted yet
+            drop(listener); // and with it the connections that were not accepted yet
             Ok(())
         })
     }
 
-    /// Puts a connection's lines into the ring. While the ring is full nobody
-    /// reads from any socket: so the clients wait.
+    /// Puts a connection's lines into the ring. While the ring is full no thread
+    /// reads from a socket, so the clients wait.
     fn read(&self, stream: TcpStream) -> Result<()> {
         stream.set_nonblocking(false)?;
         stream.set_read_timeout(Some(LOOK))?;
@@ -154,7 +155,7 @@ impl Gateway {
         while !interrupt::asked() {
             match ring.push_timeout(line, LOOK) {
                 Ok(()) => return Ok(()),
-                Err(ClaimError::Full) => {}
+                Err(ClaimError::TimedOut) => {}
                 Err(ClaimError::Abandoned) => _ = ring.wait_for_peer_timeout(LOOK),
                 Err(error) => return Err(error.into()),
             }
@@ -192,20 +193,20 @@ fn drain(name: &str) -> Result<()> {
     let options = RingOptions::new(RING).unlink_on_drop(true);
     let mut lines = options.open_or_create::<[u8]>(name)?.consumer()?;
     let mut next = BTreeMap::<String, u64>::new();
+    let mut line = Vec::new();
     loop {
-        match lines.peek_timeout(LOOK) {
-            Ok(line) => {
+        match lines.pop_into_timeout(&mut line, LOOK) {
+            Ok(_kind) => {
                 let text = std::str::from_utf8(&line)?.trim_end();
-                let (client, number) = text.split_once(' ').ok_or("a line of somebody else")?;
+                let (client, number) = text.split_once(' ').ok_or("not a line of a client")?;
                 let next = next.entry(client.to_owned()).or_default();
                 if number.parse() != Ok(*next) {
                     return Err(format!("client {client}: line {number}, not {next}").into());
                 }
                 *next += 1;
-                line.release();
             }
-            Err(PopError::Empty) if !interrupt::asked() => {}
-            Err(PopError::Empty | PopError::Abandoned) => break,
+            Err(PopError::TimedOut) if !interrupt::asked() => {}
+            Err(PopError::TimedOut | PopError::Abandoned) => break,
             Err(error) => return Err(error.into()),
         }
     }

@@ -6,13 +6,14 @@ mod interrupt;
 
 use std::env;
 use std::error::Error;
+use std::ops::ControlFlow;
 use std::process::{self, Child, Command, ExitCode};
 use std::thread;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use quoit::zerocopy::{FromBytes, Immutable, IntoBytes};
-use quoit::{Consumer, Producer, Ring, RingOptions, Select, SelectError, Selected};
+use quoit::{Consumer, FrameProducer, Producer, RingOptions, Select, SelectError, Selected};
 
 /// Reads two rings in one loop, each filled by a process of its own
 #[derive(Parser)]
@@ -61,10 +62,8 @@ fn read(count: u64) -> Result<(), Box<dyn Error>> {
     let options = RingOptions::new(4096).unlink_on_drop(true);
     let name = |what| format!("quoit-two-rings-{}-{what}", process::id());
     let (tick_name, order_name) = (name("ticks"), name("orders"));
-    let ring: Ring<Tick> = options.create(&tick_name)?;
-    let mut ticks = ring.consumer()?;
-    let ring: Ring<[u8]> = options.create(&order_name)?;
-    let mut orders = ring.consumer()?;
+    let mut ticks = options.create::<Tick>(&tick_name)?.consumer()?;
+    let mut orders = options.create::<[u8]>(&order_name)?.consumer()?;
     let _children = [
         start(count, "ticks", &tick_name)?,
         start(count, "orders", &order_name)?,
@@ -97,7 +96,10 @@ fn read(count: u64) -> Result<(), Box<dyn Error>> {
         if selected == 0 {
             tick_count += take_ticks(&mut ticks, tick_count)?;
         } else {
-            order_count += orders.try_pop_each(|_kind, order| order_bytes += order.len())?;
+            order_count += orders.drain_with(|order| {
+                order_bytes += order.len();
+                ControlFlow::Continue(())
+            })?;
         }
     }
     println!("{tick_count} ticks and {order_count} orders of {order_bytes} bytes");
@@ -106,7 +108,7 @@ fn read(count: u64) -> Result<(), Box<dyn Error>> {
 
 fn take_ticks(ticks: &mut Consumer<Tick>, before: u64) -> Result<u64, Box<dyn Error>> {
     let mut count = 0;
-    for tick in ticks.drain() {
+    for tick in ticks.try_iter() {
         if tick.number != before + count || tick.price != price(tick.number) {
             return Err(format!("tick {} came as number {}", before + count, tick.number).into());
         }
@@ -150,7 +152,7 @@ fn send_ticks(name: &str, count: u64) -> Result<(), Box<dyn Error>> {
 }
 
 fn send_orders(name: &str, count: u64) -> Result<(), Box<dyn Error>> {
-    let mut producer = Producer::<[u8]>::open(name)?;
+    let mut producer = FrameProducer::open(name)?;
     for number in 0..count {
         producer.push(format!("buy {number}").as_bytes())?;
         if number % 10 == 9 {

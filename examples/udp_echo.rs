@@ -20,7 +20,7 @@ use std::thread;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use quoit::{ClaimError, Consumer, PopError, Producer, RingOptions};
+use quoit::{ClaimError, FrameConsumer, FrameProducer, PopError, RingOptions};
 
 /// Echoes datagrams through a second process, on the loopback interface
 ///
@@ -58,9 +58,9 @@ enum Part {
 
 type Result<R> = std::result::Result<R, Box<dyn Error>>;
 
-/// How many looks long a datagram may be under way before it counts as lost.
+/// How many receive timeouts a datagram may take before it counts as lost.
 const PATIENCE: u32 = 50;
-/// How often a thread that waits sees whether it is to end.
+/// How often a thread that waits checks whether it is to end.
 const LOOK: Duration = Duration::from_millis(100);
 /// Bytes of the longest datagram.
 const LONGEST: usize = 65_507;
@@ -93,13 +93,16 @@ fn answer(questions: &str, answers: &str) -> Result<()> {
     let options = RingOptions::default().unlink_on_drop(true); // the last one out
     let mut questions = options.open::<[u8]>(questions)?.consumer()?;
     let mut answers = options.open::<[u8]>(answers)?.producer()?;
+    let mut echo = Vec::new();
     loop {
         let question = match questions.peek() {
             Ok(question) => question,
             Err(PopError::Abandoned) => return Ok(()),
             Err(error) => return Err(error.into()),
         };
-        match answers.push(&question) {
+        echo.clear();
+        question.append_to(&mut echo);
+        match answers.push(&echo) {
             Ok(()) => question.release(),
             Err(ClaimError::Abandoned) => return Ok(()),
             Err(error) => return Err(error.into()),
@@ -110,8 +113,8 @@ fn answer(questions: &str, answers: &str) -> Result<()> {
 /// A server's socket, its rings' outer ends and the process that answers.
 struct Server {
     socket: UdpSocket,
-    questions: Producer<[u8]>,
-    answers: Consumer<[u8]>,
+    questions: FrameProducer,
+    answers: FrameConsumer,
     answerer: Answerer,
 }
 
@@ -133,8 +136,8 @@ impl Server {
         let options = RingOptions::new(1 << 19).unlink_on_drop(true);
         let name = |what| format!("quoit-udp-echo-{}-{what}", process::id());
         let names = [name("questions"), name("answers")];
-        let questions = options.create(&names[0])?.producer()?;
-        let answers = options.create(&names[1])?.consumer()?;
+        let questions = options.create::<[u8]>(&names[0])?.producer()?;
+        let answers = options.create::<[u8]>(&names[1])?.consumer()?;
         let mut command = Command::new(env::current_exe()?);
         let answerer = command.arg("answer").args(&names).spawn()?;
         Ok(Self {
@@ -170,7 +173,7 @@ impl Server {
 /// full lets datagrams fall.
 fn take_questions(
     socket: &UdpSocket,
-    questions: &mut Producer<[u8]>,
+    questions: &mut FrameProducer,
     is_over: impl Fn() -> bool,
 ) -> std::result::Result<u64, String> {
     let mut frame = vec![0; ADDRESS + LONGEST];
@@ -202,23 +205,23 @@ fn is_temporary(kind: ErrorKind) -> bool {
 
 /// From the ring to the socket.
 fn send_answers(
-    answers: &mut Consumer<[u8]>,
+    answers: &mut FrameConsumer,
     socket: &UdpSocket,
     no_more: impl Fn() -> bool,
 ) -> std::result::Result<(), String> {
+    let mut answer = Vec::new();
     loop {
-        let answer = match answers.peek_timeout(LOOK) {
-            Ok(answer) => answer,
-            Err(PopError::Empty) if !no_more() => continue,
-            Err(PopError::Empty | PopError::Abandoned) => return Ok(()),
+        match answers.pop_into_timeout(&mut answer, LOOK) {
+            Ok(_kind) => {}
+            Err(PopError::TimedOut) if !no_more() => continue,
+            Err(PopError::TimedOut | PopError::Abandoned) => return Ok(()),
             Err(error) => return Err(error.to_string()),
-        };
+        }
         let (address, datagram) = answer.split_at(ADDRESS);
         let ip = Ipv4Addr::new(address[0], address[1], address[2], address[3]);
         let port = u16::from_be_bytes([address[4], address[5]]);
-        // A client that is gone is no concern of the server.
+        // Like any UDP server, it does not care whether the client still listens.
         let _ = socket.send_to(datagram, SocketAddrV4::new(ip, port));
-        answer.release();
     }
 }
 

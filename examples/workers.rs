@@ -69,7 +69,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Counts until the parent has left; the socket to it is the standard input.
+/// Counts until the parent has closed; the socket to it is the standard input.
 fn work() -> Result<(), Box<dyn Error>> {
     let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     let mut jobs = handoff::receive::<Job>(&socket)?.consumer()?;
@@ -102,7 +102,8 @@ impl Worker {
         let child = command.arg("work").stdin(OwnedFd::from(theirs)).spawn()?;
         let process = Process(child);
         let options = RingOptions::new(AHEAD);
-        let (jobs, counts) = (options.create_anonymous()?, options.create_anonymous()?);
+        let jobs = options.create_anonymous::<Job>()?;
+        let counts = options.create_anonymous::<u64>()?;
         // Taken before they are sent: should this process die, the worker knows.
         let (producer, consumer) = (jobs.producer()?, counts.consumer()?);
         handoff::send(&ours, &jobs)?;
@@ -114,7 +115,7 @@ impl Worker {
         })
     }
 
-    /// Tells the worker that there are no more jobs, and waits until it has left.
+    /// Tells the worker that there are no more jobs, and waits until it has ended.
     fn end(self) -> Result<(), Box<dyn Error>> {
         let Self {
             jobs, mut process, ..
@@ -137,7 +138,7 @@ impl Drop for Process {
     }
 }
 
-/// Deals the jobs: whoever is done with one gets another.
+/// Deals the jobs: a worker that is done with one gets another.
 fn count(below: u64, count: u64) -> Result<(), Box<dyn Error>> {
     interrupt::listen()?;
     let mut workers = Vec::new();

@@ -1,5 +1,6 @@
-//! Fixed slots: what `src/slots/` does with its cursors, on words that loom
-//! watches. A record is two words, so that half a record shows.
+//! Fixed slots: what `src/producer.rs` and `src/consumer.rs` do with their
+//! cursors, on words that loom watches. A record is two words, so that half a
+//! record shows.
 
 use std::rc::Rc;
 

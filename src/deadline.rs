@@ -44,6 +44,14 @@ impl Deadline {
         }
     }
 
+    /// Whether a deadline that is [`fixed`](Self::fixed) is over.
+    pub(crate) fn is_over(self) -> bool {
+        self != Self::NEVER && {
+            let now = now();
+            self.nanos(now) <= now
+        }
+    }
+
     /// Nanoseconds on the clock of [`now`]. A wait asks for them when it first
     /// reads the clock.
     pub(crate) fn nanos(self, now: u64) -> u64 {

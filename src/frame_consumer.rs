@@ -8,7 +8,7 @@ use crate::endpoint::{
     End, Endpoint, open_methods, shared_methods, shared_traits, wait_for_message,
 };
 use crate::error::PopError;
-use crate::frames::{Frame, FrameReader, FrameView, Frames};
+use crate::frames::{Found, Frame, FrameReader, FrameView, Frames};
 
 /// The end of a ring of frames that reads: messages of any length, each with the `kind`
 /// that its sender chose.
@@ -276,8 +276,8 @@ impl FrameConsumer {
     ///
     /// As [`try_peek`](Self::try_peek) if there is a frame; otherwise may sleep.
     pub fn peek_timeout(&mut self, timeout: impl Into<Deadline>) -> Result<Frame<'_>, PopError> {
-        let found = wait_for_message(self, timeout.into(), |consumer| consumer.frames.find())?;
-        Ok(Frame::new(&mut self.frames, found))
+        let found = self.find_timeout(timeout.into())?;
+        Ok(self.frame(found))
     }
 
     /// Finds the frames that are there now, to be visited one after the other, in place.
@@ -414,6 +414,9 @@ impl FrameConsumer {
     /// Wait-free (linear in the frames), no allocation, no syscall but the wake of a
     /// producer that sleeps.
     pub fn skip(&mut self, count: usize) -> Result<usize, PopError> {
+        if count == 0 {
+            return Ok(0); // as for records, whatever is there
+        }
         let mut left = count;
         self.drain_with(|_| {
             if left == 0 {
@@ -455,5 +458,16 @@ impl FrameConsumer {
             self.frames.end.release(older);
         }
         Ok(count)
+    }
+
+    /// Where the next frame is, for a caller that borrows it later: [`frame`](Self::frame)
+    /// does not read its header again.
+    pub(crate) fn find_timeout(&mut self, deadline: Deadline) -> Result<Found, PopError> {
+        wait_for_message(self, deadline, |consumer| consumer.frames.find())
+    }
+
+    /// The frame that was found, if nothing was released since.
+    pub(crate) fn frame(&mut self, found: Found) -> Frame<'_> {
+        Frame::new(&mut self.frames, found)
     }
 }

@@ -3,7 +3,7 @@
 mod reader;
 mod writer;
 
-pub(crate) use self::reader::FrameReader;
+pub(crate) use self::reader::{Found, FrameReader};
 pub use self::reader::{Frame, FrameView, Frames};
 pub(crate) use self::writer::FrameWriter;
 pub use self::writer::{BatchFrame, FrameBatch, FrameClaim};

@@ -9,7 +9,10 @@ use std::os::unix::fs::MetadataExt;
 use common::mappings::mapped;
 use common::names::{RingName, file_directory, files_in, shared_memory_directory};
 use common::segment_file::{INCARNATION, SegmentFile};
-use quoit::{Consumer, Error, PopError, Producer, Ring, RingOptions, Shape, StalePolicy};
+use quoit::{
+    Consumer, Error, FrameConsumer, FrameProducer, PopError, Popped, Producer, Ring, RingOptions,
+    Shape, StalePolicy,
+};
 
 /// `create` refuses this number, and nothing of the name is left.
 fn is_no_capacity<T: Shape + ?Sized>(options: &RingOptions, number: u64) {
@@ -162,10 +165,11 @@ fn either_end_may_come_first() {
     assert_eq!(consumer.try_pop(), Ok(7));
 
     let name = RingName::new("consumer-first");
-    let mut consumer = Consumer::<[u8]>::open_or_create(&name, 64).expect("it creates");
-    let mut producer = Producer::<[u8]>::open_or_create(&name, 64).expect("it opens");
+    let mut consumer = FrameConsumer::open_or_create(&name, 64).expect("it creates");
+    let mut producer = FrameProducer::open_or_create(&name, 64).expect("it opens");
     producer.try_push(b"ring").expect("there is room");
-    assert_eq!(consumer.try_pop(&mut [0; 4]), Ok(4));
+    let popped = consumer.try_pop(&mut [0; 4]);
+    assert_eq!(popped, Ok(Popped { len: 4, kind: 0 }));
 }
 
 #[test]

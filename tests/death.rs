@@ -10,8 +10,8 @@ use common::child::{Child, hear, hold, say};
 use common::names::RingName;
 use common::threads::while_waiting;
 use quoit::{
-    Consumer, Error, PopError, Producer, PushError, Record, RingOptions, Role, Select, SelectError,
-    Selected, StalePolicy, WaitStrategy,
+    Consumer, Error, FrameConsumer, FrameProducer, PopError, Popped, Producer, PushError, Record,
+    RingOptions, Role, Select, SelectError, Selected, StalePolicy, WaitStrategy,
 };
 
 common::suite::suite! {
@@ -166,14 +166,14 @@ fn a_successor_gets_again_what_a_killed_consumer_had_not_released() {
     child.kill();
     let mut consumer = Consumer::<u64>::open(&name).expect("its holder is dead");
     assert_eq!(consumer.position(), 1);
-    assert_eq!(consumer.drain().collect::<Vec<_>>(), [2, 3]);
+    assert_eq!(consumer.try_iter().collect::<Vec<_>>(), [2, 3]);
 }
 
 fn peeking_consumer(arguments: &[String]) {
     let mut consumer = Consumer::<u64>::open(&arguments[0]).expect("the role is free");
     let popped = consumer.pop().expect("there is a record");
     let seen = consumer.peek().expect("there is a record");
-    say(format_args!("{popped} popped, {} seen", *seen));
+    say(format_args!("{popped} popped, {} seen", seen.read()));
     hear();
 }
 
@@ -182,7 +182,7 @@ fn a_pop_ends_when_the_producer_is_killed() {
     let waits: [Wait; 3] = [
         |consumer| consumer.pop(),
         |consumer| consumer.pop_timeout(PATIENCE),
-        |consumer| consumer.peek().map(|peek| *peek),
+        |consumer| consumer.peek().map(|peek| peek.read()),
     ];
     for wait in waits {
         let name = RingName::new("pop-alone");
@@ -228,12 +228,13 @@ fn short_waits_notice_a_death(peer_check: Duration) {
     let waits: [(&str, Wait); 3] = [
         ("idle_producer", |_, consumer, _, short| {
             let end = consumer.pop_timeout(short).expect_err("an empty ring");
-            assert!(matches!(end, PopError::Empty | PopError::Abandoned));
+            assert!(matches!(end, PopError::TimedOut | PopError::Abandoned));
             end == PopError::Abandoned
         }),
         ("idle_consumer", |producer, _, _, short| {
             let end = producer.push_timeout(7, short).expect_err("a full ring");
-            assert!(matches!(end, PushError::Full(7) | PushError::Abandoned(7)));
+            let expected = [PushError::TimedOut(7), PushError::Abandoned(7)];
+            assert!(expected.contains(&end));
             end == PushError::Abandoned(7)
         }),
         ("idle_producer", |_, consumer, select, short| {
@@ -255,7 +256,7 @@ fn short_waits_notice_a_death(peer_check: Duration) {
                 .peer_check(peer_check)
                 .open::<u64>(&name)
                 .expect("the ring");
-            let (mut full, mut empty) = RingOptions::new(1).heap().expect("a ring");
+            let (mut full, mut empty) = RingOptions::new(1).heap::<u64>().expect("a ring");
             if part == "idle_consumer" {
                 full = ring.producer().expect("the role is free");
                 while full.try_push(0).is_ok() {}
@@ -278,15 +279,17 @@ fn what_a_killed_producer_had_published_is_read_first() {
     RingOptions::new(CAPACITY)
         .create::<[u8]>(&name)
         .expect("a ring");
-    let mut consumer = Consumer::<[u8]>::open(&name).expect("the role is free");
+    let mut consumer = FrameConsumer::open(&name).expect("the role is free");
     let mut child = Child::start("dying_producer", &[name.as_str()]);
     child.expect("ready");
     child.kill();
     assert!(consumer.is_abandoned());
     let mut buffer = [0; 8];
     for word in ["last", "words"] {
-        assert_eq!(consumer.pop_timeout(&mut buffer, PATIENCE), Ok(word.len()));
-        assert_eq!(&buffer[..word.len()], word.as_bytes());
+        let (len, kind) = (word.len(), 0);
+        let popped = consumer.pop_timeout(&mut buffer, PATIENCE);
+        assert_eq!(popped, Ok(Popped { len, kind }));
+        assert_eq!(&buffer[..len], word.as_bytes());
     }
     // A call that never waits does not ask the kernel; one that waits does.
     assert_eq!(consumer.try_pop(&mut buffer), Err(PopError::Empty));
@@ -298,7 +301,7 @@ fn what_a_killed_producer_had_published_is_read_first() {
 
 /// Publishes two frames, and begins a third.
 fn dying_producer(arguments: &[String]) {
-    let mut producer = Producer::<[u8]>::open(&arguments[0]).expect("the role is free");
+    let mut producer = FrameProducer::open(&arguments[0]).expect("the role is free");
     producer.try_push(b"last").expect("there is room");
     producer.try_push(b"words").expect("there is room");
     let mut claim = producer.try_claim(8).expect("there is room");

@@ -2,11 +2,15 @@
 //! an `io::Error` of the matching kind.
 
 use std::error::Error as _;
+use std::fmt::{Debug, Display};
 use std::io::{self, ErrorKind};
+use std::time::Duration;
 
 use quoit::handoff::HandoffError;
 use quoit::rpc::CallError;
-use quoit::{ClaimError, Corrupt, Error, PopError, PushError, Role, SelectError};
+use quoit::{
+    ClaimError, Corrupt, Error, PeerError, PopError, PushError, RingOptions, Role, SelectError,
+};
 
 const CORRUPT: Corrupt = Corrupt {
     field: "tail",
@@ -296,13 +300,11 @@ fn an_error_that_was_caused_by_another_names_it() {
 /// Why something was refused or missing, its kind, and what its text says.
 type Hot<E> = (E, ErrorKind, &'static str);
 
-fn hot_claim_errors() -> [Hot<ClaimError>; 5] {
-    let too_long = ClaimError::TooLong {
-        wanted: 100,
-        longest: 56,
-    };
+fn hot_claim_errors() -> [Hot<ClaimError>; 6] {
+    let too_long = ClaimError::TooLong { max: 56 };
     [
         (ClaimError::Full, ErrorKind::WouldBlock, "full"),
+        (ClaimError::TimedOut, ErrorKind::TimedOut, "in time"),
         (
             ClaimError::Abandoned,
             ErrorKind::BrokenPipe,
@@ -313,19 +315,25 @@ fn hot_claim_errors() -> [Hot<ClaimError>; 5] {
             ErrorKind::StaleNetworkFileHandle,
             "open its name again",
         ),
-        (too_long, ErrorKind::InvalidInput, "longest is 56"),
         (
-            ClaimError::Corrupt(CORRUPT),
+            too_long,
+            ErrorKind::InvalidInput,
+            "longest claim of this ring is 56",
+        ),
+        (
+            ClaimError::Corrupt,
             ErrorKind::InvalidData,
-            "0xbad",
+            "corruption() says what was found",
         ),
     ]
 }
 
-fn hot_pop_errors() -> [Hot<PopError>; 5] {
+fn hot_pop_errors() -> [Hot<PopError>; 7] {
     let too_short = PopError::TooShort { needed: 100 };
+    let too_many = PopError::TooMany { max: 64 };
     [
         (PopError::Empty, ErrorKind::WouldBlock, "empty"),
+        (PopError::TimedOut, ErrorKind::TimedOut, "in time"),
         (
             PopError::Abandoned,
             ErrorKind::UnexpectedEof,
@@ -337,7 +345,12 @@ fn hot_pop_errors() -> [Hot<PopError>; 5] {
             "open its name again",
         ),
         (too_short, ErrorKind::InvalidInput, "has 100 bytes"),
-        (PopError::Corrupt(CORRUPT), ErrorKind::InvalidData, "0xbad"),
+        (too_many, ErrorKind::InvalidInput, "has 64 slots"),
+        (
+            PopError::Corrupt,
+            ErrorKind::InvalidData,
+            "corruption() says what was found",
+        ),
     ]
 }
 
@@ -353,16 +366,71 @@ fn every_hot_error_has_a_text_and_a_kind() {
     }
 }
 
+/// Every call of the fast paths returns one of them.
+#[test]
+fn the_hot_errors_fit_into_two_registers() {
+    assert!(size_of::<Result<u64, PopError>>() <= 16);
+    assert!(size_of::<Result<(), PushError<u64>>>() <= 16);
+    assert!(size_of::<PushError<u64>>() <= 16);
+    assert!(size_of::<PopError>() <= 16);
+    assert!(size_of::<ClaimError>() <= 16);
+    assert!(size_of::<PeerError>() <= 16);
+}
+
+#[test]
+fn a_wait_for_a_peer_speaks_of_the_peer_and_not_of_what_the_ring_holds() {
+    let ring = RingOptions::new(8).create_anonymous::<u32>();
+    let ring = ring.expect("a ring");
+    let moment = Duration::from_millis(1);
+    // Nobody has ever attached, and nothing was ever pushed.
+    let mut producer = ring.producer().expect("the role is free");
+    let no_consumer = producer.wait_for_peer_timeout(moment);
+    drop(producer);
+    let mut consumer = ring.consumer().expect("the role is free");
+    let no_producer = consumer.wait_for_peer_timeout(moment);
+    assert_eq!(no_consumer, Err(PeerError::TimedOut));
+    assert_eq!(no_producer, Err(PeerError::TimedOut));
+
+    let (mut producer, consumer) = RingOptions::new(8).heap::<u32>().expect("a ring");
+    drop(consumer);
+    assert_eq!(producer.wait_for_peer(), Err(PeerError::Superseded));
+
+    let errors = [
+        (
+            PeerError::TimedOut,
+            ErrorKind::TimedOut,
+            "no peer attached in time",
+        ),
+        (
+            PeerError::Superseded,
+            ErrorKind::StaleNetworkFileHandle,
+            "open its name again",
+        ),
+    ];
+    for (error, kind, part) in errors {
+        let text = error.to_string();
+        assert!(text.contains(part), "{text}");
+        assert!(!text.contains("full") && !text.contains("empty"), "{text}");
+        assert!(error.source().is_none());
+        let error = io::Error::from(error);
+        assert_eq!((error.kind(), error.to_string()), (kind, text));
+    }
+}
+
 #[test]
 fn a_push_error_gives_the_record_back_and_says_the_same_as_a_claim() {
     let errors = [
         (PushError::Full(7), ClaimError::Full),
         (PushError::Abandoned(7), ClaimError::Abandoned),
         (PushError::Superseded(7), ClaimError::Superseded),
-        (PushError::Corrupt(7, CORRUPT), ClaimError::Corrupt(CORRUPT)),
+        (PushError::TimedOut(7), ClaimError::TimedOut),
+        (PushError::Corrupt(7), ClaimError::Corrupt),
     ];
     for (error, reason) in errors {
         assert_eq!(error.into_inner(), 7);
+        let long = format!("{error:#?}");
+        let expected = format!("{reason:#?}(\n    ..,\n)");
+        assert_eq!(long, expected, "and never the record");
         assert_eq!(error.to_string(), reason.to_string());
         assert_eq!(format!("{error:?}"), format!("{reason:?}"));
         let kind = io::Error::from(reason).kind();
@@ -371,21 +439,119 @@ fn a_push_error_gives_the_record_back_and_says_the_same_as_a_claim() {
 }
 
 #[test]
-fn a_corrupt_ring_is_the_source_of_every_error_that_tells_of_it() {
+fn a_corrupt_ring_is_the_source_of_an_error_or_the_error_says_where_to_ask() {
     fn source(error: &dyn std::error::Error) -> Option<&Corrupt> {
         error.source().and_then(|source| source.downcast_ref())
     }
     assert_eq!(source(&Error::Corrupt(CORRUPT)), Some(&CORRUPT));
-    assert_eq!(source(&PushError::Corrupt(7, CORRUPT)), Some(&CORRUPT));
-    assert_eq!(source(&ClaimError::Corrupt(CORRUPT)), Some(&CORRUPT));
-    assert_eq!(source(&PopError::Corrupt(CORRUPT)), Some(&CORRUPT));
-    assert_eq!(source(&CallError::Corrupt(CORRUPT)), Some(&CORRUPT));
-    assert_eq!(source(&PopError::Empty), None);
+    let errors: [&dyn std::error::Error; 3] = [
+        &PushError::Corrupt(7),
+        &ClaimError::Corrupt,
+        &PopError::Corrupt,
+    ];
+    for error in errors {
+        assert!(error.source().is_none());
+        let text = error.to_string();
+        for part in ["corrupt", "corruption()", "StalePolicy::Replace"] {
+            assert!(text.contains(part), "{text:?} does not say {part:?}");
+        }
+    }
+    assert!(CallError::Corrupt.source().is_none());
+    assert!(CallError::Corrupt.to_string().contains("corrupt"));
+}
+
+/// The name of an error's variant, and a panic for one that is not in the list.
+macro_rules! variant {
+    ($error:expr, $type:ident: $($name:ident),* $(,)?) => {
+        match $error {
+            $($type::$name { .. } => stringify!($name),)*
+            #[allow(unreachable_patterns, reason = "not all are #[non_exhaustive]")]
+            _ => panic!("a variant without a name: {:#?}", $error),
+        }
+    };
+}
+
+/// Checks both forms of `Debug` of an error.
+fn is_shown_as<E: Debug + Display>(error: &E, variant: &str) {
+    assert_eq!(format!("{error:?}"), error.to_string());
+    let long = format!("{error:#?}");
+    let rest = long.strip_prefix(variant);
+    let rest = rest.unwrap_or_else(|| panic!("{long:?} does not begin with {variant:?}"));
+    let ends = rest.is_empty() || rest.starts_with('(') || rest.starts_with(" {");
+    assert!(ends, "{long:?} is not {variant:?}");
+    assert_ne!(long, error.to_string());
 }
 
 #[test]
-fn every_error_of_a_select_has_a_text_and_a_kind() {
-    let errors = [
+fn every_error_shows_its_text_and_in_the_long_form_its_variant() {
+    for (error, ..) in cold_errors() {
+        let variant = variant!(
+            error,
+            Error: InvalidName, InvalidCapacity, AlreadyExists, NotFound, InUse, NotARing,
+            WrongDescriptor, VersionMismatch, ShapeMismatch, SchemaMismatch, CapacityMismatch,
+            DoorbellMismatch, NotEnoughMemory, FileSizeLimit, Superseded, Corrupt, Io,
+        );
+        is_shown_as(&error, variant);
+    }
+    is_shown_as(&CORRUPT, "Corrupt");
+    for (error, ..) in hot_claim_errors() {
+        let variant = variant!(
+            error,
+            ClaimError: Full, TimedOut, Abandoned, Superseded, TooLong, Corrupt
+        );
+        is_shown_as(&error, variant);
+    }
+    for (error, ..) in hot_pop_errors() {
+        let variant = variant!(
+            error,
+            PopError: Empty, TimedOut, Abandoned, Superseded, TooShort, TooMany, Corrupt
+        );
+        is_shown_as(&error, variant);
+    }
+    let push = [
+        PushError::Full(7),
+        PushError::TimedOut(7),
+        PushError::Abandoned(7),
+        PushError::Superseded(7),
+        PushError::Corrupt(7),
+    ];
+    for error in push {
+        let variant = variant!(
+            error,
+            PushError: Full, TimedOut, Abandoned, Superseded, Corrupt
+        );
+        is_shown_as(&error, variant);
+    }
+    for error in [PeerError::TimedOut, PeerError::Superseded] {
+        is_shown_as(&error, variant!(error, PeerError: TimedOut, Superseded));
+    }
+    for (error, ..) in select_errors() {
+        let variant = variant!(
+            error,
+            SelectError: TimedOut, NoEnds, TooManyEnds, NotAFutex, Unsupported
+        );
+        is_shown_as(&error, variant);
+    }
+    for (error, ..) in call_errors() {
+        let variant = variant!(
+            error,
+            CallError: TimedOut, ServerGone, Superseded, Refused, NotInFlight, TooLong,
+            WrongLength, Corrupt,
+        );
+        is_shown_as(&error, variant);
+    }
+    for (error, ..) in handoff_errors() {
+        let variant = variant!(
+            error,
+            HandoffError: Named, Closed, TimedOut, OtherMessage, VersionMismatch,
+            NotOneDescriptor, CutOff, Ring, Io,
+        );
+        is_shown_as(&error, variant);
+    }
+}
+
+fn select_errors() -> [Hot<SelectError>; 5] {
+    [
         (SelectError::TimedOut, ErrorKind::TimedOut, "in time"),
         (SelectError::NoEnds, ErrorKind::InvalidInput, "at least one"),
         (
@@ -403,8 +569,12 @@ fn every_error_of_a_select_has_a_text_and_a_kind() {
             ErrorKind::Unsupported,
             "Linux 5.16",
         ),
-    ];
-    for (error, kind, part) in errors {
+    ]
+}
+
+#[test]
+fn every_error_of_a_select_has_a_text_and_a_kind() {
+    for (error, kind, part) in select_errors() {
         assert!(error.to_string().contains(part), "{error}");
         let has_source = matches!(error, SelectError::Unsupported(_));
         assert_eq!(error.source().is_some(), has_source, "{error}");
@@ -412,9 +582,8 @@ fn every_error_of_a_select_has_a_text_and_a_kind() {
     }
 }
 
-#[test]
-fn every_error_of_a_call_has_a_text_and_a_kind() {
-    let errors = [
+fn call_errors() -> [Hot<CallError>; 8] {
+    [
         (CallError::TimedOut, ErrorKind::TimedOut, "in time"),
         (
             CallError::ServerGone,
@@ -437,12 +606,9 @@ fn every_error_of_a_call_has_a_text_and_a_kind() {
             "finished or forgotten",
         ),
         (
-            CallError::TooLong {
-                wanted: 100,
-                longest: 56,
-            },
+            CallError::TooLong { max: 56 },
             ErrorKind::InvalidInput,
-            "longest is 56",
+            "longest has 56 bytes",
         ),
         (
             CallError::WrongLength {
@@ -452,17 +618,24 @@ fn every_error_of_a_call_has_a_text_and_a_kind() {
             ErrorKind::InvalidData,
             "4 bytes, not 8",
         ),
-        (CallError::Corrupt(CORRUPT), ErrorKind::InvalidData, "0xbad"),
-    ];
-    for (error, kind, part) in errors {
+        (
+            CallError::Corrupt,
+            ErrorKind::InvalidData,
+            "a ring of the call is corrupt",
+        ),
+    ]
+}
+
+#[test]
+fn every_error_of_a_call_has_a_text_and_a_kind() {
+    for (error, kind, part) in call_errors() {
         assert!(error.to_string().contains(part), "{error}");
         assert_eq!(io::Error::from(error).kind(), kind);
     }
 }
 
-#[test]
-fn every_error_of_a_handoff_has_a_text_and_a_kind() {
-    let errors = [
+fn handoff_errors() -> [Hot<HandoffError>; 10] {
+    [
         (
             HandoffError::Named { name: name() },
             ErrorKind::InvalidInput,
@@ -508,8 +681,12 @@ fn every_error_of_a_handoff_has_a_text_and_a_kind() {
             ErrorKind::NotConnected,
             "connect again",
         ),
-    ];
-    for (error, kind, part) in errors {
+    ]
+}
+
+#[test]
+fn every_error_of_a_handoff_has_a_text_and_a_kind() {
+    for (error, kind, part) in handoff_errors() {
         assert!(error.to_string().contains(part), "{error}");
         let has_source = matches!(error, HandoffError::Ring(_) | HandoffError::Io(_));
         assert_eq!(error.source().is_some(), has_source, "{error}");
@@ -524,8 +701,36 @@ fn errors_pass_through_boxes_and_threads() {
     travels::<Corrupt>();
     travels::<ClaimError>();
     travels::<PopError>();
+    travels::<PeerError>();
     travels::<HandoffError>();
     travels::<SelectError>();
     travels::<CallError>();
     travels::<PushError<[u64; 100]>>();
+}
+
+#[cfg(feature = "futures")]
+#[test]
+fn an_error_of_an_async_end_shows_its_text_and_in_the_long_form_its_variant() {
+    use quoit::{AsyncError, DoorbellKind, IntoAsyncError};
+
+    let errors = [
+        AsyncError::NotAFutex,
+        AsyncError::TooManyEnds,
+        AsyncError::Unsupported(ErrorKind::Unsupported.into()),
+        AsyncError::NoThread(ErrorKind::WouldBlock.into()),
+    ];
+    for error in errors {
+        let variant = variant!(
+            error,
+            AsyncError: NotAFutex, TooManyEnds, Unsupported, NoThread
+        );
+        is_shown_as(&error, variant);
+    }
+    let options = RingOptions::new(8).doorbell(DoorbellKind::Semaphore);
+    let (_producer, consumer) = options.heap::<u64>().expect("a ring");
+    let refused: IntoAsyncError<_> = consumer.into_async().expect_err("a semaphore");
+    is_shown_as(&refused, "NotAFutex");
+    assert_eq!(refused.to_string(), refused.reason().to_string());
+    let mut consumer = refused.into_inner();
+    assert_eq!(consumer.try_pop(), Err(PopError::Empty), "it is as it was");
 }

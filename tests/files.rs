@@ -12,7 +12,7 @@ use common::mappings::mapped;
 use common::names::{RingName, file_directory, shared_memory_directory};
 use common::sample::{bytes, mix};
 use common::segment_file::{HEAD, SegmentFile, TAIL};
-use quoit::{Consumer, Error, PopError, Producer, Ring, RingOptions};
+use quoit::{Consumer, Error, FrameConsumer, FrameProducer, PopError, Producer, Ring, RingOptions};
 
 common::suite::suite! {
     tests: [
@@ -51,13 +51,13 @@ fn what_a_killed_writer_has_published_is_drained_later() {
     let (tail, head) = positions(&path);
     assert!(tail > 0 && head == 0, "tail {tail}, head {head}");
 
-    let mut consumer = Consumer::<[u8]>::open(&path).expect("the ring is there");
+    let mut consumer = FrameConsumer::open(&path).expect("the ring is there");
     let mut count = 0;
     loop {
         let position = consumer.position();
         match consumer.peek() {
             Ok(found) => {
-                assert_eq!(*found, frame(position));
+                assert_eq!(found.to_vec(), frame(position));
                 found.release();
                 count += 1;
             }
@@ -71,7 +71,7 @@ fn what_a_killed_writer_has_published_is_drained_later() {
 
 /// Writes until it is killed; says when there is something to see.
 fn endless_writer(arguments: &[String]) {
-    let mut producer = Producer::<[u8]>::create(&arguments[0], 1 << 22).expect("a ring");
+    let mut producer = FrameProducer::create(&arguments[0], 1 << 22).expect("a ring");
     for number in 0.. {
         let position = producer.position();
         producer.push(&frame(position)).expect("there is room");
@@ -166,8 +166,8 @@ fn a_flush_leaves_nothing_to_write() {
         let before = before.expect("there is something to flush");
         let flushed = match end {
             0 => ring.sync_all(),
-            1 => producer.flush(),
-            _ => consumer.flush(),
+            1 => producer.sync_all(),
+            _ => consumer.sync_all(),
         };
         flushed.expect("the disk is well");
         let expected = if is_memory(directory.path()) {
@@ -192,8 +192,8 @@ fn a_flush_without_a_disk_is_a_success() {
     }
     for (producer, consumer) in &mut pairs {
         producer.try_push(7).expect("there is room");
-        producer.flush().expect("nothing to do");
-        consumer.flush().expect("nothing to do");
+        producer.sync_all().expect("nothing to do");
+        consumer.sync_all().expect("nothing to do");
         assert_eq!(consumer.try_pop(), Ok(7));
     }
 }
@@ -212,7 +212,7 @@ fn refused_flushes(path: &str) -> [&'static str; 3] {
     let ring = RingOptions::new(64).create::<u64>(path).expect("a ring");
     let producer = ring.producer().expect("the role is free");
     let consumer = ring.consumer().expect("the role is free");
-    [ring.sync_all(), producer.flush(), consumer.flush()].map(|flushed| match flushed {
+    [ring.sync_all(), producer.sync_all(), consumer.sync_all()].map(|flushed| match flushed {
         Err(Error::Io {
             doing,
             name,

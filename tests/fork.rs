@@ -21,8 +21,8 @@ use common::fork::{done, ending, fork};
 use common::names::{RingName, files_in};
 use common::sample::{Words, bytes, record};
 use quoit::{
-    ClaimError, Consumer, DoorbellKind, Error, PopError, Producer, PushError, Ring, RingOptions,
-    Role, Select, Selected,
+    ClaimError, Consumer, DoorbellKind, Error, FrameConsumer, FrameProducer, PeerError, PopError,
+    Popped, Producer, PushError, Ring, RingOptions, Role, Select, Selected,
 };
 
 common::suite::suite! {
@@ -175,7 +175,7 @@ fn records_in_a_child(arguments: &[String]) {
         assert_eq!(consumer.pop(), Err(PopError::Abandoned));
         assert_eq!(consumer.pop_timeout(PATIENCE), Err(PopError::Abandoned));
         assert_eq!(consumer.peek().map(drop), Err(PopError::Abandoned));
-        assert_eq!(consumer.wait_for_peer(), Err(PopError::Superseded));
+        assert_eq!(consumer.wait_for_peer(), Err(PeerError::Superseded));
         if doorbell == DoorbellKind::Futex {
             let selected = Select::new().wait(&mut [consumer.interest()], None);
             assert!(matches!(selected, Ok(Selected::Gone(0))));
@@ -187,7 +187,7 @@ fn records_in_a_child(arguments: &[String]) {
         assert_eq!(producer.claim().map(drop), Err(ClaimError::Abandoned));
         let refusal = producer.push_slice(&[record(0)]);
         assert_eq!(refusal, Err(ClaimError::Abandoned));
-        assert_eq!(producer.wait_for_peer(), Err(ClaimError::Superseded));
+        assert_eq!(producer.wait_for_peer(), Err(PeerError::Superseded));
         drop((producer, consumer, ring));
         done();
     };
@@ -203,16 +203,17 @@ fn what_a_child_does_with_inherited_frames_changes_nothing() {
     let name = RingName::new("frames-in-a-child");
     let options = RingOptions::new(1024);
     options.create::<[u8]>(&name).expect("a ring");
-    let mut consumer = Consumer::<[u8]>::open(&name).expect("the role is free");
+    let mut consumer = FrameConsumer::open(&name).expect("the role is free");
     let mut child = Child::start("frames_in_a_child", &[name.as_str()]);
     child.expect("ready"); // the grandchild is done, and the child goes on
     let mut buffer = [0; 100];
     for number in 0..3 {
-        assert_eq!(consumer.pop(&mut buffer), Ok(100));
+        assert_eq!(consumer.pop(&mut buffer), Ok(Popped { len: 100, kind: 0 }));
         assert_eq!(buffer[..], bytes(number, 100));
     }
     child.tell("go on");
-    assert_eq!(consumer.pop(&mut buffer), Ok(5));
+    assert_eq!(consumer.pop(&mut buffer), Ok(Popped { len: 5, kind: 0 }));
+    assert_eq!(&buffer[..5], b"hello");
     assert_eq!(consumer.pop(&mut buffer), Err(PopError::Abandoned));
     child.succeeds();
 }
@@ -220,7 +221,7 @@ fn what_a_child_does_with_inherited_frames_changes_nothing() {
 /// Has the producer, and lets a child fill the ring with it.
 fn frames_in_a_child(arguments: &[String]) {
     let name = &arguments[0];
-    let mut producer = Producer::<[u8]>::open(name).expect("the role is free");
+    let mut producer = FrameProducer::open(name).expect("the role is free");
     for number in 0..2 {
         producer
             .try_push(&bytes(number, 100))
@@ -229,10 +230,10 @@ fn frames_in_a_child(arguments: &[String]) {
     // The fork meets a claim, half written.
     let third = bytes(2, 100);
     let mut claim = producer.try_claim(100).expect("there is room");
-    claim[..50].copy_from_slice(&third[..50]);
+    claim.write_at(0, &third[..50]);
     let before = segment(name);
     let Some(child) = fork() else {
-        claim.fill(0xff);
+        claim.copy_from_slice(&[0xff; 100]);
         claim.commit();
         while producer.try_push(&[0xff; 100]).is_ok() {}
         assert_eq!(producer.push(&[0xff; 100]), Err(ClaimError::Abandoned));
@@ -241,7 +242,7 @@ fn frames_in_a_child(arguments: &[String]) {
     };
     assert_eq!(ending(child), 0);
     assert_eq!(segment(name), before);
-    claim[50..].copy_from_slice(&third[50..]);
+    claim.write_at(50, &third[50..]);
     claim.commit();
     say("ready");
     hear();
@@ -286,7 +287,7 @@ fn roles_in_a_child(arguments: &[String]) {
         done();
     };
     assert_eq!(ending(child), 0);
-    assert_eq!(producer.fill(), 0);
+    assert_eq!(producer.len(), 0);
     // A ring on the heap is copied, both its ends included.
     let (mut heap_in, mut heap_out) = options.heap::<u64>().expect("a ring");
     let Some(child) = fork() else {
@@ -294,7 +295,7 @@ fn roles_in_a_child(arguments: &[String]) {
         assert_eq!(heap_out.pop(), Ok(9));
         drop(heap_in);
         assert_eq!(heap_out.pop(), Err(PopError::Abandoned));
-        assert_eq!(heap_out.wait_for_peer(), Err(PopError::Superseded));
+        assert_eq!(heap_out.wait_for_peer(), Err(PeerError::Superseded));
         done();
     };
     assert_eq!(ending(child), 0);
@@ -424,7 +425,7 @@ fn asker(arguments: &[String]) {
     let installed = unsafe { libc::pthread_atfork(Some(ask), None, None) };
     assert_eq!(installed, 0);
     let options = RingOptions::new(CAPACITY);
-    let ring = options.create(&arguments[0]).expect("a ring");
+    let ring = options.create::<u64>(&arguments[0]).expect("a ring");
     *RING.lock().expect("room for the ring") = Some(ring);
     let Some(child) = fork() else { done() };
     assert_eq!(ending(child), 0);

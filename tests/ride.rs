@@ -8,21 +8,21 @@ mod common;
 use common::names::RingName;
 use common::sample::Words;
 use common::segment_file::{DATA, RIDE, RIDE_POSITION, SegmentFile};
-use quoit::{Consumer, PopError, Producer, Record, RingOptions};
+use quoit::{PopError, Popped, Producer, Record, RingOptions, Shape};
 
 const SPOILED: [u8; 48] = [0xee; 48];
 
 /// Both ends of a ring, and the file behind it.
-struct Pair<T: ?Sized> {
-    producer: Producer<T>,
-    consumer: Consumer<T>,
+struct Pair<T: Shape + ?Sized> {
+    producer: T::Producer,
+    consumer: T::Consumer,
     file: SegmentFile,
     name: RingName,
 }
 
 fn pair<T: Record>(test: &str) -> Pair<T> {
     let name = RingName::new(test);
-    let ring = RingOptions::new(8).create(&name).expect("a ring");
+    let ring = RingOptions::new(8).create::<T>(&name).expect("a ring");
     Pair {
         producer: ring.producer().expect("the role is free"),
         consumer: ring.consumer().expect("the role is free"),
@@ -53,7 +53,7 @@ impl<T: Record> Pair<T> {
     }
 }
 
-impl<T: ?Sized> Pair<T> {
+impl<T: Shape + ?Sized> Pair<T> {
     /// Spoils the words that ride.
     fn spoil_ride(&self) {
         self.file.write_bytes(RIDE, &SPOILED);
@@ -86,7 +86,7 @@ fn six_words_ride_whole() {
     pair.catch_up();
     let value = Words([1, 2, 3, 4, 5, 6]);
     let mut claim = pair.producer.try_claim().expect("there is room");
-    *claim = value;
+    claim.write(value);
     claim.commit();
     assert!(pair.file.rides());
     pair.spoil_slots();
@@ -144,10 +144,10 @@ fn a_second_peek_of_a_ride_cannot_differ_from_the_first() {
     pair.catch_up();
     pair.producer.try_push(7).expect("there is room");
     assert!(pair.file.rides());
-    assert_eq!(pair.consumer.try_peek().map(|peek| *peek), Ok(7));
+    assert_eq!(pair.consumer.try_peek().map(|peek| peek.read()), Ok(7));
     pair.spoil_slots();
     pair.spoil_ride();
-    assert_eq!(pair.consumer.try_peek().map(|peek| *peek), Ok(7));
+    assert_eq!(pair.consumer.try_peek().map(|peek| peek.read()), Ok(7));
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn frames(test: &str, first_position: u64) -> Pair<[u8]> {
     let name = RingName::new(test);
     let options = RingOptions::new(128).first_position(first_position);
     let ring = options.create::<[u8]>(&name).expect("a ring");
-    let mut pair = Pair {
+    let mut pair = Pair::<[u8]> {
         producer: ring.producer().expect("the role is free"),
         consumer: ring.consumer().expect("the role is free"),
         file: SegmentFile::open(&name.file()),
@@ -206,7 +206,8 @@ fn frames(test: &str, first_position: u64) -> Pair<[u8]> {
             assert_eq!(pair.consumer.try_pop(&mut buffer), Err(PopError::Empty));
         }
         pair.producer.try_push(&[0; 8]).expect("there is room");
-        assert_eq!(pair.consumer.try_pop(&mut buffer), Ok(8));
+        let popped = pair.consumer.try_pop(&mut buffer);
+        assert_eq!(popped, Ok(Popped { len: 8, kind: 0 }));
     }
     pair
 }
@@ -221,7 +222,7 @@ fn a_frame_of_40_bytes_rides_with_its_kind() {
     assert!(pair.file.rides());
     pair.file.write_bytes(DATA, &[0xee; 128]);
     let frame = pair.consumer.try_peek().expect("there is a frame");
-    assert_eq!((frame.kind(), &*frame), (9, &payload[..]));
+    assert_eq!((frame.kind(), frame.to_vec()), (9, payload.to_vec()));
 }
 
 #[test]
@@ -231,7 +232,7 @@ fn a_frame_of_41_bytes_does_not_ride() {
     assert!(!pair.file.rides());
     pair.spoil_ride();
     let frame = pair.consumer.try_peek().expect("there is a frame");
-    assert_eq!(&*frame, &[7; 41]);
+    assert_eq!(frame.to_vec(), [7; 41]);
 }
 
 #[test]
@@ -243,7 +244,7 @@ fn a_frame_behind_padding_is_read_from_the_ring() {
     assert!(pair.file.rides());
     pair.file.write_bytes(RIDE + 8, &SPOILED[..40]);
     let frame = pair.consumer.try_peek().expect("there is a frame");
-    assert_eq!(&*frame, &[7; 8]);
+    assert_eq!(frame.to_vec(), [7; 8]);
     frame.release();
     assert_eq!(pair.consumer.position(), 128 + 16);
 }

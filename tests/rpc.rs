@@ -12,7 +12,7 @@ use common::PATIENCE;
 use common::child::{Child, hear, say};
 use common::names::RingName;
 use quoit::rpc::{CallError, Client, Server};
-use quoit::{Consumer, PopError, Producer, RingOptions};
+use quoit::{FrameConsumer, FrameProducer, PopError, RingOptions};
 
 common::suite::suite! {
     tests: [
@@ -41,8 +41,8 @@ const SHORT: Duration = Duration::from_millis(20);
 /// A client and a server on the heap.
 fn pair() -> (Client, Server) {
     let options = RingOptions::new(1024);
-    let (requests_in, requests) = options.heap().expect("a ring");
-    let (replies_in, replies) = options.heap().expect("a ring");
+    let (requests_in, requests) = options.heap::<[u8]>().expect("a ring");
+    let (replies_in, replies) = options.heap::<[u8]>().expect("a ring");
     let client = Client::new(requests_in, replies);
     (client, Server::new(requests, replies_in))
 }
@@ -71,15 +71,15 @@ impl Names {
     }
 
     fn client(&self) -> Client {
-        let requests = Producer::open_or_create(&self.0[0], 1024).expect("the role is free");
-        let replies = Consumer::open_or_create(&self.0[1], 1024).expect("the role is free");
+        let requests = FrameProducer::open_or_create(&self.0[0], 1024).expect("the role is free");
+        let replies = FrameConsumer::open_or_create(&self.0[1], 1024).expect("the role is free");
         Client::new(requests, replies)
     }
 }
 
 fn server(names: &[String]) -> Server {
-    let requests = Consumer::open_or_create(&names[0], 1024).expect("the role is free");
-    let replies = Producer::open_or_create(&names[1], 1024).expect("the role is free");
+    let requests = FrameConsumer::open_or_create(&names[0], 1024).expect("the role is free");
+    let replies = FrameProducer::open_or_create(&names[1], 1024).expect("the role is free");
     Server::new(requests, replies)
 }
 
@@ -107,8 +107,8 @@ fn doubling_server(names: &[String]) {
 
 /// Makes one call and leaves without another word.
 fn client(names: &[String]) {
-    let requests = Producer::open(&names[0]).expect("the role is free");
-    let replies = Consumer::open(&names[1]).expect("the role is free");
+    let requests = FrameProducer::open(&names[0]).expect("the role is free");
+    let replies = FrameConsumer::open(&names[1]).expect("the role is free");
     let mut client = Client::new(requests, replies);
     let mut reply = Vec::new();
     let called = client.call(names[2].as_bytes(), &mut reply, PATIENCE);
@@ -307,13 +307,23 @@ fn frames_that_are_no_calls_are_ignored() {
 fn what_does_not_fit_is_refused() {
     let (mut client, mut server) = pair();
     let mut reply = Vec::new();
-    let too_long = client.start(&[0; 1024], PATIENCE);
-    let (wanted, longest) = (1024 + 16, 504);
-    assert_eq!(
-        too_long.expect_err("it is too long"),
-        CallError::TooLong { wanted, longest }
-    );
+    // Half the ring, less the frame's header, the id and the deadline.
+    let max = 512 - 8 - 16;
+    for len in [max + 1, 1024] {
+        let too_long = client.start(&vec![0; len], PATIENCE);
+        let error = too_long.expect_err("it is too long");
+        assert_eq!(error, CallError::TooLong { max });
+    }
     assert_eq!(client.in_flight(), 0);
+    let call = client.start(&vec![7; max], PATIENCE).expect("the longest fits");
+    let answered = server.answer(PATIENCE, |request, reply| {
+        assert_eq!(request.len(), max);
+        reply.extend_from_slice(request);
+        Ok::<(), String>(())
+    });
+    answered.expect("a request");
+    client.finish(&call, &mut reply).expect("a reply");
+    assert_eq!(reply, vec![7; max]);
     let call = client.start(b"more", PATIENCE).expect("room");
     let answered = server.answer(PATIENCE, |_, reply| {
         reply.resize(505 - 8, 0);
@@ -347,6 +357,8 @@ fn a_full_ring_of_requests_times_out() {
     }
     // There is room again when the server has seen that their time is over.
     while server.answer(Duration::ZERO, echo).is_ok() {}
+    let nothing = server.answer(Duration::ZERO, echo);
+    assert_eq!(nothing, Err(PopError::TimedOut));
     let call = client.start(b"next", PATIENCE).expect("room");
     server.answer(PATIENCE, echo).expect("a request");
     client.finish(&call, &mut Vec::new()).expect("a reply");

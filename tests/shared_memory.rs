@@ -51,11 +51,15 @@ fn open<T: Shape + ?Sized>(name: &str) -> (Shmem, Ring<T>) {
     (shmem, ring)
 }
 
-/// 0 stands for no capacity: the largest that fits.
-fn create<T: Shape + ?Sized>(shmem: &Shmem, capacity: u64) -> Result<Ring<T>, Error> {
-    let options = match capacity {
-        0 => RingOptions::default(),
-        _ => RingOptions::new(capacity),
+/// A ring of this capacity, or of any that fits.
+fn create<T: Shape + ?Sized>(
+    shmem: &Shmem,
+    capacity: impl Into<Option<u64>>,
+) -> Result<Ring<T>, Error> {
+    let options = RingOptions::default();
+    let options = match capacity.into() {
+        Some(capacity) => options.capacity(capacity),
+        None => options,
     };
     shared_memory::create(shmem, &options)
 }
@@ -123,7 +127,7 @@ fn frames_reader(arguments: &[String]) {
     let mut consumer = ring.consumer().expect("the role is free");
     for number in 0..MESSAGES {
         let frame = consumer.peek_timeout(PATIENCE).expect("a frame");
-        assert_eq!(*frame, bytes(number, (number % 200) as usize));
+        assert_eq!(frame.to_vec(), bytes(number, (number % 200) as usize));
         frame.release();
     }
     let end = consumer.peek_timeout(PATIENCE).map(drop);
@@ -146,7 +150,7 @@ fn a_successor_goes_on_after_a_death() {
         assert!(producer.is_abandoned());
     }
     let mut consumer = ring.consumer().expect("its holder is dead");
-    assert_eq!(consumer.drain().collect::<Vec<_>>(), [2, 3]);
+    assert_eq!(consumer.try_iter().collect::<Vec<_>>(), [2, 3]);
 }
 
 /// Takes one message, looks at the next, and stays.
@@ -155,13 +159,17 @@ fn holder(arguments: &[String]) {
     let mut consumer = ring.consumer().expect("the role is free");
     let first = consumer.try_pop().expect("a message");
     let next = consumer.try_peek().expect("a message");
-    say(format_args!("{first} and {}", *next));
+    say(format_args!("{first} and {}", next.read()));
     hear();
 }
 
 fn a_ring_is_as_large_as_asked_for_or_as_fits() {
     // Data of 48 kilobytes.
-    for (asked, records, frames) in [(0, 4096, 32768), (64, 64, 64), (4096, 4096, 4096)] {
+    for (asked, records, frames) in [
+        (None, 4096, 32768),
+        (Some(64), 64, 64),
+        (Some(4096), 4096, 4096),
+    ] {
         let (_name, shmem) = shmem("capacity");
         let ring = create::<u64>(&shmem, asked).expect("it fits");
         assert_eq!(ring.capacity(), records);
@@ -170,12 +178,18 @@ fn a_ring_is_as_large_as_asked_for_or_as_fits() {
         assert_eq!(ring.capacity(), frames);
     }
     let (_name, shmem) = shmem_of("odd", 16384 + 100);
-    let ring = create::<u64>(&shmem, 0).expect("it fits");
+    let ring = create::<u64>(&shmem, None).expect("it fits");
     assert_eq!(ring.capacity(), 8);
 }
 
 fn a_ring_that_does_not_fit_is_an_error() {
-    for (size, asked) in [(SIZE, 8192), (4096, 0), (16384, 0), (16385, 0), (16385, 1)] {
+    for (size, asked) in [
+        (SIZE, Some(8192)),
+        (4096, None),
+        (16384, None),
+        (16385, None),
+        (16385, Some(1)),
+    ] {
         let (name, shmem) = shmem_of("too-large", size);
         let refusal = create::<u64>(&shmem, asked).err();
         let Some(Error::NotEnoughMemory {
@@ -192,8 +206,10 @@ fn a_ring_that_does_not_fit_is_an_error() {
         assert!(bytes.iter().all(|&byte| byte == 0), "it was written to");
     }
     let (_name, shmem) = shmem("no-capacity");
-    let refusal = create::<u64>(&shmem, 1000).err();
-    assert!(matches!(refusal, Some(Error::InvalidCapacity { .. })));
+    for capacity in [0, 1000] {
+        let refusal = create::<u64>(&shmem, capacity).err();
+        assert!(matches!(refusal, Some(Error::InvalidCapacity { .. })));
+    }
 }
 
 fn the_memory_is_reserved() {
@@ -223,7 +239,7 @@ fn with_a_megabyte(_: &[String]) {
     };
     assert_eq!((wanted, available), (2 << 20, 1 << 20));
     let (_name, small) = shmem_of("small", 1 << 20);
-    let ring = create::<u64>(&small, 0).expect("it just fits");
+    let ring = create::<u64>(&small, None).expect("it just fits");
     let mut producer = ring.producer().expect("the role is free");
     for number in 0..ring.capacity() {
         producer.try_push(number).expect("there is room");

@@ -14,7 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::child::{Child, say};
-use quoit::{Consumer, DoorbellKind, PopError, Producer, RingOptions, Shape};
+use quoit::{Consumer, DoorbellKind, PopError, Producer, PushError, RingOptions, Shape};
 
 common::suite::suite! {
     tests: [
@@ -97,12 +97,13 @@ fn an_interrupted_wait_keeps_its_deadline() {
         alarm(Duration::from_millis(1));
         let timeout = Duration::from_millis(400);
         let start = Instant::now();
-        assert_eq!(consumer.pop_timeout(timeout), Err(PopError::Empty));
+        assert_eq!(consumer.pop_timeout(timeout), Err(PopError::TimedOut));
         assert!(start.elapsed() >= timeout, "{bell:?}: not before its time");
 
         producer.try_push_slice(&[0; 64]).expect("there is room");
         let start = Instant::now();
-        producer.push_timeout(1, timeout).expect_err("it is full");
+        let pushed = producer.push_timeout(1, timeout);
+        assert_eq!(pushed, Err(PushError::TimedOut(1)));
         assert!(start.elapsed() >= timeout, "{bell:?}: not before its time");
         alarm(Duration::ZERO);
         let interruptions = INTERRUPTIONS.load(SeqCst) - before;
@@ -120,19 +121,19 @@ fn an_interrupted_read_or_write_goes_on() {
     let mut reader = consumer.reader();
     reader.set_timeout(timeout);
     let nothing = reader.read(&mut [0]).expect_err("nothing is there");
-    assert_eq!(nothing.kind(), ErrorKind::WouldBlock);
+    assert_eq!(nothing.kind(), ErrorKind::TimedOut);
     let mut writer = producer.writer();
     writer.set_timeout(timeout);
     let full = (0..9).find_map(|_| writer.write(&[0; 8]).err());
-    assert_eq!(full.expect("it is full").kind(), ErrorKind::WouldBlock);
+    assert_eq!(full.expect("it is full").kind(), ErrorKind::TimedOut);
     alarm(Duration::ZERO);
     let interruptions = INTERRUPTIONS.load(SeqCst) - before;
     assert!(interruptions > 2, "the waits were interrupted");
 }
 
-fn pair<T: Shape + ?Sized>(bell: DoorbellKind) -> (Producer<T>, Consumer<T>) {
+fn pair<T: Shape + ?Sized>(bell: DoorbellKind) -> (T::Producer, T::Consumer) {
     let options = RingOptions::new(64).doorbell(bell).spin(Duration::ZERO);
-    options.heap().expect("a ring")
+    options.heap::<T>().expect("a ring")
 }
 
 /// What the handler alone uses once it is installed.
@@ -189,8 +190,8 @@ extern "C" fn push_and_pop(_signal: libc::c_int) {
 /// As long as `goes_on`, a handler on this thread pushes to a thread that sleeps
 /// in between, and pops the answers.
 fn handle_messages(bell: DoorbellKind, mut goes_on: impl FnMut() -> bool) {
-    let (producer, mut consumer) = pair(bell);
-    let (mut answers, answered) = pair(bell);
+    let (producer, mut consumer) = pair::<u64>(bell);
+    let (mut answers, answered) = pair::<u64>(bell);
     PUSHED.store(0, SeqCst);
     POPPED.store(0, SeqCst);
     // SAFETY: the handler is not installed yet.

@@ -136,12 +136,12 @@ fn pair(form: &str, part: &str) -> Pair {
 
 impl Pair {
     fn producer(&self, form: &str) -> Producer<u64> {
-        let ring = options(form).open(&self.name).expect("the ring");
+        let ring = options(form).open::<u64>(&self.name).expect("the ring");
         ring.producer().expect("the role is free")
     }
 
     fn consumer(&self, form: &str) -> Consumer<u64> {
-        let ring = options(form).open(&self.name).expect("the ring");
+        let ring = options(form).open::<u64>(&self.name).expect("the ring");
         ring.consumer().expect("the role is free")
     }
 

@@ -15,7 +15,7 @@ use common::child::{Child, hold};
 use common::names::RingName;
 use common::threads::while_waiting;
 use quoit::{
-    ClaimError, Consumer, Error, PopError, Producer, PushError, Ring, RingOptions, Select,
+    ClaimError, Consumer, Error, PeerError, PopError, Producer, PushError, Ring, RingOptions, Select,
     Selected, StalePolicy, unlink_if_read, unlink_if_stale,
 };
 
@@ -262,7 +262,7 @@ fn an_end_that_waits_for_nobody_is_superseded() {
         }
         assert!(consumer.is_superseded());
         assert_eq!(consumer.pop(), Err(PopError::Superseded));
-        assert_eq!(consumer.wait_for_peer(), Err(PopError::Superseded));
+        assert_eq!(consumer.wait_for_peer(), Err(PeerError::Superseded));
         let gone = Select::new().wait(&mut [consumer.interest()], Some(PATIENCE));
         assert_eq!(gone.expect("an answer"), Selected::Gone(0));
     }
@@ -318,7 +318,7 @@ fn ends_that_have_each_other_are_not_superseded() {
     fs::remove_file(name.file()).expect("the name is there");
     // Longer than two looks.
     let popped = consumer.pop_timeout(Duration::from_millis(250));
-    assert_eq!(popped, Err(PopError::Empty));
+    assert_eq!(popped, Err(PopError::TimedOut));
     producer.push(7).expect("there is room");
     assert_eq!(consumer.pop(), Ok(7));
     drop(producer);

@@ -173,11 +173,11 @@ fn the_consumer_of_a_stopped_producer_times_out_and_goes_on() {
         wait_until(|| pair.segment.read(TAIL) == CAPACITY);
         stop(&pair.child);
         let mut consumer = pair.consumer();
-        assert!(consumer.drain().eq(0..CAPACITY), "{bell}");
+        assert!(consumer.try_iter().eq(0..CAPACITY), "{bell}");
         let parks = || pair.page.read().consumer.parks;
         let before = parks();
         let end = consumer.pop_timeout(LOOKS);
-        assert_eq!(end, Err(PopError::Empty), "{bell}");
+        assert_eq!(end, Err(PopError::TimedOut), "{bell}");
         assert!(parks() > before, "{bell}: it slept meanwhile");
         assert!(!consumer.is_abandoned(), "{bell}");
         go_on(&pair.child);
@@ -202,7 +202,7 @@ fn the_producer_of_a_stopped_consumer_times_out_and_goes_on() {
         let parks = || pair.page.read().producer.parks;
         let before = parks();
         let end = producer.push_timeout(CAPACITY, LOOKS);
-        assert_eq!(end, Err(PushError::Full(CAPACITY)), "{bell}");
+        assert_eq!(end, Err(PushError::TimedOut(CAPACITY)), "{bell}");
         assert!(parks() > before, "{bell}: it slept meanwhile");
         assert!(!producer.is_abandoned(), "{bell}");
         go_on(&pair.child);
@@ -295,7 +295,7 @@ fn a_slow_peer_costs_deadlines_and_no_message() {
                     assert_eq!(found, position, "{bell}");
                     position += 1;
                 }
-                Err(PopError::Empty) => deadlines += 1,
+                Err(PopError::TimedOut) => deadlines += 1,
                 Err(other) => panic!("{other}"),
             }
         }
@@ -309,7 +309,10 @@ fn a_slow_peer_costs_deadlines_and_no_message() {
         while position < MESSAGES {
             match producer.push_timeout(position, timeout) {
                 Ok(()) => position += 1,
-                Err(PushError::Full(_)) => deadlines += 1,
+                Err(PushError::TimedOut(value)) => {
+                    assert_eq!(value, position, "{bell}");
+                    deadlines += 1;
+                }
                 Err(other) => panic!("{other}"),
             }
         }

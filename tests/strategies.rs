@@ -8,7 +8,7 @@ use std::time::Duration;
 use common::child::{Child, say};
 use common::names::RingName;
 use common::sleep_state::SleepPage;
-use quoit::{DoorbellKind, Fences, PopError, RingOptions, WaitStrategy};
+use quoit::{ClaimError, DoorbellKind, Fences, PopError, PushError, RingOptions, WaitStrategy};
 
 common::suite::suite! {
     tests: [
@@ -130,7 +130,7 @@ fn frames_arrive_however_the_ends_wait() {
         let child = start("frames", &name, &form);
         for number in 0..MESSAGES {
             let found = consumer.peek().expect("the producer lives");
-            assert!(*found == frame(number)[..], "{form:?}: frame {number}");
+            assert!(found.to_vec() == frame(number), "{form:?}: frame {number}");
             found.release();
         }
         let end = consumer.peek().expect_err("the producer has left");
@@ -145,19 +145,19 @@ fn waits_end_in_time_however_the_ends_wait() {
     for form in forms() {
         let pair = options(2, &form).heap::<u64>().expect("a ring");
         let (mut producer, mut consumer) = pair;
-        assert_eq!(consumer.pop_timeout(timeout), Err(PopError::Empty));
-        consumer
-            .peek_timeout(timeout)
-            .expect_err("nothing is there");
+        assert_eq!(consumer.pop_timeout(timeout), Err(PopError::TimedOut));
+        let peeked = consumer.peek_timeout(timeout).map(drop);
+        assert_eq!(peeked, Err(PopError::TimedOut), "{form:?}");
         let popped = consumer.pop_slice_timeout(&mut [0; 4], timeout);
-        assert_eq!(popped, Err(PopError::Empty), "{form:?}");
+        assert_eq!(popped, Err(PopError::TimedOut), "{form:?}");
         let pushed = producer.push_slice_timeout(&[1, 2, 3], timeout);
         assert_eq!(pushed, Ok(2), "{form:?}");
-        producer.push_timeout(3, timeout).expect_err("it is full");
-        producer.claim_timeout(timeout).expect_err("it is full");
-        producer
-            .push_slice_timeout(&[3], timeout)
-            .expect_err("it is full");
+        let pushed = producer.push_timeout(3, timeout);
+        assert_eq!(pushed, Err(PushError::TimedOut(3)), "{form:?}");
+        let claimed = producer.claim_timeout(timeout).map(drop);
+        assert_eq!(claimed, Err(ClaimError::TimedOut), "{form:?}");
+        let pushed = producer.push_slice_timeout(&[3], timeout);
+        assert_eq!(pushed, Err(ClaimError::TimedOut), "{form:?}");
         let mut values = [0; 4];
         assert_eq!(consumer.pop_slice_timeout(&mut values, timeout), Ok(2));
         assert_eq!(values, [1, 2, 0, 0], "{form:?}");

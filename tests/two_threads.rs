@@ -5,6 +5,7 @@
 
 mod common;
 
+use std::ops::ControlFlow;
 use std::thread;
 use std::time::Duration;
 
@@ -12,7 +13,8 @@ use common::names::RingName;
 use common::sample::{Words, bytes, record};
 use common::segment_file::SegmentFile;
 use quoit::{
-    Consumer, DoorbellKind, PopError, Producer, Record, Ring, RingOptions, Shape, WaitStrategy,
+    Consumer, DoorbellKind, FrameConsumer, FrameProducer, FrameView, PopError, Producer, Record,
+    Ring, RingOptions, Shape, WaitStrategy,
 };
 
 common::suite::suite! {
@@ -32,10 +34,10 @@ common::suite::suite! {
 const MESSAGES: u64 = 20_000;
 
 /// Lets `write` and `read` run at the two ends of a ring, each on its thread.
-fn both<T: Shape + ?Sized>(
+fn both<T: Shape<Producer: Send, Consumer: Send> + ?Sized>(
     options: &RingOptions,
-    write: impl FnOnce(Producer<T>) + Send + 'static,
-    read: impl FnOnce(&mut Consumer<T>) + Send + 'static,
+    write: impl FnOnce(T::Producer) + Send + 'static,
+    read: impl FnOnce(&mut T::Consumer) + Send + 'static,
 ) {
     let (producer, mut consumer) = options.heap::<T>().expect("there is memory");
     let writer = thread::spawn(|| write(producer));
@@ -62,7 +64,7 @@ fn records_by_one() {
             }
             assert!(consumer.pop().is_err(), "nothing comes after the last");
         };
-        both(&RingOptions::new(8), write, read);
+        both::<T>(&RingOptions::new(8), write, read);
     }
     go::<u64>();
     go::<Words<9>>();
@@ -72,18 +74,18 @@ fn records_in_place() {
     let write = |mut producer: Producer<Words<3>>| {
         for number in 0..MESSAGES {
             let mut claim = producer.claim().expect("room comes");
-            *claim = record(number);
+            claim.write(record(number));
             claim.commit();
         }
     };
     let read = |consumer: &mut Consumer<Words<3>>| {
         for number in 0..MESSAGES {
             let peek = consumer.peek().expect("a record comes");
-            assert_eq!(*peek, record(number));
+            assert_eq!(peek.read(), record(number));
             peek.release();
         }
     };
-    both(&RingOptions::new(8), write, read);
+    both::<Words<3>>(&RingOptions::new(8), write, read);
 }
 
 fn records_in_batches() {
@@ -93,13 +95,32 @@ fn records_in_batches() {
             let values: Vec<u64> = (next..next + 5).collect();
             next += producer.push_slice(&values).expect("room comes") as u64;
             if let Ok(mut claim) = producer.try_claim_many(3) {
-                let (front, back) = claim.slices_mut();
+                for index in 0..claim.len() {
+                    claim.write(index, next);
+                    next += 1;
+                }
+                claim.commit();
+            }
+            if let Ok(mut claim) = producer.try_claim_many(3) {
+                // SAFETY: the consumer does not touch what is not published.
+                let (front, back) = unsafe { claim.slices_mut() };
                 for slot in front.iter_mut().chain(back) {
                     *slot = next;
                     next += 1;
                 }
                 claim.commit();
             }
+            let mut claim = producer.claim_many(2).expect("room comes");
+            claim.copy_from_slice(&[next, next + 1]);
+            claim.commit();
+            next += 2;
+            let mut more = next..;
+            if let Ok(count) = producer.try_extend(&mut more) {
+                next += count as u64;
+            }
+            let values: Vec<u64> = (next..next + 20).collect();
+            producer.push_all(&values).expect("room comes");
+            next += 20;
         }
     };
     let read = |consumer: &mut Consumer<u64>| {
@@ -112,15 +133,24 @@ fn records_in_batches() {
         while let Ok(count) = consumer.pop_slice(&mut values) {
             values[..count].iter().copied().for_each(&mut check);
             if let Ok(peek) = consumer.try_peek_many() {
-                let (front, back) = peek.slices();
+                // SAFETY: the producer does not touch what is not released.
+                let (front, back) = unsafe { peek.slices() };
                 front.iter().chain(back).copied().for_each(&mut check);
                 peek.release();
             }
-            consumer.drain().for_each(&mut check);
+            consumer.try_iter().for_each(&mut check);
+            if let Ok(peek) = consumer.peek_many(2) {
+                peek.iter().for_each(&mut check);
+                peek.release();
+            }
+            if let Ok(peek) = consumer.try_peek_many() {
+                check(peek.read(0).expect("at least one"));
+                peek.release_first(1);
+            }
         }
         assert!(next >= MESSAGES);
     };
-    both(&RingOptions::new(16), write, read);
+    both::<u64>(&RingOptions::new(16), write, read);
 }
 
 /// The payload with this number: short enough to ride, or longer.
@@ -129,56 +159,73 @@ fn payload(number: u64) -> Vec<u8> {
 }
 
 fn frames_by_one() {
-    let write = |mut producer: Producer<[u8]>| {
+    let write = |mut producer: FrameProducer| {
         for number in 0..MESSAGES {
             producer.push(&payload(number)).expect("room comes");
         }
     };
-    let read = |consumer: &mut Consumer<[u8]>| {
+    let read = |consumer: &mut FrameConsumer| {
         let mut buffer = [0; 90];
         for number in 0..MESSAGES {
-            let len = consumer.pop(&mut buffer).expect("a frame comes");
-            assert_eq!(buffer[..len], payload(number));
+            let popped = consumer.pop(&mut buffer).expect("a frame comes");
+            assert_eq!(popped.kind, 0);
+            assert_eq!(buffer[..popped.len], payload(number));
         }
     };
-    both(&RingOptions::new(256), write, read);
+    both::<[u8]>(&RingOptions::new(256), write, read);
 }
 
 fn frames_in_place() {
-    let write = |mut producer: Producer<[u8]>| {
+    let write = |mut producer: FrameProducer| {
         for number in 0..MESSAGES {
             let payload = payload(number);
             let mut claim = producer.claim(90).expect("room comes");
-            claim[..payload.len()].copy_from_slice(&payload);
+            if number % 2 == 0 {
+                claim.write_at(0, &payload);
+            } else {
+                // SAFETY: the consumer does not touch what is not published.
+                let room = unsafe { claim.as_mut_bytes() };
+                room[..payload.len()].copy_from_slice(&payload);
+            }
             claim.set_kind(number as u32);
             claim.commit_first(payload.len());
         }
     };
-    let read = |consumer: &mut Consumer<[u8]>| {
+    let read = |consumer: &mut FrameConsumer| {
         for number in 0..MESSAGES {
             let frame = consumer.peek().expect("a frame comes");
-            assert_eq!((frame.kind(), &*frame), (number as u32, &*payload(number)));
+            assert_eq!(frame.kind(), number as u32);
+            assert_eq!(frame.to_vec(), payload(number));
+            // SAFETY: the producer does not touch what is not released.
+            assert_eq!(unsafe { frame.as_bytes() }, payload(number));
             frame.release();
         }
     };
-    both(&RingOptions::new(256), write, read);
+    both::<[u8]>(&RingOptions::new(256), write, read);
 }
 
 fn frames_in_batches() {
-    let write = |mut producer: Producer<[u8]>| {
+    let write = |mut producer: FrameProducer| {
         let mut next = 0;
         while next < MESSAGES {
             let payloads: Vec<_> = (next..next + 4).map(payload).collect();
-            next += producer.push_slice(&payloads).expect("room comes") as u64;
+            next += producer.push_slice(0, &payloads).expect("room comes") as u64;
             let mut batch = producer.batch();
-            while let Ok(room) = batch.try_claim(payload(next).len()) {
+            while let Ok(mut room) = batch.try_claim(7, payload(next).len()) {
                 room.copy_from_slice(&payload(next));
                 next += 1;
             }
             batch.commit();
+            let payloads: Vec<_> = (next..next + 8).map(payload).collect();
+            producer.push_all(0, &payloads).expect("room comes");
+            next += 8;
+            let bytes = payload(next);
+            let (head, rest) = bytes.split_at(bytes.len() / 3);
+            producer.push_parts(9, &[head, rest]).expect("room comes");
+            next += 1;
         }
     };
-    let read = |consumer: &mut Consumer<[u8]>| {
+    let read = |consumer: &mut FrameConsumer| {
         let mut next = 0;
         loop {
             match consumer.peek() {
@@ -187,23 +234,42 @@ fn frames_in_batches() {
                 Err(error) => panic!("{error}"),
             }
             let mut frames = consumer.try_peek_many().expect("there is a frame");
-            while let Some((_, found)) = frames.next_frame().expect("a sound ring") {
-                assert_eq!(found, payload(next));
+            while let Some(found) = frames.next_frame().expect("a sound ring") {
+                assert_eq!(found.to_vec(), payload(next));
                 next += 1;
             }
             frames.release();
-            let check = |_: u32, found: &[u8]| {
-                assert_eq!(found, payload(next));
+            let check = |found: FrameView<'_>| {
+                assert_eq!(found.to_vec(), payload(next));
                 next += 1;
+                ControlFlow::Continue(())
             };
-            match consumer.try_pop_each(check) {
+            match consumer.drain_with(check) {
                 Ok(_) | Err(PopError::Empty | PopError::Abandoned) => {}
+                Err(error) => panic!("{error}"),
+            }
+            let mut visited = 0;
+            if let Ok(mut frames) = consumer.try_peek_many() {
+                while let Some(found) = frames.next_frame().expect("a sound ring") {
+                    assert_eq!(found.to_vec(), payload(next + visited));
+                    visited += 1;
+                }
+                frames.release_first(visited as usize / 2);
+                next += visited / 2;
+            }
+            let mut bytes = Vec::new();
+            match consumer.try_pop_into(&mut bytes) {
+                Ok(_) => {
+                    assert_eq!(bytes, payload(next));
+                    next += 1;
+                }
+                Err(PopError::Empty | PopError::Abandoned) => {}
                 Err(error) => panic!("{error}"),
             }
         }
         assert!(next >= MESSAGES);
     };
-    both(&RingOptions::new(512), write, read);
+    both::<[u8]>(&RingOptions::new(512), write, read);
 }
 
 /// A consumer that has caught up, in a segment, where rides can be seen.
@@ -248,6 +314,6 @@ fn ends_that_sleep() {
                 assert_eq!(consumer.pop(), Ok(number));
             }
         };
-        both(&options, write, read);
+        both::<u64>(&options, write, read);
     }
 }

@@ -49,7 +49,7 @@ pub(crate) fn measure(
     let ring = options.create::<u64>(&path)?;
     let mut sleeper = Child::fork(|control| {
         pin(placement.partner)?;
-        sleep_and_say(options.open(&path)?.consumer()?, control)
+        sleep_and_say(options.open::<u64>(&path)?.consumer()?, control)
     })?;
     pin(placement.lead)?;
     sleeper.control.read_exact(&mut [0])?;

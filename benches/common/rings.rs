@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use quoit::{Consumer, Producer, RingOptions, Role, Shape};
+use quoit::{RingOptions, Role, Shape};
 
 use super::contest::Side;
 use super::link::Link;
@@ -20,10 +20,9 @@ pub(crate) struct Rings {
 }
 
 /// One end of a ring each way.
-#[derive(Debug)]
 pub(crate) struct RingLink<T: Shape + ?Sized> {
-    pub(crate) producer: Producer<T>,
-    pub(crate) consumer: Consumer<T>,
+    pub(crate) producer: T::Producer,
+    pub(crate) consumer: T::Consumer,
 }
 
 impl Link for RingLink<u64> {
@@ -47,7 +46,7 @@ impl Carrier for RingLink<[u8]> {
     #[inline(always)]
     fn receive(&mut self, message: &mut [u8]) {
         let received = self.consumer.pop(message);
-        assert_eq!(received.expect("the partner is there"), message.len());
+        assert_eq!(received.expect("the partner is there").len, message.len());
     }
 }
 

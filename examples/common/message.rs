@@ -2,6 +2,9 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
+/// What both ends call this record. Change it with the record.
+pub(crate) const SCHEMA: &str = "message/1";
+
 /// A record of 32 bytes: any type with these derives can be one.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]

@@ -18,7 +18,7 @@ pub(crate) struct RingLine {
 pub(crate) struct View {
     pub(crate) verb: &'static str,
     pub(crate) position: u64,
-    pub(crate) fill: u64,
+    pub(crate) unread: u64,
     pub(crate) capacity: u64,
     pub(crate) note: String,
 }
@@ -56,7 +56,7 @@ impl RingLine {
             view.verb,
             grouped(view.position),
             scaled(rate),
-            gauge(view.fill, view.capacity),
+            gauge(view.unread, view.capacity),
             view.note
         ));
     }

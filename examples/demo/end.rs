@@ -12,12 +12,12 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
-use quoit::{Consumer, Producer, RingOptions, Shape};
+use quoit::{RingOptions, Shape};
 
 use super::common::message::Message;
 use super::cores;
 use super::frame::mixed_length;
-use super::link::{ByteInlet, ByteOutlet, FrameOutlet, Inlet, Outlet, Result};
+use super::link::{ByteInlet, ByteOutlet, FrameInlet, FrameOutlet, Inlet, Outlet, Result};
 use super::report::Report;
 
 /// What brings the messages over.
@@ -86,7 +86,13 @@ impl End {
                     Task::OneWay => mixed_length,
                     Task::RoundTrip => |_| size_of::<Message>(),
                 };
-                self.serve(FrameOutlet { producer, length }, consumer)
+                let buffer = [0; 256];
+                let outlet = FrameOutlet {
+                    producer,
+                    length,
+                    buffer,
+                };
+                self.serve(outlet, FrameInlet { consumer, buffer })
             }
             Transport::Pipe => {
                 let (write, read) = self.pipes()?;
@@ -100,19 +106,19 @@ impl End {
     }
 
     /// Two rings, one for each direction.
-    fn rings<T: Shape + ?Sized>(&self, capacity: u64) -> Result<(Producer<T>, Consumer<T>)> {
+    fn rings<T: Shape + ?Sized>(&self, capacity: u64) -> Result<(T::Producer, T::Consumer)> {
         let options = RingOptions::new(capacity).prefault(true);
         let (there, back) = (self.path("there"), self.path("back"));
         match self.side {
             Side::Far => {
-                let consumer = options.create(there)?.consumer()?;
-                let producer = options.create(back)?.producer()?;
+                let consumer = options.create::<T>(there)?.consumer()?;
+                let producer = options.create::<T>(back)?.producer()?;
                 say_ready();
                 Ok((producer, consumer))
             }
             Side::Near => {
-                let producer = options.open(there)?.producer()?;
-                let consumer = options.open(back)?.consumer()?;
+                let producer = options.open::<T>(there)?.producer()?;
+                let consumer = options.open::<T>(back)?.consumer()?;
                 Ok((producer, consumer))
             }
         }

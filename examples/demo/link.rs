@@ -4,7 +4,7 @@
 use std::error::Error;
 use std::io::{BufReader, Read, Write};
 
-use quoit::{Consumer, Producer};
+use quoit::{Consumer, FrameConsumer, FrameProducer, Producer};
 use zerocopy::{FromZeros, IntoBytes};
 
 use super::common::check::Check;
@@ -43,29 +43,36 @@ impl Inlet for Consumer<Message> {
 /// Says how long the frame with this number is.
 pub(crate) type Length = fn(u64) -> usize;
 
-/// Frames, each written where it will be read.
+/// Room for the longest frame.
+pub(crate) type Buffer = [u8; 256];
+
+/// Frames, each made in a private buffer and copied into the ring.
 pub(crate) struct FrameOutlet {
-    pub(crate) producer: Producer<[u8]>,
+    pub(crate) producer: FrameProducer,
     pub(crate) length: Length,
+    pub(crate) buffer: Buffer,
 }
 
 impl Outlet for FrameOutlet {
     #[inline]
     fn send(&mut self, number: u64) -> Result<()> {
-        let mut claim = self.producer.claim((self.length)(number))?;
-        frame::fill(&mut claim, number);
-        claim.commit();
-        Ok(())
+        let frame = &mut self.buffer[..(self.length)(number)];
+        frame::fill(frame, number);
+        Ok(self.producer.push(frame)?)
     }
 }
 
-impl Inlet for Consumer<[u8]> {
+/// Frames, each copied out of the ring before it is checked.
+pub(crate) struct FrameInlet {
+    pub(crate) consumer: FrameConsumer,
+    pub(crate) buffer: Buffer,
+}
+
+impl Inlet for FrameInlet {
     #[inline]
     fn receive(&mut self, check: &mut Check) -> Result<usize> {
-        let frame = self.peek()?;
-        check.take(frame::number(&frame));
-        let length = frame.len();
-        frame.release();
+        let length = self.consumer.pop(&mut self.buffer)?.len;
+        check.take(frame::number(&self.buffer[..length]));
         Ok(length)
     }
 }

@@ -8,7 +8,7 @@ use crate::deadline::Deadline;
 use crate::error::{ClaimError, PopError};
 use crate::frame_consumer::FrameConsumer;
 use crate::frame_producer::FrameProducer;
-use crate::frames::Frame;
+use crate::frames::Found;
 
 /// A producer of frames as [`io::Write`], made by [`FrameProducer::writer`], which
 /// borrows the producer, or [`FrameProducer::into_writer`], which owns it.
@@ -249,24 +249,29 @@ impl<C: BorrowMut<FrameConsumer>> Reader<C> {
         self.consumer
     }
 
-    /// The next frame of which something is left, and how much of it was consumed; `None`
-    /// at the end of the stream.
-    fn next_frame(&mut self) -> io::Result<Option<(Frame<'_>, usize)>> {
+    /// The next frame of which something is left; `None` at the end of the stream.
+    fn next_frame(&mut self) -> io::Result<Option<Found>> {
         let deadline = Deadline::from(self.timeout).fixed();
+        let consumer = self.consumer.borrow_mut();
+        // What was there when the first empty frame was found; it is no reason to give up.
+        let mut there = None;
         loop {
-            match self.consumer.borrow_mut().peek_timeout(deadline) {
+            match consumer.find_timeout(deadline) {
                 // No bytes would be the end of the stream.
-                Ok(frame) if frame.len() <= self.consumed => {
-                    frame.release();
+                Ok(found) if found.len <= self.consumed => {
+                    let there = there.get_or_insert_with(|| consumer.len());
+                    *there = there.saturating_sub(found.units);
+                    consumer.frame(found).release();
                     self.consumed = 0;
+                    if *there == 0 && deadline.is_over() {
+                        return Err(PopError::TimedOut.into());
+                    }
                 }
-                Ok(_) => break,
+                Ok(found) => return Ok(Some(found)),
                 Err(PopError::Abandoned | PopError::Superseded) => return Ok(None),
                 Err(error) => return Err(error.into()),
             }
         }
-        let consumed = self.consumed;
-        Ok(Some((self.consumer.borrow_mut().try_peek()?, consumed)))
     }
 
     /// Goes on behind the frame of which all was consumed.
@@ -282,12 +287,15 @@ impl<C: BorrowMut<FrameConsumer>> Reader<C> {
 impl<C: BorrowMut<FrameConsumer>> io::BufRead for Reader<C> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.buffer.is_none() {
+            let Some(found) = self.next_frame()? else {
+                return Ok(&[]);
+            };
             let mut bytes = core::mem::take(&mut self.spare);
             bytes.clear();
-            match self.next_frame()? {
-                Some((frame, _)) => frame.append_to(&mut bytes),
-                None => return Ok(&[]),
-            }
+            self.consumer
+                .borrow_mut()
+                .frame(found)
+                .append_to(&mut bytes);
             self.buffer = Some(bytes);
         }
         let buffer = self.buffer.as_deref().unwrap_or_default();
@@ -314,9 +322,11 @@ impl<C: BorrowMut<FrameConsumer>> io::Read for Reader<C> {
             io::BufRead::consume(self, count);
             return Ok(count);
         }
-        let Some((frame, consumed)) = self.next_frame()? else {
+        let Some(found) = self.next_frame()? else {
             return Ok(0);
         };
+        let frame = self.consumer.borrow_mut().frame(found);
+        let consumed = self.consumed;
         let count = buffer.len().min(frame.len() - consumed);
         frame.read_at(consumed, &mut buffer[..count]);
         if consumed + count == frame.len() {

@@ -4,7 +4,7 @@ use core::fmt;
 use core::slice;
 
 use crate::cursor::{RIDE_WORDS, ReadCursor};
-use crate::endpoint::{Endpoint, InlineCopy, SHORT_FRAME};
+use crate::endpoint::{Endpoint, InlineCopy};
 use crate::error::{Corrupt, PopError};
 use crate::layout::{FRAME_HEADER, PADDING, frame_parts, frame_size};
 use crate::payload;
@@ -23,12 +23,16 @@ pub(crate) struct FrameReader {
 pub(crate) struct Found {
     pub(crate) kind: u32,
     pub(crate) len: usize,
-    /// Offset of the payload in the data; `None` if the frame came inline.
-    offset: Option<usize>,
+    /// Offset of the payload in the data, unless the frame came inline.
+    offset: usize,
+    /// Whether the payload is in the inline copy.
+    is_inline: bool,
     /// Bytes to release: padding, header, payload, zeros.
     pub(crate) units: u64,
 }
 
+/// Payloads up to this size are copied out of the ring by the word.
+const BY_WORDS: usize = 16;
 /// Bytes that are prefetched together with the header at most.
 const PREFETCHED: usize = 1024 + LINE;
 
@@ -99,7 +103,8 @@ impl FrameReader {
         Found {
             kind,
             len: len as usize,
-            offset: None,
+            offset: 0,
+            is_inline: true,
             units: frame_size(u64::from(len)),
         }
     }
@@ -108,7 +113,6 @@ impl FrameReader {
     /// published. Each header is read once.
     #[inline(always)]
     pub(crate) fn parse(&self, visited: u64, unread: u64) -> Result<Found, Corrupt> {
-        let corrupt = |field, found| Err(Corrupt { field, found });
         let offset = self.end.cursor.index(visited as usize);
         let rest = self.end.cursor.capacity() - offset as u64;
         let left = unread - visited;
@@ -117,30 +121,32 @@ impl FrameReader {
         if len != PADDING {
             let size = frame_size(u64::from(len));
             if size > left.min(rest) {
-                return corrupt("frame length", header);
+                return Err(corrupt("frame length", header));
             }
             return Ok(Found {
                 kind,
                 len: len as usize,
-                offset: Some(offset + FRAME_HEADER as usize),
+                offset: offset + FRAME_HEADER as usize,
+                is_inline: false,
                 units: size,
             });
         }
         // Padding fills the ring and is published together with its frame.
         if left <= rest {
-            return corrupt("padding", header);
+            return Err(corrupt("padding", header));
         }
         let left = left - rest;
         let header = self.header_word(0, left)?;
         let (len, kind) = frame_parts(header);
         let size = frame_size(u64::from(len));
         if len == PADDING || size > left {
-            return corrupt("frame length", header);
+            return Err(corrupt("frame length", header));
         }
         Ok(Found {
             kind,
             len: len as usize,
-            offset: Some(FRAME_HEADER as usize),
+            offset: FRAME_HEADER as usize,
+            is_inline: false,
             units: rest + size,
         })
     }
@@ -149,10 +155,7 @@ impl FrameReader {
     #[inline(always)]
     fn header_word(&self, offset: usize, left: u64) -> Result<u64, Corrupt> {
         if left < FRAME_HEADER || offset & 7 != 0 {
-            return Err(Corrupt {
-                field: "tail",
-                found: left,
-            });
+            return Err(corrupt("tail", left));
         }
         // SAFETY: an index lies within the data, which are mapped; it is aligned to a
         // word, and so is the data's length.
@@ -169,23 +172,19 @@ impl FrameReader {
     #[inline(always)]
     pub(crate) fn copy(&self, found: &Found, buffer: &mut [u8]) {
         debug_assert_eq!(buffer.len(), found.len);
-        match found.offset {
-            Some(offset) if buffer.len() > SHORT_FRAME => {
-                let source = self.end.at(offset);
-                // SAFETY: a frame that was found lies within the data, which are mapped.
-                unsafe { payload::copy_long(buffer.as_mut_ptr(), source, found.len) };
+        if found.is_inline {
+            for (part, word) in buffer.chunks_mut(8).zip(&self.inline.words[1..]) {
+                put_word(part, *word);
             }
-            Some(offset) => {
-                for (ahead, part) in buffer.chunks_mut(8).enumerate() {
-                    // SAFETY: as above, and a frame ends at a multiple of a word.
-                    let word = unsafe { payload::load_word(self.end.at(offset + ahead * 8)) };
-                    put_word(part, word);
-                }
-            }
-            None => {
-                for (part, word) in buffer.chunks_mut(8).zip(&self.inline.words[1..]) {
-                    put_word(part, *word);
-                }
+        } else if found.len > BY_WORDS {
+            let source = self.end.at(found.offset);
+            // SAFETY: a frame that was found lies within the data, which are mapped.
+            unsafe { payload::copy_long(buffer.as_mut_ptr(), source, found.len) };
+        } else {
+            for (ahead, part) in buffer.chunks_mut(8).enumerate() {
+                let address = self.end.at(found.offset + ahead * 8);
+                // SAFETY: as above, and a frame ends at a multiple of a word.
+                put_word(part, unsafe { payload::load_word(address) });
             }
         }
     }
@@ -205,20 +204,41 @@ impl FrameReader {
     /// Where the payload is.
     #[inline(always)]
     fn address(&self, found: &Found) -> *const u8 {
-        match found.offset {
-            Some(offset) => self.end.at(offset),
-            None => self.inline.words[1..].as_ptr().cast(),
+        if found.is_inline {
+            self.inline.words[1..].as_ptr().cast()
+        } else {
+            self.end.at(found.offset)
         }
     }
 }
 
+/// What was found, out of the way of those that find nothing wrong.
+#[cold]
+#[inline(never)]
+fn corrupt(field: &'static str, found: u64) -> Corrupt {
+    Corrupt { field, found }
+}
+
 /// Writes the first bytes of a word, as many as `part` has.
 #[inline(always)]
-fn put_word(part: &mut [u8], word: u64) {
-    let bytes = word.to_le_bytes();
-    match part.first_chunk_mut() {
-        Some(whole) => *whole = bytes,
-        None => part.iter_mut().zip(bytes).for_each(|(to, byte)| *to = byte),
+fn put_word(part: &mut [u8], mut word: u64) {
+    if let Some(whole) = part.first_chunk_mut() {
+        *whole = word.to_le_bytes();
+        return;
+    }
+    // No loop over the bytes, which would become a call of `memcpy`.
+    let mut fours = part.chunks_exact_mut(4);
+    if let Some(four) = fours.next() {
+        four.copy_from_slice(&(word as u32).to_le_bytes());
+        word >>= 32;
+    }
+    let mut twos = fours.into_remainder().chunks_exact_mut(2);
+    if let Some(two) = twos.next() {
+        two.copy_from_slice(&(word as u16).to_le_bytes());
+        word >>= 16;
+    }
+    if let [last] = twos.into_remainder() {
+        *last = word as u8;
     }
 }
 

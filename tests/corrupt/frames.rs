@@ -11,7 +11,7 @@ use crate::common::segment_file::{DATA, HEAD, SegmentFile, TAIL};
 const PADDING: u64 = 0xffff_ffff;
 
 /// The consumer of a ring of 128 bytes whose positions are these.
-fn published(head: u64, tail: u64) -> (Consumer<[u8]>, SegmentFile, RingName) {
+fn published(head: u64, tail: u64) -> (FrameConsumer, SegmentFile, RingName) {
     let (ring, file, name) = ring::<[u8]>("headers", 128);
     file.write(HEAD, head);
     file.write(TAIL, tail);
@@ -20,7 +20,7 @@ fn published(head: u64, tail: u64) -> (Consumer<[u8]>, SegmentFile, RingName) {
 }
 
 /// Every way to read gives this error, twice.
-fn is_corrupt(consumer: &mut Consumer<[u8]>, field: &'static str, found: u64) {
+fn is_corrupt(consumer: &mut FrameConsumer, field: &'static str, found: u64) {
     let expected = PopError::Corrupt(corrupt(field, found));
     let mut buffer = [0; 128];
     for _ in 0..2 {

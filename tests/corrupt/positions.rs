@@ -13,7 +13,7 @@ use crate::common::segment_file::{HEAD, TAIL};
 fn reads(consumer: &mut Consumer<u64>) -> [PopError; 8] {
     let refused = |error: Option<PopError>| error.expect("nothing is believed");
     let mut values = [0; 4];
-    assert_eq!(consumer.drain().next(), None);
+    assert_eq!(consumer.try_iter().next(), None);
     [
         refused(consumer.try_pop().err()),
         refused(consumer.pop().err()),
@@ -84,7 +84,7 @@ fn a_tail_that_cannot_be_poisons_the_consumer() {
 
         drop(consumer);
         let mut successor = ring.consumer().expect("the positions are sound");
-        assert_eq!(successor.drain().collect::<Vec<_>>(), [1, 2, 3]);
+        assert_eq!(successor.try_iter().collect::<Vec<_>>(), [1, 2, 3]);
     }
 }
 
@@ -116,7 +116,7 @@ fn a_head_that_cannot_be_poisons_the_producer() {
         drop(producer);
         let mut successor = ring.producer().expect("the positions are sound");
         successor.try_push(5).expect("there is room");
-        assert_eq!(consumer.drain().collect::<Vec<_>>(), [2, 3, 4, 5]);
+        assert_eq!(consumer.try_iter().collect::<Vec<_>>(), [2, 3, 4, 5]);
     }
 }
 

@@ -130,7 +130,7 @@ fn frames_are_sent_to_whoever_consumes_them() {
     let name = RingName::new("frames-example");
     let example = Example::start("frames", &["--name", name.as_str(), "--count", "1000"]);
     wait_until("there is a ring", || name.file().exists());
-    let mut consumer = quoit::Consumer::<[u8]>::open(&name).expect("a ring");
+    let mut consumer = quoit::FrameConsumer::open(&name).expect("a ring");
     let mut frames = 0;
     while frames < 1000 {
         consumer.pop(&mut [0; 200]).expect("a frame");

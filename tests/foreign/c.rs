@@ -5,7 +5,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use quoit::{DoorbellKind, Producer, RingOptions};
+use quoit::{DoorbellKind, FrameProducer, RingOptions};
 use tempfile::TempDir;
 
 use super::common::PATIENCE;
@@ -50,10 +50,11 @@ impl Consumer {
 }
 
 /// A producer whose ring has a frame's worth of room several times over.
-fn producer(name: &RingName, capacity: u64, doorbell: DoorbellKind) -> Producer<[u8]> {
+fn producer(name: &RingName, capacity: u64, doorbell: DoorbellKind) -> FrameProducer {
     let options = RingOptions::new(capacity).doorbell(doorbell);
-    let ring = options.spin(Duration::ZERO).create(name).expect("a ring");
-    ring.producer().expect("the role is free")
+    let ring = options.spin(Duration::ZERO).create::<[u8]>(name);
+    let producer = ring.and_then(|ring| ring.producer());
+    producer.expect("the role is free")
 }
 
 fn until(what: &str, mut holds: impl FnMut() -> bool) {

@@ -11,11 +11,11 @@ mod traffic;
 
 use c::*;
 use python::*;
-use quoit::Producer;
+use quoit::FrameProducer;
 use traffic::{Traffic, frame};
 
 /// Pushes the frame with this number, and counts it.
-fn push(producer: &mut Producer<[u8]>, traffic: &mut Traffic, number: u64) {
+fn push(producer: &mut FrameProducer, traffic: &mut Traffic, number: u64) {
     let frame = frame(number);
     producer.push(&frame).expect("a consumer");
     traffic.count(&frame);

@@ -1,7 +1,7 @@
 //! A ring of frames is a queue: random operations against a `VecDeque`.
 //!
 //! Thirty-six thousand sequences of operations, over frames of every length, kinds,
-//! batches, buffers that are too short, several capacities, and positions about
+//! batches, parts, buffers that are too short, several capacities, and positions about
 //! to wrap. Some rings are on the heap and some in a real segment, where both
 //! roles are also left and taken again. The model knows from `layout.md` how
 //! much room each frame takes, padding included, and so when a ring is full.
@@ -13,11 +13,12 @@ mod queue;
 mod world;
 
 use std::cell::Cell;
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use common::sample::bytes;
 use proptest::test_runner::{Config, TestRunner};
-use quoit::RingOptions;
+use quoit::{Popped, RingOptions};
 
 use operation::{setting, steps};
 use world::World;
@@ -86,7 +87,7 @@ fn every_length_passes_from_every_place() {
             let mut len = 0;
             loop {
                 let (mut producer, mut consumer) = options.heap::<[u8]>().expect("there is memory");
-                if len > producer.longest() {
+                if len > producer.max_frame_len() {
                     break;
                 }
                 if caught_up {
@@ -94,13 +95,14 @@ fn every_length_passes_from_every_place() {
                         assert!(consumer.try_pop(&mut []).is_err());
                     }
                 }
-                let mut buffer = vec![0; producer.longest()];
+                let mut buffer = vec![0; producer.max_frame_len()];
                 for round in 0..3 {
                     let payload = bytes(round, len);
                     producer
                         .try_push(&payload)
                         .expect("an empty ring takes any frame");
-                    assert_eq!(consumer.try_pop(&mut buffer), Ok(len));
+                    let popped = consumer.try_pop(&mut buffer);
+                    assert_eq!(popped, Ok(Popped { len, kind: 0 }));
                     assert_eq!(buffer[..len], payload);
                 }
                 len += 1;
@@ -115,13 +117,19 @@ fn frames_stay_if_their_visitor_panics() {
         .heap::<[u8]>()
         .expect("there is memory");
     let words = ["one", "two", "three"];
-    assert_eq!(producer.try_push_slice(&words), Ok(words.len()));
+    assert_eq!(producer.try_push_slice(0, &words), Ok(words.len()));
     let panicked = catch_unwind(AssertUnwindSafe(|| {
-        consumer.try_pop_each(|_, payload| assert_ne!(payload, b"two", "planned"))
+        consumer.drain_with(|frame| {
+            assert_ne!(frame.to_vec(), b"two", "planned");
+            ControlFlow::Continue(())
+        })
     }));
     assert!(panicked.is_err());
     let mut seen = Vec::new();
-    let popped = consumer.try_pop_each(|_, payload| seen.push(payload.to_vec()));
+    let popped = consumer.drain_with(|frame| {
+        seen.push(frame.to_vec());
+        ControlFlow::Continue(())
+    });
     assert_eq!(popped, Ok(words.len()));
     assert_eq!(seen, words.map(|word| word.as_bytes()));
 }

@@ -35,7 +35,13 @@ pub(crate) struct Wish {
 pub(crate) enum Step {
     Push(Length),
     PushKind(Wish),
-    PushSlice(Vec<Length>),
+    /// With no time to wait, in one of the ways that can wait.
+    PushInTime(Wish),
+    /// In so many parts.
+    PushParts(Wish, usize),
+    PushSlice(u32, Vec<Length>),
+    /// With no time to wait: as many as there is room for, and then it is late.
+    PushAll(u32, Vec<Length>),
     Claim {
         wish: Wish,
         commit: Option<Commit>,
@@ -43,8 +49,14 @@ pub(crate) enum Step {
     Batch {
         wishes: Vec<Wish>,
         commit: bool,
+        /// Each frame is claimed with no time to wait, in a way that can wait.
+        in_time: bool,
     },
     Pop,
+    /// Pops into a vector that holds something already.
+    PopInto,
+    /// With no time to wait, in one of the ways that can wait.
+    PopInTime,
     /// Pops into a buffer that is too short by one.
     PopTooShort,
     Peek {
@@ -52,9 +64,13 @@ pub(crate) enum Step {
     },
     PeekMany {
         visit: usize,
-        release: bool,
+        release: Release,
+        in_time: bool,
     },
-    Drain,
+    /// Breaks at the frame after so many, if there is one.
+    Drain(Option<usize>),
+    Skip(usize),
+    SkipToLatest,
     /// Takes everything and finds nothing a few times: the consumer has caught up.
     CatchUp,
     /// Pushes one and pops one, so many times.
@@ -64,6 +80,17 @@ pub(crate) enum Step {
     },
     /// Drops an end. It comes back when it is needed.
     Leave(Role),
+    /// Closes an end, which stays until it is dropped.
+    Close(Role),
+}
+
+/// How much of what was visited is given back.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Release {
+    Nothing,
+    All,
+    /// So many, or all if there are fewer.
+    First(usize),
 }
 
 /// How much of a claim is published.
@@ -110,25 +137,39 @@ fn wish() -> impl Strategy<Value = Wish> {
 
 pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {
     let commit = prop_oneof![Just(Commit::All), (0..100usize).prop_map(Commit::First),];
-    let role = prop_oneof![Just(Role::Producer), Just(Role::Consumer)];
+    let role = || prop_oneof![Just(Role::Producer), Just(Role::Consumer)];
+    let release = prop_oneof![
+        Just(Release::Nothing),
+        Just(Release::All),
+        (0..5usize).prop_map(Release::First),
+    ];
+    let lengths = || (any::<u32>(), vec(length(), 0..5));
     let step = prop_oneof![
         5 => length().prop_map(Step::Push),
         2 => wish().prop_map(Step::PushKind),
-        2 => vec(length(), 0..5).prop_map(Step::PushSlice),
+        1 => wish().prop_map(Step::PushInTime),
+        1 => (wish(), 0..4usize).prop_map(|(wish, parts)| Step::PushParts(wish, parts)),
+        2 => lengths().prop_map(|(kind, lengths)| Step::PushSlice(kind, lengths)),
+        1 => lengths().prop_map(|(kind, lengths)| Step::PushAll(kind, lengths)),
         3 => (wish(), option::weighted(0.7, commit))
             .prop_map(|(wish, commit)| Step::Claim { wish, commit }),
-        2 => (vec(wish(), 0..5), any::<bool>())
-            .prop_map(|(wishes, commit)| Step::Batch { wishes, commit }),
+        2 => (vec(wish(), 0..5), any::<bool>(), any::<bool>())
+            .prop_map(|(wishes, commit, in_time)| Step::Batch { wishes, commit, in_time }),
         7 => Just(Step::Pop),
+        2 => Just(Step::PopInto),
+        1 => Just(Step::PopInTime),
         2 => Just(Step::PopTooShort),
         3 => any::<bool>().prop_map(|release| Step::Peek { release }),
-        2 => (0..5usize, any::<bool>())
-            .prop_map(|(visit, release)| Step::PeekMany { visit, release }),
-        1 => Just(Step::Drain),
+        3 => (0..5usize, release, any::<bool>())
+            .prop_map(|(visit, release, in_time)| Step::PeekMany { visit, release, in_time }),
+        2 => option::of(0..5usize).prop_map(Step::Drain),
+        1 => prop_oneof![0..4usize, Just(usize::MAX)].prop_map(Step::Skip),
+        1 => Just(Step::SkipToLatest),
         2 => Just(Step::CatchUp),
         1 => (1..12usize, length())
             .prop_map(|(rounds, length)| Step::PingPong { rounds, length }),
-        1 => role.prop_map(Step::Leave),
+        1 => role().prop_map(Step::Leave),
+        1 => role().prop_map(Step::Close),
     ];
     vec(step, 1..40)
 }

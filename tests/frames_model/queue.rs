@@ -44,6 +44,10 @@ impl Queue {
         self.frames.iter().map(|frame| frame.units).sum()
     }
 
+    pub(crate) fn capacity(&self) -> u64 {
+        self.capacity
+    }
+
     pub(crate) fn longest(&self) -> usize {
         usize::try_from(self.capacity).expect("a small ring") / 2 - 8
     }
@@ -53,19 +57,30 @@ impl Queue {
     pub(crate) fn place(&self, ahead: u64, len: usize) -> Result<u64, ClaimError> {
         let longest = self.longest();
         if len > longest {
-            return Err(ClaimError::TooLong {
-                wanted: len,
-                longest,
-            });
+            return Err(ClaimError::TooLong { max: longest });
         }
-        let rest = self.capacity - self.tail.wrapping_add(ahead) % self.capacity;
-        let size = frame_size(len);
-        let units = if size > rest { rest + size } else { size };
+        let units = self.units(ahead, len).expect("it is not too long");
         if self.unread() + ahead + units <= self.capacity {
             Ok(units)
         } else {
             Err(ClaimError::Full)
         }
+    }
+
+    /// Bytes that a frame takes which comes `ahead` bytes after the tail, whether
+    /// or not there is room; `None` if it is too long.
+    pub(crate) fn units(&self, ahead: u64, len: usize) -> Option<u64> {
+        let rest = self.capacity - self.tail.wrapping_add(ahead) % self.capacity;
+        let size = frame_size(len);
+        let units = if size > rest { rest + size } else { size };
+        (len <= self.longest()).then_some(units)
+    }
+
+    /// Whether this is the longest payload for which there is room. What is longer
+    /// takes no less room.
+    pub(crate) fn has_room_up_to(&self, len: Option<usize>) -> bool {
+        let fits = |len| self.place(0, len).is_ok();
+        len.is_none_or(fits) && !fits(len.map_or(0, |len| len + 1))
     }
 
     pub(crate) fn publish(&mut self, frame: Sent) {

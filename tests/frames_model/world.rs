@@ -1,22 +1,30 @@
 //! A ring, its two ends, and the queue that it should be.
 
-use quoit::{ClaimError, Consumer, PopError, Producer, Ring, RingOptions, Role};
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use quoit::{
+    ClaimError, FrameConsumer, FrameProducer, FrameView, PopError, Popped, Ring, RingOptions, Role,
+};
 
 use crate::Journeys;
 use crate::common::names::RingName;
 use crate::common::sample::bytes;
 use crate::common::segment_file::SegmentFile;
-use crate::operation::{Commit, Length, Setting, Step, Wish};
+use crate::operation::{Commit, Length, Release, Setting, Step, Wish};
 use crate::queue::{Queue, Sent, frame_size};
 
 pub(crate) struct World<'a> {
-    producer: Option<Producer<[u8]>>,
-    consumer: Option<Consumer<[u8]>>,
+    producer: Option<FrameProducer>,
+    consumer: Option<FrameConsumer>,
     /// Where both roles can be taken again; not on the heap.
     segment: Option<Segment>,
     queue: Queue,
     /// The number of the next payload that is written anywhere.
     number: u64,
+    /// Whether an end that is there has closed.
+    producer_closed: bool,
+    consumer_closed: bool,
     journeys: &'a Journeys,
 }
 
@@ -31,7 +39,9 @@ impl<'a> World<'a> {
         let options = RingOptions::new(setting.capacity).first_position(setting.first_position);
         let (segment, producer, consumer) = if setting.named {
             let name = RingName::new("frames-model");
-            let ring = options.create(&name).expect("the ring can be created");
+            let ring = options
+                .create::<[u8]>(&name)
+                .expect("the ring can be created");
             let producer = ring.producer().expect("the role is free");
             let consumer = ring.consumer().expect("the role is free");
             let file = SegmentFile::open(&name.file());
@@ -42,7 +52,7 @@ impl<'a> World<'a> {
             };
             (Some(segment), producer, consumer)
         } else {
-            let (producer, consumer) = options.heap().expect("there is memory");
+            let (producer, consumer) = options.heap::<[u8]>().expect("there is memory");
             (None, producer, consumer)
         };
         Self {
@@ -51,6 +61,8 @@ impl<'a> World<'a> {
             segment,
             queue: Queue::new(setting.capacity, setting.first_position),
             number: 0,
+            producer_closed: false,
+            consumer_closed: false,
             journeys,
         }
     }
@@ -60,14 +72,29 @@ impl<'a> World<'a> {
         match step {
             Step::Push(length) => self.push(*length),
             Step::PushKind(wish) => self.push_kind(*wish),
-            Step::PushSlice(lengths) => self.push_slice(lengths),
+            Step::PushInTime(wish) => self.push_in_time(*wish),
+            Step::PushParts(wish, parts) => self.push_parts(*wish, *parts),
+            Step::PushSlice(kind, lengths) => self.push_slice(*kind, lengths),
+            Step::PushAll(kind, lengths) => self.push_all(*kind, lengths),
             Step::Claim { wish, commit } => self.claim(*wish, *commit),
-            Step::Batch { wishes, commit } => self.batch(wishes, *commit),
+            Step::Batch {
+                wishes,
+                commit,
+                in_time,
+            } => self.batch(wishes, *commit, *in_time),
             Step::Pop => self.pop(),
+            Step::PopInto => self.pop_into(),
+            Step::PopInTime => self.pop_in_time(),
             Step::PopTooShort => self.pop_too_short(),
             Step::Peek { release } => self.peek(*release),
-            Step::PeekMany { visit, release } => self.peek_many(*visit, *release),
-            Step::Drain => self.drain(),
+            Step::PeekMany {
+                visit,
+                release,
+                in_time,
+            } => self.peek_many(*visit, *release, *in_time),
+            Step::Drain(stop) => self.drain(*stop),
+            Step::Skip(count) => self.skip(*count),
+            Step::SkipToLatest => self.skip_to_latest(),
             Step::CatchUp => self.catch_up(),
             Step::PingPong { rounds, length } => {
                 for _ in 0..*rounds {
@@ -76,6 +103,7 @@ impl<'a> World<'a> {
                 }
             }
             Step::Leave(role) => self.leave(*role),
+            Step::Close(role) => self.close(*role),
         }
         self.compare();
     }
@@ -109,32 +137,102 @@ impl<'a> World<'a> {
         }
     }
 
-    fn push_slice(&mut self, lengths: &[Length]) {
-        let payloads: Vec<_> = lengths.iter().map(|&length| self.payload(length)).collect();
+    fn push_in_time(&mut self, Wish { kind, length }: Wish) {
+        let payload = self.payload(length);
+        let place = self.place(0, payload.len());
+        let expected = place.map(drop).map_err(late);
+        let producer = self.producer();
+        let (kind, pushed) = match kind % 3 {
+            0 => (0, producer.push_timeout(&payload, Duration::ZERO)),
+            1 => {
+                let claim = producer.claim_timeout(payload.len(), Duration::ZERO);
+                let fill = claim.map(|mut claim| {
+                    claim.write_at(0, &payload);
+                    claim.set_kind(kind);
+                    claim.commit();
+                });
+                (kind, fill)
+            }
+            _ => {
+                let pushed = producer.push_kind_timeout(kind, &payload, Duration::ZERO);
+                (kind, pushed)
+            }
+        };
+        assert_eq!(pushed, expected);
+        if let Ok(units) = place {
+            self.published_alone(Sent {
+                kind,
+                payload,
+                units,
+            });
+        }
+    }
+
+    fn push_parts(&mut self, Wish { kind, length }: Wish, parts: usize) {
+        let mut payload = self.payload(length);
+        if parts == 0 {
+            payload.clear();
+        }
+        let place = self.place(0, payload.len());
+        let size = payload.len().div_ceil(parts.max(1)).max(1);
+        // Some are empty.
+        let mut all: Vec<&[u8]> = payload.chunks(size).collect();
+        all.resize(parts, &[]);
+        if kind % 2 == 0 {
+            let pushed = self.producer().try_push_parts(kind, &all);
+            assert_eq!(pushed, place.map(drop));
+        } else {
+            let producer = self.producer();
+            let pushed = producer.push_parts_timeout(kind, &all, Duration::ZERO);
+            assert_eq!(pushed, place.map(drop).map_err(late));
+        }
+        if let Ok(units) = place {
+            self.published_alone(Sent {
+                kind,
+                payload,
+                units,
+            });
+        }
+    }
+
+    /// The first of these payloads, as many as fit, and why the next one does not.
+    fn fitting(&self, kind: u32, payloads: &[Vec<u8>]) -> (Vec<Sent>, Option<ClaimError>) {
         let mut ahead = 0;
         let mut fitting = Vec::new();
-        let mut refusal = None;
-        for payload in &payloads {
+        for payload in payloads {
             match self.place(ahead, payload.len()) {
                 Ok(units) => {
                     ahead += units;
                     fitting.push(Sent {
-                        kind: 0,
+                        kind,
                         payload: payload.clone(),
                         units,
                     });
                 }
-                Err(error) => {
-                    refusal = Some(error);
-                    break;
-                }
+                Err(error) => return (fitting, Some(error)),
             }
         }
+        (fitting, None)
+    }
+
+    fn push_slice(&mut self, kind: u32, lengths: &[Length]) {
+        let payloads: Vec<_> = lengths.iter().map(|&length| self.payload(length)).collect();
+        let (fitting, refusal) = self.fitting(kind, &payloads);
         let expected = match refusal {
             Some(error) if fitting.is_empty() => Err(error),
             _ => Ok(fitting.len()),
         };
-        assert_eq!(self.producer().try_push_slice(&payloads), expected);
+        let pushed = self.producer().try_push_slice(kind, &payloads);
+        assert_eq!(pushed, expected);
+        self.published(fitting);
+    }
+
+    fn push_all(&mut self, kind: u32, lengths: &[Length]) {
+        let payloads: Vec<_> = lengths.iter().map(|&length| self.payload(length)).collect();
+        let (fitting, refusal) = self.fitting(kind, &payloads);
+        let producer = self.producer();
+        let pushed = producer.push_all_timeout(kind, &payloads, Duration::ZERO);
+        assert_eq!(pushed, refusal.map(late).map_or(Ok(()), Err));
         self.published(fitting);
     }
 
@@ -145,7 +243,13 @@ impl<'a> World<'a> {
             Ok(mut claim) => {
                 let units = expected.expect("room only where the model has room");
                 assert_eq!(claim.len(), payload.len());
-                claim.copy_from_slice(&payload);
+                if kind % 2 == 0 {
+                    claim.copy_from_slice(&payload);
+                } else {
+                    // SAFETY: this is the only thread, and it touches nothing else.
+                    let bytes = unsafe { claim.as_mut_bytes() };
+                    bytes.copy_from_slice(&payload);
+                }
                 claim.set_kind(kind);
                 match commit {
                     None => return,
@@ -172,7 +276,7 @@ impl<'a> World<'a> {
         }
     }
 
-    fn batch(&mut self, wishes: &[Wish], commit: bool) {
+    fn batch(&mut self, wishes: &[Wish], commit: bool, in_time: bool) {
         let payloads: Vec<_> = wishes
             .iter()
             .map(|wish| self.payload(wish.length))
@@ -181,6 +285,10 @@ impl<'a> World<'a> {
         let mut expected = Vec::new();
         for payload in &payloads {
             let place = self.place(ahead, payload.len());
+            let place = match place {
+                Err(error) if in_time => Err(self.late_in_batch(ahead, payload.len(), error)),
+                place => place,
+            };
             ahead += place.unwrap_or(0);
             expected.push(place);
         }
@@ -188,8 +296,13 @@ impl<'a> World<'a> {
         let mut batch = self.producer().batch();
         for ((payload, place), &Wish { kind, .. }) in payloads.into_iter().zip(expected).zip(wishes)
         {
-            match batch.try_claim_kind(kind, payload.len()) {
-                Ok(room) => {
+            let room = if in_time {
+                batch.claim_timeout(kind, payload.len(), Duration::ZERO)
+            } else {
+                batch.try_claim(kind, payload.len())
+            };
+            match room {
+                Ok(mut room) => {
                     room.copy_from_slice(&payload);
                     let units = place.expect("room only where the model has room");
                     frames.push(Sent {
@@ -211,9 +324,50 @@ impl<'a> World<'a> {
 
     fn pop(&mut self) {
         let mut buffer = vec![0; self.queue.longest()];
-        let expected = self.next().map(|frame| frame.payload.clone());
+        let expected = self.next().map(|frame| (frame.kind, frame.payload.clone()));
         let popped = self.consumer().try_pop(&mut buffer);
-        assert_eq!(popped.map(|len| buffer[..len].to_vec()), expected);
+        let popped = popped.map(|Popped { len, kind }| (kind, buffer[..len].to_vec()));
+        assert_eq!(popped, expected);
+        self.queue.release(usize::from(expected.is_ok()));
+    }
+
+    fn pop_into(&mut self) {
+        let expected = self.next().map(|frame| (frame.kind, frame.payload.clone()));
+        let before = b"what was there".to_vec();
+        let mut bytes = before.clone();
+        let popped = self.consumer().try_pop_into(&mut bytes);
+        if popped.is_err() {
+            assert_eq!(bytes, before, "a refused pop writes nothing");
+        }
+        assert_eq!(popped.map(|kind| (kind, bytes)), expected);
+        self.queue.release(usize::from(expected.is_ok()));
+    }
+
+    fn pop_in_time(&mut self) {
+        let next = self.next().map(|frame| (frame.kind, frame.payload.clone()));
+        let expected = next.map_err(|error| match error {
+            PopError::Empty => PopError::TimedOut,
+            other => other,
+        });
+        let mut buffer = vec![0; self.queue.longest()];
+        self.number += 1;
+        let way = self.number % 3;
+        let consumer = self.consumer();
+        let popped = match way {
+            0 => consumer
+                .pop_timeout(&mut buffer, Duration::ZERO)
+                .map(|Popped { len, kind }| (kind, buffer[..len].to_vec())),
+            1 => {
+                let kind = consumer.pop_into_timeout(&mut buffer, Duration::ZERO);
+                kind.map(|kind| (kind, buffer))
+            }
+            _ => consumer.peek_timeout(Duration::ZERO).map(|frame| {
+                let popped = (frame.kind(), frame.to_vec());
+                frame.release();
+                popped
+            }),
+        };
+        assert_eq!(popped, expected);
         self.queue.release(usize::from(expected.is_ok()));
     }
 
@@ -239,7 +393,7 @@ impl<'a> World<'a> {
         let expected = self.next().map(|frame| (frame.kind, frame.payload.clone()));
         match self.consumer().try_peek() {
             Ok(frame) => {
-                assert_eq!(Ok((frame.kind(), frame.to_vec())), expected);
+                assert_eq!(Ok(copies(frame.view())), expected);
                 if release {
                     frame.release();
                     self.queue.release(1);
@@ -249,43 +403,84 @@ impl<'a> World<'a> {
         }
     }
 
-    fn peek_many(&mut self, visit: usize, release: bool) {
-        let next = self.next().map(drop);
+    fn peek_many(&mut self, visit: usize, release: Release, in_time: bool) {
+        let next = match self.next().map(drop) {
+            Err(PopError::Empty) if in_time => Err(PopError::TimedOut),
+            next => next,
+        };
         let frames = self.queue.frames().take(visit);
         let expected: Vec<_> = frames
             .map(|frame| (frame.kind, frame.payload.clone()))
             .collect();
         let visited = expected.len();
         let mut expected = expected.into_iter();
-        match self.consumer().try_peek_many() {
+        let consumer = self.consumer();
+        let found = if in_time {
+            consumer.peek_many_timeout(Duration::ZERO)
+        } else {
+            consumer.try_peek_many()
+        };
+        match found {
             Ok(mut frames) => {
+                assert_eq!(next, Ok(()));
                 for _ in 0..visit {
                     let frame = frames.next_frame().expect("a sound ring");
-                    let frame = frame.map(|(kind, payload)| (kind, payload.to_vec()));
-                    assert_eq!(frame, expected.next());
+                    assert_eq!(frame.map(copies), expected.next());
                 }
-                if release {
-                    frames.release();
-                    self.queue.release(visited);
-                }
+                let released = match release {
+                    Release::Nothing => {
+                        drop(frames);
+                        0
+                    }
+                    Release::All => {
+                        frames.release();
+                        visited
+                    }
+                    Release::First(count) => {
+                        let count = count.min(visited);
+                        frames.release_first(count);
+                        count
+                    }
+                };
+                self.queue.release(released);
             }
             Err(error) => assert_eq!(Err(error), next),
         }
     }
 
-    fn drain(&mut self) {
-        let expected = self.next().map(|_| self.queue.len());
+    fn drain(&mut self, stop: Option<usize>) {
+        let released = self.queue.len().min(stop.unwrap_or(usize::MAX));
+        // The frame at which it breaks is shown, and stays.
+        let shown = self.queue.len().min(released + 1);
+        let expected = self.next().map(|_| released);
         let mut drained = Vec::new();
-        let count = self
-            .consumer()
-            .try_pop_each(|kind, payload| drained.push((kind, payload.to_vec())));
+        let count = self.consumer().drain_with(|frame| {
+            drained.push(copies(frame));
+            if Some(drained.len() - 1) == stop {
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        });
         assert_eq!(count, expected);
-        let sent = self
-            .queue
-            .frames()
-            .map(|frame| (frame.kind, frame.payload.clone()));
+        let sent = self.queue.frames().take(shown);
+        let sent = sent.map(|frame| (frame.kind, frame.payload.clone()));
         assert!(sent.eq(drained));
-        self.queue.release(self.queue.len());
+        self.queue.release(released);
+    }
+
+    fn skip(&mut self, count: usize) {
+        let expected = match self.next() {
+            Err(error) if count > 0 => Err(error),
+            _ => Ok(count.min(self.queue.len())),
+        };
+        assert_eq!(self.consumer().skip(count), expected);
+        self.queue.release(expected.unwrap_or(0));
+    }
+
+    fn skip_to_latest(&mut self) {
+        let expected = self.next().map(|_| self.queue.len() - 1);
+        assert_eq!(self.consumer().skip_to_latest(), expected);
+        self.queue.release(expected.unwrap_or(0));
     }
 
     fn catch_up(&mut self) {
@@ -300,14 +495,37 @@ impl<'a> World<'a> {
     fn leave(&mut self, role: Role) {
         if self.segment.is_some() {
             match role {
-                Role::Producer => self.producer = None,
-                Role::Consumer => self.consumer = None,
+                Role::Producer => (self.producer, self.producer_closed) = (None, false),
+                Role::Consumer => (self.consumer, self.consumer_closed) = (None, false),
             }
         }
     }
 
+    fn close(&mut self, role: Role) {
+        if self.segment.is_some() {
+            match role {
+                Role::Producer => {
+                    self.producer().close();
+                    self.producer_closed = true;
+                }
+                Role::Consumer => {
+                    self.consumer().close();
+                    self.consumer_closed = true;
+                }
+            }
+        }
+    }
+
+    fn producer_is_gone(&self) -> bool {
+        self.producer.is_none() || self.producer_closed
+    }
+
+    fn consumer_is_gone(&self) -> bool {
+        self.consumer.is_none() || self.consumer_closed
+    }
+
     /// The producer; another one if it has left.
-    fn producer(&mut self) -> &mut Producer<[u8]> {
+    fn producer(&mut self) -> &mut FrameProducer {
         self.producer.get_or_insert_with(|| {
             let segment = self.segment.as_ref().expect("only those of segments leave");
             segment.ring.producer().expect("the role is free")
@@ -315,7 +533,7 @@ impl<'a> World<'a> {
     }
 
     /// The consumer; another one if it has left.
-    fn consumer(&mut self) -> &mut Consumer<[u8]> {
+    fn consumer(&mut self) -> &mut FrameConsumer {
         self.consumer.get_or_insert_with(|| {
             let segment = self.segment.as_ref().expect("only those of segments leave");
             segment.ring.consumer().expect("the role is free")
@@ -336,17 +554,32 @@ impl<'a> World<'a> {
     /// why it cannot.
     fn place(&self, ahead: u64, len: usize) -> Result<u64, ClaimError> {
         match self.queue.place(ahead, len) {
-            Err(ClaimError::Full) if self.consumer.is_none() => Err(ClaimError::Abandoned),
+            Ok(_) if self.producer_closed => Err(ClaimError::Abandoned),
+            Err(ClaimError::Full) if self.consumer_is_gone() || self.producer_closed => {
+                Err(ClaimError::Abandoned)
+            }
             other => other,
+        }
+    }
+
+    /// Why a frame of a batch finds no room in time. No consumer makes room for more
+    /// than the ring holds.
+    fn late_in_batch(&self, ahead: u64, len: usize, error: ClaimError) -> ClaimError {
+        let capacity = self.queue.capacity();
+        match self.queue.units(ahead, len) {
+            Some(units) if ahead + units > capacity => ClaimError::TooLong {
+                max: self.queue.longest(),
+            },
+            _ => late(error),
         }
     }
 
     /// What comes next, or why there is nothing.
     fn next(&self) -> Result<&Sent, PopError> {
-        match (self.queue.frames().next(), &self.producer) {
-            (Some(frame), _) => Ok(frame),
-            (None, Some(_)) => Err(PopError::Empty),
-            (None, None) => Err(PopError::Abandoned),
+        match self.queue.frames().next() {
+            Some(frame) => Ok(frame),
+            None if self.producer_is_gone() || self.consumer_closed => Err(PopError::Abandoned),
+            None => Err(PopError::Empty),
         }
     }
 
@@ -376,14 +609,49 @@ impl<'a> World<'a> {
     fn compare(&self) {
         if let Some(producer) = &self.producer {
             assert_eq!(producer.position(), self.queue.tail);
-            assert_eq!(producer.fill(), self.queue.unread());
+            assert_eq!(producer.len(), self.queue.unread());
             assert_eq!(producer.is_empty(), self.queue.unread() == 0);
-            assert_eq!(producer.longest(), self.queue.longest());
+            assert_eq!(producer.max_frame_len(), self.queue.longest());
+            assert!(self.queue.has_room_up_to(producer.vacant()));
+            assert_eq!(producer.is_abandoned(), self.consumer_is_gone());
+            assert_eq!(producer.corruption(), None);
         }
         if let Some(consumer) = &self.consumer {
             assert_eq!(consumer.position(), self.queue.head);
-            assert_eq!(consumer.fill(), self.queue.unread());
+            assert_eq!(consumer.len(), self.queue.unread());
             assert_eq!(consumer.is_empty(), self.queue.unread() == 0);
+            assert_eq!(consumer.is_abandoned(), self.producer_is_gone());
+            assert_eq!(consumer.corruption(), None);
         }
     }
+}
+
+/// The same refusal, of a call that may wait and has no time.
+fn late(error: ClaimError) -> ClaimError {
+    match error {
+        ClaimError::Full => ClaimError::TimedOut,
+        other => other,
+    }
+}
+
+/// A frame's kind and payload, copied in every way.
+fn copies(frame: FrameView<'_>) -> (u32, Vec<u8>) {
+    let payload = frame.to_vec();
+    let len = payload.len();
+    assert_eq!((frame.len(), frame.is_empty()), (len, len == 0));
+    let mut buffer = vec![0xaa; len + 1];
+    assert_eq!(frame.copy_to(&mut buffer), len);
+    assert_eq!(buffer[..len], payload);
+    assert_eq!(buffer[len], 0xaa, "no byte behind the payload is written");
+    for (offset, end) in [(0, len), (len / 3, len / 2), (len, len)] {
+        let mut part = vec![0; end - offset];
+        frame.read_at(offset, &mut part);
+        assert_eq!(part, payload[offset..end]);
+    }
+    let mut appended = vec![7];
+    frame.append_to(&mut appended);
+    assert_eq!((appended[0], &appended[1..]), (7, &payload[..]));
+    // SAFETY: this is the only thread, and it writes nothing meanwhile.
+    assert_eq!(unsafe { frame.as_bytes() }, payload);
+    (frame.kind(), payload)
 }

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use futures_util::future::{self, Either};
-use quoit::{PopError, RingOptions};
+use quoit::{PopError, Popped, RingOptions};
 use tokio::time::timeout;
 
 use super::common::names::RingName;
@@ -107,8 +107,9 @@ pub(super) fn a_push_that_is_dropped_pushes_nothing() {
             let reader = thread::spawn(move || {
                 for number in 0..MESSAGES {
                     let mut buffer = [0; 24];
-                    let len = consumer.pop(&mut buffer).expect("a frame");
-                    assert_eq!(len, (number % 17) as usize + 8);
+                    let popped = consumer.pop(&mut buffer).expect("a frame");
+                    let len = (number % 17) as usize + 8;
+                    assert_eq!(popped, Popped { len, kind: 0 });
                     assert_eq!(buffer[..8], number.to_le_bytes());
                 }
             });
@@ -150,7 +151,7 @@ pub(super) fn a_plain_end_goes_on_where_the_async_one_stopped() {
     }
     assert_eq!(poll_once(pin!(producer.push(2))), Poll::Pending);
     assert_eq!(poll_once(pin!(consumer.pop())), Poll::Ready(Ok(0)));
-    assert_eq!(producer.get_ref().fill(), 1);
+    assert_eq!(producer.get_ref().len(), 1);
     assert_eq!(consumer.get_ref().position(), 1);
     // Both as they lie: the plain ends sleep and wake as ever.
     assert_eq!(poll_once(pin!(producer.push(2))), Poll::Ready(Ok(())));
@@ -185,5 +186,6 @@ pub(super) fn a_frame_that_is_too_long_stays() {
     let pop = poll_once(pin!(consumer.pop(&mut short)));
     assert_eq!(pop, Poll::Ready(Err(too_short)));
     let pop = poll_once(pin!(consumer.pop(&mut long)));
-    assert_eq!((pop, long), (Poll::Ready(Ok(24)), [1; 24]));
+    let popped = Popped { len: 24, kind: 0 };
+    assert_eq!((pop, long), (Poll::Ready(Ok(popped)), [1; 24]));
 }

@@ -164,11 +164,12 @@ pub(super) fn a_corrupt_ring_is_told_once() {
     SegmentFile::open(&name.file()).write(TAIL, u64::MAX);
     in_time(move || {
         futures_executor::block_on(async {
-            let told = stream.next().await.expect("an error");
-            assert!(matches!(told, Err(PopError::Corrupt(_))), "{told:?}");
+            assert_eq!(stream.get_ref().corruption(), None);
+            assert_eq!(stream.next().await, Some(Err(PopError::Corrupt)));
             assert_eq!(stream.next().await, None);
-            let pop = stream.pop().await;
-            assert!(matches!(pop, Err(PopError::Corrupt(_))), "{pop:?}");
+            assert_eq!(stream.pop().await, Err(PopError::Corrupt));
+            let corrupt = stream.get_ref().corruption().expect("it is corrupt");
+            assert_eq!((corrupt.field, corrupt.found), ("tail", u64::MAX));
         });
     });
 }

@@ -71,6 +71,7 @@ common::suite::suite! {
         a_panic_in_one_waker_is_nobody_elses,
         futures_and_ends_can_be_sent,
         a_semaphore_ring_is_refused,
+        a_refused_end_of_frames_comes_back,
         the_hundred_and_twenty_eighth_end_is_refused,
         a_kernel_that_cannot_wait_for_many_is_refused,
         a_kernel_without_barriers_will_do,

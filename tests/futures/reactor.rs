@@ -37,7 +37,7 @@ fn until_there_are(wanted: usize) {
 }
 
 fn ends() -> (AsyncProducer<u64>, AsyncConsumer<u64>) {
-    let (producer, consumer) = RingOptions::new(8).heap().expect("a ring");
+    let (producer, consumer) = RingOptions::new(8).heap::<u64>().expect("a ring");
     let producer = producer.into_async().expect("an async end");
     (producer, consumer.into_async().expect("an async end"))
 }
@@ -91,7 +91,7 @@ pub(super) fn one_thread_sleeps_for_a_hundred_rings() {
         let mut consumers = Vec::new();
         for name in &names {
             let options = RingOptions::new(4).stale(StalePolicy::Replace);
-            let ring = options.create(name).expect("a ring");
+            let ring = options.create::<u64>(name).expect("a ring");
             producers.push(ring.producer().expect("the role is free"));
             consumers.push(ring.consumer().expect("the role is free"));
         }
@@ -263,7 +263,7 @@ pub(super) fn futures_and_ends_can_be_sent() {
     assert_eq!(pushed, Ok(()));
     // Neither end shows what is in the ring.
     let shown = format!("{producer:?} {consumer:?}");
-    assert!(shown.contains("fill: 1"), "{shown}");
+    assert!(shown.contains("len: 1"), "{shown}");
     assert!(!shown.contains("4711"), "{shown}");
     assert_eq!(futures_executor::block_on(sent(consumer.pop())), Ok(4711));
 }

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use quoit::{AsyncError, Consumer, DoorbellKind, Producer, RingOptions};
+use quoit::{AsyncError, Consumer, DoorbellKind, PopError, Popped, Producer, RingOptions};
 
 use super::common::PATIENCE;
 use super::common::child::{Child, say};
@@ -19,10 +19,34 @@ pub(super) fn a_semaphore_ring_is_refused() {
     let options = RingOptions::new(8).doorbell(DoorbellKind::Semaphore);
     let (producer, consumer) = options.heap::<u64>().expect("a ring");
     let error = consumer.into_async().expect_err("a semaphore");
-    assert!(matches!(error, AsyncError::NotAFutex));
+    assert!(matches!(error.reason(), AsyncError::NotAFutex));
     assert!(error.to_string().contains("DoorbellKind::Futex"));
+    assert_eq!(format!("{error:?}"), error.to_string());
+    assert_eq!(format!("{error:#?}"), "NotAFutex");
+    // The end comes back, with its role and all that it had.
+    let mut consumer = error.into_inner();
+    let refused = producer.into_async().expect_err("a semaphore");
+    let mut producer = refused.into_inner();
+    producer.try_push(7).expect("there is room");
+    assert_eq!(consumer.pop(), Ok(7));
     let error = io::Error::from(producer.into_async().expect_err("a semaphore"));
     assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+    // There the producer was dropped.
+    assert_eq!(consumer.pop(), Err(PopError::Abandoned));
+}
+
+pub(super) fn a_refused_end_of_frames_comes_back() {
+    let options = RingOptions::new(64).doorbell(DoorbellKind::Semaphore);
+    let (producer, consumer) = options.heap::<[u8]>().expect("a ring");
+    let refused = producer.into_async().expect_err("a semaphore");
+    assert!(matches!(refused.reason(), AsyncError::NotAFutex));
+    let mut producer = refused.into_inner();
+    let refused = consumer.into_async().expect_err("a semaphore");
+    assert!(matches!(refused.reason(), AsyncError::NotAFutex));
+    let mut consumer = refused.into_inner();
+    producer.try_push(b"seven").expect("there is room");
+    let popped = Popped { len: 5, kind: 0 };
+    assert_eq!(consumer.pop(&mut [0; 24]), Ok(popped));
 }
 
 pub(super) fn the_hundred_and_twenty_eighth_end_is_refused() {
@@ -35,7 +59,7 @@ pub(super) fn the_hundred_and_twenty_eighth_end_is_refused() {
         ends.push(end().expect("one of 127"));
     }
     let error = end().expect_err("one too many");
-    assert!(matches!(error, AsyncError::TooManyEnds));
+    assert!(matches!(error.reason(), AsyncError::TooManyEnds));
     assert!(error.to_string().contains("127"), "{error}");
     assert_eq!(io::Error::from(error).kind(), io::ErrorKind::QuotaExceeded);
     // All of them lie down, and all are woken.
@@ -52,7 +76,7 @@ pub(super) fn process_without_waitv(_: &[String]) {
     forbid(libc::SYS_futex_waitv);
     let (producer, _consumer) = RingOptions::new(8).heap::<u64>().expect("a ring");
     let error = producer.into_async().expect_err("no such call");
-    assert!(matches!(error, AsyncError::Unsupported(_)));
+    assert!(matches!(error.reason(), AsyncError::Unsupported(_)));
     say(&error);
     assert_eq!(io::Error::from(error).kind(), io::ErrorKind::Unsupported);
 }

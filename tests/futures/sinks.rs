@@ -4,7 +4,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
 use futures_util::{Sink, SinkExt, future};
-use quoit::{AsyncProducer, ClaimError, RingOptions};
+use quoit::{AsyncFrameProducer, ClaimError, Popped, RingOptions};
 
 use super::common::names::RingName;
 use super::common::sample::bytes;
@@ -18,7 +18,7 @@ fn poll_ready<T>(sink: &mut (impl Sink<T, Error = ClaimError> + Unpin)) -> Polle
     Pin::new(sink).poll_ready(&mut Context::from_waker(Waker::noop()))
 }
 
-fn poll_flush(sink: &mut AsyncProducer<[u8]>) -> Polled {
+fn poll_flush(sink: &mut AsyncFrameProducer) -> Polled {
     Pin::new(sink).poll_flush(&mut Context::from_waker(Waker::noop()))
 }
 
@@ -49,6 +49,9 @@ pub(super) fn a_sink_of_records_is_ready_when_there_is_room() {
     assert_no_rescues(&name);
 }
 
+/// What a pop of one of them says.
+const POPPED: Popped = Popped { len: 24, kind: 0 };
+
 /// Two frames of 24 bytes fill a ring of 64 bytes.
 fn payload(number: u64) -> Vec<u8> {
     bytes(number, 24)
@@ -69,7 +72,7 @@ pub(super) fn a_sink_of_frames_keeps_one_that_finds_no_room() {
         // Two are in the ring, and the third waits.
         assert_eq!(poll_flush(&mut sink), Poll::Pending);
         assert_eq!(poll_ready(&mut sink), Poll::Pending);
-        assert_eq!(consumer.try_pop(&mut buffer), Ok(24));
+        assert_eq!(consumer.try_pop(&mut buffer), Ok(POPPED));
         assert_eq!(buffer, payload(number)[..]);
         assert_eq!(poll_flush(&mut sink), READY);
         assert_eq!(poll_ready(&mut sink), READY);
@@ -91,12 +94,14 @@ pub(super) fn a_push_comes_after_the_frame_that_waits() {
             }
             let write = async {
                 sink.push(&payload(3)).await?;
-                sink.push(&payload(4)).await
+                sink.push_kind(7, &payload(4)).await
             };
             let read = async {
                 let mut buffer = [0; 24];
                 for number in 0..5 {
-                    assert_eq!(consumer.pop(&mut buffer).await, Ok(24));
+                    let kind = if number == 4 { 7 } else { 0 };
+                    let popped = consumer.pop(&mut buffer).await;
+                    assert_eq!(popped, Ok(Popped { kind, ..POPPED }));
                     assert_eq!(buffer, payload(number)[..]);
                 }
             };
@@ -122,7 +127,7 @@ pub(super) fn what_a_sink_could_not_flush_waits_for_another_consumer() {
     assert_eq!(poll_flush(&mut sink), Poll::Pending);
     let mut buffer = [0; 24];
     for number in 0..3 {
-        assert_eq!(consumer.try_pop(&mut buffer), Ok(24));
+        assert_eq!(consumer.try_pop(&mut buffer), Ok(POPPED));
         assert_eq!(buffer, payload(number)[..]);
         assert_eq!(poll_flush(&mut sink), READY);
     }
@@ -149,13 +154,10 @@ pub(super) fn a_sink_refuses_what_it_was_not_ready_for() {
 pub(super) fn a_sink_refuses_what_never_fits() {
     let (producer, mut consumer) = RingOptions::new(64).heap::<[u8]>().expect("a ring");
     let mut sink = producer.into_async().expect("an async end");
-    let too_long = ClaimError::TooLong {
-        wanted: 25,
-        longest: 24,
-    };
+    let too_long = ClaimError::TooLong { max: 24 };
     assert_eq!(start(&mut sink, vec![0; 25]), Err(too_long));
     let push = poll_once(pin!(sink.push(&[0; 25])));
     assert_eq!(push, Poll::Ready(Err(too_long)));
     assert_eq!(start(&mut sink, payload(1)), Ok(()));
-    assert_eq!(consumer.try_pop(&mut [0; 24]), Ok(24));
+    assert_eq!(consumer.try_pop(&mut [0; 24]), Ok(POPPED));
 }

@@ -2,7 +2,7 @@
 //! another process, or between two tasks.
 
 use futures_util::{SinkExt, StreamExt, future};
-use quoit::{ClaimError, Consumer, PopError, Producer, RingOptions};
+use quoit::{ClaimError, Consumer, FrameConsumer, FrameProducer, PopError, Producer, RingOptions};
 
 use super::common::child::Child;
 use super::common::names::RingName;
@@ -35,7 +35,7 @@ pub(super) fn reader_of_records(arguments: &[String]) {
 
 /// Pushes every frame.
 pub(super) fn writer_of_frames(arguments: &[String]) {
-    let mut producer = Producer::<[u8]>::open(&arguments[0]).expect("the role is free");
+    let mut producer = FrameProducer::open(&arguments[0]).expect("the role is free");
     for number in 0..MESSAGES {
         producer.push(&frame(number)).expect("a reader");
     }
@@ -43,10 +43,10 @@ pub(super) fn writer_of_frames(arguments: &[String]) {
 
 /// Pops every frame.
 pub(super) fn reader_of_frames(arguments: &[String]) {
-    let mut consumer = Consumer::<[u8]>::open(&arguments[0]).expect("the role is free");
+    let mut consumer = FrameConsumer::open(&arguments[0]).expect("the role is free");
     for number in 0..MESSAGES {
         let next = consumer.peek().expect("a frame");
-        assert_eq!(*next, frame(number));
+        assert_eq!(next.to_vec(), frame(number));
         next.release();
     }
     let end = consumer.peek();
@@ -97,15 +97,22 @@ pub(super) fn frames_come_from_another_process() {
         let child = Child::start("writer_of_frames", &[name.as_str()]);
         async move {
             let mut stream = consumer.into_async().expect("an async end");
-            let mut buffer = [0; 64];
+            let (mut buffer, mut bytes) = ([0; 64], Vec::new());
             for number in 0..MESSAGES / 2 {
                 let next = stream.next().await;
                 assert_eq!(next, Some(Ok(frame(2 * number))));
-                let len = stream.pop(&mut buffer).await.expect("a frame");
-                assert_eq!(buffer[..len], frame(2 * number + 1));
+                if number % 2 == 0 {
+                    let popped = stream.pop(&mut buffer).await.expect("a frame");
+                    assert_eq!(buffer[..popped.len], frame(2 * number + 1));
+                } else {
+                    assert_eq!(stream.pop_into(&mut bytes).await, Ok(0));
+                    assert_eq!(bytes, frame(2 * number + 1));
+                }
             }
             assert_eq!(stream.next().await, None);
             assert_eq!(stream.pop(&mut buffer).await, Err(PopError::Abandoned));
+            let popped = stream.pop_into(&mut bytes).await;
+            assert_eq!(popped, Err(PopError::Abandoned));
             child.succeeds();
         }
     });
@@ -162,7 +169,7 @@ pub(super) fn frames_are_peeked_where_they_lie() {
             producer.try_push_kind(7, b"seven").expect("there is room");
             for _ in 0..2 {
                 let frame = consumer.peek().await.expect("a frame");
-                assert_eq!((&*frame, frame.kind()), (&b"seven"[..], 7));
+                assert_eq!((frame.to_vec(), frame.kind()), (b"seven".to_vec(), 7));
             } // dropped, it stays
             consumer.peek().await.expect("a frame").release();
             drop(producer);
@@ -173,7 +180,9 @@ pub(super) fn frames_are_peeked_where_they_lie() {
 }
 
 fn pair(name: &RingName) -> (Producer<Words<2>>, Consumer<Words<2>>) {
-    let ring = RingOptions::new(SLOTS).create(name).expect("a ring");
+    let ring = RingOptions::new(SLOTS)
+        .create::<Words<2>>(name)
+        .expect("a ring");
     let producer = ring.producer().expect("the role is free");
     (producer, ring.consumer().expect("the role is free"))
 }

@@ -52,7 +52,7 @@ pub(crate) fn worker(arguments: &[String]) {
         let job = jobs.pop_timeout(PATIENCE).expect("a job");
         results.push_timeout(2 * job, PATIENCE).expect("room");
     }
-    let next = jobs.peek_timeout(PATIENCE).map(|job| *job);
+    let next = jobs.peek_timeout(PATIENCE).map(|job| job.read());
     say(next.map_or("none".to_owned(), |job| job.to_string()));
     hear();
 }

@@ -26,7 +26,7 @@ const SOME_LOOKS: Duration = Duration::from_millis(350);
 pub(crate) fn it_is_never_superseded() {
     let ring = ring(1);
     let mut consumer = ring.consumer().expect("the role is free");
-    assert_eq!(consumer.pop_timeout(SOME_LOOKS), Err(PopError::Empty));
+    assert_eq!(consumer.pop_timeout(SOME_LOOKS), Err(PopError::TimedOut));
     drop(consumer);
     let mut producer = ring.producer().expect("the role is free");
     producer.try_push(1).expect("there is room");

@@ -9,7 +9,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use memmap2::Mmap;
-use quoit::{ClaimError, Consumer, PopError, Producer, Ring, Role};
+use quoit::{ClaimError, PopError, Ring, Role};
 
 use super::common::child::Child;
 use super::common::names::RingName;
@@ -147,11 +147,11 @@ impl<M: Messages> Copy<M> {
         Ring::open(Path::new(self.name.as_str())).map_err(|error| error.to_string())
     }
 
-    fn producer(&self, ring: &Ring<M::T>) -> Judged<Producer<M::T>> {
+    fn producer(&self, ring: &Ring<M::T>) -> Judged<M::Producer> {
         ring.producer().map_err(|error| error.to_string())
     }
 
-    fn consumer(&self, ring: &Ring<M::T>) -> Judged<Consumer<M::T>> {
+    fn consumer(&self, ring: &Ring<M::T>) -> Judged<M::Consumer> {
         ring.consumer().map_err(|error| error.to_string())
     }
 
@@ -162,7 +162,7 @@ impl<M: Messages> Copy<M> {
     }
 
     /// The numbers in the ring, from `first` on, up to an end that is found.
-    fn read(&self, consumer: &mut Consumer<M::T>, first: u64) -> Judged<u64> {
+    fn read(&self, consumer: &mut M::Consumer, first: u64) -> Judged<u64> {
         let mut next = first;
         loop {
             match M::pop(consumer) {
@@ -175,7 +175,7 @@ impl<M: Messages> Copy<M> {
     }
 
     /// Numbers from `next` on, until the ring is full; returns the next one.
-    fn fill(&self, producer: &mut Producer<M::T>, next: u64) -> Judged<u64> {
+    fn fill(&self, producer: &mut M::Producer, next: u64) -> Judged<u64> {
         let mut next = next;
         loop {
             match M::push(producer, next) {
@@ -202,8 +202,8 @@ impl<M: Messages> Copy<M> {
     /// Both ends work together for several laps.
     fn laps(
         &self,
-        producer: &mut Producer<M::T>,
-        consumer: &mut Consumer<M::T>,
+        producer: &mut M::Producer,
+        consumer: &mut M::Consumer,
         next: u64,
     ) -> Judged<()> {
         let mut next = next;
@@ -291,7 +291,7 @@ impl<M: Messages> Copy<M> {
     }
 
     /// The number of the next message, and all after it up to `end`.
-    fn read_to(&self, consumer: &mut Consumer<M::T>, end: u64) -> Judged<u64> {
+    fn read_to(&self, consumer: &mut M::Consumer, end: u64) -> Judged<u64> {
         let first = match M::pop(consumer) {
             Ok(first) => first,
             Err(PopError::Empty | PopError::Abandoned) => end,

@@ -1,31 +1,37 @@
 //! Messages that follow from a number, in both shapes.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
-use quoit::{ClaimError, Consumer, PopError, Producer, PushError};
+use quoit::{
+    ClaimError, Consumer, FrameConsumer, FrameProducer, FrameView, PopError, Producer, PushError,
+    Shape,
+};
 
 use super::common::sample::{Words, bytes, mix};
 
 /// A shape of messages.
 pub(crate) trait Messages {
-    type T: quoit::Shape + ?Sized;
+    type T: Shape<Producer = Self::Producer, Consumer = Self::Consumer> + ?Sized;
+    type Producer;
+    type Consumer;
     /// Slots or bytes.
     const CAPACITY: u64;
-    fn push(producer: &mut Producer<Self::T>, number: u64) -> Result<(), ClaimError>;
+    fn push(producer: &mut Self::Producer, number: u64) -> Result<(), ClaimError>;
     /// The number of the next message, if all of it follows from it.
-    fn pop(consumer: &mut Consumer<Self::T>) -> Result<u64, PopError>;
+    fn pop(consumer: &mut Self::Consumer) -> Result<u64, PopError>;
     /// Claims and fills; `commit` or drop.
-    fn claim(producer: &mut Producer<Self::T>, number: u64, commit: bool);
+    fn claim(producer: &mut Self::Producer, number: u64, commit: bool);
     /// Pushes two with one publish.
-    fn push_two(producer: &mut Producer<Self::T>, number: u64);
+    fn push_two(producer: &mut Self::Producer, number: u64);
     /// Borrows; `release` or drop.
-    fn peek(consumer: &mut Consumer<Self::T>, release: bool);
+    fn peek(consumer: &mut Self::Consumer, release: bool);
     /// Takes all that there is, with one release.
-    fn drain(consumer: &mut Consumer<Self::T>);
+    fn drain(consumer: &mut Self::Consumer);
     /// Waits in vain.
-    fn wait_for_room(producer: &mut Producer<Self::T>, timeout: Duration);
+    fn wait_for_room(producer: &mut Self::Producer, timeout: Duration);
     /// Waits in vain.
-    fn wait_for_message(consumer: &mut Consumer<Self::T>, timeout: Duration);
+    fn wait_for_message(consumer: &mut Self::Consumer, timeout: Duration);
 }
 
 /// What a torn message counts as.
@@ -49,6 +55,8 @@ fn number(record: Words<3>) -> u64 {
 
 impl Messages for Records {
     type T = Words<3>;
+    type Producer = Producer<Words<3>>;
+    type Consumer = Consumer<Words<3>>;
     const CAPACITY: u64 = 4;
 
     fn push(producer: &mut Producer<Words<3>>, number: u64) -> Result<(), ClaimError> {
@@ -67,7 +75,7 @@ impl Messages for Records {
 
     fn claim(producer: &mut Producer<Words<3>>, number: u64, commit: bool) {
         let mut claim = producer.try_claim().expect("there is room");
-        *claim = record(number);
+        claim.write(record(number));
         if commit {
             claim.commit();
         }
@@ -80,25 +88,25 @@ impl Messages for Records {
 
     fn peek(consumer: &mut Consumer<Words<3>>, release: bool) {
         let peek = consumer.try_peek().expect("there is a message");
-        assert_ne!(number(*peek), TORN);
+        assert_ne!(number(peek.read()), TORN);
         if release {
             peek.release();
         }
     }
 
     fn drain(consumer: &mut Consumer<Words<3>>) {
-        let whole = consumer.drain().all(|record| number(record) != TORN);
+        let whole = consumer.try_iter().all(|record| number(record) != TORN);
         assert!(whole);
     }
 
     fn wait_for_room(producer: &mut Producer<Words<3>>, timeout: Duration) {
         let claimed = producer.claim_timeout(timeout).map(drop);
-        assert_eq!(claimed, Err(ClaimError::Full));
+        assert_eq!(claimed, Err(ClaimError::TimedOut));
     }
 
     fn wait_for_message(consumer: &mut Consumer<Words<3>>, timeout: Duration) {
         let peeked = consumer.peek_timeout(timeout).map(drop);
-        assert_eq!(peeked, Err(PopError::Empty));
+        assert_eq!(peeked, Err(PopError::TimedOut));
     }
 }
 
@@ -126,20 +134,22 @@ fn number_of(frame: &[u8]) -> u64 {
 
 impl Messages for Frames {
     type T = [u8];
+    type Producer = FrameProducer;
+    type Consumer = FrameConsumer;
     const CAPACITY: u64 = 256;
 
-    fn push(producer: &mut Producer<[u8]>, number: u64) -> Result<(), ClaimError> {
+    fn push(producer: &mut FrameProducer, number: u64) -> Result<(), ClaimError> {
         producer.try_push(&frame(number))
     }
 
-    fn pop(consumer: &mut Consumer<[u8]>) -> Result<u64, PopError> {
+    fn pop(consumer: &mut FrameConsumer) -> Result<u64, PopError> {
         let frame = consumer.try_peek()?;
-        let number = number_of(&frame);
+        let number = number_of(&frame.to_vec());
         frame.release();
         Ok(number)
     }
 
-    fn claim(producer: &mut Producer<[u8]>, number: u64, commit: bool) {
+    fn claim(producer: &mut FrameProducer, number: u64, commit: bool) {
         let frame = frame(number);
         let mut claim = producer.try_claim(frame.len()).expect("there is room");
         claim.copy_from_slice(&frame);
@@ -148,31 +158,34 @@ impl Messages for Frames {
         }
     }
 
-    fn push_two(producer: &mut Producer<[u8]>, number: u64) {
-        let pushed = producer.try_push_slice(&[frame(number), frame(number + 1)]);
+    fn push_two(producer: &mut FrameProducer, number: u64) {
+        let pushed = producer.try_push_slice(0, &[frame(number), frame(number + 1)]);
         assert_eq!(pushed, Ok(2));
     }
 
-    fn peek(consumer: &mut Consumer<[u8]>, release: bool) {
+    fn peek(consumer: &mut FrameConsumer, release: bool) {
         let frame = consumer.try_peek().expect("there is a message");
-        assert_ne!(number_of(&frame), TORN);
+        assert_ne!(number_of(&frame.to_vec()), TORN);
         if release {
             frame.release();
         }
     }
 
-    fn drain(consumer: &mut Consumer<[u8]>) {
-        let drained = consumer.try_pop_each(|_, frame| assert_ne!(number_of(frame), TORN));
-        drained.expect("there are messages");
+    fn drain(consumer: &mut FrameConsumer) {
+        let visit = |frame: FrameView<'_>| {
+            assert_ne!(number_of(&frame.to_vec()), TORN);
+            ControlFlow::Continue(())
+        };
+        consumer.drain_with(visit).expect("there are messages");
     }
 
-    fn wait_for_room(producer: &mut Producer<[u8]>, timeout: Duration) {
+    fn wait_for_room(producer: &mut FrameProducer, timeout: Duration) {
         let claimed = producer.claim_timeout(100, timeout).map(drop);
-        assert_eq!(claimed, Err(ClaimError::Full));
+        assert_eq!(claimed, Err(ClaimError::TimedOut));
     }
 
-    fn wait_for_message(consumer: &mut Consumer<[u8]>, timeout: Duration) {
+    fn wait_for_message(consumer: &mut FrameConsumer, timeout: Duration) {
         let peeked = consumer.peek_timeout(timeout).map(drop);
-        assert_eq!(peeked, Err(PopError::Empty));
+        assert_eq!(peeked, Err(PopError::TimedOut));
     }
 }

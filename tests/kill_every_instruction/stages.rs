@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use quoit::zerocopy::IntoBytes;
-use quoit::{Consumer, PopError, RingOptions, Role};
+use quoit::{PopError, RingOptions, Role};
 
 use super::common::child::hold;
 use super::common::segment_file::{DATA, SegmentFile, TAIL};
@@ -88,7 +88,7 @@ fn play_with<M: Messages>(path: &Path, operation: &str, stage: Stage) {
     let ring = options.open::<M::T>(path).expect("the ring");
     let mut producer = ring.producer().expect("the role is free");
     let mut consumer = ring.consumer().expect("the role is free");
-    let poll = |consumer: &mut Consumer<M::T>| {
+    let poll = |consumer: &mut M::Consumer| {
         for _ in 0..if stage.rides { 100 } else { 0 } {
             assert_eq!(M::pop(consumer), Err(PopError::Empty));
         }

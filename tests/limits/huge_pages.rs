@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use quoit::{Consumer, Error, Producer, RingOptions, StalePolicy};
+use quoit::{Consumer, Error, FrameProducer, RingOptions, StalePolicy};
 
 use crate::common::mounts::{mount, own_mounts};
 use crate::common::names::files_in;
@@ -36,9 +36,9 @@ pub(crate) fn on_huge_pages(arguments: &[String]) {
     let mut consumer = Consumer::<u64>::open(&path).expect("the role is free");
     for _ in 0..3 {
         (0..1 << 16).for_each(|number| producer.push(number).expect("room"));
-        assert!(producer.is_full() && consumer.drain().eq(0..1 << 16));
+        assert!(producer.is_full() && consumer.try_iter().eq(0..1 << 16));
     }
-    producer.flush().expect("there is no disk");
+    producer.sync_all().expect("there is no disk");
     assert_eq!(mapped(), 2 * PAGE, "mapped by both ends");
     drop((producer, consumer));
 
@@ -59,7 +59,7 @@ pub(crate) fn on_huge_pages(arguments: &[String]) {
     assert!(hint.contains("vm.nr_hugepages"));
     let replacing = RingOptions::new(64).stale(StalePolicy::Replace);
     drop(replacing.create::<[u8]>(&path).expect("nobody holds it"));
-    let mut producer = Producer::<[u8]>::open(&path).expect("the role is free");
+    let mut producer = FrameProducer::open(&path).expect("the role is free");
     producer.push(b"in a huge page").expect("room");
     assert_eq!(files_in(directory), ["ring"]);
     drop(producer);

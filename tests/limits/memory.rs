@@ -47,8 +47,8 @@ pub(crate) fn on_a_small_file_system(arguments: &[String]) {
     for value in 0..half {
         producer.try_push(value).expect("there is room");
     }
-    producer.flush().expect("it needs no further room");
-    assert!(consumer.drain().eq(0..half));
+    producer.sync_all().expect("it needs no further room");
+    assert!(consumer.try_iter().eq(0..half));
 }
 
 /// A ring of so many words is refused in `directory`, by all its numbers, and

@@ -18,7 +18,9 @@ use common::names::{RingName, file_directory};
 use common::sample::mix;
 use common::segment_file::{DATA, DOORBELL, SLOT_SIZE, SegmentFile};
 use quoit::observer::{Message, ShapeKind};
-use quoit::{Consumer, DoorbellKind, Error, Observer, Producer, Ring, RingOptions, Role};
+use quoit::{
+    DoorbellKind, Error, FrameConsumer, FrameProducer, Observer, Producer, Ring, RingOptions, Role,
+};
 
 common::suite::suite! {
     tests: [
@@ -175,14 +177,14 @@ fn it_sees_what_each_role_counts_as_dropped() {
         })
     };
     assert_eq!(dropped(), [(0, 0), (0, 0)]);
-    let producer = ring.producer().expect("the role is free");
-    let consumer = ring.consumer().expect("the role is free");
+    let mut producer = ring.producer().expect("the role is free");
+    let mut consumer = ring.consumer().expect("the role is free");
     producer.count_dropped(3);
     producer.count_dropped(4);
     consumer.count_dropped(1);
     assert_eq!(dropped(), [(7, 0), (1, 0)]);
     drop((producer, consumer));
-    let producer = ring.producer().expect("the role is free");
+    let mut producer = ring.producer().expect("the role is free");
     assert_eq!(dropped(), [(7, 0), (1, 0)], "a successor goes on counting");
     producer.count_dropped(u64::MAX);
     assert_eq!(dropped(), [(6, 0), (1, 0)], "it wraps");
@@ -230,7 +232,7 @@ fn it_tells_how_fast_a_ring_moves() {
     let before = observer.sample();
     (0..5).for_each(|number| producer.try_push(number).expect("room"));
     consumer.try_pop().expect("a record");
-    assert_eq!(consumer.drain().count(), 4);
+    assert_eq!(consumer.try_iter().count(), 4);
     // Whoever gets no processor has no time to sleep.
     while observer.endpoint(Role::Consumer).parks == 0 {
         assert!(consumer.pop_timeout(Duration::from_millis(50)).is_err());
@@ -300,7 +302,7 @@ fn frame(number: u64) -> Vec<u8> {
 
 /// Sends frames until nobody takes them any more.
 fn sender(arguments: &[String]) {
-    let mut producer = Producer::<[u8]>::open(&arguments[0]).expect("the role is free");
+    let mut producer = FrameProducer::open(&arguments[0]).expect("the role is free");
     for number in 0.. {
         if producer.push(&frame(number)).is_err() {
             return;
@@ -310,7 +312,7 @@ fn sender(arguments: &[String]) {
 
 fn at_full_load_it_sees_only_what_was_sent() {
     let (ring, name) = ring::<[u8]>("load", 4096);
-    let mut consumer: Consumer<[u8]> = ring.consumer().expect("the role is free");
+    let mut consumer: FrameConsumer = ring.consumer().expect("the role is free");
     let _sender = Child::start("sender", &[name.as_str()]);
     let observer = Observer::open(&name).expect("a ring");
     let (over, is_over) = std::sync::mpsc::channel::<()>();

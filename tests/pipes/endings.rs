@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::time::Duration;
 
-use quoit::{Consumer, Producer, RingOptions};
+use quoit::{FrameConsumer, FrameProducer, RingOptions};
 
 use crate::common::PATIENCE;
 use crate::common::child::{Child, hold, say};
@@ -21,7 +21,7 @@ fn ring(test: &str) -> RingName {
 
 /// Writes its second argument, and then leaves, or stays to be killed.
 pub(crate) fn writer(arguments: &[String]) {
-    let mut producer = Producer::<[u8]>::open(&arguments[0]).expect("the role is free");
+    let mut producer = FrameProducer::open(&arguments[0]).expect("the role is free");
     let written = producer.writer().write_all(arguments[1].as_bytes());
     written.expect("there is room");
     match arguments[2].as_str() {
@@ -31,7 +31,7 @@ pub(crate) fn writer(arguments: &[String]) {
 }
 
 /// Reads all there is, until the end.
-fn rest(consumer: &mut Consumer<[u8]>) -> String {
+fn rest(consumer: &mut FrameConsumer) -> String {
     let mut text = String::new();
     let mut reader = consumer.reader();
     reader.set_timeout(Some(PATIENCE));
@@ -42,12 +42,12 @@ fn rest(consumer: &mut Consumer<[u8]>) -> String {
 
 pub(crate) fn a_file_ends_when_its_writer_leaves() {
     let name = ring("left");
-    let mut consumer = Consumer::<[u8]>::open(&name).expect("the role is free");
+    let mut consumer = FrameConsumer::open(&name).expect("the role is free");
     // Nobody has come yet: that is no end.
     let mut reader = consumer.reader();
     reader.set_timeout(Some(Duration::from_millis(200)));
     let error = reader.read(&mut [0]).expect_err("there is no writer");
-    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
     let child = Child::start("writer", &[name.as_str(), "all of it", "leaves"]);
     assert_eq!(rest(&mut consumer), "all of it");
     assert_eq!(rest(&mut consumer), "", "the end stays");
@@ -56,7 +56,7 @@ pub(crate) fn a_file_ends_when_its_writer_leaves() {
 
 pub(crate) fn a_file_ends_when_its_writer_is_killed() {
     let name = ring("killed");
-    let mut consumer = Consumer::<[u8]>::open(&name).expect("the role is free");
+    let mut consumer = FrameConsumer::open(&name).expect("the role is free");
     let mut child = Child::start("writer", &[name.as_str(), "all of it", "stays"]);
     child.expect("ready");
     let mut three = [0; 3];
@@ -67,7 +67,7 @@ pub(crate) fn a_file_ends_when_its_writer_is_killed() {
     let read = reader.read_to_end(&mut Vec::new());
     assert_eq!(
         read.expect_err("there may be more").kind(),
-        ErrorKind::WouldBlock
+        ErrorKind::TimedOut
     );
     child.kill();
     let read = reader.read_to_end(&mut Vec::new());
@@ -76,7 +76,7 @@ pub(crate) fn a_file_ends_when_its_writer_is_killed() {
 
 pub(crate) fn reading_goes_on_when_another_writer_comes() {
     let name = ring("successor");
-    let mut consumer = Consumer::<[u8]>::open(&name).expect("the role is free");
+    let mut consumer = FrameConsumer::open(&name).expect("the role is free");
     for text in ["first", "second", "third"] {
         Child::start("writer", &[name.as_str(), text, "leaves"]).succeeds();
         assert_eq!(rest(&mut consumer), text);
@@ -90,7 +90,7 @@ pub(crate) fn reading_goes_on_when_another_writer_comes() {
 
 /// Takes the role, reads what was written, and then leaves or stays.
 pub(crate) fn idle_reader(arguments: &[String]) {
-    let mut consumer = Consumer::<[u8]>::open(&arguments[0]).expect("the role is free");
+    let mut consumer = FrameConsumer::open(&arguments[0]).expect("the role is free");
     let mut word = [0; 8];
     consumer.reader().read_exact(&mut word).expect("a word");
     say(String::from_utf8_lossy(&word));
@@ -101,7 +101,7 @@ pub(crate) fn idle_reader(arguments: &[String]) {
 }
 
 /// Words that can be written until the pipe is broken.
-fn fill_until_broken(producer: &mut Producer<[u8]>) -> u64 {
+fn fill_until_broken(producer: &mut FrameProducer) -> u64 {
     let mut writer = producer.writer();
     for written in 0.. {
         if let Err(error) = writer.write(b"nobody's") {
@@ -117,16 +117,16 @@ const WORDS: u64 = CAPACITY / 16;
 
 pub(crate) fn a_pipe_breaks_when_its_reader_leaves() {
     let name = ring("reader-left");
-    let mut producer = Producer::<[u8]>::open(&name).expect("the role is free");
+    let mut producer = FrameProducer::open(&name).expect("the role is free");
     for _ in 0..3 {
         let child = Child::start("idle_reader", &[name.as_str(), "leaves"]);
         // After the first time: what stayed in the ring is for this reader.
-        if producer.fill() == 0 {
+        if producer.len() == 0 {
             producer.writer().write_all(b"nobody's").expect("room");
         }
         child.expect("nobody's");
         child.succeeds();
-        let left = producer.fill() / 16;
+        let left = producer.len() / 16;
         assert_eq!(fill_until_broken(&mut producer), WORDS - left);
         assert_eq!(fill_until_broken(&mut producer), 0, "it stays broken");
     }
@@ -134,7 +134,7 @@ pub(crate) fn a_pipe_breaks_when_its_reader_leaves() {
 
 pub(crate) fn a_pipe_breaks_when_its_reader_is_killed() {
     let name = ring("reader-killed");
-    let mut producer = Producer::<[u8]>::open(&name).expect("the role is free");
+    let mut producer = FrameProducer::open(&name).expect("the role is free");
     let mut child = Child::start("idle_reader", &[name.as_str(), "stays"]);
     producer.writer().write_all(b"nobody's").expect("room");
     child.expect("nobody's");
@@ -144,7 +144,7 @@ pub(crate) fn a_pipe_breaks_when_its_reader_is_killed() {
     writer.set_timeout(Some(Duration::from_millis(200)));
     let error = (0..=WORDS).find_map(|_| writer.write(b"nobody's").err());
     let error = error.expect("the ring is full");
-    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
     child.kill();
     assert_eq!(fill_until_broken(&mut producer), 0);
     let successor = Child::start("idle_reader", &[name.as_str(), "leaves"]);
@@ -155,12 +155,12 @@ pub(crate) fn a_pipe_breaks_when_its_reader_is_killed() {
 
 pub(crate) fn a_pipe_whose_name_is_gone_ends_and_breaks() {
     let name = ring("superseded");
-    let mut producer = Producer::<[u8]>::open(&name).expect("the role is free");
+    let mut producer = FrameProducer::open(&name).expect("the role is free");
     fs::remove_file(name.file()).expect("the name");
     assert_eq!(fill_until_broken(&mut producer), WORDS);
 
     let name = ring("superseded");
-    let mut consumer = Consumer::<[u8]>::open(&name).expect("the role is free");
+    let mut consumer = FrameConsumer::open(&name).expect("the role is free");
     fs::remove_file(name.file()).expect("the name");
     assert_eq!(rest(&mut consumer), "");
 }

@@ -1,17 +1,19 @@
 //! Writes and reads of every size, and where the bytes are meanwhile.
 
-use std::io::{BufRead, ErrorKind, Read, Write};
+use std::io::{self, BufRead, ErrorKind, IoSlice, Read, Write};
+use std::sync::mpsc::{self, TryRecvError};
+use std::thread;
 use std::time::Duration;
 
-use quoit::{Consumer, Producer, RingOptions};
+use quoit::{FrameConsumer, FrameProducer, RingOptions};
 
 use crate::common::PATIENCE;
 use crate::common::names::RingName;
 use crate::common::sample::bytes;
-use crate::common::segment_file::{HEAD, SegmentFile, TAIL};
+use crate::common::segment_file::{DATA, HEAD, SegmentFile, TAIL};
 
-fn pair(capacity: u64) -> (Producer<[u8]>, Consumer<[u8]>) {
-    RingOptions::new(capacity).heap().expect("a ring")
+fn pair(capacity: u64) -> (FrameProducer, FrameConsumer) {
+    RingOptions::new(capacity).heap::<[u8]>().expect("a ring")
 }
 
 pub(crate) fn a_write_of_any_size_is_one_frame_of_at_most_a_quarter_of_the_ring() {
@@ -29,11 +31,11 @@ pub(crate) fn a_write_of_any_size_is_one_frame_of_at_most_a_quarter_of_the_ring(
                 assert_eq!(size, 0);
                 continue;
             };
-            assert_eq!(*frame, written[..count]);
+            assert_eq!(frame.to_vec(), written[..count]);
             let mut read = vec![0; count];
             consumer.reader().read_exact(&mut read).expect("the frame");
             assert_eq!(read, written[..count]);
-            assert_eq!(consumer.fill(), 0, "there was one frame");
+            assert_eq!(consumer.len(), 0, "there was one frame");
         }
         // Three of the longest fit, wherever they begin.
         let three = bytes(0, most * 3);
@@ -47,7 +49,7 @@ pub(crate) fn an_empty_write_publishes_nothing() {
     assert_eq!(writer.write(b"").expect("nothing to do"), 0);
     writer.write_all(b"").expect("nothing to do");
     writer.flush().expect("nothing to do");
-    assert_eq!((producer.position(), consumer.fill()), (0, 0));
+    assert_eq!((producer.position(), consumer.len()), (0, 0));
     // Nor does it wait in a full ring, or a read of nothing in an empty one.
     let read = consumer.reader().read(&mut []);
     assert_eq!(read.expect("nothing to do"), 0);
@@ -72,7 +74,7 @@ pub(crate) fn a_tiny_buffer_takes_a_frame_piece_by_piece() {
             received.extend_from_slice(&buffer[..count]);
         }
         assert_eq!(received, sent);
-        assert_eq!(consumer.fill(), 0, "every frame is released");
+        assert_eq!(consumer.len(), 0, "every frame is released");
     }
 }
 
@@ -91,7 +93,7 @@ pub(crate) fn lines_go_across_frames() {
 
 pub(crate) fn a_reader_takes_the_frames_of_any_producer() {
     let (mut producer, mut consumer) = pair(256);
-    let longest = bytes(1, producer.longest());
+    let longest = bytes(1, producer.max_frame_len());
     producer.try_push(b"").expect("there is room");
     producer.try_push_kind(7, b"one").expect("there is room");
     producer.try_push(b"").expect("there is room");
@@ -106,28 +108,165 @@ pub(crate) fn a_reader_takes_the_frames_of_any_producer() {
     let read = consumer.reader().read_to_end(&mut rest);
     assert_eq!(read.expect("bytes"), longest.len());
     assert_eq!(rest, longest);
-    assert_eq!(consumer.fill(), 0, "empty frames are released, too");
+    assert_eq!(consumer.len(), 0, "empty frames are released, too");
 }
 
-pub(crate) fn the_buffer_lies_in_the_ring_until_it_is_consumed() {
-    let (mut producer, mut consumer) = pair(1024);
+/// The buffer itself is a copy, which nobody else can change.
+pub(crate) fn a_frame_stays_in_the_ring_until_its_buffer_is_consumed() {
+    let name = RingName::new("buffer");
+    let ring = RingOptions::new(1024).create::<[u8]>(&name);
+    let ring = ring.expect("a ring");
+    let file = SegmentFile::open(&name.file());
+    let mut producer = ring.producer().expect("the role is free");
+    let mut consumer = ring.consumer().expect("the role is free");
     for number in 0..2 {
         let written = producer.writer().write(&bytes(number, 100));
         assert_eq!(written.expect("there is room"), 100);
     }
-    let fill = consumer.fill();
-    let place = consumer.try_peek().expect("a frame").as_ptr();
+    let unread = consumer.len();
     let mut reader = consumer.reader();
     for consumed in 0..100 {
         let buffer = reader.fill_buf().expect("the rest of the frame");
         assert_eq!(buffer, &bytes(0, 100)[consumed..]);
-        assert_eq!(buffer.as_ptr(), place.wrapping_add(consumed));
         // Nothing is given back before all of it was consumed.
-        assert_eq!(producer.fill(), fill);
+        assert_eq!(producer.len(), unread);
         reader.consume(1);
+        file.write(DATA + 8 + 8 * (consumed as u64 % 12), u64::MAX);
     }
-    assert_eq!(producer.fill(), fill / 2);
+    assert_eq!(producer.len(), unread / 2);
     assert_eq!(reader.fill_buf().expect("the next frame"), bytes(1, 100));
+}
+
+pub(crate) fn a_vectored_write_is_one_frame() {
+    for capacity in [64, 256, 1024] {
+        let (mut producer, mut consumer) = pair(capacity);
+        let most = capacity as usize / 4 - 8;
+        for lens in [
+            vec![],
+            vec![0, 0],
+            vec![1],
+            vec![3, 0, 4],
+            vec![most],
+            vec![most - 1, 0, 1, 7],
+            vec![1; most + 1],
+            vec![most / 2, most, most],
+            vec![0, 2 * most],
+        ] {
+            let parts: Vec<_> = (0..).zip(&lens).map(|(i, &len)| bytes(i, len)).collect();
+            let slices: Vec<_> = parts.iter().map(|part| IoSlice::new(part)).collect();
+            let all = parts.concat();
+            let before = producer.position();
+            let count = producer.writer().write_vectored(&slices);
+            let count = count.expect("the ring is empty");
+            assert_eq!(count, all.len().min(most), "{lens:?}");
+            if count == 0 {
+                assert_eq!(producer.position(), before, "nothing was published");
+                continue;
+            }
+            let frame = consumer.try_peek().expect("a frame");
+            assert_eq!(frame.to_vec(), all[..count]);
+            frame.release();
+            assert!(consumer.is_empty(), "there was one frame");
+        }
+        // In a full ring it waits, and then has published nothing.
+        while producer.try_push(&[]).is_ok() {}
+        let unread = producer.len();
+        let mut writer = producer.writer();
+        writer.set_timeout(Some(Duration::from_millis(1)));
+        let error = writer.write_vectored(&[IoSlice::new(b"more")]);
+        assert_eq!(error.expect_err("no room").kind(), ErrorKind::TimedOut);
+        assert_eq!(producer.len(), unread);
+    }
+}
+
+/// Fills the ring with empty frames again and again, until it is told to end;
+/// a ring that holds many, so that there always is one.
+pub(crate) fn empty_frames_without_end_move_no_deadline() {
+    let read = |reader: &mut dyn BufRead| reader.read(&mut [0; 8]).map(drop);
+    let fill = |reader: &mut dyn BufRead| reader.fill_buf().map(drop);
+    type Attempt = fn(&mut dyn BufRead) -> io::Result<()>;
+    for attempt in [read as Attempt, fill] {
+        let (mut producer, consumer) = pair(1 << 16);
+        let (end, ended) = mpsc::channel::<()>();
+        let flood = thread::spawn(move || {
+            while ended.try_recv() == Err(TryRecvError::Empty) {
+                let _ = producer.try_push_slice(0, &[""; 4096]);
+            }
+            producer
+        });
+        let (answer, answered) = mpsc::channel();
+        let reading = thread::spawn(move || {
+            let mut reader = consumer.into_reader();
+            for timeout in [Duration::ZERO, Duration::from_millis(20)] {
+                reader.set_timeout(Some(timeout));
+                for _ in 0..3 {
+                    let error = attempt(&mut reader).expect_err("there are no bytes");
+                    answer.send(error.kind()).expect("somebody waits");
+                }
+            }
+            reader
+        });
+        for _ in 0..6 {
+            let kind = answered.recv_timeout(PATIENCE);
+            assert_eq!(kind.expect("the deadline comes"), ErrorKind::TimedOut);
+        }
+        let mut reader = reading.join().expect("no panic");
+        drop(end);
+        let mut producer = flood.join().expect("no panic").into_writer();
+        reader.set_timeout(Some(PATIENCE));
+        let sender = thread::spawn(move || producer.write_all(b"at last"));
+        let mut text = String::new();
+        reader.read_to_string(&mut text).expect("the stream ends");
+        assert_eq!(text, "at last");
+        sender.join().expect("no panic").expect("there is room");
+    }
+}
+
+pub(crate) fn a_time_out_of_nothing_looks_behind_the_empty_frames_that_are_there() {
+    let (mut producer, mut consumer) = pair(1024);
+    for buffered in [false, true] {
+        producer
+            .try_push_slice(0, &["", "", "", "word", ""])
+            .expect("there is room");
+        let mut reader = consumer.reader();
+        reader.set_timeout(Some(Duration::ZERO));
+        if buffered {
+            assert_eq!(reader.fill_buf().expect("it is there"), b"word");
+            reader.consume(4);
+        } else {
+            let mut word = [0; 4];
+            assert_eq!(reader.read(&mut word).expect("it is there"), 4);
+            assert_eq!(&word, b"word");
+        }
+        let error = reader.read(&mut [0]).expect_err("nothing is left");
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        assert!(consumer.is_empty());
+    }
+}
+
+pub(crate) fn owned_ends_go_to_other_threads_and_come_back() {
+    fn travels<T: Send + 'static>(end: T) -> T {
+        end
+    }
+    let (producer, consumer) = pair(64);
+    let mut writer = travels::<quoit::Writer>(producer.into_writer());
+    let mut reader = travels::<quoit::Reader>(consumer.into_reader());
+    let sent = bytes(3, 10_000);
+    let copy = sent.clone();
+    let writing = thread::spawn(move || {
+        writer.write_all(&copy).expect("the reader is there");
+        writer.into_inner()
+    });
+    let reading = thread::spawn(move || {
+        let mut received = vec![0; 10_000];
+        reader.read_exact(&mut received).expect("the stream");
+        (received, reader.into_inner())
+    });
+    let (received, mut consumer) = reading.join().expect("no panic");
+    assert!(received == sent);
+    let mut producer = writing.join().expect("no panic");
+    producer.try_push(b"rest").expect("there is room");
+    assert_eq!(consumer.try_pop(&mut [0; 4]).expect("a frame").len, 4);
 }
 
 pub(crate) fn a_reader_that_is_dropped_within_a_frame_leaves_it_whole() {
@@ -138,7 +277,7 @@ pub(crate) fn a_reader_that_is_dropped_within_a_frame_leaves_it_whole() {
         consumer.reader().read_exact(&mut three).expect("bytes");
         assert_eq!(&three, b"fra");
         let frame = consumer.try_peek().expect("it is there");
-        assert_eq!(&*frame, b"frame");
+        assert_eq!(frame.to_vec(), b"frame");
     }
 }
 
@@ -147,7 +286,7 @@ pub(crate) fn a_time_out_is_an_error_that_loses_nothing() {
     let mut reader = consumer.reader();
     reader.set_timeout(Some(Duration::from_millis(1)));
     let error = reader.read(&mut [0; 8]).expect_err("nothing is there");
-    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
 
     let mut writer = producer.writer();
     writer.set_timeout(Some(Duration::from_millis(1)));
@@ -159,7 +298,7 @@ pub(crate) fn a_time_out_is_an_error_that_loses_nothing() {
         }
         written += 1;
     };
-    assert_eq!((error.kind(), written), (ErrorKind::WouldBlock, 4));
+    assert_eq!((error.kind(), written), (ErrorKind::TimedOut, 4));
 
     for number in 0..written {
         let mut word = [0; 8];

@@ -6,7 +6,7 @@ use std::io::{self, BufWriter, Read, Write};
 use flate2::Compression;
 use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
-use quoit::{Consumer, Producer, RingOptions};
+use quoit::{FrameConsumer, FrameProducer, RingOptions};
 use serde_json::{Deserializer, Value, json};
 
 use crate::common::PATIENCE;
@@ -16,7 +16,7 @@ use crate::common::sample::mix;
 use crate::stream::{Stream, Sum};
 
 /// A child that writes into a new ring of this capacity, and the ring's reader.
-fn fed_by(part: &str, capacity: u64, length: u64) -> (RingName, Child, Consumer<[u8]>) {
+fn fed_by(part: &str, capacity: u64, length: u64) -> (RingName, Child, FrameConsumer) {
     let name = RingName::new(part);
     let ring = RingOptions::new(capacity).create::<[u8]>(&name);
     let consumer = ring.and_then(|ring| ring.consumer()).expect("a ring");
@@ -25,8 +25,8 @@ fn fed_by(part: &str, capacity: u64, length: u64) -> (RingName, Child, Consumer<
 }
 
 /// In a child: the ring's producer and the stream to write.
-fn feed(arguments: &[String]) -> (Producer<[u8]>, Stream) {
-    let producer = Producer::<[u8]>::open(&arguments[0]).expect("the role is free");
+fn feed(arguments: &[String]) -> (FrameProducer, Stream) {
+    let producer = FrameProducer::open(&arguments[0]).expect("the role is free");
     let length = arguments[1].parse().expect("a number");
     (producer, Stream::new(length))
 }

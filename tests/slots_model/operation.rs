@@ -18,6 +18,11 @@ pub(crate) struct Setting {
 pub(crate) enum Step {
     Push,
     PushSlice(usize),
+    /// With no time to wait: as many as there is room for, and then it is late.
+    PushAll(usize),
+    TryExtend(usize),
+    /// As many as there is room for, or all if nobody is there to make more.
+    Extend(usize),
     Claim {
         commit: bool,
     },
@@ -25,23 +30,43 @@ pub(crate) enum Step {
         count: usize,
         commit: Option<usize>,
     },
+    /// So many or none, with no time to wait.
+    ClaimExactly {
+        count: usize,
+        commit: Option<usize>,
+    },
     Pop,
     PopSlice(usize),
+    /// With no time to wait: as many as there are, and then it is late.
+    PopExact(usize),
     Peek {
         release: bool,
     },
     PeekMany {
         release: Option<usize>,
     },
-    Drain {
+    /// At least so many or none, with no time to wait.
+    PeekAtLeast {
+        min: usize,
+        release: Option<usize>,
+    },
+    TryIter {
         take: usize,
     },
+    /// As many as there are, or to the end if nobody is there to push more.
+    Iter {
+        take: usize,
+    },
+    Skip(usize),
+    SkipToLatest,
     /// Takes everything and finds nothing a few times: the consumer has caught up.
     CatchUp,
     /// Pushes one and pops one, so many times.
     PingPong(usize),
     /// Drops an end. It comes back when it is needed.
     Leave(Role),
+    /// Closes an end, which stays until it is dropped.
+    Close(Role),
 }
 
 pub(crate) fn setting() -> impl Strategy<Value = Setting> {
@@ -69,21 +94,35 @@ pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {
     let some = || 0..80usize;
     let few = || 0..5usize;
     let part = || proptest::option::of(prop_oneof![0..5usize, 0..80usize]);
-    let role = prop_oneof![Just(Role::Producer), Just(Role::Consumer)];
+    let role = || prop_oneof![Just(Role::Producer), Just(Role::Consumer)];
+    let count = || prop_oneof![few(), some()];
+    let all = || prop_oneof![4 => count(), 1 => Just(usize::MAX)];
     let step = prop_oneof![
         6 => Just(Step::Push),
-        2 => prop_oneof![few(), some()].prop_map(Step::PushSlice),
+        2 => count().prop_map(Step::PushSlice),
+        1 => count().prop_map(Step::PushAll),
+        1 => count().prop_map(Step::TryExtend),
+        1 => count().prop_map(Step::Extend),
         3 => any::<bool>().prop_map(|commit| Step::Claim { commit }),
-        2 => (prop_oneof![few(), some()], part())
+        2 => (all(), part())
             .prop_map(|(count, commit)| Step::ClaimMany { count, commit }),
+        1 => (count(), part())
+            .prop_map(|(count, commit)| Step::ClaimExactly { count, commit }),
         6 => Just(Step::Pop),
-        2 => prop_oneof![few(), some()].prop_map(Step::PopSlice),
+        2 => count().prop_map(Step::PopSlice),
+        1 => count().prop_map(Step::PopExact),
         3 => any::<bool>().prop_map(|release| Step::Peek { release }),
         2 => part().prop_map(|release| Step::PeekMany { release }),
-        1 => prop_oneof![few(), some()].prop_map(|take| Step::Drain { take }),
+        1 => (count(), part())
+            .prop_map(|(min, release)| Step::PeekAtLeast { min, release }),
+        1 => count().prop_map(|take| Step::TryIter { take }),
+        1 => count().prop_map(|take| Step::Iter { take }),
+        1 => all().prop_map(Step::Skip),
+        1 => Just(Step::SkipToLatest),
         2 => Just(Step::CatchUp),
         1 => (1..12usize).prop_map(Step::PingPong),
-        1 => role.prop_map(Step::Leave),
+        1 => role().prop_map(Step::Leave),
+        1 => role().prop_map(Step::Close),
     ];
     vec(step, 1..40)
 }

@@ -2,8 +2,12 @@
 
 use std::collections::VecDeque;
 use std::fmt::Debug;
+use std::time::Duration;
 
-use quoit::{ClaimError, Consumer, PopError, Producer, PushError, Record, Ring, RingOptions, Role};
+use quoit::{
+    ClaimError, ClaimMany, Consumer, PeekMany, PopError, Producer, PushError, Record, Ring,
+    RingOptions, Role,
+};
 
 use crate::Journeys;
 use crate::common::names::RingName;
@@ -23,6 +27,9 @@ pub(crate) struct World<'a, T: Record> {
     head: u64,
     /// The number of the next record that is written anywhere.
     number: u64,
+    /// Whether an end that is there has closed.
+    producer_closed: bool,
+    consumer_closed: bool,
     journeys: &'a Journeys,
 }
 
@@ -37,7 +44,7 @@ impl<'a, T: Record + PartialEq + Debug> World<'a, T> {
         let options = RingOptions::new(setting.capacity).first_position(setting.first_position);
         let (segment, producer, consumer) = if setting.named {
             let name = RingName::new("slots-model");
-            let ring = options.create(&name).expect("the ring can be created");
+            let ring = options.create::<T>(&name).expect("the ring can be created");
             let producer = ring.producer().expect("the role is free");
             let consumer = ring.consumer().expect("the role is free");
             let file = SegmentFile::open(&name.file());
@@ -48,7 +55,7 @@ impl<'a, T: Record + PartialEq + Debug> World<'a, T> {
             };
             (Some(segment), producer, consumer)
         } else {
-            let (producer, consumer) = options.heap().expect("there is memory");
+            let (producer, consumer) = options.heap::<T>().expect("there is memory");
             (None, producer, consumer)
         };
         Self {
@@ -60,6 +67,8 @@ impl<'a, T: Record + PartialEq + Debug> World<'a, T> {
             tail: setting.first_position,
             head: setting.first_position,
             number: 0,
+            producer_closed: false,
+            consumer_closed: false,
             journeys,
         }
     }
@@ -70,12 +79,21 @@ impl<'a, T: Record + PartialEq + Debug> World<'a, T> {
             Step::Push => self.push(),
             Step::PushSlice(count) => self.push_slice(count),
             Step::Claim { commit } => self.claim(commit),
+            Step::PushAll(count) => self.push_all(count),
+            Step::TryExtend(count) => self.try_extend(count),
+            Step::Extend(count) => self.extend(count),
             Step::ClaimMany { count, commit } => self.claim_many(count, commit),
+            Step::ClaimExactly { count, commit } => self.claim_exactly(count, commit),
             Step::Pop => self.pop(),
             Step::PopSlice(count) => self.pop_slice(count),
+            Step::PopExact(count) => self.pop_exact(count),
             Step::Peek { release } => self.peek(release),
             Step::PeekMany { release } => self.peek_many(release),
-            Step::Drain { take } => self.drain(take),
+            Step::PeekAtLeast { min, release } => self.peek_at_least(min, release),
+            Step::TryIter { take } => self.try_iter(take),
+            Step::Iter { take } => self.iter(take),
+            Step::Skip(count) => self.skip(count),
+            Step::SkipToLatest => self.skip_to_latest(),
             Step::CatchUp => self.catch_up(),
             Step::PingPong(rounds) => {
                 for _ in 0..rounds {
@@ -84,6 +102,7 @@ impl<'a, T: Record + PartialEq + Debug> World<'a, T> {
                 }
             }
             Step::Leave(role) => self.leave(role),
+            Step::Close(role) => self.close(role),
         }
         self.compare();
     }
@@ -111,13 +130,55 @@ impl<'a, T: Record + PartialEq + Debug> World<'a, T> {
         self.published(values.into_iter().take(expected.unwrap_or(0)));
     }
 
+    fn push_all(&mut self, count: usize) {
+        let values: Vec<T> = (0..count).map(|_| self.fresh()).collect();
+        let fitting = count.min(self.writable());
+        let expected = if fitting == count {
+            Ok(())
+        } else {
+            Err(self.late())
+        };
+        let pushed = self.producer().push_all_timeout(&values, Duration::ZERO);
+        assert_eq!(pushed, expected);
+        self.published(values.into_iter().take(fitting));
+    }
+
+    fn try_extend(&mut self, count: usize) {
+        let values: Vec<T> = (0..count).map(|_| self.fresh()).collect();
+        let expected = match self.refusal() {
+            Some(refusal) => Err(refusal),
+            None => Ok(count.min(self.room())),
+        };
+        let mut rest = values.iter().copied();
+        assert_eq!(self.producer().try_extend(&mut rest), expected);
+        let pushed = expected.unwrap_or(0);
+        assert!(rest.eq(values[pushed..].iter().copied()), "the rest stays");
+        self.published(values.into_iter().take(pushed));
+    }
+
+    fn extend(&mut self, count: usize) {
+        let room = self.writable();
+        // With nobody there, the first that finds no room comes back.
+        let ends = self.consumer_is_gone() || self.producer_closed;
+        let count = if ends { count } else { count.min(room) };
+        let values: Vec<T> = (0..count).map(|_| self.fresh()).collect();
+        let expected = match values.get(room) {
+            Some(&value) => Err(PushError::Abandoned(value)),
+            None => Ok(count),
+        };
+        let pushed = self.producer().extend(values.iter().copied());
+        assert_eq!(pushed, expected);
+        self.published(values.into_iter().take(room));
+    }
+
     fn claim(&mut self, commit: bool) {
         let value = self.fresh();
         let refusal = self.refusal();
         match self.producer().try_claim() {
             Ok(mut claim) => {
                 assert_eq!(refusal, None);
-                *claim = value;
+                claim.write(value);
+                assert_eq!(claim.read(), value);
                 if commit {
                     claim.commit();
                     self.published_alone(value);
@@ -128,25 +189,36 @@ impl<'a, T: Record + PartialEq + Debug> World<'a, T> {
     }
 
     fn claim_many(&mut self, count: usize, commit: Option<usize>) {
-        let (refusal, room) = (self.refusal(), self.room());
-        let values: Vec<T> = (0..count.min(room)).map(|_| self.fresh()).collect();
+        // No room is enough for nothing.
+        let refusal = self.refusal().filter(|_| count > 0);
+        let values: Vec<T> = (0..count.min(self.writable()))
+            .map(|_| self.fresh())
+            .collect();
         let before_lap_end = self.before_lap_end(self.tail);
         match self.producer().try_claim_many(count) {
-            Ok(mut claim) => {
+            Ok(claim) => {
                 assert_eq!(refusal, None);
-                assert_eq!(claim.len(), values.len());
-                assert_eq!(claim.is_empty(), values.is_empty());
-                let (front, back) = claim.slices_mut();
-                let split = values.len().min(before_lap_end);
-                front.copy_from_slice(&values[..split]);
-                back.copy_from_slice(&values[split..]);
-                let committed = commit.map(|commit| commit.min(values.len()));
-                match committed {
-                    Some(all) if all == values.len() => claim.commit(),
-                    Some(some) => claim.commit_first(some),
-                    None => drop(claim),
-                }
-                self.published(values.into_iter().take(committed.unwrap_or(0)));
+                let committed = fill(claim, &values, before_lap_end, commit);
+                self.published(values.into_iter().take(committed));
+            }
+            Err(error) => assert_eq!(Some(error), refusal),
+        }
+    }
+
+    fn claim_exactly(&mut self, count: usize, commit: Option<usize>) {
+        let max = self.capacity;
+        let refusal = if count > max {
+            Some(ClaimError::TooLong { max })
+        } else {
+            (count > self.writable()).then(|| self.late())
+        };
+        let values: Vec<T> = (0..count).map(|_| self.fresh()).collect();
+        let before_lap_end = self.before_lap_end(self.tail);
+        match self.producer().claim_many_timeout(count, Duration::ZERO) {
+            Ok(claim) => {
+                assert_eq!(refusal, None);
+                let committed = fill(claim, &values, before_lap_end, commit);
+                self.published(values.into_iter().take(committed));
             }
             Err(error) => assert_eq!(Some(error), refusal),
         }
@@ -170,11 +242,29 @@ impl<'a, T: Record + PartialEq + Debug> World<'a, T> {
         self.released(popped);
     }
 
+    fn pop_exact(&mut self, count: usize) {
+        let mut values = vec![T::new_zeroed(); count];
+        let there = count.min(self.queue.len());
+        let expected = if there == count {
+            Ok(())
+        } else {
+            Err(self.nothing_in_time())
+        };
+        let popped = self
+            .consumer()
+            .pop_exact_timeout(&mut values, Duration::ZERO);
+        assert_eq!(popped, expected);
+        assert!(values[..there].iter().eq(self.queue.iter().take(there)));
+        self.released(there);
+    }
+
     fn peek(&mut self, release: bool) {
         let expected = self.next();
         match self.consumer().try_peek() {
             Ok(peek) => {
-                assert_eq!(Ok(*peek), expected);
+                assert_eq!(Ok(peek.read()), expected);
+                // SAFETY: this is the only thread, and it writes nothing meanwhile.
+                assert_eq!(Ok(*unsafe { peek.as_ref() }), expected);
                 if release {
                     peek.release();
                     self.released(1);
@@ -190,30 +280,72 @@ impl<'a, T: Record + PartialEq + Debug> World<'a, T> {
         let split = expected.len().min(self.before_lap_end(self.head));
         match self.consumer().try_peek_many() {
             Ok(peek) => {
-                assert_eq!(peek.len(), expected.len());
-                assert_eq!(peek.slices(), expected.split_at(split));
-                let released = release.map(|release| release.min(expected.len()));
-                match released {
-                    Some(all) if all == expected.len() => peek.release(),
-                    Some(some) => peek.release_first(some),
-                    None => drop(peek),
-                }
-                self.released(released.unwrap_or(0));
+                let released = look(peek, &expected, split, release);
+                self.released(released);
             }
             Err(error) => assert_eq!(Err(error), next),
         }
     }
 
-    fn drain(&mut self, take: usize) {
+    fn peek_at_least(&mut self, min: usize, release: Option<usize>) {
+        let expected: Vec<T> = self.queue.iter().copied().collect();
+        let max = self.capacity;
+        let refusal = if min > max {
+            Some(PopError::TooMany { max })
+        } else {
+            // None at all is never found.
+            (min.max(1) > expected.len()).then(|| self.nothing_in_time())
+        };
+        let split = expected.len().min(self.before_lap_end(self.head));
+        match self.consumer().peek_many_timeout(min, Duration::ZERO) {
+            Ok(peek) => {
+                assert_eq!(refusal, None);
+                let released = look(peek, &expected, split, release);
+                self.released(released);
+            }
+            Err(error) => assert_eq!(Some(error), refusal),
+        }
+    }
+
+    fn try_iter(&mut self, take: usize) {
         let expected: Vec<T> = self.queue.iter().take(take).copied().collect();
         let available = self.queue.len();
-        let mut drain = self.consumer().drain();
-        assert_eq!(drain.len(), available);
-        let drained: Vec<T> = drain.by_ref().take(take).collect();
-        assert_eq!(drain.len(), available - drained.len());
-        drop(drain);
-        assert_eq!(drained, expected);
-        self.released(drained.len());
+        let mut found = self.consumer().try_iter();
+        assert_eq!(found.len(), available);
+        let taken: Vec<T> = found.by_ref().take(take).collect();
+        assert_eq!(found.len(), available - taken.len());
+        drop(found);
+        assert_eq!(taken, expected);
+        self.released(taken.len());
+    }
+
+    fn iter(&mut self, take: usize) {
+        let ends = self.producer_is_gone() || self.consumer_closed;
+        let expected: Vec<T> = self.queue.iter().take(take).copied().collect();
+        let mut found = self.consumer().iter();
+        // It waits for what is not there.
+        let limit = if ends { take } else { expected.len() };
+        let taken: Vec<T> = found.by_ref().take(limit).collect();
+        assert_eq!(taken, expected);
+        if ends && taken.len() < take {
+            assert_eq!(found.next(), None);
+        }
+        self.released(taken.len());
+    }
+
+    fn skip(&mut self, count: usize) {
+        let expected = match self.next() {
+            Err(error) if count > 0 => Err(error),
+            _ => Ok(count.min(self.queue.len())),
+        };
+        assert_eq!(self.consumer().skip(count), expected);
+        self.released(expected.unwrap_or(0));
+    }
+
+    fn skip_to_latest(&mut self) {
+        let expected = self.next().map(|_| self.queue.len() - 1);
+        assert_eq!(self.consumer().skip_to_latest(), expected);
+        self.released(expected.unwrap_or(0));
     }
 
     fn catch_up(&mut self) {
@@ -228,10 +360,33 @@ impl<'a, T: Record + PartialEq + Debug> World<'a, T> {
     fn leave(&mut self, role: Role) {
         if self.segment.is_some() {
             match role {
-                Role::Producer => self.producer = None,
-                Role::Consumer => self.consumer = None,
+                Role::Producer => (self.producer, self.producer_closed) = (None, false),
+                Role::Consumer => (self.consumer, self.consumer_closed) = (None, false),
             }
         }
+    }
+
+    fn close(&mut self, role: Role) {
+        if self.segment.is_some() {
+            match role {
+                Role::Producer => {
+                    self.producer().close();
+                    self.producer_closed = true;
+                }
+                Role::Consumer => {
+                    self.consumer().close();
+                    self.consumer_closed = true;
+                }
+            }
+        }
+    }
+
+    fn producer_is_gone(&self) -> bool {
+        self.producer.is_none() || self.producer_closed
+    }
+
+    fn consumer_is_gone(&self) -> bool {
+        self.consumer.is_none() || self.consumer_closed
     }
 
     /// The producer; another one if it has left.
@@ -259,21 +414,44 @@ impl<'a, T: Record + PartialEq + Debug> World<'a, T> {
         self.capacity - self.queue.len()
     }
 
+    /// What the producer can write; nothing once it has closed.
+    fn writable(&self) -> usize {
+        if self.producer_closed { 0 } else { self.room() }
+    }
+
     /// Why nothing can be pushed now, if so.
     fn refusal(&self) -> Option<ClaimError> {
-        match (self.room(), &self.consumer) {
-            (0, Some(_)) => Some(ClaimError::Full),
-            (0, None) => Some(ClaimError::Abandoned),
+        match self.writable() {
+            0 if self.consumer_is_gone() || self.producer_closed => Some(ClaimError::Abandoned),
+            0 => Some(ClaimError::Full),
             _ => None,
+        }
+    }
+
+    /// Why no more room comes for a call that may wait no longer.
+    fn late(&self) -> ClaimError {
+        if self.consumer_is_gone() || self.producer_closed {
+            ClaimError::Abandoned
+        } else {
+            ClaimError::TimedOut
         }
     }
 
     /// What the next pop gives.
     fn next(&self) -> Result<T, PopError> {
-        match (self.queue.front(), &self.producer) {
-            (Some(value), _) => Ok(*value),
-            (None, Some(_)) => Err(PopError::Empty),
-            (None, None) => Err(PopError::Abandoned),
+        match self.queue.front() {
+            Some(value) => Ok(*value),
+            None if self.producer_is_gone() || self.consumer_closed => Err(PopError::Abandoned),
+            None => Err(PopError::Empty),
+        }
+    }
+
+    /// Why no more comes for a call that may wait no longer.
+    fn nothing_in_time(&self) -> PopError {
+        if self.producer_is_gone() || self.consumer_closed {
+            PopError::Abandoned
+        } else {
+            PopError::TimedOut
         }
     }
 
@@ -310,19 +488,88 @@ impl<'a, T: Record + PartialEq + Debug> World<'a, T> {
         let unread = self.queue.len() as u64;
         if let Some(producer) = &self.producer {
             assert_eq!(producer.position(), self.tail);
-            assert_eq!(producer.fill(), unread);
+            assert_eq!(producer.len(), unread);
             assert_eq!(producer.is_empty(), self.queue.is_empty());
             assert_eq!(producer.is_full(), self.room() == 0);
+            assert_eq!(producer.vacant(), self.room() as u64);
+            assert_eq!(producer.corruption(), None);
             assert_eq!(producer.capacity(), self.capacity as u64);
-            assert_eq!(producer.is_abandoned(), self.consumer.is_none());
+            assert_eq!(producer.is_abandoned(), self.consumer_is_gone());
         }
         if let Some(consumer) = &self.consumer {
             assert_eq!(consumer.position(), self.head);
-            assert_eq!(consumer.fill(), unread);
+            assert_eq!(consumer.len(), unread);
             assert_eq!(consumer.is_empty(), self.queue.is_empty());
             assert_eq!(consumer.is_full(), self.room() == 0);
+            assert_eq!(consumer.corruption(), None);
             assert_eq!(consumer.capacity(), self.capacity as u64);
-            assert_eq!(consumer.is_abandoned(), self.producer.is_none());
+            assert_eq!(consumer.is_abandoned(), self.producer_is_gone());
         }
     }
+}
+
+/// Fills a claim, in one of three ways; returns how much of it was published.
+fn fill<T: Record + PartialEq + Debug>(
+    mut claim: ClaimMany<'_, T>,
+    values: &[T],
+    before_lap_end: usize,
+    commit: Option<usize>,
+) -> usize {
+    assert_eq!(claim.len(), values.len());
+    assert_eq!(claim.is_empty(), values.is_empty());
+    let split = values.len().min(before_lap_end);
+    match values.len() % 3 {
+        0 => claim.copy_from_slice(values),
+        1 => {
+            for (index, &value) in values.iter().enumerate() {
+                claim.write(index, value);
+            }
+        }
+        _ => {
+            // SAFETY: this is the only thread, and it touches nothing else meanwhile.
+            let (front, back) = unsafe { claim.slices_mut() };
+            front.copy_from_slice(&values[..split]);
+            back.copy_from_slice(&values[split..]);
+        }
+    }
+    // SAFETY: as above.
+    let (front, back) = unsafe { claim.slices_mut() };
+    assert_eq!((&*front, &*back), values.split_at(split));
+    let committed = commit.map(|commit| commit.min(values.len()));
+    match committed {
+        Some(all) if all == values.len() => claim.commit(),
+        Some(some) => claim.commit_first(some),
+        None => drop(claim),
+    }
+    committed.unwrap_or(0)
+}
+
+/// Looks at records in every way; returns how many of them were released.
+fn look<T: Record + PartialEq + Debug>(
+    peek: PeekMany<'_, T>,
+    expected: &[T],
+    split: usize,
+    release: Option<usize>,
+) -> usize {
+    assert_eq!(peek.len(), expected.len());
+    // SAFETY: this is the only thread, and it writes nothing meanwhile.
+    assert_eq!(unsafe { peek.slices() }, expected.split_at(split));
+    assert_eq!(peek.iter().len(), expected.len());
+    assert!(peek.iter().eq(expected.iter().copied()));
+    let last = expected.len() - 1;
+    assert_eq!(peek.read(last), Some(expected[last]));
+    assert_eq!(peek.read(last + 1), None);
+    let mut some = vec![T::new_zeroed(); last];
+    assert_eq!(peek.copy_to_slice(&mut some), last);
+    assert_eq!(some, expected[..last]);
+    let mut more = vec![T::new_zeroed(); last + 2];
+    assert_eq!(peek.copy_to_slice(&mut more), last + 1);
+    assert_eq!(more[..=last], *expected);
+    let released = release.map(|release| release.min(expected.len()));
+    match released {
+        Some(all) if all == expected.len() => peek.release(),
+        Some(some) => peek.release_first(some),
+        None => drop(peek),
+    }
+    released.unwrap_or(0)
 }

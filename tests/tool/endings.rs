@@ -58,7 +58,7 @@ pub(crate) fn a_killed_sender_loses_nothing() {
 pub(crate) fn a_killed_receiver_loses_nothing() {
     let name = RingName::new("receiver");
     ring_with(&name, 20_000);
-    let producer = Producer::<[u8]>::open(&name).expect("a role");
+    let producer = FrameProducer::open(&name).expect("a role");
     let full = producer.fill();
     let receiver = Tool::start(&["recv", name.as_str()]);
     wait_until("some is released", || producer.fill() < full);
@@ -155,7 +155,7 @@ pub(crate) fn a_signal_ends_a_sender_that_waits_for_room() {
 pub(crate) fn a_signal_ends_a_receiver_whose_output_is_full() {
     let name = RingName::new("stuck");
     ring_with(&name, 20_000);
-    let producer = Producer::<[u8]>::open(&name).expect("a role");
+    let producer = FrameProducer::open(&name).expect("a role");
     let full = producer.fill();
     let receiver = Tool::start(&["recv", name.as_str()]);
     wait_until("some is released", || producer.fill() < full);

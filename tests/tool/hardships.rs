@@ -31,7 +31,7 @@ fn unread(name: &RingName) -> u64 {
 }
 
 /// A ring of frames, and its producer.
-fn ring(name: &RingName, capacity: u64) -> Producer<[u8]> {
+fn ring(name: &RingName, capacity: u64) -> FrameProducer {
     Producer::create(name, capacity).expect("a ring")
 }
 
@@ -141,7 +141,7 @@ pub(crate) fn a_signal_tears_no_line_of_a_file() {
     let text = fs::read_to_string(&path).expect("text");
     let count = text.lines().count() as u64;
     assert!(text.ends_with('\n') && text.lines().eq((0..count).map(|number| number.to_string())));
-    let mut consumer = Consumer::<[u8]>::open(&name).expect("a ring");
+    let mut consumer = FrameConsumer::open(&name).expect("a ring");
     let next = consumer.try_peek().expect("the next line").to_vec();
     assert_eq!(next, count.to_string().as_bytes(), "none comes twice");
 }
@@ -296,7 +296,7 @@ pub(crate) fn recording_on_a_megabyte(arguments: &[String]) {
     Tool::run(&["replay", again.as_str(), file, "--speed", "max"], b"").quietly();
     let mut next = 0;
     for name in [again, name] {
-        let mut consumer = Consumer::<[u8]>::open(&name).expect("a ring");
+        let mut consumer = FrameConsumer::open(&name).expect("a ring");
         let first = next;
         while let Ok(frame) = consumer.try_peek() {
             assert_eq!(*frame, *payload(next));

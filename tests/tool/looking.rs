@@ -37,7 +37,7 @@ pub(crate) fn refuses(arguments: &[&str], code: i32, reason: &str) {
 
 /// Takes the producer's role, pushes twelve bytes, says so and waits.
 pub(crate) fn idler(arguments: &[String]) {
-    let mut producer = Producer::<[u8]>::open(&arguments[0]).expect("the role is free");
+    let mut producer = FrameProducer::open(&arguments[0]).expect("the role is free");
     producer.push(b"three\x00at\xffnight").expect("room");
     println!("here");
     loop {
@@ -125,7 +125,7 @@ pub(crate) fn a_ring_is_described_and_so_is_what_is_wrong_with_it() {
     assert_eq!(stat["producer"]["alive"], false);
     assert_eq!(stat["wrong"].as_array().map(Vec::len), Some(1));
 
-    let mut producer = Producer::<[u8]>::open(&name).expect("the role is free");
+    let mut producer = FrameProducer::open(&name).expect("the role is free");
     producer.try_push(&[0; 24]).expect("room");
     producer.try_push(&[]).expect("room for its header");
     producer.count_dropped(12);

@@ -33,7 +33,7 @@ pub(crate) fn pinned(arguments: &[String]) {
     // SAFETY: the set lives through the call.
     let moved = unsafe { libc::sched_setaffinity(0, size, &raw const cores) };
     assert_eq!(moved, 0, "the core was allowed");
-    let _producer = Producer::<[u8]>::create(&arguments[0], 64).expect("a ring");
+    let _producer = FrameProducer::create(&arguments[0], 64).expect("a ring");
     say(last);
     hear();
 }
@@ -109,8 +109,8 @@ pub(crate) fn among_huge_pages(_: &[String]) {
         return eprintln!("[no huge pages of its own: {error}] ");
     }
     // Opened by its name, the mapping has that name.
-    drop(Producer::<[u8]>::create("ring", 8 << 20).expect("a ring"));
-    let mut producer = Producer::<[u8]>::open("ring").expect("the role is free");
+    drop(FrameProducer::create("ring", 8 << 20).expect("a ring"));
+    let mut producer = FrameProducer::open("ring").expect("the role is free");
     producer.push(&vec![7; 3 << 20]).expect("room");
     let stat = says_json(&["stat", "--json", "ring"]);
     let kilobytes = |field| mapped(&shm.join("ring"), field);

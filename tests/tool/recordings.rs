@@ -12,14 +12,14 @@ const FRAMES: [(u32, &[u8]); 3] = [(7, b"one"), (0, b""), (u32::MAX, b"\0three\n
 
 /// A ring with the frames in it, and both roles free.
 fn ring_with_frames(name: &RingName) {
-    let mut producer = Producer::<[u8]>::create(name, 4096).expect("a ring");
+    let mut producer = FrameProducer::create(name, 4096).expect("a ring");
     for (kind, payload) in FRAMES {
         producer.try_push_kind(kind, payload).expect("room");
     }
 }
 
 fn frames_of(name: &RingName) -> Vec<(u32, Vec<u8>)> {
-    let mut consumer = Consumer::<[u8]>::open(name).expect("a ring");
+    let mut consumer = FrameConsumer::open(name).expect("a ring");
     let mut frames = Vec::new();
     let drained = consumer.try_pop_each(|kind, payload| frames.push((kind, payload.to_vec())));
     assert_eq!(drained.expect("frames"), frames.len());

@@ -35,7 +35,7 @@ pub(crate) fn what_is_no_ring_of_frames_is_refused() {
 
 pub(crate) fn an_end_that_is_taken_is_refused() {
     let name = RingName::new("taken");
-    let _producer = Producer::<[u8]>::create(&name, 64).expect("a ring");
+    let _producer = FrameProducer::create(&name, 64).expect("a ring");
     Tool::run(&["send", name.as_str()], b"").with(4, "has a producer already");
 }
 

@@ -56,7 +56,7 @@ pub(crate) fn a_sender_that_may_wait_goes_on_when_there_is_room() {
 
 pub(crate) fn a_receiver_gives_up_with_all_that_was_sent() {
     let name = RingName::new("silence");
-    let mut producer = Producer::<[u8]>::create(&name, 64).expect("a ring");
+    let mut producer = FrameProducer::create(&name, 64).expect("a ring");
     producer.push(b"one").expect("room");
     let ended = Tool::run(&["recv", name.as_str(), "--timeout", "50ms"], b"");
     assert_eq!(ended.output, b"one\n");
@@ -71,7 +71,7 @@ pub(crate) fn a_recording_of_who_gave_up_is_whole_and_a_replay_gives_up_too() {
     let file = directory.path().join("recording");
     let file = file.to_str().expect("a path in UTF-8");
     let name = RingName::new("record-silence");
-    let mut producer = Producer::<[u8]>::create(&name, 128).expect("a ring");
+    let mut producer = FrameProducer::create(&name, 128).expect("a ring");
     for _ in 0..8 {
         producer.push(b"frame").expect("room");
     }
@@ -113,7 +113,7 @@ pub(crate) fn a_new_ring_has_the_mode_that_is_asked_for() {
     wait_until("there is a ring", || name.file().exists());
     assert_eq!(mode(&name), 0o640);
     drop(receiver);
-    drop(Consumer::<[u8]>::open(&name).expect("its role is free"));
+    drop(FrameConsumer::open(&name).expect("its role is free"));
 }
 
 pub(crate) fn what_is_no_mode_and_no_duration_is_refused() {

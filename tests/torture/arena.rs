@@ -13,7 +13,7 @@ use crate::common::names::RingName;
 use crate::common::segment_file::{HEAD, SegmentFile, TAIL};
 use crate::common::sleep_state::SleepPage;
 use crate::ledger::Ledger;
-use crate::load::Load;
+use crate::load::{End as _, Load};
 
 /// Longer than anything but a machine that is busy with something else.
 const STUCK: Duration = Duration::from_secs(2);
@@ -193,10 +193,10 @@ impl Arena {
         let ledger = Ledger::open(&self.ledger.file());
         let ring = Ring::<L>::open(&self.name).expect("the ring");
         let producer = ring.producer().expect("its holder is dead");
-        let messages = L::number(producer.position());
+        let messages = L::number(producer.place());
         ledger.producer_begins(messages);
         let mut consumer = ring.consumer().expect("its holder is dead");
-        let mut number = L::number(consumer.position());
+        let mut number = L::number(consumer.place());
         ledger.consumer_begins(number);
         while number < messages {
             let taken = L::take(&mut consumer, number..messages, |number| {
@@ -204,7 +204,7 @@ impl Arena {
             });
             number += taken.expect("it is published");
         }
-        assert_eq!(consumer.position(), producer.position());
+        assert_eq!(consumer.place(), producer.place());
         messages
     }
 

@@ -4,7 +4,7 @@
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use quoit::{ClaimError, Consumer, PopError, Producer};
+use quoit::{ClaimError, FrameConsumer, FrameProducer, PopError};
 
 use crate::common::sample::{bytes, mix};
 use crate::load::Load;
@@ -64,7 +64,7 @@ impl Load for [u8] {
         rounds * ends().len() as u64 + in_round
     }
 
-    fn push(producer: &mut Producer<Self>, numbers: Range<u64>) -> Result<u64, ClaimError> {
+    fn push(producer: &mut FrameProducer, numbers: Range<u64>) -> Result<u64, ClaimError> {
         let first = message(numbers.start);
         let mut claim = producer.claim(first.len())?;
         if numbers.end - numbers.start == 1 {
@@ -76,8 +76,8 @@ impl Load for [u8] {
         let mut batch = producer.batch();
         for number in numbers {
             let message = message(number);
-            match batch.try_claim(message.len()) {
-                Ok(room) => room.copy_from_slice(&message),
+            match batch.try_push(0, &message) {
+                Ok(()) => {}
                 Err(_) => break, // there is room for those before
             }
         }
@@ -85,27 +85,27 @@ impl Load for [u8] {
     }
 
     fn take(
-        consumer: &mut Consumer<Self>,
+        consumer: &mut FrameConsumer,
         numbers: Range<u64>,
         mut sees: impl FnMut(u64),
     ) -> Result<u64, PopError> {
-        let mut see = |payload: &[u8], number| {
-            assert_eq!(*payload, message(number)[..], "frame {number}");
+        let mut see = |payload: Vec<u8>, number| {
+            assert_eq!(payload, message(number), "frame {number}");
             sees(number);
         };
         let first = consumer.peek()?;
         if numbers.end - numbers.start == 1 {
-            see(&first, numbers.start);
+            see(first.to_vec(), numbers.start);
             first.release();
             return Ok(1);
         }
         let mut frames = consumer.try_peek_many()?;
         let mut count = 0;
         for number in numbers {
-            let Some((_, payload)) = frames.next_frame()? else {
+            let Some(frame) = frames.next_frame()? else {
                 break;
             };
-            see(payload, number);
+            see(frame.to_vec(), number);
             count += 1;
         }
         frames.release();

@@ -5,14 +5,44 @@ use std::path::Path;
 use std::time::Duration;
 
 use quoit::{
-    ClaimError, Consumer, Fences, PopError, Producer, Ring, RingOptions, Shape, WaitStrategy,
+    ClaimError, Consumer, Fences, FrameConsumer, FrameProducer, PopError, Producer, Record, Ring,
+    RingOptions, Shape, WaitStrategy,
 };
 
 use crate::common::dice::Dice;
 use crate::ledger::Ledger;
 
+/// An end of either shape.
+pub(crate) trait End {
+    fn place(&self) -> u64;
+}
+
+impl<T: Record> End for Producer<T> {
+    fn place(&self) -> u64 {
+        self.position()
+    }
+}
+
+impl<T: Record> End for Consumer<T> {
+    fn place(&self) -> u64 {
+        self.position()
+    }
+}
+
+impl End for FrameProducer {
+    fn place(&self) -> u64 {
+        self.position()
+    }
+}
+
+impl End for FrameConsumer {
+    fn place(&self) -> u64 {
+        self.position()
+    }
+}
+
 /// Messages whose numbers follow from their positions.
-pub(crate) trait Load: Shape {
+pub(crate) trait Load: Shape<Producer: End, Consumer: End> {
     /// Of a ring so small that both ends wait, again and again.
     const CAPACITY: u64;
 
@@ -20,12 +50,12 @@ pub(crate) trait Load: Shape {
     fn number(position: u64) -> u64;
 
     /// Pushes the first of these, or more, and waits for room; returns how many.
-    fn push(producer: &mut Producer<Self>, numbers: Range<u64>) -> Result<u64, ClaimError>;
+    fn push(producer: &mut Self::Producer, numbers: Range<u64>) -> Result<u64, ClaimError>;
 
     /// Waits for these messages or the first of them, checks every byte, shows
     /// their numbers to `sees`, and releases them; returns how many.
     fn take(
-        consumer: &mut Consumer<Self>,
+        consumer: &mut Self::Consumer,
         numbers: Range<u64>,
         sees: impl FnMut(u64),
     ) -> Result<u64, PopError>;
@@ -36,7 +66,7 @@ pub(crate) trait Load: Shape {
 pub(crate) fn produce<L: Load + ?Sized>(arguments: &[String]) {
     let (ring, ledger, mut dice) = begin::<L>(arguments);
     let mut producer = ring.producer().expect("its predecessor is dead");
-    let mut number = L::number(producer.position());
+    let mut number = L::number(producer.place());
     ledger.producer_begins(number);
     loop {
         let numbers = number..number + some(&mut dice);
@@ -54,7 +84,7 @@ pub(crate) fn produce<L: Load + ?Sized>(arguments: &[String]) {
 pub(crate) fn consume<L: Load + ?Sized>(arguments: &[String]) {
     let (ring, ledger, mut dice) = begin::<L>(arguments);
     let mut consumer = ring.consumer().expect("its predecessor is dead");
-    let mut number = L::number(consumer.position());
+    let mut number = L::number(consumer.place());
     ledger.consumer_begins(number);
     loop {
         let numbers = number..number + some(&mut dice);

@@ -20,7 +20,7 @@ impl Load for Message {
     fn push(producer: &mut Producer<Self>, numbers: Range<u64>) -> Result<u64, ClaimError> {
         if numbers.end - numbers.start == 1 {
             let mut claim = producer.claim()?;
-            *claim = record(numbers.start);
+            claim.write(record(numbers.start));
             claim.commit();
             return Ok(1);
         }
@@ -33,20 +33,19 @@ impl Load for Message {
         numbers: Range<u64>,
         mut sees: impl FnMut(u64),
     ) -> Result<u64, PopError> {
-        let mut see = |message: &Self, number| {
-            assert_eq!(*message, record(number), "record {number}");
+        let mut see = |message: Self, number| {
+            assert_eq!(message, record(number), "record {number}");
             sees(number);
         };
         let first = consumer.peek()?;
         if numbers.end - numbers.start == 1 {
-            see(&first, numbers.start);
+            see(first.read(), numbers.start);
             first.release();
             return Ok(1);
         }
         let peek = consumer.try_peek_many()?;
-        let (front, back) = peek.slices();
         let mut count = 0;
-        for (message, number) in front.iter().chain(back).zip(numbers) {
+        for (message, number) in peek.iter().zip(numbers) {
             see(message, number);
             count += 1;
         }

@@ -1,8 +1,9 @@
 //! Frames of up to 63 bytes, of which some may ride.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
-use quoit::{Consumer, PopError, Producer};
+use quoit::{FrameConsumer, FrameProducer, FrameView, PopError};
 
 use super::FEWER;
 use crate::common::PATIENCE;
@@ -62,7 +63,7 @@ fn checksum(bytes: &[u8]) -> u64 {
 
 /// Sends messages in every way there is.
 pub(crate) fn frame_producer(arguments: &[String]) {
-    let mut producer = Producer::<[u8]>::open(&arguments[0]).expect("the role is free");
+    let mut producer = FrameProducer::open(&arguments[0]).expect("the role is free");
     let messages: u64 = arguments[1].parse().expect("a number");
     say("ready");
     let mut dice = Dice(1);
@@ -73,16 +74,24 @@ pub(crate) fn frame_producer(arguments: &[String]) {
             0 => {
                 let count = left.min(1 + dice.roll(20) as u64);
                 let batch: Vec<_> = (sent..sent + count).map(Message::new).collect();
-                sent += producer.push_slice(&batch).expect("the consumer is there") as u64;
+                if dice.roll(2) == 0 {
+                    let pushed = producer.push_slice(0, &batch);
+                    sent += pushed.expect("the consumer is there") as u64;
+                } else {
+                    let pushed = producer.push_all(0, &batch);
+                    pushed.expect("the consumer is there");
+                    sent += count;
+                }
             }
             1 => {
                 let wanted = left.min(20);
                 let mut batch = producer.batch();
                 for sequence in sent..sent + wanted {
-                    let Ok(room) = batch.try_claim(Message::len(sequence)) else {
+                    let Ok(mut room) = batch.try_claim(0, Message::len(sequence)) else {
                         break;
                     };
-                    Message::fill(room, sequence);
+                    // SAFETY: the consumer does not touch what is not published.
+                    Message::fill(unsafe { room.as_mut_bytes() }, sequence);
                 }
                 // A batch that is dropped publishes nothing.
                 if dice.roll(4) > 0 {
@@ -95,8 +104,17 @@ pub(crate) fn frame_producer(arguments: &[String]) {
                 let mut claim = producer
                     .claim(len + dice.roll(17))
                     .expect("the consumer is there");
-                Message::fill(&mut claim[..len], sent);
+                // SAFETY: the consumer does not touch what is not published.
+                let room = unsafe { claim.as_mut_bytes() };
+                Message::fill(&mut room[..len], sent);
                 claim.commit_first(len);
+                sent += 1;
+            }
+            5 => {
+                let message = Message::new(sent);
+                let (first, second) = message.0.split_at(dice.roll(17));
+                let pushed = producer.push_parts(0, &[first, &[], second]);
+                pushed.expect("the consumer is there");
                 sent += 1;
             }
             _ => {
@@ -110,7 +128,7 @@ pub(crate) fn frame_producer(arguments: &[String]) {
 
 /// Receives messages in every way there is, until the producer has left.
 pub(crate) fn consume(name: &RingName, messages: u64) {
-    let mut consumer = Consumer::<[u8]>::open(name).expect("the role is free");
+    let mut consumer = FrameConsumer::open(name).expect("the role is free");
     let mut dice = Dice(2);
     let mut received = 0;
     let mut take = |message: &[u8]| {
@@ -118,30 +136,57 @@ pub(crate) fn consume(name: &RingName, messages: u64) {
         received += 1;
     };
     let mut buffer = [0; 128];
+    let mut bytes = Vec::new();
     loop {
-        let way = dice.roll(8);
+        let way = dice.roll(9);
         let end = match way {
-            0 => consumer.try_pop_each(|_, message| take(message)).map(drop),
+            0 => {
+                // Up to the first that is not wanted, which stays.
+                let mut left = dice.roll(30);
+                let visit = |frame: FrameView<'_>| {
+                    if left == 0 {
+                        return ControlFlow::Break(());
+                    }
+                    left -= 1;
+                    // SAFETY: the producer does not touch what is not released.
+                    take(unsafe { frame.as_bytes() });
+                    ControlFlow::Continue(())
+                };
+                consumer.drain_with(visit).map(drop)
+            }
             1 => consumer.try_peek_many().and_then(|mut frames| {
-                for _ in 0..dice.roll(20) {
+                let (wanted, mut visited) = (dice.roll(20), 0);
+                while visited < wanted {
                     match frames.next_frame()? {
-                        Some((_, message)) => take(message),
+                        Some(message) => take(&message.to_vec()),
                         None => break,
                     }
+                    visited += 1;
                 }
-                frames.release();
+                if dice.roll(2) == 0 {
+                    frames.release();
+                } else {
+                    frames.release_first(visited);
+                }
                 Ok(())
             }),
             2 => consumer
                 .try_pop(&mut [])
                 .map(|_| panic!("no message is empty")),
             3 | 4 => consumer.peek_timeout(PATIENCE).map(|frame| {
-                take(&frame);
+                let len = frame.copy_to(&mut buffer);
+                take(&buffer[..len]);
+                // SAFETY: the producer does not touch what is not released.
+                assert_eq!(unsafe { frame.as_bytes() }, &buffer[..len]);
                 frame.release();
             }),
+            5 => {
+                let popped = consumer.pop_into_timeout(&mut bytes, PATIENCE);
+                popped.map(|_| take(&bytes))
+            }
             _ => {
                 let popped = consumer.pop_timeout(&mut buffer, PATIENCE);
-                popped.map(|len| take(&buffer[..len]))
+                popped.map(|popped| take(&buffer[..popped.len]))
             }
         };
         match end {
@@ -156,26 +201,27 @@ pub(crate) fn consume(name: &RingName, messages: u64) {
 
 /// Sends back what it receives, until there is nothing more.
 pub(crate) fn frame_echo(arguments: &[String]) {
-    let mut consumer = Consumer::<[u8]>::open(&arguments[0]).expect("the role is free");
-    let mut producer = Producer::<[u8]>::open(&arguments[1]).expect("the role is free");
+    let mut consumer = FrameConsumer::open(&arguments[0]).expect("the role is free");
+    let mut producer = FrameProducer::open(&arguments[1]).expect("the role is free");
     say("ready");
     while let Ok(frame) = consumer.peek() {
-        producer.push(&frame).expect("the consumer is there");
+        let pushed = producer.push(&frame.to_vec());
+        pushed.expect("the consumer is there");
         frame.release();
     }
 }
 
 /// Sends one message at a time, and waits for it to come back.
 pub(crate) fn play(there: &RingName, back: &RingName) {
-    let mut producer = Producer::<[u8]>::open(there).expect("the role is free");
-    let mut consumer = Consumer::<[u8]>::open(back).expect("the role is free");
+    let mut producer = FrameProducer::open(there).expect("the role is free");
+    let mut consumer = FrameConsumer::open(back).expect("the role is free");
     for sequence in 0..FEWER {
         let message = Message::new(sequence);
         producer.push(message.as_ref()).expect("the echo is there");
         let frame = consumer.peek_timeout(PATIENCE).expect("the echo answers");
-        assert_eq!(&*frame, message.as_ref());
+        assert_eq!(frame.to_vec(), message.as_ref());
         frame.release();
     }
     let last = consumer.peek_timeout(Duration::ZERO).map(drop);
-    assert_eq!(last, Err(PopError::Empty), "nothing comes twice");
+    assert_eq!(last, Err(PopError::TimedOut), "nothing comes twice");
 }

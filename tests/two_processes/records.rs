@@ -53,23 +53,49 @@ pub(crate) fn record_producer(arguments: &[String]) {
             0 => {
                 let count = left.min(1 + dice.roll(50) as u64);
                 let batch: Vec<_> = (sent..sent + count).map(Message::new).collect();
-                sent += producer.push_slice(&batch).expect("the consumer is there") as u64;
+                match dice.roll(3) {
+                    0 => {
+                        let pushed = producer.push_all(&batch);
+                        pushed.expect("the consumer is there");
+                        sent += count;
+                    }
+                    1 => {
+                        // The first of them, as many as there is room for.
+                        let mut messages = batch.into_iter();
+                        let Ok(pushed) = producer.try_extend(&mut messages) else {
+                            continue;
+                        };
+                        assert_eq!(messages.len() as u64, count - pushed as u64);
+                        sent += pushed as u64;
+                    }
+                    _ => {
+                        let pushed = producer.push_slice(&batch);
+                        sent += pushed.expect("the consumer is there") as u64;
+                    }
+                }
             }
             1 => {
                 // Several slots in place, of which some are given up.
                 let claim = producer.try_claim_many(left.min(20) as usize);
                 let Ok(mut claim) = claim else { continue };
                 let commit = 1 + dice.roll(claim.len() as u64);
-                let (front, back) = claim.slices_mut();
-                for (slot, sequence) in front.iter_mut().chain(back).zip(sent..) {
-                    *slot = Message::new(sequence);
+                if dice.roll(2) == 0 {
+                    for (index, sequence) in (sent..).take(claim.len()).enumerate() {
+                        claim.write(index, Message::new(sequence));
+                    }
+                } else {
+                    // SAFETY: the consumer does not touch what is not published.
+                    let (front, back) = unsafe { claim.slices_mut() };
+                    for (slot, sequence) in front.iter_mut().chain(back).zip(sent..) {
+                        *slot = Message::new(sequence);
+                    }
                 }
                 claim.commit_first(commit);
                 sent += commit as u64;
             }
             2..=4 => {
                 let mut claim = producer.claim().expect("the consumer is there");
-                *claim = Message::new(sent);
+                claim.write(Message::new(sent));
                 claim.commit();
                 sent += 1;
             }
@@ -97,12 +123,17 @@ pub(crate) fn consume(name: &RingName, messages: u64) {
         let end = match way {
             0 => consumer.try_peek_many().map(|peek| {
                 let release = dice.roll(peek.len() as u64 + 1);
-                let (front, back) = peek.slices();
-                front.iter().chain(back).take(release).for_each(&mut take);
+                if dice.roll(2) == 0 {
+                    peek.iter().take(release).for_each(|message| take(&message));
+                } else {
+                    // SAFETY: the producer does not touch what is not released.
+                    let (front, back) = unsafe { peek.slices() };
+                    front.iter().chain(back).take(release).for_each(&mut take);
+                }
                 peek.release_first(release);
             }),
             1 => {
-                consumer.drain().for_each(|message| take(&message));
+                consumer.try_iter().for_each(|message| take(&message));
                 Ok(())
             }
             2 => {
@@ -110,7 +141,7 @@ pub(crate) fn consume(name: &RingName, messages: u64) {
                 popped.map(|count| buffer[..count].iter().for_each(&mut take))
             }
             3 | 4 => consumer.peek_timeout(PATIENCE).map(|peek| {
-                take(&peek);
+                take(&peek.read());
                 peek.release();
             }),
             _ => consumer.pop_timeout(PATIENCE).map(|message| take(&message)),
@@ -147,5 +178,5 @@ pub(crate) fn play(there: &RingName, back: &RingName) {
         assert_eq!(message, Message::new(sequence));
     }
     let last = consumer.pop_timeout(Duration::ZERO);
-    assert_eq!(last, Err(PopError::Empty), "nothing comes twice");
+    assert_eq!(last, Err(PopError::TimedOut), "nothing comes twice");
 }

@@ -2,23 +2,23 @@
 
 use std::time::Duration;
 
-use quoit::{ClaimError, Consumer, PopError, Producer};
+use quoit::{ClaimError, FrameConsumer, FrameProducer, Frames, PopError};
 
 use super::{on_both_kinds_of_ring, takes_its_time};
 use crate::common::threads::while_waiting;
 
-type Read = fn(&mut Consumer<[u8]>) -> Result<Vec<u8>, PopError>;
-type TimedRead = fn(&mut Consumer<[u8]>, Duration) -> Result<Vec<u8>, PopError>;
-type Write = fn(&mut Producer<[u8]>, &[u8]) -> Result<(), ClaimError>;
-type TimedWrite = fn(&mut Producer<[u8]>, &[u8], Duration) -> Result<(), ClaimError>;
+type Read = fn(&mut FrameConsumer) -> Result<Vec<u8>, PopError>;
+type TimedRead = fn(&mut FrameConsumer, Duration) -> Result<Vec<u8>, PopError>;
+type Write = fn(&mut FrameProducer, &[u8]) -> Result<(), ClaimError>;
+type TimedWrite = fn(&mut FrameProducer, &[u8], Duration) -> Result<(), ClaimError>;
 
 const FOREVER: Duration = Duration::MAX;
 
-const READS: [Read; 4] = [
+const READS: [Read; 8] = [
     |consumer| {
         let mut buffer = [0; 64];
-        let len = consumer.pop(&mut buffer)?;
-        Ok(buffer[..len].to_vec())
+        let popped = consumer.pop(&mut buffer)?;
+        Ok(buffer[..popped.len].to_vec())
     },
     |consumer| {
         let frame = consumer.peek()?;
@@ -26,15 +26,30 @@ const READS: [Read; 4] = [
         frame.release();
         Ok(payload)
     },
+    |consumer| {
+        let mut bytes = vec![9; 3];
+        consumer.pop_into(&mut bytes)?;
+        Ok(bytes)
+    },
+    |consumer| first_of(consumer.peek_many()?),
     |consumer| TIMED_READS[0](consumer, FOREVER),
     |consumer| TIMED_READS[1](consumer, FOREVER),
+    |consumer| TIMED_READS[2](consumer, FOREVER),
+    |consumer| TIMED_READS[3](consumer, FOREVER),
 ];
 
-const TIMED_READS: [TimedRead; 2] = [
+/// Takes the first of some frames.
+fn first_of(mut frames: Frames<'_>) -> Result<Vec<u8>, PopError> {
+    let payload = frames.next_frame()?.expect("at least one").to_vec();
+    frames.release();
+    Ok(payload)
+}
+
+const TIMED_READS: [TimedRead; 4] = [
     |consumer, timeout| {
         let mut buffer = [0; 64];
-        let len = consumer.pop_timeout(&mut buffer, timeout)?;
-        Ok(buffer[..len].to_vec())
+        let popped = consumer.pop_timeout(&mut buffer, timeout)?;
+        Ok(buffer[..popped.len].to_vec())
     },
     |consumer, timeout| {
         let frame = consumer.peek_timeout(timeout)?;
@@ -42,12 +57,18 @@ const TIMED_READS: [TimedRead; 2] = [
         frame.release();
         Ok(payload)
     },
+    |consumer, timeout| {
+        let mut bytes = vec![9; 99];
+        consumer.pop_into_timeout(&mut bytes, timeout)?;
+        Ok(bytes)
+    },
+    |consumer, timeout| first_of(consumer.peek_many_timeout(timeout)?),
 ];
 
-const WRITES: [Write; 6] = [
-    Producer::<[u8]>::push,
+const WRITES: [Write; 14] = [
+    FrameProducer::push,
     |producer, payload| {
-        assert_eq!(producer.push_slice(&[payload])?, 1);
+        assert_eq!(producer.push_slice(0, &[payload])?, 1);
         Ok(())
     },
     |producer, payload| {
@@ -56,15 +77,34 @@ const WRITES: [Write; 6] = [
         claim.commit();
         Ok(())
     },
+    |producer, payload| producer.push_kind(7, payload),
+    |producer, payload| producer.push_parts(7, &in_parts(payload)),
+    |producer, payload| producer.push_all(7, &[payload]),
+    |producer, payload| {
+        let mut batch = producer.batch();
+        batch.claim(7, payload.len())?.copy_from_slice(payload);
+        assert_eq!(batch.commit(), 1);
+        Ok(())
+    },
     |producer, payload| TIMED_WRITES[0](producer, payload, FOREVER),
     |producer, payload| TIMED_WRITES[1](producer, payload, FOREVER),
     |producer, payload| TIMED_WRITES[2](producer, payload, FOREVER),
+    |producer, payload| TIMED_WRITES[3](producer, payload, FOREVER),
+    |producer, payload| TIMED_WRITES[4](producer, payload, FOREVER),
+    |producer, payload| TIMED_WRITES[5](producer, payload, FOREVER),
+    |producer, payload| TIMED_WRITES[6](producer, payload, FOREVER),
 ];
 
-const TIMED_WRITES: [TimedWrite; 3] = [
-    Producer::<[u8]>::push_timeout,
+/// The payload in three parts, of which one is empty.
+fn in_parts(payload: &[u8]) -> [&[u8]; 3] {
+    let (front, back) = payload.split_at(payload.len() / 3);
+    [front, &[], back]
+}
+
+const TIMED_WRITES: [TimedWrite; 7] = [
+    |producer, payload, timeout| producer.push_timeout(payload, timeout),
     |producer, payload, timeout| {
-        assert_eq!(producer.push_slice_timeout(&[payload], timeout)?, 1);
+        assert_eq!(producer.push_slice_timeout(0, &[payload], timeout)?, 1);
         Ok(())
     },
     |producer, payload, timeout| {
@@ -73,16 +113,26 @@ const TIMED_WRITES: [TimedWrite; 3] = [
         claim.commit();
         Ok(())
     },
+    |producer, payload, timeout| producer.push_kind_timeout(7, payload, timeout),
+    |producer, payload, timeout| producer.push_parts_timeout(7, &in_parts(payload), timeout),
+    |producer, payload, timeout| producer.push_all_timeout(7, &[payload], timeout),
+    |producer, payload, timeout| {
+        let mut batch = producer.batch();
+        let claim = batch.claim_timeout(7, payload.len(), timeout);
+        claim?.copy_from_slice(payload);
+        assert_eq!(batch.commit(), 1);
+        Ok(())
+    },
 ];
 
 /// Two frames of 24 bytes fill a ring of 64 bytes.
-fn fill(producer: &mut Producer<[u8]>) {
+fn fill(producer: &mut FrameProducer) {
     for _ in 0..2 {
         producer.try_push(&[0; 24]).expect("there is room");
     }
 }
 
-fn take(consumer: &mut Consumer<[u8]>) {
+fn take(consumer: &mut FrameConsumer) {
     consumer.try_peek().expect("there is a frame").release();
 }
 
@@ -123,7 +173,7 @@ fn every_read_with_a_timeout_gives_up_when_nothing_comes() {
     on_both_kinds_of_ring::<[u8]>("frames-in-vain", 64, |_producer, mut consumer| {
         for read in TIMED_READS {
             let result = takes_its_time(|timeout| read(&mut consumer, timeout));
-            assert_eq!(result, Err(PopError::Empty));
+            assert_eq!(result, Err(PopError::TimedOut));
         }
     });
 }
@@ -183,7 +233,7 @@ fn every_write_with_a_timeout_gives_up_when_no_room_comes() {
         fill(&mut producer);
         for write in TIMED_WRITES {
             let result = takes_its_time(|timeout| write(&mut producer, &[], timeout));
-            assert_eq!(result, Err(ClaimError::Full));
+            assert_eq!(result, Err(ClaimError::TimedOut));
         }
         take(&mut consumer);
         take(&mut consumer);
@@ -206,10 +256,7 @@ fn every_write_ends_when_the_consumer_leaves() {
 fn no_write_waits_for_a_frame_that_can_never_fit() {
     on_both_kinds_of_ring::<[u8]>("room-never", 64, |mut producer, _consumer| {
         for write in WRITES {
-            let too_long = Err(ClaimError::TooLong {
-                wanted: 25,
-                longest: 24,
-            });
+            let too_long = Err(ClaimError::TooLong { max: 24 });
             assert_eq!(write(&mut producer, &[0; 25]), too_long);
         }
     });
@@ -220,6 +267,57 @@ fn an_empty_batch_waits_for_nothing() {
     on_both_kinds_of_ring::<[u8]>("batch-of-nothing", 64, |mut producer, _consumer| {
         fill(&mut producer);
         let nothing: [&[u8]; 0] = [];
-        assert_eq!(producer.push_slice(&nothing), Ok(0));
+        assert_eq!(producer.push_slice(0, &nothing), Ok(0));
+        assert_eq!(producer.push_all(0, &nothing), Ok(()));
+    });
+}
+
+#[test]
+fn a_batch_waits_for_no_room_that_it_fills_itself() {
+    on_both_kinds_of_ring::<[u8]>("batch-of-all", 64, |mut producer, mut consumer| {
+        let mut batch = producer.batch();
+        for number in 0..2 {
+            batch.try_push(7, &payload(number)).expect("there is room");
+        }
+        // Nothing of the batch is published: no consumer can make room for more.
+        let more = batch.claim(7, 0).map(drop);
+        assert_eq!(more, Err(ClaimError::TooLong { max: 24 }));
+        assert_eq!(batch.commit(), 2);
+        for number in 0..2 {
+            assert_eq!(READS[0](&mut consumer), Ok(payload(number)));
+        }
+    });
+}
+
+#[test]
+fn all_frames_of_a_slice_are_pushed_though_they_never_fit_at_once() {
+    on_both_kinds_of_ring::<[u8]>("frames-of-all", 64, |mut producer, mut consumer| {
+        let payloads: Vec<_> = (0..20).map(payload).collect();
+        let wait = move || {
+            let mut popped = Vec::new();
+            for _ in 0..20 {
+                popped.push(READS[0](&mut consumer));
+            }
+            popped
+        };
+        let act = || {
+            let pushed = producer.push_all(7, &payloads);
+            pushed.expect("the consumer is there");
+        };
+        let popped = while_waiting(wait, act);
+        assert!(popped.into_iter().eq(payloads.into_iter().map(Ok)));
+    });
+}
+
+#[test]
+fn frames_that_were_pushed_before_a_timeout_stay() {
+    on_both_kinds_of_ring::<[u8]>("frames-some", 64, |mut producer, mut consumer| {
+        let payloads: Vec<_> = (0..3).map(payload).collect();
+        let pushed = takes_its_time(|timeout| producer.push_all_timeout(0, &payloads, timeout));
+        assert_eq!(pushed, Err(ClaimError::TimedOut));
+        for number in 0..2 {
+            assert_eq!(READS[0](&mut consumer), Ok(payload(number)));
+        }
+        assert_eq!(consumer.try_pop(&mut []), Err(PopError::Empty));
     });
 }

@@ -12,7 +12,7 @@ mod records;
 use std::time::{Duration, Instant};
 
 use common::names::RingName;
-use quoit::{Consumer, Producer, RingOptions, Shape};
+use quoit::{RingOptions, Shape};
 
 /// A wait that is to end in vain.
 const SHORT: Duration = Duration::from_millis(20);
@@ -21,7 +21,7 @@ const SHORT: Duration = Duration::from_millis(20);
 fn on_both_kinds_of_ring<T: Shape + ?Sized>(
     test: &str,
     capacity: u64,
-    check: impl Fn(Producer<T>, Consumer<T>),
+    check: impl Fn(T::Producer, T::Consumer),
 ) {
     let options = RingOptions::new(capacity);
     let name = RingName::new(test);

@@ -21,6 +21,8 @@
 
 use std::io::{ErrorKind, Read};
 
+use quoit::FrameView;
+
 use crate::stop::Stop;
 
 const MAGIC: [u8; 8] = *b"QUOITREC";
@@ -44,12 +46,12 @@ pub(crate) fn header(capacity: u64, began: u64) -> Vec<u8> {
     bytes
 }
 
-pub(crate) fn frame(bytes: &mut Vec<u8>, time: u64, kind: u32, payload: &[u8]) {
+pub(crate) fn frame(bytes: &mut Vec<u8>, time: u64, frame: &FrameView<'_>) {
     bytes.extend(time.to_le_bytes());
-    bytes.extend(kind.to_le_bytes());
+    bytes.extend(frame.kind().to_le_bytes());
     // A frame's length is 32 bits in the ring, too.
-    bytes.extend((payload.len() as u32).to_le_bytes());
-    bytes.extend(payload);
+    bytes.extend((frame.len() as u32).to_le_bytes());
+    frame.append_to(bytes);
 }
 
 pub(crate) fn end(frames: u64) -> Vec<u8> {

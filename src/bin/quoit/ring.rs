@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use quoit::{ClaimError, Consumer, Error, PopError, Producer, Ring, RingOptions, Role};
+use quoit::{
+    ClaimError, Corrupt, Error, FrameConsumer, FrameProducer, FrameView, PeerError, PopError, Ring,
+    RingOptions, Role,
+};
 
 use crate::interrupt::{Interrupt, MOMENT};
 use crate::output::{Output, plain};
@@ -52,11 +55,11 @@ pub(crate) struct RingArguments {
 
 impl RingArguments {
     /// The producer; a new ring has so many bytes if nobody chose.
-    pub(crate) fn producer(&self, capacity: Option<u64>) -> Result<Producer<[u8]>, Stop> {
+    pub(crate) fn producer(&self, capacity: Option<u64>) -> Result<FrameProducer, Stop> {
         again(|| self.ring(capacity)?.producer())
     }
 
-    pub(crate) fn consumer(&self) -> Result<Consumer<[u8]>, Stop> {
+    pub(crate) fn consumer(&self) -> Result<FrameConsumer, Stop> {
         again(|| self.ring(None)?.consumer())
     }
 
@@ -87,13 +90,13 @@ impl RingArguments {
     }
 
     /// How long a receiver waits for its producer.
-    pub(crate) fn receivers_wait(&self, consumer: &Consumer<[u8]>) -> Wait {
+    pub(crate) fn receivers_wait(&self, consumer: &FrameConsumer) -> Wait {
         let gone = consumer.is_abandoned() && consumer.is_empty();
         self.wait(gone.then(|| consumer.peer_epoch()))
     }
 
     /// How long a sender waits for its consumer.
-    pub(crate) fn senders_wait(&self, producer: &Producer<[u8]>) -> Wait {
+    pub(crate) fn senders_wait(&self, producer: &FrameProducer) -> Wait {
         let gone = producer.is_abandoned();
         self.wait(gone.then(|| producer.peer_epoch()))
     }
@@ -107,7 +110,7 @@ impl RingArguments {
     }
 
     /// Says on a terminal that nobody is there to receive from.
-    pub(crate) fn tell_who_waits(&self, consumer: &Consumer<[u8]>, output: &Output) {
+    pub(crate) fn tell_who_waits(&self, consumer: &FrameConsumer, output: &Output) {
         let nobody_came = consumer.peer_epoch() == 0;
         if consumer.is_empty() && (nobody_came || consumer.is_abandoned()) {
             let name = plain(&self.name.to_string_lossy());
@@ -250,7 +253,7 @@ impl Wait {
 /// Pushes a frame, and waits for room as long as there is a consumer or may
 /// be one.
 pub(crate) fn push(
-    producer: &mut Producer<[u8]>,
+    producer: &mut FrameProducer,
     (kind, payload): (u32, &[u8]),
     mut wait: Wait,
     interrupt: &Interrupt,
@@ -276,24 +279,29 @@ pub(crate) fn push(
             Err(refused) => refused,
         };
         match refused {
-            ClaimError::Full => wait.goes_on(interrupt, progress, CONSUMER)?,
+            ClaimError::TimedOut => wait.goes_on(interrupt, progress, CONSUMER)?,
             ClaimError::Abandoned if wait.still_awaits(producer.peer_epoch()) => {
                 match producer.wait_for_peer_timeout(wait.moment()) {
                     Ok(()) => {}
-                    Err(ClaimError::Abandoned) => wait.goes_on(interrupt, progress, CONSUMER)?,
-                    Err(error) => return Err(error.into()),
+                    Err(PeerError::TimedOut) => wait.goes_on(interrupt, progress, CONSUMER)?,
+                    Err(PeerError::Superseded) => return Err(ClaimError::Superseded.into()),
                 }
             }
-            error => return Err(error.into()),
+            error => return Err(corrupt(producer.corruption()).unwrap_or(error.into())),
         }
     }
 }
 
-/// Writes all frames in batches, as `encode` has them and with their number, until
+/// What was found in a ring that is corrupt.
+fn corrupt(found: Option<Corrupt>) -> Option<Stop> {
+    found.map(|corrupt| Error::from(corrupt).into())
+}
+
+/// Writes all frames in batches, as `encode` copies them and with their number, until
 /// the producer has left. What is not written entirely stays in the ring.
 pub(crate) fn drain(
-    consumer: &mut Consumer<[u8]>,
-    mut encode: impl FnMut(&mut Vec<u8>, u32, &[u8]),
+    consumer: &mut FrameConsumer,
+    mut encode: impl FnMut(&mut Vec<u8>, &FrameView<'_>),
     mut write: impl FnMut(&[u8], u64) -> io::Result<()>,
     wait: Wait,
     interrupt: &Interrupt,
@@ -305,27 +313,24 @@ pub(crate) fn drain(
         bytes.clear();
         let (mut count, mut moved) = (0, 0);
         let mut frames = consumer.try_peek_many()?;
-        let mut corrupt = None;
-        while bytes.len() < BATCH {
+        let mut sound = true;
+        while bytes.len() < BATCH && sound {
             match frames.next_frame() {
-                Ok(Some((kind, payload))) => {
-                    encode(&mut bytes, kind, payload);
+                Ok(Some(frame)) => {
+                    encode(&mut bytes, &frame);
                     count += 1;
-                    moved += payload.len() as u64;
+                    moved += frame.len() as u64;
                 }
                 Ok(None) => break,
-                Err(error) => {
-                    corrupt = Some(error);
-                    break;
-                }
+                Err(_) => sound = false,
             }
         }
         write(&bytes, count).map_err(Stop::io("write"))?;
         frames.release();
         progress.add(count, moved);
         // What came before it is sound.
-        if let Some(error) = corrupt {
-            return Err(error.into());
+        if let Some(stop) = corrupt(consumer.corruption()) {
+            return Err(stop);
         }
     }
     Ok(())
@@ -333,7 +338,7 @@ pub(crate) fn drain(
 
 /// Waits for a frame; false if none will come.
 fn comes(
-    consumer: &mut Consumer<[u8]>,
+    consumer: &mut FrameConsumer,
     mut wait: Wait,
     interrupt: &Interrupt,
     progress: &mut Progress,
@@ -341,16 +346,16 @@ fn comes(
     loop {
         match consumer.peek_timeout(wait.moment()).map(drop) {
             Ok(()) => return Ok(true),
-            Err(PopError::Empty) => wait.goes_on(interrupt, progress, PRODUCER)?,
+            Err(PopError::TimedOut) => wait.goes_on(interrupt, progress, PRODUCER)?,
             Err(PopError::Abandoned) if wait.still_awaits(consumer.peer_epoch()) => {
                 match consumer.wait_for_peer_timeout(wait.moment()) {
                     Ok(()) => {}
-                    Err(PopError::Superseded) => return Ok(false),
-                    Err(_) => wait.goes_on(interrupt, progress, PRODUCER)?,
+                    Err(PeerError::Superseded) => return Ok(false),
+                    Err(PeerError::TimedOut) => wait.goes_on(interrupt, progress, PRODUCER)?,
                 }
             }
             Err(PopError::Abandoned | PopError::Superseded) => return Ok(false),
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(corrupt(consumer.corruption()).unwrap_or(error.into())),
         }
     }
 }

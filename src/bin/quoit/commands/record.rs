@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
+use quoit::FrameConsumer;
 
 use crate::interrupt::Interrupt;
 use crate::output::Output;
@@ -53,9 +54,9 @@ impl Record {
         let start = Instant::now();
         let drained = ring::drain(
             &mut consumer,
-            |bytes, kind, payload| {
+            |bytes, frame| {
                 let time = start.elapsed().as_nanos() as u64;
-                recording::frame(bytes, time, kind, payload);
+                recording::frame(bytes, time, frame);
             },
             |bytes, frames| recorder.add(bytes, frames),
             wait,
@@ -70,7 +71,7 @@ impl Record {
         self.ring.leave(drained, progress, output)
     }
 
-    fn begin(&self, mut file: File) -> Result<(quoit::Consumer<[u8]>, Recorder), Stop> {
+    fn begin(&self, mut file: File) -> Result<(FrameConsumer, Recorder), Stop> {
         let consumer = self.ring.consumer()?;
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
         let began = since_1970.unwrap_or_default().as_nanos() as u64;

@@ -38,7 +38,7 @@ impl Recv {
         let mut out = Patient::standard(io::stdout(), &interrupt)?;
         let drained = ring::drain(
             &mut consumer,
-            |bytes, _, payload| self.format.write(bytes, payload),
+            |bytes, frame| self.format.write(bytes, frame),
             |bytes, _| out.write_all(bytes),
             wait,
             &interrupt,

@@ -80,9 +80,9 @@ impl Replay {
         file.rewind().map_err(Stop::io(doing()))?;
 
         let mut producer = self.ring.producer(Some(check.capacity()))?;
-        if longest > producer.longest() {
-            let (wanted, longest) = (longest, producer.longest());
-            return Err(ClaimError::TooLong { wanted, longest }.into());
+        let max = producer.max_frame_len();
+        if longest > max {
+            return Err(ClaimError::TooLong { max }.into());
         }
         let wait = self.ring.senders_wait(&producer);
         let mut progress = Progress::new("replayed", false, output);

@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, BufReader, IsTerminal, Read};
 
 use clap::{Args, ValueEnum};
+use quoit::FrameView;
 
 use crate::interrupt::Interrupt;
 use crate::output::Output;
@@ -43,9 +44,9 @@ impl Send {
         let mut producer = self.ring.producer(None)?;
         let mut progress = Progress::new("sent", io::stdin().is_terminal(), output);
         let input = Patient::standard(io::stdin(), &interrupt)?;
-        // As `Producer::writer` does it: four frames fill a lap.
+        // As `FrameProducer::writer` does it: four frames fill a lap.
         let most = (producer.capacity() / 4 - 8) as usize;
-        let longest = producer.longest();
+        let longest = producer.max_frame_len();
         let mut input = BufReader::with_capacity(65536, input);
         let mut frame = Vec::new();
         let wait = self.ring.senders_wait(&producer);
@@ -110,12 +111,12 @@ impl Format {
     }
 
     /// Adds a frame to a stream.
-    pub(crate) fn write(self, bytes: &mut Vec<u8>, payload: &[u8]) {
+    pub(crate) fn write(self, bytes: &mut Vec<u8>, frame: &FrameView<'_>) {
         if let Self::Frames = self {
             // A frame's length is 32 bits in the ring, too.
-            bytes.extend((payload.len() as u32).to_le_bytes());
+            bytes.extend((frame.len() as u32).to_le_bytes());
         }
-        bytes.extend(payload);
+        frame.append_to(bytes);
         if let Self::Lines = self {
             bytes.push(b'\n');
         }
