@@ -315,7 +315,9 @@ fn what_does_not_fit_is_refused() {
         assert_eq!(error, CallError::TooLong { max });
     }
     assert_eq!(client.in_flight(), 0);
-    let call = client.start(&vec![7; max], PATIENCE).expect("the longest fits");
+    let call = client
+        .start(&vec![7; max], PATIENCE)
+        .expect("the longest fits");
     let answered = server.answer(PATIENCE, |request, reply| {
         assert_eq!(request.len(), max);
         reply.extend_from_slice(request);

@@ -92,11 +92,12 @@ fn shapes_and_roles_can_be_mixed() {
     let (mut frames, mut frames_out) = options().heap::<[u8]>().expect("a ring");
     while frames.try_push(&[0; 8]).is_ok() {}
     let mut select = Select::new();
-    let mut wait = |ticks: &mut Consumer<u64>, log: &mut FrameConsumer, frames: &mut FrameProducer| {
-        let mut ends = [ticks.interest(), log.interest(), frames.interest(20)];
-        let selected = select.wait(&mut ends, Some(common::PATIENCE));
-        selected.expect("something to do")
-    };
+    let mut wait =
+        |ticks: &mut Consumer<u64>, log: &mut FrameConsumer, frames: &mut FrameProducer| {
+            let mut ends = [ticks.interest(), log.interest(), frames.interest(20)];
+            let selected = select.wait(&mut ends, Some(common::PATIENCE));
+            selected.expect("something to do")
+        };
     log_in.try_push(b"hello").expect("there is room");
     assert_eq!(wait(&mut ticks, &mut log, &mut frames), Selected::Ready(1));
     log.try_peek().expect("a frame").release();

@@ -15,8 +15,8 @@ use common::child::{Child, hold};
 use common::names::RingName;
 use common::threads::while_waiting;
 use quoit::{
-    ClaimError, Consumer, Error, PeerError, PopError, Producer, PushError, Ring, RingOptions, Select,
-    Selected, StalePolicy, unlink_if_read, unlink_if_stale,
+    ClaimError, Consumer, Error, PeerError, PopError, Producer, PushError, Ring, RingOptions,
+    Select, Selected, StalePolicy, unlink_if_read, unlink_if_stale,
 };
 
 common::suite::suite! {

@@ -16,8 +16,8 @@
 //! `parker.rs` says why no wake-up is lost. This file makes no syscall and follows
 //! no pointer; `loom-tests/` compiles it as it stands.
 
-use crate::parker::{Rest, Sleeper, UNDER_WAY, UNPROTECTED};
-use crate::sync::AtomicU32;
+use super::super::parker::{Rest, Sleeper, UNDER_WAY, UNPROTECTED};
+use super::super::sync::AtomicU32;
 
 /// An end that can be parked.
 pub(crate) trait Parkable {
