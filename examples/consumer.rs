@@ -31,7 +31,7 @@ use common::{MOMENT, interrupt, last_out};
 /// on, and no message is lost or torn.
 ///
 /// Ctrl-C or --count ends it. It fails if a message was lost, torn or repeated.
-/// The last one out removes the ring. Messages that nobody has read stay in it
+/// The last one out removes the ring. Unread messages stay in it
 /// for the next consumer.
 #[derive(Parser)]
 #[command(verbatim_doc_comment, next_line_help = true)]

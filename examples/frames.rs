@@ -57,8 +57,8 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         true => DoorbellKind::Semaphore,
         false => DoorbellKind::Futex,
     };
-    // A consumer that wakes nobody, such as the one in Python, will do: this end
-    // does not sleep.
+    // This end does not sleep, so it also works with a consumer that never wakes its
+    // peer, such as the one in Python.
     let ring = RingOptions::new(1 << 16)
         .doorbell(doorbell)
         .wait_strategy(WaitStrategy::Yield);

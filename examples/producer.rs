@@ -31,7 +31,7 @@ use common::{MOMENT, interrupt, last_out};
 /// on, and no message is lost or torn.
 ///
 /// Ctrl-C ends it at once; at --count it waits until everything was read. The
-/// last one out removes the ring. Messages that nobody has read stay in it for
+/// last one out removes the ring. Unread messages stay in it for
 /// the next consumer, and the next producer goes on behind them.
 #[derive(Parser)]
 #[command(verbatim_doc_comment, next_line_help = true)]

@@ -260,7 +260,7 @@ fn write_and_drain(port: u16, name: &str, clients: u64, lines: u64) -> Result<Dr
             scope.spawn(move || write().map_err(|error| error.to_string()))
         };
         let writers: Vec<_> = (0..clients).map(write).collect();
-        let waiting = until_nobody_writes(&written, clients * lines);
+        let waiting = until_writing_stops(&written, clients * lines);
         println!("{waiting} lines written, then the clients had to wait");
         let mut command = Command::new(env::current_exe()?);
         let drain = Drain(command.args(["drain", "--name", name]).spawn()?);
@@ -283,7 +283,7 @@ fn write(port: u16, client: u64, lines: u64, written: &Mutex<u64>) -> Result<()>
 }
 
 /// Waits until all lines are written or none is for a while; returns how many.
-fn until_nobody_writes(written: &Mutex<u64>, all: u64) -> u64 {
+fn until_writing_stops(written: &Mutex<u64>, all: u64) -> u64 {
     let mut before = 0;
     loop {
         thread::sleep(3 * LOOK);

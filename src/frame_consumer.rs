@@ -172,8 +172,8 @@ impl FrameConsumer {
     ///
     /// # Real-time
     ///
-    /// Wait-free (linear in the bytes), but allocates if `bytes` is too small; no syscall
-    /// but the wake of a producer that sleeps.
+    /// Wait-free (linear in the bytes), no syscall but the wake of a producer that
+    /// sleeps; allocates if `bytes` is too small.
     ///
     /// # Examples
     ///
@@ -435,7 +435,8 @@ impl FrameConsumer {
     ///
     /// # Real-time
     ///
-    /// Wait-free, no allocation, no syscall but the wake of a producer that sleeps.
+    /// Wait-free (linear in the frames), no allocation, no syscall but the wake of a
+    /// producer that sleeps.
     ///
     /// # Examples
     ///

@@ -29,7 +29,7 @@ use crate::sync::{AtomicU32, AtomicU64, COPIED, FREE, LEFT, PLAIN, READY, fence}
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let name = &format!("quoit-doc-observer-{}", std::process::id());
-/// let mut producer = quoit::Producer::<[u8]>::create(name, 1024)?;
+/// let mut producer = quoit::FrameProducer::create(name, 1024)?;
 /// producer.try_push(b"hello")?;
 ///
 /// let observer = Observer::open(name)?;
@@ -204,7 +204,7 @@ impl Observer {
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let name = &format!("quoit-doc-unread-from-{}", std::process::id());
-    /// let mut producer = quoit::Producer::<[u8]>::create(name, 1024)?;
+    /// let mut producer = quoit::FrameProducer::create(name, 1024)?;
     /// let observer = quoit::Observer::open(name)?;
     /// let (mut next, mut texts) = (observer.positions().head, Vec::new());
     /// for text in ["one", "two", "three"] {

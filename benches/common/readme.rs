@@ -28,7 +28,7 @@ struct Row {
 const ROWS: [Row; 9] = [
     Row {
         mechanism: "pipe",
-        module: "`Producer::writer`, `Consumer::reader`: `Write` and `Read`",
+        module: "`FrameProducer::writer`, `FrameConsumer::reader`: `Write` and `Read`",
         example: "`pipe`",
         plain: Some(PIPE),
         spinning: Some(SPINNING),
@@ -92,7 +92,7 @@ const ROWS: [Row; 9] = [
     },
     Row {
         mechanism: "memory-mapped file",
-        module: "a path as the ring's name; `flush`",
+        module: "a path as the ring's name; `sync_all`",
         example: "`journal`",
         plain: None,
         spinning: Some(FILE),

@@ -22,7 +22,7 @@ enum { MY_WORD = 12288, PEERS_WORD = 12416, MY_SEMAPHORE = 12544, PEERS_SEMAPHOR
 static unsigned char *ring;
 static uint64_t capacity, head, frames, checksum = 0xcbf29ce484222325; // FNV-1a
 static int doorbell, role; // the kind; the descriptor that holds the lock for as long as this process lives
-static struct stat file; // the one that the name led to at first
+static struct stat file; // the one that the name referred to at first
 static void check(int holds, const char *or) { if (!holds) exit((fprintf(stderr, "error: %s\n", or), 2)); }
 static int opened(const char *name) {
     struct stat first = file;
@@ -36,7 +36,7 @@ static int lock(int command, off_t byte) { // F_OFD_SETLK: whether it is ours no
     return fcntl(role, command, &it) == 0 && (command == F_OFD_SETLK || it.l_type == F_UNLCK);
 }
 static union { sem_t semaphore; uint64_t words[4]; } fresh; // what the second word of a semaphore looks like
-static sem_t *semaphore(size_t offset) { // none in a ring of futexes, or if somebody has written to it
+static sem_t *semaphore(size_t offset) { // none in a ring of futexes, or if another process has written to it
     return doorbell && LOAD(64, offset + 8) == fresh.words[1] ? (sem_t *)(ring + offset) : NULL;
 }
 static void wake(int in_any_case) { // after each store of the head

@@ -11,7 +11,7 @@ pub(crate) fn listen() -> Result<(), ctrlc::Error> {
     })
 }
 
-/// Whether somebody wants this process to end.
+/// Whether a signal has asked this process to end.
 pub(crate) fn asked() -> bool {
     ASKED.get().is_some()
 }

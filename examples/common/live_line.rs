@@ -14,7 +14,7 @@ impl LiveLine {
         }
     }
 
-    /// Whether anybody can see it.
+    /// Whether it is on a terminal.
     pub(crate) fn is_seen(&self) -> bool {
         self.on_terminal
     }

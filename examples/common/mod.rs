@@ -1,4 +1,4 @@
-//! What the examples share besides the ring.
+//! What the examples share.
 #![allow(dead_code, reason = "each example uses its own part of this")]
 
 pub(crate) mod check;

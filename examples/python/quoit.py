@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Looks into a quoit ring, or consumes its frames, from src/layout.md alone.
+"""Inspects a quoit ring, or consumes its frames, from src/layout.md alone.
 
     python3 examples/python/quoit.py observe NAME
     python3 examples/python/quoit.py consume NAME [--count N]
@@ -136,7 +136,7 @@ class Consumer:
         ring.store_half(CONSUMER + 12, 0)
         ring.store(CONSUMER + 16, time.time_ns())
         ring.store(CONSUMER, ((ring.word(CONSUMER) >> 1) + 1) << 1)
-        ring.store_half(CONSUMER_WORD, 0)  # it never sleeps in the kernel, so nobody need wake it
+        ring.store_half(CONSUMER_WORD, 0)  # it never sleeps in the kernel, so no wake is needed
 
     def take(self):
         """The frames that are there now, as bytes; then they are released."""
@@ -171,7 +171,7 @@ def consume(name, count):
         if consumer.head == before:
             if gone:
                 break
-            gone = consumer.producer_is_gone()  # then look once more
+            gone = consumer.producer_is_gone()  # then read once more
             time.sleep(0.001)
     print(f"{frames} frames, checksum {checksum:016x}")
 

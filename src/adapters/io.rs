@@ -244,7 +244,7 @@ impl<C: BorrowMut<FrameConsumer>> Reader<C> {
     ///
     /// # Real-time
     ///
-    /// Wait-free, no syscall, no allocation.
+    /// Wait-free, no syscall, no allocation; frees the private copy of a frame.
     pub fn into_inner(self) -> C {
         self.consumer
     }

@@ -321,7 +321,7 @@ impl<'a> FrameView<'a> {
     ///
     /// # Real-time
     ///
-    /// No syscall; allocates if the vector is too small.
+    /// Wait-free (linear in the bytes), no syscall; allocates if `bytes` is too small.
     pub fn append_to(&self, bytes: &mut Vec<u8>) {
         self.frames.append(&self.found, bytes);
     }
@@ -330,7 +330,7 @@ impl<'a> FrameView<'a> {
     ///
     /// # Real-time
     ///
-    /// No syscall; allocates.
+    /// Wait-free (linear in the bytes), no syscall; allocates.
     pub fn to_vec(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         self.append_to(&mut bytes);
@@ -454,7 +454,7 @@ impl<'a> Frame<'a> {
     ///
     /// # Real-time
     ///
-    /// No syscall; allocates if the vector is too small.
+    /// As [`FrameView::append_to`].
     pub fn append_to(&self, bytes: &mut Vec<u8>) {
         self.view().append_to(bytes);
     }
@@ -463,7 +463,7 @@ impl<'a> Frame<'a> {
     ///
     /// # Real-time
     ///
-    /// No syscall; allocates.
+    /// As [`FrameView::to_vec`].
     pub fn to_vec(&self) -> Vec<u8> {
         self.view().to_vec()
     }

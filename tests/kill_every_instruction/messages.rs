@@ -26,6 +26,14 @@ pub(crate) trait Messages {
     fn push_two(producer: &mut Self::Producer, number: u64);
     /// Borrows; `release` or drop.
     fn peek(consumer: &mut Self::Consumer, release: bool);
+    /// Borrows all, and releases the first.
+    fn release_first(consumer: &mut Self::Consumer);
+    /// Releases one without a look at it.
+    fn skip(consumer: &mut Self::Consumer);
+    /// Closes the end, and keeps the role.
+    fn close_producer(producer: &mut Self::Producer);
+    /// Closes the end, and keeps the role.
+    fn close_consumer(consumer: &mut Self::Consumer);
     /// Takes all that there is, with one release.
     fn drain(consumer: &mut Self::Consumer);
     /// Waits in vain.
@@ -92,6 +100,24 @@ impl Messages for Records {
         if release {
             peek.release();
         }
+    }
+
+    fn release_first(consumer: &mut Consumer<Words<3>>) {
+        let peek = consumer.try_peek_many().expect("there is a message");
+        assert!(peek.iter().all(|record| number(record) != TORN));
+        peek.release_first(1);
+    }
+
+    fn skip(consumer: &mut Consumer<Words<3>>) {
+        assert_eq!(consumer.skip(1), Ok(1));
+    }
+
+    fn close_producer(producer: &mut Producer<Words<3>>) {
+        producer.close();
+    }
+
+    fn close_consumer(consumer: &mut Consumer<Words<3>>) {
+        consumer.close();
     }
 
     fn drain(consumer: &mut Consumer<Words<3>>) {
@@ -169,6 +195,26 @@ impl Messages for Frames {
         if release {
             frame.release();
         }
+    }
+
+    fn release_first(consumer: &mut FrameConsumer) {
+        let mut frames = consumer.try_peek_many().expect("there is a message");
+        while let Some(frame) = frames.next_frame().expect("a sound ring") {
+            assert_ne!(number_of(&frame.to_vec()), TORN);
+        }
+        frames.release_first(1);
+    }
+
+    fn skip(consumer: &mut FrameConsumer) {
+        assert_eq!(consumer.skip(1), Ok(1));
+    }
+
+    fn close_producer(producer: &mut FrameProducer) {
+        producer.close();
+    }
+
+    fn close_consumer(consumer: &mut FrameConsumer) {
+        consumer.close();
     }
 
     fn drain(consumer: &mut FrameConsumer) {

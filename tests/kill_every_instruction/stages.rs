@@ -31,10 +31,12 @@ pub(crate) const PUSHING: [Operation; 4] = [
     by(Role::Producer, "claim, fill, drop", 0),
     by(Role::Producer, "push of two", 2),
 ];
-pub(crate) const POPPING: [Operation; 3] = [
+pub(crate) const POPPING: [Operation; 5] = [
     by(Role::Consumer, "pop", 1),
     by(Role::Consumer, "peek, release", 1),
     by(Role::Consumer, "peek, drop", 0),
+    by(Role::Consumer, "peek at all, release 1", 1),
+    by(Role::Consumer, "skip", 1),
 ];
 pub(crate) const PUSH_INTO_FULL: Operation = by(Role::Producer, "push, full", 0);
 pub(crate) const POP_FROM_EMPTY: Operation = by(Role::Consumer, "pop, empty", 0);
@@ -47,9 +49,11 @@ pub(crate) const TAKE: [Operation; 2] = [
     by(Role::Producer, "take the producer", 0),
     by(Role::Consumer, "take the consumer", 0),
 ];
-pub(crate) const CLOSE: [Operation; 2] = [
+pub(crate) const CLOSE: [Operation; 4] = [
     by(Role::Producer, "drop the producer", 0),
     by(Role::Consumer, "drop the consumer", 0),
+    by(Role::Producer, "close the producer", 0),
+    by(Role::Consumer, "close the consumer", 0),
 ];
 /// Wrong on purpose: the tail before the message.
 pub(crate) const PUBLISH_FIRST: Operation = by(Role::Producer, "publish first", 1);
@@ -118,6 +122,8 @@ fn play_with<M: Messages>(path: &Path, operation: &str, stage: Stage) {
         "pop, empty" => drop(traced(|| M::pop(&mut consumer)).expect_err("it is empty")),
         "peek, release" => traced(|| M::peek(&mut consumer, true)),
         "peek, drop" => traced(|| M::peek(&mut consumer, false)),
+        "peek at all, release 1" => traced(|| M::release_first(&mut consumer)),
+        "skip" => traced(|| M::skip(&mut consumer)),
         "drain" => traced(|| M::drain(&mut consumer)),
         "park of the producer" => traced(|| M::wait_for_room(&mut producer, NAP)),
         "park of the consumer" => traced(|| M::wait_for_message(&mut consumer, NAP)),
@@ -133,6 +139,8 @@ fn play_with<M: Messages>(path: &Path, operation: &str, stage: Stage) {
         }
         "drop the producer" => traced(|| drop(producer)),
         "drop the consumer" => traced(|| drop(consumer)),
+        "close the producer" => traced(|| M::close_producer(&mut producer)),
+        "close the consumer" => traced(|| M::close_consumer(&mut consumer)),
         "publish first" => traced(|| {
             file.write(TAIL, next + 1);
             let slot = DATA + next % Records::CAPACITY * size_of_val(&record(next)) as u64;

@@ -42,7 +42,9 @@ type Ends<T> = (Producer<T>, Consumer<T>);
 type Frames = (FrameProducer, FrameConsumer);
 
 fn records<const WORDS: usize>() -> Ends<[u64; WORDS]> {
-    RingOptions::new(4096).heap::<[u64; WORDS]>().expect("a fitting capacity")
+    RingOptions::new(4096)
+        .heap::<[u64; WORDS]>()
+        .expect("a fitting capacity")
 }
 
 fn filled<const WORDS: usize>() -> Ends<[u64; WORDS]> {
@@ -82,32 +84,32 @@ macro_rules! case {
     };
 }
 
-case!(push_8: Ends<[u64; 1]> = records(); push; 79_040);
-case!(push_64: Ends<[u64; 8]> = records(); push; 80_068);
-case!(pop_8: Ends<[u64; 1]> = filled(); pop; 56_516);
-case!(pop_64: Ends<[u64; 8]> = filled(); pop; 78_021);
-case!(ride_8: Ends<[u64; 1]> = records(); there_and_off; 256_190);
-case!(ride_32: Ends<[u64; 4]> = records(); there_and_off; 281_775);
-case!(push_1024: Ends<[u64; 128]> = records(); push; 0);
-case!(pop_1024: Ends<[u64; 128]> = filled(); pop; 0);
-case!(claim_8: Ends<[u64; 1]> = records(); claim; 56_515);
-case!(claim_64: Ends<[u64; 8]> = records(); claim; 65_731);
-case!(peek_8: Ends<[u64; 1]> = filled(); peek; 55_493);
-case!(peek_64: Ends<[u64; 8]> = filled(); peek; 57_539);
-case!(push_by_64_8: Ends<[u64; 1]> = records(); push_by_64; 3_471);
-case!(push_by_64_64: Ends<[u64; 8]> = records(); push_by_64; 14_279);
-case!(pop_by_64_8: Ends<[u64; 1]> = filled(); pop_by_64; 3_550);
-case!(pop_by_64_64: Ends<[u64; 8]> = filled(); pop_by_64; 14_744);
-case!(push_frame_8: Frames = frames(); push_frame::<8>; 161_992);
-case!(push_frame_64: Frames = frames(); push_frame::<64>; 140_488);
-case!(pop_frame_8: Frames = framed(8); pop_frame; 137_418);
-case!(pop_frame_64: Frames = framed(64); pop_frame; 136_394);
-case!(push_frame_1024: Frames = frames(); push_frame::<1024>; 0);
-case!(pop_frame_1024: Frames = framed(1024); pop_frame; 0);
-case!(claim_frame_8: Frames = frames(); claim_frame::<8>; 116_941);
-case!(claim_frame_64: Frames = frames(); claim_frame::<64>; 122_061);
-case!(peek_frame_8: Frames = framed(8); peek_frame; 75_973);
-case!(peek_frame_64: Frames = framed(64); peek_frame; 75_973);
+case!(push_8: Ends<[u64; 1]> = records(); push; 56_539);
+case!(push_64: Ends<[u64; 8]> = records(); push; 75_996);
+case!(pop_8: Ends<[u64; 1]> = filled(); pop; 54_492);
+case!(pop_64: Ends<[u64; 8]> = filled(); pop; 78_045);
+case!(ride_8: Ends<[u64; 1]> = records(); there_and_off; 228_565);
+case!(ride_32: Ends<[u64; 4]> = records(); there_and_off; 283_865);
+case!(push_1024: Ends<[u64; 128]> = records(); push; 569_052);
+case!(pop_1024: Ends<[u64; 128]> = filled(); pop; 728_284);
+case!(claim_8: Ends<[u64; 1]> = records(); claim; 53_467);
+case!(claim_64: Ends<[u64; 8]> = records(); claim; 65_755);
+case!(peek_8: Ends<[u64; 1]> = filled(); peek; 51_419);
+case!(peek_64: Ends<[u64; 8]> = filled(); peek; 56_539);
+case!(push_by_64_8: Ends<[u64; 1]> = records(); push_by_64; 3_479);
+case!(push_by_64_64: Ends<[u64; 8]> = records(); push_by_64; 14_287);
+case!(pop_by_64_8: Ends<[u64; 1]> = filled(); pop_by_64; 3_588);
+case!(pop_by_64_64: Ends<[u64; 8]> = filled(); pop_by_64; 14_798);
+case!(push_frame_8: Frames = frames(); push_frame::<8>; 166_233);
+case!(push_frame_64: Frames = frames(); push_frame::<64>; 135_513);
+case!(pop_frame_8: Frames = framed(8); pop_frame; 128_357);
+case!(pop_frame_64: Frames = framed(64); pop_frame; 139_621);
+case!(push_frame_1024: Frames = frames(); push_frame::<1024>; 339_161);
+case!(pop_frame_1024: Frames = framed(1024); pop_frame; 343_269);
+case!(claim_frame_8: Frames = frames(); claim_frame::<8>; 119_145);
+case!(claim_frame_64: Frames = frames(); claim_frame::<64>; 125_289);
+case!(peek_frame_8: Frames = framed(8); peek_frame; 72_924);
+case!(peek_frame_64: Frames = framed(64); peek_frame; 72_924);
 
 #[inline(always)]
 fn push<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {

@@ -1,0 +1,116 @@
+//! Waits, whatever the attacker writes where the ends look and sleep.
+
+use std::time::{Duration, Instant};
+
+use quoit::{PeerError, Select, SelectError};
+
+use crate::arena::{Arena, Bites, TEXT, count_claim_error, count_pop_error, run};
+use crate::attacker::Target;
+
+/// The longest time-out of a wait here.
+const LONGEST: Duration = Duration::from_micros(50);
+/// What a wait may take: a scheduler may be slow, but not a hundred thousand times.
+const BOUND: Duration = Duration::from_secs(5);
+
+/// Mostly what an end looks at while it waits, and now and then what poisons it.
+const TARGETS: [Target; 12] = [
+    Target::SleepWords,
+    Target::Tail,
+    Target::Release,
+    Target::SleepWords,
+    Target::Tail,
+    Target::Release,
+    Target::SleepWords,
+    Target::Tail,
+    Target::Release,
+    Target::SleepWords,
+    Target::States,
+    Target::Positions,
+];
+
+pub(crate) fn waits_end_by_their_deadline() {
+    let mut arena = Arena::frames("waits", 0, &TARGETS);
+    run(Bites::Corrupt, |tally, dice| {
+        let timeout = match dice.roll(64) {
+            0 => LONGEST,
+            choice => Duration::from_nanos(50 * choice as u64),
+        };
+        let mut buffer = [0; TEXT.len()];
+        let begin = Instant::now();
+        let (producer, consumer) = arena.ends();
+        match dice.roll(7) {
+            0 => match consumer.pop_timeout(&mut buffer, timeout) {
+                Ok(_) => tally.done += 1,
+                Err(error) => count_pop_error(error, tally),
+            },
+            1 => match consumer.peek_timeout(timeout) {
+                Ok(frame) => drop(frame.to_vec()),
+                Err(error) => count_pop_error(error, tally),
+            },
+            2 => match consumer.peek_many_timeout(begin + timeout) {
+                Ok(frames) => frames.release(),
+                Err(error) => count_pop_error(error, tally),
+            },
+            3 => match consumer.wait_for_peer_timeout(timeout) {
+                Ok(()) => tally.done += 1,
+                Err(PeerError::TimedOut | PeerError::Superseded) => tally.idle += 1,
+            },
+            4 => match producer.wait_for_peer_timeout(timeout) {
+                Ok(()) => tally.done += 1,
+                Err(PeerError::TimedOut | PeerError::Superseded) => tally.idle += 1,
+            },
+            5 => match producer.push_timeout(TEXT.as_bytes(), timeout) {
+                Ok(()) => tally.done += 1,
+                Err(error) => count_claim_error(error, tally),
+            },
+            _ => {
+                let payloads = [&TEXT.as_bytes()[..200]; 30];
+                match producer.push_all_timeout(0, &payloads, timeout) {
+                    Ok(()) => tally.done += 1,
+                    Err(error) => count_claim_error(error, tally),
+                }
+            }
+        }
+        let took = begin.elapsed();
+        assert!(took < BOUND, "{timeout:?} took {took:?}");
+        if producer.corruption().is_some() || consumer.corruption().is_some() {
+            arena.restore();
+        }
+    });
+}
+
+pub(crate) fn selects_survive() {
+    let mut one = Arena::frames("select-one", 0, &TARGETS);
+    let mut two = Arena::frames("select-two", 0, &[Target::Headers, Target::SleepWords]);
+    let mut select = Select::new();
+    run(Bites::Corrupt, |tally, dice| {
+        let timeout = Duration::from_nanos(500 * dice.roll(8) as u64);
+        if dice.roll(2) == 0 {
+            two.feed(1, |_| &TEXT.as_bytes()[..40], dice);
+        }
+        let begin = Instant::now();
+        let (producer, consumer) = one.ends();
+        let other = two.consumer();
+        let mut ends = [
+            producer.interest(TEXT.len()),
+            consumer.interest(),
+            other.interest(),
+        ];
+        match select.wait(&mut ends, Some(timeout)) {
+            Ok(_) => tally.done += 1,
+            Err(SelectError::TimedOut) => tally.idle += 1,
+            Err(error) => panic!("{error}"),
+        }
+        let took = begin.elapsed();
+        assert!(took < BOUND, "{timeout:?} took {took:?}");
+        if let Err(error) = other.try_pop_into(&mut Vec::new()) {
+            count_pop_error(error, tally);
+        }
+        if let Err(error) = consumer.try_pop_into(&mut Vec::new()) {
+            count_pop_error(error, tally);
+        }
+        if producer.corruption().is_some() || consumer.corruption().is_some() {
+            one.restore();
+        }
+    });
+}
