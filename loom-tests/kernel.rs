@@ -15,6 +15,7 @@ use crate::harness::death;
 use crate::harness::reached::{State, reach};
 use crate::parker::{Doorbell, PARKED, Rest};
 use crate::sync::{AtomicU32, full_fence};
+use crate::wait::sleep;
 
 /// The words on which somebody sleeps.
 type Sleepers = Vec<*const AtomicU32>;
@@ -40,19 +41,37 @@ impl Kernel {
     /// Sleeps whatever the word holds.
     pub(crate) fn sleep(&self, word: &AtomicU32) {
         let sleepers = self.sleepers.lock().expect("nobody dies with the lock");
-        self.block(word, sleepers);
+        self.block(&[word], sleepers);
     }
 
-    fn block<'a>(&'a self, word: &AtomicU32, mut sleepers: MutexGuard<'a, Sleepers>) {
+    /// Sleeps while each of the words is `PARKED`.
+    pub(crate) fn wait_any(&self, words: &[&AtomicU32]) -> Rest {
+        death::step();
+        let sleepers = self.sleepers.lock().expect("nobody dies with the lock");
+        let changed = |word: &&AtomicU32| word.load_in_kernel() != PARKED;
+        if self.compares && words.iter().any(changed) {
+            reach(State::Unblocked);
+            return Rest::Ended;
+        }
+        if let Some(end) = self.next_end() {
+            reach(State::Interrupted);
+            return end;
+        }
+        self.block(words, sleepers);
+        Rest::Ended
+    }
+
+    fn block<'a>(&'a self, words: &[&AtomicU32], mut sleepers: MutexGuard<'a, Sleepers>) {
         reach(State::Slept);
-        let ticket: *const AtomicU32 = word;
-        sleepers.push(ticket);
-        while sleepers.contains(&ticket) {
+        let tickets: Vec<*const AtomicU32> = words.iter().map(|&word| word as *const _).collect();
+        sleepers.extend(&tickets);
+        while tickets.iter().all(|ticket| sleepers.contains(ticket)) {
             sleepers = self
                 .woken
                 .wait(sleepers)
                 .expect("nobody dies with the lock");
         }
+        sleepers.retain(|sleeper| !tickets.contains(sleeper));
     }
 
     fn next_end(&self) -> Option<Rest> {
@@ -66,18 +85,7 @@ impl Doorbell for Kernel {
     fn drain(&self) {}
 
     fn wait(&self, word: &AtomicU32, _until: u64) -> Rest {
-        death::step();
-        let sleepers = self.sleepers.lock().expect("nobody dies with the lock");
-        if word.load_in_kernel() != PARKED && self.compares {
-            reach(State::Unblocked);
-            return Rest::Ended;
-        }
-        if let Some(end) = self.next_end() {
-            reach(State::Interrupted);
-            return end;
-        }
-        self.block(word, sleepers);
-        Rest::Ended
+        self.wait_any(&[word])
     }
 
     fn wake(&self, word: &AtomicU32) {
@@ -87,7 +95,9 @@ impl Doorbell for Kernel {
         sleepers.retain(|&sleeper| sleeper != ticket);
         self.woken.notify_all();
     }
+}
 
+impl sleep::Kernel for Kernel {
     fn barrier(&self) -> bool {
         death::step();
         full_fence();

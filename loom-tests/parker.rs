@@ -1,4 +1,4 @@
-//! Loom explores `src/parker.rs`, the very file that is shipped: no wake-up is
+//! Loom explores `src/parker.rs` and `src/wait/sleep.rs`, the very files that are shipped: no wake-up is
 //! lost, whoever sleeps, wakes, leaves or dies.
 //!
 //! A lost wake-up shows as a deadlock: in a model nobody is rescued by a
@@ -10,6 +10,11 @@
 //! which is what it amounts to; `store_buffer` spells out what it does. All
 //! models stop at two or three preemptions, those with deaths at one or two.
 
+#[allow(dead_code, reason = "only what an end awaits is wanted here")]
+#[path = "../src/cursor.rs"]
+mod cursor;
+#[allow(dead_code, reason = "shared with the other models")]
+mod error;
 #[allow(dead_code, reason = "shared with the other models")]
 mod harness;
 mod kernel;
@@ -22,6 +27,7 @@ mod sleepers;
 mod store_buffer;
 #[allow(dead_code, unused_imports, reason = "shared with the other models")]
 mod sync;
+mod wait;
 
 use std::process::ExitCode;
 
@@ -46,7 +52,11 @@ const SOURCE: Source = Source {
 const PREEMPTIONS: usize = 1;
 
 fn main() -> ExitCode {
-    let all: Vec<&'static Model<Steps>> = models::MODELS.iter().chain(deaths::MODELS).collect();
+    let all: Vec<&'static Model<Steps>> = models::MODELS
+        .iter()
+        .chain(models::PAIRS)
+        .chain(deaths::MODELS)
+        .collect();
     let mut checks = Vec::new();
     for &model in &all {
         checks.push(Check::new(model.name, move || model.verify(&SHIPPED)));

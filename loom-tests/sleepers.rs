@@ -9,14 +9,14 @@ pub(crate) mod mutants;
 use std::rc::Rc;
 
 use loom::cell::UnsafeCell;
-use loom::sync::atomic::AtomicU64;
 use loom::thread;
 
-use crate::harness::death;
+use crate::cursor::Awaited;
 use crate::harness::reached::{State, reach};
 use crate::kernel::Kernel;
-use crate::parker::{Rest, Sleeper, Waker};
-use crate::sync::{AtomicU32, CLOSE, FREE, LEFT, PUBLISH, READY, RECLAIM};
+use crate::parker::{PARKED, Rest, Sleeper, Waker};
+use crate::sync::{AtomicU32, AtomicU64, CLOSE, FREE, LEFT, PUBLISH, READY, RECLAIM};
+use crate::wait::sleep::{self, Parkable};
 
 /// What both processes map.
 pub(crate) struct Ring {
@@ -27,7 +27,7 @@ pub(crate) struct Ring {
     consumer_word: AtomicU32,
     /// 1 once the producer has said goodbye.
     closed: AtomicU64,
-    kernel: Kernel,
+    kernel: Rc<Kernel>,
 }
 
 /// The steps that a mutant may replace.
@@ -43,7 +43,7 @@ pub(crate) struct Steps {
     /// Whether the producer is gone and nothing is left.
     is_over: fn(&Consumer) -> bool,
     /// Sleeps until the second look or a wake says otherwise.
-    park: fn(&mut Sleeper, &AtomicU32, &Kernel, &dyn Fn() -> bool, u64) -> bool,
+    park: fn(&mut [Parking<'_>], &Kernel),
     /// Whether the kernel compares the word before a sleep.
     compares: bool,
     /// Whether the awake path has a fence, as the barrier makes it seem.
@@ -56,9 +56,7 @@ pub(crate) static SHIPPED: Steps = Steps::SHIPPED;
 impl Steps {
     const SHIPPED: Self = Self {
         publish: |producer| {
-            producer
-                .ring
-                .store(&producer.ring.tail, producer.tail, PUBLISH);
+            producer.ring.tail.model_store(producer.tail, PUBLISH);
             producer.moved();
         },
         moved: |waker, word, kernel| {
@@ -67,20 +65,72 @@ impl Steps {
         take: |waker, word, kernel| waker.rouse(word, kernel),
         close: |producer| {
             let ring = &producer.ring;
-            ring.store(&ring.closed, 1, CLOSE);
-            producer.waker.rouse(&ring.consumer_word, &ring.kernel);
+            ring.closed.model_store(1, CLOSE);
+            producer.waker.rouse(&ring.consumer_word, &*ring.kernel);
         },
         is_over: |consumer| {
             let ring = &consumer.ring;
             // The goodbye first, then the position once more.
-            ring.load(&ring.closed, LEFT) == 1 && ring.load(&ring.tail, READY) == consumer.head
+            ring.closed.model_load(LEFT) == 1 && ring.tail.model_load(READY) == consumer.head
         },
-        park: |sleeper, word, kernel, stirred, position| {
-            sleeper.park(word, kernel, stirred, u64::MAX, position)
+        park: |ends, kernel| {
+            sleep::park(ends, kernel, u64::MAX, |ends, _| {
+                let words: Vec<_> = ends.iter().map(|end| end.word).collect();
+                kernel.wait_any(&words)
+            });
         },
         compares: true,
         light_fence: true,
     };
+}
+
+/// An end on its way to sleep, as `wait/sleep.rs` sees it.
+pub(crate) struct Parking<'a> {
+    sleeper: &'a mut Sleeper,
+    word: &'a AtomicU32,
+    position: u64,
+    awaited: Awaited,
+    /// The peer's position.
+    peer: &'a AtomicU64,
+    /// Whether the peer has closed.
+    closed: Option<&'a AtomicU64>,
+}
+
+impl Parkable for Parking<'_> {
+    fn sleeper(&mut self) -> (&mut Sleeper, &AtomicU32) {
+        (self.sleeper, self.word)
+    }
+
+    fn position(&self) -> u64 {
+        self.position
+    }
+
+    fn has_work(&self) -> bool {
+        self.awaited.is_there(self.peer)
+            || self
+                .closed
+                .is_some_and(|closed| closed.model_load(LEFT) == 1)
+    }
+
+    fn drain(&self) {}
+
+    fn count_sleep(&self, rescued: bool) {
+        // Only a list of ends with two deadlines in a row makes a sleep late.
+        if rescued {
+            reach(State::Late);
+        }
+    }
+}
+
+/// Parks, and sees that no word says so when the ends are up again.
+fn park(steps: &Steps, ends: &mut [Parking<'_>], kernel: &Kernel) {
+    (steps.park)(ends, kernel);
+    for end in ends {
+        assert!(
+            end.word.load_in_kernel() != PARKED,
+            "an end is up, and its word PARKED"
+        );
+    }
 }
 
 /// Whether the ends spare each other the fence.
@@ -110,6 +160,21 @@ impl Ring {
         ends: &'static [Option<Rest>],
         steps: &'static Steps,
     ) -> Rc<Self> {
+        Self::beside(
+            &Rc::new(Kernel::new(ends, steps.compares)),
+            capacity,
+            form,
+            steps,
+        )
+    }
+
+    /// A ring whose ends may sleep together with those of another one.
+    pub(crate) fn beside(
+        kernel: &Rc<Kernel>,
+        capacity: usize,
+        form: Form,
+        steps: &'static Steps,
+    ) -> Rc<Self> {
         // Nobody who is never awake runs a barrier for others.
         crate::sync::set_light_fence(form == Form::Awake && steps.light_fence);
         Rc::new(Self {
@@ -119,7 +184,7 @@ impl Ring {
             producer_word: AtomicU32::new(0),
             consumer_word: AtomicU32::new(0),
             closed: AtomicU64::new(0),
-            kernel: Kernel::new(ends, steps.compares),
+            kernel: Rc::clone(kernel),
         })
     }
 
@@ -129,23 +194,6 @@ impl Ring {
 
     fn slot(&self, position: u64) -> &UnsafeCell<u64> {
         &self.slots[(position % self.capacity()) as usize]
-    }
-
-    fn load(&self, word: &AtomicU64, edge: std::sync::atomic::Ordering) -> u64 {
-        death::step();
-        word.load(edge)
-    }
-
-    fn store(&self, word: &AtomicU64, value: u64, edge: std::sync::atomic::Ordering) {
-        death::step();
-        word.store(value, edge);
-    }
-
-    /// A position that only the caller's role stores.
-    fn own(word: &AtomicU64) -> u64 {
-        // SAFETY: loom's threads take turns on one thread, and loom panics if
-        // one of them stores the word at the same time.
-        unsafe { word.unsync_load() }
     }
 }
 
@@ -163,7 +211,7 @@ pub(crate) struct Producer {
 
 impl Producer {
     pub(crate) fn take(ring: &Rc<Ring>, steps: &'static Steps, form: Form) -> Self {
-        let tail = Ring::own(&ring.tail);
+        let tail = ring.tail.load_own();
         let waker = form.waker();
         let sleeper = form.sleeper(&ring.producer_word, tail);
         (steps.take)(&waker, &ring.consumer_word, &ring.kernel);
@@ -204,7 +252,7 @@ impl Producer {
             if self.tail != self.head.wrapping_add(self.ring.capacity()) {
                 return;
             }
-            self.head = self.ring.load(&self.ring.head, FREE);
+            self.head = self.ring.head.model_load(FREE);
             if self.tail != self.head + self.ring.capacity() {
                 if self.sleeper.is_due(self.tail) {
                     reach(State::Granted);
@@ -215,12 +263,20 @@ impl Producer {
                 return;
             }
             reach(State::Full);
-            let ring = Rc::clone(&self.ring);
-            let (tail, capacity) = (self.tail, ring.capacity());
-            let stirred = || ring.load(&ring.head, FREE) + capacity != tail;
-            let (word, kernel) = (&ring.producer_word, &ring.kernel);
-            let late = (self.steps.park)(&mut self.sleeper, word, kernel, &stirred, tail);
-            note_late(late);
+            let ring = &self.ring;
+            let mut parking = Parking {
+                sleeper: &mut self.sleeper,
+                word: &ring.producer_word,
+                position: self.tail,
+                awaited: Awaited::Room {
+                    position: self.tail,
+                    capacity: ring.capacity(),
+                    wanted: 1,
+                },
+                peer: &ring.head,
+                closed: None,
+            };
+            park(self.steps, std::slice::from_mut(&mut parking), &ring.kernel);
         }
     }
 
@@ -247,7 +303,7 @@ pub(crate) struct Consumer {
 
 impl Consumer {
     pub(crate) fn take(ring: &Rc<Ring>, steps: &'static Steps, form: Form) -> Self {
-        let head = Ring::own(&ring.head);
+        let head = ring.head.load_own();
         let waker = form.waker();
         let sleeper = form.sleeper(&ring.consumer_word, head);
         (steps.take)(&waker, &ring.producer_word, &ring.kernel);
@@ -264,16 +320,9 @@ impl Consumer {
 
     /// Pops a value; `None` if the producer is gone and everything is taken.
     pub(crate) fn pop(&mut self) -> Option<u64> {
-        while self.head == self.tail {
-            self.tail = self.ring.load(&self.ring.tail, READY);
-            if self.head != self.tail {
-                if self.sleeper.is_due(self.head) {
-                    reach(State::Granted);
-                    let word = &self.ring.consumer_word;
-                    self.sleeper
-                        .grant(word, self.head, self.form == Form::Awake);
-                }
-                break;
+        loop {
+            if let Some(value) = self.try_pop() {
+                return Some(value);
             }
             if (self.steps.is_over)(self) {
                 reach(State::Abandoned);
@@ -281,28 +330,63 @@ impl Consumer {
             }
             reach(State::Empty);
             let ring = Rc::clone(&self.ring);
-            let head = self.head;
-            let stirred =
-                || ring.load(&ring.tail, READY) != head || ring.load(&ring.closed, LEFT) == 1;
-            let (word, kernel) = (&ring.consumer_word, &ring.kernel);
-            let late = (self.steps.park)(&mut self.sleeper, word, kernel, &stirred, head);
-            note_late(late);
+            park(self.steps, &mut [self.parking(&ring)], &ring.kernel);
         }
+    }
+
+    /// Pops from the first of two rings that has a value, as `Select` does.
+    pub(crate) fn pop_first(consumers: &mut [Self; 2]) -> u64 {
+        loop {
+            if let Some(value) = consumers.iter_mut().find_map(Self::try_pop) {
+                return value;
+            }
+            reach(State::Empty);
+            let steps = consumers[0].steps;
+            let rings = [0, 1].map(|index| Rc::clone(&consumers[index].ring));
+            let [one, other] = consumers;
+            let mut ends = [one.parking(&rings[0]), other.parking(&rings[1])];
+            park(steps, &mut ends, &rings[0].kernel);
+        }
+    }
+
+    /// Pops a value if there is one now.
+    fn try_pop(&mut self) -> Option<u64> {
+        if self.head == self.tail {
+            self.tail = self.ring.tail.model_load(READY);
+            if self.head == self.tail {
+                return None;
+            }
+            if self.sleeper.is_due(self.head) {
+                reach(State::Granted);
+                let word = &self.ring.consumer_word;
+                self.sleeper
+                    .grant(word, self.head, self.form == Form::Awake);
+            }
+        }
+        Some(self.take_next())
+    }
+
+    fn parking<'a>(&'a mut self, ring: &'a Ring) -> Parking<'a> {
+        Parking {
+            sleeper: &mut self.sleeper,
+            word: &ring.consumer_word,
+            position: self.head,
+            awaited: Awaited::Message { seen: self.tail },
+            peer: &ring.tail,
+            closed: Some(&ring.closed),
+        }
+    }
+
+    /// The next value, which a look has seen.
+    fn take_next(&mut self) -> u64 {
         let value = self.ring.slot(self.head).with(|slot| {
             // SAFETY: loom has just checked that nobody writes.
             unsafe { slot.read() }
         });
         self.head += 1;
-        self.ring.store(&self.ring.head, self.head, RECLAIM);
+        self.ring.head.model_store(self.head, RECLAIM);
         (self.steps.moved)(&self.waker, &self.ring.producer_word, &self.ring.kernel);
-        Some(value)
-    }
-}
-
-/// Only a list of ends with two deadlines in a row makes a sleep late.
-fn note_late(late: bool) {
-    if late {
-        reach(State::Late);
+        value
     }
 }
 

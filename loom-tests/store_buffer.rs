@@ -20,9 +20,11 @@ pub(crate) mod mutants;
 )]
 mod parker;
 mod sync;
+mod wait;
 
 use self::parker::{Doorbell, PARKED, Rest, Sleeper, Waker};
 use self::sync::{AtomicU32, AtomicU64, Machine, WAKE, WORD, fence};
+use self::wait::sleep::{self, Parkable};
 use crate::harness::reached::{State, reach};
 
 /// The steps that a mutant may replace.
@@ -31,7 +33,7 @@ pub(crate) struct Steps {
     waker: fn(bool) -> Waker,
     moved: fn(&Waker, &AtomicU32, &Kernel),
     take: fn(&Waker, &AtomicU32, &Kernel),
-    park: fn(&mut Sleeper, &AtomicU32, &Kernel, &dyn Fn() -> bool, u64) -> bool,
+    park: fn(&mut Sleeper, &AtomicU32, &Kernel, &dyn Fn() -> bool, u64),
     barrier: fn(&Kernel),
     /// Whether a fence empties the queue.
     fences: bool,
@@ -48,7 +50,16 @@ impl Steps {
         },
         take: |waker, word, kernel| waker.rouse(word, kernel),
         park: |sleeper, word, kernel, stirred, position| {
-            sleeper.park(word, kernel, stirred, u64::MAX, position)
+            let mut parking = Parking {
+                sleeper,
+                word,
+                stirred,
+                position,
+            };
+            let ends = std::slice::from_mut(&mut parking);
+            sleep::park(ends, kernel, u64::MAX, |ends, until| {
+                kernel.wait(ends[0].word, until)
+            });
         },
         barrier: |_| Machine::barrier(),
         fences: true,
@@ -77,7 +88,9 @@ impl Doorbell for Kernel {
     fn wake(&self, _word: &AtomicU32) {
         Machine::wake();
     }
+}
 
+impl sleep::Kernel for Kernel {
     fn barrier(&self) -> bool {
         (self.steps.barrier)(self);
         true
@@ -86,4 +99,30 @@ impl Doorbell for Kernel {
     fn now(&self) -> u64 {
         0
     }
+}
+
+/// An end on its way to sleep, as `wait/sleep.rs` sees it.
+struct Parking<'a> {
+    sleeper: &'a mut Sleeper,
+    word: &'a AtomicU32,
+    stirred: &'a dyn Fn() -> bool,
+    position: u64,
+}
+
+impl Parkable for Parking<'_> {
+    fn sleeper(&mut self) -> (&mut Sleeper, &AtomicU32) {
+        (self.sleeper, self.word)
+    }
+
+    fn position(&self) -> u64 {
+        self.position
+    }
+
+    fn has_work(&self) -> bool {
+        (self.stirred)()
+    }
+
+    fn drain(&self) {}
+
+    fn count_sleep(&self, _rescued: bool) {}
 }

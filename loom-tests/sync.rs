@@ -32,7 +32,7 @@ use crate::harness::sites::{Operation, Site};
 mod shipped;
 
 pub(crate) use shipped::{
-    CHECK, CLOSE, FREE, LEFT, PARK, PUBLISH, READY, RECLAIM, RIDE, RIDING, WAKE, WORD,
+    CHECK, CLOSE, FREE, LEFT, PARK, PLAIN, PUBLISH, READY, RECLAIM, RIDE, RIDING, WAKE, WORD,
 };
 
 pub(crate) use crate::sleep_word::{AtomicU32, full_fence, light_fence, set_light_fence};
@@ -44,6 +44,7 @@ pub(crate) const EDGES: &[(&str, Ordering)] = &[
     ("FREE", FREE),
     ("LEFT", LEFT),
     ("PARK", PARK),
+    ("PLAIN", PLAIN),
     ("PUBLISH", PUBLISH),
     ("READY", READY),
     ("RECLAIM", RECLAIM),
@@ -109,6 +110,22 @@ impl AtomicU64 {
             "a word is stored more often than loom remembers"
         );
         self.word.store(value, site.in_force(edge));
+    }
+
+    /// Loads in a model's own code, whose orderings are not judged.
+    pub(crate) fn model_load(&self, edge: Ordering) -> u64 {
+        death::step();
+        self.reader.set(Some(thread::current().id()));
+        self.refuse_own_load();
+        self.word.load(edge)
+    }
+
+    /// Stores in a model's own code, whose orderings are not judged.
+    pub(crate) fn model_store(&self, value: u64, edge: Ordering) {
+        death::step();
+        self.writer.set(Some(thread::current().id()));
+        self.refuse_own_load();
+        self.word.store(value, edge);
     }
 
     /// Loads a word that only the caller's role stores.

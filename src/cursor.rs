@@ -37,7 +37,7 @@
 //! it as it stands.
 
 use super::error::Corrupt;
-use super::sync::{AtomicU64, CHECK, FREE, PUBLISH, READY, RECLAIM, RIDE, RIDING, fence};
+use super::sync::{AtomicU64, CHECK, FREE, PLAIN, PUBLISH, READY, RECLAIM, RIDE, RIDING, fence};
 
 /// Words that fit into the tail's line beside the tail and the ride's position.
 pub(crate) const RIDE_WORDS: usize = 6;
@@ -48,6 +48,40 @@ pub(crate) struct TailLine<'a> {
     pub(crate) tail: &'a AtomicU64,
     pub(crate) ride_position: &'a AtomicU64,
     pub(crate) ride: &'a [AtomicU64; RIDE_WORDS],
+}
+
+/// What an end that waits needs of its peer's position. A value, fixed before the
+/// second poll of a park: what polls for the end later compares with the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Awaited {
+    /// Any tail but this one.
+    Message { seen: u64 },
+    /// A head that leaves `wanted` units of room behind `position`.
+    Room {
+        position: u64,
+        capacity: u64,
+        wanted: u64,
+    },
+}
+
+impl Awaited {
+    /// Whether the peer's position is such. Advice: the cursor's own `look` comes next,
+    /// checks the position, and orders what follows.
+    pub(crate) fn is_there(self, peer: &AtomicU64) -> bool {
+        let found = peer.load(PLAIN);
+        match self {
+            Self::Message { seen } => found != seen,
+            Self::Room {
+                position,
+                capacity,
+                wanted,
+            } => {
+                let room = capacity.checked_sub(position.wrapping_sub(found));
+                // More than the ring holds is corrupt: `look` says so.
+                room.is_none_or(|room| room >= wanted)
+            }
+        }
+    }
 }
 
 /// The ride's position for a message that ends at `tail`. The lowest bit is
@@ -117,6 +151,15 @@ impl WriteCursor {
     pub(crate) fn room(&self, wanted: u64) -> Option<u64> {
         let room = self.end.wrapping_sub(self.tail);
         (wanted <= room).then_some(room)
+    }
+
+    /// What a wait for `wanted` units of room awaits.
+    pub(crate) fn awaited(&self, wanted: u64) -> Awaited {
+        Awaited::Room {
+            position: self.tail,
+            capacity: self.capacity(),
+            wanted,
+        }
     }
 
     /// Looks at the consumer's head; returns the units that can be written.
@@ -239,6 +282,11 @@ impl ReadCursor {
     #[inline(always)]
     pub(crate) fn seen(&self) -> u64 {
         self.tail.wrapping_sub(self.head)
+    }
+
+    /// What a wait for another message awaits.
+    pub(crate) fn awaited(&self) -> Awaited {
+        Awaited::Message { seen: self.tail }
     }
 
     /// Looks at the producer's tail; returns the units that can be read.

@@ -177,14 +177,6 @@ impl Doorbell for Bell {
         let wakes: &AtomicU64 = unsafe { self.wakes.as_ref() };
         wakes.count();
     }
-
-    fn barrier(&self) -> bool {
-        barrier()
-    }
-
-    fn now(&self) -> u64 {
-        now()
-    }
 }
 
 /// Wakes one thread that sleeps on the word itself.

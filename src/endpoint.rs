@@ -9,14 +9,13 @@ use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
 
-use crate::cursor::{RIDE_WORDS, ReadCursor, TailLine, WriteCursor};
+use crate::cursor::{Awaited, RIDE_WORDS, ReadCursor, TailLine, WriteCursor};
 use crate::deadline::Deadline;
 use crate::error::{Error, NoRoom, PeerError, PopError, Role};
-use crate::ladder::{Ladder, Step};
 use crate::layout::{FRAME_HEADER, Header};
-use crate::polls::Polls;
 use crate::ring::{Description, PeerWait, RoleGuard, Shared};
-use crate::sync::{FREE, PLAIN, READY, REUSE, fence};
+use crate::sync::{PLAIN, REUSE, fence};
+use crate::wait::{Pacing, Step, WaitLoop};
 
 pub(crate) use self::methods::{open_methods, shared_methods, shared_traits};
 
@@ -26,7 +25,7 @@ pub(crate) const SHORT_FRAME: usize = RIDE_WORDS * 8 - FRAME_HEADER as usize;
 /// An end of a ring, with its cursor: [`WriteCursor`] or [`ReadCursor`].
 pub(crate) struct Endpoint<C> {
     pub(crate) cursor: CachePadded<C>,
-    polls: Polls,
+    pacing: Pacing,
     data: NonNull<u8>,
     pub(crate) role: RoleGuard,
     /// This end was closed, and lives on.
@@ -48,7 +47,7 @@ impl<C> Endpoint<C> {
     fn new(shared: &Shared, shape: Description, role: RoleGuard, cursor: C) -> Self {
         Self {
             cursor: CachePadded::new(cursor),
-            polls: Polls::new(shared.capacity(), shape.slot_size),
+            pacing: Pacing::new(shared.capacity(), shape.slot_size),
             data: shared.data(),
             role,
             closed: false,
@@ -120,18 +119,18 @@ impl Endpoint<WriteCursor> {
         if self.closed && self.cursor.corruption().is_none() {
             return Err(NoRoom::Abandoned);
         }
-        self.polls.begin();
+        self.pacing.begin();
         match self.poll_head(wanted) {
             Ok(room) => {
                 if room > 1 {
-                    self.polls.crowded(room);
+                    self.pacing.crowded(room);
                 }
                 self.role.found(self.cursor.position());
                 Ok(room)
             }
             Err(NoRoom::Full) if self.role.peer_closed() => self.last_poll(wanted),
             Err(NoRoom::Full) => {
-                self.polls.in_vain();
+                self.pacing.in_vain();
                 Err(NoRoom::Full)
             }
             other => other,
@@ -161,7 +160,7 @@ impl Endpoint<WriteCursor> {
 
     /// Waits for room.
     pub(crate) fn wait(&mut self, wanted: u64, deadline: Deadline) -> Result<(), NoRoom> {
-        let mut ladder = Ladder::new(self.role.wait_config(), deadline);
+        let mut steps = WaitLoop::new(self.role.wait_config(), deadline);
         loop {
             match self.room(wanted) {
                 Err(NoRoom::Full) => {}
@@ -171,7 +170,7 @@ impl Endpoint<WriteCursor> {
                     return other.map(drop);
                 }
             }
-            match ladder.step(&mut self.role.liveness) {
+            match steps.step(&mut self.role.liveness) {
                 Step::Retry => {}
                 Step::Park(until) => self.park(wanted, until),
                 Step::CheckPeer if !self.role.is_left_alone() => {}
@@ -195,17 +194,13 @@ impl Endpoint<WriteCursor> {
     }
 
     fn park(&mut self, wanted: u64, until: u64) {
-        let (position, capacity) = (self.cursor.position(), self.cursor.capacity());
-        self.role.park(position, until, |header| {
-            has_room(header, position, capacity, wanted)
-        });
+        let position = self.cursor.position();
+        self.role.park(position, until, self.awaited(wanted));
     }
 
-    /// Whether there is something to do: the second poll of an end that is about to
-    /// sleep.
-    pub(crate) fn has_work(&self, wanted: u64) -> bool {
-        let (position, capacity) = (self.cursor.position(), self.cursor.capacity());
-        has_room(self.role.header(), position, capacity, wanted) || self.role.peer_closed()
+    /// What a wait for `wanted` units of room awaits.
+    pub(crate) fn awaited(&self, wanted: u64) -> Awaited {
+        self.cursor.awaited(wanted)
     }
 
     /// Publishes `units` that were written. A poisoned or closed end has none.
@@ -259,7 +254,7 @@ impl Endpoint<ReadCursor> {
     /// fewer.
     #[inline(always)]
     pub(crate) fn poll(&mut self, wanted: u64) -> Result<u64, PopError> {
-        self.polls.begin();
+        self.pacing.begin();
         match self.poll_tail(wanted) {
             Ok(unread) => {
                 self.role.found(self.cursor.position());
@@ -283,7 +278,7 @@ impl Endpoint<ReadCursor> {
     /// still counts.
     #[inline]
     fn nothing(&mut self, wanted: u64) -> Result<u64, PopError> {
-        if self.polls.in_vain() {
+        if self.pacing.in_vain() {
             self.role.hint(true);
         }
         if self.closed || self.role.peer_closed() {
@@ -304,7 +299,7 @@ impl Endpoint<ReadCursor> {
     /// The last poll found more than one message, `unread` units.
     #[inline]
     pub(crate) fn crowded(&mut self, unread: u64) {
-        if self.polls.crowded(unread) {
+        if self.pacing.crowded(unread) {
             self.role.hint(false);
         }
     }
@@ -326,24 +321,20 @@ impl Endpoint<ReadCursor> {
 
     pub(crate) fn wait_for_peer(&mut self, deadline: Deadline) -> Result<(), PeerError> {
         let position = self.cursor.position();
-        self.wait_until_attached(position, deadline, |header| has_moved(header, position))
+        let unread = Awaited::Message { seen: position };
+        self.wait_until_attached(position, deadline, |header| {
+            unread.is_there(&header.producer.tail)
+        })
     }
 
     fn park(&mut self, until: u64) {
-        let (position, seen) = (self.cursor.position(), self.seen_tail());
-        self.role
-            .park(position, until, |header| has_moved(header, seen));
+        let position = self.cursor.position();
+        self.role.park(position, until, self.awaited());
     }
 
-    /// Whether there is something to do: the second poll of an end that is about to
-    /// sleep.
-    pub(crate) fn has_work(&self) -> bool {
-        has_moved(self.role.header(), self.seen_tail()) || self.role.peer_closed()
-    }
-
-    /// The tail of the last poll.
-    pub(crate) fn seen_tail(&self) -> u64 {
-        self.cursor.position().wrapping_add(self.cursor.seen())
+    /// What a wait for another message awaits.
+    pub(crate) fn awaited(&self) -> Awaited {
+        self.cursor.awaited()
     }
 
     /// Takes the inline copy, if it is the message that ends at the tail of the last
@@ -369,7 +360,7 @@ pub(crate) fn wait_for_message<E: End<Cursor = ReadCursor>, R>(
     deadline: Deadline,
     mut attempt: impl FnMut(&mut E) -> Result<R, PopError>,
 ) -> Result<R, PopError> {
-    let mut ladder = Ladder::new(end.endpoint().role.wait_config(), deadline);
+    let mut steps = WaitLoop::new(end.endpoint().role.wait_config(), deadline);
     loop {
         match attempt(end) {
             Err(PopError::Empty) => {}
@@ -380,7 +371,7 @@ pub(crate) fn wait_for_message<E: End<Cursor = ReadCursor>, R>(
             }
         }
         let endpoint = end.endpoint_mut();
-        match ladder.step(&mut endpoint.role.liveness) {
+        match steps.step(&mut endpoint.role.liveness) {
             Step::Retry => {}
             Step::Park(until) => endpoint.park(until),
             Step::CheckPeer if !endpoint.role.is_left_alone() => {}
@@ -412,22 +403,6 @@ fn tail_line(header: &Header) -> TailLine<'_> {
         ride_position: &page.ride_position,
         ride: &page.ride,
     }
-}
-
-/// Whether `wanted` units can be written after `position`.
-fn has_room(header: &Header, position: u64, capacity: u64, wanted: u64) -> bool {
-    // reclaim -> free: the second poll of park <-> wake.
-    let unread = position.wrapping_sub(header.consumer.head.load(FREE));
-    // More than the ring holds is corrupt: the caller's next poll says so.
-    capacity
-        .checked_sub(unread)
-        .is_none_or(|room| room >= wanted)
-}
-
-/// Whether the tail has moved on from `seen`.
-fn has_moved(header: &Header, seen: u64) -> bool {
-    // publish -> ready: the second poll of park <-> wake.
-    header.producer.tail.load(READY) != seen
 }
 
 impl<C> fmt::Debug for Endpoint<C> {

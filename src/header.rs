@@ -10,7 +10,7 @@ use crate::layout::{
     SHAPE_SLOTS,
 };
 use crate::segment::{Segment, random};
-use crate::sync::{AtomicU32, FORMAT, LEFT, OPEN, PLAIN};
+use crate::sync::{AtomicU32, AtomicU64, FORMAT, LEFT, OPEN, PLAIN};
 
 /// What a position counts: the header's three fields of that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -185,6 +185,14 @@ pub(crate) fn bell(header: &Header, kind: DoorbellKind, role: Role) -> Bell {
 pub(crate) fn peer_epoch(header: &Header, role: Role) -> u64 {
     // close -> left: what a newcomer found is what this end left.
     state(header, other(role)).state.load(LEFT) >> 1
+}
+
+/// The position of the peer of this role.
+pub(crate) fn peer_position(header: &Header, role: Role) -> &AtomicU64 {
+    match role {
+        Role::Producer => &header.consumer.head,
+        Role::Consumer => &header.producer.tail,
+    }
 }
 
 /// Whether the peer came and closed its endpoint; `role` is the caller's own.

@@ -226,11 +226,11 @@ mod parker; // the protocol
 
 mod deadline;
 mod doorbell;
-mod ladder;
-mod polls;
 mod segment; // the platform
 
 mod header; // views of the header, and its checks
+
+mod wait; // how an end waits
 
 mod ring; // a segment that is formatted
 
@@ -268,12 +268,12 @@ pub use crate::error::{ClaimError, Corrupt, Error, PeerError, PopError, PushErro
 pub use crate::frame_consumer::{FrameConsumer, Popped};
 pub use crate::frame_producer::FrameProducer;
 pub use crate::frames::{BatchFrame, Frame, FrameBatch, FrameClaim, FrameView, Frames};
-pub use crate::ladder::WaitStrategy;
 pub use crate::observer::Observer;
 pub use crate::producer::{Claim, ClaimMany, Producer};
 pub use crate::ring::{
     Fences, Record, Ring, RingOptions, Shape, StalePolicy, unlink, unlink_if_read, unlink_if_stale,
 };
+pub use crate::wait::WaitStrategy;
 
 /// Guides and reference pages.
 pub mod docs {

@@ -67,8 +67,7 @@ pub(crate) const UNPROTECTED: u64 = 1_000_000;
 /// How long a wake that is under way may take, before it counts as lost.
 pub(crate) const UNDER_WAY: u64 = 20_000_000;
 
-/// What the kernel does for the two ends; times are nanoseconds on its
-/// monotonic clock.
+/// What an end sleeps on; times are nanoseconds on the kernel's monotonic clock.
 pub(crate) trait Doorbell {
     /// Forgets wakes that came too late for an earlier sleep.
     fn drain(&self);
@@ -76,10 +75,6 @@ pub(crate) trait Doorbell {
     fn wait(&self, word: &AtomicU32, until: u64) -> Rest;
     /// Wakes who sleeps on `word`.
     fn wake(&self, word: &AtomicU32);
-    /// Has every registered process pass a full fence; `false` if it cannot.
-    fn barrier(&self) -> bool;
-    /// The time.
-    fn now(&self) -> u64;
 }
 
 /// How a sleep ended.
@@ -176,8 +171,6 @@ pub(crate) struct Sleeper {
     stretch: u64,
     /// The position at the last sleep.
     rested: u64,
-    /// How often this end slept.
-    pub(crate) parks: u64,
 }
 
 impl Sleeper {
@@ -192,7 +185,6 @@ impl Sleeper {
             barrier_due: true,
             stretch,
             rested: position,
-            parks: 0,
         }
     }
 
@@ -217,43 +209,6 @@ impl Sleeper {
     #[cold]
     pub(crate) fn hint(&mut self, word: &AtomicU32, hint: bool) {
         self.set(word, self.state, if hint { HINT } else { 0 });
-    }
-
-    /// Sleeps until the peer wakes this end or `until` has come. May return
-    /// early. `stirred` is the second look: whether there is something to do.
-    ///
-    /// Returns whether the sleep needed its deadline: there was something to
-    /// do, and no wake for it.
-    pub(crate) fn park(
-        &mut self,
-        word: &AtomicU32,
-        bell: &impl Doorbell,
-        stirred: impl Fn() -> bool,
-        until: u64,
-        position: u64,
-    ) -> bool {
-        let protected = !self.drowse(word, position) || self.shielded(bell.barrier());
-        let until = if protected {
-            until
-        } else {
-            until.min(bell.now() + UNPROTECTED)
-        };
-        bell.drain();
-        self.lie_down(word);
-        if stirred() {
-            self.get_up(word);
-            return false;
-        }
-        self.parks += 1;
-        let mut rest = bell.wait(word, until);
-        let mut late = false;
-        if rest == Rest::TimedOut && protected && stirred() {
-            // The waker may be on its way between position and word.
-            rest = bell.wait(word, bell.now() + UNDER_WAY);
-            late = rest == Rest::TimedOut;
-        }
-        let woken = self.get_up(word);
-        late && !woken
     }
 
     /// First step down, at this position: the peer fences from now on. Returns

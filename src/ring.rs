@@ -1,7 +1,6 @@
 //! A ring: a formatted segment, before a role is taken.
 
 mod lifetime;
-mod liveness;
 mod options;
 mod role;
 mod shape;
@@ -25,10 +24,10 @@ pub(crate) use self::shape::Sealed;
 pub(crate) use self::watch::Watch;
 use crate::error::Error;
 use crate::header::{Geometry, header};
-use crate::ladder::WaitConfig;
 use crate::layout::{DATA, Header};
 use crate::segment::Segment;
 use crate::sync::PLAIN;
+use crate::wait::WaitConfig;
 
 /// A ring that was created or opened, before a role is taken.
 ///

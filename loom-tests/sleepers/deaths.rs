@@ -32,7 +32,7 @@ impl Scenario<Steps> for Producers {
         let values = given.clone();
         let produce = move || {
             let mut producer = Producer::take(&writing, steps, self.form);
-            let published = Ring::own(&writing.tail) as usize;
+            let published = writing.tail.load_own() as usize;
             producer.push(&values[published..], false);
             if self.close {
                 producer.close();

@@ -3,6 +3,8 @@
 
 use std::rc::Rc;
 
+use loom::thread;
+
 use super::First::{self, Reader, Writer};
 use super::Form::{self, Awake, Symmetric};
 use super::{Consumer, Producer, Ring, Steps, work};
@@ -10,6 +12,7 @@ use crate::harness::model::{Model, Scenario};
 use crate::harness::reached::State::{
     self, Abandoned, Empty, Full, Granted, Interrupted, Late, Slept, Unblocked,
 };
+use crate::kernel::Kernel;
 use crate::parker::Rest;
 
 /// Some messages through a ring of some slots.
@@ -61,6 +64,61 @@ const TALK: Talk = Talk {
     ends: &[],
     close: false,
 };
+
+/// One consumer of two rings, whose producers each send one message.
+struct Pair {
+    form: Form,
+    ends: &'static [Option<Rest>],
+    first: First,
+}
+
+impl Scenario<Steps> for Pair {
+    fn run(&'static self, steps: &'static Steps) {
+        let kernel = Rc::new(Kernel::new(self.ends, steps.compares));
+        let rings = [0, 1].map(|_| Ring::beside(&kernel, 1, self.form, steps));
+        let writing = rings.clone();
+        let write = move || {
+            let [one, other] = writing;
+            let other =
+                thread::spawn(move || Producer::take(&other, steps, self.form).push(&[2], false));
+            Producer::take(&one, steps, self.form).push(&[1], false);
+            other.join().expect("the other writer returns");
+        };
+        let read = move || {
+            let mut consumers = rings.map(|ring| Consumer::take(&ring, steps, self.form));
+            let mut taken = [0, 1].map(|_| Consumer::pop_first(&mut consumers));
+            taken.sort_unstable();
+            taken
+        };
+        let ((), taken) = work(self.first, write, read);
+        assert!(taken == [1, 2], "taken {taken:?}");
+    }
+}
+
+macro_rules! pairs {
+    ($($name:literal, $preemptions:literal, $floor:literal, $states:expr => { $($field:ident: $value:expr),* $(,)? })*) => {
+        pub(crate) const PAIRS: &[Model<Steps>] = &[$(Model {
+            name: $name,
+            preemptions: Some($preemptions),
+            floor: $floor,
+            states: $states,
+            scenario: &Pair { $($field: $value),* },
+            ..Model::EMPTY
+        }),*];
+    };
+}
+
+pairs! {
+    "the_first_of_two", 2, 25_000, &[Empty, Slept, Unblocked] => {
+        form: Symmetric, ends: &[], first: Reader,
+    }
+    "the_first_of_two_awake", 2, 10_000, &[Empty, Slept] => {
+        form: Awake, ends: &[], first: Reader,
+    }
+    "the_first_of_two_by_deadlines", 2, 42_000, &[Empty, Interrupted, Late] => {
+        form: Symmetric, ends: &[TIMED_OUT, TIMED_OUT], first: Reader,
+    }
+}
 
 const ENDED: Option<Rest> = Some(Rest::Ended);
 const TIMED_OUT: Option<Rest> = Some(Rest::TimedOut);

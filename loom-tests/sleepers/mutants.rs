@@ -1,10 +1,11 @@
 //! The protocol of sleeping with one step made wrong, by hand.
 
-use super::{Consumer, Producer, Steps};
+use super::{Consumer, Parking, Producer, Steps};
 use crate::harness::mutants::Mutant;
 use crate::kernel::Kernel;
-use crate::parker::{DROWSY, Doorbell, PARKED, Sleeper, Waker};
+use crate::parker::{DROWSY, Doorbell, PARKED, Waker};
 use crate::sync::{AtomicU32, CLOSE, LEFT, PUBLISH, READY, WAKE, WORD, fence};
+use crate::wait::sleep::{self, Parkable};
 
 const SHIPPED: Steps = Steps::SHIPPED;
 
@@ -22,6 +23,9 @@ mutants! {
     "no second look": park = blind;
     "second look before PARKED": park = early_look;
     "sleep on the word, PARKED never stored": park = undeclared;
+    "one word of two stays PARKED": park = one_of_two_up;
+    "second look at one of two": park = looks_at_one_of_two;
+    "sleep on one word of two": park = waits_for_one_of_two;
     "waker leaves the word alone": moved = word_unchanged;
     "wake before the word is changed": moved = wake_first;
     "publish without a wake": moved = |_, _, _| ();
@@ -35,41 +39,55 @@ mutants! {
     "no fence, and no barrier that makes up for it": light_fence = false;
 }
 
-fn blind(
-    sleeper: &mut Sleeper,
-    word: &AtomicU32,
-    kernel: &Kernel,
-    _stirred: &dyn Fn() -> bool,
-    position: u64,
-) -> bool {
-    sleeper.park(word, kernel, || false, u64::MAX, position)
-}
-
-fn early_look(
-    sleeper: &mut Sleeper,
-    word: &AtomicU32,
-    kernel: &Kernel,
-    stirred: &dyn Fn() -> bool,
-    position: u64,
-) -> bool {
-    let stirred = stirred();
-    sleeper.park(word, kernel, || stirred, u64::MAX, position)
-}
-
-fn undeclared(
-    sleeper: &mut Sleeper,
-    word: &AtomicU32,
-    kernel: &Kernel,
-    stirred: &dyn Fn() -> bool,
-    position: u64,
-) -> bool {
-    sleeper.drowse(word, position);
-    sleeper.lie_down(word);
-    sleeper.get_up(word);
-    if !stirred() {
-        kernel.sleep(word);
+fn blind(ends: &mut [Parking<'_>], kernel: &Kernel) {
+    for end in &mut *ends {
+        end.sleeper.drowse(end.word, end.position);
+        end.sleeper.lie_down(end.word);
     }
-    false
+    wait(ends, kernel);
+    sleep::wake_up(ends, false);
+}
+
+fn early_look(ends: &mut [Parking<'_>], kernel: &Kernel) {
+    if !ends.iter().any(Parking::has_work) {
+        blind(ends, kernel);
+    }
+}
+
+fn undeclared(ends: &mut [Parking<'_>], kernel: &Kernel) {
+    for end in &mut *ends {
+        end.sleeper.drowse(end.word, end.position);
+        end.sleeper.lie_down(end.word);
+        end.sleeper.get_up(end.word);
+    }
+    if !ends.iter().any(Parking::has_work) {
+        kernel.sleep(ends[0].word);
+    }
+}
+
+fn one_of_two_up(ends: &mut [Parking<'_>], kernel: &Kernel) {
+    if sleep::fall_asleep(ends, kernel).is_some() {
+        wait(ends, kernel);
+        sleep::wake_up(&mut ends[..1], false);
+    }
+}
+
+fn looks_at_one_of_two(ends: &mut [Parking<'_>], kernel: &Kernel) {
+    if !ends[0].has_work() {
+        blind(ends, kernel);
+    }
+}
+
+fn waits_for_one_of_two(ends: &mut [Parking<'_>], kernel: &Kernel) {
+    if sleep::fall_asleep(ends, kernel).is_some() {
+        wait(&ends[..1], kernel);
+        sleep::wake_up(ends, false);
+    }
+}
+
+fn wait(ends: &[Parking<'_>], kernel: &Kernel) {
+    let words: Vec<_> = ends.iter().map(|end| end.word).collect();
+    kernel.wait_any(&words);
 }
 
 fn word_unchanged(_waker: &Waker, word: &AtomicU32, kernel: &Kernel) {
@@ -90,26 +108,26 @@ fn wake_first(_waker: &Waker, word: &AtomicU32, kernel: &Kernel) {
 fn look_first(producer: &Producer) {
     producer.moved();
     let ring = &producer.ring;
-    ring.store(&ring.tail, producer.tail, PUBLISH);
+    ring.tail.model_store(producer.tail, PUBLISH);
 }
 
 fn silent(producer: &Producer) {
     let ring = &producer.ring;
-    ring.store(&ring.closed, 1, CLOSE);
+    ring.closed.model_store(1, CLOSE);
 }
 
 fn wake_then_close(producer: &Producer) {
     let ring = &producer.ring;
-    producer.waker.rouse(&ring.consumer_word, &ring.kernel);
-    ring.store(&ring.closed, 1, CLOSE);
+    producer.waker.rouse(&ring.consumer_word, &*ring.kernel);
+    ring.closed.model_store(1, CLOSE);
 }
 
 fn no_last_look(consumer: &Consumer) -> bool {
     let ring = &consumer.ring;
-    ring.load(&ring.closed, LEFT) == 1
+    ring.closed.model_load(LEFT) == 1
 }
 
 fn look_then_goodbye(consumer: &Consumer) -> bool {
     let ring = &consumer.ring;
-    ring.load(&ring.tail, READY) == consumer.head && ring.load(&ring.closed, LEFT) == 1
+    ring.tail.model_load(READY) == consumer.head && ring.closed.model_load(LEFT) == 1
 }

@@ -40,15 +40,14 @@ fn barrier_first(
     kernel: &Kernel,
     stirred: &dyn Fn() -> bool,
     position: u64,
-) -> bool {
-    kernel.barrier();
+) {
+    (kernel.steps.barrier)(kernel);
     sleeper.drowse(word, position);
     sleeper.lie_down(word);
     if !stirred() {
         kernel.wait(word, u64::MAX);
     }
     sleeper.get_up(word);
-    false
 }
 
 fn blind(
@@ -57,8 +56,8 @@ fn blind(
     kernel: &Kernel,
     _stirred: &dyn Fn() -> bool,
     position: u64,
-) -> bool {
-    sleeper.park(word, kernel, || false, u64::MAX, position)
+) {
+    (SHIPPED.park)(sleeper, word, kernel, &|| false, position);
 }
 
 fn word_unchanged(_waker: &Waker, word: &AtomicU32, kernel: &Kernel) {

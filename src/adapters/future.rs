@@ -5,6 +5,7 @@ mod producer;
 mod reactor;
 
 use core::fmt;
+use core::slice;
 use core::task::{Context, Poll};
 use std::error;
 use std::io;
@@ -13,12 +14,13 @@ pub use self::consumer::{AsyncConsumer, AsyncFrameConsumer};
 pub use self::producer::{AsyncFrameProducer, AsyncProducer};
 use self::reactor::{Bed, Ending, MOST_ENDS, NoBed};
 use super::select::Sleeping;
-use crate::cursor::{ReadCursor, WriteCursor};
-use crate::doorbell::{self, wait_any};
+use crate::cursor::{Awaited, ReadCursor, WriteCursor};
+use crate::doorbell::wait_any;
 use crate::endpoint::{End, Endpoint};
 use crate::error::{ClaimError, NoRoom, PopError, debug_as_display};
-use crate::parker::DROWSY;
+use crate::parker::{DROWSY, Sleeper};
 use crate::sync::AtomicU32;
+use crate::wait::{Parkable, System, fall_asleep, wake_up};
 
 /// Why an end cannot be used in async code.
 #[non_exhaustive]
@@ -155,8 +157,9 @@ struct AsyncEnd<E> {
     /// Left before the end is: nobody looks at an end that is gone.
     bed: Bed,
     end: E,
-    /// The sleep word is `PARKED`, or was until the peer changed it.
-    lies: bool,
+    /// What the end awaits, if it is parked: its sleep word is `PARKED`, or was until the
+    /// peer changed it.
+    parked: Option<Awaited>,
 }
 
 impl<E: End> AsyncEnd<E>
@@ -168,14 +171,14 @@ where
             Ok(bed) => Ok(Self {
                 bed,
                 end,
-                lies: false,
+                parked: None,
             }),
             Err(reason) => Err(IntoAsyncError { end, reason }),
         }
     }
 
     fn register(end: &mut E) -> Result<Bed, AsyncError> {
-        let role = end.endpoint_mut().role();
+        let role = end.endpoint().role();
         if !role.sleeps_on_futex() {
             return Err(AsyncError::NotAFutex);
         }
@@ -188,67 +191,53 @@ where
         })
     }
 
-    /// Repeats `attempt` until it finds something; `None` if the peer is gone
-    /// and there is nothing. Meanwhile the end sleeps, for `wanted` units.
-    ///
-    /// The steps are those of [`Sleeper::park`](crate::parker::Sleeper::park):
-    /// the first half in one poll, the wait in the reactor, and the last step in
-    /// the next poll.
+    /// Repeats `attempt` until it finds something; `None` if the peer is gone and there
+    /// is nothing. Meanwhile the end is parked, for `wanted` units: the first half of the
+    /// park in one poll, the wait in the reactor, the second half in the next poll.
     fn poll<R>(
         &mut self,
         cx: &mut Context<'_>,
         wanted: u64,
         mut attempt: impl FnMut(&mut E) -> Option<R>,
     ) -> Poll<Option<R>> {
-        let undisturbed = self.lies && !self.end.endpoint().has_work(wanted);
-        if undisturbed && self.bed.sleep_on(cx.waker()) {
+        let end = self.end.endpoint();
+        let is_undisturbed = self.parked.is_some() && !end.role().has_work(end.awaited(wanted));
+        if is_undisturbed && self.bed.sleep_on(cx.waker()) {
             // Something else has woken the task.
             return Poll::Pending;
         }
-        let mut look = self.get_up();
+        let mut check_peer = self.get_up();
         loop {
             if let Some(found) = attempt(&mut self.end) {
                 return Poll::Ready(Some(found));
             }
-            if core::mem::take(&mut look) && self.end.endpoint_mut().role().is_left_alone() {
+            let end = self.end.endpoint_mut();
+            if core::mem::take(&mut check_peer) && end.role_mut().is_left_alone() {
                 // What it left behind comes first.
                 return Poll::Ready(attempt(&mut self.end));
             }
-            if self.lie_down(cx, wanted) {
+            let awaited = end.awaited(wanted);
+            let mut parked = Parked { end, awaited };
+            if let Some(limit) = fall_asleep(slice::from_mut(&mut parked), &System) {
+                self.bed.lie_down(cx.waker(), awaited, limit);
+                self.parked = Some(awaited);
                 return Poll::Pending;
             }
         }
     }
 
-    /// Goes to sleep; `false` if there is something to do after all.
-    fn lie_down(&mut self, cx: &Context<'_>, wanted: u64) -> bool {
-        let end = self.end.endpoint_mut();
-        let position = end.position();
-        let mut protected = true;
-        if end.role().drowse(position) {
-            protected = doorbell::barrier();
-            end.role().shielded(protected);
-        }
-        end.role().lie_down();
-        if end.has_work(wanted) {
-            end.role().get_up(false, false);
-            return false;
-        }
-        self.bed.lie_down(cx.waker(), protected);
-        self.lies = true;
-        true
-    }
-
-    /// Ends the sleep, if there is one: before the end does anything else.
-    /// Returns whether it is time to see whether the peer lives.
+    /// Ends the park, if there is one: before the end does anything else. Returns whether
+    /// it is time to see whether the peer lives.
     fn get_up(&mut self) -> bool {
-        if !core::mem::take(&mut self.lies) {
+        let Some(awaited) = self.parked.take() else {
             return false;
-        }
+        };
         let ending = self.bed.get_up();
-        let late = ending == Some(Ending::Late);
-        self.end.endpoint_mut().role().get_up(true, late);
-        late || ending == Some(Ending::Expired)
+        let is_late = ending == Some(Ending::Late);
+        let end = self.end.endpoint_mut();
+        let mut parked = Parked { end, awaited };
+        wake_up(slice::from_mut(&mut parked), is_late);
+        is_late || ending == Some(Ending::Expired)
     }
 
     /// The end, for what does not wait.
@@ -260,6 +249,37 @@ where
     fn into_end(mut self) -> E {
         self.get_up();
         self.end
+    }
+}
+
+/// An end that is parked in the reactor.
+struct Parked<'a, C> {
+    end: &'a mut Endpoint<C>,
+    awaited: Awaited,
+}
+
+impl<C> Parkable for Parked<'_, C>
+where
+    Endpoint<C>: Sleeping,
+{
+    fn sleeper(&mut self) -> (&mut Sleeper, &AtomicU32) {
+        self.end.role_mut().sleeper()
+    }
+
+    fn position(&self) -> u64 {
+        self.end.position()
+    }
+
+    fn has_work(&self) -> bool {
+        self.end.role().has_work(self.awaited)
+    }
+
+    fn drain(&self) {
+        self.end.role().drain();
+    }
+
+    fn count_sleep(&self, rescued: bool) {
+        self.end.role().count_sleep(rescued);
     }
 }
 

@@ -6,17 +6,17 @@ use std::io;
 use std::time::Duration;
 
 use crate::consumer::Consumer;
-use crate::cursor::{ReadCursor, WriteCursor};
-use crate::doorbell::{self, MOST_WORDS, now, wait_any};
+use crate::cursor::{Awaited, ReadCursor, WriteCursor};
+use crate::doorbell::{MOST_WORDS, wait_any};
 use crate::endpoint::{End, Endpoint};
 use crate::error::{NoRoom, PopError, debug_as_display};
 use crate::frame_consumer::FrameConsumer;
 use crate::frame_producer::FrameProducer;
-use crate::ladder::{Ladder, LivenessTimer, Step};
-use crate::parker::{Rest, UNDER_WAY, UNPROTECTED};
+use crate::parker::{Rest, Sleeper};
 use crate::producer::Producer;
 use crate::ring::{Record, RoleGuard};
 use crate::sync::AtomicU32;
+use crate::wait::{self, LivenessTimer, Parkable, Step, System, WaitLoop};
 
 /// Waits for the first of up to 127 ends of rings that has something to do,
 /// with one sleep in the kernel (`futex_waitv`, Linux 5.16).
@@ -150,11 +150,11 @@ impl fmt::Debug for Interest<'_> {
 pub(super) trait Sleeping {
     /// `None` if there is nothing to do yet, else whether the peer is gone.
     fn poll(&mut self, wanted: u64) -> Option<bool>;
-    /// The second poll of an end that is about to sleep.
-    fn has_work(&self, wanted: u64) -> bool;
+    /// What it awaits.
+    fn awaited(&self, wanted: u64) -> Awaited;
     fn position(&self) -> u64;
-    fn role(&mut self) -> &mut RoleGuard;
-    fn word(&self) -> &AtomicU32;
+    fn role(&self) -> &RoleGuard;
+    fn role_mut(&mut self) -> &mut RoleGuard;
 }
 
 impl Sleeping for Endpoint<ReadCursor> {
@@ -169,20 +169,20 @@ impl Sleeping for Endpoint<ReadCursor> {
         }
     }
 
-    fn has_work(&self, _wanted: u64) -> bool {
-        self.has_work()
+    fn awaited(&self, _wanted: u64) -> Awaited {
+        self.awaited()
     }
 
     fn position(&self) -> u64 {
         self.cursor.position()
     }
 
-    fn role(&mut self) -> &mut RoleGuard {
-        &mut self.role
+    fn role(&self) -> &RoleGuard {
+        &self.role
     }
 
-    fn word(&self) -> &AtomicU32 {
-        self.role.own_word()
+    fn role_mut(&mut self) -> &mut RoleGuard {
+        &mut self.role
     }
 }
 
@@ -195,20 +195,20 @@ impl Sleeping for Endpoint<WriteCursor> {
         }
     }
 
-    fn has_work(&self, wanted: u64) -> bool {
-        self.has_work(wanted)
+    fn awaited(&self, wanted: u64) -> Awaited {
+        self.awaited(wanted)
     }
 
     fn position(&self) -> u64 {
         self.cursor.position()
     }
 
-    fn role(&mut self) -> &mut RoleGuard {
-        &mut self.role
+    fn role(&self) -> &RoleGuard {
+        &self.role
     }
 
-    fn word(&self) -> &AtomicU32 {
-        self.role.own_word()
+    fn role_mut(&mut self) -> &mut RoleGuard {
+        &mut self.role
     }
 }
 
@@ -305,8 +305,8 @@ impl Select {
         if count > Self::MOST_ENDS {
             return Err(SelectError::TooManyEnds { given: count });
         }
-        let is_other = |end: &mut Interest<'_>| !end.end.role().sleeps_on_futex();
-        if let Some(index) = ends.iter_mut().position(is_other) {
+        let is_other = |end: &Interest<'_>| !end.end.role().sleeps_on_futex();
+        if let Some(index) = ends.iter().position(is_other) {
             return Err(SelectError::NotAFutex { index });
         }
         let Some(first) = ends.first_mut() else {
@@ -317,7 +317,7 @@ impl Select {
             let other = end.end.role().wait_config();
             config.peer_check = config.peer_check.min(other.peer_check);
         }
-        let mut ladder = Ladder::new(config, timeout.into());
+        let mut steps = WaitLoop::new(config, timeout.into());
         loop {
             let next = self.next;
             let mut turn = (0..count).map(|step| (next + step) % count);
@@ -327,19 +327,20 @@ impl Select {
                     return Ok(self.answer(index, gone));
                 }
             }
-            match ladder.step(&mut self.liveness) {
+            match steps.step(&mut self.liveness) {
                 Step::Retry => {}
                 Step::Park(until) => park(ends, until).map_err(SelectError::Unsupported)?,
-                Step::CheckPeer => match turn.find(|&index| ends[index].end.role().is_left_alone())
-                {
-                    Some(index) => {
-                        // What it left behind comes first.
-                        let end = &mut ends[index];
-                        let gone = end.end.poll(end.wanted) != Some(false);
-                        return Ok(self.answer(index, gone));
+                Step::CheckPeer => {
+                    match turn.find(|&index| ends[index].end.role_mut().is_left_alone()) {
+                        Some(index) => {
+                            // What it left behind comes first.
+                            let end = &mut ends[index];
+                            let gone = end.end.poll(end.wanted) != Some(false);
+                            return Ok(self.answer(index, gone));
+                        }
+                        None => self.liveness.reset(),
                     }
-                    None => self.liveness.reset(),
-                },
+                }
                 Step::TimedOut => return Err(SelectError::TimedOut),
             }
         }
@@ -355,48 +356,37 @@ impl Select {
     }
 }
 
-/// Sleeps until a peer of one of `ends` moves or leaves. The steps are those of
-/// [`Sleeper::park`](crate::parker::Sleeper::park), each for all ends, with one
-/// barrier and one sleep.
-fn park(ends: &mut [Interest<'_>], until: u64) -> io::Result<()> {
-    let mut barrier_due = false;
-    for Interest { end, .. } in &mut *ends {
-        let position = end.position();
-        barrier_due |= end.role().drowse(position);
+impl Parkable for Interest<'_> {
+    fn sleeper(&mut self) -> (&mut Sleeper, &AtomicU32) {
+        self.end.role_mut().sleeper()
     }
-    let mut until = until;
-    let mut protected = true;
-    if barrier_due {
-        protected = doorbell::barrier();
-        for Interest { end, .. } in &mut *ends {
-            end.role().shielded(protected);
-        }
-        if !protected {
-            until = until.min(now() + UNPROTECTED);
-        }
+
+    fn position(&self) -> u64 {
+        self.end.position()
     }
-    for Interest { end, .. } in &mut *ends {
-        end.role().lie_down();
+
+    fn has_work(&self) -> bool {
+        self.end.role().has_work(self.end.awaited(self.wanted))
     }
-    let has_work = |end: &Interest<'_>| end.end.has_work(end.wanted);
-    let mut rest = Ok(Rest::Ended);
-    let slept = !ends.iter().any(has_work);
-    let mut late = false;
-    if slept {
-        rest = sleep(ends, until);
-        if matches!(rest, Ok(Rest::TimedOut)) && protected && ends.iter().any(has_work) {
-            // A waker may be on its way between position and word.
-            rest = sleep(ends, now() + UNDER_WAY);
-            late = matches!(rest, Ok(Rest::TimedOut));
-        }
+
+    fn drain(&self) {
+        self.end.role().drain();
     }
-    for end in ends {
-        let late = late && end.end.has_work(end.wanted);
-        end.end.role().get_up(slept, late);
+
+    fn count_sleep(&self, rescued: bool) {
+        self.end.role().count_sleep(rescued);
     }
-    rest.map(drop)
 }
 
-fn sleep(ends: &[Interest<'_>], until: u64) -> io::Result<Rest> {
-    wait_any(ends.iter().map(|end| end.end.word()), until)
+/// Parks all ends together, with one barrier and one sleep.
+fn park(ends: &mut [Interest<'_>], until: u64) -> io::Result<()> {
+    let mut refused = Ok(());
+    wait::park(ends, &System, until, |ends, until| {
+        let words = ends.iter().map(|end| end.end.role().own_word());
+        wait_any(words, until).unwrap_or_else(|error| {
+            refused = Err(error);
+            Rest::Ended
+        })
+    });
+    refused
 }

@@ -12,9 +12,9 @@ use super::{EndpointConfig, Fences, Ring, Shape};
 use crate::doorbell::DoorbellKind;
 use crate::error::Error;
 use crate::header::{Geometry, Units, check, check_magic, format, is_in_use, length};
-use crate::ladder::{WaitConfig, WaitStrategy};
 use crate::layout::SHAPE_FRAMES;
 use crate::segment::{Draft, Linked, Name, Segment};
+use crate::wait::{WaitConfig, WaitStrategy};
 
 /// How long a wait spins, unless it is told otherwise.
 const SPIN: Duration = Duration::from_micros(20);

@@ -2,21 +2,25 @@
 //! at the peer.
 
 use core::ptr::NonNull;
+use core::slice;
 use std::process;
 use std::sync::Arc;
 
 use super::lifetime::{in_use, lock_all, retry_100ms, supersede};
-use super::liveness::{is_left_alone, is_stopped, is_superseded, peer_gone};
 use super::{Fences, Shared};
+use crate::cursor::Awaited;
 use crate::deadline::Deadline;
 use crate::doorbell::{self, Bell, DoorbellKind};
 use crate::error::{Corrupt, Error, Role};
-use crate::header::{bell, byte, now, other, peer_closed, peer_epoch, state, word};
-use crate::ladder::{Ladder, LivenessTimer, Step, WaitConfig, WaitStrategy};
+use crate::header::{bell, byte, now, other, peer_closed, peer_epoch, peer_position, state, word};
 use crate::layout::{CLOSED, Header, NAME_BYTE, RoleState};
-use crate::parker::{Sleeper, Waker};
+use crate::parker::{Doorbell, Sleeper, Waker};
 use crate::segment::LockFile;
-use crate::sync::{AtomicU32, CLOSE, PLAIN};
+use crate::sync::{AtomicU32, AtomicU64, CLOSE, PLAIN};
+use crate::wait::{
+    self, LivenessTimer, Parkable, Step, System, WaitConfig, WaitLoop, WaitStrategy, is_left_alone,
+    is_stopped, is_superseded, peer_gone,
+};
 
 /// One endpoint's hold on its role. While it lives, no other endpoint has the role, and
 /// header and data stay mapped.
@@ -151,40 +155,45 @@ impl RoleGuard {
         self.sleeper.hint(word(header, self.role), hint);
     }
 
-    /// Sleeps until the peer moves or leaves, at most until `until`.
-    /// `stirred` is the second look: whether the peer's position has moved.
+    /// Sleeps until the peer's position is as awaited, or the peer closes, or `until`.
     #[cold]
-    pub(crate) fn park(&mut self, position: u64, until: u64, stirred: impl Fn(&Header) -> bool) {
-        let role = self.role;
-        // A peer that closes ends the sleep as well.
-        self.sleep(position, until, |header| {
-            stirred(header) || peer_closed(header, role)
-        });
+    pub(crate) fn park(&mut self, position: u64, until: u64, awaited: Awaited) {
+        self.sleep(position, until, |role| role.has_work(awaited));
     }
 
-    /// Waits until the peer is there, or one has come since the call, or `stirred`.
+    /// Whether the peer's position is as awaited, or the peer has closed.
+    pub(crate) fn has_work(&self, awaited: Awaited) -> bool {
+        awaited.is_there(self.peer_position()) || self.peer_closed()
+    }
+
+    /// The peer's position.
+    fn peer_position(&self) -> &AtomicU64 {
+        peer_position(self.header(), self.role)
+    }
+
+    /// Waits until the peer is there, or one has come since the call, or `has_work`.
     pub(crate) fn wait_for_peer(
         &mut self,
         position: u64,
         deadline: Deadline,
-        stirred: impl Fn(&Header) -> bool,
+        has_work: impl Fn(&Header) -> bool,
     ) -> PeerWait {
         let (role, epoch) = (self.role, self.peer_epoch());
         if epoch > 0 && !self.peer_gone() {
             return PeerWait::Present;
         }
-        let stirred = |header: &Header| peer_epoch(header, role) != epoch || stirred(header);
+        let has_work = |header: &Header| peer_epoch(header, role) != epoch || has_work(header);
         // On the heap, and in a forked child's copy.
         let nobody_comes = self.lock.as_ref().is_none_or(LockFile::is_inherited);
-        if nobody_comes && !stirred(self.header()) {
+        if nobody_comes && !has_work(self.header()) {
             return PeerWait::Superseded;
         }
-        let mut ladder = Ladder::new(self.wait_config(), deadline);
-        while !stirred(self.header()) {
-            match ladder.step(&mut self.liveness) {
+        let mut steps = WaitLoop::new(self.wait_config(), deadline);
+        while !has_work(self.header()) {
+            match steps.step(&mut self.liveness) {
                 Step::Retry => {}
                 // A newcomer opens its epoch, and then wakes in any case.
-                Step::Park(until) => self.sleep(position, until, stirred),
+                Step::Park(until) => self.sleep(position, until, |role| has_work(role.header())),
                 Step::CheckPeer if self.is_superseded() => return PeerWait::Superseded,
                 Step::CheckPeer => self.liveness.reset(),
                 Step::TimedOut => return PeerWait::TimedOut,
@@ -193,22 +202,18 @@ impl RoleGuard {
         PeerWait::Present
     }
 
-    /// Sleeps until it is woken, at most until `until`.
-    fn sleep(&mut self, position: u64, until: u64, stirred: impl Fn(&Header) -> bool) {
-        let header = self.shared.header();
-        let parks = self.sleeper.parks;
-        let word = word(header, self.role);
-        let stirred = || stirred(header);
-        let rescued = self
-            .sleeper
-            .park(word, &self.own_bell, stirred, until, position);
-        let own = state(header, self.role);
-        if self.sleeper.parks != parks {
-            own.parks.count();
-        }
-        if rescued {
-            self.count_rescue();
-        }
+    /// Parks this end by itself.
+    fn sleep(&mut self, position: u64, until: u64, has_work: impl Fn(&Self) -> bool) {
+        let bell = self.own_bell;
+        let mut alone = Alone {
+            role: self,
+            position,
+            has_work,
+        };
+        let ends = slice::from_mut(&mut alone);
+        wait::park(ends, &System, until, |ends, until| {
+            bell.wait(ends[0].role.own_word(), until)
+        });
     }
 
     /// Counts a wake-up that was lost, unless its waker is stopped or dead.
@@ -219,38 +224,28 @@ impl RoleGuard {
         }
     }
 
-    /// The steps of `park` one by one, for an end that sleeps together with
-    /// others: see [`Sleeper::drowse`].
-    pub(crate) fn drowse(&mut self, position: u64) -> bool {
-        let header = self.shared.header();
-        self.sleeper.drowse(word(header, self.role), position)
+    /// This end's half of its sleep word, and the word.
+    pub(crate) fn sleeper(&mut self) -> (&mut Sleeper, &AtomicU32) {
+        let word = word(self.shared.header(), self.role);
+        (&mut self.sleeper, word)
     }
 
-    /// See [`Sleeper::shielded`].
-    pub(crate) fn shielded(&mut self, barrier: bool) {
-        self.sleeper.shielded(barrier);
+    /// Forgets wakes that came too late for an earlier sleep.
+    pub(crate) fn drain(&self) {
+        self.own_bell.drain();
     }
 
-    /// See [`Sleeper::lie_down`].
-    pub(crate) fn lie_down(&self) {
-        self.sleeper.lie_down(self.own_word());
+    /// Counts a sleep, and whether its wake was lost.
+    pub(crate) fn count_sleep(&self, rescued: bool) {
+        state(self.header(), self.role).parks.count();
+        if rescued {
+            self.count_rescue();
+        }
     }
 
     /// This end's sleep word.
     pub(crate) fn own_word(&self) -> &AtomicU32 {
         word(self.header(), self.role)
-    }
-
-    /// See [`Sleeper::get_up`]; `slept` if the kernel was asked, `late` if only
-    /// a deadline ended the sleep though there was something to do.
-    pub(crate) fn get_up(&self, slept: bool, late: bool) {
-        let woken = self.sleeper.get_up(self.own_word());
-        if slept {
-            state(self.header(), self.role).parks.count();
-        }
-        if late && !woken {
-            self.count_rescue();
-        }
     }
 
     /// Whether many such ends can be waited for at once.
@@ -267,7 +262,7 @@ impl RoleGuard {
     /// Whether the peer came and is gone, closed or dead. Makes a syscall. What
     /// it published before is visible to the caller's next look.
     pub(crate) fn peer_gone(&self) -> bool {
-        peer_gone(&self.shared, self.role)
+        peer_gone(&self.shared.segment, self.role)
     }
 
     /// Adds to the messages that this role's processes refused or skipped; wraps.
@@ -283,13 +278,13 @@ impl RoleGuard {
 
     /// Whether the name no longer refers to this ring. Makes syscalls.
     pub(crate) fn is_superseded(&self) -> bool {
-        is_superseded(&self.shared)
+        is_superseded(&self.shared.segment)
     }
 
     /// The liveness check of a waiting endpoint: whether its peer is gone, or can no
     /// longer arrive.
     pub(crate) fn is_left_alone(&mut self) -> bool {
-        let alone = is_left_alone(&self.shared, self.role);
+        let alone = is_left_alone(&self.shared.segment, self.role);
         if !alone {
             self.liveness.reset();
         }
@@ -337,6 +332,35 @@ impl Drop for RoleGuard {
                 let _ = supersede(segment, || segment.unlink());
             }
         }
+    }
+}
+
+/// An end that sleeps by itself.
+struct Alone<'a, F> {
+    role: &'a mut RoleGuard,
+    position: u64,
+    has_work: F,
+}
+
+impl<F: Fn(&RoleGuard) -> bool> Parkable for Alone<'_, F> {
+    fn sleeper(&mut self) -> (&mut Sleeper, &AtomicU32) {
+        self.role.sleeper()
+    }
+
+    fn position(&self) -> u64 {
+        self.position
+    }
+
+    fn has_work(&self) -> bool {
+        (self.has_work)(self.role)
+    }
+
+    fn drain(&self) {
+        self.role.drain();
+    }
+
+    fn count_sleep(&self, rescued: bool) {
+        self.role.count_sleep(rescued);
     }
 }
 

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::Shared;
-use super::liveness::is_left_alone;
+use crate::cursor::Awaited;
 use crate::error::Role;
-use crate::header::{peer_closed, word};
-use crate::sync::{AtomicU32, FREE, READY};
+use crate::header::{peer_closed, peer_position, word};
+use crate::sync::AtomicU32;
+use crate::wait::is_left_alone;
 
 /// An end's sleep word, and what tells whether it sleeps in vain. Keeps the
 /// ring mapped, and leaves the role alone.
@@ -26,21 +27,11 @@ impl Watch {
         word(self.shared.header(), self.role)
     }
 
-    /// Where the peer is: what the end waits for is a change of it.
-    pub(crate) fn peer_position(&self) -> u64 {
-        let header = self.shared.header();
-        match self.role {
-            // reclaim -> free
-            Role::Producer => header.consumer.head.load(FREE),
-            // publish -> ready
-            Role::Consumer => header.producer.tail.load(READY),
-        }
-    }
-
-    /// Whether the peer has moved on from this position, or closed its end: it
+    /// Whether the peer's position is as the end awaits it, or the peer has closed: it
     /// owes the end a wake.
-    pub(crate) fn stirred(&self, seen: u64) -> bool {
-        self.peer_position() != seen || peer_closed(self.shared.header(), self.role)
+    pub(crate) fn has_work(&self, awaited: Awaited) -> bool {
+        let header = self.shared.header();
+        awaited.is_there(peer_position(header, self.role)) || peer_closed(header, self.role)
     }
 
     /// Nanoseconds between two checks whether the peer lives.
@@ -50,6 +41,6 @@ impl Watch {
 
     /// Whether the peer is gone, or can no longer arrive. Makes syscalls.
     pub(crate) fn is_left_alone(&self) -> bool {
-        is_left_alone(&self.shared, self.role)
+        is_left_alone(&self.shared.segment, self.role)
     }
 }

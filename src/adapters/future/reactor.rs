@@ -26,6 +26,7 @@ use std::task::Waker;
 use std::thread;
 use std::time::Duration;
 
+use crate::cursor::Awaited;
 use crate::doorbell::{MOST_WORDS, now, wait_any, wake_one};
 use crate::parker::{DROWSY, PARKED, UNDER_WAY, UNPROTECTED};
 use crate::ring::Watch;
@@ -67,8 +68,8 @@ enum Sleep {
     Up,
     Deep {
         waker: Waker,
-        /// The peer's position when the end lay down.
-        seen: u64,
+        /// What the end's second poll looked for.
+        awaited: Awaited,
         until: u64,
         due: Due,
     },
@@ -134,23 +135,22 @@ impl Bed {
         Ok(Self { index, fork })
     }
 
-    /// Lies down: the word is `PARKED`, and the second look is over.
-    /// `protected` if a barrier came before it.
-    pub(super) fn lie_down(&self, waker: &Waker, protected: bool) {
+    /// Lies down: the word is `PARKED`, and the second poll has not found what is
+    /// `awaited`. The sleep may last until `limit`.
+    pub(super) fn lie_down(&self, waker: &Waker, awaited: Awaited, limit: u64) {
         if self.fork.is_inherited() {
             return;
         }
         let waker = waker.clone();
         let old = REACTOR.change(|table| {
             let place = table.place(self.index);
-            let (until, due) = if protected {
-                (next_check(now(), &place.watch), Due::Look)
-            } else {
-                (now() + UNPROTECTED, Due::End)
+            let (until, due) = match limit {
+                u64::MAX => (next_check(now(), &place.watch), Due::Look),
+                limit => (limit, Due::End),
             };
             let sleep = Sleep::Deep {
                 waker,
-                seen: place.watch.peer_position(),
+                awaited,
                 until,
                 due,
             };
@@ -246,7 +246,10 @@ impl Place {
     /// Whether and how the sleep is over now.
     fn look(&mut self, now: u64) -> Option<Ending> {
         let Sleep::Deep {
-            seen, until, due, ..
+            awaited,
+            until,
+            due,
+            ..
         } = &mut self.sleep
         else {
             return None;
@@ -261,7 +264,7 @@ impl Place {
         match due {
             Due::End => return Some(Ending::Expired),
             Due::Late => return Some(Ending::Late),
-            Due::Look if self.watch.stirred(*seen) => {
+            Due::Look if self.watch.has_work(*awaited) => {
                 // The waker may be on its way between position and word.
                 (*until, *due) = (now + UNDER_WAY, Due::Late);
             }

@@ -2,45 +2,45 @@
 
 use std::fs;
 
-use super::Shared;
 use crate::error::Role;
-use crate::header::{byte, other, state};
+use crate::header::{byte, header, other, state};
 use crate::layout::CLOSED;
+use crate::segment::Segment;
 use crate::sync::{LEFT, PLAIN};
 
 /// Whether the peer is gone, or never came and cannot: the name by which it
 /// would come no longer refers to this ring. `role` is the caller's own.
-pub(super) fn is_left_alone(shared: &Shared, role: Role) -> bool {
-    let came = state(shared.header(), other(role)).state.load(PLAIN) != 0;
+pub(crate) fn is_left_alone(segment: &Segment, role: Role) -> bool {
+    let came = state(header(segment), other(role)).state.load(PLAIN) != 0;
     if came {
-        peer_gone(shared, role)
+        peer_gone(segment, role)
     } else {
-        is_superseded(shared)
+        is_superseded(segment)
     }
 }
 
 /// A query that fails tells nothing, so the name counts as leading here.
-pub(super) fn is_superseded(shared: &Shared) -> bool {
-    matches!(shared.segment.is_named(), Ok(false))
+pub(crate) fn is_superseded(segment: &Segment) -> bool {
+    matches!(segment.is_named(), Ok(false))
 }
 
 /// Whether the peer came and is gone, closed or dead; `role` is one's own.
-pub(super) fn peer_gone(shared: &Shared, role: Role) -> bool {
+pub(crate) fn peer_gone(segment: &Segment, role: Role) -> bool {
     let peer = other(role);
     // close -> left, as above.
-    let state = state(shared.header(), peer).state.load(LEFT);
+    let state = state(header(segment), peer).state.load(LEFT);
     if state & CLOSED != 0 {
         return true;
     }
     // death -> left: the kernel has freed the lock after the last store. A
     // query that fails tells nothing, so the peer counts as alive.
     let came = state >> 1 > 0;
-    came && matches!(shared.segment.is_locked(byte(peer)), Ok(false))
+    came && matches!(segment.is_locked(byte(peer)), Ok(false))
 }
 
 /// Whether a process is stopped (SIGSTOP, a debugger): it may be on its way to
 /// a wake for as long as it likes.
-pub(super) fn is_stopped(pid: u32) -> bool {
+pub(crate) fn is_stopped(pid: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let state = stat.rsplit_once(") ").map(|(_, rest)| rest);
     state.is_some_and(|state| state.starts_with(['T', 't']))

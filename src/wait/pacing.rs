@@ -1,4 +1,4 @@
-//! What an end's looks at the other's position tell of the load, and what follows.
+//! Adapts polling to the load, from how many polls came back empty.
 //!
 //! A consumer that has *caught up* looks many times before a message comes: a
 //! ride spares it a cache miss, so the producer gets a hint.
@@ -24,7 +24,7 @@ const PAUSES: u32 = 24;
 
 /// The looks of late.
 #[derive(Debug)]
-pub(crate) struct Polls {
+pub(crate) struct Pacing {
     in_vain: u32,
     crowded: u32,
     /// As last said.
@@ -35,7 +35,7 @@ pub(crate) struct Polls {
     close: u64,
 }
 
-impl Polls {
+impl Pacing {
     /// Of a ring of so many units of so many bytes.
     pub(crate) fn new(capacity: u64, unit: u64) -> Self {
         Self {
@@ -95,19 +95,19 @@ mod tests {
 
     #[test]
     fn an_end_that_has_caught_up_says_so_once() {
-        let mut polls = Polls::new(1024, 8);
-        let hints: Vec<_> = (0..6).map(|_| polls.in_vain()).collect();
+        let mut pacing = Pacing::new(1024, 8);
+        let hints: Vec<_> = (0..6).map(|_| pacing.in_vain()).collect();
         assert_eq!(hints, [false, false, false, true, false, false]);
     }
 
     #[test]
     fn a_stream_takes_that_back_though_looks_in_vain_come_between() {
-        let mut polls = Polls::new(1024, 8);
-        while !polls.in_vain() {}
+        let mut pacing = Pacing::new(1024, 8);
+        while !pacing.in_vain() {}
         let hints: Vec<_> = (0..STREAM + 1)
             .map(|_| {
-                polls.in_vain();
-                polls.crowded(2)
+                pacing.in_vain();
+                pacing.crowded(2)
             })
             .collect();
         let taken_back = hints.iter().position(|&back| back);
@@ -117,21 +117,21 @@ mod tests {
 
     #[test]
     fn only_an_end_close_behind_a_stream_slips_and_only_once() {
-        let mut polls = Polls::new(1024, 8);
+        let mut pacing = Pacing::new(1024, 8);
         for _ in 1..STREAM {
-            polls.crowded(2);
-            assert!(!polls.slips, "a burst is no stream");
+            pacing.crowded(2);
+            assert!(!pacing.slips, "a burst is no stream");
         }
-        polls.crowded(2);
-        assert!(polls.slips);
-        polls.begin();
-        assert!(!polls.slips, "it looks away once for each look");
-        polls.crowded(256);
-        assert!(!polls.slips, "a quarter of the ring ahead is not close");
+        pacing.crowded(2);
+        assert!(pacing.slips);
+        pacing.begin();
+        assert!(!pacing.slips, "it looks away once for each look");
+        pacing.crowded(256);
+        assert!(!pacing.slips, "a quarter of the ring ahead is not close");
         for _ in 0..CAUGHT_UP {
-            polls.in_vain();
+            pacing.in_vain();
         }
-        polls.crowded(2);
-        assert!(!polls.slips, "that stream is over");
+        pacing.crowded(2);
+        assert!(!pacing.slips, "that stream is over");
     }
 }

@@ -77,10 +77,10 @@ impl LivenessTimer {
     }
 }
 
-/// One wait's way down the ladder. The clock is not read before a few spins
+/// The steps of one wait. The clock is not read before a few spins
 /// have passed: a reply that is under way should not wait for that.
 #[derive(Debug)]
-pub(crate) struct Ladder {
+pub(crate) struct WaitLoop {
     wait: WaitConfig,
     deadline: Deadline,
     spins: u32,
@@ -107,7 +107,7 @@ pub(crate) enum Step {
     TimedOut,
 }
 
-impl Ladder {
+impl WaitLoop {
     pub(crate) fn new(wait: WaitConfig, deadline: Deadline) -> Self {
         Self {
             wait,
@@ -172,7 +172,7 @@ mod tests {
 
     /// The checks of a wait whose clock goes on by a millisecond a step.
     fn checks(config: WaitConfig, milliseconds: u64) -> Vec<u64> {
-        let mut ladder = Ladder::new(config, Deadline::NEVER);
+        let mut wait = WaitLoop::new(config, Deadline::NEVER);
         let mut liveness = LivenessTimer::default();
         let mut checks = Vec::new();
         for now in 0..=milliseconds {
@@ -207,7 +207,7 @@ mod tests {
         let config = config(WaitStrategy::Park, Duration::from_millis(5));
         let mut liveness = LivenessTimer::default();
         let steps = [0, 2, 4, 5].map(|now| {
-            let mut ladder = Ladder::new(config, Duration::from_millis(1).into());
+            let mut wait = WaitLoop::new(config, Duration::from_millis(1).into());
             ladder.step_by_clock(now * MS, &mut liveness)
         });
         assert!(!steps[..3].contains(&Step::CheckPeer), "{steps:?}");
