@@ -176,7 +176,7 @@ mod tests {
         let mut liveness = LivenessTimer::default();
         let mut checks = Vec::new();
         for now in 0..=milliseconds {
-            match ladder.step_by_clock(now * MS, &mut liveness) {
+            match wait.step_by_clock(now * MS, &mut liveness) {
                 Step::CheckPeer => {
                     checks.push(now);
                     liveness.reset();
@@ -208,7 +208,7 @@ mod tests {
         let mut liveness = LivenessTimer::default();
         let steps = [0, 2, 4, 5].map(|now| {
             let mut wait = WaitLoop::new(config, Duration::from_millis(1).into());
-            ladder.step_by_clock(now * MS, &mut liveness)
+            wait.step_by_clock(now * MS, &mut liveness)
         });
         assert!(!steps[..3].contains(&Step::CheckPeer), "{steps:?}");
         assert_eq!(steps[3], Step::CheckPeer);
