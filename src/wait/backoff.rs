@@ -62,6 +62,12 @@ const SPINS: u32 = 32;
 pub(crate) struct LivenessTimer(Option<u64>);
 
 impl LivenessTimer {
+    /// Whether a check is due, for an endpoint that checks this often.
+    pub(crate) fn is_due(&mut self, interval: u64) -> bool {
+        let now = now();
+        now >= self.next_check(now, interval)
+    }
+
     /// When, for an endpoint that waits now and checks this often.
     fn next_check(&mut self, now: u64, interval: u64) -> u64 {
         let fresh = now + interval;
@@ -176,7 +182,7 @@ mod tests {
         let mut liveness = LivenessTimer::default();
         let mut checks = Vec::new();
         for now in 0..=milliseconds {
-            match ladder.step_by_clock(now * MS, &mut liveness) {
+            match wait.step_by_clock(now * MS, &mut liveness) {
                 Step::CheckPeer => {
                     checks.push(now);
                     liveness.reset();
@@ -208,7 +214,7 @@ mod tests {
         let mut liveness = LivenessTimer::default();
         let steps = [0, 2, 4, 5].map(|now| {
             let mut wait = WaitLoop::new(config, Duration::from_millis(1).into());
-            ladder.step_by_clock(now * MS, &mut liveness)
+            wait.step_by_clock(now * MS, &mut liveness)
         });
         assert!(!steps[..3].contains(&Step::CheckPeer), "{steps:?}");
         assert_eq!(steps[3], Step::CheckPeer);
