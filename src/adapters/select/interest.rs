@@ -61,7 +61,7 @@ impl<S: Selectable + ?Sized> Selectable for &mut S {
 /// waits for.
 #[must_use = "an interest does nothing until a `Select` waits for it"]
 pub struct Interest<'a> {
-    end: &'a mut (dyn Sleeping + Send),
+    end: &'a mut (dyn Sleeping + Send + 'static),
     /// Units of room; ignored by consumers.
     wanted: u64,
 }
