@@ -238,7 +238,7 @@ pub(crate) fn an_end_that_was_closed_here_is_gone_once() {
 pub(crate) fn an_end_at_another_index_is_a_new_end() {
     let (_names, rings): (Vec<_>, Vec<_>) = ["left", "right"].map(named).into_iter().unzip();
     let [mut left, mut right] = [0, 1].map(|index| consumer(&rings[index]));
-    let _alive = producer(&rings[0]);
+    let alive = producer(&rings[0]);
     drop(producer(&rings[1]));
     let mut select = Select::new();
     let mut wait = |one: Interest<'_>, other: Interest<'_>| next(&mut select, &mut [one, other]);
@@ -248,6 +248,13 @@ pub(crate) fn an_end_at_another_index_is_a_new_end() {
     let gone = wait(right.interest(), left.interest());
     assert_eq!(gone, Some(Selected::Gone(0)), "here it is another end");
     assert_eq!(wait(right.interest(), left.interest()), None);
+    drop(alive);
+    let gone = wait(right.interest(), left.interest());
+    assert_eq!(
+        gone,
+        Some(Selected::Gone(1)),
+        "though one was reported here"
+    );
 }
 
 pub(crate) fn another_select_reports_a_departure_again() {

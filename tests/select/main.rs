@@ -31,6 +31,7 @@ use sleeping::{
     a_peer_that_is_killed_and_started_again_is_gone_and_back,
     a_peer_that_is_killed_during_the_sleep_ends_the_wait,
     a_sleep_that_no_barrier_protects_is_short, a_sleeping_select_is_woken_from_another_process,
+    a_successor_that_comes_while_a_select_falls_asleep_is_seen,
     a_successor_wakes_a_sleeping_select, an_idle_select_wakes_at_most_eleven_times_a_second,
     echoing, selecting,
 };
@@ -66,6 +67,7 @@ common::suite::suite! {
         a_batch_wakes_a_sleeping_select_once,
         a_goodbye_wakes_a_sleeping_select,
         a_successor_wakes_a_sleeping_select,
+        a_successor_that_comes_while_a_select_falls_asleep_is_seen,
         a_peer_that_is_killed_during_the_sleep_ends_the_wait,
         a_peer_that_is_killed_and_started_again_is_gone_and_back,
         a_sleep_that_no_barrier_protects_is_short,

@@ -1,5 +1,6 @@
 //! A `Select` that sleeps, and what wakes it.
 
+use std::fs;
 use std::time::Duration;
 
 use quoit::{Producer, Select, SelectError, Selected};
@@ -9,6 +10,7 @@ use super::common::deep_sleep::DeepSleeper;
 use super::common::forbid::forbid;
 use super::common::names::RingName;
 use super::common::sleep_state::SleepPage;
+use super::common::tracer::meddle;
 use super::{options, sleep};
 
 /// Sends back what it gets, one by one, each on the ring where it came from.
@@ -55,6 +57,8 @@ pub(crate) fn a_sleeping_select_is_woken_from_another_process() {
 }
 
 const KERNELS: [&str; 2] = ["with barriers", "without barriers"];
+/// A child that waits until it is traced, and sleeps until it is woken.
+const PATIENT: &str = "with barriers, and patient";
 
 /// Waits at two rings until it is killed; says which ring has lost its producer after how
 /// many records of both, and which one has another producer.
@@ -62,11 +66,17 @@ pub(crate) fn selecting(words: &[String]) {
     if words[2] == "without barriers" {
         forbid(libc::SYS_membarrier);
     }
+    let is_patient = words[2] == PATIENT;
+    let peer_check = Duration::from_millis(if is_patient { u64::MAX } else { 100 });
     let mut consumers = [&words[0], &words[1]].map(|name| {
-        let ring = options().open::<u64>(name).expect("the ring");
+        let options = options().peer_check(peer_check);
+        let ring = options.open::<u64>(name).expect("the ring");
         ring.consumer().expect("the role is free")
     });
     hold();
+    while is_patient && !is_traced() {
+        sleep(Duration::from_millis(1));
+    }
     let mut select = Select::new();
     let mut count = 0;
     loop {
@@ -77,6 +87,12 @@ pub(crate) fn selecting(words: &[String]) {
             Selected::Back(index) => say(format!("{index} is back")),
         }
     }
+}
+
+/// Whether a tracer has attached to this process.
+fn is_traced() -> bool {
+    let status = fs::read_to_string("/proc/self/status").expect("this process's status");
+    !status.contains("TracerPid:\t0\n")
 }
 
 /// Two rings whose consumers are in a child that will wait for both.
@@ -209,6 +225,20 @@ pub(crate) fn a_successor_wakes_a_sleeping_select() {
             rings.no_rescue(kernel);
         }
     }
+}
+
+/// The second poll looks for successors, too.
+pub(crate) fn a_successor_that_comes_while_a_select_falls_asleep_is_seen() {
+    let mut rings = Two::new(PATIENT);
+    drop(rings.producer(0));
+    rings.child.tell("go");
+    let mut successor = None;
+    // The first sleep's barrier: the first poll is over, and the word is not yet parked.
+    meddle(rings.child.pid(), libc::SYS_membarrier, 1, |_| {
+        rings.child.expect("0, and 0 is gone");
+        successor = Some(rings.producer(0));
+    });
+    rings.child.expect("0 is back");
 }
 
 pub(crate) fn a_peer_that_is_killed_and_started_again_is_gone_and_back() {
