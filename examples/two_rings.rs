@@ -71,35 +71,22 @@ fn read(count: u64) -> Result<(), Box<dyn Error>> {
 
     let (mut tick_count, mut order_bytes) = (0, 0);
     let mut order_count = 0;
-    let mut open = [true; 2];
+    let mut senders = 2;
     let mut select = Select::new();
-    while open.contains(&true) && !interrupt::asked() {
-        let mut ends = Vec::new();
-        let mut which = Vec::new();
-        if open[0] {
-            ends.push(ticks.interest());
-            which.push(0);
-        }
-        if open[1] {
-            ends.push(orders.interest());
-            which.push(1);
-        }
-        let selected = match select.wait(&mut ends, Some(Duration::from_millis(200))) {
-            Ok(Selected::Ready(index)) => which[index],
-            Ok(Selected::Gone(index)) => {
-                open[which[index]] = false;
-                continue;
+    while senders > 0 && !interrupt::asked() {
+        let mut ends = [ticks.interest(), orders.interest()];
+        match select.wait(&mut ends, Duration::from_millis(200)) {
+            Ok(Selected::Ready(0)) => tick_count += take_ticks(&mut ticks, tick_count)?,
+            Ok(Selected::Ready(_)) => {
+                order_count += orders.drain_with(|order| {
+                    order_bytes += order.len();
+                    ControlFlow::Continue(())
+                })?;
             }
-            Err(SelectError::TimedOut) => continue, // was Ctrl-C pressed?
+            Ok(Selected::Gone(_)) => senders -= 1,
+            Ok(Selected::Back(_)) => senders += 1,
+            Err(SelectError::TimedOut) => {} // was Ctrl-C pressed?
             Err(error) => return Err(error.into()),
-        };
-        if selected == 0 {
-            tick_count += take_ticks(&mut ticks, tick_count)?;
-        } else {
-            order_count += orders.drain_with(|order| {
-                order_bytes += order.len();
-                ControlFlow::Continue(())
-            })?;
         }
     }
     println!("{tick_count} ticks and {order_count} orders of {order_bytes} bytes");

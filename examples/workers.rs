@@ -14,7 +14,10 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use quoit::zerocopy::{FromBytes, Immutable, IntoBytes};
-use quoit::{Consumer, PopError, Producer, RingOptions, Select, SelectError, Selected, handoff};
+use quoit::{
+    Consumer, Interest, PopError, Producer, RingOptions, Select, SelectError, Selectable, Selected,
+    handoff,
+};
 
 /// Counts primes in several processes
 #[derive(Parser)]
@@ -128,6 +131,13 @@ impl Worker {
     }
 }
 
+/// A set of workers is waited for by their results.
+impl Selectable for Worker {
+    fn interest(&mut self) -> Interest<'_> {
+        self.counts.interest()
+    }
+}
+
 /// It ends with this one.
 struct Process(Child);
 
@@ -162,11 +172,7 @@ fn count(below: u64, count: u64) -> Result<(), Box<dyn Error>> {
         if interrupt::asked() {
             return Err("interrupted".into());
         }
-        let mut ends: Vec<_> = workers
-            .iter_mut()
-            .map(|worker| worker.counts.interest())
-            .collect();
-        match select.wait(&mut ends, Some(Duration::from_millis(200))) {
+        match select.wait(&mut workers, Duration::from_millis(200)) {
             Ok(Selected::Ready(index)) => {
                 let worker = &mut workers[index];
                 primes += worker.counts.try_pop()?;
@@ -176,7 +182,7 @@ fn count(below: u64, count: u64) -> Result<(), Box<dyn Error>> {
                     at_work += 1;
                 }
             }
-            Ok(Selected::Gone(_)) => return Err("a worker has died".into()),
+            Ok(Selected::Gone(_) | Selected::Back(_)) => return Err("a worker has died".into()),
             // Before it had its rings, perhaps.
             Err(SelectError::TimedOut) => {
                 for worker in &mut workers {

@@ -29,7 +29,7 @@ pub(crate) struct Endpoint<C> {
     data: NonNull<u8>,
     pub(crate) role: RoleGuard,
     /// This end was closed, and lives on.
-    closed: bool,
+    pub(crate) closed: bool,
 }
 
 // SAFETY: `data` points into memory that `role` keeps mapped, and that is bound to

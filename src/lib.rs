@@ -258,7 +258,7 @@ pub use crate::adapters::future::{
 pub use crate::adapters::handoff;
 pub use crate::adapters::io::{Reader, Writer};
 pub use crate::adapters::rpc;
-pub use crate::adapters::select::{Interest, Select, SelectError, Selected};
+pub use crate::adapters::select::{Interest, Select, SelectError, Selectable, Selected};
 #[cfg(feature = "shared_memory")]
 pub use crate::adapters::shared_memory;
 pub use crate::consumer::{Consumer, Iter, Peek, PeekMany, TryIter};

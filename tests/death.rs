@@ -246,7 +246,7 @@ fn short_waits_notice_a_death(peer_check: Duration) {
         }),
     ];
     for strategy in [WaitStrategy::Spin, WaitStrategy::Yield, WaitStrategy::Park] {
-        for (part, wait) in waits {
+        for (number, (part, wait)) in waits.into_iter().enumerate() {
             let name = RingName::new("short-waits");
             create::<u64>(&name);
             let mut child = Child::start(part, &[name.as_str()]);
@@ -269,7 +269,8 @@ fn short_waits_notice_a_death(peer_check: Duration) {
             child.kill();
             let waits = (0..100).take_while(|_| !is_gone()).count();
             assert!(waits <= 10, "{part}, {strategy:?}: {waits} waits too many");
-            assert!(is_gone(), "{part}, {strategy:?}: and so it stays, at once");
+            let is_select = number == 2; // which reports a departure once
+            assert_eq!(is_gone(), !is_select, "{part}, {strategy:?}: at once");
         }
     }
 }

@@ -1,25 +1,29 @@
 //! Waiting for the first of many rings.
 
+mod interest;
+
 use core::fmt;
+use core::num::NonZero;
 use std::error;
 use std::io;
-use std::time::Duration;
 
-use crate::consumer::Consumer;
-use crate::cursor::{Awaited, ReadCursor, WriteCursor};
+#[cfg(feature = "futures")]
+pub(super) use self::interest::Sleeping;
+pub use self::interest::{Interest, Selectable};
+use crate::deadline::Deadline;
 use crate::doorbell::{MOST_WORDS, wait_any};
-use crate::endpoint::{End, Endpoint};
-use crate::error::{NoRoom, PopError, debug_as_display};
-use crate::frame_consumer::FrameConsumer;
-use crate::frame_producer::FrameProducer;
+use crate::error::debug_as_display;
 use crate::parker::{Rest, Sleeper};
-use crate::producer::Producer;
-use crate::ring::{Record, RoleGuard};
 use crate::sync::AtomicU32;
-use crate::wait::{self, LivenessTimer, Parkable, Step, System, WaitLoop};
+use crate::wait::{self, LivenessTimer, Parkable, Step, System, WaitConfig, WaitLoop};
 
 /// Waits for the first of up to 127 ends of rings that has something to do,
 /// with one sleep in the kernel (`futex_waitv`, Linux 5.16).
+///
+/// The ends are a slice, which each wait borrows: consumers in a `Vec`, interests in an
+/// array on the stack, or any type of yours that is [`Selectable`]. A `Select` is for one
+/// such set: it remembers by index what it has reported, so keep it, and keep the order.
+/// An end at another index than before is a new end.
 ///
 /// Fair: of several ends that are ready, the one after the last answer comes
 /// first.
@@ -37,17 +41,73 @@ use crate::wait::{self, LivenessTimer, Parkable, Step, System, WaitLoop};
 ///     Selected::Ready(0) => assert_eq!(ticks.try_pop()?, 7),
 ///     Selected::Ready(_) => unreachable!("nobody has logged anything"),
 ///     Selected::Gone(index) => println!("ring {index} has lost its producer"),
+///     Selected::Back(index) => println!("ring {index} has another producer"),
 /// }
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Default)]
+///
+/// # Peers that restart
+///
+/// Each end is reported in this order, for as long as the program runs:
+///
+/// 1. [`Ready`](Selected::Ready) while there is something to do. What a peer left behind
+///    is read before its departure is reported.
+/// 2. [`Gone`](Selected::Gone), once for each departure. The end stays in the set, and
+///    costs nothing.
+/// 3. [`Back`](Selected::Back), once, when another peer has attached, even if that one has
+///    left again by now. Then `Ready` for what it has published.
+///
+/// `Gone` and `Back` alternate. If a successor attaches before a wait has noticed the
+/// departure, neither is reported, and its messages are `Ready` as any others:
+/// [`peer_epoch`](crate::Consumer::peer_epoch) counts each restart.
+///
+/// # Ends that spin
+///
+/// An end that has a core to itself never wants the sleep, and need not pay for the set:
+///
+/// ```
+/// # use quoit::{Consumer, RingOptions};
+/// # let (mut producer, consumer) = RingOptions::new(8).heap::<u64>()?;
+/// # producer.try_push(7)?;
+/// # let mut consumers: [Consumer<u64>; 1] = [consumer];
+/// # let mut sum = 0;
+/// # let mut handle = |_index, message| sum += message;
+/// # for _ in 0..2 {
+/// for (index, consumer) in consumers.iter_mut().enumerate() {
+///     if let Ok(message) = consumer.try_pop() { handle(index, message) }
+/// }
+/// # }
+/// # assert_eq!(sum, 7);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// in a loop is the fastest way to serve a few rings: a poll of an empty ring is one load.
+/// It is fair, and it sees a peer that closed (`Abandoned`). A peer that crashed it does
+/// not see: ask [`is_abandoned`](crate::Consumer::is_abandoned) now and then. Take a
+/// `Select` if the thread shares its core, if the rings are idle for long, or if restarts
+/// are to be reported.
 pub struct Select {
     /// Which end is asked first.
     next: usize,
+    /// How often it was waited.
+    waits: u32,
     /// When all peers are looked at.
     liveness: LivenessTimer,
+    departures: [Option<Departure>; Select::MAX_ENDS],
 }
+
+/// A departure that was reported and has no successor yet.
+#[derive(Debug, Clone, Copy)]
+struct Departure {
+    /// The identity of the end that has lost its peer.
+    end: u64,
+    /// The peer's epoch and one, so that none takes no room.
+    next_epoch: NonZero<u64>,
+}
+
+/// Waits that find something at once, between two looks at the clock.
+const WAITS: u32 = 16;
 
 /// What [`Select::wait`] found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,11 +115,12 @@ pub enum Selected {
     /// The end at this index has a message, or room, or an error that its next
     /// call tells.
     Ready(usize),
-    /// The peer of the end at this index has left or died, and the end has
-    /// neither messages nor room; or none has come, and the ring's name leads
-    /// elsewhere by now. It is so the next time, too, at once: leave the end
-    /// out until a new peer is expected.
+    /// The peer of the end at this index has closed or crashed, and the end has
+    /// neither messages nor room; or none has ever attached, and none will: the ring's
+    /// name no longer refers to this ring. Reported once.
     Gone(usize),
+    /// The end at this index, which was `Gone`, has had another peer since. Reported once.
+    Back(usize),
 }
 
 /// Why [`Select::wait`] has no answer.
@@ -93,7 +154,7 @@ impl fmt::Display for SelectError {
             Self::TooManyEnds { given } => write!(
                 f,
                 "select was given {given} rings; it can wait for {} at once",
-                Select::MOST_ENDS
+                Select::MAX_ENDS
             ),
             Self::NotAFutex { index } => write!(
                 f,
@@ -132,159 +193,34 @@ impl From<SelectError> for io::Error {
     }
 }
 
-/// One end of a ring, borrowed for [`Select::wait`], and what it waits for.
-#[must_use = "an interest does nothing until a `Select` waits for it"]
-pub struct Interest<'a> {
-    end: &'a mut (dyn Sleeping + Send),
-    /// Units of room; ignored by consumers.
-    wanted: u64,
-}
-
-impl fmt::Debug for Interest<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Interest").finish_non_exhaustive()
-    }
-}
-
-/// What `Select` and the reactor need of an end.
-pub(super) trait Sleeping {
-    /// `None` if there is nothing to do yet, else whether the peer is gone.
-    fn poll(&mut self, wanted: u64) -> Option<bool>;
-    /// What it awaits.
-    fn awaited(&self, wanted: u64) -> Awaited;
-    fn position(&self) -> u64;
-    fn role(&self) -> &RoleGuard;
-    fn role_mut(&mut self) -> &mut RoleGuard;
-}
-
-impl Sleeping for Endpoint<ReadCursor> {
-    fn poll(&mut self, _wanted: u64) -> Option<bool> {
-        if self.cursor.seen() > 0 {
-            return Some(false);
-        }
-        match self.poll(1) {
-            Err(PopError::Empty) => None,
-            Err(PopError::Abandoned) => Some(true),
-            _ => Some(false), // a message, or an error for the next call to report
-        }
-    }
-
-    fn awaited(&self, _wanted: u64) -> Awaited {
-        self.awaited()
-    }
-
-    fn position(&self) -> u64 {
-        self.cursor.position()
-    }
-
-    fn role(&self) -> &RoleGuard {
-        &self.role
-    }
-
-    fn role_mut(&mut self) -> &mut RoleGuard {
-        &mut self.role
-    }
-}
-
-impl Sleeping for Endpoint<WriteCursor> {
-    fn poll(&mut self, wanted: u64) -> Option<bool> {
-        match self.room(wanted) {
-            Err(NoRoom::Full) => None,
-            Err(NoRoom::Abandoned) => Some(true),
-            _ => Some(false), // room, or an error for the next call to report
-        }
-    }
-
-    fn awaited(&self, wanted: u64) -> Awaited {
-        self.awaited(wanted)
-    }
-
-    fn position(&self) -> u64 {
-        self.cursor.position()
-    }
-
-    fn role(&self) -> &RoleGuard {
-        &self.role
-    }
-
-    fn role_mut(&mut self) -> &mut RoleGuard {
-        &mut self.role
-    }
-}
-
-impl<T: Record> Consumer<T> {
-    /// This end, to wait for messages together with other rings: [`Select`].
-    ///
-    /// # Real-time
-    ///
-    /// Wait-free, no syscall, no allocation.
-    pub fn interest(&mut self) -> Interest<'_> {
-        Interest {
-            end: &mut self.end,
-            wanted: 1,
-        }
-    }
-}
-
-impl FrameConsumer {
-    /// This end, to wait for messages together with other rings: [`Select`].
-    ///
-    /// # Real-time
-    ///
-    /// Wait-free, no syscall, no allocation.
-    pub fn interest(&mut self) -> Interest<'_> {
-        Interest {
-            end: self.endpoint_mut(),
-            wanted: 1,
-        }
-    }
-}
-
-impl<T: Record> Producer<T> {
-    /// This end, to wait for room for one record together with other rings:
-    /// [`Select`].
-    ///
-    /// # Real-time
-    ///
-    /// Wait-free, no syscall, no allocation.
-    pub fn interest(&mut self) -> Interest<'_> {
-        Interest {
-            end: &mut self.end,
-            wanted: 1,
-        }
-    }
-}
-
-impl FrameProducer {
-    /// This end, to wait for room for a frame of `len` bytes together with other
-    /// rings: [`Select`]. A frame that is too long is ready at once: the push says why.
-    ///
-    /// # Real-time
-    ///
-    /// Wait-free, no syscall, no allocation.
-    pub fn interest(&mut self, len: usize) -> Interest<'_> {
-        let wanted = self.bytes_needed(len);
-        Interest {
-            end: self.endpoint_mut(),
-            wanted,
-        }
-    }
-}
-
 impl Select {
     /// How many ends can be waited for at once.
-    pub const MOST_ENDS: usize = MOST_WORDS - 1;
+    pub const MAX_ENDS: usize = MOST_WORDS - 1;
 
-    /// A fresh turn: the first end comes first.
+    /// A fresh start: nothing was reported, and the first end comes first. A `Select` takes
+    /// 2 KiB, wherever you put it, and nothing else.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
     pub fn new() -> Self {
-        Self::default()
+        Self {
+            next: 0,
+            waits: 0,
+            liveness: LivenessTimer::default(),
+            departures: [None; Self::MAX_ENDS],
+        }
     }
 
-    /// Waits until one of `ends` has a message or room, or has lost its peer,
-    /// up to `timeout`; `None` waits for as long as it takes.
+    /// Waits until one of `ends` has a message or room, has lost its peer, or has
+    /// another one, up to `timeout`: a `Duration`, an `Instant`, or `None` to wait for as
+    /// long as it takes.
     ///
-    /// Waits as the first end was told to ([`RingOptions::wait_strategy`] and
-    /// [`spin`](crate::RingOptions::spin)).
+    /// Waits as the first end was told to
+    /// ([`RingOptions::wait_strategy`](crate::RingOptions::wait_strategy) and
+    /// [`spin`](crate::RingOptions::spin)). Checks whether the peers live as often as the
+    /// shortest [`peer_check`](crate::RingOptions::peer_check) of the ends says, also
+    /// while one end is always ready.
     ///
     /// # Errors
     ///
@@ -292,97 +228,238 @@ impl Select {
     ///
     /// # Real-time
     ///
-    /// No allocation; may sleep, unless one of the ends is ready. Linear in
-    /// the ends.
-    ///
-    /// [`RingOptions::wait_strategy`]: crate::RingOptions::wait_strategy
-    pub fn wait(
+    /// No allocation. May sleep, unless one of the ends is ready; makes a syscall for each
+    /// end whose peer it checks. Linear in the ends.
+    pub fn wait<S: Selectable>(
         &mut self,
-        ends: &mut [Interest<'_>],
-        timeout: Option<Duration>,
+        ends: &mut [S],
+        timeout: impl Into<Deadline>,
     ) -> Result<Selected, SelectError> {
-        let count = ends.len();
-        if count > Self::MOST_ENDS {
-            return Err(SelectError::TooManyEnds { given: count });
-        }
-        let is_other = |end: &Interest<'_>| !end.end.role().sleeps_on_futex();
-        if let Some(index) = ends.iter().position(is_other) {
-            return Err(SelectError::NotAFutex { index });
-        }
-        let Some(first) = ends.first_mut() else {
-            return Err(SelectError::NoEnds);
-        };
-        let mut config = first.end.role().wait_config();
-        for end in &mut *ends {
-            let other = end.end.role().wait_config();
-            config.peer_check = config.peer_check.min(other.peer_check);
-        }
-        let mut steps = WaitLoop::new(config, timeout.into());
-        loop {
-            let next = self.next;
-            let mut turn = (0..count).map(|step| (next + step) % count);
-            for index in turn.clone() {
-                let end = &mut ends[index];
-                if let Some(gone) = end.end.poll(end.wanted) {
-                    return Ok(self.answer(index, gone));
-                }
+        let config = config(ends)?;
+        self.waits = self.waits.wrapping_add(1);
+        if self.waits % WAITS == 0 && self.liveness.is_due(config.peer_check) {
+            if let Some(selected) = self.check_peers(ends) {
+                return Ok(selected);
             }
+        }
+        if let Some(selected) = self.poll(ends) {
+            return Ok(selected);
+        }
+        let mut places = [const { Place(None) }; Self::MAX_ENDS];
+        let count = ends.len();
+        for (index, end) in ends.iter_mut().enumerate() {
+            let interest = end.interest();
+            let departed = self.departed(index, &interest);
+            places[index] = Place(Some(Waiting { interest, departed }));
+        }
+        self.wait_in(&mut places[..count], config, timeout.into())
+    }
+
+    /// The wait, once nothing was found at once.
+    fn wait_in(
+        &mut self,
+        ends: &mut [Place<'_>],
+        config: WaitConfig,
+        deadline: Deadline,
+    ) -> Result<Selected, SelectError> {
+        let mut steps = WaitLoop::new(config, deadline);
+        loop {
             match steps.step(&mut self.liveness) {
                 Step::Retry => {}
                 Step::Park(until) => park(ends, until).map_err(SelectError::Unsupported)?,
                 Step::CheckPeer => {
-                    match turn.find(|&index| ends[index].end.role_mut().is_left_alone()) {
-                        Some(index) => {
-                            // What it left behind comes first.
-                            let end = &mut ends[index];
-                            let gone = end.end.poll(end.wanted) != Some(false);
-                            return Ok(self.answer(index, gone));
-                        }
-                        None => self.liveness.reset(),
+                    if let Some(selected) = self.check_peers(ends) {
+                        return Ok(selected);
                     }
                 }
                 Step::TimedOut => return Err(SelectError::TimedOut),
             }
+            if let Some(selected) = self.poll(ends) {
+                return Ok(selected);
+            }
         }
     }
 
-    fn answer(&mut self, index: usize, gone: bool) -> Selected {
-        self.next = index + 1;
-        if gone {
-            Selected::Gone(index)
-        } else {
-            Selected::Ready(index)
+    /// Asks each end once, the one after the last answer first.
+    fn poll<S: Selectable>(&mut self, ends: &mut [S]) -> Option<Selected> {
+        let mut turn = self.turn(ends.len());
+        turn.find_map(|index| self.poll_end(index, ends[index].interest()))
+    }
+
+    fn poll_end(&mut self, index: usize, mut end: Interest<'_>) -> Option<Selected> {
+        let found = end.poll();
+        if let Some(epoch) = self.departed(index, &end) {
+            // close -> left: who has seen a successor's message sees its epoch.
+            if end.peer_epoch() != epoch {
+                self.departures[index] = None;
+                return Some(self.answer(index, Selected::Back));
+            }
+            // Nothing new, unless the predecessor's last words were overlooked.
+            let is_ready = found == Some(false);
+            return is_ready.then(|| self.answer(index, Selected::Ready));
         }
+        if found? {
+            // A second poll: the first may be older than this epoch.
+            let epoch = end.peer_epoch();
+            return self.confirm(index, end, epoch);
+        }
+        Some(self.answer(index, Selected::Ready))
+    }
+
+    /// Reports the departure of the peer with this epoch, unless the end has
+    /// something to do after all.
+    fn confirm(&mut self, index: usize, mut end: Interest<'_>, epoch: u64) -> Option<Selected> {
+        if end.poll()? {
+            return Some(self.report(index, &end, epoch));
+        }
+        Some(self.answer(index, Selected::Ready))
+    }
+
+    /// Asks the kernel whether the peers live; returns a departure that is news.
+    fn check_peers<S: Selectable>(&mut self, ends: &mut [S]) -> Option<Selected> {
+        let mut is_over = true;
+        for index in self.turn(ends.len()) {
+            let mut end = ends[index].interest();
+            if self.departed(index, &end).is_some() {
+                continue;
+            }
+            // Before the check: its answer may be older than a successor's epoch.
+            let epoch = end.peer_epoch();
+            if end.role_mut().is_left_alone() {
+                if end.poll() != Some(false) {
+                    return Some(self.report(index, &end, epoch));
+                }
+                // What it left behind comes first, and then the next check at once.
+                is_over = false;
+            }
+        }
+        if is_over {
+            self.liveness.reset();
+        }
+        None
+    }
+
+    /// The epoch of the peer whose departure was reported last, if the end is the same.
+    fn departed(&self, index: usize, end: &Interest<'_>) -> Option<u64> {
+        let departure = self.departures[index]?;
+        let is_same = departure.end == end.identity();
+        is_same.then_some(departure.next_epoch.get() - 1)
+    }
+
+    fn report(&mut self, index: usize, end: &Interest<'_>, epoch: u64) -> Selected {
+        self.departures[index] = Some(Departure {
+            end: end.identity(),
+            next_epoch: NonZero::<u64>::MIN.saturating_add(epoch),
+        });
+        self.answer(index, Selected::Gone)
+    }
+
+    fn answer(&mut self, index: usize, selected: fn(usize) -> Selected) -> Selected {
+        self.next = index + 1;
+        selected(index)
+    }
+
+    /// All indices, the one after the last answer first.
+    fn turn(&self, count: usize) -> impl Iterator<Item = usize> + use<> {
+        let first = self.next % count;
+        (first..count).chain(0..first)
     }
 }
 
-impl Parkable for Interest<'_> {
+impl Default for Select {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Select {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Select").finish_non_exhaustive()
+    }
+}
+
+/// How to wait for these ends, if they can be waited for together.
+fn config<S: Selectable>(ends: &mut [S]) -> Result<WaitConfig, SelectError> {
+    let given = ends.len();
+    if given > Select::MAX_ENDS {
+        return Err(SelectError::TooManyEnds { given });
+    }
+    let mut config: Option<WaitConfig> = None;
+    for (index, end) in ends.iter_mut().enumerate() {
+        let end = end.interest();
+        if !end.role().sleeps_on_futex() {
+            return Err(SelectError::NotAFutex { index });
+        }
+        let this = end.role().wait_config();
+        let config = config.get_or_insert(this);
+        config.peer_check = config.peer_check.min(this.peer_check);
+    }
+    config.ok_or(SelectError::NoEnds)
+}
+
+/// An end that is waited for.
+struct Waiting<'a> {
+    interest: Interest<'a>,
+    /// The epoch of the peer whose departure was reported.
+    departed: Option<u64>,
+}
+
+/// Room on the stack for an end that is waited for; it is filled before it is used.
+struct Place<'a>(Option<Waiting<'a>>);
+
+impl<'a> Place<'a> {
+    const FILLED: &'static str = "a place that is filled";
+
+    fn get(&self) -> &Waiting<'a> {
+        self.0.as_ref().expect(Self::FILLED)
+    }
+
+    fn get_mut(&mut self) -> &mut Waiting<'a> {
+        self.0.as_mut().expect(Self::FILLED)
+    }
+}
+
+impl Selectable for Place<'_> {
+    fn interest(&mut self) -> Interest<'_> {
+        self.get_mut().interest.interest()
+    }
+}
+
+impl Parkable for Place<'_> {
     fn sleeper(&mut self) -> (&mut Sleeper, &AtomicU32) {
-        self.end.role_mut().sleeper()
+        self.get_mut().interest.role_mut().sleeper()
     }
 
     fn position(&self) -> u64 {
-        self.end.position()
+        self.get().interest.position()
     }
 
     fn has_work(&self) -> bool {
-        self.end.role().has_work(self.end.awaited(self.wanted))
+        let Waiting { interest, departed } = self.get();
+        match departed {
+            None => interest.role().has_work(interest.awaited()),
+            // The peer is gone: whether it has closed is no news.
+            Some(epoch) => {
+                let role = interest.role();
+                role.peer_epoch() != *epoch || role.has_moved(interest.awaited())
+            }
+        }
     }
 
     fn drain(&self) {
-        self.end.role().drain();
+        self.get().interest.role().drain();
     }
 
     fn count_sleep(&self, rescued: bool) {
-        self.end.role().count_sleep(rescued);
+        self.get().interest.role().count_sleep(rescued);
     }
 }
 
 /// Parks all ends together, with one barrier and one sleep.
-fn park(ends: &mut [Interest<'_>], until: u64) -> io::Result<()> {
+fn park(ends: &mut [Place<'_>], until: u64) -> io::Result<()> {
     let mut refused = Ok(());
     wait::park(ends, &System, until, |ends, until| {
-        let words = ends.iter().map(|end| end.end.role().own_word());
+        let words = ends.iter().map(|end| end.get().interest.role().own_word());
         wait_any(words, until).unwrap_or_else(|error| {
             refused = Err(error);
             Rest::Ended

@@ -163,7 +163,12 @@ impl RoleGuard {
 
     /// Whether the peer's position is as awaited, or the peer has closed.
     pub(crate) fn has_work(&self, awaited: Awaited) -> bool {
-        awaited.is_there(self.peer_position()) || self.peer_closed()
+        self.has_moved(awaited) || self.peer_closed()
+    }
+
+    /// Whether the peer's position is as awaited.
+    pub(crate) fn has_moved(&self, awaited: Awaited) -> bool {
+        awaited.is_there(self.peer_position())
     }
 
     /// The peer's position.

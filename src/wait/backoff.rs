@@ -62,6 +62,12 @@ const SPINS: u32 = 32;
 pub(crate) struct LivenessTimer(Option<u64>);
 
 impl LivenessTimer {
+    /// Whether a check is due, for an endpoint that checks this often.
+    pub(crate) fn is_due(&mut self, interval: u64) -> bool {
+        let now = now();
+        now >= self.next_check(now, interval)
+    }
+
     /// When, for an endpoint that waits now and checks this often.
     fn next_check(&mut self, now: u64, interval: u64) -> u64 {
         let fresh = now + interval;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::children_of;
 use super::common::segment_file::{HEAD, SegmentFile};
-use super::example::{Example, wait_until};
+use super::example::{Example, signal_to, wait_until};
 
 /// How many rings of this process are left.
 fn rings_of(process: u32) -> usize {
@@ -76,6 +76,43 @@ fn an_interrupt_ends_the_loop_with_both_senders() {
 }
 
 #[test]
+fn a_feed_is_killed_and_comes_back() {
+    let example = Example::start("three_feeds", &["--ticks", "20000"]);
+    let process = example.pid();
+    let ended = example.end();
+    assert_eq!((ended.code, ended.errors.as_str()), (Some(0), ""));
+    let lines: Vec<_> = ended.output.lines().collect();
+    let [killed, gone, back, last] = lines[..] else {
+        panic!("{ended:?}");
+    };
+    assert_eq!((killed, back), ("south is killed", "south is back"));
+    assert!(gone.starts_with("south is gone, all "), "{ended:?}");
+    let expected = "3 feeds of 20000 ticks, 1 killed, 1 gone and 1 back, none lost";
+    assert_eq!(last, expected);
+    assert_eq!(names_of("three-feeds", process), 0);
+}
+
+#[test]
+fn a_feed_that_another_one_kills_comes_back_as_well() {
+    let mut example = Example::start("three_feeds", &["--ticks", "1000000000"]);
+    let process = example.pid();
+    for venue in ["north", "south", "west"] {
+        let path = format!("/dev/shm/quoit-three-feeds-{process}-{venue}");
+        wait_until("there is a ring", || Path::new(&path).exists());
+        let segment = SegmentFile::open(Path::new(&path));
+        wait_until("it is read", || segment.read(HEAD) > 0);
+    }
+    signal_to(children_of(process)[0], libc::SIGKILL);
+    assert!(example.line().contains(" is gone, all "));
+    assert!(example.line().contains(" is back"));
+    example.signal(libc::SIGINT);
+    let ended = example.end();
+    assert_eq!(ended.code, Some(130), "{ended:?}");
+    assert_eq!(ended.errors, "interrupted\n");
+    assert_eq!(names_of("three-feeds", process), 0);
+}
+
+#[test]
 fn a_handler_profiles_its_thread() {
     let example = Example::start("profiler", &["--milliseconds", "300"]);
     let threads = format!("/proc/{}/task", example.pid());
@@ -104,7 +141,11 @@ fn a_handler_profiles_its_thread() {
 
 #[test]
 fn the_sleeping_examples_explain_themselves() {
-    for (example, option) in [("two_rings", "--ticks"), ("profiler", "--rate")] {
+    for (example, option) in [
+        ("two_rings", "--ticks"),
+        ("three_feeds", "--ticks"),
+        ("profiler", "--rate"),
+    ] {
         let help = Example::start(example, &["--help"]).end();
         assert!(help.output.contains(option), "{help:?}");
         let refused = Example::start(example, &[option, "many"]).end();

@@ -1,0 +1,292 @@
+//! A `Select` that sleeps, and what wakes it.
+
+use std::fs;
+use std::time::Duration;
+
+use quoit::{Producer, Select, SelectError, Selected};
+
+use super::common::child::{Child, hear, hold, say};
+use super::common::deep_sleep::DeepSleeper;
+use super::common::forbid::forbid;
+use super::common::names::RingName;
+use super::common::sleep_state::SleepPage;
+use super::common::tracer::meddle;
+use super::{options, sleep};
+
+/// Sends back what it gets, one by one, each on the ring where it came from.
+pub(crate) fn echoing(words: &[String]) {
+    let open = |name: &String| options().open::<u64>(name).expect("the ring");
+    let mut consumer = open(&words[0]).consumer().expect("the role is free");
+    let mut producers =
+        [&words[1], &words[2]].map(|name| open(name).producer().expect("the role is free"));
+    say("ready");
+    while let Ok(number) = consumer.pop() {
+        let producer = &mut producers[number as usize % 2];
+        producer.push(number).expect("the parent lives");
+    }
+    hear();
+}
+
+pub(crate) fn a_sleeping_select_is_woken_from_another_process() {
+    let names = ["out", "even", "odd"].map(RingName::new);
+    let [out, even, odd] = names
+        .each_ref()
+        .map(|name| options().create::<u64>(name).expect("a ring"));
+    let mut producer = out.producer().expect("the role is free");
+    let mut consumers = [even, odd].map(|ring| ring.consumer().expect("the role is free"));
+    let words = names.each_ref().map(RingName::as_str);
+    let child = Child::start("echoing", &words);
+    child.expect("ready");
+    let mut select = Select::new();
+    for number in 0..5000 {
+        producer.push(number).expect("the child lives");
+        let [even, odd] = &mut consumers;
+        let selected = select.wait(&mut [even.interest(), odd.interest()], None);
+        let index = number as usize % 2;
+        assert_eq!(selected.expect("an echo"), Selected::Ready(index));
+        assert_eq!(consumers[index].try_pop(), Ok(number));
+    }
+    for name in &names[1..] {
+        let state = SleepPage::open(&name.file()).read().consumer;
+        print!("[{} parks, {} rescues] ", state.parks, state.rescues);
+        assert!(state.parks > 100, "it slept");
+        assert_eq!(state.rescues, 0, "and was woken");
+    }
+    drop(producer);
+    child.succeeds();
+}
+
+const KERNELS: [&str; 2] = ["with barriers", "without barriers"];
+/// A child that waits until it is traced, and sleeps until it is woken.
+const PATIENT: &str = "with barriers, and patient";
+
+/// Waits at two rings until it is killed; says which ring has lost its producer after how
+/// many records of both, and which one has another producer.
+pub(crate) fn selecting(words: &[String]) {
+    if words[2] == "without barriers" {
+        forbid(libc::SYS_membarrier);
+    }
+    let is_patient = words[2] == PATIENT;
+    let peer_check = Duration::from_millis(if is_patient { u64::MAX } else { 100 });
+    let mut consumers = [&words[0], &words[1]].map(|name| {
+        let options = options().peer_check(peer_check);
+        let ring = options.open::<u64>(name).expect("the ring");
+        ring.consumer().expect("the role is free")
+    });
+    hold();
+    while is_patient && !is_traced() {
+        sleep(Duration::from_millis(1));
+    }
+    let mut select = Select::new();
+    let mut count = 0;
+    loop {
+        let selected = select.wait(&mut consumers, None);
+        match selected.expect("something to do") {
+            Selected::Ready(index) => count += consumers[index].try_iter().count(),
+            Selected::Gone(index) => say(format!("{count}, and {index} is gone")),
+            Selected::Back(index) => say(format!("{index} is back")),
+        }
+    }
+}
+
+/// Whether a tracer has attached to this process.
+fn is_traced() -> bool {
+    let status = fs::read_to_string("/proc/self/status").expect("this process's status");
+    !status.contains("TracerPid:\t0\n")
+}
+
+/// Two rings whose consumers are in a child that will wait for both.
+struct Two {
+    names: [RingName; 2],
+    child: Child,
+}
+
+impl Two {
+    fn new(kernel: &str) -> Self {
+        let names = ["left", "right"].map(RingName::new);
+        for name in &names {
+            options().create::<u64>(name).expect("a ring");
+        }
+        let child = Child::start("selecting", &[names[0].as_str(), names[1].as_str(), kernel]);
+        child.expect("ready");
+        Self { names, child }
+    }
+
+    fn producer(&self, index: usize) -> Producer<u64> {
+        let ring = options().open::<u64>(&self.names[index]).expect("the ring");
+        ring.producer().expect("the role is free")
+    }
+
+    /// The child, which now waits and sleeps until it is woken.
+    fn sleeper(&mut self) -> DeepSleeper {
+        let sleeper = DeepSleeper::new(self.child.pid());
+        self.child.tell("go");
+        sleeper
+    }
+
+    fn page(&self, index: usize) -> SleepPage {
+        SleepPage::open(&self.names[index].file())
+    }
+
+    fn no_rescue(&self, kernel: &str) {
+        for index in [0, 1] {
+            let consumer = self.page(index).read().consumer;
+            assert_eq!(consumer.rescues, 0, "{kernel}");
+            assert_eq!(consumer.registered, kernel == KERNELS[0], "{kernel}");
+        }
+    }
+}
+
+pub(crate) fn a_batch_wakes_a_sleeping_select_once() {
+    for kernel in KERNELS {
+        let mut rings = Two::new(kernel);
+        let mut producers = [rings.producer(0), rings.producer(1)];
+        let wakes = |rings: &Two| [0, 1].map(|index| rings.page(index).read().producer.wakes);
+        let mut expected = wakes(&rings);
+        let mut child = rings.sleeper();
+        for round in 0..100 {
+            let index = round / 3 % 2;
+            child.falls_asleep();
+            let pushed = producers[index].try_push_slice(&[7; 5]);
+            assert_eq!(pushed, Ok(5), "{kernel}");
+            assert_eq!(child.woken(), Some(index as i64), "{kernel}: this ring's");
+            expected[index] += 1;
+            assert_eq!(wakes(&rings), expected, "{kernel}: one wake, on one ring");
+        }
+        drop(child);
+        drop(producers);
+        let said = rings.child.says();
+        assert!(said.starts_with("500, and "), "{kernel}: {said}");
+        rings.no_rescue(kernel);
+    }
+}
+
+pub(crate) fn a_goodbye_wakes_a_sleeping_select() {
+    for kernel in KERNELS {
+        for leaver in [0, 1].repeat(5) {
+            let mut rings = Two::new(kernel);
+            let producer = rings.producer(leaver);
+            let _other = rings.producer(1 - leaver);
+            let mut child = rings.sleeper();
+            child.falls_asleep();
+            drop(producer);
+            assert_eq!(child.woken(), Some(leaver as i64), "{kernel}");
+            drop(child);
+            rings.child.expect(&format!("0, and {leaver} is gone"));
+            rings.no_rescue(kernel);
+        }
+    }
+}
+
+pub(crate) fn a_peer_that_is_killed_during_the_sleep_ends_the_wait() {
+    for kernel in KERNELS {
+        for victim in [0, 1] {
+            let mut rings = Two::new(kernel);
+            let _other = rings.producer(1 - victim);
+            let mut peer = Child::start("holding", &[rings.names[victim].as_str()]);
+            peer.expect("ready");
+            rings.child.tell("go");
+            let pages = [0, 1].map(|index| rings.page(index));
+            while !pages.iter().all(SleepPage::consumer_is_parked) {
+                sleep(Duration::from_millis(1));
+            }
+            peer.kill();
+            rings.child.expect(&format!("0, and {victim} is gone"));
+            rings.no_rescue(kernel);
+        }
+    }
+}
+
+pub(crate) fn a_successor_wakes_a_sleeping_select() {
+    for kernel in KERNELS {
+        for leaver in [0, 1] {
+            let mut rings = Two::new(kernel);
+            let mut producers = [0, 1].map(|index| Some(rings.producer(index)));
+            let mut child = rings.sleeper();
+            child.falls_asleep();
+            for _ in 0..5 {
+                producers[leaver] = None;
+                assert_eq!(child.woken(), Some(leaver as i64), "{kernel}: a goodbye");
+                child.falls_asleep();
+                let successor = producers[leaver].insert(rings.producer(leaver));
+                assert_eq!(child.woken(), Some(leaver as i64), "{kernel}: a successor");
+                child.falls_asleep();
+                successor.try_push(7).expect("there is room");
+                assert_eq!(child.woken(), Some(leaver as i64), "{kernel}: its record");
+                child.falls_asleep();
+            }
+            drop(child);
+            for count in 0..5 {
+                rings
+                    .child
+                    .expect(&format!("{count}, and {leaver} is gone"));
+                rings.child.expect(&format!("{leaver} is back"));
+            }
+            rings.no_rescue(kernel);
+        }
+    }
+}
+
+/// The second poll looks for successors, too.
+pub(crate) fn a_successor_that_comes_while_a_select_falls_asleep_is_seen() {
+    let mut rings = Two::new(PATIENT);
+    drop(rings.producer(0));
+    rings.child.tell("go");
+    let mut successor = None;
+    // The first sleep's barrier: the first poll is over, and the word is not yet parked.
+    meddle(rings.child.pid(), libc::SYS_membarrier, 1, |_| {
+        rings.child.expect("0, and 0 is gone");
+        successor = Some(rings.producer(0));
+    });
+    rings.child.expect("0 is back");
+}
+
+pub(crate) fn a_peer_that_is_killed_and_started_again_is_gone_and_back() {
+    for kernel in KERNELS {
+        for victim in [0, 1] {
+            let mut rings = Two::new(kernel);
+            let _other = rings.producer(1 - victim);
+            rings.child.tell("go");
+            let words = [rings.names[victim].as_str(), "5"];
+            for round in 1..=3 {
+                let mut peer = Child::start("holding", &words);
+                peer.expect("ready");
+                if round > 1 {
+                    rings.child.expect(&format!("{victim} is back"));
+                }
+                peer.kill();
+                let count = round * 5;
+                rings
+                    .child
+                    .expect(&format!("{count}, and {victim} is gone"));
+            }
+            rings.no_rescue(kernel);
+        }
+    }
+}
+
+pub(crate) fn a_sleep_that_no_barrier_protects_is_short() {
+    for _ in 0..5 {
+        let mut rings = Two::new("without barriers");
+        let mut child = rings.sleeper();
+        let left = child.falls_asleep();
+        // So long from before the sleep on, and so not longer now.
+        assert!(left <= Duration::from_millis(1), "{left:?}");
+    }
+}
+
+pub(crate) fn an_idle_select_wakes_at_most_eleven_times_a_second() {
+    let names = ["left", "right"].map(RingName::new);
+    let rings = names
+        .each_ref()
+        .map(|name| options().create::<u64>(name).expect("a ring"));
+    let _producers = rings.each_ref().map(|ring| ring.producer().expect("free"));
+    let mut consumers = rings.map(|ring| ring.consumer().expect("the role is free"));
+    let timeout = Duration::from_secs(2);
+    let selected = Select::new().wait(&mut consumers, timeout);
+    assert!(matches!(selected, Err(SelectError::TimedOut)));
+    for name in &names {
+        let parks = SleepPage::open(&name.file()).read().consumer.parks;
+        assert!((1..=22).contains(&parks), "{parks} in two seconds");
+    }
+}
