@@ -4,6 +4,8 @@
 pub(crate) mod future;
 pub mod handoff;
 pub(crate) mod io;
+pub(crate) mod pollable;
+pub(crate) mod reactor;
 pub mod rpc;
 pub(crate) mod select;
 #[cfg(feature = "shared_memory")]

@@ -252,11 +252,12 @@ pub use zerocopy;
 
 #[cfg(feature = "futures")]
 pub use crate::adapters::future::{
-    AsyncConsumer, AsyncError, AsyncFrameConsumer, AsyncFrameProducer, AsyncProducer,
-    IntoAsyncError,
+    AsyncConsumer, AsyncFrameConsumer, AsyncFrameProducer, AsyncProducer,
 };
 pub use crate::adapters::handoff;
 pub use crate::adapters::io::{Reader, Writer};
+pub use crate::adapters::pollable::{Pollable, Ready};
+pub use crate::adapters::reactor::{AsyncError, IntoAsyncError};
 pub use crate::adapters::rpc;
 pub use crate::adapters::select::{Interest, Select, SelectError, Selectable, Selected};
 #[cfg(feature = "shared_memory")]
@@ -295,6 +296,8 @@ pub mod docs {
     pub mod performance {}
     #[doc = include_str!("docs/porting.md")]
     pub mod porting {}
+    #[doc = include_str!("docs/process.md")]
+    pub mod process {}
     #[doc = include_str!("docs/tool.md")]
     pub mod tool {}
     #[doc = include_str!("docs/tour.md")]

@@ -4,7 +4,6 @@ mod lifetime;
 mod options;
 mod role;
 mod shape;
-#[cfg(feature = "futures")]
 mod watch;
 
 use core::fmt;
@@ -20,8 +19,7 @@ pub(crate) use self::role::{PeerWait, RoleGuard};
 pub(crate) use self::shape::Description;
 pub use self::shape::Record;
 pub(crate) use self::shape::Sealed;
-#[cfg(feature = "futures")]
-pub(crate) use self::watch::Watch;
+pub(crate) use self::watch::{Goal, Watch};
 use crate::error::Error;
 use crate::header::{Geometry, header};
 use crate::layout::{DATA, Header};

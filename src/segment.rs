@@ -29,7 +29,6 @@ use std::time::Duration;
 use memmap2::{Advice, MmapOptions, MmapRaw};
 
 pub(crate) use self::draft::{Draft, Linked};
-#[cfg(feature = "futures")]
 pub(crate) use self::fork::Entry;
 pub(crate) use self::lock::{LockFile, is_locked};
 pub(crate) use self::name::Name;

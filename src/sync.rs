@@ -57,7 +57,6 @@ pub(crate) const WAKE: Ordering = Ordering::SeqCst;
 /// The sleep words themselves: the fences order them.
 pub(crate) const WORD: Ordering = Ordering::Relaxed;
 /// The reactor's own sleep word: the lock of its table orders it.
-#[cfg(feature = "futures")]
 pub(crate) const LOCKED: Ordering = Ordering::Relaxed;
 
 /// The leaver's state store: its last messages are visible before the state.

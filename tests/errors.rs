@@ -300,7 +300,7 @@ fn an_error_that_was_caused_by_another_names_it() {
 /// Why something was refused or missing, its kind, and what its text says.
 type Hot<E> = (E, ErrorKind, &'static str);
 
-fn hot_claim_errors() -> [Hot<ClaimError>; 6] {
+fn hot_claim_errors() -> [Hot<ClaimError>; 7] {
     let too_long = ClaimError::TooLong { max: 56 };
     [
         (ClaimError::Full, ErrorKind::WouldBlock, "full"),
@@ -325,10 +325,11 @@ fn hot_claim_errors() -> [Hot<ClaimError>; 6] {
             ErrorKind::InvalidData,
             "corruption() says what was found",
         ),
+        (ClaimError::ReactorDied, ErrorKind::Other, "quoit-reactor"),
     ]
 }
 
-fn hot_pop_errors() -> [Hot<PopError>; 7] {
+fn hot_pop_errors() -> [Hot<PopError>; 8] {
     let too_short = PopError::TooShort { needed: 100 };
     let too_many = PopError::TooMany { max: 64 };
     [
@@ -351,6 +352,7 @@ fn hot_pop_errors() -> [Hot<PopError>; 7] {
             ErrorKind::InvalidData,
             "corruption() says what was found",
         ),
+        (PopError::ReactorDied, ErrorKind::Other, "quoit-reactor"),
     ]
 }
 
@@ -425,6 +427,7 @@ fn a_push_error_gives_the_record_back_and_says_the_same_as_a_claim() {
         (PushError::Superseded(7), ClaimError::Superseded),
         (PushError::TimedOut(7), ClaimError::TimedOut),
         (PushError::Corrupt(7), ClaimError::Corrupt),
+        (PushError::ReactorDied(7), ClaimError::ReactorDied),
     ];
     for (error, reason) in errors {
         assert_eq!(error.into_inner(), 7);
@@ -497,14 +500,16 @@ fn every_error_shows_its_text_and_in_the_long_form_its_variant() {
     for (error, ..) in hot_claim_errors() {
         let variant = variant!(
             error,
-            ClaimError: Full, TimedOut, Abandoned, Superseded, TooLong, Corrupt
+            ClaimError: Full, TimedOut, Abandoned, Superseded, TooLong, Corrupt,
+            ReactorDied
         );
         is_shown_as(&error, variant);
     }
     for (error, ..) in hot_pop_errors() {
         let variant = variant!(
             error,
-            PopError: Empty, TimedOut, Abandoned, Superseded, TooShort, TooMany, Corrupt
+            PopError: Empty, TimedOut, Abandoned, Superseded, TooShort, TooMany, Corrupt,
+                ReactorDied
         );
         is_shown_as(&error, variant);
     }
@@ -514,11 +519,12 @@ fn every_error_shows_its_text_and_in_the_long_form_its_variant() {
         PushError::Abandoned(7),
         PushError::Superseded(7),
         PushError::Corrupt(7),
+        PushError::ReactorDied(7),
     ];
     for error in push {
         let variant = variant!(
             error,
-            PushError: Full, TimedOut, Abandoned, Superseded, Corrupt
+            PushError: Full, TimedOut, Abandoned, Superseded, Corrupt, ReactorDied
         );
         is_shown_as(&error, variant);
     }

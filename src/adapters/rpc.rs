@@ -138,7 +138,8 @@ impl error::Error for CallError {}
 impl From<ClaimError> for CallError {
     fn from(error: ClaimError) -> Self {
         match error {
-            ClaimError::Full | ClaimError::TimedOut => Self::TimedOut,
+            // No call of a plain end lacks the reactor.
+            ClaimError::Full | ClaimError::TimedOut | ClaimError::ReactorDied => Self::TimedOut,
             ClaimError::Abandoned => Self::ServerGone,
             ClaimError::Superseded => Self::Superseded,
             ClaimError::TooLong { max } => Self::TooLong {
@@ -152,7 +153,7 @@ impl From<ClaimError> for CallError {
 impl From<PopError> for CallError {
     fn from(error: PopError) -> Self {
         match error {
-            PopError::Empty | PopError::TimedOut => Self::TimedOut,
+            PopError::Empty | PopError::TimedOut | PopError::ReactorDied => Self::TimedOut,
             PopError::Abandoned => Self::ServerGone,
             PopError::Superseded => Self::Superseded,
             // A peek of one frame needs no buffer, and no number of frames.

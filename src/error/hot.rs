@@ -11,6 +11,10 @@ const CORRUPT: &str = "the ring is corrupt, and this endpoint stores nothing any
     corruption() says what was found; drop the endpoint and take the role again, or replace \
     the ring with RingOptions::stale(StalePolicy::Replace)";
 
+/// What an async end says whose wait nobody keeps.
+const REACTOR_DIED: &str = "the thread quoit-reactor, which waits for all async ends, has ended; \
+    see whether a seccomp filter forbids futex_waitv; the next wait starts it again";
+
 /// Why there is no room, whatever is to be written.
 #[derive(Clone, Copy)]
 pub(crate) enum NoRoom {
@@ -19,6 +23,11 @@ pub(crate) enum NoRoom {
     Abandoned,
     Superseded,
     Corrupt,
+    #[cfg_attr(
+        not(feature = "futures"),
+        expect(dead_code, reason = "only async ends say so")
+    )]
+    ReactorDied,
 }
 
 /// Why a record was not pushed. The record comes back.
@@ -34,6 +43,7 @@ pub(crate) enum NoRoom {
 ///     Err(PushError::Abandoned(_)) => println!("no consumer now"),
 ///     Err(PushError::Superseded(_)) => println!("open the name again"),
 ///     Err(PushError::Corrupt(_)) => println!("{:?}", producer.corruption()),
+///     Err(PushError::ReactorDied(_)) => println!("only an async end says so"),
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -52,6 +62,10 @@ pub enum PushError<T> {
     /// The ring is corrupt, and this endpoint poisoned: drop it. Its
     /// [`corruption`](crate::Producer::corruption) says what was found.
     Corrupt(T),
+    /// There is no room, and the thread that waited for some has ended: see
+    /// [`docs::process`](crate::docs::process). A later call starts it again. Only async
+    /// ends say so.
+    ReactorDied(T),
 }
 
 impl<T> PushError<T> {
@@ -66,7 +80,8 @@ impl<T> PushError<T> {
             | Self::TimedOut(value)
             | Self::Abandoned(value)
             | Self::Superseded(value)
-            | Self::Corrupt(value) => value,
+            | Self::Corrupt(value)
+            | Self::ReactorDied(value) => value,
         }
     }
 
@@ -78,6 +93,7 @@ impl<T> PushError<T> {
             NoRoom::Abandoned => Self::Abandoned(value),
             NoRoom::Superseded => Self::Superseded(value),
             NoRoom::Corrupt => Self::Corrupt(value),
+            NoRoom::ReactorDied => Self::ReactorDied(value),
         }
     }
 
@@ -89,13 +105,15 @@ impl<T> PushError<T> {
             Self::Abandoned(_) => ClaimError::Abandoned,
             Self::Superseded(_) => ClaimError::Superseded,
             Self::Corrupt(_) => ClaimError::Corrupt,
+            Self::ReactorDied(_) => ClaimError::ReactorDied,
         }
     }
 }
 
 // The reason, never the record.
 debug_as_display!(enum PushError<T> {
-    Full(..), TimedOut(..), Abandoned(..), Superseded(..), Corrupt(..)
+    Full(..), TimedOut(..), Abandoned(..), Superseded(..), Corrupt(..),
+    ReactorDied(..)
 });
 
 impl<T> fmt::Display for PushError<T> {
@@ -125,6 +143,7 @@ impl<T> From<PushError<T>> for io::Error {
 ///     Err(ClaimError::Superseded) => println!("open the name again"),
 ///     Err(ClaimError::TooLong { max }) => assert_eq!(max, 24), // split it
 ///     Err(ClaimError::Corrupt) => println!("{:?}", producer.corruption()),
+///     Err(ClaimError::ReactorDied) => println!("only an async end says so"),
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -150,6 +169,10 @@ pub enum ClaimError {
     /// The ring is corrupt, and this endpoint poisoned: drop it. Its
     /// [`corruption`](crate::Producer::corruption) says what was found.
     Corrupt,
+    /// There is no room, and the thread that waited for some has ended: see
+    /// [`docs::process`](crate::docs::process). A later call starts it again. Only async
+    /// ends say so.
+    ReactorDied,
 }
 
 impl fmt::Display for ClaimError {
@@ -168,12 +191,13 @@ impl fmt::Display for ClaimError {
                  message, or create a larger ring"
             ),
             Self::Corrupt => f.write_str(CORRUPT),
+            Self::ReactorDied => f.write_str(REACTOR_DIED),
         }
     }
 }
 
 debug_as_display!(enum ClaimError {
-    Full, TimedOut, Abandoned, Superseded, TooLong { max }, Corrupt
+    Full, TimedOut, Abandoned, Superseded, TooLong { max }, Corrupt, ReactorDied
 });
 
 impl error::Error for ClaimError {}
@@ -187,6 +211,7 @@ impl From<NoRoom> for ClaimError {
             NoRoom::Abandoned => Self::Abandoned,
             NoRoom::Superseded => Self::Superseded,
             NoRoom::Corrupt => Self::Corrupt,
+            NoRoom::ReactorDied => Self::ReactorDied,
         }
     }
 }
@@ -200,6 +225,7 @@ impl From<ClaimError> for io::Error {
             ClaimError::Superseded => io::ErrorKind::StaleNetworkFileHandle,
             ClaimError::TooLong { .. } => io::ErrorKind::InvalidInput,
             ClaimError::Corrupt => io::ErrorKind::InvalidData,
+            ClaimError::ReactorDied => io::ErrorKind::Other,
         };
         Self::new(kind, error)
     }
@@ -222,6 +248,7 @@ impl From<ClaimError> for io::Error {
 ///         Err(PopError::TooShort { needed }) => buffer.resize(needed, 0), // or `pop_into`
 ///         Err(PopError::TooMany { max }) => panic!("at most {max}: only of `peek_many`"),
 ///         Err(PopError::Corrupt) => panic!("{:?}", consumer.corruption()),
+///         Err(PopError::ReactorDied) => panic!("only an async end says so"),
 ///     }
 /// };
 /// assert_eq!(&buffer[..popped.len], b"hello");
@@ -253,6 +280,10 @@ pub enum PopError {
     /// The ring is corrupt, and this endpoint poisoned: drop it. Its
     /// [`corruption`](crate::Consumer::corruption) says what was found.
     Corrupt,
+    /// Nothing is there, and the thread that waited for something has ended: see
+    /// [`docs::process`](crate::docs::process). A later call starts it again. Only async
+    /// ends say so.
+    ReactorDied,
 }
 
 impl fmt::Display for PopError {
@@ -275,12 +306,13 @@ impl fmt::Display for PopError {
                  create a larger ring"
             ),
             Self::Corrupt => f.write_str(CORRUPT),
+            Self::ReactorDied => f.write_str(REACTOR_DIED),
         }
     }
 }
 
 debug_as_display!(enum PopError {
-    Empty, TimedOut, Abandoned, Superseded, TooShort { needed }, TooMany { max }, Corrupt
+    Empty, TimedOut, Abandoned, Superseded, TooShort { needed }, TooMany { max }, Corrupt, ReactorDied
 });
 
 impl error::Error for PopError {}
@@ -294,6 +326,7 @@ impl From<PopError> for io::Error {
             PopError::Superseded => io::ErrorKind::StaleNetworkFileHandle,
             PopError::TooShort { .. } | PopError::TooMany { .. } => io::ErrorKind::InvalidInput,
             PopError::Corrupt => io::ErrorKind::InvalidData,
+            PopError::ReactorDied => io::ErrorKind::Other,
         };
         Self::new(kind, error)
     }

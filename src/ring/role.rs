@@ -296,10 +296,14 @@ impl RoleGuard {
         alone
     }
 
-    /// What another thread needs to sleep for this end.
-    #[cfg(feature = "futures")]
+    /// What another thread needs to wait for this end.
     pub(crate) fn watch(&self) -> super::Watch {
         super::Watch::new(Arc::clone(&self.shared), self.role)
+    }
+
+    /// Whether this end was closed, and lives on.
+    pub(crate) fn is_closed(&self) -> bool {
+        state(self.header(), self.role).state.load_own() & CLOSED != 0
     }
 
     /// Tells the peer that this end has left.

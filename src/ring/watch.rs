@@ -1,15 +1,31 @@
-//! An end, seen from a thread that sleeps for it.
+//! An end, seen from a thread that waits for it.
 
 use std::sync::Arc;
 
 use super::Shared;
 use crate::cursor::Awaited;
 use crate::error::Role;
-use crate::header::{peer_closed, peer_position, word};
+use crate::header::{peer_closed, peer_epoch, peer_position, word};
 use crate::sync::AtomicU32;
 use crate::wait::is_left_alone;
 
-/// An end's sleep word, and what tells whether it sleeps in vain. Keeps the
+/// What ends an end's wait: a value, as [`Awaited`] is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Goal {
+    pub(crate) awaited: Awaited,
+    /// The epoch of a peer that is known to be gone: its departure ends no wait, and a
+    /// successor does. `None` if a departure ends the wait.
+    pub(crate) departed: Option<u64>,
+}
+
+impl Goal {
+    /// Whether a departure ends the wait.
+    pub(crate) fn peer_may_leave(self) -> bool {
+        self.departed.is_none()
+    }
+}
+
+/// An end's sleep word, and what tells whether it waits in vain. Keeps the
 /// ring mapped, and leaves the role alone.
 #[derive(Debug, Clone)]
 pub(crate) struct Watch {
@@ -27,11 +43,14 @@ impl Watch {
         word(self.shared.header(), self.role)
     }
 
-    /// Whether the peer's position is as the end awaits it, or the peer has closed: it
-    /// owes the end a wake.
-    pub(crate) fn has_work(&self, awaited: Awaited) -> bool {
+    /// Whether the peer has done what ends the wait, and so owes the end a wake.
+    pub(crate) fn is_reached(&self, goal: Goal) -> bool {
         let header = self.shared.header();
-        awaited.is_there(peer_position(header, self.role)) || peer_closed(header, self.role)
+        goal.awaited.is_there(peer_position(header, self.role))
+            || match goal.departed {
+                None => peer_closed(header, self.role),
+                Some(epoch) => peer_epoch(header, self.role) != epoch,
+            }
     }
 
     /// Nanoseconds between two checks whether the peer lives.

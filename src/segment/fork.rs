@@ -79,7 +79,6 @@ const UNDER_WAY: u64 = 1;
 
 impl Entry {
     /// An entry that only tells whether it was inherited.
-    #[cfg(feature = "futures")]
     pub(crate) fn mark() -> io::Result<Self> {
         install()?;
         let place = Place::take();

@@ -3,6 +3,15 @@
 /// Lets a system call fail with ENOSYS, as on a kernel that does not have it.
 /// For children: there is no way back.
 pub(crate) fn forbid(number: libc::c_long) {
+    refuse(number, 0);
+}
+
+/// The same for all threads that this process has.
+pub(crate) fn forbid_in_all_threads(number: libc::c_long) {
+    refuse(number, libc::SECCOMP_FILTER_FLAG_TSYNC);
+}
+
+fn refuse(number: libc::c_long, flags: libc::c_ulong) {
     let statement = |code: u32, k: u32| libc::sock_filter {
         code: code as u16,
         jt: 0,
@@ -29,8 +38,8 @@ pub(crate) fn forbid(number: libc::c_long) {
     // SAFETY: the call changes nothing but this process's privileges.
     let alone = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
     assert_eq!(alone, 0, "no new privileges");
-    let mode = libc::SECCOMP_MODE_FILTER;
+    let (call, operation) = (libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER);
     // SAFETY: the program and its filter live through the call.
-    let set = unsafe { libc::prctl(libc::PR_SET_SECCOMP, mode, &raw const program) };
+    let set = unsafe { libc::syscall(call, operation, flags, &raw const program) };
     assert_eq!(set, 0, "the filter is set");
 }

@@ -138,6 +138,7 @@ fn reason(error: PushError<u64>, pushed: u64) -> ClaimError {
         PushError::Abandoned(_) => ClaimError::Abandoned,
         PushError::Superseded(_) => ClaimError::Superseded,
         PushError::Corrupt(_) => ClaimError::Corrupt,
+        PushError::ReactorDied(_) => ClaimError::ReactorDied,
     }
 }
 

@@ -1,0 +1,378 @@
+//! Ends of rings for event loops: a descriptor that is readable while there is work.
+
+use core::fmt;
+use core::ops::{Deref, DerefMut};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
+use std::task::{Wake, Waker};
+
+use super::reactor::{AsyncError, IntoAsyncError, Outcome, Registration};
+use super::select::Sleeping;
+use crate::consumer::Consumer;
+use crate::endpoint::{End, Endpoint};
+use crate::frame_consumer::FrameConsumer;
+use crate::frame_producer::FrameProducer;
+use crate::producer::Producer;
+use crate::ring::{Goal, Record};
+
+/// An end of a ring with a descriptor for an event loop: `epoll`, mio, tokio's `AsyncFd`,
+/// glib, asyncio.
+///
+/// Made by `into_pollable` of each end. Ask the loop whether [`as_fd`](AsFd::as_fd) is
+/// *readable*, and then use the end through [`get`](Self::get). The peer need not know,
+/// and no thread of yours is needed: one thread of the process, `quoit-reactor`, waits
+/// for all such ends ([`docs::process`](crate::docs::process)). There can be 127 async and
+/// pollable ends in a process at a time.
+///
+/// # When the descriptor is readable
+///
+/// - **While there is work**: a message for a consumer; room for one record, or for a frame
+///   of the given length, for a producer. That is judged when the guard of `get` is
+///   dropped, and afterwards whenever the peer publishes or releases.
+/// - **After the peer has closed or crashed, until you have seen it**: until the next `get`
+///   that finds no work, where a `try_` call returns `Abandoned` or
+///   [`is_abandoned`](Consumer::is_abandoned) is true. Then the descriptor is quiet. It
+///   becomes readable again for new work, or when another peer attaches, closes or crashes.
+///   A crash is noticed at the next check of the peer
+///   ([`RingOptions::peer_check`](crate::RingOptions::peer_check)).
+/// - **Once without work, now and then**: after another peer has attached, or after a wake
+///   that was under way. As with any descriptor, use calls that do not wait, and expect
+///   `Empty` or `Full`.
+/// - **While nobody can wait** for the end; [`failure`](Self::failure) says why.
+///
+/// A poisoned end has work, an error to report, until you drop it. An end that you closed
+/// yourself is readable only while there is something left to read.
+///
+/// The descriptor is an eventfd, and therefore always writable: ask for `EPOLLIN` alone.
+/// Level-triggered loops need not drain the ring. Edge-triggered ones need not either: a
+/// guard that leaves work behind makes another edge. Remove the descriptor from the loop
+/// before you drop the pollable end. A guard that is forgotten (`mem::forget`) leaves the
+/// descriptor as it is until the next `get`.
+///
+/// # Forking
+///
+/// A child of `fork` shares the eventfd with its parent, and must not wait for it. There
+/// `get` neither blocks nor touches the descriptor, [`failure`](Self::failure) is
+/// [`AsyncError::Forked`], and the end itself is as every inherited one: a private copy
+/// whose peer is gone.
+///
+/// # Examples
+///
+/// ```
+/// use std::os::fd::AsRawFd;
+///
+/// let (mut producer, consumer) = quoit::RingOptions::new(8).heap::<u64>()?;
+/// let mut consumer = consumer.into_pollable()?;
+/// let mut poll = libc::pollfd {
+///     fd: consumer.as_raw_fd(),
+///     events: libc::POLLIN,
+///     revents: 0,
+/// };
+/// // SAFETY: the entry lives through the call.
+/// assert_eq!(unsafe { libc::poll(&mut poll, 1, 0) }, 0); // nothing to do
+/// producer.try_push(7)?;
+/// // SAFETY: as above.
+/// assert_eq!(unsafe { libc::poll(&mut poll, 1, 1000) }, 1);
+/// assert_eq!(consumer.get().try_pop()?, 7);
+/// // SAFETY: as above.
+/// assert_eq!(unsafe { libc::poll(&mut poll, 1, 0) }, 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "a dropped end gives its role up"]
+pub struct Pollable<E> {
+    /// Dropped before the end is: nobody watches an end that is gone.
+    registration: Registration,
+    end: E,
+    /// The end, as the reactor sees it.
+    as_sleeping: fn(&mut E) -> &mut dyn Sleeping,
+    /// Units of room; ignored by consumers.
+    wanted: u64,
+    event: Arc<Event>,
+    /// Sets the event.
+    waker: Waker,
+    /// The epoch of the peer whose departure was seen.
+    departed: Option<u64>,
+    /// The last wait ended with the reactor, or none could begin.
+    has_failed: bool,
+}
+
+/// A [`Pollable`] end, in use. The descriptor is up to date again when this is dropped.
+#[must_use = "a dropped guard only looks whether there is work"]
+pub struct Ready<'a, E> {
+    pollable: &'a mut Pollable<E>,
+}
+
+impl<T: Record> Consumer<T> {
+    /// This end for an event loop: [`Pollable`]. Its descriptor is readable while there is a
+    /// record.
+    ///
+    /// # Errors
+    ///
+    /// [`IntoAsyncError`] says why the end cannot be waited for, and gives it back.
+    ///
+    /// # Real-time
+    ///
+    /// Makes syscalls and allocates; may start a thread.
+    #[expect(clippy::result_large_err, reason = "it gives the end back")]
+    pub fn into_pollable(self) -> Result<Pollable<Self>, IntoAsyncError<Self>> {
+        pollable(self, 1)
+    }
+}
+
+impl FrameConsumer {
+    /// This end for an event loop: [`Pollable`]. Its descriptor is readable while there is a
+    /// frame.
+    ///
+    /// # Errors
+    ///
+    /// [`IntoAsyncError`] says why the end cannot be waited for, and gives it back.
+    ///
+    /// # Real-time
+    ///
+    /// Makes syscalls and allocates; may start a thread.
+    #[expect(clippy::result_large_err, reason = "it gives the end back")]
+    pub fn into_pollable(self) -> Result<Pollable<Self>, IntoAsyncError<Self>> {
+        pollable(self, 1)
+    }
+}
+
+impl<T: Record> Producer<T> {
+    /// This end for an event loop: [`Pollable`]. Its descriptor is readable while there is
+    /// room for a record: watch it only while you have one to push.
+    ///
+    /// # Errors
+    ///
+    /// [`IntoAsyncError`] says why the end cannot be waited for, and gives it back.
+    ///
+    /// # Real-time
+    ///
+    /// Makes syscalls and allocates; may start a thread.
+    #[expect(clippy::result_large_err, reason = "it gives the end back")]
+    pub fn into_pollable(self) -> Result<Pollable<Self>, IntoAsyncError<Self>> {
+        pollable(self, 1)
+    }
+}
+
+impl FrameProducer {
+    /// This end for an event loop: [`Pollable`]. Its descriptor is readable while there is
+    /// room for a frame of `len` bytes: watch it only while you have one to push. If `len`
+    /// is too long, it is always readable: the push says why.
+    ///
+    /// # Errors
+    ///
+    /// [`IntoAsyncError`] says why the end cannot be waited for, and gives it back.
+    ///
+    /// # Real-time
+    ///
+    /// Makes syscalls and allocates; may start a thread.
+    #[expect(clippy::result_large_err, reason = "it gives the end back")]
+    pub fn into_pollable(self, len: usize) -> Result<Pollable<Self>, IntoAsyncError<Self>> {
+        let wanted = self.bytes_needed(len);
+        pollable(self, wanted)
+    }
+}
+
+#[expect(clippy::result_large_err, reason = "it gives the end back")]
+fn pollable<E: End>(end: E, wanted: u64) -> Result<Pollable<E>, IntoAsyncError<E>>
+where
+    Endpoint<E::Cursor>: Sleeping,
+{
+    let event = match Event::new() {
+        Ok(event) => Arc::new(event),
+        Err(source) => {
+            return Err(IntoAsyncError::new(end, AsyncError::NoDescriptor(source)));
+        }
+    };
+    let registration = match Registration::new(end.endpoint().role()) {
+        Ok(registration) => registration,
+        Err(reason) => return Err(IntoAsyncError::new(end, reason)),
+    };
+    let mut pollable = Pollable {
+        registration,
+        end,
+        as_sleeping: |end| end.endpoint_mut(),
+        wanted,
+        waker: Waker::from(Arc::clone(&event)),
+        event,
+        departed: None,
+        has_failed: false,
+    };
+    pollable.arm();
+    Ok(pollable)
+}
+
+impl<E> Pollable<E> {
+    /// The end, to use. No call waits longer than it says, and the `try_` calls not at all.
+    ///
+    /// # Real-time
+    ///
+    /// Makes syscalls and takes a lock, here and when the guard is dropped; no allocation.
+    pub fn get(&mut self) -> Ready<'_, E> {
+        self.disarm();
+        Ready { pollable: self }
+    }
+
+    /// The end, to look at.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    pub fn get_ref(&self) -> &E {
+        &self.end
+    }
+
+    /// The plain end again, with its place in the ring. The descriptor is closed.
+    ///
+    /// # Real-time
+    ///
+    /// Makes syscalls; waits for the reactor to let go of its table.
+    pub fn into_inner(mut self) -> E {
+        self.disarm();
+        self.end
+    }
+
+    /// Why nobody waits for this end: [`AsyncError::Forked`] in a child of `fork`,
+    /// [`AsyncError::ReactorDied`] if the last wait ended with the thread `quoit-reactor`, or
+    /// none could begin. The descriptor is readable then, so that the loop comes here, and
+    /// each `get` tries again. `None` if all is well.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    pub fn failure(&self) -> Option<AsyncError> {
+        if self.registration.is_inherited() {
+            Some(AsyncError::Forked)
+        } else {
+            self.has_failed.then_some(AsyncError::ReactorDied)
+        }
+    }
+
+    /// Ends the park, and sees whether the peer is gone.
+    fn disarm(&mut self) {
+        if self.registration.is_inherited() {
+            return;
+        }
+        let end = (self.as_sleeping)(&mut self.end);
+        let outcome = self.registration.unpark(end);
+        if outcome.is_some() {
+            self.has_failed = outcome == Some(Outcome::ReactorDied);
+        }
+        let epoch = end.role().peer_epoch();
+        let may_have_crashed = matches!(outcome, Some(Outcome::Expired | Outcome::Late));
+        let is_gone =
+            end.role().peer_closed() || may_have_crashed && end.role_mut().is_left_alone();
+        // What it left behind comes first.
+        if is_gone && end.poll(self.wanted) != Some(false) {
+            self.departed = Some(epoch);
+        }
+    }
+
+    /// Makes the descriptor say whether there is work, and parks the end if there is none.
+    fn arm(&mut self) {
+        // The eventfd of a child is its parent's.
+        if self.registration.is_inherited() {
+            return;
+        }
+        let end = (self.as_sleeping)(&mut self.end);
+        if end.poll(self.wanted) == Some(false) {
+            return self.event.set();
+        }
+        // Before the second poll, which is the park's: what comes later sets it again.
+        self.event.drain();
+        if end.role().is_closed() {
+            return;
+        }
+        let epoch = end.role().peer_epoch();
+        let goal = Goal {
+            awaited: end.awaited(self.wanted),
+            departed: self.departed.filter(|departed| *departed == epoch),
+        };
+        let parked = self.registration.park(end, goal, &self.waker);
+        self.has_failed |= parked.is_err();
+        if !matches!(parked, Ok(true)) {
+            self.event.set();
+        }
+    }
+}
+
+impl<E> AsFd for Pollable<E> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.event.0.as_fd()
+    }
+}
+
+impl<E> AsRawFd for Pollable<E> {
+    fn as_raw_fd(&self) -> RawFd {
+        self.event.0.as_raw_fd()
+    }
+}
+
+/// Shows the descriptor, never the end.
+impl<E> fmt::Debug for Pollable<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pollable")
+            .field("fd", &self.as_raw_fd())
+            .field("failure", &self.failure())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<E> Deref for Ready<'_, E> {
+    type Target = E;
+
+    fn deref(&self) -> &E {
+        &self.pollable.end
+    }
+}
+
+impl<E> DerefMut for Ready<'_, E> {
+    fn deref_mut(&mut self) -> &mut E {
+        &mut self.pollable.end
+    }
+}
+
+impl<E> Drop for Ready<'_, E> {
+    fn drop(&mut self) {
+        self.pollable.arm();
+    }
+}
+
+impl<E> fmt::Debug for Ready<'_, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ready").finish_non_exhaustive()
+    }
+}
+
+/// An eventfd: readable or not.
+struct Event(File);
+
+impl Event {
+    fn new() -> io::Result<Self> {
+        // SAFETY: the call takes no memory.
+        let fd = unsafe { libc::eventfd(0, libc::EFD_NONBLOCK | libc::EFD_CLOEXEC) };
+        if fd == -1 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: the descriptor is new, and nobody else's.
+        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+        Ok(Self(fd.into()))
+    }
+
+    /// Makes it readable. A counter that is full is readable as it is.
+    fn set(&self) {
+        let _ = (&self.0).write(&1_u64.to_ne_bytes());
+    }
+
+    /// Makes it unreadable. Fails if it is already.
+    fn drain(&self) {
+        let _ = (&self.0).read(&mut [0; 8]);
+    }
+}
+
+impl Wake for Event {
+    fn wake(self: Arc<Self>) {
+        self.set();
+    }
+}

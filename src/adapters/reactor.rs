@@ -1,0 +1,459 @@
+//! The reactor: the one thread that waits for all async and pollable ends of the
+//! process.
+//!
+//! Each registered end has a slot in the reactor's table. To wait, an end parks: it
+//! stores `PARKED` in its sleep word, polls once more, and leaves a task waker in its
+//! slot. The thread waits for the words of all slots that hold a waker, with one
+//! `futex_waitv`, and wakes the task of each end whose word its peer has changed.
+//!
+//! The first of those words is the thread's own, in this process's memory: whoever
+//! changes the table replaces `PARKED` by `DROWSY` there, under the table's lock. The
+//! thread stores `PARKED` under the same lock, before it lists the words: a change
+//! either is on that list or ends the wait.
+//!
+//! At each endpoint's `peer_check` the thread asks whether the peer lives, for all ends
+//! with the same interval at the same tick, and wakes the task of an end whose peer is
+//! gone. A task whose peer lives and is silent is not woken.
+//!
+//! Task wakers are foreign code: they are cloned, woken and dropped while the table is
+//! not locked. A panic in one is caught, with whatever its payload does.
+//!
+//! If the thread ends nevertheless, because the kernel keeps refusing its waits or by a
+//! panic of this file, every waiting end fires with [`Outcome::ReactorDied`]: its task is
+//! woken and reports an error. The next park starts another thread.
+
+mod error;
+mod thread;
+
+use core::slice;
+use std::io;
+use std::iter;
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::Waker;
+use std::time::Duration;
+
+pub(crate) use self::error::MOST_ENDS;
+pub use self::error::{AsyncError, IntoAsyncError};
+use super::select::Sleeping;
+use crate::doorbell::{now, wait_any, wake_one};
+use crate::parker::{DROWSY, PARKED, Sleeper, UNDER_WAY, UNPROTECTED};
+use crate::ring::{Goal, RoleGuard, Watch};
+use crate::segment::Entry;
+use crate::sync::{AtomicU32, LOCKED, WORD};
+use crate::wait::{Parkable, System, fall_asleep, wake_up};
+
+/// A time that does not come.
+const NEVER: u64 = u64::MAX / 2;
+/// So many refusals of a wait in a row, a millisecond apart, end the thread.
+const MOST_REFUSALS: u32 = 100;
+
+static REACTOR: Reactor = Reactor {
+    word: AtomicU32::new(DROWSY),
+    table: Mutex::new(Table {
+        slots: [const { None }; MOST_ENDS],
+        runs: false,
+    }),
+    home: OnceLock::new(),
+};
+
+struct Reactor {
+    /// `PARKED` while the thread waits for a list that holds.
+    word: AtomicU32,
+    table: Mutex<Table>,
+    /// Tells a child of `fork`, where there is no thread and the table may be locked
+    /// for ever.
+    home: OnceLock<Entry>,
+}
+
+struct Table {
+    slots: [Option<State>; MOST_ENDS],
+    /// There is a thread, and it will scan the table again.
+    runs: bool,
+}
+
+/// What a registered end does.
+enum State {
+    /// It is not parked.
+    Idle,
+    Waiting(Wait),
+    /// Its task was woken and has not come yet.
+    Fired(Outcome),
+}
+
+struct Wait {
+    watch: Watch,
+    waker: Waker,
+    goal: Goal,
+    until: u64,
+    action: DueAction,
+}
+
+/// What happens when a wait's time has come.
+#[derive(Clone, Copy)]
+enum DueAction {
+    /// See whether the peer lives.
+    CheckPeer,
+    /// End the wait: no barrier protects it.
+    Expire,
+    /// End the wait: the peer has moved, and its wake does not come.
+    Rescue,
+}
+
+/// How a wait ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// The peer ended it.
+    Woken,
+    /// It is time to see whether the peer lives.
+    Expired,
+    /// As `Expired`, but there was something to do, and no wake for it.
+    Late,
+    /// Nobody waits any more.
+    ReactorDied,
+}
+
+/// An end's slot in the table. The thread lives while there is one.
+///
+/// A child of `fork` touches neither thread nor table.
+#[derive(Debug)]
+pub(super) struct Registration {
+    index: usize,
+    fork: Entry,
+    /// What ends the park, while the end is parked: its sleep word is `PARKED`, or was
+    /// until the peer changed it.
+    parked: Option<Goal>,
+}
+
+impl Registration {
+    /// Registers an end, and starts the thread if there is none.
+    pub(super) fn new(role: &RoleGuard) -> Result<Self, AsyncError> {
+        if !role.sleeps_on_futex() {
+            return Err(AsyncError::NotAFutex);
+        }
+        // A kernel that has the call sees a word that is not `PARKED`.
+        let awake = AtomicU32::new(DROWSY);
+        wait_any([&awake].into_iter(), 0).map_err(AsyncError::Unsupported)?;
+        let fork = Entry::mark().map_err(AsyncError::NoThread)?;
+        if REACTOR.home.get().is_none() {
+            let home = Entry::mark().map_err(AsyncError::NoThread)?;
+            // Another thread may have been faster: its entry says the same.
+            let _ = REACTOR.home.set(home);
+        }
+        if REACTOR.home.get().is_some_and(Entry::is_inherited) {
+            return Err(AsyncError::Forked);
+        }
+        let mut table = REACTOR.lock();
+        let free = table.slots.iter().position(Option::is_none);
+        let index = free.ok_or(AsyncError::TooManyEnds)?;
+        table.start_thread().map_err(AsyncError::NoThread)?;
+        table.slots[index] = Some(State::Idle);
+        Ok(Self {
+            index,
+            fork,
+            parked: None,
+        })
+    }
+
+    /// Whether this process is a child, forked since the end was registered.
+    pub(super) fn is_inherited(&self) -> bool {
+        self.fork.is_inherited()
+    }
+
+    #[cfg(feature = "futures")]
+    pub(super) fn is_parked(&self) -> bool {
+        self.parked.is_some()
+    }
+
+    /// Parks an end that found nothing to do: the first half of the park here, the wait
+    /// in the reactor, and the second half in [`unpark`](Self::unpark). `false` if the
+    /// second poll finds something, and then the end is not parked.
+    ///
+    /// # Errors
+    ///
+    /// If nobody can wait: the thread could not be started again, or is the parent's.
+    pub(super) fn park(
+        &mut self,
+        end: &mut dyn Sleeping,
+        goal: Goal,
+        waker: &Waker,
+    ) -> Result<bool, AsyncError> {
+        if self.is_inherited() {
+            return Err(AsyncError::Forked);
+        }
+        let watch = end.role().watch();
+        let mut parked = Parked {
+            end,
+            watch: &watch,
+            goal,
+        };
+        let Some(limit) = fall_asleep(slice::from_mut(&mut parked), &System) else {
+            return Ok(false);
+        };
+        self.parked = Some(goal);
+        // Foreign code, which may panic.
+        let waker = waker.clone();
+        let started = self.wait(watch, waker, goal, limit);
+        if started.is_err() {
+            self.unpark(end);
+        }
+        started.map(|()| true).map_err(AsyncError::NoThread)
+    }
+
+    /// Leaves the waker in the slot. The wait may last until `limit`.
+    fn wait(&self, watch: Watch, waker: Waker, goal: Goal, limit: u64) -> io::Result<()> {
+        let (until, action) = match limit {
+            u64::MAX => (next_check(now(), &watch), DueAction::CheckPeer),
+            limit => (limit, DueAction::Expire),
+        };
+        let state = State::Waiting(Wait {
+            watch,
+            waker,
+            goal,
+            until,
+            action,
+        });
+        let old = REACTOR.change(|table| {
+            table.start_thread()?;
+            Ok(mem::replace(table.slot(self.index), state))
+        });
+        old.map(drop)
+    }
+
+    /// Waits on, now for this task; `false` if the wait is over.
+    #[cfg(feature = "futures")]
+    pub(super) fn keep_waiting(&self, task: &Waker) -> bool {
+        if self.is_inherited() {
+            return false;
+        }
+        let mut old = task.clone();
+        let mut table = REACTOR.lock();
+        let State::Waiting(wait) = table.slot(self.index) else {
+            return false;
+        };
+        mem::swap(&mut wait.waker, &mut old);
+        drop(table);
+        true
+    }
+
+    /// Ends the park, if there is one: before the end does anything else. Returns how the
+    /// wait ended, if it had ended.
+    pub(super) fn unpark(&mut self, end: &mut dyn Sleeping) -> Option<Outcome> {
+        let goal = self.parked.take()?;
+        let outcome = self.stop_waiting();
+        let watch = end.role().watch();
+        let mut parked = Parked {
+            end,
+            watch: &watch,
+            goal,
+        };
+        wake_up(slice::from_mut(&mut parked), outcome == Some(Outcome::Late));
+        outcome
+    }
+
+    fn stop_waiting(&self) -> Option<Outcome> {
+        if self.is_inherited() {
+            return None;
+        }
+        let mut table = REACTOR.lock();
+        let state = mem::replace(table.slot(self.index), State::Idle);
+        drop(table);
+        match state {
+            State::Fired(outcome) => Some(outcome),
+            _ => None,
+        }
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        if self.is_inherited() {
+            return;
+        }
+        // The thread forgets the ring, and ends after the last.
+        drop(REACTOR.change(|table| table.slots[self.index].take()));
+    }
+}
+
+/// An end on its way into a park or out of it.
+struct Parked<'a> {
+    end: &'a mut dyn Sleeping,
+    watch: &'a Watch,
+    goal: Goal,
+}
+
+impl Parkable for Parked<'_> {
+    fn sleeper(&mut self) -> (&mut Sleeper, &AtomicU32) {
+        self.end.role_mut().sleeper()
+    }
+
+    fn position(&self) -> u64 {
+        self.end.position()
+    }
+
+    fn has_work(&self) -> bool {
+        self.watch.is_reached(self.goal)
+    }
+
+    fn drain(&self) {
+        self.end.role().drain();
+    }
+
+    fn count_sleep(&self, rescued: bool) {
+        self.end.role().count_sleep(rescued);
+    }
+}
+
+impl Reactor {
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the table, and has the thread scan it.
+    fn change<R>(&self, change: impl FnOnce(&mut Table) -> R) -> R {
+        let mut table = self.lock();
+        let result = change(&mut table);
+        let waits = self.word.replace(PARKED, DROWSY, LOCKED);
+        drop(table);
+        if waits {
+            wake_one(&self.word);
+        }
+        result
+    }
+}
+
+impl Table {
+    fn slot(&mut self, index: usize) -> &mut State {
+        self.slots[index].as_mut().expect("a registered end")
+    }
+
+    /// Starts the thread if there is none.
+    fn start_thread(&mut self) -> io::Result<()> {
+        if !self.runs {
+            thread::spawn("quoit-reactor", run)?;
+            self.runs = true;
+        }
+        Ok(())
+    }
+
+    /// Ends the waits that are over and lists the others; returns when the next of those
+    /// is due.
+    fn scan(&mut self, fired: &mut Vec<Waker>, waiting: &mut Vec<Watch>) -> u64 {
+        let now = now();
+        let mut next = NEVER;
+        for state in self.slots.iter_mut().flatten() {
+            let State::Waiting(wait) = state else {
+                continue;
+            };
+            if let Some(outcome) = wait.check(now) {
+                fired.extend(state.fire(outcome));
+            } else {
+                waiting.push(wait.watch.clone());
+                next = next.min(wait.until);
+            }
+        }
+        next
+    }
+}
+
+impl State {
+    /// Ends a wait; returns whom to wake.
+    fn fire(&mut self, outcome: Outcome) -> Option<Waker> {
+        match mem::replace(self, Self::Fired(outcome)) {
+            Self::Waiting(wait) => Some(wait.waker),
+            other => {
+                *self = other;
+                None
+            }
+        }
+    }
+}
+
+impl Wait {
+    /// Whether and how the wait is over now.
+    fn check(&mut self, now: u64) -> Option<Outcome> {
+        // park <-> wake: the peer changes the word before it wakes.
+        if self.watch.word().load(WORD) != PARKED {
+            return Some(Outcome::Woken);
+        }
+        if now < self.until {
+            return None;
+        }
+        match self.action {
+            DueAction::Expire => return Some(Outcome::Expired),
+            DueAction::Rescue => return Some(Outcome::Late),
+            DueAction::CheckPeer if self.watch.is_reached(self.goal) => {
+                // The waker may be on its way between position and word.
+                (self.until, self.action) = (now + UNDER_WAY, DueAction::Rescue);
+            }
+            DueAction::CheckPeer if self.goal.peer_may_leave() && self.watch.is_left_alone() => {
+                return Some(Outcome::Expired);
+            }
+            DueAction::CheckPeer => self.until = next_check(now, &self.watch),
+        }
+        None
+    }
+}
+
+/// What the thread does.
+fn run() {
+    let death = Death;
+    let mut fired = Vec::with_capacity(MOST_ENDS);
+    let mut waiting = Vec::with_capacity(MOST_ENDS);
+    let mut refusals = 0;
+    while refusals < MOST_REFUSALS {
+        let mut table = REACTOR.lock();
+        if table.slots.iter().all(Option::is_none) {
+            table.runs = false;
+            return mem::forget(death);
+        }
+        REACTOR.word.swap(PARKED, LOCKED);
+        let until = table.scan(&mut fired, &mut waiting);
+        drop(table);
+        fired.drain(..).for_each(wake);
+        let words = iter::once(&REACTOR.word).chain(waiting.iter().map(Watch::word));
+        match wait_any(words, until) {
+            Ok(_) => refusals = 0,
+            Err(_) => {
+                // No memory for a wait, perhaps: scan again soon.
+                refusals += 1;
+                std::thread::sleep(Duration::from_nanos(UNPROTECTED));
+            }
+        }
+        waiting.clear();
+    }
+}
+
+/// Wakes a task. A panic's message is out, and its task is the task's own affair.
+fn wake(waker: Waker) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
+        // To drop it may panic again.
+        mem::forget(payload);
+    }
+}
+
+/// The end of a thread that still has ends to wait for.
+struct Death;
+
+impl Drop for Death {
+    fn drop(&mut self) {
+        let mut table = REACTOR.lock();
+        table.runs = false;
+        let states = table.slots.iter_mut().flatten();
+        let is_waiting = |state: &&mut State| matches!(state, State::Waiting(_));
+        let fired: Vec<_> = states
+            .filter(is_waiting)
+            .filter_map(|state| state.fire(Outcome::ReactorDied))
+            .collect();
+        drop(table);
+        fired.into_iter().for_each(wake);
+    }
+}
+
+/// The next tick: the same for all endpoints that check as often, so that they
+/// need one wake together.
+fn next_check(now: u64, watch: &Watch) -> u64 {
+    let interval = watch.peer_check();
+    (now / interval + 1) * interval
+}

@@ -1,0 +1,170 @@
+//! Why an end cannot be registered with the reactor.
+
+use core::fmt;
+use std::error;
+use std::io;
+
+use crate::doorbell::MOST_WORDS;
+use crate::error::debug_as_display;
+
+/// The ends that can be registered at once: all words but the reactor's own.
+pub(crate) const MOST_ENDS: usize = MOST_WORDS - 1;
+
+/// Why an end cannot be used in async code, or in an event loop.
+#[non_exhaustive]
+pub enum AsyncError {
+    /// The end sleeps on a semaphore: only rings with
+    /// [`DoorbellKind::Futex`](crate::DoorbellKind::Futex) can be waited for
+    /// together.
+    NotAFutex,
+    /// 127 ends of this process are async or pollable already, as many as can be
+    /// waited for at once.
+    TooManyEnds,
+    /// The system cannot wait for many words; Linux can from 5.16 on.
+    Unsupported(io::Error),
+    /// The thread that waits for all rings could not be started.
+    NoThread(io::Error),
+    /// There is no descriptor for another eventfd.
+    NoDescriptor(io::Error),
+    /// This process is a child of `fork`, and its parent has the thread that waits.
+    Forked,
+    /// The thread that waits for all rings has ended, because the system refused its
+    /// waits or a panic was not its own to catch. The next wait starts another one.
+    ReactorDied,
+}
+
+impl fmt::Display for AsyncError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAFutex => f.write_str(
+                "the ring sleeps on a semaphore; create it with DoorbellKind::Futex \
+                 to wait for it in async code or in an event loop",
+            ),
+            Self::TooManyEnds => write!(
+                f,
+                "this process has {MOST_ENDS} async or pollable ends of rings already; drop one, \
+                 or wait for the ring in a thread of its own"
+            ),
+            Self::Unsupported(source) => write!(
+                f,
+                "this kernel cannot wait for many rings ({source}); Linux 5.16 can; wait for \
+                 the ring in a thread of its own"
+            ),
+            Self::NoThread(source) => {
+                write!(f, "could not start the thread quoit-reactor: {source}")
+            }
+            Self::NoDescriptor(source) => write!(
+                f,
+                "could not make an eventfd: {source}; close other files, or raise the limit \
+                 with ulimit -n"
+            ),
+            Self::Forked => f.write_str(
+                "this process was forked, and the thread quoit-reactor is its parent's; \
+                 make async and pollable ends after the fork, in the process that uses them",
+            ),
+            Self::ReactorDied => f.write_str(
+                "the thread quoit-reactor has ended; see whether a seccomp filter forbids \
+                 futex_waitv; the next wait starts it again",
+            ),
+        }
+    }
+}
+
+debug_as_display!(
+    enum AsyncError {
+        NotAFutex,
+        TooManyEnds,
+        Unsupported(source),
+        NoThread(source),
+        NoDescriptor(source),
+        Forked,
+        ReactorDied,
+    }
+);
+
+impl error::Error for AsyncError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Unsupported(source) | Self::NoThread(source) | Self::NoDescriptor(source) => {
+                Some(source)
+            }
+            _ => None,
+        }
+    }
+}
+
+impl From<AsyncError> for io::Error {
+    fn from(error: AsyncError) -> Self {
+        let kind = match &error {
+            AsyncError::NotAFutex => io::ErrorKind::InvalidInput,
+            AsyncError::TooManyEnds => io::ErrorKind::QuotaExceeded,
+            AsyncError::Unsupported(_) | AsyncError::Forked => io::ErrorKind::Unsupported,
+            AsyncError::NoThread(source) | AsyncError::NoDescriptor(source) => source.kind(),
+            AsyncError::ReactorDied => io::ErrorKind::Other,
+        };
+        Self::new(kind, error)
+    }
+}
+
+/// Why an end cannot be used in async code or in an event loop, with the end.
+pub struct IntoAsyncError<E> {
+    end: E,
+    reason: AsyncError,
+}
+
+impl<E> IntoAsyncError<E> {
+    pub(crate) fn new(end: E, reason: AsyncError) -> Self {
+        Self { end, reason }
+    }
+
+    /// The end, unchanged, with its role.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    pub fn into_inner(self) -> E {
+        self.end
+    }
+
+    /// The reason alone.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    pub fn reason(&self) -> &AsyncError {
+        &self.reason
+    }
+}
+
+/// Shows the reason, never the end.
+impl<E> fmt::Debug for IntoAsyncError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.reason, f)
+    }
+}
+
+impl<E> fmt::Display for IntoAsyncError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.reason.fmt(f)
+    }
+}
+
+impl<E> error::Error for IntoAsyncError<E> {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        self.reason.source()
+    }
+}
+
+/// Drops the end, and its role is free.
+impl<E> From<IntoAsyncError<E>> for AsyncError {
+    fn from(error: IntoAsyncError<E>) -> Self {
+        error.reason
+    }
+}
+
+/// Drops the end, and its role is free.
+impl<E> From<IntoAsyncError<E>> for io::Error {
+    fn from(error: IntoAsyncError<E>) -> Self {
+        error.reason.into()
+    }
+}
