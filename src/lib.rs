@@ -7,7 +7,7 @@
 //! where the last holder of its role stopped.
 //!
 //! Guides: [`docs::api`] is the whole API on one page, [`docs::choosing`] helps with shape, capacity
-//! and waiting, [`docs::porting`] maps the calls of rtrb, ringbuf and crossbeam-channel,
+//! and waiting, [`docs::process`] is what the library does to the whole process, [`docs::porting`] maps the calls of rtrb, ringbuf and crossbeam-channel,
 //! [`docs::tuning`] is about the machine, [`docs::crash`] about `kill -9`, and
 //! [`docs::memory_model`] about what is sound, and why.
 //!
@@ -81,6 +81,7 @@
 //! [`heap`](RingOptions::heap) makes a ring without a segment, for threads and tests.
 //! [`create_anonymous`](RingOptions::create_anonymous) makes one without a name, for a
 //! [`handoff`] to another process. [`Select`] waits until one of many rings is ready.
+//! [`into_pollable`](Consumer::into_pollable) gives an endpoint a descriptor for `epoll`, mio or tokio.
 //! [`FrameProducer::writer`] and [`FrameConsumer::reader`] turn a ring of frames into a byte stream.
 //!
 //! # Soundness
@@ -95,7 +96,7 @@
 //! # Architecture
 //!
 //! ```text
-//! adapters   adapters/     io  rpc  select  future  handoff  shared_memory
+//! adapters   adapters/     io  rpc  select  future  pollable  reactor  handoff  shared_memory
 //! ends       producer.rs  consumer.rs  frame_producer.rs  frame_consumer.rs  observer.rs
 //! endpoint   endpoint.rs   what the four ends share    frames/  slots.rs
 //! ring       ring.rs       options, lifetime, roles    header.rs  views and checks

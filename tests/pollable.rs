@@ -254,8 +254,8 @@ fn a_level_triggered_loop_reads_two_processes() {
         let count = COUNTS[token].to_string();
         children.push(Child::start("writer", &[name.as_str(), &count]));
     }
-    let (mut taken, mut idle, mut gone) = ([0; 2], 0, 0);
-    while gone < 2 {
+    let (mut taken, mut idle, mut gone) = ([0; 2], 0, [false; 2]);
+    while gone != [true; 2] {
         for token in epoll.wait() {
             let token = token as usize;
             let mut consumer = consumers[token].get();
@@ -267,7 +267,7 @@ fn a_level_triggered_loop_reads_two_processes() {
                         taken[token] += 1;
                     }
                     Err(PopError::Empty) => break,
-                    Err(PopError::Abandoned) => break gone += 1,
+                    Err(PopError::Abandoned) => break gone[token] = true,
                     Err(error) => panic!("{error}"),
                 }
             }
@@ -391,6 +391,7 @@ fn tokio_waits_for_the_descriptor() {
         .enable_all()
         .build();
     let read = async move {
+        #[allow(deprecated, reason = "its successor is younger than the oldest tokio")]
         let mut consumer = AsyncFd::new(consumer).expect("tokio takes the descriptor");
         let mut next = 0;
         while next < COUNT {

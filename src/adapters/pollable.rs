@@ -31,11 +31,12 @@ use crate::ring::{Goal, Record};
 /// - **While there is work**: a message for a consumer; room for one record, or for a frame
 ///   of the given length, for a producer. That is judged when the guard of `get` is
 ///   dropped, and afterwards whenever the peer publishes or releases.
-/// - **After the peer has closed or crashed, until you have seen it**: until the next `get`
-///   that finds no work, where a `try_` call returns `Abandoned` or
-///   [`is_abandoned`](Consumer::is_abandoned) is true. Then the descriptor is quiet. It
-///   becomes readable again for new work, or when another peer attaches, closes or crashes.
-///   A crash is noticed at the next check of the peer
+/// - **After the peer has closed or crashed, until you have seen it**: until a `get` that
+///   finds no work. There a `try_` call returns `Abandoned`, or after a crash `Empty` or
+///   `Full`, and [`is_abandoned`](Consumer::is_abandoned) is true. A `get` that takes the
+///   last message is followed by one more. Then the descriptor is quiet. It becomes readable
+///   again for new work, or when another peer attaches, closes or crashes. A crash is noticed
+///   at the next check of the peer
 ///   ([`RingOptions::peer_check`](crate::RingOptions::peer_check)).
 /// - **Once without work, now and then**: after another peer has attached, or after a wake
 ///   that was under way. As with any descriptor, use calls that do not wait, and expect

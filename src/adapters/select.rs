@@ -7,7 +7,6 @@ use core::num::NonZero;
 use std::error;
 use std::io;
 
-#[cfg(feature = "futures")]
 pub(super) use self::interest::Sleeping;
 pub use self::interest::{Interest, Selectable};
 use crate::deadline::Deadline;

@@ -31,6 +31,29 @@ fn two_rings_are_read_in_one_loop() {
 }
 
 #[test]
+fn an_event_loop_serves_a_socket_and_two_rings() {
+    let example = Example::start("event_loop", &["--ticks", "2000"]);
+    let process = example.pid();
+    example.says("one loop: 2000 ticks, 200 orders, 200 lines echoed");
+    assert_eq!(names_of("event-loop", process), 0);
+}
+
+#[test]
+fn an_interrupt_ends_the_event_loop_with_all_its_peers() {
+    let mut example = Example::start("event_loop", &["--ticks", "1000000000"]);
+    let process = example.pid();
+    let path = format!("/dev/shm/quoit-event-loop-{process}-orders");
+    wait_until("there is a ring", || Path::new(&path).exists());
+    let segment = SegmentFile::open(Path::new(&path));
+    wait_until("it is read", || segment.read(HEAD) > 0);
+    example.signal(libc::SIGINT);
+    let line = example.line();
+    assert!(line.starts_with("one loop: "), "{line}");
+    assert_eq!(example.end().code, Some(0));
+    assert_eq!(names_of("event-loop", process), 0);
+}
+
+#[test]
 fn an_interrupt_ends_the_loop_with_both_senders() {
     for signal in [libc::SIGINT, libc::SIGTERM] {
         let example = Example::start("two_rings", &["--ticks", "1000000000"]);
@@ -142,6 +165,7 @@ fn a_handler_profiles_its_thread() {
 #[test]
 fn the_sleeping_examples_explain_themselves() {
     for (example, option) in [
+        ("event_loop", "--ticks"),
         ("two_rings", "--ticks"),
         ("three_feeds", "--ticks"),
         ("profiler", "--rate"),
