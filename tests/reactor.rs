@@ -99,7 +99,7 @@ fn signalled(_: &[String]) {
     let mut signal = 0;
     for _ in 0..100 {
         // SAFETY: the process signals itself; the thread would die of it.
-        unsafe { libc::kill(libc::getpid(), libc::SIGUSR1) };
+        unsafe { libc::kill(std::process::id() as i32, libc::SIGUSR1) };
         // SAFETY: set and signal live through the call.
         unsafe { libc::sigwait(&raw const set, &raw mut signal) };
         assert_eq!(signal, libc::SIGUSR1);
