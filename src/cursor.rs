@@ -62,6 +62,12 @@ pub(crate) enum Awaited {
         capacity: u64,
         wanted: u64,
     },
+    /// No position: only the peer's state ends the wait.
+    #[cfg_attr(
+        not(feature = "futures"),
+        expect(dead_code, reason = "only async ends wait for a state alone")
+    )]
+    Nothing,
 }
 
 impl Awaited {
@@ -80,6 +86,7 @@ impl Awaited {
                 // More than the ring holds is corrupt: `look` says so.
                 room.is_none_or(|room| room >= wanted)
             }
+            Self::Nothing => false,
         }
     }
 }

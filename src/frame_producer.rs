@@ -524,7 +524,7 @@ impl FrameProducer {
 }
 
 /// Bytes of all parts; as good as infinite if they overflow.
-fn parts_len(parts: &[&[u8]]) -> usize {
+pub(crate) fn parts_len(parts: &[&[u8]]) -> usize {
     let add = |sum: usize, part: &&[u8]| sum.saturating_add(part.len());
     parts.iter().fold(0, add)
 }

@@ -408,6 +408,11 @@ fn a_wait_for_a_peer_speaks_of_the_peer_and_not_of_what_the_ring_holds() {
             ErrorKind::StaleNetworkFileHandle,
             "open its name again",
         ),
+        (
+            PeerError::ReactorDied,
+            ErrorKind::Other,
+            "the thread quoit-reactor has ended",
+        ),
     ];
     for (error, kind, part) in errors {
         let text = error.to_string();
@@ -528,8 +533,13 @@ fn every_error_shows_its_text_and_in_the_long_form_its_variant() {
         );
         is_shown_as(&error, variant);
     }
-    for error in [PeerError::TimedOut, PeerError::Superseded] {
-        is_shown_as(&error, variant!(error, PeerError: TimedOut, Superseded));
+    for error in [
+        PeerError::TimedOut,
+        PeerError::Superseded,
+        PeerError::ReactorDied,
+    ] {
+        let variant = variant!(error, PeerError: TimedOut, Superseded, ReactorDied);
+        is_shown_as(&error, variant);
     }
     for (error, ..) in select_errors() {
         let variant = variant!(

@@ -3,23 +3,48 @@
 mod consumer;
 mod producer;
 
-use core::task::{Context, Poll};
+use core::future::poll_fn;
+use core::task::{Context, Poll, ready};
+use core::time::Duration;
 
 pub use self::consumer::{AsyncConsumer, AsyncFrameConsumer};
 pub use self::producer::{AsyncFrameProducer, AsyncProducer};
 use super::reactor::{IntoAsyncError, Outcome, Registration};
 use super::select::Sleeping;
-use crate::cursor::{ReadCursor, WriteCursor};
+use crate::cursor::{Awaited, ReadCursor, WriteCursor};
+use crate::deadline::Deadline;
 use crate::endpoint::{End, Endpoint};
-use crate::error::{ClaimError, NoRoom, PopError};
-use crate::ring::Goal;
+use crate::error::{ClaimError, NoRoom, PeerError, PopError};
+use crate::ring::{Goal, Watch};
+
+/// So many polls in a row may find something at once. The next one lets the other tasks
+/// of its thread run.
+const BUDGET: u32 = 128;
 
 /// An end that is registered with the reactor.
 #[derive(Debug)]
 struct AsyncEnd<E> {
     /// Dropped before the end is: nobody watches an end that is gone.
     registration: Registration,
+    watch: Watch,
+    /// What the end is parked for, or was parked for last.
+    goal: Option<Goal>,
+    /// How many polls in a row have found something at once.
+    at_once: u32,
+    /// The peer's epoch when the stream was at its end.
+    ended: Option<u64>,
     end: E,
+}
+
+/// What a future waits for.
+#[derive(Clone, Copy)]
+enum Until {
+    /// A message or so many units of room, or the peer's departure.
+    Work(u64),
+    /// Another peer than the one with this epoch, or what is awaited.
+    Attached { awaited: Awaited, epoch: u64 },
+    /// The peer's departure alone.
+    Departed,
 }
 
 /// Why a wait found nothing.
@@ -33,53 +58,191 @@ where
     Endpoint<E::Cursor>: Sleeping,
 {
     fn new(end: E) -> Result<Self, IntoAsyncError<E>> {
-        match Registration::new(end.endpoint().role()) {
-            Ok(registration) => Ok(Self { registration, end }),
+        let role = end.endpoint().role();
+        match Registration::new(role) {
+            Ok(registration) => Ok(Self {
+                registration,
+                watch: role.watch(),
+                goal: None,
+                at_once: 0,
+                ended: None,
+                end,
+            }),
             Err(reason) => Err(IntoAsyncError::new(end, reason)),
         }
     }
 
-    /// Repeats `attempt` until it finds something, or the peer is gone and there is
-    /// nothing. Meanwhile the end is parked, for `wanted` units: the first half of the
-    /// park in one poll, the wait in the reactor, the second half in the next poll.
+    /// Repeats `attempt` until it finds something, or the wait is hopeless and there is
+    /// nothing. Meanwhile the end is parked: the first half of the park in one poll, the
+    /// wait in the reactor, the second half in the next poll.
     fn poll<R>(
         &mut self,
         cx: &mut Context<'_>,
-        wanted: u64,
+        until: Until,
         mut attempt: impl FnMut(&mut E) -> Option<R>,
     ) -> Poll<Result<R, NothingFound>> {
-        let end = self.end.endpoint();
-        let is_undisturbed =
-            self.registration.is_parked() && !end.role().has_work(end.awaited(wanted));
-        if is_undisturbed && self.registration.keep_waiting(cx.waker()) {
+        ready!(self.poll_budget(cx));
+        if self.is_undisturbed(until) && self.registration.keep_waiting(cx.waker()) {
             // Something else has woken the task.
             return Poll::Pending;
         }
         let mut outcome = self.unpark();
-        loop {
+        let found = loop {
             if let Some(found) = attempt(&mut self.end) {
-                return Poll::Ready(Ok(found));
+                break Ok(found);
             }
-            let end = self.end.endpoint_mut();
             match outcome.take() {
-                Some(Outcome::ReactorDied) => return Poll::Ready(Err(NothingFound::ReactorDied)),
-                Some(Outcome::Expired | Outcome::Late) if end.role_mut().is_left_alone() => {
-                    // What it left behind comes first.
-                    let found = attempt(&mut self.end);
-                    return Poll::Ready(found.ok_or(NothingFound::PeerGone));
+                Some(Outcome::ReactorDied) => break Err(NothingFound::ReactorDied),
+                Some(Outcome::Expired | Outcome::Late) if self.is_hopeless(until) => {
+                    // What the peer left behind comes first.
+                    break attempt(&mut self.end).ok_or(NothingFound::PeerGone);
                 }
                 _ => {}
             }
-            let goal = Goal {
-                awaited: end.awaited(wanted),
-                departed: None,
-            };
+            let goal = self.goal_of(until);
+            let end = self.end.endpoint_mut();
             match self.registration.park(end, goal, cx.waker()) {
-                Ok(true) => return Poll::Pending,
-                Ok(false) => {}
-                Err(_) => return Poll::Ready(Err(NothingFound::ReactorDied)),
+                Ok(true) => self.goal = Some(goal),
+                Ok(false) => continue,
+                Err(_) => break Err(NothingFound::ReactorDied),
             }
+            // A goal tells no successor from a peer that stayed: this is the second poll
+            // for one. It wakes in any case, after its epoch.
+            if matches!(until, Until::Departed) {
+                if let Some(found) = attempt(&mut self.end) {
+                    self.unpark();
+                    break Ok(found);
+                }
+            }
+            self.at_once = 0;
+            return Poll::Pending;
+        };
+        self.at_once += 1;
+        Poll::Ready(found)
+    }
+
+    /// Pending, once, when the budget is spent; the task runs again after others.
+    fn poll_budget(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.at_once < BUDGET {
+            return Poll::Ready(());
         }
+        self.at_once = 0;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Ready, and counted, unless the budget is spent.
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        ready!(self.poll_budget(cx));
+        self.at_once += 1;
+        Poll::Ready(())
+    }
+
+    /// What ends the wait, for the park and the reactor.
+    fn goal_of(&self, until: Until) -> Goal {
+        let ended_by = |awaited| Goal {
+            awaited,
+            departed: None,
+        };
+        match until {
+            Until::Work(wanted) => ended_by(self.end.endpoint().awaited(wanted)),
+            Until::Attached { awaited, epoch } => Goal::attached(awaited, epoch),
+            Until::Departed => ended_by(Awaited::Nothing),
+        }
+    }
+
+    /// Whether the end is parked for this, and it is not there.
+    fn is_undisturbed(&self, until: Until) -> bool {
+        self.registration.is_parked() && {
+            let goal = self.goal_of(until);
+            self.goal == Some(goal) && !self.watch.is_reached(goal)
+        }
+    }
+
+    /// Whether a wait that a liveness check has ended is in vain. Makes syscalls.
+    fn is_hopeless(&mut self, until: Until) -> bool {
+        let role = self.end.endpoint_mut().role_mut();
+        match until {
+            Until::Attached { .. } => role.is_superseded(),
+            Until::Work(_) | Until::Departed => role.is_left_alone(),
+        }
+    }
+
+    /// Waits for a peer that attaches after the first poll, or for what is awaited; `since`
+    /// is that wait's own. `wait` says at the first poll whether a peer is there.
+    fn poll_attached(
+        &mut self,
+        cx: &mut Context<'_>,
+        since: &mut Option<u64>,
+        awaited: Awaited,
+        wait: fn(&mut Endpoint<E::Cursor>, Deadline) -> Result<(), PeerError>,
+    ) -> Poll<Result<(), PeerError>> {
+        let epoch = if let Some(epoch) = *since {
+            epoch
+        } else {
+            ready!(self.poll_budget(cx));
+            let end = self.end().endpoint_mut();
+            let epoch = end.role().peer_epoch();
+            let found = wait(end, Duration::ZERO.into());
+            if found != Err(PeerError::TimedOut) {
+                self.at_once += 1;
+                return Poll::Ready(found);
+            }
+            *since.insert(epoch)
+        };
+        let until = Until::Attached { awaited, epoch };
+        let (goal, watch) = (self.goal_of(until), self.watch.clone());
+        let is_there = |_: &mut E| watch.is_reached(goal).then_some(());
+        self.poll(cx, until, is_there)
+            .map_err(|reason| match reason {
+                NothingFound::PeerGone => PeerError::Superseded,
+                NothingFound::ReactorDied => PeerError::ReactorDied,
+            })
+    }
+
+    /// Waits until the peer of the first poll is gone; `since` is that wait's own.
+    fn poll_closed(
+        &mut self,
+        cx: &mut Context<'_>,
+        since: &mut Option<u64>,
+    ) -> Poll<Result<(), PeerError>> {
+        let epoch = if let Some(epoch) = *since {
+            epoch
+        } else {
+            ready!(self.poll_budget(cx));
+            let role = self.end().endpoint_mut().role_mut();
+            let epoch = role.peer_epoch();
+            if role.is_left_alone() {
+                self.at_once += 1;
+                return Poll::Ready(self.departed());
+            }
+            *since.insert(epoch)
+        };
+        let has_left = |end: &mut E| {
+            let role = end.endpoint().role();
+            // Or a successor has come, of the one that was waited for first.
+            let is_gone = role.peer_closed() || role.peer_epoch() > epoch.max(1);
+            is_gone.then_some(())
+        };
+        let found = self.poll(cx, Until::Departed, has_left);
+        found.map(|found| match found {
+            Ok(()) => Ok(()),
+            Err(NothingFound::PeerGone) => self.departed(),
+            Err(NothingFound::ReactorDied) => Err(PeerError::ReactorDied),
+        })
+    }
+
+    async fn closed(&mut self) -> Result<(), PeerError> {
+        let mut since = None;
+        poll_fn(|cx| self.poll_closed(cx, &mut since)).await
+    }
+
+    /// What a wait for a departure ends with: none comes of a peer that never will.
+    fn departed(&self) -> Result<(), PeerError> {
+        if self.end.endpoint().role().peer_epoch() == 0 {
+            return Err(PeerError::Superseded);
+        }
+        Ok(())
     }
 
     /// Ends the park, if there is one: before the end does anything else. Returns how the
@@ -111,7 +274,7 @@ impl<E: End<Cursor = ReadCursor>> AsyncEnd<E> {
             Err(PopError::Empty) => None,
             other => Some(other),
         };
-        let found = self.poll(cx, 1, attempt);
+        let found = self.poll(cx, Until::Work(1), attempt);
         found.map(|found| match found {
             Err(NothingFound::ReactorDied) => Err(PopError::ReactorDied),
             Err(NothingFound::PeerGone) | Ok(Err(PopError::Abandoned)) => {
@@ -128,12 +291,33 @@ impl<E: End<Cursor = ReadCursor>> AsyncEnd<E> {
         cx: &mut Context<'_>,
         attempt: impl FnMut(&mut E) -> Result<R, PopError>,
     ) -> Poll<Option<Result<R, PopError>>> {
-        let was_corrupt = self.end.endpoint().cursor.corruption().is_some();
-        self.poll_message(cx, attempt).map(|found| match found {
-            Err(PopError::Abandoned | PopError::Superseded) => None,
-            Err(PopError::Corrupt) if was_corrupt => None,
-            found => Some(found),
-        })
+        let end = self.end.endpoint();
+        let was_corrupt = end.cursor.corruption().is_some();
+        // Before the poll: a successor of the one that is gone may come meanwhile.
+        let epoch = end.role.peer_epoch();
+        let item = ready!(self.poll_message(cx, attempt));
+        let has_ended = match item {
+            Err(PopError::Abandoned | PopError::Superseded) => true,
+            Err(PopError::Corrupt) => was_corrupt,
+            _ => false,
+        };
+        self.ended = has_ended.then_some(epoch);
+        Poll::Ready((!has_ended).then_some(item))
+    }
+
+    /// Whether the stream has ended, and no producer has attached since.
+    fn has_ended(&self) -> bool {
+        let end = self.end.endpoint();
+        let is_over = |epoch| end.cursor.corruption().is_some() || end.role.peer_epoch() == epoch;
+        self.ended.is_some_and(is_over)
+    }
+
+    async fn wait_for_producer(&mut self) -> Result<(), PeerError> {
+        let mut since = None;
+        let seen = self.end.endpoint().cursor.position();
+        let unread = Awaited::Message { seen };
+        let wait = Endpoint::<ReadCursor>::wait_for_peer;
+        poll_fn(|cx| self.poll_attached(cx, &mut since, unread, wait)).await
     }
 }
 
@@ -149,7 +333,7 @@ impl<E: End<Cursor = WriteCursor>> AsyncEnd<E> {
             Err(ClaimError::Full) => None,
             other => Some(other),
         };
-        let found = self.poll(cx, wanted, attempt);
+        let found = self.poll(cx, Until::Work(wanted), attempt);
         found.map(|found| match found {
             Err(NothingFound::ReactorDied) => Err(ClaimError::ReactorDied),
             Err(NothingFound::PeerGone) | Ok(Err(ClaimError::Abandoned)) => {
@@ -165,7 +349,7 @@ impl<E: End<Cursor = WriteCursor>> AsyncEnd<E> {
             Err(NoRoom::Full) => None,
             other => Some(other.map(drop)),
         };
-        let found = self.poll(cx, 1, attempt);
+        let found = self.poll(cx, Until::Work(1), attempt);
         found.map(|found| match found {
             Err(NothingFound::ReactorDied) => Err(NoRoom::ReactorDied),
             Err(NothingFound::PeerGone) | Ok(Err(NoRoom::Abandoned)) => {
@@ -173,5 +357,11 @@ impl<E: End<Cursor = WriteCursor>> AsyncEnd<E> {
             }
             Ok(found) => found,
         })
+    }
+
+    async fn wait_for_consumer(&mut self) -> Result<(), PeerError> {
+        let mut since = None;
+        let wait = Endpoint::<WriteCursor>::wait_for_peer;
+        poll_fn(|cx| self.poll_attached(cx, &mut since, Awaited::Nothing, wait)).await
     }
 }

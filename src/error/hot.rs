@@ -345,6 +345,7 @@ impl From<PopError> for io::Error {
 ///     Ok(()) => println!("there is a consumer"),
 ///     Err(PeerError::TimedOut) => println!("not yet"),
 ///     Err(PeerError::Superseded) => println!("open the name again"),
+///     Err(PeerError::ReactorDied) => println!("only an async end says so"),
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -355,6 +356,10 @@ pub enum PeerError {
     /// No peer will come: the ring's name no longer refers to this ring, or the
     /// ring is on the heap. Open the name again.
     Superseded,
+    /// The thread that waited for the peer has ended: see
+    /// [`docs::process`](crate::docs::process). A later call starts it again. Only async
+    /// ends say so.
+    ReactorDied,
 }
 
 impl fmt::Display for PeerError {
@@ -365,6 +370,7 @@ impl fmt::Display for PeerError {
                 "no peer will attach: the ring was unlinked or replaced, or is on the heap; open \
                  its name again"
             }
+            Self::ReactorDied => REACTOR_DIED,
         })
     }
 }
@@ -373,6 +379,7 @@ debug_as_display!(
     enum PeerError {
         TimedOut,
         Superseded,
+        ReactorDied,
     }
 );
 
@@ -383,6 +390,7 @@ impl From<PeerError> for io::Error {
         let kind = match error {
             PeerError::TimedOut => io::ErrorKind::TimedOut,
             PeerError::Superseded => io::ErrorKind::StaleNetworkFileHandle,
+            PeerError::ReactorDied => io::ErrorKind::Other,
         };
         Self::new(kind, error)
     }

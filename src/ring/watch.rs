@@ -10,7 +10,7 @@ use crate::sync::AtomicU32;
 use crate::wait::is_left_alone;
 
 /// What ends an end's wait: a value, as [`Awaited`] is.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Goal {
     pub(crate) awaited: Awaited,
     /// The epoch of a peer that is known to be gone: its departure ends no wait, and a
@@ -18,10 +18,24 @@ pub(crate) struct Goal {
     pub(crate) departed: Option<u64>,
 }
 
+/// Set in `departed` if a liveness check that finds no peer ends the wait as well. An
+/// epoch never has this bit: the state word has room for 63.
+const CHECKED: u64 = 1 << 63;
+
 impl Goal {
-    /// Whether a departure ends the wait.
+    /// Another peer than the one with this epoch, or what is awaited. Each liveness check
+    /// that finds no peer ends the wait, so that the end can see whether one will come.
+    #[cfg(feature = "futures")]
+    pub(crate) fn attached(awaited: Awaited, epoch: u64) -> Self {
+        Self {
+            awaited,
+            departed: Some(epoch | CHECKED),
+        }
+    }
+
+    /// Whether a liveness check that finds no peer ends the wait.
     pub(crate) fn peer_may_leave(self) -> bool {
-        self.departed.is_none()
+        self.departed.is_none_or(|epoch| epoch & CHECKED != 0)
     }
 }
 
@@ -49,7 +63,7 @@ impl Watch {
         goal.awaited.is_there(peer_position(header, self.role))
             || match goal.departed {
                 None => peer_closed(header, self.role),
-                Some(epoch) => peer_epoch(header, self.role) != epoch,
+                Some(epoch) => peer_epoch(header, self.role) != epoch & !CHECKED,
             }
     }
 

@@ -54,10 +54,12 @@ pub(crate) fn waits_end_by_their_deadline() {
             3 => match consumer.wait_for_peer_timeout(timeout) {
                 Ok(()) => tally.done += 1,
                 Err(PeerError::TimedOut | PeerError::Superseded) => tally.idle += 1,
+                Err(PeerError::ReactorDied) => unreachable!("no end here is async"),
             },
             4 => match producer.wait_for_peer_timeout(timeout) {
                 Ok(()) => tally.done += 1,
                 Err(PeerError::TimedOut | PeerError::Superseded) => tally.idle += 1,
+                Err(PeerError::ReactorDied) => unreachable!("no end here is async"),
             },
             5 => match producer.push_timeout(TEXT.as_bytes(), timeout) {
                 Ok(()) => tally.done += 1,

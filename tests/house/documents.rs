@@ -194,6 +194,25 @@ fn every_public_function_says_what_it_means_for_real_time() {
     }
 }
 
+/// What a future has done when it is dropped before it is ready.
+#[test]
+fn every_async_function_says_what_cancelling_it_means() {
+    let mut functions = public_functions();
+    functions.retain(|function| function.signature.asyncness.is_some());
+    assert!(functions.len() > 20, "the async functions were not found");
+    for Function {
+        name, place, doc, ..
+    } in functions
+    {
+        let mut lines = doc.lines().map(str::trim);
+        let says = lines.any(|line| {
+            line.strip_prefix("Cancel safety: ")
+                .is_some_and(|text| !text.is_empty())
+        });
+        assert!(says, "{place}: {name} does not say \"Cancel safety: ...\"");
+    }
+}
+
 #[test]
 fn the_list_of_trivial_functions_is_not_out_of_date() {
     let functions = public_functions();

@@ -5,12 +5,13 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 
 use futures_core::Stream;
+use futures_core::stream::FusedStream;
 
 use super::{AsyncEnd, IntoAsyncError};
 use crate::consumer::{Consumer, Peek};
-use crate::error::PopError;
+use crate::error::{PeerError, PopError};
 use crate::frame_consumer::{FrameConsumer, Popped};
-use crate::frames::Frame;
+use crate::frames::{Frame, Frames};
 use crate::ring::Record;
 
 /// The end of a ring of records that reads, in async code; feature `futures`.
@@ -32,11 +33,23 @@ use crate::ring::Record;
 /// A future of this end that is dropped before it is ready has taken nothing
 /// out of the ring, and the next one finds everything in its place.
 ///
+/// # Other tasks
+///
+/// A ring may have a message whenever it is polled. So that the other tasks of the
+/// thread run nevertheless, an async end counts the polls that are ready at once. After
+/// 128 in a row, the next poll wakes its own task and is pending, once. This holds for
+/// each `async` method, for streams and for sinks; `try_` calls are not counted.
+///
 /// # The stream
 ///
-/// It ends when the producer is gone, closed or dead, and everything that it
-/// published was taken. It goes on, if it is polled again, when another producer
-/// has come; none will if the ring is [superseded](Consumer::is_superseded). After an error, the ring is corrupt, and the stream is at its end.
+/// It ends when the producer is gone, closed or crashed, and everything that it
+/// published was taken. If another producer attaches, a later poll goes on with its
+/// messages. None will if the ring is [superseded](Consumer::is_superseded). After an
+/// error the ring is corrupt, and the stream is at its end.
+///
+/// It is a [`FusedStream`]: `is_terminated` is true from its end on, until another
+/// producer attaches. `select!` therefore skips a stream that has ended, and polls it
+/// again after that; [`wait_for_peer`](Self::wait_for_peer) waits for that moment.
 ///
 /// # Forking
 ///
@@ -143,7 +156,9 @@ impl<T: Record> AsyncConsumer<T> {
         &self.inner.end
     }
 
-    /// Pops a record, and waits if there is none. Dropping the future takes nothing.
+    /// Pops a record, and waits if there is none.
+    ///
+    /// Cancel safety: a future that is dropped has taken nothing.
     ///
     /// # Errors
     ///
@@ -181,7 +196,9 @@ impl<T: Record> AsyncConsumer<T> {
     }
 
     /// Waits for at least one record, then pops as many as there are and `values` has room
-    /// for; returns how many. Dropping the future takes nothing.
+    /// for; returns how many.
+    ///
+    /// Cancel safety: a future that is dropped has taken nothing.
     ///
     /// # Errors
     ///
@@ -201,6 +218,8 @@ impl<T: Record> AsyncConsumer<T> {
     /// Finds the next record in place, and waits if there is none. It stays in the ring
     /// unless it is released.
     ///
+    /// Cancel safety: a future that is dropped has taken nothing.
+    ///
     /// # Errors
     ///
     /// As [`pop`](Self::pop).
@@ -209,12 +228,102 @@ impl<T: Record> AsyncConsumer<T> {
     ///
     /// As [`pop`](Self::pop).
     pub async fn peek(&mut self) -> Result<Peek<'_, T>, PopError> {
+        self.ready().await?;
+        self.inner.end.try_peek()
+    }
+
+    /// Waits until there is a record, and leaves it in the ring: the next
+    /// [`try_pop`](Self::try_pop) finds it.
+    ///
+    /// Cancel safety: neither the future nor its end takes anything.
+    ///
+    /// # Errors
+    ///
+    /// As [`pop`](Self::pop).
+    ///
+    /// # Real-time
+    ///
+    /// As [`pop`](Self::pop).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut producer, consumer) = quoit::RingOptions::new(8).heap::<u64>()?;
+    /// let mut consumer = consumer.into_async()?;
+    /// producer.try_push(7)?;
+    /// futures_executor::block_on(consumer.ready())?;
+    /// assert_eq!(consumer.try_pop()?, 7);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub async fn ready(&mut self) -> Result<(), PopError> {
         poll_fn(|cx| {
             self.inner
                 .poll_message(cx, |consumer| consumer.try_peek().map(drop))
         })
-        .await?;
-        self.inner.end.try_peek()
+        .await
+    }
+
+    /// Waits until a producer holds its role, or one has attached since the first poll: for
+    /// an end that was `Abandoned`, or that came first. The wait also ends when
+    /// there is something to read.
+    ///
+    /// Cancel safety: a future that is dropped has changed nothing. The next one sees only
+    /// a producer that is there, or attaches after its own first poll.
+    ///
+    /// # Errors
+    ///
+    /// [`PeerError::Superseded`] if none will attach: the ring's name no longer refers to
+    /// this ring, or the ring is on the heap. That is noticed at the next
+    /// [`peer_check`](crate::RingOptions::peer_check). [`PeerError::ReactorDied`] if nobody
+    /// can wait; never [`PeerError::TimedOut`].
+    ///
+    /// # Real-time
+    ///
+    /// Makes syscalls and takes a lock, and the task sleeps; no allocation.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let ring = quoit::RingOptions::new(8).create_anonymous::<u64>()?;
+    /// let mut consumer = ring.consumer()?.into_async()?;
+    /// let starts = std::thread::spawn(move || ring.producer());
+    /// futures_executor::block_on(consumer.wait_for_peer())?;
+    /// # let _producer = starts.join().expect("no panic")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub async fn wait_for_peer(&mut self) -> Result<(), PeerError> {
+        self.inner.wait_for_producer().await
+    }
+
+    /// Waits until the producer has closed or crashed, whatever is unread: for a task that
+    /// has to stop, or to start the other program again. Waits for one to attach first
+    /// if none has. Each message wakes the task meanwhile, and it sleeps on.
+    ///
+    /// Cancel safety: a future that is dropped has changed nothing. The next one waits for
+    /// the producer that is there at its own first poll.
+    ///
+    /// # Errors
+    ///
+    /// [`PeerError::Superseded`] if no producer has ever attached, and none will;
+    /// [`PeerError::ReactorDied`] if nobody can wait; never [`PeerError::TimedOut`].
+    ///
+    /// # Real-time
+    ///
+    /// As [`wait_for_peer`](Self::wait_for_peer).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut producer, consumer) = quoit::RingOptions::new(8).heap::<u64>()?;
+    /// let mut consumer = consumer.into_async()?;
+    /// producer.try_push(7)?;
+    /// drop(producer);
+    /// futures_executor::block_on(consumer.closed())?;
+    /// assert_eq!(consumer.try_pop()?, 7); // it is still there
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub async fn closed(&mut self) -> Result<(), PeerError> {
+        self.inner.closed().await
     }
 }
 
@@ -237,8 +346,9 @@ impl AsyncFrameConsumer {
         &self.inner.end
     }
 
-    /// Copies the next frame into `buffer`, and waits if there is none. Dropping the future
-    /// takes nothing.
+    /// Copies the next frame into `buffer`, and waits if there is none.
+    ///
+    /// Cancel safety: a future that is dropped has taken nothing.
     ///
     /// # Errors
     ///
@@ -282,7 +392,9 @@ impl AsyncFrameConsumer {
     }
 
     /// Copies the next frame into `bytes`, in place of what was there, and waits if there is
-    /// none; returns its kind. Dropping the future takes nothing.
+    /// none; returns its kind.
+    ///
+    /// Cancel safety: a future that is dropped has taken nothing, and `bytes` is as it was.
     ///
     /// # Errors
     ///
@@ -301,6 +413,8 @@ impl AsyncFrameConsumer {
 
     /// Finds the next frame in place, and waits if there is none. It stays in the ring
     /// unless it is released.
+    ///
+    /// Cancel safety: a future that is dropped has taken nothing.
     ///
     /// # Errors
     ///
@@ -326,12 +440,102 @@ impl AsyncFrameConsumer {
     /// # ?; Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub async fn peek(&mut self) -> Result<Frame<'_>, PopError> {
+        self.ready().await?;
+        self.inner.end.try_peek()
+    }
+
+    /// Waits for a frame, then finds all that are there, to be visited one after the other,
+    /// in place. They stay in the ring unless they are released.
+    ///
+    /// Cancel safety: a future that is dropped has taken nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`peek`](Self::peek).
+    ///
+    /// # Real-time
+    ///
+    /// As [`peek`](Self::peek).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (mut producer, consumer) = quoit::RingOptions::new(1024).heap::<[u8]>()?;
+    /// let mut consumer = consumer.into_async()?;
+    /// producer.try_push_slice(0, &["one", "two"])?;
+    /// futures_executor::block_on(async {
+    ///     let mut frames = consumer.peek_many().await?;
+    ///     while let Some(frame) = frames.next_frame()? {
+    ///         assert_eq!(frame.len(), 3);
+    ///     }
+    ///     frames.release();
+    ///     Ok::<(), quoit::PopError>(())
+    /// })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub async fn peek_many(&mut self) -> Result<Frames<'_>, PopError> {
+        self.ready().await?;
+        self.inner.end.try_peek_many()
+    }
+
+    /// Waits until there is a frame, and leaves it in the ring: the next
+    /// [`try_pop`](Self::try_pop) finds it.
+    ///
+    /// Cancel safety: neither the future nor its end takes anything.
+    ///
+    /// # Errors
+    ///
+    /// As [`peek`](Self::peek).
+    ///
+    /// # Real-time
+    ///
+    /// As [`peek`](Self::peek).
+    pub async fn ready(&mut self) -> Result<(), PopError> {
         poll_fn(|cx| {
             self.inner
                 .poll_message(cx, |consumer| consumer.try_peek().map(drop))
         })
-        .await?;
-        self.inner.end.try_peek()
+        .await
+    }
+
+    /// Waits until a producer holds its role, or one has attached since the first poll: for
+    /// an end that was `Abandoned`, or that came first. The wait also ends when
+    /// there is something to read.
+    ///
+    /// Cancel safety: a future that is dropped has changed nothing. The next one sees only
+    /// a producer that is there, or attaches after its own first poll.
+    ///
+    /// # Errors
+    ///
+    /// [`PeerError::Superseded`] if none will attach: the ring's name no longer refers to
+    /// this ring, or the ring is on the heap. That is noticed at the next
+    /// [`peer_check`](crate::RingOptions::peer_check). [`PeerError::ReactorDied`] if nobody
+    /// can wait; never [`PeerError::TimedOut`].
+    ///
+    /// # Real-time
+    ///
+    /// Makes syscalls and takes a lock, and the task sleeps; no allocation.
+    pub async fn wait_for_peer(&mut self) -> Result<(), PeerError> {
+        self.inner.wait_for_producer().await
+    }
+
+    /// Waits until the producer has closed or crashed, whatever is unread: for a task that
+    /// has to stop, or to start the other program again. Waits for one to attach first
+    /// if none has. Each message wakes the task meanwhile, and it sleeps on.
+    ///
+    /// Cancel safety: a future that is dropped has changed nothing. The next one waits for
+    /// the producer that is there at its own first poll.
+    ///
+    /// # Errors
+    ///
+    /// [`PeerError::Superseded`] if no producer has ever attached, and none will;
+    /// [`PeerError::ReactorDied`] if nobody can wait; never [`PeerError::TimedOut`].
+    ///
+    /// # Real-time
+    ///
+    /// As [`wait_for_peer`](Self::wait_for_peer).
+    pub async fn closed(&mut self) -> Result<(), PeerError> {
+        self.inner.closed().await
     }
 }
 
@@ -342,6 +546,19 @@ impl<T: Record> Stream for AsyncConsumer<T> {
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let consumer = self.get_mut();
         consumer.inner.poll_item(cx, Consumer::<T>::try_pop)
+    }
+
+    /// At least what is unread now.
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.get_ref().len() as usize, None)
+    }
+}
+
+/// Terminated from the stream's end on, until another producer attaches; for good if the
+/// ring is corrupt.
+impl<T: Record> FusedStream for AsyncConsumer<T> {
+    fn is_terminated(&self) -> bool {
+        self.inner.has_ended()
     }
 }
 
@@ -355,5 +572,13 @@ impl Stream for AsyncFrameConsumer {
             let mut bytes = Vec::new();
             consumer.try_pop_into(&mut bytes).map(|_kind| bytes)
         })
+    }
+}
+
+/// Terminated from the stream's end on, until another producer attaches; for good if the
+/// ring is corrupt.
+impl FusedStream for AsyncFrameConsumer {
+    fn is_terminated(&self) -> bool {
+        self.inner.has_ended()
     }
 }

@@ -7,17 +7,18 @@ use core::task::{Context, Poll, ready};
 use futures_sink::Sink;
 
 use super::{AsyncEnd, IntoAsyncError};
-use crate::error::{ClaimError, PushError};
-use crate::frame_producer::FrameProducer;
-use crate::producer::Producer;
+use crate::error::{ClaimError, PeerError, PushError};
+use crate::frame_producer::{FrameProducer, parts_len};
+use crate::frames::FrameClaim;
+use crate::producer::{Claim, Producer};
 use crate::ring::Record;
 
 /// The end of a ring of records that writes, in async code; feature `futures`.
 ///
 /// Made by [`Producer::into_async`]. It is a [`Sink`] of messages, and has an
 /// `async` form of `push`; the other end need not be async, nor know.
-/// [`AsyncConsumer`](crate::AsyncConsumer) says how async ends wait, and what
-/// that means for a `fork`.
+/// [`AsyncConsumer`](crate::AsyncConsumer) says how async ends wait, when they yield
+/// to other tasks, and what that means for a `fork`.
 ///
 /// # Cancelling
 ///
@@ -124,8 +125,10 @@ impl<T: Record> AsyncProducer<T> {
         &self.inner.end
     }
 
-    /// Pushes a record, and waits for room if there is none. Dropping the future pushes
-    /// nothing.
+    /// Pushes a record, and waits for room if there is none.
+    ///
+    /// Cancel safety: a future that is dropped has pushed nothing, and its record is lost;
+    /// [`ready`](Self::ready) waits without one.
     ///
     /// # Errors
     ///
@@ -156,7 +159,9 @@ impl<T: Record> AsyncProducer<T> {
     }
 
     /// Waits for room for at least one record, then pushes as many of `values` as there is
-    /// room for; returns how many. Dropping the future pushes nothing.
+    /// room for; returns how many.
+    ///
+    /// Cancel safety: a future that is dropped has pushed nothing.
     ///
     /// # Errors
     ///
@@ -170,6 +175,90 @@ impl<T: Record> AsyncProducer<T> {
             poll_fn(|cx| self.inner.poll_one(cx)).await?;
         }
         self.inner.end().try_push_slice(values)
+    }
+
+    /// Claims the next slot, to be filled in place, and waits for one if there is none.
+    ///
+    /// Cancel safety: a future that is dropped has claimed nothing, and a claim that is
+    /// dropped publishes nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`Producer::claim`].
+    ///
+    /// # Real-time
+    ///
+    /// As [`push`](Self::push).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (producer, mut consumer) = quoit::RingOptions::new(8).heap::<u64>()?;
+    /// let mut producer = producer.into_async()?;
+    /// let mut claim = futures_executor::block_on(producer.claim())?;
+    /// claim.write(7);
+    /// claim.commit();
+    /// assert_eq!(consumer.try_pop()?, 7);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub async fn claim(&mut self) -> Result<Claim<'_, T>, ClaimError> {
+        self.ready().await?;
+        self.inner.end.try_claim()
+    }
+
+    /// Waits until there is room for a record: the next [`try_push`](Self::try_push) has it.
+    ///
+    /// Cancel safety: neither the future nor its end pushes or claims anything.
+    ///
+    /// # Errors
+    ///
+    /// As [`Producer::claim`].
+    ///
+    /// # Real-time
+    ///
+    /// As [`push`](Self::push).
+    pub async fn ready(&mut self) -> Result<(), ClaimError> {
+        poll_fn(|cx| self.inner.poll_one(cx)).await?;
+        Ok(())
+    }
+
+    /// Waits until a consumer holds its role, or one has attached since the first poll: for
+    /// an end that was `Abandoned`, or that came first.
+    ///
+    /// Cancel safety: a future that is dropped has changed nothing. The next one sees only
+    /// a consumer that is there, or attaches after its own first poll.
+    ///
+    /// # Errors
+    ///
+    /// [`PeerError::Superseded`] if none will attach: the ring's name no longer refers to
+    /// this ring, or the ring is on the heap. That is noticed at the next
+    /// [`peer_check`](crate::RingOptions::peer_check). [`PeerError::ReactorDied`] if nobody
+    /// can wait; never [`PeerError::TimedOut`].
+    ///
+    /// # Real-time
+    ///
+    /// Makes syscalls and takes a lock, and the task sleeps; no allocation.
+    pub async fn wait_for_peer(&mut self) -> Result<(), PeerError> {
+        self.inner.wait_for_consumer().await
+    }
+
+    /// Waits until the consumer has closed or crashed, whatever is unread: for a task that
+    /// has to stop, or to start the other program again. Waits for one to attach first
+    /// if none has. Each message wakes the task meanwhile, and it sleeps on.
+    ///
+    /// Cancel safety: a future that is dropped has changed nothing. The next one waits for
+    /// the consumer that is there at its own first poll.
+    ///
+    /// # Errors
+    ///
+    /// [`PeerError::Superseded`] if no consumer has ever attached, and none will;
+    /// [`PeerError::ReactorDied`] if nobody can wait; never [`PeerError::TimedOut`].
+    ///
+    /// # Real-time
+    ///
+    /// As [`wait_for_peer`](Self::wait_for_peer).
+    pub async fn closed(&mut self) -> Result<(), PeerError> {
+        self.inner.closed().await
     }
 }
 
@@ -194,7 +283,10 @@ impl AsyncFrameProducer {
     }
 
     /// Pushes a frame of kind 0, and waits for room if there is none, after a frame that
-    /// waits in the sink. Dropping the future pushes nothing.
+    /// waits in the sink.
+    ///
+    /// Cancel safety: a future that is dropped has not pushed `payload`. The frame that
+    /// waited in the sink is there, or in the ring.
     ///
     /// # Errors
     ///
@@ -220,6 +312,8 @@ impl AsyncFrameProducer {
 
     /// [`push`](Self::push) with a `kind`.
     ///
+    /// Cancel safety: as [`push`](Self::push).
+    ///
     /// # Errors
     ///
     /// As [`FrameProducer::push`].
@@ -228,11 +322,8 @@ impl AsyncFrameProducer {
     ///
     /// As [`push`](Self::push).
     pub async fn push_kind(&mut self, kind: u32, payload: &[u8]) -> Result<(), ClaimError> {
-        poll_fn(|cx| {
-            ready!(self.poll_waiting(cx))?;
-            self.poll_push(cx, kind, payload)
-        })
-        .await
+        let push = |producer: &mut FrameProducer| producer.try_push_kind(kind, payload);
+        poll_fn(|cx| self.poll_after_waiting(cx, payload.len(), push)).await
     }
 
     /// Pushes a frame of kind 0 if there is room now, and no frame waits in the sink.
@@ -251,15 +342,132 @@ impl AsyncFrameProducer {
         self.inner.end().try_push(payload)
     }
 
-    fn poll_push(
+    /// Pushes one frame whose payload is all of `parts`, one after the other, and waits for
+    /// room if there is none, after a frame that waits in the sink.
+    ///
+    /// Cancel safety: as [`push`](Self::push).
+    ///
+    /// # Errors
+    ///
+    /// As [`FrameProducer::push`].
+    ///
+    /// # Real-time
+    ///
+    /// As [`push`](Self::push).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (producer, mut consumer) = quoit::RingOptions::new(64).heap::<[u8]>()?;
+    /// let mut producer = producer.into_async()?;
+    /// futures_executor::block_on(producer.push_parts(7, &[b"head", b"er"]))?;
+    /// assert_eq!(consumer.try_peek()?.to_vec(), b"header");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub async fn push_parts(&mut self, kind: u32, parts: &[&[u8]]) -> Result<(), ClaimError> {
+        let len = parts_len(parts);
+        let push = |producer: &mut FrameProducer| producer.try_push_parts(kind, parts);
+        poll_fn(|cx| self.poll_after_waiting(cx, len, push)).await
+    }
+
+    /// Claims room for a frame of at most `len` bytes, to be filled in place, and waits for
+    /// it if there is none, after a frame that waits in the sink.
+    ///
+    /// Cancel safety: a future that is dropped has claimed nothing, and a claim that is
+    /// dropped publishes nothing. The frame that waited in the sink is there, or in the
+    /// ring.
+    ///
+    /// # Errors
+    ///
+    /// As [`FrameProducer::claim`].
+    ///
+    /// # Real-time
+    ///
+    /// As [`push`](Self::push).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (producer, mut consumer) = quoit::RingOptions::new(1024).heap::<[u8]>()?;
+    /// let mut producer = producer.into_async()?;
+    /// let mut claim = futures_executor::block_on(producer.claim(64))?;
+    /// claim.write_at(0, b"quoit");
+    /// claim.commit_first(5);
+    /// assert_eq!(consumer.try_peek()?.to_vec(), b"quoit");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub async fn claim(&mut self, len: usize) -> Result<FrameClaim<'_>, ClaimError> {
+        self.ready(len).await?;
+        self.inner.end.try_claim(len)
+    }
+
+    /// Waits until there is room for a frame of `len` bytes, after a frame that waits in the
+    /// sink: the next [`try_push`](Self::try_push) of so many has it.
+    ///
+    /// Cancel safety: neither the future nor its end claims anything. The frame that waited
+    /// in the sink is there, or in the ring.
+    ///
+    /// # Errors
+    ///
+    /// As [`FrameProducer::claim`].
+    ///
+    /// # Real-time
+    ///
+    /// As [`push`](Self::push).
+    pub async fn ready(&mut self, len: usize) -> Result<(), ClaimError> {
+        let find = |producer: &mut FrameProducer| producer.try_claim(len).map(drop);
+        poll_fn(|cx| self.poll_after_waiting(cx, len, find)).await
+    }
+
+    /// Waits until a consumer holds its role, or one has attached since the first poll: for
+    /// an end that was `Abandoned`, or that came first.
+    ///
+    /// Cancel safety: a future that is dropped has changed nothing. The next one sees only
+    /// a consumer that is there, or attaches after its own first poll.
+    ///
+    /// # Errors
+    ///
+    /// [`PeerError::Superseded`] if none will attach: the ring's name no longer refers to
+    /// this ring, or the ring is on the heap. That is noticed at the next
+    /// [`peer_check`](crate::RingOptions::peer_check). [`PeerError::ReactorDied`] if nobody
+    /// can wait; never [`PeerError::TimedOut`].
+    ///
+    /// # Real-time
+    ///
+    /// Makes syscalls and takes a lock, and the task sleeps; no allocation.
+    pub async fn wait_for_peer(&mut self) -> Result<(), PeerError> {
+        self.inner.wait_for_consumer().await
+    }
+
+    /// Waits until the consumer has closed or crashed, whatever is unread: for a task that
+    /// has to stop, or to start the other program again. Waits for one to attach first
+    /// if none has. Each message wakes the task meanwhile, and it sleeps on.
+    ///
+    /// Cancel safety: a future that is dropped has changed nothing. The next one waits for
+    /// the consumer that is there at its own first poll.
+    ///
+    /// # Errors
+    ///
+    /// [`PeerError::Superseded`] if no consumer has ever attached, and none will;
+    /// [`PeerError::ReactorDied`] if nobody can wait; never [`PeerError::TimedOut`].
+    ///
+    /// # Real-time
+    ///
+    /// As [`wait_for_peer`](Self::wait_for_peer).
+    pub async fn closed(&mut self) -> Result<(), PeerError> {
+        self.inner.closed().await
+    }
+
+    /// Waits for room for `len` bytes, once no frame waits in the sink.
+    fn poll_after_waiting(
         &mut self,
         cx: &mut Context<'_>,
-        kind: u32,
-        payload: &[u8],
+        len: usize,
+        attempt: impl FnMut(&mut FrameProducer) -> Result<(), ClaimError>,
     ) -> Poll<Result<(), ClaimError>> {
-        let wanted = self.inner.end.bytes_needed(payload.len());
-        self.inner
-            .poll_room(cx, wanted, |producer| producer.try_push_kind(kind, payload))
+        ready!(self.poll_waiting(cx))?;
+        let wanted = self.inner.end.bytes_needed(len);
+        self.inner.poll_room(cx, wanted, attempt)
     }
 
     /// Sees that no frame waits in the sink.
@@ -267,7 +475,9 @@ impl AsyncFrameProducer {
         let Some(frame) = self.waiting.take() else {
             return Poll::Ready(Ok(()));
         };
-        let pushed = self.poll_push(cx, 0, &frame);
+        let wanted = self.inner.end.bytes_needed(frame.len());
+        let push = |producer: &mut FrameProducer| producer.try_push(&frame);
+        let pushed = self.inner.poll_room(cx, wanted, push);
         if !matches!(pushed, Poll::Ready(Ok(()))) {
             self.waiting = Some(frame);
         }
@@ -303,7 +513,11 @@ impl Sink<Vec<u8>> for AsyncFrameProducer {
     type Error = ClaimError;
 
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), ClaimError>> {
-        self.get_mut().poll_waiting(cx)
+        let producer = self.get_mut();
+        if producer.waiting.is_none() {
+            return producer.inner.poll_turn(cx).map(Ok);
+        }
+        producer.poll_waiting(cx)
     }
 
     fn start_send(self: Pin<&mut Self>, frame: Vec<u8>) -> Result<(), ClaimError> {

@@ -285,6 +285,7 @@ pub(crate) fn push(
                     Ok(()) => {}
                     Err(PeerError::TimedOut) => wait.goes_on(interrupt, progress, CONSUMER)?,
                     Err(PeerError::Superseded) => return Err(ClaimError::Superseded.into()),
+                    Err(PeerError::ReactorDied) => return Err(ClaimError::ReactorDied.into()),
                 }
             }
             error => return Err(corrupt(producer.corruption()).unwrap_or(error.into())),
@@ -352,6 +353,7 @@ fn comes(
                     Ok(()) => {}
                     Err(PeerError::Superseded) => return Ok(false),
                     Err(PeerError::TimedOut) => wait.goes_on(interrupt, progress, PRODUCER)?,
+                    Err(PeerError::ReactorDied) => return Err(PopError::ReactorDied.into()),
                 }
             }
             Err(PopError::Abandoned | PopError::Superseded) => return Ok(false),
