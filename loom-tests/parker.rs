@@ -35,7 +35,7 @@ use crate::harness::model::Model;
 use crate::harness::runner::{Check, run};
 use crate::harness::sites::Source;
 use crate::harness::{mutants as by_hand, sites};
-use crate::sleepers::{SHIPPED, Steps, deaths, models, mutants};
+use crate::sleepers::{SHIPPED, Steps, deaths, models, mutants, reactor};
 
 const SOURCE: Source = Source {
     file: "src/parker.rs",
@@ -54,6 +54,7 @@ const PREEMPTIONS: usize = 1;
 fn main() -> ExitCode {
     let all: Vec<&'static Model<Steps>> = models::MODELS
         .iter()
+        .chain(reactor::MODELS)
         .chain(models::PAIRS)
         .chain(deaths::MODELS)
         .collect();

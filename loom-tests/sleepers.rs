@@ -5,6 +5,7 @@
 pub(crate) mod deaths;
 pub(crate) mod models;
 pub(crate) mod mutants;
+pub(crate) mod reactor;
 
 use std::rc::Rc;
 
@@ -44,6 +45,8 @@ pub(crate) struct Steps {
     is_over: fn(&Consumer) -> bool,
     /// Sleeps until the second look or a wake says otherwise.
     park: fn(&mut [Parking<'_>], &Kernel),
+    /// What the reactor is told of an end that has fallen asleep.
+    lie_down: fn(&Parking<'_>) -> Awaited,
     /// Whether the kernel compares the word before a sleep.
     compares: bool,
     /// Whether the awake path has a fence, as the barrier makes it seem.
@@ -79,6 +82,7 @@ impl Steps {
                 kernel.wait_any(&words)
             });
         },
+        lie_down: |end| end.awaited,
         compares: true,
         light_fence: true,
     };
@@ -334,14 +338,19 @@ impl Consumer {
         }
     }
 
-    /// Pops from the first of two rings that has a value, as `Select` does.
-    pub(crate) fn pop_first(consumers: &mut [Self; 2]) -> u64 {
+    /// Pops from the first of two rings that has a value, as `Select` does; `None` if
+    /// a producer is gone and everything of its is taken.
+    pub(crate) fn pop_first(consumers: &mut [Self; 2]) -> Option<u64> {
+        let steps = consumers[0].steps;
         loop {
             if let Some(value) = consumers.iter_mut().find_map(Self::try_pop) {
-                return value;
+                return Some(value);
+            }
+            if consumers.iter().any(steps.is_over) {
+                reach(State::Abandoned);
+                return None;
             }
             reach(State::Empty);
-            let steps = consumers[0].steps;
             let rings = [0, 1].map(|index| Rc::clone(&consumers[index].ring));
             let [one, other] = consumers;
             let mut ends = [one.parking(&rings[0]), other.parking(&rings[1])];

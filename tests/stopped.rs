@@ -5,18 +5,19 @@
 mod common;
 
 use std::thread::{scope, sleep};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::PATIENCE;
 use common::child::{Child, hear, say};
+use common::clock::once_within;
 use common::dice::Dice;
 use common::names::RingName;
 use common::segment_file::{DATA, HEAD, SegmentFile, TAIL};
 use common::sleep_state::SleepPage;
 use common::tracer::Halted;
 use quoit::{
-    Consumer, DoorbellKind, Error, PopError, Producer, PushError, Ring, RingOptions, Role,
-    StalePolicy,
+    Consumer, DoorbellKind, Error, PopError, Producer, PushError, Ring, RingOptions, Role, Select,
+    Selected, StalePolicy,
 };
 
 common::suite::suite! {
@@ -26,6 +27,8 @@ common::suite::suite! {
         nothing_is_taken_from_a_stopped_process,
         ends_that_are_stopped_at_work_lose_nothing,
         a_slow_peer_costs_deadlines_and_no_message,
+        a_record_whose_producer_stopped_before_the_wake_comes_soon,
+        room_whose_consumer_stopped_before_the_wake_comes_soon,
         a_producer_stopped_between_publish_and_wake_is_no_rescue,
         a_consumer_stopped_between_release_and_wake_is_no_rescue,
         a_wake_that_never_comes_is_a_rescue_unless_the_waker_is_stopped,
@@ -37,6 +40,10 @@ const BELLS: [&str; 2] = ["futex", "semaphore"];
 const CAPACITY: u64 = 8;
 /// Longer than three looks at the peer.
 const LOOKS: Duration = Duration::from_millis(350);
+/// Two looks at the peer, and time for a wake that may be under way.
+const SOON: Duration = Duration::from_millis(250);
+/// How long a try may take.
+const AGES: Duration = Duration::from_secs(2);
 
 /// Ends that sleep at once.
 fn options(bell: &str) -> RingOptions {
@@ -319,6 +326,93 @@ fn a_slow_peer_costs_deadlines_and_no_message() {
         assert!(deadlines > 0, "{bell}: the consumer is slow");
         drop(producer);
         pair.child.expect(&MESSAGES.to_string());
+    }
+}
+
+/// An end's wait by itself, or with `Select` beside a ring in which nothing happens.
+#[derive(Debug, Clone, Copy)]
+enum Wait {
+    Alone,
+    Select,
+}
+
+/// What can be waited for in which way.
+const WAITS: [(&str, Wait); 3] = [
+    ("futex", Wait::Alone),
+    ("semaphore", Wait::Alone),
+    ("futex", Wait::Select),
+];
+
+fn a_record_whose_producer_stopped_before_the_wake_comes_soon() {
+    for (bell, wait) in WAITS {
+        once_within(SOON, || {
+            let mut pair = Pair::new(bell, "pushing_when_told", "fast");
+            let mut consumer = pair.consumer();
+            let (_producer, mut other) = options(bell).heap::<u64>().expect("a ring");
+            let before = pair.page.read().producer.wakes;
+            let (popped, time) = scope(|scope| {
+                let waits = scope.spawn(|| {
+                    if let Wait::Select = wait {
+                        let ends = &mut [other.interest(), consumer.interest()];
+                        let selected = Select::new().wait(ends, Some(AGES)).expect("futexes");
+                        let is_there = matches!(selected, Selected::Ready(1));
+                        let popped = is_there.then(|| consumer.try_pop().expect("a record"));
+                        return (popped, Instant::now());
+                    }
+                    (consumer.pop_timeout(AGES).ok(), Instant::now())
+                });
+                wait_until(|| pair.page.consumer_is_parked());
+                let halted = Halted::new(pair.child.pid());
+                pair.child.tell("push");
+                halted.stop_when(|| pair.segment.read(TAIL) == 1);
+                let since = Instant::now();
+                let (popped, until) = waits.join().expect("no thread panics");
+                (popped, until.saturating_duration_since(since))
+            });
+            let wakes = pair.page.read().producer.wakes;
+            assert_eq!(wakes, before, "{bell}, {wait:?}: no wake");
+            assert!(
+                matches!(popped, None | Some(0)),
+                "{bell}, {wait:?}: {popped:?}"
+            );
+            popped.map_or(AGES, |_| time)
+        });
+    }
+}
+
+fn room_whose_consumer_stopped_before_the_wake_comes_soon() {
+    for (bell, wait) in WAITS {
+        once_within(SOON, || {
+            let mut pair = Pair::new(bell, "popping_when_told", "fast");
+            let mut producer = pair.producer();
+            for position in 0..CAPACITY {
+                producer.push(position).expect("there is room");
+            }
+            let (_producer, mut other) = options(bell).heap::<u64>().expect("a ring");
+            let before = pair.page.read().consumer.wakes;
+            let (has_room, time) = scope(|scope| {
+                let waits = scope.spawn(|| {
+                    if let Wait::Select = wait {
+                        let ends = &mut [other.interest(), producer.interest()];
+                        let selected = Select::new().wait(ends, Some(AGES)).expect("futexes");
+                        let has_room = matches!(selected, Selected::Ready(1));
+                        return (has_room, Instant::now());
+                    }
+                    let pushed = producer.push_timeout(CAPACITY, AGES);
+                    (pushed.is_ok(), Instant::now())
+                });
+                wait_until(|| pair.page.producer_is_parked());
+                let halted = Halted::new(pair.child.pid());
+                pair.child.tell("pop");
+                halted.stop_when(|| pair.segment.read(HEAD) == 1);
+                let since = Instant::now();
+                let (has_room, until) = waits.join().expect("no thread panics");
+                (has_room, until.saturating_duration_since(since))
+            });
+            let wakes = pair.page.read().consumer.wakes;
+            assert_eq!(wakes, before, "{bell}, {wait:?}: no wake");
+            if has_room { time } else { AGES }
+        });
     }
 }
 

@@ -12,16 +12,16 @@ pub(crate) struct Mutant<S: 'static> {
     pub(crate) steps: S,
 }
 
-/// Explores every model with each mutant, at so many preemptions at most.
+/// Explores models with each mutant, at so many preemptions at most, until one fails.
 pub(crate) fn judge<S: Sync>(
     mutants: &'static [Mutant<S>],
     models: &[&'static Model<S>],
     shipped: &'static S,
     preemptions: usize,
 ) -> Result<String, String> {
-    let mut trial = Trial::open(["mutant", "wrong step"], models, shipped, preemptions)?;
+    let mut trial = Trial::open(["mutant", "wrong step"], models, preemptions);
     for Mutant { name, step, steps } in mutants {
         trial.judge([name, step], steps);
     }
-    trial.close()
+    trial.close(shipped)
 }

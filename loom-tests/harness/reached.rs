@@ -44,6 +44,8 @@ states! {
     Unblocked = "not let sleep",
     /// A sleep ended without a wake.
     Interrupted = "interrupted",
+    /// A deadline came, and there was nothing to do.
+    Expired = "expired",
     /// A deadline came although there was something to do.
     Late = "late",
     /// An end spared its peer the fence.

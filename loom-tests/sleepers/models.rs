@@ -8,9 +8,10 @@ use loom::thread;
 use super::First::{self, Reader, Writer};
 use super::Form::{self, Awake, Symmetric};
 use super::{Consumer, Producer, Ring, Steps, work};
+use crate::harness::death::mortal;
 use crate::harness::model::{Model, Scenario};
 use crate::harness::reached::State::{
-    self, Abandoned, Empty, Full, Granted, Interrupted, Late, Slept, Unblocked,
+    self, Abandoned, Died, Empty, Full, Granted, Interrupted, Late, Slept, Unblocked,
 };
 use crate::kernel::Kernel;
 use crate::parker::Rest;
@@ -70,6 +71,10 @@ struct Pair {
     form: Form,
     ends: &'static [Option<Rest>],
     first: First,
+    /// Whether the first ring's producer says goodbye and the consumer waits for it.
+    close: bool,
+    /// Whether the first ring's producer dies, and another comes.
+    mortal: bool,
 }
 
 impl Scenario<Steps> for Pair {
@@ -81,12 +86,28 @@ impl Scenario<Steps> for Pair {
             let [one, other] = writing;
             let other =
                 thread::spawn(move || Producer::take(&other, steps, self.form).push(&[2], false));
-            Producer::take(&one, steps, self.form).push(&[1], false);
+            let produce = || {
+                let mut producer = Producer::take(&one, steps, self.form);
+                let published = one.tail.load_own() as usize;
+                producer.push(&[1][published..], false);
+                if self.close {
+                    producer.close();
+                }
+            };
+            if self.mortal {
+                mortal(0, produce);
+            }
+            produce();
             other.join().expect("the other writer returns");
         };
         let read = move || {
             let mut consumers = rings.map(|ring| Consumer::take(&ring, steps, self.form));
-            let mut taken = [0, 1].map(|_| Consumer::pop_first(&mut consumers));
+            let wanted = if self.close { usize::MAX } else { 2 };
+            let first = std::iter::from_fn(|| Consumer::pop_first(&mut consumers));
+            let mut taken: Vec<u64> = first.take(wanted).collect();
+            if !taken.contains(&2) {
+                taken.extend(consumers[1].pop());
+            }
             taken.sort_unstable();
             taken
         };
@@ -95,28 +116,37 @@ impl Scenario<Steps> for Pair {
     }
 }
 
+const PAIR: Pair = Pair {
+    form: Symmetric,
+    ends: &[],
+    first: Reader,
+    close: false,
+    mortal: false,
+};
+
 macro_rules! pairs {
     ($($name:literal, $preemptions:literal, $floor:literal, $states:expr => { $($field:ident: $value:expr),* $(,)? })*) => {
         pub(crate) const PAIRS: &[Model<Steps>] = &[$(Model {
             name: $name,
             preemptions: Some($preemptions),
+            mortals: Pair { $($field: $value,)* ..PAIR }.mortal as usize,
             floor: $floor,
             states: $states,
-            scenario: &Pair { $($field: $value),* },
-            ..Model::EMPTY
+            scenario: &Pair { $($field: $value,)* ..PAIR },
         }),*];
     };
 }
 
 pairs! {
-    "the_first_of_two", 2, 25_000, &[Empty, Slept, Unblocked] => {
-        form: Symmetric, ends: &[], first: Reader,
-    }
-    "the_first_of_two_awake", 2, 10_000, &[Empty, Slept] => {
-        form: Awake, ends: &[], first: Reader,
-    }
+    "the_first_of_two", 2, 25_000, &[Empty, Slept, Unblocked] => {}
+    "the_first_of_two_awake", 2, 10_000, &[Empty, Slept] => { form: Awake }
     "the_first_of_two_by_deadlines", 2, 42_000, &[Empty, Interrupted, Late] => {
-        form: Symmetric, ends: &[TIMED_OUT, TIMED_OUT], first: Reader,
+        ends: &[TIMED_OUT, TIMED_OUT],
+    }
+    "goodbye_of_one_of_two", 2, 39_000, &[Empty, Slept, Abandoned] => { close: true }
+    "waker_of_one_of_two_dies", 1, 2_900, &[Empty, Slept, Died] => { mortal: true }
+    "closing_waker_of_one_of_two_dies", 1, 3_700, &[Empty, Slept, Abandoned, Died] => {
+        close: true, mortal: true,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The protocol of sleeping with one step made wrong, by hand.
 
+use super::reactor::fixed_too_late;
 use super::{Consumer, Parking, Producer, Steps};
 use crate::harness::mutants::Mutant;
 use crate::kernel::Kernel;
@@ -35,6 +36,7 @@ mutants! {
     "wake before the goodbye": close = wake_then_close;
     "goodbye believed without a last look": is_over = no_last_look;
     "last look before the goodbye": is_over = look_then_goodbye;
+    "what is awaited fixed after the second poll": lie_down = fixed_too_late;
     "futex that does not compare": compares = false;
     "no fence, and no barrier that makes up for it": light_fence = false;
 }

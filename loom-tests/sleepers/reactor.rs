@@ -1,0 +1,137 @@
+//! An end that sleeps in the reactor: the park is split at the wait, and what it awaits
+//! is looked for by another thread, when the deadline comes. The waker stops at each of
+//! its steps, and so also between position and wake: then nobody ends the sleep but its
+//! deadline.
+
+use std::rc::Rc;
+
+use loom::thread::{self, JoinHandle};
+
+use super::{Consumer, Form, Parking, Producer, Ring, Steps};
+use crate::cursor::Awaited;
+use crate::harness::death::mortal;
+use crate::harness::model::{Model, Scenario};
+use crate::harness::reached::State::{Died, Empty, Expired, Late, Slept, Unblocked};
+use crate::harness::reached::reach;
+use crate::parker::PARKED;
+use crate::sync::{READY, WORD};
+use crate::wait::sleep;
+
+/// How a sleep in the reactor ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    Woken,
+    Late,
+}
+
+/// One message, from a waker that may stop for good.
+struct Sleep {
+    /// Whether the first deadline comes at any time; otherwise the waker has stopped.
+    early: bool,
+}
+
+impl Scenario<Steps> for Sleep {
+    fn run(&'static self, steps: &'static Steps) {
+        let ring = Ring::new(2, Form::Symmetric, &[], steps);
+        // Taken first: a new producer wakes, and here every wake is for the message.
+        let mut producer = Producer::take(&ring, steps, Form::Symmetric);
+        let writer = thread::spawn(move || {
+            mortal(0, || producer.push(&[1], false));
+        });
+        let mut consumer = Consumer::take(&ring, steps, Form::Symmetric);
+        let mut writer = Some(writer);
+        let taken = loop {
+            if let Some(value) = consumer.try_pop() {
+                break Some(value);
+            }
+            reach(Empty);
+            let mut end = [consumer.parking(&ring)];
+            if sleep::fall_asleep(&mut end, &*ring.kernel).is_none() {
+                continue;
+            }
+            let Some(writer) = writer.take() else {
+                panic!("a sleep was over, and there was nothing to do")
+            };
+            let ending = self.sleep(&ring, (steps.lie_down)(&end[0]), writer);
+            sleep::wake_up(&mut end, ending == Some(Ending::Late));
+            if ending.is_none() {
+                // The reactor says so when it finds the peer gone.
+                break consumer.try_pop();
+            }
+        };
+        if let Some(writer) = writer {
+            writer.join().expect("the writer returns");
+        }
+        let published = ring.tail.model_load(READY);
+        assert!(taken == (published == 1).then_some(1), "taken {taken:?}");
+    }
+}
+
+impl Sleep {
+    /// Sleeps in the reactor; `None` if nothing has happened until the waker stopped.
+    fn sleep(&self, ring: &Rc<Ring>, awaited: Awaited, waker: JoinHandle<()>) -> Option<Ending> {
+        let ring = Rc::clone(ring);
+        let early = self.early;
+        let reactor = thread::spawn(move || {
+            let first = early.then(|| look(&ring, awaited)).flatten();
+            waker.join().expect("the writer returns");
+            let ending = first.or_else(|| look(&ring, awaited));
+            let published = ring.tail.model_load(READY) == 1;
+            assert!(
+                ending.is_some() || !published,
+                "a message is there, and the sleep goes on"
+            );
+            ending
+        });
+        reactor.join().expect("the reactor returns")
+    }
+}
+
+/// What the reactor does for an end whose deadline has come.
+fn look(ring: &Ring, awaited: Awaited) -> Option<Ending> {
+    let is_woken = || ring.consumer_word.load(WORD) != PARKED;
+    if is_woken() {
+        reach(Unblocked);
+        return Some(Ending::Woken);
+    }
+    reach(Slept);
+    if !awaited.is_there(&ring.tail) {
+        reach(Expired);
+        return None;
+    }
+    // The waker may be on its way between position and word.
+    Some(if is_woken() {
+        Ending::Woken
+    } else {
+        Ending::Late
+    })
+}
+
+const SLEEP: Model<Steps> = Model {
+    preemptions: Some(3),
+    mortals: 1,
+    states: &[Died, Empty, Expired, Late, Slept, Unblocked],
+    ..Model::EMPTY
+};
+
+pub(crate) const MODELS: &[Model<Steps>] = &[
+    Model {
+        name: "reactor_looks_when_the_waker_has_stopped",
+        floor: 800,
+        scenario: &Sleep { early: false },
+        ..SLEEP
+    },
+    Model {
+        name: "reactor_looks_at_any_time",
+        floor: 1_900,
+        scenario: &Sleep { early: true },
+        ..SLEEP
+    },
+];
+
+/// As the reactor once did.
+pub(super) fn fixed_too_late(end: &Parking<'_>) -> Awaited {
+    Awaited::Message {
+        seen: end.peer.model_load(READY),
+    }
+}
