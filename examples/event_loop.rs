@@ -99,6 +99,7 @@ fn serve(count: u64) -> Result<(), Box<dyn Error>> {
                 }
                 TICKS => {
                     let mut ring = ticks.get();
+                    let before = tick_count;
                     let end = loop {
                         match ring.try_pop() {
                             Ok(number) if number == tick_count => tick_count += 1,
@@ -108,20 +109,28 @@ fn serve(count: u64) -> Result<(), Box<dyn Error>> {
                             Err(end) => break end,
                         }
                     };
-                    if end != PopError::Empty || ring.is_abandoned() {
-                        drop(ring);
-                        epoll.remove(&ticks)?;
-                        open -= 1;
+                    match end {
+                        // Ready without a message: has its producer crashed?
+                        PopError::Empty if tick_count > before || !ring.is_abandoned() => {}
+                        PopError::Empty | PopError::Abandoned => {
+                            drop(ring);
+                            epoll.remove(&ticks)?;
+                            open -= 1;
+                        }
+                        error => return Err(error.into()),
                     }
                 }
                 ORDERS => {
                     let mut ring = orders.get();
-                    let taken = ring.drain_with(|_order| ControlFlow::Continue(()))?;
-                    order_count += taken;
-                    if taken == 0 && ring.is_abandoned() {
-                        drop(ring);
-                        epoll.remove(&orders)?;
-                        open -= 1;
+                    match ring.drain_with(|_order| ControlFlow::Continue(())) {
+                        Ok(taken) => order_count += taken,
+                        Err(PopError::Empty) if !ring.is_abandoned() => {}
+                        Err(PopError::Empty | PopError::Abandoned) => {
+                            drop(ring);
+                            epoll.remove(&orders)?;
+                            open -= 1;
+                        }
+                        Err(error) => return Err(error.into()),
                     }
                 }
                 token => {
