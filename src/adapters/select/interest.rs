@@ -91,6 +91,7 @@ impl Interest<'_> {
         self.end.role().peer_epoch()
     }
 
+    #[inline]
     pub(crate) fn role(&self) -> &RoleGuard {
         self.end.role()
     }
