@@ -13,6 +13,7 @@ mod endings;
 mod reactor;
 mod refusals;
 mod sinks;
+mod stopped;
 mod streams;
 
 use std::future::Future;
@@ -33,6 +34,7 @@ use endings::*;
 use reactor::*;
 use refusals::*;
 use sinks::*;
+use stopped::*;
 use streams::*;
 
 common::suite::suite! {
@@ -69,6 +71,8 @@ common::suite::suite! {
         a_task_that_something_else_has_woken_sleeps_on,
         the_last_end_may_go_on_the_thread_itself,
         a_panic_in_one_waker_is_nobody_elses,
+        a_record_whose_producer_stopped_before_the_wake_comes_soon,
+        room_whose_consumer_stopped_before_the_wake_comes_soon,
         futures_and_ends_can_be_sent,
         a_semaphore_ring_is_refused,
         a_refused_end_of_frames_comes_back,
@@ -84,6 +88,8 @@ common::suite::suite! {
         idle_consumer,
         dying_producer,
         parent_of_many,
+        pushing_when_told,
+        popping_when_told,
         process_without_waitv,
         process_without_barriers,
     ],

@@ -1,0 +1,200 @@
+//! A peer that stops between its position and its wake: nobody wakes the task, and yet
+//! it gets soon what is there.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::task::{Poll, RawWaker, RawWakerVTable, Waker};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use quoit::{Consumer, Producer, RingOptions};
+
+use super::assert_no_rescues;
+use super::common::child::{Child, hear, say};
+use super::common::clock::once_within;
+use super::common::names::RingName;
+use super::common::segment_file::{HEAD, SegmentFile, TAIL};
+use super::common::sleep_state::SleepPage;
+use super::common::tracer::Halted;
+use super::reactor::{bell, poll_with};
+
+const CAPACITY: u64 = 8;
+/// Two looks at the peer, and time for a wake that may be under way.
+const SOON: Duration = Duration::from_millis(250);
+/// How long a try may take.
+const AGES: Duration = Duration::from_secs(2);
+
+/// Pushes its position for each line that it hears.
+pub(super) fn pushing_when_told(arguments: &[String]) {
+    let mut producer = Producer::<u64>::open(&arguments[0]).expect("the role");
+    say("ready");
+    loop {
+        hear();
+        let position = producer.position();
+        producer.push(position).expect("the consumer is there");
+    }
+}
+
+/// Pops a position for each line that it hears.
+pub(super) fn popping_when_told(arguments: &[String]) {
+    let mut consumer = Consumer::<u64>::open(&arguments[0]).expect("the role");
+    say("ready");
+    loop {
+        hear();
+        let position = consumer.position();
+        assert_eq!(consumer.pop(), Ok(position));
+    }
+}
+
+/// When the peer moves its position, and stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Moment {
+    /// The end is parked, and the reactor does not know yet what it awaits.
+    BeforeTheReactorKnows,
+    /// The reactor sleeps for the end.
+    Asleep,
+}
+
+const MOMENTS: [Moment; 2] = [Moment::BeforeTheReactorKnows, Moment::Asleep];
+
+/// The other process, and where its position is.
+struct Peer {
+    child: Child,
+    segment: SegmentFile,
+    page: SleepPage,
+    position: u64,
+}
+
+impl Peer {
+    fn start(name: &RingName, part: &str, position: u64) -> Self {
+        let child = Child::start(part, &[name.as_str()]);
+        child.expect("ready");
+        Self {
+            child,
+            segment: SegmentFile::open(&name.file()),
+            page: SleepPage::open(&name.file()),
+            position,
+        }
+    }
+
+    /// Moves its position by one, and stops before its wake.
+    fn moves_and_stops(&mut self) {
+        let is_parked = match self.position {
+            TAIL => self.page.consumer_is_parked(),
+            _ => self.page.producer_is_parked(),
+        };
+        assert!(is_parked, "the second poll is over");
+        let halted = Halted::new(self.child.pid());
+        self.child.tell("now");
+        halted.stop_when(|| self.segment.read(self.position) == 1);
+    }
+
+    fn wakes(&self) -> u64 {
+        let state = self.page.read();
+        state.producer.wakes + state.consumer.wakes
+    }
+}
+
+/// How long a task waits for a peer that stops before its wake.
+fn wait_for(peer: Peer, moment: Moment, mut poll: impl FnMut(&Waker) -> Poll<()>) -> Duration {
+    let (bell, rings) = bell();
+    let wakes = peer.wakes();
+    let peer = Rc::new(RefCell::new(peer));
+    let waker = match moment {
+        Moment::BeforeTheReactorKnows => {
+            let peer = Rc::clone(&peer);
+            // The reactor is given a clone.
+            hooked(bell, move || peer.borrow_mut().moves_and_stops())
+        }
+        Moment::Asleep => bell,
+    };
+    assert!(poll(&waker).is_pending(), "{moment:?}");
+    if moment == Moment::Asleep {
+        // The reactor goes to sleep meanwhile.
+        thread::sleep(Duration::from_millis(5));
+        peer.borrow_mut().moves_and_stops();
+    }
+    assert_eq!(peer.borrow().segment.read(peer.borrow().position), 1);
+    let since = Instant::now();
+    while rings
+        .recv_timeout(AGES.saturating_sub(since.elapsed()))
+        .is_ok()
+    {
+        if poll(&waker).is_ready() {
+            let time = since.elapsed();
+            assert_eq!(peer.borrow().wakes(), wakes, "{moment:?}: no wake");
+            return time;
+        }
+    }
+    AGES
+}
+
+pub(super) fn a_record_whose_producer_stopped_before_the_wake_comes_soon() {
+    for moment in MOMENTS {
+        once_within(SOON, || {
+            let name = RingName::new("stopped-in");
+            let ring = RingOptions::new(CAPACITY).create::<u64>(&name);
+            let consumer = ring.and_then(|ring| ring.consumer()).expect("a ring");
+            let peer = Peer::start(&name, "pushing_when_told", TAIL);
+            let mut consumer = consumer.into_async().expect("an async end");
+            let time = wait_for(peer, moment, |waker| {
+                poll_with(waker, consumer.pop()).map(|popped| assert_eq!(popped, Ok(0)))
+            });
+            assert_no_rescues(&name);
+            time
+        });
+    }
+}
+
+pub(super) fn room_whose_consumer_stopped_before_the_wake_comes_soon() {
+    for moment in MOMENTS {
+        once_within(SOON, || {
+            let name = RingName::new("stopped-out");
+            let ring = RingOptions::new(CAPACITY).create::<u64>(&name);
+            let producer = ring.and_then(|ring| ring.producer());
+            let mut producer = producer.expect("a ring");
+            for position in 0..CAPACITY {
+                producer.push(position).expect("there is room");
+            }
+            let peer = Peer::start(&name, "popping_when_told", HEAD);
+            let mut producer = producer.into_async().expect("an async end");
+            let time = wait_for(peer, moment, |waker| {
+                poll_with(waker, producer.push(CAPACITY)).map(|pushed| assert_eq!(pushed, Ok(())))
+            });
+            assert_no_rescues(&name);
+            time
+        });
+    }
+}
+
+thread_local! {
+    static AT_CLONE: RefCell<Option<Box<dyn FnOnce()>>> = const { RefCell::new(None) };
+}
+
+/// A waker that does something when this thread next clones it.
+fn hooked(waker: Waker, at_clone: impl FnOnce() + 'static) -> Waker {
+    AT_CLONE.set(Some(Box::new(at_clone)));
+    // SAFETY: the table keeps a waker's contract: its data is a boxed waker of its own.
+    unsafe { Waker::from_raw(raw(waker)) }
+}
+
+fn raw(waker: Waker) -> RawWaker {
+    RawWaker::new(Box::into_raw(Box::new(waker)).cast(), &HOOKED)
+}
+
+static HOOKED: RawWakerVTable = RawWakerVTable::new(
+    |waker| {
+        // SAFETY: a boxed waker, which nobody drops meanwhile.
+        let waker = unsafe { &*waker.cast::<Waker>() };
+        if let Some(hook) = AT_CLONE.take() {
+            hook();
+        }
+        raw(waker.clone())
+    },
+    // SAFETY: a boxed waker, which nobody uses after this.
+    |waker| unsafe { Box::from_raw(waker.cast_mut().cast::<Waker>()) }.wake(),
+    // SAFETY: a boxed waker, which nobody drops meanwhile.
+    |waker| unsafe { &*waker.cast::<Waker>() }.wake_by_ref(),
+    // SAFETY: a boxed waker, which nobody uses after this.
+    |waker| drop(unsafe { Box::from_raw(waker.cast_mut().cast::<Waker>()) }),
+);
