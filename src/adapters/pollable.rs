@@ -175,7 +175,6 @@ impl FrameProducer {
     }
 }
 
-#[expect(clippy::result_large_err, reason = "it gives the end back")]
 fn pollable<E: End>(end: E, wanted: u64) -> Result<Pollable<E>, IntoAsyncError<E>>
 where
     Endpoint<E::Cursor>: Sleeping,
