@@ -35,7 +35,7 @@ use crate::harness::model::Model;
 use crate::harness::runner::{Check, run};
 use crate::harness::sites::Source;
 use crate::harness::{mutants as by_hand, sites};
-use crate::sleepers::{SHIPPED, Steps, deaths, models, mutants, reactor};
+use crate::sleepers::{SHIPPED, Steps, deaths, models, mutants, polled, reactor};
 
 const SOURCE: Source = Source {
     file: "src/parker.rs",
@@ -56,6 +56,7 @@ fn main() -> ExitCode {
         .iter()
         .chain(reactor::MODELS)
         .chain(models::PAIRS)
+        .chain(polled::MODELS)
         .chain(deaths::MODELS)
         .collect();
     let mut checks = Vec::new();
@@ -69,6 +70,11 @@ fn main() -> ExitCode {
     checks.push(Check::new("mutants_of_sleep_made_by_hand_die", move || {
         by_hand::judge(mutants::MUTANTS, &all, &SHIPPED, PREEMPTIONS)
     }));
+    let polled: Vec<_> = polled::MODELS.iter().collect();
+    checks.push(Check::new(
+        "mutants_of_an_event_made_by_hand_die",
+        move || by_hand::judge(mutants::OF_AN_EVENT, &polled, &SHIPPED, PREEMPTIONS + 1),
+    ));
     let buffered: Vec<_> = store_buffer::models::MODELS.iter().collect();
     for &model in &buffered {
         checks.push(Check::new(model.name, move || {

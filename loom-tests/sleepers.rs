@@ -5,6 +5,7 @@
 pub(crate) mod deaths;
 pub(crate) mod models;
 pub(crate) mod mutants;
+pub(crate) mod polled;
 pub(crate) mod reactor;
 
 use std::rc::Rc;
@@ -47,6 +48,8 @@ pub(crate) struct Steps {
     park: fn(&mut [Parking<'_>], &Kernel),
     /// What the reactor is told of an end that has fallen asleep.
     lie_down: fn(&Parking<'_>) -> Awaited,
+    /// Makes an event say whether there is a message, and parks if there is none.
+    arm: fn(&mut polled::Polled),
     /// Whether the kernel compares the word before a sleep.
     compares: bool,
     /// Whether the awake path has a fence, as the barrier makes it seem.
@@ -83,6 +86,7 @@ impl Steps {
             });
         },
         lie_down: |end| end.awaited,
+        arm: polled::Polled::arm,
         compares: true,
         light_fence: true,
     };
@@ -360,10 +364,15 @@ impl Consumer {
 
     /// Pops a value if there is one now.
     fn try_pop(&mut self) -> Option<u64> {
+        self.poll().then(|| self.take_next())
+    }
+
+    /// Whether there is a value now.
+    fn poll(&mut self) -> bool {
         if self.head == self.tail {
             self.tail = self.ring.tail.model_load(READY);
             if self.head == self.tail {
-                return None;
+                return false;
             }
             if self.sleeper.is_due(self.head) {
                 reach(State::Granted);
@@ -372,7 +381,7 @@ impl Consumer {
                     .grant(word, self.head, self.form == Form::Awake);
             }
         }
-        Some(self.take_next())
+        true
     }
 
     fn parking<'a>(&'a mut self, ring: &'a Ring) -> Parking<'a> {

@@ -10,7 +10,7 @@ use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use common::PATIENCE;
 use common::child::{Child, hear, hold, say};
@@ -569,10 +569,8 @@ fn a_producer_stopped_before_its_wake_is_noticed() {
         let halted = Halted::new(child.pid());
         child.tell("push");
         halted.stop_when(|| segment.read(TAIL) == position + 1);
-        let stored = Instant::now();
         assert!(page.consumer_is_parked(), "no wake has come");
         assert!(readable(&consumer, Duration::from_millis(250)));
-        println!("# noticed after {:?}", stored.elapsed());
         assert!(child.is_stopped());
         assert_eq!(consumer.get().try_pop(), Ok(position));
         assert!(!is_readable(&consumer));

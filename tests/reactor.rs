@@ -98,8 +98,9 @@ fn signalled(_: &[String]) {
     unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) };
     let mut signal = 0;
     for _ in 0..100 {
-        // SAFETY: the process signals itself; the thread would die of it.
-        unsafe { libc::kill(std::process::id() as i32, libc::SIGUSR1) };
+        let process = std::process::id() as libc::pid_t;
+        // SAFETY: the process signals itself, and no thread dies of it.
+        unsafe { libc::kill(process, libc::SIGUSR1) };
         // SAFETY: set and signal live through the call.
         unsafe { libc::sigwait(&raw const set, &raw mut signal) };
         assert_eq!(signal, libc::SIGUSR1);

@@ -1,5 +1,6 @@
 //! The protocol of sleeping with one step made wrong, by hand.
 
+use super::polled::Polled;
 use super::reactor::fixed_too_late;
 use super::{Consumer, Parking, Producer, Steps};
 use crate::harness::mutants::Mutant;
@@ -11,8 +12,8 @@ use crate::wait::sleep::{self, Parkable};
 const SHIPPED: Steps = Steps::SHIPPED;
 
 macro_rules! mutants {
-    ($($name:literal: $step:ident = $wrong:expr;)*) => {
-        pub(crate) static MUTANTS: &[Mutant<Steps>] = &[$(Mutant {
+    ($list:ident, $($name:literal: $step:ident = $wrong:expr;)*) => {
+        pub(crate) static $list: &[Mutant<Steps>] = &[$(Mutant {
             name: $name,
             step: stringify!($step),
             steps: Steps { $step: $wrong, ..SHIPPED },
@@ -21,6 +22,13 @@ macro_rules! mutants {
 }
 
 mutants! {
+    OF_AN_EVENT,
+    "event drained after the second poll": arm = Polled::drained_after_the_second_poll;
+    "second poll that finds something, and no event": arm = Polled::second_poll_untold;
+}
+
+mutants! {
+    MUTANTS,
     "no second look": park = blind;
     "second look before PARKED": park = early_look;
     "sleep on the word, PARKED never stored": park = undeclared;
