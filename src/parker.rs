@@ -66,6 +66,8 @@ const NO_STATE: u32 = STATE;
 pub(crate) const UNPROTECTED: u64 = 1_000_000;
 /// How long a wake that is under way may take, before it counts as lost.
 pub(crate) const UNDER_WAY: u64 = 20_000_000;
+/// So many wakes in a row that do not arrive are no accident.
+const UNHEARD: u32 = 8;
 
 /// What an end sleeps on; times are nanoseconds on the kernel's monotonic clock.
 pub(crate) trait Doorbell {
@@ -171,6 +173,8 @@ pub(crate) struct Sleeper {
     stretch: u64,
     /// The position at the last sleep.
     rested: u64,
+    /// Sleeps in a row that the peer meant to end, and a deadline did.
+    unheard: u32,
 }
 
 impl Sleeper {
@@ -185,6 +189,7 @@ impl Sleeper {
             barrier_due: true,
             stretch,
             rested: position,
+            unheard: 0,
         }
     }
 
@@ -244,6 +249,18 @@ impl Sleeper {
     /// Ends the sleep; returns whether the peer had ended it.
     pub(crate) fn get_up(&self, word: &AtomicU32) -> bool {
         word.swap(self.state | self.hint, WORD) != PARKED
+    }
+
+    /// The peer has ended a sleep.
+    pub(crate) fn heard(&mut self) {
+        self.unheard = 0;
+    }
+
+    /// The peer has changed the word, and the deadline ended the sleep. Whether the peer's
+    /// wakes do not arrive: one may meet a deadline now and then, but not each time.
+    pub(crate) fn is_deaf(&mut self) -> bool {
+        self.unheard = self.unheard.saturating_add(1);
+        self.unheard >= UNHEARD
     }
 
     fn set(&mut self, word: &AtomicU32, state: u32, hint: u32) {

@@ -221,7 +221,8 @@ impl RoleGuard {
         });
     }
 
-    /// Counts a wake-up that was lost, unless its waker is stopped or dead.
+    /// Counts a wake-up that was lost, or never arrives, unless its waker is stopped or
+    /// dead.
     fn count_rescue(&self) {
         let peer = state(self.header(), other(self.role));
         if !self.peer_gone() && !is_stopped(peer.pid.load(PLAIN)) {

@@ -30,7 +30,7 @@ pub(crate) trait Parkable {
     /// Forgets wakes that came too late for an earlier sleep.
     fn drain(&self);
     /// Counts a sleep. `rescued`: only its deadline ended it, though there was
-    /// something to do, and no wake for it.
+    /// something to do, and no wake for it, or none that arrives.
     fn count_sleep(&self, rescued: bool);
 }
 
@@ -55,15 +55,16 @@ pub(crate) fn park<P: Parkable>(
     let Some(limit) = fall_asleep(ends, kernel) else {
         return;
     };
-    let mut rest = wait(ends, until.min(limit));
-    let mut late = false;
-    let is_protected = limit == u64::MAX;
-    if rest == Rest::TimedOut && is_protected && ends.iter().any(P::has_work) {
-        // The waker may be on its way between position and word.
-        rest = wait(ends, kernel.now() + UNDER_WAY);
-        late = rest == Rest::TimedOut;
+    let is_long = until.saturating_sub(kernel.now()) >= UNDER_WAY;
+    if wait(ends, until.min(limit)) == Rest::Ended {
+        return wake_up(ends, false);
     }
-    wake_up(ends, late);
+    let is_protected = limit == u64::MAX;
+    // The waker may be on its way between position and word.
+    let late = is_protected
+        && ends.iter().any(P::has_work)
+        && wait(ends, kernel.now() + UNDER_WAY) == Rest::TimedOut;
+    oversleep(ends, late, is_long && is_protected);
 }
 
 /// The first half of [`park`]: returns until when the sleep may last, `u64::MAX` if a
@@ -107,6 +108,25 @@ pub(crate) fn wake_up<P: Parkable>(ends: &mut [P], late: bool) {
         let late = late && end.has_work();
         let (sleeper, word) = end.sleeper();
         let was_woken = sleeper.get_up(word);
+        if was_woken {
+            sleeper.heard();
+        }
         end.count_sleep(late && !was_woken);
+    }
+}
+
+/// [`wake_up`] when the deadline has ended the sleep. `is_long`: a wake for what is there
+/// would have arrived in time, but for an accident.
+fn oversleep<P: Parkable>(ends: &mut [P], late: bool, is_long: bool) {
+    for end in ends {
+        let has_work = end.has_work();
+        let (sleeper, word) = end.sleeper();
+        let is_lost = if sleeper.get_up(word) {
+            // The peer changed the word, and nobody heard of it.
+            has_work && is_long && sleeper.is_deaf()
+        } else {
+            has_work && late
+        };
+        end.count_sleep(is_lost);
     }
 }

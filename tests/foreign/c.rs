@@ -1,6 +1,7 @@
 //! `examples/c/consume.c`.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -21,6 +22,8 @@ use super::traffic::{Traffic, frame};
 const FRAMES: u64 = 100_000;
 const DOORBELLS: [DoorbellKind; 2] = [DoorbellKind::Futex, DoorbellKind::Semaphore];
 
+const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/c/consume.c");
+
 /// The program, compiled.
 struct Consumer {
     directory: TempDir,
@@ -29,10 +32,26 @@ struct Consumer {
 impl Consumer {
     fn compile() -> Self {
         let directory = file_directory();
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/c/consume.c");
+        Self::compile_in(directory, SOURCE.as_ref())
+    }
+
+    /// With the flag of which `layout.md` warns: no other process hears such a wake.
+    fn compile_private() -> Self {
+        let directory = file_directory();
+        let path = directory.path().join("private.c");
+        let source = format!(
+            "#define _GNU_SOURCE\n#include <linux/futex.h>\n#undef FUTEX_WAKE\n\
+             #define FUTEX_WAKE (1 | FUTEX_PRIVATE_FLAG)\n#include \"{SOURCE}\"\n"
+        );
+        fs::write(&path, source).expect("a source file");
+        Self::compile_in(directory, &path)
+    }
+
+    fn compile_in(directory: TempDir, source: &Path) -> Self {
         let compiled = Command::new("cc")
             .args(["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread"])
-            .args([source, "-o"])
+            .arg(source)
+            .arg("-o")
             .arg(directory.path().join("consume"))
             .status()
             .expect("the system's C compiler, cc");
@@ -142,6 +161,21 @@ pub(super) fn c_wakes_a_producer_that_waits_for_room() {
         assert_eq!(consumer.ends(), verdict(&traffic, "closed"));
         assert_eq!(page.read().producer.rescues, 0, "{doorbell:?}");
     }
+}
+
+pub(super) fn c_that_wakes_its_own_process_only_is_noticed() {
+    let program = Consumer::compile_private();
+    let name = RingName::new("c-private");
+    let mut producer = producer(&name, 64, DoorbellKind::Futex);
+    let page = SleepPage::open(&name.file());
+    let _consumer = program.start(name.as_str());
+    until("it takes the role", || producer.peer_epoch() > 0);
+    until("its wakes are missed", || {
+        producer.push(&[0; 16]).expect("a consumer");
+        page.read().producer.rescues >= 3
+    });
+    let parks = page.read().producer.parks;
+    assert!(parks < 200, "{parks} sleeps before one was missed");
 }
 
 pub(super) fn c_is_killed_and_its_successor_goes_on() {

@@ -26,6 +26,7 @@ common::suite::suite! {
         c_takes_every_frame_and_is_woken_by_either_doorbell,
         c_is_woken_by_each_frame_and_by_the_goodbye,
         c_wakes_a_producer_that_waits_for_room,
+        c_that_wakes_its_own_process_only_is_noticed,
         c_is_killed_and_its_successor_goes_on,
         c_notices_a_producer_that_was_killed,
         c_says_what_is_wrong,
