@@ -46,7 +46,7 @@ pub(super) fn a_peer_that_attaches_is_waited_for() {
 }
 
 pub(super) fn a_peer_that_is_here_is_not_waited_for() {
-    let (producer, consumer) = RingOptions::new(8).heap::<[u8]>().expect("a ring");
+    let (producer, consumer) = RingOptions::new(64).heap::<[u8]>().expect("a ring");
     let mut producer = producer.into_async().expect("an async end");
     let mut consumer = consumer.into_async().expect("an async end");
     assert_eq!(poll_once(pin!(producer.wait_for_peer())), HERE);
