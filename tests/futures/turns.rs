@@ -11,6 +11,7 @@ use quoit::{AsyncConsumer, RingOptions};
 use tokio::runtime::Builder;
 use tokio::task::{LocalSet, yield_now};
 
+use super::common::PATIENCE;
 use super::reactor::{bell, poll_with};
 
 /// Polls in a row that may be ready at once.
@@ -138,14 +139,16 @@ pub(super) fn every_call_of_frames_yields() {
 pub(super) fn a_poll_that_waits_begins_another_row() {
     let (mut producer, consumer) = RingOptions::new(MESSAGES).heap::<u64>().expect("a ring");
     let mut consumer = consumer.into_async().expect("an async end");
+    let (waker, wakes) = bell();
     for _ in 0..8 {
-        for _ in 0..BUDGET - 1 {
+        for _ in 0..BUDGET - 2 {
             producer.try_push(1).expect("there is room");
-            let (waker, _wakes) = bell();
             assert!(poll_with(&waker, consumer.pop()).is_ready());
         }
-        let (waker, wakes) = bell();
         assert!(poll_with(&waker, consumer.pop()).is_pending());
         assert!(wakes.try_recv().is_err(), "nothing is there");
+        producer.try_push(1).expect("there is room");
+        assert_eq!(wakes.recv_timeout(PATIENCE), Ok(()));
+        assert!(poll_with(&waker, consumer.pop()).is_ready());
     }
 }
