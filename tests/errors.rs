@@ -408,11 +408,7 @@ fn a_wait_for_a_peer_speaks_of_the_peer_and_not_of_what_the_ring_holds() {
             ErrorKind::StaleNetworkFileHandle,
             "open its name again",
         ),
-        (
-            PeerError::ReactorDied,
-            ErrorKind::Other,
-            "the thread quoit-reactor",
-        ),
+        (PeerError::ReactorDied, ErrorKind::Other, "quoit-reactor"),
     ];
     for (error, kind, part) in errors {
         let text = error.to_string();

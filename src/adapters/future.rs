@@ -82,7 +82,12 @@ where
         mut attempt: impl FnMut(&mut E) -> Option<R>,
     ) -> Poll<Result<R, NothingFound>> {
         ready!(self.poll_budget(cx));
-        if self.is_undisturbed(until) && self.registration.keep_waiting(cx.waker()) {
+        // A goal tells no successor from a peer that stayed: the attempt does, and may be
+        // repeated, since it only reads the peer's state.
+        let is_by_state = matches!(until, Until::Departed);
+        let is_undisturbed =
+            self.is_undisturbed(until) && !(is_by_state && attempt(&mut self.end).is_some());
+        if is_undisturbed && self.registration.keep_waiting(cx.waker()) {
             // Something else has woken the task.
             return Poll::Pending;
         }
@@ -106,9 +111,8 @@ where
                 Ok(false) => continue,
                 Err(_) => break Err(NothingFound::ReactorDied),
             }
-            // A goal tells no successor from a peer that stayed: this is the second poll
-            // for one. It wakes in any case, after its epoch.
-            if matches!(until, Until::Departed) {
+            // The second poll for a successor, which wakes in any case, after its epoch.
+            if is_by_state {
                 if let Some(found) = attempt(&mut self.end) {
                     self.unpark();
                     break Ok(found);

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::path::Path;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, Role};
 use crate::header::{check_magic, header, is_held, state};
@@ -246,13 +246,18 @@ pub(super) fn already_exists(segment: &Segment) -> Result<Error, Error> {
     })
 }
 
-/// Retries while another process replaces or unlinks the name.
+/// How long a name may change hands under a caller.
+const RETRIES: Duration = Duration::from_millis(500);
+
+/// Retries while another process replaces or unlinks the name, for half a second: a
+/// hostile process may pretend to do so for ever.
 pub(crate) fn retry_if_superseded<R>(
     mut attempt: impl FnMut() -> Result<R, Error>,
 ) -> Result<R, Error> {
+    let begin = Instant::now();
     for _ in 0..100 {
         match attempt() {
-            Err(Error::Superseded { .. }) => std::thread::yield_now(),
+            Err(Error::Superseded { .. }) if begin.elapsed() < RETRIES => thread::yield_now(),
             other => return other,
         }
     }

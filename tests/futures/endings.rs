@@ -202,7 +202,7 @@ pub(super) fn parent_of_many(arguments: &[String]) {
                 poll_once(pin!(shared.pop())),
                 Poll::Ready(Err(PopError::Abandoned))
             );
-            // Nothing closes its copy, and nobody waits for it here.
+            // On the heap the producer is still there, and nobody can wait for it.
             assert_eq!(
                 poll_once(pin!(local.pop())),
                 Poll::Ready(Err(PopError::ReactorDied))

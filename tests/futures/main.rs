@@ -10,11 +10,14 @@ mod common;
 
 mod cancelling;
 mod endings;
+mod peers;
+mod places;
 mod reactor;
 mod refusals;
 mod sinks;
 mod stopped;
 mod streams;
+mod turns;
 
 use std::future::Future;
 use std::panic;
@@ -31,11 +34,14 @@ use tokio::runtime::Builder;
 
 use cancelling::*;
 use endings::*;
+use peers::*;
+use places::*;
 use reactor::*;
 use refusals::*;
 use sinks::*;
 use stopped::*;
 use streams::*;
+use turns::*;
 
 common::suite::suite! {
     tests: [
@@ -64,6 +70,23 @@ common::suite::suite! {
         a_producer_that_never_came_is_waited_for,
         a_corrupt_ring_is_told_once,
         a_child_of_fork_may_drop_what_it_inherited,
+        records_are_written_where_they_lie,
+        frames_are_written_where_they_lie,
+        what_waits_in_the_sink_comes_before_claims_and_parts,
+        many_frames_are_peeked_where_they_lie,
+        readiness_takes_nothing,
+        a_stream_is_terminated_until_a_successor_attaches,
+        a_peer_that_attaches_is_waited_for,
+        a_peer_that_is_here_is_not_waited_for,
+        a_wait_for_nobody_is_superseded,
+        a_peer_is_closed_whatever_is_unread,
+        a_peer_that_is_killed_has_closed,
+        a_wait_for_a_peer_that_is_dropped_changes_nothing,
+        a_ring_that_is_always_ready_leaves_turns_to_tokio,
+        a_ring_that_is_always_ready_leaves_turns_to_a_local_pool,
+        every_call_of_records_yields,
+        every_call_of_frames_yields,
+        a_poll_that_waits_begins_another_row,
         the_thread_lives_as_long_as_there_are_async_ends,
         ends_come_and_go_on_several_threads,
         one_thread_sleeps_for_a_hundred_rings,

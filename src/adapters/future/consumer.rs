@@ -55,7 +55,8 @@ use crate::ring::Record;
 ///
 /// A child of `fork` has no such thread, and must make no async ends of its own
 /// before it calls `exec`. Those that it inherited it may drop; their waits end as
-/// those of a plain [`Consumer`], but on a ring on the heap they never end.
+/// those of a plain [`Consumer`], but on a ring on the heap with
+/// [`ReactorDied`](PopError::ReactorDied).
 ///
 /// # Examples
 ///
