@@ -100,7 +100,8 @@
 //! ends       producer.rs  consumer.rs  frame_producer.rs  frame_consumer.rs  observer.rs
 //! endpoint   endpoint.rs   what the four ends share    frames/  slots.rs
 //! ring       ring.rs       options, lifetime, roles    header.rs  views and checks
-//! platform   segment/      memory, locks, names        doorbell.rs  ladder.rs  polls.rs
+//! wait       wait/         the one park, backoff, pacing, liveness
+//! platform   segment/      memory, locks, names        doorbell.rs  deadline.rs
 //! protocol   cursor.rs     positions, inline copy      parker.rs    sleep words      <- loom
 //! contract   layout.rs     what the bytes mean         payload.rs   copies of payload
 //! ground     sync.rs       atomics, named edges        error.rs
