@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Role};
 use crate::header::{check_magic, header, is_held, state};
 use crate::layout::{CLOSED, CONSUMER_BYTE, Header, NAME_BYTE, PRODUCER_BYTE};
-use crate::segment::{Draft, LockFile, Name, Segment};
+use crate::segment::{Draft, LockFile, Name, Named, Segment};
 use crate::sync::PLAIN;
 
 /// Removes the name of a ring that no process holds, whatever its shape.
@@ -163,10 +163,9 @@ pub(super) fn lock_all(segment: &Segment, lock: &LockFile) -> Result<(), Error> 
             return Err(in_use(segment, role));
         }
     }
-    if segment.is_named()? {
-        Ok(())
-    } else {
-        Err(segment.superseded())
+    match segment.named()? {
+        Named::This(_) => Ok(()),
+        Named::Another | Named::Nothing => Err(segment.superseded()),
     }
 }
 
@@ -181,15 +180,22 @@ pub(super) fn retry_100ms(mut attempt: impl FnMut() -> Result<bool, Error>) -> R
     attempt()
 }
 
-/// Unlinks a superseded segment whose unlinker died.
+/// Removes the name of a segment that is marked superseded, since the process that marked
+/// it may have died. A process that may not remove the name takes the mark back, as the
+/// other one would have done: then the ring lives on.
 pub(super) fn finish_unlink(segment: &Segment) -> Result<(), Error> {
-    if header(segment).fixed.superseded.load(PLAIN) == 0 {
+    let is_marked = || header(segment).fixed.superseded.load(PLAIN) != 0;
+    if !is_marked() {
         return Ok(());
     }
     if let Some(lock) = &segment.lock_file()? {
         // If another process is about to finish, it needs no help.
-        if lock_all(segment, lock).is_ok() {
-            segment.unlink()?;
+        if lock_all(segment, lock).is_err() {
+            return Err(segment.superseded());
+        }
+        // It may have failed instead, before this process had the locks.
+        if !is_marked() || supersede(segment, || segment.unlink()).is_err() {
+            return Ok(());
         }
     }
     Err(segment.superseded())
@@ -232,11 +238,22 @@ pub(super) fn in_use(segment: &Segment, role: Role) -> Error {
 
 /// Puts `draft` in the place of a ring that no process holds.
 pub(super) fn replace(old: &Segment, draft: Draft) -> Result<Segment, Error> {
-    let lock = old.lock_file()?;
-    if let Some(lock) = &lock {
-        lock_all(old, lock)?;
-    }
+    let _lock = locked_all(old)?;
     supersede(old, || draft.replace())
+}
+
+/// Removes a ring that no process holds, if its memory is what the new one in its place
+/// lacks.
+pub(super) fn make_room(old: &Segment, lack: Error) -> Result<(), Error> {
+    let _lock = locked_all(old)?;
+    match lack {
+        Error::NotEnoughMemory {
+            wanted, available, ..
+        } if available.saturating_add(old.length()) >= wanted => {
+            supersede(old, || old.unlink())
+        }
+        other => Err(other),
+    }
 }
 
 pub(super) fn already_exists(segment: &Segment) -> Result<Error, Error> {
