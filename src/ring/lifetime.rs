@@ -120,19 +120,16 @@ fn locked_all(segment: &Segment) -> Result<Option<LockFile>, Error> {
     Ok(lock)
 }
 
-/// Marks the segment superseded, then runs `take_name`; undoes the mark if that
-/// fails. The caller holds all locks.
+/// Runs `take_name`, then marks the segment superseded. If the first fails, or the process
+/// dies in it, the ring lives on; between the two the ring has no name, which shows as
+/// well. The caller holds all locks.
 pub(super) fn supersede<R>(
     segment: &Segment,
     take_name: impl FnOnce() -> Result<R, Error>,
 ) -> Result<R, Error> {
-    let mark = &header(segment).fixed.superseded;
-    mark.store(1, PLAIN);
-    let taken = take_name();
-    if taken.is_err() {
-        mark.store(0, PLAIN);
-    }
-    taken
+    let taken = take_name()?;
+    header(segment).fixed.superseded.store(1, PLAIN);
+    Ok(taken)
 }
 
 /// Each role and its byte.
@@ -180,12 +177,12 @@ pub(super) fn retry_100ms(mut attempt: impl FnMut() -> Result<bool, Error>) -> R
     attempt()
 }
 
-/// Removes the name of a segment that is marked superseded, since the process that marked
-/// it may have died. A process that may not remove the name takes the mark back, as the
-/// other one would have done: then the ring lives on.
+/// Removes the name of a segment that is marked superseded: a client may mark it first, and
+/// die. If this process may not remove the name it takes the mark back, as that client
+/// would have done, and the ring lives on.
 pub(super) fn finish_unlink(segment: &Segment) -> Result<(), Error> {
-    let is_marked = || header(segment).fixed.superseded.load(PLAIN) != 0;
-    if !is_marked() {
+    let mark = &header(segment).fixed.superseded;
+    if mark.load(PLAIN) == 0 {
         return Ok(());
     }
     if let Some(lock) = &segment.lock_file()? {
@@ -194,7 +191,11 @@ pub(super) fn finish_unlink(segment: &Segment) -> Result<(), Error> {
             return Err(segment.superseded());
         }
         // It may have failed instead, before this process had the locks.
-        if !is_marked() || supersede(segment, || segment.unlink()).is_err() {
+        if mark.load(PLAIN) == 0 {
+            return Ok(());
+        }
+        if segment.unlink().is_err() {
+            mark.store(0, PLAIN);
             return Ok(());
         }
     }
