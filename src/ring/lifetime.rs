@@ -250,9 +250,7 @@ pub(super) fn make_room(old: &Segment, lack: Error) -> Result<(), Error> {
     match lack {
         Error::NotEnoughMemory {
             wanted, available, ..
-        } if available.saturating_add(old.length()) >= wanted => {
-            supersede(old, || old.unlink())
-        }
+        } if available.saturating_add(old.length()) >= wanted => supersede(old, || old.unlink()),
         other => Err(other),
     }
 }

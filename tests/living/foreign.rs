@@ -112,7 +112,10 @@ pub(crate) fn beside_a_sparse_copy(arguments: &[String]) {
     file.set_len(length).expect("it takes no memory");
     let taken = || fs::metadata(&copy).expect("it is there").blocks() * 512;
     let observed = Observer::open(&copy);
-    assert!(matches!(observed, Err(Error::NotARing { .. })), "{observed:?}");
+    assert!(
+        matches!(observed, Err(Error::NotARing { .. })),
+        "{observed:?}"
+    );
     assert_eq!(taken(), DATA, "a look takes nothing");
 
     fill(directory);

@@ -95,7 +95,11 @@ pub(crate) fn opener(arguments: &[String]) {
                 other => other,
             },
             // What nobody has used yet is in use while another process has its locks.
-            _ => match options.clone().stale(StalePolicy::Fail).open_or_create(name) {
+            _ => match options
+                .clone()
+                .stale(StalePolicy::Fail)
+                .open_or_create(name)
+            {
                 Err(Error::AlreadyExists { in_use: false, .. }) => options.open::<u64>(name),
                 other => other,
             },
@@ -204,7 +208,9 @@ pub(crate) fn stranger(arguments: &[String]) {
     let replacing = RingOptions::new(4).stale(StalePolicy::Replace);
     let refusals = [
         quoit::unlink(name).expect_err("it is another user's"),
-        replacing.create::<u64>(name).expect_err("it is another user's"),
+        replacing
+            .create::<u64>(name)
+            .expect_err("it is another user's"),
     ];
     for (refusal, doing) in refusals.into_iter().zip(["unlink", "replace"]) {
         let text = refusal.to_string();

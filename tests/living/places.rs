@@ -85,7 +85,9 @@ pub(crate) fn displaced(arguments: &[String]) {
         }
         other => other,
     };
-    say(format_args!("got {popped:?}").to_string().replace("\n", " "));
+    say(format_args!("got {popped:?}")
+        .to_string()
+        .replace("\n", " "));
     hear();
     let popped = consumer.pop_timeout(PATIENCE);
     assert_eq!(popped, Err(PopError::Superseded));

@@ -142,7 +142,10 @@ pub(crate) fn a_ring_is_described_and_so_is_what_is_wrong_with_it() {
     ] {
         assert!(wrong.contains(part), "{wrong}");
     }
-    assert_eq!((&stat["superseded"], &stat["half_removed"]), (&false.into(), &true.into()));
+    assert_eq!(
+        (&stat["superseded"], &stat["half_removed"]),
+        (&false.into(), &true.into())
+    );
     assert_eq!(stat["producer"]["dropped"], 12);
     assert_eq!(stat["consumer"]["dropped"], 0);
     let top = says_json(&["top", "--count", "1", "--json", name.as_str()]);
