@@ -16,7 +16,7 @@ use common::dice::Dice;
 use common::fork::{done, fork};
 use common::names::{RingName, file_directory};
 use common::sample::mix;
-use common::segment_file::{CAPACITY, DATA, DOORBELL, SLOT_SIZE, SUPERSEDED, SegmentFile};
+use common::segment_file::{CAPACITY, DOORBELL, SLOT_SIZE, SUPERSEDED, SegmentFile};
 use quoit::observer::{Message, ShapeKind};
 use quoit::{
     DoorbellKind, Error, FrameConsumer, FrameProducer, Observer, Producer, Ring, RingOptions, Role,
