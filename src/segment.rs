@@ -29,7 +29,6 @@ use memmap2::{Advice, MmapOptions, MmapRaw};
 
 pub(crate) use self::draft::{Draft, Linked};
 pub(crate) use self::fork::Entry;
-use self::found::Found;
 pub(crate) use self::lock::{LockFile, is_locked};
 pub(crate) use self::name::Name;
 pub(crate) use self::passing::{pass, take};
@@ -106,23 +105,6 @@ impl Segment {
             length: layout.size(),
             memory: Memory::Heap(layout),
         })
-    }
-
-    /// Maps an existing segment as long as it is.
-    pub(crate) fn open(name: &Name) -> Result<Self, Error> {
-        Self::existing(name, Access::ReadWrite)
-    }
-
-    /// Maps an existing segment, whose memory cannot be written through the
-    /// mapping.
-    pub(crate) fn observe(name: &Name) -> Result<Self, Error> {
-        Self::existing(name, Access::ReadOnly)
-    }
-
-    fn existing(name: &Name, access: Access) -> Result<Self, Error> {
-        let found = Found::open(name, access)?;
-        found.check(access)?;
-        Self::map(found.file, found.length, Some(name), access)
     }
 
     fn map(file: File, length: u64, name: Option<&Name>, access: Access) -> Result<Self, Error> {

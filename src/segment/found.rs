@@ -102,6 +102,23 @@ fn is_memory(file: &File) -> bool {
 }
 
 impl Segment {
+    /// Maps an existing segment as long as it is.
+    pub(crate) fn open(name: &Name) -> Result<Self, Error> {
+        Self::existing(name, Access::ReadWrite)
+    }
+
+    /// Maps an existing segment, whose memory cannot be written through the
+    /// mapping.
+    pub(crate) fn observe(name: &Name) -> Result<Self, Error> {
+        Self::existing(name, Access::ReadOnly)
+    }
+
+    fn existing(name: &Name, access: Access) -> Result<Self, Error> {
+        let found = Found::open(name, access)?;
+        found.check(access)?;
+        Self::map(found.file, found.length, Some(name), access)
+    }
+
     /// Maps a file in which there is a ring or nothing yet.
     #[cfg(feature = "shared_memory")]
     pub(crate) fn open_blank(name: &Name) -> Result<Self, Error> {
