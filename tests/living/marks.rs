@@ -151,7 +151,11 @@ pub(crate) fn remover(arguments: &[String]) {
     let mut was_refused = false;
     loop {
         match quoit::unlink(&arguments[0]) {
-            Err(Error::Io { source, doing, .. }) if doing == "unlink" => {
+            Err(Error::Io {
+                source,
+                doing: "unlink",
+                ..
+            }) => {
                 assert_eq!(source.raw_os_error(), Some(libc::EPERM));
                 if !was_refused {
                     say("refused");
