@@ -38,7 +38,7 @@ use common::placement::Placement;
 use common::progress::Progress;
 use common::rings::Rings;
 use common::spread::show_nanos;
-use common::{futex, goodbye, idle, sockets, supervisor};
+use common::{evenly, futex, goodbye, idle, sockets, supervisor};
 
 /// What sleeping costs, as ratios of slices that take turns.
 #[derive(Debug, Clone, Parser)]
@@ -65,6 +65,8 @@ enum Part {
     Idle,
     /// The close of a peer that sleeps.
     Close,
+    /// Messages that come evenly.
+    Evenly,
 }
 
 fn main() -> ExitCode {
@@ -121,6 +123,9 @@ impl Bench {
         let placement = machine.apart().unwrap_or(together);
         self.part(Part::Idle, |bench| bench.idle(placement))?;
         self.part(Part::Close, |bench| bench.goodbye(placement))?;
+        if let Some(apart) = machine.apart() {
+            self.part(Part::Evenly, |bench| bench.evenly(apart))?;
+        }
         self.rescues()
     }
 
@@ -307,6 +312,54 @@ impl Bench {
                 "switches": idle.switches, "cpu_seconds": idle.cpu_seconds,
             });
             self.report.figure(&name, value);
+        }
+        Ok(())
+    }
+
+    /// A message a period, as control loops (1 kHz) and audio (blocks of 128 at 48 kHz)
+    /// send them, to a consumer of each wait strategy.
+    fn evenly(&mut self, placement: Placement) -> Result<(), Box<dyn Error>> {
+        let strategies = [
+            WaitStrategy::Spin,
+            WaitStrategy::Park,
+            WaitStrategy::Adaptive,
+        ];
+        let rounds = if self.quick { 1 } else { 3 };
+        let length = Duration::from_secs(1);
+        println!();
+        for (name, period) in [
+            ("1 kHz", Duration::from_millis(1)),
+            ("48 kHz/128", Duration::from_nanos(2_666_667)),
+        ] {
+            println!("messages that come evenly, {name}: median of {rounds} slices");
+            let mut slices = [const { Vec::new() }; 3];
+            for _ in 0..rounds {
+                for (slices, strategy) in slices.iter_mut().zip(strategies) {
+                    let slice = evenly::measure(&self.rings, strategy, period, length, placement);
+                    slices.push(slice?);
+                }
+            }
+            for (slices, strategy) in slices.iter().zip(strategies) {
+                let median = |figure: fn(&evenly::Evenly) -> f64| {
+                    let mut figures: Vec<f64> = slices.iter().map(figure).collect();
+                    figures.sort_by(f64::total_cmp);
+                    figures[figures.len() / 2]
+                };
+                let (p50, p99) = (median(|one| one.late_p50), median(|one| one.late_p99));
+                let (push, cpu) = (median(|one| one.push_p50), median(|one| one.cpu_percent));
+                println!(
+                    "  {:9} taken {} after the push (p99 {}), push {}, consumer {cpu:.1} % of a CPU",
+                    format!("{strategy:?}:"),
+                    show_nanos(p50),
+                    show_nanos(p99),
+                    show_nanos(push)
+                );
+                let value = json!({
+                    "late_p50": p50, "late_p99": p99, "push_p50": push, "cpu_percent": cpu,
+                });
+                self.report
+                    .figure(&format!("evenly {name} {strategy:?}"), value);
+            }
         }
         Ok(())
     }

@@ -166,11 +166,11 @@ impl Endpoint<WriteCursor> {
                 Err(NoRoom::Full) => {}
                 Err(NoRoom::Abandoned) => return Err(self.abandoned()),
                 other => {
-                    self.role.liveness.reset();
+                    steps.found(&mut self.role.history);
                     return other.map(drop);
                 }
             }
-            match steps.step(&mut self.role.liveness) {
+            match steps.step(&mut self.role.history) {
                 Step::Retry => {}
                 Step::Park(until) => self.park(wanted, until),
                 Step::CheckPeer if !self.role.is_left_alone() => {}
@@ -366,12 +366,12 @@ pub(crate) fn wait_for_message<E: End<Cursor = ReadCursor>, R>(
             Err(PopError::Empty) => {}
             Err(PopError::Abandoned) => return Err(end.endpoint().abandoned()),
             other => {
-                end.endpoint_mut().role.liveness.reset();
+                steps.found(&mut end.endpoint_mut().role.history);
                 return other;
             }
         }
         let endpoint = end.endpoint_mut();
-        match steps.step(&mut endpoint.role.liveness) {
+        match steps.step(&mut endpoint.role.history) {
             Step::Retry => {}
             Step::Park(until) => endpoint.park(until),
             Step::CheckPeer if !endpoint.role.is_left_alone() => {}

@@ -1,12 +1,13 @@
 //! Waiting: how an end spins, yields, sleeps, and asks whether its peer lives.
 
+mod arrivals;
 mod backoff;
 mod liveness;
 mod pacing;
 mod sleep;
 
 pub use self::backoff::WaitStrategy;
-pub(crate) use self::backoff::{LivenessTimer, Step, WaitConfig, WaitLoop};
+pub(crate) use self::backoff::{Step, WaitConfig, WaitHistory, WaitLoop};
 pub(crate) use self::liveness::{is_left_alone, is_stopped, is_superseded, peer_gone};
 pub(crate) use self::pacing::Pacing;
 pub(crate) use self::sleep::{Kernel, Parkable, fall_asleep, park, wake_up};

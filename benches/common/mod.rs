@@ -15,6 +15,7 @@ pub(crate) mod child;
 pub(crate) mod comparison;
 pub(crate) mod contest;
 pub(crate) mod delivery;
+pub(crate) mod evenly;
 pub(crate) mod eventfd;
 pub(crate) mod futex;
 pub(crate) mod goodbye;

@@ -18,8 +18,8 @@ use crate::parker::{Doorbell, Sleeper, Waker};
 use crate::segment::LockFile;
 use crate::sync::{AtomicU32, AtomicU64, CLOSE, PLAIN};
 use crate::wait::{
-    self, LivenessTimer, Parkable, Step, System, WaitConfig, WaitLoop, WaitStrategy, is_left_alone,
-    is_stopped, is_superseded, peer_gone,
+    self, Parkable, Step, System, WaitConfig, WaitHistory, WaitLoop, is_left_alone, is_stopped,
+    is_superseded, peer_gone,
 };
 
 /// One endpoint's hold on its role. While it lives, no other endpoint has the role, and
@@ -32,7 +32,7 @@ pub(crate) struct RoleGuard {
     peer_word: NonNull<AtomicU32>,
     waker: Waker,
     sleeper: Sleeper,
-    pub(crate) liveness: LivenessTimer,
+    pub(crate) history: WaitHistory,
     /// What this end sleeps on.
     own_bell: Bell,
     /// What the peer sleeps on.
@@ -85,7 +85,7 @@ impl RoleGuard {
         let asymmetric = config.fences == Fences::Asymmetric;
         let registered = asymmetric && doorbell::register();
         open_epoch(state(header, role), registered);
-        let sleeps = config.wait.strategy == WaitStrategy::Park;
+        let sleeps = config.wait.strategy.parks();
         let stretch = if asymmetric { config.stretch } else { u64::MAX };
         let guard = Self {
             role,
@@ -93,7 +93,7 @@ impl RoleGuard {
             peer_word: NonNull::from(word(header, other(role))),
             waker: Waker::new(registered),
             sleeper: Sleeper::new(word(header, role), sleeps, stretch, position),
-            liveness: LivenessTimer::default(),
+            history: WaitHistory::default(),
             own_bell: bell(header, shared.geometry.doorbell, role),
             peer_bell: bell(header, shared.geometry.doorbell, other(role)),
             lock,
@@ -195,12 +195,12 @@ impl RoleGuard {
         }
         let mut steps = WaitLoop::new(self.wait_config(), deadline);
         while !has_work(self.header()) {
-            match steps.step(&mut self.liveness) {
+            match steps.step(&mut self.history) {
                 Step::Retry => {}
                 // A newcomer opens its epoch, and then wakes in any case.
                 Step::Park(until) => self.sleep(position, until, |role| has_work(role.header())),
                 Step::CheckPeer if self.is_superseded() => return PeerWait::Superseded,
-                Step::CheckPeer => self.liveness.reset(),
+                Step::CheckPeer => self.history.reset(),
                 Step::TimedOut => return PeerWait::TimedOut,
             }
         }
@@ -292,7 +292,7 @@ impl RoleGuard {
     pub(crate) fn is_left_alone(&mut self) -> bool {
         let alone = is_left_alone(&self.shared.segment, self.role);
         if !alone {
-            self.liveness.reset();
+            self.history.reset();
         }
         alone
     }
