@@ -434,6 +434,10 @@ fn advice(doing: &str, source: &io::Error) -> &'static str {
         Some(libc::ENOMEM) => "; make the ring smaller, or raise the limit with ulimit -v",
         Some(libc::EMFILE) => "; close other files, or raise the limit with ulimit -n",
         Some(libc::ENFILE) => "; the system has too many files open: raise fs.file-max",
+        Some(libc::EACCES | libc::EPERM) if matches!(doing, "unlink" | "replace") => {
+            "; only its owner, the owner of its directory and root may remove it: have one of \
+             them run `quoit rm`, or use another name"
+        }
         Some(libc::EACCES | libc::EPERM) => {
             "; see the mode bits of the file and of its directory, and RingOptions::mode"
         }

@@ -36,7 +36,7 @@ pub(crate) struct Header {
 }
 
 /// Page 0, written once; all but `superseded`, which goes from 0 to 1 at the
-/// end of the segment's life.
+/// end of the segment's life, and back if its name cannot be taken.
 #[repr(C, align(4096))]
 #[derive(Debug)]
 pub(crate) struct FixedPage {

@@ -139,8 +139,8 @@
 //!   [`wait_for_peer`](Consumer::wait_for_peer) waits for that. An endpoint waits for a peer that has
 //!   never attached. A stopped peer is alive. Calls that do not wait see a peer that closed; calls that
 //!   wait, and `is_abandoned`, ask the kernel and also see one that crashed.
-//! - **`Superseded`** means in addition that the ring's name no longer refers to this ring: it was
-//!   unlinked or replaced. No peer will attach; open the name again. Two endpoints that are attached
+//! - **`Superseded`** means in addition that the ring was unlinked or replaced: it has no name left.
+//!   No peer will attach; open the name again. Two endpoints that are attached
 //!   to each other continue, with or without a name.
 //! - **`TimedOut`** means that a `timeout` ran out; the `try_` calls return `Empty` or `Full` instead.
 //! - **Stale** is a ring that was in use and that no process holds now. [`StalePolicy`] says what

@@ -3,7 +3,10 @@
 mod answers;
 
 use core::fmt;
+use core::ptr;
+use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -15,7 +18,7 @@ use crate::header::{self, check_magic, least_length};
 use crate::layout::{CLOSED, CONSUMER_BYTE, DATA, Header, LAYOUT, PRODUCER_BYTE, RoleState};
 use crate::layout::{FRAME_HEADER, PADDING, SHAPE_FRAMES, SHAPE_SLOTS, frame_parts, frame_size};
 use crate::parker::PARKED;
-use crate::segment::{Name, Segment};
+use crate::segment::{Name, Named, Segment};
 use crate::sync::{AtomicU32, AtomicU64, COPIED, FREE, LEFT, PLAIN, READY, fence};
 
 /// Looks into a ring of any shape and schema, without a role. The memory is mapped
@@ -155,7 +158,10 @@ impl Observer {
         })
     }
 
-    /// Whether the ring was unlinked or replaced: its name no longer refers to it.
+    /// Whether the ring was unlinked or replaced, or its name refers to another file by
+    /// now. That may be a copy with the same [incarnation](RingInfo::incarnation), which
+    /// overlayfs makes for the first process that opens a file of a lower layer to write:
+    /// open the name again, and go on at the same position.
     ///
     /// # Errors
     ///
@@ -165,8 +171,60 @@ impl Observer {
     ///
     /// Makes syscalls; no allocation.
     pub fn is_superseded(&self) -> Result<bool, Error> {
-        let over = self.header().fixed.superseded.load(PLAIN) != 0;
-        Ok(over || !self.segment.is_named()?)
+        if self.segment.is_nameless()? {
+            return Ok(true);
+        }
+        match self.segment.named()? {
+            Named::This(Some(file)) => self.is_mapped_elsewhere(&file),
+            Named::This(None) => Ok(false),
+            Named::Another => Ok(true),
+            // From here the name may lead nowhere though the ring has it.
+            Named::Nothing => Ok(self.is_marked()),
+        }
+    }
+
+    /// Whether the ring is marked as superseded and its name still refers to it. A
+    /// process removes or replaces it at this moment, or died while it did. The next
+    /// process that opens the ring to write removes the name, or takes the mark back if it
+    /// may not.
+    ///
+    /// # Errors
+    ///
+    /// The system's refusal to tell.
+    ///
+    /// # Real-time
+    ///
+    /// Makes syscalls; no allocation.
+    pub fn is_half_removed(&self) -> Result<bool, Error> {
+        let marked = self.is_marked() && !self.segment.is_nameless()?;
+        Ok(marked && matches!(self.segment.named()?, Named::This(_)))
+    }
+
+    fn is_marked(&self) -> bool {
+        self.header().fixed.superseded.load(PLAIN) != 0
+    }
+
+    /// Whether the mapping is not of this file, which has the device and inode of the
+    /// ring's: then a word that only grows has another value in it.
+    fn is_mapped_elsewhere(&self, file: &File) -> Result<bool, Error> {
+        let header = self.header();
+        for word in [
+            &header.producer.tail,
+            &header.consumer.head,
+            &header.producer.state.state,
+            &header.consumer.state.state,
+        ] {
+            let offset = ptr::from_ref(word).addr() - self.segment.base().addr().get();
+            let before = word.load(PLAIN);
+            let mut bytes = [0; 8];
+            let read = file.read_exact_at(&mut bytes, offset as u64);
+            read.map_err(|source| self.segment.failed("read", source))?;
+            let grown = u64::from_le_bytes(bytes).wrapping_sub(before);
+            if grown > word.load(PLAIN).wrapping_sub(before) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Copies unread messages, from the oldest on and `most` at most, and hands

@@ -122,7 +122,7 @@ impl<T: Shape + ?Sized> Ring<T> {
     /// [`Error::InUse`] if there is a producer, in this process or another;
     /// [`Error::Superseded`] if the ring was unlinked or replaced, or this is a
     /// child's copy of it;
-    /// [`Error::Corrupt`] if the stored positions cannot be.
+    /// [`Error::Corrupt`] if the stored positions cannot be; or the system's refusal.
     ///
     /// # Real-time
     ///
@@ -226,7 +226,7 @@ impl<T: ?Sized> Ring<T> {
     /// # Errors
     ///
     /// [`Error::InUse`] while there is a producer or a consumer;
-    /// [`Error::Superseded`] if the name no longer refers to this ring.
+    /// [`Error::Superseded`] if the name does not refer to this ring.
     ///
     /// # Real-time
     ///

@@ -7,7 +7,6 @@
 mod anonymous;
 mod draft;
 mod fork;
-#[cfg(feature = "shared_memory")]
 mod found;
 mod lock;
 mod memfd;
@@ -54,6 +53,15 @@ enum Access {
     ReadOnly,
 }
 
+/// What a segment's name refers to, as seen from this process.
+pub(crate) enum Named {
+    /// The segment; its file once more, unless it has no name at all.
+    This(Option<File>),
+    /// Another file.
+    Another,
+    Nothing,
+}
+
 #[derive(Debug)]
 enum Memory {
     Heap(Layout),
@@ -97,31 +105,6 @@ impl Segment {
             length: layout.size(),
             memory: Memory::Heap(layout),
         })
-    }
-
-    /// Maps an existing segment as long as it is.
-    pub(crate) fn open(name: &Name) -> Result<Self, Error> {
-        Self::existing(name, Access::ReadWrite)
-    }
-
-    /// Maps an existing segment, whose memory cannot be written through the
-    /// mapping.
-    pub(crate) fn observe(name: &Name) -> Result<Self, Error> {
-        Self::existing(name, Access::ReadOnly)
-    }
-
-    fn existing(name: &Name, access: Access) -> Result<Self, Error> {
-        let file = open_file(name, access)?;
-        let metadata = file
-            .metadata()
-            .map_err(|source| failed("examine", name.display_name(), source))?;
-        if !metadata.is_file() {
-            return Err(not_a_ring(name, "it is not a regular file"));
-        }
-        if metadata.len() < PAGE as u64 {
-            return Err(not_a_ring(name, "it is too short"));
-        }
-        Self::map(file, metadata.len(), Some(name), access)
     }
 
     fn map(file: File, length: u64, name: Option<&Name>, access: Access) -> Result<Self, Error> {
@@ -220,21 +203,12 @@ impl Segment {
     /// A description of its own for locks, which the segment outlives; `None` on
     /// the heap.
     pub(crate) fn lock_file(&self) -> Result<Option<LockFile>, Error> {
-        let Memory::Mapped { file, name, .. } = &self.memory else {
+        let Memory::Mapped { file, .. } = &self.memory else {
             return Ok(None);
         };
         for _ in 0..1000 {
             let forks = fork::forks();
-            let opened = name.as_ref().map(|name| open_file(name, Access::ReadWrite));
-            let own = match opened {
-                None => memfd::reopen(file)?,
-                Some(Err(error)) if is_missing_or_foreign(&error) => return Err(self.superseded()),
-                Some(other) => other?,
-            };
-            if !self.is(&own)? {
-                return Err(self.superseded());
-            }
-            let lock = LockFile::new(own, file, self.base, self.length);
+            let lock = LockFile::new(self.another_description()?, file, self.base, self.length);
             if forks.is_some() && forks == fork::forks() {
                 return Ok(Some(lock));
             }
@@ -242,6 +216,26 @@ impl Segment {
             thread::sleep(Duration::from_millis(1));
         }
         Err(self.failed("lock, between forks,", io::ErrorKind::TimedOut.into()))
+    }
+
+    /// The file once more: by its name, or through `/proc` where the name does not lead to
+    /// it from here.
+    fn another_description(&self) -> Result<File, Error> {
+        let Memory::Mapped { file, name, .. } = &self.memory else {
+            return Err(self.superseded());
+        };
+        let Some(name) = name else {
+            return memfd::reopen(file, memfd::SHOWN);
+        };
+        match open_file(name, Access::ReadWrite) {
+            Ok(opened) if self.is(&opened)? => return Ok(opened),
+            Err(error) if !is_missing_or_foreign(&error) => return Err(error),
+            _ => {}
+        }
+        if self.is_nameless()? {
+            return Err(self.superseded());
+        }
+        memfd::reopen(file, name.display_name())
     }
 
     /// Whether some description but the mapped one has locked the byte. On the
@@ -255,20 +249,39 @@ impl Segment {
         }
     }
 
-    /// Whether the name still refers to this segment; `true` if it has none.
-    pub(crate) fn is_named(&self) -> Result<bool, Error> {
+    /// Whether the file had a name and has none any more, so that no process can open it
+    /// by one. What a name leads to depends on who looks (`chroot`, mount namespaces); this
+    /// does not.
+    pub(crate) fn is_nameless(&self) -> Result<bool, Error> {
+        let Memory::Mapped {
+            file,
+            name: Some(_),
+            ..
+        } = &self.memory
+        else {
+            return Ok(false);
+        };
+        let metadata = file.metadata();
+        let metadata = metadata.map_err(|source| self.failed("examine", source))?;
+        Ok(metadata.nlink() == 0)
+    }
+
+    /// What the name refers to from here, for the caller that is about to change it or to
+    /// compare it with what is mapped.
+    pub(crate) fn named(&self) -> Result<Named, Error> {
         let Some(name) = self.name() else {
-            return Ok(true);
+            return Ok(Named::This(None));
         };
         match open_file(name, Access::ReadOnly) {
-            Ok(file) => self.is(&file),
-            Err(error) if is_missing_or_foreign(&error) => Ok(false),
+            Ok(file) if self.is(&file)? => Ok(Named::This(Some(file))),
+            Ok(_) | Err(Error::NotARing { .. }) => Ok(Named::Another),
+            Err(Error::NotFound { .. }) => Ok(Named::Nothing),
             Err(error) => Err(error),
         }
     }
 
     /// Removes the name, if there is one. The caller holds all locks and has
-    /// asked `is_named`.
+    /// asked `named`.
     pub(crate) fn unlink(&self) -> Result<(), Error> {
         let Some(name) = self.name() else {
             return Ok(());

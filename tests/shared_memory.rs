@@ -229,7 +229,7 @@ fn with_a_megabyte(_: &[String]) {
     if let Err(error) = mount_a_megabyte("/dev/shm".as_ref()) {
         return eprintln!("[no mounts of its own: {error}] ");
     }
-    let (_name, large) = shmem_of("large", 2 << 20);
+    let (large_name, large) = shmem_of("large", 2 << 20);
     let refusal = create::<u64>(&large, 64).err();
     let Some(Error::NotEnoughMemory {
         wanted, available, ..
@@ -238,6 +238,9 @@ fn with_a_megabyte(_: &[String]) {
         panic!("not the right refusal: {refusal:?}");
     };
     assert_eq!((wanted, available), (2 << 20, 1 << 20));
+    // Its maker has it mapped.
+    let metadata = fs::metadata(large_name.file()).expect("it is there");
+    assert_eq!((metadata.len(), metadata.blocks()), (2 << 20, 0));
     let (_name, small) = shmem_of("small", 1 << 20);
     let ring = create::<u64>(&small, None).expect("it just fits");
     let mut producer = ring.producer().expect("the role is free");

@@ -51,14 +51,15 @@ class Ring:
         length = os.fstat(self.file).st_size
         if not stat.S_ISREG(os.fstat(self.file).st_mode) or length <= DATA:
             raise Refused(f"{name} is not a ring")
+        # A look at a hole through a mapping would take memory, in any program's file.
+        if os.pread(self.file, 12, 0) != struct.pack("<QI", MAGIC, LAYOUT):
+            raise Refused(f"{name} is not a ring of layout version {LAYOUT}")
         access = mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ
         self.map = mmap.mmap(self.file, length, access=access)
         # CPython copies an item of a view whole. struct.pack_into would store zeros
         # first, and the producer would see a head that goes backwards.
         view = memoryview(self.map)[: length & ~7]
         self.words, self.halves = view.cast("Q"), view.cast("I")
-        if self.word(0) != MAGIC or self.half(8) != LAYOUT:
-            raise Refused(f"{name} is not a ring of layout version {LAYOUT}")
         self.shape, self.capacity, self.slot_size = self.half(12), self.word(16), self.word(24)
         power_of_two = self.capacity > 0 and self.capacity & (self.capacity - 1) == 0
         if not power_of_two or self.capacity * self.slot_size > length - DATA:

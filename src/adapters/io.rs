@@ -81,7 +81,7 @@ pub struct Writer<P = FrameProducer> {
 /// it matters, let the stream itself tell. When another producer has come,
 /// reading goes on behind the end; if it comes before the end was seen, its
 /// bytes follow without one. A producer that never came is waited for, unless
-/// the ring's name no longer refers to this ring.
+/// the ring was unlinked or replaced.
 ///
 /// A read waits for a frame as the ring was told to
 /// ([`RingOptions::wait_strategy`](crate::RingOptions::wait_strategy)). It fails with

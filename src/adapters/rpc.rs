@@ -78,7 +78,7 @@ pub enum CallError {
     /// There is no server: it has left or died. The call stays in flight, and
     /// another server may answer it.
     ServerGone,
-    /// There is no server, and none will come: a ring's name no longer refers to it.
+    /// There is no server, and none will come: a ring was unlinked or replaced.
     Superseded,
     /// The handler's error, as text.
     Refused(String),

@@ -115,8 +115,8 @@ pub enum Selected {
     /// call tells.
     Ready(usize),
     /// The peer of the end at this index has closed or crashed, and the end has
-    /// neither messages nor room; or none has ever attached, and none will: the ring's
-    /// name no longer refers to this ring. Reported once.
+    /// neither messages nor room; or none has ever attached, and none will: the ring was
+    /// unlinked or replaced. Reported once.
     Gone(usize),
     /// The end at this index, which was `Gone`, has had another peer since. Reported once.
     Back(usize),

@@ -94,7 +94,7 @@ macro_rules! shared_methods {
         /// # Errors
         ///
         /// [`PeerError::Superseded`](crate::PeerError::Superseded) if none will attach:
-        /// the ring's name no longer refers to this ring, or the ring is on the heap.
+        /// the ring was unlinked or replaced, or the ring is on the heap.
         ///
         /// # Real-time
         ///
@@ -167,7 +167,7 @@ macro_rules! shared_methods {
             self.endpoint().role.shared().sync_all()
         }
 
-        #[doc = concat!("Whether the ring's name no longer refers to this ring: it was removed, and perhaps created again. A ", $peer)]
+        #[doc = concat!("Whether the ring was unlinked or replaced: its last name is gone, and perhaps another ring has it. A ", $peer)]
         /// that is attached goes on; one that opens the name does not come here. If the
         /// system cannot tell, `false`.
         ///

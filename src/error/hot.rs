@@ -156,8 +156,8 @@ pub enum ClaimError {
     /// There is not enough room, and the consumer has closed or crashed. A later
     /// call may find the room of a restarted consumer.
     Abandoned,
-    /// There is not enough room and no consumer, and none will come: the ring's
-    /// name no longer refers to this ring. Open it again. Only calls that wait say
+    /// There is not enough room and no consumer, and none will come: the ring was
+    /// unlinked or replaced. Open it again. Only calls that wait say
     /// so.
     Superseded,
     /// This ring never has so much room: a frame is too long, or more slots were
@@ -264,7 +264,7 @@ pub enum PopError {
     /// later call may find what a restarted producer has published.
     Abandoned,
     /// Everything published was taken, there is no producer, and none will come:
-    /// the ring's name no longer refers to this ring. Open it again. Only calls
+    /// the ring was unlinked or replaced. Open it again. Only calls
     /// that wait say so.
     Superseded,
     /// The buffer is too short for the next frame, which stays in the ring.
@@ -353,7 +353,7 @@ impl From<PopError> for io::Error {
 pub enum PeerError {
     /// No peer came in time. A later call may find one.
     TimedOut,
-    /// No peer will come: the ring's name no longer refers to this ring, or the
+    /// No peer will come: the ring was unlinked or replaced, or the
     /// ring is on the heap. Open the name again.
     Superseded,
     /// The thread that waited for the peer has ended: see

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Role};
 use crate::header::{check_magic, header, is_held, state};
 use crate::layout::{CLOSED, CONSUMER_BYTE, Header, NAME_BYTE, PRODUCER_BYTE};
-use crate::segment::{Draft, LockFile, Name, Segment};
+use crate::segment::{Draft, LockFile, Name, Named, Segment};
 use crate::sync::PLAIN;
 
 /// Removes the name of a ring that no process holds, whatever its shape.
@@ -120,19 +120,16 @@ fn locked_all(segment: &Segment) -> Result<Option<LockFile>, Error> {
     Ok(lock)
 }
 
-/// Marks the segment superseded, then runs `take_name`; undoes the mark if that
-/// fails. The caller holds all locks.
+/// Runs `take_name`, then marks the segment superseded. If the first fails, or the process
+/// dies in it, the ring lives on; between the two the ring has no name, which shows as
+/// well. The caller holds all locks.
 pub(super) fn supersede<R>(
     segment: &Segment,
     take_name: impl FnOnce() -> Result<R, Error>,
 ) -> Result<R, Error> {
-    let mark = &header(segment).fixed.superseded;
-    mark.store(1, PLAIN);
-    let taken = take_name();
-    if taken.is_err() {
-        mark.store(0, PLAIN);
-    }
-    taken
+    let taken = take_name()?;
+    header(segment).fixed.superseded.store(1, PLAIN);
+    Ok(taken)
 }
 
 /// Each role and its byte.
@@ -163,10 +160,9 @@ pub(super) fn lock_all(segment: &Segment, lock: &LockFile) -> Result<(), Error> 
             return Err(in_use(segment, role));
         }
     }
-    if segment.is_named()? {
-        Ok(())
-    } else {
-        Err(segment.superseded())
+    match segment.named()? {
+        Named::This(_) => Ok(()),
+        Named::Another | Named::Nothing => Err(segment.superseded()),
     }
 }
 
@@ -181,15 +177,26 @@ pub(super) fn retry_100ms(mut attempt: impl FnMut() -> Result<bool, Error>) -> R
     attempt()
 }
 
-/// Unlinks a superseded segment whose unlinker died.
+/// Removes the name of a segment that is marked superseded: a client may mark it first, and
+/// die. If this process may not remove the name it takes the mark back, as that client
+/// would have done, and the ring lives on.
 pub(super) fn finish_unlink(segment: &Segment) -> Result<(), Error> {
-    if header(segment).fixed.superseded.load(PLAIN) == 0 {
+    let mark = &header(segment).fixed.superseded;
+    if mark.load(PLAIN) == 0 {
         return Ok(());
     }
     if let Some(lock) = &segment.lock_file()? {
         // If another process is about to finish, it needs no help.
-        if lock_all(segment, lock).is_ok() {
-            segment.unlink()?;
+        if lock_all(segment, lock).is_err() {
+            return Err(segment.superseded());
+        }
+        // It may have failed instead, before this process had the locks.
+        if mark.load(PLAIN) == 0 {
+            return Ok(());
+        }
+        if segment.unlink().is_err() {
+            mark.store(0, PLAIN);
+            return Ok(());
         }
     }
     Err(segment.superseded())
@@ -232,11 +239,20 @@ pub(super) fn in_use(segment: &Segment, role: Role) -> Error {
 
 /// Puts `draft` in the place of a ring that no process holds.
 pub(super) fn replace(old: &Segment, draft: Draft) -> Result<Segment, Error> {
-    let lock = old.lock_file()?;
-    if let Some(lock) = &lock {
-        lock_all(old, lock)?;
-    }
+    let _lock = locked_all(old)?;
     supersede(old, || draft.replace())
+}
+
+/// Removes a ring that no process holds, if its memory is what the new one in its place
+/// lacks.
+pub(super) fn make_room(old: &Segment, lack: Error) -> Result<(), Error> {
+    let _lock = locked_all(old)?;
+    match lack {
+        Error::NotEnoughMemory {
+            wanted, available, ..
+        } if available.saturating_add(old.length()) >= wanted => supersede(old, || old.unlink()),
+        other => Err(other),
+    }
 }
 
 pub(super) fn already_exists(segment: &Segment) -> Result<Error, Error> {

@@ -7,11 +7,13 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Duration;
 
-use super::lifetime::{already_exists, finish_unlink, is_stale, replace, retry_if_superseded};
+use super::lifetime::{
+    already_exists, finish_unlink, is_stale, make_room, replace, retry_if_superseded,
+};
 use super::{EndpointConfig, Fences, Ring, Shape};
 use crate::doorbell::DoorbellKind;
 use crate::error::Error;
-use crate::header::{Geometry, Units, check, check_magic, format, is_in_use, length};
+use crate::header::{Geometry, Units, check, format, is_in_use, length};
 use crate::layout::SHAPE_FRAMES;
 use crate::segment::{Draft, Linked, Name, Segment};
 use crate::wait::{WaitConfig, WaitStrategy};
@@ -263,7 +265,9 @@ impl RingOptions {
         self
     }
 
-    /// Creates a ring. Its memory is reserved, or the call fails.
+    /// Creates a ring. Its memory is reserved, or the call fails. Where there is no
+    /// memory for two, [`StalePolicy::Replace`] removes the old ring before it creates the
+    /// new one, and another process can find no ring meanwhile.
     ///
     /// # Errors
     ///
@@ -290,21 +294,19 @@ impl RingOptions {
     /// ```
     pub fn create<T: Shape + ?Sized>(&self, name: impl AsRef<Path>) -> Result<Ring<T>, Error> {
         let name = Name::parse(name.as_ref())?;
+        self.length::<T>()?;
         retry_if_superseded(|| {
-            self.build(&name, |draft| {
-                let old = match Segment::open(&name) {
-                    // The name has become free meanwhile: as good as replaced.
-                    Err(Error::NotFound { name }) => return Err(Error::Superseded { name }),
-                    other => other?,
-                };
-                check_magic(&old)?;
-                finish_unlink(&old)?;
-                if self.stale == StalePolicy::Replace {
-                    replace(&old, draft)
-                } else {
-                    Err(already_exists(&old)?)
-                }
-            })
+            // First, since a name that is taken may be so by the memory that is lacking.
+            let old = match Segment::open(&name) {
+                Err(Error::NotFound { .. }) => return self.build(&name),
+                other => other?,
+            };
+            finish_unlink(&old)?;
+            if self.stale == StalePolicy::Replace {
+                self.replace(&name, old)
+            } else {
+                Err(already_exists(&old)?)
+            }
         })
     }
 
@@ -366,19 +368,19 @@ impl RingOptions {
                 other => Some(other?),
             };
             let Some(segment) = found else {
-                // If another process is faster, open its ring.
-                return self.build(&name, |draft| Err(draft.segment().superseded()));
+                return self.build(&name);
             };
             if self.stale != StalePolicy::TakeOver && is_stale(&segment)? {
                 finish_unlink(&segment)?;
                 if self.stale == StalePolicy::Fail {
                     return Err(already_exists(&segment)?);
                 }
-                return self.build(&name, |draft| match replace(&segment, draft) {
+                let superseded = segment.superseded();
+                return match self.replace(&name, segment) {
                     // Another process was faster: the ring is no longer stale.
-                    Err(Error::InUse { .. }) => Err(segment.superseded()),
+                    Err(Error::InUse { .. }) => Err(superseded),
                     other => other,
-                });
+                };
             }
             let ring = self.attach::<T>(segment)?;
             match self.capacity {
@@ -427,11 +429,7 @@ impl RingOptions {
         let segment = Segment::anonymous(self.length::<T>()?, self.mode)?;
         self.format::<T>(&segment);
         self.prepare(&segment)?;
-        Ok(Ring::new(
-            segment,
-            self.geometry(),
-            self.endpoint_config::<T>(),
-        ))
+        Ok(self.new_ring(segment))
     }
 
     /// Opens an anonymous ring, whatever its capacity. The descriptor stays yours, and
@@ -474,7 +472,7 @@ impl RingOptions {
     pub fn heap<T: Shape + ?Sized>(&self) -> Result<(T::Producer, T::Consumer), Error> {
         let segment = Segment::heap(self.length::<T>()?)?;
         self.format::<T>(&segment);
-        let ring = Ring::<T>::new(segment, self.geometry(), self.endpoint_config::<T>());
+        let ring = self.new_ring::<T>(segment);
         // Nobody else has this ring, and it is dropped at once.
         Ok((ring.producer()?, ring.consumer()?))
     }
@@ -553,29 +551,43 @@ impl RingOptions {
     fn attach<T: Shape + ?Sized>(&self, segment: Segment) -> Result<Ring<T>, Error> {
         let geometry = check(&segment, units::<T>(), self.fingerprint::<T>())?;
         finish_unlink(&segment)?;
+        segment.fill_holes()?;
         self.prepare(&segment)?;
         Ok(Ring::new(segment, geometry, self.endpoint_config::<T>()))
     }
 
-    /// A ring in a new segment; `taken` finds a place for it if the name is
-    /// another's.
-    fn build<T: Shape + ?Sized>(
-        &self,
-        name: &Name,
-        taken: impl FnOnce(Draft) -> Result<Segment, Error>,
-    ) -> Result<Ring<T>, Error> {
+    /// A ring in a new segment; superseded if another process was faster.
+    fn build<T: Shape + ?Sized>(&self, name: &Name) -> Result<Ring<T>, Error> {
+        match self.draft::<T>(name)?.link()? {
+            Linked::Done(segment) => Ok(self.new_ring(segment)),
+            Linked::NameTaken(draft) => Err(draft.segment().superseded()),
+        }
+    }
+
+    /// A ring in the place of one that no process holds. Where there is no room for both,
+    /// the old one goes first.
+    fn replace<T: Shape + ?Sized>(&self, name: &Name, old: Segment) -> Result<Ring<T>, Error> {
+        match self.draft::<T>(name) {
+            Ok(draft) => Ok(self.new_ring(replace(&old, draft)?)),
+            Err(lack @ Error::NotEnoughMemory { .. }) => {
+                make_room(&old, lack)?;
+                drop(old);
+                self.build(name)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A ring's segment, before it has its name.
+    fn draft<T: Shape + ?Sized>(&self, name: &Name) -> Result<Draft, Error> {
         let draft = Draft::new(name, self.length::<T>()?, self.mode)?;
         self.format::<T>(draft.segment());
         self.prepare(draft.segment())?;
-        let segment = match draft.link()? {
-            Linked::Done(segment) => segment,
-            Linked::NameTaken(draft) => taken(draft)?,
-        };
-        Ok(Ring::new(
-            segment,
-            self.geometry(),
-            self.endpoint_config::<T>(),
-        ))
+        Ok(draft)
+    }
+
+    fn new_ring<T: Shape + ?Sized>(&self, segment: Segment) -> Ring<T> {
+        Ring::new(segment, self.geometry(), self.endpoint_config::<T>())
     }
 
     fn prepare(&self, segment: &Segment) -> Result<(), Error> {

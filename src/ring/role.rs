@@ -50,13 +50,12 @@ unsafe impl Send for RoleGuard {}
 pub(crate) enum PeerWait {
     Present,
     TimedOut,
-    /// The name no longer refers to this ring.
+    /// The ring was unlinked or replaced.
     Superseded,
 }
 
 impl RoleGuard {
-    /// Locks the role, then makes sure that the name still refers to the segment,
-    /// then lets `resume` check the positions, and only then opens a new epoch: a
+    /// Locks the role, then makes sure that the segment was not unlinked or replaced, then lets `resume` check the positions, and only then opens a new epoch: a
     /// caller that is refused leaves no trace. `resume` returns the cursor and the
     /// position that it checked, which is not read again.
     pub(crate) fn take<C>(
@@ -77,7 +76,7 @@ impl RoleGuard {
             }
         }
         let header = shared.header();
-        if header.fixed.superseded.load(PLAIN) != 0 || !segment.is_named()? {
+        if header.fixed.superseded.load(PLAIN) != 0 || segment.is_nameless()? {
             return Err(segment.superseded());
         }
         let (cursor, position) = resume(header)?;
@@ -282,7 +281,7 @@ impl RoleGuard {
         peer_epoch(self.header(), self.role)
     }
 
-    /// Whether the name no longer refers to this ring. Makes syscalls.
+    /// Whether the ring was unlinked or replaced. Makes a syscall.
     pub(crate) fn is_superseded(&self) -> bool {
         is_superseded(&self.shared.segment)
     }

@@ -10,6 +10,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::fs::PermissionsExt;
 
 use super::draft::reserve;
+use super::found::Found;
 use super::memfd::{SHOWN, create, reopen};
 use super::{Access, Memory, PAGE, Segment, failed};
 use crate::error::Error;
@@ -51,10 +52,9 @@ impl Segment {
         if seals & READ_ONLY != 0 {
             return wrong("it is sealed against writing");
         }
-        let file = reopen(descriptor)?;
-        let metadata = file.metadata();
-        let metadata = metadata.map_err(|source| failed("examine", SHOWN, source))?;
-        Self::map(file, metadata.len(), None, Access::ReadWrite)
+        let found = Found::new(reopen(descriptor, SHOWN)?, None)?;
+        found.check(Access::ReadWrite)?;
+        Self::map(found.file, found.length, None, Access::ReadWrite)
     }
 
     /// The mapped file, if it has no name.

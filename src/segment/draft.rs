@@ -184,12 +184,17 @@ pub(super) fn reserve(file: &File, length: u64, shown: &str) -> Result<(), Error
     let Ok(size) = libc::off_t::try_from(length) else {
         return Err(not_enough(file, length));
     };
+    let before = file.metadata().map(|metadata| metadata.len());
+    let before = before.map_err(|source| failed("examine", shown, source))?;
     loop {
         // SAFETY: the descriptor is open, and no memory is involved.
         match unsafe { libc::posix_fallocate(file.as_raw_fd(), 0, size) } {
             0 => return Ok(()),
             libc::EINTR => {}
             libc::ENOSPC | libc::EFBIG | libc::ENOMEM | libc::EDQUOT => {
+                // A hugetlbfs keeps what it had until it found no more. A file that
+                // somebody else has mapped keeps its length.
+                let _ = file.set_len(before);
                 return Err(not_enough(file, length));
             }
             other => {
@@ -200,10 +205,30 @@ pub(super) fn reserve(file: &File, length: u64, shown: &str) -> Result<(), Error
     }
 }
 
+/// Takes the memory of the holes before `end` in a file that others may have mapped. A
+/// file system that cannot do so has no memory to lack, or finds it at each store.
+pub(super) fn fill_holes(file: &File, end: u64, shown: &str) -> Result<(), Error> {
+    let Ok(size) = libc::off_t::try_from(end) else {
+        return Err(not_enough(file, end));
+    };
+    loop {
+        // Not posix_fallocate, which may write where there is no such call.
+        // SAFETY: the descriptor is open, and no memory is involved.
+        if unsafe { libc::fallocate(file.as_raw_fd(), 0, 0, size) } == 0 {
+            return Ok(());
+        }
+        let source = io::Error::last_os_error();
+        match source.raw_os_error() {
+            Some(libc::EINTR) => {}
+            Some(libc::EOPNOTSUPP | libc::ENOSYS) => return Ok(()),
+            Some(libc::ENOSPC | libc::ENOMEM | libc::EDQUOT) => return Err(not_enough(file, end)),
+            _ => return Err(failed("reserve memory for", shown, source)),
+        }
+    }
+}
+
 /// What is free where `file` is.
 fn not_enough(file: &File, wanted: u64) -> Error {
-    // A hugetlbfs keeps what it had until it found no more.
-    let _ = file.set_len(0);
     // SAFETY: all zero bytes are a `statvfs`.
     let mut stat: libc::statvfs = unsafe { core::mem::zeroed() };
     // SAFETY: `stat` lives through the call.

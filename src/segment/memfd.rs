@@ -1,4 +1,4 @@
-//! Files without a name.
+//! Files without a name, and files whose name does not lead to them from here.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -27,12 +27,12 @@ pub(super) fn create() -> io::Result<File> {
 }
 
 /// The same file once more, with a description of its own.
-pub(super) fn reopen(file: impl AsFd) -> Result<File, Error> {
+pub(super) fn reopen(file: impl AsFd, shown: &str) -> Result<File, Error> {
     let path = format!("/proc/self/fd/{}", file.as_fd().as_raw_fd());
     let opened = OpenOptions::new().read(true).write(true).open(path);
     opened.map_err(|source| Error::Io {
         doing: "reopen",
-        name: SHOWN.to_owned(),
+        name: shown.to_owned(),
         source,
     })
 }

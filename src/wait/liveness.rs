@@ -8,8 +8,8 @@ use crate::layout::CLOSED;
 use crate::segment::Segment;
 use crate::sync::{LEFT, PLAIN};
 
-/// Whether the peer is gone, or never came and cannot: the name by which it
-/// would come no longer refers to this ring. `role` is the caller's own.
+/// Whether the peer is gone, or never came and cannot: the ring has no name left by
+/// which it would come. `role` is the caller's own.
 pub(crate) fn is_left_alone(segment: &Segment, role: Role) -> bool {
     let came = state(header(segment), other(role)).state.load(PLAIN) != 0;
     if came {
@@ -19,9 +19,11 @@ pub(crate) fn is_left_alone(segment: &Segment, role: Role) -> bool {
     }
 }
 
-/// A query that fails tells nothing, so the name counts as leading here.
+/// Whether the ring was unlinked or replaced. A query that fails tells nothing, so the
+/// ring counts as having its name. While the caller has a role no process may mark the
+/// ring, so the mark tells nothing either.
 pub(crate) fn is_superseded(segment: &Segment) -> bool {
-    matches!(segment.is_named(), Ok(false))
+    matches!(segment.is_nameless(), Ok(true))
 }
 
 /// Whether the peer came and is gone, closed or dead; `role` is one's own.

@@ -27,8 +27,8 @@ pub(crate) fn on_a_read_only_file_system(arguments: &[String]) {
     refused(options.open::<u64>(&there).map(drop), "open");
     refused(options.open_or_create::<u64>(&there).map(drop), "open");
     refused(quoit::unlink(&there), "open");
-    refused(options.create::<u64>(&there).map(drop), "create");
-    refused(replacing.create::<u64>(&there).map(drop), "create");
+    refused(options.create::<u64>(&there).map(drop), "open");
+    refused(replacing.create::<u64>(&there).map(drop), "open");
     refused(options.create::<u64>(&new).map(drop), "create");
     refused(options.open_or_create::<u64>(&new).map(drop), "create");
     assert_eq!(files_in(directory), ["there"]);

@@ -16,7 +16,7 @@ use common::dice::Dice;
 use common::fork::{done, fork};
 use common::names::{RingName, file_directory};
 use common::sample::mix;
-use common::segment_file::{DATA, DOORBELL, SLOT_SIZE, SegmentFile};
+use common::segment_file::{CAPACITY, DOORBELL, SLOT_SIZE, SUPERSEDED, SegmentFile};
 use quoit::observer::{Message, ShapeKind};
 use quoit::{
     DoorbellKind, Error, FrameConsumer, FrameProducer, Observer, Producer, Ring, RingOptions, Role,
@@ -458,27 +458,66 @@ fn it_says_what_is_wrong() {
     }
 }
 
-/// A file may be longer than memory and disk, since its holes take none.
+/// A record of 64 megabytes, which no heap has free, for a process that may have two more.
 fn a_record_that_no_memory_holds_is_an_error() {
-    let (ring, name) = ring::<u64>("giant", 1);
+    let record = 64 << 20;
+    let (directory, options) = (file_directory(), RingOptions::new(record / 8));
+    let name = directory.path().join("giant");
+    let ring = options.create::<u64>(&name).expect("a ring");
     ring.producer().expect("free").try_push(7).expect("room");
-    let record = 1 << 46; // two of them are all the addresses of x86-64
-    let file = SegmentFile::open(&name.file());
-    file.truncate(DATA + record);
+    let file = SegmentFile::open(&name);
+    file.write(CAPACITY, 1);
     file.write(SLOT_SIZE, record);
     let observer = Observer::open(&name).expect("a ring");
-    let seen = observer.unread(1, |_| panic!("it was copied"));
-    let Err(Error::Io { source, .. }) = seen else {
-        panic!("not the right refusal: {seen:?}");
+    let Some(child) = fork() else {
+        let pages = std::fs::read_to_string("/proc/self/statm").expect("what it has");
+        let pages = pages.split(' ').next().map(str::parse::<u64>);
+        let limit = pages.expect("a size").expect("a number") * 4096 + (2 << 20);
+        let limit = libc::rlimit {
+            rlim_cur: limit,
+            rlim_max: limit,
+        };
+        // SAFETY: the limit lives through the call.
+        assert_eq!(
+            unsafe { libc::setrlimit(libc::RLIMIT_AS, &raw const limit) },
+            0
+        );
+        let seen = observer.unread(1, |_| panic!("it was copied"));
+        let Err(Error::Io { source, .. }) = seen else {
+            panic!("not the right refusal: {seen:?}");
+        };
+        assert_eq!(source.kind(), ErrorKind::OutOfMemory);
+        done();
     };
-    assert_eq!(source.kind(), ErrorKind::OutOfMemory);
+    let mut status = 0;
+    // SAFETY: the status lives through the call.
+    unsafe { libc::waitpid(child, &raw mut status, 0) };
+    assert_eq!(status, 0, "the child has seen what it should");
+    assert_eq!(observer.unread(1, drop).expect("there is memory"), 1);
 }
 
 fn it_sees_that_a_ring_is_superseded() {
     let (ring, name) = ring::<u64>("superseded", 8);
     let observer = Observer::open(&name).expect("a ring");
-    let over = || observer.is_superseded().expect("an answer");
-    assert!(!over());
+    let seen = || {
+        let half = observer.is_half_removed().expect("an answer");
+        (half, observer.is_superseded().expect("an answer"))
+    };
+    assert_eq!(seen(), (false, false));
+    let file = SegmentFile::open(&name.file());
+    file.write_half(SUPERSEDED, 1);
+    assert_eq!(seen(), (true, false));
+    file.write_half(SUPERSEDED, 0);
+    assert_eq!(seen(), (false, false));
     ring.unlink().expect("nobody has a role");
+    assert_eq!(seen(), (false, true));
+
+    // A name that leads nowhere, or elsewhere, though the ring has another one.
+    let (_ring, name) = self::ring::<u64>("moved", 8);
+    let (observer, moved) = (Observer::open(&name).expect("a ring"), name.and("-too"));
+    let over = || observer.is_superseded().expect("an answer");
+    std::fs::rename(name.file(), moved.file()).expect("it is there");
+    assert!(!over());
+    RingOptions::new(8).create::<u64>(&name).expect("a ring");
     assert!(over());
 }

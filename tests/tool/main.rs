@@ -11,6 +11,7 @@ mod load;
 mod looking;
 mod machine;
 mod pages;
+mod places;
 mod recordings;
 mod records;
 mod refusals;
@@ -28,6 +29,7 @@ use load::*;
 use looking::*;
 use machine::*;
 use pages::*;
+use places::*;
 use recordings::*;
 use records::*;
 use refusals::*;
@@ -108,6 +110,8 @@ common::suite::suite! {
         a_terminal_is_told_how_far_a_command_is,
         names_that_others_chose_move_no_cursor,
         only_what_nobody_holds_is_removed,
+        a_foreign_file_kills_no_command_and_takes_no_memory,
+        a_follower_goes_on_in_a_copied_up_file,
         a_machine_with_faults_is_told_how_to_mend_them,
         limits_of_the_process_are_told,
         each_kind_of_huge_pages_has_its_own_switch,
@@ -120,5 +124,6 @@ common::suite::suite! {
     ],
     parts: [
         idler, pinned, among_huge_pages, pusher, popper, recording_on_a_megabyte, top_of_all_rings,
+        on_a_full_dev_shm, follower_over_a_layer,
     ],
 }

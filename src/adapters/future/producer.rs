@@ -230,8 +230,8 @@ impl<T: Record> AsyncProducer<T> {
     ///
     /// # Errors
     ///
-    /// [`PeerError::Superseded`] if none will attach: the ring's name no longer refers to
-    /// this ring, or the ring is on the heap. That is noticed at the next
+    /// [`PeerError::Superseded`] if none will attach: the ring was unlinked or
+    /// replaced, or the ring is on the heap. That is noticed at the next
     /// [`peer_check`](crate::RingOptions::peer_check). [`PeerError::ReactorDied`] if nobody
     /// can wait; never [`PeerError::TimedOut`].
     ///
@@ -427,8 +427,8 @@ impl AsyncFrameProducer {
     ///
     /// # Errors
     ///
-    /// [`PeerError::Superseded`] if none will attach: the ring's name no longer refers to
-    /// this ring, or the ring is on the heap. That is noticed at the next
+    /// [`PeerError::Superseded`] if none will attach: the ring was unlinked or
+    /// replaced, or the ring is on the heap. That is noticed at the next
     /// [`peer_check`](crate::RingOptions::peer_check). [`PeerError::ReactorDied`] if nobody
     /// can wait; never [`PeerError::TimedOut`].
     ///

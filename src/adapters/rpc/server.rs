@@ -80,7 +80,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// [`PopError::Superseded`] if a ring's name no longer refers to it and its client
+    /// [`PopError::Superseded`] if a ring was unlinked or replaced and its client
     /// is gone, [`PopError::Corrupt`] if a ring is corrupt.
     ///
     /// # Real-time
@@ -110,7 +110,7 @@ impl Server {
     ///
     /// [`PopError::TimedOut`] if no request came in time; [`PopError::Abandoned`]
     /// if there are none and the client has closed or crashed;
-    /// [`PopError::Superseded`] if, besides, a ring's name no longer refers to it;
+    /// [`PopError::Superseded`] if, besides, a ring was unlinked or replaced;
     /// [`PopError::Corrupt`] if a ring is corrupt.
     ///
     /// # Real-time

@@ -22,6 +22,7 @@ pub(crate) struct Look {
     /// Of the producer and of the consumer.
     are_alive: [bool; 2],
     is_superseded: bool,
+    is_half_removed: bool,
     capacity: u64,
 }
 
@@ -37,12 +38,22 @@ impl Sight {
         Observer::open(name).map(|observer| Self { observer })
     }
 
+    /// The file to which the name refers by now, if it is a copy of this ring: from the
+    /// lower layer of an overlayfs, where the next position is in the copy.
+    pub(crate) fn copy(&self) -> Option<Self> {
+        let copy = Self::open(Path::new(self.observer.name())).ok()?;
+        let incarnations = [self, &copy].map(|sight| sight.observer.info().incarnation);
+        let is_current = matches!(copy.observer.is_superseded(), Ok(false));
+        (incarnations[0] == incarnations[1] && is_current).then_some(copy)
+    }
+
     pub(crate) fn look(&self) -> Result<Look, Error> {
         let alive = |role| self.observer.is_alive(role);
         let mut look = Look {
             sample: self.observer.sample(),
             are_alive: [false; 2],
             is_superseded: self.observer.is_superseded()?,
+            is_half_removed: self.observer.is_half_removed()?,
             capacity: self.observer.info().capacity,
         };
         for _ in 0..LOOKS {
@@ -115,6 +126,7 @@ impl Sight {
             "producer": peer(Role::Producer),
             "consumer": peer(Role::Consumer),
             "superseded": look.is_superseded,
+            "half_removed": look.is_half_removed,
             "wrong": look.wrong(),
         })
     }
@@ -183,7 +195,16 @@ impl Look {
         }
         if self.is_superseded {
             wrong.push(
-                "its name leads elsewhere by now; who is attached should open it again".to_owned(),
+                "it was removed or replaced; attached processes should open its name again"
+                    .to_owned(),
+            );
+        }
+        if self.is_half_removed {
+            wrong.push(
+                "a process that was removing or replacing it died, or is still at it; the next \
+                 process that opens the ring to write removes it, or continues with it if it may \
+                 not; quoit rm removes it for its owner, the owner of its directory, and root"
+                    .to_owned(),
             );
         }
         wrong

@@ -47,7 +47,7 @@ pub(crate) enum Stop {
     },
     /// A ring, and who has its ends.
     Held(String, String),
-    /// A ring whose name leads elsewhere by now.
+    /// A ring that was removed or replaced.
     Gone(String),
     /// The process that was the producer, without a goodbye.
     Died(u32),

@@ -17,8 +17,10 @@ impl RingOptions {
         name: &str,
         incarnation_alias: &AtomicU64,
     ) -> Result<Ring<T>, Error> {
-        let segment = Segment::open(&Name::parse(name.as_ref())?)?;
+        let segment = Segment::open_blank(&Name::parse(name.as_ref())?)?;
         let options = self.fitting::<T>(&segment)?;
+        // From here on the memory is touched.
+        segment.reserve()?;
         // One creator at a time.
         let lock = segment.lock_file()?;
         if let Some(lock) = &lock {
@@ -33,7 +35,6 @@ impl RingOptions {
                 },
             });
         }
-        segment.reserve()?;
         // What is written through one mapping is seen through the other, or the
         // name refers to another segment.
         let number = random();
@@ -45,8 +46,7 @@ impl RingOptions {
         }
         options.prepare(&segment)?;
         options.format::<T>(&segment);
-        let geometry = options.geometry();
-        Ok(Ring::new(segment, geometry, options.endpoint_config::<T>()))
+        Ok(options.new_ring(segment))
     }
 
     /// The same with a capacity for which there is room; the largest if none was

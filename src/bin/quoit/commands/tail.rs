@@ -71,7 +71,7 @@ impl Tail {
         let sight = Sight::open(&self.name)?;
         self.fits(&sight.observer.info())?;
         if self.follow {
-            return self.follow(&sight, output);
+            return self.follow(sight, output);
         }
         let (text, _, seen) = self.look(&sight, None, output);
         output.answer(text.as_bytes())?;
@@ -84,17 +84,18 @@ impl Tail {
         Ok(())
     }
 
-    fn follow(&self, sight: &Sight, output: &Output) -> Result<(), Stop> {
+    fn follow(&self, mut sight: Sight, output: &Output) -> Result<(), Stop> {
         let interrupt = Interrupt::listen()?;
         let mut out = Patient::standard(io::stdout(), &interrupt)?;
         let mut next = None;
         loop {
             let is_over = sight.observer.is_superseded()?;
-            let (text, then, seen) = self.look(sight, next, output);
+            let (text, then, seen) = self.look(&sight, next, output);
             next = Some(then);
             output.answer_on(&mut out, text.as_bytes())?;
             if seen? < self.count && is_over {
-                return Err(Stop::Gone(sight.observer.name().to_owned()));
+                let name = sight.observer.name().to_owned();
+                sight = sight.copy().ok_or(Stop::Gone(name))?;
             }
             interrupt.sleep_while_read(&out, MOMENT)?;
         }

@@ -1,0 +1,221 @@
+//! The mark `superseded`, which a process may take back, and the locks.
+
+use std::env;
+use std::fs::{self, File};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::thread;
+
+use quoit::{Error, Ring, RingOptions, StalePolicy};
+
+use crate::common::child::{Child, say};
+use crate::common::names::RingName;
+use crate::common::segment_file::{SUPERSEDED, SegmentFile};
+use crate::{become_nobody, is_root};
+
+/// A ring with a record that nobody has read.
+fn with_a_record(test: &str, mode: u32) -> (RingName, Ring<u64>) {
+    let name = RingName::new(test);
+    let options = RingOptions::new(4).mode(mode);
+    let ring = options.create::<u64>(&name).expect("a ring");
+    let mut producer = ring.producer().expect("the role is free");
+    producer.try_push(7).expect("there is room");
+    drop(producer);
+    (name, ring)
+}
+
+/// The name still refers to the ring, and the record is in it.
+fn lives(name: &RingName, ring: &Ring<u64>) {
+    let found = Ring::<u64>::open(name).expect("the name leads to a ring");
+    assert_eq!(found.incarnation(), ring.incarnation(), "it was replaced");
+    let mut consumer = found.consumer().expect("the role is free");
+    assert_eq!(consumer.try_pop(), Ok(7));
+}
+
+/// A description that has all three locks of a ring.
+fn all_locks(name: &RingName) -> File {
+    let file = File::options().read(true).write(true).open(name.file());
+    let file = file.expect("the segment's file opens");
+    for byte in [0, 4096, 8192] {
+        let lock = libc::flock {
+            l_type: libc::F_WRLCK as libc::c_short,
+            l_whence: libc::SEEK_SET as libc::c_short,
+            l_start: byte,
+            l_len: 1,
+            l_pid: 0,
+        };
+        // SAFETY: the lock lives through the call.
+        let locked = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const lock) };
+        assert_eq!(locked, 0, "nobody else has the locks");
+    }
+    file
+}
+
+/// Waits until a process sleeps between two attempts to lock something.
+fn until_it_retries(pid: u32) {
+    let wanted = format!("{} ", libc::SYS_clock_nanosleep);
+    loop {
+        let call = fs::read_to_string(format!("/proc/{pid}/syscall")).expect("the child's call");
+        if call.starts_with(&wanted) {
+            return;
+        }
+        thread::yield_now();
+    }
+}
+
+pub(crate) fn a_ring_whose_removal_failed_outlives_an_opener_that_waited() {
+    for way in ["open", "open_or_create", "create", "replace"] {
+        let (name, ring) = with_a_record("waited", 0o600);
+        let locks = all_locks(&name);
+        let file = SegmentFile::open(&name.file());
+        file.write_half(SUPERSEDED, 1);
+        let child = Child::start("opener", &[name.as_str(), way]);
+        child.expect("begins");
+        until_it_retries(child.pid());
+        // The removal has failed.
+        file.write_half(SUPERSEDED, 0);
+        drop(locks);
+        child.expect(&format!("found {}", ring.incarnation()));
+        child.succeeds();
+        lives(&name, &ring);
+    }
+}
+
+/// Opens a ring and says which.
+pub(crate) fn opener(arguments: &[String]) {
+    let (name, options) = (&arguments[0], RingOptions::new(4));
+    say("begins");
+    let incarnation = loop {
+        let found = match &*arguments[1] {
+            "open" => options.open::<u64>(name),
+            "open_or_create" => options.open_or_create::<u64>(name),
+            // Another ring would mean that the old one was not in the way.
+            "create" => match options.create::<u64>(name) {
+                Err(Error::AlreadyExists { in_use: false, .. }) => options.open::<u64>(name),
+                other => other,
+            },
+            // What nobody has used yet is in use while another process has its locks.
+            _ => match options
+                .clone()
+                .stale(StalePolicy::Fail)
+                .open_or_create(name)
+            {
+                Err(Error::AlreadyExists { in_use: false, .. }) => options.open::<u64>(name),
+                other => other,
+            },
+        };
+        match found {
+            Ok(ring) => break ring.incarnation(),
+            // For longer than an opener tries.
+            Err(Error::Superseded { .. }) => {}
+            Err(error) => panic!("{error}"),
+        }
+    };
+    say(format_args!("found {incarnation}"));
+}
+
+/// Times that each of two processes opens the ring.
+fn times() -> u64 {
+    let times = env::var("QUOIT_REMOVERS").ok();
+    times.map_or(200, |times| times.parse().expect("a number"))
+}
+
+pub(crate) fn a_ring_that_its_removers_may_not_remove_stays() {
+    if !is_root() {
+        return;
+    }
+    let (name, ring) = with_a_record("removers", 0o666);
+    let inode = || fs::metadata(name.file()).expect("it is there").ino();
+    let before = inode();
+    let removers: Vec<_> = (0..3)
+        .map(|_| Child::start("remover", &[name.as_str()]))
+        .collect();
+    for remover in &removers {
+        remover.expect("refused");
+    }
+    let times = times().to_string();
+    let openers: Vec<_> = (0..2)
+        .map(|_| Child::start("frequent_opener", &[name.as_str(), &times]))
+        .collect();
+    for opener in &openers {
+        assert_eq!(opener.says_in_the_end(), "done");
+    }
+    drop((removers, openers));
+    assert_eq!(inode(), before, "it is another ring");
+    lives(&name, &ring);
+}
+
+/// Tries to remove a ring for ever.
+pub(crate) fn remover(arguments: &[String]) {
+    become_nobody();
+    let mut was_refused = false;
+    loop {
+        match quoit::unlink(&arguments[0]) {
+            Err(Error::Io { source, doing, .. }) if doing == "unlink" => {
+                assert_eq!(source.raw_os_error(), Some(libc::EPERM));
+                if !was_refused {
+                    say("refused");
+                }
+                was_refused = true;
+            }
+            // Others have its locks.
+            Err(Error::InUse { .. } | Error::Io { .. }) => {}
+            other => panic!("it was removed: {other:?}"),
+        }
+    }
+}
+
+pub(crate) fn frequent_opener(arguments: &[String]) {
+    let (name, times) = (&arguments[0], arguments[1].parse().expect("a number"));
+    let options = RingOptions::new(4);
+    let first = options.open::<u64>(name).expect("a ring").incarnation();
+    let mut opened = 0;
+    while opened < times {
+        match options.open_or_create::<u64>(name) {
+            Ok(ring) => {
+                assert_eq!(ring.incarnation(), first, "it was replaced");
+                // The other opener may have it.
+                opened += u64::from(ring.consumer().is_ok());
+            }
+            Err(Error::Superseded { .. }) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+    say("done");
+}
+
+pub(crate) fn a_mark_that_a_dead_remover_left_keeps_no_other_user_out() {
+    if !is_root() {
+        return;
+    }
+    let mode = fs::metadata("/dev/shm").expect("it is there").permissions();
+    assert_eq!(mode.mode() & 0o1777, 0o1777, "/dev/shm is sticky");
+    let (name, ring) = with_a_record("sticky", 0o666);
+    SegmentFile::open(&name.file()).write_half(SUPERSEDED, 1);
+    Child::start("stranger", &[name.as_str()]).succeeds();
+    lives(&name, &ring);
+    // Its owner removes what is marked.
+    SegmentFile::open(&name.file()).write_half(SUPERSEDED, 1);
+    let found = Ring::<u64>::open(&name);
+    assert!(matches!(found, Err(Error::NotFound { .. })), "{found:?}");
+}
+
+pub(crate) fn stranger(arguments: &[String]) {
+    become_nobody();
+    let name = &arguments[0];
+    let ring = Ring::<u64>::open(name).expect("anybody may");
+    drop(ring.consumer().expect("the role is free"));
+    let replacing = RingOptions::new(4).stale(StalePolicy::Replace);
+    let refusals = [
+        quoit::unlink(name).expect_err("it is another user's"),
+        replacing
+            .create::<u64>(name)
+            .expect_err("it is another user's"),
+    ];
+    for (refusal, doing) in refusals.into_iter().zip(["unlink", "replace"]) {
+        let text = refusal.to_string();
+        for part in [doing, "its owner", "root", "quoit rm", "another name"] {
+            assert!(text.contains(part), "{text:?} does not say {part:?}");
+        }
+    }
+}

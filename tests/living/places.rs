@@ -1,0 +1,136 @@
+//! Where a name leads depends on who looks, and whether a ring is over does not.
+
+use std::env;
+use std::fs;
+use std::os::unix::fs::chroot;
+use std::path::Path;
+use std::time::Duration;
+
+use quoit::{Observer, PopError, Producer, Ring, RingOptions};
+
+use crate::common::PATIENCE;
+use crate::common::child::{Child, hear, say};
+use crate::common::mounts::{mount, own_mounts};
+use crate::common::names::shared_memory_directory;
+use crate::plays_in_a_directory;
+
+/// What becomes of a process, or of the name, after it has opened the ring.
+const WAYS: [&str; 4] = ["chroot", "mount", "chdir", "mv"];
+
+pub(crate) fn an_end_waits_on_where_its_name_leads_nowhere_for_itself() {
+    for way in WAYS {
+        let directory = shared_memory_directory();
+        let path = directory.path();
+        fs::create_dir(path.join("empty")).expect("our directory");
+        RingOptions::new(4)
+            .create::<u64>(path.join("ring"))
+            .expect("a ring");
+        let text = path.to_str().expect("a path in UTF-8");
+        let mut child = Child::start("displaced", &[text, way]);
+        let said = child.says();
+        if let Some(refusal) = said.strip_prefix("refused: ") {
+            eprintln!("[no {way}: {refusal}] ");
+            continue;
+        }
+        assert_eq!(said, "waits");
+        let name = path.join(if way == "mv" { "moved" } else { "ring" });
+        let mut producer = Producer::<u64>::open(&name).expect("the role is free");
+        producer.try_push(7).expect("there is room");
+        child.expect("got Ok(7)");
+        drop(producer);
+        fs::remove_file(&name).expect("it is there");
+        child.tell("removed");
+        child.expect("got Err(Superseded)");
+        child.succeeds();
+    }
+}
+
+/// Waits for its first producer from another place.
+pub(crate) fn displaced(arguments: &[String]) {
+    let directory = Path::new(&arguments[0]);
+    env::set_current_dir(directory).expect("it is there");
+    let way = &*arguments[1];
+    let name = match way {
+        "chdir" => Path::new("./ring").to_owned(),
+        _ => directory.join("ring"),
+    };
+    let options = RingOptions::new(4).peer_check(Duration::from_millis(1));
+    let ring = options.open::<u64>(&name).expect("a ring");
+    let mut consumer = ring.consumer().expect("the role is free");
+    let empty = directory.join("empty");
+    let displaced = match way {
+        "chroot" => own_mounts().and_then(|()| chroot(&empty)),
+        "mount" => own_mounts().and_then(|()| mount(c"none", directory, c"tmpfs", 0, c"")),
+        "chdir" => env::set_current_dir("/"),
+        _ => fs::rename(&name, directory.join("moved")),
+    };
+    if let Err(error) = displaced {
+        return say(format_args!("refused: {error}"));
+    }
+    assert!(Ring::<u64>::open(&name).is_err(), "the name leads nowhere");
+    assert!(!consumer.is_superseded());
+    // Through many liveness checks.
+    let popped = consumer.pop_timeout(Duration::from_millis(50));
+    assert_eq!(popped, Err(PopError::TimedOut), "{way}");
+    if way != "chroot" {
+        // Through /proc.
+        drop(ring.producer().expect("the role is free"));
+    }
+    say("waits");
+    let popped = match consumer.pop_timeout(PATIENCE) {
+        // The role that was taken above, and left.
+        Err(PopError::Abandoned) => {
+            consumer.wait_for_peer_timeout(PATIENCE).expect("a peer");
+            consumer.pop_timeout(PATIENCE)
+        }
+        other => other,
+    };
+    say(format_args!("got {popped:?}")
+        .to_string()
+        .replace("\n", " "));
+    hear();
+    let popped = consumer.pop_timeout(PATIENCE);
+    assert_eq!(popped, Err(PopError::Superseded));
+    say("got Err(Superseded)");
+}
+
+pub(crate) fn an_observer_sees_that_its_file_was_copied_up() {
+    plays_in_a_directory("over_a_layer");
+}
+
+pub(crate) fn over_a_layer(arguments: &[String]) {
+    let Some(merged) = layers(Path::new(&arguments[0])) else {
+        return;
+    };
+    let name = merged.join("ring");
+    let observer = Observer::open(&name).expect("a ring");
+    let is_over = || observer.is_superseded().expect("an answer");
+    assert!(!is_over());
+    let mut producer = Producer::<u64>::open(&name).expect("the role is free");
+    producer.try_push(7).expect("there is room");
+    assert_eq!(observer.positions().tail, 0, "it looks at the lower layer");
+    assert!(is_over());
+    let current = Observer::open(&name).expect("a ring");
+    assert!(!current.is_superseded().expect("an answer"));
+    assert_eq!(current.info().incarnation, observer.info().incarnation);
+    assert_eq!(current.positions().tail, 1);
+}
+
+/// An overlayfs whose lower layer has a ring; says so if there can be none.
+fn layers(directory: &Path) -> Option<std::path::PathBuf> {
+    let mounted = own_mounts().and_then(|()| mount(c"none", directory, c"tmpfs", 0, c""));
+    for layer in ["lower", "upper", "work", "merged"] {
+        fs::create_dir(directory.join(layer)).expect("our directory");
+    }
+    let lower = directory.join("lower").join("ring");
+    drop(RingOptions::new(4).create::<u64>(&lower).expect("a ring"));
+    env::set_current_dir(directory).expect("it is there");
+    let options = c"lowerdir=lower,upperdir=upper,workdir=work";
+    let merged = directory.join("merged");
+    let mounted = mounted.and_then(|()| mount(c"overlay", &merged, c"overlay", 0, options));
+    if let Err(error) = mounted {
+        eprintln!("[no overlay: {error}] ");
+        return None;
+    }
+    Some(merged)
+}
