@@ -37,8 +37,8 @@ use std::time::Duration;
 pub(crate) use self::error::MOST_ENDS;
 pub use self::error::{AsyncError, IntoAsyncError};
 use super::select::Sleeping;
-use crate::doorbell::{now, wait_any, wake_one};
-use crate::parker::{DROWSY, PARKED, Sleeper, UNDER_WAY, UNPROTECTED};
+use crate::doorbell::{Futex, now, wait_any};
+use crate::parker::{DROWSY, Doorbell, PARKED, Sleeper, UNDER_WAY, UNPROTECTED};
 use crate::ring::{Goal, RoleGuard, Watch};
 use crate::segment::Entry;
 use crate::sync::{AtomicU32, LOCKED, WORD};
@@ -317,7 +317,7 @@ impl Reactor {
         let waits = self.word.replace(PARKED, DROWSY, LOCKED);
         drop(table);
         if waits {
-            wake_one(&self.word);
+            Futex.wake(&self.word);
         }
         result
     }
