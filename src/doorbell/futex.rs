@@ -30,10 +30,12 @@ impl Doorbell for Futex {
                 libc::FUTEX_BITSET_MATCH_ANY,
             )
         };
-        if result == -1 && io::Error::last_os_error().raw_os_error() == Some(libc::ETIMEDOUT) {
-            Rest::TimedOut
-        } else {
-            Rest::Ended
+        if result == 0 {
+            return Rest::Woken(0);
+        }
+        match io::Error::last_os_error().raw_os_error() {
+            Some(libc::ETIMEDOUT) => Rest::TimedOut,
+            _ => Rest::Ended,
         }
     }
 
@@ -77,8 +79,8 @@ pub(crate) fn wait_any<'a>(
             libc::CLOCK_MONOTONIC,
         )
     };
-    if result >= 0 {
-        return Ok(Rest::Ended);
+    if let Ok(index) = usize::try_from(result) {
+        return Ok(Rest::Woken(index));
     }
     let error = io::Error::last_os_error();
     match error.raw_os_error() {

@@ -81,11 +81,12 @@ impl Doorbell for Semaphore {
     }
 
     fn wait(&self, _word: &AtomicU32, until: u64) -> Rest {
-        let result = sem_wait(self.as_ptr(), &timespec(until));
-        if result == -1 && io::Error::last_os_error().raw_os_error() == Some(libc::ETIMEDOUT) {
-            Rest::TimedOut
-        } else {
-            Rest::Ended
+        if sem_wait(self.as_ptr(), &timespec(until)) == 0 {
+            return Rest::Woken(0);
+        }
+        match io::Error::last_os_error().raw_os_error() {
+            Some(libc::ETIMEDOUT) => Rest::TimedOut,
+            _ => Rest::Ended,
         }
     }
 
