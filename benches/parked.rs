@@ -120,6 +120,9 @@ const SELECTS: [(usize, Limit); 3] = [
     (64, Limit::AtMost(1.25)),
 ];
 
+/// How long an end is given to fall asleep.
+const REST: Duration = Duration::from_micros(60);
+
 /// The name of a `Select` over so many rings.
 fn select(count: usize) -> String {
     format!("{RING}, Select of {count}")
@@ -235,25 +238,26 @@ impl Bench {
         Ok(())
     }
 
-    /// As [`parked`](Self::parked), with receivers that wait in the other ways.
+    /// As [`parked`](Self::parked), with receivers that wait in the other ways. Each is given
+    /// the time to fall asleep: 64 words take the kernel longer than a reply.
     fn many(&mut self, placement: Placement, directory: &Path) -> Result<(), Box<dyn Error>> {
         let options = RingOptions::new(64).prefault(true).spin(Duration::ZERO);
         let words = futex::wire(&directory.join("bare-many"), None)?;
         let rings = &self.rings;
         let mut variants: Variants = vec![
-            Box::new(RoundTrip::new(FUTEX, words)),
-            Box::new(RoundTrip::new(RING, rings.link("alone", &options))),
+            Box::new(RoundTrip::new(FUTEX, words).rested(REST)),
+            Box::new(RoundTrip::new(RING, rings.link("alone", &options)).rested(REST)),
         ];
         for (count, _) in SELECTS {
             let link = Selecting::open(rings, count, &options);
-            variants.push(Box::new(RoundTrip::new(&select(count), link)));
+            variants.push(Box::new(RoundTrip::new(&select(count), link).rested(REST)));
         }
         let polling = Polling::open(rings, "pollable", &options);
-        variants.push(Box::new(RoundTrip::new(POLLABLE, polling)));
+        variants.push(Box::new(RoundTrip::new(POLLABLE, polling).rested(REST)));
         #[cfg(feature = "futures")]
         {
             let link = Async::open(rings, "async", &options);
-            variants.push(Box::new(RoundTrip::new(ASYNC, link)));
+            variants.push(Box::new(RoundTrip::new(ASYNC, link).rested(REST)));
         }
         let title = "parked round trip of 8 bytes, by other ways to wait";
         let plan = self.plan(50, 40, 1);
@@ -266,6 +270,8 @@ impl Bench {
             let ratio = scores.ratio(&select(count), FUTEX);
             let bar = format!("parked_select_{count}_over_futex");
             self.report.bar(&bar, ratio, limit);
+            let woke = self.rings.all_woke(&Selecting::names(count))? * 100.0;
+            println!("  of {count}: {woke:.1} % of the messages found their receiver parked");
         }
         println!(
             "  async and pollable ends: each message wakes the thread quoit-reactor, which wakes \

@@ -18,6 +18,13 @@ pub(crate) struct Selecting {
 }
 
 impl Selecting {
+    /// The links of so many rings each way.
+    pub(crate) fn names(count: usize) -> Vec<String> {
+        (0..count)
+            .map(|index| format!("select {count} {index}"))
+            .collect()
+    }
+
     /// So many rings, which are made when they are opened first.
     pub(crate) fn open(
         rings: &Rings,
@@ -26,8 +33,7 @@ impl Selecting {
     ) -> impl FnMut(Side) -> Self + use<> {
         let (rings, options) = (rings.clone(), options.clone());
         move |side| {
-            let ends = (0..count).map(|index| {
-                let name = format!("select {count} {index}");
+            let ends = Self::names(count).into_iter().map(|name| {
                 let RingLink { producer, consumer } = rings.link::<u64>(&name, &options)(side);
                 (producer, consumer)
             });
