@@ -1,10 +1,12 @@
-//! What sleeping costs: parked and spinning round trips, streams with parking
-//! and without, an idle end, and the close of a peer that sleeps.
+//! What sleeping costs: parked and spinning round trips, parked ones over many rings, in
+//! async code and in event loops, streams with parking and without, an idle end, and the
+//! close of a peer that sleeps.
 //!
 //! ```text
-//! cargo bench --bench parked                        about 80 seconds
+//! cargo bench --bench parked                        about 100 seconds
 //! cargo bench --bench parked -- --quick             about 10 seconds, rougher
 //! cargo bench --bench parked -- --json parked.json
+//! cargo bench --bench parked --features futures     async ends as well
 //! ```
 //!
 //! Each line `BAR name value limit ok|short` is a promise of the crate and the
@@ -38,6 +40,9 @@ use common::placement::Placement;
 use common::progress::Progress;
 use common::rings::Rings;
 use common::spread::show_nanos;
+#[cfg(feature = "futures")]
+use common::waits::Async;
+use common::waits::{Polling, Selecting};
 use common::{evenly, futex, goodbye, idle, sockets, supervisor};
 
 /// What sleeping costs, as ratios of slices that take turns.
@@ -57,6 +62,8 @@ enum Part {
     Apart,
     /// Parked round trips on one CPU.
     Together,
+    /// Parked round trips over many rings at once, in async code and in event loops.
+    Many,
     /// Round trips of ends that spin.
     Spinning,
     /// Streams of 8-byte messages.
@@ -105,6 +112,24 @@ const SPIN_ONLY: &str = "spin only";
 const PARKING: &str = "parking";
 const SYMMETRIC: &str = "parking, symmetric";
 
+const POLLABLE: &str = "quoit, pollable";
+#[cfg(feature = "futures")]
+const ASYNC: &str = "quoit, async";
+/// How many rings are waited for at once, and what that may cost.
+const SELECTS: [(usize, Limit); 3] = [
+    (1, Limit::AtMost(1.15)),
+    (8, Limit::AtMost(1.15)),
+    (64, Limit::AtMost(1.25)),
+];
+
+/// How long an end is given to fall asleep.
+const REST: Duration = Duration::from_micros(60);
+
+/// The name of a `Select` over so many rings.
+fn select(count: usize) -> String {
+    format!("{RING}, Select of {count}")
+}
+
 impl Bench {
     fn run(&mut self, directory: &Path) -> Result<(), Box<dyn Error>> {
         let machine = Machine::find()?;
@@ -114,6 +139,7 @@ impl Bench {
         let together = Placement::together()?;
         if let Some(apart) = machine.apart() {
             self.part(Part::Apart, |bench| bench.parked("apart", apart, directory))?;
+            self.part(Part::Many, |bench| bench.many(apart, directory))?;
             self.part(Part::Spinning, |bench| bench.spinning(apart))?;
             self.part(Part::Streaming, |bench| bench.streaming(apart))?;
         }
@@ -213,6 +239,51 @@ impl Bench {
             let ratio = scores.ratio(RING, transport);
             println!("  {RING} takes {ratio} of {transport}");
             self.report.bar(&bar(transport), ratio, Limit::Below(1.0));
+        }
+        Ok(())
+    }
+
+    /// As [`parked`](Self::parked), with receivers that wait in the other ways. Each is given
+    /// the time to fall asleep: 64 words take the kernel longer than a reply.
+    fn many(&mut self, placement: Placement, directory: &Path) -> Result<(), Box<dyn Error>> {
+        let options = RingOptions::new(64).prefault(true).spin(Duration::ZERO);
+        let words = futex::wire(&directory.join("bare-many"), None)?;
+        let rings = &self.rings;
+        let mut variants: Variants = vec![
+            Box::new(RoundTrip::new(FUTEX, words).rested(REST)),
+            Box::new(RoundTrip::new(RING, rings.link("alone", &options)).rested(REST)),
+        ];
+        for (count, _) in SELECTS {
+            let link = Selecting::open(rings, count, &options);
+            variants.push(Box::new(RoundTrip::new(&select(count), link).rested(REST)));
+        }
+        let polling = Polling::open(rings, "pollable", &options);
+        variants.push(Box::new(RoundTrip::new(POLLABLE, polling).rested(REST)));
+        #[cfg(feature = "futures")]
+        {
+            let link = Async::open(rings, "async", &options);
+            variants.push(Box::new(RoundTrip::new(ASYNC, link).rested(REST)));
+        }
+        let title = "parked round trip of 8 bytes, by other ways to wait";
+        let plan = self.plan(50, 40, 1);
+        let scores = contest::run(title, placement, &plan, variants, &self.progress)?;
+        println!();
+        println!("{title}");
+        println!("{}", scores.table(FUTEX));
+        self.report.figure("parked_many", scores.json());
+        for (count, limit) in SELECTS {
+            let ratio = scores.ratio(&select(count), FUTEX);
+            let bar = format!("parked_select_{count}_over_futex");
+            self.report.bar(&bar, ratio, limit);
+            let woke = self.rings.all_woke(&Selecting::names(count))? * 100.0;
+            println!("  of {count}: {woke:.1} % of the messages found their receiver parked");
+        }
+        println!(
+            "  async and pollable ends: each message wakes the thread quoit-reactor, which wakes \
+             the receiver"
+        );
+        if cfg!(not(feature = "futures")) {
+            println!("  async ends want --features futures");
         }
         Ok(())
     }

@@ -82,7 +82,9 @@ pub(crate) trait Doorbell {
 /// How a sleep ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rest {
-    /// By a wake, by a changed word, by a signal, or for no reason.
+    /// By a wake that arrived, for the word at this index.
+    Woken(usize),
+    /// By a word that was changed before, by a signal, or for no reason.
     Ended,
     /// By its deadline.
     TimedOut,
@@ -173,7 +175,7 @@ pub(crate) struct Sleeper {
     stretch: u64,
     /// The position at the last sleep.
     rested: u64,
-    /// Sleeps in a row that the peer meant to end, and a deadline did.
+    /// Wakes in a row that the peer owed, and that had not arrived at the deadline.
     unheard: u32,
 }
 
@@ -251,13 +253,13 @@ impl Sleeper {
         word.swap(self.state | self.hint, WORD) != PARKED
     }
 
-    /// The peer has ended a sleep.
+    /// A wake of the peer's has arrived.
     pub(crate) fn heard(&mut self) {
         self.unheard = 0;
     }
 
     /// The peer has changed the word, and the deadline ended the sleep. Whether the peer's
-    /// wakes do not arrive: one may meet a deadline now and then, but not each time.
+    /// wakes do not arrive: one may be on its way at a deadline, but not each time.
     pub(crate) fn is_deaf(&mut self) -> bool {
         self.unheard = self.unheard.saturating_add(1);
         self.unheard >= UNHEARD

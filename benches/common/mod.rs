@@ -42,3 +42,4 @@ pub(crate) mod spread;
 pub(crate) mod supervisor;
 pub(crate) mod switches;
 pub(crate) mod tries;
+pub(crate) mod waits;

@@ -90,6 +90,7 @@ common::suite::suite! {
         a_ring_is_shown_with_the_file_system_it_is_on,
         an_odd_name_hides_no_pages,
         the_pages_of_each_end_are_shown,
+        a_rescued_end_is_told_what_to_check,
         messages_are_shown_and_stay,
         a_record_is_shown_as_its_fields_were_written,
         whatever_is_no_layout_is_refused_with_a_place,
