@@ -4,20 +4,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use quoit::{DoorbellKind, FrameProducer, RingOptions};
 use tempfile::TempDir;
 
-use super::common::PATIENCE;
 use super::common::child::Child;
 use super::common::deep_sleep::DeepSleeper;
 use super::common::names::{RingName, file_directory};
 use super::common::segment_file::{CAPACITY, HEAD, SegmentFile, TAIL};
 use super::common::sleep_state::SleepPage;
+use super::compiler::compile;
 use super::program::{Ended, Program};
-use super::push;
 use super::traffic::{Traffic, frame};
+use super::{push, until};
 
 const FRAMES: u64 = 100_000;
 const DOORBELLS: [DoorbellKind; 2] = [DoorbellKind::Futex, DoorbellKind::Semaphore];
@@ -48,14 +48,7 @@ impl Consumer {
     }
 
     fn compile_in(directory: TempDir, source: &Path) -> Self {
-        let compiled = Command::new("cc")
-            .args(["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread"])
-            .arg(source)
-            .arg("-o")
-            .arg(directory.path().join("consume"))
-            .status()
-            .expect("the system's C compiler, cc");
-        assert!(compiled.success());
+        compile(source, &directory.path().join("consume"), &["-O2"]);
         Self { directory }
     }
 
@@ -74,14 +67,6 @@ fn producer(name: &RingName, capacity: u64, doorbell: DoorbellKind) -> FrameProd
     let ring = options.spin(Duration::ZERO).create::<[u8]>(name);
     let producer = ring.and_then(|ring| ring.producer());
     producer.expect("the role is free")
-}
-
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !holds() {
-        assert!(start.elapsed() < PATIENCE, "{what}");
-        thread::sleep(Duration::from_micros(100));
-    }
 }
 
 fn verdict(traffic: &Traffic, end: &str) -> Ended {

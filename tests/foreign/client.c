@@ -6,7 +6,8 @@
 //     client produce|consume NAME records|frames UNTIL [forks | steps]
 //
 // Every message follows from its position, so that either end is verified whoever had it before. `produce` and `consume`
-// go on over the deaths of their peers, until the position UNTIL. `forks`: a child stays behind. `steps`: each line of
+// go on over the deaths of their peers, until the position UNTIL. `forks`: a child stays until standard input
+// ends. `steps`: each line of
 // standard input is a message.
 #include "layout.c"
 
@@ -364,7 +365,8 @@ int main(int argc, char **argv) {
     if (argc > 5 && strcmp(argv[5], "forks") == 0 && fork() == 0) {
         puts("forked");
         fflush(stdout);
-        for (;;) pause();
+        while (getchar() != EOF) {}
+        return 0;
     }
     run(produces, strtoull(argv[4], NULL, 10), argc > 5 && strcmp(argv[5], "steps") == 0);
     return 0;
