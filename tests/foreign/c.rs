@@ -25,12 +25,12 @@ const DOORBELLS: [DoorbellKind; 2] = [DoorbellKind::Futex, DoorbellKind::Semapho
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/c/consume.c");
 
 /// The program, compiled.
-struct Consumer {
+pub(super) struct Consumer {
     directory: TempDir,
 }
 
 impl Consumer {
-    fn compile() -> Self {
+    pub(super) fn compile() -> Self {
         let directory = file_directory();
         Self::compile_in(directory, SOURCE.as_ref())
     }
@@ -56,7 +56,7 @@ impl Consumer {
         self.directory.path().join("consume")
     }
 
-    fn start(&self, name: &str) -> Program {
+    pub(super) fn start(&self, name: &str) -> Program {
         Program::start(Command::new(self.path()).arg(name))
     }
 }

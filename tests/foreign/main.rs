@@ -10,6 +10,7 @@ mod layout;
 mod names;
 mod program;
 mod python;
+mod refusals;
 mod sleepers;
 mod takeovers;
 #[path = "../../examples/common/traffic.rs"]
@@ -25,6 +26,7 @@ use layout::the_test_vector_is_what_quoit_writes;
 use names::*;
 use python::*;
 use quoit::FrameProducer;
+use refusals::*;
 use sleepers::*;
 use takeovers::*;
 use traffic::{Traffic, frame};
@@ -66,6 +68,15 @@ common::suite::suite! {
         c_goes_on_with_a_ring_whose_unlinker_gave_up,
         c_and_rust_race_for_a_name,
         c_keeps_no_role_in_a_child,
+        every_field_that_a_client_must_check_is_checked,
+        a_superseded_ring_is_not_taken,
+        a_ring_of_semaphores_is_not_for_python,
+        frames_that_break_a_rule_are_refused,
+        positions_wrap,
+        the_examples_say_goodbye,
+        an_example_does_not_wait_for_a_producer_that_cannot_come,
+        python_keeps_no_role_in_a_child,
+        python_has_no_role_in_a_child,
         python_takes_every_frame,
         python_observes_and_changes_nothing,
         python_says_what_is_wrong,
