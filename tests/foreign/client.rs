@@ -1,19 +1,18 @@
 //! `client.c`, which has the C of `layout.md` and nothing of quoit's: how it is started,
 //! and the same two ends in Rust.
 
-use std::env;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{ChildStdin, Command};
+use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
 
 use quoit::{ClaimError, DoorbellKind, PopError, PushError, RingOptions};
-use tempfile::TempDir;
 
 use super::common::child::{Child, hear, say};
-use super::common::names::{RingName, file_directory};
-use super::compiler::{compile, supports};
+use super::common::names::RingName;
+use super::compiler::{compile, directory, supports};
 use super::layout;
 use super::program::Program;
 use super::traffic::frame;
@@ -77,37 +76,38 @@ impl Variant {
 }
 
 /// The program, compiled.
-pub(super) struct Client(TempDir);
+pub(super) struct Client(PathBuf);
 
 impl Client {
-    pub(super) fn compile() -> Self {
-        Self::compile_with(&["-O2"])
+    pub(super) fn compiled() -> &'static Self {
+        static COMPILED: OnceLock<Client> = OnceLock::new();
+        COMPILED.get_or_init(|| Self::compile("client", &["-O2"]))
     }
 
     /// Under AddressSanitizer and UndefinedBehaviorSanitizer, if the compiler has them.
-    pub(super) fn compile_sanitized() -> Option<Self> {
+    pub(super) fn sanitized() -> Option<Self> {
         let options = [
             "-O1",
             "-g",
             "-fsanitize=address,undefined",
             "-fno-sanitize-recover",
         ];
-        supports(&options).then(|| Self::compile_with(&options))
+        supports(&options).then(|| Self::compile("sanitized", &options))
     }
 
-    fn compile_with(options: &[&str]) -> Self {
-        let directory = file_directory();
-        fs::write(directory.path().join("layout.c"), layout::c()).expect("a source file");
+    fn compile(name: &str, options: &[&str]) -> Self {
+        let directory = directory(name);
+        fs::write(directory.join("layout.c"), layout::c()).expect("a source file");
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/foreign/client.c");
-        let include = format!("-I{}", directory.path().display());
+        let include = format!("-I{}", directory.display());
         let options: Vec<&str> = options.iter().copied().chain([&*include]).collect();
-        compile(source.as_ref(), &directory.path().join("client"), &options);
-        Self(directory)
+        let program = directory.join("client");
+        compile(source.as_ref(), &program, &options);
+        Self(program)
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let path: PathBuf = self.0.path().join("client");
-        let mut command = Command::new(path);
+        let mut command = Command::new(&self.0);
         command.args(arguments);
         command
     }

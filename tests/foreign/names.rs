@@ -15,7 +15,7 @@ use super::common::segment_file::{SUPERSEDED, SegmentFile};
 use super::until;
 
 pub(super) fn c_makes_the_ring_that_rust_makes() {
-    let client = Client::compile();
+    let client = Client::compiled();
     for variant in VARIANTS {
         let [theirs, ours] = [RingName::new("made-by-c"), RingName::new("made-by-rust")];
         let capacity = variant.capacity().to_string();
@@ -36,7 +36,7 @@ pub(super) fn c_makes_the_ring_that_rust_makes() {
 }
 
 pub(super) fn c_unlinks_a_ring_that_nobody_has() {
-    let client = Client::compile();
+    let client = Client::compiled();
     let name = RingName::new("c-unlinks");
     let ring = RingOptions::new(64).create::<i64>(&name).expect("a ring");
     for role in ["producer", "consumer"] {
@@ -56,7 +56,7 @@ pub(super) fn c_unlinks_a_ring_that_nobody_has() {
 }
 
 pub(super) fn c_replaces_a_ring_and_is_replaced() {
-    let client = Client::compile();
+    let client = Client::compiled();
     let name = RingName::new("c-replaces");
     let replace = || client.does(&["replace", name.as_str(), "records", "128", "futex", "0"]);
     let old = RingOptions::new(64).create::<i64>(&name).expect("a ring");
@@ -83,7 +83,7 @@ pub(super) fn c_replaces_a_ring_and_is_replaced() {
 }
 
 pub(super) fn c_finishes_what_a_dead_unlinker_began() {
-    let client = Client::compile();
+    let client = Client::compiled();
     let name = RingName::new("c-finishes");
     RingOptions::new(64).create::<i64>(&name).expect("a ring");
     SegmentFile::open(&name.file()).write_half(SUPERSEDED, 1);
@@ -107,7 +107,7 @@ fn lock_all(file: &File) {
 }
 
 pub(super) fn c_goes_on_with_a_ring_whose_unlinker_gave_up() {
-    let client = Client::compile();
+    let client = Client::compiled();
     let name = RingName::new("c-goes-on");
     let ring = RingOptions::new(64).create::<i64>(&name).expect("a ring");
     ring.producer()
@@ -134,7 +134,7 @@ pub(super) fn c_goes_on_with_a_ring_whose_unlinker_gave_up() {
 
 pub(super) fn c_and_rust_race_for_a_name() {
     const ROUNDS: u64 = 25;
-    let client = Client::compile();
+    let client = Client::compiled();
     let directory = shared_memory_directory();
     let path = directory.path().join("ring");
     let name = path.to_str().expect("a path in UTF-8");
@@ -180,7 +180,7 @@ pub(super) fn c_and_rust_race_for_a_name() {
 }
 
 pub(super) fn c_keeps_no_role_in_a_child() {
-    let client = Client::compile();
+    let client = Client::compiled();
     for role in ["produce", "consume"] {
         let name = RingName::new("c-forks");
         let ring = RingOptions::new(64).create::<i64>(&name).expect("a ring");

@@ -18,13 +18,13 @@ use super::python::start as python;
 
 /// The three clients that consume frames.
 struct Clients {
-    example: Consumer,
-    client: Client,
+    example: &'static Consumer,
+    client: &'static Client,
 }
 
 impl Clients {
     fn compile() -> Self {
-        let (example, client) = (Consumer::compile(), Client::compile());
+        let (example, client) = (Consumer::compiled(), Client::compiled());
         Self { example, client }
     }
 

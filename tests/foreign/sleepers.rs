@@ -16,7 +16,7 @@ const SLEEPS: u64 = 20;
 const NEVER: u64 = 1 << 62;
 
 pub(super) fn c_is_woken_from_each_sleep() {
-    let client = Client::compile();
+    let client = Client::compiled();
     let records = VARIANTS.into_iter().filter(|variant| !variant.frames);
     for variant in records {
         let name = RingName::new("c-sleeps");
@@ -94,9 +94,9 @@ fn steps(client: &Client, variant: Variant, sleeper: &str, stepper: &str) {
 }
 
 pub(super) fn c_wakes_from_each_sleep() {
-    let client = Client::compile();
+    let client = Client::compiled();
     for variant in VARIANTS {
-        steps(&client, variant, "consume", "produce");
-        steps(&client, variant, "produce", "consume");
+        steps(client, variant, "consume", "produce");
+        steps(client, variant, "produce", "consume");
     }
 }

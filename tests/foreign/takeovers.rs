@@ -24,7 +24,7 @@ struct Figures {
 }
 
 pub(super) fn c_and_rust_take_over_from_each_other_after_any_death() {
-    let client = Client::compile();
+    let client = Client::compiled();
     let deaths = match env::var(MORE) {
         Ok(number) => number.parse().expect("a number of deaths"),
         Err(_) => DEATHS,
@@ -32,16 +32,16 @@ pub(super) fn c_and_rust_take_over_from_each_other_after_any_death() {
     let mut dice = Dice(u64::from(process::id()));
     let mut figures = Figures::default();
     for variant in VARIANTS {
-        let client = Some(&client);
+        let client = Some(client);
         run(client, variant, deaths / 4, &mut dice, &mut figures);
     }
     print_figures(&figures);
 }
 
 pub(super) fn c_is_clean_under_the_sanitizers() {
-    let Some(client) = Client::compile_sanitized() else {
+    let Some(client) = Client::sanitized() else {
         print!("[this compiler has no sanitizers: the same without them] ");
-        return run_clean(&Client::compile());
+        return run_clean(Client::compiled());
     };
     run_clean(&client);
 }
