@@ -292,6 +292,10 @@ impl<T: Record> Consumer<T> {
         while !values.is_empty() {
             let popped = self.pop_slice_timeout(values, deadline)?;
             values = &mut values[popped..];
+            // A producer that keeps sending does not move the deadline.
+            if !values.is_empty() && deadline.is_over() {
+                return Err(PopError::TimedOut);
+            }
         }
         Ok(())
     }

@@ -4,6 +4,10 @@ use std::time::{Duration, Instant};
 
 use crate::doorbell::now;
 
+/// Bytes of messages that a call still passes over after its deadline because they were
+/// there before: a peer that fills a large ring must not choose how long a call takes.
+pub(crate) const LATE_BYTES: u64 = 64 << 10;
+
 /// Until when a call waits: a [`Duration`] from now, or an [`Instant`].
 ///
 /// Every `x_timeout` call takes either, and computes one absolute time from it,
@@ -50,6 +54,27 @@ impl Deadline {
             let now = now();
             self.nanos(now) <= now
         }
+    }
+
+    /// Nanoseconds until then, for another process: its clock may be another one.
+    /// `u64::MAX` never comes.
+    pub(crate) fn left(self) -> u64 {
+        if self == Self::NEVER {
+            return u64::MAX;
+        }
+        let now = now();
+        self.nanos(now).saturating_sub(now)
+    }
+
+    /// The earlier of two.
+    pub(crate) fn earlier(self, other: Self) -> Self {
+        let now = now();
+        Self(Kind::Nanos(self.nanos(now).min(other.nanos(now))))
+    }
+
+    /// That many nanoseconds after a time on the clock of [`now`].
+    pub(crate) fn after(time: u64, left: u64) -> Self {
+        Self(Kind::Nanos(time.saturating_add(left)))
     }
 
     /// Nanoseconds on the clock of [`now`]. A wait asks for them when it first

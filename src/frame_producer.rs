@@ -416,6 +416,10 @@ impl FrameProducer {
         while !payloads.is_empty() {
             let pushed = self.push_slice_timeout(kind, payloads, deadline)?;
             payloads = &payloads[pushed..];
+            // A consumer that keeps making room does not move the deadline.
+            if !payloads.is_empty() && deadline.is_over() {
+                return Err(ClaimError::TimedOut);
+            }
         }
         Ok(())
     }

@@ -305,6 +305,10 @@ impl<T: Record> Producer<T> {
         while !values.is_empty() {
             let pushed = self.push_slice_timeout(values, deadline)?;
             values = &values[pushed..];
+            // A consumer that keeps making room does not move the deadline.
+            if !values.is_empty() && deadline.is_over() {
+                return Err(ClaimError::TimedOut);
+            }
         }
         Ok(())
     }

@@ -23,7 +23,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::OnceLock;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use memmap2::{Advice, MmapOptions, MmapRaw};
 
@@ -37,6 +37,9 @@ use crate::payload;
 
 /// The smallest page of the platforms.
 const PAGE: usize = 4096;
+
+/// How long a lock waits for a moment in which this process does not fork.
+const BETWEEN_FORKS: Duration = Duration::from_secs(1);
 
 /// A page-aligned mapping of at least `length` bytes, for as long as it lives.
 #[derive(Debug)]
@@ -206,16 +209,19 @@ impl Segment {
         let Memory::Mapped { file, .. } = &self.memory else {
             return Ok(None);
         };
-        for _ in 0..1000 {
+        let begin = Instant::now();
+        loop {
             let forks = fork::forks();
             let lock = LockFile::new(self.another_description()?, file, self.base, self.length);
             if forks.is_some() && forks == fork::forks() {
                 return Ok(Some(lock));
             }
+            if begin.elapsed() >= BETWEEN_FORKS {
+                return Err(self.failed("lock, between forks,", io::ErrorKind::TimedOut.into()));
+            }
             // A child may have the description without knowing of it.
             thread::sleep(Duration::from_millis(1));
         }
-        Err(self.failed("lock, between forks,", io::ErrorKind::TimedOut.into()))
     }
 
     /// The file once more: by its name, or through `/proc` where the name does not lead to

@@ -6,7 +6,7 @@ use core::slice;
 use std::process;
 use std::sync::Arc;
 
-use super::lifetime::{in_use, lock_all, retry_100ms, supersede};
+use super::lifetime::{handover, in_use, lock_all, retry, supersede};
 use super::{Fences, Shared};
 use crate::cursor::Awaited;
 use crate::deadline::Deadline;
@@ -71,7 +71,8 @@ impl RoleGuard {
                 locked.map_err(|source| segment.failed("lock a role of", source))
             };
             // A process that holds the name's byte holds the roles' for a moment only.
-            if !retry_100ms(|| Ok(locked()? || !segment.is_locked(NAME_BYTE)?))? || !locked()? {
+            let may_take = || Ok(locked()? || !segment.is_locked(NAME_BYTE)?);
+            if !retry(handover(), may_take)? || !locked()? {
                 return Err(in_use(segment, role));
             }
         }

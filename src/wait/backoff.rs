@@ -127,6 +127,8 @@ pub(crate) struct WaitLoop {
 struct Times {
     spin_until: u64,
     deadline: u64,
+    /// The peer was checked after the deadline.
+    last_check: bool,
 }
 
 /// What the waiting end does next.
@@ -178,12 +180,17 @@ impl WaitLoop {
         let times = self.times.get_or_insert_with(|| Times {
             spin_until: now.saturating_add(self.wait.spin),
             deadline: self.deadline.nanos(now),
+            last_check: false,
         });
         let next_check = history.next_check(now, self.wait.peer_check);
-        if now >= next_check {
+        let is_over = now >= times.deadline;
+        // A short wait checks, too. Checks that take longer than their interval do not
+        // move the deadline: one may follow it.
+        if now >= next_check && !times.last_check {
+            times.last_check = is_over;
             return Step::CheckPeer;
         }
-        if now >= times.deadline {
+        if is_over {
             return Step::TimedOut;
         }
         if let Some(end) = self.nap.take_if(|end| *end <= now) {
@@ -275,6 +282,25 @@ mod tests {
         });
         assert!(!steps[..3].contains(&Step::CheckPeer), "{steps:?}");
         assert_eq!(steps[3], Step::CheckPeer);
+    }
+
+    #[test]
+    fn checks_that_take_longer_than_their_interval_move_no_deadline() {
+        let config = config(WaitStrategy::Park, Duration::from_millis(1));
+        let mut history = WaitHistory::default();
+        let mut wait = WaitLoop::new(config, Duration::from_millis(10).into());
+        // Each check finds a peer that lives, and has taken 5 ms.
+        let steps: Vec<_> = (0..6)
+            .map(|turn| {
+                let step = wait.step_by_clock(turn * 5 * MS, &mut history);
+                if step == Step::CheckPeer {
+                    history.check = Some((turn * 5 + 1) * MS);
+                }
+                step
+            })
+            .collect();
+        use Step::{CheckPeer, Park, TimedOut};
+        assert_eq!(steps, [Park(MS), CheckPeer, CheckPeer, TimedOut, TimedOut, TimedOut]);
     }
 
     #[test]

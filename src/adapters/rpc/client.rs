@@ -2,10 +2,9 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::time::Duration;
 
-use super::{CallError, REFUSED, split_word};
-use crate::doorbell::now;
+use super::{CallError, REFUSED, WORD, split_word};
+use crate::deadline::{Deadline, LATE_BYTES};
 use crate::frame_consumer::FrameConsumer;
 use crate::frame_producer::FrameProducer;
 use crate::ring::Record;
@@ -60,7 +59,7 @@ type Answer = Result<Vec<u8>, String>;
 #[must_use = "a call is in flight until it is finished or cancelled"]
 pub struct Call {
     id: u64,
-    deadline: u64,
+    deadline: Deadline,
 }
 
 impl Client {
@@ -111,7 +110,7 @@ impl Client {
         &mut self,
         request: &[u8],
         reply: &mut Vec<u8>,
-        timeout: Duration,
+        timeout: impl Into<Deadline>,
     ) -> Result<(), CallError> {
         let call = self.start(request, timeout)?;
         let finished = self.finish(&call, reply);
@@ -132,7 +131,7 @@ impl Client {
     pub fn call_record<Q: Record, R: Record>(
         &mut self,
         request: &Q,
-        timeout: Duration,
+        timeout: impl Into<Deadline>,
     ) -> Result<R, CallError> {
         let mut reply = Vec::with_capacity(size_of::<R>());
         self.call(request.as_bytes(), &mut reply, timeout)?;
@@ -155,15 +154,20 @@ impl Client {
     /// # Real-time
     ///
     /// May sleep, and allocates.
-    pub fn start(&mut self, request: &[u8], timeout: Duration) -> Result<Call, CallError> {
-        let nanos = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
+    pub fn start(
+        &mut self,
+        request: &[u8],
+        timeout: impl Into<Deadline>,
+    ) -> Result<Call, CallError> {
         let call = Call {
             id: self.next,
-            deadline: now().saturating_add(nanos),
+            deadline: timeout.into().fixed(),
         };
-        let header = [call.id.to_le_bytes(), call.deadline.to_le_bytes()];
-        let parts = [header.as_flattened(), request];
-        self.requests.push_parts_timeout(0, &parts, timeout)?;
+        let len = request.len().saturating_add(2 * WORD);
+        let claim = self.requests.claim_timeout(len, call.deadline)?;
+        // What is left is measured when the request goes, not before the wait for room.
+        let header = [call.id.to_le_bytes(), call.deadline.left().to_le_bytes()];
+        claim.commit_parts(0, &[header.as_flattened(), request]);
         self.flight.insert(call.id, None);
         self.next = self.next.wrapping_add(1);
         Ok(call)
@@ -192,17 +196,17 @@ impl Client {
                 *reply = answer.map_err(CallError::Refused)?;
                 return Ok(());
             }
-            let left = Duration::from_nanos(call.deadline.saturating_sub(now()));
-            if left.is_zero() {
+            if call.deadline.is_over() {
                 // What is there now is looked at; what comes meanwhile is too late.
                 let (position, unread) = (self.replies.position(), self.replies.len());
-                let end = *end.get_or_insert(position.wrapping_add(unread.max(1)));
+                let there = unread.clamp(1, LATE_BYTES);
+                let end = *end.get_or_insert(position.wrapping_add(there));
                 if end.wrapping_sub(position) as i64 <= 0 {
                     self.flight.remove(&call.id);
                     return Err(CallError::TimedOut);
                 }
             }
-            let received = self.receive(left);
+            let received = self.receive(call.deadline);
             if received == Err(CallError::TimedOut) {
                 self.flight.remove(&call.id);
             }
@@ -220,8 +224,8 @@ impl Client {
     }
 
     /// Keeps the next reply, if it belongs to a call in flight.
-    fn receive(&mut self, timeout: Duration) -> Result<(), CallError> {
-        let kind = self.replies.pop_into_timeout(&mut self.buffer, timeout)?;
+    fn receive(&mut self, deadline: Deadline) -> Result<(), CallError> {
+        let kind = self.replies.pop_into_timeout(&mut self.buffer, deadline)?;
         // What is shorter than an id belongs to no call.
         let Some((id, bytes)) = split_word(&self.buffer) else {
             return Ok(());
