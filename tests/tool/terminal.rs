@@ -14,6 +14,7 @@ use vt100::{Parser, Screen};
 use crate::common::PATIENCE;
 use crate::common::child::is_asleep;
 use crate::endings::wait_until;
+use crate::tool::code_of;
 
 pub(crate) const COLUMNS: u16 = 80;
 const ROWS: u16 = 24;
@@ -125,7 +126,7 @@ impl Terminal {
     /// Waits until the tool has ended by itself; its exit code.
     pub(crate) fn end(&mut self) -> Option<i32> {
         while self.read() {}
-        self.child.wait().expect("it can be waited for").code()
+        code_of(self.child.wait().expect("it can be waited for"))
     }
 
     /// Waits until the terminal takes no more, since nobody reads it.
@@ -148,7 +149,7 @@ impl Terminal {
             status = self.child.try_wait().expect("it can be waited for");
             status.is_some()
         });
-        status.and_then(|status| status.code())
+        status.and_then(code_of)
     }
 
     /// Takes the terminal away, and waits until the tool has ended; its exit code.
