@@ -14,7 +14,7 @@ use vt100::{Parser, Screen};
 use crate::common::PATIENCE;
 use crate::common::child::is_asleep;
 use crate::endings::wait_until;
-use crate::tool::code_of;
+use crate::tool::{Tool, code_of};
 
 pub(crate) const COLUMNS: u16 = 80;
 const ROWS: u16 = 24;
@@ -57,7 +57,17 @@ impl Terminal {
         terminal
     }
 
-    pub(crate) fn start_with(on: On, arguments: &[&str], (name, value): (&str, &str)) -> Self {
+    pub(crate) fn start_with(on: On, arguments: &[&str], variable: (&str, &str)) -> Self {
+        Self::start_program(Tool::PATH, on, arguments, variable)
+    }
+
+    /// Something that starts the tool, or is it.
+    pub(crate) fn start_program(
+        program: &str,
+        on: On,
+        arguments: &[&str],
+        (name, value): (&str, &str),
+    ) -> Self {
         let (master, slave) = pair().expect("a terminal");
         let modes = modes(&master);
         let end = || Stdio::from(slave.try_clone().expect("a descriptor"));
@@ -65,7 +75,7 @@ impl Terminal {
             On::All => end(),
             On::Errors => Stdio::piped(),
         };
-        let mut command = Command::new(env!("CARGO_BIN_EXE_quoit"));
+        let mut command = Command::new(program);
         command
             .args(arguments)
             .env_remove("NO_COLOR")
@@ -101,6 +111,10 @@ impl Terminal {
         // SAFETY: the child is ours and not reaped, so the pid is still its.
         let sent = unsafe { libc::kill(self.child.id() as libc::pid_t, signal) };
         assert_eq!(sent, 0, "the tool can be signalled");
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn screen(&self) -> &Screen {

@@ -39,7 +39,7 @@ impl Tool {
         Self::start_command(Stdio::piped(), Command::new(program).args(arguments))
     }
 
-    fn start_command(output: Stdio, command: &mut Command) -> Self {
+    pub(crate) fn start_command(output: Stdio, command: &mut Command) -> Self {
         let child = command
             .stdin(Stdio::piped())
             .stdout(output)
@@ -84,6 +84,11 @@ impl Tool {
             text.push(byte[0]);
         }
         String::from_utf8(text).expect("text")
+    }
+
+    /// Closes the other end of its output.
+    pub(crate) fn stop_reading(&mut self) {
+        drop(self.child().stdout.take());
     }
 
     pub(crate) fn pid(&self) -> u32 {

@@ -59,7 +59,7 @@ impl Record {
                 let time = start.elapsed().as_nanos() as u64;
                 recording::frame(bytes, time, frame);
             },
-            |bytes, frames| recorder.add(bytes, frames),
+            |bytes, frames| recorder.add(bytes, frames).map_err(Stop::io(doing())),
             wait,
             &interrupt,
             &mut progress,

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::send::Format;
 use crate::interrupt::Interrupt;
-use crate::output::Output;
+use crate::output::{Output, failed};
 use crate::patient::Patient;
 use crate::progress::Progress;
 use crate::ring::{self, RingArguments};
@@ -40,7 +40,7 @@ impl Recv {
         let drained = ring::drain(
             &mut consumer,
             |bytes, frame| self.format.write(bytes, frame),
-            |bytes, _| out.write_all(bytes),
+            |bytes, _| out.write_all(bytes).map_err(failed()),
             wait,
             &interrupt,
             &mut progress,
