@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Weak};
 
 use super::{CallError, REFUSED, WORD, split_word};
 use crate::deadline::{Deadline, LATE_BYTES};
@@ -46,18 +47,40 @@ pub struct Client {
     next: u64,
     /// The private copy of a reply.
     buffer: Vec<u8>,
-    /// The calls in flight, with the replies that came early.
-    flight: HashMap<u64, Option<Answer>>,
+    /// The calls in flight, and calls that were dropped since the last sweep.
+    flight: HashMap<u64, Flight>,
+    /// So many calls are kept until the next sweep.
+    most: usize,
 }
+
+/// How many calls a client keeps before its first sweep for dropped ones.
+const FEW: usize = 16;
 
 /// What a handler returned.
 type Answer = Result<Vec<u8>, String>;
 
-/// A call in flight, from [`Client::start`] to [`Client::finish`] or
-/// [`Client::cancel`].
+/// What the client keeps of a call.
 #[derive(Debug)]
-#[must_use = "a call is in flight until it is finished or cancelled"]
+struct Flight {
+    /// Ends with the caller's [`Call`].
+    call: Weak<()>,
+    /// A reply that came early.
+    answer: Option<Answer>,
+}
+
+impl Flight {
+    fn is_dropped(&self) -> bool {
+        self.call.strong_count() == 0
+    }
+}
+
+/// A call in flight, from [`Client::start`] to [`Client::finish`] or
+/// [`Client::cancel`]. A call that is dropped is cancelled.
+#[derive(Debug)]
+#[must_use = "a call that is dropped is cancelled"]
 pub struct Call {
+    /// The client sees by it whether the call was dropped.
+    alive: Arc<()>,
     id: u64,
     deadline: Deadline,
 }
@@ -75,6 +98,7 @@ impl Client {
             next: RandomState::new().hash_one(0),
             buffer: Vec::new(),
             flight: HashMap::new(),
+            most: FEW,
         }
     }
 
@@ -91,9 +115,10 @@ impl Client {
     ///
     /// # Real-time
     ///
-    /// No syscall, no allocation.
+    /// No syscall, no allocation; looks at each of them.
     pub fn in_flight(&self) -> usize {
-        self.flight.len()
+        let calls = self.flight.values();
+        calls.filter(|flight| !flight.is_dropped()).count()
     }
 
     /// Sends a request and waits for the reply, which replaces what is in
@@ -159,7 +184,9 @@ impl Client {
         request: &[u8],
         timeout: impl Into<Deadline>,
     ) -> Result<Call, CallError> {
+        self.forget_dropped();
         let call = Call {
+            alive: Arc::new(()),
             id: self.next,
             deadline: timeout.into().fixed(),
         };
@@ -168,7 +195,11 @@ impl Client {
         // What is left is measured when the request goes, not before the wait for room.
         let header = [call.id.to_le_bytes(), call.deadline.left().to_le_bytes()];
         claim.commit_parts(0, &[header.as_flattened(), request]);
-        self.flight.insert(call.id, None);
+        let flight = Flight {
+            call: Arc::downgrade(&call.alive),
+            answer: None,
+        };
+        self.flight.insert(call.id, flight);
         self.next = self.next.wrapping_add(1);
         Ok(call)
     }
@@ -191,7 +222,7 @@ impl Client {
         let mut end = None;
         loop {
             let early = self.flight.get_mut(&call.id);
-            if let Some(answer) = early.ok_or(CallError::NotInFlight)?.take() {
+            if let Some(answer) = early.ok_or(CallError::NotInFlight)?.answer.take() {
                 self.flight.remove(&call.id);
                 *reply = answer.map_err(CallError::Refused)?;
                 return Ok(());
@@ -230,12 +261,30 @@ impl Client {
         let Some((id, bytes)) = split_word(&self.buffer) else {
             return Ok(());
         };
-        if let Some(answer @ None) = self.flight.get_mut(&id) {
-            *answer = Some(match kind {
-                REFUSED => Err(String::from_utf8_lossy(bytes).into_owned()),
-                _ => Ok(bytes.to_vec()),
-            });
+        match self.flight.get_mut(&id) {
+            Some(flight) if flight.is_dropped() => {
+                self.flight.remove(&id);
+            }
+            Some(Flight {
+                answer: answer @ None,
+                ..
+            }) => {
+                *answer = Some(match kind {
+                    REFUSED => Err(String::from_utf8_lossy(bytes).into_owned()),
+                    _ => Ok(bytes.to_vec()),
+                });
+            }
+            _ => {}
         }
         Ok(())
+    }
+
+    /// Forgets calls that were dropped, before as many are kept as twice those that
+    /// were in flight at the last sweep.
+    fn forget_dropped(&mut self) {
+        if self.flight.len() >= self.most {
+            self.flight.retain(|_, flight| !flight.is_dropped());
+            self.most = FEW.max(2 * self.flight.len());
+        }
     }
 }

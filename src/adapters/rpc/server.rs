@@ -1,21 +1,18 @@
 //! The side that answers.
 
 use core::fmt::Display;
-use std::thread;
 use std::time::Duration;
 
 use super::{REFUSED, WORD, split_word};
 use crate::deadline::Deadline;
 use crate::doorbell::now;
-use crate::error::{ClaimError, PopError};
+use crate::error::{ClaimError, PeerError, PopError};
 use crate::frame_consumer::FrameConsumer;
 use crate::frame_producer::FrameProducer;
 use crate::ring::Record;
 
 /// How often a server that serves looks whether it is to end.
 const LOOK: Duration = Duration::from_millis(100);
-/// How often it looks for a client when there is none.
-const LOOK_FOR_CLIENT: Duration = Duration::from_millis(1);
 
 /// The side that answers.
 ///
@@ -113,11 +110,20 @@ impl Server {
         while !is_over() {
             match self.answer(LOOK, &mut handler) {
                 Ok(()) | Err(PopError::TimedOut) => {}
-                Err(PopError::Abandoned) => thread::sleep(LOOK_FOR_CLIENT),
+                Err(PopError::Abandoned) => self.wait_for_client()?,
                 Err(error) => return Err(error),
             }
         }
         Ok(())
+    }
+
+    /// Waits for a client, until the next look at whether to end.
+    fn wait_for_client(&mut self) -> Result<(), PopError> {
+        match self.requests.wait_for_peer_timeout(LOOK) {
+            Ok(()) | Err(PeerError::TimedOut) => Ok(()),
+            Err(PeerError::Superseded) => Err(PopError::Superseded),
+            Err(PeerError::ReactorDied) => Err(PopError::ReactorDied),
+        }
     }
 
     /// Waits for a request up to `timeout`, and answers it. The handler gets a private
