@@ -478,10 +478,8 @@ fn a_record_that_no_memory_holds_is_an_error() {
             rlim_max: limit,
         };
         // SAFETY: the limit lives through the call.
-        assert_eq!(
-            unsafe { libc::setrlimit(libc::RLIMIT_AS, &raw const limit) },
-            0
-        );
+        let set = unsafe { libc::setrlimit(libc::RLIMIT_AS, &raw const limit) };
+        assert_eq!(set, 0);
         let seen = observer.unread(1, |_| panic!("it was copied"));
         let Err(Error::Io { source, .. }) = seen else {
             panic!("not the right refusal: {seen:?}");

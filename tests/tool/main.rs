@@ -80,6 +80,7 @@ common::suite::suite! {
         what_comes_before_a_corrupt_frame_is_sound,
         a_follower_ends_with_its_ring_and_with_its_reader,
         a_receiver_says_that_its_producer_died,
+        a_receiver_is_told_of_its_own_producer_alone,
         what_no_machine_can_do_is_the_systems_refusal,
         a_stopped_end_is_told_of,
         of_many_names_each_is_tried,

@@ -9,7 +9,7 @@ use quoit::{FrameProducer, RingOptions};
 
 use crate::common::child::Child;
 use crate::common::mounts::{mount, mount_a_megabyte, own_mounts};
-use crate::common::names::shared_memory_directory;
+use crate::common::names::{RingName, shared_memory_directory};
 use crate::tool::Tool;
 
 pub(crate) fn a_foreign_file_kills_no_command_and_takes_no_memory() {
@@ -89,4 +89,24 @@ pub(crate) fn follower_over_a_layer(arguments: &[String]) {
     drop(producer);
     quoit::unlink("merged/ring").expect("nobody holds it");
     follower.end().with(3, "is gone");
+}
+
+/// Not of the one that died in the ring that has the name by now.
+pub(crate) fn a_receiver_is_told_of_its_own_producer_alone() {
+    let name = RingName::new("another");
+    let mut producer = FrameProducer::create(&name, 1024).expect("a ring");
+    let mut receiver = Tool::start(&["recv", name.as_str()]);
+    producer.try_push(b"one").expect("room");
+    receiver.reads_until("one\n");
+    fs::remove_file(name.file()).expect("it is there");
+    drop(
+        RingOptions::new(1024)
+            .create::<[u8]>(&name)
+            .expect("a ring"),
+    );
+    let idler = Child::start("idler", &[name.as_str()]);
+    assert_eq!(idler.says(), "here");
+    drop(idler); // kill -9
+    drop(producer);
+    receiver.end().quietly();
 }

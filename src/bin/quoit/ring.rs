@@ -79,11 +79,14 @@ impl RingArguments {
     }
 
     /// Whether the producer, which is gone, has said goodbye.
-    pub(crate) fn had_a_goodbye(&self) -> Result<(), Stop> {
-        let look = Sight::open(&self.name).and_then(|sight| sight.look());
+    pub(crate) fn had_a_goodbye(&self, consumer: &FrameConsumer) -> Result<(), Stop> {
+        let sight = Sight::open(&self.name).ok();
+        // The name may be another ring's by now.
+        let sight =
+            sight.filter(|sight| sight.observer.info().incarnation == consumer.incarnation());
+        let look = sight.and_then(|sight| sight.look().ok());
         match look.map(|look| look.peer(Role::Producer)) {
-            Ok(peer) if peer.has_died() => Err(Stop::Died(peer.state.pid)),
-            // Who removed the ring could do so when its ends had left.
+            Some(peer) if peer.has_died() => Err(Stop::Died(peer.state.pid)),
             _ => Ok(()),
         }
     }

@@ -67,7 +67,7 @@ impl Record {
         let finished = recorder.finish().map_err(Stop::io(doing()));
         let drained = drained
             .and(finished)
-            .and_then(|()| self.ring.had_a_goodbye());
+            .and_then(|()| self.ring.had_a_goodbye(&consumer));
         drop(consumer);
         self.ring.leave(drained, progress, output)
     }

@@ -45,7 +45,7 @@ impl Recv {
             &interrupt,
             &mut progress,
         );
-        let drained = drained.and_then(|()| self.ring.had_a_goodbye());
+        let drained = drained.and_then(|()| self.ring.had_a_goodbye(&consumer));
         drop(consumer);
         self.ring.leave(drained, progress, output)
     }
