@@ -6,6 +6,7 @@
 mod hot;
 
 use core::fmt;
+use std::borrow::Cow;
 use std::error;
 use std::io;
 
@@ -238,14 +239,15 @@ pub enum Error {
         /// The header's field.
         found: u32,
     },
-    /// There is not enough memory for the ring. Nothing was created.
+    /// There is not enough memory for the ring: in the file system, or within the limit
+    /// of this process's memory control group, or in the machine. Nothing was created.
     NotEnoughMemory {
         /// Bytes that the ring takes.
         wanted: u64,
         /// Bytes that were free.
         available: u64,
-        /// Where to find more.
-        hint: &'static str,
+        /// What limits it, and where to find more.
+        hint: Cow<'static, str>,
     },
     /// RLIMIT_FSIZE of this process is too low. Nothing was created.
     FileSizeLimit {

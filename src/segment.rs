@@ -11,6 +11,7 @@ mod fork;
 mod found;
 mod lock;
 mod memfd;
+mod memory_limit;
 mod name;
 mod passing;
 
@@ -80,8 +81,9 @@ impl Segment {
         let not_enough = Error::NotEnoughMemory {
             wanted: length,
             available: 0,
-            hint: "make the ring smaller",
+            hint: "make the ring smaller".into(),
         };
+        draft::survives(length)?;
         let layout = usize::try_from(length)
             .ok()
             .filter(|&length| length > 0)

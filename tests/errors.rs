@@ -169,7 +169,7 @@ fn cold_errors() -> Vec<(Error, ErrorKind, &'static [&'static str])> {
             Error::NotEnoughMemory {
                 wanted: 5000,
                 available: 300,
-                hint: "make the ring smaller",
+                hint: "make the ring smaller".into(),
             },
             ErrorKind::StorageFull,
             &["5000", "300", "make the ring smaller"],

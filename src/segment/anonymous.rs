@@ -24,7 +24,6 @@ impl Segment {
     pub(crate) fn anonymous(length: u64, mode: u32) -> Result<Self, Error> {
         let failed = |doing| move |source| failed(doing, SHOWN, source);
         let length = length.next_multiple_of(PAGE as u64);
-        fits_the_machine(length)?;
         let file = create().map_err(failed("create"))?;
         file.set_permissions(Permissions::from_mode(mode))
             .map_err(failed("set the mode of"))?;
@@ -66,23 +65,4 @@ impl Segment {
             _ => None,
         }
     }
-}
-
-/// No file system limits a memfd, and to reserve more than there is would call
-/// the kernel's killer instead of failing.
-fn fits_the_machine(wanted: u64) -> Result<(), Error> {
-    // SAFETY: all zero bytes are a `sysinfo`.
-    let mut machine: libc::sysinfo = unsafe { core::mem::zeroed() };
-    // SAFETY: `machine` lives through the call.
-    let known = unsafe { libc::sysinfo(&raw mut machine) } == 0;
-    let units = machine.totalram.saturating_add(machine.totalswap);
-    let available = units.saturating_mul(machine.mem_unit.into());
-    if known && wanted > available {
-        return Err(Error::NotEnoughMemory {
-            wanted,
-            available,
-            hint: "make the ring smaller",
-        });
-    }
-    Ok(())
 }

@@ -8,6 +8,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod descriptors;
+mod groups;
 mod huge_pages;
 mod memory;
 mod mounts;
@@ -20,6 +21,7 @@ use common::names::shared_memory_directory;
 use quoit::Error;
 
 use descriptors::{too_few_descriptors_are_an_error_at_every_call, under_a_descriptor_limit};
+use groups::{a_ring_beyond_a_limit_that_kills_is_an_error, under_a_memory_limit};
 use huge_pages::{a_ring_in_huge_pages_is_as_any_other, on_huge_pages};
 use memory::{
     a_file_size_limit_is_an_error_and_not_a_signal,
@@ -43,6 +45,7 @@ common::suite::suite! {
     tests: [
         a_full_file_system_is_an_error_that_says_how_much_is_missing,
         a_ring_larger_than_all_of_shared_memory_is_an_error,
+        a_ring_beyond_a_limit_that_kills_is_an_error,
         a_ring_in_huge_pages_is_as_any_other,
         a_file_size_limit_is_an_error_and_not_a_signal,
         too_little_address_space_is_an_error,
@@ -57,6 +60,7 @@ common::suite::suite! {
     ],
     parts: [
         on_a_small_file_system,
+        under_a_memory_limit,
         on_huge_pages,
         under_a_file_size_limit,
         under_an_address_space_limit,
