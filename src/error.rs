@@ -3,6 +3,7 @@
 //! Hot errors ([`PushError`], [`ClaimError`], [`PopError`]) are small enums;
 //! cold ones ([`Error`]) say what to do. All convert into [`io::Error`].
 
+mod advice;
 mod hot;
 
 use core::fmt;
@@ -10,6 +11,7 @@ use std::borrow::Cow;
 use std::error;
 use std::io;
 
+use self::advice::advice;
 pub(crate) use self::hot::NoRoom;
 pub use self::hot::{ClaimError, PeerError, PopError, PushError};
 
@@ -400,7 +402,10 @@ impl fmt::Display for Error {
                 source,
             } => {
                 write!(f, "could not {doing} {name:?}: {source}")?;
-                f.write_str(advice(doing, source))
+                match advice(doing, source) {
+                    Some(advice) => write!(f, "; {advice}"),
+                    None => Ok(()),
+                }
             }
         }
     }
@@ -424,28 +429,6 @@ fn way_out(
             "no process holds the ring: remove it with `quoit rm {name:?}`, or replace it with \
              RingOptions::stale(StalePolicy::Replace)"
         )
-    }
-}
-
-/// What to do about the system's refusal, where it does not go without saying.
-fn advice(doing: &str, source: &io::Error) -> &'static str {
-    match source.raw_os_error() {
-        Some(libc::EPERM | libc::ENOMEM | libc::EAGAIN) if doing == "lock the memory of" => {
-            "; raise the limit with ulimit -l"
-        }
-        Some(libc::ENOMEM) => "; make the ring smaller, or raise the limit with ulimit -v",
-        Some(libc::EMFILE) => "; close other files, or raise the limit with ulimit -n",
-        Some(libc::ENFILE) => "; the system has too many files open: raise fs.file-max",
-        Some(libc::EACCES | libc::EPERM) => {
-            "; see the mode bits of the file and of its directory, and RingOptions::mode"
-        }
-        Some(libc::ENOENT) if doing == "reopen" => {
-            "; mount /proc, without which a descriptor has no second one"
-        }
-        Some(libc::EROFS) => "; choose a directory whose file system can be written",
-        Some(libc::ENOENT | libc::ENOTDIR) => "; make its directory first",
-        Some(libc::ENOSPC | libc::EDQUOT) => "; make room in its file system",
-        _ => "",
     }
 }
 

@@ -11,7 +11,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use super::draft::reserve;
 use super::memfd::{SHOWN, create, reopen};
-use super::{Access, Memory, PAGE, Segment, failed};
+use super::{Access, Memory, PAGE, Segment, failed, is_locked};
 use crate::error::Error;
 
 /// Without this seal a peer could cut off what is mapped here.
@@ -24,9 +24,10 @@ impl Segment {
     pub(crate) fn anonymous(length: u64, mode: u32) -> Result<Self, Error> {
         let failed = |doing| move |source| failed(doing, SHOWN, source);
         let length = length.next_multiple_of(PAGE as u64);
-        let file = create().map_err(failed("create"))?;
+        let file = create().map_err(failed("make the memfd of"))?;
         file.set_permissions(Permissions::from_mode(mode))
             .map_err(failed("set the mode of"))?;
+        is_locked(&file, 0).map_err(failed("query the locks of"))?;
         reserve(&file, length, SHOWN)?;
         let seals = REQUIRED | libc::F_SEAL_GROW | libc::F_SEAL_SEAL;
         // SAFETY: the descriptor is open, and no memory is involved.

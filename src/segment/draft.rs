@@ -14,7 +14,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::memory_limit::MemoryLimit;
-use super::{Access, Name, Segment, failed, random};
+use super::{Access, Name, Segment, failed, is_locked, random};
 use crate::error::Error;
 
 /// A reserved, zeroed, mapped segment that nobody else can see.
@@ -56,6 +56,8 @@ impl Draft {
         let (file, temporary) = nameless(name).map_err(failed("create"))?;
         file.set_permissions(Permissions::from_mode(mode))
             .map_err(failed("set the mode of"))?;
+        // A ring whose roles nobody could take would be in everybody's way.
+        is_locked(&file, 0).map_err(failed("query the locks of"))?;
         // A hugetlbfs file is made of whole huge pages.
         let block = file.metadata().map_err(failed("examine"))?.blksize();
         let length = length.next_multiple_of(block.max(1));

@@ -13,6 +13,7 @@ mod huge_pages;
 mod memory;
 mod mounts;
 mod rights;
+mod seccomp;
 
 use std::io;
 
@@ -40,6 +41,12 @@ use rights::{
     a_ring_without_a_name_of_somebody_else_is_refused, intruder,
     mode_bits_are_exact_whatever_the_umask, stranger, turncoat, under_umasks,
 };
+use seccomp::{
+    a_call_that_is_forbidden_is_named_with_a_way_out,
+    a_lock_that_is_forbidden_is_no_lock_that_is_taken, a_ring_is_not_made_where_there_are_no_locks,
+    without_a_call, without_getrandom, without_getrandom_rings_still_differ, without_locks,
+    without_the_right_to_lock,
+};
 
 common::suite::suite! {
     tests: [
@@ -57,6 +64,10 @@ common::suite::suite! {
         mode_bits_are_exact_whatever_the_umask,
         a_file_system_that_cannot_be_written_is_an_error,
         nothing_but_a_ring_without_a_name_needs_proc,
+        a_ring_is_not_made_where_there_are_no_locks,
+        a_lock_that_is_forbidden_is_no_lock_that_is_taken,
+        a_call_that_is_forbidden_is_named_with_a_way_out,
+        without_getrandom_rings_still_differ,
     ],
     parts: [
         on_a_small_file_system,
@@ -72,6 +83,10 @@ common::suite::suite! {
         under_umasks,
         on_a_read_only_file_system,
         without_proc,
+        without_locks,
+        without_the_right_to_lock,
+        without_a_call,
+        without_getrandom,
     ],
 }
 

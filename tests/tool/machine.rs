@@ -78,7 +78,7 @@ pub(crate) fn a_machine_with_faults_is_told_how_to_mend_them() {
         ("clock source", "warn", "hpet"),
         ("container", "note", "/.dockerenv"),
         // That of the group above, which has less left.
-        ("cgroup memory", "warn", "2.0 GiB, 463.4 KiB left"),
+        ("cgroup memory", "warn", "2.0 GiB, 464.9 KiB left"),
         ("cgroup CPU", "warn", "1.5 cores"),
     ] {
         let (said, text) = verdict_of(&ill, check);
