@@ -12,6 +12,8 @@ use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use super::memory_limit::MemoryLimit;
 use super::{Access, Name, Segment, failed, is_locked, random};
@@ -231,16 +233,30 @@ pub(super) fn survives(wanted: u64) -> Result<(), Error> {
     if wanted < ASKED {
         return Ok(());
     }
-    let limits = MemoryLimit::all(Path::new("/proc"));
-    match limits.into_iter().min_by_key(|limit| limit.free) {
-        Some(limit) if limit.free < wanted => Err(Error::NotEnoughMemory {
-            wanted,
-            available: limit.free,
-            hint: way_out(&limit).into(),
-        }),
-        _ => Ok(()),
+    for attempt in 0..=COUNTED {
+        let limits = MemoryLimit::all(Path::new("/proc"));
+        let Some(limit) = limits.into_iter().min_by_key(|limit| limit.free) else {
+            break;
+        };
+        let MemoryLimit { free, unsure, .. } = limit;
+        if wanted <= free {
+            break;
+        }
+        if wanted > free.saturating_add(unsure) || attempt == COUNTED {
+            return Err(Error::NotEnoughMemory {
+                wanted,
+                available: free,
+                hint: way_out(&limit).into(),
+            });
+        }
+        thread::sleep(Duration::from_millis(10));
     }
+    Ok(())
 }
+
+/// After so many times 10 ms the kernel has counted what is in use; what it counts for
+/// nothing by then is its own.
+const COUNTED: u32 = 250;
 
 fn way_out(limit: &MemoryLimit) -> String {
     let MemoryLimit {

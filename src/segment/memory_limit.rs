@@ -28,6 +28,9 @@ pub(crate) struct MemoryLimit {
     pub(crate) limit: u64,
     /// Bytes that a new ring may take.
     pub(crate) free: u64,
+    /// Bytes that may be free as well: the kernel counts what is in use at once, and
+    /// what it is in use for within 2 s.
+    pub(crate) unsure: u64,
 }
 
 impl MemoryLimit {
@@ -50,6 +53,7 @@ impl MemoryLimit {
             file: proc.join("meminfo"),
             limit,
             free,
+            unsure: 0,
         }));
         limits
     }
@@ -67,6 +71,8 @@ struct Files {
     usage: &'static str,
     /// In `memory.stat`, with all groups below: what is dropped before a kill.
     cache: &'static [&'static str],
+    /// The same for all memory, whatever it is in use for.
+    all: &'static [&'static str],
     swap_limit: &'static str,
     swap_usage: &'static str,
     /// Whether the limit of swap counts memory as well.
@@ -77,6 +83,7 @@ const VERSION_1: Files = Files {
     limit: "memory.limit_in_bytes",
     usage: "memory.usage_in_bytes",
     cache: &["total_inactive_file ", "total_active_file "],
+    all: &["total_cache ", "total_rss "],
     swap_limit: "memory.memsw.limit_in_bytes",
     swap_usage: "memory.memsw.usage_in_bytes",
     swap_has_memory: true,
@@ -86,6 +93,7 @@ const VERSION_2: Files = Files {
     limit: "memory.max",
     usage: "memory.current",
     cache: &["inactive_file ", "active_file ", "slab_reclaimable "],
+    all: &["anon ", "file ", "kernel "],
     swap_limit: "memory.swap.max",
     swap_usage: "memory.swap.current",
     swap_has_memory: false,
@@ -107,8 +115,11 @@ impl Files {
         let limit = number(self.limit).filter(|&limit| limit < UNLIMITED)?;
         let usage = number(self.usage)?;
         let stat = read("memory.stat").unwrap_or_default();
-        let cache = self.cache.iter().filter_map(|key| value(&stat, key));
-        let cache = cache.fold(0, u64::saturating_add);
+        let sum = |keys: &[&str]| {
+            let values = keys.iter().filter_map(|key| value(&stat, key));
+            values.fold(0, u64::saturating_add)
+        };
+        let cache = sum(self.cache);
         let left = |limit: u64, usage: u64| limit.saturating_sub(usage.saturating_sub(cache));
         let memory = left(limit, usage);
         let swap = match (number(self.swap_limit), number(self.swap_usage)) {
@@ -122,6 +133,7 @@ impl Files {
             file: group.join(self.limit),
             limit,
             free: without_tables(memory.saturating_add(swap)),
+            unsure: usage.saturating_sub(sum(self.all)),
         })
     }
 }
@@ -349,6 +361,26 @@ mod tests {
             ("memory.stat", stat),
         ];
         assert_eq!(left(&VERSION_1, 0, &texts), Some(50));
+    }
+
+    #[test]
+    fn what_the_kernel_has_not_counted_yet_may_be_cache() {
+        let unsure = |files: &'static Files, stat: &str| {
+            let read = |name: &str| match name {
+                "memory.stat" => Some(stat.to_owned()),
+                name if name == files.limit => Some("100".to_owned()),
+                name => (name == files.usage).then(|| "80".to_owned()),
+            };
+            let limit = files.limit(Path::new("/g"), 0, read);
+            limit.map(|limit| limit.unsure)
+        };
+        assert_eq!(unsure(&VERSION_2, "anon 50\nfile 10\nkernel 7\n"), Some(13));
+        assert_eq!(unsure(&VERSION_2, "anon 50\nfile 40\n"), Some(0));
+        assert_eq!(
+            unsure(&VERSION_1, "rss 9\ntotal_cache 20\ntotal_rss 4\n"),
+            Some(56)
+        );
+        assert_eq!(unsure(&VERSION_1, ""), Some(80));
     }
 
     #[test]
