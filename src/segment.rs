@@ -10,13 +10,14 @@ mod fork;
 mod found;
 mod lock;
 mod memfd;
+mod memory_limit;
 mod name;
 mod passing;
 
 use core::ptr::NonNull;
 use std::alloc::{self, Layout};
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::FromRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -91,8 +92,9 @@ impl Segment {
         let not_enough = Error::NotEnoughMemory {
             wanted: length,
             available: 0,
-            hint: "make the ring smaller",
+            hint: "make the ring smaller".into(),
         };
+        draft::survives(length)?;
         let layout = usize::try_from(length)
             .ok()
             .filter(|&length| length > 0)
@@ -399,6 +401,10 @@ fn not_a_ring(name: &Name, reason: &'static str) -> Error {
 pub(crate) fn random() -> u64 {
     let mut bytes = [0; 8];
     // SAFETY: the buffer is as long as it says; so few bytes come whole.
-    unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
+    let got = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
+    if got < 0 {
+        // A seccomp profile may forbid the call, and not the file.
+        let _ = File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes));
+    }
     u64::from_ne_bytes(bytes)
 }

@@ -31,6 +31,9 @@ mod measure {
     pub(crate) mod spread;
     pub(crate) mod switches;
 }
+/// The limits that the library asks as well.
+#[path = "../../segment/memory_limit.rs"]
+mod memory_limit;
 mod mounts;
 mod output;
 mod pages;
