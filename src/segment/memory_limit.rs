@@ -183,7 +183,7 @@ fn groups(cgroup: &str, mountinfo: &str) -> Vec<(&'static Files, PathBuf)> {
             is_plain.then(|| (point.join(below).components().collect(), point))
         });
         // Of two mounts on one point the later one hides the earlier.
-        if let Some((own, point)) = seen.last() {
+        if let Some((own, point)) = seen.next_back() {
             let above = own
                 .ancestors()
                 .take_while(|group| group.starts_with(&point));

@@ -125,10 +125,26 @@ pub(crate) struct WaitLoop {
 
 #[derive(Debug)]
 struct Times {
+    start: u64,
     spin_until: u64,
     deadline: u64,
     /// The peer was checked after the deadline.
     last_check: bool,
+}
+
+impl Times {
+    /// The time of a check that is due then, or the deadline if that is near: a caller
+    /// that waits again and again, for about an interval, wakes once each time.
+    fn joined(&self, check: u64, interval: u64) -> u64 {
+        let is_near = match check.checked_sub(self.deadline) {
+            // A check that is early is no harm, if there are not many.
+            Some(early) => {
+                early < interval - interval / 8 && self.deadline - self.start >= interval / 2
+            }
+            None => self.deadline - check < interval / 8,
+        };
+        if is_near { self.deadline } else { check }
+    }
 }
 
 /// What the waiting end does next.
@@ -178,11 +194,13 @@ impl WaitLoop {
 
     fn step_by_clock(&mut self, now: u64, history: &mut WaitHistory) -> Step {
         let times = self.times.get_or_insert_with(|| Times {
+            start: now,
             spin_until: now.saturating_add(self.wait.spin),
             deadline: self.deadline.nanos(now),
             last_check: false,
         });
         let next_check = history.next_check(now, self.wait.peer_check);
+        let next_check = times.joined(next_check, self.wait.peer_check);
         let is_over = now >= times.deadline;
         // A short wait checks, too. Checks that take longer than their interval do not
         // move the deadline: one may follow it.
@@ -282,6 +300,58 @@ mod tests {
         });
         assert!(!steps[..3].contains(&Step::CheckPeer), "{steps:?}");
         assert_eq!(steps[3], Step::CheckPeer);
+    }
+
+    /// When a caller wakes who waits again and again, and when it checks.
+    fn wakes(timeout: u64, first_check: u64) -> (Vec<u64>, Vec<u64>) {
+        let config = config(WaitStrategy::Park, Duration::from_millis(100));
+        let mut history = WaitHistory {
+            check: Some(first_check * MS),
+            ..WaitHistory::default()
+        };
+        let (mut wakes, mut checks) = (Vec::new(), Vec::new());
+        let mut now = 0;
+        while now < 10_000 * MS {
+            let mut wait = WaitLoop::new(config, Duration::from_millis(timeout).into());
+            loop {
+                match wait.step_by_clock(now, &mut history) {
+                    Step::Park(until) => {
+                        // A little late, as always.
+                        now = until + MS / 10;
+                        wakes.push(now);
+                    }
+                    Step::CheckPeer => {
+                        checks.push(now);
+                        history.reset();
+                    }
+                    Step::Retry => now += 1000,
+                    Step::TimedOut => break,
+                }
+            }
+        }
+        (wakes, checks)
+    }
+
+    #[test]
+    fn waits_of_about_an_interval_wake_once_each_and_check_in_time() {
+        for timeout in [90, 99, 100, 101, 110, 200, 300, 1000] {
+            for first_check in (1..=100).step_by(3) {
+                let (wakes, checks) = wakes(timeout, first_check);
+                // Eleven a second, or one each time.
+                let most = (10_000 / timeout + 2).max(110);
+                let count = wakes.len() as u64;
+                assert!(
+                    count <= most,
+                    "{count} of {most}: {timeout} ms, {first_check} ms"
+                );
+                let gaps = checks.windows(2).map(|pair| pair[1] - pair[0]);
+                let longest = gaps.max().expect("checks");
+                assert!(
+                    longest < 113 * MS,
+                    "{longest}: {timeout} ms, {first_check} ms"
+                );
+            }
+        }
     }
 
     #[test]
