@@ -223,7 +223,7 @@ impl RoleGuard {
 
     /// Counts a wake-up that was lost, or never arrives, unless its waker is stopped or
     /// dead.
-    fn count_rescue(&self) {
+    pub(crate) fn count_rescue(&self) {
         let peer = state(self.header(), other(self.role));
         if !self.peer_gone() && !is_stopped(peer.pid.load(PLAIN)) {
             state(self.header(), self.role).rescues.count();
@@ -241,12 +241,9 @@ impl RoleGuard {
         self.own_bell.drain();
     }
 
-    /// Counts a sleep, and whether its wake was lost.
-    pub(crate) fn count_sleep(&self, rescued: bool) {
+    /// Counts a sleep.
+    pub(crate) fn count_sleep(&self) {
         state(self.header(), self.role).parks.count();
-        if rescued {
-            self.count_rescue();
-        }
     }
 
     /// This end's sleep word.
@@ -369,8 +366,12 @@ impl<F: Fn(&RoleGuard) -> bool> Parkable for Alone<'_, F> {
         self.role.drain();
     }
 
-    fn count_sleep(&self, rescued: bool) {
-        self.role.count_sleep(rescued);
+    fn count_sleep(&self) {
+        self.role.count_sleep();
+    }
+
+    fn count_rescue(&self) {
+        self.role.count_rescue();
     }
 }
 
