@@ -30,6 +30,7 @@ pub(crate) struct RoleGuard {
     /// Of `shared`'s header, at hand for the hot path.
     header: NonNull<Header>,
     peer_word: NonNull<AtomicU32>,
+    own_word: NonNull<AtomicU32>,
     waker: Waker,
     sleeper: Sleeper,
     pub(crate) liveness: LivenessTimer,
@@ -91,6 +92,7 @@ impl RoleGuard {
             role,
             header: NonNull::from(header),
             peer_word: NonNull::from(word(header, other(role))),
+            own_word: NonNull::from(word(header, role)),
             waker: Waker::new(registered),
             sleeper: Sleeper::new(word(header, role), sleeps, stretch, position),
             liveness: LivenessTimer::default(),
@@ -232,7 +234,8 @@ impl RoleGuard {
 
     /// This end's half of its sleep word, and the word.
     pub(crate) fn sleeper(&mut self) -> (&mut Sleeper, &AtomicU32) {
-        let word = word(self.shared.header(), self.role);
+        // SAFETY: `shared` keeps the header alive.
+        let word: &AtomicU32 = unsafe { self.own_word.as_ref() };
         (&mut self.sleeper, word)
     }
 
@@ -248,7 +251,9 @@ impl RoleGuard {
 
     /// This end's sleep word.
     pub(crate) fn own_word(&self) -> &AtomicU32 {
-        word(self.header(), self.role)
+        // SAFETY: `shared` keeps the header alive.
+        let word: &AtomicU32 = unsafe { self.own_word.as_ref() };
+        word
     }
 
     /// Whether many such ends can be waited for at once.
