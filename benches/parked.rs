@@ -125,6 +125,11 @@ const SELECTS: [(usize, Limit); 3] = [
 /// How long an end is given to fall asleep.
 const REST: Duration = Duration::from_micros(60);
 
+/// The name of the kernel's part of it.
+fn waitv(count: usize) -> String {
+    format!("bare waitv of {count}")
+}
+
 /// The name of a `Select` over so many rings.
 fn select(count: usize) -> String {
     format!("{RING}, Select of {count}")
@@ -254,6 +259,8 @@ impl Bench {
             Box::new(RoundTrip::new(RING, rings.link("alone", &options)).rested(REST)),
         ];
         for (count, _) in SELECTS {
+            let words = futex::wire_many(&directory.join(format!("bare-{count}")), count)?;
+            variants.push(Box::new(RoundTrip::new(&waitv(count), words).rested(REST)));
             let link = Selecting::open(rings, count, &options);
             variants.push(Box::new(RoundTrip::new(&select(count), link).rested(REST)));
         }
@@ -275,6 +282,8 @@ impl Bench {
             let ratio = scores.ratio(&select(count), FUTEX);
             let bar = format!("parked_select_{count}_over_futex");
             self.report.bar(&bar, ratio, limit);
+            let of_many = scores.ratio(&select(count), &waitv(count));
+            println!("  of {count}: {of_many} of the bare futex_waitv over as many words");
             let woke = self.rings.all_woke(&Selecting::names(count))? * 100.0;
             println!("  of {count}: {woke:.1} % of the messages found their receiver parked");
         }

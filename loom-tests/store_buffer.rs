@@ -125,5 +125,7 @@ impl Parkable for Parking<'_> {
 
     fn drain(&self) {}
 
-    fn count_sleep(&self, _rescued: bool) {}
+    fn count_sleep(&self) {}
+
+    fn count_rescue(&self) {}
 }

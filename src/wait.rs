@@ -92,8 +92,10 @@ mod tests {
 
         fn drain(&self) {}
 
-        fn count_sleep(&self, rescued: bool) {
-            self.rescues.set(self.rescues.get() + u32::from(rescued));
+        fn count_sleep(&self) {}
+
+        fn count_rescue(&self) {
+            self.rescues.set(self.rescues.get() + 1);
         }
     }
 

@@ -320,8 +320,12 @@ impl Parkable for Parked<'_> {
         self.end.role().drain();
     }
 
-    fn count_sleep(&self, rescued: bool) {
-        self.end.role().count_sleep(rescued);
+    fn count_sleep(&self) {
+        self.end.role().count_sleep();
+    }
+
+    fn count_rescue(&self) {
+        self.end.role().count_rescue();
     }
 }
 

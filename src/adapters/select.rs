@@ -468,8 +468,12 @@ impl Parkable for Place<'_> {
         self.get().interest.role().drain();
     }
 
-    fn count_sleep(&self, rescued: bool) {
-        self.get().interest.role().count_sleep(rescued);
+    fn count_sleep(&self) {
+        self.get().interest.role().count_sleep();
+    }
+
+    fn count_rescue(&self) {
+        self.get().interest.role().count_rescue();
     }
 }
 

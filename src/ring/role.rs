@@ -30,6 +30,7 @@ pub(crate) struct RoleGuard {
     /// Of `shared`'s header, at hand for the hot path.
     header: NonNull<Header>,
     peer_word: NonNull<AtomicU32>,
+    own_word: NonNull<AtomicU32>,
     waker: Waker,
     sleeper: Sleeper,
     pub(crate) history: WaitHistory,
@@ -91,6 +92,7 @@ impl RoleGuard {
             role,
             header: NonNull::from(header),
             peer_word: NonNull::from(word(header, other(role))),
+            own_word: NonNull::from(word(header, role)),
             waker: Waker::new(registered),
             sleeper: Sleeper::new(word(header, role), sleeps, stretch, position),
             history: WaitHistory::default(),
@@ -223,7 +225,7 @@ impl RoleGuard {
 
     /// Counts a wake-up that was lost, or never arrives, unless its waker is stopped or
     /// dead.
-    fn count_rescue(&self) {
+    pub(crate) fn count_rescue(&self) {
         let peer = state(self.header(), other(self.role));
         if !self.peer_gone() && !is_stopped(peer.pid.load(PLAIN)) {
             state(self.header(), self.role).rescues.count();
@@ -232,7 +234,8 @@ impl RoleGuard {
 
     /// This end's half of its sleep word, and the word.
     pub(crate) fn sleeper(&mut self) -> (&mut Sleeper, &AtomicU32) {
-        let word = word(self.shared.header(), self.role);
+        // SAFETY: `shared` keeps the header alive.
+        let word: &AtomicU32 = unsafe { self.own_word.as_ref() };
         (&mut self.sleeper, word)
     }
 
@@ -241,17 +244,16 @@ impl RoleGuard {
         self.own_bell.drain();
     }
 
-    /// Counts a sleep, and whether its wake was lost.
-    pub(crate) fn count_sleep(&self, rescued: bool) {
+    /// Counts a sleep.
+    pub(crate) fn count_sleep(&self) {
         state(self.header(), self.role).parks.count();
-        if rescued {
-            self.count_rescue();
-        }
     }
 
     /// This end's sleep word.
     pub(crate) fn own_word(&self) -> &AtomicU32 {
-        word(self.header(), self.role)
+        // SAFETY: `shared` keeps the header alive.
+        let word: &AtomicU32 = unsafe { self.own_word.as_ref() };
+        word
     }
 
     /// Whether many such ends can be waited for at once.
@@ -369,8 +371,12 @@ impl<F: Fn(&RoleGuard) -> bool> Parkable for Alone<'_, F> {
         self.role.drain();
     }
 
-    fn count_sleep(&self, rescued: bool) {
-        self.role.count_sleep(rescued);
+    fn count_sleep(&self) {
+        self.role.count_sleep();
+    }
+
+    fn count_rescue(&self) {
+        self.role.count_rescue();
     }
 }
 

@@ -29,9 +29,11 @@ pub(crate) trait Parkable {
     fn has_work(&self) -> bool;
     /// Forgets wakes that came too late for an earlier sleep.
     fn drain(&self);
-    /// Counts a sleep. `rescued`: only its deadline ended it, though the end was owed a
-    /// wake, and none came, or none of many arrived.
-    fn count_sleep(&self, rescued: bool);
+    /// Counts a sleep that begins.
+    fn count_sleep(&self);
+    /// Counts one that only its deadline ended, though the end was owed a wake, and none
+    /// came, or none of many arrived.
+    fn count_rescue(&self);
 }
 
 /// What the kernel does for those who sleep; times are nanoseconds on its monotonic
@@ -130,6 +132,8 @@ pub(crate) fn fall_asleep<P: Parkable>(ends: &mut [P], kernel: &impl Kernel) -> 
         }
         return None;
     }
+    // Now, since nobody waits for it: later a waker does.
+    ends.iter().for_each(P::count_sleep);
     Some(limit)
 }
 
@@ -153,6 +157,8 @@ pub(crate) fn wake_up<P: Parkable>(ends: &mut [P], ending: Ending) {
             }
             _ => false,
         };
-        end.count_sleep(is_lost);
+        if is_lost {
+            end.count_rescue();
+        }
     }
 }
