@@ -176,7 +176,7 @@ fn groups(cgroup: &str, mountinfo: &str) -> Vec<(&'static Files, PathBuf)> {
         };
         let mounts = mountinfo.lines().filter_map(|line| mount(line, files));
         // A group outside the mount, or above this process's root of groups, is not seen.
-        let seen = mounts.filter_map(|(root, point)| -> Option<(PathBuf, PathBuf)> {
+        let mut seen = mounts.filter_map(|(root, point)| -> Option<(PathBuf, PathBuf)> {
             let below = Path::new(path).strip_prefix(root).ok()?;
             let mut parts = below.components();
             let is_plain = parts.all(|part| matches!(part, Component::Normal(_)));
