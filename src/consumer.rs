@@ -285,19 +285,13 @@ impl<T: Record> Consumer<T> {
     /// May sleep.
     pub fn pop_exact_timeout(
         &mut self,
-        mut values: &mut [T],
+        values: &mut [T],
         timeout: impl Into<Deadline>,
     ) -> Result<(), PopError> {
-        let deadline = timeout.into().fixed();
-        while !values.is_empty() {
-            let popped = self.pop_slice_timeout(values, deadline)?;
-            values = &mut values[popped..];
-            // A producer that keeps sending does not move the deadline.
-            if !values.is_empty() && deadline.is_over() {
-                return Err(PopError::TimedOut);
-            }
-        }
-        Ok(())
+        let timeout = timeout.into();
+        timeout.in_parts(values.len(), PopError::TimedOut, |done, deadline| {
+            self.pop_slice_timeout(&mut values[done..], deadline)
+        })
     }
 
     /// Finds the next record in place, if there is one now.

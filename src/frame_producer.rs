@@ -409,19 +409,13 @@ impl FrameProducer {
     pub fn push_all_timeout(
         &mut self,
         kind: u32,
-        mut payloads: &[impl AsRef<[u8]>],
+        payloads: &[impl AsRef<[u8]>],
         timeout: impl Into<Deadline>,
     ) -> Result<(), ClaimError> {
-        let deadline = timeout.into().fixed();
-        while !payloads.is_empty() {
-            let pushed = self.push_slice_timeout(kind, payloads, deadline)?;
-            payloads = &payloads[pushed..];
-            // A consumer that keeps making room does not move the deadline.
-            if !payloads.is_empty() && deadline.is_over() {
-                return Err(ClaimError::TimedOut);
-            }
-        }
-        Ok(())
+        let timeout = timeout.into();
+        timeout.in_parts(payloads.len(), ClaimError::TimedOut, |done, deadline| {
+            self.push_slice_timeout(kind, &payloads[done..], deadline)
+        })
     }
 
     /// Claims room for a frame of at most `len` bytes, to be filled in place, if there

@@ -298,19 +298,13 @@ impl<T: Record> Producer<T> {
     /// May sleep.
     pub fn push_all_timeout(
         &mut self,
-        mut values: &[T],
+        values: &[T],
         timeout: impl Into<Deadline>,
     ) -> Result<(), ClaimError> {
-        let deadline = timeout.into().fixed();
-        while !values.is_empty() {
-            let pushed = self.push_slice_timeout(values, deadline)?;
-            values = &values[pushed..];
-            // A consumer that keeps making room does not move the deadline.
-            if !values.is_empty() && deadline.is_over() {
-                return Err(ClaimError::TimedOut);
-            }
-        }
-        Ok(())
+        let timeout = timeout.into();
+        timeout.in_parts(values.len(), ClaimError::TimedOut, |done, deadline| {
+            self.push_slice_timeout(&values[done..], deadline)
+        })
     }
 
     /// Pushes records of an iterator until there is no room now or no more record, with
