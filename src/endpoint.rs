@@ -203,19 +203,27 @@ impl Endpoint<WriteCursor> {
         self.cursor.awaited(wanted)
     }
 
-    /// Publishes `units` that were written. A poisoned or closed end has none.
+    /// Publishes `units` that were written. A poisoned or closed end has none. `false` in
+    /// a forked child, and from then on this end is closed.
     #[inline(always)]
-    pub(crate) fn publish(&mut self, units: u64) {
+    pub(crate) fn publish(&mut self, units: u64) -> bool {
         self.cursor.publish(units, tail_line(self.role.header()));
-        self.role.moved();
+        self.role.moved() || self.detach()
     }
 
-    /// Publishes one message that is also copied into the tail's line.
+    /// [`publish`](Self::publish) for one message that is also copied into the tail's line.
     #[inline(always)]
-    pub(crate) fn publish_inline(&mut self, units: u64, words: &[u64]) {
+    pub(crate) fn publish_inline(&mut self, units: u64, words: &[u64]) -> bool {
         let line = tail_line(self.role.header());
         self.cursor.publish_riding(units, words, line);
-        self.role.moved();
+        self.role.moved() || self.detach()
+    }
+
+    /// In a forked child: what was published is in a copy that nobody reads.
+    #[cold]
+    fn detach(&mut self) -> bool {
+        self.close();
+        false
     }
 
     /// Closes this end and keeps the role. It has no room from now on, so that every

@@ -213,7 +213,7 @@ impl<P: BorrowMut<FrameProducer>> io::Write for Writer<P> {
                 claim.write_at(written, part);
                 written += part.len();
             }
-            claim.commit();
+            claim.publish().map_err(write_error)?;
         }
         Ok(len)
     }

@@ -119,12 +119,20 @@ impl RoleGuard {
         self.shared.config.wait
     }
 
-    /// After a publish or a release: wakes the peer if it sleeps.
+    /// After a publish or a release: wakes the peer if it sleeps. `false` in a forked
+    /// child, whose peer does not hear of it.
     #[inline(always)]
-    pub(crate) fn moved(&self) {
+    pub(crate) fn moved(&self) -> bool {
         // SAFETY: `shared` keeps the header alive.
         let word: &AtomicU32 = unsafe { self.peer_word.as_ref() };
-        self.waker.moved(word, &self.peer_bell);
+        // Any process may write to a word: the entry decides.
+        self.waker.moved(word, &self.peer_bell) || !self.is_inherited()
+    }
+
+    /// Whether this process is a forked child, and the role is its parent's.
+    #[cold]
+    pub(crate) fn is_inherited(&self) -> bool {
+        self.lock.as_ref().is_some_and(LockFile::is_inherited)
     }
 
     /// Whether the peer asks for rides.
@@ -143,6 +151,9 @@ impl RoleGuard {
 
     #[cold]
     fn grant(&mut self, position: u64) {
+        if self.is_inherited() {
+            return; // the word tells the other end that it is detached
+        }
         let header = self.shared.header();
         // Only advice: a waker that is not registered fences in any case.
         let registered = state(header, other(self.role)).registered.load(PLAIN) == 1;
@@ -153,6 +164,9 @@ impl RoleGuard {
     /// Tells the peer whether a ride would help.
     #[cold]
     pub(crate) fn hint(&mut self, hint: bool) {
+        if self.is_inherited() {
+            return; // as in `grant`
+        }
         let header = self.shared.header();
         self.sleeper.hint(word(header, self.role), hint);
     }
@@ -327,7 +341,7 @@ impl RoleGuard {
 
 impl Drop for RoleGuard {
     fn drop(&mut self) {
-        if self.lock.as_ref().is_some_and(LockFile::is_inherited) {
+        if self.is_inherited() {
             return; // the role is the parent's
         }
         self.close();
