@@ -1,10 +1,12 @@
-//! What sleeping costs: parked and spinning round trips, streams with parking
-//! and without, an idle end, and the close of a peer that sleeps.
+//! What sleeping costs: parked and spinning round trips, parked ones over many rings, in
+//! async code and in event loops, streams with parking and without, an idle end, and the
+//! close of a peer that sleeps.
 //!
 //! ```text
-//! cargo bench --bench parked                        about 80 seconds
+//! cargo bench --bench parked                        about 100 seconds
 //! cargo bench --bench parked -- --quick             about 10 seconds, rougher
 //! cargo bench --bench parked -- --json parked.json
+//! cargo bench --bench parked --features futures     async ends as well
 //! ```
 //!
 //! Each line `BAR name value limit ok|short` is a promise of the crate and the
@@ -38,7 +40,10 @@ use common::placement::Placement;
 use common::progress::Progress;
 use common::rings::Rings;
 use common::spread::show_nanos;
-use common::{futex, goodbye, idle, sockets, supervisor};
+#[cfg(feature = "futures")]
+use common::waits::Async;
+use common::waits::{Polling, Selecting};
+use common::{evenly, futex, goodbye, idle, sockets, supervisor};
 
 /// What sleeping costs, as ratios of slices that take turns.
 #[derive(Debug, Clone, Parser)]
@@ -57,6 +62,8 @@ enum Part {
     Apart,
     /// Parked round trips on one CPU.
     Together,
+    /// Parked round trips over many rings at once, in async code and in event loops.
+    Many,
     /// Round trips of ends that spin.
     Spinning,
     /// Streams of 8-byte messages.
@@ -65,6 +72,8 @@ enum Part {
     Idle,
     /// The close of a peer that sleeps.
     Close,
+    /// Messages that come evenly.
+    Evenly,
 }
 
 fn main() -> ExitCode {
@@ -103,6 +112,29 @@ const SPIN_ONLY: &str = "spin only";
 const PARKING: &str = "parking";
 const SYMMETRIC: &str = "parking, symmetric";
 
+const POLLABLE: &str = "quoit, pollable";
+#[cfg(feature = "futures")]
+const ASYNC: &str = "quoit, async";
+/// How many rings are waited for at once, and what that may cost.
+const SELECTS: [(usize, Limit); 3] = [
+    (1, Limit::AtMost(1.15)),
+    (8, Limit::AtMost(1.15)),
+    (64, Limit::AtMost(1.25)),
+];
+
+/// How long an end is given to fall asleep.
+const REST: Duration = Duration::from_micros(60);
+
+/// The name of the kernel's part of it.
+fn waitv(count: usize) -> String {
+    format!("bare waitv of {count}")
+}
+
+/// The name of a `Select` over so many rings.
+fn select(count: usize) -> String {
+    format!("{RING}, Select of {count}")
+}
+
 impl Bench {
     fn run(&mut self, directory: &Path) -> Result<(), Box<dyn Error>> {
         let machine = Machine::find()?;
@@ -112,6 +144,7 @@ impl Bench {
         let together = Placement::together()?;
         if let Some(apart) = machine.apart() {
             self.part(Part::Apart, |bench| bench.parked("apart", apart, directory))?;
+            self.part(Part::Many, |bench| bench.many(apart, directory))?;
             self.part(Part::Spinning, |bench| bench.spinning(apart))?;
             self.part(Part::Streaming, |bench| bench.streaming(apart))?;
         }
@@ -121,6 +154,9 @@ impl Bench {
         let placement = machine.apart().unwrap_or(together);
         self.part(Part::Idle, |bench| bench.idle(placement))?;
         self.part(Part::Close, |bench| bench.goodbye(placement))?;
+        if let Some(apart) = machine.apart() {
+            self.part(Part::Evenly, |bench| bench.evenly(apart))?;
+        }
         self.rescues()
     }
 
@@ -208,6 +244,55 @@ impl Bench {
             let ratio = scores.ratio(RING, transport);
             println!("  {RING} takes {ratio} of {transport}");
             self.report.bar(&bar(transport), ratio, Limit::Below(1.0));
+        }
+        Ok(())
+    }
+
+    /// As [`parked`](Self::parked), with receivers that wait in the other ways. Each is given
+    /// the time to fall asleep: 64 words take the kernel longer than a reply.
+    fn many(&mut self, placement: Placement, directory: &Path) -> Result<(), Box<dyn Error>> {
+        let options = RingOptions::new(64).prefault(true).spin(Duration::ZERO);
+        let words = futex::wire(&directory.join("bare-many"), None)?;
+        let rings = &self.rings;
+        let mut variants: Variants = vec![
+            Box::new(RoundTrip::new(FUTEX, words).rested(REST)),
+            Box::new(RoundTrip::new(RING, rings.link("alone", &options)).rested(REST)),
+        ];
+        for (count, _) in SELECTS {
+            let words = futex::wire_many(&directory.join(format!("bare-{count}")), count)?;
+            variants.push(Box::new(RoundTrip::new(&waitv(count), words).rested(REST)));
+            let link = Selecting::open(rings, count, &options);
+            variants.push(Box::new(RoundTrip::new(&select(count), link).rested(REST)));
+        }
+        let polling = Polling::open(rings, "pollable", &options);
+        variants.push(Box::new(RoundTrip::new(POLLABLE, polling).rested(REST)));
+        #[cfg(feature = "futures")]
+        {
+            let link = Async::open(rings, "async", &options);
+            variants.push(Box::new(RoundTrip::new(ASYNC, link).rested(REST)));
+        }
+        let title = "parked round trip of 8 bytes, by other ways to wait";
+        let plan = self.plan(50, 40, 1);
+        let scores = contest::run(title, placement, &plan, variants, &self.progress)?;
+        println!();
+        println!("{title}");
+        println!("{}", scores.table(FUTEX));
+        self.report.figure("parked_many", scores.json());
+        for (count, limit) in SELECTS {
+            let ratio = scores.ratio(&select(count), FUTEX);
+            let bar = format!("parked_select_{count}_over_futex");
+            self.report.bar(&bar, ratio, limit);
+            let of_many = scores.ratio(&select(count), &waitv(count));
+            println!("  of {count}: {of_many} of the bare futex_waitv over as many words");
+            let woke = self.rings.all_woke(&Selecting::names(count))? * 100.0;
+            println!("  of {count}: {woke:.1} % of the messages found their receiver parked");
+        }
+        println!(
+            "  async and pollable ends: each message wakes the thread quoit-reactor, which wakes \
+             the receiver"
+        );
+        if cfg!(not(feature = "futures")) {
+            println!("  async ends want --features futures");
         }
         Ok(())
     }
@@ -307,6 +392,54 @@ impl Bench {
                 "switches": idle.switches, "cpu_seconds": idle.cpu_seconds,
             });
             self.report.figure(&name, value);
+        }
+        Ok(())
+    }
+
+    /// A message a period, as control loops (1 kHz) and audio (blocks of 128 at 48 kHz)
+    /// send them, to a consumer of each wait strategy.
+    fn evenly(&mut self, placement: Placement) -> Result<(), Box<dyn Error>> {
+        let strategies = [
+            WaitStrategy::Spin,
+            WaitStrategy::Park,
+            WaitStrategy::Adaptive,
+        ];
+        let rounds = if self.quick { 1 } else { 3 };
+        let length = Duration::from_secs(1);
+        println!();
+        for (name, period) in [
+            ("1 kHz", Duration::from_millis(1)),
+            ("48 kHz/128", Duration::from_nanos(2_666_667)),
+        ] {
+            println!("messages that come evenly, {name}: median of {rounds} slices");
+            let mut slices = [const { Vec::new() }; 3];
+            for _ in 0..rounds {
+                for (slices, strategy) in slices.iter_mut().zip(strategies) {
+                    let slice = evenly::measure(&self.rings, strategy, period, length, placement);
+                    slices.push(slice?);
+                }
+            }
+            for (slices, strategy) in slices.iter().zip(strategies) {
+                let median = |figure: fn(&evenly::Evenly) -> f64| {
+                    let mut figures: Vec<f64> = slices.iter().map(figure).collect();
+                    figures.sort_by(f64::total_cmp);
+                    figures[figures.len() / 2]
+                };
+                let (p50, p99) = (median(|one| one.late_p50), median(|one| one.late_p99));
+                let (push, cpu) = (median(|one| one.push_p50), median(|one| one.cpu_percent));
+                println!(
+                    "  {:9} taken {} after the push (p99 {}), push {}, consumer {cpu:.1} % of a CPU",
+                    format!("{strategy:?}:"),
+                    show_nanos(p50),
+                    show_nanos(p99),
+                    show_nanos(push)
+                );
+                let value = json!({
+                    "late_p50": p50, "late_p99": p99, "push_p50": push, "cpu_percent": cpu,
+                });
+                self.report
+                    .figure(&format!("evenly {name} {strategy:?}"), value);
+            }
         }
         Ok(())
     }

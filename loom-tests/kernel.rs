@@ -57,21 +57,26 @@ impl Kernel {
             reach(State::Interrupted);
             return end;
         }
-        self.block(words, sleepers);
-        Rest::Ended
+        Rest::Woken(self.block(words, sleepers))
     }
 
-    fn block<'a>(&'a self, words: &[&AtomicU32], mut sleepers: MutexGuard<'a, Sleepers>) {
+    /// Returns the index of a word that was woken.
+    fn block<'a>(&'a self, words: &[&AtomicU32], mut sleepers: MutexGuard<'a, Sleepers>) -> usize {
         reach(State::Slept);
         let tickets: Vec<*const AtomicU32> = words.iter().map(|&word| word as *const _).collect();
         sleepers.extend(&tickets);
-        while tickets.iter().all(|ticket| sleepers.contains(ticket)) {
+        let woken = loop {
+            let is_gone = |ticket| !sleepers.contains(ticket);
+            if let Some(woken) = tickets.iter().position(is_gone) {
+                break woken;
+            }
             sleepers = self
                 .woken
                 .wait(sleepers)
                 .expect("nobody dies with the lock");
-        }
+        };
         sleepers.retain(|sleeper| !tickets.contains(sleeper));
+        woken
     }
 
     fn next_end(&self) -> Option<Rest> {

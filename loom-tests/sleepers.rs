@@ -122,11 +122,11 @@ impl Parkable for Parking<'_> {
 
     fn drain(&self) {}
 
-    fn count_sleep(&self, rescued: bool) {
+    fn count_sleep(&self) {}
+
+    fn count_rescue(&self) {
         // Only a list of ends with two deadlines in a row makes a sleep late.
-        if rescued {
-            reach(State::Late);
-        }
+        reach(State::Late);
     }
 }
 

@@ -79,10 +79,11 @@ impl Doorbell for Kernel {
     fn wait(&self, word: &AtomicU32, _until: u64) -> Rest {
         if Machine::sleep_while(word, PARKED) {
             reach(State::Slept);
+            Rest::Woken(0)
         } else {
             reach(State::Unblocked);
+            Rest::Ended
         }
-        Rest::Ended
     }
 
     fn wake(&self, _word: &AtomicU32) {
@@ -124,5 +125,7 @@ impl Parkable for Parking<'_> {
 
     fn drain(&self) {}
 
-    fn count_sleep(&self, _rescued: bool) {}
+    fn count_sleep(&self) {}
+
+    fn count_rescue(&self) {}
 }

@@ -24,8 +24,8 @@ use crate::slots::{before_wrap, inline_words, is_inline};
 /// when the process dies.
 ///
 /// After `fork` a child has a consumer of a private copy of the ring, whose producer
-/// has left: it may read what was there, its waits end with `Abandoned`, and its drop
-/// changes nothing. The child may open the ring again and take another role.
+/// has left: it may read copies of what was there, which the parent reads as well, its
+/// waits end with `Abandoned`, and its drop changes nothing. The child may open the ring again and take another role.
 ///
 /// That a ring is empty is a snapshot: the producer may be writing. That there is a
 /// record stays true until this consumer takes it.
@@ -285,15 +285,13 @@ impl<T: Record> Consumer<T> {
     /// May sleep.
     pub fn pop_exact_timeout(
         &mut self,
-        mut values: &mut [T],
+        values: &mut [T],
         timeout: impl Into<Deadline>,
     ) -> Result<(), PopError> {
-        let deadline = timeout.into().fixed();
-        while !values.is_empty() {
-            let popped = self.pop_slice_timeout(values, deadline)?;
-            values = &mut values[popped..];
-        }
-        Ok(())
+        let timeout = timeout.into();
+        timeout.in_parts(values.len(), PopError::TimedOut, |done, deadline| {
+            self.pop_slice_timeout(&mut values[done..], deadline)
+        })
     }
 
     /// Finds the next record in place, if there is one now.

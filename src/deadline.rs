@@ -4,6 +4,10 @@ use std::time::{Duration, Instant};
 
 use crate::doorbell::now;
 
+/// Bytes of messages that a call still passes over after its deadline because they were
+/// there before: a peer that fills a large ring must not choose how long a call takes.
+pub(crate) const LATE_BYTES: u64 = 64 << 10;
+
 /// Until when a call waits: a [`Duration`] from now, or an [`Instant`].
 ///
 /// Every `x_timeout` call takes either, and computes one absolute time from it,
@@ -52,6 +56,47 @@ impl Deadline {
         }
     }
 
+    /// Nanoseconds until then, for another process: its clock may be another one.
+    /// `u64::MAX` never comes.
+    pub(crate) fn left(self) -> u64 {
+        if self == Self::NEVER {
+            return u64::MAX;
+        }
+        let now = now();
+        self.nanos(now).saturating_sub(now)
+    }
+
+    /// Repeats `part`, which is told how much is done and returns how much it did, until
+    /// all is done. Looks at the time after each part: a peer that is always ready does
+    /// not move the deadline.
+    pub(crate) fn in_parts<E>(
+        self,
+        all: usize,
+        timed_out: E,
+        mut part: impl FnMut(usize, Self) -> Result<usize, E>,
+    ) -> Result<(), E> {
+        let deadline = self.fixed();
+        let mut done = 0;
+        while done < all {
+            if done > 0 && deadline.is_over() {
+                return Err(timed_out);
+            }
+            done += part(done, deadline)?;
+        }
+        Ok(())
+    }
+
+    /// The earlier of two.
+    pub(crate) fn earlier(self, other: Self) -> Self {
+        let now = now();
+        Self(Kind::Nanos(self.nanos(now).min(other.nanos(now))))
+    }
+
+    /// That many nanoseconds after a time on the clock of [`now`].
+    pub(crate) fn after(time: u64, left: u64) -> Self {
+        Self(Kind::Nanos(time.saturating_add(left)))
+    }
+
     /// Nanoseconds on the clock of [`now`]. A wait asks for them when it first
     /// reads the clock.
     pub(crate) fn nanos(self, now: u64) -> u64 {
@@ -81,5 +126,51 @@ impl From<Instant> for Deadline {
 impl From<Option<Duration>> for Deadline {
     fn from(timeout: Option<Duration>) -> Self {
         timeout.map_or(Self::NEVER, Self::from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOMENT: Duration = Duration::from_millis(1);
+
+    /// How much of ten is done before the deadline, by parts that are always ready.
+    fn done(timeout: impl Into<Deadline>, mut takes: impl FnMut()) -> (Result<(), &'static str>, usize) {
+        let mut count = 0;
+        let result = timeout.into().in_parts(10, "late", |done, _| {
+            assert_eq!(done, count);
+            takes();
+            count += 2;
+            Ok(2)
+        });
+        (result, count)
+    }
+
+    #[test]
+    fn parts_that_are_always_ready_move_no_deadline() {
+        assert_eq!(done(Duration::ZERO, || {}), (Err("late"), 2));
+        let (result, count) = done(MOMENT, || std::thread::sleep(MOMENT));
+        assert_eq!((result, count), (Err("late"), 2));
+        for never in [None, Some(Duration::MAX)] {
+            assert_eq!(done(never, || {}), (Ok(()), 10));
+        }
+    }
+
+    #[test]
+    fn no_duration_overflows() {
+        for left in [Duration::MAX, Duration::from_nanos(u64::MAX)] {
+            let deadline = Deadline::from(left).fixed();
+            assert_eq!(deadline, Deadline::NEVER);
+            assert_eq!(deadline.left(), u64::MAX);
+            assert!(!deadline.is_over());
+        }
+        assert_eq!(Deadline::after(u64::MAX - 1, 2), Deadline::NEVER);
+        let soon = Deadline::from(MOMENT).fixed();
+        assert_eq!(soon.earlier(Deadline::NEVER), soon);
+        assert!(soon.left() <= MOMENT.as_nanos() as u64);
+        let past = Deadline::after(0, 1);
+        assert!(past.is_over());
+        assert_eq!(past.left(), 0);
     }
 }

@@ -1,15 +1,19 @@
 //! Sleeping in the kernel: on a shared futex, or on a POSIX semaphore in the
 //! segment. Both have the same verbs; `tests/sleep.rs` runs one suite on
 //! both.
-//!
-//! `FUTEX_PRIVATE_FLAG` is never set: the words are shared between processes.
+
+mod futex;
+mod semaphore;
+mod time;
 
 use core::ptr::NonNull;
-use std::io;
 
+pub(crate) use self::futex::{Futex, MOST_WORDS, wait_any};
+use self::semaphore::Semaphore;
+pub(crate) use self::time::now;
 use crate::layout::{DOORBELL_FUTEX, DOORBELL_SEMAPHORE};
-use crate::parker::{Doorbell, PARKED, Rest};
-use crate::sync::{AtomicU32, AtomicU64, PLAIN};
+use crate::parker::{Doorbell, Rest};
+use crate::sync::{AtomicU32, AtomicU64};
 
 /// What the ends of a ring sleep on. Chosen at create, for both ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -25,16 +29,12 @@ pub enum DoorbellKind {
     Semaphore,
 }
 
-/// The C library whose `sem_t` this is, and its size.
-const LIBC: u32 = if cfg!(target_env = "musl") { 2 } else { 1 };
-const SEMAPHORE: u32 = DOORBELL_SEMAPHORE | LIBC << 8 | (size_of::<libc::sem_t>() as u32) << 16;
-
 impl DoorbellKind {
     /// The header's field.
     pub(crate) fn code(self) -> u32 {
         match self {
             Self::Futex => DOORBELL_FUTEX,
-            Self::Semaphore => SEMAPHORE,
+            Self::Semaphore => semaphore::CODE,
         }
     }
 
@@ -42,7 +42,7 @@ impl DoorbellKind {
     pub(crate) fn from_code(code: u32) -> Option<Self> {
         match code {
             DOORBELL_FUTEX => Some(Self::Futex),
-            SEMAPHORE => Some(Self::Semaphore),
+            semaphore::CODE => Some(Self::Semaphore),
             _ => None,
         }
     }
@@ -61,99 +61,45 @@ impl DoorbellKind {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bell {
     /// The semaphore to sleep on; `None` for the sleep word itself.
-    semaphore: Option<NonNull<Semaphore>>,
+    semaphore: Option<Semaphore>,
     /// Where the waker counts.
     wakes: NonNull<AtomicU64>,
 }
 
-/// The words of a `sem_t`. In both C libraries the first counts, and the second
-/// says for good whether the semaphore is shared.
-type Semaphore = [AtomicU64; 4];
-const SHARED: usize = 1;
-
-const _: () = assert!(size_of::<libc::sem_t>() == size_of::<Semaphore>());
-
-/// Leftover tokens that are drained before one sleep. More of them just end it
-/// early, and a corrupted count cannot keep the loop busy.
-const TOKENS: usize = 64;
-
 impl Bell {
     /// The bell of the end that has this semaphore; its peer counts in `wakes`.
-    pub(crate) fn new(kind: DoorbellKind, semaphore: &Semaphore, wakes: &AtomicU64) -> Self {
-        let semaphore = NonNull::from(semaphore);
+    pub(crate) fn new(kind: DoorbellKind, semaphore: &[AtomicU64; 4], wakes: &AtomicU64) -> Self {
         Self {
-            semaphore: (kind == DoorbellKind::Semaphore).then_some(semaphore),
+            semaphore: (kind == DoorbellKind::Semaphore).then(|| Semaphore::new(semaphore)),
             wakes: NonNull::from(wakes),
         }
     }
 
-    /// The semaphore, while it is one. The C library asks the kernel for an
-    /// operation that the second word selects: glibc aborts at an unknown one,
-    /// or sleeps where it should wake. So when that word has been written to,
-    /// both ends go over to the sleep word. (A write between this look and the
-    /// call still does its harm: a process with write access can end one that
-    /// sleeps on semaphores.)
-    fn semaphore(&self) -> Option<*mut libc::sem_t> {
-        let semaphore = self.semaphore?;
-        // SAFETY: the words are in the memory that outlives the bell.
-        let words: &[AtomicU64; 4] = unsafe { semaphore.as_ref() };
-        let shared = words[SHARED].load(PLAIN);
-        (shared == shared_mark()).then_some(semaphore.as_ptr().cast())
-    }
-
-    /// Makes a fresh segment's semaphore. Never done twice: a waiter of the
-    /// first would be lost.
+    /// Makes a fresh segment's semaphore, if the end sleeps on one.
     pub(crate) fn init(&self) {
         if let Some(semaphore) = self.semaphore {
-            // SAFETY: the memory is a `sem_t`'s, and nobody uses it yet.
-            unsafe { libc::sem_init(semaphore.as_ptr().cast(), 1, 0) };
+            semaphore.init();
         }
     }
-}
 
-/// The second word of a shared semaphore.
-fn shared_mark() -> u64 {
-    let mut fresh = [0_u64; 4];
-    // SAFETY: the memory is as large as a `sem_t` and aligned as one.
-    unsafe { libc::sem_init(fresh.as_mut_ptr().cast(), 1, 0) };
-    fresh[SHARED]
+    /// The semaphore, while it is one.
+    fn semaphore(&self) -> Option<Semaphore> {
+        self.semaphore.filter(Semaphore::is_intact)
+    }
 }
 
 impl Doorbell for Bell {
     fn drain(&self) {
-        let Some(semaphore) = self.semaphore() else {
-            return;
-        };
-        for _ in 0..TOKENS {
-            // SAFETY: it is a `sem_t`'s memory, which outlives the bell, and its
-            // second word was that of a shared semaphore a moment ago.
-            if unsafe { libc::sem_trywait(semaphore) } == -1 {
-                break;
-            }
+        match self.semaphore() {
+            None => Futex.drain(),
+            Some(semaphore) => semaphore.drain(),
         }
     }
 
     fn wait(&self, word: &AtomicU32, until: u64) -> Rest {
-        let until = timespec(until);
-        let result = match self.semaphore() {
-            // SAFETY: word and time live through the call.
-            None => unsafe {
-                libc::syscall(
-                    libc::SYS_futex,
-                    word.as_ptr(),
-                    libc::FUTEX_WAIT_BITSET,
-                    PARKED,
-                    &raw const until,
-                    core::ptr::null::<u32>(),
-                    libc::FUTEX_BITSET_MATCH_ANY,
-                )
-            },
-            Some(semaphore) => libc::c_long::from(sem_wait(semaphore, &until)),
-        };
-        if result == -1 && io::Error::last_os_error().raw_os_error() == Some(libc::ETIMEDOUT) {
-            Rest::TimedOut
-        } else {
-            Rest::Ended
+        match self.semaphore() {
+            None => Futex.wait(word, until),
+            Some(semaphore) => semaphore.wait(word, until),
         }
     }
 
@@ -164,69 +110,14 @@ impl Doorbell for Bell {
         // SAFETY: it is this thread's own.
         let before = unsafe { errno.read() };
         match self.semaphore() {
-            None => wake_one(word),
-            Some(semaphore) => {
-                // SAFETY: it is a `sem_t`'s memory, which outlives the bell, and its
-                // second word was that of a shared semaphore a moment ago.
-                unsafe { libc::sem_post(semaphore) };
-            }
+            None => Futex.wake(word),
+            Some(semaphore) => semaphore.wake(word),
         }
         // SAFETY: as above.
         unsafe { errno.write(before) };
         // SAFETY: the counter is in the memory that outlives the bell.
         let wakes: &AtomicU64 = unsafe { self.wakes.as_ref() };
         wakes.count();
-    }
-}
-
-/// Wakes one thread that sleeps on the word itself.
-pub(crate) fn wake_one(word: &AtomicU32) {
-    // SAFETY: the word lives through the call.
-    unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE, 1) };
-}
-
-/// At most so many words can be waited for at once (`FUTEX_WAITV_MAX`).
-pub(crate) const MOST_WORDS: usize = 128;
-
-/// Sleeps while every one of `words` is `PARKED`, and may return early.
-///
-/// # Errors
-///
-/// ENOSYS before Linux 5.16.
-pub(crate) fn wait_any<'a>(
-    words: impl Iterator<Item = &'a AtomicU32>,
-    until: u64,
-) -> io::Result<Rest> {
-    const FUTEX_32: u32 = 2;
-    // SAFETY: all zero bytes are such an entry.
-    let mut entries: [libc::futex_waitv; MOST_WORDS] = unsafe { core::mem::zeroed() };
-    let mut count = 0;
-    for (entry, word) in entries.iter_mut().zip(words) {
-        count += 1;
-        entry.val = u64::from(PARKED);
-        entry.uaddr = word.as_ptr() as u64;
-        entry.flags = FUTEX_32;
-    }
-    let until = timespec(until);
-    // SAFETY: entries, words and time live through the call.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_futex_waitv,
-            entries.as_ptr(),
-            count,
-            0,
-            &raw const until,
-            libc::CLOCK_MONOTONIC,
-        )
-    };
-    if result >= 0 {
-        return Ok(Rest::Ended);
-    }
-    let error = io::Error::last_os_error();
-    match error.raw_os_error() {
-        Some(libc::ETIMEDOUT) => Ok(Rest::TimedOut),
-        Some(libc::EAGAIN | libc::EINTR) => Ok(Rest::Ended),
-        _ => Err(error),
     }
 }
 
@@ -240,55 +131,7 @@ pub(crate) fn register() -> bool {
     membarrier(libc::MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED)
 }
 
-/// Nanoseconds on the monotonic clock, which all processes share.
-pub(crate) fn now() -> u64 {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: `time` lives through the call, which cannot fail.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
-}
-
 fn membarrier(command: libc::c_int) -> bool {
     // SAFETY: the call takes no memory.
     unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) == 0 }
-}
-
-fn timespec(nanos: u64) -> libc::timespec {
-    libc::timespec {
-        tv_sec: (nanos / 1_000_000_000) as libc::time_t,
-        tv_nsec: (nanos % 1_000_000_000) as libc::c_long,
-    }
-}
-
-/// Waits on the monotonic clock.
-#[cfg(not(target_env = "musl"))]
-fn sem_wait(semaphore: *mut libc::sem_t, until: &libc::timespec) -> libc::c_int {
-    unsafe extern "C" {
-        // SAFETY: as glibc 2.30 declares it; the libc crate does not.
-        fn sem_clockwait(
-            semaphore: *mut libc::sem_t,
-            clock: libc::clockid_t,
-            until: *const libc::timespec,
-        ) -> libc::c_int;
-    }
-    // SAFETY: the caller has just found the second word to be that of a shared
-    // semaphore, in memory that outlives the bell; the time lives through the call.
-    unsafe { sem_clockwait(semaphore, libc::CLOCK_MONOTONIC, until) }
-}
-
-/// musl only waits on the wall clock: a jump of it ends the wait early, and the
-/// waiter looks again, or at the next look at the peer.
-#[cfg(target_env = "musl")]
-fn sem_wait(semaphore: *mut libc::sem_t, until: &libc::timespec) -> libc::c_int {
-    let left = (until.tv_sec as u64 * 1_000_000_000 + until.tv_nsec as u64).saturating_sub(now());
-    let wall = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |time| time.as_nanos() as u64);
-    let until = timespec(wall.saturating_add(left));
-    // SAFETY: the caller has just found the second word to be that of a shared
-    // semaphore, in memory that outlives the bell; the time lives through the call.
-    unsafe { libc::sem_timedwait(semaphore, &raw const until) }
 }

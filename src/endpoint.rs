@@ -166,11 +166,11 @@ impl Endpoint<WriteCursor> {
                 Err(NoRoom::Full) => {}
                 Err(NoRoom::Abandoned) => return Err(self.abandoned()),
                 other => {
-                    self.role.liveness.reset();
+                    steps.found(&mut self.role.history);
                     return other.map(drop);
                 }
             }
-            match steps.step(&mut self.role.liveness) {
+            match steps.step(&mut self.role.history) {
                 Step::Retry => {}
                 Step::Park(until) => self.park(wanted, until),
                 Step::CheckPeer if !self.role.is_left_alone() => {}
@@ -203,19 +203,27 @@ impl Endpoint<WriteCursor> {
         self.cursor.awaited(wanted)
     }
 
-    /// Publishes `units` that were written. A poisoned or closed end has none.
+    /// Publishes `units` that were written. A poisoned or closed end has none. `false` in
+    /// a forked child, and from then on this end is closed.
     #[inline(always)]
-    pub(crate) fn publish(&mut self, units: u64) {
+    pub(crate) fn publish(&mut self, units: u64) -> bool {
         self.cursor.publish(units, tail_line(self.role.header()));
-        self.role.moved();
+        self.role.moved() || self.detach()
     }
 
-    /// Publishes one message that is also copied into the tail's line.
+    /// [`publish`](Self::publish) for one message that is also copied into the tail's line.
     #[inline(always)]
-    pub(crate) fn publish_inline(&mut self, units: u64, words: &[u64]) {
+    pub(crate) fn publish_inline(&mut self, units: u64, words: &[u64]) -> bool {
         let line = tail_line(self.role.header());
         self.cursor.publish_riding(units, words, line);
-        self.role.moved();
+        self.role.moved() || self.detach()
+    }
+
+    /// In a forked child: what was published is in a copy that nobody reads.
+    #[cold]
+    fn detach(&mut self) -> bool {
+        self.close();
+        false
     }
 
     /// Closes this end and keeps the role. It has no room from now on, so that every
@@ -366,12 +374,12 @@ pub(crate) fn wait_for_message<E: End<Cursor = ReadCursor>, R>(
             Err(PopError::Empty) => {}
             Err(PopError::Abandoned) => return Err(end.endpoint().abandoned()),
             other => {
-                end.endpoint_mut().role.liveness.reset();
+                steps.found(&mut end.endpoint_mut().role.history);
                 return other;
             }
         }
         let endpoint = end.endpoint_mut();
-        match steps.step(&mut endpoint.role.liveness) {
+        match steps.step(&mut endpoint.role.history) {
             Step::Retry => {}
             Step::Park(until) => endpoint.park(until),
             Step::CheckPeer if !endpoint.role.is_left_alone() => {}

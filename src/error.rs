@@ -3,12 +3,15 @@
 //! Hot errors ([`PushError`], [`ClaimError`], [`PopError`]) are small enums;
 //! cold ones ([`Error`]) say what to do. All convert into [`io::Error`].
 
+mod advice;
 mod hot;
 
 use core::fmt;
+use std::borrow::Cow;
 use std::error;
 use std::io;
 
+use self::advice::advice;
 pub(crate) use self::hot::NoRoom;
 pub use self::hot::{ClaimError, PeerError, PopError, PushError};
 
@@ -238,14 +241,15 @@ pub enum Error {
         /// The header's field.
         found: u32,
     },
-    /// There is not enough memory for the ring. Nothing was created.
+    /// There is not enough memory for the ring: in the file system, or within the limit
+    /// of this process's memory control group, or in the machine. Nothing was created.
     NotEnoughMemory {
         /// Bytes that the ring takes.
         wanted: u64,
         /// Bytes that were free.
         available: u64,
-        /// Where to find more.
-        hint: &'static str,
+        /// What limits it, and where to find more.
+        hint: Cow<'static, str>,
     },
     /// RLIMIT_FSIZE of this process is too low. Nothing was created.
     FileSizeLimit {
@@ -398,7 +402,10 @@ impl fmt::Display for Error {
                 source,
             } => {
                 write!(f, "could not {doing} {name:?}: {source}")?;
-                f.write_str(advice(doing, source))
+                match advice(doing, source) {
+                    Some(advice) => write!(f, "; {advice}"),
+                    None => Ok(()),
+                }
             }
         }
     }
@@ -422,32 +429,6 @@ fn way_out(
             "no process holds the ring: remove it with `quoit rm {name:?}`, or replace it with \
              RingOptions::stale(StalePolicy::Replace)"
         )
-    }
-}
-
-/// What to do about the system's refusal, where it does not go without saying.
-fn advice(doing: &str, source: &io::Error) -> &'static str {
-    match source.raw_os_error() {
-        Some(libc::EPERM | libc::ENOMEM | libc::EAGAIN) if doing == "lock the memory of" => {
-            "; raise the limit with ulimit -l"
-        }
-        Some(libc::ENOMEM) => "; make the ring smaller, or raise the limit with ulimit -v",
-        Some(libc::EMFILE) => "; close other files, or raise the limit with ulimit -n",
-        Some(libc::ENFILE) => "; the system has too many files open: raise fs.file-max",
-        Some(libc::EACCES | libc::EPERM) if matches!(doing, "unlink" | "replace") => {
-            "; only its owner, the owner of its directory and root may remove it: have one of \
-             them run `quoit rm`, or use another name"
-        }
-        Some(libc::EACCES | libc::EPERM) => {
-            "; see the mode bits of the file and of its directory, and RingOptions::mode"
-        }
-        Some(libc::ENOENT) if doing == "reopen" => {
-            "; mount /proc, without which a descriptor has no second one"
-        }
-        Some(libc::EROFS) => "; choose a directory whose file system can be written",
-        Some(libc::ENOENT | libc::ENOTDIR) => "; make its directory first",
-        Some(libc::ENOSPC | libc::EDQUOT) => "; make room in its file system",
-        _ => "",
     }
 }
 

@@ -192,8 +192,7 @@ impl FrameProducer {
     #[inline]
     pub fn try_push_kind(&mut self, kind: u32, payload: &[u8]) -> Result<(), ClaimError> {
         let place = self.frames.reserve(0, payload.len())?;
-        self.frames.fill(place, kind, payload);
-        Ok(())
+        self.frames.fill(place, kind, payload)
     }
 
     /// [`push`](Self::push) with a `kind`.
@@ -225,8 +224,7 @@ impl FrameProducer {
         timeout: impl Into<Deadline>,
     ) -> Result<(), ClaimError> {
         let place = self.frames.wait_for(0, payload.len(), timeout.into())?;
-        self.frames.fill(place, kind, payload);
-        Ok(())
+        self.frames.fill(place, kind, payload)
     }
 
     /// Pushes one frame whose payload is all of `parts`, one after the other, if there
@@ -251,8 +249,7 @@ impl FrameProducer {
     /// ```
     pub fn try_push_parts(&mut self, kind: u32, parts: &[&[u8]]) -> Result<(), ClaimError> {
         let claim = self.try_claim(parts_len(parts))?;
-        claim.commit_parts(kind, parts);
-        Ok(())
+        claim.commit_parts(kind, parts)
     }
 
     /// [`try_push_parts`](Self::try_push_parts) that waits for room.
@@ -284,8 +281,7 @@ impl FrameProducer {
         timeout: impl Into<Deadline>,
     ) -> Result<(), ClaimError> {
         let claim = self.claim_timeout(parts_len(parts), timeout)?;
-        claim.commit_parts(kind, parts);
-        Ok(())
+        claim.commit_parts(kind, parts)
     }
 
     /// Pushes as many of `payloads` as there is room for now, each a frame of `kind`,
@@ -321,7 +317,12 @@ impl FrameProducer {
                 Ok(()) => {}
             }
         }
-        Ok(batch.commit())
+        let full = batch.len();
+        let count = batch.commit();
+        if count < full {
+            return Err(ClaimError::Abandoned); // a forked child
+        }
+        Ok(count)
     }
 
     /// Waits for room for the first of `payloads`, then pushes as many as there is room
@@ -409,15 +410,13 @@ impl FrameProducer {
     pub fn push_all_timeout(
         &mut self,
         kind: u32,
-        mut payloads: &[impl AsRef<[u8]>],
+        payloads: &[impl AsRef<[u8]>],
         timeout: impl Into<Deadline>,
     ) -> Result<(), ClaimError> {
-        let deadline = timeout.into().fixed();
-        while !payloads.is_empty() {
-            let pushed = self.push_slice_timeout(kind, payloads, deadline)?;
-            payloads = &payloads[pushed..];
-        }
-        Ok(())
+        let timeout = timeout.into();
+        timeout.in_parts(payloads.len(), ClaimError::TimedOut, |done, deadline| {
+            self.push_slice_timeout(kind, &payloads[done..], deadline)
+        })
     }
 
     /// Claims room for a frame of at most `len` bytes, to be filled in place, if there

@@ -166,8 +166,8 @@
 //!   [`zerocopy`]; an incompatible version of it is an incompatible version of this crate. Its
 //!   derives come from your own dependency on it, with the feature `derive`.
 //! - **After `fork`** a child has a private copy of the rings whose roles its parent held. An
-//!   inherited endpoint has no effect on the parent: what it pushes is lost, its waits end with
-//!   `Abandoned`, and its drop changes nothing. The parent's roles are free when the parent exits, and
+//!   inherited endpoint has no effect on the parent: its pushes and waits return `Abandoned`, and its drop
+//!   changes nothing ([`docs::process`] has every call). The parent's roles are free when the parent exits, and
 //!   the child takes roles of its own like any process. `vfork`, `posix_spawn` and the raw `clone` run
 //!   no handlers: such a child must touch nothing before its `exec`, and until then it keeps the roles
 //!   of a parent that is killed. After `exec` nothing is left.

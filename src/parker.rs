@@ -53,6 +53,9 @@ pub(crate) const DROWSY: u32 = 0;
 pub(crate) const AWAKE: u32 = 1;
 /// The owner sleeps, or is about to; the waker wakes it.
 pub(crate) const PARKED: u32 = 2;
+/// In a forked child's copy, in the place of the peer's word: nobody hears of what moves.
+/// No word of a ring has it.
+pub(crate) const DETACHED: u32 = 3;
 /// The states' bits in the word.
 const STATE: u32 = 0xff;
 /// The owner has caught up: a ride would spare it a cache miss. Never beside
@@ -82,7 +85,9 @@ pub(crate) trait Doorbell {
 /// How a sleep ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rest {
-    /// By a wake, by a changed word, by a signal, or for no reason.
+    /// By a wake that arrived, for the word at this index.
+    Woken(usize),
+    /// By a word that was changed before, by a signal, or for no reason.
     Ended,
     /// By its deadline.
     TimedOut,
@@ -116,27 +121,29 @@ impl Waker {
         self.hint.get()
     }
 
-    /// After a position's store: wakes the owner of `word` if it sleeps.
+    /// After a position's store: wakes the owner of `word` if it sleeps. `false` if the
+    /// word is [`DETACHED`].
     #[inline(always)]
-    pub(crate) fn moved(&self, word: &AtomicU32, bell: &impl Doorbell) {
+    pub(crate) fn moved(&self, word: &AtomicU32, bell: &impl Doorbell) -> bool {
         // awake -> drowsy: the position is stored before the word is loaded, or
         // the owner's barrier comes between.
         light_fence();
         let seen = word.load(WORD);
         // Nothing is stored while nothing changes: a stream that runs into the
         // consumer is as fast as its stores are few.
-        if seen != self.calm.get() {
-            self.heed(seen, word, bell);
-        }
+        seen == self.calm.get() || self.heed(seen, word, bell)
     }
 
     /// What the word asks for.
     #[inline(never)]
-    fn heed(&self, seen: u32, word: &AtomicU32, bell: &impl Doorbell) {
+    fn heed(&self, seen: u32, word: &AtomicU32, bell: &impl Doorbell) -> bool {
         if seen & STATE == self.awake {
             self.calm.set(seen);
             self.hint.set(seen & HINT != 0);
-            return;
+            return true;
+        }
+        if seen == DETACHED {
+            return false;
         }
         // park <-> wake: the position is visible before the word is loaded.
         fence(WAKE);
@@ -147,6 +154,7 @@ impl Waker {
         if seen == PARKED && word.replace(PARKED, DROWSY, WORD) {
             bell.wake(word);
         }
+        true
     }
 
     /// On taking a role and on leaving it: wakes whoever sleeps on `word`, or
@@ -173,7 +181,7 @@ pub(crate) struct Sleeper {
     stretch: u64,
     /// The position at the last sleep.
     rested: u64,
-    /// Sleeps in a row that the peer meant to end, and a deadline did.
+    /// Wakes in a row that the peer owed, and that had not arrived at the deadline.
     unheard: u32,
 }
 
@@ -251,13 +259,13 @@ impl Sleeper {
         word.swap(self.state | self.hint, WORD) != PARKED
     }
 
-    /// The peer has ended a sleep.
+    /// A wake of the peer's has arrived.
     pub(crate) fn heard(&mut self) {
         self.unheard = 0;
     }
 
     /// The peer has changed the word, and the deadline ended the sleep. Whether the peer's
-    /// wakes do not arrive: one may meet a deadline now and then, but not each time.
+    /// wakes do not arrive: one may be on its way at a deadline, but not each time.
     pub(crate) fn is_deaf(&mut self) -> bool {
         self.unheard = self.unheard.saturating_add(1);
         self.unheard >= UNHEARD

@@ -23,8 +23,8 @@ use crate::slots::{before_wrap, inline_words, is_inline};
 /// on at the same position. The same holds when the process dies.
 ///
 /// After `fork` a child has a producer of a private copy of the ring, whose consumer
-/// has left: what it pushes is lost, its waits end with `Abandoned`, and its drop
-/// changes nothing. The child may open the ring again and take another role.
+/// has left: its pushes and its waits return `Abandoned`, what it commits is lost, and
+/// its drop changes nothing. The child may open the ring again and take another role.
 ///
 /// That a ring is full is a snapshot: the consumer may be reading. That there is room
 /// stays true until this producer uses it.
@@ -107,8 +107,11 @@ impl<T: Record> Producer<T> {
             Ok(_) => {
                 // SAFETY: there is room, so the slot is mapped, and `T` fits it.
                 unsafe { payload::store(self.slot(0), &value) };
-                self.publish_one(&value);
-                Ok(())
+                if self.publish_one(&value) {
+                    Ok(())
+                } else {
+                    Err(PushError::Abandoned(value))
+                }
             }
             Err(reason) => Err(PushError::new(value, reason)),
         }
@@ -208,7 +211,7 @@ impl<T: Record> Producer<T> {
         let count = claim.len();
         claim.copy_from_slice(&values[..count]);
         claim.commit();
-        Ok(count)
+        self.pushed(count)
     }
 
     /// Waits for room for at least one record, then pushes as many of `values` as there
@@ -298,15 +301,13 @@ impl<T: Record> Producer<T> {
     /// May sleep.
     pub fn push_all_timeout(
         &mut self,
-        mut values: &[T],
+        values: &[T],
         timeout: impl Into<Deadline>,
     ) -> Result<(), ClaimError> {
-        let deadline = timeout.into().fixed();
-        while !values.is_empty() {
-            let pushed = self.push_slice_timeout(values, deadline)?;
-            values = &values[pushed..];
-        }
-        Ok(())
+        let timeout = timeout.into();
+        timeout.in_parts(values.len(), ClaimError::TimedOut, |done, deadline| {
+            self.push_slice_timeout(&values[done..], deadline)
+        })
     }
 
     /// Pushes records of an iterator until there is no room now or no more record, with
@@ -343,7 +344,7 @@ impl<T: Record> Producer<T> {
             count += 1;
         }
         claim.commit_first(count);
-        Ok(count)
+        self.pushed(count)
     }
 
     /// Pushes every record of an iterator, and waits for room as often as it takes;
@@ -535,17 +536,26 @@ impl<T: Record> Producer<T> {
         self.end.at(index * size_of::<T>()).cast()
     }
 
-    /// Publishes the next slot, which holds `value`; inline if it fits.
+    /// What a commit has published: nothing in a forked child, whose end is closed since.
+    fn pushed(&self, count: usize) -> Result<usize, ClaimError> {
+        if count > 0 && self.end.closed {
+            return Err(ClaimError::Abandoned);
+        }
+        Ok(count)
+    }
+
+    /// Publishes the next slot, which holds `value`; inline if it fits. `false` in a
+    /// forked child.
     #[inline(always)]
-    fn publish_one(&mut self, value: &T) {
+    fn publish_one(&mut self, value: &T) -> bool {
         if const { is_inline::<T>() } && self.end.role.peer_hint() {
             let mut words = [0u64; RIDE_WORDS];
             let bytes = value.as_bytes();
             words.as_mut_bytes()[..bytes.len()].copy_from_slice(bytes);
             self.end
-                .publish_inline(1, &words[..const { inline_words::<T>() }]);
+                .publish_inline(1, &words[..const { inline_words::<T>() }])
         } else {
-            self.end.publish(1);
+            self.end.publish(1)
         }
     }
 }
@@ -621,7 +631,8 @@ impl<T: Record> Claim<'_, T> {
         unsafe { &mut *self.as_mut_ptr() }
     }
 
-    /// Publishes the record.
+    /// Publishes the record. In a child of `fork` it does not, and the producer's next call
+    /// returns [`ClaimError::Abandoned`].
     ///
     /// # Real-time
     ///

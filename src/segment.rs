@@ -10,20 +10,21 @@ mod fork;
 mod found;
 mod lock;
 mod memfd;
+mod memory_limit;
 mod name;
 mod passing;
 
 use core::ptr::NonNull;
 use std::alloc::{self, Layout};
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::FromRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::OnceLock;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use memmap2::{Advice, MmapOptions, MmapRaw};
 
@@ -37,6 +38,9 @@ use crate::payload;
 
 /// The smallest page of the platforms.
 const PAGE: usize = 4096;
+
+/// How long a lock waits for a moment in which this process does not fork.
+const BETWEEN_FORKS: Duration = Duration::from_secs(1);
 
 /// A page-aligned mapping of at least `length` bytes, for as long as it lives.
 #[derive(Debug)]
@@ -88,8 +92,9 @@ impl Segment {
         let not_enough = Error::NotEnoughMemory {
             wanted: length,
             available: 0,
-            hint: "make the ring smaller",
+            hint: "make the ring smaller".into(),
         };
+        draft::survives(length)?;
         let layout = usize::try_from(length)
             .ok()
             .filter(|&length| length > 0)
@@ -206,16 +211,19 @@ impl Segment {
         let Memory::Mapped { file, .. } = &self.memory else {
             return Ok(None);
         };
-        for _ in 0..1000 {
+        let begin = Instant::now();
+        loop {
             let forks = fork::forks();
             let lock = LockFile::new(self.another_description()?, file, self.base, self.length);
             if forks.is_some() && forks == fork::forks() {
                 return Ok(Some(lock));
             }
+            if begin.elapsed() >= BETWEEN_FORKS {
+                return Err(self.failed("lock, between forks,", io::ErrorKind::TimedOut.into()));
+            }
             // A child may have the description without knowing of it.
             thread::sleep(Duration::from_millis(1));
         }
-        Err(self.failed("lock, between forks,", io::ErrorKind::TimedOut.into()))
     }
 
     /// The file once more: by its name, or through `/proc` where the name does not lead to
@@ -393,6 +401,10 @@ fn not_a_ring(name: &Name, reason: &'static str) -> Error {
 pub(crate) fn random() -> u64 {
     let mut bytes = [0; 8];
     // SAFETY: the buffer is as long as it says; so few bytes come whole.
-    unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
+    let got = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
+    if got < 0 {
+        // A seccomp profile may forbid the call, and not the file.
+        let _ = File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes));
+    }
     u64::from_ne_bytes(bytes)
 }

@@ -245,7 +245,12 @@ fn short_waits_notice_a_death(peer_check: Duration) {
             }
         }),
     ];
-    for strategy in [WaitStrategy::Spin, WaitStrategy::Yield, WaitStrategy::Park] {
+    for strategy in [
+        WaitStrategy::Spin,
+        WaitStrategy::Yield,
+        WaitStrategy::Park,
+        WaitStrategy::Adaptive,
+    ] {
         for (number, (part, wait)) in waits.into_iter().enumerate() {
             let name = RingName::new("short-waits");
             create::<u64>(&name);

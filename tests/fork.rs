@@ -8,7 +8,7 @@
 mod common;
 
 use std::fs::{self, File};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, IoSlice, Write};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::sync::Mutex;
@@ -20,9 +20,11 @@ use common::child::{Child, hear, say};
 use common::fork::{done, ending, fork};
 use common::names::{RingName, files_in};
 use common::sample::{Words, bytes, record};
+use quoit::rpc::{CallError, Client};
 use quoit::{
-    ClaimError, Consumer, DoorbellKind, Error, FrameConsumer, FrameProducer, PeerError, PopError,
-    Popped, Producer, PushError, Ring, RingOptions, Role, Select, Selected,
+    AsyncError, Claim, ClaimError, Consumer, DoorbellKind, Error, FrameClaim, FrameConsumer,
+    FrameProducer, PeerError, PopError, Popped, Producer, PushError, Ring, RingOptions, Role,
+    Select, Selected, WaitStrategy,
 };
 
 common::suite::suite! {
@@ -30,6 +32,12 @@ common::suite::suite! {
         a_role_is_free_when_the_parent_is_killed_and_the_child_lives,
         what_a_child_does_with_inherited_records_changes_nothing,
         what_a_child_does_with_inherited_frames_changes_nothing,
+        every_push_of_records_in_a_child_fails,
+        every_push_of_frames_in_a_child_fails,
+        other_ends_in_a_child_end_their_calls,
+        a_daemon_has_lost_its_role,
+        what_is_spawned_does_no_harm,
+        a_clone_without_handlers_is_not_detected,
         a_child_may_take_roles_of_its_own,
         a_child_closes_nothing_but_what_it_inherited,
         a_child_without_memory_for_a_copy_cannot_touch_the_ring,
@@ -42,6 +50,12 @@ common::suite::suite! {
         parent_to_be_killed,
         records_in_a_child,
         frames_in_a_child,
+        pushes_of_records,
+        pushes_of_frames,
+        other_ends,
+        daemonizer,
+        spawner,
+        sharer,
         roles_in_a_child,
         descriptors_in_a_child,
         child_without_memory,
@@ -181,8 +195,9 @@ fn records_in_a_child(arguments: &[String]) {
             assert!(matches!(selected, Ok(Selected::Gone(0))));
         }
         assert!(producer.is_abandoned());
-        while producer.try_push(record(0)).is_ok() {}
-        let refusal = producer.push(record(0)).expect_err("the ring is full");
+        let refusal = PushError::Abandoned(record(0));
+        assert_eq!(producer.try_push(record(0)), Err(refusal));
+        let refusal = producer.push(record(0)).expect_err("it is lost");
         assert!(matches!(refusal, PushError::Abandoned(_)));
         assert_eq!(producer.claim().map(drop), Err(ClaimError::Abandoned));
         let refusal = producer.push_slice(&[record(0)]);
@@ -234,8 +249,8 @@ fn frames_in_a_child(arguments: &[String]) {
     let before = segment(name);
     let Some(child) = fork() else {
         claim.copy_from_slice(&[0xff; 100]);
-        claim.commit();
-        while producer.try_push(&[0xff; 100]).is_ok() {}
+        claim.commit(); // says nothing, and is lost
+        assert_eq!(producer.try_push(&[0xff; 100]), Err(ClaimError::Abandoned));
         assert_eq!(producer.push(&[0xff; 100]), Err(ClaimError::Abandoned));
         drop(producer);
         done();
@@ -247,6 +262,250 @@ fn frames_in_a_child(arguments: &[String]) {
     say("ready");
     hear();
     producer.push(b"hello").expect("the consumer is there");
+}
+
+/// Runs `call` in a child of its own, which must find nothing wrong, and changes nothing.
+fn in_a_child(name: &str, call: impl FnOnce()) {
+    let before = segment(name);
+    let Some(child) = fork() else {
+        call();
+        done();
+    };
+    assert_eq!(ending(child), 0);
+    assert!(segment(name) == before, "the ring has changed");
+}
+
+/// How the consumer waits: it may be parked, or never.
+const WAITS: [(&str, WaitStrategy); 2] =
+    [("park", WaitStrategy::Park), ("spin", WaitStrategy::Spin)];
+
+fn wait(named: &str) -> WaitStrategy {
+    let found = WAITS.iter().find(|(name, _)| *name == named);
+    found.expect("a strategy").1
+}
+
+fn every_push_of_records_in_a_child_fails() {
+    for (wait, _) in WAITS {
+        let name = RingName::new("pushes-of-records");
+        Child::start("pushes_of_records", &[name.as_str(), wait]).succeeds();
+    }
+}
+
+fn pushes_of_records(arguments: &[String]) {
+    let name = &arguments[0];
+    let options = RingOptions::new(CAPACITY).wait_strategy(wait(&arguments[1]));
+    let ring = options.create::<u64>(name).expect("a ring");
+    let mut producer = ring.producer().expect("the role is free");
+    let mut consumer = ring.consumer().expect("the role is free");
+    // The producer has seen its consumer awake, and room.
+    for number in 0..10 {
+        producer.push(number).expect("room");
+        assert_eq!(consumer.pop(), Ok(number));
+    }
+    let lost = Err(ClaimError::Abandoned);
+    type Call = fn(&mut Producer<u64>) -> Result<(), ClaimError>;
+    let calls: [(&str, Call); 9] = [
+        ("try_push", |p| returned(p.try_push(7))),
+        ("push", |p| returned(p.push(7))),
+        ("push_timeout", |p| returned(p.push_timeout(7, PATIENCE))),
+        ("try_push_slice", |p| p.try_push_slice(&[7; 3]).map(drop)),
+        ("push_slice", |p| p.push_slice(&[7; 3]).map(drop)),
+        ("push_all", |p| p.push_all(&[7; 3])),
+        ("try_extend", |p| {
+            p.try_extend(&mut [7].into_iter()).map(drop)
+        }),
+        ("extend", |p| returned(p.extend([7]).map(drop))),
+        ("claim", |p| {
+            let _ = p.try_claim().map(Claim::commit); // the first is lost
+            p.try_claim().map(drop)
+        }),
+    ];
+    for (call, push) in calls {
+        in_a_child(name, || {
+            assert_eq!(push(&mut producer), lost, "{call}");
+            assert_eq!(push(&mut producer), lost, "{call} once more");
+            assert_eq!(
+                producer.try_push(7),
+                Err(PushError::Abandoned(7)),
+                "after {call}"
+            );
+        });
+    }
+    producer.push(10).expect("the parent has its role");
+    assert_eq!(consumer.pop(), Ok(10));
+}
+
+/// A push that fails returns its record.
+fn returned(pushed: Result<(), PushError<u64>>) -> Result<(), ClaimError> {
+    match pushed {
+        Err(PushError::Abandoned(7)) => Err(ClaimError::Abandoned),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn every_push_of_frames_in_a_child_fails() {
+    for (wait, _) in WAITS {
+        let name = RingName::new("pushes-of-frames");
+        Child::start("pushes_of_frames", &[name.as_str(), wait]).succeeds();
+    }
+}
+
+fn pushes_of_frames(arguments: &[String]) {
+    let name = &arguments[0];
+    let options = RingOptions::new(1024).wait_strategy(wait(&arguments[1]));
+    let ring = options.create::<[u8]>(name).expect("a ring");
+    let mut producer = ring.producer().expect("the role is free");
+    let mut consumer = ring.consumer().expect("the role is free");
+    let mut buffer = [0; 100];
+    for number in 0..10 {
+        producer.push(&bytes(number, 60)).expect("room");
+        consumer.pop(&mut buffer).expect("a frame");
+    }
+    type Call = fn(&mut FrameProducer) -> Result<(), ClaimError>;
+    let calls: [(&str, Call); 11] = [
+        ("try_push of a short frame", |p| p.try_push(b"short")),
+        ("try_push of a long frame", |p| p.try_push(&[7; 60])),
+        ("push", |p| p.push(b"short")),
+        ("push_timeout", |p| p.push_timeout(b"short", PATIENCE)),
+        ("try_push_parts", |p| p.try_push_parts(7, &[b"sh", b"ort"])),
+        ("push_parts", |p| p.push_parts(7, &[b"sh", b"ort"])),
+        ("try_push_slice", |p| {
+            p.try_push_slice(7, &["a", "b"]).map(drop)
+        }),
+        ("push_all", |p| p.push_all(7, &["a", "b"])),
+        ("claim", |p| {
+            let _ = p.try_claim(5).map(FrameClaim::commit); // the first is lost
+            p.try_claim(5).map(drop)
+        }),
+        ("batch", |p| {
+            let mut batch = p.batch();
+            if batch.try_push(7, b"short").is_ok() {
+                assert_eq!(batch.commit(), 0, "none is published");
+            }
+            p.try_claim(5).map(drop)
+        }),
+        ("Writer", |p| {
+            let mut writer = p.writer();
+            let parts = [IoSlice::new(b"sh"), IoSlice::new(b"ort")];
+            let error = writer.write_vectored(&parts).expect_err("it is lost");
+            assert_eq!(error.kind(), ErrorKind::BrokenPipe);
+            let error = writer.write(b"short").expect_err("it is lost");
+            assert_eq!(error.kind(), ErrorKind::BrokenPipe);
+            Err(ClaimError::Abandoned)
+        }),
+    ];
+    for (call, push) in calls {
+        in_a_child(name, || {
+            let lost = Err(ClaimError::Abandoned);
+            assert_eq!(push(&mut producer), lost, "{call}");
+            assert_eq!(push(&mut producer), lost, "{call} once more");
+            assert_eq!(producer.try_push(b"short"), lost, "after {call}");
+        });
+    }
+    producer.push(b"the parent").expect("it has its role");
+    assert_eq!(consumer.pop(&mut buffer).map(|popped| popped.len), Ok(10));
+}
+
+fn other_ends_in_a_child_end_their_calls() {
+    let name = RingName::new("other-ends");
+    let replies = name.and("-replies");
+    Child::start("other_ends", &[name.as_str(), replies.as_str()]).succeeds();
+}
+
+/// A client of calls and a pollable end, inherited.
+fn other_ends(arguments: &[String]) {
+    let (name, replies) = (&arguments[0], &arguments[1]);
+    let options = RingOptions::new(1024);
+    let ring = options.create::<[u8]>(name).expect("a ring");
+    let replies = options.create::<[u8]>(replies).expect("a ring");
+    let producer = ring.producer().expect("the role is free");
+    let consumer = replies.consumer().expect("the role is free");
+    let mut client = Client::new(producer, consumer);
+    in_a_child(name, || {
+        for _ in 0..2 {
+            let called = client.call(b"anybody?", &mut Vec::new(), PATIENCE);
+            assert!(matches!(called, Err(CallError::ServerGone)), "{called:?}");
+        }
+    });
+    let other = RingOptions::new(1024).create_anonymous::<[u8]>();
+    let producer = other.expect("a ring").producer().expect("the role is free");
+    let mut pollable = producer.into_pollable(24).expect("an end");
+    let Some(child) = fork() else {
+        assert!(matches!(pollable.failure(), Some(AsyncError::Forked)));
+        let pushed = pollable.get().try_push(b"lost");
+        assert_eq!(pushed, Err(ClaimError::Abandoned));
+        done();
+    };
+    assert_eq!(ending(child), 0);
+    assert_eq!(pollable.get().try_push(b"the parent"), Ok(()));
+}
+
+fn a_daemon_has_lost_its_role() {
+    let name = RingName::new("daemon");
+    let ring = RingOptions::new(CAPACITY).create::<u64>(&name);
+    let ring = ring.expect("a ring");
+    let mut child = Child::start("daemonizer", &[name.as_str()]);
+    child.expect("lost, and the ring has none of it");
+    drop(ring.producer().expect("the role is free"));
+    child.tell("go"); // the daemon ends with its input
+}
+
+/// Takes a role, and then becomes a daemon.
+fn daemonizer(arguments: &[String]) {
+    let mut early = Producer::<u64>::open(&arguments[0]).expect("the role is free");
+    // SAFETY: there is no other thread.
+    #[allow(deprecated, reason = "deprecated on Apple's systems alone")]
+    let result = unsafe { libc::daemon(1, 1) };
+    assert_eq!(result, 0, "it is a daemon");
+    assert_eq!(early.push(7), Err(PushError::Abandoned(7)));
+    drop(early);
+    // What a daemon does right: it takes its role afterwards.
+    let late = Producer::<u64>::open(&arguments[0]).expect("the role is free");
+    assert!(late.is_empty());
+    drop(late);
+    say("lost, and the ring has none of it");
+    hear();
+}
+
+fn what_is_spawned_does_no_harm() {
+    let name = RingName::new("spawner");
+    Child::start("spawner", &[name.as_str()]).succeeds();
+}
+
+/// Starts programs by `posix_spawn`, which runs no handlers, between its messages.
+fn spawner(arguments: &[String]) {
+    let options = RingOptions::new(CAPACITY);
+    let ring = options.create::<u64>(&arguments[0]).expect("a ring");
+    let mut producer = ring.producer().expect("the role is free");
+    let mut consumer = ring.consumer().expect("the role is free");
+    for number in 0..20 {
+        producer.push(number).expect("the role is this process's");
+        let status = Command::new("true").status().expect("it starts");
+        assert!(status.success());
+        assert_eq!(consumer.pop(), Ok(number));
+        assert!(!producer.is_abandoned() && !consumer.is_abandoned());
+    }
+}
+
+fn a_clone_without_handlers_is_not_detected() {
+    let name = RingName::new("sharer");
+    Child::start("sharer", &[name.as_str()]).succeeds();
+}
+
+/// What `docs::process` warns of: such a child is a second producer of the same ring.
+fn sharer(arguments: &[String]) {
+    let options = RingOptions::new(CAPACITY);
+    let ring = options.create::<u64>(&arguments[0]).expect("a ring");
+    let mut producer = ring.producer().expect("the role is free");
+    // SAFETY: a fork without its handlers, and there is no other thread.
+    let pid = unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) };
+    if pid == 0 {
+        let _ = producer.try_push(7);
+        done();
+    }
+    assert_eq!(ending(libc::pid_t::try_from(pid).expect("a pid")), 0);
+    let mut consumer = ring.consumer().expect("the role is free");
+    assert_eq!(consumer.try_pop(), Ok(7), "it went into the parent's ring");
 }
 
 fn a_child_may_take_roles_of_its_own() {

@@ -4,6 +4,7 @@
 mod common;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::Command;
 use std::sync::mpsc::{self, TryRecvError};
 use std::thread;
 use std::time::Duration;
@@ -32,11 +33,19 @@ common::suite::suite! {
         replies_of_other_calls_without_end_move_no_deadline,
         a_reply_that_is_there_is_taken_though_the_time_is_over,
         a_client_that_does_not_read_stops_no_server,
+        a_client_that_waits_for_ever_and_does_not_read_holds_no_server,
+        a_reply_that_finds_no_room_is_kept,
+        a_kept_reply_is_dropped_when_its_time_is_over,
+        a_server_that_serves_is_asked_to_end_while_there_is_no_room,
+        a_request_that_a_server_had_seen_ages_in_the_ring,
+        a_request_says_how_long_its_client_waits,
+        a_request_that_kills_its_server_can_be_passed_over,
+        clocks_of_two_time_namespaces_do_not_matter,
         a_waiting_client_notices_its_servers_death,
         a_service_goes_on_after_kill_9,
         a_server_outlives_its_clients,
     ],
-    parts: [echo_server, doubling_server, client],
+    parts: [echo_server, doubling_server, client, one_call],
 }
 
 const SHORT: Duration = Duration::from_millis(20);
@@ -442,6 +451,206 @@ fn a_client_that_does_not_read_stops_no_server() {
     client.call(b"next", &mut reply, PATIENCE).expect("a reply");
     assert_eq!(reply, b"next");
     service.join().expect("no panic").expect("a request");
+}
+
+/// Fills the ring of replies, so that the next reply finds no room.
+fn fill_replies(client: &mut Client, server: &mut Server) {
+    for turn in 0.. {
+        assert!(turn < 100, "a reply without room is waited for, or dropped");
+        let call = client.start(&[7; 100], SHORT).expect("room");
+        client.cancel(call);
+        match server.answer(Duration::ZERO, echo) {
+            Ok(()) => {}
+            Err(PopError::TimedOut) => break,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    server.answer(PATIENCE, echo).expect("its time is over");
+}
+
+/// Takes the replies that nobody waits for.
+fn read_replies(client: &mut Client) {
+    let call = client.start(b"", Duration::ZERO).expect("room");
+    let nothing = client.finish(&call, &mut Vec::new());
+    assert_eq!(nothing, Err(CallError::TimedOut));
+}
+
+fn a_client_that_waits_for_ever_and_does_not_read_holds_no_server() {
+    let (mut client, mut server) = pair();
+    fill_replies(&mut client, &mut server);
+    let call = client.start(&[7; 100], Duration::MAX).expect("room");
+    let (tell, told) = mpsc::channel();
+    let service = thread::spawn(move || {
+        for timeout in [Duration::ZERO, SHORT] {
+            tell.send(server.answer(timeout, echo)).expect("it is read");
+        }
+    });
+    for _ in 0..2 {
+        let answered = told.recv_timeout(PATIENCE).expect("the server goes on");
+        assert_eq!(answered, Err(PopError::TimedOut));
+    }
+    service.join().expect("no panic");
+    client.cancel(call);
+}
+
+fn a_reply_that_finds_no_room_is_kept() {
+    let (mut client, mut server) = pair();
+    fill_replies(&mut client, &mut server);
+    let call = client.start(&[7; 100], Duration::MAX).expect("room");
+    let mut handled = 0;
+    let mut count = |request: &[u8], reply: &mut Vec<u8>| {
+        handled += 1;
+        echo(request, reply)
+    };
+    for _ in 0..3 {
+        let answered = server.answer(Duration::ZERO, &mut count);
+        assert_eq!(answered, Err(PopError::TimedOut));
+    }
+    read_replies(&mut client);
+    assert_eq!(server.answer(PATIENCE, &mut count), Ok(()));
+    assert_eq!(handled, 1, "one request, one call of the handler");
+    let mut reply = Vec::new();
+    client.finish(&call, &mut reply).expect("the reply");
+    assert_eq!(reply, [7; 100]);
+}
+
+fn a_kept_reply_is_dropped_when_its_time_is_over() {
+    let (mut client, mut server) = pair();
+    fill_replies(&mut client, &mut server);
+    let call = client.start(&[7; 100], 5 * SHORT).expect("room");
+    // If this process stands still for so long, its time is over before it is handled.
+    let answered = server.answer(Duration::ZERO, echo);
+    assert!(matches!(answered, Ok(()) | Err(PopError::TimedOut)));
+    if answered.is_err() {
+        assert_eq!(server.answer(PATIENCE, echo), Ok(()), "nobody waits for it");
+    }
+    let nothing = server.answer(Duration::ZERO, echo);
+    assert_eq!(nothing, Err(PopError::TimedOut), "the request is gone");
+    client.cancel(call);
+    // A server that is gone hands an unanswered request to the next.
+    let call = client.start(b"again", Duration::MAX).expect("room");
+    let (requests, replies) = server.into_inner();
+    let mut server = Server::new(requests, replies);
+    read_replies(&mut client);
+    for _ in 0..2 {
+        server.answer(PATIENCE, echo).expect("a request");
+    }
+    let mut reply = Vec::new();
+    client.finish(&call, &mut reply).expect("the reply");
+    assert_eq!(reply, b"again");
+}
+
+fn a_server_that_serves_is_asked_to_end_while_there_is_no_room() {
+    let (mut client, mut server) = pair();
+    fill_replies(&mut client, &mut server);
+    let call = client.start(&[7; 100], Duration::MAX).expect("room");
+    let (tell, told) = mpsc::channel();
+    let service = thread::spawn(move || {
+        let mut asked = 0;
+        let served = server.serve(echo, || {
+            asked += 1;
+            asked > 3
+        });
+        tell.send(served).expect("it is read");
+    });
+    let served = told.recv_timeout(PATIENCE).expect("it ends");
+    assert_eq!(served, Ok(()));
+    service.join().expect("no panic");
+    client.cancel(call);
+}
+
+/// The server sees both requests when it takes the first, and is busy for longer than
+/// the second may wait.
+fn a_request_that_a_server_had_seen_ages_in_the_ring() {
+    let (mut client, mut server) = pair();
+    let busy = client.start(b"busy", PATIENCE).expect("room");
+    let waits = client.start(b"waits", SHORT).expect("room");
+    let mut handled = Vec::new();
+    for _ in 0..2 {
+        let answered = server.answer(PATIENCE, |request, reply| {
+            handled.push(request.to_vec());
+            thread::sleep(2 * SHORT);
+            echo(request, reply)
+        });
+        answered.expect("a request");
+    }
+    assert_eq!(handled, [b"busy"]);
+    client.cancel(busy);
+    client.cancel(waits);
+}
+
+/// No time of the client's clock is in a request.
+fn a_request_says_how_long_its_client_waits() {
+    let options = RingOptions::new(1024);
+    let (requests, mut requests_in) = options.heap::<[u8]>().expect("a ring");
+    let (_replies_in, replies) = options.heap::<[u8]>().expect("a ring");
+    let mut client = Client::new(requests, replies);
+    let mut left = |timeout: Duration| {
+        let call = client.start(b"hello", timeout).expect("room");
+        client.cancel(call);
+        let mut request = Vec::new();
+        requests_in.try_pop_into(&mut request).expect("the request");
+        let (header, rest) = request.split_at(16);
+        assert_eq!(rest, b"hello");
+        u64::from_le_bytes(header[8..].try_into().expect("a word"))
+    };
+    assert_eq!(left(Duration::ZERO), 0);
+    assert_eq!(left(Duration::MAX), u64::MAX);
+    let day = Duration::from_secs(24 * 60 * 60);
+    let sent = left(day);
+    assert!(sent <= day.as_nanos() as u64, "more than there was: {sent}");
+    assert!(sent > (day - PATIENCE).as_nanos() as u64, "{sent} is left");
+}
+
+fn a_request_that_kills_its_server_can_be_passed_over() {
+    let (mut client, mut server) = pair();
+    let bad = client.start(b"bad", PATIENCE).expect("room");
+    let good = client.start(b"good", PATIENCE).expect("room");
+    let panics = |_: &[u8], _: &mut Vec<u8>| -> Result<(), String> { panic!("planned") };
+    let died = catch_unwind(AssertUnwindSafe(|| server.answer(PATIENCE, panics)));
+    assert!(died.is_err());
+    let (mut requests, replies) = server.into_inner();
+    assert_eq!(requests.skip(1), Ok(1));
+    let mut server = Server::new(requests, replies);
+    server.answer(PATIENCE, echo).expect("the next request");
+    let mut reply = Vec::new();
+    client.finish(&good, &mut reply).expect("the reply");
+    assert_eq!(reply, b"good");
+    client.cancel(bad);
+}
+
+/// Makes one call of a second, and says what came of it.
+fn one_call(names: &[String]) {
+    let requests = FrameProducer::open(&names[0]).expect("the role is free");
+    let replies = FrameConsumer::open(&names[1]).expect("the role is free");
+    let mut client = Client::new(requests, replies);
+    let mut reply = Vec::new();
+    let called = client.call(b"hello", &mut reply, PATIENCE);
+    say(format!("{called:?} {}", String::from_utf8_lossy(&reply)));
+}
+
+/// Both ways: each process's clock is once a day ahead of the other's. Where a process may
+/// not have a time namespace, both have the same clock, and what is in the request
+/// (`a_request_says_how_long_its_client_waits`) has to do.
+fn clocks_of_two_time_namespaces_do_not_matter() {
+    let may = Command::new("unshare")
+        .args(["-T", "--monotonic", "86400", "true"])
+        .status();
+    let ahead = may.is_ok_and(|status| status.success());
+    let ahead: &[&str] = if ahead {
+        &["unshare", "-T", "--monotonic", "86400"]
+    } else {
+        &[]
+    };
+    for (server_clock, client_clock) in [(ahead, &[] as &[&str]), (&[], ahead)] {
+        let names = Names::new("clocks");
+        let names = [names.0[0].as_str(), names.0[1].as_str()];
+        let server = Child::start_by(server_clock, "echo_server", &names);
+        server.expect("ready");
+        let client = Child::start_by(client_clock, "one_call", &names);
+        client.expect("Ok(()) hello");
+        client.succeeds();
+    }
 }
 
 fn a_waiting_client_notices_its_servers_death() {

@@ -129,3 +129,102 @@ fn deadline(patience: Duration) -> libc::timespec {
         tv_nsec: (nanos % 1_000_000_000) as libc::c_long,
     }
 }
+
+/// One end of many words each way, all of which a receiver waits for at once: what the
+/// kernel itself takes for that. Each message takes the next word.
+#[derive(Debug)]
+pub(crate) struct Futexes {
+    map: MmapRaw,
+    outgoing: usize,
+    incoming: usize,
+    sent: usize,
+    /// The last message that came on each word.
+    last: Vec<u32>,
+}
+
+/// Each word lies in pages of its own, as a ring's does.
+const STRIDE: usize = 16384;
+
+/// As [`wire`], with so many words each way.
+pub(crate) fn wire_many(
+    path: &Path,
+    count: usize,
+) -> io::Result<impl FnMut(Side) -> Futexes + use<>> {
+    let mut options = OpenOptions::new();
+    let file = options.read(true).write(true).create_new(true).open(path)?;
+    file.set_len((2 * count * STRIDE) as u64)?;
+    Ok(move |side| {
+        let [outgoing, incoming] = match side {
+            Side::Lead => [0, count],
+            Side::Partner => [count, 0],
+        };
+        Futexes {
+            map: MmapRaw::map_raw(&file).expect("the pages can be mapped"),
+            outgoing,
+            incoming,
+            sent: 0,
+            last: vec![0; count],
+        }
+    })
+}
+
+impl Futexes {
+    #[inline(always)]
+    fn word(&self, index: usize) -> &AtomicU32 {
+        // SAFETY: there are as many strides as words.
+        let word = unsafe { self.map.as_mut_ptr().add(index * STRIDE) };
+        // SAFETY: the pages live as long as `self`, and nobody uses the word
+        // in another way.
+        unsafe { AtomicU32::from_ptr(word.cast()) }
+    }
+
+    /// The index of a word with a message, the next one's first.
+    fn find(&self) -> Option<usize> {
+        let (count, first) = (self.last.len(), self.sent);
+        let mut indices = (first..count).chain(0..first);
+        indices.find(|&index| {
+            self.word(self.incoming + index).load(Ordering::Acquire) != self.last[index]
+        })
+    }
+}
+
+impl Link for Futexes {
+    #[inline(always)]
+    fn send(&mut self, message: u64) {
+        let word = self.word(self.outgoing + self.sent);
+        word.store(message as u32, Ordering::Release);
+        // SAFETY: the word lives through the call.
+        unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE, 1) };
+        self.sent = (self.sent + 1) % self.last.len();
+    }
+
+    #[inline(always)]
+    fn receive(&mut self) -> u64 {
+        loop {
+            if let Some(index) = self.find() {
+                let message = self.word(self.incoming + index).load(Ordering::Acquire);
+                self.last[index] = message;
+                return widen(message);
+            }
+            // SAFETY: all zero bytes are such entries.
+            let mut entries: [libc::futex_waitv; 128] = unsafe { std::mem::zeroed() };
+            for (index, &last) in self.last.iter().enumerate() {
+                const FUTEX_32: u32 = 2;
+                entries[index].val = last.into();
+                entries[index].uaddr = self.word(self.incoming + index).as_ptr() as u64;
+                entries[index].flags = FUTEX_32;
+            }
+            // SAFETY: the entries and their words live through the call.
+            unsafe {
+                libc::syscall(
+                    libc::SYS_futex_waitv,
+                    entries.as_ptr(),
+                    self.last.len(),
+                    0,
+                    ptr::null::<libc::timespec>(),
+                    libc::CLOCK_MONOTONIC,
+                )
+            };
+        }
+    }
+}

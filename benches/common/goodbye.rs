@@ -122,7 +122,7 @@ fn read_nap(control: &mut UnixStream) -> io::Result<Nap> {
     })
 }
 
-fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     let mut time = libc::timespec {
         tv_sec: 0,
         tv_nsec: 0,

@@ -122,7 +122,7 @@ pub(crate) fn measure(
 }
 
 /// The processor time that another process has taken.
-fn cpu_seconds(pid: libc::pid_t) -> io::Result<f64> {
+pub(crate) fn cpu_seconds(pid: libc::pid_t) -> io::Result<f64> {
     let mut clock = 0;
     // SAFETY: the clock's number lives through the call.
     let error = unsafe { libc::clock_getcpuclockid(pid, &raw mut clock) };

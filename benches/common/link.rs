@@ -1,6 +1,6 @@
 //! Numbers, there and back or one way, over anything.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
@@ -26,6 +26,8 @@ pub(super) struct End<L> {
     link: Option<L>,
     /// Whether the end is made anew for each slice.
     anew: bool,
+    /// How long each end lets the other one fall asleep before it sends.
+    rest: Duration,
     pub(super) number: u64,
 }
 
@@ -37,6 +39,7 @@ impl<L> End<L> {
             side: None,
             link: None,
             anew: false,
+            rest: Duration::ZERO,
             number: 0,
         }
     }
@@ -65,7 +68,12 @@ impl<L> End<L> {
 }
 
 /// Calls `batch` for the warm-up, then for the slice; how long each call took.
-pub(super) fn measure(plan: &Plan, mut batch: impl FnMut(u64)) -> Histogram<u64> {
+pub(super) fn measure(plan: &Plan, batch: impl FnMut(u64)) -> Histogram<u64> {
+    measure_rested(plan, Duration::ZERO, batch)
+}
+
+/// The same with a rest before each call, and without the one that is part of it.
+fn measure_rested(plan: &Plan, rest: Duration, mut batch: impl FnMut(u64)) -> Histogram<u64> {
     let mut batches = nanos();
     let warm = Instant::now() + plan.warm_up;
     while Instant::now() < warm {
@@ -73,12 +81,24 @@ pub(super) fn measure(plan: &Plan, mut batch: impl FnMut(u64)) -> Histogram<u64>
     }
     let end = Instant::now() + plan.slice;
     loop {
+        spin(rest);
         let before = Instant::now();
         batch(plan.batch);
         let after = Instant::now();
-        batches.saturating_record((after - before).as_nanos() as u64);
+        let taken = (after - before).saturating_sub(rest);
+        batches.saturating_record(taken.as_nanos() as u64);
         if after >= end {
             return batches;
+        }
+    }
+}
+
+/// Lets the other end fall asleep, and keeps this processor awake.
+fn spin(rest: Duration) {
+    if rest > Duration::ZERO {
+        let begin = Instant::now();
+        while begin.elapsed() < rest {
+            std::hint::spin_loop();
         }
     }
 }
@@ -98,6 +118,13 @@ impl<L: Link> RoundTrip<L> {
         self.0.anew = true;
         self
     }
+
+    /// Each end waits for so long before it sends, so that it finds the other one asleep
+    /// however long that takes to fall asleep. Not part of the figures; for batches of one.
+    pub(crate) fn rested(mut self, rest: Duration) -> Self {
+        self.0.rest = rest;
+        self
+    }
 }
 
 impl<L: Link> Variant for RoundTrip<L> {
@@ -114,9 +141,9 @@ impl<L: Link> Variant for RoundTrip<L> {
     }
 
     fn lead(&mut self, plan: &Plan) -> Histogram<u64> {
-        let mut number = self.0.number;
+        let (mut number, rest) = (self.0.number, self.0.rest);
         let link = self.0.link();
-        let batches = measure(plan, |batch| {
+        let batches = measure_rested(plan, rest, |batch| {
             for _ in 0..batch {
                 number += 1;
                 link.send(number);
@@ -131,12 +158,14 @@ impl<L: Link> Variant for RoundTrip<L> {
     }
 
     fn follow(&mut self) {
+        let rest = self.0.rest;
         let link = self.0.link();
         loop {
             let message = link.receive();
             if message == STOP {
                 break;
             }
+            spin(rest);
             link.send(message);
         }
         self.0.end_slice();

@@ -143,13 +143,20 @@ impl Rings {
 
     /// The share of a link's messages that found their receiver parked.
     pub(crate) fn woke(&self, name: &str) -> io::Result<f64> {
+        self.all_woke(&[name])
+    }
+
+    /// The same of several links together.
+    pub(crate) fn all_woke(&self, names: &[impl AsRef<str>]) -> io::Result<f64> {
         let (mut wakes, mut messages) = (0, 0);
-        for out in [true, false] {
-            let ring = self.way(name, out);
-            let mut tail = [0; 8];
-            File::open(&ring)?.read_exact_at(&mut tail, TAIL)?;
-            messages += u64::from_ne_bytes(tail);
-            wakes += Counters::read(&ring, Role::Producer)?.wakes;
+        for name in names {
+            for out in [true, false] {
+                let ring = self.way(name.as_ref(), out);
+                let mut tail = [0; 8];
+                File::open(&ring)?.read_exact_at(&mut tail, TAIL)?;
+                messages += u64::from_ne_bytes(tail);
+                wakes += Counters::read(&ring, Role::Producer)?.wakes;
+            }
         }
         Ok(wakes as f64 / messages as f64)
     }

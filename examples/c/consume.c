@@ -1,6 +1,7 @@
 // Consumes a quoit ring of frames, from src/layout.md alone. Sleeps on a futex or a semaphore, as the ring says.
 //     cc -std=c11 -O2 -pthread examples/c/consume.c -o consume && ./consume NAME
 #define _GNU_SOURCE
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
@@ -9,6 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -21,14 +23,25 @@ enum { MY_WORD = 12288, PEERS_WORD = 12416, MY_SEMAPHORE = 12544, PEERS_SEMAPHOR
 #define STORE(bits, offset, value) atomic_store_explicit(AT(bits, offset), value, memory_order_release)
 static unsigned char *ring;
 static uint64_t capacity, head, frames, checksum = 0xcbf29ce484222325; // FNV-1a
-static int doorbell, role; // the kind; the descriptor that holds the lock for as long as this process lives
+static uint32_t doorbell; // the kind
+static int role; // the descriptor that holds the lock for as long as this process lives
 static struct stat file; // the one that the name referred to at first
 static void check(int holds, const char *or) { if (!holds) exit((fprintf(stderr, "error: %s\n", or), 2)); }
+static int named(const char *name) { // a descriptor of what has the name
+    return strchr(name, '/') ? open(name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK) : shm_open(name, O_RDWR | O_NONBLOCK, 0);
+}
+static int leads_here(const char *name) { // what cannot be asked counts as leading here
+    struct stat now;
+    int fd = named(name), gone = fd < 0 && errno == ENOENT;
+    int other = fd >= 0 && fstat(fd, &now) == 0 && (now.st_dev != file.st_dev || now.st_ino != file.st_ino);
+    if (fd >= 0) close(fd);
+    return !gone && !other;
+}
 static int opened(const char *name) {
     struct stat first = file;
-    int fd = shm_open(name, O_RDWR, 0);
+    int fd = named(name);
     check(fd >= 0 && fstat(fd, &file) == 0, "there is no ring of that name");
-    check(!first.st_ino || file.st_ino == first.st_ino, "superseded: start again");
+    check(!first.st_ino || (file.st_ino == first.st_ino && file.st_dev == first.st_dev), "superseded: start again");
     return fd;
 }
 static int lock(int command, off_t byte) { // F_OFD_SETLK: whether it is ours now; F_OFD_GETLK: whether it is free
@@ -61,11 +74,13 @@ static int sleeps_through(long nanoseconds) { // whether it ended without a wake
     return result != 0;
 }
 static void read_to(uint64_t tail) {
-    while (head != tail) {
+    for (int padded = 0; head != tail;) {
         uint64_t left = tail - head, place = head & (capacity - 1), rest = capacity - place;
         uint64_t len = (uint32_t)LOAD(64, DATA + place), padding = len == UINT32_MAX; // to the end of the lap
         uint64_t size = padding ? rest : (8 + len + 7) & ~7ull;
         check(left <= capacity && size <= left && size <= rest, "the ring is corrupt");
+        check(!padding || (!padded && rest < left), "the ring is corrupt"); // a frame follows, published together with it
+        padded = padding;
         unsigned char *byte = ring + DATA + place + 8, *end = byte + (padding ? 0 : len);
         while (byte < end) checksum = (checksum ^ *byte++) * 0x100000001b3;
         head += size, frames += !padding;
@@ -75,14 +90,18 @@ static void read_to(uint64_t tail) {
 int main(int argc, char **argv) {
     check(argc == 2, "usage: consume NAME");
     int fd = opened(argv[1]);
+    check(S_ISREG(file.st_mode), "it is no quoit ring");
     uint64_t magic = 0; // read, since a look through a mapping would take memory in any program's file
     check(pread(fd, &magic, 8, 0) == 8 && magic == 0x1a0a0d74696f7571 && file.st_size > DATA, "it is no quoit ring");
     ring = mmap(NULL, file.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     check(ring != MAP_FAILED && LOAD(64, 0) == 0x1a0a0d74696f7571 && LOAD(32, 8) == 1, "it is no quoit ring");
     check(LOAD(32, 12) == 2 && LOAD(64, 40) == 0xf253c7f18dd08cee, "it does not hold frames of the default schema");
     capacity = LOAD(64, 16), doorbell = LOAD(32, 36), sem_init(&fresh.semaphore, 1, 0);
-    check(capacity >= 64 && !(capacity & (capacity - 1)) && capacity <= (uint64_t)file.st_size - DATA, "it is corrupt");
-    check(!doorbell || doorbell == (1 | 1 << 8 | sizeof(sem_t) << 16), "another C library made its semaphores");
+    uint64_t length = LOAD(64, 64);
+    check(capacity >= 64 && !(capacity & (capacity - 1)) && length <= (uint64_t)file.st_size, "it is corrupt");
+    check(length > DATA && capacity <= length - DATA && LOAD(64, 24) == 1 && LOAD(32, 32) == 8, "it is corrupt");
+    check(!LOAD(32, SUPERSEDED), "superseded: start again");
+    check(!doorbell || doorbell == (1 | 1 << 8 | (uint32_t)sizeof(sem_t) << 16), "its doorbell is unknown, or another C library's");
     role = opened(argv[1]);
     for (int i = 0; !lock(F_OFD_SETLK, HEAD); i++) check(i < 100 && usleep(1000) == 0, "it has a consumer already");
     check(close(opened(argv[1])) == 0 && !LOAD(32, SUPERSEDED), "superseded: start again"); // before the lock was ours
@@ -96,7 +115,10 @@ int main(int argc, char **argv) {
     for (uint64_t tail; (tail = LOAD(64, TAIL)) != head || !gone;) {
         if (tail != head) read_to(tail);
         else if (LOAD(64, PRODUCER) & 1) gone = "closed";
-        else if (sleeps_through(longest) && LOAD(64, PRODUCER) && lock(F_OFD_GETLK, TAIL)) gone = "died";
+        else if (!sleeps_through(longest)) continue;
+        else if (!LOAD(64, PRODUCER)) check(leads_here(argv[1]), "superseded: start again"); // none can come
+        else if (lock(F_OFD_GETLK, TAIL)) gone = "died";
     }
+    STORE(64, CONSUMER, LOAD(64, CONSUMER) | 1), wake(1); // the goodbye; the end of the process frees the lock
     printf("%lu frames, checksum %016lx, producer %s\n", frames, checksum, gone);
 }

@@ -13,6 +13,7 @@ tests, not for speed, and it does not promise what quoit does.
 - It polls, and wakes nobody: a producer that sleeps because the ring is full looks
   again by itself after at most a tenth of a second, and counts a rescue.
 - `observe` maps the ring read-only. Its figures are of slightly different moments.
+- A child of `fork` (`os.fork`, multiprocessing's "fork") has no role: its calls fail.
 """
 
 import argparse
@@ -28,7 +29,11 @@ import time
 MAGIC, LAYOUT, FRAMES, FRAMES_SCHEMA = 0x1A0A0D74696F7571, 1, 2, 0xF253C7F18DD08CEE
 TAIL, PRODUCER, HEAD, CONSUMER, DATA = 4096, 4224, 8192, 8320, 16384
 CONSUMER_WORD, SUPERSEDED, PADDING = 12288, 128, 0xFFFFFFFF
+FUTEX, SEMAPHORE = 0, 1
+DROWSY = 0
 FLOCK = "hhqqi4x"
+OPEN = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+WRAP = (1 << 64) - 1  # positions count modulo 2^64
 
 
 class Refused(Exception):
@@ -39,31 +44,53 @@ def path_of(name):
     return name if "/" in name else "/dev/shm/" + name
 
 
+def lock(file, command, byte, kind=fcntl.F_WRLCK):
+    """An OFD lock on one byte; the kind that the kernel answers."""
+    answer = fcntl.fcntl(file, command, struct.pack(FLOCK, kind, os.SEEK_SET, byte, 1, 0))
+    return struct.unpack(FLOCK, answer)[0]
+
+
+def distance(ahead, behind):
+    return (ahead - behind) & WRAP
+
+
 class Ring:
     """A mapping of a ring, and the geometry that was read and checked once."""
 
     def __init__(self, name, writable):
         self.path = path_of(name)
         try:
-            self.file = os.open(self.path, (os.O_RDWR if writable else os.O_RDONLY) | os.O_NOFOLLOW)
+            self.file = os.open(self.path, (os.O_RDWR if writable else os.O_RDONLY) | OPEN)
         except OSError as error:
             raise Refused(f"there is no ring {name}, or it may not be opened: {error.strerror}") from error
-        length = os.fstat(self.file).st_size
-        if not stat.S_ISREG(os.fstat(self.file).st_mode) or length <= DATA:
+        self.identity = os.fstat(self.file)
+        size = self.identity.st_size
+        if not stat.S_ISREG(self.identity.st_mode) or size <= DATA:
             raise Refused(f"{name} is not a ring")
         # A look at a hole through a mapping would take memory, in any program's file.
         if os.pread(self.file, 12, 0) != struct.pack("<QI", MAGIC, LAYOUT):
             raise Refused(f"{name} is not a ring of layout version {LAYOUT}")
         access = mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ
-        self.map = mmap.mmap(self.file, length, access=access)
+        self.map = mmap.mmap(self.file, size, access=access)
         # CPython copies an item of a view whole. struct.pack_into would store zeros
         # first, and the producer would see a head that goes backwards.
-        view = memoryview(self.map)[: length & ~7]
+        view = memoryview(self.map)[: size & ~7]
         self.words, self.halves = view.cast("Q"), view.cast("I")
         self.shape, self.capacity, self.slot_size = self.half(12), self.word(16), self.word(24)
-        power_of_two = self.capacity > 0 and self.capacity & (self.capacity - 1) == 0
-        if not power_of_two or self.capacity * self.slot_size > length - DATA:
-            raise Refused(f"{name} is corrupt: its capacity is {self.capacity}")
+        align, self.doorbell, length = self.half(32), self.half(36), self.word(64)
+        corrupt = f"{name} is corrupt: its"
+        least = 64 if self.shape == FRAMES else 1
+        if self.capacity < least or self.capacity & (self.capacity - 1):
+            raise Refused(f"{corrupt} capacity is {self.capacity}")
+        if self.slot_size == 0 or (self.shape == FRAMES and self.slot_size != 1):
+            raise Refused(f"{corrupt} slots have {self.slot_size} bytes")
+        aligned = 0 < align <= 4096 and align & (align - 1) == 0
+        if self.shape == FRAMES and align != 8 or self.shape != FRAMES and not (
+            aligned and self.slot_size % align == 0
+        ):
+            raise Refused(f"{corrupt} slots are aligned to {align}")
+        if not DATA + self.capacity * self.slot_size <= length <= size:
+            raise Refused(f"{corrupt} length is {length}")
 
     def word(self, offset):
         return self.words[offset // 8]
@@ -79,17 +106,16 @@ class Ring:
 
     def unread(self):
         head = self.word(HEAD)  # first: the tail only grows
-        return self.word(TAIL) - head
+        return distance(self.word(TAIL), head)
 
     def is_locked(self, byte):
-        lock = struct.pack(FLOCK, fcntl.F_WRLCK, os.SEEK_SET, byte, 1, 0)
-        found = fcntl.fcntl(self.file, fcntl.F_OFD_GETLK, lock)
-        return struct.unpack(FLOCK, found)[0] != fcntl.F_UNLCK
+        return lock(self.file, fcntl.F_OFD_GETLK, byte) != fcntl.F_UNLCK
 
     def is_named(self):
+        """Whether the name leads here. Any error but ENOENT is no answer."""
         try:
-            return os.path.samestat(os.stat(self.path), os.fstat(self.file))
-        except OSError:
+            return os.path.samestat(os.lstat(self.path), self.identity)
+        except FileNotFoundError:
             return False
 
 
@@ -113,7 +139,7 @@ def observe(name):
 
 
 class Consumer:
-    """The consumer's role in a ring of frames, until the process ends."""
+    """The consumer's role in a ring of frames, until `leave`."""
 
     def __init__(self, name):
         if platform.machine() != "x86_64":
@@ -121,43 +147,101 @@ class Consumer:
         self.ring = ring = Ring(name, writable=True)
         if ring.shape != FRAMES or ring.word(40) != FRAMES_SCHEMA:
             raise Refused(f"{name} does not hold frames of the default schema")
+        if ring.doorbell != FUTEX:
+            kind = "semaphores" if ring.doorbell & 0xFF == SEMAPHORE else "something unknown"
+            raise Refused(f"the ends of {name} sleep on {kind} ({ring.doorbell:#x}): Python cannot")
+        if ring.half(SUPERSEDED):
+            raise Refused(f"{name} was replaced or removed: start again")
         # A description of its own: the mapped one would keep the lock.
-        self.role = os.open(ring.path, os.O_RDWR | os.O_NOFOLLOW)
-        lock = struct.pack(FLOCK, fcntl.F_WRLCK, os.SEEK_SET, HEAD, 1, 0)
+        self.role = None
+        os.register_at_fork(after_in_child=self.forget)
         try:
-            fcntl.fcntl(self.role, fcntl.F_OFD_SETLK, lock)
-        except OSError as error:
-            raise Refused(f"{name} has a consumer already: process {ring.half(CONSUMER + 8)}") from error
+            self.role = os.open(ring.path, os.O_RDWR | OPEN)
+        except FileNotFoundError as error:
+            raise Refused(f"{name} was removed just now: start again") from error
+        try:
+            self.take(name)
+        except BaseException:
+            self.forget()
+            raise
+
+    def take(self, name):
+        """Takes the role, in the order of "Taking a role"."""
+        ring = self.ring
+        if not os.path.samestat(os.fstat(self.role), ring.identity):
+            raise Refused(f"{name} was replaced just now: start again")
+        for _ in range(100):
+            replacing = ring.is_locked(0)  # then its holder has the roles' bytes for a moment
+            try:
+                lock(self.role, fcntl.F_OFD_SETLK, HEAD)
+                break
+            except BlockingIOError as error:
+                if not replacing:
+                    pid = ring.half(CONSUMER + 8)
+                    raise Refused(f"{name} has a consumer already: process {pid}") from error
+                time.sleep(0.001)
+        else:
+            raise Refused(f"{name} is being replaced")
         if ring.half(SUPERSEDED) or not ring.is_named():
             raise Refused(f"{name} was replaced just now: start again")
-        self.head = ring.word(HEAD)
-        if not 0 <= ring.word(TAIL) - self.head <= ring.capacity or self.head % 8:
+        self.head, self.seen = ring.word(HEAD), ring.word(TAIL)
+        if distance(self.seen, self.head) > ring.capacity or self.head % 8:
             raise Refused(f"{name} is corrupt: its positions cannot be")
         ring.store_half(CONSUMER + 8, os.getpid())
         ring.store_half(CONSUMER + 12, 0)
         ring.store(CONSUMER + 16, time.time_ns())
-        ring.store(CONSUMER, ((ring.word(CONSUMER) >> 1) + 1) << 1)
-        ring.store_half(CONSUMER_WORD, 0)  # it never sleeps in the kernel, so no wake is needed
+        ring.store(CONSUMER, (((ring.word(CONSUMER) >> 1) + 1) << 1) & WRAP)
+        ring.store_half(CONSUMER_WORD, DROWSY)  # it never sleeps in the kernel
 
-    def take(self):
+    def forget(self):
+        """Closes the lock's description: a child has the parent's, and no role."""
+        role, self.role = self.role, None
+        if role is not None:
+            os.close(role)
+
+    def frames(self):
         """The frames that are there now, as bytes; then they are released."""
+        if self.role is None:
+            raise Refused("this process does not have the role: it is a child, or has left")
         ring, tail = self.ring, self.ring.word(TAIL)
-        if not 0 <= tail - self.head <= ring.capacity:
+        unread = distance(tail, self.head)
+        if not distance(self.seen, self.head) <= unread <= ring.capacity:
             raise Refused("the ring is corrupt: its tail cannot be")
+        self.seen, padded = tail, False
         while self.head != tail:
-            left, place = tail - self.head, self.head & (ring.capacity - 1)
+            left, place = distance(tail, self.head), self.head & (ring.capacity - 1)
+            if left < 8:
+                raise Refused("the ring is corrupt: its tail cannot be")
             length, rest = ring.half(DATA + place), ring.capacity - place
-            size = rest if length == PADDING else (8 + length + 7) & ~7
-            if size > min(left, rest):
-                raise Refused("the ring is corrupt: a frame cannot be so long")
-            if length != PADDING:
+            if length == PADDING:
+                if padded or rest >= left:
+                    raise Refused("the ring is corrupt: padding is followed by a frame")
+                padded, size = True, rest
+            else:
+                size = (8 + length + 7) & ~7
+                if size > min(left, rest):
+                    raise Refused("the ring is corrupt: a frame cannot be so long")
+                padded = False
                 yield ring.map[DATA + place + 8 : DATA + place + 8 + length]
-            self.head += size
-        ring.store(HEAD, self.head)
+            self.head = (self.head + size) & WRAP
+        if self.role is not None:  # no fork while it yielded
+            ring.store(HEAD, self.head)
+
+    def leave(self):
+        """Says goodbye, and gives the role back. A producer that sleeps notices it soon."""
+        if self.role is not None:
+            self.ring.store(CONSUMER, self.ring.word(CONSUMER) | 1)
+            lock(self.role, fcntl.F_OFD_SETLK, HEAD, fcntl.F_UNLCK)
+            self.forget()
 
     def producer_is_gone(self):
         state = self.ring.word(PRODUCER)
-        return state & 1 or (state > 0 and not self.ring.is_locked(TAIL))
+        if state == 0:
+            try:
+                return not self.ring.is_named()  # then none can come
+            except OSError:
+                return False
+        return state & 1 or not self.ring.is_locked(TAIL)
 
 
 def consume(name, count):
@@ -165,7 +249,7 @@ def consume(name, count):
     gone = False
     while count is None or frames < count:
         before = consumer.head
-        for frame in consumer.take():
+        for frame in consumer.frames():
             frames += 1
             for byte in frame:
                 checksum = (checksum ^ byte) * 0x100000001B3 & 0xFFFFFFFFFFFFFFFF
@@ -174,6 +258,7 @@ def consume(name, count):
                 break
             gone = consumer.producer_is_gone()  # then read once more
             time.sleep(0.001)
+    consumer.leave()
     print(f"{frames} frames, checksum {checksum:016x}")
 
 

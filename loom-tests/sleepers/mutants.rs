@@ -7,7 +7,7 @@ use crate::harness::mutants::Mutant;
 use crate::kernel::Kernel;
 use crate::parker::{DROWSY, Doorbell, PARKED, Waker};
 use crate::sync::{AtomicU32, CLOSE, LEFT, PUBLISH, READY, WAKE, WORD, fence};
-use crate::wait::sleep::{self, Parkable};
+use crate::wait::sleep::{self, Ending, Parkable};
 
 const SHIPPED: Steps = Steps::SHIPPED;
 
@@ -55,7 +55,7 @@ fn blind(ends: &mut [Parking<'_>], kernel: &Kernel) {
         end.sleeper.lie_down(end.word);
     }
     wait(ends, kernel);
-    sleep::wake_up(ends, false);
+    sleep::wake_up(ends, Ending::Untold);
 }
 
 fn early_look(ends: &mut [Parking<'_>], kernel: &Kernel) {
@@ -78,7 +78,7 @@ fn undeclared(ends: &mut [Parking<'_>], kernel: &Kernel) {
 fn one_of_two_up(ends: &mut [Parking<'_>], kernel: &Kernel) {
     if sleep::fall_asleep(ends, kernel).is_some() {
         wait(ends, kernel);
-        sleep::wake_up(&mut ends[..1], false);
+        sleep::wake_up(&mut ends[..1], Ending::Untold);
     }
 }
 
@@ -91,7 +91,7 @@ fn looks_at_one_of_two(ends: &mut [Parking<'_>], kernel: &Kernel) {
 fn waits_for_one_of_two(ends: &mut [Parking<'_>], kernel: &Kernel) {
     if sleep::fall_asleep(ends, kernel).is_some() {
         wait(&ends[..1], kernel);
-        sleep::wake_up(ends, false);
+        sleep::wake_up(ends, Ending::Untold);
     }
 }
 

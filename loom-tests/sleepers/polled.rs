@@ -18,7 +18,7 @@ use crate::harness::reached::reach;
 use crate::kernel::Kernel;
 use crate::parker::{DROWSY, Doorbell, PARKED};
 use crate::sync::{AtomicU32, WORD};
-use crate::wait::sleep;
+use crate::wait::sleep::{self, Ending};
 
 struct Event {
     word: AtomicU32,
@@ -146,7 +146,7 @@ impl Polled {
         }
         if mem::take(&mut self.is_parked) {
             let ring = Rc::clone(&self.consumer.ring);
-            sleep::wake_up(&mut [self.consumer.parking(&ring)], false);
+            sleep::wake_up(&mut [self.consumer.parking(&ring)], Ending::Untold);
         }
         while let Some(value) = self.consumer.try_pop() {
             taken.push(value);

@@ -24,6 +24,18 @@ enum Ending {
     Late,
 }
 
+impl Ending {
+    fn ending(self) -> sleep::Ending {
+        match self {
+            Self::Woken => sleep::Ending::Woken(0),
+            Self::Late => sleep::Ending::TimedOut {
+                owed: 1,
+                is_late: true,
+            },
+        }
+    }
+}
+
 /// One message, from a waker that may stop for good.
 struct Sleep {
     /// Whether the first deadline comes at any time; otherwise the waker has stopped.
@@ -53,7 +65,10 @@ impl Scenario<Steps> for Sleep {
                 panic!("a sleep was over, and there was nothing to do")
             };
             let ending = self.sleep(&ring, (steps.lie_down)(&end[0]), writer);
-            sleep::wake_up(&mut end, ending == Some(Ending::Late));
+            sleep::wake_up(
+                &mut end,
+                ending.map_or(sleep::Ending::Untold, Ending::ending),
+            );
             if ending.is_none() {
                 // The reactor says so when it finds the peer gone.
                 break consumer.try_pop();

@@ -4,7 +4,7 @@ use core::borrow::BorrowMut;
 use std::io::{self, IoSlice};
 use std::time::Duration;
 
-use crate::deadline::Deadline;
+use crate::deadline::{Deadline, LATE_BYTES};
 use crate::error::{ClaimError, PopError};
 use crate::frame_consumer::FrameConsumer;
 use crate::frame_producer::FrameProducer;
@@ -213,7 +213,7 @@ impl<P: BorrowMut<FrameProducer>> io::Write for Writer<P> {
                 claim.write_at(written, part);
                 written += part.len();
             }
-            claim.commit();
+            claim.publish().map_err(write_error)?;
         }
         Ok(len)
     }
@@ -253,13 +253,14 @@ impl<C: BorrowMut<FrameConsumer>> Reader<C> {
     fn next_frame(&mut self) -> io::Result<Option<Found>> {
         let deadline = Deadline::from(self.timeout).fixed();
         let consumer = self.consumer.borrow_mut();
-        // What was there when the first empty frame was found; it is no reason to give up.
+        // What was there when the first empty frame was found is no reason to give up,
+        // unless it is so much that the peer would choose how long this takes.
         let mut there = None;
         loop {
             match consumer.find_timeout(deadline) {
                 // No bytes would be the end of the stream.
                 Ok(found) if found.len <= self.consumed => {
-                    let there = there.get_or_insert_with(|| consumer.len());
+                    let there = there.get_or_insert_with(|| consumer.len().min(LATE_BYTES));
                     *there = there.saturating_sub(found.units);
                     consumer.frame(found).release();
                     self.consumed = 0;

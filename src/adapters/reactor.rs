@@ -37,12 +37,12 @@ use std::time::Duration;
 pub(crate) use self::error::MOST_ENDS;
 pub use self::error::{AsyncError, IntoAsyncError};
 use super::select::Sleeping;
-use crate::doorbell::{now, wait_any, wake_one};
-use crate::parker::{DROWSY, PARKED, Sleeper, UNDER_WAY, UNPROTECTED};
+use crate::doorbell::{Futex, now, wait_any};
+use crate::parker::{DROWSY, Doorbell, PARKED, Rest, Sleeper, UNDER_WAY, UNPROTECTED};
 use crate::ring::{Goal, RoleGuard, Watch};
 use crate::segment::Entry;
 use crate::sync::{AtomicU32, LOCKED, WORD};
-use crate::wait::{Parkable, System, fall_asleep, wake_up};
+use crate::wait::{Ending, Parkable, System, fall_asleep, wake_up};
 
 /// A time that does not come.
 const NEVER: u64 = u64::MAX / 2;
@@ -86,6 +86,8 @@ struct Wait {
     watch: Watch,
     waker: Waker,
     goal: Goal,
+    /// When it began; a time that does not come if no barrier protects it.
+    since: u64,
     until: u64,
     action: DueAction,
 }
@@ -104,14 +106,27 @@ enum DueAction {
 /// How a wait ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// The peer ended it.
-    Woken,
+    /// The peer changed the word; how the sleep ended.
+    Reached(Ending),
     /// It is time to see whether the peer lives.
     Expired,
     /// As `Expired`, but there was something to do, and no wake for it.
     Late,
     /// Nobody waits any more.
     ReactorDied,
+}
+
+impl Outcome {
+    fn ending(self) -> Ending {
+        match self {
+            Self::Reached(ending) => ending,
+            Self::Late => Ending::TimedOut {
+                owed: 1,
+                is_late: true,
+            },
+            Self::Expired | Self::ReactorDied => Ending::Untold,
+        }
+    }
 }
 
 /// An end's slot in the table. The thread lives while there is one.
@@ -203,14 +218,18 @@ impl Registration {
 
     /// Leaves the waker in the slot. The wait may last until `limit`.
     fn wait(&self, watch: Watch, waker: Waker, goal: Goal, limit: u64) -> io::Result<()> {
-        let (until, action) = match limit {
-            u64::MAX => (next_check(now(), &watch), DueAction::CheckPeer),
-            limit => (limit, DueAction::Expire),
+        let (since, until, action) = match limit {
+            u64::MAX => {
+                let now = now();
+                (now, next_check(now, &watch), DueAction::CheckPeer)
+            }
+            limit => (NEVER, limit, DueAction::Expire),
         };
         let state = State::Waiting(Wait {
             watch,
             waker,
             goal,
+            since,
             until,
             action,
         });
@@ -248,7 +267,8 @@ impl Registration {
             watch: &watch,
             goal,
         };
-        wake_up(slice::from_mut(&mut parked), outcome == Some(Outcome::Late));
+        let ending = outcome.map_or(Ending::Untold, Outcome::ending);
+        wake_up(slice::from_mut(&mut parked), ending);
         outcome
     }
 
@@ -300,8 +320,12 @@ impl Parkable for Parked<'_> {
         self.end.role().drain();
     }
 
-    fn count_sleep(&self, rescued: bool) {
-        self.end.role().count_sleep(rescued);
+    fn count_sleep(&self) {
+        self.end.role().count_sleep();
+    }
+
+    fn count_rescue(&self) {
+        self.end.role().count_rescue();
     }
 }
 
@@ -317,7 +341,7 @@ impl Reactor {
         let waits = self.word.replace(PARKED, DROWSY, LOCKED);
         drop(table);
         if waits {
-            wake_one(&self.word);
+            Futex.wake(&self.word);
         }
         result
     }
@@ -337,19 +361,25 @@ impl Table {
         Ok(())
     }
 
-    /// Ends the waits that are over and lists the others; returns when the next of those
-    /// is due.
-    fn scan(&mut self, fired: &mut Vec<Waker>, waiting: &mut Vec<Watch>) -> u64 {
+    /// Ends the waits that are over and lists the others, with their slots; returns when
+    /// the next of those is due. `rest` is how the thread's sleep ended, by the slot.
+    fn scan(
+        &mut self,
+        rest: Rest,
+        fired: &mut Vec<Waker>,
+        waiting: &mut Vec<(usize, Watch)>,
+    ) -> u64 {
         let now = now();
         let mut next = NEVER;
-        for state in self.slots.iter_mut().flatten() {
-            let State::Waiting(wait) = state else {
+        for (slot, state) in self.slots.iter_mut().enumerate() {
+            let Some(occupied) = state else { continue };
+            let State::Waiting(wait) = occupied else {
                 continue;
             };
-            if let Some(outcome) = wait.check(now) {
-                fired.extend(state.fire(outcome));
+            if let Some(outcome) = wait.check(now, rest, slot) {
+                fired.extend(occupied.fire(outcome));
             } else {
-                waiting.push(wait.watch.clone());
+                waiting.push((slot, wait.watch.clone()));
                 next = next.min(wait.until);
             }
         }
@@ -371,11 +401,11 @@ impl State {
 }
 
 impl Wait {
-    /// Whether and how the wait is over now.
-    fn check(&mut self, now: u64) -> Option<Outcome> {
+    /// Whether and how the wait is over now. `rest` and `slot` as in [`Table::scan`].
+    fn check(&mut self, now: u64, rest: Rest, slot: usize) -> Option<Outcome> {
         // park <-> wake: the peer changes the word before it wakes.
         if self.watch.word().load(WORD) != PARKED {
-            return Some(Outcome::Woken);
+            return Some(Outcome::Reached(self.ending(now, rest, slot)));
         }
         if now < self.until {
             return None;
@@ -394,6 +424,20 @@ impl Wait {
         }
         None
     }
+
+    /// How the sleep of an end whose word was changed has ended. Of a short one a deadline
+    /// tells nothing, nor does a wake for another end.
+    fn ending(&self, now: u64, rest: Rest, slot: usize) -> Ending {
+        let is_long = || now.saturating_sub(self.since) >= UNDER_WAY;
+        match rest {
+            Rest::Woken(woken) if woken == slot => Ending::Woken(0),
+            Rest::TimedOut if is_long() && self.watch.is_reached(self.goal) => Ending::TimedOut {
+                owed: 1,
+                is_late: false,
+            },
+            _ => Ending::Untold,
+        }
+    }
 }
 
 /// What the thread does.
@@ -401,6 +445,7 @@ fn run() {
     let death = Death;
     let mut fired = Vec::with_capacity(MOST_ENDS);
     let mut waiting = Vec::with_capacity(MOST_ENDS);
+    let mut rest = Rest::Ended;
     let mut refusals = 0;
     while refusals < MOST_REFUSALS {
         let mut table = REACTOR.lock();
@@ -409,19 +454,33 @@ fn run() {
             return mem::forget(death);
         }
         REACTOR.word.swap(PARKED, LOCKED);
-        let until = table.scan(&mut fired, &mut waiting);
+        let until = table.scan(rest, &mut fired, &mut waiting);
         drop(table);
         fired.drain(..).for_each(wake);
-        let words = iter::once(&REACTOR.word).chain(waiting.iter().map(Watch::word));
-        match wait_any(words, until) {
-            Ok(_) => refusals = 0,
+        let words = waiting.iter().map(|(_, watch)| watch.word());
+        rest = match wait_any(iter::once(&REACTOR.word).chain(words), until) {
+            Ok(rest) => {
+                refusals = 0;
+                by_slot(rest, &waiting)
+            }
             Err(_) => {
                 // No memory for a wait, perhaps: scan again soon.
                 refusals += 1;
                 std::thread::sleep(Duration::from_nanos(UNPROTECTED));
+                Rest::Ended
             }
-        }
+        };
         waiting.clear();
+    }
+}
+
+/// How a sleep ended, by the slot of the end that was woken. The first word is the
+/// thread's own.
+fn by_slot(rest: Rest, waiting: &[(usize, Watch)]) -> Rest {
+    match rest {
+        Rest::Woken(0) => Rest::Ended,
+        Rest::Woken(index) => Rest::Woken(waiting[index - 1].0),
+        other => other,
     }
 }
 

@@ -31,17 +31,25 @@
 //!
 //! # What a call is
 //!
-//! Two frames. A request: the call's id and its deadline, 8 bytes each in little
-//! endian, then the caller's bytes. A reply: the id, then the handler's bytes;
-//! frames of kind 1 are errors, and their bytes a text. The deadline is in
-//! nanoseconds on the machine's monotonic clock. Ids begin at a random number,
-//! so that a reply to an earlier client's call belongs to no call of this one.
+//! Two frames. A request: the call's id and the nanoseconds that are left of its
+//! time, 8 bytes each in little endian, then the caller's bytes; `u64::MAX` waits
+//! for ever. A reply: the id, then the handler's bytes; frames of kind 1 are
+//! errors, and their bytes a text. Ids begin at a random number, so that a reply
+//! to an earlier client's call belongs to no call of this one.
 //!
 //! # Deadlines
 //!
 //! A call that has timed out is forgotten: its reply is dropped when it comes,
-//! and never taken for another one's. A server does not begin with a request
-//! whose deadline is over.
+//! and never taken for another one's.
+//!
+//! No clock is shared: two processes may be in two time namespaces. The client
+//! measures what is left of its time when it publishes the request, and the
+//! server counts it down from when it first sees the request in the ring. It does
+//! not begin with a request whose time is over by then. A request that a busy
+//! server has not yet seen does not age.
+//!
+//! A client that does not read its replies cannot hold its server: a reply that
+//! finds no room is kept, and [`Server::answer`] returns at its own deadline.
 //!
 //! # Deaths
 //!
@@ -50,7 +58,8 @@
 //! gives a request back after it has put the reply into the ring, so a request
 //! during which it was killed is handled again: handlers should be idempotent,
 //! or keep the ids that they have dealt with. A request that kills its server
-//! does so until its deadline, and not for ever.
+//! kills the next one as well. To pass over it, take the consumer of
+//! [`Server::into_inner`] and [`skip`](crate::FrameConsumer::skip) one frame.
 
 mod client;
 mod server;
@@ -65,7 +74,7 @@ use crate::error::{ClaimError, PopError, debug_as_display};
 
 /// A reply's kind if it is an error.
 const REFUSED: u32 = 1;
-/// Bytes of an id, and of a deadline.
+/// Bytes of an id, and of the time that is left.
 const WORD: usize = size_of::<u64>();
 
 /// Why a call has no reply.

@@ -14,7 +14,7 @@ use crate::doorbell::{MOST_WORDS, wait_any};
 use crate::error::debug_as_display;
 use crate::parker::{Rest, Sleeper};
 use crate::sync::AtomicU32;
-use crate::wait::{self, LivenessTimer, Parkable, Step, System, WaitConfig, WaitLoop};
+use crate::wait::{self, Parkable, Step, System, WaitConfig, WaitHistory, WaitLoop};
 
 /// Waits for the first of up to 127 ends of rings that has something to do,
 /// with one sleep in the kernel (`futex_waitv`, Linux 5.16).
@@ -92,7 +92,7 @@ pub struct Select {
     /// How often it was waited.
     waits: u32,
     /// When all peers are looked at.
-    liveness: LivenessTimer,
+    history: WaitHistory,
     departures: [Option<Departure>; Select::MAX_ENDS],
 }
 
@@ -206,7 +206,7 @@ impl Select {
         Self {
             next: 0,
             waits: 0,
-            liveness: LivenessTimer::default(),
+            history: WaitHistory::default(),
             departures: [None; Self::MAX_ENDS],
         }
     }
@@ -236,7 +236,7 @@ impl Select {
     ) -> Result<Selected, SelectError> {
         let config = config(ends)?;
         self.waits = self.waits.wrapping_add(1);
-        if self.waits % WAITS == 0 && self.liveness.is_due(config.peer_check) {
+        if self.waits % WAITS == 0 && self.history.is_due(config.peer_check) {
             if let Some(selected) = self.check_peers(ends) {
                 return Ok(selected);
             }
@@ -274,7 +274,7 @@ impl Select {
     ) -> Result<Selected, SelectError> {
         let mut steps = WaitLoop::new(config, deadline);
         loop {
-            match steps.step(&mut self.liveness) {
+            match steps.step(&mut self.history) {
                 Step::Retry => {}
                 Step::Park(until) => park(ends, until).map_err(SelectError::Unsupported)?,
                 Step::CheckPeer => {
@@ -352,7 +352,7 @@ impl Select {
             }
         }
         if is_over {
-            self.liveness.reset();
+            self.history.reset();
         }
         None
     }
@@ -468,8 +468,12 @@ impl Parkable for Place<'_> {
         self.get().interest.role().drain();
     }
 
-    fn count_sleep(&self, rescued: bool) {
-        self.get().interest.role().count_sleep(rescued);
+    fn count_sleep(&self) {
+        self.get().interest.role().count_sleep();
+    }
+
+    fn count_rescue(&self) {
+        self.get().interest.role().count_rescue();
     }
 }
 

@@ -89,9 +89,24 @@ impl FrameWriter {
         Ok(place)
     }
 
-    /// Writes a frame and publishes it; a short one inline as well.
+    /// Writes a frame and publishes it; a short one inline as well. Abandoned in a forked
+    /// child.
     #[inline(always)]
-    pub(crate) fn fill(&mut self, place: Place, kind: u32, payload: &[u8]) {
+    pub(crate) fn fill(
+        &mut self,
+        place: Place,
+        kind: u32,
+        payload: &[u8],
+    ) -> Result<(), ClaimError> {
+        if self.publish_filled(place, kind, payload) {
+            Ok(())
+        } else {
+            Err(ClaimError::Abandoned)
+        }
+    }
+
+    #[inline(always)]
+    fn publish_filled(&mut self, place: Place, kind: u32, payload: &[u8]) -> bool {
         if payload.len() > SHORT_FRAME {
             self.write_at(place, 0, payload);
             let units = self.seal(place, kind, payload.len());
@@ -104,9 +119,9 @@ impl FrameWriter {
             self.store_word(place.offset + ahead * 8, word);
         }
         if self.end.role.peer_hint() {
-            self.end.publish_inline(place.units, words);
+            self.end.publish_inline(place.units, words)
         } else {
-            self.end.publish(place.units);
+            self.end.publish(place.units)
         }
     }
 
@@ -197,9 +212,9 @@ impl FrameWriter {
     }
 
     /// Writes the headers of a place that is filled, and publishes it; a short frame
-    /// inline as well.
+    /// inline as well. `false` in a forked child.
     #[inline(always)]
-    fn finish(&mut self, place: Place, kind: u32, len: usize) {
+    fn finish(&mut self, place: Place, kind: u32, len: usize) -> bool {
         let units = self.seal(place, kind, len);
         if self.end.role.peer_hint() && len <= SHORT_FRAME {
             let mut words = [0; RIDE_WORDS];
@@ -207,9 +222,9 @@ impl FrameWriter {
             for (ahead, word) in words.iter_mut().enumerate() {
                 *word = self.load_word(place.offset + ahead * 8);
             }
-            self.end.publish_inline(units, words);
+            self.end.publish_inline(units, words)
         } else {
-            self.end.publish(units);
+            self.end.publish(units)
         }
     }
 }
@@ -327,14 +342,25 @@ impl<'a> FrameClaim<'a> {
         unsafe { self.frames.bytes_mut(self.place) }
     }
 
-    /// Publishes the frame.
+    /// Publishes the frame. In a child of `fork` it does not, and the producer's next call
+    /// returns [`ClaimError::Abandoned`].
     ///
     /// # Real-time
     ///
     /// Wait-free, no allocation, no syscall but the wake of a consumer that sleeps.
     #[inline]
     pub fn commit(self) {
-        self.frames.finish(self.place, self.kind, self.place.len);
+        let _ = self.publish(); // as documented
+    }
+
+    /// [`commit`](Self::commit); Abandoned in a forked child.
+    #[inline(always)]
+    pub(crate) fn publish(self) -> Result<(), ClaimError> {
+        if self.frames.finish(self.place, self.kind, self.place.len) {
+            Ok(())
+        } else {
+            Err(ClaimError::Abandoned)
+        }
     }
 
     /// Publishes a frame of the first `len` bytes.
@@ -353,14 +379,15 @@ impl<'a> FrameClaim<'a> {
         self.frames.finish(self.place, self.kind, len);
     }
 
-    pub(crate) fn commit_parts(mut self, kind: u32, parts: &[&[u8]]) {
+    /// Abandoned in a forked child.
+    pub(crate) fn commit_parts(mut self, kind: u32, parts: &[&[u8]]) -> Result<(), ClaimError> {
         let mut offset = 0;
         for part in parts {
             self.write_at(offset, part);
             offset += part.len();
         }
         self.kind = kind;
-        self.commit();
+        self.publish()
     }
 }
 
@@ -485,14 +512,15 @@ impl<'a> FrameBatch<'a> {
         self.count == 0
     }
 
-    /// Publishes the frames at once; returns how many.
+    /// Publishes the frames at once; returns how many: none in a child of `fork`, whose
+    /// end is closed from then on.
     ///
     /// # Real-time
     ///
     /// Wait-free, no allocation, no syscall but the wake of a consumer that sleeps.
     pub fn commit(self) -> usize {
-        if self.bytes > 0 {
-            self.frames.end.publish(self.bytes);
+        if self.bytes > 0 && !self.frames.end.publish(self.bytes) {
+            return 0;
         }
         self.count
     }

@@ -93,8 +93,10 @@ pub struct EndpointState {
     /// Wake-ups that they sent to the other end: when it slept, and in any case on
     /// coming and on leaving.
     pub wakes: u64,
-    /// How often one of them slept on although there was something to do, until
-    /// a time-out. Any but 0 is a bug.
+    /// How often one of them slept until a timeout although there was something to do, and
+    /// no wake came or arrived. A wake that is under way is not counted
+    /// ([what is](crate::docs::layout#rescues)). If it grows, see how the peer wakes; as any
+    /// process that may write to the ring can raise it, it proves nothing.
     pub rescues: u64,
     /// Messages that they refused or skipped, as they counted themselves; 0 from
     /// processes that do not count.

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::deadline::Deadline;
 use crate::error::{Error, Role};
 use crate::header::{check_magic, header, is_held, state};
 use crate::layout::{CLOSED, CONSUMER_BYTE, Header, NAME_BYTE, PRODUCER_BYTE};
@@ -151,12 +152,14 @@ pub(super) fn lock_all(segment: &Segment, lock: &LockFile) -> Result<(), Error> 
         lock.try_lock(byte)
             .map_err(|source| segment.failed("lock", source))
     };
+    let deadline = handover();
     // A process holds the name's byte for a moment only.
-    if !retry_100ms(|| try_lock(NAME_BYTE))? {
+    if !retry(deadline, || try_lock(NAME_BYTE))? {
         return Err(segment.failed("lock the name of", ErrorKind::TimedOut.into()));
     }
     for (role, byte) in ROLES {
-        if !retry_100ms(|| Ok(try_lock(byte)? || !has_closed(segment, role)))? || !try_lock(byte)? {
+        let may_take = || Ok(try_lock(byte)? || !has_closed(segment, role));
+        if !retry(deadline, may_take)? || !try_lock(byte)? {
             return Err(in_use(segment, role));
         }
     }
@@ -166,15 +169,26 @@ pub(super) fn lock_all(segment: &Segment, lock: &LockFile) -> Result<(), Error> 
     }
 }
 
-/// Retries for 100 ms, or until the attempt returns `true`.
-pub(super) fn retry_100ms(mut attempt: impl FnMut() -> Result<bool, Error>) -> Result<bool, Error> {
-    for _ in 0..100 {
+/// Until when a process waits for another one that is about to leave a ring, to replace
+/// it or to unlink it. Each call that locks asks once, however many locks it takes.
+pub(super) fn handover() -> Deadline {
+    Deadline::from(Duration::from_millis(100)).fixed()
+}
+
+/// Retries until the deadline, or until the attempt returns `true`.
+pub(super) fn retry(
+    deadline: Deadline,
+    mut attempt: impl FnMut() -> Result<bool, Error>,
+) -> Result<bool, Error> {
+    loop {
         if attempt()? {
             return Ok(true);
         }
+        if deadline.is_over() {
+            return Ok(false);
+        }
         thread::sleep(Duration::from_millis(1));
     }
-    attempt()
 }
 
 /// Removes the name of a segment that is marked superseded: a client may mark it first, and
@@ -212,7 +226,7 @@ pub(super) fn is_stale(segment: &Segment) -> Result<bool, Error> {
     let mut held = true;
     // A process that holds the name's byte, or closes, holds the roles' bytes for
     // a moment only.
-    retry_100ms(|| {
+    retry(handover(), || {
         held = is_held(segment)?;
         Ok(!held || !segment.is_locked(NAME_BYTE)? && !is_closing(segment)?)
     })?;

@@ -230,7 +230,8 @@ impl RingOptions {
     }
 
     /// How this process waits at its endpoints. **Default: [`WaitStrategy::Park`].**
-    /// Use [`WaitStrategy::Spin`] for an endpoint that has a processor to itself.
+    /// Use [`WaitStrategy::Spin`] for an endpoint that has a processor to itself, and
+    /// [`WaitStrategy::Adaptive`] for one whose messages come evenly.
     pub fn wait_strategy(mut self, strategy: WaitStrategy) -> Self {
         self.strategy = strategy;
         self

@@ -6,7 +6,7 @@ use core::slice;
 use std::process;
 use std::sync::Arc;
 
-use super::lifetime::{in_use, lock_all, retry_100ms, supersede};
+use super::lifetime::{handover, in_use, lock_all, retry, supersede};
 use super::{Fences, Shared};
 use crate::cursor::Awaited;
 use crate::deadline::Deadline;
@@ -18,8 +18,8 @@ use crate::parker::{Doorbell, Sleeper, Waker};
 use crate::segment::LockFile;
 use crate::sync::{AtomicU32, AtomicU64, CLOSE, PLAIN};
 use crate::wait::{
-    self, LivenessTimer, Parkable, Step, System, WaitConfig, WaitLoop, WaitStrategy, is_left_alone,
-    is_stopped, is_superseded, peer_gone,
+    self, Parkable, Step, System, WaitConfig, WaitHistory, WaitLoop, is_left_alone, is_stopped,
+    is_superseded, peer_gone,
 };
 
 /// One endpoint's hold on its role. While it lives, no other endpoint has the role, and
@@ -30,9 +30,10 @@ pub(crate) struct RoleGuard {
     /// Of `shared`'s header, at hand for the hot path.
     header: NonNull<Header>,
     peer_word: NonNull<AtomicU32>,
+    own_word: NonNull<AtomicU32>,
     waker: Waker,
     sleeper: Sleeper,
-    pub(crate) liveness: LivenessTimer,
+    pub(crate) history: WaitHistory,
     /// What this end sleeps on.
     own_bell: Bell,
     /// What the peer sleeps on.
@@ -71,7 +72,8 @@ impl RoleGuard {
                 locked.map_err(|source| segment.failed("lock a role of", source))
             };
             // A process that holds the name's byte holds the roles' for a moment only.
-            if !retry_100ms(|| Ok(locked()? || !segment.is_locked(NAME_BYTE)?))? || !locked()? {
+            let may_take = || Ok(locked()? || !segment.is_locked(NAME_BYTE)?);
+            if !retry(handover(), may_take)? || !locked()? {
                 return Err(in_use(segment, role));
             }
         }
@@ -84,15 +86,16 @@ impl RoleGuard {
         let asymmetric = config.fences == Fences::Asymmetric;
         let registered = asymmetric && doorbell::register();
         open_epoch(state(header, role), registered);
-        let sleeps = config.wait.strategy == WaitStrategy::Park;
+        let sleeps = config.wait.strategy.parks();
         let stretch = if asymmetric { config.stretch } else { u64::MAX };
         let guard = Self {
             role,
             header: NonNull::from(header),
             peer_word: NonNull::from(word(header, other(role))),
+            own_word: NonNull::from(word(header, role)),
             waker: Waker::new(registered),
             sleeper: Sleeper::new(word(header, role), sleeps, stretch, position),
-            liveness: LivenessTimer::default(),
+            history: WaitHistory::default(),
             own_bell: bell(header, shared.geometry.doorbell, role),
             peer_bell: bell(header, shared.geometry.doorbell, other(role)),
             lock,
@@ -116,12 +119,20 @@ impl RoleGuard {
         self.shared.config.wait
     }
 
-    /// After a publish or a release: wakes the peer if it sleeps.
+    /// After a publish or a release: wakes the peer if it sleeps. `false` in a forked
+    /// child, whose peer does not hear of it.
     #[inline(always)]
-    pub(crate) fn moved(&self) {
+    pub(crate) fn moved(&self) -> bool {
         // SAFETY: `shared` keeps the header alive.
         let word: &AtomicU32 = unsafe { self.peer_word.as_ref() };
-        self.waker.moved(word, &self.peer_bell);
+        // Any process may write to a word: the entry decides.
+        self.waker.moved(word, &self.peer_bell) || !self.is_inherited()
+    }
+
+    /// Whether this process is a forked child, and the role is its parent's.
+    #[cold]
+    pub(crate) fn is_inherited(&self) -> bool {
+        self.lock.as_ref().is_some_and(LockFile::is_inherited)
     }
 
     /// Whether the peer asks for rides.
@@ -140,6 +151,9 @@ impl RoleGuard {
 
     #[cold]
     fn grant(&mut self, position: u64) {
+        if self.is_inherited() {
+            return; // the word tells the other end that it is detached
+        }
         let header = self.shared.header();
         // Only advice: a waker that is not registered fences in any case.
         let registered = state(header, other(self.role)).registered.load(PLAIN) == 1;
@@ -150,6 +164,9 @@ impl RoleGuard {
     /// Tells the peer whether a ride would help.
     #[cold]
     pub(crate) fn hint(&mut self, hint: bool) {
+        if self.is_inherited() {
+            return; // as in `grant`
+        }
         let header = self.shared.header();
         self.sleeper.hint(word(header, self.role), hint);
     }
@@ -194,12 +211,12 @@ impl RoleGuard {
         }
         let mut steps = WaitLoop::new(self.wait_config(), deadline);
         while !has_work(self.header()) {
-            match steps.step(&mut self.liveness) {
+            match steps.step(&mut self.history) {
                 Step::Retry => {}
                 // A newcomer opens its epoch, and then wakes in any case.
                 Step::Park(until) => self.sleep(position, until, |role| has_work(role.header())),
                 Step::CheckPeer if self.is_superseded() => return PeerWait::Superseded,
-                Step::CheckPeer => self.liveness.reset(),
+                Step::CheckPeer => self.history.reset(),
                 Step::TimedOut => return PeerWait::TimedOut,
             }
         }
@@ -222,7 +239,7 @@ impl RoleGuard {
 
     /// Counts a wake-up that was lost, or never arrives, unless its waker is stopped or
     /// dead.
-    fn count_rescue(&self) {
+    pub(crate) fn count_rescue(&self) {
         let peer = state(self.header(), other(self.role));
         if !self.peer_gone() && !is_stopped(peer.pid.load(PLAIN)) {
             state(self.header(), self.role).rescues.count();
@@ -231,7 +248,8 @@ impl RoleGuard {
 
     /// This end's half of its sleep word, and the word.
     pub(crate) fn sleeper(&mut self) -> (&mut Sleeper, &AtomicU32) {
-        let word = word(self.shared.header(), self.role);
+        // SAFETY: `shared` keeps the header alive.
+        let word: &AtomicU32 = unsafe { self.own_word.as_ref() };
         (&mut self.sleeper, word)
     }
 
@@ -240,17 +258,16 @@ impl RoleGuard {
         self.own_bell.drain();
     }
 
-    /// Counts a sleep, and whether its wake was lost.
-    pub(crate) fn count_sleep(&self, rescued: bool) {
+    /// Counts a sleep.
+    pub(crate) fn count_sleep(&self) {
         state(self.header(), self.role).parks.count();
-        if rescued {
-            self.count_rescue();
-        }
     }
 
     /// This end's sleep word.
     pub(crate) fn own_word(&self) -> &AtomicU32 {
-        word(self.header(), self.role)
+        // SAFETY: `shared` keeps the header alive.
+        let word: &AtomicU32 = unsafe { self.own_word.as_ref() };
+        word
     }
 
     /// Whether many such ends can be waited for at once.
@@ -291,7 +308,7 @@ impl RoleGuard {
     pub(crate) fn is_left_alone(&mut self) -> bool {
         let alone = is_left_alone(&self.shared.segment, self.role);
         if !alone {
-            self.liveness.reset();
+            self.history.reset();
         }
         alone
     }
@@ -324,7 +341,7 @@ impl RoleGuard {
 
 impl Drop for RoleGuard {
     fn drop(&mut self) {
-        if self.lock.as_ref().is_some_and(LockFile::is_inherited) {
+        if self.is_inherited() {
             return; // the role is the parent's
         }
         self.close();
@@ -368,8 +385,12 @@ impl<F: Fn(&RoleGuard) -> bool> Parkable for Alone<'_, F> {
         self.role.drain();
     }
 
-    fn count_sleep(&self, rescued: bool) {
-        self.role.count_sleep(rescued);
+    fn count_sleep(&self) {
+        self.role.count_sleep();
+    }
+
+    fn count_rescue(&self) {
+        self.role.count_rescue();
     }
 }
 

@@ -12,7 +12,7 @@ use std::os::unix::fs::PermissionsExt;
 use super::draft::reserve;
 use super::found::Found;
 use super::memfd::{SHOWN, create, reopen};
-use super::{Access, Memory, PAGE, Segment, failed};
+use super::{Access, Memory, PAGE, Segment, failed, is_locked};
 use crate::error::Error;
 
 /// Without this seal a peer could cut off what is mapped here.
@@ -25,10 +25,10 @@ impl Segment {
     pub(crate) fn anonymous(length: u64, mode: u32) -> Result<Self, Error> {
         let failed = |doing| move |source| failed(doing, SHOWN, source);
         let length = length.next_multiple_of(PAGE as u64);
-        fits_the_machine(length)?;
-        let file = create().map_err(failed("create"))?;
+        let file = create().map_err(failed("make the memfd of"))?;
         file.set_permissions(Permissions::from_mode(mode))
             .map_err(failed("set the mode of"))?;
+        is_locked(&file, 0).map_err(failed("query the locks of"))?;
         reserve(&file, length, SHOWN)?;
         let seals = REQUIRED | libc::F_SEAL_GROW | libc::F_SEAL_SEAL;
         // SAFETY: the descriptor is open, and no memory is involved.
@@ -66,23 +66,4 @@ impl Segment {
             _ => None,
         }
     }
-}
-
-/// No file system limits a memfd, and to reserve more than there is would call
-/// the kernel's killer instead of failing.
-fn fits_the_machine(wanted: u64) -> Result<(), Error> {
-    // SAFETY: all zero bytes are a `sysinfo`.
-    let mut machine: libc::sysinfo = unsafe { core::mem::zeroed() };
-    // SAFETY: `machine` lives through the call.
-    let known = unsafe { libc::sysinfo(&raw mut machine) } == 0;
-    let units = machine.totalram.saturating_add(machine.totalswap);
-    let available = units.saturating_mul(machine.mem_unit.into());
-    if known && wanted > available {
-        return Err(Error::NotEnoughMemory {
-            wanted,
-            available,
-            hint: "make the ring smaller",
-        });
-    }
-    Ok(())
 }

@@ -11,9 +11,12 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
-use super::{Access, Name, Segment, failed, random};
+use super::memory_limit::MemoryLimit;
+use super::{Access, Name, Segment, failed, is_locked, random};
 use crate::error::Error;
 
 /// A reserved, zeroed, mapped segment that nobody else can see.
@@ -55,6 +58,8 @@ impl Draft {
         let (file, temporary) = nameless(name).map_err(failed("create"))?;
         file.set_permissions(Permissions::from_mode(mode))
             .map_err(failed("set the mode of"))?;
+        // A ring whose roles nobody could take would be in everybody's way.
+        is_locked(&file, 0).map_err(failed("query the locks of"))?;
         // A hugetlbfs file is made of whole huge pages.
         let block = file.metadata().map_err(failed("examine"))?.blksize();
         let length = length.next_multiple_of(block.max(1));
@@ -186,22 +191,31 @@ pub(super) fn reserve(file: &File, length: u64, shown: &str) -> Result<(), Error
     };
     let before = file.metadata().map(|metadata| metadata.len());
     let before = before.map_err(|source| failed("examine", shown, source))?;
+    survives_in(file, length)?;
     loop {
         // SAFETY: the descriptor is open, and no memory is involved.
         match unsafe { libc::posix_fallocate(file.as_raw_fd(), 0, size) } {
             0 => return Ok(()),
             libc::EINTR => {}
-            libc::ENOSPC | libc::EFBIG | libc::ENOMEM | libc::EDQUOT => {
+            error => {
                 // A hugetlbfs keeps what it had until it found no more. A file that
                 // somebody else has mapped keeps its length.
                 let _ = file.set_len(before);
-                return Err(not_enough(file, length));
-            }
-            other => {
-                let source = io::Error::from_raw_os_error(other);
-                return Err(failed("reserve memory for", shown, source));
+                return Err(unreserved(file, length, shown, error));
             }
         }
+    }
+}
+
+/// Why memory could not be reserved.
+fn unreserved(file: &File, length: u64, shown: &str, error: i32) -> Error {
+    match error {
+        libc::ENOSPC | libc::ENOMEM => not_enough(file, length),
+        _ => failed(
+            "reserve memory for",
+            shown,
+            io::Error::from_raw_os_error(error),
+        ),
     }
 }
 
@@ -211,19 +225,97 @@ pub(super) fn fill_holes(file: &File, end: u64, shown: &str) -> Result<(), Error
     let Ok(size) = libc::off_t::try_from(end) else {
         return Err(not_enough(file, end));
     };
+    survives_in(file, end)?;
     loop {
         // Not posix_fallocate, which may write where there is no such call.
         // SAFETY: the descriptor is open, and no memory is involved.
         if unsafe { libc::fallocate(file.as_raw_fd(), 0, 0, size) } == 0 {
             return Ok(());
         }
-        let source = io::Error::last_os_error();
-        match source.raw_os_error() {
+        match io::Error::last_os_error().raw_os_error() {
             Some(libc::EINTR) => {}
             Some(libc::EOPNOTSUPP | libc::ENOSYS) => return Ok(()),
-            Some(libc::ENOSPC | libc::ENOMEM | libc::EDQUOT) => return Err(not_enough(file, end)),
-            _ => return Err(failed("reserve memory for", shown, source)),
+            error => return Err(unreserved(file, end, shown, error.unwrap_or(libc::EIO))),
         }
+    }
+}
+
+/// Refuses to give the file so much memory if the kernel would kill for it.
+fn survives_in(file: &File, length: u64) -> Result<(), Error> {
+    if !is_memory(file, length) {
+        return Ok(());
+    }
+    // What the file has already counts already.
+    let has = file.metadata().map_or(0, |data| data.blocks() * 512);
+    survives(length.saturating_sub(has))
+}
+
+/// Whether the file lies in memory, and its file system has room for so much: then it
+/// is the kernel's killer that would answer.
+fn is_memory(file: &File, length: u64) -> bool {
+    // SAFETY: all zero bytes are a `statfs`.
+    let mut stat: libc::statfs = unsafe { core::mem::zeroed() };
+    // SAFETY: `stat` lives through the call.
+    let known = unsafe { libc::fstatfs(file.as_raw_fd(), &raw mut stat) } == 0;
+    let is_memory = matches!(stat.f_type as i64, TMPFS_MAGIC | RAMFS_MAGIC);
+    // The kernel's own file systems, of memfds, have no size.
+    let room = stat.f_bavail.saturating_mul(stat.f_bsize as u64);
+    known && is_memory && (stat.f_blocks == 0 || length <= room)
+}
+
+const TMPFS_MAGIC: i64 = 0x0102_1994;
+const RAMFS_MAGIC: i64 = 0x8584_58f6;
+
+/// Smaller rings are not worth the question: the answer takes 0.1 ms, a tenth of the time
+/// that the kernel takes to reserve so much.
+const ASKED: u64 = 4 << 20;
+
+/// Refuses so much memory if the kernel would kill for it.
+pub(super) fn survives(wanted: u64) -> Result<(), Error> {
+    if wanted < ASKED {
+        return Ok(());
+    }
+    for attempt in 0..=COUNTED {
+        let limits = MemoryLimit::all(Path::new("/proc"));
+        let Some(limit) = limits.into_iter().min_by_key(|limit| limit.free) else {
+            break;
+        };
+        let MemoryLimit { free, unsure, .. } = limit;
+        if wanted <= free {
+            break;
+        }
+        if wanted > free.saturating_add(unsure) || attempt == COUNTED {
+            return Err(Error::NotEnoughMemory {
+                wanted,
+                available: free,
+                hint: way_out(&limit).into(),
+            });
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    Ok(())
+}
+
+/// After so many times 10 ms the kernel has counted what is in use; what it counts for
+/// nothing by then is its own.
+const COUNTED: u32 = 250;
+
+fn way_out(limit: &MemoryLimit) -> String {
+    let MemoryLimit {
+        file, limit: set, ..
+    } = limit;
+    let file = file.display();
+    if limit.is_of_a_group() {
+        format!(
+            "beyond the limit of this process's control group, {set} bytes in {file}, the kernel \
+             kills; make the ring smaller, remove rings, or raise the limit (docker run --memory; \
+             MemoryMax= in a unit of systemd; resources.limits.memory in Kubernetes)"
+        )
+    } else {
+        format!(
+            "this machine has {set} bytes of memory ({file}), and beyond them the kernel kills; \
+             make the ring smaller, remove rings, or end other programs"
+        )
     }
 }
 
@@ -243,7 +335,8 @@ fn not_enough(file: &File, wanted: u64) -> Error {
         available,
         hint: "make the ring smaller, remove stale rings, or enlarge the file system \
                (mount -o remount,size=1G /dev/shm; docker run --shm-size=1g; \
-               vm.nr_hugepages for huge pages)",
+               vm.nr_hugepages for huge pages)"
+            .into(),
     }
 }
 

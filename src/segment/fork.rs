@@ -10,9 +10,10 @@
 //!   holds no locks. Its number stays taken: whoever drops the endpoint in the
 //!   child closes what is still its own.
 //! - The mapping becomes a private copy of the ring, in which both ends have left
-//!   and the ring's life is over. So nothing has to be asked on the hot path, nor
-//!   anywhere else: what the child pushes goes into the copy, its looks and waits
-//!   end with `Abandoned`, and a `Ring` on the same mapping gives out no role.
+//!   and the ring's life is over. So the hot path asks nothing that it does not ask
+//!   anyway: its looks and waits end with `Abandoned`, a `Ring` on the same mapping
+//!   gives out no role, and the sleep words hold `DETACHED`, which each publish comes
+//!   across. What the child pushes goes into the copy, and the push fails.
 //!
 //! The copy takes no time: it shares its pages with the file until the child
 //! writes to them. A mapping on which nobody has a role stays shared, so that a
@@ -32,6 +33,7 @@ use std::io;
 use std::os::fd::RawFd;
 
 use crate::layout::{CLOSED, Header};
+use crate::parker::DETACHED;
 use crate::sync::{AtomicU32, AtomicU64, FORK, List, PLAIN};
 
 /// What a child must not share, for as long as this lives.
@@ -210,6 +212,9 @@ impl Place {
         header.fixed.superseded.store(1, PLAIN);
         for end in [&header.producer.state, &header.consumer.state] {
             end.state.store(end.state.load(PLAIN) | CLOSED, PLAIN);
+        }
+        for word in [&header.sleep.producer, &header.sleep.consumer] {
+            word.store(DETACHED, PLAIN);
         }
     }
 }

@@ -38,9 +38,8 @@ impl LockFile {
     pub(crate) fn try_lock(&self, byte: u64) -> io::Result<bool> {
         match fcntl(&self.file, libc::F_OFD_SETLK, libc::F_WRLCK, byte, 1) {
             Ok(_) => Ok(true),
-            Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => {
-                Ok(false)
-            }
+            // Linux has no other answer for this: EACCES is that of a security module.
+            Err(error) if error.raw_os_error() == Some(libc::EAGAIN) => Ok(false),
             Err(error) => Err(error),
         }
     }

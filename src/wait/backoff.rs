@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crossbeam_utils::Backoff;
 
+use super::arrivals::Arrivals;
 use crate::deadline::Deadline;
 use crate::doorbell::now;
 use crate::sync::spin_loop;
@@ -22,6 +23,25 @@ pub enum WaitStrategy {
     /// it is woken.
     #[default]
     Park,
+    /// As [`Park`](Self::Park), but an end that finds its messages (or its room) come
+    /// evenly sleeps until just before the next is due, and spins for it: for audio
+    /// blocks and control loops. The message is then taken as early as by
+    /// [`Spin`](Self::Spin), and the peer spares the system call that wakes. While they
+    /// do not come evenly, or so often that a sleep between two does not pay, the
+    /// end parks. Counts for the waits of a single end; [`Select`](crate::Select), the
+    /// async calls and pollable ends park.
+    ///
+    /// The end is awake for the next message earlier by the spread of the intervals
+    /// four times, and by how late its sleeps end: a thread under `SCHED_FIFO`, or with a
+    /// small `PR_SET_TIMERSLACK`, spins less.
+    Adaptive,
+}
+
+impl WaitStrategy {
+    /// Whether an end that waits so may sleep.
+    pub(crate) fn parks(self) -> bool {
+        matches!(self, Self::Park | Self::Adaptive)
+    }
 }
 
 /// How a process waits at its endpoint of a ring.
@@ -56,12 +76,19 @@ const LONGEST_CHECK: u64 = u64::MAX / 4;
 /// Spins between two reads of the clock.
 const SPINS: u32 = 32;
 
-/// When an endpoint checks next whether its peer still lives. Kept from one wait to
-/// the next, so that many short waits check as often as a long one.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct LivenessTimer(Option<u64>);
+/// A sleep shorter than this many nanoseconds does not pay.
+const SHORTEST_NAP: u64 = 10_000;
 
-impl LivenessTimer {
+/// What an endpoint keeps from one wait to the next.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct WaitHistory {
+    /// When to check next whether the peer still lives: many short waits check as
+    /// often as a long one.
+    check: Option<u64>,
+    arrivals: Arrivals,
+}
+
+impl WaitHistory {
     /// Whether a check is due, for an endpoint that checks this often.
     pub(crate) fn is_due(&mut self, interval: u64) -> bool {
         let now = now();
@@ -71,15 +98,15 @@ impl LivenessTimer {
     /// When, for an endpoint that waits now and checks this often.
     fn next_check(&mut self, now: u64, interval: u64) -> u64 {
         let fresh = now + interval;
-        let next = self.0.map_or(fresh, |next| next.min(fresh));
-        self.0 = Some(next);
+        let next = self.check.map_or(fresh, |next| next.min(fresh));
+        self.check = Some(next);
         next
     }
 
     /// After a sign of life. After a check that finds the peer gone there is no
     /// reset, and the next wait checks again at once.
     pub(crate) fn reset(&mut self) {
-        self.0 = None;
+        self.check = None;
     }
 }
 
@@ -92,12 +119,32 @@ pub(crate) struct WaitLoop {
     spins: u32,
     backoff: Backoff,
     times: Option<Times>,
+    /// When the sleep just before the next message should end.
+    nap: Option<u64>,
 }
 
 #[derive(Debug)]
 struct Times {
+    start: u64,
     spin_until: u64,
     deadline: u64,
+    /// The peer was checked after the deadline.
+    last_check: bool,
+}
+
+impl Times {
+    /// The time of a check that is due then, or the deadline if that is near: a caller
+    /// that waits again and again, for about an interval, wakes once each time.
+    fn joined(&self, check: u64, interval: u64) -> u64 {
+        let is_near = match check.checked_sub(self.deadline) {
+            // A check that is early is no harm, if there are not many.
+            Some(early) => {
+                early < interval - interval / 8 && self.deadline - self.start >= interval / 2
+            }
+            None => self.deadline - check < interval / 8,
+        };
+        if is_near { self.deadline } else { check }
+    }
 }
 
 /// What the waiting end does next.
@@ -121,31 +168,61 @@ impl WaitLoop {
             spins: 0,
             backoff: Backoff::new(),
             times: None,
+            nap: None,
         }
     }
 
     /// Passes some time, or says how to.
     #[inline]
-    pub(crate) fn step(&mut self, liveness: &mut LivenessTimer) -> Step {
+    pub(crate) fn step(&mut self, history: &mut WaitHistory) -> Step {
         self.spins = self.spins.wrapping_add(1);
         if self.spins % SPINS != 0 && self.wait.spin > 0 {
             spin_loop();
             return Step::Retry;
         }
-        self.step_by_clock(now(), liveness)
+        self.step_by_clock(now(), history)
     }
 
-    fn step_by_clock(&mut self, now: u64, liveness: &mut LivenessTimer) -> Step {
+    /// The wait has ended with what it waited for.
+    #[inline]
+    pub(crate) fn found(&self, history: &mut WaitHistory) {
+        history.reset();
+        if self.spins > 0 && self.wait.strategy == WaitStrategy::Adaptive {
+            history.arrivals.came(now());
+        }
+    }
+
+    fn step_by_clock(&mut self, now: u64, history: &mut WaitHistory) -> Step {
         let times = self.times.get_or_insert_with(|| Times {
+            start: now,
             spin_until: now.saturating_add(self.wait.spin),
             deadline: self.deadline.nanos(now),
+            last_check: false,
         });
-        let next_check = liveness.next_check(now, self.wait.peer_check);
-        if now >= next_check {
+        let next_check = history.next_check(now, self.wait.peer_check);
+        let next_check = times.joined(next_check, self.wait.peer_check);
+        let is_over = now >= times.deadline;
+        // A short wait checks, too. Checks that take longer than their interval do not
+        // move the deadline: one may follow it.
+        if now >= next_check && !times.last_check {
+            times.last_check = is_over;
             return Step::CheckPeer;
         }
-        if now >= times.deadline {
+        if is_over {
             return Step::TimedOut;
+        }
+        if let Some(end) = self.nap.take_if(|end| *end <= now) {
+            history.arrivals.overslept(now - end);
+        }
+        if self.wait.strategy == WaitStrategy::Adaptive
+            && let Some(window) = history.arrivals.window()
+            && now < window.end
+        {
+            if now + SHORTEST_NAP >= window.begin {
+                return Step::Retry;
+            }
+            self.nap = Some(window.begin);
+            return Step::Park(window.begin.min(times.deadline).min(next_check));
         }
         if now < times.spin_until {
             return Step::Retry;
@@ -153,10 +230,10 @@ impl WaitLoop {
         let sleepy = self.wait.spin == 0 || self.backoff.is_completed();
         match self.wait.strategy {
             WaitStrategy::Spin => {}
-            WaitStrategy::Park if sleepy => {
+            WaitStrategy::Park | WaitStrategy::Adaptive if sleepy => {
                 return Step::Park(times.deadline.min(next_check));
             }
-            WaitStrategy::Yield | WaitStrategy::Park => self.backoff.snooze(),
+            _ => self.backoff.snooze(),
         }
         Step::Retry
     }
@@ -179,13 +256,13 @@ mod tests {
     /// The checks of a wait whose clock goes on by a millisecond a step.
     fn checks(config: WaitConfig, milliseconds: u64) -> Vec<u64> {
         let mut wait = WaitLoop::new(config, Deadline::NEVER);
-        let mut liveness = LivenessTimer::default();
+        let mut history = WaitHistory::default();
         let mut checks = Vec::new();
         for now in 0..=milliseconds {
-            match wait.step_by_clock(now * MS, &mut liveness) {
+            match wait.step_by_clock(now * MS, &mut history) {
                 Step::CheckPeer => {
                     checks.push(now);
-                    liveness.reset();
+                    history.reset();
                 }
                 Step::Park(until) => {
                     assert!(until <= now * MS + config.peer_check, "it sleeps too long");
@@ -198,7 +275,12 @@ mod tests {
 
     #[test]
     fn a_wait_checks_its_peer_as_often_as_it_was_told() {
-        for strategy in [WaitStrategy::Spin, WaitStrategy::Yield, WaitStrategy::Park] {
+        for strategy in [
+            WaitStrategy::Spin,
+            WaitStrategy::Yield,
+            WaitStrategy::Park,
+            WaitStrategy::Adaptive,
+        ] {
             let checks = |interval| checks(config(strategy, Duration::from_millis(interval)), 300);
             // After a check the next step begins a new interval.
             assert_eq!(checks(5)[..3], [5, 11, 17]);
@@ -211,20 +293,168 @@ mod tests {
     #[test]
     fn many_short_waits_check_as_often_as_a_long_one() {
         let config = config(WaitStrategy::Park, Duration::from_millis(5));
-        let mut liveness = LivenessTimer::default();
+        let mut history = WaitHistory::default();
         let steps = [0, 2, 4, 5].map(|now| {
             let mut wait = WaitLoop::new(config, Duration::from_millis(1).into());
-            wait.step_by_clock(now * MS, &mut liveness)
+            wait.step_by_clock(now * MS, &mut history)
         });
         assert!(!steps[..3].contains(&Step::CheckPeer), "{steps:?}");
         assert_eq!(steps[3], Step::CheckPeer);
     }
 
+    /// When a caller wakes who waits again and again, and when it checks.
+    fn wakes(timeout: u64, first_check: u64) -> (Vec<u64>, Vec<u64>) {
+        let config = config(WaitStrategy::Park, Duration::from_millis(100));
+        let mut history = WaitHistory {
+            check: Some(first_check * MS),
+            ..WaitHistory::default()
+        };
+        let (mut wakes, mut checks) = (Vec::new(), Vec::new());
+        let mut now = 0;
+        while now < 10_000 * MS {
+            let mut wait = WaitLoop::new(config, Duration::from_millis(timeout).into());
+            loop {
+                match wait.step_by_clock(now, &mut history) {
+                    Step::Park(until) => {
+                        // A little late, as always.
+                        now = until + MS / 10;
+                        wakes.push(now);
+                    }
+                    Step::CheckPeer => {
+                        checks.push(now);
+                        history.reset();
+                    }
+                    Step::Retry => now += 1000,
+                    Step::TimedOut => break,
+                }
+            }
+        }
+        (wakes, checks)
+    }
+
+    #[test]
+    fn waits_of_about_an_interval_wake_once_each_and_check_in_time() {
+        for timeout in [90, 99, 100, 101, 110, 200, 300, 1000] {
+            for first_check in (1..=100).step_by(3) {
+                let (wakes, checks) = wakes(timeout, first_check);
+                // Eleven a second, or one each time.
+                let most = (10_000 / timeout + 2).max(110);
+                let count = wakes.len() as u64;
+                assert!(
+                    count <= most,
+                    "{count} of {most}: {timeout} ms, {first_check} ms"
+                );
+                let gaps = checks.windows(2).map(|pair| pair[1] - pair[0]);
+                let longest = gaps.max().expect("checks");
+                assert!(
+                    longest < 113 * MS,
+                    "{longest}: {timeout} ms, {first_check} ms"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn checks_that_take_longer_than_their_interval_move_no_deadline() {
+        let config = config(WaitStrategy::Park, Duration::from_millis(1));
+        let mut history = WaitHistory::default();
+        let mut wait = WaitLoop::new(config, Duration::from_millis(10).into());
+        // Each check finds a peer that lives, and has taken 5 ms.
+        let steps: Vec<_> = (0..6)
+            .map(|turn| {
+                let step = wait.step_by_clock(turn * 5 * MS, &mut history);
+                if step == Step::CheckPeer {
+                    history.check = Some((turn * 5 + 1) * MS);
+                }
+                step
+            })
+            .collect();
+        use Step::{CheckPeer, Park, TimedOut};
+        assert_eq!(
+            steps,
+            [Park(MS), CheckPeer, CheckPeer, TimedOut, TimedOut, TimedOut]
+        );
+    }
+
     #[test]
     fn a_shorter_interval_counts_at_once() {
-        let mut liveness = LivenessTimer::default();
-        assert_eq!(liveness.next_check(0, 100), 100);
-        assert_eq!(liveness.next_check(10, 5), 15);
-        assert_eq!(liveness.next_check(12, 100), 15);
+        let mut history = WaitHistory::default();
+        assert_eq!(history.next_check(0, 100), 100);
+        assert_eq!(history.next_check(10, 5), 15);
+        assert_eq!(history.next_check(12, 100), 15);
+    }
+
+    /// Of an end whose messages came every 10 ms, the last at 200.
+    fn even_history() -> WaitHistory {
+        let mut history = WaitHistory::default();
+        for number in 1..=20 {
+            history.arrivals.came(number * 10 * MS);
+        }
+        history
+    }
+
+    #[test]
+    fn an_adaptive_wait_sleeps_until_just_before_the_next_message_and_spins_for_it() {
+        let adaptive = config(WaitStrategy::Adaptive, Duration::from_millis(100));
+        let mut history = even_history();
+        let mut wait = WaitLoop::new(adaptive, Deadline::NEVER);
+        let Step::Park(begin) = wait.step_by_clock(201 * MS, &mut history) else {
+            panic!("it does not sleep");
+        };
+        assert!(begin < 210 * MS && begin > 209 * MS, "{begin}");
+        // The kernel ends the sleep 30 µs late: the next one is that much shorter.
+        let step = wait.step_by_clock(begin + 30_000, &mut history);
+        assert_eq!(step, Step::Retry, "it spins");
+        assert_eq!(wait.step_by_clock(210 * MS, &mut history), Step::Retry);
+        // Nothing came: it parks like any other.
+        let step = wait.step_by_clock(211 * MS, &mut history);
+        assert_eq!(step, Step::Park(301 * MS));
+        let mut wait = WaitLoop::new(adaptive, Deadline::NEVER);
+        let earlier = wait.step_by_clock(201 * MS, &mut history);
+        assert_eq!(earlier, Step::Park(begin - 30_000));
+    }
+
+    #[test]
+    fn an_adaptive_wait_keeps_its_deadline_and_its_liveness_checks() {
+        let adaptive = config(WaitStrategy::Adaptive, Duration::from_millis(5));
+        let mut history = even_history();
+        let soon = Duration::from_millis(2).into();
+        let mut wait = WaitLoop::new(adaptive, soon);
+        let step =
+            |wait: &mut WaitLoop, now, history: &mut _| wait.step_by_clock(now * MS, history);
+        assert_eq!(step(&mut wait, 201, &mut history), Step::Park(203 * MS));
+        assert_eq!(step(&mut wait, 203, &mut history), Step::TimedOut);
+        let mut wait = WaitLoop::new(adaptive, Deadline::NEVER);
+        assert_eq!(step(&mut wait, 203, &mut history), Step::Park(206 * MS));
+        assert_eq!(step(&mut wait, 206, &mut history), Step::CheckPeer);
+    }
+
+    #[test]
+    fn only_an_adaptive_end_learns_and_only_from_waits() {
+        let mut parks = WaitHistory::default();
+        let mut busy = WaitHistory::default();
+        for _ in 0..100 {
+            let mut wait =
+                WaitLoop::new(config(WaitStrategy::Park, Duration::MAX), Deadline::NEVER);
+            wait.step(&mut parks);
+            wait.found(&mut parks);
+            let wait = WaitLoop::new(
+                config(WaitStrategy::Adaptive, Duration::MAX),
+                Deadline::NEVER,
+            );
+            wait.found(&mut busy);
+        }
+        assert_eq!(
+            format!("{parks:?}"),
+            format!("{:?}", WaitHistory::default())
+        );
+        assert_eq!(format!("{busy:?}"), format!("{:?}", WaitHistory::default()));
+        let mut wait = WaitLoop::new(
+            config(WaitStrategy::Adaptive, Duration::MAX),
+            Deadline::NEVER,
+        );
+        wait.step(&mut busy);
+        wait.found(&mut busy);
+        assert_ne!(format!("{busy:?}"), format!("{parks:?}"), "this one waited");
     }
 }

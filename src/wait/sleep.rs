@@ -29,9 +29,11 @@ pub(crate) trait Parkable {
     fn has_work(&self) -> bool;
     /// Forgets wakes that came too late for an earlier sleep.
     fn drain(&self);
-    /// Counts a sleep. `rescued`: only its deadline ended it, though there was
-    /// something to do, and no wake for it, or none that arrives.
-    fn count_sleep(&self, rescued: bool);
+    /// Counts a sleep that begins.
+    fn count_sleep(&self);
+    /// Counts one that only its deadline ended, though the end was owed a wake, and none
+    /// came, or none of many arrived.
+    fn count_rescue(&self);
 }
 
 /// What the kernel does for those who sleep; times are nanoseconds on its monotonic
@@ -43,9 +45,26 @@ pub(crate) trait Kernel {
     fn now(&self) -> u64;
 }
 
+/// How a sleep ended, as far as it tells whether a wake was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// By a wake that arrived, for the end at this index.
+    Woken(usize),
+    /// In a way that tells nothing.
+    Untold,
+    /// By its deadline.
+    TimedOut {
+        /// The ends that were owed a wake by then, a bit for each index.
+        owed: u128,
+        /// Whether no wake arrived in the grace after the deadline either. Otherwise the
+        /// grace was over at once, because a word had been changed.
+        is_late: bool,
+    },
+}
+
 /// Sleeps until `wait` returns: by a wake, by its deadline, or for no reason. `wait`
 /// sleeps while every word of the ends is `PARKED`. Does not sleep at all if an end has
-/// something to do.
+/// something to do. Takes 128 ends at most.
 pub(crate) fn park<P: Parkable>(
     ends: &mut [P],
     kernel: &impl Kernel,
@@ -56,15 +75,30 @@ pub(crate) fn park<P: Parkable>(
         return;
     };
     let is_long = until.saturating_sub(kernel.now()) >= UNDER_WAY;
-    if wait(ends, until.min(limit)) == Rest::Ended {
-        return wake_up(ends, false);
+    let mut rest = wait(ends, until.min(limit));
+    let mut owed = 0;
+    if rest == Rest::TimedOut && limit == u64::MAX {
+        owed = who_has_work(ends);
+        if owed != 0 {
+            // The waker may be on its way between position and wake.
+            rest = wait(ends, kernel.now() + UNDER_WAY);
+        }
     }
-    let is_protected = limit == u64::MAX;
-    // The waker may be on its way between position and word.
-    let late = is_protected
-        && ends.iter().any(P::has_work)
-        && wait(ends, kernel.now() + UNDER_WAY) == Rest::TimedOut;
-    oversleep(ends, late, is_long && is_protected);
+    let is_late = rest == Rest::TimedOut;
+    let ending = match rest {
+        Rest::Woken(index) => Ending::Woken(index),
+        _ if owed != 0 && (is_late || is_long) => Ending::TimedOut { owed, is_late },
+        _ => Ending::Untold,
+    };
+    wake_up(ends, ending);
+}
+
+/// The ends that have something to do, a bit for each index.
+fn who_has_work<P: Parkable>(ends: &[P]) -> u128 {
+    let ends = ends.iter().enumerate();
+    ends.fold(0, |found, (index, end)| {
+        found | u128::from(end.has_work()) << index
+    })
 }
 
 /// The first half of [`park`]: returns until when the sleep may last, `u64::MAX` if a
@@ -98,35 +132,33 @@ pub(crate) fn fall_asleep<P: Parkable>(ends: &mut [P], kernel: &impl Kernel) -> 
         }
         return None;
     }
+    // Now, since nobody waits for it: later a waker does.
+    ends.iter().for_each(P::count_sleep);
     Some(limit)
 }
 
-/// The second half of [`park`]. `late`: the sleep's deadline and the grace after it have
-/// passed, and an end had something to do.
-pub(crate) fn wake_up<P: Parkable>(ends: &mut [P], late: bool) {
-    for end in ends {
-        let late = late && end.has_work();
+/// The second half of [`park`].
+pub(crate) fn wake_up<P: Parkable>(ends: &mut [P], ending: Ending) {
+    for (index, end) in ends.iter_mut().enumerate() {
         let (sleeper, word) = end.sleeper();
-        let was_woken = sleeper.get_up(word);
-        if was_woken {
-            sleeper.heard();
-        }
-        end.count_sleep(late && !was_woken);
-    }
-}
-
-/// [`wake_up`] when the deadline has ended the sleep. `is_long`: a wake for what is there
-/// would have arrived in time, but for an accident.
-fn oversleep<P: Parkable>(ends: &mut [P], late: bool, is_long: bool) {
-    for end in ends {
-        let has_work = end.has_work();
-        let (sleeper, word) = end.sleeper();
-        let is_lost = if sleeper.get_up(word) {
-            // The peer changed the word, and nobody heard of it.
-            has_work && is_long && sleeper.is_deaf()
-        } else {
-            has_work && late
+        let was_changed = sleeper.get_up(word);
+        let is_lost = match ending {
+            Ending::TimedOut { owed, is_late } if owed >> index & 1 == 1 => {
+                // A changed word: the peer called, or is about to.
+                if was_changed {
+                    sleeper.is_deaf()
+                } else {
+                    is_late
+                }
+            }
+            Ending::Woken(woken) if woken == index => {
+                sleeper.heard();
+                false
+            }
+            _ => false,
         };
-        end.count_sleep(is_lost);
+        if is_lost {
+            end.count_rescue();
+        }
     }
 }

@@ -25,7 +25,21 @@ pub(crate) struct Child {
 impl Child {
     /// Starts `part`, a function that `suite!` lists, with these arguments.
     pub(crate) fn start(part: &str, arguments: &[&str]) -> Self {
-        let mut process = Command::new(env::current_exe().expect("this binary's path"))
+        Self::start_by(&[], part, arguments)
+    }
+
+    /// The same through a program that runs another one, such as `unshare`.
+    pub(crate) fn start_by(runner: &[&str], part: &str, arguments: &[&str]) -> Self {
+        let this = env::current_exe().expect("this binary's path");
+        let mut command = match runner {
+            [] => Command::new(this),
+            [program, options @ ..] => {
+                let mut command = Command::new(program);
+                command.args(options).arg(this);
+                command
+            }
+        };
+        let mut process = command
             .env(PART, part)
             .args(arguments)
             .stdin(Stdio::piped())

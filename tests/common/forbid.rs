@@ -3,34 +3,58 @@
 /// Lets a system call fail with ENOSYS, as on a kernel that does not have it.
 /// For children: there is no way back.
 pub(crate) fn forbid(number: libc::c_long) {
-    refuse(number, 0);
+    refuse(number, libc::ENOSYS, None, 0);
+}
+
+/// Lets a system call fail with this answer: every one, or those whose second argument
+/// lies between the two.
+pub(crate) fn refuse_with(number: libc::c_long, answer: i32, commands: Option<[u32; 2]>) {
+    refuse(number, answer, commands, 0);
 }
 
 /// The same for all threads that this process has.
 pub(crate) fn forbid_in_all_threads(number: libc::c_long) {
-    refuse(number, libc::SECCOMP_FILTER_FLAG_TSYNC);
+    refuse(number, libc::ENOSYS, None, libc::SECCOMP_FILTER_FLAG_TSYNC);
 }
 
-fn refuse(number: libc::c_long, flags: libc::c_ulong) {
+fn refuse(number: libc::c_long, answer: i32, commands: Option<[u32; 2]>, flags: libc::c_ulong) {
     let statement = |code: u32, k: u32| libc::sock_filter {
         code: code as u16,
         jt: 0,
         jf: 0,
         k,
     };
-    let load_number = statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0);
-    let skip_unless = libc::sock_filter {
-        code: (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16,
+    let load = |offset| statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, offset);
+    // To the last statement, which is `to_allow` behind the next one, unless it holds.
+    let unless = |comparison: u32, k: u32, to_allow: u8| libc::sock_filter {
+        code: (libc::BPF_JMP | comparison | libc::BPF_K) as u16,
         jt: 0,
-        jf: 1,
-        k: u32::try_from(number).expect("a system call"),
+        jf: to_allow,
+        k,
     };
     let refuse = statement(
         libc::BPF_RET | libc::BPF_K,
-        libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32,
+        libc::SECCOMP_RET_ERRNO | answer as u32,
     );
     let allow = statement(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ALLOW);
-    let mut filter = [load_number, skip_unless, refuse, allow];
+    let number = u32::try_from(number).expect("a system call");
+    let mut filter = match commands {
+        None => vec![load(0), unless(libc::BPF_JEQ, number, 1), refuse, allow],
+        Some([first, last]) => {
+            // Beyond the last one: over `refuse`.
+            let mut beyond = unless(libc::BPF_JGT, last, 0);
+            beyond.jt = 1;
+            vec![
+                load(0),
+                unless(libc::BPF_JEQ, number, 4),
+                load(24), // the lower half of the second argument
+                unless(libc::BPF_JGE, first, 2),
+                beyond,
+                refuse,
+                allow,
+            ]
+        }
+    };
     let program = libc::sock_fprog {
         len: filter.len() as u16,
         filter: filter.as_mut_ptr(),

@@ -16,6 +16,7 @@ pub(crate) mod fork;
 pub(crate) mod mappings;
 pub(crate) mod mounts;
 pub(crate) mod names;
+pub(crate) mod naps;
 pub(crate) mod sample;
 pub(crate) mod segment_file;
 pub(crate) mod sleep_state;

@@ -50,6 +50,11 @@ impl SleepPage {
         }
     }
 
+    /// Whether the producer and the consumer are awake: a peer that sees it fences nothing.
+    pub(crate) fn are_awake(&self) -> [bool; 2] {
+        [PRODUCER_WORD, CONSUMER_WORD].map(|word| self.0.read(word) & 0xff == 1)
+    }
+
     /// Whether the consumer sleeps or is about to.
     pub(crate) fn consumer_is_parked(&self) -> bool {
         self.0.read(CONSUMER_WORD) as u32 == 2

@@ -3,21 +3,21 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use quoit::{DoorbellKind, FrameProducer, RingOptions};
-use tempfile::TempDir;
 
-use super::common::PATIENCE;
 use super::common::child::Child;
 use super::common::deep_sleep::DeepSleeper;
-use super::common::names::{RingName, file_directory};
+use super::common::names::RingName;
 use super::common::segment_file::{CAPACITY, HEAD, SegmentFile, TAIL};
 use super::common::sleep_state::SleepPage;
+use super::compiler::{compile, directory};
 use super::program::{Ended, Program};
-use super::push;
 use super::traffic::{Traffic, frame};
+use super::{push, until};
 
 const FRAMES: u64 = 100_000;
 const DOORBELLS: [DoorbellKind; 2] = [DoorbellKind::Futex, DoorbellKind::Semaphore];
@@ -25,46 +25,33 @@ const DOORBELLS: [DoorbellKind; 2] = [DoorbellKind::Futex, DoorbellKind::Semapho
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/c/consume.c");
 
 /// The program, compiled.
-struct Consumer {
-    directory: TempDir,
-}
+pub(super) struct Consumer(PathBuf);
 
 impl Consumer {
-    fn compile() -> Self {
-        let directory = file_directory();
-        Self::compile_in(directory, SOURCE.as_ref())
+    pub(super) fn compiled() -> &'static Self {
+        static COMPILED: OnceLock<Consumer> = OnceLock::new();
+        COMPILED.get_or_init(|| Self::compile("consume", SOURCE.as_ref()))
     }
 
     /// With the flag of which `layout.md` warns: no other process hears such a wake.
     fn compile_private() -> Self {
-        let directory = file_directory();
-        let path = directory.path().join("private.c");
+        let path = directory("private").join("private.c");
         let source = format!(
             "#define _GNU_SOURCE\n#include <linux/futex.h>\n#undef FUTEX_WAKE\n\
              #define FUTEX_WAKE (1 | FUTEX_PRIVATE_FLAG)\n#include \"{SOURCE}\"\n"
         );
         fs::write(&path, source).expect("a source file");
-        Self::compile_in(directory, &path)
+        Self::compile("private", &path)
     }
 
-    fn compile_in(directory: TempDir, source: &Path) -> Self {
-        let compiled = Command::new("cc")
-            .args(["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread"])
-            .arg(source)
-            .arg("-o")
-            .arg(directory.path().join("consume"))
-            .status()
-            .expect("the system's C compiler, cc");
-        assert!(compiled.success());
-        Self { directory }
+    fn compile(name: &str, source: &Path) -> Self {
+        let program = directory(name).join("consume");
+        compile(source, &program, &["-O2"]);
+        Self(program)
     }
 
-    fn path(&self) -> PathBuf {
-        self.directory.path().join("consume")
-    }
-
-    fn start(&self, name: &str) -> Program {
-        Program::start(Command::new(self.path()).arg(name))
+    pub(super) fn start(&self, name: &str) -> Program {
+        Program::start(Command::new(&self.0).arg(name))
     }
 }
 
@@ -76,14 +63,6 @@ fn producer(name: &RingName, capacity: u64, doorbell: DoorbellKind) -> FrameProd
     producer.expect("the role is free")
 }
 
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !holds() {
-        assert!(start.elapsed() < PATIENCE, "{what}");
-        thread::sleep(Duration::from_micros(100));
-    }
-}
-
 fn verdict(traffic: &Traffic, end: &str) -> Ended {
     Ended {
         code: Some(0),
@@ -93,7 +72,7 @@ fn verdict(traffic: &Traffic, end: &str) -> Ended {
 }
 
 pub(super) fn c_takes_every_frame_and_is_woken_by_either_doorbell() {
-    let program = Consumer::compile();
+    let program = Consumer::compiled();
     for doorbell in DOORBELLS {
         let name = RingName::new("c-stream");
         let mut producer = producer(&name, 4096, doorbell);
@@ -112,7 +91,7 @@ pub(super) fn c_takes_every_frame_and_is_woken_by_either_doorbell() {
 }
 
 pub(super) fn c_is_woken_by_each_frame_and_by_the_goodbye() {
-    let program = Consumer::compile();
+    let program = Consumer::compiled();
     for doorbell in DOORBELLS {
         let name = RingName::new("c-woken");
         let mut producer = producer(&name, 4096, doorbell);
@@ -136,7 +115,7 @@ pub(super) fn c_is_woken_by_each_frame_and_by_the_goodbye() {
 }
 
 pub(super) fn c_wakes_a_producer_that_waits_for_room() {
-    let program = Consumer::compile();
+    let program = Consumer::compiled();
     for doorbell in DOORBELLS {
         let name = RingName::new("c-wakes");
         let mut producer = producer(&name, 1024, doorbell);
@@ -179,7 +158,7 @@ pub(super) fn c_that_wakes_its_own_process_only_is_noticed() {
 }
 
 pub(super) fn c_is_killed_and_its_successor_goes_on() {
-    let program = Consumer::compile();
+    let program = Consumer::compiled();
     let name = RingName::new("c-killed");
     let mut producer = producer(&name, 1 << 16, DoorbellKind::Futex);
     let file = SegmentFile::open(&name.file());
@@ -220,7 +199,7 @@ pub(super) fn doomed_producer(arguments: &[String]) {
 }
 
 pub(super) fn c_notices_a_producer_that_was_killed() {
-    let program = Consumer::compile();
+    let program = Consumer::compiled();
     let name = RingName::new("c-death");
     drop(producer(&name, 4096, DoorbellKind::Futex));
     let doomed = Child::start("doomed_producer", &[name.as_str()]);
@@ -234,7 +213,7 @@ pub(super) fn c_notices_a_producer_that_was_killed() {
 }
 
 pub(super) fn c_says_what_is_wrong() {
-    let program = Consumer::compile();
+    let program = Consumer::compiled();
     let refuses = |name: &str, expected: &str| {
         let ended = program.start(name).ends();
         let expected = format!("error: {expected}\n");

@@ -2,16 +2,33 @@
 //! the other end of a ring whose producer is quoit's own.
 
 mod c;
+mod client;
 #[path = "../common/mod.rs"]
 mod common;
+mod compiler;
+mod layout;
+mod names;
 mod program;
 mod python;
+mod refusals;
+mod sleepers;
+mod takeovers;
 #[path = "../../examples/common/traffic.rs"]
 mod traffic;
 
+use std::thread;
+use std::time::{Duration, Instant};
+
 use c::*;
+use client::{rust_consumes, rust_produces};
+use common::PATIENCE;
+use layout::the_test_vector_is_what_quoit_writes;
+use names::*;
 use python::*;
 use quoit::FrameProducer;
+use refusals::*;
+use sleepers::*;
+use takeovers::*;
 use traffic::{Traffic, frame};
 
 /// Pushes the frame with this number, and counts it.
@@ -19,6 +36,15 @@ fn push(producer: &mut FrameProducer, traffic: &mut Traffic, number: u64) {
     let frame = frame(number);
     producer.push(&frame).expect("a consumer");
     traffic.count(&frame);
+}
+
+/// Waits for what another process does.
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < PATIENCE, "{what}");
+        thread::sleep(Duration::from_micros(100));
+    }
 }
 
 common::suite::suite! {
@@ -30,9 +56,30 @@ common::suite::suite! {
         c_is_killed_and_its_successor_goes_on,
         c_notices_a_producer_that_was_killed,
         c_says_what_is_wrong,
+        the_test_vector_is_what_quoit_writes,
+        c_and_rust_take_over_from_each_other_after_any_death,
+        c_is_clean_under_the_sanitizers,
+        c_is_woken_from_each_sleep,
+        c_wakes_from_each_sleep,
+        c_makes_the_ring_that_rust_makes,
+        c_unlinks_a_ring_that_nobody_has,
+        c_replaces_a_ring_and_is_replaced,
+        c_finishes_what_a_dead_unlinker_began,
+        c_goes_on_with_a_ring_whose_unlinker_gave_up,
+        c_and_rust_race_for_a_name,
+        c_keeps_no_role_in_a_child,
+        every_field_that_a_client_must_check_is_checked,
+        a_superseded_ring_is_not_taken,
+        a_ring_of_semaphores_is_not_for_python,
+        frames_that_break_a_rule_are_refused,
+        positions_wrap,
+        the_examples_say_goodbye,
+        an_example_does_not_wait_for_a_producer_that_cannot_come,
+        python_keeps_no_role_in_a_child,
+        python_has_no_role_in_a_child,
         python_takes_every_frame,
         python_observes_and_changes_nothing,
         python_says_what_is_wrong,
     ],
-    parts: [doomed_producer],
+    parts: [doomed_producer, rust_consumes, rust_produces],
 }

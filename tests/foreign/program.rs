@@ -1,7 +1,7 @@
 //! A program of the examples, running.
 
-use std::io::Read;
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,42 @@ impl Program {
         Self(command.stderr(Stdio::piped()).spawn().expect("it starts"))
     }
 
+    /// Starts one that reads its standard input: the pipe to it.
+    pub(super) fn start_with_input(command: &mut Command) -> (Self, ChildStdin) {
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("it starts");
+        let input = child.stdin.take().expect("its input is piped");
+        (Self(child), input)
+    }
+
+    /// Waits for the first line, which must be this one, and what follows is not heard.
+    pub(super) fn says(&mut self, lines: &[&str]) {
+        let output = self.0.stdout.take().expect("its output is piped");
+        let mut output = BufReader::new(output);
+        for expected in lines {
+            let mut line = String::new();
+            output.read_line(&mut line).expect("text");
+            assert_eq!(line.trim_end(), *expected, "{}", self.errors());
+        }
+    }
+
+    /// What an ended program said of errors; nothing while it runs.
+    fn errors(&mut self) -> String {
+        let mut errors = String::new();
+        if self.0.try_wait().expect("a child").is_some() {
+            let said = self.0.stderr.as_mut().expect("it is piped");
+            said.read_to_string(&mut errors).expect("text");
+        }
+        errors
+    }
+
+    /// `kill -9`, and waits for the death; nothing else may have ended the program.
+    pub(super) fn kill(mut self) {
+        self.signal(libc::SIGKILL);
+        let status = self.0.wait().expect("a child");
+        assert_eq!(status.code(), None, "it had ended: {}", self.errors());
+    }
+
     pub(super) fn pid(&self) -> u32 {
         self.0.id()
     }
@@ -41,11 +77,10 @@ impl Program {
             sleep(Duration::from_millis(1));
         }
         let (mut output, mut errors) = (String::new(), String::new());
-        let pipes = (self.0.stdout.take(), self.0.stderr.take());
-        let (Some(mut standard), Some(mut error)) = pipes else {
-            unreachable!("both are piped");
-        };
-        standard.read_to_string(&mut output).expect("text");
+        if let Some(mut standard) = self.0.stdout.take() {
+            standard.read_to_string(&mut output).expect("text");
+        }
+        let mut error = self.0.stderr.take().expect("it is piped");
         error.read_to_string(&mut errors).expect("text");
         let code = self.0.wait().expect("a child").code();
         Ended {

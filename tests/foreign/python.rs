@@ -12,7 +12,7 @@ use super::traffic::Traffic;
 
 const FRAMES: u64 = 100_000;
 
-fn start(arguments: &[&str]) -> Program {
+pub(super) fn start(arguments: &[&str]) -> Program {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/python/quoit.py");
     let mut command = Command::new("python3");
     // Bytecode would be written into the source tree.

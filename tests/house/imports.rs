@@ -17,7 +17,7 @@ const ROWS: [(&str, &str); 10] = [
     ("protocol", "cursor.rs parker.rs"),
     (
         "platform",
-        "segment.rs segment/ doorbell.rs header.rs deadline.rs",
+        "segment.rs segment/ doorbell.rs doorbell/ header.rs deadline.rs",
     ),
     ("wait", "wait.rs wait/"),
     ("ring", "ring.rs ring/"),

@@ -8,10 +8,12 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod descriptors;
+mod groups;
 mod huge_pages;
 mod memory;
 mod mounts;
 mod rights;
+mod seccomp;
 
 use std::io;
 
@@ -20,6 +22,7 @@ use common::names::shared_memory_directory;
 use quoit::Error;
 
 use descriptors::{too_few_descriptors_are_an_error_at_every_call, under_a_descriptor_limit};
+use groups::{a_ring_beyond_a_limit_that_kills_is_an_error, under_a_memory_limit};
 use huge_pages::{a_ring_in_huge_pages_is_as_any_other, on_huge_pages};
 use memory::{
     a_file_size_limit_is_an_error_and_not_a_signal,
@@ -38,11 +41,18 @@ use rights::{
     a_ring_without_a_name_of_somebody_else_is_refused, intruder,
     mode_bits_are_exact_whatever_the_umask, stranger, turncoat, under_umasks,
 };
+use seccomp::{
+    a_call_that_is_forbidden_is_named_with_a_way_out,
+    a_lock_that_is_forbidden_is_no_lock_that_is_taken, a_ring_is_not_made_where_there_are_no_locks,
+    without_a_call, without_getrandom, without_getrandom_rings_still_differ, without_locks,
+    without_the_right_to_lock,
+};
 
 common::suite::suite! {
     tests: [
         a_full_file_system_is_an_error_that_says_how_much_is_missing,
         a_ring_larger_than_all_of_shared_memory_is_an_error,
+        a_ring_beyond_a_limit_that_kills_is_an_error,
         a_ring_in_huge_pages_is_as_any_other,
         a_file_size_limit_is_an_error_and_not_a_signal,
         too_little_address_space_is_an_error,
@@ -54,9 +64,14 @@ common::suite::suite! {
         mode_bits_are_exact_whatever_the_umask,
         a_file_system_that_cannot_be_written_is_an_error,
         nothing_but_a_ring_without_a_name_needs_proc,
+        a_ring_is_not_made_where_there_are_no_locks,
+        a_lock_that_is_forbidden_is_no_lock_that_is_taken,
+        a_call_that_is_forbidden_is_named_with_a_way_out,
+        without_getrandom_rings_still_differ,
     ],
     parts: [
         on_a_small_file_system,
+        under_a_memory_limit,
         on_huge_pages,
         under_a_file_size_limit,
         under_an_address_space_limit,
@@ -68,6 +83,10 @@ common::suite::suite! {
         under_umasks,
         on_a_read_only_file_system,
         without_proc,
+        without_locks,
+        without_the_right_to_lock,
+        without_a_call,
+        without_getrandom,
     ],
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use quoit::{FrameProducer, RingOptions};
+use quoit::{DoorbellKind, FrameProducer, RingOptions};
 use serde_json::Value;
 
 use crate::common::child::Child;
@@ -11,8 +11,9 @@ use crate::common::names::{RingName, shared_memory_directory};
 use crate::common::segment_file::{CAPACITY, LAYOUT, SUPERSEDED, SegmentFile};
 use crate::tool::Tool;
 
-/// Of the producer, as `layout.md` has it.
+/// Of the producer and of the consumer, as `layout.md` has them.
 const RESCUES: u64 = 4264;
+const CONSUMER_RESCUES: u64 = 8360;
 
 /// Runs the tool to its end, which is to be a good one; what it has said.
 pub(crate) fn says(arguments: &[&str]) -> String {
@@ -136,12 +137,16 @@ pub(crate) fn a_ring_is_described_and_so_is_what_is_wrong_with_it() {
     let stat = says_json(&["stat", "--json", name.as_str()]);
     let wrong = stat["wrong"].to_string();
     for part in [
-        "3 wake-ups of the producer were lost",
+        "3 sleeps of the producer lasted until a timeout although there was room",
+        "check that the consumer wakes after each release, by FUTEX_WAKE without FUTEX_PRIVATE_FLAG",
+        "any process that may write to the ring can raise the counter",
         "it is full, and nobody reads it",
         "died, or is still at it",
     ] {
         assert!(wrong.contains(part), "{wrong}");
     }
+    // A counter proves nothing.
+    assert!(!wrong.contains("bug") && !wrong.contains("lost"), "{wrong}");
     assert_eq!(
         (&stat["superseded"], &stat["half_removed"]),
         (&false.into(), &true.into())
@@ -152,6 +157,45 @@ pub(crate) fn a_ring_is_described_and_so_is_what_is_wrong_with_it() {
     assert_eq!(top["rings"][0]["producer"]["dropped"], 12);
     assert!(says(&["stat", name.as_str()]).contains("; dropped: 12\n"));
     refuses(&["stat", "quoit-no-such-ring"], 3, "there is no ring");
+}
+
+pub(crate) fn a_rescued_end_is_told_what_to_check() {
+    let checks = [
+        (
+            DoorbellKind::Futex,
+            "by FUTEX_WAKE without FUTEX_PRIVATE_FLAG",
+        ),
+        (
+            DoorbellKind::Semaphore,
+            "by sem_post on the consumer's semaphore",
+        ),
+    ];
+    for (doorbell, check) in checks {
+        let name = RingName::new("rescued");
+        let options = RingOptions::new(64).doorbell(doorbell);
+        options.create::<[u8]>(&name).expect("a ring");
+        let is_quiet =
+            says_json(&["stat", "--json", name.as_str()])["wrong"] == Value::Array(vec![]);
+        assert!(is_quiet, "no rescue, no word");
+        SegmentFile::open(&name.file()).write(CONSUMER_RESCUES, 117);
+        let text = says(&["stat", name.as_str()]);
+        let begin = "wrong     117 sleeps of the consumer lasted until a timeout although messages were waiting";
+        let line = text.lines().find(|line| line.starts_with(begin));
+        let line = line.unwrap_or_else(|| panic!("{text}"));
+        assert!(
+            line.contains("the producer wakes after each publish"),
+            "{line}"
+        );
+        assert!(line.contains(check), "{line}");
+        let stat = says_json(&["stat", "--json", name.as_str()]);
+        assert_eq!(stat["consumer"]["rescues"], 117);
+        assert_eq!(
+            format!("wrong     {}", stat["wrong"][0].as_str().expect("text")),
+            line
+        );
+        let top = says_json(&["top", "--count", "1", "--json", name.as_str()]);
+        assert_eq!(top["rings"][0]["wrong"], stat["wrong"]);
+    }
 }
 
 pub(crate) fn messages_are_shown_and_stay() {

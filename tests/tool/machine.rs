@@ -11,11 +11,13 @@ use crate::common::names::file_directory;
 use crate::tool::Tool;
 
 /// A machine on which everything is wrong that files can say.
-const FAULTS: [(&str, &str); 9] = [
+const FAULTS: [(&str, &str); 11] = [
     ("proc/self/status", "Cpus_allowed_list:\t0-3\n"),
     ("proc/self/cgroup", "0::/a/b\n"),
     ("sys/fs/cgroup/a/cpu.max", "150000 100000\n"),
     ("sys/fs/cgroup/a/memory.max", "2147483648\n"),
+    ("sys/fs/cgroup/a/memory.current", "2147000000\n"),
+    ("sys/fs/cgroup/a/b/memory.current", "4096\n"),
     ("sys/fs/cgroup/a/b/memory.max", "1073741824\n"),
     (
         "sys/devices/system/cpu/cpu1/cpufreq/scaling_governor",
@@ -65,6 +67,8 @@ pub(crate) fn a_machine_with_faults_is_told_how_to_mend_them() {
         write(root.path(), path, text);
     }
     let root = root.path().to_str().expect("a path in UTF-8");
+    let groups = format!("30 24 0:26 / {root}/sys/fs/cgroup rw - cgroup2 cgroup2 rw\n");
+    write(root.as_ref(), "proc/self/mountinfo", &groups);
     let ill = findings(&["--root", root, "--cores", "1,3"]);
     for (check, verdict, found) in [
         ("/dev/shm", "warn", "is not there"),
@@ -73,7 +77,8 @@ pub(crate) fn a_machine_with_faults_is_told_how_to_mend_them() {
         ("caches", "note", "share none"),
         ("clock source", "warn", "hpet"),
         ("container", "note", "/.dockerenv"),
-        ("cgroup memory", "note", "1.0 GiB"),
+        // That of the group above, which has less left.
+        ("cgroup memory", "warn", "2.0 GiB, 464.9 KiB left"),
         ("cgroup CPU", "warn", "1.5 cores"),
     ] {
         let (said, text) = verdict_of(&ill, check);

@@ -3,10 +3,12 @@
 mod bench;
 #[path = "../common/mod.rs"]
 mod common;
+mod deaths;
 mod endings;
 #[path = "../../src/bin/quoit/fields.rs"]
 mod fields;
 mod hardships;
+mod idle;
 mod load;
 mod looking;
 mod machine;
@@ -15,6 +17,7 @@ mod places;
 mod recordings;
 mod records;
 mod refusals;
+mod standard;
 mod streams;
 mod terminal;
 mod timeouts;
@@ -23,8 +26,10 @@ mod top;
 mod watched;
 
 use bench::*;
+use deaths::*;
 use endings::*;
 use hardships::*;
+use idle::*;
 use load::*;
 use looking::*;
 use machine::*;
@@ -33,6 +38,7 @@ use places::*;
 use recordings::*;
 use records::*;
 use refusals::*;
+use standard::*;
 use streams::*;
 use timeouts::*;
 use top::*;
@@ -80,6 +86,24 @@ common::suite::suite! {
         of_many_names_each_is_tried,
         a_new_ring_has_the_mode_that_is_asked_for,
         what_is_no_mode_and_no_duration_is_refused,
+        a_signal_kills_each_command_after_it_has_left_the_ring,
+        a_signal_kills_top_after_it_has_left_the_terminal,
+        ctrl_c_ends_the_loop_of_a_shell,
+        a_recording_at_a_limit_of_its_size_is_whole,
+        a_recording_without_room_for_its_header_takes_nothing,
+        an_output_at_a_limit_of_its_size_loses_nothing,
+        a_receiver_whose_reader_is_gone_gives_its_role_up,
+        a_receiver_without_a_reader_awaits_no_producer,
+        a_watcher_whose_reader_is_gone_ends_at_once,
+        an_answer_that_cannot_be_written_is_a_failure,
+        a_receiver_without_an_output_makes_no_ring_and_takes_no_role,
+        a_sender_without_an_input_makes_no_ring,
+        a_summary_that_cannot_be_written_is_a_failure,
+        a_command_with_no_standard_descriptors_writes_to_no_wrong_file,
+        an_input_that_is_cut_off_says_what_is_missing,
+        a_command_that_waits_hardly_wakes,
+        a_tail_of_any_length_begins_at_once_and_needs_little_memory,
+        top_watches_more_rings_than_it_may_open_files_at_first,
         a_recording_replays_kinds_and_payloads,
         a_recording_that_a_signal_ends_is_whole,
         a_recording_cut_anywhere_is_refused,
@@ -91,6 +115,7 @@ common::suite::suite! {
         a_ring_is_shown_with_the_file_system_it_is_on,
         an_odd_name_hides_no_pages,
         the_pages_of_each_end_are_shown,
+        a_rescued_end_is_told_what_to_check,
         messages_are_shown_and_stay,
         a_record_is_shown_as_its_fields_were_written,
         whatever_is_no_layout_is_refused_with_a_place,

@@ -14,6 +14,7 @@ use vt100::{Parser, Screen};
 use crate::common::PATIENCE;
 use crate::common::child::is_asleep;
 use crate::endings::wait_until;
+use crate::tool::{Tool, code_of};
 
 pub(crate) const COLUMNS: u16 = 80;
 const ROWS: u16 = 24;
@@ -56,7 +57,17 @@ impl Terminal {
         terminal
     }
 
-    pub(crate) fn start_with(on: On, arguments: &[&str], (name, value): (&str, &str)) -> Self {
+    pub(crate) fn start_with(on: On, arguments: &[&str], variable: (&str, &str)) -> Self {
+        Self::start_program(Tool::PATH, on, arguments, variable)
+    }
+
+    /// Something that starts the tool, or is it.
+    pub(crate) fn start_program(
+        program: &str,
+        on: On,
+        arguments: &[&str],
+        (name, value): (&str, &str),
+    ) -> Self {
         let (master, slave) = pair().expect("a terminal");
         let modes = modes(&master);
         let end = || Stdio::from(slave.try_clone().expect("a descriptor"));
@@ -64,7 +75,7 @@ impl Terminal {
             On::All => end(),
             On::Errors => Stdio::piped(),
         };
-        let mut command = Command::new(env!("CARGO_BIN_EXE_quoit"));
+        let mut command = Command::new(program);
         command
             .args(arguments)
             .env_remove("NO_COLOR")
@@ -102,6 +113,10 @@ impl Terminal {
         assert_eq!(sent, 0, "the tool can be signalled");
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn screen(&self) -> &Screen {
         self.parser.screen()
     }
@@ -125,7 +140,7 @@ impl Terminal {
     /// Waits until the tool has ended by itself; its exit code.
     pub(crate) fn end(&mut self) -> Option<i32> {
         while self.read() {}
-        self.child.wait().expect("it can be waited for").code()
+        code_of(self.child.wait().expect("it can be waited for"))
     }
 
     /// Waits until the terminal takes no more, since nobody reads it.
@@ -148,7 +163,7 @@ impl Terminal {
             status = self.child.try_wait().expect("it can be waited for");
             status.is_some()
         });
-        status.and_then(|status| status.code())
+        status.and_then(code_of)
     }
 
     /// Takes the terminal away, and waits until the tool has ended; its exit code.

@@ -2,7 +2,8 @@
 
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
-use std::process::{Child, Command, Stdio};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
 
@@ -16,6 +17,7 @@ pub(crate) struct Tool(Option<Child>);
 /// How the tool has ended.
 #[derive(Debug)]
 pub(crate) struct Ended {
+    /// As [`code_of`] has it.
     pub(crate) code: Option<i32>,
     pub(crate) output: Vec<u8>,
     pub(crate) errors: String,
@@ -37,7 +39,7 @@ impl Tool {
         Self::start_command(Stdio::piped(), Command::new(program).args(arguments))
     }
 
-    fn start_command(output: Stdio, command: &mut Command) -> Self {
+    pub(crate) fn start_command(output: Stdio, command: &mut Command) -> Self {
         let child = command
             .stdin(Stdio::piped())
             .stdout(output)
@@ -84,6 +86,11 @@ impl Tool {
         String::from_utf8(text).expect("text")
     }
 
+    /// Closes the other end of its output.
+    pub(crate) fn stop_reading(&mut self) {
+        drop(self.child().stdout.take());
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.0.as_ref().expect("it has not ended").id()
     }
@@ -116,11 +123,19 @@ impl Tool {
         };
         let output = output.expect("the tool can be waited for");
         Ended {
-            code: output.status.code(),
+            code: code_of(output.status),
             output: output.stdout,
             errors: String::from_utf8(output.stderr).expect("text"),
         }
     }
+}
+
+/// The exit code, or 128 and the number of the signal that has killed it, as a shell has
+/// it. No exit code is that large: a shell would go on with its loop.
+pub(crate) fn code_of(status: ExitStatus) -> Option<i32> {
+    let code = status.code();
+    assert!(code.is_none_or(|code| code < 128), "it exits with {code:?}");
+    code.or(status.signal().map(|signal| 128 + signal))
 }
 
 impl Drop for Tool {

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::time::Duration;
+use std::sync::{Arc, Weak};
 
-use super::{CallError, REFUSED, split_word};
-use crate::doorbell::now;
+use super::{CallError, REFUSED, WORD, split_word};
+use crate::deadline::{Deadline, LATE_BYTES};
 use crate::frame_consumer::FrameConsumer;
 use crate::frame_producer::FrameProducer;
 use crate::ring::Record;
@@ -47,20 +47,42 @@ pub struct Client {
     next: u64,
     /// The private copy of a reply.
     buffer: Vec<u8>,
-    /// The calls in flight, with the replies that came early.
-    flight: HashMap<u64, Option<Answer>>,
+    /// The calls in flight, and calls that were dropped since the last sweep.
+    flight: HashMap<u64, Flight>,
+    /// So many calls are kept until the next sweep.
+    most: usize,
 }
+
+/// How many calls a client keeps before its first sweep for dropped ones.
+const FEW: usize = 16;
 
 /// What a handler returned.
 type Answer = Result<Vec<u8>, String>;
 
-/// A call in flight, from [`Client::start`] to [`Client::finish`] or
-/// [`Client::cancel`].
+/// What the client keeps of a call.
 #[derive(Debug)]
-#[must_use = "a call is in flight until it is finished or cancelled"]
+struct Flight {
+    /// Ends with the caller's [`Call`].
+    call: Weak<()>,
+    /// A reply that came early.
+    answer: Option<Answer>,
+}
+
+impl Flight {
+    fn is_dropped(&self) -> bool {
+        self.call.strong_count() == 0
+    }
+}
+
+/// A call in flight, from [`Client::start`] to [`Client::finish`] or
+/// [`Client::cancel`]. A call that is dropped is cancelled.
+#[derive(Debug)]
+#[must_use = "a call that is dropped is cancelled"]
 pub struct Call {
+    /// The client sees by it whether the call was dropped.
+    alive: Arc<()>,
     id: u64,
-    deadline: u64,
+    deadline: Deadline,
 }
 
 impl Client {
@@ -76,6 +98,7 @@ impl Client {
             next: RandomState::new().hash_one(0),
             buffer: Vec::new(),
             flight: HashMap::new(),
+            most: FEW,
         }
     }
 
@@ -92,9 +115,10 @@ impl Client {
     ///
     /// # Real-time
     ///
-    /// No syscall, no allocation.
+    /// No syscall, no allocation; looks at each of them.
     pub fn in_flight(&self) -> usize {
-        self.flight.len()
+        let calls = self.flight.values();
+        calls.filter(|flight| !flight.is_dropped()).count()
     }
 
     /// Sends a request and waits for the reply, which replaces what is in
@@ -111,7 +135,7 @@ impl Client {
         &mut self,
         request: &[u8],
         reply: &mut Vec<u8>,
-        timeout: Duration,
+        timeout: impl Into<Deadline>,
     ) -> Result<(), CallError> {
         let call = self.start(request, timeout)?;
         let finished = self.finish(&call, reply);
@@ -132,7 +156,7 @@ impl Client {
     pub fn call_record<Q: Record, R: Record>(
         &mut self,
         request: &Q,
-        timeout: Duration,
+        timeout: impl Into<Deadline>,
     ) -> Result<R, CallError> {
         let mut reply = Vec::with_capacity(size_of::<R>());
         self.call(request.as_bytes(), &mut reply, timeout)?;
@@ -155,16 +179,27 @@ impl Client {
     /// # Real-time
     ///
     /// May sleep, and allocates.
-    pub fn start(&mut self, request: &[u8], timeout: Duration) -> Result<Call, CallError> {
-        let nanos = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
+    pub fn start(
+        &mut self,
+        request: &[u8],
+        timeout: impl Into<Deadline>,
+    ) -> Result<Call, CallError> {
+        self.forget_dropped();
         let call = Call {
+            alive: Arc::new(()),
             id: self.next,
-            deadline: now().saturating_add(nanos),
+            deadline: timeout.into().fixed(),
         };
-        let header = [call.id.to_le_bytes(), call.deadline.to_le_bytes()];
-        let parts = [header.as_flattened(), request];
-        self.requests.push_parts_timeout(0, &parts, timeout)?;
-        self.flight.insert(call.id, None);
+        let len = request.len().saturating_add(2 * WORD);
+        let claim = self.requests.claim_timeout(len, call.deadline)?;
+        // What is left is measured when the request goes, not before the wait for room.
+        let header = [call.id.to_le_bytes(), call.deadline.left().to_le_bytes()];
+        claim.commit_parts(0, &[header.as_flattened(), request]);
+        let flight = Flight {
+            call: Arc::downgrade(&call.alive),
+            answer: None,
+        };
+        self.flight.insert(call.id, flight);
         self.next = self.next.wrapping_add(1);
         Ok(call)
     }
@@ -187,22 +222,22 @@ impl Client {
         let mut end = None;
         loop {
             let early = self.flight.get_mut(&call.id);
-            if let Some(answer) = early.ok_or(CallError::NotInFlight)?.take() {
+            if let Some(answer) = early.ok_or(CallError::NotInFlight)?.answer.take() {
                 self.flight.remove(&call.id);
                 *reply = answer.map_err(CallError::Refused)?;
                 return Ok(());
             }
-            let left = Duration::from_nanos(call.deadline.saturating_sub(now()));
-            if left.is_zero() {
+            if call.deadline.is_over() {
                 // What is there now is looked at; what comes meanwhile is too late.
                 let (position, unread) = (self.replies.position(), self.replies.len());
-                let end = *end.get_or_insert(position.wrapping_add(unread.max(1)));
+                let there = unread.clamp(1, LATE_BYTES);
+                let end = *end.get_or_insert(position.wrapping_add(there));
                 if end.wrapping_sub(position) as i64 <= 0 {
                     self.flight.remove(&call.id);
                     return Err(CallError::TimedOut);
                 }
             }
-            let received = self.receive(left);
+            let received = self.receive(call.deadline);
             if received == Err(CallError::TimedOut) {
                 self.flight.remove(&call.id);
             }
@@ -220,18 +255,36 @@ impl Client {
     }
 
     /// Keeps the next reply, if it belongs to a call in flight.
-    fn receive(&mut self, timeout: Duration) -> Result<(), CallError> {
-        let kind = self.replies.pop_into_timeout(&mut self.buffer, timeout)?;
+    fn receive(&mut self, deadline: Deadline) -> Result<(), CallError> {
+        let kind = self.replies.pop_into_timeout(&mut self.buffer, deadline)?;
         // What is shorter than an id belongs to no call.
         let Some((id, bytes)) = split_word(&self.buffer) else {
             return Ok(());
         };
-        if let Some(answer @ None) = self.flight.get_mut(&id) {
-            *answer = Some(match kind {
-                REFUSED => Err(String::from_utf8_lossy(bytes).into_owned()),
-                _ => Ok(bytes.to_vec()),
-            });
+        match self.flight.get_mut(&id) {
+            Some(flight) if flight.is_dropped() => {
+                self.flight.remove(&id);
+            }
+            Some(Flight {
+                answer: answer @ None,
+                ..
+            }) => {
+                *answer = Some(match kind {
+                    REFUSED => Err(String::from_utf8_lossy(bytes).into_owned()),
+                    _ => Ok(bytes.to_vec()),
+                });
+            }
+            _ => {}
         }
         Ok(())
+    }
+
+    /// Forgets calls that were dropped, before as many are kept as twice those that
+    /// were in flight at the last sweep.
+    fn forget_dropped(&mut self) {
+        if self.flight.len() >= self.most {
+            self.flight.retain(|_, flight| !flight.is_dropped());
+            self.most = FEW.max(2 * self.flight.len());
+        }
     }
 }

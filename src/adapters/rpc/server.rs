@@ -1,20 +1,18 @@
 //! The side that answers.
 
 use core::fmt::Display;
-use std::thread;
 use std::time::Duration;
 
 use super::{REFUSED, WORD, split_word};
+use crate::deadline::Deadline;
 use crate::doorbell::now;
-use crate::error::{ClaimError, PopError};
+use crate::error::{ClaimError, PeerError, PopError};
 use crate::frame_consumer::FrameConsumer;
 use crate::frame_producer::FrameProducer;
 use crate::ring::Record;
 
 /// How often a server that serves looks whether it is to end.
 const LOOK: Duration = Duration::from_millis(100);
-/// How often it looks for a client when there is none.
-const LOOK_FOR_CLIENT: Duration = Duration::from_millis(1);
 
 /// The side that answers.
 ///
@@ -53,20 +51,38 @@ pub struct Server {
     /// The private copy of a request.
     request: Vec<u8>,
     reply: Vec<u8>,
+    /// What `reply` answers, until there is room for it. The request stays in the ring.
+    unsent: Option<Unsent>,
+    /// Requests before this position were in the ring at `seen_at`.
+    seen: u64,
+    seen_at: u64,
+}
+
+/// A reply that is not in the ring yet.
+#[derive(Debug, Clone, Copy)]
+struct Unsent {
+    id: u64,
+    kind: u32,
+    /// Until when the client waits.
+    deadline: Deadline,
 }
 
 impl Server {
     /// A server that reads from one ring and writes to the other.
     pub fn new(requests: FrameConsumer, replies: FrameProducer) -> Self {
         Self {
+            seen: requests.position(),
+            seen_at: 0,
             requests,
             replies,
             request: Vec::new(),
             reply: Vec::new(),
+            unsent: None,
         }
     }
 
-    /// The two ends again.
+    /// The two ends again. A request whose reply has found no room yet is still in its
+    /// ring, and the next server handles it again.
     ///
     /// # Real-time
     ///
@@ -94,48 +110,54 @@ impl Server {
         while !is_over() {
             match self.answer(LOOK, &mut handler) {
                 Ok(()) | Err(PopError::TimedOut) => {}
-                Err(PopError::Abandoned) => thread::sleep(LOOK_FOR_CLIENT),
+                Err(PopError::Abandoned) => self.wait_for_client()?,
                 Err(error) => return Err(error),
             }
         }
         Ok(())
     }
 
+    /// Waits for a client, until the next look at whether to end.
+    fn wait_for_client(&mut self) -> Result<(), PopError> {
+        match self.requests.wait_for_peer_timeout(LOOK) {
+            Ok(()) | Err(PeerError::TimedOut) => Ok(()),
+            Err(PeerError::Superseded) => Err(PopError::Superseded),
+            Err(PeerError::ReactorDied) => Err(PopError::ReactorDied),
+        }
+    }
+
     /// Waits for a request up to `timeout`, and answers it. The handler gets a private
     /// copy of the request, and appends its reply to an empty vector; its error goes to the
-    /// client as text. If it panics the request stays. A request whose deadline
-    /// is over is dropped, and so is a reply that finds no room until then.
+    /// client as text. If it panics the request stays. A request whose time is over is
+    /// dropped.
+    ///
+    /// A reply that finds no room by the deadline is kept: the next call goes on with it,
+    /// and does not call the handler. It is dropped when its client's time is over or its
+    /// client is gone.
     ///
     /// # Errors
     ///
-    /// [`PopError::TimedOut`] if no request came in time; [`PopError::Abandoned`]
+    /// [`PopError::TimedOut`] if no request came in time, or no room for its reply;
+    /// [`PopError::Abandoned`]
     /// if there are none and the client has closed or crashed;
     /// [`PopError::Superseded`] if, besides, a ring was unlinked or replaced;
     /// [`PopError::Corrupt`] if a ring is corrupt.
     ///
     /// # Real-time
     ///
-    /// May sleep, and allocates.
+    /// May sleep, and allocates. Takes as long as the handler beyond `timeout`.
     pub fn answer<E: Display>(
         &mut self,
-        timeout: Duration,
-        mut handler: impl FnMut(&[u8], &mut Vec<u8>) -> Result<(), E>,
+        timeout: impl Into<Deadline>,
+        handler: impl FnMut(&[u8], &mut Vec<u8>) -> Result<(), E>,
     ) -> Result<(), PopError> {
-        let request = self.requests.peek_timeout(timeout)?;
-        self.request.clear();
-        request.append_to(&mut self.request);
-        let parts = split_word(&self.request)
-            .and_then(|(id, rest)| split_word(rest).map(|(deadline, bytes)| (id, deadline, bytes)));
-        // What is shorter than a header has no client that waits.
-        if let Some((id, deadline, bytes)) = parts.filter(|&(_, deadline, _)| deadline > now()) {
-            self.reply.clear();
-            let kind = match handler(bytes, &mut self.reply) {
-                Ok(()) => 0,
-                Err(error) => refuse(&mut self.reply, &error),
-            };
-            send(&mut self.replies, id, kind, &mut self.reply, deadline)?;
+        let deadline = timeout.into().fixed();
+        if self.unsent.is_none() {
+            self.handle(deadline, handler)?;
         }
-        request.release();
+        self.send(deadline)?;
+        self.unsent = None;
+        self.requests.try_peek()?.release();
         Ok(())
     }
 
@@ -151,7 +173,7 @@ impl Server {
     /// May sleep, and allocates.
     pub fn answer_record<Q: Record, R: Record, E: Display>(
         &mut self,
-        timeout: Duration,
+        timeout: impl Into<Deadline>,
         mut handler: impl FnMut(Q) -> Result<R, E>,
     ) -> Result<(), PopError> {
         self.answer(timeout, |bytes, reply| {
@@ -164,35 +186,71 @@ impl Server {
             Ok(())
         })
     }
+
+    /// Waits for a request and handles it, if its client still waits.
+    fn handle<E: Display>(
+        &mut self,
+        deadline: Deadline,
+        mut handler: impl FnMut(&[u8], &mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), PopError> {
+        self.request.clear();
+        let request = self.requests.peek_timeout(deadline)?;
+        request.append_to(&mut self.request);
+        let seen_at = self.note_arrival();
+        let parts = split_word(&self.request)
+            .and_then(|(id, rest)| split_word(rest).map(|(left, bytes)| (id, left, bytes)));
+        // What is shorter than a header has no client that waits.
+        let Some((id, left, bytes)) = parts else {
+            return Ok(());
+        };
+        let deadline = Deadline::after(seen_at, left);
+        if deadline.is_over() {
+            return Ok(());
+        }
+        self.reply.clear();
+        let mut kind = match handler(bytes, &mut self.reply) {
+            Ok(()) => 0,
+            Err(error) => refuse(&mut self.reply, &error),
+        };
+        let (len, max) = (self.reply.len(), self.replies.max_frame_len() - WORD);
+        if len > max {
+            let text = format!("a reply of {len} bytes does not fit into the ring");
+            kind = refuse(&mut self.reply, &text);
+            self.reply.truncate(max);
+        }
+        self.unsent = Some(Unsent { id, kind, deadline });
+        Ok(())
+    }
+
+    /// When the next request was first seen in the ring. Its time begins there: the
+    /// client's clock may be another one.
+    fn note_arrival(&mut self) -> u64 {
+        let position = self.requests.position();
+        if position.wrapping_sub(self.seen) as i64 >= 0 {
+            self.seen = position.wrapping_add(self.requests.len());
+            self.seen_at = now();
+        }
+        self.seen_at
+    }
+
+    /// Puts the reply into the ring, if there is one and somebody waits for it.
+    fn send(&mut self, deadline: Deadline) -> Result<(), PopError> {
+        let Some(unsent) = self.unsent else {
+            return Ok(());
+        };
+        let until = deadline.earlier(unsent.deadline);
+        let parts = [&unsent.id.to_le_bytes(), self.reply.as_slice()];
+        match self.replies.push_parts_timeout(unsent.kind, &parts, until) {
+            Err(ClaimError::Corrupt) => Err(PopError::Corrupt),
+            Err(ClaimError::TimedOut) if !unsent.deadline.is_over() => Err(PopError::TimedOut),
+            // Sent, or nobody waits for it any more.
+            _ => Ok(()),
+        }
+    }
 }
 
 fn refuse(reply: &mut Vec<u8>, error: &impl Display) -> u32 {
     reply.clear();
     reply.extend_from_slice(error.to_string().as_bytes());
     REFUSED
-}
-
-/// Puts a reply into the ring, unless nobody waits for it any more.
-fn send(
-    replies: &mut FrameProducer,
-    id: u64,
-    mut kind: u32,
-    reply: &mut Vec<u8>,
-    deadline: u64,
-) -> Result<(), PopError> {
-    let max = replies.max_frame_len() - WORD;
-    if reply.len() > max {
-        let text = format!(
-            "a reply of {} bytes does not fit into the ring",
-            reply.len()
-        );
-        kind = refuse(reply, &text);
-        reply.truncate(max);
-    }
-    let left = Duration::from_nanos(deadline.saturating_sub(now()));
-    match replies.push_parts_timeout(kind, &[&id.to_le_bytes(), reply], left) {
-        Err(ClaimError::Corrupt) => Err(PopError::Corrupt),
-        // Nobody waits for this reply any more.
-        _ => Ok(()),
-    }
 }

@@ -1,22 +1,30 @@
-//! SIGINT, SIGTERM and SIGHUP, as something that can be waited for beside a file:
-//! they end a command where nothing is lost, and never in the middle of something.
+//! SIGINT, SIGTERM, SIGHUP and SIGQUIT, as something that can be waited for beside a
+//! file: they end a command where nothing is lost, and never in the middle of something.
 
+use std::cell::OnceCell;
 use std::io;
 use std::mem::{MaybeUninit, size_of};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::ptr;
 use std::time::Duration;
 
 use signal_hook::low_level;
 
+use crate::output::failed;
 use crate::stop::Stop;
 
-/// How long a command waits at a ring until it looks for a signal again.
-pub(crate) const MOMENT: Duration = Duration::from_millis(50);
+/// How long a command waits at a ring until it looks for a signal again: it wakes ten
+/// times a second, as an endpoint that looks for its peer.
+pub(crate) const MOMENT: Duration = Duration::from_millis(100);
 
-/// The signals that want this process to end, a [`Note`] each.
-pub(crate) struct Interrupt(UnixStream);
+/// The signals that want this process to end, and the output that is of no use to
+/// anybody when its reader is gone.
+pub(crate) struct Interrupt {
+    /// A [`Note`] of each signal.
+    signals: UnixStream,
+    output: OnceCell<OwnedFd>,
+}
 
 /// A signal's number, and when it came.
 type Note = [u64; 2];
@@ -37,32 +45,32 @@ impl Interrupt {
     /// From now on these signals end nothing by themselves, unless one comes when
     /// nobody has heard an earlier one for a second; those that are ignored still are.
     pub(crate) fn listen() -> Result<Self, Stop> {
-        signals().map(Self).map_err(Stop::io("listen for signals"))
+        let signals = signals().map_err(Stop::io("listen for signals"))?;
+        Ok(Self {
+            signals,
+            output: OnceCell::new(),
+        })
     }
 
-    /// An error if a signal has come.
+    /// From now on each wait, and each check, ends when nobody reads the output.
+    pub(crate) fn watch(&self, output: impl AsFd) -> Result<(), Stop> {
+        let output = output.as_fd().try_clone_to_owned().map_err(failed())?;
+        self.output.get_or_init(|| output);
+        Ok(())
+    }
+
+    /// An error if a signal has come, or the reader of the output is gone.
     pub(crate) fn check(&self) -> Result<(), Stop> {
         self.poll(None, 0).map(drop)
     }
 
-    /// Sleeps, or until a signal comes.
-    pub(crate) fn sleep(&self, time: Duration) -> Result<(), Stop> {
-        self.rest(None, time)
-    }
-
-    /// Sleeps, or until a signal comes or nobody reads `output` any more.
-    pub(crate) fn sleep_while_read(&self, output: impl AsFd, time: Duration) -> Result<(), Stop> {
-        self.rest(Some((output.as_fd(), 0)), time)
-    }
-
-    fn rest(&self, output: Option<(BorrowedFd<'_>, i16)>, mut time: Duration) -> Result<(), Stop> {
+    /// Sleeps, or until there is an error as of [`check`](Self::check).
+    pub(crate) fn sleep(&self, mut time: Duration) -> Result<(), Stop> {
         const LONGEST: Duration = Duration::from_secs(3600);
         loop {
             // Poll counts in milliseconds.
             let piece = time.min(LONGEST);
-            if self.poll(output, piece.as_millis() as i32)? != 0 {
-                return Err(Stop::ClosedPipe);
-            }
+            self.poll(None, piece.as_millis() as i32)?;
             if piece == time {
                 break;
             }
@@ -97,13 +105,16 @@ impl Interrupt {
         };
         // The kernel passes over a file of -1.
         let file = file.map_or((-1, 0), |(file, events)| (file.as_raw_fd(), events));
+        let output = self.output.get().map_or(-1, OwnedFd::as_raw_fd);
         let mut entries = [
-            entry(self.0.as_raw_fd(), libc::POLLIN),
+            entry(self.signals.as_raw_fd(), libc::POLLIN),
             entry(file.0, file.1),
+            // That nobody is at the other side is told in any case.
+            entry(output, 0),
         ];
         loop {
-            // SAFETY: the entries are two, and live on this stack.
-            let ready = unsafe { libc::poll(entries.as_mut_ptr(), 2, milliseconds) };
+            // SAFETY: the entries are three, and live on this stack.
+            let ready = unsafe { libc::poll(entries.as_mut_ptr(), 3, milliseconds) };
             if ready >= 0 {
                 break;
             }
@@ -112,8 +123,9 @@ impl Interrupt {
                 return Err(Stop::Io("wait for a file".to_owned(), error));
             }
         }
-        match entries[0].revents {
-            0 => Ok(entries[1].revents),
+        match entries.map(|entry| entry.revents) {
+            [0, found, 0] => Ok(found),
+            [0, _, _] => Err(Stop::ClosedPipe),
             _ => Err(Stop::Signal(self.taken())),
         }
     }
@@ -121,7 +133,7 @@ impl Interrupt {
     /// The number of the signal that has come.
     fn taken(&self) -> i32 {
         // It was found readable, and a note is written whole.
-        received(&self.0, 0).map_or(0, |[number, _]| number as i32)
+        received(&self.signals, 0).map_or(0, |[number, _]| number as i32)
     }
 }
 
@@ -147,7 +159,7 @@ fn now() -> u64 {
 
 fn signals() -> io::Result<UnixStream> {
     let (come, comes) = UnixStream::pair()?;
-    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT] {
         if is_ignored(signal) {
             continue;
         }
@@ -167,6 +179,19 @@ fn signals() -> io::Result<UnixStream> {
         unsafe { low_level::register(signal, heed) }?;
     }
     Ok(come)
+}
+
+/// SIGXFSZ would kill where a write can say that the file is too large. The standard
+/// library does the same with SIGPIPE.
+pub(crate) fn ignore_what_errors_tell() {
+    // SAFETY: no handler is set.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+}
+
+/// Ends this process as the signal does by default: a shell ends its loop then. It
+/// returns if the system refuses.
+pub(crate) fn die_of(signal: libc::c_int) {
+    let _ = low_level::emulate_default_handler(signal);
 }
 
 /// As after `nohup`, or in the background of a script.

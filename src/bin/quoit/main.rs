@@ -31,6 +31,9 @@ mod measure {
     pub(crate) mod spread;
     pub(crate) mod switches;
 }
+/// The limits that the library asks as well.
+#[path = "../../segment/memory_limit.rs"]
+mod memory_limit;
 mod mounts;
 mod output;
 mod pages;
@@ -39,6 +42,7 @@ mod progress;
 mod recording;
 mod ring;
 mod sight;
+mod standard;
 mod stop;
 
 use std::process::ExitCode;
@@ -49,6 +53,8 @@ use self::commands::{
     bench, completions, doctor, list, man, record, recv, replay, rm, send, stat, tail, top,
 };
 use self::output::Output;
+use self::standard::Standard;
+use self::stop::Stop;
 
 /// Sends, receives, records and examines quoit's rings in shared memory
 #[derive(Parser)]
@@ -80,22 +86,40 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let Cli { json, command } = Cli::parse();
-    let output = Output::new(json);
-    let done = match command {
-        Command::List(list) => list.run(&output),
-        Command::Stat(stat) => stat.run(&output),
-        Command::Top(top) => top.run(&output),
-        Command::Tail(tail) => tail.run(&output),
-        Command::Send(send) => send.run(&output),
-        Command::Recv(recv) => recv.run(&output),
-        Command::Record(record) => record.run(&output),
-        Command::Replay(replay) => replay.run(&output),
-        Command::Rm(rm) => rm.run(&output),
-        Command::Doctor(doctor) => doctor.run(&output),
-        Command::Bench(bench) => bench.run(&output),
-        Command::Completions(completions) => completions.run(&output),
-        Command::Man(man) => man.run(&output),
+    interrupt::ignore_what_errors_tell();
+    let Cli { json, command } = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() => error.exit(),
+        Err(help) => {
+            let output = Output::new(false);
+            return output.end(output.help(&help.render()));
+        }
     };
-    done.map_or_else(|stop| output.stop(&stop), |()| ExitCode::SUCCESS)
+    let output = Output::new(json);
+    output.end(run(&command, &output))
+}
+
+fn run(command: &Command, output: &Output) -> Result<(), Stop> {
+    // What answers there does nothing if nobody can hear it.
+    if !matches!(
+        command,
+        Command::Send(_) | Command::Record(_) | Command::Replay(_)
+    ) {
+        Standard::Output.check().map_err(output::failed())?;
+    }
+    match command {
+        Command::List(list) => list.run(output),
+        Command::Stat(stat) => stat.run(output),
+        Command::Top(top) => top.run(output),
+        Command::Tail(tail) => tail.run(output),
+        Command::Send(send) => send.run(output),
+        Command::Recv(recv) => recv.run(output),
+        Command::Record(record) => record.run(output),
+        Command::Replay(replay) => replay.run(output),
+        Command::Rm(rm) => rm.run(output),
+        Command::Doctor(doctor) => doctor.run(output),
+        Command::Bench(bench) => bench.run(output),
+        Command::Completions(completions) => completions.run(output),
+        Command::Man(man) => man.run(output),
+    }
 }

@@ -5,9 +5,12 @@ use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::process::ExitCode;
 
+use clap::builder::StyledStr;
 use serde_json::{Value, json};
 
+use crate::interrupt;
 use crate::patient::terminal;
+use crate::standard::Standard;
 use crate::stop::Stop;
 
 /// How the tool speaks.
@@ -20,6 +23,11 @@ pub(crate) struct Output {
 pub(crate) fn plain(text: &str) -> String {
     let turns = |letter| matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.replace(|letter: char| letter.is_control() || turns(letter), "?")
+}
+
+/// What could not be done with an answer.
+pub(crate) fn failed() -> impl FnOnce(io::Error) -> Stop {
+    Stop::io("write to standard output")
 }
 
 /// A colour of a word.
@@ -51,26 +59,32 @@ impl Output {
 
     /// The whole answer of a command, on standard output.
     pub(crate) fn answer(&self, text: &[u8]) -> Result<(), Stop> {
-        let mut out = io::stdout().lock();
-        self.answer_on(&mut out, text)?;
-        out.flush().map_err(Stop::io("write to standard output"))
+        Standard::Output.write(text).map_err(failed())
+    }
+
+    /// The help, or the version.
+    pub(crate) fn help(&self, text: &StyledStr) -> Result<(), Stop> {
+        let text = match self.colours {
+            true => text.ansi().to_string(),
+            false => text.to_string(),
+        };
+        self.answer(text.as_bytes())
     }
 
     /// A part of the answer, of a command that listens to signals.
     pub(crate) fn answer_on(&self, out: &mut impl Write, text: &[u8]) -> Result<(), Stop> {
-        let written = out.write_all(text);
-        written.map_err(Stop::io("write to standard output"))
+        out.write_all(text).map_err(failed())
     }
 
     /// What was done, on standard error: to a program that wants JSON, and to
     /// people.
-    pub(crate) fn summary(&self, text: &str, value: &Value) {
+    pub(crate) fn summary(&self, text: &str, value: &Value) -> Result<(), Stop> {
         if self.json {
-            // Nobody can be told that standard error is closed.
-            let _ = writeln!(io::stderr(), "{value}");
-        } else {
-            self.note(text);
+            let written = Standard::Errors.write(format!("{value}\n").as_bytes());
+            return written.map_err(Stop::io("write to standard error"));
         }
+        self.note(text);
+        Ok(())
     }
 
     /// What is going on, on standard error, where somebody sees it. A terminal that
@@ -82,17 +96,24 @@ impl Output {
         }
     }
 
-    /// Says why the tool ends.
-    pub(crate) fn stop(&self, stop: &Stop) -> ExitCode {
-        self.complain(stop);
+    /// Says why the tool ends, if it is not done.
+    pub(crate) fn end(&self, done: Result<(), Stop>) -> ExitCode {
+        let Err(stop) = done else {
+            return ExitCode::SUCCESS;
+        };
+        self.complain(&stop);
+        if let Stop::Signal(signal) = stop {
+            // All is put away by now.
+            interrupt::die_of(signal);
+        }
         ExitCode::from(stop.code())
     }
 
     /// Says what is wrong.
     pub(crate) fn complain(&self, stop: &Stop) {
         let code = stop.code();
-        let _ = match stop {
-            Stop::ClosedPipe | Stop::Signal(_) => Ok(()),
+        let line = match stop {
+            Stop::ClosedPipe | Stop::Signal(_) => return,
             _ if self.json => {
                 let mut value = json!({});
                 let mut why = stop;
@@ -101,9 +122,11 @@ impl Output {
                 }
                 value["error"] = why.to_string().into();
                 value["code"] = code.into();
-                writeln!(io::stderr(), "{value}")
+                format!("{value}\n")
             }
-            _ => writeln!(io::stderr(), "quoit: {stop}"),
+            _ => format!("quoit: {stop}\n"),
         };
+        // Nobody can be told that standard error is closed.
+        let _ = Standard::Errors.write(line.as_bytes());
     }
 }

@@ -6,6 +6,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 
 use crate::interrupt::Interrupt;
+use crate::output::failed;
+use crate::standard::Standard;
 use crate::stop::Stop;
 
 /// A pipe that can take anything can take so much without blocking.
@@ -28,15 +30,22 @@ impl<'a> Patient<'a> {
         }
     }
 
-    /// Standard input or output, without the buffer of the standard library.
-    pub(crate) fn standard(stream: impl AsFd, interrupt: &'a Interrupt) -> Result<Self, Stop> {
-        let stream = stream.as_fd();
-        if let Some(terminal) = terminal(stream) {
-            return Ok(Self::new(terminal, interrupt));
-        }
-        let file = stream.try_clone_to_owned();
-        let file = file.map_err(Stop::io("use standard input or output"))?;
-        Ok(Self::new(file.into(), interrupt))
+    /// Standard input, without the buffer of the standard library.
+    pub(crate) fn input(interrupt: &'a Interrupt) -> Result<Self, Stop> {
+        let file = Standard::Input.file();
+        let file = file.map_err(Stop::io("read standard input"))?;
+        Ok(Self::standard(file, interrupt))
+    }
+
+    /// Standard output, without the buffer of the standard library.
+    pub(crate) fn output(interrupt: &'a Interrupt) -> Result<Self, Stop> {
+        let file = Standard::Output.file().map_err(failed())?;
+        Ok(Self::standard(file, interrupt))
+    }
+
+    fn standard(file: File, interrupt: &'a Interrupt) -> Self {
+        let terminal = terminal(file.as_fd());
+        Self::new(terminal.unwrap_or(file), interrupt)
     }
 
     /// Writes what can be written without waiting.

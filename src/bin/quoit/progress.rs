@@ -99,12 +99,11 @@ impl Progress {
                 let mut value = self.moved.json();
                 value["seconds"] = self.start.elapsed().as_secs_f64().into();
                 let mut words = self.words();
-                if matches!(ended, Err(Stop::Signal(_))) {
+                if let Err(Stop::Signal(_)) = ended {
                     words += ", and was interrupted";
                 }
                 drop(self);
-                output.summary(&words, &value);
-                ended
+                ended.and(output.summary(&words, &value))
             }
             Err(stop) => Err(Stop::Partly(Box::new(stop), self.moved)),
         }

@@ -13,11 +13,12 @@
 //!           bytes    its payload
 //! ...
 //! end       u64      all ones
-//!           u64      number of frames
+//!           u64      number of frames; all ones while the recorder still writes
 //! ```
 //!
-//! A file without its end was not finished: its recorder was killed, or its
-//! disk full.
+//! A file without its end was not finished: its recorder was killed. The place of the
+//! end is written behind each batch, so that a full disk, or a limit of a file's size,
+//! has room for it.
 
 use std::io::{ErrorKind, Read};
 
@@ -28,6 +29,8 @@ use crate::stop::Stop;
 const MAGIC: [u8; 8] = *b"QUOITREC";
 const VERSION: u32 = 1;
 const END: u64 = u64::MAX;
+/// A number of frames that is not known yet.
+const OPEN: u64 = u64::MAX;
 
 /// A frame of a recording.
 pub(crate) struct Entry {
@@ -58,9 +61,16 @@ pub(crate) fn end(frames: u64) -> Vec<u8> {
     [END.to_le_bytes(), frames.to_le_bytes()].concat()
 }
 
+/// In the place of the end, as long as there is none.
+pub(crate) fn open_end() -> Vec<u8> {
+    end(OPEN)
+}
+
 /// Reads a recording.
 pub(crate) struct Reader<R> {
     input: R,
+    /// Bytes that were read.
+    offset: u64,
     frames: u64,
     capacity: u64,
 }
@@ -85,12 +95,13 @@ impl<R: Read> Reader<R> {
         }
         let mut reader = Self {
             input,
+            offset: 12,
             frames: 0,
             capacity: 0,
         };
-        reader.bytes::<4>()?;
-        reader.capacity = u64::from_le_bytes(reader.bytes()?);
-        reader.bytes::<8>()?;
+        let rest = reader.bytes::<20>("the rest of the header")?;
+        // Between 4 bytes of nothing and the time.
+        reader.capacity = word(&rest, 4);
         if !reader.capacity.is_power_of_two() {
             return Err(wrong("the recording is of a ring that cannot be"));
         }
@@ -104,10 +115,15 @@ impl<R: Read> Reader<R> {
 
     /// The next frame, or none at the end.
     pub(crate) fn next(&mut self) -> Result<Option<Entry>, Stop> {
-        let time = u64::from_le_bytes(self.bytes()?);
+        // Of a frame, or the end of all.
+        let head = self.bytes::<16>("the head of the next frame")?;
+        let [time, rest] = [0, 8].map(|at| word(&head, at));
         if time == END {
-            let frames = u64::from_le_bytes(self.bytes()?);
+            let frames = rest;
             let found = self.frames;
+            if frames == OPEN {
+                return Err(self.truncated("its recorder did not finish"));
+            }
             if frames != found {
                 let text = format!("the recording has {found} frames, not {frames}");
                 return Err(wrong(text));
@@ -118,15 +134,16 @@ impl<R: Read> Reader<R> {
                 Err(error) => Err(Stop::io("read the recording")(error)),
             };
         }
-        let kind = u32::from_le_bytes(self.bytes()?);
-        let length = u32::from_le_bytes(self.bytes()?);
+        let (kind, length) = (rest as u32, (rest >> 32) as u32);
         let mut payload = Vec::new();
         let read = (&mut self.input)
             .take(length.into())
             .read_to_end(&mut payload);
-        if read.map_err(Stop::io("read the recording"))? < length as usize {
-            return Err(self.truncated());
+        let found = read.map_err(Stop::io("read the recording"))?;
+        if found < length as usize {
+            return Err(self.cut("the payload of the next frame", length as usize, found));
         }
+        self.offset += u64::from(length);
         self.frames += 1;
         Ok(Some(Entry {
             time,
@@ -135,21 +152,35 @@ impl<R: Read> Reader<R> {
         }))
     }
 
-    fn bytes<const N: usize>(&mut self) -> Result<[u8; N], Stop> {
-        let mut bytes = [0; N];
-        match self.input.read_exact(&mut bytes) {
-            Ok(()) => Ok(bytes),
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => Err(self.truncated()),
-            Err(error) => Err(Stop::io("read the recording")(error)),
-        }
+    fn bytes<const N: usize>(&mut self, what: &str) -> Result<[u8; N], Stop> {
+        let mut bytes = Vec::with_capacity(N);
+        let read = (&mut self.input).take(N as u64).read_to_end(&mut bytes);
+        let found = read.map_err(Stop::io("read the recording"))?;
+        let bytes = bytes.try_into();
+        let bytes = bytes.map_err(|_| self.cut(what, N, found))?;
+        self.offset += N as u64;
+        Ok(bytes)
     }
 
-    fn truncated(&self) -> Stop {
-        wrong(format!(
-            "the recording is truncated after {} whole frames",
-            self.frames
+    /// The file ends within something that begins where this has come to.
+    fn cut(&self, what: &str, length: usize, found: usize) -> Stop {
+        let (offset, missing) = (self.offset, length - found);
+        self.truncated(&format!(
+            "{what} begins at byte {offset} and has {length} bytes, and {missing} of them are missing"
         ))
     }
+
+    fn truncated(&self, why: &str) -> Stop {
+        let frames = self.frames;
+        wrong(format!(
+            "the recording is truncated after {frames} whole frames: {why}"
+        ))
+    }
+}
+
+fn word(bytes: &[u8], at: usize) -> u64 {
+    let bytes = bytes[at..at + 8].try_into();
+    u64::from_le_bytes(bytes.expect("8 bytes"))
 }
 
 fn wrong(text: impl Into<String>) -> Stop {

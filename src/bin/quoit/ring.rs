@@ -1,6 +1,5 @@
 //! The rings that the commands move frames to and from.
 
-use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -302,11 +301,11 @@ fn corrupt(found: Option<Corrupt>) -> Option<Stop> {
 }
 
 /// Writes all frames in batches, as `encode` copies them and with their number, until
-/// the producer has left. What is not written entirely stays in the ring.
+/// the producer has left; `write` may add to a batch. What is not written entirely stays in the ring.
 pub(crate) fn drain(
     consumer: &mut FrameConsumer,
     mut encode: impl FnMut(&mut Vec<u8>, &FrameView<'_>),
-    mut write: impl FnMut(&[u8], u64) -> io::Result<()>,
+    mut write: impl FnMut(&mut Vec<u8>, u64) -> Result<(), Stop>,
     wait: Wait,
     interrupt: &Interrupt,
     progress: &mut Progress,
@@ -329,7 +328,7 @@ pub(crate) fn drain(
                 Err(_) => sound = false,
             }
         }
-        write(&bytes, count).map_err(Stop::io("write"))?;
+        write(&mut bytes, count)?;
         frames.release();
         progress.add(count, moved);
         // What came before it is sound.

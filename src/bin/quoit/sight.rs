@@ -24,6 +24,7 @@ pub(crate) struct Look {
     is_superseded: bool,
     is_half_removed: bool,
     capacity: u64,
+    doorbell: DoorbellKind,
 }
 
 /// One end, as it was at the look.
@@ -55,6 +56,7 @@ impl Sight {
             is_superseded: self.observer.is_superseded()?,
             is_half_removed: self.observer.is_half_removed()?,
             capacity: self.observer.info().capacity,
+            doorbell: self.observer.info().doorbell,
         };
         for _ in 0..LOOKS {
             look.are_alive = [alive(Role::Producer)?, alive(Role::Consumer)?];
@@ -184,10 +186,7 @@ impl Look {
                 ));
             }
             if peer.state.rescues > 0 {
-                let count = peer.state.rescues;
-                wrong.push(format!(
-                    "{count} wake-ups of the {role} were lost; this is a bug, please report it"
-                ));
+                wrong.push(rescued(role, peer.state.rescues, self.doorbell));
             }
         }
         if self.percent() >= 95 && !self.peer(Role::Consumer).is_alive {
@@ -209,6 +208,24 @@ impl Look {
         }
         wrong
     }
+}
+
+/// What a counter of rescues says, and what to check. It proves nothing: whoever may write
+/// to the ring may raise it.
+fn rescued(role: Role, count: u64, doorbell: DoorbellKind) -> String {
+    let (peer, waiting, moves) = match role {
+        Role::Producer => (Role::Consumer, "there was room", "release"),
+        _ => (Role::Producer, "messages were waiting", "publish"),
+    };
+    let wake = match doorbell {
+        DoorbellKind::Semaphore => format!("sem_post on the {role}'s semaphore"),
+        _ => "FUTEX_WAKE without FUTEX_PRIVATE_FLAG".to_owned(),
+    };
+    format!(
+        "{count} sleeps of the {role} lasted until a timeout although {waiting}, as its counter \
+         says; check that the {peer} wakes after each {moves}, by {wake} (any process that may \
+         write to the ring can raise the counter)"
+    )
 }
 
 impl Peer {

@@ -12,7 +12,8 @@ use crate::progress::Moved;
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0    done, or nobody reads standard output any more
-  1    the system refused something, or a message does not fit
+  1    the system refused something, a message does not fit, or the input was
+       cut off in the middle of a frame
   2    the command line is wrong
   3    there is no such ring, or it is not one that this command can use
   4    another process has the end of the ring that this command needs, or one of
@@ -21,9 +22,8 @@ Exit codes:
   6    the recording is truncated, or not a recording
   7    the other end did nothing for as long as --timeout says
   8    the producer died; what it had published is received
-  129  ended by SIGHUP
-  130  ended by SIGINT
-  143  ended by SIGTERM";
+SIGHUP, SIGINT, SIGQUIT and SIGTERM end a command where nothing is lost; then the
+tool dies of that signal, for which a shell has 129, 130, 131 and 143.";
 
 /// Why a command ends before it is done.
 #[derive(Debug)]

@@ -63,7 +63,7 @@ impl RingOptions {
             return Err(Error::NotEnoughMemory {
                 wanted,
                 available,
-                hint: "make the Shmem larger, or the ring smaller",
+                hint: "make the Shmem larger, or the ring smaller".into(),
             });
         }
         Ok(options)

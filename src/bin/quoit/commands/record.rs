@@ -1,7 +1,8 @@
 //! `quoit record`: a ring to a file.
 
 use std::fs::{self, File};
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -58,7 +59,7 @@ impl Record {
                 let time = start.elapsed().as_nanos() as u64;
                 recording::frame(bytes, time, frame);
             },
-            |bytes, frames| recorder.add(bytes, frames),
+            |bytes, frames| recorder.add(bytes, frames).map_err(Stop::io(doing())),
             wait,
             &interrupt,
             &mut progress,
@@ -76,7 +77,7 @@ impl Record {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
         let began = since_1970.unwrap_or_default().as_nanos() as u64;
         let header = recording::header(consumer.capacity(), began);
-        let written = file.write_all(&header);
+        let written = file.write_all(&[&header[..], &recording::open_end()].concat());
         written.map_err(Stop::io(format!("write {}", self.file.display())))?;
         let bytes = header.len() as u64;
         let recorder = Recorder {
@@ -89,18 +90,20 @@ impl Record {
 }
 
 impl Recorder {
-    fn add(&mut self, bytes: &[u8], frames: u64) -> io::Result<()> {
-        self.file.write_all(bytes)?;
-        self.bytes += bytes.len() as u64;
+    /// The batch is in the file when there is room for the end behind it, too.
+    fn add(&mut self, bytes: &mut Vec<u8>, frames: u64) -> io::Result<()> {
+        let length = bytes.len() as u64;
+        bytes.extend(recording::open_end());
+        self.file.write_all_at(bytes, self.bytes)?;
+        self.bytes += length;
         self.frames += frames;
         Ok(())
     }
 
-    /// Writes the end, in place of a batch that was cut: on a full disk there is
-    /// room for it then.
+    /// Writes the end where there is room for it, over a batch that was cut.
     fn finish(&mut self) -> io::Result<()> {
-        self.file.set_len(self.bytes)?;
-        self.file.seek(SeekFrom::Start(self.bytes))?;
-        self.file.write_all(&recording::end(self.frames))
+        let end = recording::end(self.frames);
+        self.file.write_all_at(&end, self.bytes)?;
+        self.file.set_len(self.bytes + end.len() as u64)
     }
 }

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::send::Format;
 use crate::interrupt::Interrupt;
-use crate::output::Output;
+use crate::output::{Output, failed};
 use crate::patient::Patient;
 use crate::progress::Progress;
 use crate::ring::{self, RingArguments};
@@ -31,15 +31,16 @@ pub(crate) struct Recv {
 impl Recv {
     pub(crate) fn run(&self, output: &Output) -> Result<(), Stop> {
         let interrupt = Interrupt::listen()?;
+        let mut out = Patient::output(&interrupt)?;
+        interrupt.watch(&out)?;
         let mut consumer = self.ring.consumer()?;
         self.ring.tell_who_waits(&consumer, output);
         let wait = self.ring.receivers_wait(&consumer);
         let mut progress = Progress::new("received", io::stdout().is_terminal(), output);
-        let mut out = Patient::standard(io::stdout(), &interrupt)?;
         let drained = ring::drain(
             &mut consumer,
             |bytes, frame| self.format.write(bytes, frame),
-            |bytes, _| out.write_all(bytes),
+            |bytes, _| out.write_all(bytes).map_err(failed()),
             wait,
             &interrupt,
             &mut progress,

@@ -27,6 +27,9 @@ pub(crate) struct Send {
     format: Format,
 }
 
+/// Bytes of a frame's length in a stream.
+const LENGTH: usize = 4;
+
 /// How frames lie in a stream of bytes.
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum Format {
@@ -41,18 +44,22 @@ pub(crate) enum Format {
 impl Send {
     pub(crate) fn run(&self, output: &Output) -> Result<(), Stop> {
         let interrupt = Interrupt::listen()?;
+        let input = Patient::input(&interrupt)?;
         let mut producer = self.ring.producer(None)?;
         let mut progress = Progress::new("sent", io::stdin().is_terminal(), output);
-        let input = Patient::standard(io::stdin(), &interrupt)?;
         // As `FrameProducer::writer` does it: four frames fill a lap.
         let most = (producer.capacity() / 4 - 8) as usize;
         let longest = producer.max_frame_len();
-        let mut input = BufReader::with_capacity(65536, input);
+        let mut input = Input {
+            input: BufReader::with_capacity(65536, input),
+            offset: 0,
+            frames: 0,
+        };
         let mut frame = Vec::new();
         let wait = self.ring.senders_wait(&producer);
         let ended = loop {
             frame.clear();
-            match self.format.read(&mut input, &mut frame, longest, most) {
+            match input.read(self.format, &mut frame, longest, most) {
                 Ok(true) => {}
                 Ok(false) => break Ok(()),
                 Err(error) => break Err(Stop::io("read standard input")(error)),
@@ -68,48 +75,77 @@ impl Send {
     }
 }
 
-impl Format {
+/// A stream of bytes, and what was read of it.
+struct Input<R> {
+    input: R,
+    offset: u64,
+    frames: u64,
+}
+
+impl<R: BufRead> Input<R> {
     /// Reads the next frame; false at the end. One that is too long is cut
     /// somewhere beyond `longest`, and the ring refuses it.
     fn read(
-        self,
-        input: &mut impl BufRead,
+        &mut self,
+        format: Format,
         frame: &mut Vec<u8>,
         longest: usize,
         most: usize,
     ) -> io::Result<bool> {
-        match self {
-            Self::Lines => {
+        let input = &mut self.input;
+        let found = match format {
+            Format::Lines => {
                 let found = input.take(longest as u64 + 2).read_until(b'\n', frame)?;
                 if frame.last() == Some(&b'\n') {
                     frame.pop();
                 }
-                Ok(found > 0)
+                found
             }
-            Self::Frames => {
-                if input.fill_buf()?.is_empty() {
-                    return Ok(false);
-                }
-                let mut length = [0; 4];
-                input.read_exact(&mut length)?;
+            Format::Frames => {
+                let found = input.take(LENGTH as u64).read_to_end(frame)?;
+                let Ok(length) = <[u8; LENGTH]>::try_from(&frame[..]) else {
+                    return match found {
+                        0 => Ok(false),
+                        _ => Err(self.cut("its length", LENGTH, found)),
+                    };
+                };
+                frame.clear();
                 let length = u32::from_le_bytes(length) as usize;
                 let wanted = length.min(longest + 1);
                 let found = input.take(wanted as u64).read_to_end(frame)?;
                 if found < wanted {
-                    return Err(io::ErrorKind::UnexpectedEof.into());
+                    return Err(self.cut("the frame", length, found));
                 }
-                Ok(true)
+                LENGTH + found
             }
-            Self::Raw => {
+            Format::Raw => {
                 let found = input.fill_buf()?;
                 let count = found.len().min(most);
                 frame.extend_from_slice(&found[..count]);
                 input.consume(count);
-                Ok(count > 0)
+                count
             }
-        }
+        };
+        self.offset += found as u64;
+        self.frames += u64::from(found > 0);
+        Ok(found > 0)
     }
 
+    /// The input ends in the middle of something that begins with the frame, or after
+    /// its length.
+    fn cut(&self, what: &str, length: usize, found: usize) -> io::Error {
+        let (number, offset) = (self.frames + 1, self.offset);
+        let missing = length - found;
+        io::Error::new(
+            io::ErrorKind::UnexpectedEof,
+            format!(
+                "it ends within frame {number}, which begins at byte {offset}: {what} has {length} bytes, and {missing} of them are missing"
+            ),
+        )
+    }
+}
+
+impl Format {
     /// Adds a frame to a stream.
     pub(crate) fn write(self, bytes: &mut Vec<u8>, frame: &FrameView<'_>) {
         if let Self::Frames = self {

@@ -1,18 +1,16 @@
 //! `quoit tail`: the messages of a ring, which stay in it.
 
-use std::fmt::Write;
-use std::io;
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
-use quoit::Error;
 use quoit::observer::{Message, RingInfo, ShapeKind};
 use serde_json::json;
 
 use crate::fields::{Fields, hex};
 use crate::interrupt::{Interrupt, MOMENT};
-use crate::output::{Output, plain};
+use crate::output::{Output, failed, plain};
 use crate::patient::Patient;
 use crate::sight::Sight;
 use crate::stop::Stop;
@@ -70,12 +68,18 @@ impl Tail {
     pub(crate) fn run(&self, output: &Output) -> Result<(), Stop> {
         let sight = Sight::open(&self.name)?;
         self.fits(&sight.observer.info())?;
+        let interrupt = Interrupt::listen()?;
+        let out = Patient::output(&interrupt)?;
+        interrupt.watch(&out)?;
+        let mut pieces = Pieces {
+            bytes: Vec::new(),
+            out,
+        };
         if self.follow {
-            return self.follow(sight, output);
+            return self.follow(sight, &interrupt, &mut pieces, output);
         }
-        let (text, _, seen) = self.look(&sight, None, output);
-        output.answer(text.as_bytes())?;
-        if seen? == 0 {
+        let mut next = sight.observer.positions().head;
+        if self.look(&sight, &mut next, &interrupt, &mut pieces, output)? == 0 {
             let name = plain(sight.observer.name());
             output.note(&format!(
                 "{name}: nothing is unread; --follow shows what comes"
@@ -84,40 +88,63 @@ impl Tail {
         Ok(())
     }
 
-    fn follow(&self, mut sight: Sight, output: &Output) -> Result<(), Stop> {
-        let interrupt = Interrupt::listen()?;
-        let mut out = Patient::standard(io::stdout(), &interrupt)?;
-        let mut next = None;
+    fn follow(
+        &self,
+        mut sight: Sight,
+        interrupt: &Interrupt,
+        out: &mut Pieces<'_>,
+        output: &Output,
+    ) -> Result<(), Stop> {
+        let mut next = sight.observer.positions().head;
         loop {
             let is_over = sight.observer.is_superseded()?;
-            let (text, then, seen) = self.look(&sight, next, output);
-            next = Some(then);
-            output.answer_on(&mut out, text.as_bytes())?;
-            if seen? < self.count && is_over {
+            let seen = self.look(&sight, &mut next, interrupt, out, output)?;
+            if seen < self.count && is_over {
                 let name = sight.observer.name().to_owned();
                 sight = sight.copy().ok_or(Stop::Gone(name))?;
             }
-            interrupt.sleep_while_read(&out, MOMENT)?;
+            interrupt.sleep(MOMENT)?;
         }
     }
 
-    /// What is unread from a position on, where the next look begins, and how many
-    /// messages that were. What is sound is shown, whatever comes after it.
+    /// Shows what is unread from a position on, which becomes that of the next look;
+    /// how many messages that were. What is sound is shown, whatever comes after it.
     fn look(
         &self,
         sight: &Sight,
-        from: Option<u64>,
+        next: &mut u64,
+        interrupt: &Interrupt,
+        out: &mut Pieces<'_>,
         output: &Output,
-    ) -> (String, u64, Result<usize, Error>) {
+    ) -> Result<usize, Stop> {
         let observer = &sight.observer;
         let has_kinds = observer.info().shape == ShapeKind::Frames;
-        let mut next = from.unwrap_or_else(|| observer.positions().head);
-        let mut text = String::new();
-        let seen = observer.unread_from(next, self.count, |message| {
-            next = message.next;
-            text += &self.show(&message, has_kinds, output.json);
-        });
-        (text, next, seen)
+        // What comes while this looks is for the next look.
+        let end = observer.positions().tail;
+        let mut seen = 0;
+        while seen < self.count && end.wrapping_sub(*next) as i64 > 0 {
+            interrupt.check()?;
+            let wanted = FEW.min(self.count - seen);
+            let mut shown = Ok(());
+            let found = observer.unread_from(*next, wanted, |message| {
+                *next = message.next;
+                if shown.is_ok() {
+                    shown = self.show(&message, has_kinds, output.json, out);
+                }
+            });
+            shown.map_err(failed())?;
+            // What is wrong stands behind what is sound.
+            if found.is_err() {
+                out.deliver().map_err(failed())?;
+            }
+            let found = found?;
+            seen += found;
+            if found < wanted {
+                break;
+            }
+        }
+        out.deliver().map_err(failed())?;
+        Ok(seen)
     }
 
     /// All records of a ring have one size; frames have any.
@@ -132,7 +159,13 @@ impl Tail {
         }
     }
 
-    fn show(&self, message: &Message, has_kind: bool, as_json: bool) -> String {
+    fn show(
+        &self,
+        message: &Message,
+        has_kind: bool,
+        as_json: bool,
+        out: &mut impl Write,
+    ) -> io::Result<()> {
         let Message {
             position,
             kind,
@@ -147,7 +180,7 @@ impl Tail {
                 Some(fields) => value["fields"] = fields.json(bytes),
                 None => value["bytes"] = hex(bytes).into(),
             }
-            return format!("{value}\n");
+            return writeln!(out, "{value}");
         }
         let head = match has_kind {
             true => format!("position {position}, kind {kind}"),
@@ -155,14 +188,48 @@ impl Tail {
         };
         let length = bytes.len();
         match (fitting, &self.format) {
-            (Some(fields), _) => format!("{head}: {}\n", fields.words(bytes)),
-            (None, None) => format!("{head}, {length} bytes\n{}", dump(bytes)),
+            (Some(fields), _) => return writeln!(out, "{head}: {}", fields.words(bytes)),
+            (None, None) => writeln!(out, "{head}, {length} bytes")?,
             (None, Some(fields)) => {
                 let layout = fields.size();
-                let dump = dump(bytes);
-                format!("{head}, {length} bytes, not {layout} as the layout\n{dump}")
+                writeln!(out, "{head}, {length} bytes, not {layout} as the layout")?;
             }
         }
+        dump(bytes, out)
+    }
+}
+
+/// Messages between two looks for a signal.
+const FEW: usize = 256;
+
+/// Text that is delivered in pieces. What was not is gone when it is dropped: after a
+/// signal nothing waits for the output again.
+struct Pieces<'a> {
+    bytes: Vec<u8>,
+    out: Patient<'a>,
+}
+
+impl Pieces<'_> {
+    const LENGTH: usize = 1 << 16;
+
+    fn deliver(&mut self) -> io::Result<()> {
+        self.out.write_all(&self.bytes)?;
+        self.bytes.clear();
+        Ok(())
+    }
+}
+
+impl Write for Pieces<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.bytes.extend_from_slice(bytes);
+        if self.bytes.len() >= Self::LENGTH {
+            self.deliver()?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.deliver()
     }
 }
 
@@ -170,8 +237,7 @@ impl Tail {
 const LINE: usize = 16;
 
 /// The bytes in hexadecimal and as text.
-fn dump(bytes: &[u8]) -> String {
-    let mut text = String::new();
+fn dump(bytes: &[u8], out: &mut impl Write) -> io::Result<()> {
     for (line, bytes) in bytes.chunks(LINE).enumerate() {
         let letters = bytes.iter().map(|&byte| match byte {
             b' '..=b'~' => char::from(byte),
@@ -180,7 +246,7 @@ fn dump(bytes: &[u8]) -> String {
         let letters: String = letters.collect();
         let pairs = bytes.iter().map(|byte| format!("{byte:02x} "));
         let pairs: String = pairs.collect();
-        let _ = writeln!(text, "  {:6}  {pairs:48} {letters}", line * LINE);
+        writeln!(out, "  {:6}  {pairs:48} {letters}", line * LINE)?;
     }
-    text
+    Ok(())
 }

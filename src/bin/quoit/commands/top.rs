@@ -84,10 +84,11 @@ impl Top {
         if live && io::stdin().is_terminal() && io::stdout().is_terminal() {
             return self.live(watch, &interrupt, output);
         }
-        let mut out = Patient::standard(io::stdout(), &interrupt)?;
+        let mut out = Patient::output(&interrupt)?;
+        interrupt.watch(&out)?;
         let mut looks = 0;
         while self.count.is_none_or(|count| looks < count) {
-            interrupt.sleep_while_read(&out, self.interval)?;
+            interrupt.sleep(self.interval)?;
             watch.look()?;
             let text = match output.json {
                 true => format!(

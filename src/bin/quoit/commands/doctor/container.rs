@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::{Finding, Machine};
+use crate::memory_limit::MemoryLimit;
 use crate::progress::bytes;
 
 pub(super) fn findings(machine: &Machine) -> Vec<Finding> {
@@ -44,14 +45,22 @@ fn tightest<T: PartialOrd>(
 }
 
 fn memory(machine: &Machine) -> Option<Finding> {
-    // Anything but "max" is a number.
-    let limit = tightest(machine, "memory.max", |text| text.parse::<u64>().ok())?;
-    Some(Finding::note(
-        "cgroup memory",
-        format!("{}, and rings count", bytes(limit)),
-        "if rings are large: docker run --memory, or MemoryMax= in the unit of systemd",
-    ))
+    let limits = MemoryLimit::all(&machine.root.join("proc"));
+    let groups = limits.into_iter().filter(MemoryLimit::is_of_a_group);
+    let MemoryLimit { file, limit, free } = groups.min_by_key(|limit| limit.free)?;
+    let (limit, left) = (bytes(limit), bytes(free));
+    let found = format!("{limit}, {left} left for rings ({})", file.display());
+    let check = "cgroup memory";
+    let fix = "for larger rings: docker run --memory, MemoryMax= in the unit of systemd, or \
+               resources.limits.memory in Kubernetes; beyond the limit the kernel kills";
+    Some(match free < LITTLE {
+        true => Finding::warning(check, found, fix),
+        false => Finding::note(check, found, fix),
+    })
 }
+
+/// Too little for rings, and for the programs that use them.
+const LITTLE: u64 = 64 << 20;
 
 fn processors(machine: &Machine) -> Option<Finding> {
     let cores = tightest(machine, "cpu.max", |text| {

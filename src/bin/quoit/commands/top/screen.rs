@@ -23,7 +23,7 @@ pub(super) struct Screen<'a> {
 
 impl<'a> Screen<'a> {
     pub(super) fn enter(interrupt: &'a Interrupt) -> Result<Self, Stop> {
-        let out = Patient::standard(io::stdout(), interrupt)?;
+        let out = Patient::output(interrupt)?;
         terminal::enable_raw_mode().map_err(Stop::io("prepare the terminal"))?;
         let mut screen = Self { out, interrupt };
         let mut bytes = Vec::new();

@@ -1,6 +1,6 @@
 //! The rings that are watched, and what happened to them.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -41,8 +41,12 @@ pub(super) struct Watched {
 impl Watch {
     /// An error if one of the names leads to no ring.
     pub(super) fn new(names: &[PathBuf]) -> Result<Self, Stop> {
+        allow_many_files();
+        let mut given = BTreeSet::new();
+        let names = names.iter().filter(|&name| given.insert(name));
+        let names: Vec<_> = names.cloned().collect();
         let mut watch = Self {
-            names: names.to_owned(),
+            names: names.clone(),
             rings: Vec::new(),
             events: VecDeque::new(),
             new: 0,
@@ -50,7 +54,9 @@ impl Watch {
         for name in watch.wanted()? {
             match Watched::open(&name) {
                 Ok(ring) => watch.rings.push(ring),
-                Err(error) if !names.is_empty() => return Err(error.into()),
+                Err(error) if !names.is_empty() || is_exhausted(&error) => {
+                    return Err(error.into());
+                }
                 // Not every file there is a ring.
                 Err(_) => {}
             }
@@ -69,22 +75,24 @@ impl Watch {
     /// Looks at every ring once, and for rings that have come or gone.
     pub(super) fn look(&mut self) -> Result<(), Stop> {
         self.new = 0;
-        let mut before = std::mem::take(&mut self.rings);
+        let before = std::mem::take(&mut self.rings).into_iter();
+        let mut before: BTreeMap<_, _> = before.map(|ring| (ring.name.clone(), ring)).collect();
         for name in self.wanted()? {
-            let known = before.iter().position(|ring| ring.name == name);
-            let known = known.map(|place| before.swap_remove(place));
-            let known = known.filter(|ring| {
+            let known = before.remove(&name).filter(|ring| {
                 let is_here = ring.is_here();
                 if !is_here {
                     self.tell(&name, "is gone");
                 }
                 is_here
             });
-            // One that could not be looked at may still be one at the next look.
-            let _ = self.keep(name, known);
+            match self.keep(name, known) {
+                Err(error) if is_exhausted(&error) => return Err(error.into()),
+                // One that could not be looked at may still be one at the next look.
+                Ok(()) | Err(_) => {}
+            }
         }
-        for ring in before {
-            self.tell(&ring.name, "is gone");
+        for name in before.keys() {
+            self.tell(name, "is gone");
         }
         Ok(())
     }
@@ -125,6 +133,30 @@ impl Watch {
     pub(super) fn json(&self) -> Vec<Value> {
         self.rings.iter().map(Watched::json).collect()
     }
+}
+
+/// A ring that is watched keeps its file open.
+fn allow_many_files() {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: the limit lives through both calls. Where they fail, so does an open.
+    unsafe {
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) == 0 {
+            limit.rlim_cur = limit.rlim_max;
+            libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit);
+        }
+    }
+}
+
+/// Whether it is this process that has no room for another ring.
+fn is_exhausted(error: &Error) -> bool {
+    let Error::Io { source, .. } = error else {
+        return false;
+    };
+    let number = source.raw_os_error();
+    number.is_some_and(|number| matches!(number, libc::EMFILE | libc::ENFILE | libc::ENOMEM))
 }
 
 impl Watched {

@@ -1,0 +1,105 @@
+//! Messages that come evenly, as audio blocks and control loops send them: how late each
+//! is taken, what the consumer's wait takes of its processor, and what a push costs.
+
+use std::error::Error;
+use std::io::{Read, Write};
+use std::process;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use quoit::{RingOptions, WaitStrategy};
+
+use super::child::Child;
+use super::goodbye::now;
+use super::idle::cpu_seconds;
+use super::placement::{Placement, pin};
+use super::rings::Rings;
+
+/// Nanoseconds, but for the share of the processor.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Evenly {
+    pub(crate) late_p50: f64,
+    pub(crate) late_p99: f64,
+    pub(crate) push_p50: f64,
+    pub(crate) cpu_percent: f64,
+}
+
+/// How long before its time the producer is awake, so that the kernel's timers do not
+/// make its messages uneven.
+const AWAKE: Duration = Duration::from_micros(100);
+
+/// One producer that pushes the time, once a period, to a consumer that waits so.
+pub(crate) fn measure(
+    rings: &Rings,
+    strategy: WaitStrategy,
+    period: Duration,
+    length: Duration,
+    placement: Placement,
+) -> Result<Evenly, Box<dyn Error>> {
+    // A new ring for each slice: the consumer waits for its first producer.
+    let options = RingOptions::new(64)
+        .wait_strategy(strategy)
+        .unlink_on_drop(true);
+    let path = rings.path(&format!("evenly {strategy:?} {}", period.as_nanos()));
+    let messages = (length.as_nanos() / period.as_nanos()) as usize;
+    let mut child = {
+        let (options, path) = (options.clone(), path.clone());
+        Child::fork(move |mut control| {
+            pin(placement.partner)?;
+            let mut consumer = options.open_or_create::<u64>(&path)?.consumer()?;
+            control.write_all(&[0])?;
+            let mut late = Vec::with_capacity(messages);
+            let first = consumer.pop()?;
+            let pid = process::id() as libc::pid_t;
+            let (begin, cpu_before) = (Instant::now(), cpu_seconds(pid)?);
+            late.push(now() - first);
+            while let Ok(pushed) = consumer.pop() {
+                late.push(now() - pushed);
+            }
+            let share = (cpu_seconds(pid)? - cpu_before) / begin.elapsed().as_secs_f64();
+            let [p50, p99] = [0.5, 0.99].map(|part| percentile(&mut late, part));
+            for figure in [late.len() as f64, p50, p99, share] {
+                control.write_all(&figure.to_ne_bytes())?;
+            }
+            Ok(())
+        })?
+    };
+    child.control.read_exact(&mut [0])?;
+    pin(placement.lead)?;
+    let mut producer = options.open_or_create::<u64>(&path)?.producer()?;
+    let mut costs = Vec::with_capacity(messages);
+    let mut due = Instant::now() + period;
+    for _ in 0..messages {
+        thread::sleep(due.saturating_duration_since(Instant::now() + AWAKE));
+        while Instant::now() < due {
+            core::hint::spin_loop();
+        }
+        let begin = now();
+        producer.push(begin)?;
+        costs.push(now() - begin);
+        due += period;
+    }
+    drop(producer);
+    let mut figures = [0.0; 4];
+    for figure in &mut figures {
+        let mut bytes = [0; 8];
+        child.control.read_exact(&mut bytes)?;
+        *figure = f64::from_ne_bytes(bytes);
+    }
+    child.succeed()?;
+    let [taken, late_p50, late_p99, share] = figures;
+    if taken != messages as f64 {
+        return Err(format!("{taken} of {messages} messages were taken").into());
+    }
+    Ok(Evenly {
+        late_p50,
+        late_p99,
+        push_p50: percentile(&mut costs, 0.5),
+        cpu_percent: share * 100.0,
+    })
+}
+
+fn percentile(values: &mut [u64], part: f64) -> f64 {
+    values.sort_unstable();
+    values[((values.len() - 1) as f64 * part) as usize] as f64
+}

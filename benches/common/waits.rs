@@ -1,0 +1,151 @@
+//! Links whose receivers wait in the other ways: for many rings at once, in async code, in
+//! an event loop.
+
+use std::os::fd::AsRawFd;
+
+use quoit::{Consumer, Pollable, PopError, Producer, RingOptions, Select, Selected};
+
+use super::contest::Side;
+use super::link::Link;
+use super::rings::{RingLink, Rings};
+
+/// Many rings each way. Each message takes the next one, and its receiver waits for all.
+pub(crate) struct Selecting {
+    producers: Vec<Producer<u64>>,
+    consumers: Vec<Consumer<u64>>,
+    select: Select,
+    sent: usize,
+}
+
+impl Selecting {
+    /// The links of so many rings each way.
+    pub(crate) fn names(count: usize) -> Vec<String> {
+        (0..count)
+            .map(|index| format!("select {count} {index}"))
+            .collect()
+    }
+
+    /// So many rings, which are made when they are opened first.
+    pub(crate) fn open(
+        rings: &Rings,
+        count: usize,
+        options: &RingOptions,
+    ) -> impl FnMut(Side) -> Self + use<> {
+        let (rings, options) = (rings.clone(), options.clone());
+        move |side| {
+            let ends = Self::names(count).into_iter().map(|name| {
+                let RingLink { producer, consumer } = rings.link::<u64>(&name, &options)(side);
+                (producer, consumer)
+            });
+            let (producers, consumers) = ends.unzip();
+            Self {
+                producers,
+                consumers,
+                select: Select::new(),
+                sent: 0,
+            }
+        }
+    }
+}
+
+impl Link for Selecting {
+    #[inline(always)]
+    fn send(&mut self, message: u64) {
+        let producer = &mut self.producers[self.sent];
+        producer.push(message).expect("the partner is there");
+        self.sent += 1;
+        if self.sent == self.producers.len() {
+            self.sent = 0;
+        }
+    }
+
+    #[inline(always)]
+    fn receive(&mut self) -> u64 {
+        match self.select.wait(&mut self.consumers, None) {
+            Ok(Selected::Ready(index)) => self.consumers[index].try_pop().expect("it is ready"),
+            other => panic!("the partner is there: {other:?}"),
+        }
+    }
+}
+
+/// A ring each way, whose consumer is the last of an event loop: an eventfd, by `poll`.
+pub(crate) struct Polling {
+    producer: Producer<u64>,
+    consumer: Pollable<Consumer<u64>>,
+}
+
+impl Polling {
+    pub(crate) fn open(
+        rings: &Rings,
+        name: &str,
+        options: &RingOptions,
+    ) -> impl FnMut(Side) -> Self + use<> {
+        let mut link = rings.link::<u64>(name, options);
+        move |side| {
+            let RingLink { producer, consumer } = link(side);
+            let consumer = consumer.into_pollable().expect("a pollable end");
+            Self { producer, consumer }
+        }
+    }
+}
+
+impl Link for Polling {
+    #[inline(always)]
+    fn send(&mut self, message: u64) {
+        self.producer.push(message).expect("the partner is there");
+    }
+
+    #[inline(always)]
+    fn receive(&mut self) -> u64 {
+        loop {
+            let mut entry = libc::pollfd {
+                fd: self.consumer.as_raw_fd(),
+                events: libc::POLLIN,
+                revents: 0,
+            };
+            // SAFETY: the entry lives through the call.
+            unsafe { libc::poll(&raw mut entry, 1, -1) };
+            match self.consumer.get().try_pop() {
+                Err(PopError::Empty) => {}
+                popped => return popped.expect("the partner is there"),
+            }
+        }
+    }
+}
+
+/// A ring each way, whose consumer is async, on an executor for one task.
+#[cfg(feature = "futures")]
+pub(crate) struct Async {
+    producer: Producer<u64>,
+    consumer: quoit::AsyncConsumer<u64>,
+}
+
+#[cfg(feature = "futures")]
+impl Async {
+    pub(crate) fn open(
+        rings: &Rings,
+        name: &str,
+        options: &RingOptions,
+    ) -> impl FnMut(Side) -> Self + use<> {
+        let mut link = rings.link::<u64>(name, options);
+        move |side| {
+            let RingLink { producer, consumer } = link(side);
+            let consumer = consumer.into_async().expect("an async end");
+            Self { producer, consumer }
+        }
+    }
+}
+
+#[cfg(feature = "futures")]
+impl Link for Async {
+    #[inline(always)]
+    fn send(&mut self, message: u64) {
+        self.producer.push(message).expect("the partner is there");
+    }
+
+    #[inline(always)]
+    fn receive(&mut self) -> u64 {
+        let popped = futures_executor::block_on(self.consumer.pop());
+        popped.expect("the partner is there")
+    }
+}

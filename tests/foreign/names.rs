@@ -1,0 +1,199 @@
+//! Names between C and Rust: creating, replacing, unlinking, and a child's role.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::thread;
+
+use quoit::{Error, Ring, RingOptions, StalePolicy, unlink};
+
+use super::client::{Client, VARIANTS, record};
+use super::common::child::is_asleep;
+use super::common::names::{RingName, files_in, shared_memory_directory};
+use super::common::segment_file::{SUPERSEDED, SegmentFile};
+use super::until;
+
+pub(super) fn c_makes_the_ring_that_rust_makes() {
+    let client = Client::compiled();
+    for variant in VARIANTS {
+        let [theirs, ours] = [RingName::new("made-by-c"), RingName::new("made-by-rust")];
+        let capacity = variant.capacity().to_string();
+        let (shape, bell) = (variant.shape(), variant.bell());
+        let arguments = ["create", theirs.as_str(), shape, &capacity, bell, "4096"];
+        assert_eq!(client.does(&arguments), "");
+        let taken = client.does(&arguments);
+        assert_eq!(taken, "error: there is a ring of that name");
+        variant.create(&ours, 4096);
+        let [theirs, ours] = [theirs, ours].map(|name| {
+            let mode = fs::metadata(name.file()).expect("a file").permissions();
+            let mut bytes = fs::read(name.file()).expect("a segment");
+            bytes[48..64].fill(0); // incarnation and time
+            (mode.mode(), bytes)
+        });
+        assert!(theirs == ours, "{variant:?}");
+    }
+}
+
+pub(super) fn c_unlinks_a_ring_that_nobody_has() {
+    let client = Client::compiled();
+    let name = RingName::new("c-unlinks");
+    let ring = RingOptions::new(64).create::<i64>(&name).expect("a ring");
+    for role in ["producer", "consumer"] {
+        let held = match role {
+            "producer" => (Some(ring.producer().expect("the role is free")), None),
+            _ => (None, Some(ring.consumer().expect("the role is free"))),
+        };
+        assert_eq!(client.does(&["unlink", name.as_str()]), "in use");
+        assert!(name.file().exists());
+        drop(held);
+    }
+    assert_eq!(client.does(&["unlink", name.as_str()]), "done");
+    assert!(!name.file().exists());
+    assert!(matches!(ring.producer(), Err(Error::Superseded { .. })));
+    let nothing = client.does(&["unlink", name.as_str()]);
+    assert_eq!(nothing, "there is no ring of that name");
+}
+
+pub(super) fn c_replaces_a_ring_and_is_replaced() {
+    let client = Client::compiled();
+    let name = RingName::new("c-replaces");
+    let replace = || client.does(&["replace", name.as_str(), "records", "128", "futex", "0"]);
+    let old = RingOptions::new(64).create::<i64>(&name).expect("a ring");
+    let consumer = old.consumer().expect("the role is free");
+    assert_eq!(replace(), "in use");
+    assert_eq!(SegmentFile::open(&name.file()).read(SUPERSEDED), 0);
+    drop(consumer);
+    assert_eq!(replace(), "done");
+    assert!(matches!(old.consumer(), Err(Error::Superseded { .. })));
+    let new = Ring::<i64>::open(&name).expect("a ring");
+    assert_eq!(new.capacity(), 128);
+    drop(new.producer().expect("the role is free"));
+    // The reverse: the client's next end is in the ring that Rust made.
+    let options = RingOptions::new(64).stale(StalePolicy::Replace);
+    let newest = options.create::<i64>(&name).expect("a ring");
+    let mut waiting = client.start(&["consume", name.as_str(), "records", "9"]);
+    waiting.says(&["attached"]);
+    let in_use = unlink(&name).expect_err("the client has a role");
+    assert!(matches!(in_use, Error::InUse { pid, .. } if pid == waiting.pid()));
+    assert!(matches!(newest.consumer(), Err(Error::InUse { .. })));
+    // It waits for a producer that can no longer come.
+    fs::remove_file(name.file()).expect("a name");
+    assert_eq!(waiting.ends().errors, "error: superseded\n");
+}
+
+pub(super) fn c_finishes_what_a_dead_unlinker_began() {
+    let client = Client::compiled();
+    let name = RingName::new("c-finishes");
+    RingOptions::new(64).create::<i64>(&name).expect("a ring");
+    SegmentFile::open(&name.file()).write_half(SUPERSEDED, 1);
+    let said = client.does(&["consume", name.as_str(), "records", "9"]);
+    assert_eq!(said, "error: there is no ring of that name");
+    assert!(!name.file().exists());
+}
+
+/// Locks the bytes of the name and of both roles, as who unlinks does.
+fn lock_all(file: &File) {
+    for byte in [0, 4096, 8192] {
+        // SAFETY: all zero bytes are such a lock.
+        let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+        lock.l_type = libc::F_WRLCK as libc::c_short;
+        lock.l_start = byte;
+        lock.l_len = 1;
+        // SAFETY: the lock lives through the call.
+        let locked = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const lock) };
+        assert_eq!(locked, 0, "the byte {byte} is free");
+    }
+}
+
+pub(super) fn c_goes_on_with_a_ring_whose_unlinker_gave_up() {
+    let client = Client::compiled();
+    let name = RingName::new("c-goes-on");
+    let ring = RingOptions::new(64).create::<i64>(&name).expect("a ring");
+    ring.producer()
+        .expect("the role is free")
+        .push(record(0))
+        .expect("room");
+    let inode = fs::metadata(name.file()).expect("a file").ino();
+    let file = SegmentFile::open(&name.file());
+    let locks = OpenOptions::new().read(true).write(true).open(name.file());
+    let locks = locks.expect("a file");
+    lock_all(&locks);
+    file.write_half(SUPERSEDED, 1);
+    let mut opener = client.start(&["consume", name.as_str(), "records", "9"]);
+    until("it waits for the name's byte", || is_asleep(opener.pid()));
+    file.write_half(SUPERSEDED, 0);
+    drop(locks);
+    opener.says(&["attached"]);
+    let found = fs::metadata(name.file())
+        .expect("the ring has its name")
+        .ino();
+    assert_eq!(found, inode);
+    opener.kill();
+}
+
+pub(super) fn c_and_rust_race_for_a_name() {
+    const ROUNDS: u64 = 25;
+    let client = Client::compiled();
+    let directory = shared_memory_directory();
+    let path = directory.path().join("ring");
+    let name = path.to_str().expect("a path in UTF-8");
+    let repeat = |arguments: &[&str]| {
+        let mut done = 0;
+        for _ in 0..ROUNDS {
+            match &*client.does(arguments) {
+                "done" => done += 1,
+                "in use" | "there is no ring of that name" => {}
+                other => panic!("{}: {other}", arguments[0]),
+            }
+        }
+        done
+    };
+    thread::scope(|scope| {
+        let c = [
+            scope.spawn(|| repeat(&["replace", name, "records", "64", "futex", "0"])),
+            scope.spawn(|| repeat(&["unlink", name])),
+        ];
+        let mut rounds = 0_u64;
+        while c.iter().any(|thread| !thread.is_finished()) {
+            let ring = RingOptions::new(64).open_or_create::<i64>(name);
+            let ring = ring.expect("a ring");
+            let ends = ring
+                .producer()
+                .and_then(|producer| Ok((producer, ring.consumer()?)));
+            match ends {
+                Ok((mut producer, mut consumer)) => {
+                    producer.push(7).expect("room");
+                    assert_eq!(consumer.pop(), Ok(7));
+                    rounds += 1;
+                }
+                Err(Error::Superseded { .. }) => {}
+                Err(other) => panic!("{other}"),
+            }
+        }
+        let [replaced, unlinked] = c.map(|thread| thread.join().expect("no refusal"));
+        assert!(rounds > 0 && replaced + unlinked > 0, "there is no race");
+        print!("[{replaced} replaced, {unlinked} unlinked, {rounds} times in use] ");
+    });
+    let left = files_in(directory.path());
+    assert!(left.iter().all(|file| file == "ring"), "{left:?}");
+}
+
+pub(super) fn c_keeps_no_role_in_a_child() {
+    let client = Client::compiled();
+    for role in ["produce", "consume"] {
+        let name = RingName::new("c-forks");
+        let ring = RingOptions::new(64).create::<i64>(&name).expect("a ring");
+        let arguments = [role, name.as_str(), "records", "1000000", "forks"];
+        let (mut parent, mut input) = client.start_with_input(&arguments);
+        parent.says(&["attached", "forked"]);
+        parent.kill();
+        // As soon as the child has run.
+        until("the child gives it up", || match role {
+            "produce" => ring.producer().is_ok(),
+            _ => ring.consumer().is_ok(),
+        });
+        // The child still reads.
+        input.write_all(b"there?\n").expect("the child lives");
+    }
+}

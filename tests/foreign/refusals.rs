@@ -1,0 +1,306 @@
+//! What `layout.md` has a client check, broken one by one: the C example, the Python
+//! example and `client.c` refuse it, and change nothing.
+
+use std::fs;
+use std::process::Command;
+
+use quoit::{DoorbellKind, RingOptions};
+
+use super::c::Consumer;
+use super::client::Client;
+use super::common::names::RingName;
+use super::common::segment_file::{
+    CAPACITY, DATA, DOORBELL, HEAD, LAYOUT, LENGTH, MAGIC, SCHEMA, SHAPE, SLOT_ALIGN, SLOT_SIZE,
+    SUPERSEDED, SegmentFile, TAIL,
+};
+use super::program::Program;
+use super::python::start as python;
+
+/// The three clients that consume frames.
+struct Clients {
+    example: &'static Consumer,
+    client: &'static Client,
+}
+
+impl Clients {
+    fn compile() -> Self {
+        let (example, client) = (Consumer::compiled(), Client::compiled());
+        Self { example, client }
+    }
+
+    fn start(&self, client: &str, name: &RingName) -> Program {
+        let name = name.as_str();
+        match client {
+            "consume.c" => self.example.start(name),
+            "quoit.py" => python(&["consume", name]),
+            _ => self.client.start(&["consume", name, "frames", "1000000"]),
+        }
+    }
+
+    /// They refuse a ring in which `broken` is, and leave all of it alone.
+    fn refuse(&self, name: &RingName, broken: &str) {
+        let segment = || fs::read(name.file()).expect("a segment");
+        for client in ALL {
+            let before = segment();
+            let ended = self.start(client, name).ends();
+            let refused = ended.code.is_some_and(|code| code == 1 || code == 2);
+            assert!(refused, "{client} takes a ring with {broken}: {ended:?}");
+            let said = ended.errors.starts_with("error: ");
+            assert!(said, "{client}, {broken}: {}", ended.errors);
+            assert!(before == segment(), "{client} changed a ring with {broken}");
+        }
+    }
+}
+
+const ALL: [&str; 3] = ["consume.c", "quoit.py", "client.c"];
+const EXAMPLES: [&str; 2] = ["consume.c", "quoit.py"];
+
+/// A field of four bytes, or of eight.
+enum Value {
+    Half(u32),
+    Word(u64),
+}
+
+use Value::{Half, Word};
+
+pub(super) fn every_field_that_a_client_must_check_is_checked() {
+    let clients = Clients::compile();
+    let name = RingName::new("fields");
+    let options = RingOptions::new(1024);
+    let ring = options.create::<[u8]>(&name).expect("a ring");
+    let mut producer = ring.producer().expect("the role is free");
+    producer.push(b"a frame").expect("room");
+    drop((producer, ring));
+    let file = SegmentFile::open(&name.file());
+    let length = file.read(LENGTH);
+    let semaphore_of_another_library = 0x0020_0301;
+    for (field, offset, values) in [
+        ("magic", MAGIC, vec![Word(0)]),
+        ("layout", LAYOUT, vec![Half(0), Half(2)]),
+        ("shape", SHAPE, vec![Half(0), Half(1), Half(3)]),
+        (
+            "capacity",
+            CAPACITY,
+            [0, 32, 1000, 8192, 1 << 62, 1 << 63].map(Word).into(),
+        ),
+        ("slot_size", SLOT_SIZE, [0, 2, 1 << 60].map(Word).into()),
+        ("slot_align", SLOT_ALIGN, [0, 1, 16].map(Half).into()),
+        (
+            "doorbell",
+            DOORBELL,
+            [1, 2, semaphore_of_another_library, 1 << 31]
+                .map(Half)
+                .into(),
+        ),
+        ("schema", SCHEMA, vec![Word(0)]),
+        (
+            "length",
+            LENGTH,
+            [0, DATA + 1023, length + 1, u64::MAX].map(Word).into(),
+        ),
+        // The ends of the positions' two words.
+        ("tail", TAIL, [1040, u64::MAX].map(Word).into()),
+        ("head", HEAD, [4, 24].map(Word).into()),
+    ] {
+        let before = file.read(offset);
+        for value in values {
+            let shown = match value {
+                Half(value) => {
+                    file.write_half(offset, value);
+                    u64::from(value)
+                }
+                Word(value) => {
+                    file.write(offset, value);
+                    value
+                }
+            };
+            clients.refuse(&name, &format!("{field} {shown:#x}"));
+            file.write(offset, before);
+        }
+    }
+    // What is not broken is taken, so that each refusal above has its reason.
+    for client in EXAMPLES {
+        let ended = clients.start(client, &name).ends();
+        assert_eq!((ended.code, &*ended.errors), (Some(0), ""), "{client}");
+    }
+}
+
+pub(super) fn a_superseded_ring_is_not_taken() {
+    let clients = Clients::compile();
+    for client in ALL {
+        let name = RingName::new("superseded");
+        drop(RingOptions::new(1024).create::<[u8]>(&name));
+        SegmentFile::open(&name.file()).write_half(SUPERSEDED, 1);
+        let ended = clients.start(client, &name).ends();
+        assert!(ended.errors.starts_with("error: "), "{client}: {ended:?}");
+    }
+}
+
+pub(super) fn a_ring_of_semaphores_is_not_for_python() {
+    let name = RingName::new("semaphores");
+    let options = RingOptions::new(1024).doorbell(DoorbellKind::Semaphore);
+    drop(options.create::<[u8]>(&name).expect("a ring"));
+    let ended = python(&["consume", name.as_str()]).ends();
+    assert_eq!(ended.code, Some(1));
+    assert!(
+        ended.errors.contains("sleep on semaphores"),
+        "{}",
+        ended.errors
+    );
+}
+
+pub(super) fn frames_that_break_a_rule_are_refused() {
+    const PADDING: u64 = 0xffff_ffff;
+    let clients = Clients::compile();
+    // The lap ends 16 bytes after the first position.
+    let first = 1024 - 16;
+    for (broken, published, end_of_lap, begin_of_lap) in [
+        ("padding and no frame", 16, PADDING, 0),
+        ("padding twice", 32, PADDING, PADDING),
+        ("a frame over the end of the lap", 112, 100, 0),
+        ("a frame that is not published whole", 16, 16, 0),
+        (
+            "a frame after padding that is not published whole",
+            32,
+            PADDING,
+            16,
+        ),
+        ("a tail within a header", 4, 0, 0),
+        ("a tail within a header after padding", 20, PADDING, 0),
+        ("an endless frame", 16, 0xffff_fffe, 0),
+    ] {
+        let name = RingName::new("frames");
+        let options = RingOptions::new(1024).first_position(first);
+        drop(options.create::<[u8]>(&name).expect("a ring"));
+        let file = SegmentFile::open(&name.file());
+        file.write(DATA + first, end_of_lap);
+        file.write(DATA, begin_of_lap);
+        file.write(TAIL, first + published);
+        for client in ALL {
+            let ended = clients.start(client, &name).ends();
+            assert!(
+                ended.errors.contains("is corrupt"),
+                "{client} takes {broken}: {ended:?}"
+            );
+            assert_eq!(file.read(HEAD), first, "{client} goes on after {broken}");
+        }
+    }
+}
+
+pub(super) fn positions_wrap() {
+    let clients = Clients::compile();
+    for client in EXAMPLES {
+        let name = RingName::new("wraps");
+        let options = RingOptions::new(1024).first_position(u64::MAX - 31);
+        let ring = options.create::<[u8]>(&name).expect("a ring");
+        let mut producer = ring.producer().expect("the role is free");
+        let mut traffic = super::traffic::Traffic::new();
+        (0..6).for_each(|number| super::push(&mut producer, &mut traffic, number));
+        let file = SegmentFile::open(&name.file());
+        assert!(file.read(TAIL) < file.read(HEAD), "the tail has wrapped");
+        let unread = format!("unread {} ", file.read(TAIL).wrapping_sub(file.read(HEAD)));
+        let seen = python(&["observe", name.as_str()]).ends();
+        assert!(seen.output.contains(&unread), "{}", seen.output);
+        drop(producer);
+        let ended = clients.start(client, &name).ends();
+        assert_eq!((ended.code, &*ended.errors), (Some(0), ""), "{client}");
+        assert!(ended.output.starts_with(&traffic.to_string()), "{client}");
+        assert_eq!(file.read(HEAD), file.read(TAIL), "{client} has read all");
+    }
+}
+
+pub(super) fn the_examples_say_goodbye() {
+    let clients = Clients::compile();
+    for client in EXAMPLES {
+        let name = RingName::new("goodbye");
+        let ring = RingOptions::new(1024)
+            .create::<[u8]>(&name)
+            .expect("a ring");
+        drop(ring.producer().expect("the role is free"));
+        let ended = clients.start(client, &name).ends();
+        assert_eq!((ended.code, &*ended.errors), (Some(0), ""), "{client}");
+        let state = SegmentFile::open(&name.file()).read(HEAD + 128);
+        assert_eq!(state, 1 << 1 | 1, "{client} has closed in its first epoch");
+    }
+}
+
+pub(super) fn an_example_does_not_wait_for_a_producer_that_cannot_come() {
+    let clients = Clients::compile();
+    for client in EXAMPLES {
+        let name = RingName::new("cannot-come");
+        let ring = RingOptions::new(1024)
+            .create::<[u8]>(&name)
+            .expect("a ring");
+        let program = clients.start(client, &name);
+        let file = SegmentFile::open(&name.file());
+        super::until("it takes the role", || file.read(HEAD + 128) != 0);
+        drop((fs::remove_file(name.file()), ring));
+        program.ends();
+    }
+}
+
+/// Starts a Python program that has a consumer, and children of its own.
+fn python_program(name: &RingName, program: &str) -> Command {
+    let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/python");
+    let begin = format!(
+        "import multiprocessing, os, sys, time\nsys.path.insert(0, {examples:?})\n\
+         import quoit\nconsumer = quoit.Consumer({:?})\n",
+        name.as_str()
+    );
+    let mut command = Command::new("python3");
+    command.args(["-B", "-c", &(begin + program)]);
+    command
+}
+
+pub(super) fn python_keeps_no_role_in_a_child() {
+    let multiprocessing = "
+start = multiprocessing.get_context('fork').Process(target=sys.stdin.read)
+start.start()
+print('forked', flush=True)
+time.sleep(1000)
+";
+    let fork = "
+if os.fork() == 0:
+    os.read(0, 1)
+    os._exit(0)
+print('forked', flush=True)
+time.sleep(1000)
+";
+    for program in [multiprocessing, fork] {
+        let name = RingName::new("python-forks");
+        let ring = RingOptions::new(1024)
+            .create::<[u8]>(&name)
+            .expect("a ring");
+        let mut command = python_program(&name, program);
+        let (mut parent, input) = Program::start_with_input(&mut command);
+        parent.says(&["forked"]);
+        assert!(ring.consumer().is_err(), "the parent has the role");
+        parent.kill();
+        // As soon as the child has run.
+        super::until("the child gives it up", || ring.consumer().is_ok());
+        drop(input); // the child ends
+    }
+}
+
+pub(super) fn python_has_no_role_in_a_child() {
+    let name = RingName::new("python-child");
+    let ring = RingOptions::new(1024)
+        .create::<[u8]>(&name)
+        .expect("a ring");
+    let mut producer = ring.producer().expect("the role is free");
+    producer.push(b"first").expect("room");
+    let program = "
+child = os.fork()
+if child == 0:
+    try:
+        for frame in consumer.frames():
+            print('taken in the child')
+    except quoit.Refused:
+        consumer.leave()
+        os._exit(7)
+    os._exit(0)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), list(consumer.frames()))
+";
+    let ended = Program::start(&mut python_program(&name, program)).ends();
+    assert_eq!((&*ended.output, &*ended.errors), ("7 [b'first']\n", ""));
+}

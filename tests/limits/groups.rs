@@ -1,0 +1,141 @@
+//! A memory control group: at its limit the kernel kills, so a ring that would not fit
+//! is an error before that.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process;
+
+use quoit::{Error, RingOptions};
+
+use crate::common::child::Child;
+use crate::common::names::{files_in, shared_memory_directory};
+
+const LIMIT: u64 = 64 << 20;
+
+/// A group with a limit, and a group in it without one. Removed when the test is over.
+struct Groups {
+    outer: PathBuf,
+    inner: PathBuf,
+}
+
+impl Groups {
+    /// Of whichever version this machine has; nothing if this process may make none.
+    fn new() -> Option<Self> {
+        let root = Path::new("/sys/fs/cgroup");
+        let name = format!("quoit-test-{}", process::id());
+        [(root.join("memory"), FILES[0]), (root.to_owned(), FILES[1])]
+            .into_iter()
+            .find_map(|(root, file)| {
+                let outer = root.join(&name);
+                let groups = Self {
+                    inner: outer.join("inner"),
+                    outer,
+                };
+                fs::create_dir(&groups.outer).ok()?;
+                let limit = OpenOptions::new().write(true).open(groups.outer.join(file));
+                limit.ok()?.write_all(LIMIT.to_string().as_bytes()).ok()?;
+                fs::create_dir(&groups.inner).ok()?;
+                Some(groups)
+            })
+    }
+}
+
+impl Drop for Groups {
+    fn drop(&mut self) {
+        for group in [&self.inner, &self.outer] {
+            let _ = fs::remove_dir(group);
+        }
+    }
+}
+
+/// Of version 1 and of version 2.
+const FILES: [&str; 2] = ["memory.limit_in_bytes", "memory.max"];
+
+pub(crate) fn a_ring_beyond_a_limit_that_kills_is_an_error() {
+    let directory = shared_memory_directory();
+    let path = directory.path().to_str().expect("a path in UTF-8");
+    let groups = Groups::new();
+    let group = groups
+        .as_ref()
+        .map_or("", |groups| groups.inner.to_str().expect("a path in UTF-8"));
+    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cache-{}", process::id()));
+    let arguments = [path, group, cache.to_str().expect("a path in UTF-8")];
+    let ended = Child::start("under_a_memory_limit", &arguments).end();
+    let _ = fs::remove_file(&cache);
+    assert!(ended.success(), "the child ended with {ended}");
+    drop(groups);
+}
+
+pub(crate) fn under_a_memory_limit(arguments: &[String]) {
+    let [directory, group, cache] = arguments else {
+        panic!("three arguments, not {arguments:?}");
+    };
+    let directory = Path::new(directory);
+    if group.is_empty() {
+        // No group may be made here: then the machine's own memory is the limit.
+        let refused = RingOptions::new(1 << 50).create_anonymous::<u64>().err();
+        return says(refused, &["/proc/meminfo", "make the ring smaller"]);
+    }
+    fs::write(
+        Path::new(group).join("cgroup.procs"),
+        process::id().to_string(),
+    )
+    .expect("this process may join");
+    let outer = Path::new(group).parent().expect("the outer group");
+    let set = FILES.iter().map(|file| outer.join(file));
+    let file = set.into_iter().find(|file| file.exists()).expect("a limit");
+    let file = file.to_str().expect("a path in UTF-8");
+    let limit = LIMIT.to_string();
+    let expected = [file, &limit, "make the ring smaller", "MemoryMax="];
+    let large = RingOptions::new(LIMIT / 8 * 4);
+    says(
+        large.create::<u64>(directory.join("large")).err(),
+        &expected,
+    );
+    says(
+        large.open_or_create::<u64>(directory.join("large")).err(),
+        &expected,
+    );
+    says(large.create_anonymous::<u64>().err(), &expected);
+    says(large.heap::<u64>().err(), &expected);
+    assert_eq!(files_in(directory), [""; 0]);
+
+    // The cache of a file fills the group, and the kernel drops it.
+    let mut file = File::create(cache).expect("a file");
+    for _ in 0..LIMIT >> 20 {
+        file.write_all(&[1; 1 << 20])
+            .expect("there is room on the disk");
+    }
+    file.sync_all().expect("the disk takes it"); // what is dirty is not dropped at once
+    let half = RingOptions::new(LIMIT / 8 / 2);
+    let ring = half.create::<u64>(directory.join("half")).expect("it fits");
+    // And what is left now is not enough.
+    says(
+        half.create::<u64>(directory.join("second")).err(),
+        &expected,
+    );
+    // What has no name lies elsewhere, and counts all the same.
+    says(half.create_anonymous::<u64>().err(), &expected);
+    ring.unlink().expect("no process holds it");
+}
+
+/// There is not enough memory, and the text says why, and what to do.
+fn says(refused: Option<Error>, parts: &[&str]) {
+    let Some(Error::NotEnoughMemory {
+        wanted, available, ..
+    }) = refused
+    else {
+        panic!("not the right refusal: {refused:?}");
+    };
+    assert!(available < wanted, "{available} {wanted}");
+    let text = refused.expect("it is refused").to_string();
+    let numbers = [wanted.to_string(), available.to_string()];
+    for part in parts
+        .iter()
+        .copied()
+        .chain(numbers.iter().map(String::as_str))
+    {
+        assert!(text.contains(part), "{text:?} does not say {part:?}");
+    }
+}

@@ -1,0 +1,73 @@
+//! The pace of a waker: one message for each sleep.
+
+use std::fs;
+use std::path::Path;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use super::common::PATIENCE;
+use super::common::child::hear;
+use super::common::dice::Dice;
+use super::common::sleep_state::SleepPage;
+use super::form::Form;
+
+/// One message of so many is sent as soon as the sleeper's word says that it sleeps: it
+/// may find the sleeper between its word and its sleep.
+const HASTY: u64 = 4;
+
+/// A waker's view of the sleeper.
+pub(crate) struct Pace {
+    /// How many messages there will be.
+    pub(crate) count: u64,
+    /// How many of them found the sleeper asleep in the kernel.
+    pub(crate) asleep: u64,
+    form: Form,
+    page: SleepPage,
+    sleeper: u32,
+    dice: Dice,
+}
+
+impl Pace {
+    pub(crate) fn new(name: &str, form: &Form, begin: fn() -> u64) -> Self {
+        let page = SleepPage::open(&Path::new("/dev/shm").join(name));
+        Self {
+            count: begin(),
+            sleeper: hear().parse().expect("a process"),
+            asleep: 0,
+            form: form.clone(),
+            page,
+            dice: Dice(1),
+        }
+    }
+
+    /// Returns when it is time for the next message: the sleeper sleeps, or is about to.
+    pub(crate) fn pass(&mut self) {
+        wait_until(|| self.form.is_parked(&self.page));
+        if self.dice.roll(HASTY) == 0 {
+            return;
+        }
+        wait_until(|| is_asleep(self.sleeper));
+        self.asleep += 1;
+        // Not always right after it fell asleep.
+        sleep(Duration::from_micros(self.dice.roll(200) as u64));
+    }
+}
+
+pub(crate) fn wait_until(mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < PATIENCE, "the sleeper never sleeps");
+        sleep(Duration::from_micros(20));
+    }
+}
+
+/// Whether each thread of a process waits in the kernel.
+fn is_asleep(pid: u32) -> bool {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("the sleeper's threads");
+    tasks.flatten().all(|task| {
+        // A thread that has ended does not run either.
+        let stat = fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+        let state = stat.rsplit_once(") ").map(|(_, state)| state);
+        state.is_none_or(|state| state.starts_with('S'))
+    })
+}

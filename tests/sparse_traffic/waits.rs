@@ -1,0 +1,121 @@
+//! Four ways to wait for a message or for room.
+
+use std::os::fd::AsRawFd;
+
+use quoit::{
+    Consumer, DoorbellKind, Pollable, PopError, Producer, PushError, RingOptions, Select, Selected,
+};
+
+/// A message's number, and a time: when it was sent to a sleeping consumer, or
+/// when a sleeping producer had returned from the push before it.
+pub(crate) type Stamped = [u64; 2];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    Plain,
+    /// Beside a ring in which nothing happens.
+    Select,
+    #[cfg(feature = "futures")]
+    Async,
+    Pollable,
+}
+
+impl Way {
+    /// With what each can sleep on.
+    pub(crate) const ALL: &[(Self, DoorbellKind)] = &[
+        (Self::Plain, DoorbellKind::Futex),
+        (Self::Plain, DoorbellKind::Semaphore),
+        (Self::Select, DoorbellKind::Futex),
+        #[cfg(feature = "futures")]
+        (Self::Async, DoorbellKind::Futex),
+        (Self::Pollable, DoorbellKind::Futex),
+    ];
+
+    /// A consumer's pop, which waits for a message.
+    pub(crate) fn pops(self, mut consumer: Consumer<Stamped>) -> Box<dyn FnMut() -> Stamped> {
+        match self {
+            Self::Plain => Box::new(move || consumer.pop().expect("the producer lives")),
+            Self::Select => {
+                let (silent, mut other) = RingOptions::new(1).heap::<u64>().expect("a ring");
+                let mut select = Select::new();
+                Box::new(move || {
+                    let _ = &silent; // it lives
+                    let ends = &mut [other.interest(), consumer.interest()];
+                    assert_eq!(select.wait(ends, None).expect("work"), Selected::Ready(1));
+                    consumer.try_pop().expect("a message")
+                })
+            }
+            #[cfg(feature = "futures")]
+            Self::Async => {
+                let mut consumer = consumer.into_async().expect("an async end");
+                Box::new(move || {
+                    let popped = futures_executor::block_on(consumer.pop());
+                    popped.expect("the producer lives")
+                })
+            }
+            Self::Pollable => {
+                let mut consumer = consumer.into_pollable().expect("a pollable end");
+                Box::new(move || {
+                    loop {
+                        becomes_readable(&consumer);
+                        match consumer.get().try_pop() {
+                            Err(PopError::Empty) => {}
+                            popped => return popped.expect("the producer lives"),
+                        }
+                    }
+                })
+            }
+        }
+    }
+
+    /// A producer's push, which waits for room.
+    pub(crate) fn pushes(self, mut producer: Producer<Stamped>) -> Box<dyn FnMut(Stamped)> {
+        match self {
+            Self::Plain => {
+                Box::new(move |message| producer.push(message).expect("the consumer lives"))
+            }
+            Self::Select => {
+                let (silent, mut other) = RingOptions::new(1).heap::<u64>().expect("a ring");
+                let mut select = Select::new();
+                Box::new(move |message| {
+                    let _ = &silent; // it lives
+                    let ends = &mut [other.interest(), producer.interest()];
+                    assert_eq!(select.wait(ends, None).expect("work"), Selected::Ready(1));
+                    producer.try_push(message).expect("there is room");
+                })
+            }
+            #[cfg(feature = "futures")]
+            Self::Async => {
+                let mut producer = producer.into_async().expect("an async end");
+                Box::new(move |message| {
+                    let pushed = futures_executor::block_on(producer.push(message));
+                    pushed.expect("the consumer lives");
+                })
+            }
+            Self::Pollable => {
+                let mut producer = producer.into_pollable().expect("a pollable end");
+                Box::new(move |message| {
+                    loop {
+                        becomes_readable(&producer);
+                        match producer.get().try_push(message) {
+                            Err(PushError::Full(_)) => {}
+                            pushed => return pushed.expect("the consumer lives"),
+                        }
+                    }
+                })
+            }
+        }
+    }
+}
+
+/// Sleeps until the end's descriptor is readable.
+fn becomes_readable<E>(end: &Pollable<E>) {
+    let mut entry = libc::pollfd {
+        fd: end.as_raw_fd(),
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    // SAFETY: the entry lives through the call.
+    let count = unsafe { libc::poll(&raw mut entry, 1, -1) };
+    assert_eq!(count, 1, "the descriptor can be polled");
+}

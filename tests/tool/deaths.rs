@@ -1,0 +1,213 @@
+//! Signals that end the tool, after it has put all away; and limits whose signal would
+//! kill where an error can be told.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use quoit::{FrameProducer, Observer, Role};
+
+use crate::common::names::{RingName, file_directory};
+use crate::endings::{closed, wait_until};
+use crate::recordings::frames_of;
+use crate::streams::numbers;
+use crate::terminal::{On, Terminal};
+use crate::tool::Tool;
+
+const SIGNALS: [libc::c_int; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
+
+/// Sets a limit of the process that this command will be.
+fn with_limit(command: &mut Command, resource: libc::__rlimit_resource_t, most: u64) {
+    let limit = libc::rlimit {
+        rlim_cur: most,
+        rlim_max: most,
+    };
+    // SAFETY: what runs between fork and exec makes one syscall.
+    unsafe {
+        command.pre_exec(move || match libc::setrlimit(resource, &raw const limit) {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        })
+    };
+}
+
+/// The tool, which leaves no core behind.
+fn start(arguments: &[&str]) -> Tool {
+    let mut command = Command::new(Tool::PATH);
+    with_limit(command.args(arguments), libc::RLIMIT_CORE, 0);
+    Tool::start_command(Stdio::piped(), &mut command)
+}
+
+pub(crate) fn a_signal_kills_each_command_after_it_has_left_the_ring() {
+    let directory = file_directory();
+    for signal in SIGNALS {
+        let file = directory.path().join(signal.to_string());
+        let file = file.to_str().expect("UTF-8");
+        for (role, command) in [
+            (Role::Consumer, &["recv"][..]),
+            (Role::Consumer, &["record"]),
+            (Role::Producer, &["send"]),
+        ] {
+            let name = RingName::new("leaves");
+            let file = (command[0] == "record").then_some(file);
+            let arguments: Vec<_> = [command[0], name.as_str()]
+                .into_iter()
+                .chain(file)
+                .collect();
+            let tool = start(&arguments);
+            wait_until("there is a ring", || name.file().exists());
+            let observer = Observer::open(&name).expect("a ring");
+            wait_until("it has its role", || observer.endpoint(role).epoch > 0);
+            tool.signal(signal);
+            wait_until("it leaves", || observer.endpoint(role).is_closed);
+            assert_eq!(tool.end().code, Some(128 + signal), "{command:?}");
+        }
+        let again = RingName::new("leaves-again");
+        Tool::run(&["replay", again.as_str(), file], b"").quietly();
+    }
+}
+
+pub(crate) fn a_signal_kills_top_after_it_has_left_the_terminal() {
+    let name = RingName::new("top-dies");
+    drop(FrameProducer::create(&name, 64).expect("a ring"));
+    for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGTERM] {
+        let mut top = Terminal::start(On::All, &["top", name.as_str()]);
+        top.until("it is there", |screen| {
+            screen.contents().contains("top-dies")
+        });
+        top.signal(signal);
+        assert_eq!(top.end(), Some(128 + signal));
+        assert!(top.is_as_before());
+    }
+}
+
+pub(crate) fn ctrl_c_ends_the_loop_of_a_shell() {
+    let name = RingName::new("loop");
+    let script = format!(
+        "for n in 1 2 3; do {} recv {name}; done; exit 9",
+        Tool::PATH
+    );
+    let mut shell = Terminal::start_program("bash", On::All, &["-c", &script], ("TERM", "xterm"));
+    wait_until("there is a ring", || name.file().exists());
+    let observer = Observer::open(&name).expect("a ring");
+    wait_until("it waits", || observer.endpoint(Role::Consumer).is_asleep);
+    shell.press("\x03");
+    assert_eq!(shell.end(), Some(128 + libc::SIGINT));
+    assert_eq!(observer.endpoint(Role::Consumer).epoch, 1, "one round");
+}
+
+/// The payload of each of a hundred frames, which has 16 bytes more in a recording.
+const PAYLOAD: usize = 10;
+
+pub(crate) fn a_recording_at_a_limit_of_its_size_is_whole() {
+    let directory = file_directory();
+    let (header, end) = (32, 16);
+    let all = header + 100 * (16 + PAYLOAD);
+    // Without room for the last frame, for any of the end, and for all of it.
+    for (limit, fits) in [
+        (all - 1, false),
+        (all, false),
+        (all + 8, false),
+        (all + end - 1, false),
+        (all + end, true),
+    ] {
+        let name = RingName::new("limited");
+        let mut producer = FrameProducer::create(&name, 4096).expect("a ring");
+        (0..100).for_each(|number| producer.push(&[number; PAYLOAD]).expect("room"));
+        drop(producer);
+        let file = directory.path().join(limit.to_string());
+        let mut command = Command::new(Tool::PATH);
+        command.args(["record", name.as_str()]).arg(&file);
+        with_limit(&mut command, libc::RLIMIT_FSIZE, limit as u64);
+        let ended = Tool::start_command(Stdio::piped(), &mut command).end();
+        match fits {
+            true => drop(ended.quietly()),
+            false => ended.with(1, "File too large"),
+        }
+        let again = RingName::new("limited-again");
+        let file = file.to_str().expect("UTF-8");
+        Tool::run(&["replay", again.as_str(), file], b"").quietly();
+        let mut frames = frames_of(&again);
+        assert_eq!(frames.len(), if fits { 100 } else { 0 }, "limit {limit}");
+        frames.extend(frames_of(&name));
+        let expected = (0..100).map(|number| (0, vec![number; PAYLOAD]));
+        assert!(frames.into_iter().eq(expected), "limit {limit}");
+    }
+}
+
+pub(crate) fn a_recording_without_room_for_its_header_takes_nothing() {
+    let directory = file_directory();
+    let name = RingName::new("no-header");
+    Tool::run(&["send", name.as_str()], &numbers(3)).quietly();
+    let file = directory.path().join("recording");
+    let mut command = Command::new(Tool::PATH);
+    command.args(["record", name.as_str()]).arg(&file);
+    with_limit(&mut command, libc::RLIMIT_FSIZE, 40);
+    let ended = Tool::start_command(Stdio::piped(), &mut command).end();
+    ended.with(1, "File too large");
+    assert!(!file.exists());
+    assert_eq!(frames_of(&name).len(), 3);
+}
+
+pub(crate) fn an_output_at_a_limit_of_its_size_loses_nothing() {
+    let directory = file_directory();
+    let path = directory.path().join("lines");
+    let name = RingName::new("limited-output");
+    let lines = numbers(10_000);
+    Tool::run(&["send", name.as_str()], &lines).quietly();
+    let file = File::create(&path).expect("a file");
+    let mut command = Command::new(Tool::PATH);
+    command.args(["recv", name.as_str()]);
+    with_limit(&mut command, libc::RLIMIT_FSIZE, 20_000);
+    let ended = Tool::start_command(file.into(), &mut command).end();
+    ended.with(1, "File too large");
+    let written = fs::read(&path).expect("a file");
+    assert_eq!(written.len(), 20_000);
+    let rest = Tool::run(&["recv", name.as_str()], b"").quietly();
+    assert!(lines.starts_with(&written) && lines.ends_with(&rest));
+    assert!(written.len() + rest.len() >= lines.len());
+}
+
+pub(crate) fn a_receiver_whose_reader_is_gone_gives_its_role_up() {
+    let name = RingName::new("head");
+    let mut producer = FrameProducer::create(&name, 4096).expect("a ring");
+    producer.push(b"one").expect("room");
+    let mut receiver = Tool::start(&["recv", name.as_str()]);
+    assert_eq!(receiver.reads_until("\n"), "one\n");
+    receiver.stop_reading();
+    // Nothing else comes.
+    receiver.end().quietly();
+    assert!(producer.is_abandoned());
+    producer.push(b"two").expect("room");
+    drop(producer);
+    assert_eq!(Tool::run(&["recv", name.as_str()], b"").quietly(), b"two\n");
+}
+
+/// Where no producer has ever come, and where it has left.
+pub(crate) fn a_receiver_without_a_reader_awaits_no_producer() {
+    for had_one in [false, true] {
+        let name = RingName::new("unawaited");
+        if had_one {
+            drop(FrameProducer::create(&name, 4096).expect("a ring"));
+        }
+        Tool::start_on(closed(), &["recv", name.as_str()])
+            .end()
+            .quietly();
+        assert!(Path::new(&name.file()).exists());
+    }
+}
+
+pub(crate) fn a_watcher_whose_reader_is_gone_ends_at_once() {
+    let name = RingName::new("unwatched");
+    let mut producer = FrameProducer::create(&name, 4096).expect("a ring");
+    producer.push(b"one").expect("room");
+    let mut tail = Tool::start(&["tail", "--follow", name.as_str()]);
+    tail.reads_until("one\n");
+    let day = ["top", "--interval", "24h", "--json", name.as_str()];
+    for mut tool in [tail, Tool::start(&day)] {
+        tool.stop_reading();
+        tool.end().quietly();
+    }
+}

@@ -1,0 +1,149 @@
+//! Commands that have nothing to do, and text that nobody reads.
+
+use std::fs;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use quoit::{FrameProducer, Producer};
+use serde_json::Value;
+
+use crate::common::child::is_asleep;
+use crate::common::names::{RingName, file_directory};
+use crate::common::naps::Naps;
+use crate::endings::wait_until;
+use crate::streams::numbers;
+use crate::terminal::{On, Terminal};
+use crate::tool::Tool;
+
+pub(crate) fn a_command_that_waits_hardly_wakes() {
+    let directory = file_directory();
+    let [new, quiet, left, full, wide] =
+        ["new", "quiet", "left", "full", "wide"].map(RingName::new);
+    let recording = directory.path().join("recording");
+    let recording = recording.to_str().expect("UTF-8");
+    // More than fits into the ring that is full.
+    Tool::run(&["send", wide.as_str()], &numbers(100)).quietly();
+    Tool::run(&["record", wide.as_str(), recording], b"").quietly();
+    drop(FrameProducer::create(&left, 4096).expect("a ring"));
+    let [recorded, replayed] = ["recorded", "replayed"].map(RingName::new);
+    let producer = FrameProducer::create(&recorded, 4096).expect("a ring");
+    let of_quiet = FrameProducer::create(&quiet, 4096).expect("a ring");
+    let second = directory.path().join("second");
+    let second = second.to_str().expect("UTF-8");
+    let commands: [&[&str]; 9] = [
+        &["recv", new.as_str()],
+        &["recv", quiet.as_str()],
+        &["recv", left.as_str()],
+        &["send", full.as_str(), "--capacity", "64"],
+        &["send", wide.as_str()],
+        &["record", recorded.as_str(), second],
+        &["replay", replayed.as_str(), recording, "--capacity", "1K"],
+        &["tail", "--follow", quiet.as_str()],
+        &["top", "--interval", "1s", quiet.as_str()],
+    ];
+    let mut tools: Vec<_> = commands
+        .iter()
+        .map(|command| Tool::start(command))
+        .collect();
+    tools[3].feed(&numbers(1000));
+    let mut live = Terminal::start(On::All, &["top", quiet.as_str()]);
+    live.until("it is there", |screen| screen.contents().contains("quiet"));
+    for tool in &tools {
+        wait_until("it waits", || is_asleep(tool.pid()));
+    }
+    // Until what comes at the start is over.
+    thread::sleep(Duration::from_millis(500));
+    let watched = tools.iter().map(Tool::pid).chain([live.pid()]);
+    let names = commands.iter().map(|command| command.join(" "));
+    let names = names.chain(["top on a terminal".to_owned()]);
+    let naps: Vec<_> = names
+        .zip(watched)
+        .map(|(name, pid)| Naps::count(name, pid))
+        .collect();
+    thread::sleep(Duration::from_secs(2));
+    let restless: Vec<_> = naps.iter().filter_map(Naps::too_many).collect();
+    assert_eq!(restless, [""; 0]);
+    drop((producer, of_quiet));
+}
+
+/// Kilobytes of a process that no file has.
+fn private_memory(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it lives");
+    let mut lines = status.lines();
+    let line = lines.find_map(|line| line.strip_prefix("RssAnon:"));
+    let number = line.and_then(|line| line.split_whitespace().next());
+    number
+        .and_then(|number| number.parse().ok())
+        .expect("a number")
+}
+
+pub(crate) fn a_tail_of_any_length_begins_at_once_and_needs_little_memory() {
+    let [many, large] = ["many", "large"].map(RingName::new);
+    let mut producer = FrameProducer::create(&many, 1 << 22).expect("a ring");
+    while producer.try_push(b"y").is_ok() {}
+    let mut producer = FrameProducer::create(&large, 1 << 24).expect("a ring");
+    producer.push(&vec![b'y'; 1 << 22]).expect("room");
+    // 262,144 messages have 25 megabytes of text. A message is copied whole.
+    for (name, most) in [(&many, 4 << 10), (&large, (4 + 4) << 10)] {
+        for follow in [&[][..], &["--follow"]] {
+            let tail = ["tail", name.as_str(), "-n", "100000000"];
+            let mut tail = Tool::start(&[&tail[..], follow].concat());
+            tail.reads_until("\n");
+            // It has no other reason to sleep than its output.
+            wait_until("the output is full", || is_asleep(tail.pid()));
+            let memory = private_memory(tail.pid());
+            assert!(memory < most, "{name}: {memory} KiB");
+            tail.stop_reading();
+            tail.end().quietly();
+        }
+    }
+    // All of it comes, if it is read.
+    let name = RingName::new("thousands");
+    Tool::run(&["send", name.as_str()], &numbers(5000)).quietly();
+    let text = Tool::run(&["tail", name.as_str(), "-n", "4000"], b"").quietly();
+    let text = String::from_utf8(text).expect("text");
+    assert_eq!(text.matches("position").count(), 4000);
+}
+
+pub(crate) fn top_watches_more_rings_than_it_may_open_files_at_first() {
+    let directory = file_directory();
+    let paths: Vec<PathBuf> = (0..200)
+        .map(|number| directory.path().join(format!("ring-{number}")))
+        .collect();
+    for path in &paths {
+        drop(Producer::<u64>::create(path, 64).expect("a ring"));
+    }
+    let top = |soft, hard| {
+        let limit = libc::rlimit {
+            rlim_cur: soft,
+            rlim_max: hard,
+        };
+        let mut command = Command::new(Tool::PATH);
+        command
+            .args(["top", "--json", "--count", "2", "--interval", "10ms"])
+            .args(&paths)
+            // Twice the same is one.
+            .arg(&paths[0]);
+        // SAFETY: what runs between fork and exec makes one syscall.
+        unsafe {
+            command.pre_exec(
+                move || match libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) {
+                    0 => Ok(()),
+                    _ => Err(std::io::Error::last_os_error()),
+                },
+            )
+        };
+        Tool::start_command(Stdio::piped(), &mut command).end()
+    };
+    let text = String::from_utf8(top(50, 1000).quietly()).expect("text");
+    for line in text.lines() {
+        let look: Value = serde_json::from_str(line).expect("JSON");
+        assert_eq!(look["rings"].as_array().map(Vec::len), Some(200));
+        assert_eq!(look["events"].as_array().map(Vec::len), Some(0));
+    }
+    // And says so if it may not.
+    top(50, 50).with(1, "Too many open files");
+}
