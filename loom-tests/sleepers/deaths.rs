@@ -82,14 +82,14 @@ impl Scenario<Steps> for Consumers {
             for generation in 0..self.mortals {
                 mortal(generation, || {
                     let mut consumer = Consumer::take(&reading, steps, self.form);
-                    last.set(consumer.head);
-                    for _ in consumer.head + 1..self.count {
+                    last.set(consumer.cursor.position());
+                    for _ in consumer.cursor.position() + 1..self.count {
                         last.set(consumer.pop().expect("no goodbye was said"));
                     }
                 });
             }
             let mut successor = Consumer::take(&reading, steps, self.form);
-            let released = successor.head;
+            let released = successor.cursor.position();
             assert!(
                 (last.get()..=last.get() + 1).contains(&released),
                 "{released} released, {} taken",

@@ -133,6 +133,7 @@ macro_rules! pairs {
             floor: $floor,
             states: $states,
             scenario: &Pair { $($field: $value,)* ..PAIR },
+            ..Model::EMPTY
         }),*];
     };
 }
