@@ -43,58 +43,83 @@ use crate::harness::sites::Source;
 use crate::harness::{mutants as by_hand, sites};
 use crate::sleepers::{SHIPPED, Steps, deaths, models, mutants, peers, polled, reactor, selected};
 
-const SOURCES: &[Source] = &[
+const PARKER: Source = Source {
+    file: "src/parker.rs",
+    text: include_str!("../src/parker.rs"),
+    edges: sync::EDGES,
+    sites: Some(&[
+        "Sleeper::lie_down: fence PARK (SeqCst)",
+        "Waker::heed: fence WAKE (SeqCst)",
+        "Waker::rouse: fence WAKE (SeqCst)",
+    ]),
+};
+
+const PEER: Source = Source {
+    file: "src/peer.rs",
+    text: include_str!("../src/peer.rs"),
+    edges: sync::EDGES,
+    sites: Some(&[
+        "State::poll: load LEFT (Acquire)",
+        "attach: store CLOSE (Release)",
+        "close: store CLOSE (Release)",
+    ]),
+};
+
+/// Judged by `loom_cursor`.
+const CURSOR: Source = Source {
+    file: "src/cursor.rs",
+    text: include_str!("../src/cursor.rs"),
+    edges: sync::EDGES,
+    sites: None,
+};
+
+const OF_SLEEP: &[Source] = &[
+    PARKER,
     Source {
-        file: "src/parker.rs",
-        text: include_str!("../src/parker.rs"),
-        edges: sync::EDGES,
-        sites: Some(&[
-            "Sleeper::lie_down: fence PARK (SeqCst)",
-            "Waker::heed: fence WAKE (SeqCst)",
-            "Waker::rouse: fence WAKE (SeqCst)",
-        ]),
-    },
-    Source {
-        file: "src/peer.rs",
-        text: include_str!("../src/peer.rs"),
-        edges: sync::EDGES,
-        sites: Some(&[
-            "State::poll: load LEFT (Acquire)",
-            "attach: store CLOSE (Release)",
-            "close: store CLOSE (Release)",
-        ]),
-    },
-    Source {
-        file: "src/cursor.rs",
-        text: include_str!("../src/cursor.rs"),
-        edges: sync::EDGES,
         sites: None,
+        ..PEER
     },
+    CURSOR,
+];
+const OF_PEERS: &[Source] = &[
+    PEER,
+    Source {
+        sites: None,
+        ..PARKER
+    },
+    CURSOR,
 ];
 
 /// For mutants: cheap, and enough for each of them.
 const PREEMPTIONS: usize = 1;
 
 fn main() -> ExitCode {
-    let all: Vec<&'static Model<Steps>> = models::MODELS
+    let asleep: Vec<&'static Model<Steps>> = models::MODELS
         .iter()
-        .chain(peers::MODELS)
         .chain(reactor::MODELS)
-        .chain(selected::MODELS)
         .chain(models::PAIRS)
         .chain(polled::MODELS)
         .chain(deaths::MODELS)
         .collect();
+    let peers: Vec<_> = peers::MODELS.iter().chain(selected::MODELS).collect();
     let mut checks = Vec::new();
-    for &model in &all {
+    for &model in asleep.iter().chain(&peers) {
         checks.push(Check::new(model.name, move || model.verify(&SHIPPED)));
     }
-    let judged = all.clone();
+    let judged = asleep.clone();
     checks.push(Check::new("every_fence_is_needed", move || {
-        sites::judge(SOURCES, &judged, &SHIPPED, PREEMPTIONS)
+        sites::judge(OF_SLEEP, &judged, &SHIPPED, PREEMPTIONS)
     }));
     checks.push(Check::new("mutants_of_sleep_made_by_hand_die", move || {
-        by_hand::judge(mutants::MUTANTS, &all, &SHIPPED, PREEMPTIONS)
+        by_hand::judge(mutants::MUTANTS, &asleep, &SHIPPED, PREEMPTIONS)
+    }));
+    let judged = peers.clone();
+    checks.push(Check::new(
+        "every_edge_between_peers_is_needed",
+        move || sites::judge(OF_PEERS, &judged, &SHIPPED, PREEMPTIONS + 1),
+    ));
+    checks.push(Check::new("mutants_of_peers_made_by_hand_die", move || {
+        by_hand::judge(mutants::OF_PEERS, &peers, &SHIPPED, PREEMPTIONS + 1)
     }));
     let polled: Vec<_> = polled::MODELS.iter().collect();
     checks.push(Check::new(

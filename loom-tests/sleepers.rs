@@ -36,6 +36,8 @@ pub(crate) struct Ring {
     state: AtomicU64,
     /// The consumer's; no consumer leaves.
     consumer_state: AtomicU64,
+    /// Who the producer is; nobody decides by it.
+    pid: AtomicU64,
     /// Whether a producer holds the lock of its role.
     held: Mutex<bool>,
     kernel: Rc<Kernel>,
@@ -162,16 +164,18 @@ pub(crate) enum Form {
     Symmetric,
     /// Both ends are awake after every message.
     Awake,
+    /// Neither end ever sleeps.
+    Polling,
 }
 
 impl Form {
     fn waker(self) -> Waker {
-        Waker::new(self == Self::Awake)
+        Waker::new(self != Self::Symmetric)
     }
 
     fn sleeper(self, word: &AtomicU32, position: u64) -> Sleeper {
         let stretch = if self == Self::Awake { 1 } else { u64::MAX };
-        Sleeper::new(word, true, stretch, position)
+        Sleeper::new(word, self != Self::Polling, stretch, position)
     }
 }
 
@@ -209,6 +213,7 @@ impl Ring {
             consumer_word: AtomicU32::new(0),
             state: AtomicU64::new(0),
             consumer_state: AtomicU64::new(0),
+            pid: AtomicU64::new(0),
             held: Mutex::new(false),
             kernel: Rc::clone(kernel),
         })
@@ -357,6 +362,9 @@ impl Consumer {
                 reach(State::Abandoned);
                 return None;
             }
+            if self.cursor.seen() > 0 {
+                continue; // left behind
+            }
             reach(State::Empty);
             self.park(Goal::of_work(self.cursor.awaited()));
         }
@@ -373,6 +381,9 @@ impl Consumer {
             if consumers.iter_mut().any(steps.is_over) {
                 reach(State::Abandoned);
                 return None;
+            }
+            if consumers.iter().any(|end| end.cursor.seen() > 0) {
+                continue; // left behind
             }
             reach(State::Empty);
             let rings = [0, 1].map(|index| Rc::clone(&consumers[index].ring));

@@ -24,6 +24,19 @@ macro_rules! mutants {
 }
 
 mutants! {
+    OF_PEERS,
+    "epoch opened without a wake": attach = unannounced;
+    "wake before the epoch": attach = wake_then_attach;
+    "lock asked before the state": until_attached = peers::lock_before_state;
+    "gone without a second poll": order = Order::NoSecondPoll;
+    "epoch read after the second poll": order = Order::EpochAfterSecondPoll;
+    "gone without a poll after the check": order = Order::NoLastPoll;
+    "epoch read after the check": order = Order::EpochAfterCheck;
+    "epoch of an older state than is checked": order = Order::EpochBeforeState;
+    "last poll before the check": order = Order::PollBeforeCheck;
+}
+
+mutants! {
     OF_AN_EVENT,
     "event drained after the second poll": arm = Polled::drained_after_the_second_poll;
     "second poll that finds something, and no event": arm = Polled::second_poll_untold;
@@ -42,16 +55,8 @@ mutants! {
     "publish without a wake": moved = |_, _, _| ();
     "word looked at before the publish": publish = look_first;
     "role taken without a wake": take = |_, _, _| ();
-    "epoch opened without a wake": attach = unannounced;
-    "wake before the epoch": attach = wake_then_attach;
     "close without a wake": close = silent;
     "wake before the goodbye": close = wake_then_close;
-    "lock asked before the state": until_attached = peers::lock_before_state;
-    "gone without a second poll": order = Order::NoSecondPoll;
-    "epoch read after the second poll": order = Order::EpochAfterSecondPoll;
-    "gone without a poll after the check": order = Order::NoLastPoll;
-    "epoch read after the check": order = Order::EpochAfterCheck;
-    "last poll before the check": order = Order::PollBeforeCheck;
     "goodbye believed without a last look": is_over = no_last_look;
     "last look before the goodbye": is_over = look_then_goodbye;
     "what is awaited fixed after the second poll": lie_down = fixed_too_late;

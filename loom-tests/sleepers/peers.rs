@@ -4,8 +4,10 @@
 
 use std::rc::Rc;
 
+use loom::thread::yield_now;
+
 use super::First::{self, Reader, Writer};
-use super::Form::{self, Awake, Symmetric};
+use super::Form::{self, Awake, Polling, Symmetric};
 use super::{Consumer, Producer, Ring, Steps, work};
 use crate::cursor::Awaited;
 use crate::harness::death::mortal;
@@ -13,6 +15,7 @@ use crate::harness::model::{Model, Scenario};
 use crate::harness::reached::State::{Abandoned, Attached, Died, Slept, Unblocked};
 use crate::harness::reached::reach;
 use crate::peer::{Goal, State};
+use crate::sync::PLAIN;
 
 /// As in `ring/role.rs`.
 pub(super) fn until_attached(ring: &Ring) -> Option<Goal> {
@@ -30,7 +33,11 @@ impl Consumer {
     /// Sleeps until the goal is reached.
     fn wait_for(&mut self, goal: Goal) {
         while !goal.is_reached(&self.ring.tail, &self.ring.state) {
-            self.park(goal);
+            if self.form == Polling {
+                yield_now();
+            } else {
+                self.park(goal);
+            }
         }
     }
 
@@ -56,7 +63,11 @@ impl Scenario<Steps> for Attaching {
         let write = move || {
             for generation in 0..=self.mortals {
                 writing.hold(true);
-                let attach = || drop(Producer::take(&writing, steps, self.form));
+                let attach = || {
+                    let waker = self.form.waker();
+                    writing.pid.model_store(generation as u64 + 1, PLAIN);
+                    (steps.attach)(&writing, &waker, steps);
+                };
                 if generation == self.mortals {
                     attach();
                 } else {
@@ -68,7 +79,10 @@ impl Scenario<Steps> for Attaching {
         let read = move || {
             let mut consumer = Consumer::take(&reading, steps, self.form);
             consumer.wait_for_peer();
-            assert!(State::poll(&reading.state).epoch() > 0, "nobody attached");
+            let epoch = State::poll(&reading.state).epoch();
+            let pid = reading.pid.model_load(PLAIN);
+            assert!(epoch > 0, "nobody attached");
+            assert!(pid >= epoch, "the pid {pid} is of an epoch before {epoch}");
         };
         work(self.first, write, read);
     }
@@ -208,6 +222,18 @@ pub(crate) const MODELS: &[Model<Steps>] = &[
         states: &[Slept, Unblocked],
         scenario: &Closing {
             form: Symmetric,
+            first: Reader,
+        },
+        ..WAIT
+    },
+    Model {
+        name: "a_polled_peer_closes",
+        preemptions: None,
+        floor: 1,
+        states: &[],
+        // No fence of the sleepers stands between position and state.
+        scenario: &Closing {
+            form: Polling,
             first: Reader,
         },
         ..WAIT

@@ -35,7 +35,9 @@ impl Scenario<Steps> for Sleep {
     fn run(&'static self, steps: &'static Steps) {
         let ring = Ring::new(2, Form::Symmetric, &[], steps);
         // Taken first: a new producer wakes, and here every wake is for the message.
-        let mut producer = Producer::take(&ring, steps, Form::Symmetric);
+        let taking = Rc::clone(&ring);
+        let producer = thread::spawn(move || Producer::take(&taking, steps, Form::Symmetric));
+        let mut producer = producer.join().expect("the role is free");
         let writer = thread::spawn(move || {
             mortal(0, || producer.push(&[1], false));
         });

@@ -32,6 +32,8 @@ pub(crate) enum Order {
     NoLastPoll,
     /// As the second, with a liveness check.
     EpochAfterCheck,
+    /// The epoch is of an earlier state than the one that is checked.
+    EpochBeforeState,
     /// The poll that follows the liveness check is made before.
     PollBeforeCheck,
 }
@@ -42,7 +44,7 @@ struct Watched<'a> {
     order: Order,
     /// An answer that is given again, or was asked for too early.
     found: Cell<Option<Option<bool>>>,
-    is_left_alone: Cell<Option<bool>>,
+    was_checked: bool,
 }
 
 impl<'a> Watched<'a> {
@@ -51,7 +53,7 @@ impl<'a> Watched<'a> {
             order: consumer.steps.order,
             consumer: RefCell::new(consumer),
             found: Cell::new(None),
-            is_left_alone: Cell::new(None),
+            was_checked: false,
         }
     }
 
@@ -64,9 +66,8 @@ impl<'a> Watched<'a> {
         consumer.poll_leftover().map(|left| left == 0)
     }
 
-    fn check(&self) -> bool {
-        let ring = Rc::clone(&self.consumer.borrow().ring);
-        State::poll(&ring.state).is_gone(|| ring.is_held())
+    fn state(&self) -> State {
+        State::poll(&self.consumer.borrow().ring.state)
     }
 }
 
@@ -75,7 +76,7 @@ impl Asked for Watched<'_> {
         if let Some(found) = self.found.get() {
             return found;
         }
-        if self.order == Order::NoLastPoll && self.is_left_alone.get() == Some(true) {
+        if self.order == Order::NoLastPoll && self.was_checked {
             return Some(true);
         }
         let found = self.look();
@@ -86,22 +87,28 @@ impl Asked for Watched<'_> {
     }
 
     fn peer_epoch(&self) -> u64 {
-        match self.order {
-            Order::EpochAfterSecondPoll => self.found.set(Some(self.look())),
-            Order::EpochAfterCheck => self.is_left_alone.set(Some(self.check())),
-            _ => {}
+        if self.order == Order::EpochAfterSecondPoll {
+            self.found.set(Some(self.look()));
         }
-        let ring = Rc::clone(&self.consumer.borrow().ring);
-        State::poll(&ring.state).epoch()
+        self.state().epoch()
     }
 
-    fn is_left_alone(&mut self) -> bool {
+    fn check_peer(&mut self) -> Option<u64> {
         if self.order == Order::PollBeforeCheck {
             self.found.set(Some(self.look()));
         }
-        let is_left_alone = self.is_left_alone.get().unwrap_or_else(|| self.check());
-        self.is_left_alone.set(Some(is_left_alone));
-        is_left_alone
+        let before = self.state();
+        let peer = match self.order {
+            Order::EpochBeforeState => self.state(),
+            _ => before,
+        };
+        let ring = Rc::clone(&self.consumer.borrow().ring);
+        self.was_checked = peer.is_gone(|| ring.is_held());
+        let after = match self.order {
+            Order::EpochAfterCheck => self.state(),
+            _ => before,
+        };
+        self.was_checked.then(|| after.epoch())
     }
 
     fn identity(&self) -> u64 {
@@ -163,6 +170,10 @@ impl Scenario<Steps> for Restart {
         };
         let read = move || Self::read(&reading, steps, &seeing);
         let (ends, (taken, departures)) = work(self.first, write, read);
+        let epochs = departures.windows(2);
+        for pair in epochs {
+            assert!(pair[0].0 < pair[1].0, "gone twice: {departures:?}");
+        }
         for (epoch, count) in departures {
             let end = ends.iter().find(|(ended, _)| *ended == epoch);
             let (_, published) = end.expect("an epoch that was there");
@@ -230,6 +241,8 @@ const RESTART: Model<Steps> = Model {
 pub(crate) const MODELS: &[Model<Steps>] = &[
     Model {
         name: "select_and_a_peer_that_closes",
+        preemptions: Some(1),
+        least: 2,
         floor: 1,
         scenario: &Restart {
             closes: true,

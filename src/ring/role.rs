@@ -283,11 +283,18 @@ impl RoleGuard {
     /// The liveness check of a waiting endpoint: whether its peer is gone, or can no
     /// longer arrive.
     pub(crate) fn is_left_alone(&mut self) -> bool {
-        let alone = is_left_alone(&self.shared.segment, self.role);
-        if !alone {
-            self.liveness.reset();
+        self.check_peer().is_some()
+    }
+
+    /// The liveness check: the epoch of the peer if that one is gone, or can no longer
+    /// arrive.
+    pub(crate) fn check_peer(&mut self) -> Option<u64> {
+        let peer = self.peer();
+        if is_left_alone(&self.shared.segment, self.role, peer) {
+            return Some(peer.epoch());
         }
-        alone
+        self.liveness.reset();
+        None
     }
 
     /// What another thread needs to wait for this end.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Shared;
 use crate::error::Role;
 use crate::header::{peer_position, peer_state, word};
-use crate::peer::Goal;
+use crate::peer::{Goal, State};
 use crate::sync::AtomicU32;
 use crate::wait::is_left_alone;
 
@@ -43,6 +43,7 @@ impl Watch {
 
     /// Whether the peer is gone, or can no longer arrive. Makes syscalls.
     pub(crate) fn is_left_alone(&self) -> bool {
-        is_left_alone(&self.shared.segment, self.role)
+        let peer = State::poll(peer_state(self.shared.header(), self.role));
+        is_left_alone(&self.shared.segment, self.role, peer)
     }
 }

@@ -9,8 +9,7 @@ use crate::segment::Segment;
 
 /// Whether the peer is gone, or never came and cannot: the name by which it
 /// would come no longer refers to this ring. `role` is the caller's own.
-pub(crate) fn is_left_alone(segment: &Segment, role: Role) -> bool {
-    let state = peer(segment, role);
+pub(crate) fn is_left_alone(segment: &Segment, role: Role, state: State) -> bool {
     state.is_gone(|| is_peer_held(segment, role)) || state.epoch() == 0 && is_superseded(segment)
 }
 
@@ -21,17 +20,14 @@ pub(crate) fn is_superseded(segment: &Segment) -> bool {
 
 /// Whether the peer attached and is gone, closed or crashed; `role` is one's own.
 pub(crate) fn peer_gone(segment: &Segment, role: Role) -> bool {
-    peer(segment, role).is_gone(|| is_peer_held(segment, role))
+    let state = State::poll(peer_state(header(segment), role));
+    state.is_gone(|| is_peer_held(segment, role))
 }
 
 /// Whether a process holds the peer's role. A query that fails tells nothing, so the
 /// peer counts as alive.
 pub(crate) fn is_peer_held(segment: &Segment, role: Role) -> bool {
     !matches!(segment.is_locked(byte(other(role))), Ok(false))
-}
-
-fn peer(segment: &Segment, role: Role) -> State {
-    State::poll(peer_state(header(segment), role))
 }
 
 /// Whether a process is stopped (SIGSTOP, a debugger): it may be on its way to

@@ -96,8 +96,8 @@ impl Asked for Interest<'_> {
         self.end.role().peer_epoch()
     }
 
-    fn is_left_alone(&mut self) -> bool {
-        self.end.role_mut().is_left_alone()
+    fn check_peer(&mut self) -> Option<u64> {
+        self.end.role_mut().check_peer()
     }
 
     fn identity(&self) -> u64 {

@@ -2,8 +2,8 @@
 //! what it left behind is read, and its successor once.
 //!
 //! A poll that finds the peer gone may be older than the epoch that is reported with it.
-//! So the epoch is read first, and then the end is polled, or checked and polled, once
-//! more: what was published before the departure is found, or a successor's epoch is.
+//! So the epoch is read first, and then the end is polled once more: what was published
+//! before the departure is found, or a successor is.
 //!
 //! This file makes no syscall and follows no pointer; `loom-tests/` compiles
 //! it as it stands.
@@ -16,8 +16,9 @@ pub(crate) trait Asked {
     fn poll(&mut self) -> Option<bool>;
     /// How often the peer's role was taken.
     fn peer_epoch(&self) -> u64;
-    /// The liveness check: whether the peer is gone, or can no longer arrive.
-    fn is_left_alone(&mut self) -> bool;
+    /// The liveness check: the epoch of the peer if that one is gone, or can no longer
+    /// arrive. The epoch is of the state that is checked.
+    fn check_peer(&mut self) -> Option<u64>;
     /// Tells this ring and this role from all others.
     fn identity(&self) -> u64;
 }
@@ -89,11 +90,7 @@ impl Reported {
         if self.departed(end).is_some() {
             return None;
         }
-        // Before the check: its answer may be older than a successor's epoch.
-        let epoch = end.peer_epoch();
-        if !end.is_left_alone() {
-            return None;
-        }
+        let epoch = end.check_peer()?;
         if end.poll() == Some(false) {
             return Some(News::Ready);
         }
