@@ -9,32 +9,26 @@ use loom::thread::yield_now;
 
 use crate::cursor::{RIDE_WORDS, ReadCursor, WriteCursor};
 use crate::harness::reached::{State, reach};
+use crate::layout::{FRAME_HEADER, PADDING, frame_header, frame_parts, frame_size};
 use crate::ring::Ring;
 use crate::steps::{End, Steps, Way};
 
-const WORD: u64 = 8;
-/// The length that marks padding.
-pub(crate) const PADDING: u32 = u32::MAX;
-
-/// A frame's header: bytes of payload, and kind.
-pub(crate) fn header(len: u32, kind: u32) -> u64 {
-    u64::from(len) | u64::from(kind) << 32
-}
+const WORD: u64 = FRAME_HEADER;
 
 /// The frame with this number and so many words of payload, header first; no
 /// two share a word.
 pub(crate) fn frame(number: u32, payload: u32) -> Vec<u64> {
     let words = (1..=payload).map(|word| u64::from(number << 8 | word));
-    [header(payload * 8, number)]
+    [frame_header(payload * 8, number)]
         .into_iter()
         .chain(words)
         .collect()
 }
 
 /// Bytes that a frame with this header takes; `None` for padding.
-pub(crate) fn frame_size(header: u64) -> Option<u64> {
-    let len = header as u32;
-    (len != PADDING).then(|| WORD + u64::from(len))
+pub(crate) fn size_of(header: u64) -> Option<u64> {
+    let (len, _) = frame_parts(header);
+    (len != PADDING).then(|| frame_size(u64::from(len)))
 }
 
 /// Where a frame goes.
@@ -241,7 +235,7 @@ pub(crate) fn seal(producer: &Producer, place: &Place, frame: &[u64]) {
     let ring = &producer.ring;
     if place.padding > 0 {
         let offset = ring.capacity - place.padding;
-        ring.write((offset / WORD) as usize, header(PADDING, 0));
+        ring.write((offset / WORD) as usize, frame_header(PADDING, 0));
     }
     // Payload first, as a claim is filled before its header is written.
     for (word, &value) in frame.iter().enumerate().rev() {
@@ -268,7 +262,7 @@ pub(crate) fn catch(consumer: &Consumer, unread: u64) -> Option<Vec<u64>> {
         return None;
     }
     // Otherwise there is padding before it, or more than one frame.
-    (frame_size(words[0]) == Some(unread)).then(|| {
+    (size_of(words[0]) == Some(unread)).then(|| {
         words.truncate((unread / WORD) as usize);
         words
     })
@@ -280,14 +274,14 @@ pub(crate) fn find(consumer: &Consumer, visited: u64, unread: u64) -> Found {
     let mut rest = consumer.ring.capacity - offset;
     let mut padding = 0;
     let mut header = consumer.word(offset);
-    if frame_size(header).is_none() {
+    if size_of(header).is_none() {
         assert!(rest < left, "corrupt: padding without its frame");
         reach(State::Padded);
         (padding, offset) = (rest, 0);
         (left, rest) = (left - padding, consumer.ring.capacity);
         header = consumer.word(0);
     }
-    let size = frame_size(header).expect("corrupt: padding behind padding");
+    let size = size_of(header).expect("corrupt: padding behind padding");
     assert!(
         size <= left.min(rest),
         "corrupt: a frame beyond what is unread"

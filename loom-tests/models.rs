@@ -5,6 +5,7 @@
 
 mod deaths;
 mod frames;
+mod observing;
 mod riding;
 mod slots;
 
@@ -19,6 +20,7 @@ pub(crate) fn all() -> Vec<&'static Model<Steps>> {
         slots::MODELS,
         frames::MODELS,
         riding::MODELS,
+        observing::MODELS,
         deaths::MODELS,
     ];
     all.into_iter().flatten().collect()

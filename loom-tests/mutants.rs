@@ -3,8 +3,10 @@
 //! at all.
 
 use crate::cursor::{ReadCursor, TailLine, WriteCursor};
-use crate::frames::{self, Found, PADDING, Place, frame_size, header};
+use crate::frames::{self, Found, Place, size_of};
 use crate::harness::mutants::Mutant;
+use crate::layout::{PADDING, frame_header};
+use crate::observer::view::{Message, NoCopy, View};
 use crate::ring::Ring;
 use crate::slots::{self, Record, WORDS};
 use crate::steps::{End, Steps, Way};
@@ -51,6 +53,10 @@ mutants! {
     "padding published ahead of its frame": finish = padding_ahead;
     "padding not released": find = keep_padding;
     "padding taken for a frame": find = no_skip;
+
+    "tail read before the head": positions = tail_before_head;
+    "copy shown without a check": observe = shown_unchecked;
+    "head read before the copy": observe = checked_before_copy;
 }
 
 fn publish_before_write(producer: &mut slots::Producer, record: Record, way: Way) {
@@ -205,7 +211,7 @@ fn catch_any(consumer: &slots::Consumer, _unread: u64) -> Option<Record> {
 fn catch_any_frame(consumer: &frames::Consumer, _unread: u64) -> Option<Vec<u64>> {
     let mut words = vec![0; consumer.ride];
     let whole = (consumer.steps.copy_ride)(&consumer.cursor, &mut words, &consumer.ring);
-    let size = frame_size(words[0]).filter(|_| whole)?;
+    let size = size_of(words[0]).filter(|_| whole)?;
     words.truncate((size / 8) as usize);
     Some(words)
 }
@@ -242,7 +248,7 @@ fn keep_padding(consumer: &frames::Consumer, visited: u64, unread: u64) -> Found
 /// Padding as a frame without payload that fills the lap.
 fn no_skip(consumer: &frames::Consumer, visited: u64, unread: u64) -> Found {
     let offset = (consumer.steps.place)(End::Read(&consumer.cursor), visited as usize) as u64;
-    let padding = header(PADDING, 0);
+    let padding = frame_header(PADDING, 0);
     if consumer.word(offset) != padding {
         return (SHIPPED.find)(consumer, visited, unread);
     }
@@ -250,4 +256,24 @@ fn no_skip(consumer: &frames::Consumer, visited: u64, unread: u64) -> Found {
         words: vec![padding],
         units: consumer.ring.capacity - offset,
     }
+}
+
+fn tail_before_head(view: View<'_>) -> (u64, u64) {
+    let tail = view.tail.load(READY);
+    (view.head.load(FREE), tail)
+}
+
+/// Compares with a head that stays where it was.
+fn shown_unchecked(view: View<'_>, head: u64, tail: u64) -> Result<Vec<Message>, NoCopy> {
+    let head_word = &AtomicU64::new(head);
+    let view = View {
+        head: head_word,
+        ..view
+    };
+    (SHIPPED.observe)(view, head, tail)
+}
+
+fn checked_before_copy(view: View<'_>, head: u64, tail: u64) -> Result<Vec<Message>, NoCopy> {
+    let now = view.head.load(FREE);
+    shown_unchecked(view, head.max(now), tail)
 }

@@ -1,5 +1,6 @@
-//! Loom explores `src/parker.rs` and `src/wait/sleep.rs`, the very files that are shipped: no wake-up is
-//! lost, whoever sleeps, wakes, leaves or dies.
+//! Loom explores `src/parker.rs`, `src/peer.rs`, `src/wait/sleep.rs` and what `Select`
+//! reports, the very files that are shipped: no wake-up is lost, and no message behind a
+//! departure, whoever sleeps, wakes, attaches, leaves or dies.
 //!
 //! A lost wake-up shows as a deadlock: in a model nobody is rescued by a
 //! deadline, unless its list says so. As for `cursor.rs`, every fence is left
@@ -10,7 +11,7 @@
 //! which is what it amounts to; `store_buffer` spells out what it does. All
 //! models stop at two or three preemptions, those with deaths at one or two.
 
-#[allow(dead_code, reason = "only what an end awaits is wanted here")]
+#[allow(dead_code, reason = "nobody rides here")]
 #[path = "../src/cursor.rs"]
 mod cursor;
 #[allow(dead_code, reason = "shared with the other models")]
@@ -18,9 +19,14 @@ mod error;
 #[allow(dead_code, reason = "shared with the other models")]
 mod harness;
 mod kernel;
+#[path = "../src/adapters/select/news.rs"]
+mod news;
 #[allow(dead_code, reason = "hints do not sleep")]
 #[path = "../src/parker.rs"]
 mod parker;
+#[allow(dead_code, reason = "pollable ends ask whether they are closed")]
+#[path = "../src/peer.rs"]
+mod peer;
 #[allow(dead_code, unused_imports, reason = "shared with the other models")]
 mod sleep_word;
 mod sleepers;
@@ -35,40 +41,85 @@ use crate::harness::model::Model;
 use crate::harness::runner::{Check, run};
 use crate::harness::sites::Source;
 use crate::harness::{mutants as by_hand, sites};
-use crate::sleepers::{SHIPPED, Steps, deaths, models, mutants, polled, reactor};
+use crate::sleepers::{SHIPPED, Steps, deaths, models, mutants, peers, polled, reactor, selected};
 
-const SOURCE: Source = Source {
+const PARKER: Source = Source {
     file: "src/parker.rs",
     text: include_str!("../src/parker.rs"),
     edges: sync::EDGES,
-    sites: &[
+    sites: Some(&[
         "Sleeper::lie_down: fence PARK (SeqCst)",
         "Waker::heed: fence WAKE (SeqCst)",
         "Waker::rouse: fence WAKE (SeqCst)",
-    ],
+    ]),
 };
+
+const PEER: Source = Source {
+    file: "src/peer.rs",
+    text: include_str!("../src/peer.rs"),
+    edges: sync::EDGES,
+    sites: Some(&[
+        "State::poll: load LEFT (Acquire)",
+        "attach: store CLOSE (Release)",
+        "close: store CLOSE (Release)",
+    ]),
+};
+
+/// Judged by `loom_cursor`.
+const CURSOR: Source = Source {
+    file: "src/cursor.rs",
+    text: include_str!("../src/cursor.rs"),
+    edges: sync::EDGES,
+    sites: None,
+};
+
+const OF_SLEEP: &[Source] = &[
+    PARKER,
+    Source {
+        sites: None,
+        ..PEER
+    },
+    CURSOR,
+];
+const OF_PEERS: &[Source] = &[
+    PEER,
+    Source {
+        sites: None,
+        ..PARKER
+    },
+    CURSOR,
+];
 
 /// For mutants: cheap, and enough for each of them.
 const PREEMPTIONS: usize = 1;
 
 fn main() -> ExitCode {
-    let all: Vec<&'static Model<Steps>> = models::MODELS
+    let asleep: Vec<&'static Model<Steps>> = models::MODELS
         .iter()
         .chain(reactor::MODELS)
         .chain(models::PAIRS)
         .chain(polled::MODELS)
         .chain(deaths::MODELS)
         .collect();
+    let peers: Vec<_> = peers::MODELS.iter().chain(selected::MODELS).collect();
     let mut checks = Vec::new();
-    for &model in &all {
+    for &model in asleep.iter().chain(&peers) {
         checks.push(Check::new(model.name, move || model.verify(&SHIPPED)));
     }
-    let judged = all.clone();
+    let judged = asleep.clone();
     checks.push(Check::new("every_fence_is_needed", move || {
-        sites::judge(&SOURCE, &judged, &SHIPPED, PREEMPTIONS)
+        sites::judge(OF_SLEEP, &judged, &SHIPPED, PREEMPTIONS)
     }));
     checks.push(Check::new("mutants_of_sleep_made_by_hand_die", move || {
-        by_hand::judge(mutants::MUTANTS, &all, &SHIPPED, PREEMPTIONS)
+        by_hand::judge(mutants::MUTANTS, &asleep, &SHIPPED, PREEMPTIONS)
+    }));
+    let judged = peers.clone();
+    checks.push(Check::new(
+        "every_edge_between_peers_is_needed",
+        move || sites::judge(OF_PEERS, &judged, &SHIPPED, PREEMPTIONS + 1),
+    ));
+    checks.push(Check::new("mutants_of_peers_made_by_hand_die", move || {
+        by_hand::judge(mutants::OF_PEERS, &peers, &SHIPPED, PREEMPTIONS + 1)
     }));
     let polled: Vec<_> = polled::MODELS.iter().collect();
     checks.push(Check::new(

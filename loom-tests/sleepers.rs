@@ -1,53 +1,70 @@
-//! Two ends that sleep: what `producer.rs`, `consumer.rs` and `ring/role.rs` do
-//! with `parker.rs`, on a ring whose positions are as `cursor.rs` has them.
-//! Cursors are proved on their own, so here they are two plain words.
+//! Two ends that sleep: what `endpoint.rs` and `ring/role.rs` do with the shipped
+//! cursors, sleep words, states and goals, on a ring of single words.
 
 pub(crate) mod deaths;
 pub(crate) mod models;
 pub(crate) mod mutants;
+pub(crate) mod peers;
 pub(crate) mod polled;
 pub(crate) mod reactor;
+pub(crate) mod selected;
 
 use std::rc::Rc;
 
 use loom::cell::UnsafeCell;
+use loom::sync::Mutex;
 use loom::thread;
 
-use crate::cursor::Awaited;
+use crate::cursor::{RIDE_WORDS, ReadCursor, TailLine, WriteCursor};
 use crate::harness::reached::{State, reach};
 use crate::kernel::Kernel;
 use crate::parker::{PARKED, Rest, Sleeper, Waker};
-use crate::sync::{AtomicU32, AtomicU64, CLOSE, FREE, LEFT, PUBLISH, READY, RECLAIM};
+use crate::peer::{self, Goal, last_poll};
+use crate::sync::{AtomicU32, AtomicU64};
 use crate::wait::sleep::{self, Parkable};
 
 /// What both processes map.
 pub(crate) struct Ring {
     tail: AtomicU64,
+    ride_position: AtomicU64,
+    ride: [AtomicU64; RIDE_WORDS],
     head: AtomicU64,
     slots: Vec<UnsafeCell<u64>>,
     producer_word: AtomicU32,
     consumer_word: AtomicU32,
-    /// 1 once the producer has said goodbye.
-    closed: AtomicU64,
+    /// The producer's state word.
+    state: AtomicU64,
+    /// The consumer's; no consumer leaves.
+    consumer_state: AtomicU64,
+    /// Who the producer is; nobody decides by it.
+    pid: AtomicU64,
+    /// Whether a producer holds the lock of its role.
+    held: Mutex<bool>,
     kernel: Rc<Kernel>,
 }
 
 /// The steps that a mutant may replace.
 pub(crate) struct Steps {
-    /// Publishes what was written and wakes the consumer.
-    publish: fn(&Producer),
+    /// Publishes so many values and wakes the consumer.
+    publish: fn(&mut Producer, u64),
     /// Wakes whoever sleeps on the word, after a position's store.
     moved: fn(&Waker, &AtomicU32, &Kernel),
     /// Wakes in any case, on taking a role.
     take: fn(&Waker, &AtomicU32, &Kernel),
-    /// Says goodbye, and wakes.
+    /// Opens a producer's epoch, and wakes.
+    attach: fn(&Ring, &Waker, &'static Steps),
+    /// Closes a producer, and wakes.
     close: fn(&Producer),
-    /// Whether the producer is gone and nothing is left.
-    is_over: fn(&Consumer) -> bool,
-    /// Sleeps until the second look or a wake says otherwise.
+    /// After a poll in vain: whether the producer is gone and nothing is left.
+    is_over: fn(&mut Consumer) -> bool,
+    /// Sleeps until the second poll or a wake says otherwise.
     park: fn(&mut [Parking<'_>], &Kernel),
     /// What the reactor is told of an end that has fallen asleep.
-    lie_down: fn(&Parking<'_>) -> Awaited,
+    lie_down: fn(&Parking<'_>) -> Goal,
+    /// What a wait for a producer waits for; `None` if one is there.
+    until_attached: fn(&Ring) -> Option<Goal>,
+    /// In which order a `Select` asks an end.
+    order: selected::Order,
     /// Makes an event say whether there is a message, and parks if there is none.
     arm: fn(&mut polled::Polled),
     /// Whether the kernel compares the word before a sleep.
@@ -61,31 +78,33 @@ pub(crate) static SHIPPED: Steps = Steps::SHIPPED;
 
 impl Steps {
     const SHIPPED: Self = Self {
-        publish: |producer| {
-            producer.ring.tail.model_store(producer.tail, PUBLISH);
+        publish: |producer, values| {
+            producer.cursor.publish(values, producer.ring.line());
             producer.moved();
         },
         moved: |waker, word, kernel| {
             waker.moved(word, kernel);
         },
         take: |waker, word, kernel| waker.rouse(word, kernel),
+        attach: |ring, waker, steps| {
+            peer::attach(&ring.state);
+            (steps.take)(waker, &ring.consumer_word, &ring.kernel);
+        },
         close: |producer| {
             let ring = &producer.ring;
-            ring.closed.model_store(1, CLOSE);
+            peer::close(&ring.state);
             producer.waker.rouse(&ring.consumer_word, &*ring.kernel);
         },
-        is_over: |consumer| {
-            let ring = &consumer.ring;
-            // The goodbye first, then the position once more.
-            ring.closed.model_load(LEFT) == 1 && ring.tail.model_load(READY) == consumer.head
-        },
+        is_over: |consumer| consumer.poll_leftover() == Some(0),
         park: |ends, kernel| {
             sleep::park(ends, kernel, u64::MAX, |ends, _| {
                 let words: Vec<_> = ends.iter().map(|end| end.word).collect();
                 kernel.wait_any(&words)
             });
         },
-        lie_down: |end| end.awaited,
+        lie_down: |end| end.goal,
+        until_attached: peers::until_attached,
+        order: selected::Order::Shipped,
         arm: polled::Polled::arm,
         compares: true,
         light_fence: true,
@@ -97,11 +116,11 @@ pub(crate) struct Parking<'a> {
     sleeper: &'a mut Sleeper,
     word: &'a AtomicU32,
     position: u64,
-    awaited: Awaited,
+    goal: Goal,
     /// The peer's position.
     peer: &'a AtomicU64,
-    /// Whether the peer has closed.
-    closed: Option<&'a AtomicU64>,
+    /// The peer's state.
+    state: &'a AtomicU64,
 }
 
 impl Parkable for Parking<'_> {
@@ -114,10 +133,7 @@ impl Parkable for Parking<'_> {
     }
 
     fn has_work(&self) -> bool {
-        self.awaited.is_there(self.peer)
-            || self
-                .closed
-                .is_some_and(|closed| closed.model_load(LEFT) == 1)
+        self.goal.is_reached(self.peer, self.state)
     }
 
     fn drain(&self) {}
@@ -148,16 +164,18 @@ pub(crate) enum Form {
     Symmetric,
     /// Both ends are awake after every message.
     Awake,
+    /// Neither end ever sleeps.
+    Polling,
 }
 
 impl Form {
     fn waker(self) -> Waker {
-        Waker::new(self == Self::Awake)
+        Waker::new(self != Self::Symmetric)
     }
 
     fn sleeper(self, word: &AtomicU32, position: u64) -> Sleeper {
         let stretch = if self == Self::Awake { 1 } else { u64::MAX };
-        Sleeper::new(word, true, stretch, position)
+        Sleeper::new(word, self != Self::Polling, stretch, position)
     }
 }
 
@@ -187,11 +205,16 @@ impl Ring {
         crate::sync::set_light_fence(form == Form::Awake && steps.light_fence);
         Rc::new(Self {
             tail: AtomicU64::new(0),
+            ride_position: AtomicU64::new(0),
+            ride: std::array::from_fn(|_| AtomicU64::new(0)),
             head: AtomicU64::new(0),
             slots: (0..capacity).map(|_| UnsafeCell::new(0)).collect(),
             producer_word: AtomicU32::new(0),
             consumer_word: AtomicU32::new(0),
-            closed: AtomicU64::new(0),
+            state: AtomicU64::new(0),
+            consumer_state: AtomicU64::new(0),
+            pid: AtomicU64::new(0),
+            held: Mutex::new(false),
             kernel: Rc::clone(kernel),
         })
     }
@@ -200,8 +223,21 @@ impl Ring {
         self.slots.len() as u64
     }
 
-    fn slot(&self, position: u64) -> &UnsafeCell<u64> {
-        &self.slots[(position % self.capacity()) as usize]
+    fn line(&self) -> TailLine<'_> {
+        TailLine {
+            tail: &self.tail,
+            ride_position: &self.ride_position,
+            ride: &self.ride,
+        }
+    }
+
+    /// Takes the lock of the producer's role, or frees it, as the kernel does.
+    fn hold(&self, held: bool) {
+        *self.held.lock().expect("nobody dies with the lock") = held;
+    }
+
+    fn is_held(&self) -> bool {
+        *self.held.lock().expect("nobody dies with the lock")
     }
 }
 
@@ -212,77 +248,69 @@ pub(crate) struct Producer {
     form: Form,
     waker: Waker,
     sleeper: Sleeper,
-    tail: u64,
-    /// The head as last seen.
-    head: u64,
+    cursor: WriteCursor,
 }
 
 impl Producer {
     pub(crate) fn take(ring: &Rc<Ring>, steps: &'static Steps, form: Form) -> Self {
-        let tail = ring.tail.load_own();
+        let cursor = WriteCursor::resume(ring.line(), &ring.head, ring.capacity());
+        let cursor = cursor.expect("the head is in range");
         let waker = form.waker();
-        let sleeper = form.sleeper(&ring.producer_word, tail);
-        (steps.take)(&waker, &ring.consumer_word, &ring.kernel);
+        let sleeper = form.sleeper(&ring.producer_word, cursor.position());
+        (steps.attach)(ring, &waker, steps);
         Self {
             ring: Rc::clone(ring),
             steps,
             form,
             waker,
             sleeper,
-            tail,
-            head: tail.wrapping_sub(ring.capacity()),
+            cursor,
         }
     }
 
     /// Pushes all values with one publish each, or as many as there is room for.
-    pub(crate) fn push(&mut self, values: &[u64], batch: bool) {
-        let mut values = values.iter().copied().peekable();
-        while values.peek().is_some() {
-            self.wait();
-            while self.tail < self.head + self.ring.capacity() {
-                let Some(value) = values.next() else { break };
-                self.ring.slot(self.tail).with_mut(|slot| {
+    pub(crate) fn push(&mut self, mut values: &[u64], batch: bool) {
+        while !values.is_empty() {
+            let room = self.wait().min(values.len() as u64);
+            let (now, later) = values.split_at(if batch { room as usize } else { 1 });
+            for (ahead, &value) in now.iter().enumerate() {
+                self.ring.slots[self.cursor.index(ahead)].with_mut(|slot| {
                     // SAFETY: loom has just checked that nobody else is at it.
                     unsafe { slot.write(value) }
                 });
-                self.tail += 1;
-                if !batch {
-                    break;
-                }
             }
-            (self.steps.publish)(self);
+            (self.steps.publish)(self, now.len() as u64);
+            values = later;
         }
     }
 
     /// Waits for room.
-    fn wait(&mut self) {
+    fn wait(&mut self) -> u64 {
         loop {
-            if self.tail != self.head.wrapping_add(self.ring.capacity()) {
-                return;
+            if let Some(room) = self.cursor.room(1) {
+                return room;
             }
-            self.head = self.ring.head.model_load(FREE);
-            if self.tail != self.head + self.ring.capacity() {
-                if self.sleeper.is_due(self.tail) {
+            let room = self.cursor.look(&self.ring.head);
+            let room = room.expect("the head is in range");
+            let position = self.cursor.position();
+            let ring = &self.ring;
+            if room > 0 {
+                if self.sleeper.is_due(position) {
                     reach(State::Granted);
-                    let word = &self.ring.producer_word;
+                    let is_registered = self.form == Form::Awake;
                     self.sleeper
-                        .grant(word, self.tail, self.form == Form::Awake);
+                        .grant(&ring.producer_word, position, is_registered);
                 }
-                return;
+                return room;
             }
             reach(State::Full);
-            let ring = &self.ring;
             let mut parking = Parking {
                 sleeper: &mut self.sleeper,
                 word: &ring.producer_word,
-                position: self.tail,
-                awaited: Awaited::Room {
-                    position: self.tail,
-                    capacity: ring.capacity(),
-                    wanted: 1,
-                },
+                position,
+                goal: Goal::of_work(self.cursor.awaited(1)),
                 peer: &ring.head,
-                closed: None,
+                state: &ring.consumer_state,
             };
             park(self.steps, std::slice::from_mut(&mut parking), &ring.kernel);
         }
@@ -304,16 +332,15 @@ pub(crate) struct Consumer {
     form: Form,
     waker: Waker,
     sleeper: Sleeper,
-    head: u64,
-    /// The tail as last seen.
-    tail: u64,
+    cursor: ReadCursor,
 }
 
 impl Consumer {
     pub(crate) fn take(ring: &Rc<Ring>, steps: &'static Steps, form: Form) -> Self {
-        let head = ring.head.load_own();
+        let cursor = ReadCursor::resume(&ring.tail, &ring.head, ring.capacity());
+        let cursor = cursor.expect("the tail is in range");
         let waker = form.waker();
-        let sleeper = form.sleeper(&ring.consumer_word, head);
+        let sleeper = form.sleeper(&ring.consumer_word, cursor.position());
         (steps.take)(&waker, &ring.producer_word, &ring.kernel);
         Self {
             ring: Rc::clone(ring),
@@ -321,8 +348,7 @@ impl Consumer {
             form,
             waker,
             sleeper,
-            head,
-            tail: head,
+            cursor,
         }
     }
 
@@ -336,9 +362,11 @@ impl Consumer {
                 reach(State::Abandoned);
                 return None;
             }
+            if self.cursor.seen() > 0 {
+                continue; // left behind
+            }
             reach(State::Empty);
-            let ring = Rc::clone(&self.ring);
-            park(self.steps, &mut [self.parking(&ring)], &ring.kernel);
+            self.park(Goal::of_work(self.cursor.awaited()));
         }
     }
 
@@ -350,9 +378,12 @@ impl Consumer {
             if let Some(value) = consumers.iter_mut().find_map(Self::try_pop) {
                 return Some(value);
             }
-            if consumers.iter().any(steps.is_over) {
+            if consumers.iter_mut().any(steps.is_over) {
                 reach(State::Abandoned);
                 return None;
+            }
+            if consumers.iter().any(|end| end.cursor.seen() > 0) {
+                continue; // left behind
             }
             reach(State::Empty);
             let rings = [0, 1].map(|index| Rc::clone(&consumers[index].ring));
@@ -369,40 +400,60 @@ impl Consumer {
 
     /// Whether there is a value now.
     fn poll(&mut self) -> bool {
-        if self.head == self.tail {
-            self.tail = self.ring.tail.model_load(READY);
-            if self.head == self.tail {
-                return false;
-            }
-            if self.sleeper.is_due(self.head) {
-                reach(State::Granted);
-                let word = &self.ring.consumer_word;
-                self.sleeper
-                    .grant(word, self.head, self.form == Form::Awake);
-            }
+        if self.cursor.seen() > 0 {
+            return true;
         }
-        true
+        let position = self.cursor.position();
+        let is_there = self.look() > 0;
+        if is_there && self.sleeper.is_due(position) {
+            reach(State::Granted);
+            let word = &self.ring.consumer_word;
+            self.sleeper.grant(word, position, self.form == Form::Awake);
+        }
+        is_there
     }
 
+    /// What a producer that has closed left behind.
+    fn poll_leftover(&mut self) -> Option<u64> {
+        let has_left = |end: &mut Self| peer::State::poll(&end.ring.state).is_closed();
+        last_poll(self, has_left, Self::look)
+    }
+
+    fn look(&mut self) -> u64 {
+        let unread = self.cursor.look(&self.ring.tail);
+        unread.expect("the tail is in range")
+    }
+
+    fn park(&mut self, goal: Goal) {
+        let ring = Rc::clone(&self.ring);
+        let steps = self.steps;
+        park(steps, &mut [self.parking_for(&ring, goal)], &ring.kernel);
+    }
+
+    /// On the way to sleep until there is a value, or the producer has closed.
     fn parking<'a>(&'a mut self, ring: &'a Ring) -> Parking<'a> {
+        let goal = Goal::of_work(self.cursor.awaited());
+        self.parking_for(ring, goal)
+    }
+
+    fn parking_for<'a>(&'a mut self, ring: &'a Ring, goal: Goal) -> Parking<'a> {
         Parking {
             sleeper: &mut self.sleeper,
             word: &ring.consumer_word,
-            position: self.head,
-            awaited: Awaited::Message { seen: self.tail },
+            position: self.cursor.position(),
+            goal,
             peer: &ring.tail,
-            closed: Some(&ring.closed),
+            state: &ring.state,
         }
     }
 
     /// The next value, which a look has seen.
     fn take_next(&mut self) -> u64 {
-        let value = self.ring.slot(self.head).with(|slot| {
+        let value = self.ring.slots[self.cursor.index(0)].with(|slot| {
             // SAFETY: loom has just checked that nobody writes.
             unsafe { slot.read() }
         });
-        self.head += 1;
-        self.ring.head.model_store(self.head, RECLAIM);
+        self.cursor.release(1, &self.ring.head);
         (self.steps.moved)(&self.waker, &self.ring.producer_word, &self.ring.kernel);
         value
     }

@@ -3,6 +3,7 @@
 
 use crate::cursor::{ReadCursor, WriteCursor};
 use crate::frames;
+use crate::observer::view::{Message, NoCopy, View};
 use crate::ring::Ring;
 use crate::slots;
 
@@ -57,6 +58,11 @@ pub(crate) struct Steps {
     pub(crate) catch_frame: fn(&frames::Consumer, u64) -> Option<Vec<u64>>,
     /// Finds the frame so far ahead among so many unread bytes.
     pub(crate) find: fn(&frames::Consumer, u64, u64) -> frames::Found,
+
+    /// Head and tail, as an observer reads them.
+    pub(crate) positions: fn(View<'_>) -> (u64, u64),
+    /// Copies of what an observer finds between two positions.
+    pub(crate) observe: fn(View<'_>, u64, u64) -> Result<Vec<Message>, NoCopy>,
 }
 
 /// What the crate does.
@@ -83,7 +89,16 @@ impl Steps {
         finish: frames::finish,
         catch_frame: frames::catch,
         find: frames::find,
+
+        positions: |view| view.positions(),
+        observe,
     };
+}
+
+fn observe(view: View<'_>, head: u64, tail: u64) -> Result<Vec<Message>, NoCopy> {
+    let mut shown = Vec::new();
+    view.copy(head, tail, usize::MAX, |message| shown.push(message))?;
+    Ok(shown)
 }
 
 fn take_producer(ring: &Ring) -> WriteCursor {

@@ -32,7 +32,8 @@ use crate::harness::sites::{Operation, Site};
 mod shipped;
 
 pub(crate) use shipped::{
-    CHECK, CLOSE, FREE, LEFT, PARK, PLAIN, PUBLISH, READY, RECLAIM, RIDE, RIDING, WAKE, WORD,
+    CHECK, CLOSE, COPIED, FREE, LEFT, PARK, PLAIN, PUBLISH, READY, RECLAIM, REUSE, RIDE, RIDING,
+    WAKE, WORD,
 };
 
 pub(crate) use crate::sleep_word::{AtomicU32, full_fence, light_fence, set_light_fence};
@@ -41,6 +42,7 @@ pub(crate) use crate::sleep_word::{AtomicU32, full_fence, light_fence, set_light
 pub(crate) const EDGES: &[(&str, Ordering)] = &[
     ("CHECK", CHECK),
     ("CLOSE", CLOSE),
+    ("COPIED", COPIED),
     ("FREE", FREE),
     ("LEFT", LEFT),
     ("PARK", PARK),
@@ -48,6 +50,7 @@ pub(crate) const EDGES: &[(&str, Ordering)] = &[
     ("PUBLISH", PUBLISH),
     ("READY", READY),
     ("RECLAIM", RECLAIM),
+    ("REUSE", REUSE),
     ("RIDE", RIDE),
     ("RIDING", RIDING),
     ("WAKE", WAKE),

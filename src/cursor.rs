@@ -37,7 +37,9 @@
 //! it as it stands.
 
 use super::error::Corrupt;
-use super::sync::{AtomicU64, CHECK, FREE, PLAIN, PUBLISH, READY, RECLAIM, RIDE, RIDING, fence};
+use super::sync::{
+    AtomicU64, CHECK, FREE, PLAIN, PUBLISH, READY, RECLAIM, REUSE, RIDE, RIDING, fence,
+};
 
 /// Words that fit into the tail's line beside the tail and the ride's position.
 pub(crate) const RIDE_WORDS: usize = 6;
@@ -63,10 +65,6 @@ pub(crate) enum Awaited {
         wanted: u64,
     },
     /// No position: only the peer's state ends the wait.
-    #[cfg_attr(
-        not(feature = "futures"),
-        expect(dead_code, reason = "only async ends wait for a state alone")
-    )]
     Nothing,
 }
 
@@ -124,6 +122,8 @@ impl WriteCursor {
         let tail = line.tail.load_own();
         // reclaim -> free: the slots behind this head are no longer read.
         let head = head.load(FREE);
+        // copied -> overtaken: no payload is stored before this head was loaded.
+        fence(REUSE);
         if tail.wrapping_sub(head) > capacity {
             return Err(Corrupt {
                 field: "head",
@@ -177,6 +177,8 @@ impl WriteCursor {
         }
         // reclaim -> free: the consumer has read what lies behind this head.
         let seen = head.load(FREE);
+        // copied -> overtaken: as in `resume`.
+        fence(REUSE);
         let unread = self.tail.wrapping_sub(seen);
         let end = seen.wrapping_add(self.capacity());
         // The head only grows, and so does the room.

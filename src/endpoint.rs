@@ -13,8 +13,9 @@ use crate::cursor::{Awaited, RIDE_WORDS, ReadCursor, TailLine, WriteCursor};
 use crate::deadline::Deadline;
 use crate::error::{Error, NoRoom, PeerError, PopError, Role};
 use crate::layout::{FRAME_HEADER, Header};
+use crate::peer::{Goal, last_poll};
 use crate::ring::{Description, PeerWait, RoleGuard, Shared};
-use crate::sync::{PLAIN, REUSE, fence};
+use crate::sync::PLAIN;
 use crate::wait::{Pacing, Step, WaitLoop};
 
 pub(crate) use self::methods::{open_methods, shared_methods, shared_traits};
@@ -66,14 +67,14 @@ impl<C> Endpoint<C> {
         self.role.close();
     }
 
-    /// Waits until the peer has attached; `has_work` ends the wait as well.
+    /// Waits until the peer has attached; what is awaited ends the wait as well.
     fn wait_until_attached(
         &mut self,
         position: u64,
         deadline: Deadline,
-        has_work: impl Fn(&Header) -> bool,
+        awaited: Awaited,
     ) -> Result<(), PeerError> {
-        match self.role.wait_for_peer(position, deadline, has_work) {
+        match self.role.wait_for_peer(position, deadline, awaited) {
             PeerWait::Present => Ok(()),
             PeerWait::TimedOut => Err(PeerError::TimedOut),
             PeerWait::Superseded => Err(PeerError::Superseded),
@@ -90,8 +91,6 @@ impl Endpoint<WriteCursor> {
             shape.check_position("tail", position)?;
             Ok((cursor, position))
         })?;
-        // copied -> overtaken: as after each poll.
-        fence(REUSE);
         Ok(Self::new(shared, shape, role, cursor))
     }
 
@@ -128,10 +127,13 @@ impl Endpoint<WriteCursor> {
                 self.role.found(self.cursor.position());
                 Ok(room)
             }
-            Err(NoRoom::Full) if self.role.peer_closed() => self.last_poll(wanted),
             Err(NoRoom::Full) => {
-                self.pacing.in_vain();
-                Err(NoRoom::Full)
+                let has_left = |end: &mut Self| end.role.peer_closed();
+                let left = last_poll(self, has_left, |end| end.poll_leftover(wanted));
+                left.unwrap_or_else(|| {
+                    self.pacing.in_vain();
+                    Err(NoRoom::Full)
+                })
             }
             other => other,
         }
@@ -141,8 +143,6 @@ impl Endpoint<WriteCursor> {
     fn poll_head(&mut self, wanted: u64) -> Result<u64, NoRoom> {
         let room = self.cursor.look(&self.role.header().consumer.head);
         let room = room.map_err(|_| NoRoom::Corrupt)?;
-        // copied -> overtaken: no payload is stored before this head was loaded.
-        fence(REUSE);
         if room < wanted {
             return Err(NoRoom::Full);
         }
@@ -151,7 +151,7 @@ impl Endpoint<WriteCursor> {
 
     /// The room that a consumer which is gone has left.
     #[cold]
-    fn last_poll(&mut self, wanted: u64) -> Result<u64, NoRoom> {
+    fn poll_leftover(&mut self, wanted: u64) -> Result<u64, NoRoom> {
         self.poll_head(wanted).map_err(|reason| match reason {
             NoRoom::Full => NoRoom::Abandoned,
             other => other,
@@ -173,11 +173,14 @@ impl Endpoint<WriteCursor> {
             match steps.step(&mut self.role.history) {
                 Step::Retry => {}
                 Step::Park(until) => self.park(wanted, until),
-                Step::CheckPeer if !self.role.is_left_alone() => {}
-                Step::CheckPeer => match self.last_poll(wanted) {
-                    Err(NoRoom::Abandoned) => return Err(self.abandoned()),
-                    other => return other.map(drop),
-                },
+                Step::CheckPeer => {
+                    let has_left = |end: &mut Self| end.role.is_left_alone();
+                    match last_poll(self, has_left, |end| end.poll_leftover(wanted)) {
+                        None => {}
+                        Some(Err(NoRoom::Abandoned)) => return Err(self.abandoned()),
+                        Some(other) => return other.map(drop),
+                    }
+                }
                 Step::TimedOut => return Err(NoRoom::TimedOut),
             }
         }
@@ -195,7 +198,8 @@ impl Endpoint<WriteCursor> {
 
     fn park(&mut self, wanted: u64, until: u64) {
         let position = self.cursor.position();
-        self.role.park(position, until, self.awaited(wanted));
+        let goal = Goal::of_work(self.awaited(wanted));
+        self.role.park(position, until, goal);
     }
 
     /// What a wait for `wanted` units of room awaits.
@@ -234,7 +238,7 @@ impl Endpoint<WriteCursor> {
     }
 
     pub(crate) fn wait_for_peer(&mut self, deadline: Deadline) -> Result<(), PeerError> {
-        self.wait_until_attached(self.cursor.position(), deadline, |_| false)
+        self.wait_until_attached(self.cursor.position(), deadline, Awaited::Nothing)
     }
 }
 
@@ -289,15 +293,13 @@ impl Endpoint<ReadCursor> {
         if self.pacing.in_vain() {
             self.role.hint(true);
         }
-        if self.closed || self.role.peer_closed() {
-            return self.last_poll(wanted);
-        }
-        Err(PopError::Empty)
+        let has_left = |end: &mut Self| end.closed || end.role.peer_closed();
+        last_poll(self, has_left, |end| end.poll_leftover(wanted)).unwrap_or(Err(PopError::Empty))
     }
 
     /// What a producer that is gone has left.
     #[cold]
-    fn last_poll(&mut self, wanted: u64) -> Result<u64, PopError> {
+    fn poll_leftover(&mut self, wanted: u64) -> Result<u64, PopError> {
         self.poll_tail(wanted).map_err(|reason| match reason {
             PopError::Empty => PopError::Abandoned,
             other => other,
@@ -330,14 +332,13 @@ impl Endpoint<ReadCursor> {
     pub(crate) fn wait_for_peer(&mut self, deadline: Deadline) -> Result<(), PeerError> {
         let position = self.cursor.position();
         let unread = Awaited::Message { seen: position };
-        self.wait_until_attached(position, deadline, |header| {
-            unread.is_there(&header.producer.tail)
-        })
+        self.wait_until_attached(position, deadline, unread)
     }
 
     fn park(&mut self, until: u64) {
         let position = self.cursor.position();
-        self.role.park(position, until, self.awaited());
+        let goal = Goal::of_work(self.awaited());
+        self.role.park(position, until, goal);
     }
 
     /// What a wait for another message awaits.
@@ -382,14 +383,16 @@ pub(crate) fn wait_for_message<E: End<Cursor = ReadCursor>, R>(
         match steps.step(&mut endpoint.role.history) {
             Step::Retry => {}
             Step::Park(until) => endpoint.park(until),
-            Step::CheckPeer if !endpoint.role.is_left_alone() => {}
-            // What the producer left behind comes first.
-            Step::CheckPeer => match attempt(end) {
-                Err(PopError::Empty | PopError::Abandoned) => {
-                    return Err(end.endpoint().abandoned());
+            Step::CheckPeer => {
+                let has_left = |end: &mut E| end.endpoint_mut().role.is_left_alone();
+                match last_poll(end, has_left, &mut attempt) {
+                    None => {}
+                    Some(Err(PopError::Empty | PopError::Abandoned)) => {
+                        return Err(end.endpoint().abandoned());
+                    }
+                    Some(other) => return other,
                 }
-                other => return other,
-            },
+            }
             Step::TimedOut => return Err(PopError::TimedOut),
         }
     }

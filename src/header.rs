@@ -6,11 +6,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::doorbell::{Bell, DoorbellKind};
 use crate::error::{Corrupt, Error, Role};
 use crate::layout::{
-    CLOSED, CONSUMER_BYTE, DATA, Header, LAYOUT, MAGIC, PRODUCER_BYTE, RoleState, SHAPE_FRAMES,
-    SHAPE_SLOTS,
+    CONSUMER_BYTE, DATA, Header, LAYOUT, MAGIC, PRODUCER_BYTE, RoleState, SHAPE_FRAMES, SHAPE_SLOTS,
 };
 use crate::segment::{Segment, random};
-use crate::sync::{AtomicU32, AtomicU64, FORMAT, LEFT, OPEN, PLAIN};
+use crate::sync::{AtomicU32, AtomicU64, FORMAT, OPEN, PLAIN};
 
 /// What a position counts: the header's three fields of that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -181,12 +180,6 @@ pub(crate) fn bell(header: &Header, kind: DoorbellKind, role: Role) -> Bell {
     Bell::new(kind, semaphore, &state(header, other(role)).wakes)
 }
 
-/// How often the peer's role was taken; `role` is the caller's own.
-pub(crate) fn peer_epoch(header: &Header, role: Role) -> u64 {
-    // close -> left: what a newcomer found is what this end left.
-    state(header, other(role)).state.load(LEFT) >> 1
-}
-
 /// The position of the peer of this role.
 pub(crate) fn peer_position(header: &Header, role: Role) -> &AtomicU64 {
     match role {
@@ -195,11 +188,9 @@ pub(crate) fn peer_position(header: &Header, role: Role) -> &AtomicU64 {
     }
 }
 
-/// Whether the peer came and closed its endpoint; `role` is the caller's own.
-pub(crate) fn peer_closed(header: &Header, role: Role) -> bool {
-    // close -> left: the peer's last messages are visible after this.
-    let state = state(header, other(role)).state.load(LEFT);
-    state & CLOSED != 0
+/// The state word of the peer of this role.
+pub(crate) fn peer_state(header: &Header, role: Role) -> &AtomicU64 {
+    &state(header, other(role)).state
 }
 
 /// The state that the endpoint with this role stores.

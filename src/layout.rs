@@ -2,8 +2,13 @@
 //
 // The specification is layout.md; this file is the same thing for the compiler.
 
+mod frame;
+
 use core::mem::{align_of, offset_of, size_of};
 
+pub(crate) use self::frame::{
+    FRAME_HEADER, PADDING, frame_header, frame_parts, frame_size, max_frame_len,
+};
 use crate::sync::{AtomicU32, AtomicU64};
 
 /// `"quoit\r\n\x1a"` as a little-endian number: a text-mode copy breaks it.
@@ -91,7 +96,7 @@ pub(crate) struct SleepPage {
 #[repr(C)]
 #[derive(Debug)]
 pub(crate) struct RoleState {
-    /// `epoch << 1 | closed`; the epoch counts how often the role was taken.
+    /// `epoch << 1 | closed`: `peer.rs`.
     pub(crate) state: AtomicU64,
     /// For people only: the locks decide.
     pub(crate) pid: AtomicU32,
@@ -126,41 +131,6 @@ pub(crate) const NAME_BYTE: u64 = 0;
 pub(crate) const PRODUCER_BYTE: u64 = offset_of!(Header, producer) as u64;
 /// Locked by the consumer: the first byte of its page.
 pub(crate) const CONSUMER_BYTE: u64 = offset_of!(Header, consumer) as u64;
-
-/// `closed` in [`RoleState::state`].
-pub(crate) const CLOSED: u64 = 1;
-
-/// Bytes of a frame's header.
-pub(crate) const FRAME_HEADER: u64 = 8;
-/// The length that marks padding to the end of the lap.
-pub(crate) const PADDING: u32 = u32::MAX;
-/// No frame is longer than this, however large the ring.
-const MAX_FRAME: u64 = (1 << 31) - 16;
-
-/// The header of a frame, as it is stored in front of the payload.
-#[inline(always)]
-pub(crate) const fn frame_header(len: u32, kind: u32) -> u64 {
-    len as u64 | (kind as u64) << 32
-}
-
-/// Length and kind of a frame.
-#[inline(always)]
-pub(crate) const fn frame_parts(header: u64) -> (u32, u32) {
-    (header as u32, (header >> 32) as u32)
-}
-
-/// Bytes that a frame of `len` bytes takes in the ring.
-#[inline(always)]
-pub(crate) const fn frame_size(len: u64) -> u64 {
-    (FRAME_HEADER + len + 7) & !7
-}
-
-/// Bytes of the longest payload: with its header, half the ring, so that it fits into an
-/// empty ring wherever the lap ends.
-pub(crate) const fn max_frame_len(capacity: u64) -> u64 {
-    let half = capacity / 2 - FRAME_HEADER;
-    if half < MAX_FRAME { half } else { MAX_FRAME }
-}
 
 /// FNV-1a over size, alignment (both as eight little-endian bytes) and tag.
 pub(crate) fn schema(size: u64, align: u64, tag: &str) -> u64 {

@@ -224,7 +224,8 @@ mod layout; // the contract
 mod payload; // the only file that touches payload
 
 mod cursor;
-mod parker; // the protocol
+mod parker;
+mod peer; // the protocol
 
 mod deadline;
 mod doorbell;

@@ -1,25 +1,29 @@
 //! A view of a ring that changes nothing: [`Observer`].
 
 mod answers;
+mod view;
 
-use core::fmt;
-use core::ptr;
+use core::{fmt, ptr, slice};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-pub use self::answers::{EndpointState, Message, Positions, Rates, RingInfo, Sample, ShapeKind};
+pub use self::answers::{EndpointState, Positions, Rates, RingInfo, Sample, ShapeKind};
+pub use self::view::Message;
+use self::view::{NoCopy, View};
 
 use crate::doorbell::DoorbellKind;
 use crate::error::{Corrupt, Error, Role};
 use crate::header::{self, check_magic, least_length};
-use crate::layout::{CLOSED, CONSUMER_BYTE, DATA, Header, LAYOUT, PRODUCER_BYTE, RoleState};
-use crate::layout::{FRAME_HEADER, PADDING, SHAPE_FRAMES, SHAPE_SLOTS, frame_parts, frame_size};
+use crate::layout::{
+    CONSUMER_BYTE, DATA, Header, LAYOUT, PRODUCER_BYTE, RoleState, SHAPE_FRAMES, SHAPE_SLOTS,
+};
 use crate::parker::PARKED;
+use crate::peer::State;
 use crate::segment::{Name, Named, Segment};
-use crate::sync::{AtomicU32, AtomicU64, COPIED, FREE, LEFT, PLAIN, READY, fence};
+use crate::sync::{AtomicU32, AtomicU64, PLAIN};
 
 /// Looks into a ring of any shape and schema, without a role. The memory is mapped
 /// read-only.
@@ -91,11 +95,7 @@ impl Observer {
     ///
     /// Wait-free, no syscall, no allocation.
     pub fn positions(&self) -> Positions {
-        let header = self.header();
-        // reclaim -> free, publish -> ready: the head first, so that the tail is
-        // not behind it.
-        let head = header.consumer.head.load(FREE);
-        let tail = header.producer.tail.load(READY);
+        let (head, tail) = self.view().positions();
         Positions {
             tail,
             head,
@@ -125,11 +125,11 @@ impl Observer {
     /// Wait-free, no syscall, no allocation.
     pub fn endpoint(&self, role: Role) -> EndpointState {
         let (state, word) = self.state(role);
-        // close -> left: a closed state comes with the last counts.
-        let epoch = state.state.load(LEFT);
+        // First: a closed state comes with the last counts.
+        let at = State::poll(&state.state);
         EndpointState {
-            epoch: epoch >> 1,
-            is_closed: epoch & CLOSED != 0,
+            epoch: at.epoch(),
+            is_closed: at.is_closed(),
             pid: state.pid.load(PLAIN),
             since: time(state.since.load(PLAIN)),
             is_asleep: word.load(PLAIN) == PARKED,
@@ -297,116 +297,39 @@ impl Observer {
     /// Shows what is unread between two positions.
     fn copy(
         &self,
-        mut at: u64,
+        at: u64,
         tail: u64,
         most: usize,
-        mut see: impl FnMut(Message),
+        see: impl FnMut(Message),
     ) -> Result<usize, Error> {
-        let mut seen = 0;
-        while seen < most && at != tail {
-            let left = tail.wrapping_sub(at);
-            if left > self.info.capacity && self.is_there(at) {
-                return Err(corrupt("tail", tail));
+        let copied = self.view().copy(at, tail, most, see);
+        copied.map_err(|reason| match reason {
+            NoCopy::Corrupt(corrupt) => Error::Corrupt(corrupt),
+            NoCopy::OutOfMemory => {
+                let source = io::ErrorKind::OutOfMemory.into();
+                self.segment.failed("copy a message of", source)
             }
-            let copy = match self.info.shape {
-                ShapeKind::Records => self.slot(at).map(|record| (1, Some(record))),
-                ShapeKind::Frames => self.frame(at, left),
-            };
-            // Whatever was read of a message that is gone means nothing.
-            if !self.is_there(at) {
-                break;
-            }
-            let (units, message) = copy?;
-            if let Some(message) = message {
-                seen += 1;
-                see(message);
-            }
-            at = at.wrapping_add(units);
-        }
-        Ok(seen)
-    }
-
-    /// Whether the message at a position was not released before this: what was
-    /// copied of it is whole.
-    fn is_there(&self, position: u64) -> bool {
-        // copied -> overtaken: no byte above is newer than the head below.
-        fence(COPIED);
-        let head = self.header().consumer.head.load(PLAIN);
-        let released = head.wrapping_sub(position);
-        // Ahead of the head by a ring at most, or behind it.
-        released == 0 || released.wrapping_neg() <= self.info.capacity
-    }
-
-    fn slot(&self, position: u64) -> Result<Message, Error> {
-        let size = self.info.slot_size;
-        Ok(Message {
-            position,
-            next: position.wrapping_add(1),
-            kind: 0,
-            bytes: self.bytes(self.index(position) * size, size)?,
         })
     }
 
-    /// The frame at a position, or the padding, and how many bytes it takes.
-    fn frame(&self, position: u64, left: u64) -> Result<(u64, Option<Message>), Error> {
-        let offset = self.index(position);
-        let rest = self.info.capacity - offset;
-        if offset % 8 != 0 || left < FRAME_HEADER {
-            return Err(corrupt("head", position));
+    fn view(&self) -> View<'_> {
+        let header = self.header();
+        let words = (self.segment.length() - DATA as u64) / 8;
+        // SAFETY: `read_info` has found that the segment is longer than its header.
+        let data = unsafe { self.segment.base().add(DATA) }.cast::<AtomicU64>();
+        // SAFETY: this process mapped `length` bytes, for as long as `self` is. The data
+        // are aligned to a page, and atomics, which are only loaded here.
+        let data = unsafe { slice::from_raw_parts(data.as_ptr(), words as usize) };
+        View {
+            tail: &header.producer.tail,
+            head: &header.consumer.head,
+            data,
+            capacity: self.info.capacity,
+            slot_size: match self.info.shape {
+                ShapeKind::Records => Some(self.info.slot_size),
+                ShapeKind::Frames => None,
+            },
         }
-        let header = self.word(offset).load(PLAIN);
-        let (len, kind) = frame_parts(header);
-        if len == PADDING {
-            return Ok((rest, None));
-        }
-        let size = frame_size(u64::from(len));
-        if size > left.min(rest) {
-            return Err(corrupt("frame length", header));
-        }
-        let bytes = self.bytes(offset + FRAME_HEADER, u64::from(len))?;
-        Ok((
-            size,
-            Some(Message {
-                position,
-                next: position.wrapping_add(size),
-                kind,
-                bytes,
-            }),
-        ))
-    }
-
-    /// The place in the ring of a position.
-    fn index(&self, position: u64) -> u64 {
-        position & (self.info.capacity - 1)
-    }
-
-    /// A copy of bytes of the data, which the caller has found to lie within
-    /// them, word by word. A segment may be longer than there is memory for.
-    fn bytes(&self, offset: u64, len: u64) -> Result<Vec<u8>, Error> {
-        let first = offset & !7;
-        let mut bytes = Vec::new();
-        bytes.try_reserve_exact(len as usize + 16).map_err(|_| {
-            let source = io::ErrorKind::OutOfMemory.into();
-            self.segment.failed("copy a message of", source)
-        })?;
-        for offset in (first..offset + len).step_by(8) {
-            bytes.extend(self.word(offset).load(PLAIN).to_ne_bytes());
-        }
-        bytes.drain(..(offset - first) as usize);
-        bytes.truncate(len as usize);
-        Ok(bytes)
-    }
-
-    /// A word of the data.
-    fn word(&self, offset: u64) -> &AtomicU64 {
-        debug_assert!(offset % 8 == 0 && offset + 8 <= self.segment.length() - DATA as u64);
-        // SAFETY: the data are whole words, since a segment is whole pages or
-        // `read_info` has found it so.
-        let word = unsafe { self.segment.base().add(DATA + offset as usize) };
-        // SAFETY: it is aligned to a word and mapped for as long as `self` is. It is
-        // only loaded, while a producer may store to it: `is_there` decides whether
-        // what was loaded is used.
-        unsafe { word.cast().as_ref() }
     }
 
     fn header(&self) -> &Header {

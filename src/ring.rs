@@ -19,7 +19,7 @@ pub(crate) use self::role::{PeerWait, RoleGuard};
 pub(crate) use self::shape::Description;
 pub use self::shape::Record;
 pub(crate) use self::shape::Sealed;
-pub(crate) use self::watch::{Goal, Watch};
+pub(crate) use self::watch::Watch;
 use crate::error::Error;
 use crate::header::{Geometry, header};
 use crate::layout::{DATA, Header};

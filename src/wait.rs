@@ -8,7 +8,9 @@ mod sleep;
 
 pub use self::backoff::WaitStrategy;
 pub(crate) use self::backoff::{Step, WaitConfig, WaitHistory, WaitLoop};
-pub(crate) use self::liveness::{is_left_alone, is_stopped, is_superseded, peer_gone};
+pub(crate) use self::liveness::{
+    is_left_alone, is_peer_held, is_stopped, is_superseded, peer_gone,
+};
 pub(crate) use self::pacing::Pacing;
 pub(crate) use self::sleep::{Ending, Kernel, Parkable, fall_asleep, park, wake_up};
 

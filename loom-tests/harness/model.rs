@@ -10,8 +10,8 @@ use super::report::thousands;
 /// Branches of one execution; one that needs more makes no progress.
 const MAX_BRANCHES: usize = 1_000;
 
-/// A thread for each end, and one for a store buffer.
-const THREADS: usize = 3;
+/// A thread for each end, one for a store buffer or a reactor, and one that is over.
+const THREADS: usize = 4;
 
 /// Both ends of a protocol at work, once.
 pub(crate) trait Scenario<S>: Sync {
@@ -29,6 +29,8 @@ pub(crate) struct Model<S: 'static> {
     pub(crate) name: &'static str,
     /// Preemptions per execution; `None` explores every interleaving.
     pub(crate) preemptions: Option<usize>,
+    /// Preemptions below which it shows no mutant, since it has a third thread.
+    pub(crate) least: usize,
     /// Ends that die, one by one, at each of their steps.
     pub(crate) mortals: usize,
     /// Executions below which the model has gone blind.
@@ -66,6 +68,7 @@ impl<S: Sync> Model<S> {
     pub(crate) const EMPTY: Self = Self {
         name: "",
         preemptions: None,
+        least: 0,
         mortals: 0,
         floor: 1,
         states: &[],
@@ -76,7 +79,7 @@ impl<S: Sync> Model<S> {
     /// itself allows more, and stops at the first failure.
     pub(crate) fn explore(&self, steps: &'static S, limit: Option<usize>) -> Outcome {
         let preemptions = match (self.preemptions, limit) {
-            (Some(own), Some(limit)) => Some(own.min(limit)),
+            (Some(own), Some(limit)) => Some(own.min(limit.max(self.least))),
             (own, limit) => own.or(limit),
         };
         let mut explorations = 0;

@@ -52,6 +52,12 @@ states! {
     Granted = "awake",
     /// The producer said goodbye, and everything was taken.
     Abandoned = "abandoned",
+    /// A wait for a peer ended.
+    Attached = "attached",
+    /// An observer dropped a copy whose message was gone.
+    Overtaken = "overtaken",
+    /// An observer saw a message.
+    Observed = "observed",
     /// A successor went on behind messages of its predecessor.
     Inherited = "inherited",
 }

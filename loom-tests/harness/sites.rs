@@ -65,11 +65,15 @@ pub(crate) struct Source {
     pub(crate) text: &'static str,
     /// The orderings that it may name.
     pub(crate) edges: &'static [(&'static str, Ordering)],
-    /// The sites that it is known to have, sorted.
-    pub(crate) sites: &'static [&'static str],
+    /// The sites that it is known to have, sorted. `None` if another test judges them.
+    pub(crate) sites: Option<&'static [&'static str]>,
 }
 
 impl Source {
+    fn has(&self, site: Site) -> bool {
+        site.location.file().ends_with(self.file)
+    }
+
     fn line(&self, number: usize) -> &'static str {
         self.text.lines().nth(number - 1).unwrap_or("").trim()
     }
@@ -95,41 +99,39 @@ impl Source {
     /// The site's name, which survives moved lines: type, function, operation,
     /// edge and ordering.
     fn name(&self, site: Site) -> String {
-        if !site.location.file().ends_with(self.file) {
-            return format!("{}, which is not {}", site.location, self.file);
-        }
         let before: Vec<_> = self.text.lines().take(site.line()).map(code).collect();
-        let nearest = |keyword: &str| {
-            // An `impl` in a signature is no block of methods.
-            let opens = |line: &&&str| keyword != "impl " || line.starts_with(keyword);
-            let mut behind = before
-                .iter()
-                .rev()
-                .filter(opens)
-                .filter_map(|line| line.split_once(keyword));
-            let (_, rest) = behind.next().unwrap_or_default();
-            rest.split(|letter| !is_of_name(letter))
+        let name = |text: &'static str| {
+            text.split(|letter| !is_of_name(letter))
                 .next()
                 .unwrap_or("")
         };
+        let mut functions = before
+            .iter()
+            .rev()
+            .filter_map(|line| line.split_once("fn "));
+        let (_, function) = functions.next().unwrap_or_default();
+        // An `impl` in a signature is no block of methods; a brace at the margin ends one.
+        let mut blocks = before
+            .iter()
+            .rev()
+            .take_while(|line| !line.starts_with('}'))
+            .filter_map(|line| line.strip_prefix("impl "));
+        let block = blocks.next().map(|block| format!("{}::", name(block)));
         let operation = format!("{:?}", site.operation).to_lowercase();
         let edge = self.edges_in(self.line(site.line())).join(" ");
-        format!(
-            "{}::{}: {operation} {edge}",
-            nearest("impl "),
-            nearest("fn ")
-        )
+        let block = block.unwrap_or_default();
+        format!("{block}{}: {operation} {edge}", name(function))
     }
 
     /// Compares the sites that were found with those that are known.
-    fn compare(&self, found: &BTreeSet<Site>) -> Result<(), String> {
+    fn compare(&self, found: &[Site]) -> Result<(), String> {
+        let Some(expected) = self.sites else {
+            return Ok(());
+        };
         let mut names: Vec<_> = found.iter().map(|&site| self.name(site)).collect();
         names.sort_unstable();
-        if names != self.sites {
-            return Err(format!(
-                "expected sites: {:#?}, found: {names:#?}",
-                self.sites
-            ));
+        if names != expected {
+            return Err(format!("expected sites: {expected:#?}, found: {names:#?}"));
         }
         let met: BTreeSet<_> = found.iter().map(|site| site.line()).collect();
         let written = self.lines_with_edges();
@@ -152,10 +154,10 @@ fn is_of_name(letter: char) -> bool {
     letter.is_alphanumeric() || letter == '_'
 }
 
-/// Finds the sites, compares them with those that are known, and weakens each
-/// in turn, at so many preemptions at most, until a model fails.
+/// Finds the sites in these files, compares them with those that are known, and weakens
+/// each in turn, at so many preemptions at most, until a model fails.
 pub(crate) fn judge<S: Sync>(
-    source: &Source,
+    sources: &[Source],
     models: &[&'static Model<S>],
     shipped: &'static S,
     preemptions: usize,
@@ -165,11 +167,21 @@ pub(crate) fn judge<S: Sync>(
         // Enough to come by every site; `compare` would miss one.
         model.explore(shipped, Some(0));
     }
-    let found = FOUND.take();
-    source.compare(&found)?;
+    let mut found: Vec<_> = FOUND.take().into_iter().collect();
+    let mut judged = Vec::new();
+    for source in sources {
+        let (here, elsewhere): (Vec<_>, _) = found.into_iter().partition(|&site| source.has(site));
+        source.compare(&here)?;
+        let here = here.into_iter().filter(|_| source.sites.is_some());
+        judged.extend(here.map(|site| (source, site)));
+        found = elsewhere;
+    }
+    if let Some(site) = found.first() {
+        return Err(format!("{} is in no file that is judged", site.location));
+    }
     let columns = ["ordering made Relaxed", "source"];
     let mut trial = Trial::open(columns, models, preemptions);
-    for site in found {
+    for (source, site) in judged {
         let line = shortened(source.line(site.line()), 40);
         WEAKENED.set(Some(site));
         trial.judge([&source.name(site), &line], shipped);

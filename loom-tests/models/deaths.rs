@@ -7,13 +7,14 @@ use std::rc::Rc;
 
 use super::compare;
 use super::frames::{RIDE, numbered};
-use crate::frames::{self, frame, header};
+use crate::frames::{self, frame};
 use crate::harness::death::mortal;
 use crate::harness::model::{Model, Scenario};
 use crate::harness::reached::State::{
     Concurrent, Died, Empty, Full, Inherited, Padded, Reused, Rode, Walked,
 };
 use crate::harness::reached::reach;
+use crate::layout::frame_header;
 use crate::ring::First::{self, Reader, Writer};
 use crate::ring::{Ring, work};
 use crate::slots::{Consumer, Producer, Record, WORDS, record};
@@ -193,7 +194,7 @@ impl Scenario<Steps> for FrameProducers {
             loop {
                 taken.push(consumer.pop());
                 let [.., frame] = &taken[..] else { continue };
-                if frame[0] == header(frame.len() as u32 * 8 - 8, LAST) {
+                if frame[0] == frame_header(frame.len() as u32 * 8 - 8, LAST) {
                     return taken;
                 }
             }

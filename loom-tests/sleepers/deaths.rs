@@ -82,14 +82,14 @@ impl Scenario<Steps> for Consumers {
             for generation in 0..self.mortals {
                 mortal(generation, || {
                     let mut consumer = Consumer::take(&reading, steps, self.form);
-                    last.set(consumer.head);
-                    for _ in consumer.head + 1..self.count {
+                    last.set(consumer.cursor.position());
+                    for _ in consumer.cursor.position() + 1..self.count {
                         last.set(consumer.pop().expect("no goodbye was said"));
                     }
                 });
             }
             let mut successor = Consumer::take(&reading, steps, self.form);
-            let released = successor.head;
+            let released = successor.cursor.position();
             assert!(
                 (last.get()..=last.get() + 1).contains(&released),
                 "{released} released, {} taken",
@@ -105,7 +105,7 @@ impl Scenario<Steps> for Consumers {
 }
 
 const MORTAL: Model<Steps> = Model {
-    preemptions: Some(2),
+    preemptions: Some(1),
     mortals: 1,
     states: &[Full, Empty, Slept, Died],
     ..Model::EMPTY
@@ -114,7 +114,6 @@ const MORTAL: Model<Steps> = Model {
 pub(crate) const MODELS: &[Model<Steps>] = &[
     Model {
         name: "waker_dies",
-        preemptions: Some(1),
         floor: 3_900,
         scenario: &Producers {
             capacity: 1,
@@ -141,7 +140,6 @@ pub(crate) const MODELS: &[Model<Steps>] = &[
     },
     Model {
         name: "sleeper_dies",
-        preemptions: Some(1),
         floor: 3_400,
         scenario: &Consumers {
             capacity: 1,
@@ -166,12 +164,12 @@ pub(crate) const MODELS: &[Model<Steps>] = &[
     },
     Model {
         name: "waker_dies_and_so_does_the_next",
-        preemptions: Some(1),
         mortals: 2,
+        states: &[Empty, Slept, Died],
         floor: 62_000,
         scenario: &Producers {
             capacity: 1,
-            count: 2,
+            count: 1,
             mortals: 2,
             close: false,
             form: Symmetric,
@@ -181,11 +179,11 @@ pub(crate) const MODELS: &[Model<Steps>] = &[
     },
     Model {
         name: "sleeper_dies_and_so_does_the_next",
-        preemptions: Some(1),
         mortals: 2,
+        states: &[Empty, Slept, Died],
         floor: 60_000,
         scenario: &Consumers {
-            capacity: 1,
+            capacity: 2,
             count: 2,
             mortals: 2,
             form: Symmetric,
@@ -195,7 +193,6 @@ pub(crate) const MODELS: &[Model<Steps>] = &[
     },
     Model {
         name: "closing_end_dies",
-        preemptions: Some(2),
         floor: 21_000,
         states: &[Empty, Slept, Died, Abandoned],
         scenario: &Producers {
@@ -210,7 +207,6 @@ pub(crate) const MODELS: &[Model<Steps>] = &[
     },
     Model {
         name: "closing_end_dies_beside_one_who_was_awake",
-        preemptions: Some(2),
         floor: 16_000,
         states: &[Empty, Slept, Died, Abandoned],
         scenario: &Producers {

@@ -2,11 +2,13 @@
 
 use super::polled::Polled;
 use super::reactor::fixed_too_late;
-use super::{Consumer, Parking, Producer, Steps};
+use super::selected::Order;
+use super::{Consumer, Parking, Producer, Ring, Steps, peers};
 use crate::harness::mutants::Mutant;
 use crate::kernel::Kernel;
 use crate::parker::{DROWSY, Doorbell, PARKED, Waker};
-use crate::sync::{AtomicU32, CLOSE, LEFT, PUBLISH, READY, WAKE, WORD, fence};
+use crate::peer::{self, State};
+use crate::sync::{AtomicU32, WAKE, WORD, fence};
 use crate::wait::sleep::{self, Ending, Parkable};
 
 const SHIPPED: Steps = Steps::SHIPPED;
@@ -19,6 +21,19 @@ macro_rules! mutants {
             steps: Steps { $step: $wrong, ..SHIPPED },
         }),*];
     };
+}
+
+mutants! {
+    OF_PEERS,
+    "epoch opened without a wake": attach = unannounced;
+    "wake before the epoch": attach = wake_then_attach;
+    "lock asked before the state": until_attached = peers::lock_before_state;
+    "gone without a second poll": order = Order::NoSecondPoll;
+    "epoch read after the second poll": order = Order::EpochAfterSecondPoll;
+    "gone without a poll after the check": order = Order::NoLastPoll;
+    "epoch read after the check": order = Order::EpochAfterCheck;
+    "epoch of an older state than is checked": order = Order::EpochBeforeState;
+    "last poll before the check": order = Order::PollBeforeCheck;
 }
 
 mutants! {
@@ -115,29 +130,34 @@ fn wake_first(_waker: &Waker, word: &AtomicU32, kernel: &Kernel) {
     }
 }
 
-fn look_first(producer: &Producer) {
+fn look_first(producer: &mut Producer, values: u64) {
     producer.moved();
-    let ring = &producer.ring;
-    ring.tail.model_store(producer.tail, PUBLISH);
+    producer.cursor.publish(values, producer.ring.line());
+}
+
+fn unannounced(ring: &Ring, _waker: &Waker, _steps: &'static Steps) {
+    peer::attach(&ring.state);
+}
+
+fn wake_then_attach(ring: &Ring, waker: &Waker, _steps: &'static Steps) {
+    waker.rouse(&ring.consumer_word, &*ring.kernel);
+    peer::attach(&ring.state);
 }
 
 fn silent(producer: &Producer) {
-    let ring = &producer.ring;
-    ring.closed.model_store(1, CLOSE);
+    peer::close(&producer.ring.state);
 }
 
 fn wake_then_close(producer: &Producer) {
     let ring = &producer.ring;
     producer.waker.rouse(&ring.consumer_word, &*ring.kernel);
-    ring.closed.model_store(1, CLOSE);
+    peer::close(&ring.state);
 }
 
-fn no_last_look(consumer: &Consumer) -> bool {
-    let ring = &consumer.ring;
-    ring.closed.model_load(LEFT) == 1
+fn no_last_look(consumer: &mut Consumer) -> bool {
+    State::poll(&consumer.ring.state).is_closed()
 }
 
-fn look_then_goodbye(consumer: &Consumer) -> bool {
-    let ring = &consumer.ring;
-    ring.tail.model_load(READY) == consumer.head && ring.closed.model_load(LEFT) == 1
+fn look_then_goodbye(consumer: &mut Consumer) -> bool {
+    consumer.look() == 0 && State::poll(&consumer.ring.state).is_closed()
 }

@@ -14,6 +14,7 @@ use crate::harness::model::{Model, Scenario};
 use crate::harness::reached::State::{Died, Empty, Expired, Late, Slept, Unblocked};
 use crate::harness::reached::reach;
 use crate::parker::PARKED;
+use crate::peer::Goal;
 use crate::sync::{READY, WORD};
 use crate::wait::sleep;
 
@@ -46,7 +47,9 @@ impl Scenario<Steps> for Sleep {
     fn run(&'static self, steps: &'static Steps) {
         let ring = Ring::new(2, Form::Symmetric, &[], steps);
         // Taken first: a new producer wakes, and here every wake is for the message.
-        let mut producer = Producer::take(&ring, steps, Form::Symmetric);
+        let taking = Rc::clone(&ring);
+        let producer = thread::spawn(move || Producer::take(&taking, steps, Form::Symmetric));
+        let mut producer = producer.join().expect("the role is free");
         let writer = thread::spawn(move || {
             mortal(0, || producer.push(&[1], false));
         });
@@ -84,13 +87,13 @@ impl Scenario<Steps> for Sleep {
 
 impl Sleep {
     /// Sleeps in the reactor; `None` if nothing has happened until the waker stopped.
-    fn sleep(&self, ring: &Rc<Ring>, awaited: Awaited, waker: JoinHandle<()>) -> Option<Ending> {
+    fn sleep(&self, ring: &Rc<Ring>, goal: Goal, waker: JoinHandle<()>) -> Option<Ending> {
         let ring = Rc::clone(ring);
         let early = self.early;
         let reactor = thread::spawn(move || {
-            let first = early.then(|| look(&ring, awaited)).flatten();
+            let first = early.then(|| look(&ring, goal)).flatten();
             waker.join().expect("the writer returns");
-            let ending = first.or_else(|| look(&ring, awaited));
+            let ending = first.or_else(|| look(&ring, goal));
             let published = ring.tail.model_load(READY) == 1;
             assert!(
                 ending.is_some() || !published,
@@ -103,14 +106,14 @@ impl Sleep {
 }
 
 /// What the reactor does for an end whose deadline has come.
-fn look(ring: &Ring, awaited: Awaited) -> Option<Ending> {
+fn look(ring: &Ring, goal: Goal) -> Option<Ending> {
     let is_woken = || ring.consumer_word.load(WORD) != PARKED;
     if is_woken() {
         reach(Unblocked);
         return Some(Ending::Woken);
     }
     reach(Slept);
-    if !awaited.is_there(&ring.tail) {
+    if !goal.is_reached(&ring.tail, &ring.state) {
         reach(Expired);
         return None;
     }
@@ -145,8 +148,10 @@ pub(crate) const MODELS: &[Model<Steps>] = &[
 ];
 
 /// As the reactor once did.
-pub(super) fn fixed_too_late(end: &Parking<'_>) -> Awaited {
-    Awaited::Message {
-        seen: end.peer.model_load(READY),
+pub(super) fn fixed_too_late(end: &Parking<'_>) -> Goal {
+    let seen = end.peer.model_load(READY);
+    Goal {
+        awaited: Awaited::Message { seen },
+        ..end.goal
     }
 }

@@ -150,6 +150,7 @@ pub(crate) const MODELS: &[Model<Steps>] = &[
             sleepers: 1,
             dies_drowsy: false,
         },
+        ..TALK
     },
     Model {
         name: "store_buffer_successor_is_out_of_reach",
@@ -163,6 +164,7 @@ pub(crate) const MODELS: &[Model<Steps>] = &[
             sleepers: 1,
             dies_drowsy: false,
         },
+        ..TALK
     },
     Model {
         name: "store_buffer_sleeper_dies",
@@ -176,6 +178,7 @@ pub(crate) const MODELS: &[Model<Steps>] = &[
             sleepers: 2,
             dies_drowsy: false,
         },
+        ..TALK
     },
     Model {
         name: "store_buffer_sleeper_dies_drowsy",

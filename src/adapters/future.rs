@@ -15,7 +15,8 @@ use crate::cursor::{Awaited, ReadCursor, WriteCursor};
 use crate::deadline::Deadline;
 use crate::endpoint::{End, Endpoint};
 use crate::error::{ClaimError, NoRoom, PeerError, PopError};
-use crate::ring::{Goal, Watch};
+use crate::peer::{Change, Goal};
+use crate::ring::Watch;
 
 /// So many polls in a row may find something at once. The next one lets the other tasks
 /// of its thread run.
@@ -144,14 +145,13 @@ where
 
     /// What ends the wait, for the park and the reactor.
     fn goal_of(&self, until: Until) -> Goal {
-        let ended_by = |awaited| Goal {
-            awaited,
-            departed: None,
-        };
         match until {
-            Until::Work(wanted) => ended_by(self.end.endpoint().awaited(wanted)),
-            Until::Attached { awaited, epoch } => Goal::attached(awaited, epoch),
-            Until::Departed => ended_by(Awaited::Nothing),
+            Until::Work(wanted) => Goal::of_work(self.end.endpoint().awaited(wanted)),
+            Until::Attached { awaited, epoch } => Goal {
+                awaited,
+                change: Change::Attachment(epoch),
+            },
+            Until::Departed => Goal::of_work(Awaited::Nothing),
         }
     }
 

@@ -14,8 +14,9 @@ use crate::consumer::Consumer;
 use crate::endpoint::{End, Endpoint};
 use crate::frame_consumer::FrameConsumer;
 use crate::frame_producer::FrameProducer;
+use crate::peer::{Change, Goal};
 use crate::producer::Producer;
-use crate::ring::{Goal, Record};
+use crate::ring::Record;
 
 /// An end of a ring with a descriptor for an event loop: `epoll`, mio, tokio's `AsyncFd`,
 /// glib, asyncio.
@@ -285,9 +286,10 @@ impl<E> Pollable<E> {
             return;
         }
         let epoch = end.role().peer_epoch();
+        let departed = self.departed.filter(|departed| *departed == epoch);
         let goal = Goal {
             awaited: end.awaited(self.wanted),
-            departed: self.departed.filter(|departed| *departed == epoch),
+            change: departed.map_or(Change::Departure, Change::Successor),
         };
         let parked = self.registration.park(end, goal, &self.waker);
         self.has_failed |= parked.is_err();

@@ -1,18 +1,20 @@
 //! Waiting for the first of many rings.
 
 mod interest;
+mod news;
 
 use core::fmt;
-use core::num::NonZero;
 use std::error;
 use std::io;
 
 pub(super) use self::interest::Sleeping;
 pub use self::interest::{Interest, Selectable};
+use self::news::{News, Reported};
 use crate::deadline::Deadline;
 use crate::doorbell::{MOST_WORDS, wait_any};
 use crate::error::debug_as_display;
 use crate::parker::{Rest, Sleeper};
+use crate::peer::{Change, Goal};
 use crate::sync::AtomicU32;
 use crate::wait::{self, Parkable, Step, System, WaitConfig, WaitHistory, WaitLoop};
 
@@ -93,16 +95,7 @@ pub struct Select {
     waits: u32,
     /// When all peers are looked at.
     history: WaitHistory,
-    departures: [Option<Departure>; Select::MAX_ENDS],
-}
-
-/// A departure that was reported and has no successor yet.
-#[derive(Debug, Clone, Copy)]
-struct Departure {
-    /// The identity of the end that has lost its peer.
-    end: u64,
-    /// The peer's epoch and one, so that none takes no room.
-    next_epoch: NonZero<u64>,
+    reported: [Reported; Select::MAX_ENDS],
 }
 
 /// Waits that find something at once, between two looks at the clock.
@@ -207,7 +200,7 @@ impl Select {
             next: 0,
             waits: 0,
             history: WaitHistory::default(),
-            departures: [None; Self::MAX_ENDS],
+            reported: [Reported::NOTHING; Self::MAX_ENDS],
         }
     }
 
@@ -260,7 +253,7 @@ impl Select {
         let count = ends.len();
         for (index, end) in ends.iter_mut().enumerate() {
             let interest = end.interest();
-            let departed = self.departed(index, &interest);
+            let departed = self.reported[index].departed(&interest);
             places[index] = Place(Some(Waiting { interest, departed }));
         }
         self.wait_in(&mut places[..count], config, deadline)
@@ -295,60 +288,23 @@ impl Select {
         // Not `turn`: a plain loop takes half the instructions.
         let mut index = self.next % ends.len();
         for _ in 0..ends.len() {
-            if let Some(selected) = self.poll_end(index, ends[index].interest()) {
-                return Some(selected);
+            if let Some(news) = self.reported[index].poll(&mut ends[index].interest()) {
+                return Some(self.answer(index, news));
             }
             index = if index + 1 < ends.len() { index + 1 } else { 0 };
         }
         None
     }
 
-    #[inline]
-    fn poll_end(&mut self, index: usize, mut end: Interest<'_>) -> Option<Selected> {
-        let found = end.poll();
-        if let Some(epoch) = self.departed(index, &end) {
-            // close -> left: who has seen a successor's message sees its epoch.
-            if end.peer_epoch() != epoch {
-                self.departures[index] = None;
-                return Some(self.answer(index, Selected::Back));
-            }
-            // Nothing new, unless the predecessor's last words were overlooked.
-            let is_ready = found == Some(false);
-            return is_ready.then(|| self.answer(index, Selected::Ready));
-        }
-        if found? {
-            // A second poll: the first may be older than this epoch.
-            let epoch = end.peer_epoch();
-            return self.confirm(index, end, epoch);
-        }
-        Some(self.answer(index, Selected::Ready))
-    }
-
-    /// Reports the departure of the peer with this epoch, unless the end has
-    /// something to do after all.
-    fn confirm(&mut self, index: usize, mut end: Interest<'_>, epoch: u64) -> Option<Selected> {
-        if end.poll()? {
-            return Some(self.report(index, &end, epoch));
-        }
-        Some(self.answer(index, Selected::Ready))
-    }
-
     /// Asks the kernel whether the peers live; returns a departure that is news.
     fn check_peers<S: Selectable>(&mut self, ends: &mut [S]) -> Option<Selected> {
         let mut is_over = true;
         for index in self.turn(ends.len()) {
-            let mut end = ends[index].interest();
-            if self.departed(index, &end).is_some() {
-                continue;
-            }
-            // Before the check: its answer may be older than a successor's epoch.
-            let epoch = end.peer_epoch();
-            if end.role_mut().is_left_alone() {
-                if end.poll() != Some(false) {
-                    return Some(self.report(index, &end, epoch));
-                }
+            match self.reported[index].check(&mut ends[index].interest()) {
+                None => {}
                 // What it left behind comes first, and then the next check at once.
-                is_over = false;
+                Some(News::Ready) => is_over = false,
+                Some(news) => return Some(self.answer(index, news)),
             }
         }
         if is_over {
@@ -357,24 +313,13 @@ impl Select {
         None
     }
 
-    /// The epoch of the peer whose departure was reported last, if the end is the same.
-    fn departed(&self, index: usize, end: &Interest<'_>) -> Option<u64> {
-        let departure = self.departures[index]?;
-        let is_same = departure.end == end.identity();
-        is_same.then_some(departure.next_epoch.get() - 1)
-    }
-
-    fn report(&mut self, index: usize, end: &Interest<'_>, epoch: u64) -> Selected {
-        self.departures[index] = Some(Departure {
-            end: end.identity(),
-            next_epoch: NonZero::<u64>::MIN.saturating_add(epoch),
-        });
-        self.answer(index, Selected::Gone)
-    }
-
-    fn answer(&mut self, index: usize, selected: fn(usize) -> Selected) -> Selected {
+    fn answer(&mut self, index: usize, news: News) -> Selected {
         self.next = index + 1;
-        selected(index)
+        match news {
+            News::Ready => Selected::Ready(index),
+            News::Gone => Selected::Gone(index),
+            News::Back => Selected::Back(index),
+        }
     }
 
     /// All indices, the one after the last answer first.
@@ -454,14 +399,10 @@ impl Parkable for Place<'_> {
 
     fn has_work(&self) -> bool {
         let Waiting { interest, departed } = self.get();
-        match departed {
-            None => interest.role().has_work(interest.awaited()),
-            // The peer is gone: whether it has closed is no news.
-            Some(epoch) => {
-                let role = interest.role();
-                role.peer_epoch() != *epoch || role.has_moved(interest.awaited())
-            }
-        }
+        interest.role().is_reached(Goal {
+            awaited: interest.awaited(),
+            change: departed.map_or(Change::Departure, Change::Successor),
+        })
     }
 
     fn drain(&self) {

@@ -103,20 +103,6 @@ pub struct EndpointState {
     pub dropped: u64,
 }
 
-/// A copy of an unread message; from [`Observer::unread`](crate::Observer::unread).
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Message {
-    /// Its position, in slots, or bytes for frames.
-    pub position: u64,
-    /// The position behind it, for [`Observer::unread_from`](crate::Observer::unread_from).
-    pub next: u64,
-    /// The producer's kind of a frame; 0 for a record.
-    pub kind: u32,
-    /// Payload, or record.
-    pub bytes: Vec<u8>,
-}
-
 /// A ring at a moment; from [`Observer::sample`](crate::Observer::sample).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]

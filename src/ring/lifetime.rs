@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use crate::deadline::Deadline;
 use crate::error::{Error, Role};
 use crate::header::{check_magic, header, is_held, state};
-use crate::layout::{CLOSED, CONSUMER_BYTE, Header, NAME_BYTE, PRODUCER_BYTE};
+use crate::layout::{CONSUMER_BYTE, Header, NAME_BYTE, PRODUCER_BYTE};
+use crate::peer::State;
 use crate::segment::{Draft, LockFile, Name, Named, Segment};
 use crate::sync::PLAIN;
 
@@ -142,7 +143,7 @@ const ROLES: [(Role, u64); 2] = [
 /// Whether the last holder of the role closed its endpoint. Then the lock is
 /// about to be free, or a successor is about to open its epoch.
 fn has_closed(segment: &Segment, role: Role) -> bool {
-    state(header(segment), role).state.load(PLAIN) & CLOSED != 0
+    State::poll(&state(header(segment), role).state).is_closed()
 }
 
 /// Takes every lock of a segment, the name's first. The process that holds them

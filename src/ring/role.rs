@@ -12,14 +12,15 @@ use crate::cursor::Awaited;
 use crate::deadline::Deadline;
 use crate::doorbell::{self, Bell, DoorbellKind};
 use crate::error::{Corrupt, Error, Role};
-use crate::header::{bell, byte, now, other, peer_closed, peer_epoch, peer_position, state, word};
-use crate::layout::{CLOSED, Header, NAME_BYTE, RoleState};
+use crate::header::{bell, byte, now, other, peer_position, peer_state, state, word};
+use crate::layout::{Header, NAME_BYTE, RoleState};
 use crate::parker::{Doorbell, Sleeper, Waker};
+use crate::peer::{self, Goal, State};
 use crate::segment::LockFile;
-use crate::sync::{AtomicU32, AtomicU64, CLOSE, PLAIN};
+use crate::sync::{AtomicU32, PLAIN};
 use crate::wait::{
-    self, Parkable, Step, System, WaitConfig, WaitHistory, WaitLoop, is_left_alone, is_stopped,
-    is_superseded, peer_gone,
+    self, Parkable, Step, System, WaitConfig, WaitHistory, WaitLoop, is_left_alone, is_peer_held,
+    is_stopped, is_superseded, peer_gone,
 };
 
 /// One endpoint's hold on its role. While it lives, no other endpoint has the role, and
@@ -171,70 +172,58 @@ impl RoleGuard {
         self.sleeper.hint(word(header, self.role), hint);
     }
 
-    /// Sleeps until the peer's position is as awaited, or the peer closes, or `until`.
+    /// Sleeps until the peer has done what ends the wait, or `until`.
     #[cold]
-    pub(crate) fn park(&mut self, position: u64, until: u64, awaited: Awaited) {
-        self.sleep(position, until, |role| role.has_work(awaited));
+    pub(crate) fn park(&mut self, position: u64, until: u64, goal: Goal) {
+        let bell = self.own_bell;
+        let mut alone = Alone {
+            role: self,
+            position,
+            goal,
+        };
+        let ends = slice::from_mut(&mut alone);
+        wait::park(ends, &System, until, |ends, until| {
+            bell.wait(ends[0].role.own_word(), until)
+        });
     }
 
-    /// Whether the peer's position is as awaited, or the peer has closed.
-    pub(crate) fn has_work(&self, awaited: Awaited) -> bool {
-        self.has_moved(awaited) || self.peer_closed()
+    /// Whether the peer has done what ends the wait.
+    pub(crate) fn is_reached(&self, goal: Goal) -> bool {
+        let header = self.header();
+        goal.is_reached(
+            peer_position(header, self.role),
+            peer_state(header, self.role),
+        )
     }
 
-    /// Whether the peer's position is as awaited.
-    pub(crate) fn has_moved(&self, awaited: Awaited) -> bool {
-        awaited.is_there(self.peer_position())
-    }
-
-    /// The peer's position.
-    fn peer_position(&self) -> &AtomicU64 {
-        peer_position(self.header(), self.role)
-    }
-
-    /// Waits until the peer is there, or one has come since the call, or `has_work`.
+    /// Waits until the peer is there, or one has come since the call, or what is awaited.
     pub(crate) fn wait_for_peer(
         &mut self,
         position: u64,
         deadline: Deadline,
-        has_work: impl Fn(&Header) -> bool,
+        awaited: Awaited,
     ) -> PeerWait {
-        let (role, epoch) = (self.role, self.peer_epoch());
-        if epoch > 0 && !self.peer_gone() {
+        let is_held = || is_peer_held(&self.shared.segment, self.role);
+        let Some(goal) = Goal::attachment(self.peer(), awaited, is_held) else {
             return PeerWait::Present;
-        }
-        let has_work = |header: &Header| peer_epoch(header, role) != epoch || has_work(header);
+        };
         // On the heap, and in a forked child's copy.
         let nobody_comes = self.lock.as_ref().is_none_or(LockFile::is_inherited);
-        if nobody_comes && !has_work(self.header()) {
+        if nobody_comes && !self.is_reached(goal) {
             return PeerWait::Superseded;
         }
         let mut steps = WaitLoop::new(self.wait_config(), deadline);
-        while !has_work(self.header()) {
+        while !self.is_reached(goal) {
             match steps.step(&mut self.history) {
                 Step::Retry => {}
                 // A newcomer opens its epoch, and then wakes in any case.
-                Step::Park(until) => self.sleep(position, until, |role| has_work(role.header())),
+                Step::Park(until) => self.park(position, until, goal),
                 Step::CheckPeer if self.is_superseded() => return PeerWait::Superseded,
                 Step::CheckPeer => self.history.reset(),
                 Step::TimedOut => return PeerWait::TimedOut,
             }
         }
         PeerWait::Present
-    }
-
-    /// Parks this end by itself.
-    fn sleep(&mut self, position: u64, until: u64, has_work: impl Fn(&Self) -> bool) {
-        let bell = self.own_bell;
-        let mut alone = Alone {
-            role: self,
-            position,
-            has_work,
-        };
-        let ends = slice::from_mut(&mut alone);
-        wait::park(ends, &System, until, |ends, until| {
-            bell.wait(ends[0].role.own_word(), until)
-        });
     }
 
     /// Counts a wake-up that was lost, or never arrives, unless its waker is stopped or
@@ -278,7 +267,11 @@ impl RoleGuard {
     /// Whether the peer came and closed its end. What it published before is
     /// visible to the caller's next look.
     pub(crate) fn peer_closed(&self) -> bool {
-        peer_closed(self.header(), self.role)
+        self.peer().is_closed()
+    }
+
+    fn peer(&self) -> State {
+        State::poll(peer_state(self.header(), self.role))
     }
 
     /// Whether the peer came and is gone, closed or dead. Makes a syscall. What
@@ -295,7 +288,7 @@ impl RoleGuard {
 
     /// How often the peer's role was taken.
     pub(crate) fn peer_epoch(&self) -> u64 {
-        peer_epoch(self.header(), self.role)
+        self.peer().epoch()
     }
 
     /// Whether the ring was unlinked or replaced. Makes a syscall.
@@ -306,11 +299,18 @@ impl RoleGuard {
     /// The liveness check of a waiting endpoint: whether its peer is gone, or can no
     /// longer arrive.
     pub(crate) fn is_left_alone(&mut self) -> bool {
-        let alone = is_left_alone(&self.shared.segment, self.role);
-        if !alone {
-            self.history.reset();
+        self.check_peer().is_some()
+    }
+
+    /// The liveness check: the epoch of the peer if that one is gone, or can no longer
+    /// arrive.
+    pub(crate) fn check_peer(&mut self) -> Option<u64> {
+        let peer = self.peer();
+        if is_left_alone(&self.shared.segment, self.role, peer) {
+            return Some(peer.epoch());
         }
-        alone
+        self.history.reset();
+        None
     }
 
     /// What another thread needs to wait for this end.
@@ -320,14 +320,12 @@ impl RoleGuard {
 
     /// Whether this end was closed, and lives on.
     pub(crate) fn is_closed(&self) -> bool {
-        state(self.header(), self.role).state.load_own() & CLOSED != 0
+        peer::has_closed(&state(self.header(), self.role).state)
     }
 
     /// Tells the peer that this end has left.
     pub(crate) fn close(&self) {
-        let own = state(self.header(), self.role);
-        // close -> left: everything published is visible before the state.
-        own.state.store(own.state.load_own() | CLOSED, CLOSE);
+        peer::close(&state(self.header(), self.role).state);
         self.rouse();
     }
 
@@ -362,13 +360,13 @@ impl Drop for RoleGuard {
 }
 
 /// An end that sleeps by itself.
-struct Alone<'a, F> {
+struct Alone<'a> {
     role: &'a mut RoleGuard,
     position: u64,
-    has_work: F,
+    goal: Goal,
 }
 
-impl<F: Fn(&RoleGuard) -> bool> Parkable for Alone<'_, F> {
+impl Parkable for Alone<'_> {
     fn sleeper(&mut self) -> (&mut Sleeper, &AtomicU32) {
         self.role.sleeper()
     }
@@ -378,7 +376,7 @@ impl<F: Fn(&RoleGuard) -> bool> Parkable for Alone<'_, F> {
     }
 
     fn has_work(&self) -> bool {
-        (self.has_work)(self.role)
+        self.role.is_reached(self.goal)
     }
 
     fn drain(&self) {
@@ -398,7 +396,5 @@ fn open_epoch(own: &RoleState, registered: bool) {
     own.pid.store(process::id(), PLAIN);
     own.since.store(now(), PLAIN);
     own.registered.store(registered.into(), PLAIN);
-    let epoch = (own.state.load_own() >> 1) + 1;
-    // close -> left: the peer's `Abandoned` ends here.
-    own.state.store(epoch << 1, CLOSE);
+    peer::attach(&own.state);
 }

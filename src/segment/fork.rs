@@ -32,8 +32,9 @@ use core::ptr::NonNull;
 use std::io;
 use std::os::fd::RawFd;
 
-use crate::layout::{CLOSED, Header};
+use crate::layout::Header;
 use crate::parker::DETACHED;
+use crate::peer;
 use crate::sync::{AtomicU32, AtomicU64, FORK, List, PLAIN};
 
 /// What a child must not share, for as long as this lives.
@@ -211,7 +212,7 @@ impl Place {
         let header: &Header = unsafe { &*copy.cast::<Header>() };
         header.fixed.superseded.store(1, PLAIN);
         for end in [&header.producer.state, &header.consumer.state] {
-            end.state.store(end.state.load(PLAIN) | CLOSED, PLAIN);
+            peer::close(&end.state);
         }
         for word in [&header.sleep.producer, &header.sleep.consumer] {
             word.store(DETACHED, PLAIN);

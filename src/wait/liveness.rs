@@ -3,20 +3,14 @@
 use std::fs;
 
 use crate::error::Role;
-use crate::header::{byte, header, other, state};
-use crate::layout::CLOSED;
+use crate::header::{byte, header, other, peer_state};
+use crate::peer::State;
 use crate::segment::Segment;
-use crate::sync::{LEFT, PLAIN};
 
-/// Whether the peer is gone, or never came and cannot: the ring has no name left by
-/// which it would come. `role` is the caller's own.
-pub(crate) fn is_left_alone(segment: &Segment, role: Role) -> bool {
-    let came = state(header(segment), other(role)).state.load(PLAIN) != 0;
-    if came {
-        peer_gone(segment, role)
-    } else {
-        is_superseded(segment)
-    }
+/// Whether the peer is gone, or never attached and cannot: the ring has no name left by
+/// which it would open it. `role` is the caller's own.
+pub(crate) fn is_left_alone(segment: &Segment, role: Role, state: State) -> bool {
+    state.is_gone(|| is_peer_held(segment, role)) || state.epoch() == 0 && is_superseded(segment)
 }
 
 /// Whether the ring was unlinked or replaced. A query that fails tells nothing, so the
@@ -26,18 +20,16 @@ pub(crate) fn is_superseded(segment: &Segment) -> bool {
     matches!(segment.is_nameless(), Ok(true))
 }
 
-/// Whether the peer came and is gone, closed or dead; `role` is one's own.
+/// Whether the peer attached and is gone, closed or crashed; `role` is one's own.
 pub(crate) fn peer_gone(segment: &Segment, role: Role) -> bool {
-    let peer = other(role);
-    // close -> left, as above.
-    let state = state(header(segment), peer).state.load(LEFT);
-    if state & CLOSED != 0 {
-        return true;
-    }
-    // death -> left: the kernel has freed the lock after the last store. A
-    // query that fails tells nothing, so the peer counts as alive.
-    let came = state >> 1 > 0;
-    came && matches!(segment.is_locked(byte(peer)), Ok(false))
+    let state = State::poll(peer_state(header(segment), role));
+    state.is_gone(|| is_peer_held(segment, role))
+}
+
+/// Whether a process holds the peer's role. A query that fails tells nothing, so the
+/// peer counts as alive.
+pub(crate) fn is_peer_held(segment: &Segment, role: Role) -> bool {
+    !matches!(segment.is_locked(byte(other(role))), Ok(false))
 }
 
 /// Whether a process is stopped (SIGSTOP, a debugger): it may be on its way to

@@ -14,7 +14,7 @@ use super::sources::{Source, expect_none, flat, library};
 const ROWS: [(&str, &str); 10] = [
     ("ground", "sync.rs error.rs error/"),
     ("contract", "layout.rs payload.rs"),
-    ("protocol", "cursor.rs parker.rs"),
+    ("protocol", "cursor.rs parker.rs peer.rs"),
     (
         "platform",
         "segment.rs segment/ doorbell.rs doorbell/ header.rs deadline.rs",
@@ -35,12 +35,14 @@ const ROWS: [(&str, &str); 10] = [
 ];
 
 /// All that these files may import: the protocol does not know its neighbour.
-const MAY_IMPORT: [(&str, &str); 5] = [
+const MAY_IMPORT: [(&str, &str); 6] = [
     ("sync.rs", ""),
     ("error.rs", "sync.rs error/"),
     ("layout.rs", "sync.rs error.rs error/"),
     ("cursor.rs", "sync.rs error.rs error/ layout.rs"),
     ("parker.rs", "sync.rs error.rs error/ layout.rs"),
+    // A goal is a position that is awaited, and a state.
+    ("peer.rs", "sync.rs cursor.rs"),
 ];
 
 /// A name that a module gives to something that is not its own item.

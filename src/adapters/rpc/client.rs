@@ -194,7 +194,7 @@ impl Client {
         let claim = self.requests.claim_timeout(len, call.deadline)?;
         // What is left is measured when the request goes, not before the wait for room.
         let header = [call.id.to_le_bytes(), call.deadline.left().to_le_bytes()];
-        claim.commit_parts(0, &[header.as_flattened(), request]);
+        claim.commit_parts(0, &[header.as_flattened(), request])?;
         let flight = Flight {
             call: Arc::downgrade(&call.alive),
             answer: None,

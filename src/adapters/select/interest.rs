@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::news::Asked;
 use crate::consumer::Consumer;
 use crate::cursor::{Awaited, ReadCursor, WriteCursor};
 use crate::endpoint::{End, Endpoint};
@@ -67,11 +68,6 @@ pub struct Interest<'a> {
 }
 
 impl Interest<'_> {
-    /// `None` if there is nothing to do yet, else whether the peer is gone.
-    pub(crate) fn poll(&mut self) -> Option<bool> {
-        self.end.poll(self.wanted)
-    }
-
     /// What it awaits.
     pub(crate) fn awaited(&self) -> Awaited {
         self.end.awaited(self.wanted)
@@ -81,16 +77,6 @@ impl Interest<'_> {
         self.end.position()
     }
 
-    /// Tells this ring and this role from all others.
-    pub(crate) fn identity(&self) -> u64 {
-        self.end.identity()
-    }
-
-    /// How often the peer's role was taken.
-    pub(crate) fn peer_epoch(&self) -> u64 {
-        self.end.role().peer_epoch()
-    }
-
     #[inline]
     pub(crate) fn role(&self) -> &RoleGuard {
         self.end.role()
@@ -98,6 +84,24 @@ impl Interest<'_> {
 
     pub(crate) fn role_mut(&mut self) -> &mut RoleGuard {
         self.end.role_mut()
+    }
+}
+
+impl Asked for Interest<'_> {
+    fn poll(&mut self) -> Option<bool> {
+        self.end.poll(self.wanted)
+    }
+
+    fn peer_epoch(&self) -> u64 {
+        self.end.role().peer_epoch()
+    }
+
+    fn check_peer(&mut self) -> Option<u64> {
+        self.end.role_mut().check_peer()
+    }
+
+    fn identity(&self) -> u64 {
+        self.end.identity()
     }
 }
 
