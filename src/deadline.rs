@@ -136,7 +136,10 @@ mod tests {
     const MOMENT: Duration = Duration::from_millis(1);
 
     /// How much of ten is done before the deadline, by parts that are always ready.
-    fn done(timeout: impl Into<Deadline>, mut takes: impl FnMut()) -> (Result<(), &'static str>, usize) {
+    fn done(
+        timeout: impl Into<Deadline>,
+        mut takes: impl FnMut(),
+    ) -> (Result<(), &'static str>, usize) {
         let mut count = 0;
         let result = timeout.into().in_parts(10, "late", |done, _| {
             assert_eq!(done, count);

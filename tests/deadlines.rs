@@ -7,8 +7,8 @@
 mod common;
 
 use std::io::{self, BufRead, ErrorKind, IoSlice, Read, Write};
-use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
 use std::sync::Mutex;
+use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -152,7 +152,9 @@ const MUCH: usize = 1 << 28;
 /// A client whose server's replies are given out by the test.
 fn client(options: &RingOptions) -> (Client, (FrameConsumer, FrameProducer)) {
     // Room for the requests of every call that is made here.
-    let (requests, requests_in) = RingOptions::new(4096).heap::<[u8]>().expect("there is memory");
+    let (requests, requests_in) = RingOptions::new(4096)
+        .heap::<[u8]>()
+        .expect("there is memory");
     let (replies_in, replies) = options.heap::<[u8]>().expect("there is memory");
     (Client::new(requests, replies), (requests_in, replies_in))
 }
@@ -168,7 +170,10 @@ fn client_without_room(options: &RingOptions) -> (Client, (FrameConsumer, FrameP
 fn server(options: &RingOptions) -> (Server, Client) {
     let (requests, requests_in) = options.heap::<[u8]>().expect("there is memory");
     let (replies_in, replies) = full_of_frames(options);
-    (Server::new(requests_in, replies_in), Client::new(requests, replies))
+    (
+        Server::new(requests_in, replies_in),
+        Client::new(requests, replies),
+    )
 }
 
 fn call_for_ever(client: &mut Client) {
@@ -188,7 +193,12 @@ fn echo(request: &[u8], reply: &mut Vec<u8>) -> Result<(), String> {
 }
 
 /// A set of a consumer, and of a producer that wants much room.
-fn set(options: &RingOptions) -> ((FrameConsumer, FrameProducer), (FrameConsumer, FrameProducer)) {
+fn set(
+    options: &RingOptions,
+) -> (
+    (FrameConsumer, FrameProducer),
+    (FrameConsumer, FrameProducer),
+) {
     let options = options.clone().doorbell(DoorbellKind::Futex);
     let (messages, messages_in) = no_frames(&options);
     let (room, room_in) = full_of_frames(&options);

@@ -25,7 +25,9 @@ fn on_a_small_stack(work: impl FnOnce() + Send + 'static) {
 }
 
 fn ends() -> (Producer<Large>, Consumer<Large>) {
-    RingOptions::new(2).heap::<Large>().expect("there is memory")
+    RingOptions::new(2)
+        .heap::<Large>()
+        .expect("there is memory")
 }
 
 /// Bytes of as many records, on the heap.

@@ -161,7 +161,11 @@ fn classed(arguments: &[String]) {
     // SAFETY: the parameter lives through the call.
     let set = unsafe { libc::sched_setscheduler(0, class, &raw const parameter) };
     if set == -1 {
-        assert_eq!(class, libc::SCHED_FIFO, "everybody may have the class batch");
+        assert_eq!(
+            class,
+            libc::SCHED_FIFO,
+            "everybody may have the class batch"
+        );
         return say("not allowed");
     }
     let (_producer, _consumer) = ends();

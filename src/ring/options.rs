@@ -118,7 +118,7 @@ impl<T: ?Sized> Ring<T> {
     ///
     /// # Real-time
     ///
-    /// Makes syscalls and allocates.
+    /// As [`RingOptions::open`].
     ///
     /// # Examples
     ///
@@ -205,7 +205,9 @@ impl RingOptions {
     /// option and the other role is free. **Default: false**, and the ring stays.
     /// Use it for a ring that should not outlive its processes. An endpoint whose
     /// peer never came removes the name too; an endpoint that is killed does not. The
-    /// drop makes syscalls, and waits up to 100 ms for each lock of the ring.
+    /// drop makes syscalls, and waits up to 100 ms for the locks of the ring: another process
+    /// may hold them. Where a drop must not wait, leave this out, and call
+    /// [`unlink`](crate::unlink) where you can.
     pub fn unlink_on_drop(mut self, unlink_on_drop: bool) -> Self {
         self.unlink_on_drop = unlink_on_drop;
         self
@@ -273,7 +275,9 @@ impl RingOptions {
     ///
     /// # Real-time
     ///
-    /// Makes syscalls and allocates.
+    /// Makes syscalls and allocates, linear in the ring's size. While another process
+    /// replaces or unlinks the name, waits up to half a second, then up to 100 ms for its
+    /// locks, and up to 1 s while this process forks.
     ///
     /// # Examples
     ///
@@ -318,7 +322,8 @@ impl RingOptions {
     ///
     /// # Real-time
     ///
-    /// Makes syscalls and allocates.
+    /// As [`create`](Self::create), and linear in the size only with
+    /// [`prefault`](Self::prefault) or [`lock_memory`](Self::lock_memory).
     ///
     /// # Examples
     ///
@@ -353,7 +358,7 @@ impl RingOptions {
     ///
     /// # Real-time
     ///
-    /// Makes syscalls and allocates.
+    /// As [`create`](Self::create).
     pub fn open_or_create<T: Shape + ?Sized>(
         &self,
         name: impl AsRef<Path>,
@@ -407,7 +412,7 @@ impl RingOptions {
     ///
     /// # Real-time
     ///
-    /// Makes syscalls and allocates.
+    /// Makes syscalls and allocates, linear in the ring's size.
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -444,7 +449,7 @@ impl RingOptions {
     ///
     /// # Real-time
     ///
-    /// Makes syscalls and allocates.
+    /// As [`open`](Self::open).
     pub fn open_descriptor<T: Shape + ?Sized>(
         &self,
         descriptor: impl AsFd,

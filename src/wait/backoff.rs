@@ -243,7 +243,10 @@ mod tests {
             })
             .collect();
         use Step::{CheckPeer, Park, TimedOut};
-        assert_eq!(steps, [Park(MS), CheckPeer, CheckPeer, TimedOut, TimedOut, TimedOut]);
+        assert_eq!(
+            steps,
+            [Park(MS), CheckPeer, CheckPeer, TimedOut, TimedOut, TimedOut]
+        );
     }
 
     #[test]
