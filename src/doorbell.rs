@@ -240,7 +240,8 @@ pub(crate) fn register() -> bool {
     membarrier(libc::MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED)
 }
 
-/// Nanoseconds on the monotonic clock, which all processes share.
+/// Nanoseconds on the monotonic clock of this process. Another process may be in another
+/// time namespace, so no such time leaves this one.
 pub(crate) fn now() -> u64 {
     let mut time = libc::timespec {
         tv_sec: 0,
