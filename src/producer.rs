@@ -640,11 +640,17 @@ impl<T: Record> Claim<'_, T> {
     #[inline]
     pub fn commit(self) {
         if const { is_inline::<T>() } {
-            let value = self.read();
-            self.producer.publish_one(&value);
+            self.commit_inline();
         } else {
             self.producer.end.publish(1);
         }
+    }
+
+    /// Separate, so that a large record has no place on the stack of `commit`.
+    #[inline]
+    fn commit_inline(self) {
+        let value = self.read();
+        self.producer.publish_one(&value);
     }
 }
 

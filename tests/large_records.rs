@@ -188,3 +188,28 @@ fn rings_with_a_name_select_and_observers() {
         drop((producer, consumer));
     });
 }
+
+#[cfg(feature = "futures")]
+#[test]
+fn async_calls() {
+    use futures_executor::block_on;
+    on_a_small_stack(|| {
+        let (producer, consumer) = ends();
+        let mut producer = producer.into_async().expect("a thread");
+        let mut consumer = consumer.into_async().expect("a thread");
+        block_on(async {
+            producer.ready().await.expect("room");
+            let given = bytes(1, 3);
+            assert_eq!(producer.push_slice(records(&given)).await, Ok(1));
+            producer.claim().await.expect("room").commit();
+            consumer.ready().await.expect("a record");
+            consumer.peek().await.expect("a record").release();
+            let mut taken = bytes(1, 1);
+            assert_eq!(consumer.pop_slice(records_mut(&mut taken)).await, Ok(1));
+            assert!(taken.iter().all(|byte| *byte == 0), "it was never written");
+        });
+        let (mut producer, consumer) = (producer.into_inner(), consumer.into_inner());
+        drop(consumer);
+        producer.try_claim().expect("room").commit();
+    });
+}

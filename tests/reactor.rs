@@ -1,5 +1,5 @@
 //! The thread `quoit-reactor`, which a program did not ask for: it handles no signal,
-//! inherits no pin, survives what a task's waker does, and does not die in silence.
+//! inherits neither a pin nor a scheduling class, survives what a task's waker does, and does not die in silence.
 
 mod common;
 
@@ -24,13 +24,14 @@ common::suite::suite! {
     tests: [
         no_signal_is_handled_on_the_thread,
         the_thread_does_not_inherit_a_pin,
+        the_thread_does_not_inherit_a_scheduling_class,
         a_payload_that_panics_is_nobody_elses,
         a_waker_that_panics_when_it_is_dropped_is_nobody_elses,
         a_waker_that_panics_when_it_is_cloned_harms_nobody,
         a_thread_that_cannot_wait_is_an_error_to_everyone,
         an_inherited_end_on_the_heap_says_so,
     ],
-    parts: [signalled, pinned, forbidden],
+    parts: [signalled, pinned, classed, forbidden],
 }
 
 fn ends() -> (Producer<u64>, AsyncConsumer<u64>) {
@@ -146,6 +147,48 @@ fn pinned(_: &[String]) {
 
 fn the_thread_does_not_inherit_a_pin() {
     Child::start("pinned", &[]).succeeds();
+}
+
+/// Gives its thread this scheduling class and starts the reactor from there.
+fn classed(arguments: &[String]) {
+    let (class, priority) = match arguments[0].as_str() {
+        "batch" => (libc::SCHED_BATCH, 0),
+        _ => (libc::SCHED_FIFO, 1),
+    };
+    let parameter = libc::sched_param {
+        sched_priority: priority,
+    };
+    // SAFETY: the parameter lives through the call.
+    let set = unsafe { libc::sched_setscheduler(0, class, &raw const parameter) };
+    if set == -1 {
+        assert_eq!(
+            class,
+            libc::SCHED_FIFO,
+            "everybody may have the class batch"
+        );
+        return say("not allowed");
+    }
+    let (_producer, _consumer) = ends();
+    let id = reactor().file_name().expect("its id").to_owned();
+    let id = id.to_str().expect("digits").parse().expect("a number");
+    let start = Instant::now();
+    // It has a name before it has its class.
+    // SAFETY: the call takes no memory.
+    while unsafe { libc::sched_getscheduler(id) } != libc::SCHED_OTHER {
+        assert!(start.elapsed() < PATIENCE, "it stays in the class {class}");
+        thread::sleep(Duration::from_millis(1));
+    }
+    say("ordinary");
+}
+
+fn the_thread_does_not_inherit_a_scheduling_class() {
+    let batch = Child::start("classed", &["batch"]);
+    batch.expect("ordinary");
+    batch.succeeds();
+    // Where real-time classes need a right that this process lacks, the first has to do.
+    let fifo = Child::start("classed", &["fifo"]);
+    assert!(["ordinary", "not allowed"].contains(&fifo.says().as_str()));
+    fifo.succeeds();
 }
 
 /// Something whose drop panics. Without a message, which would be in the test's output.

@@ -3,7 +3,10 @@
 
 mod common;
 
+use std::fs::File;
+use std::os::fd::AsRawFd;
 use std::process;
+use std::sync::mpsc;
 use std::thread;
 
 use common::PATIENCE;
@@ -249,4 +252,51 @@ fn an_end_shows_positions_and_never_payload() {
     }
     let full = PushError::Full(987_654_321_u64);
     assert!(!format!("{full:?} {full}").contains("987654321"));
+}
+
+/// Locks a byte of the ring's file for reading, as any process may that can read it.
+fn lock_to_read(file: &File, byte: i64) {
+    let lock = libc::flock {
+        l_type: libc::F_RDLCK as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: byte,
+        l_len: 1,
+        l_pid: 0,
+    };
+    // SAFETY: the command takes a `flock`, which lives through the call.
+    let locked = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const lock) };
+    assert_eq!(locked, 0, "the byte is free");
+}
+
+/// A lock that is never freed delays a drop, a taker and an unlinker, and holds none.
+#[test]
+fn a_lock_that_another_process_keeps_holds_nobody() {
+    const NAME_BYTE: i64 = 0;
+    let name = RingName::new("locked");
+    let options = RingOptions::new(4).unlink_on_drop(true);
+    let ring = options.create::<u64>(&name).expect("a ring");
+    let producer = ring.producer().expect("the role is free");
+    let file = File::open(name.file()).expect("the segment's file");
+    lock_to_read(&file, NAME_BYTE);
+    let (tell, told) = mpsc::channel();
+    let waits = thread::spawn(move || {
+        drop(producer);
+        tell.send("dropped").expect("it is heard");
+        drop(ring.producer().expect("the role is free"));
+        tell.send("taken").expect("it is heard");
+        assert!(ring.unlink().is_err(), "the name is locked");
+        tell.send("not unlinked").expect("it is heard");
+    });
+    for word in ["dropped", "taken", "not unlinked"] {
+        assert_eq!(told.recv_timeout(PATIENCE), Ok(word));
+    }
+    waits.join().expect("no panic");
+    assert!(name.file().exists(), "a locked name stays");
+    drop(file);
+    let ring = options.open::<u64>(&name).expect("the ring");
+    drop(ring.producer().expect("the role is free"));
+    assert!(
+        !name.file().exists(),
+        "a drop removes it when the lock is gone"
+    );
 }

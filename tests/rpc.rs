@@ -32,6 +32,7 @@ common::suite::suite! {
         a_full_ring_of_requests_times_out,
         replies_of_other_calls_without_end_move_no_deadline,
         a_reply_that_is_there_is_taken_though_the_time_is_over,
+        a_call_that_is_late_passes_over_a_bounded_number_of_replies,
         a_client_that_does_not_read_stops_no_server,
         a_client_that_waits_for_ever_and_does_not_read_holds_no_server,
         a_reply_that_finds_no_room_is_kept,
@@ -430,6 +431,21 @@ fn a_reply_that_is_there_is_taken_though_the_time_is_over() {
     let mut reply = Vec::new();
     assert_eq!(client.finish(&call, &mut reply), Ok(()));
     assert_eq!(reply, b"in time");
+}
+
+/// A ring may be so large that to look at all that is in it takes seconds.
+fn a_call_that_is_late_passes_over_a_bounded_number_of_replies() {
+    const CAPACITY: u64 = 1 << 20;
+    const LATE: u64 = 64 << 10;
+    let (requests, _requests_in) = RingOptions::new(1024).heap::<[u8]>().expect("a ring");
+    let (mut replies_in, replies) = RingOptions::new(CAPACITY).heap::<[u8]>().expect("a ring");
+    while replies_in.try_push(b"no call").is_ok() {}
+    let mut client = Client::new(requests, replies);
+    for turn in 1..=3 {
+        let called = client.call(b"", &mut Vec::new(), Duration::ZERO);
+        assert_eq!(called, Err(CallError::TimedOut));
+        assert_eq!(replies_in.len(), CAPACITY - turn * LATE);
+    }
 }
 
 fn a_client_that_does_not_read_stops_no_server() {

@@ -53,7 +53,8 @@ use crate::sync::{AtomicU64, PLAIN};
 ///
 /// # Real-time
 ///
-/// Makes syscalls and allocates.
+/// Makes syscalls and allocates, linear in the size; waits up to 100 ms for a process
+/// that holds locks of the memory, and up to 1 s while this process forks.
 pub fn create<T: Shape + ?Sized>(shmem: &Shmem, options: &RingOptions) -> Result<Ring<T>, Error> {
     options.create_in_existing(name(shmem), incarnation(shmem)?)
 }
@@ -67,7 +68,7 @@ pub fn create<T: Shape + ?Sized>(shmem: &Shmem, options: &RingOptions) -> Result
 ///
 /// # Real-time
 ///
-/// Makes syscalls and allocates.
+/// As [`RingOptions::open`].
 pub fn open<T: Shape + ?Sized>(shmem: &Shmem, options: &RingOptions) -> Result<Ring<T>, Error> {
     let seen = incarnation(shmem)?;
     let ring = options.open(name(shmem))?;

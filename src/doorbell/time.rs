@@ -1,6 +1,7 @@
 //! The clock that all processes share, as the kernel wants its times.
 
-/// Nanoseconds on the monotonic clock, which all processes share.
+/// Nanoseconds on the monotonic clock of this process. Another process may be in another
+/// time namespace, so no such time leaves this one.
 pub(crate) fn now() -> u64 {
     let mut time = libc::timespec {
         tv_sec: 0,

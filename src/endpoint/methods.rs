@@ -228,8 +228,8 @@ macro_rules! open_methods {
         ///
         /// # Real-time
         ///
-        /// Makes syscalls and allocates; may sleep up to 100 ms for a process that is
-        /// leaving the role.
+        /// As [`RingOptions::create`](crate::RingOptions::create), then as
+        /// [`Ring::producer`](crate::Ring::producer).
         pub fn create(name: impl AsRef<std::path::Path>, capacity: u64) -> Result<Self, crate::Error>
         $($bound)*
         {

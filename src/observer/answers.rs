@@ -24,7 +24,7 @@ pub struct RingInfo {
     pub schema: u64,
     /// A number that no other ring has, whatever its name.
     pub incarnation: u64,
-    /// When the ring was made.
+    /// When the ring was made, by the wall clock of its creator: a hint for people.
     pub created: SystemTime,
     /// Bytes of the segment.
     pub length: u64,
@@ -83,7 +83,7 @@ pub struct EndpointState {
     pub is_closed: bool,
     /// The process that took it last.
     pub pid: u32,
-    /// When it was taken last.
+    /// When it was taken last, by the wall clock of that process: a hint for people.
     pub since: SystemTime,
     /// Whether it sleeps in the kernel, or is about to; still so of one that was
     /// killed there.

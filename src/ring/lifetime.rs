@@ -294,3 +294,29 @@ pub(crate) fn retry_if_superseded<R>(
     }
     attempt()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The locks of a ring share one deadline: when the first wait has used it up, the
+    /// others are tried once.
+    #[test]
+    fn a_deadline_that_is_over_leaves_one_attempt() {
+        let over = Deadline::from(Duration::ZERO).fixed();
+        let mut attempts = 0;
+        for found in [false, true] {
+            let retried = retry(over, || {
+                attempts += 1;
+                Ok(found)
+            });
+            assert_eq!(retried.expect("no attempt fails"), found);
+        }
+        assert_eq!(attempts, 2);
+        let retried = retry(Deadline::NEVER, || {
+            attempts += 1;
+            Ok(attempts == 5)
+        });
+        assert!(retried.expect("no attempt fails"));
+    }
+}

@@ -120,7 +120,7 @@ impl<T: ?Sized> Ring<T> {
     ///
     /// # Real-time
     ///
-    /// Makes syscalls and allocates.
+    /// As [`RingOptions::open`].
     ///
     /// # Examples
     ///
@@ -207,7 +207,9 @@ impl RingOptions {
     /// option and the other role is free. **Default: false**, and the ring stays.
     /// Use it for a ring that should not outlive its processes. An endpoint whose
     /// peer never came removes the name too; an endpoint that is killed does not. The
-    /// drop makes syscalls, and waits up to 100 ms for each lock of the ring.
+    /// drop makes syscalls, and waits up to 100 ms for the locks of the ring: another process
+    /// may hold them. Where a drop must not wait, leave this out, and call
+    /// [`unlink`](crate::unlink) where you can.
     pub fn unlink_on_drop(mut self, unlink_on_drop: bool) -> Self {
         self.unlink_on_drop = unlink_on_drop;
         self
@@ -278,7 +280,9 @@ impl RingOptions {
     ///
     /// # Real-time
     ///
-    /// Makes syscalls and allocates.
+    /// Makes syscalls and allocates, linear in the ring's size. While another process
+    /// replaces or unlinks the name, waits up to half a second, then up to 100 ms for its
+    /// locks, and up to 1 s while this process forks.
     ///
     /// # Examples
     ///
@@ -321,7 +325,8 @@ impl RingOptions {
     ///
     /// # Real-time
     ///
-    /// Makes syscalls and allocates.
+    /// As [`create`](Self::create), and linear in the size only with
+    /// [`prefault`](Self::prefault) or [`lock_memory`](Self::lock_memory).
     ///
     /// # Examples
     ///
@@ -356,7 +361,7 @@ impl RingOptions {
     ///
     /// # Real-time
     ///
-    /// Makes syscalls and allocates.
+    /// As [`create`](Self::create).
     pub fn open_or_create<T: Shape + ?Sized>(
         &self,
         name: impl AsRef<Path>,
@@ -410,7 +415,7 @@ impl RingOptions {
     ///
     /// # Real-time
     ///
-    /// Makes syscalls and allocates.
+    /// Makes syscalls and allocates, linear in the ring's size.
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -443,7 +448,7 @@ impl RingOptions {
     ///
     /// # Real-time
     ///
-    /// Makes syscalls and allocates.
+    /// As [`open`](Self::open).
     pub fn open_descriptor<T: Shape + ?Sized>(
         &self,
         descriptor: impl AsFd,

@@ -19,6 +19,11 @@ use crate::layout::{self, SHAPE_FRAMES, SHAPE_SLOTS};
 /// bytes make one: write a number, and convert. A record has at least one byte,
 /// and is aligned to 4096 bytes at most, or a ring of it does not compile.
 ///
+/// A call that takes or returns a record by value, such as `push`, `pop` and `read`, puts it
+/// on the stack, without optimisation several times. A record that is too large for that
+/// stays in place with `claim` and `peek`, or on your heap with `push_slice` and
+/// `pop_slice`: none of these has a record on the stack.
+///
 /// ```
 /// use zerocopy::{FromBytes, Immutable, IntoBytes};
 ///

@@ -1,6 +1,7 @@
 //! What the documentation owes the reader.
 
-use syn::{Attribute, Expr, ExprLit, ImplItem, Item, ItemMod, Lit, ReturnType, Signature};
+use syn::visit::Visit;
+use syn::{Attribute, Expr, ExprLit, Ident, ImplItem, Item, ItemMod, Lit, ReturnType, Signature};
 use syn::{Type, Visibility};
 
 use super::sources::{Source, library, sources};
@@ -341,4 +342,102 @@ fn the_tour_has_a_place_for_every_file_and_names_no_other() {
         let exists = place == "layout.md" || files.iter().any(|file| is_in(file, place));
         assert!(exists, "src/docs/tour.md names src/{place}: there is none");
     }
+}
+
+/// Whether a deadline is named.
+struct Names(bool);
+
+impl<'a> Visit<'a> for Names {
+    fn visit_ident(&mut self, ident: &'a Ident) {
+        self.0 |= ident == "Deadline";
+    }
+}
+
+/// `tests/deadlines.rs` starves and floods what takes a timeout.
+#[test]
+fn every_call_with_a_timeout_is_starved_and_flooded() {
+    let table = include_str!("../deadlines.rs");
+    let mut count = 0;
+    for Function {
+        name,
+        place,
+        signature,
+        ..
+    } in public_functions()
+    {
+        let mut names = Names(false);
+        names.visit_signature(&signature);
+        if !names.0 {
+            continue;
+        }
+        count += 1;
+        let has_a_row = table.contains(&format!("::{name}\""));
+        assert!(
+            has_a_row,
+            "{place}: tests/deadlines.rs has no row for {name}"
+        );
+    }
+    assert!(count > 20, "the calls were not found");
+}
+
+/// Calls that wait for locks of the segment.
+const LOCKING: [&str; 6] = [
+    "create",
+    "open",
+    "open_or_create",
+    "producer",
+    "consumer",
+    "unlink",
+];
+
+#[test]
+fn what_waits_for_a_lock_says_how_long() {
+    let observers = ["observer.rs"]; // which take none
+    for function in public_functions() {
+        let Function {
+            name, place, file, ..
+        } = &function;
+        if !LOCKING.contains(&name.as_str()) || observers.contains(&file.as_str()) {
+            continue;
+        }
+        let text = function.section("Real-time").unwrap_or_default();
+        let says = text.contains("waits up to") || text.starts_with("As [");
+        assert!(says, "{place}: {name} says {text:?}");
+    }
+}
+
+/// What has a `Drop`. Of these `Ready` and `Registration` may wait for the reactor's table,
+/// and `RoleGuard` for the locks of a ring with `unlink_on_drop`: the table of drops in
+/// `src/docs/api.md` says so. Another one that may wait belongs there, too.
+const DROPS: [&str; 10] = [
+    "Death",
+    "Entry",
+    "LockFile",
+    "Ready",
+    "Registration",
+    "RoleGuard",
+    "Segment",
+    "SignalMask",
+    "Temporary",
+    "TryIter",
+];
+
+#[test]
+fn every_drop_is_known_to_wait_or_not() {
+    let sources = library();
+    let mut found: Vec<_> = sources
+        .iter()
+        .flat_map(items)
+        .filter_map(|item| {
+            let Item::Impl(block) = item else { return None };
+            let (_, of, _) = block.trait_.as_ref()?;
+            let Type::Path(ty) = &*block.self_ty else {
+                return None;
+            };
+            let name = ty.path.segments.last()?.ident.to_string();
+            of.is_ident("Drop").then_some(name)
+        })
+        .collect();
+    found.sort();
+    assert_eq!(found, DROPS);
 }

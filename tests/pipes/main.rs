@@ -29,6 +29,7 @@ common::suite::suite! {
         a_frame_stays_in_the_ring_until_its_buffer_is_consumed,
         a_vectored_write_is_one_frame,
         empty_frames_without_end_move_no_deadline,
+        a_read_that_is_late_passes_over_a_bounded_number_of_empty_frames,
         a_time_out_of_nothing_looks_behind_the_empty_frames_that_are_there,
         owned_ends_go_to_other_threads_and_come_back,
         a_reader_that_is_dropped_within_a_frame_leaves_it_whole,

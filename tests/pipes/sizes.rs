@@ -227,6 +227,21 @@ pub(crate) fn empty_frames_without_end_move_no_deadline() {
     }
 }
 
+/// A ring may be so large that to pass over all that is in it takes seconds.
+pub(crate) fn a_read_that_is_late_passes_over_a_bounded_number_of_empty_frames() {
+    const CAPACITY: u64 = 1 << 20;
+    const LATE: u64 = 64 << 10;
+    let (mut producer, mut consumer) = pair(CAPACITY);
+    while producer.try_push(b"").is_ok() {}
+    for turn in 1..=3 {
+        let mut reader = consumer.reader();
+        reader.set_timeout(Some(Duration::ZERO));
+        let error = reader.read(&mut [0; 8]).expect_err("there are no bytes");
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        assert_eq!(consumer.len(), CAPACITY - turn * LATE);
+    }
+}
+
 pub(crate) fn a_time_out_of_nothing_looks_behind_the_empty_frames_that_are_there() {
     let (mut producer, mut consumer) = pair(1024);
     for buffered in [false, true] {

@@ -1,4 +1,5 @@
-//! A thread of the library: it handles no signal and inherits no pin.
+//! A thread of the library: it handles no signal, and inherits neither a pin nor a
+//! scheduling class.
 
 use core::ptr;
 use std::io;
@@ -7,14 +8,15 @@ use std::thread;
 /// Words of an affinity mask: more processors than any kernel has.
 const MASK: usize = 128;
 
-/// Starts a thread that blocks all signals and may run on every processor of the
-/// process's cpuset.
+/// Starts a thread that blocks all signals, may run on every processor of the
+/// process's cpuset, and is scheduled as an ordinary thread.
 pub(super) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
     // The new thread inherits the mask, so no signal finds it without.
     let _mask = SignalMask::block_all()?;
     let thread = thread::Builder::new().name(name.to_owned());
     thread.spawn(|| {
         unpin();
+        leave_class();
         work();
     })?;
     Ok(())
@@ -53,4 +55,12 @@ fn unpin() {
     let mask = all.as_ptr().cast::<libc::cpu_set_t>();
     // SAFETY: the mask lives through the call and is as long as it says.
     unsafe { libc::sched_setaffinity(0, size_of_val(&all), mask) };
+}
+
+/// Gives this thread the ordinary scheduling class: the thread that started it may have
+/// a real-time one, or one that hardly ever runs. A refusal leaves the class as it is.
+fn leave_class() {
+    let ordinary = libc::sched_param { sched_priority: 0 };
+    // SAFETY: the parameter lives through the call.
+    unsafe { libc::sched_setscheduler(0, libc::SCHED_OTHER, &raw const ordinary) };
 }
