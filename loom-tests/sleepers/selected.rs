@@ -241,7 +241,6 @@ const RESTART: Model<Steps> = Model {
 pub(crate) const MODELS: &[Model<Steps>] = &[
     Model {
         name: "select_and_a_peer_that_closes",
-        preemptions: Some(1),
         least: 2,
         floor: 1,
         scenario: &Restart {
