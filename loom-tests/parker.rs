@@ -101,9 +101,10 @@ fn main() -> ExitCode {
         .chain(polled::MODELS)
         .chain(deaths::MODELS)
         .collect();
-    let peers: Vec<_> = peers::MODELS.iter().chain(selected::MODELS).collect();
+    let peers: Vec<_> = peers::MODELS.iter().collect();
+    let selected: Vec<_> = selected::MODELS.iter().collect();
     let mut checks = Vec::new();
-    for &model in asleep.iter().chain(&peers) {
+    for &model in asleep.iter().chain(&peers).chain(&selected) {
         checks.push(Check::new(model.name, move || model.verify(&SHIPPED)));
     }
     let judged = asleep.clone();
@@ -121,6 +122,10 @@ fn main() -> ExitCode {
     checks.push(Check::new("mutants_of_peers_made_by_hand_die", move || {
         by_hand::judge(mutants::OF_PEERS, &peers, &SHIPPED, PREEMPTIONS + 1)
     }));
+    checks.push(Check::new(
+        "mutants_of_select_made_by_hand_die",
+        move || by_hand::judge(mutants::OF_SELECT, &selected, &SHIPPED, PREEMPTIONS + 1),
+    ));
     let polled: Vec<_> = polled::MODELS.iter().collect();
     checks.push(Check::new(
         "mutants_of_an_event_made_by_hand_die",

@@ -103,13 +103,14 @@
 //! wait       wait/         the one park, backoff, pacing, liveness
 //! platform   segment/      memory, locks, names        doorbell.rs  deadline.rs
 //! protocol   cursor.rs     positions, inline copy      parker.rs    sleep words      <- loom
+//!            peer.rs       states, what ends a wait
 //! contract   layout.rs     what the bytes mean         payload.rs   copies of payload
 //! ground     sync.rs       atomics, named edges        error.rs
 //! ```
 //!
 //! The ground floor is below, and imports point down. The protocol row makes no syscall and follows
-//! no pointer: it sees references to atomics and numbers, and the loom tests compile the same two
-//! files. The platform row names no memory ordering. `sync.rs` is the only file that names atomics;
+//! no pointer: it sees references to atomics and numbers, and the loom tests compile the same
+//! three files. The platform row names no memory ordering. `sync.rs` is the only file that names atomics;
 //! every ordering there is a constant with a partner. `payload.rs` is the only file that copies
 //! payload. [`docs::tour`] is a reading order of ten minutes. `loom-tests/` has the models, and the
 //! mutants that must fail.

@@ -314,22 +314,26 @@ impl Observer {
 
     fn view(&self) -> View<'_> {
         let header = self.header();
-        let words = (self.segment.length() - DATA as u64) / 8;
-        // SAFETY: `read_info` has found that the segment is longer than its header.
-        let data = unsafe { self.segment.base().add(DATA) }.cast::<AtomicU64>();
-        // SAFETY: this process mapped `length` bytes, for as long as `self` is. The data
-        // are aligned to a page, and atomics, which are only loaded here.
-        let data = unsafe { slice::from_raw_parts(data.as_ptr(), words as usize) };
         View {
             tail: &header.producer.tail,
             head: &header.consumer.head,
-            data,
+            data: self.data(),
             capacity: self.info.capacity,
             slot_size: match self.info.shape {
                 ShapeKind::Records => Some(self.info.slot_size),
                 ShapeKind::Frames => None,
             },
         }
+    }
+
+    /// The whole words of the data, which are only loaded.
+    fn data(&self) -> &[AtomicU64] {
+        let words = (self.segment.length() - DATA as u64) / 8;
+        // SAFETY: `read_info` has found that the segment is longer than its header.
+        let data = unsafe { self.segment.base().add(DATA) }.cast();
+        // SAFETY: this process mapped `length` bytes, for as long as `self` is; `DATA` is
+        // a multiple of a page.
+        unsafe { slice::from_raw_parts(data.as_ptr(), words as usize) }
     }
 
     fn header(&self) -> &Header {

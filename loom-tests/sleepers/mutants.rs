@@ -28,6 +28,10 @@ mutants! {
     "epoch opened without a wake": attach = unannounced;
     "wake before the epoch": attach = wake_then_attach;
     "lock asked before the state": until_attached = peers::lock_before_state;
+}
+
+mutants! {
+    OF_SELECT,
     "gone without a second poll": order = Order::NoSecondPoll;
     "epoch read after the second poll": order = Order::EpochAfterSecondPoll;
     "gone without a poll after the check": order = Order::NoLastPoll;

@@ -184,6 +184,18 @@ pub(crate) const MODELS: &[Model<Steps>] = &[
         ..WAIT
     },
     Model {
+        name: "a_polled_peer_closes",
+        preemptions: None,
+        floor: 1,
+        states: &[],
+        // No fence of the sleepers stands between position and state.
+        scenario: &Closing {
+            form: Polling,
+            first: Reader,
+        },
+        ..WAIT
+    },
+    Model {
         name: "a_peer_dies_and_another_attaches",
         mortals: 1,
         floor: 1,
@@ -222,18 +234,6 @@ pub(crate) const MODELS: &[Model<Steps>] = &[
         states: &[Slept, Unblocked],
         scenario: &Closing {
             form: Symmetric,
-            first: Reader,
-        },
-        ..WAIT
-    },
-    Model {
-        name: "a_polled_peer_closes",
-        preemptions: None,
-        floor: 1,
-        states: &[],
-        // No fence of the sleepers stands between position and state.
-        scenario: &Closing {
-            form: Polling,
             first: Reader,
         },
         ..WAIT

@@ -240,22 +240,21 @@ const RESTART: Model<Steps> = Model {
 
 pub(crate) const MODELS: &[Model<Steps>] = &[
     Model {
-        name: "select_and_a_peer_that_closes",
-        preemptions: Some(1),
-        least: 2,
-        floor: 1,
-        scenario: &Restart {
-            closes: true,
-            first: Writer,
-        },
-        ..RESTART
-    },
-    Model {
         name: "select_and_a_peer_that_crashes",
         floor: 1,
         scenario: &Restart {
             closes: false,
             first: Reader,
+        },
+        ..RESTART
+    },
+    Model {
+        name: "select_and_a_peer_that_closes",
+        least: 2,
+        floor: 1,
+        scenario: &Restart {
+            closes: true,
+            first: Writer,
         },
         ..RESTART
     },

@@ -13,7 +13,7 @@ use super::sources::{Source, expect_none, flat, library};
 /// The rows from the ground up, with their files; `ring/` are all those below it.
 const ROWS: [(&str, &str); 10] = [
     ("ground", "sync.rs error.rs error/"),
-    ("contract", "layout.rs payload.rs"),
+    ("contract", "layout.rs layout/ payload.rs"),
     ("protocol", "cursor.rs parker.rs peer.rs"),
     (
         "platform",
@@ -38,7 +38,7 @@ const ROWS: [(&str, &str); 10] = [
 const MAY_IMPORT: [(&str, &str); 6] = [
     ("sync.rs", ""),
     ("error.rs", "sync.rs error/"),
-    ("layout.rs", "sync.rs error.rs error/"),
+    ("layout.rs", "sync.rs error.rs error/ layout/"),
     ("cursor.rs", "sync.rs error.rs error/ layout.rs"),
     ("parker.rs", "sync.rs error.rs error/ layout.rs"),
     // A goal is a position that is awaited, and a state.
