@@ -9,6 +9,7 @@ mod draft;
 mod fork;
 #[cfg(feature = "shared_memory")]
 mod found;
+mod holder;
 mod lock;
 mod memfd;
 mod memory_limit;

@@ -21,8 +21,8 @@ use common::fork::{done, ending, fork};
 use common::names::{RingName, files_in};
 use common::sample::{Words, bytes, record};
 use quoit::{
-    ClaimError, Consumer, DoorbellKind, Error, FrameConsumer, FrameProducer, PeerError, PopError,
-    Popped, Producer, PushError, Ring, RingOptions, Role, Select, Selected,
+    ClaimError, Consumer, DoorbellKind, Error, FrameConsumer, FrameProducer, Holder, PeerError,
+    PopError, Popped, Producer, PushError, Ring, RingOptions, Role, Select, Selected,
 };
 
 common::suite::suite! {
@@ -274,10 +274,10 @@ fn roles_in_a_child(arguments: &[String]) {
         let refused = ring.consumer().err();
         assert!(matches!(refused, Some(Error::Superseded { .. })));
         let refused = Producer::<u64>::open(name).err();
-        let Some(Error::InUse { role, pid: holder }) = refused else {
+        let Some(Error::InUse { role, holder }) = refused else {
             panic!("the role is the parent's: {refused:?}");
         };
-        assert_eq!((role, holder), (Role::Producer, pid));
+        assert_eq!((role, holder), (Role::Producer, Holder::Known(pid)));
         let mut consumer = Consumer::<u64>::open(name).expect("the role is free");
         assert_eq!(consumer.pop(), Ok(8));
         // What it has inherited does not get into the way.

@@ -7,7 +7,9 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Duration;
 
-use super::lifetime::{already_exists, finish_unlink, is_stale, replace, retry_if_superseded};
+use super::lifetime::{
+    already_exists, finish_unlink, is_stale, replace, retry_if_superseded, with_holder,
+};
 use super::{EndpointConfig, Fences, Ring, Shape};
 use crate::doorbell::DoorbellKind;
 use crate::error::Error;
@@ -299,7 +301,7 @@ impl RingOptions {
                 check_magic(&old)?;
                 finish_unlink(&old)?;
                 if self.stale == StalePolicy::Replace {
-                    replace(&old, draft)
+                    replace(&old, draft).map_err(|error| with_holder(&old, error))
                 } else {
                     Err(already_exists(&old)?)
                 }

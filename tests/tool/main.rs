@@ -108,6 +108,7 @@ common::suite::suite! {
         a_terminal_is_told_how_far_a_command_is,
         names_that_others_chose_move_no_cursor,
         only_what_nobody_holds_is_removed,
+        no_other_process_is_taken_for_the_one_that_holds_a_ring,
         a_machine_with_faults_is_told_how_to_mend_them,
         limits_of_the_process_are_told,
         each_kind_of_huge_pages_has_its_own_switch,

@@ -55,7 +55,7 @@ pub(crate) fn top_of_all_rings(_: &[String]) {
 
     let pid = popper.pid();
     popper.kill();
-    let event = format!("-load: the consumer (process {pid}) died");
+    let event = format!("-load: the consumer (it called itself process {pid}) died");
     top.until("the death is told", |screen| {
         screen.contents().contains(&event)
     });
@@ -63,7 +63,7 @@ pub(crate) fn top_of_all_rings(_: &[String]) {
     assert_eq!(words[8], "died");
     let cell = top.screen().cell(line, COLUMNS - 2).expect("a cell");
     assert_eq!((cell.contents(), cell.fgcolor()), ("d", Color::Idx(1)));
-    let wrong = format!("the consumer (process {pid}) died; a new one");
+    let wrong = format!("the consumer (it called itself process {pid}) died; a new one");
     assert!(top.text().contains(&wrong), "{}", top.text());
 
     drop(pusher);
@@ -195,7 +195,10 @@ pub(crate) fn top_tells_who_comes_and_what_is_gone() {
     let its = popper.pid();
     tells(&mut top, &format!("the consumer (process {its}) came"));
     drop(popper); // kill -9
-    let rings = tells(&mut top, &format!("the consumer (process {its}) died"));
+    let rings = tells(
+        &mut top,
+        &format!("the consumer (it called itself process {its}) died"),
+    );
     assert_eq!(rings[0]["consumer"]["alive"], false);
     assert!(rings[0]["wrong"].to_string().contains("died"));
     drop(producer);

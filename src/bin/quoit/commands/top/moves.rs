@@ -29,7 +29,7 @@ impl Look {
                 _ if now.state.is_closed => "left",
                 _ => "died",
             };
-            events.push(format!("the {role} (process {}) {what}", now.state.pid));
+            events.push(format!("the {role} ({}) {what}", now.named()));
         }
         events
     }
