@@ -55,7 +55,7 @@ pub(crate) fn top_of_all_rings(_: &[String]) {
 
     let pid = popper.pid();
     popper.kill();
-    let event = format!("-load: the consumer (it called itself process {pid}) died");
+    let event = format!("-load: the consumer (process {pid}) died");
     top.until("the death is told", |screen| {
         screen.contents().contains(&event)
     });
@@ -195,10 +195,7 @@ pub(crate) fn top_tells_who_comes_and_what_is_gone() {
     let its = popper.pid();
     tells(&mut top, &format!("the consumer (process {its}) came"));
     drop(popper); // kill -9
-    let rings = tells(
-        &mut top,
-        &format!("the consumer (it called itself process {its}) died"),
-    );
+    let rings = tells(&mut top, &format!("the consumer (process {its}) died"));
     assert_eq!(rings[0]["consumer"]["alive"], false);
     assert!(rings[0]["wrong"].to_string().contains("died"));
     drop(producer);
