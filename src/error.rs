@@ -92,6 +92,29 @@ impl fmt::Display for Role {
     }
 }
 
+/// The process that holds a role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Holder {
+    /// This one: the kernel shows that it has the lock.
+    Known(u32),
+    /// One that this process cannot look at: of another user, or in another PID
+    /// namespace. The number is what it calls itself, and may be another process here.
+    Unknown(u32),
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Known(pid) => write!(f, "process {pid}"),
+            Self::Unknown(pid) => write!(
+                f,
+                "it calls itself process {pid}, perhaps in another PID namespace"
+            ),
+        }
+    }
+}
+
 /// A value in the segment that breaks the rules of the layout.
 ///
 /// The endpoint that found it is poisoned. Every later call that moves messages fails with
@@ -128,13 +151,13 @@ impl error::Error for Corrupt {}
 /// `{:#?}` the variant with its fields.
 ///
 /// ```
-/// use quoit::{Error, Producer, RingOptions};
+/// use quoit::{Error, Holder, Producer, RingOptions};
 ///
 /// # let name = &format!("quoit-doc-error-{}", std::process::id());
 /// let ring = RingOptions::new(64).create::<u64>(name)?;
 /// let producer = ring.producer()?;
 /// match Producer::<u64>::open(name) {
-///     Err(Error::InUse { pid, .. }) => assert_eq!(pid, std::process::id()),
+///     Err(Error::InUse { holder, .. }) => assert_eq!(holder, Holder::Known(std::process::id())),
 ///     other => panic!("two producers, or {other:?}"),
 /// }
 /// # drop(producer);
@@ -173,8 +196,8 @@ pub enum Error {
     InUse {
         /// The role.
         role: Role,
-        /// The process that took it, as it says itself; a hint for people.
-        pid: u32,
+        /// The process that has it.
+        holder: Holder,
     },
     /// The file is not a quoit ring.
     NotARing {
@@ -304,9 +327,17 @@ impl fmt::Display for Error {
                 f,
                 "there is no ring {name:?}; create it first, or use open_or_create"
             ),
-            Self::InUse { role, pid } => write!(
+            Self::InUse {
+                role,
+                holder: holder @ Holder::Known(_),
+            } => write!(
                 f,
-                "the ring has a {role} already (process {pid}); end that one first"
+                "the ring has a {role} already ({holder}); end that one first"
+            ),
+            Self::InUse { role, holder } => write!(
+                f,
+                "the ring has a {role} already ({holder}); end it there first (quoit stat as root \
+                 finds it)"
             ),
             Self::NotARing { name, reason } => write!(
                 f,
@@ -437,7 +468,7 @@ debug_as_display!(enum Error {
     InvalidCapacity { capacity, reason },
     AlreadyExists { name, in_use },
     NotFound { name },
-    InUse { role, pid },
+    InUse { role, holder },
     NotARing { name, reason },
     WrongDescriptor { reason },
     VersionMismatch { found, expected },

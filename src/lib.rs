@@ -269,7 +269,7 @@ pub use crate::adapters::shared_memory;
 pub use crate::consumer::{Consumer, Iter, Peek, PeekMany, TryIter};
 pub use crate::deadline::Deadline;
 pub use crate::doorbell::DoorbellKind;
-pub use crate::error::{ClaimError, Corrupt, Error, PeerError, PopError, PushError, Role};
+pub use crate::error::{ClaimError, Corrupt, Error, Holder, PeerError, PopError, PushError, Role};
 pub use crate::frame_consumer::{FrameConsumer, Popped};
 pub use crate::frame_producer::FrameProducer;
 pub use crate::frames::{BatchFrame, Frame, FrameBatch, FrameClaim, FrameView, Frames};

@@ -15,7 +15,7 @@ pub use self::view::Message;
 use self::view::{NoCopy, View};
 
 use crate::doorbell::DoorbellKind;
-use crate::error::{Corrupt, Error, Role};
+use crate::error::{Corrupt, Error, Holder, Role};
 use crate::header::{self, check_magic, least_length};
 use crate::layout::{
     CONSUMER_BYTE, DATA, Header, LAYOUT, PRODUCER_BYTE, RoleState, SHAPE_FRAMES, SHAPE_SLOTS,
@@ -156,6 +156,38 @@ impl Observer {
             Role::Producer => PRODUCER_BYTE,
             Role::Consumer => CONSUMER_BYTE,
         })
+    }
+
+    /// The process that holds this role, as the kernel shows it; `None` if no process
+    /// does. The `pid` of [`endpoint`](Self::endpoint) is only what it calls itself.
+    ///
+    /// # Errors
+    ///
+    /// The system's refusal to tell whether the role is held.
+    ///
+    /// # Real-time
+    ///
+    /// Makes syscalls and allocates: it reads `/proc`, all of it if the holder is in
+    /// another PID namespace.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use quoit::{Holder, Observer, Role};
+    ///
+    /// # let name = &format!("quoit-doc-holder-{}", std::process::id());
+    /// let producer = quoit::Producer::<u64>::create(name, 64)?;
+    /// let observer = Observer::open(name)?;
+    /// let here = Holder::Known(std::process::id());
+    /// assert_eq!(observer.holder(Role::Producer)?, Some(here));
+    /// assert_eq!(observer.holder(Role::Consumer)?, None);
+    /// # drop(producer);
+    /// # quoit::unlink(name)
+    /// ```
+    pub fn holder(&self, role: Role) -> Result<Option<Holder>, Error> {
+        let pid = header::state(self.header(), role).pid.load(PLAIN);
+        let is_held = self.is_alive(role)?;
+        Ok(is_held.then(|| self.segment.holder(header::byte(role), pid)))
     }
 
     /// Whether the ring was unlinked or replaced, or its name refers to another file by

@@ -5,9 +5,11 @@
 //! reference to shared bytes is made here but to atomics.
 
 mod anonymous;
+mod descriptor;
 mod draft;
 mod fork;
 mod found;
+mod holder;
 mod lock;
 mod memfd;
 mod memory_limit;
@@ -28,6 +30,7 @@ use std::time::{Duration, Instant};
 
 use memmap2::{Advice, MmapOptions, MmapRaw};
 
+pub(crate) use self::descriptor::off_standard;
 pub(crate) use self::draft::{Draft, Linked};
 pub(crate) use self::fork::Entry;
 pub(crate) use self::lock::{LockFile, is_locked};
@@ -359,6 +362,7 @@ fn open_file(name: &Name, access: Access) -> Result<File, Error> {
                 name.path().to_bytes(),
             ))),
     };
+    let opened = opened.and_then(off_standard);
     opened.map_err(|source| match source.raw_os_error() {
         Some(libc::ENOENT) => Error::NotFound {
             name: name.display_name().to_owned(),

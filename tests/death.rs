@@ -10,8 +10,8 @@ use common::child::{Child, hear, hold, say};
 use common::names::RingName;
 use common::threads::while_waiting;
 use quoit::{
-    Consumer, Error, FrameConsumer, FrameProducer, PopError, Popped, Producer, PushError, Record,
-    RingOptions, Role, Select, SelectError, Selected, StalePolicy, WaitStrategy,
+    Consumer, Error, FrameConsumer, FrameProducer, Holder, PopError, Popped, Producer, PushError,
+    Record, RingOptions, Role, Select, SelectError, Selected, StalePolicy, WaitStrategy,
 };
 
 common::suite::suite! {
@@ -78,10 +78,10 @@ fn a_role_held_elsewhere_names_the_process_that_holds_it() {
         ),
     ];
     for (refusal, expected, child) in refusals {
-        let Some(Error::InUse { role, pid }) = refusal else {
+        let Some(Error::InUse { role, holder }) = refusal else {
             panic!("the role is not taken: {refusal:?}");
         };
-        assert_eq!((role, pid), (expected, child.pid()));
+        assert_eq!((role, holder), (expected, Holder::Known(child.pid())));
     }
     let refusal = RingOptions::new(CAPACITY).create::<u64>(&name).err();
     assert!(matches!(

@@ -9,7 +9,8 @@ use std::time::Duration;
 use quoit::handoff::HandoffError;
 use quoit::rpc::CallError;
 use quoit::{
-    ClaimError, Corrupt, Error, PeerError, PopError, PushError, RingOptions, Role, SelectError,
+    ClaimError, Corrupt, Error, Holder, PeerError, PopError, PushError, RingOptions, Role,
+    SelectError,
 };
 
 const CORRUPT: Corrupt = Corrupt {
@@ -65,7 +66,7 @@ fn cold_errors() -> Vec<(Error, ErrorKind, &'static [&'static str])> {
         (
             Error::InUse {
                 role: Role::Producer,
-                pid: 4711,
+                holder: Holder::Known(4711),
             },
             ErrorKind::ResourceBusy,
             &["producer", "4711"],
@@ -284,10 +285,13 @@ fn what_unwrap_shows_says_what_to_do() {
 fn the_long_form_of_debug_shows_the_variant_and_its_fields() {
     let error = Error::InUse {
         role: Role::Producer,
-        pid: 4711,
+        holder: Holder::Known(4711),
     };
     let shown = format!("{error:#?}");
-    assert_eq!(shown, "InUse {\n    role: Producer,\n    pid: 4711,\n}");
+    assert_eq!(
+        shown,
+        "InUse {\n    role: Producer,\n    holder: Known(\n        4711,\n    ),\n}"
+    );
     let shown = format!("{:#?}", Error::Corrupt(CORRUPT));
     let expected =
         "Corrupt(\n    Corrupt {\n        field: \"tail\",\n        found: 2989,\n    },\n)";

@@ -23,8 +23,8 @@ use common::sample::{Words, bytes, record};
 use quoit::rpc::{CallError, Client};
 use quoit::{
     AsyncError, Claim, ClaimError, Consumer, DoorbellKind, Error, FrameClaim, FrameConsumer,
-    FrameProducer, PeerError, PopError, Popped, Producer, PushError, Ring, RingOptions, Role,
-    Select, Selected, WaitStrategy,
+    FrameProducer, Holder, PeerError, PopError, Popped, Producer, PushError, Ring, RingOptions,
+    Role, Select, Selected, WaitStrategy,
 };
 
 common::suite::suite! {
@@ -533,10 +533,10 @@ fn roles_in_a_child(arguments: &[String]) {
         let refused = ring.consumer().err();
         assert!(matches!(refused, Some(Error::Superseded { .. })));
         let refused = Producer::<u64>::open(name).err();
-        let Some(Error::InUse { role, pid: holder }) = refused else {
+        let Some(Error::InUse { role, holder }) = refused else {
             panic!("the role is the parent's: {refused:?}");
         };
-        assert_eq!((role, holder), (Role::Producer, pid));
+        assert_eq!((role, holder), (Role::Producer, Holder::Known(pid)));
         let mut consumer = Consumer::<u64>::open(name).expect("the role is free");
         assert_eq!(consumer.pop(), Ok(8));
         // What it has inherited does not get into the way.

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use common::names::RingName;
 use common::segment_file::{SUPERSEDED, SegmentFile};
-use quoit::{Consumer, Error, PopError, Producer, Ring, RingOptions, Role, StalePolicy};
+use quoit::{Consumer, Error, Holder, PopError, Producer, Ring, RingOptions, Role, StalePolicy};
 
 fn options() -> RingOptions {
     RingOptions::new(4)
@@ -35,7 +35,9 @@ fn superseded<R: std::fmt::Debug>(name: &RingName, result: Result<R, Error>) {
 
 fn in_use<R: std::fmt::Debug>(result: Result<R, Error>, expected: Role) {
     match result {
-        Err(Error::InUse { role, pid }) => assert_eq!((role, pid), (expected, process::id())),
+        Err(Error::InUse { role, holder }) => {
+            assert_eq!((role, holder), (expected, Holder::Known(process::id())))
+        }
         other => panic!("it is not in use: {other:?}"),
     }
 }

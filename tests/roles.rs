@@ -11,7 +11,9 @@ use std::thread;
 
 use common::PATIENCE;
 use common::names::RingName;
-use quoit::{ClaimError, Consumer, Error, PopError, Producer, PushError, Ring, RingOptions, Role};
+use quoit::{
+    ClaimError, Consumer, Error, Holder, PopError, Producer, PushError, Ring, RingOptions, Role,
+};
 
 fn ring(name: &RingName) -> Ring<u64> {
     RingOptions::new(4).create(name).expect("a ring")
@@ -19,7 +21,9 @@ fn ring(name: &RingName) -> Ring<u64> {
 
 fn is_taken<E: std::fmt::Debug>(result: Result<E, Error>, expected: Role) {
     match result {
-        Err(Error::InUse { role, pid }) => assert_eq!((role, pid), (expected, process::id())),
+        Err(Error::InUse { role, holder }) => {
+            assert_eq!((role, holder), (expected, Holder::Known(process::id())))
+        }
         other => panic!("the role is not taken: {other:?}"),
     }
 }

@@ -16,8 +16,8 @@ use common::segment_file::{DATA, HEAD, SegmentFile, TAIL};
 use common::sleep_state::SleepPage;
 use common::tracer::Halted;
 use quoit::{
-    Consumer, DoorbellKind, Error, PopError, Producer, PushError, Ring, RingOptions, Role, Select,
-    Selected, StalePolicy,
+    Consumer, DoorbellKind, Error, Holder, PopError, Producer, PushError, Ring, RingOptions, Role,
+    Select, Selected, StalePolicy,
 };
 
 common::suite::suite! {
@@ -248,10 +248,14 @@ fn nothing_is_taken_from_a_stopped_process() {
             quoit::unlink(name).err(),
         ];
         for refusal in ends.into_iter().chain(lives) {
-            let Some(Error::InUse { role: found, pid }) = refusal else {
+            let Some(Error::InUse {
+                role: found,
+                holder,
+            }) = refusal
+            else {
                 panic!("the {role} lost something: {refusal:?}");
             };
-            assert_eq!((found, pid), (role, pair.child.pid()));
+            assert_eq!((found, holder), (role, Holder::Known(pair.child.pid())));
         }
         let created = RingOptions::new(CAPACITY).create::<u64>(name).err();
         let in_use = matches!(created, Some(Error::AlreadyExists { in_use: true, .. }));

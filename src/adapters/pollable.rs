@@ -17,6 +17,7 @@ use crate::frame_producer::FrameProducer;
 use crate::peer::{Change, Goal};
 use crate::producer::Producer;
 use crate::ring::Record;
+use crate::segment::off_standard;
 
 /// An end of a ring with a descriptor for an event loop: `epoll`, mio, tokio's `AsyncFd`,
 /// glib, asyncio.
@@ -359,7 +360,7 @@ impl Event {
         }
         // SAFETY: the descriptor is new, and nobody else's.
         let fd = unsafe { OwnedFd::from_raw_fd(fd) };
-        Ok(Self(fd.into()))
+        off_standard(fd.into()).map(Self)
     }
 
     /// Makes it readable. A counter that is full is readable as it is.

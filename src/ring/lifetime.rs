@@ -6,8 +6,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::deadline::Deadline;
-use crate::error::{Error, Role};
-use crate::header::{check_magic, header, is_held, state};
+use crate::error::{Error, Holder, Role};
+use crate::header::{byte, check_magic, header, is_held, state};
 use crate::layout::{CONSUMER_BYTE, Header, NAME_BYTE, PRODUCER_BYTE};
 use crate::peer::State;
 use crate::segment::{Draft, LockFile, Name, Named, Segment};
@@ -109,7 +109,7 @@ fn unlink_stale_if(name: &Path, is_wanted: impl FnOnce(&Header) -> bool) -> Resu
 }
 
 pub(super) fn unlink_segment(segment: &Segment) -> Result<(), Error> {
-    let _lock = locked_all(segment)?;
+    let _lock = locked_all(segment).map_err(|error| with_holder(segment, error))?;
     supersede(segment, || segment.unlink())
 }
 
@@ -244,11 +244,26 @@ fn is_closing(segment: &Segment) -> Result<bool, Error> {
     Ok(true)
 }
 
+/// Names the holder as it calls itself.
 pub(super) fn in_use(segment: &Segment, role: Role) -> Error {
-    let state = state(header(segment), role);
+    let pid = state(header(segment), role).pid.load(PLAIN);
     Error::InUse {
         role,
-        pid: state.pid.load(PLAIN),
+        holder: Holder::Unknown(pid),
+    }
+}
+
+/// For a caller that is told: the holder as the kernel shows it.
+pub(super) fn with_holder(segment: &Segment, error: Error) -> Error {
+    match error {
+        Error::InUse {
+            role,
+            holder: Holder::Unknown(pid),
+        } => Error::InUse {
+            role,
+            holder: segment.holder(byte(role), pid),
+        },
+        other => other,
     }
 }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::lifetime::{
-    already_exists, finish_unlink, is_stale, make_room, replace, retry_if_superseded,
+    already_exists, finish_unlink, is_stale, make_room, replace, retry_if_superseded, with_holder,
 };
 use super::{EndpointConfig, Fences, Ring, Shape};
 use crate::doorbell::DoorbellKind;
@@ -573,7 +573,11 @@ impl RingOptions {
     /// the old one goes first.
     fn replace<T: Shape + ?Sized>(&self, name: &Name, old: Segment) -> Result<Ring<T>, Error> {
         match self.draft::<T>(name) {
-            Ok(draft) => Ok(self.new_ring(replace(&old, draft)?)),
+            Ok(draft) => {
+                let replaced = replace(&old, draft);
+                let segment = replaced.map_err(|error| with_holder(&old, error))?;
+                Ok(self.new_ring(segment))
+            }
             Err(lack @ Error::NotEnoughMemory { .. }) => {
                 make_room(&old, lack)?;
                 drop(old);

@@ -6,12 +6,12 @@ use core::slice;
 use std::process;
 use std::sync::Arc;
 
-use super::lifetime::{handover, in_use, lock_all, retry, supersede};
+use super::lifetime::{handover, in_use, lock_all, retry, supersede, with_holder};
 use super::{Fences, Shared};
 use crate::cursor::Awaited;
 use crate::deadline::Deadline;
 use crate::doorbell::{self, Bell, DoorbellKind};
-use crate::error::{Corrupt, Error, Role};
+use crate::error::{Corrupt, Error, Holder, Role};
 use crate::header::{bell, byte, now, other, peer_position, peer_state, state, word};
 use crate::layout::{Header, NAME_BYTE, RoleState};
 use crate::parker::{Doorbell, Sleeper, Waker};
@@ -75,7 +75,7 @@ impl RoleGuard {
             // A process that holds the name's byte holds the roles' for a moment only.
             let may_take = || Ok(locked()? || !segment.is_locked(NAME_BYTE)?);
             if !retry(handover(), may_take)? || !locked()? {
-                return Err(in_use(segment, role));
+                return Err(with_holder(segment, in_use(segment, role)));
             }
         }
         let header = shared.header();
@@ -229,8 +229,13 @@ impl RoleGuard {
     /// Counts a wake-up that was lost, or never arrives, unless its waker is stopped or
     /// dead.
     pub(crate) fn count_rescue(&self) {
-        let peer = state(self.header(), other(self.role));
-        if !self.peer_gone() && !is_stopped(peer.pid.load(PLAIN)) {
+        let peer = other(self.role);
+        let pid = state(self.header(), peer).pid.load(PLAIN);
+        let stopped = || match self.shared.segment.holder(byte(peer), pid) {
+            Holder::Known(pid) => is_stopped(pid),
+            Holder::Unknown(_) => false,
+        };
+        if !self.peer_gone() && !stopped() {
             state(self.header(), self.role).rescues.count();
         }
     }

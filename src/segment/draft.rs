@@ -16,7 +16,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::memory_limit::MemoryLimit;
-use super::{Access, Name, Segment, failed, is_locked, random};
+use super::{Access, Name, Segment, failed, is_locked, off_standard, random};
 use crate::error::Error;
 
 /// A reserved, zeroed, mapped segment that nobody else can see.
@@ -144,7 +144,7 @@ fn nameless(name: &Name) -> io::Result<(File, Temporary)> {
         .custom_flags(libc::O_TMPFILE)
         .open(name.directory());
     match opened {
-        Ok(file) if proc => Ok((file, Temporary(None))),
+        Ok(file) if proc => Ok((off_standard(file)?, Temporary(None))),
         Err(error)
             if !matches!(
                 error.raw_os_error(),
@@ -158,7 +158,8 @@ fn nameless(name: &Name) -> io::Result<(File, Temporary)> {
             let file = options
                 .create_new(true)
                 .open(std::ffi::OsStr::from_bytes(path.to_bytes()))?;
-            Ok((file, Temporary(Some(path))))
+            let temporary = Temporary(Some(path));
+            Ok((off_standard(file)?, temporary))
         }
     }
 }

@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd};
 
+use super::off_standard;
 use crate::error::Error;
 
 /// In place of a name.
@@ -17,7 +18,7 @@ pub(super) fn create() -> io::Result<File> {
         match unsafe { libc::memfd_create(c"quoit".as_ptr(), libc::MFD_CLOEXEC | flags) } {
             -1 => Err(io::Error::last_os_error()),
             // SAFETY: the descriptor was just opened and belongs to nobody else.
-            fd => Ok(unsafe { File::from_raw_fd(fd) }),
+            fd => off_standard(unsafe { File::from_raw_fd(fd) }),
         }
     };
     match with(libc::MFD_ALLOW_SEALING | libc::MFD_NOEXEC_SEAL) {
@@ -30,7 +31,7 @@ pub(super) fn create() -> io::Result<File> {
 pub(super) fn reopen(file: impl AsFd, shown: &str) -> Result<File, Error> {
     let path = format!("/proc/self/fd/{}", file.as_fd().as_raw_fd());
     let opened = OpenOptions::new().read(true).write(true).open(path);
-    opened.map_err(|source| Error::Io {
+    opened.and_then(off_standard).map_err(|source| Error::Io {
         doing: "reopen",
         name: shown.to_owned(),
         source,

@@ -17,6 +17,10 @@ struct Right {
 /// to (`SO_PASSCRED`).
 type Ancillary = [u64; 16];
 
+/// A descriptor of the sender's process, for which a receiver asks by `SO_PASSPIDFD`
+/// (Linux 6.5).
+const SCM_PIDFD: libc::c_int = 4;
+
 /// What came in one piece.
 pub(crate) struct Passed {
     /// How many bytes; none at the end of the stream.
@@ -63,7 +67,10 @@ pub(crate) fn take(socket: &UnixStream, bytes: &mut [u8]) -> io::Result<Passed> 
         // SAFETY: it is null, or what the kernel has written.
         let header: Option<&libc::cmsghdr> = unsafe { next.as_ref() };
         let Some(header) = header else { break };
-        if (header.cmsg_level, header.cmsg_type) == (libc::SOL_SOCKET, libc::SCM_RIGHTS) {
+        let is_rights = header.cmsg_type == libc::SCM_RIGHTS;
+        // Both are descriptors.
+        let is_ours = is_rights || header.cmsg_type == SCM_PIDFD;
+        if header.cmsg_level == libc::SOL_SOCKET && is_ours {
             let whole: usize = header.cmsg_len as _;
             let length = whole - offset_of!(Right, descriptor);
             // SAFETY: the descriptors follow their header.
@@ -74,7 +81,10 @@ pub(crate) fn take(socket: &UnixStream, bytes: &mut [u8]) -> io::Result<Passed> 
                 // SAFETY: the kernel has written it.
                 let descriptor = unsafe { place.read() };
                 // SAFETY: it was just opened and belongs to nobody else.
-                descriptors.push(unsafe { OwnedFd::from_raw_fd(descriptor) });
+                let descriptor = unsafe { OwnedFd::from_raw_fd(descriptor) };
+                if is_rights {
+                    descriptors.push(descriptor);
+                } // or else nobody asked for it: it is closed
             }
         }
         // SAFETY: the header is one of the message's.

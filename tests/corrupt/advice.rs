@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use quoit::RingOptions;
+use quoit::{Error, Holder, Observer, RingOptions, Role};
 
 use super::ring;
 use crate::common::names::RingName;
@@ -43,6 +43,33 @@ fn counters_and_epochs_may_be_at_their_end() {
         drop(producer);
         assert_eq!(file.read(PRODUCER + WAKES), before.wrapping_add(1));
     }
+}
+
+/// The number that an end left in the segment may be that of any process here.
+#[test]
+fn a_process_that_the_segment_names_is_believed_only_if_it_has_the_lock() {
+    let name = RingName::new("holder");
+    let ring = RingOptions::new(4).create::<u64>(&name).expect("a ring");
+    let file = SegmentFile::open(&name.file());
+    let observer = Observer::open(&name).expect("it is there");
+    let producer = ring.producer().expect("the role is free");
+    let here = Holder::Known(std::process::id());
+    for pid in [0, 1, u32::MAX, std::process::id()] {
+        file.write_half(PRODUCER + PID, pid);
+        let Err(Error::InUse { role, holder }) = ring.producer() else {
+            panic!("the role is taken");
+        };
+        assert_eq!((role, holder), (Role::Producer, here), "{pid}");
+        let Err(Error::InUse { holder, .. }) = quoit::unlink(&name) else {
+            panic!("the ring is in use");
+        };
+        assert_eq!(holder, here, "{pid}");
+        let seen = observer.holder(Role::Producer).expect("it can be asked");
+        assert_eq!(seen, Some(here), "{pid}");
+    }
+    drop(producer);
+    let seen = observer.holder(Role::Producer).expect("it can be asked");
+    assert_eq!(seen, None);
 }
 
 /// A sleep that only its deadline ends asks what the waker is doing: of a

@@ -6,7 +6,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::thread;
 
-use quoit::{Error, Ring, RingOptions, StalePolicy, unlink};
+use quoit::{Error, Holder, Ring, RingOptions, StalePolicy, unlink};
 
 use super::client::{Client, VARIANTS, record};
 use super::common::child::is_asleep;
@@ -75,7 +75,9 @@ pub(super) fn c_replaces_a_ring_and_is_replaced() {
     let mut waiting = client.start(&["consume", name.as_str(), "records", "9"]);
     waiting.says(&["attached"]);
     let in_use = unlink(&name).expect_err("the client has a role");
-    assert!(matches!(in_use, Error::InUse { pid, .. } if pid == waiting.pid()));
+    assert!(
+        matches!(in_use, Error::InUse { holder: Holder::Known(pid), .. } if pid == waiting.pid())
+    );
     assert!(matches!(newest.consumer(), Err(Error::InUse { .. })));
     // It waits for a producer that can no longer come.
     fs::remove_file(name.file()).expect("a name");

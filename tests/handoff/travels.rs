@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use quoit::{Error, RingOptions, Role, handoff};
+use quoit::{Error, Holder, RingOptions, Role, handoff};
 
 use crate::common::PATIENCE;
 use crate::common::child::{hear, say};
@@ -113,10 +113,10 @@ pub(crate) fn the_roles_are_the_receivers_own() {
     let ring = options.create_anonymous::<u64>().expect("a ring");
     handoff::send(&socket, &ring).expect("it is sent");
     child.expect("ready");
-    let Some(Error::InUse { role, pid }) = ring.producer().err() else {
+    let Some(Error::InUse { role, holder }) = ring.producer().err() else {
         panic!("there are two producers");
     };
-    assert_eq!((role, pid), (Role::Producer, child.pid()));
+    assert_eq!((role, holder), (Role::Producer, Holder::Known(child.pid())));
     let consumer = ring.consumer().expect("the role is free");
     assert!(!consumer.is_abandoned());
     // Whoever gets the ring sees the same locks, through another description.

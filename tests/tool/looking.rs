@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use quoit::{DoorbellKind, FrameProducer, RingOptions};
 use serde_json::Value;
@@ -14,6 +15,7 @@ use crate::tool::Tool;
 /// Of the producer and of the consumer, as `layout.md` has them.
 const RESCUES: u64 = 4264;
 const CONSUMER_RESCUES: u64 = 8360;
+const PRODUCER_PID: u64 = 4232;
 
 /// Runs the tool to its end, which is to be a good one; what it has said.
 pub(crate) fn says(arguments: &[&str]) -> String {
@@ -120,7 +122,7 @@ pub(crate) fn a_ring_is_described_and_so_is_what_is_wrong_with_it() {
 
     drop(idler); // kill -9
     let text = says(&["stat", name.as_str()]);
-    let wrong = format!("wrong     the producer (process {pid}) died; a new one");
+    let wrong = format!("wrong     the producer (it called itself process {pid}) died; a new one");
     assert!(text.lines().any(|line| line.starts_with(&wrong)), "{text}");
     let stat = says_json(&["stat", "--json", name.as_str()]);
     assert_eq!(stat["producer"]["alive"], false);
@@ -268,4 +270,65 @@ pub(crate) fn only_what_nobody_holds_is_removed() {
     assert_eq!(says(&["rm", name.as_str()]), format!("removed {name}\n"));
     drop(fresh);
     refuses(&["rm"], 2, "required");
+}
+
+/// The consumer names itself as it is called in another PID namespace, where its number
+/// may be that of somebody else here. Whatever namespaces there are, a number is planted.
+pub(crate) fn no_other_process_is_taken_for_the_one_that_holds_a_ring() {
+    let name = RingName::new("namespace");
+    RingOptions::new(64).create::<[u8]>(&name).expect("a ring");
+    let idler = Child::start("idler", &[name.as_str()]);
+    assert_eq!(idler.says(), "here");
+    let pid = idler.pid();
+    // Process 1 is there, and has nothing to do with the ring.
+    SegmentFile::open(&name.file()).write_half(PRODUCER_PID, 1);
+    let stat = says_json(&["stat", "--json", name.as_str()]);
+    let producer = &stat["producer"];
+    assert_eq!(
+        (&producer["pid"], &producer["holder"]),
+        (&1.into(), &pid.into())
+    );
+    let command = producer["command"].as_str().expect("its command");
+    assert!(command.contains(name.as_str()), "{command}");
+    let text = says(&["stat", name.as_str()]);
+    assert!(
+        text.contains(&format!("producer  process {pid}, here")),
+        "{text}"
+    );
+    let holder = format!("is in use: producer {pid};");
+    refuses(&["rm", name.as_str()], 4, &holder);
+    let listed = says(&["list"]);
+    let line = listed.lines().find(|line| line.contains(name.as_str()));
+    let pid = pid.to_string();
+    assert!(
+        line.is_some_and(|line| line.split_whitespace().any(|word| word == pid)),
+        "{listed}"
+    );
+    let top = says_json(&["top", "--count", "1", "--json", name.as_str()]);
+    assert_eq!(top["rings"][0]["producer"]["holder"], idler.pid());
+
+    // Who may not look at the holder is told no process of this host.
+    let blind = |arguments: &[&str]| {
+        let mut tool = Command::new("unshare");
+        tool.args([
+            "--user",
+            "--pid",
+            "--fork",
+            "--mount-proc",
+            env!("CARGO_BIN_EXE_quoit"),
+        ]);
+        tool.args(arguments).output().expect("a tool")
+    };
+    let seen = blind(&["stat", name.as_str()]);
+    if !seen.status.success() {
+        return; // no such namespaces here
+    }
+    let words = "it calls itself process 1, perhaps in another PID namespace";
+    let text = String::from_utf8(seen.stdout).expect("text");
+    assert!(text.contains(words) && !text.contains("on core"), "{text}");
+    let text = String::from_utf8(blind(&["rm", name.as_str()]).stderr).expect("text");
+    assert!(text.contains(words), "{text}");
+    let text = String::from_utf8(blind(&["list"]).stdout).expect("text");
+    let line = text.lines().find(|line| line.contains(name.as_str()));
+    assert!(line.is_some_and(|line| line.contains(" 1? ")), "{text}");
 }

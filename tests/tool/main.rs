@@ -138,6 +138,7 @@ common::suite::suite! {
         only_what_nobody_holds_is_removed,
         a_foreign_file_kills_no_command_and_takes_no_memory,
         a_follower_goes_on_in_a_copied_up_file,
+        no_other_process_is_taken_for_the_one_that_holds_a_ring,
         a_machine_with_faults_is_told_how_to_mend_them,
         limits_of_the_process_are_told,
         each_kind_of_huge_pages_has_its_own_switch,

@@ -63,7 +63,7 @@ pub(crate) fn top_of_all_rings(_: &[String]) {
     assert_eq!(words[8], "died");
     let cell = top.screen().cell(line, COLUMNS - 2).expect("a cell");
     assert_eq!((cell.contents(), cell.fgcolor()), ("d", Color::Idx(1)));
-    let wrong = format!("the consumer (process {pid}) died; a new one");
+    let wrong = format!("the consumer (it called itself process {pid}) died; a new one");
     assert!(top.text().contains(&wrong), "{}", top.text());
 
     drop(pusher);

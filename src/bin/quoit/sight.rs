@@ -1,11 +1,12 @@
 //! What can be seen of a ring from outside, as JSON and in words.
 
+use std::cell::Cell;
 use std::fs;
 use std::path::Path;
 use std::time::SystemTime;
 
 use quoit::observer::{EndpointState, Sample, ShapeKind};
-use quoit::{DoorbellKind, Error, Observer, Role};
+use quoit::{DoorbellKind, Error, Holder, Observer, Role};
 use serde_json::{Value, json};
 
 /// After so many looks an end that changes all the time is taken as it is.
@@ -14,6 +15,8 @@ const LOOKS: u32 = 100;
 /// A ring that is looked at.
 pub(crate) struct Sight {
     pub(crate) observer: Observer,
+    /// Who held the roles at the last look, each with its epoch: they are looked for once.
+    holders: Cell<[Option<(u64, Holder)>; 2]>,
 }
 
 /// What was found at one moment.
@@ -21,6 +24,7 @@ pub(crate) struct Look {
     pub(crate) sample: Sample,
     /// Of the producer and of the consumer.
     are_alive: [bool; 2],
+    holders: [Option<Holder>; 2],
     is_superseded: bool,
     is_half_removed: bool,
     capacity: u64,
@@ -32,11 +36,16 @@ pub(crate) struct Look {
 pub(crate) struct Peer {
     pub(crate) state: EndpointState,
     pub(crate) is_alive: bool,
+    /// Of one that is alive, as the kernel shows it.
+    holder: Option<Holder>,
 }
 
 impl Sight {
     pub(crate) fn open(name: &Path) -> Result<Self, Error> {
-        Observer::open(name).map(|observer| Self { observer })
+        Observer::open(name).map(|observer| Self {
+            observer,
+            holders: Cell::default(),
+        })
     }
 
     /// The file to which the name refers by now, if it is a copy of this ring: from the
@@ -53,6 +62,7 @@ impl Sight {
         let mut look = Look {
             sample: self.observer.sample(),
             are_alive: [false; 2],
+            holders: [None; 2],
             is_superseded: self.observer.is_superseded()?,
             is_half_removed: self.observer.is_half_removed()?,
             capacity: self.observer.info().capacity,
@@ -69,7 +79,23 @@ impl Sight {
                 break;
             }
         }
+        look.holders = self.holders(&look.sample)?;
         Ok(look)
+    }
+
+    fn holders(&self, sample: &Sample) -> Result<[Option<Holder>; 2], Error> {
+        let mut holders = self.holders.get();
+        for (known, (role, end)) in holders.iter_mut().zip([
+            (Role::Producer, sample.producer),
+            (Role::Consumer, sample.consumer),
+        ]) {
+            if known.is_none_or(|(epoch, _)| epoch != end.epoch) {
+                let holder = self.observer.holder(role)?;
+                *known = holder.map(|holder| (end.epoch, holder));
+            }
+        }
+        self.holders.set(holders);
+        Ok(holders.map(|known| known.map(|(_, holder)| holder)))
     }
 
     pub(crate) fn shape(&self) -> &'static str {
@@ -101,13 +127,16 @@ impl Sight {
     pub(crate) fn json(&self, look: &Look) -> Value {
         let (info, positions) = (self.observer.info(), look.sample.positions);
         let peer = |role| {
-            let Peer { state, is_alive } = look.peer(role);
+            let peer = look.peer(role);
+            let Peer {
+                state, is_alive, ..
+            } = peer;
             json!({
                 "alive": is_alive, "closed": state.is_closed, "epoch": state.epoch,
-                "pid": state.pid, "asleep": is_alive && state.is_asleep, "parks": state.parks, "wakes": state.wakes,
+                "pid": state.pid, "holder": peer.pid(), "asleep": is_alive && state.is_asleep, "parks": state.parks, "wakes": state.wakes,
                 "rescues": state.rescues, "dropped": state.dropped,
-                "command": is_alive.then(|| command(state.pid)).flatten(),
-                "core": is_alive.then(|| core(state.pid)).flatten(),
+                "command": peer.pid().and_then(command),
+                "core": peer.pid().and_then(core),
             })
         };
         json!({
@@ -136,11 +165,16 @@ impl Sight {
 
 impl Look {
     pub(crate) fn peer(&self, role: Role) -> Peer {
-        let (state, is_alive) = match role {
-            Role::Producer => (self.sample.producer, self.are_alive[0]),
-            Role::Consumer => (self.sample.consumer, self.are_alive[1]),
+        let (state, index) = match role {
+            Role::Producer => (self.sample.producer, 0),
+            Role::Consumer => (self.sample.consumer, 1),
         };
-        Peer { state, is_alive }
+        let is_alive = self.are_alive[index];
+        Peer {
+            state,
+            is_alive,
+            holder: self.holders[index].filter(|_| is_alive),
+        }
     }
 
     /// Whether somebody has an end.
@@ -158,7 +192,10 @@ impl Look {
     pub(crate) fn holders(&self) -> String {
         let holders = [Role::Producer, Role::Consumer].map(|role| (role, self.peer(role)));
         let holders = holders.iter().filter(|(_, peer)| peer.is_alive);
-        let holders = holders.map(|(role, peer)| format!("{role} {}", peer.state.pid));
+        let holders = holders.map(|(role, peer)| match peer.pid() {
+            Some(pid) => format!("{role} {pid}"),
+            None => format!("{role} ({})", peer.named()),
+        });
         holders.collect::<Vec<_>>().join(", ")
     }
 
@@ -174,13 +211,12 @@ impl Look {
         for role in [Role::Producer, Role::Consumer] {
             let peer = self.peer(role);
             if peer.has_died() {
-                let pid = peer.state.pid;
+                let named = peer.named();
                 wrong.push(format!(
-                    "the {role} (process {pid}) died; a new one goes on where it was"
+                    "the {role} ({named}) died; a new one goes on where it was"
                 ));
             }
-            if peer.is_stopped() {
-                let pid = peer.state.pid;
+            if let Some(pid) = peer.pid().filter(|&pid| is_stopped(pid)) {
                 wrong.push(format!(
                     "the {role} (process {pid}) is stopped; kill -CONT {pid}"
                 ));
@@ -233,16 +269,30 @@ impl Peer {
         self.state.epoch > 0 && !self.state.is_closed && !self.is_alive
     }
 
-    /// By SIGSTOP, or by a debugger.
-    fn is_stopped(&self) -> bool {
-        let state = self.is_alive.then(|| stat(self.state.pid)).flatten();
-        state.is_some_and(|state| state.starts_with(['T', 't']))
+    /// The process that has the end, if the kernel shows it.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        match self.holder {
+            Some(Holder::Known(pid)) => Some(pid),
+            _ => None,
+        }
+    }
+
+    /// The process in words, as far as it is known.
+    pub(crate) fn named(&self) -> String {
+        match self.holder {
+            Some(holder) => holder.to_string(),
+            None => format!("it called itself process {}", self.state.pid),
+        }
     }
 
     /// In a word or two.
     pub(crate) fn life(&self) -> String {
         match self.state {
-            _ if self.is_alive => self.state.pid.to_string(),
+            // The number of another one here, perhaps.
+            _ if self.is_alive => match self.pid() {
+                Some(pid) => pid.to_string(),
+                None => format!("{}?", self.state.pid),
+            },
             EndpointState { epoch: 0, .. } => "never came".to_owned(),
             EndpointState {
                 is_closed: true, ..
@@ -266,6 +316,11 @@ pub(crate) fn command(pid: u32) -> Option<String> {
     let words: Vec<_> = line.split(|&byte| byte == 0).collect();
     let words = words.iter().map(|word| String::from_utf8_lossy(word));
     Some(words.collect::<Vec<_>>().join(" ").trim_end().to_owned())
+}
+
+/// By SIGSTOP, or by a debugger.
+fn is_stopped(pid: u32) -> bool {
+    stat(pid).is_some_and(|state| state.starts_with(['T', 't']))
 }
 
 /// The core on which a process ran last.

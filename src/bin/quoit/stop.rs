@@ -136,7 +136,7 @@ impl fmt::Display for Stop {
             Self::TimedOut { wanted, timeout } => write!(f, "nobody {wanted} for {timeout:?}"),
             Self::Held(name, holders) => write!(f, "{name:?} is in use: {holders}; end them first"),
             Self::Gone(name) => write!(f, "the ring {name:?} is gone"),
-            Self::Died(pid) => write!(f, "the producer (process {pid}) died"),
+            Self::Died(pid) => write!(f, "the producer (it called itself process {pid}) died"),
             Self::Partly(stop, moved) => write!(f, "{stop}; until then {moved}"),
             Self::Io(doing, error) => write!(f, "could not {doing}: {error}"),
         }

@@ -1,6 +1,6 @@
 //! A ring in a segment that another library has made.
 
-use super::super::lifetime::lock_all;
+use super::super::lifetime::{lock_all, with_holder};
 use super::super::{Ring, Shape};
 use super::RingOptions;
 use crate::error::Error;
@@ -24,7 +24,7 @@ impl RingOptions {
         // One creator at a time.
         let lock = segment.lock_file()?;
         if let Some(lock) = &lock {
-            lock_all(&segment, lock)?;
+            lock_all(&segment, lock).map_err(|error| with_holder(&segment, error))?;
         }
         if !segment.is_blank()? {
             return Err(match check_magic(&segment) {

@@ -50,9 +50,7 @@ fn json(sight: &Sight, look: &Look, memory: Option<&Memory>) -> Value {
 }
 
 fn pages(memory: Option<&Memory>, peer: &Peer) -> Option<Pages> {
-    memory
-        .filter(|_| peer.is_alive)
-        .and_then(|memory| memory.pages_of(peer.state.pid))
+    memory?.pages_of(peer.pid()?)
 }
 
 /// How much memory it is, and where.
@@ -114,9 +112,9 @@ fn end(title: &'static str, peer: &Peer, memory: Option<&Memory>) -> Vec<Line> {
     let state = peer.state;
     let mut life = peer.life();
     if peer.is_alive {
-        life = format!("process {life}");
+        life = peer.named();
         let _ = write!(life, ", here for {}", age(state.since));
-        if let Some(core) = core(state.pid) {
+        if let Some(core) = peer.pid().and_then(core) {
             let _ = write!(life, ", on core {core}");
         }
         if state.is_asleep {
@@ -124,7 +122,7 @@ fn end(title: &'static str, peer: &Peer, memory: Option<&Memory>) -> Vec<Line> {
         }
     }
     let mut lines = vec![(title, life)];
-    if let Some(command) = command(state.pid).filter(|_| peer.is_alive) {
+    if let Some(command) = peer.pid().and_then(command) {
         lines.push(("", plain(&command)));
     }
     if state.epoch > 0 {

@@ -47,7 +47,9 @@ fn tightest<T: PartialOrd>(
 fn memory(machine: &Machine) -> Option<Finding> {
     let limits = MemoryLimit::all(&machine.root.join("proc"));
     let groups = limits.into_iter().filter(MemoryLimit::is_of_a_group);
-    let MemoryLimit { file, limit, free } = groups.min_by_key(|limit| limit.free)?;
+    let MemoryLimit {
+        file, limit, free, ..
+    } = groups.min_by_key(|limit| limit.free)?;
     let (limit, left) = (bytes(limit), bytes(free));
     let found = format!("{limit}, {left} left for rings ({})", file.display());
     let check = "cgroup memory";

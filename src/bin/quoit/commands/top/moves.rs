@@ -29,7 +29,12 @@ impl Look {
                 _ if now.state.is_closed => "left",
                 _ => "died",
             };
-            events.push(format!("the {role} (process {}) {what}", now.state.pid));
+            // Of one that is gone, the kernel shows nothing any more.
+            let known = match before.state.epoch == now.state.epoch && !now.is_alive {
+                true => before,
+                false => now,
+            };
+            events.push(format!("the {role} ({}) {what}", known.named()));
         }
         events
     }

@@ -98,10 +98,9 @@ impl Watched {
     fn lines(&self, output: &Output, width: usize) -> Vec<String> {
         let mut lines = vec![self.line(output, width)];
         if !self.stalled.is_zero() {
-            let pid = self.look.sample.consumer.pid;
+            let named = self.look.peer(Role::Consumer).named();
             let stalled = self.stalled.as_secs_f64();
-            let words =
-                format!("the consumer (process {pid}) has taken nothing for {stalled:.1} s");
+            let words = format!("the consumer ({named}) has taken nothing for {stalled:.1} s");
             lines.push(format!("  {}", output.paint(Colour::Yellow, &words)));
         }
         for wrong in &self.look.wrong() {

@@ -198,7 +198,7 @@ impl Watched {
             let peer = self.look.peer(role);
             json!({
                 "alive": peer.is_alive, "closed": peer.state.is_closed,
-                "epoch": peer.state.epoch, "pid": peer.state.pid,
+                "epoch": peer.state.epoch, "pid": peer.state.pid, "holder": peer.pid(),
                 "dropped": peer.state.dropped,
             })
         };
