@@ -187,7 +187,9 @@ fn an_endpoint_that_waits_hardly_wakes() {
         assert!(!waiter.has_ended(), "{way}");
     }
     let naps = WAYS.iter().zip(&waiters);
-    let naps: Vec<_> = naps.map(|(&way, waiter)| Naps::count(way, waiter.pid())).collect();
+    let naps: Vec<_> = naps
+        .map(|(&way, waiter)| Naps::count(way, waiter.pid()))
+        .collect();
     thread::sleep(Duration::from_secs(2));
     let restless: Vec<_> = naps.iter().filter_map(Naps::too_many).collect();
     assert_eq!(restless, [""; 0]);

@@ -273,10 +273,16 @@ mod tests {
                 // Eleven a second, or one each time.
                 let most = (10_000 / timeout + 2).max(110);
                 let count = wakes.len() as u64;
-                assert!(count <= most, "{count} of {most}: {timeout} ms, {first_check} ms");
+                assert!(
+                    count <= most,
+                    "{count} of {most}: {timeout} ms, {first_check} ms"
+                );
                 let gaps = checks.windows(2).map(|pair| pair[1] - pair[0]);
                 let longest = gaps.max().expect("checks");
-                assert!(longest < 113 * MS, "{longest}: {timeout} ms, {first_check} ms");
+                assert!(
+                    longest < 113 * MS,
+                    "{longest}: {timeout} ms, {first_check} ms"
+                );
             }
         }
     }

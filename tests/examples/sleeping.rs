@@ -68,7 +68,10 @@ fn an_interrupt_ends_the_loop_with_both_senders() {
         assert_eq!(senders.len(), 2);
         example.signal(signal);
         let ended = example.end();
-        assert_eq!((ended.code, ended.errors.as_str()), (Some(128 + signal), ""));
+        assert_eq!(
+            (ended.code, ended.errors.as_str()),
+            (Some(128 + signal), "")
+        );
         let said: Vec<_> = ended.output.split_whitespace().collect();
         let [
             ticks,

@@ -52,7 +52,10 @@ pub(crate) fn a_signal_kills_each_command_after_it_has_left_the_ring() {
         ] {
             let name = RingName::new("leaves");
             let file = (command[0] == "record").then_some(file);
-            let arguments: Vec<_> = [command[0], name.as_str()].into_iter().chain(file).collect();
+            let arguments: Vec<_> = [command[0], name.as_str()]
+                .into_iter()
+                .chain(file)
+                .collect();
             let tool = start(&arguments);
             wait_until("there is a ring", || name.file().exists());
             let observer = Observer::open(&name).expect("a ring");
@@ -71,7 +74,9 @@ pub(crate) fn a_signal_kills_top_after_it_has_left_the_terminal() {
     drop(FrameProducer::create(&name, 64).expect("a ring"));
     for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGTERM] {
         let mut top = Terminal::start(On::All, &["top", name.as_str()]);
-        top.until("it is there", |screen| screen.contents().contains("top-dies"));
+        top.until("it is there", |screen| {
+            screen.contents().contains("top-dies")
+        });
         top.signal(signal);
         assert_eq!(top.end(), Some(128 + signal));
         assert!(top.is_as_before());
@@ -80,7 +85,10 @@ pub(crate) fn a_signal_kills_top_after_it_has_left_the_terminal() {
 
 pub(crate) fn ctrl_c_ends_the_loop_of_a_shell() {
     let name = RingName::new("loop");
-    let script = format!("for n in 1 2 3; do {} recv {name}; done; exit 9", Tool::PATH);
+    let script = format!(
+        "for n in 1 2 3; do {} recv {name}; done; exit 9",
+        Tool::PATH
+    );
     let mut shell = Terminal::start_program("bash", On::All, &["-c", &script], ("TERM", "xterm"));
     wait_until("there is a ring", || name.file().exists());
     let observer = Observer::open(&name).expect("a ring");
@@ -184,7 +192,9 @@ pub(crate) fn a_receiver_without_a_reader_awaits_no_producer() {
         if had_one {
             drop(FrameProducer::create(&name, 4096).expect("a ring"));
         }
-        Tool::start_on(closed(), &["recv", name.as_str()]).end().quietly();
+        Tool::start_on(closed(), &["recv", name.as_str()])
+            .end()
+            .quietly();
         assert!(Path::new(&name.file()).exists());
     }
 }

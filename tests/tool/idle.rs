@@ -11,8 +11,8 @@ use quoit::{FrameProducer, Producer};
 use serde_json::Value;
 
 use crate::common::child::is_asleep;
-use crate::common::naps::Naps;
 use crate::common::names::{RingName, file_directory};
+use crate::common::naps::Naps;
 use crate::endings::wait_until;
 use crate::streams::numbers;
 use crate::terminal::{On, Terminal};
@@ -44,7 +44,10 @@ pub(crate) fn a_command_that_waits_hardly_wakes() {
         &["tail", "--follow", quiet.as_str()],
         &["top", "--interval", "1s", quiet.as_str()],
     ];
-    let mut tools: Vec<_> = commands.iter().map(|command| Tool::start(command)).collect();
+    let mut tools: Vec<_> = commands
+        .iter()
+        .map(|command| Tool::start(command))
+        .collect();
     tools[3].feed(&numbers(1000));
     let mut live = Terminal::start(On::All, &["top", quiet.as_str()]);
     live.until("it is there", |screen| screen.contents().contains("quiet"));
@@ -56,7 +59,10 @@ pub(crate) fn a_command_that_waits_hardly_wakes() {
     let watched = tools.iter().map(Tool::pid).chain([live.pid()]);
     let names = commands.iter().map(|command| command.join(" "));
     let names = names.chain(["top on a terminal".to_owned()]);
-    let naps: Vec<_> = names.zip(watched).map(|(name, pid)| Naps::count(name, pid)).collect();
+    let naps: Vec<_> = names
+        .zip(watched)
+        .map(|(name, pid)| Naps::count(name, pid))
+        .collect();
     thread::sleep(Duration::from_secs(2));
     let restless: Vec<_> = naps.iter().filter_map(Naps::too_many).collect();
     assert_eq!(restless, [""; 0]);
@@ -69,7 +75,9 @@ fn private_memory(pid: u32) -> u64 {
     let mut lines = status.lines();
     let line = lines.find_map(|line| line.strip_prefix("RssAnon:"));
     let number = line.and_then(|line| line.split_whitespace().next());
-    number.and_then(|number| number.parse().ok()).expect("a number")
+    number
+        .and_then(|number| number.parse().ok())
+        .expect("a number")
 }
 
 pub(crate) fn a_tail_of_any_length_begins_at_once_and_needs_little_memory() {
@@ -121,10 +129,12 @@ pub(crate) fn top_watches_more_rings_than_it_may_open_files_at_first() {
             .arg(&paths[0]);
         // SAFETY: what runs between fork and exec makes one syscall.
         unsafe {
-            command.pre_exec(move || match libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) {
-                0 => Ok(()),
-                _ => Err(std::io::Error::last_os_error()),
-            })
+            command.pre_exec(
+                move || match libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) {
+                    0 => Ok(()),
+                    _ => Err(std::io::Error::last_os_error()),
+                },
+            )
         };
         Tool::start_command(Stdio::piped(), &mut command).end()
     };

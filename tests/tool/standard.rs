@@ -57,7 +57,10 @@ pub(crate) fn an_answer_that_cannot_be_written_is_a_failure() {
         ] {
             let ended = run(redirection, command);
             let why = format!("could not write to standard output: {why}");
-            assert!(ended.errors.contains(&why), "{redirection} {command:?}: {ended:?}");
+            assert!(
+                ended.errors.contains(&why),
+                "{redirection} {command:?}: {ended:?}"
+            );
             ended.with(1, &why);
         }
     }
