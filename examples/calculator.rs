@@ -52,7 +52,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) if interrupt::asked() => {
             eprintln!("interrupted");
-            ExitCode::from(130)
+            interrupt::die()
         }
         Err(error) => {
             eprintln!("error: {error}");
@@ -127,7 +127,7 @@ fn call(calls: u64) -> Result<(), Box<dyn Error>> {
         let answer = loop {
             match client.call_record::<_, u64>(&asked, TIMEOUT) {
                 // Dividing once more does no harm.
-                Err(CallError::ServerGone) => thread::sleep(Duration::from_millis(1)),
+                Err(CallError::ServerGone) => thread::sleep(Duration::from_millis(100)),
                 answer => break answer,
             }
         };

@@ -41,7 +41,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) if interrupt::asked() => {
             eprintln!("interrupted");
-            ExitCode::from(130)
+            interrupt::die()
         }
         Err(error) => {
             eprintln!("error: {error}");
@@ -109,7 +109,7 @@ fn round_trips(
         numbers.push(number)?;
         let echo = loop {
             // Not for ever: Ctrl-C must end this process.
-            match echoes.pop_timeout(Duration::from_millis(50)) {
+            match echoes.pop_timeout(Duration::from_millis(100)) {
                 Err(PopError::TimedOut) if interrupt::asked() => return Err("interrupted".into()),
                 Err(PopError::TimedOut) => {}
                 other => break other?,

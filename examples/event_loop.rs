@@ -46,6 +46,7 @@ fn main() -> ExitCode {
         Some(Part::Client { port }) => ask(*port, options.ticks / 10),
     };
     match done {
+        Ok(()) if interrupt::asked() => interrupt::die(),
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");

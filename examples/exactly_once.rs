@@ -116,7 +116,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) if interrupt::asked() => {
             eprintln!("interrupted");
-            ExitCode::from(130)
+            interrupt::die()
         }
         Err(error) => {
             eprintln!("error: {error}");
@@ -144,7 +144,7 @@ fn pay(directory: &Path, payments: u64) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-const MOMENT: Duration = Duration::from_millis(50);
+const MOMENT: Duration = Duration::from_millis(100);
 
 /// Waits for a successor while there is no booker.
 fn push(producer: &mut Producer<Payment>, payment: Payment) -> Result<(), PushError<Payment>> {

@@ -35,14 +35,14 @@ struct Options {
     semaphore: bool,
 }
 
-const MOMENT: Duration = Duration::from_millis(50);
+const MOMENT: Duration = Duration::from_millis(100);
 
 fn main() -> ExitCode {
     match run(&Options::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) if interrupt::asked() => {
             eprintln!("interrupted");
-            ExitCode::from(130)
+            interrupt::die()
         }
         Err(error) => {
             eprintln!("error: {error}");
@@ -73,7 +73,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     }
     while !producer.is_empty() {
         check()?;
-        thread::sleep(Duration::from_millis(1));
+        thread::sleep(MOMENT);
     }
     drop(producer);
     // The consumer learns that this was all, and leaves.
@@ -81,7 +81,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         if interrupt::asked() {
             return Err(error.into());
         }
-        thread::sleep(Duration::from_millis(1));
+        thread::sleep(MOMENT);
     }
     println!("{sent}, all read");
     Ok(())

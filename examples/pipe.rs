@@ -47,7 +47,7 @@ fn main() -> ExitCode {
         }
         Err(_) if interrupt::asked() => {
             eprintln!("interrupted");
-            ExitCode::from(130)
+            interrupt::die()
         }
         Err(error) => {
             eprintln!("error: {error}");

@@ -42,7 +42,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) if interrupt::asked() => {
             eprintln!("interrupted");
-            ExitCode::from(130)
+            interrupt::die()
         }
         Err(error) => {
             eprintln!("error: {error}");
@@ -101,7 +101,7 @@ fn send(count: u64) -> Result<(), Box<dyn Error>> {
 /// Waits for room until Ctrl-C.
 fn push(producer: &mut Producer<u64>, number: u64) -> Result<(), Box<dyn Error>> {
     while !interrupt::asked() {
-        match producer.push_timeout(number, Duration::from_millis(50)) {
+        match producer.push_timeout(number, Duration::from_millis(100)) {
             Err(PushError::TimedOut(_)) => {}
             other => return Ok(other?),
         }

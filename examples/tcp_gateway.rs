@@ -83,7 +83,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) if interrupt::asked() => {
             eprintln!("interrupted");
-            ExitCode::from(130)
+            interrupt::die()
         }
         Err(error) => {
             eprintln!("error: {error}");
@@ -114,9 +114,7 @@ impl Gateway {
                             }
                         });
                     }
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                        thread::sleep(LOOK / 10);
-                    }
+                    Err(error) if is_temporary(error.kind()) => {}
                     Err(error) => return Err(error.into()),
                 }
             }
@@ -128,7 +126,6 @@ impl Gateway {
     /// Puts a connection's lines into the ring. While the ring is full no thread
     /// reads from a socket, so the clients wait.
     fn read(&self, stream: TcpStream) -> Result<()> {
-        stream.set_nonblocking(false)?;
         stream.set_read_timeout(Some(LOOK))?;
         let mut stream = BufReader::new(stream);
         let mut line = Vec::new();
@@ -167,7 +164,8 @@ impl Gateway {
 fn listen(port: u16) -> Result<TcpListener> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
     SockRef::from(&listener).set_recv_buffer_size(SOCKET)?;
-    listener.set_nonblocking(true)?;
+    // Of a listener it is the time in which a client must come.
+    SockRef::from(&listener).set_read_timeout(Some(LOOK))?;
     Ok(listener)
 }
 

@@ -53,7 +53,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) if interrupt::asked() => {
             eprintln!("interrupted");
-            ExitCode::from(130)
+            interrupt::die()
         }
         Err(error) => {
             eprintln!("error: {error}");

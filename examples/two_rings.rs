@@ -48,6 +48,7 @@ fn main() -> ExitCode {
         Some(Part::Orders { name }) => send_orders(name, options.ticks / 10),
     };
     match done {
+        Ok(()) if interrupt::asked() => interrupt::die(),
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");

@@ -14,4 +14,4 @@ pub(crate) mod ring_line;
 use std::time::Duration;
 
 /// How long an example waits for the ring before it looks at the rest of the world.
-pub(crate) const MOMENT: Duration = Duration::from_millis(50);
+pub(crate) const MOMENT: Duration = Duration::from_millis(100);

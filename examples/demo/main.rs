@@ -66,7 +66,7 @@ fn main() -> ExitCode {
     result.unwrap_or_else(|error| {
         if interrupt::asked() {
             eprintln!("interrupted");
-            return ExitCode::from(130);
+            return interrupt::die();
         }
         eprintln!("error: {error}");
         ExitCode::FAILURE

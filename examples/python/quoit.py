@@ -246,18 +246,21 @@ class Consumer:
 
 def consume(name, count):
     consumer, frames, checksum = Consumer(name), 0, 0xCBF29CE484222325
-    gone = False
+    gone, pause = False, 0.001
     while count is None or frames < count:
         before = consumer.head
         for frame in consumer.frames():
             frames += 1
             for byte in frame:
                 checksum = (checksum ^ byte) * 0x100000001B3 & 0xFFFFFFFFFFFFFFFF
-        if consumer.head == before:
+        if consumer.head != before:
+            pause = 0.001
+        else:
             if gone:
                 break
             gone = consumer.producer_is_gone()  # then read once more
-            time.sleep(0.001)
+            time.sleep(pause)
+            pause = min(2 * pause, 0.1)  # ten looks a second are enough for an idle ring
     consumer.leave()
     print(f"{frames} frames, checksum {checksum:016x}")
 

@@ -252,7 +252,8 @@ impl RingOptions {
     /// system call, and it ends a sleep. Set it lower to notice a killed peer
     /// earlier, and higher to let an idle endpoint sleep longer. A peer that closes
     /// its endpoint is noticed at once, whatever the interval. A peer that is killed or
-    /// stopped between its message and its wake-up is noticed at the check. A
+    /// stopped between its message and its wake-up is noticed at the check. A check that is
+    /// due near the deadline of a wait is made then, so that the wait wakes once. A
     /// [`Select`](crate::Select) uses the shortest interval of its endpoints.
     pub fn peer_check(mut self, interval: Duration) -> Self {
         self.peer_check = interval;

@@ -147,6 +147,14 @@ pub(crate) fn is_asleep(pid: u32) -> bool {
     state(pid) == 'S' && !call.expect("the child's call").starts_with("running")
 }
 
+/// The exit code, or 128 and the number of the signal that has killed it, as a shell has
+/// it. No exit code is that large: a shell would go on with its loop.
+pub(crate) fn code_of(status: ExitStatus) -> Option<i32> {
+    let code = status.code();
+    assert!(code.is_none_or(|code| code < 128), "it exits with {code:?}");
+    code.or(status.signal().map(|signal| 128 + signal))
+}
+
 /// The letter that the kernel has for a process's state.
 fn state(pid: u32) -> char {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("the child's state");

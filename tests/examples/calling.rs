@@ -31,7 +31,7 @@ fn an_interrupted_caller_leaves_nothing() {
         wait_until("there are rings", || rings_of(process) == 2);
         signal_to(process, signal);
         let ended = example.end();
-        assert_eq!(ended.code, Some(130), "{ended:?}");
+        assert_eq!(ended.code, Some(128 + signal), "{ended:?}");
         assert_eq!(ended.errors, "interrupted\n");
         assert_eq!(rings_of(process), 0);
     }

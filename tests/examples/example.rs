@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::common::PATIENCE;
+use super::common::child::code_of;
 use super::common::names::RingName;
 
 /// A running example. Killed and reaped when the test is over, however it ends.
@@ -83,7 +84,7 @@ impl Example {
     pub(crate) fn end(mut self) -> Ended {
         wait_until("the example ends", || !self.is_running());
         let mut ended = Ended {
-            code: self.0.wait().expect("a status").code(),
+            code: code_of(self.0.wait().expect("a status")),
             output: String::new(),
             errors: String::new(),
         };

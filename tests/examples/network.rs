@@ -109,7 +109,7 @@ fn interrupted_network_examples_leave_nothing() {
             wait_until("there is a ring", || left(&prefix) > 0);
             example.signal(signal);
             let ended = example.end();
-            assert_eq!(ended.code, Some(130), "{ended:?}");
+            assert_eq!(ended.code, Some(128 + signal), "{ended:?}");
             assert!(ended.errors.contains("interrupted"), "{ended:?}");
             assert_eq!(left(&prefix), 0);
         }

@@ -21,7 +21,7 @@ fn an_interrupted_example_leaves_nothing() {
         wait_until("the example has begun", has_begun);
         example.signal(signal);
         let ended = example.end();
-        assert_eq!(ended.code, Some(130), "{ended:?}");
+        assert_eq!(ended.code, Some(128 + signal), "{ended:?}");
         assert_eq!(ended.errors, "interrupted\n");
         assert_eq!(directory_of("exactly-once", process), None);
     }

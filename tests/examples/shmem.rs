@@ -20,7 +20,10 @@ fn an_interrupted_shmem_leaves_nothing() {
         wait_until("its child runs", || children_of(example.pid()).len() == 1);
         example.signal(signal);
         let ended = example.end();
-        assert_eq!((ended.code, &*ended.errors), (Some(130), "interrupted\n"));
+        assert_eq!(
+            (ended.code, &*ended.errors),
+            (Some(128 + signal), "interrupted\n")
+        );
         let left = files_in(Path::new("/dev/shm"));
         let ours = |name: &&String| name.starts_with("shmem_") && !before.contains(*name);
         assert_eq!(left.iter().find(ours), None);

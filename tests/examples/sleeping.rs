@@ -49,7 +49,7 @@ fn an_interrupt_ends_the_event_loop_with_all_its_peers() {
     example.signal(libc::SIGINT);
     let line = example.line();
     assert!(line.starts_with("one loop: "), "{line}");
-    assert_eq!(example.end().code, Some(0));
+    assert_eq!(example.end().code, Some(128 + libc::SIGINT));
     assert_eq!(names_of("event-loop", process), 0);
 }
 
@@ -68,7 +68,10 @@ fn an_interrupt_ends_the_loop_with_both_senders() {
         assert_eq!(senders.len(), 2);
         example.signal(signal);
         let ended = example.end();
-        assert_eq!((ended.code, ended.errors.as_str()), (Some(0), ""));
+        assert_eq!(
+            (ended.code, ended.errors.as_str()),
+            (Some(128 + signal), "")
+        );
         let said: Vec<_> = ended.output.split_whitespace().collect();
         let [
             ticks,
@@ -198,7 +201,7 @@ fn interrupted_doorbells_leave_nothing() {
         wait_until("there are rings", || names_of("doorbells", process) == 2);
         example.signal(signal);
         let ended = example.end();
-        assert_eq!(ended.code, Some(130), "{ended:?}");
+        assert_eq!(ended.code, Some(128 + signal), "{ended:?}");
         assert_eq!(ended.errors, "interrupted\n");
         assert_eq!(names_of("doorbells", process), 0);
     }

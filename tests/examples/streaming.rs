@@ -156,7 +156,7 @@ fn interrupted_frames_leave_nothing() {
         wait_until("there is a ring", || name.file().exists());
         example.signal(signal);
         let ended = example.end();
-        assert_eq!(ended.code, Some(130), "{ended:?}");
+        assert_eq!(ended.code, Some(128 + signal), "{ended:?}");
         assert_eq!(ended.errors, "interrupted\n");
         assert!(!name.file().exists());
     }

@@ -58,7 +58,7 @@ fn interrupted_workers_leave_nothing() {
         let (example, workers) = at_work();
         signal_to(example.pid(), signal);
         let ended = example.end();
-        assert_eq!(ended.code, Some(130), "{ended:?}");
+        assert_eq!(ended.code, Some(128 + signal), "{ended:?}");
         assert_eq!(ended.errors, "interrupted\n");
         for worker in workers {
             assert!(!maps(worker, MEMFD), "a worker is still there");

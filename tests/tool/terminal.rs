@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use vt100::{Parser, Screen};
 
 use crate::common::PATIENCE;
-use crate::common::child::is_asleep;
+use crate::common::child::{code_of, is_asleep};
 use crate::endings::wait_until;
-use crate::tool::{Tool, code_of};
+use crate::tool::Tool;
 
 pub(crate) const COLUMNS: u16 = 80;
 const ROWS: u16 = 24;

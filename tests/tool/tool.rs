@@ -2,14 +2,14 @@
 
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
-use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 
 use serde_json::Value;
 
 use crate::common::PATIENCE;
+use crate::common::child::code_of;
 
 /// A running tool. Killed and reaped when the test is over, however it ends.
 pub(crate) struct Tool(Option<Child>);
@@ -128,14 +128,6 @@ impl Tool {
             errors: String::from_utf8(output.stderr).expect("text"),
         }
     }
-}
-
-/// The exit code, or 128 and the number of the signal that has killed it, as a shell has
-/// it. No exit code is that large: a shell would go on with its loop.
-pub(crate) fn code_of(status: ExitStatus) -> Option<i32> {
-    let code = status.code();
-    assert!(code.is_none_or(|code| code < 128), "it exits with {code:?}");
-    code.or(status.signal().map(|signal| 128 + signal))
 }
 
 impl Drop for Tool {

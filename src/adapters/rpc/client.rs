@@ -288,3 +288,47 @@ impl Client {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ring::RingOptions;
+
+    const TIMEOUT: Duration = Duration::from_secs(120);
+
+    #[test]
+    fn calls_that_are_dropped_are_forgotten_though_no_reply_comes() {
+        let options = RingOptions::new(1024);
+        let (requests, mut requests_in) = options.heap::<[u8]>().expect("a ring");
+        let (_replies_in, replies) = options.heap::<[u8]>().expect("a ring");
+        let mut client = Client::new(requests, replies);
+        let kept = [0; 10].map(|_| client.start(b"kept", TIMEOUT).expect("room"));
+        for _ in 0..100_000 {
+            requests_in.try_peek().expect("a request").release();
+            drop(client.start(b"dropped", TIMEOUT).expect("room"));
+            assert!(client.flight.len() <= 2 * FEW, "{}", client.flight.len());
+        }
+        assert!(client.flight.capacity() <= 8 * FEW);
+        assert_eq!(client.in_flight(), kept.len());
+        kept.into_iter().for_each(|call| client.cancel(call));
+        assert_eq!(client.in_flight(), 0);
+    }
+
+    #[test]
+    fn the_reply_to_a_dropped_call_is_not_kept() {
+        let options = RingOptions::new(1024);
+        let (requests, _requests_in) = options.heap::<[u8]>().expect("a ring");
+        let (mut replies_in, replies) = options.heap::<[u8]>().expect("a ring");
+        let mut client = Client::new(requests, replies);
+        let (dropped, kept) = (client.start(b"1", TIMEOUT), client.start(b"2", TIMEOUT));
+        let kept = kept.expect("room");
+        for id in [dropped.map(|call| call.id).expect("room"), kept.id] {
+            let parts = [&id.to_le_bytes()[..], b"reply"];
+            replies_in.push_parts(0, &parts).expect("room");
+        }
+        let mut reply = Vec::new();
+        client.finish(&kept, &mut reply).expect("a reply");
+        assert_eq!(reply, b"reply");
+        assert!(client.flight.is_empty());
+    }
+}

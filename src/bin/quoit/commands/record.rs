@@ -16,7 +16,7 @@ use crate::recording;
 use crate::ring::{self, RingArguments};
 use crate::stop::Stop;
 
-/// Records the frames of a ring with their times
+/// Takes frames out of a ring and records them with their times
 ///
 /// It ends when the producer has left, or by Ctrl-C. It is the ring's consumer, as
 /// `quoit recv`: it takes the frames out. A frame stays in the ring until it is in

@@ -12,7 +12,12 @@ use crate::progress::Progress;
 use crate::ring::{self, RingArguments};
 use crate::stop::Stop;
 
-/// Writes a ring to standard output, until its producer has left
+/// Takes frames out of a ring and writes them to standard output, until its producer
+/// has left
+///
+/// It is the ring's consumer, and removes what it writes: to look at a ring, use
+/// `quoit tail`. A frame that is in a pipe is delivered, also if the reader of the pipe
+/// ends before it has read it, as `head` does.
 ///
 /// It ends when the producer has left and all was read. Where there is neither a
 /// producer nor anything to read, it waits for one. What could not be written
