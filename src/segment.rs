@@ -7,6 +7,7 @@
 mod anonymous;
 mod descriptor;
 mod draft;
+mod enough;
 mod fork;
 #[cfg(feature = "shared_memory")]
 mod found;
@@ -86,7 +87,7 @@ impl Segment {
             available: 0,
             hint: "make the ring smaller".into(),
         };
-        draft::survives(length)?;
+        enough::survives(length)?;
         let layout = usize::try_from(length)
             .ok()
             .filter(|&length| length > 0)
