@@ -275,7 +275,9 @@ impl RingOptions {
     ///
     /// # Real-time
     ///
-    /// Makes syscalls and allocates.
+    /// Makes syscalls and allocates. For a ring of 4 MiB or more in memory it reads the
+    /// limits of this process's control groups (0.1 ms), and waits up to 2.5 s while the
+    /// kernel has not counted what is in use.
     ///
     /// # Examples
     ///
