@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use std::error;
 use std::io;
 
-use self::advice::advice;
+use self::advice::remedy;
 pub(crate) use self::hot::NoRoom;
 pub use self::hot::{ClaimError, PeerError, PopError, PushError};
 
@@ -433,7 +433,7 @@ impl fmt::Display for Error {
                 source,
             } => {
                 write!(f, "could not {doing} {name:?}: {source}")?;
-                match advice(doing, source) {
+                match remedy(doing, source) {
                     Some(advice) => write!(f, "; {advice}"),
                     None => Ok(()),
                 }

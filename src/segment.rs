@@ -7,6 +7,7 @@
 mod anonymous;
 mod descriptor;
 mod draft;
+mod enough;
 mod fork;
 mod found;
 mod holder;
@@ -97,7 +98,7 @@ impl Segment {
             available: 0,
             hint: "make the ring smaller".into(),
         };
-        draft::survives(length)?;
+        enough::survives(length)?;
         let layout = usize::try_from(length)
             .ok()
             .filter(|&length| length > 0)

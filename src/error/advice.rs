@@ -259,7 +259,7 @@ const TABLE: &[(Doing, &[i32], &str)] = &[
 ];
 
 /// What to do, where it does not go without saying.
-pub(super) fn advice(doing: &str, source: &io::Error) -> Option<&'static str> {
+pub(super) fn remedy(doing: &str, source: &io::Error) -> Option<&'static str> {
     let Some(answer) = source.raw_os_error() else {
         return match (doing, source.kind()) {
             ("lock the name of", ErrorKind::TimedOut) => {
@@ -294,7 +294,7 @@ mod tests {
                 };
                 for doing in operations {
                     let source = io::Error::from_raw_os_error(*answer);
-                    assert_eq!(advice(doing, &source), Some(*text), "{doing} {answer}");
+                    assert_eq!(remedy(doing, &source), Some(*text), "{doing} {answer}");
                 }
             }
         }
