@@ -179,7 +179,7 @@ fn server(options: &RingOptions) -> (Server, Client) {
 fn call_for_ever(client: &mut Client) {
     if client.in_flight() == 0 {
         let call = client.start(&7_u64.to_ne_bytes(), Duration::MAX);
-        std::mem::forget(call.expect("there is room"));
+        let _in_flight = call.expect("there is room");
     }
 }
 
@@ -238,7 +238,7 @@ const ROWS: &[Row] = &[
     row!("FrameProducer::push_slice_timeout", full_of_frames(options) -> (producer, peer), ClaimError::TimedOut,
         |end: &mut FrameProducer, timeout| end.push_slice_timeout(7, &[PAYLOAD], timeout), release_little),
     row!("FrameProducer::push_all_timeout", full_of_frames(options) -> (producer, peer), ClaimError::TimedOut,
-        |end: &mut FrameProducer, timeout| end.push_all_timeout(7, &[[0_u8; 0]; MUCH], timeout),
+        |end: &mut FrameProducer, timeout| end.push_all_timeout(7, [[0_u8; 0]; MUCH].as_slice(), timeout),
         |peer: &mut FrameConsumer| { let _ = peer.skip(usize::MAX); }),
     row!("FrameProducer::claim_timeout", full_of_frames(options) -> (producer, peer), ClaimError::TimedOut,
         |end: &mut FrameProducer, timeout| end.claim_timeout(24, timeout).map(drop), release_little),
