@@ -67,6 +67,7 @@ common::suite::suite! {
         c_finishes_what_a_dead_unlinker_began,
         c_goes_on_with_a_ring_whose_unlinker_gave_up,
         c_and_rust_race_for_a_name,
+        c_clears_what_its_predecessor_left,
         c_keeps_no_role_in_a_child,
         every_field_that_a_client_must_check_is_checked,
         a_superseded_ring_is_not_taken,

@@ -11,8 +11,11 @@ use quoit::{Error, Holder, Ring, RingOptions, StalePolicy, unlink};
 use super::client::{Client, VARIANTS, record};
 use super::common::child::is_asleep;
 use super::common::names::{RingName, files_in, shared_memory_directory};
-use super::common::segment_file::{SUPERSEDED, SegmentFile};
+use super::common::segment_file::{RIDE_POSITION, SUPERSEDED, SegmentFile, TAIL};
 use super::until;
+
+/// The producer's sleep word.
+const PRODUCER_WORD: u64 = 12416;
 
 pub(super) fn c_makes_the_ring_that_rust_makes() {
     let client = Client::compiled();
@@ -179,6 +182,26 @@ pub(super) fn c_and_rust_race_for_a_name() {
     });
     let left = files_in(directory.path());
     assert!(left.iter().all(|file| file == "ring"), "{left:?}");
+}
+
+pub(super) fn c_clears_what_its_predecessor_left() {
+    let client = Client::compiled();
+    let name = RingName::new("c-clears");
+    drop(RingOptions::new(64).create::<i64>(&name).expect("a ring"));
+    let file = SegmentFile::open(&name.file());
+    // A producer that died in its publish, and slept before.
+    file.write(RIDE_POSITION, 1 << 1 | 1);
+    file.write_half(PRODUCER_WORD, 2);
+    let mut producer = client.start(&["produce", name.as_str(), "records", "0"]);
+    producer.says(&["attached"]);
+    assert_eq!(producer.ends().code, Some(0));
+    assert_eq!(file.read(RIDE_POSITION), 0);
+    assert_eq!(file.read(PRODUCER_WORD), 0);
+    assert_eq!(
+        file.read(TAIL + 128),
+        1 << 1 | 1,
+        "it has closed in its first epoch"
+    );
 }
 
 pub(super) fn c_keeps_no_role_in_a_child() {
