@@ -201,7 +201,7 @@ const fn frame(position: u64, kind: u32, words: &'static [u64]) -> Given {
 pub(super) const MODELS: &[Model<Steps>] = &[
     Model {
         name: "observer_of_a_slot",
-        floor: 1,
+        floor: 450,
         scenario: &Watched {
             capacity: 1,
             slot_size: Some(16),
@@ -213,7 +213,7 @@ pub(super) const MODELS: &[Model<Steps>] = &[
     },
     Model {
         name: "observer_of_a_first_slot",
-        floor: 1,
+        floor: 810,
         scenario: &Watched {
             capacity: 1,
             slot_size: Some(16),
@@ -225,7 +225,7 @@ pub(super) const MODELS: &[Model<Steps>] = &[
     },
     Model {
         name: "observer_of_frames",
-        floor: 1,
+        floor: 2_800,
         // The third overwrites both headers.
         scenario: &Watched {
             capacity: 32,

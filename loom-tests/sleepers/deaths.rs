@@ -114,7 +114,7 @@ const MORTAL: Model<Steps> = Model {
 pub(crate) const MODELS: &[Model<Steps>] = &[
     Model {
         name: "waker_dies",
-        floor: 3_900,
+        floor: 11_000,
         scenario: &Producers {
             capacity: 1,
             count: 2,
@@ -127,7 +127,7 @@ pub(crate) const MODELS: &[Model<Steps>] = &[
     },
     Model {
         name: "waker_dies_under_one_who_was_awake",
-        floor: 82_000,
+        floor: 5_300,
         scenario: &Producers {
             capacity: 1,
             count: 2,
@@ -140,7 +140,7 @@ pub(crate) const MODELS: &[Model<Steps>] = &[
     },
     Model {
         name: "sleeper_dies",
-        floor: 3_400,
+        floor: 6_800,
         scenario: &Consumers {
             capacity: 1,
             count: 2,
@@ -152,7 +152,7 @@ pub(crate) const MODELS: &[Model<Steps>] = &[
     },
     Model {
         name: "sleeper_dies_who_was_awake",
-        floor: 110_000,
+        floor: 5_000,
         scenario: &Consumers {
             capacity: 1,
             count: 2,
@@ -166,7 +166,7 @@ pub(crate) const MODELS: &[Model<Steps>] = &[
         name: "waker_dies_and_so_does_the_next",
         mortals: 2,
         states: &[Empty, Slept, Died],
-        floor: 62_000,
+        floor: 21_000,
         scenario: &Producers {
             capacity: 1,
             count: 1,
@@ -179,21 +179,22 @@ pub(crate) const MODELS: &[Model<Steps>] = &[
     },
     Model {
         name: "sleeper_dies_and_so_does_the_next",
+        preemptions: Some(0),
         mortals: 2,
         states: &[Empty, Slept, Died],
-        floor: 60_000,
+        floor: 330,
         scenario: &Consumers {
-            capacity: 2,
+            capacity: 1,
             count: 2,
             mortals: 2,
             form: Symmetric,
-            first: Writer,
+            first: Reader,
         },
         ..MORTAL
     },
     Model {
         name: "closing_end_dies",
-        floor: 21_000,
+        floor: 2_000,
         states: &[Empty, Slept, Died, Abandoned],
         scenario: &Producers {
             capacity: 2,
@@ -207,7 +208,7 @@ pub(crate) const MODELS: &[Model<Steps>] = &[
     },
     Model {
         name: "closing_end_dies_beside_one_who_was_awake",
-        floor: 16_000,
+        floor: 1_600,
         states: &[Empty, Slept, Died, Abandoned],
         scenario: &Producers {
             capacity: 2,

@@ -139,14 +139,14 @@ macro_rules! pairs {
 }
 
 pairs! {
-    "the_first_of_two", 2, 25_000, &[Empty, Slept, Unblocked] => {}
-    "the_first_of_two_awake", 2, 10_000, &[Empty, Slept] => { form: Awake }
-    "the_first_of_two_by_deadlines", 1, 42_000, &[Empty, Interrupted, Late] => {
+    "the_first_of_two", 2, 40_000, &[Empty, Slept, Unblocked] => {}
+    "the_first_of_two_awake", 2, 19_000, &[Empty, Slept] => { form: Awake }
+    "the_first_of_two_by_deadlines", 2, 130_000, &[Empty, Interrupted, Late] => {
         ends: &[TIMED_OUT, TIMED_OUT],
     }
-    "goodbye_of_one_of_two", 2, 39_000, &[Empty, Slept, Abandoned] => { close: true }
-    "waker_of_one_of_two_dies", 1, 2_900, &[Empty, Slept, Died] => { mortal: true }
-    "closing_waker_of_one_of_two_dies", 1, 3_700, &[Empty, Slept, Abandoned, Died] => {
+    "goodbye_of_one_of_two", 2, 57_000, &[Empty, Slept, Abandoned] => { close: true }
+    "waker_of_one_of_two_dies", 1, 5_500, &[Empty, Slept, Died] => { mortal: true }
+    "closing_waker_of_one_of_two_dies", 1, 6_500, &[Empty, Slept, Abandoned, Died] => {
         close: true, mortal: true,
     }
 }
@@ -170,36 +170,36 @@ macro_rules! talks {
 const TIGHT: &[State] = &[Full, Empty, Slept, Unblocked];
 
 talks! {
-    "sleepers_of_one", 2, 40_000, TIGHT => {}
-    "sleepers_of_one_reader_first", 2, 55_000, TIGHT => { first: Reader }
-    "sleepers_of_one_three_messages", 2, 13_000, TIGHT => { count: 3 }
-    "sleepers_of_two", 2, 16_000, TIGHT => { capacity: 2, count: 3 }
-    "sleepers_of_two_reader_first", 2, 25_000, TIGHT => { capacity: 2, count: 3, first: Reader }
-    "sleepers_in_batches", 2, 19_000, TIGHT => { capacity: 2, count: 3, batch: true }
-    "awake_of_one", 3, 17_000, &[Full, Empty, Slept, Unblocked, Granted] => { form: Awake }
-    "awake_of_one_reader_first", 2, 30_000, &[Full, Empty, Slept, Unblocked, Granted] => {
+    "sleepers_of_one", 3, 40_000, TIGHT => {}
+    "sleepers_of_one_reader_first", 2, 6_400, TIGHT => { first: Reader }
+    "sleepers_of_one_three_messages", 2, 26_000, TIGHT => { count: 3 }
+    "sleepers_of_two", 2, 40_000, TIGHT => { capacity: 2, count: 3 }
+    "sleepers_of_two_reader_first", 2, 41_000, TIGHT => { capacity: 2, count: 3, first: Reader }
+    "sleepers_in_batches", 2, 16_000, TIGHT => { capacity: 2, count: 3, batch: true }
+    "awake_of_one", 3, 42_000, &[Full, Empty, Slept, Unblocked, Granted] => { form: Awake }
+    "awake_of_one_reader_first", 2, 4_200, &[Full, Empty, Slept, Unblocked, Granted] => {
         form: Awake, first: Reader,
     }
-    "awake_of_two", 2, 5_400, &[Full, Empty, Slept, Granted] => {
+    "awake_of_two", 2, 16_000, &[Full, Empty, Slept, Granted] => {
         form: Awake, capacity: 2, count: 3,
     }
-    "sleep_ends_for_no_reason", 2, 12_000, &[Full, Empty, Slept, Interrupted] => {
+    "sleep_ends_for_no_reason", 2, 24_000, &[Full, Empty, Slept, Interrupted] => {
         ends: &[ENDED, None, ENDED],
     }
-    "sleep_ends_by_its_deadline", 2, 15_000, &[Full, Empty, Slept, Interrupted] => {
+    "sleep_ends_by_its_deadline", 2, 33_000, &[Full, Empty, Slept, Interrupted] => {
         ends: &[TIMED_OUT, None, TIMED_OUT],
     }
-    "sleep_ends_by_two_deadlines", 3, 8_300, &[Empty, Interrupted, Late] => {
+    "sleep_ends_by_two_deadlines", 3, 26_000, &[Empty, Interrupted, Late] => {
         capacity: 2, count: 1, ends: &[TIMED_OUT, TIMED_OUT],
     }
-    "goodbye_to_a_sleeper", 3, 5_700, &[Empty, Slept, Abandoned] => {
+    "goodbye_to_a_sleeper", 3, 10_000, &[Empty, Slept, Abandoned] => {
         capacity: 2, count: 1, close: true,
     }
-    "goodbye_to_a_sleeper_reader_first", 3, 10_000, &[Empty, Slept, Abandoned] => {
+    "goodbye_to_a_sleeper_reader_first", 3, 19_000, &[Empty, Slept, Abandoned] => {
         capacity: 2, count: 1, close: true, first: Reader,
     }
-    "goodbye_after_a_wait_for_room", 2, 79_000, &[Full, Empty, Slept, Abandoned] => { close: true }
-    "goodbye_to_one_who_was_awake", 2, 18_000, &[Empty, Slept, Granted, Abandoned] => {
+    "goodbye_after_a_wait_for_room", 2, 9_100, &[Full, Empty, Slept, Abandoned] => { close: true }
+    "goodbye_to_one_who_was_awake", 2, 2_200, &[Empty, Slept, Granted, Abandoned] => {
         capacity: 2, close: true, form: Awake,
     }
 }

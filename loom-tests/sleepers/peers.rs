@@ -164,7 +164,7 @@ pub(crate) const MODELS: &[Model<Steps>] = &[
     Model {
         name: "a_peer_attaches",
         preemptions: None,
-        floor: 1,
+        floor: 480,
         scenario: &Attaching {
             mortals: 0,
             form: Symmetric,
@@ -175,7 +175,7 @@ pub(crate) const MODELS: &[Model<Steps>] = &[
     Model {
         name: "a_peer_attaches_writer_first",
         preemptions: None,
-        floor: 1,
+        floor: 110,
         scenario: &Attaching {
             mortals: 0,
             form: Awake,
@@ -186,7 +186,7 @@ pub(crate) const MODELS: &[Model<Steps>] = &[
     Model {
         name: "a_polled_peer_closes",
         preemptions: None,
-        floor: 1,
+        floor: 13_000,
         states: &[],
         // No fence of the sleepers stands between position and state.
         scenario: &Closing {
@@ -198,7 +198,7 @@ pub(crate) const MODELS: &[Model<Steps>] = &[
     Model {
         name: "a_peer_dies_and_another_attaches",
         mortals: 1,
-        floor: 1,
+        floor: 1_100,
         states: &[Attached, Slept, Unblocked, Died],
         scenario: &Attaching {
             mortals: 1,
@@ -209,7 +209,7 @@ pub(crate) const MODELS: &[Model<Steps>] = &[
     },
     Model {
         name: "a_peer_closes_and_another_attaches",
-        floor: 1,
+        floor: 11_000,
         states: &[Attached, Slept, Abandoned],
         scenario: &Succeeding {
             form: Symmetric,
@@ -219,7 +219,7 @@ pub(crate) const MODELS: &[Model<Steps>] = &[
     },
     Model {
         name: "a_peer_closes_and_another_attaches_awake",
-        floor: 1,
+        floor: 4_800,
         states: &[Attached, Slept, Abandoned],
         scenario: &Succeeding {
             form: Awake,
@@ -230,7 +230,7 @@ pub(crate) const MODELS: &[Model<Steps>] = &[
     Model {
         name: "a_peer_closes",
         preemptions: Some(3),
-        floor: 1,
+        floor: 18_000,
         states: &[Slept, Unblocked],
         scenario: &Closing {
             form: Symmetric,

@@ -135,13 +135,13 @@ const SLEEP: Model<Steps> = Model {
 pub(crate) const MODELS: &[Model<Steps>] = &[
     Model {
         name: "reactor_looks_when_the_waker_has_stopped",
-        floor: 800,
+        floor: 1_100,
         scenario: &Sleep { early: false },
         ..SLEEP
     },
     Model {
         name: "reactor_looks_at_any_time",
-        floor: 1_900,
+        floor: 2_500,
         scenario: &Sleep { early: true },
         ..SLEEP
     },

@@ -241,7 +241,7 @@ const RESTART: Model<Steps> = Model {
 pub(crate) const MODELS: &[Model<Steps>] = &[
     Model {
         name: "select_and_a_peer_that_crashes",
-        floor: 1,
+        floor: 7_000,
         scenario: &Restart {
             closes: false,
             first: Reader,
@@ -251,7 +251,7 @@ pub(crate) const MODELS: &[Model<Steps>] = &[
     Model {
         name: "select_and_a_peer_that_closes",
         least: 2,
-        floor: 1,
+        floor: 53_000,
         scenario: &Restart {
             closes: true,
             first: Writer,
