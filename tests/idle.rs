@@ -100,7 +100,7 @@ fn waiter(arguments: &[String]) {
             let mut consumer = Consumer::<u64>::open(a).expect("a role");
             // Until there is a producer, and then for what it has.
             consumer.wait_for_peer().expect("a producer");
-            drop(consumer.pop());
+            let _ = consumer.pop();
         }
         "pop again and again" => {
             let mut consumer = Consumer::<u64>::open(a).expect("a role");
@@ -133,7 +133,7 @@ fn waiter(arguments: &[String]) {
         }
         "task" => {
             let consumer = Consumer::<u64>::open(a).expect("a role");
-            drop(block_on(consumer.into_async().expect("an async end").pop()));
+            let _ = block_on(consumer.into_async().expect("an async end").pop());
         }
         "task of a producer" => {
             let producer = Producer::<u64>::open(a).expect("a role");

@@ -18,25 +18,32 @@ use crate::tool::Tool;
 
 const SIGNALS: [libc::c_int; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
 
-/// Sets a limit of the process that this command will be.
-fn with_limit(command: &mut Command, resource: libc::__rlimit_resource_t, most: u64) {
+/// Sets a limit of the process that this command will be: the one that counts, and how
+/// far that may be raised.
+pub(crate) fn with_limit(
+    command: &mut Command,
+    resource: libc::__rlimit_resource_t,
+    [soft, hard]: [u64; 2],
+) {
     let limit = libc::rlimit {
-        rlim_cur: most,
-        rlim_max: most,
+        rlim_cur: soft,
+        rlim_max: hard,
     };
-    // SAFETY: what runs between fork and exec makes one syscall.
-    unsafe {
-        command.pre_exec(move || match libc::setrlimit(resource, &raw const limit) {
+    let set = move || {
+        // SAFETY: the limit lives through the call.
+        match unsafe { libc::setrlimit(resource, &raw const limit) } {
             0 => Ok(()),
             _ => Err(io::Error::last_os_error()),
-        })
+        }
     };
+    // SAFETY: what runs between fork and exec makes one syscall.
+    unsafe { command.pre_exec(set) };
 }
 
 /// The tool, which leaves no core behind.
 fn start(arguments: &[&str]) -> Tool {
     let mut command = Command::new(Tool::PATH);
-    with_limit(command.args(arguments), libc::RLIMIT_CORE, 0);
+    with_limit(command.args(arguments), libc::RLIMIT_CORE, [0; 2]);
     Tool::start_command(Stdio::piped(), &mut command)
 }
 
@@ -120,7 +127,7 @@ pub(crate) fn a_recording_at_a_limit_of_its_size_is_whole() {
         let file = directory.path().join(limit.to_string());
         let mut command = Command::new(Tool::PATH);
         command.args(["record", name.as_str()]).arg(&file);
-        with_limit(&mut command, libc::RLIMIT_FSIZE, limit as u64);
+        with_limit(&mut command, libc::RLIMIT_FSIZE, [limit as u64; 2]);
         let ended = Tool::start_command(Stdio::piped(), &mut command).end();
         match fits {
             true => drop(ended.quietly()),
@@ -144,7 +151,7 @@ pub(crate) fn a_recording_without_room_for_its_header_takes_nothing() {
     let file = directory.path().join("recording");
     let mut command = Command::new(Tool::PATH);
     command.args(["record", name.as_str()]).arg(&file);
-    with_limit(&mut command, libc::RLIMIT_FSIZE, 40);
+    with_limit(&mut command, libc::RLIMIT_FSIZE, [40; 2]);
     let ended = Tool::start_command(Stdio::piped(), &mut command).end();
     ended.with(1, "File too large");
     assert!(!file.exists());
@@ -160,7 +167,7 @@ pub(crate) fn an_output_at_a_limit_of_its_size_loses_nothing() {
     let file = File::create(&path).expect("a file");
     let mut command = Command::new(Tool::PATH);
     command.args(["recv", name.as_str()]);
-    with_limit(&mut command, libc::RLIMIT_FSIZE, 20_000);
+    with_limit(&mut command, libc::RLIMIT_FSIZE, [20_000; 2]);
     let ended = Tool::start_command(file.into(), &mut command).end();
     ended.with(1, "File too large");
     let written = fs::read(&path).expect("a file");

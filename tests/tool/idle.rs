@@ -1,7 +1,6 @@
 //! Commands that have nothing to do, and text that nobody reads.
 
 use std::fs;
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::thread;
@@ -13,6 +12,7 @@ use serde_json::Value;
 use crate::common::child::is_asleep;
 use crate::common::names::{RingName, file_directory};
 use crate::common::naps::Naps;
+use crate::deaths::with_limit;
 use crate::endings::wait_until;
 use crate::streams::numbers;
 use crate::terminal::{On, Terminal};
@@ -117,25 +117,13 @@ pub(crate) fn top_watches_more_rings_than_it_may_open_files_at_first() {
         drop(Producer::<u64>::create(path, 64).expect("a ring"));
     }
     let top = |soft, hard| {
-        let limit = libc::rlimit {
-            rlim_cur: soft,
-            rlim_max: hard,
-        };
         let mut command = Command::new(Tool::PATH);
         command
             .args(["top", "--json", "--count", "2", "--interval", "10ms"])
             .args(&paths)
             // Twice the same is one.
             .arg(&paths[0]);
-        // SAFETY: what runs between fork and exec makes one syscall.
-        unsafe {
-            command.pre_exec(
-                move || match libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) {
-                    0 => Ok(()),
-                    _ => Err(std::io::Error::last_os_error()),
-                },
-            )
-        };
+        with_limit(&mut command, libc::RLIMIT_NOFILE, [soft, hard]);
         Tool::start_command(Stdio::piped(), &mut command).end()
     };
     let text = String::from_utf8(top(50, 1000).quietly()).expect("text");

@@ -17,9 +17,9 @@ pub(crate) enum Standard {
 /// before `main`: reads end at once, and writes succeed.
 static CLOSED: OnceLock<[bool; 3]> = OnceLock::new();
 
-/// Runs before the standard library does.
+/// Runs before the standard library does: the section holds pointers to functions that
+/// the loader calls.
 #[used]
-// SAFETY: the section holds pointers to functions that the loader calls.
 #[unsafe(link_section = ".init_array")]
 static AT_START: extern "C" fn() = find_closed;
 

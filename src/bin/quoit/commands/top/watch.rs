@@ -141,12 +141,12 @@ fn allow_many_files() {
         rlim_cur: 0,
         rlim_max: 0,
     };
-    // SAFETY: the limit lives through both calls. Where they fail, so does an open.
-    unsafe {
-        if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) == 0 {
-            limit.rlim_cur = limit.rlim_max;
-            libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit);
-        }
+    // SAFETY: the limit lives through the call.
+    let error = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
+    if error == 0 {
+        limit.rlim_cur = limit.rlim_max;
+        // SAFETY: as above. Where it fails an open will say so.
+        unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) };
     }
 }
 
