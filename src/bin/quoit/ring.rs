@@ -1,7 +1,7 @@
 //! The rings that the commands move frames to and from.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use quoit::{
@@ -106,7 +106,7 @@ impl RingArguments {
     fn wait(&self, gone: Option<u64>) -> Wait {
         Wait {
             timeout: self.timeout,
-            waited: Duration::ZERO,
+            until: None,
             gone,
         }
     }
@@ -211,7 +211,8 @@ const PRODUCER: Awaited = Awaited {
 #[derive(Clone, Copy)]
 pub(crate) struct Wait {
     timeout: Option<Duration>,
-    waited: Duration,
+    /// When the time-out is over, from the first moment on.
+    until: Option<Instant>,
     /// The epoch of the other end, if it was gone before this one came: either end
     /// may come first, each time anew.
     gone: Option<u64>,
@@ -227,8 +228,14 @@ impl Wait {
     }
 
     /// How long to wait now.
-    fn moment(&self) -> Duration {
-        let left = self.timeout.map(|timeout| timeout - self.waited);
+    fn moment(&mut self) -> Duration {
+        let Some(timeout) = self.timeout else {
+            return MOMENT;
+        };
+        let now = Instant::now();
+        // A time that is beyond the clock does not come.
+        self.until = self.until.or_else(|| now.checked_add(timeout));
+        let left = self.until.map(|until| until.saturating_duration_since(now));
         left.map_or(MOMENT, |left| left.min(MOMENT))
     }
 
@@ -241,9 +248,8 @@ impl Wait {
     ) -> Result<(), Stop> {
         progress.wait_for(awaited.peer);
         interrupt.check()?;
-        self.waited += self.moment();
-        match self.timeout {
-            Some(timeout) if timeout == self.waited => {
+        match (self.timeout, self.until) {
+            (Some(timeout), Some(until)) if Instant::now() >= until => {
                 let wanted = awaited.deed;
                 Err(Stop::TimedOut { wanted, timeout })
             }
