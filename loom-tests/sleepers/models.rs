@@ -141,7 +141,7 @@ macro_rules! pairs {
 pairs! {
     "the_first_of_two", 2, 40_000, &[Empty, Slept, Unblocked] => {}
     "the_first_of_two_awake", 2, 19_000, &[Empty, Slept] => { form: Awake }
-    "the_first_of_two_by_deadlines", 2, 130_000, &[Empty, Interrupted, Late] => {
+    "the_first_of_two_by_deadlines", 2, 115_000, &[Empty, Interrupted, Late] => {
         ends: &[TIMED_OUT, TIMED_OUT],
     }
     "goodbye_of_one_of_two", 2, 57_000, &[Empty, Slept, Abandoned] => { close: true }
@@ -189,7 +189,7 @@ talks! {
     "sleep_ends_by_its_deadline", 2, 33_000, &[Full, Empty, Slept, Interrupted] => {
         ends: &[TIMED_OUT, None, TIMED_OUT],
     }
-    "sleep_ends_by_two_deadlines", 3, 26_000, &[Empty, Interrupted, Late] => {
+    "sleep_ends_by_two_deadlines", 3, 24_000, &[Empty, Interrupted, Late] => {
         capacity: 2, count: 1, ends: &[TIMED_OUT, TIMED_OUT],
     }
     "goodbye_to_a_sleeper", 3, 10_000, &[Empty, Slept, Abandoned] => {
