@@ -90,7 +90,7 @@ fn incarnation(shmem: &Shmem) -> Result<&AtomicU64, Error> {
         return Err(Error::NotEnoughMemory {
             wanted: DATA as u64 + 1,
             available: shmem.len() as u64,
-            hint: "make the Shmem larger",
+            hint: "make the Shmem larger".into(),
         });
     }
     // SAFETY: the memory begins at a page, is long enough, and stays mapped
