@@ -176,14 +176,14 @@ fn groups(cgroup: &str, mountinfo: &str) -> Vec<(&'static Files, PathBuf)> {
         };
         let mounts = mountinfo.lines().filter_map(|line| mount(line, files));
         // A group outside the mount, or above this process's root of groups, is not seen.
-        let seen = mounts.filter_map(|(root, point)| -> Option<(PathBuf, PathBuf)> {
+        let mut seen = mounts.filter_map(|(root, point)| -> Option<(PathBuf, PathBuf)> {
             let below = Path::new(path).strip_prefix(root).ok()?;
             let mut parts = below.components();
             let is_plain = parts.all(|part| matches!(part, Component::Normal(_)));
             is_plain.then(|| (point.join(below).components().collect(), point))
         });
         // Of two mounts on one point the later one hides the earlier.
-        if let Some((own, point)) = seen.last() {
+        if let Some((own, point)) = seen.next_back() {
             let above = own
                 .ancestors()
                 .take_while(|group| group.starts_with(&point));
