@@ -182,7 +182,8 @@ impl Observer {
     /// assert_eq!(observer.holder(Role::Producer)?, Some(here));
     /// assert_eq!(observer.holder(Role::Consumer)?, None);
     /// # drop(producer);
-    /// # quoit::unlink(name)
+    /// # quoit::unlink(name)?;
+    /// # Ok::<(), quoit::Error>(())
     /// ```
     pub fn holder(&self, role: Role) -> Result<Option<Holder>, Error> {
         let pid = header::state(self.header(), role).pid.load(PLAIN);
