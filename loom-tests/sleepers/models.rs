@@ -170,7 +170,7 @@ macro_rules! talks {
 const TIGHT: &[State] = &[Full, Empty, Slept, Unblocked];
 
 talks! {
-    "sleepers_of_one", 3, 40_000, TIGHT => {}
+    "sleepers_of_one", 2, 6_000, TIGHT => {}
     "sleepers_of_one_reader_first", 2, 6_400, TIGHT => { first: Reader }
     "sleepers_of_one_three_messages", 2, 26_000, TIGHT => { count: 3 }
     "sleepers_of_two", 2, 40_000, TIGHT => { capacity: 2, count: 3 }
