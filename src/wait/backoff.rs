@@ -139,7 +139,8 @@ impl Times {
         let is_near = match check.checked_sub(self.deadline) {
             // A check that is early is no harm, if there are not many.
             Some(early) => {
-                early < interval - interval / 8 && self.deadline - self.start >= interval / 2
+                early < interval - interval / 8
+                    && self.deadline.saturating_sub(self.start) >= interval / 2
             }
             None => self.deadline - check < interval / 8,
         };

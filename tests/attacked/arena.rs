@@ -47,7 +47,7 @@ pub(crate) struct Arena<T: Shape + ?Sized> {
 fn rounds() -> u64 {
     let wish = env::var("QUOIT_ATTACKS").ok();
     let wish = wish.map_or(0, |wish| wish.parse().expect("QUOIT_ATTACKS is a number"));
-    wish.max(30_000)
+    wish.max(100_000)
 }
 
 /// So many bites are an attack.
