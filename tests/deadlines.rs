@@ -7,6 +7,7 @@
 mod common;
 
 use std::io::{self, BufRead, ErrorKind, IoSlice, Read, Write};
+use std::mem;
 use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
 use std::thread;
@@ -179,7 +180,8 @@ fn server(options: &RingOptions) -> (Server, Client) {
 fn call_for_ever(client: &mut Client) {
     if client.in_flight() == 0 {
         let call = client.start(&7_u64.to_ne_bytes(), Duration::MAX);
-        let _in_flight = call.expect("there is room");
+        // A call that is dropped is cancelled.
+        mem::forget(call.expect("there is room"));
     }
 }
 

@@ -2,7 +2,7 @@
 //! rewrites it all the time, while this one works. Nothing may crash, panic or hang;
 //! values may be wrong, and an end may answer `Corrupt`.
 //!
-//! Rounds are counted, not seconds: 30,000 for each attack, and more if the
+//! Rounds are counted, not seconds: 100,000 for each attack, and more if the
 //! environment variable `QUOIT_ATTACKS` asks for more.
 
 mod arena;
