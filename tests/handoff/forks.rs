@@ -1,6 +1,6 @@
 //! Children of `fork`, for which a ring without a name is as any other.
 
-use quoit::{Error, PopError, Ring, RingOptions, handoff};
+use quoit::{Error, PopError, PushError, Ring, RingOptions, handoff};
 
 use crate::common::PATIENCE;
 use crate::common::child::{Child, hear, say};
@@ -66,7 +66,7 @@ pub(crate) fn forker_with_a_role(_: &[String]) {
     let mut producer = ring.producer().expect("the role is free");
     let Some(child) = fork() else {
         assert!(matches!(ring.consumer(), Err(Error::Superseded { .. })));
-        producer.try_push(1).expect("there is room in the copy");
+        assert_eq!(producer.try_push(1), Err(PushError::Abandoned(1)));
         let again = open_again(&ring);
         assert!(matches!(again.producer(), Err(Error::InUse { .. })));
         let mut consumer = again.consumer().expect("the role is free");
