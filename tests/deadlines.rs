@@ -480,7 +480,8 @@ fn a_peer_that_is_always_faster_moves_no_deadline() {
     let pushed = producer.push_all_timeout(7, &payloads, Duration::ZERO);
     assert_eq!(pushed, Err(ClaimError::TimedOut));
     let pushed = producer.position() - before;
-    assert!(pushed <= producer.capacity(), "{pushed} bytes");
+    // The part before the deadline, and the one that follows it.
+    assert!(pushed <= 2 * producer.capacity(), "{pushed} bytes");
     assert_eq!(producer.push_all(7, &payloads), Ok(()));
 }
 
