@@ -223,11 +223,16 @@ impl Endpoint<WriteCursor> {
         self.role.moved() || self.detach()
     }
 
-    /// In a forked child: what was published is in a copy that nobody reads.
+    /// The peer's word said that this is a forked child: then what was published is in a
+    /// copy that nobody reads. Any process may write to a word: the entry decides.
     #[cold]
+    #[inline(never)]
     fn detach(&mut self) -> bool {
-        self.close();
-        false
+        let is_ours = !self.role.is_inherited();
+        if !is_ours {
+            self.close();
+        }
+        is_ours
     }
 
     /// Closes this end and keeps the role. It has no room from now on, so that every

@@ -8,7 +8,7 @@ use zerocopy::IntoBytes;
 use crate::cursor::{RIDE_WORDS, WriteCursor};
 use crate::deadline::Deadline;
 use crate::endpoint::{End, Endpoint, open_methods, shared_methods, shared_traits};
-use crate::error::{ClaimError, PushError};
+use crate::error::{ClaimError, NoRoom, PushError};
 use crate::payload;
 use crate::ring::Record;
 use crate::slots::{before_wrap, inline_words, is_inline};
@@ -101,20 +101,21 @@ impl<T: Record> Producer<T> {
     /// # Real-time
     ///
     /// Wait-free, no allocation, no syscall but the wake of a consumer that sleeps.
-    #[inline]
+    // Out of line it takes 18 instructions more, a third.
+    #[inline(always)]
     pub fn try_push(&mut self, value: T) -> Result<(), PushError<T>> {
-        match self.end.room(1) {
+        let reason = match self.end.room(1) {
             Ok(_) => {
                 // SAFETY: there is room, so the slot is mapped, and `T` fits it.
                 unsafe { payload::store(self.slot(0), &value) };
                 if self.publish_one(&value) {
-                    Ok(())
-                } else {
-                    Err(PushError::Abandoned(value))
+                    return Ok(());
                 }
+                NoRoom::Abandoned
             }
-            Err(reason) => Err(PushError::new(value, reason)),
-        }
+            Err(reason) => reason,
+        };
+        Err(PushError::new(value, reason))
     }
 
     /// Pushes a record, and waits for room if there is none.

@@ -120,14 +120,13 @@ impl RoleGuard {
         self.shared.config.wait
     }
 
-    /// After a publish or a release: wakes the peer if it sleeps. `false` in a forked
-    /// child, whose peer does not hear of it.
+    /// After a publish or a release: wakes the peer if it sleeps. `false` if the word says
+    /// that this is a forked child, whose peer does not hear of it.
     #[inline(always)]
     pub(crate) fn moved(&self) -> bool {
         // SAFETY: `shared` keeps the header alive.
         let word: &AtomicU32 = unsafe { self.peer_word.as_ref() };
-        // Any process may write to a word: the entry decides.
-        self.waker.moved(word, &self.peer_bell) || !self.is_inherited()
+        self.waker.moved(word, &self.peer_bell)
     }
 
     /// Whether this process is a forked child, and the role is its parent's.
