@@ -9,7 +9,7 @@
 //!
 //! Limits. Loom has no `membarrier`: here it is a full fence on both sides,
 //! which is what it amounts to; `store_buffer` spells out what it does. All
-//! models stop at one to three preemptions, those in which two die at none or one.
+//! models stop at two or three preemptions, those with deaths at one or two.
 
 #[allow(dead_code, reason = "nobody rides here")]
 #[path = "../src/cursor.rs"]

@@ -127,7 +127,8 @@ pub(crate) const MODELS: &[Model<Steps>] = &[
     },
     Model {
         name: "waker_dies_under_one_who_was_awake",
-        floor: 5_300,
+        preemptions: Some(2),
+        floor: 82_000,
         scenario: &Producers {
             capacity: 1,
             count: 2,
@@ -152,7 +153,8 @@ pub(crate) const MODELS: &[Model<Steps>] = &[
     },
     Model {
         name: "sleeper_dies_who_was_awake",
-        floor: 5_000,
+        preemptions: Some(2),
+        floor: 110_000,
         scenario: &Consumers {
             capacity: 1,
             count: 2,
@@ -164,12 +166,13 @@ pub(crate) const MODELS: &[Model<Steps>] = &[
     },
     Model {
         name: "waker_dies_and_so_does_the_next",
+        preemptions: Some(1),
         mortals: 2,
         states: &[Empty, Slept, Died],
-        floor: 21_000,
+        floor: 62_000,
         scenario: &Producers {
             capacity: 1,
-            count: 1,
+            count: 2,
             mortals: 2,
             close: false,
             form: Symmetric,
@@ -179,10 +182,10 @@ pub(crate) const MODELS: &[Model<Steps>] = &[
     },
     Model {
         name: "sleeper_dies_and_so_does_the_next",
-        preemptions: Some(0),
+        preemptions: Some(1),
         mortals: 2,
         states: &[Empty, Slept, Died],
-        floor: 330,
+        floor: 60_000,
         scenario: &Consumers {
             capacity: 1,
             count: 2,
@@ -194,7 +197,8 @@ pub(crate) const MODELS: &[Model<Steps>] = &[
     },
     Model {
         name: "closing_end_dies",
-        floor: 2_000,
+        preemptions: Some(2),
+        floor: 21_000,
         states: &[Empty, Slept, Died, Abandoned],
         scenario: &Producers {
             capacity: 2,
@@ -208,7 +212,8 @@ pub(crate) const MODELS: &[Model<Steps>] = &[
     },
     Model {
         name: "closing_end_dies_beside_one_who_was_awake",
-        floor: 1_600,
+        preemptions: Some(2),
+        floor: 16_000,
         states: &[Empty, Slept, Died, Abandoned],
         scenario: &Producers {
             capacity: 2,

@@ -170,14 +170,14 @@ macro_rules! talks {
 const TIGHT: &[State] = &[Full, Empty, Slept, Unblocked];
 
 talks! {
-    "sleepers_of_one", 2, 6_000, TIGHT => {}
-    "sleepers_of_one_reader_first", 2, 6_400, TIGHT => { first: Reader }
+    "sleepers_of_one", 3, 40_000, TIGHT => {}
+    "sleepers_of_one_reader_first", 3, 55_000, TIGHT => { first: Reader }
     "sleepers_of_one_three_messages", 2, 26_000, TIGHT => { count: 3 }
     "sleepers_of_two", 2, 40_000, TIGHT => { capacity: 2, count: 3 }
     "sleepers_of_two_reader_first", 2, 41_000, TIGHT => { capacity: 2, count: 3, first: Reader }
-    "sleepers_in_batches", 2, 16_000, TIGHT => { capacity: 2, count: 3, batch: true }
+    "sleepers_in_batches", 2, 19_000, TIGHT => { capacity: 2, count: 4, batch: true }
     "awake_of_one", 3, 42_000, &[Full, Empty, Slept, Unblocked, Granted] => { form: Awake }
-    "awake_of_one_reader_first", 2, 4_200, &[Full, Empty, Slept, Unblocked, Granted] => {
+    "awake_of_one_reader_first", 3, 30_000, &[Full, Empty, Slept, Unblocked, Granted] => {
         form: Awake, first: Reader,
     }
     "awake_of_two", 2, 16_000, &[Full, Empty, Slept, Granted] => {
@@ -198,8 +198,8 @@ talks! {
     "goodbye_to_a_sleeper_reader_first", 3, 19_000, &[Empty, Slept, Abandoned] => {
         capacity: 2, count: 1, close: true, first: Reader,
     }
-    "goodbye_after_a_wait_for_room", 2, 9_100, &[Full, Empty, Slept, Abandoned] => { close: true }
-    "goodbye_to_one_who_was_awake", 2, 2_200, &[Empty, Slept, Granted, Abandoned] => {
+    "goodbye_after_a_wait_for_room", 3, 79_000, &[Full, Empty, Slept, Abandoned] => { close: true }
+    "goodbye_to_one_who_was_awake", 3, 18_000, &[Empty, Slept, Granted, Abandoned] => {
         capacity: 2, close: true, form: Awake,
     }
 }

@@ -1,4 +1,4 @@
-//! The clock that all processes share, as the kernel wants its times.
+//! The monotonic clock, and its times as the kernel takes them.
 
 /// Nanoseconds on the monotonic clock of this process. Another process may be in another
 /// time namespace, so no such time leaves this one.

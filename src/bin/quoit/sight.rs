@@ -246,8 +246,8 @@ impl Look {
     }
 }
 
-/// What a counter of rescues says, and what to check. It proves nothing: whoever may write
-/// to the ring may raise it.
+/// What a counter of rescues says, and what to check. It proves nothing: any process that
+/// may write to the ring can raise it.
 fn rescued(role: Role, count: u64, doorbell: DoorbellKind) -> String {
     let (peer, waiting, moves) = match role {
         Role::Producer => (Role::Consumer, "there was room", "release"),
