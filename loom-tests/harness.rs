@@ -9,4 +9,5 @@ pub(crate) mod reached;
 mod report;
 pub(crate) mod runner;
 pub(crate) mod sites;
+mod stacks;
 mod verdicts;

@@ -11,7 +11,7 @@ use crate::common::dice::Dice;
 use crate::views::walk;
 
 /// Long enough for a handler that is called at once.
-const SOON: Duration = Duration::from_micros(300);
+const SOON: Duration = Duration::from_micros(100);
 
 /// A service and its client in one process, on two rings.
 struct Service {

@@ -9,6 +9,8 @@
 
 pub(crate) mod child;
 pub(crate) mod clock;
+#[path = "../../examples/demo/cores.rs"]
+pub(crate) mod cores;
 pub(crate) mod deep_sleep;
 pub(crate) mod dice;
 pub(crate) mod forbid;

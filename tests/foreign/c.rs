@@ -3,13 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{OnceLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use quoit::{DoorbellKind, FrameProducer, RingOptions};
 
-use super::common::child::Child;
+use super::common::child::{Child, is_asleep};
 use super::common::deep_sleep::DeepSleeper;
 use super::common::names::RingName;
 use super::common::segment_file::{CAPACITY, HEAD, SegmentFile, TAIL};
@@ -114,6 +114,31 @@ pub(super) fn c_is_woken_by_each_frame_and_by_the_goodbye() {
     }
 }
 
+/// Stops the consumer until the producer sleeps.
+fn sleeps_for_room(
+    producer: &mut FrameProducer,
+    page: &SleepPage,
+    consumer: &Program,
+    fill: impl FnOnce(&mut FrameProducer) + Send,
+) {
+    consumer.signal(libc::SIGSTOP);
+    let parks = page.read().producer.parks;
+    thread::scope(|scope| {
+        let (say, hear) = mpsc::channel();
+        scope.spawn(move || {
+            // SAFETY: the call takes nothing.
+            say.send(unsafe { libc::gettid() })
+                .expect("the test listens");
+            fill(producer);
+        });
+        let thread = hear.recv().expect("a thread").cast_unsigned();
+        until("the producer sleeps", || {
+            page.read().producer.parks > parks && is_asleep(thread)
+        });
+        consumer.signal(libc::SIGCONT);
+    });
+}
+
 pub(super) fn c_wakes_a_producer_that_waits_for_room() {
     let program = Consumer::compiled();
     for doorbell in DOORBELLS {
@@ -124,16 +149,10 @@ pub(super) fn c_wakes_a_producer_that_waits_for_room() {
         until("it takes the role", || producer.peer_epoch() > 0);
         let mut traffic = Traffic::new();
         for round in 0..20 {
-            consumer.signal(libc::SIGSTOP);
-            let parks = page.read().producer.parks;
-            thread::scope(|scope| {
-                scope.spawn(|| {
-                    for number in 0..20 {
-                        push(&mut producer, &mut traffic, round * 20 + number);
-                    }
-                });
-                until("the producer sleeps", || page.read().producer.parks > parks);
-                consumer.signal(libc::SIGCONT);
+            sleeps_for_room(&mut producer, &page, &consumer, |producer| {
+                for number in 0..20 {
+                    push(producer, &mut traffic, round * 20 + number);
+                }
             });
         }
         drop(producer);
@@ -147,14 +166,15 @@ pub(super) fn c_that_wakes_its_own_process_only_is_noticed() {
     let name = RingName::new("c-private");
     let mut producer = producer(&name, 64, DoorbellKind::Futex);
     let page = SleepPage::open(&name.file());
-    let _consumer = program.start(name.as_str());
+    let consumer = program.start(name.as_str());
     until("it takes the role", || producer.peer_epoch() > 0);
-    until("its wakes are missed", || {
-        producer.push(&[0; 16]).expect("a consumer");
-        page.read().producer.rescues >= 3
-    });
-    let parks = page.read().producer.parks;
-    assert!(parks < 200, "{parks} sleeps before one was missed");
+    // One that is missed may be on its way; eight in a row are not.
+    for _ in 0..8 {
+        sleeps_for_room(&mut producer, &page, &consumer, |producer| {
+            (0..4).for_each(|_| producer.push(&[0; 16]).expect("a consumer"));
+        });
+    }
+    assert!(page.read().producer.rescues >= 1);
 }
 
 pub(super) fn c_is_killed_and_its_successor_goes_on() {

@@ -1,12 +1,12 @@
 //! Where `stat` says that a ring lies, on which pages, and where its ends run.
 
-use std::mem::{MaybeUninit, size_of};
 use std::path::Path;
 use std::process::Command;
 
 use quoit::{FrameProducer, Producer};
 
 use crate::common::child::{Child, hear, say};
+use crate::common::cores;
 use crate::common::mappings::mapped;
 use crate::common::mounts::{mount, own_mounts};
 use crate::common::names::{RingName, file_directory};
@@ -14,25 +14,8 @@ use crate::looking::{says, says_json};
 
 /// Moves to the last core that it may use, says which, takes a role and waits.
 pub(crate) fn pinned(arguments: &[String]) {
-    let size = size_of::<libc::cpu_set_t>();
-    let mut cores = MaybeUninit::<libc::cpu_set_t>::zeroed();
-    // SAFETY: the kernel writes at most `size` bytes, which are there.
-    unsafe { libc::sched_getaffinity(0, size, cores.as_mut_ptr()) };
-    // SAFETY: all zeroes are a set, and so is what the kernel wrote.
-    let mut cores = unsafe { cores.assume_init() };
-    let all = 0..libc::CPU_SETSIZE as usize;
-    // SAFETY: the number is below that of a set's bits.
-    let last = all
-        .rev()
-        .find(|&core| unsafe { libc::CPU_ISSET(core, &cores) });
-    let last = last.expect("a core");
-    // SAFETY: the set is one.
-    unsafe { libc::CPU_ZERO(&mut cores) };
-    // SAFETY: the number is below that of a set's bits.
-    unsafe { libc::CPU_SET(last, &mut cores) };
-    // SAFETY: the set lives through the call.
-    let moved = unsafe { libc::sched_setaffinity(0, size, &raw const cores) };
-    assert_eq!(moved, 0, "the core was allowed");
+    let last = *cores::allowed().expect("cores").last().expect("a core");
+    cores::stay_on(last).expect("the core was allowed");
     let _producer = FrameProducer::create(&arguments[0], 64).expect("a ring");
     say(last);
     hear();
