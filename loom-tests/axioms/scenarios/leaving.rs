@@ -1,0 +1,104 @@
+//! Departures: nothing that was published before one is missed after it.
+
+use super::{Ring, in_range, message};
+use crate::axioms::scenario::{On, Scenario, Setup};
+use crate::axioms::trace::note;
+use crate::harness::reached::State::{self as Reached, Abandoned, Missed, Observed, Stored};
+use crate::parker::Waker;
+use crate::peer::{self, State, last_poll};
+
+fn publish(ring: &Ring) -> Option<()> {
+    let mut cursor = ring.writer()?;
+    ring.slots[cursor.index(0)].write(message(cursor.position()));
+    cursor.publish(1, ring.line());
+    note(Stored);
+    Some(())
+}
+
+/// Polls, and once more if the peer is gone.
+fn poll(ring: &Ring, has_left: impl FnOnce(State) -> bool) -> Option<()> {
+    let mut cursor = ring.reader()?;
+    if in_range(cursor.look(&ring.tail))? > 0 {
+        note(Observed);
+        return Some(());
+    }
+    let has_left = |_: &mut _| has_left(State::poll(&ring.state));
+    let last = last_poll(&mut cursor, has_left, |cursor| {
+        in_range(cursor.look(&ring.tail))
+    });
+    match last {
+        None => {}
+        Some(unread) => {
+            note(Abandoned);
+            if unread? == 0 {
+                note(Missed);
+            }
+        }
+    }
+    Some(())
+}
+
+/// A producer publishes and closes.
+fn closed() -> Setup {
+    On::memory(Ring::new(1))
+        .thread(|ring| {
+            publish(ring)?;
+            peer::close(&ring.state);
+            Some(())
+        })
+        .thread(|ring| poll(ring, State::is_closed))
+        .ready()
+}
+
+/// A producer publishes and is dropped: it closes, wakes, and frees its lock. The consumer
+/// may see the lock before the state.
+fn dropped() -> Setup {
+    On::memory(Ring::new(1))
+        .thread(|ring| {
+            publish(ring)?;
+            peer::close(&ring.state);
+            Waker::new(false).rouse(&ring.word, &ring.futex);
+            ring.lock.free()
+        })
+        .thread(|ring| poll(ring, |state| state.is_gone(|| ring_is_held(ring))))
+        .ready()
+}
+
+/// A producer dies after any event.
+fn dead() -> Setup {
+    On::memory(Ring::new(1))
+        .thread(publish)
+        .dies(|ring| ring.lock.bury())
+        .thread(|ring| poll(ring, |state| state.is_gone(|| ring_is_held(ring))))
+        .ready()
+}
+
+fn ring_is_held(ring: &Ring) -> bool {
+    ring.lock.is_held()
+}
+
+const LOST: &[(&[Reached], &[Reached])] = &[(&[Stored, Missed], &[])];
+
+pub(super) const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "close_and_left",
+        setup: closed,
+        forbidden: LOST,
+        states: &[Observed, Abandoned],
+        ..Scenario::EMPTY
+    },
+    Scenario {
+        name: "drop_and_left",
+        setup: dropped,
+        forbidden: LOST,
+        states: &[Observed, Abandoned],
+        ..Scenario::EMPTY
+    },
+    Scenario {
+        name: "death_and_left",
+        setup: dead,
+        forbidden: LOST,
+        states: &[Observed, Abandoned, Missed],
+        ..Scenario::EMPTY
+    },
+];
