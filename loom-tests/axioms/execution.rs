@@ -160,7 +160,12 @@ impl Execution {
             let others = left & !(1 << write);
             let is_initial = |event: usize| self.initial >> event & 1 == 1;
             let comes_first = |other| is_initial(other) || self.po.has(other, write);
-            if !members(others).any(comes_first) {
+            // A read-modify-write comes right behind the store that it reads.
+            let fits = |&last: &usize| {
+                let is_modify = self.events[write].kind == Kind::Modify;
+                !is_modify || self.events[last].value == self.events[write - 1].value
+            };
+            if !members(others).any(comes_first) && placed.last().is_none_or(fits) {
                 let mut placed = placed.clone();
                 placed.push(write);
                 self.order(others, placed, orders);

@@ -92,6 +92,13 @@ pub(crate) struct Scenario {
     pub(crate) floor: u64,
 }
 
+/// A scenario with a wrong step in it.
+pub(crate) struct Planted {
+    pub(crate) scenario: Scenario,
+    /// Which models show it, in the order of [`Model::ALL`].
+    pub(crate) met: [bool; 3],
+}
+
 impl Scenario {
     /// For the fields that a scenario does not name.
     pub(crate) const EMPTY: Self = Self {
@@ -346,11 +353,9 @@ impl Scenario {
                 return Err(format!("{}: never {}", model.name(), names(&missing)));
             }
         }
-        if count < self.floor {
-            return Err(format!(
-                "{count} candidates, below the floor of {}",
-                self.floor
-            ));
+        if count < self.floor || self.floor == 0 {
+            let floor = self.floor;
+            return Err(format!("{count} candidates, below the floor of {floor}"));
         }
         Ok(format!(
             "{} candidates; each model reaches: {}",

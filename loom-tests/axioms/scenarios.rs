@@ -8,9 +8,8 @@ mod riding;
 mod sleeping;
 mod slots;
 
-pub(crate) use self::sleeping::LOSING;
 use super::kernel::{Futex, Lock};
-use super::scenario::Scenario;
+use super::scenario::{Planted, Scenario};
 use super::sync::{AtomicU32, AtomicU64, Payload};
 use super::trace::fault;
 use crate::cursor::{RIDE_WORDS, ReadCursor, TailLine, WriteCursor};
@@ -28,6 +27,12 @@ pub(crate) fn all() -> Vec<&'static Scenario> {
         process::SCENARIOS,
     ];
     all.into_iter().flatten().collect()
+}
+
+/// Scenarios with a wrong step.
+pub(crate) fn planted() -> impl Iterator<Item = &'static Planted> {
+    let all = [sleeping::PLANTED, leaving::PLANTED, process::PLANTED];
+    all.into_iter().flatten()
 }
 
 /// What both ends share, as far as a scenario touches it.

@@ -94,19 +94,16 @@ fn psc(execution: &Execution, hb: &Relation, eco: &Relation) -> Relation {
 /// Two threads access ordinary memory, one of them to write, and neither is first.
 pub(super) fn races(execution: &Execution) -> bool {
     let ordinary = execution.set(|event| event.order.is_none());
-    if ordinary == 0 {
-        return false;
-    }
-    let hb = happens_before(execution);
     let writes = execution.writes();
     let conflicts = execution
         .loc
         .without(&execution.internal)
         .from(ordinary & !execution.initial);
     let accesses = !execution.initial;
-    let with_write = conflicts.from(writes) | conflicts.to(writes);
-    !with_write
-        .to(accesses)
-        .without(&(hb | hb.inverse()))
-        .is_empty()
+    let with_write = (conflicts.from(writes) | conflicts.to(writes)).to(accesses);
+    if with_write.is_empty() {
+        return false;
+    }
+    let hb = happens_before(execution);
+    !with_write.without(&(hb | hb.inverse())).is_empty()
 }

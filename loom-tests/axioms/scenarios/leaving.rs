@@ -1,7 +1,8 @@
 //! Departures: nothing that was published before one is missed after it.
 
 use super::{Ring, in_range, message};
-use crate::axioms::scenario::{On, Scenario, Setup};
+use crate::axioms::kernel::Lock;
+use crate::axioms::scenario::{On, Planted, Scenario, Setup};
 use crate::axioms::trace::note;
 use crate::harness::reached::State::{self as Reached, Abandoned, Missed, Observed, Stored};
 use crate::parker::Waker;
@@ -65,10 +66,10 @@ fn dropped() -> Setup {
 }
 
 /// A producer dies after any event.
-fn dead() -> Setup {
+fn dead(death: fn(&Lock) -> Option<()>) -> Setup {
     On::memory(Ring::new(1))
         .thread(publish)
-        .dies(|ring| ring.lock.bury())
+        .dies(move |ring| death(&ring.lock))
         .thread(|ring| poll(ring, |state| state.is_gone(|| ring_is_held(ring))))
         .ready()
 }
@@ -82,6 +83,7 @@ const LOST: &[(&[Reached], &[Reached])] = &[(&[Stored, Missed], &[])];
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "close_and_left",
+        floor: 5,
         setup: closed,
         forbidden: LOST,
         states: &[Observed, Abandoned],
@@ -89,6 +91,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "drop_and_left",
+        floor: 7,
         setup: dropped,
         forbidden: LOST,
         states: &[Observed, Abandoned],
@@ -96,9 +99,41 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "death_and_left",
-        setup: dead,
+        floor: 17,
+        setup: || dead(Lock::bury),
         forbidden: LOST,
         states: &[Observed, Abandoned, Missed],
         ..Scenario::EMPTY
+    },
+];
+
+/// Steps that are wrong in C11. A processor forgives the first: a store that releases comes
+/// before an acquire of the same thread, and the kernel acquires its spin lock.
+pub(super) const PLANTED: &[Planted] = &[
+    Planted {
+        scenario: Scenario {
+            name: "death_and_left, no fence on exit",
+            setup: || dead(Lock::free),
+            forbidden: LOST,
+            ..Scenario::EMPTY
+        },
+        met: [false, false, true],
+    },
+    Planted {
+        scenario: Scenario {
+            name: "close_and_left, position after the goodbye",
+            setup: || {
+                On::memory(Ring::new(1))
+                    .thread(|ring| {
+                        peer::close(&ring.state);
+                        publish(ring)
+                    })
+                    .thread(|ring| poll(ring, State::is_closed))
+                    .ready()
+            },
+            forbidden: LOST,
+            ..Scenario::EMPTY
+        },
+        met: [true; 3],
     },
 ];

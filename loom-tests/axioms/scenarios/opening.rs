@@ -48,6 +48,7 @@ fn opened() -> Setup {
 
 pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
     name: "format_and_open",
+    floor: 17,
     setup: opened,
     states: &[Observed, Empty],
     ..Scenario::EMPTY

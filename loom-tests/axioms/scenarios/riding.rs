@@ -136,24 +136,28 @@ const UNPUBLISHED: &[(&[State], &[State])] = &[(&[Observed], &[Stored])];
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "ride",
+        floor: 61,
         setup: || rides(&[How::Rides], 2),
         states: &[Rode, Empty],
         ..Scenario::EMPTY
     },
     Scenario {
         name: "ride_after_ride",
+        floor: 130,
         setup: || rides(&[How::Rides, How::Rides], 1),
         states: &[Rode, Refused, Walked, Empty],
         ..Scenario::EMPTY
     },
     Scenario {
         name: "ride_after_walk",
+        floor: 510,
         setup: || rides(&[How::Walks, How::Rides], 2),
         states: &[Rode, Refused, Walked, Empty],
         ..Scenario::EMPTY
     },
     Scenario {
         name: "half_made_ride_successor_walks",
+        floor: 5_700,
         setup: || half_made(How::Walks),
         forbidden: UNPUBLISHED,
         states: &[Rode, Refused, Walked, Empty, Inherited],
@@ -161,6 +165,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "half_made_ride_successor_rides",
+        floor: 33_000,
         setup: || half_made(How::Rides),
         forbidden: UNPUBLISHED,
         states: &[Rode, Refused, Walked, Empty, Inherited],

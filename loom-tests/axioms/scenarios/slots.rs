@@ -88,24 +88,28 @@ fn read_by_two() -> Setup {
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "publish_and_reclaim",
+        floor: 180,
         setup: || exchange(1, 3, 3),
         states: &[Full, Empty, Observed, Reused],
         ..Scenario::EMPTY
     },
     Scenario {
         name: "two_slots",
+        floor: 330,
         setup: || exchange(2, 3, 3),
         states: &[Full, Empty, Observed, Reused],
         ..Scenario::EMPTY
     },
     Scenario {
         name: "successor_of_a_producer",
+        floor: 1_600,
         setup: succeeded,
         states: &[Inherited, Observed, Reused],
         ..Scenario::EMPTY
     },
     Scenario {
         name: "successor_of_a_consumer",
+        floor: 280,
         setup: read_by_two,
         states: &[Inherited, Observed, Reused],
         ..Scenario::EMPTY
