@@ -14,6 +14,13 @@
 //! one model at least. The checker itself is tested on the classics of the literature,
 //! whose verdicts are known.
 //!
+//! Where they differ: loom needs every ordering that C11 needs here. AArch64 can do without
+//! `FREE`, or without `REUSE`, as long as the other is there: the fence orders the payload
+//! behind a Relaxed load, too, and without the fence the acquire does, because this machine
+//! shows a store to all others at once. C11 promises nothing of the kind, and needs both.
+//! Without `RECLAIM` a read of the consumer can get what the producer writes to the freed
+//! slot later: load buffering. Loom calls that a race without having seen the value.
+//!
 //! Limits. Scenarios are small: one to three messages, one or two slots, no loop. Dependencies
 //! order nothing here, which only allows more. What the compiler does is C11's affair; the
 //! AArch64 models take each access as it stands in the source, but for a load that moves
