@@ -161,6 +161,7 @@ impl Waker {
     /// was to be woken by a waker that died first.
     pub(crate) fn rouse(&self, word: &AtomicU32, bell: &impl Doorbell) {
         // park <-> wake: epoch or goodbye are visible before the word is seen.
+        // death -> left: and all stores before the lock that `LockFile`'s drop frees.
         fence(WAKE);
         word.replace(PARKED, DROWSY, WORD);
         bell.wake(word);
