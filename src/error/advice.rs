@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use libc::{
     EACCES, EAGAIN, EBUSY, EDQUOT, EFAULT, EFBIG, EINVAL, EIO, EISDIR, ELOOP, EMFILE, EMLINK,
     ENAMETOOLONG, ENFILE, ENODEV, ENOENT, ENOLCK, ENOMEM, ENOSPC, ENOSYS, ENOTDIR, EOPNOTSUPP,
-    EPERM, EROFS, ESTALE, ETXTBSY, EXDEV,
+    EOVERFLOW, EPERM, EROFS, ESTALE, ETXTBSY, EXDEV,
 };
 
 /// The operations of a row: the words of [`Error::Io`](super::Error::Io).
@@ -171,6 +171,12 @@ const TABLE: &[(Doing, &[i32], &str)] = &[
         &[EACCES, EPERM],
         "this user may not write in its directory: see the directory's mode bits, or choose \
          another one",
+    ),
+    (
+        CREATE,
+        &[EOVERFLOW],
+        "this user has no number outside its user namespace: map it (unshare --map-root-user, \
+         newuidmap)",
     ),
     (
         RENAME,

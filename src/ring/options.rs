@@ -175,7 +175,9 @@ impl RingOptions {
     }
 
     /// Keeps the pages in memory (`mlock`; see `ulimit -l`). **Default: false.** Use
-    /// it on a machine that swaps, when no push or pop may wait for the disk.
+    /// it on a machine that swaps, when no push or pop may wait for the disk. Where the
+    /// control group has no room for the pages of a ring on a disk, the ring is refused with
+    /// [`Error::NotEnoughMemory`].
     pub fn lock_memory(mut self, lock_memory: bool) -> Self {
         self.lock_memory = lock_memory;
         self

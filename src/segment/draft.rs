@@ -249,21 +249,35 @@ fn survives_in(file: &File, length: u64) -> Result<(), Error> {
     survives(length.saturating_sub(has))
 }
 
+/// Whether the file lies on a disk: its pages in memory are a cache, which the kernel can
+/// drop until they are locked.
+pub(super) fn is_on_a_disk(file: &File) -> bool {
+    let in_memory = [TMPFS_MAGIC, RAMFS_MAGIC, HUGETLBFS_MAGIC];
+    file_system(file).is_some_and(|stat| !in_memory.contains(&(stat.f_type as i64)))
+}
+
 /// Whether the file lies in memory, and its file system has room for so much: then it
 /// is the kernel's killer that would answer.
 fn is_memory(file: &File, length: u64) -> bool {
+    file_system(file).is_some_and(|stat| {
+        let is_memory = matches!(stat.f_type as i64, TMPFS_MAGIC | RAMFS_MAGIC);
+        // The kernel's own file systems, of memfds, have no size.
+        let room = stat.f_bavail.saturating_mul(stat.f_bsize as u64);
+        is_memory && (stat.f_blocks == 0 || length <= room)
+    })
+}
+
+fn file_system(file: &File) -> Option<libc::statfs> {
     // SAFETY: all zero bytes are a `statfs`.
     let mut stat: libc::statfs = unsafe { core::mem::zeroed() };
     // SAFETY: `stat` lives through the call.
     let known = unsafe { libc::fstatfs(file.as_raw_fd(), &raw mut stat) } == 0;
-    let is_memory = matches!(stat.f_type as i64, TMPFS_MAGIC | RAMFS_MAGIC);
-    // The kernel's own file systems, of memfds, have no size.
-    let room = stat.f_bavail.saturating_mul(stat.f_bsize as u64);
-    known && is_memory && (stat.f_blocks == 0 || length <= room)
+    known.then_some(stat)
 }
 
 const TMPFS_MAGIC: i64 = 0x0102_1994;
 const RAMFS_MAGIC: i64 = 0x8584_58f6;
+const HUGETLBFS_MAGIC: i64 = 0x9584_58f6;
 
 /// What is free where `file` is.
 fn not_enough(file: &File, wanted: u64) -> Error {
@@ -281,7 +295,7 @@ fn not_enough(file: &File, wanted: u64) -> Error {
         available,
         hint: "make the ring smaller, remove stale rings, or enlarge the file system \
                (mount -o remount,size=1G /dev/shm; docker run --shm-size=1g; \
-               vm.nr_hugepages for huge pages)"
+               vm.nr_hugepages and the limit of the hugetlb control group for huge pages)"
             .into(),
     }
 }
