@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use std::error;
 use std::io;
 
-use self::advice::remedy;
+use self::advice::{remedy, way_out};
 pub(crate) use self::hot::NoRoom;
 pub use self::hot::{ClaimError, PeerError, PopError, PushError};
 
@@ -454,27 +454,6 @@ impl fmt::Display for Error {
                 }
             }
         }
-    }
-}
-
-/// What to do about a ring that differs: as its holder does, or without it.
-fn way_out(
-    f: &mut fmt::Formatter<'_>,
-    name: &str,
-    in_use: bool,
-    agree: &'static str,
-) -> fmt::Result {
-    if in_use {
-        write!(
-            f,
-            "a process holds the ring: {agree}, or end that process first"
-        )
-    } else {
-        write!(
-            f,
-            "no process holds the ring: remove it with `quoit rm {name:?}`, or replace it with \
-             RingOptions::stale(StalePolicy::Replace)"
-        )
     }
 }
 

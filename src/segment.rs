@@ -187,7 +187,7 @@ impl Segment {
             return Ok(());
         };
         // What lies in memory was asked for when it was reserved.
-        if draft::is_on_a_disk(file) && !self.is_resident() {
+        if enough::is_on_a_disk(file) && !self.is_resident() {
             enough::survives(self.length())?;
         }
         map.lock()

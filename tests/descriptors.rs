@@ -312,11 +312,22 @@ fn leader_of_a_session(_: &[String]) {
     let (mut master, mut terminal) = (-1, -1);
     let null = core::ptr::null_mut();
     // SAFETY: both numbers live through the call; the rest may be null.
-    let made = unsafe { libc::openpty(&raw mut master, &raw mut terminal, null, null.cast(), null.cast()) };
+    let made = unsafe {
+        libc::openpty(
+            &raw mut master,
+            &raw mut terminal,
+            null,
+            null.cast(),
+            null.cast(),
+        )
+    };
     assert_eq!(made, 0, "a terminal");
     let path = fs::read_link(format!("/proc/self/fd/{terminal}")).expect("its path");
     let is_no_ring = |refused: Option<Error>| {
-        assert!(matches!(refused, Some(Error::NotARing { .. })), "{refused:?}");
+        assert!(
+            matches!(refused, Some(Error::NotARing { .. })),
+            "{refused:?}"
+        );
     };
     is_no_ring(Producer::<u64>::open(&path).err());
     is_no_ring(Observer::open(&path).err());

@@ -85,7 +85,11 @@ fn cold_errors() -> Vec<(Error, ErrorKind, &'static [&'static str])> {
                 holder: Holder::Unknown(0),
             },
             ErrorKind::ResourceBusy,
-            &["consumer", "has not said which process", "quoit stat as root"],
+            &[
+                "consumer",
+                "has not said which process",
+                "quoit stat as root",
+            ],
         ),
         (
             Error::NotARing {
@@ -207,7 +211,11 @@ fn cold_errors() -> Vec<(Error, ErrorKind, &'static [&'static str])> {
         (
             Error::NameElsewhere { name: name() },
             ErrorKind::NotFound,
-            &["\"ticks\" does not lead to the ring", "renamed", "unlink it by"],
+            &[
+                "\"ticks\" does not lead to the ring",
+                "renamed",
+                "unlink it by",
+            ],
         ),
         (
             Error::Corrupt(CORRUPT),

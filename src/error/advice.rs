@@ -1,5 +1,7 @@
 //! What to do about a refusal of the system: by what was being done, and by the answer.
+//! And about a ring that differs.
 
+use core::fmt;
 use std::io::{self, ErrorKind};
 
 use libc::{
@@ -282,6 +284,27 @@ pub(super) fn remedy(doing: &str, source: &io::Error) -> Option<&'static str> {
         (operations.is_empty() || operations.contains(&doing)) && answers.contains(&answer)
     });
     row.map(|(_, _, advice)| *advice)
+}
+
+/// What to do about a ring that differs: as its holder does, or without it.
+pub(super) fn way_out(
+    f: &mut fmt::Formatter<'_>,
+    name: &str,
+    in_use: bool,
+    agree: &'static str,
+) -> fmt::Result {
+    if in_use {
+        write!(
+            f,
+            "a process holds the ring: {agree}, or end that process first"
+        )
+    } else {
+        write!(
+            f,
+            "no process holds the ring: remove it with `quoit rm {name:?}`, or replace it with \
+             RingOptions::stale(StalePolicy::Replace)"
+        )
+    }
 }
 
 #[cfg(test)]

@@ -118,6 +118,7 @@ pub(crate) fn under_a_memory_limit(arguments: &[String]) {
     // What has no name lies elsewhere, and counts all the same.
     says(half.create_anonymous::<u64>().err(), &expected);
     ring.unlink().expect("no process holds it");
+    drop(ring);
     locked(cache, &expected);
 }
 
@@ -126,7 +127,9 @@ fn locked(cache: &str, expected: &[&str]) {
     let name = Path::new(cache).with_extension("ring");
     let lock = |words: u64| RingOptions::new(words).lock_memory(true);
     let ring = RingOptions::new(LIMIT / 8 * 2).create::<u64>(&name);
-    ring.expect("it takes no memory").sync_all().expect("a disk");
+    ring.expect("it takes no memory")
+        .sync_all()
+        .expect("a disk");
     says(lock(1).open::<u64>(&name).err(), expected);
     let replacing = lock(LIMIT / 8 * 2).stale(StalePolicy::Replace);
     says(replacing.create::<u64>(&name).err(), expected);

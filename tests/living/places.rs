@@ -137,7 +137,10 @@ pub(crate) fn unlinker(arguments: &[String]) {
         let elsewhere = matches!(error, Some(Error::NameElsewhere { .. }));
         assert!(elsewhere, "{way}: {error:?}");
         let text = error.expect("it is refused").to_string();
-        assert!(text.contains("elsewhere") && text.contains("renamed"), "{text}");
+        assert!(
+            text.contains("elsewhere") && text.contains("renamed"),
+            "{text}"
+        );
         assert!(!text.contains("was unlinked"), "{text}");
     };
     refused(ring.unlink().err());

@@ -99,13 +99,13 @@ pub(crate) fn top_leaves_the_terminal_as_it_was() {
 pub(crate) fn top_gives_the_terminal_back_while_it_is_stopped() {
     let name = RingName::new("suspended");
     RingOptions::new(64).create::<u64>(&name).expect("a ring");
-    let shell = format!(
-        "set -m; {} top {name}; for time in 1 2 3; do echo its shell $time; read line; fg; done",
-        Tool::PATH
-    );
+    // Not in a loop, which a stop would end.
+    let again = ["1", "2", "3"].map(|time| format!("; echo its shell {time}; read line; fg"));
+    let shell = format!("set -m; {} top {name}{}", Tool::PATH, again.concat());
     let arguments = ["-c", &*shell];
     let mut top = Terminal::start_program("bash", On::All, &arguments, ("TERM", "xterm"));
-    let is_shown = |screen: &Screen| screen.alternate_screen() && row(screen, "-suspended").is_some();
+    let is_shown =
+        |screen: &Screen| screen.alternate_screen() && row(screen, "-suspended").is_some();
     let tool = |shell: u32| {
         let children = std::fs::read_to_string(format!("/proc/{shell}/task/{shell}/children"));
         let children = children.expect("the shell's children");
@@ -122,7 +122,9 @@ pub(crate) fn top_gives_the_terminal_back_while_it_is_stopped() {
             _ => assert_eq!(unsafe { libc::kill(tool(top.pid()), libc::SIGSTOP) }, 0),
         }
         let says = format!("its shell {time}");
-        top.until("the shell goes on", |screen| screen.contents().contains(&says));
+        top.until("the shell goes on", |screen| {
+            screen.contents().contains(&says)
+        });
         if time < 3 {
             assert!(top.is_as_before(), "while it is stopped:\n{}", top.text());
         }

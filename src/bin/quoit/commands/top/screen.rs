@@ -25,17 +25,10 @@ impl<'a> Screen<'a> {
     pub(super) fn enter(interrupt: &'a Interrupt) -> Result<Self, Stop> {
         interrupt.heed_suspension()?;
         let out = Patient::output(interrupt)?;
+        raw()?;
         let mut screen = Self { out, interrupt };
-        screen.begin()?;
+        screen.write(&opening())?;
         Ok(screen)
-    }
-
-    fn begin(&mut self) -> Result<(), Stop> {
-        terminal::enable_raw_mode().map_err(Stop::io("prepare the terminal"))?;
-        let mut bytes = Vec::new();
-        // A vector takes everything.
-        let _ = queue!(bytes, EnterAlternateScreen, DisableLineWrap, cursor::Hide);
-        self.write(&bytes)
     }
 
     fn end(&mut self) {
@@ -50,14 +43,17 @@ impl<'a> Screen<'a> {
     pub(super) fn suspend(&mut self) -> Result<(), Stop> {
         self.end();
         interrupt::suspend();
-        self.begin()
+        self.renew()
     }
 
     /// Begins anew on a terminal that another program may have had meanwhile.
     pub(super) fn renew(&mut self) -> Result<(), Stop> {
         // What is not known to be left is not entered again.
         let _ = terminal::disable_raw_mode();
-        self.begin()
+        raw()?;
+        // A signal that has come by now is for the next wait.
+        self.out.write_at_once(&opening());
+        Ok(())
     }
 
     /// Columns and rows.
@@ -118,6 +114,19 @@ impl<'a> Screen<'a> {
             }
         }
     }
+}
+
+/// The terminal makes no signals of keys any more, and shows none.
+fn raw() -> Result<(), Stop> {
+    terminal::enable_raw_mode().map_err(Stop::io("prepare the terminal"))
+}
+
+/// What begins a screen.
+fn opening() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    // A vector takes everything.
+    let _ = queue!(bytes, EnterAlternateScreen, DisableLineWrap, cursor::Hide);
+    bytes
 }
 
 fn next_event() -> io::Result<Option<Event>> {
