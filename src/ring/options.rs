@@ -175,7 +175,9 @@ impl RingOptions {
     }
 
     /// Keeps the pages in memory (`mlock`; see `ulimit -l`). **Default: false.** Use
-    /// it on a machine that swaps, when no push or pop may wait for the disk.
+    /// it on a machine that swaps, when no push or pop may wait for the disk. Where the
+    /// control group has no room for the pages of a ring on a disk, the ring is refused with
+    /// [`Error::NotEnoughMemory`].
     pub fn lock_memory(mut self, lock_memory: bool) -> Self {
         self.lock_memory = lock_memory;
         self
@@ -566,7 +568,8 @@ impl RingOptions {
 
     /// A ring in a new segment; superseded if another process was faster.
     fn build<T: Shape + ?Sized>(&self, name: &Name) -> Result<Ring<T>, Error> {
-        match self.draft::<T>(name)?.link()? {
+        let draft = self.prepared::<T>(self.reserved::<T>(name)?)?;
+        match draft.link()? {
             Linked::Done(segment) => Ok(self.new_ring(segment)),
             Linked::NameTaken(draft) => Err(draft.segment().superseded()),
         }
@@ -575,9 +578,9 @@ impl RingOptions {
     /// A ring in the place of one that no process holds. Where there is no room for both,
     /// the old one goes first.
     fn replace<T: Shape + ?Sized>(&self, name: &Name, old: Segment) -> Result<Ring<T>, Error> {
-        match self.draft::<T>(name) {
+        match self.reserved::<T>(name) {
             Ok(draft) => {
-                let replaced = replace(&old, draft);
+                let replaced = replace(&old, self.prepared::<T>(draft)?);
                 let segment = replaced.map_err(|error| with_holder(&old, error))?;
                 Ok(self.new_ring(segment))
             }
@@ -590,9 +593,13 @@ impl RingOptions {
         }
     }
 
-    /// A ring's segment, before it has its name.
-    fn draft<T: Shape + ?Sized>(&self, name: &Name) -> Result<Draft, Error> {
-        let draft = Draft::new(name, self.length::<T>()?, self.mode)?;
+    /// A segment, before it has its name. What is lacking here is what an old ring may have.
+    fn reserved<T: Shape + ?Sized>(&self, name: &Name) -> Result<Draft, Error> {
+        Draft::new(name, self.length::<T>()?, self.mode)
+    }
+
+    /// A ring in it.
+    fn prepared<T: Shape + ?Sized>(&self, draft: Draft) -> Result<Draft, Error> {
         self.format::<T>(draft.segment());
         self.prepare(draft.segment())?;
         Ok(draft)

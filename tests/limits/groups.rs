@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process;
 
-use quoit::{Error, RingOptions};
+use quoit::{Error, RingOptions, StalePolicy};
 
 use crate::common::child::Child;
 use crate::common::names::{files_in, shared_memory_directory};
@@ -118,6 +118,36 @@ pub(crate) fn under_a_memory_limit(arguments: &[String]) {
     // What has no name lies elsewhere, and counts all the same.
     says(half.create_anonymous::<u64>().err(), &expected);
     ring.unlink().expect("no process holds it");
+    drop(ring);
+    locked(cache, &expected);
+}
+
+/// The kernel can drop the cache of a ring on a disk, until that is locked.
+fn locked(cache: &str, expected: &[&str]) {
+    let name = Path::new(cache).with_extension("ring");
+    let lock = |words: u64| RingOptions::new(words).lock_memory(true);
+    let ring = RingOptions::new(LIMIT / 8 * 2).create::<u64>(&name);
+    ring.expect("it takes no memory")
+        .sync_all()
+        .expect("a disk");
+    says(lock(1).open::<u64>(&name).err(), expected);
+    let replacing = lock(LIMIT / 8 * 2).stale(StalePolicy::Replace);
+    says(replacing.create::<u64>(&name).err(), expected);
+    quoit::unlink(&name).expect("no process holds it");
+    // Who locks it once more takes nothing.
+    let first = lock(LIMIT / 8 / 2).create::<u64>(&name);
+    let second = lock(1).open::<u64>(&name);
+    let _ = fs::remove_file(&name);
+    for ring in [first, second] {
+        match ring {
+            Ok(_) => {}
+            Err(Error::Io { doing, source, .. }) => {
+                assert_eq!(doing, "lock the memory of");
+                eprintln!("[no memory may be locked: {source}] ");
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
 }
 
 /// There is not enough memory, and the text says why, and what to do.
