@@ -16,7 +16,7 @@ pub(crate) use self::lifetime::retry_if_superseded;
 pub use self::lifetime::{unlink, unlink_if_read, unlink_if_stale};
 pub use self::options::{RingOptions, StalePolicy};
 pub(crate) use self::role::{PeerWait, RoleGuard};
-pub(crate) use self::shape::Description;
+pub(crate) use self::shape::{Content, Description};
 pub use self::shape::Record;
 pub(crate) use self::shape::Sealed;
 pub(crate) use self::watch::Watch;
@@ -144,21 +144,6 @@ impl<T: Shape + ?Sized> Ring<T> {
     pub fn consumer(&self) -> Result<T::Consumer, Error> {
         T::consumer(self)
     }
-
-    pub(crate) fn shared(&self) -> &Arc<Shared> {
-        &self.shared
-    }
-
-    fn new(segment: Segment, geometry: Geometry, config: EndpointConfig) -> Self {
-        Self {
-            shared: Arc::new(Shared {
-                segment,
-                geometry,
-                config,
-            }),
-            shape: PhantomData,
-        }
-    }
 }
 
 impl<T: ?Sized> Ring<T> {
@@ -234,6 +219,21 @@ impl<T: ?Sized> Ring<T> {
     /// that is replacing or unlinking the same name, or leaving the ring.
     pub fn unlink(&self) -> Result<(), Error> {
         lifetime::unlink_segment(&self.shared.segment)
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    fn new(segment: Segment, geometry: Geometry, config: EndpointConfig) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                segment,
+                geometry,
+                config,
+            }),
+            shape: PhantomData,
+        }
     }
 }
 
