@@ -2,15 +2,26 @@
 //! start processes and compilers.
 
 mod header;
+mod matrix;
+mod peers;
 
 use std::panic::catch_unwind;
 use std::process::ExitCode;
 use std::time::Instant;
 
-const TESTS: &[(&str, fn())] = &[(
-    "the_header_is_that_of_the_sources",
+/// Names each test as it is called.
+macro_rules! tests {
+    ($($module:ident::$test:ident),* $(,)?) => {
+        const TESTS: &[(&str, fn())] = &[$((stringify!($test), $module::$test)),*];
+    };
+}
+
+tests! {
     header::the_header_is_that_of_the_sources,
-)];
+    matrix::every_language_understands_every_other,
+    matrix::a_language_goes_on_where_another_was_killed,
+    matrix::corrupt_memory_is_an_error_in_every_language,
+}
 
 fn main() -> ExitCode {
     let wanted = std::env::args().skip(1).find(|arg| !arg.starts_with('-'));

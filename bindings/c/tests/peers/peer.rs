@@ -242,8 +242,8 @@ fn wait(wait: impl FnOnce() -> Result<(), quoit::PeerError>) -> Result<(), Failu
 fn main() -> ExitCode {
     let args = Args::read();
     let moved = match (args.produces, args.frames) {
-        (true, false) => produce_records(&args, args.ring().producer().expect("a free role")),
-        (false, false) => consume_records(&args, args.ring().consumer().expect("a free role")),
+        (true, false) => produce_records(&args, args.ring::<Record>().producer().expect("a free role")),
+        (false, false) => consume_records(&args, args.ring::<Record>().consumer().expect("a free role")),
         (true, true) => produce_frames(&args, args.ring::<[u8]>().producer().expect("a free role")),
         (false, true) => consume_frames(&args, args.ring::<[u8]>().consumer().expect("a free role")),
     };
