@@ -2,6 +2,7 @@
 //! start processes and compilers.
 
 mod header;
+mod install;
 mod matrix;
 mod peers;
 
@@ -20,6 +21,9 @@ tests! {
     header::the_header_is_that_of_the_sources,
     matrix::every_language_understands_every_other,
     matrix::a_language_goes_on_where_another_was_killed,
+    install::a_project_outside_finds_links_and_runs,
+    install::a_version_that_is_not_there_is_not_found,
+    install::pkg_config_finds_it,
     matrix::corrupt_memory_is_an_error_in_every_language,
 }
 

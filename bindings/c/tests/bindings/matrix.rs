@@ -15,6 +15,8 @@ const DOORBELLS: [DoorbellKind; 2] = [DoorbellKind::Futex, DoorbellKind::Semapho
 const CAPACITY: u64 = 64;
 
 pub(crate) fn every_language_understands_every_other() {
+    // Not while a peer waits.
+    LANGUAGES.iter().for_each(|language| drop(language.program()));
     let mut pairs = 0;
     for shape in SHAPES {
         for way in WAYS {
@@ -43,10 +45,21 @@ fn one_pair(
     let ring = Shared::create(shape, doorbell, CAPACITY);
     let args = |role| [role, shape, way, wait, "once"];
     let what = format!("{producer:?} to {consumer:?}, {shape} {way} {wait} {doorbell:?}");
-    // The consumer first, since it ends when its producer has closed.
-    let mut reader = consumer.start(args("consume"), &ring, count);
-    ring.until(&mut [&mut reader], &what, |ring| ring.is_alive(Role::Consumer));
-    producer.start(args("produce"), &ring, count).succeeds();
+    let mut writer = producer.start(args("produce"), &ring, count);
+    let mut reader;
+    if wait == "asleep" {
+        // Before a full ring.
+        ring.until(&mut [&mut writer], &what, |ring| ring.sleeps(Role::Producer));
+        reader = consumer.start(args("consume"), &ring, count);
+        // Before an empty ring, in the middle.
+        let ends = &mut [&mut writer, &mut reader];
+        ring.until(ends, &what, |ring| ring.sleeps(Role::Consumer) && !ring.sleeps(Role::Producer));
+        writer.go_on();
+    } else {
+        ring.until(&mut [&mut writer], &what, |ring| ring.is_alive(Role::Producer));
+        reader = consumer.start(args("consume"), &ring, count);
+    }
+    writer.succeeds();
     reader.succeeds();
     let sample = ring.observer.sample();
     assert_eq!(sample.positions.tail, sample.positions.head, "{what}");
@@ -71,6 +84,7 @@ pub(crate) fn a_language_goes_on_where_another_was_killed() {
 }
 
 fn takeovers(shape: &str, doorbell: DoorbellKind) {
+    LANGUAGES.iter().for_each(|language| drop(language.program()));
     const ENDLESS: u64 = u64::MAX / 64;
     let ring = Shared::create(shape, doorbell, CAPACITY);
     let mut turn = 0;
@@ -104,6 +118,9 @@ fn takeovers(shape: &str, doorbell: DoorbellKind) {
             }
         }
     }
+    ring.until(&mut [&mut writer, &mut reader], shape, |ring| {
+        ring.is_alive(Role::Producer) && ring.is_alive(Role::Consumer)
+    });
     writer.is_killed();
     reader.is_killed();
     let unit = if shape == "frames" { 32 } else { 1 };
@@ -139,16 +156,9 @@ pub(crate) fn corrupt_memory_is_an_error_in_every_language() {
                 };
                 let args = [role, shape, way, "asleep", "once"];
                 let mut peer = language.start(args, &ring, u64::MAX / 64);
-                let (own, is_full): (_, fn(&Shared) -> bool) = if role == "consume" {
-                    (Role::Consumer, |ring| ring.is_alive(Role::Consumer))
-                } else {
-                    (Role::Producer, |ring| {
-                        ring.is_alive(Role::Producer)
-                            && ring.observer.endpoint(Role::Producer).is_asleep
-                    })
-                };
-                ring.until(&mut [&mut peer], &what, is_full);
-                assert!(ring.is_alive(own), "{what}");
+                // By then it has taken its role, and waits.
+                let own = if role == "consume" { Role::Consumer } else { Role::Producer };
+                ring.until(&mut [&mut peer], &what, |ring| ring.sleeps(own));
                 store(offset, value);
                 if offset == 16384 {
                     store(4096, 32);

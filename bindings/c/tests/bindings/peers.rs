@@ -82,7 +82,7 @@ pub(crate) fn compile(source: &str, sanitized: bool) -> PathBuf {
 }
 
 impl Language {
-    fn program(self) -> PathBuf {
+    pub(crate) fn program(self) -> PathBuf {
         match self {
             Self::Rust => built().join("examples/peer"),
             Self::C => compile("tests/peers/peer.c", true),
@@ -94,7 +94,7 @@ impl Language {
     pub(crate) fn start(self, args: [&str; 5], ring: &Shared, count: u64) -> Peer {
         let mut command = Command::new(self.program());
         command.args(args).arg(&ring.name).arg(count.to_string());
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let what = format!("{self:?} {args:?} of {}", ring.name);
         let child = command.spawn().expect("the peer starts");
         Peer { child: Some(child), what }
@@ -108,6 +108,11 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
+    /// Ends its standard input.
+    pub(crate) fn go_on(&mut self) {
+        drop(self.child.as_mut().and_then(|child| child.stdin.take()));
+    }
+
     /// Waits for its end; its status, and what it has printed.
     pub(crate) fn end(mut self) -> (ExitStatus, String) {
         let mut child = self.child.take().expect("it runs");
@@ -189,6 +194,10 @@ impl Shared {
 
     pub(crate) fn is_alive(&self, role: Role) -> bool {
         self.observer.is_alive(role).expect("the ring can be asked")
+    }
+
+    pub(crate) fn sleeps(&self, role: Role) -> bool {
+        self.observer.endpoint(role).is_asleep
     }
 
     /// Waits for what happens soon, unless the peer ends.

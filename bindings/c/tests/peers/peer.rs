@@ -2,7 +2,8 @@
 //! move the same messages: `peer ROLE SHAPE WAY WAIT KIND NAME COUNT`.
 //!
 //! - ROLE `produce` or `consume`, SHAPE `records` or `frames`, WAY `copied` or `in-place`
-//! - WAIT `awake` spins, `asleep` parks at once, and pauses so that its peer does
+//! - WAIT `awake` spins, `asleep` parks at once, pauses now and then, and produces the
+//!   second half when its standard input ends
 //! - KIND `once` moves COUNT messages and sees its peer close; `takeover` goes on where
 //!   another one was killed, to position COUNT: the position decides what a message is
 //!
@@ -93,6 +94,9 @@ impl Args {
 
     /// Lets the peer get ahead, and so to sleep.
     fn pause(&self, number: u64) {
+        if self.asleep && self.produces && !self.takeover && number == self.count / 2 {
+            std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).expect("an input");
+        }
         let every = if self.produces { 61 } else { 257 };
         if self.asleep && number % every == 0 {
             std::thread::sleep(Duration::from_micros(100));
