@@ -356,6 +356,10 @@ static void names(void) {
     OK(quoit_options_unlink_on_free(options, false));
     quoit_ring_free(other);
     OK(quoit_create(options, name, &other));
+    OK(quoit_unlink_if_stale(name, &removed)); /* it is new: somebody may be about to come */
+    CHECK(!removed);
+    OK(quoit_ring_producer(other, &p));
+    quoit_producer_free(p);
     OK(quoit_unlink_if_stale(name, &removed));
     CHECK(removed);
     IS(quoit_unlink(name), QUOIT_NOT_FOUND);
@@ -515,7 +519,15 @@ static void forking(void) {
     close_pair(pair);
 }
 
+/* Also after a check that has failed. */
+static void clean(void) {
+    char path[128];
+    snprintf(path, sizeof path, "/dev/shm/%s", name);
+    unlink(path);
+}
+
 int main(void) {
+    atexit(clean);
     snprintf(name, sizeof name, "quoit-bindings-calls-%d", (int)getpid());
     versions_and_texts();
     nulls();

@@ -1,6 +1,7 @@
 //! The bindings, as their users build and run them: one test after the other, since they
 //! start processes and compilers.
 
+mod counts;
 mod header;
 mod install;
 mod matrix;
@@ -24,6 +25,7 @@ tests! {
     matrix::a_language_goes_on_where_another_was_killed,
     programs::every_call_and_every_misuse_has_an_answer,
     programs::nothing_is_allocated_after_opening,
+    counts::a_message_costs_as_many_instructions_as_in_rust,
     install::a_project_outside_finds_links_and_runs,
     install::a_version_that_is_not_there_is_not_found,
     install::pkg_config_finds_it,
