@@ -39,7 +39,7 @@ const INLINE: (u64, u32) = (RIDE_WORDS as u64 * 8, 8);
 
 /// The type of a ring whose content is known at run time.
 #[derive(Debug)]
-pub enum Untyped {}
+pub struct Untyped(());
 
 /// A ring whose content is known at run time.
 #[derive(Debug)]

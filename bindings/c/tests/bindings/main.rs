@@ -2,6 +2,7 @@
 //! start processes and compilers.
 
 mod counts;
+mod examples;
 mod header;
 mod install;
 mod matrix;
@@ -26,6 +27,7 @@ tests! {
     programs::every_call_and_every_misuse_has_an_answer,
     programs::nothing_is_allocated_after_opening,
     counts::a_message_costs_as_many_instructions_as_in_rust,
+    examples::the_examples_run,
     install::a_project_outside_finds_links_and_runs,
     install::a_version_that_is_not_there_is_not_found,
     install::pkg_config_finds_it,
