@@ -392,7 +392,10 @@ pub struct Reachable<E>(State<E>);
 
 enum State<E> {
     Plain(E),
-    Pollable { end: Pollable<E>, is_armed: bool },
+    Pollable {
+        end: Pollable<E>,
+        is_armed: bool,
+    },
     /// Between the two.
     Moving,
 }

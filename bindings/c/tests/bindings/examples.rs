@@ -23,7 +23,10 @@ impl Drop for Name {
 
 fn start(program: &Path, args: &[&str]) -> Child {
     let mut command = Command::new(program);
-    command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped());
+    command
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
     command.spawn().expect("the example starts")
 }
 

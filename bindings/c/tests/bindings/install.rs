@@ -12,7 +12,9 @@ fn prefix() -> &'static Path {
     static PREFIX: OnceLock<PathBuf> = OnceLock::new();
     PREFIX.get_or_init(|| {
         let (first, moved) = (scratch().join("first"), scratch().join("moved"));
-        run(Command::new(root().join("build.sh")).arg("--prefix").arg(&first));
+        run(Command::new(root().join("build.sh"))
+            .arg("--prefix")
+            .arg(&first));
         fs::rename(first, &moved).expect("it is moved");
         moved
     })
@@ -71,12 +73,21 @@ int main() {
 pub(crate) fn a_project_outside_finds_links_and_runs() {
     let folder = scratch().join("outside");
     fs::create_dir_all(&folder).expect("a folder");
-    for (name, text) in [("CMakeLists.txt", PROJECT), ("main.c", IN_C), ("main.cpp", IN_CPP)] {
+    for (name, text) in [
+        ("CMakeLists.txt", PROJECT),
+        ("main.c", IN_C),
+        ("main.cpp", IN_CPP),
+    ] {
         fs::write(folder.join(name), text).expect("a file");
     }
     let build = folder.join("build");
     let found = format!("-DCMAKE_PREFIX_PATH={}", prefix().display());
-    let source = ["-S".as_ref(), folder.as_os_str(), "-B".as_ref(), build.as_os_str()];
+    let source = [
+        "-S".as_ref(),
+        folder.as_os_str(),
+        "-B".as_ref(),
+        build.as_os_str(),
+    ];
     run(Command::new("cmake").args(source).arg(found));
     run(Command::new("cmake").arg("--build").arg(&build));
     for language in ["c", "cpp"] {
@@ -93,12 +104,19 @@ pub(crate) fn a_project_outside_finds_links_and_runs() {
 pub(crate) fn a_version_that_is_not_there_is_not_found() {
     let folder = scratch().join("version");
     fs::create_dir_all(&folder).expect("a folder");
-    let project = PROJECT.replace("quoit 0.1", "quoit 0.2").replace("C CXX", "C");
+    let project = PROJECT
+        .replace("quoit 0.1", "quoit 0.2")
+        .replace("C CXX", "C");
     let project = project.split("foreach").next().expect("a beginning");
     fs::write(folder.join("CMakeLists.txt"), project).expect("a file");
     let found = format!("-DCMAKE_PREFIX_PATH={}", prefix().display());
     let mut cmake = Command::new("cmake");
-    cmake.arg("-S").arg(&folder).arg("-B").arg(folder.join("build")).arg(found);
+    cmake
+        .arg("-S")
+        .arg(&folder)
+        .arg("-B")
+        .arg(folder.join("build"))
+        .arg(found);
     let output = cmake.output().expect("cmake runs");
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && text.contains("0.1.0"), "{text}");
@@ -109,14 +127,28 @@ pub(crate) fn pkg_config_finds_it() {
     let lib = prefix().join("lib");
     for is_static in [false, true] {
         let mut pkg_config = Command::new("pkg-config");
-        pkg_config.env("PKG_CONFIG_PATH", lib.join("pkgconfig")).args(["--cflags", "--libs"]);
-        pkg_config.args(is_static.then_some("--static")).arg("quoit");
+        pkg_config
+            .env("PKG_CONFIG_PATH", lib.join("pkgconfig"))
+            .args(["--cflags", "--libs"]);
+        pkg_config
+            .args(is_static.then_some("--static"))
+            .arg("quoit");
         let flags = run(&mut pkg_config);
         let program = scratch().join("pkg");
         let mut compiler = Command::new("cc");
-        compiler.arg(scratch().join("pkg.c")).arg("-o").arg(&program);
+        compiler
+            .arg(scratch().join("pkg.c"))
+            .arg("-o")
+            .arg(&program);
         // Of two libraries the linker takes the shared one, unless it is told.
-        let flags = flags.replace("-lquoit", if is_static { "-l:libquoit.a" } else { "-lquoit" });
+        let flags = flags.replace(
+            "-lquoit",
+            if is_static {
+                "-l:libquoit.a"
+            } else {
+                "-lquoit"
+            },
+        );
         run(compiler.args(flags.split_whitespace()));
         run(Command::new(&program).env("LD_LIBRARY_PATH", &lib));
     }

@@ -36,7 +36,9 @@ fn records<const WORDS: usize>(rounds: u64) {
 }
 
 fn frames(rounds: u64) {
-    let ring = RingOptions::new(1 << 16).create_anonymous::<[u8]>().expect("a ring");
+    let ring = RingOptions::new(1 << 16)
+        .create_anonymous::<[u8]>()
+        .expect("a ring");
     let mut producer = ring.producer().expect("a role");
     let mut consumer = ring.consumer().expect("a role");
     let mut buffer = [0; 64];
