@@ -261,6 +261,8 @@ pub use crate::adapters::future::{
 pub use crate::adapters::handoff;
 pub use crate::adapters::io::{Reader, Writer};
 pub use crate::adapters::pollable::{Pollable, Ready};
+#[doc(hidden)]
+pub use crate::adapters::raw;
 pub use crate::adapters::reactor::{AsyncError, IntoAsyncError};
 pub use crate::adapters::rpc;
 pub use crate::adapters::select::{Interest, Select, SelectError, Selectable, Selected};

@@ -121,6 +121,11 @@ impl Waker {
         self.hint.get()
     }
 
+    /// The word that asks for nothing, as last seen: for a waker in another language.
+    pub(crate) fn calm(&self) -> u32 {
+        self.calm.get()
+    }
+
     /// After a position's store: wakes the owner of `word` if it sleeps. `false` if the
     /// word is [`DETACHED`].
     #[inline(always)]

@@ -16,6 +16,7 @@ pub(crate) use self::lifetime::retry_if_superseded;
 pub use self::lifetime::{unlink, unlink_if_read, unlink_if_stale};
 pub use self::options::{RingOptions, StalePolicy};
 pub(crate) use self::role::{PeerWait, RoleGuard};
+pub use self::shape::Content;
 pub(crate) use self::shape::Description;
 pub use self::shape::Record;
 pub(crate) use self::shape::Sealed;
@@ -144,21 +145,6 @@ impl<T: Shape + ?Sized> Ring<T> {
     pub fn consumer(&self) -> Result<T::Consumer, Error> {
         T::consumer(self)
     }
-
-    pub(crate) fn shared(&self) -> &Arc<Shared> {
-        &self.shared
-    }
-
-    fn new(segment: Segment, geometry: Geometry, config: EndpointConfig) -> Self {
-        Self {
-            shared: Arc::new(Shared {
-                segment,
-                geometry,
-                config,
-            }),
-            shape: PhantomData,
-        }
-    }
 }
 
 impl<T: ?Sized> Ring<T> {
@@ -265,6 +251,21 @@ impl<T: ?Sized> Ring<T> {
     /// ```
     pub fn unlink_if_read(&self) -> Result<bool, Error> {
         lifetime::unlink_segment_if_read(&self.shared.segment)
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    fn new(segment: Segment, geometry: Geometry, config: EndpointConfig) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                segment,
+                geometry,
+                config,
+            }),
+            shape: PhantomData,
+        }
     }
 }
 

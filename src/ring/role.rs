@@ -141,6 +141,11 @@ impl RoleGuard {
         self.waker.hint()
     }
 
+    /// The peer's word, and what it holds while it asks for nothing.
+    pub(crate) fn peer_word(&self) -> (NonNull<AtomicU32>, u32) {
+        (self.peer_word, self.waker.calm())
+    }
+
     /// After a poll that found something, with the endpoint's own position.
     #[inline(always)]
     pub(crate) fn found(&mut self, position: u64) {
