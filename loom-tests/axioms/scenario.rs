@@ -68,6 +68,8 @@ impl<M: 'static> On<M> {
 pub(crate) struct Verdict {
     /// Something wrong that can happen.
     pub(crate) met: Option<String>,
+    /// The execution.
+    shown: String,
     /// The states that can be reached, a bit for each.
     reached: u64,
 }
@@ -321,11 +323,17 @@ impl Scenario {
             let wrong = self.wrong(traces, states);
             for (model, verdict) in Model::ALL.into_iter().zip(&mut explored.verdicts) {
                 if verdict.met.is_none() {
-                    verdict.met = match &wrong {
-                        Some(wrong) => model.allows(execution).then(|| wrong.clone()),
-                        None => (model.races(execution) && model.allows(execution))
-                            .then(|| "a race for payload".to_owned()),
+                    let races = || {
+                        model
+                            .races(execution)
+                            .then(|| "a race for payload".to_owned())
                     };
+                    if let Some(wrong) = wrong.clone().or_else(races) {
+                        if model.allows(execution) {
+                            verdict.shown = execution.show(&wrong);
+                            verdict.met = Some(wrong);
+                        }
+                    }
                 }
                 if states & wanted & !verdict.reached != 0 && model.allows(execution) {
                     verdict.reached |= states;
@@ -344,8 +352,8 @@ impl Scenario {
     pub(crate) fn verify(&self) -> Result<String, String> {
         let Explored { count, verdicts } = self.explore();
         for (model, verdict) in Model::ALL.into_iter().zip(verdicts) {
-            if let Some(wrong) = verdict.met {
-                return Err(format!("{}: {wrong}", model.name()));
+            if verdict.met.is_some() {
+                return Err(format!("{}: {}", model.name(), verdict.shown));
             }
             let missing = |state: &State| verdict.reached & bit(*state) == 0;
             let missing: Vec<_> = self.states.iter().copied().filter(missing).collect();
