@@ -14,7 +14,7 @@
 //! one model at least. The checker itself is tested on the classics of the literature,
 //! whose verdicts are known.
 //!
-//! Where they differ: loom needs every ordering that C11 needs here. AArch64 can do without
+//! Where they differ: what loom judges as well it needs as C11 does. AArch64 can do without
 //! `FREE`, or without `REUSE`, as long as the other is there: the fence orders the payload
 //! behind a Relaxed load, too, and without the fence the acquire does, because this machine
 //! shows a store to all others at once. C11 promises nothing of the kind, and needs both.

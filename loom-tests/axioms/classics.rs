@@ -20,10 +20,13 @@ struct Words {
     payload: Payload,
 }
 
+/// What makes the threads of a classic.
+type Threads = fn() -> Setup;
+
 /// Threads that come to an end only with the outcome that is asked about.
 struct Classic {
     name: &'static str,
-    threads: fn() -> Setup,
+    threads: Threads,
     /// Last values, by the order in which the words are met.
     last: &'static [(usize, u64)],
     /// Whether the outcome is allowed, by AArch64, with `ldapr`, and by C11.
@@ -322,7 +325,7 @@ classics! {
 }
 
 /// Payload behind a flag, and whether C11 calls it a race.
-const RACES: &[(&str, fn() -> Setup, bool)] = &[
+const RACES: &[(&str, Threads, bool)] = &[
     ("payload", || mp_payload(Relaxed, Relaxed), true),
     (
         "payload, release alone",

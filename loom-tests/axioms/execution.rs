@@ -66,15 +66,34 @@ impl Execution {
         })
     }
 
+    /// The execution for people, behind what is wrong with it.
+    pub(crate) fn show(&self, wrong: &str) -> String {
+        let mut text = wrong.to_owned();
+        let mut thread = 0;
+        for (number, event) in self.events.iter().enumerate() {
+            if self.initial >> number & 1 == 1 {
+                continue;
+            }
+            if self.initial >> (number - 1) & 1 == 1 || !self.internal.has(number - 1, number) {
+                thread += 1;
+                text += &format!("\n  thread {thread}:");
+            }
+            text += &format!("\n    {event}");
+            for write in members(self.rf.inverse().row(number)) {
+                match self.initial >> write & 1 == 1 {
+                    true => text += ", as it was at first",
+                    false => text += &format!(", from {}", self.events[write]),
+                }
+            }
+        }
+        text
+    }
+
     /// Puts traces together, as yet without reads-from; `None` if a barrier does not fit
     /// the interrupts.
     fn assemble(initial: &[u64], traces: &[&Trace]) -> Option<Self> {
-        let stores = initial.iter().enumerate().map(|(place, &value)| Event {
-            kind: Kind::Write,
-            place,
-            value,
-            order: Some(Ordering::Relaxed),
-        });
+        let initials = initial.iter().enumerate();
+        let stores = initials.map(|(place, &value)| Event::initial(place, value));
         let threads = traces.iter().map(|trace| trace.events.len());
         let count = initial.len() + threads.sum::<usize>();
         assert!(count <= MOST, "an execution has {count} events");

@@ -68,8 +68,25 @@ impl<M: 'static> On<M> {
 pub(crate) struct Verdict {
     /// Something wrong that can happen.
     pub(crate) met: Option<String>,
+    /// The execution.
+    shown: String,
     /// The states that can be reached, a bit for each.
     reached: u64,
+}
+
+impl Verdict {
+    /// Asks a model about one execution, with what is wrong with it, and its states.
+    fn ask(&mut self, model: Model, execution: &Execution, wrong: Option<&str>, states: u64) {
+        if self.met.is_none() {
+            let races = || model.races(execution).then_some("a race for payload");
+            let wrong = wrong.or_else(races).filter(|_| model.allows(execution));
+            self.shown = wrong.map_or(String::new(), |wrong| execution.show(wrong));
+            self.met = wrong.map(str::to_owned);
+        }
+        if states & !self.reached != 0 && model.allows(execution) {
+            self.reached |= states;
+        }
+    }
 }
 
 /// What came of a scenario.
@@ -310,31 +327,22 @@ impl Scenario {
         Candidates::new(&(self.setup)());
     }
 
-    /// Goes through the candidates; through all of them, unless every model has met
-    /// something wrong.
-    pub(crate) fn explore(&self) -> Explored {
+    /// Goes through the candidates for the models that are asked; through all of them,
+    /// unless each has met something wrong.
+    pub(crate) fn explore(&self, asked: [bool; 3]) -> Explored {
         let wanted = self.states.iter().fold(0, |set, &state| set | bit(state));
         let mut explored = Explored::default();
         Candidates::new(&(self.setup)()).each(&mut |execution, traces| {
             explored.count += 1;
             let states = traces.iter().fold(0, |set, trace| set | trace.states());
             let wrong = self.wrong(traces, states);
-            for (model, verdict) in Model::ALL.into_iter().zip(&mut explored.verdicts) {
-                if verdict.met.is_none() {
-                    verdict.met = match &wrong {
-                        Some(wrong) => model.allows(execution).then(|| wrong.clone()),
-                        None => (model.races(execution) && model.allows(execution))
-                            .then(|| "a race for payload".to_owned()),
-                    };
-                }
-                if states & wanted & !verdict.reached != 0 && model.allows(execution) {
-                    verdict.reached |= states;
-                }
+            let mut goes_on = false;
+            let models = Model::ALL.into_iter().zip(&mut explored.verdicts);
+            for ((model, verdict), _) in models.zip(asked).filter(|&(_, asked)| asked) {
+                verdict.ask(model, execution, wrong.as_deref(), states & wanted);
+                goes_on |= verdict.met.is_none();
             }
-            !explored
-                .verdicts
-                .iter()
-                .all(|verdict| verdict.met.is_some())
+            goes_on
         });
         explored
     }
@@ -342,10 +350,10 @@ impl Scenario {
     /// Judges it under every model: nothing wrong, every state reached, and candidates
     /// enough.
     pub(crate) fn verify(&self) -> Result<String, String> {
-        let Explored { count, verdicts } = self.explore();
+        let Explored { count, verdicts } = self.explore([true; 3]);
         for (model, verdict) in Model::ALL.into_iter().zip(verdicts) {
-            if let Some(wrong) = verdict.met {
-                return Err(format!("{}: {wrong}", model.name()));
+            if verdict.met.is_some() {
+                return Err(format!("{}: {}", model.name(), verdict.shown));
             }
             let missing = |state: &State| verdict.reached & bit(*state) == 0;
             let missing: Vec<_> = self.states.iter().copied().filter(missing).collect();

@@ -94,16 +94,19 @@ macro_rules! word {
             }
 
             /// Loads in a model's own code, whose orderings are not judged.
+            #[track_caller]
             pub(crate) fn model_load(&self, edge: Ordering) -> $value {
                 trace::load(self.address(), self.initial(), Some(edge)) as $value
             }
 
             /// Stores in a model's own code, whose orderings are not judged.
+            #[track_caller]
             pub(crate) fn model_store(&self, value: $value, edge: Ordering) {
                 trace::store(self.address(), self.initial(), value.into(), Some(edge));
             }
 
             /// Swaps in a model's own code.
+            #[track_caller]
             pub(crate) fn model_swap(&self, value: $value, edge: Ordering) -> $value {
                 let change = |_| Some(value.into());
                 trace::modify(self.address(), self.initial(), edge, change) as $value
@@ -132,10 +135,12 @@ word!(
 );
 
 impl AtomicU32 {
+    #[track_caller]
     pub(crate) fn swap(&self, value: u32, edge: Ordering) -> u32 {
         self.model_swap(value, relaxed(edge))
     }
 
+    #[track_caller]
     pub(crate) fn replace(&self, old: u32, new: u32, edge: Ordering) -> bool {
         let change = |found| (found == u64::from(old)).then_some(new.into());
         let found = trace::modify(self.address(), self.initial(), relaxed(edge), change);
@@ -151,6 +156,7 @@ fn relaxed(edge: Ordering) -> Ordering {
 
 impl AtomicU64 {
     /// Loads a word that only the caller's role stores.
+    #[track_caller]
     pub(crate) fn load_own(&self) -> u64 {
         self.model_load(Ordering::Relaxed)
     }
@@ -165,10 +171,12 @@ impl Payload {
         Self(AtomicU64::new(value))
     }
 
+    #[track_caller]
     pub(crate) fn read(&self) -> u64 {
         trace::load(self.0.address(), self.0.initial(), None)
     }
 
+    #[track_caller]
     pub(crate) fn write(&self, value: u64) {
         trace::store(self.0.address(), self.0.initial(), value, None);
     }

@@ -7,6 +7,8 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::panic::Location;
 use std::sync::atomic::Ordering;
 
 use crate::harness::reached::State;
@@ -37,15 +39,42 @@ pub(crate) struct Event {
     pub(crate) value: u64,
     /// `None` for payload, which is ordinary memory.
     pub(crate) order: Option<Ordering>,
+    /// Where it is in the source.
+    at: &'static Location<'static>,
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (kind, at) = (self.kind, self.at);
+        match self.order {
+            Some(order) if self.place == usize::MAX => write!(out, "{kind:?} {order:?}")?,
+            Some(order) => write!(out, "{kind:?} {} {order:?}", self.value)?,
+            None => write!(out, "{kind:?} {} of payload", self.value)?,
+        }
+        write!(out, ", {}:{}", at.file(), at.line())
+    }
 }
 
 impl Event {
+    #[track_caller]
     pub(crate) fn fence(kind: Kind, order: Ordering) -> Self {
         Self {
             kind,
             place: usize::MAX,
             value: 0,
             order: Some(order),
+            at: Location::caller(),
+        }
+    }
+
+    /// The store of a word's first value.
+    pub(crate) fn initial(place: usize, value: u64) -> Self {
+        Self {
+            kind: Kind::Write,
+            place,
+            value,
+            order: Some(Ordering::Relaxed),
+            at: Location::caller(),
         }
     }
 
@@ -176,31 +205,39 @@ pub(crate) fn assume(condition: bool) -> Option<()> {
 }
 
 /// A fence of some kind.
+#[track_caller]
 pub(crate) fn fence(kind: Kind, order: Ordering) {
-    with(|recorder| recorder.push(Event::fence(kind, order)));
+    let fence = Event::fence(kind, order);
+    with(|recorder| recorder.push(fence));
 }
 
 /// A load of the word at an address, which holds `initial` at first.
+#[track_caller]
 pub(crate) fn load(address: usize, initial: u64, order: Option<Ordering>) -> u64 {
-    with(|recorder| recorder.load(address, initial, order))
+    let at = Location::caller();
+    with(|recorder| recorder.load(address, initial, order, at))
 }
 
 /// A store.
+#[track_caller]
 pub(crate) fn store(address: usize, initial: u64, value: u64, order: Option<Ordering>) {
-    with(|recorder| recorder.store(Kind::Write, address, initial, value, order));
+    let at = Location::caller();
+    with(|recorder| recorder.store(Kind::Write, address, initial, (value, order), at));
 }
 
 /// A read-modify-write; `change` makes the new value, or none if the old one stays.
+#[track_caller]
 pub(crate) fn modify(
     address: usize,
     initial: u64,
     order: Ordering,
     change: impl FnOnce(u64) -> Option<u64>,
 ) -> u64 {
+    let at = Location::caller();
     with(|recorder| {
-        let old = recorder.load(address, initial, Some(order));
+        let old = recorder.load(address, initial, Some(order), at);
         if let Some(new) = change(old) {
-            recorder.store(Kind::Modify, address, initial, new, Some(order));
+            recorder.store(Kind::Modify, address, initial, (new, Some(order)), at);
         }
         old
     })
@@ -213,7 +250,13 @@ impl Recorder {
         }
     }
 
-    fn load(&mut self, address: usize, initial: u64, order: Option<Ordering>) -> u64 {
+    fn load(
+        &mut self,
+        address: usize,
+        initial: u64,
+        order: Option<Ordering>,
+        at: &'static Location<'static>,
+    ) -> u64 {
         let place = self.places.number(address, initial);
         let mut own = self.trace.events.iter().rev();
         let own = own.find(|event| event.place == place && event.writes());
@@ -222,8 +265,8 @@ impl Recorder {
         }
         // What it stored itself before the last time cannot be read again.
         let mut values = vec![own.map_or(initial, |event| event.value)];
-        for &(at, thread, value) in &self.stored {
-            if at == place && thread != self.thread && !values.contains(&value) {
+        for &(stored, thread, value) in &self.stored {
+            if stored == place && thread != self.thread && !values.contains(&value) {
                 values.push(value);
             }
         }
@@ -238,6 +281,7 @@ impl Recorder {
             place,
             value,
             order,
+            at,
         });
         value
     }
@@ -247,8 +291,8 @@ impl Recorder {
         kind: Kind,
         address: usize,
         initial: u64,
-        value: u64,
-        order: Option<Ordering>,
+        (value, order): (u64, Option<Ordering>),
+        at: &'static Location<'static>,
     ) {
         let place = self.places.number(address, initial);
         self.push(Event {
@@ -256,6 +300,7 @@ impl Recorder {
             place,
             value,
             order,
+            at,
         });
     }
 

@@ -79,27 +79,24 @@ const LOST: &[(&[Reached], &[Reached])] = &[(&[Stored, Missed], &[])];
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "close_and_left",
-        floor: 5,
+        floor: 3,
         setup: closed,
         forbidden: LOST,
         states: &[Observed, Abandoned],
-        ..Scenario::EMPTY
     },
     Scenario {
         name: "drop_and_left",
-        floor: 7,
+        floor: 4,
         setup: dropped,
         forbidden: LOST,
         states: &[Observed, Abandoned],
-        ..Scenario::EMPTY
     },
     Scenario {
         name: "death_and_left",
-        floor: 17,
+        floor: 11,
         setup: || dead(Lock::bury),
         forbidden: LOST,
         states: &[Observed, Abandoned, Missed],
-        ..Scenario::EMPTY
     },
 ];
 

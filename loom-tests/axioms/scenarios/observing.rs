@@ -106,14 +106,14 @@ fn beside(published: u64, pushes: usize) -> Setup {
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "observer",
-        floor: 49,
+        floor: 32,
         setup: || beside(0, 2),
         states: &[Observed, Overtaken, Empty, Reused, Full],
         ..Scenario::EMPTY
     },
     Scenario {
         name: "observer_beside_a_newcomer",
-        floor: 23,
+        floor: 15,
         setup: || beside(1, 1),
         states: &[Observed, Overtaken, Empty, Reused, Full],
         ..Scenario::EMPTY

@@ -48,7 +48,7 @@ fn opened() -> Setup {
 
 pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
     name: "format_and_open",
-    floor: 17,
+    floor: 11,
     setup: opened,
     states: &[Observed, Empty],
     ..Scenario::EMPTY

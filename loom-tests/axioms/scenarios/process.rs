@@ -269,43 +269,38 @@ fn epoch_and_counters() -> Setup {
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "opened_and_forked",
-        floor: 18,
+        floor: 12,
         setup: || opened_and_forked(FORK, FORK),
         forbidden: FORGOTTEN,
         states: &[Stored, Observed, Attached, Missed],
-        ..Scenario::EMPTY
     },
     Scenario {
         name: "reactor_lists_its_table",
-        floor: 14,
+        floor: 9,
         setup: listed_and_changed,
         forbidden: LOST,
         states: &[Slept, Woken, Unblocked, Observed],
-        ..Scenario::EMPTY
     },
     Scenario {
         name: "park_in_the_reactor",
         setup: parked_in_the_reactor,
-        floor: 60,
+        floor: 40,
         forbidden: LOST,
         states: &[Slept, Woken, Unblocked, Attached],
-        ..Scenario::EMPTY
     },
     Scenario {
         name: "superseded_and_taken",
-        floor: 4,
+        floor: 2,
         setup: superseded_and_taken,
         forbidden: &[(&[Missed], &[])],
         states: &[Observed],
-        ..Scenario::EMPTY
     },
     Scenario {
         name: "epoch_and_counters",
-        floor: 24,
+        floor: 16,
         setup: epoch_and_counters,
         forbidden: &[(&[Missed], &[]), (&[Died, Empty], &[])],
         states: &[Attached, Died, Empty],
-        ..Scenario::EMPTY
     },
 ];
 

@@ -136,39 +136,37 @@ const UNPUBLISHED: &[(&[State], &[State])] = &[(&[Observed], &[Stored])];
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "ride",
-        floor: 61,
+        floor: 40,
         setup: || rides(&[How::Rides], 2),
         states: &[Rode, Empty],
         ..Scenario::EMPTY
     },
     Scenario {
         name: "ride_after_ride",
-        floor: 130,
+        floor: 86,
         setup: || rides(&[How::Rides, How::Rides], 1),
         states: &[Rode, Refused, Walked, Empty],
         ..Scenario::EMPTY
     },
     Scenario {
         name: "ride_after_walk",
-        floor: 510,
+        floor: 340,
         setup: || rides(&[How::Walks, How::Rides], 2),
         states: &[Rode, Refused, Walked, Empty],
         ..Scenario::EMPTY
     },
     Scenario {
         name: "half_made_ride_successor_walks",
-        floor: 5_700,
+        floor: 3_800,
         setup: || half_made(How::Walks),
         forbidden: UNPUBLISHED,
         states: &[Rode, Refused, Walked, Empty, Inherited],
-        ..Scenario::EMPTY
     },
     Scenario {
         name: "half_made_ride_successor_rides",
-        floor: 33_000,
+        floor: 22_000,
         setup: || half_made(How::Rides),
         forbidden: UNPUBLISHED,
         states: &[Rode, Refused, Walked, Empty, Inherited],
-        ..Scenario::EMPTY
     },
 ];

@@ -240,59 +240,52 @@ pub(super) const LOST: &[(&[Reached], &[Reached])] = &[(&[Slept, Moved], &[Woken
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "park_and_wake",
-        floor: 34,
+        floor: 22,
         setup: || for_a_message(FENCED, false),
         forbidden: LOST,
         states: &[Slept, Woken, Unblocked, Observed],
-        ..Scenario::EMPTY
     },
     Scenario {
         name: "park_for_room",
-        floor: 34,
+        floor: 22,
         setup: for_room,
         forbidden: LOST,
         states: &[Slept, Woken, Unblocked, Observed],
-        ..Scenario::EMPTY
     },
     Scenario {
         name: "park_for_a_peer",
-        floor: 14,
+        floor: 9,
         setup: for_a_peer,
         forbidden: LOST,
         states: &[Slept, Woken, Unblocked, Observed],
-        ..Scenario::EMPTY
     },
     Scenario {
         name: "park_and_goodbye",
-        floor: 12,
+        floor: 8,
         setup: for_a_goodbye,
         forbidden: LOST,
         states: &[Slept, Woken, Unblocked],
-        ..Scenario::EMPTY
     },
     Scenario {
         name: "waker_dies",
-        floor: 7_000,
+        floor: 4_600,
         setup: waker_dies,
         forbidden: LOST,
         states: &[Slept, Woken, Unblocked, Observed],
-        ..Scenario::EMPTY
     },
     Scenario {
         name: "awake_to_asleep",
-        floor: 580,
+        floor: 380,
         setup: || for_a_message(SPARED, true),
         forbidden: LOST,
         states: &[Slept, Woken, Unblocked, Observed, Granted],
-        ..Scenario::EMPTY
     },
     Scenario {
         name: "awake_owner_dies",
-        floor: 20_000,
+        floor: 13_000,
         setup: || awake_owner_dies(FENCED),
         forbidden: LOST,
         states: &[Slept, Woken, Unblocked, Observed, Granted],
-        ..Scenario::EMPTY
     },
 ];
 

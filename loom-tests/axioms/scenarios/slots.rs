@@ -88,28 +88,28 @@ fn read_by_two() -> Setup {
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "publish_and_reclaim",
-        floor: 180,
+        floor: 120,
         setup: || exchange(1, 3, 3),
         states: &[Full, Empty, Observed, Reused],
         ..Scenario::EMPTY
     },
     Scenario {
         name: "two_slots",
-        floor: 330,
+        floor: 220,
         setup: || exchange(2, 3, 3),
         states: &[Full, Empty, Observed, Reused],
         ..Scenario::EMPTY
     },
     Scenario {
         name: "successor_of_a_producer",
-        floor: 1_600,
+        floor: 1_000,
         setup: succeeded,
         states: &[Inherited, Observed, Reused],
         ..Scenario::EMPTY
     },
     Scenario {
         name: "successor_of_a_consumer",
-        floor: 280,
+        floor: 180,
         setup: read_by_two,
         states: &[Inherited, Observed, Reused],
         ..Scenario::EMPTY
