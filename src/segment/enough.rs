@@ -54,18 +54,23 @@ pub(super) fn survives_in(file: &File, length: u64) -> Result<(), Error> {
 /// drop until they are locked.
 pub(super) fn is_on_a_disk(file: &File) -> bool {
     let in_memory = [TMPFS_MAGIC, RAMFS_MAGIC, HUGETLBFS_MAGIC];
-    file_system(file).is_some_and(|stat| !in_memory.contains(&(stat.f_type as i64)))
+    file_system(file).is_some_and(|stat| !in_memory.contains(&magic(&stat)))
 }
 
 /// Whether the file lies in memory, and its file system has room for so much: then it
 /// is the kernel's killer that would answer.
 fn is_memory(file: &File, length: u64) -> bool {
     file_system(file).is_some_and(|stat| {
-        let is_memory = matches!(stat.f_type as i64, TMPFS_MAGIC | RAMFS_MAGIC);
+        let is_memory = matches!(magic(&stat), TMPFS_MAGIC | RAMFS_MAGIC);
         // The kernel's own file systems, of memfds, have no size.
         let room = stat.f_bavail.saturating_mul(stat.f_bsize as u64);
         is_memory && (stat.f_blocks == 0 || length <= room)
     })
+}
+
+#[allow(clippy::unnecessary_cast, reason = "musl has another type for it")]
+fn magic(stat: &libc::statfs) -> i64 {
+    stat.f_type as i64
 }
 
 fn file_system(file: &File) -> Option<libc::statfs> {
