@@ -1,0 +1,135 @@
+"""What all endpoints have: names, context managers, asyncio, and an end."""
+
+import atexit
+import weakref
+
+from . import _ring
+from ._errors import Busy
+
+_live = weakref.WeakSet()
+
+
+class End:
+    """Mixed into a class of the library."""
+
+    _HAS_RECORDS = False
+
+    def __init__(self, ring):
+        self._dtype = ring.dtype
+        self._future = None
+        if (ring.dtype is not None) != self._HAS_RECORDS:
+            self.close()
+            kind = "Producer and Consumer" if ring.dtype is not None else "FrameProducer and FrameConsumer"
+            raise TypeError(f"{ring!r}: its endpoints are {kind}; call ring.producer() or ring.consumer()")
+        _live.add(self)
+
+    def __reduce__(self):
+        raise TypeError("an endpoint belongs to one process; pass the ring's name, and open it there")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        """Closes this endpoint and gives its role up; the peer hears of it.
+
+        Raises ``BufferError`` while a view of the ring's memory is alive. Closing twice does
+        nothing more. In a forked child it does nothing to the ring.
+        """
+        self._stop()
+        super().close()
+
+    def _stop(self):
+        waiting, self._future = self._future, None
+        if waiting is not None:
+            loop, descriptor, future = waiting
+            loop.remove_reader(descriptor)
+            if not future.done():
+                future.set_result(None)
+
+    async def _ready(self, *wanted):
+        """Waits until there is something to do, and takes nothing."""
+        import asyncio
+
+        if self._future is not None:
+            raise Busy("another task waits for this endpoint; let one task have it")
+        loop = asyncio.get_running_loop()
+        descriptor = self.arm(*wanted)
+        future = loop.create_future()
+        loop.add_reader(descriptor, _wake, future)
+        self._future = loop, descriptor, future
+        try:
+            await future
+        finally:
+            # Not if close() was faster: the descriptor may be another file's by now.
+            if self._future is not None:
+                self._future = None
+                loop.remove_reader(descriptor)
+
+    def __repr__(self):
+        kind = type(self).__name__
+        if self.closed:
+            return f"<quoit.{kind}, closed>"
+        return f"<quoit.{kind} {self.name!r}: {self.unread} of {self.capacity} unread>"
+
+
+def _wake(future):
+    if not future.done():
+        future.set_result(None)
+
+
+@atexit.register
+def _close_all():
+    # So that a program that ends in good order is not taken for one that died.
+    for end in list(_live):
+        try:
+            end.close()
+        except BufferError:
+            end.leave()
+        except Exception:
+            pass
+
+
+def opener(how, arguments):
+    """The class methods by which an endpoint is had by a name."""
+
+    def make(cls, name, *given, **options):
+        if not cls._HAS_RECORDS and (len(given) > arguments or "dtype" in options):
+            raise TypeError(f"{cls.__name__} is an endpoint of frames, which have no dtype")
+        ring = getattr(_ring, how)(name, *given, **options)
+        return cls(ring)
+
+    make.__name__ = how
+    make.__doc__ = f"quoit.{how} with the same arguments, and this role of the ring."
+    return classmethod(make)
+
+
+class Lease:
+    """A message in place, or room for one: a context manager over a memoryview."""
+
+    __slots__ = ("_end", "_lease", "_view")
+
+    def __init__(self, end, lease):
+        self._end, self._lease, self._view = end, lease, None
+
+    def __enter__(self):
+        if self._view is None:
+            self._view = memoryview(self._lease)
+        return self._view
+
+    def _let_go(self):
+        """Drops the view of `with`; others that are alive make the library refuse."""
+        if self._view is not None:
+            try:
+                self._view.release()
+            except BufferError:
+                return
+            self._view = None
+
+    @property
+    def address(self):
+        """Where the first byte is, in the mapped ring."""
+        return self._lease.address
+
