@@ -39,7 +39,7 @@ const INLINE: (u64, u32) = (RIDE_WORDS as u64 * 8, 8);
 
 /// The type of a ring whose content is known at run time.
 #[derive(Debug)]
-pub enum Untyped {}
+pub struct Untyped(());
 
 /// A ring whose content is known at run time.
 #[derive(Debug)]
@@ -392,7 +392,10 @@ pub struct Reachable<E>(State<E>);
 
 enum State<E> {
     Plain(E),
-    Pollable { end: Pollable<E>, is_armed: bool },
+    Pollable {
+        end: Pollable<E>,
+        is_armed: bool,
+    },
     /// Between the two.
     Moving,
 }

@@ -206,19 +206,25 @@ static inline quoit_status quoit_i_publish_frame(quoit_producer *p, quoit_i_plac
     return quoit_i_publish_inline(p, place.units, words, (uint32_t)(size / 8));
 }
 
+/* Poisons the endpoint. */
+static inline quoit_status quoit_i_corrupt(quoit_consumer *c, uint32_t field, uint64_t found) {
+    (void)quoit_consumer_poison(c, field, found);
+    return QUOIT_CORRUPT; /* a constant: so the compiler sees that no frame was found */
+}
+
 /* The frame at a position below `end`. */
 static inline quoit_status quoit_i_parse(quoit_consumer *c, uint64_t position, uint64_t end,
                                          quoit_frame *frame) {
     uint64_t at = position, left = end - position, header;
     for (int is_padded = 0;; is_padded = 1) {
         uint64_t offset = at & c->mask, rest = c->mask + 1 - offset;
-        if (left < 8) return quoit_consumer_poison(c, QUOIT_FIELD_TAIL, end);
+        if (left < 8) return quoit_i_corrupt(c, QUOIT_FIELD_TAIL, end);
         header = __atomic_load_n(quoit_i_word(c->data, offset), __ATOMIC_RELAXED);
         uint32_t len = (uint32_t)header;
         if (QUOIT_LIKELY(len != QUOIT_PADDING)) {
             uint64_t size = quoit_i_frame_size(len);
             if (size > left || size > rest)
-                return quoit_consumer_poison(c, QUOIT_FIELD_FRAME_LENGTH, header);
+                return quoit_i_corrupt(c, QUOIT_FIELD_FRAME_LENGTH, header);
             frame->data = c->data + offset + 8;
             frame->len = len;
             frame->kind = (uint32_t)(header >> 32);
@@ -226,7 +232,7 @@ static inline quoit_status quoit_i_parse(quoit_consumer *c, uint64_t position, u
             frame->end = at + size;
             return QUOIT_OK;
         }
-        if (is_padded || left <= rest) return quoit_consumer_poison(c, QUOIT_FIELD_PADDING, header);
+        if (is_padded || left <= rest) return quoit_i_corrupt(c, QUOIT_FIELD_PADDING, header);
         at += rest;
         left -= rest;
     }

@@ -86,7 +86,9 @@ pub(crate) fn field_text(field: &str) -> &'static CStr {
         c"capacity",
         c"length",
     ];
-    let known = FIELDS.iter().find(|known| known.to_bytes() == field.as_bytes());
+    let known = FIELDS
+        .iter()
+        .find(|known| known.to_bytes() == field.as_bytes());
     known.copied().unwrap_or(c"header")
 }
 
@@ -129,7 +131,11 @@ pub unsafe extern "C" fn quoit_consumer_wait(
 ) -> quoit_status {
     let deadline = deadline(timeout_ns);
     // SAFETY: null or valid, and this thread's.
-    unsafe { find(consumer, |end, words| end.wait(wanted, Some(words), deadline)) }
+    unsafe {
+        find(consumer, |end, words| {
+            end.wait(wanted, Some(words), deadline)
+        })
+    }
 }
 
 /// Does what the producer's sleep word asks for after a release: perhaps a wake. For
@@ -196,14 +202,18 @@ pub unsafe extern "C" fn quoit_consumer_len(consumer: *mut quoit_consumer) -> u6
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn quoit_consumer_is_abandoned(consumer: *mut quoit_consumer) -> bool {
     // SAFETY: null or valid, and this thread's.
-    answer(false, || unsafe { enter(consumer, |end| end.is_abandoned()) })
+    answer(false, || unsafe {
+        enter(consumer, |end| end.is_abandoned())
+    })
 }
 
 /// Whether the ring was unlinked or replaced. Makes a system call.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn quoit_consumer_is_superseded(consumer: *mut quoit_consumer) -> bool {
     // SAFETY: null or valid, and this thread's.
-    answer(false, || unsafe { enter(consumer, |end| end.is_superseded()) })
+    answer(false, || unsafe {
+        enter(consumer, |end| end.is_superseded())
+    })
 }
 
 /// How often a producer has attached.
@@ -248,7 +258,9 @@ pub unsafe extern "C" fn quoit_consumer_corruption(
         let field = unsafe { field.as_mut() }.ok_or(QUOIT_INVALID)?;
         // SAFETY: null or valid.
         let found = unsafe { found.as_mut() }.ok_or(QUOIT_INVALID)?;
-        *field = corrupt.map_or(std::ptr::null(), |corrupt| field_text(corrupt.field).as_ptr());
+        *field = corrupt.map_or(std::ptr::null(), |corrupt| {
+            field_text(corrupt.field).as_ptr()
+        });
         *found = corrupt.map_or(0, |corrupt| corrupt.found);
         Ok(())
     })

@@ -60,7 +60,11 @@ unsafe fn change(
         let changed = change(options.options.clone());
         match changed {
             Some(changed) => options.options = changed,
-            None => return Err(Fault::invalid("there is no such choice; take a constant of quoit.h")),
+            None => {
+                return Err(Fault::invalid(
+                    "there is no such choice; take a constant of quoit.h",
+                ));
+            }
         }
         Ok(())
     })

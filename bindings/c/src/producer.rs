@@ -2,14 +2,12 @@
 
 use std::ffi::{c_char, c_int};
 
-use quoit::raw::{RawProducer, Reachable};
 use quoit::Interest;
+use quoit::raw::{RawProducer, Reachable};
 
 use crate::consumer::field_text;
 use crate::ring::quoit_ring;
-use crate::status::quoit_status::{
-    self, QUOIT_ABANDONED, QUOIT_ABI_MISMATCH, QUOIT_INVALID,
-};
+use crate::status::quoit_status::{self, QUOIT_ABANDONED, QUOIT_ABI_MISMATCH, QUOIT_INVALID};
 use crate::status::{QUOIT_ABI, answer, deadline, guard};
 
 /// The endpoint that writes, as the fast path sees it. Its fields belong to
@@ -161,14 +159,18 @@ pub unsafe extern "C" fn quoit_producer_len(producer: *mut quoit_producer) -> u6
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn quoit_producer_is_abandoned(producer: *mut quoit_producer) -> bool {
     // SAFETY: null or valid, and this thread's.
-    answer(false, || unsafe { enter(producer, |end| end.is_abandoned()) })
+    answer(false, || unsafe {
+        enter(producer, |end| end.is_abandoned())
+    })
 }
 
 /// Whether the ring was unlinked or replaced. Makes a system call.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn quoit_producer_is_superseded(producer: *mut quoit_producer) -> bool {
     // SAFETY: null or valid, and this thread's.
-    answer(false, || unsafe { enter(producer, |end| end.is_superseded()) })
+    answer(false, || unsafe {
+        enter(producer, |end| end.is_superseded())
+    })
 }
 
 /// How often a consumer has attached.
@@ -213,7 +215,9 @@ pub unsafe extern "C" fn quoit_producer_corruption(
         let field = unsafe { field.as_mut() }.ok_or(QUOIT_INVALID)?;
         // SAFETY: null or valid.
         let found = unsafe { found.as_mut() }.ok_or(QUOIT_INVALID)?;
-        *field = corrupt.map_or(std::ptr::null(), |corrupt| field_text(corrupt.field).as_ptr());
+        *field = corrupt.map_or(std::ptr::null(), |corrupt| {
+            field_text(corrupt.field).as_ptr()
+        });
         *found = corrupt.map_or(0, |corrupt| corrupt.found);
         Ok(())
     })

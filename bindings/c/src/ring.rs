@@ -7,8 +7,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use quoit::raw::RawRing;
 use quoit::handoff;
+use quoit::raw::RawRing;
 
 use crate::options::quoit_options;
 use crate::status::quoit_status::{self, QUOIT_INVALID};
@@ -263,4 +263,3 @@ pub unsafe extern "C" fn quoit_unlink_if_stale(
         Ok(())
     })
 }
-

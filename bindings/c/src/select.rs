@@ -108,7 +108,10 @@ pub unsafe extern "C" fn quoit_select_wait(
             if (pointers.0 == 0) == (pointers.1 == 0) {
                 return Err(Fault::invalid("an interest has a producer or a consumer"));
             }
-            if ends[..place].iter().any(|other| other.pointers() == pointers) {
+            if ends[..place]
+                .iter()
+                .any(|other| other.pointers() == pointers)
+            {
                 return Err(Fault::invalid("an endpoint is there twice"));
             }
             // SAFETY: valid, and this thread's.

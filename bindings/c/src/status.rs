@@ -345,11 +345,10 @@ pub extern "C" fn quoit_layout_version() -> u32 {
 /// The version of this library, as in "0.1.0".
 #[unsafe(no_mangle)]
 pub extern "C" fn quoit_version() -> *const c_char {
-    const VERSION: &CStr = match CStr::from_bytes_with_nul(
-        concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes(),
-    ) {
-        Ok(version) => version,
-        Err(_) => panic!("a version has no zero"),
-    };
+    const VERSION: &CStr =
+        match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
+            Ok(version) => version,
+            Err(_) => panic!("a version has no zero"),
+        };
     VERSION.as_ptr()
 }

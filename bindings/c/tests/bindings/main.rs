@@ -1,9 +1,13 @@
 //! The bindings, as their users build and run them: one test after the other, since they
 //! start processes and compilers.
 
+mod counts;
+mod examples;
 mod header;
+mod install;
 mod matrix;
 mod peers;
+mod programs;
 
 use std::panic::catch_unwind;
 use std::process::ExitCode;
@@ -20,6 +24,13 @@ tests! {
     header::the_header_is_that_of_the_sources,
     matrix::every_language_understands_every_other,
     matrix::a_language_goes_on_where_another_was_killed,
+    programs::every_call_and_every_misuse_has_an_answer,
+    programs::nothing_is_allocated_after_opening,
+    counts::a_message_costs_as_many_instructions_as_in_rust,
+    examples::the_examples_run,
+    install::a_project_outside_finds_links_and_runs,
+    install::a_version_that_is_not_there_is_not_found,
+    install::pkg_config_finds_it,
     matrix::corrupt_memory_is_an_error_in_every_language,
 }
 

@@ -15,6 +15,10 @@ const DOORBELLS: [DoorbellKind; 2] = [DoorbellKind::Futex, DoorbellKind::Semapho
 const CAPACITY: u64 = 64;
 
 pub(crate) fn every_language_understands_every_other() {
+    // Not while a peer waits.
+    LANGUAGES
+        .iter()
+        .for_each(|language| drop(language.program()));
     let mut pairs = 0;
     for shape in SHAPES {
         for way in WAYS {
@@ -43,20 +47,43 @@ fn one_pair(
     let ring = Shared::create(shape, doorbell, CAPACITY);
     let args = |role| [role, shape, way, wait, "once"];
     let what = format!("{producer:?} to {consumer:?}, {shape} {way} {wait} {doorbell:?}");
-    // The consumer first, since it ends when its producer has closed.
-    let mut reader = consumer.start(args("consume"), &ring, count);
-    ring.until(&mut [&mut reader], &what, |ring| ring.is_alive(Role::Consumer));
-    producer.start(args("produce"), &ring, count).succeeds();
+    let mut writer = producer.start(args("produce"), &ring, count);
+    let mut reader;
+    if wait == "asleep" {
+        // Before a full ring.
+        ring.until(&mut [&mut writer], &what, |ring| {
+            ring.sleeps(Role::Producer)
+        });
+        reader = consumer.start(args("consume"), &ring, count);
+        // Before an empty ring, in the middle.
+        let ends = &mut [&mut writer, &mut reader];
+        ring.until(ends, &what, |ring| {
+            ring.sleeps(Role::Consumer) && !ring.sleeps(Role::Producer)
+        });
+        writer.go_on();
+    } else {
+        ring.until(&mut [&mut writer], &what, |ring| {
+            ring.is_alive(Role::Producer)
+        });
+        reader = consumer.start(args("consume"), &ring, count);
+    }
+    writer.succeeds();
     reader.succeeds();
     let sample = ring.observer.sample();
     assert_eq!(sample.positions.tail, sample.positions.head, "{what}");
-    assert!(sample.producer.is_closed && sample.consumer.is_closed, "{what}");
+    assert!(
+        sample.producer.is_closed && sample.consumer.is_closed,
+        "{what}"
+    );
     for (end, name) in [(sample.producer, "producer"), (sample.consumer, "consumer")] {
         if wait == "asleep" {
             assert!(end.parks > 0, "{what}: the {name} never slept");
         }
         // Of an overloaded machine there may be one now and then.
-        assert!(end.rescues * 10 <= end.parks, "{what}: the {name} was not woken: {end:?}");
+        assert!(
+            end.rescues * 10 <= end.parks,
+            "{what}: the {name} was not woken: {end:?}"
+        );
     }
 }
 
@@ -71,6 +98,9 @@ pub(crate) fn a_language_goes_on_where_another_was_killed() {
 }
 
 fn takeovers(shape: &str, doorbell: DoorbellKind) {
+    LANGUAGES
+        .iter()
+        .for_each(|language| drop(language.program()));
     const ENDLESS: u64 = u64::MAX / 64;
     let ring = Shared::create(shape, doorbell, CAPACITY);
     let mut turn = 0;
@@ -86,7 +116,10 @@ fn takeovers(shape: &str, doorbell: DoorbellKind) {
     let mut reader = start(order[0], "consume", ENDLESS);
     for pair in order.windows(2) {
         for role in [Role::Producer, Role::Consumer] {
-            let what = format!("{:?} after {:?}, {shape} {doorbell:?} {role}", pair[1], pair[0]);
+            let what = format!(
+                "{:?} after {:?}, {shape} {doorbell:?} {role}",
+                pair[1], pair[0]
+            );
             let head = ring.observer.positions().head;
             let some = if shape == "frames" { 100 * 32 } else { 100 };
             ring.until(&mut [&mut writer, &mut reader], &what, |ring| {
@@ -94,18 +127,21 @@ fn takeovers(shape: &str, doorbell: DoorbellKind) {
             });
             match role {
                 Role::Producer => {
-                    writer.is_killed();
+                    writer.dies();
                     writer = start(pair[1], "produce", ENDLESS);
                 }
                 Role::Consumer => {
-                    reader.is_killed();
+                    reader.dies();
                     reader = start(pair[1], "consume", ENDLESS);
                 }
             }
         }
     }
-    writer.is_killed();
-    reader.is_killed();
+    ring.until(&mut [&mut writer, &mut reader], shape, |ring| {
+        ring.is_alive(Role::Producer) && ring.is_alive(Role::Consumer)
+    });
+    writer.dies();
+    reader.dies();
     let unit = if shape == "frames" { 32 } else { 1 };
     let count = ring.observer.positions().tail / unit + 2000;
     let writer = start(Language::Cpp, "produce", count);
@@ -114,7 +150,10 @@ fn takeovers(shape: &str, doorbell: DoorbellKind) {
     let sample = ring.observer.sample();
     assert_eq!(sample.positions.head, count * unit, "{shape} {doorbell:?}");
     let lives = 2 + order.len() as u64 - 1;
-    assert_eq!((sample.producer.epoch, sample.consumer.epoch), (lives, lives));
+    assert_eq!(
+        (sample.producer.epoch, sample.consumer.epoch),
+        (lives, lives)
+    );
 }
 
 /// What a hostile process stores is found, and told as what it is.
@@ -132,23 +171,23 @@ pub(crate) fn corrupt_memory_is_an_error_in_every_language() {
             for way in WAYS {
                 let what = format!("{language:?} {role} {shape} {way}: {field}");
                 let ring = Shared::create(shape, DoorbellKind::Futex, CAPACITY);
-                let file = File::options().write(true).open(ring.path()).expect("the ring");
+                let file = File::options()
+                    .write(true)
+                    .open(ring.path())
+                    .expect("the ring");
                 let store = |offset, value: u64| {
                     let written = file.write_all_at(&value.to_le_bytes(), offset);
                     written.expect("the ring is written to");
                 };
                 let args = [role, shape, way, "asleep", "once"];
                 let mut peer = language.start(args, &ring, u64::MAX / 64);
-                let (own, is_full): (_, fn(&Shared) -> bool) = if role == "consume" {
-                    (Role::Consumer, |ring| ring.is_alive(Role::Consumer))
+                // By then it has taken its role, and waits.
+                let own = if role == "consume" {
+                    Role::Consumer
                 } else {
-                    (Role::Producer, |ring| {
-                        ring.is_alive(Role::Producer)
-                            && ring.observer.endpoint(Role::Producer).is_asleep
-                    })
+                    Role::Producer
                 };
-                ring.until(&mut [&mut peer], &what, is_full);
-                assert!(ring.is_alive(own), "{what}");
+                ring.until(&mut [&mut peer], &what, |ring| ring.sleeps(own));
                 store(offset, value);
                 if offset == 16384 {
                     store(4096, 32);

@@ -3,8 +3,7 @@
 use std::env::consts::EXE_SUFFIX;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -43,7 +42,9 @@ pub(crate) fn built() -> PathBuf {
 /// A folder of this run, which its end removes.
 pub(crate) fn scratch() -> &'static Path {
     static SCRATCH: OnceLock<tempfile::TempDir> = OnceLock::new();
-    SCRATCH.get_or_init(|| tempfile::tempdir().expect("a folder")).path()
+    SCRATCH
+        .get_or_init(|| tempfile::tempdir().expect("a folder"))
+        .path()
 }
 
 /// Runs a command, and fails with what it has printed.
@@ -55,7 +56,11 @@ pub(crate) fn run(command: &mut Command) -> String {
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
-    assert!(output.status.success(), "{command:?}: {}\n{text}", output.status);
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{text}",
+        output.status
+    );
     text
 }
 
@@ -82,7 +87,7 @@ pub(crate) fn compile(source: &str, sanitized: bool) -> PathBuf {
 }
 
 impl Language {
-    fn program(self) -> PathBuf {
+    pub(crate) fn program(self) -> PathBuf {
         match self {
             Self::Rust => built().join("examples/peer"),
             Self::C => compile("tests/peers/peer.c", true),
@@ -94,10 +99,16 @@ impl Language {
     pub(crate) fn start(self, args: [&str; 5], ring: &Shared, count: u64) -> Peer {
         let mut command = Command::new(self.program());
         command.args(args).arg(&ring.name).arg(count.to_string());
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let what = format!("{self:?} {args:?} of {}", ring.name);
         let child = command.spawn().expect("the peer starts");
-        Peer { child: Some(child), what }
+        Peer {
+            child: Some(child),
+            what,
+        }
     }
 }
 
@@ -108,6 +119,11 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
+    /// Ends its standard input.
+    pub(crate) fn go_on(&mut self) {
+        drop(self.child.as_mut().and_then(|child| child.stdin.take()));
+    }
+
     /// Waits for its end; its status, and what it has printed.
     pub(crate) fn end(mut self) -> (ExitStatus, String) {
         let mut child = self.child.take().expect("it runs");
@@ -135,13 +151,17 @@ impl Peer {
 
     /// Kills it, and expects that it was alive and well.
     #[track_caller]
-    pub(crate) fn is_killed(mut self) {
+    pub(crate) fn dies(mut self) {
         use std::os::unix::process::ExitStatusExt;
         let child = self.child.as_mut().expect("it runs");
         child.kill().expect("it is ours");
         let what = self.what.clone();
         let (status, text) = self.end();
-        assert_eq!(status.signal(), Some(libc::SIGKILL), "{what}: {status}\n{text}");
+        assert_eq!(
+            status.signal(),
+            Some(libc::SIGKILL),
+            "{what}: {status}\n{text}"
+        );
     }
 
     fn take(&mut self) -> Self {
@@ -172,10 +192,14 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn create(shape: &str, doorbell: DoorbellKind, capacity: u64) -> Self {
-        static RINGS: AtomicU32 = AtomicU32::new(0);
-        let number = RINGS.fetch_add(1, Ordering::Relaxed);
+        static RINGS: Mutex<u32> = Mutex::new(0);
+        let mut rings = RINGS.lock().expect("no test panics here");
+        *rings += 1;
+        let number = *rings;
         let name = format!("quoit-bindings-{}-{number}", std::process::id());
-        let options = RingOptions::default().schema_tag("matrix/1").doorbell(doorbell);
+        let options = RingOptions::default()
+            .schema_tag("matrix/1")
+            .doorbell(doorbell);
         if shape == "frames" {
             let options = options.capacity(capacity * 64);
             let _: Ring<[u8]> = options.create(&name).expect("a new ring");
@@ -191,9 +215,18 @@ impl Shared {
         self.observer.is_alive(role).expect("the ring can be asked")
     }
 
+    pub(crate) fn sleeps(&self, role: Role) -> bool {
+        self.observer.endpoint(role).is_asleep
+    }
+
     /// Waits for what happens soon, unless the peer ends.
     #[track_caller]
-    pub(crate) fn until(&self, peers: &mut [&mut Peer], what: &str, happens: impl Fn(&Self) -> bool) {
+    pub(crate) fn until(
+        &self,
+        peers: &mut [&mut Peer],
+        what: &str,
+        happens: impl Fn(&Self) -> bool,
+    ) {
         let begin = Instant::now();
         while !happens(self) {
             for peer in peers.iter_mut() {

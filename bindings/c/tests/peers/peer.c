@@ -39,6 +39,8 @@ static void fill(uint64_t number, unsigned char *bytes, size_t len) {
 
 static void pause_sometimes(uint64_t number) {
     struct timespec moment = {0, 100000};
+    if (is_asleep && produces && !is_takeover && number == count / 2)
+        while (getchar() != EOF) {}
     if (is_asleep && number % (produces ? 61 : 257) == 0) nanosleep(&moment, NULL);
 }
 

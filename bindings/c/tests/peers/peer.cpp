@@ -39,6 +39,8 @@ void fill(std::uint64_t number, std::span<std::byte> bytes) {
 }
 
 void pause_sometimes(std::uint64_t number) {
+    if (is_asleep && produces && !is_takeover && number == count / 2)
+        while (std::getchar() != EOF) {}
     if (is_asleep && number % (produces ? 61 : 257) == 0) std::this_thread::sleep_for(100us);
 }
 

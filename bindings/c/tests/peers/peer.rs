@@ -2,7 +2,8 @@
 //! move the same messages: `peer ROLE SHAPE WAY WAIT KIND NAME COUNT`.
 //!
 //! - ROLE `produce` or `consume`, SHAPE `records` or `frames`, WAY `copied` or `in-place`
-//! - WAIT `awake` spins, `asleep` parks at once, and pauses so that its peer does
+//! - WAIT `awake` spins, `asleep` parks at once, pauses now and then, and produces the
+//!   second half when its standard input ends
 //! - KIND `once` moves COUNT messages and sees its peer close; `takeover` goes on where
 //!   another one was killed, to position COUNT: the position decides what a message is
 //!
@@ -69,7 +70,9 @@ impl Args {
     fn ring<T: quoit::Shape + ?Sized>(&self) -> Ring<T> {
         let options = RingOptions::default().schema_tag(TAG);
         let options = if self.asleep {
-            options.wait_strategy(WaitStrategy::Park).spin(Duration::ZERO)
+            options
+                .wait_strategy(WaitStrategy::Park)
+                .spin(Duration::ZERO)
         } else {
             options.wait_strategy(WaitStrategy::Spin)
         };
@@ -93,6 +96,9 @@ impl Args {
 
     /// Lets the peer get ahead, and so to sleep.
     fn pause(&self, number: u64) {
+        if self.asleep && self.produces && !self.takeover && number == self.count / 2 {
+            std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).expect("an input");
+        }
         let every = if self.produces { 61 } else { 257 };
         if self.asleep && number % every == 0 {
             std::thread::sleep(Duration::from_micros(100));
@@ -129,8 +135,14 @@ fn produce_records(args: &Args, mut end: Producer<Record>) -> Result<(), Failure
                     number += 1;
                     args.pause(number);
                 }
-                Err(ClaimError::Abandoned) if args.takeover => wait(|| end.wait_for_peer_timeout(PATIENCE))?,
-                Err(error) => return Err(end.corruption().map_or_else(|| other(error), Failure::Corrupt)),
+                Err(ClaimError::Abandoned) if args.takeover => {
+                    wait(|| end.wait_for_peer_timeout(PATIENCE))?
+                }
+                Err(error) => {
+                    return Err(end
+                        .corruption()
+                        .map_or_else(|| other(error), Failure::Corrupt));
+                }
             }
             continue;
         }
@@ -139,8 +151,14 @@ fn produce_records(args: &Args, mut end: Producer<Record>) -> Result<(), Failure
                 number += 1;
                 args.pause(number);
             }
-            Err(PushError::Abandoned(_)) if args.takeover => wait(|| end.wait_for_peer_timeout(PATIENCE))?,
-            Err(error) => return Err(end.corruption().map_or_else(|| other(error), Failure::Corrupt)),
+            Err(PushError::Abandoned(_)) if args.takeover => {
+                wait(|| end.wait_for_peer_timeout(PATIENCE))?
+            }
+            Err(error) => {
+                return Err(end
+                    .corruption()
+                    .map_or_else(|| other(error), Failure::Corrupt));
+            }
         }
     }
     Ok(())
@@ -149,7 +167,9 @@ fn produce_records(args: &Args, mut end: Producer<Record>) -> Result<(), Failure
 fn consume_records(args: &Args, mut end: Consumer<Record>) -> Result<(), Failure> {
     let mut number = args.number(end.position());
     let expected = |number, found: Record| {
-        (found == record(number)).then_some(()).ok_or_else(|| other((number, found)))
+        (found == record(number))
+            .then_some(())
+            .ok_or_else(|| other((number, found)))
     };
     while number < args.count || !args.takeover {
         let found = if args.in_place {
@@ -169,10 +189,16 @@ fn consume_records(args: &Args, mut end: Consumer<Record>) -> Result<(), Failure
             }
             Err(PopError::Abandoned) if !args.takeover => break,
             Err(PopError::Abandoned) => wait(|| end.wait_for_peer_timeout(PATIENCE))?,
-            Err(error) => return Err(end.corruption().map_or_else(|| other(error), Failure::Corrupt)),
+            Err(error) => {
+                return Err(end
+                    .corruption()
+                    .map_or_else(|| other(error), Failure::Corrupt));
+            }
         }
     }
-    (number == args.count).then_some(()).ok_or_else(|| other(number))
+    (number == args.count)
+        .then_some(())
+        .ok_or_else(|| other(number))
 }
 
 fn produce_frames(args: &Args, mut end: FrameProducer) -> Result<(), Failure> {
@@ -196,8 +222,14 @@ fn produce_frames(args: &Args, mut end: FrameProducer) -> Result<(), Failure> {
                 number += 1;
                 args.pause(number);
             }
-            Err(ClaimError::Abandoned) if args.takeover => wait(|| end.wait_for_peer_timeout(PATIENCE))?,
-            Err(error) => return Err(end.corruption().map_or_else(|| other(error), Failure::Corrupt)),
+            Err(ClaimError::Abandoned) if args.takeover => {
+                wait(|| end.wait_for_peer_timeout(PATIENCE))?
+            }
+            Err(error) => {
+                return Err(end
+                    .corruption()
+                    .map_or_else(|| other(error), Failure::Corrupt));
+            }
         }
     }
     Ok(())
@@ -229,10 +261,16 @@ fn consume_frames(args: &Args, mut end: FrameConsumer) -> Result<(), Failure> {
             }
             Err(PopError::Abandoned) if !args.takeover => break,
             Err(PopError::Abandoned) => wait(|| end.wait_for_peer_timeout(PATIENCE))?,
-            Err(error) => return Err(end.corruption().map_or_else(|| other(error), Failure::Corrupt)),
+            Err(error) => {
+                return Err(end
+                    .corruption()
+                    .map_or_else(|| other(error), Failure::Corrupt));
+            }
         }
     }
-    (number == args.count).then_some(()).ok_or_else(|| other(number))
+    (number == args.count)
+        .then_some(())
+        .ok_or_else(|| other(number))
 }
 
 fn wait(wait: impl FnOnce() -> Result<(), quoit::PeerError>) -> Result<(), Failure> {
@@ -242,10 +280,18 @@ fn wait(wait: impl FnOnce() -> Result<(), quoit::PeerError>) -> Result<(), Failu
 fn main() -> ExitCode {
     let args = Args::read();
     let moved = match (args.produces, args.frames) {
-        (true, false) => produce_records(&args, args.ring::<Record>().producer().expect("a free role")),
-        (false, false) => consume_records(&args, args.ring::<Record>().consumer().expect("a free role")),
+        (true, false) => produce_records(
+            &args,
+            args.ring::<Record>().producer().expect("a free role"),
+        ),
+        (false, false) => consume_records(
+            &args,
+            args.ring::<Record>().consumer().expect("a free role"),
+        ),
         (true, true) => produce_frames(&args, args.ring::<[u8]>().producer().expect("a free role")),
-        (false, true) => consume_frames(&args, args.ring::<[u8]>().consumer().expect("a free role")),
+        (false, true) => {
+            consume_frames(&args, args.ring::<[u8]>().consumer().expect("a free role"))
+        }
     };
     match moved {
         Ok(()) => ExitCode::SUCCESS,
