@@ -3,6 +3,7 @@
 use core::ffi::{c_int, c_void};
 use core::{ptr, slice};
 
+use pyo3::exceptions::PyValueError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 
@@ -37,6 +38,17 @@ impl<'py> Bytes<'py> {
 
     pub(crate) fn len(&self) -> usize {
         self.view.len as usize
+    }
+
+    /// How many records of this size they are, at least one.
+    pub(crate) fn records(&self, size: usize) -> PyResult<u64> {
+        let len = self.len();
+        if size == 0 || len == 0 || len % size != 0 {
+            return Err(PyValueError::new_err(format!(
+                "the buffer has {len} bytes, which are no whole records of {size}"
+            )));
+        }
+        Ok((len / size) as u64)
     }
 
     pub(crate) fn as_ptr(&self) -> *const u8 {

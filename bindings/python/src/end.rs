@@ -1,6 +1,7 @@
 //! What both endpoints have: one thread at a time, no forked child, and waits that
 //! Ctrl-C ends.
 
+use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicU64, Ordering, compiler_fence};
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::{Duration, Instant};
@@ -143,18 +144,63 @@ fn store(line: *mut u64, position: u64) {
     compiler_fence(Ordering::SeqCst);
 }
 
+/// An endpoint, and how many units a task waits for at its descriptor.
+struct Held<E> {
+    end: Reachable<E>,
+    awaited: Option<u64>,
+}
+
+impl<E> Held<E>
+where
+    Reachable<E>: Arm,
+{
+    /// Runs `call`, during which nobody waits at the descriptor.
+    fn with<R>(&mut self, call: impl FnOnce(&mut E) -> PyResult<R>) -> PyResult<R> {
+        let result = call(self.end.get());
+        if let Some(units) = self.awaited {
+            self.end.arm_for(units)?;
+        }
+        result
+    }
+}
+
+/// [`Reachable::arm`] of both endpoints.
+pub(crate) trait Arm {
+    fn arm_for(&mut self, units: u64) -> PyResult<RawFd>;
+}
+
+impl Arm for Reachable<RawConsumer> {
+    fn arm_for(&mut self, units: u64) -> PyResult<RawFd> {
+        self.arm(units)
+            .map_err(|error| raise("SystemRefused", error))
+    }
+}
+
+impl Arm for Reachable<RawProducer> {
+    fn arm_for(&mut self, units: u64) -> PyResult<RawFd> {
+        self.arm(units)
+            .map_err(|error| raise("SystemRefused", error))
+    }
+}
+
 /// An endpoint.
 pub(crate) struct End<E> {
-    /// `None` once it is closed. Never waited for: whoever waits has the GIL.
-    end: Mutex<Option<Reachable<E>>>,
+    /// `None` once it is closed. Never waited for: a thread that waits has the GIL.
+    end: Mutex<Option<Held<E>>>,
     pub(crate) turns: Arc<Turns>,
     generation: u64,
 }
 
-impl<E: Side> End<E> {
+impl<E: Side> End<E>
+where
+    Reachable<E>: Arm,
+{
     pub(crate) fn new(end: E) -> Self {
         Self {
-            end: Mutex::new(Some(Reachable::new(end))),
+            end: Mutex::new(Some(Held {
+                end: Reachable::new(end),
+                awaited: None,
+            })),
             turns: Arc::default(),
             generation: generation(),
         }
@@ -165,7 +211,7 @@ impl<E: Side> End<E> {
         self.generation == generation()
     }
 
-    fn lock(&self) -> PyResult<MutexGuard<'_, Option<Reachable<E>>>> {
+    fn lock(&self) -> PyResult<MutexGuard<'_, Option<Held<E>>>> {
         if !self.is_ours() {
             return Err(raise(
                 "Forked",
@@ -184,13 +230,10 @@ impl<E: Side> End<E> {
         }
     }
 
-    /// Runs `call` on the reachable endpoint.
-    pub(crate) fn reach<R>(
-        &self,
-        call: impl FnOnce(&mut Reachable<E>) -> PyResult<R>,
-    ) -> PyResult<R> {
+    /// Runs `call` on what is held.
+    fn hold<R>(&self, call: impl FnOnce(&mut Held<E>) -> PyResult<R>) -> PyResult<R> {
         match &mut *self.lock()? {
-            Some(end) => call(end),
+            Some(held) => call(held),
             None => Err(raise(
                 "Closed",
                 "this endpoint is closed; open the ring again",
@@ -200,7 +243,27 @@ impl<E: Side> End<E> {
 
     /// Runs `call` on the endpoint.
     pub(crate) fn with<R>(&self, call: impl FnOnce(&mut E) -> PyResult<R>) -> PyResult<R> {
-        self.reach(|end| call(end.get()))
+        self.hold(|held| held.with(call))
+    }
+
+    /// The descriptor, readable as soon as there are so many units or the peer is gone,
+    /// until [`disarm`](Self::disarm).
+    pub(crate) fn arm(&self, wanted: impl FnOnce(&E) -> PyResult<u64>) -> PyResult<RawFd> {
+        self.hold(|held| {
+            let units = wanted(held.end.get())?;
+            let descriptor = held.end.arm_for(units)?;
+            held.awaited = Some(units);
+            Ok(descriptor)
+        })
+    }
+
+    /// Nobody waits any more.
+    pub(crate) fn disarm(&self) -> PyResult<()> {
+        self.hold(|held| {
+            held.awaited = None;
+            held.end.get();
+            Ok(())
+        })
     }
 
     /// Runs `act` as soon as there are as many units as `wanted` says, with their number;
@@ -213,30 +276,27 @@ impl<E: Side> End<E> {
         wanted: impl Fn(&E) -> PyResult<u64>,
         act: impl FnOnce(&mut E, u64) -> PyResult<R>,
     ) -> PyResult<Option<R>> {
+        let mut act = Some(act);
         loop {
-            {
-                let mut end = self.lock()?;
-                let Some(end) = &mut *end else {
-                    return Err(raise(
-                        "Closed",
-                        "this endpoint is closed; open the ring again",
-                    ));
-                };
-                let end = end.get();
+            let mut attempt = |end: &mut E| {
                 let units = wanted(end)?;
                 match end.look(units) {
-                    Ok(found) => return act(end, found).map(Some),
+                    Ok(found) => {
+                        return act.take().map(|act| act(end, found)).transpose().map(Some);
+                    }
                     Err(error) => match wait {
-                        Wait::No if E::is_passing(&error) => return Ok(None),
+                        Wait::No if E::is_passing(&error) => return Ok(Some(None)),
                         Wait::Until(_) if E::is_passing(&error) || E::is_gone(&error) => {}
                         _ => return Err(E::raise(error)),
                     },
                 }
-                if let Err(error) = py.detach(|| end.sleep(units, slice(wait))) {
-                    if !E::is_passing(&error) || is_over(wait) {
-                        return Err(E::raise(error));
-                    }
+                match py.detach(|| end.sleep(units, slice(wait))) {
+                    Err(error) if !E::is_passing(&error) || is_over(wait) => Err(E::raise(error)),
+                    _ => Ok(None),
                 }
+            };
+            if let Some(done) = self.with(&mut attempt)? {
+                return Ok(done);
             }
             // The handler may use this endpoint, and close it.
             py.check_signals()?;
@@ -297,7 +357,7 @@ macro_rules! shared {
             impl $class {
                 /// The descriptor is quiet, and nobody waits any more.
                 fn disarm(&self) -> PyResult<()> {
-                    self.end.with(|_| Ok(()))
+                    self.end.disarm()
                 }
 
                 #[doc = concat!("Waits until a ", $peer, " is attached.")]

@@ -4,7 +4,7 @@ use core::ffi::c_int;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use pyo3::exceptions::PyBufferError;
+use pyo3::exceptions::{PyBufferError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 
@@ -41,8 +41,6 @@ impl Turns {
 pub(crate) struct Lease {
     data: usize,
     len: usize,
-    /// The position of the first byte or record.
-    pub(crate) position: u64,
     /// How far the position moves if all of it is released or committed.
     #[pyo3(get)]
     pub(crate) units: u64,
@@ -61,13 +59,12 @@ impl Lease {
         owner: Py<PyAny>,
         turns: &Arc<Turns>,
         (data, len): (*const u8, usize),
-        (position, units): (u64, u64),
+        units: u64,
         kind: u32,
     ) -> Self {
         Self {
             data: data as usize,
             len,
-            position,
             units,
             kind,
             is_readonly: true,
@@ -81,12 +78,12 @@ impl Lease {
         owner: Py<PyAny>,
         turns: &Arc<Turns>,
         room: (*mut u8, usize),
-        place: (u64, u64),
+        units: u64,
     ) -> Self {
         let (data, len) = room;
         Self {
             is_readonly: false,
-            ..Self::read(owner, turns, (data, len), place, 0)
+            ..Self::read(owner, turns, (data, len), units, 0)
         }
     }
 
@@ -94,8 +91,18 @@ impl Lease {
         self.len
     }
 
+    /// Whether it is of the endpoint that has these turns, and in force.
+    pub(crate) fn check_for(&self, turns: &Arc<Turns>) -> PyResult<()> {
+        if !Arc::ptr_eq(&self.turns, turns) {
+            return Err(PyValueError::new_err(
+                "this message is another endpoint's; release or commit it there",
+            ));
+        }
+        self.check()
+    }
+
     /// Whether its memory is still what it was made for.
-    pub(crate) fn check(&self) -> PyResult<()> {
+    fn check(&self) -> PyResult<()> {
         if self.turn == self.turns.turn.load(Ordering::Relaxed) {
             Ok(())
         } else {

@@ -10,6 +10,9 @@ use quoit::{Observer as Inner, Role};
 
 use crate::fault;
 
+/// The fields of a dataclass.
+type Fields<'py> = Bound<'py, PyDict>;
+
 /// What `quoit.Observer` is made of.
 #[pyclass(frozen, subclass, module = "quoit._native")]
 pub(crate) struct Observer(Inner);
@@ -20,7 +23,7 @@ impl Observer {
         py: Python<'py>,
         state: EndpointState,
         role: Role,
-    ) -> PyResult<Bound<'py, PyDict>> {
+    ) -> PyResult<Fields<'py>> {
         let since = state.since.duration_since(UNIX_EPOCH);
         let fields = PyDict::new(py);
         fields.set_item("epoch", state.epoch)?;
@@ -51,7 +54,7 @@ impl Observer {
     }
 
     /// The fields of `quoit.Info`.
-    fn read_info<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+    fn read_info<'py>(&self, py: Python<'py>) -> PyResult<Fields<'py>> {
         let info = self.0.info();
         let is_frames = info.shape == ShapeKind::Frames;
         let fields = PyDict::new(py);
@@ -70,7 +73,7 @@ impl Observer {
     fn read_sample<'py>(
         &self,
         py: Python<'py>,
-    ) -> PyResult<(u64, u64, u64, Bound<'py, PyDict>, Bound<'py, PyDict>)> {
+    ) -> PyResult<(u64, u64, u64, Fields<'py>, Fields<'py>)> {
         let sample = self.0.sample();
         let positions = sample.positions;
         Ok((

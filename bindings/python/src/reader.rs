@@ -8,7 +8,7 @@ use quoit::raw::RawConsumer;
 
 use crate::buffer::{Bytes, copy_out};
 use crate::end::{End, Side, Wait};
-use crate::fault::{self, raise};
+use crate::fault;
 use crate::lease::Lease;
 use crate::ring::Ring;
 
@@ -170,14 +170,7 @@ impl Reader {
     ) -> PyResult<Option<u64>> {
         self.end.turns.check()?;
         let mut target = Bytes::write(buffer)?;
-        if self.size == 0 || !target.len().is_multiple_of(self.size) || target.len() == 0 {
-            return Err(PyValueError::new_err(format!(
-                "the buffer has {} bytes, which are no whole records of {}",
-                target.len(),
-                self.size
-            )));
-        }
-        let room = (target.len() / self.size) as u64;
+        let room = target.records(self.size)?;
         self.next(py, Self::wait(timeout, is_try)?, |end, unread| {
             let count = unread.min(room);
             let first = before_wrap(end, count) as usize * self.size;
@@ -206,31 +199,34 @@ impl Reader {
         let owner = slf.clone().into_any().unbind();
         let turns = &reader.end.turns;
         reader.next(slf.py(), Self::wait(timeout, is_try)?, |end, unread| {
-            let position = end.position();
             if reader.size == 0 {
                 let frame = parse(end, 0, unread)?;
                 let bytes = (frame.data, frame.len);
-                let place = (position, frame.end);
-                return Ok(Lease::read(owner, turns, bytes, place, frame.kind));
+                return Ok(Lease::read(owner, turns, bytes, frame.end, frame.kind));
             }
             let count = before_wrap(end, unread.min(count.max(1)));
             let bytes = (at(end, 0, reader.size), count as usize * reader.size);
-            Ok(Lease::read(owner, turns, bytes, (position, count), 0))
+            Ok(Lease::read(owner, turns, bytes, count, 0))
         })
     }
 
     /// Gives the first units of a lease back.
     fn release(&self, lease: PyRef<'_, Lease>, units: u64) -> PyResult<()> {
         self.end.turns.check()?;
-        lease.check()?;
+        lease.check_for(&self.end.turns)?;
         self.end.with(|end| {
-            if lease.position == end.position() && units <= lease.units {
-                self.release_units(end, units);
-                return Ok(());
+            let is_part = self.size == 0 && units != lease.units;
+            if units > lease.units || is_part {
+                let text = format!(
+                    "the peek has {}, and {units} cannot be released",
+                    lease.units
+                );
+                return Err(PyValueError::new_err(text));
             }
-            Err(PyValueError::new_err(
-                "the lease is of another endpoint, or has fewer records",
-            ))
+            if units != 0 {
+                self.release_units(end, units);
+            }
+            Ok(())
         })
     }
 
@@ -267,10 +263,9 @@ impl Reader {
         })
     }
 
-    /// The descriptor, armed.
+    /// The descriptor, readable as soon as there is a message.
     fn arm(&self) -> PyResult<i32> {
-        self.end
-            .reach(|end| end.arm(1).map_err(|error| raise("SystemRefused", error)))
+        self.end.arm(|_| Ok(1))
     }
 }
 

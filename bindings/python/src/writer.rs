@@ -9,7 +9,7 @@ use quoit::raw::RawProducer;
 
 use crate::buffer::{Bytes, clear};
 use crate::end::{End, Side, Wait};
-use crate::fault::{self, raise};
+use crate::fault;
 use crate::lease::Lease;
 use crate::ring::Ring;
 
@@ -144,14 +144,7 @@ impl Writer {
     ) -> PyResult<Option<u64>> {
         self.end.turns.check()?;
         let source = Bytes::read(records)?;
-        if self.size == 0 || !source.len().is_multiple_of(self.size) || source.len() == 0 {
-            return Err(PyValueError::new_err(format!(
-                "the buffer has {} bytes, which are no whole records of {}",
-                source.len(),
-                self.size
-            )));
-        }
-        let given = (source.len() / self.size) as u64;
+        let given = source.records(self.size)?;
         self.end.act(
             py,
             Self::wait(timeout, is_try)?,
@@ -200,17 +193,16 @@ impl Writer {
             Self::wait(timeout, is_try)?,
             wanted,
             |end, room| {
-                let position = end.position();
                 if writer.size == 0 {
                     let place = Place::of(end, count as usize)?;
                     let bytes = (place.payload(end), count as usize);
-                    return Ok(Lease::write(owner, turns, bytes, (position, place.units)));
+                    return Ok(Lease::write(owner, turns, bytes, place.units));
                 }
-                let index = position & (end.capacity() - 1);
+                let index = end.position() & (end.capacity() - 1);
                 let count = count.max(1).min(room).min(end.capacity() - index);
                 let slot = end.words().data.wrapping_add(index as usize * writer.size);
                 let bytes = (slot, count as usize * writer.size);
-                Ok(Lease::write(owner, turns, bytes, (position, count)))
+                Ok(Lease::write(owner, turns, bytes, count))
             },
         )
     }
@@ -218,14 +210,14 @@ impl Writer {
     /// Publishes the first `count` bytes of a frame, or records.
     fn commit(&self, lease: PyRef<'_, Lease>, count: u64, kind: u32) -> PyResult<()> {
         self.end.turns.check()?;
-        lease.check()?;
+        lease.check_for(&self.end.turns)?;
         self.end.with(|end| {
             let most = if self.size == 0 {
                 lease.len() as u64
             } else {
                 lease.units
             };
-            if lease.position != end.position() || count > most {
+            if count > most {
                 return Err(PyValueError::new_err(format!(
                     "the claim has {most}, and {count} cannot be committed"
                 )));
@@ -252,15 +244,12 @@ impl Writer {
         self.end.with(|end| Ok(max_frame(end)))
     }
 
-    /// The descriptor, armed for a message of `len` bytes; one record of any length.
+    /// The descriptor, readable as soon as there is room for a frame of `len` bytes, or for a
+    /// record.
     fn arm(&self, len: usize) -> PyResult<i32> {
-        self.end.reach(|end| {
-            let wanted = match self.size {
-                0 => Place::of(end.get(), len)?.units,
-                _ => 1,
-            };
-            end.arm(wanted)
-                .map_err(|error| raise("SystemRefused", error))
+        self.end.arm(|end| match self.size {
+            0 => Ok(Place::of(end, len)?.units),
+            _ => Ok(1),
         })
     }
 }

@@ -33,6 +33,8 @@ class Peek(Lease):
 
 
 class _Reads(End, _native.Reader):
+    _GONE = "the ring is empty, and its producer is gone"
+
     create = opener("create", 1)
     open = opener("open", 0)
     open_or_create = opener("open_or_create", 1)
@@ -63,11 +65,7 @@ class _Reads(End, _native.Reader):
 
         Cancel safety: a call that is cancelled has popped nothing.
         """
-        while True:
-            message = self.try_pop()
-            if message is not None:
-                return message
-            await self._ready()
+        return await self._until(self.try_pop)
 
     def __aiter__(self):
         return self
@@ -167,11 +165,8 @@ class Consumer(_Reads):
 
         Cancel safety: a call that is cancelled has popped nothing.
         """
-        while True:
-            count = self.try_pop_many(out)
-            if count:
-                return count
-            await self._ready()
+        out = self._checked(out)
+        return await self._until(lambda: self.records_into(out, None, True))
 
     def peek(self, count=1, timeout=None):
         """Waits for a record, and finds up to ``count`` in place that lie in one piece.

@@ -4,7 +4,7 @@ import atexit
 import weakref
 
 from . import _ring
-from ._errors import Busy
+from ._errors import Abandoned, Busy
 
 _live = weakref.WeakSet()
 
@@ -67,6 +67,20 @@ class End:
             if self._future is not None:
                 self._future = None
                 loop.remove_reader(descriptor)
+                self.disarm()
+
+    async def _until(self, attempt, *wanted):
+        """What ``attempt`` returns, as soon as that is not ``None``."""
+        done = attempt()
+        while done is None:
+            await self._ready(*wanted)
+            done = attempt()
+            # A peer that was killed has not closed: no attempt tells.
+            if done is None and self.is_abandoned():
+                done = attempt()
+                if done is None:
+                    raise Abandoned(self._GONE)
+        return done
 
     def __repr__(self):
         kind = type(self).__name__

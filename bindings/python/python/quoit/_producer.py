@@ -36,16 +36,11 @@ class Claim(Lease):
 
 
 class _Writes(End, _native.Writer):
+    _GONE = "the ring is full, and its consumer is gone"
+
     create = opener("create", 1)
     open = opener("open", 0)
     open_or_create = opener("open_or_create", 1)
-
-    async def _when_ready(self, attempt, *wanted):
-        while True:
-            done = attempt()
-            if done:
-                return done
-            await self._ready(*wanted)
 
 
 class FrameProducer(_Writes):
@@ -65,7 +60,7 @@ class FrameProducer(_Writes):
         Cancel safety: a call that is cancelled has pushed nothing.
         """
         length = memoryview(payload).nbytes
-        await self._when_ready(lambda: self.try_push(payload, kind), length)
+        await self._until(lambda: self.try_push(payload, kind) or None, length)
 
     def claim(self, length, kind=0, timeout=None):
         """Waits for room for a frame: ``with producer.claim(length) as view``."""
@@ -145,7 +140,7 @@ class Producer(_Writes):
         Cancel safety: a call that is cancelled has pushed nothing.
         """
         record = self._one(record)
-        await self._when_ready(lambda: self.push_records(record, None, True), 0)
+        await self._until(lambda: self.push_records(record, None, True), 0)
 
     async def send_many(self, records):
         """``push_many`` for asyncio.
@@ -153,7 +148,7 @@ class Producer(_Writes):
         Cancel safety: a call that is cancelled has pushed nothing.
         """
         records = self._records(records)
-        return await self._when_ready(lambda: self.push_records(records, None, True), 0)
+        return await self._until(lambda: self.push_records(records, None, True), 0)
 
     def claim(self, count=1, timeout=None):
         """Waits for a slot, and claims up to ``count`` that lie in one piece.
