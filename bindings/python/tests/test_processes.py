@@ -132,10 +132,14 @@ def test_a_child_outlives_its_parent_and_holds_no_role(name, peer):
     parent = peer(
         """
         consumer = quoit.FrameConsumer.create(sys.argv[1], 4096)
+        hears, runs = os.pipe()
         child = os.fork()
         if child == 0:
+            # Until it has run for the first time it does have the lock: src/segment/fork.rs.
+            os.write(runs, b"x")
             sys.stdin.readline()
             os._exit(0)
+        os.read(hears, 1)
         say(child)
         os.kill(os.getpid(), 9)
         """,

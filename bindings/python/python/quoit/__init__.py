@@ -41,3 +41,9 @@ __all__ = [
     "QuoitError", "Ring", "Sample", "Superseded", "SystemRefused", "TimedOut", "TooLong",
     "create", "open", "open_or_create", "unlink", "unlink_if_stale",
 ]
+
+for _name in __all__:
+    if _name[0].isupper():
+        # Where users find them, and tracebacks as well.
+        globals()[_name].__module__ = "quoit"
+del _name

@@ -39,7 +39,7 @@ class Ring(_native.Ring):
 def create(name, capacity, dtype=None, *, tag=None, align=None, **options):
     """Creates a ring of records of this dtype; of frames without one.
 
-    ``capacity`` counts records, or bytes of frames, and is rounded up to a power of two.
+    ``capacity`` counts records, or bytes of frames, and is a power of two.
     ``tag`` is the schema tag that both programs agree on. Options: ``mode``, ``prefault``,
     ``lock_memory``, ``stale`` ("take_over", "replace", "fail"), ``unlink_on_close``,
     ``doorbell`` ("futex", "semaphore"), ``wait_strategy`` ("spin", "yield", "park",
