@@ -67,9 +67,9 @@ def calls():
     print(f"try_push and try_pop of a 16-byte frame: {each * 1e9:.0f} ns together")
 
 
-async def ring_worker(name):
-    inbox = quoit.FrameConsumer.open(f"{name}-a", **BRIEF)
-    outbox = quoit.FrameProducer.open(f"{name}-b", **BRIEF)
+async def ring_worker(name, strategy):
+    inbox = quoit.FrameConsumer.open(f"{name}-a", wait_strategy=strategy, **BRIEF)
+    outbox = quoit.FrameProducer.open(f"{name}-b", wait_strategy=strategy, **BRIEF)
     with inbox, outbox:
         async for frame in inbox:
             await outbox.send(frame)
@@ -102,13 +102,13 @@ async def round_trips(ask):
     return statistics.median(times) / 1e3
 
 
-async def loops():
+async def loops(strategy):
     """await recv() beside an asyncio pipe, turn by turn."""
-    there = quoit.create(f"{NAME}-a", 1 << 12, **BRIEF)
-    back = quoit.create(f"{NAME}-b", 1 << 12, **BRIEF)
+    there = quoit.create(f"{NAME}-a", 1 << 12, wait_strategy=strategy, **BRIEF)
+    back = quoit.create(f"{NAME}-b", 1 << 12, wait_strategy=strategy, **BRIEF)
     message = b"sixteen bytes!!!"
     with there.producer() as outbox, back.consumer() as inbox:
-        ring = child("ring", NAME)
+        ring = child("ring", NAME, strategy)
         pipe = await asyncio.create_subprocess_exec(
             sys.executable, __file__, "pipe", stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
@@ -127,18 +127,19 @@ async def loops():
         await pipe.wait()
     ring.communicate()
     for ring_us, pipe_us in found:
-        print(f"asyncio round trip, p50: ring {ring_us:.1f} us, pipe {pipe_us:.1f} us")
+        print(f"asyncio round trip, p50: ring, {strategy}, {ring_us:.1f} us, pipe {pipe_us:.1f} us")
 
 
 if __name__ == "__main__":
     match sys.argv[1:]:
         case ["produce", name]:
             produce(name)
-        case ["ring", name]:
-            asyncio.run(ring_worker(name))
+        case ["ring", name, strategy]:
+            asyncio.run(ring_worker(name, strategy))
         case ["pipe"]:
             asyncio.run(pipe_worker())
         case _:
             records()
             calls()
-            asyncio.run(loops())
+            asyncio.run(loops("adaptive"))
+            asyncio.run(loops("park"))

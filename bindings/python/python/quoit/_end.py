@@ -2,11 +2,18 @@
 
 import atexit
 import weakref
+from os import sched_yield
+from time import monotonic
 
 from . import _ring
 from ._errors import Abandoned, Busy
 
 _live = weakref.WeakSet()
+# Seconds. A task whose last wait was brief looks again and again, in turn with the loop's
+# other tasks, before it waits at the descriptor: that is several system calls. So it looks
+# for a tenth of the time at most, and longer than a peer takes that has slept.
+_BRIEF = 1.5e-3
+_SPIN = 150e-6
 
 
 class End:
@@ -17,6 +24,8 @@ class End:
     def __init__(self, ring):
         self._dtype = ring.dtype
         self._future = None
+        self._may_spin = ring.may_spin
+        self._is_brief = False
         if (ring.dtype is not None) != self._HAS_RECORDS:
             self.close()
             kind = "Producer and Consumer" if ring.dtype is not None else "FrameProducer and FrameConsumer"
@@ -71,9 +80,19 @@ class End:
 
     async def _until(self, attempt, *wanted):
         """What ``attempt`` returns, as soon as that is not ``None``."""
+        import asyncio
+
         done = attempt()
         while done is None:
+            begin = monotonic()
+            while self._is_brief and monotonic() - begin < _SPIN:
+                await asyncio.sleep(0)
+                sched_yield()  # to the peer, if there is one processor too few
+                done = attempt()
+                if done is not None:
+                    return done
             await self._ready(*wanted)
+            self._is_brief = self._may_spin and monotonic() - begin < _BRIEF
             done = attempt()
             # A peer that was killed has not closed: no attempt tells.
             if done is None and self.is_abandoned():

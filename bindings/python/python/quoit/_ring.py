@@ -14,6 +14,7 @@ class Ring(_native.Ring):
             dtype, content = record(dtype, tag, align)
         ring = super().__new__(cls, how, name, content, options)
         ring.dtype = dtype
+        ring.may_spin = options.get("wait_strategy") != "park" and options.get("spin") != 0
         return ring
 
     def producer(self):
