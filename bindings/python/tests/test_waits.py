@@ -31,6 +31,34 @@ def test_a_timeout_ends_a_wait_and_never_before(name):
             assert time.monotonic() - begin >= 0.12
 
 
+def test_push_all_has_one_deadline_whatever_the_consumer_does(name):
+    with quoit.Producer.create(name, 2, "u1") as producer, quoit.Consumer.open(name, "u1") as consumer:
+        stop = threading.Event()
+
+        def drip():
+            # Room comes again and again, and sooner than any single wait would time out.
+            while not stop.wait(0.02):
+                consumer.skip(1)
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        try:
+            begin = time.monotonic()
+            with pytest.raises(quoit.TimedOut):
+                producer.push_all(bytes_of(10_000), timeout=0.3)
+            assert 0.3 <= time.monotonic() - begin < HANG
+            assert 0 < producer.position < 10_000
+        finally:
+            stop.set()
+            thread.join()
+
+
+def bytes_of(count):
+    import numpy as np
+
+    return np.zeros(count, "u1")
+
+
 @pytest.mark.parametrize("timeout", [-1, float("nan")])
 def test_a_timeout_that_is_none_is_refused(name, timeout):
     with quoit.FrameConsumer.create(name, 64) as consumer:

@@ -1,5 +1,7 @@
 """The endpoints that write."""
 
+from time import monotonic
+
 from . import _native
 from ._end import End, Lease, opener
 
@@ -127,12 +129,15 @@ class Producer(_Writes):
         return self.push_records(self._records(records), None, True) or 0
 
     def push_all(self, records, timeout=None):
-        """Copies all in, and waits as often as it takes, each time up to ``timeout``."""
-        records = self._records(records)
-        records = records.reshape(-1, *self._dtype.shape)
+        """Copies all in, and waits as often as it takes, up to ``timeout`` altogether.
+
+        ``TimedOut`` leaves those in the ring that were copied: ``position`` tells how many.
+        """
+        records = self._records(records).reshape(-1, *self._dtype.shape)
+        until = None if timeout is None else monotonic() + timeout
         pushed = 0
         while pushed < len(records):
-            pushed += self.push_records(records[pushed:], timeout)
+            pushed += self.push_records(records[pushed:], until and max(until - monotonic(), 0))
 
     async def send(self, record):
         """``push`` for asyncio.
