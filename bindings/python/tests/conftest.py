@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 
 import pytest
 import quoit
@@ -44,6 +45,9 @@ class Peer:
             stderr=subprocess.PIPE,
             text=True,
         )
+        # A peer that hangs is killed, and what waits for its line fails.
+        self.timer = threading.Timer(HANG, self.process.kill)
+        self.timer.start()
 
     @property
     def pid(self):
@@ -81,6 +85,7 @@ def peer():
         if each.process.poll() is None:
             each.kill()
         each.process.communicate(timeout=HANG)
+        each.timer.cancel()
 
 
 def pytest_sessionfinish(session, exitstatus):
