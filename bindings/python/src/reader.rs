@@ -94,10 +94,12 @@ impl Reader {
         self.end.act(py, wait, |_| Ok(1), act)
     }
 
-    /// Moves the head.
-    fn release_units(&self, end: &mut RawConsumer, units: u64) {
+    /// Moves the head, unless somebody has begun to look during the call's wait.
+    fn release_units(&self, end: &mut RawConsumer, units: u64) -> PyResult<()> {
+        self.end.turns.check()?;
         end.advance(units);
         self.end.turns.next();
+        Ok(())
     }
 
     fn wait(timeout: Option<f64>, is_try: bool) -> PyResult<Wait> {
@@ -131,7 +133,7 @@ impl Reader {
         self.next(py, Self::wait(timeout, is_try)?, |end, unread| {
             let frame = parse(end, 0, unread)?;
             let bytes = copy_out(py, frame.data, frame.len)?;
-            self.release_units(end, frame.end);
+            self.release_units(end, frame.end)?;
             Ok((bytes, frame.kind))
         })
     }
@@ -154,7 +156,7 @@ impl Reader {
             }
             // SAFETY: the buffer has room for `len` bytes, and the source is in the ring.
             unsafe { ptr::copy_nonoverlapping(frame.data, target.as_mut_ptr(), frame.len) };
-            self.release_units(end, frame.end);
+            self.release_units(end, frame.end)?;
             Ok((frame.len, frame.kind))
         })
     }
@@ -182,7 +184,7 @@ impl Reader {
             let begin = end.words().data.cast_const();
             // SAFETY: the others, which begin where the ring does.
             unsafe { ptr::copy_nonoverlapping(begin, into.wrapping_add(first), rest) };
-            self.release_units(end, count);
+            self.release_units(end, count)?;
             Ok(count)
         })
     }
@@ -224,7 +226,7 @@ impl Reader {
                 return Err(PyValueError::new_err(text));
             }
             if units != 0 {
-                self.release_units(end, units);
+                self.release_units(end, units)?;
             }
             Ok(())
         })
@@ -243,7 +245,7 @@ impl Reader {
             if self.size != 0 {
                 let skipped = count.unwrap_or(unread - 1).min(unread);
                 if skipped != 0 {
-                    self.release_units(end, skipped);
+                    self.release_units(end, skipped)?;
                 }
                 return Ok(skipped);
             }
@@ -257,7 +259,7 @@ impl Reader {
                 skipped += 1;
             }
             if ahead != 0 {
-                self.release_units(end, ahead);
+                self.release_units(end, ahead)?;
             }
             Ok(skipped)
         })

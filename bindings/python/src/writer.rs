@@ -76,8 +76,9 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Moves the tail.
+    /// Moves the tail, unless somebody has claimed and looks since the call's wait began.
     fn publish(&self, end: &mut RawProducer, units: u64) -> PyResult<()> {
+        self.end.turns.check()?;
         let is_published = end.advance(units);
         self.end.turns.next();
         if is_published {

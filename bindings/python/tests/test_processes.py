@@ -218,6 +218,20 @@ def test_a_stale_ring_is_replaced(name, peer):
     assert quoit.unlink_if_stale(name)
 
 
+def test_an_open_that_finds_a_ring_which_is_replaced_meanwhile_takes_the_new_one(name, monkeypatch):
+    from quoit import _ring
+
+    old, open = quoit.create(name, 64), _ring.open
+    quoit.unlink(name)
+    quoit.create(name, 128)
+    found = iter([lambda *_, **__: old])
+    monkeypatch.setattr(_ring, "open", lambda *given, **options: next(found, open)(*given, **options))
+    with quoit.FrameConsumer.open(name) as consumer:
+        assert consumer.capacity == 128
+    with pytest.raises(quoit.Superseded, match="open it again"):
+        old.consumer()
+
+
 def test_a_million_records_between_two_processes(name, peer):
     quoit.create(name, 1 << 10, "u8")
     sender = peer(

@@ -9,6 +9,13 @@ import quoit
 from conftest import HANG
 
 
+def until_asleep(name, side):
+    observer = quoit.Observer(name)
+    until = time.monotonic() + HANG
+    while not getattr(observer.sample(), side).is_asleep:
+        assert time.monotonic() < until
+
+
 def test_a_timeout_ends_a_wait_and_never_before(name):
     with quoit.FrameProducer.create(name, 64) as producer, quoit.FrameConsumer.open(name) as consumer:
         for timeout in [0, 0.01, 0.12]:
@@ -81,10 +88,7 @@ def test_a_wait_lets_other_threads_run(name):
     thread = threading.Thread(target=lambda: got.append(consumer.pop(HANG)))
     thread.start()
     # Asleep: so this thread has the GIL while that one waits.
-    observer = quoit.Observer(name)
-    until = time.monotonic() + HANG
-    while not observer.sample().consumer.is_asleep:
-        assert time.monotonic() < until
+    until_asleep(name, "consumer")
     with pytest.raises(quoit.Busy, match="one thread"):
         consumer.try_pop()
     with pytest.raises(quoit.Busy):
@@ -129,11 +133,7 @@ def test_ctrl_c_ends_a_wait_and_the_endpoint_goes_on(name, peer, wait):
         wait,
     )
     assert waiter.hear() == "waits"
-    observer = quoit.Observer(name)
-    until = time.monotonic() + HANG
-    side = "producer" if "producer" in wait else "consumer"
-    while not getattr(observer.sample(), side).is_asleep:
-        assert time.monotonic() < until
+    until_asleep(name, "producer" if "producer" in wait else "consumer")
     waiter.kill(signal.SIGINT)
     assert waiter.hear() == "interrupted"
     waiter.end()
@@ -155,8 +155,38 @@ def test_a_handler_may_close_the_endpoint_that_waits(name, peer):
         name,
     )
     assert waiter.hear() == "waits"
+    until_asleep(name, "consumer")
     waiter.kill(signal.SIGTERM)
     assert waiter.hear() == "closed"
+    waiter.end()
+
+
+def test_a_pop_that_waits_does_not_release_what_a_handler_has_begun_to_look_at(name, peer):
+    quoit.create(name, 1024)
+    waiter = peer(
+        """
+        import signal
+        consumer = quoit.FrameConsumer.open(sys.argv[1])
+        producer = quoit.FrameProducer.open(sys.argv[1])
+        def look(*_):
+            global view
+            producer.push(b"looked at")
+            view = memoryview(consumer.lease(1))
+        signal.signal(signal.SIGTERM, look)
+        say("waits")
+        try:
+            consumer.pop()
+        except BufferError:
+            say(bytes(view))
+        del view
+        assert consumer.pop() == b"looked at"
+        """,
+        name,
+    )
+    assert waiter.hear() == "waits"
+    until_asleep(name, "consumer")
+    waiter.kill(signal.SIGTERM)
+    assert waiter.hear() == "b'looked at'"
     waiter.end()
 
 

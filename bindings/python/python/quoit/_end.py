@@ -6,7 +6,7 @@ from os import sched_yield
 from time import monotonic
 
 from . import _ring
-from ._errors import Abandoned, Busy
+from ._errors import Abandoned, Busy, Superseded
 
 _live = weakref.WeakSet()
 # Seconds. A task whose last wait was brief looks again and again, in turn with the loop's
@@ -14,6 +14,7 @@ _live = weakref.WeakSet()
 # for a tenth of the time at most, and longer than a peer takes that has slept.
 _BRIEF = 1.5e-3
 _SPIN = 150e-6
+_RETRIES = 0.1
 
 
 class End:
@@ -131,8 +132,15 @@ def opener(how, arguments):
     def make(cls, name, *given, **options):
         if not cls._HAS_RECORDS and (len(given) > arguments or "dtype" in options):
             raise TypeError(f"{cls.__name__} is an endpoint of frames, which have no dtype")
-        ring = getattr(_ring, how)(name, *given, **options)
-        return cls(ring)
+        until = monotonic() + _RETRIES
+        while True:
+            ring = getattr(_ring, how)(name, *given, **options)
+            try:
+                return cls(ring)
+            except Superseded:
+                # Replaced since it was opened: the name leads to another ring now.
+                if how == "create" or monotonic() > until:
+                    raise
 
     make.__name__ = how
     make.__doc__ = f"quoit.{how} with the same arguments, and this role of the ring."
