@@ -8,6 +8,10 @@
 //! shared word itself. Each call that comes here is told of that position first
 //! ([`RawProducer::follow`]), and everything else is done by the code that every
 //! Rust end runs.
+#![allow(
+    clippy::missing_errors_doc,
+    reason = "hidden: each call names the one that it is"
+)]
 
 use core::fmt;
 use core::ptr;

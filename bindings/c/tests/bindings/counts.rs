@@ -31,6 +31,11 @@ pub(crate) fn a_message_costs_as_many_instructions_as_in_rust() {
     for what in ["8", "64", "frames"] {
         let [rust, c, cpp] = [&rust, &c, &cpp].map(|program| per_message(program, what));
         println!("{what:>6}: Rust {rust:.1}, C {c:.1}, C++ {cpp:.1} instructions a message");
+        let is_optimised = rust < 2.0 * c;
+        assert!(
+            is_optimised,
+            "{what}: Rust is not optimised; run cargo in bindings/c"
+        );
         for (language, count) in [("C", c), ("C++", cpp)] {
             assert!(
                 count <= rust * 1.15,

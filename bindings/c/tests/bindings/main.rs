@@ -26,6 +26,7 @@ tests! {
     matrix::a_language_goes_on_where_another_was_killed,
     programs::every_call_and_every_misuse_has_an_answer,
     programs::nothing_is_allocated_after_opening,
+    programs::the_first_programs_of_the_page_run,
     counts::a_message_costs_as_many_instructions_as_in_rust,
     examples::the_examples_run,
     install::a_project_outside_finds_links_and_runs,
