@@ -224,7 +224,7 @@ impl<T: ?Sized> Ring<T> {
     }
 
     /// Removes the ring's name if no process holds the ring and nothing is unread, as
-    /// [`unlink_if_read`](crate::unlink_if_read) does, and never that of another ring that
+    /// [`unlink_if_read`](fn@crate::unlink_if_read) does, and never that of another ring that
     /// has the name by now. Call it after you have dropped your endpoint. Returns `false`,
     /// and changes nothing, if the ring is in use, if no process has used it yet, if a
     /// message is left for the next consumer, or if it was unlinked or replaced before.
