@@ -2,7 +2,8 @@
 //! is an error before that.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::io::{self, Write};
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::process;
 
@@ -52,6 +53,8 @@ impl Drop for Groups {
 /// Of version 1 and of version 2.
 const FILES: [&str; 2] = ["memory.limit_in_bytes", "memory.max"];
 
+const USAGE: [&str; 2] = ["memory.usage_in_bytes", "memory.current"];
+
 pub(crate) fn a_ring_beyond_a_limit_that_kills_is_an_error() {
     let directory = shared_memory_directory();
     let path = directory.path().to_str().expect("a path in UTF-8");
@@ -60,11 +63,25 @@ pub(crate) fn a_ring_beyond_a_limit_that_kills_is_an_error() {
         .as_ref()
         .map_or("", |groups| groups.inner.to_str().expect("a path in UTF-8"));
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cache-{}", process::id()));
+    write_uncached(&cache);
     let arguments = [path, group, cache.to_str().expect("a path in UTF-8")];
     let ended = Child::start("under_a_memory_limit", &arguments).end();
     let _ = fs::remove_file(&cache);
     assert!(ended.success(), "the child ended with {ended}");
     drop(groups);
+}
+
+/// Writes a file as large as the limit, which no cache holds.
+fn write_uncached(path: &Path) {
+    let mut file = File::create(path).expect("a file");
+    for _ in 0..LIMIT >> 20 {
+        file.write_all(&[1; 1 << 20])
+            .expect("there is room on the disk");
+    }
+    file.sync_all().expect("the disk takes it"); // what is dirty is not dropped
+    // SAFETY: an open file, and no pointer.
+    let code = unsafe { libc::posix_fadvise(file.as_raw_fd(), 0, 0, libc::POSIX_FADV_DONTNEED) };
+    assert_eq!(code, 0, "the cache is dropped");
 }
 
 pub(crate) fn under_a_memory_limit(arguments: &[String]) {
@@ -101,13 +118,16 @@ pub(crate) fn under_a_memory_limit(arguments: &[String]) {
     says(large.heap::<u64>().err(), &expected);
     assert_eq!(files_in(directory), [""; 0]);
 
-    // The cache of a file fills the group, and the kernel drops it.
-    let mut file = File::create(cache).expect("a file");
-    for _ in 0..LIMIT >> 20 {
-        file.write_all(&[1; 1 << 20])
-            .expect("there is room on the disk");
-    }
-    file.sync_all().expect("the disk takes it"); // what is dirty is not dropped at once
+    // The cache of a file fills the group, and the kernel drops it: what was only read
+    // goes at once, what was written does not always.
+    let mut file = File::open(cache).expect("a file");
+    let read = io::copy(&mut file, &mut io::sink()).expect("it can be read");
+    assert_eq!(read, LIMIT);
+    let used = USAGE
+        .iter()
+        .find_map(|file| fs::read_to_string(outer.join(file)).ok());
+    let used: u64 = used.expect("a usage").trim().parse().expect("a number");
+    assert!(used > LIMIT / 4 * 3, "{used} bytes are in the cache");
     let half = RingOptions::new(LIMIT / 8 / 2);
     let ring = half.create::<u64>(directory.join("half")).expect("it fits");
     // And what is left now is not enough.
