@@ -93,22 +93,18 @@ unsafe impl Sync for Segment {}
 impl Segment {
     /// Zeroed memory of this process alone.
     pub(crate) fn heap(length: u64) -> Result<Self, Error> {
-        let not_enough = Error::NotEnoughMemory {
-            wanted: length,
-            available: 0,
-            hint: "make the ring smaller".into(),
-        };
+        let refused = || failed("map", "heap", io::Error::from_raw_os_error(libc::ENOMEM));
         enough::survives(length)?;
         let layout = usize::try_from(length)
             .ok()
             .filter(|&length| length > 0)
             .and_then(|length| Layout::from_size_align(length, PAGE).ok());
         let Some(layout) = layout else {
-            return Err(not_enough);
+            return Err(refused());
         };
         // SAFETY: the layout's size is not zero.
         let memory = unsafe { alloc::alloc_zeroed(layout) };
-        let base = NonNull::new(memory).ok_or(not_enough)?;
+        let base = NonNull::new(memory).ok_or_else(refused)?;
         Ok(Self {
             base,
             length: layout.size(),

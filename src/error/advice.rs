@@ -102,7 +102,8 @@ const TABLE: &[(Doing, &[i32], &str)] = &[
     (
         MAP,
         &[ENOMEM],
-        "make the ring smaller, or raise the limit with ulimit -v or vm.max_map_count",
+        "make the ring smaller, or raise the limit: ulimit -v, vm.max_map_count, or ulimit -l in a \
+         process that locks all its memory (mlockall)",
     ),
     (
         MAP,

@@ -506,7 +506,7 @@ impl RingOptions {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidCapacity`], [`Error::NotEnoughMemory`].
+    /// [`Error::InvalidCapacity`], [`Error::NotEnoughMemory`]; [`Error::Io`] if the allocator refuses.
     ///
     /// # Real-time
     ///
