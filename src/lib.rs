@@ -189,7 +189,7 @@
 //!
 //! `cargo test --features loom` runs everything: loom models of the shipped protocol files, with
 //! tables of mutants that must fail; random operations compared with a queue; real processes that are
-//! killed; impossible headers and frames. The README says which test proves which guarantee, and what
+//! killed; impossible headers and frames. [`docs::testing`] says which test proves which guarantee, and what
 //! the models leave out.
 //!
 //! # Versions and platforms
@@ -290,20 +290,28 @@ pub mod docs {
     pub mod choosing {}
     #[doc = include_str!("docs/comparison.md")]
     pub mod comparison {}
+    #[doc = include_str!("docs/cookbook.md")]
+    pub mod cookbook {}
     #[doc = include_str!("docs/crash.md")]
     pub mod crash {}
     #[doc = include_str!("docs/files.md")]
     pub mod files {}
     #[doc = include_str!("layout.md")]
     pub mod layout {}
+    #[doc = include_str!("docs/limits.md")]
+    pub mod limits {}
     #[doc = include_str!("docs/memory_model.md")]
     pub mod memory_model {}
+    #[doc = include_str!("docs/numbers.md")]
+    pub mod numbers {}
     #[doc = include_str!("docs/performance.md")]
     pub mod performance {}
     #[doc = include_str!("docs/porting.md")]
     pub mod porting {}
     #[doc = include_str!("docs/process.md")]
     pub mod process {}
+    #[doc = include_str!("docs/production.md")]
+    pub mod production {}
     #[doc = include_str!("docs/testing.md")]
     pub mod testing {}
     #[doc = include_str!("docs/tool.md")]

@@ -1,7 +1,7 @@
 //! Two threads at the two ends of one ring, in every way to write and to read.
 //!
 //! Both ends use one mapping, so that ThreadSanitizer sees every access of
-//! both: README.md has the command.
+//! both: docs::testing has the command.
 
 mod common;
 
