@@ -46,7 +46,7 @@ struct Metadata(Value);
 
 impl Metadata {
     fn read() -> Self {
-        let format = ["metadata", "--format-version", "1"];
+        let format = ["metadata", "--all-features", "--format-version", "1"];
         let scope = ["--filter-platform", &platform()];
         let json = cargo(&[&format[..], &scope].concat());
         Self(serde_json::from_slice(&json).expect("cargo writes JSON"))
@@ -96,6 +96,34 @@ fn version(package: &Value) -> Vec<u64> {
 fn the_default_tree_is_small() {
     let tree = default_tree();
     assert!(tree.len() <= MOST_CRATES, "{tree:#?}");
+}
+
+/// Licences that let you ship a program that contains this crate.
+const PERMISSIVE: [&str; 4] = ["Apache-2.0", "MIT", "Unicode-3.0", "Zlib"];
+
+/// Whether an SPDX expression without nested parentheses can be met by these licences.
+fn is_permissive(expression: &str) -> bool {
+    expression.split(" AND ").all(|part| {
+        let part = part.trim_matches(['(', ')']);
+        let mut choices = part.split(" OR ").flat_map(|choice| choice.split('/'));
+        choices.any(|licence| PERMISSIVE.contains(&licence))
+    })
+}
+
+#[test]
+fn every_crate_has_a_permissive_licence() {
+    assert!(!is_permissive("GPL-3.0-only"));
+    assert!(!is_permissive("(MIT OR Apache-2.0) AND GPL-2.0-only"));
+    let metadata = Metadata::read();
+    let packages = metadata.0["packages"].as_array().expect("packages");
+    assert!(packages.len() > MOST_CRATES, "the crates were not found");
+    for package in packages {
+        let (name, licence) = (&package["name"], package["license"].as_str());
+        assert!(
+            licence.is_some_and(is_permissive),
+            "{name} has the licence {licence:?}"
+        );
+    }
 }
 
 #[test]
