@@ -4,6 +4,9 @@
 
 #[path = "common/interrupt.rs"]
 mod interrupt;
+#[macro_use]
+#[path = "common/say.rs"]
+mod say;
 
 use std::env;
 use std::error::Error;
@@ -40,11 +43,11 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) if interrupt::asked() => {
-            eprintln!("interrupted");
+            complain!("interrupted");
             interrupt::die()
         }
         Err(error) => {
-            eprintln!("error: {error}");
+            complain!("error: {error}");
             ExitCode::FAILURE
         }
     }
@@ -85,9 +88,9 @@ fn compare(trips: u64) -> Result<(), Box<dyn Error>> {
         ("semaphores", DoorbellKind::Semaphore),
     ] {
         let each = round_trips(trips, bells, doorbell)?;
-        println!("{each:?} there and back, asleep on {bells}");
+        say!("{each:?} there and back, asleep on {bells}");
     }
-    println!("{trips} numbers came back over futexes, and {trips} over semaphores");
+    say!("{trips} numbers came back over futexes, and {trips} over semaphores");
     Ok(())
 }
 

@@ -3,6 +3,9 @@
 
 #[path = "common/interrupt.rs"]
 mod interrupt;
+#[macro_use]
+#[path = "common/say.rs"]
+mod say;
 #[path = "common/traffic.rs"]
 mod traffic;
 
@@ -41,11 +44,11 @@ fn main() -> ExitCode {
     match run(&Options::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) if interrupt::asked() => {
-            eprintln!("interrupted");
+            complain!("interrupted");
             interrupt::die()
         }
         Err(error) => {
-            eprintln!("error: {error}");
+            complain!("error: {error}");
             ExitCode::FAILURE
         }
     }
@@ -83,7 +86,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         }
         thread::sleep(MOMENT);
     }
-    println!("{sent}, all read");
+    say!("{sent}, all read");
     Ok(())
 }
 

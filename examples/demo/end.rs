@@ -176,7 +176,7 @@ impl End {
                     answer(count, &mut outlet, &mut inlet, &mut report)?;
                 }
             }
-            println!("{report}");
+            say!("{report}");
         }
         Ok(())
     }
@@ -245,7 +245,7 @@ pub(crate) fn word(value: impl ValueEnum) -> String {
 }
 
 fn say_ready() {
-    println!("ready");
+    say!("ready");
 }
 
 fn make_pipe(path: &Path) -> Result<()> {

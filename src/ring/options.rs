@@ -207,8 +207,9 @@ impl RingOptions {
 
     /// Removes the ring's name when you drop an endpoint that was taken with this
     /// option and the other role is free. **Default: false**, and the ring stays.
-    /// Use it for a ring that should not outlive its processes. An endpoint whose
-    /// peer never came removes the name too; an endpoint that is killed does not. The
+    /// Use it for a ring that should not outlive its processes, and set it in both
+    /// programs: the one that ends last has to remove the name. An endpoint whose peer
+    /// never attached removes it too; an endpoint that is killed does not. The
     /// drop makes syscalls, and waits up to 100 ms for the locks of the ring: another process
     /// may hold them. Where a drop must not wait, leave this out, and call
     /// [`unlink`](crate::unlink) where you can.
