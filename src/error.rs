@@ -73,7 +73,7 @@ macro_rules! debug_as_display {
 }
 pub(crate) use debug_as_display;
 
-/// One of the two ends of a ring, named in errors and asked of an
+/// One of the two endpoints of a ring, named in errors and asked of an
 /// [`Observer`](crate::Observer).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {
@@ -260,7 +260,7 @@ pub enum Error {
         /// cannot tell.
         in_use: bool,
     },
-    /// The ring's ends sleep on something that this build cannot ring: the
+    /// The ring's endpoints sleep on something that this build cannot ring: the
     /// semaphore of another C library, or a doorbell of a later version.
     DoorbellMismatch {
         /// The header's field.

@@ -11,7 +11,7 @@ const CORRUPT: &str = "the ring is corrupt, and this endpoint stores nothing any
     corruption() says what was found; drop the endpoint and take the role again, or replace \
     the ring with RingOptions::stale(StalePolicy::Replace)";
 
-/// What an async end says whose wait nobody keeps.
+/// What an async endpoint says whose wait nobody keeps.
 const REACTOR_DIED: &str = "the thread quoit-reactor, which waits for all async ends, has ended; \
     see whether a seccomp filter forbids futex_waitv; the next wait starts it again";
 

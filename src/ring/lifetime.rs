@@ -319,7 +319,7 @@ pub(super) fn already_exists(segment: &Segment) -> Result<Error, Error> {
 const RETRIES: Duration = Duration::from_millis(500);
 
 /// Retries while another process replaces or unlinks the name, for half a second: a
-/// hostile process may pretend to do so for ever.
+/// hostile process may pretend to do so forever.
 pub(crate) fn retry_if_superseded<R>(
     mut attempt: impl FnMut() -> Result<R, Error>,
 ) -> Result<R, Error> {

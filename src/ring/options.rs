@@ -22,7 +22,7 @@ use crate::wait::{WaitConfig, WaitStrategy};
 const SPIN: Duration = Duration::from_micros(20);
 /// How often a waiting endpoint checks its peer, unless it is told otherwise.
 const PEER_CHECK: Duration = Duration::from_millis(100);
-/// How many slots go by without a sleep until an end spares its peer the
+/// How many slots go by without a sleep until an endpoint spares its peer the
 /// fence: few enough barriers that none of them is felt.
 const STRETCH_SLOTS: u64 = 1024;
 /// The same in bytes of frames.
@@ -500,7 +500,7 @@ impl RingOptions {
         self.attach(content, Segment::from_descriptor(descriptor)?)
     }
 
-    /// A ring in this process's own memory, with both its ends: for tests, and
+    /// A ring in this process's own memory, with both its endpoints: for tests, and
     /// for threads of one program. Name, mode and
     /// other segment options are ignored.
     ///

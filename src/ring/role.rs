@@ -35,7 +35,7 @@ pub(crate) struct RoleGuard {
     waker: Waker,
     sleeper: Sleeper,
     pub(crate) history: WaitHistory,
-    /// What this end sleeps on.
+    /// What this endpoint sleeps on.
     own_bell: Bell,
     /// What the peer sleeps on.
     peer_bell: Bell,
@@ -157,7 +157,7 @@ impl RoleGuard {
     #[cold]
     fn grant(&mut self, position: u64) {
         if self.is_inherited() {
-            return; // the word tells the other end that it is detached
+            return; // the word tells the peer that it is detached
         }
         let header = self.shared.header();
         // Only advice: a waker that is not registered fences in any case.
@@ -244,7 +244,7 @@ impl RoleGuard {
         }
     }
 
-    /// This end's half of its sleep word, and the word.
+    /// This endpoint's half of its sleep word, and the word.
     pub(crate) fn sleeper(&mut self) -> (&mut Sleeper, &AtomicU32) {
         // SAFETY: `shared` keeps the header alive.
         let word: &AtomicU32 = unsafe { self.own_word.as_ref() };
@@ -261,7 +261,7 @@ impl RoleGuard {
         state(self.header(), self.role).parks.count();
     }
 
-    /// This end's sleep word.
+    /// This endpoint's sleep word.
     pub(crate) fn own_word(&self) -> &AtomicU32 {
         // SAFETY: `shared` keeps the header alive.
         let word: &AtomicU32 = unsafe { self.own_word.as_ref() };
@@ -322,17 +322,17 @@ impl RoleGuard {
         None
     }
 
-    /// What another thread needs to wait for this end.
+    /// What another thread needs to wait for this endpoint.
     pub(crate) fn watch(&self) -> super::Watch {
         super::Watch::new(Arc::clone(&self.shared), self.role)
     }
 
-    /// Whether this end was closed, and lives on.
+    /// Whether this endpoint was closed, and lives on.
     pub(crate) fn is_closed(&self) -> bool {
         peer::has_closed(&state(self.header(), self.role).state)
     }
 
-    /// Tells the peer that this end has left.
+    /// Tells the peer that this endpoint has left.
     pub(crate) fn close(&self) {
         peer::close(&state(self.header(), self.role).state);
         self.rouse();
@@ -354,7 +354,7 @@ impl Drop for RoleGuard {
         self.close();
         if self.shared.config.unlink_on_drop {
             let segment = &self.shared.segment;
-            // The other end may be there still, or the name be another's by
+            // The peer may be there still, or the name be another's by
             // now: then it is not ours to remove. The role goes first: of two that
             // leave at once, one may wait for the other's.
             let ours = |lock: &LockFile| {
@@ -368,7 +368,7 @@ impl Drop for RoleGuard {
     }
 }
 
-/// An end that sleeps by itself.
+/// An endpoint that sleeps by itself.
 struct Alone<'a> {
     role: &'a mut RoleGuard,
     position: u64,

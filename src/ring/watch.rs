@@ -1,4 +1,4 @@
-//! An end, seen from a thread that waits for it.
+//! An endpoint, seen from a thread that waits for it.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::peer::{Goal, State};
 use crate::sync::AtomicU32;
 use crate::wait::is_left_alone;
 
-/// An end's sleep word, and what tells whether it waits in vain. Keeps the
+/// An endpoint's sleep word, and what tells whether it waits in vain. Keeps the
 /// ring mapped, and leaves the role alone.
 #[derive(Debug, Clone)]
 pub(crate) struct Watch {
@@ -22,7 +22,7 @@ impl Watch {
         Self { shared, role }
     }
 
-    /// The end's sleep word.
+    /// The endpoint's sleep word.
     pub(crate) fn word(&self) -> &AtomicU32 {
         word(self.shared.header(), self.role)
     }

@@ -9,7 +9,7 @@
 //! - The lock's descriptor is made to lead to the mapped file, whose description
 //!   holds no locks. Its number stays taken: whoever drops the endpoint in the
 //!   child closes what is still its own.
-//! - The mapping becomes a private copy of the ring, in which both ends have left
+//! - The mapping becomes a private copy of the ring, in which both endpoints have left
 //!   and the ring's life is over. So the hot path asks nothing that it does not ask
 //!   anyway: its looks and waits end with `Abandoned`, a `Ring` on the same mapping
 //!   gives out no role, and the sleep words hold `DETACHED`, which each publish comes

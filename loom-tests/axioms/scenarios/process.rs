@@ -15,7 +15,7 @@
 //! | `segment/fork.rs` | entry, count of forks | `opened_and_forked` |
 //! | | the list of entries, `INSTALLED`, the child's copy | none: one thread, or `SeqCst` |
 //! | `adapters/reactor.rs` | the thread's own word | `reactor_lists_its_table` |
-//! | | an end's word, in `Wait::check` | `park_in_the_reactor` |
+//! | | an endpoint's word, in `Wait::check` | `park_in_the_reactor` |
 //! | `endpoint.rs`, `observer.rs` | positions, counters, words, to be shown | none: advice |
 //! | `doorbell/semaphore.rs`, `adapters/shared_memory.rs` | marks | none: compared with themselves |
 
@@ -143,7 +143,7 @@ fn listing(
         .ready()
 }
 
-/// An end parks, the reactor's thread finds it in the table and waits for its word, and the
+/// An endpoint parks, the reactor's thread finds it in the table and waits for its word, and the
 /// peer publishes. Half of this is shipped: `fall_asleep`, and the peer.
 fn parked_in_the_reactor() -> Setup {
     struct Waiting {
@@ -226,7 +226,7 @@ fn superseded_and_taken() -> Setup {
     .ready()
 }
 
-/// `ring/role.rs`: all that an end says of itself (`pid`, `since`, `registered`) is stored
+/// `ring/role.rs`: all that an endpoint says of itself (`pid`, `since`, `registered`) is stored
 /// before its epoch; its counters go on where those of a dead holder stopped.
 fn epoch_and_counters() -> Setup {
     struct Role {
