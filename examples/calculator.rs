@@ -64,7 +64,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Divides until the caller closes its ends.
+/// Divides until the caller closes its endpoints.
 fn serve(requests: &str, replies: &str) -> Result<(), Box<dyn Error>> {
     let requests = FrameConsumer::open(requests)?;
     let replies = FrameProducer::open(replies)?;

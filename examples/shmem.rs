@@ -97,7 +97,10 @@ fn send(count: u64) -> Result<(), Box<dyn Error>> {
     let mut sum = String::new();
     let output = adder.0.stdout.as_mut().expect("it is piped");
     output.read_to_string(&mut sum)?;
-    say!("{count} numbers went through a Shmem, and their sum is {}", sum.trim_end());
+    say!(
+        "{count} numbers went through a Shmem, and their sum is {}",
+        sum.trim_end()
+    );
     Ok(())
 }
 

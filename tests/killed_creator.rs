@@ -78,7 +78,7 @@ fn a_killed_replacer_leaves_a_name_that_can_be_used() {
     }
 }
 
-/// Replaces one ring by the next for ever.
+/// Replaces one ring by the next forever.
 fn replacer(arguments: &[String]) {
     let options = RingOptions::new(64).stale(StalePolicy::Replace);
     say("at work");

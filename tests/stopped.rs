@@ -1,5 +1,5 @@
 //! A stopped process (SIGSTOP, a debugger, a machine that pauses) is alive: its
-//! role stays its own, the other end waits until its own deadline, and when it
+//! role stays its own, the peer waits until its own deadline, and when it
 //! is continued both go on with nothing lost. So does a process that is slow.
 
 mod common;
@@ -335,7 +335,7 @@ fn a_slow_peer_costs_deadlines_and_no_message() {
     }
 }
 
-/// An end's wait by itself, or with `Select` beside a ring in which nothing happens.
+/// An endpoint's wait by itself, or with `Select` beside a ring in which nothing happens.
 #[derive(Debug, Clone, Copy)]
 enum Wait {
     Alone,

@@ -1,7 +1,7 @@
 //! Ten million messages of each shape between two processes, every one
 //! verified, and how long a round trip takes beside a pipe and a Unix socket.
 //!
-//! Both ends are this program, started again. The transports take turns in
+//! Both endpoints are this program, started again. The transports take turns in
 //! slices, so that a machine whose speed changes hits all alike.
 
 #[macro_use]
@@ -124,7 +124,7 @@ fn measure(
     let mut line = LiveLine::new();
     let mut pairs = Vec::new();
     for transport in Transport::ALL {
-        // Two ends that wait for each other in turn may well be put on one core.
+        // Two endpoints that wait for each other in turn may well be put on one core.
         let apart = task == Task::RoundTrip && transport.is_ring();
         let cores = cores.filter(|_| apart);
         let pair = Pair::start(transport, task, cores, directory)?;

@@ -3,23 +3,23 @@
 //! A consumer that has *caught up* looks many times before a message comes: a
 //! ride spares it a cache miss, so the producer gets a hint.
 //!
-//! An end *close behind* a stream finds a little with each look: the consumer a
+//! An endpoint *close behind* a stream finds a little with each look: the consumer a
 //! few messages, the producer in a full ring a little room. Each look takes
-//! lines away from the other end, whose stores wait until they are back, so that
-//! it never gets ahead, and both crawl. So such an end looks away for a moment:
+//! lines away from the peer, whose stores wait until they are back, so that
+//! it never gets ahead, and both crawl. So such an endpoint looks away for a moment:
 //! the next look finds much, and the lines move once for all of it. (Temporal
 //! slipping in FastForward, Giacomoni et al., 2008.)
 
 use crate::sync::spin_loop;
 
-/// Looks in vain after which an end has caught up.
+/// Looks in vain after which an endpoint has caught up.
 const CAUGHT_UP: u32 = 4;
 /// Looks that found more than one unit, with hardly one in vain between
 /// them, after which there is a stream.
 const STREAM: u32 = 8;
-/// Bytes ahead at which the ends' lines no longer meet.
+/// Bytes ahead at which the endpoints' lines no longer meet.
 const CLOSE: u64 = 4096;
-/// How long an end close behind looks away: about a microsecond.
+/// How long an endpoint close behind looks away: about a microsecond.
 const PAUSES: u32 = 24;
 
 /// The looks of late.
@@ -31,7 +31,7 @@ pub(crate) struct Pacing {
     caught_up: bool,
     /// Whether to look away before the next look.
     slips: bool,
-    /// Units ahead at which the other end is close.
+    /// Units ahead at which the peer is close.
     close: u64,
 }
 
@@ -63,7 +63,7 @@ impl Pacing {
         }
     }
 
-    /// A look found nothing, or too little. Returns whether this end has caught up
+    /// A look found nothing, or too little. Returns whether this endpoint has caught up
     /// by now, when it is news.
     #[inline]
     pub(crate) fn in_vain(&mut self) -> bool {

@@ -1,4 +1,4 @@
-//! Every call at random, dropped after a random number of polls, at both ends of one
+//! Every call at random, dropped after a random number of polls, at both endpoints of one
 //! ring: messages arrive once and in order.
 
 use std::future::Future;

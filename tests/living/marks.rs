@@ -145,7 +145,7 @@ pub(crate) fn a_ring_that_its_removers_may_not_remove_stays() {
     lives(&name, &ring);
 }
 
-/// Tries to remove a ring for ever.
+/// Tries to remove a ring forever.
 pub(crate) fn remover(arguments: &[String]) {
     become_nobody();
     let mut was_refused = false;

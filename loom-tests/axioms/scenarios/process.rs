@@ -23,7 +23,7 @@
 //! | | the child's copy, and `is_inherited` | none: one thread, behind the system call |
 //! | `segment/lock.rs` | none of its own; a drop comes behind `Waker::rouse` | `drop_and_left` |
 //! | `adapters/reactor.rs` | the thread's own word | `reactor_lists_its_table` |
-//! | | an end's word, in `Wait::check` | `park_in_the_reactor` |
+//! | | an endpoint's word, in `Wait::check` | `park_in_the_reactor` |
 //! | `endpoint.rs`, `observer.rs` | positions, counters, words, to be shown | none: advice |
 //! | `doorbell/semaphore.rs`, `adapters/shared_memory.rs` | marks | none: compared with themselves |
 
@@ -151,7 +151,7 @@ fn listing(
         .ready()
 }
 
-/// An end parks, the reactor's thread finds it in the table and waits for its word, and the
+/// An endpoint parks, the reactor's thread finds it in the table and waits for its word, and the
 /// peer publishes. Half of this is shipped: `fall_asleep`, and the peer.
 fn parked_in_the_reactor() -> Setup {
     struct Waiting {
@@ -234,7 +234,7 @@ fn superseded_and_taken() -> Setup {
     .ready()
 }
 
-/// `ring/role.rs`: all that an end says of itself (`pid`, `since`, `registered`) is stored
+/// `ring/role.rs`: all that an endpoint says of itself (`pid`, `since`, `registered`) is stored
 /// before its epoch; its counters go on where those of a dead holder stopped.
 fn epoch_and_counters() -> Setup {
     struct Role {
