@@ -1,4 +1,4 @@
-//! Ways around the ring, one file each.
+//! Other ways to use a ring, one file each.
 
 #[cfg(feature = "futures")]
 pub(crate) mod future;

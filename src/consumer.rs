@@ -1,4 +1,4 @@
-//! The end that reads records.
+//! The endpoint that reads records.
 
 use core::iter::FusedIterator;
 use core::marker::PhantomData;
@@ -14,21 +14,22 @@ use crate::payload;
 use crate::ring::Record;
 use crate::slots::{before_wrap, inline_words, is_inline};
 
-/// The end of a ring of records that reads.
+/// The consumer of a ring of records.
 ///
 /// A record is any type that implements [`Record`]; [`FrameConsumer`](crate::FrameConsumer)
 /// reads messages of any length.
 ///
-/// Dropping the consumer closes its end: the producer sees `Abandoned` when the ring is
-/// full. What was not popped stays in the ring for the next consumer. The same holds
-/// when the process dies.
+/// Dropping the consumer closes it: the producer gets `Abandoned` when the ring is full. Records
+/// that were not popped stay in the ring for the next consumer. The same holds when the process
+/// crashes.
 ///
-/// After `fork` a child has a consumer of a private copy of the ring, whose producer
-/// has left: it may read copies of what was there, which the parent reads as well, its
-/// waits end with `Abandoned`, and its drop changes nothing. The child may open the ring again and take another role.
+/// After `fork` a child has a consumer of a private copy of the ring, whose producer has closed: it
+/// may read copies of the unread records, which the parent reads as well, its waits end with
+/// `Abandoned`, and its drop changes nothing. The child may open the ring again and take another
+/// role.
 ///
-/// That a ring is empty is a snapshot: the producer may be writing. That there is a
-/// record stays true until this consumer takes it.
+/// An empty ring is a snapshot: the producer may be writing. A record stays until this consumer
+/// takes it.
 ///
 /// ```
 /// use std::time::Duration;
@@ -41,7 +42,7 @@ use crate::slots::{before_wrap, inline_words, is_inline};
 /// let mut consumer: Consumer<u64> = ring.consumer()?;
 /// match consumer.pop_timeout(Duration::from_millis(5)) {
 ///     Ok(value) => println!("{value}"),
-///     Err(PopError::TimedOut) => println!("nothing came in time"),
+///     Err(PopError::TimedOut) => println!("no record in time"),
 ///     Err(error) => return Err(error.into()),
 /// }
 /// # drop(consumer);
@@ -96,7 +97,7 @@ impl<T: Record> Consumer<T> {
     /// # Errors
     ///
     /// [`PopError::Empty`] if there is none, [`PopError::Abandoned`] if there is none
-    /// and the producer closed its end, [`PopError::Corrupt`] if the endpoint is
+    /// and the producer has closed, [`PopError::Corrupt`] if the endpoint is
     /// poisoned.
     ///
     /// # Real-time
@@ -127,7 +128,7 @@ impl<T: Record> Consumer<T> {
     /// # Errors
     ///
     /// As [`try_pop`](Self::try_pop), but never [`PopError::Empty`];
-    /// [`PopError::Superseded`] in place of `Abandoned` if no producer will attach. A
+    /// [`PopError::Superseded`] in place of `Abandoned` if no producer can attach. A
     /// producer that crashes is noticed within
     /// [`peer_check`](crate::RingOptions::peer_check).
     ///
@@ -246,12 +247,12 @@ impl<T: Record> Consumer<T> {
         })
     }
 
-    /// Fills `values`, and waits for records as often as it takes.
+    /// Fills `values`, and waits for records as often as needed.
     ///
     /// # Errors
     ///
-    /// As [`pop`](Self::pop). What was popped until then is in `values`, and
-    /// [`position`](Self::position) says how many those are.
+    /// As [`pop`](Self::pop). The records before that are in `values`, and
+    /// [`position`](Self::position) says how many they are.
     ///
     /// # Real-time
     ///
@@ -428,10 +429,10 @@ impl<T: Record> Consumer<T> {
         })
     }
 
-    /// Pops the records that are there now, with one release when the iterator is
-    /// dropped. Records that it has not yielded stay. It is empty if nothing is there;
-    /// [`is_abandoned`](Self::is_abandoned) and [`corruption`](Self::corruption) say
-    /// whether anything will come.
+    /// Pops the records that are there now, with one release when the iterator is dropped. Records
+    /// that it has not yielded stay. It is empty if nothing is there;
+    /// [`is_abandoned`](Self::is_abandoned) and [`corruption`](Self::corruption) say whether more
+    /// can arrive.
     ///
     /// # Real-time
     ///
@@ -455,9 +456,9 @@ impl<T: Record> Consumer<T> {
         }
     }
 
-    /// Pops record after record, and waits for each. It ends where
-    /// [`pop`](Self::pop) fails: when the producer is gone and everything was taken, or
-    /// the endpoint is poisoned ([`corruption`](Self::corruption)).
+    /// Pops record after record, and waits for each. It ends where [`pop`](Self::pop) fails: when
+    /// the producer has closed or crashed and everything was taken, or the endpoint is poisoned
+    /// ([`corruption`](Self::corruption)).
     ///
     /// # Real-time
     ///
@@ -480,8 +481,7 @@ impl<T: Record> Consumer<T> {
         Iter { consumer: self }
     }
 
-    /// Releases up to `count` records that are there now without a look at them;
-    /// returns how many.
+    /// Releases up to `count` records that are there now without reading them; returns how many.
     ///
     /// # Errors
     ///
@@ -532,7 +532,7 @@ impl<T: Record> Consumer<T> {
         self.skip(older)
     }
 
-    /// Separate and not inlined, so that a pop of what an earlier poll has seen stays
+    /// Separate and not inlined, so that a pop of a record that an earlier poll has seen stays
     /// small.
     #[inline(never)]
     fn poll_and_pop(&mut self) -> Result<T, PopError> {
@@ -578,7 +578,7 @@ impl<T: Record> Consumer<T> {
         Ok(false)
     }
 
-    /// Records that can be read now, after a poll if fewer than `wanted` are known of;
+    /// Records that can be read now, after a poll if fewer than `wanted` are known;
     /// at least one, unless `wanted` is 0.
     fn unread(&mut self, wanted: usize) -> Result<usize, PopError> {
         let seen = self.end.cursor.seen() as usize;
@@ -630,7 +630,7 @@ fn from_words<T: Record>(words: &[u64; RIDE_WORDS]) -> T {
 /// [`release`](Self::release) gives the slot back; dropping it does not, and the next
 /// peek is the same record.
 ///
-/// It does not dereference: the memory is the peer's, too.
+/// It does not dereference: the peer can write to the memory as well.
 ///
 /// ```compile_fail,E0614
 /// let (_producer, mut consumer) = quoit::RingOptions::new(8).heap::<u32>()?;
@@ -659,8 +659,8 @@ impl<T: Record> Peek<'_, T> {
         }
     }
 
-    /// Where the record is, for code that reads through a pointer. It is mapped and
-    /// aligned for a record as long as the peek lives.
+    /// Where the record is, for code that reads through a pointer. It is mapped and aligned for a
+    /// record while the peek exists.
     ///
     /// # Real-time
     ///
@@ -673,12 +673,12 @@ impl<T: Record> Peek<'_, T> {
         }
     }
 
-    /// The record where it lies, without a copy.
+    /// The record in place, without a copy.
     ///
     /// # Safety
     ///
-    /// No process writes these bytes while the reference lives; a peer that keeps the
-    /// protocol does not.
+    /// No process writes these bytes while the reference exists; a peer that keeps the protocol
+    /// does not.
     ///
     /// # Real-time
     ///
@@ -700,7 +700,7 @@ impl<T: Record> Peek<'_, T> {
         self.consumer.end.release(1);
     }
 
-    /// The private copy, if this record came inline.
+    /// The private copy, if this record was copied inline.
     #[inline(always)]
     fn inline_words(&self) -> Option<&[u64; RIDE_WORDS]> {
         let inline = &self.consumer.inline;
@@ -713,7 +713,7 @@ impl<T: Record> Peek<'_, T> {
 /// like return.
 ///
 /// [`release_first`](Self::release_first) gives some back, [`release`](Self::release)
-/// all; dropping it gives back none.
+/// all; dropping it releases none.
 #[derive(Debug)]
 #[must_use = "a dropped peek keeps the records in the ring; release them"]
 pub struct PeekMany<'a, T: Record> {
@@ -728,7 +728,7 @@ impl<T: Record> PeekMany<'_, T> {
         self.count
     }
 
-    /// Copies the record at `index`; `None` behind the last.
+    /// Copies the record at `index`; `None` after the last.
     ///
     /// # Real-time
     ///
@@ -764,8 +764,8 @@ impl<T: Record> PeekMany<'_, T> {
     ///
     /// # Safety
     ///
-    /// No process writes these bytes while the references live; a peer that keeps the
-    /// protocol does not.
+    /// No process writes these bytes while the references exist; a peer that keeps the protocol
+    /// does not.
     ///
     /// # Real-time
     ///

@@ -1,17 +1,16 @@
-//! Until when a call waits.
+//! The deadline of a call.
 
 use std::time::{Duration, Instant};
 
 use crate::doorbell::now;
 
-/// Bytes of messages that a call still passes over after its deadline because they were
-/// there before: a peer that fills a large ring must not choose how long a call takes.
+/// Bytes of messages that a call still skips after its deadline because they were there before: a
+/// peer that fills a large ring must not decide how long a call takes.
 pub(crate) const LATE_BYTES: u64 = 64 << 10;
 
 /// Until when a call waits: a [`Duration`] from now, or an [`Instant`].
 ///
-/// Every `x_timeout` call takes either, and computes one absolute time from it,
-/// once.
+/// Every `x_timeout` call takes either, and computes one absolute time from it.
 ///
 /// ```
 /// use std::time::{Duration, Instant};
@@ -32,12 +31,12 @@ pub struct Deadline(Kind);
 enum Kind {
     After(Duration),
     At(Instant),
-    /// Nanoseconds on the clock of [`now`]; `u64::MAX` never comes.
+    /// Nanoseconds on the clock of [`now`]; `u64::MAX` is never reached.
     Nanos(u64),
 }
 
 impl Deadline {
-    /// A deadline that never comes.
+    /// A deadline that is never reached.
     pub const NEVER: Self = Self(Kind::Nanos(u64::MAX));
 
     /// The same as an absolute time, for a call that waits more than once.
@@ -56,8 +55,8 @@ impl Deadline {
         }
     }
 
-    /// Nanoseconds until then, for another process: its clock may be another one.
-    /// `u64::MAX` never comes.
+    /// Nanoseconds until then, for another process, whose clock may differ.
+    /// `u64::MAX` is never reached.
     pub(crate) fn left(self) -> u64 {
         if self == Self::NEVER {
             return u64::MAX;
@@ -66,9 +65,9 @@ impl Deadline {
         self.nanos(now).saturating_sub(now)
     }
 
-    /// Repeats `part`, which is told how much is done and returns how much it did, until
-    /// all is done. Looks at the time after each part: a peer that is always ready does
-    /// not move the deadline. One part follows it, which may know a better reason.
+    /// Repeats `part`, which gets how much is done and returns how much it did, until all is done.
+    /// Reads the clock after each part: a peer that is always ready does not move the deadline. One
+    /// part follows the deadline, because it may return a more precise error.
     pub(crate) fn in_parts<E>(
         self,
         all: usize,
@@ -98,8 +97,7 @@ impl Deadline {
         Self(Kind::Nanos(time.saturating_add(left)))
     }
 
-    /// Nanoseconds on the clock of [`now`]. A wait asks for them when it first
-    /// reads the clock.
+    /// Nanoseconds on the clock of [`now`]. A wait computes them when it first reads the clock.
     pub(crate) fn nanos(self, now: u64) -> u64 {
         let left = match self.0 {
             Kind::Nanos(nanos) => return nanos,
@@ -123,7 +121,7 @@ impl From<Instant> for Deadline {
     }
 }
 
-/// `None` never comes.
+/// `None` is never reached.
 impl From<Option<Duration>> for Deadline {
     fn from(timeout: Option<Duration>) -> Self {
         timeout.map_or(Self::NEVER, Self::from)

@@ -1,6 +1,5 @@
-//! Sleeping in the kernel: on a shared futex, or on a POSIX semaphore in the
-//! segment. Both have the same verbs; `tests/sleep.rs` runs one suite on
-//! both.
+//! Sleeping in the kernel: on a shared futex, or on a POSIX semaphore in the segment. Both have the
+//! same methods; `tests/sleep.rs` runs one suite on both.
 
 mod futex;
 mod semaphore;
@@ -15,17 +14,16 @@ use crate::layout::{DOORBELL_FUTEX, DOORBELL_SEMAPHORE};
 use crate::parker::{Doorbell, Rest};
 use crate::sync::{AtomicU32, AtomicU64};
 
-/// What the ends of a ring sleep on. Chosen at create, for both endpoints.
+/// What the endpoints of a ring sleep on. Chosen when the ring is created, for both endpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum DoorbellKind {
-    /// The sleep word itself, by `futex(2)`. Any C library; many rings can be
-    /// waited for at once.
+    /// The sleep word itself, by `futex(2)`. Works with any C library and with `Select`.
     #[default]
     Futex,
-    /// A process-shared POSIX semaphore in the segment, for clients that have
-    /// no futex call. Both endpoints must use the same C library, which trusts what
-    /// is in a semaphore: a process with write access can make it abort the waiter.
+    /// A process-shared POSIX semaphore in the segment, for clients that have no futex call. Both
+    /// endpoints must use the same C library, which trusts the bytes of a semaphore: a process with
+    /// write access can make it abort the waiter.
     Semaphore,
 }
 
@@ -38,7 +36,7 @@ impl DoorbellKind {
         }
     }
 
-    /// The kind that this build of the crate can ring.
+    /// The kind that this build of the crate can wake.
     pub(crate) fn from_code(code: u32) -> Option<Self> {
         match code {
             DOORBELL_FUTEX => Some(Self::Futex),
@@ -47,7 +45,7 @@ impl DoorbellKind {
         }
     }
 
-    /// The kind, for an observer, which rings nothing.
+    /// The kind, for an observer, which wakes nothing.
     pub(crate) fn of_any_library(code: u32) -> Option<Self> {
         match code {
             DOORBELL_FUTEX => Some(Self::Futex),
@@ -57,7 +55,7 @@ impl DoorbellKind {
     }
 }
 
-/// One endpoint's doorbell. The memory behind it outlives it.
+/// One endpoint's doorbell. Its memory outlives it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bell {
     /// The semaphore to sleep on; `None` for the sleep word itself.
@@ -67,7 +65,7 @@ pub(crate) struct Bell {
 }
 
 impl Bell {
-    /// The bell of the end that has this semaphore; its peer counts in `wakes`.
+    /// The bell of the endpoint that has this semaphore; its peer counts in `wakes`.
     pub(crate) fn new(kind: DoorbellKind, semaphore: &[AtomicU64; 4], wakes: &AtomicU64) -> Self {
         Self {
             semaphore: (kind == DoorbellKind::Semaphore).then(|| Semaphore::new(semaphore)),
@@ -75,14 +73,14 @@ impl Bell {
         }
     }
 
-    /// Makes a fresh segment's semaphore, if the end sleeps on one.
+    /// Makes a fresh segment's semaphore, if the endpoint sleeps on one.
     pub(crate) fn init(&self) {
         if let Some(semaphore) = self.semaphore {
             semaphore.init();
         }
     }
 
-    /// The semaphore, while it is one.
+    /// The semaphore, if it is intact.
     fn semaphore(&self) -> Option<Semaphore> {
         self.semaphore.filter(Semaphore::is_intact)
     }
@@ -104,7 +102,7 @@ impl Doorbell for Bell {
     }
 
     fn wake(&self, word: &AtomicU32) {
-        // A push may run in a signal handler, which must leave errno alone.
+        // A push may run in a signal handler, which must not change errno.
         // SAFETY: every thread has an errno.
         let errno = unsafe { libc::__errno_location() };
         // SAFETY: it is this thread's own.
@@ -121,12 +119,12 @@ impl Doorbell for Bell {
     }
 }
 
-/// Has every registered process pass a full fence.
+/// Makes every registered process execute a full fence.
 pub(crate) fn barrier() -> bool {
     membarrier(libc::MEMBARRIER_CMD_GLOBAL_EXPEDITED)
 }
 
-/// Makes this process one that barriers reach, for as long as it lives.
+/// Registers this process for barriers, until it ends.
 pub(crate) fn register() -> bool {
     membarrier(libc::MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED)
 }

@@ -1,4 +1,4 @@
-//! What a ring hands out: the ends of each shape.
+//! The endpoints of a ring of each shape.
 
 use crate::consumer::Consumer;
 use crate::endpoint::Endpoint;

@@ -1,4 +1,4 @@
-//! The end that reads frames.
+//! The endpoint that reads frames.
 
 use core::ops::ControlFlow;
 
@@ -10,7 +10,7 @@ use crate::endpoint::{
 use crate::error::PopError;
 use crate::frames::{Found, Frame, FrameReader, FrameView, Frames};
 
-/// The end of a ring of frames that reads: messages of any length, each with the `kind`
+/// The consumer of a ring of frames: messages of any length, each with the `kind`
 /// that its sender chose.
 ///
 /// [`Consumer`](crate::Consumer) reads records of one size, and says what happens when
@@ -63,7 +63,7 @@ impl FrameConsumer {
     /// # Errors
     ///
     /// [`PopError::Empty`] if there is none, [`PopError::Abandoned`] if there is none
-    /// and the producer closed its end, [`PopError::TooShort`] if the frame is longer
+    /// and the producer has closed, [`PopError::TooShort`] if the frame is longer
     /// than the buffer, and then it stays; [`PopError::Corrupt`] if the endpoint is
     /// poisoned.
     ///
@@ -402,7 +402,7 @@ impl FrameConsumer {
         }
     }
 
-    /// Releases up to `count` frames that are there now without a look at their payload;
+    /// Releases up to `count` frames that are there now without reading their payload;
     /// returns how many.
     ///
     /// # Errors

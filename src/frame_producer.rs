@@ -1,7 +1,7 @@
-//! The end that writes frames.
+//! The endpoint that writes frames.
 //!
 //! A position counts bytes. A frame is a header, the payload, and zeros up to a
-//! multiple of eight; it never wraps: where it would, a padding header fills the rest
+//! multiple of eight; it never wraps: where it would wrap, a padding header fills the rest
 //! of the ring, and padding and frame are published together. A frame of at most 40
 //! bytes is also copied into the tail's line while the consumer has caught up.
 
@@ -12,11 +12,11 @@ use crate::error::ClaimError;
 use crate::frames::{FrameBatch, FrameClaim, FrameWriter};
 use crate::layout::FRAME_HEADER;
 
-/// The end of a ring of frames that writes: messages of any length, each with a `kind`,
-/// a number of the sender's choice that the ring carries and does not look at.
+/// The producer of a ring of frames: messages of any length, each with a `kind`, a number of the
+/// sender's choice that the ring carries and does not interpret.
 ///
-/// [`Producer`](crate::Producer) writes records of one size, and says what happens when
-/// an endpoint is dropped, dies or is inherited by a child of `fork`.
+/// [`Producer`](crate::Producer) writes records of one size, and says what happens when an endpoint
+/// is dropped, crashes or is inherited by a child of `fork`.
 ///
 /// ```
 /// use quoit::{FrameProducer, RingOptions};
@@ -114,7 +114,7 @@ impl FrameProducer {
     /// # Errors
     ///
     /// As [`try_claim`](Self::try_claim), but never [`ClaimError::Full`];
-    /// [`ClaimError::Superseded`] in place of `Abandoned` if no consumer will attach. A
+    /// [`ClaimError::Superseded`] in place of `Abandoned` if no consumer can attach. A
     /// consumer that crashes is noticed within
     /// [`peer_check`](crate::RingOptions::peer_check).
     ///
@@ -425,7 +425,7 @@ impl FrameProducer {
     /// # Errors
     ///
     /// [`ClaimError::Full`] if there is not enough room, [`ClaimError::Abandoned`] if
-    /// there is not and the consumer closed its end, [`ClaimError::TooLong`] if there
+    /// there is not and the consumer has closed, [`ClaimError::TooLong`] if there
     /// never can be, [`ClaimError::Corrupt`] if the endpoint is poisoned.
     ///
     /// # Real-time

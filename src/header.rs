@@ -1,5 +1,4 @@
-//! The header: views of its pages, and the checks before anything in it is
-//! believed.
+//! The header: views of its pages, and the checks before any field is used.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -11,7 +10,7 @@ use crate::layout::{
 use crate::segment::{Segment, random};
 use crate::sync::{AtomicU32, AtomicU64, FORMAT, OPEN, PLAIN};
 
-/// What a position counts: the header's three fields of that.
+/// The header's three fields that say what a position counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Units {
     pub(crate) shape: u32,
@@ -19,7 +18,7 @@ pub(crate) struct Units {
     pub(crate) slot_align: u32,
 }
 
-/// What the header says, read once and checked.
+/// The header's values, read once and checked.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Geometry {
     pub(crate) capacity: u64,
@@ -29,9 +28,8 @@ pub(crate) struct Geometry {
 /// The header of a segment that is long enough for one.
 pub(crate) fn header(segment: &Segment) -> &Header {
     debug_assert!(segment.length() >= DATA as u64);
-    // SAFETY: this process mapped `length` bytes, and every caller has compared that
-    // length with `DATA` first; a mapping begins at a page, and a header is
-    // nothing but atomics.
+    // SAFETY: this process mapped `length` bytes, and every caller has compared that length with
+    // `DATA` first; a mapping begins at a page, and a header consists of atomics.
     unsafe { segment.base().cast::<Header>().as_ref() }
 }
 
@@ -79,8 +77,8 @@ pub(crate) fn check_magic(segment: &Segment) -> Result<&Header, Error> {
     }
 }
 
-/// Checks a header against what the caller wants and against the segment's
-/// real length. Each field is read once.
+/// Checks a header against the caller's options and the segment's real length. Each field is read
+/// once.
 pub(crate) fn check(segment: &Segment, expected: Units, schema: u64) -> Result<Geometry, Error> {
     let fixed = &check_magic(segment)?.fixed;
     let shape = fixed.shape.load(PLAIN);
@@ -135,13 +133,13 @@ pub(crate) fn is_held(segment: &Segment) -> Result<bool, Error> {
     Ok(segment.is_locked(PRODUCER_BYTE)? || segment.is_locked(CONSUMER_BYTE)?)
 }
 
-/// For an error: `true` if the system cannot tell. A process that can open an
-/// anonymous ring has it from another one, so that such a ring is always in use.
+/// For an error: `true` if the system cannot tell. A process can open an anonymous ring only if
+/// another one has sent it, so such a ring always counts as in use.
 pub(crate) fn is_in_use(segment: &Segment) -> bool {
     segment.descriptor().is_some() || is_held(segment).unwrap_or(true)
 }
 
-/// The shape in words.
+/// The shape as text.
 fn shape_name(shape: u32) -> &'static str {
     match shape {
         SHAPE_SLOTS => "records",
@@ -150,12 +148,12 @@ fn shape_name(shape: u32) -> &'static str {
     }
 }
 
-/// Bytes of a segment of this shape and capacity, if there can be one.
+/// Bytes of a segment of this shape and capacity, if it is possible.
 pub(crate) fn length(shape: Units, capacity: u64) -> Option<u64> {
     least_length(shape.shape, capacity, shape.slot_size)
 }
 
-/// Bytes that a segment has at least, if there can be one.
+/// The least bytes of a segment, if it is possible.
 pub(crate) fn least_length(shape: u32, capacity: u64, slot_size: u64) -> Option<u64> {
     let least = if shape == SHAPE_FRAMES { 64 } else { 1 };
     if !capacity.is_power_of_two() || capacity < least {

@@ -13,7 +13,7 @@ use crate::sync::{AtomicU32, AtomicU64};
 
 /// `"quoit\r\n\x1a"` as a little-endian number: a text-mode copy breaks it.
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"quoit\r\n\x1a");
-/// The version of the byte layout, apart from the version of the crate.
+/// The version of the byte layout, independent of the version of the crate.
 pub(crate) const LAYOUT: u32 = 1;
 /// Where the data begin, after four pages of header.
 pub(crate) const DATA: usize = 16384;
@@ -40,8 +40,8 @@ pub(crate) struct Header {
     pub(crate) sleep: SleepPage,
 }
 
-/// Page 0, written once; all but `superseded`, which goes from 0 to 1 at the
-/// end of the segment's life, and back if its name cannot be taken.
+/// Page 0, written once, except `superseded`, which goes from 0 to 1 when the segment is replaced
+/// or unlinked, and back if its name cannot be removed.
 #[repr(C, align(4096))]
 #[derive(Debug)]
 pub(crate) struct FixedPage {
@@ -92,22 +92,22 @@ pub(crate) struct SleepPage {
     pub(crate) producer_semaphore: Stripe<[AtomicU64; 4]>,
 }
 
-/// What an endpoint says of itself.
+/// An endpoint's state and counters.
 #[repr(C)]
 #[derive(Debug)]
 pub(crate) struct RoleState {
     /// `epoch << 1 | closed`: `peer.rs`.
     pub(crate) state: AtomicU64,
-    /// For people only: the locks decide.
+    /// Informative: the locks decide.
     pub(crate) pid: AtomicU32,
-    /// 1 if the end takes part in membarrier.
+    /// 1 if the endpoint takes part in membarrier.
     pub(crate) registered: AtomicU32,
-    /// Nanoseconds since 1970 at which the role was taken, for people only.
+    /// Nanoseconds since 1970 at which the role was taken; informative.
     pub(crate) since: AtomicU64,
     pub(crate) parks: AtomicU64,
     pub(crate) wakes: AtomicU64,
     pub(crate) rescues: AtomicU64,
-    /// Messages that the role's processes refused or skipped, as they count.
+    /// Messages that the role's processes refused or skipped, as they count them.
     pub(crate) dropped: AtomicU64,
 }
 
@@ -208,8 +208,7 @@ mod tests {
 
     #[test]
     fn the_schema_is_the_published_fnv() {
-        // FNV-1a of nothing but sixteen bytes and the tag, worked by hand in
-        // layout.md's own example.
+        // FNV-1a of sixteen bytes and the tag, as in layout.md's example.
         assert_eq!(schema(8, 8, "u64"), 0xa5da_1340_4ef9_a232);
     }
 

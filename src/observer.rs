@@ -25,11 +25,11 @@ use crate::peer::State;
 use crate::segment::{Name, Named, Segment};
 use crate::sync::{AtomicU32, AtomicU64, PLAIN};
 
-/// Looks into a ring of any shape and schema, without a role. The memory is mapped
+/// Reads a ring of any shape and schema, without a role. The memory is mapped
 /// read-only.
 ///
-/// Each call reads what it needs once. So it takes the ends a cache line now and
-/// then, and nothing else; it never waits for them.
+/// Each call reads what it needs once. It costs the endpoints a cache miss now and then. It never
+/// waits for them.
 ///
 /// ```
 /// use quoit::{Observer, Role};
@@ -42,7 +42,7 @@ use crate::sync::{AtomicU32, AtomicU64, PLAIN};
 /// let observer = Observer::open(name)?;
 /// assert_eq!(observer.positions().len(), 16); // bytes, with the header
 /// assert!(observer.is_alive(Role::Producer)?);
-/// assert_eq!(observer.endpoint(Role::Consumer).epoch, 0); // never came
+/// assert_eq!(observer.endpoint(Role::Consumer).epoch, 0); // never attached
 /// observer.unread(10, |message| assert_eq!(message.bytes, b"hello"))?;
 /// # drop(producer);
 /// # Ok(quoit::unlink(name)?)
@@ -54,13 +54,12 @@ pub struct Observer {
 }
 
 impl Observer {
-    /// Opens a ring for looking.
+    /// Opens a ring to read it.
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`], [`Error::NotARing`], [`Error::VersionMismatch`], or
-    /// [`Error::Corrupt`] if the header cannot be; or the system's refusal: the
-    /// file must be readable.
+    /// [`Error::NotFound`], [`Error::NotARing`], [`Error::VersionMismatch`], or [`Error::Corrupt`]
+    /// if the header is impossible; or an OS error: the file must be readable.
     ///
     /// # Real-time
     ///
@@ -71,7 +70,7 @@ impl Observer {
         Ok(Self { segment, info })
     }
 
-    /// The ring's name, as it was given.
+    /// The ring's name, as you gave it.
     ///
     /// # Real-time
     ///
@@ -80,7 +79,7 @@ impl Observer {
         self.segment.display_name()
     }
 
-    /// What the header said when the ring was opened.
+    /// The header's values when the ring was opened.
     ///
     /// # Real-time
     ///
@@ -89,7 +88,7 @@ impl Observer {
         self.info
     }
 
-    /// Where both endpoints are.
+    /// The positions of both endpoints.
     ///
     /// # Real-time
     ///
@@ -103,8 +102,8 @@ impl Observer {
         }
     }
 
-    /// Where both endpoints are and what they count, with the time. Two of them tell how
-    /// fast messages come and go: [`Sample::rates_since`].
+    /// The positions and counters of both endpoints, with the time. Two samples give the rates:
+    /// [`Sample::rates_since`].
     ///
     /// # Real-time
     ///
@@ -118,14 +117,14 @@ impl Observer {
         }
     }
 
-    /// What an endpoint says of itself.
+    /// The state and counters of an endpoint.
     ///
     /// # Real-time
     ///
     /// Wait-free, no syscall, no allocation.
     pub fn endpoint(&self, role: Role) -> EndpointState {
         let (state, word) = self.state(role);
-        // First: a closed state comes with the last counts.
+        // First: a closed state is stored after the last counts.
         let at = State::poll(&state.state);
         EndpointState {
             epoch: at.epoch(),
@@ -142,11 +141,11 @@ impl Observer {
 
     /// Whether a process holds this role. If this is `false`, and the
     /// [state](Self::endpoint) is open both before and after the call, the last
-    /// holder has died. Between two calls an endpoint may attach or close.
+    /// holder has crashed. Between two calls an endpoint may attach or close.
     ///
     /// # Errors
     ///
-    /// The system's refusal to tell.
+    /// An OS error.
     ///
     /// # Real-time
     ///
@@ -159,11 +158,11 @@ impl Observer {
     }
 
     /// The process that holds this role, as the kernel shows it; `None` if no process
-    /// does. The `pid` of [`endpoint`](Self::endpoint) is only what it calls itself.
+    /// does. The `pid` of [`endpoint`](Self::endpoint) is only the number that it stored.
     ///
     /// # Errors
     ///
-    /// The system's refusal to tell whether the role is held.
+    /// An OS error of the query whether the role is held.
     ///
     /// # Real-time
     ///
@@ -194,11 +193,11 @@ impl Observer {
     /// Whether the ring was unlinked or replaced, or its name refers to another file by
     /// now. That may be a copy with the same [incarnation](RingInfo::incarnation), which
     /// overlayfs makes for the first process that opens a file of a lower layer to write:
-    /// open the name again, and go on at the same position.
+    /// open the name again, and continue at the same position.
     ///
     /// # Errors
     ///
-    /// The system's refusal to tell.
+    /// An OS error.
     ///
     /// # Real-time
     ///
@@ -211,19 +210,18 @@ impl Observer {
             Named::This(Some(file)) => self.is_mapped_elsewhere(&file),
             Named::This(None) => Ok(false),
             Named::Another => Ok(true),
-            // From here the name may lead nowhere though the ring has it.
+            // The name may not resolve in this process although the ring has it.
             Named::Nothing => Ok(self.is_marked()),
         }
     }
 
-    /// Whether the ring is marked as superseded and its name still refers to it. A
-    /// process removes or replaces it at this moment, or died while it did. The next
-    /// process that opens the ring to write removes the name, or takes the mark back if it
-    /// may not.
+    /// Whether the ring is marked as superseded and its name still refers to it. A process removes
+    /// or replaces it at this moment, or crashed while it did. The next process that opens the ring
+    /// to write removes the name, or clears the mark if it may not.
     ///
     /// # Errors
     ///
-    /// The system's refusal to tell.
+    /// An OS error.
     ///
     /// # Real-time
     ///
@@ -237,8 +235,8 @@ impl Observer {
         self.header().fixed.superseded.load(PLAIN) != 0
     }
 
-    /// Whether the mapping is not of this file, which has the device and inode of the
-    /// ring's: then a word that only grows has another value in it.
+    /// Whether the mapping is of another file than this one, which has the same device and inode:
+    /// then a word that only grows has another value in it.
     fn is_mapped_elsewhere(&self, file: &File) -> Result<bool, Error> {
         let header = self.header();
         for word in [
@@ -260,13 +258,13 @@ impl Observer {
         Ok(false)
     }
 
-    /// Copies unread messages, from the oldest on and `most` at most, and hands
-    /// each to `see`. The consumer may take them meanwhile: what it has taken
-    /// before the copy was made is not shown. Returns how many were.
+    /// Copies unread messages, from the oldest on and `most` at most, and passes each to `see`. The
+    /// consumer may take them at the same time: a message that it took before the copy was made is
+    /// not shown. Returns how many were shown.
     ///
     /// # Errors
     ///
-    /// [`Error::Corrupt`] if the positions or a frame's length cannot be;
+    /// [`Error::Corrupt`] if the positions or a frame's length are impossible;
     /// [`Error::Io`] if there is no memory for the copy.
     ///
     /// # Real-time
@@ -278,7 +276,7 @@ impl Observer {
     }
 
     /// [`unread`](Self::unread) from a position on: the [`next`](Message::next) of a
-    /// message that was seen before. What is released by now is not shown.
+    /// message that was seen before. Released messages are not shown.
     ///
     /// # Errors
     ///
@@ -290,7 +288,7 @@ impl Observer {
     ///
     /// # Examples
     ///
-    /// To see what comes, and each message once:
+    /// To see each new message once:
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -318,7 +316,7 @@ impl Observer {
     ) -> Result<usize, Error> {
         let Positions { tail, head, .. } = self.positions();
         let ahead = from.wrapping_sub(head);
-        // Behind the head, or what was never there.
+        // Before the head, or beyond the tail.
         let from = if ahead <= tail.wrapping_sub(head) {
             from
         } else {
@@ -327,7 +325,7 @@ impl Observer {
         self.copy(from, tail, most, see)
     }
 
-    /// Shows what is unread between two positions.
+    /// Shows the unread messages between two positions.
     fn copy(
         &self,
         at: u64,
@@ -364,8 +362,8 @@ impl Observer {
         let words = (self.segment.length() - DATA as u64) / 8;
         // SAFETY: `read_info` has found that the segment is longer than its header.
         let data = unsafe { self.segment.base().add(DATA) }.cast();
-        // SAFETY: this process mapped `length` bytes, for as long as `self` is; `DATA` is
-        // a multiple of a page.
+        // SAFETY: this process mapped `length` bytes, until `self` is dropped; `DATA` is a multiple
+        // of a page.
         unsafe { slice::from_raw_parts(data.as_ptr(), words as usize) }
     }
 
@@ -373,7 +371,7 @@ impl Observer {
         header::header(&self.segment)
     }
 
-    /// What an endpoint says of itself, and its sleep word.
+    /// The state and counters of an endpoint, and its sleep word.
     fn state(&self, role: Role) -> (&RoleState, &AtomicU32) {
         let header = self.header();
         (header::state(header, role), header::word(header, role))

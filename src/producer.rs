@@ -1,4 +1,4 @@
-//! The end that writes records.
+//! The endpoint that writes records.
 
 use core::marker::PhantomData;
 use core::slice;
@@ -13,21 +13,21 @@ use crate::payload;
 use crate::ring::Record;
 use crate::slots::{before_wrap, inline_words, is_inline};
 
-/// The end of a ring of records that writes.
+/// The producer of a ring of records.
 ///
 /// A record is any type that implements [`Record`]; [`FrameProducer`](crate::FrameProducer)
 /// writes messages of any length.
 ///
-/// Dropping the producer closes its end: the consumer takes what was published and
-/// then sees `Abandoned`. The role is free at once for another producer, which goes
-/// on at the same position. The same holds when the process dies.
+/// Dropping the producer closes it: the consumer takes the published records and then gets
+/// `Abandoned`. The role is free at once for another producer, which continues at the same
+/// position. The same holds when the process crashes.
 ///
-/// After `fork` a child has a producer of a private copy of the ring, whose consumer
-/// has left: its pushes and its waits return `Abandoned`, what it commits is lost, and
-/// its drop changes nothing. The child may open the ring again and take another role.
+/// After `fork` a child has a producer of a private copy of the ring, whose consumer has closed:
+/// its pushes and its waits return `Abandoned`, what it commits is lost, and its drop changes
+/// nothing. The child may open the ring again and take another role.
 ///
-/// That a ring is full is a snapshot: the consumer may be reading. That there is room
-/// stays true until this producer uses it.
+/// A full ring is a snapshot: the consumer may be reading. Room stays free until this producer uses
+/// it.
 ///
 /// ```
 /// use quoit::{Producer, RingOptions};
@@ -94,8 +94,8 @@ impl<T: Record> Producer<T> {
     ///
     /// # Errors
     ///
-    /// The record comes back: [`PushError::Full`] if there is no room,
-    /// [`PushError::Abandoned`] if there is none and the consumer closed its end,
+    /// The error returns the record: [`PushError::Full`] if there is no room,
+    /// [`PushError::Abandoned`] if there is none and the consumer has closed,
     /// [`PushError::Corrupt`] if the endpoint is poisoned.
     ///
     /// # Real-time
@@ -123,7 +123,7 @@ impl<T: Record> Producer<T> {
     /// # Errors
     ///
     /// As [`try_push`](Self::try_push), but never [`PushError::Full`];
-    /// [`PushError::Superseded`] in place of `Abandoned` if no consumer will attach.
+    /// [`PushError::Superseded`] in place of `Abandoned` if no consumer can attach.
     /// A consumer that crashes is noticed within
     /// [`peer_check`](crate::RingOptions::peer_check).
     ///
@@ -263,13 +263,13 @@ impl<T: Record> Producer<T> {
         self.try_push_slice(values)
     }
 
-    /// Pushes all of `values`, and waits for room as often as it takes. The consumer
-    /// sees them as they come.
+    /// Pushes all of `values`, and waits for room as often as needed. The consumer sees each part
+    /// at once.
     ///
     /// # Errors
     ///
-    /// As [`push`](Self::push). What was pushed until then stays pushed, and
-    /// [`position`](Self::position) says how many those are.
+    /// As [`push`](Self::push). The records before that stay pushed, and
+    /// [`position`](Self::position) says how many they are.
     ///
     /// # Real-time
     ///
@@ -312,7 +312,7 @@ impl<T: Record> Producer<T> {
     }
 
     /// Pushes records of an iterator until there is no room now or no more record, with
-    /// one publish; returns how many. What does not fit stays in the iterator.
+    /// one publish; returns how many. The other records stay in the iterator.
     ///
     /// # Errors
     ///
@@ -348,13 +348,12 @@ impl<T: Record> Producer<T> {
         self.pushed(count)
     }
 
-    /// Pushes every record of an iterator, and waits for room as often as it takes;
-    /// returns how many.
+    /// Pushes every record of an iterator, and waits for room as often as needed; returns how many.
     ///
     /// # Errors
     ///
-    /// As [`push`](Self::push), with the record that found no room. Those before it
-    /// stay pushed, and [`position`](Self::position) says how many those are.
+    /// As [`push`](Self::push), with the record that was refused. Those before it stay pushed, and
+    /// [`position`](Self::position) says how many they are.
     ///
     /// # Real-time
     ///
@@ -381,9 +380,8 @@ impl<T: Record> Producer<T> {
     ///
     /// # Errors
     ///
-    /// [`ClaimError::Full`] if there is no room, [`ClaimError::Abandoned`] if there is
-    /// none and the consumer closed its end, [`ClaimError::Corrupt`] if the endpoint is
-    /// poisoned.
+    /// [`ClaimError::Full`] if there is no room, [`ClaimError::Abandoned`] if there is none and the
+    /// consumer has closed, [`ClaimError::Corrupt`] if the endpoint is poisoned.
     ///
     /// # Real-time
     ///
@@ -420,7 +418,7 @@ impl<T: Record> Producer<T> {
     /// # Errors
     ///
     /// As [`try_claim`](Self::try_claim), but never [`ClaimError::Full`];
-    /// [`ClaimError::Superseded`] in place of `Abandoned` if no consumer will attach.
+    /// [`ClaimError::Superseded`] in place of `Abandoned` if no consumer can attach.
     ///
     /// # Real-time
     ///
@@ -537,7 +535,7 @@ impl<T: Record> Producer<T> {
         self.end.at(index * size_of::<T>()).cast()
     }
 
-    /// What a commit has published: nothing in a forked child, whose end is closed since.
+    /// What a commit has published: nothing in a forked child, whose endpoint is closed.
     fn pushed(&self, count: usize) -> Result<usize, ClaimError> {
         if count > 0 && self.end.closed {
             return Err(ClaimError::Abandoned);
@@ -564,11 +562,11 @@ impl<T: Record> Producer<T> {
 /// The next slot of a ring, to be filled in place: what [`Producer::claim`] and its
 /// like return.
 ///
-/// Holds what the slot held before, an older record or zeros, until it is written.
+/// Contains an older record or zeros until you write it.
 /// [`commit`](Self::commit) publishes it; dropping it publishes nothing, and the next
 /// claim is the same slot.
 ///
-/// It does not dereference: the memory is the peer's, too.
+/// It does not dereference: the peer can write to the memory as well.
 ///
 /// ```compile_fail,E0614
 /// let (mut producer, _consumer) = quoit::RingOptions::new(8).heap::<u32>()?;
@@ -605,8 +603,8 @@ impl<T: Record> Claim<'_, T> {
         unsafe { payload::load(self.producer.slot(0)) }
     }
 
-    /// Where the slot is, for code that writes through a pointer. It is mapped and
-    /// aligned for a record as long as the claim lives.
+    /// Where the slot is, for code that writes through a pointer. It is mapped and aligned for a
+    /// record while the claim exists.
     ///
     /// # Real-time
     ///
@@ -616,12 +614,12 @@ impl<T: Record> Claim<'_, T> {
         self.producer.slot(0)
     }
 
-    /// The record where it lies, without a copy.
+    /// The record in place, without a copy.
     ///
     /// # Safety
     ///
-    /// No process writes these bytes while the reference lives; a peer that keeps the
-    /// protocol does not.
+    /// No process writes these bytes while the reference exists; a peer that keeps the protocol
+    /// does not.
     ///
     /// # Real-time
     ///
@@ -647,7 +645,7 @@ impl<T: Record> Claim<'_, T> {
         }
     }
 
-    /// Separate, so that a large record has no place on the stack of `commit`.
+    /// Separate, so that a large record takes no space on the stack of `commit`.
     #[inline]
     fn commit_inline(self) {
         let value = self.read();
@@ -673,7 +671,7 @@ impl<T: Record> ClaimMany<'_, T> {
         self.count
     }
 
-    /// Whether no slot was claimed, because none was asked for.
+    /// Whether no slot was claimed, because `count` was 0.
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
@@ -699,7 +697,7 @@ impl<T: Record> ClaimMany<'_, T> {
     ///
     /// # Panics
     ///
-    /// If `values` is not as long as the claim.
+    /// If `values` and the claim differ in length.
     ///
     /// # Real-time
     ///
@@ -727,8 +725,8 @@ impl<T: Record> ClaimMany<'_, T> {
     ///
     /// # Safety
     ///
-    /// No process writes these bytes while the references live; a peer that keeps the
-    /// protocol does not.
+    /// No process writes these bytes while the references exist; a peer that keeps the protocol
+    /// does not.
     ///
     /// # Real-time
     ///

@@ -9,12 +9,12 @@
 //! |---|---|---|
 //! | publish -> ready | [`PUBLISH`] store of the tail | [`READY`] load of the tail |
 //! | reclaim -> free | [`RECLAIM`] store of the head | [`FREE`] load of the head |
-//! | ride -> check | [`RIDE`] fence, before the words | [`CHECK`] fence, after the words |
-//! | park <-> wake | [`PARK`] fence, between word and second look | [`WAKE`] fence, between position and word |
+//! | inline copy -> check | [`RIDE`] fence, before the words | [`CHECK`] fence, after the words |
+//! | park <-> wake | [`PARK`] fence, between word and second poll | [`WAKE`] fence, between position and word |
 //! | awake -> drowsy | a membarrier, after the word | [`light_fence`], between position and word |
 //! | close -> left | [`CLOSE`] store of the state | [`LEFT`] load of the state |
 //! | format -> open | [`FORMAT`] store of the magic | [`OPEN`] load of the magic |
-//! | copied -> overtaken | [`REUSE`] fence, between the producer's load of the head and its next payload | [`COPIED`] fence, between an observer's copy and its second look at the head |
+//! | copied -> overtaken | [`REUSE`] fence, between the producer's load of the head and its next payload | [`COPIED`] fence, between an observer's copy and its second load of the head |
 //! | death -> left | the kernel, on exit, or [`WAKE`] fence on a drop, before the lock is free | the kernel's answer, then [`READY`] load of the tail |
 //! | opened -> forked | [`FORK`] store of the entry, before the count | [`FORK`] count, before the copy |
 #![allow(
@@ -38,20 +38,20 @@ pub(crate) const RECLAIM: Ordering = Ordering::Release;
 /// The producer's head load, partner of [`RECLAIM`].
 pub(crate) const FREE: Ordering = Ordering::Acquire;
 
-/// The producer's fence between the ride's position and its words.
+/// The producer's fence between the inline copy's position and its words.
 pub(crate) const RIDE: Ordering = Ordering::Release;
-/// The consumer's fence between the ride's words and its position.
+/// The consumer's fence between the inline copy's words and its position.
 pub(crate) const CHECK: Ordering = Ordering::Acquire;
 /// The producer's fence between the head that frees room and the payload that
-/// reuses it: who reads a byte of that payload also reads that head, or a later one.
+/// reuses it: a process that reads a byte of that payload also reads that head, or a later one.
 pub(crate) const REUSE: Ordering = Ordering::Release;
-/// The observer's fence between its copy and its second look at the head, partner
+/// The observer's fence between its copy and its second load of the head, partner
 /// of [`REUSE`].
 pub(crate) const COPIED: Ordering = Ordering::Acquire;
-/// The ride's position and words themselves: the two fences order them.
+/// The inline copy's position and words: the two fences order them.
 pub(crate) const RIDING: Ordering = Ordering::Relaxed;
 
-/// The sleeper's fence between its sleep word and its second look.
+/// The sleeper's fence between its sleep word and its second poll.
 pub(crate) const PARK: Ordering = Ordering::SeqCst;
 /// The waker's fence between its position and the sleep word: one of the two
 /// always sees the other.
@@ -61,12 +61,12 @@ pub(crate) const WORD: Ordering = Ordering::Relaxed;
 /// The reactor's own sleep word: the lock of its table orders it.
 pub(crate) const LOCKED: Ordering = Ordering::Relaxed;
 
-/// The leaver's state store: its last messages are visible before the state.
+/// The closing endpoint's state store: its last messages are visible before the state.
 pub(crate) const CLOSE: Ordering = Ordering::Release;
 /// The peer's state load, partner of [`CLOSE`].
 pub(crate) const LEFT: Ordering = Ordering::Acquire;
 
-/// The creator's magic store, last of all: half a header is never believed.
+/// The creator's magic store, last of all: a partly written header is never accepted.
 pub(crate) const FORMAT: Ordering = Ordering::Release;
 /// The opener's magic load, first of all, partner of [`FORMAT`].
 pub(crate) const OPEN: Ordering = Ordering::Acquire;
@@ -75,8 +75,8 @@ pub(crate) const OPEN: Ordering = Ordering::Acquire;
 /// order with each other, so that one of the two sides sees the other.
 pub(crate) const FORK: Ordering = Ordering::SeqCst;
 
-/// Header fields and hints that order nothing: an edge above covers them, or
-/// they are advice that may come late.
+/// Header fields and hints that order nothing: an edge above covers them, or they are advice that
+/// may arrive late.
 pub(crate) const PLAIN: Ordering = Ordering::Relaxed;
 
 /// A fence of one of the edges above.
@@ -149,27 +149,26 @@ impl AtomicU32 {
 }
 
 impl AtomicU64 {
-    /// Loads a word that only the caller's role stores. Relaxed: what one
-    /// wrote oneself needs no edge, and a predecessor in the role is ordered
-    /// by the lock that it gave up. The model checks that nobody else stores.
+    /// Loads a word that only the caller's role stores. Relaxed: its own stores need no edge, and
+    /// the lock orders the stores of the role's previous holder. The model checks that no other
+    /// role stores.
     #[inline(always)]
     pub(crate) fn load_own(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Adds to a word that others change, too; wraps.
+    /// Adds to a word that others change as well; wraps.
     pub(crate) fn add(&self, value: u64, edge: Ordering) {
         self.0.fetch_add(value, edge);
     }
 
-    /// Counts in a word that only the caller's role stores. Whatever was there.
+    /// Counts in a word that only the caller's role stores. From any value.
     pub(crate) fn count(&self) {
         self.store(self.load_own().wrapping_add(1), PLAIN);
     }
 }
 
-/// A list that only grows, of things that stay forever. Walking it takes no
-/// lock, so that a handler may.
+/// An append-only list of leaked items. Walking it takes no lock, so that a handler may.
 #[derive(Debug)]
 pub(crate) struct List<T: 'static>(atomic::AtomicPtr<Link<T>>);
 
@@ -189,7 +188,7 @@ impl<T: Sync> List<T> {
         let link = Box::leak(Box::new(Link { item, next: None }));
         loop {
             let first = self.0.load(FORK);
-            // SAFETY: what is in the list stays there, and is only read.
+            // SAFETY: items in the list are never removed, and only read.
             let next: Option<&'static Link<T>> = unsafe { first.as_ref() };
             link.next = next;
             let added = self.0.compare_exchange(first, link, FORK, FORK);

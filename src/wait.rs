@@ -1,4 +1,4 @@
-//! Waiting: how an endpoint spins, yields, sleeps, and asks whether its peer lives.
+//! Waiting: how an endpoint spins, yields, sleeps, and checks whether its peer is alive.
 
 mod arrivals;
 mod backoff;
@@ -38,10 +38,10 @@ mod tests {
     use crate::sync::{AtomicU32, WORD};
 
     const MS: u64 = 1_000_000;
-    /// So many wakes in a row that do not arrive are no accident.
+    /// This many missing wakes in a row are a fault of the peer.
     const UNHEARD: usize = 8;
 
-    /// A kernel whose time goes on with each sleep.
+    /// A kernel whose clock advances with each sleep.
     struct Clock(Cell<u64>);
 
     impl Kernel for Clock {
@@ -101,7 +101,8 @@ mod tests {
         }
     }
 
-    /// Parks both endpoints for so long, with what happens in each sleep; their rescues so far.
+    /// Parks both endpoints for that time, with the events of each sleep; returns their rescues so
+    /// far.
     fn park_for(
         ends: &mut [End; 2],
         nanos: u64,
@@ -118,7 +119,7 @@ mod tests {
         ends.each_ref().map(|end| end.rescues.get())
     }
 
-    /// The first one's peer calls, and its wake does not arrive.
+    /// The first one's peer wakes, and its wake does not arrive.
     fn unheard(count: usize, ends: &[End]) -> Rest {
         ends[0].called();
         match count {

@@ -1,4 +1,4 @@
-//! Ends of rings for async programs, on any runtime.
+//! Endpoints for async programs, on any runtime.
 
 mod consumer;
 mod producer;
@@ -18,21 +18,21 @@ use crate::error::{ClaimError, NoRoom, PeerError, PopError};
 use crate::peer::{Change, Goal};
 use crate::ring::Watch;
 
-/// So many polls in a row may find something at once. The next one lets the other tasks
-/// of its thread run.
+/// This many polls in a row may be ready at once. The next one lets the other tasks of its thread
+/// run.
 const BUDGET: u32 = 128;
 
 /// An endpoint that is registered with the reactor.
 #[derive(Debug)]
 struct AsyncEnd<E> {
-    /// Dropped before the end is: nobody watches an endpoint that is gone.
+    /// Dropped before the endpoint: the reactor never watches a dropped endpoint.
     registration: Registration,
     watch: Watch,
-    /// What the end is parked for, or was parked for last.
+    /// What the endpoint is parked for, or was parked for last.
     goal: Option<Goal>,
-    /// How many polls in a row have found something at once.
+    /// How many polls in a row were ready at once.
     at_once: u32,
-    /// The peer's epoch when the stream was at its end.
+    /// The peer's epoch when the stream ended.
     ended: Option<u64>,
     end: E,
 }
@@ -40,11 +40,11 @@ struct AsyncEnd<E> {
 /// What a future waits for.
 #[derive(Clone, Copy)]
 enum Until {
-    /// A message or so many units of room, or the peer's departure.
+    /// A message or this many units of room, or that the peer closes or crashes.
     Work(u64),
-    /// Another peer than the one with this epoch, or what is awaited.
+    /// Another peer than the one with this epoch, or a message or room.
     Attached { awaited: Awaited, epoch: u64 },
-    /// The peer's departure alone.
+    /// Only that the peer closes or crashes.
     Departed,
 }
 
@@ -73,9 +73,9 @@ where
         }
     }
 
-    /// Repeats `attempt` until it finds something, or the wait is hopeless and there is
-    /// nothing. Meanwhile the end is parked: the first half of the park in one poll, the
-    /// wait in the reactor, the second half in the next poll.
+    /// Repeats `attempt` until it succeeds, or nothing more can arrive. In between the endpoint is
+    /// parked: the first half of the park in one poll, the wait in the reactor, the second half in
+    /// the next poll.
     fn poll<R>(
         &mut self,
         cx: &mut Context<'_>,
@@ -83,8 +83,8 @@ where
         mut attempt: impl FnMut(&mut E) -> Option<R>,
     ) -> Poll<Result<R, NothingFound>> {
         ready!(self.poll_budget(cx));
-        // A goal tells no successor from a peer that stayed: the attempt does, and may be
-        // repeated, since it only reads the peer's state.
+        // A goal does not distinguish a restarted peer from one that stayed: the attempt does, and
+        // may be repeated, since it only reads the peer's state.
         let is_by_state = matches!(until, Until::Departed);
         let is_undisturbed =
             self.is_undisturbed(until) && !(is_by_state && attempt(&mut self.end).is_some());
@@ -100,7 +100,7 @@ where
             match outcome.take() {
                 Some(Outcome::ReactorDied) => break Err(NothingFound::ReactorDied),
                 Some(Outcome::Expired | Outcome::Late) if self.is_hopeless(until) => {
-                    // What the peer left behind comes first.
+                    // First deliver what the peer published before.
                     break attempt(&mut self.end).ok_or(NothingFound::PeerGone);
                 }
                 _ => {}
@@ -112,7 +112,7 @@ where
                 Ok(false) => continue,
                 Err(_) => break Err(NothingFound::ReactorDied),
             }
-            // The second poll for a successor, which wakes in any case, after its epoch.
+            // The second poll for a restarted peer, which wakes in any case, after its epoch.
             if is_by_state {
                 if let Some(found) = attempt(&mut self.end) {
                     self.unpark();
@@ -155,7 +155,7 @@ where
         }
     }
 
-    /// Whether the end is parked for this, and it is not there.
+    /// Whether the endpoint is parked for this, and it is not there.
     fn is_undisturbed(&self, until: Until) -> bool {
         self.registration.is_parked() && {
             let goal = self.goal_of(until);
@@ -163,7 +163,7 @@ where
         }
     }
 
-    /// Whether a wait that a liveness check has ended is in vain. Makes syscalls.
+    /// Whether a wait that a liveness check has ended cannot succeed. Makes syscalls.
     fn is_hopeless(&mut self, until: Until) -> bool {
         let role = self.end.endpoint_mut().role_mut();
         match until {
@@ -172,8 +172,8 @@ where
         }
     }
 
-    /// Waits for a peer that attaches after the first poll, or for what is awaited; `since`
-    /// is that wait's own. `wait` says at the first poll whether a peer is there.
+    /// Waits for a peer that attaches after the first poll, or for a message or room; `since`
+    /// belongs to that wait. `wait` says at the first poll whether a peer is there.
     fn poll_attached(
         &mut self,
         cx: &mut Context<'_>,
@@ -204,7 +204,7 @@ where
             })
     }
 
-    /// Waits until the peer of the first poll is gone; `since` is that wait's own.
+    /// Waits until the peer of the first poll has closed or crashed; `since` belongs to that wait.
     fn poll_closed(
         &mut self,
         cx: &mut Context<'_>,
@@ -224,7 +224,7 @@ where
         };
         let has_left = |end: &mut E| {
             let role = end.endpoint().role();
-            // Or a successor has come, of the one that was waited for first.
+            // Or the peer has restarted.
             let is_gone = role.peer_closed() || role.peer_epoch() > epoch.max(1);
             is_gone.then_some(())
         };
@@ -241,7 +241,7 @@ where
         poll_fn(|cx| self.poll_closed(cx, &mut since)).await
     }
 
-    /// What a wait for a departure ends with: none comes of a peer that never will.
+    /// The result of a wait for the peer to leave: a peer that can never attach never leaves.
     fn departed(&self) -> Result<(), PeerError> {
         if self.end.endpoint().role().peer_epoch() == 0 {
             return Err(PeerError::Superseded);
@@ -249,13 +249,13 @@ where
         Ok(())
     }
 
-    /// Ends the park, if there is one: before the end does anything else. Returns how the
+    /// Ends the park, if there is one: before the endpoint does anything else. Returns how the
     /// wait ended, if it had ended.
     fn unpark(&mut self) -> Option<Outcome> {
         self.registration.unpark(self.end.endpoint_mut())
     }
 
-    /// The end, for what does not wait.
+    /// The endpoint, for calls that do not wait.
     fn end(&mut self) -> &mut E {
         self.unpark();
         &mut self.end
@@ -268,7 +268,7 @@ where
 }
 
 impl<E: End<Cursor = ReadCursor>> AsyncEnd<E> {
-    /// Repeats `attempt` until it finds something or the producer is gone.
+    /// Repeats `attempt` until it succeeds or the producer has closed or crashed.
     fn poll_message<R>(
         &mut self,
         cx: &mut Context<'_>,
@@ -288,8 +288,8 @@ impl<E: End<Cursor = ReadCursor>> AsyncEnd<E> {
         })
     }
 
-    /// [`poll_message`](Self::poll_message) as a stream sees it: at its end when the
-    /// producer is gone, and when it has reported that the ring is corrupt.
+    /// [`poll_message`](Self::poll_message) for a stream, which ends when the producer has closed
+    /// or crashed, and after it has reported that the ring is corrupt.
     fn poll_item<R>(
         &mut self,
         cx: &mut Context<'_>,
@@ -297,7 +297,7 @@ impl<E: End<Cursor = ReadCursor>> AsyncEnd<E> {
     ) -> Poll<Option<Result<R, PopError>>> {
         let end = self.end.endpoint();
         let was_corrupt = end.cursor.corruption().is_some();
-        // Before the poll: a successor of the one that is gone may come meanwhile.
+        // Before the poll: a restarted producer may attach during it.
         let epoch = end.role.peer_epoch();
         let item = ready!(self.poll_message(cx, attempt));
         let has_ended = match item {
@@ -326,7 +326,8 @@ impl<E: End<Cursor = ReadCursor>> AsyncEnd<E> {
 }
 
 impl<E: End<Cursor = WriteCursor>> AsyncEnd<E> {
-    /// Repeats `attempt` until there is room for `wanted` units or the consumer is gone.
+    /// Repeats `attempt` until there is room for `wanted` units or the consumer has closed or
+    /// crashed.
     fn poll_room(
         &mut self,
         cx: &mut Context<'_>,

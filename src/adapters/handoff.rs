@@ -1,5 +1,5 @@
-//! Anonymous rings, handed from process to process over a Unix socket: nothing
-//! of theirs has a name, and nothing is left when the last process has ended.
+//! Sends anonymous rings from process to process over a Unix socket. They have no name, and they
+//! disappear when the last process exits.
 //!
 //! ```
 //! use std::os::unix::net::UnixStream;
@@ -19,18 +19,16 @@
 //! # }
 //! ```
 //!
-//! Each ring is a message of its own, and they arrive in the order in which they
-//! were sent. A ring may be sent to any number of processes, one after the other
-//! or at once: its roles are locks, as those of any ring, and the next worker
-//! goes on where the last one stopped.
+//! Each ring is one message, and they arrive in the order in which you send them. You can send a
+//! ring to any number of processes, one after the other or at once: its roles are locks, as those
+//! of any ring, and the next worker continues where the last one stopped.
 //!
-//! The receiver trusts neither the socket nor the descriptor: the memory is
-//! sealed against shrinking, or refused, and its header checked as that of any
-//! ring. Whoever is of another user than the ring's creator needs
-//! [`RingOptions::mode`], since each process opens the memory anew.
+//! The receiver trusts neither the socket nor the descriptor: the memory is sealed against
+//! shrinking, or refused, and its header checked as that of any ring. A process of another user
+//! than the ring's creator needs [`RingOptions::mode`], since each process reopens the memory.
 //!
-//! A process may also inherit a ring's [`descriptor`](Ring::descriptor) or be
-//! given it in another way, for [`RingOptions::open_descriptor`].
+//! A process may also inherit a ring's [`descriptor`](Ring::descriptor) or get it in another way,
+//! for [`RingOptions::open_descriptor`].
 
 use core::fmt;
 use std::error;
@@ -42,14 +40,14 @@ use crate::error::{Error, debug_as_display};
 use crate::ring::{Ring, RingOptions, Shape};
 use crate::segment::{pass, take};
 
-/// What a message begins with.
+/// The first bytes of a message.
 const MAGIC: &[u8; 8] = b"quoit-fd";
-/// The version of the message, in little endian its other half.
+/// The version of the message, its second half, in little endian.
 const VERSION: u64 = 1;
 /// Bytes of a message.
 const LENGTH: usize = MAGIC.len() + size_of::<u64>();
 
-/// Why no ring changed hands.
+/// Why no ring was sent or received.
 #[non_exhaustive]
 pub enum HandoffError {
     /// The ring has a name. It was not sent.
@@ -57,41 +55,39 @@ pub enum HandoffError {
         /// The ring's name.
         name: String,
     },
-    /// The other end of the socket is closed.
+    /// The other side of the socket is closed.
     Closed,
-    /// The socket's timeout is over, or it does not wait. Nothing was sent or
-    /// taken.
+    /// The socket's timeout ran out, or it is non-blocking. Nothing was sent or received.
     TimedOut,
-    /// What came is no ring. The socket is out of step: close it.
+    /// The message is not a ring. The socket is out of sync: close it.
     OtherMessage,
-    /// The sender speaks another version of the message.
+    /// The sender uses another version of the message.
     VersionMismatch {
         /// The sender's version.
         found: u64,
         /// This crate's.
         expected: u64,
     },
-    /// The message came without a descriptor, or with more than one. They were
-    /// closed.
+    /// The message has no descriptor, or more than one. They were closed.
     NotOneDescriptor {
         /// How many there were.
         found: usize,
     },
-    /// The message was cut off: this process has no room for the descriptor, or
-    /// there were many. What came was closed.
+    /// The message was truncated: this process has no room for the descriptor, or there were many.
+    /// Those that arrived were closed.
     CutOff,
-    /// The descriptor came and is closed: it is not the ring that was asked for.
+    /// The descriptor arrived and is closed: it is not the expected ring.
     Ring(Error),
-    /// The system refused.
+    /// A system call failed.
     Io(io::Error),
 }
 
-/// Sends a ring, which stays the sender's as well.
+/// Sends a ring, which the sender can still use.
 ///
 /// # Errors
 ///
 /// [`HandoffError::Named`], [`Closed`](HandoffError::Closed),
-/// [`TimedOut`](HandoffError::TimedOut), or the system's refusal.
+/// [`TimedOut`](HandoffError::TimedOut), or an OS error.
 ///
 /// # Real-time
 ///
@@ -111,26 +107,23 @@ pub fn send<T: ?Sized>(socket: &UnixStream, ring: &Ring<T>) -> Result<(), Handof
     }
 }
 
-/// Receives a ring, of whatever capacity.
+/// Receives a ring of any capacity.
 ///
 /// # Errors
 ///
-/// [`HandoffError::Closed`] at the end of the stream,
-/// [`TimedOut`](HandoffError::TimedOut); [`HandoffError::Ring`] if it is not the
-/// ring that was asked for; otherwise what is wrong with the message, after
-/// which the socket is of no use any more, or the system's refusal. If a signal
-/// comes first it is that of [`ErrorKind::Interrupted`](io::ErrorKind), and
-/// another call is in order.
+/// [`HandoffError::Closed`] at the end of the stream, [`TimedOut`](HandoffError::TimedOut);
+/// [`HandoffError::Ring`] if it is not the expected ring; otherwise what is wrong with the message,
+/// after which you must close the socket, or an OS error. A signal is
+/// [`ErrorKind::Interrupted`](io::ErrorKind): call again.
 ///
 /// # Real-time
 ///
-/// Makes syscalls and allocates; waits for as long as the socket does.
+/// Makes syscalls and allocates; waits up to the timeout of the socket.
 pub fn receive<T: Shape + ?Sized>(socket: &UnixStream) -> Result<Ring<T>, HandoffError> {
     receive_with(socket, &RingOptions::default())
 }
 
-/// Receives a ring with a schema, a way to wait and the like, and of whatever
-/// capacity.
+/// Receives a ring of any capacity, with options such as a schema or a wait strategy.
 ///
 /// # Errors
 ///
@@ -138,7 +131,7 @@ pub fn receive<T: Shape + ?Sized>(socket: &UnixStream) -> Result<Ring<T>, Handof
 ///
 /// # Real-time
 ///
-/// Makes syscalls and allocates; waits for as long as the socket does.
+/// Makes syscalls and allocates; waits up to the timeout of the socket.
 ///
 /// # Examples
 ///
@@ -173,7 +166,7 @@ pub(super) fn receive_by<R>(
     if passed.bytes == 0 {
         return Err(HandoffError::Closed);
     }
-    // A message is sent in one piece, and so comes in one.
+    // A message is sent in one piece, and so arrives in one.
     let version = message[..passed.bytes].strip_prefix(MAGIC);
     let Some(Ok(version)) = version.map(TryInto::try_into) else {
         return Err(HandoffError::OtherMessage);

@@ -10,7 +10,7 @@ use crate::frame_consumer::FrameConsumer;
 use crate::frame_producer::FrameProducer;
 use crate::frames::Found;
 
-/// A producer of frames as [`io::Write`], made by [`FrameProducer::writer`], which
+/// A producer of frames as [`io::Write`], from [`FrameProducer::writer`], which
 /// borrows the producer, or [`FrameProducer::into_writer`], which owns it.
 ///
 /// Like a pipe, it buffers nothing: each write that succeeds has published one
@@ -21,21 +21,20 @@ use crate::frames::Found;
 /// [`BufWriter`](io::BufWriter). A vectored write is one frame. An empty
 /// write publishes nothing.
 ///
-/// There is nothing to flush, and `flush` does nothing. Whether the bytes are
-/// on a disk is another question, for
+/// There is nothing to flush, and `flush` does nothing. To write the bytes to a disk, call
 /// [`FrameProducer::sync_all`].
 ///
-/// A write waits for room as the ring was told to
+/// A write waits for room with the ring's wait strategy
 /// ([`RingOptions::wait_strategy`](crate::RingOptions::wait_strategy)). It fails with
 ///
-/// - `BrokenPipe` if there is no room and the consumer has closed or crashed; what
-///   fits still goes into the ring, for the next consumer, and when that one
-///   has made room, writing goes on;
-/// - `TimedOut` if no room came within the [timeout](Self::set_timeout);
+/// - `BrokenPipe` if there is no room and the consumer has closed or crashed; as many bytes as fit
+///   still go into the ring, for the next consumer, and when that one has made room, you can write
+///   more;
+/// - `TimedOut` if no room was freed within the [timeout](Self::set_timeout);
 /// - `InvalidData` if the endpoint is poisoned;
 ///
-/// and then has published nothing. It never fails with `Interrupted`: a wait
-/// that a signal interrupts goes on.
+/// and then has published nothing. It never fails with `Interrupted`: a wait that a signal
+/// interrupts continues.
 ///
 /// # Real-time
 ///
@@ -69,32 +68,29 @@ pub struct Writer<P = FrameProducer> {
 /// [`FrameConsumer::reader`], which borrows the consumer, or
 /// [`FrameConsumer::into_reader`], which owns it.
 ///
-/// The bytes of all frames, one after the other; where a frame ends and of
-/// which kind it is does not show. It is its own buffer: `fill_buf` returns the
-/// rest of the next frame where it lies in the ring, and the frame is released
-/// when all of it was consumed. A reader that is dropped or killed in the
-/// middle of a frame leaves it in the ring, and the next reader begins with all
-/// of it.
+/// The bytes of all frames, one after the other; you do not see where a frame ends, nor its kind.
+/// `fill_buf` returns the rest of the next frame, and the frame is released when all of it was
+/// consumed. A reader that is dropped or killed in the middle of a frame leaves it in the ring, and
+/// the next reader begins with all of it.
 ///
-/// A file ends when the producer has closed or crashed and everything that it
-/// published was read. That says nothing of whether the producer was done: if
-/// it matters, let the stream itself tell. When another producer has come,
-/// reading goes on behind the end; if it comes before the end was seen, its
-/// bytes follow without one. A producer that never came is waited for, unless
-/// the ring was unlinked or replaced.
+/// A file ends when the producer has closed or crashed and everything that it published was read.
+/// That does not mean that the producer was done: if it matters, put an end mark into the stream.
+/// When another producer has attached, reading continues after the end of the file; if it attaches
+/// before you saw that, its bytes follow without one. A reader waits for a producer that has never
+/// attached, unless the ring was unlinked or replaced.
 ///
-/// A read waits for a frame as the ring was told to
+/// A read waits for a frame with the ring's wait strategy
 /// ([`RingOptions::wait_strategy`](crate::RingOptions::wait_strategy)). It fails with
 ///
-/// - `TimedOut` if none came within the [timeout](Self::set_timeout);
+/// - `TimedOut` if none arrived within the [timeout](Self::set_timeout);
 /// - `InvalidData` if the endpoint is poisoned.
 ///
-/// It never fails with `Interrupted`: a wait that a signal interrupts goes on.
+/// It never fails with `Interrupted`: a wait that a signal interrupts continues.
 ///
 /// # Real-time
 ///
 /// `read` is as [`FrameConsumer::try_pop`] if there is a frame; otherwise may sleep.
-/// `fill_buf` also allocates, as long as frames grow. An error allocates.
+/// `fill_buf` also allocates for a frame longer than all before. An error allocates.
 #[derive(Debug)]
 pub struct Reader<C = FrameConsumer> {
     consumer: C,
@@ -156,13 +152,12 @@ impl<P: BorrowMut<FrameProducer>> Writer<P> {
         }
     }
 
-    /// Lets each write wait for room up to `timeout`; `None`, as at first, waits for
-    /// as long as it takes.
+    /// Lets each write wait for room up to `timeout`; `None`, the default, waits forever.
     pub fn set_timeout(&mut self, timeout: Option<Duration>) {
         self.timeout = timeout;
     }
 
-    /// The producer again.
+    /// Returns the producer.
     ///
     /// # Real-time
     ///
@@ -171,7 +166,7 @@ impl<P: BorrowMut<FrameProducer>> Writer<P> {
         self.producer
     }
 
-    /// Bytes of one write at most: with its header a quarter of the ring, so that four
+    /// The most bytes of one write: with its header a quarter of the ring, so that four
     /// of them fill it.
     fn max_write(&self) -> usize {
         let producer = self.producer.borrow();
@@ -179,7 +174,7 @@ impl<P: BorrowMut<FrameProducer>> Writer<P> {
     }
 }
 
-/// A pipe has one error for a reader that is gone.
+/// A pipe has one error for a reader that has closed or crashed.
 fn write_error(error: ClaimError) -> io::Error {
     match error {
         ClaimError::Superseded => io::Error::new(io::ErrorKind::BrokenPipe, error),
@@ -234,13 +229,12 @@ impl<C: BorrowMut<FrameConsumer>> Reader<C> {
         }
     }
 
-    /// Lets each read wait for a frame up to `timeout`; `None`, as at first, waits for
-    /// as long as it takes.
+    /// Lets each read wait for a frame up to `timeout`; `None`, the default, waits forever.
     pub fn set_timeout(&mut self, timeout: Option<Duration>) {
         self.timeout = timeout;
     }
 
-    /// The consumer again. A frame that was read in part is still in the ring, whole.
+    /// Returns the consumer. A frame that was read in part is still in the ring, complete.
     ///
     /// # Real-time
     ///
@@ -249,16 +243,16 @@ impl<C: BorrowMut<FrameConsumer>> Reader<C> {
         self.consumer
     }
 
-    /// The next frame of which something is left; `None` at the end of the stream.
+    /// The next frame with unread bytes; `None` at the end of the stream.
     fn next_frame(&mut self) -> io::Result<Option<Found>> {
         let deadline = Deadline::from(self.timeout).fixed();
         let consumer = self.consumer.borrow_mut();
-        // What was there when the first empty frame was found is no reason to give up,
-        // unless it is so much that the peer would choose how long this takes.
+        // Skip the empty frames that were there at the first one, up to a limit: otherwise the peer
+        // would decide how long this takes.
         let mut there = None;
         loop {
             match consumer.find_timeout(deadline) {
-                // No bytes would be the end of the stream.
+                // No bytes would mean the end of the stream.
                 Ok(found) if found.len <= self.consumed => {
                     let there = there.get_or_insert_with(|| consumer.len().min(LATE_BYTES));
                     *there = there.saturating_sub(found.units);
@@ -275,7 +269,7 @@ impl<C: BorrowMut<FrameConsumer>> Reader<C> {
         }
     }
 
-    /// Goes on behind the frame of which all was consumed.
+    /// Continues after a frame that was consumed completely.
     fn release(&mut self) {
         if let Ok(frame) = self.consumer.borrow_mut().try_peek() {
             frame.release();

@@ -1,4 +1,4 @@
-//! Ends of rings for event loops: a descriptor that is readable while there is work.
+//! Endpoints for event loops: a descriptor that is readable while there is work.
 
 use core::fmt;
 use core::ops::{Deref, DerefMut};
@@ -19,47 +19,45 @@ use crate::producer::Producer;
 use crate::ring::Record;
 use crate::segment::off_standard;
 
-/// An end of a ring with a descriptor for an event loop: `epoll`, mio, tokio's `AsyncFd`,
+/// An endpoint with a descriptor for an event loop: `epoll`, mio, tokio's `AsyncFd`,
 /// glib, asyncio.
 ///
 /// Made by `into_pollable` of each endpoint. Ask the loop whether [`as_fd`](AsFd::as_fd) is
-/// *readable*, and then use the end through [`get`](Self::get). The peer need not know,
-/// and no thread of yours is needed: one thread of the process, `quoit-reactor`, waits
-/// for all such ends ([`docs::process`](crate::docs::process)). There can be 127 async and
-/// pollable ends in a process at a time.
+/// *readable*, and then use the endpoint through [`get`](Self::get). The peer may be a plain
+/// endpoint, and you need no thread: one thread of the process, `quoit-reactor`, waits for all such
+/// endpoints ([`docs::process`](crate::docs::process)). There can be 127 async and pollable ends in
+/// a process at a time.
 ///
 /// # When the descriptor is readable
 ///
-/// - **While there is work**: a message for a consumer; room for one record, or for a frame
-///   of the given length, for a producer. That is judged when the guard of `get` is
-///   dropped, and afterwards whenever the peer publishes or releases.
-/// - **After the peer has closed or crashed, until you have seen it**: until a `get` that
-///   finds no work. There a `try_` call returns `Abandoned`, or after a crash `Empty` or
-///   `Full`, and [`is_abandoned`](Consumer::is_abandoned) is true. A `get` that takes the
-///   last message is followed by one more. Then the descriptor is quiet. It becomes readable
-///   again for new work, or when another peer attaches, closes or crashes. A crash is noticed
-///   at the next check of the peer
-///   ([`RingOptions::peer_check`](crate::RingOptions::peer_check)).
-/// - **Once without work, now and then**: after another peer has attached, or after a wake
+/// - **While there is work**: a message for a consumer; room for one record, or for a frame of the
+///   given length, for a producer. This is checked when the guard of `get` is dropped, and
+///   afterwards whenever the peer publishes or releases.
+/// - **After the peer has closed or crashed, until you have seen it**: until a `get` that finds no
+///   work. There a `try_` call returns `Abandoned`, or after a crash `Empty` or `Full`, and
+///   [`is_abandoned`](Consumer::is_abandoned) is true. A `get` that takes the last message is
+///   followed by one more. Then the descriptor is not readable. It becomes readable again for new
+///   work, or when another peer attaches, closes or crashes. A crash is noticed at the next
+///   liveness check ([`RingOptions::peer_check`](crate::RingOptions::peer_check)).
+/// - *Sometimes once without work**: after another peer has attached, or after a wake
 ///   that was under way. As with any descriptor, use calls that do not wait, and expect
 ///   `Empty` or `Full`.
-/// - **While nobody can wait** for the end; [`failure`](Self::failure) says why.
+/// - *While the endpoint cannot be waited for**; [`failure`](Self::failure) says why.
 ///
 /// A poisoned endpoint has work, an error to report, until you drop it. An endpoint that you closed
 /// yourself is readable only while there is something left to read.
 ///
 /// The descriptor is an eventfd, and therefore always writable: ask for `EPOLLIN` alone.
-/// Level-triggered loops need not drain the ring. Edge-triggered ones need not either: a
-/// guard that leaves work behind makes another edge. Remove the descriptor from the loop
-/// before you drop the pollable endpoint. A guard that is forgotten (`mem::forget`) leaves the
-/// descriptor as it is until the next `get`.
+/// Level-triggered loops need not drain the ring. Edge-triggered ones need not either: a guard that
+/// leaves work behind makes another edge. Remove the descriptor from the loop before you drop the
+/// pollable endpoint. If you forget a guard (`mem::forget`), the descriptor does not change until
+/// the next `get`.
 ///
 /// # Forking
 ///
-/// A child of `fork` shares the eventfd with its parent, and must not wait for it. There
-/// `get` neither blocks nor touches the descriptor, [`failure`](Self::failure) is
-/// [`AsyncError::Forked`], and the end itself is as every inherited one: a private copy
-/// whose peer is gone.
+/// A child of `fork` shares the eventfd with its parent, and must not wait for it. There `get`
+/// neither blocks nor touches the descriptor, [`failure`](Self::failure) is [`AsyncError::Forked`],
+/// and the endpoint is like every inherited one: a private copy whose peer has closed.
 ///
 /// # Examples
 ///
@@ -73,7 +71,7 @@ use crate::segment::off_standard;
 ///     events: libc::POLLIN,
 ///     revents: 0,
 /// };
-/// // SAFETY: the entry lives through the call.
+/// // SAFETY: the entry outlives the call.
 /// assert_eq!(unsafe { libc::poll(&mut poll, 1, 0) }, 0); // nothing to do
 /// producer.try_push(7)?;
 /// // SAFETY: as above.
@@ -83,26 +81,26 @@ use crate::segment::off_standard;
 /// assert_eq!(unsafe { libc::poll(&mut poll, 1, 0) }, 0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[must_use = "a dropped end gives its role up"]
+#[must_use = "a dropped endpoint gives its role up"]
 pub struct Pollable<E> {
-    /// Dropped before the end is: nobody watches an endpoint that is gone.
+    /// Dropped before the endpoint: the reactor never watches a dropped endpoint.
     registration: Registration,
     end: E,
-    /// The end, as the reactor sees it.
+    /// The endpoint, as the reactor sees it.
     as_sleeping: fn(&mut E) -> &mut dyn Sleeping,
     /// Units of room; ignored by consumers.
     wanted: u64,
     event: Arc<Event>,
     /// Sets the event.
     waker: Waker,
-    /// The epoch of the peer whose departure was seen.
+    /// The epoch of the peer that was seen to have closed or crashed.
     departed: Option<u64>,
-    /// The last wait ended with the reactor, or none could begin.
+    /// The last wait ended with the reactor, or could not begin.
     has_failed: bool,
 }
 
 /// A [`Pollable`] end, in use. The descriptor is up to date again when this is dropped.
-#[must_use = "a dropped guard only looks whether there is work"]
+#[must_use = "a dropped guard only checks whether there is work"]
 pub struct Ready<'a, E> {
     pollable: &'a mut Pollable<E>,
 }
@@ -113,7 +111,7 @@ impl<T: Record> Consumer<T> {
     ///
     /// # Errors
     ///
-    /// [`IntoAsyncError`] says why the end cannot be waited for, and gives it back.
+    /// [`IntoAsyncError`] says why the endpoint cannot be waited for, and returns it.
     ///
     /// # Real-time
     ///
@@ -130,7 +128,7 @@ impl FrameConsumer {
     ///
     /// # Errors
     ///
-    /// [`IntoAsyncError`] says why the end cannot be waited for, and gives it back.
+    /// [`IntoAsyncError`] says why the endpoint cannot be waited for, and returns it.
     ///
     /// # Real-time
     ///
@@ -147,7 +145,7 @@ impl<T: Record> Producer<T> {
     ///
     /// # Errors
     ///
-    /// [`IntoAsyncError`] says why the end cannot be waited for, and gives it back.
+    /// [`IntoAsyncError`] says why the endpoint cannot be waited for, and returns it.
     ///
     /// # Real-time
     ///
@@ -165,7 +163,7 @@ impl FrameProducer {
     ///
     /// # Errors
     ///
-    /// [`IntoAsyncError`] says why the end cannot be waited for, and gives it back.
+    /// [`IntoAsyncError`] says why the endpoint cannot be waited for, and returns it.
     ///
     /// # Real-time
     ///
@@ -206,7 +204,7 @@ where
 }
 
 impl<E> Pollable<E> {
-    /// The end, to use. No call waits longer than it says, and the `try_` calls not at all.
+    /// The endpoint, to use.
     ///
     /// # Real-time
     ///
@@ -216,7 +214,7 @@ impl<E> Pollable<E> {
         Ready { pollable: self }
     }
 
-    /// The end, to look at.
+    /// The endpoint, read only.
     ///
     /// # Real-time
     ///
@@ -225,20 +223,20 @@ impl<E> Pollable<E> {
         &self.end
     }
 
-    /// The plain end again, with its place in the ring. The descriptor is closed.
+    /// Returns the plain endpoint, with its position. The descriptor is closed.
     ///
     /// # Real-time
     ///
-    /// Makes syscalls; waits for the reactor to let go of its table.
+    /// Makes syscalls; waits for the lock of the reactor's table.
     pub fn into_inner(mut self) -> E {
         self.disarm();
         self.end
     }
 
-    /// Why nobody waits for this endpoint: [`AsyncError::Forked`] in a child of `fork`,
-    /// [`AsyncError::ReactorDied`] if the last wait ended with the thread `quoit-reactor`, or
-    /// none could begin. The descriptor is readable then, so that the loop comes here, and
-    /// each `get` tries again. `None` if all is well.
+    /// Why this endpoint cannot be waited for: [`AsyncError::Forked`] in a child of `fork`,
+    /// [`AsyncError::ReactorDied`] if the last wait ended with the thread `quoit-reactor`, or could
+    /// not begin. The descriptor is readable then, so that your loop calls `get`, which tries
+    /// again. `None` if all is well.
     ///
     /// # Real-time
     ///
@@ -251,7 +249,7 @@ impl<E> Pollable<E> {
         }
     }
 
-    /// The end, which is not parked.
+    /// The endpoint, which is not parked.
     pub(super) fn end_mut(&mut self) -> &mut E {
         &mut self.end
     }
@@ -262,7 +260,7 @@ impl<E> Pollable<E> {
         self.arm();
     }
 
-    /// Ends the park, and sees whether the peer is gone.
+    /// Ends the park, and checks whether the peer has closed or crashed.
     pub(super) fn disarm(&mut self) {
         if self.registration.is_inherited() {
             return;
@@ -276,13 +274,13 @@ impl<E> Pollable<E> {
         let may_have_crashed = matches!(outcome, Some(Outcome::Expired | Outcome::Late));
         let is_gone =
             end.role().peer_closed() || may_have_crashed && end.role_mut().is_left_alone();
-        // What it left behind comes first.
+        // First deliver what it published before.
         if is_gone && end.poll(self.wanted) != Some(false) {
             self.departed = Some(epoch);
         }
     }
 
-    /// Makes the descriptor say whether there is work, and parks the end if there is none.
+    /// Makes the descriptor say whether there is work, and parks the endpoint if there is none.
     fn arm(&mut self) {
         // The eventfd of a child is its parent's.
         if self.registration.is_inherited() {
@@ -292,7 +290,7 @@ impl<E> Pollable<E> {
         if end.poll(self.wanted) == Some(false) {
             return self.event.set();
         }
-        // Before the second poll, which is the park's: what comes later sets it again.
+        // Before the second poll, which is the park's: a later wake sets it again.
         self.event.drain();
         if end.role().is_closed() {
             return;
@@ -323,7 +321,7 @@ impl<E> AsRawFd for Pollable<E> {
     }
 }
 
-/// Shows the descriptor, never the end.
+/// Shows the descriptor, never the endpoint.
 impl<E> fmt::Debug for Pollable<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pollable")
@@ -369,17 +367,17 @@ impl Event {
         if fd == -1 {
             return Err(io::Error::last_os_error());
         }
-        // SAFETY: the descriptor is new, and nobody else's.
+        // SAFETY: the descriptor is new, and has no other owner.
         let fd = unsafe { OwnedFd::from_raw_fd(fd) };
         off_standard(fd.into()).map(Self)
     }
 
-    /// Makes it readable. A counter that is full is readable as it is.
+    /// Makes it readable. A full counter is readable already.
     fn set(&self) {
         let _ = (&self.0).write(&1_u64.to_ne_bytes());
     }
 
-    /// Makes it unreadable. Fails if it is already.
+    /// Makes it unreadable. Fails if it is unreadable already.
     fn drain(&self) {
         let _ = (&self.0).read(&mut [0; 8]);
     }

@@ -1,22 +1,22 @@
 //! The reactor: the one thread that waits for all async and pollable endpoints of the
 //! process.
 //!
-//! Each registered end has a slot in the reactor's table. To wait, an endpoint parks: it
+//! Each registered endpoint has a slot in the reactor's table. To wait, an endpoint parks: it
 //! stores `PARKED` in its sleep word, polls once more, and leaves a task waker in its
 //! slot. The thread waits for the words of all slots that hold a waker, with one
 //! `futex_waitv`, and wakes the task of each endpoint whose word its peer has changed.
 //!
-//! The first of those words is the thread's own, in this process's memory: whoever
-//! changes the table replaces `PARKED` by `DROWSY` there, under the table's lock. The
-//! thread stores `PARKED` under the same lock, before it lists the words: a change
-//! either is on that list or ends the wait.
+//! The first of those words is the thread's own, in this process's memory: a thread that changes
+//! the table replaces `PARKED` by `DROWSY` there, under the table's lock. The thread stores
+//! `PARKED` under the same lock, before it lists the words: a change either is on that list or ends
+//! the wait.
 //!
-//! At each endpoint's `peer_check` the thread asks whether the peer lives, for all endpoints
-//! with the same interval at the same tick, and wakes the task of an endpoint whose peer is
-//! gone. A task whose peer lives and is silent is not woken.
+//! At each endpoint's `peer_check` the thread makes the liveness check, for all endpoints with the
+//! same interval at the same tick, and wakes the task of an endpoint whose peer has closed or
+//! crashed. It does not wake a task whose peer is alive and silent.
 //!
-//! Task wakers are foreign code: they are cloned, woken and dropped while the table is
-//! not locked. A panic in one is caught, with whatever its payload does.
+//! Task wakers are the runtime's code: they are cloned, woken and dropped while the table is
+//! not locked. A panic in one is caught, and so is a panic in the drop of its payload.
 //!
 //! If the thread ends nevertheless, because the kernel keeps refusing its waits or by a
 //! panic of this file, every waiting endpoint fires with [`Outcome::ReactorDied`]: its task is
@@ -45,9 +45,9 @@ use crate::segment::Entry;
 use crate::sync::{AtomicU32, LOCKED, WORD};
 use crate::wait::{Ending, Parkable, System, fall_asleep, wake_up};
 
-/// A time that does not come.
+/// A time that is never reached.
 const NEVER: u64 = u64::MAX / 2;
-/// So many refusals of a wait in a row, a millisecond apart, end the thread.
+/// This many failed waits in a row, a millisecond apart, end the thread.
 const MOST_REFUSALS: u32 = 100;
 
 static REACTOR: Reactor = Reactor {
@@ -60,10 +60,10 @@ static REACTOR: Reactor = Reactor {
 };
 
 struct Reactor {
-    /// `PARKED` while the thread waits for a list that holds.
+    /// `PARKED` while the thread waits for a list that is up to date.
     word: AtomicU32,
     table: Mutex<Table>,
-    /// Tells a child of `fork`, where there is no thread and the table may be locked
+    /// Detects a child of `fork`, where there is no thread and the table may be locked
     /// forever.
     home: OnceLock<Entry>,
 }
@@ -74,12 +74,12 @@ struct Table {
     runs: bool,
 }
 
-/// What a registered end does.
+/// What a registered endpoint does.
 enum State {
     /// It is not parked.
     Idle,
     Waiting(Wait),
-    /// Its task was woken and has not come yet.
+    /// Its task was woken and has not polled yet.
     Fired(Outcome),
 }
 
@@ -87,20 +87,20 @@ struct Wait {
     watch: Watch,
     waker: Waker,
     goal: Goal,
-    /// When it began; a time that does not come if no barrier protects it.
+    /// When it began; a time that is never reached if no barrier protects it.
     since: u64,
     until: u64,
     action: DueAction,
 }
 
-/// What happens when a wait's time has come.
+/// What happens at the time of a wait.
 #[derive(Clone, Copy)]
 enum DueAction {
-    /// See whether the peer lives.
+    /// Make the liveness check.
     CheckPeer,
     /// End the wait: no barrier protects it.
     Expire,
-    /// End the wait: the peer has moved, and its wake does not come.
+    /// End the wait: the peer has moved, and its wake has not arrived.
     Rescue,
 }
 
@@ -109,11 +109,11 @@ enum DueAction {
 pub(super) enum Outcome {
     /// The peer changed the word; how the sleep ended.
     Reached(Ending),
-    /// It is time to see whether the peer lives.
+    /// It is time for the liveness check.
     Expired,
-    /// As `Expired`, but there was something to do, and no wake for it.
+    /// As `Expired`, but there was work, and no wake for it.
     Late,
-    /// Nobody waits any more.
+    /// The thread has ended.
     ReactorDied,
 }
 
@@ -130,14 +130,14 @@ impl Outcome {
     }
 }
 
-/// An endpoint's slot in the table. The thread lives while there is one.
+/// An endpoint's slot in the table. The thread runs while there is one.
 ///
-/// A child of `fork` touches neither thread nor table.
+/// A child of `fork` uses neither thread nor table.
 #[derive(Debug)]
 pub(super) struct Registration {
     index: usize,
     fork: Entry,
-    /// What ends the park, while the end is parked: its sleep word is `PARKED`, or was
+    /// What ends the park, while the endpoint is parked: its sleep word is `PARKED`, or was
     /// until the peer changed it.
     parked: Option<Goal>,
 }
@@ -154,7 +154,7 @@ impl Registration {
         let fork = Entry::mark().map_err(AsyncError::NoThread)?;
         if REACTOR.home.get().is_none() {
             let home = Entry::mark().map_err(AsyncError::NoThread)?;
-            // Another thread may have been faster: its entry says the same.
+            // Another thread may have been faster: its entry is the same.
             let _ = REACTOR.home.set(home);
         }
         if REACTOR.home.get().is_some_and(Entry::is_inherited) {
@@ -172,7 +172,7 @@ impl Registration {
         })
     }
 
-    /// Whether this process is a child, forked since the end was registered.
+    /// Whether this process is a child, forked since the endpoint was registered.
     pub(super) fn is_inherited(&self) -> bool {
         self.fork.is_inherited()
     }
@@ -184,11 +184,11 @@ impl Registration {
 
     /// Parks an endpoint that found nothing to do: the first half of the park here, the wait
     /// in the reactor, and the second half in [`unpark`](Self::unpark). `false` if the
-    /// second poll finds something, and then the end is not parked.
+    /// second poll finds something, and then the endpoint is not parked.
     ///
     /// # Errors
     ///
-    /// If nobody can wait: the thread could not be started again, or is the parent's.
+    /// If the wait is impossible: the thread could not be restarted, or is the parent's.
     pub(super) fn park(
         &mut self,
         end: &mut dyn Sleeping,
@@ -208,7 +208,7 @@ impl Registration {
             return Ok(false);
         };
         self.parked = Some(goal);
-        // Foreign code, which may panic.
+        // The runtime's code, which may panic.
         let waker = waker.clone();
         let started = self.wait(watch, waker, goal, limit);
         if started.is_err() {
@@ -241,7 +241,7 @@ impl Registration {
         old.map(drop)
     }
 
-    /// Waits on, now for this task; `false` if the wait is over.
+    /// Continues to wait, now for this task; `false` if the wait is over.
     #[cfg(feature = "futures")]
     pub(super) fn keep_waiting(&self, task: &Waker) -> bool {
         if self.is_inherited() {
@@ -257,7 +257,7 @@ impl Registration {
         true
     }
 
-    /// Ends the park, if there is one: before the end does anything else. Returns how the
+    /// Ends the park, if there is one: before the endpoint does anything else. Returns how the
     /// wait ended, if it had ended.
     pub(super) fn unpark(&mut self, end: &mut dyn Sleeping) -> Option<Outcome> {
         let goal = self.parked.take()?;
@@ -389,7 +389,7 @@ impl Table {
 }
 
 impl State {
-    /// Ends a wait; returns whom to wake.
+    /// Ends a wait; returns the task to wake.
     fn fire(&mut self, outcome: Outcome) -> Option<Waker> {
         match mem::replace(self, Self::Fired(outcome)) {
             Self::Waiting(wait) => Some(wait.waker),
@@ -415,7 +415,7 @@ impl Wait {
             DueAction::Expire => return Some(Outcome::Expired),
             DueAction::Rescue => return Some(Outcome::Late),
             DueAction::CheckPeer if self.watch.is_reached(self.goal) => {
-                // The waker may be on its way between position and word.
+                // The waker may be between position and word.
                 (self.until, self.action) = (now + UNDER_WAY, DueAction::Rescue);
             }
             DueAction::CheckPeer if self.goal.peer_may_leave() && self.watch.is_left_alone() => {
@@ -426,8 +426,8 @@ impl Wait {
         None
     }
 
-    /// How the sleep of an endpoint whose word was changed has ended. Of a short one a deadline
-    /// tells nothing, nor does a wake for another end.
+    /// How the sleep of an endpoint whose word was changed has ended. The deadline of a short sleep
+    /// means nothing, nor does a wake for another endpoint.
     fn ending(&self, now: u64, rest: Rest, slot: usize) -> Ending {
         let is_long = || now.saturating_sub(self.since) >= UNDER_WAY;
         match rest {
@@ -465,7 +465,7 @@ fn run() {
                 by_slot(rest, &waiting)
             }
             Err(_) => {
-                // No memory for a wait, perhaps: scan again soon.
+                // Perhaps no memory for a wait: scan again soon.
                 refusals += 1;
                 std::thread::sleep(Duration::from_nanos(UNPROTECTED));
                 Rest::Ended
@@ -475,7 +475,7 @@ fn run() {
     }
 }
 
-/// How a sleep ended, by the slot of the end that was woken. The first word is the
+/// How a sleep ended, by the slot of the endpoint that was woken. The first word is the
 /// thread's own.
 fn by_slot(rest: Rest, waiting: &[(usize, Watch)]) -> Rest {
     match rest {
@@ -485,15 +485,15 @@ fn by_slot(rest: Rest, waiting: &[(usize, Watch)]) -> Rest {
     }
 }
 
-/// Wakes a task. A panic's message is out, and its task is the task's own affair.
+/// Wakes a task. The message of a panic was printed; the task itself is not handled further.
 fn wake(waker: Waker) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
-        // To drop it may panic again.
+        // Its drop may panic again.
         mem::forget(payload);
     }
 }
 
-/// The end of a thread that still has ends to wait for.
+/// The end of a thread that still has endpoints to wait for.
 struct Death;
 
 impl Drop for Death {
@@ -511,8 +511,7 @@ impl Drop for Death {
     }
 }
 
-/// The next tick: the same for all endpoints that check as often, so that they
-/// need one wake together.
+/// The next tick: the same for all endpoints with this interval, so that they share one wake.
 fn next_check(now: u64, watch: &Watch) -> u64 {
     let interval = watch.peer_check();
     (now / interval + 1) * interval

@@ -9,7 +9,7 @@
 //! use quoit::rpc::{Client, Server};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! // In a real program: two names, and a process at each endpoint.
+//! // In a real program: two names, and two processes.
 //! let (requests, requests_in) = RingOptions::new(4096).heap::<[u8]>()?;
 //! let (replies_in, replies) = RingOptions::new(4096).heap::<[u8]>()?;
 //!
@@ -31,35 +31,32 @@
 //!
 //! # What a call is
 //!
-//! Two frames. A request: the call's id and the nanoseconds that are left of its
-//! time, 8 bytes each in little endian, then the caller's bytes; `u64::MAX` waits
-//! forever. A reply: the id, then the handler's bytes; frames of kind 1 are
-//! errors, and their bytes a text. Ids begin at a random number, so that a reply
-//! to an earlier client's call belongs to no call of this one.
+//! Two frames. A request: the call's id and its remaining time in nanoseconds, 8 bytes each in
+//! little endian, then the caller's bytes; `u64::MAX` waits forever. A reply: the id, then the
+//! handler's bytes; frames of kind 1 are errors, and their bytes a text. Ids begin at a random
+//! number, so that a reply to an earlier client's call matches no call of this one.
 //!
 //! # Deadlines
 //!
-//! A call that has timed out is forgotten: its reply is dropped when it comes,
-//! and never taken for another one's.
+//! A call that has timed out is forgotten: its reply is dropped when it arrives, and never matched
+//! to another call.
 //!
-//! No clock is shared: two processes may be in two time namespaces. The client
-//! measures what is left of its time when it publishes the request, and the
-//! server counts it down from when it first sees the request in the ring. It does
-//! not begin with a request whose time is over by then. A request that a busy
-//! server has not yet seen does not age.
+//! No clock is shared: two processes may be in two time namespaces. The client measures the
+//! remaining time when it publishes the request, and the server counts it down from when it first
+//! sees the request in the ring. It does not handle a request whose time is over by then. A request
+//! that a busy server has not yet seen does not age.
 //!
-//! A client that does not read its replies cannot hold its server: a reply that
-//! finds no room is kept, and [`Server::answer`] returns at its own deadline.
+//! A client that does not read its replies cannot block its server: a reply without room is kept,
+//! and [`Server::answer`] returns at its own deadline.
 //!
-//! # Deaths
+//! # Crashes
 //!
-//! A client that waits learns of its server's death as any consumer does, and
-//! its calls stay in flight: a server that is started again answers them. It
-//! gives a request back after it has put the reply into the ring, so a request
-//! during which it was killed is handled again: handlers should be idempotent,
-//! or keep the ids that they have dealt with. A request that kills its server
-//! kills the next one as well. To pass over it, take the consumer of
-//! [`Server::into_inner`] and [`skip`](crate::FrameConsumer::skip) one frame.
+//! A client that waits notices its server's crash as any consumer does, and its calls stay in
+//! flight: a restarted server answers them. It releases a request after it has put the reply into
+//! the ring, so a request during which it was killed is handled again: handlers should be
+//! idempotent, or store the ids that they have handled. A request that kills its server kills the
+//! next one as well. To pass over it, take the consumer of [`Server::into_inner`] and
+//! [`skip`](crate::FrameConsumer::skip) one frame.
 
 mod client;
 mod server;
@@ -72,22 +69,22 @@ pub use self::client::{Call, Client};
 pub use self::server::Server;
 use crate::error::{ClaimError, PopError, debug_as_display};
 
-/// A reply's kind if it is an error.
+/// The kind of a reply that is an error.
 const REFUSED: u32 = 1;
-/// Bytes of an id, and of the time that is left.
+/// Bytes of an id, and of the remaining time.
 const WORD: usize = size_of::<u64>();
 
 /// Why a call has no reply.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CallError {
-    /// No reply came in time, or there was no room for the request. The call is
+    /// No reply arrived in time, or there was no room for the request. The call is
     /// forgotten.
     TimedOut,
-    /// There is no server: it has left or died. The call stays in flight, and
-    /// another server may answer it.
+    /// There is no server: it has closed or crashed. The call stays in flight, and a restarted
+    /// server may answer it.
     ServerGone,
-    /// There is no server, and none will come: a ring was unlinked or replaced.
+    /// There is no server, and none can attach: a ring was unlinked or replaced.
     Superseded,
     /// The handler's error, as text.
     Refused(String),
@@ -98,14 +95,14 @@ pub enum CallError {
         /// Bytes of the longest request.
         max: usize,
     },
-    /// The reply is not a record of the type that was asked for.
+    /// The reply is not a record of the expected type.
     WrongLength {
         /// Bytes of such a record.
         expected: usize,
         /// Bytes of the reply.
         found: usize,
     },
-    /// A ring is corrupt. The `corruption` of the end of [`Client::into_inner`] says what
+    /// A ring is corrupt. The `corruption` of the endpoint from [`Client::into_inner`] says what
     /// was found.
     Corrupt,
 }
@@ -147,7 +144,7 @@ impl error::Error for CallError {}
 impl From<ClaimError> for CallError {
     fn from(error: ClaimError) -> Self {
         match error {
-            // No call of a plain end lacks the reactor.
+            // A plain endpoint does not use the reactor.
             ClaimError::Full | ClaimError::TimedOut | ClaimError::ReactorDied => Self::TimedOut,
             ClaimError::Abandoned => Self::ServerGone,
             ClaimError::Superseded => Self::Superseded,
@@ -165,7 +162,7 @@ impl From<PopError> for CallError {
             PopError::Empty | PopError::TimedOut | PopError::ReactorDied => Self::TimedOut,
             PopError::Abandoned => Self::ServerGone,
             PopError::Superseded => Self::Superseded,
-            // A peek of one frame needs no buffer, and no number of frames.
+            // A peek of one frame has no buffer, and no number of frames.
             PopError::TooShort { .. } | PopError::TooMany { .. } | PopError::Corrupt => {
                 Self::Corrupt
             }
@@ -187,7 +184,7 @@ impl From<CallError> for io::Error {
     }
 }
 
-/// The first word of a frame, and what comes after it.
+/// The first word of a frame, and the rest.
 fn split_word(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let (word, rest) = bytes.split_first_chunk()?;
     Some((u64::from_le_bytes(*word), rest))

@@ -1,4 +1,4 @@
-//! Waiting for the first of many rings.
+//! Waits until one of many rings is ready.
 
 mod interest;
 mod news;
@@ -18,13 +18,13 @@ use crate::peer::{Change, Goal};
 use crate::sync::AtomicU32;
 use crate::wait::{self, Parkable, Step, System, WaitConfig, WaitHistory, WaitLoop};
 
-/// Waits for the first of up to 127 ends of rings that has something to do,
+/// Waits until one of up to 127 endpoints is ready,
 /// with one sleep in the kernel (`futex_waitv`, Linux 5.16).
 ///
-/// The ends are a slice, which each wait borrows: consumers in a `Vec`, interests in an
+/// The endpoints are a slice, which each wait borrows: consumers in a `Vec`, interests in an
 /// array on the stack, or any type of yours that is [`Selectable`]. A `Select` is for one
 /// such set: it remembers by index what it has reported, so keep it, and keep the order.
-/// An endpoint at another index than before is a new endpoint.
+/// An endpoint that moves to another index counts as a new endpoint.
 ///
 /// Fair: of several endpoints that are ready, the one after the last answer comes
 /// first.
@@ -40,8 +40,8 @@ use crate::wait::{self, Parkable, Step, System, WaitConfig, WaitHistory, WaitLoo
 /// let mut select = Select::new();
 /// match select.wait(&mut [ticks.interest(), log.interest()], None)? {
 ///     Selected::Ready(0) => assert_eq!(ticks.try_pop()?, 7),
-///     Selected::Ready(_) => unreachable!("nobody has logged anything"),
-///     Selected::Gone(index) => println!("ring {index} has lost its producer"),
+///     Selected::Ready(_) => unreachable!("the log is empty"),
+///     Selected::Gone(index) => println!("the producer of ring {index} closed or crashed"),
 ///     Selected::Back(index) => println!("ring {index} has another producer"),
 /// }
 /// # Ok(())
@@ -50,22 +50,22 @@ use crate::wait::{self, Parkable, Step, System, WaitConfig, WaitHistory, WaitLoo
 ///
 /// # Peers that restart
 ///
-/// Each endpoint is reported in this order, for as long as the program runs:
+/// Each endpoint is reported in this order, repeatedly:
 ///
-/// 1. [`Ready`](Selected::Ready) while there is something to do. What a peer left behind
-///    is read before its departure is reported.
-/// 2. [`Gone`](Selected::Gone), once for each departure. The end stays in the set, and
-///    costs nothing.
-/// 3. [`Back`](Selected::Back), once, when another peer has attached, even if that one has
-///    left again by now. Then `Ready` for what it has published.
+/// 1. [`Ready`](Selected::Ready) while there is a message or room. You read what a peer has
+///    published before `Gone` is reported.
+/// 2. [`Gone`](Selected::Gone), once each time a peer closes or crashes. The endpoint stays in the
+///    set, and costs nothing.
+/// 3. [`Back`](Selected::Back), once, when another peer has attached, even if that one has closed
+///    or crashed as well. Then `Ready` for what it has published.
 ///
-/// `Gone` and `Back` alternate. If a successor attaches before a wait has noticed the
-/// departure, neither is reported, and its messages are `Ready` as any others:
+/// `Gone` and `Back` alternate. If a peer restarts before a wait has noticed that it was gone,
+/// neither is reported, and its messages are `Ready` as any others:
 /// [`peer_epoch`](crate::Consumer::peer_epoch) counts each restart.
 ///
 /// # Endpoints that spin
 ///
-/// An endpoint that has a core to itself never wants the sleep, and need not pay for the set:
+/// An endpoint that has a core to itself never sleeps, and does not need a `Select`:
 ///
 /// ```
 /// # use quoit::{Consumer, RingOptions};
@@ -83,53 +83,50 @@ use crate::wait::{self, Parkable, Step, System, WaitConfig, WaitHistory, WaitLoo
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// in a loop is the fastest way to serve a few rings: a poll of an empty ring is one load.
-/// It is fair, and it sees a peer that closed (`Abandoned`). A peer that crashed it does
-/// not see: ask [`is_abandoned`](crate::Consumer::is_abandoned) now and then. Take a
-/// `Select` if the thread shares its core, if the rings are idle for long, or if restarts
-/// are to be reported.
+/// in a loop is the fastest way to serve a few rings: a poll of an empty ring is one load. It is
+/// fair, and it sees a peer that closed (`Abandoned`). It does not see a peer that crashed: call
+/// [`is_abandoned`](crate::Consumer::is_abandoned) from time to time. Take a `Select` if the thread
+/// shares its core, if the rings are idle for long, or if you want to know of restarts.
 pub struct Select {
-    /// Which end is asked first.
+    /// Which endpoint is polled first.
     next: usize,
     /// How often it was waited.
     waits: u32,
-    /// When all peers are looked at.
+    /// When all peers are checked.
     history: WaitHistory,
     reported: [Reported; Select::MAX_ENDS],
 }
 
-/// Waits that find something at once, between two looks at the clock.
+/// Waits that return at once, between two readings of the clock.
 const WAITS: u32 = 16;
 
 /// What [`Select::wait`] found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Selected {
-    /// The end at this index has a message, or room, or an error that its next
-    /// call tells.
+    /// The endpoint at this index has a message, or room, or an error that its next call returns.
     Ready(usize),
-    /// The peer of the end at this index has closed or crashed, and the end has
-    /// neither messages nor room; or none has ever attached, and none will: the ring was
+    /// The peer of the endpoint at this index has closed or crashed, and the endpoint has
+    /// neither messages nor room; or none has ever attached, and none can: the ring was
     /// unlinked or replaced. Reported once.
     Gone(usize),
-    /// The end at this index, which was `Gone`, has had another peer since. Reported once.
+    /// The endpoint at this index, which was `Gone`, has had another peer since. Reported once.
     Back(usize),
 }
 
 /// Why [`Select::wait`] has no answer.
 #[non_exhaustive]
 pub enum SelectError {
-    /// No end had anything to do in time.
+    /// No endpoint became ready in time.
     TimedOut,
-    /// No ends were given: nothing would ever happen.
+    /// No endpoints were given.
     NoEnds,
-    /// More ends were given than one call can wait for.
+    /// More endpoints were given than one call can wait for.
     TooManyEnds {
         /// How many were given.
         given: usize,
     },
-    /// The end at this index sleeps on a semaphore: only rings with
-    /// [`DoorbellKind::Futex`](crate::DoorbellKind::Futex) can be waited for
-    /// together.
+    /// The endpoint at this index sleeps on a semaphore: you can wait for several rings only with
+    /// [`DoorbellKind::Futex`](crate::DoorbellKind::Futex).
     NotAFutex {
         /// The endpoint's index.
         index: usize,
@@ -189,8 +186,7 @@ impl Select {
     /// How many endpoints can be waited for at once.
     pub const MAX_ENDS: usize = MOST_WORDS - 1;
 
-    /// A fresh start: nothing was reported, and the first end comes first. A `Select` takes
-    /// 2 KiB, wherever you put it, and nothing else.
+    /// Creates a selector. It takes 2 KiB and no heap memory.
     ///
     /// # Real-time
     ///
@@ -204,15 +200,14 @@ impl Select {
         }
     }
 
-    /// Waits until one of `ends` has a message or room, has lost its peer, or has
-    /// another one, up to `timeout`: a `Duration`, an `Instant`, or `None` to wait for as
-    /// long as it takes.
+    /// Waits until one of `ends` has a message or room, or its peer has closed, crashed or attached
+    /// again, up to `timeout`: a `Duration`, an `Instant`, or `None` to wait forever.
     ///
-    /// Waits as the first end was told to
+    /// Uses the wait strategy of the first endpoint
     /// ([`RingOptions::wait_strategy`](crate::RingOptions::wait_strategy) and
-    /// [`spin`](crate::RingOptions::spin)). Checks whether the peers live as often as the
-    /// shortest [`peer_check`](crate::RingOptions::peer_check) of the ends says, also
-    /// while one end is always ready.
+    /// [`spin`](crate::RingOptions::spin)). Makes the liveness checks at the shortest
+    /// [`peer_check`](crate::RingOptions::peer_check) of the endpoints, also while one endpoint is
+    /// always ready.
     ///
     /// # Errors
     ///
@@ -220,8 +215,8 @@ impl Select {
     ///
     /// # Real-time
     ///
-    /// No allocation. May sleep, unless one of the ends is ready; makes a syscall for each
-    /// end whose peer it checks. Linear in the ends.
+    /// No allocation. May sleep, unless one of the endpoints is ready; makes a syscall for each
+    /// liveness check. Linear in the number of endpoints.
     pub fn wait<S: Selectable>(
         &mut self,
         ends: &mut [S],
@@ -240,8 +235,8 @@ impl Select {
         self.wait_long(ends, config, timeout.into())
     }
 
-    /// The wait, once nothing was found at once. The ends get their places on the stack
-    /// here, so that a short wait does not touch that much of it.
+    /// The wait, after the first poll found nothing. The table of endpoints is on the stack here,
+    /// so that a short wait does not touch it.
     #[inline(never)]
     fn wait_long<S: Selectable>(
         &mut self,
@@ -283,7 +278,7 @@ impl Select {
         }
     }
 
-    /// Asks each endpoint once, the one after the last answer first.
+    /// Polls each endpoint once, the one after the last answer first.
     fn poll<S: Selectable>(&mut self, ends: &mut [S]) -> Option<Selected> {
         // Not `turn`: a plain loop takes half the instructions.
         let mut index = self.next % ends.len();
@@ -296,13 +291,13 @@ impl Select {
         None
     }
 
-    /// Asks the kernel whether the peers live; returns a departure that is news.
+    /// Makes the liveness checks; returns a peer that has newly closed or crashed.
     fn check_peers<S: Selectable>(&mut self, ends: &mut [S]) -> Option<Selected> {
         let mut is_over = true;
         for index in self.turn(ends.len()) {
             match self.reported[index].check(&mut ends[index].interest()) {
                 None => {}
-                // What it left behind comes first, and then the next check at once.
+                // First deliver what it published before, then check again at once.
                 Some(News::Ready) => is_over = false,
                 Some(news) => return Some(self.answer(index, news)),
             }
@@ -341,7 +336,7 @@ impl fmt::Debug for Select {
     }
 }
 
-/// How to wait for these ends, if they can be waited for together.
+/// How to wait for these endpoints, if one wait can take them.
 fn config<S: Selectable>(ends: &mut [S]) -> Result<WaitConfig, SelectError> {
     let given = ends.len();
     if given > Select::MAX_ENDS {
@@ -360,14 +355,14 @@ fn config<S: Selectable>(ends: &mut [S]) -> Result<WaitConfig, SelectError> {
     config.ok_or(SelectError::NoEnds)
 }
 
-/// An endpoint that is waited for.
+/// An endpoint in a wait.
 struct Waiting<'a> {
     interest: Interest<'a>,
-    /// The epoch of the peer whose departure was reported.
+    /// The epoch of the peer that was reported as `Gone`.
     departed: Option<u64>,
 }
 
-/// Room on the stack for an endpoint that is waited for; it is filled before it is used.
+/// Room on the stack for an endpoint in a wait; it is filled before it is used.
 struct Place<'a>(Option<Waiting<'a>>);
 
 impl<'a> Place<'a> {

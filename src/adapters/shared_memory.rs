@@ -9,7 +9,7 @@
 //! let ring = shared_memory::create::<u64>(&shmem, &RingOptions::new(4096))?;
 //! ring.producer()?.try_push(7)?;
 //!
-//! // In another process, once it is told that the ring is there.
+//! // In another process, after it knows that the ring exists.
 //! let shmem = ::shared_memory::ShmemConf::new().os_id(shmem.get_os_id()).open()?;
 //! let ring = shared_memory::open::<u64>(&shmem, &RingOptions::default())?;
 //! assert_eq!(ring.consumer()?.try_pop()?, 7);
@@ -17,20 +17,18 @@
 //! # }
 //! ```
 //!
-//! The ring takes the whole `Shmem`, which is its owner's in name only: the ring
-//! opens and maps the memory by [`get_os_id`](Shmem::get_os_id) for itself, and
-//! makes sure that it is the same memory. So the `Shmem` may go before the ring
-//! does. If it is the owner it takes the name along: whoever has an endpoint goes on,
-//! and nobody gets one any more ([`Error::Superseded`]).
+//! The ring takes the whole `Shmem`. It opens and maps the memory itself, by
+//! [`get_os_id`](Shmem::get_os_id), and makes sure that it is the same memory. So you may drop the
+//! `Shmem` before the ring. If it is the owner, its drop removes the name: endpoints that are
+//! attached continue, and no process can attach any more ([`Error::Superseded`]).
 //!
 //! # Limits
 //!
 //! - The mode bits are that crate's, 0600; [`RingOptions::mode`] changes nothing.
-//! - That crate reserves no memory, but `create` does, or fails. Until then the
-//!   `Shmem` itself is no better than its crate makes it: touching it while
-//!   `/dev/shm` is full is a `SIGBUS`.
-//! - The memory is there before the ring is. Who opens it too early gets
-//!   [`Error::NotARing`], and never half a ring.
+//! - That crate reserves no memory, but `create` does, or fails. Until then an access to the
+//!   `Shmem` while `/dev/shm` is full is a `SIGBUS`.
+//! - The memory exists before the ring does. If you open it too early you get [`Error::NotARing`],
+//!   never half a ring.
 //! - While there is a ring, the bytes of the `Shmem` are the ring's.
 
 use ::shared_memory::Shmem;
@@ -40,7 +38,7 @@ use crate::layout::{DATA, Header};
 use crate::ring::{Ring, RingOptions, Shape};
 use crate::sync::{AtomicU64, PLAIN};
 
-/// Makes a ring in a `Shmem` that is still as it was created: all zeros. Without
+/// Makes a ring in a new `Shmem`, which is all zeros. Without
 /// a capacity it takes the largest that fits.
 ///
 /// # Errors
@@ -48,8 +46,8 @@ use crate::sync::{AtomicU64, PLAIN};
 /// [`Error::NotEnoughMemory`] if the ring does not fit into the `Shmem`, or
 /// `/dev/shm` is full; [`Error::AlreadyExists`] or [`Error::InUse`] if there is
 /// a ring in it, [`Error::NotARing`] if there is something else;
-/// [`Error::Superseded`] if its name leads elsewhere by now;
-/// [`Error::InvalidCapacity`], or the system's refusal.
+/// [`Error::Superseded`] if its name refers to another file by now;
+/// [`Error::InvalidCapacity`], or an OS error.
 ///
 /// # Real-time
 ///
@@ -64,7 +62,7 @@ pub fn create<T: Shape + ?Sized>(shmem: &Shmem, options: &RingOptions) -> Result
 /// # Errors
 ///
 /// As [`RingOptions::open`]; [`Error::Superseded`] if the name of the `Shmem`
-/// leads elsewhere by now.
+/// refers to another file by now.
 ///
 /// # Real-time
 ///
@@ -80,12 +78,12 @@ pub fn open<T: Shape + ?Sized>(shmem: &Shmem, options: &RingOptions) -> Result<R
     }
 }
 
-/// The name by which `shm_open` finds the memory, which needs no slash.
+/// The name for `shm_open`, which needs no slash.
 fn name(shmem: &Shmem) -> &str {
     shmem.get_os_id().trim_start_matches('/')
 }
 
-/// Where a ring has its incarnation, as the `Shmem` sees it.
+/// The address of a ring's incarnation in the mapping of the `Shmem`.
 fn incarnation(shmem: &Shmem) -> Result<&AtomicU64, Error> {
     if shmem.len() <= DATA {
         return Err(Error::NotEnoughMemory {
@@ -95,7 +93,7 @@ fn incarnation(shmem: &Shmem) -> Result<&AtomicU64, Error> {
         });
     }
     // SAFETY: the memory begins at a page, is long enough, and stays mapped
-    // while the `Shmem` is borrowed; a header is nothing but atomics.
+    // while the `Shmem` is borrowed; a header consists of atomics.
     let header: &Header = unsafe { &*shmem.as_ptr().cast::<Header>() };
     Ok(&header.fixed.incarnation)
 }

@@ -1,4 +1,4 @@
-//! Sleeping on the sleep word itself, as a shared futex.
+//! Sleeps on the sleep word, as a shared futex.
 //!
 //! `FUTEX_PRIVATE_FLAG` is never set: the words are shared between processes.
 
@@ -8,17 +8,17 @@ use super::time::timespec;
 use crate::parker::{Doorbell, PARKED, Rest};
 use crate::sync::AtomicU32;
 
-/// The futex of whatever word it is given.
+/// The futex of any word.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Futex;
 
 impl Doorbell for Futex {
-    /// A wake that nobody sleeps for leaves nothing behind.
+    /// A wake without a sleeper has no effect.
     fn drain(&self) {}
 
     fn wait(&self, word: &AtomicU32, until: u64) -> Rest {
         let until = timespec(until);
-        // SAFETY: word and time live through the call.
+        // SAFETY: word and time outlive the call.
         let result = unsafe {
             libc::syscall(
                 libc::SYS_futex,
@@ -40,12 +40,12 @@ impl Doorbell for Futex {
     }
 
     fn wake(&self, word: &AtomicU32) {
-        // SAFETY: the word lives through the call.
+        // SAFETY: the word outlives the call.
         unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE, 1) };
     }
 }
 
-/// At most so many words can be waited for at once (`FUTEX_WAITV_MAX`).
+/// The most words of one wait (`FUTEX_WAITV_MAX`).
 pub(crate) const MOST_WORDS: usize = 128;
 
 /// Sleeps while every one of `words` is `PARKED`, and may return early.
@@ -68,7 +68,7 @@ pub(crate) fn wait_any<'a>(
         entry.flags = FUTEX_32;
     }
     let until = timespec(until);
-    // SAFETY: entries, words and time live through the call.
+    // SAFETY: entries, words and time outlive the call.
     let result = unsafe {
         libc::syscall(
             libc::SYS_futex_waitv,

@@ -1,4 +1,4 @@
-//! Sleeping on a POSIX semaphore in the segment.
+//! Sleeps on a POSIX semaphore in the segment.
 
 use core::ptr::NonNull;
 use std::io;
@@ -16,8 +16,8 @@ const LIBC: u32 = if cfg!(target_env = "musl") { 2 } else { 1 };
 pub(super) const CODE: u32 =
     DOORBELL_SEMAPHORE | LIBC << 8 | (size_of::<libc::sem_t>() as u32) << 16;
 
-/// The words of a `sem_t`. In both C libraries the first counts, and the second
-/// says for good whether the semaphore is shared.
+/// The words of a `sem_t`. In both C libraries the first counts, and the second says, unchanged,
+/// whether the semaphore is shared.
 type Words = [AtomicU64; 4];
 const SHARED: usize = 1;
 
@@ -27,7 +27,7 @@ const _: () = assert!(size_of::<libc::sem_t>() == size_of::<Words>());
 /// early, and a corrupted count cannot keep the loop busy.
 const TOKENS: usize = 64;
 
-/// A semaphore; whatever the word, this is slept on. The memory behind it outlives it.
+/// A semaphore, which is used whatever the word. Its memory outlives it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Semaphore(NonNull<Words>);
 
@@ -36,18 +36,16 @@ impl Semaphore {
         Self(NonNull::from(words))
     }
 
-    /// Makes a fresh segment's semaphore. Never done twice: a waiter of the
-    /// first would be lost.
+    /// Makes a fresh segment's semaphore. Never done twice: that would lose a waiter of the first.
     pub(super) fn init(self) {
-        // SAFETY: the memory is a `sem_t`'s, and nobody uses it yet.
+        // SAFETY: the memory is a `sem_t`'s, and no code uses it yet.
         unsafe { libc::sem_init(self.as_ptr(), 1, 0) };
     }
 
-    /// Whether it is a semaphore still. The C library asks the kernel for an
-    /// operation that the second word selects: glibc aborts at an unknown one,
-    /// or sleeps where it should wake. So when that word has been written to,
-    /// both endpoints go over to the sleep word. (A write between this look and the
-    /// call still does its harm: a process with write access can end one that
+    /// Whether it is still intact. The C library asks the kernel for an operation that the second
+    /// word selects: glibc aborts at an unknown one, or sleeps where it should wake. So when that
+    /// word has been written to, both endpoints use the sleep word instead. (A write between this
+    /// check and the call still has its effect: a process with write access can abort one that
     /// sleeps on semaphores.)
     pub(super) fn is_intact(&self) -> bool {
         // SAFETY: the words are in the memory that outlives the semaphore.
@@ -68,7 +66,7 @@ fn shared_mark() -> u64 {
     fresh[SHARED]
 }
 
-/// For one that was found intact a moment ago.
+/// For a semaphore that was just found intact.
 impl Doorbell for Semaphore {
     fn drain(&self) {
         for _ in 0..TOKENS {
@@ -109,7 +107,7 @@ fn sem_wait(semaphore: *mut libc::sem_t, until: &libc::timespec) -> libc::c_int 
         ) -> libc::c_int;
     }
     // SAFETY: the caller has just found the second word to be that of a shared
-    // semaphore, in memory that outlives it; the time lives through the call.
+    // semaphore, in memory that outlives it; the time outlives the call.
     unsafe { sem_clockwait(semaphore, libc::CLOCK_MONOTONIC, until) }
 }
 
@@ -123,6 +121,6 @@ fn sem_wait(semaphore: *mut libc::sem_t, until: &libc::timespec) -> libc::c_int 
         .map_or(0, |time| time.as_nanos() as u64);
     let until = timespec(wall.saturating_add(left));
     // SAFETY: the caller has just found the second word to be that of a shared
-    // semaphore, in memory that outlives it; the time lives through the call.
+    // semaphore, in memory that outlives it; the time outlives the call.
     unsafe { libc::sem_timedwait(semaphore, &raw const until) }
 }

@@ -1,13 +1,13 @@
-//! The monotonic clock, and its times as the kernel takes them.
+//! The monotonic clock, and its times in the kernel's format.
 
 /// Nanoseconds on the monotonic clock of this process. Another process may be in another
-/// time namespace, so no such time leaves this one.
+/// time namespace, so no such time is sent to another process.
 pub(crate) fn now() -> u64 {
     let mut time = libc::timespec {
         tv_sec: 0,
         tv_nsec: 0,
     };
-    // SAFETY: `time` lives through the call, which cannot fail.
+    // SAFETY: `time` outlives the call, which cannot fail.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }

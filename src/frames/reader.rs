@@ -10,7 +10,7 @@ use crate::layout::{FRAME_HEADER, PADDING, frame_parts, frame_size};
 use crate::payload;
 use crate::sync::LINE;
 
-/// Reads frames at the end of a ring.
+/// Reads the frames of a ring.
 pub(crate) struct FrameReader {
     pub(crate) end: Endpoint<ReadCursor>,
     /// The inline copy of the next frame.
@@ -23,7 +23,7 @@ pub(crate) struct FrameReader {
 pub(crate) struct Found {
     pub(crate) kind: u32,
     pub(crate) len: usize,
-    /// Offset of the payload in the data, unless the frame came inline.
+    /// Offset of the payload in the data, unless the frame was copied inline.
     offset: usize,
     /// Whether the payload is in the inline copy.
     is_inline: bool,
@@ -67,8 +67,8 @@ impl FrameReader {
         found.map_err(|corrupt| self.poison(corrupt))
     }
 
-    /// Asks for the first lines at once: where a copy ends is known only when the header
-    /// has come, and that would be one miss after the other.
+    /// Asks for the first lines at once: otherwise the header and the payload would be two cache
+    /// misses, one after the other.
     #[inline(always)]
     fn prefetch_unread(&self, unread: u64) {
         let last = unread as usize - 1; // the lines behind it are the producer's
@@ -168,7 +168,7 @@ impl FrameReader {
         PopError::Corrupt
     }
 
-    /// Copies the payload into a buffer as long.
+    /// Copies the payload into a buffer of the same length.
     #[inline(always)]
     pub(crate) fn copy(&self, found: &Found, buffer: &mut [u8]) {
         debug_assert_eq!(buffer.len(), found.len);
@@ -342,7 +342,7 @@ impl<'a> FrameView<'a> {
     }
 
     /// Where the payload is, for code that reads through a pointer.
-    /// [`len`](Self::len) bytes are mapped there as long as the frame is borrowed.
+    /// [`len`](Self::len) bytes are mapped there while the frame is borrowed.
     ///
     /// # Real-time
     ///
@@ -352,12 +352,12 @@ impl<'a> FrameView<'a> {
         self.frames.address(&self.found)
     }
 
-    /// The payload where it lies, without a copy.
+    /// The payload in place, without a copy.
     ///
     /// # Safety
     ///
-    /// No process writes these bytes while the reference lives; a peer that keeps the
-    /// protocol does not.
+    /// No process writes these bytes while the reference exists; a peer that keeps the protocol
+    /// does not.
     ///
     /// # Real-time
     ///
@@ -486,8 +486,8 @@ impl<'a> Frame<'a> {
     ///
     /// # Safety
     ///
-    /// No process writes these bytes while the reference lives; a peer that keeps the
-    /// protocol does not.
+    /// No process writes these bytes while the reference exists; a peer that keeps the protocol
+    /// does not.
     ///
     /// # Real-time
     ///
@@ -512,9 +512,8 @@ impl<'a> Frame<'a> {
 /// The frames that were in the ring, in place: what [`FrameConsumer::peek_many`](crate::FrameConsumer::peek_many) and its
 /// like return.
 ///
-/// [`release`](Self::release) gives back those that were visited,
-/// [`release_first`](Self::release_first) the first of those; dropping it gives back
-/// none.
+/// [`release`](Self::release) releases those that were visited,
+/// [`release_first`](Self::release_first) the first of those; dropping it releases none.
 #[derive(Debug)]
 #[must_use = "dropped frames stay in the ring; release them"]
 pub struct Frames<'a> {

@@ -10,7 +10,7 @@ use crate::error::ClaimError;
 use crate::layout::{FRAME_HEADER, PADDING, frame_header, frame_size, max_frame_len};
 use crate::payload;
 
-/// Writes frames at the end of a ring.
+/// Writes the frames of a ring.
 pub(crate) struct FrameWriter {
     pub(crate) end: Endpoint<WriteCursor>,
 }
@@ -39,7 +39,7 @@ impl FrameWriter {
         max_frame_len(self.end.cursor.capacity()) as usize
     }
 
-    /// The place of a frame that comes after `ahead` bytes which are written and not
+    /// The place of a frame after `ahead` bytes which are written and not
     /// yet published, whether or not there is room.
     #[inline(always)]
     fn place(&self, ahead: u64, len: usize) -> Result<Place, ClaimError> {
@@ -165,7 +165,7 @@ impl FrameWriter {
     ///
     /// # Safety
     ///
-    /// No process writes these bytes while the reference lives.
+    /// No process writes these bytes while the reference exists.
     unsafe fn bytes_mut(&mut self, place: Place) -> &mut [u8] {
         let start = self.end.at(place.offset + FRAME_HEADER as usize);
         // SAFETY: a place lies within the data, which are mapped, and any bytes will do;
@@ -250,9 +250,9 @@ fn short_frame(kind: u32, payload: &[u8]) -> [u64; RIDE_WORDS] {
 /// Room for a frame, to be filled in place: what [`FrameProducer::claim`](crate::FrameProducer::claim) and its like
 /// return.
 ///
-/// Holds whatever the ring held there until it is written. [`commit`](Self::commit)
+/// Contains the ring's old bytes until you write it. [`commit`](Self::commit)
 /// publishes it, [`commit_first`](Self::commit_first) a shorter frame; dropping it
-/// publishes nothing. It does not dereference: the memory is the peer's, too.
+/// publishes nothing. It does not dereference: the peer can write to the memory as well.
 #[derive(Debug)]
 #[must_use = "a dropped claim publishes nothing; commit it"]
 pub struct FrameClaim<'a> {
@@ -302,7 +302,7 @@ impl<'a> FrameClaim<'a> {
     ///
     /// # Panics
     ///
-    /// If `bytes` is not as long as the claim.
+    /// If `bytes` and the claim differ in length.
     ///
     /// # Real-time
     ///
@@ -314,7 +314,7 @@ impl<'a> FrameClaim<'a> {
     }
 
     /// Where the payload is, for code that writes through a pointer.
-    /// [`len`](Self::len) bytes are mapped there as long as the claim lives.
+    /// [`len`](Self::len) bytes are mapped there while the claim exists.
     ///
     /// # Real-time
     ///
@@ -326,12 +326,12 @@ impl<'a> FrameClaim<'a> {
             .at(self.place.offset + FRAME_HEADER as usize)
     }
 
-    /// The payload where it lies, without a copy.
+    /// The payload in place, without a copy.
     ///
     /// # Safety
     ///
-    /// No process writes these bytes while the reference lives; a peer that keeps the
-    /// protocol does not.
+    /// No process writes these bytes while the reference exists; a peer that keeps the protocol
+    /// does not.
     ///
     /// # Real-time
     ///
@@ -446,7 +446,7 @@ impl<'a> FrameBatch<'a> {
     }
 
     /// Adds a frame of `len` bytes, to be filled in place, and waits for room. The
-    /// frames of the batch are not published meanwhile.
+    /// frames of the batch are not published in the meantime.
     ///
     /// # Errors
     ///
@@ -512,8 +512,8 @@ impl<'a> FrameBatch<'a> {
         self.count == 0
     }
 
-    /// Publishes the frames at once; returns how many: none in a child of `fork`, whose
-    /// end is closed from then on.
+    /// Publishes the frames at once; returns how many: none in a child of `fork`, whose endpoint is
+    /// then closed.
     ///
     /// # Real-time
     ///
@@ -551,7 +551,7 @@ impl BatchFrame<'_> {
     ///
     /// # Panics
     ///
-    /// If `bytes` is not as long as the claim.
+    /// If `bytes` and the claim differ in length.
     ///
     /// # Real-time
     ///
@@ -561,7 +561,7 @@ impl BatchFrame<'_> {
         self.write_at(0, bytes);
     }
 
-    /// The payload where it lies, without a copy.
+    /// The payload in place, without a copy.
     ///
     /// # Safety
     ///

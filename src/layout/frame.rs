@@ -1,4 +1,4 @@
-//! Frames, byte by byte: `loom-tests/` compiles this file as it stands.
+//! Frames, byte by byte: `loom-tests/` compiles this file unchanged.
 
 /// Bytes of a frame's header.
 pub(crate) const FRAME_HEADER: u64 = 8;

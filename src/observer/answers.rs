@@ -1,10 +1,10 @@
-//! What an `Observer` answers: copies, which nothing changes any more.
+//! What an `Observer` returns: copies.
 
 use std::time::{Instant, SystemTime};
 
 use crate::doorbell::DoorbellKind;
 
-/// What a ring's header says for good; from [`Observer::info`](crate::Observer::info).
+/// The constant fields of a ring's header, from [`Observer::info`](crate::Observer::info).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RingInfo {
@@ -16,7 +16,7 @@ pub struct RingInfo {
     pub slot_size: u64,
     /// Alignment of a slot; 8 for frames.
     pub slot_align: u32,
-    /// What the ends sleep on, of whichever C library.
+    /// What the endpoints sleep on, for any C library.
     pub doorbell: DoorbellKind,
     /// The version of the byte layout.
     pub layout: u32,
@@ -24,13 +24,13 @@ pub struct RingInfo {
     pub schema: u64,
     /// A number that no other ring has, whatever its name.
     pub incarnation: u64,
-    /// When the ring was made, by the wall clock of its creator: a hint for people.
+    /// When the ring was made, by the wall clock of its creator; informative.
     pub created: SystemTime,
     /// Bytes of the segment.
     pub length: u64,
 }
 
-/// The shape of a ring that is looked at.
+/// The shape of an observed ring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ShapeKind {
     /// Records of one size.
@@ -39,7 +39,8 @@ pub enum ShapeKind {
     Frames,
 }
 
-/// Where both endpoints are, at nearly the same moment; from [`Observer::positions`](crate::Observer::positions).
+/// The positions of both endpoints, at nearly the same moment; from
+/// [`Observer::positions`](crate::Observer::positions).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Positions {
@@ -72,61 +73,60 @@ impl Positions {
     }
 }
 
-/// What an endpoint says of itself, from [`Observer::endpoint`](crate::Observer::endpoint). The lock decides whether
-/// it is there: [`Observer::is_alive`](crate::Observer::is_alive).
+/// The state and counters of an endpoint, from [`Observer::endpoint`](crate::Observer::endpoint).
+/// The lock decides whether it is attached: [`Observer::is_alive`](crate::Observer::is_alive).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EndpointState {
     /// How often the role was taken; 0 if never.
     pub epoch: u64,
-    /// Whether the last one to take it has closed its end.
+    /// Whether the last holder has closed.
     pub is_closed: bool,
     /// The process that took it last.
     pub pid: u32,
-    /// When it was taken last, by the wall clock of that process: a hint for people.
+    /// When it was taken last, by the wall clock of that process; informative.
     pub since: SystemTime,
-    /// Whether it sleeps in the kernel, or is about to; still so of one that was
-    /// killed there.
+    /// Whether it sleeps in the kernel, or is about to; also if it was killed there.
     pub is_asleep: bool,
-    /// How often the ends in this role slept.
+    /// How often the endpoints in this role slept.
     pub parks: u64,
-    /// Wake-ups that they sent to the peer: when it slept, and in any case on
-    /// coming and on leaving.
+    /// Wake-ups that they sent to the peer: when it slept, and in any case when they attached and
+    /// closed.
     pub wakes: u64,
-    /// How often one of them slept until a timeout although there was something to do, and
-    /// no wake came or arrived. A wake that is under way is not counted
-    /// ([what is](crate::docs::layout#rescues)). If it grows, see how the peer wakes; as any
-    /// process that may write to the ring can raise it, it proves nothing.
+    /// How often one of them slept until a timeout although there was work, and no wake arrived:
+    /// missed wake-ups. A wake that is under way is not counted ([the
+    /// definition](crate::docs::layout#rescues)). If it grows, check how the peer wakes. Any
+    /// process that may write to the ring can raise it.
     pub rescues: u64,
-    /// Messages that they refused or skipped, as they counted themselves; 0 from
-    /// processes that do not count.
+    /// Messages that they refused or skipped, as they counted them; 0 from processes that do not
+    /// count.
     pub dropped: u64,
 }
 
-/// A ring at a moment; from [`Observer::sample`](crate::Observer::sample).
+/// A ring at one moment; from [`Observer::sample`](crate::Observer::sample).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Sample {
     /// When it was taken.
     pub at: Instant,
-    /// Where both endpoints were.
+    /// The positions of both endpoints.
     pub positions: Positions,
-    /// What the producer said of itself.
+    /// The producer's state and counters.
     pub producer: EndpointState,
-    /// What the consumer said of itself.
+    /// The consumer's state and counters.
     pub consumer: EndpointState,
 }
 
-/// What happened in a second, on the average between two samples; from
+/// Averages per second between two samples; from
 /// [`Sample::rates_since`].
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[non_exhaustive]
 pub struct Rates {
-    /// What was published, in slots, or bytes with headers and padding for frames.
+    /// Published, in slots, or bytes with headers and padding for frames.
     pub pushed: f64,
-    /// What was released, likewise.
+    /// Released, in the same units.
     pub popped: f64,
-    /// How often the ends went to sleep.
+    /// How often the endpoints went to sleep.
     pub parks: f64,
     /// Wake-ups that they sent to each other.
     pub wakes: f64,

@@ -14,7 +14,7 @@
 //! freed the room is read, or a later one: the copy is dropped.
 //!
 //! This file makes no syscall and follows no pointer; `loom-tests/` compiles
-//! it as it stands.
+//! it unchanged.
 
 use super::super::error::Corrupt;
 use super::super::layout::{FRAME_HEADER, PADDING, frame_parts, frame_size};
@@ -65,7 +65,7 @@ impl View<'_> {
         (head, tail)
     }
 
-    /// Shows what is unread between two positions, and returns how many messages were.
+    /// Shows the unread messages between two positions, and returns how many.
     pub(crate) fn copy(
         self,
         mut at: u64,
@@ -83,7 +83,7 @@ impl View<'_> {
                 Some(size) => self.slot(at, size).map(|record| (1, Some(record))),
                 None => self.frame(at, left),
             };
-            // Whatever was read of a message that is gone means nothing.
+            // Ignore the bytes of a message that was released in between.
             if !self.is_there(at) {
                 break;
             }
@@ -97,8 +97,7 @@ impl View<'_> {
         Ok(seen)
     }
 
-    /// Whether the message at a position was not released before this: what was
-    /// copied of it is whole.
+    /// Whether the message at a position was not released before this: then its copy is whole.
     fn is_there(self, position: u64) -> bool {
         // copied -> overtaken: no byte above is newer than the head below.
         fence(COPIED);

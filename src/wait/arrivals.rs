@@ -1,22 +1,22 @@
-//! When messages come, if they come evenly: the estimate of
+//! When messages arrive, if at even intervals: the estimate of
 //! [`WaitStrategy::Adaptive`](super::WaitStrategy::Adaptive).
 //!
 //! Mean and mean deviation of the interval between two waits' ends, as TCP estimates
 //! a round trip (Jacobson, Congestion Avoidance and Control, 1988). An endpoint that sleeps
 //! until just before the next message also learns how late the kernel ends its sleeps.
 
-/// Intervals in a row near the mean after which messages come evenly.
+/// Intervals in a row near the mean after which the intervals count as even.
 const EVEN: u32 = 8;
-/// Where the count of such intervals ends.
+/// The limit of the count of such intervals.
 const MOST_EVEN: u32 = 16;
-/// What an interval far from the mean takes from that count.
+/// What an interval far from the mean subtracts from that count.
 const OUTLIER: u32 = 4;
-/// Nanoseconds before the next message that an endpoint is awake in any case.
+/// The least nanoseconds before the next message at which an endpoint is up.
 const SHORTEST_MARGIN: u64 = 5_000;
-/// Nanoseconds: a sleep that ends later than this is an accident, not a habit.
+/// Nanoseconds: a sleep that ends later than this does not count.
 const LONGEST_OVERSLEEP: u64 = 200_000;
 
-/// The waits of one end so far.
+/// The waits of one endpoint so far.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Arrivals {
     last: u64,
@@ -35,7 +35,7 @@ pub(super) struct Window {
 }
 
 impl Arrivals {
-    /// A wait has ended with what it waited for.
+    /// A wait has succeeded.
     pub(super) fn came(&mut self, now: u64) {
         let interval = now.saturating_sub(self.last);
         self.last = now;
@@ -53,15 +53,15 @@ impl Arrivals {
         }
     }
 
-    /// A sleep that should have ended by itself has ended so much later.
+    /// A sleep until a given time has ended this much later.
     pub(super) fn overslept(&mut self, by: u64) {
         let by = by.min(LONGEST_OVERSLEEP);
-        // Grows at once and shrinks slowly: to be late costs more than to be early.
+        // Grows at once and shrinks slowly: being late costs more than being early.
         self.oversleep = by.max(towards(self.oversleep, by, 16));
     }
 
-    /// When to be awake for the next message, if messages come evenly, and the wait for
-    /// one is short beside the interval.
+    /// When to be up for the next message, if the intervals are even, and long compared with the
+    /// wait for one message.
     pub(super) fn window(&self) -> Option<Window> {
         let margin = SHORTEST_MARGIN + self.oversleep + 4 * self.deviation;
         if self.even < EVEN || margin >= self.mean / 4 {
@@ -75,7 +75,7 @@ impl Arrivals {
     }
 }
 
-/// `mean`, moved by a part of the way to `sample`.
+/// `mean`, moved part of the way to `sample`.
 fn towards(mean: u64, sample: u64, parts: u64) -> u64 {
     if sample >= mean {
         mean.saturating_add((sample - mean) / parts)

@@ -9,36 +9,34 @@ use crate::deadline::Deadline;
 use crate::doorbell::now;
 use crate::sync::spin_loop;
 
-/// How an end of a ring waits.
+/// How an endpoint waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum WaitStrategy {
-    /// Spins, and never gives the processor away: for an endpoint that has one to
-    /// itself. Makes no syscall but the check whether its peer lives
-    /// ([`RingOptions::peer_check`](crate::RingOptions::peer_check)).
+    /// Spins, and never gives the processor up: for an endpoint that has one to itself. Its only
+    /// syscall is the liveness check ([`RingOptions::peer_check`](crate::RingOptions::peer_check)).
     Spin,
-    /// Spins for the budget, then yields the processor between looks.
+    /// Spins for the budget, then yields the processor between polls.
     Yield,
     /// Spins for the budget, yields a few times, then sleeps in the kernel until
     /// it is woken.
     #[default]
     Park,
-    /// As [`Park`](Self::Park), but an endpoint that finds its messages (or its room) come
-    /// evenly sleeps until just before the next is due, and spins for it: for audio
-    /// blocks and control loops. The message is then taken as early as by
-    /// [`Spin`](Self::Spin), and the peer spares the system call that wakes. While they
-    /// do not come evenly, or so often that a sleep between two does not pay, the
-    /// end parks. Counts for the waits of a single end; [`Select`](crate::Select), the
-    /// async calls and pollable endpoints park.
+    /// As [`Park`](Self::Park), but an endpoint whose messages (or room) arrive at even intervals
+    /// sleeps until just before the next is due, and spins for it: for audio blocks and control
+    /// loops. The message is then taken as early as by [`Spin`](Self::Spin), and the peer saves the
+    /// system call that wakes. If the intervals are uneven, or too short for a sleep, the endpoint
+    /// parks. Applies to the waits of a single endpoint; [`Select`](crate::Select), the async calls
+    /// and pollable endpoints park.
     ///
-    /// The end is awake for the next message earlier by the spread of the intervals
-    /// four times, and by how late its sleeps end: a thread under `SCHED_FIFO`, or with a
-    /// small `PR_SET_TIMERSLACK`, spins less.
+    /// The endpoint gets up before the next message by four times the spread of the intervals, plus
+    /// the lateness of its sleeps: a thread under `SCHED_FIFO`, or with a small
+    /// `PR_SET_TIMERSLACK`, spins less.
     Adaptive,
 }
 
 impl WaitStrategy {
-    /// Whether an endpoint that waits so may sleep.
+    /// Whether an endpoint with this strategy may sleep.
     pub(crate) fn parks(self) -> bool {
         matches!(self, Self::Park | Self::Adaptive)
     }
@@ -50,7 +48,7 @@ pub(crate) struct WaitConfig {
     pub(crate) strategy: WaitStrategy,
     /// Nanoseconds of spinning before anything else.
     pub(crate) spin: u64,
-    /// Nanoseconds between two checks whether the peer lives.
+    /// Nanoseconds between two liveness checks.
     pub(crate) peer_check: u64,
 }
 
@@ -68,22 +66,20 @@ impl WaitConfig {
     }
 }
 
-/// The shortest interval between two checks whether the peer lives: a check is a
-/// system call.
+/// The shortest interval between two liveness checks: a check is a system call.
 const SHORTEST_CHECK: u64 = 1_000_000;
 /// The longest: about a century, so that no sum overflows.
 const LONGEST_CHECK: u64 = u64::MAX / 4;
 /// Spins between two reads of the clock.
 const SPINS: u32 = 32;
 
-/// A sleep shorter than this many nanoseconds does not pay.
+/// A sleep shorter than this many nanoseconds is not worth its cost.
 const SHORTEST_NAP: u64 = 10_000;
 
 /// What an endpoint keeps from one wait to the next.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct WaitHistory {
-    /// When to check next whether the peer still lives: many short waits check as
-    /// often as a long one.
+    /// When the next liveness check is due: many short waits check as often as a long one.
     check: Option<u64>,
     arrivals: Arrivals,
 }
@@ -103,8 +99,8 @@ impl WaitHistory {
         next
     }
 
-    /// After a sign of life. After a check that finds the peer gone there is no
-    /// reset, and the next wait checks again at once.
+    /// After a sign of life. A check that finds a crash does not reset it, and the next wait checks
+    /// again at once.
     pub(crate) fn reset(&mut self) {
         self.check = None;
     }
@@ -137,7 +133,7 @@ impl Times {
     /// that waits again and again, for about an interval, wakes once each time.
     fn joined(&self, check: u64, interval: u64) -> u64 {
         let is_near = match check.checked_sub(self.deadline) {
-            // A check that is early is no harm, if there are not many.
+            // A check may be early, if that is rare.
             Some(early) => {
                 early < interval - interval / 8
                     && self.deadline.saturating_sub(self.start) >= interval / 2
@@ -155,7 +151,7 @@ pub(crate) enum Step {
     Retry,
     /// Sleep, at most until then, and try again.
     Park(u64),
-    /// See whether the peer still lives, then try again.
+    /// Make the liveness check, then try again.
     CheckPeer,
     /// Give up.
     TimedOut,
@@ -173,7 +169,7 @@ impl WaitLoop {
         }
     }
 
-    /// Passes some time, or says how to.
+    /// Waits a little, or returns how to wait.
     #[inline]
     pub(crate) fn step(&mut self, history: &mut WaitHistory) -> Step {
         self.spins = self.spins.wrapping_add(1);
@@ -184,7 +180,7 @@ impl WaitLoop {
         self.step_by_clock(now(), history)
     }
 
-    /// The wait has ended with what it waited for.
+    /// The wait has succeeded.
     #[inline]
     pub(crate) fn found(&self, history: &mut WaitHistory) {
         history.reset();
@@ -203,7 +199,7 @@ impl WaitLoop {
         let next_check = history.next_check(now, self.wait.peer_check);
         let next_check = times.joined(next_check, self.wait.peer_check);
         let is_over = now >= times.deadline;
-        // A short wait checks, too. Checks that take longer than their interval do not
+        // A short wait checks as well. Checks that take longer than their interval do not
         // move the deadline: one may follow it.
         if now >= next_check && !times.last_check {
             times.last_check = is_over;
@@ -255,7 +251,7 @@ mod tests {
         WaitConfig::new(strategy, Duration::ZERO, peer_check)
     }
 
-    /// The checks of a wait whose clock goes on by a millisecond a step.
+    /// The checks of a wait whose clock advances by a millisecond a step.
     fn checks(config: WaitConfig, milliseconds: u64) -> Vec<u64> {
         let mut wait = WaitLoop::new(config, Deadline::NEVER);
         let mut history = WaitHistory::default();
@@ -304,7 +300,7 @@ mod tests {
         assert_eq!(steps[3], Step::CheckPeer);
     }
 
-    /// When a caller wakes who waits again and again, and when it checks.
+    /// When a caller that waits again and again wakes, and when it checks.
     fn wakes(timeout: u64, first_check: u64) -> (Vec<u64>, Vec<u64>) {
         let config = config(WaitStrategy::Park, Duration::from_millis(100));
         let mut history = WaitHistory {
@@ -361,7 +357,7 @@ mod tests {
         let config = config(WaitStrategy::Park, Duration::from_millis(1));
         let mut history = WaitHistory::default();
         let mut wait = WaitLoop::new(config, Duration::from_millis(10).into());
-        // Each check finds a peer that lives, and has taken 5 ms.
+        // Each check finds a live peer, and takes 5 ms.
         let steps: Vec<_> = (0..6)
             .map(|turn| {
                 let step = wait.step_by_clock(turn * 5 * MS, &mut history);
@@ -386,7 +382,7 @@ mod tests {
         assert_eq!(history.next_check(12, 100), 15);
     }
 
-    /// Of an endpoint whose messages came every 10 ms, the last at 200.
+    /// Of an endpoint whose messages arrived every 10 ms, the last at 200.
     fn even_history() -> WaitHistory {
         let mut history = WaitHistory::default();
         for number in 1..=20 {
@@ -408,7 +404,7 @@ mod tests {
         let step = wait.step_by_clock(begin + 30_000, &mut history);
         assert_eq!(step, Step::Retry, "it spins");
         assert_eq!(wait.step_by_clock(210 * MS, &mut history), Step::Retry);
-        // Nothing came: it parks like any other.
+        // Nothing arrived: it parks like any other.
         let step = wait.step_by_clock(211 * MS, &mut history);
         assert_eq!(step, Step::Park(301 * MS));
         let mut wait = WaitLoop::new(adaptive, Deadline::NEVER);

@@ -1,4 +1,4 @@
-//! Whether a peer lives, as the locks and the kernel say.
+//! The liveness check, by the locks of the kernel.
 
 use std::fs;
 
@@ -7,33 +7,31 @@ use crate::header::{byte, header, other, peer_state};
 use crate::peer::State;
 use crate::segment::Segment;
 
-/// Whether the peer is gone, or never attached and cannot: the ring has no name left by
-/// which it would open it. `role` is the caller's own.
+/// Whether the peer has closed or crashed, or never attached and cannot: the ring has no name left.
+/// `role` is the caller's own.
 pub(crate) fn is_left_alone(segment: &Segment, role: Role, state: State) -> bool {
     state.is_gone(|| is_peer_held(segment, role)) || state.epoch() == 0 && is_superseded(segment)
 }
 
-/// Whether the ring was unlinked or replaced. A query that fails tells nothing, so the
-/// ring counts as having its name. While the caller has a role no process may mark the
-/// ring, so the mark tells nothing either.
+/// Whether the ring was unlinked or replaced. If the query fails, the ring counts as having its
+/// name. While the caller has a role no process may mark the ring, so the mark is not checked.
 pub(crate) fn is_superseded(segment: &Segment) -> bool {
     matches!(segment.is_nameless(), Ok(true))
 }
 
-/// Whether the peer attached and is gone, closed or crashed; `role` is one's own.
+/// Whether the peer attached and has closed or crashed; `role` is the caller's own.
 pub(crate) fn peer_gone(segment: &Segment, role: Role) -> bool {
     let state = State::poll(peer_state(header(segment), role));
     state.is_gone(|| is_peer_held(segment, role))
 }
 
-/// Whether a process holds the peer's role. A query that fails tells nothing, so the
-/// peer counts as alive.
+/// Whether a process holds the peer's role. If the query fails, the peer counts as alive.
 pub(crate) fn is_peer_held(segment: &Segment, role: Role) -> bool {
     !matches!(segment.is_locked(byte(other(role))), Ok(false))
 }
 
-/// Whether a process is stopped (SIGSTOP, a debugger): it may be on its way to
-/// a wake for as long as it likes.
+/// Whether a process is stopped (SIGSTOP, a debugger): it may be about to wake for any length of
+/// time.
 pub(crate) fn is_stopped(pid: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let state = stat.rsplit_once(") ").map(|(_, rest)| rest);

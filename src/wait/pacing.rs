@@ -1,42 +1,41 @@
 //! Adapts polling to the load, from how many polls came back empty.
 //!
-//! A consumer that has *caught up* looks many times before a message comes: a
-//! ride spares it a cache miss, so the producer gets a hint.
+//! A consumer that has *caught up* polls many times before a message arrives: an inline copy saves
+//! it a cache miss, so the producer gets a hint.
 //!
-//! An endpoint *close behind* a stream finds a little with each look: the consumer a
-//! few messages, the producer in a full ring a little room. Each look takes
-//! lines away from the peer, whose stores wait until they are back, so that
-//! it never gets ahead, and both crawl. So such an endpoint looks away for a moment:
-//! the next look finds much, and the lines move once for all of it. (Temporal
-//! slipping in FastForward, Giacomoni et al., 2008.)
+//! An endpoint *close behind* a stream finds a little with each poll: the consumer a few messages,
+//! the producer in a full ring a little room. Each poll takes cache lines away from the peer, whose
+//! stores wait until they are back, and both slow down. So such an endpoint backs off for a moment:
+//! the next poll finds much, and the lines move once for all of it. (Temporal slipping in
+//! FastForward, Giacomoni et al., 2008.)
 
 use crate::sync::spin_loop;
 
-/// Looks in vain after which an endpoint has caught up.
+/// Empty polls after which an endpoint has caught up.
 const CAUGHT_UP: u32 = 4;
-/// Looks that found more than one unit, with hardly one in vain between
-/// them, after which there is a stream.
+/// Polls that found more than one unit, with hardly an empty one between them, after which there is
+/// a stream.
 const STREAM: u32 = 8;
-/// Bytes ahead at which the endpoints' lines no longer meet.
+/// Bytes ahead at which the endpoints use different lines.
 const CLOSE: u64 = 4096;
-/// How long an endpoint close behind looks away: about a microsecond.
+/// How long an endpoint close behind backs off: about a microsecond.
 const PAUSES: u32 = 24;
 
-/// The looks of late.
+/// The recent polls.
 #[derive(Debug)]
 pub(crate) struct Pacing {
     in_vain: u32,
     crowded: u32,
-    /// As last said.
+    /// As last reported.
     caught_up: bool,
-    /// Whether to look away before the next look.
+    /// Whether to back off before the next poll.
     slips: bool,
     /// Units ahead at which the peer is close.
     close: u64,
 }
 
 impl Pacing {
-    /// Of a ring of so many units of so many bytes.
+    /// For a ring of this many units of this many bytes.
     pub(crate) fn new(capacity: u64, unit: u64) -> Self {
         Self {
             in_vain: 0,
@@ -47,7 +46,7 @@ impl Pacing {
         }
     }
 
-    /// Before a look.
+    /// Before a poll.
     #[inline(always)]
     pub(crate) fn begin(&mut self) {
         if self.slips {
@@ -63,8 +62,8 @@ impl Pacing {
         }
     }
 
-    /// A look found nothing, or too little. Returns whether this endpoint has caught up
-    /// by now, when it is news.
+    /// A poll found nothing, or too little. Returns whether this endpoint has caught up, if that
+    /// changed.
     #[inline]
     pub(crate) fn in_vain(&mut self) -> bool {
         self.in_vain = self.in_vain.saturating_add(1);
@@ -75,8 +74,8 @@ impl Pacing {
         !core::mem::replace(&mut self.caught_up, true)
     }
 
-    /// A look found more than one unit. Returns whether it is over with having
-    /// caught up, when it is news.
+    /// A poll found more than one unit. Returns whether this endpoint has no longer caught up, if
+    /// that changed.
     #[inline]
     pub(crate) fn crowded(&mut self, units: u64) -> bool {
         self.in_vain = 0;
@@ -125,7 +124,7 @@ mod tests {
         pacing.crowded(2);
         assert!(pacing.slips);
         pacing.begin();
-        assert!(!pacing.slips, "it looks away once for each look");
+        assert!(!pacing.slips, "it backs off once for each poll");
         pacing.crowded(256);
         assert!(!pacing.slips, "a quarter of the ring ahead is not close");
         for _ in 0..CAUGHT_UP {

@@ -1,20 +1,20 @@
-//! The park: how one end, or several together, go to sleep and get up.
+//! The park: how one endpoint, or several together, go to sleep and get up.
 //!
-//! Everything that sleeps for a ring calls this file: an endpoint by itself, `Select`,
+//! Everything that sleeps for a ring calls this file: a single endpoint, `Select`,
 //! and the reactor, which splits it at the wait. The steps, each for all endpoints:
 //!
 //! ```text
 //! DROWSY in the word     the peer fences from now on
-//! one barrier            where the peer may have been spared its fence
-//! PARKED in the word     the peer wakes this end from now on; fence (PARK)
-//! second poll            of what the end awaits, a value that was fixed before
+//! one barrier            where the peer may have skipped its fence
+//! PARKED in the word     the peer wakes it from now on; fence (PARK)
+//! second poll            for the awaited position, a value that was fixed before
 //! wait                   in the kernel, or in the reactor
 //! grace                  a waker may be between its position and the word
 //! awake in the word
 //! ```
 //!
 //! `parker.rs` says why no wake-up is lost. This file makes no syscall and follows
-//! no pointer; `loom-tests/` compiles it as it stands.
+//! no pointer; `loom-tests/` compiles it unchanged.
 
 use super::super::parker::{Rest, Sleeper, UNDER_WAY, UNPROTECTED};
 use super::super::sync::AtomicU32;
@@ -25,36 +25,36 @@ pub(crate) trait Parkable {
     fn sleeper(&mut self) -> (&mut Sleeper, &AtomicU32);
     /// The endpoint's own position.
     fn position(&self) -> u64;
-    /// The second poll: whether what the end awaits is there.
+    /// The second poll: whether the message or room is there.
     fn has_work(&self) -> bool;
-    /// Forgets wakes that came too late for an earlier sleep.
+    /// Drains wakes that arrived too late for an earlier sleep.
     fn drain(&self);
     /// Counts a sleep that begins.
     fn count_sleep(&self);
-    /// Counts one that only its deadline ended, though the end was owed a wake, and none
-    /// came, or none of many arrived.
+    /// Counts a sleep that only its deadline ended, although the peer should have sent a wake: none
+    /// was sent, or none of many arrived.
     fn count_rescue(&self);
 }
 
-/// What the kernel does for those who sleep; times are nanoseconds on its monotonic
+/// What the kernel does for a sleep; times are nanoseconds on its monotonic
 /// clock.
 pub(crate) trait Kernel {
-    /// Has every registered process pass a full fence; `false` if it cannot.
+    /// Makes every registered process execute a full fence; `false` if it cannot.
     fn barrier(&self) -> bool;
     /// The time.
     fn now(&self) -> u64;
 }
 
-/// How a sleep ended, as far as it tells whether a wake was lost.
+/// How a sleep ended, for the count of missed wakes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ending {
-    /// By a wake that arrived, for the end at this index.
+    /// By a wake that arrived, for the endpoint at this index.
     Woken(usize),
-    /// In a way that tells nothing.
+    /// In a way that does not count.
     Untold,
     /// By its deadline.
     TimedOut {
-        /// The ends that were owed a wake by then, a bit for each index.
+        /// The endpoints that should have got a wake by then, a bit for each index.
         owed: u128,
         /// Whether no wake arrived in the grace after the deadline either. Otherwise the
         /// grace was over at once, because a word had been changed.
@@ -62,9 +62,9 @@ pub(crate) enum Ending {
     },
 }
 
-/// Sleeps until `wait` returns: by a wake, by its deadline, or for no reason. `wait`
-/// sleeps while every word of the ends is `PARKED`. Does not sleep at all if an endpoint has
-/// something to do. Takes 128 ends at most.
+/// Sleeps until `wait` returns: by a wake, by its deadline, or for no reason. `wait` sleeps while
+/// every word of the endpoints is `PARKED`. Does not sleep if an endpoint has something to do.
+/// Takes 128 endpoints at most.
 pub(crate) fn park<P: Parkable>(
     ends: &mut [P],
     kernel: &impl Kernel,
@@ -80,7 +80,7 @@ pub(crate) fn park<P: Parkable>(
     if rest == Rest::TimedOut && limit == u64::MAX {
         owed = who_has_work(ends);
         if owed != 0 {
-            // The waker may be on its way between position and wake.
+            // The waker may be between position and wake.
             rest = wait(ends, kernel.now() + UNDER_WAY);
         }
     }
@@ -93,7 +93,7 @@ pub(crate) fn park<P: Parkable>(
     wake_up(ends, ending);
 }
 
-/// The ends that have something to do, a bit for each index.
+/// The endpoints that have something to do, a bit for each index.
 fn who_has_work<P: Parkable>(ends: &[P]) -> u128 {
     let ends = ends.iter().enumerate();
     ends.fold(0, |found, (index, end)| {
@@ -102,7 +102,7 @@ fn who_has_work<P: Parkable>(ends: &[P]) -> u128 {
 }
 
 /// The first half of [`park`]: returns until when the sleep may last, `u64::MAX` if a
-/// barrier protects it. `None` if an endpoint has something to do: then all are up again.
+/// barrier protects it. `None` if an endpoint has something to do: then none is parked.
 pub(crate) fn fall_asleep<P: Parkable>(ends: &mut [P], kernel: &impl Kernel) -> Option<u64> {
     let mut barrier_due = false;
     for end in &mut *ends {
@@ -132,7 +132,7 @@ pub(crate) fn fall_asleep<P: Parkable>(ends: &mut [P], kernel: &impl Kernel) -> 
         }
         return None;
     }
-    // Now, since nobody waits for it: later a waker does.
+    // Now, since nothing waits for it: later a waker does.
     ends.iter().for_each(P::count_sleep);
     Some(limit)
 }
@@ -144,7 +144,7 @@ pub(crate) fn wake_up<P: Parkable>(ends: &mut [P], ending: Ending) {
         let was_changed = sleeper.get_up(word);
         let is_lost = match ending {
             Ending::TimedOut { owed, is_late } if owed >> index & 1 == 1 => {
-                // A changed word: the peer called, or is about to.
+                // A changed word: the peer has woken, or is about to.
                 if was_changed {
                     sleeper.is_deaf()
                 } else {

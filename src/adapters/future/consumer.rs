@@ -1,4 +1,4 @@
-//! The ends that read, in async code.
+//! The endpoints that read, in async code.
 
 use core::future::poll_fn;
 use core::pin::Pin;
@@ -14,12 +14,12 @@ use crate::frame_consumer::{FrameConsumer, Popped};
 use crate::frames::{Frame, Frames};
 use crate::ring::Record;
 
-/// The end of a ring of records that reads, in async code; feature `futures`.
+/// The consumer of a ring of records, in async code; feature `futures`.
 ///
 /// Made by [`Consumer::into_async`]. It is a [`Stream`] of messages, and has
-/// `async` forms of `pop` and `peek`; the peer need not be async, nor know.
+/// `async` forms of `pop` and `peek`; the peer may be a plain endpoint.
 ///
-/// No particular runtime is needed: one thread of the process, `quoit-reactor`,
+/// Any runtime works: one thread of the process, `quoit-reactor`,
 /// sleeps on all rings whose async endpoints wait, and wakes their tasks. It starts
 /// with the first async endpoint and stops after the last. There can be 127 async
 /// ends in a process at a time.
@@ -42,21 +42,20 @@ use crate::ring::Record;
 ///
 /// # The stream
 ///
-/// It ends when the producer is gone, closed or crashed, and everything that it
-/// published was taken. If another producer attaches, a later poll goes on with its
-/// messages. None will if the ring is [superseded](Consumer::is_superseded). After an
-/// error the ring is corrupt, and the stream is at its end.
+/// It ends when the producer has closed or crashed, and everything that it published was taken. If
+/// another producer attaches, a later poll continues with its messages. None can if the ring is
+/// [superseded](Consumer::is_superseded). After an error the ring is corrupt, and the stream has
+/// ended.
 ///
-/// It is a [`FusedStream`]: `is_terminated` is true from its end on, until another
-/// producer attaches. `select!` therefore skips a stream that has ended, and polls it
-/// again after that; [`wait_for_peer`](Self::wait_for_peer) waits for that moment.
+/// It is a [`FusedStream`]: `is_terminated` is true after its end, until another producer attaches.
+/// `select!` therefore skips a stream that has ended, and polls it again after that;
+/// [`wait_for_peer`](Self::wait_for_peer) waits for that moment.
 ///
 /// # Forking
 ///
-/// A child of `fork` has no such thread, and must make no async endpoints of its own
-/// before it calls `exec`. Those that it inherited it may drop; their waits end as
-/// those of a plain [`Consumer`], but on a ring on the heap with
-/// [`ReactorDied`](PopError::ReactorDied).
+/// A child of `fork` has no such thread, and must make no async endpoints of its own before it
+/// calls `exec`. It may drop those that it inherited; their waits end as those of a plain
+/// [`Consumer`], on a ring on the heap with [`ReactorDied`](PopError::ReactorDied).
 ///
 /// # Examples
 ///
@@ -72,7 +71,7 @@ use crate::ring::Record;
 ///         ticks_in.send(price).await?; // waits while the ring is full
 ///     }
 ///     Ok::<_, quoit::ClaimError>(())
-/// }; // here the producer leaves, and the stream ends
+/// }; // here the producer closes, and the stream ends
 /// let read = async {
 ///     let mut sum = 0;
 ///     while let Some(price) = ticks.next().await {
@@ -91,7 +90,7 @@ pub struct AsyncConsumer<T: Record> {
     inner: AsyncEnd<Consumer<T>>,
 }
 
-/// The end of a ring of frames that reads, in async code; feature `futures`.
+/// The consumer of a ring of frames, in async code; feature `futures`.
 ///
 /// Made by [`FrameConsumer::into_async`]. It is a [`Stream`] of frames, each copied, and
 /// has `async` forms of `pop` and `peek`. [`AsyncConsumer`] says how async endpoints wait, when
@@ -103,13 +102,12 @@ pub struct AsyncFrameConsumer {
 }
 
 impl<T: Record> Consumer<T> {
-    /// This endpoint for async code; [`AsyncConsumer`] says how it waits. The ring's
-    /// wait strategy and spin budget do not matter to it.
+    /// This endpoint for async code; [`AsyncConsumer`] says how it waits. It ignores the ring's
+    /// wait strategy and spin budget.
     ///
     /// # Errors
     ///
-    /// [`IntoAsyncError`] says why there cannot be another async endpoint, and gives this one
-    /// back.
+    /// [`IntoAsyncError`] says why there cannot be another async endpoint, and returns this one.
     ///
     /// # Real-time
     ///
@@ -121,13 +119,12 @@ impl<T: Record> Consumer<T> {
 }
 
 impl FrameConsumer {
-    /// This endpoint for async code; [`AsyncConsumer`] says how it waits. The ring's
-    /// wait strategy and spin budget do not matter to it.
+    /// This endpoint for async code; [`AsyncConsumer`] says how it waits. It ignores the ring's
+    /// wait strategy and spin budget.
     ///
     /// # Errors
     ///
-    /// [`IntoAsyncError`] says why there cannot be another async endpoint, and gives this one
-    /// back.
+    /// [`IntoAsyncError`] says why there cannot be another async endpoint, and returns this one.
     ///
     /// # Real-time
     ///
@@ -139,16 +136,16 @@ impl FrameConsumer {
 }
 
 impl<T: Record> AsyncConsumer<T> {
-    /// The plain end again, with its place in the ring.
+    /// Returns the plain endpoint, with its position.
     ///
     /// # Real-time
     ///
-    /// Makes a syscall; waits for the reactor to let go of its table.
+    /// Makes a syscall; waits for the lock of the reactor's table.
     pub fn into_inner(self) -> Consumer<T> {
         self.inner.into_end()
     }
 
-    /// The plain end, to look at.
+    /// The plain endpoint, read only.
     ///
     /// # Real-time
     ///
@@ -236,7 +233,7 @@ impl<T: Record> AsyncConsumer<T> {
     /// Waits until there is a record, and leaves it in the ring: the next
     /// [`try_pop`](Self::try_pop) finds it.
     ///
-    /// Cancel safety: neither the future nor its end takes anything.
+    /// Cancel safety: neither the future nor its completion takes anything.
     ///
     /// # Errors
     ///
@@ -265,7 +262,7 @@ impl<T: Record> AsyncConsumer<T> {
     }
 
     /// Waits until a producer holds its role, or one has attached since the first poll: for
-    /// an endpoint that was `Abandoned`, or that came first. The wait also ends when
+    /// an endpoint that was `Abandoned`, or that attached first. The wait also ends when
     /// there is something to read.
     ///
     /// Cancel safety: a future that is dropped has changed nothing. The next one sees only
@@ -273,10 +270,9 @@ impl<T: Record> AsyncConsumer<T> {
     ///
     /// # Errors
     ///
-    /// [`PeerError::Superseded`] if none will attach: the ring was unlinked or
-    /// replaced, or the ring is on the heap. That is noticed at the next
-    /// [`peer_check`](crate::RingOptions::peer_check). [`PeerError::ReactorDied`] if nobody
-    /// can wait; never [`PeerError::TimedOut`].
+    /// [`PeerError::Superseded`] if none will attach: the ring was unlinked or replaced, or is on
+    /// the heap. That is noticed at the next [`peer_check`](crate::RingOptions::peer_check).
+    /// [`PeerError::ReactorDied`] if the wait is impossible; never [`PeerError::TimedOut`].
     ///
     /// # Real-time
     ///
@@ -296,9 +292,9 @@ impl<T: Record> AsyncConsumer<T> {
         self.inner.wait_for_producer().await
     }
 
-    /// Waits until the producer has closed or crashed, whatever is unread: for a task that
-    /// has to stop, or to start the other program again. Waits for one to attach first
-    /// if none has. Each message wakes the task meanwhile, and it sleeps on.
+    /// Waits until the producer has closed or crashed, whatever is unread: for a task that has to
+    /// stop, or to restart the other program. Waits for one to attach first if none has. Each
+    /// message wakes the task in between, and it sleeps again.
     ///
     /// Cancel safety: a future that is dropped has changed nothing. The next one waits for
     /// the producer that is there at its own first poll.
@@ -306,7 +302,7 @@ impl<T: Record> AsyncConsumer<T> {
     /// # Errors
     ///
     /// [`PeerError::Superseded`] if no producer has ever attached, and none will;
-    /// [`PeerError::ReactorDied`] if nobody can wait; never [`PeerError::TimedOut`].
+    /// [`PeerError::ReactorDied`] if the wait is impossible; never [`PeerError::TimedOut`].
     ///
     /// # Real-time
     ///
@@ -329,16 +325,16 @@ impl<T: Record> AsyncConsumer<T> {
 }
 
 impl AsyncFrameConsumer {
-    /// The plain end again, with its place in the ring.
+    /// Returns the plain endpoint, with its position.
     ///
     /// # Real-time
     ///
-    /// Makes a syscall; waits for the reactor to let go of its table.
+    /// Makes a syscall; waits for the lock of the reactor's table.
     pub fn into_inner(self) -> FrameConsumer {
         self.inner.into_end()
     }
 
-    /// The plain end, to look at.
+    /// The plain endpoint, read only.
     ///
     /// # Real-time
     ///
@@ -392,10 +388,10 @@ impl AsyncFrameConsumer {
         self.inner.end().try_pop(buffer)
     }
 
-    /// Copies the next frame into `bytes`, in place of what was there, and waits if there is
+    /// Copies the next frame into `bytes`, replacing its content, and waits if there is
     /// none; returns its kind.
     ///
-    /// Cancel safety: a future that is dropped has taken nothing, and `bytes` is as it was.
+    /// Cancel safety: a future that is dropped has taken nothing, and `bytes` is unchanged.
     ///
     /// # Errors
     ///
@@ -482,7 +478,7 @@ impl AsyncFrameConsumer {
     /// Waits until there is a frame, and leaves it in the ring: the next
     /// [`try_pop`](Self::try_pop) finds it.
     ///
-    /// Cancel safety: neither the future nor its end takes anything.
+    /// Cancel safety: neither the future nor its completion takes anything.
     ///
     /// # Errors
     ///
@@ -500,7 +496,7 @@ impl AsyncFrameConsumer {
     }
 
     /// Waits until a producer holds its role, or one has attached since the first poll: for
-    /// an endpoint that was `Abandoned`, or that came first. The wait also ends when
+    /// an endpoint that was `Abandoned`, or that attached first. The wait also ends when
     /// there is something to read.
     ///
     /// Cancel safety: a future that is dropped has changed nothing. The next one sees only
@@ -508,10 +504,9 @@ impl AsyncFrameConsumer {
     ///
     /// # Errors
     ///
-    /// [`PeerError::Superseded`] if none will attach: the ring was unlinked or
-    /// replaced, or the ring is on the heap. That is noticed at the next
-    /// [`peer_check`](crate::RingOptions::peer_check). [`PeerError::ReactorDied`] if nobody
-    /// can wait; never [`PeerError::TimedOut`].
+    /// [`PeerError::Superseded`] if none will attach: the ring was unlinked or replaced, or is on
+    /// the heap. That is noticed at the next [`peer_check`](crate::RingOptions::peer_check).
+    /// [`PeerError::ReactorDied`] if the wait is impossible; never [`PeerError::TimedOut`].
     ///
     /// # Real-time
     ///
@@ -520,9 +515,9 @@ impl AsyncFrameConsumer {
         self.inner.wait_for_producer().await
     }
 
-    /// Waits until the producer has closed or crashed, whatever is unread: for a task that
-    /// has to stop, or to start the other program again. Waits for one to attach first
-    /// if none has. Each message wakes the task meanwhile, and it sleeps on.
+    /// Waits until the producer has closed or crashed, whatever is unread: for a task that has to
+    /// stop, or to restart the other program. Waits for one to attach first if none has. Each
+    /// message wakes the task in between, and it sleeps again.
     ///
     /// Cancel safety: a future that is dropped has changed nothing. The next one waits for
     /// the producer that is there at its own first poll.
@@ -530,7 +525,7 @@ impl AsyncFrameConsumer {
     /// # Errors
     ///
     /// [`PeerError::Superseded`] if no producer has ever attached, and none will;
-    /// [`PeerError::ReactorDied`] if nobody can wait; never [`PeerError::TimedOut`].
+    /// [`PeerError::ReactorDied`] if the wait is impossible; never [`PeerError::TimedOut`].
     ///
     /// # Real-time
     ///
@@ -540,7 +535,7 @@ impl AsyncFrameConsumer {
     }
 }
 
-/// Records, each popped as it comes.
+/// Records, each popped as it arrives.
 impl<T: Record> Stream for AsyncConsumer<T> {
     type Item = Result<T, PopError>;
 
@@ -555,8 +550,8 @@ impl<T: Record> Stream for AsyncConsumer<T> {
     }
 }
 
-/// Terminated from the stream's end on, until another producer attaches; for good if the
-/// ring is corrupt.
+/// Terminated after the stream's end, until another producer attaches; permanently if the ring is
+/// corrupt.
 impl<T: Record> FusedStream for AsyncConsumer<T> {
     fn is_terminated(&self) -> bool {
         self.inner.has_ended()
@@ -576,8 +571,8 @@ impl Stream for AsyncFrameConsumer {
     }
 }
 
-/// Terminated from the stream's end on, until another producer attaches; for good if the
-/// ring is corrupt.
+/// Terminated after the stream's end, until another producer attaches; permanently if the ring is
+/// corrupt.
 impl FusedStream for AsyncFrameConsumer {
     fn is_terminated(&self) -> bool {
         self.inner.has_ended()

@@ -1,4 +1,4 @@
-//! The ends that write, in async code.
+//! The endpoints that write, in async code.
 
 use core::future::poll_fn;
 use core::pin::Pin;
@@ -13,17 +13,17 @@ use crate::frames::FrameClaim;
 use crate::producer::{Claim, Producer};
 use crate::ring::Record;
 
-/// The end of a ring of records that writes, in async code; feature `futures`.
+/// The producer of a ring of records, in async code; feature `futures`.
 ///
 /// Made by [`Producer::into_async`]. It is a [`Sink`] of messages, and has an
-/// `async` form of `push`; the peer need not be async, nor know.
+/// `async` form of `push`; the peer may be a plain endpoint.
 /// [`AsyncConsumer`](crate::AsyncConsumer) says how async endpoints wait, when they yield
 /// to other tasks, and what that means for a `fork`.
 ///
 /// # Cancelling
 ///
-/// A push that is dropped before it is ready has put nothing into the ring, and
-/// a push that is ready has put everything there.
+/// A push that is dropped before it is ready has written nothing, and a push that is ready has
+/// written everything.
 ///
 /// # The sink
 ///
@@ -45,7 +45,7 @@ pub struct AsyncProducer<T: Record> {
     inner: AsyncEnd<Producer<T>>,
 }
 
-/// The end of a ring of frames that writes, in async code; feature `futures`.
+/// The producer of a ring of frames, in async code; feature `futures`.
 ///
 /// Made by [`FrameProducer::into_async`]. It is a [`Sink`] of frames, and has an `async`
 /// form of `push`. [`AsyncConsumer`](crate::AsyncConsumer) says how async endpoints wait, and
@@ -55,10 +55,10 @@ pub struct AsyncProducer<T: Record> {
 ///
 /// A frame that the ring has no room for waits in the sink, one at a time: it is in the
 /// ring after a flush, or before the next frame or push. `close` flushes; the role is given
-/// up by dropping the producer. A frame that waits then is lost.
+/// up by dropping the producer. A frame that waits at that time is lost.
 ///
-/// The sink's error is that of a claim: what was accepted and could not be flushed stays in
-/// the sink, for another consumer that may attach.
+/// The sink's error is that of a claim: a frame that was accepted and could not be flushed stays in
+/// the sink, for a later consumer.
 #[derive(Debug)]
 #[must_use = "a dropped producer gives its role up"]
 pub struct AsyncFrameProducer {
@@ -69,12 +69,11 @@ pub struct AsyncFrameProducer {
 
 impl<T: Record> Producer<T> {
     /// This endpoint for async code; [`AsyncConsumer`](crate::AsyncConsumer) says how it waits.
-    /// The ring's wait strategy and spin budget do not matter to it.
+    /// It ignores the ring's wait strategy and spin budget.
     ///
     /// # Errors
     ///
-    /// [`IntoAsyncError`] says why there cannot be another async endpoint, and gives this one
-    /// back.
+    /// [`IntoAsyncError`] says why there cannot be another async endpoint, and returns this one.
     ///
     /// # Real-time
     ///
@@ -87,12 +86,11 @@ impl<T: Record> Producer<T> {
 
 impl FrameProducer {
     /// This endpoint for async code; [`AsyncConsumer`](crate::AsyncConsumer) says how it waits.
-    /// The ring's wait strategy and spin budget do not matter to it.
+    /// It ignores the ring's wait strategy and spin budget.
     ///
     /// # Errors
     ///
-    /// [`IntoAsyncError`] says why there cannot be another async endpoint, and gives this one
-    /// back.
+    /// [`IntoAsyncError`] says why there cannot be another async endpoint, and returns this one.
     ///
     /// # Real-time
     ///
@@ -107,16 +105,16 @@ impl FrameProducer {
 }
 
 impl<T: Record> AsyncProducer<T> {
-    /// The plain end again, with its place in the ring.
+    /// Returns the plain endpoint, with its position.
     ///
     /// # Real-time
     ///
-    /// Makes a syscall; waits for the reactor to let go of its table.
+    /// Makes a syscall; waits for the lock of the reactor's table.
     pub fn into_inner(self) -> Producer<T> {
         self.inner.into_end()
     }
 
-    /// The plain end, to look at.
+    /// The plain endpoint, read only.
     ///
     /// # Real-time
     ///
@@ -208,7 +206,7 @@ impl<T: Record> AsyncProducer<T> {
 
     /// Waits until there is room for a record: the next [`try_push`](Self::try_push) has it.
     ///
-    /// Cancel safety: neither the future nor its end pushes or claims anything.
+    /// Cancel safety: neither the future nor its completion pushes or claims anything.
     ///
     /// # Errors
     ///
@@ -223,17 +221,16 @@ impl<T: Record> AsyncProducer<T> {
     }
 
     /// Waits until a consumer holds its role, or one has attached since the first poll: for
-    /// an endpoint that was `Abandoned`, or that came first.
+    /// an endpoint that was `Abandoned`, or that attached first.
     ///
     /// Cancel safety: a future that is dropped has changed nothing. The next one sees only
     /// a consumer that is there, or attaches after its own first poll.
     ///
     /// # Errors
     ///
-    /// [`PeerError::Superseded`] if none will attach: the ring was unlinked or
-    /// replaced, or the ring is on the heap. That is noticed at the next
-    /// [`peer_check`](crate::RingOptions::peer_check). [`PeerError::ReactorDied`] if nobody
-    /// can wait; never [`PeerError::TimedOut`].
+    /// [`PeerError::Superseded`] if none will attach: the ring was unlinked or replaced, or is on
+    /// the heap. That is noticed at the next [`peer_check`](crate::RingOptions::peer_check).
+    /// [`PeerError::ReactorDied`] if the wait is impossible; never [`PeerError::TimedOut`].
     ///
     /// # Real-time
     ///
@@ -242,9 +239,9 @@ impl<T: Record> AsyncProducer<T> {
         self.inner.wait_for_consumer().await
     }
 
-    /// Waits until the consumer has closed or crashed, whatever is unread: for a task that
-    /// has to stop, or to start the other program again. Waits for one to attach first
-    /// if none has. Each message wakes the task meanwhile, and it sleeps on.
+    /// Waits until the consumer has closed or crashed, whatever is unread: for a task that has to
+    /// stop, or to restart the other program. Waits for one to attach first if none has. Each
+    /// message wakes the task in between, and it sleeps again.
     ///
     /// Cancel safety: a future that is dropped has changed nothing. The next one waits for
     /// the consumer that is there at its own first poll.
@@ -252,7 +249,7 @@ impl<T: Record> AsyncProducer<T> {
     /// # Errors
     ///
     /// [`PeerError::Superseded`] if no consumer has ever attached, and none will;
-    /// [`PeerError::ReactorDied`] if nobody can wait; never [`PeerError::TimedOut`].
+    /// [`PeerError::ReactorDied`] if the wait is impossible; never [`PeerError::TimedOut`].
     ///
     /// # Real-time
     ///
@@ -263,17 +260,17 @@ impl<T: Record> AsyncProducer<T> {
 }
 
 impl AsyncFrameProducer {
-    /// The plain end again, with its place in the ring. A frame that waits in the sink is
+    /// Returns the plain endpoint, with its position. A frame that waits in the sink is
     /// lost: flush first.
     ///
     /// # Real-time
     ///
-    /// Makes a syscall; waits for the reactor to let go of its table.
+    /// Makes a syscall; waits for the lock of the reactor's table.
     pub fn into_inner(self) -> FrameProducer {
         self.inner.into_end()
     }
 
-    /// The plain end, to look at.
+    /// The plain endpoint, read only.
     ///
     /// # Real-time
     ///
@@ -285,8 +282,8 @@ impl AsyncFrameProducer {
     /// Pushes a frame of kind 0, and waits for room if there is none, after a frame that
     /// waits in the sink.
     ///
-    /// Cancel safety: a future that is dropped has not pushed `payload`. The frame that
-    /// waited in the sink is there, or in the ring.
+    /// Cancel safety: a future that is dropped has not pushed `payload`. The frame that waited in
+    /// the sink is still there, or in the ring.
     ///
     /// # Errors
     ///
@@ -373,9 +370,8 @@ impl AsyncFrameProducer {
     /// Claims room for a frame of at most `len` bytes, to be filled in place, and waits for
     /// it if there is none, after a frame that waits in the sink.
     ///
-    /// Cancel safety: a future that is dropped has claimed nothing, and a claim that is
-    /// dropped publishes nothing. The frame that waited in the sink is there, or in the
-    /// ring.
+    /// Cancel safety: a future that is dropped has claimed nothing, and a claim that is dropped
+    /// publishes nothing. The frame that waited in the sink is still there, or in the ring.
     ///
     /// # Errors
     ///
@@ -404,8 +400,8 @@ impl AsyncFrameProducer {
     /// Waits until there is room for a frame of `len` bytes, after a frame that waits in the
     /// sink: the next [`try_push`](Self::try_push) of so many has it.
     ///
-    /// Cancel safety: neither the future nor its end claims anything. The frame that waited
-    /// in the sink is there, or in the ring.
+    /// Cancel safety: neither the future nor its completion claims anything. The frame that waited
+    /// in the sink is still there, or in the ring.
     ///
     /// # Errors
     ///
@@ -420,17 +416,16 @@ impl AsyncFrameProducer {
     }
 
     /// Waits until a consumer holds its role, or one has attached since the first poll: for
-    /// an endpoint that was `Abandoned`, or that came first.
+    /// an endpoint that was `Abandoned`, or that attached first.
     ///
     /// Cancel safety: a future that is dropped has changed nothing. The next one sees only
     /// a consumer that is there, or attaches after its own first poll.
     ///
     /// # Errors
     ///
-    /// [`PeerError::Superseded`] if none will attach: the ring was unlinked or
-    /// replaced, or the ring is on the heap. That is noticed at the next
-    /// [`peer_check`](crate::RingOptions::peer_check). [`PeerError::ReactorDied`] if nobody
-    /// can wait; never [`PeerError::TimedOut`].
+    /// [`PeerError::Superseded`] if none will attach: the ring was unlinked or replaced, or is on
+    /// the heap. That is noticed at the next [`peer_check`](crate::RingOptions::peer_check).
+    /// [`PeerError::ReactorDied`] if the wait is impossible; never [`PeerError::TimedOut`].
     ///
     /// # Real-time
     ///
@@ -439,9 +434,9 @@ impl AsyncFrameProducer {
         self.inner.wait_for_consumer().await
     }
 
-    /// Waits until the consumer has closed or crashed, whatever is unread: for a task that
-    /// has to stop, or to start the other program again. Waits for one to attach first
-    /// if none has. Each message wakes the task meanwhile, and it sleeps on.
+    /// Waits until the consumer has closed or crashed, whatever is unread: for a task that has to
+    /// stop, or to restart the other program. Waits for one to attach first if none has. Each
+    /// message wakes the task in between, and it sleeps again.
     ///
     /// Cancel safety: a future that is dropped has changed nothing. The next one waits for
     /// the consumer that is there at its own first poll.
@@ -449,7 +444,7 @@ impl AsyncFrameProducer {
     /// # Errors
     ///
     /// [`PeerError::Superseded`] if no consumer has ever attached, and none will;
-    /// [`PeerError::ReactorDied`] if nobody can wait; never [`PeerError::TimedOut`].
+    /// [`PeerError::ReactorDied`] if the wait is impossible; never [`PeerError::TimedOut`].
     ///
     /// # Real-time
     ///
@@ -470,7 +465,7 @@ impl AsyncFrameProducer {
         self.inner.poll_room(cx, wanted, attempt)
     }
 
-    /// Sees that no frame waits in the sink.
+    /// Flushes the frame that waits in the sink.
     fn poll_waiting(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ClaimError>> {
         let Some(frame) = self.waiting.take() else {
             return Poll::Ready(Ok(()));

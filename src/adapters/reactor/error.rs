@@ -7,18 +7,16 @@ use std::io;
 use crate::doorbell::MOST_WORDS;
 use crate::error::debug_as_display;
 
-/// The ends that can be registered at once: all words but the reactor's own.
+/// The endpoints that can be registered at once: all words except the reactor's own.
 pub(crate) const MOST_ENDS: usize = MOST_WORDS - 1;
 
 /// Why an endpoint cannot be used in async code, or in an event loop.
 #[non_exhaustive]
 pub enum AsyncError {
-    /// The end sleeps on a semaphore: only rings with
-    /// [`DoorbellKind::Futex`](crate::DoorbellKind::Futex) can be waited for
-    /// together.
+    /// The endpoint sleeps on a semaphore: you can wait for several rings only with
+    /// [`DoorbellKind::Futex`](crate::DoorbellKind::Futex).
     NotAFutex,
-    /// 127 ends of this process are async or pollable already, as many as can be
-    /// waited for at once.
+    /// 127 endpoints of this process are async or pollable already: one wait takes no more.
     TooManyEnds,
     /// The system cannot wait for many words; Linux can from 5.16 on.
     Unsupported(io::Error),
@@ -28,8 +26,8 @@ pub enum AsyncError {
     NoDescriptor(io::Error),
     /// This process is a child of `fork`, and its parent has the thread that waits.
     Forked,
-    /// The thread that waits for all rings has ended, because the system refused its
-    /// waits or a panic was not its own to catch. The next wait starts another one.
+    /// The thread that waits for all rings has ended, because the kernel refused its waits or by a
+    /// panic of the library. The next wait starts another one.
     ReactorDied,
 }
 
@@ -106,7 +104,7 @@ impl From<AsyncError> for io::Error {
     }
 }
 
-/// Why an endpoint cannot be used in async code or in an event loop, with the end.
+/// Why an endpoint cannot be used in async code or in an event loop, and the endpoint.
 pub struct IntoAsyncError<E> {
     end: E,
     reason: AsyncError,
@@ -121,7 +119,7 @@ impl<E> IntoAsyncError<E> {
         (self.end, self.reason)
     }
 
-    /// The end, unchanged, with its role.
+    /// The endpoint, unchanged, with its role.
     ///
     /// # Real-time
     ///
@@ -140,7 +138,7 @@ impl<E> IntoAsyncError<E> {
     }
 }
 
-/// Shows the reason, never the end.
+/// Shows the reason, never the endpoint.
 impl<E> fmt::Debug for IntoAsyncError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.reason, f)
@@ -159,14 +157,14 @@ impl<E> error::Error for IntoAsyncError<E> {
     }
 }
 
-/// Drops the end, and its role is free.
+/// Drops the endpoint, and its role is free.
 impl<E> From<IntoAsyncError<E>> for AsyncError {
     fn from(error: IntoAsyncError<E>) -> Self {
         error.reason
     }
 }
 
-/// Drops the end, and its role is free.
+/// Drops the endpoint, and its role is free.
 impl<E> From<IntoAsyncError<E>> for io::Error {
     fn from(error: IntoAsyncError<E>) -> Self {
         error.reason.into()

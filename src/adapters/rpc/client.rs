@@ -10,8 +10,8 @@ use crate::frame_consumer::FrameConsumer;
 use crate::frame_producer::FrameProducer;
 use crate::ring::Record;
 
-/// The side that calls. Several calls may be in flight; replies that come for
-/// another one than is waited for are kept.
+/// The side that calls. Several calls may be in flight; replies to other calls than the awaited one
+/// are kept.
 ///
 /// ```
 /// use std::time::Duration;
@@ -49,22 +49,22 @@ pub struct Client {
     buffer: Vec<u8>,
     /// The calls in flight, and calls that were dropped since the last sweep.
     flight: HashMap<u64, Flight>,
-    /// So many calls are kept until the next sweep.
+    /// How many calls are kept until the next sweep.
     most: usize,
 }
 
 /// How many calls a client keeps before its first sweep for dropped ones.
 const FEW: usize = 16;
 
-/// What a handler returned.
+/// A handler's result.
 type Answer = Result<Vec<u8>, String>;
 
-/// What the client keeps of a call.
+/// What the client stores for a call.
 #[derive(Debug)]
 struct Flight {
-    /// Ends with the caller's [`Call`].
+    /// Dropped with the caller's [`Call`].
     call: Weak<()>,
-    /// A reply that came early.
+    /// A reply that arrived early.
     answer: Option<Answer>,
 }
 
@@ -79,7 +79,7 @@ impl Flight {
 #[derive(Debug)]
 #[must_use = "a call that is dropped is cancelled"]
 pub struct Call {
-    /// The client sees by it whether the call was dropped.
+    /// It shows the client whether the call was dropped.
     alive: Arc<()>,
     id: u64,
     deadline: Deadline,
@@ -102,11 +102,11 @@ impl Client {
         }
     }
 
-    /// The two endpoints again. Calls in flight are forgotten.
+    /// Returns the two endpoints. Calls in flight are forgotten.
     ///
     /// # Real-time
     ///
-    /// No syscall, no allocation; frees what was kept of the calls.
+    /// No syscall, no allocation; frees the stored calls.
     pub fn into_inner(self) -> (FrameProducer, FrameConsumer) {
         (self.requests, self.replies)
     }
@@ -115,14 +115,14 @@ impl Client {
     ///
     /// # Real-time
     ///
-    /// No syscall, no allocation; looks at each of them.
+    /// No syscall, no allocation; checks each of them.
     pub fn in_flight(&self) -> usize {
         let calls = self.flight.values();
         calls.filter(|flight| !flight.is_dropped()).count()
     }
 
-    /// Sends a request and waits for the reply, which replaces what is in
-    /// `reply`. Whatever goes wrong, the call is forgotten.
+    /// Sends a request and waits for the reply, which replaces the content of `reply`. On any error
+    /// the call is forgotten.
     ///
     /// # Errors
     ///
@@ -171,10 +171,9 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`CallError::TimedOut`] if no room came in time,
-    /// [`CallError::TooLong`] if there never can be,
-    /// [`CallError::ServerGone`] or [`CallError::Superseded`] if there is no
-    /// room and no server, [`CallError::Corrupt`].
+    /// [`CallError::TimedOut`] if no room was freed in time, [`CallError::TooLong`] if it never
+    /// fits, [`CallError::ServerGone`] or [`CallError::Superseded`] if there is no room and no
+    /// server, [`CallError::Corrupt`].
     ///
     /// # Real-time
     ///
@@ -192,7 +191,8 @@ impl Client {
         };
         let len = request.len().saturating_add(2 * WORD);
         let claim = self.requests.claim_timeout(len, call.deadline)?;
-        // What is left is measured when the request goes, not before the wait for room.
+        // The remaining time is measured when the request is published, not before the wait for
+        // room.
         let header = [call.id.to_le_bytes(), call.deadline.left().to_le_bytes()];
         claim.commit_parts(0, &[header.as_flattened(), request])?;
         let flight = Flight {
@@ -204,14 +204,13 @@ impl Client {
         Ok(call)
     }
 
-    /// Waits for a call's reply until its deadline. The reply replaces what is
-    /// in `reply`.
+    /// Waits for a call's reply until its deadline. The reply replaces the content of `reply`.
     ///
     /// # Errors
     ///
     /// [`CallError::Refused`] if the handler failed; [`CallError::TimedOut`],
     /// and the call is forgotten; [`CallError::ServerGone`], and the call stays
-    /// in flight, to be finished when there is another server;
+    /// in flight, to be finished when the server has restarted;
     /// [`CallError::Superseded`], [`CallError::NotInFlight`],
     /// [`CallError::Corrupt`].
     ///
@@ -228,7 +227,7 @@ impl Client {
                 return Ok(());
             }
             if call.deadline.is_over() {
-                // What is there now is looked at; what comes meanwhile is too late.
+                // Read the replies that are there now; later ones are too late.
                 let (position, unread) = (self.replies.position(), self.replies.len());
                 let there = unread.clamp(1, LATE_BYTES);
                 let end = *end.get_or_insert(position.wrapping_add(there));
@@ -245,7 +244,7 @@ impl Client {
         }
     }
 
-    /// Forgets a call: its reply is dropped when it comes.
+    /// Forgets a call: its reply is dropped when it arrives.
     ///
     /// # Real-time
     ///
@@ -257,7 +256,7 @@ impl Client {
     /// Keeps the next reply, if it belongs to a call in flight.
     fn receive(&mut self, deadline: Deadline) -> Result<(), CallError> {
         let kind = self.replies.pop_into_timeout(&mut self.buffer, deadline)?;
-        // What is shorter than an id belongs to no call.
+        // A frame shorter than an id belongs to no call.
         let Some((id, bytes)) = split_word(&self.buffer) else {
             return Ok(());
         };

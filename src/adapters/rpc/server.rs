@@ -11,7 +11,7 @@ use crate::frame_consumer::FrameConsumer;
 use crate::frame_producer::FrameProducer;
 use crate::ring::Record;
 
-/// How often a server that serves looks whether it is to end.
+/// How often `serve` calls `is_over`.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// The side that answers.
@@ -31,7 +31,7 @@ const LOOK: Duration = Duration::from_millis(100);
 ///     })?;
 ///     let mut rounds = 0;
 ///     let is_over = || {
-///         rounds += 1; // in a real program: what a signal has set
+///         rounds += 1; // in a real program: a flag that a signal sets
 ///         rounds > 1
 ///     };
 ///     server.serve(|_, _| Err("out of order"), is_over)
@@ -51,7 +51,7 @@ pub struct Server {
     /// The private copy of a request.
     request: Vec<u8>,
     reply: Vec<u8>,
-    /// What `reply` answers, until there is room for it. The request stays in the ring.
+    /// The request that `reply` answers, until there is room for it. It stays in the ring.
     unsent: Option<Unsent>,
     /// Requests before this position were in the ring at `seen_at`.
     seen: u64,
@@ -81,8 +81,8 @@ impl Server {
         }
     }
 
-    /// The two endpoints again. A request whose reply has found no room yet is still in its
-    /// ring, and the next server handles it again.
+    /// Returns the two endpoints. A request whose reply has had no room yet is still in its ring,
+    /// and the next server handles it again.
     ///
     /// # Real-time
     ///
@@ -91,13 +91,13 @@ impl Server {
         (self.requests, self.replies)
     }
 
-    /// Answers requests until `is_over` says so, which is asked after each
-    /// request and at least ten times a second. Clients may come and go.
+    /// Answers requests until `is_over` returns true. Calls it after each request and at least ten
+    /// times a second. Clients may attach, close and crash.
     ///
     /// # Errors
     ///
-    /// [`PopError::Superseded`] if a ring was unlinked or replaced and its client
-    /// is gone, [`PopError::Corrupt`] if a ring is corrupt.
+    /// [`PopError::Superseded`] if a ring was unlinked or replaced and its client has closed or
+    /// crashed, [`PopError::Corrupt`] if a ring is corrupt.
     ///
     /// # Real-time
     ///
@@ -117,7 +117,7 @@ impl Server {
         Ok(())
     }
 
-    /// Waits for a client, until the next look at whether to end.
+    /// Waits for a client, until the next call of `is_over`.
     fn wait_for_client(&mut self) -> Result<(), PopError> {
         match self.requests.wait_for_peer_timeout(LOOK) {
             Ok(()) | Err(PeerError::TimedOut) => Ok(()),
@@ -131,21 +131,20 @@ impl Server {
     /// client as text. If it panics the request stays. A request whose time is over is
     /// dropped.
     ///
-    /// A reply that finds no room by the deadline is kept: the next call goes on with it,
-    /// and does not call the handler. It is dropped when its client's time is over or its
-    /// client is gone.
+    /// A reply without room at the deadline is kept: the next call sends it, and does not call the
+    /// handler. It is dropped when its client's time is over or its client has closed or crashed.
     ///
     /// # Errors
     ///
-    /// [`PopError::TimedOut`] if no request came in time, or no room for its reply;
+    /// [`PopError::TimedOut`] if no request arrived in time, or its reply had no room;
     /// [`PopError::Abandoned`]
     /// if there are none and the client has closed or crashed;
-    /// [`PopError::Superseded`] if, besides, a ring was unlinked or replaced;
+    /// [`PopError::Superseded`] if, in addition, a ring was unlinked or replaced;
     /// [`PopError::Corrupt`] if a ring is corrupt.
     ///
     /// # Real-time
     ///
-    /// May sleep, and allocates. Takes as long as the handler beyond `timeout`.
+    /// May sleep, and allocates. The handler's time comes on top of `timeout`.
     pub fn answer<E: Display>(
         &mut self,
         timeout: impl Into<Deadline>,
@@ -199,7 +198,7 @@ impl Server {
         let seen_at = self.note_arrival();
         let parts = split_word(&self.request)
             .and_then(|(id, rest)| split_word(rest).map(|(left, bytes)| (id, left, bytes)));
-        // What is shorter than a header has no client that waits.
+        // A frame shorter than a header has no client that waits.
         let Some((id, left, bytes)) = parts else {
             return Ok(());
         };
@@ -222,8 +221,8 @@ impl Server {
         Ok(())
     }
 
-    /// When the next request was first seen in the ring. Its time begins there: the
-    /// client's clock may be another one.
+    /// When the next request was first seen in the ring. Its time starts there: the client's clock
+    /// may be different.
     fn note_arrival(&mut self) -> u64 {
         let position = self.requests.position();
         if position.wrapping_sub(self.seen) as i64 >= 0 {
@@ -233,7 +232,7 @@ impl Server {
         self.seen_at
     }
 
-    /// Puts the reply into the ring, if there is one and somebody waits for it.
+    /// Puts the reply into the ring, if there is one and its client still waits.
     fn send(&mut self, deadline: Deadline) -> Result<(), PopError> {
         let Some(unsent) = self.unsent else {
             return Ok(());
@@ -243,7 +242,7 @@ impl Server {
         match self.replies.push_parts_timeout(unsent.kind, &parts, until) {
             Err(ClaimError::Corrupt) => Err(PopError::Corrupt),
             Err(ClaimError::TimedOut) if !unsent.deadline.is_over() => Err(PopError::TimedOut),
-            // Sent, or nobody waits for it any more.
+            // Sent, or its client no longer waits.
             _ => Ok(()),
         }
     }

@@ -1,4 +1,4 @@
-//! One end of a ring, as those who wait for several see it.
+//! What a wait for several rings needs of one endpoint.
 
 use core::fmt;
 
@@ -12,11 +12,11 @@ use crate::frame_producer::FrameProducer;
 use crate::producer::Producer;
 use crate::ring::{Record, RoleGuard};
 
-/// What [`Select::wait`](crate::Select::wait) can wait for: an endpoint, what borrows
-/// one, or a type of yours that holds one.
+/// What [`Select::wait`](crate::Select::wait) can wait for: an endpoint, a borrow of one, or a type
+/// of yours that holds one.
 ///
-/// Implement it for a type that holds an endpoint and what else belongs to a feed. Then
-/// a slice of such feeds is waited for as it is:
+/// Implement it for a type that holds an endpoint and the other data of a feed. Then you can wait
+/// for a slice of such feeds:
 ///
 /// ```
 /// use quoit::{FrameConsumer, Interest, Select, Selectable, Selected};
@@ -131,12 +131,12 @@ impl fmt::Debug for Interest<'_> {
 
 /// What `Select` and the reactor need of an endpoint.
 pub(crate) trait Sleeping {
-    /// `None` if there is nothing to do yet, else whether the peer is gone.
+    /// `None` if there is nothing to do yet, else whether the peer has closed or crashed.
     fn poll(&mut self, wanted: u64) -> Option<bool>;
     /// What it awaits.
     fn awaited(&self, wanted: u64) -> Awaited;
     fn position(&self) -> u64;
-    /// Tells this ring and this role from all others.
+    /// Identifies this ring and this role.
     fn identity(&self) -> u64;
     fn role(&self) -> &RoleGuard;
     fn role_mut(&mut self) -> &mut RoleGuard;
@@ -185,7 +185,7 @@ impl Sleeping for Endpoint<WriteCursor> {
     }
 
     fn awaited(&self, wanted: u64) -> Awaited {
-        // An endpoint that was closed here has no room again, however much is released.
+        // An endpoint that this process closed never has room again.
         self.awaited(if self.closed { u64::MAX } else { wanted })
     }
 
@@ -250,8 +250,9 @@ impl<T: Record> Producer<T> {
 }
 
 impl FrameProducer {
-    /// This endpoint, to wait for room for a frame of `len` bytes together with other
-    /// rings: [`Select`](crate::Select). A frame that is too long is ready at once: the push says why.
+    /// This endpoint, to wait for room for a frame of `len` bytes together with other rings:
+    /// [`Select`](crate::Select). A frame that is too long is ready at once: the push returns the
+    /// error.
     ///
     /// # Real-time
     ///
