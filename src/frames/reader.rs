@@ -571,6 +571,12 @@ impl<'a> Frames<'a> {
         self.release_bytes(visited);
     }
 
+    /// Bytes of the frames visited so far, with headers and padding, for the tool.
+    #[doc(hidden)]
+    pub fn visited(&self) -> u64 {
+        self.visited
+    }
+
     /// Gives back the room of the first `count` frames that were visited. If their
     /// headers have changed since, the consumer is poisoned, and nothing is given back.
     ///

@@ -52,7 +52,7 @@ pub(crate) fn a_killed_sender_loses_nothing() {
     drop(consumer);
     let ended = Tool::run(&["recv", name.as_str()], b"");
     assert_eq!(ended.output, b"one\ntwo\n");
-    ended.with(8, "died; until then received 2 frames, 6 bytes");
+    ended.with(8, "died; until then received 2 messages, 6 bytes");
 }
 
 pub(crate) fn a_killed_receiver_loses_nothing() {

@@ -4,7 +4,7 @@ use quoit::{Consumer, Producer, RingOptions};
 
 use crate::common::child::{Child, hold, say};
 use crate::common::names::RingName;
-use crate::looking::{refuses, says, says_json};
+use crate::looking::{refuses, ring_of, says, says_json};
 use crate::tool::Tool;
 
 /// A record: the same number in each.
@@ -53,7 +53,7 @@ pub(crate) fn a_ring_under_full_load_is_seen_whole() {
             }
             seen += 1;
         }
-        let stat = says_json(&["stat", "--json", name.as_str()]);
+        let stat = ring_of(&["stat", "--json", name.as_str()]);
         assert!(stat["fill"].as_u64() <= Some(64), "{stat}");
         assert_eq!(stat["wrong"], serde_json::json!([]));
         for (role, pid) in ["producer", "consumer"].into_iter().zip(pids) {

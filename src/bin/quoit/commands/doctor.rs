@@ -1,29 +1,31 @@
 //! `quoit doctor`: what this machine does for a ring, and to it.
 
-mod container;
-mod huge_pages;
-mod kernel;
-mod memory;
-mod processors;
+mod checks;
 
 use std::fs;
 use std::path::PathBuf;
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 
-use crate::output::{Colour, Output};
+use crate::output::{Colour, Output, columns, wrapped};
 use crate::stop::Stop;
 
-/// Columns of a terminal, and of what stands left of a text.
-const WIDTH: usize = 80;
-const INDENT: usize = 20;
+/// Columns of what is no terminal, and of what stands left of a text.
+const WIDTH: u16 = 80;
+const INDENT: usize = 21;
 
-/// Examines this machine: each finding with its fix
+/// Examines this machine: each finding with its fix, the worst first
 ///
-/// Changes nothing. "warn" costs time or makes rings fail, "note" may matter.
+/// Changes nothing. "warn" costs time or makes rings fail, and makes the exit code 9;
+/// "note" may matter.
 #[derive(Args)]
 pub(crate) struct Doctor {
+    /// Show notes and what is well, too
+    #[arg(long)]
+    all: bool,
+
     /// The cores of the two ends, as in 2,4; by default all that are allowed
     #[arg(long, value_name = "CORES", value_parser = chosen)]
     cores: Option<Cores>,
@@ -56,17 +58,20 @@ struct Machine {
     root: PathBuf,
     /// The chosen cores, or all that this process may use.
     cores: Vec<u32>,
-    /// Whether somebody chose.
-    chosen: bool,
 }
 
-#[derive(Clone, Copy)]
+/// The worst first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 enum Verdict {
-    Good,
-    Note,
+    #[serde(rename = "warn")]
     Warning,
+    #[serde(rename = "note")]
+    Note,
+    #[serde(rename = "ok")]
+    Good,
 }
 
+#[derive(Serialize)]
 struct Finding {
     check: &'static str,
     verdict: Verdict,
@@ -77,21 +82,52 @@ struct Finding {
 impl Doctor {
     pub(crate) fn run(&self, output: &Output) -> Result<(), Stop> {
         let machine = Machine::new(self)?;
-        let mut findings = memory::findings(&machine);
-        findings.extend(huge_pages::findings(&machine));
-        findings.extend(kernel::findings(&machine));
-        findings.extend(processors::findings(&machine));
-        findings.extend(container::findings(&machine));
-        let answer = if output.json {
-            let values: Vec<_> = findings.iter().map(Finding::value).collect();
-            format!("{}\n", json!({"cores": machine.cores, "findings": values}))
-        } else {
-            findings
-                .iter()
-                .map(|finding| finding.text(output))
-                .collect()
+        let mut findings = checks::findings(&machine);
+        findings.sort_by_key(|finding| finding.verdict);
+        let count = |verdict| {
+            let found = findings.iter().filter(|finding| finding.verdict == verdict);
+            found.count()
         };
-        output.answer(answer.as_bytes())
+        let (warnings, notes) = (count(Verdict::Warning), count(Verdict::Note));
+        let answer = if output.json {
+            let cores = &machine.cores;
+            let values =
+                json!({"cores": cores, "warnings": warnings, "notes": notes, "findings": findings});
+            format!("{values}\n")
+        } else {
+            let verdict = format!(
+                "{}, {}",
+                counted(warnings, "warning"),
+                counted(notes, "note")
+            );
+            let colour = match warnings {
+                0 => Colour::Green,
+                _ => Colour::Red,
+            };
+            let more = match self.all {
+                true => "",
+                false => " (--all shows notes and what is well)",
+            };
+            let mut text = format!("{}{more}\n", output.paint(colour, &verdict));
+            let shown = |finding: &&Finding| self.all || finding.verdict == Verdict::Warning;
+            for finding in findings.iter().filter(shown) {
+                text += &finding.text(output);
+            }
+            text
+        };
+        output.answer(answer.as_bytes())?;
+        match warnings {
+            0 => Ok(()),
+            _ => Err(Stop::Warned),
+        }
+    }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    match count {
+        0 => format!("no {what}s"),
+        1 => format!("1 {what}"),
+        _ => format!("{count} {what}s"),
     }
 }
 
@@ -102,7 +138,6 @@ impl Machine {
         let mut machine = Self {
             root: root.map_err(Stop::io(doing))?,
             cores: Vec::new(),
-            chosen: doctor.cores.is_some(),
         };
         machine.cores = match &doctor.cores {
             Some(Cores(cores)) => cores.clone(),
@@ -117,17 +152,12 @@ impl Machine {
         Some(text.trim().to_owned())
     }
 
-    /// What follows `key` in a file of lines.
-    fn field(&self, path: &str, key: &str) -> Option<String> {
-        let text = self.read(path)?;
-        let value = text.lines().find_map(|line| line.strip_prefix(key))?;
-        Some(value.trim().to_owned())
-    }
-
     /// The cores that this process may use.
     fn allowed(&self) -> Vec<u32> {
-        let list = self.field("proc/self/status", "Cpus_allowed_list:");
-        cores_of(&list.unwrap_or_default())
+        let status = self.read("proc/self/status").unwrap_or_default();
+        let mut lines = status.lines();
+        let list = lines.find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+        cores_of(list.unwrap_or_default().trim())
     }
 }
 
@@ -170,49 +200,20 @@ impl Finding {
         }
     }
 
-    fn word(&self) -> (&'static str, Colour) {
-        match self.verdict {
-            Verdict::Good => ("ok", Colour::Green),
-            Verdict::Note => ("note", Colour::Yellow),
-            Verdict::Warning => ("warn", Colour::Red),
-        }
-    }
-
-    fn value(&self) -> Value {
-        json!({
-            "check": self.check,
-            "verdict": self.word().0,
-            "found": self.found,
-            "fix": self.fix,
-        })
-    }
-
     fn text(&self, output: &Output) -> String {
-        let (word, colour) = self.word();
-        let word = output.paint(colour, &format!("{word:<4}"));
-        let found = wrapped(&self.found);
-        let mut text = format!("{word}  {:<13} {found}\n", self.check);
+        let (word, colour) = match self.verdict {
+            Verdict::Warning => ("warn", Colour::Red),
+            Verdict::Note => ("note", Colour::Yellow),
+            Verdict::Good => ("ok  ", Colour::Green),
+        };
+        let columns = usize::from(columns().unwrap_or(WIDTH));
+        let (word, check) = (output.paint(colour, word), self.check);
+        let found = wrapped(&self.found, columns, INDENT);
+        let mut text = format!("{word}  {check:<14} {found}\n");
         if let Some(fix) = &self.fix {
-            let fix = wrapped(&format!("fix: {fix}"));
+            let fix = wrapped(&format!("fix: {fix}"), columns, INDENT);
             text += &format!("{:INDENT$}{fix}\n", "");
         }
         text
     }
-}
-
-/// The words in lines that leave room for what stands left of them.
-fn wrapped(text: &str) -> String {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let line = lines.last_mut().expect("a line");
-        if line.is_empty() {
-            line.push_str(word);
-        } else if line.len() + 1 + word.len() <= WIDTH - INDENT {
-            line.push(' ');
-            line.push_str(word);
-        } else {
-            lines.push(word.to_owned());
-        }
-    }
-    lines.join(&format!("\n{:INDENT$}", ""))
 }
