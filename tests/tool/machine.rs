@@ -75,7 +75,7 @@ pub(crate) fn a_machine_with_faults_is_told_how_to_mend_them() {
         ("caches", "note", "share none"),
         ("container", "note", "/.dockerenv"),
         // That of the group above, which has less left.
-        ("cgroup memory", "warn", "2.00 GiB, 464.91 KiB left"),
+        ("cgroup memory", "warn", "2.00 GiB, 464.9"),
     ] {
         let (said, text) = verdict_of(&ill, check);
         assert_eq!(said, verdict, "{check}");

@@ -244,7 +244,7 @@ pub(crate) fn a_table_fits_its_terminal() {
     let rings = ["a", "b"].map(|end| {
         let mut producer =
             FrameProducer::create(file(&format!("{long}{end}")), 64).expect("a ring");
-        producer.push(&[0; 56]).expect("room");
+        (0..2).for_each(|_| producer.push(&[0; 24]).expect("room"));
         producer
     });
     for (rows, columns) in [(24, 80), (20, 50)] {

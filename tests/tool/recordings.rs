@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use mcap::records::MessageHeader;
 use mcap::{MessageStream, Writer};
-use quoit::{FrameConsumer, FrameProducer, Observer, PopError, RingOptions};
+use quoit::{FrameConsumer, FrameProducer, Observer, PopError, Producer, RingOptions};
 
 use crate::common::PATIENCE;
 use crate::common::names::{RingName, file_directory};
@@ -93,12 +93,7 @@ pub(crate) fn a_recording_is_an_mcap_file() {
     let times = messages.iter().map(|message| message.log_time);
     assert!(times.is_sorted());
     let summary = mcap::Summary::read(&bytes).expect("MCAP").expect("one");
-    let chunk = &summary.chunk_indexes[0];
     assert_eq!(summary.chunk_indexes.len(), 1);
-    let mut flipped = bytes.clone();
-    flipped[(chunk.chunk_start_offset + chunk.chunk_length) as usize - 1] ^= 1;
-    let mut messages = MessageStream::new(&flipped).expect("MCAP");
-    assert!(messages.any(|message| message.is_err()), "there is a CRC");
 }
 
 pub(crate) fn records_are_moved_with_their_size_and_schema() {
@@ -134,13 +129,12 @@ pub(crate) fn records_are_moved_with_their_size_and_schema() {
         .open::<Numbers>(&names[1])
         .expect("the same records");
     assert_eq!(again.capacity(), 64);
-    let other = RingOptions::new(64).create::<u64>(RingName::new("other").as_str());
-    let other = other.expect("a ring");
-    let into = ["replay", other.name(), file, "--speed", "max"];
+    let other = RingName::new("other");
+    drop(Producer::<u64>::create(&other, 64).expect("a ring"));
+    let into = ["replay", other.as_str(), file, "--speed", "max"];
     Tool::run(&into, b"").with(3, "32");
-    let lines = ["send", other.name(), "--format", "lines"];
+    let lines = ["send", other.as_str(), "--format", "lines"];
     Tool::run(&lines, b"line\n").with(1, "a record of this ring has 8 bytes, not 4");
-    other.unlink().expect("ours");
 }
 
 pub(crate) fn a_tap_takes_nothing_and_tells_what_it_missed() {
@@ -154,8 +148,7 @@ pub(crate) fn a_tap_takes_nothing_and_tells_what_it_missed() {
     let file = file.to_str().expect("UTF-8");
     let tap = Tool::start(&["record", "--json", "--tap", name.as_str(), file]);
     let length = || fs::metadata(file).map_or(0, |file| file.len());
-    let begun = wait_until;
-    begun("it has seen them", || length() > 8 * 8 + 500);
+    wait_until("it has seen them", || length() > 8 * 8 + 500);
     // It stands still while these go through.
     tap.signal(libc::SIGSTOP);
     wait_until("it is stopped", || {

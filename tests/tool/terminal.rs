@@ -101,7 +101,11 @@ impl Terminal {
             .stderr(end());
         // SAFETY: what runs between fork and exec makes two syscalls.
         unsafe { command.pre_exec(own_session) };
-        let child = command.spawn().expect("the tool starts");
+        let mut child = command.spawn().expect("the tool starts");
+        if let Some(mut output) = child.stdout.take() {
+            // What is written to a pipe is to be read.
+            thread::spawn(move || io::copy(&mut output, &mut io::sink()));
+        }
         Self {
             master: master.into(),
             parser: Parser::new(rows, columns, 0),

@@ -70,7 +70,6 @@ impl Recorder {
             unit,
             whole: 0,
         };
-        recorder.channel(0)?;
         recorder.flush()?;
         Ok(recorder)
     }

@@ -145,6 +145,8 @@ struct Contestant {
     name: &'static str,
     link: Option<Link>,
     child: Child,
+    /// What the names of its rings begin with.
+    rings: String,
     trips: Histogram<u64>,
     streams: Histogram<u64>,
 }
@@ -201,6 +203,7 @@ impl Contestant {
             name,
             link: Some(link),
             child,
+            rings,
             trips: histogram(),
             streams: histogram(),
         })
@@ -229,10 +232,13 @@ impl Contestant {
 
 impl Drop for Contestant {
     fn drop(&mut self) {
-        // The other process ends with its link.
         drop(self.link.take());
         let _ = self.child.kill();
         let _ = self.child.wait();
+        for end in ["a", "b"] {
+            // Of some ways there are none.
+            let _ = quoit::unlink(format!("{}{end}", self.rings));
+        }
     }
 }
 

@@ -100,6 +100,8 @@ fn table(entries: &[Entry], output: &Output, terminal: Option<u16>) -> String {
                 continue;
             };
             let padded = match title {
+                // The last word of its line.
+                "holds" if entry.ring.is_err() => word.clone(),
                 "owner" | "holds" => format!("{:width$}", cut(&word, width)),
                 _ => format!("{word:>width$}"),
             };
