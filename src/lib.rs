@@ -304,6 +304,8 @@ pub mod docs {
     pub mod porting {}
     #[doc = include_str!("docs/process.md")]
     pub mod process {}
+    #[doc = include_str!("docs/runbook.md")]
+    pub mod runbook {}
     #[doc = include_str!("docs/testing.md")]
     pub mod testing {}
     #[doc = include_str!("docs/tool.md")]

@@ -571,8 +571,12 @@ impl<'a> Frames<'a> {
         self.release_bytes(visited);
     }
 
-    /// Bytes of the frames visited so far, with headers and padding, for the tool.
-    #[doc(hidden)]
+    /// Bytes of the frames visited so far, with headers and padding: the position behind the
+    /// last one is the consumer's plus this.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
     pub fn visited(&self) -> u64 {
         self.visited
     }

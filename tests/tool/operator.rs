@@ -74,6 +74,8 @@ pub(crate) fn a_corrupt_ring_is_called_corrupt_everywhere() {
     let metrics = says(&["metrics", name.as_str()]);
     assert!(metrics.contains(",state=\"corrupt\"} 1\n"), "{metrics}");
     assert!(!metrics.contains("quoit_unread{"), "{metrics}");
+    let received = Tool::run(&["recv", name.as_str()], b"");
+    received.with(3, "and remove it with quoit rm NAME");
     // What they name helps.
     let kept = format!("kept {name}: it is corrupt; --force removes it\n");
     assert_eq!(says(&["rm", "--stale", name.as_str()]), kept);
@@ -270,8 +272,10 @@ pub(crate) fn a_table_fits_its_terminal() {
                     "{text}"
                 );
             }
-            let widths = text.lines().map(|line| line.chars().count());
-            assert!(widths.max() < Some(usize::from(columns) + 1), "{text}");
+            // But for the file's path, which is one word.
+            let lines = text.lines().filter(|line| !line.contains("/dev/shm/"));
+            let widths = lines.map(|line| line.chars().count());
+            assert!(widths.max() <= Some(usize::from(columns)), "{text}");
             if arguments[0] == "list" {
                 assert_eq!(text.lines().count(), 3, "no line is wrapped:\n{text}");
                 let red = tool.screen().contents_formatted();
@@ -287,11 +291,11 @@ pub(crate) fn a_table_fits_its_terminal() {
 
 pub(crate) fn patterns_and_no_names_mean_rings() {
     let names = ["pattern-a", "pattern-b"].map(RingName::new);
-    let stem = names[0].as_str().trim_end_matches('a');
+    // Their names differ by a number, too.
+    let pattern = format!("quoit-test-{}-*-pattern-?", std::process::id());
     for name in &names {
         Tool::run(&["send", name.as_str()], &numbers(1)).quietly();
     }
-    let pattern = format!("{stem}*");
     let report = says_json(&["stat", "--json", &pattern]);
     let found = report["rings"].as_array().expect("rings").iter();
     let found: Vec<_> = found.map(|ring| ring["name"].as_str()).collect();
@@ -318,7 +322,7 @@ pub(crate) fn patterns_and_no_names_mean_rings() {
             "{tail}"
         );
     }
-    refuses(&["stat", &format!("{stem}none-*")], 3, "there is no ring");
+    refuses(&["stat", &format!("{pattern}-*")], 3, "there is no ring");
     refuses(&["tail", "quoit-[*"], 2, "quoit-[*");
 }
 

@@ -132,7 +132,7 @@ pub(crate) fn records_are_moved_with_their_size_and_schema() {
     let other = RingName::new("other");
     drop(Producer::<u64>::create(&other, 64).expect("a ring"));
     let into = ["replay", other.as_str(), file, "--speed", "max"];
-    Tool::run(&into, b"").with(3, "32");
+    Tool::run(&into, b"").with(3, "as the recording");
     let lines = ["send", other.as_str(), "--format", "lines"];
     Tool::run(&lines, b"line\n").with(1, "a record of this ring has 8 bytes, not 4");
 }

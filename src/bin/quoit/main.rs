@@ -1,6 +1,7 @@
 //! `quoit`: rings from the command line.
 
 mod commands;
+mod ends;
 mod entry;
 mod fields;
 mod interrupt;

@@ -119,8 +119,22 @@ impl fmt::Display for Stop {
             Self::Ring(quoit::Error::ShapeMismatch { .. }) => {
                 f.write_str("the ring holds records of another size, or frames")
             }
-            Self::Ring(error @ quoit::Error::SchemaMismatch { .. }) => {
-                write!(f, "{error}; leave out --schema-tag")
+            Self::Ring(quoit::Error::SchemaMismatch {
+                found, expected, ..
+            }) => {
+                write!(
+                    f,
+                    "the ring has the schema {found:016x}, and not {expected:016x} as the \
+                     recording, or as --schema-tag makes it; leave that out, or use another ring"
+                )
+            }
+            Self::Ring(quoit::Error::Corrupt(corrupt)) => {
+                let (field, found) = (corrupt.field, corrupt.found);
+                write!(
+                    f,
+                    "the ring is corrupt: its {field} cannot be {found:#x}; stop its processes, \
+                     and remove it with quoit rm NAME"
+                )
             }
             Self::Ring(quoit::Error::NotARing { name, reason }) => {
                 write!(f, "{name:?} is not a quoit ring: {reason}")

@@ -137,6 +137,7 @@ fn word(entry: &Entry, title: &str) -> Option<String> {
     };
     Some(match title {
         "holds" => look.shape().to_owned(),
+        "unread" if look.corrupt.is_some() => "?".to_owned(),
         "unread" => look.sample.positions.len().to_string(),
         "fill" => match look.corrupt {
             Some(_) => "corr.".to_owned(),

@@ -10,14 +10,13 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use clap::Args;
-use quoit::Role;
 
 use crate::entry::Entry;
 use crate::interrupt::{Input, Interrupt, MOMENT};
 use crate::names::{self, expanded};
 use crate::output::Output;
 use crate::report::seconds;
-use crate::sight::{Look, ROLES};
+use crate::sight::{Look, Peer, ROLES};
 use crate::stop::Stop;
 use crate::wrong::wrong;
 
@@ -201,6 +200,48 @@ fn escaped(text: &str) -> String {
     text.replace('\n', r"\n")
 }
 
+/// Name, kind and help.
+type Family = (&'static str, &'static str, &'static str);
+
+#[rustfmt::skip]
+const OF_RING: [Family; 4] = [
+    ("capacity", "gauge", "What the ring holds, in its unit."),
+    ("unread", "gauge", "Published and not released, in its unit."),
+    ("pushed", "counter", "The tail: published since the ring was made."),
+    ("popped", "counter", "The head: released since the ring was made."),
+];
+
+#[rustfmt::skip]
+const OF_END: [Family; 6] = [
+    ("attached", "gauge", "Whether a process holds the role."),
+    ("attaches", "counter", "How often the role was taken."),
+    ("parks", "counter", "Sleeps."),
+    ("wakes", "counter", "Wake-ups sent to the peer."),
+    ("rescues", "counter", "Sleeps that only a timeout ended."),
+    ("dropped", "counter", "Messages that the process says it dropped."),
+];
+
+fn of_ring(look: &Look, name: &str) -> u64 {
+    let positions = look.sample.positions;
+    match name {
+        "capacity" => look.info.capacity,
+        "unread" => positions.len(),
+        "pushed" => positions.tail,
+        _ => positions.head,
+    }
+}
+
+fn of_end(peer: &Peer, name: &str) -> u64 {
+    match name {
+        "attached" => peer.is_alive.into(),
+        "attaches" => peer.state.epoch,
+        "parks" => peer.state.parks,
+        "wakes" => peer.state.wakes,
+        "rescues" => peer.state.rescues,
+        _ => peer.state.dropped,
+    }
+}
+
 fn text(entries: &[Entry], moves: &Moves, is_openmetrics: bool) -> String {
     let mut families = Families {
         text: String::new(),
@@ -230,86 +271,18 @@ fn text(entries: &[Entry], moves: &Moves, is_openmetrics: bool) -> String {
     });
     let help = "What quoit stat calls wrong.";
     families.family("wrong", "gauge", help, troubles);
-    type OfRing = (&'static str, &'static str, &'static str, fn(&Look) -> u64);
-    let of_ring: [OfRing; 4] = [
-        (
-            "capacity",
-            "gauge",
-            "What the ring holds, in its unit.",
-            |look| look.info.capacity,
-        ),
-        (
-            "unread",
-            "gauge",
-            "Published and not released, in its unit.",
-            |look| look.sample.positions.len(),
-        ),
-        (
-            "pushed",
-            "counter",
-            "The tail: published since the ring was made.",
-            |look| look.sample.positions.tail,
-        ),
-        (
-            "popped",
-            "counter",
-            "The head: released since the ring was made.",
-            |look| look.sample.positions.head,
-        ),
-    ];
-    for (name, kind, help, value) in of_ring {
+    for (name, kind, help) in OF_RING {
         let rows = sound.iter().map(|(labels, _, look)| {
             let labels = format!("{labels},unit=\"{}\"", look.unit());
-            (labels, value(look).to_string())
+            (labels, of_ring(look, name).to_string())
         });
         families.family(name, kind, help, rows);
     }
-    type OfEnd = (
-        &'static str,
-        &'static str,
-        &'static str,
-        fn(&Look, Role) -> u64,
-    );
-    let of_end: [OfEnd; 6] = [
-        (
-            "attached",
-            "gauge",
-            "Whether a process holds the role.",
-            |look, role| look.peer(role).is_alive.into(),
-        ),
-        (
-            "attaches",
-            "counter",
-            "How often the role was taken.",
-            |look, role| look.peer(role).state.epoch,
-        ),
-        ("parks", "counter", "Sleeps.", |look, role| {
-            look.peer(role).state.parks
-        }),
-        (
-            "wakes",
-            "counter",
-            "Wake-ups sent to the peer.",
-            |look, role| look.peer(role).state.wakes,
-        ),
-        (
-            "rescues",
-            "counter",
-            "Sleeps that only a timeout ended.",
-            |look, role| look.peer(role).state.rescues,
-        ),
-        (
-            "dropped",
-            "counter",
-            "Messages that the process says it dropped.",
-            |look, role| look.peer(role).state.dropped,
-        ),
-    ];
-    for (name, kind, help, value) in of_end {
+    for (name, kind, help) in OF_END {
         let rows = sound.iter().flat_map(|(labels, _, look)| {
             ROLES.map(|role| {
                 let labels = format!("{labels},role=\"{role}\"");
-                (labels, value(look, role).to_string())
+                (labels, of_end(&look.peer(role), name).to_string())
             })
         });
         families.family(name, kind, help, rows);

@@ -9,11 +9,12 @@ use clap::Args;
 use quoit::Role;
 use quoit::observer::ShapeKind;
 
+use crate::ends::{BATCH, Taken, Taker};
 use crate::interrupt::Interrupt;
 use crate::output::Output;
 use crate::progress::Progress;
 use crate::recording::Recorder;
-use crate::ring::{BATCH, RingArguments, Taken, Taker};
+use crate::ring::RingArguments;
 use crate::sight::Sight;
 use crate::stop::Stop;
 

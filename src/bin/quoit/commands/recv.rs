@@ -5,11 +5,12 @@ use std::io::{self, IsTerminal};
 use clap::Args;
 
 use super::send::Format;
+use crate::ends::{BATCH, Taken, Taker};
 use crate::interrupt::Interrupt;
 use crate::output::Output;
 use crate::patient::Patient;
 use crate::progress::Progress;
-use crate::ring::{BATCH, RingArguments, Taken, Taker};
+use crate::ring::RingArguments;
 use crate::stop::Stop;
 
 /// Takes the consumer's role, and removes what it reads; to look, use `tail`

@@ -7,7 +7,7 @@ use std::mem::MaybeUninit;
 
 use indicatif::HumanBytes;
 
-use super::{Finding, Machine, cores_of};
+use super::finding::{Finding, Machine, cores_of};
 use crate::memory_limit::MemoryLimit;
 
 /// What docker gives a container.
