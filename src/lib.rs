@@ -234,6 +234,8 @@ pub mod docs {
     pub mod process {}
     #[doc = include_str!("docs/production.md")]
     pub mod production {}
+    #[doc = include_str!("docs/runbook.md")]
+    pub mod runbook {}
     #[doc = include_str!("docs/semantics.md")]
     pub mod semantics {}
     #[doc = include_str!("docs/testing.md")]

@@ -1,5 +1,5 @@
-//! The door for `bindings/`: rings whose record is known at run time only, and ends
-//! whose position code in another language moves.
+//! The door for `bindings/` and the tool: rings whose record is known at run time only,
+//! and ends whose position code in another language moves.
 //!
 //! Hidden, and no part of the API: `bindings/c` is built from the same tree, and
 //! changes with this file.
@@ -260,6 +260,21 @@ impl RawProducer {
         Ok(self.end.wait(wanted, deadline)?)
     }
 
+    /// Pushes a record, if there is room. It has the size of a slot.
+    pub fn try_push(&mut self, record: &[u8]) -> Result<(), ClaimError> {
+        let size = record.len();
+        assert_eq!(size as u64, self.description.slot_size, "bytes of a slot");
+        self.end.room(1)?;
+        let slot = self.end.at(self.end.cursor.index(0) * size);
+        // SAFETY: a slot of this ring has `size` bytes, and all of them are mapped; its bytes
+        // are not the caller's.
+        unsafe { payload::copy_long(slot, record.as_ptr(), size) };
+        match self.end.publish(1) {
+            true => Ok(()),
+            false => Err(ClaimError::Abandoned),
+        }
+    }
+
     /// Does what the peer's word asks for after a publish. `false` in a forked child, whose
     /// end is closed from then on.
     pub fn moved(&mut self) -> bool {
@@ -346,6 +361,26 @@ impl RawConsumer {
             return Err(PopError::TooMany { max });
         }
         wait_for_message(self, deadline, |end| end.poll(wanted, copy.as_deref_mut()))
+    }
+
+    /// Adds a copy of an unread record, `ahead` behind the next; the last poll has seen it.
+    pub fn copy(&self, ahead: usize, bytes: &mut Vec<u8>) {
+        assert!(
+            (ahead as u64) < self.end.cursor.seen(),
+            "a record that was seen"
+        );
+        let (old, size) = (bytes.len(), self.description.slot_size as usize);
+        let slot = self.end.at(self.end.cursor.index(ahead) * size);
+        bytes.resize(old + size, 0);
+        // SAFETY: a slot of this ring has `size` bytes, and all of them are mapped; as many
+        // were just added to `bytes`.
+        unsafe { payload::copy_long(bytes.as_mut_ptr().wrapping_add(old), slot, size) };
+    }
+
+    /// Releases so many records; the last poll has seen them.
+    pub fn release(&mut self, count: u64) {
+        assert!(count <= self.end.cursor.seen(), "records that were seen");
+        self.end.release(count);
     }
 
     /// Does what the peer's word asks for after a release.

@@ -570,6 +570,16 @@ impl<'a> Frames<'a> {
         self.release_bytes(visited);
     }
 
+    /// Bytes of the frames visited so far, with headers and padding: the position behind the
+    /// last one is the consumer's plus this.
+    ///
+    /// # Real-time
+    ///
+    /// Wait-free, no syscall, no allocation.
+    pub fn visited(&self) -> u64 {
+        self.visited
+    }
+
     /// Gives back the room of the first `count` frames that were visited. If their
     /// headers have changed since, the consumer is poisoned, and nothing is given back.
     ///

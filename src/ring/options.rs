@@ -62,6 +62,8 @@ pub struct RingOptions {
     prefault: bool,
     lock_memory: bool,
     schema_tag: Option<String>,
+    /// The fingerprint that counts, whatever type and tag have.
+    schema: Option<u64>,
     stale: StalePolicy,
     unlink_on_drop: bool,
     first_position: u64,
@@ -98,6 +100,7 @@ impl Default for RingOptions {
             prefault: false,
             lock_memory: false,
             schema_tag: None,
+            schema: None,
             stale: StalePolicy::TakeOver,
             unlink_on_drop: false,
             first_position: 0,
@@ -191,6 +194,14 @@ impl RingOptions {
     /// Allocates.
     pub fn schema_tag(mut self, tag: impl Into<String>) -> Self {
         self.schema_tag = Some(tag.into());
+        self
+    }
+
+    /// The fingerprint itself, for the tool: it moves messages whose type it does not know.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn schema(mut self, fingerprint: u64) -> Self {
+        self.schema = Some(fingerprint);
         self
     }
 
@@ -574,9 +585,10 @@ impl RingOptions {
     }
 
     fn fingerprint(&self, content: Content) -> u64 {
-        match &self.schema_tag {
-            Some(tag) => content.description.schema(tag),
-            None => content.description.schema(&(content.tag)()),
+        match (self.schema, &self.schema_tag) {
+            (Some(schema), _) => schema,
+            (None, Some(tag)) => content.description.schema(tag),
+            (None, None) => content.description.schema(&(content.tag)()),
         }
     }
 

@@ -8,7 +8,7 @@ use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 use syn::{Item, ItemUse, Macro, Path, UseTree, Visibility};
 
-use super::sources::{Source, expect_none, flat, library};
+use super::sources::{Source, expect_none, flat, library, sources};
 
 /// The rows from the ground up, with their files; `ring/` are all those below it.
 const ROWS: [(&str, &str); 10] = [
@@ -280,6 +280,33 @@ fn leads_to<'a>(
 #[test]
 fn imports_point_down_and_in_no_circle() {
     expect_none(&faults_of(&library(), &ROWS));
+}
+
+#[test]
+fn the_tool_imports_in_no_circle() {
+    const TOOL: &str = "bin/quoit/";
+    let all = sources();
+    let tool = all.iter().filter_map(|source| {
+        let path = match source.path.strip_prefix(TOOL)? {
+            "main.rs" => "lib.rs",
+            path => path,
+        };
+        Some(Source::parse(path, &source.text))
+    });
+    let tool: Vec<_> = tool.collect();
+    let modules = Modules::of(&tool);
+    let imports = modules.imports();
+    let count: usize = imports.values().map(BTreeMap::len).sum();
+    assert!(count > 100, "{count}: the imports were not found");
+    for (file, imported) in &imports {
+        for (other, line) in imported {
+            let is_circle = leads_to(other, file, &imports, &mut BTreeSet::new());
+            assert!(
+                !is_circle,
+                "{TOOL}{file}:{line} imports {other} in a circle"
+            );
+        }
+    }
 }
 
 #[test]

@@ -102,42 +102,41 @@ pub(crate) fn ctrl_c_ends_the_loop_of_a_shell() {
     assert_eq!(observer.endpoint(Role::Consumer).epoch, 1, "one round");
 }
 
-/// The payload of each of a hundred frames, which has 16 bytes more in a recording.
-const PAYLOAD: usize = 10;
-
-pub(crate) fn a_recording_at_a_limit_of_its_size_is_whole() {
+pub(crate) fn a_recording_at_a_limit_of_its_size_is_readable() {
     let directory = file_directory();
-    let (header, end) = (32, 16);
-    let all = header + 100 * (16 + PAYLOAD);
-    // Without room for the last frame, for any of the end, and for all of it.
-    for (limit, fits) in [
-        (all - 1, false),
-        (all, false),
-        (all + 8, false),
-        (all + end - 1, false),
-        (all + end, true),
-    ] {
+    let payloads = (0..100).map(|number| vec![number; 10]);
+    let recorded = |limit: Option<u64>| {
         let name = RingName::new("limited");
         let mut producer = FrameProducer::create(&name, 4096).expect("a ring");
-        (0..100).for_each(|number| producer.push(&[number; PAYLOAD]).expect("room"));
+        (0..100).for_each(|number| producer.push(&[number; 10]).expect("room"));
         drop(producer);
-        let file = directory.path().join(limit.to_string());
+        let file = directory.path().join(format!("{limit:?}"));
         let mut command = Command::new(Tool::PATH);
         command.args(["record", name.as_str()]).arg(&file);
-        with_limit(&mut command, libc::RLIMIT_FSIZE, [limit as u64; 2]);
-        let ended = Tool::start_command(Stdio::piped(), &mut command).end();
-        match fits {
-            true => drop(ended.quietly()),
-            false => ended.with(1, "File too large"),
+        if let Some(limit) = limit {
+            with_limit(&mut command, libc::RLIMIT_FSIZE, [limit; 2]);
         }
+        let ended = Tool::start_command(Stdio::piped(), &mut command).end();
+        (name, file, ended)
+    };
+    let (_, file, ended) = recorded(None);
+    ended.quietly();
+    let all = fs::metadata(file).expect("a file").len();
+    // Without room for the last byte of the summary, and for the only chunk.
+    for (limit, kept) in [(all - 1, 100), (2000, 0)] {
+        let (name, file, ended) = recorded(Some(limit));
+        ended.with(1, "File too large");
         let again = RingName::new("limited-again");
         let file = file.to_str().expect("UTF-8");
-        Tool::run(&["replay", again.as_str(), file], b"").quietly();
-        let mut frames = frames_of(&again);
-        assert_eq!(frames.len(), if fits { 100 } else { 0 }, "limit {limit}");
-        frames.extend(frames_of(&name));
-        let expected = (0..100).map(|number| (0, vec![number; PAYLOAD]));
-        assert!(frames.into_iter().eq(expected), "limit {limit}");
+        Tool::run(&["replay", again.as_str(), file], b"").with(6, "broken after");
+        let mut messages = match kept {
+            0 => Vec::new(),
+            _ => frames_of(&again),
+        };
+        assert_eq!(messages.len(), kept, "limit {limit}");
+        messages.extend(frames_of(&name));
+        let expected = payloads.clone().map(|payload| (0, payload));
+        assert!(messages.into_iter().eq(expected), "limit {limit}");
     }
 }
 

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use quoit::{FrameProducer, RingOptions};
+use quoit::{FrameProducer, Observer, RingOptions, Role};
 
 use crate::common::PATIENCE;
 use crate::common::child::is_asleep;
@@ -52,25 +52,30 @@ pub(crate) fn a_killed_sender_loses_nothing() {
     drop(consumer);
     let ended = Tool::run(&["recv", name.as_str()], b"");
     assert_eq!(ended.output, b"one\ntwo\n");
-    ended.with(8, "died; until then received 2 frames, 6 bytes");
+    ended.with(8, "died; until then received 2 messages, 6 bytes");
 }
 
 pub(crate) fn a_killed_receiver_loses_nothing() {
     let name = RingName::new("receiver");
     ring_with(&name, 20_000);
-    let producer = FrameProducer::open(&name).expect("a role");
-    let full = producer.len();
-    let receiver = Tool::start(&["recv", name.as_str()]);
-    wait_until("some is released", || producer.len() < full);
-    // It has no other reason to sleep than its output.
-    wait_until("the output is full", || is_asleep(receiver.pid()));
-    let written = receiver.kill();
-    assert!(!producer.is_empty(), "not all can have been written");
-    drop(producer);
+    let (receiver, mut read) = stuck(&name);
+    read.extend(receiver.kill());
     // Whatever was written, all of it is before or in what comes now.
     let (all, rest) = (numbers(20_000), received(&name));
-    assert!(all.starts_with(&written) && all.ends_with(&rest));
-    assert!(written.len() + rest.len() >= all.len());
+    assert!(all.starts_with(&read) && all.ends_with(&rest));
+    assert!(read.len() + rest.len() >= all.len());
+}
+
+/// A receiver whose output is full, and what was read of it before.
+fn stuck(name: &RingName) -> (Tool, Vec<u8>) {
+    let producer = FrameProducer::open(name).expect("a role");
+    let full = producer.len();
+    let mut receiver = Tool::start(&["recv", name.as_str()]);
+    let read = receiver.reads_until("\n2000\n");
+    // What was read is released, and no more than a batch is in the pipe.
+    wait_until("it waits", || is_asleep(receiver.pid()));
+    assert!(!producer.is_empty() && producer.len() < full);
+    (receiver, read.into_bytes())
 }
 
 pub(crate) fn a_full_ring_whose_receiver_is_gone_ends_the_sender() {
@@ -155,21 +160,17 @@ pub(crate) fn a_signal_ends_a_sender_that_waits_for_room() {
 pub(crate) fn a_signal_ends_a_receiver_whose_output_is_full() {
     let name = RingName::new("stuck");
     ring_with(&name, 20_000);
-    let producer = FrameProducer::open(&name).expect("a role");
-    let full = producer.len();
-    let receiver = Tool::start(&["recv", name.as_str()]);
-    wait_until("some is released", || producer.len() < full);
-    // It has no other reason to sleep than its output.
-    wait_until("the output is full", || is_asleep(receiver.pid()));
-    let first = producer.len();
+    let (receiver, mut read) = stuck(&name);
+    let observer = Observer::open(&name).expect("a ring");
     receiver.signal(libc::SIGTERM);
-    wait_until("it closes its end", || producer.is_abandoned());
-    assert!(0 < first && first < full);
+    wait_until("it closes its end", || {
+        observer.endpoint(Role::Consumer).is_closed
+    });
     let ended = receiver.end();
     assert_eq!(ended.code, Some(143));
-    drop(producer);
+    read.extend(ended.output);
     // Whatever was delivered, all of it is before or in what comes now.
     let (all, rest) = (numbers(20_000), received(&name));
-    assert!(all.starts_with(&ended.output) && all.ends_with(&rest));
-    assert!(ended.output.len() + rest.len() >= all.len());
+    assert!(all.starts_with(&read) && all.ends_with(&rest));
+    assert!(read.len() + rest.len() >= all.len());
 }

@@ -28,6 +28,16 @@ pub(crate) fn says_json(arguments: &[&str]) -> Value {
     serde_json::from_str(&says(arguments)).expect("JSON")
 }
 
+/// The only ring of an answer.
+pub(crate) fn ring_of(arguments: &[&str]) -> Value {
+    let report = says_json(arguments);
+    assert_eq!(report["version"], 1, "{report}");
+    let [ring] = &report["rings"].as_array().expect("rings")[..] else {
+        panic!("{report}");
+    };
+    ring.clone()
+}
+
 pub(crate) fn refuses(arguments: &[&str], code: i32, reason: &str) {
     let ended = Tool::run(arguments, b"");
     assert_eq!(
@@ -55,10 +65,10 @@ fn path(directory: &Path, name: &str) -> String {
 pub(crate) fn a_directory_is_listed_with_what_is_a_ring() {
     let directory = shared_memory_directory();
     let file = |name: &str| path(directory.path(), name);
-    assert_eq!(
-        says_json(&["list", "--json", &file("")]),
-        Value::Array(vec![])
-    );
+    let empty = says_json(&["list", "--json", &file("")]);
+    assert_eq!(empty["rings"], Value::Array(vec![]));
+    let none = says(&["list", &file("")]);
+    assert_eq!(none, format!("no rings in {}\n", file("")));
     let options = RingOptions::new(64);
     let ring = options.create::<u64>(file("a-ring")).expect("a ring");
     let mut producer = ring.producer().expect("the role is free");
@@ -70,16 +80,16 @@ pub(crate) fn a_directory_is_listed_with_what_is_a_ring() {
     fs::write(file("no-ring"), [7; 30_000]).expect("a file");
     fs::create_dir(file("directory")).expect("a directory");
 
-    let rings = says_json(&["list", "--json", &file("")]);
-    let rings = rings.as_array().expect("an array");
+    let listed = says_json(&["list", "--json", &file("")]);
+    let rings = listed["rings"].as_array().expect("an array");
     let names: Vec<_> = rings.iter().map(|ring| ring["name"].as_str()).collect();
     let expected = ["a-ring", "corrupt", "newer"].map(file);
     assert_eq!(names, expected.each_ref().map(|name| Some(&**name)));
     assert_eq!(rings[0]["fill"], 16);
     assert_eq!(rings[0]["producer"]["pid"], std::process::id());
     assert_eq!(
-        (&rings[1]["corrupt"], &rings[2]["layout"]),
-        (&true.into(), &9.into())
+        (&rings[1]["state"], &rings[2]["state"]),
+        (&"corrupt".into(), &"other_layout".into())
     );
 
     let table = says(&["list", &file("")]);
@@ -87,16 +97,15 @@ pub(crate) fn a_directory_is_listed_with_what_is_a_ring() {
         .lines()
         .map(|line| line.split_whitespace().collect())
         .collect();
-    assert_eq!(words[0][..4], ["name", "shape", "capacity", "fill"]);
+    let titles = "name owner mode holds unread fill producer consumer age";
+    assert_eq!(words[0].join(" "), titles);
     let pid = std::process::id().to_string();
-    let line = ["records", "64", "25%", &pid, "-"];
-    assert_eq!((words[1][0], &words[1][1..6]), (&*expected[0], &line[..]));
-    let schema = rings[0]["schema"].as_str().expect("text");
-    assert_eq!(words[1][7..], ["1", &schema[..8]]);
+    let line = ["600", "records", "16", "25%", &pid, "-"];
+    assert_eq!((words[1][0], &words[1][2..8]), (&*expected[0], &line[..]));
+    assert_eq!(words[2][3..], ["(corrupt)"]);
+    assert_eq!(words[3][3..], ["(other", "layout)"]);
     drop(producer);
     assert!(says(&["list", &file("")]).contains(" left "));
-    assert_eq!(words[2][1], "(corrupt)");
-    assert_eq!(words[3][1..], ["(unknown)", "9"]);
     refuses(&["list", &file("nowhere")], 1, "could not list");
 }
 
@@ -106,7 +115,7 @@ pub(crate) fn a_ring_is_described_and_so_is_what_is_wrong_with_it() {
     let idler = Child::start("idler", &[name.as_str()]);
     assert_eq!(idler.says(), "here");
     let pid = idler.pid();
-    let stat = says_json(&["stat", "--json", name.as_str()]);
+    let stat = ring_of(&["stat", "--json", name.as_str()]);
     assert_eq!(
         (&stat["producer"]["pid"], &stat["producer"]["alive"]),
         (&pid.into(), &true.into())
@@ -124,7 +133,7 @@ pub(crate) fn a_ring_is_described_and_so_is_what_is_wrong_with_it() {
     let text = says(&["stat", name.as_str()]);
     let wrong = format!("wrong     the producer (it called itself process {pid}) died; a new one");
     assert!(text.lines().any(|line| line.starts_with(&wrong)), "{text}");
-    let stat = says_json(&["stat", "--json", name.as_str()]);
+    let stat = ring_of(&["stat", "--json", name.as_str()]);
     assert_eq!(stat["producer"]["alive"], false);
     assert_eq!(stat["wrong"].as_array().map(Vec::len), Some(1));
 
@@ -136,7 +145,7 @@ pub(crate) fn a_ring_is_described_and_so_is_what_is_wrong_with_it() {
     let file = SegmentFile::open(&name.file());
     file.write(SUPERSEDED, 1);
     file.write(RESCUES, 3);
-    let stat = says_json(&["stat", "--json", name.as_str()]);
+    let stat = ring_of(&["stat", "--json", name.as_str()]);
     let wrong = stat["wrong"].to_string();
     for part in [
         "3 sleeps of the producer lasted until a timeout although there was room",
@@ -157,7 +166,7 @@ pub(crate) fn a_ring_is_described_and_so_is_what_is_wrong_with_it() {
     assert_eq!(stat["consumer"]["dropped"], 0);
     let top = says_json(&["top", "--count", "1", "--json", name.as_str()]);
     assert_eq!(top["rings"][0]["producer"]["dropped"], 12);
-    assert!(says(&["stat", name.as_str()]).contains("; dropped: 12\n"));
+    assert!(says(&["stat", name.as_str()]).contains(", dropped: 12\n"));
     refuses(&["stat", "quoit-no-such-ring"], 3, "there is no ring");
 }
 
@@ -176,8 +185,7 @@ pub(crate) fn a_rescued_end_is_told_what_to_check() {
         let name = RingName::new("rescued");
         let options = RingOptions::new(64).doorbell(doorbell);
         options.create::<[u8]>(&name).expect("a ring");
-        let is_quiet =
-            says_json(&["stat", "--json", name.as_str()])["wrong"] == Value::Array(vec![]);
+        let is_quiet = ring_of(&["stat", "--json", name.as_str()])["wrong"] == Value::Array(vec![]);
         assert!(is_quiet, "no rescue, no word");
         SegmentFile::open(&name.file()).write(CONSUMER_RESCUES, 117);
         let text = says(&["stat", name.as_str()]);
@@ -189,7 +197,7 @@ pub(crate) fn a_rescued_end_is_told_what_to_check() {
             "{line}"
         );
         assert!(line.contains(check), "{line}");
-        let stat = says_json(&["stat", "--json", name.as_str()]);
+        let stat = ring_of(&["stat", "--json", name.as_str()]);
         assert_eq!(stat["consumer"]["rescues"], 117);
         assert_eq!(
             format!("wrong     {}", stat["wrong"][0].as_str().expect("text")),
@@ -219,7 +227,7 @@ pub(crate) fn messages_are_shown_and_stay() {
     }
     let message = says_json(&["tail", "--json", "--count", "1", name.as_str()]);
     assert_eq!(message["bytes"], "7468726565006174ff6e69676874");
-    assert_eq!(says_json(&["stat", "--json", name.as_str()])["fill"], 24);
+    assert_eq!(ring_of(&["stat", "--json", name.as_str()])["fill"], 24);
 }
 
 pub(crate) fn a_follower_sees_later_messages_and_ends_on_a_signal() {
@@ -257,8 +265,9 @@ pub(crate) fn only_what_nobody_holds_is_removed() {
     let producer = ring.producer().expect("the role is free");
     let holder = format!("is in use: producer {}", std::process::id());
     refuses(&["rm", name.as_str()], 4, &holder);
-    let kept = format!("kept {name}: in use, or never used\n");
-    assert_eq!(says(&["rm", "--stale", name.as_str()]), kept);
+    let kept = |why: &str| format!("kept {name}: {why}\n");
+    let in_use = kept(&format!("in use: producer {}", std::process::id()));
+    assert_eq!(says(&["rm", "--stale", name.as_str()]), in_use);
     drop(producer);
     let removed = says_json(&["rm", "--json", "--stale", name.as_str()]);
     assert_eq!(removed["removed"][0], name.as_str());
@@ -266,7 +275,7 @@ pub(crate) fn only_what_nobody_holds_is_removed() {
     refuses(&["rm", name.as_str()], 3, "there is no ring");
 
     let fresh = RingOptions::new(64).create::<u64>(&name).expect("a ring");
-    assert_eq!(says(&["rm", "--stale", name.as_str()]), kept, "nobody yet");
+    assert_eq!(says(&["rm", "--stale", name.as_str()]), kept("never used"));
     assert_eq!(says(&["rm", name.as_str()]), format!("removed {name}\n"));
     drop(fresh);
     refuses(&["rm"], 2, "required");
@@ -282,7 +291,7 @@ pub(crate) fn no_other_process_is_taken_for_the_one_that_holds_a_ring() {
     let pid = idler.pid();
     // Process 1 is there, and has nothing to do with the ring.
     SegmentFile::open(&name.file()).write_half(PRODUCER_PID, 1);
-    let stat = says_json(&["stat", "--json", name.as_str()]);
+    let stat = ring_of(&["stat", "--json", name.as_str()]);
     let producer = &stat["producer"];
     assert_eq!(
         (&producer["pid"], &producer["holder"]),
@@ -292,7 +301,7 @@ pub(crate) fn no_other_process_is_taken_for_the_one_that_holds_a_ring() {
     assert!(command.contains(name.as_str()), "{command}");
     let text = says(&["stat", name.as_str()]);
     assert!(
-        text.contains(&format!("producer  process {pid}, here")),
+        text.contains(&format!("producer  process {pid}, attached")),
         "{text}"
     );
     let holder = format!("is in use: producer {pid};");

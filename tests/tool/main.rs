@@ -12,6 +12,7 @@ mod idle;
 mod load;
 mod looking;
 mod machine;
+mod operator;
 mod pages;
 mod places;
 mod recordings;
@@ -33,6 +34,7 @@ use idle::*;
 use load::*;
 use looking::*;
 use machine::*;
+use operator::*;
 use pages::*;
 use places::*;
 use recordings::*;
@@ -51,7 +53,7 @@ common::suite::suite! {
         frames_and_raw_bytes_arrive_as_they_were,
         what_was_moved_is_said_in_json,
         what_cannot_name_a_ring_is_refused,
-        what_is_no_ring_of_frames_is_refused,
+        what_is_no_ring_is_refused,
         an_end_that_is_taken_is_refused,
         a_line_that_is_too_long_is_refused,
         a_killed_sender_loses_nothing,
@@ -90,7 +92,7 @@ common::suite::suite! {
         a_signal_kills_each_command_after_it_has_left_the_ring,
         a_signal_kills_top_after_it_has_left_the_terminal,
         ctrl_c_ends_the_loop_of_a_shell,
-        a_recording_at_a_limit_of_its_size_is_whole,
+        a_recording_at_a_limit_of_its_size_is_readable,
         a_recording_without_room_for_its_header_takes_nothing,
         an_output_at_a_limit_of_its_size_loses_nothing,
         a_receiver_whose_reader_is_gone_gives_its_role_up,
@@ -106,8 +108,11 @@ common::suite::suite! {
         a_tail_of_any_length_begins_at_once_and_needs_little_memory,
         top_watches_more_rings_than_it_may_open_files_at_first,
         a_recording_replays_kinds_and_payloads,
+        a_recording_is_an_mcap_file,
+        records_are_moved_with_their_size_and_schema,
+        a_tap_takes_nothing_and_tells_what_it_missed,
         a_recording_that_a_signal_ends_is_whole,
-        a_recording_cut_anywhere_is_refused,
+        a_recording_cut_anywhere_is_replayed_to_its_last_whole_chunk,
         a_foreign_file_is_refused,
         a_replay_keeps_the_times,
         a_directory_is_listed_with_what_is_a_ring,
@@ -143,16 +148,25 @@ common::suite::suite! {
         no_other_process_is_taken_for_the_one_that_holds_a_ring,
         a_machine_with_faults_is_told_how_to_mend_them,
         limits_of_the_process_are_told,
-        each_kind_of_huge_pages_has_its_own_switch,
-        this_machine_is_examined_in_80_columns,
-        bench_says_what_it_measured_in_json_and_as_a_page,
-        bench_writes_its_page_though_nobody_reads,
+        this_machine_is_examined_in_24_rows_and_80_columns,
+        bench_says_what_it_measured_in_json_and_as_a_table,
         bench_leaves_nothing_however_it_ends,
         what_bench_cannot_do_is_said_at_once,
         completions_and_pages_name_every_subcommand,
+        a_corrupt_ring_is_called_corrupt_everywhere,
+        a_ring_that_may_not_be_read_is_listed,
+        a_consumer_that_hangs_is_seen_at_once,
+        a_producer_that_hangs_is_told_of,
+        a_reader_that_ends_leaves_what_it_did_not_read,
+        stale_rings_with_unread_messages_stay,
+        the_newest_messages_come_first_to_mind,
+        a_table_fits_its_terminal,
+        patterns_and_no_names_mean_rings,
+        a_draft_that_was_left_behind_is_listed_and_removed,
+        metrics_are_printed_and_served,
     ],
     parts: [
-        idler, pinned, among_huge_pages, pusher, popper, recording_on_a_megabyte, top_of_all_rings,
+        idler, hanger, pinned, among_huge_pages, pusher, popper, recording_on_a_megabyte, top_of_all_rings,
         on_a_full_dev_shm, follower_over_a_layer,
     ],
 }

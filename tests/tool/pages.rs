@@ -10,7 +10,7 @@ use crate::common::cores;
 use crate::common::mappings::mapped;
 use crate::common::mounts::{mount, own_mounts};
 use crate::common::names::{RingName, file_directory};
-use crate::looking::{says, says_json};
+use crate::looking::{ring_of, says};
 
 /// Moves to the last core that it may use, says which, takes a role and waits.
 pub(crate) fn pinned(arguments: &[String]) {
@@ -27,15 +27,15 @@ pub(crate) fn an_end_is_shown_with_its_core_and_command() {
     let core = pinned.says();
     let (pid, program) = (pinned.pid(), std::env::current_exe().expect("a path"));
     let command = format!("{} {name} two words\x1b", program.display());
-    let stat = says_json(&["stat", "--json", name.as_str()]);
+    let stat = ring_of(&["stat", "--json", name.as_str()]);
     assert_eq!(stat["producer"]["core"].to_string(), core);
     assert_eq!(stat["producer"]["command"], command);
     assert_eq!(stat["consumer"]["core"], serde_json::Value::Null);
     let text = says(&["stat", name.as_str()]);
-    let start = format!("producer  process {pid}, here for ");
+    let start = format!("producer  process {pid}, attached ");
     let mut lines = text.lines().skip_while(|line| !line.starts_with(&start));
     let life = lines.next().unwrap_or_else(|| panic!("{text}"));
-    assert!(life.contains(&format!("s, on core {core}")), "{life}");
+    assert!(life.contains(&format!("s ago, on core {core}")), "{life}");
     let shown = format!("          {}", command.replace('\x1b', "?"));
     assert_eq!(lines.next(), Some(&*shown));
 }
@@ -48,7 +48,7 @@ pub(crate) fn a_ring_is_shown_with_the_file_system_it_is_on() {
     let df = Command::new("df").args(["--output=fstype", file]).output();
     let df = String::from_utf8(df.expect("df runs").stdout).expect("text");
     let expected = df.lines().nth(1).expect("a file system");
-    let stat = says_json(&["stat", "--json", file]);
+    let stat = ring_of(&["stat", "--json", file]);
     assert_eq!(stat["file_system"], expected);
 
     let name = RingName::new("tmpfs");
@@ -63,7 +63,7 @@ pub(crate) fn a_ring_is_shown_with_the_file_system_it_is_on() {
         "{text}"
     );
     assert_eq!(
-        says_json(&["stat", "--json", name.as_str()])["page_bytes"],
+        ring_of(&["stat", "--json", name.as_str()])["page_bytes"],
         page
     );
 }
@@ -71,7 +71,7 @@ pub(crate) fn a_ring_is_shown_with_the_file_system_it_is_on() {
 pub(crate) fn an_odd_name_hides_no_pages() {
     let name = RingName::new("odd").and("\n (deleted)");
     let _producer = Producer::<u64>::create(&name, 64).expect("a ring");
-    let stat = says_json(&["stat", "--json", name.as_str()]);
+    let stat = ring_of(&["stat", "--json", name.as_str()]);
     assert_eq!(stat["file_system"], "tmpfs");
     assert!(
         stat["producer"]["mapped_bytes"].as_u64() > Some(0),
@@ -95,7 +95,7 @@ pub(crate) fn among_huge_pages(_: &[String]) {
     drop(FrameProducer::create("ring", 8 << 20).expect("a ring"));
     let mut producer = FrameProducer::open("ring").expect("the role is free");
     producer.push(&vec![7; 3 << 20]).expect("room");
-    let stat = says_json(&["stat", "--json", "ring"]);
+    let stat = ring_of(&["stat", "--json", "ring"]);
     let kilobytes = |field| mapped(&shm.join("ring"), field);
     let (rss, huge) = (kilobytes("Rss:"), kilobytes("ShmemPmdMapped:"));
     // The kernel may lack memory for huge pages.
@@ -105,12 +105,4 @@ pub(crate) fn among_huge_pages(_: &[String]) {
     assert_eq!(stat["file_system"], "tmpfs");
     let text = says(&["stat", "ring"]);
     assert!(text.contains("\n          has mapped "), "{text}");
-    let doctor = says_json(&["doctor", "--json"]);
-    let found = doctor["findings"].as_array().expect("findings").iter();
-    let mut found = found.filter(|finding| finding["check"] == "huge /dev/shm");
-    let words = found.next().expect("it is looked at")["found"].as_str();
-    assert!(
-        words.is_some_and(|words| words.starts_with("huge=always")),
-        "{doctor}"
-    );
 }

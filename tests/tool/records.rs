@@ -278,8 +278,8 @@ pub(crate) fn records_are_shown_by_their_layout_and_stay() {
     for _ in 0..2 {
         assert_eq!(says(&format), expected);
     }
-    let shown = says_json(&[&format[..], &["--json", "--count", "1"]].concat());
-    let expected = json!({"position": 0, "kind": 0, "fields": {
+    let shown = says_json(&[&format[..], &["--json", "--count", "1", "--oldest"]].concat());
+    let expected = json!({"ring": name.as_str(), "position": 0, "kind": 0, "fields": {
         "at": u64::MAX, "price": 101.1, "change": -7, "port": 8080, "8": 200, "key": "00ab10",
         "name": "A\"\x1b\u{fffd}\0B", "matrix": [[1, 2], [3, 4]], "ratio": 0.1,
     }});
@@ -308,8 +308,8 @@ pub(crate) fn frames_that_fit_are_shown_by_their_layout() {
         .map(|line| serde_json::from_str(line).expect("JSON"))
         .collect();
     let expected = [
-        json!({"position": 0, "kind": 7, "fields": {"0": 17}}),
-        json!({"position": 16, "kind": 8, "bytes": "6f74686572"}),
+        json!({"ring": name.as_str(), "position": 0, "kind": 7, "fields": {"0": 17}}),
+        json!({"ring": name.as_str(), "position": 16, "kind": 8, "bytes": "6f74686572"}),
     ];
     assert_eq!(lines, expected);
 

@@ -140,26 +140,26 @@ pub(crate) fn a_command_with_no_standard_descriptors_writes_to_no_wrong_file() {
 pub(crate) fn an_input_that_is_cut_off_says_what_is_missing() {
     let frame = |length: u32, bytes: &[u8]| [&length.to_le_bytes()[..], bytes].concat();
     let whole = frame(3, b"one");
-    let sent = "until then sent 1 frames, 3 bytes";
+    let sent = "until then sent 1 messages, 3 bytes";
     for (input, why, sent) in [
         (
             vec![5, 0],
-            "it ends within frame 1, which begins at byte 0: its length has 4 bytes, and 2 of them are missing",
-            "until then sent 0 frames",
+            "it ends within message 1, which begins at byte 0: its length has 4 bytes, and 2 of them are missing",
+            "until then sent 0 messages",
         ),
         (
             [&whole[..], &[5, 0, 0]].concat(),
-            "it ends within frame 2, which begins at byte 7: its length has 4 bytes, and 1 of them are missing",
+            "it ends within message 2, which begins at byte 7: its length has 4 bytes, and 1 of them are missing",
             sent,
         ),
         (
             [whole.clone(), frame(1000, b"two")].concat(),
-            "it ends within frame 2, which begins at byte 7: the frame has 1000 bytes, and 997 of them are missing",
+            "it ends within message 2, which begins at byte 7: the frame has 1000 bytes, and 997 of them are missing",
             sent,
         ),
         (
             [whole.clone(), frame(1, b"")].concat(),
-            "it ends within frame 2, which begins at byte 7: the frame has 1 bytes, and 1 of them are missing",
+            "it ends within message 2, which begins at byte 7: the frame has 1 bytes, and 1 of them are missing",
             sent,
         ),
     ] {

@@ -87,7 +87,7 @@ pub(crate) fn what_was_moved_is_said_in_json() {
     let received = Tool::run(&["recv", name.as_str(), "--json"], b"").json();
     for (said, action) in [(&sent, "sent"), (&received, "received")] {
         assert_eq!(said["action"], action);
-        assert_eq!(said["frames"], 1000);
+        assert_eq!(said["messages"], 1000);
         assert_eq!(said["bytes"], numbers(1000).len() - 1000);
     }
 }

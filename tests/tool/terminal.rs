@@ -61,14 +61,29 @@ impl Terminal {
         Self::start_program(Tool::PATH, on, arguments, variable)
     }
 
+    /// With so many rows and columns.
+    pub(crate) fn start_sized(size: (u16, u16), arguments: &[&str]) -> Self {
+        Self::start_on(size, Tool::PATH, On::All, arguments, ("TERM", "xterm"))
+    }
+
     /// Something that starts the tool, or is it.
     pub(crate) fn start_program(
         program: &str,
         on: On,
         arguments: &[&str],
+        variable: (&str, &str),
+    ) -> Self {
+        Self::start_on((ROWS, COLUMNS), program, on, arguments, variable)
+    }
+
+    fn start_on(
+        (rows, columns): (u16, u16),
+        program: &str,
+        on: On,
+        arguments: &[&str],
         (name, value): (&str, &str),
     ) -> Self {
-        let (master, slave) = pair().expect("a terminal");
+        let (master, slave) = pair(rows, columns).expect("a terminal");
         let modes = modes(&master);
         let end = || Stdio::from(slave.try_clone().expect("a descriptor"));
         let rest = || match on {
@@ -86,10 +101,14 @@ impl Terminal {
             .stderr(end());
         // SAFETY: what runs between fork and exec makes two syscalls.
         unsafe { command.pre_exec(own_session) };
-        let child = command.spawn().expect("the tool starts");
+        let mut child = command.spawn().expect("the tool starts");
+        if let Some(mut output) = child.stdout.take() {
+            // What is written to a pipe is to be read.
+            thread::spawn(move || io::copy(&mut output, &mut io::sink()));
+        }
         Self {
             master: master.into(),
-            parser: Parser::new(ROWS, COLUMNS, 0),
+            parser: Parser::new(rows, columns, 0),
             child,
             modes,
         }
@@ -222,11 +241,11 @@ fn modes(terminal: &impl AsRawFd) -> [u32; 4] {
 }
 
 /// Both ends of a new terminal.
-fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
+fn pair(ws_row: u16, ws_col: u16) -> io::Result<(OwnedFd, OwnedFd)> {
     let (mut master, mut slave) = (-1, -1);
     let size = libc::winsize {
-        ws_row: ROWS,
-        ws_col: COLUMNS,
+        ws_row,
+        ws_col,
         ws_xpixel: 0,
         ws_ypixel: 0,
     };

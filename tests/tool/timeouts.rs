@@ -16,7 +16,7 @@ pub(crate) fn a_sender_gives_up_and_says_how_far_it_came() {
     let ring = RingOptions::new(64).create::<[u8]>(&name).expect("a ring");
     let mut consumer = ring.consumer().expect("a role");
     let arguments = ["send", name.as_str(), "--timeout", "50ms"];
-    let why = "nobody made room for 50ms; until then sent 4 frames, 4 bytes";
+    let why = "nobody made room for 50ms; until then sent 4 messages, 4 bytes";
     Tool::run(&arguments, &numbers(1000)).with(7, why);
     assert_eq!(consumer.len(), 64, "what was sent is there");
     let frame = consumer.try_peek().expect("a frame");
@@ -28,7 +28,7 @@ pub(crate) fn a_sender_gives_up_and_says_how_far_it_came() {
     let said = ended.json();
     assert_eq!((ended.code, &said["code"]), (Some(7), &7.into()));
     assert_eq!(
-        (&said["frames"], &said["bytes"]),
+        (&said["messages"], &said["bytes"]),
         (&1.into(), &1.into()),
         "{said}"
     );
@@ -62,7 +62,7 @@ pub(crate) fn a_receiver_gives_up_with_all_that_was_sent() {
     assert_eq!(ended.output, b"one\n");
     ended.with(
         7,
-        "nobody sent anything for 50ms; until then received 1 frames, 3 bytes",
+        "nobody sent anything for 50ms; until then received 1 messages, 3 bytes",
     );
 }
 
@@ -76,7 +76,7 @@ pub(crate) fn a_recording_of_who_gave_up_is_whole_and_a_replay_gives_up_too() {
         producer.push(b"frame").expect("room");
     }
     let ended = Tool::run(&["record", name.as_str(), file, "--timeout", "50ms"], b"");
-    ended.with(7, "recorded 8 frames, 40 bytes");
+    ended.with(7, "recorded 8 messages, 40 bytes");
 
     let narrow = RingName::new("replay-no-room");
     let ring = RingOptions::new(64)
@@ -92,7 +92,7 @@ pub(crate) fn a_recording_of_who_gave_up_is_whole_and_a_replay_gives_up_too() {
         "--timeout",
         "50ms",
     ];
-    let why = "nobody made room for 50ms; until then replayed 4 frames, 20 bytes";
+    let why = "nobody made room for 50ms; until then replayed 4 messages, 20 bytes";
     Tool::run(&arguments, b"").with(7, why);
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod list;
 pub(crate) mod man;
+pub(crate) mod metrics;
 pub(crate) mod record;
 pub(crate) mod recv;
 pub(crate) mod replay;

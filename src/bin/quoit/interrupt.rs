@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use signal_hook::low_level;
 
-use crate::output::failed;
 use crate::stop::Stop;
 
 /// How long a command waits at a ring until it looks for a signal again: it wakes ten
@@ -67,7 +66,10 @@ impl Interrupt {
 
     /// From now on each wait, and each check, ends when nobody reads the output.
     pub(crate) fn watch(&self, output: impl AsFd) -> Result<(), Stop> {
-        let output = output.as_fd().try_clone_to_owned().map_err(failed())?;
+        let output = output
+            .as_fd()
+            .try_clone_to_owned()
+            .map_err(Stop::output())?;
         self.output.get_or_init(|| output);
         Ok(())
     }

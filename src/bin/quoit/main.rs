@@ -1,56 +1,33 @@
 //! `quoit`: rings from the command line.
 
 mod commands;
+mod ends;
+mod entry;
 mod fields;
 mod interrupt;
-/// What `cargo bench` measures with.
-#[path = "../../../benches/common"]
-#[allow(dead_code, reason = "the tool uses its own part of this")]
-mod measure {
-    pub(crate) mod bars;
-    pub(crate) mod calls;
-    pub(crate) mod chart;
-    pub(crate) mod child;
-    pub(crate) mod comparison;
-    pub(crate) mod contest;
-    pub(crate) mod delivery;
-    pub(crate) mod eventfd;
-    pub(crate) mod held;
-    pub(crate) mod link;
-    pub(crate) mod machine;
-    pub(crate) mod mechanisms;
-    pub(crate) mod message;
-    pub(crate) mod message_queue;
-    pub(crate) mod page;
-    pub(crate) mod placement;
-    pub(crate) mod progress;
-    pub(crate) mod rings;
-    pub(crate) mod signals;
-    pub(crate) mod slot;
-    pub(crate) mod sockets;
-    pub(crate) mod spread;
-    pub(crate) mod switches;
-}
 /// The limits that the library asks as well.
 #[path = "../../segment/memory_limit.rs"]
 mod memory_limit;
-mod mounts;
+mod moved;
+mod names;
 mod output;
-mod pages;
 mod patient;
+mod process;
 mod progress;
 mod recording;
+mod report;
 mod ring;
 mod sight;
 mod standard;
 mod stop;
+mod wrong;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use self::commands::{
-    bench, completions, doctor, list, man, record, recv, replay, rm, send, stat, tail, top,
+    bench, completions, doctor, list, man, metrics, record, recv, replay, rm, send, stat, tail, top,
 };
 use self::output::Output;
 use self::standard::Standard;
@@ -60,7 +37,7 @@ use self::stop::Stop;
 #[derive(Parser)]
 #[command(name = "quoit", version, after_long_help = stop::EXIT_CODES)]
 struct Cli {
-    /// Answer in JSON, on standard error where standard output is for data
+    /// Answer in JSON. send, recv, record and replay write it to standard error
     #[arg(long, global = true)]
     json: bool,
 
@@ -79,6 +56,7 @@ enum Command {
     Record(record::Record),
     Replay(replay::Replay),
     Rm(rm::Rm),
+    Metrics(metrics::Metrics),
     Doctor(doctor::Doctor),
     Bench(bench::Bench),
     Completions(completions::Completions),
@@ -105,7 +83,7 @@ fn run(command: &Command, output: &Output) -> Result<(), Stop> {
         command,
         Command::Send(_) | Command::Record(_) | Command::Replay(_)
     ) {
-        Standard::Output.check().map_err(output::failed())?;
+        Standard::Output.check().map_err(Stop::output())?;
     }
     match command {
         Command::List(list) => list.run(output),
@@ -117,9 +95,10 @@ fn run(command: &Command, output: &Output) -> Result<(), Stop> {
         Command::Record(record) => record.run(output),
         Command::Replay(replay) => replay.run(output),
         Command::Rm(rm) => rm.run(output),
+        Command::Metrics(metrics) => metrics.run(output),
         Command::Doctor(doctor) => doctor.run(output),
         Command::Bench(bench) => bench.run(output),
-        Command::Completions(completions) => completions.run(output),
-        Command::Man(man) => man.run(output),
+        Command::Completions(completions) => completions.run(Cli::command(), output),
+        Command::Man(man) => man.run(Cli::command(), output),
     }
 }

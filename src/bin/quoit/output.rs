@@ -6,10 +6,11 @@ use std::os::fd::AsFd;
 use std::process::ExitCode;
 
 use clap::builder::StyledStr;
+use crossterm::terminal;
 use serde_json::{Value, json};
 
 use crate::interrupt;
-use crate::patient::terminal;
+use crate::patient::terminal_at;
 use crate::standard::Standard;
 use crate::stop::Stop;
 
@@ -25,17 +26,46 @@ pub(crate) fn plain(text: &str) -> String {
     text.replace(|letter: char| letter.is_control() || turns(letter), "?")
 }
 
-/// What could not be done with an answer.
-pub(crate) fn failed() -> impl FnOnce(io::Error) -> Stop {
-    Stop::io("write to standard output")
-}
-
 /// A colour of a word.
 #[derive(Clone, Copy)]
 pub(crate) enum Colour {
     Red = 31,
     Green = 32,
     Yellow = 33,
+}
+
+/// Of the terminal that the answer goes to, if it is one.
+pub(crate) fn columns() -> Option<u16> {
+    let size = io::stdout().is_terminal().then(terminal::size);
+    size.and_then(Result::ok).map(|(columns, _)| columns)
+}
+
+/// The end of a name that is too long, where such names differ.
+pub(crate) fn cut(name: &str, width: usize) -> String {
+    let count = name.chars().count();
+    if count <= width {
+        return name.to_owned();
+    }
+    let end: String = name.chars().skip(count + 1 - width).collect();
+    format!("…{end}")
+}
+
+/// The words in lines of at most so many columns, each behind so many blanks but the
+/// first.
+pub(crate) fn wrapped(text: &str, columns: usize, indent: usize) -> String {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last_mut().expect("a line");
+        if line.is_empty() {
+            line.push_str(word);
+        } else if line.chars().count() + 1 + word.chars().count() + indent <= columns {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines.join(&format!("\n{:indent$}", ""))
 }
 
 impl Output {
@@ -59,7 +89,7 @@ impl Output {
 
     /// The whole answer of a command, on standard output.
     pub(crate) fn answer(&self, text: &[u8]) -> Result<(), Stop> {
-        Standard::Output.write(text).map_err(failed())
+        Standard::Output.write(text).map_err(Stop::output())
     }
 
     /// The help, or the version.
@@ -69,11 +99,6 @@ impl Output {
             false => text.to_string(),
         };
         self.answer(text.as_bytes())
-    }
-
-    /// A part of the answer, of a command that listens to signals.
-    pub(crate) fn answer_on(&self, out: &mut impl Write, text: &[u8]) -> Result<(), Stop> {
-        out.write_all(text).map_err(failed())
     }
 
     /// What was done, on standard error: to a program that wants JSON, and to
@@ -90,7 +115,7 @@ impl Output {
     /// What is going on, on standard error, where somebody sees it. A terminal that
     /// takes nothing is not waited for.
     pub(crate) fn note(&self, text: &str) {
-        if let Some(mut terminal) = terminal(io::stderr().as_fd()).filter(|_| !self.json) {
+        if let Some(mut terminal) = terminal_at(io::stderr().as_fd()).filter(|_| !self.json) {
             // Over a progress line, or the sign of a Ctrl-C.
             let _ = terminal.write(format!("\r\x1b[K{text}\n").as_bytes());
         }
@@ -113,12 +138,12 @@ impl Output {
     pub(crate) fn complain(&self, stop: &Stop) {
         let code = stop.code();
         let line = match stop {
-            Stop::ClosedPipe | Stop::Signal(_) => return,
+            Stop::ClosedPipe | Stop::Signal(_) | Stop::Warned => return,
             _ if self.json => {
                 let mut value = json!({});
                 let mut why = stop;
                 if let Stop::Partly(stop, moved) = stop {
-                    (why, value) = (stop, moved.json());
+                    (why, value) = (stop, json!(moved));
                 }
                 value["error"] = why.to_string().into();
                 value["code"] = code.into();

@@ -1,51 +1,29 @@
 //! What was moved so far: a line on the terminal, and a summary at the end.
 
-use std::fmt;
+use std::fmt::Write;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::{Value, json};
+use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+use serde_json::json;
 
+use crate::moved::Moved;
 use crate::output::Output;
 use crate::stop::Stop;
 
 /// The time between two lines.
 const PERIOD: Duration = Duration::from_millis(200);
 
-/// Counts frames. Dropping it erases the line.
+/// Counts messages. Dropping it erases the line.
 pub(crate) struct Progress {
     moved: Moved,
     start: Instant,
     shown: Instant,
     /// What it waits for, if it does.
     waits_for: Option<&'static str>,
+    /// What others had taken before it could be copied, and its unit.
+    missed: Option<(u64, &'static str)>,
     /// Hidden where nobody sees it.
     line: ProgressBar,
-}
-
-/// What went into a ring, or came out of it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Moved {
-    verb: &'static str,
-    frames: u64,
-    bytes: u64,
-}
-
-impl Moved {
-    pub(crate) fn json(&self) -> Value {
-        json!({"action": self.verb, "frames": self.frames, "bytes": self.bytes})
-    }
-}
-
-/// To the byte, for who has to go on there.
-impl fmt::Display for Moved {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} {} frames, {} bytes",
-            self.verb, self.frames, self.bytes
-        )
-    }
 }
 
 impl Progress {
@@ -56,12 +34,13 @@ impl Progress {
         Self {
             moved: Moved {
                 verb,
-                frames: 0,
+                messages: 0,
                 bytes: 0,
             },
             start: now,
             shown: now,
             waits_for: None,
+            missed: None,
             line: match output.json || data_on_terminal {
                 true => ProgressBar::hidden(),
                 false => ProgressBar::no_length().with_style(style),
@@ -75,12 +54,17 @@ impl Progress {
         self.show();
     }
 
-    /// Frames were moved.
-    pub(crate) fn add(&mut self, frames: u64, bytes: u64) {
+    /// Messages were moved.
+    pub(crate) fn add(&mut self, messages: u64, bytes: u64) {
         self.waits_for = None;
-        self.moved.frames += frames;
+        self.moved.messages += messages;
         self.moved.bytes += bytes;
         self.show();
+    }
+
+    /// Says at the end how much was not seen.
+    pub(crate) fn missed(&mut self, missed: u64, unit: &'static str) {
+        self.missed = Some((missed, unit));
     }
 
     fn show(&mut self) {
@@ -96,9 +80,13 @@ impl Progress {
     pub(crate) fn end(self, output: &Output, ended: Result<(), Stop>) -> Result<(), Stop> {
         match ended {
             Ok(()) | Err(Stop::ClosedPipe | Stop::Signal(_)) => {
-                let mut value = self.moved.json();
+                let mut value = json!(self.moved);
                 value["seconds"] = self.start.elapsed().as_secs_f64().into();
                 let mut words = self.words();
+                if let Some((missed, unit)) = self.missed {
+                    value["missed"] = missed.into();
+                    let _ = write!(words, "; missed {missed} {unit}");
+                }
                 if let Err(Stop::Signal(_)) = ended {
                     words += ", and was interrupted";
                 }
@@ -112,14 +100,14 @@ impl Progress {
     fn words(&self) -> String {
         let Moved {
             verb,
-            frames,
+            messages,
             bytes: count,
         } = self.moved;
         let seconds = self.start.elapsed().as_secs_f64();
         format!(
-            "{verb} {frames} frames, {} in {seconds:.1} s ({}/s)",
-            bytes(count),
-            bytes((count as f64 / seconds) as u64),
+            "{verb} {messages} messages, {} in {seconds:.1} s ({}/s)",
+            HumanBytes(count),
+            HumanBytes((count as f64 / seconds) as u64),
         )
     }
 }
@@ -127,14 +115,5 @@ impl Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         self.line.finish_and_clear();
-    }
-}
-
-/// Bytes for people.
-pub(crate) fn bytes(count: u64) -> String {
-    let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
-    match units.iter().find(|(shift, _)| count >> shift > 0) {
-        Some((shift, unit)) => format!("{:.1} {unit}", count as f64 / (1_u64 << shift) as f64),
-        None => format!("{count} B"),
     }
 }

@@ -1,186 +1,278 @@
-//! The file that `record` writes and `replay` reads. All numbers are
-//! little-endian.
+//! Recordings: MCAP files (<https://mcap.dev/spec>), which other programs read.
 //!
-//! ```text
-//! header    8 bytes  QUOITREC
-//!           u32      version, 1
-//!           u32      0
-//!           u64      capacity of the ring that was recorded
-//!           u64      when the recording began, in ns since 1970
-//! frame     u64      when the frame was taken from the ring, in ns since then
-//!           u32      its kind
-//!           u32      its length
-//!           bytes    its payload
-//! ...
-//! end       u64      all ones
-//!           u64      number of frames; all ones while the recorder still writes
-//! ```
-//!
-//! A file without its end was not finished: its recorder was killed. The place of the
-//! end is written behind each batch, so that a full disk, or a limit of a file's size,
-//! has room for it.
+//! The topic is the ring's name, and each kind of its frames has a channel with
+//! `quoit.kind` in its metadata, beside shape, capacity, slots and schema. A message's data
+//! are the payload, its times when it was taken, and its sequence the low 32 bits of its
+//! position, in records, or words of 8 bytes of frames. Each batch is a chunk with its CRC:
+//! a file that is cut off is readable to the last whole one.
 
-use std::io::{ErrorKind, Read};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use quoit::FrameView;
+use mcap::io::MessageReader;
+use mcap::records::MessageHeader;
+use mcap::sans_io::LinearReaderOptions;
+use mcap::{McapError, WriteOptions, Writer};
+use quoit::observer::{RingInfo, ShapeKind};
 
+use crate::ring::Kind;
 use crate::stop::Stop;
 
-const MAGIC: [u8; 8] = *b"QUOITREC";
-const VERSION: u32 = 1;
-const END: u64 = u64::MAX;
-/// A number of frames that is not known yet.
-const OPEN: u64 = u64::MAX;
+/// Bytes that the writer gathers.
+const BUFFER: usize = 1 << 16;
 
-/// A frame of a recording.
+/// A file that is written, as far as it is whole.
+pub(crate) struct Recorder {
+    writer: Writer<BufWriter<File>>,
+    file: File,
+    topic: String,
+    metadata: BTreeMap<String, String>,
+    /// That of each kind.
+    channels: BTreeMap<u32, u16>,
+    began: (u64, Instant),
+    /// Bytes of a unit of its positions.
+    unit: u64,
+    /// Bytes that are whole.
+    whole: u64,
+}
+
+impl Recorder {
+    pub(crate) fn new(file: File, name: &str, info: &RingInfo) -> io::Result<Self> {
+        let options = WriteOptions::new()
+            .profile("quoit")
+            .library(concat!("quoit ", env!("CARGO_PKG_VERSION")))
+            .chunk_size(None)
+            .disable_seeking(true);
+        let again = file.try_clone()?;
+        let writer = options.create(BufWriter::with_capacity(BUFFER, file));
+        let (shape, unit) = match info.shape {
+            ShapeKind::Records => ("records", 1),
+            ShapeKind::Frames => ("frames", 8),
+        };
+        let metadata = [
+            ("quoit.shape", shape.to_owned()),
+            ("quoit.capacity", info.capacity.to_string()),
+            ("quoit.slot_size", info.slot_size.to_string()),
+            ("quoit.slot_align", info.slot_align.to_string()),
+            ("quoit.schema", format!("{:016x}", info.schema)),
+            ("quoit.incarnation", format!("{:016x}", info.incarnation)),
+        ];
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let mut recorder = Self {
+            writer: writer.map_err(refused)?,
+            file: again,
+            topic: name.to_owned(),
+            metadata: metadata.map(|(key, value)| (key.to_owned(), value)).into(),
+            channels: BTreeMap::new(),
+            began: (now.unwrap_or_default().as_nanos() as u64, Instant::now()),
+            unit,
+            whole: 0,
+        };
+        recorder.flush()?;
+        Ok(recorder)
+    }
+
+    fn channel(&mut self, kind: u32) -> io::Result<u16> {
+        if let Some(&channel) = self.channels.get(&kind) {
+            return Ok(channel);
+        }
+        let mut metadata = self.metadata.clone();
+        metadata.insert("quoit.kind".to_owned(), kind.to_string());
+        let (topic, encoding) = (&self.topic, "application/octet-stream");
+        let channel = self.writer.add_channel(0, topic, encoding, &metadata);
+        let channel = channel.map_err(refused)?;
+        self.channels.insert(kind, channel);
+        Ok(channel)
+    }
+
+    /// Adds a message to the next chunk.
+    pub(crate) fn add(&mut self, position: u64, kind: u32, bytes: &[u8]) -> io::Result<()> {
+        let (began, start) = self.began;
+        let time = began + start.elapsed().as_nanos() as u64;
+        let header = MessageHeader {
+            channel_id: self.channel(kind)?,
+            sequence: (position / self.unit) as u32,
+            log_time: time,
+            publish_time: time,
+        };
+        let written = self.writer.write_to_known_channel(&header, bytes);
+        written.map_err(refused)
+    }
+
+    /// The chunk is whole, and the kernel has it.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush().map_err(refused)?;
+        self.whole = self.file.metadata()?.len();
+        Ok(())
+    }
+
+    /// Writes the summary, if all went well; or cuts off what is not whole.
+    pub(crate) fn finish(mut self, is_sound: bool) -> io::Result<()> {
+        let finished = match is_sound {
+            true => self.writer.finish().map(drop).map_err(refused),
+            false => Ok(()),
+        };
+        let mut buffer = self.writer.into_inner();
+        let flushed = match (is_sound, &finished) {
+            (true, Ok(())) => io::Write::flush(&mut buffer),
+            _ => Ok(()),
+        };
+        // Without writing what is left of a chunk.
+        drop(buffer.into_parts());
+        if finished.is_err() || flushed.is_err() || !is_sound {
+            self.file.set_len(self.whole)?;
+        }
+        finished.and(flushed)
+    }
+}
+
+/// The system's answer.
+fn refused(error: McapError) -> io::Error {
+    match error {
+        McapError::Io(error) => error,
+        error => io::Error::other(error.to_string()),
+    }
+}
+
+/// A message of a recording.
 pub(crate) struct Entry {
-    /// In ns since the recording began.
+    /// In ns since 1970.
     pub(crate) time: u64,
     pub(crate) kind: u32,
     pub(crate) payload: Vec<u8>,
 }
 
-pub(crate) fn header(capacity: u64, began: u64) -> Vec<u8> {
-    let mut bytes = MAGIC.to_vec();
-    bytes.extend(VERSION.to_le_bytes());
-    bytes.extend(0_u32.to_le_bytes());
-    bytes.extend(capacity.to_le_bytes());
-    bytes.extend(began.to_le_bytes());
-    bytes
+/// What a look at all of it has found.
+pub(crate) struct Contents {
+    pub(crate) kind: Kind,
+    pub(crate) longest: usize,
+    /// When its first message was taken.
+    pub(crate) began: u64,
+    /// Where it is broken.
+    pub(crate) broken: Option<Stop>,
 }
 
-pub(crate) fn frame(bytes: &mut Vec<u8>, time: u64, frame: &FrameView<'_>) {
-    bytes.extend(time.to_le_bytes());
-    bytes.extend(frame.kind().to_le_bytes());
-    // A frame's length is 32 bits in the ring, too.
-    bytes.extend((frame.len() as u32).to_le_bytes());
-    frame.append_to(bytes);
+/// Messages, in the order of the file.
+pub(crate) struct Reader {
+    messages: MessageReader<BufReader<File>>,
+    topic: Option<String>,
+    count: u64,
+    kind: Option<Kind>,
 }
 
-pub(crate) fn end(frames: u64) -> Vec<u8> {
-    [END.to_le_bytes(), frames.to_le_bytes()].concat()
-}
-
-/// In the place of the end, as long as there is none.
-pub(crate) fn open_end() -> Vec<u8> {
-    end(OPEN)
-}
-
-/// Reads a recording.
-pub(crate) struct Reader<R> {
-    input: R,
-    /// Bytes that were read.
-    offset: u64,
-    frames: u64,
-    capacity: u64,
-}
-
-impl<R: Read> Reader<R> {
-    /// Reads the header.
-    pub(crate) fn new(mut input: R) -> Result<Self, Stop> {
-        let mut begin = [0; 12];
-        let version = match input.read_exact(&mut begin) {
-            Ok(()) if begin[..8] == MAGIC => {
-                u32::from_le_bytes([begin[8], begin[9], begin[10], begin[11]])
-            }
-            Err(error) if error.kind() != ErrorKind::UnexpectedEof => {
-                return Err(Stop::io("read the recording")(error));
-            }
-            _ => return Err(wrong("the file is not a recording of quoit")),
-        };
-        if version != VERSION {
-            return Err(wrong(format!(
-                "the recording has version {version}, this program knows {VERSION}"
-            )));
-        }
-        let mut reader = Self {
-            input,
-            offset: 12,
-            frames: 0,
-            capacity: 0,
-        };
-        let rest = reader.bytes::<20>("the rest of the header")?;
-        // Between 4 bytes of nothing and the time.
-        reader.capacity = word(&rest, 4);
-        if !reader.capacity.is_power_of_two() {
-            return Err(wrong("the recording is of a ring that cannot be"));
-        }
-        Ok(reader)
+impl Reader {
+    /// Of one topic, if one is named.
+    pub(crate) fn new(file: File, topic: Option<&str>) -> io::Result<Self> {
+        let length = file.metadata()?.len();
+        let options = LinearReaderOptions::default()
+            // Whole chunks only.
+            .with_prevalidate_chunk_crcs(true)
+            .with_record_length_limit(length as usize);
+        Ok(Self {
+            messages: MessageReader::new_with_options(BufReader::new(file), options),
+            topic: topic.map(str::to_owned),
+            count: 0,
+            kind: None,
+        })
     }
 
-    /// Of the ring that was recorded.
-    pub(crate) fn capacity(&self) -> u64 {
-        self.capacity
+    /// Looks at all of it; `check` may end that.
+    pub(crate) fn contents(
+        mut self,
+        check: impl Fn() -> Result<(), Stop>,
+    ) -> Result<Contents, Stop> {
+        let (mut longest, mut began) = (0, None);
+        let broken = loop {
+            check()?;
+            match self.next() {
+                Ok(Some(entry)) => {
+                    longest = longest.max(entry.payload.len());
+                    began = began.or(Some(entry.time));
+                }
+                Ok(None) => break None,
+                Err(stop) if self.count == 0 => return Err(stop),
+                Err(stop) => break Some(stop),
+            }
+        };
+        Ok(Contents {
+            kind: self.kind.unwrap_or(Kind::FRAMES),
+            longest,
+            began: began.unwrap_or(0),
+            broken,
+        })
     }
 
-    /// The next frame, or none at the end.
+    /// The next message, or none at the end.
     pub(crate) fn next(&mut self) -> Result<Option<Entry>, Stop> {
-        // Of a frame, or the end of all.
-        let head = self.bytes::<16>("the head of the next frame")?;
-        let [time, rest] = [0, 8].map(|at| word(&head, at));
-        if time == END {
-            let frames = rest;
-            let found = self.frames;
-            if frames == OPEN {
-                return Err(self.truncated("its recorder did not finish"));
-            }
-            if frames != found {
-                let text = format!("the recording has {found} frames, not {frames}");
-                return Err(wrong(text));
-            }
-            return match self.input.read(&mut [0]) {
-                Ok(0) => Ok(None),
-                Ok(_) => Err(wrong("something stands behind the end of the recording")),
-                Err(error) => Err(Stop::io("read the recording")(error)),
+        loop {
+            let Some(message) = self.messages.next() else {
+                return Ok(None);
             };
+            let message = message.map_err(|error| self.broken(error))?;
+            let channel = &message.channel;
+            let topic = self.topic.get_or_insert_with(|| channel.topic.clone());
+            if *topic != channel.topic {
+                continue;
+            }
+            let of = |key: &str| channel.metadata.get(key).map(String::as_str);
+            let kind = kind(of)?;
+            if self.kind.is_none() {
+                self.kind = Some(kind);
+            }
+            let size = kind.slot.map(|(size, _)| size);
+            if self.kind != Some(kind) || size.is_some_and(|size| size != message.data.len() as u64)
+            {
+                return Err(wrong("the recording is of a ring that cannot be"));
+            }
+            self.count += 1;
+            return Ok(Some(Entry {
+                time: message.log_time,
+                kind: of("quoit.kind").map_or(Ok(0), str::parse).unwrap_or(0),
+                payload: message.data.into_owned(),
+            }));
         }
-        let (kind, length) = (rest as u32, (rest >> 32) as u32);
-        let mut payload = Vec::new();
-        let read = (&mut self.input)
-            .take(length.into())
-            .read_to_end(&mut payload);
-        let found = read.map_err(Stop::io("read the recording"))?;
-        if found < length as usize {
-            return Err(self.cut("the payload of the next frame", length as usize, found));
+    }
+
+    fn broken(&self, error: McapError) -> Stop {
+        match error {
+            McapError::Io(error) => Stop::io("read the recording")(error),
+            McapError::BadMagic if self.count == 0 => wrong("the file is no MCAP recording"),
+            McapError::UnsupportedCompression(name) => wrong(format!(
+                "the recording is compressed ({name}): mcap compress --compression none"
+            )),
+            error => wrong(format!(
+                "the recording is broken after {} whole messages: {error}",
+                self.count
+            )),
         }
-        self.offset += u64::from(length);
-        self.frames += 1;
-        Ok(Some(Entry {
-            time,
-            kind,
-            payload,
-        }))
-    }
-
-    fn bytes<const N: usize>(&mut self, what: &str) -> Result<[u8; N], Stop> {
-        let mut bytes = Vec::with_capacity(N);
-        let read = (&mut self.input).take(N as u64).read_to_end(&mut bytes);
-        let found = read.map_err(Stop::io("read the recording"))?;
-        let bytes = bytes.try_into();
-        let bytes = bytes.map_err(|_| self.cut(what, N, found))?;
-        self.offset += N as u64;
-        Ok(bytes)
-    }
-
-    /// The file ends within something that begins where this has come to.
-    fn cut(&self, what: &str, length: usize, found: usize) -> Stop {
-        let (offset, missing) = (self.offset, length - found);
-        self.truncated(&format!(
-            "{what} begins at byte {offset} and has {length} bytes, and {missing} of them are missing"
-        ))
-    }
-
-    fn truncated(&self, why: &str) -> Stop {
-        let frames = self.frames;
-        wrong(format!(
-            "the recording is truncated after {frames} whole frames: {why}"
-        ))
     }
 }
 
-fn word(bytes: &[u8], at: usize) -> u64 {
-    let bytes = bytes[at..at + 8].try_into();
-    u64::from_le_bytes(bytes.expect("8 bytes"))
+/// The ring that was recorded; frames if another program wrote the file.
+fn kind<'a>(of: impl Fn(&str) -> Option<&'a str>) -> Result<Kind, Stop> {
+    let number = |key| of(key).and_then(|text| text.parse::<u64>().ok());
+    let Some(shape) = of("quoit.shape") else {
+        return Ok(Kind::FRAMES);
+    };
+    let schema = of("quoit.schema").and_then(|text| u64::from_str_radix(text, 16).ok());
+    let capacity = number("quoit.capacity").filter(|capacity| capacity.is_power_of_two());
+    let slot = number("quoit.slot_size").zip(number("quoit.slot_align"));
+    let slot = slot.and_then(|(size, align)| Some((size, u32::try_from(align).ok()?)));
+    match (shape, slot, capacity, schema) {
+        ("frames", _, Some(_), Some(_)) => Ok(Kind {
+            slot: None,
+            schema,
+            capacity,
+        }),
+        ("records", Some(slot), Some(_), Some(_)) => Ok(Kind {
+            slot: Some(slot),
+            schema,
+            capacity,
+        }),
+        _ => Err(wrong("the recording is of a ring that cannot be")),
+    }
 }
 
 fn wrong(text: impl Into<String>) -> Stop {

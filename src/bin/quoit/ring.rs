@@ -1,15 +1,14 @@
-//! The rings that the commands move frames to and from.
+//! The rings that the commands move messages to and from.
 
-use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
-use quoit::{
-    ClaimError, Corrupt, Error, FrameConsumer, FrameProducer, FrameView, PeerError, PopError, Ring,
-    RingOptions, Role,
-};
+use quoit::observer::{RingInfo, ShapeKind};
+use quoit::raw::{self, RawRing};
+use quoit::{Corrupt, Error, Ring, RingOptions, Role};
 
-use crate::interrupt::{Interrupt, MOMENT};
+use crate::ends::{Sink, Source, Wait};
 use crate::output::{Output, plain};
 use crate::progress::Progress;
 use crate::sight::Sight;
@@ -17,9 +16,6 @@ use crate::stop::Stop;
 
 /// Bytes of a ring that nobody chose the capacity of.
 const CAPACITY: u64 = 1 << 20;
-/// Bytes that are written before their frames are released, or a frame more: what
-/// may come twice.
-const BATCH: usize = 16384;
 
 /// Which ring, and how it is made.
 #[derive(Args)]
@@ -32,7 +28,8 @@ pub(crate) struct RingArguments {
     #[arg(long, value_name = "BYTES", value_parser = capacity)]
     capacity: Option<u64>,
 
-    /// The ring's schema tag, if it was made with one
+    /// The schema tag of a new ring; an existing one must have the same, or whatever it
+    /// has if none is given
     #[arg(long, value_name = "TAG")]
     schema_tag: Option<String>,
 
@@ -52,22 +49,117 @@ pub(crate) struct RingArguments {
     unlink: bool,
 }
 
+/// What a ring holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Kind {
+    /// Bytes of a record and their alignment; none of frames.
+    pub(crate) slot: Option<(u64, u32)>,
+    /// Nothing is that of the tag.
+    pub(crate) schema: Option<u64>,
+    pub(crate) capacity: Option<u64>,
+}
+
+impl Kind {
+    pub(crate) const FRAMES: Self = Self {
+        slot: None,
+        schema: None,
+        capacity: None,
+    };
+
+    pub(crate) fn of(info: &RingInfo) -> Self {
+        Self {
+            slot: match info.shape {
+                ShapeKind::Records => Some((info.slot_size, info.slot_align)),
+                ShapeKind::Frames => None,
+            },
+            schema: Some(info.schema),
+            capacity: Some(info.capacity),
+        }
+    }
+}
+
+/// A ring that is open, to remove its name.
+pub(crate) enum Opened {
+    Frames(Ring<[u8]>),
+    Records(RawRing, usize),
+}
+
+impl Opened {
+    fn producer(&self) -> Result<Sink, Error> {
+        Ok(match self {
+            Self::Frames(ring) => Sink::Frames(ring.producer()?),
+            Self::Records(ring, size) => Sink::Records(ring.producer()?, *size),
+        })
+    }
+
+    fn consumer(&self) -> Result<Source, Error> {
+        Ok(match self {
+            Self::Frames(ring) => Source::Frames(ring.consumer()?),
+            Self::Records(ring, size) => Source::Records(ring.consumer()?, *size),
+        })
+    }
+
+    /// If nobody has an end any more, and nothing is unread.
+    pub(crate) fn unlink_if_read(&self) -> Result<bool, Error> {
+        match self {
+            Self::Frames(ring) => ring.unlink_if_read(),
+            Self::Records(ring, _) => ring.ring().unlink_if_read(),
+        }
+    }
+}
+
+/// Opens the ring of that name, or makes one: either end may come first. An existing one
+/// has whatever schema it has.
+fn open(options: RingOptions, kind: Kind, name: &Path, is_new: bool) -> Result<Opened, Error> {
+    let options = match kind.schema {
+        Some(schema) => options.schema(schema),
+        None => options,
+    };
+    let Some((size, align)) = kind.slot else {
+        let ring = match is_new {
+            true => options.open_or_create(name)?,
+            false => options.open(name)?,
+        };
+        return Ok(Opened::Frames(ring));
+    };
+    let Some(content) = raw::records(size, align) else {
+        let corrupt = Corrupt {
+            field: "slot align",
+            found: align.into(),
+        };
+        return Err(corrupt.into());
+    };
+    let ring = match is_new {
+        true => RawRing::open_or_create(&options, content, name)?,
+        false => RawRing::open(&options, content, name)?,
+    };
+    Ok(Opened::Records(ring, size as usize))
+}
+
+/// The ring of that name as it is.
+pub(crate) fn existing(name: &Path) -> Result<Opened, Error> {
+    let kind = Kind::of(&Sight::open(name)?.observer.info());
+    open(RingOptions::default(), kind, name, false)
+}
+
 impl RingArguments {
-    /// The ring and its producer; a new ring has so many bytes if nobody chose.
-    pub(crate) fn producer(
-        &self,
-        capacity: Option<u64>,
-    ) -> Result<(Ring<[u8]>, FrameProducer), Stop> {
+    pub(crate) fn name(&self) -> &Path {
+        &self.name
+    }
+
+    /// The ring and its producer; a new ring is as it is wanted, and an existing one must
+    /// have the shape, and the schema if it is known.
+    pub(crate) fn producer(&self, new: Kind) -> Result<(Opened, Sink), Stop> {
         again(|| {
-            let ring = self.ring(capacity)?;
+            let ring = self.ring(new)?;
             let producer = ring.producer()?;
             Ok((ring, producer))
         })
     }
 
-    pub(crate) fn consumer(&self) -> Result<(Ring<[u8]>, FrameConsumer), Stop> {
+    pub(crate) fn consumer(&self) -> Result<(Opened, Source), Stop> {
         again(|| {
-            let ring = self.ring(None)?;
+            let ring = self.ring(Kind::FRAMES)?;
             let consumer = ring.consumer()?;
             Ok((ring, consumer))
         })
@@ -77,7 +169,7 @@ impl RingArguments {
     /// ring that has its name by now. Then says what was moved.
     pub(crate) fn leave(
         &self,
-        ring: &Ring<[u8]>,
+        ring: &Opened,
         ended: Result<(), Stop>,
         progress: Progress,
         output: &Output,
@@ -90,11 +182,10 @@ impl RingArguments {
     }
 
     /// Whether the producer, which is gone, has said goodbye.
-    pub(crate) fn had_a_goodbye(&self, consumer: &FrameConsumer) -> Result<(), Stop> {
+    pub(crate) fn had_a_goodbye(&self, source: &Source) -> Result<(), Stop> {
         let sight = Sight::open(&self.name).ok();
         // The name may be another ring's by now.
-        let sight =
-            sight.filter(|sight| sight.observer.info().incarnation == consumer.incarnation());
+        let sight = sight.filter(|sight| sight.observer.info().incarnation == source.incarnation());
         let look = sight.and_then(|sight| sight.look().ok());
         match look.map(|look| look.peer(Role::Producer)) {
             Some(peer) if peer.has_died() => Err(Stop::Died(peer.state.pid)),
@@ -103,31 +194,26 @@ impl RingArguments {
     }
 
     /// How long a receiver waits for its producer.
-    pub(crate) fn receivers_wait(&self, consumer: &FrameConsumer) -> Wait {
-        let gone = consumer.is_abandoned() && consumer.is_empty();
-        self.wait(gone.then(|| consumer.peer_epoch()))
+    pub(crate) fn receivers_wait(&self, source: &Source) -> Wait {
+        let gone = source.is_abandoned() && source.is_empty();
+        Wait::new(self.timeout, gone.then(|| source.peer_epoch()))
     }
 
     /// How long a sender waits for its consumer.
-    pub(crate) fn senders_wait(&self, producer: &FrameProducer) -> Wait {
-        let gone = producer.is_abandoned();
-        self.wait(gone.then(|| producer.peer_epoch()))
+    pub(crate) fn senders_wait(&self, sink: &Sink) -> Wait {
+        let gone = sink.is_abandoned();
+        Wait::new(self.timeout, gone.then(|| sink.peer_epoch()))
     }
 
-    fn wait(&self, gone: Option<u64>) -> Wait {
-        Wait {
-            timeout: self.timeout,
-            until: None,
-            gone,
-        }
-    }
-
-    /// Says on a terminal that nobody is there to receive from.
-    pub(crate) fn tell_who_waits(&self, consumer: &FrameConsumer, output: &Output) {
-        let nobody_came = consumer.peer_epoch() == 0;
-        if consumer.is_empty() && (nobody_came || consumer.is_abandoned()) {
-            let name = plain(&self.name.to_string_lossy());
-            let new = match nobody_came && consumer.position() == 0 {
+    /// Says on a terminal that the role is taken, and that nobody is there to receive from.
+    pub(crate) fn tell_who_waits(&self, source: &Source, output: &Output) {
+        let name = plain(&self.name.to_string_lossy());
+        output.note(&format!(
+            "{name}: takes the consumer's role and removes what it reads; to look, use quoit tail"
+        ));
+        let nobody_came = source.peer_epoch() == 0;
+        if source.is_empty() && (nobody_came || source.is_abandoned()) {
+            let new = match nobody_came && source.position() == 0 {
                 true => "a new ring, ",
                 false => "",
             };
@@ -136,18 +222,29 @@ impl RingArguments {
     }
 
     /// The ring of that name, or a new one: either end may come first.
-    fn ring(&self, capacity: Option<u64>) -> Result<Ring<[u8]>, Error> {
-        let capacity = self.capacity.or(capacity).unwrap_or(CAPACITY);
+    fn ring(&self, new: Kind) -> Result<Opened, Error> {
+        let found = match Sight::open(&self.name) {
+            Ok(sight) => Some(Kind::of(&sight.observer.info())),
+            Err(Error::NotFound { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        let capacity = self.capacity.or(new.capacity).unwrap_or(CAPACITY);
         let mut options = RingOptions::new(capacity);
+        let mut kind = found.unwrap_or(new);
         if let Some(tag) = &self.schema_tag {
             options = options.schema_tag(tag);
+            kind.schema = None;
+        } else if new.schema.is_some() {
+            // What was recorded goes into a ring of the same records.
+            kind.slot = new.slot;
+            kind.schema = new.schema;
         }
         if let Some(mode) = self.mode {
             options = options.mode(mode);
         }
-        match options.open_or_create(&self.name) {
+        match open(options.clone(), kind, &self.name, true) {
             Err(Error::CapacityMismatch { .. }) if self.capacity.is_none() => {
-                options.open(&self.name)
+                open(options, kind, &self.name, false)
             }
             other => other,
         }
@@ -200,183 +297,4 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     };
     let number: f64 = number.parse().map_err(|error| format!("{error}"))?;
     Duration::try_from_secs_f64(number * seconds).map_err(|error| error.to_string())
-}
-
-/// The other end, and what it is to do.
-#[derive(Clone, Copy)]
-struct Awaited {
-    peer: &'static str,
-    deed: &'static str,
-}
-
-const CONSUMER: Awaited = Awaited {
-    peer: "consumer",
-    deed: "made room",
-};
-const PRODUCER: Awaited = Awaited {
-    peer: "producer",
-    deed: "sent anything",
-};
-
-/// A wait for the other end, in moments.
-#[derive(Clone, Copy)]
-pub(crate) struct Wait {
-    timeout: Option<Duration>,
-    /// When the time-out is over, from the first moment on.
-    until: Option<Instant>,
-    /// The epoch of the other end, if it was gone before this one came: either end
-    /// may come first, each time anew.
-    gone: Option<u64>,
-}
-
-impl Wait {
-    /// Whether to wait on though the other end is gone: the first one since this end
-    /// came is awaited, and looked for once more when it has just come.
-    fn still_awaits(&mut self, epoch: u64) -> bool {
-        let awaits = self.gone.is_some();
-        self.gone = self.gone.filter(|&gone| gone == epoch);
-        awaits
-    }
-
-    /// How long to wait now.
-    fn moment(&mut self) -> Duration {
-        let Some(timeout) = self.timeout else {
-            return MOMENT;
-        };
-        let now = Instant::now();
-        // A time that is beyond the clock does not come.
-        self.until = self.until.or_else(|| now.checked_add(timeout));
-        let left = self.until.map(|until| until.saturating_duration_since(now));
-        left.map_or(MOMENT, |left| left.min(MOMENT))
-    }
-
-    /// That moment was in vain.
-    fn goes_on(
-        &mut self,
-        interrupt: &Interrupt,
-        progress: &mut Progress,
-        awaited: Awaited,
-    ) -> Result<(), Stop> {
-        progress.wait_for(awaited.peer);
-        interrupt.check()?;
-        match (self.timeout, self.until) {
-            (Some(timeout), Some(until)) if Instant::now() >= until => {
-                let wanted = awaited.deed;
-                Err(Stop::TimedOut { wanted, timeout })
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-/// Pushes a frame, and waits for room as long as there is a consumer or may
-/// be one.
-pub(crate) fn push(
-    producer: &mut FrameProducer,
-    (kind, payload): (u32, &[u8]),
-    mut wait: Wait,
-    interrupt: &Interrupt,
-    progress: &mut Progress,
-) -> Result<(), Stop> {
-    loop {
-        // Who need not wait does not ask the kernel for signals.
-        let claimed = match producer.try_claim(payload.len()) {
-            Err(ClaimError::Full) => {
-                interrupt.check()?;
-                producer.claim_timeout(payload.len(), wait.moment())
-            }
-            other => other,
-        };
-        let refused = match claimed {
-            Ok(mut claim) => {
-                claim.copy_from_slice(payload);
-                claim.set_kind(kind);
-                claim.commit();
-                progress.add(1, payload.len() as u64);
-                return Ok(());
-            }
-            Err(refused) => refused,
-        };
-        match refused {
-            ClaimError::TimedOut => wait.goes_on(interrupt, progress, CONSUMER)?,
-            ClaimError::Abandoned if wait.still_awaits(producer.peer_epoch()) => {
-                match producer.wait_for_peer_timeout(wait.moment()) {
-                    Ok(()) => {}
-                    Err(PeerError::TimedOut) => wait.goes_on(interrupt, progress, CONSUMER)?,
-                    Err(PeerError::Superseded) => return Err(ClaimError::Superseded.into()),
-                    Err(PeerError::ReactorDied) => return Err(ClaimError::ReactorDied.into()),
-                }
-            }
-            error => return Err(corrupt(producer.corruption()).unwrap_or(error.into())),
-        }
-    }
-}
-
-/// What was found in a ring that is corrupt.
-fn corrupt(found: Option<Corrupt>) -> Option<Stop> {
-    found.map(|corrupt| Error::from(corrupt).into())
-}
-
-/// Writes all frames in batches, as `encode` copies them and with their number, until
-/// the producer has left; `write` may add to a batch. What is not written entirely stays in the ring.
-pub(crate) fn drain(
-    consumer: &mut FrameConsumer,
-    mut encode: impl FnMut(&mut Vec<u8>, &FrameView<'_>),
-    mut write: impl FnMut(&mut Vec<u8>, u64) -> Result<(), Stop>,
-    wait: Wait,
-    interrupt: &Interrupt,
-    progress: &mut Progress,
-) -> Result<(), Stop> {
-    let mut bytes = Vec::new();
-    while comes(consumer, wait, interrupt, progress)? {
-        interrupt.check()?;
-        bytes.clear();
-        let (mut count, mut moved) = (0, 0);
-        let mut frames = consumer.try_peek_many()?;
-        let mut sound = true;
-        while bytes.len() < BATCH && sound {
-            match frames.next_frame() {
-                Ok(Some(frame)) => {
-                    encode(&mut bytes, &frame);
-                    count += 1;
-                    moved += frame.len() as u64;
-                }
-                Ok(None) => break,
-                Err(_) => sound = false,
-            }
-        }
-        write(&mut bytes, count)?;
-        frames.release();
-        progress.add(count, moved);
-        // What came before it is sound.
-        if let Some(stop) = corrupt(consumer.corruption()) {
-            return Err(stop);
-        }
-    }
-    Ok(())
-}
-
-/// Waits for a frame; false if none will come.
-fn comes(
-    consumer: &mut FrameConsumer,
-    mut wait: Wait,
-    interrupt: &Interrupt,
-    progress: &mut Progress,
-) -> Result<bool, Stop> {
-    loop {
-        match consumer.peek_timeout(wait.moment()).map(drop) {
-            Ok(()) => return Ok(true),
-            Err(PopError::TimedOut) => wait.goes_on(interrupt, progress, PRODUCER)?,
-            Err(PopError::Abandoned) if wait.still_awaits(consumer.peer_epoch()) => {
-                match consumer.wait_for_peer_timeout(wait.moment()) {
-                    Ok(()) => {}
-                    Err(PeerError::Superseded) => return Ok(false),
-                    Err(PeerError::TimedOut) => wait.goes_on(interrupt, progress, PRODUCER)?,
-                    Err(PeerError::ReactorDied) => return Err(PopError::ReactorDied.into()),
-                }
-            }
-            Err(PopError::Abandoned | PopError::Superseded) => return Ok(false),
-            Err(error) => return Err(corrupt(consumer.corruption()).unwrap_or(error.into())),
-        }
-    }
 }

@@ -1,16 +1,17 @@
-//! What can be seen of a ring from outside, as JSON and in words.
+//! A ring as it is seen from outside.
 
 use std::cell::Cell;
-use std::fs;
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use quoit::observer::{EndpointState, Sample, ShapeKind};
-use quoit::{DoorbellKind, Error, Holder, Observer, Role};
-use serde_json::{Value, json};
+use quoit::observer::{EndpointState, Rates, RingInfo, Sample, ShapeKind};
+use quoit::{Corrupt, Error, Holder, Observer, Role};
 
 /// After so many looks an end that changes all the time is taken as it is.
 const LOOKS: u32 = 100;
+
+/// Producer and consumer, in the order of every pair here.
+pub(crate) const ROLES: [Role; 2] = [Role::Producer, Role::Consumer];
 
 /// A ring that is looked at.
 pub(crate) struct Sight {
@@ -22,13 +23,13 @@ pub(crate) struct Sight {
 /// What was found at one moment.
 pub(crate) struct Look {
     pub(crate) sample: Sample,
-    /// Of the producer and of the consumer.
     are_alive: [bool; 2],
     holders: [Option<Holder>; 2],
-    is_superseded: bool,
-    is_half_removed: bool,
-    capacity: u64,
-    doorbell: DoorbellKind,
+    pub(crate) is_superseded: bool,
+    pub(crate) is_half_removed: bool,
+    /// What cannot be, if something is.
+    pub(crate) corrupt: Option<Corrupt>,
+    pub(crate) info: RingInfo,
 }
 
 /// One end, as it was at the look.
@@ -38,6 +39,17 @@ pub(crate) struct Peer {
     pub(crate) is_alive: bool,
     /// Of one that is alive, as the kernel shows it.
     holder: Option<Holder>,
+}
+
+/// What happened between two looks or more.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Motion {
+    /// Between the last two.
+    pub(crate) rates: Rates,
+    /// How long each end has not moved, if it was there.
+    pub(crate) idle: [Duration; 2],
+    /// How long the consumer has taken nothing of what was there.
+    pub(crate) stalled: Duration,
 }
 
 impl Sight {
@@ -65,8 +77,8 @@ impl Sight {
             holders: [None; 2],
             is_superseded: self.observer.is_superseded()?,
             is_half_removed: self.observer.is_half_removed()?,
-            capacity: self.observer.info().capacity,
-            doorbell: self.observer.info().doorbell,
+            corrupt: None,
+            info: self.observer.info(),
         };
         for _ in 0..LOOKS {
             look.are_alive = [alive(Role::Producer)?, alive(Role::Consumer)?];
@@ -80,15 +92,30 @@ impl Sight {
             }
         }
         look.holders = self.holders(&look.sample)?;
+        look.corrupt = self.corruption(&look)?;
         Ok(look)
+    }
+
+    /// What is wrong with positions that cannot be, if they stay so: the two were not read
+    /// at once. Sound ones cost the ends nothing more.
+    fn corruption(&self, look: &Look) -> Result<Option<Corrupt>, Error> {
+        let positions = look.sample.positions;
+        let unread = positions.tail.wrapping_sub(positions.head);
+        let is_odd = look.info.shape == ShapeKind::Frames && positions.head % 8 != 0;
+        if unread <= look.info.capacity && !is_odd {
+            return Ok(None);
+        }
+        match self.observer.unread(1, |_| ()) {
+            Err(Error::Corrupt(corrupt)) => Ok(Some(corrupt)),
+            Err(error) => Err(error),
+            Ok(_) => Ok(None),
+        }
     }
 
     fn holders(&self, sample: &Sample) -> Result<[Option<Holder>; 2], Error> {
         let mut holders = self.holders.get();
-        for (known, (role, end)) in holders.iter_mut().zip([
-            (Role::Producer, sample.producer),
-            (Role::Consumer, sample.consumer),
-        ]) {
+        let ends = [sample.producer, sample.consumer];
+        for (known, (role, end)) in holders.iter_mut().zip(ROLES.into_iter().zip(ends)) {
             if known.is_none_or(|(epoch, _)| epoch != end.epoch) {
                 let holder = self.observer.holder(role)?;
                 *known = holder.map(|holder| (end.epoch, holder));
@@ -96,70 +123,6 @@ impl Sight {
         }
         self.holders.set(holders);
         Ok(holders.map(|known| known.map(|(_, holder)| holder)))
-    }
-
-    pub(crate) fn shape(&self) -> &'static str {
-        match self.observer.info().shape {
-            ShapeKind::Records => "records",
-            ShapeKind::Frames => "frames",
-        }
-    }
-
-    /// What positions count.
-    pub(crate) fn unit(&self) -> &'static str {
-        match self.observer.info().shape {
-            ShapeKind::Records => "records",
-            ShapeKind::Frames => "bytes",
-        }
-    }
-
-    pub(crate) fn doorbell(&self) -> &'static str {
-        match self.observer.info().doorbell {
-            DoorbellKind::Semaphore => "semaphore",
-            _ => "futex",
-        }
-    }
-
-    pub(crate) fn age(&self) -> String {
-        age(self.observer.info().created)
-    }
-
-    pub(crate) fn json(&self, look: &Look) -> Value {
-        let (info, positions) = (self.observer.info(), look.sample.positions);
-        let peer = |role| {
-            let peer = look.peer(role);
-            let Peer {
-                state, is_alive, ..
-            } = peer;
-            json!({
-                "alive": is_alive, "closed": state.is_closed, "epoch": state.epoch,
-                "pid": state.pid, "holder": peer.pid(), "asleep": is_alive && state.is_asleep, "parks": state.parks, "wakes": state.wakes,
-                "rescues": state.rescues, "dropped": state.dropped,
-                "command": peer.pid().and_then(command),
-                "core": peer.pid().and_then(core),
-            })
-        };
-        json!({
-            "name": self.observer.name(),
-            "shape": self.shape(),
-            "capacity": info.capacity,
-            "slot_size": info.slot_size,
-            "slot_align": info.slot_align,
-            "doorbell": self.doorbell(),
-            "schema": format!("{:016x}", info.schema),
-            "layout": info.layout,
-            "incarnation": format!("{:016x}", info.incarnation),
-            "bytes": info.length,
-            "age_seconds": elapsed(info.created),
-            "tail": positions.tail,
-            "head": positions.head,
-            "fill": positions.len(),
-            "producer": peer(Role::Producer),
-            "consumer": peer(Role::Consumer),
-            "superseded": look.is_superseded,
-            "half_removed": look.is_half_removed,
-            "wrong": look.wrong(),
-        })
     }
 }
 
@@ -182,15 +145,14 @@ impl Look {
         self.are_alive != [false, false]
     }
 
-    /// Whether somebody had an end, and nobody has one any more.
-    pub(crate) fn is_stale(&self) -> bool {
-        let came = self.sample.producer.epoch > 0 || self.sample.consumer.epoch > 0;
-        came && !self.is_held()
+    /// Whether no process has ever had an end.
+    pub(crate) fn is_unused(&self) -> bool {
+        self.sample.producer.epoch == 0 && self.sample.consumer.epoch == 0
     }
 
     /// Who has an end, in words.
     pub(crate) fn holders(&self) -> String {
-        let holders = [Role::Producer, Role::Consumer].map(|role| (role, self.peer(role)));
+        let holders = ROLES.map(|role| (role, self.peer(role)));
         let holders = holders.iter().filter(|(_, peer)| peer.is_alive);
         let holders = holders.map(|(role, peer)| match peer.pid() {
             Some(pid) => format!("{role} {pid}"),
@@ -199,69 +161,53 @@ impl Look {
         holders.collect::<Vec<_>>().join(", ")
     }
 
+    pub(crate) fn shape(&self) -> &'static str {
+        match self.info.shape {
+            ShapeKind::Records => "records",
+            ShapeKind::Frames => "frames",
+        }
+    }
+
+    /// What positions count.
+    pub(crate) fn unit(&self) -> &'static str {
+        match self.info.shape {
+            ShapeKind::Records => "records",
+            ShapeKind::Frames => "bytes",
+        }
+    }
+
     /// How full the ring is, in percent.
     pub(crate) fn percent(&self) -> u64 {
         let fill = self.sample.positions.len();
-        (u128::from(fill) * 100 / u128::from(self.capacity)) as u64
+        (u128::from(fill) * 100 / u128::from(self.info.capacity)) as u64
     }
 
-    /// What looks wrong, in plain words.
-    pub(crate) fn wrong(&self) -> Vec<String> {
-        let mut wrong = Vec::new();
-        for role in [Role::Producer, Role::Consumer] {
-            let peer = self.peer(role);
-            if peer.has_died() {
-                let named = peer.named();
-                wrong.push(format!(
-                    "the {role} ({named}) died; a new one goes on where it was"
-                ));
-            }
-            if let Some(pid) = peer.pid().filter(|&pid| is_stopped(pid)) {
-                wrong.push(format!(
-                    "the {role} (process {pid}) is stopped; kill -CONT {pid}"
-                ));
-            }
-            if peer.state.rescues > 0 {
-                wrong.push(rescued(role, peer.state.rescues, self.doorbell));
-            }
+    /// How full it is, in a word.
+    pub(crate) fn fill(&self) -> String {
+        match self.corrupt {
+            Some(_) => "corrupt".to_owned(),
+            None => format!("{}%", self.percent()),
         }
-        if self.percent() >= 95 && !self.peer(Role::Consumer).is_alive {
-            wrong.push("it is full, and nobody reads it; start a consumer".to_owned());
-        }
-        if self.is_superseded {
-            wrong.push(
-                "it was removed or replaced; attached processes should open its name again"
-                    .to_owned(),
-            );
-        }
-        if self.is_half_removed {
-            wrong.push(
-                "a process that was removing or replacing it died, or is still at it; the next \
-                 process that opens the ring to write removes it, or continues with it if it may \
-                 not; quoit rm removes it for its owner, the owner of its directory, and root"
-                    .to_owned(),
-            );
-        }
-        wrong
     }
 }
 
-/// What a counter of rescues says, and what to check. It proves nothing: any process that
-/// may write to the ring can raise it.
-fn rescued(role: Role, count: u64, doorbell: DoorbellKind) -> String {
-    let (peer, waiting, moves) = match role {
-        Role::Producer => (Role::Consumer, "there was room", "release"),
-        _ => (Role::Producer, "messages were waiting", "publish"),
-    };
-    let wake = match doorbell {
-        DoorbellKind::Semaphore => format!("sem_post on the {role}'s semaphore"),
-        _ => "FUTEX_WAKE without FUTEX_PRIVATE_FLAG".to_owned(),
-    };
-    format!(
-        "{count} sleeps of the {role} lasted until a timeout although {waiting}, as its counter \
-         says; check that the {peer} wakes after each {moves}, by {wake} (any process that may \
-         write to the ring can raise the counter)"
-    )
+impl Motion {
+    /// Adds what happened between this look and the one before.
+    pub(crate) fn add(&mut self, before: &Look, now: &Look) {
+        let (then, sample) = (&before.sample, &now.sample);
+        self.rates = sample.rates_since(then);
+        let (from, to) = (then.positions, sample.positions);
+        let moved = [from.tail != to.tail, from.head != to.head];
+        let longer = |time: Duration, is_still: bool| match is_still {
+            true => time + (sample.at - then.at),
+            false => Duration::ZERO,
+        };
+        for ((idle, has_moved), role) in self.idle.iter_mut().zip(moved).zip(ROLES) {
+            *idle = longer(*idle, !has_moved && now.peer(role).is_alive);
+        }
+        let had_some = !from.is_empty() && now.peer(Role::Consumer).is_alive;
+        self.stalled = longer(self.stalled, !moved[1] && had_some);
+    }
 }
 
 impl Peer {
@@ -310,40 +256,9 @@ impl Peer {
     }
 }
 
-/// A process's command line.
-pub(crate) fn command(pid: u32) -> Option<String> {
-    let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-    let words: Vec<_> = line.split(|&byte| byte == 0).collect();
-    let words = words.iter().map(|word| String::from_utf8_lossy(word));
-    Some(words.collect::<Vec<_>>().join(" ").trim_end().to_owned())
-}
-
-/// By SIGSTOP, or by a debugger.
-fn is_stopped(pid: u32) -> bool {
-    stat(pid).is_some_and(|state| state.starts_with(['T', 't']))
-}
-
-/// The core on which a process ran last.
-pub(crate) fn core(pid: u32) -> Option<u64> {
-    // proc(5): field 39.
-    stat(pid)?.split(' ').nth(36)?.parse().ok()
-}
-
-/// What the kernel says of a process, from field 3 on, its state.
-fn stat(pid: u32) -> Option<String> {
-    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
-    let stat = String::from_utf8_lossy(&stat);
-    let (_, after_name) = stat.rsplit_once(") ")?;
-    Some(after_name.to_owned())
-}
-
-fn elapsed(since: SystemTime) -> u64 {
-    since.elapsed().map_or(0, |elapsed| elapsed.as_secs())
-}
-
 /// `12s`, `34m`, `5h`, `67d`
 pub(crate) fn age(since: SystemTime) -> String {
-    match elapsed(since) {
+    match since.elapsed().map_or(0, |elapsed| elapsed.as_secs()) {
         seconds @ 0..120 => format!("{seconds}s"),
         seconds @ 120..7200 => format!("{}m", seconds / 60),
         seconds @ 7200..172_800 => format!("{}h", seconds / 3600),

@@ -1,141 +1,348 @@
-//! `quoit bench`: rings beside what the system has, on this machine.
-
-mod watched;
+//! `quoit bench`: rings beside a pipe and a Unix socket, on this machine.
 
 use std::env;
-use std::fs::{self, OpenOptions};
-use std::io;
-use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
 
-use clap::Args;
-use serde_json::json;
-use tempfile::TempDir;
+use clap::{Args, ValueEnum};
+use hdrhistogram::Histogram;
+use quoit::{Consumer, Producer, RingOptions, WaitStrategy};
+use serde_json::{Map, Value, json};
+use zerocopy::IntoBytes;
 
 use crate::interrupt::Interrupt;
-use crate::measure::bars::Report;
-use crate::measure::child::{Child, Outcome};
-use crate::measure::comparison::Comparison;
-use crate::measure::machine::Machine;
-use crate::measure::mechanisms::Task;
-use crate::measure::page;
-use crate::measure::placement::{Placement, allowed};
-use crate::measure::progress::Progress;
-use crate::mounts::SHARED_MEMORY;
 use crate::output::Output;
+use crate::standard::Standard;
 use crate::stop::Stop;
 
-/// Measures rings on this machine, beside what the system has
+/// Measures rings on this machine, beside a pipe and a Unix socket
 ///
-/// Round trips and streams between two processes. All take turns in short slices,
-/// so that a busy machine slows all of them; what counts are the ratios. Takes
-/// about two minutes. In the end a pair at full speed is watched by top and tail.
+/// Round trips and streams of 64-byte messages between two processes. All take turns in
+/// short slices, so that a busy machine slows all of them. Takes about 15 seconds.
 #[derive(Args)]
 pub(crate) struct Bench {
     /// Take a tenth of the time, and be rougher
     #[arg(long)]
     quick: bool,
 
-    /// The cores of the two processes, as in 2,3 [default: two of different cores]
+    /// The cores of the two processes, as in 2,3 [default: the scheduler's choice]
     #[arg(long, value_name = "A,B", value_parser = pair)]
-    cores: Option<Placement>,
+    cores: Option<(usize, usize)>,
 
-    /// Write all figures as a page with pictures, which needs no network
-    #[arg(long, value_name = "FILE")]
-    report: Option<PathBuf>,
+    /// Be the other process
+    #[arg(long, hide = true)]
+    partner: Option<Mechanism>,
 
-    /// Where the ring lies that is a file on a disk [default: the directory for
-    /// temporary files]
-    #[arg(long, value_name = "DIR")]
-    disk: Option<PathBuf>,
+    /// The rings of the other process
+    #[arg(long, hide = true, default_value = "")]
+    rings: String,
 }
 
+#[derive(Clone, Copy, ValueEnum)]
+enum Mechanism {
+    Pipe,
+    Unix,
+    Spin,
+    Park,
+}
+
+const MECHANISMS: [(Mechanism, &str); 4] = [
+    (Mechanism::Pipe, "pipe"),
+    (Mechanism::Unix, "Unix socket"),
+    (Mechanism::Park, "quoit parked"),
+    (Mechanism::Spin, "quoit spinning"),
+];
+
+/// A cache line; its first word says whether it is to be sent back.
+type Message = [u64; 8];
+const ECHO: Message = [1; 8];
+const KEEP: Message = [0; 8];
+
+const ROUNDS: u32 = 20;
+/// Trips, or messages of a stream, in a slice.
+const SLICE: u32 = 5000;
+/// Messages of a stream that are timed together.
+const BATCH: u32 = 100;
+
 /// `2,3`
-fn pair(text: &str) -> Result<Placement, String> {
+fn pair(text: &str) -> Result<(usize, usize), String> {
     let cores: Vec<_> = text.split(',').map(|core| core.trim().parse()).collect();
-    let [Ok(lead), Ok(partner)] = cores[..] else {
-        return Err("two numbers, as in 2,3".to_owned());
-    };
-    let allowed = allowed().map_err(|error| error.to_string())?;
-    match [lead, partner].iter().find(|core| !allowed.contains(core)) {
-        Some(core) => Err(format!("core {core} is none of those allowed: {allowed:?}")),
-        None if lead == partner => Err("each process needs a core of its own".to_owned()),
-        None => Ok(Placement { lead, partner }),
+    match cores[..] {
+        [Ok(a), Ok(b)] if a != b && a < 1024 && b < 1024 => Ok((a, b)),
+        _ => Err("two different numbers, as in 2,3".to_owned()),
+    }
+}
+
+fn stay_on(core: usize) -> io::Result<()> {
+    // SAFETY: all zeroes are the empty set.
+    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    // SAFETY: a core that `pair` lets through is within the set.
+    unsafe { libc::CPU_SET(core, &mut set) };
+    // SAFETY: the set lives through the call and has its size.
+    match unsafe { libc::sched_setaffinity(0, size_of_val(&set), &raw const set) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Both directions of a way between two processes.
+enum Link {
+    Files(File, File),
+    Rings(Producer<Message>, Consumer<Message>),
+}
+
+impl Link {
+    fn send(&mut self, message: &Message) -> io::Result<()> {
+        match self {
+            Self::Files(to, _) => to.write_all(message.as_bytes()),
+            Self::Rings(to, _) => to.push(*message).map_err(io::Error::other),
+        }
+    }
+
+    fn receive(&mut self) -> io::Result<Message> {
+        let mut message = KEEP;
+        match self {
+            Self::Files(_, from) => from.read_exact(message.as_mut_bytes())?,
+            Self::Rings(_, from) => message = from.pop().map_err(io::Error::other)?,
+        }
+        Ok(message)
+    }
+
+    /// Of the process that was started.
+    fn of_partner(mechanism: Mechanism, rings: &str) -> Result<Self, Stop> {
+        let file = |standard: Standard| standard.file().map_err(Stop::io("measure"));
+        Ok(match mechanism {
+            Mechanism::Pipe => Self::Files(file(Standard::Output)?, file(Standard::Input)?),
+            Mechanism::Unix => {
+                let socket = file(Standard::Input)?;
+                Self::Files(socket.try_clone().map_err(Stop::io("measure"))?, socket)
+            }
+            _ => {
+                let [to, from] = ["b", "a"].map(|end| format!("{rings}{end}"));
+                let options = options(mechanism);
+                let (to, from) = (options.open::<Message>(to)?, options.open::<Message>(from)?);
+                Self::Rings(to.producer()?, from.consumer()?)
+            }
+        })
+    }
+}
+
+fn options(mechanism: Mechanism) -> RingOptions {
+    let options = RingOptions::new(1024).prefault(true).unlink_on_drop(true);
+    match mechanism {
+        Mechanism::Spin => options.wait_strategy(WaitStrategy::Spin),
+        _ => options,
+    }
+}
+
+/// A way, and what was measured of it, in ns.
+struct Contestant {
+    name: &'static str,
+    link: Option<Link>,
+    child: Child,
+    /// What the names of its rings begin with.
+    rings: String,
+    trips: Histogram<u64>,
+    streams: Histogram<u64>,
+}
+
+impl Contestant {
+    fn start(mechanism: Mechanism, name: &'static str, core: Option<usize>) -> Result<Self, Stop> {
+        let failed = || Stop::io("start a process");
+        let rings = format!("quoit-bench-{}-{name}-", std::process::id()).replace(' ', "-");
+        let program = env::current_exe().map_err(failed())?;
+        let mut command = Command::new(program);
+        let partner = mechanism.to_possible_value();
+        let partner = partner.as_ref().map_or("", |value| value.get_name());
+        command.args(["bench", "--partner", partner, "--rings", &rings]);
+        if let Some(core) = core {
+            command.arg(format!("--cores={core},{}", core + 1));
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        let mut socket = None;
+        let mut ends = None;
+        match mechanism {
+            Mechanism::Pipe => {
+                command.stdin(Stdio::piped()).stdout(Stdio::piped());
+            }
+            Mechanism::Unix => {
+                let (ours, theirs) = UnixStream::pair().map_err(failed())?;
+                command.stdin(OwnedFd::from(theirs));
+                socket = Some(ours);
+            }
+            _ => {
+                let options = options(mechanism);
+                let [to, from] = ["a", "b"].map(|end| format!("{rings}{end}"));
+                let (to, from) = (
+                    options.create::<Message>(to)?,
+                    options.create::<Message>(from)?,
+                );
+                ends = Some(Link::Rings(to.producer()?, from.consumer()?));
+            }
+        }
+        let mut child = command.spawn().map_err(failed())?;
+        let pipes = child.stdin.take().zip(child.stdout.take());
+        let link = match (ends, socket, pipes) {
+            (Some(ends), ..) => ends,
+            (_, Some(socket), _) => {
+                let again = socket.try_clone().map_err(failed())?;
+                Link::Files(OwnedFd::from(again).into(), OwnedFd::from(socket).into())
+            }
+            (_, _, Some((to, from))) => {
+                Link::Files(OwnedFd::from(to).into(), OwnedFd::from(from).into())
+            }
+            _ => return Err(failed()(io::ErrorKind::BrokenPipe.into())),
+        };
+        let histogram = || Histogram::new(3).expect("three digits are allowed");
+        Ok(Self {
+            name,
+            link: Some(link),
+            child,
+            rings,
+            trips: histogram(),
+            streams: histogram(),
+        })
+    }
+
+    fn slice(&mut self, length: u32) -> io::Result<()> {
+        let link = self.link.as_mut().expect("it has not ended");
+        for _ in 0..length {
+            let start = Instant::now();
+            link.send(&ECHO)?;
+            link.receive()?;
+            self.trips += start.elapsed().as_nanos() as u64;
+        }
+        for _ in 0..length / BATCH {
+            let start = Instant::now();
+            for _ in 0..BATCH {
+                link.send(&KEEP)?;
+            }
+            self.streams += start.elapsed().as_nanos() as u64 / u64::from(BATCH);
+        }
+        // All of the stream has arrived when this is back.
+        link.send(&ECHO)?;
+        link.receive().map(drop)
+    }
+}
+
+impl Drop for Contestant {
+    fn drop(&mut self) {
+        drop(self.link.take());
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        for end in ["a", "b"] {
+            // Of some ways there are none.
+            let _ = quoit::unlink(format!("{}{end}", self.rings));
+        }
     }
 }
 
 impl Bench {
     pub(crate) fn run(&self, output: &Output) -> Result<(), Stop> {
+        if let Some((core, _)) = self.cores {
+            let doing = format!("run on core {core}");
+            stay_on(core).map_err(Stop::io(doing))?;
+        }
+        if let Some(mechanism) = self.partner {
+            return partner(mechanism, &self.rings);
+        }
         let interrupt = Interrupt::listen()?;
-        let mut machine = Machine::find().map_err(Stop::io("examine the machine"))?;
-        if let Some(cores) = self.cores {
-            machine = machine.on(cores);
+        let other = self.cores.map(|(_, core)| core);
+        let mut all = Vec::new();
+        for (mechanism, name) in MECHANISMS {
+            all.push(Contestant::start(mechanism, name, other)?);
         }
-        let placement = machine.apart().ok_or_else(|| {
-            let why = io::Error::other("two processes that spin want two CPUs");
-            Stop::Io("measure".to_owned(), why)
-        })?;
-        // Before minutes of work, not after.
-        if let Some(file) = &self.report {
-            let opened = OpenOptions::new().create(true).append(true).open(file);
-            opened.map_err(Stop::io(format!("write {}", file.display())))?;
+        let length = if self.quick { SLICE / 10 } else { SLICE };
+        for _ in 0..ROUNDS {
+            for contestant in &mut all {
+                interrupt.check()?;
+                let measured = contestant.slice(length);
+                measured.map_err(|error| Stop::Io("measure".to_owned(), error))?;
+            }
         }
-        let disk = self.disk.clone().unwrap_or_else(env::temp_dir);
-        let [memory, disk] = [Path::new(SHARED_MEMORY), &disk].map(|place| {
-            let directory = TempDir::with_prefix_in("quoit-bench-", place);
-            directory.map_err(Stop::io(format!("write to {}", place.display())))
-        });
-        let (memory, disk) = (memory?, disk?);
-        // Of its own, so that this one can clean up however that one ends. Signals end
-        // this one alone, and that one with it.
-        let worker = Child::fork(|_| {
-            let [memory, disk] = [&memory, &disk].map(|directory| directory.path());
-            self.measure(&machine, placement, [memory, disk], output.json)
-        });
-        let worker = worker.map_err(Stop::io("start a process"))?;
-        interrupt.until(worker.control.as_fd(), libc::POLLIN)?;
-        worker.succeed().map_err(Stop::io("measure"))
+        let text = match output.json {
+            true => format!("{}\n", value(&all)),
+            false => table(&all),
+        };
+        output.answer(text.as_bytes())
     }
+}
 
-    fn measure(
-        &self,
-        machine: &Machine,
-        placement: Placement,
-        [memory, disk]: [&Path; 2],
-        as_json: bool,
-    ) -> Outcome {
-        let mut report = Report::default();
-        report.silent = as_json;
-        report.is_kept = self.report.is_some();
-        let progress = if as_json {
-            Progress::silent()
-        } else {
-            Progress::new()
-        };
-        report.say(machine.line());
-        report.say("a time is a median of slices; a ratio, of ratios of slices of one round");
-        report.figure("machine", machine.json());
-        let mut comparison = Comparison {
-            memory,
-            disk,
-            placement,
-            quick: self.quick,
-            report: &mut report,
-            progress: &progress,
-        };
-        comparison.contest::<8>(Task::Trips, 8)?;
-        comparison.single_trips::<8>()?;
-        comparison.contest::<64>(Task::Streams, 256)?;
-        comparison.contest::<1024>(Task::Streams, 256)?;
-        watched::measure(memory, placement, self.quick, &mut report, &progress)?;
-        let run = report.json(self.quick)?;
-        if let Some(file) = &self.report {
-            fs::write(file, page::page(&json!({"quoit bench": run})))?;
+/// Sends back what is to be sent back, until the link ends.
+fn partner(mechanism: Mechanism, rings: &str) -> Result<(), Stop> {
+    let mut link = Link::of_partner(mechanism, rings)?;
+    while let Ok(message) = link.receive() {
+        if message == ECHO && link.send(&ECHO).is_err() {
+            break;
         }
-        if as_json {
-            report.silent = false;
-            report.say(&run);
+    }
+    Ok(())
+}
+
+const PERCENTILES: [(&str, f64); 4] = [
+    ("p50", 50.0),
+    ("p99", 99.0),
+    ("p99.9", 99.9),
+    ("max", 100.0),
+];
+
+fn value(all: &[Contestant]) -> Value {
+    let of = |measured: fn(&Contestant) -> &Histogram<u64>| {
+        let ways = all.iter().map(|contestant| {
+            let figures = PERCENTILES.map(|(name, percent)| {
+                let value = measured(contestant).value_at_percentile(percent);
+                (name.to_owned(), value.into())
+            });
+            (
+                contestant.name.to_owned(),
+                Value::Object(Map::from_iter(figures)),
+            )
+        });
+        Value::Object(ways.collect())
+    };
+    json!({
+        "message_bytes": size_of::<Message>(),
+        "round_trip_nanoseconds": of(|contestant| &contestant.trips),
+        "stream_nanoseconds_per_message": of(|contestant| &contestant.streams),
+    })
+}
+
+fn table(all: &[Contestant]) -> String {
+    let mut text = String::new();
+    type Measured = (&'static str, fn(&Contestant) -> &Histogram<u64>);
+    let measured: [Measured; 2] = [
+        ("round trip, 64 bytes", |contestant| &contestant.trips),
+        ("stream, a message", |contestant| &contestant.streams),
+    ];
+    for (title, measured) in measured {
+        let _ = write!(text, "{title:22}");
+        for (name, _) in PERCENTILES {
+            let _ = write!(text, " {name:>10}");
         }
-        Ok(())
+        text += "\n";
+        for contestant in all {
+            let _ = write!(text, "{:22}", contestant.name);
+            for (_, percent) in PERCENTILES {
+                let nanos = measured(contestant).value_at_percentile(percent);
+                let _ = write!(text, " {:>10}", time(nanos));
+            }
+            text += "\n";
+        }
+        text += "\n";
+    }
+    text.pop();
+    text
+}
+
+fn time(nanos: u64) -> String {
+    match nanos {
+        ..10_000 => format!("{nanos} ns"),
+        10_000..10_000_000 => format!("{:.1} µs", nanos as f64 / 1e3),
+        _ => format!("{:.1} ms", nanos as f64 / 1e6),
     }
 }

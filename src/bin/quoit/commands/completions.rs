@@ -1,9 +1,8 @@
 //! `quoit completions`: for a shell.
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_complete::Shell;
 
-use crate::Cli;
 use crate::output::Output;
 use crate::stop::Stop;
 
@@ -14,10 +13,10 @@ pub(crate) struct Completions {
 }
 
 impl Completions {
-    pub(crate) fn run(&self, output: &Output) -> Result<(), Stop> {
+    pub(crate) fn run(&self, mut command: Command, output: &Output) -> Result<(), Stop> {
         // The generator panics where it cannot write.
         let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut Cli::command(), "quoit", &mut script);
+        clap_complete::generate(self.shell, &mut command, "quoit", &mut script);
         output.answer(&script)
     }
 }

@@ -1,9 +1,8 @@
 //! `quoit man`: the manual page.
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_mangen::Man as Page;
 
-use crate::Cli;
 use crate::output::Output;
 use crate::stop::Stop;
 
@@ -15,8 +14,7 @@ pub(crate) struct Man {
 }
 
 impl Man {
-    pub(crate) fn run(&self, output: &Output) -> Result<(), Stop> {
-        let mut command = Cli::command();
+    pub(crate) fn run(&self, mut command: Command, output: &Output) -> Result<(), Stop> {
         // With the options that all of them have.
         command.build();
         if let Some(name) = &self.subcommand {

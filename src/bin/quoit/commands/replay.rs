@@ -1,7 +1,7 @@
 //! `quoit replay`: a file to a ring.
 
 use std::fs::{self, File};
-use std::io::{BufReader, Seek};
+use std::io::Seek;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -10,16 +10,17 @@ use quoit::ClaimError;
 
 use crate::interrupt::Interrupt;
 use crate::output::Output;
-use crate::patient::Patient;
 use crate::progress::Progress;
 use crate::recording::Reader;
-use crate::ring::{self, RingArguments};
+use crate::ring::{RingArguments, duration};
 use crate::stop::Stop;
 
 /// Sends what `quoit record` has recorded to a ring, at its times
 ///
-/// The whole file is read before the first frame is sent, so that nothing of a
-/// broken one is. A new ring has the capacity of the one that was recorded.
+/// A new ring is as the one that was recorded: capacity, schema, and size of records. All
+/// of the file is read before the first message is sent. One that is broken or cut off is
+/// replayed to the last whole chunk, and then the exit code is 6. MCAP files of other
+/// programs go into frames, topic by topic.
 #[derive(Args)]
 pub(crate) struct Replay {
     #[command(flatten)]
@@ -31,6 +32,14 @@ pub(crate) struct Replay {
     /// So many times as fast as it was recorded, or `max`
     #[arg(long, default_value = "1", value_parser = speed)]
     speed: Speed,
+
+    /// Begin so long after its first message, as in 90s or 5m
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    from: Option<Duration>,
+
+    /// The topic to replay [default: that of the first message]
+    #[arg(long)]
+    topic: Option<String>,
 }
 
 #[derive(Clone, Copy)]
@@ -48,7 +57,7 @@ fn speed(text: &str) -> Result<Speed, String> {
 }
 
 impl Speed {
-    /// When a frame is due after the start.
+    /// When a message is due after the start.
     fn due(self, time: u64) -> Duration {
         match self {
             Self::Times(times) => Duration::from_nanos((time as f64 / times) as u64),
@@ -62,45 +71,45 @@ impl Replay {
         let interrupt = Interrupt::listen()?;
         let doing = || format!("read {}", self.file.display());
         // It is read twice; and opening a pipe would wait for its writer.
-        if !fs::metadata(&self.file)
-            .map_err(Stop::io(doing()))?
-            .is_file()
-        {
+        let about = fs::metadata(&self.file).map_err(Stop::io(doing()))?;
+        if !about.is_file() {
             let why = "it is not a regular file".to_owned();
             return Err(Stop::Recording(why));
         }
         let mut file = File::open(&self.file).map_err(Stop::io(doing()))?;
         let again = file.try_clone().map_err(Stop::io(doing()))?;
-        let reader = |file| Reader::new(BufReader::new(Patient::new(file, &interrupt)));
-        let mut check = reader(again)?;
-        let mut longest = 0;
-        while let Some(frame) = check.next()? {
-            longest = longest.max(frame.payload.len());
-        }
+        let topic = self.topic.as_deref();
+        let reader = |file| Reader::new(file, topic).map_err(Stop::io(doing()));
+        let contents = reader(again)?.contents(|| interrupt.check())?;
         file.rewind().map_err(Stop::io(doing()))?;
 
-        let (ring, mut producer) = self.ring.producer(Some(check.capacity()))?;
-        let max = producer.max_frame_len();
-        if longest > max {
+        let (ring, mut sink) = self.ring.producer(contents.kind)?;
+        let max = sink.longest();
+        if contents.longest > max {
             return Err(ClaimError::TooLong { max }.into());
         }
-        let wait = self.ring.senders_wait(&producer);
+        let wait = self.ring.senders_wait(&sink);
         let mut progress = Progress::new("replayed", false, output);
-        let mut frames = reader(file)?;
+        let mut messages = reader(file)?;
+        let from = self.from.unwrap_or_default().as_nanos() as u64;
+        let began = contents.began.saturating_add(from);
         let start = Instant::now();
-        let mut play = || {
-            while let Some(frame) = frames.next()? {
-                let due = self.speed.due(frame.time);
-                if let Some(early) = due.checked_sub(start.elapsed()) {
+        let play = || {
+            // What is broken was found before.
+            while let Ok(Some(message)) = messages.next() {
+                let Some(time) = message.time.checked_sub(began) else {
+                    continue;
+                };
+                if let Some(early) = self.speed.due(time).checked_sub(start.elapsed()) {
                     interrupt.sleep(early)?;
                 }
-                let frame = (frame.kind, &frame.payload[..]);
-                ring::push(&mut producer, frame, wait, &interrupt, &mut progress)?;
+                let message = (message.kind, &message.payload[..]);
+                sink.push(message, wait, &interrupt, &mut progress)?;
             }
-            Ok(())
+            contents.broken.map_or(Ok(()), Err)
         };
         let played = play();
-        drop(producer);
+        drop(sink);
         self.ring.leave(&ring, played, progress, output)
     }
 }

@@ -1,16 +1,19 @@
 //! `quoit tail`: the messages of a ring, which stay in it.
 
-use std::io::{self, Write};
+use std::collections::VecDeque;
+use std::fmt::Write;
 use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
+use quoit::Error;
 use quoit::observer::{Message, RingInfo, ShapeKind};
 use serde_json::json;
 
 use crate::fields::{Fields, hex};
 use crate::interrupt::{Interrupt, MOMENT};
-use crate::output::{Output, failed, plain};
+use crate::names::expanded;
+use crate::output::{Output, plain};
 use crate::patient::Patient;
 use crate::sight::Sight;
 use crate::stop::Stop;
@@ -34,7 +37,7 @@ Layouts:
 
 In JSON integers of 128 bits are strings, and so are NaN and inf.";
 
-/// Shows unread messages, and leaves them in the ring
+/// Shows the newest unread messages, and leaves them in the ring
 ///
 /// They are shown in hexadecimal and as text, or field by field with --format.
 /// A layout must have the size of a ring's records. A frame of another size is
@@ -42,14 +45,19 @@ In JSON integers of 128 bits are strings, and so are NaN and inf.";
 #[derive(Args)]
 #[command(after_long_help = LANGUAGE)]
 pub(crate) struct Tail {
-    /// The ring: a name in /dev/shm, or a path with a /
-    name: PathBuf,
+    /// The rings: names in /dev/shm, paths with a /, or patterns such as 'feed-*'
+    #[arg(required = true)]
+    names: Vec<PathBuf>,
 
-    /// How many messages to show at a look, from the oldest on
+    /// How many messages of a ring to show
     #[arg(short = 'n', long, value_name = "MESSAGES", default_value_t = 10, value_parser = at_least_one())]
     count: usize,
 
-    /// Go on with messages that come later, until the ring is gone; those that are
+    /// Show the oldest, which the consumer takes next
+    #[arg(long)]
+    oldest: bool,
+
+    /// Go on with messages that come later, until a ring is gone; those that are
     /// read between two looks are not seen
     #[arg(short, long)]
     follow: bool,
@@ -64,87 +72,99 @@ fn at_least_one() -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..)
 }
 
+/// A ring, and from where on it is shown.
+struct Shown {
+    sight: Sight,
+    next: u64,
+}
+
 impl Tail {
     pub(crate) fn run(&self, output: &Output) -> Result<(), Stop> {
-        let sight = Sight::open(&self.name)?;
-        self.fits(&sight.observer.info())?;
         let interrupt = Interrupt::listen()?;
+        let mut rings = Vec::new();
+        for name in expanded(&self.names)? {
+            let sight = match Sight::open(&name) {
+                // Of a pattern only the rings count.
+                Err(Error::NotARing { .. }) if !self.names.contains(&name) => continue,
+                sight => sight?,
+            };
+            self.fits(&sight.observer.info())?;
+            let next = self.start(&sight, &interrupt)?;
+            rings.push(Shown { sight, next });
+        }
         let out = Patient::output(&interrupt)?;
         interrupt.watch(&out)?;
-        let mut pieces = Pieces {
-            bytes: Vec::new(),
+        let mut show = Show {
+            tail: self,
+            as_json: output.json,
+            interrupt: &interrupt,
             out,
+            text: String::new(),
+            last: None,
         };
-        if self.follow {
-            return self.follow(sight, &interrupt, &mut pieces, output);
-        }
-        let mut next = sight.observer.positions().head;
-        if self.look(&sight, &mut next, &interrupt, &mut pieces, output)? == 0 {
-            let name = plain(sight.observer.name());
-            output.note(&format!(
-                "{name}: nothing is unread; --follow shows what comes"
-            ));
-        }
-        Ok(())
-    }
-
-    fn follow(
-        &self,
-        mut sight: Sight,
-        interrupt: &Interrupt,
-        out: &mut Pieces<'_>,
-        output: &Output,
-    ) -> Result<(), Stop> {
-        let mut next = sight.observer.positions().head;
+        let many = rings.len() > 1;
+        let mut most = self.count;
         loop {
-            let is_over = sight.observer.is_superseded()?;
-            let seen = self.look(&sight, &mut next, interrupt, out, output)?;
-            if seen < self.count && is_over {
-                let name = sight.observer.name().to_owned();
-                sight = sight.copy().ok_or(Stop::Gone(name))?;
+            for (at, ring) in rings.iter_mut().enumerate() {
+                let title = many.then_some(at);
+                let is_over = self.follow && ring.sight.observer.is_superseded()?;
+                let seen = show.look(ring, most, title)?;
+                if is_over && seen < most {
+                    let name = ring.sight.observer.name().to_owned();
+                    ring.sight = ring.sight.copy().ok_or(Stop::Gone(name))?;
+                }
+                if seen == 0 && !self.follow {
+                    let name = plain(ring.sight.observer.name());
+                    output.note(&format!(
+                        "{name}: nothing is unread; --follow shows what comes"
+                    ));
+                }
             }
+            if !self.follow {
+                return Ok(());
+            }
+            // Whatever comes from now on.
+            most = usize::MAX;
             interrupt.sleep(MOMENT)?;
         }
     }
 
-    /// Shows what is unread from a position on, which becomes that of the next look;
-    /// how many messages that were. What is sound is shown, whatever comes after it.
-    fn look(
-        &self,
-        sight: &Sight,
-        next: &mut u64,
-        interrupt: &Interrupt,
-        out: &mut Pieces<'_>,
-        output: &Output,
-    ) -> Result<usize, Stop> {
+    /// Where the messages begin that are shown first.
+    fn start(&self, sight: &Sight, interrupt: &Interrupt) -> Result<u64, Stop> {
+        /// Bytes of the shortest frame.
+        const SHORTEST: u64 = 8;
         let observer = &sight.observer;
-        let has_kinds = observer.info().shape == ShapeKind::Frames;
-        // What comes while this looks is for the next look.
-        let end = observer.positions().tail;
-        let mut seen = 0;
-        while seen < self.count && end.wrapping_sub(*next) as i64 > 0 {
+        let positions = observer.positions();
+        let (count, unread) = (self.count as u64, positions.len());
+        let is_frames = observer.info().shape == ShapeKind::Frames;
+        let all = match is_frames {
+            true => count >= unread / SHORTEST,
+            false => count >= unread,
+        };
+        if self.oldest || all {
+            return Ok(positions.head);
+        }
+        if !is_frames {
+            return Ok(positions.tail.wrapping_sub(count));
+        }
+        // Frames lead from one to the next, and not back.
+        let (mut next, mut newest) = (positions.head, VecDeque::new());
+        while positions.tail.wrapping_sub(next) as i64 > 0 {
             interrupt.check()?;
-            let wanted = FEW.min(self.count - seen);
-            let mut shown = Ok(());
-            let found = observer.unread_from(*next, wanted, |message| {
-                *next = message.next;
-                if shown.is_ok() {
-                    shown = self.show(&message, has_kinds, output.json, out);
+            let found = observer.unread_from(next, FEW, |message| {
+                next = message.next;
+                newest.push_back(message.position);
+                if newest.len() > self.count {
+                    newest.pop_front();
                 }
             });
-            shown.map_err(failed())?;
-            // What is wrong stands behind what is sound.
-            if found.is_err() {
-                out.deliver().map_err(failed())?;
+            // What is wrong is told when it is to be shown.
+            if found.is_ok_and(|found| found == FEW) {
+                continue;
             }
-            let found = found?;
-            seen += found;
-            if found < wanted {
-                break;
-            }
+            break;
         }
-        out.deliver().map_err(failed())?;
-        Ok(seen)
+        Ok(newest.front().copied().unwrap_or(positions.head))
     }
 
     /// All records of a ring have one size; frames have any.
@@ -159,13 +179,8 @@ impl Tail {
         }
     }
 
-    fn show(
-        &self,
-        message: &Message,
-        has_kind: bool,
-        as_json: bool,
-        out: &mut impl Write,
-    ) -> io::Result<()> {
+    /// The message, or what stands above its bytes; then true.
+    fn show(&self, message: &Message, ring: &Shown, as_json: bool, text: &mut String) -> bool {
         let Message {
             position,
             kind,
@@ -174,79 +189,128 @@ impl Tail {
         } = message;
         let fitting = self.format.as_ref();
         let fitting = fitting.filter(|fields| fields.size() == bytes.len());
+        // A string takes all that is written to it.
         if as_json {
-            let mut value = json!({"position": position, "kind": kind});
+            let name = ring.sight.observer.name();
+            let mut value = json!({"ring": name, "position": position, "kind": kind});
             match fitting {
                 Some(fields) => value["fields"] = fields.json(bytes),
                 None => value["bytes"] = hex(bytes).into(),
             }
-            return writeln!(out, "{value}");
+            let _ = writeln!(text, "{value}");
+            return false;
         }
-        let head = match has_kind {
-            true => format!("position {position}, kind {kind}"),
-            false => format!("position {position}"),
-        };
+        let _ = write!(text, "position {position}");
+        if ring.sight.observer.info().shape == ShapeKind::Frames {
+            let _ = write!(text, ", kind {kind}");
+        }
         let length = bytes.len();
-        match (fitting, &self.format) {
-            (Some(fields), _) => return writeln!(out, "{head}: {}", fields.words(bytes)),
-            (None, None) => writeln!(out, "{head}, {length} bytes")?,
+        let _ = match (fitting, &self.format) {
+            (Some(fields), _) => writeln!(text, ": {}", fields.words(bytes)),
+            (None, None) => writeln!(text, ", {length} bytes"),
             (None, Some(fields)) => {
                 let layout = fields.size();
-                writeln!(out, "{head}, {length} bytes, not {layout} as the layout")?;
+                writeln!(text, ", {length} bytes, not {layout} as the layout")
             }
-        }
-        dump(bytes, out)
+        };
+        fitting.is_none()
     }
 }
 
 /// Messages between two looks for a signal.
 const FEW: usize = 256;
+/// Bytes that are delivered at once.
+const PIECE: usize = 1 << 16;
 
-/// Text that is delivered in pieces. What was not is gone when it is dropped: after a
-/// signal nothing waits for the output again.
-struct Pieces<'a> {
-    bytes: Vec<u8>,
+/// What is shown, delivered in pieces. What was not is gone after a signal: nothing waits
+/// for the output again.
+struct Show<'a> {
+    tail: &'a Tail,
+    as_json: bool,
+    interrupt: &'a Interrupt,
     out: Patient<'a>,
+    text: String,
+    /// The ring that was shown last, of many.
+    last: Option<usize>,
 }
 
-impl Pieces<'_> {
-    const LENGTH: usize = 1 << 16;
-
-    fn deliver(&mut self) -> io::Result<()> {
-        self.out.write_all(&self.bytes)?;
-        self.bytes.clear();
-        Ok(())
-    }
-}
-
-impl Write for Pieces<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.bytes.extend_from_slice(bytes);
-        if self.bytes.len() >= Self::LENGTH {
-            self.deliver()?;
+impl Show<'_> {
+    /// Shows what is unread from a position on, which becomes that of the next look;
+    /// how many messages that were. What is sound is shown, whatever comes after it.
+    fn look(&mut self, ring: &mut Shown, most: usize, title: Option<usize>) -> Result<usize, Stop> {
+        // What comes while this looks is for the next look.
+        let end = ring.sight.observer.positions().tail;
+        let mut seen = 0;
+        while seen < most && end.wrapping_sub(ring.next) as i64 > 0 {
+            self.interrupt.check()?;
+            let wanted = FEW.min(most - seen);
+            let (mut next, mut shown) = (ring.next, Ok(()));
+            let found = ring
+                .sight
+                .observer
+                .unread_from(ring.next, wanted, |message| {
+                    next = message.next;
+                    if shown.is_ok() {
+                        shown = self.add(&message, ring, title);
+                    }
+                });
+            ring.next = next;
+            shown?;
+            // What is wrong stands behind what is sound.
+            if found.is_err() {
+                self.deliver()?;
+            }
+            let found = found?;
+            seen += found;
+            if found < wanted {
+                break;
+            }
         }
-        Ok(bytes.len())
+        self.deliver()?;
+        Ok(seen)
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        self.deliver()
+    fn add(&mut self, message: &Message, ring: &Shown, title: Option<usize>) -> Result<(), Stop> {
+        if title.is_some() && !self.as_json && self.last != title {
+            self.last = title;
+            let name = plain(ring.sight.observer.name());
+            let _ = writeln!(self.text, "==> {name} <==");
+        }
+        let (as_json, text) = (self.as_json, &mut self.text);
+        if self.tail.show(message, ring, as_json, text) {
+            for (line, bytes) in message.bytes.chunks(LINE).enumerate() {
+                dump(line * LINE, bytes, &mut self.text);
+                self.deliver_if(PIECE)?;
+            }
+        }
+        self.deliver_if(PIECE)
+    }
+
+    fn deliver_if(&mut self, least: usize) -> Result<(), Stop> {
+        match self.text.len() >= least {
+            true => self.deliver(),
+            false => Ok(()),
+        }
+    }
+
+    fn deliver(&mut self) -> Result<(), Stop> {
+        self.out.write_all(self.text.as_bytes())?;
+        self.text.clear();
+        Ok(())
     }
 }
 
 /// Bytes of a line.
 const LINE: usize = 16;
 
-/// The bytes in hexadecimal and as text.
-fn dump(bytes: &[u8], out: &mut impl Write) -> io::Result<()> {
-    for (line, bytes) in bytes.chunks(LINE).enumerate() {
-        let letters = bytes.iter().map(|&byte| match byte {
-            b' '..=b'~' => char::from(byte),
-            _ => '.',
-        });
-        let letters: String = letters.collect();
-        let pairs = bytes.iter().map(|byte| format!("{byte:02x} "));
-        let pairs: String = pairs.collect();
-        writeln!(out, "  {:6}  {pairs:48} {letters}", line * LINE)?;
-    }
-    Ok(())
+/// A line of bytes in hexadecimal and as text.
+fn dump(offset: usize, bytes: &[u8], text: &mut String) {
+    let letters = bytes.iter().map(|&byte| match byte {
+        b' '..=b'~' => char::from(byte),
+        _ => '.',
+    });
+    let letters: String = letters.collect();
+    let pairs = bytes.iter().map(|byte| format!("{byte:02x} "));
+    let pairs: String = pairs.collect();
+    let _ = writeln!(text, "  {offset:6}  {pairs:48} {letters}");
 }

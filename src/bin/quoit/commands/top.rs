@@ -10,14 +10,14 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use crossterm::terminal;
-use serde_json::json;
 
 use self::screen::Screen;
 use self::watch::Watch;
 use crate::interrupt::Interrupt;
-use crate::output::Output;
+use crate::names::expanded;
+use crate::output::{Output, columns};
 use crate::patient::Patient;
+use crate::report::Report;
 use crate::ring;
 use crate::stop::Stop;
 
@@ -34,7 +34,8 @@ const MOST: Duration = Duration::from_secs(24 * 3600);
 #[derive(Args)]
 #[command(after_long_help = COLUMNS)]
 pub(crate) struct Top {
-    /// The rings: names in /dev/shm, or paths with a / [default: all in /dev/shm]
+    /// The rings: names in /dev/shm, paths with a /, or patterns such as 'feed-*'
+    /// [default: all in /dev/shm]
     names: Vec<PathBuf>,
 
     /// The time between two looks, as in 500ms or 2s
@@ -59,8 +60,9 @@ Columns:
   producer,    the process that is there; or: left, died,
     consumer   - (never came)
 
-A consumer that is there and takes nothing, while there is something to take at
-two looks one after the other, is stalled.";
+Under a ring stands what is wrong with it: as a consumer that takes nothing
+between two looks though something is there, and in yellow a producer that has
+pushed nothing for 2 s or more though there is room.";
 
 fn interval(text: &str) -> Result<Duration, String> {
     match ring::duration(text)? {
@@ -70,16 +72,10 @@ fn interval(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Of the terminal, if it is one.
-fn columns() -> Option<u16> {
-    let size = io::stdout().is_terminal().then(terminal::size);
-    size.and_then(Result::ok).map(|(columns, _)| columns)
-}
-
 impl Top {
     pub(crate) fn run(&self, output: &Output) -> Result<(), Stop> {
         let interrupt = Interrupt::listen()?;
-        let mut watch = Watch::new(&self.names)?;
+        let mut watch = Watch::new(&expanded(&self.names)?)?;
         let live = self.count.is_none() && !output.json;
         if live && io::stdin().is_terminal() && io::stdout().is_terminal() {
             return self.live(watch, &interrupt, output);
@@ -91,13 +87,10 @@ impl Top {
             interrupt.sleep(self.interval)?;
             watch.look()?;
             let text = match output.json {
-                true => format!(
-                    "{}\n",
-                    json!({"rings": watch.json(), "events": watch.news()})
-                ),
+                true => Report::new(watch.report(), watch.news()).text(),
                 false => watch.text(output, columns()),
             };
-            output.answer_on(&mut out, text.as_bytes())?;
+            out.write_all(text.as_bytes())?;
             looks += 1;
         }
         Ok(())

@@ -1,25 +1,12 @@
 //! What happened to a ring between two looks at it.
 
-use std::time::Duration;
-
-use quoit::Role;
-
-use crate::sight::Look;
+use crate::sight::{Look, ROLES};
 
 impl Look {
-    /// How long the consumer has taken nothing of what was there, if it has not.
-    pub(super) fn idle_since(&self, before: &Self) -> Option<Duration> {
-        let (now, then) = (&self.sample, &before.sample);
-        let taken = now.positions.head != then.positions.head;
-        let is_alive = self.peer(Role::Consumer).is_alive;
-        let idle = !taken && !then.positions.is_empty() && is_alive;
-        idle.then(|| now.at - then.at)
-    }
-
     /// Who came and who went.
     pub(super) fn events_since(&self, before: &Self) -> Vec<String> {
         let mut events = Vec::new();
-        for role in [Role::Producer, Role::Consumer] {
+        for role in ROLES {
             let (before, now) = (before.peer(role), self.peer(role));
             if (before.is_alive, before.state.epoch) == (now.is_alive, now.state.epoch) {
                 continue;

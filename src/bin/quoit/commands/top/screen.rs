@@ -1,6 +1,6 @@
 //! A terminal that has one screen more than before.
 
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
@@ -75,8 +75,7 @@ impl<'a> Screen<'a> {
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), Stop> {
-        let written = self.out.write_all(bytes);
-        written.map_err(Stop::io("write to the terminal"))
+        self.out.write_all(bytes)
     }
 
     /// Waits for that time, or for the user to have seen enough: then false.

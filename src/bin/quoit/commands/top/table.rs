@@ -5,8 +5,15 @@ use std::time::Duration;
 use quoit::Role;
 
 use super::watch::{Watch, Watched};
-use crate::output::{Colour, Output, plain};
-use crate::sight::Peer;
+use crate::output::{Colour, Output, cut, plain, wrapped};
+use crate::process::Running;
+use crate::sight::{Look, Peer};
+use crate::wrong::wrong;
+
+/// How long a producer may push nothing until it is told of.
+const QUIET: Duration = Duration::from_secs(2);
+/// Columns of what stands under a ring.
+const INDENT: usize = 2;
 
 /// What is never less wide than on a terminal of so many columns.
 const COLUMNS: u16 = 80;
@@ -24,7 +31,7 @@ impl Watch {
         let width = self.width(columns);
         lines.push(titles(width));
         for ring in &self.rings {
-            lines.extend(ring.lines(output, width));
+            lines.extend(ring.lines(output, width, columns));
         }
         lines.push("\n".to_owned());
         lines.join("\n")
@@ -48,7 +55,7 @@ impl Watch {
         let table: Vec<_> = self
             .rings
             .iter()
-            .flat_map(|ring| ring.lines(output, width))
+            .flat_map(|ring| ring.lines(output, width, Some(columns)))
             .collect();
         match table.len().checked_sub(room) {
             None | Some(0) => lines.extend(table),
@@ -92,43 +99,83 @@ fn titles(width: usize) -> String {
 
 impl Watched {
     fn name(&self) -> String {
-        plain(self.sight.observer.name())
+        plain(&self.entry.shown())
     }
 
-    fn lines(&self, output: &Output, width: usize) -> Vec<String> {
-        let mut lines = vec![self.line(output, width)];
-        if !self.stalled.is_zero() {
-            let named = self.look.peer(Role::Consumer).named();
-            let stalled = self.stalled.as_secs_f64();
-            let words = format!("the consumer ({named}) has taken nothing for {stalled:.1} s");
-            lines.push(format!("  {}", output.paint(Colour::Yellow, &words)));
+    fn lines(&self, output: &Output, width: usize, columns: Option<u16>) -> Vec<String> {
+        let name = self.name();
+        let (mut lines, troubles) = match &self.entry.ring {
+            Ok((_, look)) => (
+                vec![self.line(look, output, width)],
+                wrong(&name, look, Some(&self.motion)),
+            ),
+            Err(trouble) => {
+                let state = trouble.state().replace('_', " ");
+                let name = cut(&name, width);
+                (
+                    vec![format!("{name:width$} ({state})")],
+                    vec![trouble.words(&self.entry)],
+                )
+            }
+        };
+        let columns = columns.map_or(usize::MAX, usize::from);
+        let mut add = |colour, text: &str| {
+            let text = wrapped(&plain(text), columns.saturating_sub(1), INDENT);
+            let rows = text.split('\n').map(str::trim_start);
+            lines.extend(rows.map(|row| format!("{:INDENT$}{}", "", output.paint(colour, row))));
+        };
+        if let Some(quiet) = self.seen().and_then(|look| self.quiet(look)) {
+            add(Colour::Yellow, &quiet);
         }
-        for wrong in &self.look.wrong() {
-            lines.push(format!("  {}", output.paint(Colour::Red, wrong)));
+        for trouble in troubles {
+            add(Colour::Red, &trouble);
         }
         lines
     }
 
-    fn line(&self, output: &Output, width: usize) -> String {
+    /// Of a producer that pushes nothing though it could.
+    fn quiet(&self, look: &Look) -> Option<String> {
+        let idle = self.motion.idle[0];
+        if idle < QUIET || look.percent() >= 95 {
+            return None;
+        }
+        let peer = look.peer(Role::Producer);
+        let does = peer.pid().and_then(Running::of);
+        let does = does.map_or_else(String::new, |does| format!("; {}", does.words()));
+        let (named, seconds) = (peer.named(), idle.as_secs());
+        Some(format!(
+            "the producer ({named}) has pushed nothing for {seconds} s{does}"
+        ))
+    }
+
+    fn line(&self, look: &Look, output: &Output, width: usize) -> String {
         let name = cut(&self.name(), width);
-        let percent = self.look.percent();
-        let bar = (percent * BAR).div_ceil(100) as usize;
-        let colour = match percent {
-            0..50 => Colour::Green,
-            50..95 => Colour::Yellow,
-            _ => Colour::Red,
+        let fill = match look.corrupt {
+            Some(_) => output.paint(Colour::Red, &format!("{:15}", "corrupt")),
+            None => bar(look.percent(), output),
         };
-        let full = output.paint(colour, &"#".repeat(bar));
-        let empty = ".".repeat(BAR as usize - bar);
         let unit = if self.counts_bytes() { "B" } else { "" };
-        let [pushed, popped] = [self.rates.pushed, self.rates.popped].map(|rate| short(rate, unit));
-        let [parks, wakes] = [self.rates.parks, self.rates.wakes].map(|rate| short(rate, ""));
+        let rates = self.motion.rates;
+        let [pushed, popped] = [rates.pushed, rates.popped].map(|rate| short(rate, unit));
+        let [parks, wakes] = [rates.parks, rates.wakes].map(|rate| short(rate, ""));
         let [producer, consumer] =
-            [Role::Producer, Role::Consumer].map(|role| end(&self.look.peer(role), output));
+            [Role::Producer, Role::Consumer].map(|role| end(&look.peer(role), output));
         format!(
-            "{name:width$} {full}{empty} {percent:3}% {pushed:>7} {popped:>7} {parks:>5} {wakes:>5} {producer} {consumer}"
+            "{name:width$} {fill} {pushed:>7} {popped:>7} {parks:>5} {wakes:>5} {producer} {consumer}"
         )
     }
+}
+
+fn bar(percent: u64, output: &Output) -> String {
+    let bar = (percent * BAR).div_ceil(100) as usize;
+    let colour = match percent {
+        0..50 => Colour::Green,
+        50..95 => Colour::Yellow,
+        _ => Colour::Red,
+    };
+    let full = output.paint(colour, &"#".repeat(bar));
+    let empty = ".".repeat(BAR as usize - bar);
+    format!("{full}{empty} {percent:3}%")
 }
 
 /// In eight columns.
@@ -137,16 +184,6 @@ fn end(peer: &Peer, output: &Output) -> String {
         "died" => output.paint(Colour::Red, "    died"),
         life => format!("{life:>8}"),
     }
-}
-
-/// The end of a name that is too long, where such names differ.
-fn cut(name: &str, width: usize) -> String {
-    let count = name.chars().count();
-    if count <= width {
-        return name.to_owned();
-    }
-    let end: String = name.chars().skip(count + 1 - width).collect();
-    format!("…{end}")
 }
 
 /// In five columns, and those of the unit.

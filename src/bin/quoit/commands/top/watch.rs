@@ -2,16 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use quoit::observer::{Rates, ShapeKind};
-use quoit::{Error, Role};
-use serde_json::{Value, json};
+use quoit::Error;
+use quoit::observer::ShapeKind;
 
-use crate::commands::list::files;
-use crate::mounts::SHARED_MEMORY;
+use crate::entry::Entry;
+use crate::names;
 use crate::output::plain;
-use crate::sight::{Look, Sight};
+use crate::report::Ring;
+use crate::sight::{Look, Motion, Sight};
 use crate::stop::Stop;
 
 /// Events that are remembered.
@@ -28,14 +28,10 @@ pub(super) struct Watch {
     new: usize,
 }
 
-/// A ring that is watched.
+/// A file that is watched.
 pub(super) struct Watched {
-    name: PathBuf,
-    pub(super) sight: Sight,
-    pub(super) look: Look,
-    pub(super) rates: Rates,
-    /// How long the consumer has taken nothing of what is there.
-    pub(super) stalled: Duration,
+    pub(super) entry: Entry,
+    pub(super) motion: Motion,
 }
 
 impl Watch {
@@ -52,13 +48,14 @@ impl Watch {
             new: 0,
         };
         for name in watch.wanted()? {
-            match Watched::open(&name) {
-                Ok(ring) => watch.rings.push(ring),
-                Err(error) if !names.is_empty() || is_exhausted(&error) => {
-                    return Err(error.into());
+            if let Some(ring) = Watched::open(&name)? {
+                if let (Err(_), false) = (&ring.entry.ring, names.is_empty()) {
+                    // What is asked for by its name is looked at, or refused.
+                    Sight::open(&name)?;
                 }
-                // Not every file there is a ring.
-                Err(_) => {}
+                watch.rings.push(ring);
+            } else if !names.is_empty() {
+                Sight::open(&name)?;
             }
         }
         Ok(watch)
@@ -68,15 +65,15 @@ impl Watch {
         if !self.names.is_empty() {
             return Ok(self.names.clone());
         }
-        let directory = Path::new(SHARED_MEMORY);
-        files(directory).map_err(Stop::io(format!("list {SHARED_MEMORY}")))
+        names::all()
     }
 
     /// Looks at every ring once, and for rings that have come or gone.
     pub(super) fn look(&mut self) -> Result<(), Stop> {
         self.new = 0;
         let before = std::mem::take(&mut self.rings).into_iter();
-        let mut before: BTreeMap<_, _> = before.map(|ring| (ring.name.clone(), ring)).collect();
+        let named = before.map(|ring| (ring.entry.name.clone(), ring));
+        let mut before: BTreeMap<_, _> = named.collect();
         for name in self.wanted()? {
             let known = before.remove(&name).filter(|ring| {
                 let is_here = ring.is_here();
@@ -85,7 +82,7 @@ impl Watch {
                 }
                 is_here
             });
-            match self.keep(name, known) {
+            match self.keep(&name, known) {
                 Err(error) if is_exhausted(&error) => return Err(error.into()),
                 // One that could not be looked at may still be one at the next look.
                 Ok(()) | Err(_) => {}
@@ -97,17 +94,19 @@ impl Watch {
         Ok(())
     }
 
-    fn keep(&mut self, name: PathBuf, known: Option<Watched>) -> Result<(), Error> {
+    fn keep(&mut self, name: &Path, known: Option<Watched>) -> Result<(), Error> {
         let ring = match known {
             Some(mut ring) => {
                 for event in ring.look()? {
-                    self.tell(&name, &event);
+                    self.tell(name, &event);
                 }
                 ring
             }
             None => {
-                let ring = Watched::open(&name)?;
-                self.tell(&name, "is new");
+                let Some(ring) = Watched::open(name)? else {
+                    return Ok(());
+                };
+                self.tell(name, "is new");
                 ring
             }
         };
@@ -130,8 +129,11 @@ impl Watch {
         news.map(|(_, event)| &**event).collect()
     }
 
-    pub(super) fn json(&self) -> Vec<Value> {
-        self.rings.iter().map(Watched::json).collect()
+    pub(super) fn report(&self) -> Vec<Ring> {
+        let rings = self.rings.iter();
+        rings
+            .map(|ring| Ring::of(&ring.entry, Some(&ring.motion), None))
+            .collect()
     }
 }
 
@@ -160,62 +162,49 @@ fn is_exhausted(error: &Error) -> bool {
 }
 
 impl Watched {
-    fn open(name: &Path) -> Result<Self, Error> {
-        let sight = Sight::open(name)?;
-        Ok(Self {
-            name: name.to_owned(),
-            look: sight.look()?,
-            rates: Rates::default(),
-            stalled: Duration::ZERO,
-            sight,
-        })
+    /// Nothing if it is no ring; an error if this process can open no other one.
+    fn open(name: &Path) -> Result<Option<Self>, Error> {
+        match Sight::open(name) {
+            Err(error) if is_exhausted(&error) => return Err(error),
+            _ => {}
+        }
+        Ok(Entry::of(name.to_owned()).map(|entry| Self {
+            entry,
+            motion: Motion::default(),
+        }))
     }
 
     /// Whether the name still leads to it.
     fn is_here(&self) -> bool {
-        matches!(self.sight.observer.is_superseded(), Ok(false))
+        match &self.entry.ring {
+            Ok((sight, _)) => matches!(sight.observer.is_superseded(), Ok(false)),
+            Err(_) => Entry::of(self.entry.name.clone())
+                .is_some_and(|entry| entry.inode() == self.entry.inode()),
+        }
     }
 
     /// Looks once more; who came and went.
     fn look(&mut self) -> Result<Vec<String>, Error> {
-        let now = self.sight.look()?;
-        self.rates = now.sample.rates_since(&self.look.sample);
-        self.stalled = match now.idle_since(&self.look) {
-            Some(idle) => self.stalled + idle,
-            None => Duration::ZERO,
+        let Ok((sight, before)) = &mut self.entry.ring else {
+            // It may be a ring by now.
+            if let Some(again) = Entry::of(self.entry.name.clone()) {
+                self.entry = again;
+            }
+            return Ok(Vec::new());
         };
-        let events = now.events_since(&self.look);
-        self.look = now;
+        let now = sight.look()?;
+        self.motion.add(before, &now);
+        let events = now.events_since(before);
+        *before = now;
         Ok(events)
     }
 
-    pub(super) fn counts_bytes(&self) -> bool {
-        self.sight.observer.info().shape == ShapeKind::Frames
+    pub(super) fn seen(&self) -> Option<&Look> {
+        self.entry.ring.as_ref().ok().map(|(_, look)| look)
     }
 
-    fn json(&self) -> Value {
-        let peer = |role| {
-            let peer = self.look.peer(role);
-            json!({
-                "alive": peer.is_alive, "closed": peer.state.is_closed,
-                "epoch": peer.state.epoch, "pid": peer.state.pid, "holder": peer.pid(),
-                "dropped": peer.state.dropped,
-            })
-        };
-        let (look, rates) = (&self.look, &self.rates);
-        json!({
-            "name": self.sight.observer.name(),
-            "shape": self.sight.shape(),
-            "capacity": self.sight.observer.info().capacity,
-            "fill": look.sample.positions.len(),
-            "in_per_second": rates.pushed,
-            "out_per_second": rates.popped,
-            "parks_per_second": rates.parks,
-            "wakes_per_second": rates.wakes,
-            "stalled_seconds": self.stalled.as_secs_f64(),
-            "producer": peer(Role::Producer),
-            "consumer": peer(Role::Consumer),
-            "wrong": look.wrong(),
-        })
+    pub(super) fn counts_bytes(&self) -> bool {
+        self.seen()
+            .is_some_and(|look| look.info.shape == ShapeKind::Frames)
     }
 }

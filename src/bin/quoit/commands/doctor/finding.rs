@@ -1,0 +1,131 @@
+//! What is found on a machine, and where it is looked for.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::output::{Colour, Output, columns, wrapped};
+use crate::stop::Stop;
+
+/// Columns of what is no terminal, and of what stands left of a text.
+const WIDTH: u16 = 80;
+const INDENT: usize = 21;
+
+/// The files of a machine.
+pub(super) struct Machine {
+    pub(super) root: PathBuf,
+    /// The chosen cores, or all that this process may use.
+    pub(super) cores: Vec<u32>,
+}
+
+/// The worst first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub(super) enum Verdict {
+    #[serde(rename = "warn")]
+    Warning,
+    #[serde(rename = "note")]
+    Note,
+    #[serde(rename = "ok")]
+    Good,
+}
+
+#[derive(Serialize)]
+pub(super) struct Finding {
+    check: &'static str,
+    pub(super) verdict: Verdict,
+    found: String,
+    fix: Option<String>,
+}
+
+impl Machine {
+    pub(super) fn new(root: &Path, cores: Option<Vec<u32>>) -> Result<Self, Stop> {
+        let doing = format!("examine {}", root.display());
+        let root = fs::canonicalize(root);
+        let mut machine = Self {
+            root: root.map_err(Stop::io(doing))?,
+            cores: Vec::new(),
+        };
+        machine.cores = cores.unwrap_or_else(|| machine.allowed());
+        Ok(machine)
+    }
+
+    /// What a file says, if it is there.
+    pub(super) fn read(&self, path: &str) -> Option<String> {
+        let text = fs::read_to_string(self.root.join(path)).ok()?;
+        Some(text.trim().to_owned())
+    }
+
+    /// The cores that this process may use.
+    pub(super) fn allowed(&self) -> Vec<u32> {
+        let status = self.read("proc/self/status").unwrap_or_default();
+        let mut lines = status.lines();
+        let list = lines.find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+        cores_of(list.unwrap_or_default().trim())
+    }
+}
+
+/// The numbers of a list such as `0-3,8`, as far as there are such cores.
+pub(super) fn cores_of(list: &str) -> Vec<u32> {
+    /// More than any kernel knows.
+    const MOST: u32 = 1 << 16;
+    let mut cores = Vec::new();
+    for range in list.split(',') {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        if let (Ok(first), Ok(last)) = (first.parse(), last.parse::<u32>()) {
+            cores.extend(first..=last.min(MOST));
+        }
+    }
+    cores
+}
+
+impl Finding {
+    pub(super) fn good(check: &'static str, found: impl Into<String>) -> Self {
+        Self {
+            check,
+            verdict: Verdict::Good,
+            found: found.into(),
+            fix: None,
+        }
+    }
+
+    pub(super) fn note(
+        check: &'static str,
+        found: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Self {
+        Self {
+            verdict: Verdict::Note,
+            fix: Some(fix.into()),
+            ..Self::good(check, found)
+        }
+    }
+
+    pub(super) fn warning(
+        check: &'static str,
+        found: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Self {
+        Self {
+            verdict: Verdict::Warning,
+            ..Self::note(check, found, fix)
+        }
+    }
+
+    pub(super) fn text(&self, output: &Output) -> String {
+        let (word, colour) = match self.verdict {
+            Verdict::Warning => ("warn", Colour::Red),
+            Verdict::Note => ("note", Colour::Yellow),
+            Verdict::Good => ("ok  ", Colour::Green),
+        };
+        let columns = usize::from(columns().unwrap_or(WIDTH));
+        let (word, check) = (output.paint(colour, word), self.check);
+        let found = wrapped(&self.found, columns, INDENT);
+        let mut text = format!("{word}  {check:<14} {found}\n");
+        if let Some(fix) = &self.fix {
+            let fix = wrapped(&format!("fix: {fix}"), columns, INDENT);
+            text += &format!("{:INDENT$}{fix}\n", "");
+        }
+        text
+    }
+}

@@ -1,0 +1,143 @@
+//! A file that is a ring, or may be one.
+
+use std::ffi::CStr;
+use std::fs::{self, Metadata};
+use std::io::ErrorKind;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use quoit::{Corrupt, Error};
+
+use crate::names::{is_draft, path_of, quoted};
+use crate::sight::{Look, Sight};
+
+/// Bytes of a ring's header: what is not longer is none.
+const HEADER: u64 = 16384;
+
+/// What a listing has.
+pub(crate) struct Entry {
+    pub(crate) name: PathBuf,
+    pub(crate) file: Option<FileFacts>,
+    pub(crate) ring: Result<(Sight, Look), Trouble>,
+}
+
+/// What `ls -li` would say.
+pub(crate) struct FileFacts {
+    pub(crate) path: PathBuf,
+    pub(crate) uid: u32,
+    pub(crate) mode: u32,
+    pub(crate) inode: u64,
+}
+
+/// Why a ring cannot be looked into.
+pub(crate) enum Trouble {
+    NoPermission,
+    Corrupt(Corrupt),
+    /// The version of its layout.
+    Layout(u32),
+    /// It is being made, or its maker died.
+    Draft,
+}
+
+impl Entry {
+    /// Of a file; nothing of one that is no ring, or is gone.
+    pub(crate) fn of(name: PathBuf) -> Option<Self> {
+        let file = FileFacts::of(&name);
+        let ring = match looked(&name) {
+            Ok(_) | Err(Error::NotARing { .. }) if is_draft(&name) => Err(Trouble::Draft),
+            Ok(ring) => Ok(ring),
+            Err(Error::Corrupt(corrupt)) => Err(Trouble::Corrupt(corrupt)),
+            Err(Error::VersionMismatch { found, .. }) => Err(Trouble::Layout(found)),
+            Err(Error::Io { source, .. })
+                if source.kind() == ErrorKind::PermissionDenied && may_be_a_ring(&name) =>
+            {
+                Err(Trouble::NoPermission)
+            }
+            Err(_) => return None,
+        };
+        Some(Self { name, file, ring })
+    }
+
+    pub(crate) fn inode(&self) -> Option<u64> {
+        self.file.as_ref().map(|file| file.inode)
+    }
+
+    pub(crate) fn shown(&self) -> String {
+        self.name.display().to_string()
+    }
+}
+
+fn looked(name: &Path) -> Result<(Sight, Look), Error> {
+    let sight = Sight::open(name)?;
+    let look = sight.look()?;
+    Ok((sight, look))
+}
+
+/// As far as a stranger can tell; `sem.*` are semaphores of the C library.
+fn may_be_a_ring(name: &Path) -> bool {
+    let is_long = fs::metadata(path_of(name)).is_ok_and(|file| file.len() > HEADER);
+    let name = name.file_name().unwrap_or_default();
+    is_long && !name.as_encoded_bytes().starts_with(b"sem.")
+}
+
+impl FileFacts {
+    fn of(name: &Path) -> Option<Self> {
+        let path = path_of(name);
+        let file: Metadata = fs::metadata(&path).ok()?;
+        Some(Self {
+            path,
+            uid: file.uid(),
+            mode: file.permissions().mode() & 0o7777,
+            inode: file.ino(),
+        })
+    }
+
+    /// The owner's name, or number.
+    pub(crate) fn owner(&self) -> String {
+        // SAFETY: this process has one thread that asks for users.
+        let entry = unsafe { libc::getpwuid(self.uid) };
+        if entry.is_null() {
+            return self.uid.to_string();
+        }
+        // SAFETY: the entry is there until the next call, with its name.
+        let name = unsafe { CStr::from_ptr((*entry).pw_name) };
+        name.to_string_lossy().into_owned()
+    }
+}
+
+impl Trouble {
+    /// In a program's word.
+    pub(crate) fn state(&self) -> &'static str {
+        match self {
+            Self::NoPermission => "no_permission",
+            Self::Corrupt(_) => "corrupt",
+            Self::Layout(_) => "other_layout",
+            Self::Draft => "draft",
+        }
+    }
+
+    /// In plain words, with the command that helps.
+    pub(crate) fn words(&self, entry: &Entry) -> String {
+        let name = quoted(&entry.shown());
+        match (self, &entry.file) {
+            (Self::NoPermission, Some(file)) => format!(
+                "no permission: its owner is {}, its mode {:o}; sudo quoit stat {name}",
+                file.owner(),
+                file.mode
+            ),
+            (Self::NoPermission, None) => "no permission".to_owned(),
+            (Self::Corrupt(corrupt), _) => format!(
+                "it is corrupt: its {} cannot be {:#x}; remove it: quoit rm {name}",
+                corrupt.field, corrupt.found
+            ),
+            (Self::Layout(found), _) => {
+                format!("it has layout version {found}; use the quoit that made it")
+            }
+            (Self::Draft, _) => {
+                let path = path_of(&entry.name);
+                let path = quoted(&path.to_string_lossy());
+                format!("a ring that is being made; if it stays, its maker died: rm {path}")
+            }
+        }
+    }
+}

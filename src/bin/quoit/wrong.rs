@@ -1,0 +1,101 @@
+//! What looks wrong with a ring, in plain words and with the command that helps.
+
+use quoit::{DoorbellKind, Role};
+
+use crate::names::quoted;
+use crate::process::Running;
+use crate::sight::{Look, Motion, ROLES};
+
+/// What is as good as full.
+const FULL: u64 = 95;
+
+/// All that is; a single look has no motion.
+pub(crate) fn wrong(name: &str, look: &Look, motion: Option<&Motion>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let remove = format!("quoit rm {}", quoted(name));
+    if let Some(corrupt) = look.corrupt {
+        let (field, found) = (corrupt.field, corrupt.found);
+        let stop = match look.is_held() {
+            true => format!("stop {} and remove it", look.holders()),
+            false => "remove it".to_owned(),
+        };
+        wrong.push(format!(
+            "it is corrupt: its {field} cannot be {found:#x}; {stop}: {remove}"
+        ));
+    }
+    for role in ROLES {
+        let peer = look.peer(role);
+        if peer.has_died() {
+            let named = peer.named();
+            wrong.push(format!(
+                "the {role} ({named}) died; a new one goes on where it was"
+            ));
+        }
+        let running = peer.pid().and_then(|pid| Some((pid, Running::of(pid)?)));
+        if let Some((pid, _)) = running.filter(|(_, running)| running.is_stopped()) {
+            wrong.push(format!(
+                "the {role} (process {pid}) is stopped; kill -CONT {pid}"
+            ));
+        } else if role == Role::Consumer && look.corrupt.is_none() {
+            wrong.extend(motion.and_then(|motion| stalled(look, motion)));
+        }
+        if peer.state.rescues > 0 {
+            wrong.push(rescued(role, peer.state.rescues, look.info.doorbell));
+        }
+    }
+    let is_full = look.corrupt.is_none() && look.percent() >= FULL;
+    if is_full && !look.peer(Role::Consumer).is_alive {
+        wrong.push("it is full, and nobody reads it; start a consumer".to_owned());
+    }
+    if look.is_superseded {
+        wrong.push(
+            "it was removed or replaced; attached processes should open its name again".to_owned(),
+        );
+    }
+    if look.is_half_removed {
+        wrong.push(format!(
+            "a process that was removing or replacing it died, or is still at it; the next \
+             process that opens the ring to write removes it, or continues with it if it may \
+             not; {remove} removes it for its owner, the owner of its directory, and root"
+        ));
+    }
+    wrong
+}
+
+/// A consumer that takes nothing.
+fn stalled(look: &Look, motion: &Motion) -> Option<String> {
+    if motion.stalled.is_zero() {
+        return None;
+    }
+    let peer = look.peer(Role::Consumer);
+    let full = match look.percent() {
+        FULL.. => "full: ",
+        _ => "",
+    };
+    let (named, seconds) = (peer.named(), motion.stalled.as_secs_f64());
+    let does = peer.pid().and_then(Running::of);
+    let does = does.map_or(String::new(), |does| format!("; {}", does.words()));
+    let (unread, unit) = (look.sample.positions.len(), look.unit());
+    Some(format!(
+        "{full}the consumer ({named}) has taken nothing for {seconds:.1} s, and {unread} {unit} \
+         are unread{does}"
+    ))
+}
+
+/// What a counter of rescues says, and what to check. It proves nothing: any process that
+/// may write to the ring can raise it.
+fn rescued(role: Role, count: u64, doorbell: DoorbellKind) -> String {
+    let (peer, waiting, moves) = match role {
+        Role::Producer => (Role::Consumer, "there was room", "release"),
+        _ => (Role::Producer, "messages were waiting", "publish"),
+    };
+    let wake = match doorbell {
+        DoorbellKind::Semaphore => format!("sem_post on the {role}'s semaphore"),
+        _ => "FUTEX_WAKE without FUTEX_PRIVATE_FLAG".to_owned(),
+    };
+    format!(
+        "{count} sleeps of the {role} lasted until a timeout although {waiting}, as its counter \
+         says; check that the {peer} wakes after each {moves}, by {wake} (any process that may \
+         write to the ring can raise the counter)"
+    )
+}
