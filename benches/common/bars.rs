@@ -52,25 +52,17 @@ impl fmt::Display for Limit {
 pub(crate) struct Report {
     figures: Map<String, Value>,
     bars: Vec<Value>,
-    /// Whether it is for programs alone.
-    pub(crate) silent: bool,
-    /// Whether all of it is written to a file in the end.
-    pub(crate) is_kept: bool,
 }
 
 impl Report {
-    /// A line for people. If nobody reads it, nobody waits for the rest but a file.
+    /// A line for people. If nobody reads it, nobody waits for the rest.
     pub(crate) fn say(&self, line: impl fmt::Display) {
-        if self.silent {
-            return;
-        }
         match writeln!(io::stdout(), "{line}") {
             Ok(()) => {}
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                 eprintln!("could not write to standard output: {error}");
                 process::exit(1);
             }
-            Err(_) if self.is_kept => {}
             Err(_) => process::exit(0),
         }
     }

@@ -145,12 +145,6 @@ impl Scores {
         Spread::of(name.slices.iter().zip(&other.slices).map(|(a, b)| a / b))
     }
 
-    /// As [`ratio`](Self::ratio), of all time that went by in a slice.
-    pub(crate) fn ratio_of_means(&self, name: &str, other: &str) -> Spread {
-        let (name, other) = (self.of(name), self.of(other));
-        Spread::of(name.means.iter().zip(&other.means).map(|(a, b)| a / b))
-    }
-
     /// One line for each variant, with its ratio to `base`, and one on the machine; in
     /// 80 columns.
     pub(crate) fn table(&self, base: &str) -> String {

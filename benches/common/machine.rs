@@ -49,14 +49,6 @@ impl Machine {
         })
     }
 
-    /// With the two processors that somebody chose.
-    pub(crate) fn on(self, pair: Placement) -> Self {
-        Self {
-            apart: Some(pair),
-            ..self
-        }
-    }
-
     /// The two processors of a contest, if there are two.
     pub(crate) fn apart(&self) -> Option<Placement> {
         self.apart

@@ -13,11 +13,6 @@ impl Progress {
         Self(ProgressBar::new(0).with_style(style))
     }
 
-    /// For programs alone.
-    pub(crate) fn silent() -> Self {
-        Self(ProgressBar::hidden())
-    }
-
     /// Shows that `done` of `total` steps of `what` are done.
     pub(crate) fn show(&self, what: &str, done: usize, total: usize) {
         if self.0.is_finished() {

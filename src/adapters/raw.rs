@@ -260,7 +260,11 @@ impl RawProducer {
         Ok(self.end.wait(wanted, deadline)?)
     }
 
-    /// Pushes a record, if there is room. It has the size of a slot.
+    /// Pushes a record, if there is room.
+    ///
+    /// # Panics
+    ///
+    /// If it has not the size of a slot.
     pub fn try_push(&mut self, record: &[u8]) -> Result<(), ClaimError> {
         let size = record.len();
         assert_eq!(size as u64, self.description.slot_size, "bytes of a slot");
@@ -363,7 +367,11 @@ impl RawConsumer {
         wait_for_message(self, deadline, |end| end.poll(wanted, copy.as_deref_mut()))
     }
 
-    /// Adds a copy of an unread record, `ahead` behind the next; the last poll has seen it.
+    /// Adds a copy of an unread record, `ahead` behind the next.
+    ///
+    /// # Panics
+    ///
+    /// If the last poll has not seen it.
     pub fn copy(&self, ahead: usize, bytes: &mut Vec<u8>) {
         assert!(
             (ahead as u64) < self.end.cursor.seen(),
@@ -377,7 +385,11 @@ impl RawConsumer {
         unsafe { payload::copy_long(bytes.as_mut_ptr().wrapping_add(old), slot, size) };
     }
 
-    /// Releases so many records; the last poll has seen them.
+    /// Releases so many records.
+    ///
+    /// # Panics
+    ///
+    /// If the last poll has not seen them.
     pub fn release(&mut self, count: u64) {
         assert!(count <= self.end.cursor.seen(), "records that were seen");
         self.end.release(count);

@@ -199,7 +199,6 @@ impl RingOptions {
 
     /// The fingerprint itself, for the tool: it moves messages whose type it does not know.
     #[doc(hidden)]
-    #[must_use]
     pub fn schema(mut self, fingerprint: u64) -> Self {
         self.schema = Some(fingerprint);
         self

@@ -1,5 +1,6 @@
 //! `quoit bench`: rings beside a pipe and a Unix socket, on this machine.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::fmt::Write as _;
 use std::fs::File;
@@ -12,7 +13,8 @@ use std::time::Instant;
 use clap::{Args, ValueEnum};
 use hdrhistogram::Histogram;
 use quoit::{Consumer, Producer, RingOptions, WaitStrategy};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::json;
 use zerocopy::IntoBytes;
 
 use crate::interrupt::Interrupt;
@@ -117,10 +119,8 @@ impl Link {
     fn of_partner(mechanism: Mechanism, rings: &str) -> Result<Self, Stop> {
         let file = |standard: Standard| standard.file().map_err(Stop::io("measure"));
         Ok(match mechanism {
-            Mechanism::Pipe => Self::Files(file(Standard::Output)?, file(Standard::Input)?),
-            Mechanism::Unix => {
-                let socket = file(Standard::Input)?;
-                Self::Files(socket.try_clone().map_err(Stop::io("measure"))?, socket)
+            Mechanism::Pipe | Mechanism::Unix => {
+                Self::Files(file(Standard::Output)?, file(Standard::Input)?)
             }
             _ => {
                 let [to, from] = ["b", "a"].map(|end| format!("{rings}{end}"));
@@ -164,7 +164,6 @@ impl Contestant {
             command.arg(format!("--cores={core},{}", core + 1));
         }
         command.stdin(Stdio::null()).stdout(Stdio::null());
-        let mut socket = None;
         let mut ends = None;
         match mechanism {
             Mechanism::Pipe => {
@@ -172,36 +171,30 @@ impl Contestant {
             }
             Mechanism::Unix => {
                 let (ours, theirs) = UnixStream::pair().map_err(failed())?;
-                command.stdin(OwnedFd::from(theirs));
-                socket = Some(ours);
+                let again = [&ours, &theirs].map(UnixStream::try_clone);
+                let [our, their] = again.map(|socket| socket.map(OwnedFd::from));
+                let their = their.map_err(failed())?;
+                command.stdin(OwnedFd::from(theirs)).stdout(their);
+                let our = our.map_err(failed())?.into();
+                ends = Some(Link::Files(OwnedFd::from(ours).into(), our));
             }
             _ => {
                 let options = options(mechanism);
                 let [to, from] = ["a", "b"].map(|end| format!("{rings}{end}"));
-                let (to, from) = (
-                    options.create::<Message>(to)?,
-                    options.create::<Message>(from)?,
-                );
+                let to = options.create::<Message>(to)?;
+                let from = options.create::<Message>(from)?;
                 ends = Some(Link::Rings(to.producer()?, from.consumer()?));
             }
         }
         let mut child = command.spawn().map_err(failed())?;
-        let pipes = child.stdin.take().zip(child.stdout.take());
-        let link = match (ends, socket, pipes) {
-            (Some(ends), ..) => ends,
-            (_, Some(socket), _) => {
-                let again = socket.try_clone().map_err(failed())?;
-                Link::Files(OwnedFd::from(again).into(), OwnedFd::from(socket).into())
-            }
-            (_, _, Some((to, from))) => {
-                Link::Files(OwnedFd::from(to).into(), OwnedFd::from(from).into())
-            }
-            _ => return Err(failed()(io::ErrorKind::BrokenPipe.into())),
-        };
+        if let Some((to, from)) = child.stdin.take().zip(child.stdout.take()) {
+            let [to, from] = [OwnedFd::from(to), OwnedFd::from(from)].map(File::from);
+            ends = Some(Link::Files(to, from));
+        }
         let histogram = || Histogram::new(3).expect("three digits are allowed");
         Ok(Self {
             name,
-            link: Some(link),
+            link: ends,
             child,
             rings,
             trips: histogram(),
@@ -266,8 +259,8 @@ impl Bench {
             }
         }
         let text = match output.json {
-            true => format!("{}\n", value(&all)),
-            false => table(&all),
+            true => format!("{}\n", json!(Answer::of(&all))),
+            false => Answer::of(&all).table(),
         };
         output.answer(text.as_bytes())
     }
@@ -284,59 +277,64 @@ fn partner(mechanism: Mechanism, rings: &str) -> Result<(), Stop> {
     Ok(())
 }
 
-const PERCENTILES: [(&str, f64); 4] = [
-    ("p50", 50.0),
-    ("p99", 99.0),
-    ("p99.9", 99.9),
-    ("max", 100.0),
-];
-
-fn value(all: &[Contestant]) -> Value {
-    let of = |measured: fn(&Contestant) -> &Histogram<u64>| {
-        let ways = all.iter().map(|contestant| {
-            let figures = PERCENTILES.map(|(name, percent)| {
-                let value = measured(contestant).value_at_percentile(percent);
-                (name.to_owned(), value.into())
-            });
-            (
-                contestant.name.to_owned(),
-                Value::Object(Map::from_iter(figures)),
-            )
-        });
-        Value::Object(ways.collect())
-    };
-    json!({
-        "message_bytes": size_of::<Message>(),
-        "round_trip_nanoseconds": of(|contestant| &contestant.trips),
-        "stream_nanoseconds_per_message": of(|contestant| &contestant.streams),
-    })
+/// What is told of a way, in ns.
+#[derive(Serialize)]
+struct Figures {
+    p50: u64,
+    p99: u64,
+    p999: u64,
+    max: u64,
 }
 
-fn table(all: &[Contestant]) -> String {
-    let mut text = String::new();
-    type Measured = (&'static str, fn(&Contestant) -> &Histogram<u64>);
-    let measured: [Measured; 2] = [
-        ("round trip, 64 bytes", |contestant| &contestant.trips),
-        ("stream, a message", |contestant| &contestant.streams),
-    ];
-    for (title, measured) in measured {
-        let _ = write!(text, "{title:22}");
-        for (name, _) in PERCENTILES {
-            let _ = write!(text, " {name:>10}");
+/// Each way by its name.
+type Ways = BTreeMap<&'static str, Figures>;
+
+#[derive(Serialize)]
+struct Answer {
+    message_bytes: usize,
+    round_trip_nanoseconds: Ways,
+    stream_nanoseconds_per_message: Ways,
+}
+
+impl Answer {
+    fn of(all: &[Contestant]) -> Self {
+        let ways = |measured: fn(&Contestant) -> &Histogram<u64>| {
+            let figures = all.iter().map(|contestant| {
+                let at = |percent| measured(contestant).value_at_percentile(percent);
+                let [p50, p99, p999, max] = [50.0, 99.0, 99.9, 100.0].map(at);
+                let figures = Figures {
+                    p50,
+                    p99,
+                    p999,
+                    max,
+                };
+                (contestant.name, figures)
+            });
+            figures.collect()
+        };
+        Self {
+            message_bytes: size_of::<Message>(),
+            round_trip_nanoseconds: ways(|contestant| &contestant.trips),
+            stream_nanoseconds_per_message: ways(|contestant| &contestant.streams),
         }
-        text += "\n";
-        for contestant in all {
-            let _ = write!(text, "{:22}", contestant.name);
-            for (_, percent) in PERCENTILES {
-                let nanos = measured(contestant).value_at_percentile(percent);
-                let _ = write!(text, " {:>10}", time(nanos));
-            }
-            text += "\n";
-        }
-        text += "\n";
     }
-    text.pop();
-    text
+
+    fn table(&self) -> String {
+        let mut text = String::new();
+        for (title, ways) in [
+            ("round trip, 64 bytes", &self.round_trip_nanoseconds),
+            ("stream, a message", &self.stream_nanoseconds_per_message),
+        ] {
+            let [a, b, c, d] = ["p50", "p99", "p99.9", "max"];
+            let _ = writeln!(text, "{title:22} {a:>10} {b:>10} {c:>10} {d:>10}");
+            for (name, figures) in ways {
+                let all = [figures.p50, figures.p99, figures.p999, figures.max];
+                let [a, b, c, d] = all.map(time);
+                let _ = writeln!(text, "{name:22} {a:>10} {b:>10} {c:>10} {d:>10}");
+            }
+        }
+        text
+    }
 }
 
 fn time(nanos: u64) -> String {

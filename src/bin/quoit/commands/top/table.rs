@@ -19,6 +19,10 @@ const INDENT: usize = 2;
 const COLUMNS: u16 = 80;
 /// Columns of all but the name; what is cleared after the last would be gone.
 const OTHERS: usize = 63;
+/// The same without a bar, parks and wakes, which a narrow terminal has no room for.
+const FEW: usize = 40;
+/// A terminal with fewer columns is narrow.
+const NARROW: u16 = 72;
 /// Columns of a bar.
 const BAR: u64 = 10;
 /// Events that have room in any case.
@@ -29,7 +33,7 @@ impl Watch {
     pub(super) fn text(&self, output: &Output, columns: Option<u16>) -> String {
         let mut lines: Vec<_> = self.news().iter().map(|&event| event.to_owned()).collect();
         let width = self.width(columns);
-        lines.push(titles(width));
+        lines.push(titles(width, is_narrow(columns)));
         for ring in &self.rings {
             lines.extend(ring.lines(output, width, columns));
         }
@@ -50,7 +54,7 @@ impl Watch {
         let rings = if count == 1 { "ring" } else { "rings" };
         let head = format!("quoit top: {count} {rings}, every {interval:?}; q ends");
         let width = self.width(Some(columns));
-        let mut lines = vec![head, String::new(), titles(width)];
+        let mut lines = vec![head, String::new(), titles(width, is_narrow(Some(columns)))];
         let room = rows.saturating_sub(lines.len() + 1 + EVENTS.min(self.events.len()));
         let table: Vec<_> = self
             .rings
@@ -86,12 +90,23 @@ impl Watch {
 }
 
 fn width(columns: u16) -> usize {
-    usize::from(columns).saturating_sub(OTHERS).max(8)
+    let others = match is_narrow(Some(columns)) {
+        true => FEW,
+        false => OTHERS,
+    };
+    usize::from(columns).saturating_sub(others).max(8)
 }
 
-fn titles(width: usize) -> String {
+fn is_narrow(columns: Option<u16>) -> bool {
+    columns.is_some_and(|columns| columns < NARROW)
+}
+
+fn titles(width: usize, is_narrow: bool) -> String {
     let [ring, fill, pushed, popped] = ["ring", "fill", "in/s", "out/s"];
     let [parks, wakes, producer, consumer] = ["parks", "wakes", "producer", "consumer"];
+    if is_narrow {
+        return format!("{ring:width$} {fill} {pushed:>7} {popped:>7} {producer:>8} {consumer:>8}");
+    }
     format!(
         "{ring:width$} {fill:15} {pushed:>7} {popped:>7} {parks:>5} {wakes:>5} {producer:>8} {consumer:>8}"
     )
@@ -106,7 +121,7 @@ impl Watched {
         let name = self.name();
         let (mut lines, troubles) = match &self.entry.ring {
             Ok((_, look)) => (
-                vec![self.line(look, output, width)],
+                vec![self.line(look, output, width, is_narrow(columns))],
                 wrong(&name, look, Some(&self.motion)),
             ),
             Err(trouble) => {
@@ -148,11 +163,12 @@ impl Watched {
         ))
     }
 
-    fn line(&self, look: &Look, output: &Output, width: usize) -> String {
+    fn line(&self, look: &Look, output: &Output, width: usize, is_narrow: bool) -> String {
         let name = cut(&self.name(), width);
         let fill = match look.corrupt {
+            Some(_) if is_narrow => output.paint(Colour::Red, "bad!"),
             Some(_) => output.paint(Colour::Red, &format!("{:15}", "corrupt")),
-            None => bar(look.percent(), output),
+            None => bar(look.percent(), output, is_narrow),
         };
         let unit = if self.counts_bytes() { "B" } else { "" };
         let rates = self.motion.rates;
@@ -160,19 +176,25 @@ impl Watched {
         let [parks, wakes] = [rates.parks, rates.wakes].map(|rate| short(rate, ""));
         let [producer, consumer] =
             [Role::Producer, Role::Consumer].map(|role| end(&look.peer(role), output));
+        if is_narrow {
+            return format!("{name:width$} {fill} {pushed:>7} {popped:>7} {producer} {consumer}");
+        }
         format!(
             "{name:width$} {fill} {pushed:>7} {popped:>7} {parks:>5} {wakes:>5} {producer} {consumer}"
         )
     }
 }
 
-fn bar(percent: u64, output: &Output) -> String {
+fn bar(percent: u64, output: &Output, is_narrow: bool) -> String {
     let bar = (percent * BAR).div_ceil(100) as usize;
     let colour = match percent {
         0..50 => Colour::Green,
         50..95 => Colour::Yellow,
         _ => Colour::Red,
     };
+    if is_narrow {
+        return output.paint(colour, &format!("{percent:3}%"));
+    }
     let full = output.paint(colour, &"#".repeat(bar));
     let empty = ".".repeat(BAR as usize - bar);
     format!("{full}{empty} {percent:3}%")
