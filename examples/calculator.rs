@@ -1,5 +1,5 @@
-//! A calculator in a process of its own, called over a pair of rings. It is
-//! killed with `kill -9` in the middle, started again, and misses no call.
+//! A calculator in a separate process, called over a pair of rings. It is killed with `kill -9` in
+//! the middle, restarted, and misses no call.
 
 #[path = "common/interrupt.rs"]
 mod interrupt;
@@ -29,7 +29,7 @@ struct Options {
     part: Option<Part>,
 }
 
-/// What this program does when it starts itself.
+/// The parts of this program that it starts as processes.
 #[derive(Subcommand)]
 #[command(hide = true)]
 enum Part {
@@ -129,7 +129,7 @@ fn call(calls: u64) -> Result<(), Box<dyn Error>> {
         };
         let answer = loop {
             match client.call_record::<_, u64>(&asked, TIMEOUT) {
-                // Dividing once more does no harm.
+                // Dividing twice is harmless.
                 Err(CallError::ServerGone) => thread::sleep(Duration::from_millis(100)),
                 answer => break answer,
             }

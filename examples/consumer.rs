@@ -1,10 +1,9 @@
 //! Reads and verifies the messages of the example `producer`, in another
 //! terminal.
 //!
-//! The message at position N of the ring must have number N, and its checksum
-//! must be right. A message is given back only after it was checked, so a
-//! consumer that is started again, after Ctrl-C or `kill -9`, gets what the
-//! last one had not checked.
+//! The message at position N of the ring must have number N, and its checksum must be right. A
+//! message is released only after it was checked, so a restarted consumer, after Ctrl-C or
+//! `kill -9`, gets the messages that the last one had not checked.
 
 #[macro_use]
 mod common;
@@ -28,11 +27,11 @@ use common::{MOMENT, interrupt, last_out};
 ///   cargo run --release --example producer
 ///   cargo run --release --example consumer
 ///
-/// Kill either one, even with kill -9, and start it again: the other one goes
-/// on, and no message is lost or torn.
+/// Kill either one, even with kill -9, and start it again: the other one continues, and no message
+/// is lost or torn.
 ///
 /// Ctrl-C or --count ends it. It fails if a message was lost, torn or repeated.
-/// The last one out removes the ring. Unread messages stay in it
+/// The process that exits last removes the ring. Unread messages stay in it
 /// for the next consumer.
 #[derive(Parser)]
 #[command(verbatim_doc_comment, next_line_help = true)]

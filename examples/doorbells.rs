@@ -1,6 +1,6 @@
-//! The two ways to sleep, compared: a number goes to another process
-//! and back, over rings whose ends sleep on futexes, and over rings whose ends
-//! sleep on POSIX semaphores. Neither endpoint spins, so each number wakes each endpoint once.
+//! The two ways to sleep, compared: a number goes to another process and back, over rings whose
+//! endpoints sleep on futexes, and over rings whose endpoints sleep on POSIX semaphores. Neither
+//! endpoint spins, so each number wakes each endpoint once.
 
 #[path = "common/interrupt.rs"]
 mod interrupt;
@@ -27,7 +27,7 @@ struct Options {
     part: Option<Part>,
 }
 
-/// What this program does when it starts itself.
+/// The parts of this program that it starts as processes.
 #[derive(Subcommand)]
 #[command(hide = true)]
 enum Part {
@@ -58,7 +58,7 @@ fn sleepy() -> RingOptions {
     RingOptions::new(64).spin(Duration::ZERO)
 }
 
-/// Gives each number back, until the peer closes.
+/// Returns each number, until the peer closes.
 fn echo(there: &str, back: &str) -> Result<(), Box<dyn Error>> {
     let mut numbers = sleepy().open::<u64>(there)?.consumer()?;
     let mut echoes = sleepy().open::<u64>(back)?.producer()?;

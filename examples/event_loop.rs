@@ -1,5 +1,5 @@
-//! One event loop, three sources: a TCP echo server, and two rings that processes of
-//! their own fill. The loop is plain `epoll`; mio, tokio and others do the same.
+//! One event loop, three sources: a TCP echo server, and two rings that separate processes fill.
+//! The loop is plain `epoll`; mio, tokio and others do the same.
 
 #[path = "common/interrupt.rs"]
 mod interrupt;
@@ -31,7 +31,7 @@ struct Options {
     part: Option<Part>,
 }
 
-/// What this program does when it starts itself.
+/// The parts of this program that it starts as processes.
 #[derive(Subcommand)]
 #[command(hide = true)]
 enum Part {
@@ -58,7 +58,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// What a ready descriptor is; the connections come after.
+/// What a ready descriptor is; connections have larger numbers.
 const LISTENER: u64 = 0;
 const TICKS: u64 = 1;
 const ORDERS: u64 = 2;

@@ -1,15 +1,15 @@
 //! Payments from one process to another, each booked exactly once, though both
 //! are killed again and again with `kill -9`.
 //!
-//! The ring delivers what was published, and what was not released once more.
+//! The ring delivers every published message, and delivers again those that were not released.
 //! Two rules make that exactly once:
 //!
-//! - The payer writes a payment and [`Producer::position`] to its log, and then
-//!   pushes it. After a crash, what its log has at a position that the ring has
-//!   not passed was never published, and is pushed again.
-//! - The booker writes a payment and [`Consumer::position`] to its ledger, in
-//!   one write, and then releases it. After a crash, what comes again at a
-//!   position that its ledger has was booked before, and is released unread.
+//! - The payer writes a payment and [`Producer::position`] to its log, and then pushes it. After a
+//!   crash, an entry at a position that the ring has not reached was never published, and is pushed
+//!   again.
+//! - The booker writes a payment and [`Consumer::position`] to its ledger, in one write, and then
+//!   releases it. After a crash, a message at a position that its ledger has was booked before, and
+//!   is released unread.
 
 #[path = "common/interrupt.rs"]
 mod interrupt;
@@ -44,7 +44,7 @@ struct Options {
     part: Option<Part>,
 }
 
-/// What this program does when it starts itself.
+/// The parts of this program that it starts as processes.
 #[derive(Subcommand)]
 #[command(hide = true)]
 enum Part {
@@ -52,7 +52,7 @@ enum Part {
     Book { directory: PathBuf, payments: u64 },
 }
 
-/// A payment on its way.
+/// A payment.
 #[derive(Clone, Copy, PartialEq, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
 struct Payment {
@@ -80,8 +80,8 @@ struct Entry {
 struct Journal(File);
 
 impl Journal {
-    /// The entries so far, and the file for more. Half an entry, whose writer was
-    /// killed at a page's end, goes: it was never acted upon.
+    /// The entries so far, and the file for more. A partial last entry, whose writer was killed, is
+    /// cut off: it was never used.
     fn open(path: &Path) -> io::Result<(Vec<Entry>, Self)> {
         let file = OpenOptions::new().append(true).create(true).open(path)?;
         let entries = entries(path)?;
@@ -128,7 +128,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Logs each payment and pushes it, from where a killed predecessor stopped.
+/// Logs each payment and pushes it, from where the killed process stopped.
 fn pay(directory: &Path, payments: u64) -> Result<(), Box<dyn Error>> {
     let (log, mut journal) = Journal::open(&directory.join("log"))?;
     let mut producer = Producer::<Payment>::open(directory.join("ring"))?;
@@ -149,18 +149,18 @@ fn pay(directory: &Path, payments: u64) -> Result<(), Box<dyn Error>> {
 
 const MOMENT: Duration = Duration::from_millis(100);
 
-/// Waits for a successor while there is no booker.
+/// Waits for a restarted booker while there is none.
 fn push(producer: &mut Producer<Payment>, payment: Payment) -> Result<(), PushError<Payment>> {
     loop {
         match producer.push(payment) {
-            // Looked again: one may have come, made room, and gone.
+            // Check again: one may have attached, made room, and crashed.
             Err(PushError::Abandoned(_)) => _ = producer.wait_for_peer_timeout(MOMENT),
             other => return other,
         }
     }
 }
 
-/// Books each payment and releases it, from where a killed predecessor stopped.
+/// Books each payment and releases it, from where the killed process stopped.
 fn book(directory: &Path, payments: u64) -> Result<(), Box<dyn Error>> {
     let (ledger, mut journal) = Journal::open(&directory.join("ledger"))?;
     let mut consumer = Consumer::<Payment>::open(directory.join("ring"))?;
@@ -177,7 +177,7 @@ fn book(directory: &Path, payments: u64) -> Result<(), Box<dyn Error>> {
                 payment.release();
                 booked += 1;
             }
-            // There will be another payer.
+            // The payer restarts.
             Err(PopError::Abandoned) => consumer.wait_for_peer()?,
             Err(error) => return Err(error.into()),
         }
@@ -213,7 +213,7 @@ impl Drop for Party {
 
 fn run(payments: u64, kills: u64) -> Result<(), Box<dyn Error>> {
     interrupt::listen()?;
-    // The ring is in here too, and goes with it.
+    // The ring is in this directory, and is removed with it.
     let prefix = format!("quoit-exactly-once-{}-", process::id());
     let directory = tempfile::Builder::new()
         .prefix(&prefix)
@@ -250,7 +250,7 @@ fn run(payments: u64, kills: u64) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Waits until so many payments are booked.
+/// Waits until this many payments are booked.
 fn wait_for(parties: &mut [Party], ledger: &Path, payments: u64) -> Result<(), Box<dyn Error>> {
     while fs::metadata(ledger)?.len() < payments * size_of::<Entry>() as u64 {
         if interrupt::asked() {

@@ -18,7 +18,7 @@ use clap::Parser;
 use quoit::{ClaimError, DoorbellKind, FrameProducer, RingOptions, StalePolicy, WaitStrategy};
 use traffic::{Traffic, frame};
 
-/// Sends frames with known bytes, and says what their consumer must say
+/// Sends frames with known bytes, and prints what their consumer must print
 ///
 /// It makes the ring, waits for a consumer, and removes the ring when all is read:
 ///
@@ -79,7 +79,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         thread::sleep(MOMENT);
     }
     drop(producer);
-    // The consumer learns that this was all, and leaves.
+    // The consumer sees the close, and ends.
     while let Err(error @ quoit::Error::InUse { .. }) = ring.unlink() {
         if interrupt::asked() {
             return Err(error.into());
@@ -90,7 +90,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Waits for room, and for a successor if the consumer is gone.
+/// Waits for room, and for a restarted consumer if it has closed or crashed.
 fn push(producer: &mut FrameProducer, frame: &[u8]) -> Result<(), Box<dyn Error>> {
     loop {
         check()?;

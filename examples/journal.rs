@@ -1,8 +1,8 @@
-//! A journal in a file: its writers are killed with `kill -9`, the next one goes
-//! on where the last one stopped, and in the end another process drains it.
+//! A journal in a file: its writers are killed with `kill -9`, the next one continues where the
+//! last one stopped, and then another process drains it.
 //!
-//! By hand, with a machine that may fail as well: start `write`, wait, pull the
-//! plug, and `drain` has at least what `write` said was on the disk.
+//! To test a power failure: start `write`, wait, pull the plug, and `drain` finds at least the
+//! records that `write` reported as on the disk.
 
 #[path = "common/interrupt.rs"]
 mod interrupt;
@@ -49,8 +49,8 @@ const ROOM: u64 = 1 << 17;
 /// Records from one flush to the next. The disk can lose no more.
 const FLUSH: u64 = 1000;
 
-/// A record: its number is its place in the ring, and the checksum tells whether
-/// a machine that failed has written all of it.
+/// A record: its number is its position in the ring, and the checksum shows whether a machine that
+/// failed has written all of it.
 #[derive(Clone, Copy, PartialEq, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
 struct Record {

@@ -29,7 +29,7 @@ struct Options {
     part: Option<Part>,
 }
 
-/// What this program does when it starts itself.
+/// The parts of this program that it starts as processes.
 #[derive(Subcommand)]
 #[command(hide = true)]
 enum Part {
@@ -73,7 +73,7 @@ fn read(bytes: u64) -> Result<String, Box<dyn Error>> {
     let name = format!("quoit-pipe-{}", process::id());
     let options = RingOptions::new(1 << 20).unlink_on_drop(true);
     let mut reader = options.create::<[u8]>(&name)?.consumer()?.into_reader();
-    // Declared after the reader, so that it is gone when the reader removes the name.
+    // Declared after the reader, so that it is dropped before the reader removes the name.
     let mut writer = Writer::start(&name, bytes)?;
 
     reader.set_timeout(Some(Duration::from_secs(10))); // in case no writer attaches
@@ -114,7 +114,7 @@ impl Writer {
         Ok(Self(command.stdout(Stdio::piped()).spawn()?))
     }
 
-    /// The line that it prints in the end.
+    /// The line that it prints at the end.
     fn says(&mut self) -> Result<String, Box<dyn Error>> {
         let mut text = String::new();
         if let Some(output) = &mut self.0.stdout {

@@ -1,9 +1,8 @@
 //! Sends numbered, checksummed messages to the example `consumer`, in another
 //! terminal.
 //!
-//! The message at position N of the ring has number N. So a producer that is
-//! started again, after Ctrl-C or `kill -9`, goes on exactly where the last
-//! one stopped, and the consumer sees no gap.
+//! The message at position N of the ring has number N. So a restarted producer, after Ctrl-C or
+//! `kill -9`, continues exactly where the last one stopped, and the consumer sees no gap.
 
 #[macro_use]
 mod common;
@@ -28,12 +27,12 @@ use common::{MOMENT, interrupt, last_out};
 ///   cargo run --release --example producer
 ///   cargo run --release --example consumer
 ///
-/// Kill either one, even with kill -9, and start it again: the other one goes
-/// on, and no message is lost or torn.
+/// Kill either one, even with kill -9, and start it again: the other one continues, and no message
+/// is lost or torn.
 ///
-/// Ctrl-C ends it at once; at --count it waits until everything was read. The
-/// last one out removes the ring. Unread messages stay in it for
-/// the next consumer, and the next producer goes on behind them.
+/// Ctrl-C ends it at once; at --count it waits until everything was read. The process that exits
+/// last removes the ring. Unread messages stay in it for the next consumer, and the next producer
+/// continues after them.
 #[derive(Parser)]
 #[command(verbatim_doc_comment, next_line_help = true)]
 struct Options {

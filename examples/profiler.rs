@@ -3,7 +3,7 @@
 //! counts.
 //!
 //! `try_push` may be called there because it neither waits, allocates, locks,
-//! nor panics, and leaves errno alone. The handler owns its producer alone: the
+//! nor panics, and does not change errno. The handler owns its producer alone: the
 //! timer signals one thread, and the signal is blocked while it is handled.
 
 #[macro_use]
@@ -46,7 +46,7 @@ struct Sample {
 /// The producer that the handler owns while the timer runs.
 struct Handlers(UnsafeCell<Option<Producer<Sample>>>);
 
-// SAFETY: it is set while no timer runs; then only the handler touches it, on
+// SAFETY: it is set while no timer runs; then only the handler uses it, on
 // one thread, and never within itself.
 unsafe impl Sync for Handlers {}
 
@@ -57,7 +57,7 @@ extern "C" fn sample(_: libc::c_int, _: *mut libc::siginfo_t, context: *mut libc
     let context = unsafe { &*context.cast::<libc::ucontext_t>() };
     // SAFETY: the handler alone uses the producer.
     if let Some(producer) = unsafe { &mut *SAMPLES.0.get() } {
-        // A full ring costs a sample, and no time.
+        // If the ring is full, drop the sample.
         let _ = producer.try_push(Sample {
             address: address(context),
             time: cpu_time(),
@@ -81,7 +81,7 @@ fn cpu_time() -> u64 {
         tv_sec: 0,
         tv_nsec: 0,
     };
-    // SAFETY: `time` lives through the call, which cannot fail.
+    // SAFETY: `time` outlives the call, which cannot fail.
     unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
@@ -111,14 +111,14 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     black_box(sum);
     drop(timer);
     let worked = cpu_time() - begin;
-    // SAFETY: the timer is gone, and its last signal was handled.
+    // SAFETY: the timer is deleted, and its last signal was handled.
     unsafe { *SAMPLES.0.get() = None };
     let profile = counter.join().map_err(|_| "the counting thread died")??;
     report(&profile, worked);
     Ok(())
 }
 
-/// Work of one measure; the compiler may not make less of it.
+/// A unit of work that the compiler may not shorten.
 macro_rules! work {
     ($name:ident, $measures:literal) => {
         #[inline(never)]
@@ -206,7 +206,7 @@ impl Timer {
         let handler: extern "C" fn(_, _, _) = sample;
         action.sa_sigaction = handler as usize;
         action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART;
-        // SAFETY: the action lives through the call.
+        // SAFETY: the action outlives the call.
         answer(unsafe { libc::sigaction(libc::SIGPROF, &raw const action, ptr::null_mut()) })?;
         // SAFETY: all zero bytes are an event.
         let mut event: libc::sigevent = unsafe { mem::zeroed() };
@@ -216,7 +216,7 @@ impl Timer {
         event.sigev_notify_thread_id = unsafe { libc::gettid() };
         let mut timer = ptr::null_mut();
         let clock = libc::CLOCK_THREAD_CPUTIME_ID;
-        // SAFETY: event and timer live through the call.
+        // SAFETY: event and timer outlive the call.
         answer(unsafe { libc::timer_create(clock, &raw mut event, &raw mut timer) })?;
         let interval = libc::timespec {
             tv_sec: 0,
@@ -226,7 +226,7 @@ impl Timer {
             it_interval: interval,
             it_value: interval,
         };
-        // SAFETY: the timer is this one, and the times live through the call.
+        // SAFETY: the timer is this one, and the times outlive the call.
         answer(unsafe { libc::timer_settime(timer, 0, &raw const times, ptr::null_mut()) })?;
         Ok(Self(timer))
     }

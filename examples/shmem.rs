@@ -28,7 +28,7 @@ struct Options {
     part: Option<Part>,
 }
 
-/// What this program does when it starts itself.
+/// The parts of this program that it starts as processes.
 #[derive(Subcommand)]
 #[command(hide = true)]
 enum Part {
@@ -54,7 +54,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Adds up what comes, until the sender closes.
+/// Adds up the numbers, until the sender closes.
 fn add(id: &str) -> Result<(), Box<dyn Error>> {
     let shmem = ShmemConf::new().os_id(id).open()?;
     let ring = quoit::shared_memory::open::<u64>(&shmem, &RingOptions::default())?;
@@ -83,7 +83,7 @@ impl Drop for Adder {
 
 fn send(count: u64) -> Result<(), Box<dyn Error>> {
     interrupt::listen()?;
-    // Its owner: when this value goes, so does the name.
+    // Its owner: dropping this value removes the name.
     let shmem = ShmemConf::new().size(1 << 16).create()?;
     let ring = quoit::shared_memory::create::<u64>(&shmem, &RingOptions::new(4096))?;
     let mut producer = ring.producer()?;

@@ -1,6 +1,6 @@
-//! A TCP server that feeds one ring from many connections; one process drains
-//! it. When that process is slow, the ring fills, then the sockets, and then the
-//! clients have to wait: nothing is lost, and nothing grows.
+//! A TCP server that feeds one ring from many connections; one process drains it. When that process
+//! is slow, the ring fills, then the sockets, and then the clients have to wait: nothing is lost,
+//! and no buffer grows.
 //!
 //! ```text
 //! client ---TCP---\
@@ -72,7 +72,7 @@ const RING: u64 = 1 << 16;
 const SOCKET: usize = 1 << 14;
 /// Bytes of the longest line.
 const LINE: u64 = 1 << 12;
-/// How often a thread that waits checks whether it is to end.
+/// How often a waiting thread checks its stop flag.
 const LOOK: Duration = Duration::from_millis(100);
 
 fn main() -> ExitCode {
@@ -168,7 +168,7 @@ impl Gateway {
 fn listen(port: u16) -> Result<TcpListener> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
     SockRef::from(&listener).set_recv_buffer_size(SOCKET)?;
-    // Of a listener it is the time in which a client must come.
+    // For a listener it is the time in which a client must connect.
     SockRef::from(&listener).set_read_timeout(Some(LOOK))?;
     Ok(listener)
 }

@@ -1,6 +1,5 @@
-//! One loop, three feeds, each from a process of its own. One of them is killed with
-//! SIGKILL in the middle, and started again: the loop hears that it is gone, and that it
-//! is back, and misses nothing.
+//! One loop, three feeds, each from a separate process. One of them is killed with SIGKILL in the
+//! middle, and restarted: the loop is told of the crash and of the restart, and misses nothing.
 
 #[path = "common/interrupt.rs"]
 mod interrupt;
@@ -29,7 +28,7 @@ struct Options {
     part: Option<Part>,
 }
 
-/// What this program does when it starts itself.
+/// The parts of this program that it starts as processes.
 #[derive(Subcommand)]
 #[command(hide = true)]
 enum Part {
@@ -43,7 +42,7 @@ struct Tick {
     price: u64,
 }
 
-/// A sender is at most so many ticks ahead.
+/// How many ticks a sender is ahead at most.
 const CAPACITY: u64 = 1024;
 
 fn main() -> ExitCode {
@@ -65,7 +64,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Sends ticks, from where a killed predecessor stopped.
+/// Sends ticks, from where the killed process stopped.
 fn send(name: &str, ticks: u64) -> Result<(), Box<dyn Error>> {
     let mut producer = Producer::<Tick>::open(name)?;
     for number in producer.position()..ticks {
@@ -90,7 +89,7 @@ struct Feed {
     sender: Child,
 }
 
-/// A slice of feeds is waited for by their ticks.
+/// `Select` waits for the ticks of a feed.
 impl Selectable for Feed {
     fn interest(&mut self) -> Interest<'_> {
         self.ticks.interest()
@@ -124,13 +123,13 @@ impl Feed {
         Ok(())
     }
 
-    /// `kill -9`, and waits for the death.
+    /// `kill -9`, and waits for the process to end.
     fn kill(&mut self) -> io::Result<()> {
         self.sender.kill()?;
         self.sender.wait().map(drop)
     }
 
-    /// A sender that ends before it has attached leaves no departure behind.
+    /// A sender that ends before it has attached is never reported as `Gone`.
     fn check_sender(&mut self) -> Result<(), Box<dyn Error>> {
         match self.sender.try_wait()? {
             Some(status) if !status.success() => {
@@ -170,7 +169,7 @@ fn read(ticks: u64) -> Result<(), Box<dyn Error>> {
         match select.wait(&mut feeds, Duration::from_millis(200)) {
             Ok(Selected::Ready(index)) => {
                 feeds[index].read()?;
-                // It is far from its end: it is at most a ring ahead.
+                // It is not done yet: it is at most a ring ahead.
                 if index == VICTIM && kills == 0 && feeds[index].next >= ticks / 2 {
                     say!("{} is killed", feeds[index].venue);
                     feeds[index].kill()?;

@@ -1,5 +1,5 @@
-//! One loop, two rings: market ticks as records and orders as frames, each from
-//! a process of its own. The loop sleeps until one of them has something.
+//! One loop, two rings: market ticks as records and orders as frames, each from a separate process.
+//! The loop sleeps until one of them has a message.
 
 #[path = "common/interrupt.rs"]
 mod interrupt;
@@ -18,7 +18,7 @@ use clap::{Parser, Subcommand};
 use quoit::zerocopy::{FromBytes, Immutable, IntoBytes};
 use quoit::{Consumer, FrameProducer, Producer, RingOptions, Select, SelectError, Selected};
 
-/// Reads two rings in one loop, each filled by a process of its own
+/// Reads two rings in one loop, each filled by a separate process
 #[derive(Parser)]
 struct Options {
     /// How many ticks to send; there is one order for every ten
@@ -28,7 +28,7 @@ struct Options {
     part: Option<Part>,
 }
 
-/// What this program does when it starts itself.
+/// The parts of this program that it starts as processes.
 #[derive(Subcommand)]
 #[command(hide = true)]
 enum Part {

@@ -1,4 +1,4 @@
-//! A UDP echo server whose socket and whose answers live in two processes: the
+//! A UDP echo server in two processes, one with the socket and one with the answers: the
 //! process that owns the socket puts each datagram into a ring, another process
 //! answers it through a second one.
 //!
@@ -63,7 +63,7 @@ type Result<R> = std::result::Result<R, Box<dyn Error>>;
 
 /// How many receive timeouts a datagram may take before it counts as lost.
 const PATIENCE: u32 = 50;
-/// How often a thread that waits checks whether it is to end.
+/// How often a waiting thread checks its stop flag.
 const LOOK: Duration = Duration::from_millis(100);
 /// Bytes of the longest datagram.
 const LONGEST: usize = 65_507;
@@ -114,7 +114,7 @@ fn answer(questions: &str, answers: &str) -> Result<()> {
     }
 }
 
-/// A server's socket, its rings' outer ends and the process that answers.
+/// A server's socket, its endpoints and the process that answers.
 struct Server {
     socket: UdpSocket,
     questions: FrameProducer,
@@ -156,7 +156,7 @@ impl Server {
         Ok(self.socket.local_addr()?.port())
     }
 
-    /// Moves datagrams until `is_over`; returns how many found no room.
+    /// Moves datagrams until `is_over`; returns how many were dropped.
     fn run(mut self, is_over: impl Fn() -> bool + Sync) -> Result<u64> {
         let ended = OnceLock::new();
         let no_more = || ended.get().is_some();
@@ -173,8 +173,7 @@ impl Server {
     }
 }
 
-/// From the socket into the ring. Like a socket's own buffer, a ring that is
-/// full lets datagrams fall.
+/// From the socket into the ring. Like a socket's own buffer, a full ring drops datagrams.
 fn take_questions(
     socket: &UdpSocket,
     questions: &mut FrameProducer,
@@ -224,7 +223,7 @@ fn send_answers(
         let (address, datagram) = answer.split_at(ADDRESS);
         let ip = Ipv4Addr::new(address[0], address[1], address[2], address[3]);
         let port = u16::from_be_bytes([address[4], address[5]]);
-        // Like any UDP server, it does not care whether the client still listens.
+        // Like any UDP server, it does not check whether the client still listens.
         let _ = socket.send_to(datagram, SocketAddrV4::new(ip, port));
     }
 }
@@ -285,7 +284,7 @@ fn demonstrate(datagrams: u64) -> Result<()> {
     Ok(())
 }
 
-/// One at a time: what UDP loses would be the client's to send again.
+/// One at a time: the client would have to repeat what UDP loses.
 fn check_echoes(port: u16, datagrams: u64) -> Result<()> {
     greet(port, "Hello, UDP Server!")?;
     let socket = client(port)?;

@@ -1,5 +1,5 @@
-//! Workers, to each of which its parent hands two rings without a name: jobs go
-//! out, results come back, and nothing of it lies in /dev/shm.
+//! Workers, to each of which the parent sends two rings without a name: one for jobs, one for
+//! results. Nothing is in /dev/shm.
 
 #[path = "common/interrupt.rs"]
 mod interrupt;
@@ -36,7 +36,7 @@ struct Options {
     part: Option<Part>,
 }
 
-/// What this program does when it starts itself.
+/// The parts of this program that it starts as processes.
 #[derive(Subcommand)]
 #[command(hide = true)]
 enum Part {
@@ -94,7 +94,7 @@ fn is_prime(number: &u64) -> bool {
     *number > 1 && divisors.all(|divisor| number % divisor != 0)
 }
 
-/// A worker, as its parent has it.
+/// A worker, in its parent.
 struct Worker {
     jobs: Producer<Job>,
     counts: Consumer<u64>,
@@ -110,7 +110,7 @@ impl Worker {
         let options = RingOptions::new(AHEAD);
         let jobs = options.create_anonymous::<Job>()?;
         let counts = options.create_anonymous::<u64>()?;
-        // Taken before they are sent: should this process die, the worker knows.
+        // Taken before they are sent: if this process crashes, the worker notices.
         let (producer, consumer) = (jobs.producer()?, counts.consumer()?);
         handoff::send(&ours, &jobs)?;
         handoff::send(&ours, &counts)?;
@@ -134,7 +134,7 @@ impl Worker {
     }
 }
 
-/// A set of workers is waited for by their results.
+/// `Select` waits for the results of a worker.
 impl Selectable for Worker {
     fn interest(&mut self) -> Interest<'_> {
         self.counts.interest()
@@ -151,7 +151,7 @@ impl Drop for Process {
     }
 }
 
-/// Deals the jobs: a worker that is done with one gets another.
+/// Distributes the jobs: a worker that has finished one gets another.
 fn count(below: u64, count: u64) -> Result<(), Box<dyn Error>> {
     interrupt::listen()?;
     let mut workers = Vec::new();
@@ -186,7 +186,7 @@ fn count(below: u64, count: u64) -> Result<(), Box<dyn Error>> {
                 }
             }
             Ok(Selected::Gone(_) | Selected::Back(_)) => return Err("a worker has died".into()),
-            // Before it had its rings, perhaps.
+            // Perhaps before it had its rings.
             Err(SelectError::TimedOut) => {
                 for worker in &mut workers {
                     if let Some(status) = worker.process.0.try_wait()? {

@@ -256,7 +256,7 @@ const REFUSALS: [(&str, i32, &str); 38] = [
     ("reserve memory for", libc::EPERM, "allow fallocate"),
     ("reserve memory for", libc::EOPNOTSUPP, "cannot reserve"),
     ("reserve memory for", libc::EDQUOT, "quota"),
-    ("reserve memory for", libc::EFBIG, "no file so large"),
+    ("reserve memory for", libc::EFBIG, "a file of this size"),
     ("seal", libc::EINVAL, "F_ADD_SEALS"),
     ("map", libc::ENOMEM, "ulimit -v"),
     ("map", libc::ENODEV, "/dev/shm"),
@@ -715,13 +715,13 @@ fn handoff_errors() -> [Hot<HandoffError>; 10] {
         (
             HandoffError::Closed,
             ErrorKind::UnexpectedEof,
-            "other end of the socket is closed",
+            "other side of the socket is closed",
         ),
         (HandoffError::TimedOut, ErrorKind::TimedOut, "try again"),
         (
             HandoffError::OtherMessage,
             ErrorKind::InvalidData,
-            "close it",
+            "close the socket",
         ),
         (
             HandoffError::VersionMismatch {
@@ -729,7 +729,7 @@ fn handoff_errors() -> [Hot<HandoffError>; 10] {
                 expected: 1,
             },
             ErrorKind::InvalidData,
-            "by version 0, this program by 1",
+            "message version 0, this program 1",
         ),
         (
             HandoffError::NotOneDescriptor { found: 2 },

@@ -1,8 +1,8 @@
-//! The proof that every message came, once, in order and whole.
+//! Checks that every message arrived once, in order and whole.
 
 use std::fmt;
 
-/// Compares messages with the numbers that must come next.
+/// Compares messages with the expected next numbers.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Check {
     next: u64,
@@ -13,7 +13,7 @@ pub(crate) struct Check {
 }
 
 impl Check {
-    /// A check that demands this number first.
+    /// A check that expects this number first.
     pub(crate) fn starting_at(next: u64) -> Self {
         Self {
             next,

@@ -1,4 +1,4 @@
-//! Ctrl-C, as a question that a loop can ask.
+//! Ctrl-C, as a flag that a loop can read.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -11,11 +11,11 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level;
 
-/// The first signal that has come.
+/// The first signal that has arrived.
 static SIGNAL: OnceLock<i32> = OnceLock::new();
 
-/// From now on SIGINT, SIGTERM and SIGHUP end nothing, but are remembered. One that is
-/// ignored, as `nohup` ignores SIGHUP, still is.
+/// From now on SIGINT, SIGTERM and SIGHUP only set the flag. A signal that is ignored, as `nohup`
+/// ignores SIGHUP, stays ignored.
 pub(crate) fn listen() -> io::Result<()> {
     let wanted = [SIGHUP, SIGINT, SIGTERM];
     let mut signals = Signals::new(wanted.iter().filter(|&&signal| !is_ignored(signal)))?;
@@ -32,8 +32,8 @@ pub(crate) fn asked() -> bool {
     SIGNAL.get().is_some()
 }
 
-/// Ends this process as the signal does by default, when all is put away: after an exit
-/// code a shell would go on with its loop.
+/// Ends this process by the signal, after the cleanup: after an exit code a shell would continue
+/// its loop.
 pub(crate) fn die() -> ExitCode {
     if let Some(&signal) = SIGNAL.get() {
         let _ = low_level::emulate_default_handler(signal);
@@ -45,6 +45,6 @@ fn is_ignored(signal: i32) -> bool {
     let mut action = MaybeUninit::<libc::sigaction>::zeroed();
     // SAFETY: nothing is set, and the record has its size.
     unsafe { libc::sigaction(signal, ptr::null(), action.as_mut_ptr()) };
-    // SAFETY: all zeroes are a value of it, and so is what the kernel wrote.
+    // SAFETY: all zeroes are a valid value, and so are the kernel's bytes.
     unsafe { action.assume_init() }.sa_sigaction == libc::SIG_IGN
 }

@@ -1,8 +1,8 @@
-//! What travels: a number, some content, and a checksum over both.
+//! The message: a number, some content, and a checksum over both.
 
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-/// What both endpoints call this record. Change it with the record.
+/// The schema tag of this record. Change it with the record.
 pub(crate) const SCHEMA: &str = "message/1";
 
 /// A record of 32 bytes: any type with these derives can be one.
@@ -33,7 +33,7 @@ impl Message {
         (self.checksum == self.sum()).then_some(self.number)
     }
 
-    /// The checksum, short enough for people.
+    /// The checksum, shortened for people.
     pub(crate) fn short_checksum(&self) -> u32 {
         self.checksum as u32
     }

@@ -16,5 +16,5 @@ pub(crate) mod ring_line;
 
 use std::time::Duration;
 
-/// How long an example waits for the ring before it looks at the rest of the world.
+/// How long an example waits for the ring before it checks for other work.
 pub(crate) const MOMENT: Duration = Duration::from_millis(100);

@@ -11,8 +11,7 @@ pub(crate) struct RingArguments {
     #[arg(long, value_name = "MESSAGES", default_value_t = 4096)]
     pub(crate) capacity: u64,
 
-    /// End when the ring has seen so many messages, before a restart or after
-    /// [default: go on until Ctrl-C]
+    /// End after this many messages in the ring, restarts included [default: run until Ctrl-C]
     #[arg(long, verbatim_doc_comment, value_name = "MESSAGES", default_value_t = u64::MAX,
           hide_default_value = true)]
     pub(crate) count: u64,

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::MOMENT;
 
-/// Longer bursts would keep the caller from other things.
+/// Longer bursts would delay the caller's other work.
 const LONGEST: u64 = 1 << 16;
 
-/// Says when how many messages are due.
+/// Computes how many messages are due.
 pub(crate) struct Pace {
     /// Messages per second; 0 for no limit.
     rate: u64,
@@ -25,7 +25,7 @@ impl Pace {
         }
     }
 
-    /// Passes a millisecond, unless the rate has no limit; returns how many
+    /// Waits a millisecond, unless the rate has no limit; returns how many
     /// messages are due then.
     pub(crate) fn burst(&mut self) -> u64 {
         if self.rate == 0 {
@@ -33,7 +33,7 @@ impl Pace {
         }
         thread::sleep(Duration::from_millis(1));
         let now = Instant::now();
-        // What a full ring has cost is not made up for.
+        // Time lost in a full ring is not caught up.
         let passed = now.duration_since(self.last).min(MOMENT);
         self.last = now;
         self.owed += passed.as_secs_f64() * self.rate as f64;

@@ -1,4 +1,4 @@
-//! What one end sees of its ring, a few times per second.
+//! What one endpoint sees of its ring, a few times per second.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ pub(crate) struct RingLine {
     position: u64,
 }
 
-/// What there is to see.
+/// The values to show.
 pub(crate) struct View {
     pub(crate) verb: &'static str,
     pub(crate) position: u64,
@@ -24,7 +24,7 @@ pub(crate) struct View {
 }
 
 impl RingLine {
-    /// Begins with a heading that stays, again only on a terminal.
+    /// Prints a heading that stays, only on a terminal.
     pub(crate) fn new(name: &str, role: &str, position: u64) -> Self {
         let line = LiveLine::new();
         if line.is_seen() {
@@ -38,7 +38,7 @@ impl RingLine {
         }
     }
 
-    /// Draws the line if it is time to; only then asks for the view.
+    /// Draws the line if it is due; only then computes the view.
     pub(crate) fn show(&mut self, view: impl FnOnce() -> View) {
         if !self.line.is_seen() {
             return;

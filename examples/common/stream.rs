@@ -1,10 +1,10 @@
-//! A stream whose every byte follows from its place, and its checksum.
+//! A stream in which each byte follows from its offset, and its checksum.
 
 use std::io::{self, Read, Write};
 
 use flate2::Crc;
 
-/// So many bytes that look random (xorshift64), and the checksum of those that
+/// Pseudo-random bytes (xorshift64), and the checksum of those that
 /// were read so far.
 pub(crate) struct Stream {
     state: u64,

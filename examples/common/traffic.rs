@@ -1,8 +1,8 @@
-//! Frames of every length, and what a consumer that has read them says.
+//! Frames of every length, and the result of a consumer that has read them.
 
 use std::fmt;
 
-/// What has been sent, or read.
+/// Counts what was sent or read.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Traffic {
     frames: u64,
@@ -31,7 +31,7 @@ impl fmt::Display for Traffic {
     }
 }
 
-/// The frame with this number: up to two hundred bytes that look like any.
+/// The frame with this number: up to two hundred pseudo-random bytes.
 pub(crate) fn frame(number: u64) -> Vec<u8> {
     let mut state = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let len = (state >> 32) % 201;

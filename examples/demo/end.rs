@@ -1,7 +1,7 @@
-//! One end: a process that does, slice by slice, what its parent says.
+//! One endpoint: a process that works in slices, on command of its parent.
 //!
-//! The parent writes a number of messages to the standard input, for each
-//! slice a line; the end answers each with a line that is a [`Report`].
+//! For each slice the parent writes a line with a number of messages to the standard input; the
+//! endpoint answers each with a line that is a [`Report`].
 
 use std::ffi::CString;
 use std::fs::{File, OpenOptions};
@@ -20,7 +20,7 @@ use super::frame::mixed_length;
 use super::link::{ByteInlet, ByteOutlet, FrameInlet, FrameOutlet, Inlet, Outlet, Result};
 use super::report::Report;
 
-/// What brings the messages over.
+/// The transport of the messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Transport {
     Slots,
@@ -37,19 +37,19 @@ impl Transport {
     }
 }
 
-/// What is done with it.
+/// The measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Task {
-    /// The near end sends, the far end receives.
+    /// The first process sends, the second receives.
     OneWay,
-    /// The near end sends one message, and waits until it is back.
+    /// The first process sends one message, and waits until it is back.
     RoundTrip,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Side {
     Near,
-    /// Makes what both endpoints need, says so, and answers.
+    /// Creates what both endpoints need, reports that, and answers.
     Far,
 }
 
@@ -59,15 +59,15 @@ pub(crate) struct End {
     pub(crate) transport: Transport,
     pub(crate) task: Task,
     pub(crate) side: Side,
-    /// Where the names are.
+    /// The directory of the names.
     pub(crate) directory: PathBuf,
-    /// The core to stay on.
+    /// The core to run on.
     #[arg(long)]
     pub(crate) core: Option<usize>,
 }
 
-/// Bytes that a ring holds: enough for one end to go on for a while when the
-/// other one is off its core.
+/// Bytes that a ring holds: enough for one endpoint to continue while the other one is off its
+/// core.
 const BUFFER: u64 = 1 << 20;
 
 impl End {
@@ -161,7 +161,7 @@ impl End {
         self.directory.join(words.join("-"))
     }
 
-    /// Does slices until the parent has no more.
+    /// Works in slices until the parent sends no more.
     fn serve(&self, mut outlet: impl Outlet, mut inlet: impl Inlet) -> Result<()> {
         let mut report = Report::new();
         for line in io::stdin().lines() {
@@ -202,7 +202,7 @@ fn receive(count: u64, inlet: &mut impl Inlet, report: &mut Report) -> Result<()
     Ok(())
 }
 
-/// The clock runs from the end of the first trip: both endpoints are awake then.
+/// The clock runs from the end of the first trip: both endpoints are busy then.
 fn ask(
     count: u64,
     outlet: &mut impl Outlet,

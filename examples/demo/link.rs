@@ -1,5 +1,5 @@
-//! Four ways to bring a numbered message to another process: two shapes of a
-//! ring, and what the kernel has to offer. Each message is sent by one call.
+//! Four ways to bring a numbered message to another process: two shapes of a ring, a pipe and a
+//! socket. Each message is sent by one call.
 
 use std::error::Error;
 use std::io::{BufReader, Read, Write};
@@ -21,7 +21,7 @@ pub(crate) trait Outlet {
 
 /// Where messages come out.
 pub(crate) trait Inlet {
-    /// Waits for the next message and hands its number to `check`; returns its length.
+    /// Waits for the next message and passes its number to `check`; returns its length.
     fn receive(&mut self, check: &mut Check) -> Result<usize>;
 }
 
@@ -40,7 +40,7 @@ impl Inlet for Consumer<Message> {
     }
 }
 
-/// Says how long the frame with this number is.
+/// Computes the length of the frame with this number.
 pub(crate) type Length = fn(u64) -> usize;
 
 /// Room for the longest frame.

@@ -1,8 +1,8 @@
 //! Ten million messages of each shape between two processes, every one
-//! verified, and how long a round trip takes beside a pipe and a Unix socket.
+//! verified, and the time of a round trip, compared with a pipe and a Unix socket.
 //!
 //! Both endpoints are this program, started again. The transports take turns in
-//! slices, so that a machine whose speed changes hits all alike.
+//! slices, so that changes of the machine's speed affect all equally.
 
 #[macro_use]
 #[path = "../common/mod.rs"]
@@ -35,9 +35,8 @@ use table::Row;
 /// through a pipe and a Unix socket. Then round trips, one message at a time.
 /// Fails if a message was lost, torn or repeated.
 ///
-/// Processes run where the kernel puts them, but in round trips the ends of a
-/// ring stay on the first and the last core that the demo may use; taskset chooses
-/// other ones.
+/// Processes run where the kernel puts them, but in round trips the two processes of a ring stay on
+/// the first and the last core that the demo may use; choose others with taskset.
 #[derive(Parser)]
 #[command(verbatim_doc_comment, next_line_help = true)]
 #[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
@@ -53,7 +52,7 @@ struct Options {
 
 #[derive(Subcommand)]
 enum Part {
-    /// Plays one end; for the demo itself
+    /// Runs one endpoint; for the demo itself
     #[command(hide = true)]
     End(End),
 }
@@ -76,7 +75,7 @@ fn main() -> ExitCode {
 
 fn run(count: u64) -> Result<ExitCode> {
     interrupt::listen()?;
-    // Everything that has a name is in here, and goes with it.
+    // Everything with a name is in this directory, and is removed with it.
     let directory = tempfile::Builder::new()
         .prefix(&format!("quoit-demo-{}-", process::id()))
         .tempdir_in("/dev/shm")?;
@@ -105,7 +104,7 @@ fn run(count: u64) -> Result<ExitCode> {
     })
 }
 
-/// Prints it; `false` if nobody reads any more.
+/// Prints it; `false` if its reader has closed.
 fn show(text: &str) -> Result<bool> {
     match stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
@@ -113,7 +112,7 @@ fn show(text: &str) -> Result<bool> {
     }
 }
 
-/// Lets each transport do its share of a task, in slices by turns.
+/// Runs a task with each transport, in slices by turns.
 fn measure(
     task: Task,
     count: u64,
@@ -124,7 +123,7 @@ fn measure(
     let mut line = LiveLine::new();
     let mut pairs = Vec::new();
     for transport in Transport::ALL {
-        // Two endpoints that wait for each other in turn may well be put on one core.
+        // The kernel may put two endpoints that wait for each other on one core.
         let apart = task == Task::RoundTrip && transport.is_ring();
         let cores = cores.filter(|_| apart);
         let pair = Pair::start(transport, task, cores, directory)?;
@@ -149,7 +148,7 @@ fn measure(
     Ok(pairs.into_iter().map(|(row, _)| row).collect())
 }
 
-/// How many of `count` messages it takes to know enough.
+/// How many of `count` messages suffice for the measurement.
 fn share(transport: Transport, task: Task, count: u64) -> u64 {
     let part = match (task, transport.is_ring()) {
         (Task::OneWay, true) => 1,

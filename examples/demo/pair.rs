@@ -1,4 +1,4 @@
-//! Two ends as two processes.
+//! Two endpoints as two processes.
 
 use std::env;
 use std::io::{BufRead, BufReader, Write};
@@ -9,7 +9,7 @@ use super::end::{Side, Task, Transport, word};
 use super::link::Result;
 use super::report::Report;
 
-/// A near end and a far end. Dropping the pair ends both.
+/// The first and the second process. Dropping the pair ends both.
 pub(crate) struct Pair {
     near: Process,
     far: Process,
@@ -29,15 +29,15 @@ impl Pair {
             Process::start(&words, directory, core)
         };
         let mut far = start(Side::Far, far)?;
-        // The far end has made what the near one opens.
+        // The second process has created what the first one opens.
         far.hear()?;
         let near = start(Side::Near, near)?;
         Ok(Self { near, far })
     }
 
-    /// Moves so many messages; returns what the two endpoints have done since they began.
+    /// Moves this many messages; returns the totals of the two endpoints.
     pub(crate) fn slice(&mut self, count: u64) -> Result<(Report, Report)> {
-        // The far end first, so that it is waiting when the first message comes.
+        // The second process first, so that it waits when the first message arrives.
         self.far.tell(count)?;
         self.near.tell(count)?;
         Ok((self.near.hear()?.parse()?, self.far.hear()?.parse()?))
@@ -52,7 +52,7 @@ struct Process {
 }
 
 impl Process {
-    /// Starts this program again, as one end.
+    /// Starts this program again, as one endpoint.
     fn start(words: &[String], directory: &Path, core: Option<usize>) -> Result<Self> {
         let mut command = Command::new(env::current_exe()?);
         command.arg("end").args(words).arg(directory);
@@ -83,7 +83,7 @@ impl Process {
         Ok(line)
     }
 
-    /// It has said why on the standard error, which it shares with its parent.
+    /// It has printed the reason to the standard error, which it shares with its parent.
     fn ended_early(&mut self) -> Result<()> {
         let status = self.child.wait()?;
         Err(format!("the process {:?} ended early, with {status}", self.name).into())

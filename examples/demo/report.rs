@@ -13,7 +13,7 @@ use super::common::check::Check;
 pub(crate) struct Report {
     pub(crate) sent: u64,
     pub(crate) check: Check,
-    /// Messages that came while the clock ran, their bytes, and the time.
+    /// Messages that arrived while the clock ran, their bytes, and the time.
     pub(crate) timed: u64,
     pub(crate) bytes: u64,
     pub(crate) time: Duration,

@@ -4,7 +4,7 @@ use super::common::figures::{scaled, three_digits};
 use super::end::{Transport, word};
 use super::report::Report;
 
-/// What one transport has done.
+/// The result of one transport.
 pub(crate) struct Row {
     pub(crate) transport: Transport,
     near: Report,
@@ -20,7 +20,7 @@ impl Row {
         }
     }
 
-    /// Takes what both endpoints have done since they began.
+    /// Takes the totals of both endpoints.
     pub(crate) fn take(&mut self, (near, far): (Report, Report)) {
         (self.near, self.far) = (near, far);
     }
@@ -33,7 +33,7 @@ impl Row {
         got_all(&self.far, &self.near) && got_all(&self.near, &self.far)
     }
 
-    /// What is wrong, if anything is.
+    /// The fault, if there is one.
     fn flaws(&self) -> String {
         if self.is_clean() {
             return String::new();
@@ -76,7 +76,7 @@ fn ratios(rows: &[Row], row: &Row, speed: impl Fn(&Row) -> Option<f64>) -> [Stri
     })
 }
 
-/// A measured number, or that there is none.
+/// A measured number, or a dash.
 fn shown(number: Option<f64>, show: impl Fn(f64) -> String) -> String {
     number.map_or_else(|| "-".to_owned(), show)
 }

@@ -196,20 +196,20 @@ impl fmt::Display for HandoffError {
                  RingOptions::create_anonymous has made is sent"
             ),
             Self::Closed => f.write_str(
-                "the other end of the socket is closed: its process has ended, or handed over \
+                "the other side of the socket is closed: its process has ended, or handed over \
                  all that it had",
             ),
             Self::TimedOut => f.write_str(
-                "the socket's time-out is over, or it does not wait; try again, or set another \
+                "the socket's timeout ran out, or it is non-blocking; try again, or set another \
                  time-out",
             ),
             Self::OtherMessage => f.write_str(
-                "what came over the socket is no ring; close it, and let nothing else be sent \
+                "the message is not a ring; close the socket, and let nothing else be sent \
                  before handoff::send",
             ),
             Self::VersionMismatch { found, expected } => write!(
                 f,
-                "the sender hands over by version {found}, this program by {expected}; build \
+                "the sender uses message version {found}, this program {expected}; build \
                  both with the same major version of quoit"
             ),
             Self::NotOneDescriptor { found } => write!(
@@ -221,9 +221,9 @@ impl fmt::Display for HandoffError {
                 "a descriptor was lost on the way: this process has none free (raise the limit \
                  with ulimit -n), or the sender sent many",
             ),
-            Self::Ring(error) => write!(f, "the ring that came cannot be opened: {error}"),
+            Self::Ring(error) => write!(f, "the received ring cannot be opened: {error}"),
             Self::Io(error) if error.kind() == io::ErrorKind::Interrupted => {
-                f.write_str("a signal came before the ring; call again")
+                f.write_str("a signal interrupted the wait; call again")
             }
             Self::Io(error) => write!(f, "the socket failed: {error}; connect again"),
         }

@@ -110,7 +110,7 @@ pub enum CallError {
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TimedOut => f.write_str("no reply came in time"),
+            Self::TimedOut => f.write_str("no reply arrived in time"),
             Self::ServerGone => f.write_str("there is no server; the call waits for another one"),
             Self::Superseded => f.write_str(
                 "there is no server, and the ring was unlinked or replaced; open its name again",

@@ -138,7 +138,7 @@ pub enum SelectError {
 impl fmt::Display for SelectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TimedOut => f.write_str("no ring had anything to do in time"),
+            Self::TimedOut => f.write_str("no ring became ready in time"),
             Self::NoEnds => f.write_str("select was given no rings; give it at least one"),
             Self::TooManyEnds { given } => write!(
                 f,

@@ -84,7 +84,7 @@ const TABLE: &[(Doing, &[i32], &str)] = &[
     (
         RESERVE,
         &[EFBIG],
-        "its file system holds no file so large; make the ring smaller",
+        "its file system does not support a file of this size; make the ring smaller",
     ),
     (
         SEAL,
@@ -112,7 +112,7 @@ const TABLE: &[(Doing, &[i32], &str)] = &[
     (
         MAP,
         &[EACCES, EPERM],
-        "the file is append-only or sealed against writing; create the ring anew",
+        "the file is append-only or sealed against writing; create the ring again",
     ),
     (
         LOCK_MEMORY,
@@ -122,13 +122,13 @@ const TABLE: &[(Doing, &[i32], &str)] = &[
     (
         PREFAULT,
         &[EFAULT, ENOMEM],
-        "its file has holes that cannot be filled, or was cut off: make room in its file system, \
-         or create the ring anew",
+        "its file is sparse and cannot be filled, or was truncated: make room in its file system, \
+         or create the ring again",
     ),
     (
         OPEN,
         &[EROFS],
-        "its file system is mounted read-only, and an end writes; remount it, or choose a \
+        "its file system is mounted read-only, and an endpoint writes; remount it, or choose a \
          directory whose file system can be written; an Observer only reads",
     ),
     (
@@ -139,7 +139,7 @@ const TABLE: &[(Doing, &[i32], &str)] = &[
     (
         OPEN,
         &[EACCES],
-        "each end reads and writes: see the mode bits of the file and of its directory, and \
+        "each endpoint reads and writes: check the mode bits of the file and of its directory, and \
          RingOptions::mode",
     ),
     (
@@ -166,7 +166,7 @@ const TABLE: &[(Doing, &[i32], &str)] = &[
     (
         LINK,
         &[EXDEV],
-        "its directory was mounted over meanwhile; try again",
+        "another file system was mounted over its directory; try again",
     ),
     (
         CREATE,
@@ -177,7 +177,7 @@ const TABLE: &[(Doing, &[i32], &str)] = &[
     (
         CREATE,
         &[EOVERFLOW],
-        "this user has no number outside its user namespace: map it (unshare --map-root-user, \
+        "this user has no id outside its user namespace: map it (unshare --map-root-user, \
          newuidmap)",
     ),
     (
@@ -235,7 +235,7 @@ const TABLE: &[(Doing, &[i32], &str)] = &[
     (
         ANY,
         &[ELOOP],
-        "its directory leads through symbolic links in a circle: mend them",
+        "the symbolic links of its directory form a cycle: fix them",
     ),
     (ANY, &[ENOSPC], "make room in its file system (df, df -i)"),
     (
@@ -261,7 +261,7 @@ const TABLE: &[(Doing, &[i32], &str)] = &[
     (
         ANY,
         &[EACCES, EPERM],
-        "see the mode bits of the file and of its directory, and whether a seccomp profile forbids \
+        "check the mode bits of the file and of its directory, and whether a seccomp profile forbids \
          the call",
     ),
 ];

@@ -11,7 +11,7 @@ const CORRUPT: &str = "the ring is corrupt, and this endpoint stores nothing any
     corruption() says what was found; drop the endpoint and take the role again, or replace \
     the ring with RingOptions::stale(StalePolicy::Replace)";
 
-/// What an async endpoint says whose wait nobody keeps.
+/// The error of an async endpoint whose reactor has ended.
 const REACTOR_DIED: &str = "the thread quoit-reactor, which waits for all async ends, has ended; \
     see whether a seccomp filter forbids futex_waitv; the next wait starts it again";
 
@@ -30,7 +30,7 @@ pub(crate) enum NoRoom {
     ReactorDied,
 }
 
-/// Why a record was not pushed. The record comes back.
+/// Why a record was not pushed. The error returns the record.
 ///
 /// ```
 /// use quoit::{PushError, RingOptions};
@@ -178,10 +178,10 @@ impl fmt::Display for ClaimError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Full => f.write_str("the ring is full"),
-            Self::TimedOut => f.write_str("the ring is full, and no room came in time"),
+            Self::TimedOut => f.write_str("the ring is full, and no room was freed in time"),
             Self::Abandoned => f.write_str("the ring is full, and its consumer is gone"),
             Self::Superseded => f.write_str(
-                "the ring is full, and was unlinked or replaced: no consumer will come; open its \
+                "the ring is full, and was unlinked or replaced: no consumer can attach; open its \
                  name again",
             ),
             Self::TooLong { max } => write!(
@@ -288,10 +288,10 @@ impl fmt::Display for PopError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => f.write_str("the ring is empty"),
-            Self::TimedOut => f.write_str("the ring is empty, and nothing came in time"),
+            Self::TimedOut => f.write_str("the ring is empty, and no message arrived in time"),
             Self::Abandoned => f.write_str("the ring is empty, and its producer is gone"),
             Self::Superseded => f.write_str(
-                "the ring is empty, and was unlinked or replaced: no producer will come; open its \
+                "the ring is empty, and was unlinked or replaced: no producer can attach; open its \
                  name again",
             ),
             Self::TooShort { needed } => write!(

@@ -1,4 +1,4 @@
-//! The end of a ring's life: unlink, replace, and which ring is stale.
+//! Unlinks and replaces rings, and decides which ring is stale.
 
 use std::io::ErrorKind;
 use std::path::Path;

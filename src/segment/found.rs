@@ -66,7 +66,7 @@ impl<'a> Found<'a> {
             Access::ReadWrite => fill_holes(&self.file, DATA as u64, display_name(self.name)),
             // In memory, even reading a sparse part allocates it.
             Access::ReadOnly if is_memory(&self.file) => {
-                Err(self.not_a_ring("it has holes, as a sparse copy has"))
+                Err(self.not_a_ring("it is a sparse file"))
             }
             Access::ReadOnly => Ok(()),
         }

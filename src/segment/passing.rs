@@ -82,7 +82,7 @@ pub(crate) fn take(socket: &UnixStream, bytes: &mut [u8]) -> io::Result<Passed> 
                 let descriptor = unsafe { OwnedFd::from_raw_fd(descriptor) };
                 if is_rights {
                     descriptors.push(descriptor);
-                } // or else nobody asked for it: it is closed
+                } // or else one that was not requested: it is closed
             }
         }
         // SAFETY: the header is one of the message's.
@@ -125,7 +125,7 @@ mod tests {
         let (ours, theirs) = UnixStream::pair().expect("two sockets");
         let file = File::open("/dev/null").expect("there is one");
         let sent = pass(&ours, b"x", file.as_fd()).expect("it is sent");
-        let passed = take(&theirs, &mut [0; 2]).expect("it comes");
+        let passed = take(&theirs, &mut [0; 2]).expect("it arrives");
         assert_eq!((sent, passed.bytes), (1, 1));
         let [descriptor] = passed.descriptors.as_slice() else {
             panic!("not one descriptor: {:?}", passed.descriptors);

@@ -1,4 +1,4 @@
-//! Adapts polling to the load, from how many polls came back empty.
+//! Adapts polling to the load, from how many polls were empty.
 //!
 //! A consumer that has *caught up* polls many times before a message arrives: an inline copy saves
 //! it a cache miss, so the producer gets a hint.

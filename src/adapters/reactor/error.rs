@@ -40,7 +40,7 @@ impl fmt::Display for AsyncError {
             ),
             Self::TooManyEnds => write!(
                 f,
-                "this process has {MOST_ENDS} async or pollable ends of rings already; drop one, \
+                "this process has {MOST_ENDS} async or pollable endpoints already; drop one, \
                  or wait for the ring in a thread of its own"
             ),
             Self::Unsupported(source) => write!(
