@@ -609,11 +609,11 @@ static inline quoit_status quoit_skip_to_latest_frame(quoit_consumer *consumer, 
     if (skipped == NULL) return QUOIT_INVALID;
     quoit_status status = quoit_try_peek_frames(consumer, &frames);
     if (status != QUOIT_OK) return status;
-    do status = quoit_next_frame(consumer, &frames, &frame);
-    while (status == QUOIT_OK);
+    uint64_t newest = frames.begin;
+    while ((status = quoit_next_frame(consumer, &frames, &frame)) == QUOIT_OK) newest = frame.position;
     if (status != QUOIT_EMPTY) return status;
     *skipped = (size_t)frames.count - 1;
-    frames.next = frame.position;
+    frames.next = newest;
     return quoit_release_frames(consumer, &frames);
 }
 
