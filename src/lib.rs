@@ -218,6 +218,8 @@ pub mod docs {
     pub mod crash {}
     #[doc = include_str!("docs/files.md")]
     pub mod files {}
+    #[doc = include_str!("docs/languages.md")]
+    pub mod languages {}
     #[doc = include_str!("layout.md")]
     pub mod layout {}
     #[doc = include_str!("docs/limits.md")]

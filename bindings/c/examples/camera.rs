@@ -14,7 +14,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut args = std::env::args().skip(1);
     let name = args.next().ok_or("usage: camera NAME PICTURES")?;
     let pictures: u32 = args.next().ok_or("usage: camera NAME PICTURES")?.parse()?;
-    let options = quoit::RingOptions::new(16 << 20).prefault(true).unlink_on_drop(true);
+    let options = quoit::RingOptions::new(16 << 20)
+        .prefault(true)
+        .unlink_on_drop(true);
     let mut ring: FrameProducer = options.open_or_create::<[u8]>(&name)?.producer()?;
     ring.wait_for_peer()?;
 

@@ -349,15 +349,13 @@ static inline quoit_status quoit_try_pop(quoit_consumer *consumer, void *record,
 /* Pops a record, and waits for one up to `timeout_ns`, or QUOIT_FOREVER. */
 static inline quoit_status quoit_pop(quoit_consumer *consumer, void *record, size_t size,
                                      uint64_t timeout_ns) {
-    quoit_status status = quoit_try_pop(consumer, record, size);
-    if (status != QUOIT_EMPTY && status != QUOIT_ABANDONED) return status;
-    status = quoit_consumer_wait(consumer, 1, timeout_ns);
-    if (status != QUOIT_OK) return status;
-    if (size <= 48 && quoit_i_is_inline(consumer)) {
-        memcpy(record, consumer->inline_words, size);
-        return quoit_i_release(consumer, 1);
+    if (consumer == NULL || record == NULL || size != consumer->slot_size || size == 0)
+        return QUOIT_INVALID;
+    if (consumer->tail == consumer->head) {
+        quoit_status status = quoit_consumer_wait(consumer, 1, timeout_ns);
+        if (status != QUOIT_OK) return status;
     }
-    return quoit_try_pop(consumer, record, size);
+    return quoit_i_pop(consumer, record, size);
 }
 
 /* Finds the next record in place, if there is one now. quoit_release gives it back. The
@@ -611,11 +609,11 @@ static inline quoit_status quoit_skip_to_latest_frame(quoit_consumer *consumer, 
     if (skipped == NULL) return QUOIT_INVALID;
     quoit_status status = quoit_try_peek_frames(consumer, &frames);
     if (status != QUOIT_OK) return status;
-    do status = quoit_next_frame(consumer, &frames, &frame);
-    while (status == QUOIT_OK);
+    uint64_t newest = frames.begin;
+    while ((status = quoit_next_frame(consumer, &frames, &frame)) == QUOIT_OK) newest = frame.position;
     if (status != QUOIT_EMPTY) return status;
     *skipped = (size_t)frames.count - 1;
-    frames.next = frame.position;
+    frames.next = newest;
     return quoit_release_frames(consumer, &frames);
 }
 

@@ -98,14 +98,15 @@ unsafe fn find(
     look: impl FnOnce(&mut RawConsumer, &mut [u64; 6]) -> Result<Found, quoit::PopError>,
 ) -> quoit_status {
     guard(|| {
-        let mut words = [0; 6];
-        // SAFETY: null or valid, and this thread's.
-        let found = unsafe { enter(consumer, |end| look(end, &mut words)) };
-        let found = found.ok_or(QUOIT_INVALID)??;
-        if found.is_inline {
-            // SAFETY: it is not null, and this thread's.
-            let view = unsafe { &mut *consumer };
-            view.inline_words = words;
+        // SAFETY: null or valid, and this thread's; every handle begins with its view.
+        let handle = unsafe { consumer.cast::<Handle>().as_mut() }.ok_or(QUOIT_INVALID)?;
+        let (view, raw) = (&mut handle.view, handle.raw.get());
+        raw.follow(view.head);
+        // The words may be written to in vain.
+        view.inline_mark = 0;
+        let found = look(raw, &mut view.inline_words);
+        view.refresh(raw);
+        if found?.is_inline {
             view.inline_mark = view.head << 1 | 1;
         }
         Ok(())

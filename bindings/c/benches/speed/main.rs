@@ -74,7 +74,10 @@ impl End {
             this.arg("end");
             this
         };
-        let command = command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let command = command
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
         let mut process = command.spawn().expect("the end starts");
         let input = process.stdin.take().expect("it is piped");
         let output = BufReader::new(process.stdout.take().expect("it is piped"));
@@ -125,10 +128,18 @@ impl Link {
             drop(options.create::<u64>(name).expect("a new ring"));
         }
         // A stream is measured where it is read.
-        let [lead, partner] = if task.name == "stream" { [to, from] } else { [from, to] };
+        let [lead, partner] = if task.name == "stream" {
+            [to, from]
+        } else {
+            [from, to]
+        };
         let batch = task.batch.to_string();
         let start = |language, side, cpu: usize| {
-            End::start(language, cpp, [side, task.name, &name, &batch, &cpu.to_string()])
+            End::start(
+                language,
+                cpp,
+                [side, task.name, &name, &batch, &cpu.to_string()],
+            )
         };
         Self {
             lead: start(lead, "lead", pair.lead),
@@ -164,17 +175,29 @@ fn median(mut values: Vec<f64>) -> f64 {
 fn compile() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let built = std::env::current_exe().expect("a path");
-    let built = built.ancestors().nth(2).expect("a target folder").to_owned();
+    let built = built
+        .ancestors()
+        .nth(2)
+        .expect("a target folder")
+        .to_owned();
     let done = Command::new(env!("CARGO"))
         .args(["build", "--release", "--locked", "--quiet", "--lib"])
         .current_dir(root)
         .status();
-    assert!(done.expect("cargo starts").success(), "the library is built");
+    assert!(
+        done.expect("cargo starts").success(),
+        "the library is built"
+    );
     let program = built.join("speed-end-cpp");
     let mut compiler = Command::new("c++");
     compiler.args(["-std=c++20", "-O2", "-Wall", "-Wextra", "-Werror", "-I"]);
-    compiler.arg(root.join("include")).arg(root.join("benches/speed/end.cpp"));
-    compiler.arg("-o").arg(&program).arg(built.join("libquoit_capi.a"));
+    compiler
+        .arg(root.join("include"))
+        .arg(root.join("benches/speed/end.cpp"));
+    compiler
+        .arg("-o")
+        .arg(&program)
+        .arg(built.join("libquoit_capi.a"));
     let done = compiler.args(["-lpthread", "-ldl", "-lm"]).status();
     assert!(done.expect("c++ starts").success(), "end.cpp compiles");
     program
@@ -205,11 +228,19 @@ fn contest(pair: Pair, rounds: usize, cpp: &Path) -> bool {
             let is_stream = task.name == "stream";
             let ratios = times.map(|(own, base)| if is_stream { base / own } else { own / base });
             let ratio = median(ratios.collect());
-            let is_in = if is_stream { ratio >= task.bar } else { ratio <= task.bar };
+            let is_in = if is_stream {
+                ratio >= task.bar
+            } else {
+                ratio <= task.bar
+            };
             let sign = if is_stream { ">=" } else { "<=" };
             let verdict = match (from, to) {
                 ("Rust", "Rust") => "base".to_owned(),
-                _ => format!("{sign}{:.2} {}", task.bar, if is_in { "ok" } else { "short" }),
+                _ => format!(
+                    "{sign}{:.2} {}",
+                    task.bar,
+                    if is_in { "ok" } else { "short" }
+                ),
             };
             let what = task.what;
             println!("  {what:20} {from:>4} to {to:4} {nanos:8.2} ns  {ratio:.3}  {verdict}");
@@ -225,7 +256,11 @@ fn main() -> ExitCode {
         end::run(&args[1..]);
         return ExitCode::SUCCESS;
     }
-    let rounds = if args.iter().any(|arg| arg == "--quick") { 5 } else { 21 };
+    let rounds = if args.iter().any(|arg| arg == "--quick") {
+        5
+    } else {
+        21
+    };
     let cpp = compile();
     println!("{}", placement::machine());
     let pairs = placement::pairs();

@@ -24,7 +24,10 @@ pub(crate) fn pairs() -> Vec<Pair> {
             partner,
         })
     };
-    let near = pair("near: one core", others.iter().find(|cpu| siblings.contains(cpu)));
+    let near = pair(
+        "near: one core",
+        others.iter().find(|cpu| siblings.contains(cpu)),
+    );
     let far = pair(
         "far: two cores, as far as the system says",
         others.iter().find(|cpu| !siblings.contains(cpu)),
@@ -56,12 +59,19 @@ pub(crate) fn pin(cpu: usize) {
     unsafe { libc::CPU_SET(cpu, &mut set) };
     // SAFETY: the set lives through the call and is as long as it says.
     let result = unsafe { libc::sched_setaffinity(0, size_of_val(&set), &raw const set) };
-    assert_eq!(result, 0, "processor {cpu}: {}", std::io::Error::last_os_error());
+    assert_eq!(
+        result,
+        0,
+        "processor {cpu}: {}",
+        std::io::Error::last_os_error()
+    );
 }
 
 fn allowed() -> Vec<usize> {
     let status = fs::read_to_string("/proc/self/status").expect("Linux");
-    let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+    let list = status
+        .lines()
+        .find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
     parse_list(list.unwrap_or_default().trim())
 }
 

@@ -34,9 +34,7 @@ fn start_python(example: &str, name: &Name) -> Option<Child> {
 }
 
 fn begin(command: &mut Command) -> Child {
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
     command.spawn().expect("the example starts")
 }
 

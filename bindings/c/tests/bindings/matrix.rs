@@ -50,10 +50,13 @@ pub(crate) fn table() -> String {
     for &language in &languages {
         table += &format!("{:10}", format!("{language:?}"));
         for &consumer in &languages {
-            table += &format!("{:>10}", count(&|one| *one == (language, Passed::To(consumer))));
+            table += &format!(
+                "{:>10}",
+                count(&|one| *one == (language, Passed::To(consumer)))
+            );
         }
-        let [taken, corrupt] = [Passed::TakenOver, Passed::Corrupt]
-            .map(|what| count(&|one| *one == (language, what)));
+        let [taken, corrupt] =
+            [Passed::TakenOver, Passed::Corrupt].map(|what| count(&|one| *one == (language, what)));
         table += &format!("{taken:>12}{corrupt:>9}\n");
     }
     if !languages.contains(&Language::Python) {
