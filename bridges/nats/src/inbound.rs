@@ -16,11 +16,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::pull::{self, MessagesErrorKind};
-use async_nats::jetstream::consumer::{AckPolicy, Consumer, DeliverPolicy};
+use async_nats::jetstream::consumer::{AckPolicy, Consumer, DeliverPolicy, StreamError};
 use async_nats::jetstream::context::PublishErrorKind;
-use async_nats::jetstream::stream::{
-    ConsumerErrorKind, Info, LastRawMessageErrorKind, RetentionPolicy, Stream,
-};
+use async_nats::jetstream::stream::{Info, LastRawMessageErrorKind, RetentionPolicy, Stream};
 use async_nats::jetstream::{ErrorCode, Message};
 use async_nats::{HeaderMap, Subject};
 use bytes::Bytes;
@@ -182,7 +180,7 @@ impl Inbound {
             }
             Ok(_) => {
                 let consumer = stream.get_consumer(&self.consumer).await;
-                return consumer.map_err(|error| self.no_consumer(&error));
+                return consumer.map_err(|error| self.no_consumer(&*error));
             }
             Err(error) => error,
         };
@@ -312,7 +310,7 @@ impl In<'_> {
         Ok(goes_on)
     }
 
-    async fn messages(&self) -> Result<pull::Stream, pull::StreamError> {
+    async fn messages(&mut self) -> Result<pull::Stream, StreamError> {
         let window = self.options.window.max(1);
         let stream = self.consumer.stream().max_messages_per_batch(window);
         stream.expires(EXPIRES).heartbeat(HEARTBEAT).messages().await
@@ -513,7 +511,7 @@ impl In<'_> {
         Ok(())
     }
 
-    async fn acknowledge(&self, reply: Subject) -> Result<(), Error> {
+    async fn acknowledge(&mut self, reply: Subject) -> Result<(), Error> {
         let sent = self.link.client.publish(reply, Bytes::from_static(b"+ACK"));
         sent.await.map_err(|_| self.link.closed())
     }

@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::io;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 use std::path::PathBuf;
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering, compiler_fence};
@@ -153,26 +153,26 @@ fn store(line: *mut u64, position: u64) {
     compiler_fence(Ordering::SeqCst);
 }
 
-/// The descriptor of an armed endpoint, which the endpoint closes.
-struct Bell(RawFd);
+/// The descriptor of an endpoint, in tokio's loop: a duplicate, which lives as long as it
+/// is registered.
+type Bell = AsyncFd<OwnedFd>;
 
-impl AsRawFd for Bell {
-    fn as_raw_fd(&self) -> RawFd {
-        self.0
-    }
+fn make_bell(descriptor: RawFd) -> io::Result<Bell> {
+    // SAFETY: the endpoint has just been armed, and keeps its descriptor open.
+    let descriptor = unsafe { BorrowedFd::borrow_raw(descriptor) };
+    let own = descriptor.try_clone_to_owned()?;
+    // SAFETY: the loop owns the duplicate, and nobody else closes it.
+    let bell = unsafe { AsyncFd::register_with_interest(own, Interest::READABLE) };
+    Ok(bell?)
 }
 
 /// Waits for the descriptor once.
-async fn ring_bell(bell: &mut Option<AsyncFd<Bell>>, descriptor: RawFd) -> io::Result<()> {
-    if bell.is_none() {
-        *bell = Some(AsyncFd::with_interest(
-            Bell(descriptor),
-            Interest::READABLE,
-        )?);
-    }
-    if let Some(bell) = bell {
-        bell.readable().await?.clear_ready();
-    }
+async fn ring_bell(bell: &mut Option<Bell>, descriptor: RawFd) -> io::Result<()> {
+    let bell = match bell {
+        Some(bell) => bell,
+        None => bell.insert(make_bell(descriptor)?),
+    };
+    bell.readable().await?.clear_ready();
     Ok(())
 }
 
@@ -191,8 +191,7 @@ pub(crate) enum Arrival {
 /// released. The distance is the window: the ring keeps what a killed process has not
 /// released.
 pub(crate) struct Reader {
-    /// Dropped before the endpoint closes the descriptor.
-    bell: Option<AsyncFd<Bell>>,
+    bell: Option<Bell>,
     end: Reachable<RawConsumer>,
     observer: Observer,
     /// The shared head.
@@ -314,8 +313,7 @@ pub(crate) struct Unfit(pub(crate) String);
 
 /// A producer that publishes several messages by one store.
 pub(crate) struct Writer {
-    /// Dropped before the endpoint closes the descriptor.
-    bell: Option<AsyncFd<Bell>>,
+    bell: Option<Bell>,
     end: Reachable<RawProducer>,
     info: RingInfo,
     name: String,
@@ -458,7 +456,8 @@ impl Writer {
     ///
     /// Cancel safety: nothing is written.
     pub(crate) async fn room(&mut self, len: usize) -> Result<(), Error> {
-        let wanted = Place::of(&self.info, self.position(), len as u64).units;
+        let position = self.position();
+        let wanted = Place::of(&self.info, position, len as u64).units;
         loop {
             match self.end.get().poll(wanted) {
                 Ok(_) => return Ok(()),
