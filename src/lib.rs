@@ -298,6 +298,8 @@ pub mod docs {
     pub mod layout {}
     #[doc = include_str!("docs/memory_model.md")]
     pub mod memory_model {}
+    #[doc = include_str!("docs/network.md")]
+    pub mod network {}
     #[doc = include_str!("docs/performance.md")]
     pub mod performance {}
     #[doc = include_str!("docs/porting.md")]
