@@ -309,7 +309,7 @@ impl Out<'_> {
             answer = self.answers.next().now_or_never().flatten();
         }
         if let Some((number, sequence)) = stored {
-            self.release(number, sequence);
+            self.release(number, sequence)?;
         }
         match failed {
             Some(failure) => self.recover(failure).await,
@@ -328,7 +328,7 @@ impl Out<'_> {
     }
 
     /// The server has this message in flight, and so all before it.
-    fn release(&mut self, number: u64, sequence: u64) {
+    fn release(&mut self, number: u64, sequence: u64) -> Result<(), Error> {
         let mut position = None;
         let count = number - self.first + 1;
         for sent in self.flight.drain(..count as usize) {
@@ -338,7 +338,7 @@ impl Out<'_> {
         }
         self.first = number + 1;
         if let Some(position) = position {
-            self.reader.release(position);
+            self.reader.release(position)?;
             self.report.set(Count::Position, position);
         }
         self.report.add(Count::Messages, count);
@@ -348,24 +348,12 @@ impl Out<'_> {
         }
         self.heard = Instant::now();
         self.backoff.reset();
+        Ok(())
     }
 
     async fn recover(&mut self, failure: Answer) -> Result<(), Error> {
         match failure {
-            Answer::OutOfOrder(last) => {
-                let last = last.filter(|last| !last.is_empty());
-                let others = last.filter(|last| {
-                    Id::parse(last).is_none_or(|id| id.incarnation != self.headers.id(0).incarnation)
-                });
-                if let (Some(other), Order::Chain) = (others, self.order) {
-                    self.order = Order::OneByOne;
-                    self.report.note(&format!(
-                        "others write to the stream {}, too (its last message is {other}): from now \
-                         on one message at a time; a stream of its own makes the ring faster",
-                        self.options.stream
-                    ));
-                }
-            }
+            Answer::OutOfOrder => return self.align_beside_others().await,
             Answer::Refused(why) => {
                 self.report.add(Count::Refused, 1);
                 self.report.note(&format!("the server refuses: {why}"));
@@ -379,6 +367,27 @@ impl Out<'_> {
             Answer::Stored { .. } => {}
         }
         self.align().await
+    }
+
+    /// As [`align`](Self::align). If the stream has a later message of another subject, it is
+    /// not the ring's alone.
+    async fn align_beside_others(&mut self) -> Result<(), Error> {
+        // Asked for first, so that a message of the ring's own is no other one.
+        let stream = self.link.stream(&self.options.stream, false).await?;
+        let last = stream.cached_info().state.last_sequence;
+        self.align().await?;
+        let Predecessor::Sequence(own) = self.after else {
+            return Ok(());
+        };
+        if last > own && self.order == Order::Chain {
+            self.order = Order::OneByOne;
+            self.report.note(&format!(
+                "others write to the stream {}, too: from now on one message at a time; a stream \
+                 of its own makes the ring faster",
+                self.options.stream
+            ));
+        }
+        Ok(())
     }
 
     /// Asks the server which message is the last one, and goes on behind it.
@@ -450,7 +459,7 @@ impl Out<'_> {
             is_over |= read == 0;
         }
         if count > 0 {
-            self.reader.release(end);
+            self.reader.release(end)?;
             self.report.set(Count::Position, end);
             self.report.add(Count::Duplicates, count);
             self.report.add(Count::Messages, count);

@@ -251,11 +251,15 @@ impl Reader {
     }
 
     /// Releases what lies before this position, and was read.
-    pub(crate) fn release(&mut self, position: u64) {
+    pub(crate) fn release(&mut self, position: u64) -> Result<(), Error> {
+        // Before there is more room: the endpoint's position is never behind the head, or
+        // the producer would seem to be more than a ring ahead of it.
+        self.follow().map_err(|error| self.failed(error))?;
         self.head = position;
         let end = self.end.get();
         store(end.words().own, position);
         end.moved();
+        Ok(())
     }
 
     /// Waits until there is a message that was not read.
@@ -268,13 +272,7 @@ impl Reader {
                 Err(PopError::Empty) => {}
                 Err(PopError::Abandoned) if !self.end.get().is_superseded() => {}
                 Err(PopError::Abandoned) => return Ok(Arrival::Superseded),
-                Err(error) => {
-                    let why = match self.end.get().corruption() {
-                        Some(corrupt) => quoit::Error::from(corrupt).to_string(),
-                        None => error.to_string(),
-                    };
-                    return Err(Error::Failed(self.observer.name().to_owned(), why));
-                }
+                Err(error) => return Err(self.failed(error)),
             }
             let armed = self.end.arm(1);
             let wait = match armed {
@@ -287,6 +285,12 @@ impl Reader {
 
     /// Whether there is a message at `next`.
     fn poll(&mut self) -> Result<(), PopError> {
+        self.follow()?;
+        self.end.get().poll(1, None).map(drop)
+    }
+
+    /// Moves the endpoint's position to `next`.
+    fn follow(&mut self) -> Result<(), PopError> {
         let end = self.end.get();
         let ahead = self.next.wrapping_sub(end.position());
         // The endpoint sees the tail that the observer has seen before it follows.
@@ -294,7 +298,15 @@ impl Reader {
             end.poll(ahead, None)?;
         }
         end.follow(self.next);
-        end.poll(1, None).map(drop)
+        Ok(())
+    }
+
+    fn failed(&mut self, error: PopError) -> Error {
+        let why = match self.end.get().corruption() {
+            Some(corrupt) => quoit::Error::from(corrupt).to_string(),
+            None => error.to_string(),
+        };
+        Error::Failed(self.observer.name().to_owned(), why)
     }
 }
 

@@ -159,9 +159,8 @@ pub(crate) enum Answer {
         sequence: u64,
         is_duplicate: bool,
     },
-    /// Its predecessor is not what it must be; the id of the last message, if the server
-    /// says it.
-    OutOfOrder(Option<String>),
+    /// Its predecessor is not what it must be.
+    OutOfOrder,
     /// The server refuses it for now or for good, for this reason.
     Refused(String),
     /// No stream takes the subject now.
@@ -195,11 +194,7 @@ impl Answer {
                 error: Some(refusal),
                 ..
             }) => match refusal.err_code {
-                WRONG_LAST_ID => {
-                    let id = refusal.description.rsplit_once(": ");
-                    Self::OutOfOrder(id.map(|(_, id)| id.to_owned()))
-                }
-                WRONG_LAST_SEQUENCE => Self::OutOfOrder(None),
+                WRONG_LAST_ID | WRONG_LAST_SEQUENCE => Self::OutOfOrder,
                 code => Self::Refused(format!("{} (code {code})", refusal.description)),
             },
             Ok(Ack {

@@ -20,6 +20,7 @@ pub(crate) fn errors_say_what_to_do() -> String {
     let mut server = Server::start();
     let ring = Name::new("near");
     let url = server.url();
+    drop(near_ring(&ring, 4096));
 
     // The stream.
     let said = Bridge::out(&server, &ring, "S", &[]).fails();

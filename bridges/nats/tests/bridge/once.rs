@@ -10,12 +10,12 @@ use async_nats::HeaderMap;
 use async_nats::jetstream::consumer::{self, pull};
 use async_nats::jetstream::stream;
 use futures_util::StreamExt as _;
-use quoit::{FrameConsumer, FrameProducer, Observer, RingOptions};
+use quoit::{FrameConsumer, FrameProducer, Observer, PopError, RingOptions};
 use quoit_nats::async_nats;
 
 use crate::is_long;
 use crate::peer::Progress;
-use crate::server::{Server, die_with_us};
+use crate::server::{HANG, Server, die_with_us};
 use crate::world::{Bridge, Name, eventually, free_address, len, metric, number, payload};
 
 /// The numbers of the frames that come until there are so many.
@@ -24,8 +24,15 @@ pub(crate) fn take(consumer: &mut FrameConsumer, count: usize) -> Vec<u64> {
     let mut bytes = Vec::new();
     while numbers.len() < count {
         bytes.clear();
-        let popped = consumer.pop_into_timeout(&mut bytes, crate::server::HANG);
-        popped.unwrap_or_else(|error| panic!("after {} messages: {error}", numbers.len()));
+        match consumer.pop_into_timeout(&mut bytes, HANG) {
+            Ok(_) => {}
+            // The next bridge is about to come.
+            Err(PopError::Abandoned) => {
+                consumer.wait_for_peer_timeout(HANG).expect("a bridge");
+                continue;
+            }
+            Err(error) => panic!("after {} messages: {error}", numbers.len()),
+        }
         numbers.push(number(&bytes).expect("a whole message"));
     }
     numbers
