@@ -149,9 +149,14 @@ async fn publish_alone(jetstream: &Context, payload: &[u8], count: u64) -> Durat
 /// The same from a ring.
 fn publish_by_bridge(server: &Server, payload: &[u8], count: u64) -> Duration {
     let ring = name("near");
-    let made = RingOptions::new(1 << 24).create::<[u8]>(&ring.0).expect("a ring");
+    let made = RingOptions::new(1 << 24)
+        .create::<[u8]>(&ring.0)
+        .expect("a ring");
     let mut producer: FrameProducer = made.producer().expect("the producer");
-    let _bridge = Bridge::start(server, &["out", &ring.0, "--stream", "S", "--subject", "S.a"]);
+    let _bridge = Bridge::start(
+        server,
+        &["out", &ring.0, "--stream", "S", "--subject", "S.a"],
+    );
     let observer = Observer::open(&ring.0).expect("the ring");
     // One message says that the bridge is there.
     producer.push(payload).expect("room");
@@ -192,7 +197,11 @@ async fn read_alone(jetstream: &Context, count: u64) -> Duration {
     let start = Instant::now();
     let mut sum = 0;
     for number in 1..=count {
-        let message = messages.next().await.expect("a message").expect("a message");
+        let message = messages
+            .next()
+            .await
+            .expect("a message")
+            .expect("a message");
         sum += message.payload.len();
         if number % 256 == 0 || number == count {
             message.ack().await.expect("acknowledged");
@@ -205,14 +214,21 @@ async fn read_alone(jetstream: &Context, count: u64) -> Duration {
 /// The same into a ring.
 fn read_by_bridge(server: &Server, count: u64) -> Duration {
     let ring = name("far");
-    let made = RingOptions::new(1 << 24).create::<[u8]>(&ring.0).expect("a ring");
+    let made = RingOptions::new(1 << 24)
+        .create::<[u8]>(&ring.0)
+        .expect("a ring");
     let mut consumer: FrameConsumer = made.consumer().expect("the consumer");
-    let _bridge = Bridge::start(server, &["in", &ring.0, "--stream", "S", "--consumer", "far"]);
+    let _bridge = Bridge::start(
+        server,
+        &["in", &ring.0, "--stream", "S", "--consumer", "far"],
+    );
     let mut start = None;
     let mut bytes = Vec::new();
     for _ in 0..count {
         bytes.clear();
-        consumer.pop_into_timeout(&mut bytes, HANG).expect("a frame");
+        consumer
+            .pop_into_timeout(&mut bytes, HANG)
+            .expect("a frame");
         start.get_or_insert_with(Instant::now);
     }
     start.expect("a message").elapsed()
@@ -249,7 +265,11 @@ async fn latency_alone(jetstream: &Context, payload: &[u8], count: usize) -> Vec
         let start = Instant::now();
         let sent = jetstream.publish_with_headers("S.a", headers, payload.to_vec().into());
         let sent = sent.await.expect("sent");
-        let message = messages.next().await.expect("a message").expect("a message");
+        let message = messages
+            .next()
+            .await
+            .expect("a message")
+            .expect("a message");
         times.push(start.elapsed());
         sent.await.expect("stored");
         message.ack().await.expect("acknowledged");
@@ -262,18 +282,30 @@ async fn latency_alone(jetstream: &Context, payload: &[u8], count: usize) -> Vec
 /// From a ring to another ring, by the stream.
 fn latency_by_bridge(server: &Server, payload: &[u8], count: usize) -> Vec<Duration> {
     let (near, far) = (name("near"), name("far"));
-    let ring = |name: &Name| RingOptions::new(1 << 16).create::<[u8]>(&name.0).expect("a ring");
+    let ring = |name: &Name| {
+        RingOptions::new(1 << 16)
+            .create::<[u8]>(&name.0)
+            .expect("a ring")
+    };
     let mut producer = ring(&near).producer().expect("the producer");
     let mut consumer = ring(&far).consumer().expect("the consumer");
-    let _out = Bridge::start(server, &["out", &near.0, "--stream", "S", "--subject", "S.a"]);
-    let _in = Bridge::start(server, &["in", &far.0, "--stream", "S", "--consumer", "far"]);
+    let _out = Bridge::start(
+        server,
+        &["out", &near.0, "--stream", "S", "--subject", "S.a"],
+    );
+    let _in = Bridge::start(
+        server,
+        &["in", &far.0, "--stream", "S", "--consumer", "far"],
+    );
     let mut bytes = Vec::new();
     let mut times = Vec::new();
     for number in 0..=count {
         let start = Instant::now();
         producer.push(payload).expect("room");
         bytes.clear();
-        consumer.pop_into_timeout(&mut bytes, HANG).expect("a frame");
+        consumer
+            .pop_into_timeout(&mut bytes, HANG)
+            .expect("a frame");
         if number > 0 {
             times.push(start.elapsed());
         }
@@ -304,8 +336,18 @@ fn main() {
             runtime.block_on(new_consumer(&jetstream));
             bridged.push(read_by_bridge(&server, count));
         }
-        least = least.min(show(&format!("{len} bytes, to the stream"), count, alone, bridge));
-        least = least.min(show(&format!("{len} bytes, from the stream"), count, read, bridged));
+        least = least.min(show(
+            &format!("{len} bytes, to the stream"),
+            count,
+            alone,
+            bridge,
+        ));
+        least = least.min(show(
+            &format!("{len} bytes, from the stream"),
+            count,
+            read,
+            bridged,
+        ));
         let times = runtime.block_on(latency_alone(&jetstream, &payload, 500));
         let (alone, alone_99) = percentiles(times);
         runtime.block_on(async {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::Path;
 
 /// What ends a bridge. The text says what to do.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ impl Error {
         Self::Io { doing, source }
     }
 
-    pub(crate) fn file(verb: &str, path: &PathBuf, source: io::Error) -> Self {
+    pub(crate) fn file(verb: &str, path: &Path, source: io::Error) -> Self {
         let doing = format!("{verb} {}", path.display());
         Self::Io { doing, source }
     }

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use async_nats::jetstream::consumer::pull::{self, MessagesErrorKind};
 use async_nats::jetstream::consumer::{AckPolicy, Consumer, DeliverPolicy, StreamError};
-use async_nats::jetstream::context::PublishErrorKind;
+use async_nats::jetstream::context::{ConsumerInfoErrorKind, PublishErrorKind};
 use async_nats::jetstream::stream::{Info, LastRawMessageErrorKind, RetentionPolicy, Stream};
 use async_nats::jetstream::{ErrorCode, Message};
 use async_nats::{HeaderMap, Subject};
@@ -171,23 +171,28 @@ impl Inbound {
         stream: &Stream<Info>,
         found: Option<u64>,
     ) -> Result<Consumer<pull::Config>, Error> {
-        let error = match stream.consumer_info(&self.consumer).await {
-            Ok(info) if info.config.deliver_subject.is_some() => {
-                return Err(Error::Consumer(format!(
-                    "the consumer {} of the stream {} is no pull consumer",
-                    self.consumer, self.stream
-                )));
+        let mut backoff = Backoff::default();
+        loop {
+            match stream.consumer_info(&self.consumer).await {
+                Ok(info) if info.config.deliver_subject.is_some() => {
+                    return Err(Error::Consumer(format!(
+                        "the consumer {} of the stream {} is no pull consumer",
+                        self.consumer, self.stream
+                    )));
+                }
+                Ok(_) => {
+                    let consumer = stream.get_consumer(&self.consumer).await;
+                    return consumer.map_err(|error| self.no_consumer(&*error));
+                }
+                Err(error) if is_gone(&error.kind()) => break,
+                // The server has answered before, and is busy now.
+                Err(error) if error.kind() == ConsumerInfoErrorKind::TimedOut => {
+                    backoff.pause().await;
+                }
+                Err(error) => return Err(self.no_consumer(&error)),
             }
-            Ok(_) => {
-                let consumer = stream.get_consumer(&self.consumer).await;
-                return consumer.map_err(|error| self.no_consumer(&*error));
-            }
-            Err(error) => error,
-        };
-        if !is_gone(&error.kind()) {
-            return Err(self.no_consumer(&error));
         }
-        // A work queue has other rules: all of it is to be done, and each message counts.
+        // All of a work queue is to be done.
         let is_queue = stream.cached_info().config.retention == RetentionPolicy::WorkQueue;
         let config = pull::Config {
             durable_name: Some(self.consumer.clone()),
@@ -197,12 +202,12 @@ impl Inbound {
                 },
                 _ => DeliverPolicy::All,
             },
-            ack_policy: match is_queue {
-                true => AckPolicy::Explicit,
-                false => AckPolicy::All,
-            },
+            // Not `All`: a server that was killed may have forgotten deliveries. The
+            // acknowledgement of one of them would put its floor above what it delivers, and it
+            // would wait for the messages below the floor for ever (seen with 2.9.10).
+            ack_policy: AckPolicy::Explicit,
             ack_wait: ACK_WAIT,
-            max_ack_pending: (4 * self.window).max(1000) as i64,
+            max_ack_pending: (16 * self.window).max(10_000) as i64,
             filter_subject: self.subject.clone().unwrap_or_default(),
             ..pull::Config::default()
         };
@@ -313,7 +318,11 @@ impl In<'_> {
     async fn messages(&mut self) -> Result<pull::Stream, StreamError> {
         let window = self.options.window.max(1);
         let stream = self.consumer.stream().max_messages_per_batch(window);
-        stream.expires(EXPIRES).heartbeat(HEARTBEAT).messages().await
+        stream
+            .expires(EXPIRES)
+            .heartbeat(HEARTBEAT)
+            .messages()
+            .await
     }
 
     /// Reads what the consumer has delivered so far, to whomever.
@@ -517,11 +526,7 @@ impl In<'_> {
     }
 
     /// Puts a message aside that can never be in the ring.
-    async fn put_aside(
-        &mut self,
-        message: Incoming<'_>,
-        Unfit(why): &Unfit,
-    ) -> Result<(), Error> {
+    async fn put_aside(&mut self, message: Incoming<'_>, Unfit(why): &Unfit) -> Result<(), Error> {
         self.publish().await?;
         let what = format!(
             "message {} of the stream {} does not fit into the ring {}: {why}",

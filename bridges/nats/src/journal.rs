@@ -224,7 +224,10 @@ mod tests {
             journal.write(PAIR, before, after).expect("a write");
             // As the next process finds it.
             journal = Journal::open(&path).expect("the journal");
-            assert_eq!(journal.find(PAIR, before.tail), Found::Last(before.sequence));
+            assert_eq!(
+                journal.find(PAIR, before.tail),
+                Found::Last(before.sequence)
+            );
             assert_eq!(journal.find(PAIR, after.tail), Found::Last(after.sequence));
         }
         assert_eq!(journal.find(PAIR, 0), Found::Elsewhere(mark(128, 5)));

@@ -115,7 +115,11 @@ impl Link {
 
     /// The stream. Fails at once if there is none; tries again as long as the server does
     /// not answer, unless this is the first time.
-    pub(crate) async fn stream(&mut self, name: &str, is_first: bool) -> Result<Stream<Info>, Error> {
+    pub(crate) async fn stream(
+        &mut self,
+        name: &str,
+        is_first: bool,
+    ) -> Result<Stream<Info>, Error> {
         let mut backoff = Backoff::default();
         loop {
             self.connected().await?;

@@ -83,6 +83,9 @@ impl Bridge {
     }
 }
 
+/// What runs until an error.
+type Task = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
+
 fn tell(text: &str) {
     eprintln!("quoit-nats: {text}");
 }
@@ -126,7 +129,7 @@ async fn run(cli: Cli) -> Result<(), Error> {
     };
     let tell = (!cli.quiet).then_some(tell as fn(&str));
     let reports: Vec<_> = bridges.iter().map(|bridge| bridge.report(tell)).collect();
-    let mut tasks: Vec<Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>> = Vec::new();
+    let mut tasks: Vec<Task> = Vec::new();
     if let Some(address) = cli.metrics {
         let doing = || format!("listen at {address}");
         let failed = |source| Error::Io {
@@ -153,7 +156,10 @@ async fn run(cli: Cli) -> Result<(), Error> {
             }
         }));
     }
-    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    let (mut interrupt, mut terminate) = (
+        listen(SignalKind::interrupt())?,
+        listen(SignalKind::terminate())?,
+    );
     // The first one that ends is the end of all: a supervisor sees the error, and starts the
     // process again.
     tokio::select! {

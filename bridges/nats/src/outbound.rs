@@ -80,7 +80,10 @@ impl Outbound {
         let mut link = link.clone();
         let stream = link.stream(&self.stream, true).await?;
         let subjects = &stream.cached_info().config.subjects;
-        if !subjects.iter().any(|subject| matches(subject, &self.subject)) {
+        if !subjects
+            .iter()
+            .any(|subject| matches(subject, &self.subject))
+        {
             return Err(Error::Stream(format!(
                 "the stream {} does not take the subject {}; it takes {}",
                 self.stream,

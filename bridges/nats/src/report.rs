@@ -11,18 +11,62 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// A metric: its name, its type and what it means. The order is that of [`Count`].
 const METRICS: [(&str, &str, &str); 12] = [
-    ("messages", "counter", "Messages that the other side has for good"),
+    (
+        "messages",
+        "counter",
+        "Messages that the other side has for good",
+    ),
     ("bytes", "counter", "Bytes of payload of these messages"),
-    ("published", "counter", "Messages that were sent to the server or pushed into the ring, repeats included"),
-    ("duplicates", "counter", "Messages that were there already, and were not carried over twice"),
-    ("realignments", "counter", "How often the bridge asked the server where to go on"),
-    ("gaps", "counter", "How often messages were read from the stream itself, since another delivery had them"),
-    ("refused", "counter", "Messages that the server refused for a while"),
-    ("dead_letters", "counter", "Messages that did not fit into the ring and went to the dead-letter subject"),
-    ("in_flight", "gauge", "Messages that were sent and not acknowledged"),
-    ("position", "gauge", "The ring's position behind the last message that was carried over"),
-    ("sequence", "gauge", "The stream's sequence of the last message that was carried over"),
-    ("connects", "counter", "How often the connection to the server was made"),
+    (
+        "published",
+        "counter",
+        "Messages that were sent to the server or pushed into the ring, repeats included",
+    ),
+    (
+        "duplicates",
+        "counter",
+        "Messages that were there already, and were not carried over twice",
+    ),
+    (
+        "realignments",
+        "counter",
+        "How often the bridge asked the server where to go on",
+    ),
+    (
+        "gaps",
+        "counter",
+        "How often messages were read from the stream itself, since another delivery had them",
+    ),
+    (
+        "refused",
+        "counter",
+        "Messages that the server refused for a while",
+    ),
+    (
+        "dead_letters",
+        "counter",
+        "Messages that did not fit into the ring and went to the dead-letter subject",
+    ),
+    (
+        "in_flight",
+        "gauge",
+        "Messages that were sent and not acknowledged",
+    ),
+    (
+        "position",
+        "gauge",
+        "The ring's position behind the last message that was carried over",
+    ),
+    (
+        "sequence",
+        "gauge",
+        "The stream's sequence of the last message that was carried over",
+    ),
+    (
+        "connects",
+        "counter",
+        "How often the connection to the server was made",
+    ),
 ];
 
 /// Which metric.

@@ -31,15 +31,23 @@ pub(crate) fn errors_say_what_to_do() -> String {
     server.stream("T", "T.>");
     let words = ["out", &ring.0, "--stream", "S", "--subject", "T.a"];
     let said = Bridge::start(&server, &words).fails();
-    says(&said, &["the stream S does not take the subject T.a", "it takes S.>"]);
+    says(
+        &said,
+        &["the stream S does not take the subject T.a", "it takes S.>"],
+    );
 
     // The ring.
     let held = near_ring(&ring, 4096);
     let said = Bridge::inward(&server, &ring, "S", &[]).fails();
-    says(&said, &[&ring.0, "producer", &std::process::id().to_string()]);
+    says(
+        &said,
+        &[&ring.0, "producer", &std::process::id().to_string()],
+    );
     drop(held);
     let records = Name::new("records");
-    let made = RingOptions::new(16).create::<u64>(&records.0).expect("a ring");
+    let made = RingOptions::new(16)
+        .create::<u64>(&records.0)
+        .expect("a ring");
     let said = Bridge::out(&server, &records, "S", &[]).fails();
     says(&said, &["holds records", "--tag"]);
     let said = Bridge::out(&server, &records, "S", &["--tag", "other"]).fails();
@@ -57,16 +65,28 @@ pub(crate) fn errors_say_what_to_do() -> String {
         stream.create_consumer(config).await.expect("a consumer");
     });
     let said = Bridge::inward(&server, &ring, "S", &[]).fails();
-    says(&said, &["the consumer far of the stream S takes no acknowledgements"]);
+    says(
+        &said,
+        &["the consumer far of the stream S takes no acknowledgements"],
+    );
 
     // The file.
     let path = server.directory().join("rings.toml");
     let path_text = path.to_str().expect("a path").to_owned();
     for (text, part) in [
         ("", "no ring in it"),
-        ("[[out]]\nring = \"a\"\nstream = \"S\"\n", "missing field `subject`"),
-        ("[[out]]\nring = \"a\"\nstream = \"S\"\nsubject = \"S.a\"\nwidow = 3\n", "widow"),
-        ("[[in]]\nring = \"a\"\nstream = \"S\"\nconsumer = \"c\"\nrecords = \"0\"\n", "as in 24:8"),
+        (
+            "[[out]]\nring = \"a\"\nstream = \"S\"\n",
+            "missing field `subject`",
+        ),
+        (
+            "[[out]]\nring = \"a\"\nstream = \"S\"\nsubject = \"S.a\"\nwidow = 3\n",
+            "widow",
+        ),
+        (
+            "[[in]]\nring = \"a\"\nstream = \"S\"\nconsumer = \"c\"\nrecords = \"0\"\n",
+            "as in 24:8",
+        ),
     ] {
         fs::write(&path, text).expect("a file");
         let said = Bridge::start(&server, &["run", &path_text]).fails();
@@ -89,7 +109,14 @@ pub(crate) fn errors_say_what_to_do() -> String {
     // The server.
     server.kill();
     let said = Bridge::out(&server, &ring, "S", &[]).fails();
-    says(&said, &["no connection to the NATS server", &url, "check that it runs"]);
+    says(
+        &said,
+        &[
+            "no connection to the NATS server",
+            &url,
+            "check that it runs",
+        ],
+    );
     String::new()
 }
 

@@ -10,7 +10,8 @@ use crate::world::{Bridge, Name, payload};
 /// Python reads what `out` publishes, and feeds what `in` takes.
 pub(crate) fn python_reads_and_feeds() -> String {
     let Some(python) = env::var_os("QUOIT_NATS_PYTHON") else {
-        return ": SKIPPED, QUOIT_NATS_PYTHON names no Python with nats-py (test.sh makes one)".to_owned();
+        return ": SKIPPED, QUOIT_NATS_PYTHON names no Python with nats-py (test.sh makes one)"
+            .to_owned();
     };
     let server = Server::start();
     let (near, far) = (Name::new("near"), Name::new("far"));
@@ -40,9 +41,14 @@ pub(crate) fn python_reads_and_feeds() -> String {
     let mut bytes = Vec::new();
     for number in 0..50_u64 {
         bytes.clear();
-        let kind = consumer.pop_into_timeout(&mut bytes, HANG).expect("a frame");
+        let kind = consumer
+            .pop_into_timeout(&mut bytes, HANG)
+            .expect("a frame");
         // Every second one has a kind.
-        assert_eq!(u64::from(kind), if number % 2 == 1 { number + 100 } else { 0 });
+        assert_eq!(
+            u64::from(kind),
+            if number % 2 == 1 { number + 100 } else { 0 }
+        );
         assert_eq!(bytes, format!("from Python {number}").as_bytes());
     }
     assert!(consumer.is_empty());

@@ -27,10 +27,19 @@ const TESTS: [(&str, Test); 17] = [
     ("records_cross", shapes::records_cross),
     ("several_rings_by_a_file", shapes::several_rings_by_a_file),
     ("tls_and_a_user", shapes::tls_and_a_user),
-    ("a_shared_stream_keeps_the_order", shapes::a_shared_stream_keeps_the_order),
+    (
+        "a_shared_stream_keeps_the_order",
+        shapes::a_shared_stream_keeps_the_order,
+    ),
     ("a_work_queue", shapes::a_work_queue),
-    ("older_than_the_duplicate_window", once::older_than_the_duplicate_window),
-    ("killed_before_the_acknowledgement", once::killed_before_the_acknowledgement),
+    (
+        "older_than_the_duplicate_window",
+        once::older_than_the_duplicate_window,
+    ),
+    (
+        "killed_before_the_acknowledgement",
+        once::killed_before_the_acknowledgement,
+    ),
     ("another_delivery_had_them", once::another_delivery_had_them),
     ("exactly_once_under_kills", once::exactly_once_under_kills),
     ("what_does_not_fit", refused::what_does_not_fit),
@@ -47,7 +56,10 @@ fn main() -> ExitCode {
     if arguments.first().is_some_and(|first| first == "--peer") {
         return peer::run(&arguments[1..]);
     }
-    let wanted: Vec<_> = arguments.iter().filter(|word| !word.starts_with('-')).collect();
+    let wanted: Vec<_> = arguments
+        .iter()
+        .filter(|word| !word.starts_with('-'))
+        .collect();
     if arguments.iter().any(|word| word == "--list") {
         for (name, _) in TESTS {
             println!("{name}: test");
@@ -74,7 +86,10 @@ fn main() -> ExitCode {
         }
     }
     let result = if failed.is_empty() { "ok" } else { "FAILED" };
-    println!("\ntest result: {result}. {passed} passed; {} failed", failed.len());
+    println!(
+        "\ntest result: {result}. {passed} passed; {} failed",
+        failed.len()
+    );
     for name in &failed {
         println!("    {name}");
     }

@@ -1,6 +1,6 @@
 //! Each message once, and in order, whichever process dies.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -82,7 +82,10 @@ pub(crate) fn older_than_the_duplicate_window() -> String {
     let bridge = Bridge::out(&server, &ring, "S", &["--metrics", &metrics]);
     eventually("the ring is empty", || ring.unread() == 0);
     bridge_has(&server, &ids);
-    let line = format!("quoit_nats_duplicates_total{{ring=\"{}\",direction=\"out\"}}", ring.0);
+    let line = format!(
+        "quoit_nats_duplicates_total{{ring=\"{}\",direction=\"out\"}}",
+        ring.0
+    );
     assert_eq!(metric(address, &line), 5);
     bridge.stop();
     String::new()
@@ -129,7 +132,10 @@ pub(crate) fn killed_before_the_acknowledgement() -> String {
     let metrics = address.to_string();
     let bridge = Bridge::inward(&server, &ring, "S", &["--metrics", &metrics]);
     assert_eq!(take(&mut consumer, 10), (20..30).collect::<Vec<_>>());
-    let line = format!("quoit_nats_duplicates_total{{ring=\"{}\",direction=\"in\"}}", ring.0);
+    let line = format!(
+        "quoit_nats_duplicates_total{{ring=\"{}\",direction=\"in\"}}",
+        ring.0
+    );
     eventually("20 duplicates", || metric(address, &line) == 20);
     eventually("all is acknowledged", || pending(&server) == 0);
     assert!(consumer.is_empty());
@@ -185,7 +191,10 @@ pub(crate) fn another_delivery_had_them() -> String {
     let metrics = address.to_string();
     let bridge = Bridge::inward(&server, &ring, "S", &["--metrics", &metrics]);
     assert_eq!(take(&mut consumer, 10), (0..10).collect::<Vec<_>>());
-    let line = format!("quoit_nats_gaps_total{{ring=\"{}\",direction=\"in\"}}", ring.0);
+    let line = format!(
+        "quoit_nats_gaps_total{{ring=\"{}\",direction=\"in\"}}",
+        ring.0
+    );
     assert_eq!(metric(address, &line), 1);
     eventually("all is acknowledged", || pending(&server) == 0);
     bridge.stop();
@@ -250,7 +259,7 @@ pub(crate) fn exactly_once_under_kills() -> String {
             Kills {
                 out: 8,
                 inward: 8,
-                server: 2,
+                server: 4,
                 consumer: 4,
             },
         ),
@@ -272,12 +281,34 @@ pub(crate) fn exactly_once_under_kills() -> String {
     let file = server.directory().join("progress");
     let log = server.directory().join("log");
 
-    let mut out = Supervised::new(bridge(&server, &log, &[
-        "out", &near.0, "--stream", "S", "--subject", "S.a", "--window", "256",
-    ]));
-    let mut inward = Supervised::new(bridge(&server, &log, &[
-        "in", &far.0, "--stream", "S", "--consumer", "far", "--window", "256",
-    ]));
+    let mut out = Supervised::new(bridge(
+        &server,
+        &log,
+        &[
+            "out",
+            &near.0,
+            "--stream",
+            "S",
+            "--subject",
+            "S.a",
+            "--window",
+            "256",
+        ],
+    ));
+    let mut inward = Supervised::new(bridge(
+        &server,
+        &log,
+        &[
+            "in",
+            &far.0,
+            "--stream",
+            "S",
+            "--consumer",
+            "far",
+            "--window",
+            "256",
+        ],
+    ));
     let mut consumer = Supervised::new(far_consumer(&far, &file, messages));
 
     let pushed = AtomicU64::new(0);
@@ -297,13 +328,21 @@ pub(crate) fn exactly_once_under_kills() -> String {
             if count > last {
                 (last, stalled) = (count, Instant::now());
             }
-            if stalled.elapsed() > Duration::from_secs(120) {
+            if stalled.elapsed() > Duration::from_secs(90) {
                 is_over.store(true, Ordering::Relaxed);
                 let said = std::fs::read_to_string(&log).unwrap_or_default();
                 let from = said.len().saturating_sub(2000);
+                let info = server.block_on(async |jetstream| {
+                    let stream = jetstream.get_stream("S").await.expect("the stream");
+                    let info = stream.consumer_info("far").await.expect("the consumer");
+                    format!("{:?} {info:?}", stream.cached_info().state)
+                });
                 panic!(
-                    "nothing has come for 120 s after message {count}, pushed {}, kills {done}\n{}",
+                    "nothing has come for 90 s after message {count}, pushed {}, kills {done}; unread: \
+                     near {}, far {}\n{info}\n{}",
                     pushed.load(Ordering::Relaxed),
+                    near.unread(),
+                    far.unread(),
                     &said[from..]
                 );
             }
@@ -403,11 +442,14 @@ fn push_all(mut producer: FrameProducer, messages: u64, pushed: &AtomicU64, is_o
     }
 }
 
-fn bridge(server: &Server, log: &PathBuf, words: &[&str]) -> impl Fn() -> Child + use<> {
+fn bridge(server: &Server, log: &Path, words: &[&str]) -> impl Fn() -> Child + use<> {
     let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-    let (url, log) = (server.url(), log.clone());
+    let (url, log) = (server.url(), log.to_path_buf());
     move || {
-        let file = std::fs::File::options().create(true).append(true).open(&log);
+        let file = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(&log);
         let mut command = Command::new(env!("CARGO_BIN_EXE_quoit-nats"));
         command
             .args(&words)
@@ -420,8 +462,8 @@ fn bridge(server: &Server, log: &PathBuf, words: &[&str]) -> impl Fn() -> Child 
     }
 }
 
-fn far_consumer(ring: &Name, file: &PathBuf, messages: u64) -> impl Fn() -> Child + use<> {
-    let (ring, file) = (ring.0.clone(), file.clone());
+fn far_consumer(ring: &Name, file: &Path, messages: u64) -> impl Fn() -> Child + use<> {
+    let (ring, file) = (ring.0.clone(), file.to_path_buf());
     move || {
         let mut command = Command::new(std::env::current_exe().expect("this file"));
         command
@@ -435,9 +477,12 @@ fn far_consumer(ring: &Name, file: &PathBuf, messages: u64) -> impl Fn() -> Chil
 }
 
 /// How many bridges have ended by themselves: all of them since no server answered.
-fn complaints(log: &PathBuf) -> usize {
+fn complaints(log: &Path) -> usize {
     let said = std::fs::read_to_string(log).unwrap_or_default();
-    let errors: Vec<_> = said.lines().filter(|line| line.contains(": error: ")).collect();
+    let errors: Vec<_> = said
+        .lines()
+        .filter(|line| line.contains(": error: "))
+        .collect();
     for error in &errors {
         let is_expected = error.contains("no connection") || error.contains("does not answer");
         assert!(is_expected, "{error}");

@@ -18,14 +18,25 @@ pub(crate) fn what_does_not_fit() -> String {
     publish(&server, 4..6);
 
     let said = Bridge::inward(&server, &ring, "S", &[]).fails();
-    for part in ["message 4 of the stream S", "2041 bytes", "2040", "--dead-letter"] {
+    for part in [
+        "message 4 of the stream S",
+        "2041 bytes",
+        "2040",
+        "--dead-letter",
+    ] {
         assert!(said.contains(part), "{part}: {said}");
     }
     assert_eq!(take(&mut consumer, 3), [0, 1, 2]);
-    assert!(consumer.is_empty(), "nothing comes behind what does not fit");
+    assert!(
+        consumer.is_empty(),
+        "nothing comes behind what does not fit"
+    );
 
     let said = Bridge::inward(&server, &ring, "S", &["--dead-letter", "nowhere.a"]).fails();
-    assert!(said.contains("no stream takes the dead-letter subject nowhere.a"), "{said}");
+    assert!(
+        said.contains("no stream takes the dead-letter subject nowhere.a"),
+        "{said}"
+    );
 
     let address = free_address();
     let metrics = address.to_string();
@@ -33,7 +44,10 @@ pub(crate) fn what_does_not_fit() -> String {
     let mut bridge = Bridge::inward(&server, &ring, "S", &words);
     assert_eq!(take(&mut consumer, 2), [4, 5]);
     bridge.wait_for("it goes to dead.letters");
-    let line = format!("quoit_nats_dead_letters_total{{ring=\"{}\",direction=\"in\"}}", ring.0);
+    let line = format!(
+        "quoit_nats_dead_letters_total{{ring=\"{}\",direction=\"in\"}}",
+        ring.0
+    );
     assert_eq!(metric(address, &line), 1);
     bridge.stop();
     assert_eq!(server.count("DEAD").0, 1);
@@ -78,6 +92,9 @@ pub(crate) fn another_schema() -> String {
         sent.await.expect("sent").await.expect("stored");
     });
     let said = Bridge::inward(&server, &slots, "T", &words[2..4]).fails();
-    assert!(said.contains("63 bytes, and a record of the ring 64"), "{said}");
+    assert!(
+        said.contains("63 bytes, and a record of the ring 64"),
+        "{said}"
+    );
     String::new()
 }

@@ -29,13 +29,13 @@ fn free_port() -> u16 {
 
 /// Has the kernel kill the child with this process.
 pub(crate) fn die_with_us(command: &mut Command) {
-    // SAFETY: between fork and exec it makes one call, which takes no memory.
-    unsafe {
-        command.pre_exec(|| {
-            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-            Ok(())
-        });
-    }
+    let ask = || {
+        // SAFETY: the call takes no memory.
+        unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+        Ok(())
+    };
+    // SAFETY: between fork and exec it makes one call, which takes no lock.
+    unsafe { command.pre_exec(ask) };
 }
 
 pub(crate) fn signal(child: &Child, signal: i32) {
@@ -167,7 +167,10 @@ impl Drop for Server {
         if std::thread::panicking() {
             let log = self.log();
             let from = log.len().saturating_sub(1500);
-            eprintln!("the server's log ends with:\n{}", log.get(from..).unwrap_or(&log));
+            eprintln!(
+                "the server's log ends with:\n{}",
+                log.get(from..).unwrap_or(&log)
+            );
         }
     }
 }

@@ -23,16 +23,23 @@ pub(crate) fn frames_cross_in_order() -> String {
             // Of every length that a ring of 4096 bytes takes, so that each padding is met.
             for number in 0..2000_u64 {
                 let bytes = payload(number, 16 + (number as usize * 7) % 2000);
-                producer.push_kind_timeout(number as u32, &bytes, HANG).expect("room");
+                producer
+                    .push_kind_timeout(number as u32, &bytes, HANG)
+                    .expect("room");
             }
             producer.push_timeout(&[], HANG).expect("room"); // an empty one
         });
         let mut bytes = Vec::new();
         for expected in 0..2000_u64 {
             bytes.clear();
-            let kind = consumer.pop_into_timeout(&mut bytes, HANG).expect("a frame");
+            let kind = consumer
+                .pop_into_timeout(&mut bytes, HANG)
+                .expect("a frame");
             assert_eq!(u64::from(kind), expected);
-            assert_eq!(bytes, payload(expected, 16 + (expected as usize * 7) % 2000));
+            assert_eq!(
+                bytes,
+                payload(expected, 16 + (expected as usize * 7) % 2000)
+            );
         }
         bytes.clear();
         assert_eq!(consumer.pop_into_timeout(&mut bytes, HANG), Ok(0));
@@ -41,7 +48,9 @@ pub(crate) fn frames_cross_in_order() -> String {
     String::new()
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable,
+)]
 #[repr(C)]
 struct Tick {
     at: u64,
@@ -65,7 +74,9 @@ pub(crate) fn records_cross() -> String {
     let server = Server::start();
     let (near, far) = (Name::new("near"), Name::new("far"));
     server.stream("S", "S.>");
-    let ring = RingOptions::new(64).schema_tag("tick/3").create::<Tick>(&near.0);
+    let ring = RingOptions::new(64)
+        .schema_tag("tick/3")
+        .create::<Tick>(&near.0);
     let mut producer = ring.expect("a ring").producer().expect("the producer");
     let _out = Bridge::out(&server, &near, "S", &["--tag", "tick/3"]);
     // The bridge creates this one.
@@ -106,10 +117,17 @@ pub(crate) fn several_rings_by_a_file() -> String {
     fs::write(&path, text).expect("a file");
     let (mut producer, mut consumer) = (near_ring(&near, 65536), far_ring(&far, 65536));
     let address = free_address();
-    let words = ["run", path.to_str().expect("a path"), "--metrics", &address.to_string()];
+    let words = [
+        "run",
+        path.to_str().expect("a path"),
+        "--metrics",
+        &address.to_string(),
+    ];
     let bridge = Bridge::start(&server, &words);
     for number in 0..100 {
-        producer.push_timeout(&payload(number, 64), HANG).expect("room");
+        producer
+            .push_timeout(&payload(number, 64), HANG)
+            .expect("room");
     }
     assert_eq!(take(&mut consumer, 100), (0..100).collect::<Vec<_>>());
     eventually("metrics", || {
@@ -131,14 +149,25 @@ pub(crate) fn several_rings_by_a_file() -> String {
 fn certificate(server: &std::path::Path) {
     let made = Command::new("openssl")
         .current_dir(server)
-        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"])
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+        ])
         .args(["-nodes", "-days", "2", "-subj", "/CN=quoit"])
         .args(["-addext", "subjectAltName=IP:127.0.0.1"])
         .args(["-addext", "basicConstraints=critical,CA:FALSE"])
         .args(["-keyout", "key.pem", "-out", "cert.pem"])
         .output()
         .expect("openssl starts");
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    assert!(
+        made.status.success(),
+        "{}",
+        String::from_utf8_lossy(&made.stderr)
+    );
 }
 
 pub(crate) fn tls_and_a_user() -> String {
@@ -209,11 +238,22 @@ pub(crate) fn a_shared_stream_keeps_the_order() -> String {
         second.try_push(&payload(number, 64)).expect("room");
     }
     let words = |ring: &Name, subject: &str| {
-        let words = ["out", &ring.0, "--stream", "S", "--subject", subject, "--window", "8"];
+        let words = [
+            "out",
+            &ring.0,
+            "--stream",
+            "S",
+            "--subject",
+            subject,
+            "--window",
+            "8",
+        ];
         Bridge::start(&server, &words)
     };
     let (a, b) = (words(&one, "S.a"), words(&two, "S.b"));
-    eventually("both rings are empty", || one.unread() == 0 && two.unread() == 0);
+    eventually("both rings are empty", || {
+        one.unread() == 0 && two.unread() == 0
+    });
     // Another client, between two messages of a bridge.
     server.block_on(async |jetstream| {
         let sent = jetstream.publish("S.c", "other".into());
@@ -250,7 +290,9 @@ pub(crate) fn a_work_queue() -> String {
     eventually("the queue is empty", || server.count("S").0 == 0);
     bridge.kill();
     for number in 500..600 {
-        producer.push_timeout(&payload(number, 64), HANG).expect("room");
+        producer
+            .push_timeout(&payload(number, 64), HANG)
+            .expect("room");
     }
     let _in = Bridge::inward(&server, &far, "S", &[]);
     assert_eq!(take(&mut consumer, 100), (500..600).collect::<Vec<_>>());

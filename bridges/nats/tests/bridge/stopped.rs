@@ -22,7 +22,9 @@ pub(crate) fn a_stopped_server() -> String {
     let mut pushed = 0;
     let mut push = |count: u64| {
         for number in pushed..pushed + count {
-            producer.push_timeout(&payload(number, 4096), HANG).expect("room");
+            producer
+                .push_timeout(&payload(number, 4096), HANG)
+                .expect("room");
         }
         pushed += count;
     };
@@ -43,12 +45,18 @@ pub(crate) fn a_stopped_server() -> String {
         most.0 = most.0.max(anonymous(&out));
         most.1 = most.1.max(anonymous(&inward));
     }
-    assert!(near.unread() > 100 << 20, "the ring keeps what the server does not take");
+    assert!(
+        near.unread() > 100 << 20,
+        "the ring keeps what the server does not take"
+    );
     signal(server.child(), libc::SIGCONT);
     let numbers = take(&mut consumer, 30_000);
     assert_eq!(numbers, (4000..34_000).collect::<Vec<_>>());
     eventually("all is released", || near.unread() == 0);
-    let grown = (most.0.saturating_sub(before.0), most.1.saturating_sub(before.1));
+    let grown = (
+        most.0.saturating_sub(before.0),
+        most.1.saturating_sub(before.1),
+    );
     // The window, its headers, and the client's buffers.
     let bound = 8 << 10;
     assert!(grown.0 < bound, "out has grown by {} KiB", grown.0);
@@ -68,8 +76,12 @@ fn switches(bridge: &Bridge) -> u64 {
         let Ok(text) = fs::read_to_string(task.path().join("status")) else {
             continue;
         };
-        let lines = text.lines().filter_map(|line| line.split_once("ctxt_switches:"));
-        count += lines.map(|(_, number)| number.trim().parse::<u64>().unwrap_or(0)).sum::<u64>();
+        let lines = text
+            .lines()
+            .filter_map(|line| line.split_once("ctxt_switches:"));
+        count += lines
+            .map(|(_, number)| number.trim().parse::<u64>().unwrap_or(0))
+            .sum::<u64>();
     }
     count
 }

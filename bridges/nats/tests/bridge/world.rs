@@ -123,7 +123,9 @@ impl Bridge {
         let text = fs::read_to_string(path).expect("the status");
         let line = text.lines().find_map(|line| line.strip_prefix(field));
         let number = line.and_then(|rest| rest.trim_start_matches(':').split_whitespace().next());
-        number.and_then(|number| number.parse().ok()).expect("a number")
+        number
+            .and_then(|number| number.parse().ok())
+            .expect("a number")
     }
 }
 
