@@ -226,6 +226,8 @@ pub mod docs {
     pub mod limits {}
     #[doc = include_str!("docs/memory_model.md")]
     pub mod memory_model {}
+    #[doc = include_str!("docs/network.md")]
+    pub mod network {}
     #[doc = include_str!("docs/numbers.md")]
     pub mod numbers {}
     #[doc = include_str!("docs/performance.md")]

@@ -1,0 +1,202 @@
+//! The connection to the server, which reconnects by itself.
+
+use std::time::Duration;
+
+use async_nats::jetstream::context::{ConsumerInfoErrorKind, GetStreamErrorKind};
+use async_nats::jetstream::stream::{Info, Stream};
+use async_nats::jetstream::{self, Context, ErrorCode};
+use async_nats::{Client, ConnectOptions, Event};
+use tokio::sync::watch;
+
+use crate::error::Error;
+use crate::report::Report;
+
+/// The longest pause between two attempts.
+const LONGEST: Duration = Duration::from_secs(2);
+/// How long a request to the server may take.
+const REQUEST: Duration = Duration::from_secs(5);
+
+/// What the client has told of the connection.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct State {
+    /// How often it was made.
+    connects: u64,
+    is_connected: bool,
+    is_closed: bool,
+}
+
+/// A connection to a server or a cluster.
+#[derive(Debug, Clone)]
+pub struct Link {
+    pub(crate) client: Client,
+    pub(crate) jetstream: Context,
+    address: String,
+    state: watch::Receiver<State>,
+}
+
+impl Link {
+    /// Connects with these options: TLS, credentials and the rest are the client's own. The
+    /// bridge sets the event callback, the delay between two attempts and the number of
+    /// attempts, which is unlimited once there was a connection.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Connect`] if no server answers.
+    pub async fn connect(
+        options: ConnectOptions,
+        address: &str,
+        report: &Report,
+    ) -> Result<Self, Error> {
+        let (tell, state) = watch::channel(State::default());
+        let report = report.clone();
+        let options = options
+            .event_callback(move |event| {
+                note(&report, &event);
+                tell.send_modify(|state| match event {
+                    Event::Connected => {
+                        state.connects += 1;
+                        state.is_connected = true;
+                    }
+                    Event::Disconnected => state.is_connected = false,
+                    Event::Closed => state.is_closed = true,
+                    _ => {}
+                });
+                std::future::ready(())
+            })
+            .reconnect_delay_callback(pause)
+            .request_timeout(Some(REQUEST))
+            .max_reconnects(None)
+            .skip_subject_validation(true);
+        let client = options.connect(address).await;
+        let client = client.map_err(|source| Error::Connect {
+            server: address.to_owned(),
+            source,
+        })?;
+        Ok(Self {
+            jetstream: jetstream::new(client.clone()),
+            client,
+            address: address.to_owned(),
+            state,
+        })
+    }
+
+    /// How often the connection was made, now that there is one.
+    ///
+    /// Cancel safety: nothing is lost.
+    pub(crate) async fn connected(&mut self) -> Result<u64, Error> {
+        let state = self
+            .state
+            .wait_for(|state| state.is_connected || state.is_closed);
+        match state.await.map(|state| *state) {
+            Ok(state) if !state.is_closed => Ok(state.connects),
+            _ => Err(self.closed()),
+        }
+    }
+
+    /// Waits until the connection was made more often than this.
+    ///
+    /// Cancel safety: nothing is lost.
+    pub(crate) async fn reconnected(&mut self, connects: u64) -> Result<(), Error> {
+        let state = self
+            .state
+            .wait_for(|state| state.connects > connects || state.is_closed);
+        match state.await.map(|state| *state) {
+            Ok(state) if !state.is_closed => Ok(()),
+            _ => Err(self.closed()),
+        }
+    }
+
+    pub(crate) fn closed(&self) -> Error {
+        Error::Closed(format!(
+            "the client has closed the connection to {}; start the bridge again",
+            self.address
+        ))
+    }
+
+    /// The stream. Fails at once if there is none; tries again as long as the server does
+    /// not answer, unless this is the first time.
+    pub(crate) async fn stream(
+        &mut self,
+        name: &str,
+        is_first: bool,
+    ) -> Result<Stream<Info>, Error> {
+        let mut backoff = Backoff::default();
+        loop {
+            self.connected().await?;
+            let error = match self.jetstream.get_stream(name).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => error,
+            };
+            match error.kind() {
+                GetStreamErrorKind::JetStream(error)
+                    if error.error_code() == ErrorCode::STREAM_NOT_FOUND =>
+                {
+                    return Err(Error::Stream(format!(
+                        "the stream {name} does not exist on {}; create it, with the subjects that \
+                         it is to take",
+                        self.address
+                    )));
+                }
+                GetStreamErrorKind::EmptyName | GetStreamErrorKind::InvalidStreamName => {
+                    return Err(Error::Stream(format!("{name:?} is no name of a stream")));
+                }
+                _ if is_first => {
+                    return Err(Error::Stream(format!(
+                        "JetStream does not answer on {}: {error}; check that it is enabled \
+                         (nats-server -js), and that this user may use it",
+                        self.address
+                    )));
+                }
+                _ => backoff.pause().await,
+            }
+        }
+    }
+}
+
+/// Whether this says that the consumer or its stream is not there.
+pub(crate) fn is_gone(kind: &ConsumerInfoErrorKind) -> bool {
+    match kind {
+        ConsumerInfoErrorKind::NotFound | ConsumerInfoErrorKind::StreamNotFound => true,
+        ConsumerInfoErrorKind::JetStream(error) => matches!(
+            error.error_code(),
+            ErrorCode::CONSUMER_NOT_FOUND | ErrorCode::STREAM_NOT_FOUND
+        ),
+        _ => false,
+    }
+}
+
+fn note(report: &Report, event: &Event) {
+    match event {
+        Event::Connected => report.connected(true),
+        Event::Disconnected => report.connected(false),
+        _ => {}
+    }
+    report.note(&format!("connection: {event}"));
+}
+
+/// The pause before this attempt.
+fn pause(attempts: usize) -> Duration {
+    let attempts = u32::try_from(attempts).unwrap_or(u32::MAX);
+    Duration::from_millis(50)
+        .saturating_mul(attempts)
+        .min(LONGEST)
+}
+
+/// Pauses that grow while something does not work.
+#[derive(Debug, Default)]
+pub(crate) struct Backoff {
+    attempts: usize,
+}
+
+impl Backoff {
+    /// Waits before the next attempt.
+    pub(crate) async fn pause(&mut self) {
+        self.attempts += 1;
+        tokio::time::sleep(pause(self.attempts)).await;
+    }
+
+    /// It works again.
+    pub(crate) fn reset(&mut self) {
+        self.attempts = 0;
+    }
+}

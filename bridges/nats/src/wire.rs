@@ -1,0 +1,269 @@
+//! What a message carries beside its payload, and what the server answers to it.
+//!
+//! | header | of | value |
+//! |---|---|---|
+//! | `Nats-Msg-Id` | each | `incarnation:position` |
+//! | `Quoit-Position` | each | the position of the message in its ring, decimal |
+//! | `Quoit-Schema` | each | the fingerprint of the ring's schema, 16 hexadecimal digits |
+//! | `Quoit-Kind` | frames | the frame's kind, decimal |
+//! | `Quoit-Slot-Size` | records | bytes of a record, decimal |
+
+use async_nats::HeaderMap;
+use async_nats::header::{
+    HeaderName, HeaderValue, NATS_EXPECTED_LAST_MESSAGE_ID, NATS_EXPECTED_LAST_SUBJECT_SEQUENCE,
+    NATS_MESSAGE_ID,
+};
+use quoit::observer::{RingInfo, ShapeKind};
+use serde::Deserialize;
+
+use crate::ring::Unfit;
+
+const POSITION: HeaderName = HeaderName::from_static("Quoit-Position");
+const SCHEMA: HeaderName = HeaderName::from_static("Quoit-Schema");
+const KIND: HeaderName = HeaderName::from_static("Quoit-Kind");
+const SLOT_SIZE: HeaderName = HeaderName::from_static("Quoit-Slot-Size");
+
+/// The server has another last message in the stream than the one that was expected.
+const WRONG_LAST_ID: u64 = 10070;
+/// The server has another last message of the subject.
+const WRONG_LAST_SEQUENCE: u64 = 10071;
+
+/// Which message of which ring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Id {
+    pub(crate) incarnation: u64,
+    pub(crate) position: u64,
+}
+
+impl Id {
+    pub(crate) fn text(self) -> String {
+        format!("{:016x}:{}", self.incarnation, self.position)
+    }
+
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (incarnation, position) = text.split_once(':')?;
+        Some(Self {
+            incarnation: u64::from_str_radix(incarnation, 16).ok()?,
+            position: position.parse().ok()?,
+        })
+    }
+
+    /// That of a message in a stream.
+    pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
+        Self::parse(headers.get(NATS_MESSAGE_ID)?.as_str())
+    }
+}
+
+/// What must be in the stream before a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Predecessor {
+    /// As the last message of the stream: the message with this id.
+    Id(Id),
+    /// As the last message of the subject: the one with this sequence, 0 for none.
+    Sequence(u64),
+}
+
+/// The headers of all messages of one ring.
+#[derive(Debug)]
+pub(crate) struct Headers {
+    incarnation: u64,
+    schema: String,
+    /// Of records.
+    slot_size: Option<String>,
+}
+
+impl Headers {
+    pub(crate) fn new(info: &RingInfo) -> Self {
+        let is_records = info.shape == ShapeKind::Records;
+        Self {
+            incarnation: info.incarnation,
+            schema: format!("{:016x}", info.schema),
+            slot_size: is_records.then(|| info.slot_size.to_string()),
+        }
+    }
+
+    pub(crate) fn id(&self, position: u64) -> Id {
+        Id {
+            incarnation: self.incarnation,
+            position,
+        }
+    }
+
+    pub(crate) fn make(&self, position: u64, kind: u32, after: Predecessor) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(NATS_MESSAGE_ID, self.id(position).text());
+        match after {
+            Predecessor::Id(id) => headers.insert(NATS_EXPECTED_LAST_MESSAGE_ID, id.text()),
+            Predecessor::Sequence(sequence) => headers.insert(
+                NATS_EXPECTED_LAST_SUBJECT_SEQUENCE,
+                HeaderValue::from(sequence),
+            ),
+        }
+        headers.insert(POSITION, HeaderValue::from(position));
+        headers.insert(SCHEMA, self.schema.as_str());
+        match &self.slot_size {
+            Some(size) => headers.insert(SLOT_SIZE, size.as_str()),
+            None => headers.insert(KIND, HeaderValue::from(kind)),
+        }
+        headers
+    }
+}
+
+/// The kind of a message for a ring, or why the ring cannot take it. A header that is
+/// missing is not checked: the message may come from any client.
+pub(crate) fn check(info: &RingInfo, headers: Option<&HeaderMap>) -> Result<u32, Unfit> {
+    let Some(headers) = headers else {
+        return Ok(0);
+    };
+    if let Some(schema) = headers.get(SCHEMA) {
+        let found = u64::from_str_radix(schema.as_str(), 16).ok();
+        if found != Some(info.schema) {
+            return Err(Unfit(format!(
+                "the schema is {schema}, and that of the ring {:016x}",
+                info.schema
+            )));
+        }
+    }
+    if let Some(size) = headers.get(SLOT_SIZE) {
+        let is_records = info.shape == ShapeKind::Records;
+        if !is_records || size.as_str().parse() != Ok(info.slot_size) {
+            let own = match is_records {
+                true => format!("of {} bytes", info.slot_size),
+                false => "frames".to_owned(),
+            };
+            return Err(Unfit(format!(
+                "it is a record of {size} bytes, and the ring holds {}",
+                match is_records {
+                    true => format!("records {own}"),
+                    false => own,
+                }
+            )));
+        }
+    }
+    match headers.get(KIND) {
+        None => Ok(0),
+        Some(kind) => kind.as_str().parse().map_err(|_| {
+            Unfit(format!(
+                "the header Quoit-Kind is {kind:?}, and not a number of 32 bits"
+            ))
+        }),
+    }
+}
+
+/// What the server answers to a published message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// It is in this stream, at this sequence.
+    Stored {
+        stream: String,
+        sequence: u64,
+        is_duplicate: bool,
+    },
+    /// Its predecessor is not what it must be.
+    OutOfOrder,
+    /// The server refuses it for now or for good, for this reason.
+    Refused(String),
+    /// No stream takes the subject now.
+    NoResponders,
+}
+
+#[derive(Deserialize)]
+struct Ack {
+    stream: Option<String>,
+    seq: Option<u64>,
+    #[serde(default)]
+    duplicate: bool,
+    error: Option<Refusal>,
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    #[serde(default)]
+    err_code: u64,
+    #[serde(default)]
+    description: String,
+}
+
+impl Answer {
+    pub(crate) fn parse(message: &async_nats::Message) -> Self {
+        if message.status == Some(async_nats::StatusCode::NO_RESPONDERS) {
+            return Self::NoResponders;
+        }
+        match serde_json::from_slice(&message.payload) {
+            Ok(Ack {
+                error: Some(refusal),
+                ..
+            }) => match refusal.err_code {
+                WRONG_LAST_ID | WRONG_LAST_SEQUENCE => Self::OutOfOrder,
+                code => Self::Refused(format!("{} (code {code})", refusal.description)),
+            },
+            Ok(Ack {
+                stream: Some(stream),
+                seq: Some(sequence),
+                duplicate: is_duplicate,
+                ..
+            }) => Self::Stored {
+                stream,
+                sequence,
+                is_duplicate,
+            },
+            _ => Self::Refused("the answer is no acknowledgement of JetStream".to_owned()),
+        }
+    }
+}
+
+/// Whether a subject is among those that a pattern with `*` and `>` names.
+pub(crate) fn matches(pattern: &str, subject: &str) -> bool {
+    let mut tokens = subject.split('.');
+    for part in pattern.split('.') {
+        match (part, tokens.next()) {
+            (">", Some(_)) => return true,
+            ("*", Some(_)) => {}
+            (part, Some(token)) if part == token => {}
+            _ => return false,
+        }
+    }
+    tokens.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_read_as_it_was_written() {
+        for position in [0, 8, u64::MAX] {
+            let id = Id {
+                incarnation: 0x0123_4567_89ab_cdef,
+                position,
+            };
+            assert_eq!(Id::parse(&id.text()), Some(id));
+        }
+        for text in ["", ":", "12", "xyz:1", "1:x", "1:-1", "11112222333344445:1"] {
+            assert_eq!(Id::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn patterns_name_subjects_as_the_server_reads_them() {
+        for (pattern, subject) in [
+            ("a.b", "a.b"),
+            ("a.*", "a.b"),
+            ("a.>", "a.b.c"),
+            (">", "a"),
+            ("*.b", "a.b"),
+        ] {
+            assert!(matches(pattern, subject), "{pattern} {subject}");
+        }
+        for (pattern, subject) in [
+            ("a", "a.b"),
+            ("a.b", "a"),
+            ("a.>", "a"),
+            ("a.*", "a.b.c"),
+            ("*", "a.b"),
+            ("a.b", "a.c"),
+        ] {
+            assert!(!matches(pattern, subject), "{pattern} {subject}");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Errors that say what is wrong and what to do.
+
+use std::fs;
+
+use async_nats::jetstream::consumer::{AckPolicy, pull};
+use quoit::RingOptions;
+use quoit_nats::async_nats;
+
+use crate::once::{far_ring, near_ring, publish, take};
+use crate::server::Server;
+use crate::world::{Bridge, Name, eventually};
+
+fn says(said: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(said.contains(part), "no {part:?} in: {said}");
+    }
+}
+
+pub(crate) fn errors_say_what_to_do() -> String {
+    let mut server = Server::start();
+    let ring = Name::new("near");
+    let url = server.url();
+    drop(near_ring(&ring, 4096));
+
+    // The stream.
+    let said = Bridge::out(&server, &ring, "S", &[]).fails();
+    says(&said, &["the stream S does not exist", "create it"]);
+    let said = Bridge::inward(&server, &ring, "S", &[]).fails();
+    says(&said, &["the stream S does not exist"]);
+    server.stream("S", "S.>");
+    server.stream("T", "T.>");
+    let words = ["out", &ring.0, "--stream", "S", "--subject", "T.a"];
+    let said = Bridge::start(&server, &words).fails();
+    says(
+        &said,
+        &["the stream S does not take the subject T.a", "it takes S.>"],
+    );
+
+    // The ring.
+    let held = near_ring(&ring, 4096);
+    let said = Bridge::inward(&server, &ring, "S", &[]).fails();
+    says(
+        &said,
+        &[&ring.0, "producer", &std::process::id().to_string()],
+    );
+    drop(held);
+    let records = Name::new("records");
+    let made = RingOptions::new(16)
+        .create::<u64>(&records.0)
+        .expect("a ring");
+    let said = Bridge::out(&server, &records, "S", &[]).fails();
+    says(&said, &["holds records", "--tag"]);
+    let said = Bridge::out(&server, &records, "S", &["--tag", "other"]).fails();
+    says(&said, &["schema"]);
+    drop(made);
+
+    // The consumer.
+    server.block_on(async |jetstream| {
+        let stream = jetstream.get_stream("S").await.expect("the stream");
+        let config = pull::Config {
+            durable_name: Some("far".to_owned()),
+            ack_policy: AckPolicy::None,
+            ..pull::Config::default()
+        };
+        stream.create_consumer(config).await.expect("a consumer");
+    });
+    let said = Bridge::inward(&server, &ring, "S", &[]).fails();
+    says(
+        &said,
+        &["the consumer far of the stream S takes no acknowledgements"],
+    );
+
+    // The file.
+    let path = server.directory().join("rings.toml");
+    let path_text = path.to_str().expect("a path").to_owned();
+    for (text, part) in [
+        ("", "no ring in it"),
+        (
+            "[[out]]\nring = \"a\"\nstream = \"S\"\n",
+            "missing field `subject`",
+        ),
+        (
+            "[[out]]\nring = \"a\"\nstream = \"S\"\nsubject = \"S.a\"\nwidow = 3\n",
+            "widow",
+        ),
+        (
+            "[[in]]\nring = \"a\"\nstream = \"S\"\nconsumer = \"c\"\nrecords = \"0\"\n",
+            "as in 24:8",
+        ),
+    ] {
+        fs::write(&path, text).expect("a file");
+        let said = Bridge::start(&server, &["run", &path_text]).fails();
+        says(&said, &["rings.toml", part]);
+    }
+
+    // A stream that is deleted under a bridge.
+    let mut producer = near_ring(&ring, 4096);
+    let mut bridge = Bridge::out(&server, &ring, "S", &[]);
+    producer.try_push(b"one").expect("room");
+    eventually("the message is there", || ring.unread() == 0);
+    server.block_on(async |jetstream| {
+        jetstream.delete_stream("S").await.expect("deleted");
+    });
+    producer.try_push(b"two").expect("room");
+    bridge.wait_for("the stream S does not exist");
+    eventually("the bridge ends", || bridge.has_ended());
+    assert_eq!(ring.unread(), 16, "the message stays in the ring");
+
+    // The server.
+    server.kill();
+    let said = Bridge::out(&server, &ring, "S", &[]).fails();
+    says(
+        &said,
+        &[
+            "no connection to the NATS server",
+            &url,
+            "check that it runs",
+        ],
+    );
+    String::new()
+}
+
+pub(crate) fn a_deleted_consumer() -> String {
+    let server = Server::start();
+    let ring = Name::new("far");
+    server.stream("S", "S.>");
+    let mut consumer = far_ring(&ring, 65536);
+    let mut bridge = Bridge::inward(&server, &ring, "S", &[]);
+    publish(&server, 0..5);
+    assert_eq!(take(&mut consumer, 5), [0, 1, 2, 3, 4]);
+    server.block_on(async |jetstream| {
+        let stream = jetstream.get_stream("S").await.expect("the stream");
+        stream.delete_consumer("far").await.expect("deleted");
+    });
+    bridge.wait_for("the consumer far of the stream S was deleted");
+    eventually("the bridge ends", || bridge.has_ended());
+    publish(&server, 5..8);
+    // A new one goes on where the ring is.
+    let _bridge = Bridge::inward(&server, &ring, "S", &[]);
+    assert_eq!(take(&mut consumer, 3), [5, 6, 7]);
+    assert!(consumer.is_empty());
+    String::new()
+}

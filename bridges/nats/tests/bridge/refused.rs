@@ -1,0 +1,100 @@
+//! Messages that the far ring cannot take.
+
+use crate::once::{far_ring, near_ring, publish, take};
+use crate::server::Server;
+use crate::world::{Bridge, Name, eventually, free_address, metric, payload};
+
+pub(crate) fn what_does_not_fit() -> String {
+    let server = Server::start();
+    let ring = Name::new("far");
+    server.stream("S", "S.>");
+    server.stream("DEAD", "dead.>");
+    let mut consumer = far_ring(&ring, 4096);
+    publish(&server, 0..3);
+    server.block_on(async |jetstream| {
+        let sent = jetstream.publish("S.a", payload(3, 2041).into());
+        sent.await.expect("sent").await.expect("stored");
+    });
+    publish(&server, 4..6);
+
+    let said = Bridge::inward(&server, &ring, "S", &[]).fails();
+    for part in [
+        "message 4 of the stream S",
+        "2041 bytes",
+        "2040",
+        "--dead-letter",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert_eq!(take(&mut consumer, 3), [0, 1, 2]);
+    assert!(
+        consumer.is_empty(),
+        "nothing comes behind what does not fit"
+    );
+
+    let said = Bridge::inward(&server, &ring, "S", &["--dead-letter", "nowhere.a"]).fails();
+    assert!(
+        said.contains("no stream takes the dead-letter subject nowhere.a"),
+        "{said}"
+    );
+
+    let address = free_address();
+    let metrics = address.to_string();
+    let words = ["--dead-letter", "dead.letters", "--metrics", &metrics];
+    let mut bridge = Bridge::inward(&server, &ring, "S", &words);
+    assert_eq!(take(&mut consumer, 2), [4, 5]);
+    bridge.wait_for("it goes to dead.letters");
+    let line = format!(
+        "quoit_nats_dead_letters_total{{ring=\"{}\",direction=\"in\"}}",
+        ring.0
+    );
+    assert_eq!(metric(address, &line), 1);
+    bridge.stop();
+    assert_eq!(server.count("DEAD").0, 1);
+    server.block_on(async |jetstream| {
+        let stream = jetstream.get_stream("DEAD").await.expect("the stream");
+        let letter = stream.get_raw_message(1).await.expect("a message");
+        let header = |name: &str| letter.headers.get(name).expect("a header").to_string();
+        assert!(header("Quoit-Reason").contains("2041 bytes"));
+        assert_eq!(header("Quoit-Stream"), "S");
+        assert_eq!(header("Quoit-Sequence"), "4");
+        assert_eq!(header("Quoit-Subject"), "S.a");
+        assert_eq!(letter.payload, payload(3, 2041));
+    });
+    String::new()
+}
+
+/// The near ring holds other messages than the far one, as their tags say.
+pub(crate) fn another_schema() -> String {
+    let server = Server::start();
+    let (near, far, slots) = (Name::new("near"), Name::new("far"), Name::new("slots"));
+    server.stream("S", "S.>");
+    let mut producer = near_ring(&near, 4096);
+    producer.try_push(&payload(0, 64)).expect("room");
+    let out = Bridge::out(&server, &near, "S", &[]);
+    eventually("the message is there", || near.unread() == 0);
+    out.stop();
+
+    let schema = format!("{:016x}", crate::once::observer(&near).info().schema);
+    let said = Bridge::inward(&server, &far, "S", &["--tag", "orders/2"]).fails();
+    for part in ["the schema is", &schema, "message 1 of the stream S"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert_eq!(far.unread(), 0);
+
+    // Records of another size.
+    let words = ["--records", "64:8", "--tag", "u64", "--capacity", "16"];
+    let said = Bridge::inward(&server, &slots, "S", &words).fails();
+    assert!(said.contains("the schema is"), "{said}");
+    server.stream("T", "T.>");
+    server.block_on(async |jetstream| {
+        let sent = jetstream.publish("T.a", payload(0, 63).into());
+        sent.await.expect("sent").await.expect("stored");
+    });
+    let said = Bridge::inward(&server, &slots, "T", &words[2..4]).fails();
+    assert!(
+        said.contains("63 bytes, and a record of the ring 64"),
+        "{said}"
+    );
+    String::new()
+}

@@ -1,0 +1,219 @@
+//! Rings and bridges of a test, gone when it is over.
+
+use std::fs::{self, File};
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use quoit::Observer;
+
+use crate::server::{HANG, Server, die_with_us, signal};
+
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+
+/// The name of a ring, which is unlinked at the end.
+pub(crate) struct Name(pub(crate) String);
+
+impl Name {
+    pub(crate) fn new(of: &str) -> Self {
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        Self(format!("quoit-nats-{}-{number}-{of}", std::process::id()))
+    }
+
+    pub(crate) fn journal(&self) -> PathBuf {
+        PathBuf::from(format!("/dev/shm/{}.nats", self.0))
+    }
+
+    /// How much is unread.
+    pub(crate) fn unread(&self) -> u64 {
+        let observer = Observer::open(&self.0).expect("the ring");
+        observer.positions().len()
+    }
+}
+
+impl Drop for Name {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(Path::new("/dev/shm").join(&self.0));
+        let _ = fs::remove_file(self.journal());
+    }
+}
+
+/// A bridge, killed at the end.
+pub(crate) struct Bridge {
+    child: Child,
+    errors: PathBuf,
+}
+
+impl Bridge {
+    /// `quoit-nats` with these words.
+    pub(crate) fn start(server: &Server, words: &[&str]) -> Self {
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let errors = server.directory().join(format!("bridge-{number}.log"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_quoit-nats"));
+        command
+            .args(words)
+            .env("NATS_URL", server.url())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(&errors).expect("a file"));
+        die_with_us(&mut command);
+        let child = command.spawn().expect("the bridge starts");
+        Self { child, errors }
+    }
+
+    pub(crate) fn out(server: &Server, ring: &Name, stream: &str, more: &[&str]) -> Self {
+        let subject = format!("{stream}.a");
+        let mut words = vec!["out", &ring.0, "--stream", stream, "--subject", &subject];
+        words.extend(more);
+        Self::start(server, &words)
+    }
+
+    pub(crate) fn inward(server: &Server, ring: &Name, stream: &str, more: &[&str]) -> Self {
+        let mut words = vec!["in", &ring.0, "--stream", stream, "--consumer", "far"];
+        words.extend(more);
+        Self::start(server, &words)
+    }
+
+    pub(crate) fn child(&self) -> &Child {
+        &self.child
+    }
+
+    /// What it has said.
+    pub(crate) fn said(&self) -> String {
+        fs::read_to_string(&self.errors).unwrap_or_default()
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().expect("the bridge is killed");
+        self.child.wait().expect("the bridge is gone");
+    }
+
+    /// Whether it has ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("a state").is_some()
+    }
+
+    /// Waits until it has said this.
+    pub(crate) fn wait_for(&mut self, text: &str) {
+        eventually(text, || self.said().contains(text));
+    }
+
+    /// Waits for its end by an error; what it said.
+    pub(crate) fn fails(mut self) -> String {
+        eventually("the bridge ends", || self.has_ended());
+        let status = self.child.wait().expect("a status");
+        assert_eq!(status.code(), Some(1), "{}", self.said());
+        self.said()
+    }
+
+    /// Ends it by SIGTERM.
+    pub(crate) fn stop(mut self) {
+        signal(&self.child, libc::SIGTERM);
+        eventually("the bridge ends", || self.has_ended());
+        let status = self.child.wait().expect("a status");
+        assert_eq!(status.code(), Some(0), "{}", self.said());
+    }
+
+    /// A number of /proc/PID/status, in KiB.
+    pub(crate) fn memory(&self, field: &str) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let text = fs::read_to_string(path).expect("the status");
+        let line = text.lines().find_map(|line| line.strip_prefix(field));
+        let number = line.and_then(|rest| rest.trim_start_matches(':').split_whitespace().next());
+        number
+            .and_then(|number| number.parse().ok())
+            .expect("a number")
+    }
+}
+
+impl Drop for Bridge {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("a bridge said:\n{}", self.said());
+        }
+    }
+}
+
+/// Waits until this is so; an event decides, the time is against hangs.
+pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < HANG, "not within {HANG:?}: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A place for metrics that nobody listens at.
+pub(crate) fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("an address")
+}
+
+/// The metrics, as a scraper gets them.
+pub(crate) fn metrics(address: SocketAddr) -> String {
+    let mut text = String::new();
+    eventually("metrics", || TcpStream::connect(address).is_ok());
+    let mut socket = TcpStream::connect(address).expect("a connection");
+    socket
+        .write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+        .expect("a request");
+    socket.read_to_string(&mut text).expect("an answer");
+    text
+}
+
+/// One value of them.
+pub(crate) fn metric(address: SocketAddr, line: &str) -> u64 {
+    let text = metrics(address);
+    let value = text.lines().find_map(|found| found.strip_prefix(line));
+    let value = value.and_then(|rest| rest.trim().parse().ok());
+    value.unwrap_or_else(|| panic!("no line {line} in\n{text}"))
+}
+
+/// The payload of a message: its number, what follows from it, and a checksum.
+pub(crate) fn payload(number: u64, len: usize) -> Vec<u8> {
+    let mut bytes = number.to_le_bytes().to_vec();
+    let mut state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    while bytes.len() < len.max(16) - 8 {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.push(state as u8);
+    }
+    let sum = checksum(&bytes);
+    bytes.extend(sum.to_le_bytes());
+    bytes
+}
+
+/// The number of a message whose checksum is right.
+pub(crate) fn number(bytes: &[u8]) -> Result<u64, String> {
+    let Some((rest, sum)) = bytes.split_last_chunk::<8>() else {
+        return Err(format!("a message of {} bytes", bytes.len()));
+    };
+    if checksum(rest) != u64::from_le_bytes(*sum) {
+        return Err("the checksum is wrong".to_owned());
+    }
+    match rest.first_chunk::<8>() {
+        Some(number) => Ok(u64::from_le_bytes(*number)),
+        None => Err("too short".to_owned()),
+    }
+}
+
+/// FNV-1a.
+pub(crate) fn checksum(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
+/// The length of a message: mostly short, sometimes long.
+pub(crate) fn len(number: u64) -> usize {
+    match number % 97 {
+        0 => 2000,
+        rest => 16 + rest as usize,
+    }
+}
