@@ -106,7 +106,7 @@ fn is_permissive(expression: &str) -> bool {
     expression.split(" AND ").all(|part| {
         let part = part.trim_matches(['(', ')']);
         let mut choices = part.split(" OR ").flat_map(|choice| choice.split('/'));
-        choices.any(|licence| PERMISSIVE.contains(&licence))
+        choices.any(|licence| PERMISSIVE.contains(&licence.trim()))
     })
 }
 

@@ -105,7 +105,8 @@ fn items(source: &Source) -> Vec<&Item> {
 fn functions_of(source: &Source) -> Vec<Function> {
     let mut functions = Vec::new();
     let mut add = |visibility: &Visibility, attributes: &[Attribute], signature: &Signature| {
-        if matches!(visibility, Visibility::Public(_)) {
+        let is_hidden = attributes.iter().any(hides);
+        if matches!(visibility, Visibility::Public(_)) && !is_hidden {
             let doc: Vec<_> = attributes.iter().filter_map(doc).collect();
             functions.push(Function {
                 file: source.path.clone(),
@@ -137,6 +138,12 @@ fn complete_enum(item: &Item) -> Option<String> {
     let may_grow = attributes.any(|attribute| attribute.path().is_ident("non_exhaustive"));
     let is_public = matches!(item.vis, Visibility::Public(_));
     (is_public && !may_grow).then(|| item.ident.to_string())
+}
+
+/// Whether the attribute is `#[doc(hidden)]`: then its item is no part of the API.
+fn hides(attribute: &Attribute) -> bool {
+    let list = attribute.meta.require_list().ok();
+    list.is_some_and(|list| list.path.is_ident("doc") && list.tokens.to_string() == "hidden")
 }
 
 /// The text of a doc comment.
