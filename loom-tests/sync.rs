@@ -32,7 +32,7 @@ use crate::harness::sites::{Operation, Site};
 mod shipped;
 
 pub(crate) use shipped::{
-    CHECK, CLOSE, COPIED, FREE, LEFT, PARK, PLAIN, PUBLISH, READY, RECLAIM, REUSE, RIDE, RIDING,
+    CHECK, CLOSE, COPIED, FREE, LEFT, LINE, PARK, PLAIN, PUBLISH, READY, RECLAIM, REUSE, RIDE, RIDING,
     WAKE, WORD,
 };
 

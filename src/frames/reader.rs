@@ -50,6 +50,7 @@ impl FrameReader {
         if self.end.cursor.seen() == 0 {
             let unread = self.end.poll(1)?;
             if unread <= (RIDE_WORDS * 8) as u64 && self.take_inline(unread) {
+                self.end.lone(unread);
                 return Ok(self.found_inline());
             }
             self.prefetch_unread(unread);
@@ -57,6 +58,8 @@ impl FrameReader {
             let found = found.map_err(|corrupt| self.poison(corrupt))?;
             if found.units < unread {
                 self.end.crowded(unread);
+            } else {
+                self.end.lone(unread);
             }
             return Ok(found);
         }
@@ -607,6 +610,8 @@ impl<'a> Frames<'a> {
         self.frames.end.release(bytes);
         if self.count > 1 {
             self.frames.end.crowded(self.end);
+        } else {
+            self.frames.end.lone(self.end);
         }
     }
 

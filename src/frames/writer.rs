@@ -119,7 +119,7 @@ impl FrameWriter {
             self.store_word(place.offset + ahead * 8, word);
         }
         if self.end.role.peer_hint() {
-            self.end.publish_inline(place.units, words)
+            self.end.publish_inline(place.units, words.iter().copied())
         } else {
             self.end.publish(place.units)
         }
@@ -222,7 +222,7 @@ impl FrameWriter {
             for (ahead, word) in words.iter_mut().enumerate() {
                 *word = self.load_word(place.offset + ahead * 8);
             }
-            self.end.publish_inline(units, words)
+            self.end.publish_inline(units, words.iter().copied())
         } else {
             self.end.publish(units)
         }

@@ -17,7 +17,7 @@ use std::hint::black_box;
 
 use gungraun::prelude::*;
 use gungraun::{Callgrind, Dhat, DhatMetric, EventKind};
-use quoit::{Consumer, FrameConsumer, FrameProducer, Producer, RingOptions};
+use quoit::{Consumer, FrameConsumer, FrameProducer, Producer, RingOptions, WaitStrategy};
 
 /// Calls of each case.
 const CALLS: usize = 1024;
@@ -45,6 +45,21 @@ fn records<const WORDS: usize>() -> Ends<[u64; WORDS]> {
     RingOptions::new(4096)
         .heap::<[u64; WORDS]>()
         .expect("a fitting capacity")
+}
+
+/// The same, with ends that never sleep, which their words say: a stream is so.
+fn awake() -> Ends<[u64; 1]> {
+    let options = RingOptions::new(4096).wait_strategy(WaitStrategy::Spin);
+    options.heap::<[u64; 1]>().expect("a fitting capacity")
+}
+
+fn awake_and_filled() -> Ends<[u64; 1]> {
+    let mut ends = awake();
+    for _ in 0..2 * CALLS {
+        ends.0.try_push([7]).expect("there is room");
+    }
+    black_box(ends.1.try_pop().expect("there are messages"));
+    ends
 }
 
 fn filled<const WORDS: usize>() -> Ends<[u64; WORDS]> {
@@ -85,6 +100,8 @@ macro_rules! case {
 }
 
 case!(push_8: Ends<[u64; 1]> = records(); push; 56_539);
+case!(stream_push_8: Ends<[u64; 1]> = awake(); push; 30_000);
+case!(stream_pop_8: Ends<[u64; 1]> = awake_and_filled(); pop; 30_000);
 case!(push_64: Ends<[u64; 8]> = records(); push; 75_996);
 case!(pop_8: Ends<[u64; 1]> = filled(); pop; 54_492);
 case!(pop_64: Ends<[u64; 8]> = filled(); pop; 78_045);
@@ -100,16 +117,16 @@ case!(push_by_64_8: Ends<[u64; 1]> = records(); push_by_64; 3_479);
 case!(push_by_64_64: Ends<[u64; 8]> = records(); push_by_64; 14_287);
 case!(pop_by_64_8: Ends<[u64; 1]> = filled(); pop_by_64; 3_588);
 case!(pop_by_64_64: Ends<[u64; 8]> = filled(); pop_by_64; 14_798);
-case!(push_frame_8: Frames = frames(); push_frame::<8>; 166_233);
-case!(push_frame_64: Frames = frames(); push_frame::<64>; 135_513);
-case!(pop_frame_8: Frames = framed(8); pop_frame; 127_333);
-case!(pop_frame_64: Frames = framed(64); pop_frame; 138_597);
-case!(push_frame_1024: Frames = frames(); push_frame::<1024>; 339_161);
-case!(pop_frame_1024: Frames = framed(1024); pop_frame; 342_245);
-case!(claim_frame_8: Frames = frames(); claim_frame::<8>; 117_096);
-case!(claim_frame_64: Frames = frames(); claim_frame::<64>; 130_408);
-case!(peek_frame_8: Frames = framed(8); peek_frame; 72_924);
-case!(peek_frame_64: Frames = framed(64); peek_frame; 72_924);
+case!(push_frame_8: Frames = frames(); push_frame::<8>; 177_545);
+case!(push_frame_64: Frames = frames(); push_frame::<64>; 146_825);
+case!(pop_frame_8: Frames = framed(8); pop_frame; 135_573);
+case!(pop_frame_64: Frames = framed(64); pop_frame; 148_885);
+case!(push_frame_1024: Frames = frames(); push_frame::<1024>; 350_473);
+case!(pop_frame_1024: Frames = framed(1024); pop_frame; 352_533);
+case!(claim_frame_8: Frames = frames(); claim_frame::<8>; 133_523);
+case!(claim_frame_64: Frames = frames(); claim_frame::<64>; 140_691);
+case!(peek_frame_8: Frames = framed(8); peek_frame; 84_237);
+case!(peek_frame_64: Frames = framed(64); peek_frame; 84_237);
 
 #[inline(always)]
 fn push<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
@@ -213,6 +230,8 @@ library_benchmark_group!(
     name = records_of_words,
     benchmarks = [
         push_8,
+        stream_push_8,
+        stream_pop_8,
         push_64,
         pop_8,
         pop_64,

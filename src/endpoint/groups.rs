@@ -1,0 +1,94 @@
+//! Cache lines are moved in groups.
+//!
+//! A store to a line that the other processor has read waits for that line, and the stores
+//! behind it wait as well: stores become visible in their order. So an end takes some lines
+//! of what is its own together, before it needs the first, and the transfers overlap.
+
+use super::Endpoint;
+use crate::cursor::{ReadCursor, WriteCursor};
+use crate::error::NoRoom;
+use crate::payload;
+
+impl<C> Endpoint<C> {
+    /// Calls `visit` with the address of a byte of each line of the `units` from the slot
+    /// at `index` on.
+    #[inline]
+    fn for_each_line(&mut self, index: usize, units: u64, visit: impl Fn(*mut u8)) {
+        #[cfg(test)]
+        {
+            self.counts.groups += 1;
+            let lines = &mut self.counts.lines;
+            self.lines.each(index, units, |_| *lines += 1);
+        }
+        let data = self.data.as_ptr();
+        self.lines
+            .each(index, units, |offset| visit(data.wrapping_add(offset)));
+    }
+}
+
+impl Endpoint<WriteCursor> {
+    /// Opens the next units, at least one: what is free, up to eight lines of it. Their
+    /// lines are taken together, so that the transfers overlap; one after the other they
+    /// would come when each store needs its own.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn go_on(&mut self) -> Result<(), NoRoom> {
+        let position = self.cursor.position();
+        let known = match self.cursor.room(1) {
+            // The consumer is at work on the rest of this line.
+            Some(known) if self.pacing.is_stream() && self.lines.is_scrap(position, known) => {
+                self.poll(1)?
+            }
+            Some(known) => known,
+            None => self.poll(1)?,
+        };
+        let units = self.lines.group(position, known);
+        self.for_each_line(self.cursor.index(0), units, |address| {
+            // SAFETY: the units are mapped, and the consumer has released them.
+            unsafe { payload::take_line(address) };
+        });
+        self.cursor.open(units);
+        Ok(())
+    }
+}
+
+impl Endpoint<ReadCursor> {
+    /// Opens the next units that an earlier poll has seen, up to eight lines of them;
+    /// whether there are any. Their lines are asked for together, so that the transfers
+    /// overlap.
+    #[inline]
+    pub(crate) fn go_on(&mut self) -> bool {
+        let (position, seen) = (self.cursor.position(), self.cursor.seen());
+        if seen == 0 {
+            return false;
+        }
+        // The producer is at work on the rest of this line.
+        if self.pacing.is_stream() && self.lines.is_scrap(position, seen) {
+            return false;
+        }
+        self.open(seen);
+        true
+    }
+
+    /// Opens some of the next `unread` units.
+    #[inline]
+    pub(crate) fn open(&mut self, unread: u64) {
+        let units = self.lines.group(self.cursor.position(), unread);
+        self.for_each_line(self.cursor.index(0), units, |address| {
+            payload::prefetch(address);
+        });
+        self.cursor.open(units);
+    }
+}
+
+/// How often an end did what costs time and changes no message.
+#[cfg(test)]
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub(super) polls: u64,
+    /// Groups of units that were opened, and their lines.
+    pub(super) groups: u64,
+    pub(super) lines: u64,
+    /// Closer looks at the peer's word.
+    pub(super) heeded: u64,
+}
