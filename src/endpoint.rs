@@ -20,8 +20,6 @@ use crate::slots::Lines;
 use crate::sync::PLAIN;
 use crate::wait::{Pacing, Step, WaitLoop};
 
-#[cfg(test)]
-use self::groups::Counts;
 pub(crate) use self::methods::{open_methods, shared_methods, shared_traits};
 
 /// Bytes of the longest payload that is also copied inline, behind its header.
@@ -38,6 +36,18 @@ pub(crate) struct Endpoint<C> {
     pub(crate) closed: bool,
     #[cfg(test)]
     counts: Counts,
+}
+
+/// How often an end did what costs time and changes no message.
+#[cfg(test)]
+#[derive(Debug, Default)]
+struct Counts {
+    polls: u64,
+    /// Groups of units that were opened, and their lines.
+    groups: u64,
+    lines: u64,
+    /// Closer looks at the peer's word.
+    heeded: u64,
 }
 
 // SAFETY: `data` points into memory that `role` keeps mapped, and that is bound to

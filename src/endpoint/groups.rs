@@ -80,15 +80,3 @@ impl Endpoint<ReadCursor> {
         self.cursor.open(units);
     }
 }
-
-/// How often an end did what costs time and changes no message.
-#[cfg(test)]
-#[derive(Debug, Default)]
-pub(super) struct Counts {
-    pub(super) polls: u64,
-    /// Groups of units that were opened, and their lines.
-    pub(super) groups: u64,
-    pub(super) lines: u64,
-    /// Closer looks at the peer's word.
-    pub(super) heeded: u64,
-}

@@ -112,14 +112,13 @@ impl FrameWriter {
             let units = self.seal(place, kind, payload.len());
             return self.end.publish(units);
         }
-        let words = short_frame(kind, payload);
         self.pad(place);
-        let words = &words[..frame_size(payload.len() as u64) as usize / 8];
-        for (ahead, &word) in words.iter().enumerate() {
+        for (ahead, word) in short_frame(kind, payload).enumerate() {
             self.store_word(place.offset + ahead * 8, word);
         }
         if self.end.role.peer_hint() {
-            self.end.publish_inline(place.units, words.iter().copied())
+            self.end
+                .publish_inline(place.units, short_frame(kind, payload))
         } else {
             self.end.publish(place.units)
         }
@@ -229,22 +228,42 @@ impl FrameWriter {
     }
 }
 
-/// A short frame, put together in registers: reading back what has just been stored
-/// would wait for the line to arrive from the other core.
+/// The words of a short frame, each put together in a register. A word that is loaded
+/// with its neighbour from where the two have just been stored, in the ring or in private
+/// memory, would wait until both stores have reached the cache.
 #[inline(always)]
-fn short_frame(kind: u32, payload: &[u8]) -> [u64; RIDE_WORDS] {
-    let mut words = [0; RIDE_WORDS];
-    words[0] = frame_header(payload.len() as u32, kind);
-    let whole = payload.chunks_exact(8);
-    let rest = whole.remainder();
-    if !rest.is_empty() {
-        let word = |word, &byte| word << 8 | u64::from(byte);
-        words[payload.len() / 8 + 1] = rest.iter().rev().fold(0, word);
+fn short_frame(kind: u32, payload: &[u8]) -> impl Iterator<Item = u64> {
+    let header = frame_header(payload.len() as u32, kind);
+    let words = frame_size(payload.len() as u64) as usize / 8;
+    (0..words).map(move |index| match index.checked_sub(1) {
+        None => header,
+        Some(index) => word_at(payload, index * 8),
+    })
+}
+
+/// Up to eight bytes from `offset` on, behind them zeros.
+#[inline(always)]
+fn word_at(bytes: &[u8], offset: usize) -> u64 {
+    let rest = &bytes[offset..];
+    if let Some(&whole) = rest.first_chunk() {
+        return u64::from_le_bytes(whole);
     }
-    for (word, bytes) in words[1..].iter_mut().zip(whole) {
-        *word = u64::from_le_bytes(bytes.try_into().expect("eight bytes"));
+    // No loop over the bytes, which would become a call of `memcpy`.
+    let fours = rest.chunks_exact(4);
+    let twos = fours.remainder().chunks_exact(2);
+    let mut word = match twos.remainder() {
+        [last] => u64::from(*last),
+        _ => 0,
+    };
+    for two in twos {
+        let two = u16::from_le_bytes(two.try_into().expect("two bytes"));
+        word = word << 16 | u64::from(two);
     }
-    words
+    for four in fours {
+        let four = u32::from_le_bytes(four.try_into().expect("four bytes"));
+        word = word << 32 | u64::from(four);
+    }
+    word
 }
 
 /// Room for a frame, to be filled in place: what [`FrameProducer::claim`](crate::FrameProducer::claim) and its like
