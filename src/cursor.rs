@@ -169,6 +169,12 @@ impl WriteCursor {
         self.stop != self.tail
     }
 
+    /// Whether the next `units` are.
+    #[inline(always)]
+    pub(crate) fn has_open(&self, units: u64) -> bool {
+        self.stop.wrapping_sub(self.tail) >= units
+    }
+
     /// Opens the next `units`, which lie within the last `room`.
     #[inline(always)]
     pub(crate) fn open(&mut self, units: u64) {

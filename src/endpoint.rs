@@ -343,6 +343,7 @@ impl Endpoint<ReadCursor> {
     /// still counts.
     #[inline]
     fn nothing(&mut self, wanted: u64) -> Result<u64, PopError> {
+        Pacing::note_idle();
         if self.pacing.in_vain() {
             self.role.hint(true);
         }
@@ -633,6 +634,27 @@ mod tests {
         stream(&mut small, 1000, 2);
         assert_eq!(small.0.end.pacing.looked_away, 0);
         assert_eq!(small.1.end.pacing.looked_away, 0);
+    }
+
+    /// A thread that waited has its next lines before it needs them; that of a stream
+    /// takes them on the way.
+    #[test]
+    fn lines_are_taken_after_a_message_only_by_a_thread_that_has_waited() {
+        let options = RingOptions::new(64);
+        let (mut producer, mut consumer) = options.heap::<[u64; 128]>().expect("a ring");
+        // Until the consumer has asked for it, and the producer knows.
+        for _ in 0..8 {
+            assert!(consumer.try_pop().is_err());
+            producer.try_push([7; 128]).expect("there is room");
+            assert!(consumer.try_pop().is_ok());
+        }
+        assert!(producer.end.cursor.is_open(), "the thread has waited");
+        let groups = producer.end.counts.groups;
+        producer.try_push([7; 128]).expect("there is room");
+        assert!(!producer.end.cursor.is_open(), "it has not");
+        assert_eq!(producer.end.counts.groups, groups);
+        producer.try_push([7; 128]).expect("there is room");
+        assert_eq!(producer.end.counts.groups, groups + 1, "on the way");
     }
 
     #[test]

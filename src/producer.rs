@@ -562,9 +562,15 @@ impl<T: Record> Producer<T> {
             let bytes = value.as_bytes();
             words.as_mut_bytes()[..bytes.len()].copy_from_slice(bytes);
             let words = &words[..const { inline_words::<T>() }];
-            self.end.publish_inline(1, words.iter().copied())
+            let is_ours = self.end.publish_inline(1, words.iter().copied());
+            self.end.prepare(1);
+            is_ours
         } else {
-            self.end.publish_open(position)
+            let is_ours = self.end.publish_open(position);
+            if const { !is_inline::<T>() } {
+                self.end.prepare(1);
+            }
+            is_ours
         }
     }
 }
@@ -653,6 +659,7 @@ impl<T: Record> Claim<'_, T> {
         } else {
             let position = self.producer.position();
             self.producer.end.publish_open(position);
+            self.producer.end.prepare(1);
         }
     }
 

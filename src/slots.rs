@@ -51,6 +51,12 @@ impl Lines {
         if beyond < units { units - beyond } else { units }
     }
 
+    /// Whether a message of so many units has more lines than are taken.
+    #[inline]
+    pub(crate) fn are_many(&self, units: u64) -> bool {
+        units as usize * self.unit > MOST * LINE
+    }
+
     /// Calls `visit` with the offset of a byte of each line of `units` from the slot at
     /// `index` on. Each of these bytes belongs to one of the units.
     #[inline]

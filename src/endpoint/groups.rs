@@ -42,13 +42,39 @@ impl Endpoint<WriteCursor> {
             Some(known) => known,
             None => self.poll(1)?,
         };
-        let units = self.lines.group(position, known);
+        self.take_lines(self.lines.group(position, known));
+        Ok(())
+    }
+
+    /// Opens the next `units`, which are free, and takes their lines.
+    #[inline]
+    fn take_lines(&mut self, units: u64) {
         self.for_each_line(self.cursor.index(0), units, |address| {
             // SAFETY: the units are mapped, and the consumer has released them.
             unsafe { payload::take_line(address) };
         });
         self.cursor.open(units);
-        Ok(())
+    }
+
+    /// After the publish of a single message to a consumer that waits: the lines of the
+    /// next message, if it is as long, are taken while this one is under way.
+    #[inline(always)]
+    pub(crate) fn prepare(&mut self, units: u64) {
+        if self.role.peer_hint() && !self.cursor.has_open(units) {
+            self.take_next(units);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn take_next(&mut self, units: u64) {
+        if !self.pacing.was_idle() || self.lines.are_many(units) {
+            return;
+        }
+        if let Some(known) = self.cursor.room(units) {
+            let group = self.lines.group(self.cursor.position(), known);
+            self.take_lines(group.max(units));
+        }
     }
 }
 

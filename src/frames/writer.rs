@@ -98,7 +98,9 @@ impl FrameWriter {
         kind: u32,
         payload: &[u8],
     ) -> Result<(), ClaimError> {
-        if self.publish_filled(place, kind, payload) {
+        let is_ours = self.publish_filled(place, kind, payload);
+        self.end.prepare(place.units);
+        if is_ours {
             Ok(())
         } else {
             Err(ClaimError::Abandoned)
@@ -375,7 +377,9 @@ impl<'a> FrameClaim<'a> {
     /// [`commit`](Self::commit); Abandoned in a forked child.
     #[inline(always)]
     pub(crate) fn publish(self) -> Result<(), ClaimError> {
-        if self.frames.finish(self.place, self.kind, self.place.len) {
+        let is_ours = self.frames.finish(self.place, self.kind, self.place.len);
+        self.frames.end.prepare(self.place.units);
+        if is_ours {
             Ok(())
         } else {
             Err(ClaimError::Abandoned)

@@ -11,8 +11,19 @@
 //! Giacomoni et al., 2008.) How long it looks away is tuned by what the polls find, in
 //! hints to the processor: that fits any processor, any distance between the two, and
 //! any size of record. Both ends do so; the slower one finds enough, and stops.
+//!
+//! A thread that has polled in vain since its last message, for the reply or for the next
+//! request, has time while a message is under way: it takes the lines of the next one
+//! then. The thread of a stream has not, however long its consumer waits.
+
+use core::cell::Cell;
 
 use crate::sync::spin_loop;
+
+thread_local! {
+    /// How often the consumers of this thread have polled in vain.
+    static IDLE: Cell<u32> = const { Cell::new(0) };
+}
 
 /// Polls in vain in a row after which an end has caught up. A line's way between two
 /// processors takes fewer.
@@ -43,6 +54,8 @@ pub(crate) struct Pacing {
     slip: u32,
     /// Units ahead at which the other end is not close.
     enough: u64,
+    /// What `IDLE` was at the last question.
+    idle: u32,
     /// For how many hints in all.
     #[cfg(test)]
     pub(crate) looked_away: u64,
@@ -59,6 +72,7 @@ impl Pacing {
             slips: false,
             slip: 0,
             enough: (capacity / 2).min(CLOSE / unit),
+            idle: IDLE.get(),
             #[cfg(test)]
             looked_away: 0,
         }
@@ -88,6 +102,19 @@ impl Pacing {
             }
             spin_loop();
         }
+    }
+
+    /// A consumer polled in vain.
+    #[inline]
+    pub(crate) fn note_idle() {
+        IDLE.set(IDLE.get().wrapping_add(1));
+    }
+
+    /// Whether a consumer of this thread has polled in vain since the last question.
+    #[inline]
+    pub(crate) fn was_idle(&mut self) -> bool {
+        let idle = IDLE.get();
+        core::mem::replace(&mut self.idle, idle) != idle
     }
 
     /// A poll found nothing, or too little. Returns whether this end has caught up by
@@ -246,6 +273,20 @@ mod tests {
             pacing.crowded((without + slip * per_hint).clamp(2, capacity));
         }
         pacing.slip
+    }
+
+    #[test]
+    fn a_thread_was_idle_if_a_consumer_of_it_polled_in_vain() {
+        let mut pacing = Pacing::new(1024, 8);
+        assert!(!pacing.was_idle());
+        pacing.in_vain();
+        std::thread::spawn(Pacing::note_idle)
+            .join()
+            .expect("no panic");
+        assert!(!pacing.was_idle(), "a producer, another thread");
+        Pacing::note_idle();
+        assert!(pacing.was_idle());
+        assert!(!pacing.was_idle(), "once");
     }
 
     #[test]
