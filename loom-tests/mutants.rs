@@ -150,7 +150,10 @@ fn push_all_as_open(producer: &mut slots::Producer, records: &[Record]) {
     for (ahead, record) in records.iter().enumerate() {
         producer.write(ahead, record);
     }
-    let last = producer.cursor.position().wrapping_add(records.len() as u64 - 1);
+    let last = producer
+        .cursor
+        .position()
+        .wrapping_add(records.len() as u64 - 1);
     producer.cursor.publish_open(last, producer.ring.line());
 }
 

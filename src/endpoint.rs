@@ -574,7 +574,10 @@ mod tests {
             assert_eq!(producer.try_push_slice(&[7; 64]), Ok(64));
             assert_eq!(consumer.try_pop_slice(&mut [0; 64]), Ok(64));
         }
-        assert_eq!((producer.end.counts.lines, consumer.end.counts.lines), (0, 0));
+        assert_eq!(
+            (producer.end.counts.lines, consumer.end.counts.lines),
+            (0, 0)
+        );
         assert!(!producer.end.cursor.is_open() && !consumer.end.cursor.is_open());
     }
 

@@ -562,15 +562,9 @@ impl<T: Record> Producer<T> {
             let bytes = value.as_bytes();
             words.as_mut_bytes()[..bytes.len()].copy_from_slice(bytes);
             let words = &words[..const { inline_words::<T>() }];
-            let is_ours = self.end.publish_inline(1, words.iter().copied());
-            self.end.prepare(1);
-            is_ours
+            self.end.publish_inline(1, words.iter().copied()) && self.end.prepare(1)
         } else {
-            let is_ours = self.end.publish_open(position);
-            if const { !is_inline::<T>() } {
-                self.end.prepare(1);
-            }
-            is_ours
+            self.end.publish_open(position) && (const { is_inline::<T>() } || self.end.prepare(1))
         }
     }
 }
@@ -658,8 +652,7 @@ impl<T: Record> Claim<'_, T> {
             self.commit_inline();
         } else {
             let position = self.producer.position();
-            self.producer.end.publish_open(position);
-            self.producer.end.prepare(1);
+            let _ = self.producer.end.publish_open(position) && self.producer.end.prepare(1);
         }
     }
 

@@ -48,7 +48,11 @@ impl Lines {
         let units = known.min(self.per_group);
         let beyond = position.wrapping_add(units) & (self.per_line - 1);
         // Whole lines, unless that leaves none.
-        if beyond < units { units - beyond } else { units }
+        if beyond < units {
+            units - beyond
+        } else {
+            units
+        }
     }
 
     /// Whether a message of so many units has more lines than are taken.

@@ -57,24 +57,28 @@ impl Endpoint<WriteCursor> {
     }
 
     /// After the publish of a single message to a consumer that waits: the lines of the
-    /// next message, if it is as long, are taken while this one is under way.
+    /// next message, if it is as long, are taken while this one is under way. Returns
+    /// `true`, so that it follows a publish without a result to keep.
     #[inline(always)]
-    pub(crate) fn prepare(&mut self, units: u64) {
+    pub(crate) fn prepare(&mut self, units: u64) -> bool {
         if self.role.peer_hint() && !self.cursor.has_open(units) {
-            self.take_next(units);
+            self.take_next(units)
+        } else {
+            true
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn take_next(&mut self, units: u64) {
+    fn take_next(&mut self, units: u64) -> bool {
         if !self.pacing.was_idle() || self.lines.are_many(units) {
-            return;
+            return true;
         }
         if let Some(known) = self.cursor.room(units) {
             let group = self.lines.group(self.cursor.position(), known);
             self.take_lines(group.max(units));
         }
+        true
     }
 }
 

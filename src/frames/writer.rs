@@ -1,5 +1,6 @@
 //! Writing frames: where they go, and the claims that fill them in place.
 
+use core::array;
 use core::fmt;
 use core::slice;
 
@@ -98,9 +99,7 @@ impl FrameWriter {
         kind: u32,
         payload: &[u8],
     ) -> Result<(), ClaimError> {
-        let is_ours = self.publish_filled(place, kind, payload);
-        self.end.prepare(place.units);
-        if is_ours {
+        if self.publish_filled(place, kind, payload) && self.end.prepare(place.units) {
             Ok(())
         } else {
             Err(ClaimError::Abandoned)
@@ -114,13 +113,31 @@ impl FrameWriter {
             let units = self.seal(place, kind, payload.len());
             return self.end.publish(units);
         }
+        // A number of words that the compiler knows, whatever the length: no loop.
+        match frame_size(payload.len() as u64) / 8 {
+            1 => self.publish_short::<1>(place, kind, payload),
+            2 => self.publish_short::<2>(place, kind, payload),
+            3 => self.publish_short::<3>(place, kind, payload),
+            4 => self.publish_short::<4>(place, kind, payload),
+            5 => self.publish_short::<5>(place, kind, payload),
+            _ => self.publish_short::<RIDE_WORDS>(place, kind, payload),
+        }
+    }
+
+    #[inline(always)]
+    fn publish_short<const WORDS: usize>(
+        &mut self,
+        place: Place,
+        kind: u32,
+        payload: &[u8],
+    ) -> bool {
+        let words = short_frame::<WORDS>(kind, payload);
         self.pad(place);
-        for (ahead, word) in short_frame(kind, payload).enumerate() {
+        for (ahead, word) in words.into_iter().enumerate() {
             self.store_word(place.offset + ahead * 8, word);
         }
         if self.end.role.peer_hint() {
-            self.end
-                .publish_inline(place.units, short_frame(kind, payload))
+            self.end.publish_inline(place.units, words.into_iter())
         } else {
             self.end.publish(place.units)
         }
@@ -234,10 +251,9 @@ impl FrameWriter {
 /// with its neighbour from where the two have just been stored, in the ring or in private
 /// memory, would wait until both stores have reached the cache.
 #[inline(always)]
-fn short_frame(kind: u32, payload: &[u8]) -> impl Iterator<Item = u64> {
+fn short_frame<const WORDS: usize>(kind: u32, payload: &[u8]) -> [u64; WORDS] {
     let header = frame_header(payload.len() as u32, kind);
-    let words = frame_size(payload.len() as u64) as usize / 8;
-    (0..words).map(move |index| match index.checked_sub(1) {
+    array::from_fn(|index| match index.checked_sub(1) {
         None => header,
         Some(index) => word_at(payload, index * 8),
     })
@@ -377,9 +393,12 @@ impl<'a> FrameClaim<'a> {
     /// [`commit`](Self::commit); Abandoned in a forked child.
     #[inline(always)]
     pub(crate) fn publish(self) -> Result<(), ClaimError> {
-        let is_ours = self.frames.finish(self.place, self.kind, self.place.len);
-        self.frames.end.prepare(self.place.units);
-        if is_ours {
+        let Self {
+            frames,
+            place,
+            kind,
+        } = self;
+        if frames.finish(place, kind, place.len) && frames.end.prepare(place.units) {
             Ok(())
         } else {
             Err(ClaimError::Abandoned)
