@@ -562,7 +562,7 @@ impl<T: Record> Producer<T> {
             let bytes = value.as_bytes();
             words.as_mut_bytes()[..bytes.len()].copy_from_slice(bytes);
             let words = &words[..const { inline_words::<T>() }];
-            self.end.publish_inline(1, words.iter().copied()) && self.end.prepare(1)
+            self.end.publish_inline(1, words.iter().copied())
         } else {
             self.end.publish_open(position) && (const { is_inline::<T>() } || self.end.prepare(1))
         }
