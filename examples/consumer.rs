@@ -42,8 +42,9 @@ struct Options {
 
 fn main() -> ExitCode {
     match run(&Options::parse()) {
-        Ok(check) if check.is_clean() => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::FAILURE,
+        Ok(check) if !check.is_clean() => ExitCode::FAILURE,
+        Ok(_) if interrupt::asked() => interrupt::die(),
+        Ok(_) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::FAILURE
@@ -54,7 +55,8 @@ fn main() -> ExitCode {
 fn run(Options { ring }: &Options) -> Result<Check, Box<dyn Error>> {
     interrupt::listen()?;
     let options = RingOptions::new(ring.capacity).schema_tag(SCHEMA);
-    let mut consumer = options.open_or_create::<Message>(&ring.name)?.consumer()?;
+    let shared = options.open_or_create::<Message>(&ring.name)?;
+    let mut consumer = shared.consumer()?;
 
     let first = consumer.position();
     let mut check = Check::starting_at(first);
@@ -78,7 +80,7 @@ fn run(Options { ring }: &Options) -> Result<Check, Box<dyn Error>> {
 
     println!("{}", summary(first, consumer.position(), &check));
     drop(consumer);
-    last_out::remove_name(&ring.name)?;
+    last_out::remove_name(&shared)?;
     Ok(check)
 }
 

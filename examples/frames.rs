@@ -77,7 +77,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     }
     drop(producer);
     // The consumer learns that this was all, and leaves.
-    while let Err(error @ quoit::Error::InUse { .. }) = quoit::unlink(&options.name) {
+    while let Err(error @ quoit::Error::InUse { .. }) = ring.unlink() {
         if interrupt::asked() {
             return Err(error.into());
         }

@@ -46,6 +46,7 @@ struct Options {
 
 fn main() -> ExitCode {
     match run(&Options::parse()) {
+        Ok(()) if interrupt::asked() => interrupt::die(),
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -57,7 +58,8 @@ fn main() -> ExitCode {
 fn run(Options { ring, rate }: &Options) -> Result<(), Box<dyn Error>> {
     interrupt::listen()?;
     let options = RingOptions::new(ring.capacity).schema_tag(SCHEMA);
-    let mut producer = options.open_or_create::<Message>(&ring.name)?.producer()?;
+    let shared = options.open_or_create::<Message>(&ring.name)?;
+    let mut producer = shared.producer()?;
 
     let first = producer.position();
     let mut line = RingLine::new(&ring.name, "producer", first);
@@ -87,7 +89,7 @@ fn run(Options { ring, rate }: &Options) -> Result<(), Box<dyn Error>> {
 
     println!("{}", summary(first, &producer));
     drop(producer);
-    last_out::remove_name(&ring.name)?;
+    last_out::remove_name(&shared)?;
     Ok(())
 }
 

@@ -80,6 +80,7 @@ fn main() -> ExitCode {
         Some(Part::Drain { name }) => drain(name),
     };
     match done {
+        Ok(()) if interrupt::asked() => interrupt::die(),
         Ok(()) => ExitCode::SUCCESS,
         Err(_) if interrupt::asked() => {
             eprintln!("interrupted");

@@ -76,6 +76,7 @@ fn main() -> ExitCode {
         Some(Part::Answer { questions, answers }) => answer(questions, answers),
     };
     match done {
+        Ok(()) if interrupt::asked() => interrupt::die(),
         Ok(()) => ExitCode::SUCCESS,
         Err(_) if interrupt::asked() => {
             eprintln!("interrupted");

@@ -6,7 +6,7 @@ pub(crate) mod death;
 pub(crate) mod model;
 pub(crate) mod mutants;
 pub(crate) mod reached;
-mod report;
+pub(crate) mod report;
 pub(crate) mod runner;
 pub(crate) mod sites;
 mod stacks;

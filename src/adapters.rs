@@ -5,6 +5,7 @@ pub(crate) mod future;
 pub mod handoff;
 pub(crate) mod io;
 pub(crate) mod pollable;
+pub mod raw;
 pub(crate) mod reactor;
 pub mod rpc;
 pub(crate) mod select;

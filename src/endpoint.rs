@@ -254,8 +254,9 @@ impl Endpoint<WriteCursor> {
         self.moved()
     }
 
+    /// After a store of the tail: does what the peer's word asks for.
     #[inline(always)]
-    fn moved(&mut self) -> bool {
+    pub(crate) fn moved(&mut self) -> bool {
         match self.role.news() {
             None => true,
             Some(seen) => self.heed(seen),
@@ -432,8 +433,9 @@ impl Endpoint<ReadCursor> {
         self.moved();
     }
 
+    /// After a store of the head: does what the peer's word asks for.
     #[inline(always)]
-    fn moved(&self) {
+    pub(crate) fn moved(&self) {
         if let Some(seen) = self.role.news() {
             self.heed(seen);
         }

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use std::error;
 use std::io;
 
-use self::advice::remedy;
+use self::advice::{remedy, way_out};
 pub(crate) use self::hot::NoRoom;
 pub use self::hot::{ClaimError, PeerError, PopError, PushError};
 
@@ -107,6 +107,8 @@ impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Known(pid) => write!(f, "process {pid}"),
+            // As it is before a process has come, or if one only locks the byte.
+            Self::Unknown(0) => f.write_str("it has not said which process it is"),
             Self::Unknown(pid) => write!(
                 f,
                 "it calls itself process {pid}, perhaps in another PID namespace"
@@ -287,6 +289,13 @@ pub enum Error {
         /// The ring's name.
         name: String,
     },
+    /// The ring has a name, and the one that it was opened by does not lead to it from here:
+    /// it was renamed, or this process has another root, other mounts or another working
+    /// directory by now.
+    NameElsewhere {
+        /// The name that the ring was opened by.
+        name: String,
+    },
     /// A value in the segment breaks the rules of the layout.
     Corrupt(Corrupt),
     /// The system refused.
@@ -426,6 +435,12 @@ impl fmt::Display for Error {
                 "ring {name:?} was unlinked or replaced, or this process forked, since it was \
                  opened; open it again"
             ),
+            Self::NameElsewhere { name } => write!(
+                f,
+                "{name:?} does not lead to the ring from here, which has a name elsewhere: it was \
+                 renamed, or this process changed its root, its mounts or its directory; unlink it \
+                 by that name, from a process that sees it"
+            ),
             Self::Corrupt(corrupt) => corrupt.fmt(f),
             Self::Io {
                 doing,
@@ -439,27 +454,6 @@ impl fmt::Display for Error {
                 }
             }
         }
-    }
-}
-
-/// What to do about a ring that differs: as its holder does, or without it.
-fn way_out(
-    f: &mut fmt::Formatter<'_>,
-    name: &str,
-    in_use: bool,
-    agree: &'static str,
-) -> fmt::Result {
-    if in_use {
-        write!(
-            f,
-            "a process holds the ring: {agree}, or end that process first"
-        )
-    } else {
-        write!(
-            f,
-            "no process holds the ring: remove it with `quoit rm {name:?}`, or replace it with \
-             RingOptions::stale(StalePolicy::Replace)"
-        )
     }
 }
 
@@ -479,6 +473,7 @@ debug_as_display!(enum Error {
     NotEnoughMemory { wanted, available, hint },
     FileSizeLimit { wanted, limit },
     Superseded { name },
+    NameElsewhere { name },
     Corrupt(corrupt),
     Io { doing, name, source },
 });
@@ -505,7 +500,7 @@ impl From<Error> for io::Error {
         let kind = match &error {
             Error::InvalidName { .. } | Error::InvalidCapacity { .. } => Kind::InvalidInput,
             Error::AlreadyExists { .. } => Kind::AlreadyExists,
-            Error::NotFound { .. } => Kind::NotFound,
+            Error::NotFound { .. } | Error::NameElsewhere { .. } => Kind::NotFound,
             Error::InUse { .. } => Kind::ResourceBusy,
             Error::NotARing { .. }
             | Error::WrongDescriptor { .. }

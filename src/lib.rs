@@ -261,6 +261,8 @@ pub use crate::adapters::future::{
 pub use crate::adapters::handoff;
 pub use crate::adapters::io::{Reader, Writer};
 pub use crate::adapters::pollable::{Pollable, Ready};
+#[doc(hidden)]
+pub use crate::adapters::raw;
 pub use crate::adapters::reactor::{AsyncError, IntoAsyncError};
 pub use crate::adapters::rpc;
 pub use crate::adapters::select::{Interest, Select, SelectError, Selectable, Selected};
@@ -302,6 +304,8 @@ pub mod docs {
     pub mod porting {}
     #[doc = include_str!("docs/process.md")]
     pub mod process {}
+    #[doc = include_str!("docs/testing.md")]
+    pub mod testing {}
     #[doc = include_str!("docs/tool.md")]
     pub mod tool {}
     #[doc = include_str!("docs/tour.md")]

@@ -121,6 +121,11 @@ impl Waker {
         self.hint.get()
     }
 
+    /// The word that asks for nothing, as last seen: for a waker in another language.
+    pub(crate) fn calm(&self) -> u32 {
+        self.calm.get()
+    }
+
     /// After a position's store: the word, if it may ask for something.
     #[inline(always)]
     pub(crate) fn news(&self, word: &AtomicU32) -> Option<u32> {
@@ -161,6 +166,7 @@ impl Waker {
     /// was to be woken by a waker that died first.
     pub(crate) fn rouse(&self, word: &AtomicU32, bell: &impl Doorbell) {
         // park <-> wake: epoch or goodbye are visible before the word is seen.
+        // death -> left: and all stores before the lock that `LockFile`'s drop frees.
         fence(WAKE);
         word.replace(PARKED, DROWSY, WORD);
         bell.wake(word);

@@ -16,6 +16,7 @@ pub(crate) use self::lifetime::retry_if_superseded;
 pub use self::lifetime::{unlink, unlink_if_read, unlink_if_stale};
 pub use self::options::{RingOptions, StalePolicy};
 pub(crate) use self::role::{PeerWait, RoleGuard};
+pub use self::shape::Content;
 pub(crate) use self::shape::Description;
 pub use self::shape::Record;
 pub(crate) use self::shape::Sealed;
@@ -144,21 +145,6 @@ impl<T: Shape + ?Sized> Ring<T> {
     pub fn consumer(&self) -> Result<T::Consumer, Error> {
         T::consumer(self)
     }
-
-    pub(crate) fn shared(&self) -> &Arc<Shared> {
-        &self.shared
-    }
-
-    fn new(segment: Segment, geometry: Geometry, config: EndpointConfig) -> Self {
-        Self {
-            shared: Arc::new(Shared {
-                segment,
-                geometry,
-                config,
-            }),
-            shape: PhantomData,
-        }
-    }
 }
 
 impl<T: ?Sized> Ring<T> {
@@ -226,7 +212,8 @@ impl<T: ?Sized> Ring<T> {
     /// # Errors
     ///
     /// [`Error::InUse`] while there is a producer or a consumer;
-    /// [`Error::Superseded`] if the name does not refer to this ring.
+    /// [`Error::Superseded`] if it was unlinked or replaced before;
+    /// [`Error::NameElsewhere`] if it has a name that does not lead to it from here.
     ///
     /// # Real-time
     ///
@@ -234,6 +221,51 @@ impl<T: ?Sized> Ring<T> {
     /// that is replacing or unlinking the same name, or leaving the ring.
     pub fn unlink(&self) -> Result<(), Error> {
         lifetime::unlink_segment(&self.shared.segment)
+    }
+
+    /// Removes the ring's name if no process holds the ring and nothing is unread, as
+    /// [`unlink_if_read`](fn@crate::unlink_if_read) does, and never that of another ring that
+    /// has the name by now. Call it after you have dropped your endpoint. Returns `false`,
+    /// and changes nothing, if the ring is in use, if no process has used it yet, if a
+    /// message is left for the next consumer, or if it was unlinked or replaced before.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NameElsewhere`] if it has a name that does not lead to it from here; or the
+    /// system's refusal.
+    ///
+    /// # Real-time
+    ///
+    /// As [`unlink`](Self::unlink).
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let name = format!("quoit-doc-ring-read-{}", std::process::id());
+    /// let ring = quoit::RingOptions::new(64).create::<u64>(&name)?;
+    /// ring.producer()?.push(7)?; // and it has left
+    /// assert!(!ring.unlink_if_read()?);
+    /// assert_eq!(ring.consumer()?.pop(), Ok(7));
+    /// assert!(ring.unlink_if_read()?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn unlink_if_read(&self) -> Result<bool, Error> {
+        lifetime::unlink_segment_if_read(&self.shared.segment)
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    fn new(segment: Segment, geometry: Geometry, config: EndpointConfig) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                segment,
+                geometry,
+                config,
+            }),
+            shape: PhantomData,
+        }
     }
 }
 

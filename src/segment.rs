@@ -183,12 +183,31 @@ impl Segment {
 
     /// Keeps every page in memory (`mlock`).
     pub(crate) fn lock_memory(&self) -> Result<(), Error> {
-        match &self.memory {
-            Memory::Heap(_) => Ok(()),
-            Memory::Mapped { map, .. } => map
-                .lock()
-                .map_err(|source| self.failed("lock the memory of", source)),
+        let Memory::Mapped { map, file, .. } = &self.memory else {
+            return Ok(());
+        };
+        // What lies in memory was asked for when it was reserved.
+        if enough::is_on_a_disk(file) && !self.is_resident() {
+            enough::survives(self.length())?;
         }
+        map.lock()
+            .map_err(|source| self.failed("lock the memory of", source))
+    }
+
+    /// Whether every page is in memory, and so counts already.
+    fn is_resident(&self) -> bool {
+        // SAFETY: the call only asks.
+        let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize;
+        let mut pages = [0_u8; 4096];
+        let step = pages.len() * page;
+        (0..self.length).step_by(step).all(|offset| {
+            let length = step.min(self.length - offset);
+            let part = self.base.as_ptr().wrapping_add(offset).cast();
+            // SAFETY: so much is mapped there, and the array has a byte for each page of it.
+            let known = unsafe { libc::mincore(part, length, pages.as_mut_ptr().cast()) } == 0;
+            let pages = &pages[..length.div_ceil(page)];
+            known && pages.iter().all(|page| page & 1 == 1)
+        })
     }
 
     /// Waits until the bytes and their name are on their disk.
@@ -358,7 +377,7 @@ fn open_file(name: &Name, access: Access) -> Result<File, Error> {
         None => OpenOptions::new()
             .read(true)
             .write(writes)
-            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY)
             .open(Path::new(std::ffi::OsStr::from_bytes(
                 name.path().to_bytes(),
             ))),

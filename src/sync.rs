@@ -1,8 +1,9 @@
 //! The only file that names atomics, fences and orderings.
 //!
 //! Every ordering of the protocol is a constant named after its edge and its
-//! side; `cursor.rs` uses nothing else. The model in `loom-tests/` compiles
-//! the same protocol files against a second `sync` module made of loom's types.
+//! side; `cursor.rs` uses nothing else. The models in `loom-tests/` compile
+//! the same protocol files against a second `sync` module made of loom's types, and
+//! against a third, which records each access for the axioms of AArch64 and C11.
 //!
 //! | edge | first half | second half |
 //! |---|---|---|
@@ -14,6 +15,7 @@
 //! | close -> left | [`CLOSE`] store of the state | [`LEFT`] load of the state |
 //! | format -> open | [`FORMAT`] store of the magic | [`OPEN`] load of the magic |
 //! | copied -> overtaken | [`REUSE`] fence, between the producer's load of the head and its next payload | [`COPIED`] fence, between an observer's copy and its second look at the head |
+//! | death -> left | the kernel, on exit, or [`WAKE`] fence on a drop, before the lock is free | the kernel's answer, then [`READY`] load of the tail |
 //! | opened -> forked | [`FORK`] store of the entry, before the count | [`FORK`] count, before the copy |
 #![allow(
     clippy::disallowed_types,

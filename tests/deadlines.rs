@@ -338,7 +338,8 @@ fn ways() -> Vec<RingOptions> {
 
 /// Calls that are made on a thread of their own. It lives until this is dropped.
 struct Waiting {
-    thread: libc::pthread_t,
+    /// A `pthread_t`, which is a pointer in musl.
+    thread: usize,
     ended: Receiver<(Ended, Duration)>,
     _lives: Sender<()>,
 }
@@ -349,7 +350,7 @@ fn on_a_thread(mut call: Call, timeouts: Vec<fn() -> Deadline>) -> Waiting {
     let (lives, is_over) = mpsc::channel();
     thread::spawn(move || {
         // SAFETY: the call takes no memory.
-        let _ = tell_thread.send(unsafe { libc::pthread_self() });
+        let _ = tell_thread.send(unsafe { libc::pthread_self() } as usize);
         for timeout in timeouts {
             let timeout = timeout();
             let start = Instant::now();
@@ -433,7 +434,7 @@ fn every_call_ends_at_its_deadline_while_it_is_fed() {
                     while is_over.try_recv() == Err(TryRecvError::Empty) {
                         feed();
                         // SAFETY: the thread lives as long as `waiting` does.
-                        unsafe { libc::pthread_kill(thread, libc::SIGUSR1) };
+                        unsafe { libc::pthread_kill(thread as _, libc::SIGUSR1) };
                     }
                 });
                 let _end = end; // also if this fails

@@ -25,8 +25,9 @@ common::suite::suite! {
         no_call_on_a_ring_without_a_name_keeps_a_descriptor,
         what_comes_beside_a_handoff_is_closed,
         closed_standard_streams_are_not_replaced_and_nothing_outlives_an_exec,
+        a_terminal_in_the_way_becomes_nobodys_controlling_terminal,
     ],
-    parts: [without_standard_streams],
+    parts: [without_standard_streams, leader_of_a_session],
 }
 
 /// The numbers of the descriptors that are open.
@@ -298,4 +299,40 @@ fn without_standard_streams(arguments: &[String]) {
     // SAFETY: the bytes are as many as it says.
     let printed = unsafe { libc::write(1, b"stray".as_ptr().cast(), 5) };
     assert_eq!(printed, -1);
+}
+
+fn a_terminal_in_the_way_becomes_nobodys_controlling_terminal() {
+    Child::start("leader_of_a_session", &[]).succeeds();
+}
+
+/// The first terminal that such a process opens would send it SIGHUP when it goes.
+fn leader_of_a_session(_: &[String]) {
+    // SAFETY: the call takes no memory.
+    assert_ne!(unsafe { libc::setsid() }, -1, "a child leads no group");
+    let (mut master, mut terminal) = (-1, -1);
+    let null = core::ptr::null_mut();
+    // SAFETY: both numbers live through the call; the rest may be null.
+    let made = unsafe {
+        libc::openpty(
+            &raw mut master,
+            &raw mut terminal,
+            null,
+            null.cast(),
+            null.cast(),
+        )
+    };
+    assert_eq!(made, 0, "a terminal");
+    let path = fs::read_link(format!("/proc/self/fd/{terminal}")).expect("its path");
+    let is_no_ring = |refused: Option<Error>| {
+        assert!(
+            matches!(refused, Some(Error::NotARing { .. })),
+            "{refused:?}"
+        );
+    };
+    is_no_ring(Producer::<u64>::open(&path).err());
+    is_no_ring(Observer::open(&path).err());
+    is_no_ring(RingOptions::new(64).create::<u64>(&path).err());
+    is_no_ring(quoit::unlink(&path).err());
+    let own = fs::File::open("/dev/tty").expect_err("it has a controlling terminal");
+    assert_eq!(own.raw_os_error(), Some(libc::ENXIO));
 }

@@ -69,7 +69,27 @@ fn cold_errors() -> Vec<(Error, ErrorKind, &'static [&'static str])> {
                 holder: Holder::Known(4711),
             },
             ErrorKind::ResourceBusy,
-            &["producer", "4711"],
+            &["producer", "process 4711", "end that one first"],
+        ),
+        (
+            Error::InUse {
+                role: Role::Producer,
+                holder: Holder::Unknown(4711),
+            },
+            ErrorKind::ResourceBusy,
+            &["calls itself process 4711", "quoit stat as root"],
+        ),
+        (
+            Error::InUse {
+                role: Role::Consumer,
+                holder: Holder::Unknown(0),
+            },
+            ErrorKind::ResourceBusy,
+            &[
+                "consumer",
+                "has not said which process",
+                "quoit stat as root",
+            ],
         ),
         (
             Error::NotARing {
@@ -189,6 +209,15 @@ fn cold_errors() -> Vec<(Error, ErrorKind, &'static [&'static str])> {
             &["\"ticks\"", "open it again"],
         ),
         (
+            Error::NameElsewhere { name: name() },
+            ErrorKind::NotFound,
+            &[
+                "\"ticks\" does not lead to the ring",
+                "renamed",
+                "unlink it by",
+            ],
+        ),
+        (
             Error::Corrupt(CORRUPT),
             ErrorKind::InvalidData,
             &["tail", "0xbad", "replace the ring"],
@@ -206,7 +235,7 @@ fn cold_errors() -> Vec<(Error, ErrorKind, &'static [&'static str])> {
 }
 
 /// What the system answers, and what the text says then.
-const REFUSALS: [(&str, i32, &str); 37] = [
+const REFUSALS: [(&str, i32, &str); 38] = [
     ("open", libc::EACCES, "RingOptions::mode"),
     ("open", libc::EROFS, "an Observer"),
     ("open", libc::EPERM, "lsattr"),
@@ -218,6 +247,7 @@ const REFUSALS: [(&str, i32, &str); 37] = [
     ("create", libc::ENOENT, "make its directory"),
     ("create", libc::EACCES, "may not write in its directory"),
     ("create", libc::EDQUOT, "quota"),
+    ("create", libc::EOVERFLOW, "user namespace"),
     ("make the memfd of", libc::ENOSYS, "allow memfd_create"),
     ("make the memfd of", libc::EPERM, "a ring with a name"),
     ("make the memfd of", libc::EACCES, "vm.memfd_noexec"),
@@ -521,7 +551,8 @@ fn every_error_shows_its_text_and_in_the_long_form_its_variant() {
             error,
             Error: InvalidName, InvalidCapacity, AlreadyExists, NotFound, InUse, NotARing,
             WrongDescriptor, VersionMismatch, ShapeMismatch, SchemaMismatch, CapacityMismatch,
-            DoorbellMismatch, NotEnoughMemory, FileSizeLimit, Superseded, Corrupt, Io,
+            DoorbellMismatch, NotEnoughMemory, FileSizeLimit, Superseded, NameElsewhere,
+            Corrupt, Io,
         );
         is_shown_as(&error, variant);
     }

@@ -141,7 +141,7 @@ fn is_memory(directory: &Path) -> bool {
     // SAFETY: the path is a C string, and `stat` lives through the call.
     let result = unsafe { libc::statfs(path.as_ptr(), &raw mut stat) };
     assert_eq!(result, 0, "the directory is there");
-    stat.f_type == libc::TMPFS_MAGIC
+    stat.f_type as i64 == libc::TMPFS_MAGIC
 }
 
 /// Cargo's directory for tests is on a disk more often than `/tmp`.

@@ -80,16 +80,17 @@ fn kill(child: &Child) {
 }
 
 /// Changes a limit of this process; returns what it was.
-fn limit(resource: libc::__rlimit_resource_t, value: u64) -> u64 {
+fn limit(resource: impl Into<i64>, value: u64) -> u64 {
+    let resource = resource.into();
     let mut limits = libc::rlimit {
         rlim_cur: 0,
         rlim_max: 0,
     };
     // SAFETY: the limits live through the call.
-    let known = unsafe { libc::getrlimit(resource, &raw mut limits) };
+    let known = unsafe { libc::getrlimit(resource as _, &raw mut limits) };
     let before = std::mem::replace(&mut limits.rlim_cur, value);
     // SAFETY: and through this one.
-    let set = unsafe { libc::setrlimit(resource, &raw const limits) };
+    let set = unsafe { libc::setrlimit(resource as _, &raw const limits) };
     assert_eq!((known, set), (0, 0), "a limit can be changed");
     before
 }

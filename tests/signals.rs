@@ -76,7 +76,7 @@ fn handle(signal: libc::c_int, handler: extern "C" fn(libc::c_int)) {
 fn alarm(every: Duration) {
     let every = libc::timeval {
         tv_sec: 0,
-        tv_usec: every.as_micros() as libc::suseconds_t,
+        tv_usec: every.as_micros() as _,
     };
     let timer = libc::itimerval {
         it_interval: every,

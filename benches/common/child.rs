@@ -5,6 +5,8 @@ use std::fs;
 use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
 use std::panic::{self, AssertUnwindSafe};
+use std::thread;
+use std::time::Duration;
 
 /// A forked process. Killed and reaped when dropped; dies with its parent in
 /// any case.
@@ -116,6 +118,9 @@ fn play(parent: libc::pid_t, control: UnixStream, part: impl FnOnce(UnixStream) 
         match panic::catch_unwind(AssertUnwindSafe(|| part(control))) {
             Ok(Ok(())) => 0,
             Ok(Err(error)) => {
+                // A parent that is killed closes its sockets a moment before the kernel
+                // kills this process. Then its death is the error, and not this.
+                thread::sleep(Duration::from_millis(100));
                 eprintln!("{error}");
                 1
             }

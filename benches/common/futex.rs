@@ -125,7 +125,7 @@ fn deadline(patience: Duration) -> libc::timespec {
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
     let nanos = time.tv_nsec as u128 + patience.as_nanos();
     libc::timespec {
-        tv_sec: time.tv_sec + (nanos / 1_000_000_000) as libc::time_t,
+        tv_sec: time.tv_sec + (nanos / 1_000_000_000) as i64,
         tv_nsec: (nanos % 1_000_000_000) as libc::c_long,
     }
 }

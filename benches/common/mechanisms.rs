@@ -205,5 +205,5 @@ fn is_in_memory(directory: &Path) -> bool {
     let mut system: libc::statfs = unsafe { std::mem::zeroed() };
     // SAFETY: the path and the answer live through the call.
     let error = unsafe { libc::statfs(directory.as_ptr(), &raw mut system) };
-    error == 0 && system.f_type == libc::TMPFS_MAGIC
+    error == 0 && system.f_type as i64 == libc::TMPFS_MAGIC
 }

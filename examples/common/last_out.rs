@@ -2,15 +2,14 @@
 
 use std::io::{self, IsTerminal};
 
-use quoit::Error;
+use quoit::{Error, Ring};
 
 /// Removes the name, and says so on a terminal, if no process holds the ring and
-/// everything was read. Call it after you have dropped your own end.
-pub(crate) fn remove_name(name: &str) -> Result<(), Error> {
-    match quoit::unlink_if_read(name) {
-        Ok(true) if io::stderr().is_terminal() => eprintln!("the ring {name:?} is removed"),
-        Ok(_) | Err(Error::NotFound { .. } | Error::Superseded { .. }) => {}
-        Err(error) => return Err(error),
+/// everything was read. Call it after you have dropped your own end. A ring that another
+/// process has created under the name meanwhile stays.
+pub(crate) fn remove_name<T>(ring: &Ring<T>) -> Result<(), Error> {
+    if ring.unlink_if_read()? && io::stderr().is_terminal() {
+        eprintln!("the ring {:?} is removed", ring.name());
     }
     Ok(())
 }

@@ -50,6 +50,13 @@ def lock(file, command, byte, kind=fcntl.F_WRLCK):
     return struct.unpack(FLOCK, answer)[0]
 
 
+def occupy_standard_streams():
+    """A ring that gets the number of a stream that was closed would get what is said, too."""
+    while (file := os.open(os.devnull, os.O_RDONLY)) <= 2:
+        pass
+    os.close(file)
+
+
 def distance(ahead, behind):
     return (ahead - behind) & WRAP
 
@@ -59,6 +66,7 @@ class Ring:
 
     def __init__(self, name, writable):
         self.path = path_of(name)
+        occupy_standard_streams()
         try:
             self.file = os.open(self.path, (os.O_RDWR if writable else os.O_RDONLY) | OPEN)
         except OSError as error:
@@ -245,23 +253,27 @@ class Consumer:
 
 
 def consume(name, count):
+    if sys.stdout is None:
+        raise Refused("standard output is closed: the answer would be lost")
     consumer, frames, checksum = Consumer(name), 0, 0xCBF29CE484222325
     gone, pause = False, 0.001
-    while count is None or frames < count:
-        before = consumer.head
-        for frame in consumer.frames():
-            frames += 1
-            for byte in frame:
-                checksum = (checksum ^ byte) * 0x100000001B3 & 0xFFFFFFFFFFFFFFFF
-        if consumer.head != before:
-            pause = 0.001
-        else:
-            if gone:
-                break
-            gone = consumer.producer_is_gone()  # then read once more
-            time.sleep(pause)
-            pause = min(2 * pause, 0.1)  # ten looks a second are enough for an idle ring
-    consumer.leave()
+    try:
+        while count is None or frames < count:
+            before = consumer.head
+            for frame in consumer.frames():
+                frames += 1
+                for byte in frame:
+                    checksum = (checksum ^ byte) * 0x100000001B3 & 0xFFFFFFFFFFFFFFFF
+            if consumer.head != before:
+                pause = 0.001
+            else:
+                if gone:
+                    break
+                gone = consumer.producer_is_gone()  # then read once more
+                time.sleep(pause)
+                pause = min(2 * pause, 0.1)  # ten looks a second are enough for an idle ring
+    finally:
+        consumer.leave()  # after Ctrl-C, too
     print(f"{frames} frames, checksum {checksum:016x}")
 
 

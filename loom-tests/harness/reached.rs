@@ -62,6 +62,20 @@ states! {
     Observed = "observed",
     /// A successor went on behind messages of its predecessor.
     Inherited = "inherited",
+    /// A wake found a sleeper.
+    Woken = "woken",
+    /// A position or a state was stored, and its wake, if any, is over.
+    Moved = "moved",
+    /// A position was stored.
+    Stored = "stored",
+    /// What was stored was not found.
+    Missed = "missed",
+}
+
+/// The names of states.
+pub(crate) fn names(states: &[State]) -> String {
+    let names: Vec<_> = states.iter().map(|&state| NAMES[state as usize]).collect();
+    names.join(", ")
 }
 
 thread_local! {

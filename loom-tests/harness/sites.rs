@@ -91,14 +91,20 @@ impl Source {
     /// Lines below the imports that name an edge.
     fn lines_with_edges(&self) -> BTreeSet<usize> {
         let lines = (1..).zip(self.text.lines());
-        let below_imports = lines.skip_while(|(_, line)| !line.starts_with("impl "));
+        let is_code = |line: &str| line.starts_with("impl ") || line.starts_with("pub(crate) fn ");
+        let below_imports = lines.skip_while(|(_, line)| !is_code(line));
         let named = below_imports.filter(|(_, line)| !self.edges_in(line).is_empty());
         named.map(|(number, _)| number).collect()
     }
 
+    /// The site's line, shortened.
+    pub(crate) fn quote(&self, site: Site) -> String {
+        shortened(self.line(site.line()), 40)
+    }
+
     /// The site's name, which survives moved lines: type, function, operation,
     /// edge and ordering.
-    fn name(&self, site: Site) -> String {
+    pub(crate) fn name(&self, site: Site) -> String {
         let before: Vec<_> = self.text.lines().take(site.line()).map(code).collect();
         let name = |text: &'static str| {
             text.split(|letter| !is_of_name(letter))
@@ -154,38 +160,65 @@ fn is_of_name(letter: char) -> bool {
     letter.is_alphanumeric() || letter == '_'
 }
 
-/// Finds the sites in these files, compares them with those that are known, and weakens
-/// each in turn, at so many preemptions at most, until a model fails.
+/// Which of the known sites a search must find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Expected {
+    All,
+    Some,
+}
+
+/// Finds the sites in these files, and compares them with those that are known.
+pub(crate) fn find(
+    sources: &[Source],
+    expected: Expected,
+    explore: impl FnOnce(),
+) -> Result<Vec<(&Source, Site)>, String> {
+    FOUND.take();
+    explore();
+    let mut found: Vec<_> = FOUND.take().into_iter().collect();
+    let mut judged = Vec::new();
+    for source in sources {
+        let (here, elsewhere): (Vec<_>, _) = found.into_iter().partition(|&site| source.has(site));
+        if expected == Expected::All {
+            source.compare(&here)?;
+        }
+        let here = here.into_iter().filter(|_| source.sites.is_some());
+        judged.extend(here.map(|site| (source, site)));
+        found = elsewhere;
+    }
+    match found.first() {
+        Some(site) => Err(format!("{} is in no file that is judged", site.location)),
+        None => Ok(judged),
+    }
+}
+
+/// Runs with one site weakened.
+pub(crate) fn weakened<R>(site: Site, run: impl FnOnce() -> R) -> R {
+    WEAKENED.set(Some(site));
+    let result = run();
+    WEAKENED.set(None);
+    result
+}
+
+/// Finds the sites in these files, and weakens each in turn, at so many preemptions at
+/// most, until a model fails.
 pub(crate) fn judge<S: Sync>(
     sources: &[Source],
     models: &[&'static Model<S>],
     shipped: &'static S,
     preemptions: usize,
 ) -> Result<String, String> {
-    FOUND.take();
-    for model in models {
-        // Enough to come by every site; `compare` would miss one.
-        model.explore(shipped, Some(0));
-    }
-    let mut found: Vec<_> = FOUND.take().into_iter().collect();
-    let mut judged = Vec::new();
-    for source in sources {
-        let (here, elsewhere): (Vec<_>, _) = found.into_iter().partition(|&site| source.has(site));
-        source.compare(&here)?;
-        let here = here.into_iter().filter(|_| source.sites.is_some());
-        judged.extend(here.map(|site| (source, site)));
-        found = elsewhere;
-    }
-    if let Some(site) = found.first() {
-        return Err(format!("{} is in no file that is judged", site.location));
-    }
+    let judged = find(sources, Expected::All, || {
+        for model in models {
+            // Enough to come by every site; `find` would miss one.
+            model.explore(shipped, Some(0));
+        }
+    })?;
     let columns = ["ordering made Relaxed", "source"];
     let mut trial = Trial::open(columns, models, preemptions);
     for (source, site) in judged {
-        let line = shortened(source.line(site.line()), 40);
-        WEAKENED.set(Some(site));
-        trial.judge([&source.name(site), &line], shipped);
-        WEAKENED.set(None);
+        let columns = [&source.name(site), &source.quote(site)];
+        weakened(site, || trial.judge(columns.map(String::as_str), shipped));
     }
     trial.close(shipped)
 }

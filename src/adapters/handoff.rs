@@ -35,6 +35,7 @@
 use core::fmt;
 use std::error;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
 use crate::error::{Error, debug_as_display};
@@ -159,6 +160,14 @@ pub fn receive_with<T: Shape + ?Sized>(
     socket: &UnixStream,
     options: &RingOptions,
 ) -> Result<Ring<T>, HandoffError> {
+    receive_by(socket, |descriptor| options.open_descriptor(descriptor))
+}
+
+/// Receives a descriptor, and opens it.
+pub(super) fn receive_by<R>(
+    socket: &UnixStream,
+    open: impl FnOnce(BorrowedFd<'_>) -> Result<R, Error>,
+) -> Result<R, HandoffError> {
     let mut message = [0; LENGTH];
     let passed = take(socket, &mut message)?;
     if passed.bytes == 0 {
@@ -178,9 +187,7 @@ pub fn receive_with<T: Shape + ?Sized>(
         return Err(HandoffError::CutOff);
     }
     match passed.descriptors.as_slice() {
-        [descriptor] => options
-            .open_descriptor(descriptor)
-            .map_err(HandoffError::Ring),
+        [descriptor] => open(descriptor.as_fd()).map_err(HandoffError::Ring),
         others => Err(HandoffError::NotOneDescriptor {
             found: others.len(),
         }),

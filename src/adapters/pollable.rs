@@ -177,7 +177,7 @@ impl FrameProducer {
     }
 }
 
-fn pollable<E: End>(end: E, wanted: u64) -> Result<Pollable<E>, IntoAsyncError<E>>
+pub(super) fn pollable<E: End>(end: E, wanted: u64) -> Result<Pollable<E>, IntoAsyncError<E>>
 where
     Endpoint<E::Cursor>: Sleeping,
 {
@@ -251,8 +251,19 @@ impl<E> Pollable<E> {
         }
     }
 
+    /// The end, which is not parked.
+    pub(super) fn end_mut(&mut self) -> &mut E {
+        &mut self.end
+    }
+
+    /// [`arm`](Self::arm), from now on for so much room.
+    pub(super) fn arm_for(&mut self, wanted: u64) {
+        self.wanted = wanted;
+        self.arm();
+    }
+
     /// Ends the park, and sees whether the peer is gone.
-    fn disarm(&mut self) {
+    pub(super) fn disarm(&mut self) {
         if self.registration.is_inherited() {
             return;
         }

@@ -14,7 +14,8 @@ pub(crate) fn now() -> u64 {
 
 pub(super) fn timespec(nanos: u64) -> libc::timespec {
     libc::timespec {
-        tv_sec: (nanos / 1_000_000_000) as libc::time_t,
+        // Not `libc::time_t`, which is deprecated for musl.
+        tv_sec: (nanos / 1_000_000_000) as _,
         tv_nsec: (nanos % 1_000_000_000) as libc::c_long,
     }
 }

@@ -1,11 +1,13 @@
 //! What to do about a refusal of the system: by what was being done, and by the answer.
+//! And about a ring that differs.
 
+use core::fmt;
 use std::io::{self, ErrorKind};
 
 use libc::{
     EACCES, EAGAIN, EBUSY, EDQUOT, EFAULT, EFBIG, EINVAL, EIO, EISDIR, ELOOP, EMFILE, EMLINK,
     ENAMETOOLONG, ENFILE, ENODEV, ENOENT, ENOLCK, ENOMEM, ENOSPC, ENOSYS, ENOTDIR, EOPNOTSUPP,
-    EPERM, EROFS, ESTALE, ETXTBSY, EXDEV,
+    EOVERFLOW, EPERM, EROFS, ESTALE, ETXTBSY, EXDEV,
 };
 
 /// The operations of a row: the words of [`Error::Io`](super::Error::Io).
@@ -173,6 +175,12 @@ const TABLE: &[(Doing, &[i32], &str)] = &[
          another one",
     ),
     (
+        CREATE,
+        &[EOVERFLOW],
+        "this user has no number outside its user namespace: map it (unshare --map-root-user, \
+         newuidmap)",
+    ),
+    (
         RENAME,
         &[EPERM],
         "in a sticky directory, as /dev/shm, only its owner, the owner of its directory and root may \
@@ -276,6 +284,27 @@ pub(super) fn remedy(doing: &str, source: &io::Error) -> Option<&'static str> {
         (operations.is_empty() || operations.contains(&doing)) && answers.contains(&answer)
     });
     row.map(|(_, _, advice)| *advice)
+}
+
+/// What to do about a ring that differs: as its holder does, or without it.
+pub(super) fn way_out(
+    f: &mut fmt::Formatter<'_>,
+    name: &str,
+    in_use: bool,
+    agree: &'static str,
+) -> fmt::Result {
+    if in_use {
+        write!(
+            f,
+            "a process holds the ring: {agree}, or end that process first"
+        )
+    } else {
+        write!(
+            f,
+            "no process holds the ring: remove it with `quoit rm {name:?}`, or replace it with \
+             RingOptions::stale(StalePolicy::Replace)"
+        )
+    }
 }
 
 #[cfg(test)]

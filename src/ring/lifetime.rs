@@ -32,7 +32,7 @@ use crate::sync::PLAIN;
 /// # Ok::<(), quoit::Error>(())
 /// ```
 pub fn unlink(name: impl AsRef<Path>) -> Result<(), Error> {
-    let segment = Segment::open(&Name::parse(name.as_ref())?)?;
+    let segment = opened(name.as_ref())?;
     check_magic(&segment)?;
     unlink_segment(&segment)
 }
@@ -60,7 +60,7 @@ pub fn unlink(name: impl AsRef<Path>) -> Result<(), Error> {
 /// # Ok::<(), quoit::Error>(())
 /// ```
 pub fn unlink_if_stale(name: impl AsRef<Path>) -> Result<bool, Error> {
-    unlink_stale_if(name.as_ref(), |_| true)
+    unlink_stale_if(&opened(name.as_ref())?, |_| true)
 }
 
 /// Removes the name of a stale ring in which nothing is unread. Call it after you
@@ -87,20 +87,31 @@ pub fn unlink_if_stale(name: impl AsRef<Path>) -> Result<bool, Error> {
 /// # }
 /// ```
 pub fn unlink_if_read(name: impl AsRef<Path>) -> Result<bool, Error> {
-    unlink_stale_if(name.as_ref(), |header| {
+    unlink_segment_if_read(&opened(name.as_ref())?)
+}
+
+fn opened(name: &Path) -> Result<Segment, Error> {
+    Segment::open(&Name::parse(name)?)
+}
+
+pub(super) fn unlink_segment_if_read(segment: &Segment) -> Result<bool, Error> {
+    unlink_stale_if(segment, |header| {
         header.producer.tail.load(PLAIN) == header.consumer.head.load(PLAIN)
     })
 }
 
 /// Calls `is_wanted` while it holds every lock, so that no process can take a role.
-fn unlink_stale_if(name: &Path, is_wanted: impl FnOnce(&Header) -> bool) -> Result<bool, Error> {
-    let segment = Segment::open(&Name::parse(name)?)?;
-    if !is_stale(&segment)? {
+fn unlink_stale_if(
+    segment: &Segment,
+    is_wanted: impl FnOnce(&Header) -> bool,
+) -> Result<bool, Error> {
+    if !is_stale(segment)? {
         return Ok(false);
     }
-    match locked_all(&segment) {
-        Ok(_lock) if is_wanted(header(&segment)) => {
-            supersede(&segment, || segment.unlink()).map(|()| true)
+    check_place(segment)?;
+    match locked_all(segment) {
+        Ok(_lock) if is_wanted(header(segment)) => {
+            supersede(segment, || segment.unlink()).map(|()| true)
         }
         // Or another process was faster.
         Ok(_) | Err(Error::InUse { .. } | Error::Superseded { .. }) => Ok(false),
@@ -108,7 +119,19 @@ fn unlink_stale_if(name: &Path, is_wanted: impl FnOnce(&Header) -> bool) -> Resu
     }
 }
 
+/// An error if the ring lives on, and its name does not lead to it from here.
+fn check_place(segment: &Segment) -> Result<(), Error> {
+    match segment.named()? {
+        Named::Another | Named::Nothing if !segment.is_nameless()? => Err(Error::NameElsewhere {
+            name: segment.display_name().to_owned(),
+        }),
+        // `lock_all` tells what has no name at all.
+        _ => Ok(()),
+    }
+}
+
 pub(super) fn unlink_segment(segment: &Segment) -> Result<(), Error> {
+    check_place(segment)?;
     let _lock = locked_all(segment).map_err(|error| with_holder(segment, error))?;
     supersede(segment, || segment.unlink())
 }

@@ -3,14 +3,14 @@
 #[cfg(feature = "shared_memory")]
 mod inside;
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::time::Duration;
 
 use super::lifetime::{
     already_exists, finish_unlink, is_stale, make_room, replace, retry_if_superseded, with_holder,
 };
-use super::{EndpointConfig, Fences, Ring, Shape};
+use super::{Content, EndpointConfig, Fences, Ring, Shape};
 use crate::doorbell::DoorbellKind;
 use crate::error::Error;
 use crate::header::{Geometry, Units, check, format, is_in_use, length};
@@ -175,7 +175,9 @@ impl RingOptions {
     }
 
     /// Keeps the pages in memory (`mlock`; see `ulimit -l`). **Default: false.** Use
-    /// it on a machine that swaps, when no push or pop may wait for the disk.
+    /// it on a machine that swaps, when no push or pop may wait for the disk. Where the
+    /// control group has no room for the pages of a ring on a disk, the ring is refused with
+    /// [`Error::NotEnoughMemory`].
     pub fn lock_memory(mut self, lock_memory: bool) -> Self {
         self.lock_memory = lock_memory;
         self
@@ -300,17 +302,25 @@ impl RingOptions {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn create<T: Shape + ?Sized>(&self, name: impl AsRef<Path>) -> Result<Ring<T>, Error> {
-        let name = Name::parse(name.as_ref())?;
-        self.length::<T>()?;
+        self.create_with(Content::of::<T>(), name.as_ref())
+    }
+
+    pub(crate) fn create_with<T: ?Sized>(
+        &self,
+        content: Content,
+        name: &Path,
+    ) -> Result<Ring<T>, Error> {
+        let name = Name::parse(name)?;
+        self.length(content)?;
         retry_if_superseded(|| {
             // First, since a name that is taken may be so by the memory that is lacking.
             let old = match Segment::open(&name) {
-                Err(Error::NotFound { .. }) => return self.build(&name),
+                Err(Error::NotFound { .. }) => return self.build(content, &name),
                 other => other?,
             };
             finish_unlink(&old)?;
             if self.stale == StalePolicy::Replace {
-                self.replace(&name, old)
+                self.replace(content, &name, old)
             } else {
                 Err(already_exists(&old)?)
             }
@@ -345,8 +355,16 @@ impl RingOptions {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn open<T: Shape + ?Sized>(&self, name: impl AsRef<Path>) -> Result<Ring<T>, Error> {
-        let name = Name::parse(name.as_ref())?;
-        retry_if_superseded(|| self.attach(Segment::open(&name)?))
+        self.open_with(Content::of::<T>(), name.as_ref())
+    }
+
+    pub(crate) fn open_with<T: ?Sized>(
+        &self,
+        content: Content,
+        name: &Path,
+    ) -> Result<Ring<T>, Error> {
+        let name = Name::parse(name)?;
+        retry_if_superseded(|| self.attach(content, Segment::open(&name)?))
     }
 
     /// Opens the ring, or creates it if there is none: either endpoint may come
@@ -369,14 +387,22 @@ impl RingOptions {
         &self,
         name: impl AsRef<Path>,
     ) -> Result<Ring<T>, Error> {
-        let name = Name::parse(name.as_ref())?;
+        self.open_or_create_with(Content::of::<T>(), name.as_ref())
+    }
+
+    pub(crate) fn open_or_create_with<T: ?Sized>(
+        &self,
+        content: Content,
+        name: &Path,
+    ) -> Result<Ring<T>, Error> {
+        let name = Name::parse(name)?;
         retry_if_superseded(|| {
             let found = match Segment::open(&name) {
                 Err(Error::NotFound { .. }) => None,
                 other => Some(other?),
             };
             let Some(segment) = found else {
-                return self.build(&name);
+                return self.build(content, &name);
             };
             if self.stale != StalePolicy::TakeOver && is_stale(&segment)? {
                 finish_unlink(&segment)?;
@@ -384,13 +410,13 @@ impl RingOptions {
                     return Err(already_exists(&segment)?);
                 }
                 let superseded = segment.superseded();
-                return match self.replace(&name, segment) {
+                return match self.replace(content, &name, segment) {
                     // Another process was faster: the ring is no longer stale.
                     Err(Error::InUse { .. }) => Err(superseded),
                     other => other,
                 };
             }
-            let ring = self.attach::<T>(segment)?;
+            let ring = self.attach::<T>(content, segment)?;
             match self.capacity {
                 Some(expected) if expected != ring.capacity() => Err(Error::CapacityMismatch {
                     name: ring.name().to_owned(),
@@ -434,10 +460,17 @@ impl RingOptions {
     /// # }
     /// ```
     pub fn create_anonymous<T: Shape + ?Sized>(&self) -> Result<Ring<T>, Error> {
-        let segment = Segment::anonymous(self.length::<T>()?, self.mode)?;
-        self.format::<T>(&segment);
+        self.create_anonymous_with(Content::of::<T>())
+    }
+
+    pub(crate) fn create_anonymous_with<T: ?Sized>(
+        &self,
+        content: Content,
+    ) -> Result<Ring<T>, Error> {
+        let segment = Segment::anonymous(self.length(content)?, self.mode)?;
+        self.format(content, &segment);
         self.prepare(&segment)?;
-        Ok(self.new_ring(segment))
+        Ok(self.new_ring(content, segment))
     }
 
     /// Opens an anonymous ring, whatever its capacity. The descriptor stays yours, and
@@ -456,7 +489,15 @@ impl RingOptions {
         &self,
         descriptor: impl AsFd,
     ) -> Result<Ring<T>, Error> {
-        self.attach(Segment::from_descriptor(descriptor.as_fd())?)
+        self.open_descriptor_with(Content::of::<T>(), descriptor.as_fd())
+    }
+
+    pub(crate) fn open_descriptor_with<T: ?Sized>(
+        &self,
+        content: Content,
+        descriptor: BorrowedFd<'_>,
+    ) -> Result<Ring<T>, Error> {
+        self.attach(content, Segment::from_descriptor(descriptor)?)
     }
 
     /// A ring in this process's own memory, with both its ends: for tests, and
@@ -478,16 +519,17 @@ impl RingOptions {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn heap<T: Shape + ?Sized>(&self) -> Result<(T::Producer, T::Consumer), Error> {
-        let segment = Segment::heap(self.length::<T>()?)?;
-        self.format::<T>(&segment);
-        let ring = self.new_ring::<T>(segment);
+        let content = Content::of::<T>();
+        let segment = Segment::heap(self.length(content)?)?;
+        self.format(content, &segment);
+        let ring = self.new_ring::<T>(content, segment);
         // Nobody else has this ring, and it is dropped at once.
         Ok((ring.producer()?, ring.consumer()?))
     }
 
     /// Bytes of a new segment.
-    fn length<T: Shape + ?Sized>(&self) -> Result<u64, Error> {
-        let frames = T::DESCRIPTION.shape == SHAPE_FRAMES;
+    fn length(&self, content: Content) -> Result<u64, Error> {
+        let frames = content.description.shape == SHAPE_FRAMES;
         let invalid = |capacity, reason| Err(Error::InvalidCapacity { capacity, reason });
         if frames && self.first_position & 7 != 0 {
             return invalid(
@@ -501,7 +543,7 @@ impl RingOptions {
                 "a new ring needs a capacity; set it with RingOptions::capacity",
             );
         };
-        match length(units::<T>(), capacity) {
+        match length(units(content), capacity) {
             Some(length) => Ok(length),
             None if !capacity.is_power_of_two() => invalid(
                 capacity,
@@ -526,11 +568,11 @@ impl RingOptions {
         }
     }
 
-    fn endpoint_config<T: Shape + ?Sized>(&self) -> EndpointConfig {
+    fn endpoint_config(&self, content: Content) -> EndpointConfig {
         EndpointConfig {
             wait: WaitConfig::new(self.strategy, self.spin, self.peer_check),
             fences: self.fences,
-            stretch: match T::DESCRIPTION.shape {
+            stretch: match content.description.shape {
                 SHAPE_FRAMES => STRETCH_BYTES,
                 _ => STRETCH_SLOTS,
             },
@@ -538,68 +580,78 @@ impl RingOptions {
         }
     }
 
-    fn fingerprint<T: Shape + ?Sized>(&self) -> u64 {
+    fn fingerprint(&self, content: Content) -> u64 {
         match &self.schema_tag {
-            Some(tag) => T::DESCRIPTION.schema(tag),
-            None => T::DESCRIPTION.schema(&T::tag()),
+            Some(tag) => content.description.schema(tag),
+            None => content.description.schema(&(content.tag)()),
         }
     }
 
-    fn format<T: Shape + ?Sized>(&self, segment: &Segment) {
+    fn format(&self, content: Content, segment: &Segment) {
         format(
             segment,
-            units::<T>(),
+            units(content),
             self.geometry(),
-            self.fingerprint::<T>(),
+            self.fingerprint(content),
             self.first_position,
         );
     }
 
     /// A ring in a segment that was found.
-    fn attach<T: Shape + ?Sized>(&self, segment: Segment) -> Result<Ring<T>, Error> {
-        let geometry = check(&segment, units::<T>(), self.fingerprint::<T>())?;
+    fn attach<T: ?Sized>(&self, content: Content, segment: Segment) -> Result<Ring<T>, Error> {
+        let geometry = check(&segment, units(content), self.fingerprint(content))?;
         finish_unlink(&segment)?;
         segment.fill_holes()?;
         self.prepare(&segment)?;
-        Ok(Ring::new(segment, geometry, self.endpoint_config::<T>()))
+        Ok(Ring::new(segment, geometry, self.endpoint_config(content)))
     }
 
     /// A ring in a new segment; superseded if another process was faster.
-    fn build<T: Shape + ?Sized>(&self, name: &Name) -> Result<Ring<T>, Error> {
-        match self.draft::<T>(name)?.link()? {
-            Linked::Done(segment) => Ok(self.new_ring(segment)),
+    fn build<T: ?Sized>(&self, content: Content, name: &Name) -> Result<Ring<T>, Error> {
+        let draft = self.prepared(content, self.reserved(content, name)?)?;
+        match draft.link()? {
+            Linked::Done(segment) => Ok(self.new_ring(content, segment)),
             Linked::NameTaken(draft) => Err(draft.segment().superseded()),
         }
     }
 
     /// A ring in the place of one that no process holds. Where there is no room for both,
     /// the old one goes first.
-    fn replace<T: Shape + ?Sized>(&self, name: &Name, old: Segment) -> Result<Ring<T>, Error> {
-        match self.draft::<T>(name) {
+    fn replace<T: ?Sized>(
+        &self,
+        content: Content,
+        name: &Name,
+        old: Segment,
+    ) -> Result<Ring<T>, Error> {
+        match self.reserved(content, name) {
             Ok(draft) => {
-                let replaced = replace(&old, draft);
+                let replaced = replace(&old, self.prepared(content, draft)?);
                 let segment = replaced.map_err(|error| with_holder(&old, error))?;
-                Ok(self.new_ring(segment))
+                Ok(self.new_ring(content, segment))
             }
             Err(lack @ Error::NotEnoughMemory { .. }) => {
                 make_room(&old, lack)?;
                 drop(old);
-                self.build(name)
+                self.build(content, name)
             }
             Err(error) => Err(error),
         }
     }
 
-    /// A ring's segment, before it has its name.
-    fn draft<T: Shape + ?Sized>(&self, name: &Name) -> Result<Draft, Error> {
-        let draft = Draft::new(name, self.length::<T>()?, self.mode)?;
-        self.format::<T>(draft.segment());
+    /// A segment, before it has its name. What is lacking here is what an old ring may have.
+    fn reserved(&self, content: Content, name: &Name) -> Result<Draft, Error> {
+        Draft::new(name, self.length(content)?, self.mode)
+    }
+
+    /// A ring in it.
+    fn prepared(&self, content: Content, draft: Draft) -> Result<Draft, Error> {
+        self.format(content, draft.segment());
         self.prepare(draft.segment())?;
         Ok(draft)
     }
 
-    fn new_ring<T: Shape + ?Sized>(&self, segment: Segment) -> Ring<T> {
-        Ring::new(segment, self.geometry(), self.endpoint_config::<T>())
+    fn new_ring<T: ?Sized>(&self, content: Content, segment: Segment) -> Ring<T> {
+        Ring::new(segment, self.geometry(), self.endpoint_config(content))
     }
 
     fn prepare(&self, segment: &Segment) -> Result<(), Error> {
@@ -613,10 +665,11 @@ impl RingOptions {
     }
 }
 
-fn units<T: Shape + ?Sized>() -> Units {
+fn units(content: Content) -> Units {
+    let description = content.description;
     Units {
-        shape: T::DESCRIPTION.shape,
-        slot_size: T::DESCRIPTION.slot_size,
-        slot_align: T::DESCRIPTION.slot_align,
+        shape: description.shape,
+        slot_size: description.slot_size,
+        slot_align: description.slot_align,
     }
 }

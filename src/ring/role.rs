@@ -123,18 +123,18 @@ impl RoleGuard {
     /// After a publish or a release: the peer's word, if it may ask for something.
     #[inline(always)]
     pub(crate) fn news(&self) -> Option<u32> {
-        self.waker.news(self.peer_word())
+        self.waker.news(self.word_of_peer())
     }
 
     /// Does what the peer's word asks for: wakes the peer if it sleeps. `false` if the word
     /// says that this is a forked child, whose peer does not hear of it.
     #[inline(always)]
     pub(crate) fn heed(&self, seen: u32) -> bool {
-        self.waker.heed(seen, self.peer_word(), &self.peer_bell)
+        self.waker.heed(seen, self.word_of_peer(), &self.peer_bell)
     }
 
     #[inline(always)]
-    fn peer_word(&self) -> &AtomicU32 {
+    fn word_of_peer(&self) -> &AtomicU32 {
         // SAFETY: `shared` keeps the header alive.
         unsafe { self.peer_word.as_ref() }
     }
@@ -149,6 +149,11 @@ impl RoleGuard {
     #[inline(always)]
     pub(crate) fn peer_hint(&self) -> bool {
         self.waker.hint()
+    }
+
+    /// The peer's word, and what it holds while it asks for nothing.
+    pub(crate) fn peer_word(&self) -> (NonNull<AtomicU32>, u32) {
+        (self.peer_word, self.waker.calm())
     }
 
     /// After a poll that found something, with the endpoint's own position.

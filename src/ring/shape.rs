@@ -56,6 +56,23 @@ pub struct Description {
     pub(crate) slot_align: u32,
 }
 
+/// What a ring is to hold, for code that knows no type of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Content {
+    pub(crate) description: Description,
+    /// The tag of the schema when the caller gives none.
+    pub(crate) tag: fn() -> String,
+}
+
+impl Content {
+    pub(crate) fn of<T: Sealed + ?Sized>() -> Self {
+        Self {
+            description: T::DESCRIPTION,
+            tag: T::tag,
+        }
+    }
+}
+
 mod sealed {
     use super::Description;
 

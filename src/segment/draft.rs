@@ -13,7 +13,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::PathBuf;
 
-use super::enough::survives;
+use super::enough::survives_in;
 use super::{Access, Name, Segment, failed, is_locked, off_standard, random};
 use crate::error::Error;
 
@@ -239,32 +239,6 @@ pub(super) fn fill_holes(file: &File, end: u64, shown: &str) -> Result<(), Error
     }
 }
 
-/// Refuses to give the file so much memory if the kernel would kill for it.
-fn survives_in(file: &File, length: u64) -> Result<(), Error> {
-    if !is_memory(file, length) {
-        return Ok(());
-    }
-    // What the file has already counts already.
-    let has = file.metadata().map_or(0, |data| data.blocks() * 512);
-    survives(length.saturating_sub(has))
-}
-
-/// Whether the file lies in memory, and its file system has room for so much: then it
-/// is the kernel's killer that would answer.
-fn is_memory(file: &File, length: u64) -> bool {
-    // SAFETY: all zero bytes are a `statfs`.
-    let mut stat: libc::statfs = unsafe { core::mem::zeroed() };
-    // SAFETY: `stat` lives through the call.
-    let known = unsafe { libc::fstatfs(file.as_raw_fd(), &raw mut stat) } == 0;
-    let is_memory = matches!(stat.f_type as i64, TMPFS_MAGIC | RAMFS_MAGIC);
-    // The kernel's own file systems, of memfds, have no size.
-    let room = stat.f_bavail.saturating_mul(stat.f_bsize as u64);
-    known && is_memory && (stat.f_blocks == 0 || length <= room)
-}
-
-const TMPFS_MAGIC: i64 = 0x0102_1994;
-const RAMFS_MAGIC: i64 = 0x8584_58f6;
-
 /// What is free where `file` is.
 fn not_enough(file: &File, wanted: u64) -> Error {
     // SAFETY: all zero bytes are a `statvfs`.
@@ -281,7 +255,7 @@ fn not_enough(file: &File, wanted: u64) -> Error {
         available,
         hint: "make the ring smaller, remove stale rings, or enlarge the file system \
                (mount -o remount,size=1G /dev/shm; docker run --shm-size=1g; \
-               vm.nr_hugepages for huge pages)"
+               vm.nr_hugepages and the limit of the hugetlb control group for huge pages)"
             .into(),
     }
 }

@@ -1,5 +1,8 @@
 //! Whether there is memory for a ring, asked before the kernel answers with SIGKILL.
 
+use std::fs::File;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -36,6 +39,51 @@ pub(super) fn survives(wanted: u64) -> Result<(), Error> {
     }
     Ok(())
 }
+
+/// Refuses to give the file so much memory if the kernel would kill for it.
+pub(super) fn survives_in(file: &File, length: u64) -> Result<(), Error> {
+    if !is_memory(file, length) {
+        return Ok(());
+    }
+    // What the file has already counts already.
+    let has = file.metadata().map_or(0, |data| data.blocks() * 512);
+    survives(length.saturating_sub(has))
+}
+
+/// Whether the file lies on a disk: its pages in memory are a cache, which the kernel can
+/// drop until they are locked.
+pub(super) fn is_on_a_disk(file: &File) -> bool {
+    let in_memory = [TMPFS_MAGIC, RAMFS_MAGIC, HUGETLBFS_MAGIC];
+    file_system(file).is_some_and(|stat| !in_memory.contains(&magic(&stat)))
+}
+
+/// Whether the file lies in memory, and its file system has room for so much: then it
+/// is the kernel's killer that would answer.
+fn is_memory(file: &File, length: u64) -> bool {
+    file_system(file).is_some_and(|stat| {
+        let is_memory = matches!(magic(&stat), TMPFS_MAGIC | RAMFS_MAGIC);
+        // The kernel's own file systems, of memfds, have no size.
+        let room = stat.f_bavail.saturating_mul(stat.f_bsize as u64);
+        is_memory && (stat.f_blocks == 0 || length <= room)
+    })
+}
+
+#[allow(clippy::unnecessary_cast, reason = "musl has another type for it")]
+fn magic(stat: &libc::statfs) -> i64 {
+    stat.f_type as i64
+}
+
+fn file_system(file: &File) -> Option<libc::statfs> {
+    // SAFETY: all zero bytes are a `statfs`.
+    let mut stat: libc::statfs = unsafe { core::mem::zeroed() };
+    // SAFETY: `stat` lives through the call.
+    let known = unsafe { libc::fstatfs(file.as_raw_fd(), &raw mut stat) } == 0;
+    known.then_some(stat)
+}
+
+const TMPFS_MAGIC: i64 = 0x0102_1994;
+const RAMFS_MAGIC: i64 = 0x8584_58f6;
+const HUGETLBFS_MAGIC: i64 = 0x9584_58f6;
 
 /// After so many times 10 ms the kernel has counted what is in use; what it counts for
 /// nothing by then is its own.

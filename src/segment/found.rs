@@ -98,7 +98,7 @@ fn is_memory(file: &File) -> bool {
     let mut stat: libc::statfs = unsafe { core::mem::zeroed() };
     // SAFETY: `stat` lives through the call.
     let known = unsafe { libc::fstatfs(file.as_raw_fd(), &raw mut stat) } == 0;
-    known && stat.f_type == libc::TMPFS_MAGIC
+    known && stat.f_type as i64 == libc::TMPFS_MAGIC
 }
 
 impl Segment {

@@ -57,6 +57,10 @@ impl LockFile {
 
 impl Drop for LockFile {
     fn drop(&mut self) {
+        // death -> left: who only asks for a lock may see it free without taking any lock
+        // of the kernel's. For that one, all stores of this end come first by the fence
+        // (WAKE) in `Waker::rouse`, which `RoleGuard`'s drop has run.
+        //
         // Not left to the close: a process that is being started may have the
         // descriptor until its `exec`.
         let _ = fcntl(&self.file, libc::F_OFD_SETLK, libc::F_UNLCK, 0, TO_THE_END);

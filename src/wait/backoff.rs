@@ -215,10 +215,11 @@ impl WaitLoop {
         if let Some(end) = self.nap.take_if(|end| *end <= now) {
             history.arrivals.overslept(now - end);
         }
-        if self.wait.strategy == WaitStrategy::Adaptive
-            && let Some(window) = history.arrivals.window()
-            && now < window.end
-        {
+        let window = match self.wait.strategy {
+            WaitStrategy::Adaptive => history.arrivals.window(),
+            _ => None,
+        };
+        if let Some(window) = window.filter(|window| now < window.end) {
             if now + SHORTEST_NAP >= window.begin {
                 return Step::Retry;
             }

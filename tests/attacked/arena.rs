@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use quoit::{ClaimError, Error, PopError, Ring, RingOptions, Shape};
 
-use crate::attacker::Target;
+use crate::attacker::{HOLD, Target};
 use crate::common::PATIENCE;
 use crate::common::child::Child;
 use crate::common::dice::Dice;
@@ -178,7 +178,8 @@ impl<T: Shape + ?Sized> Arena<T> {
         arena
     }
 
-    /// Takes both roles again, on positions that were just put right.
+    /// Takes both roles again, on positions that were just put right: under attack
+    /// first, and if that fails with an attacker that holds still.
     pub(crate) fn restore(&mut self) {
         loop {
             self.producer = None;
@@ -186,16 +187,16 @@ impl<T: Shape + ?Sized> Arena<T> {
             self.fresh += 1 << 20;
             self.file.write(TAIL, self.fresh);
             self.file.write(HEAD, self.fresh);
-            // The attacker may be faster.
             self.producer = taken(self.ring.producer());
-            if self.producer.is_none() {
-                continue;
+            if self.producer.is_some() {
+                self.consumer = taken(self.ring.consumer());
             }
-            self.consumer = taken(self.ring.consumer());
             if self.consumer.is_some() {
                 break;
             }
+            self.file.write(HOLD, 1);
         }
+        self.file.write(HOLD, 0);
     }
 
     /// Takes the consumer's role again, behind everything that was published.

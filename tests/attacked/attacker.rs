@@ -1,6 +1,7 @@
 //! The hostile process: it maps the ring's file itself, takes no role, and writes.
 
 use std::fs::OpenOptions;
+use std::hint;
 use std::thread;
 
 use memmap2::MmapRaw;
@@ -14,6 +15,8 @@ const SLEEP_WORDS: [u64; 2] = [12288, 12416];
 /// The states of producer and consumer.
 const STATES: [u64; 2] = [4224, 8320];
 const STATE_WORDS: u64 = 7;
+/// A reserved word, which no end reads: not 0 while the attacker holds still.
+pub(crate) const HOLD: u64 = DATA - 8;
 const PADDING: u64 = u32::MAX as u64;
 
 /// What is rewritten.
@@ -83,6 +86,9 @@ pub(crate) fn attack(arguments: &[String]) {
     thread::spawn(hear); // ends the process when the parent has gone
     loop {
         for &target in &targets {
+            while attacker.load(HOLD) != 0 {
+                hint::spin_loop();
+            }
             attacker.write(target);
         }
     }

@@ -119,22 +119,34 @@ pub(super) fn next_stop(pid: u32, options: libc::c_int) -> Option<Stop> {
     })
 }
 
+/// The kernel's `ptrace_syscall_info`, which the libc crate does not have for musl.
+#[repr(C)]
+#[derive(Default)]
+struct SystemCall {
+    op: u8,
+    arch: u32,
+    instruction: u64,
+    stack: u64,
+    /// Before a call its number, after it what it returned.
+    number_or_result: u64,
+    arguments: [u64; 6],
+}
+
+/// `PTRACE_GET_SYSCALL_INFO` and `PTRACE_SYSCALL_INFO_EXIT`.
+const GET_SYSCALL_INFO: u16 = 0x420e;
+const INFO_OF_EXIT: u8 = 2;
+
 /// The system call at which a child stands.
 fn system_call(pid: u32) -> Stop {
-    // SAFETY: all zero bytes are such a record.
-    let mut info: libc::ptrace_syscall_info = unsafe { std::mem::zeroed() };
+    let mut info = SystemCall::default();
     let size = size_of_val(&info);
-    let command = libc::PTRACE_GET_SYSCALL_INFO;
     // SAFETY: the record lives through the call and is as long as it says.
-    let got = unsafe { libc::ptrace(command, pid, size, &raw mut info) };
+    let got = unsafe { libc::ptrace(GET_SYSCALL_INFO.into(), pid, size, &raw mut info) };
     assert!(got > 0, "the child stands at a system call");
-    if info.op == libc::PTRACE_SYSCALL_INFO_EXIT {
-        // SAFETY: at an exit this is the part that is filled in.
-        return Stop::After(unsafe { info.u.exit }.sval);
+    if info.op == INFO_OF_EXIT {
+        return Stop::After(info.number_or_result as i64);
     }
-    // SAFETY: at an entry this is the part that is filled in.
-    let entry = unsafe { info.u.entry };
-    Stop::Before(entry.nr as libc::c_long, entry.args)
+    Stop::Before(info.number_or_result as libc::c_long, info.arguments)
 }
 
 /// Lets a child go on from this stop to its next one.
@@ -146,10 +158,10 @@ pub(super) fn resume(pid: u32, stop: Stop) {
     request(libc::PTRACE_SYSCALL, pid, 0, deliver);
 }
 
-/// Any request that takes no memory of ours.
-pub(super) fn request(command: libc::c_uint, pid: u32, place: u64, data: libc::c_long) {
+/// Any request that takes no memory of ours. Its number is signed in musl alone.
+pub(super) fn request(command: impl Into<i64>, pid: u32, place: u64, data: libc::c_long) {
     // SAFETY: the caller names such a request; `place` is the child's memory.
-    let done = unsafe { libc::ptrace(command, pid, place, data) };
+    let done = unsafe { libc::ptrace(command.into() as _, pid, place, data) };
     // The child may have been killed meanwhile; waitpid tells.
     let gone = std::io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH);
     assert!(done != -1 || gone, "the child can be traced");

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::io::Read;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{self, Command, Stdio};
 use std::thread;
@@ -33,15 +34,32 @@ impl Example {
         Self::start(example, &[&name[..], arguments].concat())
     }
 
+    /// Starts it with a signal that it is to ignore.
+    pub(crate) fn start_ignoring(signal: libc::c_int, example: &str, arguments: &[&str]) -> Self {
+        let mut command = Command::new(path_of(example));
+        let ignore = move || {
+            // SAFETY: no handler is set.
+            unsafe { libc::signal(signal, libc::SIG_IGN) };
+            Ok(())
+        };
+        // SAFETY: what runs between fork and exec makes one syscall.
+        unsafe { command.pre_exec(ignore) };
+        Self::spawn(command, Stdio::piped(), arguments)
+    }
+
     pub(crate) fn start_on(output: Stdio, example: &str, arguments: &[&str]) -> Self {
-        let path = path_of(example);
-        let child = Command::new(&path)
+        Self::spawn(Command::new(path_of(example)), output, arguments)
+    }
+
+    fn spawn(mut command: Command, output: Stdio, arguments: &[&str]) -> Self {
+        let child = command
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(output)
             .stderr(Stdio::piped())
             .spawn();
         Self(child.unwrap_or_else(|error| {
+            let path = PathBuf::from(command.get_program());
             let path = path.display();
             panic!("{path}: {error}; is it built? cargo build --examples")
         }))
@@ -101,9 +119,18 @@ impl Example {
 
     /// Waits until the example has ended well, with just this to say.
     pub(crate) fn says(self, line: &str) {
+        self.ends_with(0, line);
+    }
+
+    /// Waits until it has died of the signal, with just this to say.
+    pub(crate) fn dies_saying(self, signal: libc::c_int, line: &str) {
+        self.ends_with(128 + signal, line);
+    }
+
+    fn ends_with(self, code: i32, line: &str) {
         let ended = self.end();
         assert_eq!(ended.output, format!("{line}\n"), "{ended:?}");
-        assert_eq!((ended.code, ended.errors.as_str()), (Some(0), ""));
+        assert_eq!((ended.code, ended.errors.as_str()), (Some(code), ""));
     }
 }
 

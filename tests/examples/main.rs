@@ -97,7 +97,7 @@ fn killed_producers_leave_no_gap() {
     let last = count - 1;
     producer.says(&format!("sent 20000 messages ({sent} to {last}), all read"));
     consumer.signal(libc::SIGINT);
-    consumer.says(&verified(0, count));
+    consumer.dies_saying(libc::SIGINT, &verified(0, count));
     assert_gone(&ring);
 }
 
@@ -117,7 +117,8 @@ fn killed_consumers_leave_no_gap() {
     wait_until("the ring is full", || positions(&ring).0 == read + 4096);
     producer.signal(libc::SIGTERM);
     let (sent, last) = (read + 4096, read + 4095);
-    producer.says(&format!("sent {sent} messages (0 to {last}), 4096 unread"));
+    let sum = format!("sent {sent} messages (0 to {last}), 4096 unread");
+    producer.dies_saying(libc::SIGTERM, &sum);
     let consumer = Example::end_of(&ring, "consumer", &["--count", &sent.to_string()]);
     consumer.says(&verified(read, sent));
     assert_gone(&ring);
@@ -131,12 +132,32 @@ fn an_interrupt_ends_one_and_then_the_other() {
     wait_for_head(&ring, 10_000);
     producer.signal(libc::SIGINT);
     let ended = producer.end();
-    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(ended.code, Some(130), "{ended:?}");
     let sent = positions(&ring).0;
     wait_for_head(&ring, sent);
     consumer.signal(libc::SIGINT);
-    consumer.says(&verified(0, sent));
+    consumer.dies_saying(libc::SIGINT, &verified(0, sent));
     assert_gone(&ring);
+}
+
+/// As after `nohup`: the terminal may go, and the example goes on.
+#[test]
+fn a_signal_that_an_example_was_told_to_ignore_ends_nothing() {
+    let ring = RingName::new("nohup");
+    let name = ["--name", ring.as_str()];
+    let consumer = Example::start_ignoring(libc::SIGHUP, "consumer", &name);
+    let producer = Example::start_ignoring(libc::SIGHUP, "producer", &name);
+    wait_for_head(&ring, 1000);
+    for end in [&producer, &consumer] {
+        end.signal(libc::SIGHUP);
+    }
+    let (tail, _) = positions(&ring);
+    wait_for_head(&ring, tail + 50_000);
+    for end in [producer, consumer] {
+        end.signal(libc::SIGTERM);
+        let ended = end.end();
+        assert_eq!(ended.code, Some(143), "{ended:?}");
+    }
 }
 
 /// Whoever is last removes the name, unless a message is unread.
@@ -150,7 +171,7 @@ fn an_interrupt_ends_both_at_once_and_drops_no_message() {
         producer.signal(libc::SIGINT);
         consumer.signal(libc::SIGINT);
         let (producer, consumer) = (producer.end(), consumer.end());
-        assert_eq!((producer.code, consumer.code), (Some(0), Some(0)));
+        assert_eq!((producer.code, consumer.code), (Some(130), Some(130)));
         if ring.file().exists() {
             let (tail, head) = positions(&ring);
             assert_ne!(
@@ -172,7 +193,7 @@ fn the_consumer_fails_if_a_message_is_lost_or_torn() {
     let producer = Example::end_of(&ring, "producer", &[]);
     wait_for_tail(&ring, 4096);
     producer.signal(libc::SIGINT);
-    producer.says("sent 4096 messages (0 to 4095), 4096 unread");
+    producer.dies_saying(libc::SIGINT, "sent 4096 messages (0 to 4095), 4096 unread");
 
     let segment = SegmentFile::open(&ring.file());
     let slot = |number: u64| DATA + number * 32;
@@ -187,6 +208,27 @@ fn the_consumer_fails_if_a_message_is_lost_or_torn() {
         "verified 4094 messages (0 to 4095), 1 lost, 1 torn, 1 repeated\n"
     );
     assert_gone(&ring);
+}
+
+/// The last one out removes the ring that it had, and no other one.
+#[test]
+fn a_ring_that_has_the_name_by_now_stays() {
+    let ring = RingName::new("renamed");
+    let moved = RingName::new("renamed-to");
+    let consumer = Example::end_of(&ring, "consumer", &[]);
+    wait_until("it is the consumer", || {
+        quoit::Observer::open(&ring)
+            .is_ok_and(|ring| ring.endpoint(quoit::Role::Consumer).parks > 0)
+    });
+    fs::rename(ring.file(), moved.file()).expect("our ring");
+    let other = quoit::RingOptions::new(64).create::<u64>(&ring);
+    // It was used, no process has it, and nothing is unread.
+    drop(other.expect("the name is free").producer());
+    consumer.signal(libc::SIGINT);
+    let ended = consumer.end();
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.errors.contains("has a name elsewhere"), "{ended:?}");
+    assert!(ring.file().exists(), "the ring of others is removed");
 }
 
 #[test]

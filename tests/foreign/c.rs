@@ -131,7 +131,7 @@ fn sleeps_for_room(
                 .expect("the test listens");
             fill(producer);
         });
-        let thread = hear.recv().expect("a thread").cast_unsigned();
+        let thread = hear.recv().expect("a thread") as u32;
         until("the producer sleeps", || {
             page.read().producer.parks > parks && is_asleep(thread)
         });

@@ -8,11 +8,13 @@ use quoit::{DoorbellKind, RingOptions};
 
 use super::c::Consumer;
 use super::client::Client;
+use super::common::child::is_asleep;
 use super::common::names::RingName;
 use super::common::segment_file::{
     CAPACITY, DATA, DOORBELL, HEAD, LAYOUT, LENGTH, MAGIC, SCHEMA, SHAPE, SLOT_ALIGN, SLOT_SIZE,
     SUPERSEDED, SegmentFile, TAIL,
 };
+use super::compiler::directory;
 use super::program::Program;
 use super::python::start as python;
 
@@ -222,6 +224,52 @@ pub(super) fn the_examples_say_goodbye() {
         let state = SegmentFile::open(&name.file()).read(HEAD + 128);
         assert_eq!(state, 1 << 1 | 1, "{client} has closed in its first epoch");
     }
+}
+
+/// A ring that was opened in place of a closed stream would get what the program says.
+pub(super) fn closed_standard_streams_put_nothing_into_a_ring() {
+    Clients::compile();
+    let c = directory("consume").join("consume");
+    let c = format!("{} \"$0\"", c.display());
+    let python = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/python/quoit.py");
+    let python = format!("python3 -B {python} consume \"$0\"");
+    for client in [c, python] {
+        for closed in [">&-", "2>&-", "<&- >&-", "<&- >&- 2>&-"] {
+            for is_taken in [false, true] {
+                let name = RingName::new("closed-streams");
+                let options = RingOptions::new(1024);
+                let ring = options.create::<[u8]>(&name).expect("a ring");
+                drop(ring.producer().expect("the role is free"));
+                let holder = is_taken.then(|| ring.consumer().expect("the role is free"));
+                let fixed = || fs::read(name.file()).expect("a segment")[..TAIL as usize].to_vec();
+                let before = fixed();
+                let mut command = Command::new("sh");
+                let script = format!("exec {client} {closed}");
+                let ended = Program::start(command.args(["-c", &script, name.as_str()])).ends();
+                let case = format!("{script}, with a consumer: {is_taken}: {ended:?}");
+                assert!(before == fixed(), "{case} has written into the ring");
+                let is_done = ended.code == Some(0);
+                assert_eq!(is_done, !is_taken && closed == "2>&-", "{case}");
+                drop(holder);
+            }
+        }
+    }
+}
+
+/// What Ctrl-C ends has left, and is not taken for dead.
+pub(super) fn python_says_goodbye_after_an_interrupt() {
+    let name = RingName::new("interrupted");
+    let ring = RingOptions::new(1024).create::<[u8]>(&name);
+    drop(ring.expect("a ring"));
+    let program = python(&["consume", name.as_str()]);
+    let file = SegmentFile::open(&name.file());
+    super::until("it takes the role", || file.read(HEAD + 128) != 0);
+    // Where it waits for a producer.
+    super::until("it is asleep", || is_asleep(program.pid()));
+    program.signal(libc::SIGINT);
+    let ended = program.ends();
+    assert_eq!(ended.code, None, "it dies of the signal: {ended:?}");
+    assert_eq!(file.read(HEAD + 128), 1 << 1 | 1, "it has closed");
 }
 
 pub(super) fn an_example_does_not_wait_for_a_producer_that_cannot_come() {

@@ -171,9 +171,10 @@ mod processor {
     pub(super) use self::number as number_within;
 }
 
-fn request(command: libc::c_uint, pid: libc::pid_t, data: libc::c_int) {
+fn request(command: impl Into<i64>, pid: libc::pid_t, data: libc::c_int) {
+    let command = command.into();
     // SAFETY: none of these requests takes memory of ours.
-    let done = unsafe { libc::ptrace(command, pid, 0_usize, libc::c_long::from(data)) };
+    let done = unsafe { libc::ptrace(command as _, pid, 0_usize, libc::c_long::from(data)) };
     assert_ne!(done, -1, "{command}: {}", io::Error::last_os_error());
 }
 

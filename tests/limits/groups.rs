@@ -2,11 +2,12 @@
 //! is an error before that.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::io::{self, Write};
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::process;
 
-use quoit::{Error, RingOptions};
+use quoit::{Error, RingOptions, StalePolicy};
 
 use crate::common::child::Child;
 use crate::common::names::{files_in, shared_memory_directory};
@@ -52,6 +53,8 @@ impl Drop for Groups {
 /// Of version 1 and of version 2.
 const FILES: [&str; 2] = ["memory.limit_in_bytes", "memory.max"];
 
+const USAGE: [&str; 2] = ["memory.usage_in_bytes", "memory.current"];
+
 pub(crate) fn a_ring_beyond_a_limit_that_kills_is_an_error() {
     let directory = shared_memory_directory();
     let path = directory.path().to_str().expect("a path in UTF-8");
@@ -60,11 +63,25 @@ pub(crate) fn a_ring_beyond_a_limit_that_kills_is_an_error() {
         .as_ref()
         .map_or("", |groups| groups.inner.to_str().expect("a path in UTF-8"));
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cache-{}", process::id()));
+    write_uncached(&cache);
     let arguments = [path, group, cache.to_str().expect("a path in UTF-8")];
     let ended = Child::start("under_a_memory_limit", &arguments).end();
     let _ = fs::remove_file(&cache);
     assert!(ended.success(), "the child ended with {ended}");
     drop(groups);
+}
+
+/// Writes a file as large as the limit, which no cache holds.
+fn write_uncached(path: &Path) {
+    let mut file = File::create(path).expect("a file");
+    for _ in 0..LIMIT >> 20 {
+        file.write_all(&[1; 1 << 20])
+            .expect("there is room on the disk");
+    }
+    file.sync_all().expect("the disk takes it"); // what is dirty is not dropped
+    // SAFETY: an open file, and no pointer.
+    let code = unsafe { libc::posix_fadvise(file.as_raw_fd(), 0, 0, libc::POSIX_FADV_DONTNEED) };
+    assert_eq!(code, 0, "the cache is dropped");
 }
 
 pub(crate) fn under_a_memory_limit(arguments: &[String]) {
@@ -101,13 +118,16 @@ pub(crate) fn under_a_memory_limit(arguments: &[String]) {
     says(large.heap::<u64>().err(), &expected);
     assert_eq!(files_in(directory), [""; 0]);
 
-    // The cache of a file fills the group, and the kernel drops it.
-    let mut file = File::create(cache).expect("a file");
-    for _ in 0..LIMIT >> 20 {
-        file.write_all(&[1; 1 << 20])
-            .expect("there is room on the disk");
-    }
-    file.sync_all().expect("the disk takes it"); // what is dirty is not dropped at once
+    // The cache of a file fills the group, and the kernel drops it: what was only read
+    // goes at once, what was written does not always.
+    let mut file = File::open(cache).expect("a file");
+    let read = io::copy(&mut file, &mut io::sink()).expect("it can be read");
+    assert_eq!(read, LIMIT);
+    let used = USAGE
+        .iter()
+        .find_map(|file| fs::read_to_string(outer.join(file)).ok());
+    let used: u64 = used.expect("a usage").trim().parse().expect("a number");
+    assert!(used > LIMIT / 4 * 3, "{used} bytes are in the cache");
     let half = RingOptions::new(LIMIT / 8 / 2);
     let ring = half.create::<u64>(directory.join("half")).expect("it fits");
     // And what is left now is not enough.
@@ -118,6 +138,36 @@ pub(crate) fn under_a_memory_limit(arguments: &[String]) {
     // What has no name lies elsewhere, and counts all the same.
     says(half.create_anonymous::<u64>().err(), &expected);
     ring.unlink().expect("no process holds it");
+    drop(ring);
+    locked(cache, &expected);
+}
+
+/// The kernel can drop the cache of a ring on a disk, until that is locked.
+fn locked(cache: &str, expected: &[&str]) {
+    let name = Path::new(cache).with_extension("ring");
+    let lock = |words: u64| RingOptions::new(words).lock_memory(true);
+    let ring = RingOptions::new(LIMIT / 8 * 2).create::<u64>(&name);
+    ring.expect("it takes no memory")
+        .sync_all()
+        .expect("a disk");
+    says(lock(1).open::<u64>(&name).err(), expected);
+    let replacing = lock(LIMIT / 8 * 2).stale(StalePolicy::Replace);
+    says(replacing.create::<u64>(&name).err(), expected);
+    quoit::unlink(&name).expect("no process holds it");
+    // Who locks it once more takes nothing.
+    let first = lock(LIMIT / 8 / 2).create::<u64>(&name);
+    let second = lock(1).open::<u64>(&name);
+    let _ = fs::remove_file(&name);
+    for ring in [first, second] {
+        match ring {
+            Ok(_) => {}
+            Err(Error::Io { doing, source, .. }) => {
+                assert_eq!(doing, "lock the memory of");
+                eprintln!("[no memory may be locked: {source}] ");
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
 }
 
 /// There is not enough memory, and the text says why, and what to do.

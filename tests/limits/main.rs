@@ -111,16 +111,17 @@ fn is_refused<R>(result: Result<R, Error>, reason: i32, says: [&str; 2]) {
 }
 
 /// Limits this process, which may raise the limit again.
-fn set_limit(resource: libc::__rlimit_resource_t, most: u64) {
+fn set_limit(resource: impl Into<i64>, most: u64) {
+    let resource = resource.into();
     let mut limit = libc::rlimit {
         rlim_cur: 0,
         rlim_max: 0,
     };
     // SAFETY: `limit` lives through the call.
-    let known = unsafe { libc::getrlimit(resource, &raw mut limit) };
+    let known = unsafe { libc::getrlimit(resource as _, &raw mut limit) };
     limit.rlim_cur = most;
     // SAFETY: `limit` lives through the call.
-    let set = unsafe { libc::setrlimit(resource, &raw const limit) };
+    let set = unsafe { libc::setrlimit(resource as _, &raw const limit) };
     assert_eq!((known, set), (0, 0), "{}", io::Error::last_os_error());
 }
 

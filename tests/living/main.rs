@@ -20,6 +20,7 @@ common::suite::suite! {
         a_ring_that_its_removers_may_not_remove_stays,
         a_mark_that_a_dead_remover_left_keeps_no_other_user_out,
         an_end_waits_on_where_its_name_leads_nowhere_for_itself,
+        a_ring_whose_name_leads_elsewhere_is_not_called_unlinked,
         an_observer_sees_that_its_file_was_copied_up,
         a_foreign_file_takes_no_memory_and_kills_nobody,
         a_foreign_memfd_takes_no_memory,
@@ -27,8 +28,8 @@ common::suite::suite! {
         a_stale_ring_is_replaced_where_there_is_no_room_for_two,
     ],
     parts: [
-        opener, remover, frequent_opener, stranger, displaced, over_a_layer, beside_a_foreign_file,
-        beside_a_sparse_copy, with_room_for_one,
+        opener, remover, frequent_opener, stranger, displaced, unlinker, over_a_layer,
+        beside_a_foreign_file, beside_a_sparse_copy, with_room_for_one,
     ],
 }
 

@@ -2,16 +2,17 @@
 
 use std::env;
 use std::fs;
+use std::io;
 use std::os::unix::fs::chroot;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use quoit::{Observer, PopError, Producer, Ring, RingOptions};
+use quoit::{Error, Observer, PopError, Producer, Ring, RingOptions};
 
 use crate::common::PATIENCE;
 use crate::common::child::{Child, hear, say};
 use crate::common::mounts::{mount, own_mounts};
-use crate::common::names::shared_memory_directory;
+use crate::common::names::{files_in, shared_memory_directory};
 use crate::plays_in_a_directory;
 
 /// What becomes of a process, or of the name, after it has opened the ring.
@@ -45,26 +46,34 @@ pub(crate) fn an_end_waits_on_where_its_name_leads_nowhere_for_itself() {
     }
 }
 
+/// By which name the ring is opened, in its directory.
+fn name_for(directory: &Path, way: &str) -> PathBuf {
+    match way {
+        "chdir" => Path::new("./ring").to_owned(),
+        _ => directory.join("ring"),
+    }
+}
+
+/// Has the name lead nowhere for this process.
+fn displace(directory: &Path, way: &str) -> io::Result<()> {
+    match way {
+        "chroot" => own_mounts().and_then(|()| chroot(directory.join("empty"))),
+        "mount" => own_mounts().and_then(|()| mount(c"none", directory, c"tmpfs", 0, c"")),
+        "chdir" => env::set_current_dir("/"),
+        _ => fs::rename(directory.join("ring"), directory.join("moved")),
+    }
+}
+
 /// Waits for its first producer from another place.
 pub(crate) fn displaced(arguments: &[String]) {
     let directory = Path::new(&arguments[0]);
     env::set_current_dir(directory).expect("it is there");
     let way = &*arguments[1];
-    let name = match way {
-        "chdir" => Path::new("./ring").to_owned(),
-        _ => directory.join("ring"),
-    };
+    let name = name_for(directory, way);
     let options = RingOptions::new(4).peer_check(Duration::from_millis(1));
     let ring = options.open::<u64>(&name).expect("a ring");
     let mut consumer = ring.consumer().expect("the role is free");
-    let empty = directory.join("empty");
-    let displaced = match way {
-        "chroot" => own_mounts().and_then(|()| chroot(&empty)),
-        "mount" => own_mounts().and_then(|()| mount(c"none", directory, c"tmpfs", 0, c"")),
-        "chdir" => env::set_current_dir("/"),
-        _ => fs::rename(&name, directory.join("moved")),
-    };
-    if let Err(error) = displaced {
+    if let Err(error) = displace(directory, way) {
         return say(format_args!("refused: {error}"));
     }
     assert!(Ring::<u64>::open(&name).is_err(), "the name leads nowhere");
@@ -92,6 +101,64 @@ pub(crate) fn displaced(arguments: &[String]) {
     let popped = consumer.pop_timeout(PATIENCE);
     assert_eq!(popped, Err(PopError::Superseded));
     say("got Err(Superseded)");
+}
+
+/// What `Ring::unlink` says where the name leads elsewhere is true, and no other ring that
+/// has the name is harmed.
+pub(crate) fn a_ring_whose_name_leads_elsewhere_is_not_called_unlinked() {
+    for way in WAYS {
+        let directory = shared_memory_directory();
+        let path = directory.path();
+        fs::create_dir(path.join("empty")).expect("our directory");
+        let text = path.to_str().expect("a path in UTF-8");
+        Child::start("unlinker", &[text, way]).succeeds();
+        let left = files_in(path);
+        let expected = match way {
+            "mv" => vec!["empty", "moved", "ring"],
+            _ => vec!["empty", "ring"],
+        };
+        assert_eq!(left, expected, "{way}");
+    }
+}
+
+/// Unlinks its ring from another place.
+pub(crate) fn unlinker(arguments: &[String]) {
+    let directory = Path::new(&arguments[0]);
+    env::set_current_dir(directory).expect("it is there");
+    let way = &*arguments[1];
+    let name = name_for(directory, way);
+    let options = RingOptions::new(4);
+    let ring = options.create::<u64>(&name).expect("a ring");
+    drop(ring.producer().expect("the role is free")); // it is used, and stale
+    if let Err(error) = displace(directory, way) {
+        return eprintln!("[no {way}: {error}] ");
+    }
+    let refused = |error: Option<Error>| {
+        let elsewhere = matches!(error, Some(Error::NameElsewhere { .. }));
+        assert!(elsewhere, "{way}: {error:?}");
+        let text = error.expect("it is refused").to_string();
+        assert!(
+            text.contains("elsewhere") && text.contains("renamed"),
+            "{text}"
+        );
+        assert!(!text.contains("was unlinked"), "{text}");
+    };
+    refused(ring.unlink().err());
+    refused(ring.unlink_if_read().err());
+    if way != "mv" {
+        return;
+    }
+    // The ring that has the name by now, which was read to its end as well.
+    let other = options.create::<u64>(&name).expect("the name is free");
+    drop(other.producer().expect("the role is free"));
+    refused(ring.unlink().err());
+    refused(ring.unlink_if_read().err());
+    fs::remove_file(directory.join("moved")).expect("it is there");
+    assert!(matches!(ring.unlink(), Err(Error::Superseded { .. })));
+    assert!(!ring.unlink_if_read().expect("it is gone"));
+    other.unlink().expect("no process holds it");
+    fs::write(directory.join("moved"), "").expect("our directory");
+    fs::write(directory.join("ring"), "").expect("our directory");
 }
 
 pub(crate) fn an_observer_sees_that_its_file_was_copied_up() {

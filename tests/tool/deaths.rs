@@ -20,18 +20,15 @@ const SIGNALS: [libc::c_int; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, li
 
 /// Sets a limit of the process that this command will be: the one that counts, and how
 /// far that may be raised.
-pub(crate) fn with_limit(
-    command: &mut Command,
-    resource: libc::__rlimit_resource_t,
-    [soft, hard]: [u64; 2],
-) {
+pub(crate) fn with_limit(command: &mut Command, resource: impl Into<i64>, [soft, hard]: [u64; 2]) {
     let limit = libc::rlimit {
         rlim_cur: soft,
         rlim_max: hard,
     };
+    let resource = resource.into();
     let set = move || {
         // SAFETY: the limit lives through the call.
-        match unsafe { libc::setrlimit(resource, &raw const limit) } {
+        match unsafe { libc::setrlimit(resource as _, &raw const limit) } {
             0 => Ok(()),
             _ => Err(io::Error::last_os_error()),
         }

@@ -1,8 +1,9 @@
 //! Streams from one process to another.
 
+use std::fs;
 use std::thread;
 
-use quoit::{Observer, RingOptions, Role};
+use quoit::{FrameProducer, Observer, RingOptions, Role};
 
 use crate::common::names::RingName;
 use crate::endings::wait_until;
@@ -88,5 +89,34 @@ pub(crate) fn what_was_moved_is_said_in_json() {
         assert_eq!(said["action"], action);
         assert_eq!(said["frames"], 1000);
         assert_eq!(said["bytes"], numbers(1000).len() - 1000);
+    }
+}
+
+/// `--unlink` removes the ring that the command had open, and no other one.
+pub(crate) fn a_ring_that_has_the_name_by_now_is_not_removed() {
+    for is_moved in [true, false] {
+        let name = RingName::new("successor");
+        let elsewhere = RingName::new("successor-of");
+        let receiver = Tool::start(&["recv", name.as_str(), "--unlink"]);
+        wait_until("it is the consumer", || {
+            Observer::open(&name).is_ok_and(|ring| ring.endpoint(Role::Consumer).epoch == 1)
+        });
+        let mut producer = FrameProducer::open(&name).expect("the role is free");
+        producer.push(b"last").expect("there is room");
+        match is_moved {
+            true => fs::rename(name.file(), elsewhere.file()).expect("our ring"),
+            false => fs::remove_file(name.file()).expect("our ring"),
+        }
+        let other = RingOptions::new(64).create::<u64>(&name);
+        // It was used, no process has it, and nothing is unread.
+        drop(other.expect("the name is free").producer());
+        drop(producer);
+        let ended = receiver.end();
+        assert_eq!(ended.output, b"last\n");
+        match is_moved {
+            true => ended.with(3, "does not lead to the ring from here"),
+            false => drop(ended.quietly()),
+        }
+        assert!(name.file().exists(), "the ring of others is removed");
     }
 }

@@ -95,6 +95,50 @@ pub(crate) fn top_leaves_the_terminal_as_it_was() {
     }
 }
 
+/// By a key and by the signal, and what a stop that cannot be heard leaves behind.
+pub(crate) fn top_gives_the_terminal_back_while_it_is_stopped() {
+    let name = RingName::new("suspended");
+    RingOptions::new(64).create::<u64>(&name).expect("a ring");
+    // Not in a loop, which a stop would end.
+    let again = ["1", "2", "3"].map(|time| format!("; echo its shell {time}; read line; fg"));
+    let shell = format!("set -m; {} top {name}{}", Tool::PATH, again.concat());
+    let arguments = ["-c", &*shell];
+    let mut top = Terminal::start_program("bash", On::All, &arguments, ("TERM", "xterm"));
+    let is_shown =
+        |screen: &Screen| screen.alternate_screen() && row(screen, "-suspended").is_some();
+    let tool = |shell: u32| {
+        let children = std::fs::read_to_string(format!("/proc/{shell}/task/{shell}/children"));
+        let children = children.expect("the shell's children");
+        children.trim().parse::<libc::pid_t>().expect("one child")
+    };
+    for time in 1..=3 {
+        top.until("the ring is there", is_shown);
+        assert!(!top.is_as_before());
+        match time {
+            1 => top.press("\x1a"),
+            // SAFETY: it is not reaped, so the pid is still its.
+            2 => assert_eq!(unsafe { libc::kill(tool(top.pid()), libc::SIGTSTP) }, 0),
+            // SAFETY: as above.
+            _ => assert_eq!(unsafe { libc::kill(tool(top.pid()), libc::SIGSTOP) }, 0),
+        }
+        let says = format!("its shell {time}");
+        top.until("the shell goes on", |screen| {
+            screen.contents().contains(&says)
+        });
+        if time < 3 {
+            assert!(top.is_as_before(), "while it is stopped:\n{}", top.text());
+        }
+        top.press("\n");
+    }
+    // After SIGSTOP the shell's words are on its screen, until it draws anew.
+    top.until("it is drawn anew", |screen| {
+        is_shown(screen) && !screen.contents().contains("its shell")
+    });
+    top.press("q");
+    assert_eq!(top.end(), Some(0), "{}", top.text());
+    assert!(top.is_as_before());
+}
+
 pub(crate) fn top_of_so_many_looks_stays_on_the_terminal() {
     let name = RingName::new("stays");
     RingOptions::new(64).create::<u64>(&name).expect("a ring");

@@ -117,6 +117,10 @@ impl<E> IntoAsyncError<E> {
         Self { end, reason }
     }
 
+    pub(in crate::adapters) fn into_parts(self) -> (E, AsyncError) {
+        (self.end, self.reason)
+    }
+
     /// The end, unchanged, with its role.
     ///
     /// # Real-time

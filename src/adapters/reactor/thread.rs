@@ -60,7 +60,9 @@ fn unpin() {
 /// Gives this thread the ordinary scheduling class: the thread that started it may have
 /// a real-time one, or one that hardly ever runs. A refusal leaves the class as it is.
 fn leave_class() {
-    let ordinary = libc::sched_param { sched_priority: 0 };
+    // The kernel's parameter is the priority alone. musl's own call only fails.
+    let ordinary: libc::c_int = 0;
+    let call = libc::SYS_sched_setscheduler;
     // SAFETY: the parameter lives through the call.
-    unsafe { libc::sched_setscheduler(0, libc::SCHED_OTHER, &raw const ordinary) };
+    unsafe { libc::syscall(call, 0, libc::SCHED_OTHER, &raw const ordinary) };
 }

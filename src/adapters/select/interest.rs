@@ -67,6 +67,15 @@ pub struct Interest<'a> {
     wanted: u64,
 }
 
+impl<'a> Interest<'a> {
+    pub(in crate::adapters) fn new(
+        end: &'a mut (dyn Sleeping + Send + 'static),
+        wanted: u64,
+    ) -> Self {
+        Self { end, wanted }
+    }
+}
+
 impl Interest<'_> {
     /// What it awaits.
     pub(crate) fn awaited(&self) -> Awaited {

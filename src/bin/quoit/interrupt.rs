@@ -23,6 +23,8 @@ pub(crate) const MOMENT: Duration = Duration::from_millis(100);
 pub(crate) struct Interrupt {
     /// A [`Note`] of each signal.
     signals: UnixStream,
+    /// Where the handlers write it.
+    notes: UnixStream,
     output: OnceCell<OwnedFd>,
 }
 
@@ -31,6 +33,8 @@ type Note = [u64; 2];
 
 /// How long a signal may wait until another one ends the process at once, in ns.
 const DEAF: u64 = 1_000_000_000;
+
+const LISTEN: &str = "listen for signals";
 
 /// What a wait for input ended with.
 pub(crate) enum Input {
@@ -45,11 +49,20 @@ impl Interrupt {
     /// From now on these signals end nothing by themselves, unless one comes when
     /// nobody has heard an earlier one for a second; those that are ignored still are.
     pub(crate) fn listen() -> Result<Self, Stop> {
-        let signals = signals().map_err(Stop::io("listen for signals"))?;
-        Ok(Self {
+        let (signals, notes) = UnixStream::pair().map_err(Stop::io(LISTEN))?;
+        let interrupt = Self {
             signals,
+            notes,
             output: OnceCell::new(),
-        })
+        };
+        interrupt.heed(&[libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT])?;
+        Ok(interrupt)
+    }
+
+    /// From now on SIGTSTP and SIGCONT come as signals, too: a screen has to be left before
+    /// this process stops, and to be drawn again afterwards.
+    pub(crate) fn heed_suspension(&self) -> Result<(), Stop> {
+        self.heed(&[libc::SIGTSTP, libc::SIGCONT])
     }
 
     /// From now on each wait, and each check, ends when nobody reads the output.
@@ -130,6 +143,34 @@ impl Interrupt {
         }
     }
 
+    /// Has each of these signals leave a note, unless it is ignored.
+    fn heed(&self, signals: &[libc::c_int]) -> Result<(), Stop> {
+        for &signal in signals {
+            if is_ignored(signal) {
+                continue;
+            }
+            let ends = (self.signals.try_clone(), self.notes.try_clone());
+            let (come, comes) = match ends {
+                (Ok(come), Ok(comes)) => (come, comes),
+                (Err(error), _) | (_, Err(error)) => return Err(Stop::io(LISTEN)(error)),
+            };
+            let heed = move || {
+                let now = now();
+                let earlier = received(&come, libc::MSG_PEEK);
+                if earlier.is_some_and(|[_, came]| now - came > DEAF) {
+                    let _ = low_level::emulate_default_handler(signal);
+                }
+                let note: Note = [signal as u64, now];
+                let (note, length) = ((&raw const note).cast(), size_of::<Note>());
+                // SAFETY: the note lives through the call and has its length.
+                unsafe { libc::send(comes.as_raw_fd(), note, length, libc::MSG_DONTWAIT) };
+            };
+            // SAFETY: all that it calls may be called by a signal's handler.
+            unsafe { low_level::register(signal, heed) }.map_err(Stop::io(LISTEN))?;
+        }
+        Ok(())
+    }
+
     /// The number of the signal that has come.
     fn taken(&self) -> i32 {
         // It was found readable, and a note is written whole.
@@ -157,30 +198,6 @@ fn now() -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
-fn signals() -> io::Result<UnixStream> {
-    let (come, comes) = UnixStream::pair()?;
-    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT] {
-        if is_ignored(signal) {
-            continue;
-        }
-        let (come, comes) = (come.try_clone()?, comes.try_clone()?);
-        let heed = move || {
-            let now = now();
-            let earlier = received(&come, libc::MSG_PEEK);
-            if earlier.is_some_and(|[_, came]| now - came > DEAF) {
-                let _ = low_level::emulate_default_handler(signal);
-            }
-            let note: Note = [signal as u64, now];
-            let (note, length) = ((&raw const note).cast(), size_of::<Note>());
-            // SAFETY: the note lives through the call and has its length.
-            unsafe { libc::send(comes.as_raw_fd(), note, length, libc::MSG_DONTWAIT) };
-        };
-        // SAFETY: all that it calls may be called by a signal's handler.
-        unsafe { low_level::register(signal, heed) }?;
-    }
-    Ok(come)
-}
-
 /// SIGXFSZ would kill where a write can say that the file is too large. The standard
 /// library does the same with SIGPIPE.
 pub(crate) fn ignore_what_errors_tell() {
@@ -192,6 +209,24 @@ pub(crate) fn ignore_what_errors_tell() {
 /// returns if the system refuses.
 pub(crate) fn die_of(signal: libc::c_int) {
     let _ = low_level::emulate_default_handler(signal);
+}
+
+/// Stops this process as SIGTSTP does by default, until it is continued. It returns at once
+/// if SIGTSTP is ignored, or no shell is there that could continue it.
+pub(crate) fn suspend() {
+    if is_ignored(libc::SIGTSTP) {
+        return;
+    }
+    let (default, mut before) = (
+        MaybeUninit::<libc::sigaction>::zeroed(),
+        MaybeUninit::<libc::sigaction>::zeroed(),
+    );
+    // SAFETY: all zeroes are the default action; both records have their size.
+    unsafe { libc::sigaction(libc::SIGTSTP, default.as_ptr(), before.as_mut_ptr()) };
+    // SAFETY: no memory is involved.
+    unsafe { libc::raise(libc::SIGTSTP) };
+    // SAFETY: the kernel wrote what was set before.
+    unsafe { libc::sigaction(libc::SIGTSTP, before.as_ptr(), ptr::null_mut()) };
 }
 
 /// As after `nohup`, or in the background of a script.

@@ -53,27 +53,38 @@ pub(crate) struct RingArguments {
 }
 
 impl RingArguments {
-    /// The producer; a new ring has so many bytes if nobody chose.
-    pub(crate) fn producer(&self, capacity: Option<u64>) -> Result<FrameProducer, Stop> {
-        again(|| self.ring(capacity)?.producer())
+    /// The ring and its producer; a new ring has so many bytes if nobody chose.
+    pub(crate) fn producer(
+        &self,
+        capacity: Option<u64>,
+    ) -> Result<(Ring<[u8]>, FrameProducer), Stop> {
+        again(|| {
+            let ring = self.ring(capacity)?;
+            let producer = ring.producer()?;
+            Ok((ring, producer))
+        })
     }
 
-    pub(crate) fn consumer(&self) -> Result<FrameConsumer, Stop> {
-        again(|| self.ring(None)?.consumer())
+    pub(crate) fn consumer(&self) -> Result<(Ring<[u8]>, FrameConsumer), Stop> {
+        again(|| {
+            let ring = self.ring(None)?;
+            let consumer = ring.consumer()?;
+            Ok((ring, consumer))
+        })
     }
 
-    /// After the end was dropped: the last one out removes what has been read. Then
-    /// says what was moved.
+    /// After the end was dropped: the last one out removes what has been read, and not a
+    /// ring that has its name by now. Then says what was moved.
     pub(crate) fn leave(
         &self,
+        ring: &Ring<[u8]>,
         ended: Result<(), Stop>,
         progress: Progress,
         output: &Output,
     ) -> Result<(), Stop> {
-        let removed = self.unlink.then(|| quoit::unlink_if_read(&self.name));
-        let removed = match removed {
-            None | Some(Ok(_) | Err(Error::NotFound { .. } | Error::Superseded { .. })) => Ok(()),
-            Some(Err(error)) => Err(error.into()),
+        let removed = match self.unlink {
+            true => ring.unlink_if_read().map(drop).map_err(Stop::from),
+            false => Ok(()),
         };
         progress.end(output, ended.and(removed))
     }

@@ -1,7 +1,7 @@
 //! A ring in a segment that another library has made.
 
 use super::super::lifetime::{lock_all, with_holder};
-use super::super::{Ring, Shape};
+use super::super::{Content, Ring, Shape};
 use super::RingOptions;
 use crate::error::Error;
 use crate::header::{check_magic, header};
@@ -45,8 +45,8 @@ impl RingOptions {
             return Err(segment.superseded());
         }
         options.prepare(&segment)?;
-        options.format::<T>(&segment);
-        Ok(options.new_ring(segment))
+        options.format(Content::of::<T>(), &segment);
+        Ok(options.new_ring(Content::of::<T>(), segment))
     }
 
     /// The same with a capacity for which there is room; the largest if none was
@@ -58,7 +58,7 @@ impl RingOptions {
             let units = available.saturating_sub(DATA as u64) / T::DESCRIPTION.slot_size;
             options.capacity = Some(1 << units.checked_ilog2().unwrap_or(0));
         }
-        let wanted = options.length::<T>()?;
+        let wanted = options.length(Content::of::<T>())?;
         if wanted > available {
             return Err(Error::NotEnoughMemory {
                 wanted,

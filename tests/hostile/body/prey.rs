@@ -154,11 +154,9 @@ impl Place {
 
     /// Scribbles in the middle of a step, perhaps.
     pub(crate) fn attack(&self, choices: &mut Choices<'_>) {
-        if let Some(memory) = &self.memory
-            && !self.poisoned
-            && choices.coin()
-        {
-            memory.scribble(&Scribble::choose(choices, memory));
+        let prey = self.memory.filter(|_| !self.poisoned);
+        if let Some(memory) = prey.filter(|_| choices.coin()) {
+            memory.scribble(&Scribble::choose(choices, &memory));
         }
     }
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
-use quoit::FrameConsumer;
+use quoit::{FrameConsumer, Ring};
 
 use crate::interrupt::Interrupt;
 use crate::output::Output;
@@ -45,7 +45,7 @@ impl Record {
         // Before the ring, which would meet a consumer for nothing.
         let file = File::create_new(&self.file).map_err(Stop::io(doing()))?;
         let begun = self.begin(file);
-        let (mut consumer, mut recorder) = begun.inspect_err(|_| {
+        let (ring, mut consumer, mut recorder) = begun.inspect_err(|_| {
             // Nothing is in it.
             let _ = fs::remove_file(&self.file);
         })?;
@@ -69,11 +69,11 @@ impl Record {
             .and(finished)
             .and_then(|()| self.ring.had_a_goodbye(&consumer));
         drop(consumer);
-        self.ring.leave(drained, progress, output)
+        self.ring.leave(&ring, drained, progress, output)
     }
 
-    fn begin(&self, mut file: File) -> Result<(FrameConsumer, Recorder), Stop> {
-        let consumer = self.ring.consumer()?;
+    fn begin(&self, mut file: File) -> Result<(Ring<[u8]>, FrameConsumer, Recorder), Stop> {
+        let (ring, consumer) = self.ring.consumer()?;
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
         let began = since_1970.unwrap_or_default().as_nanos() as u64;
         let header = recording::header(consumer.capacity(), began);
@@ -85,7 +85,7 @@ impl Record {
             bytes,
             frames: 0,
         };
-        Ok((consumer, recorder))
+        Ok((ring, consumer, recorder))
     }
 }
 

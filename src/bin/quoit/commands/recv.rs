@@ -38,7 +38,7 @@ impl Recv {
         let interrupt = Interrupt::listen()?;
         let mut out = Patient::output(&interrupt)?;
         interrupt.watch(&out)?;
-        let mut consumer = self.ring.consumer()?;
+        let (ring, mut consumer) = self.ring.consumer()?;
         self.ring.tell_who_waits(&consumer, output);
         let wait = self.ring.receivers_wait(&consumer);
         let mut progress = Progress::new("received", io::stdout().is_terminal(), output);
@@ -52,6 +52,6 @@ impl Recv {
         );
         let drained = drained.and_then(|()| self.ring.had_a_goodbye(&consumer));
         drop(consumer);
-        self.ring.leave(drained, progress, output)
+        self.ring.leave(&ring, drained, progress, output)
     }
 }

@@ -79,7 +79,7 @@ impl Replay {
         }
         file.rewind().map_err(Stop::io(doing()))?;
 
-        let mut producer = self.ring.producer(Some(check.capacity()))?;
+        let (ring, mut producer) = self.ring.producer(Some(check.capacity()))?;
         let max = producer.max_frame_len();
         if longest > max {
             return Err(ClaimError::TooLong { max }.into());
@@ -101,6 +101,6 @@ impl Replay {
         };
         let played = play();
         drop(producer);
-        self.ring.leave(played, progress, output)
+        self.ring.leave(&ring, played, progress, output)
     }
 }

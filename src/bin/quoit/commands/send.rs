@@ -45,7 +45,7 @@ impl Send {
     pub(crate) fn run(&self, output: &Output) -> Result<(), Stop> {
         let interrupt = Interrupt::listen()?;
         let input = Patient::input(&interrupt)?;
-        let mut producer = self.ring.producer(None)?;
+        let (ring, mut producer) = self.ring.producer(None)?;
         let mut progress = Progress::new("sent", io::stdin().is_terminal(), output);
         // As `FrameProducer::writer` does it: four frames fill a lap.
         let most = (producer.capacity() / 4 - 8) as usize;
@@ -71,7 +71,7 @@ impl Send {
             }
         };
         drop(producer);
-        self.ring.leave(ended, progress, output)
+        self.ring.leave(&ring, ended, progress, output)
     }
 }
 

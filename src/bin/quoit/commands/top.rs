@@ -107,12 +107,29 @@ impl Top {
     fn live(&self, mut watch: Watch, interrupt: &Interrupt, output: &Output) -> Result<(), Stop> {
         let mut screen = Screen::enter(interrupt)?;
         let mut next = Instant::now() + self.interval.min(FIRST);
-        while screen.wait(next)? {
-            watch.look()?;
-            let (columns, rows) = screen.size()?;
-            screen.draw(&watch.lines(output, columns, rows, self.interval))?;
-            next = Instant::now() + self.interval;
+        loop {
+            let mut show = || -> Result<bool, Stop> {
+                let goes_on = screen.wait(next)?;
+                if goes_on {
+                    watch.look()?;
+                    let (columns, rows) = screen.size()?;
+                    screen.draw(&watch.lines(output, columns, rows, self.interval))?;
+                }
+                Ok(goes_on)
+            };
+            match show() {
+                Ok(true) => next = Instant::now() + self.interval,
+                Ok(false) => return Ok(()),
+                Err(Stop::Signal(libc::SIGTSTP)) => {
+                    screen.suspend()?;
+                    next = Instant::now();
+                }
+                Err(Stop::Signal(libc::SIGCONT)) => {
+                    screen.renew()?;
+                    next = Instant::now();
+                }
+                Err(stop) => return Err(stop),
+            }
         }
-        Ok(())
     }
 }

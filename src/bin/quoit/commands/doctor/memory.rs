@@ -48,14 +48,15 @@ fn shared_memory(machine: &Machine) -> Finding {
     }
 }
 
-/// A soft limit of this process; none if there is none.
-fn limit(resource: libc::__rlimit_resource_t) -> Option<u64> {
+/// A soft limit of this process; none if there is none. The
+/// resource's number is signed in musl alone.
+fn limit(resource: impl Into<i64>) -> Option<u64> {
     let mut limit = libc::rlimit {
         rlim_cur: 0,
         rlim_max: 0,
     };
     // SAFETY: the result is a place of the right size.
-    unsafe { libc::getrlimit(resource, &raw mut limit) };
+    unsafe { libc::getrlimit(resource.into() as _, &raw mut limit) };
     (limit.rlim_cur != libc::RLIM_INFINITY).then_some(limit.rlim_cur)
 }
 

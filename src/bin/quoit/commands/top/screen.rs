@@ -11,7 +11,7 @@ use crossterm::terminal::{
 };
 use crossterm::{cursor, queue};
 
-use crate::interrupt::{Input, Interrupt, MOMENT};
+use crate::interrupt::{self, Input, Interrupt, MOMENT};
 use crate::patient::Patient;
 use crate::stop::Stop;
 
@@ -23,14 +23,37 @@ pub(super) struct Screen<'a> {
 
 impl<'a> Screen<'a> {
     pub(super) fn enter(interrupt: &'a Interrupt) -> Result<Self, Stop> {
+        interrupt.heed_suspension()?;
         let out = Patient::output(interrupt)?;
-        terminal::enable_raw_mode().map_err(Stop::io("prepare the terminal"))?;
+        raw()?;
         let mut screen = Self { out, interrupt };
-        let mut bytes = Vec::new();
-        // A vector takes everything.
-        let _ = queue!(bytes, EnterAlternateScreen, DisableLineWrap, cursor::Hide);
-        screen.write(&bytes)?;
+        screen.write(&opening())?;
         Ok(screen)
+    }
+
+    fn end(&mut self) {
+        let mut bytes = Vec::new();
+        let _ = queue!(bytes, cursor::Show, EnableLineWrap, LeaveAlternateScreen);
+        // A terminal that takes nothing, or is gone, is not waited for.
+        self.out.write_at_once(&bytes);
+        let _ = terminal::disable_raw_mode();
+    }
+
+    /// Leaves the terminal as it was, and stops until the shell continues this process.
+    pub(super) fn suspend(&mut self) -> Result<(), Stop> {
+        self.end();
+        interrupt::suspend();
+        self.renew()
+    }
+
+    /// Begins anew on a terminal that another program may have had meanwhile.
+    pub(super) fn renew(&mut self) -> Result<(), Stop> {
+        // What is not known to be left is not entered again.
+        let _ = terminal::disable_raw_mode();
+        raw()?;
+        // A signal that has come by now is for the next wait.
+        self.out.write_at_once(&opening());
+        Ok(())
     }
 
     /// Columns and rows.
@@ -76,6 +99,9 @@ impl<'a> Screen<'a> {
                         KeyCode::Char('c') if key.modifiers == KeyModifiers::CONTROL => {
                             return Err(Stop::Signal(libc::SIGINT));
                         }
+                        KeyCode::Char('z') if key.modifiers == KeyModifiers::CONTROL => {
+                            return Err(Stop::Signal(libc::SIGTSTP));
+                        }
                         KeyCode::Char('q') | KeyCode::Esc => return Ok(false),
                         _ => {}
                     },
@@ -90,6 +116,19 @@ impl<'a> Screen<'a> {
     }
 }
 
+/// The terminal makes no signals of keys any more, and shows none.
+fn raw() -> Result<(), Stop> {
+    terminal::enable_raw_mode().map_err(Stop::io("prepare the terminal"))
+}
+
+/// What begins a screen.
+fn opening() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    // A vector takes everything.
+    let _ = queue!(bytes, EnterAlternateScreen, DisableLineWrap, cursor::Hide);
+    bytes
+}
+
 fn next_event() -> io::Result<Option<Event>> {
     match event::poll(Duration::ZERO)? {
         true => event::read().map(Some),
@@ -99,10 +138,6 @@ fn next_event() -> io::Result<Option<Event>> {
 
 impl Drop for Screen<'_> {
     fn drop(&mut self) {
-        let mut bytes = Vec::new();
-        let _ = queue!(bytes, cursor::Show, EnableLineWrap, LeaveAlternateScreen);
-        // A terminal that takes nothing, or is gone, is not waited for.
-        self.out.write_at_once(&bytes);
-        let _ = terminal::disable_raw_mode();
+        self.end();
     }
 }

@@ -1,0 +1,8 @@
+//! Gives the shared library its soname.
+
+fn main() {
+    let major = std::env::var("CARGO_PKG_VERSION_MAJOR").expect("cargo sets it");
+    let minor = std::env::var("CARGO_PKG_VERSION_MINOR").expect("cargo sets it");
+    println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,libquoit.so.{major}.{minor}");
+    println!("cargo::rerun-if-changed=build.rs");
+}

@@ -1,0 +1,37 @@
+//! Market data from Rust to C++: `market_data NAME COUNT`, and `market_data.cpp` reads.
+
+use std::time::Duration;
+
+use quoit::{PushError, RingOptions};
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
+#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
+struct Tick {
+    sequence: u64,
+    price: f64,
+    size: u32,
+    instrument: u32,
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let args: Vec<_> = std::env::args().collect();
+    let (name, count) = (&args[1], args[2].parse::<u64>()?);
+    let options = RingOptions::new(4096).schema_tag("tick/1");
+    let mut producer = options.open_or_create::<Tick>(name)?.producer()?;
+    producer.wait_for_peer_timeout(Duration::from_secs(10))?;
+    for sequence in 0..count {
+        let tick = Tick {
+            sequence,
+            price: 100.0 + sequence as f64 / 8.0,
+            size: 10,
+            instrument: (sequence % 5) as u32,
+        };
+        match producer.push_timeout(tick, Duration::from_secs(1)) {
+            Ok(()) => {}
+            Err(PushError::TimedOut(_)) => producer.count_dropped(1), // a reader that is too slow
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}

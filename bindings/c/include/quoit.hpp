@@ -1,0 +1,667 @@
+// quoit for C++20: header-only, above quoit.h.
+//
+// Endpoints are move-only and close in their destructor; guards of what is in place release
+// at the end of their scope. Nothing here throws unless you call value() or orThrow():
+// calls return a status, or a result that holds a value or a status. Nothing allocates
+// after an endpoint was opened, but texts of errors.
+//
+// An endpoint belongs to one thread at a time.
+#ifndef QUOIT_HPP
+#define QUOIT_HPP
+
+#include <chrono>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#if defined(__cpp_exceptions)
+#include <stdexcept>
+#endif
+
+#include "quoit.h"
+
+namespace quoit {
+
+/// How a call has ended. `if (s)` is true for success.
+class [[nodiscard]] status {
+public:
+    constexpr status(quoit_status code = QUOIT_OK) noexcept : code_(code) {}
+    constexpr quoit_status code() const noexcept { return code_; }
+    constexpr bool ok() const noexcept { return code_ == QUOIT_OK; }
+    constexpr explicit operator bool() const noexcept { return ok(); }
+    /// What to do about it.
+    const char *text() const noexcept { return quoit_status_text(code_); }
+    /// Throws an error, if it is one.
+    inline void or_throw() const;
+
+    friend constexpr bool operator==(status, status) noexcept = default;
+    friend constexpr bool operator==(status s, quoit_status code) noexcept { return s.code_ == code; }
+
+private:
+    quoit_status code_;
+};
+
+#if defined(__cpp_exceptions)
+/// A failure, for programs that throw. Its text says what to do.
+class error : public std::runtime_error {
+public:
+    error(quoit::status status, const std::string &text) : std::runtime_error(text), status_(status) {}
+    quoit::status status() const noexcept { return status_; }
+
+private:
+    quoit::status status_;
+};
+#endif
+
+/// The text of the last failure of this thread that has more to say than its status.
+inline std::string last_error() { return quoit_last_error(); }
+
+namespace detail {
+
+/// Statuses that calls of an endpoint return without a text of their own.
+constexpr bool is_plain(quoit_status code) noexcept {
+    return code >= QUOIT_FULL && code <= QUOIT_CORRUPT;
+}
+
+[[noreturn]] inline void fail(status failed) {
+#if defined(__cpp_exceptions)
+    const char *text = quoit_last_error();
+    const bool says_more = !is_plain(failed.code()) && *text != '\0';
+    throw error(failed, says_more ? text : failed.text());
+#else
+    std::abort();
+#endif
+}
+
+constexpr std::uint64_t nanoseconds(std::chrono::nanoseconds timeout) noexcept {
+    return timeout.count() < 0 ? 0 : static_cast<std::uint64_t>(timeout.count());
+}
+
+template <auto Free> struct deleter {
+    template <class T> void operator()(T *handle) const noexcept { Free(handle); }
+};
+
+} // namespace detail
+
+inline void status::or_throw() const {
+    if (!ok()) detail::fail(*this);
+}
+
+/// A value, or why there is none.
+template <class T> class [[nodiscard]] result {
+public:
+    result(T value) noexcept(std::is_nothrow_move_constructible_v<T>) : value_(std::move(value)) {}
+    result(quoit::status failed) noexcept : status_(failed) {}
+    result(quoit_status failed) noexcept : status_(failed) {}
+
+    bool ok() const noexcept { return value_.has_value(); }
+    explicit operator bool() const noexcept { return ok(); }
+    quoit::status status() const noexcept { return status_; }
+    /// The value. Throws a quoit::error if there is none.
+    T &value() & {
+        if (!ok()) detail::fail(status_);
+        return *value_;
+    }
+    T value() && {
+        if (!ok()) detail::fail(status_);
+        return std::move(*value_);
+    }
+    /// The value, which must be there.
+    T &operator*() & noexcept { return *value_; }
+    const T &operator*() const & noexcept { return *value_; }
+    T &&operator*() && noexcept { return std::move(*value_); }
+    T *operator->() noexcept { return &*value_; }
+    const T *operator->() const noexcept { return &*value_; }
+
+private:
+    std::optional<T> value_;
+    quoit::status status_;
+};
+
+/// Waits without an end.
+inline constexpr std::chrono::nanoseconds forever = std::chrono::nanoseconds::max();
+
+namespace detail {
+constexpr std::uint64_t timeout(std::chrono::nanoseconds timeout) noexcept {
+    return timeout == forever ? QUOIT_FOREVER : nanoseconds(timeout);
+}
+} // namespace detail
+
+/// A record has no padding, whose bytes would be what the stack held. The compiler cannot
+/// tell for a type with floating-point members: specialise this to `true` for one that has
+/// none, as in `template <> inline constexpr bool quoit::has_no_padding<Tick> = true;`.
+template <class T>
+inline constexpr bool has_no_padding = std::has_unique_object_representations_v<T> || std::is_floating_point_v<T>;
+template <class T, std::size_t N> inline constexpr bool has_no_padding<T[N]> = has_no_padding<T>;
+
+template <class T>
+concept record = std::is_trivially_copyable_v<T> && std::is_object_v<T> && !std::is_const_v<T> && alignof(T) <= 4096;
+
+/// The tag of a type in Rust, for those that both languages have.
+template <class T> constexpr const char *default_tag() noexcept {
+    if constexpr (std::same_as<T, float>) return "f32";
+    else if constexpr (std::same_as<T, double>) return "f64";
+    else if constexpr (std::is_integral_v<T> && !std::same_as<T, bool>) {
+        if constexpr (std::is_signed_v<T>)
+            return sizeof(T) == 8 ? "i64" : sizeof(T) == 4 ? "i32" : sizeof(T) == 2 ? "i16" : "i8";
+        else return sizeof(T) == 8 ? "u64" : sizeof(T) == 4 ? "u32" : sizeof(T) == 2 ? "u16" : "u8";
+    } else return nullptr;
+}
+
+enum class wait : std::uint32_t {
+    spin = QUOIT_WAIT_SPIN,
+    yield = QUOIT_WAIT_YIELD,
+    park = QUOIT_WAIT_PARK,
+    adaptive = QUOIT_WAIT_ADAPTIVE
+};
+enum class doorbell : std::uint32_t { futex = QUOIT_DOORBELL_FUTEX, semaphore = QUOIT_DOORBELL_SEMAPHORE };
+enum class stale : std::uint32_t {
+    take_over = QUOIT_STALE_TAKE_OVER,
+    replace = QUOIT_STALE_REPLACE,
+    fail = QUOIT_STALE_FAIL
+};
+enum class fences : std::uint32_t { asymmetric = QUOIT_FENCES_ASYMMETRIC, symmetric = QUOIT_FENCES_SYMMETRIC };
+
+/// How a ring is created and opened.
+class options {
+public:
+    options() : handle_(quoit_options_new()) {}
+
+    /// Records, or bytes for frames; a power of two.
+    options &&capacity(std::uint64_t n) && { return std::move(set(quoit_options_capacity(get(), n))); }
+    /// What both programs call the record, as in "tick/3".
+    options &&tag(std::string tag) && { return tag_ = std::move(tag), std::move(*this); }
+    options &&mode(std::uint32_t mode) && { return std::move(set(quoit_options_mode(get(), mode))); }
+    options &&prefault(bool yes = true) && { return std::move(set(quoit_options_prefault(get(), yes))); }
+    options &&lock_memory(bool yes = true) && { return std::move(set(quoit_options_lock_memory(get(), yes))); }
+    options &&unlink_on_close(bool yes = true) && { return std::move(set(quoit_options_unlink_on_free(get(), yes))); }
+    options &&wait_strategy(wait w) && {
+        return std::move(set(quoit_options_wait_strategy(get(), static_cast<std::uint32_t>(w))));
+    }
+    options &&sleep_on(doorbell d) && {
+        return std::move(set(quoit_options_doorbell(get(), static_cast<std::uint32_t>(d))));
+    }
+    options &&stale_policy(stale s) && {
+        return std::move(set(quoit_options_stale(get(), static_cast<std::uint32_t>(s))));
+    }
+    options &&fence(fences f) && { return std::move(set(quoit_options_fences(get(), static_cast<std::uint32_t>(f)))); }
+    options &&spin(std::chrono::nanoseconds time) && {
+        return std::move(set(quoit_options_spin(get(), detail::nanoseconds(time))));
+    }
+    options &&peer_check(std::chrono::nanoseconds time) && {
+        return std::move(set(quoit_options_peer_check(get(), detail::nanoseconds(time))));
+    }
+
+    template <class T> status holds_records() {
+        static_assert(record<T>, "a record is trivially copyable, and aligned to 4096 bytes at most");
+        static_assert(has_no_padding<T>,
+                      "a record has no padding: add members where it would have some; if it has none, and members of "
+                      "floating point, specialise quoit::has_no_padding");
+        const char *tag = tag_.empty() ? default_tag<T>() : tag_.c_str();
+        if (tag == nullptr) return QUOIT_INVALID; // set options::tag to what the other program calls the record
+        return failed_ ? quoit_options_records(get(), sizeof(T), alignof(T), tag) : failed_;
+    }
+    status holds_frames() {
+        return failed_ ? quoit_options_frames(get(), tag_.empty() ? nullptr : tag_.c_str()) : failed_;
+    }
+    quoit_options *get() const noexcept { return handle_.get(); }
+
+private:
+    options &set(quoit_status status) {
+        if (failed_.ok()) failed_ = status;
+        return *this;
+    }
+
+    std::unique_ptr<quoit_options, detail::deleter<quoit_options_free>> handle_;
+    std::string tag_;
+    status failed_;
+};
+
+/// Removes a ring by its name. No process may have a role.
+inline status unlink(const std::string &name) noexcept { return quoit_unlink(name.c_str()); }
+
+/// A ring, before a role is taken, of records of type T, or of frames if T is void.
+template <class T> class ring {
+public:
+    static result<ring> create(const std::string &name, options &&how) { return make(how, quoit_create, name.c_str()); }
+    static result<ring> open(const std::string &name, options &&how = {}) {
+        return make(how, quoit_open, name.c_str());
+    }
+    static result<ring> open_or_create(const std::string &name, options &&how) {
+        return make(how, quoit_open_or_create, name.c_str());
+    }
+    static result<ring> create_anonymous(options &&how) { return make(how, quoit_create_anonymous); }
+    static result<ring> open_descriptor(int descriptor, options &&how = {}) {
+        return make(how, quoit_open_descriptor, descriptor);
+    }
+    /// Receives a ring that another process has sent over a Unix stream socket.
+    static result<ring> receive(int socket, options &&how = {}) {
+        if (status s = prepare(how); !s) return s;
+        quoit_ring *handle = nullptr;
+        if (status s = quoit_receive(socket, how.get(), &handle); !s) return s;
+        return ring(handle);
+    }
+    /// Sends a ring without a name.
+    status send(int socket) const noexcept { return quoit_send(socket, get()); }
+
+    std::string name() const { return quoit_ring_name(get()); }
+    std::uint64_t capacity() const noexcept { return quoit_ring_capacity(get()); }
+    std::uint64_t incarnation() const noexcept { return quoit_ring_incarnation(get()); }
+    int descriptor() const noexcept { return quoit_ring_descriptor(get()); }
+    status sync() const noexcept { return quoit_ring_sync(get()); }
+    status unlink() const noexcept { return quoit_ring_unlink(get()); }
+    const quoit_ring *get() const noexcept { return handle_.get(); }
+
+private:
+    explicit ring(quoit_ring *handle) noexcept : handle_(handle) {}
+
+    static status prepare(options &how) {
+        if constexpr (std::is_void_v<T>) return how.holds_frames();
+        else return how.template holds_records<T>();
+    }
+    template <class Open, class... Where> static result<ring> make(options &how, Open open, Where... where) {
+        if (status s = prepare(how); !s) return s;
+        quoit_ring *handle = nullptr;
+        if (status s = open(how.get(), where..., &handle); !s) return s;
+        return ring(handle);
+    }
+
+    std::unique_ptr<quoit_ring, detail::deleter<quoit_ring_free>> handle_;
+};
+
+namespace detail {
+
+/// What went wrong with the bytes of a ring.
+struct corruption {
+    const char *field;
+    std::uint64_t found;
+};
+
+/// How often a name is opened again that somebody replaces meanwhile.
+inline constexpr int tries = 10;
+
+template <class End, class T> result<End> take(result<ring<T>> opened) {
+    if (!opened) return opened.status();
+    return End::of(*opened);
+}
+
+template <class End, class Open> result<End> take_again(Open open) {
+    for (int left = tries;; left--) {
+        auto end = take<End>(open());
+        if (end || end.status() != QUOIT_SUPERSEDED || left == 0) return end;
+    }
+}
+
+/// What both producers have.
+template <class Derived> class writes {
+public:
+    std::uint64_t position() const noexcept { return handle_->tail; }
+    std::uint64_t capacity() const noexcept { return handle_->mask + 1; }
+    std::uint64_t len() const noexcept { return quoit_producer_len(get()); }
+    bool is_abandoned() const noexcept { return quoit_producer_is_abandoned(get()); }
+    bool is_superseded() const noexcept { return quoit_producer_is_superseded(get()); }
+    std::uint64_t peer_epoch() const noexcept { return quoit_producer_peer_epoch(get()); }
+    std::uint64_t incarnation() const noexcept { return quoit_producer_incarnation(get()); }
+    status wait_for_peer(std::chrono::nanoseconds time = forever) noexcept {
+        return quoit_producer_wait_for_peer(get(), timeout(time));
+    }
+    status count_dropped(std::uint64_t messages) noexcept { return quoit_producer_count_dropped(get(), messages); }
+    status close() noexcept { return quoit_producer_close(get()); }
+    std::optional<corruption> corrupt() const noexcept {
+        corruption c{};
+        (void)quoit_producer_corruption(get(), &c.field, &c.found);
+        return c.field == nullptr ? std::nullopt : std::optional(c);
+    }
+    /// A descriptor that is readable as soon as there is room, until the next other call.
+    result<int> arm(std::uint64_t wanted = 1) noexcept {
+        int descriptor = -1;
+        if (status s = quoit_producer_arm(get(), wanted, &descriptor); !s) return s;
+        return descriptor;
+    }
+    quoit_producer *get() const noexcept { return handle_.get(); }
+
+    template <class T> static result<Derived> of(const ring<T> &ring) {
+        quoit_producer *handle = nullptr;
+        if (status s = quoit_ring_producer(ring.get(), &handle); !s) return s;
+        Derived end;
+        end.handle_.reset(handle);
+        return end;
+    }
+
+protected:
+    std::unique_ptr<quoit_producer, deleter<quoit_producer_free>> handle_;
+};
+
+/// What both consumers have.
+template <class Derived> class reads {
+public:
+    std::uint64_t position() const noexcept { return handle_->head; }
+    std::uint64_t capacity() const noexcept { return handle_->mask + 1; }
+    std::uint64_t len() const noexcept { return quoit_consumer_len(get()); }
+    bool is_abandoned() const noexcept { return quoit_consumer_is_abandoned(get()); }
+    bool is_superseded() const noexcept { return quoit_consumer_is_superseded(get()); }
+    std::uint64_t peer_epoch() const noexcept { return quoit_consumer_peer_epoch(get()); }
+    std::uint64_t incarnation() const noexcept { return quoit_consumer_incarnation(get()); }
+    status wait_for_peer(std::chrono::nanoseconds time = forever) noexcept {
+        return quoit_consumer_wait_for_peer(get(), timeout(time));
+    }
+    status count_dropped(std::uint64_t messages) noexcept { return quoit_consumer_count_dropped(get(), messages); }
+    status close() noexcept { return quoit_consumer_close(get()); }
+    std::optional<corruption> corrupt() const noexcept {
+        corruption c{};
+        (void)quoit_consumer_corruption(get(), &c.field, &c.found);
+        return c.field == nullptr ? std::nullopt : std::optional(c);
+    }
+    /// Waits for a message, and takes none.
+    status ready(std::chrono::nanoseconds time = forever) noexcept {
+        return get()->tail != get()->head ? status() : quoit_consumer_wait(get(), 1, timeout(time));
+    }
+    /// A descriptor that is readable as soon as there is a message, until the next other call.
+    result<int> arm() noexcept {
+        int descriptor = -1;
+        if (status s = quoit_consumer_arm(get(), &descriptor); !s) return s;
+        return descriptor;
+    }
+    quoit_consumer *get() const noexcept { return handle_.get(); }
+
+    template <class T> static result<Derived> of(const ring<T> &ring) {
+        quoit_consumer *handle = nullptr;
+        if (status s = quoit_ring_consumer(ring.get(), &handle); !s) return s;
+        Derived end;
+        end.handle_.reset(handle);
+        return end;
+    }
+
+protected:
+    std::unique_ptr<quoit_consumer, deleter<quoit_consumer_free>> handle_;
+};
+
+/// How every endpoint is had by a name.
+template <class Derived, class T> struct opens {
+    static result<Derived> create(const std::string &name, options &&how) {
+        return take<Derived>(ring<T>::create(name, std::move(how)));
+    }
+    static result<Derived> open(const std::string &name, options &&how = {}) {
+        return take_again<Derived>([&] { return ring<T>::open(name, std::move(how)); });
+    }
+    static result<Derived> open_or_create(const std::string &name, options &&how) {
+        return take_again<Derived>([&] { return ring<T>::open_or_create(name, std::move(how)); });
+    }
+};
+
+/// A guard that moves with its owner.
+template <class Handle> class guarded {
+public:
+    guarded(guarded &&other) noexcept : end_(std::exchange(other.end_, nullptr)) {}
+    guarded &operator=(guarded &&) = delete;
+
+protected:
+    explicit guarded(Handle *end) noexcept : end_(end) {}
+    Handle *end_;
+};
+
+template <class T> T *as_records(void *bytes) noexcept { return static_cast<T *>(bytes); }
+
+} // namespace detail
+
+/// Slots that were claimed. commit() publishes them; otherwise nothing is published.
+template <class T> class claimed : detail::guarded<quoit_producer> {
+public:
+    claimed(quoit_producer *end, const quoit_slots &slots) noexcept : guarded(end), slots_(slots) {}
+    claimed(claimed &&) = default;
+
+    std::size_t size() const noexcept { return slots_.count + slots_.rest; }
+    /// The slots before the end of the ring, and those at its beginning.
+    std::span<T> first() const noexcept { return {detail::as_records<T>(slots_.first), slots_.count}; }
+    std::span<T> second() const noexcept { return {detail::as_records<T>(slots_.second), slots_.rest}; }
+    T &operator*() const noexcept { return *detail::as_records<T>(slots_.first); }
+    T *operator->() const noexcept { return detail::as_records<T>(slots_.first); }
+    status commit() noexcept { return commit_first(size()); }
+    status commit_first(std::size_t count) noexcept {
+        if (end_ == nullptr || count > size()) return QUOIT_INVALID;
+        return quoit_commit(std::exchange(end_, nullptr), count);
+    }
+
+private:
+    quoit_slots slots_;
+};
+
+/// Records in place, which are released at the end of the scope.
+template <class T> class peeked : detail::guarded<quoit_consumer> {
+public:
+    peeked(quoit_consumer *end, const quoit_slots &slots) noexcept : guarded(end), slots_(slots) {}
+    peeked(peeked &&) = default;
+    ~peeked() { (void)release(); }
+
+    std::size_t size() const noexcept { return slots_.count + slots_.rest; }
+    /// The records before the end of the ring, and those at its beginning.
+    std::span<const T> first() const noexcept { return {detail::as_records<const T>(slots_.first), slots_.count}; }
+    std::span<const T> second() const noexcept { return {detail::as_records<const T>(slots_.second), slots_.rest}; }
+    const T &operator*() const noexcept { return *detail::as_records<const T>(slots_.first); }
+    const T *operator->() const noexcept { return detail::as_records<const T>(slots_.first); }
+    status release() noexcept { return release_first(size()); }
+    /// Releases the first records, and leaves the others in the ring.
+    status release_first(std::size_t count) noexcept {
+        if (end_ == nullptr) return QUOIT_OK;
+        return quoit_release(std::exchange(end_, nullptr), count);
+    }
+    /// Leaves all of them in the ring.
+    void keep() noexcept { end_ = nullptr; }
+
+private:
+    quoit_slots slots_;
+};
+
+/// The endpoint that writes records.
+template <class T> class producer : public detail::writes<producer<T>>, public detail::opens<producer<T>, T> {
+    static_assert(record<T>, "a record is trivially copyable, and aligned to 4096 bytes at most");
+    friend detail::writes<producer<T>>;
+    producer() = default;
+
+public:
+    [[gnu::always_inline]] status try_push(const T &value) noexcept {
+        return quoit_i_push(this->handle_.get(), &value, sizeof(T));
+    }
+    status push(const T &value, std::chrono::nanoseconds time = forever) noexcept {
+        return quoit_push(this->get(), &value, sizeof(T), detail::timeout(time));
+    }
+    /// Pushes as many as there is room for; returns how many.
+    result<std::size_t> try_push(std::span<const T> values) noexcept {
+        std::size_t count = 0;
+        if (status s = quoit_try_push_many(this->get(), values.data(), sizeof(T), values.size(), &count); !s) return s;
+        return count;
+    }
+    /// Claims up to `count` slots.
+    result<claimed<T>> try_claim(std::size_t count = 1) noexcept {
+        quoit_slots slots;
+        if (status s = quoit_try_claim(this->get(), count, &slots); !s) return s;
+        return claimed<T>(this->get(), slots);
+    }
+    /// Claims exactly `count` slots, and waits for them.
+    result<claimed<T>> claim(std::size_t count = 1, std::chrono::nanoseconds time = forever) noexcept {
+        quoit_slots slots;
+        if (status s = quoit_claim(this->get(), count, &slots, detail::timeout(time)); !s) return s;
+        return claimed<T>(this->get(), slots);
+    }
+};
+
+/// The endpoint that reads records.
+template <class T> class consumer : public detail::reads<consumer<T>>, public detail::opens<consumer<T>, T> {
+    static_assert(record<T>, "a record is trivially copyable, and aligned to 4096 bytes at most");
+    friend detail::reads<consumer<T>>;
+    consumer() = default;
+
+public:
+    [[gnu::always_inline]] status try_pop(T &value) noexcept {
+        return quoit_i_pop(this->handle_.get(), &value, sizeof(T));
+    }
+    status pop(T &value, std::chrono::nanoseconds time = forever) noexcept {
+        return quoit_pop(this->get(), &value, sizeof(T), detail::timeout(time));
+    }
+    /// Pops as many as there are and fit; returns how many.
+    result<std::size_t> try_pop(std::span<T> values) noexcept {
+        std::size_t count = 0;
+        if (status s = quoit_try_pop_many(this->get(), values.data(), sizeof(T), values.size(), &count); !s) return s;
+        return count;
+    }
+    /// The next record, in place.
+    result<peeked<T>> try_peek() noexcept {
+        const void *found = nullptr;
+        if (status s = quoit_try_peek(this->get(), &found); !s) return s;
+        auto *bytes = const_cast<unsigned char *>(static_cast<const unsigned char *>(found));
+        return peeked<T>(this->get(), {bytes, 1, bytes, 0});
+    }
+    result<peeked<T>> peek(std::chrono::nanoseconds time = forever) noexcept {
+        if (status s = this->ready(time); !s) return s;
+        return try_peek();
+    }
+    /// Every record that is there now, in place.
+    result<peeked<T>> try_peek_many() noexcept {
+        quoit_slots slots;
+        if (status s = quoit_try_peek_many(this->get(), &slots); !s) return s;
+        return peeked<T>(this->get(), slots);
+    }
+    /// Releases all records but the newest; returns how many.
+    result<std::size_t> skip_to_latest() noexcept {
+        std::size_t count = 0;
+        if (status s = quoit_skip_to_latest(this->get(), &count); !s) return s;
+        return count;
+    }
+};
+
+/// A frame that was claimed. commit() publishes it; otherwise nothing is published.
+class claimed_frame : detail::guarded<quoit_producer> {
+public:
+    claimed_frame(quoit_producer *end, std::span<std::byte> bytes) noexcept : guarded(end), bytes_(bytes) {}
+    claimed_frame(claimed_frame &&) = default;
+
+    std::span<std::byte> bytes() const noexcept { return bytes_; }
+    status commit(std::uint32_t kind = 0) noexcept { return commit_first(bytes_.size(), kind); }
+    status commit_first(std::size_t len, std::uint32_t kind = 0) noexcept {
+        if (end_ == nullptr) return QUOIT_INVALID;
+        return quoit_commit_frame(std::exchange(end_, nullptr), kind, len);
+    }
+
+private:
+    std::span<std::byte> bytes_;
+};
+
+/// A frame in place, which is released at the end of the scope.
+class peeked_frame : detail::guarded<quoit_consumer> {
+public:
+    peeked_frame(quoit_consumer *end, const quoit_frame &frame) noexcept : guarded(end), frame_(frame) {}
+    peeked_frame(peeked_frame &&) = default;
+    ~peeked_frame() { (void)release(); }
+
+    std::span<const std::byte> bytes() const noexcept { return std::as_bytes(std::span(frame_.data, frame_.len)); }
+    std::uint32_t kind() const noexcept { return frame_.kind; }
+    status release() noexcept {
+        if (end_ == nullptr) return QUOIT_OK;
+        return quoit_release_frame(std::exchange(end_, nullptr), &frame_);
+    }
+    /// Leaves it in the ring.
+    void keep() noexcept { end_ = nullptr; }
+
+private:
+    quoit_frame frame_;
+};
+
+/// Length and kind of a frame that was popped.
+struct popped {
+    std::size_t len;
+    std::uint32_t kind;
+};
+
+/// The endpoint that writes frames.
+class frame_producer : public detail::writes<frame_producer>, public detail::opens<frame_producer, void> {
+    friend detail::writes<frame_producer>;
+    frame_producer() = default;
+
+public:
+    std::size_t max_frame_len() const noexcept { return handle_->max_frame; }
+    status try_push(std::span<const std::byte> payload, std::uint32_t kind = 0) noexcept {
+        return quoit_try_push_frame(get(), kind, payload.data(), payload.size());
+    }
+    status push(std::span<const std::byte> payload, std::uint32_t kind = 0,
+                std::chrono::nanoseconds time = forever) noexcept {
+        return quoit_push_frame(get(), kind, payload.data(), payload.size(), detail::timeout(time));
+    }
+    result<claimed_frame> try_claim(std::size_t len) noexcept { return claim(len, std::chrono::nanoseconds(-1)); }
+    /// Claims a frame, and waits for room.
+    result<claimed_frame> claim(std::size_t len, std::chrono::nanoseconds time = forever) noexcept {
+        unsigned char *payload = nullptr;
+        status s = time.count() < 0 ? quoit_try_claim_frame(get(), len, &payload)
+                                    : quoit_claim_frame(get(), len, &payload, detail::timeout(time));
+        if (!s) return s;
+        return claimed_frame(get(), std::as_writable_bytes(std::span(payload, len)));
+    }
+    /// Adds a frame to the batch that commit_batch() publishes at once.
+    status try_batch(std::span<const std::byte> payload, std::uint32_t kind = 0) noexcept {
+        return quoit_try_batch_frame(get(), kind, payload.data(), payload.size());
+    }
+    status commit_batch() noexcept { return quoit_commit_batch(get()); }
+};
+
+/// The endpoint that reads frames.
+class frame_consumer : public detail::reads<frame_consumer>, public detail::opens<frame_consumer, void> {
+    friend detail::reads<frame_consumer>;
+    frame_consumer() = default;
+
+public:
+    result<popped> try_pop(std::span<std::byte> buffer) noexcept {
+        popped p{};
+        if (status s = quoit_try_pop_frame(get(), buffer.data(), buffer.size(), &p.len, &p.kind); !s) return s;
+        return p;
+    }
+    result<popped> pop(std::span<std::byte> buffer, std::chrono::nanoseconds time = forever) noexcept {
+        popped p{};
+        status s = quoit_pop_frame(get(), buffer.data(), buffer.size(), &p.len, &p.kind, detail::timeout(time));
+        if (!s) return s;
+        return p;
+    }
+    /// The next frame, in place.
+    result<peeked_frame> try_peek() noexcept {
+        quoit_frame frame;
+        if (status s = quoit_try_peek_frame(get(), &frame); !s) return s;
+        return peeked_frame(get(), frame);
+    }
+    result<peeked_frame> peek(std::chrono::nanoseconds time = forever) noexcept {
+        quoit_frame frame;
+        if (status s = quoit_peek_frame(get(), &frame, detail::timeout(time)); !s) return s;
+        return peeked_frame(get(), frame);
+    }
+    /// Shows every frame that is there now to `visit(bytes, kind)`, then releases them with
+    /// one store; returns how many. Nothing is released if `visit` throws.
+    template <class Visit> result<std::size_t> drain(Visit visit) {
+        quoit_frames frames;
+        quoit_frame frame;
+        if (status s = quoit_try_peek_frames(get(), &frames); !s) return s;
+        status s;
+        while ((s = quoit_next_frame(get(), &frames, &frame)))
+            visit(std::as_bytes(std::span(frame.data, frame.len)), frame.kind);
+        if (s != QUOIT_EMPTY) return s;
+        const std::size_t count = frames.count;
+        if (s = quoit_release_frames(get(), &frames); !s) return s;
+        return count;
+    }
+    /// Releases all frames but the newest; returns how many.
+    result<std::size_t> skip_to_latest() noexcept {
+        std::size_t count = 0;
+        if (status s = quoit_skip_to_latest_frame(get(), &count); !s) return s;
+        return count;
+    }
+};
+
+} // namespace quoit
+
+#endif

@@ -1,0 +1,347 @@
+//! The endpoint that reads. Its fast path is in `quoit_inline.h`.
+
+use std::ffi::{CStr, c_char, c_int};
+
+use quoit::Interest;
+use quoit::raw::{Found, INLINE_WORDS, RawConsumer, Reachable};
+
+use crate::ring::quoit_ring;
+use crate::status::quoit_status::{self, QUOIT_ABI_MISMATCH, QUOIT_INVALID};
+use crate::status::{QUOIT_ABI, answer, deadline, guard};
+
+/// The header of a frame is what cannot be.
+pub const QUOIT_FIELD_FRAME_LENGTH: u32 = 0;
+/// Padding stands where none can be.
+pub const QUOIT_FIELD_PADDING: u32 = 1;
+/// The tail leaves less than a header.
+pub const QUOIT_FIELD_TAIL: u32 = 2;
+
+/// The endpoint that reads, as the fast path sees it. Its fields belong to
+/// quoit_inline.h; a program reads none but `head`, its position.
+#[repr(C)]
+pub struct quoit_consumer {
+    /// The next position to read.
+    pub head: u64,
+    /// The tail as last seen.
+    pub tail: u64,
+    /// The capacity less one.
+    pub mask: u64,
+    /// The data of the ring.
+    pub data: *mut u8,
+    /// The shared head.
+    pub line: *mut u64,
+    /// The sleep word of the producer.
+    pub peer: *const u32,
+    /// Bytes of a record; 0 for frames.
+    pub slot_size: u64,
+    /// The position of the message that was copied inline, times 2, plus 1; 0 for none.
+    pub inline_mark: u64,
+    /// That message.
+    pub inline_words: [u64; 6],
+    /// What the sleep word holds while it asks for nothing.
+    pub calm: u32,
+}
+
+const _: () = assert!(INLINE_WORDS == 6, "as many as the view has");
+
+/// What a handle points to.
+#[repr(C)]
+struct Handle {
+    view: quoit_consumer,
+    raw: Reachable<RawConsumer>,
+}
+
+impl quoit_consumer {
+    fn new(raw: &RawConsumer) -> Self {
+        let words = raw.words();
+        let mut view = Self {
+            head: raw.position(),
+            tail: 0,
+            mask: raw.capacity() - 1,
+            data: words.data,
+            line: words.own,
+            peer: words.peer,
+            slot_size: words.slot_size,
+            inline_mark: 0,
+            inline_words: [0; 6],
+            calm: 0,
+        };
+        view.refresh(raw);
+        view
+    }
+
+    fn refresh(&mut self, raw: &RawConsumer) {
+        self.tail = self.head.wrapping_add(raw.seen());
+        self.calm = raw.calm();
+    }
+}
+
+/// A name of the library as a C string.
+pub(crate) fn field_text(field: &str) -> &'static CStr {
+    const FIELDS: [&CStr; 6] = [
+        c"head",
+        c"tail",
+        c"frame length",
+        c"padding",
+        c"capacity",
+        c"length",
+    ];
+    let known = FIELDS
+        .iter()
+        .find(|known| known.to_bytes() == field.as_bytes());
+    known.copied().unwrap_or(c"header")
+}
+
+/// Looks for messages, one of which may be copied inline.
+unsafe fn find(
+    consumer: *mut quoit_consumer,
+    look: impl FnOnce(&mut RawConsumer, &mut [u64; 6]) -> Result<Found, quoit::PopError>,
+) -> quoit_status {
+    guard(|| {
+        let mut words = [0; 6];
+        // SAFETY: null or valid, and this thread's.
+        let found = unsafe { enter(consumer, |end| look(end, &mut words)) };
+        let found = found.ok_or(QUOIT_INVALID)??;
+        if found.is_inline {
+            // SAFETY: it is not null, and this thread's.
+            let view = unsafe { &mut *consumer };
+            view.inline_words = words;
+            view.inline_mark = view.head << 1 | 1;
+        }
+        Ok(())
+    })
+}
+
+/// Polls for so many records or bytes. Wait-free, no system call.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn quoit_consumer_poll(
+    consumer: *mut quoit_consumer,
+    wanted: u64,
+) -> quoit_status {
+    // SAFETY: null or valid, and this thread's.
+    unsafe { find(consumer, |end, words| end.poll(wanted, Some(words))) }
+}
+
+/// Waits for so many records or bytes. May sleep.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn quoit_consumer_wait(
+    consumer: *mut quoit_consumer,
+    wanted: u64,
+    timeout_ns: u64,
+) -> quoit_status {
+    let deadline = deadline(timeout_ns);
+    // SAFETY: null or valid, and this thread's.
+    unsafe {
+        find(consumer, |end, words| {
+            end.wait(wanted, Some(words), deadline)
+        })
+    }
+}
+
+/// Does what the producer's sleep word asks for after a release: perhaps a wake. For
+/// quoit_inline.h.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn quoit_consumer_moved(consumer: *mut quoit_consumer) -> quoit_status {
+    guard(|| {
+        // SAFETY: null or valid, and this thread's.
+        Ok(unsafe { enter(consumer, |end| end.moved()) }.ok_or(QUOIT_INVALID)?)
+    })
+}
+
+/// Poisons the endpoint: its fast path has found what cannot be. For quoit_inline.h.
+/// Returns QUOIT_CORRUPT.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn quoit_consumer_poison(
+    consumer: *mut quoit_consumer,
+    field: u32,
+    found: u64,
+) -> quoit_status {
+    guard(|| {
+        let field = match field {
+            QUOIT_FIELD_FRAME_LENGTH => "frame length",
+            QUOIT_FIELD_PADDING => "padding",
+            QUOIT_FIELD_TAIL => "tail",
+            _ => return Err(QUOIT_INVALID.into()),
+        };
+        // SAFETY: null or valid, and this thread's.
+        unsafe { enter(consumer, |end| end.poison(field, found)) }.ok_or(QUOIT_INVALID)?;
+        Err(quoit_status::QUOIT_CORRUPT.into())
+    })
+}
+
+/// A descriptor for an event loop: readable as soon as there is a message, or the producer
+/// is gone, until the next other call on this consumer. Call it again before each wait of
+/// the loop. The descriptor is the consumer's, and stays the same.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn quoit_consumer_arm(
+    consumer: *mut quoit_consumer,
+    descriptor: *mut c_int,
+) -> quoit_status {
+    guard(|| {
+        // SAFETY: null or valid.
+        let descriptor = unsafe { descriptor.as_mut() }.ok_or(QUOIT_INVALID)?;
+        // SAFETY: null or valid, and this thread's.
+        unsafe { enter(consumer, |_| ()) }.ok_or(QUOIT_INVALID)?;
+        // SAFETY: as above; every handle begins with its view.
+        let handle = unsafe { &mut *consumer.cast::<Handle>() };
+        // So that the next call comes to the library.
+        handle.view.tail = handle.view.head;
+        *descriptor = handle.raw.arm(1)?;
+        Ok(())
+    })
+}
+
+/// What is unread, in records, or bytes for frames. A snapshot. 0 for null.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn quoit_consumer_len(consumer: *mut quoit_consumer) -> u64 {
+    // SAFETY: null or valid, and this thread's.
+    answer(0, || unsafe { enter(consumer, |end| end.len()) })
+}
+
+/// Whether a producer attached and is gone now. Makes a system call.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn quoit_consumer_is_abandoned(consumer: *mut quoit_consumer) -> bool {
+    // SAFETY: null or valid, and this thread's.
+    answer(false, || unsafe {
+        enter(consumer, |end| end.is_abandoned())
+    })
+}
+
+/// Whether the ring was unlinked or replaced. Makes a system call.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn quoit_consumer_is_superseded(consumer: *mut quoit_consumer) -> bool {
+    // SAFETY: null or valid, and this thread's.
+    answer(false, || unsafe {
+        enter(consumer, |end| end.is_superseded())
+    })
+}
+
+/// How often a producer has attached.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn quoit_consumer_peer_epoch(consumer: *mut quoit_consumer) -> u64 {
+    // SAFETY: null or valid, and this thread's.
+    answer(0, || unsafe { enter(consumer, |end| end.peer_epoch()) })
+}
+
+/// Which ring this is.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn quoit_consumer_incarnation(consumer: *mut quoit_consumer) -> u64 {
+    // SAFETY: null or valid, and this thread's.
+    answer(0, || unsafe { enter(consumer, |end| end.incarnation()) })
+}
+
+/// Waits until a producer is attached. May sleep.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn quoit_consumer_wait_for_peer(
+    consumer: *mut quoit_consumer,
+    timeout_ns: u64,
+) -> quoit_status {
+    guard(|| {
+        let wait = |end: &mut RawConsumer| end.wait_for_peer_timeout(deadline(timeout_ns));
+        // SAFETY: null or valid, and this thread's.
+        Ok(unsafe { enter(consumer, wait) }.ok_or(QUOIT_INVALID)??)
+    })
+}
+
+/// What has poisoned the endpoint: the field, and the value that it cannot have. The field
+/// is null for a healthy endpoint, and otherwise lives as long as the program.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn quoit_consumer_corruption(
+    consumer: *mut quoit_consumer,
+    field: *mut *const c_char,
+    found: *mut u64,
+) -> quoit_status {
+    guard(|| {
+        // SAFETY: null or valid, and this thread's.
+        let corrupt = unsafe { enter(consumer, |end| end.corruption()) }.ok_or(QUOIT_INVALID)?;
+        // SAFETY: null or valid.
+        let field = unsafe { field.as_mut() }.ok_or(QUOIT_INVALID)?;
+        // SAFETY: null or valid.
+        let found = unsafe { found.as_mut() }.ok_or(QUOIT_INVALID)?;
+        *field = corrupt.map_or(std::ptr::null(), |corrupt| {
+            field_text(corrupt.field).as_ptr()
+        });
+        *found = corrupt.map_or(0, |corrupt| corrupt.found);
+        Ok(())
+    })
+}
+
+/// Counts messages that this program refused or skipped, for quoit_observer_sample and
+/// quoit stat.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn quoit_consumer_count_dropped(
+    consumer: *mut quoit_consumer,
+    messages: u64,
+) -> quoit_status {
+    guard(|| {
+        // SAFETY: null or valid, and this thread's.
+        Ok(unsafe { enter(consumer, |end| end.count_dropped(messages)) }.ok_or(QUOIT_INVALID)?)
+    })
+}
+
+/// Closes the endpoint and keeps its role: the producer sees what it sees when the endpoint is
+/// freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn quoit_consumer_close(consumer: *mut quoit_consumer) -> quoit_status {
+    guard(|| {
+        // SAFETY: null or valid, and this thread's.
+        Ok(unsafe { enter(consumer, |end| end.close()) }.ok_or(QUOIT_INVALID)?)
+    })
+}
+
+/// Closes the endpoint and gives its role up. Null is ignored.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn quoit_consumer_free(consumer: *mut quoit_consumer) {
+    if !consumer.is_null() {
+        answer((), || {
+            // SAFETY: it is of quoit_ring_consumer, and freed once.
+            drop(unsafe { Box::from_raw(consumer.cast::<Handle>()) });
+            Some(())
+        });
+    }
+}
+
+/// quoit_ring_consumer, for code that no header was compiled into.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn quoit_ring_consumer_abi(
+    ring: *const quoit_ring,
+    abi: u32,
+    consumer: *mut *mut quoit_consumer,
+) -> quoit_status {
+    guard(|| {
+        // SAFETY: null or valid.
+        let consumer = unsafe { consumer.as_mut() }.ok_or(QUOIT_INVALID)?;
+        *consumer = std::ptr::null_mut();
+        if abi != QUOIT_ABI {
+            return Err(QUOIT_ABI_MISMATCH.into());
+        }
+        // SAFETY: null or valid.
+        let ring = unsafe { ring.as_ref() }.ok_or(QUOIT_INVALID)?;
+        let raw = ring.raw.consumer()?;
+        let view = quoit_consumer::new(&raw);
+        let raw = Reachable::new(raw);
+        *consumer = Box::into_raw(Box::new(Handle { view, raw })).cast();
+        Ok(())
+    })
+}
+
+/// Runs a call on the endpoint, which first hears of what the fast path has done.
+pub(crate) unsafe fn enter<R>(
+    consumer: *mut quoit_consumer,
+    call: impl FnOnce(&mut RawConsumer) -> R,
+) -> Option<R> {
+    // SAFETY: null or valid, and this thread's; every handle begins with its view.
+    let handle = unsafe { consumer.cast::<Handle>().as_mut() }?;
+    let raw = handle.raw.get();
+    raw.follow(handle.view.head);
+    let result = call(raw);
+    handle.view.refresh(raw);
+    Some(result)
+}
+
+/// What a select waits for. The endpoint is in step with its view.
+pub(crate) unsafe fn interest<'a>(consumer: *mut quoit_consumer, wanted: u64) -> Interest<'a> {
+    // SAFETY: valid, and this thread's; every handle begins with its view.
+    let handle = unsafe { &mut *consumer.cast::<Handle>() };
+    handle.raw.get().interest(wanted)
+}

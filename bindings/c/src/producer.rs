@@ -1,0 +1,304 @@
+//! The endpoint that writes. Its fast path is in `quoit_inline.h`.
+
+use std::ffi::{c_char, c_int};
+
+use quoit::Interest;
+use quoit::raw::{RawProducer, Reachable};
+
+use crate::consumer::field_text;
+use crate::ring::quoit_ring;
+use crate::status::quoit_status::{self, QUOIT_ABANDONED, QUOIT_ABI_MISMATCH, QUOIT_INVALID};
+use crate::status::{QUOIT_ABI, answer, deadline, guard};
+
+/// The endpoint that writes, as the fast path sees it. Its fields belong to
+/// quoit_inline.h; a program reads none but `tail`, its position.
+#[repr(C)]
+pub struct quoit_producer {
+    /// The next position to write.
+    pub tail: u64,
+    /// Where the room ends that is known of.
+    pub end: u64,
+    /// The capacity less one.
+    pub mask: u64,
+    /// The data of the ring.
+    pub data: *mut u8,
+    /// The shared tail, the mark and the words of the inline copy.
+    pub line: *mut u64,
+    /// The sleep word of the consumer.
+    pub peer: *const u32,
+    /// Bytes of a record; 0 for frames.
+    pub slot_size: u64,
+    /// Bytes of the longest frame; 0 for records.
+    pub max_frame: u64,
+    /// Bytes of the frame that was claimed last.
+    pub claimed: u64,
+    /// Bytes of the batch that is not published yet.
+    pub pending: u64,
+    /// What the sleep word holds while it asks for nothing.
+    pub calm: u32,
+    /// Whether the consumer asks for inline copies.
+    pub hint: u32,
+    /// Words of a record's inline copy; 0 if it does not fit.
+    pub inline_words: u32,
+}
+
+/// What a handle points to.
+#[repr(C)]
+struct Handle {
+    view: quoit_producer,
+    raw: Reachable<RawProducer>,
+}
+
+impl quoit_producer {
+    fn new(raw: &RawProducer) -> Self {
+        let words = raw.words();
+        let inline_words = words.slot_size.div_ceil(8) as u32;
+        let mut view = Self {
+            tail: raw.position(),
+            end: 0,
+            mask: raw.capacity() - 1,
+            data: words.data,
+            line: words.own,
+            peer: words.peer,
+            slot_size: words.slot_size,
+            max_frame: match words.slot_size {
+                0 => (raw.capacity() / 2 - 8).min((1 << 31) - 16),
+                _ => 0,
+            },
+            claimed: 0,
+            pending: 0,
+            calm: 0,
+            hint: 0,
+            inline_words: if words.is_inline { inline_words } else { 0 },
+        };
+        view.refresh(raw);
+        view
+    }
+
+    fn refresh(&mut self, raw: &RawProducer) {
+        self.end = self.tail.wrapping_add(raw.room());
+        self.calm = raw.calm();
+        self.hint = raw.hint().into();
+    }
+}
+
+/// Polls for room, for records or bytes. Wait-free, no system call.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn quoit_producer_poll(
+    producer: *mut quoit_producer,
+    wanted: u64,
+) -> quoit_status {
+    guard(|| {
+        // SAFETY: null or valid, and this thread's.
+        let room = unsafe { enter(producer, |end| end.poll(wanted)) };
+        room.ok_or(QUOIT_INVALID)??;
+        Ok(())
+    })
+}
+
+/// Waits for room, for records or bytes. May sleep.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn quoit_producer_wait(
+    producer: *mut quoit_producer,
+    wanted: u64,
+    timeout_ns: u64,
+) -> quoit_status {
+    guard(|| {
+        let wait = |end: &mut RawProducer| end.wait(wanted, deadline(timeout_ns));
+        // SAFETY: null or valid, and this thread's.
+        Ok(unsafe { enter(producer, wait) }.ok_or(QUOIT_INVALID)??)
+    })
+}
+
+/// Does what the consumer's sleep word asks for after a publish: perhaps a wake. For
+/// quoit_inline.h. QUOIT_ABANDONED in a forked child, where nothing was published.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn quoit_producer_moved(producer: *mut quoit_producer) -> quoit_status {
+    guard(|| {
+        // SAFETY: null or valid, and this thread's.
+        let is_ours = unsafe { enter(producer, |end| end.moved()) }.ok_or(QUOIT_INVALID)?;
+        if is_ours {
+            Ok(())
+        } else {
+            Err(QUOIT_ABANDONED.into())
+        }
+    })
+}
+
+/// A descriptor for an event loop: readable as soon as there is room for so many records
+/// or bytes, or the consumer is gone, until the next other call on this producer. Call it
+/// again before each wait of the loop. The descriptor is the producer's, and stays the same.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn quoit_producer_arm(
+    producer: *mut quoit_producer,
+    wanted: u64,
+    descriptor: *mut c_int,
+) -> quoit_status {
+    guard(|| {
+        // SAFETY: null or valid.
+        let descriptor = unsafe { descriptor.as_mut() }.ok_or(QUOIT_INVALID)?;
+        // SAFETY: null or valid, and this thread's.
+        unsafe { enter(producer, |_| ()) }.ok_or(QUOIT_INVALID)?;
+        // SAFETY: as above; every handle begins with its view.
+        let handle = unsafe { &mut *producer.cast::<Handle>() };
+        // So that the next call comes to the library.
+        handle.view.end = handle.view.tail;
+        *descriptor = handle.raw.arm(wanted)?;
+        Ok(())
+    })
+}
+
+/// What is unread, in records, or bytes for frames. A snapshot. 0 for null.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn quoit_producer_len(producer: *mut quoit_producer) -> u64 {
+    // SAFETY: null or valid, and this thread's.
+    answer(0, || unsafe { enter(producer, |end| end.len()) })
+}
+
+/// Whether a consumer attached and is gone now. Makes a system call.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn quoit_producer_is_abandoned(producer: *mut quoit_producer) -> bool {
+    // SAFETY: null or valid, and this thread's.
+    answer(false, || unsafe {
+        enter(producer, |end| end.is_abandoned())
+    })
+}
+
+/// Whether the ring was unlinked or replaced. Makes a system call.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn quoit_producer_is_superseded(producer: *mut quoit_producer) -> bool {
+    // SAFETY: null or valid, and this thread's.
+    answer(false, || unsafe {
+        enter(producer, |end| end.is_superseded())
+    })
+}
+
+/// How often a consumer has attached.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn quoit_producer_peer_epoch(producer: *mut quoit_producer) -> u64 {
+    // SAFETY: null or valid, and this thread's.
+    answer(0, || unsafe { enter(producer, |end| end.peer_epoch()) })
+}
+
+/// Which ring this is.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn quoit_producer_incarnation(producer: *mut quoit_producer) -> u64 {
+    // SAFETY: null or valid, and this thread's.
+    answer(0, || unsafe { enter(producer, |end| end.incarnation()) })
+}
+
+/// Waits until a consumer is attached. May sleep.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn quoit_producer_wait_for_peer(
+    producer: *mut quoit_producer,
+    timeout_ns: u64,
+) -> quoit_status {
+    guard(|| {
+        let wait = |end: &mut RawProducer| end.wait_for_peer_timeout(deadline(timeout_ns));
+        // SAFETY: null or valid, and this thread's.
+        Ok(unsafe { enter(producer, wait) }.ok_or(QUOIT_INVALID)??)
+    })
+}
+
+/// What has poisoned the endpoint: the field, and the value that it cannot have. The field
+/// is null for a healthy endpoint, and otherwise lives as long as the program.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn quoit_producer_corruption(
+    producer: *mut quoit_producer,
+    field: *mut *const c_char,
+    found: *mut u64,
+) -> quoit_status {
+    guard(|| {
+        // SAFETY: null or valid, and this thread's.
+        let corrupt = unsafe { enter(producer, |end| end.corruption()) }.ok_or(QUOIT_INVALID)?;
+        // SAFETY: null or valid.
+        let field = unsafe { field.as_mut() }.ok_or(QUOIT_INVALID)?;
+        // SAFETY: null or valid.
+        let found = unsafe { found.as_mut() }.ok_or(QUOIT_INVALID)?;
+        *field = corrupt.map_or(std::ptr::null(), |corrupt| {
+            field_text(corrupt.field).as_ptr()
+        });
+        *found = corrupt.map_or(0, |corrupt| corrupt.found);
+        Ok(())
+    })
+}
+
+/// Counts messages that this program refused or skipped, for quoit_observer_sample and
+/// quoit stat.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn quoit_producer_count_dropped(
+    producer: *mut quoit_producer,
+    messages: u64,
+) -> quoit_status {
+    guard(|| {
+        // SAFETY: null or valid, and this thread's.
+        Ok(unsafe { enter(producer, |end| end.count_dropped(messages)) }.ok_or(QUOIT_INVALID)?)
+    })
+}
+
+/// Closes the endpoint and keeps its role: the consumer sees what it sees when the endpoint is
+/// freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn quoit_producer_close(producer: *mut quoit_producer) -> quoit_status {
+    guard(|| {
+        // SAFETY: null or valid, and this thread's.
+        Ok(unsafe { enter(producer, |end| end.close()) }.ok_or(QUOIT_INVALID)?)
+    })
+}
+
+/// Closes the endpoint and gives its role up. Null is ignored.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn quoit_producer_free(producer: *mut quoit_producer) {
+    if !producer.is_null() {
+        answer((), || {
+            // SAFETY: it is of quoit_ring_producer, and freed once.
+            drop(unsafe { Box::from_raw(producer.cast::<Handle>()) });
+            Some(())
+        });
+    }
+}
+
+/// quoit_ring_producer, for code that no header was compiled into.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn quoit_ring_producer_abi(
+    ring: *const quoit_ring,
+    abi: u32,
+    producer: *mut *mut quoit_producer,
+) -> quoit_status {
+    guard(|| {
+        // SAFETY: null or valid.
+        let producer = unsafe { producer.as_mut() }.ok_or(QUOIT_INVALID)?;
+        *producer = std::ptr::null_mut();
+        if abi != QUOIT_ABI {
+            return Err(QUOIT_ABI_MISMATCH.into());
+        }
+        // SAFETY: null or valid.
+        let ring = unsafe { ring.as_ref() }.ok_or(QUOIT_INVALID)?;
+        let raw = ring.raw.producer()?;
+        let view = quoit_producer::new(&raw);
+        let raw = Reachable::new(raw);
+        *producer = Box::into_raw(Box::new(Handle { view, raw })).cast();
+        Ok(())
+    })
+}
+
+/// Runs a call on the endpoint, which first hears of what the fast path has done.
+pub(crate) unsafe fn enter<R>(
+    producer: *mut quoit_producer,
+    call: impl FnOnce(&mut RawProducer) -> R,
+) -> Option<R> {
+    // SAFETY: null or valid, and this thread's; every handle begins with its view.
+    let handle = unsafe { producer.cast::<Handle>().as_mut() }?;
+    let raw = handle.raw.get();
+    raw.follow(handle.view.tail);
+    let result = call(raw);
+    handle.view.refresh(raw);
+    Some(result)
+}
+
+/// What a select waits for. The endpoint is in step with its view.
+pub(crate) unsafe fn interest<'a>(producer: *mut quoit_producer, wanted: u64) -> Interest<'a> {
+    // SAFETY: valid, and this thread's; every handle begins with its view.
+    let handle = unsafe { &mut *producer.cast::<Handle>() };
+    handle.raw.get().interest(wanted)
+}

@@ -1,0 +1,132 @@
+//! Waiting for the first of many endpoints.
+
+use quoit::{Interest, Select, Selectable, Selected};
+
+use crate::consumer::{self, quoit_consumer};
+use crate::producer::{self, quoit_producer};
+use crate::status::quoit_status::{self, QUOIT_INVALID};
+use crate::status::{Fault, deadline, guard};
+
+/// The endpoint has something to do.
+pub const QUOIT_READY: u32 = 0;
+/// The peer of the endpoint is gone; told once.
+pub const QUOIT_GONE: u32 = 1;
+/// Another peer has attached.
+pub const QUOIT_BACK: u32 = 2;
+
+/// Waits for the first of many endpoints. One waits for the same endpoints at the same
+/// places each time.
+pub struct quoit_select {
+    select: Select,
+}
+
+/// One of the endpoints: one of the two pointers is null.
+#[repr(C)]
+pub struct quoit_interest {
+    /// Ready as soon as there is room.
+    pub producer: *mut quoit_producer,
+    /// Ready as soon as there is a message.
+    pub consumer: *mut quoit_consumer,
+    /// How much room, in records or bytes.
+    pub wanted: u64,
+}
+
+impl quoit_interest {
+    /// Tells the endpoint what its fast path has done, and the fast path what the endpoint
+    /// has seen.
+    unsafe fn refresh(&self) -> Option<()> {
+        if self.consumer.is_null() {
+            // SAFETY: null or valid, and this thread's.
+            unsafe { producer::enter(self.producer, |_| ()) }
+        } else {
+            // SAFETY: valid, and this thread's.
+            unsafe { consumer::enter(self.consumer, |_| ()) }
+        }
+    }
+
+    fn pointers(&self) -> (usize, usize) {
+        (self.producer.addr(), self.consumer.addr())
+    }
+}
+
+/// Only while `quoit_select_wait` has checked that each endpoint is there, and once.
+impl Selectable for quoit_interest {
+    fn interest(&mut self) -> Interest<'_> {
+        if self.consumer.is_null() {
+            // SAFETY: not null, and of one interest alone.
+            unsafe { producer::interest(self.producer, self.wanted) }
+        } else {
+            // SAFETY: not null, and of one interest alone.
+            unsafe { consumer::interest(self.consumer, 1) }
+        }
+    }
+}
+
+/// Makes a select. Free it with quoit_select_free.
+#[unsafe(no_mangle)]
+pub extern "C" fn quoit_select_new() -> *mut quoit_select {
+    Box::into_raw(Box::new(quoit_select {
+        select: Select::new(),
+    }))
+}
+
+/// Frees a select. Null is ignored.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn quoit_select_free(select: *mut quoit_select) {
+    if !select.is_null() {
+        // SAFETY: it is of quoit_select_new, and freed once.
+        drop(unsafe { Box::from_raw(select) });
+    }
+}
+
+/// Waits until one of the endpoints is ready, or its peer has left or come back. Stores
+/// the place of that endpoint and what happened: QUOIT_READY, QUOIT_GONE or QUOIT_BACK. May
+/// sleep.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn quoit_select_wait(
+    select: *mut quoit_select,
+    ends: *mut quoit_interest,
+    count: usize,
+    timeout_ns: u64,
+    index: *mut usize,
+    what: *mut u32,
+) -> quoit_status {
+    guard(|| {
+        // SAFETY: null or valid.
+        let select = unsafe { select.as_mut() }.ok_or(QUOIT_INVALID)?;
+        // SAFETY: null or valid.
+        let index = unsafe { index.as_mut() }.ok_or(QUOIT_INVALID)?;
+        // SAFETY: null or valid.
+        let what = unsafe { what.as_mut() }.ok_or(QUOIT_INVALID)?;
+        if ends.is_null() || count > Select::MAX_ENDS {
+            return Err(Fault::invalid("a select waits for 1 to 127 endpoints"));
+        }
+        // SAFETY: the caller gives as many.
+        let ends = unsafe { std::slice::from_raw_parts_mut(ends, count) };
+        for (place, end) in ends.iter().enumerate() {
+            let pointers = end.pointers();
+            if (pointers.0 == 0) == (pointers.1 == 0) {
+                return Err(Fault::invalid("an interest has a producer or a consumer"));
+            }
+            if ends[..place]
+                .iter()
+                .any(|other| other.pointers() == pointers)
+            {
+                return Err(Fault::invalid("an endpoint is there twice"));
+            }
+            // SAFETY: valid, and this thread's.
+            unsafe { end.refresh() }.ok_or(QUOIT_INVALID)?;
+        }
+        let selected = select.select.wait(ends, deadline(timeout_ns));
+        for end in ends.iter() {
+            // SAFETY: as above.
+            unsafe { end.refresh() }.ok_or(QUOIT_INVALID)?;
+        }
+        (*index, *what) = match selected? {
+            Selected::Ready(index) => (index, QUOIT_READY),
+            Selected::Gone(index) => (index, QUOIT_GONE),
+            Selected::Back(index) => (index, QUOIT_BACK),
+        };
+        Ok(())
+    })
+}

@@ -1,0 +1,354 @@
+//! What a call returns, and the text that says what to do.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::ffi::{CStr, CString, c_char};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use quoit::handoff::HandoffError;
+use quoit::{AsyncError, ClaimError, Deadline, Error, PeerError, PopError, SelectError};
+
+/// The version of this header's structs and functions.
+pub const QUOIT_ABI: u32 = 1;
+
+/// A timeout that never comes.
+pub const QUOIT_FOREVER: u64 = u64::MAX;
+
+/// How a call has ended.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum quoit_status {
+    /// It has done what it says.
+    QUOIT_OK = 0,
+    /// The ring is full.
+    QUOIT_FULL = 1,
+    /// The ring is empty, or all frames were visited.
+    QUOIT_EMPTY = 2,
+    /// The time is over.
+    QUOIT_TIMED_OUT = 3,
+    /// The peer has closed or crashed, and everything that it left was taken.
+    QUOIT_ABANDONED = 4,
+    /// The ring was unlinked or replaced.
+    QUOIT_SUPERSEDED = 5,
+    /// The message never fits into this ring.
+    QUOIT_TOO_LONG = 6,
+    /// The buffer is shorter than the next frame, which stays in the ring.
+    QUOIT_TOO_SHORT = 7,
+    /// The ring never holds so many.
+    QUOIT_TOO_MANY = 8,
+    /// Memory of the ring holds what cannot be.
+    QUOIT_CORRUPT = 9,
+    /// A pointer is null, or an argument does not fit the ring.
+    QUOIT_INVALID = 10,
+    /// There is no ring of that name.
+    QUOIT_NOT_FOUND = 11,
+    /// There is a ring of that name.
+    QUOIT_ALREADY_EXISTS = 12,
+    /// A process has the role, or the ring.
+    QUOIT_IN_USE = 13,
+    /// The file is no ring.
+    QUOIT_NOT_A_RING = 14,
+    /// The descriptor is none of an anonymous ring.
+    QUOIT_WRONG_DESCRIPTOR = 15,
+    /// The ring or the message has another version.
+    QUOIT_VERSION_MISMATCH = 16,
+    /// The ring holds frames, and not records, or the other way around.
+    QUOIT_SHAPE_MISMATCH = 17,
+    /// The ring holds other records: size, alignment or tag differ.
+    QUOIT_SCHEMA_MISMATCH = 18,
+    /// The ring has another capacity.
+    QUOIT_CAPACITY_MISMATCH = 19,
+    /// The ring sleeps on what this build cannot wake, or what this call cannot wait for.
+    QUOIT_DOORBELL_MISMATCH = 20,
+    /// There is not enough memory.
+    QUOIT_NO_MEMORY = 21,
+    /// The limit on the size of files is too low.
+    QUOIT_FILE_SIZE_LIMIT = 22,
+    /// The system has refused.
+    QUOIT_IO = 23,
+    /// No ring can have that name.
+    QUOIT_INVALID_NAME = 24,
+    /// No ring can have that capacity.
+    QUOIT_INVALID_CAPACITY = 25,
+    /// Header and library are of different versions.
+    QUOIT_ABI_MISMATCH = 26,
+    /// The kernel or this process cannot do that.
+    QUOIT_UNSUPPORTED = 27,
+    /// The thread that waits for descriptors has ended.
+    QUOIT_REACTOR_DIED = 28,
+    /// The other end of the socket is closed.
+    QUOIT_CLOSED = 29,
+    /// What came over the socket is no ring.
+    QUOIT_OTHER_MESSAGE = 30,
+    /// A bug of the library was met; its message is on standard error.
+    QUOIT_INTERNAL = 31,
+}
+
+use quoit_status::*;
+
+/// Why a call has failed.
+pub(crate) struct Fault {
+    status: quoit_status,
+    /// `None` where the status says it all, so that nothing is allocated.
+    text: Option<String>,
+}
+
+thread_local! {
+    static LAST: RefCell<CString> = RefCell::default();
+}
+
+impl From<quoit_status> for Fault {
+    fn from(status: quoit_status) -> Self {
+        Self { status, text: None }
+    }
+}
+
+impl Fault {
+    fn new(status: quoit_status, error: impl ToString) -> Self {
+        let text = Some(error.to_string());
+        Self { status, text }
+    }
+
+    pub(crate) fn invalid(text: &str) -> Self {
+        Self::new(QUOIT_INVALID, text)
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        let status = match &error {
+            Error::InvalidName { .. } => QUOIT_INVALID_NAME,
+            Error::InvalidCapacity { .. } => QUOIT_INVALID_CAPACITY,
+            Error::AlreadyExists { .. } => QUOIT_ALREADY_EXISTS,
+            Error::NotFound { .. } => QUOIT_NOT_FOUND,
+            Error::InUse { .. } => QUOIT_IN_USE,
+            Error::NotARing { .. } => QUOIT_NOT_A_RING,
+            Error::WrongDescriptor { .. } => QUOIT_WRONG_DESCRIPTOR,
+            Error::VersionMismatch { .. } => QUOIT_VERSION_MISMATCH,
+            Error::ShapeMismatch { .. } => QUOIT_SHAPE_MISMATCH,
+            Error::SchemaMismatch { .. } => QUOIT_SCHEMA_MISMATCH,
+            Error::CapacityMismatch { .. } => QUOIT_CAPACITY_MISMATCH,
+            Error::DoorbellMismatch { .. } => QUOIT_DOORBELL_MISMATCH,
+            Error::NotEnoughMemory { .. } => QUOIT_NO_MEMORY,
+            Error::FileSizeLimit { .. } => QUOIT_FILE_SIZE_LIMIT,
+            Error::Superseded { .. } => QUOIT_SUPERSEDED,
+            Error::Corrupt(_) => QUOIT_CORRUPT,
+            _ => QUOIT_IO,
+        };
+        Self::new(status, error)
+    }
+}
+
+impl From<ClaimError> for Fault {
+    fn from(error: ClaimError) -> Self {
+        Self::from(match error {
+            ClaimError::Full => QUOIT_FULL,
+            ClaimError::TimedOut => QUOIT_TIMED_OUT,
+            ClaimError::Abandoned => QUOIT_ABANDONED,
+            ClaimError::Superseded => QUOIT_SUPERSEDED,
+            ClaimError::TooLong { .. } => QUOIT_TOO_LONG,
+            ClaimError::Corrupt => QUOIT_CORRUPT,
+            ClaimError::ReactorDied => QUOIT_REACTOR_DIED,
+        })
+    }
+}
+
+impl From<PopError> for Fault {
+    fn from(error: PopError) -> Self {
+        Self::from(match error {
+            PopError::Empty => QUOIT_EMPTY,
+            PopError::TimedOut => QUOIT_TIMED_OUT,
+            PopError::Abandoned => QUOIT_ABANDONED,
+            PopError::Superseded => QUOIT_SUPERSEDED,
+            PopError::TooShort { .. } => QUOIT_TOO_SHORT,
+            PopError::TooMany { .. } => QUOIT_TOO_MANY,
+            PopError::Corrupt => QUOIT_CORRUPT,
+            PopError::ReactorDied => QUOIT_REACTOR_DIED,
+        })
+    }
+}
+
+impl From<PeerError> for Fault {
+    fn from(error: PeerError) -> Self {
+        Self::from(match error {
+            PeerError::TimedOut => QUOIT_TIMED_OUT,
+            PeerError::Superseded => QUOIT_SUPERSEDED,
+            PeerError::ReactorDied => QUOIT_REACTOR_DIED,
+        })
+    }
+}
+
+impl From<SelectError> for Fault {
+    fn from(error: SelectError) -> Self {
+        let status = match error {
+            SelectError::TimedOut => return QUOIT_TIMED_OUT.into(),
+            SelectError::NotAFutex { .. } => QUOIT_DOORBELL_MISMATCH,
+            SelectError::Unsupported(_) => QUOIT_UNSUPPORTED,
+            _ => QUOIT_INVALID,
+        };
+        Self::new(status, error)
+    }
+}
+
+impl From<AsyncError> for Fault {
+    fn from(error: AsyncError) -> Self {
+        let status = match error {
+            AsyncError::NotAFutex => QUOIT_DOORBELL_MISMATCH,
+            AsyncError::ReactorDied => QUOIT_REACTOR_DIED,
+            AsyncError::NoThread(_) | AsyncError::NoDescriptor(_) => QUOIT_IO,
+            _ => QUOIT_UNSUPPORTED,
+        };
+        Self::new(status, error)
+    }
+}
+
+impl From<HandoffError> for Fault {
+    fn from(error: HandoffError) -> Self {
+        let status = match error {
+            HandoffError::Ring(error) => return error.into(),
+            HandoffError::Named { .. } => QUOIT_INVALID,
+            HandoffError::Closed => QUOIT_CLOSED,
+            HandoffError::TimedOut => QUOIT_TIMED_OUT,
+            HandoffError::VersionMismatch { .. } => QUOIT_VERSION_MISMATCH,
+            HandoffError::OtherMessage | HandoffError::NotOneDescriptor { .. } => {
+                QUOIT_OTHER_MESSAGE
+            }
+            _ => QUOIT_IO,
+        };
+        Self::new(status, error)
+    }
+}
+
+/// Runs a call; no panic leaves it.
+pub(crate) fn guard(call: impl FnOnce() -> Result<(), Fault>) -> quoit_status {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(Ok(())) => QUOIT_OK,
+        Ok(Err(Fault { status, text: None })) => status,
+        Ok(Err(Fault {
+            status,
+            text: Some(text),
+        })) => {
+            remember(text);
+            status
+        }
+        Err(payload) => {
+            forget(payload);
+            QUOIT_INTERNAL
+        }
+    }
+}
+
+/// [`guard`] for a call that only answers.
+pub(crate) fn answer<R>(otherwise: R, call: impl FnOnce() -> Option<R>) -> R {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(answer) => answer.unwrap_or(otherwise),
+        Err(payload) => {
+            forget(payload);
+            otherwise
+        }
+    }
+}
+
+/// A payload's drop may panic as well.
+fn forget(payload: Box<dyn Any + Send>) {
+    std::mem::forget(payload);
+}
+
+fn remember(text: String) {
+    let text = CString::new(text.replace('\0', " ")).unwrap_or_default();
+    // At the end of a thread there is nobody left to read it.
+    let _ = LAST.try_with(|last| last.replace(text));
+}
+
+/// Nanoseconds of the C side as a deadline.
+pub(crate) fn deadline(timeout_ns: u64) -> Deadline {
+    (timeout_ns != QUOIT_FOREVER)
+        .then(|| Duration::from_nanos(timeout_ns))
+        .into()
+}
+
+/// A C string as text.
+pub(crate) unsafe fn text<'a>(pointer: *const c_char) -> Result<&'a str, Fault> {
+    if pointer.is_null() {
+        return Err(QUOIT_INVALID.into());
+    }
+    // SAFETY: the caller gives a string that ends with a zero.
+    let text = unsafe { CStr::from_ptr(pointer) };
+    text.to_str()
+        .map_err(|_| Fault::invalid("the text is not UTF-8; give one that is"))
+}
+
+/// What to do about a status: a text that lives as long as the program. A status that
+/// there is not gives a text as well.
+#[unsafe(no_mangle)]
+pub extern "C" fn quoit_status_text(status: i32) -> *const c_char {
+    const TEXTS: [&CStr; 32] = [
+        c"all is well",
+        c"the ring is full; wait for room, or drop the message",
+        c"the ring is empty; wait for a message",
+        c"the time is over; wait again, or do something else",
+        c"the peer has closed or crashed, and all that it left was taken; wait for another peer, or end",
+        c"the ring was unlinked or replaced; open its name again",
+        c"the message never fits; split it, or create a larger ring",
+        c"the buffer is shorter than the next frame, which stays in the ring; give a longer one",
+        c"the ring never holds so many; ask for fewer, or create a larger ring",
+        c"the ring is corrupt; ask the endpoint for its corruption, and replace the ring",
+        c"an argument is null or does not fit; quoit_last_error may say which",
+        c"there is no ring of that name; create it first, or use quoit_open_or_create",
+        c"there is a ring of that name; open it, replace it, or choose another name",
+        c"a process has the role or the ring; end it first",
+        c"the file is no ring; choose another name, or remove the file",
+        c"the descriptor is none of an anonymous ring; send one of quoit_create_anonymous",
+        c"the versions differ; build both programs with the same version of quoit",
+        c"the ring holds frames and not records, or the other way around; open it as what it is",
+        c"the records differ in size, alignment or tag; use those of the other program",
+        c"the ring has another capacity; ask for that one, or use quoit_open",
+        c"the ring sleeps on a semaphore that cannot be used here; create it with QUOIT_DOORBELL_FUTEX",
+        c"there is not enough memory; quoit_last_error says how much the ring takes",
+        c"the limit on the size of files is too low; raise it with ulimit -f",
+        c"the system has refused; quoit_last_error says what",
+        c"no ring can have that name; quoit_last_error says why",
+        c"no ring can have that capacity; quoit_last_error says why",
+        c"header and library are of different versions; build with the header of the library",
+        c"the kernel or this process cannot do that; quoit_last_error says why",
+        c"the thread that waits for descriptors has ended; quoit_last_error says why; arm again",
+        c"the other end of the socket is closed; connect again",
+        c"what came over the socket is no ring; close it",
+        c"a bug of quoit was met; report it with what is on standard error",
+    ];
+    let text = usize::try_from(status).ok();
+    let text = text.and_then(|index| TEXTS.get(index));
+    text.unwrap_or(&c"there is no such status").as_ptr()
+}
+
+/// What the last failed call of this thread has to say, for those whose status does not
+/// say it all: a text until the next call of this thread. Empty if there was none.
+#[unsafe(no_mangle)]
+pub extern "C" fn quoit_last_error() -> *const c_char {
+    let text = LAST.try_with(|last| last.borrow().as_ptr());
+    text.unwrap_or(c"".as_ptr())
+}
+
+/// The ABI of this library: compare it with QUOIT_ABI of the header.
+#[unsafe(no_mangle)]
+pub extern "C" fn quoit_abi_version() -> u32 {
+    QUOIT_ABI
+}
+
+/// The layout version of the rings that this library knows.
+#[unsafe(no_mangle)]
+pub extern "C" fn quoit_layout_version() -> u32 {
+    quoit::raw::LAYOUT_VERSION
+}
+
+/// The version of this library, as in "0.1.0".
+#[unsafe(no_mangle)]
+pub extern "C" fn quoit_version() -> *const c_char {
+    const VERSION: &CStr =
+        match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
+            Ok(version) => version,
+            Err(_) => panic!("a version has no zero"),
+        };
+    VERSION.as_ptr()
+}

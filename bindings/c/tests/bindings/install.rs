@@ -1,0 +1,155 @@
+//! `build.sh` installs what a project outside of the tree finds.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use crate::peers::{root, run, scratch};
+
+/// Installs once, and moves what was installed: it must not know where it was.
+fn prefix() -> &'static Path {
+    static PREFIX: OnceLock<PathBuf> = OnceLock::new();
+    PREFIX.get_or_init(|| {
+        let (first, moved) = (scratch().join("first"), scratch().join("moved"));
+        run(Command::new(root().join("build.sh"))
+            .arg("--prefix")
+            .arg(&first));
+        fs::rename(first, &moved).expect("it is moved");
+        moved
+    })
+}
+
+/// Ten lines.
+const PROJECT: &str = "\
+cmake_minimum_required(VERSION 3.16)
+project(outside C CXX)
+set(CMAKE_CXX_STANDARD 20)
+find_package(quoit 0.1 REQUIRED)
+foreach(kind shared static)
+  add_executable(c-${kind} main.c)
+  target_link_libraries(c-${kind} quoit::${kind})
+  add_executable(cpp-${kind} main.cpp)
+  target_link_libraries(cpp-${kind} quoit::${kind})
+endforeach()
+";
+
+/// What a first program is, in both languages.
+const IN_C: &str = "\
+#include <quoit.h>
+int main(void) {
+    quoit_options *options = quoit_options_new();
+    quoit_ring *ring;
+    quoit_producer *producer;
+    quoit_consumer *consumer;
+    int sent = 42, received = 0;
+    if (quoit_options_records(options, sizeof sent, sizeof sent, \"i32\") != QUOIT_OK) return 1;
+    if (quoit_options_capacity(options, 8) != QUOIT_OK) return 2;
+    if (quoit_create_anonymous(options, &ring) != QUOIT_OK) return 3;
+    if (quoit_ring_producer(ring, &producer) != QUOIT_OK) return 4;
+    if (quoit_ring_consumer(ring, &consumer) != QUOIT_OK) return 5;
+    if (quoit_try_push(producer, &sent, sizeof sent) != QUOIT_OK) return 6;
+    if (quoit_try_pop(consumer, &received, sizeof received) != QUOIT_OK) return 7;
+    quoit_producer_free(producer);
+    quoit_consumer_free(consumer);
+    quoit_ring_free(ring);
+    quoit_options_free(options);
+    return received == sent ? 0 : 8;
+}
+";
+const IN_CPP: &str = "\
+#include <quoit.hpp>
+int main() {
+    auto ring = quoit::ring<int>::create_anonymous(quoit::options().capacity(8)).value();
+    auto producer = quoit::producer<int>::of(ring).value();
+    auto consumer = quoit::consumer<int>::of(ring).value();
+    int received = 0;
+    producer.try_push(42).or_throw();
+    consumer.try_pop(received).or_throw();
+    return received == 42 ? 0 : 1;
+}
+";
+
+pub(crate) fn a_project_outside_finds_links_and_runs() {
+    let folder = scratch().join("outside");
+    fs::create_dir_all(&folder).expect("a folder");
+    for (name, text) in [
+        ("CMakeLists.txt", PROJECT),
+        ("main.c", IN_C),
+        ("main.cpp", IN_CPP),
+    ] {
+        fs::write(folder.join(name), text).expect("a file");
+    }
+    let build = folder.join("build");
+    let found = format!("-DCMAKE_PREFIX_PATH={}", prefix().display());
+    let source = [
+        "-S".as_ref(),
+        folder.as_os_str(),
+        "-B".as_ref(),
+        build.as_os_str(),
+    ];
+    run(Command::new("cmake").args(source).arg(found));
+    run(Command::new("cmake").arg("--build").arg(&build));
+    for language in ["c", "cpp"] {
+        for kind in ["shared", "static"] {
+            let program = build.join(format!("{language}-{kind}"));
+            run(&mut Command::new(&program));
+            let needed = run(Command::new("readelf").arg("-d").arg(&program));
+            let is_shared = needed.contains("[libquoit.so.0.1]");
+            assert_eq!(is_shared, kind == "shared", "{language}: {needed}");
+        }
+    }
+}
+
+pub(crate) fn a_version_that_is_not_there_is_not_found() {
+    let folder = scratch().join("version");
+    fs::create_dir_all(&folder).expect("a folder");
+    let project = PROJECT
+        .replace("quoit 0.1", "quoit 0.2")
+        .replace("C CXX", "C");
+    let project = project.split("foreach").next().expect("a beginning");
+    fs::write(folder.join("CMakeLists.txt"), project).expect("a file");
+    let found = format!("-DCMAKE_PREFIX_PATH={}", prefix().display());
+    let mut cmake = Command::new("cmake");
+    cmake
+        .arg("-S")
+        .arg(&folder)
+        .arg("-B")
+        .arg(folder.join("build"))
+        .arg(found);
+    let output = cmake.output().expect("cmake runs");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && text.contains("0.1.0"), "{text}");
+}
+
+pub(crate) fn pkg_config_finds_it() {
+    fs::write(scratch().join("pkg.c"), IN_C).expect("a file");
+    let lib = prefix().join("lib");
+    for is_static in [false, true] {
+        let mut pkg_config = Command::new("pkg-config");
+        pkg_config
+            .env("PKG_CONFIG_PATH", lib.join("pkgconfig"))
+            .args(["--cflags", "--libs"]);
+        pkg_config
+            .args(is_static.then_some("--static"))
+            .arg("quoit");
+        let flags = run(&mut pkg_config);
+        let program = scratch().join("pkg");
+        let mut compiler = Command::new("cc");
+        compiler
+            .arg(scratch().join("pkg.c"))
+            .arg("-o")
+            .arg(&program);
+        // Of two libraries the linker takes the shared one, unless it is told.
+        let flags = flags.replace(
+            "-lquoit",
+            if is_static {
+                "-l:libquoit.a"
+            } else {
+                "-lquoit"
+            },
+        );
+        run(compiler.args(flags.split_whitespace()));
+        run(Command::new(&program).env("LD_LIBRARY_PATH", &lib));
+    }
+}

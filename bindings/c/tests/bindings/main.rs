@@ -1,0 +1,62 @@
+//! The bindings, as their users build and run them: one test after the other, since they
+//! start processes and compilers.
+
+mod counts;
+mod examples;
+mod header;
+mod install;
+mod matrix;
+mod peers;
+mod programs;
+
+use std::panic::catch_unwind;
+use std::process::ExitCode;
+use std::time::Instant;
+
+/// Names each test as it is called.
+macro_rules! tests {
+    ($($module:ident::$test:ident),* $(,)?) => {
+        const TESTS: &[(&str, fn())] = &[$((stringify!($test), $module::$test)),*];
+    };
+}
+
+tests! {
+    header::the_header_is_that_of_the_sources,
+    matrix::every_language_understands_every_other,
+    matrix::a_language_goes_on_where_another_was_killed,
+    programs::every_call_and_every_misuse_has_an_answer,
+    programs::nothing_is_allocated_after_opening,
+    programs::the_first_programs_of_the_page_run,
+    counts::a_message_costs_as_many_instructions_as_in_rust,
+    examples::the_examples_run,
+    install::a_project_outside_finds_links_and_runs,
+    install::a_version_that_is_not_there_is_not_found,
+    install::pkg_config_finds_it,
+    matrix::corrupt_memory_is_an_error_in_every_language,
+}
+
+fn main() -> ExitCode {
+    let wanted = std::env::args().skip(1).find(|arg| !arg.starts_with('-'));
+    let mut failed = 0;
+    let mut passed = 0;
+    for (name, test) in TESTS {
+        if wanted.as_ref().is_some_and(|wanted| !name.contains(wanted)) {
+            continue;
+        }
+        let begin = Instant::now();
+        let result = catch_unwind(test);
+        let seconds = begin.elapsed().as_secs_f64();
+        let word = if result.is_ok() { "ok" } else { "FAILED" };
+        println!("test {name} ... {word} ({seconds:.1} s)");
+        match result {
+            Ok(()) => passed += 1,
+            Err(_) => failed += 1,
+        }
+    }
+    println!("\n{passed} passed, {failed} failed");
+    if failed == 0 && passed > 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}

@@ -1,0 +1,181 @@
+"""The endpoints that read."""
+
+from . import _native
+from ._end import End, Lease, opener
+from ._errors import Abandoned, Superseded
+
+
+class Peek(Lease):
+    """A message in place. The ``with`` block has a read-only memoryview of it.
+
+    The end of the block releases the message. An exception leaves it in the ring.
+    """
+
+    __slots__ = ()
+
+    def __exit__(self, error, *_):
+        self._let_go()
+        if error is None:
+            self.release()
+
+    def release(self, count=None):
+        """Gives the message back; of many records the first ``count``.
+
+        Raises ``BufferError`` while an array or memoryview of it is alive.
+        """
+        self._let_go()
+        self._end.release(self._lease, self._lease.units if count is None else count)
+
+    @property
+    def kind(self):
+        """The kind of a frame; 0 for records."""
+        return self._lease.kind
+
+
+class _Reads(End, _native.Reader):
+    _GONE = "the ring is empty, and its producer is gone"
+
+    create = opener("create", 1)
+    open = opener("open", 0)
+    open_or_create = opener("open_or_create", 1)
+
+    def skip_to_latest(self):
+        """Releases every message but the newest; returns how many."""
+        return self.skip(None)
+
+    def __iter__(self):
+        """Pops message after message, until the producer is gone and all is read."""
+        return self
+
+    def __next__(self):
+        try:
+            return self.pop()
+        except (Abandoned, Superseded):
+            raise StopIteration from None
+
+    async def ready(self):
+        """Waits until there is a message, and takes nothing.
+
+        Cancel safety: nothing is lost.
+        """
+        await self._ready()
+
+    async def recv(self):
+        """``pop`` for asyncio.
+
+        Cancel safety: a call that is cancelled has popped nothing.
+        """
+        return await self._until(self.try_pop)
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        try:
+            return await self.recv()
+        except (Abandoned, Superseded):
+            raise StopAsyncIteration from None
+
+
+class FrameConsumer(_Reads):
+    """Reads frames."""
+
+    def __init__(self, ring):
+        super().__init__(ring)
+        #: The kind of the frame that was popped last.
+        self.kind = 0
+
+    def pop(self, timeout=None):
+        """The next frame, as ``bytes``. Waits for one up to ``timeout`` seconds."""
+        frame, self.kind = self.pop_frame(timeout)
+        return frame
+
+    def try_pop(self):
+        """The next frame if there is one now, else ``None``."""
+        found = self.pop_frame(None, True)
+        if found is None:
+            return None
+        frame, self.kind = found
+        return frame
+
+    def recv_into(self, buffer, timeout=None):
+        """Copies the next frame into ``buffer``; returns its length.
+
+        ``TooLong`` leaves the frame in the ring.
+        """
+        length, self.kind = self.frame_into(buffer, timeout)
+        return length
+
+    def peek(self, timeout=None):
+        """Waits for the next frame, and finds it in place: ``with consumer.peek() as view``."""
+        return Peek(self, self.lease(1, timeout))
+
+    def try_peek(self):
+        """The next frame in place if there is one now, else ``None``."""
+        lease = self.lease(1, None, True)
+        return None if lease is None else Peek(self, lease)
+
+
+class Consumer(_Reads):
+    """Reads records."""
+
+    _HAS_RECORDS = True
+
+    def __init__(self, ring):
+        super().__init__(ring)
+        import numpy
+
+        self._empty = numpy.empty
+
+    @property
+    def dtype(self):
+        """What a record is."""
+        return self._dtype
+
+    def _checked(self, out):
+        base, shape = self._dtype.base, self._dtype.shape
+        if getattr(out, "dtype", base) != base or (shape and out.shape[1:] != shape):
+            raise TypeError(f"out has the dtype {out.dtype}, the ring {self._dtype}")
+        return out
+
+    def pop(self, timeout=None):
+        """The next record, as a numpy scalar. Waits for one up to ``timeout`` seconds."""
+        out = self._empty(1, self._dtype)
+        self.records_into(out, timeout)
+        return out[0]
+
+    def try_pop(self):
+        """The next record if there is one now, else ``None``."""
+        out = self._empty(1, self._dtype)
+        return None if self.records_into(out, None, True) is None else out[0]
+
+    def pop_many(self, out, timeout=None):
+        """Copies as many records as there are into the array ``out``; returns how many.
+
+        Waits for at least one.
+        """
+        return self.records_into(self._checked(out), timeout)
+
+    def try_pop_many(self, out):
+        """``pop_many`` of what is there now; 0 if there is nothing."""
+        return self.records_into(self._checked(out), None, True) or 0
+
+    async def recv_many(self, out):
+        """``pop_many`` for asyncio.
+
+        Cancel safety: a call that is cancelled has popped nothing.
+        """
+        out = self._checked(out)
+        return await self._until(lambda: self.records_into(out, None, True))
+
+    def peek(self, count=1, timeout=None):
+        """Waits for a record, and finds up to ``count`` in place that lie in one piece.
+
+        ``numpy.frombuffer(view, consumer.dtype)`` is the array; delete it in the block.
+        """
+        return Peek(self, self.lease(count, timeout))
+
+    def try_peek(self, count=1):
+        """The same of what is there now, else ``None``."""
+        lease = self.lease(count, None, True)
+        return None if lease is None else Peek(self, lease)

@@ -1,0 +1,176 @@
+"""What all endpoints have: names, context managers, asyncio, and an end."""
+
+import atexit
+import weakref
+from os import sched_yield
+from time import monotonic
+
+from . import _ring
+from ._errors import Abandoned, Busy, Superseded
+
+_live = weakref.WeakSet()
+# Seconds. A task whose last wait was brief looks again and again, in turn with the loop's
+# other tasks, before it waits at the descriptor: that is several system calls. So it looks
+# for a tenth of the time at most, and longer than a peer takes that has slept.
+_BRIEF = 1.5e-3
+_SPIN = 150e-6
+_RETRIES = 0.1
+
+
+class End:
+    """Mixed into a class of the library."""
+
+    _HAS_RECORDS = False
+
+    def __init__(self, ring):
+        self._dtype = ring.dtype
+        self._future = None
+        self._may_spin = ring.may_spin
+        self._is_brief = False
+        if (ring.dtype is not None) != self._HAS_RECORDS:
+            self.close()
+            kind = "Producer and Consumer" if ring.dtype is not None else "FrameProducer and FrameConsumer"
+            raise TypeError(f"{ring!r}: its endpoints are {kind}; call ring.producer() or ring.consumer()")
+        _live.add(self)
+
+    def __reduce__(self):
+        raise TypeError("an endpoint belongs to one process; pass the ring's name, and open it there")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        """Closes this endpoint and gives its role up; the peer hears of it.
+
+        Raises ``BufferError`` while a view of the ring's memory is alive. Closing twice does
+        nothing more. In a forked child it does nothing to the ring.
+        """
+        self._stop()
+        super().close()
+
+    def _stop(self):
+        waiting, self._future = self._future, None
+        if waiting is not None:
+            loop, descriptor, future = waiting
+            loop.remove_reader(descriptor)
+            if not future.done():
+                future.set_result(None)
+
+    async def _ready(self, *wanted):
+        """Waits until there is something to do, and takes nothing."""
+        import asyncio
+
+        if self._future is not None:
+            raise Busy("another task waits for this endpoint; let one task have it")
+        loop = asyncio.get_running_loop()
+        descriptor = self.arm(*wanted)
+        future = loop.create_future()
+        loop.add_reader(descriptor, _wake, future)
+        self._future = loop, descriptor, future
+        try:
+            await future
+        finally:
+            # Not if close() was faster: the descriptor may be another file's by now.
+            if self._future is not None:
+                self._future = None
+                loop.remove_reader(descriptor)
+                self.disarm()
+
+    async def _until(self, attempt, *wanted):
+        """What ``attempt`` returns, as soon as that is not ``None``."""
+        import asyncio
+
+        done = attempt()
+        while done is None:
+            begin = monotonic()
+            while self._is_brief and monotonic() - begin < _SPIN:
+                await asyncio.sleep(0)
+                sched_yield()  # to the peer, if there is one processor too few
+                done = attempt()
+                if done is not None:
+                    return done
+            await self._ready(*wanted)
+            self._is_brief = self._may_spin and monotonic() - begin < _BRIEF
+            done = attempt()
+            # A peer that was killed has not closed: no attempt tells.
+            if done is None and self.is_abandoned():
+                done = attempt()
+                if done is None:
+                    raise Abandoned(self._GONE)
+        return done
+
+    def __repr__(self):
+        kind = type(self).__name__
+        if self.closed:
+            return f"<quoit.{kind}, closed>"
+        return f"<quoit.{kind} {self.name!r}: {self.unread} of {self.capacity} unread>"
+
+
+def _wake(future):
+    if not future.done():
+        future.set_result(None)
+
+
+@atexit.register
+def _close_all():
+    # So that a program that ends in good order is not taken for one that died.
+    for end in list(_live):
+        try:
+            end.close()
+        except BufferError:
+            end.leave()
+        except Exception:
+            pass
+
+
+def opener(how, arguments):
+    """The class methods by which an endpoint is had by a name."""
+
+    def make(cls, name, *given, **options):
+        if not cls._HAS_RECORDS and (len(given) > arguments or "dtype" in options):
+            raise TypeError(f"{cls.__name__} is an endpoint of frames, which have no dtype")
+        until = monotonic() + _RETRIES
+        while True:
+            ring = getattr(_ring, how)(name, *given, **options)
+            try:
+                return cls(ring)
+            except Superseded:
+                # Replaced since it was opened: the name leads to another ring now.
+                if how == "create" or monotonic() > until:
+                    raise
+
+    make.__name__ = how
+    make.__doc__ = f"quoit.{how} with the same arguments, and this role of the ring."
+    return classmethod(make)
+
+
+class Lease:
+    """A message in place, or room for one: a context manager over a memoryview."""
+
+    __slots__ = ("_end", "_lease", "_view")
+
+    def __init__(self, end, lease):
+        self._end, self._lease, self._view = end, lease, None
+
+    def __enter__(self):
+        if self._view is None:
+            self._view = memoryview(self._lease)
+        return self._view
+
+    def _let_go(self):
+        """Drops the view of `with`; others that are alive make the library refuse."""
+        if self._view is not None:
+            try:
+                self._view.release()
+            except BufferError:
+                return
+            self._view = None
+
+    @property
+    def address(self):
+        """Where the first byte is, in the mapped ring."""
+        return self._lease.address
+

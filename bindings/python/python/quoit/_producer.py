@@ -1,0 +1,173 @@
+"""The endpoints that write."""
+
+from time import monotonic
+
+from . import _native
+from ._end import End, Lease, opener
+
+
+class Claim(Lease):
+    """Room for a message, in place. The ``with`` block has a writable memoryview of it.
+
+    The end of the block commits the message. An exception forgets the claim.
+    """
+
+    __slots__ = ("kind",)
+
+    def __init__(self, end, lease, kind=0):
+        super().__init__(end, lease)
+        #: The kind of the frame, to be set before the commit.
+        self.kind = kind
+
+    def __exit__(self, error, *_):
+        self._let_go()
+        if error is None and self._lease is not None:
+            self.commit()
+
+    def commit(self, count=None):
+        """Publishes the message; of a frame the first ``count`` bytes, of records so many.
+
+        Raises ``BufferError`` while an array or memoryview of it is alive.
+        """
+        self._let_go()
+        lease = self._lease
+        if count is None:
+            count = self._end.claimed(lease)
+        self._end.commit(lease, count, self.kind)
+        self._lease = None
+
+
+class _Writes(End, _native.Writer):
+    _GONE = "the ring is full, and its consumer is gone"
+
+    create = opener("create", 1)
+    open = opener("open", 0)
+    open_or_create = opener("open_or_create", 1)
+
+
+class FrameProducer(_Writes):
+    """Writes frames."""
+
+    def push(self, payload, kind=0, timeout=None):
+        """Copies a frame in. Waits for room up to ``timeout`` seconds."""
+        self.push_frame(payload, kind, timeout)
+
+    def try_push(self, payload, kind=0):
+        """Copies a frame in if there is room now; returns whether there was."""
+        return self.push_frame(payload, kind, None, True)
+
+    async def send(self, payload, kind=0):
+        """``push`` for asyncio.
+
+        Cancel safety: a call that is cancelled has pushed nothing.
+        """
+        length = memoryview(payload).nbytes
+        await self._until(lambda: self.try_push(payload, kind) or None, length)
+
+    def claim(self, length, kind=0, timeout=None):
+        """Waits for room for a frame: ``with producer.claim(length) as view``."""
+        return Claim(self, self.lease(length, timeout), kind)
+
+    def try_claim(self, length, kind=0):
+        """The same of the room that there is now, else ``None``."""
+        lease = self.lease(length, None, True)
+        return None if lease is None else Claim(self, lease, kind)
+
+    @staticmethod
+    def claimed(lease):
+        return len(lease)
+
+
+class Producer(_Writes):
+    """Writes records."""
+
+    _HAS_RECORDS = True
+
+    def __init__(self, ring):
+        super().__init__(ring)
+        import numpy
+
+        self._array = numpy.array
+        self._contiguous = numpy.ascontiguousarray
+
+    @property
+    def dtype(self):
+        """What a record is."""
+        return self._dtype
+
+    def _records(self, records):
+        """An array that is made of whole records."""
+        base, shape = self._dtype.base, self._dtype.shape
+        if getattr(records, "dtype", None) != base:
+            if hasattr(records, "dtype") and (base.fields or records.dtype.fields):
+                raise TypeError(f"the records have the dtype {records.dtype}, the ring {self._dtype}")
+            records = self._array(records, base)
+        if shape and records.shape[-len(shape):] != shape:
+            raise TypeError(f"the records have the shape {records.shape}, the ring {self._dtype}")
+        return self._contiguous(records)
+
+    def push(self, record, timeout=None):
+        """Copies a record in: a scalar, or a tuple of its fields. Waits for room."""
+        self.push_records(self._one(record), timeout)
+
+    def try_push(self, record):
+        """Copies a record in if there is room now; returns whether there was."""
+        return self.push_records(self._one(record), None, True) is not None
+
+    def _one(self, record):
+        record = self._records(record)
+        if record.nbytes != self._dtype.itemsize:
+            raise ValueError("this is not one record; push_many pushes many")
+        return record
+
+    def push_many(self, records, timeout=None):
+        """Copies as many as there is room for in, at least one; returns how many."""
+        return self.push_records(self._records(records), timeout)
+
+    def try_push_many(self, records):
+        """``push_many`` into the room that there is now; 0 if there is none."""
+        return self.push_records(self._records(records), None, True) or 0
+
+    def push_all(self, records, timeout=None):
+        """Copies all in, and waits as often as it takes, up to ``timeout`` altogether.
+
+        ``TimedOut`` leaves those in the ring that were copied: ``position`` tells how many.
+        """
+        records = self._records(records).reshape(-1, *self._dtype.shape)
+        until = None if timeout is None else monotonic() + timeout
+        pushed = 0
+        while pushed < len(records):
+            pushed += self.push_records(records[pushed:], until and max(until - monotonic(), 0))
+
+    async def send(self, record):
+        """``push`` for asyncio.
+
+        Cancel safety: a call that is cancelled has pushed nothing.
+        """
+        record = self._one(record)
+        await self._until(lambda: self.push_records(record, None, True), 0)
+
+    async def send_many(self, records):
+        """``push_many`` for asyncio.
+
+        Cancel safety: a call that is cancelled has pushed nothing.
+        """
+        records = self._records(records)
+        return await self._until(lambda: self.push_records(records, None, True), 0)
+
+    def claim(self, count=1, timeout=None):
+        """Waits for a slot, and claims up to ``count`` that lie in one piece.
+
+        The view tells how many. ``numpy.frombuffer(view, producer.dtype)`` is the array;
+        delete it in the block.
+        """
+        return Claim(self, self.lease(count, timeout))
+
+    def try_claim(self, count=1):
+        """The same of the room that there is now, else ``None``."""
+        lease = self.lease(count, None, True)
+        return None if lease is None else Claim(self, lease)
+
+    @staticmethod
+    def claimed(lease):
+        return lease.units

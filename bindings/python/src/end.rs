@@ -1,0 +1,446 @@
+//! What both endpoints have: one thread at a time, no forked child, and waits that
+//! Ctrl-C ends.
+
+use std::os::fd::RawFd;
+use std::sync::atomic::{AtomicU64, Ordering, compiler_fence};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+use std::time::{Duration, Instant};
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use quoit::raw::{RawConsumer, RawProducer, Reachable};
+use quoit::{ClaimError, Deadline, PeerError, PopError};
+
+use crate::fault::{self, raise};
+use crate::fork::generation;
+use crate::lease::Turns;
+
+/// How often a wait looks for signals.
+const SLICE: Duration = Duration::from_millis(50);
+
+/// Until when a call waits: not at all, or up to a moment, or forever.
+#[derive(Clone, Copy)]
+pub(crate) enum Wait {
+    No,
+    Until(Option<Instant>),
+}
+
+impl Wait {
+    /// Seconds from now; `None` for ever.
+    pub(crate) fn seconds(timeout: Option<f64>) -> PyResult<Self> {
+        let Some(timeout) = timeout else {
+            return Ok(Self::Until(None));
+        };
+        if timeout.is_nan() || timeout < 0.0 {
+            return Err(PyValueError::new_err(
+                "a timeout is a number of seconds, 0 or more, or None to wait forever",
+            ));
+        }
+        let timeout = Duration::try_from_secs_f64(timeout).ok();
+        Ok(Self::Until(
+            timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
+        ))
+    }
+}
+
+/// What differs between the endpoints.
+pub(crate) trait Side: Send {
+    /// How a look or a wait fails.
+    type Error: Send;
+    /// Whether there are so many units now; how many there are.
+    fn look(&mut self, wanted: u64) -> Result<u64, Self::Error>;
+    /// Waits for them.
+    fn sleep(&mut self, wanted: u64, deadline: Deadline) -> Result<(), Self::Error>;
+    /// Whether it fails for now only.
+    fn is_passing(error: &Self::Error) -> bool;
+    /// Whether a look has found that the peer is gone: a wait looks closer.
+    fn is_gone(error: &Self::Error) -> bool;
+    /// The exception.
+    fn raise(error: Self::Error) -> PyErr;
+    /// Waits for the peer.
+    fn await_peer(&mut self, deadline: Deadline) -> Result<(), PeerError>;
+    /// Moves the position, and wakes the peer. `false` in a forked child.
+    fn advance(&mut self, units: u64) -> bool;
+}
+
+impl Side for RawConsumer {
+    type Error = PopError;
+
+    fn look(&mut self, wanted: u64) -> Result<u64, PopError> {
+        self.poll(wanted, None).map(|found| found.unread)
+    }
+
+    fn sleep(&mut self, wanted: u64, deadline: Deadline) -> Result<(), PopError> {
+        self.wait(wanted, None, deadline).map(drop)
+    }
+
+    fn is_passing(error: &PopError) -> bool {
+        matches!(error, PopError::Empty | PopError::TimedOut)
+    }
+
+    fn is_gone(error: &PopError) -> bool {
+        matches!(error, PopError::Abandoned)
+    }
+
+    fn raise(error: PopError) -> PyErr {
+        fault::pop(error)
+    }
+
+    fn await_peer(&mut self, deadline: Deadline) -> Result<(), PeerError> {
+        self.wait_for_peer_timeout(deadline)
+    }
+
+    fn advance(&mut self, units: u64) -> bool {
+        let head = self.position().wrapping_add(units);
+        store(self.words().own, head);
+        self.follow(head);
+        self.moved();
+        true
+    }
+}
+
+impl Side for RawProducer {
+    type Error = ClaimError;
+
+    fn look(&mut self, wanted: u64) -> Result<u64, ClaimError> {
+        self.poll(wanted)
+    }
+
+    fn sleep(&mut self, wanted: u64, deadline: Deadline) -> Result<(), ClaimError> {
+        self.wait(wanted, deadline)
+    }
+
+    fn is_passing(error: &ClaimError) -> bool {
+        matches!(error, ClaimError::Full | ClaimError::TimedOut)
+    }
+
+    fn is_gone(error: &ClaimError) -> bool {
+        matches!(error, ClaimError::Abandoned)
+    }
+
+    fn raise(error: ClaimError) -> PyErr {
+        fault::claim(error)
+    }
+
+    fn await_peer(&mut self, deadline: Deadline) -> Result<(), PeerError> {
+        self.wait_for_peer_timeout(deadline)
+    }
+
+    fn advance(&mut self, units: u64) -> bool {
+        let tail = self.position().wrapping_add(units);
+        store(self.words().own, tail);
+        self.follow(tail);
+        self.moved()
+    }
+}
+
+/// Stores the shared position of this endpoint.
+fn store(line: *mut u64, position: u64) {
+    // SAFETY: the line is a word of the mapped header, aligned, and this endpoint's.
+    let word = unsafe { AtomicU64::from_ptr(line) };
+    // publish -> ready, reclaim -> free: the bytes before the position.
+    word.store(position, Ordering::Release);
+    // awake -> drowsy: the position is stored before the peer's word is loaded.
+    compiler_fence(Ordering::SeqCst);
+}
+
+/// An endpoint, and how many units a task waits for at its descriptor.
+struct Held<E> {
+    end: Reachable<E>,
+    awaited: Option<u64>,
+}
+
+impl<E> Held<E>
+where
+    Reachable<E>: Arm,
+{
+    /// Runs `call`, during which nobody waits at the descriptor.
+    fn with<R>(&mut self, call: impl FnOnce(&mut E) -> PyResult<R>) -> PyResult<R> {
+        let result = call(self.end.get());
+        if let Some(units) = self.awaited {
+            self.end.arm_for(units)?;
+        }
+        result
+    }
+}
+
+/// [`Reachable::arm`] of both endpoints.
+pub(crate) trait Arm {
+    fn arm_for(&mut self, units: u64) -> PyResult<RawFd>;
+}
+
+impl Arm for Reachable<RawConsumer> {
+    fn arm_for(&mut self, units: u64) -> PyResult<RawFd> {
+        self.arm(units)
+            .map_err(|error| raise("SystemRefused", error))
+    }
+}
+
+impl Arm for Reachable<RawProducer> {
+    fn arm_for(&mut self, units: u64) -> PyResult<RawFd> {
+        self.arm(units)
+            .map_err(|error| raise("SystemRefused", error))
+    }
+}
+
+/// An endpoint.
+pub(crate) struct End<E> {
+    /// `None` once it is closed. Never waited for: a thread that waits has the GIL.
+    end: Mutex<Option<Held<E>>>,
+    pub(crate) turns: Arc<Turns>,
+    generation: u64,
+}
+
+impl<E: Side> End<E>
+where
+    Reachable<E>: Arm,
+{
+    pub(crate) fn new(end: E) -> Self {
+        Self {
+            end: Mutex::new(Some(Held {
+                end: Reachable::new(end),
+                awaited: None,
+            })),
+            turns: Arc::default(),
+            generation: generation(),
+        }
+    }
+
+    /// Whether this process has the role.
+    fn is_ours(&self) -> bool {
+        self.generation == generation()
+    }
+
+    fn lock(&self) -> PyResult<MutexGuard<'_, Option<Held<E>>>> {
+        if !self.is_ours() {
+            return Err(raise(
+                "Forked",
+                "the role belongs to the process that forked this one; open the ring by its name \
+                 in this process, and take a role there",
+            ));
+        }
+        match self.end.try_lock() {
+            Ok(end) => Ok(end),
+            Err(TryLockError::Poisoned(end)) => Ok(end.into_inner()),
+            Err(TryLockError::WouldBlock) => Err(raise(
+                "Busy",
+                "another thread waits in a call on this endpoint; use an endpoint from one thread \
+                 at a time, or give each thread a ring of its own",
+            )),
+        }
+    }
+
+    /// Runs `call` on what is held.
+    fn hold<R>(&self, call: impl FnOnce(&mut Held<E>) -> PyResult<R>) -> PyResult<R> {
+        match &mut *self.lock()? {
+            Some(held) => call(held),
+            None => Err(raise(
+                "Closed",
+                "this endpoint is closed; open the ring again",
+            )),
+        }
+    }
+
+    /// Runs `call` on the endpoint.
+    pub(crate) fn with<R>(&self, call: impl FnOnce(&mut E) -> PyResult<R>) -> PyResult<R> {
+        self.hold(|held| held.with(call))
+    }
+
+    /// The descriptor, readable as soon as there are so many units or the peer is gone,
+    /// until [`disarm`](Self::disarm).
+    pub(crate) fn arm(&self, wanted: impl FnOnce(&E) -> PyResult<u64>) -> PyResult<RawFd> {
+        self.hold(|held| {
+            let units = wanted(held.end.get())?;
+            let descriptor = held.end.arm_for(units)?;
+            held.awaited = Some(units);
+            Ok(descriptor)
+        })
+    }
+
+    /// Nobody waits any more.
+    pub(crate) fn disarm(&self) -> PyResult<()> {
+        self.hold(|held| {
+            held.awaited = None;
+            held.end.get();
+            Ok(())
+        })
+    }
+
+    /// Runs `act` as soon as there are as many units as `wanted` says, with their number;
+    /// `None` if there are not, and the call does not wait. The GIL is released only for
+    /// the wait itself.
+    pub(crate) fn act<R>(
+        &self,
+        py: Python<'_>,
+        wait: Wait,
+        wanted: impl Fn(&E) -> PyResult<u64>,
+        act: impl FnOnce(&mut E, u64) -> PyResult<R>,
+    ) -> PyResult<Option<R>> {
+        let mut act = Some(act);
+        loop {
+            let mut attempt = |end: &mut E| {
+                let units = wanted(end)?;
+                match end.look(units) {
+                    Ok(found) => {
+                        return act.take().map(|act| act(end, found)).transpose().map(Some);
+                    }
+                    Err(error) => match wait {
+                        Wait::No if E::is_passing(&error) => return Ok(Some(None)),
+                        Wait::Until(_) if E::is_passing(&error) || E::is_gone(&error) => {}
+                        _ => return Err(E::raise(error)),
+                    },
+                }
+                match py.detach(|| end.sleep(units, slice(wait))) {
+                    Err(error) if !E::is_passing(&error) || is_over(wait) => Err(E::raise(error)),
+                    _ => Ok(None),
+                }
+            };
+            if let Some(done) = self.with(&mut attempt)? {
+                return Ok(done);
+            }
+            // The handler may use this endpoint, and close it.
+            py.check_signals()?;
+        }
+    }
+
+    /// Waits until the peer is there.
+    pub(crate) fn wait_for_peer(&self, py: Python<'_>, wait: Wait) -> PyResult<()> {
+        loop {
+            let waited = self.with(|end| Ok(py.detach(|| end.await_peer(slice(wait)))))?;
+            match waited {
+                Ok(()) => return Ok(()),
+                Err(PeerError::TimedOut) if !is_over(wait) => py.check_signals()?,
+                Err(error) => return Err(fault::peer(error)),
+            }
+        }
+    }
+
+    /// Gives the role up. In a child there is none to give.
+    pub(crate) fn close(&self) -> PyResult<()> {
+        if self.is_ours() {
+            self.turns.check()?;
+            self.turns.next();
+            *self.lock()? = None;
+        }
+        Ok(())
+    }
+
+    /// Whether there is no role to use.
+    pub(crate) fn is_closed(&self) -> bool {
+        !self.is_ours() || self.lock().is_ok_and(|end| end.is_none())
+    }
+}
+
+/// The end of one part of a wait.
+fn slice(wait: Wait) -> Deadline {
+    let soon = Instant::now() + SLICE;
+    match wait {
+        Wait::Until(Some(until)) => until.min(soon).into(),
+        _ => soon.into(),
+    }
+}
+
+fn is_over(wait: Wait) -> bool {
+    match wait {
+        Wait::No => true,
+        Wait::Until(until) => until.is_some_and(|until| until <= Instant::now()),
+    }
+}
+
+/// The methods of both classes.
+macro_rules! shared {
+    ($class:ident, $peer:literal) => {
+        const _: () = {
+            use $crate::end::Wait;
+
+            #[pyo3::pymethods]
+            impl $class {
+                /// The descriptor is quiet, and nobody waits any more.
+                fn disarm(&self) -> PyResult<()> {
+                    self.end.disarm()
+                }
+
+                #[doc = concat!("Waits until a ", $peer, " is attached.")]
+                #[pyo3(signature = (timeout=None))]
+                fn wait_for_peer(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<()> {
+                    self.end.wait_for_peer(py, Wait::seconds(timeout)?)
+                }
+
+                /// Closes the endpoint and gives its role up.
+                fn close(&self) -> PyResult<()> {
+                    self.end.close()
+                }
+
+                /// Tells the peer that this endpoint has closed, while views of its memory live.
+                fn leave(&self) -> PyResult<()> {
+                    self.end.with(|end| Ok(end.close()))
+                }
+
+                /// Whether this endpoint is closed, or its role is another process's.
+                #[getter]
+                fn closed(&self) -> bool {
+                    self.end.is_closed()
+                }
+
+                /// The name of the ring.
+                #[getter]
+                fn name(&self) -> PyResult<String> {
+                    self.end.with(|end| Ok(end.name().to_owned()))
+                }
+
+                /// Tells this ring from others of the same name.
+                #[getter]
+                fn incarnation(&self) -> PyResult<u64> {
+                    self.end.with(|end| Ok(end.incarnation()))
+                }
+
+                /// How many records, or bytes for frames, the ring holds.
+                #[getter]
+                fn capacity(&self) -> PyResult<u64> {
+                    self.end.with(|end| Ok(end.capacity()))
+                }
+
+                /// The position of the next message.
+                #[getter]
+                fn position(&self) -> PyResult<u64> {
+                    self.end.with(|end| Ok(end.position()))
+                }
+
+                /// What is unread, in records, or bytes for frames. A snapshot.
+                #[getter]
+                fn unread(&self) -> PyResult<u64> {
+                    self.end.with(|end| Ok(end.len()))
+                }
+
+                #[doc = concat!("How often a ", $peer, " has attached.")]
+                #[getter]
+                fn peer_epoch(&self) -> PyResult<u64> {
+                    self.end.with(|end| Ok(end.peer_epoch()))
+                }
+
+                /// What has poisoned the endpoint: the field, and what was found.
+                #[getter]
+                fn corruption(&self) -> PyResult<Option<(&'static str, u64)>> {
+                    self.end
+                        .with(|end| Ok(end.corruption().map(|is| (is.field, is.found))))
+                }
+
+                #[doc = concat!("Whether a ", $peer, " attached and is gone now.")]
+                fn is_abandoned(&self) -> PyResult<bool> {
+                    self.end.with(|end| Ok(end.is_abandoned()))
+                }
+
+                /// Whether the ring was unlinked or replaced.
+                fn is_superseded(&self) -> PyResult<bool> {
+                    self.end.with(|end| Ok(end.is_superseded()))
+                }
+
+                /// Counts messages that this program refused or skipped, for `quoit stat`.
+                fn count_dropped(&self, messages: u64) -> PyResult<()> {
+                    self.end.with(|end| Ok(end.count_dropped(messages)))
+                }
+            }
+        };
+    };
+}
+pub(crate) use shared;

@@ -1,0 +1,258 @@
+//! The endpoint that writes.
+
+use std::ptr;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use quoit::ClaimError;
+use quoit::raw::RawProducer;
+
+use crate::buffer::{Bytes, clear};
+use crate::end::{End, Side, Wait};
+use crate::fault;
+use crate::lease::Lease;
+use crate::ring::Ring;
+
+const PADDING: u64 = u32::MAX as u64;
+
+/// Where a frame goes.
+#[derive(Clone, Copy)]
+struct Place {
+    padding: u64,
+    offset: u64,
+    units: u64,
+}
+
+impl Place {
+    fn of(end: &RawProducer, len: usize) -> PyResult<Self> {
+        let max = max_frame(end);
+        if len as u64 > max {
+            return Err(fault::claim(ClaimError::TooLong { max: max as usize }));
+        }
+        let size = (len as u64 + 15) & !7;
+        let offset = end.position() & (end.capacity() - 1);
+        let rest = end.capacity() - offset;
+        let padding = if size <= rest { 0 } else { rest };
+        let offset = if size <= rest { offset } else { 0 };
+        Ok(Self {
+            padding,
+            offset,
+            units: padding + size,
+        })
+    }
+
+    fn payload(self, end: &RawProducer) -> *mut u8 {
+        end.words().data.wrapping_add(self.offset as usize + 8)
+    }
+
+    /// Stores padding, header, and the zeros behind the payload; bytes to publish.
+    fn seal(self, end: &RawProducer, len: usize, kind: u32) -> u64 {
+        let data = end.words().data;
+        if self.padding != 0 {
+            let offset = (end.capacity() - self.padding) as usize;
+            let word = data.wrapping_add(offset).cast::<u64>();
+            // SAFETY: a multiple of 8 within the data; the room is this producer's.
+            unsafe { word.write_volatile(PADDING) };
+        }
+        let rest = len.wrapping_neg() & 7;
+        clear(self.payload(end).wrapping_add(len), rest);
+        let word = data.wrapping_add(self.offset as usize).cast::<u64>();
+        // SAFETY: as above.
+        unsafe { word.write_volatile(len as u64 | u64::from(kind) << 32) };
+        self.padding + ((len as u64 + 15) & !7)
+    }
+}
+
+/// The longest payload of any frame.
+fn max_frame(end: &RawProducer) -> u64 {
+    (end.capacity() / 2 - 8).min((1 << 31) - 16)
+}
+
+/// What the endpoint of a producer is made of.
+#[pyclass(frozen, subclass, module = "quoit._native")]
+pub(crate) struct Writer {
+    end: End<RawProducer>,
+    size: usize,
+}
+
+impl Writer {
+    /// Moves the tail, unless somebody has claimed and looks since the call's wait began.
+    fn publish(&self, end: &mut RawProducer, units: u64) -> PyResult<()> {
+        self.end.turns.check()?;
+        let is_published = end.advance(units);
+        self.end.turns.next();
+        if is_published {
+            Ok(())
+        } else {
+            Err(fault::claim(ClaimError::Abandoned))
+        }
+    }
+
+    fn wait(timeout: Option<f64>, is_try: bool) -> PyResult<Wait> {
+        if is_try {
+            Ok(Wait::No)
+        } else {
+            Wait::seconds(timeout)
+        }
+    }
+}
+
+#[pymethods]
+impl Writer {
+    #[new]
+    fn new(py: Python<'_>, ring: PyRef<'_, Ring>) -> PyResult<Self> {
+        let raw = &ring.raw;
+        let end = py.detach(|| raw.producer()).map_err(fault::ring)?;
+        let (end, size) = (End::new(end), ring.slot_size as usize);
+        Ok(Self { end, size })
+    }
+
+    /// Copies a frame in; whether there was room.
+    #[pyo3(signature = (payload, kind=0, timeout=None, is_try=false))]
+    fn push_frame(
+        &self,
+        py: Python<'_>,
+        payload: &Bound<'_, PyAny>,
+        kind: u32,
+        timeout: Option<f64>,
+        is_try: bool,
+    ) -> PyResult<bool> {
+        self.end.turns.check()?;
+        let source = Bytes::read(payload)?;
+        let wanted = |end: &RawProducer| Ok(Place::of(end, source.len())?.units);
+        let pushed = self
+            .end
+            .act(py, Self::wait(timeout, is_try)?, wanted, |end, _| {
+                let place = Place::of(end, source.len())?;
+                // SAFETY: the place has room for the payload, and nobody else writes there.
+                unsafe {
+                    ptr::copy_nonoverlapping(source.as_ptr(), place.payload(end), source.len())
+                };
+                let units = place.seal(end, source.len(), kind);
+                self.publish(end, units)
+            });
+        Ok(pushed?.is_some())
+    }
+
+    /// Copies as many whole records in as there is room for, at least one; how many.
+    #[pyo3(signature = (records, timeout=None, is_try=false))]
+    fn push_records(
+        &self,
+        py: Python<'_>,
+        records: &Bound<'_, PyAny>,
+        timeout: Option<f64>,
+        is_try: bool,
+    ) -> PyResult<Option<u64>> {
+        self.end.turns.check()?;
+        let source = Bytes::read(records)?;
+        let given = source.records(self.size)?;
+        self.end.act(
+            py,
+            Self::wait(timeout, is_try)?,
+            |_| Ok(1),
+            |end, room| {
+                // What a poll knows of may be old.
+                let room = if room < given {
+                    end.look(given).unwrap_or(room)
+                } else {
+                    room
+                };
+                let count = given.min(room);
+                let index = end.position() & (end.capacity() - 1);
+                let first = count.min(end.capacity() - index) as usize * self.size;
+                let rest = count as usize * self.size - first;
+                let data = end.words().data;
+                let slot = data.wrapping_add(index as usize * self.size);
+                // SAFETY: the records before the end of the ring; the room is this producer's.
+                unsafe { ptr::copy_nonoverlapping(source.as_ptr(), slot, first) };
+                let others = source.as_ptr().wrapping_add(first);
+                // SAFETY: the others, at the beginning of the ring.
+                unsafe { ptr::copy_nonoverlapping(others, data, rest) };
+                self.publish(end, count)?;
+                Ok(count)
+            },
+        )
+    }
+
+    /// Room for a frame of `count` bytes, or up to `count` records in one piece.
+    #[pyo3(signature = (count, timeout=None, is_try=false))]
+    fn lease(
+        slf: Bound<'_, Self>,
+        count: u64,
+        timeout: Option<f64>,
+        is_try: bool,
+    ) -> PyResult<Option<Lease>> {
+        let writer = slf.get();
+        let owner = slf.clone().into_any().unbind();
+        let turns = &writer.end.turns;
+        let wanted = |end: &RawProducer| match writer.size {
+            0 => Ok(Place::of(end, count as usize)?.units),
+            _ => Ok(1),
+        };
+        writer.end.act(
+            slf.py(),
+            Self::wait(timeout, is_try)?,
+            wanted,
+            |end, room| {
+                if writer.size == 0 {
+                    let place = Place::of(end, count as usize)?;
+                    let bytes = (place.payload(end), count as usize);
+                    return Ok(Lease::write(owner, turns, bytes, place.units));
+                }
+                let index = end.position() & (end.capacity() - 1);
+                let count = count.max(1).min(room).min(end.capacity() - index);
+                let slot = end.words().data.wrapping_add(index as usize * writer.size);
+                let bytes = (slot, count as usize * writer.size);
+                Ok(Lease::write(owner, turns, bytes, count))
+            },
+        )
+    }
+
+    /// Publishes the first `count` bytes of a frame, or records.
+    fn commit(&self, lease: PyRef<'_, Lease>, count: u64, kind: u32) -> PyResult<()> {
+        self.end.turns.check()?;
+        lease.check_for(&self.end.turns)?;
+        self.end.with(|end| {
+            let most = if self.size == 0 {
+                lease.len() as u64
+            } else {
+                lease.units
+            };
+            if count > most {
+                return Err(PyValueError::new_err(format!(
+                    "the claim has {most}, and {count} cannot be committed"
+                )));
+            }
+            let units = match self.size {
+                0 => {
+                    // Where the claim began, even if fewer bytes would fit before the end.
+                    let place = Place::of(end, lease.len())?;
+                    place.seal(end, count as usize, kind)
+                }
+                _ => count,
+            };
+            if units == 0 {
+                Ok(())
+            } else {
+                self.publish(end, units)
+            }
+        })
+    }
+
+    /// The longest payload of any frame.
+    #[getter]
+    fn max_frame_len(&self) -> PyResult<u64> {
+        self.end.with(|end| Ok(max_frame(end)))
+    }
+
+    /// The descriptor, readable as soon as there is room for a frame of `len` bytes, or for a
+    /// record.
+    fn arm(&self, len: usize) -> PyResult<i32> {
+        self.end.arm(|end| match self.size {
+            0 => Ok(Place::of(end, len)?.units),
+            _ => Ok(1),
+        })
+    }
+}
+
+crate::end::shared!(Writer, "consumer");

@@ -1,0 +1,251 @@
+"""asyncio: waits that leave the loop free."""
+
+import asyncio
+
+import numpy as np
+import pytest
+import quoit
+from conftest import HANG
+
+
+@pytest.fixture
+def ends(name):
+    with quoit.FrameProducer.create(name, 1024) as producer, quoit.FrameConsumer.open(name) as consumer:
+        yield producer, consumer
+
+
+def run(main):
+    async def bounded():
+        return await asyncio.wait_for(main, HANG)
+
+    return asyncio.run(bounded())
+
+
+def test_recv_waits_and_the_loop_goes_on(ends):
+    producer, consumer = ends
+
+    async def main():
+        task = asyncio.create_task(consumer.recv())
+        turns = 0
+        while consumer._future is None:
+            await asyncio.sleep(0)
+            turns += 1
+        producer.push(b"one", 3)
+        assert await task == b"one"
+        assert consumer.kind == 3 and turns > 0
+
+    run(main())
+
+
+def test_many_waits_in_two_tasks_and_two_loops(ends):
+    producer, consumer = ends
+
+    async def main():
+        async def send():
+            for number in range(2000):
+                await producer.send(b"%d" % number, number)
+                if number % 3 == 0:
+                    await asyncio.sleep(0)
+
+        sender = asyncio.create_task(send())
+        got = [await consumer.recv() for _ in range(2000)]
+        await sender
+        assert got == [b"%d" % number for number in range(2000)]
+
+    run(main())
+    run(main())
+
+
+def test_async_for_ends_with_the_producer(ends):
+    producer, consumer = ends
+
+    async def main():
+        async def read():
+            return [frame async for frame in consumer]
+
+        task = asyncio.create_task(read())
+        for number in range(3):
+            await producer.send(b"%d" % number)
+            await asyncio.sleep(0)
+        producer.close()
+        assert await task == [b"0", b"1", b"2"]
+        with pytest.raises(quoit.Abandoned):
+            await consumer.recv()
+
+    run(main())
+
+
+def test_a_producer_that_was_killed_ends_async_for(name, peer):
+    with quoit.FrameConsumer.create(name, 1024) as consumer:
+        victim = peer("p = quoit.FrameProducer.open(sys.argv[1]); p.push(b'x'); say(1); sys.stdin.readline()", name)
+        victim.hear()
+
+        async def main():
+            got = []
+            async for frame in consumer:
+                got.append(frame)
+                victim.kill()
+            return got
+
+        assert run(main()) == [b"x"]
+
+
+def test_a_cancelled_call_takes_nothing(ends):
+    producer, consumer = ends
+
+    async def main():
+        for lap in range(20):
+            task = asyncio.create_task(consumer.recv())
+            while consumer._future is None:
+                await asyncio.sleep(0)
+            if lap % 2:
+                producer.push(b"%d" % lap)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert consumer._future is None
+            assert consumer.try_pop() == (b"%d" % lap if lap % 2 else None)
+
+    run(main())
+
+
+def test_a_full_ring_lets_send_wait(ends):
+    producer, consumer = ends
+
+    async def main():
+        while producer.try_push(bytes(100)):
+            pass
+        task = asyncio.create_task(producer.send(bytes(400)))
+        while producer._future is None:
+            await asyncio.sleep(0)
+        count = 0
+        while not task.done():
+            if consumer.try_pop() is not None:
+                count += 1
+            await asyncio.sleep(0)
+        await task
+        assert count >= 4
+
+    run(main())
+
+
+def test_two_tasks_for_one_endpoint_are_told_so(ends):
+    producer, consumer = ends
+
+    async def main():
+        task = asyncio.create_task(consumer.recv())
+        while consumer._future is None:
+            await asyncio.sleep(0)
+        with pytest.raises(quoit.Busy, match="one task"):
+            await consumer.recv()
+        producer.push(b"x")
+        assert await task == b"x"
+
+    run(main())
+
+
+def test_other_calls_do_not_end_the_wait_of_a_task(ends):
+    producer, consumer = ends
+
+    async def main():
+        task = asyncio.create_task(consumer.recv())
+        while consumer._future is None:
+            await asyncio.sleep(0)
+        assert (consumer.unread, consumer.try_pop(), consumer.skip_to_latest()) == (0, None, 0)
+        with pytest.raises(quoit.TimedOut):
+            consumer.pop(0)
+        producer.push(b"x")
+        assert await task == b"x"
+
+    run(main())
+
+
+def test_close_ends_a_wait_of_another_task(ends):
+    producer, consumer = ends
+
+    async def main():
+        task = asyncio.create_task(consumer.recv())
+        while consumer._future is None:
+            await asyncio.sleep(0)
+        consumer.close()
+        with pytest.raises(quoit.Closed):
+            await task
+
+    run(main())
+
+
+def test_nothing_spins_while_nobody_waits(ends):
+    """A message that nobody asks for must not keep the loop's selector busy."""
+    producer, consumer = ends
+
+    async def main():
+        task = asyncio.create_task(consumer.recv())
+        while consumer._future is None:
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        producer.push(b"x")
+        loop = asyncio.get_running_loop()
+        selected = 0
+        select = loop._selector.select
+
+        def count(timeout):
+            nonlocal selected
+            selected += 1
+            return select(timeout)
+
+        loop._selector.select = count
+        await asyncio.sleep(0.2)
+        return selected
+
+    assert run(main()) < 10
+
+
+def test_records_for_asyncio(name):
+    async def main():
+        with quoit.Producer.create(name, 8, "u8") as producer, quoit.Consumer.open(name, "u8") as consumer:
+
+            async def send():
+                sent = 0
+                data = np.arange(1000, dtype="u8")
+                while sent < 500:
+                    sent += await producer.send_many(data[sent:500])
+                for number in range(500, 1000):
+                    await producer.send(number)
+
+            task = asyncio.create_task(send())
+            out, seen = np.zeros(5, "u8"), []
+            while len(seen) < 900:
+                seen += out[: await consumer.recv_many(out)].tolist()
+            while len(seen) < 1000:
+                seen.append(int(await consumer.recv()))
+            await task
+            assert seen == list(range(1000))
+
+    run(main())
+
+
+def test_between_two_processes(name, peer):
+    quoit.create(name, 1024), quoit.create(f"{name}-back", 1024)
+    echo = peer(
+        """
+        import asyncio
+        async def main():
+            name = sys.argv[1]
+            with quoit.FrameConsumer.open(name) as inbox, quoit.FrameProducer.open(f"{name}-back") as outbox:
+                async for frame in inbox:
+                    await outbox.send(frame)
+        asyncio.run(main())
+        """,
+        name,
+    )
+
+    async def main():
+        with quoit.FrameProducer.open(name) as outbox, quoit.FrameConsumer.open(f"{name}-back") as inbox:
+            for number in range(500):
+                await outbox.send(b"%d" % number)
+                assert await inbox.recv() == b"%d" % number
+
+    run(main())
+    echo.end()
+    quoit.unlink(f"{name}-back")

@@ -1,0 +1,132 @@
+"""The package itself: names, type hints, errors, the observer, the examples."""
+
+import ast
+import asyncio
+import inspect
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+import quoit
+from conftest import HANG, left_behind
+
+EXAMPLES = pathlib.Path(__file__).parents[1] / "examples"
+
+
+def hints():
+    file = pathlib.Path(quoit.__file__).with_name("__init__.pyi")
+    return {node.name: node for node in ast.parse(file.read_text()).body if hasattr(node, "name")}
+
+
+def arguments(node):
+    return [argument.arg for argument in node.args.posonlyargs + node.args.args + node.args.kwonlyargs]
+
+
+def test_the_package_is_typed_and_the_hints_name_what_there_is():
+    assert pathlib.Path(quoit.__file__).with_name("py.typed").exists()
+    nodes = hints()
+    assert {name for name in nodes if not name.startswith("_")} == set(quoit.__all__)
+    checked = 0
+    for name in quoit.__all__:
+        node, thing = nodes[name], getattr(quoit, name)
+        if isinstance(node, ast.FunctionDef):
+            assert arguments(node) == [p for p in inspect.signature(thing).parameters if p != "options"]
+            continue
+        bases = [nodes[base.id] for base in node.bases if base.id in nodes]
+        bases += [nodes[base.id] for each in bases for base in each.bases if base.id in nodes]
+        members = [member for each in [node, *bases] for member in each.body]
+        hinted = {getattr(m, "name", None) or m.target.id for m in members if not isinstance(m, ast.Expr)}
+        for member in members:
+            if isinstance(member, ast.FunctionDef | ast.AsyncFunctionDef) and not member.name.startswith("__"):
+                real = getattr(thing, member.name)
+                is_property = any(getattr(d, "id", "") == "property" for d in member.decorator_list)
+                assert callable(real) != is_property, (name, member.name)
+                if is_property or "create" in member.name or member.name == "open":
+                    continue
+                assert inspect.iscoroutinefunction(real) == isinstance(member, ast.AsyncFunctionDef)
+                assert arguments(member) == list(inspect.signature(real).parameters), (name, member.name)
+                checked += 1
+        if not issubclass(thing, Exception) and not hasattr(thing, "__dataclass_fields__"):
+            # And nothing public without a hint, but what a class is made of.
+            public = {each for each in vars(thing) if not each.startswith("_")}
+            assert public - {"claimed"} <= hinted, name
+    assert checked > 40
+
+
+def test_errors_are_of_the_builtin_kinds_and_say_what_to_do(name):
+    cases = [
+        (lambda: quoit.open(name), quoit.NotFound, FileNotFoundError, "create it first, or use open_or_create"),
+        (lambda: quoit.create("", 64), quoit.Invalid, ValueError, "cannot name a ring"),
+        (lambda: quoit.create(name, 100), quoit.Invalid, ValueError, "power of two"),
+        (lambda: quoit.create(name, 1 << 60), quoit.QuoitError, Exception, "bytes"),
+        (lambda: quoit.create(name, 64, stale="never"), ValueError, ValueError, '"take_over", "replace", "fail"'),
+        (lambda: quoit.create(name, 64, colour=1), ValueError, ValueError, "no option"),
+        (lambda: quoit.create(name, 64, spin=-1), ValueError, ValueError, "number of seconds"),
+        (lambda: quoit.FrameProducer.create(name, 64, "u8"), TypeError, TypeError, "no dtype"),
+        (lambda: quoit.Producer.create(name, 64), TypeError, TypeError, "FrameProducer"),
+        (lambda: quoit.create(name, 64), quoit.AlreadyExists, FileExistsError, "exists"),
+    ]
+    for call, kind, builtin, text in cases:
+        with pytest.raises(kind, match=re.escape(text)) as caught:
+            call()
+        assert isinstance(caught.value, builtin)
+        assert "::" not in str(caught.value)
+
+
+def test_public_classes_say_that_they_are_public():
+    for name in quoit.__all__:
+        assert getattr(quoit, name).__module__ == "quoit" or not name[0].isupper(), name
+
+
+def test_an_observer_changes_nothing_and_sees_all(name):
+    with quoit.FrameProducer.create(name, 1024) as producer:
+        producer.push(b"one", 1)
+        producer.push(b"two", 2)
+        producer.count_dropped(5)
+        observer = quoit.Observer(name)
+        assert (observer.info.shape, observer.info.capacity, observer.info.layout) == ("frames", 1024, 1)
+        assert [(m.kind, m.payload) for m in observer.messages()] == [(1, b"one"), (2, b"two")]
+        assert [m.payload for m in observer.messages(1)] == [b"one"]
+        sample = observer.sample()
+        assert (sample.tail, sample.head, sample.unread) == (32, 0, 32)
+        assert (sample.producer.pid, sample.producer.dropped) == (os.getpid(), 5)
+        assert sample.producer.is_alive and not sample.consumer.is_alive
+        assert not observer.is_superseded()
+    quoit.unlink(name)
+    assert observer.is_superseded()
+
+
+def test_a_context_manager_gives_the_role_back_after_an_error(name):
+    with pytest.raises(KeyError):
+        with quoit.FrameConsumer.create(name, 64) as consumer:
+            raise KeyError
+    assert consumer.closed and "closed" in repr(consumer)
+    consumer.close()
+    with pytest.raises(quoit.Closed):
+        consumer.try_pop()
+    with pytest.raises(quoit.Closed):
+        asyncio.run(consumer.recv())
+    quoit.FrameConsumer.open(name).close()
+
+
+def test_the_camera_reaches_numpy_without_a_copy(name):
+    looks = subprocess.Popen([sys.executable, EXAMPLES / "camera.py", name], stdout=subprocess.PIPE, text=True)
+    camera = pathlib.Path(os.environ["QUOIT_PEERS"]) / "examples/camera"
+    while not any(left.endswith(name) for left in left_behind()):
+        assert looks.poll() is None
+    subprocess.run([camera, name, "20"], check=True, timeout=HANG)
+    out, _ = looks.communicate(timeout=HANG)
+    assert looks.returncode == 0
+    seen, skipped = map(int, re.match(r"(\d+) pictures, (\d+) skipped", out).groups())
+    assert 0 < seen <= seen + skipped <= 20
+
+
+def test_the_asyncio_program_leaves_nothing():
+    before = set(os.listdir("/dev/shm"))
+    done = subprocess.run([sys.executable, EXAMPLES / "asyncio_worker.py"], capture_output=True, text=True, timeout=HANG)
+    assert done.returncode == 0, done.stderr
+    assert "2000 round trips" in done.stdout
+    assert not [each for each in set(os.listdir("/dev/shm")) - before if "quoit-requests" in each]

@@ -1,0 +1,133 @@
+"""Records: numpy structured dtypes, checked against the ring."""
+
+import numpy as np
+import pytest
+import quoit
+
+TICK = np.dtype([("time", "<u8"), ("price", "<f8"), ("size", "<u4"), ("side", "<u4")])
+
+
+def test_a_record_goes_through_with_its_fields(name):
+    with quoit.Producer.create(name, 8, TICK) as producer, quoit.Consumer.open(name, TICK) as consumer:
+        producer.push((1, 2.5, 3, 4))
+        record = consumer.pop()
+        assert record.dtype == TICK
+        assert record.tolist() == (1, 2.5, 3, 4)
+        assert consumer.try_pop() is None
+
+
+@pytest.mark.parametrize("dtype", ["u1", "<u2", "<i8", "<f4", "<f8", ">u4", "<c16", "V64", ("<u8", (8,))])
+def test_every_byte_of_every_kind_goes_through(name, dtype):
+    dtype = np.dtype(dtype)
+    sent = np.frombuffer(bytes(range(256)) * 3, dtype.base)
+    sent = sent.reshape(-1, *dtype.shape)
+    with quoit.Producer.create(name, 8, dtype) as producer, quoit.Consumer.open(name, dtype) as consumer:
+        got = bytearray()
+        while producer.position < len(sent):
+            rest = sent[producer.position :]
+            pushed = producer.push_many(rest)
+            assert pushed == min(8, len(rest))
+            out = np.zeros(5, dtype)
+            count = consumer.pop_many(out)
+            assert count == min(5, pushed)
+            got += out[:count].tobytes()
+            while (one := consumer.try_pop()) is not None:
+                got += np.asarray(one, dtype.base).tobytes()
+        assert bytes(got) == sent.tobytes()
+
+
+def test_positions_count_records(name):
+    with quoit.Producer.create(name, 4, "u8") as producer, quoit.Consumer.open(name, "u8") as consumer:
+        assert [producer.try_push(number) for number in range(5)] == [True] * 4 + [False]
+        assert (producer.position, consumer.unread, consumer.capacity) == (4, 4, 4)
+        assert consumer.skip(1) == 1
+        assert consumer.skip_to_latest() == 2
+        assert (consumer.pop(), consumer.position) == (3, 4)
+        assert consumer.skip(7) == consumer.skip_to_latest() == 0
+
+
+def test_what_is_no_whole_record_is_refused(name):
+    with quoit.Producer.create(name, 4, "u8") as producer, quoit.Consumer.open(name, "u8") as consumer:
+        with pytest.raises(TypeError, match="dtype"):
+            consumer.pop_many(np.zeros(8, "u4"))
+        with pytest.raises(ValueError, match="no whole records of 8"):
+            consumer.pop_many(bytearray(9))
+        with pytest.raises(BufferError):
+            consumer.pop_many(b"12345678")
+        with pytest.raises(ValueError, match="not one record"):
+            producer.push([1, 2])
+        with pytest.raises(OverflowError):
+            producer.push(-1)
+        assert producer.position == 0
+
+
+@pytest.mark.parametrize("dtype", ["O", [("a", "O")], "S0"])
+def test_a_dtype_with_pointers_or_nothing_is_refused(name, dtype):
+    with pytest.raises(TypeError, match="pointers, or no bytes"):
+        quoit.create(name, 8, dtype)
+
+
+def test_a_dtype_with_padding_is_refused(name):
+    padded = np.dtype([("a", "u1"), ("b", "<u8")], align=True)
+    with pytest.raises(TypeError, match="padding"):
+        quoit.create(name, 8, padded)
+    with pytest.raises(TypeError, match="padding"):
+        quoit.create(name, 8, [("inner", padded), ("c", "<u8")])
+
+
+def test_size_alignment_and_tag_are_those_of_the_ring(name):
+    quoit.create(name, 8, TICK, tag="tick/3")
+    info = quoit.Observer(name).info
+    assert (info.shape, info.slot_size, info.slot_align) == ("records", 24, 8)
+    for wrong in [
+        lambda: quoit.open(name, TICK),
+        lambda: quoit.open(name, TICK, tag="tick/4"),
+        lambda: quoit.open(name, TICK, tag="tick/3", align=4),
+        lambda: quoit.open(name, "u8", tag="tick/3"),
+        lambda: quoit.open(name),
+        lambda: quoit.open_or_create(name, 16, TICK, tag="tick/3"),
+    ]:
+        with pytest.raises(quoit.Mismatch):
+            wrong()
+    assert quoit.open(name, TICK, tag="tick/3").capacity == 8
+
+
+def test_fields_of_other_names_are_another_dtype(name):
+    quoit.create(name, 8, TICK)
+    with pytest.raises(quoit.Mismatch, match="tag"):
+        quoit.open(name, [("time", "<u8"), ("cost", "<f8"), ("size", "<u4"), ("side", "<u4")])
+    quoit.open(name, TICK)
+
+
+def test_a_simple_dtype_has_the_schema_of_the_rust_type(name):
+    # From src/layout.md: that of u64.
+    quoit.create(name, 8, "u8")
+    assert quoit.Observer(name).info.schema == 0xA5DA13404EF9A232
+
+
+def test_packed_fields_are_aligned_to_one_byte(name):
+    quoit.create(name, 8, [("a", "u1"), ("b", "<u8")])
+    info = quoit.Observer(name).info
+    assert (info.slot_size, info.slot_align) == (9, 1)
+
+
+def test_push_all_waits_for_a_consumer_that_is_slower(name, peer):
+    quoit.create(name, 4, "u8")
+    consumer = peer(
+        """
+        with quoit.Consumer.open(sys.argv[1], "u8") as consumer:
+            say("open")
+            out, total, count = np.zeros(3, "u8"), 0, 0
+            while count < 1000:
+                n = consumer.pop_many(out)
+                assert out[:n].tolist() == list(range(count, count + n))
+                count += n
+            say(count)
+        """,
+        name,
+    )
+    assert consumer.hear() == "open"
+    with quoit.Producer.open(name, "u8") as producer:
+        producer.push_all(np.arange(1000, dtype="u8"))
+        assert consumer.hear() == "1000"
+        consumer.end()

@@ -1,0 +1,204 @@
+"""Waits: timeouts, the GIL, Ctrl-C, and threads."""
+
+import signal
+import threading
+import time
+
+import pytest
+import quoit
+from conftest import HANG
+
+
+def until_asleep(name, side):
+    observer = quoit.Observer(name)
+    until = time.monotonic() + HANG
+    while not getattr(observer.sample(), side).is_asleep:
+        assert time.monotonic() < until
+
+
+def test_a_timeout_ends_a_wait_and_never_before(name):
+    with quoit.FrameProducer.create(name, 64) as producer, quoit.FrameConsumer.open(name) as consumer:
+        for timeout in [0, 0.01, 0.12]:
+            for wait in [
+                lambda: consumer.pop(timeout),
+                lambda: consumer.peek(timeout),
+                lambda: consumer.recv_into(bytearray(9), timeout),
+            ]:
+                begin = time.monotonic()
+                with pytest.raises(quoit.TimedOut) as caught:
+                    wait()
+                assert time.monotonic() - begin >= timeout
+                assert isinstance(caught.value, TimeoutError)
+        while producer.try_push(bytes(8)):
+            pass
+        for wait in [lambda: producer.push(bytes(8), timeout=0.12), lambda: producer.claim(8, timeout=0.12)]:
+            begin = time.monotonic()
+            with pytest.raises(quoit.TimedOut):
+                wait()
+            assert time.monotonic() - begin >= 0.12
+
+
+def test_push_all_has_one_deadline_whatever_the_consumer_does(name):
+    with quoit.Producer.create(name, 2, "u1") as producer, quoit.Consumer.open(name, "u1") as consumer:
+        stop = threading.Event()
+
+        def drip():
+            # Room comes again and again, and sooner than any single wait would time out.
+            while not stop.wait(0.02):
+                consumer.skip(1)
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        try:
+            begin = time.monotonic()
+            with pytest.raises(quoit.TimedOut):
+                producer.push_all(bytes_of(10_000), timeout=0.3)
+            assert 0.3 <= time.monotonic() - begin < HANG
+            assert 0 < producer.position < 10_000
+        finally:
+            stop.set()
+            thread.join()
+
+
+def bytes_of(count):
+    import numpy as np
+
+    return np.zeros(count, "u1")
+
+
+@pytest.mark.parametrize("timeout", [-1, float("nan")])
+def test_a_timeout_that_is_none_is_refused(name, timeout):
+    with quoit.FrameConsumer.create(name, 64) as consumer:
+        with pytest.raises(ValueError, match="number of seconds"):
+            consumer.pop(timeout)
+
+
+def test_an_endless_timeout_is_one(name):
+    with quoit.FrameProducer.create(name, 64) as producer, quoit.FrameConsumer.open(name) as consumer:
+        producer.push(b"x")
+        assert consumer.pop(float("inf")) == b"x"
+        producer.push(b"y")
+        assert consumer.pop(1e300) == b"y"
+
+
+def test_a_wait_lets_other_threads_run(name):
+    producer = quoit.FrameProducer.create(name, 1 << 12)
+    consumer = quoit.FrameConsumer.open(name)
+    got = []
+    thread = threading.Thread(target=lambda: got.append(consumer.pop(HANG)))
+    thread.start()
+    # Asleep: so this thread has the GIL while that one waits.
+    until_asleep(name, "consumer")
+    with pytest.raises(quoit.Busy, match="one thread"):
+        consumer.try_pop()
+    with pytest.raises(quoit.Busy):
+        consumer.close()
+    producer.push(b"woken")
+    thread.join(HANG)
+    assert got == [b"woken"]
+    # Another thread than the first may have it now.
+    assert consumer.try_pop() is None
+    consumer.close()
+    producer.close()
+
+
+@pytest.mark.parametrize("wait", ["consumer.pop()", "consumer.peek()", "next(iter(consumer))", "producer.claim(40)",
+                                  "producer.push(bytes(40))", "consumer.wait_for_peer()", "consumer.pop(1000)"])
+def test_ctrl_c_ends_a_wait_and_the_endpoint_goes_on(name, peer, wait):
+    quoit.create(name, 128)
+    waiter = peer(
+        """
+        name, wait = sys.argv[1:]
+        consumer = quoit.FrameConsumer.open(name)
+        producer = None
+        if "peer" not in wait:
+            producer = quoit.FrameProducer.open(name)
+        if "producer" in wait:
+            while producer.try_push(bytes(40)):
+                pass
+        try:
+            say("waits")
+            # Not of text: that would end the process as if nobody had caught the interrupt.
+            eval(compile(wait, "wait", "eval"))
+            say("returned")
+        except KeyboardInterrupt:
+            say("interrupted")
+        if "producer" in wait:
+            assert consumer.pop() == bytes(40)
+        elif producer:
+            producer.push(b"after")
+            assert consumer.pop() == b"after"
+        """,
+        name,
+        wait,
+    )
+    assert waiter.hear() == "waits"
+    until_asleep(name, "producer" if "producer" in wait else "consumer")
+    waiter.kill(signal.SIGINT)
+    assert waiter.hear() == "interrupted"
+    waiter.end()
+
+
+def test_a_handler_may_close_the_endpoint_that_waits(name, peer):
+    quoit.create(name, 64)
+    waiter = peer(
+        """
+        import signal
+        consumer = quoit.FrameConsumer.open(sys.argv[1])
+        signal.signal(signal.SIGTERM, lambda *_: consumer.close())
+        say("waits")
+        try:
+            consumer.pop()
+        except quoit.Closed:
+            say("closed")
+        """,
+        name,
+    )
+    assert waiter.hear() == "waits"
+    until_asleep(name, "consumer")
+    waiter.kill(signal.SIGTERM)
+    assert waiter.hear() == "closed"
+    waiter.end()
+
+
+def test_a_pop_that_waits_does_not_release_what_a_handler_has_begun_to_look_at(name, peer):
+    quoit.create(name, 1024)
+    waiter = peer(
+        """
+        import signal
+        consumer = quoit.FrameConsumer.open(sys.argv[1])
+        producer = quoit.FrameProducer.open(sys.argv[1])
+        def look(*_):
+            global view
+            producer.push(b"looked at")
+            view = memoryview(consumer.lease(1))
+        signal.signal(signal.SIGTERM, look)
+        say("waits")
+        try:
+            consumer.pop()
+        except BufferError:
+            say(bytes(view))
+        del view
+        assert consumer.pop() == b"looked at"
+        """,
+        name,
+    )
+    assert waiter.hear() == "waits"
+    until_asleep(name, "consumer")
+    waiter.kill(signal.SIGTERM)
+    assert waiter.hear() == "b'looked at'"
+    waiter.end()
+
+
+def test_wait_for_peer(name, peer):
+    with quoit.FrameProducer.create(name, 64) as producer:
+        with pytest.raises(quoit.TimedOut):
+            producer.wait_for_peer(0.01)
+        assert producer.peer_epoch == 0
+        consumer = peer("c = quoit.FrameConsumer.open(sys.argv[1]); sys.stdin.readline()", name)
+        producer.wait_for_peer(HANG)
+        assert producer.peer_epoch == 1
+        assert not producer.is_abandoned()
+        consumer.tell()
+        consumer.end()
+        assert producer.is_abandoned()

@@ -1,0 +1,160 @@
+//! The memory model itself: the shipped `src/cursor.rs`, `src/parker.rs`, `src/peer.rs`,
+//! `src/wait/sleep.rs`, `src/observer/view.rs` and `src/header.rs`, judged by the axioms of AArch64 and of
+//! C11.
+//!
+//! Loom executes the models one step after the other, and so never shows a load that reads
+//! what a later step stores: load buffering, which C11 and AArch64 allow. Here nothing is
+//! executed in an order. Each thread is run by itself for every value that each of its
+//! loads might get; the traces are put together in every coherent way; and the axioms say
+//! which of these candidate executions can happen (Alglave, Maranget and Tautschnig,
+//! "Herding cats", TOPLAS 2014). `axioms/models/` has the axioms, with their sources.
+//!
+//! As in the loom models, each scenario has states that it must reach and a floor of
+//! candidates, every ordering is weakened in turn, and all of these mutants must die, under
+//! one model at least. The checker itself is tested on the classics of the literature,
+//! whose verdicts are known.
+//!
+//! Where they differ: what loom judges as well it needs as C11 does. AArch64 can do without
+//! `FREE`, or without `REUSE`, as long as the other is there: the fence orders the payload
+//! behind a Relaxed load, too, and without the fence the acquire does, because this machine
+//! shows a store to all others at once. C11 promises nothing of the kind, and needs both.
+//! Without `RECLAIM` a read of the consumer can get what the producer writes to the freed
+//! slot later: load buffering. Loom calls that a race without having seen the value.
+//!
+//! Limits. Scenarios are small: one to three messages, one or two slots, no loop. Dependencies
+//! order nothing here, which only allows more. What the compiler does is C11's affair; the
+//! AArch64 models take each access as it stands in the source, but for a load that moves
+//! ahead of a store where no compiler fence forbids it. The kernel's part is as its sources
+//! have it, in `axioms/kernel.rs`. Payload that the observer copies is made of atomic words.
+
+#[allow(dead_code, reason = "nobody asks what has poisoned a cursor")]
+#[path = "../src/cursor.rs"]
+mod cursor;
+#[path = "axioms/doorbell.rs"]
+mod doorbell;
+#[path = "axioms/error.rs"]
+mod error;
+#[allow(dead_code, reason = "shared with the other models")]
+mod harness;
+#[allow(dead_code, reason = "one shape is formatted here")]
+#[path = "../src/header.rs"]
+mod header;
+#[allow(dead_code, unreachable_pub, reason = "public in the crate")]
+mod observer;
+#[allow(dead_code, reason = "hints order nothing")]
+#[path = "../src/parker.rs"]
+mod parker;
+#[allow(dead_code, reason = "nobody asks whether an end of its own is closed")]
+#[path = "../src/peer.rs"]
+mod peer;
+#[path = "axioms/segment.rs"]
+mod segment;
+#[allow(dead_code, reason = "nobody is rescued by a deadline")]
+mod wait;
+
+/// Files with others beneath them.
+#[path = "../src"]
+mod shipped {
+    #[allow(
+        dead_code,
+        unused_imports,
+        reason = "one shape is formatted here, and its own tests are the library's"
+    )]
+    pub(crate) mod layout;
+}
+
+mod axioms {
+    pub(crate) mod classics;
+    pub(crate) mod execution;
+    pub(crate) mod kernel;
+    pub(crate) mod models;
+    pub(crate) mod relation;
+    pub(crate) mod scenario;
+    pub(crate) mod scenarios;
+    pub(crate) mod sites;
+    pub(crate) mod sync;
+    pub(crate) mod trace;
+}
+
+use std::process::ExitCode;
+
+use self::axioms::scenario::Scenario;
+use self::axioms::{classics, scenarios, sites, sync};
+use self::shipped::layout;
+use crate::harness::runner::{Check, run};
+use crate::harness::sites::Source;
+
+const SOURCES: &[Source] = &[
+    Source {
+        file: "src/cursor.rs",
+        text: include_str!("../src/cursor.rs"),
+        edges: sync::EDGES,
+        sites: Some(&[
+            "ReadCursor::look: load READY (Acquire)",
+            "ReadCursor::move_to: store RECLAIM (Release)",
+            "ReadCursor::resume: load READY (Acquire)",
+            "ReadCursor::ride: fence CHECK (Acquire)",
+            "WriteCursor::look: fence REUSE (Release)",
+            "WriteCursor::look: load FREE (Acquire)",
+            "WriteCursor::move_to: store PUBLISH (Release)",
+            "WriteCursor::publish_riding: fence RIDE (Release)",
+            "WriteCursor::resume: fence REUSE (Release)",
+            "WriteCursor::resume: load FREE (Acquire)",
+        ]),
+    },
+    Source {
+        file: "src/parker.rs",
+        text: include_str!("../src/parker.rs"),
+        edges: sync::EDGES,
+        sites: Some(&[
+            "Sleeper::lie_down: fence PARK (SeqCst)",
+            "Waker::heed: fence WAKE (SeqCst)",
+            "Waker::news: fence light_fence (SeqCst)",
+            "Waker::rouse: fence WAKE (SeqCst)",
+        ]),
+    },
+    Source {
+        file: "src/peer.rs",
+        text: include_str!("../src/peer.rs"),
+        edges: sync::EDGES,
+        sites: Some(&[
+            "State::poll: load LEFT (Acquire)",
+            "attach: store CLOSE (Release)",
+            "close: store CLOSE (Release)",
+        ]),
+    },
+    Source {
+        file: "src/header.rs",
+        text: include_str!("../src/header.rs"),
+        edges: sync::EDGES,
+        sites: Some(&[
+            "check_magic: load OPEN (Acquire)",
+            "format: store FORMAT (Release)",
+        ]),
+    },
+    Source {
+        file: "src/observer/view.rs",
+        text: include_str!("../src/observer/view.rs"),
+        edges: sync::EDGES,
+        sites: Some(&[
+            "View::is_there: fence COPIED (Acquire)",
+            "View::positions: load FREE (Acquire)",
+            "View::positions: load READY (Acquire)",
+        ]),
+    },
+];
+
+fn main() -> ExitCode {
+    let mut checks = vec![
+        Check::new("classics", classics::judge),
+        Check::new("alarms_go_off", sites::alarms),
+    ];
+    let all: Vec<&'static Scenario> = scenarios::all();
+    for &scenario in &all {
+        checks.push(Check::new(scenario.name, move || scenario.verify()));
+    }
+    checks.push(Check::new("every_ordering_is_needed", move || {
+        sites::judge(SOURCES, &all)
+    }));
+    run(checks)
+}

@@ -1,0 +1,42 @@
+//! `crate::error` of the shipped files, as far as they make errors.
+
+#[path = "../error.rs"]
+mod corrupt;
+
+pub(crate) use self::corrupt::Corrupt;
+
+/// The two ends.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Role {
+    Producer,
+    Consumer,
+}
+
+/// What can be wrong with a header.
+#[derive(Debug)]
+#[allow(dead_code, reason = "read by whoever reads a failure")]
+pub(crate) enum Error {
+    NotARing(&'static str),
+    VersionMismatch {
+        found: u32,
+        expected: u32,
+    },
+    ShapeMismatch {
+        name: String,
+        found: &'static str,
+        expected: &'static str,
+        in_use: bool,
+    },
+    SchemaMismatch {
+        name: String,
+        found: u64,
+        expected: u64,
+        found_size: u64,
+        expected_size: u64,
+        in_use: bool,
+    },
+    DoorbellMismatch {
+        found: u32,
+    },
+    Corrupt(Corrupt),
+}

@@ -1,0 +1,135 @@
+//! What happens on a ring, in pieces small enough for all executions.
+
+mod leaving;
+mod observing;
+mod opening;
+mod process;
+mod riding;
+mod sleeping;
+mod slots;
+
+use super::kernel::{Futex, Lock};
+use super::scenario::{Planted, Scenario};
+use super::sync::{AtomicU32, AtomicU64, Payload};
+use super::trace::fault;
+use crate::cursor::{RIDE_WORDS, ReadCursor, TailLine, WriteCursor};
+use crate::error::Corrupt;
+
+/// Every scenario, simple ones first.
+pub(crate) fn all() -> Vec<&'static Scenario> {
+    let all = [
+        slots::SCENARIOS,
+        riding::SCENARIOS,
+        sleeping::SCENARIOS,
+        leaving::SCENARIOS,
+        observing::SCENARIOS,
+        opening::SCENARIOS,
+        process::SCENARIOS,
+    ];
+    all.into_iter().flatten().collect()
+}
+
+/// Scenarios with a wrong step.
+pub(crate) fn planted() -> impl Iterator<Item = &'static Planted> {
+    let all = [sleeping::PLANTED, leaving::PLANTED, process::PLANTED];
+    all.into_iter().flatten()
+}
+
+/// What both ends share, as far as a scenario touches it.
+struct Ring {
+    tail: AtomicU64,
+    ride_position: AtomicU64,
+    ride: [AtomicU64; RIDE_WORDS],
+    head: AtomicU64,
+    slots: Vec<Payload>,
+    /// The sleep word of the end that sleeps, and what it sleeps on.
+    word: AtomicU32,
+    futex: Futex,
+    /// The producer's state word, and the lock of its role.
+    state: AtomicU64,
+    lock: Lock,
+}
+
+impl Ring {
+    /// A ring of so many slots, all empty.
+    fn new(capacity: usize) -> Self {
+        Self::filled(capacity, 0)
+    }
+
+    /// A ring whose first slots hold messages.
+    fn filled(capacity: usize, messages: u64) -> Self {
+        let value = |place| {
+            if place < messages { message(place) } else { 0 }
+        };
+        Self {
+            tail: AtomicU64::new(messages),
+            ride_position: AtomicU64::new(0),
+            ride: std::array::from_fn(|_| AtomicU64::new(0)),
+            head: AtomicU64::new(0),
+            slots: (0..capacity as u64)
+                .map(|place| Payload::new(value(place)))
+                .collect(),
+            word: AtomicU32::new(0),
+            futex: Futex::new(),
+            // Attached once.
+            state: AtomicU64::new(2),
+            lock: Lock::new(),
+        }
+    }
+
+    fn line(&self) -> TailLine<'_> {
+        TailLine {
+            tail: &self.tail,
+            ride_position: &self.ride_position,
+            ride: &self.ride,
+        }
+    }
+
+    fn writer(&self) -> Option<WriteCursor> {
+        in_range(WriteCursor::resume(
+            self.line(),
+            &self.head,
+            self.slots.len() as u64,
+        ))
+    }
+
+    fn reader(&self) -> Option<ReadCursor> {
+        in_range(ReadCursor::resume(
+            &self.tail,
+            &self.head,
+            self.slots.len() as u64,
+        ))
+    }
+
+    /// Publishes the next message from its slot alone, if there is room.
+    fn push(&self, cursor: &mut WriteCursor) -> Option<bool> {
+        if cursor.room(1).is_none() && in_range(cursor.look(&self.head))? == 0 {
+            return Some(false);
+        }
+        let value = message(cursor.position());
+        self.slots[cursor.index(0)].write(value);
+        cursor.publish(1, self.line());
+        Some(true)
+    }
+}
+
+/// No cursor is poisoned here: every position that is stored is in range.
+fn in_range<T>(answer: Result<T, Corrupt>) -> Option<T> {
+    if answer.is_err() {
+        fault("a position out of range");
+    }
+    // The trace stays, and with it the fault: the thread does no more.
+    answer.ok()
+}
+
+/// The message at a position.
+fn message(position: u64) -> u64 {
+    100 + position
+}
+
+/// Compares what was taken at a position.
+fn compare(position: u64, taken: u64) {
+    if taken != message(position) {
+        fault("a message is not what was given");
+    }
+}

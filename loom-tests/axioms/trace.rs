@@ -1,0 +1,409 @@
+//! Traces: what one thread does, given what it reads.
+//!
+//! A thread is run again and again. At each load it is given a value that somebody might
+//! store to that word, until all have been tried; the values are found the same way, by
+//! running all threads until no new one is stored. So every trace of the thread comes
+//! out, whatever a memory model makes of the others.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::panic::Location;
+use std::sync::atomic::Ordering;
+
+use crate::harness::reached::State;
+
+/// What a thread does to memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    Read,
+    Write,
+    /// The write of a read-modify-write; its read comes right before.
+    Modify,
+    Fence,
+    /// A fence for the compiler alone.
+    Light,
+    /// The caller of the kernel's barrier enters the call.
+    BarrierBegins,
+    /// It leaves the call.
+    BarrierEnds,
+    /// A processor of another process has been interrupted by that call.
+    Interrupt,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Event {
+    pub(crate) kind: Kind,
+    /// The word, by the order in which words were met.
+    pub(crate) place: usize,
+    pub(crate) value: u64,
+    /// `None` for payload, which is ordinary memory.
+    pub(crate) order: Option<Ordering>,
+    /// Where it is in the source.
+    at: &'static Location<'static>,
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (kind, at) = (self.kind, self.at);
+        match self.order {
+            Some(order) if self.place == usize::MAX => write!(out, "{kind:?} {order:?}")?,
+            Some(order) => write!(out, "{kind:?} {} {order:?}", self.value)?,
+            None => write!(out, "{kind:?} {} of payload", self.value)?,
+        }
+        write!(out, ", {}:{}", at.file(), at.line())
+    }
+}
+
+impl Event {
+    #[track_caller]
+    pub(crate) fn fence(kind: Kind, order: Ordering) -> Self {
+        Self {
+            kind,
+            place: usize::MAX,
+            value: 0,
+            order: Some(order),
+            at: Location::caller(),
+        }
+    }
+
+    /// The store of a word's first value.
+    pub(crate) fn initial(place: usize, value: u64) -> Self {
+        Self {
+            kind: Kind::Write,
+            place,
+            value,
+            order: Some(Ordering::Relaxed),
+            at: Location::caller(),
+        }
+    }
+
+    pub(crate) fn writes(self) -> bool {
+        matches!(self.kind, Kind::Write | Kind::Modify)
+    }
+}
+
+/// A thread's events, and what it says of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Trace {
+    pub(crate) events: Vec<Event>,
+    /// States that it was in, each after so many events.
+    states: Vec<(usize, State)>,
+    /// What should never be, after so many events.
+    fault: Option<(usize, &'static str)>,
+    /// Somebody asks about it.
+    is_wanted: bool,
+}
+
+impl Trace {
+    /// The states, a bit for each.
+    pub(crate) fn states(&self) -> u64 {
+        let states = self.states.iter();
+        states.fold(0, |set, &(_, state)| set | bit(state))
+    }
+
+    pub(crate) fn fault(&self) -> Option<&'static str> {
+        self.fault.map(|(_, fault)| fault)
+    }
+
+    /// What is left of a thread that dies after so many events.
+    fn cut(&self, length: usize) -> Self {
+        let mut cut = self.clone();
+        cut.events.truncate(length);
+        cut.states.retain(|&(after, _)| after <= length);
+        cut.fault = cut.fault.filter(|&(after, _)| after <= length);
+        cut
+    }
+}
+
+/// A state's bit in a set of states.
+pub(crate) fn bit(state: State) -> u64 {
+    1 << state as u64
+}
+
+/// What a thread runs; `None` is a trace that nobody asks about.
+pub(crate) type Body = Box<dyn Fn() -> Option<()>>;
+
+/// One thread of a scenario.
+pub(crate) struct Thread {
+    pub(crate) body: Body,
+    /// What the kernel does once it has died, which may be after each event.
+    pub(crate) death: Option<Body>,
+}
+
+/// Words by their addresses, and what they hold at first.
+#[derive(Debug, Default)]
+pub(crate) struct Places {
+    numbers: BTreeMap<usize, usize>,
+    pub(crate) initial: Vec<u64>,
+}
+
+impl Places {
+    fn number(&mut self, address: usize, initial: u64) -> usize {
+        *self.numbers.entry(address).or_insert_with(|| {
+            self.initial.push(initial);
+            self.initial.len() - 1
+        })
+    }
+}
+
+/// Who stores what where.
+type Stored = BTreeSet<(usize, usize, u64)>;
+
+/// A run of a thread.
+struct Recorder {
+    places: Places,
+    thread: usize,
+    stored: Stored,
+    /// Which of the values each load is given.
+    script: Vec<usize>,
+    /// How many there were for each.
+    choices: Vec<usize>,
+    trace: Trace,
+    /// The thread does nothing any more.
+    stopped: bool,
+}
+
+thread_local! {
+    static RECORDER: RefCell<Option<Recorder>> = const { RefCell::new(None) };
+}
+
+fn with<R>(act: impl FnOnce(&mut Recorder) -> R) -> R {
+    RECORDER.with_borrow_mut(|recorder| act(recorder.as_mut().expect("a thread of a scenario")))
+}
+
+/// The thread sleeps from now on, and nothing that it would do later counts.
+pub(crate) fn stop() {
+    with(|recorder| recorder.stopped = true);
+}
+
+/// Notes that the thread has come to a state.
+pub(crate) fn note(state: State) {
+    with(|recorder| {
+        if recorder.stopped {
+            return;
+        }
+        let after = recorder.trace.events.len();
+        recorder.trace.states.push((after, state));
+    });
+}
+
+/// Notes what should never be.
+pub(crate) fn fault(fault: &'static str) {
+    with(|recorder| {
+        if recorder.stopped {
+            return;
+        }
+        let after = recorder.trace.events.len();
+        recorder.trace.fault.get_or_insert((after, fault));
+    });
+}
+
+/// Goes on only if so.
+pub(crate) fn assume(condition: bool) -> Option<()> {
+    condition.then_some(())
+}
+
+/// A fence of some kind.
+#[track_caller]
+pub(crate) fn fence(kind: Kind, order: Ordering) {
+    let fence = Event::fence(kind, order);
+    with(|recorder| recorder.push(fence));
+}
+
+/// A load of the word at an address, which holds `initial` at first.
+#[track_caller]
+pub(crate) fn load(address: usize, initial: u64, order: Option<Ordering>) -> u64 {
+    let at = Location::caller();
+    with(|recorder| recorder.load(address, initial, order, at))
+}
+
+/// A store.
+#[track_caller]
+pub(crate) fn store(address: usize, initial: u64, value: u64, order: Option<Ordering>) {
+    let at = Location::caller();
+    with(|recorder| recorder.store(Kind::Write, address, initial, (value, order), at));
+}
+
+/// A read-modify-write; `change` makes the new value, or none if the old one stays.
+#[track_caller]
+pub(crate) fn modify(
+    address: usize,
+    initial: u64,
+    order: Ordering,
+    change: impl FnOnce(u64) -> Option<u64>,
+) -> u64 {
+    let at = Location::caller();
+    with(|recorder| {
+        let old = recorder.load(address, initial, Some(order), at);
+        if let Some(new) = change(old) {
+            recorder.store(Kind::Modify, address, initial, (new, Some(order)), at);
+        }
+        old
+    })
+}
+
+impl Recorder {
+    fn push(&mut self, event: Event) {
+        if !self.stopped {
+            self.trace.events.push(event);
+        }
+    }
+
+    fn load(
+        &mut self,
+        address: usize,
+        initial: u64,
+        order: Option<Ordering>,
+        at: &'static Location<'static>,
+    ) -> u64 {
+        let place = self.places.number(address, initial);
+        let mut own = self.trace.events.iter().rev();
+        let own = own.find(|event| event.place == place && event.writes());
+        if self.stopped {
+            return own.map_or(initial, |event| event.value);
+        }
+        // What it stored itself before the last time cannot be read again.
+        let mut values = vec![own.map_or(initial, |event| event.value)];
+        for &(stored, thread, value) in &self.stored {
+            if stored == place && thread != self.thread && !values.contains(&value) {
+                values.push(value);
+            }
+        }
+        let index = self.choices.len();
+        self.choices.push(values.len());
+        if index == self.script.len() {
+            self.script.push(0);
+        }
+        let value = values[self.script[index]];
+        self.push(Event {
+            kind: Kind::Read,
+            place,
+            value,
+            order,
+            at,
+        });
+        value
+    }
+
+    fn store(
+        &mut self,
+        kind: Kind,
+        address: usize,
+        initial: u64,
+        (value, order): (u64, Option<Ordering>),
+        at: &'static Location<'static>,
+    ) {
+        let place = self.places.number(address, initial);
+        self.push(Event {
+            kind,
+            place,
+            value,
+            order,
+            at,
+        });
+    }
+
+    /// The next script; `None` after the last.
+    fn next(&self) -> Option<Vec<usize>> {
+        let mut script = self.script[..self.choices.len()].to_vec();
+        while let Some(last) = script.pop() {
+            if last + 1 < self.choices[script.len()] {
+                script.push(last + 1);
+                return Some(script);
+            }
+        }
+        None
+    }
+}
+
+/// Traces of a thread at most: more are a scenario that is too large.
+const MOST_TRACES: usize = 20_000;
+
+/// The threads of a scenario on their way to all traces.
+#[derive(Default)]
+pub(crate) struct Enumeration {
+    pub(crate) places: Places,
+    stored: Stored,
+}
+
+impl Enumeration {
+    /// Every trace of every thread.
+    pub(crate) fn run(&mut self, threads: &[Thread]) -> Vec<Vec<Trace>> {
+        loop {
+            let before = self.stored.len();
+            let mut traces: Vec<_> = (threads.iter().enumerate())
+                .map(|(number, thread)| self.traces(number, thread))
+                .collect();
+            // A value that nobody loads need not be the same in each run.
+            let all = traces.iter().flatten().flat_map(|trace| &trace.events);
+            let loads = all.filter(|event| event.kind == Kind::Read);
+            let loaded: BTreeSet<_> = loads.map(|event| event.place).collect();
+            for (number, traces) in traces.iter().enumerate() {
+                let events = traces.iter().flat_map(|trace| &trace.events);
+                let stores = events.filter(|event| event.writes() && loaded.contains(&event.place));
+                self.stored
+                    .extend(stores.map(|event| (event.place, number, event.value)));
+            }
+            if self.stored.len() == before {
+                for traces in &mut traces {
+                    traces.retain(|trace| trace.is_wanted);
+                }
+                return traces;
+            }
+        }
+    }
+
+    fn traces(&mut self, number: usize, thread: &Thread) -> Vec<Trace> {
+        let whole = self.record(number, Trace::default(), &thread.body);
+        let Some(death) = &thread.death else {
+            return whole;
+        };
+        let mut cuts: Vec<Trace> = Vec::new();
+        for trace in whole.iter().filter(|trace| trace.is_wanted) {
+            for length in 0..=trace.events.len() {
+                let next = trace.events.get(length).map(|event| event.kind);
+                // A read-modify-write is one instruction.
+                if next == Some(Kind::Modify) {
+                    continue;
+                }
+                let cut = trace.cut(length);
+                if !cuts.contains(&cut) {
+                    cuts.push(cut);
+                }
+            }
+        }
+        let dead = cuts.into_iter();
+        dead.flat_map(|cut| self.record(number, cut, death))
+            .collect()
+    }
+
+    /// Every trace of a body that goes on behind `begin`.
+    fn record(&mut self, thread: usize, begin: Trace, body: &Body) -> Vec<Trace> {
+        let mut traces = Vec::new();
+        let mut script = Vec::new();
+        loop {
+            RECORDER.set(Some(Recorder {
+                places: std::mem::take(&mut self.places),
+                thread,
+                stored: std::mem::take(&mut self.stored),
+                script,
+                choices: Vec::new(),
+                trace: begin.clone(),
+                stopped: false,
+            }));
+            let ends_well = body().is_some();
+            let mut recorder = RECORDER.take().expect("it was set");
+            let next = recorder.next();
+            self.places = recorder.places;
+            self.stored = recorder.stored;
+            recorder.trace.is_wanted = ends_well || recorder.trace.fault.is_some();
+            traces.push(recorder.trace);
+            assert!(traces.len() <= MOST_TRACES, "a thread has too many traces");
+            match next {
+                Some(next) => script = next,
+                None => return traces,
+            }
+        }
+    }
+}

@@ -1,0 +1,484 @@
+//! The door for `bindings/`: rings whose record is known at run time only, and ends
+//! whose position code in another language moves.
+//!
+//! Hidden, and no part of the API: `bindings/c` is built from the same tree, and
+//! changes with this file.
+//!
+//! The fast path of a binding moves its own copy of the position and stores the
+//! shared word itself. Each call that comes here is told of that position first
+//! ([`RawProducer::follow`]), and everything else is done by the code that every
+//! Rust end runs.
+#![allow(
+    clippy::missing_errors_doc,
+    reason = "hidden: each call names the one that it is"
+)]
+
+use core::fmt;
+use core::ptr;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use super::handoff::{self, HandoffError};
+use super::pollable::{Pollable, pollable};
+use super::reactor::AsyncError;
+use super::select::Interest;
+use crate::cursor::{RIDE_WORDS, ReadCursor, TailLine, WriteCursor};
+use crate::deadline::Deadline;
+use crate::endpoint::{End, Endpoint, shared_methods, wait_for_message};
+use crate::error::{ClaimError, Error, PopError};
+use crate::layout::{LAYOUT, PADDING, SHAPE_FRAMES, SHAPE_SLOTS, frame_parts, frame_size};
+use crate::payload;
+pub use crate::ring::Content;
+use crate::ring::{Description, Ring, RingOptions};
+use crate::sync::AtomicU64;
+
+/// The layout version of every ring.
+pub const LAYOUT_VERSION: u32 = LAYOUT;
+/// Words of an inline copy.
+pub const INLINE_WORDS: usize = RIDE_WORDS;
+
+/// Bytes of the longest record that is also copied inline, and its alignment.
+const INLINE: (u64, u32) = (RIDE_WORDS as u64 * 8, 8);
+
+/// The type of a ring whose content is known at run time.
+#[derive(Debug)]
+pub struct Untyped(());
+
+/// A ring whose content is known at run time.
+#[derive(Debug)]
+pub struct RawRing {
+    ring: Ring<Untyped>,
+    content: Content,
+}
+
+/// Records of this size and alignment; `None` if there are none. The options of the ring
+/// have a tag.
+pub fn records(size: u64, align: u32) -> Option<Content> {
+    let fits = align.is_power_of_two() && align <= 4096 && size > 0;
+    if !fits || size % u64::from(align) != 0 {
+        return None;
+    }
+    Some(Content {
+        description: Description {
+            shape: SHAPE_SLOTS,
+            slot_size: size,
+            slot_align: align,
+        },
+        tag: String::new,
+    })
+}
+
+/// Frames.
+pub fn frames() -> Content {
+    Content::of::<[u8]>()
+}
+
+/// What a fast path reads and stores, beside its own copy of the position.
+#[derive(Debug, Clone, Copy)]
+pub struct Words {
+    /// The first byte of the data.
+    pub data: *mut u8,
+    /// The line with the end's own position.
+    pub own: *mut u64,
+    /// The peer's sleep word.
+    pub peer: *const u32,
+    /// Bytes of a slot; 0 for frames.
+    pub slot_size: u64,
+    /// Whether a record fits into the tail's line; `false` for frames.
+    pub is_inline: bool,
+}
+
+impl RawRing {
+    /// [`RingOptions::create`].
+    pub fn create(options: &RingOptions, content: Content, name: &Path) -> Result<Self, Error> {
+        let ring = options.create_with(content, name)?;
+        Ok(Self { ring, content })
+    }
+
+    /// [`RingOptions::open`].
+    pub fn open(options: &RingOptions, content: Content, name: &Path) -> Result<Self, Error> {
+        let ring = options.open_with(content, name)?;
+        Ok(Self { ring, content })
+    }
+
+    /// [`RingOptions::open_or_create`].
+    pub fn open_or_create(
+        options: &RingOptions,
+        content: Content,
+        name: &Path,
+    ) -> Result<Self, Error> {
+        let ring = options.open_or_create_with(content, name)?;
+        Ok(Self { ring, content })
+    }
+
+    /// [`RingOptions::create_anonymous`].
+    pub fn create_anonymous(options: &RingOptions, content: Content) -> Result<Self, Error> {
+        let ring = options.create_anonymous_with(content)?;
+        Ok(Self { ring, content })
+    }
+
+    /// [`RingOptions::open_descriptor`].
+    pub fn open_descriptor(
+        options: &RingOptions,
+        content: Content,
+        descriptor: BorrowedFd<'_>,
+    ) -> Result<Self, Error> {
+        let ring = options.open_descriptor_with(content, descriptor)?;
+        Ok(Self { ring, content })
+    }
+
+    /// [`handoff::receive_with`].
+    pub fn receive(
+        options: &RingOptions,
+        content: Content,
+        socket: &UnixStream,
+    ) -> Result<Self, HandoffError> {
+        handoff::receive_by(socket, |descriptor| {
+            Self::open_descriptor(options, content, descriptor)
+        })
+    }
+
+    /// What needs no type: the name, its removal, the descriptor to send.
+    pub fn ring(&self) -> &Ring<Untyped> {
+        &self.ring
+    }
+
+    /// [`Ring::producer`].
+    pub fn producer(&self) -> Result<RawProducer, Error> {
+        let description = self.content.description;
+        let end = Endpoint::producer(self.ring.shared(), description)?;
+        Ok(RawProducer { end, description })
+    }
+
+    /// [`Ring::consumer`].
+    pub fn consumer(&self) -> Result<RawConsumer, Error> {
+        let description = self.content.description;
+        let end = Endpoint::consumer(self.ring.shared(), description)?;
+        Ok(RawConsumer { end, description })
+    }
+}
+
+fn is_inline(description: Description) -> bool {
+    description.shape == SHAPE_SLOTS
+        && description.slot_size <= INLINE.0
+        && description.slot_align <= INLINE.1
+}
+
+fn slot_size(description: Description) -> u64 {
+    match description.shape {
+        SHAPE_FRAMES => 0,
+        _ => description.slot_size,
+    }
+}
+
+/// What both ends have.
+macro_rules! raw_methods {
+    ($own:ident) => {
+        /// What the fast path reads and stores.
+        pub fn words(&self) -> Words {
+            let header = self.end.role.header();
+            Words {
+                data: self.end.at(0),
+                own: ptr::from_ref(&header.$own).cast_mut().cast(),
+                peer: self.end.role.peer_word().0.as_ptr().cast_const().cast(),
+                slot_size: slot_size(self.description),
+                is_inline: is_inline(self.description),
+            }
+        }
+
+        /// What the peer's sleep word holds while it asks for nothing.
+        pub fn calm(&self) -> u32 {
+            self.end.role.peer_word().1
+        }
+
+        /// What a [`Select`](crate::Select) waits for.
+        pub fn interest(&mut self, wanted: u64) -> Interest<'_> {
+            Interest::new(&mut self.end, wanted)
+        }
+    };
+}
+
+/// The end that writes.
+pub struct RawProducer {
+    end: Endpoint<WriteCursor>,
+    description: Description,
+}
+
+impl End for RawProducer {
+    type Cursor = WriteCursor;
+
+    fn endpoint(&self) -> &Endpoint<WriteCursor> {
+        &self.end
+    }
+
+    fn endpoint_mut(&mut self) -> &mut Endpoint<WriteCursor> {
+        &mut self.end
+    }
+}
+
+impl RawProducer {
+    shared_methods!("consumer", "slots or bytes");
+    raw_methods!(producer);
+
+    /// Hears of what the fast path has published since the last call.
+    pub fn follow(&mut self, tail: u64) {
+        let published = tail.wrapping_sub(self.end.cursor.position());
+        if published != 0 {
+            // The shared word has it already.
+            let (tail, mark) = (AtomicU64::new(0), AtomicU64::new(0));
+            let line = TailLine {
+                tail: &tail,
+                ride_position: &mark,
+                ride: &[const { AtomicU64::new(0) }; RIDE_WORDS],
+            };
+            self.end.cursor.publish(published, line);
+        }
+    }
+
+    /// Room that is known of.
+    pub fn room(&self) -> u64 {
+        self.end.cursor.room(0).unwrap_or(0)
+    }
+
+    /// Whether the consumer asks for inline copies.
+    pub fn hint(&self) -> bool {
+        self.end.role.peer_hint()
+    }
+
+    /// Polls the head until there is so much room; how much there is.
+    pub fn poll(&mut self, wanted: u64) -> Result<u64, ClaimError> {
+        Ok(self.end.room(wanted)?)
+    }
+
+    /// Waits for so much room.
+    pub fn wait(&mut self, wanted: u64, deadline: Deadline) -> Result<(), ClaimError> {
+        if wanted > self.capacity() {
+            let max = self.capacity() as usize;
+            return Err(ClaimError::TooLong { max });
+        }
+        Ok(self.end.wait(wanted, deadline)?)
+    }
+
+    /// Does what the peer's word asks for after a publish. `false` in a forked child, whose
+    /// end is closed from then on.
+    pub fn moved(&mut self) -> bool {
+        self.end.moved()
+    }
+}
+
+/// The end that reads.
+pub struct RawConsumer {
+    end: Endpoint<ReadCursor>,
+    description: Description,
+}
+
+impl End for RawConsumer {
+    type Cursor = ReadCursor;
+
+    fn endpoint(&self) -> &Endpoint<ReadCursor> {
+        &self.end
+    }
+
+    fn endpoint_mut(&mut self) -> &mut Endpoint<ReadCursor> {
+        &mut self.end
+    }
+}
+
+/// What a poll has found.
+#[derive(Debug, Clone, Copy)]
+pub struct Found {
+    /// Units that can be read.
+    pub unread: u64,
+    /// The message at the head is the inline copy.
+    pub is_inline: bool,
+}
+
+impl RawConsumer {
+    shared_methods!("producer", "slots or bytes");
+    raw_methods!(consumer);
+
+    /// Hears of what the fast path has released since the last call.
+    pub fn follow(&mut self, head: u64) {
+        let released = head.wrapping_sub(self.end.cursor.position());
+        if released != 0 {
+            // The shared word has it already.
+            self.end.cursor.release(released, &AtomicU64::new(0));
+        }
+    }
+
+    /// What can be read as far as an earlier poll has seen.
+    pub fn seen(&self) -> u64 {
+        self.end.cursor.seen()
+    }
+
+    /// Polls the tail for so many units. The inline copy is for a caller that wants one
+    /// message.
+    pub fn poll(
+        &mut self,
+        wanted: u64,
+        copy: Option<&mut [u64; RIDE_WORDS]>,
+    ) -> Result<Found, PopError> {
+        let unread = self.end.poll(wanted)?;
+        let is_inline = match copy {
+            Some(words) if unread <= self.longest_inline() => self.take_inline(unread, words),
+            _ => false,
+        };
+        if !is_inline && self.is_crowded(unread) {
+            self.end.crowded(unread);
+        } else {
+            self.end.lone(unread);
+        }
+        Ok(Found { unread, is_inline })
+    }
+
+    /// [`poll`](Self::poll) that waits.
+    pub fn wait(
+        &mut self,
+        wanted: u64,
+        mut copy: Option<&mut [u64; RIDE_WORDS]>,
+        deadline: Deadline,
+    ) -> Result<Found, PopError> {
+        if wanted > self.capacity() {
+            let max = self.capacity() as usize;
+            return Err(PopError::TooMany { max });
+        }
+        wait_for_message(self, deadline, |end| end.poll(wanted, copy.as_deref_mut()))
+    }
+
+    /// Does what the peer's word asks for after a release.
+    pub fn moved(&mut self) {
+        self.end.moved();
+    }
+
+    /// The fast path has found what cannot be.
+    pub fn poison(&mut self, field: &'static str, found: u64) {
+        self.end.cursor.poison(field, found);
+    }
+
+    /// Whether what is unread is more than one message.
+    fn is_crowded(&self, unread: u64) -> bool {
+        if self.description.shape == SHAPE_SLOTS {
+            return unread > 1;
+        }
+        let offset = self.end.cursor.index(0) & !7;
+        // SAFETY: an index lies within the data, which are mapped; it is aligned to a
+        // word, and so is the data's length.
+        let (len, _) = frame_parts(unsafe { payload::load_word(self.end.at(offset)) });
+        len != PADDING && frame_size(u64::from(len)) < unread
+    }
+
+    fn longest_inline(&self) -> u64 {
+        match self.description.shape {
+            SHAPE_FRAMES => INLINE.0,
+            _ => u64::from(is_inline(self.description)),
+        }
+    }
+
+    fn take_inline(&self, unread: u64, words: &mut [u64; RIDE_WORDS]) -> bool {
+        if self.description.shape == SHAPE_SLOTS {
+            let used = self.description.slot_size.div_ceil(8) as usize;
+            return self.end.take_inline(&mut words[..used]);
+        }
+        if !self.end.take_inline(words) {
+            return false;
+        }
+        // Otherwise there is padding before it, or more than one frame.
+        let (len, _) = frame_parts(words[0]);
+        len != PADDING && frame_size(u64::from(len)) == unread
+    }
+}
+
+/// An end that has a descriptor for event loops, once it was asked for one.
+pub struct Reachable<E>(State<E>);
+
+enum State<E> {
+    Plain(E),
+    Pollable {
+        end: Pollable<E>,
+        is_armed: bool,
+    },
+    /// Between the two.
+    Moving,
+}
+
+impl<E> Reachable<E> {
+    /// A plain end.
+    pub fn new(end: E) -> Self {
+        Self(State::Plain(end))
+    }
+
+    /// The end, to use; from now on nobody waits for it.
+    pub fn get(&mut self) -> &mut E {
+        match &mut self.0 {
+            State::Plain(end) => end,
+            State::Pollable { end, is_armed } => {
+                if core::mem::take(is_armed) {
+                    end.disarm();
+                }
+                end.end_mut()
+            }
+            State::Moving => unreachable!("no call sees an end that moves"),
+        }
+    }
+}
+
+macro_rules! arm {
+    ($end:ty) => {
+        impl Reachable<$end> {
+            /// Has the descriptor readable as soon as the end has `wanted` units to do, or its
+            /// peer is gone, until the next [`get`](Self::get).
+            pub fn arm(&mut self, wanted: u64) -> Result<RawFd, AsyncError> {
+                self.0 = match core::mem::replace(&mut self.0, State::Moving) {
+                    State::Plain(end) => match pollable(end, wanted) {
+                        Ok(end) => {
+                            let is_armed = true;
+                            State::Pollable { end, is_armed }
+                        }
+                        Err(error) => {
+                            let (end, reason) = error.into_parts();
+                            self.0 = State::Plain(end);
+                            return Err(reason);
+                        }
+                    },
+                    State::Pollable { mut end, is_armed } => {
+                        if is_armed {
+                            end.disarm();
+                        }
+                        end.arm_for(wanted);
+                        let is_armed = true;
+                        State::Pollable { end, is_armed }
+                    }
+                    State::Moving => State::Moving,
+                };
+                match &self.0 {
+                    State::Pollable { end, .. } => match end.failure() {
+                        None => Ok(end.as_raw_fd()),
+                        Some(reason) => Err(reason),
+                    },
+                    _ => Err(AsyncError::ReactorDied),
+                }
+            }
+        }
+    };
+}
+arm!(RawProducer);
+arm!(RawConsumer);
+
+impl fmt::Debug for RawProducer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RawProducer").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for RawConsumer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RawConsumer").finish_non_exhaustive()
+    }
+}
+
+impl<E> fmt::Debug for Reachable<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reachable").finish_non_exhaustive()
+    }
+}
