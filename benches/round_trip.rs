@@ -6,6 +6,7 @@
 //! cargo bench --bench round_trip                        about a minute
 //! cargo bench --bench round_trip -- --quick             a few seconds, rougher
 //! cargo bench --bench round_trip -- --json round_trip.json
+//! cargo bench --bench round_trip -- --only 8,1024
 //! ```
 //!
 //! rtrb lives in one process, so there the two ends are threads, of quoit's ring
@@ -42,7 +43,15 @@ use common::{bare, ping_pong, rtrb, supervisor};
 struct Arguments {
     #[command(flatten)]
     output: Output,
+    /// Runs these parts only.
+    #[arg(long, value_parser = PARTS, value_name = "PART", value_delimiter = ',')]
+    only: Vec<String>,
 }
+
+/// What the bench consists of: messages by their bytes, and records in two threads.
+const PARTS: [&str; 10] = [
+    "8", "16", "24", "32", "40", "64", "256", "1024", "4096", "threads",
+];
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -53,9 +62,11 @@ fn main() -> ExitCode {
             report: Report::default(),
             progress: Progress::new(),
             quick: arguments.output.quick,
+            only: arguments.only.clone(),
         };
         bench.run()?;
-        arguments.output.keep("round_trip", &bench.report, true)
+        let whole = arguments.only.is_empty();
+        arguments.output.keep("round_trip", &bench.report, whole)
     })
 }
 
@@ -65,6 +76,7 @@ struct Bench {
     report: Report,
     progress: Progress,
     quick: bool,
+    only: Vec<String>,
 }
 
 type Variants = Vec<Box<dyn Variant>>;
@@ -114,6 +126,10 @@ impl Bench {
         self.threads(placement)
     }
 
+    fn wants(&self, part: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| only == part)
+    }
+
     fn options(capacity: u64) -> RingOptions {
         RingOptions::new(capacity)
             .prefault(true)
@@ -125,6 +141,9 @@ impl Bench {
         &mut self,
         placement: Placement,
     ) -> Result<(), Box<dyn Error>> {
+        if !self.wants(&SIZE.to_string()) {
+            return Ok(());
+        }
         let place = self.directory.join(SIZE.to_string());
         fs::create_dir(&place)?;
         let rings = Rings::new(&place);
@@ -180,6 +199,9 @@ impl Bench {
 
     /// Records of 8 bytes in two threads, beside rtrb.
     fn threads(&mut self, placement: Placement) -> Result<(), Box<dyn Error>> {
+        if !self.wants("threads") {
+            return Ok(());
+        }
         let (ends_3, ends_4) = (rtrb::Ends3::new(64), rtrb::Ends4::new(64));
         let make = || -> Variants {
             let mut link = self.rings.link("threads", &Self::options(64));

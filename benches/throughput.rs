@@ -5,6 +5,7 @@
 //! cargo bench --bench throughput                        under three minutes
 //! cargo bench --bench throughput -- --quick             about ten seconds, rougher
 //! cargo bench --bench throughput -- --json throughput.json
+//! cargo bench --bench throughput -- --only 64,frames-1024
 //! ```
 //!
 //! rtrb lives in one process, so there the two ends are threads, of quoit's rings
@@ -48,7 +49,26 @@ use common::{bare, ping_pong, rtrb, supervisor};
 struct Arguments {
     #[command(flatten)]
     output: Output,
+    /// Runs these parts only.
+    #[arg(long, value_parser = PARTS, value_name = "PART", value_delimiter = ',')]
+    only: Vec<String>,
 }
+
+/// What the bench consists of: records by the slots of their ring, what a million of
+/// them cost, frames by their bytes.
+const PARTS: [&str; 11] = [
+    "64",
+    "128",
+    "256",
+    "1024",
+    "16384",
+    "growth",
+    "frames-8",
+    "frames-64",
+    "frames-1024",
+    "frames-4096",
+    "frames-65536",
+];
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -59,9 +79,11 @@ fn main() -> ExitCode {
             report: Report::default(),
             progress: Progress::new(),
             quick: arguments.output.quick,
+            only: arguments.only.clone(),
         };
         bench.run()?;
-        arguments.output.keep("throughput", &bench.report, true)
+        let whole = arguments.only.is_empty();
+        arguments.output.keep("throughput", &bench.report, whole)
     })
 }
 
@@ -71,6 +93,7 @@ struct Bench {
     report: Report,
     progress: Progress,
     quick: bool,
+    only: Vec<String>,
 }
 
 const SMALL: u64 = 1 << 10;
@@ -128,14 +151,22 @@ impl Bench {
             return Err("throughput wants two processors".into());
         };
         for capacity in [64, 128, 256, SMALL, MIDDLE] {
-            self.records(placement, capacity)?;
+            if self.wants(&capacity.to_string()) {
+                self.records(placement, capacity)?;
+            }
         }
-        self.growth(placement)?;
+        if self.wants("growth") {
+            self.growth(placement)?;
+        }
         self.frames::<8>(placement, "8")?;
         self.frames::<64>(placement, "64")?;
         self.frames::<1024>(placement, "1k")?;
         self.frames::<4096>(placement, "4k")?;
         self.frames::<65536>(placement, "64k")
+    }
+
+    fn wants(&self, part: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| only == part)
     }
 
     fn options(capacity: u64) -> RingOptions {
@@ -245,6 +276,9 @@ impl Bench {
         placement: Placement,
         size: &str,
     ) -> Result<(), Box<dyn Error>> {
+        if !self.wants(&format!("frames-{SIZE}")) {
+            return Ok(());
+        }
         let wire = |name: &str, lines| {
             let path = self.directory.join(format!("{name}-{size}"));
             bare::wire(&path, BYTES as usize, SIZE, lines)

@@ -103,6 +103,8 @@ impl Doorbell for Bell {
         }
     }
 
+    #[cold]
+    #[inline(never)]
     fn wake(&self, word: &AtomicU32) {
         // A push may run in a signal handler, which must leave errno alone.
         // SAFETY: every thread has an errno.

@@ -2,6 +2,7 @@
 //! two waits.
 
 mod groups;
+mod inline;
 mod methods;
 
 use core::fmt;
@@ -10,20 +11,18 @@ use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
 
-use crate::cursor::{Awaited, RIDE_WORDS, ReadCursor, TailLine, WriteCursor};
+use crate::cursor::{Awaited, ReadCursor, TailLine, WriteCursor};
 use crate::deadline::Deadline;
 use crate::error::{Error, NoRoom, PeerError, PopError, Role};
-use crate::layout::{FRAME_HEADER, Header};
+use crate::layout::Header;
 use crate::peer::{Goal, last_poll};
 use crate::ring::{Description, PeerWait, RoleGuard, Shared};
 use crate::slots::Lines;
 use crate::sync::PLAIN;
 use crate::wait::{Pacing, Step, WaitLoop};
 
+pub(crate) use self::inline::{InlineCopy, SHORT_FRAME};
 pub(crate) use self::methods::{open_methods, shared_methods, shared_traits};
-
-/// Bytes of the longest payload that is also copied inline, behind its header.
-pub(crate) const SHORT_FRAME: usize = RIDE_WORDS * 8 - FRAME_HEADER as usize;
 
 /// An end of a ring, with its cursor: [`WriteCursor`] or [`ReadCursor`].
 pub(crate) struct Endpoint<C> {
@@ -141,6 +140,7 @@ impl Endpoint<WriteCursor> {
         self.pacing.begin();
         match self.poll_head(wanted) {
             Ok(room) => {
+                self.pacing.note_found();
                 if room / 2 >= wanted {
                     self.pacing.crowded(room);
                 } else {
@@ -246,14 +246,6 @@ impl Endpoint<WriteCursor> {
         self.moved()
     }
 
-    /// [`publish`](Self::publish) for one message that is also copied into the tail's line.
-    #[inline(always)]
-    pub(crate) fn publish_inline(&mut self, units: u64, words: impl Iterator<Item = u64>) -> bool {
-        let line = tail_line(self.role.header());
-        self.cursor.publish_riding(units, words, line);
-        self.moved()
-    }
-
     /// After a store of the tail: does what the peer's word asks for.
     #[inline(always)]
     pub(crate) fn moved(&mut self) -> bool {
@@ -273,7 +265,14 @@ impl Endpoint<WriteCursor> {
         {
             self.counts.heeded += 1;
         }
-        let is_ours = self.role.heed(seen) || !self.role.is_inherited();
+        self.role.heed(seen) || self.is_ours()
+    }
+
+    /// Whether this is no forked child. In one, the end is closed from now on.
+    #[cold]
+    #[inline(never)]
+    fn is_ours(&mut self) -> bool {
+        let is_ours = !self.role.is_inherited();
         if !is_ours {
             self.close();
         }
@@ -409,13 +408,6 @@ impl Endpoint<ReadCursor> {
         self.cursor.awaited()
     }
 
-    /// Takes the inline copy, if it is the message that ends at the tail of the last
-    /// poll.
-    #[inline(always)]
-    pub(crate) fn take_inline(&self, words: &mut [u64]) -> bool {
-        self.cursor.ride(words, tail_line(self.role.header()))
-    }
-
     /// Gives `units` back that were read.
     #[inline(always)]
     pub(crate) fn release(&mut self, units: u64) {
@@ -485,14 +477,6 @@ pub(crate) fn wait_for_message<E: End<Cursor = ReadCursor>, R>(
     }
 }
 
-/// A private copy of the message at `position`, kept until its release: a second
-/// peek cannot differ from the first.
-#[derive(Debug, Default)]
-pub(crate) struct InlineCopy {
-    pub(crate) position: Option<u64>,
-    pub(crate) words: [u64; RIDE_WORDS],
-}
-
 #[inline(always)]
 fn tail_line(header: &Header) -> TailLine<'_> {
     let page = &header.producer;
@@ -559,14 +543,27 @@ mod tests {
     }
 
     #[test]
-    fn each_line_that_is_written_is_taken_once_in_groups_of_eight() {
+    fn each_line_that_was_read_is_taken_once_in_groups_of_eight() {
         let mut ends = pair(&options());
-        stream(&mut ends, 32, SLOTS / 2);
-        let lines = 32 * SLOTS / 2 * 8 / 64;
+        stream(&mut ends, 2, SLOTS / 2);
+        assert_eq!(ends.0.end.counts.groups, 0, "nobody has read a line yet");
+        stream(&mut ends, 30, SLOTS / 2);
+        let lines = 30 * SLOTS / 2 * 8 / 64;
         assert_eq!(ends.0.end.counts.lines, lines);
         assert_eq!(ends.0.end.counts.groups, lines / 8);
+        let lines = 32 * SLOTS / 2 * 8 / 64;
         assert_eq!(ends.1.end.counts.lines, lines);
         assert_eq!(ends.1.end.counts.groups, lines / 8);
+    }
+
+    #[test]
+    fn a_consumer_far_behind_asks_for_no_lines() {
+        let mut ends = pair(&RingOptions::new(4 * SLOTS));
+        stream(&mut ends, 4, SLOTS);
+        let groups = ends.1.end.counts.groups;
+        assert_eq!(groups, 4 * SLOTS * 8 / 64 / 8);
+        stream(&mut ends, 4, SLOTS + 1);
+        assert_eq!(ends.1.end.counts.groups, groups);
     }
 
     #[test]
@@ -648,7 +645,7 @@ mod tests {
         let options = RingOptions::new(64);
         let (mut producer, mut consumer) = options.heap::<[u64; 128]>().expect("a ring");
         // Until the consumer has asked for it, and the producer knows.
-        for _ in 0..8 {
+        for _ in 0..72 {
             assert!(consumer.try_pop().is_err());
             producer.try_push([7; 128]).expect("there is room");
             assert!(consumer.try_pop().is_ok());

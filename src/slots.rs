@@ -9,6 +9,8 @@ use crate::sync::LINE;
 const GROUP: usize = 8;
 /// Lines of a message that are taken at most.
 const MOST: usize = 17;
+/// Bytes in a row from which on the processor fetches lines ahead by itself.
+const FAR: usize = 8192;
 
 /// The cache lines of a ring's units.
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +55,12 @@ impl Lines {
         } else {
             units
         }
+    }
+
+    /// Whether so many units lie in more lines than are worth asking for.
+    #[inline]
+    pub(crate) fn are_far(&self, units: u64) -> bool {
+        units as usize * self.unit > FAR
     }
 
     /// Whether a message of so many units has more lines than are taken.

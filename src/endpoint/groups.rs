@@ -35,6 +35,11 @@ impl Endpoint<WriteCursor> {
     pub(crate) fn go_on(&mut self) -> Result<(), NoRoom> {
         let position = self.cursor.position();
         let known = match self.cursor.room(1) {
+            // In its first lap nobody has read them.
+            Some(known) if !self.pacing.has_found() => {
+                self.cursor.open(known);
+                return Ok(());
+            }
             // The consumer is at work on the rest of this line.
             Some(known) if self.pacing.is_stream() && self.lines.is_scrap(position, known) => {
                 self.poll(1)?
@@ -100,9 +105,13 @@ impl Endpoint<ReadCursor> {
         true
     }
 
-    /// Opens some of the next `unread` units.
+    /// Opens some of the next `unread` units, or all of them if there are very many.
     #[inline]
     pub(crate) fn open(&mut self, unread: u64) {
+        if self.lines.are_far(unread) {
+            self.cursor.open(unread);
+            return;
+        }
         let units = self.lines.group(self.cursor.position(), unread);
         self.for_each_line(self.cursor.index(0), units, |address| {
             payload::prefetch(address);

@@ -99,7 +99,7 @@ impl FrameWriter {
         kind: u32,
         payload: &[u8],
     ) -> Result<(), ClaimError> {
-        if self.publish_filled(place, kind, payload) && self.end.prepare(place.units) {
+        if self.publish_filled(place, kind, payload) {
             Ok(())
         } else {
             Err(ClaimError::Abandoned)
@@ -111,7 +111,7 @@ impl FrameWriter {
         if payload.len() > SHORT_FRAME {
             self.write_at(place, 0, payload);
             let units = self.seal(place, kind, payload.len());
-            return self.end.publish(units);
+            return self.end.publish(units) && self.end.prepare(units);
         }
         // A number of words that the compiler knows, whatever the length: no loop.
         match frame_size(payload.len() as u64) / 8 {
@@ -234,7 +234,10 @@ impl FrameWriter {
     #[inline(always)]
     fn finish(&mut self, place: Place, kind: u32, len: usize) -> bool {
         let units = self.seal(place, kind, len);
-        if self.end.role.peer_hint() && len <= SHORT_FRAME {
+        if len > SHORT_FRAME {
+            return self.end.publish(units) && self.end.prepare(units);
+        }
+        if self.end.role.peer_hint() {
             let mut words = [0; RIDE_WORDS];
             let words = &mut words[..frame_size(len as u64) as usize / 8];
             for (ahead, word) in words.iter_mut().enumerate() {
@@ -398,7 +401,7 @@ impl<'a> FrameClaim<'a> {
             place,
             kind,
         } = self;
-        if frames.finish(place, kind, place.len) && frames.end.prepare(place.units) {
+        if frames.finish(place, kind, place.len) {
             Ok(())
         } else {
             Err(ClaimError::Abandoned)

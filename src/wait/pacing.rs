@@ -54,6 +54,8 @@ pub(crate) struct Pacing {
     slip: u32,
     /// Units ahead at which the other end is not close.
     enough: u64,
+    /// Some poll has found enough to go on.
+    has_found: bool,
     /// What `IDLE` was at the last question.
     idle: u32,
     /// For how many hints in all.
@@ -72,6 +74,7 @@ impl Pacing {
             slips: false,
             slip: 0,
             enough: (capacity / 2).min(CLOSE / unit),
+            has_found: false,
             idle: IDLE.get(),
             #[cfg(test)]
             looked_away: 0,
@@ -82,6 +85,17 @@ impl Pacing {
     #[inline(always)]
     pub(crate) fn is_stream(&self) -> bool {
         self.crowded >= STREAM
+    }
+
+    /// Whether a poll has found something: in a producer, that its first lap is over.
+    #[inline(always)]
+    pub(crate) fn has_found(&self) -> bool {
+        self.has_found
+    }
+
+    #[inline(always)]
+    pub(crate) fn note_found(&mut self) {
+        self.has_found = true;
     }
 
     /// Before a poll.
@@ -121,8 +135,11 @@ impl Pacing {
     /// now, when it is news.
     #[inline]
     pub(crate) fn in_vain(&mut self) -> bool {
-        self.in_vain = self.in_vain.saturating_add(1);
-        self.in_vain >= CAUGHT_UP && self.catch_up()
+        if self.in_vain >= CAUGHT_UP {
+            return false; // said before
+        }
+        self.in_vain += 1;
+        self.in_vain == CAUGHT_UP && self.catch_up()
     }
 
     /// A poll found a single message of so many units, or room for one. Returns the
@@ -134,8 +151,11 @@ impl Pacing {
             return false;
         }
         self.in_vain = 0;
-        self.lone = self.lone.saturating_add(1);
-        self.lone >= LONE && self.catch_up()
+        if self.lone >= LONE {
+            return false; // said before
+        }
+        self.lone += 1;
+        self.lone == LONE && self.catch_up()
     }
 
     /// A poll found more than one message, so many units. Returns whether it is over

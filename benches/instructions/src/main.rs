@@ -62,6 +62,19 @@ fn awake_and_filled() -> Ends<[u64; 1]> {
     ends
 }
 
+/// The same with a producer whose first lap is over: it takes lines that were read.
+fn second_lap<const WORDS: usize>() -> Ends<[u64; WORDS]> {
+    let mut ends = records();
+    for _ in 0..4096 {
+        ends.0.try_push([7; WORDS]).expect("there is room");
+    }
+    for _ in 0..4096 {
+        black_box(ends.1.try_pop().expect("there are messages"));
+    }
+    ends.0.try_push([7; WORDS]).expect("there is room");
+    ends
+}
+
 fn filled<const WORDS: usize>() -> Ends<[u64; WORDS]> {
     let mut ends = records();
     for _ in 0..2 * CALLS {
@@ -99,34 +112,36 @@ macro_rules! case {
     };
 }
 
-case!(push_8: Ends<[u64; 1]> = records(); push; 66_312);
-case!(stream_push_8: Ends<[u64; 1]> = awake(); push; 28_424);
-case!(stream_pop_8: Ends<[u64; 1]> = awake_and_filled(); pop; 26_236);
-case!(push_64: Ends<[u64; 8]> = records(); push; 97_674);
-case!(pop_8: Ends<[u64; 1]> = filled(); pop; 59_052);
-case!(pop_64: Ends<[u64; 8]> = filled(); pop; 92_939);
-case!(ride_8: Ends<[u64; 1]> = records(); there_and_off; 265_070);
-case!(ride_32: Ends<[u64; 4]> = records(); there_and_off; 322_840);
-case!(push_1024: Ends<[u64; 128]> = records(); push; 712_972);
-case!(pop_1024: Ends<[u64; 128]> = filled(); pop; 866_572);
-case!(claim_8: Ends<[u64; 1]> = records(); claim; 61_187);
-case!(claim_64: Ends<[u64; 8]> = records(); claim; 88_452);
-case!(peek_8: Ends<[u64; 1]> = filled(); peek; 57_176);
-case!(peek_64: Ends<[u64; 8]> = filled(); peek; 72_584);
-case!(push_by_64_8: Ends<[u64; 1]> = records(); push_by_64; 3_686);
-case!(push_by_64_64: Ends<[u64; 8]> = records(); push_by_64; 14_507);
-case!(pop_by_64_8: Ends<[u64; 1]> = filled(); pop_by_64; 3_723);
-case!(pop_by_64_64: Ends<[u64; 8]> = filled(); pop_by_64; 14_933);
-case!(push_frame_8: Frames = frames(); push_frame::<8>; 135_561);
-case!(push_frame_64: Frames = frames(); push_frame::<64>; 149_897);
-case!(pop_frame_8: Frames = framed(8); pop_frame; 135_573);
-case!(pop_frame_64: Frames = framed(64); pop_frame; 148_885);
-case!(push_frame_1024: Frames = frames(); push_frame::<1024>; 353_545);
-case!(pop_frame_1024: Frames = framed(1024); pop_frame; 352_533);
-case!(claim_frame_8: Frames = frames(); claim_frame::<8>; 140_691);
-case!(claim_frame_64: Frames = frames(); claim_frame::<64>; 147_859);
-case!(peek_frame_8: Frames = framed(8); peek_frame; 84_237);
-case!(peek_frame_64: Frames = framed(64); peek_frame; 84_237);
+case!(push_8: Ends<[u64; 1]> = records(); push; 52_513);
+case!(stream_push_8: Ends<[u64; 1]> = awake(); push; 26_913);
+case!(stream_pop_8: Ends<[u64; 1]> = awake_and_filled(); pop; 24_844);
+case!(second_lap_push_8: Ends<[u64; 1]> = second_lap(); push; 54_088);
+case!(second_lap_push_64: Ends<[u64; 8]> = second_lap(); push; 85_898);
+case!(push_64: Ends<[u64; 8]> = records(); push; 72_996);
+case!(pop_8: Ends<[u64; 1]> = filled(); pop; 43_276);
+case!(pop_64: Ends<[u64; 8]> = filled(); pop; 66_827);
+case!(ride_8: Ends<[u64; 1]> = records(); there_and_off; 231_897);
+case!(ride_32: Ends<[u64; 4]> = records(); there_and_off; 285_155);
+case!(push_1024: Ends<[u64; 128]> = records(); push; 563_491);
+case!(pop_1024: Ends<[u64; 128]> = filled(); pop; 716_556);
+case!(claim_8: Ends<[u64; 1]> = records(); claim; 47_389);
+case!(claim_64: Ends<[u64; 8]> = records(); claim; 63_774);
+case!(peek_8: Ends<[u64; 1]> = filled(); peek; 41_224);
+case!(peek_64: Ends<[u64; 8]> = filled(); peek; 46_344);
+case!(push_by_64_8: Ends<[u64; 1]> = records(); push_by_64; 3_494);
+case!(push_by_64_64: Ends<[u64; 8]> = records(); push_by_64; 14_315);
+case!(pop_by_64_8: Ends<[u64; 1]> = filled(); pop_by_64; 3_479);
+case!(pop_by_64_64: Ends<[u64; 8]> = filled(); pop_by_64; 14_693);
+case!(push_frame_8: Frames = frames(); push_frame::<8>; 118_153);
+case!(push_frame_64: Frames = frames(); push_frame::<64>; 135_561);
+case!(pop_frame_8: Frames = framed(8); pop_frame; 121_237);
+case!(pop_frame_64: Frames = framed(64); pop_frame; 134_549);
+case!(push_frame_1024: Frames = frames(); push_frame::<1024>; 339_209);
+case!(pop_frame_1024: Frames = framed(1024); pop_frame; 338_197);
+case!(claim_frame_8: Frames = frames(); claim_frame::<8>; 117_141);
+case!(claim_frame_64: Frames = frames(); claim_frame::<64>; 127_381);
+case!(peek_frame_8: Frames = framed(8); peek_frame; 69_901);
+case!(peek_frame_64: Frames = framed(64); peek_frame; 69_901);
 
 #[inline(always)]
 fn push<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
@@ -232,6 +247,8 @@ library_benchmark_group!(
         push_8,
         stream_push_8,
         stream_pop_8,
+        second_lap_push_8,
+        second_lap_push_64,
         push_64,
         pop_8,
         pop_64,
