@@ -1,13 +1,13 @@
-//! What all the other benches have found: one table, one JSON, one page, and the
-//! README's numbers. It measures nothing; `cargo bench` runs it last.
+//! The results of all other benches: one table, one JSON file, one page, and the numbers of
+//! the documentation. It measures nothing; `cargo bench` runs it last.
 //!
 //! ```text
 //! cargo bench                                       everything, under ten minutes
-//! cargo bench --bench verdict -- --readme README.md
+//! cargo bench --bench verdict -- --numbers src/docs/numbers.md
 //! ```
 //!
-//! The second one writes what the last `cargo bench` has measured into the
-//! README, with the picture of the percentiles beside it.
+//! The second one writes the results of the last `cargo bench` into that page, and the plot of
+//! the percentiles into its directory.
 
 mod common;
 
@@ -19,14 +19,14 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use common::output::{directory, kept, pretty};
-use common::{page, readme};
+use common::{numbers, page};
 
 /// Puts together what the other benches have kept.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// Writes the numbers into this file, and the picture that it shows.
     #[arg(long, value_name = "FILE")]
-    readme: Option<PathBuf>,
+    numbers: Option<PathBuf>,
     /// Writes the JSON here.
     #[arg(long, value_name = "FILE", default_value_os_t = directory().join("report.json"))]
     json: PathBuf,
@@ -54,15 +54,15 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         println!("{bench}: {}", page::origin(run));
     }
     println!();
-    for bar in readme::bars(&runs) {
+    for bar in numbers::bars(&runs) {
         println!("{}", bar["line"].as_str().unwrap_or("?"));
     }
     fs::write(&arguments.json, pretty(&runs))?;
     fs::write(&arguments.report, page::page(&runs))?;
     println!("\n{}", arguments.json.display());
     println!("{}", arguments.report.display());
-    match &arguments.readme {
-        Some(path) => readme::replace(path, &runs),
+    match &arguments.numbers {
+        Some(path) => numbers::replace(path, &runs),
         None => Ok(()),
     }
 }

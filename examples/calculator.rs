@@ -3,6 +3,9 @@
 
 #[path = "common/interrupt.rs"]
 mod interrupt;
+#[macro_use]
+#[path = "common/say.rs"]
+mod say;
 
 use std::env;
 use std::error::Error;
@@ -51,17 +54,17 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) if interrupt::asked() => {
-            eprintln!("interrupted");
+            complain!("interrupted");
             interrupt::die()
         }
         Err(error) => {
-            eprintln!("error: {error}");
+            complain!("error: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
-/// Divides until the caller closes its ends.
+/// Divides until the caller closes its endpoints.
 fn serve(requests: &str, replies: &str) -> Result<(), Box<dyn Error>> {
     let requests = FrameConsumer::open(requests)?;
     let replies = FrameProducer::open(replies)?;
@@ -139,8 +142,8 @@ fn call(calls: u64) -> Result<(), Box<dyn Error>> {
         }
     }
     let each = begun.elapsed().as_nanos() / u128::from(calls.max(1));
-    println!("{each} ns a call");
-    println!("{calls} calls answered, {refused} of them refused, {kills} server killed");
+    say!("{each} ns a call");
+    say!("{calls} calls answered, {refused} of them refused, {kills} server killed");
     drop(calculator);
     Ok(())
 }

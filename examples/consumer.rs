@@ -6,6 +6,7 @@
 //! consumer that is started again, after Ctrl-C or `kill -9`, gets what the
 //! last one had not checked.
 
+#[macro_use]
 mod common;
 
 use std::error::Error;
@@ -46,7 +47,7 @@ fn main() -> ExitCode {
         Ok(_) if interrupt::asked() => interrupt::die(),
         Ok(_) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            complain!("error: {error}");
             ExitCode::FAILURE
         }
     }
@@ -78,7 +79,7 @@ fn run(Options { ring }: &Options) -> Result<Check, Box<dyn Error>> {
     }
     drop(line);
 
-    println!("{}", summary(first, consumer.position(), &check));
+    say!("{}", summary(first, consumer.position(), &check));
     drop(consumer);
     last_out::remove_name(&shared)?;
     Ok(check)

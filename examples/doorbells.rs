@@ -1,9 +1,12 @@
 //! The two ways to sleep, compared: a number goes to another process
 //! and back, over rings whose ends sleep on futexes, and over rings whose ends
-//! sleep on POSIX semaphores. Neither end spins, so each number wakes each end once.
+//! sleep on POSIX semaphores. Neither endpoint spins, so each number wakes each endpoint once.
 
 #[path = "common/interrupt.rs"]
 mod interrupt;
+#[macro_use]
+#[path = "common/say.rs"]
+mod say;
 
 use std::env;
 use std::error::Error;
@@ -40,22 +43,22 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) if interrupt::asked() => {
-            eprintln!("interrupted");
+            complain!("interrupted");
             interrupt::die()
         }
         Err(error) => {
-            eprintln!("error: {error}");
+            complain!("error: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
-/// How an end waits is its own choice; what it sleeps on belongs to the ring.
+/// How an endpoint waits is its own choice; what it sleeps on belongs to the ring.
 fn sleepy() -> RingOptions {
     RingOptions::new(64).spin(Duration::ZERO)
 }
 
-/// Gives each number back, until the other end closes.
+/// Gives each number back, until the peer closes.
 fn echo(there: &str, back: &str) -> Result<(), Box<dyn Error>> {
     let mut numbers = sleepy().open::<u64>(there)?.consumer()?;
     let mut echoes = sleepy().open::<u64>(back)?.producer()?;
@@ -85,9 +88,9 @@ fn compare(trips: u64) -> Result<(), Box<dyn Error>> {
         ("semaphores", DoorbellKind::Semaphore),
     ] {
         let each = round_trips(trips, bells, doorbell)?;
-        println!("{each:?} there and back, asleep on {bells}");
+        say!("{each:?} there and back, asleep on {bells}");
     }
-    println!("{trips} numbers came back over futexes, and {trips} over semaphores");
+    say!("{trips} numbers came back over futexes, and {trips} over semaphores");
     Ok(())
 }
 
@@ -108,7 +111,7 @@ fn round_trips(
     for number in 0..trips {
         numbers.push(number)?;
         let echo = loop {
-            // Not for ever: Ctrl-C must end this process.
+            // Not forever: Ctrl-C must end this process.
             match echoes.pop_timeout(Duration::from_millis(100)) {
                 Err(PopError::TimedOut) if interrupt::asked() => return Err("interrupted".into()),
                 Err(PopError::TimedOut) => {}

@@ -3,6 +3,9 @@
 
 #[path = "common/interrupt.rs"]
 mod interrupt;
+#[macro_use]
+#[path = "common/say.rs"]
+mod say;
 
 use std::collections::BTreeMap;
 use std::env;
@@ -49,7 +52,7 @@ fn main() -> ExitCode {
         Ok(()) if interrupt::asked() => interrupt::die(),
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            complain!("error: {error}");
             ExitCode::FAILURE
         }
     }
@@ -149,7 +152,7 @@ fn serve(count: u64) -> Result<(), Box<dyn Error>> {
             }
         }
     }
-    println!("one loop: {tick_count} ticks, {order_count} orders, {line_count} lines echoed");
+    say!("one loop: {tick_count} ticks, {order_count} orders, {line_count} lines echoed");
     Ok(())
 }
 

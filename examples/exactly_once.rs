@@ -13,6 +13,9 @@
 
 #[path = "common/interrupt.rs"]
 mod interrupt;
+#[macro_use]
+#[path = "common/say.rs"]
+mod say;
 
 use std::env;
 use std::error::Error;
@@ -115,11 +118,11 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) if interrupt::asked() => {
-            eprintln!("interrupted");
+            complain!("interrupted");
             interrupt::die()
         }
         Err(error) => {
-            eprintln!("error: {error}");
+            complain!("error: {error}");
             ExitCode::FAILURE
         }
     }
@@ -243,7 +246,7 @@ fn run(payments: u64, kills: u64) -> Result<(), Box<dyn Error>> {
     if sent.len() != booked.len() || booked.len() as u64 != payments {
         return Err(format!("{} payments, {} booked", sent.len(), booked.len()).into());
     }
-    println!("{payments} payments, {kills} kills: each booked exactly once");
+    say!("{payments} payments, {kills} kills: each booked exactly once");
     Ok(())
 }
 

@@ -3,6 +3,9 @@
 
 #[path = "common/interrupt.rs"]
 mod interrupt;
+#[macro_use]
+#[path = "common/say.rs"]
+mod say;
 #[path = "common/traffic.rs"]
 mod traffic;
 
@@ -30,7 +33,7 @@ struct Options {
     /// Frames to send
     #[arg(long, default_value_t = 100_000)]
     count: u64,
-    /// Let both ends sleep on POSIX semaphores and not on futexes
+    /// Let both endpoints sleep on POSIX semaphores and not on futexes
     #[arg(long)]
     semaphore: bool,
 }
@@ -41,11 +44,11 @@ fn main() -> ExitCode {
     match run(&Options::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) if interrupt::asked() => {
-            eprintln!("interrupted");
+            complain!("interrupted");
             interrupt::die()
         }
         Err(error) => {
-            eprintln!("error: {error}");
+            complain!("error: {error}");
             ExitCode::FAILURE
         }
     }
@@ -57,7 +60,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         true => DoorbellKind::Semaphore,
         false => DoorbellKind::Futex,
     };
-    // This end does not sleep, so it also works with a consumer that never wakes its
+    // This endpoint does not sleep, so it also works with a consumer that never wakes its
     // peer, such as the one in Python.
     let ring = RingOptions::new(1 << 16)
         .doorbell(doorbell)
@@ -83,7 +86,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         }
         thread::sleep(MOMENT);
     }
-    println!("{sent}, all read");
+    say!("{sent}, all read");
     Ok(())
 }
 

@@ -6,6 +6,9 @@
 
 #[path = "common/interrupt.rs"]
 mod interrupt;
+#[macro_use]
+#[path = "common/say.rs"]
+mod say;
 
 use std::env;
 use std::error::Error;
@@ -82,11 +85,11 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) if interrupt::asked() => {
-            eprintln!("interrupted");
+            complain!("interrupted");
             interrupt::die()
         }
         Err(error) => {
-            eprintln!("error: {error}");
+            complain!("error: {error}");
             ExitCode::FAILURE
         }
     }
@@ -102,7 +105,7 @@ fn write(file: &Path) -> Result<(), Box<dyn Error>> {
         }
         if producer.position() % FLUSH == 0 {
             producer.sync_all()?;
-            println!("{} records are on the disk", producer.position());
+            say!("{} records are on the disk", producer.position());
         }
     }
 }
@@ -119,8 +122,8 @@ fn drain(file: &Path) -> Result<(), Box<dyn Error>> {
     }
     consumer.sync_all()?; // what was drained does not come again
     match next - first {
-        0 => println!("drained 0 records"),
-        count => println!("drained {count} records ({first} to {})", next - 1),
+        0 => say!("drained 0 records"),
+        count => say!("drained {count} records ({first} to {})", next - 1),
     }
     Ok(())
 }
@@ -139,14 +142,14 @@ fn run(writers: u64, records: u64) -> Result<(), Box<dyn Error>> {
         }
         thread::sleep(Duration::from_micros(500));
         writer.child.kill()?; // kill -9, in the middle of something
-        println!("{safe} records are on the disk, and their writer is killed");
+        say!("{safe} records are on the disk, and their writer is killed");
     }
     let drained = Party::start("drain", &file)?.says_a_number()?;
     if drained < safe {
         return Err(format!("{safe} records were safe, and {drained} are left").into());
     }
-    println!("{drained} records drained");
-    println!("{writers} writers killed, no record lost or torn");
+    say!("{drained} records drained");
+    say!("{writers} writers killed, no record lost or torn");
     Ok(())
 }
 

@@ -5,6 +5,7 @@
 //! started again, after Ctrl-C or `kill -9`, goes on exactly where the last
 //! one stopped, and the consumer sees no gap.
 
+#[macro_use]
 mod common;
 
 use std::error::Error;
@@ -49,7 +50,7 @@ fn main() -> ExitCode {
         Ok(()) if interrupt::asked() => interrupt::die(),
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            complain!("error: {error}");
             ExitCode::FAILURE
         }
     }
@@ -87,7 +88,7 @@ fn run(Options { ring, rate }: &Options) -> Result<(), Box<dyn Error>> {
     }
     drop(line);
 
-    println!("{}", summary(first, &producer));
+    say!("{}", summary(first, &producer));
     drop(producer);
     last_out::remove_name(&shared)?;
     Ok(())

@@ -6,6 +6,10 @@
 //! nor panics, and leaves errno alone. The handler owns its producer alone: the
 //! timer signals one thread, and the signal is blocked while it is handled.
 
+#[macro_use]
+#[path = "common/say.rs"]
+mod say;
+
 use std::cell::UnsafeCell;
 use std::error::Error;
 use std::hint::black_box;
@@ -86,7 +90,7 @@ fn main() -> ExitCode {
     match run(&Options::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            complain!("error: {error}");
             ExitCode::FAILURE
         }
     }
@@ -177,15 +181,15 @@ fn report(Profile { counts, span }: &Profile, worked: u64) {
     for (name, count) in sorted {
         let percent = count * 100 / total.max(1);
         let bar = "#".repeat(percent as usize / 2);
-        println!("{name:>10} {percent:>3} % {bar}");
+        say!("{name:>10} {percent:>3} % {bar}");
     }
     let milliseconds = |nanos: u64| nanos as f64 / 1e6;
     if let Some((first, last)) = *span {
         let (first, last) = (milliseconds(first), milliseconds(last));
-        println!("samples from {first:.3} to {last:.3} ms");
+        say!("samples from {first:.3} to {last:.3} ms");
     }
     let worked = milliseconds(worked);
-    println!("{total} samples in {worked:.3} ms of CPU time");
+    say!("{total} samples in {worked:.3} ms of CPU time");
 }
 
 /// A timer on this thread's CPU clock, whose signal goes to this thread alone.

@@ -3,6 +3,9 @@
 
 #[path = "common/interrupt.rs"]
 mod interrupt;
+#[macro_use]
+#[path = "common/say.rs"]
+mod say;
 
 use std::env;
 use std::error::Error;
@@ -41,11 +44,11 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) if interrupt::asked() => {
-            eprintln!("interrupted");
+            complain!("interrupted");
             interrupt::die()
         }
         Err(error) => {
-            eprintln!("error: {error}");
+            complain!("error: {error}");
             ExitCode::FAILURE
         }
     }
@@ -64,7 +67,7 @@ fn add(id: &str) -> Result<(), Box<dyn Error>> {
             Err(error) => return Err(error.into()),
         }
     }
-    print!("{sum}");
+    say!("{sum}");
     Ok(())
 }
 
@@ -94,7 +97,10 @@ fn send(count: u64) -> Result<(), Box<dyn Error>> {
     let mut sum = String::new();
     let output = adder.0.stdout.as_mut().expect("it is piped");
     output.read_to_string(&mut sum)?;
-    println!("{count} numbers went through a Shmem, and their sum is {sum}");
+    say!(
+        "{count} numbers went through a Shmem, and their sum is {}",
+        sum.trim_end()
+    );
     Ok(())
 }
 

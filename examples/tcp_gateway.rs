@@ -10,6 +10,9 @@
 
 #[path = "common/interrupt.rs"]
 mod interrupt;
+#[macro_use]
+#[path = "common/say.rs"]
+mod say;
 
 use std::collections::BTreeMap;
 use std::env;
@@ -83,11 +86,11 @@ fn main() -> ExitCode {
         Ok(()) if interrupt::asked() => interrupt::die(),
         Ok(()) => ExitCode::SUCCESS,
         Err(_) if interrupt::asked() => {
-            eprintln!("interrupted");
+            complain!("interrupted");
             interrupt::die()
         }
         Err(error) => {
-            eprintln!("error: {error}");
+            complain!("error: {error}");
             ExitCode::FAILURE
         }
     }
@@ -111,7 +114,7 @@ impl Gateway {
                     Ok((stream, from)) => {
                         scope.spawn(move || {
                             if let Err(error) = self.read(stream) {
-                                eprintln!("{from}: {error}");
+                                complain!("{from}: {error}");
                             }
                         });
                     }
@@ -182,7 +185,7 @@ fn serve(port: u16, name: &str) -> Result<()> {
     let gateway = Gateway::open(name)?;
     let listener = listen(port)?;
     let port = listener.local_addr()?.port();
-    println!("serving on 127.0.0.1:{port}, ring {name}");
+    say!("serving on 127.0.0.1:{port}, ring {name}");
     gateway.run(listener, interrupt::asked)
 }
 
@@ -210,7 +213,7 @@ fn drain(name: &str) -> Result<()> {
         }
     }
     let (clients, lines) = (next.len(), next.values().sum::<u64>());
-    println!("{lines} lines of {clients} connections, each in order, none lost");
+    say!("{lines} lines of {clients} connections, each in order, none lost");
     Ok(())
 }
 
@@ -260,7 +263,7 @@ fn write_and_drain(port: u16, name: &str, clients: u64, lines: u64) -> Result<Dr
         };
         let writers: Vec<_> = (0..clients).map(write).collect();
         let waiting = until_writing_stops(&written, clients * lines);
-        println!("{waiting} lines written, then the clients had to wait");
+        say!("{waiting} lines written, then the clients had to wait");
         let mut command = Command::new(env::current_exe()?);
         let drain = Drain(command.args(["drain", "--name", name]).spawn()?);
         for writer in writers {

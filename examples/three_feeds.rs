@@ -4,6 +4,9 @@
 
 #[path = "common/interrupt.rs"]
 mod interrupt;
+#[macro_use]
+#[path = "common/say.rs"]
+mod say;
 
 use std::env;
 use std::error::Error;
@@ -52,11 +55,11 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) if interrupt::asked() => {
-            eprintln!("interrupted");
+            complain!("interrupted");
             interrupt::die()
         }
         Err(error) => {
-            eprintln!("error: {error}");
+            complain!("error: {error}");
             ExitCode::FAILURE
         }
     }
@@ -169,7 +172,7 @@ fn read(ticks: u64) -> Result<(), Box<dyn Error>> {
                 feeds[index].read()?;
                 // It is far from its end: it is at most a ring ahead.
                 if index == VICTIM && kills == 0 && feeds[index].next >= ticks / 2 {
-                    println!("{} is killed", feeds[index].venue);
+                    say!("{} is killed", feeds[index].venue);
                     feeds[index].kill()?;
                     kills += 1;
                 }
@@ -178,12 +181,12 @@ fn read(ticks: u64) -> Result<(), Box<dyn Error>> {
             Ok(Selected::Gone(index)) if feeds[index].next == ticks => {}
             Ok(Selected::Gone(index)) => {
                 let feed = &mut feeds[index];
-                println!("{} is gone, all {} ticks are read", feed.venue, feed.next);
+                say!("{} is gone, all {} ticks are read", feed.venue, feed.next);
                 gone += 1;
                 feed.sender = start(&feed.name, ticks)?;
             }
             Ok(Selected::Back(index)) => {
-                println!("{} is back", feeds[index].venue);
+                say!("{} is back", feeds[index].venue);
                 back += 1;
             }
             Err(SelectError::TimedOut) => {
@@ -192,6 +195,6 @@ fn read(ticks: u64) -> Result<(), Box<dyn Error>> {
             Err(error) => return Err(error.into()),
         }
     }
-    println!("3 feeds of {ticks} ticks, {kills} killed, {gone} gone and {back} back, none lost");
+    say!("3 feeds of {ticks} ticks, {kills} killed, {gone} gone and {back} back, none lost");
     Ok(())
 }

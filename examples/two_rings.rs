@@ -3,6 +3,9 @@
 
 #[path = "common/interrupt.rs"]
 mod interrupt;
+#[macro_use]
+#[path = "common/say.rs"]
+mod say;
 
 use std::env;
 use std::error::Error;
@@ -51,7 +54,7 @@ fn main() -> ExitCode {
         Ok(()) if interrupt::asked() => interrupt::die(),
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            complain!("error: {error}");
             ExitCode::FAILURE
         }
     }
@@ -90,7 +93,7 @@ fn read(count: u64) -> Result<(), Box<dyn Error>> {
             Err(error) => return Err(error.into()),
         }
     }
-    println!("{tick_count} ticks and {order_count} orders of {order_bytes} bytes");
+    say!("{tick_count} ticks and {order_count} orders of {order_bytes} bytes");
     Ok(())
 }
 

@@ -9,6 +9,9 @@
 
 #[path = "common/interrupt.rs"]
 mod interrupt;
+#[macro_use]
+#[path = "common/say.rs"]
+mod say;
 
 use std::env;
 use std::error::Error;
@@ -79,11 +82,11 @@ fn main() -> ExitCode {
         Ok(()) if interrupt::asked() => interrupt::die(),
         Ok(()) => ExitCode::SUCCESS,
         Err(_) if interrupt::asked() => {
-            eprintln!("interrupted");
+            complain!("interrupted");
             interrupt::die()
         }
         Err(error) => {
-            eprintln!("error: {error}");
+            complain!("error: {error}");
             ExitCode::FAILURE
         }
     }
@@ -229,9 +232,9 @@ fn send_answers(
 fn serve(port: u16) -> Result<()> {
     interrupt::listen()?;
     let server = Server::start(port)?;
-    println!("serving on 127.0.0.1:{}", server.port()?);
+    say!("serving on 127.0.0.1:{}", server.port()?);
     let dropped = server.run(interrupt::asked)?;
-    println!("stopped; {dropped} datagrams found no room");
+    say!("stopped; {dropped} datagrams found no room");
     Ok(())
 }
 
@@ -260,7 +263,7 @@ fn greet(port: u16, text: &str) -> Result<()> {
     socket.send(text.as_bytes())?;
     let mut echo = vec![0; LONGEST];
     let echo = receive(&socket, &mut echo)?;
-    println!("{}", String::from_utf8_lossy(echo));
+    say!("{}", String::from_utf8_lossy(echo));
     Ok(())
 }
 
@@ -278,7 +281,7 @@ fn demonstrate(datagrams: u64) -> Result<()> {
         serving.join().expect("no panic")?;
         checked
     })?;
-    println!("{datagrams} datagrams echoed by another process");
+    say!("{datagrams} datagrams echoed by another process");
     Ok(())
 }
 

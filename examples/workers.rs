@@ -3,6 +3,9 @@
 
 #[path = "common/interrupt.rs"]
 mod interrupt;
+#[macro_use]
+#[path = "common/say.rs"]
+mod say;
 
 use std::env;
 use std::error::Error;
@@ -62,11 +65,11 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) if interrupt::asked() => {
-            eprintln!("interrupted");
+            complain!("interrupted");
             interrupt::die()
         }
         Err(error) => {
-            eprintln!("error: {error}");
+            complain!("error: {error}");
             ExitCode::FAILURE
         }
     }
@@ -197,6 +200,6 @@ fn count(below: u64, count: u64) -> Result<(), Box<dyn Error>> {
     for worker in workers {
         worker.end()?;
     }
-    println!("{primes} primes below {below}, counted by {count} workers");
+    say!("{primes} primes below {below}, counted by {count} workers");
     Ok(())
 }

@@ -134,7 +134,7 @@ pub(crate) enum First {
     Reader,
 }
 
-/// Lets both ends work; returns what each of them returned.
+/// Lets both endpoints work; returns what each of them returned.
 pub(crate) fn work<W: 'static, R: 'static>(
     ring: &Rc<Ring>,
     first: First,

@@ -1,4 +1,4 @@
-//! Two ends that sleep: what `endpoint.rs` and `ring/role.rs` do with the shipped
+//! Two endpoints that sleep: what `endpoint.rs` and `ring/role.rs` do with the shipped
 //! cursors, sleep words, states and goals, on a ring of single words.
 
 pub(crate) mod deaths;
@@ -59,11 +59,11 @@ pub(crate) struct Steps {
     is_over: fn(&mut Consumer) -> bool,
     /// Sleeps until the second poll or a wake says otherwise.
     park: fn(&mut [Parking<'_>], &Kernel),
-    /// What the reactor is told of an end that has fallen asleep.
+    /// What the reactor is told of an endpoint that has fallen asleep.
     lie_down: fn(&Parking<'_>) -> Goal,
     /// What a wait for a producer waits for; `None` if one is there.
     until_attached: fn(&Ring) -> Option<Goal>,
-    /// In which order a `Select` asks an end.
+    /// In which order a `Select` asks an endpoint.
     order: selected::Order,
     /// Makes an event say whether there is a message, and parks if there is none.
     arm: fn(&mut polled::Polled),
@@ -113,7 +113,7 @@ impl Steps {
     };
 }
 
-/// An end on its way to sleep, as `wait/sleep.rs` sees it.
+/// An endpoint on its way to sleep, as `wait/sleep.rs` sees it.
 pub(crate) struct Parking<'a> {
     sleeper: &'a mut Sleeper,
     word: &'a AtomicU32,
@@ -164,9 +164,9 @@ fn park(steps: &Steps, ends: &mut [Parking<'_>], kernel: &Kernel) {
 pub(crate) enum Form {
     /// Each publish and each release is fenced.
     Symmetric,
-    /// Both ends are awake after every message.
+    /// Both endpoints are awake after every message.
     Awake,
-    /// Neither end ever sleeps.
+    /// Neither endpoint ever sleeps.
     Polling,
 }
 
@@ -468,7 +468,7 @@ pub(crate) enum First {
     Reader,
 }
 
-/// Lets both ends work.
+/// Lets both endpoints work.
 fn work<W: 'static, R: 'static>(
     first: First,
     write: impl FnOnce() -> W + 'static,

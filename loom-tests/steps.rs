@@ -1,4 +1,4 @@
-//! The steps of both ends, as a table of functions: the shipped ones call
+//! The steps of both endpoints, as a table of functions: the shipped ones call
 //! `cursor.rs`, and a mutant replaces exactly one.
 
 use crate::cursor::{ReadCursor, WriteCursor};
@@ -20,7 +20,7 @@ pub(crate) enum End<'a> {
     Read(&'a ReadCursor),
 }
 
-/// Everything that an end does between two looks at its cursor.
+/// Everything that an endpoint does between two looks at its cursor.
 pub(crate) struct Steps {
     /// Takes the producer's role.
     pub(crate) take_producer: fn(&Ring) -> WriteCursor,

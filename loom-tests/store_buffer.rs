@@ -104,7 +104,7 @@ impl sleep::Kernel for Kernel {
     }
 }
 
-/// An end on its way to sleep, as `wait/sleep.rs` sees it.
+/// An endpoint on its way to sleep, as `wait/sleep.rs` sees it.
 struct Parking<'a> {
     sleeper: &'a mut Sleeper,
     word: &'a AtomicU32,

@@ -6,8 +6,9 @@ use core::slice;
 
 use crate::cursor::{RIDE_WORDS, ReadCursor};
 use crate::deadline::Deadline;
+use crate::endpoint::inline_copy::InlineCopy;
 use crate::endpoint::{
-    End, Endpoint, InlineCopy, open_methods, shared_methods, shared_traits, wait_for_message,
+    End, Endpoint, open_methods, shared_methods, shared_traits, wait_for_message,
 };
 use crate::error::PopError;
 use crate::payload;

@@ -15,7 +15,7 @@ use crate::layout::{DOORBELL_FUTEX, DOORBELL_SEMAPHORE};
 use crate::parker::{Doorbell, Rest};
 use crate::sync::{AtomicU32, AtomicU64};
 
-/// What the ends of a ring sleep on. Chosen at create, for both ends.
+/// What the ends of a ring sleep on. Chosen at create, for both endpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum DoorbellKind {
@@ -24,7 +24,7 @@ pub enum DoorbellKind {
     #[default]
     Futex,
     /// A process-shared POSIX semaphore in the segment, for clients that have
-    /// no futex call. Both ends must use the same C library, which trusts what
+    /// no futex call. Both endpoints must use the same C library, which trusts what
     /// is in a semaphore: a process with write access can make it abort the waiter.
     Semaphore,
 }
@@ -57,7 +57,7 @@ impl DoorbellKind {
     }
 }
 
-/// One end's doorbell. The memory behind it outlives it.
+/// One endpoint's doorbell. The memory behind it outlives it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bell {
     /// The semaphore to sleep on; `None` for the sleep word itself.

@@ -2,7 +2,7 @@
 //! two waits.
 
 mod groups;
-mod inline;
+pub(crate) mod inline_copy;
 mod methods;
 
 use core::fmt;
@@ -21,7 +21,6 @@ use crate::slots::Lines;
 use crate::sync::PLAIN;
 use crate::wait::{Pacing, Step, WaitLoop};
 
-pub(crate) use self::inline::{InlineCopy, SHORT_FRAME};
 pub(crate) use self::methods::{open_methods, shared_methods, shared_traits};
 
 /// An end of a ring, with its cursor: [`WriteCursor`] or [`ReadCursor`].

@@ -73,13 +73,12 @@ macro_rules! debug_as_display {
 }
 pub(crate) use debug_as_display;
 
-/// One of the two ends of a ring, named in errors and asked of an
-/// [`Observer`](crate::Observer).
+/// One of the two endpoints of a ring, for errors and for an [`Observer`](crate::Observer).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {
-    /// The end that writes.
+    /// The endpoint that writes.
     Producer,
-    /// The end that reads.
+    /// The endpoint that reads.
     Consumer,
 }
 
@@ -96,10 +95,10 @@ impl fmt::Display for Role {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Holder {
-    /// This one: the kernel shows that it has the lock.
+    /// This process: the kernel shows that it has the lock.
     Known(u32),
-    /// One that this process cannot look at: of another user, or in another PID
-    /// namespace. The number is what it calls itself, and may be another process here.
+    /// A process that this one cannot inspect: of another user, or in another PID namespace. The
+    /// number is what the holder stored, and may be another process here.
     Unknown(u32),
 }
 
@@ -107,7 +106,7 @@ impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Known(pid) => write!(f, "process {pid}"),
-            // As it is before a process has come, or if one only locks the byte.
+            // Before a process has attached, or if one only locks the byte.
             Self::Unknown(0) => f.write_str("it has not said which process it is"),
             Self::Unknown(pid) => write!(
                 f,
@@ -120,16 +119,15 @@ impl fmt::Display for Holder {
 /// A value in the segment that breaks the rules of the layout.
 ///
 /// The endpoint that found it is poisoned. Every later call that moves messages fails with
-/// `Corrupt` and stores nothing; the endpoint's `corruption()` returns this value. Drop the endpoint:
-/// that frees its role. Then take the role again, which checks both positions afresh;
-/// or, since the program that wrote this value may have written others, replace the
-/// ring with
+/// `Corrupt` and stores nothing; the endpoint's `corruption()` returns this value. Drop the
+/// endpoint: that frees its role. Then take the role again, which checks both positions again; or
+/// replace the ring, since the program that wrote this value may have written others, with
 /// [`StalePolicy::Replace`](crate::StalePolicy::Replace).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Corrupt {
     /// The word or field, as `layout.md` calls it.
     pub field: &'static str,
-    /// What was found there.
+    /// The value that was found.
     pub found: u64,
 }
 
@@ -149,7 +147,7 @@ impl error::Error for Corrupt {}
 
 /// Why a ring could not be created or opened, or a role not be taken.
 ///
-/// Each says in its text what to do about it. `Debug` prints the same text, and
+/// The text of each error says what to do. `Debug` prints the same text, and
 /// `{:#?}` the variant with its fields.
 ///
 /// ```
@@ -168,7 +166,7 @@ impl error::Error for Corrupt {}
 /// ```
 #[non_exhaustive]
 pub enum Error {
-    /// The name cannot be a ring's name.
+    /// The name is not valid for a ring.
     InvalidName {
         /// The name as given.
         name: String,
@@ -213,14 +211,14 @@ pub enum Error {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// The ring has another layout than this crate knows.
+    /// The ring has a layout version that this crate does not know.
     VersionMismatch {
         /// The ring's layout version.
         found: u32,
         /// This crate's.
         expected: u32,
     },
-    /// The ring holds records where frames were asked for, or the other way.
+    /// The ring holds records where frames were asked for, or vice versa.
     ShapeMismatch {
         /// The ring's name.
         name: String,
@@ -260,7 +258,7 @@ pub enum Error {
         /// cannot tell.
         in_use: bool,
     },
-    /// The ring's ends sleep on something that this build cannot ring: the
+    /// The ring's endpoints sleep on something that this build cannot wake: the
     /// semaphore of another C library, or a doorbell of a later version.
     DoorbellMismatch {
         /// The header's field.
@@ -289,22 +287,21 @@ pub enum Error {
         /// The ring's name.
         name: String,
     },
-    /// The ring has a name, and the one that it was opened by does not lead to it from here:
-    /// it was renamed, or this process has another root, other mounts or another working
-    /// directory by now.
+    /// The ring has a name, but the name that it was opened by does not refer to it from here: it
+    /// was renamed, or the root, the mounts or the working directory of this process have changed.
     NameElsewhere {
         /// The name that the ring was opened by.
         name: String,
     },
     /// A value in the segment breaks the rules of the layout.
     Corrupt(Corrupt),
-    /// The system refused.
+    /// A system call failed.
     Io {
-        /// What was being done.
+        /// The operation.
         doing: &'static str,
         /// The ring's name.
         name: String,
-        /// The system's answer.
+        /// The OS error.
         source: io::Error,
     },
 }

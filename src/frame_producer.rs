@@ -16,7 +16,7 @@ use crate::layout::FRAME_HEADER;
 /// a number of the sender's choice that the ring carries and does not look at.
 ///
 /// [`Producer`](crate::Producer) writes records of one size, and says what happens when
-/// an end is dropped, dies or is inherited by a child of `fork`.
+/// an endpoint is dropped, dies or is inherited by a child of `fork`.
 ///
 /// ```
 /// use quoit::{FrameProducer, RingOptions};

@@ -23,10 +23,10 @@ pub(crate) const SHAPE_SLOTS: u32 = 1;
 /// Length-prefixed messages.
 pub(crate) const SHAPE_FRAMES: u32 = 2;
 
-/// Both ends sleep on futexes.
+/// Both endpoints sleep on futexes.
 pub(crate) const DOORBELL_FUTEX: u32 = 0;
 
-/// Both ends sleep on POSIX semaphores; the C library and the size of its
+/// Both endpoints sleep on POSIX semaphores; the C library and the size of its
 /// `sem_t` are in the field's upper bytes.
 pub(crate) const DOORBELL_SEMAPHORE: u32 = 1;
 
@@ -92,7 +92,7 @@ pub(crate) struct SleepPage {
     pub(crate) producer_semaphore: Stripe<[AtomicU64; 4]>,
 }
 
-/// What an end says of itself.
+/// What an endpoint says of itself.
 #[repr(C)]
 #[derive(Debug)]
 pub(crate) struct RoleState {

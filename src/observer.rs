@@ -89,7 +89,7 @@ impl Observer {
         self.info
     }
 
-    /// Where both ends are.
+    /// Where both endpoints are.
     ///
     /// # Real-time
     ///
@@ -103,7 +103,7 @@ impl Observer {
         }
     }
 
-    /// Where both ends are and what they count, with the time. Two of them tell how
+    /// Where both endpoints are and what they count, with the time. Two of them tell how
     /// fast messages come and go: [`Sample::rates_since`].
     ///
     /// # Real-time
@@ -118,7 +118,7 @@ impl Observer {
         }
     }
 
-    /// What an end says of itself.
+    /// What an endpoint says of itself.
     ///
     /// # Real-time
     ///
@@ -373,7 +373,7 @@ impl Observer {
         header::header(&self.segment)
     }
 
-    /// What an end says of itself, and its sleep word.
+    /// What an endpoint says of itself, and its sleep word.
     fn state(&self, role: Role) -> (&RoleState, &AtomicU32) {
         let header = self.header();
         (header::state(header, role), header::word(header, role))

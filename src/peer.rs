@@ -1,6 +1,6 @@
 //! The peer: whether it is there, and what ends a wait for it.
 //!
-//! Each end has a *state word* in the segment, which only the end itself stores: its
+//! Each endpoint has a *state word* in the segment, which only the end itself stores: its
 //! epoch, and whether it has closed. The epoch counts how often the role was taken. A
 //! crash changes no word: the kernel frees the lock of the role.
 //!
@@ -13,7 +13,7 @@
 //!                                     position once more: nothing is left
 //! ```
 //!
-//! Who sees the state sees the positions before it. So an end that finds its peer gone
+//! Who sees the state sees the positions before it. So an endpoint that finds its peer gone
 //! polls once more before it says so: [`last_poll`].
 //!
 //! This file makes no syscall and follows no pointer; `loom-tests/` compiles
@@ -47,7 +47,7 @@ impl State {
         self.0 & CLOSED != 0
     }
 
-    /// Whether an end had attached and is gone, closed or crashed. `is_held` asks the
+    /// Whether an endpoint had attached and is gone, closed or crashed. `is_held` asks the
     /// kernel whether a process holds the role.
     pub(crate) fn is_gone(self, is_held: impl FnOnce() -> bool) -> bool {
         // death -> left: the kernel frees the lock after the last store.
@@ -63,18 +63,18 @@ pub(crate) fn attach(word: &AtomicU64) {
     word.store(epoch << 1, CLOSE);
 }
 
-/// Closes one's own end. The wake of the peer comes next.
+/// Closes one's own endpoint. The wake of the peer comes next.
 pub(crate) fn close(word: &AtomicU64) {
     // close -> left: everything published is visible before the state.
     word.store(word.load_own() | CLOSED, CLOSE);
 }
 
-/// Whether one's own end is closed.
+/// Whether one's own endpoint is closed.
 pub(crate) fn has_closed(word: &AtomicU64) -> bool {
     State(word.load_own()).is_closed()
 }
 
-/// The last poll of an end whose peer `has_left`: it finds what that one left behind.
+/// The last poll of an endpoint whose peer `has_left`: it finds what that one left behind.
 /// `None` while the peer is there.
 #[inline(always)]
 pub(crate) fn last_poll<E, R>(
@@ -86,7 +86,7 @@ pub(crate) fn last_poll<E, R>(
     has_left(end).then(|| poll(end))
 }
 
-/// What ends the wait of an end. A value, as [`Awaited`] is.
+/// What ends the wait of an endpoint. A value, as [`Awaited`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Goal {
     pub(crate) awaited: Awaited,

@@ -30,9 +30,9 @@ use crate::wait::WaitConfig;
 
 /// A ring that was created or opened, before a role is taken.
 ///
-/// Most programs go straight to [`Producer::open_or_create`](crate::Producer::open_or_create) and
-/// [`Consumer::open`](crate::Consumer::open); a `Ring` is for options ([`RingOptions`]) and for both
-/// roles in one process.
+/// Most programs use [`Producer::open_or_create`](crate::Producer::open_or_create) and
+/// [`Consumer::open`](crate::Consumer::open); use a `Ring` for options ([`RingOptions`]) and for
+/// both roles in one process.
 ///
 /// A child of `fork` may take roles from a `Ring` that it inherited, if none was
 /// taken from it at the fork; otherwise it opens the ring again
@@ -58,7 +58,7 @@ pub struct Ring<T: ?Sized> {
 
 /// What a ring holds: records of a type ([`Record`]), or frames (`[u8]`).
 ///
-/// Sealed: there are these two.
+/// Sealed: no other type can implement it.
 #[diagnostic::on_unimplemented(
     message = "a ring holds records or `[u8]`, and `{Self}` is neither",
     note = "a record is `Copy`, and derives `FromBytes`, `IntoBytes` and `Immutable` of zerocopy",
@@ -66,10 +66,10 @@ pub struct Ring<T: ?Sized> {
     note = "`bool`, `char` and enums are no records: use u8 (u32 for a char), and convert"
 )]
 pub trait Shape: Sealed + 'static {
-    /// The end that writes: [`Producer`](crate::Producer) or
+    /// The endpoint that writes: [`Producer`](crate::Producer) or
     /// [`FrameProducer`](crate::FrameProducer).
     type Producer;
-    /// The end that reads: [`Consumer`](crate::Consumer) or
+    /// The endpoint that reads: [`Consumer`](crate::Consumer) or
     /// [`FrameConsumer`](crate::FrameConsumer).
     type Consumer;
 
@@ -93,15 +93,14 @@ pub(crate) struct Shared {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Fences {
-    /// The endpoint that goes to sleep pays: it asks the kernel for a barrier on
-    /// every processor that runs a process with this option. A push to an endpoint
-    /// that is awake costs no fence. Where the kernel has no such barrier, the
-    /// endpoints use the symmetric form.
+    /// The endpoint that goes to sleep pays: it asks the kernel for a barrier on every processor
+    /// that runs a process with this option. A push to a busy endpoint costs no fence. Where the
+    /// kernel has no such barrier, the endpoints use the symmetric form.
     #[default]
     Asymmetric,
-    /// Both endpoints pay a full fence for each message, and the barriers of other
-    /// processes do not interrupt this one. Use it on a processor that must not be
-    /// disturbed. Each of its endpoints asks for one barrier, before its first sleep.
+    /// Both endpoints pay a full fence for each message, and the barriers of other processes do not
+    /// interrupt this one. Use it on a processor that must not be interrupted. Each of its
+    /// endpoints asks for one barrier, before its first sleep.
     Symmetric,
 }
 
@@ -110,20 +109,20 @@ pub enum Fences {
 struct EndpointConfig {
     wait: WaitConfig,
     fences: Fences,
-    /// Units after which an endpoint that did not sleep spares its peer the fence.
+    /// Units after which an endpoint that did not sleep saves its peer the fence.
     stretch: u64,
     unlink_on_drop: bool,
 }
 
 impl<T: Shape + ?Sized> Ring<T> {
-    /// Takes the producer's role, at the position where the last producer left.
+    /// Takes the producer's role, at the position where the last producer stopped.
     ///
     /// # Errors
     ///
     /// [`Error::InUse`] if there is a producer, in this process or another;
     /// [`Error::Superseded`] if the ring was unlinked or replaced, or this is a
     /// child's copy of it;
-    /// [`Error::Corrupt`] if the stored positions cannot be; or the system's refusal.
+    /// [`Error::Corrupt`] if the stored positions are impossible; or an OS error.
     ///
     /// # Real-time
     ///
@@ -133,7 +132,7 @@ impl<T: Shape + ?Sized> Ring<T> {
         T::producer(self)
     }
 
-    /// Takes the consumer's role, at the position where the last consumer left.
+    /// Takes the consumer's role, at the position where the last consumer stopped.
     ///
     /// # Errors
     ///
@@ -196,8 +195,8 @@ impl<T: ?Sized> Ring<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] with what the disk or the file system says. What was not
-    /// written may be lost then, even if a later call succeeds.
+    /// [`Error::Io`] with the error of the disk or the file system. Bytes that were not written may
+    /// be lost then, even if a later call succeeds.
     ///
     /// # Real-time
     ///
@@ -206,33 +205,33 @@ impl<T: ?Sized> Ring<T> {
         self.shared.sync_all()
     }
 
-    /// Removes the ring's name, if it has one. No process may hold a role. Any other
-    /// `Ring` of the same segment then gives out no role.
+    /// Removes the ring's name, if it has one. No process may hold a role. Then you cannot take a
+    /// role of any other `Ring` of the same segment.
     ///
     /// # Errors
     ///
     /// [`Error::InUse`] while there is a producer or a consumer;
     /// [`Error::Superseded`] if it was unlinked or replaced before;
-    /// [`Error::NameElsewhere`] if it has a name that does not lead to it from here.
+    /// [`Error::NameElsewhere`] if it has a name that does not refer to it from here.
     ///
     /// # Real-time
     ///
     /// Makes syscalls and allocates; waits up to 100 ms for another process
-    /// that is replacing or unlinking the same name, or leaving the ring.
+    /// that is replacing or unlinking the same name, or closing its endpoint.
     pub fn unlink(&self) -> Result<(), Error> {
         lifetime::unlink_segment(&self.shared.segment)
     }
 
     /// Removes the ring's name if no process holds the ring and nothing is unread, as
-    /// [`unlink_if_read`](fn@crate::unlink_if_read) does, and never that of another ring that
-    /// has the name by now. Call it after you have dropped your endpoint. Returns `false`,
-    /// and changes nothing, if the ring is in use, if no process has used it yet, if a
-    /// message is left for the next consumer, or if it was unlinked or replaced before.
+    /// [`unlink_if_read`](fn@crate::unlink_if_read) does, and never the name of another ring that
+    /// has replaced it. Call it after you have dropped your endpoint. Returns `false`, and changes
+    /// nothing, if the ring is in use, if no process has used it yet, if a message is left for the
+    /// next consumer, or if it was unlinked or replaced before.
     ///
     /// # Errors
     ///
-    /// [`Error::NameElsewhere`] if it has a name that does not lead to it from here; or the
-    /// system's refusal.
+    /// [`Error::NameElsewhere`] if it has a name that does not refer to it from here; or an OS
+    /// error.
     ///
     /// # Real-time
     ///
@@ -242,7 +241,7 @@ impl<T: ?Sized> Ring<T> {
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let name = format!("quoit-doc-ring-read-{}", std::process::id());
     /// let ring = quoit::RingOptions::new(64).create::<u64>(&name)?;
-    /// ring.producer()?.push(7)?; // and it has left
+    /// ring.producer()?.push(7)?; // and it closes
     /// assert!(!ring.unlink_if_read()?);
     /// assert_eq!(ring.consumer()?.pop(), Ok(7));
     /// assert!(ring.unlink_if_read()?);

@@ -1,8 +1,8 @@
-//! Where the memory lives: POSIX shared memory, a file, a memfd, or the heap.
+//! The memory: POSIX shared memory, a file, a memfd, or the heap.
 //!
-//! A [`Segment`] owns a mapping and the descriptor behind it; what the bytes mean
-//! is known only to `fork.rs`, which ends a child's copy. Memory is mapped raw: no
-//! reference to shared bytes is made here but to atomics.
+//! A [`Segment`] owns a mapping and the descriptor behind it; only `fork.rs` knows what the bytes
+//! mean, to end a child's copy. Memory is mapped raw: the only references to shared bytes made here
+//! are to atomics.
 
 mod anonymous;
 mod descriptor;
@@ -43,10 +43,10 @@ use crate::payload;
 /// The smallest page of the platforms.
 const PAGE: usize = 4096;
 
-/// How long a lock waits for a moment in which this process does not fork.
+/// How long a lock waits until this process does not fork.
 const BETWEEN_FORKS: Duration = Duration::from_secs(1);
 
-/// A page-aligned mapping of at least `length` bytes, for as long as it lives.
+/// A page-aligned mapping of at least `length` bytes, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Segment {
     base: NonNull<u8>,
@@ -85,30 +85,26 @@ enum Memory {
 
 // SAFETY: a segment is memory and a descriptor, neither bound to a thread.
 unsafe impl Send for Segment {}
-// SAFETY: its fields are set before it is shared, but for `flushed`, which is a
-// `OnceLock`; of the bytes behind the base pointer its methods touch none but
-// through atomics, and a caller that touches others answers for that itself.
+// SAFETY: its fields are set before it is shared, except `flushed`, which is a `OnceLock`; its
+// methods access the bytes behind the base pointer only through atomics, and a caller that accesses
+// others must prove that itself.
 unsafe impl Sync for Segment {}
 
 impl Segment {
     /// Zeroed memory of this process alone.
     pub(crate) fn heap(length: u64) -> Result<Self, Error> {
-        let not_enough = Error::NotEnoughMemory {
-            wanted: length,
-            available: 0,
-            hint: "make the ring smaller".into(),
-        };
+        let refused = || failed("map", "heap", io::Error::from_raw_os_error(libc::ENOMEM));
         enough::survives(length)?;
         let layout = usize::try_from(length)
             .ok()
             .filter(|&length| length > 0)
             .and_then(|length| Layout::from_size_align(length, PAGE).ok());
         let Some(layout) = layout else {
-            return Err(not_enough);
+            return Err(refused());
         };
         // SAFETY: the layout's size is not zero.
         let memory = unsafe { alloc::alloc_zeroed(layout) };
-        let base = NonNull::new(memory).ok_or(not_enough)?;
+        let base = NonNull::new(memory).ok_or_else(refused)?;
         Ok(Self {
             base,
             length: layout.size(),
@@ -147,7 +143,7 @@ impl Segment {
         self.length as u64
     }
 
-    /// The name, as shown to people.
+    /// The name for messages.
     pub(crate) fn display_name(&self) -> &str {
         match &self.memory {
             Memory::Heap(_) => "heap",
@@ -162,7 +158,7 @@ impl Segment {
         }
     }
 
-    /// Touches every page now, so that no later access takes a page fault.
+    /// Maps every page now, so that no later access takes a page fault.
     pub(crate) fn prefault(&self) -> Result<(), Error> {
         let Memory::Mapped { map, .. } = &self.memory else {
             return Ok(());
@@ -171,7 +167,7 @@ impl Segment {
             // Linux before 5.14: reading maps the reserved pages as well.
             Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
                 for offset in (0..self.length).step_by(PAGE) {
-                    // SAFETY: a page of the mapping, which lives as long as `self`.
+                    // SAFETY: a page of the mapping, which is mapped until `self` is dropped.
                     unsafe { payload::load_word(self.base.as_ptr().wrapping_add(offset)) };
                 }
                 Ok(())
@@ -186,7 +182,7 @@ impl Segment {
         let Memory::Mapped { map, file, .. } = &self.memory else {
             return Ok(());
         };
-        // What lies in memory was asked for when it was reserved.
+        // Memory was checked when it was reserved.
         if enough::is_on_a_disk(file) && !self.is_resident() {
             enough::survives(self.length())?;
         }
@@ -194,7 +190,7 @@ impl Segment {
             .map_err(|source| self.failed("lock the memory of", source))
     }
 
-    /// Whether every page is in memory, and so counts already.
+    /// Whether every page is in memory, and so is counted already.
     fn is_resident(&self) -> bool {
         // SAFETY: the call only asks.
         let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize;
@@ -203,7 +199,7 @@ impl Segment {
         (0..self.length).step_by(step).all(|offset| {
             let length = step.min(self.length - offset);
             let part = self.base.as_ptr().wrapping_add(offset).cast();
-            // SAFETY: so much is mapped there, and the array has a byte for each page of it.
+            // SAFETY: this length is mapped there, and the array has a byte for each page of it.
             let known = unsafe { libc::mincore(part, length, pages.as_mut_ptr().cast()) } == 0;
             let pages = &pages[..length.div_ceil(page)];
             known && pages.iter().all(|page| page & 1 == 1)
@@ -228,7 +224,7 @@ impl Segment {
         Ok(())
     }
 
-    /// A description of its own for locks, which the segment outlives; `None` on
+    /// A separate description for locks, which the segment outlives; `None` on
     /// the heap.
     pub(crate) fn lock_file(&self) -> Result<Option<LockFile>, Error> {
         let Memory::Mapped { file, .. } = &self.memory else {
@@ -249,8 +245,8 @@ impl Segment {
         }
     }
 
-    /// The file once more: by its name, or through `/proc` where the name does not lead to
-    /// it from here.
+    /// Opens the file again: by its name, or through `/proc` if the name does not refer to it from
+    /// here.
     fn another_description(&self) -> Result<File, Error> {
         let Memory::Mapped { file, name, .. } = &self.memory else {
             return Err(self.superseded());
@@ -269,7 +265,7 @@ impl Segment {
         memfd::reopen(file, name.display_name())
     }
 
-    /// Whether some description but the mapped one has locked the byte. On the
+    /// Whether a description other than the mapped one has locked the byte. On the
     /// heap, where no role is ever taken twice, all bytes are.
     pub(crate) fn is_locked(&self, byte: u64) -> Result<bool, Error> {
         match &self.memory {
@@ -280,8 +276,8 @@ impl Segment {
         }
     }
 
-    /// Whether the file had a name and has none any more, so that no process can open it
-    /// by one. What a name leads to depends on who looks (`chroot`, mount namespaces); this
+    /// Whether the file had a name and has none any more, so that no process can open it by one.
+    /// What a name refers to differs from process to process (`chroot`, mount namespaces); this
     /// does not.
     pub(crate) fn is_nameless(&self) -> Result<bool, Error> {
         let Memory::Mapped {
@@ -297,8 +293,8 @@ impl Segment {
         Ok(metadata.nlink() == 0)
     }
 
-    /// What the name refers to from here, for the caller that is about to change it or to
-    /// compare it with what is mapped.
+    /// What the name refers to from here, for a caller that changes it or compares it with the
+    /// mapped file.
     pub(crate) fn named(&self) -> Result<Named, Error> {
         let Some(name) = self.name() else {
             return Ok(Named::This(None));
@@ -311,8 +307,7 @@ impl Segment {
         }
     }
 
-    /// Removes the name, if there is one. The caller holds all locks and has
-    /// asked `named`.
+    /// Removes the name, if there is one. The caller holds all locks and has called `named`.
     pub(crate) fn unlink(&self) -> Result<(), Error> {
         let Some(name) = self.name() else {
             return Ok(());
@@ -371,7 +366,7 @@ fn open_file(name: &Name, access: Access) -> Result<File, Error> {
         // SAFETY: the name is a C string.
         Some(shm) => match unsafe { libc::shm_open(shm.as_ptr(), flags | libc::O_NONBLOCK, 0) } {
             -1 => Err(io::Error::last_os_error()),
-            // SAFETY: the descriptor was just opened and belongs to nobody else.
+            // SAFETY: the descriptor was just opened and has no other owner.
             fd => Ok(unsafe { File::from_raw_fd(fd) }),
         },
         None => OpenOptions::new()
@@ -388,7 +383,7 @@ fn open_file(name: &Name, access: Access) -> Result<File, Error> {
             name: name.display_name().to_owned(),
         },
         Some(libc::EISDIR) => not_a_ring(name, "it is a directory"),
-        // How glibc's shm_open says the same.
+        // glibc's shm_open returns this for the same.
         Some(libc::EINVAL) => not_a_ring(name, "it is not a regular file"),
         Some(libc::ELOOP) => not_a_ring(name, "it is a symbolic link"),
         Some(libc::ENXIO) => not_a_ring(name, "it is not a regular file"),
@@ -396,12 +391,12 @@ fn open_file(name: &Name, access: Access) -> Result<File, Error> {
     })
 }
 
-/// Whether there is nothing at a name, or what cannot be a segment.
+/// Whether there is nothing at a name, or something that is not a segment.
 fn is_missing_or_foreign(error: &Error) -> bool {
     matches!(error, Error::NotFound { .. } | Error::NotARing { .. })
 }
 
-/// What people see for a name.
+/// A name for messages.
 fn display_name(name: Option<&Name>) -> &str {
     name.map_or(memfd::SHOWN, Name::display_name)
 }
@@ -424,10 +419,10 @@ fn not_a_ring(name: &Name, reason: &'static str) -> Error {
 /// Sixty-four random bits, for names and incarnations.
 pub(crate) fn random() -> u64 {
     let mut bytes = [0; 8];
-    // SAFETY: the buffer is as long as it says; so few bytes come whole.
+    // SAFETY: the buffer has this length; so few bytes are read in one call.
     let got = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
     if got < 0 {
-        // A seccomp profile may forbid the call, and not the file.
+        // A seccomp profile may forbid the call, but allow the file.
         let _ = File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes));
     }
     u64::from_ne_bytes(bytes)

@@ -168,7 +168,7 @@ impl AtomicU64 {
     }
 }
 
-/// A list that only grows, of things that stay for ever. Walking it takes no
+/// A list that only grows, of things that stay forever. Walking it takes no
 /// lock, so that a handler may.
 #[derive(Debug)]
 pub(crate) struct List<T: 'static>(atomic::AtomicPtr<Link<T>>);

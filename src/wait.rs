@@ -1,4 +1,4 @@
-//! Waiting: how an end spins, yields, sleeps, and asks whether its peer lives.
+//! Waiting: how an endpoint spins, yields, sleeps, and asks whether its peer lives.
 
 mod arrivals;
 mod backoff;
@@ -101,7 +101,7 @@ mod tests {
         }
     }
 
-    /// Parks both ends for so long, with what happens in each sleep; their rescues so far.
+    /// Parks both endpoints for so long, with what happens in each sleep; their rescues so far.
     fn park_for(
         ends: &mut [End; 2],
         nanos: u64,

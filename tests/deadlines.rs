@@ -42,7 +42,7 @@ struct Row {
     make: fn(&RingOptions) -> (Call, Feed),
 }
 
-/// A row of a call of an end: the ends, the call on one, the turn on the other.
+/// A row of a call of an endpoint: the ends, the call on one, the turn on the other.
 macro_rules! row {
     ($name:literal, $ends:ident($options:ident) -> ($waiting:ident, $peer:ident),
      $timed_out:pat, $call:expr, $feed:expr) => {
@@ -138,7 +138,7 @@ fn io_result<R>(result: io::Result<R>) -> Result<(), ErrorKind> {
     result.map(drop).map_err(|error| error.kind())
 }
 
-/// As a stream has it: `None` for ever.
+/// As a stream has it: `None` forever.
 fn as_duration(timeout: Deadline) -> Option<Duration> {
     [Duration::ZERO, SHORT, Duration::MAX]
         .into_iter()

@@ -1,4 +1,4 @@
-//! The other end's process is killed or gone: its role is free, its position is
+//! The other endpoint's process is killed or gone: its role is free, its position is
 //! kept, and whoever waits for it is told.
 
 mod common;

@@ -161,7 +161,7 @@ fn what_a_child_does_with_inherited_records_changes_nothing() {
     }
 }
 
-/// Has both ends, lets a child use them and drop them, and goes on.
+/// Has both endpoints, lets a child use them and drop them, and goes on.
 fn records_in_a_child(arguments: &[String]) {
     let name = &arguments[0];
     let doorbell = match arguments[1].as_str() {
@@ -413,7 +413,7 @@ fn other_ends_in_a_child_end_their_calls() {
     Child::start("other_ends", &[name.as_str(), replies.as_str()]).succeeds();
 }
 
-/// A client of calls and a pollable end, inherited.
+/// A client of calls and a pollable endpoint, inherited.
 fn other_ends(arguments: &[String]) {
     let (name, replies) = (&arguments[0], &arguments[1]);
     let options = RingOptions::new(1024);
@@ -553,7 +553,7 @@ fn roles_in_a_child(arguments: &[String]) {
     };
     assert_eq!(ending(child), 0);
     assert_eq!(producer.len(), 0);
-    // A ring on the heap is copied, both its ends included.
+    // A ring on the heap is copied, both its endpoints included.
     let (mut heap_in, mut heap_out) = options.heap::<u64>().expect("a ring");
     let Some(child) = fork() else {
         heap_in.push(9).expect("there is room");

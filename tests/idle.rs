@@ -90,7 +90,7 @@ fn peers(way: &str, [a, b]: &[RingName; 2]) -> Box<dyn Any> {
     }
 }
 
-/// Waits for ever.
+/// Waits forever.
 fn waiter(arguments: &[String]) {
     let [way, a, b] = arguments else {
         panic!("{arguments:?}");

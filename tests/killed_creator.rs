@@ -44,8 +44,9 @@ fn can_be_used(path: &Path) {
 
 fn a_killed_creator_leaves_whole_rings_and_nothing_else() {
     let directory = shared_memory_directory();
-    let mut rings = 0;
-    for number in 0..DEATHS {
+    let (mut number, mut rings) = (0, 0);
+    // Some are killed before their first ring.
+    while number < DEATHS || rings == 0 {
         killed_at_work("creator", directory.path(), number);
         for file in files_in(directory.path()) {
             assert!(file.starts_with("ring-"), "{file} is left");
@@ -55,8 +56,8 @@ fn a_killed_creator_leaves_whole_rings_and_nothing_else() {
             quoit::unlink(&path).expect("nobody holds the ring");
             rings += 1;
         }
+        number += 1;
     }
-    assert!(rings > 0, "no creator got anywhere");
 }
 
 /// Creates one ring after the other.
@@ -77,7 +78,7 @@ fn a_killed_replacer_leaves_a_name_that_can_be_used() {
     }
 }
 
-/// Replaces one ring by the next for ever.
+/// Replaces one ring by the next forever.
 fn replacer(arguments: &[String]) {
     let options = RingOptions::new(64).stale(StalePolicy::Replace);
     say("at work");

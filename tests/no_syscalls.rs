@@ -1,14 +1,14 @@
-//! While both ends are awake, neither makes a system call, nor a fence, waiting by itself
+//! While both endpoints are awake, neither makes a system call, nor a fence, waiting by itself
 //! or in a `Select`; and the library starts no thread for them.
 //!
 //! A tracer watches two processes that stream a million records and counts
-//! what they call in windows of ten thousand. A window is quiet if neither end
+//! what they call in windows of ten thousand. A window is quiet if neither endpoint
 //! slept or was woken (their counters say so) or gave up its processor, which it
 //! does before it sleeps: then both were awake, and there must be no call of any
-//! kind. An end that spins only never does any of that. A wait of a tenth of a
+//! kind. An endpoint that spins only never does any of that. A wait of a tenth of a
 //! second looks whether the peer lives, so a window as long as that is not held
 //! against it; a `Select` does so as often even while it finds something, and is told
-//! not to. At the end of such a window the end's sleep word says that it is awake, which
+//! not to. At the end of such a window the endpoint's sleep word says that it is awake, which
 //! is what spares its peer the fence.
 
 mod common;
@@ -116,7 +116,7 @@ fn consumer(words: &[String]) {
     hear();
 }
 
-/// What is seen of both ends between two windows.
+/// What is seen of both endpoints between two windows.
 #[derive(Clone, Copy)]
 struct Seen {
     counts: SleepState,
@@ -168,12 +168,12 @@ impl Calls {
     }
 }
 
-/// Streams until there were enough windows of each end for a million messages
+/// Streams until there were enough windows of each endpoint for a million messages
 /// in which both were awake, however busy the machine; the calls in those.
 fn calls_while_awake(strategy: &str, manner: &str) -> [Calls; 2] {
     let is_quiet = |window: &Window<Seen>| {
         let yields = window.calls.contains_key(&(libc::SYS_sched_yield as u64));
-        // An end that spins only never sleeps and never yields.
+        // An endpoint that spins only never sleeps and never yields.
         let awake = strategy == "spin" || window.before.counts == window.after.counts && !yields;
         awake && window.seconds < LOOK
     };

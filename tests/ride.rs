@@ -12,7 +12,7 @@ use quoit::{PopError, Popped, Producer, Record, RingOptions, Shape};
 
 const SPOILED: [u8; 48] = [0xee; 48];
 
-/// Both ends of a ring, and the file behind it.
+/// Both endpoints of a ring, and the file behind it.
 struct Pair<T: Shape + ?Sized> {
     producer: T::Producer,
     consumer: T::Consumer,

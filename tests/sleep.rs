@@ -1,4 +1,4 @@
-//! An end that sleeps costs next to nothing, and is told at once when its peer
+//! An endpoint that sleeps costs next to nothing, and is told at once when its peer
 //! leaves.
 
 mod common;

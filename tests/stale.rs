@@ -1,4 +1,4 @@
-//! Rings that both ends have left, and ends whose ring has lost its name: told
+//! Rings that both endpoints have left, and ends whose ring has lost its name: told
 //! from what is alive by locks, and never by time.
 
 mod common;
@@ -45,7 +45,7 @@ fn options(stale: StalePolicy) -> RingOptions {
     RingOptions::new(CAPACITY).stale(stale)
 }
 
-/// A ring with a record, left by both ends.
+/// A ring with a record, left by both endpoints.
 fn left(name: &RingName) -> Ring<u64> {
     let ring = options(StalePolicy::Fail)
         .create::<u64>(name)

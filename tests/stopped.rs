@@ -1,5 +1,5 @@
 //! A stopped process (SIGSTOP, a debugger, a machine that pauses) is alive: its
-//! role stays its own, the other end waits until its own deadline, and when it
+//! role stays its own, the peer waits until its own deadline, and when it
 //! is continued both go on with nothing lost. So does a process that is slow.
 
 mod common;
@@ -183,9 +183,11 @@ fn the_consumer_of_a_stopped_producer_times_out_and_goes_on() {
         assert!(consumer.try_iter().eq(0..CAPACITY), "{bell}");
         let parks = || pair.page.read().consumer.parks;
         let before = parks();
-        let end = consumer.pop_timeout(LOOKS);
-        assert_eq!(end, Err(PopError::TimedOut), "{bell}");
-        assert!(parks() > before, "{bell}: it slept meanwhile");
+        // On a busy machine its time may be over before it sleeps.
+        while parks() == before {
+            let end = consumer.pop_timeout(LOOKS);
+            assert_eq!(end, Err(PopError::TimedOut), "{bell}");
+        }
         assert!(!consumer.is_abandoned(), "{bell}");
         go_on(&pair.child);
         for position in CAPACITY..100 {
@@ -208,9 +210,10 @@ fn the_producer_of_a_stopped_consumer_times_out_and_goes_on() {
         }
         let parks = || pair.page.read().producer.parks;
         let before = parks();
-        let end = producer.push_timeout(CAPACITY, LOOKS);
-        assert_eq!(end, Err(PushError::TimedOut(CAPACITY)), "{bell}");
-        assert!(parks() > before, "{bell}: it slept meanwhile");
+        while parks() == before {
+            let end = producer.push_timeout(CAPACITY, LOOKS);
+            assert_eq!(end, Err(PushError::TimedOut(CAPACITY)), "{bell}");
+        }
         assert!(!producer.is_abandoned(), "{bell}");
         go_on(&pair.child);
         for position in CAPACITY..100 {
@@ -300,7 +303,8 @@ fn a_slow_peer_costs_deadlines_and_no_message() {
         let pair = Pair::new(bell, "pushing", "slow");
         let mut consumer = pair.consumer();
         let (mut position, mut deadlines) = (0, 0);
-        while position < MESSAGES {
+        // A peer is slow only if this process is not slower.
+        while position < MESSAGES || deadlines == 0 {
             match consumer.pop_timeout(timeout) {
                 Ok(found) => {
                     assert_eq!(found, position, "{bell}");
@@ -310,14 +314,13 @@ fn a_slow_peer_costs_deadlines_and_no_message() {
                 Err(other) => panic!("{other}"),
             }
         }
-        assert!(deadlines > 0, "{bell}: the producer is slow");
         drop(consumer);
         pair.child.succeeds();
 
         let pair = Pair::new(bell, "popping", "slow");
         let mut producer = pair.producer();
         let (mut position, mut deadlines) = (0, 0);
-        while position < MESSAGES {
+        while position < MESSAGES || deadlines == 0 {
             match producer.push_timeout(position, timeout) {
                 Ok(()) => position += 1,
                 Err(PushError::TimedOut(value)) => {
@@ -327,13 +330,12 @@ fn a_slow_peer_costs_deadlines_and_no_message() {
                 Err(other) => panic!("{other}"),
             }
         }
-        assert!(deadlines > 0, "{bell}: the consumer is slow");
         drop(producer);
-        pair.child.expect(&MESSAGES.to_string());
+        pair.child.expect(&position.to_string());
     }
 }
 
-/// An end's wait by itself, or with `Select` beside a ring in which nothing happens.
+/// An endpoint's wait by itself, or with `Select` beside a ring in which nothing happens.
 #[derive(Debug, Clone, Copy)]
 enum Wait {
     Alone,

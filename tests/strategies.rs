@@ -20,7 +20,7 @@ common::suite::suite! {
 }
 
 const MESSAGES: u64 = 30_000;
-/// Few enough that both ends have to wait, again and again.
+/// Few enough that both endpoints have to wait, again and again.
 const SLOTS: u64 = 16;
 const BYTES: u64 = 1024;
 

@@ -1,7 +1,7 @@
-//! Two threads at the two ends of one ring, in every way to write and to read.
+//! Two threads at the two endpoints of one ring, in every way to write and to read.
 //!
-//! Both ends use one mapping, so that ThreadSanitizer sees every access of
-//! both: README.md has the command.
+//! Both endpoints use one mapping, so that ThreadSanitizer sees every access of
+//! both: docs::testing has the command.
 
 mod common;
 
@@ -33,7 +33,7 @@ common::suite::suite! {
 
 const MESSAGES: u64 = 20_000;
 
-/// Lets `write` and `read` run at the two ends of a ring, each on its thread.
+/// Lets `write` and `read` run at the two endpoints of a ring, each on its thread.
 fn both<T: Shape<Producer: Send, Consumer: Send> + ?Sized>(
     options: &RingOptions,
     write: impl FnOnce(T::Producer) + Send + 'static,
@@ -275,7 +275,7 @@ fn frames_in_batches() {
 /// A consumer that has caught up, in a segment, where rides can be seen.
 fn records_that_ride() {
     let name = RingName::new("rides");
-    // An end that never parks has its hint out all the time.
+    // An endpoint that never parks has its hint out all the time.
     let options = RingOptions::new(8).wait_strategy(WaitStrategy::Yield);
     let ring: Ring<Words<6>> = options.create(&name).expect("a ring");
     let mut producer = ring.producer().expect("the role is free");

@@ -1,27 +1,30 @@
 #!/bin/sh
-# Builds the wheel, installs it into a fresh environment under target/, and tests it.
+# Builds the wheel, installs it into a fresh environment under the target folder, and tests it.
+# Cargo's target is that of bindings/c: both compile the same library.
+#
+# Ends with 75, and says why, if Python 3.11, its module venv or PyPI cannot be had.
 set -eu
 cd "$(dirname "$0")"
-target=${CARGO_TARGET_DIR:-$PWD/../../target/python}
-mkdir -p "$target"
+target=${CARGO_TARGET_DIR:-$PWD/../c/target}
+mkdir -p "$target/python"
 target=$(cd "$target" && pwd)
 export CARGO_TARGET_DIR="$target"
+venv=$target/python/venv wheels=$target/python/wheels
 
-rm -rf "$target/venv" "$target/wheels"
-python3 -m venv "$target/venv"
-pip="$target/venv/bin/pip --disable-pip-version-check --quiet"
-$pip wheel --no-deps --wheel-dir "$target/wheels" .
-$pip install "$target"/wheels/quoit-*.whl numpy pytest
+without() {
+  echo "$1"
+  exit 75
+}
 
-# The peers in Rust, C and C++.
-cargo build --locked --quiet --examples
-cargo build --locked --quiet --lib --manifest-path ../c/Cargo.toml
-export QUOIT_PEERS="$target/debug"
-library="$target/debug/libquoit_capi.a -lpthread -ldl -lm"
-cc -std=c11 -O2 -I ../c/include ../c/tests/peers/peer.c -o "$QUOIT_PEERS/peer-c" $library
-c++ -std=c++20 -O2 -I ../c/include ../c/tests/peers/peer.cpp -o "$QUOIT_PEERS/peer-cpp" $library
+rm -rf "$venv" "$wheels"
+python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || without 'no Python 3.11'
+python3 -m venv "$venv" || without 'Python has no module venv'
+pip="$venv/bin/python -m pip --disable-pip-version-check --quiet --retries 1 --timeout 20"
+$pip install 'maturin>=1.16,<2' numpy pytest || without 'no PyPI: maturin, numpy and pytest are missing'
+PATH=$venv/bin:$PATH $pip wheel --no-deps --no-build-isolation --wheel-dir "$wheels" .
+$pip install --no-index "$wheels"/quoit-*.whl
 
 # Not from here: the sources would be found before the wheel.
 tests=$PWD
-cd "$target"
-exec venv/bin/python -m pytest -q -p no:cacheprovider --rootdir "$tests" "$tests/tests" "$@"
+cd "$target/python"
+exec venv/bin/python -B -m pytest -q -p no:cacheprovider --rootdir "$tests" "$tests/tests" "$@"

@@ -1,4 +1,5 @@
-// Consumes a quoit ring of frames, from src/layout.md alone. Sleeps on a futex or a semaphore, as the ring says.
+// Consumes a quoit ring of frames. It shows that src/layout.md suffices to write a client: it uses nothing else.
+// For programs, take bindings/c. This one sleeps on a futex or a semaphore, as the ring says.
 //     cc -std=c11 -O2 -pthread examples/c/consume.c -o consume && ./consume NAME
 #define _GNU_SOURCE
 #include <errno.h>
@@ -6,6 +7,7 @@
 #include <linux/futex.h>
 #include <linux/membarrier.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -30,7 +32,7 @@ static void check(int holds, const char *or) { if (!holds) exit((fprintf(stderr,
 static int named(const char *name) { // a descriptor of what has the name
     return strchr(name, '/') ? open(name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK) : shm_open(name, O_RDWR | O_NONBLOCK, 0);
 }
-static int leads_here(const char *name) { // what cannot be asked counts as leading here
+static int leads_here(const char *name) { // so does an error
     struct stat now;
     int fd = named(name), gone = fd < 0 && errno == ENOENT;
     int other = fd >= 0 && fstat(fd, &now) == 0 && (now.st_dev != file.st_dev || now.st_ino != file.st_ino);
@@ -58,7 +60,7 @@ static void wake(int in_any_case) { // after each store of the head
     if (semaphore(PEERS_SEMAPHORE)) sem_post(semaphore(PEERS_SEMAPHORE));
     else syscall(SYS_futex, AT(32, PEERS_WORD), FUTEX_WAKE, 1, NULL, NULL, 0);
 }
-static int sleeps_through(long nanoseconds) { // whether it ended without a wake, perhaps
+static int sleeps_through(long nanoseconds) { // whether it may have ended without a wake
     struct timespec end, span = {.tv_nsec = nanoseconds};
     for (int i = 0; i < 64 && semaphore(MY_SEMAPHORE) && sem_trywait(semaphore(MY_SEMAPHORE)) == 0; i++) {}
     atomic_exchange(AT(32, MY_WORD), PARKED), atomic_thread_fence(memory_order_seq_cst);
@@ -87,13 +89,19 @@ static void read_to(uint64_t tail) {
     }
     STORE(64, HEAD, head), wake(0);
 }
+static volatile sig_atomic_t asked; // the signal that asked it to end
+static void ask(int number) { asked = number; }
+static void listen_to(int number) { // unless it is ignored, as nohup does
+    struct sigaction now, then = {.sa_handler = ask};
+    if (sigaction(number, NULL, &now) == 0 && now.sa_handler != SIG_IGN) sigaction(number, &then, NULL);
+}
 int main(int argc, char **argv) {
-    for (int fd = 0; fd >= 0 && fd <= 2;) // a stream that was closed: what is said would go into the ring that got its number
+    for (int fd = 0; fd >= 0 && fd <= 2;) // else a ring could get the number of a closed stream, and then the output
         if ((fd = open("/dev/null", O_RDONLY | O_CLOEXEC)) > 2) close(fd);
     check(argc == 2, "usage: consume NAME");
     int fd = opened(argv[1]);
     check(S_ISREG(file.st_mode), "it is no quoit ring");
-    uint64_t magic = 0; // read, since a look through a mapping would take memory in any program's file
+    uint64_t magic = 0; // read: to load it through a mapping could allocate memory in a file that is no ring
     check(pread(fd, &magic, 8, 0) == 8 && magic == 0x1a0a0d74696f7571 && file.st_size > DATA, "it is no quoit ring");
     ring = mmap(NULL, file.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     check(ring != MAP_FAILED && LOAD(64, 0) == 0x1a0a0d74696f7571 && LOAD(32, 8) == 1, "it is no quoit ring");
@@ -109,19 +117,21 @@ int main(int argc, char **argv) {
     check(close(opened(argv[1])) == 0 && !LOAD(32, SUPERSEDED), "superseded: start again"); // before the lock was ours
     head = LOAD(64, HEAD);
     check(LOAD(64, TAIL) - head <= capacity && head % 8 == 0, "its positions are corrupt");
+    listen_to(SIGINT), listen_to(SIGTERM), listen_to(SIGHUP);
     STORE(64, CONSUMER + 16, time(NULL) * 1000000000ull), STORE(32, CONSUMER + 8, getpid()), STORE(32, CONSUMER + 12, 0);
     STORE(64, CONSUMER, ((LOAD(64, CONSUMER) >> 1) + 1) << 1); // a new epoch
     atomic_exchange(AT(32, MY_WORD), DROWSY), wake(1);
     long longest = syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0) == 0 ? 100000000 : 1000000;
-    const char *gone = NULL; // asked before the last look at the tail, so that the last frames are read
-    for (uint64_t tail; (tail = LOAD(64, TAIL)) != head || !gone;) {
+    const char *gone = NULL; // set before the last poll of the tail, so that the last frames are read
+    for (uint64_t tail; !asked && ((tail = LOAD(64, TAIL)) != head || !gone);) {
         if (tail != head) read_to(tail);
         else if (LOAD(64, PRODUCER) & 1) gone = "closed";
         else if (!sleeps_through(longest)) continue;
         else if (!LOAD(64, PRODUCER)) check(leads_here(argv[1]), "superseded: start again"); // none can come
         else if (lock(F_OFD_GETLK, TAIL)) gone = "died";
     }
-    STORE(64, CONSUMER, LOAD(64, CONSUMER) | 1), wake(1); // the goodbye; the end of the process frees the lock
+    STORE(64, CONSUMER, LOAD(64, CONSUMER) | 1), wake(1); // closes; the end of the process frees the lock
+    if (asked) signal(asked, SIG_DFL), raise(asked);
     int said = printf("%lu frames, checksum %016lx, producer %s\n", frames, checksum, gone);
     check(said > 0 && fflush(stdout) == 0, "standard output cannot be written");
 }

@@ -9,7 +9,7 @@ use quoit::{Error, Ring};
 /// process has created under the name meanwhile stays.
 pub(crate) fn remove_name<T>(ring: &Ring<T>) -> Result<(), Error> {
     if ring.unlink_if_read()? && io::stderr().is_terminal() {
-        eprintln!("the ring {:?} is removed", ring.name());
+        complain!("the ring {:?} is removed", ring.name());
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-/// What both ends call this record. Change it with the record.
+/// What both endpoints call this record. Change it with the record.
 pub(crate) const SCHEMA: &str = "message/1";
 
 /// A record of 32 bytes: any type with these derives can be one.

@@ -1,6 +1,9 @@
 //! What the examples share.
 #![allow(dead_code, reason = "each example uses its own part of this")]
 
+#[macro_use]
+pub(crate) mod say;
+
 pub(crate) mod check;
 pub(crate) mod figures;
 pub(crate) mod interrupt;

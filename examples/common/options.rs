@@ -1,4 +1,4 @@
-//! The command line that both ends have in common.
+//! The command line that both endpoints have in common.
 
 /// Which ring, and how far.
 #[derive(Debug, clap::Args)]
@@ -7,7 +7,7 @@ pub(crate) struct RingArguments {
     #[arg(long, default_value = "quoit-example")]
     pub(crate) name: String,
 
-    /// Messages that the ring has room for: a power of two, the same at both ends
+    /// Messages that the ring has room for: a power of two, the same at both endpoints
     #[arg(long, value_name = "MESSAGES", default_value_t = 4096)]
     pub(crate) capacity: u64,
 

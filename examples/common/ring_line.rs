@@ -29,7 +29,7 @@ impl RingLine {
         let line = LiveLine::new();
         if line.is_seen() {
             let at = grouped(position);
-            println!("{role} of {name:?}, from message {at} on; Ctrl-C ends it");
+            say!("{role} of {name:?}, from message {at} on; Ctrl-C ends it");
         }
         Self {
             line,

@@ -49,11 +49,11 @@ pub(crate) enum Task {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Side {
     Near,
-    /// Makes what both ends need, says so, and answers.
+    /// Makes what both endpoints need, says so, and answers.
     Far,
 }
 
-/// The arguments of an end.
+/// The arguments of an endpoint.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct End {
     pub(crate) transport: Transport,
@@ -130,7 +130,7 @@ impl End {
         let (mut read, mut write) = (OpenOptions::new(), OpenOptions::new());
         read.read(true);
         write.write(true);
-        // Opening waits for the other end, so both open in the same order.
+        // Opening waits for the peer, so both open in the same order.
         match self.side {
             Side::Far => {
                 make_pipe(&there)?;
@@ -176,7 +176,7 @@ impl End {
                     answer(count, &mut outlet, &mut inlet, &mut report)?;
                 }
             }
-            println!("{report}");
+            say!("{report}");
         }
         Ok(())
     }
@@ -202,7 +202,7 @@ fn receive(count: u64, inlet: &mut impl Inlet, report: &mut Report) -> Result<()
     Ok(())
 }
 
-/// The clock runs from the end of the first trip: both ends are awake then.
+/// The clock runs from the end of the first trip: both endpoints are awake then.
 fn ask(
     count: u64,
     outlet: &mut impl Outlet,
@@ -245,7 +245,7 @@ pub(crate) fn word(value: impl ValueEnum) -> String {
 }
 
 fn say_ready() {
-    println!("ready");
+    say!("ready");
 }
 
 fn make_pipe(path: &Path) -> Result<()> {

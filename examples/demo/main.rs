@@ -1,9 +1,10 @@
 //! Ten million messages of each shape between two processes, every one
 //! verified, and how long a round trip takes beside a pipe and a Unix socket.
 //!
-//! Both ends are this program, started again. The transports take turns in
+//! Both endpoints are this program, started again. The transports take turns in
 //! slices, so that a machine whose speed changes hits all alike.
 
+#[macro_use]
 #[path = "../common/mod.rs"]
 mod common;
 mod cores;
@@ -14,7 +15,7 @@ mod pair;
 mod report;
 mod table;
 
-use std::io::{Write, stdout};
+use std::io::{ErrorKind, Write, stdout};
 use std::path::Path;
 use std::process::{self, ExitCode};
 
@@ -65,10 +66,10 @@ fn main() -> ExitCode {
     };
     result.unwrap_or_else(|error| {
         if interrupt::asked() {
-            eprintln!("interrupted");
+            complain!("interrupted");
             return interrupt::die();
         }
-        eprintln!("error: {error}");
+        complain!("error: {error}");
         ExitCode::FAILURE
     })
 }
@@ -91,15 +92,25 @@ fn run(count: u64) -> Result<ExitCode> {
             Task::OneWay => table::one_way(&done),
             Task::RoundTrip => table::round_trips(&done),
         };
-        stdout().write_all(table.as_bytes())?;
+        if !show(&table)? {
+            return Ok(ExitCode::SUCCESS);
+        }
         rows.extend(done);
     }
-    stdout().write_all(table::legend(cores).as_bytes())?;
+    show(&table::legend(cores))?;
     Ok(if rows.iter().all(Row::is_clean) {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// Prints it; `false` if nobody reads any more.
+fn show(text: &str) -> Result<bool> {
+    match stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        written => Ok(written.map(|()| true)?),
+    }
 }
 
 /// Lets each transport do its share of a task, in slices by turns.
@@ -113,7 +124,7 @@ fn measure(
     let mut line = LiveLine::new();
     let mut pairs = Vec::new();
     for transport in Transport::ALL {
-        // Two ends that wait for each other in turn may well be put on one core.
+        // Two endpoints that wait for each other in turn may well be put on one core.
         let apart = task == Task::RoundTrip && transport.is_ring();
         let cores = cores.filter(|_| apart);
         let pair = Pair::start(transport, task, cores, directory)?;

@@ -16,7 +16,7 @@ pub(crate) struct Pair {
 }
 
 impl Pair {
-    /// Starts both ends, each on its core if there are two.
+    /// Starts both endpoints, each on its core if there are two.
     pub(crate) fn start(
         transport: Transport,
         task: Task,
@@ -35,7 +35,7 @@ impl Pair {
         Ok(Self { near, far })
     }
 
-    /// Moves so many messages; returns what the two ends have done since they began.
+    /// Moves so many messages; returns what the two endpoints have done since they began.
     pub(crate) fn slice(&mut self, count: u64) -> Result<(Report, Report)> {
         // The far end first, so that it is waiting when the first message comes.
         self.far.tell(count)?;

@@ -1,4 +1,4 @@
-//! What an end has done so far, as one line of text between two processes.
+//! What an endpoint has done so far, as one line of text between two processes.
 
 use std::error::Error;
 use std::fmt;
@@ -9,7 +9,7 @@ use hdrhistogram::Histogram;
 
 use super::common::check::Check;
 
-/// What an end has sent, received and measured since it began.
+/// What an endpoint has sent, received and measured since it began.
 pub(crate) struct Report {
     pub(crate) sent: u64,
     pub(crate) check: Check,

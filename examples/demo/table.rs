@@ -20,12 +20,12 @@ impl Row {
         }
     }
 
-    /// Takes what both ends have done since they began.
+    /// Takes what both endpoints have done since they began.
     pub(crate) fn take(&mut self, (near, far): (Report, Report)) {
         (self.near, self.far) = (near, far);
     }
 
-    /// Whether each end has verified everything that the other one sent.
+    /// Whether each endpoint has verified everything that the other one sent.
     pub(crate) fn is_clean(&self) -> bool {
         let got_all = |receiver: &Report, sender: &Report| {
             receiver.check.is_clean() && receiver.check.verified == sender.sent

@@ -4,15 +4,15 @@
     python3 examples/python/quoit.py observe NAME
     python3 examples/python/quoit.py consume NAME [--count N]
 
-Standard library only, and only what Python can do: so this is for people and for
-tests, not for speed, and it does not promise what quoit does.
+This file shows that the layout document suffices to write a client. It needs the standard
+library only. For programs, take bindings/python: there the Rust library does the work.
 
-- Python has no atomics. A position is read and stored as one aligned word by
-  CPython as it is built today; no language rule says so. On x86-64 loads and stores
-  are ordered as the layout wants them; elsewhere they are not, and `consume` refuses.
-- It polls, and wakes nobody: a producer that sleeps because the ring is full looks
-  again by itself after at most a tenth of a second, and counts a rescue.
-- `observe` maps the ring read-only. Its figures are of slightly different moments.
+- Python has no atomics. CPython reads and stores a position as one aligned word today, but no
+  language rule says so. x86-64 orders loads and stores as the layout demands. Other processors
+  do not, and `consume` refuses to run there.
+- It polls and wakes no process. A producer that sleeps because the ring is full polls again
+  after 0.1 s at most, and counts a rescue.
+- `observe` maps the ring read-only. It reads its figures one after the other.
 - A child of `fork` (`os.fork`, multiprocessing's "fork") has no role: its calls fail.
 """
 
@@ -21,6 +21,7 @@ import fcntl
 import mmap
 import os
 import platform
+import signal
 import stat
 import struct
 import sys
@@ -31,13 +32,22 @@ TAIL, PRODUCER, HEAD, CONSUMER, DATA = 4096, 4224, 8192, 8320, 16384
 CONSUMER_WORD, SUPERSEDED, PADDING = 12288, 128, 0xFFFFFFFF
 FUTEX, SEMAPHORE = 0, 1
 DROWSY = 0
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 FLOCK = "hhqqi4x"
 OPEN = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 WRAP = (1 << 64) - 1  # positions count modulo 2^64
 
 
 class Refused(Exception):
-    """Something is not as it should be; the text says what to do."""
+    """The request cannot be met; the text says why."""
+
+
+class Interrupted(BaseException):
+    """A signal has asked the program to end."""
+
+
+def interrupt(number, _frame):
+    raise Interrupted(number)
 
 
 def path_of(name):
@@ -51,7 +61,7 @@ def lock(file, command, byte, kind=fcntl.F_WRLCK):
 
 
 def occupy_standard_streams():
-    """A ring that gets the number of a stream that was closed would get what is said, too."""
+    """Without this, a ring could get the number of a closed stream, and then the output."""
     while (file := os.open(os.devnull, os.O_RDONLY)) <= 2:
         pass
     os.close(file)
@@ -75,7 +85,7 @@ class Ring:
         size = self.identity.st_size
         if not stat.S_ISREG(self.identity.st_mode) or size <= DATA:
             raise Refused(f"{name} is not a ring")
-        # A look at a hole through a mapping would take memory, in any program's file.
+        # To read a hole of a file through a mapping would allocate memory.
         if os.pread(self.file, 12, 0) != struct.pack("<QI", MAGIC, LAYOUT):
             raise Refused(f"{name} is not a ring of layout version {LAYOUT}")
         access = mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ
@@ -137,11 +147,11 @@ def observe(name):
     for role, page, byte in (("producer", PRODUCER, TAIL), ("consumer", CONSUMER, HEAD)):
         state, pid = ring.word(page), ring.half(page + 8)
         if state == 0:
-            life = "never came"
+            life = "never attached"
         elif state & 1:
-            life = "left"
+            life = "closed"
         else:
-            life = f"process {pid}" if ring.is_locked(byte) else f"died as process {pid}"
+            life = f"process {pid}" if ring.is_locked(byte) else f"crashed as process {pid}"
         parks, wakes, rescues = (ring.word(page + offset) for offset in (24, 32, 40))
         print(f"{role}: {life}, epoch {state >> 1}, parks {parks}, wakes {wakes}, rescues {rescues}")
 
@@ -236,7 +246,7 @@ class Consumer:
             ring.store(HEAD, self.head)
 
     def leave(self):
-        """Says goodbye, and gives the role back. A producer that sleeps notices it soon."""
+        """Closes the endpoint and frees the role. A producer that sleeps polls within 0.1 s."""
         if self.role is not None:
             self.ring.store(CONSUMER, self.ring.word(CONSUMER) | 1)
             lock(self.role, fcntl.F_OFD_SETLK, HEAD, fcntl.F_UNLCK)
@@ -273,7 +283,7 @@ def consume(name, count):
                 time.sleep(pause)
                 pause = min(2 * pause, 0.1)  # ten looks a second are enough for an idle ring
     finally:
-        consumer.leave()  # after Ctrl-C, too
+        consumer.leave()  # after a signal, too
     print(f"{frames} frames, checksum {checksum:016x}")
 
 
@@ -290,13 +300,24 @@ def main():
         if command == "consume":
             sub.add_argument("--count", type=int, help="stop after the look that finds so many frames")
     arguments = parser.parse_args()
+    for number in SIGNALS:
+        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, interrupt)
     try:
         if arguments.command == "observe":
             observe(arguments.name)
         else:
             consume(arguments.name, arguments.count)
+        if sys.stdout:
+            sys.stdout.flush()
     except Refused as refused:
         sys.exit(f"error: {refused}")
+    except BrokenPipeError:
+        # Nobody reads any more; the flush at the end would fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Interrupted as interrupted:
+        signal.signal(interrupted.args[0], signal.SIG_DFL)
+        os.kill(os.getpid(), interrupted.args[0])
 
 
 if __name__ == "__main__":

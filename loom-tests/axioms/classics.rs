@@ -23,7 +23,7 @@ struct Words {
 /// What makes the threads of a classic.
 type Threads = fn() -> Setup;
 
-/// Threads that come to an end only with the outcome that is asked about.
+/// Threads that come to an endpoint only with the outcome that is asked about.
 struct Classic {
     name: &'static str,
     threads: Threads,

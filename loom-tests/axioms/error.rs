@@ -5,7 +5,7 @@ mod corrupt;
 
 pub(crate) use self::corrupt::Corrupt;
 
-/// The two ends.
+/// The two endpoints.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Role {
     Producer,

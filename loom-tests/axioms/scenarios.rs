@@ -35,7 +35,7 @@ pub(crate) fn planted() -> impl Iterator<Item = &'static Planted> {
     all.into_iter().flatten()
 }
 
-/// What both ends share, as far as a scenario touches it.
+/// What both endpoints share, as far as a scenario touches it.
 struct Ring {
     tail: AtomicU64,
     ride_position: AtomicU64,

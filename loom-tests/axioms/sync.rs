@@ -1,7 +1,7 @@
 //! `super::sync` of the protocol files when their traces are taken.
 //!
 //! The orderings are those of `src/sync.rs`, compiled here once more, so that no copy of
-//! them can drift. A word holds what it held at first, for ever: a store is an event of
+//! them can drift. A word holds what it held at first, forever: a store is an event of
 //! the trace, and a load is given some value that a store has. Each operation that is not
 //! Relaxed is an ordering site that can be weakened, as in the loom models.
 

@@ -12,7 +12,7 @@ use loom::thread::{self, ThreadId};
 
 use super::reached::{State, reach};
 
-/// Mortals of one model at most: an end, and its successor.
+/// Mortals of one model at most: an endpoint, and its successor.
 pub(crate) const MORTALS: usize = 2;
 
 /// A mortal that is at work.

@@ -10,10 +10,10 @@ use super::report::thousands;
 /// Branches of one execution; one that needs more makes no progress.
 const MAX_BRANCHES: usize = 1_000;
 
-/// A thread for each end, one for a store buffer or a reactor, and one that is over.
+/// A thread for each endpoint, one for a store buffer or a reactor, and one that is over.
 const THREADS: usize = 4;
 
-/// Both ends of a protocol at work, once.
+/// Both endpoints of a protocol at work, once.
 pub(crate) trait Scenario<S>: Sync {
     fn run(&'static self, steps: &'static S);
 }

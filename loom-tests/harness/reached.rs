@@ -38,9 +38,9 @@ states! {
     Scrap = "part of a line",
     /// Padding was skipped.
     Padded = "padded",
-    /// An end died.
+    /// An endpoint died.
     Died = "died",
-    /// An end slept until it was woken.
+    /// An endpoint slept until it was woken.
     Slept = "slept",
     /// The word had changed when a sleep was to begin.
     Unblocked = "not let sleep",
@@ -50,7 +50,7 @@ states! {
     Expired = "expired",
     /// A deadline came although there was something to do.
     Late = "late",
-    /// An end spared its peer the fence.
+    /// An endpoint spared its peer the fence.
     Granted = "awake",
     /// The producer said goodbye, and everything was taken.
     Abandoned = "abandoned",

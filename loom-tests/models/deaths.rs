@@ -1,4 +1,4 @@
-//! Deaths: an end stops at each of its steps in turn, and a successor goes on
+//! Deaths: an endpoint stops at each of its steps in turn, and a successor goes on
 //! in the same thread, which stands for the lock that the kernel hands over.
 //! What the dead one published arrives, whole; of what it had begun, nothing.
 

@@ -1,4 +1,4 @@
-//! An observer beside both ends: what it shows was published, whole, and nothing that
+//! An observer beside both endpoints: what it shows was published, whole, and nothing that
 //! it reads of a message that is gone is believed.
 
 use std::rc::Rc;

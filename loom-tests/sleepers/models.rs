@@ -1,4 +1,4 @@
-//! The models of sleeping: both ends may have to wait for each other, and in
+//! The models of sleeping: both endpoints may have to wait for each other, and in
 //! most of them no goodbye comes that would end a sleep whose wake was lost.
 
 use std::rc::Rc;

@@ -1,4 +1,4 @@
-//! An end in an event loop: the first half of the park in the loop, the wait in another
+//! An endpoint in an event loop: the first half of the park in the loop, the wait in another
 //! thread, and an eventfd between them. The eventfd is a word that is `PARKED` while
 //! there is nothing to read, so that the model's kernel can sleep on it as `epoll` does.
 //! Each of its operations is a system call, and here a swap that orders nothing.

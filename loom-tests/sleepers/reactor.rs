@@ -1,4 +1,4 @@
-//! An end that sleeps in the reactor: the park is split at the wait, and what it awaits
+//! An endpoint that sleeps in the reactor: the park is split at the wait, and what it awaits
 //! is looked for by another thread, when the deadline comes. The waker stops at each of
 //! its steps, and so also between position and wake: then nobody ends the sleep but its
 //! deadline.
@@ -105,7 +105,7 @@ impl Sleep {
     }
 }
 
-/// What the reactor does for an end whose deadline has come.
+/// What the reactor does for an endpoint whose deadline has come.
 fn look(ring: &Ring, goal: Goal) -> Option<Ending> {
     let is_woken = || ring.consumer_word.load(WORD) != PARKED;
     if is_woken() {

@@ -20,7 +20,7 @@ use crate::harness::reached::reach;
 use crate::news::{Asked, News, Reported};
 use crate::peer::{Change, Goal, State};
 
-/// In which order an end is asked: all but the first are wrong.
+/// In which order an endpoint is asked: all but the first are wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Order {
     Shipped,

@@ -22,10 +22,10 @@ use crate::ring::Watch;
 /// of its thread run.
 const BUDGET: u32 = 128;
 
-/// An end that is registered with the reactor.
+/// An endpoint that is registered with the reactor.
 #[derive(Debug)]
 struct AsyncEnd<E> {
-    /// Dropped before the end is: nobody watches an end that is gone.
+    /// Dropped before the end is: nobody watches an endpoint that is gone.
     registration: Registration,
     watch: Watch,
     /// What the end is parked for, or was parked for last.

@@ -59,7 +59,7 @@ pub enum HandoffError {
     },
     /// The other end of the socket is closed.
     Closed,
-    /// The socket's time-out is over, or it does not wait. Nothing was sent or
+    /// The socket's timeout is over, or it does not wait. Nothing was sent or
     /// taken.
     TimedOut,
     /// What came is no ring. The socket is out of step: close it.

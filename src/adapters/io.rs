@@ -31,7 +31,7 @@ use crate::frames::Found;
 /// - `BrokenPipe` if there is no room and the consumer has closed or crashed; what
 ///   fits still goes into the ring, for the next consumer, and when that one
 ///   has made room, writing goes on;
-/// - `TimedOut` if no room came within the [time-out](Self::set_timeout);
+/// - `TimedOut` if no room came within the [timeout](Self::set_timeout);
 /// - `InvalidData` if the endpoint is poisoned;
 ///
 /// and then has published nothing. It never fails with `Interrupted`: a wait
@@ -86,7 +86,7 @@ pub struct Writer<P = FrameProducer> {
 /// A read waits for a frame as the ring was told to
 /// ([`RingOptions::wait_strategy`](crate::RingOptions::wait_strategy)). It fails with
 ///
-/// - `TimedOut` if none came within the [time-out](Self::set_timeout);
+/// - `TimedOut` if none came within the [timeout](Self::set_timeout);
 /// - `InvalidData` if the endpoint is poisoned.
 ///
 /// It never fails with `Interrupted`: a wait that a signal interrupts goes on.
@@ -108,7 +108,7 @@ pub struct Reader<C = FrameConsumer> {
 }
 
 impl FrameProducer {
-    /// This end as a stream of bytes, for anything that writes to [`io::Write`].
+    /// This endpoint as a stream of bytes, for anything that writes to [`io::Write`].
     ///
     /// # Real-time
     ///
@@ -117,7 +117,7 @@ impl FrameProducer {
         Writer::new(self)
     }
 
-    /// [`writer`](Self::writer) that owns this end: `Send` and `'static`.
+    /// [`writer`](Self::writer) that owns this endpoint: `Send` and `'static`.
     ///
     /// # Real-time
     ///
@@ -128,7 +128,7 @@ impl FrameProducer {
 }
 
 impl FrameConsumer {
-    /// This end as a stream of bytes, for anything that reads from [`io::Read`] or
+    /// This endpoint as a stream of bytes, for anything that reads from [`io::Read`] or
     /// [`io::BufRead`].
     ///
     /// # Real-time
@@ -138,7 +138,7 @@ impl FrameConsumer {
         Reader::new(self)
     }
 
-    /// [`reader`](Self::reader) that owns this end: `Send` and `'static`.
+    /// [`reader`](Self::reader) that owns this endpoint: `Send` and `'static`.
     ///
     /// # Real-time
     ///

@@ -22,7 +22,7 @@ use crate::segment::off_standard;
 /// An end of a ring with a descriptor for an event loop: `epoll`, mio, tokio's `AsyncFd`,
 /// glib, asyncio.
 ///
-/// Made by `into_pollable` of each end. Ask the loop whether [`as_fd`](AsFd::as_fd) is
+/// Made by `into_pollable` of each endpoint. Ask the loop whether [`as_fd`](AsFd::as_fd) is
 /// *readable*, and then use the end through [`get`](Self::get). The peer need not know,
 /// and no thread of yours is needed: one thread of the process, `quoit-reactor`, waits
 /// for all such ends ([`docs::process`](crate::docs::process)). There can be 127 async and
@@ -45,13 +45,13 @@ use crate::segment::off_standard;
 ///   `Empty` or `Full`.
 /// - **While nobody can wait** for the end; [`failure`](Self::failure) says why.
 ///
-/// A poisoned end has work, an error to report, until you drop it. An end that you closed
+/// A poisoned endpoint has work, an error to report, until you drop it. An endpoint that you closed
 /// yourself is readable only while there is something left to read.
 ///
 /// The descriptor is an eventfd, and therefore always writable: ask for `EPOLLIN` alone.
 /// Level-triggered loops need not drain the ring. Edge-triggered ones need not either: a
 /// guard that leaves work behind makes another edge. Remove the descriptor from the loop
-/// before you drop the pollable end. A guard that is forgotten (`mem::forget`) leaves the
+/// before you drop the pollable endpoint. A guard that is forgotten (`mem::forget`) leaves the
 /// descriptor as it is until the next `get`.
 ///
 /// # Forking
@@ -85,7 +85,7 @@ use crate::segment::off_standard;
 /// ```
 #[must_use = "a dropped end gives its role up"]
 pub struct Pollable<E> {
-    /// Dropped before the end is: nobody watches an end that is gone.
+    /// Dropped before the end is: nobody watches an endpoint that is gone.
     registration: Registration,
     end: E,
     /// The end, as the reactor sees it.
@@ -108,7 +108,7 @@ pub struct Ready<'a, E> {
 }
 
 impl<T: Record> Consumer<T> {
-    /// This end for an event loop: [`Pollable`]. Its descriptor is readable while there is a
+    /// This endpoint for an event loop: [`Pollable`]. Its descriptor is readable while there is a
     /// record.
     ///
     /// # Errors
@@ -125,7 +125,7 @@ impl<T: Record> Consumer<T> {
 }
 
 impl FrameConsumer {
-    /// This end for an event loop: [`Pollable`]. Its descriptor is readable while there is a
+    /// This endpoint for an event loop: [`Pollable`]. Its descriptor is readable while there is a
     /// frame.
     ///
     /// # Errors
@@ -142,7 +142,7 @@ impl FrameConsumer {
 }
 
 impl<T: Record> Producer<T> {
-    /// This end for an event loop: [`Pollable`]. Its descriptor is readable while there is
+    /// This endpoint for an event loop: [`Pollable`]. Its descriptor is readable while there is
     /// room for a record: watch it only while you have one to push.
     ///
     /// # Errors
@@ -159,7 +159,7 @@ impl<T: Record> Producer<T> {
 }
 
 impl FrameProducer {
-    /// This end for an event loop: [`Pollable`]. Its descriptor is readable while there is
+    /// This endpoint for an event loop: [`Pollable`]. Its descriptor is readable while there is
     /// room for a frame of `len` bytes: watch it only while you have one to push. If `len`
     /// is too long, it is always readable: the push says why.
     ///
@@ -235,7 +235,7 @@ impl<E> Pollable<E> {
         self.end
     }
 
-    /// Why nobody waits for this end: [`AsyncError::Forked`] in a child of `fork`,
+    /// Why nobody waits for this endpoint: [`AsyncError::Forked`] in a child of `fork`,
     /// [`AsyncError::ReactorDied`] if the last wait ended with the thread `quoit-reactor`, or
     /// none could begin. The descriptor is readable then, so that the loop comes here, and
     /// each `get` tries again. `None` if all is well.

@@ -1,25 +1,25 @@
-//! The reactor: the one thread that waits for all async and pollable ends of the
+//! The reactor: the one thread that waits for all async and pollable endpoints of the
 //! process.
 //!
-//! Each registered end has a slot in the reactor's table. To wait, an end parks: it
+//! Each registered end has a slot in the reactor's table. To wait, an endpoint parks: it
 //! stores `PARKED` in its sleep word, polls once more, and leaves a task waker in its
 //! slot. The thread waits for the words of all slots that hold a waker, with one
-//! `futex_waitv`, and wakes the task of each end whose word its peer has changed.
+//! `futex_waitv`, and wakes the task of each endpoint whose word its peer has changed.
 //!
 //! The first of those words is the thread's own, in this process's memory: whoever
 //! changes the table replaces `PARKED` by `DROWSY` there, under the table's lock. The
 //! thread stores `PARKED` under the same lock, before it lists the words: a change
 //! either is on that list or ends the wait.
 //!
-//! At each endpoint's `peer_check` the thread asks whether the peer lives, for all ends
-//! with the same interval at the same tick, and wakes the task of an end whose peer is
+//! At each endpoint's `peer_check` the thread asks whether the peer lives, for all endpoints
+//! with the same interval at the same tick, and wakes the task of an endpoint whose peer is
 //! gone. A task whose peer lives and is silent is not woken.
 //!
 //! Task wakers are foreign code: they are cloned, woken and dropped while the table is
 //! not locked. A panic in one is caught, with whatever its payload does.
 //!
 //! If the thread ends nevertheless, because the kernel keeps refusing its waits or by a
-//! panic of this file, every waiting end fires with [`Outcome::ReactorDied`]: its task is
+//! panic of this file, every waiting endpoint fires with [`Outcome::ReactorDied`]: its task is
 //! woken and reports an error. The next park starts another thread.
 
 mod error;
@@ -64,7 +64,7 @@ struct Reactor {
     word: AtomicU32,
     table: Mutex<Table>,
     /// Tells a child of `fork`, where there is no thread and the table may be locked
-    /// for ever.
+    /// forever.
     home: OnceLock<Entry>,
 }
 
@@ -130,7 +130,7 @@ impl Outcome {
     }
 }
 
-/// An end's slot in the table. The thread lives while there is one.
+/// An endpoint's slot in the table. The thread lives while there is one.
 ///
 /// A child of `fork` touches neither thread nor table.
 #[derive(Debug)]
@@ -143,7 +143,7 @@ pub(super) struct Registration {
 }
 
 impl Registration {
-    /// Registers an end, and starts the thread if there is none.
+    /// Registers an endpoint, and starts the thread if there is none.
     pub(super) fn new(role: &RoleGuard) -> Result<Self, AsyncError> {
         if !role.sleeps_on_futex() {
             return Err(AsyncError::NotAFutex);
@@ -182,7 +182,7 @@ impl Registration {
         self.parked.is_some()
     }
 
-    /// Parks an end that found nothing to do: the first half of the park here, the wait
+    /// Parks an endpoint that found nothing to do: the first half of the park here, the wait
     /// in the reactor, and the second half in [`unpark`](Self::unpark). `false` if the
     /// second poll finds something, and then the end is not parked.
     ///
@@ -297,7 +297,7 @@ impl Drop for Registration {
     }
 }
 
-/// An end on its way into a park or out of it.
+/// An endpoint on its way into a park or out of it.
 struct Parked<'a> {
     end: &'a mut dyn Sleeping,
     watch: &'a Watch,
@@ -426,7 +426,7 @@ impl Wait {
         None
     }
 
-    /// How the sleep of an end whose word was changed has ended. Of a short one a deadline
+    /// How the sleep of an endpoint whose word was changed has ended. Of a short one a deadline
     /// tells nothing, nor does a wake for another end.
     fn ending(&self, now: u64, rest: Rest, slot: usize) -> Ending {
         let is_long = || now.saturating_sub(self.since) >= UNDER_WAY;

@@ -9,7 +9,7 @@
 //! use quoit::rpc::{Client, Server};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! // In a real program: two names, and a process at each end.
+//! // In a real program: two names, and a process at each endpoint.
 //! let (requests, requests_in) = RingOptions::new(4096).heap::<[u8]>()?;
 //! let (replies_in, replies) = RingOptions::new(4096).heap::<[u8]>()?;
 //!
@@ -33,7 +33,7 @@
 //!
 //! Two frames. A request: the call's id and the nanoseconds that are left of its
 //! time, 8 bytes each in little endian, then the caller's bytes; `u64::MAX` waits
-//! for ever. A reply: the id, then the handler's bytes; frames of kind 1 are
+//! forever. A reply: the id, then the handler's bytes; frames of kind 1 are
 //! errors, and their bytes a text. Ids begin at a random number, so that a reply
 //! to an earlier client's call belongs to no call of this one.
 //!

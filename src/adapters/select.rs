@@ -24,9 +24,9 @@ use crate::wait::{self, Parkable, Step, System, WaitConfig, WaitHistory, WaitLoo
 /// The ends are a slice, which each wait borrows: consumers in a `Vec`, interests in an
 /// array on the stack, or any type of yours that is [`Selectable`]. A `Select` is for one
 /// such set: it remembers by index what it has reported, so keep it, and keep the order.
-/// An end at another index than before is a new end.
+/// An endpoint at another index than before is a new endpoint.
 ///
-/// Fair: of several ends that are ready, the one after the last answer comes
+/// Fair: of several endpoints that are ready, the one after the last answer comes
 /// first.
 ///
 /// ```
@@ -50,7 +50,7 @@ use crate::wait::{self, Parkable, Step, System, WaitConfig, WaitHistory, WaitLoo
 ///
 /// # Peers that restart
 ///
-/// Each end is reported in this order, for as long as the program runs:
+/// Each endpoint is reported in this order, for as long as the program runs:
 ///
 /// 1. [`Ready`](Selected::Ready) while there is something to do. What a peer left behind
 ///    is read before its departure is reported.
@@ -63,9 +63,9 @@ use crate::wait::{self, Parkable, Step, System, WaitConfig, WaitHistory, WaitLoo
 /// departure, neither is reported, and its messages are `Ready` as any others:
 /// [`peer_epoch`](crate::Consumer::peer_epoch) counts each restart.
 ///
-/// # Ends that spin
+/// # Endpoints that spin
 ///
-/// An end that has a core to itself never wants the sleep, and need not pay for the set:
+/// An endpoint that has a core to itself never wants the sleep, and need not pay for the set:
 ///
 /// ```
 /// # use quoit::{Consumer, RingOptions};
@@ -131,7 +131,7 @@ pub enum SelectError {
     /// [`DoorbellKind::Futex`](crate::DoorbellKind::Futex) can be waited for
     /// together.
     NotAFutex {
-        /// The end's index.
+        /// The endpoint's index.
         index: usize,
     },
     /// The system cannot wait for many words; Linux can from 5.16 on.
@@ -186,7 +186,7 @@ impl From<SelectError> for io::Error {
 }
 
 impl Select {
-    /// How many ends can be waited for at once.
+    /// How many endpoints can be waited for at once.
     pub const MAX_ENDS: usize = MOST_WORDS - 1;
 
     /// A fresh start: nothing was reported, and the first end comes first. A `Select` takes
@@ -283,7 +283,7 @@ impl Select {
         }
     }
 
-    /// Asks each end once, the one after the last answer first.
+    /// Asks each endpoint once, the one after the last answer first.
     fn poll<S: Selectable>(&mut self, ends: &mut [S]) -> Option<Selected> {
         // Not `turn`: a plain loop takes half the instructions.
         let mut index = self.next % ends.len();
@@ -360,14 +360,14 @@ fn config<S: Selectable>(ends: &mut [S]) -> Result<WaitConfig, SelectError> {
     config.ok_or(SelectError::NoEnds)
 }
 
-/// An end that is waited for.
+/// An endpoint that is waited for.
 struct Waiting<'a> {
     interest: Interest<'a>,
     /// The epoch of the peer whose departure was reported.
     departed: Option<u64>,
 }
 
-/// Room on the stack for an end that is waited for; it is filled before it is used.
+/// Room on the stack for an endpoint that is waited for; it is filled before it is used.
 struct Place<'a>(Option<Waiting<'a>>);
 
 impl<'a> Place<'a> {
@@ -418,7 +418,7 @@ impl Parkable for Place<'_> {
     }
 }
 
-/// Parks all ends together, with one barrier and one sleep.
+/// Parks all endpoints together, with one barrier and one sleep.
 fn park(ends: &mut [Place<'_>], until: u64) -> io::Result<()> {
     let mut refused = Ok(());
     wait::park(ends, &System, until, |ends, until| {

@@ -20,7 +20,7 @@
 //! The ring takes the whole `Shmem`, which is its owner's in name only: the ring
 //! opens and maps the memory by [`get_os_id`](Shmem::get_os_id) for itself, and
 //! makes sure that it is the same memory. So the `Shmem` may go before the ring
-//! does. If it is the owner it takes the name along: whoever has an end goes on,
+//! does. If it is the owner it takes the name along: whoever has an endpoint goes on,
 //! and nobody gets one any more ([`Error::Superseded`]).
 //!
 //! # Limits

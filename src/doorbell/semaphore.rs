@@ -46,7 +46,7 @@ impl Semaphore {
     /// Whether it is a semaphore still. The C library asks the kernel for an
     /// operation that the second word selects: glibc aborts at an unknown one,
     /// or sleeps where it should wake. So when that word has been written to,
-    /// both ends go over to the sleep word. (A write between this look and the
+    /// both endpoints go over to the sleep word. (A write between this look and the
     /// call still does its harm: a process with write access can end one that
     /// sleeps on semaphores.)
     pub(super) fn is_intact(&self) -> bool {

@@ -1,5 +1,4 @@
-//! What to do about a refusal of the system: by what was being done, and by the answer.
-//! And about a ring that differs.
+//! What to do about an OS error, by operation and error number, and about a ring that differs.
 
 use core::fmt;
 use std::io::{self, ErrorKind};
@@ -33,10 +32,10 @@ const LINK: Doing = &["link"];
 const RENAME: Doing = &["replace", "unlink"];
 const NAMES: Doing = &["link", "replace", "unlink"];
 const FLUSH: Doing = &["flush", "flush the directory of"];
-/// Whatever was being done.
+/// Any operation.
 const ANY: Doing = &[];
 
-/// The first row that fits an operation and an answer counts.
+/// The first row that fits operation and error number counts.
 const TABLE: &[(Doing, &[i32], &str)] = &[
     (
         LOCKS,
@@ -102,7 +101,8 @@ const TABLE: &[(Doing, &[i32], &str)] = &[
     (
         MAP,
         &[ENOMEM],
-        "make the ring smaller, or raise the limit with ulimit -v or vm.max_map_count",
+        "make the ring smaller, or raise the limit: ulimit -v, vm.max_map_count, or ulimit -l in a \
+         process that locks all its memory (mlockall)",
     ),
     (
         MAP,

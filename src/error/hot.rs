@@ -11,7 +11,7 @@ const CORRUPT: &str = "the ring is corrupt, and this endpoint stores nothing any
     corruption() says what was found; drop the endpoint and take the role again, or replace \
     the ring with RingOptions::stale(StalePolicy::Replace)";
 
-/// What an async end says whose wait nobody keeps.
+/// What an async endpoint says whose wait nobody keeps.
 const REACTOR_DIED: &str = "the thread quoit-reactor, which waits for all async ends, has ended; \
     see whether a seccomp filter forbids futex_waitv; the next wait starts it again";
 
@@ -43,7 +43,7 @@ pub(crate) enum NoRoom {
 ///     Err(PushError::Abandoned(_)) => println!("no consumer now"),
 ///     Err(PushError::Superseded(_)) => println!("open the name again"),
 ///     Err(PushError::Corrupt(_)) => println!("{:?}", producer.corruption()),
-///     Err(PushError::ReactorDied(_)) => println!("only an async end says so"),
+///     Err(PushError::ReactorDied(_)) => println!("only of async endpoints"),
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -51,20 +51,20 @@ pub(crate) enum NoRoom {
 pub enum PushError<T> {
     /// There is no room now. A later call may find some.
     Full(T),
-    /// No room came in time. A later call may find some.
+    /// No room was freed in time. A later call may find some.
     TimedOut(T),
     /// There is no room, and the consumer has closed or crashed. A later call may
     /// find the room of a restarted consumer.
     Abandoned(T),
-    /// There is no room and no consumer, and none will come: the ring's name no
-    /// longer refers to this ring. Open it again. Only calls that wait say so.
+    /// There is no room and no consumer, and none can attach: the ring was unlinked or replaced.
+    /// Open it again. Only calls that wait return this.
     Superseded(T),
     /// The ring is corrupt, and this endpoint poisoned: drop it. Its
     /// [`corruption`](crate::Producer::corruption) says what was found.
     Corrupt(T),
     /// There is no room, and the thread that waited for some has ended: see
-    /// [`docs::process`](crate::docs::process). A later call starts it again. Only async
-    /// ends say so.
+    /// [`docs::process`](crate::docs::process). A later call starts it again. Only async endpoints
+    /// return this.
     ReactorDied(T),
 }
 
@@ -143,7 +143,7 @@ impl<T> From<PushError<T>> for io::Error {
 ///     Err(ClaimError::Superseded) => println!("open the name again"),
 ///     Err(ClaimError::TooLong { max }) => assert_eq!(max, 24), // split it
 ///     Err(ClaimError::Corrupt) => println!("{:?}", producer.corruption()),
-///     Err(ClaimError::ReactorDied) => println!("only an async end says so"),
+///     Err(ClaimError::ReactorDied) => println!("only of async endpoints"),
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -151,14 +151,13 @@ impl<T> From<PushError<T>> for io::Error {
 pub enum ClaimError {
     /// There is not enough room now. A later call may find it.
     Full,
-    /// Not enough room came in time. A later call may find it.
+    /// Not enough room was freed in time. A later call may find it.
     TimedOut,
     /// There is not enough room, and the consumer has closed or crashed. A later
     /// call may find the room of a restarted consumer.
     Abandoned,
-    /// There is not enough room and no consumer, and none will come: the ring was
-    /// unlinked or replaced. Open it again. Only calls that wait say
-    /// so.
+    /// There is not enough room and no consumer, and none can attach: the ring was unlinked or
+    /// replaced. Open it again. Only calls that wait return this.
     Superseded,
     /// This ring never has so much room: a frame is too long, or more slots were
     /// asked for than the ring has.
@@ -170,8 +169,8 @@ pub enum ClaimError {
     /// [`corruption`](crate::Producer::corruption) says what was found.
     Corrupt,
     /// There is no room, and the thread that waited for some has ended: see
-    /// [`docs::process`](crate::docs::process). A later call starts it again. Only async
-    /// ends say so.
+    /// [`docs::process`](crate::docs::process). A later call starts it again. Only async endpoints
+    /// return this.
     ReactorDied,
 }
 
@@ -248,7 +247,7 @@ impl From<ClaimError> for io::Error {
 ///         Err(PopError::TooShort { needed }) => buffer.resize(needed, 0), // or `pop_into`
 ///         Err(PopError::TooMany { max }) => panic!("at most {max}: only of `peek_many`"),
 ///         Err(PopError::Corrupt) => panic!("{:?}", consumer.corruption()),
-///         Err(PopError::ReactorDied) => panic!("only an async end says so"),
+///         Err(PopError::ReactorDied) => panic!("only of async endpoints"),
 ///     }
 /// };
 /// assert_eq!(&buffer[..popped.len], b"hello");
@@ -256,16 +255,15 @@ impl From<ClaimError> for io::Error {
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum PopError {
-    /// Nothing is there now. A later call may find something.
+    /// There is no message now. A later call may find one.
     Empty,
-    /// Nothing came in time. A later call may find something.
+    /// No message arrived in time. A later call may find one.
     TimedOut,
     /// Everything published was taken, and the producer has closed or crashed. A
     /// later call may find what a restarted producer has published.
     Abandoned,
-    /// Everything published was taken, there is no producer, and none will come:
-    /// the ring was unlinked or replaced. Open it again. Only calls
-    /// that wait say so.
+    /// Everything published was taken, there is no producer, and none can attach: the ring was
+    /// unlinked or replaced. Open it again. Only calls that wait return this.
     Superseded,
     /// The buffer is too short for the next frame, which stays in the ring.
     TooShort {
@@ -280,9 +278,9 @@ pub enum PopError {
     /// The ring is corrupt, and this endpoint poisoned: drop it. Its
     /// [`corruption`](crate::Consumer::corruption) says what was found.
     Corrupt,
-    /// Nothing is there, and the thread that waited for something has ended: see
-    /// [`docs::process`](crate::docs::process). A later call starts it again. Only async
-    /// ends say so.
+    /// There is no message, and the thread that waited for one has ended: see
+    /// [`docs::process`](crate::docs::process). A later call starts it again. Only async endpoints
+    /// return this.
     ReactorDied,
 }
 
@@ -345,20 +343,19 @@ impl From<PopError> for io::Error {
 ///     Ok(()) => println!("there is a consumer"),
 ///     Err(PeerError::TimedOut) => println!("not yet"),
 ///     Err(PeerError::Superseded) => println!("open the name again"),
-///     Err(PeerError::ReactorDied) => println!("only an async end says so"),
+///     Err(PeerError::ReactorDied) => println!("only of async endpoints"),
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum PeerError {
-    /// No peer came in time. A later call may find one.
+    /// No peer attached in time. A later call may find one.
     TimedOut,
-    /// No peer will come: the ring was unlinked or replaced, or the
-    /// ring is on the heap. Open the name again.
+    /// No peer can attach: the ring was unlinked or replaced, or is on the heap. Open the name
+    /// again.
     Superseded,
-    /// The thread that waited for the peer has ended: see
-    /// [`docs::process`](crate::docs::process). A later call starts it again. Only async
-    /// ends say so.
+    /// The thread that waited for the peer has ended: see [`docs::process`](crate::docs::process).
+    /// A later call starts it again. Only async endpoints return this.
     ReactorDied,
 }
 

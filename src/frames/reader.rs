@@ -4,7 +4,8 @@ use core::fmt;
 use core::slice;
 
 use crate::cursor::{RIDE_WORDS, ReadCursor};
-use crate::endpoint::{Endpoint, InlineCopy};
+use crate::endpoint::Endpoint;
+use crate::endpoint::inline_copy::InlineCopy;
 use crate::error::{Corrupt, PopError};
 use crate::layout::{FRAME_HEADER, PADDING, frame_parts, frame_size};
 use crate::payload;

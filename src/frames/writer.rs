@@ -6,7 +6,8 @@ use core::slice;
 
 use crate::cursor::{RIDE_WORDS, WriteCursor};
 use crate::deadline::Deadline;
-use crate::endpoint::{Endpoint, SHORT_FRAME};
+use crate::endpoint::Endpoint;
+use crate::endpoint::inline_copy::SHORT_FRAME;
 use crate::error::ClaimError;
 use crate::layout::{FRAME_HEADER, PADDING, frame_header, frame_size, max_frame_len};
 use crate::payload;

@@ -39,7 +39,7 @@ pub enum ShapeKind {
     Frames,
 }
 
-/// Where both ends are, at nearly the same moment; from [`Observer::positions`](crate::Observer::positions).
+/// Where both endpoints are, at nearly the same moment; from [`Observer::positions`](crate::Observer::positions).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Positions {
@@ -72,7 +72,7 @@ impl Positions {
     }
 }
 
-/// What an end says of itself, from [`Observer::endpoint`](crate::Observer::endpoint). The lock decides whether
+/// What an endpoint says of itself, from [`Observer::endpoint`](crate::Observer::endpoint). The lock decides whether
 /// it is there: [`Observer::is_alive`](crate::Observer::is_alive).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -90,7 +90,7 @@ pub struct EndpointState {
     pub is_asleep: bool,
     /// How often the ends in this role slept.
     pub parks: u64,
-    /// Wake-ups that they sent to the other end: when it slept, and in any case on
+    /// Wake-ups that they sent to the peer: when it slept, and in any case on
     /// coming and on leaving.
     pub wakes: u64,
     /// How often one of them slept until a timeout although there was something to do, and
@@ -109,7 +109,7 @@ pub struct EndpointState {
 pub struct Sample {
     /// When it was taken.
     pub at: Instant,
-    /// Where both ends were.
+    /// Where both endpoints were.
     pub positions: Positions,
     /// What the producer said of itself.
     pub producer: EndpointState,

@@ -22,8 +22,8 @@ use crate::sync::PLAIN;
 ///
 /// # Real-time
 ///
-/// Makes syscalls and allocates; waits up to 100 ms for another process that
-/// is replacing or unlinking the same name, or leaving the ring.
+/// Makes syscalls and allocates; waits up to 100 ms for another process that is replacing or
+/// unlinking the same name, or closing its endpoint.
 ///
 /// ```
 /// let name = format!("quoit-doc-unlink-{}", std::process::id());
@@ -79,7 +79,7 @@ pub fn unlink_if_stale(name: impl AsRef<Path>) -> Result<bool, Error> {
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let name = format!("quoit-doc-read-{}", std::process::id());
 /// let ring = quoit::RingOptions::new(64).create::<u64>(&name)?;
-/// ring.producer()?.push(7)?; // and it has left
+/// ring.producer()?.push(7)?; // and it closes
 /// assert!(!quoit::unlink_if_read(&name)?);
 /// assert_eq!(ring.consumer()?.pop(), Ok(7));
 /// assert!(quoit::unlink_if_read(&name)?);
@@ -119,13 +119,13 @@ fn unlink_stale_if(
     }
 }
 
-/// An error if the ring lives on, and its name does not lead to it from here.
+/// An error if the ring is still valid, and its name does not refer to it from here.
 fn check_place(segment: &Segment) -> Result<(), Error> {
     match segment.named()? {
         Named::Another | Named::Nothing if !segment.is_nameless()? => Err(Error::NameElsewhere {
             name: segment.display_name().to_owned(),
         }),
-        // `lock_all` tells what has no name at all.
+        // `lock_all` finds out whether it has no name.
         _ => Ok(()),
     }
 }
@@ -145,8 +145,8 @@ fn locked_all(segment: &Segment) -> Result<Option<LockFile>, Error> {
     Ok(lock)
 }
 
-/// Runs `take_name`, then marks the segment superseded. If the first fails, or the process
-/// dies in it, the ring lives on; between the two the ring has no name, which shows as
+/// Runs `take_name`, then marks the segment superseded. If the first fails, or the process crashes
+/// in it, the ring stays valid; between the two the ring has no name, which other processes see as
 /// well. The caller holds all locks.
 pub(super) fn supersede<R>(
     segment: &Segment,
@@ -163,8 +163,8 @@ const ROLES: [(Role, u64); 2] = [
     (Role::Consumer, CONSUMER_BYTE),
 ];
 
-/// Whether the last holder of the role closed its endpoint. Then the lock is
-/// about to be free, or a successor is about to open its epoch.
+/// Whether the last holder of the role closed its endpoint. Then the lock is about to be free, or a
+/// restarted process is about to open its epoch.
 fn has_closed(segment: &Segment, role: Role) -> bool {
     State::poll(&state(header(segment), role).state).is_closed()
 }
@@ -193,8 +193,8 @@ pub(super) fn lock_all(segment: &Segment, lock: &LockFile) -> Result<(), Error> 
     }
 }
 
-/// Until when a process waits for another one that is about to leave a ring, to replace
-/// it or to unlink it. Each call that locks asks once, however many locks it takes.
+/// Until when a process waits for another one that is about to close an endpoint, to replace the
+/// ring or to unlink it. Each call that locks asks once, however many locks it takes.
 pub(super) fn handover() -> Deadline {
     Deadline::from(Duration::from_millis(100)).fixed()
 }
@@ -215,9 +215,9 @@ pub(super) fn retry(
     }
 }
 
-/// Removes the name of a segment that is marked superseded: a client may mark it first, and
-/// die. If this process may not remove the name it takes the mark back, as that client
-/// would have done, and the ring lives on.
+/// Removes the name of a segment that is marked superseded: a client may mark it first, and crash.
+/// If this process may not remove the name it clears the mark, as that client would have done, and
+/// the ring stays valid.
 pub(super) fn finish_unlink(segment: &Segment) -> Result<(), Error> {
     let mark = &header(segment).fixed.superseded;
     if mark.load(PLAIN) == 0 {
@@ -267,7 +267,7 @@ fn is_closing(segment: &Segment) -> Result<bool, Error> {
     Ok(true)
 }
 
-/// Names the holder as it calls itself.
+/// Names the holder by the number that it stored.
 pub(super) fn in_use(segment: &Segment, role: Role) -> Error {
     let pid = state(header(segment), role).pid.load(PLAIN);
     Error::InUse {
@@ -276,7 +276,7 @@ pub(super) fn in_use(segment: &Segment, role: Role) -> Error {
     }
 }
 
-/// For a caller that is told: the holder as the kernel shows it.
+/// For an error: the holder as the kernel shows it.
 pub(super) fn with_holder(segment: &Segment, error: Error) -> Error {
     match error {
         Error::InUse {
@@ -296,8 +296,7 @@ pub(super) fn replace(old: &Segment, draft: Draft) -> Result<Segment, Error> {
     supersede(old, || draft.replace())
 }
 
-/// Removes a ring that no process holds, if its memory is what the new one in its place
-/// lacks.
+/// Removes a ring that no process holds, if the new one needs its memory.
 pub(super) fn make_room(old: &Segment, lack: Error) -> Result<(), Error> {
     let _lock = locked_all(old)?;
     match lack {
@@ -319,7 +318,7 @@ pub(super) fn already_exists(segment: &Segment) -> Result<Error, Error> {
 const RETRIES: Duration = Duration::from_millis(500);
 
 /// Retries while another process replaces or unlinks the name, for half a second: a
-/// hostile process may pretend to do so for ever.
+/// hostile process may pretend to do so forever.
 pub(crate) fn retry_if_superseded<R>(
     mut attempt: impl FnMut() -> Result<R, Error>,
 ) -> Result<R, Error> {

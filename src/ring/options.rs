@@ -18,12 +18,12 @@ use crate::layout::SHAPE_FRAMES;
 use crate::segment::{Draft, Linked, Name, Segment};
 use crate::wait::{WaitConfig, WaitStrategy};
 
-/// How long a wait spins, unless it is told otherwise.
+/// Default of how long a wait spins.
 const SPIN: Duration = Duration::from_micros(20);
-/// How often a waiting endpoint checks its peer, unless it is told otherwise.
+/// Default of how often a waiting endpoint checks its peer.
 const PEER_CHECK: Duration = Duration::from_millis(100);
-/// How many slots go by without a sleep until an end spares its peer the
-/// fence: few enough barriers that none of them is felt.
+/// How many slots go by without a sleep until an endpoint saves its peer the fence: enough that the
+/// barriers cost next to nothing.
 const STRETCH_SLOTS: u64 = 1024;
 /// The same in bytes of frames.
 const STRETCH_BYTES: u64 = 65536;
@@ -74,12 +74,12 @@ pub struct RingOptions {
 
 /// What to do with a *stale* ring: a ring that was in use and that no process
 /// holds now. The locks decide. A ring whose producer or consumer is stopped is
-/// not stale; a ring whose two endpoints died is.
+/// not stale; a ring whose two endpoints crashed is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum StalePolicy {
     /// Use the ring as it is, with its positions and its unread messages.
-    /// [`create`](RingOptions::create) fails, since it takes nothing over.
+    /// [`create`](RingOptions::create) fails, since it never takes a ring over.
     #[default]
     TakeOver,
     /// Create a new ring in its place. The unread messages are lost.
@@ -115,8 +115,7 @@ impl<T: ?Sized> Ring<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`], or what makes the file another ring than asked
-    /// for, or none at all.
+    /// [`Error::NotFound`], or the error that says in what the file differs.
     ///
     /// # Real-time
     ///
@@ -183,10 +182,9 @@ impl RingOptions {
         self
     }
 
-    /// The tag that goes into the schema's fingerprint beside the record's size
-    /// and alignment. **Default: the last segment of the type's name**, or `frames`.
-    /// Set it, with a version (`"tick/3"`), for every ring that two separately built
-    /// programs share.
+    /// The tag that goes into the schema's fingerprint, in addition to the record's size and
+    /// alignment. **Default: the last segment of the type's name**, or `frames`. Set it, with a
+    /// version (`"tick/3"`), for every ring that two separately built programs share.
     ///
     /// # Real-time
     ///
@@ -196,22 +194,21 @@ impl RingOptions {
         self
     }
 
-    /// What [`create`](Self::create) and [`open_or_create`](Self::open_or_create) do
-    /// with a stale ring of the name. **Default: [`StalePolicy::TakeOver`].** Use
-    /// [`StalePolicy::Replace`] when messages of an earlier run mean nothing to this
-    /// one.
+    /// What [`create`](Self::create) and [`open_or_create`](Self::open_or_create) do with a stale
+    /// ring of the name. **Default: [`StalePolicy::TakeOver`].** Use [`StalePolicy::Replace`] when
+    /// messages of an earlier run are useless.
     pub fn stale(mut self, stale: StalePolicy) -> Self {
         self.stale = stale;
         self
     }
 
-    /// Removes the ring's name when you drop an endpoint that was taken with this
-    /// option and the other role is free. **Default: false**, and the ring stays.
-    /// Use it for a ring that should not outlive its processes. An endpoint whose
-    /// peer never came removes the name too; an endpoint that is killed does not. The
-    /// drop makes syscalls, and waits up to 100 ms for the locks of the ring: another process
-    /// may hold them. Where a drop must not wait, leave this out, and call
-    /// [`unlink`](crate::unlink) where you can.
+    /// Removes the ring's name when you drop an endpoint that was taken with this option and the
+    /// other role is free. **Default: false**, and the ring stays. Use it for a ring that should
+    /// not outlive its processes, and set it in both programs: the endpoint that closes last
+    /// removes the name. An endpoint whose peer never attached removes the name too; an
+    /// endpoint that is killed does not. The drop makes syscalls, and waits up to 100 ms for the
+    /// locks of the ring: another process may hold them. If a drop must not wait, leave this out,
+    /// and call [`unlink`](crate::unlink) where you can.
     pub fn unlink_on_drop(mut self, unlink_on_drop: bool) -> Self {
         self.unlink_on_drop = unlink_on_drop;
         self
@@ -235,21 +232,21 @@ impl RingOptions {
 
     /// How this process waits at its endpoints. **Default: [`WaitStrategy::Park`].**
     /// Use [`WaitStrategy::Spin`] for an endpoint that has a processor to itself, and
-    /// [`WaitStrategy::Adaptive`] for one whose messages come evenly.
+    /// [`WaitStrategy::Adaptive`] for one whose messages arrive at even intervals.
     pub fn wait_strategy(mut self, strategy: WaitStrategy) -> Self {
         self.strategy = strategy;
         self
     }
 
-    /// How long a wait spins before it yields or parks. **Default: 20 µs**, about as
-    /// long as a sleep and a wake take. Set zero to park at once, and more to save
-    /// wake-ups at the cost of processor time.
+    /// How long a wait spins before it yields or parks. **Default: 20 µs**, about the time of a
+    /// sleep and a wake. Set zero to park at once, and more to save wake-ups at the cost of
+    /// processor time.
     pub fn spin(mut self, spin: Duration) -> Self {
         self.spin = spin;
         self
     }
 
-    /// How often a waiting endpoint checks whether its peer still lives. **Default:
+    /// How often a waiting endpoint checks whether its peer is alive. **Default:
     /// 100 ms**; at least 1 ms, and a shorter interval counts as 1 ms. A check is one
     /// system call, and it ends a sleep. Set it lower to notice a killed peer
     /// earlier, and higher to let an idle endpoint sleep longer. A peer that closes
@@ -263,7 +260,7 @@ impl RingOptions {
     }
 
     /// How this process avoids lost wake-ups. **Default: [`Fences::Asymmetric`]**,
-    /// without a fence while both endpoints are awake. Use [`Fences::Symmetric`] on a
+    /// without a fence while both endpoints are busy. Use [`Fences::Symmetric`] on a
     /// processor that must not be interrupted.
     pub fn fences(mut self, fences: Fences) -> Self {
         self.fences = fences;
@@ -272,14 +269,14 @@ impl RingOptions {
 
     /// Creates a ring. Its memory is reserved, or the call fails. Where there is no
     /// memory for two, [`StalePolicy::Replace`] removes the old ring before it creates the
-    /// new one, and another process can find no ring meanwhile.
+    /// new one, and for that time another process can find no ring.
     ///
     /// # Errors
     ///
     /// [`Error::AlreadyExists`], unless no process holds the existing ring and
     /// [`StalePolicy::Replace`] was asked for; [`Error::NotEnoughMemory`],
     /// [`Error::FileSizeLimit`], [`Error::InvalidName`],
-    /// [`Error::InvalidCapacity`], or the system's refusal.
+    /// [`Error::InvalidCapacity`], or an OS error.
     ///
     /// # Real-time
     ///
@@ -313,7 +310,7 @@ impl RingOptions {
         let name = Name::parse(name)?;
         self.length(content)?;
         retry_if_superseded(|| {
-            // First, since a name that is taken may be so by the memory that is lacking.
+            // First, since the ring that has the name may hold the memory that is lacking.
             let old = match Segment::open(&name) {
                 Err(Error::NotFound { .. }) => return self.build(content, &name),
                 other => other?,
@@ -332,9 +329,8 @@ impl RingOptions {
     /// # Errors
     ///
     /// [`Error::NotFound`]; [`Error::NotARing`], [`Error::VersionMismatch`],
-    /// [`Error::ShapeMismatch`], [`Error::SchemaMismatch`] or
-    /// [`Error::Corrupt`] if it is not the ring that was asked for; or the
-    /// system's refusal.
+    /// [`Error::ShapeMismatch`], [`Error::SchemaMismatch`] or [`Error::Corrupt`] if it is not the
+    /// ring that was asked for; or an OS error.
     ///
     /// # Real-time
     ///
@@ -367,10 +363,9 @@ impl RingOptions {
         retry_if_superseded(|| self.attach(content, Segment::open(&name)?))
     }
 
-    /// Opens the ring, or creates it if there is none: either endpoint may come
-    /// first. [`stale`](Self::stale) decides about a ring that both endpoints have
-    /// left. Without a [`capacity`](Self::capacity) it takes an existing ring of any
-    /// capacity, and creates none.
+    /// Opens the ring, or creates it if there is none: either endpoint may attach first.
+    /// [`stale`](Self::stale) decides about a ring that no process holds. Without a
+    /// [`capacity`](Self::capacity) it takes an existing ring of any capacity, and creates none.
     ///
     /// # Errors
     ///
@@ -429,18 +424,17 @@ impl RingOptions {
         })
     }
 
-    /// Creates a ring without a name, in a sealed memfd: nothing lies in
-    /// `/dev/shm`, and when the last process that has it is gone, so is the
-    /// ring. Other processes get it through [`handoff`](crate::handoff), or with
-    /// its [`descriptor`](Ring::descriptor) in any other way.
+    /// Creates a ring without a name, in a sealed memfd: it is not in `/dev/shm`, and it disappears
+    /// when the last process that holds it exits. Other processes get it through
+    /// [`handoff`](crate::handoff), or with its [`descriptor`](Ring::descriptor) in any other way.
     ///
-    /// Such a ring is never `Superseded`, unless by [`Ring::unlink`], which ends
-    /// its life. Its roles are taken through `/proc`.
+    /// Such a ring is never `Superseded`, except by [`Ring::unlink`]. Its roles are taken through
+    /// `/proc`.
     ///
     /// # Errors
     ///
     /// [`Error::NotEnoughMemory`], [`Error::FileSizeLimit`],
-    /// [`Error::InvalidCapacity`], or the system's refusal.
+    /// [`Error::InvalidCapacity`], or an OS error.
     ///
     /// # Real-time
     ///
@@ -478,9 +472,8 @@ impl RingOptions {
     ///
     /// # Errors
     ///
-    /// [`Error::WrongDescriptor`] if it is not a memfd, or not one that is
-    /// sealed against shrinking, or no ring is in it; otherwise as
-    /// [`open`](Self::open).
+    /// [`Error::WrongDescriptor`] if it is not a memfd, or not sealed against shrinking, or
+    /// contains no ring; otherwise as [`open`](Self::open).
     ///
     /// # Real-time
     ///
@@ -500,13 +493,13 @@ impl RingOptions {
         self.attach(content, Segment::from_descriptor(descriptor)?)
     }
 
-    /// A ring in this process's own memory, with both its ends: for tests, and
+    /// A ring in this process's own memory, with both its endpoints: for tests, and
     /// for threads of one program. Name, mode and
     /// other segment options are ignored.
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidCapacity`], [`Error::NotEnoughMemory`].
+    /// [`Error::InvalidCapacity`], [`Error::NotEnoughMemory`]; [`Error::Io`] if the allocator refuses.
     ///
     /// # Real-time
     ///
@@ -523,7 +516,7 @@ impl RingOptions {
         let segment = Segment::heap(self.length(content)?)?;
         self.format(content, &segment);
         let ring = self.new_ring::<T>(content, segment);
-        // Nobody else has this ring, and it is dropped at once.
+        // No other code has this ring, and it is dropped at once.
         Ok((ring.producer()?, ring.consumer()?))
     }
 
@@ -616,7 +609,7 @@ impl RingOptions {
     }
 
     /// A ring in the place of one that no process holds. Where there is no room for both,
-    /// the old one goes first.
+    /// the old one is removed first.
     fn replace<T: ?Sized>(
         &self,
         content: Content,
@@ -638,7 +631,7 @@ impl RingOptions {
         }
     }
 
-    /// A segment, before it has its name. What is lacking here is what an old ring may have.
+    /// A segment, before it has its name. An old ring may hold the memory that is lacking here.
     fn reserved(&self, content: Content, name: &Name) -> Result<Draft, Error> {
         Draft::new(name, self.length(content)?, self.mode)
     }

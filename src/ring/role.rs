@@ -1,5 +1,4 @@
-//! A role, taken: the lock, the state word, the two sleep words, and the look
-//! at the peer.
+//! A role, taken: the lock, the state word, the two sleep words, and the liveness check.
 
 use core::ptr::NonNull;
 use core::slice;
@@ -23,19 +22,19 @@ use crate::wait::{
     is_stopped, is_superseded, peer_gone,
 };
 
-/// One endpoint's hold on its role. While it lives, no other endpoint has the role, and
-/// header and data stay mapped.
+/// One endpoint's hold on its role. While it exists, no other endpoint has the role, and header and
+/// data stay mapped.
 #[derive(Debug)]
 pub(crate) struct RoleGuard {
     role: Role,
-    /// Of `shared`'s header, at hand for the hot path.
+    /// Of `shared`'s header, cached for the hot path.
     header: NonNull<Header>,
     peer_word: NonNull<AtomicU32>,
     own_word: NonNull<AtomicU32>,
     waker: Waker,
     sleeper: Sleeper,
     pub(crate) history: WaitHistory,
-    /// What this end sleeps on.
+    /// What this endpoint sleeps on.
     own_bell: Bell,
     /// What the peer sleeps on.
     peer_bell: Bell,
@@ -127,7 +126,7 @@ impl RoleGuard {
     }
 
     /// Does what the peer's word asks for: wakes the peer if it sleeps. `false` if the word
-    /// says that this is a forked child, whose peer does not hear of it.
+    /// says that this is a forked child, whose peer is not woken.
     #[inline(always)]
     pub(crate) fn heed(&self, seen: u32) -> bool {
         self.waker.heed(seen, self.word_of_peer(), &self.peer_bell)
@@ -145,13 +144,13 @@ impl RoleGuard {
         self.lock.as_ref().is_some_and(LockFile::is_inherited)
     }
 
-    /// Whether the peer asks for rides.
+    /// Whether the peer asks for inline copies.
     #[inline(always)]
     pub(crate) fn peer_hint(&self) -> bool {
         self.waker.hint()
     }
 
-    /// The peer's word, and what it holds while it asks for nothing.
+    /// The peer's word, and its value while it asks for nothing.
     pub(crate) fn peer_word(&self) -> (NonNull<AtomicU32>, u32) {
         (self.peer_word, self.waker.calm())
     }
@@ -167,7 +166,7 @@ impl RoleGuard {
     #[cold]
     fn grant(&mut self, position: u64) {
         if self.is_inherited() {
-            return; // the word tells the other end that it is detached
+            return; // the word tells the peer that it is detached
         }
         let header = self.shared.header();
         // Only advice: a waker that is not registered fences in any case.
@@ -176,7 +175,7 @@ impl RoleGuard {
             .grant(word(header, self.role), position, registered);
     }
 
-    /// Tells the peer whether a ride would help.
+    /// Tells the peer whether an inline copy would help.
     #[cold]
     pub(crate) fn hint(&mut self, hint: bool) {
         if self.is_inherited() {
@@ -210,7 +209,8 @@ impl RoleGuard {
         )
     }
 
-    /// Waits until the peer is there, or one has come since the call, or what is awaited.
+    /// Waits until the peer is attached, or one has attached since the call, or the message is
+    /// there.
     pub(crate) fn wait_for_peer(
         &mut self,
         position: u64,
@@ -230,7 +230,7 @@ impl RoleGuard {
         while !self.is_reached(goal) {
             match steps.step(&mut self.history) {
                 Step::Retry => {}
-                // A newcomer opens its epoch, and then wakes in any case.
+                // A process that attaches opens its epoch, and then wakes in any case.
                 Step::Park(until) => self.park(position, until, goal),
                 Step::CheckPeer if self.is_superseded() => return PeerWait::Superseded,
                 Step::CheckPeer => self.history.reset(),
@@ -240,8 +240,7 @@ impl RoleGuard {
         PeerWait::Present
     }
 
-    /// Counts a wake-up that was lost, or never arrives, unless its waker is stopped or
-    /// dead.
+    /// Counts a missed wake-up, unless the waker is stopped or has crashed.
     pub(crate) fn count_rescue(&self) {
         let peer = other(self.role);
         let pid = state(self.header(), peer).pid.load(PLAIN);
@@ -254,14 +253,14 @@ impl RoleGuard {
         }
     }
 
-    /// This end's half of its sleep word, and the word.
+    /// This endpoint's half of its sleep word, and the word.
     pub(crate) fn sleeper(&mut self) -> (&mut Sleeper, &AtomicU32) {
         // SAFETY: `shared` keeps the header alive.
         let word: &AtomicU32 = unsafe { self.own_word.as_ref() };
         (&mut self.sleeper, word)
     }
 
-    /// Forgets wakes that came too late for an earlier sleep.
+    /// Drains wakes that arrived too late for an earlier sleep.
     pub(crate) fn drain(&self) {
         self.own_bell.drain();
     }
@@ -271,20 +270,20 @@ impl RoleGuard {
         state(self.header(), self.role).parks.count();
     }
 
-    /// This end's sleep word.
+    /// This endpoint's sleep word.
     pub(crate) fn own_word(&self) -> &AtomicU32 {
         // SAFETY: `shared` keeps the header alive.
         let word: &AtomicU32 = unsafe { self.own_word.as_ref() };
         word
     }
 
-    /// Whether many such ends can be waited for at once.
+    /// Whether one wait can take many such endpoints.
     pub(crate) fn sleeps_on_futex(&self) -> bool {
         self.shared.geometry.doorbell == DoorbellKind::Futex
     }
 
-    /// Whether the peer came and closed its end. What it published before is
-    /// visible to the caller's next look.
+    /// Whether the peer attached and closed. What it published before is visible to the caller's
+    /// next poll.
     pub(crate) fn peer_closed(&self) -> bool {
         self.peer().is_closed()
     }
@@ -293,8 +292,8 @@ impl RoleGuard {
         State::poll(peer_state(self.header(), self.role))
     }
 
-    /// Whether the peer came and is gone, closed or dead. Makes a syscall. What
-    /// it published before is visible to the caller's next look.
+    /// Whether the peer attached and has closed or crashed. Makes a syscall. What it published
+    /// before is visible to the caller's next poll.
     pub(crate) fn peer_gone(&self) -> bool {
         peer_gone(&self.shared.segment, self.role)
     }
@@ -315,14 +314,14 @@ impl RoleGuard {
         is_superseded(&self.shared.segment)
     }
 
-    /// The liveness check of a waiting endpoint: whether its peer is gone, or can no
-    /// longer arrive.
+    /// The liveness check of a waiting endpoint: whether its peer has closed or crashed, or can no
+    /// longer attach.
     pub(crate) fn is_left_alone(&mut self) -> bool {
         self.check_peer().is_some()
     }
 
-    /// The liveness check: the epoch of the peer if that one is gone, or can no longer
-    /// arrive.
+    /// The liveness check: the epoch of the peer if that one has closed or crashed, or can no
+    /// longer attach.
     pub(crate) fn check_peer(&mut self) -> Option<u64> {
         let peer = self.peer();
         if is_left_alone(&self.shared.segment, self.role, peer) {
@@ -332,24 +331,24 @@ impl RoleGuard {
         None
     }
 
-    /// What another thread needs to wait for this end.
+    /// What another thread needs to wait for this endpoint.
     pub(crate) fn watch(&self) -> super::Watch {
         super::Watch::new(Arc::clone(&self.shared), self.role)
     }
 
-    /// Whether this end was closed, and lives on.
+    /// Whether this endpoint was closed, and keeps its role.
     pub(crate) fn is_closed(&self) -> bool {
         peer::has_closed(&state(self.header(), self.role).state)
     }
 
-    /// Tells the peer that this end has left.
+    /// Tells the peer that this endpoint has closed.
     pub(crate) fn close(&self) {
         peer::close(&state(self.header(), self.role).state);
         self.rouse();
     }
 
-    /// Wakes the peer in any case: a predecessor may have died between its
-    /// position and its wake, and the peer may wait for a newcomer.
+    /// Wakes the peer in any case: the last holder may have crashed between its position and its
+    /// wake, and the peer may wait for a process to attach.
     fn rouse(&self) {
         let word = word(self.header(), other(self.role));
         self.waker.rouse(word, &self.peer_bell);
@@ -364,9 +363,9 @@ impl Drop for RoleGuard {
         self.close();
         if self.shared.config.unlink_on_drop {
             let segment = &self.shared.segment;
-            // The other end may be there still, or the name be another's by
-            // now: then it is not ours to remove. The role goes first: of two that
-            // leave at once, one may wait for the other's.
+            // If the peer is still attached, or another ring has the name, do not remove it. Give
+            // the role up first: of two endpoints that close at once, one may wait for the other's
+            // role.
             let ours = |lock: &LockFile| {
                 lock.unlock(byte(self.role));
                 lock_all(segment, lock).is_ok()
@@ -378,7 +377,7 @@ impl Drop for RoleGuard {
     }
 }
 
-/// An end that sleeps by itself.
+/// An endpoint that sleeps alone.
 struct Alone<'a> {
     role: &'a mut RoleGuard,
     position: u64,

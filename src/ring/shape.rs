@@ -7,12 +7,11 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 use crate::error::Corrupt;
 use crate::layout::{self, SHAPE_FRAMES, SHAPE_SLOTS};
 
-/// A type whose values may cross from one process into another: any bytes make
-/// a value ([`FromBytes`]), a value has no padding that could leak
-/// ([`IntoBytes`]) and nothing inside that changes behind a shared reference
-/// ([`Immutable`]).
+/// A type whose values may pass from one process to another: any bytes make a value
+/// ([`FromBytes`]), a value has no padding that could leak ([`IntoBytes`]) and nothing inside that
+/// changes behind a shared reference ([`Immutable`]).
 ///
-/// Nothing needs to be implemented: derive the three traits of `zerocopy` (a
+/// You need not implement it: derive the three traits of `zerocopy` (a
 /// dependency of your own, with its feature `derive`), and `Copy`, and the type is
 /// a record. Its layout must be fixed, so `repr(C)`, and where the compiler would
 /// pad it, a field does. `bool`, `char` and enums cannot be fields, since not all
@@ -48,7 +47,7 @@ pub trait Record: FromBytes + IntoBytes + Immutable + Copy + Send + 'static {}
 
 impl<T: FromBytes + IntoBytes + Immutable + Copy + Send + 'static> Record for T {}
 
-/// What the header says of a shape.
+/// A shape's fields in the header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Description {
     pub(crate) shape: u32,
@@ -56,7 +55,7 @@ pub struct Description {
     pub(crate) slot_align: u32,
 }
 
-/// What a ring is to hold, for code that knows no type of it.
+/// What a ring holds, for code that does not know its type.
 #[derive(Debug, Clone, Copy)]
 pub struct Content {
     pub(crate) description: Description,

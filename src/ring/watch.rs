@@ -1,4 +1,4 @@
-//! An end, seen from a thread that waits for it.
+//! An endpoint, seen from a thread that waits for it.
 
 use std::sync::Arc;
 
@@ -9,8 +9,8 @@ use crate::peer::{Goal, State};
 use crate::sync::AtomicU32;
 use crate::wait::is_left_alone;
 
-/// An end's sleep word, and what tells whether it waits in vain. Keeps the
-/// ring mapped, and leaves the role alone.
+/// An endpoint's sleep word, and the state that decides whether it still has to wait. Keeps the
+/// ring mapped, and does not hold the role.
 #[derive(Debug, Clone)]
 pub(crate) struct Watch {
     shared: Arc<Shared>,
@@ -22,12 +22,12 @@ impl Watch {
         Self { shared, role }
     }
 
-    /// The end's sleep word.
+    /// The endpoint's sleep word.
     pub(crate) fn word(&self) -> &AtomicU32 {
         word(self.shared.header(), self.role)
     }
 
-    /// Whether the peer has done what ends the wait, and so owes the end a wake.
+    /// Whether the peer has done what ends the wait, and so must wake the endpoint.
     pub(crate) fn is_reached(&self, goal: Goal) -> bool {
         let header = self.shared.header();
         goal.is_reached(
@@ -36,12 +36,12 @@ impl Watch {
         )
     }
 
-    /// Nanoseconds between two checks whether the peer lives.
+    /// Nanoseconds between two checks whether the peer is alive.
     pub(crate) fn peer_check(&self) -> u64 {
         self.shared.config.wait.peer_check
     }
 
-    /// Whether the peer is gone, or can no longer arrive. Makes syscalls.
+    /// Whether the peer has closed or crashed, or can no longer attach. Makes syscalls.
     pub(crate) fn is_left_alone(&self) -> bool {
         let peer = State::poll(peer_state(self.shared.header(), self.role));
         is_left_alone(&self.shared.segment, self.role, peer)

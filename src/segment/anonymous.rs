@@ -1,8 +1,8 @@
 //! A segment without a name: a memfd that can neither shrink nor grow.
 //!
-//! Whoever has a descriptor of it can map it, and nobody can take the memory
-//! away from under a mapping: that is what the seals are for. A role wants a
-//! description of its own, and for lack of a name it comes through `/proc`.
+//! A process with a descriptor of it can map it, and the seals keep any process from taking the
+//! mapped memory away. A role needs a separate description, which is opened through `/proc` because
+//! there is no name.
 
 use std::fs::{File, Permissions};
 use std::io;
@@ -15,7 +15,7 @@ use super::memfd::{SHOWN, create, reopen};
 use super::{Access, Memory, PAGE, Segment, failed, is_locked};
 use crate::error::Error;
 
-/// Without this seal a peer could cut off what is mapped here.
+/// Without this seal a peer could truncate the mapping.
 const REQUIRED: libc::c_int = libc::F_SEAL_SHRINK;
 /// With one of these nothing can be mapped for writing.
 const READ_ONLY: libc::c_int = libc::F_SEAL_WRITE | libc::F_SEAL_FUTURE_WRITE;
@@ -38,7 +38,7 @@ impl Segment {
         Self::map(file, length, None, Access::ReadWrite)
     }
 
-    /// Maps what a descriptor leads to, whoever made it, as long as it is.
+    /// Maps the whole file of a descriptor, whichever process made it.
     pub(crate) fn from_descriptor(descriptor: BorrowedFd<'_>) -> Result<Self, Error> {
         let wrong = |reason| Err(Error::WrongDescriptor { reason });
         // SAFETY: the descriptor is open, and no memory is involved.

@@ -1,9 +1,8 @@
 //! A segment before it has a name.
 //!
-//! A segment is built and formatted without a name and then linked to it, so
-//! that no opener ever meets half a segment, and a creator that dies leaves
-//! nothing behind. Where the file system has no nameless files, a random
-//! temporary name stands in.
+//! A segment is built and formatted without a name and then linked to it, so that no process ever
+//! opens half a segment, and a creator that crashes leaves nothing behind. If the file system has
+//! no `O_TMPFILE`, the segment gets a random temporary name.
 
 use std::ffi::{CStr, CString};
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -17,12 +16,12 @@ use super::enough::survives_in;
 use super::{Access, Name, Segment, failed, is_locked, off_standard, random};
 use crate::error::Error;
 
-/// A reserved, zeroed, mapped segment that nobody else can see.
+/// A reserved, zeroed, mapped segment that no other process can see.
 #[derive(Debug)]
 pub(crate) struct Draft {
     segment: Segment,
     name: Name,
-    /// The path that leads to a file without a name.
+    /// The path of a file without a name.
     descriptor: CString,
     temporary: Temporary,
 }
@@ -40,11 +39,11 @@ impl Drop for Temporary {
     }
 }
 
-/// What became of a link.
+/// The result of a link.
 pub(crate) enum Linked {
     /// The segment has its name.
     Done(Segment),
-    /// The name belongs to something else; here is the draft again.
+    /// Another file has the name; the draft is returned.
     NameTaken(Draft),
 }
 
@@ -56,7 +55,7 @@ impl Draft {
         let (file, temporary) = nameless(name).map_err(failed("create"))?;
         file.set_permissions(Permissions::from_mode(mode))
             .map_err(failed("set the mode of"))?;
-        // A ring whose roles nobody could take would be in everybody's way.
+        // Do not create a ring whose roles no process can take.
         is_locked(&file, 0).map_err(failed("query the locks of"))?;
         // A hugetlbfs file is made of whole huge pages.
         let block = file.metadata().map_err(failed("examine"))?.blksize();
@@ -80,7 +79,7 @@ impl Draft {
     pub(crate) fn link(mut self) -> Result<Linked, Error> {
         match self.link_to(self.name.path()) {
             Ok(()) => {
-                // A temporary name goes, now that there is another one.
+                // Remove the temporary name, now that there is another one.
                 drop(Temporary(self.temporary.0.take()));
                 Ok(Linked::Done(self.segment))
             }
@@ -136,7 +135,7 @@ impl Draft {
 fn nameless(name: &Name) -> io::Result<(File, Temporary)> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).mode(0o600);
-    let proc = PathBuf::from("/proc/self/fd").exists(); // what links a nameless file
+    let proc = PathBuf::from("/proc/self/fd").exists(); // what links a file without a name
     let opened = options
         .clone()
         .custom_flags(libc::O_TMPFILE)
@@ -169,8 +168,8 @@ fn temporary_path(name: &Name) -> CString {
     CString::new(path.as_os_str().as_bytes()).expect("a checked name holds no zero byte")
 }
 
-/// Takes the memory now, so that a full file system is an error here and not a
-/// SIGBUS at some later store.
+/// Takes the memory now, so that a full file system is an error here and not a SIGBUS at a later
+/// store.
 pub(super) fn reserve(file: &File, length: u64, shown: &str) -> Result<(), Error> {
     // Beyond this limit the kernel would kill with SIGXFSZ.
     let mut limit = libc::rlimit {
@@ -197,8 +196,8 @@ pub(super) fn reserve(file: &File, length: u64, shown: &str) -> Result<(), Error
             0 => return Ok(()),
             libc::EINTR => {}
             error => {
-                // A hugetlbfs keeps what it had until it found no more. A file that
-                // somebody else has mapped keeps its length.
+                // A hugetlbfs keeps the pages that it found. A file that another process has mapped
+                // keeps its length.
                 let _ = file.set_len(before);
                 return Err(unreserved(file, length, shown, error));
             }
@@ -218,8 +217,8 @@ fn unreserved(file: &File, length: u64, shown: &str, error: i32) -> Error {
     }
 }
 
-/// Takes the memory of the holes before `end` in a file that others may have mapped. A
-/// file system that cannot do so has no memory to lack, or finds it at each store.
+/// Reserves the missing blocks before `end` in a sparse file that others may have mapped. A file
+/// system that cannot do so needs no memory, or takes it at each store.
 pub(super) fn fill_holes(file: &File, end: u64, shown: &str) -> Result<(), Error> {
     let Ok(size) = libc::off_t::try_from(end) else {
         return Err(not_enough(file, end));
@@ -246,7 +245,7 @@ fn not_enough(file: &File, wanted: u64) -> Error {
     // SAFETY: `stat` lives through the call.
     let known = unsafe { libc::fstatvfs(file.as_raw_fd(), &raw mut stat) } == 0;
     let available = match stat.f_blocks {
-        // A hugetlbfs without a size of its own counts nothing.
+        // A hugetlbfs without a size option counts nothing.
         0 if known => free_huge_pages(stat.f_bsize),
         _ => stat.f_bavail.saturating_mul(stat.f_frsize),
     };
@@ -260,7 +259,7 @@ fn not_enough(file: &File, wanted: u64) -> Error {
     }
 }
 
-/// Bytes in the machine's huge pages of this size that nobody has.
+/// Bytes in the machine's huge pages of this size that are free.
 fn free_huge_pages(size: u64) -> u64 {
     let kilobytes = size / 1024;
     let path = format!("/sys/kernel/mm/hugepages/hugepages-{kilobytes}kB/free_hugepages");

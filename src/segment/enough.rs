@@ -1,4 +1,4 @@
-//! Whether there is memory for a ring, asked before the kernel answers with SIGKILL.
+//! Whether there is memory for a ring, checked before the OOM killer would act.
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
@@ -10,11 +10,11 @@ use std::time::Duration;
 use super::memory_limit::MemoryLimit;
 use crate::error::Error;
 
-/// Smaller rings are not worth the question: the answer takes 0.1 ms, a tenth of the time
-/// that the kernel takes to reserve so much.
+/// Smaller rings are not checked: the check takes 0.1 ms, a tenth of the time that the kernel takes
+/// to reserve this much.
 const ASKED: u64 = 4 << 20;
 
-/// Refuses so much memory if the kernel would kill for it.
+/// Fails if this much memory would trigger the OOM killer.
 pub(super) fn survives(wanted: u64) -> Result<(), Error> {
     if wanted < ASKED {
         return Ok(());
@@ -40,29 +40,29 @@ pub(super) fn survives(wanted: u64) -> Result<(), Error> {
     Ok(())
 }
 
-/// Refuses to give the file so much memory if the kernel would kill for it.
+/// Fails if this much memory for the file would trigger the OOM killer.
 pub(super) fn survives_in(file: &File, length: u64) -> Result<(), Error> {
     if !is_memory(file, length) {
         return Ok(());
     }
-    // What the file has already counts already.
+    // The memory that the file has is counted already.
     let has = file.metadata().map_or(0, |data| data.blocks() * 512);
     survives(length.saturating_sub(has))
 }
 
-/// Whether the file lies on a disk: its pages in memory are a cache, which the kernel can
+/// Whether the file is on a disk: its pages in memory are a cache, which the kernel can
 /// drop until they are locked.
 pub(super) fn is_on_a_disk(file: &File) -> bool {
     let in_memory = [TMPFS_MAGIC, RAMFS_MAGIC, HUGETLBFS_MAGIC];
     file_system(file).is_some_and(|stat| !in_memory.contains(&magic(&stat)))
 }
 
-/// Whether the file lies in memory, and its file system has room for so much: then it
-/// is the kernel's killer that would answer.
+/// Whether the file is in memory, and its file system has this much room: then only the OOM killer
+/// would stop it.
 fn is_memory(file: &File, length: u64) -> bool {
     file_system(file).is_some_and(|stat| {
         let is_memory = matches!(magic(&stat), TMPFS_MAGIC | RAMFS_MAGIC);
-        // The kernel's own file systems, of memfds, have no size.
+        // The kernel's internal file systems, of memfds, have no size.
         let room = stat.f_bavail.saturating_mul(stat.f_bsize as u64);
         is_memory && (stat.f_blocks == 0 || length <= room)
     })
@@ -85,8 +85,7 @@ const TMPFS_MAGIC: i64 = 0x0102_1994;
 const RAMFS_MAGIC: i64 = 0x8584_58f6;
 const HUGETLBFS_MAGIC: i64 = 0x9584_58f6;
 
-/// After so many times 10 ms the kernel has counted what is in use; what it counts for
-/// nothing by then is its own.
+/// After this many times 10 ms the kernel has counted what is in use.
 const COUNTED: u32 = 250;
 
 fn way_out(limit: &MemoryLimit) -> String {

@@ -1,32 +1,30 @@
 //! What a forked child must not share with its parent.
 //!
-//! A child has the endpoints of its parent in its memory, the same mapping, and
-//! copies of the descriptors: it would be a second owner of the role, and keep
-//! its lock when the parent is dead. So every description that is opened for
-//! locks has an [`Entry`] in a table of the process, and a handler of
-//! `pthread_atfork` goes through the table in the child:
+//! A child has the endpoints of its parent in its memory, the same mapping, and copies of the
+//! descriptors: it would be a second owner of the role, and keep its lock after the parent has
+//! exited. So every description that is opened for locks has an [`Entry`] in a table of the
+//! process, and a handler of `pthread_atfork` goes through the table in the child:
 //!
-//! - The lock's descriptor is made to lead to the mapped file, whose description
-//!   holds no locks. Its number stays taken: whoever drops the endpoint in the
-//!   child closes what is still its own.
-//! - The mapping becomes a private copy of the ring, in which both ends have left
-//!   and the ring's life is over. So the hot path asks nothing that it does not ask
-//!   anyway: its looks and waits end with `Abandoned`, a `Ring` on the same mapping
-//!   gives out no role, and the sleep words hold `DETACHED`, which each publish comes
-//!   across. What the child pushes goes into the copy, and the push fails.
+//! - The lock's descriptor is replaced by one of the mapped file, whose description holds no locks.
+//!   Its number stays in use: a drop of the endpoint in the child closes the right descriptor.
+//! - The mapping becomes a private copy of the ring, in which both endpoints have closed and the
+//!   ring is superseded. So the hot path needs no extra check: its polls and waits end with
+//!   `Abandoned`, no role can be taken of a `Ring` on the same mapping, and the sleep words hold
+//!   `DETACHED`, which each publish reads. What the child pushes goes into the copy, and the push
+//!   fails.
 //!
-//! The copy takes no time: it shares its pages with the file until the child
-//! writes to them. A mapping on which nobody has a role stays shared, so that a
-//! child may take one. What lies on the heap is a copy anyway.
+//! The copy takes no time: it shares its pages with the file until the child writes to them. A
+//! mapping without a role stays shared, so that a child may take one. A ring on the heap is a copy
+//! anyway.
 //!
-//! A child that is forked after a description was opened and before its entry
-//! was made would know nothing of it. So forks are counted: who has made an entry
-//! looks at the count, and opens another description if there was a fork.
+//! A child that is forked after a description was opened and before its entry was made would not
+//! find it. So forks are counted: after making an entry the code checks the count, and opens
+//! another description if there was a fork.
 //!
 //! The child's handler makes two system calls for each entry and follows a list:
 //! it takes no lock and allocates nothing. Until the child has run for the first
 //! time, it does have the lock. `vfork`, `posix_spawn` and the raw `clone` run no
-//! handlers; until its `exec`, such a child must leave alone what it inherited.
+//! handlers; until its `exec`, such a child must not touch what it inherited.
 
 use core::ptr::NonNull;
 use std::io;
@@ -37,7 +35,7 @@ use crate::parker::DETACHED;
 use crate::peer;
 use crate::sync::{AtomicU32, AtomicU64, FORK, List, PLAIN};
 
-/// What a child must not share, for as long as this lives.
+/// What a child must not share, until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Entry(&'static Place);
 
@@ -61,15 +59,15 @@ struct Place {
     length: AtomicU64,
 }
 
-/// Nobody's.
+/// Unused.
 const FREE: u32 = 0;
-/// Somebody's who is writing the rest of it.
+/// Being initialised.
 const TAKEN: u32 = 1;
-/// An entry that stands for a mark alone.
+/// An entry that is only a mark.
 const MARK: u32 = 2;
 /// An entry with a lock and a mapping.
 const HELD: u32 = 3;
-/// Of an entry that was made before the fork, in the child.
+/// In the child: an entry that was made before the fork.
 const INHERITED: u32 = 4;
 
 static PLACES: List<Place> = List::new();
@@ -81,7 +79,7 @@ const BEGUN: u64 = 1 << 32;
 const UNDER_WAY: u64 = 1;
 
 impl Entry {
-    /// An entry that only tells whether it was inherited.
+    /// An entry that only shows whether it was inherited.
     pub(crate) fn mark() -> io::Result<Self> {
         install()?;
         let place = Place::take();
@@ -114,22 +112,20 @@ impl Drop for Entry {
     }
 }
 
-/// The forks so far; `None` while another thread is about one.
+/// The forks so far; `None` while another thread forks.
 pub(super) fn forks() -> Option<u64> {
     // opened -> forked: ... and an earlier one has been counted.
     let forks = FORKS.load(FORK);
     (forks % BEGUN == 0).then_some(forks)
 }
 
-/// Has the handlers run at every fork that begins from now on; well before the
-/// first role is taken. Who meets another thread here installs them twice, which
-/// changes nothing: a lock that a fork could leave locked in the child would be
-/// worse.
+/// Installs the handlers, for every fork from now on, before the first role is taken. Two threads
+/// may install them twice, which changes nothing: a lock that a fork could leave locked in the
+/// child would be worse.
 pub(super) fn install() -> io::Result<()> {
     if INSTALLED.load(FORK) == 0 {
-        // SAFETY: the handlers take nothing and never unwind. They stay as long as
-        // they are registered: glibc drops those of a library that is unloaded, and
-        // musl unloads none.
+        // SAFETY: the handlers take nothing and never unwind. Their code stays mapped while they
+        // are registered: glibc drops those of a library that is unloaded, and musl unloads none.
         match unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) } {
             0 => INSTALLED.store(1, FORK),
             error => return Err(io::Error::from_raw_os_error(error)),
@@ -173,13 +169,13 @@ impl Place {
         })
     }
 
-    /// In a child: gives up the lock and leaves the ring.
+    /// In a child: gives up the lock and detaches from the ring.
     fn disinherit(&self) {
         let lock = self.lock.load(PLAIN) as RawFd;
         let file = self.file.load(PLAIN) as RawFd;
         // SAFETY: both descriptors are the entry's.
         if unsafe { libc::dup3(file, lock, libc::O_CLOEXEC) } == -1 {
-            // The number lies beyond a limit that was lowered: nobody gets it.
+            // The number is above a lowered limit: no new descriptor gets it.
             // SAFETY: it is the entry's.
             unsafe { libc::close(lock) };
         }
@@ -206,9 +202,8 @@ impl Place {
             unsafe { libc::mprotect(base, length, libc::PROT_NONE) };
             return;
         }
-        // SAFETY: the copy has just been mapped, as long as the mapping, which was
-        // compared with a header's length before this entry was made; a header is
-        // nothing but atomics.
+        // SAFETY: the copy has just been mapped, as long as the mapping, which was compared with a
+        // header's length before this entry was made; a header consists of atomics.
         let header: &Header = unsafe { &*copy.cast::<Header>() };
         header.fixed.superseded.store(1, PLAIN);
         for end in [&header.producer.state, &header.consumer.state] {

@@ -1,7 +1,7 @@
-//! A file that somebody else has made, before it is mapped.
+//! An existing file, before it is mapped.
 //!
-//! A mapping of what is no ring can kill: touching a hole takes memory, and raises SIGBUS
-//! where there is none. So the file is read, and only a ring is mapped.
+//! Mapping a file that is not a ring is dangerous: an access to a sparse part takes memory, and
+//! raises SIGBUS if there is none. So the file is read, and only a ring is mapped.
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
@@ -18,7 +18,7 @@ use crate::layout::{DATA, LAYOUT, MAGIC};
 pub(super) struct Found<'a> {
     pub(super) file: File,
     pub(super) length: u64,
-    /// Bytes that the file system has taken for it.
+    /// Bytes that the file system has allocated for it.
     taken: u64,
     name: Option<&'a Name>,
 }
@@ -46,7 +46,7 @@ impl<'a> Found<'a> {
         Ok(found)
     }
 
-    /// Makes sure that it is a ring of this layout, whose header can be touched.
+    /// Makes sure that it is a ring of this layout, whose header can be accessed.
     pub(super) fn check(&self, access: Access) -> Result<(), Error> {
         let mut start = [0; 12];
         self.read(&mut start)?;
@@ -64,7 +64,7 @@ impl<'a> Found<'a> {
         match access {
             _ if self.taken >= self.length => Ok(()),
             Access::ReadWrite => fill_holes(&self.file, DATA as u64, display_name(self.name)),
-            // A hole in memory is filled even when it is read.
+            // In memory, even reading a sparse part allocates it.
             Access::ReadOnly if is_memory(&self.file) => {
                 Err(self.not_a_ring("it has holes, as a sparse copy has"))
             }
@@ -102,7 +102,7 @@ fn is_memory(file: &File) -> bool {
 }
 
 impl Segment {
-    /// Maps an existing segment as long as it is.
+    /// Maps a whole existing segment.
     pub(crate) fn open(name: &Name) -> Result<Self, Error> {
         Self::existing(name, Access::ReadWrite)
     }
@@ -142,7 +142,7 @@ impl Segment {
         Ok(bytes == [0; DATA])
     }
 
-    /// Takes the memory, all of it, which its maker may not have done.
+    /// Reserves all of the memory, which its creator may not have done.
     #[cfg(feature = "shared_memory")]
     pub(crate) fn reserve(&self) -> Result<(), Error> {
         match &self.memory {
@@ -151,7 +151,7 @@ impl Segment {
         }
     }
 
-    /// Takes the memory that an existing ring lacks, as a sparse copy does.
+    /// Reserves the memory that an existing ring lacks, such as a sparse copy.
     pub(crate) fn fill_holes(&self) -> Result<(), Error> {
         let Memory::Mapped { file, .. } = &self.memory else {
             return Ok(());

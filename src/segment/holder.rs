@@ -1,4 +1,4 @@
-//! Which process holds a lock: what the kernel shows, not what a segment says.
+//! Which process holds a lock: from the kernel, not from the segment.
 
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
@@ -9,8 +9,8 @@ use super::{Memory, Segment};
 use crate::error::Holder;
 
 impl Segment {
-    /// The process with a lock on this byte: the one that the segment names if it is so,
-    /// or else any that this process may look at. Reads through `/proc`.
+    /// The process with a lock on this byte: the one that the segment names if it has one, or else
+    /// any that this process may inspect. Reads through `/proc`.
     pub(crate) fn holder(&self, byte: u64, named: u32) -> Holder {
         let Memory::Mapped { file, .. } = &self.memory else {
             return Holder::Known(process::id());
@@ -34,8 +34,8 @@ fn holds(process: u32, file: &File, byte: u64) -> bool {
     let mut names = names.map(|entry| entry.file_name());
     names.any(|name| {
         let about = fs::read_to_string(directory.join("fdinfo").join(&name));
-        // The file itself is only asked for if it has such a lock: it may lie on a server
-        // that does not answer.
+        // The file is opened only if it has such a lock: it may be on a server that does not
+        // answer.
         about.is_ok_and(|about| has_lock(&about, byte))
             && is_same(&directory.join("fd").join(&name), file)
     })

@@ -1,9 +1,8 @@
 //! Open-file-description locks on single bytes of a segment.
 //!
-//! The kernel frees them when the last descriptor of the description is gone,
-//! however the process ended, and across PID namespaces. Two descriptions
-//! conflict even within one process. The description is opened for the locks
-//! alone: a mapping would pin it beyond the descriptor's life.
+//! The kernel frees them when the last descriptor of the description is closed, even by a crash,
+//! and across PID namespaces. Two descriptions conflict even within one process. The description is
+//! opened for the locks alone: a mapping would pin it beyond the descriptor's life.
 
 use core::ptr::NonNull;
 use std::fs::File;
@@ -38,7 +37,7 @@ impl LockFile {
     pub(crate) fn try_lock(&self, byte: u64) -> io::Result<bool> {
         match fcntl(&self.file, libc::F_OFD_SETLK, libc::F_WRLCK, byte, 1) {
             Ok(_) => Ok(true),
-            // Linux has no other answer for this: EACCES is that of a security module.
+            // Linux returns only this for a conflict: EACCES comes from a security module.
             Err(error) if error.raw_os_error() == Some(libc::EAGAIN) => Ok(false),
             Err(error) => Err(error),
         }
@@ -57,20 +56,20 @@ impl LockFile {
 
 impl Drop for LockFile {
     fn drop(&mut self) {
-        // death -> left: who only asks for a lock may see it free without taking any lock
-        // of the kernel's. For that one, all stores of this end come first by the fence
-        // (WAKE) in `Waker::rouse`, which `RoleGuard`'s drop has run.
+        // death -> left: a process that only queries a lock may see it free without taking any lock
+        // of the kernel. For that process, the fence (WAKE) in `Waker::rouse`, which `RoleGuard`'s
+        // drop has run, orders all stores of this endpoint first.
         //
-        // Not left to the close: a process that is being started may have the
-        // descriptor until its `exec`.
+        // The close alone does not free it: a process that is being started may have the descriptor
+        // until its `exec`.
         let _ = fcntl(&self.file, libc::F_OFD_SETLK, libc::F_UNLCK, 0, TO_THE_END);
     }
 }
 
-/// The length of a lock that ends nowhere.
+/// The length of a lock without an end.
 const TO_THE_END: u64 = 0;
 
-/// Whether some other description than `file` holds the byte.
+/// Whether a description other than `file` holds the byte.
 pub(crate) fn is_locked(file: &File, byte: u64) -> io::Result<bool> {
     let answer = fcntl(file, libc::F_OFD_GETLK, libc::F_WRLCK, byte, 1)?;
     Ok(answer.l_type != libc::F_UNLCK as libc::c_short)
@@ -91,7 +90,7 @@ fn fcntl(
         l_pid: 0, // the kernel wants zero for these commands
     };
     loop {
-        // SAFETY: both commands take a `flock`, which lives through the call.
+        // SAFETY: both commands take a `flock`, which outlives the call.
         let result = unsafe { libc::fcntl(file.as_raw_fd(), command, &raw mut lock) };
         if result != -1 {
             return Ok(lock);

@@ -1,4 +1,4 @@
-//! Files without a name, and files whose name does not lead to them from here.
+//! Files without a name, and files whose name does not refer to them from here.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -10,14 +10,13 @@ use crate::error::Error;
 /// In place of a name.
 pub(super) const SHOWN: &str = "anonymous";
 
-/// An empty memfd, on which nothing can be executed if the kernel can see to
-/// that (Linux 6.3).
+/// An empty memfd, which cannot be executed if the kernel supports that (Linux 6.3).
 pub(super) fn create() -> io::Result<File> {
     let with = |flags| {
         // SAFETY: the name, which only people see, is a C string.
         match unsafe { libc::memfd_create(c"quoit".as_ptr(), libc::MFD_CLOEXEC | flags) } {
             -1 => Err(io::Error::last_os_error()),
-            // SAFETY: the descriptor was just opened and belongs to nobody else.
+            // SAFETY: the descriptor was just opened and has no other owner.
             fd => off_standard(unsafe { File::from_raw_fd(fd) }),
         }
     };
@@ -27,7 +26,7 @@ pub(super) fn create() -> io::Result<File> {
     }
 }
 
-/// The same file once more, with a description of its own.
+/// The same file, with a separate description.
 pub(super) fn reopen(file: impl AsFd, shown: &str) -> Result<File, Error> {
     let path = format!("/proc/self/fd/{}", file.as_fd().as_raw_fd());
     let opened = OpenOptions::new().read(true).write(true).open(path);

@@ -1,18 +1,17 @@
-//! The limits on memory that the kernel answers with SIGKILL: those of the memory
+//! The limits on memory that the OOM killer enforces: those of the memory
 //! control groups of this process, versions 1 and 2, and the machine's own memory.
 //!
-//! A page of shared memory counts in the group of the process that touches it first,
-//! and in every group above. A group at its limit first takes back what it can: it
-//! drops the cache of files, and it swaps. Only then does the kernel kill. So what counts
-//! as free is
+//! A page of shared memory counts in the group of the process that accesses it first, and in every
+//! group above. A group at its limit first takes back what it can: it drops the cache of files, and
+//! it swaps. Only then does the kernel kill. So this counts as free:
 //!
 //! ```text
 //! limit - usage + cache of files + swap that the group may still use
 //! ```
 //!
-//! less a part in 64, for the tables that the kernel makes for the pages. Shared memory
-//! is in no cache of files, although it counts as one in `memory.stat`'s `file`. What
-//! cannot be read limits nothing: a false alarm would be worse than none.
+//! less a part in 64, for the tables that the kernel makes for the pages. Shared memory is in no
+//! cache of files, although it counts as one in `memory.stat`'s `file`. A limit that cannot be read
+//! is ignored: a false alarm would be worse than none.
 //!
 //! This file uses nothing of the crate. The tool compiles it too, for `quoit doctor`.
 
@@ -22,14 +21,14 @@ use std::path::{Component, Path, PathBuf};
 /// A limit, and what is left of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct MemoryLimit {
-    /// Where it is set; of the machine's memory `/proc/meminfo`.
+    /// The file that sets it; for the machine's memory `/proc/meminfo`.
     pub(crate) file: PathBuf,
     /// In bytes.
     pub(crate) limit: u64,
     /// Bytes that a new ring may take.
     pub(crate) free: u64,
-    /// Bytes that may be free as well: the kernel counts what is in use at once, and
-    /// what it is in use for within 2 s.
+    /// Bytes that may be free as well: the kernel counts memory in use at once, and its purpose
+    /// within 2 s.
     pub(crate) unsure: u64,
 }
 
@@ -64,14 +63,14 @@ impl MemoryLimit {
     }
 }
 
-/// How a version of control groups calls its files.
+/// The names of the files in a version of control groups.
 #[derive(Debug, PartialEq, Eq)]
 struct Files {
     limit: &'static str,
     usage: &'static str,
     /// In `memory.stat`, with all groups below: what is dropped before a kill.
     cache: &'static [&'static str],
-    /// The same for all memory, whatever it is in use for.
+    /// The same for all memory, whatever its use.
     all: &'static [&'static str],
     swap_limit: &'static str,
     swap_usage: &'static str,
@@ -103,7 +102,7 @@ const VERSION_2: Files = Files {
 const UNLIMITED: u64 = i64::MAX as u64 / 2;
 
 impl Files {
-    /// The limit of a group, whose files `read` reads; `swap` is free on the machine.
+    /// The limit of a group, with its files from `read`; `swap` is free on the machine.
     fn limit(
         &self,
         group: &Path,
@@ -138,7 +137,7 @@ impl Files {
     }
 }
 
-/// The machine's memory, and what of it a ring may take.
+/// The machine's memory, and how much of it a ring may take.
 fn machine(meminfo: &str, swap: u64) -> Option<(u64, u64)> {
     let total = kilobytes(meminfo, "MemTotal:")?;
     let available = kilobytes(meminfo, "MemAvailable:")?;
@@ -182,7 +181,7 @@ fn groups(cgroup: &str, mountinfo: &str) -> Vec<(&'static Files, PathBuf)> {
             let is_plain = parts.all(|part| matches!(part, Component::Normal(_)));
             is_plain.then(|| (point.join(below).components().collect(), point))
         });
-        // Of two mounts on one point the later one hides the earlier.
+        // A later mount on the same point hides the earlier one.
         if let Some((own, point)) = seen.next_back() {
             let above = own
                 .ancestors()

@@ -1,4 +1,4 @@
-//! What a ring is called: `ticks` for POSIX shared memory, or a path.
+//! A ring's name: `ticks` for POSIX shared memory, or a path.
 
 use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStrExt;

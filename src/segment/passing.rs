@@ -1,4 +1,4 @@
-//! Descriptors that travel over a Unix socket, beside bytes (`SCM_RIGHTS`).
+//! Sends descriptors over a Unix socket, as ancillary data of bytes (`SCM_RIGHTS`).
 
 use core::mem::{offset_of, size_of, zeroed};
 use core::ptr;
@@ -13,24 +13,22 @@ struct Right {
     descriptor: RawFd,
 }
 
-/// Room for what comes: one descriptor, and what a socket adds when it was asked
-/// to (`SO_PASSCRED`).
+/// Room for the ancillary data: one descriptor, and what a socket adds with `SO_PASSCRED`.
 type Ancillary = [u64; 16];
 
-/// A descriptor of the sender's process, for which a receiver asks by `SO_PASSPIDFD`
-/// (Linux 6.5).
+/// A descriptor of the sender's process, which a receiver requests by `SO_PASSPIDFD` (Linux 6.5).
 const SCM_PIDFD: libc::c_int = 4;
 
-/// What came in one piece.
+/// What one call received.
 pub(crate) struct Passed {
-    /// How many bytes; none at the end of the stream.
+    /// How many bytes; 0 at the end of the stream.
     pub(crate) bytes: usize,
     pub(crate) descriptors: Vec<OwnedFd>,
-    /// Whether some of what was beside the bytes is lost.
+    /// Whether ancillary data was truncated (`MSG_CTRUNC`).
     pub(crate) is_cut_off: bool,
 }
 
-/// Sends the descriptor, and of `bytes` as many as it says.
+/// Sends the descriptor, and as many of `bytes` as it returns.
 pub(crate) fn pass(
     socket: &UnixStream,
     bytes: &[u8],
@@ -46,7 +44,7 @@ pub(crate) fn pass(
     right.header.cmsg_len = (offset_of!(Right, descriptor) + size_of::<RawFd>()) as _;
     let mut part = part(bytes.as_ptr().cast_mut(), bytes.len());
     let message = message(&mut part, &mut right);
-    // SAFETY: the message, and what it points to, lives through the call.
+    // SAFETY: the message, and what it points to, outlives the call.
     let sent = unsafe { libc::sendmsg(socket.as_raw_fd(), &raw const message, libc::MSG_NOSIGNAL) };
     usize::try_from(sent).map_err(|_| io::Error::last_os_error())
 }
@@ -57,7 +55,7 @@ pub(crate) fn take(socket: &UnixStream, bytes: &mut [u8]) -> io::Result<Passed> 
     let mut part = part(bytes.as_mut_ptr(), bytes.len());
     let mut message = message(&mut part, &mut ancillary);
     let flags = libc::MSG_CMSG_CLOEXEC;
-    // SAFETY: the message, and what it points to, lives through the call.
+    // SAFETY: the message, and what it points to, outlives the call.
     let received = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, flags) };
     let bytes = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
     let mut descriptors = Vec::new();
@@ -80,7 +78,7 @@ pub(crate) fn take(socket: &UnixStream, bytes: &mut [u8]) -> io::Result<Passed> 
                 let place = unsafe { first.add(index) };
                 // SAFETY: the kernel has written it.
                 let descriptor = unsafe { place.read() };
-                // SAFETY: it was just opened and belongs to nobody else.
+                // SAFETY: it was just opened and has no other owner.
                 let descriptor = unsafe { OwnedFd::from_raw_fd(descriptor) };
                 if is_rights {
                     descriptors.push(descriptor);
@@ -104,7 +102,7 @@ fn part(base: *mut u8, length: usize) -> libc::iovec {
     }
 }
 
-/// A message of bytes and what is beside them; it points to both.
+/// A message of bytes and ancillary data; it points to both.
 fn message<A>(part: &mut libc::iovec, ancillary: &mut A) -> libc::msghdr {
     // SAFETY: all zero bytes are a `msghdr`.
     let mut message: libc::msghdr = unsafe { zeroed() };

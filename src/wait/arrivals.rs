@@ -2,7 +2,7 @@
 //! [`WaitStrategy::Adaptive`](super::WaitStrategy::Adaptive).
 //!
 //! Mean and mean deviation of the interval between two waits' ends, as TCP estimates
-//! a round trip (Jacobson, Congestion Avoidance and Control, 1988). An end that sleeps
+//! a round trip (Jacobson, Congestion Avoidance and Control, 1988). An endpoint that sleeps
 //! until just before the next message also learns how late the kernel ends its sleeps.
 
 /// Intervals in a row near the mean after which messages come evenly.
@@ -11,7 +11,7 @@ const EVEN: u32 = 8;
 const MOST_EVEN: u32 = 16;
 /// What an interval far from the mean takes from that count.
 const OUTLIER: u32 = 4;
-/// Nanoseconds before the next message that an end is awake in any case.
+/// Nanoseconds before the next message that an endpoint is awake in any case.
 const SHORTEST_MARGIN: u64 = 5_000;
 /// Nanoseconds: a sleep that ends later than this is an accident, not a habit.
 const LONGEST_OVERSLEEP: u64 = 200_000;
@@ -23,11 +23,11 @@ pub(super) struct Arrivals {
     mean: u64,
     deviation: u64,
     even: u32,
-    /// How late the kernel ends this end's sleeps.
+    /// How late the kernel ends this endpoint's sleeps.
     oversleep: u64,
 }
 
-/// When an end spins for the next message: nanoseconds on the clock of the waits.
+/// When an endpoint spins for the next message: nanoseconds on the clock of the waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Window {
     pub(super) begin: u64,

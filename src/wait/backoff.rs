@@ -13,7 +13,7 @@ use crate::sync::spin_loop;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum WaitStrategy {
-    /// Spins, and never gives the processor away: for an end that has one to
+    /// Spins, and never gives the processor away: for an endpoint that has one to
     /// itself. Makes no syscall but the check whether its peer lives
     /// ([`RingOptions::peer_check`](crate::RingOptions::peer_check)).
     Spin,
@@ -23,13 +23,13 @@ pub enum WaitStrategy {
     /// it is woken.
     #[default]
     Park,
-    /// As [`Park`](Self::Park), but an end that finds its messages (or its room) come
+    /// As [`Park`](Self::Park), but an endpoint that finds its messages (or its room) come
     /// evenly sleeps until just before the next is due, and spins for it: for audio
     /// blocks and control loops. The message is then taken as early as by
     /// [`Spin`](Self::Spin), and the peer spares the system call that wakes. While they
     /// do not come evenly, or so often that a sleep between two does not pay, the
     /// end parks. Counts for the waits of a single end; [`Select`](crate::Select), the
-    /// async calls and pollable ends park.
+    /// async calls and pollable endpoints park.
     ///
     /// The end is awake for the next message earlier by the spread of the intervals
     /// four times, and by how late its sleeps end: a thread under `SCHED_FIFO`, or with a
@@ -38,7 +38,7 @@ pub enum WaitStrategy {
 }
 
 impl WaitStrategy {
-    /// Whether an end that waits so may sleep.
+    /// Whether an endpoint that waits so may sleep.
     pub(crate) fn parks(self) -> bool {
         matches!(self, Self::Park | Self::Adaptive)
     }
@@ -148,7 +148,7 @@ impl Times {
     }
 }
 
-/// What the waiting end does next.
+/// What the waiting endpoint does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
     /// Try again.
@@ -386,7 +386,7 @@ mod tests {
         assert_eq!(history.next_check(12, 100), 15);
     }
 
-    /// Of an end whose messages came every 10 ms, the last at 200.
+    /// Of an endpoint whose messages came every 10 ms, the last at 200.
     fn even_history() -> WaitHistory {
         let mut history = WaitHistory::default();
         for number in 1..=20 {

@@ -3,14 +3,14 @@
 //! A consumer that has *caught up* polls many times before a message comes: an inline
 //! copy spares it a cache miss, so the producer gets a hint.
 //!
-//! An end *close behind* a stream finds a little with each poll: the consumer a few
+//! An endpoint *close behind* a stream finds a little with each poll: the consumer a few
 //! messages, the producer in a full ring a little room. Each poll takes lines away from
-//! the other end, whose stores wait until they are back, so that it never gets ahead,
-//! and both crawl. So such an end looks away before it polls again: that poll finds
+//! the peer, whose stores wait until they are back, so that it never gets ahead,
+//! and both crawl. So such an endpoint looks away before it polls again: that poll finds
 //! much, and the lines move once for all of it. (Temporal slipping in FastForward,
 //! Giacomoni et al., 2008.) How long it looks away is tuned by what the polls find, in
 //! hints to the processor: that fits any processor, any distance between the two, and
-//! any size of record. Both ends do so; the slower one finds enough, and stops.
+//! any size of record. Both endpoints do so; the slower one finds enough, and stops.
 //!
 //! A thread that has polled in vain since its last message, for the reply or for the next
 //! request, has time while a message is under way: it takes the lines of the next one
@@ -25,18 +25,18 @@ thread_local! {
     static IDLE: Cell<u32> = const { Cell::new(0) };
 }
 
-/// Polls in vain in a row after which an end has caught up. A line's way between two
+/// Polls in vain in a row after which an endpoint has caught up. A line's way between two
 /// processors takes fewer.
 const CAUGHT_UP: u32 = 64;
 /// Polls in a row that found a single message after at least one in vain, after which
-/// an end has caught up as well.
+/// an endpoint has caught up as well.
 const LONE: u32 = 4;
 /// Polls that found more than one message, and did not come to the above between
 /// them, after which there is a stream.
 const STREAM: u32 = 8;
-/// Bytes ahead at which the ends' lines no longer meet.
+/// Bytes ahead at which the endpoints' lines no longer meet.
 const CLOSE: u64 = 4096;
-/// Hints to the processor that an end looks away at most.
+/// Hints to the processor that an endpoint looks away at most.
 const LONGEST_SLIP: u32 = 64;
 
 /// The polls of late.
@@ -52,7 +52,7 @@ pub(crate) struct Pacing {
     slips: bool,
     /// For how many hints; kept from stream to stream.
     slip: u32,
-    /// Units ahead at which the other end is not close.
+    /// Units ahead at which the peer is not close.
     enough: u64,
     /// Some poll has found enough to go on.
     has_found: bool,
@@ -131,7 +131,7 @@ impl Pacing {
         core::mem::replace(&mut self.idle, idle) != idle
     }
 
-    /// A poll found nothing, or too little. Returns whether this end has caught up by
+    /// A poll found nothing, or too little. Returns whether this endpoint has caught up by
     /// now, when it is news.
     #[inline]
     pub(crate) fn in_vain(&mut self) -> bool {
@@ -284,7 +284,7 @@ mod tests {
         assert!(!pacing.slips, "as much as there are bytes to keep apart");
     }
 
-    /// Hints that an end looks away at last, if each poll finds what came meanwhile.
+    /// Hints that an endpoint looks away at last, if each poll finds what came meanwhile.
     fn tuned(capacity: u64, unit: u64, per_hint: u64, without: u64) -> u32 {
         let mut pacing = Pacing::new(capacity, unit);
         for _ in 0..1000 {

@@ -1,7 +1,7 @@
 //! The park: how one end, or several together, go to sleep and get up.
 //!
-//! Everything that sleeps for a ring calls this file: an end by itself, `Select`,
-//! and the reactor, which splits it at the wait. The steps, each for all ends:
+//! Everything that sleeps for a ring calls this file: an endpoint by itself, `Select`,
+//! and the reactor, which splits it at the wait. The steps, each for all endpoints:
 //!
 //! ```text
 //! DROWSY in the word     the peer fences from now on
@@ -19,11 +19,11 @@
 use super::super::parker::{Rest, Sleeper, UNDER_WAY, UNPROTECTED};
 use super::super::sync::AtomicU32;
 
-/// An end that can be parked.
+/// An endpoint that can be parked.
 pub(crate) trait Parkable {
-    /// The end's half of its sleep word, and the word.
+    /// The endpoint's half of its sleep word, and the word.
     fn sleeper(&mut self) -> (&mut Sleeper, &AtomicU32);
-    /// The end's own position.
+    /// The endpoint's own position.
     fn position(&self) -> u64;
     /// The second poll: whether what the end awaits is there.
     fn has_work(&self) -> bool;
@@ -63,7 +63,7 @@ pub(crate) enum Ending {
 }
 
 /// Sleeps until `wait` returns: by a wake, by its deadline, or for no reason. `wait`
-/// sleeps while every word of the ends is `PARKED`. Does not sleep at all if an end has
+/// sleeps while every word of the ends is `PARKED`. Does not sleep at all if an endpoint has
 /// something to do. Takes 128 ends at most.
 pub(crate) fn park<P: Parkable>(
     ends: &mut [P],
@@ -102,7 +102,7 @@ fn who_has_work<P: Parkable>(ends: &[P]) -> u128 {
 }
 
 /// The first half of [`park`]: returns until when the sleep may last, `u64::MAX` if a
-/// barrier protects it. `None` if an end has something to do: then all are up again.
+/// barrier protects it. `None` if an endpoint has something to do: then all are up again.
 pub(crate) fn fall_asleep<P: Parkable>(ends: &mut [P], kernel: &impl Kernel) -> Option<u64> {
     let mut barrier_due = false;
     for end in &mut *ends {

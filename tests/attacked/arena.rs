@@ -63,7 +63,7 @@ pub(crate) struct Tally {
     pub(crate) wrong: u64,
     /// Ends that were poisoned.
     pub(crate) corrupt: u64,
-    /// Calls that found nothing to do, or an end that seems to be gone.
+    /// Calls that found nothing to do, or an endpoint that seems to be gone.
     pub(crate) idle: u64,
 }
 
@@ -225,7 +225,7 @@ impl<T: Shape + ?Sized> Arena<T> {
         )
     }
 
-    /// Both ends, for an adapter that owns them; `restore` takes others.
+    /// Both endpoints, for an adapter that owns them; `restore` takes others.
     pub(crate) fn take_ends(&mut self) -> (T::Producer, T::Consumer) {
         let (producer, consumer) = (self.producer.take(), self.consumer.take());
         (
@@ -268,7 +268,7 @@ fn mapping(path: &str) -> Range<usize> {
     address(start)..address(end)
 }
 
-/// The options of every attacked ring: its ends sleep soon.
+/// The options of every attacked ring: its endpoints sleep soon.
 pub(crate) fn options(capacity: u64) -> RingOptions {
     RingOptions::new(capacity).spin(Duration::from_nanos(500))
 }

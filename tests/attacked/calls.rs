@@ -54,7 +54,7 @@ impl Service {
     }
 }
 
-/// Calls, answers, and reads the reply; an error if an end must be replaced.
+/// Calls, answers, and reads the reply; an error if an endpoint must be replaced.
 fn call(
     (client, server): &mut (Client, Server),
     tally: &mut Tally,

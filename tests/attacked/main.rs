@@ -1,6 +1,6 @@
 //! A hostile peer against the safe API: a second process maps the ring's file and
 //! rewrites it all the time, while this one works. Nothing may crash, panic or hang;
-//! values may be wrong, and an end may answer `Corrupt`.
+//! values may be wrong, and an endpoint may answer `Corrupt`.
 //!
 //! Rounds are counted, not seconds: 100,000 for each attack, and more if the
 //! environment variable `QUOIT_ATTACKS` asks for more.

@@ -78,7 +78,7 @@ pub(crate) fn lines_are_text() {
             line.clear();
             match reader.read_line(&mut line) {
                 Ok(_) => tally.value(line == LINE),
-                // Bytes that are no text, or a poisoned end.
+                // Bytes that are no text, or a poisoned endpoint.
                 Err(error) if error.kind() == ErrorKind::InvalidData => tally.wrong += 1,
                 Err(error) => count(Err(error), tally),
             }

@@ -7,12 +7,12 @@ use quoit::{ClaimError, PeerError, PopError, Select, SelectError};
 use crate::arena::{Arena, Bites, TEXT, count_claim_error, count_pop_error, run};
 use crate::attacker::Target;
 
-/// The longest time-out of a wait here.
+/// The longest timeout of a wait here.
 const LONGEST: Duration = Duration::from_micros(50);
 /// What a wait may take: a scheduler may be slow, but not a hundred thousand times.
 const BOUND: Duration = Duration::from_secs(5);
 
-/// Mostly what an end looks at while it waits, and now and then what poisons it.
+/// Mostly what an endpoint looks at while it waits, and now and then what poisons it.
 const TARGETS: [Target; 12] = [
     Target::SleepWords,
     Target::Tail,

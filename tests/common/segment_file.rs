@@ -1,5 +1,5 @@
 //! The segment as a file: what another process could read and write behind
-//! the back of both ends. Offsets are those of `layout.md`.
+//! the back of both endpoints. Offsets are those of `layout.md`.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;

@@ -9,17 +9,17 @@ const CONSUMER: u64 = 8320;
 const CONSUMER_WORD: u64 = 12288;
 const PRODUCER_WORD: u64 = 12416;
 
-/// One end's state word and counters.
+/// One endpoint's state word and counters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct EndState {
-    /// Whether barriers reach the end's process.
+    /// Whether barriers reach the endpoint's process.
     pub(crate) registered: bool,
     pub(crate) parks: u64,
     pub(crate) wakes: u64,
     pub(crate) rescues: u64,
 }
 
-/// Both ends' states.
+/// Both endpoints' states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SleepState {
     pub(crate) producer: EndState,

@@ -11,7 +11,7 @@ pub(crate) fn end_window() {
     unsafe { libc::syscall(libc::SYS_getppid) };
 }
 
-/// What a child called between two ends of windows.
+/// What a child called between two endpoints of windows.
 pub(crate) struct Window<S> {
     /// How often each system call was made.
     pub(crate) calls: BTreeMap<u64, u64>,

@@ -45,7 +45,7 @@ fn counters_and_epochs_may_be_at_their_end() {
     }
 }
 
-/// The number that an end left in the segment may be that of any process here.
+/// The number that an endpoint left in the segment may be that of any process here.
 #[test]
 fn a_process_that_the_segment_names_is_believed_only_if_it_has_the_lock() {
     let name = RingName::new("holder");

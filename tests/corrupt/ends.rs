@@ -1,4 +1,4 @@
-//! Every call of every kind of end, and what a poisoned end answers to it.
+//! Every call of every kind of end, and what a poisoned endpoint answers to it.
 
 use std::fmt::Debug;
 use std::fs;
@@ -19,7 +19,7 @@ const NEVER: Deadline = Deadline::NEVER;
 type Call<E> = (&'static str, fn(&mut E) -> Answer<E>);
 type Answer<E> = Result<(), <E as End>::Error>;
 
-/// One of the four ends.
+/// One of the four endpoints.
 pub(crate) trait End: Sized + Send + 'static {
     type Error: Copy + Debug + PartialEq + Send + 'static;
     const CORRUPT: Self::Error;
@@ -244,7 +244,7 @@ pub(crate) fn is_poisoned<E: End>(mut end: E, name: &RingName, found: Corrupt) -
 }
 
 /// Whichever call looks first finds it, stores nothing, and poisons the end. Each gets a
-/// new end from `take` that has found nothing yet; `spoil` then writes what cannot be.
+/// new endpoint from `take` that has found nothing yet; `spoil` then writes what cannot be.
 pub(crate) fn any_call_finds_it<E: End>(
     name: &RingName,
     found: Corrupt,

@@ -3,7 +3,7 @@
 //! finds it is poisoned: it stores nothing, and never waits. Dropping it and taking
 //! the role again, or replacing the ring, is the way out.
 //!
-//! The tests write behind the back of both ends, as a stray process would.
+//! The tests write behind the back of both endpoints, as a stray process would.
 
 mod advice;
 #[path = "../common/mod.rs"]

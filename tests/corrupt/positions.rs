@@ -111,7 +111,7 @@ fn several_records_that_met_a_corrupt_head_are_not_pushed() {
     drop(is_poisoned(producer, &name, corrupt("head", 9)));
 }
 
-/// Open units need no look at the peer's position: an end that is poisoned has none.
+/// Open units need no look at the peer's position: an endpoint that is poisoned has none.
 #[test]
 fn an_end_that_is_poisoned_has_nothing_open() {
     let (ring, file, name) = ring::<u64>("open", 8);
@@ -137,7 +137,7 @@ fn an_end_that_is_poisoned_has_nothing_open() {
     assert_eq!(file.read(HEAD), 1);
 }
 
-/// Both ends of a ring of this shape, each with the other one there: a wait would be
+/// Both endpoints of a ring of this shape, each with the other one there: a wait would be
 /// without end.
 fn both_ends_are_poisoned<T: Shape + ?Sized>()
 where
@@ -169,7 +169,7 @@ where
     assert_eq!((file.read(HEAD), file.read(TAIL)), (64, 129));
 }
 
-/// Closing a poisoned end, and dropping it, gives its role up and moves nothing.
+/// Closing a poisoned endpoint, and dropping it, gives its role up and moves nothing.
 fn is_poisoned_to_the_end<E: End>(mut end: E, name: &RingName, found: Corrupt, spoil: impl Fn()) {
     spoil();
     let (text, call) = E::CALLS[0];

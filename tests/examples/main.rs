@@ -14,6 +14,7 @@ mod shmem;
 mod sleeping;
 mod streaming;
 mod terminal;
+mod unread;
 mod working;
 
 use std::fs;

@@ -5,11 +5,17 @@ use std::path::Path;
 use super::children_of;
 use super::common::names::files_in;
 use super::example::{Example, wait_until};
+use super::unread::{ends_well, start};
 
 #[test]
 fn numbers_go_through_a_shmem() {
     let example = Example::start("shmem", &["--count", "10000"]);
     example.says("10000 numbers went through a Shmem, and their sum is 49995000");
+}
+
+#[test]
+fn a_shmem_that_nobody_reads_ends_well() {
+    ends_well(start("shmem", &["--count", "1000"]));
 }
 
 #[test]

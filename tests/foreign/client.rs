@@ -130,7 +130,7 @@ impl Client {
     }
 }
 
-/// An end in either language.
+/// An endpoint in either language.
 pub(super) enum End {
     C(Program),
     Rust(Child),

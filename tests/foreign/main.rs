@@ -76,7 +76,7 @@ common::suite::suite! {
         positions_wrap,
         the_examples_say_goodbye,
         closed_standard_streams_put_nothing_into_a_ring,
-        python_says_goodbye_after_an_interrupt,
+        the_examples_say_goodbye_after_a_signal,
         an_example_does_not_wait_for_a_producer_that_cannot_come,
         python_keeps_no_role_in_a_child,
         python_has_no_role_in_a_child,

@@ -54,7 +54,7 @@ pub(super) fn python_observes_and_changes_nothing() {
         "frames, capacity 1024 bytes, slots of 1 bytes".to_owned(),
         "tail 24, head 0, unread 24 (2 %)".to_owned(),
         format!("producer: process {pid}, epoch 1, parks 0, wakes 1, rescues 0"),
-        "consumer: left, epoch 1, parks 0, wakes 2, rescues 0".to_owned(),
+        "consumer: closed, epoch 1, parks 0, wakes 2, rescues 0".to_owned(),
     ] {
         let found = ended.output.lines().any(|said| said == line);
         assert!(found, "no line '{line}' in\n{}", ended.output);

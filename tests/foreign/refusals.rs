@@ -257,19 +257,26 @@ pub(super) fn closed_standard_streams_put_nothing_into_a_ring() {
 }
 
 /// What Ctrl-C ends has left, and is not taken for dead.
-pub(super) fn python_says_goodbye_after_an_interrupt() {
-    let name = RingName::new("interrupted");
-    let ring = RingOptions::new(1024).create::<[u8]>(&name);
-    drop(ring.expect("a ring"));
-    let program = python(&["consume", name.as_str()]);
-    let file = SegmentFile::open(&name.file());
-    super::until("it takes the role", || file.read(HEAD + 128) != 0);
-    // Where it waits for a producer.
-    super::until("it is asleep", || is_asleep(program.pid()));
-    program.signal(libc::SIGINT);
-    let ended = program.ends();
-    assert_eq!(ended.code, None, "it dies of the signal: {ended:?}");
-    assert_eq!(file.read(HEAD + 128), 1 << 1 | 1, "it has closed");
+pub(super) fn the_examples_say_goodbye_after_a_signal() {
+    let clients = Clients::compile();
+    for client in EXAMPLES {
+        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+            let name = RingName::new("interrupted");
+            let ring = RingOptions::new(1024).create::<[u8]>(&name);
+            drop(ring.expect("a ring"));
+            let program = clients.start(client, &name);
+            let file = SegmentFile::open(&name.file());
+            super::until("it takes the role", || file.read(HEAD + 128) != 0);
+            // Where it waits for a producer.
+            super::until("it is asleep", || is_asleep(program.pid()));
+            program.signal(signal);
+            let ended = program.ends();
+            let case = format!("{client}, signal {signal}: {ended:?}");
+            assert_eq!(ended.code, None, "it dies of the signal: {case}");
+            assert_eq!((&*ended.output, &*ended.errors), ("", ""), "{case}");
+            assert_eq!(file.read(HEAD + 128), 1 << 1 | 1, "it has closed: {case}");
+        }
+    }
 }
 
 pub(super) fn an_example_does_not_wait_for_a_producer_that_cannot_come() {

@@ -11,7 +11,7 @@ use super::common::segment_file::{HEAD, SegmentFile, TAIL};
 use super::common::sleep_state::SleepPage;
 use super::until;
 
-/// Sleeps of each end.
+/// Sleeps of each endpoint.
 const SLEEPS: u64 = 20;
 const NEVER: u64 = 1 << 62;
 

@@ -1,4 +1,4 @@
-//! Either end is killed, in either language, and its successor goes on, in either.
+//! Either endpoint is killed, in either language, and its successor goes on, in either.
 
 use std::env;
 use std::process;
@@ -19,7 +19,7 @@ const MORE: &str = "QUOIT_FOREIGN_KILLS";
 struct Figures {
     kills: u64,
     units: u64,
-    /// By languages: the dead end's, its successor's.
+    /// By languages: the dead endpoint's, its successor's.
     takeovers: [[u64; 2]; 2],
 }
 
@@ -67,7 +67,7 @@ fn print_figures(figures: &Figures) {
     );
 }
 
-/// One end's role, the language of who has it, and it.
+/// One endpoint's role, the language of who has it, and it.
 struct Holder {
     role: &'static str,
     position: u64,

@@ -78,9 +78,9 @@ pub(crate) enum Step {
         rounds: usize,
         length: Length,
     },
-    /// Drops an end. It comes back when it is needed.
+    /// Drops an endpoint. It comes back when it is needed.
     Leave(Role),
-    /// Closes an end, which stays until it is dropped.
+    /// Closes an endpoint, which stays until it is dropped.
     Close(Role),
 }
 

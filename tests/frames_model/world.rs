@@ -1,4 +1,4 @@
-//! A ring, its two ends, and the queue that it should be.
+//! A ring, its two endpoints, and the queue that it should be.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub(crate) struct World<'a> {
     queue: Queue,
     /// The number of the next payload that is written anywhere.
     number: u64,
-    /// Whether an end that is there has closed.
+    /// Whether an endpoint that is there has closed.
     producer_closed: bool,
     consumer_closed: bool,
     journeys: &'a Journeys,

@@ -58,7 +58,7 @@ fn polls(attempt: u32) -> u32 {
 }
 
 /// Is ready after so many polls, one right after the other.
-async fn ready_after(mut polls: u32) {
+pub(super) async fn ready_after(mut polls: u32) {
     future::poll_fn(|cx| match polls {
         0 => Poll::Ready(()),
         u32::MAX => Poll::Pending,

@@ -9,6 +9,7 @@
 mod common;
 
 mod cancelling;
+mod dropped;
 mod endings;
 mod peers;
 mod places;
@@ -33,6 +34,7 @@ use common::sleep_state::SleepPage;
 use tokio::runtime::Builder;
 
 use cancelling::*;
+use dropped::*;
 use endings::*;
 use peers::*;
 use places::*;
@@ -57,6 +59,8 @@ common::suite::suite! {
         what_a_sink_could_not_flush_waits_for_another_consumer,
         a_sink_refuses_what_it_was_not_ready_for,
         a_sink_refuses_what_never_fits,
+        records_arrive_once_whatever_is_dropped,
+        frames_arrive_once_whatever_is_dropped,
         a_pop_that_is_dropped_takes_nothing,
         a_pop_that_times_out_takes_nothing,
         a_push_that_is_dropped_pushes_nothing,

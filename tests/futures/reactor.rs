@@ -186,7 +186,7 @@ pub(super) fn a_task_that_something_else_has_woken_sleeps_on() {
     assert_no_rescues(&name);
 }
 
-/// A task that ends with its first wake, and an async end with it.
+/// A task that ends with its first wake, and an async endpoint with it.
 struct LastTask {
     consumer: Mutex<Option<AsyncConsumer<u64>>>,
     done: mpsc::SyncSender<String>,
@@ -261,7 +261,7 @@ pub(super) fn futures_and_ends_can_be_sent() {
     let mut consumer = sent(consumer);
     let pushed = futures_executor::block_on(sent(producer.push(4711)));
     assert_eq!(pushed, Ok(()));
-    // Neither end shows what is in the ring.
+    // Neither endpoint shows what is in the ring.
     let shown = format!("{producer:?} {consumer:?}");
     assert!(shown.contains("len: 1"), "{shown}");
     assert!(!shown.contains("4711"), "{shown}");

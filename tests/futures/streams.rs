@@ -1,4 +1,4 @@
-//! A hundred thousand messages, between an async end here and a plain one in
+//! A hundred thousand messages, between an async endpoint here and a plain one in
 //! another process, or between two tasks.
 
 use futures_util::{SinkExt, StreamExt, future};
@@ -10,7 +10,7 @@ use super::common::sample::Words;
 use super::{frame, on_every_runtime, record};
 
 const MESSAGES: u64 = 100_000;
-/// Few enough that both ends wait now and then.
+/// Few enough that both endpoints wait now and then.
 const SLOTS: u64 = 64;
 const BYTES: u64 = 1024;
 

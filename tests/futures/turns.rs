@@ -1,4 +1,4 @@
-//! An end that is always ready leaves turns to other tasks.
+//! An endpoint that is always ready leaves turns to other tasks.
 
 use std::cell::Cell;
 use std::rc::Rc;

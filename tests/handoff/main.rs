@@ -108,7 +108,7 @@ fn pair() -> (UnixStream, UnixStream) {
     (patient(ours), patient(theirs))
 }
 
-/// A socket that does not wait for ever.
+/// A socket that does not wait forever.
 fn patient(socket: UnixStream) -> UnixStream {
     socket.set_read_timeout(Some(PATIENCE)).expect("a time-out");
     socket

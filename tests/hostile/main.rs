@@ -51,7 +51,7 @@ fn scribbles_during_calls_are_survived() {
 }
 
 /// Runs so many executions, the same ones every time; says what they met. One
-/// that loops for ever is a failure.
+/// that loops forever is a failure.
 fn run(executions: u64, scribbles: Scribbles) -> std::collections::BTreeMap<&'static str, u64> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {

@@ -46,7 +46,7 @@ struct Metadata(Value);
 
 impl Metadata {
     fn read() -> Self {
-        let format = ["metadata", "--format-version", "1"];
+        let format = ["metadata", "--all-features", "--format-version", "1"];
         let scope = ["--filter-platform", &platform()];
         let json = cargo(&[&format[..], &scope].concat());
         Self(serde_json::from_slice(&json).expect("cargo writes JSON"))
@@ -98,6 +98,34 @@ fn the_default_tree_is_small() {
     assert!(tree.len() <= MOST_CRATES, "{tree:#?}");
 }
 
+/// Licences that let you ship a program that contains this crate.
+const PERMISSIVE: [&str; 4] = ["Apache-2.0", "MIT", "Unicode-3.0", "Zlib"];
+
+/// Whether an SPDX expression without nested parentheses can be met by these licences.
+fn is_permissive(expression: &str) -> bool {
+    expression.split(" AND ").all(|part| {
+        let part = part.trim_matches(['(', ')']);
+        let mut choices = part.split(" OR ").flat_map(|choice| choice.split('/'));
+        choices.any(|licence| PERMISSIVE.contains(&licence))
+    })
+}
+
+#[test]
+fn every_crate_has_a_permissive_licence() {
+    assert!(!is_permissive("GPL-3.0-only"));
+    assert!(!is_permissive("(MIT OR Apache-2.0) AND GPL-2.0-only"));
+    let metadata = Metadata::read();
+    let packages = metadata.0["packages"].as_array().expect("packages");
+    assert!(packages.len() > MOST_CRATES, "the crates were not found");
+    for package in packages {
+        let (name, licence) = (&package["name"], package["license"].as_str());
+        assert!(
+            licence.is_some_and(is_permissive),
+            "{name} has the licence {licence:?}"
+        );
+    }
+}
+
 #[test]
 fn no_crate_of_the_default_tree_needs_a_newer_rust_than_this_one() {
     let metadata = Metadata::read();
@@ -126,9 +154,9 @@ fn benches_need_no_extra_set_up() {
 
 /// With the feature that it shows, if it shows one.
 #[test]
-fn the_readme_has_a_command_for_every_example() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
-    let readme = std::fs::read_to_string(path).expect("the README");
+fn the_list_of_examples_has_a_command_for_each() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/README.md");
+    let list = std::fs::read_to_string(path).expect("the list");
     let metadata = Metadata::read();
     let examples = metadata.targets("example");
     assert!(!examples.is_empty(), "there are no examples");
@@ -137,7 +165,7 @@ fn the_readme_has_a_command_for_every_example() {
         let feature = target["required-features"][0].as_str();
         let feature = feature.map_or(String::new(), |name| format!("--features {name} "));
         let command = format!("| `cargo run --release {feature}--example {name}");
-        assert!(readme.contains(&command), "no row has {command}");
+        assert!(list.contains(&command), "no row has {command}");
     }
 }
 

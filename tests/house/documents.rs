@@ -6,7 +6,7 @@ use syn::{Type, Visibility};
 
 use super::sources::{Source, library, sources};
 
-/// The files of the four ends, with the methods that all have.
+/// The files of the four endpoints, with the methods that all have.
 const OF_THE_ENDS: [&str; 5] = [
     "endpoint/methods.rs",
     "producer.rs",
@@ -227,7 +227,7 @@ fn the_list_of_trivial_functions_is_not_out_of_date() {
     }
 }
 
-/// Beside those that end in `_timeout`.
+/// Beside those that endpoint in `_timeout`.
 const WAITING: [&str; 16] = [
     "push",
     "push_kind",

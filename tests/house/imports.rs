@@ -21,7 +21,7 @@ const ROWS: [(&str, &str); 10] = [
     ),
     ("wait", "wait.rs wait/"),
     ("ring", "ring.rs ring/"),
-    // What the four ends share.
+    // What the four endpoints share.
     (
         "endpoint",
         "endpoint.rs endpoint/ slots.rs frames.rs frames/",

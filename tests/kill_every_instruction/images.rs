@@ -1,7 +1,7 @@
 //! The memory that a death leaves, copied after each instruction, and what a
 //! survivor and a successor make of the copy.
 //!
-//! A copy is a ring that nobody holds: its ends have died at that instruction,
+//! A copy is a ring that nobody holds: its endpoints have died at that instruction,
 //! as far as the bytes go. Copies that are equal are judged once.
 
 use std::fs::{self, File};
@@ -161,7 +161,7 @@ impl<M: Messages> Copy<M> {
         (first, first + self.stage.unread)
     }
 
-    /// The numbers in the ring, from `first` on, up to an end that is found.
+    /// The numbers in the ring, from `first` on, up to an endpoint that is found.
     fn read(&self, consumer: &mut M::Consumer, first: u64) -> Judged<u64> {
         let mut next = first;
         loop {
@@ -199,7 +199,7 @@ impl<M: Messages> Copy<M> {
         }
     }
 
-    /// Both ends work together for several laps.
+    /// Both endpoints work together for several laps.
     fn laps(
         &self,
         producer: &mut M::Producer,
@@ -266,7 +266,7 @@ impl<M: Messages> Copy<M> {
         let mut consumer = self.consumer(&ring)?;
         let end = self.read(&mut consumer, self.numbers().0)?;
         let mut producer = self.producer(&ring)?;
-        // Numbers that the dead end did not use: a ride of its would show.
+        // Numbers that the dead endpoint did not use: a ride of its would show.
         let next = end + 1000;
         M::push(&mut producer, next).map_err(|error| error.to_string())?;
         let read = self.read(&mut consumer, next)?;

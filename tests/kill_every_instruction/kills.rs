@@ -289,7 +289,7 @@ fn hear_from(survivor: &Child, heard: &mut Vec<u64>) {
     }
 }
 
-/// The other end sleeps when its peer is killed. It is woken by the successor,
+/// The peer sleeps when its peer is killed. It is woken by the successor,
 /// or notices for itself.
 fn beside_a_sleeper(operation: &str, role: Role) -> usize {
     at_every_moment(operation, |kill, moment| {
@@ -308,7 +308,7 @@ fn beside_a_sleeper(operation: &str, role: Role) -> usize {
         kill(&path, &|| until(|| sleeper_role(&page)));
         let mut heard = Vec::new();
         if moment % 2 == 1 && !operation.starts_with("take") {
-            hear_from(&survivor, &mut heard); // alone: a look tells it, or the dead end's wake
+            hear_from(&survivor, &mut heard); // alone: a look tells it, or the dead endpoint's wake
         }
         let ring = options().open::<u64>(&name).expect("the ring");
         match role {

@@ -73,7 +73,7 @@ pub(crate) struct Stage {
 
 /// Long enough to fall asleep while each instruction is looked at.
 const NAP: Duration = Duration::from_millis(200);
-/// The sleep words of the two ends, and what they are in sleep.
+/// The sleep words of the two endpoints, and what they are in sleep.
 const CONSUMER_WORD: u64 = 12288;
 const PRODUCER_WORD: u64 = 12416;
 const PARKED: u32 = 2;

@@ -183,6 +183,30 @@ pub(crate) fn under_a_lock_limit(arguments: &[String]) {
     RingOptions::new(1024)
         .open_or_create::<u64>(&new)
         .expect("unlocked memory is no matter");
+    all_is_locked(directory);
+}
+
+/// In a process that locks whatever it maps.
+fn all_is_locked(directory: &Path) {
+    set_limit(libc::RLIMIT_MEMLOCK, 8 << 20);
+    // SAFETY: no pointer.
+    let locks = unsafe { libc::mlockall(libc::MCL_FUTURE) };
+    assert_eq!(locks, 0, "{}", io::Error::last_os_error());
+    let small = RingOptions::new(1024);
+    let large = RingOptions::new(2 << 20);
+    let name = directory.join("locked");
+    let refused = |result| is_refused(result, libc::EAGAIN, ["mlockall", "ulimit -l"]);
+    refused(large.create::<u64>(&name));
+    refused(large.open_or_create::<u64>(&name));
+    refused(large.create_anonymous::<u64>());
+    let heap = large.heap::<u64>();
+    is_refused(heap, libc::ENOMEM, ["mlockall", "ulimit -l"]);
+    assert!(!name.exists());
+    let ring = small.create::<u64>(&name).expect("so much may be locked");
+    let mut producer = ring.producer().expect("the role is free");
+    let mut consumer = ring.consumer().expect("the role is free");
+    producer.try_push(1).expect("there is room");
+    assert_eq!(consumer.try_pop(), Ok(1));
 }
 
 /// Bytes of a file system.

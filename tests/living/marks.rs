@@ -5,10 +5,12 @@ use std::fs::{self, File};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::thread;
+use std::time::Instant;
 
 use quoit::{Error, Ring, RingOptions, StalePolicy};
 
-use crate::common::child::{Child, say};
+use crate::common::PATIENCE;
+use crate::common::child::{Child, is_asleep, say};
 use crate::common::names::RingName;
 use crate::common::segment_file::{SUPERSEDED, SegmentFile};
 use crate::{become_nobody, is_root};
@@ -51,14 +53,12 @@ fn all_locks(name: &RingName) -> File {
     file
 }
 
-/// Waits until a process sleeps between two attempts to lock something.
+/// Waits until a process with one thread sleeps between two attempts to lock something. The
+/// number of the call would say so, too, but for an emulator, whose kernel has other numbers.
 fn until_it_retries(pid: u32) {
-    let wanted = format!("{} ", libc::SYS_clock_nanosleep);
-    loop {
-        let call = fs::read_to_string(format!("/proc/{pid}/syscall")).expect("the child's call");
-        if call.starts_with(&wanted) {
-            return;
-        }
+    let start = Instant::now();
+    while !is_asleep(pid) {
+        assert!(start.elapsed() < PATIENCE, "it never sleeps");
         thread::yield_now();
     }
 }
@@ -145,7 +145,7 @@ pub(crate) fn a_ring_that_its_removers_may_not_remove_stays() {
     lives(&name, &ring);
 }
 
-/// Tries to remove a ring for ever.
+/// Tries to remove a ring forever.
 pub(crate) fn remover(arguments: &[String]) {
     become_nobody();
     let mut was_refused = false;

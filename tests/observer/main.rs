@@ -1,4 +1,4 @@
-//! What an observer says of a ring: what both ends know, and nothing that was
+//! What an observer says of a ring: what both endpoints know, and nothing that was
 //! not there; and it changes nothing, whatever it finds.
 
 #[path = "../common/mod.rs"]

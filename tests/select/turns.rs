@@ -1,4 +1,4 @@
-//! Which of several ends is reported, and what the set is made of.
+//! Which of several endpoints is reported, and what the set is made of.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -48,7 +48,7 @@ pub(crate) fn a_ring_that_is_always_ready_starves_no_other() {
     }
 }
 
-/// An end, and what else there is to say of it.
+/// An endpoint, and what else there is to say of it.
 struct Feed {
     venue: &'static str,
     numbers: Consumer<u64>,

@@ -1,6 +1,6 @@
-//! Messages one by one, each awaited by an end that sleeps in the kernel.
+//! Messages one by one, each awaited by an endpoint that sleeps in the kernel.
 //!
-//! In each of the four ways to wait (a plain end, `Select`, an async end, a pollable
+//! In each of the four ways to wait (a plain end, `Select`, an async endpoint, a pollable
 //! one), on both doorbells where there is a choice, with and without `membarrier`, a
 //! consumer that waits for messages and a producer that waits for room: every message
 //! arrives once and in order, and none of them arrives only because a deadline ended the
@@ -9,7 +9,7 @@
 //! `QUOIT_SPARSE=20000` sends so many messages in each form instead of 200, and prints
 //! what each form has counted.
 //!
-//! The async ends want the feature `futures`.
+//! The async endpoints want the feature `futures`.
 
 #[path = "../common/mod.rs"]
 mod common;

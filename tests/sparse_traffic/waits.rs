@@ -108,7 +108,7 @@ impl Way {
     }
 }
 
-/// Sleeps until the end's descriptor is readable.
+/// Sleeps until the endpoint's descriptor is readable.
 fn becomes_readable<E>(end: &Pollable<E>) {
     let mut entry = libc::pollfd {
         fd: end.as_raw_fd(),

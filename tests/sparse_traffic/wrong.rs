@@ -24,7 +24,7 @@ use super::waits::Stamped;
 const UNDER_WAY: u64 = 7;
 /// If there is no rescue after so many messages, there never is.
 const MOST: u64 = 40;
-/// Where each end's sleep word and semaphore lie.
+/// Where each endpoint's sleep word and semaphore lie.
 const WORDS: [(u64, u64); 2] = [(12288, 12544), (12416, 12672)];
 
 /// How the sleeper is woken.

@@ -1,4 +1,4 @@
-//! Where both ends of one ring are killed and started again, until it is enough.
+//! Where both endpoints of one ring are killed and started again, until it is enough.
 
 use std::fmt;
 use std::thread::sleep;
@@ -18,7 +18,7 @@ use crate::load::{End as _, Load};
 /// Longer than anything but a machine that is busy with something else.
 const STUCK: Duration = Duration::from_secs(2);
 
-/// What both ends of a ring are, and how they wait.
+/// What both endpoints of a ring are, and how they wait.
 pub(crate) struct Form {
     pub(crate) producer: &'static str,
     pub(crate) consumer: &'static str,
@@ -109,7 +109,7 @@ impl Arena {
     }
 
     /// Waits for some moment to kill at: while a newcomer comes; at work; and
-    /// most often right when an end has gone to sleep.
+    /// most often right when an endpoint has gone to sleep.
     fn await_a_moment(&mut self) {
         match self.dice.roll(4) {
             0 => sleep(Duration::from_micros(self.dice.roll(4000) as u64)),
@@ -168,7 +168,7 @@ impl Arena {
         self.born = Instant::now();
     }
 
-    /// Waits until each end has gone on with the other one. Only a waker that is
+    /// Waits until each endpoint has gone on with the other one. Only a waker that is
     /// dead may have left it to a deadline.
     fn settle(&mut self) {
         while self.segment.read(HEAD) <= self.producer.goal
@@ -187,7 +187,7 @@ impl Arena {
         assert_eq!(rescues, 0, "a wake was lost, and its waker lived");
     }
 
-    /// What both ends have left when they are dead; returns the number of all
+    /// What both endpoints have left when they are dead; returns the number of all
     /// messages.
     fn take_the_rest<L: Load + ?Sized>(&self) -> u64 {
         let ledger = Ledger::open(&self.ledger.file());

@@ -1,7 +1,7 @@
-//! What the two ends have done, in a file that outlives them: their successors
+//! What the two endpoints have done, in a file that outlives them: their successors
 //! begin where it says, or the ring has lost something.
 //!
-//! Each end writes down what it is about to do and what it has done. Dead, it
+//! Each endpoint writes down what it is about to do and what it has done. Dead, it
 //! has gone as far as the one, and no further than the other.
 #![allow(clippy::disallowed_types, reason = "killed processes share the ledger")]
 

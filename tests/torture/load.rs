@@ -1,4 +1,4 @@
-//! What both ends do until they are killed, whatever the shape.
+//! What both endpoints do until they are killed, whatever the shape.
 
 use std::ops::Range;
 use std::path::Path;
@@ -43,7 +43,7 @@ impl End for FrameConsumer {
 
 /// Messages whose numbers follow from their positions.
 pub(crate) trait Load: Shape<Producer: End, Consumer: End> {
-    /// Of a ring so small that both ends wait, again and again.
+    /// Of a ring so small that both endpoints wait, again and again.
     const CAPACITY: u64;
 
     /// How many messages lie before this position.
@@ -62,7 +62,7 @@ pub(crate) trait Load: Shape<Producer: End, Consumer: End> {
 }
 
 /// Pushes on from where its predecessor was killed. Its arguments are those
-/// that `Arena` starts an end with.
+/// that `Arena` starts an endpoint with.
 pub(crate) fn produce<L: Load + ?Sized>(arguments: &[String]) {
     let (ring, ledger, mut dice) = begin::<L>(arguments);
     let mut producer = ring.producer().expect("its predecessor is dead");
@@ -114,7 +114,7 @@ fn begin<L: Load + ?Sized>(arguments: &[String]) -> (Ring<L>, Ledger, Dice) {
     (ring, Ledger::open(Path::new(ledger)), dice)
 }
 
-/// How an end waits and wakes: not always as its predecessor or its peer does.
+/// How an endpoint waits and wakes: not always as its predecessor or its peer does.
 fn manners(strategy: &str, dice: &mut Dice) -> RingOptions {
     let options = RingOptions::default().fences(match dice.roll(3) {
         0 => Fences::Symmetric,

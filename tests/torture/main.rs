@@ -1,9 +1,9 @@
-//! Torture: both ends of a ring are killed with SIGKILL at random, thousands
+//! Torture: both endpoints of a ring are killed with SIGKILL at random, thousands
 //! of times, while they push and pop as fast as they can, and are started
 //! again at once.
 //!
 //! A message's number follows from its position and its bytes from its number,
-//! and a ledger outlives both ends. So a successor that goes on too early or
+//! and a ledger outlives both endpoints. So a successor that goes on too early or
 //! too late, a message that is lost, torn or out of order, or delivered again
 //! though it was released, is found where it happens. After each death both
 //! ends must go on, and no wake-up may be lost but by the death of its waker.

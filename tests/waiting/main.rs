@@ -1,7 +1,7 @@
 //! Every method that waits: it takes what is there at once, waits for what
-//! comes, gives up when its time is over, and ends when the other end leaves.
+//! comes, gives up when its time is over, and ends when the peer leaves.
 //!
-//! On rings in a real segment and on the heap. Whether the waiting end already
+//! On rings in a real segment and on the heap. Whether the waiting endpoint already
 //! waits when the other one acts is left open: both orders must do.
 
 #[path = "../common/mod.rs"]

@@ -327,7 +327,8 @@ enum quoit_status quoit_options_lock_memory(struct quoit_options *options, bool 
 // What becomes of a ring that nobody has: QUOIT_STALE_...
 enum quoit_status quoit_options_stale(struct quoit_options *options, uint32_t policy);
 
-// Whether the last endpoint of the ring removes its name.
+// Whether an endpoint that is freed after the other one removes the name of the ring. Set it
+// in both programs: the one that ends last has to do it.
 enum quoit_status quoit_options_unlink_on_free(struct quoit_options *options, bool unlink);
 
 // What the endpoints of a new ring sleep on: QUOIT_DOORBELL_...

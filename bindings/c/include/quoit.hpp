@@ -184,6 +184,7 @@ public:
     options &&mode(std::uint32_t mode) && { return std::move(set(quoit_options_mode(get(), mode))); }
     options &&prefault(bool yes = true) && { return std::move(set(quoit_options_prefault(get(), yes))); }
     options &&lock_memory(bool yes = true) && { return std::move(set(quoit_options_lock_memory(get(), yes))); }
+    /// The endpoint that closes last removes the name. Set it in both programs.
     options &&unlink_on_close(bool yes = true) && { return std::move(set(quoit_options_unlink_on_free(get(), yes))); }
     options &&wait_strategy(wait w) && {
         return std::move(set(quoit_options_wait_strategy(get(), static_cast<std::uint32_t>(w))));

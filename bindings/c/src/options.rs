@@ -190,7 +190,8 @@ pub unsafe extern "C" fn quoit_options_stale(
     unsafe { change(options, |options| Some(options.stale(policy?))) }
 }
 
-/// Whether the last endpoint of the ring removes its name.
+/// Whether an endpoint that is freed after the other one removes the name of the ring. Set it
+/// in both programs: the one that ends last has to do it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn quoit_options_unlink_on_free(
     options: *mut quoit_options,

@@ -1,6 +1,6 @@
-"""Looks at the pictures of camera.rs, always the newest, without a copy.
+"""Looks at the pictures of a camera, always the newest, without a copy.
 
-Run `camera.py NAME`, then the camera: it waits for who looks.
+Run `camera.py NAME`, then bindings/c/examples/camera.rs: it waits until a viewer is attached.
 """
 
 import sys

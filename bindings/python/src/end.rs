@@ -164,6 +164,16 @@ where
     }
 }
 
+/// An endpoint that is locked for one call.
+pub(crate) struct Locked<'a, E>(MutexGuard<'a, Option<Held<E>>>);
+
+impl<E> Locked<'_, E> {
+    pub(crate) fn get(&mut self) -> &mut E {
+        let held = self.0.as_mut().expect("checked when it was locked");
+        held.end.get()
+    }
+}
+
 /// [`Reachable::arm`] of both endpoints.
 pub(crate) trait Arm {
     fn arm_for(&mut self, units: u64) -> PyResult<RawFd>;
@@ -234,10 +244,20 @@ where
     fn hold<R>(&self, call: impl FnOnce(&mut Held<E>) -> PyResult<R>) -> PyResult<R> {
         match &mut *self.lock()? {
             Some(held) => call(held),
-            None => Err(raise(
-                "Closed",
-                "this endpoint is closed; open the ring again",
+            None => Err(closed()),
+        }
+    }
+
+    /// The endpoint, for a call that waits for others as well.
+    pub(crate) fn locked(&self) -> PyResult<Locked<'_, E>> {
+        let end = self.lock()?;
+        match &*end {
+            None => Err(closed()),
+            Some(held) if held.awaited.is_some() => Err(raise(
+                "Busy",
+                "a task waits for this endpoint; let either the task or the select have it",
             )),
+            Some(_) => Ok(Locked(end)),
         }
     }
 
@@ -331,8 +351,12 @@ where
     }
 }
 
+fn closed() -> PyErr {
+    raise("Closed", "this endpoint is closed; open the ring again")
+}
+
 /// The end of one part of a wait.
-fn slice(wait: Wait) -> Deadline {
+pub(crate) fn slice(wait: Wait) -> Deadline {
     let soon = Instant::now() + SLICE;
     match wait {
         Wait::Until(Some(until)) => until.min(soon).into(),
@@ -340,7 +364,8 @@ fn slice(wait: Wait) -> Deadline {
     }
 }
 
-fn is_over(wait: Wait) -> bool {
+/// Whether the time of a wait is up.
+pub(crate) fn is_over(wait: Wait) -> bool {
     match wait {
         Wait::No => true,
         Wait::Until(until) => until.is_some_and(|until| until <= Instant::now()),

@@ -1,17 +1,20 @@
 //! Errors of the library as exceptions of `quoit._errors`.
 
+use pyo3::exceptions::PyEOFError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
+use quoit::handoff::HandoffError;
 use quoit::{ClaimError, Error, PeerError, PopError};
 
 /// What the advice calls things, and what they are called here.
-const WORDS: [(&str, &str); 6] = [
+const WORDS: [(&str, &str); 7] = [
     (
         "RingOptions::stale(StalePolicy::Replace)",
         "stale=\"replace\"",
     ),
     ("RingOptions::schema_tag", "tag"),
+    ("RingOptions::create_anonymous", "create_anonymous"),
     ("DoorbellKind::Futex", "doorbell=\"futex\""),
     ("corruption()", "the attribute corruption"),
     ("drop the endpoint", "close the endpoint"),
@@ -56,6 +59,20 @@ pub(crate) fn ring(error: Error) -> PyErr {
         | Error::DoorbellMismatch { .. } => "Mismatch",
         Error::Superseded { .. } => "Superseded",
         Error::Corrupt(_) => "Corrupt",
+        _ => "SystemRefused",
+    };
+    raise(class, error)
+}
+
+/// Of a ring that changes hands.
+pub(crate) fn handoff(error: HandoffError) -> PyErr {
+    let class = match error {
+        HandoffError::Ring(error) => return ring(error),
+        HandoffError::Closed => return PyEOFError::new_err(error.to_string()),
+        HandoffError::Named { .. } => "Invalid",
+        HandoffError::TimedOut => "TimedOut",
+        HandoffError::VersionMismatch { .. } => "Mismatch",
+        HandoffError::OtherMessage | HandoffError::NotOneDescriptor { .. } => "NotARing",
         _ => "SystemRefused",
     };
     raise(class, error)

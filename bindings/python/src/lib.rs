@@ -8,6 +8,7 @@ mod lease;
 mod observer;
 mod reader;
 mod ring;
+mod select;
 mod writer;
 
 use pyo3::prelude::*;
@@ -24,6 +25,8 @@ mod _native {
     use crate::reader::Reader;
     #[pymodule_export]
     use crate::ring::{Ring, unlink, unlink_if_stale};
+    #[pymodule_export]
+    use crate::select::Select;
     #[pymodule_export]
     use crate::writer::Writer;
 

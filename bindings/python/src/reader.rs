@@ -26,7 +26,7 @@ struct Found {
 /// What the endpoint of a consumer is made of.
 #[pyclass(frozen, subclass, module = "quoit._native")]
 pub(crate) struct Reader {
-    end: End<RawConsumer>,
+    pub(crate) end: End<RawConsumer>,
     size: usize,
 }
 
@@ -135,6 +135,37 @@ impl Reader {
             let bytes = copy_out(py, frame.data, frame.len)?;
             self.release_units(end, frame.end)?;
             Ok((bytes, frame.kind))
+        })
+    }
+
+    /// Up to `most` frames as bytes, as many as there are, and their kinds.
+    #[pyo3(signature = (most, timeout=None, is_try=false))]
+    fn pop_frames(
+        &self,
+        py: Python<'_>,
+        most: usize,
+        timeout: Option<f64>,
+        is_try: bool,
+    ) -> PyResult<Option<(Vec<Py<PyAny>>, Vec<u32>)>> {
+        self.end.turns.check()?;
+        if most == 0 {
+            return Err(PyValueError::new_err("a batch has at least one frame"));
+        }
+        self.next(py, Self::wait(timeout, is_try)?, |end, unread| {
+            let (mut frames, mut kinds, mut ahead) = (Vec::new(), Vec::new(), 0);
+            while ahead != unread && frames.len() < most {
+                let frame = match parse(end, ahead, unread) {
+                    Ok(frame) => frame,
+                    // What came before it is whole.
+                    Err(_) if ahead != 0 => break,
+                    Err(error) => return Err(error),
+                };
+                frames.push(copy_out(py, frame.data, frame.len)?);
+                kinds.push(frame.kind);
+                ahead = frame.end;
+            }
+            self.release_units(end, ahead)?;
+            Ok((frames, kinds))
         })
     }
 

@@ -1,13 +1,18 @@
 //! Rings, before a role is taken.
 
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::mem::ManuallyDrop;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use quoit::handoff::{self, HandoffError};
 use quoit::raw::{self, Content, RawRing};
-use quoit::{DoorbellKind, Fences, RingOptions, StalePolicy, WaitStrategy};
+use quoit::{DoorbellKind, Error, Fences, RingOptions, StalePolicy, WaitStrategy};
 
 use crate::fault;
 
@@ -117,22 +122,47 @@ impl Ring {
     fn new(
         py: Python<'_>,
         how: &str,
-        name: PathBuf,
+        whence: &Bound<'_, PyAny>,
         content: (u64, u32, String),
         options: &Bound<'_, PyDict>,
     ) -> PyResult<Self> {
         let (size, align, tag) = content;
         let options = read(&tag, options)?;
         let content = self::content(size, align)?;
-        // It waits for the locks of other processes.
-        let made = py.detach(|| match how {
-            "create" => RawRing::create(&options, content, &name),
-            "open" => RawRing::open(&options, content, &name),
-            _ => RawRing::open_or_create(&options, content, &name),
-        });
-        let raw = made.map_err(fault::ring)?;
         let slot_size = size;
+        let by_name = |make: fn(&RingOptions, Content, &Path) -> Result<RawRing, Error>| {
+            let name: PathBuf = whence.extract()?;
+            // It waits for the locks of other processes.
+            py.detach(|| make(&options, content, &name))
+                .map_err(fault::ring)
+        };
+        let raw = match how {
+            "create" => by_name(RawRing::create)?,
+            "open" => by_name(RawRing::open)?,
+            "open_or_create" => by_name(RawRing::open_or_create)?,
+            "open_descriptor" => {
+                let descriptor = borrow(whence.extract()?)?;
+                RawRing::open_descriptor(&options, content, descriptor).map_err(fault::ring)?
+            }
+            "receive" => receive(py, whence.extract()?, &options, content)?,
+            _ => RawRing::create_anonymous(&options, content).map_err(fault::ring)?,
+        };
         Ok(Self { raw, slot_size })
+    }
+
+    /// The descriptor of a ring without a name, which stays the ring's.
+    fn fileno(&self) -> PyResult<RawFd> {
+        let descriptor = self.raw.ring().descriptor();
+        descriptor.map(|file| file.as_raw_fd()).ok_or_else(|| {
+            PyValueError::new_err("this ring has a name: pass the name, and open it there")
+        })
+    }
+
+    /// Hands a ring without a name to the process at the other end of a socket.
+    fn send(&self, py: Python<'_>, socket: RawFd) -> PyResult<()> {
+        let socket = self::socket(socket)?;
+        py.detach(|| handoff::send(&socket, self.raw.ring()))
+            .map_err(fault::handoff)
     }
 
     /// The name that the ring was created or opened with.
@@ -156,6 +186,40 @@ impl Ring {
     /// Removes the ring's name. Processes that have the ring keep it.
     fn unlink(&self) -> PyResult<()> {
         self.raw.ring().unlink().map_err(fault::ring)
+    }
+}
+
+fn borrow<'a>(descriptor: RawFd) -> PyResult<BorrowedFd<'a>> {
+    if descriptor < 0 {
+        return Err(PyValueError::new_err("a descriptor is not negative"));
+    }
+    // SAFETY: the caller has it open during the call.
+    Ok(unsafe { BorrowedFd::borrow_raw(descriptor) })
+}
+
+/// A socket of the caller's, for one call.
+fn socket(descriptor: RawFd) -> PyResult<ManuallyDrop<UnixStream>> {
+    let descriptor = borrow(descriptor)?.as_raw_fd();
+    // SAFETY: the caller has it open during the call, and it is not closed here.
+    Ok(ManuallyDrop::new(unsafe {
+        UnixStream::from_raw_fd(descriptor)
+    }))
+}
+
+fn receive(
+    py: Python<'_>,
+    socket: RawFd,
+    options: &RingOptions,
+    content: Content,
+) -> PyResult<RawRing> {
+    let socket = self::socket(socket)?;
+    loop {
+        match py.detach(|| RawRing::receive(options, content, &socket)) {
+            Err(HandoffError::Io(error)) if error.kind() == ErrorKind::Interrupted => {
+                py.check_signals()?;
+            }
+            received => return received.map_err(fault::handoff),
+        }
     }
 }
 

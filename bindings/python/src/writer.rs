@@ -24,13 +24,19 @@ struct Place {
 }
 
 impl Place {
+    /// Of a frame that begins at the tail.
     fn of(end: &RawProducer, len: usize) -> PyResult<Self> {
+        Self::ahead(end, 0, len)
+    }
+
+    /// Of a frame that begins so many bytes behind the tail.
+    fn ahead(end: &RawProducer, ahead: u64, len: usize) -> PyResult<Self> {
         let max = max_frame(end);
         if len as u64 > max {
             return Err(fault::claim(ClaimError::TooLong { max: max as usize }));
         }
         let size = (len as u64 + 15) & !7;
-        let offset = end.position() & (end.capacity() - 1);
+        let offset = end.position().wrapping_add(ahead) & (end.capacity() - 1);
         let rest = end.capacity() - offset;
         let padding = if size <= rest { 0 } else { rest };
         let offset = if size <= rest { offset } else { 0 };
@@ -43,6 +49,14 @@ impl Place {
 
     fn payload(self, end: &RawProducer) -> *mut u8 {
         end.words().data.wrapping_add(self.offset as usize + 8)
+    }
+
+    /// Copies a frame in and seals it; bytes to publish.
+    fn fill(self, end: &RawProducer, source: &Bytes<'_>, kind: u32) -> u64 {
+        let payload = self.payload(end);
+        // SAFETY: the place has room for the payload, and nobody else writes there.
+        unsafe { ptr::copy_nonoverlapping(source.as_ptr(), payload, source.len()) };
+        self.seal(end, source.len(), kind)
     }
 
     /// Stores padding, header, and the zeros behind the payload; bytes to publish.
@@ -71,7 +85,7 @@ fn max_frame(end: &RawProducer) -> u64 {
 /// What the endpoint of a producer is made of.
 #[pyclass(frozen, subclass, module = "quoit._native")]
 pub(crate) struct Writer {
-    end: End<RawProducer>,
+    pub(crate) end: End<RawProducer>,
     size: usize,
 }
 
@@ -93,6 +107,14 @@ impl Writer {
             Ok(Wait::No)
         } else {
             Wait::seconds(timeout)
+        }
+    }
+
+    /// The room for a frame of `len` bytes, or for a record.
+    pub(crate) fn wanted(&self, end: &RawProducer, len: usize) -> PyResult<u64> {
+        match self.size {
+            0 => Ok(Place::of(end, len)?.units),
+            _ => Ok(1),
         }
     }
 }
@@ -123,15 +145,50 @@ impl Writer {
         let pushed = self
             .end
             .act(py, Self::wait(timeout, is_try)?, wanted, |end, _| {
-                let place = Place::of(end, source.len())?;
-                // SAFETY: the place has room for the payload, and nobody else writes there.
-                unsafe {
-                    ptr::copy_nonoverlapping(source.as_ptr(), place.payload(end), source.len())
-                };
-                let units = place.seal(end, source.len(), kind);
+                let units = Place::of(end, source.len())?.fill(end, &source, kind);
                 self.publish(end, units)
             });
         Ok(pushed?.is_some())
+    }
+
+    /// Copies as many frames in as there is room for, at least one, and publishes them
+    /// together; how many.
+    #[pyo3(signature = (payloads, kind=0, timeout=None, is_try=false))]
+    fn push_frames(
+        &self,
+        py: Python<'_>,
+        payloads: Vec<Bound<'_, PyAny>>,
+        kind: u32,
+        timeout: Option<f64>,
+        is_try: bool,
+    ) -> PyResult<Option<usize>> {
+        self.end.turns.check()?;
+        let sources = payloads.iter().map(Bytes::read);
+        let sources: Vec<_> = sources.collect::<PyResult<_>>()?;
+        let Some(first) = sources.first() else {
+            return Err(PyValueError::new_err("a batch has at least one frame"));
+        };
+        let wait = Self::wait(timeout, is_try)?;
+        let wanted = |end: &RawProducer| Ok(Place::of(end, first.len())?.units);
+        self.end.act(py, wait, wanted, |end, mut room| {
+            let (mut ahead, mut count) = (0, 0);
+            for source in &sources {
+                // One that is too long is an error when it is the first.
+                let Ok(place) = Place::ahead(end, ahead, source.len()) else {
+                    break;
+                };
+                if ahead + place.units > room {
+                    match end.look(ahead + place.units) {
+                        Ok(found) => room = found,
+                        Err(_) => break,
+                    }
+                }
+                ahead += place.fill(end, source, kind);
+                count += 1;
+            }
+            self.publish(end, ahead)?;
+            Ok(count)
+        })
     }
 
     /// Copies as many whole records in as there is room for, at least one; how many.
@@ -185,10 +242,7 @@ impl Writer {
         let writer = slf.get();
         let owner = slf.clone().into_any().unbind();
         let turns = &writer.end.turns;
-        let wanted = |end: &RawProducer| match writer.size {
-            0 => Ok(Place::of(end, count as usize)?.units),
-            _ => Ok(1),
-        };
+        let wanted = |end: &RawProducer| writer.wanted(end, count as usize);
         writer.end.act(
             slf.py(),
             Self::wait(timeout, is_try)?,
@@ -248,10 +302,7 @@ impl Writer {
     /// The descriptor, readable as soon as there is room for a frame of `len` bytes, or for a
     /// record.
     fn arm(&self, len: usize) -> PyResult<i32> {
-        self.end.arm(|end| match self.size {
-            0 => Ok(Place::of(end, len)?.units),
-            _ => Ok(1),
-        })
+        self.end.arm(|end| self.wanted(end, len))
     }
 }
 

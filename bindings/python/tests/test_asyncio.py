@@ -1,6 +1,7 @@
 """asyncio: waits that leave the loop free."""
 
 import asyncio
+import gc
 
 import numpy as np
 import pytest
@@ -170,6 +171,74 @@ def test_close_ends_a_wait_of_another_task(ends):
         consumer.close()
         with pytest.raises(quoit.Closed):
             await task
+
+    run(main())
+
+
+def test_a_loop_knows_one_descriptor_for_all_endpoints_and_waits():
+    async def main():
+        loop = asyncio.get_running_loop()
+        rings = [quoit.create_anonymous(1024) for _ in range(5)]
+        producers, consumers = [ring.producer() for ring in rings], [ring.consumer() for ring in rings]
+        known = len(loop._selector.get_map())
+        for lap in range(3):
+            tasks = [asyncio.create_task(consumer.recv()) for consumer in consumers]
+            while any(consumer._future is None for consumer in consumers):
+                await asyncio.sleep(0)
+            assert len(loop._selector.get_map()) == known + 1
+            for number, producer in enumerate(producers):
+                producer.push(b"%d" % number)
+            assert await asyncio.gather(*tasks) == [b"%d" % number for number in range(5)]
+        for end in producers + consumers:
+            end.close()
+        # The next endpoint gets a number that was another one's.
+        ring = quoit.create_anonymous(64)
+        with ring.producer() as producer, ring.consumer() as consumer:
+            task = asyncio.create_task(consumer.recv())
+            while consumer._future is None:
+                await asyncio.sleep(0)
+            producer.push(b"late")
+            assert await task == b"late"
+
+    run(main())
+
+
+def test_an_endpoint_that_is_dropped_gives_its_role_up_though_a_loop_knew_it():
+    async def main():
+        ring = quoit.create_anonymous(1024)
+        producer, consumer = ring.producer(), ring.consumer()
+        producer.push(b"x")
+        task = asyncio.create_task(consumer.ready())
+        await task
+        task = asyncio.create_task(consumer.recv())
+        assert await task == b"x"
+        task = asyncio.create_task(consumer.recv())
+        while consumer._future is None:
+            await asyncio.sleep(0)
+        producer.push(b"y")
+        assert await task == b"y"
+        del task, consumer
+        gc.collect()
+        ring.consumer().close()
+        producer.close()
+
+    run(main())
+
+
+def test_batches_of_frames(ends):
+    producer, consumer = ends
+
+    async def main():
+        async def send():
+            frames = [b"%d" % number for number in range(3000)]
+            while frames:
+                del frames[: await producer.send_many(frames)]
+
+        task, got = asyncio.create_task(send()), []
+        while len(got) < 3000:
+            got += await consumer.recv_many()
+        await task
+        assert got == [b"%d" % number for number in range(3000)]
 
     run(main())
 

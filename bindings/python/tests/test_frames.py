@@ -112,3 +112,88 @@ def segment(name):
 
     (file,) = [file for file in os.listdir("/dev/shm") if file.endswith(name)]
     return file
+
+
+def test_batches_keep_order_and_kinds_over_many_laps(ends):
+    producer, consumer = ends
+    chance = random.Random(11)
+    frames = [chance.randbytes(chance.choice([0, 1, 8, 40, 500, 1500])) for _ in range(4000)]
+    got, sent = [], 0
+    while sent < len(frames):
+        pushed = producer.try_push_many(frames[sent : sent + chance.randrange(1, 30)], sent)
+        sent += pushed
+        if pushed == 0 or chance.random() < 0.3:
+            got += consumer.try_pop_many(chance.randrange(1, 50))
+    while batch := consumer.try_pop_many():
+        got += batch
+    assert got == frames
+    assert producer.position == consumer.position > 100 * 4096
+
+
+def test_a_batch_is_as_large_as_there_is_room_or_are_frames(ends):
+    producer, consumer = ends
+    assert producer.push_many([b"%d" % n for n in range(1000)], 7) == 256  # of 16 bytes each
+    assert producer.try_push_many([b"x"]) == 0
+    with pytest.raises(quoit.TimedOut):
+        producer.push_many([b"x"], timeout=0.01)
+    assert consumer.pop_many(10) == [b"%d" % n for n in range(10)]
+    assert consumer.kinds == [7] * 10
+    assert producer.push_many(iter([b"more", b"and more"]), 8) == 2
+    assert consumer.pop_many() == [b"%d" % n for n in range(10, 256)] + [b"more", b"and more"]
+    assert consumer.kinds == [7] * 246 + [8] * 2
+    assert consumer.try_pop_many() == [] == consumer.kinds
+    with pytest.raises(quoit.TimedOut):
+        consumer.pop_many(timeout=0.01)
+
+
+def test_a_batch_is_published_with_one_store(ends):
+    producer, consumer = ends
+    before = producer.position
+    producer.push_many([b"a", b"b", b"c"])
+    assert producer.position == before + 48
+    assert consumer.unread == 48
+
+
+def test_a_frame_that_is_too_long_ends_a_batch(ends):
+    producer, consumer = ends
+    assert producer.push_many([b"a", bytes(3000), b"b"]) == 1
+    with pytest.raises(quoit.TooLong, match="2040"):
+        producer.push_many([bytes(3000), b"b"])
+    for bad in [[], [7], ["text"]]:
+        with pytest.raises((ValueError, TypeError)):
+            producer.push_many(bad)
+    with pytest.raises(ValueError, match="at least one"):
+        consumer.pop_many(0)
+    assert consumer.try_pop_many() == [b"a"]
+
+
+def test_push_all_waits_for_room(name, peer):
+    quoit.create(name, 1024)
+    reader = peer(
+        """
+        with quoit.FrameConsumer.open(sys.argv[1]) as consumer:
+            got = []
+            try:
+                while True:
+                    got += consumer.pop_many(timeout=30)
+            except quoit.Abandoned:
+                pass
+        assert got == [b"%d" % n for n in range(5000)], len(got)
+        """,
+        name,
+    )
+    with quoit.FrameProducer.open(name) as producer:
+        producer.push_all((b"%d" % n for n in range(5000)), timeout=30)
+    reader.end()
+
+
+def test_a_broken_header_in_a_batch_is_found_after_the_frames_before_it(name):
+    with quoit.FrameProducer.create(name, 4096) as producer, quoit.FrameConsumer.open(name) as consumer:
+        producer.push_many([b"whole", b"broken"])
+        with open(f"/dev/shm/{name}", "r+b") as file:
+            file.seek(16384 + 16)
+            file.write((5000).to_bytes(8, "little"))
+        assert consumer.pop_many() == [b"whole"]
+        with pytest.raises(quoit.Corrupt):
+            consumer.pop_many()
+        assert consumer.corruption[0] == "frame length"

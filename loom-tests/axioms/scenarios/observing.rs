@@ -1,4 +1,4 @@
-//! An observer beside both ends: copied -> overtaken.
+//! An observer beside both endpoints: copied -> overtaken.
 
 use super::{in_range, message};
 use crate::axioms::scenario::{On, Scenario, Setup};

@@ -1,6 +1,11 @@
-//! What one process does among its own threads, and under locks. The files that do it talk
-//! to the system, and so these are their steps by hand, with the orderings of
-//! `src/sync.rs`: they show that the orderings suffice, and not that the files have them.
+//! What one process does among its own threads, and under locks: the steps of files that are
+//! not compiled here, by hand, with the orderings of `src/sync.rs`. They show that the
+//! orderings suffice, and not that the files have them.
+//!
+//! Why by hand: `ring/` and `endpoint.rs` reach their words through a mapped segment, and lock
+//! files between two of them. `segment/fork.rs` has its words in a static list that grows, and
+//! its handlers call `dup3` and `mmap` on what they read there. The reactor's are beside a
+//! thread, a mutex, and the wakers of others. What a trace guesses must reach none of these.
 //!
 //! Where each atomic access is, outside the files that are compiled here:
 //!
@@ -13,9 +18,12 @@
 //! | `ring/lifetime.rs` | `superseded`, positions and states under all locks | `superseded_and_taken` |
 //! | `ring.rs` | `incarnation`, stored before the magic | `format_and_open` |
 //! | `segment/fork.rs` | entry, count of forks | `opened_and_forked` |
-//! | | the list of entries, `INSTALLED`, the child's copy | none: one thread, or `SeqCst` |
+//! | | an entry that is freed, and taken again | none: one word, `SeqCst` on both sides |
+//! | | the list of entries, `INSTALLED` | none: `SeqCst` on both sides |
+//! | | the child's copy, and `is_inherited` | none: one thread, behind the system call |
+//! | `segment/lock.rs` | none of its own; a drop comes behind `Waker::rouse` | `drop_and_left` |
 //! | `adapters/reactor.rs` | the thread's own word | `reactor_lists_its_table` |
-//! | | an end's word, in `Wait::check` | `park_in_the_reactor` |
+//! | | an endpoint's word, in `Wait::check` | `park_in_the_reactor` |
 //! | `endpoint.rs`, `observer.rs` | positions, counters, words, to be shown | none: advice |
 //! | `doorbell/semaphore.rs`, `adapters/shared_memory.rs` | marks | none: compared with themselves |
 
@@ -143,7 +151,7 @@ fn listing(
         .ready()
 }
 
-/// An end parks, the reactor's thread finds it in the table and waits for its word, and the
+/// An endpoint parks, the reactor's thread finds it in the table and waits for its word, and the
 /// peer publishes. Half of this is shipped: `fall_asleep`, and the peer.
 fn parked_in_the_reactor() -> Setup {
     struct Waiting {
@@ -226,7 +234,7 @@ fn superseded_and_taken() -> Setup {
     .ready()
 }
 
-/// `ring/role.rs`: all that an end says of itself (`pid`, `since`, `registered`) is stored
+/// `ring/role.rs`: all that an endpoint says of itself (`pid`, `since`, `registered`) is stored
 /// before its epoch; its counters go on where those of a dead holder stopped.
 fn epoch_and_counters() -> Setup {
     struct Role {

@@ -13,7 +13,7 @@ use crate::parker::{Doorbell, Rest, Sleeper, Waker};
 use crate::peer::{self, Goal, State};
 use crate::wait::sleep::{Parkable, park};
 
-/// An end on its way to sleep.
+/// An endpoint on its way to sleep.
 pub(super) struct End<'a> {
     pub(super) sleeper: &'a mut Sleeper,
     pub(super) ring: &'a Ring,
@@ -46,7 +46,7 @@ impl Parkable for End<'_> {
     fn count_rescue(&self) {}
 }
 
-/// How an end sleeps.
+/// How an endpoint sleeps.
 #[derive(Clone, Copy)]
 pub(super) struct Form {
     /// It has spared its peer the fence before.

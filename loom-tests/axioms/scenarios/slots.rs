@@ -39,7 +39,7 @@ fn consume(ring: &Ring, polls: usize) -> Option<()> {
     Some(())
 }
 
-/// A ring, and how often each end polls.
+/// A ring, and how often each endpoint polls.
 fn exchange(capacity: usize, pushes: usize, pops: usize) -> Setup {
     On::memory(Ring::new(capacity))
         .thread(move |ring| produce(ring, pushes))

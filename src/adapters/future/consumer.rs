@@ -17,26 +17,26 @@ use crate::ring::Record;
 /// The end of a ring of records that reads, in async code; feature `futures`.
 ///
 /// Made by [`Consumer::into_async`]. It is a [`Stream`] of messages, and has
-/// `async` forms of `pop` and `peek`; the other end need not be async, nor know.
+/// `async` forms of `pop` and `peek`; the peer need not be async, nor know.
 ///
 /// No particular runtime is needed: one thread of the process, `quoit-reactor`,
-/// sleeps on all rings whose async ends wait, and wakes their tasks. It starts
-/// with the first async end and stops after the last. There can be 127 async
+/// sleeps on all rings whose async endpoints wait, and wakes their tasks. It starts
+/// with the first async endpoint and stops after the last. There can be 127 async
 /// ends in a process at a time.
 ///
-/// An async end neither spins nor yields before it sleeps: it gives its thread
+/// An async endpoint neither spins nor yields before it sleeps: it gives its thread
 /// back to the runtime, and each wake-up goes through the reactor. For the
 /// lowest latency use the plain [`Consumer`] in a thread of its own.
 ///
 /// # Cancelling
 ///
-/// A future of this end that is dropped before it is ready has taken nothing
+/// A future of this endpoint that is dropped before it is ready has taken nothing
 /// out of the ring, and the next one finds everything in its place.
 ///
 /// # Other tasks
 ///
 /// A ring may have a message whenever it is polled. So that the other tasks of the
-/// thread run nevertheless, an async end counts the polls that are ready at once. After
+/// thread run nevertheless, an async endpoint counts the polls that are ready at once. After
 /// 128 in a row, the next poll wakes its own task and is pending, once. This holds for
 /// each `async` method, for streams and for sinks; `try_` calls are not counted.
 ///
@@ -53,7 +53,7 @@ use crate::ring::Record;
 ///
 /// # Forking
 ///
-/// A child of `fork` has no such thread, and must make no async ends of its own
+/// A child of `fork` has no such thread, and must make no async endpoints of its own
 /// before it calls `exec`. Those that it inherited it may drop; their waits end as
 /// those of a plain [`Consumer`], but on a ring on the heap with
 /// [`ReactorDied`](PopError::ReactorDied).
@@ -94,7 +94,7 @@ pub struct AsyncConsumer<T: Record> {
 /// The end of a ring of frames that reads, in async code; feature `futures`.
 ///
 /// Made by [`FrameConsumer::into_async`]. It is a [`Stream`] of frames, each copied, and
-/// has `async` forms of `pop` and `peek`. [`AsyncConsumer`] says how async ends wait, when
+/// has `async` forms of `pop` and `peek`. [`AsyncConsumer`] says how async endpoints wait, when
 /// the stream ends, and what that means for a `fork`.
 #[derive(Debug)]
 #[must_use = "a dropped consumer gives its role up"]
@@ -103,12 +103,12 @@ pub struct AsyncFrameConsumer {
 }
 
 impl<T: Record> Consumer<T> {
-    /// This end for async code; [`AsyncConsumer`] says how it waits. The ring's
+    /// This endpoint for async code; [`AsyncConsumer`] says how it waits. The ring's
     /// wait strategy and spin budget do not matter to it.
     ///
     /// # Errors
     ///
-    /// [`IntoAsyncError`] says why there cannot be another async end, and gives this one
+    /// [`IntoAsyncError`] says why there cannot be another async endpoint, and gives this one
     /// back.
     ///
     /// # Real-time
@@ -121,12 +121,12 @@ impl<T: Record> Consumer<T> {
 }
 
 impl FrameConsumer {
-    /// This end for async code; [`AsyncConsumer`] says how it waits. The ring's
+    /// This endpoint for async code; [`AsyncConsumer`] says how it waits. The ring's
     /// wait strategy and spin budget do not matter to it.
     ///
     /// # Errors
     ///
-    /// [`IntoAsyncError`] says why there cannot be another async end, and gives this one
+    /// [`IntoAsyncError`] says why there cannot be another async endpoint, and gives this one
     /// back.
     ///
     /// # Real-time
@@ -175,7 +175,7 @@ impl<T: Record> AsyncConsumer<T> {
     /// ```
     /// let (mut producer, consumer) = quoit::RingOptions::new(8).heap::<u64>()?;
     /// let mut consumer = consumer.into_async()?;
-    /// producer.try_push(7)?; // the other end is a plain one
+    /// producer.try_push(7)?; // the peer is a plain one
     /// assert_eq!(futures_executor::block_on(consumer.pop())?, 7);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -265,7 +265,7 @@ impl<T: Record> AsyncConsumer<T> {
     }
 
     /// Waits until a producer holds its role, or one has attached since the first poll: for
-    /// an end that was `Abandoned`, or that came first. The wait also ends when
+    /// an endpoint that was `Abandoned`, or that came first. The wait also ends when
     /// there is something to read.
     ///
     /// Cancel safety: a future that is dropped has changed nothing. The next one sees only
@@ -431,7 +431,7 @@ impl AsyncFrameConsumer {
     /// ```
     /// let (mut producer, consumer) = quoit::RingOptions::new(64).heap::<[u8]>()?;
     /// let mut consumer = consumer.into_async()?;
-    /// producer.try_push(b"hello")?; // the other end is a plain one
+    /// producer.try_push(b"hello")?; // the peer is a plain one
     /// futures_executor::block_on(async {
     ///     let frame = consumer.peek().await?;
     ///     assert_eq!(frame.to_vec(), b"hello");
@@ -500,7 +500,7 @@ impl AsyncFrameConsumer {
     }
 
     /// Waits until a producer holds its role, or one has attached since the first poll: for
-    /// an end that was `Abandoned`, or that came first. The wait also ends when
+    /// an endpoint that was `Abandoned`, or that came first. The wait also ends when
     /// there is something to read.
     ///
     /// Cancel safety: a future that is dropped has changed nothing. The next one sees only

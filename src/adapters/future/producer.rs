@@ -16,8 +16,8 @@ use crate::ring::Record;
 /// The end of a ring of records that writes, in async code; feature `futures`.
 ///
 /// Made by [`Producer::into_async`]. It is a [`Sink`] of messages, and has an
-/// `async` form of `push`; the other end need not be async, nor know.
-/// [`AsyncConsumer`](crate::AsyncConsumer) says how async ends wait, when they yield
+/// `async` form of `push`; the peer need not be async, nor know.
+/// [`AsyncConsumer`](crate::AsyncConsumer) says how async endpoints wait, when they yield
 /// to other tasks, and what that means for a `fork`.
 ///
 /// # Cancelling
@@ -36,7 +36,7 @@ use crate::ring::Record;
 /// let (producer, mut consumer) = quoit::RingOptions::new(8).heap::<u64>()?;
 /// let mut producer = producer.into_async()?;
 /// futures_executor::block_on(producer.push(7))?;
-/// assert_eq!(consumer.try_pop()?, 7); // the other end is a plain one
+/// assert_eq!(consumer.try_pop()?, 7); // the peer is a plain one
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
@@ -48,7 +48,7 @@ pub struct AsyncProducer<T: Record> {
 /// The end of a ring of frames that writes, in async code; feature `futures`.
 ///
 /// Made by [`FrameProducer::into_async`]. It is a [`Sink`] of frames, and has an `async`
-/// form of `push`. [`AsyncConsumer`](crate::AsyncConsumer) says how async ends wait, and
+/// form of `push`. [`AsyncConsumer`](crate::AsyncConsumer) says how async endpoints wait, and
 /// what that means for a `fork`.
 ///
 /// # The sink
@@ -68,12 +68,12 @@ pub struct AsyncFrameProducer {
 }
 
 impl<T: Record> Producer<T> {
-    /// This end for async code; [`AsyncConsumer`](crate::AsyncConsumer) says how it waits.
+    /// This endpoint for async code; [`AsyncConsumer`](crate::AsyncConsumer) says how it waits.
     /// The ring's wait strategy and spin budget do not matter to it.
     ///
     /// # Errors
     ///
-    /// [`IntoAsyncError`] says why there cannot be another async end, and gives this one
+    /// [`IntoAsyncError`] says why there cannot be another async endpoint, and gives this one
     /// back.
     ///
     /// # Real-time
@@ -86,12 +86,12 @@ impl<T: Record> Producer<T> {
 }
 
 impl FrameProducer {
-    /// This end for async code; [`AsyncConsumer`](crate::AsyncConsumer) says how it waits.
+    /// This endpoint for async code; [`AsyncConsumer`](crate::AsyncConsumer) says how it waits.
     /// The ring's wait strategy and spin budget do not matter to it.
     ///
     /// # Errors
     ///
-    /// [`IntoAsyncError`] says why there cannot be another async end, and gives this one
+    /// [`IntoAsyncError`] says why there cannot be another async endpoint, and gives this one
     /// back.
     ///
     /// # Real-time
@@ -223,7 +223,7 @@ impl<T: Record> AsyncProducer<T> {
     }
 
     /// Waits until a consumer holds its role, or one has attached since the first poll: for
-    /// an end that was `Abandoned`, or that came first.
+    /// an endpoint that was `Abandoned`, or that came first.
     ///
     /// Cancel safety: a future that is dropped has changed nothing. The next one sees only
     /// a consumer that is there, or attaches after its own first poll.
@@ -420,7 +420,7 @@ impl AsyncFrameProducer {
     }
 
     /// Waits until a consumer holds its role, or one has attached since the first poll: for
-    /// an end that was `Abandoned`, or that came first.
+    /// an endpoint that was `Abandoned`, or that came first.
     ///
     /// Cancel safety: a future that is dropped has changed nothing. The next one sees only
     /// a consumer that is there, or attaches after its own first poll.

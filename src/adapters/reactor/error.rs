@@ -1,4 +1,4 @@
-//! Why an end cannot be registered with the reactor.
+//! Why an endpoint cannot be registered with the reactor.
 
 use core::fmt;
 use std::error;
@@ -10,7 +10,7 @@ use crate::error::debug_as_display;
 /// The ends that can be registered at once: all words but the reactor's own.
 pub(crate) const MOST_ENDS: usize = MOST_WORDS - 1;
 
-/// Why an end cannot be used in async code, or in an event loop.
+/// Why an endpoint cannot be used in async code, or in an event loop.
 #[non_exhaustive]
 pub enum AsyncError {
     /// The end sleeps on a semaphore: only rings with
@@ -106,7 +106,7 @@ impl From<AsyncError> for io::Error {
     }
 }
 
-/// Why an end cannot be used in async code or in an event loop, with the end.
+/// Why an endpoint cannot be used in async code or in an event loop, with the end.
 pub struct IntoAsyncError<E> {
     end: E,
     reason: AsyncError,

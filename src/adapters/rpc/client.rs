@@ -102,7 +102,7 @@ impl Client {
         }
     }
 
-    /// The two ends again. Calls in flight are forgotten.
+    /// The two endpoints again. Calls in flight are forgotten.
     ///
     /// # Real-time
     ///
@@ -167,7 +167,7 @@ impl Client {
     }
 
     /// Sends a request, and returns without waiting for the reply. Waits for
-    /// room; the time-out is that of the whole call.
+    /// room; the timeout is that of the whole call.
     ///
     /// # Errors
     ///

@@ -81,7 +81,7 @@ impl Server {
         }
     }
 
-    /// The two ends again. A request whose reply has found no room yet is still in its
+    /// The two endpoints again. A request whose reply has found no room yet is still in its
     /// ring, and the next server handles it again.
     ///
     /// # Real-time

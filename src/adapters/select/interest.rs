@@ -129,7 +129,7 @@ impl fmt::Debug for Interest<'_> {
     }
 }
 
-/// What `Select` and the reactor need of an end.
+/// What `Select` and the reactor need of an endpoint.
 pub(crate) trait Sleeping {
     /// `None` if there is nothing to do yet, else whether the peer is gone.
     fn poll(&mut self, wanted: u64) -> Option<bool>;
@@ -185,7 +185,7 @@ impl Sleeping for Endpoint<WriteCursor> {
     }
 
     fn awaited(&self, wanted: u64) -> Awaited {
-        // An end that was closed here has no room again, however much is released.
+        // An endpoint that was closed here has no room again, however much is released.
         self.awaited(if self.closed { u64::MAX } else { wanted })
     }
 
@@ -207,7 +207,7 @@ impl Sleeping for Endpoint<WriteCursor> {
 }
 
 impl<T: Record> Consumer<T> {
-    /// This end, to wait for messages together with other rings: [`Select`](crate::Select).
+    /// This endpoint, to wait for messages together with other rings: [`Select`](crate::Select).
     ///
     /// # Real-time
     ///
@@ -221,7 +221,7 @@ impl<T: Record> Consumer<T> {
 }
 
 impl FrameConsumer {
-    /// This end, to wait for messages together with other rings: [`Select`](crate::Select).
+    /// This endpoint, to wait for messages together with other rings: [`Select`](crate::Select).
     ///
     /// # Real-time
     ///
@@ -235,7 +235,7 @@ impl FrameConsumer {
 }
 
 impl<T: Record> Producer<T> {
-    /// This end, to wait for room for one record together with other rings:
+    /// This endpoint, to wait for room for one record together with other rings:
     /// [`Select`](crate::Select).
     ///
     /// # Real-time
@@ -250,7 +250,7 @@ impl<T: Record> Producer<T> {
 }
 
 impl FrameProducer {
-    /// This end, to wait for room for a frame of `len` bytes together with other
+    /// This endpoint, to wait for room for a frame of `len` bytes together with other
     /// rings: [`Select`](crate::Select). A frame that is too long is ready at once: the push says why.
     ///
     /// # Real-time

@@ -10,7 +10,7 @@
 
 use core::num::NonZero;
 
-/// An end, as a `Select` asks it.
+/// An endpoint, as a `Select` asks it.
 pub(crate) trait Asked {
     /// `None` if there is nothing to do yet, else whether the peer is gone.
     fn poll(&mut self) -> Option<bool>;
@@ -23,7 +23,7 @@ pub(crate) trait Asked {
     fn identity(&self) -> u64;
 }
 
-/// What is new of an end.
+/// What is new of an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum News {
     Ready,

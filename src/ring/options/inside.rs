@@ -1,4 +1,4 @@
-//! A ring in a segment that another library has made.
+//! A ring in a segment of another library.
 
 use super::super::lifetime::{lock_all, with_holder};
 use super::super::{Content, Ring, Shape};
@@ -10,8 +10,8 @@ use crate::segment::{Name, Segment, random};
 use crate::sync::{AtomicU64, PLAIN};
 
 impl RingOptions {
-    /// Makes a ring in a segment that is still blank. Its maker has mapped it,
-    /// too: `incarnation_alias` is where the incarnation is there.
+    /// Makes a ring in a segment that is still blank. The other library has mapped it as well:
+    /// `incarnation_alias` is the address of the incarnation in that mapping.
     pub(crate) fn create_in_existing<T: Shape + ?Sized>(
         &self,
         name: &str,
@@ -19,7 +19,7 @@ impl RingOptions {
     ) -> Result<Ring<T>, Error> {
         let segment = Segment::open_blank(&Name::parse(name.as_ref())?)?;
         let options = self.fitting::<T>(&segment)?;
-        // From here on the memory is touched.
+        // From here on the memory is accessed.
         segment.reserve()?;
         // One creator at a time.
         let lock = segment.lock_file()?;

@@ -7,7 +7,7 @@ use std::ptr;
 use super::choices::Choices;
 
 pub(crate) const TAIL: usize = 4096;
-/// Bytes of what an end stores with a message, from its position on.
+/// Bytes of what an endpoint stores with a message, from its position on.
 pub(crate) const OWN: usize = 128;
 const RIDE_POSITION: usize = 4104;
 const RIDE: usize = 4112;

@@ -1,8 +1,8 @@
-//! One execution of the fuzzer: bytes become a ring, and steps that its ends
+//! One execution of the fuzzer: bytes become a ring, and steps that its endpoints
 //! take while somebody scribbles over the segment.
 //!
-//! Whatever the bytes: no call panics, or loops for ever, or hands out memory
-//! outside the data; an end that has said `Corrupt` says the very same to
+//! Whatever the bytes: no call panics, or loops forever, or hands out memory
+//! outside the data; an endpoint that has said `Corrupt` says the very same to
 //! everything from then on, and does not move. `tests/hostile/main.rs` runs
 //! this with bytes from a generator, `tests/fuzz` with libFuzzer's.
 

@@ -36,13 +36,13 @@ pub(crate) trait Prey: Shape<Producer: End, Consumer: End> {
     fn read(consumer: &mut Self::Consumer, choices: &mut Choices<'_>, place: &mut Place) -> Answer;
 }
 
-/// What all four ends have.
+/// What all four endpoints have.
 pub(crate) trait End: Debug {
     fn position(&self) -> u64;
     fn capacity(&self) -> u64;
     fn corruption(&self) -> Option<Corrupt>;
     fn close(&mut self);
-    /// Everything else that an end says of itself, of its peer and of the ring.
+    /// Everything else that an endpoint says of itself, of its peer and of the ring.
     fn ask(&mut self, timeout: Duration);
 }
 
@@ -91,13 +91,13 @@ end!([] FrameProducer, |end| {
 });
 end!([] FrameConsumer, |_| {});
 
-/// Where an end sees the ring's data, and what a step may do.
+/// Where an endpoint sees the ring's data, and what a step may do.
 pub(crate) struct Place {
     /// The address of the segment, once it is known.
     pub(crate) base: Option<usize>,
     /// Bytes of the data.
     pub(crate) data: usize,
-    /// The end's own memory, for what it carries.
+    /// The endpoint's own memory, for what it carries.
     pub(crate) private: Range<usize>,
     /// The ring's memory, if nobody scribbles during calls: then this step may, in
     /// the middle, and can compare what is read.
@@ -116,7 +116,7 @@ pub(crate) struct Place {
 
 impl Place {
     /// Checks that so many bytes at an address lie in the data, and reads all of them;
-    /// says where they begin there. `None` if they are carried in the end's own memory.
+    /// says where they begin there. `None` if they are carried in the endpoint's own memory.
     pub(crate) fn check(&mut self, address: *const u8, len: usize) -> Option<usize> {
         let start = address.addr();
         let end = start + len;
@@ -160,12 +160,12 @@ impl Place {
         }
     }
 
-    /// All that an end could store to, to see that it does not.
+    /// All that an endpoint could store to, to see that it does not.
     pub(crate) fn segment(&self) -> Option<Vec<u8>> {
         self.memory.map(|memory| memory.read(0..DATA + memory.data))
     }
 
-    /// For a call that takes a timeout. One of an end that never waits may have none.
+    /// For a call that takes a timeout. One of an endpoint that never waits may have none.
     pub(crate) fn deadline(&self, choices: &mut Choices<'_>) -> Deadline {
         let timeout = choices.timeout();
         match self.never_waits && choices.coin() {

@@ -30,7 +30,7 @@ pub(crate) struct World<'a, T: Prey + ?Sized> {
     tally: &'a mut Tally,
 }
 
-/// An end, and what it has said.
+/// An endpoint, and what it has said.
 struct Watched<E> {
     end: E,
     base: Option<usize>,
@@ -144,7 +144,7 @@ impl<'a, T: Prey + ?Sized> World<'a, T> {
         consumer.judge(answer, &fields, self.tally);
     }
 
-    /// What an end says of itself and of its peer.
+    /// What an endpoint says of itself and of its peer.
     fn ask(&mut self, choices: &mut Choices<'_>) {
         let memory = self.quiet.then_some(self.memory);
         let timeout = choices.timeout();
@@ -182,7 +182,7 @@ impl<'a, T: Prey + ?Sized> World<'a, T> {
     fn open(&mut self, choices: &mut Choices<'_>) {
         let Some(set) = self.set else { return };
         let superseded = self.memory.word(SUPERSEDED) as u32 != 0;
-        // An end that is closed and holds its role seems to be about to leave.
+        // An endpoint that is closed and holds its role seems to be about to leave.
         let closed = |state| self.memory.word(state) & 1 == 1;
         let leaving = self.producer.is_some() && closed(PRODUCER_STATE)
             || self.consumer.is_some() && closed(CONSUMER_STATE);
@@ -267,7 +267,7 @@ impl<E: End> Watched<E> {
         }
     }
 
-    /// Everything that an end says, and perhaps that it leaves.
+    /// Everything that an endpoint says, and perhaps that it leaves.
     fn ask(
         &mut self,
         unit: usize,
@@ -292,7 +292,7 @@ impl<E: End> Watched<E> {
         self.judge(Answer::Silent, &[], tally);
     }
 
-    /// What lies in the segment, if this end may store nothing there any more.
+    /// What lies in the segment, if this endpoint may store nothing there any more.
     fn untouched(&self, place: &Place) -> Option<Vec<u8>> {
         self.poison.and_then(|_| place.segment())
     }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use crate::peers::{built, compile, run};
+use crate::peers::{built, compile, python, root, run};
 
 /// A name of this run, which leaves with it.
 struct Name(String);
@@ -22,20 +22,36 @@ impl Drop for Name {
 }
 
 fn start(program: &Path, args: &[&str]) -> Child {
-    let mut command = Command::new(program);
+    begin(Command::new(program).args(args))
+}
+
+/// An example in Python, if there is one to run it.
+fn start_python(example: &str, name: &Name) -> Option<Child> {
+    let example = root().join("../python/examples").join(example);
+    let mut command = Command::new(python()?);
+    // Bytecode would be written into the source tree.
+    Some(begin(command.arg("-B").arg(example).arg(&name.0)))
+}
+
+fn begin(command: &mut Command) -> Child {
     command
-        .args(args)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped());
     command.spawn().expect("the example starts")
 }
 
+/// What it has printed when it has ended well.
 #[track_caller]
-fn prints(child: Child, expected: &str) {
+fn ends(child: Child) -> String {
     let output = child.wait_with_output().expect("it ends");
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{}: {text}", output.status);
-    assert_eq!(text, expected);
+    text.into_owned()
+}
+
+#[track_caller]
+fn prints(child: Child, expected: &str) {
+    assert_eq!(ends(child), expected);
 }
 
 pub(crate) fn the_examples_run() {
@@ -48,6 +64,11 @@ pub(crate) fn the_examples_run() {
     let reader = start(&market, &[&name.0]);
     run(Command::new(built().join("examples/market_data")).args([&name.0, "20000"]));
     prints(reader, "20000 ticks, turnover 2.69988e+08\n");
+    let name = Name::new("market-python");
+    if let Some(reader) = start_python("market_data.py", &name) {
+        run(Command::new(built().join("examples/market_data")).args([&name.0, "20000"]));
+        prints(reader, "20000 ticks, turnover 2.69988e+08\n");
+    }
 
     let name = Name::new("audio");
     let reader = start(&built().join("examples/audio"), &[&name.0]);
@@ -62,4 +83,29 @@ pub(crate) fn the_examples_run() {
     ring.push(b"and again").expect("room");
     drop(ring);
     prints(reader, "hello\nand again\n");
+}
+
+/// Each viewer sees whole pictures, the last one among them, and none twice.
+pub(crate) fn a_camera_is_seen_in_each_language() {
+    const PICTURES: u64 = 20;
+    let viewer = compile("examples/camera.cpp", true);
+    let in_cpp = |name: &Name| Some(start(&viewer, &[&name.0]));
+    let in_python = |name: &Name| start_python("camera.py", name);
+    let viewers: [(&str, &dyn Fn(&Name) -> Option<Child>); 2] =
+        [("camera-cpp", &in_cpp), ("camera-python", &in_python)];
+    for (what, start) in viewers {
+        let name = Name::new(what);
+        let Some(viewer) = start(&name) else { continue };
+        run(Command::new(built().join("examples/camera")).args([&name.0, "20"]));
+        let text = ends(viewer);
+        let numbers: Vec<u64> = text
+            .split(|letter: char| !letter.is_ascii_digit())
+            .filter_map(|word| word.parse().ok())
+            .collect();
+        let (seen, skipped) = (numbers[0], numbers[1]);
+        assert!(seen > 0 && seen + skipped <= PICTURES, "{what}: {text}");
+        assert!(text.contains(" pictures, "), "{what}: {text}");
+        let left = Path::new("/dev/shm").join(&name.0);
+        assert!(!left.exists(), "{what} has left its ring");
+    }
 }

@@ -29,6 +29,7 @@ tests! {
     programs::the_first_programs_of_the_page_run,
     counts::a_message_costs_as_many_instructions_as_in_rust,
     examples::the_examples_run,
+    examples::a_camera_is_seen_in_each_language,
     install::a_project_outside_finds_links_and_runs,
     install::a_version_that_is_not_there_is_not_found,
     install::pkg_config_finds_it,
@@ -53,7 +54,8 @@ fn main() -> ExitCode {
             Err(_) => failed += 1,
         }
     }
-    println!("\n{passed} passed, {failed} failed");
+    println!("\n{}", matrix::table());
+    println!("{passed} passed, {failed} failed");
     if failed == 0 && passed > 0 {
         ExitCode::SUCCESS
     } else {

@@ -2,10 +2,13 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use quoit::{DoorbellKind, Role};
 
-use crate::peers::{LANGUAGES, Language, Shared};
+use crate::peers::{Language, Shared, languages};
 
 const SHAPES: [&str; 2] = ["records", "frames"];
 const WAYS: [&str; 2] = ["copied", "in-place"];
@@ -14,27 +17,82 @@ const DOORBELLS: [DoorbellKind; 2] = [DoorbellKind::Futex, DoorbellKind::Semapho
 /// producer sleeps as well.
 const CAPACITY: u64 = 64;
 
+/// What has passed, by the language of the producer or of the program that is tested.
+static PASSED: Mutex<Vec<(Language, Passed)>> = Mutex::new(Vec::new());
+
+#[derive(Clone, Copy, PartialEq)]
+enum Passed {
+    /// One pair, with a consumer of this language.
+    To(Language),
+    /// A role was taken over from a program that was killed.
+    TakenOver,
+    Corrupt,
+}
+
+fn passed(language: Language, what: Passed) {
+    let mut all = PASSED.lock().expect("no test panics here");
+    all.push((language, what));
+}
+
+/// The table of all that has passed, for people.
+pub(crate) fn table() -> String {
+    let all = PASSED.lock().expect("no test panics here");
+    if all.is_empty() {
+        return String::new();
+    }
+    let languages = languages();
+    let count = |is: &dyn Fn(&(Language, Passed)) -> bool| all.iter().filter(|one| is(one)).count();
+    let mut table = format!("{:10}", "from");
+    for consumer in &languages {
+        table += &format!("{:>10}", format!("to {consumer:?}"));
+    }
+    table += "  taken over  corrupt\n";
+    for &language in &languages {
+        table += &format!("{:10}", format!("{language:?}"));
+        for &consumer in &languages {
+            table += &format!("{:>10}", count(&|one| *one == (language, Passed::To(consumer))));
+        }
+        let [taken, corrupt] = [Passed::TakenOver, Passed::Corrupt]
+            .map(|what| count(&|one| *one == (language, what)));
+        table += &format!("{taken:>12}{corrupt:>9}\n");
+    }
+    if !languages.contains(&Language::Python) {
+        table += "Python: SKIPPED, QUOIT_PYTHON names no interpreter that has the package quoit\n";
+    }
+    table
+}
+
 pub(crate) fn every_language_understands_every_other() {
-    // Not while a peer waits.
-    LANGUAGES
-        .iter()
-        .for_each(|language| drop(language.program()));
-    let mut pairs = 0;
+    let languages = languages();
+    let mut pairs = Vec::new();
     for shape in SHAPES {
         for way in WAYS {
-            for wait in ["awake", "asleep"] {
-                for doorbell in DOORBELLS {
-                    for producer in LANGUAGES {
-                        for consumer in LANGUAGES {
-                            one_pair([shape, way, wait], doorbell, producer, consumer);
-                            pairs += 1;
-                        }
+            for doorbell in DOORBELLS {
+                for &producer in &languages {
+                    for &consumer in &languages {
+                        pairs.push((shape, way, doorbell, producer, consumer));
                     }
                 }
             }
         }
     }
-    assert_eq!(pairs, 144);
+    assert_eq!(pairs.len(), 8 * languages.len().pow(2));
+    // Each end that is awake wants a processor; those that sleep take turns.
+    for (wait, at_once) in [("awake", 1), ("asleep", 3)] {
+        let next = AtomicUsize::new(0);
+        let work = || {
+            while let Some(pair) = pairs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let &(shape, way, doorbell, producer, consumer) = pair;
+                one_pair([shape, way, wait], doorbell, producer, consumer);
+                passed(producer, Passed::To(consumer));
+            }
+        };
+        thread::scope(|scope| {
+            for _ in 0..at_once {
+                scope.spawn(work);
+            }
+        });
+    }
 }
 
 fn one_pair(
@@ -98,9 +156,7 @@ pub(crate) fn a_language_goes_on_where_another_was_killed() {
 }
 
 fn takeovers(shape: &str, doorbell: DoorbellKind) {
-    LANGUAGES
-        .iter()
-        .for_each(|language| drop(language.program()));
+    let languages = languages();
     const ENDLESS: u64 = u64::MAX / 64;
     let ring = Shared::create(shape, doorbell, CAPACITY);
     let mut turn = 0;
@@ -110,8 +166,15 @@ fn takeovers(shape: &str, doorbell: DoorbellKind) {
         let args = [role, shape, way, wait, "takeover"];
         language.start(args, &ring, count)
     };
-    // Each language after each other one, in both roles.
-    let order = [0, 1, 2, 0, 2, 1, 0, 0, 1, 1, 2, 2, 0].map(|index| LANGUAGES[index]);
+    // Each language after each one, in both roles.
+    let mut order = Vec::new();
+    for (index, &language) in languages.iter().enumerate() {
+        order.push(language);
+        let others = &languages[index + 1..];
+        order.extend(others.iter().flat_map(|&other| [language, other]));
+    }
+    order.push(languages[0]);
+    assert_eq!(order.len(), languages.len().pow(2) + 1);
     let mut writer = start(order[0], "produce", ENDLESS);
     let mut reader = start(order[0], "consume", ENDLESS);
     for pair in order.windows(2) {
@@ -135,6 +198,7 @@ fn takeovers(shape: &str, doorbell: DoorbellKind) {
                     reader = start(pair[1], "consume", ENDLESS);
                 }
             }
+            passed(pair[1], Passed::TakenOver);
         }
     }
     ring.until(&mut [&mut writer, &mut reader], shape, |ring| {
@@ -166,7 +230,7 @@ pub(crate) fn corrupt_memory_is_an_error_in_every_language() {
         // A header longer than what is published, before its tail.
         ("consume", "frames", 16384, 1000, "frame length"),
     ];
-    for language in LANGUAGES {
+    for language in languages() {
         for (role, shape, offset, value, field) in CASES {
             for way in WAYS {
                 let what = format!("{language:?} {role} {shape} {way}: {field}");
@@ -195,6 +259,7 @@ pub(crate) fn corrupt_memory_is_an_error_in_every_language() {
                 let (status, text) = peer.end();
                 assert_eq!(status.code(), Some(3), "{what}: {text}");
                 assert_eq!(text.trim(), format!("corrupt {field}"), "{what}");
+                passed(language, Passed::Corrupt);
             }
         }
     }

@@ -12,13 +12,30 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 /// Against hangs alone.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
-pub(crate) const LANGUAGES: [Language; 3] = [Language::Rust, Language::C, Language::Cpp];
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Language {
     Rust,
     C,
     Cpp,
+    Python,
+}
+
+/// The interpreter that has the package `quoit`, if there is one.
+pub(crate) fn python() -> Option<PathBuf> {
+    let path = PathBuf::from(std::env::var_os("QUOIT_PYTHON")?);
+    (!path.as_os_str().is_empty()).then_some(path)
+}
+
+/// All languages that can be had here, with their programs built.
+pub(crate) fn languages() -> Vec<Language> {
+    let mut languages = vec![Language::Rust, Language::C, Language::Cpp];
+    languages.extend(python().map(|_| Language::Python));
+    // Not while a peer waits.
+    for language in &languages {
+        language.command();
+    }
+    languages
 }
 
 /// The record of the matrix, which `peer.rs` knows as well.
@@ -87,17 +104,22 @@ pub(crate) fn compile(source: &str, sanitized: bool) -> PathBuf {
 }
 
 impl Language {
-    pub(crate) fn program(self) -> PathBuf {
+    fn command(self) -> Command {
         match self {
-            Self::Rust => built().join("examples/peer"),
-            Self::C => compile("tests/peers/peer.c", true),
-            Self::Cpp => compile("tests/peers/peer.cpp", true),
+            Self::Rust => Command::new(built().join("examples/peer")),
+            Self::C => Command::new(compile("tests/peers/peer.c", true)),
+            Self::Cpp => Command::new(compile("tests/peers/peer.cpp", true)),
+            Self::Python => {
+                let mut python = Command::new(python().expect("it was asked for"));
+                python.arg(root().join("../python/tests/peer.py"));
+                python
+            }
         }
     }
 
     /// Starts an endpoint of a ring: `args` are those of `peer.rs` before the name.
     pub(crate) fn start(self, args: [&str; 5], ring: &Shared, count: u64) -> Peer {
-        let mut command = Command::new(self.program());
+        let mut command = self.command();
         command.args(args).arg(&ring.name).arg(count.to_string());
         command
             .stdin(Stdio::piped())

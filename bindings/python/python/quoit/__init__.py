@@ -31,15 +31,17 @@ from ._errors import (
 from ._native import unlink, unlink_if_stale
 from ._observer import EndpointState, Info, Message, Observer, Sample
 from ._producer import Claim, FrameProducer, Producer
-from ._ring import Ring, create, open, open_or_create
+from ._ring import Ring, create, create_anonymous, open, open_descriptor, open_or_create, receive
+from ._select import Select, Selected
 
 __version__ = "0.1.0"
 __all__ = [
     "Abandoned", "AlreadyExists", "Busy", "Claim", "Closed", "Consumer", "Corrupt",
     "EndpointState", "Forbidden", "Forked", "FrameConsumer", "FrameProducer", "InUse", "Info",
     "Invalid", "Message", "Mismatch", "NotARing", "NotFound", "Observer", "Peek", "Producer",
-    "QuoitError", "Ring", "Sample", "Superseded", "SystemRefused", "TimedOut", "TooLong",
-    "create", "open", "open_or_create", "unlink", "unlink_if_stale",
+    "QuoitError", "Ring", "Sample", "Select", "Selected", "Superseded", "SystemRefused",
+    "TimedOut", "TooLong", "create", "create_anonymous", "open", "open_descriptor",
+    "open_or_create", "receive", "unlink", "unlink_if_stale",
 ]
 
 for _name in __all__:

@@ -84,6 +84,8 @@ class FrameConsumer(_Reads):
         super().__init__(ring)
         #: The kind of the frame that was popped last.
         self.kind = 0
+        #: The kinds of the batch that was popped last.
+        self.kinds = []
 
     def pop(self, timeout=None):
         """The next frame, as ``bytes``. Waits for one up to ``timeout`` seconds."""
@@ -97,6 +99,27 @@ class FrameConsumer(_Reads):
             return None
         frame, self.kind = found
         return frame
+
+    def pop_many(self, most=1024, timeout=None):
+        """A list of the frames that there are, ``most`` at most. Waits for at least one.
+
+        ``kinds`` has their kinds.
+        """
+        frames, self.kinds = self.pop_frames(most, timeout)
+        return frames
+
+    def try_pop_many(self, most=1024):
+        """``pop_many`` of what is there now; an empty list if there is nothing."""
+        found = self.pop_frames(most, None, True)
+        frames, self.kinds = found or ([], [])
+        return frames
+
+    async def recv_many(self, most=1024):
+        """``pop_many`` for asyncio.
+
+        Cancel safety: a call that is cancelled has popped nothing.
+        """
+        return await self._until(lambda: self.try_pop_many(most) or None)
 
     def recv_into(self, buffer, timeout=None):
         """Copies the next frame into ``buffer``; returns its length.

@@ -3,6 +3,7 @@
 import atexit
 import weakref
 from os import sched_yield
+from select import EPOLLET, EPOLLIN, epoll
 from time import monotonic
 
 from . import _ring
@@ -25,6 +26,7 @@ class End:
     def __init__(self, ring):
         self._dtype = ring.dtype
         self._future = None
+        self._port = None
         self._may_spin = ring.may_spin
         self._is_brief = False
         if (ring.dtype is not None) != self._HAS_RECORDS:
@@ -54,8 +56,8 @@ class End:
     def _stop(self):
         waiting, self._future = self._future, None
         if waiting is not None:
-            loop, descriptor, future = waiting
-            loop.remove_reader(descriptor)
+            port, descriptor, future = waiting
+            port.forget(descriptor)
             if not future.done():
                 future.set_result(None)
 
@@ -66,17 +68,19 @@ class End:
         if self._future is not None:
             raise Busy("another task waits for this endpoint; let one task have it")
         loop = asyncio.get_running_loop()
-        descriptor = self.arm(*wanted)
-        future = loop.create_future()
-        loop.add_reader(descriptor, _wake, future)
-        self._future = loop, descriptor, future
+        port = _ports.get(loop)
+        if port is None:
+            port = _ports[loop] = _Port(loop)
+        descriptor, future = self.arm(*wanted), loop.create_future()
+        self._future = port, descriptor, future
         try:
+            port.watch(self, descriptor, future)
             await future
         finally:
             # Not if close() was faster: the descriptor may be another file's by now.
             if self._future is not None:
                 self._future = None
-                loop.remove_reader(descriptor)
+                port.forget(descriptor)
                 self.disarm()
 
     async def _until(self, attempt, *wanted):
@@ -109,9 +113,38 @@ class End:
         return f"<quoit.{kind} {self.name!r}: {self.unread} of {self.capacity} unread>"
 
 
-def _wake(future):
-    if not future.done():
-        future.set_result(None)
+class _Port:
+    """Where a loop waits for all its endpoints.
+
+    The loop knows one descriptor, and the kernel each endpoint's for as long as that is open: to
+    add a descriptor to a loop and to remove it, for each wait, takes longer than the wake.
+    """
+
+    def __init__(self, loop):
+        self._poll = epoll()
+        self._futures = {}
+        loop.add_reader(self._poll.fileno(), self._wake)
+
+    def watch(self, end, descriptor, future):
+        self._futures[descriptor] = future
+        if end._port is not self:
+            if end._port is not None:
+                end._port._poll.unregister(descriptor)
+            end._port = self
+            # Each time that the endpoint sets it is an edge.
+            self._poll.register(descriptor, EPOLLIN | EPOLLET)
+
+    def forget(self, descriptor):
+        self._futures.pop(descriptor, None)
+
+    def _wake(self):
+        for descriptor, _ in self._poll.poll(0):
+            future = self._futures.get(descriptor)
+            if future is not None and not future.done():
+                future.set_result(None)
+
+
+_ports = weakref.WeakKeyDictionary()
 
 
 @atexit.register

@@ -2,7 +2,8 @@
 
 
 class QuoitError(Exception):
-    """Everything that quoit raises, beside ``TypeError``, ``ValueError`` and ``BufferError``."""
+    """Everything that quoit raises, beside ``TypeError``, ``ValueError``, ``BufferError`` and, of
+    a socket, ``EOFError``."""
 
 
 class NotFound(QuoitError, FileNotFoundError):

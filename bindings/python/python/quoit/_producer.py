@@ -56,6 +56,37 @@ class FrameProducer(_Writes):
         """Copies a frame in if there is room now; returns whether there was."""
         return self.push_frame(payload, kind, None, True)
 
+    def push_many(self, payloads, kind=0, timeout=None):
+        """Copies as many frames in as there is room for, at least one; returns how many.
+
+        The consumer sees them together.
+        """
+        return self.push_frames(list(payloads), kind, timeout)
+
+    def try_push_many(self, payloads, kind=0):
+        """``push_many`` into the room that there is now; 0 if there is none."""
+        return self.push_frames(list(payloads), kind, None, True) or 0
+
+    def push_all(self, payloads, kind=0, timeout=None):
+        """Copies all in, and waits as often as it takes, up to ``timeout`` altogether.
+
+        ``TimedOut`` leaves those in the ring that were copied.
+        """
+        payloads = list(payloads)
+        until = None if timeout is None else monotonic() + timeout
+        while payloads:
+            pushed = self.push_frames(payloads, kind, until and max(until - monotonic(), 0))
+            del payloads[:pushed]
+
+    async def send_many(self, payloads, kind=0):
+        """``push_many`` for asyncio.
+
+        Cancel safety: a call that is cancelled has pushed nothing.
+        """
+        payloads = list(payloads)
+        length = memoryview(payloads[0]).nbytes if payloads else 0
+        return await self._until(lambda: self.try_push_many(payloads, kind) or None, length)
+
     async def send(self, payload, kind=0):
         """``push`` for asyncio.
 

@@ -1,36 +1,68 @@
 """Rings, before a role is taken."""
 
+import os
+import select
+
 from . import _native
 from ._dtype import record
+from ._errors import TimedOut
 
 
 class Ring(_native.Ring):
     """A ring of records, or of frames, of which this process may take roles."""
 
-    def __new__(cls, how, name, dtype, tag, align, options):
+    def __new__(cls, how, whence, dtype, tag, align, options):
+        given = (dtype, tag, align, options)
         if dtype is None:
             content = (0, 8, "frames" if tag is None else tag)
         else:
             dtype, content = record(dtype, tag, align)
-        ring = super().__new__(cls, how, name, content, options)
+        ring = super().__new__(cls, how, whence, content, options)
         ring.dtype = dtype
         ring.may_spin = options.get("wait_strategy") != "park" and options.get("spin") != 0
+        ring._given, ring._pid = given, os.getpid()
         return ring
 
     def producer(self):
         """Takes the producer's role."""
         from ._producer import FrameProducer, Producer
 
-        return (FrameProducer if self.dtype is None else Producer)(self)
+        return (FrameProducer if self.dtype is None else Producer)(self._here())
 
     def consumer(self):
         """Takes the consumer's role."""
         from ._consumer import Consumer, FrameConsumer
 
-        return (FrameConsumer if self.dtype is None else Consumer)(self)
+        return (FrameConsumer if self.dtype is None else Consumer)(self._here())
+
+    def _here(self):
+        """This ring; in a child of ``fork`` opened anew, unless it has a name."""
+        if self._pid == os.getpid():
+            return self
+        try:
+            descriptor = self.fileno()
+        except ValueError:
+            return self
+        dtype, tag, align, options = self._given
+        return open_descriptor(descriptor, dtype, tag=tag, align=align, **options)
+
+    def send(self, socket):
+        """Hands a ring without a name to the process at the other end of a Unix stream socket.
+
+        Waits as long as the socket does. The ring stays this process's as well.
+        """
+        _until_ready(socket, select.POLLOUT)
+        super().send(socket.fileno())
 
     def __reduce__(self):
-        raise TypeError("a ring belongs to one process; pass its name, and open it there")
+        try:
+            descriptor = self.fileno()
+        except ValueError:
+            raise TypeError("a ring belongs to one process; pass its name, and open it there") from None
+        # Only while both processes live, as multiprocessing does it with sockets.
+        from multiprocessing.reduction import DupFd
+
+        return _opened, (DupFd(descriptor), *self._given)
 
     def __repr__(self):
         holds = "frames" if self.dtype is None else self.dtype
@@ -44,7 +76,8 @@ def create(name, capacity, dtype=None, *, tag=None, align=None, **options):
     ``tag`` is the schema tag that both programs agree on. Options: ``mode``, ``prefault``,
     ``lock_memory``, ``stale`` ("take_over", "replace", "fail"), ``unlink_on_close``,
     ``doorbell`` ("futex", "semaphore"), ``wait_strategy`` ("spin", "yield", "park",
-    "adaptive"), ``spin`` and ``peer_check`` (seconds), ``fences``, ``first_position``.
+    "adaptive"), ``spin`` and ``peer_check`` (seconds), ``fences``, ``first_position``. Set
+    ``unlink_on_close`` in both programs: the endpoint that closes last removes the name.
     """
     return Ring("create", name, dtype, tag, align, {"capacity": capacity, **options})
 
@@ -57,3 +90,45 @@ def open(name, dtype=None, *, tag=None, align=None, **options):
 def open_or_create(name, capacity, dtype=None, *, tag=None, align=None, **options):
     """Opens a ring, or creates it if there is none."""
     return Ring("open_or_create", name, dtype, tag, align, {"capacity": capacity, **options})
+
+
+def create_anonymous(capacity, dtype=None, *, tag=None, align=None, **options):
+    """Creates a ring without a name, which leaves nothing behind.
+
+    Hand it to another process: as an argument of ``multiprocessing.Process``, through a
+    ``multiprocessing`` queue or pipe, by ``ring.send(socket)``, or as the descriptor
+    ``ring.fileno()``.
+    """
+    return Ring("create_anonymous", None, dtype, tag, align, {"capacity": capacity, **options})
+
+
+def open_descriptor(descriptor, dtype=None, *, tag=None, align=None, **options):
+    """Opens the ring of a descriptor from another process. The descriptor stays yours."""
+    return Ring("open_descriptor", descriptor, dtype, tag, align, options)
+
+
+def receive(socket, dtype=None, *, tag=None, align=None, **options):
+    """Receives a ring that ``ring.send`` has sent, over a Unix stream socket.
+
+    Waits as long as the socket does. Raises ``EOFError`` if the other end is closed.
+    """
+    _until_ready(socket, select.POLLIN)
+    return Ring("receive", socket.fileno(), dtype, tag, align, options)
+
+
+def _until_ready(socket, event):
+    # A socket with a timeout does not wait by itself.
+    timeout = socket.gettimeout()
+    poll = select.poll()
+    poll.register(socket, event)
+    if not poll.poll(None if timeout is None else timeout * 1000):
+        raise TimedOut("the socket's timeout is over; try again, or set a longer one")
+
+
+def _opened(duplicate, dtype, tag, align, options):
+    """A ring that multiprocessing has passed on."""
+    descriptor = duplicate.detach()
+    try:
+        return open_descriptor(descriptor, dtype, tag=tag, align=align, **options)
+    finally:
+        os.close(descriptor)

@@ -1,5 +1,6 @@
-//! A camera: pictures of 1920 by 1080 bytes, 60 times a second, to `camera.py`. It drops
-//! pictures while the ring is full, and never waits for who looks at them.
+//! A camera: pictures of 1920 by 1080 bytes, 60 times a second, to `camera.cpp`, or to
+//! `bindings/python/examples/camera.py`. It drops pictures while the ring is full, and never
+//! waits for its viewer.
 //!
 //! `camera NAME PICTURES` ends after so many pictures.
 
@@ -13,7 +14,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut args = std::env::args().skip(1);
     let name = args.next().ok_or("usage: camera NAME PICTURES")?;
     let pictures: u32 = args.next().ok_or("usage: camera NAME PICTURES")?.parse()?;
-    let options = quoit::RingOptions::new(16 << 20).prefault(true);
+    let options = quoit::RingOptions::new(16 << 20).prefault(true).unlink_on_drop(true);
     let mut ring: FrameProducer = options.open_or_create::<[u8]>(&name)?.producer()?;
     ring.wait_for_peer()?;
 

@@ -1,5 +1,5 @@
-//! The README's numbers: what stands for each mechanism and what it costs, and
-//! what became of each promise.
+//! The numbers of the documentation: for each mechanism its equivalent and its cost, and each
+//! target with its figure.
 
 use std::error::Error;
 use std::fs;
@@ -101,11 +101,12 @@ const ROWS: [Row; 9] = [
 ];
 
 /// Between these lines of a file are the numbers.
-const BEGIN: &str = "<!-- made by: cargo bench --bench verdict -- --readme README.md -->\n";
+const BEGIN: &str =
+    "<!-- made by: cargo bench --bench verdict -- --numbers src/docs/numbers.md -->\n";
 const END: &str = "<!-- end of what was made -->\n";
 
-/// The picture, as seen from the README.
-const PICTURE: &str = "src/docs/percentiles.svg";
+/// The plot, in the directory of the page.
+const PICTURE: &str = "percentiles.svg";
 
 /// What became of the promises of all benches.
 pub(crate) fn bars(runs: &Value) -> Vec<&Value> {

@@ -1,0 +1,115 @@
+//! The examples when nobody reads what they print: `| head -1`.
+
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::Stdio;
+
+use quoit::{FrameConsumer, PopError};
+
+use super::common::names::RingName;
+use super::example::{Example, wait_until};
+use super::{assert_gone, wait_for_ring};
+
+/// The examples that need no other program, each as short as it can be.
+const ALONE: [(&str, &[&str]); 13] = [
+    ("calculator", &["--calls", "2000"]),
+    ("demo", &["--count", "1000"]),
+    ("doorbells", &["--trips", "50"]),
+    ("event_loop", &["--ticks", "200"]),
+    ("exactly_once", &["--payments", "200", "--kills", "1"]),
+    ("journal", &["--writers", "1", "--records", "100"]),
+    ("pipe", &["--words", "1000"]),
+    ("profiler", &["--milliseconds", "20"]),
+    ("tcp_gateway", &["--lines", "100"]),
+    ("three_feeds", &["--ticks", "20000"]),
+    ("two_rings", &["--ticks", "100"]),
+    ("udp_echo", &["--datagrams", "20"]),
+    ("workers", &["--below", "1000"]),
+];
+/// The others, which a test below or in `shmem.rs` starts.
+const OTHERS: [&str; 4] = ["consumer", "frames", "producer", "shmem"];
+
+/// A stream that nobody reads.
+fn unread() -> Stdio {
+    let (reader, writer) = UnixStream::pair().expect("two ends");
+    drop(reader);
+    OwnedFd::from(writer).into()
+}
+
+pub(super) fn start(example: &str, arguments: &[&str]) -> Example {
+    Example::start_on(unread(), example, arguments)
+}
+
+#[track_caller]
+pub(super) fn ends_well(example: Example) {
+    let ended = example.end();
+    assert_eq!((ended.code, &*ended.errors), (Some(0), ""), "{ended:?}");
+}
+
+#[test]
+fn an_example_that_nobody_reads_ends_well() {
+    for (example, arguments) in ALONE {
+        println!("{example}");
+        ends_well(start(example, arguments));
+    }
+}
+
+#[test]
+fn both_ends_of_a_ring_end_well_when_nobody_reads() {
+    let ring = RingName::new("unread");
+    let arguments = ["--name", ring.as_str(), "--count", "5000"];
+    let producer = start("producer", &arguments);
+    ends_well(start("consumer", &arguments));
+    ends_well(producer);
+    assert_gone(&ring);
+}
+
+#[test]
+fn frames_end_well_when_nobody_reads() {
+    let ring = RingName::new("unread-frames");
+    let frames = start("frames", &["--name", ring.as_str(), "--count", "100"]);
+    wait_for_ring(&ring);
+    let mut consumer = None;
+    wait_until("the ring has its producer", || {
+        consumer = FrameConsumer::open(&ring).ok();
+        consumer.is_some()
+    });
+    let mut consumer = consumer.expect("it was opened");
+    let mut frame = Vec::new();
+    let error = loop {
+        if let Err(error) = consumer.pop_into(&mut frame) {
+            break error;
+        }
+    };
+    assert_eq!(error, PopError::Abandoned);
+    drop(consumer);
+    ends_well(frames);
+    assert_gone(&ring);
+}
+
+#[test]
+fn no_example_prints_in_a_way_that_panics() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let mut examples = Vec::new();
+    for folder in ["", "common", "demo"] {
+        for entry in fs::read_dir(root.join(folder)).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            let name = path.file_stem().expect("a name").to_string_lossy();
+            if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).expect("text");
+                for call in ["print!(", "println!("] {
+                    assert!(!text.contains(call), "{call} in {}", path.display());
+                }
+                examples.extend(folder.is_empty().then(|| name.into_owned()));
+            }
+        }
+    }
+    examples.push("demo".to_owned());
+    examples.sort();
+    let mut started: Vec<_> = ALONE.map(|(name, _)| name).to_vec();
+    started.extend(OTHERS);
+    started.sort_unstable();
+    assert_eq!(examples, started, "each example is started by a test");
+}
