@@ -6,13 +6,14 @@
 //! cargo bench --bench round_trip                        about a minute
 //! cargo bench --bench round_trip -- --quick             a few seconds, rougher
 //! cargo bench --bench round_trip -- --json round_trip.json
+//! cargo bench --bench round_trip -- --only 8,1024
 //! ```
 //!
 //! rtrb lives in one process, so there the two ends are threads, of quoit's ring
 //! too; all else is between two processes. Every end tries, gives the processor
 //! one hint, and tries again.
 //!
-//! Each line `BAR name value limit ok|short` is a promise of the crate and the
+//! Each line `BAR name value limit ok|short|disturbed` is a promise of the crate and the
 //! figure of this run.
 
 mod common;
@@ -34,15 +35,23 @@ use common::output::Output;
 use common::placement::Placement;
 use common::progress::Progress;
 use common::rings::{RingLink, Rings};
-use common::tries::{InPlace, Tries};
-use common::{ping_pong, rtrb, supervisor};
+use common::tries::{AnyLength, InPlace, Tries};
+use common::{bare, ping_pong, rtrb, supervisor};
 
 /// How long a message takes there and back, as ratios of slices that take turns.
 #[derive(Debug, Clone, Parser)]
 struct Arguments {
     #[command(flatten)]
     output: Output,
+    /// Runs these parts only.
+    #[arg(long, value_parser = PARTS, value_name = "PART", value_delimiter = ',')]
+    only: Vec<String>,
 }
+
+/// What the bench consists of: messages by their bytes, and records in two threads.
+const PARTS: [&str; 10] = [
+    "8", "16", "24", "32", "40", "64", "256", "1024", "4096", "threads",
+];
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -53,9 +62,11 @@ fn main() -> ExitCode {
             report: Report::default(),
             progress: Progress::new(),
             quick: arguments.output.quick,
+            only: arguments.only.clone(),
         };
         bench.run()?;
-        arguments.output.keep("round_trip", &bench.report, true)
+        let whole = arguments.only.is_empty();
+        arguments.output.keep("round_trip", &bench.report, whole)
     })
 }
 
@@ -65,23 +76,31 @@ struct Bench {
     report: Report,
     progress: Progress,
     quick: bool,
+    only: Vec<String>,
 }
 
 type Variants = Vec<Box<dyn Variant>>;
 
 const BARE: &str = "bare cache line";
-const RTRB: &str = "rtrb, threads";
+const IDEAL: &str = "ideal hand-off";
+const RTRB: [&str; 2] = ["rtrb 0.3, threads", "rtrb 0.4, threads"];
 const QUOIT: &str = "quoit, threads";
 
 /// The ways of a message.
-const WAYS: [&str; 4] = ["records", "records in place", "frames", "frames in place"];
+const WAYS: [&str; 5] = [
+    "records",
+    "records in place",
+    "frames",
+    "frames in place",
+    "frames of any length",
+];
 
 /// What the time of so many bytes may be at most, over the bare line's.
-fn limit(size: usize) -> Option<Limit> {
+fn over_bare(size: usize, way: &str) -> Option<f64> {
     match size {
-        8..=40 => Some(Limit::AtMost(1.10)),
-        64 => Some(Limit::AtMost(1.9)),
-        1024 => Some(Limit::AtMost(3.2)),
+        8..=40 => Some(1.10),
+        64 if way.starts_with("records") => Some(1.4),
+        64 => Some(1.6),
         _ => None,
     }
 }
@@ -107,6 +126,10 @@ impl Bench {
         self.threads(placement)
     }
 
+    fn wants(&self, part: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| only == part)
+    }
+
     fn options(capacity: u64) -> RingOptions {
         RingOptions::new(capacity)
             .prefault(true)
@@ -118,6 +141,9 @@ impl Bench {
         &mut self,
         placement: Placement,
     ) -> Result<(), Box<dyn Error>> {
+        if !self.wants(&SIZE.to_string()) {
+            return Ok(());
+        }
         let place = self.directory.join(SIZE.to_string());
         fs::create_dir(&place)?;
         let rings = Rings::new(&place);
@@ -129,15 +155,20 @@ impl Bench {
             Box::new(rings.links(way, &Self::options(1 << 16)))
         };
         let [mut pushed, mut filled] = [records(WAYS[0]), records(WAYS[1])];
-        let [mut sent, mut claimed] = [frames(WAYS[2]), frames(WAYS[3])];
+        let [mut sent, mut claimed, mut any] = [WAYS[2], WAYS[3], WAYS[4]].map(frames);
         let sent = numbered::<SIZE, _>(move |side| Tries::<[u8]>(sent(side)));
         let claimed = numbered::<SIZE, _>(move |side| InPlace::<[u8]>(claimed(side)));
+        let any = numbered::<SIZE, _>(move |side| AnyLength(any(side)));
+        let ideal = place.join("ideal");
+        let ideal = bare::wire(&ideal, 64 * SIZE, SIZE, bare::Lines::Together)?;
         let variants: Variants = vec![
             Box::new(RoundTrip::new(BARE, bare).anew()),
+            Box::new(RoundTrip::new(IDEAL, numbered::<SIZE, _>(ideal))),
             Box::new(RoundTrip::new(WAYS[0], move |side| Tries(pushed(side))).anew()),
             Box::new(RoundTrip::new(WAYS[1], move |side| InPlace(filled(side))).anew()),
             Box::new(RoundTrip::new(WAYS[2], sent).anew()),
             Box::new(RoundTrip::new(WAYS[3], claimed).anew()),
+            Box::new(RoundTrip::new(WAYS[4], any).anew()),
         ];
         // Short slices, so that there are many places of the memory.
         let plan = Plan::new(self.quick, 20, 60, 32);
@@ -148,22 +179,35 @@ impl Bench {
         println!("{title}");
         println!("{}", scores.table(BARE));
         self.report.figure(&format!("trip_{SIZE}"), scores.json());
+        self.report.is_disturbed = scores.is_disturbed();
         for way in WAYS {
-            if let Some(limit) = limit(SIZE) {
-                let name = format!("trip_{SIZE}_{}_over_bare", way.replace(' ', "_"));
-                self.report.bar(&name, scores.ratio(way, BARE), limit);
+            let name = format!("trip_{SIZE}_{}", way.replace(' ', "_"));
+            if let Some(limit) = over_bare(SIZE, way) {
+                let name = format!("{name}_over_bare");
+                let ratio = scores.ratio(way, BARE);
+                self.report.bar(&name, ratio, Limit::AtMost(limit));
+            }
+            if SIZE == 1024 {
+                let name = format!("{name}_over_ideal");
+                let ratio = scores.ratio(way, IDEAL);
+                self.report.bar(&name, ratio, Limit::AtMost(1.15));
             }
         }
+        self.report.is_disturbed = false;
         Ok(())
     }
 
     /// Records of 8 bytes in two threads, beside rtrb.
     fn threads(&mut self, placement: Placement) -> Result<(), Box<dyn Error>> {
-        let ends = rtrb::Ends::new(64);
+        if !self.wants("threads") {
+            return Ok(());
+        }
+        let (ends_3, ends_4) = (rtrb::Ends3::new(64), rtrb::Ends4::new(64));
         let make = || -> Variants {
             let mut link = self.rings.link("threads", &Self::options(64));
             vec![
-                Box::new(RoundTrip::new(RTRB, ends.link())),
+                Box::new(RoundTrip::new(RTRB[0], ends_3.link())),
+                Box::new(RoundTrip::new(RTRB[1], ends_4.link())),
                 Box::new(RoundTrip::new(QUOIT, move |side| Tries::<u64>(link(side)))),
             ]
         };
@@ -172,11 +216,13 @@ impl Bench {
         let scores = contest::run_in_threads(title, placement, &plan, make, &self.progress)?;
         println!();
         println!("{title}");
-        println!("{}", scores.table(RTRB));
+        println!("{}", scores.table(RTRB[0]));
         self.report.figure("threads", scores.json());
-        let ratio = scores.ratio(QUOIT, RTRB);
+        self.report.is_disturbed = scores.is_disturbed();
+        let faster = scores.ratio_of_fastest(&RTRB, QUOIT);
         self.report
-            .bar("trip_8_over_rtrb", ratio, Limit::AtMost(1.0));
+            .bar("rtrb_over_trip_8", faster, Limit::AtLeast(1.0));
+        self.report.is_disturbed = false;
         Ok(())
     }
 }

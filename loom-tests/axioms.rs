@@ -91,12 +91,12 @@ const SOURCES: &[Source] = &[
         edges: sync::EDGES,
         sites: Some(&[
             "ReadCursor::look: load READY (Acquire)",
-            "ReadCursor::release: store RECLAIM (Release)",
+            "ReadCursor::move_to: store RECLAIM (Release)",
             "ReadCursor::resume: load READY (Acquire)",
             "ReadCursor::ride: fence CHECK (Acquire)",
             "WriteCursor::look: fence REUSE (Release)",
             "WriteCursor::look: load FREE (Acquire)",
-            "WriteCursor::publish: store PUBLISH (Release)",
+            "WriteCursor::move_to: store PUBLISH (Release)",
             "WriteCursor::publish_riding: fence RIDE (Release)",
             "WriteCursor::resume: fence REUSE (Release)",
             "WriteCursor::resume: load FREE (Acquire)",
@@ -109,7 +109,7 @@ const SOURCES: &[Source] = &[
         sites: Some(&[
             "Sleeper::lie_down: fence PARK (SeqCst)",
             "Waker::heed: fence WAKE (SeqCst)",
-            "Waker::moved: fence light_fence (SeqCst)",
+            "Waker::news: fence light_fence (SeqCst)",
             "Waker::rouse: fence WAKE (SeqCst)",
         ]),
     },

@@ -1,6 +1,6 @@
 //! Loom explores `src/cursor.rs` and `src/observer/view.rs`, the very files that are
-//! shipped: which bytes may be read and written when, with and without rides, who may go
-//! on after a death, and what an observer may believe.
+//! shipped: which bytes may be read and written when, with and without rides, which lines
+//! may be taken when, who may go on after a death, and what an observer may believe.
 //!
 //! A pass alone proves nothing, so the same run proves that it could fail:
 //! every model has a floor of executions and states that it must reach, every
@@ -24,6 +24,9 @@ mod frames;
 mod harness;
 #[allow(dead_code, reason = "no payload is too long here")]
 mod layout;
+#[allow(dead_code, unused_imports, reason = "no record lies here")]
+#[path = "../src/slots.rs"]
+mod lines;
 mod models;
 mod mutants;
 #[allow(dead_code, unreachable_pub, reason = "public in the crate")]
@@ -50,12 +53,12 @@ const SOURCES: &[Source] = &[
         edges: sync::EDGES,
         sites: Some(&[
             "ReadCursor::look: load READY (Acquire)",
-            "ReadCursor::release: store RECLAIM (Release)",
+            "ReadCursor::move_to: store RECLAIM (Release)",
             "ReadCursor::resume: load READY (Acquire)",
             "ReadCursor::ride: fence CHECK (Acquire)",
             "WriteCursor::look: fence REUSE (Release)",
             "WriteCursor::look: load FREE (Acquire)",
-            "WriteCursor::publish: store PUBLISH (Release)",
+            "WriteCursor::move_to: store PUBLISH (Release)",
             "WriteCursor::publish_riding: fence RIDE (Release)",
             "WriteCursor::resume: fence REUSE (Release)",
             "WriteCursor::resume: load FREE (Acquire)",

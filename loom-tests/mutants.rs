@@ -8,7 +8,7 @@ use crate::harness::mutants::Mutant;
 use crate::layout::{PADDING, frame_header};
 use crate::observer::view::{Message, NoCopy, View};
 use crate::ring::Ring;
-use crate::slots::{self, Record, WORDS};
+use crate::slots::{self, LINES, Record, WORDS};
 use crate::steps::{End, Steps, Way};
 use crate::sync::{AtomicU64, CHECK, FREE, READY, RIDE, RIDING, fence};
 
@@ -36,6 +36,14 @@ mutants! {
     "producer resumes at the head": take_producer = resume_at_head;
     "consumer resumes at the tail": take_consumer = resume_at_tail;
     "successor does not clear the ride": take_producer = keep_ride;
+    "successor believes that a slot is open": take_producer = open_at_once;
+    "successor believes that a record is open": take_consumer = seen_at_once;
+
+    "units opened beyond what is known": group = |position, known| slots::group(position, known) + 1;
+    "last part of a line refused": suffices = |position, known| !LINES.is_scrap(position, known);
+    "batch does not move the producer's stop": push_all = push_all_as_open;
+    "batch does not move the consumer's stop": pop_all = pop_all_as_open;
+    "ride does not move the consumer's stop": let_go = slots::Consumer::release_open;
 
     "riding record not in its slot too": push = ride_only;
     "ride words before ride position": publish_riding = words_first;
@@ -102,7 +110,7 @@ fn release_before_last(consumer: &mut slots::Consumer, count: u64) -> Vec<Record
 }
 
 fn one_more(cursor: &mut WriteCursor, wanted: u64, ring: &Ring) -> u64 {
-    (SHIPPED.room)(cursor, wanted, ring) + 1
+    (SHIPPED.room)(cursor, wanted, ring).saturating_add(1)
 }
 
 fn lowest_bit_lost(end: End<'_>, ahead: usize) -> usize {
@@ -123,6 +131,38 @@ fn resume_at_tail(ring: &Ring) -> ReadCursor {
     let tail = ring.tail().load(READY);
     let (tail, head) = (&AtomicU64::new(tail), &AtomicU64::new(tail));
     ReadCursor::resume(tail, head, ring.capacity).expect("they are equal")
+}
+
+fn open_at_once(ring: &Ring) -> WriteCursor {
+    let mut cursor = (SHIPPED.take_producer)(ring);
+    cursor.open(1);
+    cursor
+}
+
+fn seen_at_once(ring: &Ring) -> ReadCursor {
+    let mut cursor = (SHIPPED.take_consumer)(ring);
+    cursor.open(1);
+    cursor
+}
+
+/// Records as if each of them had been open.
+fn push_all_as_open(producer: &mut slots::Producer, records: &[Record]) {
+    for (ahead, record) in records.iter().enumerate() {
+        producer.write(ahead, record);
+    }
+    let last = producer
+        .cursor
+        .position()
+        .wrapping_add(records.len() as u64 - 1);
+    producer.cursor.publish_open(last, producer.ring.line());
+}
+
+fn pop_all_as_open(consumer: &mut slots::Consumer, count: u64) -> Vec<Record> {
+    let records = (0..count as usize).map(|ahead| consumer.read(ahead));
+    let records = records.collect();
+    let last = consumer.cursor.position().wrapping_add(count - 1);
+    consumer.cursor.release_open(last, &consumer.ring.head);
+    records
 }
 
 /// Lets `resume` clear another word.

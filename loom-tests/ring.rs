@@ -20,6 +20,9 @@ pub(crate) struct Ring {
     pub(crate) head: AtomicU64,
     pub(crate) capacity: u64,
     payload: Vec<UnsafeCell<u64>>,
+    /// Whether the ends of records leave a part of a line for their next look, as
+    /// they do while a stream lasts.
+    pub(crate) streams: bool,
     /// Where both positions began.
     start: u64,
     /// Whether the producer is done; for `State::Concurrent` alone.
@@ -30,17 +33,27 @@ pub(crate) struct Ring {
 
 impl Ring {
     pub(crate) fn new(start: u64, capacity: u64, words: u64) -> Rc<Self> {
-        Rc::new(Self {
+        Rc::new(Self::of(start, capacity, words, false))
+    }
+
+    /// A ring of records while a stream lasts.
+    pub(crate) fn streaming(start: u64, capacity: u64, words: u64) -> Rc<Self> {
+        Rc::new(Self::of(start, capacity, words, true))
+    }
+
+    fn of(start: u64, capacity: u64, words: u64, streams: bool) -> Self {
+        Self {
             tail: AtomicU64::new(start),
             ride_position: AtomicU64::new(0),
             ride: std::array::from_fn(|_| AtomicU64::new(0)),
             head: AtomicU64::new(start),
             capacity,
             payload: (0..words).map(|_| UnsafeCell::new(0)).collect(),
+            streams,
             start,
             written: Cell::new(false),
             ridden: RefCell::new(Vec::new()),
-        })
+        }
     }
 
     pub(crate) fn tail(&self) -> &AtomicU64 {
@@ -66,6 +79,11 @@ impl Ring {
             // SAFETY: loom has just checked that nobody else reads or writes.
             unsafe { word.write(value) }
         });
+    }
+
+    /// Stores a word of payload as it is; loom panics if anybody else is at it.
+    pub(crate) fn touch(&self, index: usize) {
+        self.payload[index].with_mut(|_| ());
     }
 
     /// Reads a word of payload; loom panics if anybody writes it.

@@ -83,7 +83,9 @@ impl Steps {
             producer.moved();
         },
         moved: |waker, word, kernel| {
-            waker.moved(word, kernel);
+            if let Some(seen) = waker.news(word) {
+                waker.heed(seen, word, kernel);
+            }
         },
         take: |waker, word, kernel| waker.rouse(word, kernel),
         attach: |ring, waker, steps| {

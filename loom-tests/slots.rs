@@ -8,6 +8,7 @@ use loom::thread::yield_now;
 
 use crate::cursor::{ReadCursor, WriteCursor};
 use crate::harness::reached::{State, reach};
+use crate::lines::Lines;
 use crate::ring::Ring;
 use crate::steps::{End, Steps, Way};
 
@@ -15,6 +16,9 @@ use crate::steps::{End, Steps, Way};
 pub(crate) const WORDS: usize = 2;
 
 pub(crate) type Record = [u64; WORDS];
+
+/// Two records share a line. No ring is so long that a group does not hold all of it.
+pub(crate) const LINES: Lines = Lines::new(32, 16);
 
 /// The record with this number; no two share a word.
 pub(crate) fn record(number: u64) -> Record {
@@ -37,7 +41,7 @@ impl Producer {
     }
 
     pub(crate) fn try_push(&mut self, record: Record, way: Way) -> bool {
-        if (self.steps.room)(&mut self.cursor, 1, &self.ring) == 0 {
+        if !self.go_on() {
             reach(State::Full);
             return false;
         }
@@ -46,6 +50,40 @@ impl Producer {
         if way == Way::Ride {
             self.ring.note_ridden(self.cursor.position());
         }
+        true
+    }
+
+    /// Claims the next slot, if there is room, and drops the claim.
+    pub(crate) fn claim(&mut self, record: &Record) {
+        if self.go_on() {
+            self.write(0, record);
+        }
+    }
+
+    /// Makes sure that the next slot is open, as `Endpoint::go_on` does.
+    fn go_on(&mut self) -> bool {
+        if self.cursor.is_open() {
+            return true;
+        }
+        let position = self.cursor.position();
+        let known = match self.cursor.room(1) {
+            Some(known) if self.ring.streams && LINES.is_scrap(position, known) => {
+                let room = self.cursor.look(&self.ring.head);
+                room.expect("the head is in range")
+            }
+            _ => (self.steps.room)(&mut self.cursor, 1, &self.ring),
+        };
+        if !(self.steps.suffices)(position, known) {
+            return false;
+        }
+        if self.ring.streams && LINES.is_scrap(position, known) {
+            reach(State::Scrap);
+        }
+        let units = (self.steps.group)(position, known);
+        for ahead in 0..units as usize {
+            self.touch(ahead);
+        }
+        self.cursor.open(units);
         true
     }
 
@@ -82,8 +120,19 @@ impl Producer {
         }
     }
 
+    /// Takes the lines of a slot, which changes nothing in it.
+    fn touch(&self, ahead: usize) {
+        let slot = (self.steps.place)(End::Write(&self.cursor), ahead) * WORDS;
+        (slot..slot + WORDS).for_each(|word| self.ring.touch(word));
+    }
+
     pub(crate) fn publish(&mut self, records: u64) {
         self.cursor.publish(records, self.ring.line());
+    }
+
+    pub(crate) fn publish_open(&mut self) {
+        let position = self.cursor.position();
+        self.cursor.publish_open(position, self.ring.line());
     }
 }
 
@@ -106,19 +155,28 @@ impl Consumer {
     }
 
     pub(crate) fn try_pop(&mut self) -> Option<Record> {
-        if self.cursor.seen() == 0 {
-            let unread = self.look();
-            if unread == 0 {
-                return None;
-            }
-            if self.rides {
-                if let Some(record) = (self.steps.catch)(self, unread) {
-                    reach(State::Rode);
-                    self.ring.note_delivered();
-                    self.release(1);
-                    return Some(record);
+        if !self.cursor.is_open() {
+            let position = self.cursor.position();
+            let mut unread = self.cursor.seen();
+            let waits = self.ring.streams && LINES.is_scrap(position, unread);
+            if unread == 0 || waits {
+                unread = self.look();
+                if !(self.steps.suffices)(position, unread) {
+                    return None;
+                }
+                if self.ring.streams && LINES.is_scrap(position, unread) {
+                    reach(State::Scrap);
+                }
+                if self.rides {
+                    if let Some(record) = (self.steps.catch)(self, unread) {
+                        reach(State::Rode);
+                        self.ring.note_delivered();
+                        (self.steps.let_go)(self);
+                        return Some(record);
+                    }
                 }
             }
+            self.cursor.open((self.steps.group)(position, unread));
         }
         let end = self.cursor.position().wrapping_add(1);
         self.ring.note_if_ridden(end, State::Walked);
@@ -175,12 +233,29 @@ impl Consumer {
     pub(crate) fn release(&mut self, records: u64) {
         self.cursor.release(records, &self.ring.head);
     }
+
+    pub(crate) fn release_open(&mut self) {
+        let position = self.cursor.position();
+        self.cursor.release_open(position, &self.ring.head);
+    }
+}
+
+pub(crate) fn suffices(_position: u64, known: u64) -> bool {
+    known > 0
+}
+
+pub(crate) fn group(position: u64, known: u64) -> u64 {
+    LINES.group(position, known)
+}
+
+pub(crate) fn let_go(consumer: &mut Consumer) {
+    consumer.release(1);
 }
 
 pub(crate) fn push(producer: &mut Producer, record: Record, way: Way) {
     producer.write(0, &record);
     match way {
-        Way::Walk => producer.publish(1),
+        Way::Walk => producer.publish_open(),
         Way::Ride => {
             let publish = producer.steps.publish_riding;
             publish(&mut producer.cursor, 1, &record, &producer.ring);
@@ -203,7 +278,7 @@ pub(crate) fn catch(consumer: &Consumer, unread: u64) -> Option<Record> {
 
 pub(crate) fn pop(consumer: &mut Consumer) -> Record {
     let record = consumer.read(0);
-    consumer.release(1);
+    consumer.release_open();
     record
 }
 

@@ -35,11 +35,17 @@ pub(crate) struct Steps {
     /// Copies the ride; whether it is the message before the tail.
     pub(crate) copy_ride: fn(&ReadCursor, &mut [u64], &Ring) -> bool,
 
-    /// Writes a record to its slot and publishes it.
+    /// Whether a look has found so much that an end of records goes on from a position.
+    pub(crate) suffices: fn(u64, u64) -> bool,
+    /// Units to open of those that are known.
+    pub(crate) group: fn(u64, u64) -> u64,
+    /// Gives back the slot of a record that was taken from the tail's line.
+    pub(crate) let_go: fn(&mut slots::Consumer),
+    /// Writes a record to its slot, which is open, and publishes it.
     pub(crate) push: fn(&mut slots::Producer, slots::Record, Way),
     /// Takes the ride, if it is the next record.
     pub(crate) catch: fn(&slots::Consumer, u64) -> Option<slots::Record>,
-    /// Reads the next record from its slot and gives the slot back.
+    /// Reads the next record from its slot, which is open, and gives the slot back.
     pub(crate) pop: fn(&mut slots::Consumer) -> slots::Record,
     /// Writes several records and publishes them together.
     pub(crate) push_all: fn(&mut slots::Producer, &[slots::Record]),
@@ -77,6 +83,9 @@ impl Steps {
         publish_riding,
         copy_ride,
 
+        suffices: slots::suffices,
+        group: slots::group,
+        let_go: slots::let_go,
         push: slots::push,
         catch: slots::catch,
         pop: slots::pop,
@@ -124,7 +133,7 @@ fn place(end: End<'_>, ahead: usize) -> usize {
 }
 
 fn publish_riding(cursor: &mut WriteCursor, units: u64, words: &[u64], ring: &Ring) {
-    cursor.publish_riding(units, words, ring.line());
+    cursor.publish_riding(units, words.iter().copied(), ring.line());
 }
 
 fn copy_ride(cursor: &ReadCursor, words: &mut [u64], ring: &Ring) -> bool {

@@ -46,7 +46,9 @@ impl Steps {
     const SHIPPED: Self = Self {
         waker: Waker::new,
         moved: |waker, word, kernel| {
-            waker.moved(word, kernel);
+            if let Some(seen) = waker.news(word) {
+                waker.heed(seen, word, kernel);
+            }
         },
         take: |waker, word, kernel| waker.rouse(word, kernel),
         park: |sleeper, word, kernel, stirred, position| {

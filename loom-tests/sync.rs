@@ -32,8 +32,8 @@ use crate::harness::sites::{Operation, Site};
 mod shipped;
 
 pub(crate) use shipped::{
-    CHECK, CLOSE, COPIED, FREE, LEFT, PARK, PLAIN, PUBLISH, READY, RECLAIM, REUSE, RIDE, RIDING,
-    WAKE, WORD,
+    CHECK, CLOSE, COPIED, FREE, LEFT, LINE, PARK, PLAIN, PUBLISH, READY, RECLAIM, REUSE, RIDE,
+    RIDING, WAKE, WORD,
 };
 
 pub(crate) use crate::sleep_word::{AtomicU32, full_fence, light_fence, set_light_fence};

@@ -6,8 +6,9 @@ use core::slice;
 
 use crate::cursor::{RIDE_WORDS, ReadCursor};
 use crate::deadline::Deadline;
+use crate::endpoint::inline_copy::InlineCopy;
 use crate::endpoint::{
-    End, Endpoint, InlineCopy, open_methods, shared_methods, shared_traits, wait_for_message,
+    End, Endpoint, open_methods, shared_methods, shared_traits, wait_for_message,
 };
 use crate::error::PopError;
 use crate::payload;
@@ -117,10 +118,10 @@ impl<T: Record> Consumer<T> {
     /// ```
     #[inline]
     pub fn try_pop(&mut self) -> Result<T, PopError> {
-        if self.end.cursor.seen() > 0 {
-            return Ok(self.pop_seen());
+        if self.end.cursor.is_open() {
+            return Ok(self.pop_open());
         }
-        self.poll_and_pop()
+        self.go_on_and_pop()
     }
 
     /// Pops a record, and waits if there is none.
@@ -532,49 +533,68 @@ impl<T: Record> Consumer<T> {
         self.skip(older)
     }
 
-    /// Separate and not inlined, so that a pop of a record that an earlier poll has seen stays
-    /// small.
+    /// Separate and not inlined, so that a pop of an open record stays small.
     #[inline(never)]
-    fn poll_and_pop(&mut self) -> Result<T, PopError> {
+    fn go_on_and_pop(&mut self) -> Result<T, PopError> {
         let mut words = [0; RIDE_WORDS];
-        if !self.poll_for_one(&mut words)? {
-            return Ok(self.pop_seen());
+        if !self.go_on(&mut words)? {
+            return Ok(self.pop_open());
         }
         self.end.release(1);
         Ok(from_words(&words))
     }
 
-    /// The next record, which an earlier poll has seen.
+    /// The next record, which is open.
     #[inline(always)]
-    fn pop_seen(&mut self) -> T {
+    fn pop_open(&mut self) -> T {
+        let position = self.end.cursor.position();
         // SAFETY: the slot is mapped, and any bytes are a record.
-        let value = unsafe { payload::load(self.slot(0)) };
-        self.end.release(1);
+        let value = unsafe { payload::load(self.slot_of(position)) };
+        self.end.release_open(position);
         value
     }
 
-    /// Makes sure that there is a record, in its slot or copied inline.
+    /// Makes sure that there is a record: an open slot, or an inline copy.
     #[inline(always)]
     fn find(&mut self) -> Result<(), PopError> {
-        if self.end.cursor.seen() == 0 {
-            let mut words = [0; RIDE_WORDS];
-            if self.poll_for_one(&mut words)? {
-                self.inline.words = words;
-                self.inline.position = Some(self.position());
-            }
+        if self.end.cursor.is_open() {
+            return Ok(());
+        }
+        self.find_next()
+    }
+
+    #[inline(never)]
+    fn find_next(&mut self) -> Result<(), PopError> {
+        if self.inline.position == Some(self.position()) {
+            return Ok(()); // found before
+        }
+        let mut words = [0; RIDE_WORDS];
+        if self.go_on(&mut words)? {
+            self.inline.words = words;
+            self.inline.position = Some(self.position());
         }
         Ok(())
     }
 
-    /// Polls the tail; whether the inline copy is in `words`.
+    /// Opens the next records, after a poll if none has been seen; or `true`: the inline
+    /// copy of the next one is in `words`.
     #[inline(always)]
-    fn poll_for_one(&mut self, words: &mut [u64; RIDE_WORDS]) -> Result<bool, PopError> {
+    fn go_on(&mut self, words: &mut [u64; RIDE_WORDS]) -> Result<bool, PopError> {
+        if self.end.go_on() {
+            return Ok(false);
+        }
         let unread = self.end.poll(1)?;
         if unread == 1 {
             let words = &mut words[..const { inline_words::<T>() }];
-            return Ok(const { is_inline::<T>() } && self.end.take_inline(words));
+            let is_inline = const { is_inline::<T>() } && self.end.take_inline(words);
+            self.end.lone(1);
+            if is_inline {
+                return Ok(true);
+            }
+        } else {
+            self.end.crowded(unread);
         }
-        self.end.crowded(unread);
+        self.end.open(unread);
         Ok(false)
     }
 
@@ -588,6 +608,8 @@ impl<T: Record> Consumer<T> {
         let unread = self.end.poll(1)?;
         if unread > 1 {
             self.end.crowded(unread);
+        } else {
+            self.end.lone(unread);
         }
         Ok(unread as usize)
     }
@@ -611,7 +633,13 @@ impl<T: Record> Consumer<T> {
     /// The address of the slot `ahead` of the next one.
     #[inline(always)]
     fn slot(&self, ahead: usize) -> *const T {
-        let index = self.end.cursor.index(ahead);
+        self.slot_of(self.end.cursor.position().wrapping_add(ahead as u64))
+    }
+
+    /// The address of the slot of a position.
+    #[inline(always)]
+    fn slot_of(&self, position: u64) -> *const T {
+        let index = self.end.cursor.index_of(position);
         self.end.at(index * size_of::<T>()).cast()
     }
 }

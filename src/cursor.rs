@@ -13,6 +13,14 @@
 //! a position that moves backwards or further than the ring is long poisons
 //! the cursor for good.
 //!
+//! # Open units
+//!
+//! Cache lines are taken in groups, because the transfers of a group overlap. So each
+//! side also keeps a private *stop*: the units before it are *open*, which means that
+//! they are this side's and that their lines were asked for. It holds
+//! `position <= stop <= what is known`, so one comparison decides the hot path.
+//! Whatever moves the position past the stop moves the stop with it.
+//!
 //! # The ride-along
 //!
 //! In a plain index ring the consumer waits for two dependent cache misses:
@@ -102,6 +110,8 @@ const NO_RIDE: u64 = 0;
 #[derive(Debug)]
 pub(crate) struct WriteCursor {
     tail: u64,
+    /// Where open units end.
+    stop: u64,
     /// Where room ends: the head as last seen, which is never ahead of the real
     /// one, and a capacity.
     end: u64,
@@ -134,6 +144,7 @@ impl WriteCursor {
         line.ride_position.store(NO_RIDE, RIDING);
         Ok(Self {
             tail,
+            stop: tail,
             end: head.wrapping_add(capacity),
             mask: capacity - 1,
             poison: None,
@@ -150,6 +161,24 @@ impl WriteCursor {
     #[inline(always)]
     pub(crate) fn capacity(&self) -> u64 {
         self.mask + 1
+    }
+
+    /// Whether the next unit is open.
+    #[inline(always)]
+    pub(crate) fn is_open(&self) -> bool {
+        self.stop != self.tail
+    }
+
+    /// Whether the next `units` are.
+    #[inline(always)]
+    pub(crate) fn has_open(&self, units: u64) -> bool {
+        self.stop.wrapping_sub(self.tail) >= units
+    }
+
+    /// Opens the next `units`, which lie within the last `room`.
+    #[inline(always)]
+    pub(crate) fn open(&mut self, units: u64) {
+        self.stop = self.tail.wrapping_add(units);
     }
 
     /// Units that can be written, as far as the last look tells, if they are at
@@ -198,6 +227,7 @@ impl WriteCursor {
     /// No room from now on, so that every later call comes to `look`.
     pub(crate) fn close(&mut self) {
         self.end = self.tail;
+        self.stop = self.tail;
     }
 
     /// No room, and every later `look` answers the same.
@@ -213,26 +243,52 @@ impl WriteCursor {
     /// The place in the ring of the position that lies `ahead` units further.
     #[inline(always)]
     pub(crate) fn index(&self, ahead: usize) -> usize {
-        (self.tail.wrapping_add(ahead as u64) & self.mask) as usize
+        self.index_of(self.tail.wrapping_add(ahead as u64))
+    }
+
+    /// The place in the ring of a position.
+    #[inline(always)]
+    pub(crate) fn index_of(&self, position: u64) -> usize {
+        (position & self.mask) as usize
     }
 
     /// Makes the next `units` visible. They lie within the last `room`.
     #[inline(always)]
     pub(crate) fn publish(&mut self, units: u64, line: TailLine<'_>) {
-        self.tail = self.tail.wrapping_add(units);
+        let tail = self.tail.wrapping_add(units);
+        if self.stop.wrapping_sub(self.tail) < units {
+            self.stop = tail;
+        }
+        self.move_to(tail, line);
+    }
+
+    /// `publish` of the next unit, which is open. The caller has loaded the position.
+    #[inline(always)]
+    pub(crate) fn publish_open(&mut self, position: u64, line: TailLine<'_>) {
+        self.move_to(position.wrapping_add(1), line);
+    }
+
+    #[inline(always)]
+    fn move_to(&mut self, tail: u64, line: TailLine<'_>) {
+        self.tail = tail;
         // publish -> ready: the bytes are visible before the position.
-        line.tail.store(self.tail, PUBLISH);
+        line.tail.store(tail, PUBLISH);
     }
 
     /// `publish` for one message that also rides in the tail's line.
     #[inline(always)]
-    pub(crate) fn publish_riding(&mut self, units: u64, words: &[u64], line: TailLine<'_>) {
+    pub(crate) fn publish_riding(
+        &mut self,
+        units: u64,
+        words: impl Iterator<Item = u64>,
+        line: TailLine<'_>,
+    ) {
         let tail = self.tail.wrapping_add(units);
         // ride -> check: the position goes ahead of its words ...
         line.ride_position.store(mark(tail), RIDING);
         // ... so that who reads a word also reads the position.
         fence(RIDE);
-        for (slot, &word) in line.ride.iter().zip(words) {
+        for (slot, word) in line.ride.iter().zip(words) {
             // ride -> check: between the fence and the publish.
             slot.store(word, RIDING);
         }
@@ -244,6 +300,8 @@ impl WriteCursor {
 #[derive(Debug)]
 pub(crate) struct ReadCursor {
     head: u64,
+    /// Where open units end.
+    stop: u64,
     /// The tail as last seen. Never ahead of the real one.
     tail: u64,
     /// The capacity less one.
@@ -269,6 +327,7 @@ impl ReadCursor {
         }
         Ok(Self {
             head,
+            stop: head,
             tail,
             mask: capacity - 1,
             poison: None,
@@ -285,6 +344,18 @@ impl ReadCursor {
     #[inline(always)]
     pub(crate) fn capacity(&self) -> u64 {
         self.mask + 1
+    }
+
+    /// Whether the next unit is open.
+    #[inline(always)]
+    pub(crate) fn is_open(&self) -> bool {
+        self.stop != self.head
+    }
+
+    /// Opens the next `units`, which lie within `seen`.
+    #[inline(always)]
+    pub(crate) fn open(&mut self, units: u64) {
+        self.stop = self.head.wrapping_add(units);
     }
 
     /// Units that can be read now and that an earlier look has seen.
@@ -325,6 +396,7 @@ impl ReadCursor {
     #[cold]
     pub(crate) fn poison(&mut self, field: &'static str, found: u64) -> Corrupt {
         self.tail = self.head;
+        self.stop = self.head;
         *self.poison.get_or_insert(Corrupt { field, found })
     }
 
@@ -345,14 +417,35 @@ impl ReadCursor {
     /// The place in the ring of the position that lies `ahead` units further.
     #[inline(always)]
     pub(crate) fn index(&self, ahead: usize) -> usize {
-        (self.head.wrapping_add(ahead as u64) & self.mask) as usize
+        self.index_of(self.head.wrapping_add(ahead as u64))
+    }
+
+    /// The place in the ring of a position.
+    #[inline(always)]
+    pub(crate) fn index_of(&self, position: u64) -> usize {
+        (position & self.mask) as usize
     }
 
     /// Gives the next `units` back to the producer. They lie within `seen`.
     #[inline(always)]
     pub(crate) fn release(&mut self, units: u64, head: &AtomicU64) {
-        self.head = self.head.wrapping_add(units);
+        let position = self.head.wrapping_add(units);
+        if self.stop.wrapping_sub(self.head) < units {
+            self.stop = position;
+        }
+        self.move_to(position, head);
+    }
+
+    /// `release` of the next unit, which is open. The caller has loaded the position.
+    #[inline(always)]
+    pub(crate) fn release_open(&mut self, position: u64, head: &AtomicU64) {
+        self.move_to(position.wrapping_add(1), head);
+    }
+
+    #[inline(always)]
+    fn move_to(&mut self, position: u64, head: &AtomicU64) {
+        self.head = position;
         // reclaim -> free: reading is over before the room is reused.
-        head.store(self.head, RECLAIM);
+        head.store(position, RECLAIM);
     }
 }

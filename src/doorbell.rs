@@ -101,6 +101,8 @@ impl Doorbell for Bell {
         }
     }
 
+    #[cold]
+    #[inline(never)]
     fn wake(&self, word: &AtomicU32) {
         // A push may run in a signal handler, which must not change errno.
         // SAFETY: every thread has an errno.

@@ -1,6 +1,8 @@
 //! What the four ends share: cursor, role, polls of the peer's position, and the
 //! two waits.
 
+mod groups;
+pub(crate) mod inline_copy;
 mod methods;
 
 use core::fmt;
@@ -9,28 +11,41 @@ use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
 
-use crate::cursor::{Awaited, RIDE_WORDS, ReadCursor, TailLine, WriteCursor};
+use crate::cursor::{Awaited, ReadCursor, TailLine, WriteCursor};
 use crate::deadline::Deadline;
 use crate::error::{Error, NoRoom, PeerError, PopError, Role};
-use crate::layout::{FRAME_HEADER, Header};
+use crate::layout::Header;
 use crate::peer::{Goal, last_poll};
 use crate::ring::{Description, PeerWait, RoleGuard, Shared};
+use crate::slots::Lines;
 use crate::sync::PLAIN;
 use crate::wait::{Pacing, Step, WaitLoop};
 
 pub(crate) use self::methods::{open_methods, shared_methods, shared_traits};
 
-/// Bytes of the longest payload that is also copied inline, behind its header.
-pub(crate) const SHORT_FRAME: usize = RIDE_WORDS * 8 - FRAME_HEADER as usize;
-
 /// An end of a ring, with its cursor: [`WriteCursor`] or [`ReadCursor`].
 pub(crate) struct Endpoint<C> {
     pub(crate) cursor: CachePadded<C>,
     pacing: Pacing,
+    lines: Lines,
     data: NonNull<u8>,
     pub(crate) role: RoleGuard,
     /// This end was closed, and lives on.
     pub(crate) closed: bool,
+    #[cfg(test)]
+    counts: Counts,
+}
+
+/// How often an end did what costs time and changes no message.
+#[cfg(test)]
+#[derive(Debug, Default)]
+struct Counts {
+    polls: u64,
+    /// Groups of units that were opened, and their lines.
+    groups: u64,
+    lines: u64,
+    /// Closer looks at the peer's word.
+    heeded: u64,
 }
 
 // SAFETY: `data` points into memory that `role` keeps mapped, and that is bound to
@@ -49,9 +64,12 @@ impl<C> Endpoint<C> {
         Self {
             cursor: CachePadded::new(cursor),
             pacing: Pacing::new(shared.capacity(), shape.slot_size),
+            lines: Lines::new(shape.slot_size as usize, shared.capacity()),
             data: shared.data(),
             role,
             closed: false,
+            #[cfg(test)]
+            counts: Counts::default(),
         }
     }
 
@@ -121,8 +139,11 @@ impl Endpoint<WriteCursor> {
         self.pacing.begin();
         match self.poll_head(wanted) {
             Ok(room) => {
-                if room > 1 {
+                self.pacing.note_found();
+                if room / 2 >= wanted {
                     self.pacing.crowded(room);
+                } else {
+                    self.pacing.lone(room);
                 }
                 self.role.found(self.cursor.position());
                 Ok(room)
@@ -212,22 +233,44 @@ impl Endpoint<WriteCursor> {
     #[inline(always)]
     pub(crate) fn publish(&mut self, units: u64) -> bool {
         self.cursor.publish(units, tail_line(self.role.header()));
-        self.role.moved() || self.detach()
+        self.moved()
     }
 
-    /// [`publish`](Self::publish) for one message that is also copied into the tail's line.
+    /// [`publish`](Self::publish) of the next unit, which is open. The caller has loaded
+    /// the position.
     #[inline(always)]
-    pub(crate) fn publish_inline(&mut self, units: u64, words: &[u64]) -> bool {
+    pub(crate) fn publish_open(&mut self, position: u64) -> bool {
         let line = tail_line(self.role.header());
-        self.cursor.publish_riding(units, words, line);
-        self.role.moved() || self.detach()
+        self.cursor.publish_open(position, line);
+        self.moved()
     }
 
-    /// The peer's word said that this is a forked child: then what was published is in a
-    /// copy that nobody reads. Any process may write to a word: the entry decides.
+    /// After a store of the tail: does what the peer's word asks for.
+    #[inline(always)]
+    pub(crate) fn moved(&mut self) -> bool {
+        match self.role.news() {
+            None => true,
+            Some(seen) => self.heed(seen),
+        }
+    }
+
+    /// Does what the peer's word asks for. If it says that this is a forked child, what
+    /// was published is in a copy that nobody reads. Any process may write to a word: the
+    /// entry decides.
     #[cold]
     #[inline(never)]
-    fn detach(&mut self) -> bool {
+    fn heed(&mut self, seen: u32) -> bool {
+        #[cfg(test)]
+        {
+            self.counts.heeded += 1;
+        }
+        self.role.heed(seen) || self.is_ours()
+    }
+
+    /// Whether this is no forked child. In one, the end is closed from now on.
+    #[cold]
+    #[inline(never)]
+    fn is_ours(&mut self) -> bool {
         let is_ours = !self.role.is_inherited();
         if !is_ours {
             self.close();
@@ -271,6 +314,10 @@ impl Endpoint<ReadCursor> {
     /// fewer.
     #[inline(always)]
     pub(crate) fn poll(&mut self, wanted: u64) -> Result<u64, PopError> {
+        #[cfg(test)]
+        {
+            self.counts.polls += 1;
+        }
         self.pacing.begin();
         match self.poll_tail(wanted) {
             Ok(unread) => {
@@ -295,6 +342,7 @@ impl Endpoint<ReadCursor> {
     /// still counts.
     #[inline]
     fn nothing(&mut self, wanted: u64) -> Result<u64, PopError> {
+        Pacing::note_idle();
         if self.pacing.in_vain() {
             self.role.hint(true);
         }
@@ -309,6 +357,14 @@ impl Endpoint<ReadCursor> {
             PopError::Empty => PopError::Abandoned,
             other => other,
         })
+    }
+
+    /// The last poll found a single message, of `unread` units.
+    #[inline]
+    pub(crate) fn lone(&mut self, unread: u64) {
+        if self.pacing.lone(unread) {
+            self.role.hint(true);
+        }
     }
 
     /// The last poll found more than one message, `unread` units.
@@ -351,19 +407,36 @@ impl Endpoint<ReadCursor> {
         self.cursor.awaited()
     }
 
-    /// Takes the inline copy, if it is the message that ends at the tail of the last
-    /// poll.
-    #[inline(always)]
-    pub(crate) fn take_inline(&self, words: &mut [u64]) -> bool {
-        self.cursor.ride(words, tail_line(self.role.header()))
-    }
-
     /// Gives `units` back that were read.
     #[inline(always)]
     pub(crate) fn release(&mut self, units: u64) {
         self.cursor
             .release(units, &self.role.header().consumer.head);
-        self.role.moved();
+        self.moved();
+    }
+
+    /// [`release`](Self::release) of the next unit, which is open. The caller has loaded
+    /// the position.
+    #[inline(always)]
+    pub(crate) fn release_open(&mut self, position: u64) {
+        self.cursor
+            .release_open(position, &self.role.header().consumer.head);
+        self.moved();
+    }
+
+    /// After a store of the head: does what the peer's word asks for.
+    #[inline(always)]
+    pub(crate) fn moved(&self) {
+        if let Some(seen) = self.role.news() {
+            self.heed(seen);
+        }
+    }
+
+    /// Does what the peer's word asks for. In a forked child nothing is left to do.
+    #[cold]
+    #[inline(never)]
+    fn heed(&self, seen: u32) {
+        self.role.heed(seen);
     }
 }
 
@@ -403,14 +476,6 @@ pub(crate) fn wait_for_message<E: End<Cursor = ReadCursor>, R>(
     }
 }
 
-/// A private copy of the message at `position`, kept until its release: a second
-/// peek cannot differ from the first.
-#[derive(Debug, Default)]
-pub(crate) struct InlineCopy {
-    pub(crate) position: Option<u64>,
-    pub(crate) words: [u64; RIDE_WORDS],
-}
-
 #[inline(always)]
 fn tail_line(header: &Header) -> TailLine<'_> {
     let page = &header.producer;
@@ -424,5 +489,222 @@ fn tail_line(header: &Header) -> TailLine<'_> {
 impl<C> fmt::Debug for Endpoint<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Endpoint").finish_non_exhaustive()
+    }
+}
+
+/// What the ends spare each other, held by counts: ends that never take lines, never ask
+/// for inline copies, always look away or are never awake deliver every message as well,
+/// slowly.
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+
+    use super::*;
+    use crate::{Consumer, Fences, PopError, Producer, RingOptions, WaitStrategy};
+
+    const SLOTS: u64 = 1024;
+    /// As much work as makes an end awake.
+    const STRETCH: u64 = 1024;
+
+    fn options() -> RingOptions {
+        RingOptions::new(SLOTS)
+    }
+
+    fn pair(options: &RingOptions) -> (Producer<u64>, Consumer<u64>) {
+        options.heap::<u64>().expect("a fitting capacity")
+    }
+
+    /// So many bursts: the consumer finds all of each with one poll.
+    fn stream(ends: &mut (Producer<u64>, Consumer<u64>), bursts: u64, burst: u64) {
+        for _ in 0..bursts {
+            for number in 0..burst {
+                ends.0.try_push(number).expect("there is room");
+            }
+            for number in 0..burst {
+                assert_eq!(ends.1.try_pop(), Ok(number));
+            }
+        }
+    }
+
+    /// So many messages, for each of which the consumer waits; how many are copied
+    /// inline as well.
+    fn one_by_one(ends: &mut (Producer<u64>, Consumer<u64>), messages: u64) -> u64 {
+        let mut inline = 0;
+        for number in 0..messages {
+            assert_eq!(ends.1.try_pop(), Err(PopError::Empty));
+            ends.0.try_push(number).expect("there is room");
+            let page = &ends.0.end.role.header().producer;
+            let tail = page.tail.load(PLAIN);
+            inline += u64::from(page.ride_position.load(PLAIN) >> 1 == tail);
+            assert_eq!(ends.1.try_pop(), Ok(number));
+        }
+        inline
+    }
+
+    #[test]
+    fn each_line_that_was_read_is_taken_once_in_groups_of_eight() {
+        let mut ends = pair(&options());
+        stream(&mut ends, 2, SLOTS / 2);
+        assert_eq!(ends.0.end.counts.groups, 0, "nobody has read a line yet");
+        stream(&mut ends, 30, SLOTS / 2);
+        let lines = 30 * SLOTS / 2 * 8 / 64;
+        assert_eq!(ends.0.end.counts.lines, lines);
+        assert_eq!(ends.0.end.counts.groups, lines / 8);
+        let lines = 32 * SLOTS / 2 * 8 / 64;
+        assert_eq!(ends.1.end.counts.lines, lines);
+        assert_eq!(ends.1.end.counts.groups, lines / 8);
+    }
+
+    #[test]
+    fn a_consumer_far_behind_asks_for_no_lines() {
+        let mut ends = pair(&RingOptions::new(4 * SLOTS));
+        stream(&mut ends, 4, SLOTS);
+        let groups = ends.1.end.counts.groups;
+        assert_eq!(groups, 4 * SLOTS * 8 / 64 / 8);
+        stream(&mut ends, 4, SLOTS + 1);
+        assert_eq!(ends.1.end.counts.groups, groups);
+    }
+
+    #[test]
+    fn batches_take_no_lines_and_open_nothing() {
+        let (mut producer, mut consumer) = pair(&options());
+        for _ in 0..100 {
+            assert_eq!(producer.try_push_slice(&[7; 64]), Ok(64));
+            assert_eq!(consumer.try_pop_slice(&mut [0; 64]), Ok(64));
+        }
+        assert_eq!(
+            (producer.end.counts.lines, consumer.end.counts.lines),
+            (0, 0)
+        );
+        assert!(!producer.end.cursor.is_open() && !consumer.end.cursor.is_open());
+    }
+
+    /// In a stream, the rest of a line is left for the next poll, unless there is nothing
+    /// else.
+    #[test]
+    fn a_stream_moves_whole_lines_and_loses_no_scrap() {
+        let mut ends = pair(&options());
+        stream(&mut ends, 10, 64);
+        let polls = ends.1.end.counts.polls;
+        for number in 0..12 {
+            ends.0.try_push(number).expect("there is room");
+        }
+        for number in 0..8 {
+            assert_eq!(ends.1.try_pop(), Ok(number));
+        }
+        assert_eq!(ends.1.end.counts.polls, polls + 1);
+        // Four are known. The other four of their line come meanwhile.
+        for number in 12..16 {
+            ends.0.try_push(number).expect("there is room");
+        }
+        for number in 8..16 {
+            assert_eq!(ends.1.try_pop(), Ok(number));
+        }
+        assert_eq!(ends.1.end.counts.polls, polls + 2);
+        assert_eq!(ends.1.end.counts.groups, 10 + 2);
+        // No more come: they are taken after one poll.
+        for number in 0..3 {
+            ends.0.try_push(number).expect("there is room");
+        }
+        for number in 0..3 {
+            assert_eq!(ends.1.try_pop(), Ok(number));
+        }
+        assert_eq!(ends.1.end.counts.polls, polls + 3);
+    }
+
+    #[test]
+    fn only_an_end_close_behind_a_stream_looks_away() {
+        let mut far = pair(&options());
+        stream(&mut far, 100, SLOTS / 2);
+        assert_eq!(far.0.end.pacing.looked_away, 0);
+        assert_eq!(far.1.end.pacing.looked_away, 0);
+
+        let mut lone = pair(&options());
+        one_by_one(&mut lone, 1000);
+        assert_eq!(lone.0.end.pacing.looked_away, 0);
+        assert_eq!(lone.1.end.pacing.looked_away, 0);
+
+        // Before each poll but the first eight, at most 64 hints.
+        let mut close = pair(&options());
+        stream(&mut close, 1000, 2);
+        let hints = close.1.end.pacing.looked_away;
+        assert!((40 * 992..=64 * 992).contains(&hints), "{hints} hints");
+
+        // Half of the ring is far, in the smallest rings as well.
+        let mut small = pair(&RingOptions::new(2));
+        stream(&mut small, 1000, 2);
+        assert_eq!(small.0.end.pacing.looked_away, 0);
+        assert_eq!(small.1.end.pacing.looked_away, 0);
+    }
+
+    /// A thread that waited has its next lines before it needs them; that of a stream
+    /// takes them on the way.
+    #[test]
+    fn lines_are_taken_after_a_message_only_by_a_thread_that_has_waited() {
+        let options = RingOptions::new(64);
+        let (mut producer, mut consumer) = options.heap::<[u64; 128]>().expect("a ring");
+        // Until the consumer has asked for it, and the producer knows.
+        for _ in 0..72 {
+            assert!(consumer.try_pop().is_err());
+            producer.try_push([7; 128]).expect("there is room");
+            assert!(consumer.try_pop().is_ok());
+        }
+        assert!(producer.end.cursor.is_open(), "the thread has waited");
+        let groups = producer.end.counts.groups;
+        producer.try_push([7; 128]).expect("there is room");
+        assert!(!producer.end.cursor.is_open(), "it has not");
+        assert_eq!(producer.end.counts.groups, groups);
+        producer.try_push([7; 128]).expect("there is room");
+        assert_eq!(producer.end.counts.groups, groups + 1, "on the way");
+    }
+
+    #[test]
+    fn messages_that_are_waited_for_are_copied_inline_and_those_of_a_stream_are_not() {
+        let mut ends = pair(&options());
+        // The consumer asks for it with the fourth, and the producer reads that with the
+        // publish of the fifth.
+        assert_eq!(one_by_one(&mut ends, 1000), 995);
+        // Eight polls that find many take it back.
+        stream(&mut ends, 16, 64);
+        ends.0.try_push(7).expect("there is room");
+        let page = &ends.0.end.role.header().producer;
+        assert_ne!(page.ride_position.load(PLAIN) >> 1, page.tail.load(PLAIN));
+    }
+
+    /// How often each end looked closer at the word of the other: with a fence while that
+    /// one is not awake.
+    fn heeded(options: &RingOptions) -> (u64, u64) {
+        let mut ends = pair(options);
+        stream(&mut ends, 32, SLOTS / 2);
+        (ends.0.end.counts.heeded, 32 * SLOTS / 2)
+    }
+
+    #[test]
+    fn a_publish_to_a_peer_that_is_awake_needs_no_fence() {
+        // It never sleeps, which its word says from the beginning.
+        let (heeded_spin, _) = heeded(&options().wait_strategy(WaitStrategy::Spin));
+        assert_eq!(heeded_spin, 0);
+        // Each publish until it has been at work for long enough, and one that learns it.
+        let (heeded_park, messages) = heeded(&options());
+        assert!(
+            (1..=messages / 2).contains(&heeded_park) && heeded_park >= STRETCH,
+            "{heeded_park} of {messages}"
+        );
+        let (heeded_symmetric, messages) = heeded(&options().fences(Fences::Symmetric));
+        assert_eq!(heeded_symmetric, messages);
+    }
+
+    #[test]
+    fn an_end_that_has_slept_is_awake_again_only_after_as_much_work() {
+        let mut ends = pair(&options().spin(Duration::ZERO));
+        stream(&mut ends, 32, SLOTS / 2);
+        let before = ends.0.end.counts.heeded;
+        stream(&mut ends, 2, SLOTS / 2);
+        assert_eq!(ends.0.end.counts.heeded, before);
+        let slept = ends.1.pop_timeout(Duration::from_millis(1));
+        assert_eq!(slept, Err(PopError::TimedOut));
+        stream(&mut ends, 32, SLOTS / 2);
+        let after = ends.0.end.counts.heeded - before;
+        assert!(after >= STRETCH && after <= STRETCH + SLOTS, "{after}");
     }
 }

@@ -393,8 +393,10 @@ impl FrameConsumer {
         if count > 0 {
             self.frames.end.release(visited);
         }
-        if count > 1 {
-            self.frames.end.crowded(unread);
+        match count {
+            0 => {}
+            1 => self.frames.end.lone(unread),
+            _ => self.frames.end.crowded(unread),
         }
         match end {
             Ok(()) => Ok(count),

@@ -126,22 +126,22 @@ impl Waker {
         self.calm.get()
     }
 
-    /// After a position's store: wakes the owner of `word` if it sleeps. `false` if the
-    /// word is [`DETACHED`].
+    /// After a position's store: the word, if it may ask for something.
     #[inline(always)]
-    pub(crate) fn moved(&self, word: &AtomicU32, bell: &impl Doorbell) -> bool {
+    pub(crate) fn news(&self, word: &AtomicU32) -> Option<u32> {
         // awake -> drowsy: the position is stored before the word is loaded, or
         // the owner's barrier comes between.
         light_fence();
         let seen = word.load(WORD);
         // Nothing is stored while nothing changes: a stream that runs into the
         // consumer is as fast as its stores are few.
-        seen == self.calm.get() || self.heed(seen, word, bell)
+        (seen != self.calm.get()).then_some(seen)
     }
 
-    /// What the word asks for.
-    #[inline(never)]
-    fn heed(&self, seen: u32, word: &AtomicU32, bell: &impl Doorbell) -> bool {
+    /// Does what the word asks for: wakes its owner if it sleeps. `false` if the word is
+    /// [`DETACHED`].
+    #[inline(always)]
+    pub(crate) fn heed(&self, seen: u32, word: &AtomicU32, bell: &impl Doorbell) -> bool {
         if seen & STATE == self.awake {
             self.calm.set(seen);
             self.hint.set(seen & HINT != 0);

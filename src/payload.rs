@@ -37,6 +37,31 @@ pub(crate) fn prefetch(address: *const u8) {
     };
 }
 
+/// Takes the cache line at `address` from the peer's processor, and changes nothing in
+/// it. A prefetch for writing does not do that for a line that is still in a cache of
+/// this processor, but only to be read; a store does.
+///
+/// # Safety
+///
+/// This process maps the byte there, the mapping can be written, and no other process
+/// that keeps the protocol writes the byte.
+#[inline(always)]
+pub(crate) unsafe fn take_line(address: *mut u8) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: the caller's promise; the byte keeps its value.
+    unsafe {
+        asm!("or byte ptr [{}], 0", in(reg) address, options(nostack))
+    };
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: the caller's promise; the byte keeps its value.
+    unsafe {
+        asm!(
+            "prfm pstl1keep, [{from}]", "ldrb {byte:w}, [{from}]", "strb {byte:w}, [{from}]",
+            from = in(reg) address, byte = out(reg) _, options(nostack, preserves_flags)
+        );
+    };
+}
+
 /// Loads a word of the segment, once.
 ///
 /// # Safety

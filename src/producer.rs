@@ -101,21 +101,21 @@ impl<T: Record> Producer<T> {
     /// # Real-time
     ///
     /// Wait-free, no allocation, no syscall but the wake of a consumer that sleeps.
-    // Out of line it takes 18 instructions more, a third.
-    #[inline(always)]
+    #[inline]
     pub fn try_push(&mut self, value: T) -> Result<(), PushError<T>> {
-        let reason = match self.end.room(1) {
-            Ok(_) => {
-                // SAFETY: there is room, so the slot is mapped, and `T` fits it.
-                unsafe { payload::store(self.slot(0), &value) };
-                if self.publish_one(&value) {
-                    return Ok(());
-                }
-                NoRoom::Abandoned
+        if !self.end.cursor.is_open() {
+            if let Err(reason) = self.end.go_on() {
+                return Err(PushError::new(value, reason));
             }
-            Err(reason) => reason,
-        };
-        Err(PushError::new(value, reason))
+        }
+        let position = self.end.cursor.position();
+        // SAFETY: the slot is open, so it is mapped, and `T` fits it.
+        unsafe { payload::store(self.slot_of(position), &value) };
+        if self.publish_one(position, &value) {
+            Ok(())
+        } else {
+            Err(PushError::new(value, NoRoom::Abandoned))
+        }
     }
 
     /// Pushes a record, and waits for room if there is none.
@@ -409,7 +409,9 @@ impl<T: Record> Producer<T> {
     /// ```
     #[inline]
     pub fn try_claim(&mut self) -> Result<Claim<'_, T>, ClaimError> {
-        self.end.room(1)?;
+        if !self.end.cursor.is_open() {
+            self.end.go_on()?;
+        }
         Ok(Claim { producer: self })
     }
 
@@ -441,7 +443,7 @@ impl<T: Record> Producer<T> {
         timeout: impl Into<Deadline>,
     ) -> Result<Claim<'_, T>, ClaimError> {
         self.end.wait(1, timeout.into())?;
-        Ok(Claim { producer: self })
+        self.try_claim()
     }
 
     /// Claims up to `count` slots, as many as there is room for now.
@@ -531,7 +533,13 @@ impl<T: Record> Producer<T> {
     /// The address of the slot `ahead` of the next one.
     #[inline(always)]
     fn slot(&self, ahead: usize) -> *mut T {
-        let index = self.end.cursor.index(ahead);
+        self.slot_of(self.end.cursor.position().wrapping_add(ahead as u64))
+    }
+
+    /// The address of the slot of a position.
+    #[inline(always)]
+    fn slot_of(&self, position: u64) -> *mut T {
+        let index = self.end.cursor.index_of(position);
         self.end.at(index * size_of::<T>()).cast()
     }
 
@@ -543,18 +551,18 @@ impl<T: Record> Producer<T> {
         Ok(count)
     }
 
-    /// Publishes the next slot, which holds `value`; inline if it fits. `false` in a
-    /// forked child.
+    /// Publishes the slot of `position`, the next one, which is open and holds `value`;
+    /// inline if it fits. `false` in a forked child.
     #[inline(always)]
-    fn publish_one(&mut self, value: &T) -> bool {
+    fn publish_one(&mut self, position: u64, value: &T) -> bool {
         if const { is_inline::<T>() } && self.end.role.peer_hint() {
             let mut words = [0u64; RIDE_WORDS];
             let bytes = value.as_bytes();
             words.as_mut_bytes()[..bytes.len()].copy_from_slice(bytes);
-            self.end
-                .publish_inline(1, &words[..const { inline_words::<T>() }])
+            let words = &words[..const { inline_words::<T>() }];
+            self.end.publish_inline(1, words.iter().copied())
         } else {
-            self.end.publish(1)
+            self.end.publish_open(position) && (const { is_inline::<T>() } || self.end.prepare(1))
         }
     }
 }
@@ -641,15 +649,17 @@ impl<T: Record> Claim<'_, T> {
         if const { is_inline::<T>() } {
             self.commit_inline();
         } else {
-            self.producer.end.publish(1);
+            let position = self.producer.position();
+            let _ = self.producer.end.publish_open(position) && self.producer.end.prepare(1);
         }
     }
 
     /// Separate, so that a large record takes no space on the stack of `commit`.
     #[inline]
     fn commit_inline(self) {
+        let position = self.producer.position();
         let value = self.read();
-        self.producer.publish_one(&value);
+        self.producer.publish_one(position, &value);
     }
 }
 

@@ -1,6 +1,97 @@
-//! Where records lie: slots side by side, one for each position.
+//! Where records lie: slots side by side, one for each position, and in which cache
+//! lines.
 
 use crate::cursor::RIDE_WORDS;
+use crate::sync::LINE;
+
+/// Lines of a group: so many transfers overlap. More of them leave the first cache
+/// before they are used.
+const GROUP: usize = 8;
+/// Lines of a message that are taken at most.
+const MOST: usize = 17;
+/// Bytes in a row from which on the processor fetches lines ahead by itself.
+const FAR: usize = 8192;
+
+/// The cache lines of a ring's units.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Lines {
+    /// Bytes of a unit.
+    unit: usize,
+    /// Bytes of the ring.
+    bytes: usize,
+    /// Units of a line, if they divide it, and otherwise 1.
+    per_line: u64,
+    /// Units of a group, at least one.
+    per_group: u64,
+}
+
+impl Lines {
+    pub(crate) const fn new(unit: usize, capacity: u64) -> Self {
+        let divides = LINE % unit == 0;
+        let per_group = GROUP * LINE / unit;
+        Self {
+            unit,
+            bytes: unit * capacity as usize,
+            per_line: if divides { (LINE / unit) as u64 } else { 1 },
+            per_group: if per_group == 0 { 1 } else { per_group as u64 },
+        }
+    }
+
+    /// Whether `known` units from `position` on are a part of a line, whose rest the
+    /// other end is at work on.
+    #[inline]
+    pub(crate) fn is_scrap(&self, position: u64, known: u64) -> bool {
+        known < self.per_line - (position & (self.per_line - 1))
+    }
+
+    /// Units to open of those that are known from `position` on; at least one.
+    #[inline]
+    pub(crate) fn group(&self, position: u64, known: u64) -> u64 {
+        let units = known.min(self.per_group);
+        let beyond = position.wrapping_add(units) & (self.per_line - 1);
+        // Whole lines, unless that leaves none.
+        if beyond < units {
+            units - beyond
+        } else {
+            units
+        }
+    }
+
+    /// Whether so many units lie in more lines than are worth asking for.
+    #[inline]
+    pub(crate) fn are_far(&self, units: u64) -> bool {
+        units as usize * self.unit > FAR
+    }
+
+    /// Whether a message of so many units has more lines than are taken.
+    #[inline]
+    pub(crate) fn are_many(&self, units: u64) -> bool {
+        units as usize * self.unit > MOST * LINE
+    }
+
+    /// Calls `visit` with the offset of a byte of each line of `units` from the slot at
+    /// `index` on. Each of these bytes belongs to one of the units.
+    #[inline]
+    pub(crate) fn each(&self, index: usize, units: u64, mut visit: impl FnMut(usize)) {
+        let start = index * self.unit;
+        let bytes = (units as usize * self.unit).min(MOST * LINE);
+        let before_wrap = bytes.min(self.bytes - start);
+        each_between(start, start + before_wrap, &mut visit);
+        if before_wrap < bytes {
+            each_between(0, bytes - before_wrap, &mut visit);
+        }
+    }
+}
+
+#[inline(always)]
+fn each_between(start: usize, end: usize, visit: &mut impl FnMut(usize)) {
+    visit(start);
+    let mut line = (start | (LINE - 1)) + 1;
+    while line < end {
+        visit(line);
+        line += LINE;
+    }
+}
 
 /// Whether records of type `T` are also copied into the tail's line.
 pub(crate) const fn is_inline<T>() -> bool {
@@ -19,4 +110,66 @@ pub(crate) const fn inline_words<T>() -> usize {
 /// How many of `count` slots from index `start` lie before the end of the ring.
 pub(crate) fn before_wrap(start: usize, count: usize, capacity: u64) -> usize {
     count.min(capacity as usize - start)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn offsets(lines: Lines, index: usize, units: u64) -> Vec<usize> {
+        let mut offsets = Vec::new();
+        lines.each(index, units, |offset| offsets.push(offset));
+        offsets
+    }
+
+    #[test]
+    fn a_group_is_eight_whole_lines() {
+        let lines = Lines::new(8, 1024);
+        assert_eq!(lines.group(0, 1024), 64);
+        assert_eq!(lines.group(3, 1024), 61, "up to the end of the eighth line");
+        assert_eq!(lines.group(3, 20), 13, "the third line is not whole");
+        assert_eq!(Lines::new(64, 64).group(5, 60), 8);
+        assert_eq!(Lines::new(24, 64).group(5, 60), 21, "which divide no line");
+        assert_eq!(Lines::new(4096, 64).group(5, 60), 1);
+    }
+
+    #[test]
+    fn a_group_is_never_empty_and_never_more_than_is_known() {
+        for unit in [1, 2, 8, 16, 24, 32, 40, 64, 72, 4096] {
+            let lines = Lines::new(unit, 1024);
+            for position in (0..130).chain(u64::MAX - 65..=u64::MAX) {
+                for known in 1..600 {
+                    let units = lines.group(position, known);
+                    assert!((1..=known).contains(&units), "{unit} {position} {known}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_scrap_does_not_reach_the_end_of_its_line() {
+        let lines = Lines::new(8, 1024);
+        assert!(lines.is_scrap(0, 7) && !lines.is_scrap(0, 8));
+        assert!(lines.is_scrap(6, 1) && !lines.is_scrap(6, 2));
+        assert!(lines.is_scrap(u64::MAX, 0) && !lines.is_scrap(u64::MAX, 1));
+        assert!(!Lines::new(24, 64).is_scrap(5, 1), "each is whole");
+    }
+
+    #[test]
+    fn each_line_is_visited_once_at_a_byte_of_the_units() {
+        let lines = Lines::new(8, 1024);
+        assert_eq!(offsets(lines, 3, 5), [24]);
+        assert_eq!(offsets(lines, 3, 6), [24, 64]);
+        assert_eq!(offsets(lines, 1020, 13), [8160, 0, 64], "it wraps");
+        assert_eq!(offsets(Lines::new(24, 4), 3, 2), [72, 0]);
+        assert_eq!(offsets(Lines::new(24, 4), 0, 4), [0, 64]);
+    }
+
+    #[test]
+    fn a_long_message_has_seventeen_lines_taken() {
+        let lines = Lines::new(4096, 4);
+        let offsets = offsets(lines, 2, 1);
+        assert_eq!(offsets.len(), MOST);
+        assert_eq!(offsets.last(), Some(&(8192 + 16 * 64)));
+    }
 }

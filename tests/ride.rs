@@ -35,7 +35,7 @@ impl<T: Record> Pair<T> {
     /// Polls in vain until the consumer says that it has caught up, and lets
     /// the producer see that.
     fn catch_up(&mut self) {
-        for _ in 0..16 {
+        for _ in 0..64 {
             assert_eq!(self.consumer.try_pop().err(), Some(PopError::Empty));
         }
         self.producer
@@ -202,7 +202,7 @@ fn frames(test: &str, first_position: u64) -> Pair<[u8]> {
     };
     let mut buffer = [0; 8];
     for _ in 0..2 {
-        for _ in 0..16 {
+        for _ in 0..64 {
             assert_eq!(pair.consumer.try_pop(&mut buffer), Err(PopError::Empty));
         }
         pair.producer.try_push(&[0; 8]).expect("there is room");

@@ -28,6 +28,18 @@ pub(crate) struct Bare {
     outgoing: Way,
     incoming: Way,
     chunk: usize,
+    lines: Lines,
+}
+
+/// When a slot's lines are fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lines {
+    /// As the copy comes to them.
+    AsTheyCome,
+    /// All at once: by the writer those of the next slot after each message, while that
+    /// is under way; by the reader when the position has come. The least that a hand-off
+    /// needs.
+    Together,
 }
 
 /// One way, as one end sees it.
@@ -45,6 +57,7 @@ pub(crate) fn wire(
     path: &Path,
     capacity: usize,
     chunk: usize,
+    lines: Lines,
 ) -> io::Result<impl FnMut(Side) -> Bare + use<>> {
     let mut options = OpenOptions::new();
     let file = options.read(true).write(true).create_new(true).open(path)?;
@@ -68,6 +81,7 @@ pub(crate) fn wire(
             outgoing,
             incoming,
             chunk,
+            lines,
         }
     })
 }
@@ -100,6 +114,14 @@ impl Carrier for Bare {
         unsafe { slot.copy_from_nonoverlapping(message.as_ptr(), self.chunk) };
         way.own += 1;
         position(map, way.start + TAIL).store(way.own, Ordering::Release);
+        if self.lines == Lines::Together && way.own - way.seen < way.slots {
+            let next = (way.own % way.slots) as usize * self.chunk;
+            let next = at(map, way.start + DATA + next);
+            for offset in (0..self.chunk).step_by(64) {
+                // SAFETY: the slot is this end's until it is sent.
+                unsafe { take_line(next.add(offset)) };
+            }
+        }
     }
 
     #[inline(always)]
@@ -113,9 +135,50 @@ impl Carrier for Bare {
         }
         let slot = (way.own % way.slots) as usize * self.chunk;
         let slot = at(map, way.start + DATA + slot);
+        if self.lines == Lines::Together {
+            for offset in (0..self.chunk).step_by(64) {
+                // SAFETY: the slot is mapped.
+                unsafe { ask_for_line(slot.add(offset)) };
+            }
+        }
         // SAFETY: the slot is as long as the message, and this end's.
         unsafe { slot.copy_to_nonoverlapping(message.as_mut_ptr(), self.chunk) };
         way.own += 1;
         position(map, way.start + HEAD).store(way.own, Ordering::Release);
     }
+}
+
+/// Makes a line this processor's, and changes nothing in it.
+///
+/// # Safety
+///
+/// The byte is mapped, and nobody else writes it.
+#[inline(always)]
+unsafe fn take_line(address: *mut u8) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: the caller's promise.
+    unsafe {
+        std::arch::asm!("or byte ptr [{}], 0", in(reg) address, options(nostack))
+    };
+    #[cfg(not(target_arch = "x86_64"))]
+    // SAFETY: the caller's promise.
+    unsafe {
+        address.write_volatile(address.read_volatile())
+    };
+}
+
+/// Asks for a line that will be read.
+///
+/// # Safety
+///
+/// The byte is mapped.
+#[inline(always)]
+unsafe fn ask_for_line(address: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a hint, whatever the address.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address.cast())
+    };
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = address;
 }

@@ -52,6 +52,9 @@ impl fmt::Display for Limit {
 pub(crate) struct Report {
     figures: Map<String, Value>,
     bars: Vec<Value>,
+    /// Whether others took the processors from what comes next: then what falls short
+    /// is no verdict.
+    pub(crate) is_disturbed: bool,
 }
 
 impl Report {
@@ -72,12 +75,17 @@ impl Report {
         self.figures.insert(name.to_owned(), value);
     }
 
-    /// Prints `BAR name value limit ok|short`; the value is a median, or one figure.
+    /// Prints `BAR name value limit ok|short|disturbed`; the value is a median, or one
+    /// figure.
     pub(crate) fn bar(&mut self, name: &str, value: impl Into<Spread>, limit: Limit) {
         let spread = value.into();
         let value = spread.median;
         let holds = limit.holds(value);
-        let verdict = if holds { "ok" } else { "short" };
+        let verdict = match holds {
+            true => "ok",
+            false if self.is_disturbed => "disturbed",
+            false => "short",
+        };
         let mut shown = format!("{value:.3}");
         // What lies so close to its limit is shown in full.
         if shown.parse().is_ok_and(|shown| limit.holds(shown) != holds) {

@@ -114,6 +114,11 @@ impl Score {
     }
 }
 
+/// Nanoseconds of a bare line there and back from which on two processors share no cache.
+const FAR: f64 = 200.0;
+/// Times in a second that others may take a processor before a verdict is worth nothing.
+const DISTURBED: f64 = 100.0;
+
 /// What was measured of all.
 #[derive(Debug)]
 pub(crate) struct Scores {
@@ -141,8 +146,62 @@ impl Scores {
 
     /// How long `name` took beside `other` in each round.
     pub(crate) fn ratio(&self, name: &str, other: &str) -> Spread {
+        Spread::of(self.ratios(name, other))
+    }
+
+    /// How many times as long as `name` the fastest of `rivals` took in each round.
+    pub(crate) fn ratio_of_fastest(&self, rivals: &[&str], name: &str) -> Spread {
+        let ratios = rivals.iter().map(|rival| self.ratios(rival, name));
+        let fastest = ratios.reduce(|fastest, ratios| {
+            let both = fastest.into_iter().zip(ratios);
+            both.map(|(a, b)| a.min(b)).collect()
+        });
+        Spread::of(fastest.expect("at least one rival"))
+    }
+
+    fn ratios(&self, name: &str, other: &str) -> Vec<f64> {
         let (name, other) = (self.of(name), self.of(other));
-        Spread::of(name.slices.iter().zip(&other.slices).map(|(a, b)| a / b))
+        let slices = name.slices.iter().zip(&other.slices);
+        slices.map(|(a, b)| a / b).collect()
+    }
+
+    /// The rounds in which a bare line, `line`, took less than [`FAR`] nanoseconds there
+    /// and back, and the others. A virtual processor may move between two rounds.
+    pub(crate) fn by_distance(&self, line: &str) -> [(&'static str, Self); 2] {
+        let line = &self.of(line).slices;
+        [("near", false), ("far", true)].map(|(name, is_far)| {
+            let is_there = |round: usize| (line[round] >= FAR) == is_far;
+            (name, self.only(is_there))
+        })
+    }
+
+    fn only(&self, is_there: impl Fn(usize) -> bool) -> Self {
+        let pick = |slices: &[f64]| {
+            let rounds = slices.iter().enumerate();
+            let there = rounds.filter(|(round, _)| is_there(*round));
+            there.map(|(_, &slice)| slice).collect()
+        };
+        let scores = self.scores.iter().map(|score| Score {
+            name: score.name.clone(),
+            batch: score.batch,
+            slices: pick(&score.slices),
+            means: pick(&score.means),
+            batches: score.batches.clone(),
+        });
+        Self {
+            title: self.title.clone(),
+            scores: scores.collect(),
+            preempted: self.preempted,
+        }
+    }
+
+    pub(crate) fn rounds(&self) -> usize {
+        self.scores.first().map_or(0, |score| score.slices.len())
+    }
+
+    /// Whether others took the processors so often that no verdict holds.
+    pub(crate) fn is_disturbed(&self) -> bool {
+        self.preempted.is_some_and(|count| count > DISTURBED)
     }
 
     /// One line for each variant, with its ratio to `base`, and one on the machine; in

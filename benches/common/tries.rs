@@ -1,6 +1,8 @@
 //! Rings whose ends never wait in the library: try, then one hint to the
 //! processor, and try again. So do the ends of whatever they are compared with.
 
+use std::hint::black_box;
+
 use super::batches::BatchLink;
 use super::link::Link;
 use super::message::Carrier;
@@ -120,6 +122,25 @@ impl Carrier for Tries<[u8]> {
     #[inline(always)]
     fn receive(&mut self, message: &mut [u8]) {
         while self.0.consumer.try_pop(message).is_err() {
+            std::hint::spin_loop();
+        }
+    }
+}
+
+/// Frames, pushed and popped, whose length the compiler cannot know.
+pub(crate) struct AnyLength(pub(crate) RingLink<[u8]>);
+
+impl Carrier for AnyLength {
+    #[inline(always)]
+    fn send(&mut self, message: &[u8]) {
+        while self.0.producer.try_push(black_box(message)).is_err() {
+            std::hint::spin_loop();
+        }
+    }
+
+    #[inline(always)]
+    fn receive(&mut self, message: &mut [u8]) {
+        while self.0.consumer.try_pop(black_box(&mut *message)).is_err() {
             std::hint::spin_loop();
         }
     }

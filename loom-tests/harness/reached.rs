@@ -34,6 +34,8 @@ states! {
     Walked = "walked",
     /// A ride was refused although only one message was unread.
     Refused = "refused",
+    /// A part of a line was opened, after another look had brought no more of it.
+    Scrap = "part of a line",
     /// Padding was skipped.
     Padded = "padded",
     /// An endpoint died.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::compare;
 use crate::harness::model::{Model, Scenario};
 use crate::harness::reached::State::{
-    Carried, Concurrent, Empty, Full, Published, Released, Reused,
+    Carried, Concurrent, Empty, Full, Published, Released, Reused, Scrap,
 };
 use crate::ring::First::{self, Reader, Writer};
 use crate::ring::{Ring, work};
@@ -57,6 +57,65 @@ impl Scenario<Steps> for Batches {
         let read = move |ring: &Rc<Ring>| Consumer::take(ring, steps, false).pop_slice(self.count);
         let ((), taken) = work(&ring, self.first, write, read);
         compare(&taken, &given);
+    }
+}
+
+/// One record after the other while a stream lasts: whole lines only.
+struct WholeLines {
+    start: u64,
+    capacity: u64,
+    count: usize,
+    first: First,
+}
+
+impl Scenario<Steps> for WholeLines {
+    fn run(&'static self, steps: &'static Steps) {
+        let ring = Ring::streaming(self.start, self.capacity, self.capacity * WORDS as u64);
+        let write = move |ring: &Rc<Ring>| {
+            let mut producer = Producer::take(ring, steps);
+            for record in records(self.count) {
+                producer.push(record, Walk);
+            }
+        };
+        let read = move |ring: &Rc<Ring>| {
+            let mut consumer = Consumer::take(ring, steps, false);
+            (0..self.count).map(|_| consumer.pop()).collect::<Vec<_>>()
+        };
+        let ((), taken) = work(&ring, self.first, write, read);
+        compare(&taken, &records(self.count));
+    }
+}
+
+/// A batch, a claim that is dropped, and then one record after the other.
+struct Mixed {
+    start: u64,
+    capacity: u64,
+    batch: usize,
+    count: usize,
+    first: First,
+}
+
+impl Scenario<Steps> for Mixed {
+    fn run(&'static self, steps: &'static Steps) {
+        let ring = Ring::new(self.start, self.capacity, self.capacity * WORDS as u64);
+        let write = move |ring: &Rc<Ring>| {
+            let mut producer = Producer::take(ring, steps);
+            let records = records(self.count);
+            let (batch, singles) = records.split_at(self.batch);
+            producer.push_slice(batch);
+            producer.claim(&singles[0]);
+            for &record in singles {
+                producer.push(record, Walk);
+            }
+        };
+        let read = move |ring: &Rc<Ring>| {
+            let mut consumer = Consumer::take(ring, steps, false);
+            let mut taken = consumer.pop_slice(self.batch);
+            taken.extend((self.batch..self.count).map(|_| consumer.pop()));
+            taken
+        };
+        let ((), taken) = work(&ring, self.first, write, read);
+        compare(&taken, &records(self.count));
     }
 }
 
@@ -155,5 +214,45 @@ pub(super) const MODELS: &[Model<Steps>] = &[
             first: Reader,
         },
         ..BATCHES
+    },
+    Model {
+        name: "slots_in_whole_lines",
+        preemptions: Some(3),
+        floor: 34_000,
+        states: &[Full, Empty, Reused, Carried, Concurrent, Scrap],
+        scenario: &WholeLines {
+            start: u64::MAX - 2,
+            capacity: 2,
+            count: 4,
+            first: Writer,
+        },
+        ..STREAM
+    },
+    Model {
+        name: "slots_in_whole_lines_reader_first",
+        preemptions: Some(3),
+        floor: 24_000,
+        states: &[Full, Empty, Reused, Concurrent, Scrap],
+        scenario: &WholeLines {
+            start: 1,
+            capacity: 2,
+            count: 4,
+            first: Reader,
+        },
+        ..STREAM
+    },
+    Model {
+        name: "slots_in_a_batch_then_one_by_one",
+        preemptions: Some(3),
+        floor: 800,
+        states: &[Full, Empty, Reused, Concurrent, Published],
+        scenario: &Mixed {
+            start: u64::MAX - 1,
+            capacity: 2,
+            batch: 2,
+            count: 4,
+            first: Writer,
+        },
+        ..STREAM
     },
 ];

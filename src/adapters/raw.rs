@@ -282,11 +282,7 @@ impl RawProducer {
     /// Does what the peer's word asks for after a publish. `false` in a forked child, whose
     /// end is closed from then on.
     pub fn moved(&mut self) -> bool {
-        if self.end.role.moved() || !self.end.role.is_inherited() {
-            return true;
-        }
-        self.end.close();
-        false
+        self.end.moved()
     }
 }
 
@@ -349,6 +345,8 @@ impl RawConsumer {
         };
         if !is_inline && self.is_crowded(unread) {
             self.end.crowded(unread);
+        } else {
+            self.end.lone(unread);
         }
         Ok(Found { unread, is_inline })
     }
@@ -397,7 +395,7 @@ impl RawConsumer {
 
     /// Does what the peer's word asks for after a release.
     pub fn moved(&mut self) {
-        self.end.role.moved();
+        self.end.moved();
     }
 
     /// The fast path has found what cannot be.

@@ -4,7 +4,8 @@ use core::fmt;
 use core::slice;
 
 use crate::cursor::{RIDE_WORDS, ReadCursor};
-use crate::endpoint::{Endpoint, InlineCopy};
+use crate::endpoint::Endpoint;
+use crate::endpoint::inline_copy::InlineCopy;
 use crate::error::{Corrupt, PopError};
 use crate::layout::{FRAME_HEADER, PADDING, frame_parts, frame_size};
 use crate::payload;
@@ -50,6 +51,7 @@ impl FrameReader {
         if self.end.cursor.seen() == 0 {
             let unread = self.end.poll(1)?;
             if unread <= (RIDE_WORDS * 8) as u64 && self.take_inline(unread) {
+                self.end.lone(unread);
                 return Ok(self.found_inline());
             }
             self.prefetch_unread(unread);
@@ -57,6 +59,8 @@ impl FrameReader {
             let found = found.map_err(|corrupt| self.poison(corrupt))?;
             if found.units < unread {
                 self.end.crowded(unread);
+            } else {
+                self.end.lone(unread);
             }
             return Ok(found);
         }
@@ -616,6 +620,8 @@ impl<'a> Frames<'a> {
         self.frames.end.release(bytes);
         if self.count > 1 {
             self.frames.end.crowded(self.end);
+        } else {
+            self.frames.end.lone(self.end);
         }
     }
 

@@ -1,11 +1,13 @@
 //! Writing frames: where they go, and the claims that fill them in place.
 
+use core::array;
 use core::fmt;
 use core::slice;
 
 use crate::cursor::{RIDE_WORDS, WriteCursor};
 use crate::deadline::Deadline;
-use crate::endpoint::{Endpoint, SHORT_FRAME};
+use crate::endpoint::Endpoint;
+use crate::endpoint::inline_copy::SHORT_FRAME;
 use crate::error::ClaimError;
 use crate::layout::{FRAME_HEADER, PADDING, frame_header, frame_size, max_frame_len};
 use crate::payload;
@@ -110,16 +112,33 @@ impl FrameWriter {
         if payload.len() > SHORT_FRAME {
             self.write_at(place, 0, payload);
             let units = self.seal(place, kind, payload.len());
-            return self.end.publish(units);
+            return self.end.publish(units) && self.end.prepare(units);
         }
-        let words = short_frame(kind, payload);
+        // A number of words that the compiler knows, whatever the length: no loop.
+        match frame_size(payload.len() as u64) / 8 {
+            1 => self.publish_short::<1>(place, kind, payload),
+            2 => self.publish_short::<2>(place, kind, payload),
+            3 => self.publish_short::<3>(place, kind, payload),
+            4 => self.publish_short::<4>(place, kind, payload),
+            5 => self.publish_short::<5>(place, kind, payload),
+            _ => self.publish_short::<RIDE_WORDS>(place, kind, payload),
+        }
+    }
+
+    #[inline(always)]
+    fn publish_short<const WORDS: usize>(
+        &mut self,
+        place: Place,
+        kind: u32,
+        payload: &[u8],
+    ) -> bool {
+        let words = short_frame::<WORDS>(kind, payload);
         self.pad(place);
-        let words = &words[..frame_size(payload.len() as u64) as usize / 8];
-        for (ahead, &word) in words.iter().enumerate() {
+        for (ahead, word) in words.into_iter().enumerate() {
             self.store_word(place.offset + ahead * 8, word);
         }
         if self.end.role.peer_hint() {
-            self.end.publish_inline(place.units, words)
+            self.end.publish_inline(place.units, words.into_iter())
         } else {
             self.end.publish(place.units)
         }
@@ -216,35 +235,57 @@ impl FrameWriter {
     #[inline(always)]
     fn finish(&mut self, place: Place, kind: u32, len: usize) -> bool {
         let units = self.seal(place, kind, len);
-        if self.end.role.peer_hint() && len <= SHORT_FRAME {
+        if len > SHORT_FRAME {
+            return self.end.publish(units) && self.end.prepare(units);
+        }
+        if self.end.role.peer_hint() {
             let mut words = [0; RIDE_WORDS];
             let words = &mut words[..frame_size(len as u64) as usize / 8];
             for (ahead, word) in words.iter_mut().enumerate() {
                 *word = self.load_word(place.offset + ahead * 8);
             }
-            self.end.publish_inline(units, words)
+            self.end.publish_inline(units, words.iter().copied())
         } else {
             self.end.publish(units)
         }
     }
 }
 
-/// A short frame, put together in registers: reading back what has just been stored
-/// would wait for the line to arrive from the other core.
+/// The words of a short frame, each put together in a register. A word that is loaded
+/// with its neighbour from where the two have just been stored, in the ring or in private
+/// memory, would wait until both stores have reached the cache.
 #[inline(always)]
-fn short_frame(kind: u32, payload: &[u8]) -> [u64; RIDE_WORDS] {
-    let mut words = [0; RIDE_WORDS];
-    words[0] = frame_header(payload.len() as u32, kind);
-    let whole = payload.chunks_exact(8);
-    let rest = whole.remainder();
-    if !rest.is_empty() {
-        let word = |word, &byte| word << 8 | u64::from(byte);
-        words[payload.len() / 8 + 1] = rest.iter().rev().fold(0, word);
+fn short_frame<const WORDS: usize>(kind: u32, payload: &[u8]) -> [u64; WORDS] {
+    let header = frame_header(payload.len() as u32, kind);
+    array::from_fn(|index| match index.checked_sub(1) {
+        None => header,
+        Some(index) => word_at(payload, index * 8),
+    })
+}
+
+/// Up to eight bytes from `offset` on, behind them zeros.
+#[inline(always)]
+fn word_at(bytes: &[u8], offset: usize) -> u64 {
+    let rest = &bytes[offset..];
+    if let Some(&whole) = rest.first_chunk() {
+        return u64::from_le_bytes(whole);
     }
-    for (word, bytes) in words[1..].iter_mut().zip(whole) {
-        *word = u64::from_le_bytes(bytes.try_into().expect("eight bytes"));
+    // No loop over the bytes, which would become a call of `memcpy`.
+    let fours = rest.chunks_exact(4);
+    let twos = fours.remainder().chunks_exact(2);
+    let mut word = match twos.remainder() {
+        [last] => u64::from(*last),
+        _ => 0,
+    };
+    for two in twos {
+        let two = u16::from_le_bytes(two.try_into().expect("two bytes"));
+        word = word << 16 | u64::from(two);
     }
-    words
+    for four in fours {
+        let four = u32::from_le_bytes(four.try_into().expect("four bytes"));
+        word = word << 32 | u64::from(four);
+    }
+    word
 }
 
 /// Room for a frame, to be filled in place: what [`FrameProducer::claim`](crate::FrameProducer::claim) and its like
@@ -356,7 +397,12 @@ impl<'a> FrameClaim<'a> {
     /// [`commit`](Self::commit); Abandoned in a forked child.
     #[inline(always)]
     pub(crate) fn publish(self) -> Result<(), ClaimError> {
-        if self.frames.finish(self.place, self.kind, self.place.len) {
+        let Self {
+            frames,
+            place,
+            kind,
+        } = self;
+        if frames.finish(place, kind, place.len) {
             Ok(())
         } else {
             Err(ClaimError::Abandoned)

@@ -119,13 +119,23 @@ impl RoleGuard {
         self.shared.config.wait
     }
 
-    /// After a publish or a release: wakes the peer if it sleeps. `false` if the word says
-    /// that this is a forked child, whose peer is not woken.
+    /// After a publish or a release: the peer's word, if it may ask for something.
     #[inline(always)]
-    pub(crate) fn moved(&self) -> bool {
+    pub(crate) fn news(&self) -> Option<u32> {
+        self.waker.news(self.word_of_peer())
+    }
+
+    /// Does what the peer's word asks for: wakes the peer if it sleeps. `false` if the word
+    /// says that this is a forked child, whose peer is not woken.
+    #[inline(always)]
+    pub(crate) fn heed(&self, seen: u32) -> bool {
+        self.waker.heed(seen, self.word_of_peer(), &self.peer_bell)
+    }
+
+    #[inline(always)]
+    fn word_of_peer(&self) -> &AtomicU32 {
         // SAFETY: `shared` keeps the header alive.
-        let word: &AtomicU32 = unsafe { self.peer_word.as_ref() };
-        self.waker.moved(word, &self.peer_bell)
+        unsafe { self.peer_word.as_ref() }
     }
 
     /// Whether this process is a forked child, and the role is its parent's.

@@ -231,7 +231,7 @@ fn several_frames_that_met_a_corrupt_head_are_not_pushed() {
 fn a_poisoned_consumer_does_not_go_on_with_the_frame_that_it_carries() {
     let (mut producer, mut consumer, file, name) = published(&[]);
     for _ in 0..2 {
-        for _ in 0..16 {
+        for _ in 0..64 {
             assert_eq!(consumer.try_pop(&mut []), Err(PopError::Empty));
         }
         producer.try_push(&[]).expect("there is room");

@@ -111,6 +111,32 @@ fn several_records_that_met_a_corrupt_head_are_not_pushed() {
     drop(is_poisoned(producer, &name, corrupt("head", 9)));
 }
 
+/// Open units need no look at the peer's position: an endpoint that is poisoned has none.
+#[test]
+fn an_end_that_is_poisoned_has_nothing_open() {
+    let (ring, file, name) = ring::<u64>("open", 8);
+    let mut producer = ring.producer().expect("the role is free");
+    let consumer = ring.consumer().expect("the role is free");
+    producer.try_push(1).expect("there is room"); // and seven slots are open
+    file.write(HEAD, 9);
+    let looked = producer.try_claim_many(8).map(drop);
+    assert_eq!(looked, Err(ClaimError::Corrupt));
+    drop(is_poisoned(producer, &name, corrupt("head", 9)));
+    assert_eq!(file.read(TAIL), 1);
+    file.write(HEAD, 0);
+    drop(consumer);
+
+    let mut producer = ring.producer().expect("the positions are sound");
+    let mut consumer = ring.consumer().expect("the positions are sound");
+    producer.try_push_slice(&[2, 3, 4]).expect("there is room");
+    assert_eq!(consumer.try_pop(), Ok(1)); // and three records are open
+    file.write(TAIL, 100);
+    let looked = consumer.try_peek_many().map(drop);
+    assert_eq!(looked, Err(PopError::Corrupt));
+    drop(is_poisoned(consumer, &name, corrupt("tail", 100)));
+    assert_eq!(file.read(HEAD), 1);
+}
+
 /// Both endpoints of a ring of this shape, each with the other one there: a wait would be
 /// without end.
 fn both_ends_are_poisoned<T: Shape + ?Sized>()

@@ -91,7 +91,7 @@ fn every_length_passes_from_every_place() {
                     break;
                 }
                 if caught_up {
-                    for _ in 0..5 {
+                    for _ in 0..64 {
                         assert!(consumer.try_pop(&mut []).is_err());
                     }
                 }

@@ -487,7 +487,7 @@ impl<'a> World<'a> {
         while self.queue.len() > 0 {
             self.pop();
         }
-        for _ in 0..5 {
+        for _ in 0..64 {
             self.pop();
         }
     }

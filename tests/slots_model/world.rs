@@ -352,7 +352,7 @@ impl<'a, T: Record + PartialEq + Debug> World<'a, T> {
         while !self.queue.is_empty() {
             self.pop();
         }
-        for _ in 0..5 {
+        for _ in 0..64 {
             self.pop();
         }
     }

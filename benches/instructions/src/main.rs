@@ -17,7 +17,7 @@ use std::hint::black_box;
 
 use gungraun::prelude::*;
 use gungraun::{Callgrind, Dhat, DhatMetric, EventKind};
-use quoit::{Consumer, FrameConsumer, FrameProducer, Producer, RingOptions};
+use quoit::{Consumer, FrameConsumer, FrameProducer, Producer, RingOptions, WaitStrategy};
 
 /// Calls of each case.
 const CALLS: usize = 1024;
@@ -45,6 +45,34 @@ fn records<const WORDS: usize>() -> Ends<[u64; WORDS]> {
     RingOptions::new(4096)
         .heap::<[u64; WORDS]>()
         .expect("a fitting capacity")
+}
+
+/// The same, with ends that never sleep, which their words say: a stream is so.
+fn awake() -> Ends<[u64; 1]> {
+    let options = RingOptions::new(4096).wait_strategy(WaitStrategy::Spin);
+    options.heap::<[u64; 1]>().expect("a fitting capacity")
+}
+
+fn awake_and_filled() -> Ends<[u64; 1]> {
+    let mut ends = awake();
+    for _ in 0..2 * CALLS {
+        ends.0.try_push([7]).expect("there is room");
+    }
+    black_box(ends.1.try_pop().expect("there are messages"));
+    ends
+}
+
+/// The same with a producer whose first lap is over: it takes lines that were read.
+fn second_lap<const WORDS: usize>() -> Ends<[u64; WORDS]> {
+    let mut ends = records();
+    for _ in 0..4096 {
+        ends.0.try_push([7; WORDS]).expect("there is room");
+    }
+    for _ in 0..4096 {
+        black_box(ends.1.try_pop().expect("there are messages"));
+    }
+    ends.0.try_push([7; WORDS]).expect("there is room");
+    ends
 }
 
 fn filled<const WORDS: usize>() -> Ends<[u64; WORDS]> {
@@ -84,32 +112,36 @@ macro_rules! case {
     };
 }
 
-case!(push_8: Ends<[u64; 1]> = records(); push; 56_539);
-case!(push_64: Ends<[u64; 8]> = records(); push; 75_996);
-case!(pop_8: Ends<[u64; 1]> = filled(); pop; 54_492);
-case!(pop_64: Ends<[u64; 8]> = filled(); pop; 78_045);
-case!(ride_8: Ends<[u64; 1]> = records(); there_and_off; 228_565);
-case!(ride_32: Ends<[u64; 4]> = records(); there_and_off; 283_865);
-case!(push_1024: Ends<[u64; 128]> = records(); push; 569_052);
-case!(pop_1024: Ends<[u64; 128]> = filled(); pop; 728_284);
-case!(claim_8: Ends<[u64; 1]> = records(); claim; 53_467);
-case!(claim_64: Ends<[u64; 8]> = records(); claim; 65_755);
-case!(peek_8: Ends<[u64; 1]> = filled(); peek; 51_419);
-case!(peek_64: Ends<[u64; 8]> = filled(); peek; 56_539);
-case!(push_by_64_8: Ends<[u64; 1]> = records(); push_by_64; 3_479);
-case!(push_by_64_64: Ends<[u64; 8]> = records(); push_by_64; 14_287);
-case!(pop_by_64_8: Ends<[u64; 1]> = filled(); pop_by_64; 3_588);
-case!(pop_by_64_64: Ends<[u64; 8]> = filled(); pop_by_64; 14_798);
-case!(push_frame_8: Frames = frames(); push_frame::<8>; 166_233);
-case!(push_frame_64: Frames = frames(); push_frame::<64>; 135_513);
-case!(pop_frame_8: Frames = framed(8); pop_frame; 127_333);
-case!(pop_frame_64: Frames = framed(64); pop_frame; 138_597);
-case!(push_frame_1024: Frames = frames(); push_frame::<1024>; 339_161);
-case!(pop_frame_1024: Frames = framed(1024); pop_frame; 342_245);
-case!(claim_frame_8: Frames = frames(); claim_frame::<8>; 117_096);
-case!(claim_frame_64: Frames = frames(); claim_frame::<64>; 130_408);
-case!(peek_frame_8: Frames = framed(8); peek_frame; 72_924);
-case!(peek_frame_64: Frames = framed(64); peek_frame; 72_924);
+case!(push_8: Ends<[u64; 1]> = records(); push; 52_513);
+case!(stream_push_8: Ends<[u64; 1]> = awake(); push; 26_913);
+case!(stream_pop_8: Ends<[u64; 1]> = awake_and_filled(); pop; 24_844);
+case!(second_lap_push_8: Ends<[u64; 1]> = second_lap(); push; 54_088);
+case!(second_lap_push_64: Ends<[u64; 8]> = second_lap(); push; 85_898);
+case!(push_64: Ends<[u64; 8]> = records(); push; 72_996);
+case!(pop_8: Ends<[u64; 1]> = filled(); pop; 43_276);
+case!(pop_64: Ends<[u64; 8]> = filled(); pop; 66_827);
+case!(ride_8: Ends<[u64; 1]> = records(); there_and_off; 231_897);
+case!(ride_32: Ends<[u64; 4]> = records(); there_and_off; 285_155);
+case!(push_1024: Ends<[u64; 128]> = records(); push; 563_491);
+case!(pop_1024: Ends<[u64; 128]> = filled(); pop; 716_556);
+case!(claim_8: Ends<[u64; 1]> = records(); claim; 47_389);
+case!(claim_64: Ends<[u64; 8]> = records(); claim; 63_774);
+case!(peek_8: Ends<[u64; 1]> = filled(); peek; 41_224);
+case!(peek_64: Ends<[u64; 8]> = filled(); peek; 46_344);
+case!(push_by_64_8: Ends<[u64; 1]> = records(); push_by_64; 3_494);
+case!(push_by_64_64: Ends<[u64; 8]> = records(); push_by_64; 14_315);
+case!(pop_by_64_8: Ends<[u64; 1]> = filled(); pop_by_64; 3_479);
+case!(pop_by_64_64: Ends<[u64; 8]> = filled(); pop_by_64; 14_693);
+case!(push_frame_8: Frames = frames(); push_frame::<8>; 118_153);
+case!(push_frame_64: Frames = frames(); push_frame::<64>; 135_561);
+case!(pop_frame_8: Frames = framed(8); pop_frame; 121_237);
+case!(pop_frame_64: Frames = framed(64); pop_frame; 134_549);
+case!(push_frame_1024: Frames = frames(); push_frame::<1024>; 339_209);
+case!(pop_frame_1024: Frames = framed(1024); pop_frame; 338_197);
+case!(claim_frame_8: Frames = frames(); claim_frame::<8>; 117_141);
+case!(claim_frame_64: Frames = frames(); claim_frame::<64>; 127_381);
+case!(peek_frame_8: Frames = framed(8); peek_frame; 69_901);
+case!(peek_frame_64: Frames = framed(64); peek_frame; 69_901);
 
 #[inline(always)]
 fn push<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
@@ -213,6 +245,10 @@ library_benchmark_group!(
     name = records_of_words,
     benchmarks = [
         push_8,
+        stream_push_8,
+        stream_pop_8,
+        second_lap_push_8,
+        second_lap_push_64,
         push_64,
         pop_8,
         pop_64,

@@ -47,7 +47,10 @@ fn push(
     ring.slots[cursor.index(0)].write(value(position, author));
     match how {
         How::Walks => cursor.publish(1, ring.line()),
-        How::Rides => cursor.publish_riding(1, &words(position, author, count), ring.line()),
+        How::Rides => {
+            let words = words(position, author, count);
+            cursor.publish_riding(1, words.into_iter(), ring.line());
+        }
     }
     if author == Author::First {
         note(Stored);

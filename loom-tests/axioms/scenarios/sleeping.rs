@@ -129,9 +129,16 @@ pub(super) fn publish(ring: &Ring, waker: &Waker) -> Option<()> {
     let mut cursor = ring.writer()?;
     ring.slots[cursor.index(0)].write(message(cursor.position()));
     cursor.publish(1, ring.line());
-    waker.moved(&ring.word, &ring.futex);
+    moved(ring, waker);
     note(Moved);
     Some(())
+}
+
+/// Wakes after a position's store, as an endpoint does.
+fn moved(ring: &Ring, waker: &Waker) {
+    if let Some(seen) = waker.news(&ring.word) {
+        waker.heed(seen, &ring.word, &ring.futex);
+    }
 }
 
 /// A consumer sleeps, and a producer publishes.
@@ -153,7 +160,7 @@ fn for_room() -> Setup {
             let mut cursor = ring.reader()?;
             ring.slots[cursor.index(0)].read();
             cursor.release(1, &ring.head);
-            Waker::new(false).moved(&ring.word, &ring.futex);
+            moved(ring, &Waker::new(false));
             note(Moved);
             Some(())
         })

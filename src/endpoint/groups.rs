@@ -1,0 +1,121 @@
+//! Cache lines are moved in groups.
+//!
+//! A store to a line that the other processor has read waits for that line, and the stores
+//! behind it wait as well: stores become visible in their order. So an end takes some lines
+//! of what is its own together, before it needs the first, and the transfers overlap.
+
+use super::Endpoint;
+use crate::cursor::{ReadCursor, WriteCursor};
+use crate::error::NoRoom;
+use crate::payload;
+
+impl<C> Endpoint<C> {
+    /// Calls `visit` with the address of a byte of each line of the `units` from the slot
+    /// at `index` on.
+    #[inline]
+    fn for_each_line(&mut self, index: usize, units: u64, visit: impl Fn(*mut u8)) {
+        #[cfg(test)]
+        {
+            self.counts.groups += 1;
+            let lines = &mut self.counts.lines;
+            self.lines.each(index, units, |_| *lines += 1);
+        }
+        let data = self.data.as_ptr();
+        self.lines
+            .each(index, units, |offset| visit(data.wrapping_add(offset)));
+    }
+}
+
+impl Endpoint<WriteCursor> {
+    /// Opens the next units, at least one: what is free, up to eight lines of it. Their
+    /// lines are taken together, so that the transfers overlap; one after the other they
+    /// would come when each store needs its own.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn go_on(&mut self) -> Result<(), NoRoom> {
+        let position = self.cursor.position();
+        let known = match self.cursor.room(1) {
+            // In its first lap nobody has read them.
+            Some(known) if !self.pacing.has_found() => {
+                self.cursor.open(known);
+                return Ok(());
+            }
+            // The consumer is at work on the rest of this line.
+            Some(known) if self.pacing.is_stream() && self.lines.is_scrap(position, known) => {
+                self.poll(1)?
+            }
+            Some(known) => known,
+            None => self.poll(1)?,
+        };
+        self.take_lines(self.lines.group(position, known));
+        Ok(())
+    }
+
+    /// Opens the next `units`, which are free, and takes their lines.
+    #[inline]
+    fn take_lines(&mut self, units: u64) {
+        self.for_each_line(self.cursor.index(0), units, |address| {
+            // SAFETY: the units are mapped, and the consumer has released them.
+            unsafe { payload::take_line(address) };
+        });
+        self.cursor.open(units);
+    }
+
+    /// After the publish of a single message to a consumer that waits: the lines of the
+    /// next message, if it is as long, are taken while this one is under way. Returns
+    /// `true`, so that it follows a publish without a result to keep.
+    #[inline(always)]
+    pub(crate) fn prepare(&mut self, units: u64) -> bool {
+        if self.role.peer_hint() && !self.cursor.has_open(units) {
+            self.take_next(units)
+        } else {
+            true
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn take_next(&mut self, units: u64) -> bool {
+        if !self.pacing.was_idle() || self.lines.are_many(units) {
+            return true;
+        }
+        if let Some(known) = self.cursor.room(units) {
+            let group = self.lines.group(self.cursor.position(), known);
+            self.take_lines(group.max(units));
+        }
+        true
+    }
+}
+
+impl Endpoint<ReadCursor> {
+    /// Opens the next units that an earlier poll has seen, up to eight lines of them;
+    /// whether there are any. Their lines are asked for together, so that the transfers
+    /// overlap.
+    #[inline]
+    pub(crate) fn go_on(&mut self) -> bool {
+        let (position, seen) = (self.cursor.position(), self.cursor.seen());
+        if seen == 0 {
+            return false;
+        }
+        // The producer is at work on the rest of this line.
+        if self.pacing.is_stream() && self.lines.is_scrap(position, seen) {
+            return false;
+        }
+        self.open(seen);
+        true
+    }
+
+    /// Opens some of the next `unread` units, or all of them if there are very many.
+    #[inline]
+    pub(crate) fn open(&mut self, unread: u64) {
+        if self.lines.are_far(unread) {
+            self.cursor.open(unread);
+            return;
+        }
+        let units = self.lines.group(self.cursor.position(), unread);
+        self.for_each_line(self.cursor.index(0), units, |address| {
+            payload::prefetch(address);
+        });
+        self.cursor.open(units);
+    }
+}
