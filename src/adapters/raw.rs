@@ -69,6 +69,13 @@ pub fn records(size: u64, align: u32) -> Option<Content> {
     })
 }
 
+/// The options with a fingerprint in place of a tag: the tool moves messages whose type it
+/// does not know.
+pub fn with_schema(mut options: RingOptions, fingerprint: u64) -> RingOptions {
+    options.schema = Some(fingerprint);
+    options
+}
+
 /// Frames.
 pub fn frames() -> Content {
     Content::of::<[u8]>()

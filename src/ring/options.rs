@@ -63,7 +63,7 @@ pub struct RingOptions {
     lock_memory: bool,
     schema_tag: Option<String>,
     /// The fingerprint that counts, whatever type and tag have.
-    schema: Option<u64>,
+    pub(crate) schema: Option<u64>,
     stale: StalePolicy,
     unlink_on_drop: bool,
     first_position: u64,
@@ -194,13 +194,6 @@ impl RingOptions {
     /// Allocates.
     pub fn schema_tag(mut self, tag: impl Into<String>) -> Self {
         self.schema_tag = Some(tag.into());
-        self
-    }
-
-    /// The fingerprint itself, for the tool: it moves messages whose type it does not know.
-    #[doc(hidden)]
-    pub fn schema(mut self, fingerprint: u64) -> Self {
-        self.schema = Some(fingerprint);
         self
     }
 

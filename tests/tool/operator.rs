@@ -96,7 +96,7 @@ fn as_a_stranger(arguments: &[&str]) -> Command {
 pub(crate) fn a_ring_that_may_not_be_read_is_listed() {
     let name = RingName::new("private");
     drop(Producer::<u64>::create(&name, 64).expect("a ring"));
-    let mode = fs::Permissions::from_mode(0);
+    let mode = fs::Permissions::from_mode(0o0);
     fs::set_permissions(name.file(), mode).expect("ours");
     let run = |arguments: &[&str]| {
         let mut command = as_a_stranger(arguments);

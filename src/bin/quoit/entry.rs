@@ -99,8 +99,10 @@ impl FileFacts {
         if entry.is_null() {
             return self.uid.to_string();
         }
-        // SAFETY: the entry is there until the next call, with its name.
-        let name = unsafe { CStr::from_ptr((*entry).pw_name) };
+        // SAFETY: the entry is there until the next call.
+        let name = unsafe { (*entry).pw_name };
+        // SAFETY: the name of an entry is a C string.
+        let name = unsafe { CStr::from_ptr(name) };
         name.to_string_lossy().into_owned()
     }
 }

@@ -112,7 +112,7 @@ impl Opened {
 /// has whatever schema it has.
 fn open(options: RingOptions, kind: Kind, name: &Path, is_new: bool) -> Result<Opened, Error> {
     let options = match kind.schema {
-        Some(schema) => options.schema(schema),
+        Some(schema) => raw::with_schema(options, schema),
         None => options,
     };
     let Some((size, align)) = kind.slot else {

@@ -95,14 +95,14 @@ fn stay_on(core: usize) -> io::Result<()> {
 /// Both directions of a way between two processes.
 enum Link {
     Files(File, File),
-    Rings(Producer<Message>, Consumer<Message>),
+    Rings(Box<(Producer<Message>, Consumer<Message>)>),
 }
 
 impl Link {
     fn send(&mut self, message: &Message) -> io::Result<()> {
         match self {
             Self::Files(to, _) => to.write_all(message.as_bytes()),
-            Self::Rings(to, _) => to.push(*message).map_err(io::Error::other),
+            Self::Rings(ends) => ends.0.push(*message).map_err(io::Error::other),
         }
     }
 
@@ -110,7 +110,7 @@ impl Link {
         let mut message = KEEP;
         match self {
             Self::Files(_, from) => from.read_exact(message.as_mut_bytes())?,
-            Self::Rings(_, from) => message = from.pop().map_err(io::Error::other)?,
+            Self::Rings(ends) => message = ends.1.pop().map_err(io::Error::other)?,
         }
         Ok(message)
     }
@@ -126,7 +126,7 @@ impl Link {
                 let [to, from] = ["b", "a"].map(|end| format!("{rings}{end}"));
                 let options = options(mechanism);
                 let (to, from) = (options.open::<Message>(to)?, options.open::<Message>(from)?);
-                Self::Rings(to.producer()?, from.consumer()?)
+                Self::Rings(Box::new((to.producer()?, from.consumer()?)))
             }
         })
     }
@@ -183,7 +183,8 @@ impl Contestant {
                 let [to, from] = ["a", "b"].map(|end| format!("{rings}{end}"));
                 let to = options.create::<Message>(to)?;
                 let from = options.create::<Message>(from)?;
-                ends = Some(Link::Rings(to.producer()?, from.consumer()?));
+                let pair = (to.producer()?, from.consumer()?);
+                ends = Some(Link::Rings(Box::new(pair)));
             }
         }
         let mut child = command.spawn().map_err(failed())?;
