@@ -83,14 +83,16 @@ pub(crate) fn the_examples_run() {
     prints(reader, "hello\nand again\n");
 }
 
+/// Starts a viewer, if there is one to run it.
+type Start<'a> = &'a dyn Fn(&Name) -> Option<Child>;
+
 /// Each viewer sees whole pictures, the last one among them, and none twice.
 pub(crate) fn a_camera_is_seen_in_each_language() {
     const PICTURES: u64 = 20;
     let viewer = compile("examples/camera.cpp", true);
     let in_cpp = |name: &Name| Some(start(&viewer, &[&name.0]));
     let in_python = |name: &Name| start_python("camera.py", name);
-    let viewers: [(&str, &dyn Fn(&Name) -> Option<Child>); 2] =
-        [("camera-cpp", &in_cpp), ("camera-python", &in_python)];
+    let viewers: [(&str, Start<'_>); 2] = [("camera-cpp", &in_cpp), ("camera-python", &in_python)];
     for (what, start) in viewers {
         let name = Name::new(what);
         let Some(viewer) = start(&name) else { continue };
