@@ -85,7 +85,7 @@ fn compare(trips: u64) -> Result<(), Box<dyn Error>> {
         ("semaphores", DoorbellKind::Semaphore),
     ] {
         let each = round_trips(trips, bells, doorbell)?;
-        println!("{each:?} there and back, asleep on {bells}");
+        println!("{each:?} there and back, sleeping on {bells}");
     }
     println!("{trips} numbers came back over futexes, and {trips} over semaphores");
     Ok(())
@@ -119,7 +119,7 @@ fn round_trips(
             return Err("interrupted".into());
         }
         if echo != number {
-            return Err(format!("{number} went out, and {echo} came back").into());
+            return Err(format!("{number} was sent, and {echo} returned").into());
         }
     }
     Ok(begun.elapsed() / trips.max(1).try_into()?)
