@@ -88,7 +88,7 @@ fn compare(trips: u64) -> Result<(), Box<dyn Error>> {
         ("semaphores", DoorbellKind::Semaphore),
     ] {
         let each = round_trips(trips, bells, doorbell)?;
-        say!("{each:?} there and back, asleep on {bells}");
+        say!("{each:?} there and back, sleeping on {bells}");
     }
     say!("{trips} numbers came back over futexes, and {trips} over semaphores");
     Ok(())
@@ -122,7 +122,7 @@ fn round_trips(
             return Err("interrupted".into());
         }
         if echo != number {
-            return Err(format!("{number} went out, and {echo} came back").into());
+            return Err(format!("{number} was sent, and {echo} returned").into());
         }
     }
     Ok(begun.elapsed() / trips.max(1).try_into()?)

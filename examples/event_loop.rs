@@ -168,7 +168,7 @@ impl Connection {
         Self { stream, unsent }
     }
 
-    /// Reads or writes once; returns how many lines came, and whether more may.
+    /// Reads or writes once; returns how many lines arrived, and whether more may.
     fn echo(&mut self) -> io::Result<(usize, bool)> {
         let mut lines = 0;
         if self.unsent.is_empty() {
@@ -212,7 +212,7 @@ impl Epoll {
         if fd == -1 {
             return Err(io::Error::last_os_error());
         }
-        // SAFETY: the descriptor is new, and nobody else's.
+        // SAFETY: the descriptor is new, and has no other owner.
         Ok(Self(unsafe { OwnedFd::from_raw_fd(fd) }))
     }
 
@@ -240,7 +240,7 @@ impl Epoll {
             u64: token,
         };
         let (epoll, source) = (self.0.as_raw_fd(), source.as_raw_fd());
-        // SAFETY: the event lives through the call.
+        // SAFETY: the event outlives the call.
         match unsafe { libc::epoll_ctl(epoll, operation, source, &raw mut event) } {
             0 => Ok(()),
             _ => Err(io::Error::last_os_error()),
@@ -305,7 +305,7 @@ fn send_orders(name: &str, count: u64) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Sends lines, and sees that each comes back.
+/// Sends lines, and checks that each is echoed.
 fn ask(port: u16, count: u64) -> Result<(), Box<dyn Error>> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     let mut replies = BufReader::new(stream.try_clone()?);

@@ -101,7 +101,7 @@ fn take_ticks(ticks: &mut Consumer<Tick>, before: u64) -> Result<u64, Box<dyn Er
     let mut count = 0;
     for tick in ticks.try_iter() {
         if tick.number != before + count || tick.price != price(tick.number) {
-            return Err(format!("tick {} came as number {}", before + count, tick.number).into());
+            return Err(format!("tick {} has number {}", before + count, tick.number).into());
         }
         count += 1;
     }

@@ -254,7 +254,7 @@ fn receive<'a>(socket: &UdpSocket, buffer: &'a mut [u8]) -> Result<&'a [u8]> {
             Err(error) => return Err(error.into()),
         }
     }
-    Err("no echo came".into())
+    Err("no echo arrived".into())
 }
 
 fn greet(port: u16, text: &str) -> Result<()> {
@@ -296,7 +296,7 @@ fn check_echoes(port: u16, datagrams: u64) -> Result<()> {
         let datagram = vec![number as u8; (number * 7919) as usize % LONGEST];
         socket.send(&datagram)?;
         if receive(&socket, &mut echo)? != datagram {
-            return Err(format!("datagram {number} came back changed").into());
+            return Err(format!("datagram {number} was echoed with other bytes").into());
         }
     }
     Ok(())

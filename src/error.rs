@@ -357,7 +357,7 @@ impl fmt::Display for Error {
             Self::VersionMismatch { found, expected } => write!(
                 f,
                 "the ring has layout version {found}, this program knows {expected}; \
-                 build both ends with the same major version of quoit"
+                 build both programs with the same major version of quoit"
             ),
             Self::ShapeMismatch {
                 name,
@@ -411,8 +411,8 @@ impl fmt::Display for Error {
             }
             Self::DoorbellMismatch { found } => write!(
                 f,
-                "the ring's doorbell is {found:#x}, which this build cannot ring; build both \
-                 ends on the same C library, or create the ring with DoorbellKind::Futex"
+                "the ring's doorbell is {found:#x}, which this build cannot wake; build both \
+                 programs with the same C library, or create the ring with DoorbellKind::Futex"
             ),
             Self::NotEnoughMemory {
                 wanted,

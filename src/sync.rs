@@ -9,7 +9,7 @@
 //! |---|---|---|
 //! | publish -> ready | [`PUBLISH`] store of the tail | [`READY`] load of the tail |
 //! | reclaim -> free | [`RECLAIM`] store of the head | [`FREE`] load of the head |
-//! | inline copy -> check | [`RIDE`] fence, before the words | [`CHECK`] fence, after the words |
+//! | ride -> check | [`RIDE`] fence, before the words | [`CHECK`] fence, after the words |
 //! | park <-> wake | [`PARK`] fence, between word and second poll | [`WAKE`] fence, between position and word |
 //! | awake -> drowsy | a membarrier, after the word | [`light_fence`], between position and word |
 //! | close -> left | [`CLOSE`] store of the state | [`LEFT`] load of the state |

@@ -134,15 +134,15 @@ pub(crate) fn round_trips(rows: &[Row]) -> String {
 pub(crate) fn legend(cores: Option<(usize, usize)>) -> String {
     let places = match cores {
         Some((near, far)) => format!(
-            "Processes run where the kernel puts them, but in round trips the two ends of a
+            "Processes run where the kernel puts them, but in round trips the two endpoints of a
 ring stay on core {near} and core {far}."
         ),
-        None => "Only one core may be used, so both ends share it.".to_owned(),
+        None => "Only one core may be used, so both processes share it.".to_owned(),
     };
     format!(
         "
 pipe, socket: how many times as fast as that one, by messages/s and by p50.
-Each message is one call at each end, and making and verifying it is included.
+Each message is one call at each endpoint, and making and verifying it is included.
 A ring holds 1 MiB, a pipe 64 KiB. A round trip has 32 bytes each way.
 {places}
 "

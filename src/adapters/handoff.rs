@@ -201,7 +201,7 @@ impl fmt::Display for HandoffError {
             ),
             Self::TimedOut => f.write_str(
                 "the socket's timeout ran out, or it is non-blocking; try again, or set another \
-                 time-out",
+                 timeout",
             ),
             Self::OtherMessage => f.write_str(
                 "the message is not a ring; close the socket, and let nothing else be sent \
@@ -214,7 +214,7 @@ impl fmt::Display for HandoffError {
             ),
             Self::NotOneDescriptor { found } => write!(
                 f,
-                "the message came with {found} descriptors instead of one; send each ring with \
+                "the message has {found} descriptors instead of one; send each ring with \
                  handoff::send, through no proxy"
             ),
             Self::CutOff => f.write_str(

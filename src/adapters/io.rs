@@ -74,10 +74,10 @@ pub struct Writer<P = FrameProducer> {
 /// the next reader begins with all of it.
 ///
 /// A file ends when the producer has closed or crashed and everything that it published was read.
-/// That does not mean that the producer was done: if it matters, put an end mark into the stream.
-/// When another producer has attached, reading continues after the end of the file; if it attaches
-/// before you saw that, its bytes follow without one. A reader waits for a producer that has never
-/// attached, unless the ring was unlinked or replaced.
+/// That does not mean that the producer was done: if it matters, put a final marker into the
+/// stream. When another producer has attached, reading continues after the end of the file; if it
+/// attaches before you saw that, its bytes follow without one. A reader waits for a producer that
+/// has never attached, unless the ring was unlinked or replaced.
 ///
 /// A read waits for a frame with the ring's wait strategy
 /// ([`RingOptions::wait_strategy`](crate::RingOptions::wait_strategy)). It fails with

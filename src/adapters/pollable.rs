@@ -25,8 +25,8 @@ use crate::segment::off_standard;
 /// Made by `into_pollable` of each endpoint. Ask the loop whether [`as_fd`](AsFd::as_fd) is
 /// *readable*, and then use the endpoint through [`get`](Self::get). The peer may be a plain
 /// endpoint, and you need no thread: one thread of the process, `quoit-reactor`, waits for all such
-/// endpoints ([`docs::process`](crate::docs::process)). There can be 127 async and pollable ends in
-/// a process at a time.
+/// endpoints ([`docs::process`](crate::docs::process)). A process can have 127 async and pollable
+/// endpoints at a time.
 ///
 /// # When the descriptor is readable
 ///
@@ -254,7 +254,7 @@ impl<E> Pollable<E> {
         &mut self.end
     }
 
-    /// [`arm`](Self::arm), from now on for so much room.
+    /// [`arm`](Self::arm), from now on for this much room.
     pub(super) fn arm_for(&mut self, wanted: u64) {
         self.wanted = wanted;
         self.arm();

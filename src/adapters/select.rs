@@ -59,8 +59,8 @@ use crate::wait::{self, Parkable, Step, System, WaitConfig, WaitHistory, WaitLoo
 /// 3. [`Back`](Selected::Back), once, when another peer has attached, even if that one has closed
 ///    or crashed as well. Then `Ready` for what it has published.
 ///
-/// `Gone` and `Back` alternate. If a peer restarts before a wait has noticed that it was gone,
-/// neither is reported, and its messages are `Ready` as any others:
+/// `Gone` and `Back` alternate. If a peer restarts before a wait has noticed that, neither is
+/// reported, and its messages are `Ready` as any others:
 /// [`peer_epoch`](crate::Consumer::peer_epoch) counts each restart.
 ///
 /// # Endpoints that spin

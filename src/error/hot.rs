@@ -12,7 +12,7 @@ const CORRUPT: &str = "the ring is corrupt, and this endpoint stores nothing any
     the ring with RingOptions::stale(StalePolicy::Replace)";
 
 /// The error of an async endpoint whose reactor has ended.
-const REACTOR_DIED: &str = "the thread quoit-reactor, which waits for all async ends, has ended; \
+const REACTOR_DIED: &str = "the thread quoit-reactor, which waits for all async endpoints, has ended; \
     see whether a seccomp filter forbids futex_waitv; the next wait starts it again";
 
 /// Why there is no room, whatever is to be written.
@@ -25,7 +25,7 @@ pub(crate) enum NoRoom {
     Corrupt,
     #[cfg_attr(
         not(feature = "futures"),
-        expect(dead_code, reason = "only async ends say so")
+        expect(dead_code, reason = "only of async endpoints")
     )]
     ReactorDied,
 }
@@ -159,7 +159,7 @@ pub enum ClaimError {
     /// There is not enough room and no consumer, and none can attach: the ring was unlinked or
     /// replaced. Open it again. Only calls that wait return this.
     Superseded,
-    /// This ring never has so much room: a frame is too long, or more slots were
+    /// This ring never has this much room: a frame is too long, or more slots were
     /// asked for than the ring has.
     TooLong {
         /// Bytes of the longest frame, or slots of the ring.

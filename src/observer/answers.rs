@@ -134,7 +134,7 @@ pub struct Rates {
 
 impl Sample {
     /// How fast the ring moved since an earlier sample of it. All rates are 0 if no
-    /// time has gone by.
+    /// time has passed.
     ///
     /// # Real-time
     ///

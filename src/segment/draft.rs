@@ -176,7 +176,7 @@ pub(super) fn reserve(file: &File, length: u64, shown: &str) -> Result<(), Error
         rlim_cur: 0,
         rlim_max: 0,
     };
-    // SAFETY: `limit` lives through the call.
+    // SAFETY: `limit` outlives the call.
     let known = unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, &raw mut limit) } == 0;
     if known && length > limit.rlim_cur {
         return Err(Error::FileSizeLimit {
@@ -242,7 +242,7 @@ pub(super) fn fill_holes(file: &File, end: u64, shown: &str) -> Result<(), Error
 fn not_enough(file: &File, wanted: u64) -> Error {
     // SAFETY: all zero bytes are a `statvfs`.
     let mut stat: libc::statvfs = unsafe { core::mem::zeroed() };
-    // SAFETY: `stat` lives through the call.
+    // SAFETY: `stat` outlives the call.
     let known = unsafe { libc::fstatvfs(file.as_raw_fd(), &raw mut stat) } == 0;
     let available = match stat.f_blocks {
         // A hugetlbfs without a size option counts nothing.

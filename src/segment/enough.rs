@@ -76,7 +76,7 @@ fn magic(stat: &libc::statfs) -> i64 {
 fn file_system(file: &File) -> Option<libc::statfs> {
     // SAFETY: all zero bytes are a `statfs`.
     let mut stat: libc::statfs = unsafe { core::mem::zeroed() };
-    // SAFETY: `stat` lives through the call.
+    // SAFETY: `stat` outlives the call.
     let known = unsafe { libc::fstatfs(file.as_raw_fd(), &raw mut stat) } == 0;
     known.then_some(stat)
 }

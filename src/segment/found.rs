@@ -96,7 +96,7 @@ impl<'a> Found<'a> {
 fn is_memory(file: &File) -> bool {
     // SAFETY: all zero bytes are a `statfs`.
     let mut stat: libc::statfs = unsafe { core::mem::zeroed() };
-    // SAFETY: `stat` lives through the call.
+    // SAFETY: `stat` outlives the call.
     let known = unsafe { libc::fstatfs(file.as_raw_fd(), &raw mut stat) } == 0;
     known && stat.f_type as i64 == libc::TMPFS_MAGIC
 }

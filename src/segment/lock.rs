@@ -66,7 +66,7 @@ impl Drop for LockFile {
     }
 }
 
-/// The length of a lock without an end.
+/// The length of an unbounded lock.
 const TO_THE_END: u64 = 0;
 
 /// Whether a description other than `file` holds the byte.

@@ -74,7 +74,7 @@ pub(crate) fn take(socket: &UnixStream, bytes: &mut [u8]) -> io::Result<Passed> 
             // SAFETY: the descriptors follow their header.
             let first = unsafe { libc::CMSG_DATA(header) }.cast::<RawFd>();
             for index in 0..length / size_of::<RawFd>() {
-                // SAFETY: there are so many.
+                // SAFETY: this many follow.
                 let place = unsafe { first.add(index) };
                 // SAFETY: the kernel has written it.
                 let descriptor = unsafe { place.read() };

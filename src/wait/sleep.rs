@@ -10,7 +10,7 @@
 //! second poll            for the awaited position, a value that was fixed before
 //! wait                   in the kernel, or in the reactor
 //! grace                  a waker may be between its position and the word
-//! awake in the word
+//! AWAKE in the word
 //! ```
 //!
 //! `parker.rs` says why no wake-up is lost. This file makes no syscall and follows

@@ -7,3 +7,4 @@ mod imports;
 mod references;
 mod sources;
 mod text;
+mod words;

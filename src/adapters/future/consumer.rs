@@ -19,10 +19,9 @@ use crate::ring::Record;
 /// Made by [`Consumer::into_async`]. It is a [`Stream`] of messages, and has
 /// `async` forms of `pop` and `peek`; the peer may be a plain endpoint.
 ///
-/// Any runtime works: one thread of the process, `quoit-reactor`,
-/// sleeps on all rings whose async endpoints wait, and wakes their tasks. It starts
-/// with the first async endpoint and stops after the last. There can be 127 async
-/// ends in a process at a time.
+/// Any runtime works: one thread of the process, `quoit-reactor`, sleeps on all rings whose async
+/// endpoints wait, and wakes their tasks. It starts with the first async endpoint and stops after
+/// the last. A process can have 127 async endpoints at a time.
 ///
 /// An async endpoint neither spins nor yields before it sleeps: it gives its thread
 /// back to the runtime, and each wake-up goes through the reactor. For the

@@ -398,7 +398,7 @@ impl AsyncFrameProducer {
     }
 
     /// Waits until there is room for a frame of `len` bytes, after a frame that waits in the
-    /// sink: the next [`try_push`](Self::try_push) of so many has it.
+    /// sink: the next [`try_push`](Self::try_push) of this length succeeds.
     ///
     /// Cancel safety: neither the future nor its completion claims anything. The frame that waited
     /// in the sink is still there, or in the ring.

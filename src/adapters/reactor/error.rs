@@ -58,7 +58,7 @@ impl fmt::Display for AsyncError {
             ),
             Self::Forked => f.write_str(
                 "this process was forked, and the thread quoit-reactor is its parent's; \
-                 make async and pollable ends after the fork, in the process that uses them",
+                 make async and pollable endpoints after the fork, in the process that uses them",
             ),
             Self::ReactorDied => f.write_str(
                 "the thread quoit-reactor has ended; see whether a seccomp filter forbids \
