@@ -202,7 +202,7 @@ impl Bench {
         if !self.wants("threads") {
             return Ok(());
         }
-        let (ends_3, ends_4) = (rtrb::Ends3::new(64), rtrb::Ends4::new(64));
+        let (ends_3, ends_4) = (rtrb::v0_3::Ends::new(64), rtrb::v0_4::Ends::new(64));
         let make = || -> Variants {
             let mut link = self.rings.link("threads", &Self::options(64));
             vec![

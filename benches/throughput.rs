@@ -183,8 +183,8 @@ impl Bench {
         let batch = single.each_ref().map(|name| format!("{name}, by 64"));
         let in_place = format!("quoit {capacity}, in place");
         let slots = capacity as usize;
-        let ends_3 = [(); 2].map(|()| rtrb::Ends3::new(slots));
-        let ends_4 = [(); 2].map(|()| rtrb::Ends4::new(slots));
+        let ends_3 = [(); 2].map(|()| rtrb::v0_3::Ends::new(slots));
+        let ends_4 = [(); 2].map(|()| rtrb::v0_4::Ends::new(slots));
         let make = || -> Vec<Box<dyn Variant>> {
             let ring = |name: &str| self.ring(name, capacity);
             let in_place_ring = self.ring_in_place(&in_place, capacity);

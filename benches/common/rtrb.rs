@@ -1,12 +1,10 @@
 //! The ring of the crate rtrb, which lives in one process: two threads.
 
-/// The two versions of it that are in use: which of them is faster depends on the
-/// machine, the ring and the slice.
-pub(crate) use self::{v0_3::Ends as Ends3, v0_4::Ends as Ends4};
-
+// Both versions that are in use: which of them is faster depends on the machine, the ring and
+// the slice.
 macro_rules! version {
     ($version:ident, $rtrb:ident) => {
-        mod $version {
+        pub(crate) mod $version {
             use std::sync::{Arc, Mutex};
 
             use super::super::batches::BatchLink;

@@ -135,7 +135,7 @@ impl Bench {
             fs::create_dir(&place)?;
             match rival {
                 Rival::Rtrb => {
-                    let ends = rtrb::Ends4::new(CAPACITY);
+                    let ends = rtrb::v0_4::Ends::new(CAPACITY);
                     self.threads(rival, task, || Box::new(ends.link()))?;
                 }
                 Rival::Ringbuf => {
