@@ -119,7 +119,7 @@ impl Carrier for Bare {
             let next = at(map, way.start + DATA + next);
             for offset in (0..self.chunk).step_by(64) {
                 // SAFETY: the slot is this end's until it is sent.
-                unsafe { take_line(next.add(offset)) };
+                unsafe { take_line(next.wrapping_add(offset)) };
             }
         }
     }
@@ -138,7 +138,7 @@ impl Carrier for Bare {
         if self.lines == Lines::Together {
             for offset in (0..self.chunk).step_by(64) {
                 // SAFETY: the slot is mapped.
-                unsafe { ask_for_line(slot.add(offset)) };
+                unsafe { ask_for_line(slot.wrapping_add(offset)) };
             }
         }
         // SAFETY: the slot is as long as the message, and this end's.
