@@ -105,7 +105,7 @@ fn table(entries: &[Entry], output: &Output, terminal: Option<u16>) -> String {
                 "owner" | "holds" => format!("{:width$}", cut(&word, width)),
                 _ => format!("{word:>width$}"),
             };
-            let is_wrong = matches!(&*word, "died" | "corrupt" | "100%") || entry.ring.is_err();
+            let is_wrong = matches!(&*word, "died" | "corr." | "100%") || entry.ring.is_err();
             line += " ";
             line += &match is_wrong {
                 true => output.paint(Colour::Red, &padded),
