@@ -1,5 +1,5 @@
 //! What one process does among its own threads, and under locks. The files that do it talk
-//! to the system, and so these are their steps by hand, with the orderings of
+//! to the system, and so these are their steps again, with the orderings of
 //! `src/sync.rs`: they show that the orderings suffice, and not that the files have them.
 //!
 //! Where each atomic access is, outside the files that are compiled here:
@@ -227,7 +227,7 @@ fn superseded_and_taken() -> Setup {
 }
 
 /// `ring/role.rs`: all that an endpoint says of itself (`pid`, `since`, `registered`) is stored
-/// before its epoch; its counters go on where those of a dead holder stopped.
+/// before its epoch; its counters continue where those of a dead holder stopped.
 fn epoch_and_counters() -> Setup {
     struct Role {
         ring: Ring,
