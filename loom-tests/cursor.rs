@@ -1,16 +1,16 @@
 //! Loom explores `src/cursor.rs` and `src/observer/view.rs`, the very files that are
-//! shipped: which bytes may be read and written when, with and without rides, which lines
-//! may be taken when, who may go on after a death, and what an observer may believe.
+//! shipped: which bytes may be read and written when, with and without inline copies, which
+//! lines may be taken when, who may go on after a death, and what an observer may believe.
 //!
 //! A pass alone proves nothing, so the same run proves that it could fail:
 //! every model has a floor of executions and states that it must reach, every
-//! ordering is weakened in turn, wrong steps are put in by hand, and all of
+//! ordering is weakened in turn, some steps are replaced by wrong ones, and all of
 //! these mutants must die.
 //!
 //! Limits. Loom does not explore load buffering, and it explores small models:
 //! two to eight messages, rings of one to eight places, two threads. Models in
-//! which messages ride stop at three preemptions, those in which somebody dies
-//! at two. Who dies here is a thread, and its successor runs in the same one,
+//! which messages are copied inline stop at three preemptions, those in which a thread dies
+//! at two. Who dies here is a thread, and the next holder runs in the same one,
 //! which stands for the lock that the kernel hands over. No peer lies here; what
 //! a cursor does about positions out of range is not a matter of orderings.
 

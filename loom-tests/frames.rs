@@ -15,7 +15,7 @@ use crate::steps::{End, Steps, Way};
 
 const WORD: u64 = FRAME_HEADER;
 
-/// The frame with this number and so many words of payload, header first; no
+/// The frame with this number and this many words of payload, header first; no
 /// two share a word.
 pub(crate) fn frame(number: u32, payload: u32) -> Vec<u64> {
     let words = (1..=payload).map(|word| u64::from(number << 8 | word));
@@ -63,7 +63,7 @@ impl Producer {
         }
     }
 
-    /// The place of a frame behind so many bytes that are not yet published,
+    /// The place of a frame behind this many bytes that are not yet published,
     /// if there is room.
     fn reserve(&mut self, ahead: u64, frame: &[u64]) -> Option<Place> {
         let size = frame.len() as u64 * WORD;
@@ -180,7 +180,7 @@ impl Consumer {
         }
     }
 
-    /// Takes so many frames, each time all that are there, with one release.
+    /// Takes this many frames, each time all that are there, with one release.
     pub(crate) fn drain(&mut self, count: usize) -> Vec<Vec<u64>> {
         let mut taken = Vec::new();
         while taken.len() < count {

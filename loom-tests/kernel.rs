@@ -17,7 +17,7 @@ use crate::parker::{Doorbell, PARKED, Rest};
 use crate::sync::{AtomicU32, full_fence};
 use crate::wait::sleep;
 
-/// The words on which somebody sleeps.
+/// The words on which another thread sleeps.
 type Sleepers = Vec<*const AtomicU32>;
 
 pub(crate) struct Kernel {

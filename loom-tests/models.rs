@@ -1,5 +1,5 @@
 //! The models: small enough to be explored whole, or to three preemptions
-//! where messages ride, or to two where somebody dies. In each, a producer and
+//! where messages are copied inline, or to two where a thread dies. In each, a producer and
 //! a consumer share a ring that begins at some position, and what was taken is
 //! compared with what was given.
 

@@ -1,4 +1,4 @@
-//! The protocol with one step made wrong, by hand. `cursor.rs` itself stays as
+//! The protocol with one step made wrong. `cursor.rs` itself stays as
 //! it is: a mutant calls it in the wrong order, with the wrong values, or not
 //! at all.
 
@@ -247,7 +247,7 @@ fn catch_any(consumer: &slots::Consumer, _unread: u64) -> Option<Record> {
     (SHIPPED.catch)(consumer, 1)
 }
 
-/// Believes the length of the ride, whatever else is unread.
+/// Believes the length of the inline copy, whatever else is unread.
 fn catch_any_frame(consumer: &frames::Consumer, _unread: u64) -> Option<Vec<u64>> {
     let mut words = vec![0; consumer.ride];
     let whole = (consumer.steps.copy_ride)(&consumer.cursor, &mut words, &consumer.ring);

@@ -1,10 +1,10 @@
 //! Loom explores `src/parker.rs`, `src/peer.rs`, `src/wait/sleep.rs` and what `Select`
 //! reports, the very files that are shipped: no wake-up is lost, and no message behind a
-//! departure, whoever sleeps, wakes, attaches, leaves or dies.
+//! departure, whichever endpoint sleeps, wakes, attaches, closes or dies.
 //!
-//! A lost wake-up shows as a deadlock: in a model nobody is rescued by a
+//! A lost wake-up shows as a deadlock: in a model no thread is rescued by a
 //! deadline, unless its list says so. As for `cursor.rs`, every fence is left
-//! out in turn, wrong steps are put in by hand, and all of these mutants must
+//! out in turn, some steps are replaced by wrong ones, and all of these mutants must
 //! die.
 //!
 //! Limits. Loom has no `membarrier`: here it is a full fence on both sides,

@@ -27,7 +27,7 @@ pub(crate) struct Ring {
     start: u64,
     /// Whether the producer is done; for `State::Concurrent` alone.
     written: Cell<bool>,
-    /// Where messages end that ride, for `State::Walked` and `Refused` alone.
+    /// Where messages with an inline copy end, for `State::Walked` and `Refused` alone.
     ridden: RefCell<Vec<u64>>,
 }
 
@@ -76,7 +76,7 @@ impl Ring {
             "wrote beyond the end of the lap"
         );
         self.payload[index].with_mut(|word| {
-            // SAFETY: loom has just checked that nobody else reads or writes.
+            // SAFETY: loom has just checked that no other thread reads or writes.
             unsafe { word.write(value) }
         });
     }
@@ -91,12 +91,12 @@ impl Ring {
         death::step();
         assert!(index < self.payload.len(), "read beyond the end of the lap");
         self.payload[index].with(|word| {
-            // SAFETY: loom has just checked that nobody writes.
+            // SAFETY: loom has just checked that no thread writes.
             unsafe { word.read() }
         })
     }
 
-    /// Notes what a producer that has come to `position` has gone through.
+    /// Records the history of a producer that has reached `position`.
     pub(crate) fn note_written(&self, position: u64) {
         if position.wrapping_sub(self.start) > self.capacity {
             reach(State::Reused);
@@ -106,12 +106,12 @@ impl Ring {
         }
     }
 
-    /// Notes that a message is published that ends at `position` and rides.
+    /// Records that a message with an inline copy is published that ends at `position`.
     pub(crate) fn note_ridden(&self, position: u64) {
         self.ridden.borrow_mut().push(position);
     }
 
-    /// Notes `state` if the message that ends at `position` rides.
+    /// Records `state` if the message that ends at `position` has an inline copy.
     pub(crate) fn note_if_ridden(&self, position: u64, state: State) {
         if self.ridden.borrow().contains(&position) {
             reach(state);
@@ -126,7 +126,7 @@ impl Ring {
     }
 }
 
-/// Who runs in loom's main thread, which goes first. Both ways round, since
+/// Which role runs in loom's main thread, which is scheduled first. Both ways round, since
 /// loom explores the two differently.
 #[derive(Clone, Copy)]
 pub(crate) enum First {

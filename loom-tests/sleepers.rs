@@ -36,7 +36,7 @@ pub(crate) struct Ring {
     state: AtomicU64,
     /// The consumer's; no consumer leaves.
     consumer_state: AtomicU64,
-    /// Who the producer is; nobody decides by it.
+    /// The producer's number; no thread decides by it.
     pid: AtomicU64,
     /// Whether a producer holds the lock of its role.
     held: Mutex<bool>,
@@ -45,9 +45,9 @@ pub(crate) struct Ring {
 
 /// The steps that a mutant may replace.
 pub(crate) struct Steps {
-    /// Publishes so many values and wakes the consumer.
+    /// Publishes this many values and wakes the consumer.
     publish: fn(&mut Producer, u64),
-    /// Wakes whoever sleeps on the word, after a position's store.
+    /// Wakes the sleeper of the word, after a position's store.
     moved: fn(&Waker, &AtomicU32, &Kernel),
     /// Wakes in any case, on taking a role.
     take: fn(&Waker, &AtomicU32, &Kernel),
@@ -55,7 +55,7 @@ pub(crate) struct Steps {
     attach: fn(&Ring, &Waker, &'static Steps),
     /// Closes a producer, and wakes.
     close: fn(&Producer),
-    /// After a poll in vain: whether the producer is gone and nothing is left.
+    /// After a poll in vain: whether the producer has closed or crashed and nothing is left.
     is_over: fn(&mut Consumer) -> bool,
     /// Sleeps until the second poll or a wake says otherwise.
     park: fn(&mut [Parking<'_>], &Kernel),
@@ -69,7 +69,7 @@ pub(crate) struct Steps {
     arm: fn(&mut polled::Polled),
     /// Whether the kernel compares the word before a sleep.
     compares: bool,
-    /// Whether the awake path has a fence, as the barrier makes it seem.
+    /// Whether the AWAKE path has a fence, as the barrier makes it seem.
     light_fence: bool,
 }
 
@@ -148,7 +148,7 @@ impl Parkable for Parking<'_> {
     }
 }
 
-/// Parks, and sees that no word says so when the ends are up again.
+/// Parks, and checks that no word says so when the endpoints are up again.
 fn park(steps: &Steps, ends: &mut [Parking<'_>], kernel: &Kernel) {
     (steps.park)(ends, kernel);
     for end in ends {
@@ -159,12 +159,12 @@ fn park(steps: &Steps, ends: &mut [Parking<'_>], kernel: &Kernel) {
     }
 }
 
-/// Whether the ends spare each other the fence.
+/// Whether the endpoints save each other the fence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
     /// Each publish and each release is fenced.
     Symmetric,
-    /// Both endpoints are awake after every message.
+    /// Both endpoints are AWAKE after every message.
     Awake,
     /// Neither endpoint ever sleeps.
     Polling,
@@ -196,7 +196,7 @@ impl Ring {
         )
     }
 
-    /// A ring whose ends may sleep together with those of another one.
+    /// A ring whose endpoints may sleep together with those of another one.
     pub(crate) fn beside(
         kernel: &Rc<Kernel>,
         capacity: usize,
@@ -243,7 +243,7 @@ impl Ring {
     }
 }
 
-/// The end that waits for room.
+/// The endpoint that waits for room.
 pub(crate) struct Producer {
     ring: Rc<Ring>,
     steps: &'static Steps,
@@ -277,7 +277,7 @@ impl Producer {
             let (now, later) = values.split_at(if batch { room as usize } else { 1 });
             for (ahead, &value) in now.iter().enumerate() {
                 self.ring.slots[self.cursor.index(ahead)].with_mut(|slot| {
-                    // SAFETY: loom has just checked that nobody else is at it.
+                    // SAFETY: loom has just checked that no other thread is at it.
                     unsafe { slot.write(value) }
                 });
             }
@@ -327,7 +327,7 @@ impl Producer {
     }
 }
 
-/// The end that waits for messages.
+/// The endpoint that waits for messages.
 pub(crate) struct Consumer {
     ring: Rc<Ring>,
     steps: &'static Steps,
@@ -354,7 +354,7 @@ impl Consumer {
         }
     }
 
-    /// Pops a value; `None` if the producer is gone and everything is taken.
+    /// Pops a value; `None` if the producer has closed or crashed and everything is taken.
     pub(crate) fn pop(&mut self) -> Option<u64> {
         loop {
             if let Some(value) = self.try_pop() {
@@ -373,7 +373,7 @@ impl Consumer {
     }
 
     /// Pops from the first of two rings that has a value, as `Select` does; `None` if
-    /// a producer is gone and everything of its is taken.
+    /// a producer has closed or crashed and everything of its is taken.
     pub(crate) fn pop_first(consumers: &mut [Self; 2]) -> Option<u64> {
         let steps = consumers[0].steps;
         loop {
@@ -415,7 +415,7 @@ impl Consumer {
         is_there
     }
 
-    /// What a producer that has closed left behind.
+    /// The last messages of a producer that has closed.
     fn poll_leftover(&mut self) -> Option<u64> {
         let has_left = |end: &mut Self| peer::State::poll(&end.ring.state).is_closed();
         last_poll(self, has_left, Self::look)
@@ -449,10 +449,10 @@ impl Consumer {
         }
     }
 
-    /// The next value, which a look has seen.
+    /// The next value, which a poll has seen.
     fn take_next(&mut self) -> u64 {
         let value = self.ring.slots[self.cursor.index(0)].with(|slot| {
-            // SAFETY: loom has just checked that nobody writes.
+            // SAFETY: loom has just checked that no thread writes.
             unsafe { slot.read() }
         });
         self.cursor.release(1, &self.ring.head);

@@ -140,7 +140,7 @@ pub(crate) struct Consumer {
     pub(crate) cursor: ReadCursor,
     pub(crate) ring: Rc<Ring>,
     pub(crate) steps: &'static Steps,
-    /// Whether records are small enough to ride.
+    /// Whether records are small enough for an inline copy.
     rides: bool,
 }
 
@@ -193,7 +193,7 @@ impl Consumer {
         }
     }
 
-    /// Pops so many records, each time as many as there are.
+    /// Pops this many records, each time as many as there are.
     pub(crate) fn pop_slice(&mut self, count: usize) -> Vec<Record> {
         let mut taken = Vec::new();
         while taken.len() < count {

@@ -7,7 +7,7 @@ use crate::observer::view::{Message, NoCopy, View};
 use crate::ring::Ring;
 use crate::slots;
 
-/// Whether a message rides in the tail's line too.
+/// Whether a message is also copied into the tail's line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
     Walk,
@@ -20,19 +20,19 @@ pub(crate) enum End<'a> {
     Read(&'a ReadCursor),
 }
 
-/// Everything that an endpoint does between two looks at its cursor.
+/// Everything that an endpoint does between two polls of its cursor.
 pub(crate) struct Steps {
     /// Takes the producer's role.
     pub(crate) take_producer: fn(&Ring) -> WriteCursor,
     /// Takes the consumer's role.
     pub(crate) take_consumer: fn(&Ring) -> ReadCursor,
-    /// Units that can be written, after a look for `wanted`.
+    /// Units that can be written, after a poll for `wanted`.
     pub(crate) room: fn(&mut WriteCursor, u64, &Ring) -> u64,
     /// The place in the ring so far ahead of the position.
     pub(crate) place: fn(End<'_>, usize) -> usize,
-    /// Publishes a message that rides.
+    /// Publishes a message that is copied inline.
     pub(crate) publish_riding: fn(&mut WriteCursor, u64, &[u64], &Ring),
-    /// Copies the ride; whether it is the message before the tail.
+    /// Loads the inline copy; returns whether it is the message before the tail.
     pub(crate) copy_ride: fn(&ReadCursor, &mut [u64], &Ring) -> bool,
 
     /// Whether a look has found so much that an end of records goes on from a position.
@@ -43,16 +43,16 @@ pub(crate) struct Steps {
     pub(crate) let_go: fn(&mut slots::Consumer),
     /// Writes a record to its slot, which is open, and publishes it.
     pub(crate) push: fn(&mut slots::Producer, slots::Record, Way),
-    /// Takes the ride, if it is the next record.
+    /// Takes the inline copy, if it is the next record.
     pub(crate) catch: fn(&slots::Consumer, u64) -> Option<slots::Record>,
     /// Reads the next record from its slot, which is open, and gives the slot back.
     pub(crate) pop: fn(&mut slots::Consumer) -> slots::Record,
     /// Writes several records and publishes them together.
     pub(crate) push_all: fn(&mut slots::Producer, &[slots::Record]),
-    /// Reads so many records and gives their slots back together.
+    /// Reads this many records and gives their slots back together.
     pub(crate) pop_all: fn(&mut slots::Consumer, u64) -> Vec<slots::Record>,
 
-    /// Padding before a frame of so many bytes that would begin at this offset.
+    /// Padding before a frame of this many bytes that would begin at this offset.
     pub(crate) padding: fn(u64, u64, u64) -> u64,
     /// Bytes to ask room for: padding and frame.
     pub(crate) units: fn(u64, u64) -> u64,
@@ -60,9 +60,9 @@ pub(crate) struct Steps {
     pub(crate) seal: fn(&frames::Producer, &frames::Place, &[u64]),
     /// Publishes what was sealed.
     pub(crate) finish: fn(&mut frames::Producer, &frames::Place, &[u64], Way),
-    /// Takes the ride, if it is the one frame among so many unread bytes.
+    /// Takes the inline copy, if it is the one frame among this many unread bytes.
     pub(crate) catch_frame: fn(&frames::Consumer, u64) -> Option<Vec<u64>>,
-    /// Finds the frame so far ahead among so many unread bytes.
+    /// Finds the frame so far ahead among this many unread bytes.
     pub(crate) find: fn(&frames::Consumer, u64, u64) -> frames::Found,
 
     /// Head and tail, as an observer reads them.

@@ -9,7 +9,7 @@
 //!
 //! - A thread that loads and stores the same word hides every earlier load of
 //!   it by another thread (loom #166), and a model passes unexplored. One's own
-//!   word is read by `load_own`, which also proves that nobody else writes it.
+//!   word is read by `load_own`, which also proves that no other thread writes it.
 //! - Loom remembers the last seven stores of a word and forgets older ones.
 //!
 //! Load buffering, which C11 allows and loom does not explore, stays unseen.

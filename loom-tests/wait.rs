@@ -1,4 +1,4 @@
-//! The file that parks one end, or many together, as it is shipped.
+//! The file that parks one endpoint, or many together, as it is shipped.
 
 #[path = "../src/wait/sleep.rs"]
 pub(crate) mod sleep;

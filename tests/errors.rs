@@ -112,7 +112,7 @@ fn cold_errors() -> Vec<(Error, ErrorKind, &'static [&'static str])> {
                 expected: 1,
             },
             ErrorKind::InvalidData,
-            &["version 2", "knows 1", "both ends"],
+            &["version 2", "knows 1", "both programs"],
         ),
         (
             Error::ShapeMismatch {

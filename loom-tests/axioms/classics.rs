@@ -1,4 +1,4 @@
-//! The classics of the literature, whose verdicts are known: a checker that answers them
+//! The classics of the literature, with known verdicts: a checker that answers them
 //! wrongly proves nothing about a ring.
 //!
 //! Names and shapes are those of Alglave, Maranget and Tautschnig ("Herding cats", TOPLAS
@@ -23,7 +23,7 @@ struct Words {
 /// What makes the threads of a classic.
 type Threads = fn() -> Setup;
 
-/// Threads that come to an endpoint only with the outcome that is asked about.
+/// Threads that finish only with the outcome in question.
 struct Classic {
     name: &'static str,
     threads: Threads,

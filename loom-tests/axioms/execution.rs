@@ -1,4 +1,4 @@
-//! Candidate executions: a trace of each thread, whom each load reads from, and the order
+//! Candidate executions: a trace of each thread, the store that each load reads from, and the order
 //! of the stores to each word. All that are coherent come out; a memory model says which
 //! of them can happen.
 
@@ -23,7 +23,7 @@ pub(crate) struct Execution {
     pub(crate) interrupts: Relation,
     /// The stores of the initial values.
     pub(crate) initial: Set,
-    /// From a store to who reads it.
+    /// From a store to the loads that read it.
     pub(crate) rf: Relation,
     /// The order of the stores to one word.
     pub(crate) co: Relation,
@@ -179,7 +179,7 @@ impl Execution {
             let others = left & !(1 << write);
             let is_initial = |event: usize| self.initial >> event & 1 == 1;
             let comes_first = |other| is_initial(other) || self.po.has(other, write);
-            // A read-modify-write comes right behind the store that it reads.
+            // A read-modify-write is right behind the store that it reads.
             let fits = |&last: &usize| {
                 let is_modify = self.events[write].kind == Kind::Modify;
                 !is_modify || self.events[last].value == self.events[write - 1].value
@@ -210,7 +210,7 @@ impl Execution {
             let is_coherent = order.iter().enumerate().all(|(other, &store)| {
                 !(self.po.has(store, load) && other > at
                     || self.po.has(load, store) && other <= at
-                    // Nobody stores between the halves of a read-modify-write.
+                    // No thread stores between the halves of a read-modify-write.
                     || self.rmw.has(load, store) && other != at + 1)
             }) && read
                 .iter()

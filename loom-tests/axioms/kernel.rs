@@ -1,14 +1,13 @@
 //! The kernel's part, with the fences that its sources have. None of them is judged here.
 //!
-//! - **Futex** (`kernel/futex/waitwake.c`): who waits counts itself, fences, and compares
-//!   the word; who wakes fences, and asks whether somebody is counted. Who is found there
-//!   is woken, since both then take the lock of the bucket, and the word was changed
-//!   before.
+//! - **Futex** (`kernel/futex/waitwake.c`): a waiter counts itself, fences, and compares the word;
+//!   a waker fences, and asks whether a waiter is counted. A waiter that it finds is woken, since
+//!   both then take the lock of the bucket, and the word was changed before.
 //! - **`membarrier`** (`kernel/sched/membarrier.c`): a full fence at the beginning and at
 //!   the end, and between them one on each processor that runs a registered process. A
 //!   process that does not run has passed one since, when its processor switched.
-//! - **Locks** (`fs/locks.c`): who takes a lock and who frees it hold the same spin lock
-//!   meanwhile. Who only asks (`F_OFD_GETLK`) may see an empty list and take none.
+//! - **Locks** (`fs/locks.c`): taking and freeing a lock hold the same spin lock. A query
+//!   (`F_OFD_GETLK`) may see an empty list and take none.
 //! - **Death** (`kernel/exit.c`): a full fence, when the memory is given up, and then the
 //!   locks, when the files are closed.
 
@@ -41,7 +40,7 @@ impl Doorbell for Futex {
         trace::fence(Kind::Fence, SeqCst);
         if word.model_load(Relaxed) == PARKED {
             note(Slept);
-            // What comes after a wake is no matter of this sleep.
+            // Events after a wake are not part of this sleep.
             stop();
             return Rest::Woken(0);
         }
@@ -105,7 +104,7 @@ impl Lock {
         self.free()
     }
 
-    /// Takes the lock of a holder that is gone; only then does the thread go on.
+    /// Takes the lock of a holder that has ended; only then does the thread continue.
     pub(crate) fn take(&self) -> Option<()> {
         assume(self.spin.model_swap(1, Acquire) == 0)?;
         assume(self.held.model_load(Relaxed) == 0)?;
@@ -114,7 +113,7 @@ impl Lock {
         Some(())
     }
 
-    /// Whether somebody has it.
+    /// Whether another thread has it.
     pub(crate) fn is_held(&self) -> bool {
         self.held.model_load(Acquire) != 0
     }

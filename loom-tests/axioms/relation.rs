@@ -22,7 +22,7 @@ pub(crate) fn members(mut set: Set) -> impl Iterator<Item = usize> {
 
 #[derive(Clone, Copy)]
 pub(crate) struct Relation {
-    /// Whom each event is related to.
+    /// The events that each event is related to.
     rows: [Set; MOST],
     /// Events of the execution.
     count: usize,
@@ -45,7 +45,7 @@ impl Relation {
         self.rows[from] >> to & 1 == 1
     }
 
-    /// Whom an event is related to.
+    /// The events that an event is related to.
     pub(crate) fn row(&self, from: usize) -> Set {
         self.rows[from]
     }

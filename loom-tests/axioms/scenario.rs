@@ -63,7 +63,7 @@ impl<M: 'static> On<M> {
     }
 }
 
-/// What came of a scenario under one model.
+/// The result of a scenario under one model.
 #[derive(Debug, Default)]
 pub(crate) struct Verdict {
     /// Something wrong that can happen.
@@ -89,7 +89,7 @@ impl Verdict {
     }
 }
 
-/// What came of a scenario.
+/// The result of a scenario.
 #[derive(Debug, Default)]
 pub(crate) struct Explored {
     /// Candidate executions.
@@ -266,7 +266,8 @@ impl Index {
         Self(candidates.traces.iter().map(of_thread).collect())
     }
 
-    /// Whether somebody stores what is read, and every barrier reaches whom it must.
+    /// Whether another thread stores what is read, and every barrier reaches the threads that it
+    /// must.
     fn fits(&self, chosen: &[usize]) -> bool {
         let exchanges = || {
             let threads = self.0.iter().zip(chosen);

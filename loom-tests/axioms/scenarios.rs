@@ -51,7 +51,7 @@ struct Ring {
 }
 
 impl Ring {
-    /// A ring of so many slots, all empty.
+    /// A ring of this many slots, all empty.
     fn new(capacity: usize) -> Self {
         Self::filled(capacity, 0)
     }

@@ -1,6 +1,6 @@
 //! Traces: what one thread does, given what it reads.
 //!
-//! A thread is run again and again. At each load it is given a value that somebody might
+//! A thread is run again and again. At each load it is given a value that another thread might
 //! store to that word, until all have been tried; the values are found the same way, by
 //! running all threads until no new one is stored. So every trace of the thread comes
 //! out, whatever a memory model makes of the others.
@@ -18,7 +18,7 @@ use crate::harness::reached::State;
 pub(crate) enum Kind {
     Read,
     Write,
-    /// The write of a read-modify-write; its read comes right before.
+    /// The write of a read-modify-write; its read is right before it.
     Modify,
     Fence,
     /// A fence for the compiler alone.
@@ -87,11 +87,11 @@ impl Event {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Trace {
     pub(crate) events: Vec<Event>,
-    /// States that it was in, each after so many events.
+    /// States that it was in, each after this many events.
     states: Vec<(usize, State)>,
-    /// What should never be, after so many events.
+    /// What should never be, after this many events.
     fault: Option<(usize, &'static str)>,
-    /// Somebody asks about it.
+    /// Another thread asks about it.
     is_wanted: bool,
 }
 
@@ -106,7 +106,7 @@ impl Trace {
         self.fault.map(|(_, fault)| fault)
     }
 
-    /// What is left of a thread that dies after so many events.
+    /// What is left of a thread that dies after this many events.
     fn cut(&self, length: usize) -> Self {
         let mut cut = self.clone();
         cut.events.truncate(length);
@@ -121,7 +121,7 @@ pub(crate) fn bit(state: State) -> u64 {
     1 << state as u64
 }
 
-/// What a thread runs; `None` is a trace that nobody asks about.
+/// What a thread runs; `None` is a trace that no thread asks about.
 pub(crate) type Body = Box<dyn Fn() -> Option<()>>;
 
 /// One thread of a scenario.
@@ -147,7 +147,7 @@ impl Places {
     }
 }
 
-/// Who stores what where.
+/// The stores of each thread.
 type Stored = BTreeSet<(usize, usize, u64)>;
 
 /// A run of a thread.
@@ -177,7 +177,7 @@ pub(crate) fn stop() {
     with(|recorder| recorder.stopped = true);
 }
 
-/// Notes that the thread has come to a state.
+/// Records that the thread has reached a state.
 pub(crate) fn note(state: State) {
     with(|recorder| {
         if recorder.stopped {
@@ -199,7 +199,7 @@ pub(crate) fn fault(fault: &'static str) {
     });
 }
 
-/// Goes on only if so.
+/// Continues only if so.
 pub(crate) fn assume(condition: bool) -> Option<()> {
     condition.then_some(())
 }
@@ -335,7 +335,7 @@ impl Enumeration {
             let mut traces: Vec<_> = (threads.iter().enumerate())
                 .map(|(number, thread)| self.traces(number, thread))
                 .collect();
-            // A value that nobody loads need not be the same in each run.
+            // A value that no thread loads need not be the same in each run.
             let all = traces.iter().flatten().flat_map(|trace| &trace.events);
             let loads = all.filter(|event| event.kind == Kind::Read);
             let loaded: BTreeSet<_> = loads.map(|event| event.place).collect();
@@ -378,7 +378,7 @@ impl Enumeration {
             .collect()
     }
 
-    /// Every trace of a body that goes on behind `begin`.
+    /// Every trace of a body that continues behind `begin`.
     fn record(&mut self, thread: usize, begin: Trace, body: &Body) -> Vec<Trace> {
         let mut traces = Vec::new();
         let mut script = Vec::new();

@@ -1,9 +1,8 @@
-//! Death: a thread that stops between two steps, for good.
+//! Death: a thread that stops between two steps and never continues.
 //!
-//! A step is an operation on a shared word, or a word of payload. A sweep runs
-//! a model once for every step at which its mortal can die and ends with the
-//! first run in which it does not. Nothing cleans up behind the dead: it holds
-//! no value whose drop touches the ring.
+//! A step is an operation on a shared word, or a word of payload. A sweep runs a model once for
+//! every step at which its mortal can die and ends with the first run in which it does not. Nothing
+//! cleans up after it: it holds no value whose drop touches the ring.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -12,7 +11,7 @@ use loom::thread::{self, ThreadId};
 
 use super::reached::{State, reach};
 
-/// Mortals of one model at most: an endpoint, and its successor.
+/// Threads of one model that can die: an endpoint, and the next holder.
 pub(crate) const MORTALS: usize = 2;
 
 /// A mortal that is at work.
@@ -49,7 +48,7 @@ pub(super) fn died() -> [bool; MORTALS] {
     DIED.get()
 }
 
-/// Does the work of a mortal, who lives if nothing is appointed; `None` if it
+/// Does the work of a thread that can die, and survives if nothing is appointed; `None` if it
 /// died over it.
 pub(crate) fn mortal<R>(mortal: usize, work: impl FnOnce() -> R) -> Option<R> {
     let appointed = APPOINTED.get().get(mortal).copied().flatten();
@@ -67,7 +66,7 @@ pub(crate) fn mortal<R>(mortal: usize, work: impl FnOnce() -> R) -> Option<R> {
     }
 }
 
-/// Goes before every step. A thread whose time has come goes no further.
+/// Called before every step. A thread that is to die stops here.
 pub(crate) fn step() {
     let Some(mut life) = LIFE.get() else { return };
     if life.thread != thread::current().id() {

@@ -40,7 +40,7 @@ pub(crate) struct Model<S: 'static> {
     pub(crate) scenario: &'static dyn Scenario<S>,
 }
 
-/// What came of a model.
+/// The result of a model.
 pub(crate) struct Outcome {
     pub(crate) executions: u64,
     /// Explorations: one, or one for each way to die.

@@ -1,4 +1,4 @@
-//! Mutants made by hand: a protocol with one step replaced by a wrong one.
+//! Mutation tests: a protocol with one step replaced by a wrong one.
 //! Some model must fail on each.
 
 use super::model::Model;
@@ -12,7 +12,7 @@ pub(crate) struct Mutant<S: 'static> {
     pub(crate) steps: S,
 }
 
-/// Explores models with each mutant, at so many preemptions at most, until one fails.
+/// Explores models with each mutant, at this many preemptions at most, until one fails.
 pub(crate) fn judge<S: Sync>(
     mutants: &'static [Mutant<S>],
     models: &[&'static Model<S>],

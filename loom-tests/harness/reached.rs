@@ -30,9 +30,9 @@ states! {
     Released = "released together",
     /// A message was taken from the tail's line.
     Rode = "rode",
-    /// A message that rode was read from its place in the ring.
+    /// A message with an inline copy was read from its slot.
     Walked = "walked",
-    /// A ride was refused although only one message was unread.
+    /// An inline copy was refused although only one message was unread.
     Refused = "refused",
     /// A part of a line was opened, after another look had brought no more of it.
     Scrap = "part of a line",
@@ -46,9 +46,9 @@ states! {
     Unblocked = "not let sleep",
     /// A sleep ended without a wake.
     Interrupted = "interrupted",
-    /// A deadline came, and there was nothing to do.
+    /// A deadline passed, and there was nothing to do.
     Expired = "expired",
-    /// A deadline came although there was something to do.
+    /// A deadline passed although there was something to do.
     Late = "late",
     /// An endpoint spared its peer the fence.
     Granted = "awake",
@@ -56,11 +56,11 @@ states! {
     Abandoned = "abandoned",
     /// A wait for a peer ended.
     Attached = "attached",
-    /// An observer dropped a copy whose message was gone.
+    /// An observer dropped a copy of a released message.
     Overtaken = "overtaken",
     /// An observer saw a message.
     Observed = "observed",
-    /// A successor went on behind messages of its predecessor.
+    /// A restarted peer continued behind messages of the previous holder.
     Inherited = "inherited",
     /// A wake found a sleeper.
     Woken = "woken",
@@ -82,7 +82,7 @@ thread_local! {
     static COUNTS: Cell<[u64; NAMES.len()]> = const { Cell::new([0; NAMES.len()]) };
 }
 
-/// Notes that an execution has come to `state`.
+/// Records that an execution has reached `state`.
 pub(crate) fn reach(state: State) {
     let mut counts = COUNTS.get();
     counts[state as usize] += 1;
@@ -94,7 +94,7 @@ pub(crate) fn reach(state: State) {
 pub(crate) struct Reached([u64; NAMES.len()]);
 
 impl Reached {
-    /// Takes the counts and begins anew.
+    /// Takes the counts and begins again.
     pub(super) fn take() -> Self {
         Self(COUNTS.replace([0; NAMES.len()]))
     }

@@ -29,7 +29,7 @@ impl Check {
     }
 }
 
-/// Makes this process run one check, and say what came of it.
+/// Makes this process run one check, and print the result.
 const ALONE: &str = "--alone";
 
 /// What the command line asks for.

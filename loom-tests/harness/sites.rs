@@ -1,6 +1,6 @@
 //! Ordering sites: every operation of a protocol file that is not Relaxed.
 //!
-//! They are found and not listed by hand: the words of `sync.rs` know where
+//! They are found, not listed: the words of `sync.rs` know where
 //! they were called from. Each site is then weakened to Relaxed (a fence is
 //! left out), and some model must fail. The sites must also be those that the
 //! repository expects, and every edge that the source names must have been met,
@@ -200,7 +200,7 @@ pub(crate) fn weakened<R>(site: Site, run: impl FnOnce() -> R) -> R {
     result
 }
 
-/// Finds the sites in these files, and weakens each in turn, at so many preemptions at
+/// Finds the sites in these files, and weakens each in turn, at this many preemptions at
 /// most, until a model fails.
 pub(crate) fn judge<S: Sync>(
     sources: &[Source],

@@ -1,4 +1,4 @@
-//! The verdicts on mutants, whoever made them: which model fails on each, and how.
+//! The verdicts on mutants of any source: which model fails on each, and how.
 //! The models are asked in their order, cheap ones first, until one fails: a mutant
 //! that survives has been before them all.
 

@@ -1,6 +1,6 @@
-//! Deaths: an endpoint stops at each of its steps in turn, and a successor goes on
+//! Deaths: an endpoint stops at each of its steps in turn, and a restarted peer continues
 //! in the same thread, which stands for the lock that the kernel hands over.
-//! What the dead one published arrives, whole; of what it had begun, nothing.
+//! Its published messages arrive, whole; of an unfinished one, nothing.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -21,7 +21,7 @@ use crate::slots::{Consumer, Producer, Record, WORDS, record};
 use crate::steps::Steps;
 use crate::steps::Way::{self, Ride, Walk};
 
-/// Producers that follow one another, until so many records are published.
+/// Producers that follow one another, until this many records are published.
 struct Producers {
     start: u64,
     capacity: u64,
@@ -83,8 +83,8 @@ fn made_by(generation: usize, place: u64) -> Record {
     record((generation as u64) << 8 | place)
 }
 
-/// Who dies in a push may have published its message, and who dies in a pop may
-/// have released it, but no other.
+/// A producer that dies in a push may have published its message, and a consumer that dies in a pop
+/// may have released it, but no other.
 fn one_more_at_most(stored: u64, returned: u64, end: Option<()>) {
     let unsure = u64::from(end.is_none());
     assert!(
@@ -147,17 +147,17 @@ impl Scenario<Steps> for Consumers {
     }
 }
 
-/// A producer of frames that dies, and a successor, which ends with `LAST`.
+/// A producer of frames that dies, and a restarted peer, which ends with `LAST`.
 struct FrameProducers {
     start: u64,
     capacity: u64,
     mortal: &'static [(u32, Way)],
-    /// Words of payload of the frames of the successor.
+    /// Words of payload of the frames of the next holder.
     successor: &'static [u32],
     first: First,
 }
 
-/// The frame by which the consumer knows that no more will come.
+/// The frame that tells the consumer that it is the last one.
 const LAST: u32 = 0xff;
 
 impl Scenario<Steps> for FrameProducers {
@@ -225,7 +225,7 @@ fn frames_to(start: u64, capacity: u64, sizes: &[(u32, Way)], position: u64) -> 
     frames.expect("a position is where a frame ends")
 }
 
-/// A consumer of frames that dies, and its successor.
+/// A consumer of frames that dies, and the next holder.
 struct FrameConsumers {
     start: u64,
     capacity: u64,
@@ -324,7 +324,7 @@ pub(super) const MODELS: &[Model<Steps>] = &[
         states: &[
             Full, Empty, Reused, Concurrent, Rode, Walked, Died, Inherited, Padded,
         ],
-        // The mortal's second frame needs padding; the successor's first, at
+        // The mortal's second frame needs padding; the next holder's first, at
         // the same position, does not.
         scenario: &FrameProducers {
             start: 8,

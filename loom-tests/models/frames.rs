@@ -13,7 +13,7 @@ use crate::ring::{Ring, work};
 use crate::steps::Steps;
 use crate::steps::Way::{self, Ride, Walk};
 
-/// Frames of so many words of payload, and how they go.
+/// Frames of this many words of payload, and how they go.
 pub(super) struct Stream {
     pub(super) start: u64,
     pub(super) capacity: u64,

@@ -1,5 +1,5 @@
-//! An observer beside both endpoints: what it shows was published, whole, and nothing that
-//! it reads of a message that is gone is believed.
+//! An observer of both endpoints: what it shows was published, whole, and nothing that
+//! it reads of a message that was released is used.
 
 use std::rc::Rc;
 
@@ -45,7 +45,7 @@ struct Watched {
 }
 
 impl Given {
-    /// The message as it lies in the ring.
+    /// The message in the ring.
     fn stored(&self, slot_size: Option<u64>) -> Vec<u64> {
         let header = frame_header(self.words.len() as u32 * 8, self.kind);
         let header = slot_size.is_none().then_some(header);

@@ -1,5 +1,5 @@
-//! Messages that ride, mixed with messages that do not: where every message
-//! rides, a ring of one slot is never read.
+//! Messages with and without an inline copy: if every message had one, a ring of one slot would
+//! never be read.
 
 use super::frames;
 use super::slots::Stream;
@@ -34,7 +34,7 @@ pub(super) const MODELS: &[Model<Steps>] = &[
     Model {
         name: "riding_slots_of_one",
         floor: 1_000,
-        // The next ride waits until this one is read: none is refused.
+        // The next inline copy waits until this one is read: none is refused.
         states: &[Full, Empty, Reused, Concurrent, Rode, Walked],
         scenario: &Stream {
             start: 0,
@@ -81,7 +81,7 @@ pub(super) const MODELS: &[Model<Steps>] = &[
     Model {
         name: "riding_frames",
         floor: 26_000,
-        // 8 bytes, 8 bytes, and 16 behind 8 of padding: a ride can hold the
+        // 8 bytes, 8 bytes, and 16 behind 8 of padding: an inline copy can hold the
         // second frame while both are unread, or the third and its padding.
         states: &[
             Full, Empty, Reused, Concurrent, Rode, Walked, Refused, Padded,

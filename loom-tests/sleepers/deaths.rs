@@ -1,6 +1,6 @@
 //! Deaths of sleepers and of wakers, at each of their steps: between position
-//! and word, between word and wake, before and in the sleep. A successor takes
-//! the role in the same thread, and whoever is left must come to its end.
+//! and word, between word and wake, before and in the sleep. A restarted peer takes
+//! the role in the same thread, and the other threads must finish.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -13,12 +13,12 @@ use crate::harness::model::{Model, Scenario};
 use crate::harness::reached::State::{Abandoned, Died, Empty, Full, Slept};
 
 /// Producers, all mortal but the last. What is not published is pushed again
-/// by the successor.
+/// by the next holder.
 struct Producers {
     capacity: usize,
     count: u64,
     mortals: usize,
-    /// Whether each says goodbye in the end, and the consumer waits for it.
+    /// Whether each closes, and the consumer waits for that.
     close: bool,
     form: Form,
     first: First,

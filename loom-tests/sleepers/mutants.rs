@@ -1,4 +1,4 @@
-//! The protocol of sleeping with one step made wrong, by hand.
+//! The protocol of sleeping with one step made wrong.
 
 use super::polled::Polled;
 use super::reactor::fixed_too_late;

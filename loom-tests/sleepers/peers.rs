@@ -1,6 +1,6 @@
 //! Waits for the peer itself: what `wait_for_peer` and `closed` do with a goal that
 //! awaits no position. Only the peer's epoch, or its state, ends such a sleep, and
-//! whoever stores it wakes.
+//! the endpoint that stores it wakes.
 
 use std::rc::Rc;
 
@@ -23,7 +23,7 @@ pub(super) fn until_attached(ring: &Ring) -> Option<Goal> {
     Goal::attachment(peer, Awaited::Nothing, || ring.is_held())
 }
 
-/// The answer of the kernel may be older than a successor.
+/// The answer of the kernel may be older than a restarted peer.
 pub(super) fn lock_before_state(ring: &Ring) -> Option<Goal> {
     let is_held = ring.is_held();
     Goal::attachment(State::poll(&ring.state), Awaited::Nothing, || is_held)
@@ -88,8 +88,8 @@ impl Scenario<Steps> for Attaching {
     }
 }
 
-/// A producer of one value that closes, and a successor of it. The consumer takes all,
-/// and waits for the successor if it finds the other one gone.
+/// A producer of one value that closes, and a restarted peer of it. The consumer takes all,
+/// and waits for the next holder if it finds the other one gone.
 struct Succeeding {
     form: Form,
     first: First,

@@ -1,6 +1,6 @@
 //! An endpoint that sleeps in the reactor: the park is split at the wait, and what it awaits
 //! is looked for by another thread, when the deadline comes. The waker stops at each of
-//! its steps, and so also between position and wake: then nobody ends the sleep but its
+//! its steps, and so also between position and wake: then no thread ends the sleep but its
 //! deadline.
 
 use std::rc::Rc;
@@ -37,7 +37,7 @@ impl Ending {
     }
 }
 
-/// One message, from a waker that may stop for good.
+/// One message, from a waker that may stop permanently.
 struct Sleep {
     /// Whether the first deadline comes at any time; otherwise the waker has stopped.
     early: bool,

@@ -1,9 +1,9 @@
 //! What a `Select` reports: the shipped `adapters/select/news.rs`, asking a consumer
-//! whose producer closes or dies, at each of its steps, and has a successor.
+//! whose producer closes or dies, at each of its steps, and has a restarted peer.
 //!
 //! What was published before a departure is taken before `Gone` is reported; `Gone` is
 //! reported of nobody who is there; `Gone` and `Back` alternate; and a `Select` that
-//! sleeps for a successor is woken.
+//! sleeps for a restarted peer is woken.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -26,7 +26,7 @@ pub(crate) enum Order {
     Shipped,
     /// The first poll's answer is believed.
     NoSecondPoll,
-    /// The epoch that is reported may be a successor's.
+    /// The epoch that is reported may be a restarted peer's.
     EpochAfterSecondPoll,
     /// What was left behind is not polled for after a liveness check.
     NoLastPoll,
@@ -123,7 +123,7 @@ struct Restart {
     first: First,
 }
 
-/// What is true of the producers, which nobody reads from the ring.
+/// What is true of the producers, which no thread reads from the ring.
 #[derive(Default)]
 struct Truth {
     /// The last epoch that is over, or whose end has begun to close.
@@ -216,7 +216,7 @@ impl Restart {
                 }
                 Some(News::Back) => reach(Attached),
                 None => match departed {
-                    // No liveness check ends this sleep: a successor comes for certain.
+                    // No liveness check ends this sleep: a restarted peer comes for certain.
                     Some(epoch) => consumer.park(Goal {
                         awaited: consumer.cursor.awaited(),
                         change: Change::Successor(epoch),

@@ -15,7 +15,7 @@ use crate::harness::reached::reach;
 /// What both processes map.
 struct Ring {
     tail: AtomicU64,
-    /// How many the consumer has taken; nobody waits for it.
+    /// How many the consumer has taken; no thread waits for it.
     head: AtomicU64,
     word: AtomicU32,
 }

@@ -12,11 +12,11 @@ use crate::harness::death;
 
 pub(crate) use crate::sync::{PARK, WAKE, WORD};
 
-/// Memory, and the queue of stores that have not come there yet. Everything
+/// Memory, and the queue of stores that have not arrived there yet. Everything
 /// happens under one lock: what is out of order is out of order in the queue.
 pub(crate) struct Machine {
     state: Mutex<Memory>,
-    /// There is a store to move, or none will come.
+    /// There is a store to move, or none will follow.
     queued: Condvar,
     /// The sleeper may get up.
     woken: Condvar,
@@ -85,12 +85,12 @@ impl Machine {
         Self::with(|memory| memory.registered = registered);
     }
 
-    /// What a process leaves behind when it is gone: no queue.
+    /// What a process leaves behind when it ends: no queue.
     pub(crate) fn bury_waker() {
         Self::with(Memory::empty_queue);
     }
 
-    /// No more stores will come.
+    /// No more stores will follow.
     pub(crate) fn halt() {
         Self::with(|memory| memory.over = true);
         Self::current().queued.notify_one();
@@ -106,7 +106,7 @@ impl Machine {
         });
     }
 
-    /// Sleeps until somebody wakes, if `word` holds `value`; whether it did.
+    /// Sleeps until another thread wakes, if `word` holds `value`; whether it did.
     pub(crate) fn sleep_while(word: &AtomicU32, value: u32) -> bool {
         death::step();
         let machine = Self::current();
@@ -124,7 +124,7 @@ impl Machine {
         true
     }
 
-    /// Wakes who sleeps; a call of the kernel empties the queue.
+    /// Wakes the sleeper; a call of the kernel empties the queue.
     pub(crate) fn wake() {
         death::step();
         Self::with(|memory| {

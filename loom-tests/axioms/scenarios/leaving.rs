@@ -16,7 +16,7 @@ fn publish(ring: &Ring) -> Option<()> {
     Some(())
 }
 
-/// Polls, and once more if the peer is gone.
+/// Polls, and once more if the peer has closed or crashed.
 fn poll(ring: &Ring, has_left: impl FnOnce(State) -> bool) -> Option<()> {
     let mut cursor = ring.reader()?;
     if in_range(cursor.look(&ring.tail))? > 0 {

@@ -1,4 +1,4 @@
-//! An observer beside both endpoints: copied -> overtaken.
+//! An observer of both endpoints: copied -> overtaken.
 
 use super::{in_range, message};
 use crate::axioms::scenario::{On, Scenario, Setup};
@@ -19,7 +19,7 @@ struct Watched {
 
 const CAPACITY: u64 = 1;
 
-/// So many messages are there at first.
+/// This many messages are there at first.
 fn watched(published: u64) -> Watched {
     let there = if published > 0 { message(0) } else { 0 };
     Watched {
@@ -102,7 +102,7 @@ fn beside(published: u64, pushes: usize) -> Setup {
         .ready()
 }
 
-/// The producer that reuses the room is a successor, which takes its role meanwhile.
+/// The producer that reuses the room is a restarted peer, which takes its role at the same time.
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "observer",

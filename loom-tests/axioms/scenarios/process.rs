@@ -235,7 +235,7 @@ fn superseded_and_taken() -> Setup {
 }
 
 /// `ring/role.rs`: all that an endpoint says of itself (`pid`, `since`, `registered`) is stored
-/// before its epoch; its counters go on where those of a dead holder stopped.
+/// before its epoch; its counters continue where those of a dead holder stopped.
 fn epoch_and_counters() -> Setup {
     struct Role {
         ring: Ring,

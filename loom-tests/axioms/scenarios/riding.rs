@@ -1,4 +1,4 @@
-//! Rides: a message in the tail's own line, whole or refused.
+//! Inline copies: a message in the tail's line, whole or refused.
 
 use super::{Ring, in_range, message};
 use crate::axioms::scenario::{On, Scenario, Setup};
@@ -15,19 +15,19 @@ enum How {
     Walks,
 }
 
-/// Who has written a message: two producers may write one for the same position.
+/// The producer of a message: two may write one for the same position.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Author {
     First,
     Successor,
 }
 
-/// What lies in the slot.
+/// The content of the slot.
 fn value(position: u64, author: Author) -> u64 {
     message(position) + 50 * author as u64
 }
 
-/// What rides, of so many words.
+/// The inline copy, of this many words.
 fn words(position: u64, author: Author, count: usize) -> Vec<u64> {
     let value = value(position, author);
     (0..count as u64).map(|word| value + 100 * word).collect()
@@ -116,7 +116,7 @@ fn rides(pushes: &'static [How], polls: usize) -> Setup {
         .ready()
 }
 
-/// A producer dies, perhaps in the midst of a ride, and its successor publishes.
+/// A producer dies, perhaps in the middle of an inline copy, and the next holder publishes.
 fn half_made(successor: How) -> Setup {
     On::memory(Ring::new(2))
         .thread(|ring| produce(ring, &[How::Rides], 1))

@@ -1,4 +1,4 @@
-//! Park and wake: a sleep beside what the sleeper waits for is a wake-up that was lost.
+//! Park and wake: a sleep although the message or room is there is a lost wake-up.
 
 use super::{Ring, in_range, message};
 use crate::axioms::kernel::Kernel;
@@ -203,7 +203,7 @@ fn for_a_goodbye() -> Setup {
         .ready()
 }
 
-/// A producer dies after any event of its publish and wake; its successor wakes in any
+/// A producer dies after any event of its publish and wake; the next holder wakes in any
 /// case.
 fn waker_dies() -> Setup {
     On::memory(Ring::new(1))
@@ -223,7 +223,7 @@ fn waker_dies() -> Setup {
         .ready()
 }
 
-/// A consumer that spared its peer the fence dies after any event; its successor runs a
+/// A consumer that spared its peer the fence dies after any event; the next holder runs a
 /// barrier before it sleeps.
 fn awake_owner_dies(successor: Form) -> Setup {
     On::memory(Ring::new(1))
@@ -241,7 +241,7 @@ fn awake_owner_dies(successor: Form) -> Setup {
         .ready()
 }
 
-/// A sleep beside what it waits for, and nobody wakes.
+/// A sleep although the message or room is there, and no thread wakes.
 pub(super) const LOST: &[(&[Reached], &[Reached])] = &[(&[Slept, Moved], &[Woken])];
 
 pub(super) const SCENARIOS: &[Scenario] = &[

@@ -47,7 +47,7 @@ fn exchange(capacity: usize, pushes: usize, pops: usize) -> Setup {
         .ready()
 }
 
-/// A producer dies, and another goes on behind what it has published.
+/// A producer dies, and another continues behind what it has published.
 fn succeeded() -> Setup {
     On::memory(Ring::new(1))
         .thread(|ring| produce(ring, 1))
