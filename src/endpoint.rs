@@ -705,6 +705,6 @@ mod tests {
         assert_eq!(slept, Err(PopError::TimedOut));
         stream(&mut ends, 32, SLOTS / 2);
         let after = ends.0.end.counts.heeded - before;
-        assert!(after >= STRETCH && after <= STRETCH + SLOTS, "{after}");
+        assert!((STRETCH..=STRETCH + SLOTS).contains(&after), "{after}");
     }
 }

@@ -2,6 +2,7 @@
 
 /// The two versions of it that are in use: which of them is faster depends on the
 /// machine, the ring and the slice.
+#[allow(unused_imports, reason = "each bench uses its own part of this")]
 pub(crate) use self::{v0_3::Ends as Ends3, v0_4::Ends as Ends4};
 
 macro_rules! version {
