@@ -103,7 +103,7 @@ fn one_pair(
     producer: Language,
     consumer: Language,
 ) {
-    let count = 3000;
+    let count = 1500;
     let ring = Shared::create(shape, doorbell, CAPACITY);
     let args = |role| [role, shape, way, wait, "once"];
     let what = format!("{producer:?} to {consumer:?}, {shape} {way} {wait} {doorbell:?}");
