@@ -40,14 +40,14 @@ impl Kernel {
 
     /// Sleeps whatever the word holds.
     pub(crate) fn sleep(&self, word: &AtomicU32) {
-        let sleepers = self.sleepers.lock().expect("nobody dies with the lock");
+        let sleepers = self.sleepers.lock().expect("no thread dies with the lock");
         self.block(&[word], sleepers);
     }
 
     /// Sleeps while each of the words is `PARKED`.
     pub(crate) fn wait_any(&self, words: &[&AtomicU32]) -> Rest {
         death::step();
-        let sleepers = self.sleepers.lock().expect("nobody dies with the lock");
+        let sleepers = self.sleepers.lock().expect("no thread dies with the lock");
         let changed = |word: &&AtomicU32| word.load_in_kernel() != PARKED;
         if self.compares && words.iter().any(changed) {
             reach(State::Unblocked);
@@ -73,7 +73,7 @@ impl Kernel {
             sleepers = self
                 .woken
                 .wait(sleepers)
-                .expect("nobody dies with the lock");
+                .expect("no thread dies with the lock");
         };
         sleepers.retain(|sleeper| !tickets.contains(sleeper));
         woken
@@ -95,7 +95,7 @@ impl Doorbell for Kernel {
 
     fn wake(&self, word: &AtomicU32) {
         death::step();
-        let mut sleepers = self.sleepers.lock().expect("nobody dies with the lock");
+        let mut sleepers = self.sleepers.lock().expect("no thread dies with the lock");
         let ticket: *const AtomicU32 = word;
         sleepers.retain(|&sleeper| sleeper != ticket);
         self.woken.notify_all();

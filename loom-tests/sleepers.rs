@@ -235,11 +235,11 @@ impl Ring {
 
     /// Takes the lock of the producer's role, or frees it, as the kernel does.
     fn hold(&self, held: bool) {
-        *self.held.lock().expect("nobody dies with the lock") = held;
+        *self.held.lock().expect("no thread dies with the lock") = held;
     }
 
     fn is_held(&self) -> bool {
-        *self.held.lock().expect("nobody dies with the lock")
+        *self.held.lock().expect("no thread dies with the lock")
     }
 }
 

@@ -275,7 +275,7 @@ fn a_ring_lives_on_a_disk_and_in_shared_memory_and_its_room_is_reserved() {
     }
 }
 
-/// A ring of so many bytes that was created and is not mapped: the creator's
+/// A ring of this many bytes that was created and is not mapped: the creator's
 /// own mapping has no name in `smaps`.
 fn unmapped(test: &str, capacity: u64) -> (RingName, RingOptions) {
     let name = RingName::new(test);

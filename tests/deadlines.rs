@@ -412,13 +412,13 @@ fn every_call_ends_at_its_deadline_if_nothing_comes() {
 
 extern "C" fn ignore(_: libc::c_int) {}
 
-/// Meanwhile signals interrupt the sleeps.
+/// At the same time signals interrupt the sleeps.
 #[test]
 fn every_call_ends_at_its_deadline_while_it_is_fed() {
     // SAFETY: all zero bytes are an action, and the handler does nothing.
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
     action.sa_sigaction = ignore as *const () as usize;
-    // SAFETY: the action lives through the call, and no old one is asked for.
+    // SAFETY: the action outlives the call, and no old one is asked for.
     let set = unsafe { libc::sigaction(libc::SIGUSR1, &raw const action, std::ptr::null_mut()) };
     assert_eq!(set, 0);
     for options in ways() {

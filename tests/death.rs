@@ -146,7 +146,7 @@ fn a_successor_goes_on_where_a_killed_producer_stopped() {
     }
 }
 
-/// Pushes positions, from the one where its predecessor stopped.
+/// Pushes positions, from the one where the previous holder stopped.
 fn counting_producer(arguments: &[String]) {
     let mut producer = Producer::<u64>::open(&arguments[0]).expect("the role is free");
     say("ready");
@@ -223,7 +223,7 @@ fn short_waits_notice_a_death_as_soon_as_long_ones() {
 
 fn short_waits_notice_a_death(peer_check: Duration) {
     let short = peer_check / 10;
-    /// Whether the peer is gone; a wait that timed out has not noticed.
+    /// Whether the peer has closed or crashed; a wait that timed out has not noticed.
     type Wait = fn(&mut Producer<u64>, &mut Consumer<u64>, &mut Select, Duration) -> bool;
     let waits: [(&str, Wait); 3] = [
         ("idle_producer", |_, consumer, _, short| {

@@ -40,7 +40,7 @@ fn open() -> Vec<RawFd> {
             .expect("a number")
     });
     let mut numbers: Vec<RawFd> = numbers.collect();
-    // That of the list itself is gone by now.
+    // That of the list itself is closed by now.
     // SAFETY: the call only asks.
     numbers.retain(|&number| unsafe { libc::fcntl(number, libc::F_GETFD) } != -1);
     numbers.sort_unstable();
@@ -209,7 +209,7 @@ fn what_comes_beside_a_handoff_is_closed() {
     let null = fs::File::open("/dev/null").expect("there is one");
     for passes_process in [0, 1] {
         let (ours, theirs) = UnixStream::pair().expect("two sockets");
-        // SAFETY: the value lives through the call. An older kernel refuses, and passes none.
+        // SAFETY: the value outlives the call. An older kernel refuses, and passes none.
         let set = unsafe {
             libc::setsockopt(
                 theirs.as_raw_fd(),
@@ -311,7 +311,7 @@ fn leader_of_a_session(_: &[String]) {
     assert_ne!(unsafe { libc::setsid() }, -1, "a child leads no group");
     let (mut master, mut terminal) = (-1, -1);
     let null = core::ptr::null_mut();
-    // SAFETY: both numbers live through the call; the rest may be null.
+    // SAFETY: both numbers outlive the call; the rest may be null.
     let made = unsafe {
         libc::openpty(
             &raw mut master,

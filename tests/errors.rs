@@ -442,7 +442,7 @@ fn a_wait_for_a_peer_speaks_of_the_peer_and_not_of_what_the_ring_holds() {
     let ring = RingOptions::new(8).create_anonymous::<u32>();
     let ring = ring.expect("a ring");
     let moment = Duration::from_millis(1);
-    // Nobody has ever attached, and nothing was ever pushed.
+    // No peer has ever attached, and nothing was ever pushed.
     let mut producer = ring.producer().expect("the role is free");
     let no_consumer = producer.wait_for_peer_timeout(moment);
     drop(producer);

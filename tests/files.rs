@@ -1,4 +1,4 @@
-//! Rings in files: they outlive both processes and go on at their positions,
+//! Rings in files: they outlive both processes and continue at their positions,
 //! and a flush brings them to the disk.
 
 mod common;
@@ -103,7 +103,7 @@ fn positions_go_on_over_many_runs() {
     }
 }
 
-/// One life of one end: says where it begins, pushes or pops so many, and waits
+/// One life of one end: says where it begins, pushes or pops this many, and waits
 /// to be killed.
 fn run(arguments: &[String]) {
     let count: u64 = arguments[2].parse().expect("a number");
@@ -138,7 +138,7 @@ fn is_memory(directory: &Path) -> bool {
     let path = std::ffi::CString::new(text(directory)).expect("no zero byte");
     // SAFETY: all zero bytes are a `statfs`.
     let mut stat: libc::statfs = unsafe { core::mem::zeroed() };
-    // SAFETY: the path is a C string, and `stat` lives through the call.
+    // SAFETY: the path is a C string, and `stat` outlives the call.
     let result = unsafe { libc::statfs(path.as_ptr(), &raw mut stat) };
     assert_eq!(result, 0, "the directory is there");
     stat.f_type as i64 == libc::TMPFS_MAGIC

@@ -74,7 +74,7 @@ fn kill(child: &Child) {
     // SAFETY: all zero bytes are such a record.
     let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
     let options = libc::WEXITED | libc::WNOWAIT;
-    // SAFETY: the record lives through the call.
+    // SAFETY: the record outlives the call.
     let waited = unsafe { libc::waitid(libc::P_PID, child.pid(), &raw mut info, options) };
     assert_eq!(waited, 0, "the child dies");
 }
@@ -86,7 +86,7 @@ fn limit(resource: impl Into<i64>, value: u64) -> u64 {
         rlim_cur: 0,
         rlim_max: 0,
     };
-    // SAFETY: the limits live through the call.
+    // SAFETY: the limits outlive the call.
     let known = unsafe { libc::getrlimit(resource as _, &raw mut limits) };
     let before = std::mem::replace(&mut limits.rlim_cur, value);
     // SAFETY: and through this one.
@@ -161,7 +161,7 @@ fn what_a_child_does_with_inherited_records_changes_nothing() {
     }
 }
 
-/// Has both endpoints, lets a child use them and drop them, and goes on.
+/// Has both endpoints, lets a child use them and drop them, and continues.
 fn records_in_a_child(arguments: &[String]) {
     let name = &arguments[0];
     let doorbell = match arguments[1].as_str() {
@@ -221,7 +221,7 @@ fn what_a_child_does_with_inherited_frames_changes_nothing() {
     options.create::<[u8]>(&name).expect("a ring");
     let mut consumer = FrameConsumer::open(&name).expect("the role is free");
     let mut child = Child::start("frames_in_a_child", &[name.as_str()]);
-    child.expect("ready"); // the grandchild is done, and the child goes on
+    child.expect("ready"); // the grandchild is done, and the child continues
     let mut buffer = [0; 100];
     for number in 0..3 {
         assert_eq!(consumer.pop(&mut buffer), Ok(Popped { len: 100, kind: 0 }));
@@ -460,7 +460,7 @@ fn daemonizer(arguments: &[String]) {
     assert_eq!(result, 0, "it is a daemon");
     assert_eq!(early.push(7), Err(PushError::Abandoned(7)));
     drop(early);
-    // What a daemon does right: it takes its role afterwards, when its parent is gone.
+    // What a daemon does right: it takes its role afterwards, when its parent has ended.
     let late = loop {
         match Producer::<u64>::open(&arguments[0]) {
             Err(Error::InUse { .. }) => thread::yield_now(),
@@ -705,7 +705,7 @@ fn asker(arguments: &[String]) {
     drop(ring.producer().expect("the role is free"));
 }
 
-/// Forks of the test below, and rings on which roles are taken meanwhile.
+/// Forks of the test below, and rings on which roles are taken at the same time.
 const FORKS: usize = 200;
 
 fn roles_that_are_taken_during_a_fork_stay_the_parents() {
@@ -773,7 +773,7 @@ fn stay() -> ! {
     // SAFETY: the line is as long as it says.
     unsafe { libc::write(1, line.as_ptr().cast(), line.len()) };
     let mut byte = 0_u8;
-    // SAFETY: the byte lives through the call.
+    // SAFETY: the byte outlives the call.
     unsafe { libc::read(0, (&raw mut byte).cast(), 1) };
     done()
 }

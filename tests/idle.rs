@@ -105,7 +105,7 @@ fn waiter(arguments: &[String]) {
         "pop again and again" => {
             let mut consumer = Consumer::<u64>::open(a).expect("a role");
             let between = Duration::from_millis(100);
-            // Some time after the last look at the peer.
+            // Some time after the last poll at the peer.
             let first = consumer.pop_timeout(between / 4);
             assert_eq!(first, Err(PopError::TimedOut));
             while consumer.pop_timeout(between) == Err(PopError::TimedOut) {}
@@ -148,7 +148,7 @@ fn waiter(arguments: &[String]) {
                 events: libc::POLLIN,
                 revents: 0,
             };
-            // SAFETY: the entry lives through the call.
+            // SAFETY: the entry outlives the call.
             unsafe { libc::poll(&raw mut entry, 1, -1) };
         }
         "call" => {
@@ -196,7 +196,7 @@ fn an_endpoint_that_waits_hardly_wakes() {
     for (way, waiter) in WAYS.iter().zip(&mut waiters) {
         assert!(!waiter.has_ended(), "{way}");
     }
-    // Whose peers are gone would not wait any more.
+    // Those whose peers have closed or crashed would not wait any more.
     drop(waiters);
     drop(peers);
 }

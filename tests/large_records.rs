@@ -46,7 +46,7 @@ fn records_mut(bytes: &mut [u8]) -> &mut [Large] {
 /// The first byte of the next record, which is released.
 fn take(consumer: &mut Consumer<Large>) -> u8 {
     let peek = consumer.try_peek().expect("a record");
-    // SAFETY: the pointer is to a record that nobody writes.
+    // SAFETY: the pointer is to a record that no thread writes.
     let first = unsafe { peek.as_ptr().cast::<u8>().read() };
     peek.release();
     first
@@ -64,10 +64,10 @@ fn claims_and_peeks_of_one() {
             }
             .expect("room");
             if turn % 2 == 0 {
-                // SAFETY: the pointer is to a slot that nobody else uses.
+                // SAFETY: the pointer is to a slot that no other thread uses.
                 unsafe { claim.as_mut_ptr().cast::<u8>().write(turn) };
             } else {
-                // SAFETY: the ring is on the heap, and nobody else uses the slot.
+                // SAFETY: the ring is on the heap, and no other thread uses the slot.
                 let record = unsafe { claim.as_mut() };
                 record[0] = turn;
             }
@@ -78,7 +78,7 @@ fn claims_and_peeks_of_one() {
                 _ => consumer.peek_timeout(MOMENT),
             }
             .expect("a record");
-            // SAFETY: the ring is on the heap, and nobody writes the record.
+            // SAFETY: the ring is on the heap, and no thread writes the record.
             assert_eq!(unsafe { peek.as_ref() }[0], turn);
             assert!(!format!("{peek:?}").is_empty());
             peek.release();
@@ -101,7 +101,7 @@ fn claims_and_peeks_of_many() {
             }
             .expect("room");
             if turn == 0 {
-                // SAFETY: the ring is on the heap, and nobody else uses the slots.
+                // SAFETY: the ring is on the heap, and no other thread uses the slots.
                 let (front, _) = unsafe { claim.slices_mut() };
                 front[0][0] = 8;
                 claim.commit_first(1);
@@ -115,7 +115,7 @@ fn claims_and_peeks_of_many() {
                 _ => consumer.peek_many_timeout(2, MOMENT),
             }
             .expect("records");
-            // SAFETY: the ring is on the heap, and nobody writes the records.
+            // SAFETY: the ring is on the heap, and no thread writes the records.
             let (front, back) = unsafe { peek.slices() };
             assert_eq!(front.len() + back.len(), 2);
             assert_eq!(front[0][SIZE - 1], 7);

@@ -18,7 +18,7 @@ use quoit::{Consumer, Corrupt, Error, Observer, Producer, Ring, RingOptions, Sta
 use tempfile::TempDir;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-/// A ring of 64 words that nobody holds, and its file.
+/// A ring of 64 words that no process holds, and its file.
 fn words(test: &str) -> (RingName, SegmentFile) {
     let name = RingName::new(test);
     RingOptions::new(64).create::<u64>(&name).expect("a ring");

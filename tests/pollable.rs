@@ -68,7 +68,7 @@ fn readable(end: &impl AsRawFd, timeout: Duration) -> bool {
         revents: 0,
     };
     let timeout = timeout.as_millis() as libc::c_int;
-    // SAFETY: the entry lives through the call.
+    // SAFETY: the entry outlives the call.
     let count = unsafe { libc::poll(&raw mut entry, 1, timeout) };
     assert_ne!(count, -1, "the descriptor can be polled");
     count == 1
@@ -100,7 +100,7 @@ impl Epoll {
             u64: token,
         };
         let (epoll, end) = (self.0.as_raw_fd(), end.as_raw_fd());
-        // SAFETY: the event lives through the call.
+        // SAFETY: the event outlives the call.
         let added = unsafe { libc::epoll_ctl(epoll, libc::EPOLL_CTL_ADD, end, &raw mut event) };
         assert_eq!(added, 0, "the descriptor can be watched");
     }
@@ -110,7 +110,7 @@ impl Epoll {
         let mut events = [libc::epoll_event { events: 0, u64: 0 }; 16];
         let timeout = PATIENCE.as_millis() as libc::c_int;
         let (epoll, most) = (self.0.as_raw_fd(), events.len() as libc::c_int);
-        // SAFETY: the events live through the call.
+        // SAFETY: the events outlive the call.
         let count = unsafe { libc::epoll_wait(epoll, events.as_mut_ptr(), most, timeout) };
         assert!(count > 0, "nothing is ready in time");
         events[..count as usize]
@@ -227,7 +227,7 @@ fn a_peeked_record_keeps_it_readable() {
     assert!(!is_readable(&consumer));
 }
 
-/// Pushes so many numbers, with a pause after some.
+/// Pushes this many numbers, with a pause after some.
 fn writer(arguments: &[String]) {
     let count: u64 = arguments[1].parse().expect("a number");
     let mut producer = Producer::<u64>::open(&arguments[0]).expect("the role is free");
@@ -656,18 +656,18 @@ fn without_a_descriptor_the_end_comes_back() {
         rlim_cur: 0,
         rlim_max: 0,
     };
-    // SAFETY: the limit lives through the call.
+    // SAFETY: the limit outlives the call.
     unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
     let before = limit;
     limit.rlim_cur = 64.min(limit.rlim_max);
-    // SAFETY: the limit lives through the call.
+    // SAFETY: the limit outlives the call.
     unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) };
     while let Ok(file) = File::open("/dev/null") {
         files.push(file);
     }
     let refused = consumer.into_pollable();
     drop(files);
-    // SAFETY: the limit lives through the call.
+    // SAFETY: the limit outlives the call.
     unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const before) };
     let refused = refused.expect_err("no descriptor is left");
     assert!(matches!(refused.reason(), AsyncError::NoDescriptor(_)));

@@ -49,7 +49,7 @@ fn open_or_create(name: &str) -> Vec<Ring<u64>> {
 }
 
 /// The roles that are given out when all ask at once. If these were rings of
-/// several segments, there would be several, or names that are gone.
+/// several segments, there would be several, or names that were removed.
 fn take_roles(rings: &[Ring<u64>]) -> Vec<Producer<u64>> {
     let take = |ring: &Ring<u64>| match ring.producer() {
         Ok(producer) => Some(producer),

@@ -67,15 +67,15 @@ fn field(name: &str) -> String {
 fn signalled(_: &[String]) {
     // SAFETY: all zero bytes are a signal set.
     let mut before: libc::sigset_t = unsafe { std::mem::zeroed() };
-    // SAFETY: the set lives through the call.
+    // SAFETY: the set outlives the call.
     unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, std::ptr::null(), &raw mut before) };
     let (_producer, _consumer) = ends();
     // SAFETY: all zero bytes are a signal set.
     let mut after: libc::sigset_t = unsafe { std::mem::zeroed() };
-    // SAFETY: the set lives through the call.
+    // SAFETY: the set outlives the call.
     unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, std::ptr::null(), &raw mut after) };
     for signal in 1..=libc::SIGRTMAX() {
-        // SAFETY: the set lives through the call.
+        // SAFETY: the set outlives the call.
         let was_blocked = unsafe { libc::sigismember(&raw const before, signal) };
         // SAFETY: as above.
         let is_blocked = unsafe { libc::sigismember(&raw const after, signal) };
@@ -93,16 +93,16 @@ fn signalled(_: &[String]) {
     }
     // SAFETY: all zero bytes are a signal set.
     let mut set: libc::sigset_t = unsafe { std::mem::zeroed() };
-    // SAFETY: the set lives through the call.
+    // SAFETY: the set outlives the call.
     unsafe { libc::sigaddset(&raw mut set, libc::SIGUSR1) };
-    // SAFETY: the set lives through the call.
+    // SAFETY: the set outlives the call.
     unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) };
     let mut signal = 0;
     for _ in 0..100 {
         let process = std::process::id() as libc::pid_t;
         // SAFETY: the process signals itself, and no thread dies of it.
         unsafe { libc::kill(process, libc::SIGUSR1) };
-        // SAFETY: set and signal live through the call.
+        // SAFETY: set and signal outlive the call.
         unsafe { libc::sigwait(&raw const set, &raw mut signal) };
         assert_eq!(signal, libc::SIGUSR1);
     }
@@ -116,7 +116,7 @@ fn no_signal_is_handled_on_the_thread() {
 fn pinned(_: &[String]) {
     // SAFETY: all zero bytes are a mask.
     let mut all: libc::cpu_set_t = unsafe { std::mem::zeroed() };
-    // SAFETY: the mask lives through the call and is as long as it says.
+    // SAFETY: the mask outlives the call and is as long as it says.
     unsafe { libc::sched_getaffinity(0, size_of_val(&all), &raw mut all) };
     // SAFETY: the numbers lie in the mask.
     let mine = |number: usize| unsafe { libc::CPU_ISSET(number, &all) };
@@ -125,7 +125,7 @@ fn pinned(_: &[String]) {
     let mut one: libc::cpu_set_t = unsafe { std::mem::zeroed() };
     // SAFETY: the number lies in the mask.
     unsafe { libc::CPU_SET(first, &mut one) };
-    // SAFETY: the mask lives through the call and is as long as it says.
+    // SAFETY: the mask outlives the call and is as long as it says.
     let pinned = unsafe { libc::sched_setaffinity(0, size_of_val(&one), &raw const one) };
     assert_eq!(pinned, 0, "a thread can be pinned");
     let (_producer, _consumer) = ends();
@@ -158,7 +158,7 @@ fn classed(arguments: &[String]) {
     let parameter = libc::sched_param {
         sched_priority: priority,
     };
-    // SAFETY: the parameter lives through the call.
+    // SAFETY: the parameter outlives the call.
     let set = unsafe { libc::sched_setscheduler(0, class, &raw const parameter) };
     if set == -1 {
         assert_eq!(
@@ -242,7 +242,7 @@ fn assert_alive() {
 
 fn a_payload_that_panics_is_nobody_elses() {
     let (mut producer, mut consumer) = ends();
-    let (_other_in, other) = ends(); // so that the thread goes on
+    let (_other_in, other) = ends(); // so that the reactor continues
     let waker = Waker::from(Arc::new(Bad));
     assert!(poll_with(&waker, consumer.pop()).is_pending());
     producer.push(1).expect("there is room");
@@ -307,7 +307,7 @@ fn forbidden(_: &[String]) {
     assert_eq!(refused, Err(PushError::ReactorDied(1)));
     let refused = futures_executor::block_on(full.send(1));
     assert_eq!(refused, Err(ClaimError::ReactorDied));
-    // What does not wait goes on.
+    // What does not wait continues.
     producer.push(7).expect("there is room");
     assert_eq!(futures_executor::block_on(consumer.pop()), Ok(7));
     // The descriptor is readable, and says why.
@@ -316,12 +316,12 @@ fn forbidden(_: &[String]) {
         events: libc::POLLIN,
         revents: 0,
     };
-    // SAFETY: the entry lives through the call.
+    // SAFETY: the entry outlives the call.
     assert_eq!(unsafe { libc::poll(&raw mut entry, 1, 120_000) }, 1);
     assert_eq!(polled.get().try_pop(), Err(PopError::Empty));
     assert!(matches!(polled.failure(), Some(AsyncError::ReactorDied)));
     polled_in.push(7).expect("there is room");
-    // SAFETY: the entry lives through the call.
+    // SAFETY: the entry outlives the call.
     assert_eq!(unsafe { libc::poll(&raw mut entry, 1, 120_000) }, 1);
     assert_eq!(polled.get().try_pop(), Ok(7));
 }

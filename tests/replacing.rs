@@ -1,5 +1,5 @@
 //! The end of a ring's life: replaced or unlinked on purpose, by the last end
-//! that leaves, or by an `rm` from outside. Nobody loses a ring that is in use,
+//! that leaves, or by an `rm` from outside. No process loses a ring that is in use,
 //! and nobody's successor is removed.
 
 mod common;
@@ -18,7 +18,7 @@ fn options() -> RingOptions {
     RingOptions::new(4)
 }
 
-/// The ring under this name, with a record that nobody has read.
+/// The ring under this name, with an unread record.
 fn with_a_record(name: &RingName) -> Ring<u64> {
     let ring = options().create::<u64>(name).expect("a ring");
     let mut producer = ring.producer().expect("the role is free");
@@ -176,7 +176,7 @@ fn an_rm_shows_when_the_next_role_is_taken() {
     drop(producer);
     superseded(&name, ring.producer());
     superseded(&name, ring.unlink());
-    // Whoever goes by the name starts afresh.
+    // Whoever goes by the name starts again.
     let mut consumer = Consumer::<u64>::open_or_create(&name, 4).expect("it creates");
     assert_eq!(consumer.try_pop(), Err(PopError::Empty));
     superseded(&name, ring.producer());

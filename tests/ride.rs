@@ -99,7 +99,7 @@ fn a_record_that_rides_lies_in_its_slot_as_well() {
     pair.catch_up();
     pair.producer.try_push(7).expect("there is room");
     assert!(pair.file.rides());
-    // As for a consumer of another make, which does not look at the ride.
+    // As for a consumer of another make, which does not look at the inline copy.
     pair.file.write(RIDE_POSITION, 0);
     pair.spoil_ride();
     assert_eq!(pair.consumer.try_pop(), Ok(7));

@@ -1,5 +1,5 @@
 //! A ring has one producer and one consumer. A role is free as soon as its
-//! holder is dropped, and whoever takes it next goes on where that one stopped.
+//! holder is dropped, and whoever takes it next continues where that one stopped.
 
 mod common;
 
@@ -86,7 +86,7 @@ fn the_next_producer_goes_on_at_the_stored_position() {
         let mut producer = ring.producer().expect("the role is free");
         assert_eq!(producer.position(), value);
         producer.try_push(value).expect("there is room");
-        // A claim that was not committed leaves nothing for the successor.
+        // A claim that was not committed leaves nothing for the next holder.
         producer.try_claim().expect("there is room").write(1000);
         drop(producer);
         assert_eq!(consumer.try_pop(), Ok(value));
@@ -141,7 +141,7 @@ fn what_was_published_is_drained_before_the_ring_is_abandoned() {
     let name = RingName::new("drained");
     let ring = ring(&name);
     let mut consumer = ring.consumer().expect("the role is free");
-    // A producer that never came is waited for.
+    // A producer that never attached is waited for.
     assert_eq!(consumer.try_pop(), Err(PopError::Empty));
     assert!(!consumer.is_abandoned());
 
@@ -185,7 +185,7 @@ fn a_producer_fills_the_ring_before_it_is_abandoned() {
     let name = RingName::new("filled");
     let ring = ring(&name);
     let mut producer = ring.producer().expect("the role is free");
-    // A consumer that never came is waited for.
+    // A consumer that never attached is waited for.
     assert_eq!(producer.try_push_slice(&[1, 2, 3, 4]), Ok(4));
     assert_eq!(producer.try_push(5), Err(PushError::Full(5)));
     assert!(!producer.is_abandoned());
@@ -267,7 +267,7 @@ fn lock_to_read(file: &File, byte: i64) {
         l_len: 1,
         l_pid: 0,
     };
-    // SAFETY: the command takes a `flock`, which lives through the call.
+    // SAFETY: the command takes a `flock`, which outlives the call.
     let locked = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const lock) };
     assert_eq!(locked, 0, "the byte is free");
 }

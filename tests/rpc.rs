@@ -484,7 +484,7 @@ fn fill_replies(client: &mut Client, server: &mut Server) {
     server.answer(PATIENCE, echo).expect("its time is over");
 }
 
-/// Takes the replies that nobody waits for.
+/// Takes the replies that no call waits for.
 fn read_replies(client: &mut Client) {
     let call = client.start(b"", Duration::ZERO).expect("room");
     let nothing = client.finish(&call, &mut Vec::new());
@@ -543,7 +543,7 @@ fn a_kept_reply_is_dropped_when_its_time_is_over() {
     let nothing = server.answer(Duration::ZERO, echo);
     assert_eq!(nothing, Err(PopError::TimedOut), "the request is gone");
     client.cancel(call);
-    // A server that is gone hands an unanswered request to the next.
+    // A crashed server leaves an unanswered request to the next.
     let call = client.start(b"again", Duration::MAX).expect("room");
     let (requests, replies) = server.into_inner();
     let mut server = Server::new(requests, replies);

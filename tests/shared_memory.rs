@@ -284,7 +284,7 @@ fn a_name_that_leads_elsewhere_is_noticed() {
     assert!(matches!(refusal, Some(Error::Superseded { .. })));
     let bytes = fs::read(name.file()).expect("it is there");
     assert!(bytes.iter().all(|&byte| byte == 0), "it was written to");
-    // SAFETY: nobody writes to it.
+    // SAFETY: no thread writes to it.
     let bytes = unsafe { old.as_slice() };
     assert!(bytes.iter().all(|&byte| byte == 0), "it is not as it was");
 

@@ -1,4 +1,4 @@
-//! Signals: a wait that a handler interrupts goes on with the time that is
+//! Signals: a wait that a handler interrupts continues with the time that is
 //! left, and a handler itself may push and pop.
 #![allow(clippy::disallowed_types, reason = "a signal handler needs atomics")]
 
@@ -67,7 +67,7 @@ fn handle(signal: libc::c_int, handler: extern "C" fn(libc::c_int)) {
     // SAFETY: all zero bytes are an action: no flags, an empty mask.
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
     action.sa_sigaction = handler as *const () as usize;
-    // SAFETY: the action lives through the call.
+    // SAFETY: the action outlives the call.
     let set = unsafe { libc::sigaction(signal, &raw const action, std::ptr::null_mut()) };
     assert_eq!(set, 0, "the handler is installed");
 }
@@ -82,7 +82,7 @@ fn alarm(every: Duration) {
         it_interval: every,
         it_value: every,
     };
-    // SAFETY: the timer lives through the call.
+    // SAFETY: the timer outlives the call.
     let set = unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const timer, std::ptr::null_mut()) };
     assert_eq!(set, 0, "the timer is set");
 }
@@ -162,7 +162,7 @@ static ERRNO_CHANGED: AtomicU64 = AtomicU64::new(0);
 
 /// What the handler's thread does just now.
 static ACTIVITY: AtomicUsize = AtomicUsize::new(SIGNALLING);
-/// How often a handler has pushed meanwhile.
+/// How often a handler has pushed at the same time.
 static PUSHED_DURING: [AtomicU64; 4] = [const { AtomicU64::new(0) }; 4];
 
 const SIGNALLING: usize = 0;
@@ -214,7 +214,7 @@ fn handle_messages(bell: DoorbellKind, mut goes_on: impl FnMut() -> bool) {
         let mut expected = 0;
         while let Ok(number) = consumer.pop() {
             assert_eq!(number, expected, "once, and in order");
-            // In the end, nobody is there for the last answers.
+            // In the end, no client is attached for the last answers.
             let _ = answers.push(number);
             expected += 1;
         }
@@ -222,7 +222,7 @@ fn handle_messages(bell: DoorbellKind, mut goes_on: impl FnMut() -> bool) {
     });
     while goes_on() && !reader.is_finished() {}
     handle(libc::SIGUSR1, count);
-    // SAFETY: the handler is gone.
+    // SAFETY: the handler is removed.
     unsafe { *ENDS.0.get() = None };
     let arrived = reader.join().expect("the reader returns");
     assert_eq!(arrived, PUSHED.load(SeqCst), "{bell:?}: nothing is lost");
@@ -265,7 +265,7 @@ fn step(activity: usize, act: impl FnOnce()) {
 }
 
 /// Allocates, locks and prints, while another thread has a handler interrupt it
-/// wherever it is; says how often the handler pushed meanwhile.
+/// wherever it is; says how often the handler pushed at the same time.
 fn working(words: &[String]) {
     const TIMES: u64 = 500;
     let bell = BELLS[words[0].parse::<usize>().expect("a bell")];

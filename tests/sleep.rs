@@ -61,7 +61,7 @@ fn open(words: &[String]) -> Ring<u64> {
     options(&words[1]).open(&words[0]).expect("the ring")
 }
 
-/// Pops until the producer is gone; says how many there were.
+/// Pops until the producer has closed or crashed; says how many there were.
 fn popping(words: &[String]) {
     let mut consumer = open(words).consumer().expect("the role is free");
     hold();
@@ -77,7 +77,7 @@ fn popping(words: &[String]) {
     hear();
 }
 
-/// Pushes until the consumer is gone; says how many went in.
+/// Pushes until the consumer has closed or crashed; says how many went in.
 fn pushing(words: &[String]) {
     let mut producer = open(words).producer().expect("the role is free");
     hold();
@@ -237,7 +237,7 @@ fn a_newcomer_wakes_a_sleeper() {
     }
 }
 
-/// One that never came, and one whose predecessors have left or were killed.
+/// One that never attached, and one whose predecessors have left or were killed.
 fn awaited<E>(part: &str, peer: fn(&Pair, &str) -> E, sleeper: fn(SleepState) -> EndState) {
     const ROUNDS: u64 = 3;
     for form in FORMS {

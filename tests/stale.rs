@@ -234,7 +234,7 @@ fn an_epoch_counts_those_who_came() {
     assert_eq!((second.peer_epoch(), consumer.peer_epoch()), (1, 2));
 }
 
-/// Whatever the peer's past, and whether the name is gone or another ring's.
+/// Whatever the peer's past, and whether the name was removed or is another ring's.
 fn an_end_that_waits_for_nobody_is_superseded() {
     for (came, again) in [(false, false), (false, true), (true, false), (true, true)] {
         let name = RingName::new("superseded");

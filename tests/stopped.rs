@@ -1,6 +1,6 @@
 //! A stopped process (SIGSTOP, a debugger, a machine that pauses) is alive: its
 //! role stays its own, the peer waits until its own deadline, and when it
-//! is continued both go on with nothing lost. So does a process that is slow.
+//! is continued both continue with nothing lost. So does a process that is slow.
 
 mod common;
 
@@ -106,7 +106,7 @@ fn pause(pace: &str) {
     }
 }
 
-/// Pushes positions until nobody wants them.
+/// Pushes positions until no consumer wants them.
 fn pushing(arguments: &[String]) {
     let ring = options("any").open::<u64>(&arguments[0]);
     let mut producer = ring.expect("the ring").producer().expect("the role");

@@ -96,7 +96,7 @@ pub(crate) fn run(checks: Vec<Check>) -> ExitCode {
     // The longest come last in the list.
     let rest = Mutex::new(wanted.into_iter().rev());
     let work = || -> Vec<String> {
-        let names = std::iter::from_fn(|| rest.lock().expect("nobody panics with it").next());
+        let names = std::iter::from_fn(|| rest.lock().expect("no thread panics with it").next());
         names.filter(|name| !passes(name)).collect()
     };
     let failures: Vec<String> = thread::scope(|scope| {

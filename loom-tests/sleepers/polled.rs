@@ -66,16 +66,16 @@ impl Reactor {
     }
 
     fn tell(&self, task: Task) {
-        *self.task.lock().expect("nobody dies with the lock") = task;
+        *self.task.lock().expect("no thread dies with the lock") = task;
         self.told.notify_one();
     }
 
     /// Sets the event for each wait, when the word has changed.
     fn run(&self, word: &AtomicU32, event: &Event) {
         loop {
-            let mut task = self.task.lock().expect("nobody dies with the lock");
+            let mut task = self.task.lock().expect("no thread dies with the lock");
             while *task == Task::Nothing {
-                task = self.told.wait(task).expect("nobody dies with the lock");
+                task = self.told.wait(task).expect("no thread dies with the lock");
             }
             if mem::replace(&mut *task, Task::Nothing) == Task::End {
                 return;

@@ -69,7 +69,7 @@ impl Machine {
                     memory = machine
                         .queued
                         .wait(memory)
-                        .expect("nobody dies with the lock");
+                        .expect("no thread dies with the lock");
                 }
             }
         })
@@ -119,7 +119,7 @@ impl Machine {
             memory = machine
                 .woken
                 .wait(memory)
-                .expect("nobody dies with the lock");
+                .expect("no thread dies with the lock");
         }
         true
     }
@@ -140,7 +140,7 @@ impl Machine {
     }
 
     fn lock(&self) -> MutexGuard<'_, Memory> {
-        self.state.lock().expect("nobody dies with the lock")
+        self.state.lock().expect("no thread dies with the lock")
     }
 
     fn with<R>(access: impl FnOnce(&mut Memory) -> R) -> R {

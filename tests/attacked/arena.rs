@@ -50,7 +50,7 @@ fn rounds() -> u64 {
     wish.max(100_000)
 }
 
-/// So many bites are an attack.
+/// This many bites are an attack.
 const ENOUGH: u64 = 300;
 const A_WHILE: Duration = Duration::from_secs(1);
 
@@ -243,7 +243,7 @@ impl<T: Shape + ?Sized> Drop for Arena<T> {
     }
 }
 
-/// A role, unless the positions were attacked meanwhile.
+/// A role, unless the positions were attacked at the same time.
 fn taken<E>(end: Result<E, Error>) -> Option<E> {
     match end {
         Ok(end) => Some(end),

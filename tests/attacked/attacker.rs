@@ -113,7 +113,7 @@ impl Attacker {
                     0 => step * self.below(places),
                     _ => self.next(),
                 };
-                // Again and again, so that a second look finds another one.
+                // Again and again, so that a second poll finds another one.
                 for _ in 0..8 {
                     let header = self.header();
                     self.store(DATA + offset, header);

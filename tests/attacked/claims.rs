@@ -1,5 +1,5 @@
 //! What writes, with the attacker as the consumer: this process holds the role, so
-//! that nobody is missing, and does nothing with it.
+//! that no producer is missing, and does nothing with it.
 
 use std::time::Duration;
 

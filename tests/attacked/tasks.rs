@@ -9,7 +9,7 @@ use crate::arena::{
 use crate::attacker::Target;
 use crate::common::dice::Dice;
 
-/// How often both endpoints are made anew without need.
+/// How often both endpoints are made again without need.
 const LIFETIME: u64 = 200;
 
 /// Frames that are there: the stream has them, or says that they are corrupt.

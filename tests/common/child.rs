@@ -148,7 +148,7 @@ pub(crate) fn is_asleep(pid: u32) -> bool {
 }
 
 /// The exit code, or 128 and the number of the signal that has killed it, as a shell has
-/// it. No exit code is that large: a shell would go on with its loop.
+/// it. No exit code is that large: a shell would continue with its loop.
 pub(crate) fn code_of(status: ExitStatus) -> Option<i32> {
     let code = status.code();
     assert!(code.is_none_or(|code| code < 128), "it exits with {code:?}");

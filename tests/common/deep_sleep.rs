@@ -27,7 +27,7 @@ impl DeepSleeper {
         Self { pid, stop }
     }
 
-    /// Lets the child go on until it sleeps on a doorbell. Returns how long it
+    /// Lets the child continue until it sleeps on a doorbell. Returns how long it
     /// would have slept at most.
     pub(crate) fn falls_asleep(&mut self) -> Duration {
         let mut waits = None;

@@ -63,7 +63,7 @@ fn refuse(number: libc::c_long, answer: i32, commands: Option<[u32; 2]>, flags: 
     let alone = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
     assert_eq!(alone, 0, "no new privileges");
     let (call, operation) = (libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER);
-    // SAFETY: the program and its filter live through the call.
+    // SAFETY: the program and its filter outlive the call.
     let set = unsafe { libc::syscall(call, operation, flags, &raw const program) };
     assert_eq!(set, 0, "the filter is set");
 }

@@ -25,7 +25,7 @@ pub(crate) fn done() -> ! {
 /// How a child ended, as `waitpid` has it.
 pub(crate) fn ending(pid: libc::pid_t) -> libc::c_int {
     let mut status = 0;
-    // SAFETY: the status lives through the call.
+    // SAFETY: the status outlives the call.
     let waited = unsafe { libc::waitpid(pid, &raw mut status, 0) };
     assert_eq!(waited, pid, "the child can be reaped");
     status

@@ -31,7 +31,7 @@ fn done(result: libc::c_int) -> io::Result<()> {
     }
 }
 
-/// What this process mounts from now on, nobody else sees.
+/// What this process mounts from now on, no other process sees.
 pub(crate) fn own_mounts() -> io::Result<()> {
     // SAFETY: the process has a single thread, and gets mounts of its own.
     let moved = done(unsafe { libc::unshare(libc::CLONE_NEWNS) });

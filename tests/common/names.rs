@@ -21,14 +21,14 @@ impl RingName {
         Self(format!("quoit-test-{}-{names}-{test}", process::id()).into())
     }
 
-    /// A name that is like this one and goes on with these bytes.
+    /// A name that is like this one and continues with these bytes.
     pub(crate) fn and(&self, more: impl Into<OsString>) -> Self {
         let mut name = self.0.clone();
         name.push(more.into());
         Self(name)
     }
 
-    /// The name for somebody who takes a `str`, such as a child.
+    /// The name for code that takes a `str`, such as a child.
     pub(crate) fn as_str(&self) -> &str {
         self.0.to_str().expect("a name in UTF-8")
     }

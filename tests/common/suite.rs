@@ -2,7 +2,7 @@
 //!
 //! The usual harness runs tests on several threads at once, and cannot play a
 //! child's part. Here the same binary can be started again to do so, and nothing
-//! else runs meanwhile: a test has all children and descriptors to itself.
+//! else runs at the same time: a test has all children and descriptors to itself.
 //!
 //! The output is libtest's, and so are the options that cargo's users know.
 

@@ -63,7 +63,7 @@ fn follow<S: Copy>(pid: u32, look: impl Fn() -> S) -> Vec<Window<S>> {
     windows
 }
 
-/// Traces a child through so many of these system calls, and meddles after each,
+/// Traces a child through this many of these system calls, and meddles after each,
 /// while the child stands still.
 pub(crate) fn meddle(pid: u32, call: libc::c_long, mut count: u32, mut meddling: impl FnMut(u32)) {
     attach(pid);
@@ -107,7 +107,7 @@ pub(super) fn attach(pid: u32) {
 pub(super) fn next_stop(pid: u32, options: libc::c_int) -> Option<Stop> {
     let mut status = 0;
     let options = options | libc::__WALL;
-    // SAFETY: the status lives through the call.
+    // SAFETY: the status outlives the call.
     let waited = unsafe { libc::waitpid(pid as libc::pid_t, &raw mut status, options) };
     if waited <= 0 || !libc::WIFSTOPPED(status) {
         return None;
@@ -140,7 +140,7 @@ const INFO_OF_EXIT: u8 = 2;
 fn system_call(pid: u32) -> Stop {
     let mut info = SystemCall::default();
     let size = size_of_val(&info);
-    // SAFETY: the record lives through the call and is as long as it says.
+    // SAFETY: the record outlives the call and is as long as it says.
     let got = unsafe { libc::ptrace(GET_SYSCALL_INFO.into(), pid, size, &raw mut info) };
     assert!(got > 0, "the child stands at a system call");
     if info.op == INFO_OF_EXIT {
@@ -149,7 +149,7 @@ fn system_call(pid: u32) -> Stop {
     Stop::Before(info.number_or_result as libc::c_long, info.arguments)
 }
 
-/// Lets a child go on from this stop to its next one.
+/// Lets a child continue from this stop to its next one.
 pub(super) fn resume(pid: u32, stop: Stop) {
     let deliver = match stop {
         Stop::Signal(signal) => libc::c_long::from(signal),
@@ -162,12 +162,12 @@ pub(super) fn resume(pid: u32, stop: Stop) {
 pub(super) fn request(command: impl Into<i64>, pid: u32, place: u64, data: libc::c_long) {
     // SAFETY: the caller names such a request; `place` is the child's memory.
     let done = unsafe { libc::ptrace(command.into() as _, pid, place, data) };
-    // The child may have been killed meanwhile; waitpid tells.
+    // The child may have been killed at the same time; waitpid tells.
     let gone = std::io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH);
     assert!(done != -1 || gone, "the child can be traced");
 }
 
-/// A child that stands still, and goes on instruction by instruction.
+/// A child that stands still, and continues instruction by instruction.
 pub(crate) struct Halted(u32);
 
 impl Halted {
@@ -178,7 +178,7 @@ impl Halted {
         halted
     }
 
-    /// Goes on until `is_so`, and is left there as if by SIGSTOP. No system
+    /// Continues until `is_so`, and is left there as if by SIGSTOP. No system
     /// call on the way may wait.
     pub(crate) fn stop_when(self, is_so: impl Fn() -> bool) {
         while !is_so() {

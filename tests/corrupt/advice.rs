@@ -87,7 +87,7 @@ fn a_wake_that_never_came_is_counted_whatever_the_wakers_pid() {
         file.write_half(PRODUCER + PID, pid);
         file.write(CONSUMER + RESCUES, u64::MAX);
         let mut tail = 0;
-        // A tail that comes before the second look needs no rescue.
+        // A tail that comes before the second poll needs no rescue.
         while file.read(CONSUMER + RESCUES) == u64::MAX {
             let wait = move || (consumer.pop(), consumer);
             let (popped, back) = while_waiting(wait, || {

@@ -37,7 +37,7 @@ fn publish(file: &SegmentFile, head: u64, tail: u64) {
 }
 
 /// Another thread writes both words in turn at that offset while `attempt` runs, at
-/// least so many times and until it has seen enough of both: what is read twice
+/// least this many times and until it has seen enough of both: what is read twice
 /// is found to differ soon.
 fn while_it_changes(
     file: &SegmentFile,

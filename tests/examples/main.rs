@@ -35,13 +35,13 @@ fn wait_for_ring(ring: &RingName) {
     wait_until("there is a ring", || ring.file().exists());
 }
 
-/// Waits until so many messages were sent.
+/// Waits until this many messages were sent.
 fn wait_for_tail(ring: &RingName, tail: u64) {
     wait_for_ring(ring);
     wait_until("the messages are sent", || positions(ring).0 >= tail);
 }
 
-/// Waits until so many messages were read.
+/// Waits until this many messages were read.
 fn wait_for_head(ring: &RingName, head: u64) {
     wait_for_ring(ring);
     wait_until("the messages are read", || positions(ring).1 >= head);
@@ -114,7 +114,7 @@ fn killed_consumers_leave_no_gap() {
         consumer.kill();
         read = positions(&ring).1;
     }
-    // Nobody reads any more, so the ring is full in the end.
+    // No consumer reads any more, so the ring is full in the end.
     wait_until("the ring is full", || positions(&ring).0 == read + 4096);
     producer.signal(libc::SIGTERM);
     let (sent, last) = (read + 4096, read + 4095);
@@ -141,7 +141,7 @@ fn an_interrupt_ends_one_and_then_the_other() {
     assert_gone(&ring);
 }
 
-/// As after `nohup`: the terminal may go, and the example goes on.
+/// As after `nohup`: the terminal may go, and the example continues.
 #[test]
 fn a_signal_that_an_example_was_told_to_ignore_ends_nothing() {
     let ring = RingName::new("nohup");

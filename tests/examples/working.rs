@@ -19,7 +19,7 @@ fn is_worker(process: u32) -> bool {
     line.is_ok_and(|line| line.ends_with(b"\0work\0"))
 }
 
-/// So many numbers that it never comes to an endpoint.
+/// This many numbers that it never comes to an endpoint.
 const ENDLESS: [&str; 4] = ["--below", "1000000000000", "--workers", "2"];
 
 /// Starts it, and waits until its workers are at work.

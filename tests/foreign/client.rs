@@ -137,7 +137,7 @@ pub(super) enum End {
 }
 
 impl End {
-    /// Starts one, which goes on to the position `until`; returns when it has the role.
+    /// Starts one, which continues to the position `until`; returns when it has the role.
     pub(super) fn start(
         client: Option<&Client>,
         role: &str,
@@ -223,7 +223,7 @@ impl<'a> Orders<'a> {
     }
 }
 
-/// Goes on over the deaths of its consumers.
+/// Continues over the deaths of its consumers.
 pub(super) fn rust_produces(arguments: &[String]) {
     let orders = Orders::read(arguments);
     let mut number = 0;
@@ -253,7 +253,7 @@ pub(super) fn rust_produces(arguments: &[String]) {
     }
 }
 
-/// Goes on over the deaths of its producers.
+/// Continues over the deaths of its producers.
 pub(super) fn rust_consumes(arguments: &[String]) {
     let orders = Orders::read(arguments);
     let mut number = 0;

@@ -105,7 +105,7 @@ fn lock_all(file: &File) {
         lock.l_type = libc::F_WRLCK as libc::c_short;
         lock.l_start = byte;
         lock.l_len = 1;
-        // SAFETY: the lock lives through the call.
+        // SAFETY: the lock outlives the call.
         let locked = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const lock) };
         assert_eq!(locked, 0, "the byte {byte} is free");
     }

@@ -1,4 +1,4 @@
-//! Either endpoint is killed, in either language, and its successor goes on, in either.
+//! Either endpoint is killed, in either language, and the next holder continues, in either.
 
 use std::env;
 use std::process;
@@ -19,7 +19,7 @@ const MORE: &str = "QUOIT_FOREIGN_KILLS";
 struct Figures {
     kills: u64,
     units: u64,
-    /// By languages: the dead endpoint's, its successor's.
+    /// By languages: the dead endpoint's, the next holder's.
     takeovers: [[u64; 2]; 2],
 }
 

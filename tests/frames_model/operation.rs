@@ -19,7 +19,7 @@ pub(crate) struct Setting {
 pub(crate) enum Length {
     Bytes(usize),
     Longest,
-    /// More than the longest, by so much.
+    /// More than the longest, by this much.
     TooLong(usize),
 }
 
@@ -37,7 +37,7 @@ pub(crate) enum Step {
     PushKind(Wish),
     /// With no time to wait, in one of the ways that can wait.
     PushInTime(Wish),
-    /// In so many parts.
+    /// In this many parts.
     PushParts(Wish, usize),
     PushSlice(u32, Vec<Length>),
     /// With no time to wait: as many as there is room for, and then it is late.
@@ -67,13 +67,13 @@ pub(crate) enum Step {
         release: Release,
         in_time: bool,
     },
-    /// Breaks at the frame after so many, if there is one.
+    /// Breaks at the frame after this many, if there is one.
     Drain(Option<usize>),
     Skip(usize),
     SkipToLatest,
     /// Takes everything and finds nothing a few times: the consumer has caught up.
     CatchUp,
-    /// Pushes one and pops one, so many times.
+    /// Pushes one and pops one, this many times.
     PingPong {
         rounds: usize,
         length: Length,
@@ -89,7 +89,7 @@ pub(crate) enum Step {
 pub(crate) enum Release {
     Nothing,
     All,
-    /// So many, or all if there are fewer.
+    /// This many, or all if there are fewer.
     First(usize),
 }
 
@@ -97,7 +97,7 @@ pub(crate) enum Release {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Commit {
     All,
-    /// So many bytes, or all if there are fewer.
+    /// This many bytes, or all if there are fewer.
     First(usize),
 }
 

@@ -651,7 +651,7 @@ fn copies(frame: FrameView<'_>) -> (u32, Vec<u8>) {
     let mut appended = vec![7];
     frame.append_to(&mut appended);
     assert_eq!((appended[0], &appended[1..]), (7, &payload[..]));
-    // SAFETY: this is the only thread, and it writes nothing meanwhile.
+    // SAFETY: this is the only thread, and it writes nothing at the same time.
     assert_eq!(unsafe { frame.as_bytes() }, payload);
     (frame.kind(), payload)
 }

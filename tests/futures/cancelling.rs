@@ -52,12 +52,12 @@ pub(super) fn a_pop_that_is_dropped_takes_nothing() {
     });
 }
 
-/// Most attempts are given so many polls, and every fourth as many as it takes.
+/// Most attempts are given this many polls, and every fourth as many as it takes.
 fn polls(attempt: u32) -> u32 {
     [1, 2, 3, u32::MAX][attempt as usize % 4]
 }
 
-/// Is ready after so many polls, one right after the other.
+/// Is ready after this many polls, one right after the other.
 pub(super) async fn ready_after(mut polls: u32) {
     future::poll_fn(|cx| match polls {
         0 => Poll::Ready(()),

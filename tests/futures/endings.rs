@@ -65,7 +65,7 @@ pub(super) fn a_push_ends_when_the_consumer_leaves() {
     });
 }
 
-/// Asleep, for a peer that never came, when the ring loses its name.
+/// Asleep, for a peer that never attached, when the ring loses its name.
 pub(super) fn an_end_that_waits_for_nobody_is_superseded() {
     let name = RingName::new("superseded");
     let options = RingOptions::new(1);

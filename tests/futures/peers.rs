@@ -61,7 +61,7 @@ pub(super) fn a_peer_that_is_here_is_not_waited_for() {
         consumer.try_pop(&mut [0; 8]).map(|popped| popped.len),
         Ok(5)
     );
-    // On the heap nobody comes.
+    // On the heap no peer attaches.
     assert_eq!(poll_once(pin!(consumer.wait_for_peer())), SUPERSEDED);
     assert_eq!(poll_once(pin!(consumer.closed())), HERE);
 }
@@ -106,7 +106,7 @@ pub(super) fn a_peer_is_closed_whatever_is_unread() {
             assert_eq!(wakes.recv_timeout(PATIENCE), Ok(()));
         }
         assert!(poll_once(closed.as_mut()).is_pending());
-        // A successor does not hide the departure.
+        // A restarted peer does not hide the departure.
         drop(producer);
         let _successor = ring.producer().expect("the role is free");
         assert_eq!(poll_once(closed), HERE);

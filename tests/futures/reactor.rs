@@ -20,13 +20,13 @@ fn threads() -> usize {
     let tasks = fs::read_dir("/proc/self/task").expect("a list of threads");
     let names = tasks.filter_map(|task| {
         let task = task.expect("a thread").path();
-        fs::read_to_string(task.join("comm")).ok() // it may have ended meanwhile
+        fs::read_to_string(task.join("comm")).ok() // it may have ended at the same time
     });
     names.filter(|name| name == "quoit-reactor\n").count()
 }
 
-/// Waits until there are so many reactor threads: a new one names itself first,
-/// and nobody waits for the end of an old one.
+/// Waits until there are this many reactor threads: a new one names itself first,
+/// and no thread waits for the end of an old one.
 fn until_there_are(wanted: usize) {
     let start = Instant::now();
     while threads() != wanted {
@@ -149,7 +149,7 @@ pub(super) fn a_task_is_left_alone_while_its_peer_is_silent() {
     let mut consumer = consumer.into_async().expect("an async end");
     let (waker, wakes) = bell();
     assert_eq!(poll_with(&waker, consumer.pop()), Poll::Pending);
-    // The reactor looks at the peer meanwhile, and more than once.
+    // The reactor looks at the peer at the same time, and more than once.
     assert!(wakes.recv_timeout(Duration::from_millis(350)).is_err());
     producer.try_push(1).expect("there is room");
     assert_eq!(wakes.recv_timeout(PATIENCE), Ok(()));

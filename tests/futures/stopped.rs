@@ -1,4 +1,4 @@
-//! A peer that stops between its position and its wake: nobody wakes the task, and yet
+//! A peer that stops between its position and its wake: no thread wakes the task, and yet
 //! it gets soon what is there.
 
 use std::cell::RefCell;
@@ -110,7 +110,7 @@ fn wait_for(peer: Peer, moment: Moment, mut poll: impl FnMut(&Waker) -> Poll<()>
     };
     assert!(poll(&waker).is_pending(), "{moment:?}");
     if moment == Moment::Asleep {
-        // The reactor goes to sleep meanwhile.
+        // The reactor goes to sleep at the same time.
         thread::sleep(Duration::from_millis(5));
         peer.borrow_mut().moves_and_stops();
     }
@@ -184,17 +184,17 @@ fn raw(waker: Waker) -> RawWaker {
 
 static HOOKED: RawWakerVTable = RawWakerVTable::new(
     |waker| {
-        // SAFETY: a boxed waker, which nobody drops meanwhile.
+        // SAFETY: a boxed waker, which no thread drops at the same time.
         let waker = unsafe { &*waker.cast::<Waker>() };
         if let Some(hook) = AT_CLONE.take() {
             hook();
         }
         raw(waker.clone())
     },
-    // SAFETY: a boxed waker, which nobody uses after this.
+    // SAFETY: a boxed waker, which no thread uses after this.
     |waker| unsafe { Box::from_raw(waker.cast_mut().cast::<Waker>()) }.wake(),
-    // SAFETY: a boxed waker, which nobody drops meanwhile.
+    // SAFETY: a boxed waker, which no thread drops at the same time.
     |waker| unsafe { &*waker.cast::<Waker>() }.wake_by_ref(),
-    // SAFETY: a boxed waker, which nobody uses after this.
+    // SAFETY: a boxed waker, which no thread uses after this.
     |waker| drop(unsafe { Box::from_raw(waker.cast_mut().cast::<Waker>()) }),
 );

@@ -1,4 +1,4 @@
-//! Executions of `tests/hostile/body` with libFuzzer's bytes: somebody
+//! Executions of `tests/hostile/body` with libFuzzer's bytes: another thread
 //! scribbles between two calls.
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Executions of `tests/hostile/body` with libFuzzer's bytes: somebody
+//! Executions of `tests/hostile/body` with libFuzzer's bytes: another thread
 //! scribbles from a second thread, during calls.
 #![no_main]
 

@@ -155,7 +155,7 @@ pub(crate) fn a_ring_of_another_kind_is_refused() {
     assert!(matches!(frames, Error::ShapeMismatch { .. }), "{frames:?}");
     let others = refused(&memfd(&ring::<i64>(64), SEALS));
     assert!(matches!(others, Error::SchemaMismatch { .. }), "{others:?}");
-    // The copy that was not changed is believed, though somebody else made it.
+    // The copy that was not changed is believed, though another process made it.
     let (ours, theirs) = pair();
     send(&ours, &message(1), &[memfd(&good, SEALS).as_raw_fd()]);
     let ring = handoff::receive::<u64>(&theirs).expect("a ring");
@@ -233,7 +233,7 @@ pub(crate) fn a_socket_that_ends_or_does_not_wait_is_an_error() {
 pub(crate) fn a_socket_that_adds_ancillary_data_works() {
     let (ours, theirs) = pair();
     let on: libc::c_int = 1;
-    // SAFETY: the option is an integer, which lives through the call.
+    // SAFETY: the option is an integer, which outlives the call.
     let set = unsafe {
         libc::setsockopt(
             theirs.as_raw_fd(),
@@ -260,7 +260,7 @@ pub(crate) fn with_few_descriptors(_: &[String]) {
         rlim_cur: 32,
         rlim_max: 32,
     };
-    // SAFETY: the limit lives through the call.
+    // SAFETY: the limit outlives the call.
     let set = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
     assert_eq!(set, 0, "it is lowered");
     let all = || std::iter::from_fn(|| File::open("/dev/null").ok()).collect::<Vec<_>>();
@@ -295,7 +295,7 @@ pub(crate) fn interrupted(_: &[String]) {
     // SAFETY: all zero bytes are such a record: no flag, and so no restart.
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
     action.sa_sigaction = nothing as *const () as usize;
-    // SAFETY: the record lives through the call, and the handler does nothing.
+    // SAFETY: the record outlives the call, and the handler does nothing.
     let set = unsafe { libc::sigaction(libc::SIGALRM, &raw const action, std::ptr::null_mut()) };
     assert_eq!(set, 0);
     let often = libc::timeval {
@@ -306,7 +306,7 @@ pub(crate) fn interrupted(_: &[String]) {
         it_interval: often,
         it_value: often,
     };
-    // SAFETY: the timer lives through the call.
+    // SAFETY: the timer outlives the call.
     unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const timer, std::ptr::null_mut()) };
     let (ours, theirs): (UnixStream, UnixStream) = pair();
     let refusal = handoff::receive::<u64>(&theirs).err();

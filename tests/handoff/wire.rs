@@ -35,7 +35,7 @@ pub(crate) fn send(socket: &UnixStream, bytes: &[u8], descriptors: &[RawFd]) {
         header.msg_control = ancillary.as_mut_ptr().cast();
         header.msg_controllen = size_of_val(ancillary.as_slice()) as _;
     }
-    // SAFETY: the message, and what it points to, lives through the call.
+    // SAFETY: the message, and what it points to, outlives the call.
     let sent = unsafe { libc::sendmsg(socket.as_raw_fd(), &raw const header, 0) };
     let whole = usize::try_from(sent).is_ok_and(|sent| sent == bytes.len());
     assert!(whole, "it is sent: {}", io::Error::last_os_error());

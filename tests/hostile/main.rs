@@ -1,4 +1,4 @@
-//! Memory that somebody scribbles over: random executions of `body`, a bounded
+//! Memory that another thread scribbles over: random executions of `body`, a bounded
 //! number of them. `tests/fuzz` runs the same with libFuzzer.
 
 mod body;
@@ -50,7 +50,7 @@ fn scribbles_during_calls_are_survived() {
     }
 }
 
-/// Runs so many executions, the same ones every time; says what they met. One
+/// Runs this many executions, the same ones every time; says what they met. One
 /// that loops forever is a failure.
 fn run(executions: u64, scribbles: Scribbles) -> std::collections::BTreeMap<&'static str, u64> {
     let (sender, receiver) = mpsc::channel();

@@ -20,7 +20,7 @@ const METHODS: &str =
 const FUNCTIONS: &str = "from_raw_parts from_raw_parts_mut from_ptr from_ptr_range \
                          from_mut_ptr_range transmute transmute_copy";
 
-/// The traits that give a reference where nobody says `unsafe`, and the views of
+/// The traits that give a reference without `unsafe`, and the views of
 /// payload that must not have them.
 const TRAITS: &str = "Deref DerefMut AsRef AsMut Borrow BorrowMut Index IndexMut";
 const VIEWS: &str =

@@ -1,7 +1,7 @@
 //! The memory that a death leaves, copied after each instruction, and what a
-//! survivor and a successor make of the copy.
+//! survivor and a restarted peer make of the copy.
 //!
-//! A copy is a ring that nobody holds: its endpoints have died at that instruction,
+//! A copy is a ring that no process holds: its endpoints have died at that instruction,
 //! as far as the bytes go. Copies that are equal are judged once.
 
 use std::fs::{self, File};
@@ -259,14 +259,14 @@ impl<M: Messages> Copy<M> {
         self.read(&mut self.consumer(&ring)?, self.numbers().0)
     }
 
-    /// The survivor has seen the tail, and would take a ride that a successor
+    /// The survivor has seen the tail, and would take an inline copy that a restarted peer
     /// did not make.
     fn looks_then_successor(&self) -> Judged<bool> {
         let ring = self.ring()?;
         let mut consumer = self.consumer(&ring)?;
         let end = self.read(&mut consumer, self.numbers().0)?;
         let mut producer = self.producer(&ring)?;
-        // Numbers that the dead endpoint did not use: a ride of its would show.
+        // Numbers that the dead endpoint did not use: an inline copy of its would show.
         let next = end + 1000;
         M::push(&mut producer, next).map_err(|error| error.to_string())?;
         let read = self.read(&mut consumer, next)?;
@@ -327,7 +327,7 @@ impl<M: Messages> Copy<M> {
         self.released(first)
     }
 
-    /// The survivor has found the ring full; the successor makes room.
+    /// The survivor has found the ring full; the next holder makes room.
     fn full_then_successor(&self) -> Judged<bool> {
         let ring = self.ring()?;
         let (_, end) = self.numbers();

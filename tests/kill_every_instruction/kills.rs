@@ -139,16 +139,16 @@ fn alone() {
 /// A moment to die at.
 #[derive(Debug, Clone, Copy)]
 struct Moment {
-    /// After so many system calls.
+    /// After this many system calls.
     calls: u64,
     then: Then,
 }
 
 #[derive(Debug, Clone, Copy)]
 enum Then {
-    /// So many changes of the ring later.
+    /// This many changes of the ring later.
     Changes(u64),
-    /// So many instructions later.
+    /// This many instructions later.
     Instructions(u64),
     /// Asleep in the next call.
     Sleep,
@@ -247,7 +247,7 @@ fn lead_to(stepper: &mut Stepper, path: &Path, moment: Moment) {
 }
 
 /// Kills a child at every moment of `operation`; `scene` makes the ring, starts
-/// who is there besides, waits until the child may begin, and judges what is
+/// who is there in addition, waits until the child may begin, and judges what is
 /// left. Returns how many were killed.
 fn at_every_moment(
     operation: &str,
@@ -289,7 +289,7 @@ fn hear_from(survivor: &Child, heard: &mut Vec<u64>) {
     }
 }
 
-/// The peer sleeps when its peer is killed. It is woken by the successor,
+/// The peer sleeps when its peer is killed. It is woken by the next holder,
 /// or notices for itself.
 fn beside_a_sleeper(operation: &str, role: Role) -> usize {
     at_every_moment(operation, |kill, moment| {
@@ -344,7 +344,7 @@ fn beside_a_sleeper(operation: &str, role: Role) -> usize {
     })
 }
 
-/// A sleeper is killed. Its peer goes on, and its successor sleeps and is woken.
+/// A sleeper is killed. Its peer continues, and the next holder sleeps and is woken.
 fn asleep(operation: &str, role: Role) -> usize {
     at_every_moment(operation, |kill, moment| {
         let name = RingName::new("asleep");
@@ -403,7 +403,7 @@ fn to_a_name(operation: &str, exists: bool) -> usize {
             Err(Error::NotFound { .. }) => assert_ne!(operation, "open"),
             Err(error) => panic!("{operation}: {error}"),
         }
-        // Whoever comes next goes on.
+        // Whoever comes next continues.
         let mut producer = Producer::<u64>::open_or_create(&path, CAPACITY).expect("a ring");
         let mut consumer = Consumer::<u64>::open(&path).expect("a ring");
         producer.try_push(7).expect("there is room");

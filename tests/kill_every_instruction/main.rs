@@ -1,9 +1,9 @@
 //! Deaths at every instruction of every operation: nothing published is lost,
 //! nothing is torn, nothing comes twice that was released, and whoever comes next
-//! goes on.
+//! continues.
 //!
 //! Two forms. A tracer leads a child through an operation and copies the shared
-//! memory after each instruction; a survivor and a successor are let loose on the
+//! memory after each instruction; a survivor and a restarted peer are let loose on the
 //! copy (`images.rs`). And where the kernel has a part, a child is killed in
 //! earnest, at each moment at which that makes a difference (`kills.rs`).
 //!
@@ -92,7 +92,7 @@ fn line<M: Messages>(shape: &str, operation: Operation, stages: &[Stage]) -> u64
     sum.points
 }
 
-/// How many messages fill a ring in which so many have passed.
+/// How many messages fill a ring in which this many have passed.
 fn capacity<M: Messages>(passed: u64) -> u64 {
     let (mut producer, mut consumer) = RingOptions::new(M::CAPACITY)
         .heap::<M::T>()
@@ -121,7 +121,7 @@ fn lines<M: Messages>(shape: &str) -> u64 {
         ..stage
     };
     let mut points = 0;
-    // Empty, one, nearly full, wrapping; with a sleeper; with a ride.
+    // Empty, one, nearly full, wrapping; with a sleeper; with an inline copy.
     let before_push = [
         at(0, 0),
         at(0, 1),

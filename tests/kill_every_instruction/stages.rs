@@ -65,7 +65,7 @@ pub(crate) struct Stage {
     pub(crate) passed: u64,
     /// Messages in the ring.
     pub(crate) unread: u64,
-    /// The consumer has caught up, and says so: the next message rides.
+    /// The consumer has caught up, and says so: the next message is copied inline.
     pub(crate) rides: bool,
     /// The peer's sleep word says that it sleeps.
     pub(crate) asleep: bool,

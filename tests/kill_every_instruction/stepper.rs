@@ -54,7 +54,7 @@ impl Stepper {
         while self.pass_call() != libc::SYS_getppid {}
     }
 
-    /// Goes on to the next beginning or end of a system call: a call stops it
+    /// Continues to the next beginning or end of a system call: a call stops it
     /// twice.
     fn goes_on(&mut self) -> i64 {
         request(libc::PTRACE_SYSCALL, self.pid, 0);
@@ -127,7 +127,7 @@ impl Stepper {
             iov_len: size_of_val(&registers),
         };
         let command = libc::PTRACE_GETREGSET;
-        // SAFETY: set and registers live through the call.
+        // SAFETY: set and registers outlive the call.
         let got = unsafe { libc::ptrace(command, self.pid, libc::NT_PRSTATUS, &raw mut set) };
         assert_eq!(got, 0, "the child stands still");
         registers
@@ -181,7 +181,7 @@ fn request(command: impl Into<i64>, pid: libc::pid_t, data: libc::c_int) {
 /// Waits until the child stands still.
 fn stopped(pid: libc::pid_t) {
     let mut status = 0;
-    // SAFETY: the status lives through the call.
+    // SAFETY: the status outlives the call.
     let waited = unsafe { libc::waitpid(pid, &raw mut status, libc::__WALL) };
     assert_eq!(waited, pid, "the child is ours");
     assert!(libc::WIFSTOPPED(status), "the child ended: {status:#x}");

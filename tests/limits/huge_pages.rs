@@ -13,7 +13,7 @@ pub(crate) fn a_ring_in_huge_pages_is_as_any_other() {
     plays_in_a_directory("on_huge_pages");
 }
 
-/// In pages that nobody has; the gate sets some aside.
+/// In free pages; the gate sets some aside.
 pub(crate) fn on_huge_pages(arguments: &[String]) {
     let directory = Path::new(&arguments[0]);
     let mounted =
@@ -73,7 +73,7 @@ fn length(path: &Path) -> u64 {
     fs::metadata(path).expect("the ring's file").len()
 }
 
-/// Huge pages that nobody has.
+/// Free huge pages.
 fn free() -> u64 {
     let free = fs::read_to_string("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages");
     free.map_or(0, |free| free.trim().parse().expect("a number"))

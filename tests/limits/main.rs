@@ -117,10 +117,10 @@ fn set_limit(resource: impl Into<i64>, most: u64) {
         rlim_cur: 0,
         rlim_max: 0,
     };
-    // SAFETY: `limit` lives through the call.
+    // SAFETY: `limit` outlives the call.
     let known = unsafe { libc::getrlimit(resource as _, &raw mut limit) };
     limit.rlim_cur = most;
-    // SAFETY: `limit` lives through the call.
+    // SAFETY: `limit` outlives the call.
     let set = unsafe { libc::setrlimit(resource as _, &raw const limit) };
     assert_eq!((known, set), (0, 0), "{}", io::Error::last_os_error());
 }

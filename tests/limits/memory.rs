@@ -51,8 +51,8 @@ pub(crate) fn on_a_small_file_system(arguments: &[String]) {
     assert!(consumer.try_iter().eq(0..half));
 }
 
-/// A ring of so many words is refused in `directory`, by all its numbers, and
-/// what it had taken meanwhile is given back.
+/// A ring of this many words is refused in `directory`, by all its numbers, and
+/// what it had taken at the same time is given back.
 fn is_too_large_for(directory: &Path, capacity: u64) {
     let free_before = file_system(directory).free;
     let path = directory.join("too-large");
@@ -122,7 +122,7 @@ fn dispositions() -> Vec<usize> {
     let disposition = |signal| {
         // SAFETY: all zero bytes are such a record.
         let mut action: libc::sigaction = unsafe { core::mem::zeroed() };
-        // SAFETY: nothing is set, and the record lives through the call.
+        // SAFETY: nothing is set, and the record outlives the call.
         unsafe { libc::sigaction(signal, core::ptr::null(), &raw mut action) };
         action.sa_sigaction
     };
@@ -219,7 +219,7 @@ fn file_system(directory: &Path) -> FileSystem {
     let path = c_string(directory);
     // SAFETY: all zero bytes are a `statvfs`.
     let mut stat: libc::statvfs = unsafe { core::mem::zeroed() };
-    // SAFETY: the path is a C string, and `stat` lives through the call.
+    // SAFETY: the path is a C string, and `stat` outlives the call.
     let result = unsafe { libc::statvfs(path.as_ptr(), &raw mut stat) };
     assert_eq!(result, 0, "{}", io::Error::last_os_error());
     FileSystem {

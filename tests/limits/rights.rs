@@ -46,7 +46,7 @@ pub(crate) fn a_ring_without_a_name_of_somebody_else_is_refused() {
     Child::start("turncoat", &[]).succeeds();
 }
 
-/// Becomes somebody else while it has rings.
+/// Becomes another process while it has rings.
 pub(crate) fn turncoat(_: &[String]) {
     let ring = |mode| {
         let ring = RingOptions::new(64).mode(mode).create_anonymous::<u64>();

@@ -48,7 +48,7 @@ pub(crate) fn without_locks(arguments: &[String]) {
     fs::remove_file(&old).expect("it is there");
 }
 
-/// A security module's answer is not that of a lock that somebody has.
+/// A security module's answer is not that of a lock that another process has.
 pub(crate) fn a_lock_that_is_forbidden_is_no_lock_that_is_taken() {
     each("without_the_right_to_lock", &[""]);
 }

@@ -15,7 +15,7 @@ use crate::common::names::RingName;
 use crate::common::segment_file::{SUPERSEDED, SegmentFile};
 use crate::{become_nobody, is_root};
 
-/// A ring with a record that nobody has read.
+/// A ring with an unread record.
 fn with_a_record(test: &str, mode: u32) -> (RingName, Ring<u64>) {
     let name = RingName::new(test);
     let options = RingOptions::new(4).mode(mode);
@@ -46,7 +46,7 @@ fn all_locks(name: &RingName) -> File {
             l_len: 1,
             l_pid: 0,
         };
-        // SAFETY: the lock lives through the call.
+        // SAFETY: the lock outlives the call.
         let locked = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const lock) };
         assert_eq!(locked, 0, "nobody else has the locks");
     }
@@ -94,7 +94,7 @@ pub(crate) fn opener(arguments: &[String]) {
                 Err(Error::AlreadyExists { in_use: false, .. }) => options.open::<u64>(name),
                 other => other,
             },
-            // What nobody has used yet is in use while another process has its locks.
+            // A ring that no process has used yet is in use while another process has its locks.
             _ => match options
                 .clone()
                 .stale(StalePolicy::Fail)

@@ -300,7 +300,7 @@ fn frame(number: u64) -> Vec<u8> {
     frame
 }
 
-/// Sends frames until nobody takes them any more.
+/// Sends frames until no consumer takes them any more.
 fn sender(arguments: &[String]) {
     let mut producer = FrameProducer::open(&arguments[0]).expect("the role is free");
     for number in 0.. {
@@ -363,7 +363,7 @@ fn leave_to_read_suffices() {
         done();
     };
     let mut status = 0;
-    // SAFETY: the status lives through the call.
+    // SAFETY: the status outlives the call.
     unsafe { libc::waitpid(child, &raw mut status, 0) };
     assert_eq!(status, 0, "the child has seen what it should");
 }
@@ -477,7 +477,7 @@ fn a_record_that_no_memory_holds_is_an_error() {
             rlim_cur: limit,
             rlim_max: limit,
         };
-        // SAFETY: the limit lives through the call.
+        // SAFETY: the limit outlives the call.
         let set = unsafe { libc::setrlimit(libc::RLIMIT_AS, &raw const limit) };
         assert_eq!(set, 0);
         let seen = observer.unread(1, |_| panic!("it was copied"));
@@ -488,7 +488,7 @@ fn a_record_that_no_memory_holds_is_an_error() {
         done();
     };
     let mut status = 0;
-    // SAFETY: the status lives through the call.
+    // SAFETY: the status outlives the call.
     unsafe { libc::waitpid(child, &raw mut status, 0) };
     assert_eq!(status, 0, "the child has seen what it should");
     assert_eq!(observer.unread(1, drop).expect("there is memory"), 1);

@@ -1,4 +1,4 @@
-//! The end of a stream, and a stream that nobody reads.
+//! The end of a stream, and a stream without a reader.
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
@@ -43,7 +43,7 @@ fn rest(consumer: &mut FrameConsumer) -> String {
 pub(crate) fn a_file_ends_when_its_writer_leaves() {
     let name = ring("left");
     let mut consumer = FrameConsumer::open(&name).expect("the role is free");
-    // Nobody has come yet: that is no end.
+    // No producer has attached yet: that is no end.
     let mut reader = consumer.reader();
     reader.set_timeout(Some(Duration::from_millis(200)));
     let error = reader.read(&mut [0]).expect_err("there is no writer");
@@ -81,7 +81,7 @@ pub(crate) fn reading_goes_on_when_another_writer_comes() {
         Child::start("writer", &[name.as_str(), text, "leaves"]).succeeds();
         assert_eq!(rest(&mut consumer), text);
     }
-    // Two whose ends nobody sees are one stream.
+    // Two whose ends no thread sees are one stream.
     for text in ["fourth", "fifth"] {
         Child::start("writer", &[name.as_str(), text, "leaves"]).succeeds();
     }

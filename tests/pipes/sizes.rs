@@ -1,4 +1,4 @@
-//! Writes and reads of every size, and where the bytes are meanwhile.
+//! Writes and reads of every size, and where the bytes are at the same time.
 
 use std::io::{self, BufRead, ErrorKind, IoSlice, Read, Write};
 use std::sync::mpsc::{self, TryRecvError};

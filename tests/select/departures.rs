@@ -1,4 +1,4 @@
-//! Peers that leave, peers that die, and their successors.
+//! Peers that leave, peers that die, and their later holders.
 
 use std::fs;
 use std::thread;
@@ -112,7 +112,7 @@ pub(crate) fn gone_comes_before_back_and_back_before_ready() {
     for number in 0..5 {
         assert_eq!(next(&mut select, &mut ends), Some(Selected::Gone(0)));
         assert_eq!(next(&mut select, &mut ends), None, "and not again");
-        // A successor comes, publishes, and leaves, between two waits.
+        // A restarted peer attaches, publishes, and closes, between two waits.
         producer(&ring).try_push(number).expect("there is room");
         assert_eq!(next(&mut select, &mut ends), Some(Selected::Back(0)));
         assert_eq!(next(&mut select, &mut ends), Some(Selected::Ready(0)));

@@ -229,7 +229,7 @@ pub(crate) fn a_successor_wakes_a_sleeping_select() {
     }
 }
 
-/// The second poll looks for successors, too.
+/// The second poll looks for later holders, too.
 pub(crate) fn a_successor_that_comes_while_a_select_falls_asleep_is_seen() {
     let mut rings = Two::new(PATIENT);
     drop(rings.producer(0));

@@ -21,7 +21,7 @@ pub(crate) enum Step {
     /// With no time to wait: as many as there is room for, and then it is late.
     PushAll(usize),
     TryExtend(usize),
-    /// As many as there is room for, or all if nobody is there to make more.
+    /// As many as there is room for, or all if no peer is attached to make more.
     Extend(usize),
     Claim {
         commit: bool,
@@ -30,7 +30,7 @@ pub(crate) enum Step {
         count: usize,
         commit: Option<usize>,
     },
-    /// So many or none, with no time to wait.
+    /// This many or none, with no time to wait.
     ClaimExactly {
         count: usize,
         commit: Option<usize>,
@@ -45,7 +45,7 @@ pub(crate) enum Step {
     PeekMany {
         release: Option<usize>,
     },
-    /// At least so many or none, with no time to wait.
+    /// At least this many or none, with no time to wait.
     PeekAtLeast {
         min: usize,
         release: Option<usize>,
@@ -53,7 +53,7 @@ pub(crate) enum Step {
     TryIter {
         take: usize,
     },
-    /// As many as there are, or to the end if nobody is there to push more.
+    /// As many as there are, or to the end if no peer is attached to push more.
     Iter {
         take: usize,
     },
@@ -61,7 +61,7 @@ pub(crate) enum Step {
     SkipToLatest,
     /// Takes everything and finds nothing a few times: the consumer has caught up.
     CatchUp,
-    /// Pushes one and pops one, so many times.
+    /// Pushes one and pops one, this many times.
     PingPong(usize),
     /// Drops an endpoint. It comes back when it is needed.
     Leave(Role),

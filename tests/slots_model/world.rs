@@ -263,7 +263,7 @@ impl<'a, T: Record + PartialEq + Debug> World<'a, T> {
         match self.consumer().try_peek() {
             Ok(peek) => {
                 assert_eq!(Ok(peek.read()), expected);
-                // SAFETY: this is the only thread, and it writes nothing meanwhile.
+                // SAFETY: this is the only thread, and it writes nothing at the same time.
                 assert_eq!(Ok(*unsafe { peek.as_ref() }), expected);
                 if release {
                     peek.release();
@@ -526,7 +526,7 @@ fn fill<T: Record + PartialEq + Debug>(
             }
         }
         _ => {
-            // SAFETY: this is the only thread, and it touches nothing else meanwhile.
+            // SAFETY: this is the only thread, and it touches nothing else at the same time.
             let (front, back) = unsafe { claim.slices_mut() };
             front.copy_from_slice(&values[..split]);
             back.copy_from_slice(&values[split..]);
@@ -552,7 +552,7 @@ fn look<T: Record + PartialEq + Debug>(
     release: Option<usize>,
 ) -> usize {
     assert_eq!(peek.len(), expected.len());
-    // SAFETY: this is the only thread, and it writes nothing meanwhile.
+    // SAFETY: this is the only thread, and it writes nothing at the same time.
     assert_eq!(unsafe { peek.slices() }, expected.split_at(split));
     assert_eq!(peek.iter().len(), expected.len());
     assert!(peek.iter().eq(expected.iter().copied()));

@@ -6,7 +6,7 @@
 //! arrives once and in order, and none of them arrives only because a deadline ended the
 //! sleep. And where the waker does its wakes wrongly, the counter of rescues says so.
 //!
-//! `QUOIT_SPARSE=20000` sends so many messages in each form instead of 200, and prints
+//! `QUOIT_SPARSE=20000` sends this many messages in each form instead of 200, and prints
 //! what each form has counted.
 //!
 //! The async endpoints want the feature `futures`.

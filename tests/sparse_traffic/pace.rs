@@ -11,7 +11,7 @@ use super::common::dice::Dice;
 use super::common::sleep_state::SleepPage;
 use super::form::Form;
 
-/// One message of so many is sent as soon as the sleeper's word says that it sleeps: it
+/// One message of this many is sent as soon as the sleeper's word says that it sleeps: it
 /// may find the sleeper between its word and its sleep.
 const HASTY: u64 = 4;
 

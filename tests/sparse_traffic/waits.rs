@@ -115,7 +115,7 @@ fn becomes_readable<E>(end: &Pollable<E>) {
         events: libc::POLLIN,
         revents: 0,
     };
-    // SAFETY: the entry lives through the call.
+    // SAFETY: the entry outlives the call.
     let count = unsafe { libc::poll(&raw mut entry, 1, -1) };
     assert_eq!(count, 1, "the descriptor can be polled");
 }

@@ -20,9 +20,9 @@ use super::pace::wait_until;
 use super::start;
 use super::waits::Stamped;
 
-/// So many wakes in a row that have not arrived are no rescue yet: each may be under way.
+/// This many wakes in a row that have not arrived are no rescue yet: each may be under way.
 const UNDER_WAY: u64 = 7;
-/// If there is no rescue after so many messages, there never is.
+/// If there is no rescue after this many messages, there never is.
 const MOST: u64 = 40;
 /// Where each endpoint's sleep word and semaphore lie.
 const WORDS: [(u64, u64); 2] = [(12288, 12544), (12416, 12672)];
@@ -107,7 +107,7 @@ impl Waker {
         let is_producer = usize::from(self.form.sleeper == Role::Producer);
         let (word, semaphore) = WORDS[is_producer];
         if self.form.is_parked(&self.page) {
-            // Nobody but the sleeper changes it meanwhile, and only at a deadline.
+            // Nobody but the sleeper changes it at the same time, and only at a deadline.
             self.segment.write_half(word, 0);
             match self.wake {
                 Wake::Rightly if self.form.doorbell == DoorbellKind::Semaphore => {
@@ -124,12 +124,12 @@ impl Waker {
     }
 
     fn futex(&self, word: u64, call: libc::c_int) {
-        // SAFETY: the word lies in the mapping, which lives through the call.
+        // SAFETY: the word lies in the mapping, which outlives the call.
         unsafe { libc::syscall(libc::SYS_futex, self.at(word), call, 1) };
     }
 
     fn post(&self, semaphore: u64) {
-        // SAFETY: there is room for a semaphore, in the mapping, which lives through the call.
+        // SAFETY: there is room for a semaphore, in the mapping, which outlives the call.
         unsafe { libc::sem_post(self.at(semaphore).cast()) };
     }
 

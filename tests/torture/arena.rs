@@ -58,7 +58,7 @@ struct Tally {
     worst: Duration,
 }
 
-/// Kills and restarts both ends in this form, so many times in all; then takes
+/// Kills and restarts both ends in this form, this many times in all; then takes
 /// what they have left.
 pub(crate) fn torture<L: Load + ?Sized>(form: Form, kills: u64, seed: u64) {
     print!("[seed {seed}] ");

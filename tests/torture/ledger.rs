@@ -1,4 +1,4 @@
-//! What the two endpoints have done, in a file that outlives them: their successors
+//! What the two endpoints have done, in a file that outlives them: their later holders
 //! begin where it says, or the ring has lost something.
 //!
 //! Each endpoint writes down what it is about to do and what it has done. Dead, it

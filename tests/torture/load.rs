@@ -61,7 +61,7 @@ pub(crate) trait Load: Shape<Producer: End, Consumer: End> {
     ) -> Result<u64, PopError>;
 }
 
-/// Pushes on from where its predecessor was killed. Its arguments are those
+/// Pushes on from where the previous holder was killed. Its arguments are those
 /// that `Arena` starts an endpoint with.
 pub(crate) fn produce<L: Load + ?Sized>(arguments: &[String]) {
     let (ring, ledger, mut dice) = begin::<L>(arguments);
@@ -80,7 +80,7 @@ pub(crate) fn produce<L: Load + ?Sized>(arguments: &[String]) {
     }
 }
 
-/// Takes on from where its predecessor was killed.
+/// Takes on from where the previous holder was killed.
 pub(crate) fn consume<L: Load + ?Sized>(arguments: &[String]) {
     let (ring, ledger, mut dice) = begin::<L>(arguments);
     let mut consumer = ring.consumer().expect("its predecessor is dead");
@@ -114,7 +114,7 @@ fn begin<L: Load + ?Sized>(arguments: &[String]) -> (Ring<L>, Ledger, Dice) {
     (ring, Ledger::open(Path::new(ledger)), dice)
 }
 
-/// How an endpoint waits and wakes: not always as its predecessor or its peer does.
+/// How an endpoint waits and wakes: not always as the previous holder or its peer does.
 fn manners(strategy: &str, dice: &mut Dice) -> RingOptions {
     let options = RingOptions::default().fences(match dice.roll(3) {
         0 => Fences::Symmetric,

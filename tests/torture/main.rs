@@ -3,10 +3,10 @@
 //! again at once.
 //!
 //! A message's number follows from its position and its bytes from its number,
-//! and a ledger outlives both endpoints. So a successor that goes on too early or
+//! and a ledger outlives both endpoints. So a restarted peer that continues too early or
 //! too late, a message that is lost, torn or out of order, or delivered again
 //! though it was released, is found where it happens. After each death both
-//! ends must go on, and no wake-up may be lost but by the death of its waker.
+//! ends must continue, and no wake-up may be lost but by the death of its waker.
 //!
 //! Two thousand deaths in all forms together; with `QUOIT_TORTURE=20000` as
 //! many as that. `QUOIT_TORTURE_SEED` repeats the choices of a run, though not

@@ -12,7 +12,7 @@ use crate::common::dice::Dice;
 use crate::common::names::RingName;
 use crate::common::sample::mix;
 
-/// A sequence number, so much content that follows from it, and a checksum.
+/// A sequence number, this much content that follows from it, and a checksum.
 struct Message(Vec<u8>);
 
 impl Message {

@@ -3,7 +3,7 @@
 //! Ten million messages of each shape, and a hundred million with
 //! `QUOIT_SOAK=1`. Each has a sequence number and a checksum over its content;
 //! single, batch and zero-copy calls alternate at random on both sides, so that
-//! messages ride, wrap and come in crowds. Then rings that are nearly always full
+//! messages are copied inline, wrap and come in crowds. Then rings that are nearly always full
 //! or empty, and a ping-pong.
 
 #[path = "../common/mod.rs"]

@@ -168,7 +168,7 @@ fn claim(
             claim.write_at(0, front);
         }
         _ if place.is_quiet() => {
-            // SAFETY: nobody else writes to the ring meanwhile.
+            // SAFETY: no other thread writes to the ring at the same time.
             unsafe { claim.as_mut_bytes() }.copy_from_slice(payload);
         }
         _ => {}
@@ -182,7 +182,7 @@ fn claim(
     Answer::Sound
 }
 
-/// A batch of frames while somebody scribbles, and what it says and does once it has
+/// A batch of frames while another thread scribbles, and what it says and does once it has
 /// met something corrupt: nothing.
 fn batch(
     producer: &mut FrameProducer,
@@ -205,7 +205,7 @@ fn batch(
                 };
                 frame.map(|mut frame| {
                     if place.is_quiet() {
-                        // SAFETY: nobody else writes to the ring meanwhile.
+                        // SAFETY: no other thread writes to the ring at the same time.
                         let bytes = unsafe { frame.as_mut_bytes() };
                         assert_eq!(bytes.len(), payload.len());
                         place.check_payload(bytes.as_ptr(), bytes.len());
@@ -365,7 +365,7 @@ fn drain(consumer: &mut FrameConsumer, choices: &mut Choices<'_>, place: &mut Pl
     drained.into()
 }
 
-/// Frames as a stream of bytes, in pieces of any size, while somebody scribbles.
+/// Frames as a stream of bytes, in pieces of any size, while another thread scribbles.
 fn read_stream(
     consumer: &mut FrameConsumer,
     choices: &mut Choices<'_>,
@@ -389,7 +389,7 @@ fn read_stream(
                 assert!(bytes.len() < data);
                 place.attack(choices);
                 let again = reader.fill_buf();
-                // The end of a stream is asked for anew.
+                // The end of a stream is asked for again.
                 if !bytes.is_empty() {
                     assert_eq!(again.expect("a copy"), bytes, "a copy has changed");
                     let half = choices.below(bytes.len() + 1);
@@ -443,7 +443,7 @@ impl Place {
         Some(offset)
     }
 
-    /// Reads a frame in every way, also after somebody may have written to it: its
+    /// Reads a frame in every way, also after another thread may have written to it: its
     /// length and kind stay, and its bytes are those that lie there now, or the copy.
     fn check_view(&mut self, view: FrameView<'_>, choices: &mut Choices<'_>) {
         let (kind, len) = (view.kind(), view.len());
@@ -452,7 +452,7 @@ impl Place {
         let offset = self.check_payload(view.as_ptr(), len);
         let first = view.to_vec();
         if self.is_quiet() {
-            // SAFETY: nobody writes to the ring meanwhile.
+            // SAFETY: no thread writes to the ring at the same time.
             assert_eq!(unsafe { view.as_bytes() }, first);
         }
         self.attack(choices);

@@ -27,7 +27,7 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        // SAFETY: the page is this guard's, and nobody has a pointer into it.
+        // SAFETY: the page is this guard's, and no thread has a pointer into it.
         unsafe { libc::munmap(ptr::with_exposed_provenance_mut(self.0), PAGE) };
     }
 }

@@ -40,7 +40,7 @@ pub(crate) struct Scribble {
 }
 
 impl Memory {
-    /// What lies there. Nobody writes meanwhile.
+    /// What lies there. No thread writes at the same time.
     pub(crate) fn read(&self, range: Range<usize>) -> Vec<u8> {
         assert!(range.end <= self.length);
         let start: *const u8 = ptr::with_exposed_provenance(self.start + range.start);
@@ -50,7 +50,7 @@ impl Memory {
         bytes
     }
 
-    /// Puts these bytes at its start. Nobody else uses it meanwhile.
+    /// Puts these bytes at its start. no other thread uses it at the same time.
     pub(crate) fn overwrite(&self, bytes: &[u8]) {
         assert!(bytes.len() <= self.length);
         let start: *mut u8 = ptr::with_exposed_provenance_mut(self.start);
@@ -64,7 +64,7 @@ impl Memory {
         start + bytes.len() <= self.length && self.read(start..start + bytes.len()) == bytes
     }
 
-    /// Whether these bytes ride, after so many others.
+    /// Whether these bytes ride, after this many others.
     pub(crate) fn ride_at(&self, offset: usize, bytes: &[u8]) -> bool {
         let end = offset + bytes.len();
         end <= RIDE_BYTES && self.read(RIDE + offset..RIDE + end) == bytes

@@ -1,5 +1,5 @@
 //! One execution of the fuzzer: bytes become a ring, and steps that its endpoints
-//! take while somebody scribbles over the segment.
+//! take while another thread scribbles over the segment.
 //!
 //! Whatever the bytes: no call panics, or loops forever, or hands out memory
 //! outside the data; an endpoint that has said `Corrupt` says the very same to
@@ -26,7 +26,7 @@ use self::rings::Rings;
 use self::world::World;
 use crate::common::sample::Words;
 
-/// When somebody scribbles.
+/// When another thread scribbles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scribbles {
     /// Between two calls.

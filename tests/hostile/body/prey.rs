@@ -99,7 +99,7 @@ pub(crate) struct Place {
     pub(crate) data: usize,
     /// The endpoint's own memory, for what it carries.
     pub(crate) private: Range<usize>,
-    /// The ring's memory, if nobody scribbles during calls: then this step may, in
+    /// The ring's memory, if no thread scribbles during calls: then this step may, in
     /// the middle, and can compare what is read.
     pub(crate) memory: Option<Memory>,
     /// A consumer may carry a message that it saw in an earlier step.
@@ -115,7 +115,7 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// Checks that so many bytes at an address lie in the data, and reads all of them;
+    /// Checks that this many bytes at an address lie in the data, and reads all of them;
     /// says where they begin there. `None` if they are carried in the endpoint's own memory.
     pub(crate) fn check(&mut self, address: *const u8, len: usize) -> Option<usize> {
         let start = address.addr();
@@ -136,13 +136,13 @@ impl Place {
         Some(start - base - DATA)
     }
 
-    /// The same of a slice, which only a step that nobody disturbs may have.
+    /// The same of a slice, which only a step that no thread disturbs may have.
     pub(crate) fn check_slice<T>(&mut self, slice: &[T]) -> Option<usize> {
         assert!(self.is_quiet());
         self.check(ptr::from_ref(slice).cast(), size_of_val(slice))
     }
 
-    /// Whether nobody else writes to the ring during the step.
+    /// Whether no other thread writes to the ring during the step.
     pub(crate) fn is_quiet(&self) -> bool {
         self.memory.is_some()
     }

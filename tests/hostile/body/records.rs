@@ -118,7 +118,7 @@ fn claim_one<T: Record>(
     let address = claim.as_mut_ptr();
     assert_eq!(place.check(address.cast(), size_of::<T>()), Some(next));
     match place.is_quiet() && choices.coin() {
-        // SAFETY: nobody else writes to the ring meanwhile.
+        // SAFETY: no other thread writes to the ring at the same time.
         true => *unsafe { claim.as_mut() } = value,
         false => claim.write(value),
     }
@@ -167,7 +167,7 @@ fn claim_many<T: Record>(
             .rev()
             .for_each(|index| claim.write(index, values[index])),
         _ if place.is_quiet() => {
-            // SAFETY: nobody else writes to the ring meanwhile.
+            // SAFETY: no other thread writes to the ring at the same time.
             let (front, back) = unsafe { claim.slices_mut() };
             assert_eq!(front.len() + back.len(), count);
             for (slice, offset) in [(front, next), (back, 0)] {
@@ -208,7 +208,7 @@ fn extend<T: Record>(
     extended.into()
 }
 
-/// One record, read twice, the second time after somebody may have written to it.
+/// One record, read twice, the second time after another thread may have written to it.
 fn peek_one<T: Record>(
     consumer: &mut Consumer<T>,
     next: usize,
@@ -227,7 +227,7 @@ fn peek_one<T: Record>(
     assert!(offset.is_none_or(|offset| offset == next));
     let first = peek.read();
     if place.is_quiet() {
-        // SAFETY: nobody writes to the ring meanwhile.
+        // SAFETY: no thread writes to the ring at the same time.
         assert!(is_same(unsafe { peek.as_ref() }, &first));
     }
     place.attack(choices);
@@ -243,7 +243,7 @@ fn peek_one<T: Record>(
     Answer::Sound
 }
 
-/// Every record, in every way, also after somebody may have written to them.
+/// Every record, in every way, also after another thread may have written to them.
 fn peek_many<T: Record>(
     consumer: &mut Consumer<T>,
     values: &mut [T],
@@ -273,7 +273,7 @@ fn peek_many<T: Record>(
     let count = peek.len();
     assert!((1..=capacity).contains(&(count as u64)));
     if place.is_quiet() {
-        // SAFETY: nobody writes to the ring meanwhile.
+        // SAFETY: no thread writes to the ring at the same time.
         let (front, back) = unsafe { peek.slices() };
         assert_eq!(front.len() + back.len(), count);
         for (slice, offset) in [(front, offset::<T>(position, capacity)), (back, 0)] {

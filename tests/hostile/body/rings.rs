@@ -59,7 +59,7 @@ impl<T: Prey + ?Sized> Rings<T> {
     }
 }
 
-/// For a ring of at most so many bytes, and how many slots it has.
+/// For a ring of at most this many bytes, and how many slots it has.
 fn options<T: Prey + ?Sized>(bytes: usize, doorbell: DoorbellKind) -> (RingOptions, usize) {
     let fitting = (bytes / T::UNIT).max(1);
     let capacity = 1 << fitting.ilog2();
@@ -132,7 +132,7 @@ impl<T: Prey + ?Sized> Set<T> {
         }
     }
 
-    /// Makes it a fresh ring again, at this position. Nobody holds a role.
+    /// Makes it a fresh ring again, at this position. No process holds a role.
     pub(crate) fn reset(&mut self, first: u64, fill: u8) {
         for position in [TAIL, HEAD] {
             self.fresh[position..position + 8].copy_from_slice(&first.to_le_bytes());
@@ -147,8 +147,8 @@ impl<T: Prey + ?Sized> Set<T> {
         self.memory.read(slack.clone()) == self.fresh[slack]
     }
 
-    /// Gives the segment its name back: somebody may have marked it as
-    /// superseded, and somebody else taken the name away.
+    /// Gives the segment its name back: an attacker may have marked it as
+    /// superseded, and another process taken the name away.
     pub(crate) fn restore_name(&self) {
         if !self.name.file().exists() {
             fs::hard_link(self.spare.file(), self.name.file()).expect("its name again");
