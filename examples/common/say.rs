@@ -1,6 +1,6 @@
-//! Lines for people, who may have stopped reading: `| head -1`.
+//! Lines for a reader that may have closed: `| head -1`.
 
-/// As `println!`, which panics when nobody reads any more. Here the example goes on, and
+/// As `println!`, which panics when the reader has closed. Here the example continues, and
 /// puts away what it has made.
 macro_rules! say {
     ($($text:tt)*) => {{

@@ -1,18 +1,17 @@
 //! Adapts polling to the load, from what the last polls found.
 //!
-//! A consumer that has *caught up* polls many times before a message comes: an inline
-//! copy spares it a cache miss, so the producer gets a hint.
+//! A consumer that has *caught up* polls many times before a message arrives: an inline
+//! copy saves it a cache miss, so the producer gets a hint.
 //!
 //! An endpoint *close behind* a stream finds a little with each poll: the consumer a few
 //! messages, the producer in a full ring a little room. Each poll takes lines away from
-//! the peer, whose stores wait until they are back, so that it never gets ahead,
-//! and both crawl. So such an endpoint looks away before it polls again: that poll finds
-//! much, and the lines move once for all of it. (Temporal slipping in FastForward,
-//! Giacomoni et al., 2008.) How long it looks away is tuned by what the polls find, in
+//! the peer, whose stores wait until they are back, so both slow down.
+//! So such an endpoint backs off before it polls again: that poll finds much, and the lines move once for all of it. (Temporal slipping in FastForward,
+//! Giacomoni et al., 2008.) How long it backs off is tuned by what the polls find, in
 //! hints to the processor: that fits any processor, any distance between the two, and
 //! any size of record. Both endpoints do so; the slower one finds enough, and stops.
 //!
-//! A thread that has polled in vain since its last message, for the reply or for the next
+//! A thread that has polled an empty ring since its last message, for the reply or for the next
 //! request, has time while a message is under way: it takes the lines of the next one
 //! then. The thread of a stream has not, however long its consumer waits.
 
@@ -21,22 +20,22 @@ use core::cell::Cell;
 use crate::sync::spin_loop;
 
 thread_local! {
-    /// How often the consumers of this thread have polled in vain.
+    /// Empty polls of the consumers of this thread.
     static IDLE: Cell<u32> = const { Cell::new(0) };
 }
 
-/// Polls in vain in a row after which an endpoint has caught up. A line's way between two
+/// Empty polls in a row after which an endpoint has caught up. A line's way between two
 /// processors takes fewer.
 const CAUGHT_UP: u32 = 64;
-/// Polls in a row that found a single message after at least one in vain, after which
+/// Polls in a row that found a single message after at least one empty poll, after which
 /// an endpoint has caught up as well.
 const LONE: u32 = 4;
-/// Polls that found more than one message, and did not come to the above between
+/// Polls that found more than one message, with fewer lone ones between
 /// them, after which there is a stream.
 const STREAM: u32 = 8;
 /// Bytes ahead at which the endpoints' lines no longer meet.
 const CLOSE: u64 = 4096;
-/// Hints to the processor that an endpoint looks away at most.
+/// The most hints to the processor for which an endpoint backs off.
 const LONGEST_SLIP: u32 = 64;
 
 /// The polls of late.
@@ -48,13 +47,13 @@ pub(crate) struct Pacing {
     crowded: u32,
     /// As last said.
     caught_up: bool,
-    /// Whether to look away before the next poll.
+    /// Whether to back off before the next poll.
     slips: bool,
     /// For how many hints; kept from stream to stream.
     slip: u32,
     /// Units ahead at which the peer is not close.
     enough: u64,
-    /// Some poll has found enough to go on.
+    /// A poll has found enough.
     has_found: bool,
     /// What `IDLE` was at the last question.
     idle: u32,
@@ -64,7 +63,7 @@ pub(crate) struct Pacing {
 }
 
 impl Pacing {
-    /// Of a ring of so many units of so many bytes.
+    /// Of a ring of `capacity` units of `unit` bytes.
     pub(crate) fn new(capacity: u64, unit: u64) -> Self {
         Self {
             in_vain: 0,
@@ -118,13 +117,13 @@ impl Pacing {
         }
     }
 
-    /// A consumer polled in vain.
+    /// A consumer polled an empty ring.
     #[inline]
     pub(crate) fn note_idle() {
         IDLE.set(IDLE.get().wrapping_add(1));
     }
 
-    /// Whether a consumer of this thread has polled in vain since the last question.
+    /// Whether a consumer of this thread has polled an empty ring since the last question.
     #[inline]
     pub(crate) fn was_idle(&mut self) -> bool {
         let idle = IDLE.get();
@@ -142,7 +141,7 @@ impl Pacing {
         self.in_vain == CAUGHT_UP && self.catch_up()
     }
 
-    /// A poll found a single message of so many units, or room for one. Returns the
+    /// A poll found a single message of `units`, or room for one. Returns the
     /// same.
     #[inline]
     pub(crate) fn lone(&mut self, units: u64) -> bool {
@@ -158,7 +157,7 @@ impl Pacing {
         self.lone == LONE && self.catch_up()
     }
 
-    /// A poll found more than one message, so many units. Returns whether it is over
+    /// A poll found more than one message, of `units` together. Returns whether it is over
     /// with having caught up, when it is news.
     #[inline]
     pub(crate) fn crowded(&mut self, units: u64) -> bool {
@@ -175,7 +174,7 @@ impl Pacing {
         !core::mem::replace(&mut self.caught_up, true)
     }
 
-    /// Looks away longer if a poll found too little, and shorter if it found enough.
+    /// Backs off longer if a poll found too little, and shorter if it found enough.
     fn tune(&mut self, units: u64) {
         if !self.is_stream() {
             return;
@@ -284,7 +283,7 @@ mod tests {
         assert!(!pacing.slips, "as much as there are bytes to keep apart");
     }
 
-    /// Hints that an endpoint looks away at last, if each poll finds what came meanwhile.
+    /// The hints for which an endpoint backs off in the end, if each poll finds what arrived since the last one.
     fn tuned(capacity: u64, unit: u64, per_hint: u64, without: u64) -> u32 {
         let mut pacing = Pacing::new(capacity, unit);
         for _ in 0..1000 {
@@ -311,7 +310,7 @@ mod tests {
 
     #[test]
     fn an_end_looks_away_until_it_finds_enough_and_no_longer() {
-        // A message every hint, or ten: as long as it takes to be 512 apart, at most.
+        // A message every hint, or ten: until they are 512 apart, at most.
         assert_eq!(tuned(1 << 16, 8, 1, 2), LONGEST_SLIP);
         assert!((28..=60).contains(&tuned(1 << 16, 8, 10, 2)));
         // A ring that is half filled while the lines are on their way.

@@ -151,7 +151,7 @@ pub(crate) fn a_ring_is_described_and_so_is_what_is_wrong_with_it() {
         "3 sleeps of the producer lasted until a timeout although there was room",
         "check that the consumer wakes after each release, by FUTEX_WAKE without FUTEX_PRIVATE_FLAG",
         "any process that may write to the ring can raise the counter",
-        "it is full, and nobody reads it",
+        "it is full, and no process reads it",
         "died, or is still at it",
     ] {
         assert!(wrong.contains(part), "{wrong}");

@@ -45,7 +45,7 @@ pub(crate) fn wrong(name: &str, look: &Look, motion: Option<&Motion>) -> Vec<Str
     }
     let is_full = look.corrupt.is_none() && look.percent() >= FULL;
     if is_full && !look.peer(Role::Consumer).is_alive {
-        wrong.push("it is full, and nobody reads it; start a consumer".to_owned());
+        wrong.push("it is full, and no process reads it; start a consumer".to_owned());
     }
     if look.is_superseded {
         wrong.push(

@@ -208,7 +208,7 @@ fn end(role: Role, look: &Look, motion: Option<&Motion>, memory: Option<&Memory>
             let _ = write!(life, ", on core {core}");
         }
         if state.is_asleep {
-            life += ", asleep at the ring";
+            life += ", sleeping at the ring";
         }
     }
     let mut lines = vec![(title, life)];

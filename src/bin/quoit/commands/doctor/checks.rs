@@ -73,7 +73,7 @@ fn container(machine: &Machine) -> Finding {
         Some(mark) => Finding::note(
             check,
             format!("/{mark} is there: /dev/shm is this container's own, unless it is shared"),
-            "both ends need one /dev/shm: docker run --ipc=container:NAME or --ipc=host",
+            "both endpoints need one /dev/shm: docker run --ipc=container:NAME or --ipc=host",
         ),
         None => Finding::good(check, "no sign of one"),
     }
