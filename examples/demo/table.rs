@@ -142,7 +142,7 @@ ring stay on core {near} and core {far}."
     format!(
         "
 pipe, socket: how many times as fast as that one, by messages/s and by p50.
-Each message is one call at each endpoint, and making and verifying it is included.
+Each message is one call at each endpoint, and its making and verifying count.
 A ring holds 1 MiB, a pipe 64 KiB. A round trip has 32 bytes each way.
 {places}
 "
