@@ -134,7 +134,7 @@ pub(crate) fn round_trips(rows: &[Row]) -> String {
 pub(crate) fn legend(cores: Option<(usize, usize)>) -> String {
     let places = match cores {
         Some((near, far)) => format!(
-            "Processes run where the kernel puts them, but in round trips the two endpoints of a
+            "Processes run where the kernel puts them, but in round trips the endpoints of a
 ring stay on core {near} and core {far}."
         ),
         None => "Only one core may be used, so both processes share it.".to_owned(),
