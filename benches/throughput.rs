@@ -9,7 +9,7 @@
 //! ```
 //!
 //! rtrb lives in one process, so there the two ends are threads, of quoit's rings
-//! too: rings in shared memory, as ever. Both its versions take part, and each round
+//! too: rings in shared memory. Both its versions take part, and each round
 //! counts the faster one. Frames go between two processes. Every end tries, gives the
 //! processor one hint, and tries again.
 //!

@@ -162,7 +162,7 @@ impl Waker {
         true
     }
 
-    /// On taking a role and on leaving it: wakes whoever sleeps on `word`, or
+    /// On taking a role and on leaving it: wakes the process that sleeps on `word`, or
     /// was to be woken by a waker that died first.
     pub(crate) fn rouse(&self, word: &AtomicU32, bell: &impl Doorbell) {
         // park <-> wake: epoch or goodbye are visible before the word is seen.

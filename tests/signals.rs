@@ -92,7 +92,7 @@ const BELLS: [DoorbellKind; 2] = [DoorbellKind::Futex, DoorbellKind::Semaphore];
 /// Repeats a wait until signals have interrupted it often enough, however many come in the
 /// time of one: a busy machine, and one that is emulated, delivers few.
 fn interrupted(what: &str, mut wait: impl FnMut()) {
-    const ENOUGH: u64 = 50;
+    const ENOUGH: u64 = 101;
     handle(libc::SIGALRM, count);
     let before = INTERRUPTIONS.load(SeqCst);
     let interruptions = || INTERRUPTIONS.load(SeqCst) - before;

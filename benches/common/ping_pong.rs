@@ -50,7 +50,7 @@ pub(crate) fn wire(directory: &Path) -> impl FnMut(Side) -> PingPong + use<> {
     }
 }
 
-/// The file; whoever comes second finds it.
+/// The file; the second process finds it.
 fn lines(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);

@@ -25,7 +25,7 @@ struct Talk {
     batch: bool,
     /// How the first sleeps end.
     ends: &'static [Option<Rest>],
-    /// Whether the producer says goodbye and the consumer waits for it.
+    /// Whether the producer closes and the consumer waits for it.
     close: bool,
 }
 
@@ -71,7 +71,7 @@ struct Pair {
     form: Form,
     ends: &'static [Option<Rest>],
     first: First,
-    /// Whether the first ring's producer says goodbye and the consumer waits for it.
+    /// Whether the first ring's producer closes and the consumer waits for it.
     close: bool,
     /// Whether the first ring's producer dies, and another comes.
     mortal: bool,

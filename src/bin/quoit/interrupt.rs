@@ -101,7 +101,7 @@ impl Interrupt {
         self.poll(Some((file, events)), -1).map(drop)
     }
 
-    /// Waits for input, at most so long, or until a signal comes.
+    /// Waits for input up to the timeout, or until a signal arrives.
     pub(crate) fn input(&self, file: BorrowedFd<'_>, time: Duration) -> Result<Input, Stop> {
         let found = self.poll(Some((file, libc::POLLIN)), time.as_millis() as i32)?;
         Ok(match found {

@@ -145,7 +145,7 @@ impl Look {
         self.are_alive != [false, false]
     }
 
-    /// Whether no process has ever had an end.
+    /// Whether no process has ever held a role.
     pub(crate) fn is_unused(&self) -> bool {
         self.sample.producer.epoch == 0 && self.sample.consumer.epoch == 0
     }
