@@ -184,7 +184,10 @@ fn the_consumer_of_a_stopped_producer_times_out_and_goes_on() {
         let parks = || pair.page.read().consumer.parks;
         let before = parks();
         // On a busy machine its time may be over before it sleeps.
+        let mut tries = 0;
         while parks() == before {
+            tries += 1;
+            assert!(tries < 50, "{bell}: it never sleeps");
             let end = consumer.pop_timeout(LOOKS);
             assert_eq!(end, Err(PopError::TimedOut), "{bell}");
         }
@@ -210,7 +213,10 @@ fn the_producer_of_a_stopped_consumer_times_out_and_goes_on() {
         }
         let parks = || pair.page.read().producer.parks;
         let before = parks();
+        let mut tries = 0;
         while parks() == before {
+            tries += 1;
+            assert!(tries < 50, "{bell}: it never sleeps");
             let end = producer.push_timeout(CAPACITY, LOOKS);
             assert_eq!(end, Err(PushError::TimedOut(CAPACITY)), "{bell}");
         }
