@@ -1,6 +1,6 @@
 //! Deaths: an endpoint stops at each of its steps in turn, and a restarted peer continues
-//! in the same thread, which stands for the lock that the kernel hands over.
-//! Its published messages arrive, whole; of an unfinished one, nothing.
+//! in the same thread, which stands for the lock that the kernel hands over. Every
+//! published message arrives whole, and no part of an unfinished one does.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -21,12 +21,12 @@ use crate::slots::{Consumer, Producer, Record, WORDS, record};
 use crate::steps::Steps;
 use crate::steps::Way::{self, Ride, Walk};
 
-/// Producers that follow one another, until this many records are published.
+/// Producers, one after the other, until this many records are published.
 struct Producers {
     start: u64,
     capacity: u64,
     count: u64,
-    /// How each producer's records go; all producers but the last are mortal.
+    /// How each producer publishes; all producers but the last are mortal.
     generations: &'static [&'static [Way]],
     first: First,
 }
@@ -56,7 +56,7 @@ impl Scenario<Steps> for Producers {
 }
 
 impl Producers {
-    /// One generation; returns how many records are published behind it.
+    /// Runs one generation; returns how many records are published after it.
     fn produce(
         &self,
         ring: &Rc<Ring>,
@@ -78,7 +78,7 @@ impl Producers {
     }
 }
 
-/// The record that a producer of this generation puts at this place.
+/// The record that a producer of this generation publishes at this place.
 fn made_by(generation: usize, place: u64) -> Record {
     record((generation as u64) << 8 | place)
 }
@@ -93,7 +93,7 @@ fn one_more_at_most(stored: u64, returned: u64, end: Option<()>) {
     );
 }
 
-/// Consumers that follow one another; all but the last are mortal.
+/// Consumers, one after the other; all but the last are mortal.
 struct Consumers {
     start: u64,
     capacity: u64,
@@ -147,12 +147,12 @@ impl Scenario<Steps> for Consumers {
     }
 }
 
-/// A producer of frames that dies, and a restarted peer, which ends with `LAST`.
+/// A producer of frames that dies, and a restarted producer, which ends with `LAST`.
 struct FrameProducers {
     start: u64,
     capacity: u64,
     mortal: &'static [(u32, Way)],
-    /// Words of payload of the frames of the next holder.
+    /// Words of payload of the next holder's frames.
     successor: &'static [u32],
     first: First,
 }
@@ -205,13 +205,13 @@ impl Scenario<Steps> for FrameProducers {
 }
 
 impl FrameProducers {
-    /// How many frames of the mortal end at `position` or before it.
+    /// How many frames of the mortal end at or before `position`.
     fn frames_to(&self, position: u64) -> usize {
         frames_to(self.start, self.capacity, self.mortal, position)
     }
 }
 
-/// How many of these frames end at `position` or before it.
+/// How many of these frames end at or before `position`.
 fn frames_to(start: u64, capacity: u64, sizes: &[(u32, Way)], position: u64) -> usize {
     let mut end = start;
     let mut ends = vec![end];
