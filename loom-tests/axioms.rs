@@ -45,7 +45,10 @@ mod observer;
 #[allow(dead_code, reason = "hints have no ordering")]
 #[path = "../src/parker.rs"]
 mod parker;
-#[allow(dead_code, reason = "no scenario asks whether its own endpoint is closed")]
+#[allow(
+    dead_code,
+    reason = "no scenario asks whether its own endpoint is closed"
+)]
 #[path = "../src/peer.rs"]
 mod peer;
 #[path = "axioms/segment.rs"]

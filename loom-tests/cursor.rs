@@ -24,7 +24,11 @@ mod frames;
 mod harness;
 #[allow(dead_code, reason = "no payload is too long here")]
 mod layout;
-#[allow(dead_code, unused_imports, reason = "the models place their records themselves")]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "the models place their records themselves"
+)]
 #[path = "../src/slots.rs"]
 mod lines;
 mod models;

@@ -38,14 +38,20 @@ impl Kernel {
 
     /// Sleeps without a comparison of the word.
     pub(crate) fn sleep(&self, word: &AtomicU32) {
-        let sleepers = self.sleepers.lock().expect("no thread dies while it holds the lock");
+        let sleepers = self
+            .sleepers
+            .lock()
+            .expect("no thread dies while it holds the lock");
         self.block(&[word], sleepers);
     }
 
     /// Sleeps while each of the words is `PARKED`.
     pub(crate) fn wait_any(&self, words: &[&AtomicU32]) -> Rest {
         death::step();
-        let sleepers = self.sleepers.lock().expect("no thread dies while it holds the lock");
+        let sleepers = self
+            .sleepers
+            .lock()
+            .expect("no thread dies while it holds the lock");
         let changed = |word: &&AtomicU32| word.load_in_kernel() != PARKED;
         if self.compares && words.iter().any(changed) {
             reach(State::Unblocked);
@@ -93,7 +99,10 @@ impl Doorbell for Kernel {
 
     fn wake(&self, word: &AtomicU32) {
         death::step();
-        let mut sleepers = self.sleepers.lock().expect("no thread dies while it holds the lock");
+        let mut sleepers = self
+            .sleepers
+            .lock()
+            .expect("no thread dies while it holds the lock");
         let ticket: *const AtomicU32 = word;
         sleepers.retain(|&sleeper| sleeper != ticket);
         self.woken.notify_all();

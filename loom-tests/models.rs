@@ -4,8 +4,8 @@
 
 mod deaths;
 mod frames;
-mod observing;
 mod inline;
+mod observing;
 mod slots;
 
 use std::fmt::Debug;

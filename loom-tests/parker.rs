@@ -23,7 +23,10 @@ mod news;
 #[allow(dead_code, reason = "hints are not part of the sleep")]
 #[path = "../src/parker.rs"]
 mod parker;
-#[allow(dead_code, reason = "only pollable endpoints ask whether they are closed")]
+#[allow(
+    dead_code,
+    reason = "only pollable endpoints ask whether they are closed"
+)]
 #[path = "../src/peer.rs"]
 mod peer;
 #[allow(dead_code, unused_imports, reason = "shared with the other models")]
@@ -121,27 +124,22 @@ fn main() -> ExitCode {
     checks.push(Check::new("mutants_of_peers_die", move || {
         by_hand::judge(mutants::OF_PEERS, &peers, &SHIPPED, PREEMPTIONS + 1)
     }));
-    checks.push(Check::new(
-        "mutants_of_select_die",
-        move || by_hand::judge(mutants::OF_SELECT, &selected, &SHIPPED, PREEMPTIONS + 1),
-    ));
+    checks.push(Check::new("mutants_of_select_die", move || {
+        by_hand::judge(mutants::OF_SELECT, &selected, &SHIPPED, PREEMPTIONS + 1)
+    }));
     let polled: Vec<_> = polled::MODELS.iter().collect();
-    checks.push(Check::new(
-        "mutants_of_an_event_die",
-        move || by_hand::judge(mutants::OF_AN_EVENT, &polled, &SHIPPED, PREEMPTIONS + 1),
-    ));
+    checks.push(Check::new("mutants_of_an_event_die", move || {
+        by_hand::judge(mutants::OF_AN_EVENT, &polled, &SHIPPED, PREEMPTIONS + 1)
+    }));
     let buffered: Vec<_> = store_buffer::models::MODELS.iter().collect();
     for &model in &buffered {
         checks.push(Check::new(model.name, move || {
             model.verify(&store_buffer::SHIPPED)
         }));
     }
-    checks.push(Check::new(
-        "mutants_of_the_barrier_die",
-        move || {
-            let mutants = store_buffer::mutants::MUTANTS;
-            by_hand::judge(mutants, &buffered, &store_buffer::SHIPPED, PREEMPTIONS + 1)
-        },
-    ));
+    checks.push(Check::new("mutants_of_the_barrier_die", move || {
+        let mutants = store_buffer::mutants::MUTANTS;
+        by_hand::judge(mutants, &buffered, &store_buffer::SHIPPED, PREEMPTIONS + 1)
+    }));
     run(checks)
 }

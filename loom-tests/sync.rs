@@ -23,11 +23,7 @@ use loom::thread::{self, ThreadId};
 use crate::harness::death;
 use crate::harness::sites::{Operation, Site};
 
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "only its constants are used here"
-)]
+#[allow(dead_code, unused_imports, reason = "only its constants are used here")]
 #[path = "../src/sync.rs"]
 mod shipped;
 

@@ -1,29 +1,29 @@
-//! Pictures as SVG: percentile curves, and bars beside their limits.
+//! Charts as SVG: percentile curves, and figures with their limits.
 //!
-//! A picture stands in a page or alone in a file; it is drawn for light and for
-//! dark rooms, and has its figures in words as well.
+//! A chart is part of a page or a separate file. It has a light and a dark mode, and shows
+//! its figures as text too.
 
 use core::fmt::Write;
 
 use super::spread::show_nanos;
 
-/// One line of a picture of percentiles.
+/// One curve of a percentile chart.
 #[derive(Debug)]
 pub(crate) struct Curve {
     pub(crate) name: String,
-    /// Which percentage took at most how many nanoseconds.
+    /// Pairs of a percentage and the nanoseconds that it did not exceed.
     pub(crate) points: Vec<(f64, f64)>,
 }
 
 const WIDTH: f64 = 800.0;
 const HEIGHT: f64 = 460.0;
-/// Where the curves' frame lies.
+/// The edges of the plot area.
 const LEFT: f64 = 70.0;
 const RIGHT: f64 = 640.0;
 const TOP: f64 = 50.0;
 const BOTTOM: f64 = 405.0;
 
-/// The percentages that are marked; each is so many nines.
+/// The percentages with a grid line, each with its number of nines.
 const NINES: [(f64, &str); 6] = [
     (0.0, "0 %"),
     (1.0, "90 %"),
@@ -33,7 +33,7 @@ const NINES: [(f64, &str); 6] = [
     (5.0, "99.999 %"),
 ];
 
-/// Colours that are told apart in light and dark, and by most eyes.
+/// Colours that most people can distinguish in both modes.
 const COLOURS: [&str; 8] = [
     "#0e8a5f", "#2f6fde", "#c2410c", "#a855f7", "#b58900", "#0891b2", "#db2777", "#64748b",
 ];
@@ -45,18 +45,18 @@ const STYLE: &str = "<style>\
     .chart .grid{stroke:#d0d7de;stroke-width:1}\
     .chart .curve{fill:none;stroke-width:2.2;stroke-linejoin:round}\
     .chart .limit{stroke:#24292f;stroke-width:1.5;stroke-dasharray:5 4}\
-    .chart .ok{fill:#0e8a5f}.chart .short{fill:#d9480f}\
+    .chart .ok{fill:#0e8a5f}.chart .missed{fill:#d9480f}\
     .chart .spread{stroke:#57606a;stroke-width:1.5}\
     @media(prefers-color-scheme:dark){\
     .chart{background:#0d1117}\
     .chart text{fill:#e6edf3}\
     .chart .grid{stroke:#30363d}\
     .chart .limit{stroke:#e6edf3}\
-    .chart .ok{fill:#2ea97a}.chart .short{fill:#f0803c}\
+    .chart .ok{fill:#2ea97a}.chart .missed{fill:#f0803c}\
     .chart .spread{stroke:#afb8c1}}\
     </style>";
 
-/// How long the slowest took: to the right by nines, upwards by powers of ten.
+/// A percentile chart: the x axis counts nines, the y axis is logarithmic.
 pub(crate) fn percentiles(title: &str, curves: &[Curve]) -> String {
     let nanos = || curves.iter().flat_map(|curve| &curve.points).map(|p| p.1);
     let lowest = nanos()
@@ -85,7 +85,7 @@ pub(crate) fn percentiles(title: &str, curves: &[Curve]) -> String {
         line(&mut svg, "grid", (x(nines), TOP), (x(nines), BOTTOM));
         text(&mut svg, "middle", (x(nines), BOTTOM + 20.0), label);
     }
-    let below = "share of the round trips that took no longer";
+    let below = "percentile of the round trips";
     text(&mut svg, "middle", (x(2.5), BOTTOM + 42.0), below);
 
     let mut labels = Vec::new();
@@ -103,7 +103,7 @@ pub(crate) fn percentiles(title: &str, curves: &[Curve]) -> String {
         let _ = write!(svg, r#"<path class="curve" stroke="{colour}" d="{path}"/>"#);
         labels.push((last.1, &curve.name, colour));
     }
-    // From the top down, none on another.
+    // From the top down, without overlap.
     labels.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut free = TOP;
     for (height, name, colour) in labels {
@@ -119,30 +119,30 @@ pub(crate) fn percentiles(title: &str, curves: &[Curve]) -> String {
     svg + "</svg>\n"
 }
 
-/// Where so many nines lie.
+/// The x coordinate of this number of nines.
 fn x(nines: f64) -> f64 {
     LEFT + nines / 5.0 * (RIGHT - LEFT)
 }
 
-/// A figure beside what it may be.
+/// A figure and its target.
 #[derive(Debug)]
-pub(crate) struct Promise {
+pub(crate) struct Target {
     pub(crate) name: String,
-    /// Value and limit, in words.
+    /// Value and limit, as text.
     pub(crate) words: String,
     pub(crate) ok: bool,
-    /// How many times better than the limit: lower quartile, median, upper one.
+    /// How many times better than the limit: lower quartile, median, upper quartile.
     pub(crate) within: [f64; 3],
 }
 
-/// Where the limit lies, and how far it is to twice as good.
+/// The x coordinate of the limit, and the distance to twice as good.
 const LIMIT: f64 = 440.0;
 const TWICE: f64 = 60.0;
 const ROW: f64 = 20.0;
 
-/// How far each figure is from its limit: to the right is better.
-pub(crate) fn promises(title: &str, promises: &[Promise]) -> String {
-    let height = 64.0 + promises.len() as f64 * ROW;
+/// A chart of each figure's distance from its limit: right is better.
+pub(crate) fn targets(title: &str, targets: &[Target]) -> String {
+    let height = 64.0 + targets.len() as f64 * ROW;
     let place = |within: f64| LIMIT + within.log2().clamp(-2.0, 3.5) * TWICE;
     let mut svg = open(title, height);
     for (times, label) in [
@@ -161,11 +161,11 @@ pub(crate) fn promises(title: &str, promises: &[Promise]) -> String {
         );
         text(&mut svg, "middle", (place(times), 44.0), label);
     }
-    for (row, promise) in promises.iter().enumerate() {
+    for (row, target) in targets.iter().enumerate() {
         let y = 66.0 + row as f64 * ROW;
-        let [lower, median, upper] = promise.within.map(place);
-        text(&mut svg, "end", (LIMIT - 2.2 * TWICE, y), &promise.name);
-        let class = if promise.ok { "ok" } else { "short" };
+        let [lower, median, upper] = target.within.map(place);
+        text(&mut svg, "end", (LIMIT - 2.2 * TWICE, y), &target.name);
+        let class = if target.ok { "ok" } else { "missed" };
         let (from, to) = (median.min(LIMIT), median.max(LIMIT));
         let _ = write!(
             svg,
@@ -174,7 +174,7 @@ pub(crate) fn promises(title: &str, promises: &[Promise]) -> String {
             (to - from).max(1.0)
         );
         line(&mut svg, "spread", (lower, y - 4.5), (upper, y - 4.5));
-        text(&mut svg, "start", (LIMIT + 3.7 * TWICE, y), &promise.words);
+        text(&mut svg, "start", (LIMIT + 3.7 * TWICE, y), &target.words);
     }
     svg + "</svg>\n"
 }

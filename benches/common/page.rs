@@ -1,10 +1,10 @@
-//! The figures of benches as one page, which asks no network for anything.
+//! The figures of the benches as one HTML page, which needs no network.
 
 use core::fmt::Write;
 
 use serde_json::Value;
 
-use super::chart::{self, Curve, Promise};
+use super::chart::{self, Curve, Target};
 use super::mechanisms::SINGLE_TRIPS;
 use super::spread::{Spread, show_nanos};
 
@@ -21,15 +21,14 @@ const STYLE: &str = "\
     @media(prefers-color-scheme:dark){body{color:#e6edf3;background:#0d1117}\
     th,td{border-color:#30363d}small{color:#9198a1}}";
 
-/// A page of these benches, by name.
+/// The page of these benches, by name.
 pub(crate) fn page(runs: &Value) -> String {
     let mut html = format!(
         "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
-         <title>quoit: what was measured</title><style>{STYLE}</style>\n\
-         <h1>quoit: what was measured</h1>\n\
-         <p>Variants take turns in short slices. A ratio is the median of the ratios of slices of \
-         one round; beside it, half of them.</p>\n"
+         <title>quoit benchmark report</title><style>{STYLE}</style>\n\
+         <h1>quoit benchmark report</h1>\n\
+         <p>Variants are measured in short interleaved slices. A ratio is the median of the ratios of all rounds, with its interquartile range.</p>\n"
     );
     let runs = || runs.as_object().into_iter().flatten();
     if let Some(curves) = runs().find_map(|(_, run)| curves(run)) {
@@ -41,10 +40,10 @@ pub(crate) fn page(runs: &Value) -> String {
             "<h2>{bench}</h2>\n<p><small>{}</small></p>",
             origin(run)
         );
-        let promises: Vec<_> = array(&run["bars"]).iter().map(promise).collect();
-        if !promises.is_empty() {
-            let title = "Promises: how many times better than the limit";
-            let _ = writeln!(html, "{}", chart::promises(title, &promises));
+        let targets: Vec<_> = array(&run["bars"]).iter().map(target).collect();
+        if !targets.is_empty() {
+            let title = "Targets: how many times better than the limit";
+            let _ = writeln!(html, "{}", chart::targets(title, &targets));
         }
         let mut figures: Vec<_> = run["figures"].as_object().into_iter().flatten().collect();
         figures.sort_by_key(|(name, _)| by_number(name));
@@ -58,14 +57,14 @@ pub(crate) fn page(runs: &Value) -> String {
     html + "</html>\n"
 }
 
-/// So that 64 comes before 1024.
+/// Sort key that puts 64 before 1024.
 fn by_number(name: &str) -> (&str, Option<u64>) {
     let parts = name.rsplit_once('_');
     let number = parts.and_then(|(start, number)| Some((start, number.parse().ok()?)));
     number.map_or((name, None), |(start, number)| (start, Some(number)))
 }
 
-/// When and where a bench ran.
+/// Time and machine of a bench's run.
 pub(crate) fn origin(run: &Value) -> String {
     let machine = run["figures"]["machine"]["line"].as_str();
     let quick = if run["quick"] == true { ", quick" } else { "" };
@@ -76,7 +75,7 @@ pub(crate) fn origin(run: &Value) -> String {
     )
 }
 
-/// The picture of the single round trips, if the run has them.
+/// The chart of the single round trips, if the run has them.
 pub(crate) fn curves(run: &Value) -> Option<String> {
     let figure = &run["figures"][SINGLE_TRIPS];
     let point = |point: &Value| Some((point[0].as_f64()?, point[1].as_f64()?));
@@ -96,11 +95,11 @@ pub(crate) fn curves(run: &Value) -> Option<String> {
     Some(chart::percentiles(title, &curves))
 }
 
-fn promise(bar: &Value) -> Promise {
+fn target(bar: &Value) -> Target {
     let number = |name: &str| bar[name].as_f64().unwrap_or(f64::NAN);
     let mut within = ["within_lower", "within", "within_upper"].map(number);
     within.sort_by(f64::total_cmp);
-    Promise {
+    Target {
         name: bar["name"].as_str().unwrap_or("?").to_owned(),
         words: format!(
             "{:.3} ({})",
@@ -122,8 +121,8 @@ fn table(html: &mut String, figure: &Value) {
         return;
     };
     *html += "<div class=\"scroll\"><table><tr><th>variant<th>median<th>per second\
-              <th>99 %<th>99.9 %";
-    let _ = writeln!(html, "<th>of {base}<th>half of the slices");
+              <th>p99<th>p99.9";
+    let _ = writeln!(html, "<th>of {base}<th>interquartile range");
     for (name, variant) in variants() {
         let nanos = |name: &str| variant[name].as_f64().unwrap_or(f64::NAN);
         let ratios = slices(variant).zip(slices(first)).map(|(a, b)| a / b);

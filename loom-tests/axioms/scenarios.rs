@@ -1,10 +1,10 @@
 //! What happens on a ring, in scenarios small enough to enumerate all executions.
 
+mod inline;
 mod leaving;
 mod observing;
 mod opening;
 mod process;
-mod inline;
 mod sleeping;
 mod slots;
 

@@ -12,11 +12,7 @@ use std::sync::atomic::Ordering;
 use crate::axioms::trace::{self, Kind};
 use crate::harness::sites::{Operation, Site};
 
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "only its constants are used here"
-)]
+#[allow(dead_code, unused_imports, reason = "only its constants are used here")]
 #[path = "../../src/sync.rs"]
 mod shipped;
 
@@ -150,7 +146,11 @@ impl AtomicU32 {
 
 /// The protocol's read-modify-writes are Relaxed, so they are no sites.
 fn relaxed(edge: Ordering) -> Ordering {
-    assert_eq!(edge, Ordering::Relaxed, "a swap with an ordering would be a new site");
+    assert_eq!(
+        edge,
+        Ordering::Relaxed,
+        "a swap with an ordering would be a new site"
+    );
     edge
 }
 

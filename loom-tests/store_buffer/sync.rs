@@ -140,7 +140,9 @@ impl Machine {
     }
 
     fn lock(&self) -> MutexGuard<'_, Memory> {
-        self.state.lock().expect("no thread dies while it holds the lock")
+        self.state
+            .lock()
+            .expect("no thread dies while it holds the lock")
     }
 
     fn with<R>(access: impl FnOnce(&mut Memory) -> R) -> R {

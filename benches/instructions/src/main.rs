@@ -1,17 +1,16 @@
-//! How many instructions each call takes, and that none allocates: figures that
-//! do not depend on the machine, and so decide in the gate.
+//! Counts the instructions of each call, and checks that none allocates. These figures do
+//! not depend on the machine, so the gate checks them.
 //!
 //! ```text
-//! cargo install gungraun-runner --version 0.20.0 --locked       once; valgrind is from the system
+//! cargo install gungraun-runner --version 0.20.0 --locked       once; the system provides valgrind
 //! cargo bench --manifest-path benches/instructions/Cargo.toml
 //! ```
 //!
-//! Each case makes 1024 calls on a ring that becomes neither full nor empty. A
-//! limit below is the recorded count and a tenth. When a change is meant to cost
-//! more, or costs less, write the new count, `Instructions` in what is printed,
-//! in its place. Recorded with Rust 1.95.0; in one unit, so that what is inlined
-//! does not depend on where the sources lie. The C library's copies come in the
-//! variant for any x86-64.
+//! Each case makes 1024 calls on a ring that becomes neither full nor empty. The limit of a
+//! case is its recorded count plus a tenth. If a change is meant to cost more, or costs
+//! less, replace the count by the new one: `Instructions` in the output. The counts were
+//! recorded with Rust 1.95.0, in one codegen unit, so that inlining does not depend on the
+//! path of the sources. The C library's copies use the variant for every x86-64 processor.
 
 use std::hint::black_box;
 
@@ -19,12 +18,12 @@ use gungraun::prelude::*;
 use gungraun::{Callgrind, Dhat, DhatMetric, EventKind};
 use quoit::{Consumer, FrameConsumer, FrameProducer, Producer, RingOptions, WaitStrategy};
 
-/// Calls of each case.
+/// The number of calls of each case.
 const CALLS: usize = 1024;
-/// Messages of a batch.
+/// The number of messages of a batch.
 const BATCH: usize = 64;
 
-/// At most a tenth more instructions than were recorded, and no allocation.
+/// Allows at most a tenth more instructions than recorded, and no allocation.
 fn recorded(instructions: u64) -> LibraryBenchmarkConfig {
     let limit = instructions + instructions / 10;
     let mut config = LibraryBenchmarkConfig::default();
@@ -47,7 +46,7 @@ fn records<const WORDS: usize>() -> Ends<[u64; WORDS]> {
         .expect("a fitting capacity")
 }
 
-/// The same, with ends that never sleep, which their words say: a stream is so.
+/// The same with sleep words that say that neither endpoint sleeps, as in a stream.
 fn awake() -> Ends<[u64; 1]> {
     let options = RingOptions::new(4096).wait_strategy(WaitStrategy::Spin);
     options.heap::<[u64; 1]>().expect("a fitting capacity")
@@ -62,7 +61,7 @@ fn awake_and_filled() -> Ends<[u64; 1]> {
     ends
 }
 
-/// The same with a producer whose first lap is over: it takes lines that were read.
+/// The same with a producer in its second lap: it writes to lines that were read.
 fn second_lap<const WORDS: usize>() -> Ends<[u64; WORDS]> {
     let mut ends = records();
     for _ in 0..4096 {
@@ -99,8 +98,8 @@ fn framed(len: usize) -> Frames {
     ends
 }
 
-/// A case: its ends, what is called on them, and the instructions that were
-/// recorded. The ends are dropped outside of what is counted.
+/// A case: its endpoints, the calls, and the recorded instructions. Dropping the endpoints
+/// is not counted.
 macro_rules! case {
     ($name:ident: $ends:ty = $make:expr; $calls:expr; $recorded:literal) => {
         #[library_benchmark]
@@ -157,8 +156,8 @@ fn pop<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
     }
 }
 
-/// A look in vain, a push and a pop: the message rides, once the consumer has
-/// asked for it.
+/// An empty poll, a push and a pop: with an inline copy, once the consumer has requested
+/// it.
 #[inline(always)]
 fn there_and_off<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
     for _ in 0..CALLS {
@@ -188,7 +187,7 @@ fn peek<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
     }
 }
 
-/// As many messages in batches.
+/// The same number of messages in batches.
 #[inline(always)]
 fn push_by_64<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
     for _ in 0..CALLS / BATCH {
