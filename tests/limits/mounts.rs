@@ -4,7 +4,7 @@ use std::path::Path;
 
 use quoit::{Consumer, Error, Producer, Ring, RingOptions, StalePolicy};
 
-use crate::common::mounts::{mount, mount_a_megabyte, own_mounts};
+use crate::common::mounts::{mount, mount_a_megabyte, private_mounts};
 use crate::common::names::{RingName, files_in};
 use crate::{is_refused, plays_in_a_directory};
 
@@ -41,7 +41,7 @@ pub(crate) fn nothing_but_a_ring_without_a_name_needs_proc() {
 /// With a name for what is built, for lack of a way to link a nameless file.
 pub(crate) fn without_proc(arguments: &[String]) {
     let directory = Path::new(&arguments[0]);
-    let mounted = own_mounts();
+    let mounted = private_mounts();
     let hidden = mounted.and_then(|()| mount(c"none", Path::new("/proc"), c"tmpfs", 0, c""));
     if let Err(error) = hidden {
         return eprintln!("[no mounts of its own: {error}] ");
