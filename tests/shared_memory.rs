@@ -16,7 +16,7 @@ use quoit::{Error, PopError, Ring, RingOptions, Shape, shared_memory};
 common::suite::suite! {
     tests: [
         records_go_to_another_process_and_back,
-        frames_go_to_another_process,
+        frames_are_sent_to_another_process,
         a_successor_goes_on_after_a_death,
         a_ring_is_as_large_as_asked_for_or_as_fits,
         a_ring_that_does_not_fit_is_an_error,
@@ -107,7 +107,7 @@ fn echo(arguments: &[String]) {
     }
 }
 
-fn frames_go_to_another_process() {
+fn frames_are_sent_to_another_process() {
     let (name, shmem) = shmem("frames");
     let ring = create::<[u8]>(&shmem, 4096).expect("a ring");
     let child = Child::start("frames_reader", &[name.as_str()]);

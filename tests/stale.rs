@@ -31,7 +31,7 @@ common::suite::suite! {
         what_is_unread_keeps_a_ring_from_being_unlinked_if_read,
         a_new_ring_of_the_name_has_another_incarnation,
         an_epoch_counts_those_who_came,
-        an_end_that_waits_for_nobody_is_superseded,
+        an_endpoint_without_a_peer_is_superseded,
         what_takes_the_name_and_is_no_ring_supersedes,
         what_is_left_is_read_before_the_end_is_superseded,
         ends_that_have_each_other_are_not_superseded,
@@ -235,7 +235,7 @@ fn an_epoch_counts_those_who_came() {
 }
 
 /// Whatever the peer's past, and whether the name was removed or is another ring's.
-fn an_end_that_waits_for_nobody_is_superseded() {
+fn an_endpoint_without_a_peer_is_superseded() {
     for (came, again) in [(false, false), (false, true), (true, false), (true, true)] {
         let name = RingName::new("superseded");
         let ring = options(StalePolicy::Fail)

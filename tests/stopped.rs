@@ -27,8 +27,8 @@ common::suite::suite! {
         nothing_is_taken_from_a_stopped_process,
         ends_that_are_stopped_at_work_lose_nothing,
         a_slow_peer_costs_deadlines_and_no_message,
-        a_record_whose_producer_stopped_before_the_wake_comes_soon,
-        room_whose_consumer_stopped_before_the_wake_comes_soon,
+        a_record_arrives_soon_if_the_producer_stops_before_the_wake,
+        room_is_found_soon_if_the_consumer_stops_before_the_wake,
         a_producer_stopped_between_publish_and_wake_is_no_rescue,
         a_consumer_stopped_between_release_and_wake_is_no_rescue,
         a_wake_that_never_comes_is_a_rescue_unless_the_waker_is_stopped,
@@ -355,7 +355,7 @@ const WAITS: [(&str, Wait); 3] = [
     ("futex", Wait::Select),
 ];
 
-fn a_record_whose_producer_stopped_before_the_wake_comes_soon() {
+fn a_record_arrives_soon_if_the_producer_stops_before_the_wake() {
     for (bell, wait) in WAITS {
         once_within(SOON, || {
             let mut pair = Pair::new(bell, "pushing_when_told", "fast");
@@ -392,7 +392,7 @@ fn a_record_whose_producer_stopped_before_the_wake_comes_soon() {
     }
 }
 
-fn room_whose_consumer_stopped_before_the_wake_comes_soon() {
+fn room_is_found_soon_if_the_consumer_stops_before_the_wake() {
     for (bell, wait) in WAITS {
         once_within(SOON, || {
             let mut pair = Pair::new(bell, "popping_when_told", "fast");

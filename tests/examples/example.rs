@@ -12,7 +12,7 @@ use super::common::PATIENCE;
 use super::common::child::code_of;
 use super::common::names::RingName;
 
-/// A running example. Killed and reaped when the test is over, however it ends.
+/// A running example. Dropping it kills and reaps the process.
 pub(crate) struct Example(process::Child);
 
 /// How an example has ended.
@@ -28,13 +28,13 @@ impl Example {
         Self::start_on(Stdio::piped(), example, arguments)
     }
 
-    /// Starts an end of this ring.
+    /// Starts an endpoint of this ring.
     pub(crate) fn end_of(ring: &RingName, example: &str, arguments: &[&str]) -> Self {
         let name = ["--name", ring.as_str()];
         Self::start(example, &[&name[..], arguments].concat())
     }
 
-    /// Starts it with a signal that it is to ignore.
+    /// Starts it with a signal ignored.
     pub(crate) fn start_ignoring(signal: libc::c_int, example: &str, arguments: &[&str]) -> Self {
         let mut command = Command::new(path_of(example));
         let ignore = move || {
@@ -42,7 +42,7 @@ impl Example {
             unsafe { libc::signal(signal, libc::SIG_IGN) };
             Ok(())
         };
-        // SAFETY: what runs between fork and exec makes one syscall.
+        // SAFETY: the code between fork and exec makes one syscall.
         unsafe { command.pre_exec(ignore) };
         Self::spawn(command, Stdio::piped(), arguments)
     }
@@ -73,9 +73,9 @@ impl Example {
         signal_to(self.pid(), signal);
     }
 
-    /// `kill -9`, and waits for the death.
+    /// `kill -9`, and waits for the exit.
     pub(crate) fn kill(mut self) {
-        assert!(self.is_running(), "the example is alive until it is killed");
+        assert!(self.is_running(), "the example runs until it is killed");
         self.0.kill().expect("the example can be killed");
         self.0.wait().expect("the example can be reaped");
     }
@@ -85,11 +85,11 @@ impl Example {
         status.is_none()
     }
 
-    /// The next line that the example says.
+    /// The next line of the example's output.
     pub(crate) fn line(&mut self) -> String {
         let output = self.0.stdout.as_mut().expect("its output is piped");
         let mut line = Vec::new();
-        // Byte by byte: what comes after the line stays in the pipe.
+        // Byte by byte: the bytes after the line stay in the pipe.
         while line.last() != Some(&b'\n') {
             let mut byte = [0];
             output.read_exact(&mut byte).expect("a whole line");
@@ -98,7 +98,7 @@ impl Example {
         String::from_utf8(line).expect("the output is text")
     }
 
-    /// Waits until the example has ended by itself.
+    /// Waits until the example has exited.
     pub(crate) fn end(mut self) -> Ended {
         wait_until("the example ends", || !self.is_running());
         let mut ended = Ended {
@@ -117,12 +117,12 @@ impl Example {
         ended
     }
 
-    /// Waits until the example has ended well, with just this to say.
+    /// Waits until the example has succeeded with exactly this output.
     pub(crate) fn says(self, line: &str) {
         self.ends_with(0, line);
     }
 
-    /// Waits until it has died of the signal, with just this to say.
+    /// Waits until the signal has ended it, with exactly this output.
     pub(crate) fn dies_saying(self, signal: libc::c_int, line: &str) {
         self.ends_with(128 + signal, line);
     }
@@ -150,7 +150,7 @@ fn path_of(example: &str) -> PathBuf {
 
 pub(crate) fn signal_to(process: u32, signal: libc::c_int) {
     let process = libc::pid_t::try_from(process).expect("a process");
-    // SAFETY: the process is a descendant of ours and not reaped.
+    // SAFETY: the process is a descendant and not reaped yet.
     let sent = unsafe { libc::kill(process, signal) };
     assert_eq!(sent, 0, "the process can be signalled");
 }
@@ -158,7 +158,7 @@ pub(crate) fn signal_to(process: u32, signal: libc::c_int) {
 pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let start = Instant::now();
     while !is_so() {
-        assert!(start.elapsed() < PATIENCE, "it takes too long until {what}");
+        assert!(start.elapsed() < PATIENCE, "timeout: {what}");
         thread::sleep(Duration::from_millis(1));
     }
 }

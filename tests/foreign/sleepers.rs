@@ -1,4 +1,4 @@
-//! Who wakes whom, between C and Rust, on either doorbell.
+//! Wakes between C and Rust, on either doorbell.
 
 use std::io::Write;
 
@@ -11,7 +11,7 @@ use super::common::segment_file::{HEAD, SegmentFile, TAIL};
 use super::common::sleep_state::SleepPage;
 use super::until;
 
-/// Sleeps of each endpoint.
+/// The number of sleeps of each endpoint.
 const SLEEPS: u64 = 20;
 const NEVER: u64 = 1 << 62;
 
@@ -60,7 +60,7 @@ pub(super) fn c_is_woken_from_each_sleep() {
     }
 }
 
-/// A Rust end that sleeps whenever it can, and a C end that makes one step when it does.
+/// A Rust endpoint that sleeps whenever it can, and a C endpoint that makes one step during each sleep.
 fn steps(client: &Client, variant: Variant, sleeper: &str, stepper: &str) {
     let name = RingName::new("c-wakes");
     variant.create(&name, 0);

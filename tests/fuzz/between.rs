@@ -1,8 +1,8 @@
-//! Executions of `tests/hostile/body` with libFuzzer's bytes: another thread
-//! scribbles between two calls.
+//! Executions of `tests/hostile/body` with libFuzzer's bytes: another thread overwrites the
+//! segment between two calls.
 #![no_main]
 
-#[allow(dead_code, reason = "the other target scribbles otherwise")]
+#[allow(dead_code, reason = "only the other target uses it")]
 #[path = "../hostile/body/mod.rs"]
 mod body;
 #[path = "../common/mod.rs"]

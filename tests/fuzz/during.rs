@@ -1,8 +1,8 @@
-//! Executions of `tests/hostile/body` with libFuzzer's bytes: another thread
-//! scribbles from a second thread, during calls.
+//! Executions of `tests/hostile/body` with libFuzzer's bytes: a second thread overwrites
+//! the segment during calls.
 #![no_main]
 
-#[allow(dead_code, reason = "the other target scribbles otherwise")]
+#[allow(dead_code, reason = "only the other target uses it")]
 #[path = "../hostile/body/mod.rs"]
 mod body;
 #[path = "../common/mod.rs"]

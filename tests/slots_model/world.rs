@@ -159,7 +159,7 @@ impl<'a, T: Record + PartialEq + Debug> World<'a, T> {
     fn extend(&mut self, count: usize) {
         let room = self.writable();
         // With nobody there, the first that finds no room comes back.
-        let ends = self.consumer_is_gone() || self.producer_closed;
+        let ends = self.consumer_has_closed() || self.producer_closed;
         let count = if ends { count } else { count.min(room) };
         let values: Vec<T> = (0..count).map(|_| self.fresh()).collect();
         let expected = match values.get(room) {
@@ -320,7 +320,7 @@ impl<'a, T: Record + PartialEq + Debug> World<'a, T> {
     }
 
     fn iter(&mut self, take: usize) {
-        let ends = self.producer_is_gone() || self.consumer_closed;
+        let ends = self.producer_has_closed() || self.consumer_closed;
         let expected: Vec<T> = self.queue.iter().take(take).copied().collect();
         let mut found = self.consumer().iter();
         // It waits for what is not there.
@@ -381,11 +381,11 @@ impl<'a, T: Record + PartialEq + Debug> World<'a, T> {
         }
     }
 
-    fn producer_is_gone(&self) -> bool {
+    fn producer_has_closed(&self) -> bool {
         self.producer.is_none() || self.producer_closed
     }
 
-    fn consumer_is_gone(&self) -> bool {
+    fn consumer_has_closed(&self) -> bool {
         self.consumer.is_none() || self.consumer_closed
     }
 
@@ -422,7 +422,7 @@ impl<'a, T: Record + PartialEq + Debug> World<'a, T> {
     /// Why nothing can be pushed now, if so.
     fn refusal(&self) -> Option<ClaimError> {
         match self.writable() {
-            0 if self.consumer_is_gone() || self.producer_closed => Some(ClaimError::Abandoned),
+            0 if self.consumer_has_closed() || self.producer_closed => Some(ClaimError::Abandoned),
             0 => Some(ClaimError::Full),
             _ => None,
         }
@@ -430,7 +430,7 @@ impl<'a, T: Record + PartialEq + Debug> World<'a, T> {
 
     /// Why no more room comes for a call that may wait no longer.
     fn late(&self) -> ClaimError {
-        if self.consumer_is_gone() || self.producer_closed {
+        if self.consumer_has_closed() || self.producer_closed {
             ClaimError::Abandoned
         } else {
             ClaimError::TimedOut
@@ -441,14 +441,14 @@ impl<'a, T: Record + PartialEq + Debug> World<'a, T> {
     fn next(&self) -> Result<T, PopError> {
         match self.queue.front() {
             Some(value) => Ok(*value),
-            None if self.producer_is_gone() || self.consumer_closed => Err(PopError::Abandoned),
+            None if self.producer_has_closed() || self.consumer_closed => Err(PopError::Abandoned),
             None => Err(PopError::Empty),
         }
     }
 
     /// Why no more comes for a call that may wait no longer.
     fn nothing_in_time(&self) -> PopError {
-        if self.producer_is_gone() || self.consumer_closed {
+        if self.producer_has_closed() || self.consumer_closed {
             PopError::Abandoned
         } else {
             PopError::TimedOut
@@ -494,7 +494,7 @@ impl<'a, T: Record + PartialEq + Debug> World<'a, T> {
             assert_eq!(producer.vacant(), self.room() as u64);
             assert_eq!(producer.corruption(), None);
             assert_eq!(producer.capacity(), self.capacity as u64);
-            assert_eq!(producer.is_abandoned(), self.consumer_is_gone());
+            assert_eq!(producer.is_abandoned(), self.consumer_has_closed());
         }
         if let Some(consumer) = &self.consumer {
             assert_eq!(consumer.position(), self.head);
@@ -503,7 +503,7 @@ impl<'a, T: Record + PartialEq + Debug> World<'a, T> {
             assert_eq!(consumer.is_full(), self.room() == 0);
             assert_eq!(consumer.corruption(), None);
             assert_eq!(consumer.capacity(), self.capacity as u64);
-            assert_eq!(consumer.is_abandoned(), self.producer_is_gone());
+            assert_eq!(consumer.is_abandoned(), self.producer_has_closed());
         }
     }
 }
