@@ -275,7 +275,11 @@ fn short_waits_notice_a_death(peer_check: Duration) {
             let waits = (0..100).take_while(|_| !is_gone()).count();
             assert!(waits <= 10, "{part}, {strategy:?}: {waits} waits too many");
             let is_select = number == 2; // which reports `Gone` once
-            assert_eq!(is_gone(), !is_select, "{part}, {strategy:?}: before any wait");
+            assert_eq!(
+                is_gone(),
+                !is_select,
+                "{part}, {strategy:?}: before any wait"
+            );
         }
     }
 }
@@ -327,13 +331,15 @@ fn the_ring_of_killed_processes_can_be_replaced_and_unlinked() {
     };
     kill_both();
     let options = RingOptions::new(CAPACITY).stale(StalePolicy::Replace);
-    options.create::<u64>(&name).expect("no process holds the ring");
+    options
+        .create::<u64>(&name)
+        .expect("no process holds the ring");
     kill_both();
     quoit::unlink(&name).expect("no process holds the ring");
 }
 
 fn the_peer_of_a_killed_process_removes_the_ring() {
-    let name = RingName::new("survivor");
+    let name = RingName::new("peer");
     let options = RingOptions::new(CAPACITY).unlink_on_drop(true);
     let ring = options.create::<u64>(&name).expect("a ring");
     let mut child = Child::start("idle_consumer", &[name.as_str()]);

@@ -102,7 +102,7 @@ fn segment(name: &str) -> Vec<u8> {
 
 fn a_role_is_free_when_the_parent_is_killed_and_the_child_runs() {
     for role in ["producer", "consumer"] {
-        for descriptors in ["as ever", "limited"] {
+        for descriptors in ["default", "limited"] {
             let name = RingName::new("killed-parent");
             let options = RingOptions::new(CAPACITY);
             let ring = options.create::<u64>(&name).expect("a ring");
@@ -227,7 +227,7 @@ fn what_a_child_does_with_inherited_frames_changes_nothing() {
         assert_eq!(consumer.pop(&mut buffer), Ok(Popped { len: 100, kind: 0 }));
         assert_eq!(buffer[..], bytes(number, 100));
     }
-    child.tell("go on");
+    child.tell("continue");
     assert_eq!(consumer.pop(&mut buffer), Ok(Popped { len: 5, kind: 0 }));
     assert_eq!(&buffer[..5], b"hello");
     assert_eq!(consumer.pop(&mut buffer), Err(PopError::Abandoned));
@@ -424,13 +424,13 @@ fn other_endpoints(arguments: &[String]) {
     let mut client = Client::new(producer, consumer);
     in_a_child(name, || {
         for _ in 0..2 {
-            let called = client.call(b"anybody?", &mut Vec::new(), PATIENCE);
+            let called = client.call(b"hello?", &mut Vec::new(), PATIENCE);
             assert!(matches!(called, Err(CallError::ServerGone)), "{called:?}");
         }
     });
     let other = RingOptions::new(1024).create_anonymous::<[u8]>();
     let producer = other.expect("a ring").producer().expect("the role is free");
-    let mut pollable = producer.into_pollable(24).expect("an end");
+    let mut pollable = producer.into_pollable(24).expect("a pollable endpoint");
     let Some(child) = fork() else {
         assert!(matches!(pollable.failure(), Some(AsyncError::Forked)));
         let pushed = pollable.get().try_push(b"lost");
@@ -577,7 +577,7 @@ fn descriptors_in_a_child(arguments: &[String]) {
     let ring = options.create::<u64>(&arguments[0]).expect("a ring");
     let ends = (ring.producer(), ring.consumer());
     let Some(child) = fork() else {
-        let open = || File::open("/dev/null").expect("it is there");
+        let open = || File::open("/dev/null").expect("it exists");
         let files: Vec<_> = std::iter::repeat_with(open).take(64).collect();
         drop((ends, ring));
         for file in files {

@@ -21,14 +21,23 @@ mod waits;
 
 use attacker::attack;
 use calls::{replies_are_private_copies, requests_are_private_copies};
-use claims::{batches_do_not_crash_under_attack, claims_of_frames_do_not_crash_under_attack, claims_of_records_do_not_crash_under_attack};
+use claims::{
+    batches_do_not_crash_under_attack, claims_of_frames_do_not_crash_under_attack,
+    claims_of_records_do_not_crash_under_attack,
+};
 use positions::{attacked_positions_do_not_crash_frames, attacked_positions_do_not_crash_records};
 use records::{large_records_are_read_once, small_records_are_read_once};
 use streams::{bytes_of_fill_buf_do_not_change, lines_are_text, pieces_of_frames_add_up};
 #[cfg(feature = "futures")]
 use tasks::{attacked_positions_do_not_crash_a_task, streams_of_frames_do_not_crash_under_attack};
-use views::{popped_text_is_text, views_of_frames_do_not_crash_under_attack, visitors_and_skips_do_not_crash_under_attack};
-use waits::{selects_do_not_crash_under_attack, waits_end_by_their_deadline, waits_for_a_silent_peer_time_out};
+use views::{
+    popped_text_is_text, views_of_frames_do_not_crash_under_attack,
+    visitors_and_skips_do_not_crash_under_attack,
+};
+use waits::{
+    selects_do_not_crash_under_attack, waits_end_by_their_deadline,
+    waits_for_a_silent_peer_time_out,
+};
 
 #[cfg(not(feature = "futures"))]
 common::suite::suite! {

@@ -26,8 +26,15 @@ pub(crate) fn streams_of_frames_do_not_crash_under_attack() {
         let (sink, stream) = ends.get_or_insert_with(|| {
             arena.restore();
             let (producer, consumer) = arena.take_ends();
-            let sink = producer.into_async().expect("there are few async endpoints");
-            (sink, consumer.into_async().expect("there are few async endpoints"))
+            let sink = producer
+                .into_async()
+                .expect("there are few async endpoints");
+            (
+                sink,
+                consumer
+                    .into_async()
+                    .expect("there are few async endpoints"),
+            )
         });
         let text = any_text(dice);
         match sink.send(text.to_vec()).now_or_never() {
@@ -70,8 +77,15 @@ pub(crate) fn attacked_positions_do_not_crash_a_task() {
         let (sink, stream) = ends.get_or_insert_with(|| {
             arena.restore();
             let (producer, consumer) = arena.take_ends();
-            let sink = producer.into_async().expect("there are few async endpoints");
-            (sink, consumer.into_async().expect("there are few async endpoints"))
+            let sink = producer
+                .into_async()
+                .expect("there are few async endpoints");
+            (
+                sink,
+                consumer
+                    .into_async()
+                    .expect("there are few async endpoints"),
+            )
         });
         if let Some(Err(error)) = sink.push(&TEXT.as_bytes()[..40]).now_or_never() {
             count_claim_error(error, tally);

@@ -201,7 +201,10 @@ pub(crate) fn walk(bytes: &[u8]) -> Option<usize> {
     let mut length = 0;
     for letter in text.chars() {
         length += letter.len_utf8();
-        assert!(u32::from(letter) <= 0x10_ffff, "{letter:?} is not a character");
+        assert!(
+            u32::from(letter) <= 0x10_ffff,
+            "{letter:?} is not a character"
+        );
         assert!(length <= bytes.len(), "the text is longer than its bytes");
     }
     assert_eq!(length, bytes.len());

@@ -99,7 +99,10 @@ fn patiently<T>(mut look: impl FnMut() -> Option<T>) -> T {
         if let Some(found) = look() {
             return found;
         }
-        assert!(start.elapsed() < PATIENCE, "the child does not reach this point");
+        assert!(
+            start.elapsed() < PATIENCE,
+            "the child does not reach this point"
+        );
         sleep(Duration::from_micros(100));
     }
 }

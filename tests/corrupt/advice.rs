@@ -51,7 +51,7 @@ fn a_process_is_named_only_if_it_holds_the_lock() {
     let name = RingName::new("holder");
     let ring = RingOptions::new(4).create::<u64>(&name).expect("a ring");
     let file = SegmentFile::open(&name.file());
-    let observer = Observer::open(&name).expect("it is there");
+    let observer = Observer::open(&name).expect("it exists");
     let producer = ring.producer().expect("the role is free");
     let here = Holder::Known(std::process::id());
     for pid in [0, 1, u32::MAX, std::process::id()] {

@@ -237,10 +237,10 @@ fn a_poisoned_consumer_does_not_use_its_inline_frame() {
         producer.try_push(&[]).expect("there is room");
         assert_eq!(consumer.try_pop(&mut []).map(|popped| popped.len), Ok(0));
     }
-    producer.try_push(b"ride").expect("there is room");
+    producer.try_push(b"copy").expect("there is room");
     assert!(file.rides());
     let frame = consumer.try_peek().expect("there is a frame");
-    assert_eq!(frame.to_vec(), b"ride");
+    assert_eq!(frame.to_vec(), b"copy");
     file.write(DATA + 16, 40); // its header in the ring
     let drained = consumer.drain_with(|_| panic!("there is no frame"));
     assert_eq!(drained, Err(PopError::Corrupt));

@@ -263,7 +263,9 @@ fn a_corrupt_ring_can_be_replaced() {
     file.write(TAIL, 100);
     both_are_refused(&ring, &file, [corrupt("head", 0), corrupt("tail", 100)]);
     let options = RingOptions::new(4).stale(StalePolicy::Replace);
-    let new = options.create::<u64>(&name).expect("no process holds the ring");
+    let new = options
+        .create::<u64>(&name)
+        .expect("no process holds the ring");
     let mut producer = new.producer().expect("a new ring is valid");
     producer.try_push(7).expect("there is room");
 }

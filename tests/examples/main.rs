@@ -229,7 +229,10 @@ fn the_last_process_keeps_a_new_ring_of_the_same_name() {
     let ended = consumer.end();
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(ended.errors.contains("has a name elsewhere"), "{ended:?}");
-    assert!(ring.file().exists(), "the ring of other processes is removed");
+    assert!(
+        ring.file().exists(),
+        "the ring of other processes is removed"
+    );
 }
 
 #[test]
@@ -378,7 +381,9 @@ fn an_interrupted_demo_leaves_nothing() {
 fn a_demo_whose_child_is_killed_fails_and_leaves_nothing() {
     let demo = Example::start("demo", &[]);
     let process = demo.pid();
-    wait_until("all endpoints have begun", || children_of(process).len() == 8);
+    wait_until("all endpoints have begun", || {
+        children_of(process).len() == 8
+    });
     signal_to(children_of(process)[0], libc::SIGKILL);
     let ended = demo.end();
     assert_eq!((ended.code, ended.output.as_str()), (Some(1), ""));

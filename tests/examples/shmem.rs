@@ -5,7 +5,7 @@ use std::path::Path;
 use super::children_of;
 use super::common::names::files_in;
 use super::example::{Example, wait_until};
-use super::unread::{succeeds, start};
+use super::unread::{start, succeeds};
 
 #[test]
 fn numbers_go_through_a_shmem() {

@@ -33,7 +33,7 @@ const OTHERS: [&str; 4] = ["consumer", "frames", "producer", "shmem"];
 
 /// A pipe whose reader has closed.
 fn unread() -> Stdio {
-    let (reader, writer) = UnixStream::pair().expect("two ends");
+    let (reader, writer) = UnixStream::pair().expect("a pair");
     drop(reader);
     OwnedFd::from(writer).into()
 }

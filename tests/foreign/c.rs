@@ -108,7 +108,7 @@ pub(super) fn c_is_woken_by_each_frame_and_by_the_close() {
         }
         sleeper.falls_asleep();
         drop(producer);
-        assert_eq!(sleeper.woken(), Some(0), "{doorbell:?}: goodbye");
+        assert_eq!(sleeper.woken(), Some(0), "{doorbell:?}: close");
         drop(sleeper);
         assert_eq!(consumer.ends(), verdict(&traffic, "closed"));
     }
@@ -127,8 +127,7 @@ fn sleeps_for_room(
         let (say, hear) = mpsc::channel();
         scope.spawn(move || {
             // SAFETY: the call has no arguments.
-            say.send(unsafe { libc::gettid() })
-                .expect("the test runs");
+            say.send(unsafe { libc::gettid() }).expect("the test runs");
             fill(producer);
         });
         let thread = hear.recv().expect("a thread") as u32;

@@ -214,7 +214,7 @@ pub(super) fn positions_wrap() {
 pub(super) fn the_examples_close() {
     let clients = Clients::compile();
     for client in EXAMPLES {
-        let name = RingName::new("goodbye");
+        let name = RingName::new("close");
         let ring = RingOptions::new(1024)
             .create::<[u8]>(&name)
             .expect("a ring");

@@ -51,9 +51,18 @@ fn behaves_like_a_queue(capacity: u64) {
     if let Err(failure) = outcome {
         panic!("{failure}");
     }
-    assert!(journeys.rides.get() > 100, "too few frames had an inline copy");
-    assert!(journeys.walks.get() > 100, "too few frames had no inline copy");
-    assert!(journeys.paddings.get() > 100, "too few laps ended with padding");
+    assert!(
+        journeys.rides.get() > 100,
+        "too few frames had an inline copy"
+    );
+    assert!(
+        journeys.walks.get() > 100,
+        "too few frames had no inline copy"
+    );
+    assert!(
+        journeys.paddings.get() > 100,
+        "too few laps ended with padding"
+    );
 }
 
 #[test]

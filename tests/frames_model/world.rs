@@ -527,7 +527,10 @@ impl<'a> World<'a> {
     /// The producer; a new one if it was dropped.
     fn producer(&mut self) -> &mut FrameProducer {
         self.producer.get_or_insert_with(|| {
-            let segment = self.segment.as_ref().expect("only endpoints of segments are dropped");
+            let segment = self
+                .segment
+                .as_ref()
+                .expect("only endpoints of segments are dropped");
             segment.ring.producer().expect("the role is free")
         })
     }
@@ -535,7 +538,10 @@ impl<'a> World<'a> {
     /// The consumer; a new one if it was dropped.
     fn consumer(&mut self) -> &mut FrameConsumer {
         self.consumer.get_or_insert_with(|| {
-            let segment = self.segment.as_ref().expect("only endpoints of segments are dropped");
+            let segment = self
+                .segment
+                .as_ref()
+                .expect("only endpoints of segments are dropped");
             segment.ring.consumer().expect("the role is free")
         })
     }

@@ -69,7 +69,7 @@ pub(super) fn wait_for_peer_returns_at_once_if_a_peer_is_attached() {
 /// The name is removed while the endpoint waits for its first peer, or for another one.
 pub(super) fn a_wait_without_a_peer_is_superseded() {
     for had_a_peer in [false, true] {
-        let name = RingName::new("nobody");
+        let name = RingName::new("no-peer");
         let ring = ring(&name);
         let mut consumer = ring.consumer().expect("the role is free");
         if had_a_peer {

@@ -128,7 +128,7 @@ struct Bell(mpsc::SyncSender<()>);
 
 impl Wake for Bell {
     fn wake(self: Arc<Self>) {
-        self.0.send(()).expect("somebody listens");
+        self.0.send(()).expect("the test receives");
     }
 }
 
@@ -197,7 +197,7 @@ impl Wake for LastTask {
         drop(self.consumer.lock().expect("no panic").take());
         let thread = thread::current();
         let name = thread.name().unwrap_or_default().to_owned();
-        self.done.send(name).expect("somebody listens");
+        self.done.send(name).expect("the test receives");
     }
 }
 

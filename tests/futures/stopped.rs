@@ -110,7 +110,7 @@ fn wait_for(peer: Peer, moment: Moment, mut poll: impl FnMut(&Waker) -> Poll<()>
     };
     assert!(poll(&waker).is_pending(), "{moment:?}");
     if moment == Moment::Asleep {
-        // The reactor falls asleep at the same time.
+        // The reactor begins to sleep at the same time.
         thread::sleep(Duration::from_millis(5));
         peer.borrow_mut().moves_and_stops();
     }

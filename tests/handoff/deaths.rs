@@ -61,7 +61,11 @@ pub(crate) fn the_death_of_a_worker_is_noticed() {
     let rings = Rings::new();
     let mut jobs = rings.jobs.producer().expect("the role is free");
     let mut results = rings.results.consumer().expect("the role is free");
-    assert_eq!(results.try_pop(), Err(PopError::Empty), "no process has attached yet");
+    assert_eq!(
+        results.try_pop(),
+        Err(PopError::Empty),
+        "no process has attached yet"
+    );
     let mut child = rings.worker();
     child.expect("ready");
     child.tell("1");

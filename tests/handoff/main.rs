@@ -16,8 +16,8 @@ use common::child::{Child, say};
 use common::names::file_directory;
 
 use deaths::{
-    a_new_worker_continues_at_the_stored_positions, the_death_of_a_worker_is_noticed, creator,
-    the_creator_may_die_first, worker,
+    a_new_worker_continues_at_the_stored_positions, creator, the_creator_may_die_first,
+    the_death_of_a_worker_is_noticed, worker,
 };
 use forks::{
     a_child_of_fork_opens_the_ring_by_its_descriptor, a_child_of_fork_takes_a_free_role,
@@ -29,16 +29,16 @@ use memory::{
     it_has_the_requested_mode, it_is_never_superseded, unlink_supersedes_it,
 };
 use refusals::{
-    a_descriptor_that_is_not_a_ring_is_refused, an_invalid_message_is_refused,
-    a_process_without_free_descriptors_gets_an_error, a_ring_of_another_kind_is_refused,
+    a_descriptor_that_is_not_a_ring_is_refused, a_process_without_free_descriptors_gets_an_error,
+    a_ring_is_not_sent_to_a_closed_socket, a_ring_of_another_kind_is_refused,
     a_ring_with_a_name_is_not_sent, a_signal_ends_the_wait,
     a_socket_that_adds_ancillary_data_works, a_socket_that_ends_or_does_not_wait_is_an_error,
-    interrupted, a_ring_is_not_sent_to_a_closed_socket, with_few_descriptors,
+    an_invalid_message_is_refused, interrupted, with_few_descriptors,
 };
 use travels::{
-    frames_are_sent_in_both_directions, frames_worker, holder, no_descriptor_outlives_an_exec,
-    neither_descriptor_nor_mapping_has_a_name, records_are_sent_in_both_directions, records_worker, spawner,
-    the_receiver_owns_its_roles,
+    frames_are_sent_in_both_directions, frames_worker, holder,
+    neither_descriptor_nor_mapping_has_a_name, no_descriptor_outlives_an_exec,
+    records_are_sent_in_both_directions, records_worker, spawner, the_receiver_owns_its_roles,
 };
 
 common::suite::suite! {
@@ -110,6 +110,6 @@ fn pair() -> (UnixStream, UnixStream) {
 
 /// A socket with a timeout.
 fn patient(socket: UnixStream) -> UnixStream {
-    socket.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     socket
 }

@@ -54,7 +54,7 @@ pub(crate) fn an_invalid_message_is_refused() {
             assert!(matches!(refusal, HandoffError::OtherMessage), "{refusal:?}");
         }
     }
-    // The same message with a byte changed.
+    // A few bytes ahead of the message make it invalid.
     let (ours, theirs) = pair();
     send(&ours, b"hello", &[]);
     send(&ours, &message(1), &one);
@@ -218,7 +218,7 @@ pub(crate) fn a_socket_that_ends_or_does_not_wait_is_an_error() {
     assert!(matches!(receive(), Err(HandoffError::TimedOut)));
     theirs.set_nonblocking(false).expect("it may wait");
     let soon = Some(Duration::from_millis(1));
-    theirs.set_read_timeout(soon).expect("a time-out");
+    theirs.set_read_timeout(soon).expect("a timeout");
     assert!(matches!(receive(), Err(HandoffError::TimedOut)));
     // Nothing was taken: the next message is complete.
     handoff::send(&ours, &ring).expect("it is sent");

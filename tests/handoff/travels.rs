@@ -174,7 +174,11 @@ pub(crate) fn neither_descriptor_nor_mapping_has_a_name() {
     assert_eq!(of_memory(), [1, 1, 0, 0]);
     handoff::send(&ours, &ring).expect("it is sent");
     let again = handoff::receive::<u64>(&theirs).expect("a ring");
-    assert_eq!(of_memory(), [2, 2, 0, 0], "the received descriptor is closed");
+    assert_eq!(
+        of_memory(),
+        [2, 2, 0, 0],
+        "the received descriptor is closed"
+    );
     assert_eq!(ring.incarnation(), again.incarnation());
     let ends = (ring.producer(), again.consumer());
     assert_eq!(of_memory(), [4, 2, 0, 0], "a lock for each role");

@@ -63,6 +63,7 @@ pub(crate) fn ring<T: Shape + ?Sized>(capacity: u64) -> Vec<u8> {
     let file = ring.descriptor().expect("it is anonymous");
     let file = File::from(file.try_clone_to_owned().expect("a descriptor is free"));
     let mut bytes = vec![0; file.metadata().expect("a length").len() as usize];
-    file.read_exact_at(&mut bytes, 0).expect("it has this length");
+    file.read_exact_at(&mut bytes, 0)
+        .expect("it has this length");
     bytes
 }

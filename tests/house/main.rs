@@ -1,5 +1,5 @@
-//! The rules of the house: what the sources, the dependencies and the targets
-//! promise beyond what the compiler checks.
+//! Architecture lints: rules for the sources, the dependencies, the targets and the texts
+//! that the compiler does not check.
 
 mod dependencies;
 mod documents;

@@ -1,14 +1,12 @@
-//! Deaths at every instruction of every operation: nothing published is lost,
-//! nothing is torn, nothing comes twice that was released, and whoever comes next
-//! continues.
+//! Deaths at every instruction of every operation: no published message is lost or torn, no
+//! released message is delivered again, and the next holder continues.
 //!
-//! Two forms. A tracer leads a child through an operation and copies the shared
-//! memory after each instruction; a survivor and a restarted peer are let loose on the
-//! copy (`images.rs`). And where the kernel has a part, a child is killed in
-//! earnest, at each moment at which that makes a difference (`kills.rs`).
+//! There are two forms. A tracer steps a child through an operation and copies the shared
+//! memory after each instruction; the peer and a restarted endpoint then continue with the
+//! copy (`images.rs`). For operations that involve the kernel, a child is really killed, at
+//! each point at which that makes a difference (`kills.rs`).
 //!
-//! A debugger's step is the processor's own order: what it may reorder is for the
-//! models in `loom-tests/`.
+//! Single steps follow program order: the models in `loom-tests/` cover reordering.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -31,9 +29,9 @@ use stages::*;
 
 common::suite::suite! {
     tests: [
-        every_instruction_leaves_a_ring_that_goes_on,
-        a_publish_before_the_message_is_found,
-        a_real_death_leaves_a_ring_that_goes_on,
+        a_ring_continues_after_a_death_at_any_instruction,
+        a_publish_before_the_message_is_detected,
+        a_ring_continues_after_a_kill_at_any_system_call,
     ],
     parts: [player, mortal, reader, writer],
 }
@@ -92,7 +90,7 @@ fn line<M: Messages>(shape: &str, operation: Operation, stages: &[Stage]) -> u64
     sum.points
 }
 
-/// How many messages fill a ring in which this many have passed.
+/// How many messages fill a ring after this many have passed.
 fn capacity<M: Messages>(passed: u64) -> u64 {
     let (mut producer, mut consumer) = RingOptions::new(M::CAPACITY)
         .heap::<M::T>()
@@ -171,15 +169,15 @@ fn lines<M: Messages>(shape: &str) -> u64 {
     points
 }
 
-/// Runs this on one of the cores, and its children too: a step is two switches between a
-/// tracer and its child, which take three times as long from one core to another.
+/// Runs this process and its children on one core: a step is two switches between the
+/// tracer and the child, which take three times as long between two cores.
 fn on_one_core<R>(index: usize, run: impl FnOnce() -> R) -> R {
     let cores = cores::allowed().expect("the cores");
     cores::stay_on(cores[index % cores.len()]).expect("an allowed core");
     run()
 }
 
-fn every_instruction_leaves_a_ring_that_goes_on() {
+fn a_ring_continues_after_a_death_at_any_instruction() {
     println!();
     let points: u64 = thread::scope(|threads| {
         let records = threads.spawn(|| on_one_core(0, || lines::<Records>("records")));
@@ -192,7 +190,7 @@ fn every_instruction_leaves_a_ring_that_goes_on() {
     println!("  {points} points in all");
 }
 
-fn a_publish_before_the_message_is_found() {
+fn a_publish_before_the_message_is_detected() {
     let stage = EMPTY;
     let create = create::<Records>(DoorbellKind::Futex);
     let outcome = judge::<Records>("records", create, PUBLISH_FIRST, stage);
@@ -200,7 +198,7 @@ fn a_publish_before_the_message_is_found() {
     assert!(!outcome.faults.is_empty());
 }
 
-fn a_real_death_leaves_a_ring_that_goes_on() {
+fn a_ring_continues_after_a_kill_at_any_system_call() {
     println!();
     let deaths = kills::all();
     println!("  {deaths} deaths in all");

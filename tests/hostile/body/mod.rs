@@ -1,10 +1,10 @@
-//! One execution of the fuzzer: bytes become a ring, and steps that its endpoints
-//! take while another thread scribbles over the segment.
+//! One execution of the fuzzer: the input bytes select a ring, and the steps of its
+//! endpoints while another thread overwrites the segment.
 //!
-//! Whatever the bytes: no call panics, or loops forever, or hands out memory
-//! outside the data; an endpoint that has said `Corrupt` says the very same to
-//! everything from then on, and does not move. `tests/hostile/main.rs` runs
-//! this with bytes from a generator, `tests/fuzz` with libFuzzer's.
+//! For all input bytes: no call panics, loops forever, or returns memory outside the data.
+//! An endpoint that has returned `Corrupt` returns the same from every later call, and does
+//! not move. `tests/hostile/main.rs` runs this with bytes from a generator, `tests/fuzz`
+//! with libFuzzer's.
 
 mod choices;
 mod frames;
@@ -26,7 +26,7 @@ use self::rings::Rings;
 use self::world::World;
 use crate::common::sample::Words;
 
-/// When another thread scribbles.
+/// When another thread overwrites the segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scribbles {
     /// Between two calls.
@@ -35,10 +35,10 @@ pub(crate) enum Scribbles {
     During,
 }
 
-/// How often the ends live, once a second thread is there: one life is short.
+/// How often the endpoints run for one second thread: one run is short.
 const LIVES: usize = 20;
 
-/// What was met, so that a run can say that it was worth something.
+/// What the executions found, to check that a run was useful.
 #[derive(Debug, Default)]
 pub(crate) struct Tally(pub(crate) BTreeMap<&'static str, u64>);
 
@@ -48,7 +48,7 @@ impl Tally {
     }
 }
 
-/// The rings that executions use in turn; removed when this is dropped.
+/// The rings that executions use in turn. Dropping this removes them.
 #[derive(Default)]
 pub(crate) struct Hostile {
     words: Rings<u64>,
@@ -93,31 +93,31 @@ fn play<T: Prey + ?Sized>(
         Scribbles::Between => World::new(set, true, tally).live(choices),
         Scribbles::During => {
             let memory = set.memory;
-            // A word that is sound and not, in turn, may pass a check.
+            // A word that is alternately valid and invalid may pass a check.
             let scribbles: Vec<_> = (0..=choices.below(4))
                 .map(|_| Scribble::choose(choices, &memory))
-                .filter(|scribble| !scribble.takes_a_semaphore_apart())
+                .filter(|scribble| !scribble.changes_a_semaphores_operation())
                 .flat_map(|scribble| [scribble.undoing(&memory), scribble])
                 .collect();
             let (end, ended) = mpsc::channel::<()>();
             let (begin, begun) = mpsc::channel();
             thread::scope(|scope| {
                 let attacker = scope.spawn(move || {
-                    begin.send(()).expect("the ends wait");
+                    begin.send(()).expect("the endpoints wait");
                     while ended.try_recv() == Err(TryRecvError::Empty) {
                         for scribble in &scribbles {
                             memory.scribble(scribble);
                         }
                     }
                 });
-                begun.recv().expect("somebody scribbles");
+                begun.recv().expect("the writer has begun");
                 for _ in 0..LIVES {
                     World::new(set, false, tally).live(&mut choices.clone());
                 }
                 drop(end);
-                // A scope ends before its threads have freed what is theirs, which a
-                // fuzzer that looks for leaks would see.
-                attacker.join().expect("it only scribbles");
+                // Joined explicitly: a scope ends before its threads have freed their
+                // memory, which a fuzzer would report as a leak.
+                attacker.join().expect("it only writes");
             });
         }
     }
