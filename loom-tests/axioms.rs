@@ -111,10 +111,10 @@ const SOURCES: &[Source] = &[
         text: include_str!("../src/parker.rs"),
         edges: sync::EDGES,
         sites: Some(&[
-            "Sleeper::lie_down: fence PARK (SeqCst)",
-            "Waker::heed: fence WAKE (SeqCst)",
+            "Sleeper::set_parked: fence PARK (SeqCst)",
             "Waker::news: fence light_fence (SeqCst)",
-            "Waker::rouse: fence WAKE (SeqCst)",
+            "Waker::slow_path: fence WAKE (SeqCst)",
+            "Waker::wake_unconditionally: fence WAKE (SeqCst)",
         ]),
     },
     Source {

@@ -92,7 +92,7 @@ impl Producer {
         (self.steps.finish)(self, &place, frame, way);
         self.ring.note_written(self.cursor.position());
         if way == Way::Ride {
-            self.ring.note_ridden(self.cursor.position());
+            self.ring.note_inline(self.cursor.position());
         }
     }
 
@@ -164,7 +164,7 @@ impl Consumer {
         }
         let Found { words, units } = (self.steps.find)(self, 0, unread);
         let end = self.cursor.position().wrapping_add(units);
-        self.ring.note_if_ridden(end, State::Walked);
+        self.ring.note_if_inline(end, State::Walked);
         self.ring.note_delivered();
         self.release(units);
         Some(words)
@@ -257,7 +257,7 @@ pub(crate) fn catch(consumer: &Consumer, unread: u64) -> Option<Vec<u64>> {
     let mut words = vec![0; consumer.ride];
     if !(consumer.steps.copy_ride)(&consumer.cursor, &mut words, &consumer.ring) {
         let end = consumer.cursor.position().wrapping_add(unread);
-        consumer.ring.note_if_ridden(end, State::Refused);
+        consumer.ring.note_if_inline(end, State::Refused);
         return None;
     }
     // Otherwise there is padding before the frame, or more than one frame.

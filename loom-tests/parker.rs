@@ -50,9 +50,9 @@ const PARKER: Source = Source {
     text: include_str!("../src/parker.rs"),
     edges: sync::EDGES,
     sites: Some(&[
-        "Sleeper::lie_down: fence PARK (SeqCst)",
-        "Waker::heed: fence WAKE (SeqCst)",
-        "Waker::rouse: fence WAKE (SeqCst)",
+        "Sleeper::set_parked: fence PARK (SeqCst)",
+        "Waker::slow_path: fence WAKE (SeqCst)",
+        "Waker::wake_unconditionally: fence WAKE (SeqCst)",
     ]),
 };
 

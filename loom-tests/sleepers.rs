@@ -60,7 +60,7 @@ pub(crate) struct Steps {
     /// Sleeps, unless the second poll finds work, until a wake.
     park: fn(&mut [Parking<'_>], &Kernel),
     /// Registers a sleeping endpoint with the reactor.
-    lie_down: fn(&Parking<'_>) -> Goal,
+    set_parked: fn(&Parking<'_>) -> Goal,
     /// The goal of a wait for a producer; `None` if one is attached.
     until_attached: fn(&Ring) -> Option<Goal>,
     /// In which order a `Select` checks an endpoint.
@@ -84,10 +84,10 @@ impl Steps {
         },
         moved: |waker, word, kernel| {
             if let Some(seen) = waker.news(word) {
-                waker.heed(seen, word, kernel);
+                waker.slow_path(seen, word, kernel);
             }
         },
-        take: |waker, word, kernel| waker.rouse(word, kernel),
+        take: |waker, word, kernel| waker.wake_unconditionally(word, kernel),
         attach: |ring, waker, steps| {
             peer::attach(&ring.state);
             (steps.take)(waker, &ring.consumer_word, &ring.kernel);
@@ -95,7 +95,9 @@ impl Steps {
         close: |producer| {
             let ring = &producer.ring;
             peer::close(&ring.state);
-            producer.waker.rouse(&ring.consumer_word, &*ring.kernel);
+            producer
+                .waker
+                .wake_unconditionally(&ring.consumer_word, &*ring.kernel);
         },
         is_over: |consumer| consumer.poll_leftover() == Some(0),
         park: |ends, kernel| {
@@ -104,7 +106,7 @@ impl Steps {
                 kernel.wait_any(&words)
             });
         },
-        lie_down: |end| end.goal,
+        set_parked: |end| end.goal,
         until_attached: peers::until_attached,
         order: selected::Order::Shipped,
         arm: polled::Polled::arm,
@@ -176,8 +178,8 @@ impl Form {
     }
 
     fn sleeper(self, word: &AtomicU32, position: u64) -> Sleeper {
-        let stretch = if self == Self::Awake { 1 } else { u64::MAX };
-        Sleeper::new(word, self != Self::Polling, stretch, position)
+        let grant_interval = if self == Self::Awake { 1 } else { u64::MAX };
+        Sleeper::new(word, self != Self::Polling, grant_interval, position)
     }
 }
 

@@ -47,7 +47,7 @@ impl Producer {
         (self.steps.push)(self, record, way);
         self.ring.note_written(self.cursor.position());
         if way == Way::Ride {
-            self.ring.note_ridden(self.cursor.position());
+            self.ring.note_inline(self.cursor.position());
         }
         true
     }
@@ -178,7 +178,7 @@ impl Consumer {
             self.cursor.open((self.steps.group)(position, unread));
         }
         let end = self.cursor.position().wrapping_add(1);
-        self.ring.note_if_ridden(end, State::Walked);
+        self.ring.note_if_inline(end, State::Walked);
         self.ring.note_delivered();
         Some((self.steps.pop)(self))
     }
@@ -271,7 +271,7 @@ pub(crate) fn catch(consumer: &Consumer, unread: u64) -> Option<Record> {
         return Some(record);
     }
     let end = consumer.cursor.position().wrapping_add(1);
-    consumer.ring.note_if_ridden(end, State::Refused);
+    consumer.ring.note_if_inline(end, State::Refused);
     None
 }
 

@@ -46,10 +46,10 @@ impl Steps {
         waker: Waker::new,
         moved: |waker, word, kernel| {
             if let Some(seen) = waker.news(word) {
-                waker.heed(seen, word, kernel);
+                waker.slow_path(seen, word, kernel);
             }
         },
-        take: |waker, word, kernel| waker.rouse(word, kernel),
+        take: |waker, word, kernel| waker.wake_unconditionally(word, kernel),
         park: |sleeper, word, kernel, stirred, position| {
             let mut parking = Parking {
                 sleeper,

@@ -63,15 +63,15 @@ mutants! {
     "wake before the close": close = wake_then_close;
     "close accepted without a last poll": is_over = no_last_poll;
     "last poll before the close": is_over = poll_then_close;
-    "what is awaited fixed after the second poll": lie_down = fixed_too_late;
+    "what is awaited fixed after the second poll": set_parked = fixed_too_late;
     "futex that does not compare": compares = false;
     "no fence, and no barrier in its place": light_fence = false;
 }
 
 fn blind(ends: &mut [Parking<'_>], kernel: &Kernel) {
     for end in &mut *ends {
-        end.sleeper.drowse(end.word, end.position);
-        end.sleeper.lie_down(end.word);
+        end.sleeper.leave_awake(end.word, end.position);
+        end.sleeper.set_parked(end.word);
     }
     wait(ends, kernel);
     sleep::wake_up(ends, Ending::Untold);
@@ -85,9 +85,9 @@ fn early_poll(ends: &mut [Parking<'_>], kernel: &Kernel) {
 
 fn undeclared(ends: &mut [Parking<'_>], kernel: &Kernel) {
     for end in &mut *ends {
-        end.sleeper.drowse(end.word, end.position);
-        end.sleeper.lie_down(end.word);
-        end.sleeper.get_up(end.word);
+        end.sleeper.leave_awake(end.word, end.position);
+        end.sleeper.set_parked(end.word);
+        end.sleeper.clear_parked(end.word);
     }
     if !ends.iter().any(Parking::has_work) {
         kernel.sleep(ends[0].word);
@@ -144,7 +144,7 @@ fn unannounced(ring: &Ring, _waker: &Waker, _steps: &'static Steps) {
 }
 
 fn wake_then_attach(ring: &Ring, waker: &Waker, _steps: &'static Steps) {
-    waker.rouse(&ring.consumer_word, &*ring.kernel);
+    waker.wake_unconditionally(&ring.consumer_word, &*ring.kernel);
     peer::attach(&ring.state);
 }
 
@@ -154,7 +154,9 @@ fn silent(producer: &Producer) {
 
 fn wake_then_close(producer: &Producer) {
     let ring = &producer.ring;
-    producer.waker.rouse(&ring.consumer_word, &*ring.kernel);
+    producer
+        .waker
+        .wake_unconditionally(&ring.consumer_word, &*ring.kernel);
     peer::close(&ring.state);
 }
 

@@ -66,7 +66,7 @@ impl Scenario<Steps> for Sleep {
             let Some(writer) = writer.take() else {
                 panic!("a sleep ended without work")
             };
-            let ending = self.sleep(&ring, (steps.lie_down)(&end[0]), writer);
+            let ending = self.sleep(&ring, (steps.set_parked)(&end[0]), writer);
             sleep::wake_up(
                 &mut end,
                 ending.map_or(sleep::Ending::Untold, Ending::ending),

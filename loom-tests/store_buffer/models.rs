@@ -98,7 +98,7 @@ impl Talk {
             }
             reach(Empty);
             if self.dies_drowsy && generation + 1 < self.sleepers {
-                sleeper.drowse(&ring.word, head.get());
+                sleeper.leave_awake(&ring.word, head.get());
                 reach(Died);
                 return;
             }

@@ -42,12 +42,12 @@ fn barrier_first(
     position: u64,
 ) {
     (kernel.steps.barrier)(kernel);
-    sleeper.drowse(word, position);
-    sleeper.lie_down(word);
+    sleeper.leave_awake(word, position);
+    sleeper.set_parked(word);
     if !stirred() {
         kernel.wait(word, u64::MAX);
     }
-    sleeper.get_up(word);
+    sleeper.clear_parked(word);
 }
 
 fn blind(

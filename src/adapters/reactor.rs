@@ -38,7 +38,7 @@ pub(crate) use self::error::MOST_ENDS;
 pub use self::error::{AsyncError, IntoAsyncError};
 use super::select::Sleeping;
 use crate::doorbell::{Futex, now, wait_any};
-use crate::parker::{DROWSY, Doorbell, PARKED, Rest, Sleeper, UNDER_WAY, UNPROTECTED};
+use crate::parker::{DROWSY, Doorbell, PARKED, Rest, Sleeper, UNFENCED_PARK_NS, WAKE_GRACE_NS};
 use crate::peer::Goal;
 use crate::ring::{RoleGuard, Watch};
 use crate::segment::Entry;
@@ -416,7 +416,7 @@ impl Wait {
             DueAction::Rescue => return Some(Outcome::Late),
             DueAction::CheckPeer if self.watch.is_reached(self.goal) => {
                 // The waker may be between position and word.
-                (self.until, self.action) = (now + UNDER_WAY, DueAction::Rescue);
+                (self.until, self.action) = (now + WAKE_GRACE_NS, DueAction::Rescue);
             }
             DueAction::CheckPeer if self.goal.peer_may_leave() && self.watch.is_left_alone() => {
                 return Some(Outcome::Expired);
@@ -429,7 +429,7 @@ impl Wait {
     /// How the sleep of an endpoint whose word was changed has ended. The deadline of a short sleep
     /// means nothing, nor does a wake for another endpoint.
     fn ending(&self, now: u64, rest: Rest, slot: usize) -> Ending {
-        let is_long = || now.saturating_sub(self.since) >= UNDER_WAY;
+        let is_long = || now.saturating_sub(self.since) >= WAKE_GRACE_NS;
         match rest {
             Rest::Woken(woken) if woken == slot => Ending::Woken(0),
             Rest::TimedOut if is_long() && self.watch.is_reached(self.goal) => Ending::TimedOut {
@@ -467,7 +467,7 @@ fn run() {
             Err(_) => {
                 // Perhaps no memory for a wait: scan again soon.
                 refusals += 1;
-                std::thread::sleep(Duration::from_nanos(UNPROTECTED));
+                std::thread::sleep(Duration::from_nanos(UNFENCED_PARK_NS));
                 Rest::Ended
             }
         };

@@ -4,7 +4,7 @@ use super::{Endpoint, tail_line};
 use crate::cursor::{RIDE_WORDS, ReadCursor, WriteCursor};
 use crate::layout::FRAME_HEADER;
 
-/// Bytes of the longest payload that is also copied inline, behind its header.
+/// Bytes of the longest payload that is also copied inline, after its header.
 pub(crate) const SHORT_FRAME: usize = RIDE_WORDS * 8 - FRAME_HEADER as usize;
 
 /// A private copy of the message at `position`, kept until its release: a second

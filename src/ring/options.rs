@@ -568,7 +568,7 @@ impl RingOptions {
         EndpointConfig {
             wait: WaitConfig::new(self.strategy, self.spin, self.peer_check),
             fences: self.fences,
-            stretch: match content.description.shape {
+            grant_interval: match content.description.shape {
                 SHAPE_FRAMES => STRETCH_BYTES,
                 _ => STRETCH_SLOTS,
             },

@@ -57,7 +57,7 @@ impl LockFile {
 impl Drop for LockFile {
     fn drop(&mut self) {
         // death -> left: a process that only queries a lock may see it free without taking any lock
-        // of the kernel. For that process, the fence (WAKE) in `Waker::rouse`, which `RoleGuard`'s
+        // of the kernel. For that process, the fence (WAKE) in `Waker::wake_unconditionally`, which `RoleGuard`'s
         // drop has run, orders all stores of this endpoint first.
         //
         // The close alone does not free it: a process that is being started may have the descriptor

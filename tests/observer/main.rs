@@ -358,11 +358,7 @@ fn read_permission_suffices() {
         .expect("room");
     let Some(child) = fork() else {
         // SAFETY: the call has no pointers.
-        assert_eq!(
-            unsafe { libc::setuid(65534) },
-            0,
-            "only root can become another user"
-        );
+        assert_eq!(unsafe { libc::setuid(65534) }, 0, "only root can do this");
         let observer = Observer::open(&path).expect("read permission");
         assert_eq!(observer.positions().len(), 1);
         assert!(!observer.is_alive(Role::Producer).expect("an answer"));

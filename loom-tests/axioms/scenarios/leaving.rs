@@ -58,7 +58,7 @@ fn dropped() -> Setup {
         .thread(|ring| {
             publish(ring)?;
             peer::close(&ring.state);
-            Waker::new(false).rouse(&ring.word, &ring.futex);
+            Waker::new(false).wake_unconditionally(&ring.word, &ring.futex);
             ring.lock.free()
         })
         .thread(|ring| poll(ring, |state| state.is_gone(|| ring.lock.is_held())))

@@ -22,7 +22,7 @@
 //! | | an entry that is freed and taken again | none: one word, `SeqCst` on both sides |
 //! | | the list of entries, `INSTALLED` | none: `SeqCst` on both sides |
 //! | | the child's copy, and `is_inherited` | none: one thread, after the system call |
-//! | `segment/lock.rs` | none of its own; a drop follows `Waker::rouse` | `drop_and_left` |
+//! | `segment/lock.rs` | none of its own; a drop follows `Waker::wake_unconditionally` | `drop_and_left` |
 //! | `adapters/reactor.rs` | the thread's own word | `reactor_lists_its_table` |
 //! | | an endpoint's word, in `Wait::check` | `park_in_the_reactor` |
 //! | `endpoint.rs`, `observer.rs` | positions, counters and words that are shown | none: advice |

@@ -69,7 +69,7 @@ const DEAD_BARRIER: Form = Form {
     awake: true,
     barrier: false,
 };
-const UNPROTECTED: Form = Form {
+const NO_BARRIER: Form = Form {
     awake: false,
     barrier: false,
 };
@@ -137,7 +137,7 @@ pub(super) fn publish(ring: &Ring, waker: &Waker) -> Option<()> {
 /// Wakes the peer after the store of a position, as an endpoint does.
 fn moved(ring: &Ring, waker: &Waker) {
     if let Some(seen) = waker.news(&ring.word) {
-        waker.heed(seen, &ring.word, &ring.futex);
+        waker.slow_path(seen, &ring.word, &ring.futex);
     }
 }
 
@@ -183,7 +183,7 @@ fn for_a_peer() -> Setup {
         })
         .thread(|ring| {
             peer::attach(&ring.state);
-            Waker::new(false).rouse(&ring.word, &ring.futex);
+            Waker::new(false).wake_unconditionally(&ring.word, &ring.futex);
             note(Moved);
             Some(())
         })
@@ -196,7 +196,7 @@ fn for_a_close() -> Setup {
         .thread(|ring| FENCED.consume(ring))
         .thread(|ring| {
             peer::close(&ring.state);
-            Waker::new(false).rouse(&ring.word, &ring.futex);
+            Waker::new(false).wake_unconditionally(&ring.word, &ring.futex);
             note(Moved);
             Some(())
         })
@@ -214,7 +214,7 @@ fn waker_dies() -> Setup {
             ring.lock.take()?;
             let cursor = ring.writer()?;
             peer::attach(&ring.state);
-            Waker::new(false).rouse(&ring.word, &ring.futex);
+            Waker::new(false).wake_unconditionally(&ring.word, &ring.futex);
             if cursor.position() > 0 {
                 note(Moved);
             }
@@ -310,7 +310,7 @@ pub(super) const PLANTED: &[Planted] = &[
     Planted {
         scenario: Scenario {
             name: "awake_owner_dies, dead barrier",
-            setup: || awake_owner_dies(UNPROTECTED),
+            setup: || awake_owner_dies(NO_BARRIER),
             forbidden: LOST,
             ..Scenario::EMPTY
         },
