@@ -302,7 +302,7 @@ impl Bench {
         let options = RingOptions::new(1024).prefault(true);
         let pair = |name: &str, options: &RingOptions| -> Box<dyn Variant> {
             let link = self.rings.link("trip", options);
-            Box::new(RoundTrip::new(name, link).anew())
+            Box::new(RoundTrip::new(name, link).reopened())
         };
         let variants = vec![
             pair(
@@ -333,7 +333,7 @@ impl Bench {
         let options = RingOptions::new(1024).prefault(true);
         let pair = |name: &str, options: &RingOptions| -> Box<dyn Variant> {
             let link = self.rings.link("stream", options);
-            Box::new(Stream::new(name, link).anew())
+            Box::new(Stream::new(name, link).reopened())
         };
         let variants = vec![
             pair(

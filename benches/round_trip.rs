@@ -126,7 +126,7 @@ impl Bench {
         self.threads(placement)
     }
 
-    fn wants(&self, part: &str) -> bool {
+    fn includes(&self, part: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|only| only == part)
     }
 
@@ -141,7 +141,7 @@ impl Bench {
         &mut self,
         placement: Placement,
     ) -> Result<(), Box<dyn Error>> {
-        if !self.wants(&SIZE.to_string()) {
+        if !self.includes(&SIZE.to_string()) {
             return Ok(());
         }
         let place = self.directory.join(SIZE.to_string());
@@ -162,13 +162,13 @@ impl Bench {
         let ideal = place.join("ideal");
         let ideal = bare::wire(&ideal, 64 * SIZE, SIZE, bare::Lines::Together)?;
         let variants: Variants = vec![
-            Box::new(RoundTrip::new(BARE, bare).anew()),
+            Box::new(RoundTrip::new(BARE, bare).reopened()),
             Box::new(RoundTrip::new(IDEAL, numbered::<SIZE, _>(ideal))),
-            Box::new(RoundTrip::new(WAYS[0], move |side| Tries(pushed(side))).anew()),
-            Box::new(RoundTrip::new(WAYS[1], move |side| InPlace(filled(side))).anew()),
-            Box::new(RoundTrip::new(WAYS[2], sent).anew()),
-            Box::new(RoundTrip::new(WAYS[3], claimed).anew()),
-            Box::new(RoundTrip::new(WAYS[4], any).anew()),
+            Box::new(RoundTrip::new(WAYS[0], move |side| Tries(pushed(side))).reopened()),
+            Box::new(RoundTrip::new(WAYS[1], move |side| InPlace(filled(side))).reopened()),
+            Box::new(RoundTrip::new(WAYS[2], sent).reopened()),
+            Box::new(RoundTrip::new(WAYS[3], claimed).reopened()),
+            Box::new(RoundTrip::new(WAYS[4], any).reopened()),
         ];
         // Short slices, so that many memory addresses are measured.
         let plan = Plan::new(self.quick, 20, 60, 32);
@@ -199,7 +199,7 @@ impl Bench {
 
     /// Records of 8 bytes in two threads, compared with rtrb.
     fn threads(&mut self, placement: Placement) -> Result<(), Box<dyn Error>> {
-        if !self.wants("threads") {
+        if !self.includes("threads") {
             return Ok(());
         }
         let (ends_3, ends_4) = (rtrb::v0_3::Ends::new(64), rtrb::v0_4::Ends::new(64));

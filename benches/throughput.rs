@@ -151,11 +151,11 @@ impl Bench {
             return Err("throughput needs two processors".into());
         };
         for capacity in [64, 128, 256, SMALL, MIDDLE] {
-            if self.wants(&capacity.to_string()) {
+            if self.includes(&capacity.to_string()) {
                 self.records(placement, capacity)?;
             }
         }
-        if self.wants("growth") {
+        if self.includes("growth") {
             self.growth(placement)?;
         }
         self.frames::<8>(placement, "8")?;
@@ -165,7 +165,7 @@ impl Bench {
         self.frames::<65536>(placement, "64k")
     }
 
-    fn wants(&self, part: &str) -> bool {
+    fn includes(&self, part: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|only| only == part)
     }
 
@@ -280,7 +280,7 @@ impl Bench {
         placement: Placement,
         size: &str,
     ) -> Result<(), Box<dyn Error>> {
-        if !self.wants(&format!("frames-{SIZE}")) {
+        if !self.includes(&format!("frames-{SIZE}")) {
             return Ok(());
         }
         let wire = |name: &str, lines| {

@@ -89,7 +89,7 @@ fn main() -> ExitCode {
 }
 
 impl Arguments {
-    fn wants(&self, task: Task, size: usize) -> bool {
+    fn includes(&self, task: Task, size: usize) -> bool {
         let task = self.only.is_empty() || self.only.contains(&task);
         task && (self.size.is_empty() || self.size.contains(&size))
     }
@@ -110,7 +110,7 @@ impl Bench<'_> {
 
     /// Both tasks with messages of one size.
     fn size<const SIZE: usize>(&mut self) -> Result<(), Box<dyn Error>> {
-        if self.arguments.wants(Task::Trips, SIZE) {
+        if self.arguments.includes(Task::Trips, SIZE) {
             // Few enough for a short batch over a slow mechanism, and enough to hide the
             // clock's cost over a fast one.
             let scores = self.comparison.compare::<SIZE>(Task::Trips, 8)?;
@@ -119,7 +119,7 @@ impl Bench<'_> {
                 self.comparison.single_trips::<SIZE>()?;
             }
         }
-        if self.arguments.wants(Task::Streams, SIZE) {
+        if self.arguments.includes(Task::Streams, SIZE) {
             let batch = if SIZE > 4096 { 16 } else { 256 };
             self.comparison.compare::<SIZE>(Task::Streams, batch)?;
         }

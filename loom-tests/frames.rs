@@ -247,7 +247,7 @@ pub(crate) fn finish(producer: &mut Producer, place: &Place, frame: &[u64], way:
     match way {
         Way::Walk => producer.publish(units),
         Way::Ride => {
-            let publish = producer.steps.publish_riding;
+            let publish = producer.steps.publish_inline;
             publish(&mut producer.cursor, units, frame, &producer.ring);
         }
     }
@@ -255,7 +255,7 @@ pub(crate) fn finish(producer: &mut Producer, place: &Place, frame: &[u64], way:
 
 pub(crate) fn catch(consumer: &Consumer, unread: u64) -> Option<Vec<u64>> {
     let mut words = vec![0; consumer.ride];
-    if !(consumer.steps.copy_ride)(&consumer.cursor, &mut words, &consumer.ring) {
+    if !(consumer.steps.copy_inline)(&consumer.cursor, &mut words, &consumer.ring) {
         let end = consumer.cursor.position().wrapping_add(unread);
         consumer.ring.note_if_inline(end, State::Refused);
         return None;

@@ -70,8 +70,8 @@ impl Kernel {
         let tickets: Vec<*const AtomicU32> = words.iter().map(|&word| word as *const _).collect();
         sleepers.extend(&tickets);
         let woken = loop {
-            let is_gone = |ticket| !sleepers.contains(ticket);
-            if let Some(woken) = tickets.iter().position(is_gone) {
+            let is_woken = |ticket| !sleepers.contains(ticket);
+            if let Some(woken) = tickets.iter().position(is_woken) {
                 break woken;
             }
             sleepers = self

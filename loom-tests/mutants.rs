@@ -34,7 +34,7 @@ mutants! {
 
     "producer resumes at the head": take_producer = resume_at_head;
     "consumer resumes at the tail": take_consumer = resume_at_tail;
-    "next producer does not clear the inline copy": take_producer = keep_ride;
+    "next producer does not clear the inline copy": take_producer = keep_inline;
     "next producer takes a slot as open": take_producer = open_at_once;
     "next consumer takes a record as open": take_consumer = seen_at_once;
 
@@ -44,13 +44,13 @@ mutants! {
     "batch does not move the consumer's stop": pop_all = pop_all_as_open;
     "inline copy does not move the consumer's stop": let_go = slots::Consumer::release_open;
 
-    "record with an inline copy not in its slot": push = ride_only;
-    "words before ride_position": publish_riding = words_first;
-    "fence before ride_position": publish_riding = fence_first;
-    "inline copy after publish": publish_riding = tail_first;
-    "ride_position one message early": publish_riding = mark_start;
-    "inline copy used without check": copy_ride = unchecked;
-    "inline copy checked before it is loaded": copy_ride = checked_first;
+    "record with an inline copy not in its slot": push = inline_only;
+    "words before ride_position": publish_inline = words_first;
+    "fence before ride_position": publish_inline = fence_first;
+    "inline copy after publish": publish_inline = tail_first;
+    "ride_position one message early": publish_inline = mark_start;
+    "inline copy used without check": copy_inline = unchecked;
+    "inline copy checked before it is loaded": copy_inline = checked_first;
     "inline copy taken although two are unread": catch = catch_any;
     "inline copy taken with the frames before it": catch_frame = catch_any_frame;
 
@@ -72,7 +72,7 @@ fn publish_before_write(producer: &mut slots::Producer, record: Record, way: Way
     match way {
         Way::Walk => producer.publish(1),
         Way::Ride => {
-            let publish = producer.steps.publish_riding;
+            let publish = producer.steps.publish_inline;
             publish(&mut producer.cursor, 1, &record, &producer.ring);
         }
     }
@@ -165,7 +165,7 @@ fn pop_all_as_open(consumer: &mut slots::Consumer, count: u64) -> Vec<Record> {
 }
 
 /// Makes `resume` clear another word.
-fn keep_ride(ring: &Ring) -> WriteCursor {
+fn keep_inline(ring: &Ring) -> WriteCursor {
     let ride_position = &AtomicU64::new(0);
     let line = TailLine {
         ride_position,
@@ -174,11 +174,11 @@ fn keep_ride(ring: &Ring) -> WriteCursor {
     WriteCursor::resume(line, &ring.head, ring.capacity).expect("the head is in range")
 }
 
-fn ride_only(producer: &mut slots::Producer, record: Record, way: Way) {
+fn inline_only(producer: &mut slots::Producer, record: Record, way: Way) {
     match way {
         Way::Walk => (SHIPPED.push)(producer, record, way),
         Way::Ride => {
-            let publish = producer.steps.publish_riding;
+            let publish = producer.steps.publish_inline;
             publish(&mut producer.cursor, 1, &record, &producer.ring);
         }
     }
@@ -231,14 +231,14 @@ fn mark_start(cursor: &mut WriteCursor, units: u64, words: &[u64], ring: &Ring) 
 }
 
 fn unchecked(cursor: &ReadCursor, words: &mut [u64], ring: &Ring) -> bool {
-    cursor.ride(words, ring.line());
+    cursor.inline_copy(words, ring.line());
     true
 }
 
 fn checked_first(cursor: &ReadCursor, words: &mut [u64], ring: &Ring) -> bool {
-    let right = cursor.ride(&mut [], ring.line());
+    let right = cursor.inline_copy(&mut [], ring.line());
     fence(CHECK);
-    cursor.ride(words, ring.line());
+    cursor.inline_copy(words, ring.line());
     right
 }
 
@@ -249,7 +249,7 @@ fn catch_any(consumer: &slots::Consumer, _unread: u64) -> Option<Record> {
 /// Accepts the length of the inline copy, even if more is unread.
 fn catch_any_frame(consumer: &frames::Consumer, _unread: u64) -> Option<Vec<u64>> {
     let mut words = vec![0; consumer.ride];
-    let whole = (consumer.steps.copy_ride)(&consumer.cursor, &mut words, &consumer.ring);
+    let whole = (consumer.steps.copy_inline)(&consumer.cursor, &mut words, &consumer.ring);
     let size = size_of(words[0]).filter(|_| whole)?;
     words.truncate((size / 8) as usize);
     Some(words)

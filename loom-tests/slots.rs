@@ -40,7 +40,7 @@ impl Producer {
     }
 
     pub(crate) fn try_push(&mut self, record: Record, way: Way) -> bool {
-        if !self.go_on() {
+        if !self.open_more() {
             reach(State::Full);
             return false;
         }
@@ -54,13 +54,13 @@ impl Producer {
 
     /// Claims the next slot, if there is room, and drops the claim.
     pub(crate) fn claim(&mut self, record: &Record) {
-        if self.go_on() {
+        if self.open_more() {
             self.write(0, record);
         }
     }
 
-    /// Makes sure that the next slot is open, as `Endpoint::go_on` does.
-    fn go_on(&mut self) -> bool {
+    /// Makes sure that the next slot is open, as `Endpoint::open_more` does.
+    fn open_more(&mut self) -> bool {
         if self.cursor.is_open() {
             return true;
         }
@@ -256,7 +256,7 @@ pub(crate) fn push(producer: &mut Producer, record: Record, way: Way) {
     match way {
         Way::Walk => producer.publish_open(),
         Way::Ride => {
-            let publish = producer.steps.publish_riding;
+            let publish = producer.steps.publish_inline;
             publish(&mut producer.cursor, 1, &record, &producer.ring);
         }
     }
@@ -267,7 +267,7 @@ pub(crate) fn catch(consumer: &Consumer, unread: u64) -> Option<Record> {
         return None;
     }
     let mut record = [0; WORDS];
-    if (consumer.steps.copy_ride)(&consumer.cursor, &mut record, &consumer.ring) {
+    if (consumer.steps.copy_inline)(&consumer.cursor, &mut record, &consumer.ring) {
         return Some(record);
     }
     let end = consumer.cursor.position().wrapping_add(1);

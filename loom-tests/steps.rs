@@ -31,9 +31,9 @@ pub(crate) struct Steps {
     /// The place in the ring at this distance from the position.
     pub(crate) place: fn(End<'_>, usize) -> usize,
     /// Publishes a message that is copied inline.
-    pub(crate) publish_riding: fn(&mut WriteCursor, u64, &[u64], &Ring),
+    pub(crate) publish_inline: fn(&mut WriteCursor, u64, &[u64], &Ring),
     /// Loads the inline copy; returns whether it is the message before the tail.
-    pub(crate) copy_ride: fn(&ReadCursor, &mut [u64], &Ring) -> bool,
+    pub(crate) copy_inline: fn(&ReadCursor, &mut [u64], &Ring) -> bool,
 
     /// Whether a poll has found enough for an endpoint of records to continue from a position.
     pub(crate) suffices: fn(u64, u64) -> bool,
@@ -80,8 +80,8 @@ impl Steps {
         take_consumer,
         room,
         place,
-        publish_riding,
-        copy_ride,
+        publish_inline,
+        copy_inline,
 
         suffices: slots::suffices,
         group: slots::group,
@@ -132,10 +132,10 @@ fn place(end: End<'_>, ahead: usize) -> usize {
     }
 }
 
-fn publish_riding(cursor: &mut WriteCursor, units: u64, words: &[u64], ring: &Ring) {
-    cursor.publish_riding(units, words.iter().copied(), ring.line());
+fn publish_inline(cursor: &mut WriteCursor, units: u64, words: &[u64], ring: &Ring) {
+    cursor.publish_inline(units, words.iter().copied(), ring.line());
 }
 
-fn copy_ride(cursor: &ReadCursor, words: &mut [u64], ring: &Ring) -> bool {
-    cursor.ride(words, ring.line())
+fn copy_inline(cursor: &ReadCursor, words: &mut [u64], ring: &Ring) -> bool {
+    cursor.inline_copy(words, ring.line())
 }

@@ -273,7 +273,7 @@ impl WriteCursor {
 
     /// `publish` for one message that is also copied into the tail's line.
     #[inline(always)]
-    pub(crate) fn publish_riding(
+    pub(crate) fn publish_inline(
         &mut self,
         units: u64,
         words: impl Iterator<Item = u64>,
@@ -400,7 +400,7 @@ impl ReadCursor {
     /// ends at the tail of the last poll. Useful when that poll has just fetched the line
     /// and found a single message.
     #[inline(always)]
-    pub(crate) fn ride(&self, words: &mut [u64], line: TailLine<'_>) -> bool {
+    pub(crate) fn inline_copy(&self, words: &mut [u64], line: TailLine<'_>) -> bool {
         for (word, slot) in words.iter_mut().zip(line.ride) {
             // `ride -> check`: possibly torn; the position below shows it.
             *word = slot.load(RIDING);

@@ -152,7 +152,7 @@ impl Endpoint<WriteCursor> {
                 let has_left = |end: &mut Self| end.role.peer_closed();
                 let left = last_poll(self, has_left, |end| end.poll_leftover(wanted));
                 left.unwrap_or_else(|| {
-                    self.pacing.in_vain();
+                    self.pacing.record_empty();
                     Err(NoRoom::Full)
                 })
             }
@@ -343,7 +343,7 @@ impl Endpoint<ReadCursor> {
     #[inline]
     fn nothing(&mut self, wanted: u64) -> Result<u64, PopError> {
         Pacing::note_idle();
-        if self.pacing.in_vain() {
+        if self.pacing.record_empty() {
             self.role.hint(true);
         }
         let has_left = |end: &mut Self| end.closed || end.role.peer_closed();
@@ -613,7 +613,7 @@ mod tests {
     }
 
     #[test]
-    fn only_an_end_close_behind_a_stream_looks_away() {
+    fn only_an_endpoint_close_behind_a_stream_backs_off() {
         let mut far = pair(&options());
         stream(&mut far, 100, SLOTS / 2);
         assert_eq!(far.0.end.pacing.looked_away, 0);
@@ -680,7 +680,7 @@ mod tests {
     }
 
     #[test]
-    fn a_publish_to_a_peer_that_is_awake_needs_no_fence() {
+    fn a_publish_to_a_working_peer_needs_no_fence() {
         // It never sleeps, and its word is AWAKE from the beginning.
         let (slow_paths_spin, _) = slow_paths(&options().wait_strategy(WaitStrategy::Spin));
         assert_eq!(slow_paths_spin, 0);
@@ -695,7 +695,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_that_has_slept_is_awake_again_only_after_as_much_work() {
+    fn an_endpoint_that_has_slept_grants_again_only_after_as_much_work() {
         let mut ends = pair(&options().spin(Duration::ZERO));
         stream(&mut ends, 32, SLOTS / 2);
         let before = ends.0.end.counts.slow_paths;

@@ -229,7 +229,7 @@ impl Sleeper {
 
     /// The first step of a park, at this position: the peer runs the fence from now on.
     /// Returns whether a barrier must run before the next step.
-    pub(crate) fn leave_awake(&mut self, word: &AtomicU32, position: u64) -> bool {
+    pub(crate) fn begin_park(&mut self, word: &AtomicU32, position: u64) -> bool {
         self.last_park = position;
         if self.state == AWAKE {
             // `awake -> drowsy`: the word first, then the barrier.

@@ -104,7 +104,7 @@ impl<T: Record> Producer<T> {
     #[inline]
     pub fn try_push(&mut self, value: T) -> Result<(), PushError<T>> {
         if !self.end.cursor.is_open() {
-            if let Err(reason) = self.end.go_on() {
+            if let Err(reason) = self.end.open_more() {
                 return Err(PushError::new(value, reason));
             }
         }
@@ -410,7 +410,7 @@ impl<T: Record> Producer<T> {
     #[inline]
     pub fn try_claim(&mut self) -> Result<Claim<'_, T>, ClaimError> {
         if !self.end.cursor.is_open() {
-            self.end.go_on()?;
+            self.end.open_more()?;
         }
         Ok(Claim { producer: self })
     }

@@ -9,10 +9,10 @@ mod sleep;
 pub use self::backoff::WaitStrategy;
 pub(crate) use self::backoff::{Step, WaitConfig, WaitHistory, WaitLoop};
 pub(crate) use self::liveness::{
-    is_left_alone, is_peer_held, is_stopped, is_superseded, peer_gone,
+    is_left_alone, is_peer_held, is_stopped, is_superseded, peer_closed_or_crashed,
 };
 pub(crate) use self::pacing::Pacing;
-pub(crate) use self::sleep::{Ending, Kernel, Parkable, fall_asleep, park, wake_up};
+pub(crate) use self::sleep::{Ending, Kernel, Parkable, park, start_sleep, wake_up};
 
 use crate::doorbell;
 
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_that_stands_still_through_the_grace_is_a_rescue_of_that_end_alone() {
+    fn a_word_unchanged_through_the_grace_is_a_rescue_of_its_endpoint_only() {
         let mut ends = [End::new(), End::new()];
         let found = park_for(&mut ends, 100 * MS, &mut |count, ends| {
             // The other one's peer moves in the grace: its wake may be under way.

@@ -177,7 +177,7 @@ fn server(options: &RingOptions) -> (Server, Client) {
     )
 }
 
-fn call_for_ever(client: &mut Client) {
+fn endless_call(client: &mut Client) {
     if client.in_flight() == 0 {
         let call = client.start(&7_u64.to_ne_bytes(), Duration::MAX);
         // Dropping a call cancels it.
@@ -305,10 +305,10 @@ const ROWS: &[Row] = &[
     row!("Client::call_record", client(options) -> (client, rings), CallError::TimedOut,
         |client: &mut Client, timeout| client.call_record::<u8, u8>(&7, timeout), other_replies),
     row!("Server::answer", server(options) -> (server, client), PopError::TimedOut,
-        |server: &mut Server, timeout| server.answer(timeout, echo), call_for_ever),
+        |server: &mut Server, timeout| server.answer(timeout, echo), endless_call),
     row!("Server::answer_record", server(options) -> (server, client), PopError::TimedOut,
         |server: &mut Server, timeout| server.answer_record(timeout, |number: u64| Ok::<_, String>(number)),
-        call_for_ever),
+        endless_call),
     row!("Select::wait", set(options) -> (ends, peers), SelectError::TimedOut,
         |ends: &mut (FrameConsumer, FrameProducer), timeout| {
             let mut ends = [ends.0.interest(), ends.1.interest(24)];

@@ -17,7 +17,7 @@ use quoit::{Consumer, Error, FrameConsumer, FrameProducer, PopError, Producer, R
 common::suite::suite! {
     tests: [
         what_a_killed_writer_has_published_is_drained_later,
-        positions_go_on_over_many_runs,
+        positions_continue_over_many_runs,
         a_flush_leaves_nothing_to_write,
         a_flush_without_a_disk_is_a_success,
         a_flush_that_fails_is_an_error,
@@ -81,7 +81,7 @@ fn endless_writer(arguments: &[String]) {
     }
 }
 
-fn positions_go_on_over_many_runs() {
+fn positions_continue_over_many_runs() {
     let directory = file_directory();
     let path = directory.path().join("ring");
     let (mut tail, mut head) = (0, 0);

@@ -65,7 +65,7 @@ fn no_message_is_copied_inline_before_the_consumer_has_caught_up() {
     let mut pair = pair::<u64>("ride-early");
     for value in 0..20 {
         pair.producer.try_push(value).expect("there is room");
-        assert!(!pair.file.rides());
+        assert!(!pair.file.has_inline_copy());
         assert_eq!(pair.consumer.try_pop(), Ok(value));
     }
 }
@@ -75,7 +75,7 @@ fn an_inline_copy_is_read_without_its_slot() {
     let mut pair = pair::<u64>("ride-taken");
     pair.catch_up();
     pair.producer.try_push(7).expect("there is room");
-    assert!(pair.file.rides());
+    assert!(pair.file.has_inline_copy());
     pair.overwrite_slots();
     assert_eq!(pair.consumer.try_pop(), Ok(7));
 }
@@ -88,7 +88,7 @@ fn six_words_are_copied_inline() {
     let mut claim = pair.producer.try_claim().expect("there is room");
     claim.write(value);
     claim.commit();
-    assert!(pair.file.rides());
+    assert!(pair.file.has_inline_copy());
     pair.overwrite_slots();
     assert_eq!(pair.consumer.try_pop(), Ok(value));
 }
@@ -98,7 +98,7 @@ fn a_record_with_an_inline_copy_is_in_its_slot_too() {
     let mut pair = pair::<u64>("ride-and-slot");
     pair.catch_up();
     pair.producer.try_push(7).expect("there is room");
-    assert!(pair.file.rides());
+    assert!(pair.file.has_inline_copy());
     // As for a consumer of another implementation that does not use the inline copy.
     pair.file.write(RIDE_POSITION, 0);
     pair.overwrite_inline_copy();
@@ -110,7 +110,7 @@ fn an_inline_copy_of_another_position_is_refused() {
     let mut pair = pair::<u64>("ride-of-another");
     pair.catch_up();
     pair.producer.try_push(7).expect("there is room");
-    assert!(pair.file.rides());
+    assert!(pair.file.has_inline_copy());
     pair.overwrite_inline_copy();
     pair.file
         .write(RIDE_POSITION, pair.file.read(RIDE_POSITION) + 2);
@@ -133,7 +133,7 @@ fn a_batch_has_no_inline_copy() {
     let mut pair = pair::<u64>("ride-batch");
     pair.catch_up();
     assert_eq!(pair.producer.try_push_slice(&[7]), Ok(1));
-    assert!(!pair.file.rides());
+    assert!(!pair.file.has_inline_copy());
     pair.overwrite_inline_copy();
     assert_eq!(pair.consumer.try_pop(), Ok(7));
 }
@@ -143,7 +143,7 @@ fn a_second_peek_of_an_inline_copy_equals_the_first() {
     let mut pair = pair::<u64>("ride-peeked");
     pair.catch_up();
     pair.producer.try_push(7).expect("there is room");
-    assert!(pair.file.rides());
+    assert!(pair.file.has_inline_copy());
     assert_eq!(pair.consumer.try_peek().map(|peek| peek.read()), Ok(7));
     pair.overwrite_slots();
     pair.overwrite_inline_copy();
@@ -155,7 +155,7 @@ fn a_consumer_that_falls_behind_ends_the_inline_copies() {
     let mut pair = pair::<u64>("ride-ended");
     pair.catch_up();
     pair.producer.try_push(0).expect("there is room");
-    assert!(pair.file.rides());
+    assert!(pair.file.has_inline_copy());
     let mut values = [0; 8];
     for _ in 0..32 {
         pair.producer
@@ -166,7 +166,7 @@ fn a_consumer_that_falls_behind_ends_the_inline_copies() {
             .expect("there are records");
     }
     pair.producer.try_push(0).expect("there is room");
-    assert!(!pair.file.rides());
+    assert!(!pair.file.has_inline_copy());
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn a_new_producer_clears_the_inline_copy_of_the_previous_holder() {
     let mut pair = pair::<u64>("ride-cleared");
     pair.catch_up();
     pair.producer.try_push(7).expect("there is room");
-    assert!(pair.file.rides());
+    assert!(pair.file.has_inline_copy());
     let Pair {
         producer,
         mut consumer,
@@ -183,7 +183,7 @@ fn a_new_producer_clears_the_inline_copy_of_the_previous_holder() {
     } = pair;
     drop(producer);
     let _successor = Producer::<u64>::open(&name).expect("the role is free");
-    assert!(!file.rides());
+    assert!(!file.has_inline_copy());
     file.write_bytes(RIDE, &SPOILED);
     assert_eq!(consumer.try_pop(), Ok(7));
 }
@@ -219,7 +219,7 @@ fn a_frame_of_40_bytes_is_copied_inline_with_its_kind() {
     pair.producer
         .try_push_kind(9, &payload)
         .expect("there is room");
-    assert!(pair.file.rides());
+    assert!(pair.file.has_inline_copy());
     pair.file.write_bytes(DATA, &[0xee; 128]);
     let frame = pair.consumer.try_peek().expect("there is a frame");
     assert_eq!((frame.kind(), frame.to_vec()), (9, payload.to_vec()));
@@ -229,7 +229,7 @@ fn a_frame_of_40_bytes_is_copied_inline_with_its_kind() {
 fn a_frame_of_41_bytes_is_not_copied_inline() {
     let mut pair = frames("ride-long-frame", 0);
     pair.producer.try_push(&[7; 41]).expect("there is room");
-    assert!(!pair.file.rides());
+    assert!(!pair.file.has_inline_copy());
     pair.overwrite_inline_copy();
     let frame = pair.consumer.try_peek().expect("there is a frame");
     assert_eq!(frame.to_vec(), [7; 41]);
@@ -241,7 +241,7 @@ fn a_frame_after_padding_is_read_from_the_ring() {
     let mut pair = frames("ride-padding", 128 - 8 - 32);
     pair.producer.try_push(&[7; 8]).expect("there is room");
     // The inline copy is a frame of another length than the unread bytes.
-    assert!(pair.file.rides());
+    assert!(pair.file.has_inline_copy());
     pair.file.write_bytes(RIDE + 8, &SPOILED[..40]);
     let frame = pair.consumer.try_peek().expect("there is a frame");
     assert_eq!(frame.to_vec(), [7; 8]);

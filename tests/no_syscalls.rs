@@ -120,7 +120,7 @@ fn consumer(words: &[String]) {
 struct Seen {
     counts: SleepState,
     /// Producer and consumer.
-    are_awake: [bool; 2],
+    are_working: [bool; 2],
 }
 
 /// Streams between two traced processes; returns the windows of both.
@@ -134,7 +134,7 @@ fn stream(strategy: &str, manner: &str) -> [Vec<Window<Seen>>; 2] {
         let page = SleepPage::open(&name.file());
         let tracer = trace(child.pid(), move || Seen {
             counts: page.read(),
-            are_awake: page.are_awake(),
+            are_working: page.are_working(),
         });
         (child, tracer)
     });
@@ -160,7 +160,10 @@ impl Calls {
     /// Of the producer, 0, or the consumer, 1.
     fn add(&mut self, window: &Window<Seen>, end: usize) {
         self.windows += 1;
-        assert!(window.after.are_awake[end], "its peer still runs the fence");
+        assert!(
+            window.after.are_working[end],
+            "its peer still runs the fence"
+        );
         for (&number, &count) in &window.calls {
             *self.made.entry(number).or_insert(0) += count;
         }

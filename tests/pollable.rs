@@ -54,7 +54,7 @@ common::suite::suite! {
         a_child_of_fork_neither_waits_nor_takes_messages,
         a_hundred_endpoints_share_a_loop,
     ],
-    parts: [writer, reader, crashing_writer, pushing_when_told],
+    parts: [writer, reader, crashing_writer, pushing_on_request],
 }
 
 /// Longer than two liveness checks.
@@ -546,7 +546,7 @@ fn an_anonymous_ring_works() {
 }
 
 /// Pushes its position for each line that it reads.
-fn pushing_when_told(arguments: &[String]) {
+fn pushing_on_request(arguments: &[String]) {
     let mut producer = Producer::<u64>::open(&arguments[0]).expect("the role");
     say("ready");
     loop {
@@ -562,7 +562,7 @@ fn a_producer_stopped_before_its_wake_is_noticed() {
     let consumer = ring.consumer().expect("the role is free");
     let mut consumer = consumer.into_pollable().expect("a pollable end");
     for position in 0..5 {
-        let mut child = Child::start("pushing_when_told", &[name.as_str()]);
+        let mut child = Child::start("pushing_on_request", &[name.as_str()]);
         child.expect("ready");
         becomes_readable(&consumer);
         drop(consumer.get());

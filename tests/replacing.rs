@@ -41,7 +41,7 @@ fn in_use<R: std::fmt::Debug>(result: Result<R, Error>, expected: Role) {
     }
 }
 
-fn is_gone(name: &RingName) -> bool {
+fn is_unlinked(name: &RingName) -> bool {
     matches!(Ring::<u64>::open(name), Err(Error::NotFound { .. }))
 }
 
@@ -117,7 +117,7 @@ fn unlink_refuses_a_ring_in_use() {
     assert_eq!(consumer.try_pop(), Ok(7), "the ring is unchanged");
     drop(consumer);
     ring.unlink().expect("no process holds the ring any more");
-    assert!(is_gone(&name));
+    assert!(is_unlinked(&name));
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn the_name_of_a_superseded_ring_is_free() {
         SegmentFile::open(&name.file()).write_half(SUPERSEDED, 1);
     };
     dead();
-    assert!(is_gone(&name));
+    assert!(is_unlinked(&name));
     dead();
     options().create::<u64>(&name).expect("the name is free");
     quoit::unlink(&name).expect("no process holds the ring");
@@ -211,14 +211,14 @@ fn the_last_endpoint_removes_the_name_in_either_order() {
         let consumer = ring.consumer().expect("the role is free");
         if producer_first {
             drop(producer);
-            assert!(!is_gone(&name), "the consumer is still attached");
+            assert!(!is_unlinked(&name), "the consumer is still attached");
             drop(consumer);
         } else {
             drop(consumer);
-            assert!(!is_gone(&name), "the producer is still attached");
+            assert!(!is_unlinked(&name), "the producer is still attached");
             drop(producer);
         }
-        assert!(is_gone(&name));
+        assert!(is_unlinked(&name));
         superseded(&name, ring.producer());
     }
 }
@@ -243,7 +243,7 @@ fn two_endpoints_that_close_at_once_remove_the_name() {
             barrier.wait();
             drop(consumer);
         });
-        assert!(is_gone(&name));
+        assert!(is_unlinked(&name));
     }
 }
 
@@ -251,7 +251,7 @@ fn two_endpoints_that_close_at_once_remove_the_name() {
 #[test]
 fn an_endpoint_can_remove_the_name_when_its_peer_has_closed() {
     for _ in 0..500 {
-        let name = RingName::new("told");
+        let name = RingName::new("closed");
         let ring = options().spin(Duration::ZERO).create::<u64>(&name);
         let ring = ring.expect("a ring");
         let (producer, mut consumer) = (
@@ -266,7 +266,7 @@ fn an_endpoint_can_remove_the_name_when_its_peer_has_closed() {
             });
             drop(producer);
         });
-        assert!(is_gone(&name));
+        assert!(is_unlinked(&name));
     }
 }
 
@@ -276,7 +276,7 @@ fn a_single_endpoint_removes_the_name() {
     let options = options().unlink_on_drop(true);
     let ring = options.open_or_create::<u64>(&name).expect("a ring");
     drop(ring.producer().expect("the role is free"));
-    assert!(is_gone(&name));
+    assert!(is_unlinked(&name));
 }
 
 #[test]
@@ -290,10 +290,10 @@ fn an_endpoint_without_the_option_removes_nothing() {
     let consumer = Consumer::<u64>::open(&name).expect("the role is free");
     drop(producer);
     drop(consumer);
-    assert!(!is_gone(&name));
+    assert!(!is_unlinked(&name));
     // The next endpoint with the option does.
     drop(ring.producer().expect("the role is free"));
-    assert!(is_gone(&name));
+    assert!(is_unlinked(&name));
 }
 
 #[test]

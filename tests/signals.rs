@@ -200,9 +200,9 @@ extern "C" fn push_and_pop(_signal: libc::c_int) {
     IN_HANDLER.set(false);
 }
 
-/// While `goes_on`, a handler on this thread pushes to a thread that sleeps in between, and
+/// While `continues`, a handler on this thread pushes to a thread that sleeps in between, and
 /// pops the answers.
-fn handle_messages(bell: DoorbellKind, mut goes_on: impl FnMut() -> bool) {
+fn handle_messages(bell: DoorbellKind, mut continues: impl FnMut() -> bool) {
     let (producer, mut consumer) = pair::<u64>(bell);
     let (mut answers, answered) = pair::<u64>(bell);
     PUSHED.store(0, SeqCst);
@@ -220,7 +220,7 @@ fn handle_messages(bell: DoorbellKind, mut goes_on: impl FnMut() -> bool) {
         }
         expected
     });
-    while goes_on() && !reader.is_finished() {}
+    while continues() && !reader.is_finished() {}
     handle(libc::SIGUSR1, count);
     // SAFETY: the handler is removed.
     unsafe { *ENDS.0.get() = None };

@@ -192,7 +192,7 @@ fn closes<E>(part: &str, peer: fn(&Pair, &str) -> E, sleeper: fn(SleepState) -> 
             let mut pair = idle_pair(form, part);
             let peer = peer(&pair, form);
             let mut child = pair.sleeper();
-            child.falls_asleep();
+            child.runs_into_sleep();
             drop(peer);
             assert_eq!(child.woken(), Some(0), "{form}: a close wakes");
             drop(child);
@@ -230,7 +230,7 @@ fn a_peer_that_attaches_wakes_a_sleeper() {
     for form in FORMS {
         let mut pair = idle_pair(form, "popping");
         let mut child = pair.sleeper();
-        child.falls_asleep();
+        child.runs_into_sleep();
         let producer = pair.producer(form);
         assert_eq!(child.woken(), Some(0), "{form}");
         drop(producer);
@@ -244,7 +244,7 @@ fn awaited<E>(part: &str, peer: fn(&Pair, &str) -> E, sleeper: fn(SleepState) ->
         let mut pair = idle_pair(form, part);
         for round in 0..ROUNDS {
             let mut child = pair.sleeper();
-            child.falls_asleep();
+            child.runs_into_sleep();
             let peer = peer(&pair, form);
             assert_eq!(child.woken(), Some(0), "{form}: round {round}");
             drop(child);
@@ -272,7 +272,7 @@ fn a_batch_wakes_a_sleeper_once() {
         let mut producer = pair.producer(form);
         let mut child = pair.sleeper();
         for _ in 0..20 {
-            child.falls_asleep();
+            child.runs_into_sleep();
             let before = pair.page.read().producer.wakes;
             assert_eq!(producer.try_push_slice(&[1, 2]), Ok(2), "{form}");
             assert_eq!(child.woken(), Some(0), "{form}");

@@ -36,7 +36,7 @@ common::suite::suite! {
         unread_messages_are_read_before_superseded,
         endpoints_that_are_both_attached_are_not_superseded,
     ],
-    parts: [both_ends],
+    parts: [both_roles],
 }
 
 const CAPACITY: u64 = 4;
@@ -121,7 +121,7 @@ fn a_ring_that_is_held_or_was_never_used_is_not_stale() {
 }
 
 /// Takes both roles and leaves a record in the ring.
-fn both_ends(arguments: &[String]) {
+fn both_roles(arguments: &[String]) {
     let ring = Ring::<u64>::open(&arguments[0]).expect("the ring");
     let mut producer = ring.producer().expect("the role is free");
     let _consumer = ring.consumer().expect("the role is free");
@@ -134,7 +134,7 @@ fn a_ring_whose_holders_were_killed_is_stale() {
     let ring = options(StalePolicy::Fail)
         .create::<u64>(&name)
         .expect("a ring");
-    let mut child = Child::start("both_ends", &[name.as_str()]);
+    let mut child = Child::start("both_roles", &[name.as_str()]);
     child.expect("ready");
     child.signal(libc::SIGSTOP);
     // A stopped process holds its roles.

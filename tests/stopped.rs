@@ -33,7 +33,7 @@ common::suite::suite! {
         a_consumer_stopped_between_release_and_wake_is_no_rescue,
         a_missing_wake_is_a_rescue_unless_the_waker_is_stopped,
     ],
-    parts: [pushing, popping, pushing_when_told, popping_when_told],
+    parts: [pushing, popping, pushing_on_request, popping_on_request],
 }
 
 const BELLS: [&str; 2] = ["futex", "semaphore"];
@@ -137,7 +137,7 @@ fn popping(arguments: &[String]) {
 }
 
 /// Pushes its position for each line that it reads.
-fn pushing_when_told(arguments: &[String]) {
+fn pushing_on_request(arguments: &[String]) {
     let mut producer = Producer::<u64>::open(&arguments[0]).expect("the role");
     say("ready");
     loop {
@@ -148,7 +148,7 @@ fn pushing_when_told(arguments: &[String]) {
 }
 
 /// Pops a position for each line that it reads.
-fn popping_when_told(arguments: &[String]) {
+fn popping_on_request(arguments: &[String]) {
     let mut consumer = Consumer::<u64>::open(&arguments[0]).expect("the role");
     say("ready");
     loop {
@@ -169,7 +169,7 @@ fn stop(child: &Child) {
     wait_until(|| child.is_stopped());
 }
 
-fn go_on(child: &Child) {
+fn resume(child: &Child) {
     assert!(child.is_stopped(), "it was stopped during all this");
     child.signal(libc::SIGCONT);
 }
@@ -192,7 +192,7 @@ fn the_consumer_of_a_stopped_producer_times_out_and_continues() {
             assert_eq!(end, Err(PopError::TimedOut), "{bell}");
         }
         assert!(!consumer.is_abandoned(), "{bell}");
-        go_on(&pair.child);
+        resume(&pair.child);
         for position in CAPACITY..100 {
             assert_eq!(consumer.pop(), Ok(position), "{bell}");
         }
@@ -221,7 +221,7 @@ fn the_producer_of_a_stopped_consumer_times_out_and_continues() {
             assert_eq!(end, Err(PushError::TimedOut(CAPACITY)), "{bell}");
         }
         assert!(!producer.is_abandoned(), "{bell}");
-        go_on(&pair.child);
+        resume(&pair.child);
         for position in CAPACITY..100 {
             producer.push(position).expect("the consumer is attached");
         }
@@ -269,7 +269,7 @@ fn nothing_is_taken_from_a_stopped_process() {
         let created = RingOptions::new(CAPACITY).create::<u64>(name).err();
         let in_use = matches!(created, Some(Error::AlreadyExists { in_use: true, .. }));
         assert!(in_use, "{created:?}");
-        go_on(&pair.child);
+        resume(&pair.child);
         let other = match role {
             Role::Producer => start("popping", name, "fast"),
             Role::Consumer => start("pushing", name, "fast"),
@@ -292,7 +292,7 @@ fn endpoints_that_are_stopped_at_work_lose_nothing() {
             // Now the other endpoint has to wait.
             sleep(Duration::from_micros(dice.roll(1000) as u64));
             let before = pair.segment.read(HEAD);
-            go_on(victim);
+            resume(victim);
             wait_until(|| pair.segment.read(HEAD) > before + CAPACITY);
         }
         producer.kill();
@@ -358,7 +358,7 @@ const WAITS: [(&str, Wait); 3] = [
 fn a_record_arrives_soon_if_the_producer_stops_before_the_wake() {
     for (bell, wait) in WAITS {
         once_within(SOON, || {
-            let mut pair = Pair::new(bell, "pushing_when_told", "fast");
+            let mut pair = Pair::new(bell, "pushing_on_request", "fast");
             let mut consumer = pair.consumer();
             let (_producer, mut other) = options(bell).heap::<u64>().expect("a ring");
             let before = pair.page.read().producer.wakes;
@@ -395,7 +395,7 @@ fn a_record_arrives_soon_if_the_producer_stops_before_the_wake() {
 fn room_is_found_soon_if_the_consumer_stops_before_the_wake() {
     for (bell, wait) in WAITS {
         once_within(SOON, || {
-            let mut pair = Pair::new(bell, "popping_when_told", "fast");
+            let mut pair = Pair::new(bell, "popping_on_request", "fast");
             let mut producer = pair.producer();
             for position in 0..CAPACITY {
                 producer.push(position).expect("there is room");
@@ -430,7 +430,7 @@ fn room_is_found_soon_if_the_consumer_stops_before_the_wake() {
 
 fn a_producer_stopped_between_publish_and_wake_is_no_rescue() {
     for bell in BELLS {
-        let mut pair = Pair::new(bell, "pushing_when_told", "fast");
+        let mut pair = Pair::new(bell, "pushing_on_request", "fast");
         let mut consumer = pair.consumer();
         let before = pair.page.read().producer.wakes;
         let popped = scope(|scope| {
@@ -445,7 +445,7 @@ fn a_producer_stopped_between_publish_and_wake_is_no_rescue() {
         assert_eq!(popped, Ok(0), "{bell}");
         assert_eq!(pair.page.read().producer.wakes, before, "{bell}: no wake");
         assert_eq!(pair.rescues(), 0, "{bell}");
-        go_on(&pair.child);
+        resume(&pair.child);
         pair.child.tell("push");
         assert_eq!(consumer.pop(), Ok(1), "{bell}");
     }
@@ -453,7 +453,7 @@ fn a_producer_stopped_between_publish_and_wake_is_no_rescue() {
 
 fn a_consumer_stopped_between_release_and_wake_is_no_rescue() {
     for bell in BELLS {
-        let mut pair = Pair::new(bell, "popping_when_told", "fast");
+        let mut pair = Pair::new(bell, "popping_on_request", "fast");
         let mut producer = pair.producer();
         for position in 0..CAPACITY {
             producer.push(position).expect("there is room");
@@ -471,7 +471,7 @@ fn a_consumer_stopped_between_release_and_wake_is_no_rescue() {
         assert_eq!(pushed, Ok(()), "{bell}");
         assert_eq!(pair.page.read().consumer.wakes, before, "{bell}: no wake");
         assert_eq!(pair.rescues(), 0, "{bell}");
-        go_on(&pair.child);
+        resume(&pair.child);
         pair.child.tell("pop");
         let pushed = producer.push_timeout(CAPACITY + 1, PATIENCE);
         assert_eq!(pushed, Ok(()), "{bell}");
@@ -483,7 +483,7 @@ fn a_missing_wake_is_a_rescue_unless_the_waker_is_stopped() {
     const ROUNDS: u64 = 4;
     for bell in BELLS {
         for stopped in [false, true] {
-            let pair = Pair::new(bell, "pushing_when_told", "fast");
+            let pair = Pair::new(bell, "pushing_on_request", "fast");
             let mut consumer = pair.consumer();
             if stopped {
                 stop(&pair.child);

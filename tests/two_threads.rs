@@ -297,7 +297,7 @@ fn records_with_inline_copies() {
         producer.push(record(number)).expect("there is room");
         // The word that one publish reads decides about the next.
         assert!(
-            number < 1 || file.rides(),
+            number < 1 || file.has_inline_copy(),
             "record {number} has no inline copy"
         );
     }

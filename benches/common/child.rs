@@ -55,7 +55,7 @@ impl Child {
     }
 
     /// Whether it sleeps in the kernel.
-    pub(crate) fn is_asleep(&self) -> io::Result<bool> {
+    pub(crate) fn is_sleeping(&self) -> io::Result<bool> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid))?;
         let after_name = stat.rsplit_once(") ").map(|(_, rest)| rest);
         Ok(after_name.is_some_and(|rest| rest.starts_with('S')))

@@ -60,7 +60,7 @@ pub(crate) fn measure(
         let before = rings.consumer(NAME)?.parks;
         sleeper.control.write_all(&[0])?;
         let patience = Instant::now() + Duration::from_secs(10);
-        while !(rings.consumer_is_parked(NAME)? && sleeper.is_asleep()?) {
+        while !(rings.consumer_is_parked(NAME)? && sleeper.is_sleeping()?) {
             if Instant::now() > patience {
                 return Err("the consumer does not sleep".into());
             }

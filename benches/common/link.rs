@@ -27,7 +27,7 @@ pub(super) struct End<L> {
     side: Option<Side>,
     link: Option<L>,
     /// Whether the endpoint is opened again for each slice.
-    anew: bool,
+    reopened: bool,
     /// How long each endpoint waits before it sends, so that its peer is parked.
     rest: Duration,
     pub(super) number: u64,
@@ -40,7 +40,7 @@ impl<L> End<L> {
             open: Box::new(open),
             side: None,
             link: None,
-            anew: false,
+            reopened: false,
             rest: Duration::ZERO,
             number: 0,
         }
@@ -48,7 +48,7 @@ impl<L> End<L> {
 
     pub(super) fn open(&mut self, side: Side) {
         self.side = Some(side);
-        if !self.anew {
+        if !self.reopened {
             self.prepare();
         }
     }
@@ -63,7 +63,7 @@ impl<L> End<L> {
     }
 
     pub(super) fn end_slice(&mut self) {
-        if self.anew {
+        if self.reopened {
             self.link = None;
         }
     }
@@ -116,8 +116,8 @@ impl<L: Link> RoundTrip<L> {
     /// Opens its endpoints again for each slice, so that several variants can share the
     /// same memory. With a segment for each variant, the ratios of whole runs differed by
     /// six percent.
-    pub(crate) fn anew(mut self) -> Self {
-        self.0.anew = true;
+    pub(crate) fn reopened(mut self) -> Self {
+        self.0.reopened = true;
         self
     }
 
@@ -185,8 +185,8 @@ impl<L: Link> Stream<L> {
     /// Opens its endpoints again for each slice, so that several variants can share the
     /// same memory. With a segment for each variant, the ratios of whole runs differed by
     /// six percent.
-    pub(crate) fn anew(mut self) -> Self {
-        self.0.anew = true;
+    pub(crate) fn reopened(mut self) -> Self {
+        self.0.reopened = true;
         self
     }
 }

@@ -62,7 +62,7 @@ impl Arguments {
         parsed
     }
 
-    fn wants(&self, name: &str) -> bool {
+    fn selects(&self, name: &str) -> bool {
         let matches = |pattern: &String| match self.exact {
             true => name == pattern,
             false => name.contains(pattern.as_str()),
@@ -82,7 +82,7 @@ pub(crate) fn run(checks: Vec<Check>) -> ExitCode {
     let arguments = Arguments::parse(arguments.into_iter());
     let all = checks.len();
     let wanted = checks.into_iter().map(|check| check.name);
-    let wanted: Vec<_> = wanted.filter(|name| arguments.wants(name)).collect();
+    let wanted: Vec<_> = wanted.filter(|name| arguments.selects(name)).collect();
     if arguments.list {
         for name in &wanted {
             println!("{name}: test");
@@ -128,7 +128,7 @@ fn passes(name: &str) -> bool {
     let begin = Instant::now();
     let program = env::current_exe().expect("the program has a path");
     let ended = Command::new(program).args([ALONE, name]).output();
-    let ended = ended.expect("the program starts once more");
+    let ended = ended.expect("the program starts again");
     let verdict = if ended.status.success() {
         "ok"
     } else {

@@ -135,8 +135,8 @@ impl Scenario<Steps> for Consumers {
                     reach(Inherited);
                 }
             }
-            let mut successor = Consumer::take(ring, steps, true);
-            let rest = (released..count).map(|_| successor.pop()).collect();
+            let mut next = Consumer::take(ring, steps, true);
+            let rest = (released..count).map(|_| next.pop()).collect();
             parts.push((released, rest));
             parts
         };
@@ -153,7 +153,7 @@ struct FrameProducers {
     capacity: u64,
     mortal: &'static [(u32, Way)],
     /// Words of payload of the next holder's frames.
-    successor: &'static [u32],
+    next: &'static [u32],
     first: First,
 }
 
@@ -173,17 +173,17 @@ impl Scenario<Steps> for FrameProducers {
                     returned.set(returned.get() + 1);
                 }
             });
-            let mut successor = frames::Producer::take(ring, steps);
-            let published = self.frames_to(successor.cursor.position());
+            let mut next = frames::Producer::take(ring, steps);
+            let published = self.frames_to(next.cursor.position());
             one_more_at_most(published as u64, returned.get(), end);
             if (1..given.len()).contains(&published) {
                 reach(Inherited);
             }
             given.truncate(published);
-            let rest = (LAST + 1 - self.successor.len() as u32..).zip(self.successor);
+            let rest = (LAST + 1 - self.next.len() as u32..).zip(self.next);
             for (number, &payload) in rest {
                 let frame = frame(number, payload);
-                successor.push(&frame, Walk);
+                next.push(&frame, Walk);
                 given.push(frame);
             }
             given
@@ -261,8 +261,8 @@ impl Scenario<Steps> for FrameConsumers {
             if (1..count).contains(&released) {
                 reach(Inherited);
             }
-            let mut successor = frames::Consumer::take(ring, steps, RIDE);
-            let rest: Vec<_> = (released..count).map(|_| successor.pop()).collect();
+            let mut next = frames::Consumer::take(ring, steps, RIDE);
+            let rest: Vec<_> = (released..count).map(|_| next.pop()).collect();
             (taken, rest)
         };
         let ((), (taken, rest)) = work(&ring, self.first, write, read);
@@ -330,7 +330,7 @@ pub(super) const MODELS: &[Model<Steps>] = &[
             start: 8,
             capacity: 32,
             mortal: &[(1, Ride), (1, Ride)],
-            successor: &[0, 1],
+            next: &[0, 1],
             first: Writer,
         },
         ..MORTAL

@@ -70,7 +70,7 @@ mutants! {
 
 fn blind(ends: &mut [Parking<'_>], kernel: &Kernel) {
     for end in &mut *ends {
-        end.sleeper.leave_awake(end.word, end.position);
+        end.sleeper.begin_park(end.word, end.position);
         end.sleeper.set_parked(end.word);
     }
     wait(ends, kernel);
@@ -85,7 +85,7 @@ fn early_poll(ends: &mut [Parking<'_>], kernel: &Kernel) {
 
 fn undeclared(ends: &mut [Parking<'_>], kernel: &Kernel) {
     for end in &mut *ends {
-        end.sleeper.leave_awake(end.word, end.position);
+        end.sleeper.begin_park(end.word, end.position);
         end.sleeper.set_parked(end.word);
         end.sleeper.clear_parked(end.word);
     }
@@ -95,7 +95,7 @@ fn undeclared(ends: &mut [Parking<'_>], kernel: &Kernel) {
 }
 
 fn one_of_two_up(ends: &mut [Parking<'_>], kernel: &Kernel) {
-    if sleep::fall_asleep(ends, kernel).is_some() {
+    if sleep::start_sleep(ends, kernel).is_some() {
         wait(ends, kernel);
         sleep::wake_up(&mut ends[..1], Ending::Untold);
     }
@@ -108,7 +108,7 @@ fn polls_one_of_two(ends: &mut [Parking<'_>], kernel: &Kernel) {
 }
 
 fn waits_for_one_of_two(ends: &mut [Parking<'_>], kernel: &Kernel) {
-    if sleep::fall_asleep(ends, kernel).is_some() {
+    if sleep::start_sleep(ends, kernel).is_some() {
         wait(&ends[..1], kernel);
         sleep::wake_up(ends, Ending::Untold);
     }

@@ -132,7 +132,7 @@ impl Polled {
     fn park(&mut self) -> bool {
         let ring = Rc::clone(&self.consumer.ring);
         let mut ends = [self.consumer.parking(&ring)];
-        self.is_parked = sleep::fall_asleep(&mut ends, &*ring.kernel).is_some();
+        self.is_parked = sleep::start_sleep(&mut ends, &*ring.kernel).is_some();
         if self.is_parked {
             self.reactor.tell(Task::Wait);
         }

@@ -60,7 +60,7 @@ impl Scenario<Steps> for Sleep {
             }
             reach(Empty);
             let mut end = [consumer.parking(&ring)];
-            if sleep::fall_asleep(&mut end, &*ring.kernel).is_none() {
+            if sleep::start_sleep(&mut end, &*ring.kernel).is_none() {
                 continue;
             }
             let Some(writer) = writer.take() else {

@@ -103,7 +103,7 @@ impl Asked for Watched<'_> {
             _ => before,
         };
         let ring = Rc::clone(&self.consumer.borrow().ring);
-        self.was_checked = peer.is_gone(|| ring.is_held());
+        self.was_checked = peer.closed_or_crashed(|| ring.is_held());
         let after = match self.order {
             Order::EpochAfterCheck => self.state(),
             _ => before,

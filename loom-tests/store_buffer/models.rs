@@ -98,7 +98,7 @@ impl Talk {
             }
             reach(Empty);
             if self.dies_drowsy && generation + 1 < self.sleepers {
-                sleeper.leave_awake(&ring.word, head.get());
+                sleeper.begin_park(&ring.word, head.get());
                 reach(Died);
                 return;
             }

@@ -42,7 +42,7 @@ fn barrier_first(
     position: u64,
 ) {
     (kernel.steps.barrier)(kernel);
-    sleeper.leave_awake(word, position);
+    sleeper.begin_park(word, position);
     sleeper.set_parked(word);
     if !stirred() {
         kernel.wait(word, u64::MAX);

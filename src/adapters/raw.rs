@@ -337,7 +337,7 @@ impl RawConsumer {
         self.end.cursor.seen()
     }
 
-    /// Polls the tail for this many units. The inline copy is for a caller that wants one
+    /// Polls the tail for this many units. The inline copy is for a caller that takes one
     /// message.
     pub fn poll(
         &mut self,

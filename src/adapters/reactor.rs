@@ -2,7 +2,7 @@
 //! process.
 //!
 //! Each registered endpoint has a slot in the reactor's table. To wait, an endpoint parks: it
-//! stores `PARKED` in its sleep word, polls once more, and leaves a task waker in its
+//! stores `PARKED` in its sleep word, polls again, and leaves a task waker in its
 //! slot. The thread waits for the words of all slots that hold a waker, with one
 //! `futex_waitv`, and wakes the task of each endpoint whose word its peer has changed.
 //!
@@ -43,7 +43,7 @@ use crate::peer::Goal;
 use crate::ring::{RoleGuard, Watch};
 use crate::segment::Entry;
 use crate::sync::{AtomicU32, LOCKED, WORD};
-use crate::wait::{Ending, Parkable, System, fall_asleep, wake_up};
+use crate::wait::{Ending, Parkable, System, start_sleep, wake_up};
 
 /// A time that is never reached.
 const NEVER: u64 = u64::MAX / 2;
@@ -204,7 +204,7 @@ impl Registration {
             watch: &watch,
             goal,
         };
-        let Some(limit) = fall_asleep(slice::from_mut(&mut parked), &System) else {
+        let Some(limit) = start_sleep(slice::from_mut(&mut parked), &System) else {
             return Ok(false);
         };
         self.parked = Some(goal);

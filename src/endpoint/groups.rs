@@ -32,7 +32,7 @@ impl Endpoint<WriteCursor> {
     /// its own line.
     #[cold]
     #[inline(never)]
-    pub(crate) fn go_on(&mut self) -> Result<(), NoRoom> {
+    pub(crate) fn open_more(&mut self) -> Result<(), NoRoom> {
         let position = self.cursor.position();
         let known = match self.cursor.room(1) {
             // In the first lap no consumer has read them.
@@ -92,7 +92,7 @@ impl Endpoint<ReadCursor> {
     /// returns whether there are any. Requests their lines together, so that the transfers
     /// overlap.
     #[inline]
-    pub(crate) fn go_on(&mut self) -> bool {
+    pub(crate) fn open_more(&mut self) -> bool {
         let (position, seen) = (self.cursor.position(), self.cursor.seen());
         if seen == 0 {
             return false;

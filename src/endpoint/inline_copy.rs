@@ -20,7 +20,7 @@ impl Endpoint<WriteCursor> {
     #[inline(always)]
     pub(crate) fn publish_inline(&mut self, units: u64, words: impl Iterator<Item = u64>) -> bool {
         let line = tail_line(self.role.header());
-        self.cursor.publish_riding(units, words, line);
+        self.cursor.publish_inline(units, words, line);
         self.moved()
     }
 }
@@ -30,6 +30,7 @@ impl Endpoint<ReadCursor> {
     /// poll.
     #[inline(always)]
     pub(crate) fn take_inline(&self, words: &mut [u64]) -> bool {
-        self.cursor.ride(words, tail_line(self.role.header()))
+        self.cursor
+            .inline_copy(words, tail_line(self.role.header()))
     }
 }

@@ -74,7 +74,7 @@ macro_rules! shared_methods {
         ///
         /// No allocation; makes a syscall unless the peer closed its end.
         pub fn is_abandoned(&self) -> bool {
-            self.endpoint().role.peer_gone()
+            self.endpoint().role.peer_closed_or_crashed()
         }
 
         #[doc = concat!("How often a ", $peer, " has attached; 0 if none has. A number that has grown")]

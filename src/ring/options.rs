@@ -598,7 +598,7 @@ impl RingOptions {
     fn attach<T: ?Sized>(&self, content: Content, segment: Segment) -> Result<Ring<T>, Error> {
         let geometry = check(&segment, units(content), self.fingerprint(content))?;
         finish_unlink(&segment)?;
-        segment.fill_holes()?;
+        segment.allocate_all()?;
         self.prepare(&segment)?;
         Ok(Ring::new(segment, geometry, self.endpoint_config(content)))
     }

@@ -19,7 +19,7 @@ use crate::segment::LockFile;
 use crate::sync::{AtomicU32, PLAIN};
 use crate::wait::{
     self, Parkable, Step, System, WaitConfig, WaitHistory, WaitLoop, is_left_alone, is_peer_held,
-    is_stopped, is_superseded, peer_gone,
+    is_stopped, is_superseded, peer_closed_or_crashed,
 };
 
 /// One endpoint's hold on its role. While it exists, no other endpoint has the role, and header and
@@ -253,7 +253,7 @@ impl RoleGuard {
             Holder::Known(pid) => is_stopped(pid),
             Holder::Unknown(_) => false,
         };
-        if !self.peer_gone() && !stopped() {
+        if !self.peer_closed_or_crashed() && !stopped() {
             state(self.header(), self.role).rescues.count();
         }
     }
@@ -299,8 +299,8 @@ impl RoleGuard {
 
     /// Whether the peer attached and has closed or crashed. Makes a syscall. What it published
     /// before is visible to the caller's next poll.
-    pub(crate) fn peer_gone(&self) -> bool {
-        peer_gone(&self.shared.segment, self.role)
+    pub(crate) fn peer_closed_or_crashed(&self) -> bool {
+        peer_closed_or_crashed(&self.shared.segment, self.role)
     }
 
     /// Adds to the messages that this role's processes refused or skipped; wraps.

@@ -87,7 +87,7 @@ fn fcntl(
         l_whence: libc::SEEK_SET as libc::c_short,
         l_start: start as libc::off_t,
         l_len: length as libc::off_t,
-        l_pid: 0, // the kernel wants zero for these commands
+        l_pid: 0, // the kernel requires zero for these commands
     };
     loop {
         // SAFETY: both commands take a `flock`, which outlives the call.

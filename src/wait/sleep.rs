@@ -1,4 +1,4 @@
-//! The park: how one endpoint, or several together, go to sleep and get up.
+//! The park: how one endpoint, or several together, sleep and wake.
 //!
 //! Everything that sleeps for a ring calls this file: a single endpoint, `Select`,
 //! and the reactor, which splits it at the wait. The steps, each for all endpoints:
@@ -71,14 +71,14 @@ pub(crate) fn park<P: Parkable>(
     until: u64,
     mut wait: impl FnMut(&[P], u64) -> Rest,
 ) {
-    let Some(limit) = fall_asleep(ends, kernel) else {
+    let Some(limit) = start_sleep(ends, kernel) else {
         return;
     };
     let is_long = until.saturating_sub(kernel.now()) >= WAKE_GRACE_NS;
     let mut rest = wait(ends, until.min(limit));
     let mut owed = 0;
     if rest == Rest::TimedOut && limit == u64::MAX {
-        owed = who_has_work(ends);
+        owed = with_work(ends);
         if owed != 0 {
             // The waker may be between position and wake.
             rest = wait(ends, kernel.now() + WAKE_GRACE_NS);
@@ -94,7 +94,7 @@ pub(crate) fn park<P: Parkable>(
 }
 
 /// The endpoints that have something to do, a bit for each index.
-fn who_has_work<P: Parkable>(ends: &[P]) -> u128 {
+fn with_work<P: Parkable>(ends: &[P]) -> u128 {
     let ends = ends.iter().enumerate();
     ends.fold(0, |found, (index, end)| {
         found | u128::from(end.has_work()) << index
@@ -103,12 +103,12 @@ fn who_has_work<P: Parkable>(ends: &[P]) -> u128 {
 
 /// The first half of [`park`]: returns until when the sleep may last, `u64::MAX` if a
 /// barrier protects it. `None` if an endpoint has something to do: then none is parked.
-pub(crate) fn fall_asleep<P: Parkable>(ends: &mut [P], kernel: &impl Kernel) -> Option<u64> {
+pub(crate) fn start_sleep<P: Parkable>(ends: &mut [P], kernel: &impl Kernel) -> Option<u64> {
     let mut barrier_due = false;
     for end in &mut *ends {
         let position = end.position();
         let (sleeper, word) = end.sleeper();
-        barrier_due |= sleeper.leave_awake(word, position);
+        barrier_due |= sleeper.begin_park(word, position);
     }
     let mut limit = u64::MAX;
     if barrier_due {

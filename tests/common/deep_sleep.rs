@@ -8,7 +8,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::PATIENCE;
-use super::child::is_asleep;
+use super::child::is_sleeping;
 use super::clock::now;
 use super::tracer::{Stop, attach, next_stop, request, resume};
 
@@ -28,12 +28,12 @@ impl DeepSleeper {
 
     /// Lets the child continue until it sleeps on a doorbell. Returns the timeout of that
     /// sleep.
-    pub(crate) fn falls_asleep(&mut self) -> Duration {
+    pub(crate) fn runs_into_sleep(&mut self) -> Duration {
         let mut waits = None;
         resume(self.pid, self.stop);
         patiently(|| {
             let Some(stop) = next_stop(self.pid, libc::WNOHANG) else {
-                return waits.filter(|_| is_asleep(self.pid));
+                return waits.filter(|_| is_sleeping(self.pid));
             };
             waits = match stop {
                 Stop::Before(number, arguments) => self.prolong(number, &arguments),
@@ -47,7 +47,7 @@ impl DeepSleeper {
     /// The result of the sleep's system call, or `None` if the child still sleeps. Call it
     /// when the waker's call has returned: a woken thread sleeps no longer then.
     pub(crate) fn woken(&mut self) -> Option<i64> {
-        if is_asleep(self.pid) {
+        if is_sleeping(self.pid) {
             return None;
         }
         self.stop = patiently(|| next_stop(self.pid, libc::WNOHANG));

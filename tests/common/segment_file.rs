@@ -65,7 +65,7 @@ impl SegmentFile {
     }
 
     /// Whether the last published message has an inline copy.
-    pub(crate) fn rides(&self) -> bool {
+    pub(crate) fn has_inline_copy(&self) -> bool {
         self.read(RIDE_POSITION) == self.read(TAIL) << 1 | 1
     }
 }

@@ -51,7 +51,7 @@ impl SleepPage {
     }
 
     /// Whether the producer and the consumer are AWAKE: their peers then omit the fence.
-    pub(crate) fn are_awake(&self) -> [bool; 2] {
+    pub(crate) fn are_working(&self) -> [bool; 2] {
         [PRODUCER_WORD, CONSUMER_WORD].map(|word| self.0.read(word) & 0xff == 1)
     }
 

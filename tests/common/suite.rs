@@ -55,7 +55,7 @@ pub(crate) fn run(tests: &Tests, parts: &Parts) -> ExitCode {
     let wishes = Wishes::read(env::args().skip(1));
     let wanted: Vec<_> = tests
         .iter()
-        .filter(|(name, _)| wishes.wants(name))
+        .filter(|(name, _)| wishes.selects(name))
         .collect();
     if wishes.list {
         for (name, _) in &wanted {
@@ -121,7 +121,7 @@ impl Wishes {
         wishes
     }
 
-    fn wants(&self, name: &str) -> bool {
+    fn selects(&self, name: &str) -> bool {
         let matches = |pattern: &String| {
             if self.exact {
                 name == pattern

@@ -238,7 +238,7 @@ fn a_poisoned_consumer_does_not_use_its_inline_frame() {
         assert_eq!(consumer.try_pop(&mut []).map(|popped| popped.len), Ok(0));
     }
     producer.try_push(b"copy").expect("there is room");
-    assert!(file.rides());
+    assert!(file.has_inline_copy());
     let frame = consumer.try_peek().expect("there is a frame");
     assert_eq!(frame.to_vec(), b"copy");
     file.write(DATA + 16, 40); // its header in the ring

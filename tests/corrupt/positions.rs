@@ -19,7 +19,7 @@ const IMPOSSIBLE_TAILS: [u64; 6] = [15, 11, 10, 9, 1 << 63, u64::MAX];
 const IMPOSSIBLE_HEADS: [u64; 6] = [15, 9, 0, 16, 1 << 63, u64::MAX];
 
 #[test]
-fn a_tail_that_cannot_be_poisons_the_consumer() {
+fn an_impossible_tail_poisons_the_consumer() {
     for tail in IMPOSSIBLE_TAILS {
         let (ring, file, name) = ring::<u64>("tail", 4);
         publish(&file, 10, 10);
@@ -47,7 +47,7 @@ fn a_tail_that_cannot_be_poisons_the_consumer() {
 }
 
 #[test]
-fn a_head_that_cannot_be_poisons_the_producer() {
+fn an_impossible_head_poisons_the_producer() {
     for head in IMPOSSIBLE_HEADS {
         let (ring, file, name) = ring::<u64>("head", 4);
         publish(&file, 10, 10);

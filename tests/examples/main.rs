@@ -47,7 +47,7 @@ fn wait_for_head(ring: &RingName, head: u64) {
     wait_until("the messages are read", || positions(ring).1 >= head);
 }
 
-fn assert_gone(ring: &RingName) {
+fn assert_removed(ring: &RingName) {
     assert!(!ring.file().exists(), "{ring} still exists");
 }
 
@@ -66,7 +66,7 @@ fn the_producer_may_start_first() {
     let consumer = Example::end_of(&ring, "consumer", &count);
     consumer.says(&verified(0, 50_000));
     producer.says("sent 50000 messages (0 to 49999), all read");
-    assert_gone(&ring);
+    assert_removed(&ring);
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn the_consumer_may_start_first() {
     let producer = Example::end_of(&ring, "producer", &count);
     consumer.says(&verified(0, 50_000));
     producer.says("sent 50000 messages (0 to 49999), all read");
-    assert_gone(&ring);
+    assert_removed(&ring);
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn killed_producers_leave_no_gap() {
     producer.says(&format!("sent 20000 messages ({sent} to {last}), all read"));
     consumer.signal(libc::SIGINT);
     consumer.dies_saying(libc::SIGINT, &verified(0, count));
-    assert_gone(&ring);
+    assert_removed(&ring);
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn killed_consumers_leave_no_gap() {
     producer.dies_saying(libc::SIGTERM, &sum);
     let consumer = Example::end_of(&ring, "consumer", &["--count", &sent.to_string()]);
     consumer.says(&verified(read, sent));
-    assert_gone(&ring);
+    assert_removed(&ring);
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn an_interrupt_ends_one_and_then_the_other() {
     wait_for_head(&ring, sent);
     consumer.signal(libc::SIGINT);
     consumer.dies_saying(libc::SIGINT, &verified(0, sent));
-    assert_gone(&ring);
+    assert_removed(&ring);
 }
 
 /// As after `nohup`: the terminal may close, and the example continues.
@@ -208,7 +208,7 @@ fn the_consumer_fails_if_a_message_is_lost_or_torn() {
         ended.output,
         "verified 4094 messages (0 to 4095), 1 lost, 1 torn, 1 repeated\n"
     );
-    assert_gone(&ring);
+    assert_removed(&ring);
 }
 
 /// The process that exits last removes only the ring that it held.

@@ -37,7 +37,7 @@ fn an_echo_server_serves_until_a_signal_stops_it() {
         let mut server = Example::start("udp_echo", &["server", "--port", "0"]);
         let line = server.line();
         let port = port(&line);
-        for text in ["Hello, UDP Server!", "once more", ""] {
+        for text in ["Hello, UDP Server!", "again", ""] {
             Example::start("udp_echo", &["client", "--port", port, text]).says(text);
         }
         let process = server.pid();

@@ -10,7 +10,7 @@ use quoit::{FrameConsumer, PopError};
 
 use super::common::names::RingName;
 use super::example::{Example, wait_until};
-use super::{assert_gone, wait_for_ring};
+use super::{assert_removed, wait_for_ring};
 
 /// The examples that need no other program, each with a short run.
 const ALONE: [(&str, &[&str]); 13] = [
@@ -63,7 +63,7 @@ fn producer_and_consumer_with_closed_outputs_end_with_success() {
     let producer = start("producer", &arguments);
     succeeds(start("consumer", &arguments));
     succeeds(producer);
-    assert_gone(&ring);
+    assert_removed(&ring);
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn frames_with_a_closed_output_ends_with_success() {
     assert_eq!(error, PopError::Abandoned);
     drop(consumer);
     succeeds(frames);
-    assert_gone(&ring);
+    assert_removed(&ring);
 }
 
 #[test]

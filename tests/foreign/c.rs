@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use quoit::{DoorbellKind, FrameProducer, RingOptions};
 
-use super::common::child::{Child, is_asleep};
+use super::common::child::{Child, is_sleeping};
 use super::common::deep_sleep::DeepSleeper;
 use super::common::names::RingName;
 use super::common::segment_file::{CAPACITY, HEAD, SegmentFile, TAIL};
@@ -102,11 +102,11 @@ pub(super) fn c_is_woken_by_each_frame_and_by_the_close() {
         traffic.count(&[]);
         let mut sleeper = DeepSleeper::new(consumer.pid());
         for number in 0..20 {
-            sleeper.falls_asleep();
+            sleeper.runs_into_sleep();
             push(&mut producer, &mut traffic, number);
             assert_eq!(sleeper.woken(), Some(0), "{doorbell:?}: frame {number}");
         }
-        sleeper.falls_asleep();
+        sleeper.runs_into_sleep();
         drop(producer);
         assert_eq!(sleeper.woken(), Some(0), "{doorbell:?}: close");
         drop(sleeper);
@@ -132,7 +132,7 @@ fn sleeps_for_room(
         });
         let thread = hear.recv().expect("a thread") as u32;
         until("the producer sleeps", || {
-            page.read().producer.parks > parks && is_asleep(thread)
+            page.read().producer.parks > parks && is_sleeping(thread)
         });
         consumer.signal(libc::SIGCONT);
     });

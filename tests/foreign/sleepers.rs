@@ -30,7 +30,7 @@ pub(super) fn c_is_woken_from_each_sleep() {
         let mut sleeper = DeepSleeper::new(consumer.pid());
         for position in 0..SLEEPS {
             steps.write_all(b"\n").expect("it reads");
-            sleeper.falls_asleep();
+            sleeper.runs_into_sleep();
             producer
                 .push(super::client::record(position))
                 .expect("room");
@@ -53,7 +53,7 @@ pub(super) fn c_is_woken_from_each_sleep() {
         let mut sleeper = DeepSleeper::new(producer.pid());
         for number in 0..SLEEPS {
             steps.write_all(b"\n").expect("it reads");
-            sleeper.falls_asleep();
+            sleeper.runs_into_sleep();
             consumer.pop().expect("a record");
             assert_eq!(sleeper.woken(), Some(0), "{variant:?}: room {number}");
         }

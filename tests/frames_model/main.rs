@@ -29,7 +29,7 @@ const SEQUENCES: u32 = 9_000;
 /// How messages were transferred in one test; only segments show it.
 #[derive(Default)]
 pub(crate) struct Journeys {
-    rides: Cell<u64>,
+    has_inline_copy: Cell<u64>,
     walks: Cell<u64>,
     paddings: Cell<u64>,
 }
@@ -52,7 +52,7 @@ fn behaves_like_a_queue(capacity: u64) {
         panic!("{failure}");
     }
     assert!(
-        journeys.rides.get() > 100,
+        journeys.has_inline_copy.get() > 100,
         "too few frames had an inline copy"
     );
     assert!(

@@ -591,9 +591,9 @@ impl<'a> World<'a> {
     fn published_alone(&mut self, frame: Sent) {
         self.published(vec![frame]);
         if let Some(segment) = &self.segment {
-            let rode = segment.file.rides();
+            let rode = segment.file.has_inline_copy();
             let journey = if rode {
-                &self.journeys.rides
+                &self.journeys.has_inline_copy
             } else {
                 &self.journeys.walks
             };

@@ -25,7 +25,7 @@ const SOON: Duration = Duration::from_millis(250);
 const AGES: Duration = Duration::from_secs(2);
 
 /// Pushes its position for each line that it reads.
-pub(super) fn pushing_when_told(arguments: &[String]) {
+pub(super) fn pushing_on_request(arguments: &[String]) {
     let mut producer = Producer::<u64>::open(&arguments[0]).expect("the role");
     say("ready");
     loop {
@@ -36,7 +36,7 @@ pub(super) fn pushing_when_told(arguments: &[String]) {
 }
 
 /// Pops a position for each line that it reads.
-pub(super) fn popping_when_told(arguments: &[String]) {
+pub(super) fn popping_on_request(arguments: &[String]) {
     let mut consumer = Consumer::<u64>::open(&arguments[0]).expect("the role");
     say("ready");
     loop {
@@ -135,7 +135,7 @@ pub(super) fn a_record_arrives_soon_if_the_producer_stops_before_the_wake() {
             let name = RingName::new("stopped-in");
             let ring = RingOptions::new(CAPACITY).create::<u64>(&name);
             let consumer = ring.and_then(|ring| ring.consumer()).expect("a ring");
-            let peer = Peer::start(&name, "pushing_when_told", TAIL);
+            let peer = Peer::start(&name, "pushing_on_request", TAIL);
             let mut consumer = consumer.into_async().expect("an async endpoint");
             let time = wait_for(peer, moment, |waker| {
                 poll_with(waker, consumer.pop()).map(|popped| assert_eq!(popped, Ok(0)))
@@ -156,7 +156,7 @@ pub(super) fn room_is_found_soon_if_the_consumer_stops_before_the_wake() {
             for position in 0..CAPACITY {
                 producer.push(position).expect("there is room");
             }
-            let peer = Peer::start(&name, "popping_when_told", HEAD);
+            let peer = Peer::start(&name, "popping_on_request", HEAD);
             let mut producer = producer.into_async().expect("an async endpoint");
             let time = wait_for(peer, moment, |waker| {
                 poll_with(waker, producer.push(CAPACITY)).map(|pushed| assert_eq!(pushed, Ok(())))

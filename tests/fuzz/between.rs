@@ -10,12 +10,12 @@ mod common;
 
 use std::cell::RefCell;
 
-use body::{Hostile, Scribbles};
+use body::{Hostile, StrayWrites};
 
 thread_local! {
     static HOSTILE: RefCell<Hostile> = RefCell::default();
 }
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    HOSTILE.with_borrow_mut(|hostile| hostile.run(bytes, Scribbles::Between));
+    HOSTILE.with_borrow_mut(|hostile| hostile.run(bytes, StrayWrites::Between));
 });

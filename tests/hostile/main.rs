@@ -8,7 +8,7 @@ mod common;
 use std::sync::mpsc;
 use std::thread;
 
-use body::{Hostile, Scribbles};
+use body::{Hostile, StrayWrites};
 use common::PATIENCE;
 use common::sample::{bytes, mix};
 
@@ -37,14 +37,14 @@ const REFUSALS: [&str; 10] = [
 ];
 
 fn writes_between_calls_cause_no_crash() {
-    let met = run(30_000, Scribbles::Between);
+    let met = run(30_000, StrayWrites::Between);
     for thing in RULES.iter().chain(&REFUSALS) {
         assert!(met.contains_key(thing), "never found: {thing}");
     }
 }
 
 fn writes_during_calls_cause_no_crash() {
-    let met = run(300, Scribbles::During);
+    let met = run(300, StrayWrites::During);
     for thing in &RULES[..2] {
         assert!(met.contains_key(thing), "never found: {thing}");
     }
@@ -52,13 +52,16 @@ fn writes_during_calls_cause_no_crash() {
 
 /// Runs this many executions, the same ones every time, and returns what they found. An
 /// execution that loops forever fails the test.
-fn run(executions: u64, scribbles: Scribbles) -> std::collections::BTreeMap<&'static str, u64> {
+fn run(
+    executions: u64,
+    stray_writes: StrayWrites,
+) -> std::collections::BTreeMap<&'static str, u64> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         let mut hostile = Hostile::default();
         for number in 0..executions {
             let length = 8 + mix(number) % 400;
-            hostile.run(&bytes(number, length as usize), scribbles);
+            hostile.run(&bytes(number, length as usize), stray_writes);
             if number % 100 == 0 {
                 sender.send(None).expect("the test waits");
             }

@@ -165,7 +165,7 @@ fn public_functions() -> Vec<Function> {
     functions
 }
 
-fn functions_of_the_ends() -> Vec<Function> {
+fn functions_of_the_endpoints() -> Vec<Function> {
     let mut functions = public_functions();
     functions.retain(|function| OF_THE_ENDS.contains(&function.file.as_str()));
     for file in OF_THE_ENDS {
@@ -262,7 +262,7 @@ const CLOSE: &str = "close";
 
 #[test]
 fn real_time_sections_say_whether_a_call_may_sleep() {
-    for function in functions_of_the_ends() {
+    for function in functions_of_the_endpoints() {
         let Function { name, place, .. } = &function;
         let skipped = name == CLOSE || TRIVIAL.contains(&name.as_str());
         if !function.changes_self(true) || skipped {
@@ -282,7 +282,7 @@ fn real_time_sections_say_whether_a_call_may_sleep() {
 #[test]
 fn real_time_sections_of_calls_that_move_a_position_mention_the_wake() {
     const MOVES: [&str; 5] = ["try_push", "try_pop", "commit", "release", "drain"];
-    for function in functions_of_the_ends() {
+    for function in functions_of_the_endpoints() {
         let Function { name, place, .. } = &function;
         if MOVES.iter().any(|verb| name.starts_with(verb)) {
             let text = function.section("Real-time").unwrap_or_default();

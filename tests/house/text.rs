@@ -104,13 +104,13 @@ fn unsafe_without_a_comment(source: &Source) -> (Vec<String>, usize) {
 fn safety_comment(source: &Source, line: usize) -> Option<usize> {
     let lines: Vec<_> = source.text.lines().collect();
     // The statement may have begun some lines before.
-    let goes_on = |line: &usize| {
+    let continues = |line: &usize| {
         let last = source.code.get(line);
         last.is_some_and(|last| !["{", "}", ";", ",", "("].contains(&last.as_str()))
     };
     let above = |line: &usize| Some(line - 1).filter(|&line| line > 0);
     let mut line = above(&line)?;
-    while goes_on(&line) {
+    while continues(&line) {
         line = above(&line)?;
     }
     loop {

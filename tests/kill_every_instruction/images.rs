@@ -38,9 +38,14 @@ pub(crate) fn judge<M: Messages>(
     let name = RingName::new("stepped");
     ring(&name);
     let Stage { passed, unread, .. } = stage;
-    let words =
-        [passed, unread, stage.rides.into(), stage.asleep.into()].map(|word| word.to_string());
-    let [passed, unread, rides, asleep] = words.each_ref().map(String::as_str);
+    let words = [
+        passed,
+        unread,
+        stage.inline.into(),
+        stage.peer_sleeps.into(),
+    ]
+    .map(|word| word.to_string());
+    let [passed, unread, inline, peer_sleeps] = words.each_ref().map(String::as_str);
     let path = name.file();
     let words = [
         path.to_str().expect("a path in UTF-8"),
@@ -48,8 +53,8 @@ pub(crate) fn judge<M: Messages>(
         operation.name,
         passed,
         unread,
-        rides,
-        asleep,
+        inline,
+        peer_sleeps,
     ];
     let mut stepper = Stepper::attach(Child::start("player", &words));
     stepper.begin();

@@ -218,14 +218,14 @@ fn moments(stepper: &mut Stepper, path: &Path, sleeps: bool) -> Vec<Moment> {
 }
 
 /// Steps a child to this point, or to the end of the operation if that is earlier.
-fn lead_to(stepper: &mut Stepper, path: &Path, moment: Moment) {
+fn step_to(stepper: &mut Stepper, path: &Path, moment: Moment) {
     for _ in 0..moment.calls {
         if stepper.pass_call() == libc::SYS_getppid {
             return;
         }
     }
     match moment.then {
-        Then::Sleep => stepper.fall_asleep(),
+        Then::Sleep => stepper.run_into_sleep(),
         Then::Instructions(count) => {
             for _ in 0..count {
                 if stepper.is_at_end() {
@@ -261,7 +261,7 @@ fn at_every_moment(
             is_set();
             stepper.begin();
             match deaths.checked_sub(1) {
-                Some(moment) => lead_to(&mut stepper, path, found[moment]),
+                Some(moment) => step_to(&mut stepper, path, found[moment]),
                 // The first child is killed at the end.
                 None => found = moments(&mut stepper, path, operation.starts_with("park")),
             }
@@ -344,7 +344,7 @@ fn peer_sleeps(operation: &str, role: Role) -> usize {
 }
 
 /// A sleeper is killed. Its peer continues, and the next holder sleeps and is woken.
-fn asleep(operation: &str, role: Role) -> usize {
+fn sleeper_dies(operation: &str, role: Role) -> usize {
     at_every_moment(operation, |kill, moment| {
         let name = RingName::new("sleeper");
         let ring = options().create::<u64>(&name).expect("a ring");
@@ -419,8 +419,8 @@ pub(crate) fn all() -> usize {
     for operation in ["take the consumer", "pop", "drop the consumer"] {
         deaths += peer_sleeps(operation, Role::Consumer);
     }
-    deaths += asleep("park of the producer", Role::Producer);
-    deaths += asleep("park of the consumer", Role::Consumer);
+    deaths += sleeper_dies("park of the producer", Role::Producer);
+    deaths += sleeper_dies("park of the consumer", Role::Consumer);
     for (operation, exists) in [
         ("create", false),
         ("open", true),

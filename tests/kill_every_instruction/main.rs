@@ -42,8 +42,8 @@ fn player(words: &[String]) {
     let stage = Stage {
         passed: number(3),
         unread: number(4),
-        rides: number(5) != 0,
-        asleep: number(6) != 0,
+        inline: number(5) != 0,
+        peer_sleeps: number(6) != 0,
     };
     play(Path::new(&words[0]), &words[1], &words[2], stage);
 }
@@ -51,8 +51,8 @@ fn player(words: &[String]) {
 const EMPTY: Stage = Stage {
     passed: 0,
     unread: 0,
-    rides: false,
-    asleep: false,
+    inline: false,
+    peer_sleeps: false,
 };
 
 fn create<M: Messages>(doorbell: DoorbellKind) -> impl FnOnce(&RingName) {
@@ -67,7 +67,7 @@ fn line<M: Messages>(shape: &str, operation: Operation, stages: &[Stage]) -> u64
     let mut sum = Outcome::default();
     for &stage in stages {
         for doorbell in [DoorbellKind::Futex, DoorbellKind::Semaphore] {
-            if doorbell == DoorbellKind::Semaphore && !stage.asleep {
+            if doorbell == DoorbellKind::Semaphore && !stage.peer_sleeps {
                 continue;
             }
             let outcome = judge::<M>(shape, create::<M>(doorbell), operation, stage);
@@ -110,12 +110,12 @@ fn lines<M: Messages>(shape: &str) -> u64 {
         unread,
         ..EMPTY
     };
-    let riding = |passed| Stage {
-        rides: true,
+    let inline = |passed| Stage {
+        inline: true,
         ..at(passed, 0)
     };
-    let asleep = |stage| Stage {
-        asleep: true,
+    let peer_sleeps = |stage| Stage {
+        peer_sleeps: true,
         ..stage
     };
     let mut points = 0;
@@ -126,12 +126,12 @@ fn lines<M: Messages>(shape: &str) -> u64 {
         at(0, full(0) - 2),
         at(3, 0),
         at(full(0) - 1, 1),
-        asleep(at(0, 0)),
-        asleep(at(3, 1)),
-        riding(2),
-        riding(3),
-        riding(4),
-        asleep(riding(5)),
+        peer_sleeps(at(0, 0)),
+        peer_sleeps(at(3, 1)),
+        inline(2),
+        inline(3),
+        inline(4),
+        peer_sleeps(inline(5)),
     ];
     for operation in PUSHING {
         points += line::<M>(shape, operation, &before_push);
@@ -142,8 +142,8 @@ fn lines<M: Messages>(shape: &str) -> u64 {
         at(0, full(0)),
         at(3, 2),
         at(5, full(5)),
-        asleep(at(0, full(0))),
-        asleep(at(3, 1)),
+        peer_sleeps(at(0, full(0))),
+        peer_sleeps(at(3, 1)),
     ];
     for operation in POPPING {
         points += line::<M>(shape, operation, &before_pop);
@@ -153,16 +153,16 @@ fn lines<M: Messages>(shape: &str) -> u64 {
             moves: unread,
             ..DRAIN
         };
-        let stages = [at(0, unread), at(3, unread), asleep(at(1, unread))];
+        let stages = [at(0, unread), at(3, unread), peer_sleeps(at(1, unread))];
         points += line::<M>(shape, drain, &stages);
     }
     let fulls = [at(0, full(0)), at(3, full(3))];
-    let empties = [at(0, 0), at(3, 0), riding(2)];
+    let empties = [at(0, 0), at(3, 0), inline(2)];
     points += line::<M>(shape, PUSH_INTO_FULL, &fulls);
     points += line::<M>(shape, POP_FROM_EMPTY, &empties);
     points += line::<M>(shape, PARK[0], &fulls[..1]);
     points += line::<M>(shape, PARK[1], &empties[..1]);
-    let any = [at(0, 0), at(3, 1), asleep(at(1, full(1))), riding(2)];
+    let any = [at(0, 0), at(3, 1), peer_sleeps(at(1, full(1))), inline(2)];
     for operation in TAKE.into_iter().chain(CLOSE) {
         points += line::<M>(shape, operation, &any);
     }

@@ -66,9 +66,9 @@ pub(crate) struct Stage {
     /// The number of messages in the ring.
     pub(crate) unread: u64,
     /// The consumer has caught up, and set its hint: the next message is copied inline.
-    pub(crate) rides: bool,
+    pub(crate) inline: bool,
     /// The peer's sleep word says that it sleeps.
-    pub(crate) asleep: bool,
+    pub(crate) peer_sleeps: bool,
 }
 
 /// Long enough for a sleep while each instruction is stepped.
@@ -93,7 +93,7 @@ fn play_with<M: Messages>(path: &Path, operation: &str, stage: Stage) {
     let mut producer = ring.producer().expect("the role is free");
     let mut consumer = ring.consumer().expect("the role is free");
     let poll = |consumer: &mut M::Consumer| {
-        for _ in 0..if stage.rides { 100 } else { 0 } {
+        for _ in 0..if stage.inline { 100 } else { 0 } {
             assert_eq!(M::pop(consumer), Err(PopError::Empty));
         }
     };
@@ -108,7 +108,7 @@ fn play_with<M: Messages>(path: &Path, operation: &str, stage: Stage) {
         M::push(&mut producer, number).expect("there is room");
     }
     let file = SegmentFile::open(path);
-    if stage.asleep {
+    if stage.peer_sleeps {
         file.write_half(CONSUMER_WORD, PARKED);
         file.write_half(PRODUCER_WORD, PARKED);
     }

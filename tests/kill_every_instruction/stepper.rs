@@ -55,7 +55,7 @@ impl Stepper {
     }
 
     /// Continues to the next entry or exit of a system call: a call stops it twice.
-    fn goes_on(&mut self) -> i64 {
+    fn continues(&mut self) -> i64 {
         request(libc::PTRACE_SYSCALL, self.pid, 0);
         stopped(self.pid);
         processor::number_within(&self.registers())
@@ -92,21 +92,21 @@ impl Stepper {
 
     /// Continues to the end of the next system call; returns its number.
     pub(crate) fn pass_call(&mut self) -> i64 {
-        let number = self.goes_on();
-        self.goes_on();
+        let number = self.continues();
+        self.continues();
         number
     }
 
     /// Continues until the next system call sleeps.
-    pub(crate) fn fall_asleep(&mut self) {
-        self.goes_on();
+    pub(crate) fn run_into_sleep(&mut self) {
+        self.continues();
         request(libc::PTRACE_CONT, self.pid, 0);
-        while !self.is_asleep() {
+        while !self.is_sleeping() {
             thread::yield_now();
         }
     }
 
-    fn is_asleep(&self) -> bool {
+    fn is_sleeping(&self) -> bool {
         let path = format!("/proc/{}/stat", self.pid);
         let stat = std::fs::read_to_string(path).expect("the child's state");
         let (_, after_name) = stat.rsplit_once(") ").expect("a name in brackets");

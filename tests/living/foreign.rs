@@ -49,10 +49,10 @@ fn answers(name: &Path) -> Vec<Error> {
 }
 
 pub(crate) fn a_foreign_file_takes_no_memory_and_causes_no_signal() {
-    plays_in_a_directory("beside_a_foreign_file");
+    plays_in_a_directory("with_a_foreign_file");
 }
 
-pub(crate) fn beside_a_foreign_file(arguments: &[String]) {
+pub(crate) fn with_a_foreign_file(arguments: &[String]) {
     let directory = Path::new(&arguments[0]);
     let mounted = mount_a_megabyte(directory);
     let name = directory.join("foreign");
@@ -93,11 +93,11 @@ pub(crate) fn a_foreign_memfd_takes_no_memory() {
 }
 
 pub(crate) fn a_sparse_copy_gets_its_memory_or_is_refused() {
-    plays_in_a_directory("beside_a_sparse_copy");
+    plays_in_a_directory("with_a_sparse_copy");
 }
 
 /// A sparse copy of a ring without blocks for its data, as `cp` creates it.
-pub(crate) fn beside_a_sparse_copy(arguments: &[String]) {
+pub(crate) fn with_a_sparse_copy(arguments: &[String]) {
     let directory = Path::new(&arguments[0]);
     if let Err(error) = mount_a_megabyte(directory) {
         return eprintln!("[no private file system: {error}]  ");

@@ -29,7 +29,7 @@ common::suite::suite! {
     ],
     parts: [
         opener, remover, frequent_opener, stranger, displaced, unlinker, over_a_layer,
-        beside_a_foreign_file, beside_a_sparse_copy, with_room_for_one,
+        with_a_foreign_file, with_a_sparse_copy, with_room_for_one,
     ],
 }
 

@@ -266,7 +266,7 @@ fn it_sees_which_endpoint_sleeps() {
         let ring = options.create::<u64>(&name).expect("a ring");
         let observer = Observer::open(&name).expect("a ring");
         let asleep =
-            || [Role::Producer, Role::Consumer].map(|role| observer.endpoint(role).is_asleep);
+            || [Role::Producer, Role::Consumer].map(|role| observer.endpoint(role).is_sleeping);
         let until = |wanted| {
             let begun = Instant::now();
             while asleep() != wanted {
@@ -408,7 +408,7 @@ fn any_bytes_in_the_segment_are_handled() {
     let mut dice = Dice(3);
     let (mut refused, mut shown) = (0, 0);
     for round in 0..300 {
-        let name = RingName::new("scribbled");
+        let name = RingName::new("overwritten");
         let options = RingOptions::new(64);
         match round % 2 {
             0 => drop(options.create::<[u8; 3]>(&name).expect("a ring")),

@@ -150,7 +150,7 @@ pub(crate) fn a_batch_wakes_a_sleeping_select_once() {
         let mut child = rings.sleeper();
         for round in 0..100 {
             let index = round / 3 % 2;
-            child.falls_asleep();
+            child.runs_into_sleep();
             let pushed = producers[index].try_push_slice(&[7; 5]);
             assert_eq!(pushed, Ok(5), "{kernel}");
             assert_eq!(child.woken(), Some(index as i64), "{kernel}: this ring's");
@@ -172,7 +172,7 @@ pub(crate) fn a_close_wakes_a_sleeping_select() {
             let producer = rings.producer(closed);
             let _other = rings.producer(1 - closed);
             let mut child = rings.sleeper();
-            child.falls_asleep();
+            child.runs_into_sleep();
             drop(producer);
             assert_eq!(child.woken(), Some(closed as i64), "{kernel}");
             drop(child);
@@ -207,17 +207,17 @@ pub(crate) fn a_new_peer_wakes_a_sleeping_select() {
             let mut rings = Two::new(kernel);
             let mut producers = [0, 1].map(|index| Some(rings.producer(index)));
             let mut child = rings.sleeper();
-            child.falls_asleep();
+            child.runs_into_sleep();
             for _ in 0..5 {
                 producers[closed] = None;
                 assert_eq!(child.woken(), Some(closed as i64), "{kernel}: a close");
-                child.falls_asleep();
+                child.runs_into_sleep();
                 let successor = producers[closed].insert(rings.producer(closed));
                 assert_eq!(child.woken(), Some(closed as i64), "{kernel}: a new peer");
-                child.falls_asleep();
+                child.runs_into_sleep();
                 successor.try_push(7).expect("there is room");
                 assert_eq!(child.woken(), Some(closed as i64), "{kernel}: its record");
-                child.falls_asleep();
+                child.runs_into_sleep();
             }
             drop(child);
             for count in 0..5 {
@@ -273,7 +273,7 @@ pub(crate) fn a_sleep_that_no_barrier_protects_is_short() {
     for _ in 0..5 {
         let mut rings = Two::new("without barriers");
         let mut child = rings.sleeper();
-        let left = child.falls_asleep();
+        let left = child.runs_into_sleep();
         // The timeout counts from before the sleep.
         assert!(left <= Duration::from_millis(1), "{left:?}");
     }

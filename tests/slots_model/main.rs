@@ -25,7 +25,7 @@ const SEQUENCES: u32 = 6_500;
 /// How messages were transferred in one test; only segments show it.
 #[derive(Default)]
 pub(crate) struct Journeys {
-    rides: Cell<u64>,
+    has_inline_copy: Cell<u64>,
     walks: Cell<u64>,
 }
 
@@ -54,7 +54,7 @@ fn behaves_like_a_queue<T: Record + PartialEq + core::fmt::Debug>() -> Journeys 
 fn behaves_like_a_queue_with_and_without_inline_copies<T: Record + PartialEq + core::fmt::Debug>() {
     let journeys = behaves_like_a_queue::<T>();
     assert!(
-        journeys.rides.get() > 100,
+        journeys.has_inline_copy.get() > 100,
         "too few records had an inline copy"
     );
     assert!(
@@ -66,7 +66,7 @@ fn behaves_like_a_queue_with_and_without_inline_copies<T: Record + PartialEq + c
 /// As above, for a type that is too large or too strictly aligned.
 fn behaves_like_a_queue_without_inline_copies<T: Record + PartialEq + core::fmt::Debug>() {
     let journeys = behaves_like_a_queue::<T>();
-    assert_eq!(journeys.rides.get(), 0);
+    assert_eq!(journeys.has_inline_copy.get(), 0);
     assert!(journeys.walks.get() > 100, "too few records were pushed");
 }
 

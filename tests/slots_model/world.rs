@@ -471,8 +471,8 @@ impl<'a, T: Record + PartialEq + Debug> World<'a, T> {
     fn published_alone(&mut self, value: T) {
         self.published([value].into_iter());
         if let Some(segment) = &self.segment {
-            let journey = if segment.file.rides() {
-                &self.journeys.rides
+            let journey = if segment.file.has_inline_copy() {
+                &self.journeys.has_inline_copy
             } else {
                 &self.journeys.walks
             };

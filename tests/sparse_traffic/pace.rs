@@ -46,7 +46,7 @@ impl Pace {
         if self.dice.roll(HASTY) == 0 {
             return;
         }
-        wait_until(|| is_asleep(self.sleeper));
+        wait_until(|| is_sleeping(self.sleeper));
         self.sleeping += 1;
         // Not always directly after the beginning of the sleep.
         sleep(Duration::from_micros(self.dice.roll(200) as u64));
@@ -62,7 +62,7 @@ pub(crate) fn wait_until(mut is_so: impl FnMut() -> bool) {
 }
 
 /// Whether each thread of a process waits in the kernel.
-fn is_asleep(pid: u32) -> bool {
+fn is_sleeping(pid: u32) -> bool {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("the sleeper's threads");
     tasks.flatten().all(|task| {
         // A thread that has ended does not run either.

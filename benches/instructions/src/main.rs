@@ -47,13 +47,13 @@ fn records<const WORDS: usize>() -> Ends<[u64; WORDS]> {
 }
 
 /// The same with sleep words that say that neither endpoint sleeps, as in a stream.
-fn awake() -> Ends<[u64; 1]> {
+fn working() -> Ends<[u64; 1]> {
     let options = RingOptions::new(4096).wait_strategy(WaitStrategy::Spin);
     options.heap::<[u64; 1]>().expect("a fitting capacity")
 }
 
-fn awake_and_filled() -> Ends<[u64; 1]> {
-    let mut ends = awake();
+fn working_and_filled() -> Ends<[u64; 1]> {
+    let mut ends = working();
     for _ in 0..2 * CALLS {
         ends.0.try_push([7]).expect("there is room");
     }
@@ -112,8 +112,8 @@ macro_rules! case {
 }
 
 case!(push_8: Ends<[u64; 1]> = records(); push; 52_513);
-case!(stream_push_8: Ends<[u64; 1]> = awake(); push; 26_913);
-case!(stream_pop_8: Ends<[u64; 1]> = awake_and_filled(); pop; 24_844);
+case!(stream_push_8: Ends<[u64; 1]> = working(); push; 26_913);
+case!(stream_pop_8: Ends<[u64; 1]> = working_and_filled(); pop; 24_844);
 case!(second_lap_push_8: Ends<[u64; 1]> = second_lap(); push; 54_088);
 case!(second_lap_push_64: Ends<[u64; 8]> = second_lap(); push; 85_898);
 case!(push_64: Ends<[u64; 8]> = records(); push; 72_996);

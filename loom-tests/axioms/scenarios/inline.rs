@@ -19,7 +19,7 @@ enum How {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Author {
     First,
-    Successor,
+    Next,
 }
 
 /// The content of the slot.
@@ -49,7 +49,7 @@ fn push(
         How::Walks => cursor.publish(1, ring.line()),
         How::Rides => {
             let words = words(position, author, count);
-            cursor.publish_riding(1, words.into_iter(), ring.line());
+            cursor.publish_inline(1, words.into_iter(), ring.line());
         }
     }
     if author == Author::First {
@@ -70,7 +70,7 @@ fn produce(ring: &Ring, pushes: &[How], count: usize) -> Option<()> {
 fn taken(is: impl Fn(Author) -> bool, fault_otherwise: &'static str) {
     if is(Author::First) {
         note(Observed);
-    } else if !is(Author::Successor) {
+    } else if !is(Author::Next) {
         fault(fault_otherwise);
     }
 }
@@ -86,7 +86,7 @@ fn consume(ring: &Ring, polls: usize, count: usize) -> Option<()> {
             note(Empty);
             continue;
         }
-        if unread == 1 && cursor.ride(&mut copy, ring.line()) {
+        if unread == 1 && cursor.inline_copy(&mut copy, ring.line()) {
             taken(
                 |author| copy == words(position, author, count),
                 "an inline copy is torn",
@@ -117,7 +117,7 @@ fn in_a_row(pushes: &'static [How], polls: usize) -> Setup {
 }
 
 /// A producer crashes at any event, also in the middle of an inline copy, and the next holder publishes.
-fn half_made(successor: How) -> Setup {
+fn half_made(next: How) -> Setup {
     On::memory(Ring::new(2))
         .thread(|ring| produce(ring, &[How::Rides], 1))
         .dies(|ring| ring.lock.holder_dies())
@@ -127,7 +127,7 @@ fn half_made(successor: How) -> Setup {
             if cursor.position() > 0 {
                 note(Inherited);
             }
-            push(ring, &mut cursor, successor, Author::Successor, 1)
+            push(ring, &mut cursor, next, Author::Next, 1)
         })
         .thread(|ring| consume(ring, 1, 1))
         .ready()

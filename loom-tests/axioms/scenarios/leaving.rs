@@ -61,7 +61,11 @@ fn dropped() -> Setup {
             Waker::new(false).wake_unconditionally(&ring.word, &ring.futex);
             ring.lock.free()
         })
-        .thread(|ring| poll(ring, |state| state.is_gone(|| ring.lock.is_held())))
+        .thread(|ring| {
+            poll(ring, |state| {
+                state.closed_or_crashed(|| ring.lock.is_held())
+            })
+        })
         .ready()
 }
 
@@ -70,7 +74,11 @@ fn dead(death: fn(&Lock) -> Option<()>) -> Setup {
     On::memory(Ring::new(1))
         .thread(publish)
         .dies(move |ring| death(&ring.lock))
-        .thread(|ring| poll(ring, |state| state.is_gone(|| ring.lock.is_held())))
+        .thread(|ring| {
+            poll(ring, |state| {
+                state.closed_or_crashed(|| ring.lock.is_held())
+            })
+        })
         .ready()
 }
 
@@ -113,7 +121,11 @@ pub(super) const PLANTED: &[Planted] = &[
                         peer::close(&ring.state);
                         ring.lock.free()
                     })
-                    .thread(|ring| poll(ring, |state| state.is_gone(|| ring.lock.is_held())))
+                    .thread(|ring| {
+                        poll(ring, |state| {
+                            state.closed_or_crashed(|| ring.lock.is_held())
+                        })
+                    })
                     .ready()
             },
             forbidden: LOST,

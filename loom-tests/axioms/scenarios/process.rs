@@ -41,7 +41,7 @@ use crate::harness::reached::State::{
 };
 use crate::parker::{DROWSY, Doorbell, PARKED, Waker};
 use crate::peer::Goal;
-use crate::wait::sleep::fall_asleep;
+use crate::wait::sleep::start_sleep;
 
 /// `segment/fork.rs`: an entry of the table, the count of forks, and a descriptor.
 struct Table {
@@ -153,7 +153,7 @@ fn listing(
 }
 
 /// An endpoint parks, the reactor's thread finds it in the table and waits for its word, and the
-/// peer publishes. `fall_asleep` and the peer are the shipped code.
+/// peer publishes. `start_sleep` and the peer are the shipped code.
 fn parked_in_the_reactor() -> Setup {
     struct Waiting {
         reactor: Reactor,
@@ -177,7 +177,7 @@ fn parked_in_the_reactor() -> Setup {
             goal: Goal::of_work(cursor.awaited()),
         };
         let kernel = Kernel { has_barrier: true };
-        if fall_asleep(std::slice::from_mut(&mut end), &kernel).is_none() {
+        if start_sleep(std::slice::from_mut(&mut end), &kernel).is_none() {
             note(Unblocked);
             return Some(());
         }

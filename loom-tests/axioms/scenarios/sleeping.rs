@@ -225,7 +225,7 @@ fn waker_dies() -> Setup {
 
 /// A consumer whose peer omits the fence crashes after any event; the next holder runs a
 /// barrier before it sleeps.
-fn awake_owner_dies(successor: Form) -> Setup {
+fn granting_owner_dies(next: Form) -> Setup {
     On::memory(Ring::new(1))
         .thread(|ring| {
             SPARED.sleeper(ring);
@@ -234,7 +234,7 @@ fn awake_owner_dies(successor: Form) -> Setup {
         .dies(|ring| ring.lock.holder_dies())
         .thread(move |ring| {
             ring.lock.take()?;
-            successor.consume(ring)
+            next.consume(ring)
         })
         .thread(|ring| publish(ring, &Waker::new(true)))
         .registered()
@@ -288,9 +288,9 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         states: &[Slept, Woken, Unblocked, Observed, Granted],
     },
     Scenario {
-        name: "awake_owner_dies",
+        name: "granting_owner_dies",
         floor: 13_000,
-        setup: || awake_owner_dies(FENCED),
+        setup: || granting_owner_dies(FENCED),
         forbidden: LOST,
         states: &[Slept, Woken, Unblocked, Observed, Granted],
     },
@@ -309,8 +309,8 @@ pub(super) const PLANTED: &[Planted] = &[
     },
     Planted {
         scenario: Scenario {
-            name: "awake_owner_dies, dead barrier",
-            setup: || awake_owner_dies(NO_BARRIER),
+            name: "granting_owner_dies, dead barrier",
+            setup: || granting_owner_dies(NO_BARRIER),
             forbidden: LOST,
             ..Scenario::EMPTY
         },

@@ -7,7 +7,7 @@ use std::time::Duration;
 use quoit::{ClaimError, FrameConsumer, FrameProducer, FrameView, PopError};
 
 use super::choices::Choices;
-use super::memory::Scribble;
+use super::memory::StrayWrite;
 use super::prey::{Answer, Place, Prey, select};
 
 /// Bytes of a frame's header.
@@ -74,7 +74,7 @@ impl Prey for [u8] {
             let there = witness.is_none_or(|it| {
                 it.data_at(next + HEADER, payload)
                     || it.data_at(HEADER, payload)
-                    || it.ride_at(HEADER, payload)
+                    || it.inline_at(HEADER, payload)
             });
             assert!(there, "a frame that was not published");
         };
@@ -308,7 +308,7 @@ fn visit(consumer: &mut FrameConsumer, choices: &mut Choices<'_>, place: &mut Pl
             Err(error) => {
                 answer = Err::<(), _>(error).into();
                 if let Some(memory) = &place.memory {
-                    memory.scribble(&Scribble::choose(choices, memory));
+                    memory.apply(&StrayWrite::choose(choices, memory));
                 }
                 assert_eq!(
                     frames.next_frame().map(drop),

@@ -32,7 +32,7 @@ pub(crate) struct Memory {
 }
 
 /// Bytes, and the offset to write them to.
-pub(crate) struct Scribble {
+pub(crate) struct StrayWrite {
     offset: usize,
     bytes: [u8; 8],
     width: usize,
@@ -64,7 +64,7 @@ impl Memory {
     }
 
     /// Whether these bytes are in the inline copy, after this many others.
-    pub(crate) fn ride_at(&self, offset: usize, bytes: &[u8]) -> bool {
+    pub(crate) fn inline_at(&self, offset: usize, bytes: &[u8]) -> bool {
         let end = offset + bytes.len();
         end <= RIDE_BYTES && self.read(RIDE + offset..RIDE + end) == bytes
     }
@@ -74,9 +74,9 @@ impl Memory {
         u64::from_le_bytes(bytes.try_into().expect("eight bytes"))
     }
 
-    pub(crate) fn scribble(&self, scribble: &Scribble) {
-        for (step, &byte) in scribble.bytes[..scribble.width].iter().enumerate() {
-            self.write(scribble.offset + step, byte);
+    pub(crate) fn apply(&self, stray_write: &StrayWrite) {
+        for (step, &byte) in stray_write.bytes[..stray_write.width].iter().enumerate() {
+            self.write(stray_write.offset + step, byte);
         }
     }
 
@@ -88,7 +88,7 @@ impl Memory {
     }
 }
 
-impl Scribble {
+impl StrayWrite {
     /// Any bytes anywhere before the slack, and more often a word with a meaning.
     pub(crate) fn choose(choices: &mut Choices<'_>, memory: &Memory) -> Self {
         let data_words = memory.data / 8;
@@ -127,7 +127,7 @@ impl Scribble {
         }
     }
 
-    /// The scribble that restores the current bytes.
+    /// The write that restores the current bytes.
     pub(crate) fn undoing(&self, memory: &Memory) -> Self {
         let mut bytes = [0; 8];
         let there = memory.read(self.offset..self.offset + self.width);

@@ -20,7 +20,7 @@ use std::sync::mpsc::{self, TryRecvError};
 use std::thread;
 
 use self::choices::Choices;
-use self::memory::Scribble;
+use self::memory::StrayWrite;
 use self::prey::Prey;
 use self::rings::Rings;
 use self::world::World;
@@ -28,7 +28,7 @@ use crate::common::sample::Words;
 
 /// When another thread overwrites the segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Scribbles {
+pub(crate) enum StrayWrites {
     /// Between two calls.
     Between,
     /// From a second thread, during calls.
@@ -60,14 +60,14 @@ pub(crate) struct Hostile {
 
 impl Hostile {
     /// Runs one execution.
-    pub(crate) fn run(&mut self, bytes: &[u8], scribbles: Scribbles) {
+    pub(crate) fn run(&mut self, bytes: &[u8], stray_writes: StrayWrites) {
         let mut choices = Choices::new(bytes);
         let tally = &mut self.tally;
         match choices.below(8) {
-            0..3 => play(&mut self.words, &mut choices, scribbles, tally),
-            3 => play(&mut self.odd, &mut choices, scribbles, tally),
-            4 => play(&mut self.long, &mut choices, scribbles, tally),
-            _ => play(&mut self.frames, &mut choices, scribbles, tally),
+            0..3 => play(&mut self.words, &mut choices, stray_writes, tally),
+            3 => play(&mut self.odd, &mut choices, stray_writes, tally),
+            4 => play(&mut self.long, &mut choices, stray_writes, tally),
+            _ => play(&mut self.frames, &mut choices, stray_writes, tally),
         }
     }
 }
@@ -75,13 +75,13 @@ impl Hostile {
 fn play<T: Prey + ?Sized>(
     rings: &mut Rings<T>,
     choices: &mut Choices<'_>,
-    scribbles: Scribbles,
+    stray_writes: StrayWrites,
     tally: &mut Tally,
 ) {
     tally.count("executions", true);
     let first = choices.one_of(&[0, 1 << 32, 1 << 63, u64::MAX]);
     let first = T::first_position(choices.near(first));
-    if scribbles == Scribbles::Between && choices.below(4) > 0 {
+    if stray_writes == StrayWrites::Between && choices.below(4) > 0 {
         return World::<T>::on_the_heap(choices, first, tally).live(choices);
     }
     let set = rings.choose(choices);
@@ -89,15 +89,15 @@ fn play<T: Prey + ?Sized>(
     let fill = choices.byte();
     set.reset(first, if choices.coin() { fill } else { 0 });
     let set = &*set;
-    match scribbles {
-        Scribbles::Between => World::new(set, true, tally).live(choices),
-        Scribbles::During => {
+    match stray_writes {
+        StrayWrites::Between => World::new(set, true, tally).live(choices),
+        StrayWrites::During => {
             let memory = set.memory;
             // A word that is alternately valid and invalid may pass a check.
-            let scribbles: Vec<_> = (0..=choices.below(4))
-                .map(|_| Scribble::choose(choices, &memory))
-                .filter(|scribble| !scribble.changes_a_semaphores_operation())
-                .flat_map(|scribble| [scribble.undoing(&memory), scribble])
+            let stray_writes: Vec<_> = (0..=choices.below(4))
+                .map(|_| StrayWrite::choose(choices, &memory))
+                .filter(|stray_write| !stray_write.changes_a_semaphores_operation())
+                .flat_map(|stray_write| [stray_write.undoing(&memory), stray_write])
                 .collect();
             let (end, ended) = mpsc::channel::<()>();
             let (begin, begun) = mpsc::channel();
@@ -105,8 +105,8 @@ fn play<T: Prey + ?Sized>(
                 let attacker = scope.spawn(move || {
                     begin.send(()).expect("the endpoints wait");
                     while ended.try_recv() == Err(TryRecvError::Empty) {
-                        for scribble in &scribbles {
-                            memory.scribble(scribble);
+                        for stray_write in &stray_writes {
+                            memory.apply(stray_write);
                         }
                     }
                 });

@@ -11,7 +11,7 @@ use quoit::{
 };
 
 use super::choices::Choices;
-use super::memory::{DATA, Memory, PAGE, Scribble};
+use super::memory::{DATA, Memory, PAGE, StrayWrite};
 
 /// The result of a call.
 pub(crate) enum Answer {
@@ -156,7 +156,7 @@ impl Place {
     pub(crate) fn attack(&self, choices: &mut Choices<'_>) {
         let prey = self.memory.filter(|_| !self.poisoned);
         if let Some(memory) = prey.filter(|_| choices.coin()) {
-            memory.scribble(&Scribble::choose(choices, &memory));
+            memory.apply(&StrayWrite::choose(choices, &memory));
         }
     }
 

@@ -54,7 +54,7 @@ impl<T: Record> Prey for T {
         let witness = place.witness();
         let is_there = |value: &T| {
             let bytes = value.as_bytes();
-            let there = witness.is_none_or(|it| it.data_at(next, bytes) || it.ride_at(0, bytes));
+            let there = witness.is_none_or(|it| it.data_at(next, bytes) || it.inline_at(0, bytes));
             assert!(there, "a record that was not published");
         };
         match choices.below(12) {

@@ -10,7 +10,7 @@ use quoit::{Corrupt, Error, Ring, Role};
 use super::Tally;
 use super::choices::Choices;
 use super::memory::{
-    CONSUMER_STATE, DATA, HEAD, Memory, OWN, PRODUCER_STATE, SUPERSEDED, Scribble, TAIL,
+    CONSUMER_STATE, DATA, HEAD, Memory, OWN, PRODUCER_STATE, SUPERSEDED, StrayWrite, TAIL,
 };
 use super::prey::{Answer, End, Place, Prey};
 use super::rings::{Set, on_the_heap};
@@ -94,8 +94,8 @@ impl<'a, T: Prey + ?Sized> World<'a, T> {
             0..9 => self.write(choices),
             9..18 => self.read(choices),
             18..26 if self.quiet => {
-                let scribble = Scribble::choose(choices, &self.memory);
-                self.memory.scribble(&scribble);
+                let stray_write = StrayWrite::choose(choices, &self.memory);
+                self.memory.apply(&stray_write);
             }
             18..26 => {}
             26 => self.ask(choices),
