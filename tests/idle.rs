@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use common::PATIENCE;
-use common::child::{Child, hold, is_sleeping};
+use common::child::{Child, hold, is_asleep};
 use common::names::RingName;
 use common::naps::Naps;
 use futures_executor::block_on;
@@ -216,7 +216,7 @@ fn a_server_without_a_client_serves_the_next_one() {
     let _rings = peers("server without a client", &names);
     let server = start("server without a client", &names);
     for killed in [false, true, false] {
-        while !is_sleeping(server.pid()) {
+        while !is_asleep(server.pid()) {
             thread::yield_now();
         }
         let mut client = Child::start("client", &[names[0].as_str(), names[1].as_str()]);
@@ -231,7 +231,7 @@ fn a_server_without_a_client_ends_when_its_ring_is_unlinked() {
     let names = [RingName::new("requests"), RingName::new("replies")];
     drop(peers("server without a client", &names));
     let server = start("server without a client", &names);
-    while !is_sleeping(server.pid()) {
+    while !is_asleep(server.pid()) {
         thread::yield_now();
     }
     std::fs::remove_file(names[0].file()).expect("a ring");

@@ -140,7 +140,7 @@ impl Drop for Child {
 }
 
 /// Whether a child is blocked in a system call.
-pub(crate) fn is_sleeping(pid: u32) -> bool {
+pub(crate) fn is_asleep(pid: u32) -> bool {
     let call = std::fs::read_to_string(format!("/proc/{pid}/syscall"));
     // A thread that was preempted before it sleeps is still running.
     state(pid) == 'S' && !call.expect("the child's call").starts_with("running")

@@ -8,7 +8,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::PATIENCE;
-use super::child::is_sleeping;
+use super::child::is_asleep;
 use super::clock::now;
 use super::tracer::{Stop, attach, next_stop, request, resume};
 
@@ -33,7 +33,7 @@ impl DeepSleeper {
         resume(self.pid, self.stop);
         patiently(|| {
             let Some(stop) = next_stop(self.pid, libc::WNOHANG) else {
-                return waits.filter(|_| is_sleeping(self.pid));
+                return waits.filter(|_| is_asleep(self.pid));
             };
             waits = match stop {
                 Stop::Before(number, arguments) => self.prolong(number, &arguments),
@@ -47,7 +47,7 @@ impl DeepSleeper {
     /// The result of the sleep's system call, or `None` if the child still sleeps. Call it
     /// when the waker's call has returned: a woken thread sleeps no longer then.
     pub(crate) fn woken(&mut self) -> Option<i64> {
-        if is_sleeping(self.pid) {
+        if is_asleep(self.pid) {
             return None;
         }
         self.stop = patiently(|| next_stop(self.pid, libc::WNOHANG));

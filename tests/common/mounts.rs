@@ -8,7 +8,7 @@ use std::path::Path;
 
 /// Mounts a tmpfs of one megabyte on `directory`, visible only to this process.
 pub(crate) fn mount_a_megabyte(directory: &Path) -> io::Result<()> {
-    private_mounts()?;
+    own_mounts()?;
     mount(c"none", directory, c"tmpfs", 0, c"size=1m")
 }
 
@@ -32,7 +32,7 @@ fn done(result: libc::c_int) -> io::Result<()> {
 }
 
 /// Hides later mounts of this process from other processes.
-pub(crate) fn private_mounts() -> io::Result<()> {
+pub(crate) fn own_mounts() -> io::Result<()> {
     // SAFETY: the process has a single thread, and gets a private mount namespace.
     let moved = done(unsafe { libc::unshare(libc::CLONE_NEWNS) });
     moved.or_else(|_| enter_user_namespace())?;

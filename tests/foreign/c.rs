@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use quoit::{DoorbellKind, FrameProducer, RingOptions};
 
-use super::common::child::{Child, is_sleeping};
+use super::common::child::{Child, is_asleep};
 use super::common::deep_sleep::DeepSleeper;
 use super::common::names::RingName;
 use super::common::segment_file::{CAPACITY, HEAD, SegmentFile, TAIL};
@@ -132,7 +132,7 @@ fn sleeps_for_room(
         });
         let thread = hear.recv().expect("a thread") as u32;
         until("the producer sleeps", || {
-            page.read().producer.parks > parks && is_sleeping(thread)
+            page.read().producer.parks > parks && is_asleep(thread)
         });
         consumer.signal(libc::SIGCONT);
     });

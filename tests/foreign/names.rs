@@ -9,7 +9,7 @@ use std::thread;
 use quoit::{Error, Holder, Ring, RingOptions, StalePolicy, unlink};
 
 use super::client::{Client, VARIANTS, record};
-use super::common::child::is_sleeping;
+use super::common::child::is_asleep;
 use super::common::names::{RingName, files_in, shared_memory_directory};
 use super::common::segment_file::{RIDE_POSITION, SUPERSEDED, SegmentFile, TAIL};
 use super::until;
@@ -126,7 +126,7 @@ pub(super) fn c_continues_with_a_ring_whose_unlink_failed() {
     lock_all(&locks);
     file.write_half(SUPERSEDED, 1);
     let mut opener = client.start(&["consume", name.as_str(), "records", "9"]);
-    until("it waits for the name's byte", || is_sleeping(opener.pid()));
+    until("it waits for the name's byte", || is_asleep(opener.pid()));
     file.write_half(SUPERSEDED, 0);
     drop(locks);
     opener.says(&["attached"]);

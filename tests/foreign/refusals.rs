@@ -8,7 +8,7 @@ use quoit::{DoorbellKind, RingOptions};
 
 use super::c::Consumer;
 use super::client::Client;
-use super::common::child::is_sleeping;
+use super::common::child::is_asleep;
 use super::common::names::RingName;
 use super::common::segment_file::{
     CAPACITY, DATA, DOORBELL, HEAD, LAYOUT, LENGTH, MAGIC, SCHEMA, SHAPE, SLOT_ALIGN, SLOT_SIZE,
@@ -268,7 +268,7 @@ pub(super) fn the_examples_close_after_a_signal() {
             let file = SegmentFile::open(&name.file());
             super::until("it takes the role", || file.read(HEAD + 128) != 0);
             // Where it waits for a producer.
-            super::until("it sleeps", || is_sleeping(program.pid()));
+            super::until("it sleeps", || is_asleep(program.pid()));
             program.signal(signal);
             let ended = program.ends();
             let case = format!("{client}, signal {signal}: {ended:?}");

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use quoit::{Consumer, Error, FrameProducer, RingOptions, StalePolicy};
 
-use crate::common::mounts::{mount, private_mounts};
+use crate::common::mounts::{mount, own_mounts};
 use crate::common::names::files_in;
 use crate::plays_in_a_directory;
 
@@ -17,7 +17,7 @@ pub(crate) fn a_ring_in_huge_pages_behaves_like_any_other() {
 pub(crate) fn on_huge_pages(arguments: &[String]) {
     let directory = Path::new(&arguments[0]);
     let mounted =
-        private_mounts().and_then(|()| mount(c"none", directory, c"hugetlbfs", 0, c"pagesize=2M"));
+        own_mounts().and_then(|()| mount(c"none", directory, c"hugetlbfs", 0, c"pagesize=2M"));
     if let Err(error) = mounted {
         return eprintln!("[no private mounts: {error}]  ");
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use quoit::{Consumer, Error, Producer, Ring, RingOptions, StalePolicy};
 
-use crate::common::mounts::{mount, mount_a_megabyte, private_mounts};
+use crate::common::mounts::{mount, mount_a_megabyte, own_mounts};
 use crate::common::names::{RingName, files_in};
 use crate::{is_refused, plays_in_a_directory};
 
@@ -41,7 +41,7 @@ pub(crate) fn only_a_ring_without_a_name_needs_proc() {
 /// A draft then has a name, because a nameless file cannot be linked.
 pub(crate) fn without_proc(arguments: &[String]) {
     let directory = Path::new(&arguments[0]);
-    let mounted = private_mounts();
+    let mounted = own_mounts();
     let hidden = mounted.and_then(|()| mount(c"none", Path::new("/proc"), c"tmpfs", 0, c""));
     if let Err(error) = hidden {
         return eprintln!("[no private mounts: {error}]  ");

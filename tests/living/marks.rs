@@ -10,7 +10,7 @@ use std::time::Instant;
 use quoit::{Error, Ring, RingOptions, StalePolicy};
 
 use crate::common::PATIENCE;
-use crate::common::child::{Child, is_sleeping, say};
+use crate::common::child::{Child, is_asleep, say};
 use crate::common::names::RingName;
 use crate::common::segment_file::{SUPERSEDED, SegmentFile};
 use crate::{drop_root, is_root};
@@ -57,7 +57,7 @@ fn all_locks(name: &RingName) -> File {
 /// number of the system call is not compared: an emulator has other numbers.
 fn until_it_retries(pid: u32) {
     let start = Instant::now();
-    while !is_sleeping(pid) {
+    while !is_asleep(pid) {
         assert!(start.elapsed() < PATIENCE, "it never sleeps");
         thread::yield_now();
     }

@@ -11,7 +11,7 @@ use quoit::{Error, Observer, PopError, Producer, Ring, RingOptions};
 
 use crate::common::PATIENCE;
 use crate::common::child::{Child, hear, say};
-use crate::common::mounts::{mount, private_mounts};
+use crate::common::mounts::{mount, own_mounts};
 use crate::common::names::{files_in, shared_memory_directory};
 use crate::plays_in_a_directory;
 
@@ -57,8 +57,8 @@ fn name_for(directory: &Path, way: &str) -> PathBuf {
 /// Makes the name refer to nothing for this process.
 fn displace(directory: &Path, way: &str) -> io::Result<()> {
     match way {
-        "chroot" => private_mounts().and_then(|()| chroot(directory.join("empty"))),
-        "mount" => private_mounts().and_then(|()| mount(c"none", directory, c"tmpfs", 0, c"")),
+        "chroot" => own_mounts().and_then(|()| chroot(directory.join("empty"))),
+        "mount" => own_mounts().and_then(|()| mount(c"none", directory, c"tmpfs", 0, c"")),
         "chdir" => env::set_current_dir("/"),
         _ => fs::rename(directory.join("ring"), directory.join("moved")),
     }
@@ -188,7 +188,7 @@ pub(crate) fn over_a_layer(arguments: &[String]) {
 
 /// An overlayfs whose lower layer has a ring; prints a note if there can be none.
 fn layers(directory: &Path) -> Option<std::path::PathBuf> {
-    let mounted = private_mounts().and_then(|()| mount(c"none", directory, c"tmpfs", 0, c""));
+    let mounted = own_mounts().and_then(|()| mount(c"none", directory, c"tmpfs", 0, c""));
     for layer in ["lower", "upper", "work", "merged"] {
         fs::create_dir(directory.join(layer)).expect("our directory");
     }

@@ -266,7 +266,7 @@ fn it_sees_which_endpoint_sleeps() {
         let ring = options.create::<u64>(&name).expect("a ring");
         let observer = Observer::open(&name).expect("a ring");
         let asleep =
-            || [Role::Producer, Role::Consumer].map(|role| observer.endpoint(role).is_sleeping);
+            || [Role::Producer, Role::Consumer].map(|role| observer.endpoint(role).is_asleep);
         let until = |wanted| {
             let begun = Instant::now();
             while asleep() != wanted {

@@ -8,7 +8,7 @@ use quoit::{FrameProducer, Producer};
 use crate::common::child::{Child, hear, say};
 use crate::common::cores;
 use crate::common::mappings::mapped;
-use crate::common::mounts::{mount, private_mounts};
+use crate::common::mounts::{mount, own_mounts};
 use crate::common::names::{RingName, file_directory};
 use crate::looking::{ring_of, says};
 
@@ -87,7 +87,7 @@ pub(crate) fn the_pages_of_each_end_are_shown() {
 pub(crate) fn among_huge_pages(_: &[String]) {
     let shm = Path::new("/dev/shm");
     let mounted =
-        private_mounts().and_then(|()| mount(c"none", shm, c"tmpfs", 0, c"huge=always,size=64m"));
+        own_mounts().and_then(|()| mount(c"none", shm, c"tmpfs", 0, c"huge=always,size=64m"));
     if let Err(error) = mounted {
         return eprintln!("[no huge pages of its own: {error}] ");
     }

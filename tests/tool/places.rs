@@ -8,7 +8,7 @@ use std::path::Path;
 use quoit::{FrameProducer, RingOptions};
 
 use crate::common::child::Child;
-use crate::common::mounts::{mount, mount_a_megabyte, private_mounts};
+use crate::common::mounts::{mount, mount_a_megabyte, own_mounts};
 use crate::common::names::{RingName, shared_memory_directory};
 use crate::tool::Tool;
 
@@ -65,7 +65,7 @@ pub(crate) fn a_follower_goes_on_in_a_copied_up_file() {
 /// The first process that opens a file of a lower layer to write gets a copy.
 pub(crate) fn follower_over_a_layer(arguments: &[String]) {
     let directory = Path::new(&arguments[0]);
-    let mounted = private_mounts().and_then(|()| mount(c"none", directory, c"tmpfs", 0, c""));
+    let mounted = own_mounts().and_then(|()| mount(c"none", directory, c"tmpfs", 0, c""));
     for layer in ["lower", "upper", "work", "merged"] {
         fs::create_dir(directory.join(layer)).expect("our directory");
     }

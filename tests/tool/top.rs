@@ -7,7 +7,7 @@ use serde_json::Value;
 use vt100::{Color, Screen};
 
 use crate::common::child::Child;
-use crate::common::mounts::{mount, private_mounts};
+use crate::common::mounts::{mount, own_mounts};
 use crate::common::names::RingName;
 use crate::common::segment_file::{CAPACITY, SegmentFile};
 use crate::common::tracer::meddle;
@@ -30,7 +30,7 @@ pub(crate) fn top_shows_full_load_and_who_dies() {
 /// Has a /dev/shm of its own: the rings of others would push its row off the screen.
 pub(crate) fn top_of_all_rings(_: &[String]) {
     let shm = Path::new("/dev/shm");
-    let mounted = private_mounts().and_then(|()| mount(c"none", shm, c"tmpfs", 0, c"size=1m"));
+    let mounted = own_mounts().and_then(|()| mount(c"none", shm, c"tmpfs", 0, c"size=1m"));
     if let Err(error) = mounted {
         eprintln!("[among the rings of others: {error}] ");
     }
