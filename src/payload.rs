@@ -225,6 +225,44 @@ unsafe fn store_halves(target: *mut u8, source: *const u8, size: usize) {
     }
 }
 
+/// Copies records into the segment that their program has perhaps only just written.
+///
+/// # Safety
+///
+/// As [`copy_long`].
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+pub(crate) unsafe fn store_fresh(target: *mut u8, source: *const u8, size: usize) {
+    if size > MAX_FRESH {
+        // SAFETY: the caller's promise.
+        return unsafe { copy_long(target, source, size) };
+    }
+    let mut done = 0;
+    while done + LINE <= size {
+        // SAFETY: the caller's promise.
+        unsafe {
+            asm!(
+                "movq {a}, [{from}]", "movhps {a}, [{from} + 8]",
+                "movq {b}, [{from} + 16]", "movhps {b}, [{from} + 24]",
+                "movq {c}, [{from} + 32]", "movhps {c}, [{from} + 40]",
+                "movq {d}, [{from} + 48]", "movhps {d}, [{from} + 56]",
+                "movups [{to}], {a}", "movups [{to} + 16], {b}",
+                "movups [{to} + 32], {c}", "movups [{to} + 48], {d}",
+                a = out(xmm_reg) _, b = out(xmm_reg) _, c = out(xmm_reg) _, d = out(xmm_reg) _,
+                from = in(reg) source.wrapping_add(done), to = in(reg) target.wrapping_add(done),
+                options(nostack, preserves_flags)
+            );
+        }
+        done += LINE;
+    }
+    if done < size {
+        // SAFETY: the caller's promise.
+        unsafe { copy_long(target.wrapping_add(done), source.wrapping_add(done), size - done) };
+    }
+}
+
+const MAX_FRESH: usize = 4096;
+
 #[cfg(not(target_arch = "x86_64"))]
 use self::{copy_long as load_halves, copy_long as store_halves};
 

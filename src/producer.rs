@@ -727,7 +727,7 @@ impl<T: Record> ClaimMany<'_, T> {
             let target = self.producer.slot(first).cast();
             // SAFETY: the slots of each part were claimed, so they are mapped, and
             // lie together.
-            unsafe { payload::copy_long(target, part.as_ptr().cast(), size_of_val(part)) };
+            unsafe { payload::store_fresh(target, part.as_ptr().cast(), size_of_val(part)) };
         }
     }
 
