@@ -719,6 +719,7 @@ impl<T: Record> ClaimMany<'_, T> {
             given == count,
             "{given} records copied, {count} slots claimed"
         );
+        self.producer.end.take_batch(count as u64);
         let (front, back) = values.split_at(self.before_wrap());
         for (first, part) in [(0, front), (front.len(), back)] {
             if part.is_empty() {

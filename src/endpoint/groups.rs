@@ -51,6 +51,17 @@ impl Endpoint<WriteCursor> {
         Ok(())
     }
 
+    /// Takes the lines of a batch.
+    #[inline]
+    pub(crate) fn take_batch(&mut self, units: u64) {
+        if self.pacing.has_found() && self.lines.outgrow_cache() && !self.lines.are_many(units) {
+            self.for_each_line(self.cursor.index(0), units, |address| {
+                // SAFETY: the units are mapped, and the consumer has released them.
+                unsafe { payload::take_line(address) };
+            });
+        }
+    }
+
     /// Opens the next `units`, which are free, and takes their lines.
     #[inline]
     fn take_lines(&mut self, units: u64) {
