@@ -160,7 +160,7 @@ impl Bench {
         let claimed = numbered::<SIZE, _>(move |side| InPlace::<[u8]>(claimed(side)));
         let any = numbered::<SIZE, _>(move |side| AnyLength(any(side)));
         let ideal = place.join("ideal");
-        let ideal = bare::wire(&ideal, 64 * SIZE, SIZE, bare::Lines::Together, 0)?;
+        let ideal = bare::wire(&ideal, 64 * SIZE, SIZE, bare::Lines::Together)?;
         let variants: Variants = vec![
             Box::new(RoundTrip::new(BARE, bare).anew()),
             Box::new(RoundTrip::new(IDEAL, numbered::<SIZE, _>(ideal))),

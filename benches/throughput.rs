@@ -106,7 +106,6 @@ const BYTES: u64 = 1 << 20;
 
 const LINE: &str = "bare line, there and back";
 const BARE: &str = "bare hand-off";
-const HEADED: &str = "bare hand-off, a word before each";
 const IDEAL: &str = "ideal hand-off";
 const FRAMES: &str = "quoit, claim and peek";
 const COPIED: &str = "quoit, push and pop";
@@ -280,13 +279,12 @@ impl Bench {
         if !self.wants(&format!("frames-{SIZE}")) {
             return Ok(());
         }
-        let wire = |name: &str, lines, header| {
+        let wire = |name: &str, lines| {
             let path = self.directory.join(format!("{name}-{size}"));
-            bare::wire(&path, BYTES as usize, SIZE, lines, header)
+            bare::wire(&path, BYTES as usize, SIZE, lines)
         };
-        let bare = wire("bare", bare::Lines::AsTheyCome, 0)?;
-        let headed = wire("headed", bare::Lines::AsTheyCome, 8)?;
-        let ideal = wire("ideal", bare::Lines::Together, 0)?;
+        let bare = wire("bare", bare::Lines::AsTheyCome)?;
+        let ideal = wire("ideal", bare::Lines::Together)?;
         let mut link = self
             .rings
             .link(&format!("frames {size}"), &Self::options(BYTES));
@@ -297,7 +295,6 @@ impl Bench {
         let copied = move |side| Tries::<[u8]>(link(side));
         let variants: Vec<Box<dyn Variant>> = vec![
             Box::new(Stream::new(BARE, numbered::<SIZE, _>(bare))),
-            Box::new(Stream::new(HEADED, numbered::<SIZE, _>(headed))),
             Box::new(Stream::new(IDEAL, numbered::<SIZE, _>(ideal))),
             Box::new(Stream::new(FRAMES, numbered::<SIZE, _>(frames))),
             Box::new(Stream::new(COPIED, numbered::<SIZE, _>(copied))),

@@ -29,7 +29,6 @@ pub(crate) struct Bare {
     incoming: Way,
     chunk: usize,
     lines: Lines,
-    header: usize,
 }
 
 /// When a slot's lines are fetched.
@@ -59,13 +58,12 @@ pub(crate) fn wire(
     capacity: usize,
     chunk: usize,
     lines: Lines,
-    header: usize,
 ) -> io::Result<impl FnMut(Side) -> Bare + use<>> {
     let mut options = OpenOptions::new();
     let file = options.read(true).write(true).create_new(true).open(path)?;
     let way = DATA + capacity;
     file.set_len(2 * way as u64)?;
-    let slots = (capacity / (header + chunk)) as u64;
+    let slots = (capacity / chunk) as u64;
     Ok(move |side| {
         let starts = match side {
             Side::Lead => [0, way],
@@ -84,7 +82,6 @@ pub(crate) fn wire(
             incoming,
             chunk,
             lines,
-            header,
         }
     })
 }
@@ -111,13 +108,8 @@ impl Carrier for Bare {
                 std::hint::spin_loop();
             }
         }
-        let slot = (way.own % way.slots) as usize * (self.header + self.chunk);
-        let mut slot = at(map, way.start + DATA + slot);
-        if self.header > 0 {
-            // SAFETY: the slot begins with a word for it.
-            unsafe { slot.cast::<u64>().write_volatile(self.chunk as u64) };
-            slot = slot.wrapping_add(self.header);
-        }
+        let slot = (way.own % way.slots) as usize * self.chunk;
+        let slot = at(map, way.start + DATA + slot);
         // SAFETY: the slot is as long as the message, and this end's.
         unsafe { slot.copy_from_nonoverlapping(message.as_ptr(), self.chunk) };
         way.own += 1;
@@ -141,14 +133,8 @@ impl Carrier for Bare {
                 std::hint::spin_loop();
             }
         }
-        let slot = (way.own % way.slots) as usize * (self.header + self.chunk);
-        let mut slot = at(map, way.start + DATA + slot);
-        if self.header > 0 {
-            // SAFETY: as in `send`.
-            let len = unsafe { slot.cast::<u64>().read_volatile() };
-            assert_eq!(len, self.chunk as u64);
-            slot = slot.wrapping_add(self.header);
-        }
+        let slot = (way.own % way.slots) as usize * self.chunk;
+        let slot = at(map, way.start + DATA + slot);
         if self.lines == Lines::Together {
             for offset in (0..self.chunk).step_by(64) {
                 // SAFETY: the slot is mapped.
