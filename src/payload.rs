@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_of_any_number_are_stored_and_none_beside_them() {
+    fn any_number_of_bytes_is_stored_and_no_other_byte() {
         let source: Vec<u8> = (0..=MAX_FORWARDED + 65).map(|at| at as u8 | 1).collect();
         for size in (0..300).chain(MAX_FORWARDED - 65..=MAX_FORWARDED + 65) {
             for at in [0, 3, 8] {
