@@ -1,9 +1,11 @@
 //! The rules of the house: what the sources, the dependencies and the targets
 //! promise beyond what the compiler checks.
 
+mod commands;
 mod dependencies;
 mod documents;
 mod imports;
+mod pages;
 mod references;
 mod sources;
 mod text;
