@@ -117,7 +117,7 @@ impl Score {
 /// Nanoseconds of a bare line there and back from which on two processors share no cache.
 const FAR: f64 = 200.0;
 /// Times in a second that others may take a processor before a verdict is worth nothing.
-const DISTURBED: f64 = 100.0;
+pub(crate) const DISTURBED: f64 = 100.0;
 
 /// What was measured of all.
 #[derive(Debug)]

@@ -108,7 +108,7 @@ const END: &str = "<!-- end of what was made -->\n";
 /// The plot, in the directory of the page.
 const PICTURE: &str = "percentiles.svg";
 
-/// What became of the promises of all benches.
+/// What became of the targets of all benches.
 pub(crate) fn bars(runs: &Value) -> Vec<&Value> {
     let runs = runs.as_object().into_iter().flatten();
     let bars = runs.flat_map(|(_, run)| run["bars"].as_array().into_iter().flatten());
@@ -116,12 +116,12 @@ pub(crate) fn bars(runs: &Value) -> Vec<&Value> {
 }
 
 /// A table of them, folded.
-fn promises(runs: &Value) -> String {
+fn targets(runs: &Value) -> String {
     let bars = bars(runs);
-    let short = bars.iter().filter(|bar| bar["ok"] != true).count();
+    let missed = bars.iter().filter(|bar| bar["ok"] != true).count();
     let mut table = format!(
-        "<details>\n<summary>{} promises, of which {short} fell short here</summary>\n\n\
-         | promise | figure | half of the slices | limit | |\n|---|--:|--:|--:|---|\n",
+        "<details>\n<summary>{} targets, of which {missed} are missed here</summary>\n\n\
+         | target | figure | IQR | limit | |\n|---|--:|--:|--:|---|\n",
         bars.len()
     );
     for bar in bars {
@@ -136,7 +136,11 @@ fn promises(runs: &Value) -> String {
             bar["name"].as_str().unwrap_or("?"),
             number("value"),
             limit.replace('<', "&lt;").replace('>', "&gt;"),
-            if bar["ok"] == true { "ok" } else { "**short**" }
+            if bar["ok"] == true {
+                "ok"
+            } else {
+                "**missed**"
+            }
         );
     }
     table + "\n</details>\n"
@@ -170,6 +174,13 @@ fn mechanisms(run: &Value) -> Result<String, Box<dyn Error>> {
     Ok(table)
 }
 
+/// The result in one sentence, and a warning if the machine was busy.
+fn headline(runs: &Value) -> String {
+    let noise = page::noise(runs).map(|warning| format!("**Noise.** {warning}"));
+    let sentences = [page::result(runs), noise].into_iter().flatten();
+    sentences.map(|sentence| sentence + "\n\n").collect()
+}
+
 /// Puts the numbers of these runs into a file, in the place of those that are
 /// there, and the picture where the file shows it.
 pub(crate) fn replace(path: &Path, runs: &Value) -> Result<(), Box<dyn Error>> {
@@ -184,10 +195,11 @@ pub(crate) fn replace(path: &Path, runs: &Value) -> Result<(), Box<dyn Error>> {
     let run = &runs["transports"];
     let picture = page::curves(run).ok_or("the run has no single round trips")?;
     let numbers = format!(
-        "\n{}.\n\n{}\n![Percentiles of round trips of 8 bytes]({PICTURE})\n\n{}\n",
+        "\n{}\n{}.\n\n{}\n![Percentiles of round trips of 8 bytes]({PICTURE})\n\n{}\n",
+        headline(runs),
         page::origin(run).replace("; ", ";\n"),
         mechanisms(run)?,
-        promises(runs)
+        targets(runs)
     );
     fs::write(path.with_file_name(PICTURE), picture)?;
     Ok(fs::write(

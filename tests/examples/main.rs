@@ -8,6 +8,7 @@ mod calling;
 mod common;
 mod example;
 mod network;
+mod readme;
 mod recovering;
 #[cfg(feature = "shared_memory")]
 mod shmem;
