@@ -17,7 +17,8 @@
 //! use quoit::RingOptions;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let name = &format!("quoit-doc-front-{}", std::process::id());
+//! let name = "prices"; // /dev/shm/prices
+//! # let name = &format!("quoit-doc-{name}-{}", std::process::id());
 //! let options = RingOptions::new(4096).schema_tag("prices/1"); // 4096 records
 //! let mut producer = options.open_or_create::<u64>(name)?.producer()?; // in one process
 //! producer.push(10125)?;
@@ -37,16 +38,16 @@
 //!
 //! | page | for |
 //! |---|---|
-//! | [`docs::production`] | shutdown, systemd, upgrades, monitoring, pinning |
-//! | [`docs::cookbook`] | in place, latest value only, many feeds, fan-out, latency |
-//! | [`docs::api`] | the whole API on one page, by task, with signatures |
-//! | [`docs::semantics`] | what each call means: `Abandoned`, stale rings, dropped guards, `fork` |
-//! | [`docs::choosing`], [`docs::tuning`] | shape, capacity and waiting; settings of the host |
-//! | [`docs::limits`], [`docs::process`] | what quoit needs; what it does to the whole process |
-//! | [`docs::crash`], [`docs::files`] | `kill -9` at any instruction; rings on a disk |
-//! | [`docs::porting`], [`docs::comparison`] | from rtrb, ringbuf, crossbeam-channel; alternatives |
-//! | [`docs::memory_model`], [`docs::layout`] | what is sound, and why; the bytes |
-//! | [`docs::tour`], [`docs::testing`] | the source, and what proves it |
+//! | [`production`](docs::production) | shutdown, systemd, upgrades, monitoring, pinning |
+//! | [`cookbook`](docs::cookbook) | in place, latest value only, many feeds, fan-out, latency |
+//! | [`api`](docs::api) | the whole API on one page, by task, with signatures |
+//! | [`semantics`](docs::semantics) | what each call means: `Abandoned`, stale rings, dropped guards, `fork` |
+//! | [`choosing`](docs::choosing), [`tuning`](docs::tuning) | shape, capacity and waiting; settings of the host |
+//! | [`limits`](docs::limits), [`process`](docs::process) | what quoit needs; what it does to the whole process |
+//! | [`crash`](docs::crash), [`files`](docs::files) | `kill -9` at any instruction; rings on a disk |
+//! | [`porting`](docs::porting), [`comparison`](docs::comparison) | from rtrb, ringbuf, crossbeam-channel; alternatives |
+//! | [`memory_model`](docs::memory_model), [`layout`](docs::layout) | what is sound, and why; the bytes |
+//! | [`tour`](docs::tour), [`testing`](docs::testing) | the source, and what proves it |
 //!
 //! # More tasks
 //!

@@ -7,6 +7,7 @@ mod documents;
 mod imports;
 mod pages;
 mod references;
+mod signatures;
 mod sources;
 mod text;
 mod words;
