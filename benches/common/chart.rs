@@ -118,6 +118,7 @@ pub(crate) fn percentiles(title: &str, curves: &[Curve]) -> String {
 fn legend(svg: &mut String, curves: &[Curve], draw: impl Fn(&mut String, &str, &str, &Curve)) {
     let mut order: Vec<_> = curves.iter().collect();
     order.sort_by(|a, b| b.at(50.0).total_cmp(&a.at(50.0)));
+    text(svg, "start", (RIGHT + 14.0, TOP - 14.0), "p50 / p99");
     let (mut colours, mut ours) = (COLOURS.iter().cycle(), 0);
     for (row, curve) in order.into_iter().enumerate() {
         let (class, style) = if curve.is_ours {
@@ -131,7 +132,7 @@ fn legend(svg: &mut String, curves: &[Curve], draw: impl Fn(&mut String, &str, &
             ("", format!(r#" style="stroke:{colour}""#))
         };
         draw(svg, class, &style, curve);
-        let y = TOP + 8.0 + row as f64 * 42.0;
+        let y = TOP + 10.0 + row as f64 * 42.0;
         let (left, right) = (RIGHT + 14.0, RIGHT + 40.0);
         let _ = write!(
             svg,
@@ -140,7 +141,7 @@ fn legend(svg: &mut String, curves: &[Curve], draw: impl Fn(&mut String, &str, &
         text(svg, "start", (right + 6.0, y + 4.0), &curve.name);
         let _ = write!(
             svg,
-            r#"<text class="small" x="{}" y="{}">{}, p99 {}</text>"#,
+            r#"<text class="small" x="{}" y="{}">{} / {}</text>"#,
             right + 6.0,
             y + 20.0,
             show_nanos(curve.at(50.0)),

@@ -195,7 +195,7 @@ pub(crate) fn replace(path: &Path, runs: &Value) -> Result<(), Box<dyn Error>> {
     let run = &runs["transports"];
     let picture = page::curves(run).ok_or("the run has no single round trips")?;
     let numbers = format!(
-        "\n{}\n{}.\n\n{}\n![Percentiles of round trips of 8 bytes]({PICTURE})\n\n{}\n",
+        "\n{}{}.\n\n{}\n![Percentiles of round trips of 8 bytes]({PICTURE})\n\n{}\n",
         headline(runs),
         page::origin(run).replace("; ", ";\n"),
         mechanisms(run)?,

@@ -130,7 +130,7 @@ pub(crate) fn noise(runs: &Value) -> Option<String> {
         .collect();
     let worst = disturbed.iter().copied().reduce(f64::max)?;
     Some(format!(
-        "Other programs took a processor from the two up to {worst:.0} times a second. Do not rely \
+        "Other programs or threads interrupted the two up to {worst:.0} times a second. Do not rely \
          on {} of the tables: measure again on a quiet machine.",
         disturbed.len()
     ))

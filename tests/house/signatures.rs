@@ -152,7 +152,10 @@ fn a_wrong_signature_is_found() {
             0,
         ),
         ("| [`a`](crate::P::a) | `(b: T)` | copies |\n", 1),
-        ("| [`b`](crate::P::b) | `()` | no function has the name |\n", 1),
+        (
+            "| [`b`](crate::P::b) | `()` | no function has the name |\n",
+            1,
+        ),
         ("| [`P`](crate::P) | | a type |\n", 0),
     ] {
         assert_eq!(
