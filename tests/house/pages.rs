@@ -123,3 +123,36 @@ fn every_page_begins_with_its_only_title() {
         assert_eq!(found, fault);
     }
 }
+
+/// systemd has comments in lines of their own, and takes one behind a value for a part of it.
+fn faults_of_unit(page: &Page) -> Vec<String> {
+    let mut faults = Vec::new();
+    let mut is_unit = false;
+    for line in page.lines() {
+        is_unit &= line.block.is_some();
+        is_unit |= line.text == "[Service]";
+        let setting = line.text.split_once('=');
+        let is_one = setting.is_some_and(|(key, value)| {
+            key.chars().all(char::is_alphanumeric) && !value.contains(['#', ';'])
+        });
+        let is_other = line.text.starts_with(['#', '[']);
+        if is_unit && !is_one && !is_other {
+            faults.push(format!("{}:{}: {}", page.path, line.number, line.text));
+        }
+    }
+    faults
+}
+
+#[test]
+fn no_unit_has_a_comment_behind_a_value() {
+    let faults: Vec<_> = pages().iter().flat_map(faults_of_unit).collect();
+    expect_none(&faults);
+    let unit = "```text\n[Service]\n# Twice:\nRestart=always\nCPUAffinity=2 # one core\n```\n";
+    let (path, text) = ("a.md".to_owned(), unit.to_owned());
+    let found = faults_of_unit(&Page { path, text });
+    assert_eq!(found, ["a.md:5: CPUAffinity=2 # one core"]);
+    let units = pages()
+        .into_iter()
+        .filter(|page| page.text.contains("\n[Service]\n"));
+    assert!(units.count() > 0, "there is no unit");
+}
