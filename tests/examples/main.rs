@@ -7,6 +7,7 @@ mod calling;
 #[path = "../common/mod.rs"]
 mod common;
 mod example;
+mod latency;
 mod network;
 mod readme;
 mod recovering;
