@@ -26,7 +26,7 @@ struct Options {
     #[arg(long, default_value_t = 1_000_000)]
     trips: u64,
     /// The core of each process [default: the first two that this process may use]
-    #[arg(long, value_delimiter = ',', num_args = 2)]
+    #[arg(long, value_delimiter = ',')]
     cores: Vec<usize>,
     #[command(subcommand)]
     part: Option<Part>,
