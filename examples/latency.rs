@@ -124,7 +124,7 @@ fn measure(options: &Options) -> Result<(), Box<dyn Error>> {
         let begin = Instant::now();
         numbers.push(number)?;
         if echoes.pop()? != number {
-            return Err("another number came back".into());
+            return Err("another number was returned".into());
         }
         histogram.record(begin.elapsed().as_nanos() as u64)?;
     }
