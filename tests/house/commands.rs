@@ -25,7 +25,7 @@ const GATE: &str = ".ci/run";
 
 /// A command that is run in another form, and the test or the script that does it: a file, and
 /// a text of that file. Of the tool, the bridge and the examples [`proof_by_rule`] knows the tests.
-const RUN_BY: [(&str, &str, &str); 32] = [
+const RUN_BY: [(&str, &str, &str); 31] = [
     // The gate itself, and parts of what it runs.
     ("bash .ci/run", GATE, "# The gate: bash .ci/run\n"),
     (
@@ -89,11 +89,6 @@ const RUN_BY: [(&str, &str, &str); 32] = [
         "cargo bench --bench round_trip",
         GATE,
         "documented 'cargo bench'\n",
-    ),
-    (
-        "cargo bench --bench parked --features futures -- --only many",
-        GATE,
-        "  cargo bench --bench parked --features futures -- --only many\n",
     ),
     (
         "cargo bench --bench throughput",
