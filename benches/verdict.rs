@@ -54,6 +54,12 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         println!("{bench}: {}", page::origin(run));
     }
     println!();
+    for sentence in [page::result(&runs), page::noise(&runs)]
+        .into_iter()
+        .flatten()
+    {
+        println!("{sentence}\n");
+    }
     for bar in numbers::bars(&runs) {
         println!("{}", bar["line"].as_str().unwrap_or("?"));
     }

@@ -29,8 +29,8 @@ use crate::slots::{before_wrap, inline_words, is_inline};
 /// `Abandoned`, and its drop changes nothing. The child may open the ring again and take another
 /// role.
 ///
-/// An empty ring is a snapshot: the producer may be writing. A record stays until this consumer
-/// takes it.
+/// What [`is_empty`](Self::is_empty) and [`len`](Self::len) return is a snapshot: the producer may
+/// publish messages at any moment. A record stays until this consumer takes it.
 ///
 /// ```
 /// use std::time::Duration;

@@ -26,8 +26,8 @@ use crate::slots::{before_wrap, inline_words, is_inline};
 /// its pushes and its waits return `Abandoned`, what it commits is lost, and its drop changes
 /// nothing. The child may open the ring again and take another role.
 ///
-/// A full ring is a snapshot: the consumer may be reading. Room stays free until this producer uses
-/// it.
+/// What [`is_full`](Self::is_full) and [`vacant`](Self::vacant) return is a snapshot: the consumer may
+/// release messages at any moment. Free room stays free until this producer uses it.
 ///
 /// ```
 /// use quoit::{Producer, RingOptions};
@@ -567,8 +567,8 @@ impl<T: Record> Producer<T> {
     }
 }
 
-/// The next slot of a ring, to be filled in place: what [`Producer::claim`] and its
-/// like return.
+/// The next slot of a ring, to be filled in place. [`Producer::claim`] and its variants return
+/// it.
 ///
 /// Contains an older record or zeros until you write it.
 /// [`commit`](Self::commit) publishes it; dropping it publishes nothing, and the next
@@ -663,8 +663,8 @@ impl<T: Record> Claim<'_, T> {
     }
 }
 
-/// Some next slots of a ring, to be filled in place: what [`Producer::claim_many`] and
-/// its like return.
+/// The next slots of a ring, to be filled in place. [`Producer::claim_many`] and its variants
+/// return them.
 ///
 /// [`commit_first`](Self::commit_first) publishes some, [`commit`](Self::commit) all;
 /// dropping it publishes nothing.

@@ -113,7 +113,7 @@ impl Score {
 /// From this round trip of a bare line on, in nanoseconds, two processors share no cache.
 const FAR: f64 = 200.0;
 /// From this many involuntary context switches per second on, a verdict is inconclusive.
-const DISTURBED: f64 = 100.0;
+pub(crate) const DISTURBED: f64 = 100.0;
 
 /// The measurements of all variants.
 #[derive(Debug)]

@@ -120,7 +120,7 @@ fn targets(runs: &Value) -> String {
     let missed = bars.iter().filter(|bar| bar["ok"] != true).count();
     let mut table = format!(
         "<details>\n<summary>{} targets, {missed} missed in this run</summary>\n\n\
-         | target | figure | interquartile range | limit | |\n|---|--:|--:|--:|---|\n",
+         | target | figure | IQR | limit | |\n|---|--:|--:|--:|---|\n",
         bars.len()
     );
     for bar in bars {
@@ -138,7 +138,7 @@ fn targets(runs: &Value) -> String {
             if bar["ok"] == true {
                 "ok"
             } else {
-                "***missed**"
+                "**missed**"
             }
         );
     }
@@ -173,6 +173,13 @@ fn mechanisms(run: &Value) -> Result<String, Box<dyn Error>> {
     Ok(table)
 }
 
+/// The result in one sentence, and a warning if the machine was busy.
+fn headline(runs: &Value) -> String {
+    let noise = page::noise(runs).map(|warning| format!("**Noise.** {warning}"));
+    let sentences = [page::result(runs), noise].into_iter().flatten();
+    sentences.map(|sentence| sentence + "\n\n").collect()
+}
+
 /// Replaces the numbers in a file by those of these runs, and writes the plot next to it.
 pub(crate) fn replace(path: &Path, runs: &Value) -> Result<(), Box<dyn Error>> {
     let text = fs::read_to_string(path)?;
@@ -186,7 +193,8 @@ pub(crate) fn replace(path: &Path, runs: &Value) -> Result<(), Box<dyn Error>> {
     let run = &runs["transports"];
     let picture = page::curves(run).ok_or("the run has no single round trips")?;
     let numbers = format!(
-        "\n{}.\n\n{}\n![Percentiles of round trips of 8 bytes]({PICTURE})\n\n{}\n",
+        "\n{}{}.\n\n{}\n![Percentiles of round trips of 8 bytes]({PICTURE})\n\n{}\n",
+        headline(runs),
         page::origin(run).replace("; ", ";\n"),
         mechanisms(run)?,
         targets(runs)

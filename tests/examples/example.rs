@@ -3,7 +3,7 @@
 use std::env;
 use std::io::Read;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{self, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -51,6 +51,11 @@ impl Example {
         Self::spawn(Command::new(path_of(example)), output, arguments)
     }
 
+    /// Starts another program than an example.
+    pub(crate) fn of_program(program: &Path, arguments: &[&str]) -> Self {
+        Self::spawn(Command::new(program), Stdio::piped(), arguments)
+    }
+
     fn spawn(mut command: Command, output: Stdio, arguments: &[&str]) -> Self {
         let child = command
             .args(arguments)
@@ -78,6 +83,13 @@ impl Example {
         assert!(self.is_running(), "the example runs until it is killed");
         self.0.kill().expect("the example can be killed");
         self.0.wait().expect("the example can be reaped");
+    }
+
+    /// The same, and what it had said until then.
+    pub(crate) fn kill_and_read(mut self) -> String {
+        assert!(self.is_running(), "the example is alive until it is killed");
+        self.0.kill().expect("the example can be killed");
+        self.end().output
     }
 
     fn is_running(&mut self) -> bool {
@@ -115,6 +127,24 @@ impl Example {
             read.expect("the errors are text");
         }
         ended
+    }
+
+    /// As [`Self::end`], of an example that says more than its pipe holds: it is read at once.
+    pub(crate) fn end_reading(mut self) -> Ended {
+        let mut output = self.0.stdout.take().expect("its output is piped");
+        let reader = thread::spawn(move || {
+            let mut text = String::new();
+            output.read_to_string(&mut text).map(|_| text)
+        });
+        wait_until("the example ends", || reader.is_finished());
+        let output = reader
+            .join()
+            .expect("no panic")
+            .expect("the output is text");
+        Ended {
+            output,
+            ..self.end()
+        }
     }
 
     /// Waits until the example has succeeded with exactly this output.

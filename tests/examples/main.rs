@@ -7,7 +7,9 @@ mod calling;
 #[path = "../common/mod.rs"]
 mod common;
 mod example;
+mod latency;
 mod network;
+mod readme;
 mod recovering;
 #[cfg(feature = "shared_memory")]
 mod shmem;
