@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use quoit::{FrameConsumer, PopError};
 
-use crate::world::{checksum, len, number};
+use crate::messages::{checksum, len, number};
 
 /// How far the consumer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
