@@ -26,7 +26,7 @@ use self::session::Session;
 use self::sink::Sink;
 use self::stored::Stored;
 use crate::error::Error;
-use crate::journal::{Found, Journal, Pair};
+use crate::journal::{Found, Journal, Mark, Pair};
 use crate::link::Link;
 use crate::report::Report;
 use crate::ring::Writer;
@@ -42,7 +42,7 @@ impl Inbound {
     /// [`Error`] says what to do. A server that does not answer for a while is not an error.
     pub async fn run(&self, link: &Link, report: &Report) -> Result<(), Error> {
         let mut writer = Writer::open(&self.ring)?;
-        let journal = Journal::open(&self.journal_path())?;
+        let mut journal = Journal::open(&self.journal_path())?;
         let mut link = link.clone();
         let stream = link.stream(&self.stream, true).await?;
         let pair = Pair {
@@ -69,7 +69,18 @@ impl Inbound {
         };
         let consumer = Durable::find_or_create(self, &stream, found).await?;
         self.check_dead_letter(&stream.cached_info().config.subjects, &consumer.filters())?;
-        let last = found.unwrap_or(consumer.acknowledged());
+        let last = match found {
+            Some(last) => last,
+            None => {
+                // A kill before the first acknowledgement must not lose where it begins.
+                let begin = Mark {
+                    tail: writer.position(),
+                    sequence: consumer.acknowledged()?,
+                };
+                journal.write(pair, begin, begin)?;
+                begin.sequence
+            }
+        };
         let sink = Sink::new(self, report, link.clone(), (writer, journal, pair), last)
             .with_consumer(consumer.is_cumulative(), consumer.takes_all());
         let stored = Stored::new(self, link.clone(), stream, consumer.filters());

@@ -1,5 +1,6 @@
 //! The connection to the server, which reconnects by itself.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_nats::jetstream::context::{ConsumerInfoErrorKind, GetStreamErrorKind};
@@ -106,6 +107,12 @@ impl Link {
             Ok(state) if !state.is_closed => Ok(()),
             _ => Err(self.closed()),
         }
+    }
+
+    /// How often the client has connected. Before any message of a connection arrives it
+    /// counts this connection; the events of the client may be late.
+    pub(crate) fn made(&self) -> u64 {
+        self.client.statistics().connects.load(Ordering::Relaxed)
     }
 
     pub(crate) fn closed(&self) -> Error {

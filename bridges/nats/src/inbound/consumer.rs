@@ -111,9 +111,25 @@ impl Durable {
         }
     }
 
-    /// The last message of the stream with no unacknowledged one before it.
-    pub(super) fn acknowledged(&self) -> u64 {
-        self.consumer.cached_info().ack_floor.stream_sequence
+    /// The last message of the stream that is acknowledged with all before it.
+    pub(super) fn acknowledged(&self) -> Result<u64, Error> {
+        let info = self.consumer.cached_info();
+        // A server says 0 as long as there is none, also for a consumer that begins later.
+        if info.ack_floor.stream_sequence > 0 {
+            return Ok(info.ack_floor.stream_sequence);
+        }
+        if info.delivered.consumer_sequence == 0 {
+            return Ok(info.delivered.stream_sequence);
+        }
+        match info.config.deliver_policy {
+            DeliverPolicy::All => Ok(0),
+            DeliverPolicy::ByStartSequence { start_sequence } => Ok(start_sequence - 1),
+            _ => Err(Error::Consumer(format!(
+                "{} has delivered messages to another client, which has acknowledged none, so it is \
+                 unknown which message is the first; acknowledge that one, or use a new consumer",
+                self.text
+            ))),
+        }
     }
 
     /// Whether an acknowledgement counts for all messages before it, too.

@@ -25,6 +25,8 @@ pub(super) struct Session<'a> {
     sink: Sink<'a>,
     /// The consumer's next sequence, if the last delivery arrived here.
     expected: Option<u64>,
+    /// The connection that the stream was checked on.
+    checked: u64,
 }
 
 impl<'a> Session<'a> {
@@ -44,18 +46,25 @@ impl<'a> Session<'a> {
             stored,
             sink,
             expected: None,
+            checked: 0,
         }
     }
 
     pub(super) async fn run(mut self) -> Result<(), Error> {
         let mut backoff = Backoff::default();
         loop {
-            self.link.connected().await?;
+            let connects = self.link.connected().await?;
+            self.checked = self.link.made();
             self.catch_up().await?;
             if let Ok(mut messages) = self.consumer.messages(self.options.window).await {
                 self.expected = None;
-                while let Some(message) = messages.next().await {
-                    if !self.take_all(message, &mut messages).await? {
+                loop {
+                    let next = tokio::select! {
+                        next = messages.next() => next,
+                        // What the server has may be less than before.
+                        made = self.link.reconnected(connects) => { made?; break }
+                    };
+                    if !self.take_all(next, &mut messages).await? {
                         break;
                     }
                     backoff.reset();
@@ -69,13 +78,17 @@ impl<'a> Session<'a> {
     /// will arrive.
     async fn take_all(
         &mut self,
-        message: Result<Message, pull::MessagesError>,
+        mut item: Option<Result<Message, pull::MessagesError>>,
         messages: &mut pull::Stream,
     ) -> Result<bool, Error> {
-        let mut item = Some(message);
         let mut goes_on = true;
         for _ in 0..BATCH {
             match item {
+                // Of another connection: its sequences may mean other messages.
+                Some(Ok(_)) if self.link.made() != self.checked => {
+                    goes_on = false;
+                    break;
+                }
                 Some(Ok(message)) => self.take(message).await?,
                 Some(Err(error)) if Durable::is_deleted(&error) => {
                     let stream = &self.options.stream;

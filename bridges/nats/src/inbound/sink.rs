@@ -142,6 +142,7 @@ impl<'a> Sink<'a> {
             },
         );
         if after != before {
+            self.writer.check_name()?;
             self.journal.write(self.pair, before, after)?;
             if after.tail != before.tail {
                 self.writer.publish()?;

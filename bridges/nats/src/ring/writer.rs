@@ -147,6 +147,17 @@ impl Writer {
         put(data, place.payload - HEADER, len | u64::from(kind) << 32);
     }
 
+    /// Fails if the ring has lost its name and has no consumer: what is written to it could
+    /// never be read.
+    pub(crate) fn check_name(&mut self) -> Result<(), Error> {
+        let end = self.end.get();
+        let is_lost = end.is_superseded() && (end.is_abandoned() || end.peer_epoch() == 0);
+        match is_lost {
+            true => Err(Error::Replaced(self.name.clone())),
+            false => Ok(()),
+        }
+    }
+
     /// Publishes what is staged by one store of the tail.
     pub(crate) fn publish(&mut self) -> Result<(), Error> {
         let tail = self.staged();

@@ -3,6 +3,7 @@
 use async_nats::jetstream::consumer::{
     self, AckPolicy, DeliverPolicy, IntoConsumerConfig, pull, push,
 };
+use futures_util::StreamExt as _;
 use quoit_nats::async_nats;
 
 use crate::messages::{payload, publish, take};
@@ -94,14 +95,12 @@ pub(crate) fn a_filter_and_a_later_start() -> String {
     let ring = Name::new("far");
     server.stream("S", "S.>");
     publish(&server, 0..3);
-    create(
-        &server,
-        pull::Config {
-            deliver_policy: DeliverPolicy::New,
-            filter_subject: "S.a".to_owned(),
-            ..durable()
-        },
-    );
+    let config = || pull::Config {
+        deliver_policy: DeliverPolicy::New,
+        filter_subject: "S.a".to_owned(),
+        ..durable()
+    };
+    create(&server, config());
     let mut consumer = far_ring(&ring, 65536);
     let mut bridge = Bridge::inward(&server, &ring, "S", &["--subject", "S.a"]);
     for round in [3..6, 6..9] {
@@ -116,6 +115,23 @@ pub(crate) fn a_filter_and_a_later_start() -> String {
     }
     assert!(consumer.is_empty());
     assert!(!bridge.said().contains("deleted"), "{}", bridge.said());
+    // Another client has taken one, and nothing says where the consumer began.
+    create(&server, config());
+    publish(&server, 9..10);
+    server.block_on(async |jetstream| {
+        let stream = jetstream.get_stream("S").await.expect("the stream");
+        let found = stream.get_consumer::<pull::Config>("far").await;
+        let consumer = found.expect("the consumer");
+        let fetch = consumer.fetch().max_messages(1);
+        let mut messages = fetch.messages().await.expect("messages");
+        assert!(messages.next().await.is_some_and(|message| message.is_ok()));
+    });
+    let other = Name::new("other");
+    let said = Bridge::inward(&server, &other, "S", &[]).fails();
+    assert!(
+        said.contains("unknown which message is the first"),
+        "{said}"
+    );
     String::new()
 }
 

@@ -191,17 +191,24 @@ pub(crate) fn a_file_with_credentials() -> String {
         &operator,
         json!({ "type": "operator", "version": 2 }),
     );
-    let limits = json!({
-        "subs": -1, "data": -1, "payload": -1, "imports": -1, "exports": -1, "wildcards": true,
-        "conn": -1, "leaf": -1, "mem_storage": -1, "disk_storage": -1, "streams": -1,
-        "consumer": -1,
-    });
-    let nats = json!({ "type": "account", "version": 2, "limits": limits });
-    let account_token = token(&operator, &account, nats);
+    let account_of = |subject: &KeyPair, storage: i32| {
+        let limits = json!({
+            "subs": -1, "data": -1, "payload": -1, "imports": -1, "exports": -1, "conn": -1,
+            "leaf": -1, "wildcards": true, "mem_storage": storage, "disk_storage": storage,
+            "streams": storage, "consumer": storage,
+        });
+        let nats = json!({ "type": "account", "version": 2, "limits": limits });
+        token(&operator, subject, nats)
+    };
+    let account_token = account_of(&account, -1);
+    // JetStream needs one, which has no streams.
+    let system = KeyPair::new_account();
+    let system_token = account_of(&system, 0);
     let server = Server::with_config(&format!(
-        "operator: \"{operator_token}\"\nresolver: MEMORY\n\
-         resolver_preload {{ {}: \"{account_token}\" }}",
-        account.public_key()
+        "operator: \"{operator_token}\"\nsystem_account: {system}\nresolver: MEMORY\n\
+         resolver_preload {{ {account}: \"{account_token}\", {system}: \"{system_token}\" }}",
+        account = account.public_key(),
+        system = system.public_key()
     ));
     let user = KeyPair::new_user();
     let text = credentials(&account, &user);
