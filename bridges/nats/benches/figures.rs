@@ -1,4 +1,4 @@
-//! The bridge beside `async-nats` alone, on the same messages and the same server:
+//! The bridge compared with `async-nats` alone, on the same messages and the same server:
 //! `cargo bench --bench figures`.
 //!
 //! *alone* publishes the same payloads with the same headers, from memory, and waits for the
@@ -273,7 +273,7 @@ async fn latency_alone(jetstream: &Context, payload: &[u8], count: usize) -> Vec
         times.push(start.elapsed());
         sent.await.expect("stored");
         message.ack().await.expect("acknowledged");
-        // As long as it takes to fall asleep.
+        // Until everything sleeps.
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     times

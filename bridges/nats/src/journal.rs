@@ -278,7 +278,7 @@ mod tests {
         journal
             .write(PAIR, mark(64, 3), mark(128, 5))
             .expect("a write");
-        // The second entry lies at the beginning of the file.
+        // The second entry is at the beginning of the file.
         for cut in [1, 40, BYTES as u64 - 1] {
             let file = OpenOptions::new().write(true).open(&path).expect("a file");
             file.write_all_at(&[0xff], cut).expect("a write");

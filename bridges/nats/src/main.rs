@@ -28,7 +28,7 @@ struct Cli {
     #[arg(long, global = true, value_name = "ADDRESS:PORT")]
     metrics: Option<SocketAddr>,
 
-    /// Say nothing but errors
+    /// Print only errors
     #[arg(long, short, global = true)]
     quiet: bool,
 

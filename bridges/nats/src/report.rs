@@ -15,7 +15,7 @@ const METRICS: [(&str, &str, &str); 13] = [
     (
         "messages",
         "counter",
-        "Messages that the other side has for good",
+        "Messages that the other side has permanently",
     ),
     ("bytes", "counter", "Bytes of payload of these messages"),
     (
@@ -31,7 +31,7 @@ const METRICS: [(&str, &str, &str); 13] = [
     (
         "realignments",
         "counter",
-        "How often the bridge asked the server where to go on",
+        "How often the bridge asked the server where to continue",
     ),
     (
         "gaps",
@@ -199,7 +199,7 @@ pub async fn serve(listener: TcpListener, reports: Vec<Report>) -> Infallible {
             continue;
         };
         let text = openmetrics(&reports);
-        // A client that is slow keeps nobody waiting.
+        // A slow client does not delay the others.
         tokio::spawn(async move {
             let _ = tokio::time::timeout(Duration::from_secs(5), answer(socket, text)).await;
         });

@@ -165,7 +165,7 @@ fn make_bell(descriptor: RawFd) -> io::Result<Bell> {
     // SAFETY: the endpoint has just been armed, and keeps its descriptor open.
     let descriptor = unsafe { BorrowedFd::borrow_raw(descriptor) };
     let own = descriptor.try_clone_to_owned()?;
-    // SAFETY: the loop owns the duplicate, and nobody else closes it.
+    // SAFETY: the loop owns the duplicate, and no other code closes it.
     let bell = unsafe { AsyncFd::register_with_interest(own, Interest::READABLE) };
     Ok(bell?)
 }

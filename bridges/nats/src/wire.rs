@@ -1,4 +1,4 @@
-//! What a message carries beside its payload, and what the server answers to it.
+//! What a message has in addition to its payload, and what the server answers to it.
 //!
 //! | header | of | value |
 //! |---|---|---|
@@ -114,7 +114,7 @@ impl Headers {
 }
 
 /// The kind of a message for a ring, or why the ring cannot take it. A header that is
-/// missing is not checked: the message may come from any client.
+/// missing is not checked: any client may have sent the message.
 pub(crate) fn check(info: &RingInfo, headers: Option<&HeaderMap>) -> Result<u32, Unfit> {
     let Some(headers) = headers else {
         return Ok(0);

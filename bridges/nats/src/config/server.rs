@@ -32,7 +32,7 @@ pub(crate) struct Server {
     #[arg(skip = std::env::var("NATS_PASSWORD").ok())]
     password: Option<String>,
 
-    /// The certificates to trust, beside those of the system
+    /// The certificates to trust, in addition to those of the system
     #[arg(long, global = true, value_name = "FILE")]
     tls_ca: Option<PathBuf>,
 

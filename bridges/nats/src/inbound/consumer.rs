@@ -154,7 +154,7 @@ impl Durable {
         self.filters() == [">"]
     }
 
-    /// Its messages, of which the server sends so many ahead.
+    /// Its messages, of which the server sends up to a window ahead.
     pub(super) async fn messages(&self, window: usize) -> Result<pull::Stream, StreamError> {
         let stream = self.consumer.stream();
         stream

@@ -124,7 +124,7 @@ impl Writer {
         }
         let data = self.end.get().words().data;
         let to = data.wrapping_add(place.payload as usize);
-        // SAFETY: the room behind the tail is this producer's, and the place lies in it.
+        // SAFETY: the room behind the tail is this producer's, and the place is in it.
         unsafe { ptr::copy_nonoverlapping(payload.as_ptr(), to, payload.len()) };
         if self.info.shape == ShapeKind::Frames {
             self.seal(place, position, len, kind);

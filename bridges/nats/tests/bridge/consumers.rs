@@ -15,7 +15,7 @@ fn create(server: &Server, config: impl IntoConsumerConfig) {
     server.block_on(async |jetstream| {
         let stream = jetstream.get_stream("S").await.expect("the stream");
         let _ = stream.delete_consumer("far").await;
-        let subject = format!("CONSUMER.DURABLE.CREATE.S.far");
+        let subject = "CONSUMER.DURABLE.CREATE.S.far";
         let request = serde_json::json!({ "stream_name": "S", "config": config });
         let answer: serde_json::Value = jetstream
             .request(subject, &request)

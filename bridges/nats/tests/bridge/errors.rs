@@ -159,7 +159,7 @@ pub(crate) fn a_deleted_consumer() -> String {
     bridge.wait_for("the consumer far of the stream S was deleted");
     eventually("the bridge ends", || bridge.has_ended());
     publish(&server, 5..8);
-    // A new one goes on where the ring is.
+    // A new one continues where the ring is.
     let _bridge = Bridge::inward(&server, &ring, "S", &[]);
     assert_eq!(take(&mut consumer, 3), [5, 6, 7]);
     assert!(consumer.is_empty());

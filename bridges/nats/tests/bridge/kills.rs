@@ -50,7 +50,7 @@ impl Supervised {
 
     fn kill(&mut self) {
         self.child.kill().expect("it is killed");
-        self.child.wait().expect("it is gone");
+        self.child.wait().expect("it has ended");
         self.kills += 1;
         self.child = (self.start)();
     }

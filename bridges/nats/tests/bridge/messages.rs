@@ -50,7 +50,7 @@ pub(crate) fn len(number: u64) -> usize {
     }
 }
 
-/// The numbers of the frames that come until there are so many.
+/// The numbers of the next frames, this many.
 pub(crate) fn take(consumer: &mut FrameConsumer, count: usize) -> Vec<u64> {
     let mut numbers = Vec::new();
     let mut bytes = Vec::new();

@@ -153,7 +153,7 @@ pub(crate) fn a_replaced_ring() -> String {
     far.unlink();
     let mut producers = [near_ring(&near, 4096), producer];
     let mut consumers = [far_ring(&far, 4096), consumer];
-    // The old producer goes on, and then closes its endpoint.
+    // The old producer continues, and then closes its endpoint.
     producers[1].try_push(&payload(1, 64)).expect("room");
     assert_eq!(take(&mut consumers[1], 1), [1]);
     let [mut producer, old] = producers;

@@ -2,7 +2,7 @@
 //! a file how far it is.
 //!
 //! The file is written before the release, with the position of the message, so that a
-//! successor knows what was taken and not released.
+//! next process knows what was taken and not released.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt as _;
@@ -60,7 +60,7 @@ impl Progress {
     }
 }
 
-/// `RING FILE COUNT`: takes so many messages.
+/// `RING FILE COUNT`: takes this many messages.
 pub(crate) fn run(words: &[String]) -> ExitCode {
     let [ring, path, count] = words else {
         return ExitCode::from(2);

@@ -132,7 +132,7 @@ impl Server {
     pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().expect("the server is killed");
-            child.wait().expect("the server is gone");
+            child.wait().expect("the server has ended");
         }
     }
 

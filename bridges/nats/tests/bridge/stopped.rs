@@ -110,10 +110,10 @@ pub(crate) fn idle_costs_nothing() -> String {
         format!("{what}: out {out}, in {inward}")
     };
     let idle = measure("context switches in 2 s, idle");
-    // With a peer that is gone, on both sides.
+    // Without a peer, on both sides.
     drop((producer, consumer));
     let left = measure("without peers");
-    // A successor is noticed.
+    // The next holder is noticed.
     let (mut producer, mut consumer) = (near_ring(&near, 65536), far_ring(&far, 65536));
     producer.push_timeout(&payload(1, 64), HANG).expect("room");
     assert_eq!(take(&mut consumer, 1), [1]);

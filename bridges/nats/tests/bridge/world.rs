@@ -1,4 +1,4 @@
-//! Rings and bridges of a test, gone when it is over.
+//! Rings and bridges of a test, removed at its end.
 
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
@@ -94,7 +94,7 @@ impl Bridge {
 
     pub(crate) fn kill(&mut self) {
         self.child.kill().expect("the bridge is killed");
-        self.child.wait().expect("the bridge is gone");
+        self.child.wait().expect("the bridge has ended");
     }
 
     /// Whether it has ended by itself.
@@ -137,7 +137,7 @@ impl Bridge {
             rlim_max: most,
         };
         let (pid, kind) = (self.child.id() as i32, libc::RLIMIT_NOFILE);
-        // SAFETY: the new limit lives through the call, and the old one is not asked for.
+        // SAFETY: the new limit is valid during the call, and the old one is not asked for.
         let set = unsafe { libc::prlimit(pid, kind, &limit, std::ptr::null_mut()) };
         assert_eq!(set, 0, "the limit is set");
         most
@@ -174,7 +174,7 @@ pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// A place for metrics that nobody listens at.
+/// A place for metrics at which no process listens.
 pub(crate) fn free_address() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.local_addr().expect("an address")
