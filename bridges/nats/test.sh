@@ -38,6 +38,10 @@ if [ -z "${QUOIT_NATS_PYTHON:-}" ]; then
   fi
 fi
 
+# The lints of Clippy run in the compilation of the tests: `cargo clippy` compiles 170 crates again.
+if clippy-driver --version >/dev/null 2>&1; then
+  export RUSTC_WORKSPACE_WRAPPER=clippy-driver CLIPPY_ARGS=-Dwarnings
+fi
 names() { find /dev/shm -mindepth 1 -maxdepth 1 -name 'quoit-nats-*' -printf '%f\n' | sort; }
 before=$(names)
 cargo test --locked --quiet --lib

@@ -113,9 +113,8 @@ const PHRASES: [(&str, &str); 69] = [
 ];
 
 /// Tracked texts that another revision covers, and this file, which quotes the phrases.
-const NOT_YET: [&str; 7] = [
+const NOT_YET: [&str; 6] = [
     "bindings/",
-    "bridges/",
     "src/bin/",
     "src/docs/performance.md",
     "src/docs/tool.md",
@@ -124,8 +123,9 @@ const NOT_YET: [&str; 7] = [
 ];
 
 /// A file, a phrase that it may have, and why.
-const ALLOWED: [(&str, &str, &str); 22] = [
+const ALLOWED: [(&str, &str, &str); 23] = [
     ("README.md", CONTINUE, "the output of `quoit top`"),
+    ("bridges/nats/src/ring.rs", ASLEEP, "an edge's name"),
     (
         "examples/consumer.rs",
         GONE,

@@ -1,4 +1,4 @@
-//! The bridge beside `async-nats` alone, on the same messages and the same server:
+//! The bridge compared with `async-nats` alone, on the same messages and the same server:
 //! `cargo bench --bench figures`.
 //!
 //! *alone* publishes the same payloads with the same headers, from memory, and waits for the
@@ -177,12 +177,12 @@ fn until(mut is_so: impl FnMut() -> bool) {
     }
 }
 
-async fn new_consumer(jetstream: &Context) -> jetstream::consumer::PullConsumer {
+async fn new_consumer(jetstream: &Context, policy: AckPolicy) -> jetstream::consumer::PullConsumer {
     let stream = jetstream.get_stream("S").await.expect("the stream");
     let _ = stream.delete_consumer("far").await;
     let config = pull::Config {
         durable_name: Some("far".to_owned()),
-        ack_policy: AckPolicy::All,
+        ack_policy: policy,
         max_ack_pending: 4 * WINDOW as i64,
         ..pull::Config::default()
     };
@@ -190,8 +190,9 @@ async fn new_consumer(jetstream: &Context) -> jetstream::consumer::PullConsumer 
 }
 
 /// `async-nats` alone: reads the whole stream, and acknowledges as often as the bridge.
-async fn read_alone(jetstream: &Context, count: u64) -> Duration {
-    let consumer = new_consumer(jetstream).await;
+async fn read_alone(jetstream: &Context, count: u64, policy: AckPolicy) -> Duration {
+    let each = if policy == AckPolicy::All { 256 } else { 1 };
+    let consumer = new_consumer(jetstream, policy).await;
     let messages = consumer.stream().max_messages_per_batch(WINDOW).messages();
     let mut messages = messages.await.expect("messages");
     let start = Instant::now();
@@ -203,7 +204,7 @@ async fn read_alone(jetstream: &Context, count: u64) -> Duration {
             .expect("a message")
             .expect("a message");
         sum += message.payload.len();
-        if number % 256 == 0 || number == count {
+        if number % each == 0 || number == count {
             message.ack().await.expect("acknowledged");
         }
     }
@@ -244,7 +245,7 @@ fn show(what: &str, count: u64, alone: Vec<Duration>, bridge: Vec<Duration>) -> 
     let rate = |time: Duration| count as f64 / time.as_secs_f64() / 1000.0;
     let (alone, bridge) = (rate(median(alone)), rate(median(bridge)));
     let share = bridge / alone;
-    println!("{what:28} alone {alone:7.1} k/s   bridge {bridge:7.1} k/s   {share:5.2} of it");
+    println!("{what:40} alone {alone:7.1} k/s   bridge {bridge:7.1} k/s   {share:5.2} of it");
     share
 }
 
@@ -257,7 +258,7 @@ fn percentiles(mut times: Vec<Duration>) -> (f64, f64) {
 /// From one client to another, by the stream: one message at a time.
 async fn latency_alone(jetstream: &Context, payload: &[u8], count: usize) -> Vec<Duration> {
     new_stream(jetstream).await;
-    let consumer = new_consumer(jetstream).await;
+    let consumer = new_consumer(jetstream, AckPolicy::Explicit).await;
     let mut messages = consumer.stream().messages().await.expect("messages");
     let mut times = Vec::new();
     for number in 0..count as u64 {
@@ -273,7 +274,7 @@ async fn latency_alone(jetstream: &Context, payload: &[u8], count: usize) -> Vec
         times.push(start.elapsed());
         sent.await.expect("stored");
         message.ack().await.expect("acknowledged");
-        // As long as it takes to fall asleep.
+        // Until everything sleeps.
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     times
@@ -326,15 +327,23 @@ fn main() {
     for (len, count) in [(64, 100_000_u64), (4096, 20_000)] {
         let payload = vec![0x5a; len];
         let (mut alone, mut bridge) = (Vec::new(), Vec::new());
-        let (mut read, mut bridged) = (Vec::new(), Vec::new());
+        let policies = [
+            (AckPolicy::Explicit, "acknowledged each"),
+            (AckPolicy::All, "acknowledged together"),
+        ];
+        let mut read = [const { (Vec::new(), Vec::new()) }; 2];
         for _ in 0..RUNS {
             runtime.block_on(new_stream(&jetstream));
             alone.push(runtime.block_on(publish_alone(&jetstream, &payload, count)));
-            read.push(runtime.block_on(read_alone(&jetstream, count)));
+            for ((policy, _), (alone, _)) in policies.iter().zip(&mut read) {
+                alone.push(runtime.block_on(read_alone(&jetstream, count, *policy)));
+            }
             runtime.block_on(new_stream(&jetstream));
             bridge.push(publish_by_bridge(&server, &payload, count));
-            runtime.block_on(new_consumer(&jetstream));
-            bridged.push(read_by_bridge(&server, count));
+            for ((policy, _), (_, bridge)) in policies.iter().zip(&mut read) {
+                runtime.block_on(new_consumer(&jetstream, *policy));
+                bridge.push(read_by_bridge(&server, count));
+            }
         }
         least = least.min(show(
             &format!("{len} bytes, to the stream"),
@@ -342,17 +351,15 @@ fn main() {
             alone,
             bridge,
         ));
-        least = least.min(show(
-            &format!("{len} bytes, from the stream"),
-            count,
-            read,
-            bridged,
-        ));
+        for ((_, how), (alone, bridge)) in policies.iter().zip(read) {
+            let what = format!("{len} bytes, from it, {how}");
+            least = least.min(show(&what, count, alone, bridge));
+        }
         let times = runtime.block_on(latency_alone(&jetstream, &payload, 500));
         let (alone, alone_99) = percentiles(times);
         runtime.block_on(async {
             new_stream(&jetstream).await;
-            new_consumer(&jetstream).await;
+            new_consumer(&jetstream, AckPolicy::Explicit).await;
         });
         let (bridge, bridge_99) = percentiles(latency_by_bridge(&server, &payload, 500));
         println!(

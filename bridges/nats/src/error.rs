@@ -30,7 +30,7 @@ pub enum Error {
         /// Why.
         source: async_nats::ConnectError,
     },
-    /// The connection was closed for good.
+    /// The connection was closed permanently.
     Closed(String),
     /// The stream is missing, or is not what the bridge needs.
     Stream(String),

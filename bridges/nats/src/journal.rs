@@ -16,7 +16,6 @@
 //! was cut short belongs to a batch that was not published.
 
 use std::fs::{File, OpenOptions};
-use std::io::ErrorKind;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -80,18 +79,26 @@ impl Journal {
         let file = options
             .open(&path)
             .map_err(|source| Error::file("open the journal", &path, source))?;
+        let failed = |source| Error::file("read the journal", &path, source);
+        let metadata = file.metadata().map_err(failed)?;
         let mut newest: Option<Entry> = None;
+        let (mut has_magic, mut is_empty) = (false, true);
         for at in [0, STRIDE] {
             let mut bytes = [0; BYTES];
-            match file.read_exact_at(&mut bytes, at) {
-                Ok(()) => {}
-                Err(error) if error.kind() == ErrorKind::UnexpectedEof => continue,
-                Err(source) => return Err(Error::file("read the journal", &path, source)),
-            }
-            let entry = decode(&bytes);
-            newest = newest.max_by_number(entry);
+            file.read_at(&mut bytes, at).map_err(failed)?;
+            has_magic |= bytes[..8] == MAGIC.to_le_bytes();
+            is_empty &= bytes == [0; BYTES];
+            newest = newest.max_by_number(decode(&bytes));
         }
-        Ok(Self { path, file, newest })
+        // Nothing is written over another file.
+        let is_own = metadata.is_file() && metadata.len() <= STRIDE + BYTES as u64;
+        match is_own && (has_magic || is_empty) {
+            true => Ok(Self { path, file, newest }),
+            false => Err(Error::Config(format!(
+                "{} is no journal of quoit-nats, and is left as it is; choose another file",
+                path.display()
+            ))),
+        }
     }
 
     /// What it knows of this ring, whose tail is here, and of this stream.
@@ -203,6 +210,8 @@ fn checksum(bytes: &[u8]) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     const PAIR: Pair = Pair {
@@ -236,6 +245,18 @@ mod tests {
     }
 
     #[test]
+    fn another_file_is_left_as_it_is() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("notes");
+        for text in ["a short note".to_owned(), "a long note\n".repeat(100)] {
+            fs::write(&path, &text).expect("a file");
+            let error = Journal::open(&path).expect_err("no journal");
+            assert!(error.to_string().contains("choose another file"), "{error}");
+            assert_eq!(fs::read_to_string(&path).expect("the file"), text);
+        }
+    }
+
+    #[test]
     fn a_message_that_took_no_room_is_the_last_one() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("journal");
@@ -257,7 +278,7 @@ mod tests {
         journal
             .write(PAIR, mark(64, 3), mark(128, 5))
             .expect("a write");
-        // The second entry lies at the beginning of the file.
+        // The second entry is at the beginning of the file.
         for cut in [1, 40, BYTES as u64 - 1] {
             let file = OpenOptions::new().write(true).open(&path).expect("a file");
             file.write_all_at(&[0xff], cut).expect("a write");

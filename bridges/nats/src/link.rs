@@ -1,11 +1,12 @@
 //! The connection to the server, which reconnects by itself.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_nats::jetstream::context::{ConsumerInfoErrorKind, GetStreamErrorKind};
 use async_nats::jetstream::stream::{Info, Stream};
 use async_nats::jetstream::{self, Context, ErrorCode};
-use async_nats::{Client, ConnectOptions, Event};
+use async_nats::{Client, ConnectOptions, Event, ServerAddr};
 use tokio::sync::watch;
 
 use crate::error::Error;
@@ -35,18 +36,20 @@ pub struct Link {
 }
 
 impl Link {
-    /// Connects with these options: TLS, credentials and the rest are the client's own. The
-    /// bridge sets the event callback, the delay between two attempts and the number of
-    /// attempts, which is unlimited once there was a connection.
+    /// Connects to one of these servers, which have commas between them, with these options:
+    /// TLS, credentials and the rest are the client's own. The bridge sets the event callback,
+    /// the delay between two attempts and the number of attempts, which is unlimited once there
+    /// was a connection.
     ///
     /// # Errors
     ///
-    /// [`Error::Connect`] if no server answers.
+    /// [`Error::Config`] if an address cannot be read, [`Error::Connect`] if no server answers.
     pub async fn connect(
         options: ConnectOptions,
         address: &str,
         report: &Report,
     ) -> Result<Self, Error> {
+        let addresses = addresses(address)?;
         let (tell, state) = watch::channel(State::default());
         let report = report.clone();
         let options = options
@@ -67,7 +70,7 @@ impl Link {
             .request_timeout(Some(REQUEST))
             .max_reconnects(None)
             .skip_subject_validation(true);
-        let client = options.connect(address).await;
+        let client = options.connect(addresses).await;
         let client = client.map_err(|source| Error::Connect {
             server: address.to_owned(),
             source,
@@ -104,6 +107,12 @@ impl Link {
             Ok(state) if !state.is_closed => Ok(()),
             _ => Err(self.closed()),
         }
+    }
+
+    /// How often the client has connected. Before any message of a connection arrives it
+    /// counts this connection; the events of the client may be late.
+    pub(crate) fn made(&self) -> u64 {
+        self.client.statistics().connects.load(Ordering::Relaxed)
     }
 
     pub(crate) fn closed(&self) -> Error {
@@ -151,6 +160,17 @@ impl Link {
             }
         }
     }
+}
+
+fn addresses(text: &str) -> Result<Vec<ServerAddr>, Error> {
+    let servers = text.split(',').map(|server| {
+        let server = server.trim();
+        let parsed = server.parse();
+        parsed.map_err(|error| {
+            Error::Config(format!("{server:?} is no address of a server: {error}"))
+        })
+    });
+    servers.collect()
 }
 
 /// Whether this says that the consumer or its stream is not there.

@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use futures_util::future::select_all;
 use quoit_nats::{Error, Inbound, Link, Outbound, Report, serve};
 use tokio::net::TcpListener;
@@ -28,7 +28,7 @@ struct Cli {
     #[arg(long, global = true, value_name = "ADDRESS:PORT")]
     metrics: Option<SocketAddr>,
 
-    /// Say nothing but errors
+    /// Print only errors
     #[arg(long, short, global = true)]
     quiet: bool,
 
@@ -91,14 +91,19 @@ fn tell(text: &str) {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let matches = Cli::command().get_matches();
+    let given = Server::given(&matches);
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build();
     let ended = match runtime {
         Ok(runtime) => {
-            let ended = runtime.block_on(run(cli));
+            let ended = runtime.block_on(run(cli, given));
             runtime.shutdown_timeout(Duration::from_secs(1));
             ended
         }
@@ -116,35 +121,45 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(cli: Cli) -> Result<(), Error> {
+/// With a server option that the command line gives, if there is any.
+async fn run(cli: Cli, given: Option<&str>) -> Result<(), Error> {
     let (server, bridges) = match cli.command {
         Command::Out(out) => (cli.server, vec![Bridge::Out(out.outbound())]),
         Command::In(inbound) => (cli.server, vec![Bridge::In(inbound.inbound())]),
         Command::Run { file } => {
-            let file = File::read(&file)?;
-            let out = file.out.iter().map(|out| Bridge::Out(out.outbound()));
-            let inbound = file.r#in.iter().map(|out| Bridge::In(out.inbound()));
-            (file.server, out.chain(inbound).collect())
+            let read = File::read(&file)?;
+            let server = match (read.server, given) {
+                (None, _) => cli.server,
+                (Some(server), None) => server,
+                (Some(_), Some(option)) => {
+                    return Err(Error::Config(format!(
+                        "{} has a [server], and the command line gives --{}; choose one of them",
+                        file.display(),
+                        option.replace('_', "-")
+                    )));
+                }
+            };
+            let out = read.out.iter().map(|out| Bridge::Out(out.outbound()));
+            let inbound = read
+                .r#in
+                .iter()
+                .map(|inbound| Bridge::In(inbound.inbound()));
+            (server, out.chain(inbound).collect())
         }
     };
     let tell = (!cli.quiet).then_some(tell as fn(&str));
     let reports: Vec<_> = bridges.iter().map(|bridge| bridge.report(tell)).collect();
     let mut tasks: Vec<Task> = Vec::new();
     if let Some(address) = cli.metrics {
-        let doing = || format!("listen at {address}");
-        let failed = |source| Error::Io {
-            doing: doing(),
+        let listener = TcpListener::bind(address).await;
+        let listener = listener.map_err(|source| Error::Io {
+            doing: format!("listen at {address}"),
             source,
-        };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        })?;
         let reports = reports.clone();
-        tasks.push(Box::pin(async move {
-            let served = serve(listener, reports).await;
-            served.map_err(|source| Error::Io {
-                doing: "answer requests for metrics".to_owned(),
-                source,
-            })
-        }));
+        tasks.push(Box::pin(
+            async move { match serve(listener, reports).await {} },
+        ));
     }
     for (bridge, report) in bridges.into_iter().zip(reports) {
         let server = server.clone();
@@ -160,8 +175,8 @@ async fn run(cli: Cli) -> Result<(), Error> {
         listen(SignalKind::interrupt())?,
         listen(SignalKind::terminate())?,
     );
-    // The first one that ends is the end of all: a supervisor sees the error, and starts the
-    // process again.
+    // The first task that ends ends all: a supervisor sees the error, and starts the process
+    // again.
     tokio::select! {
         (ended, _, _) = select_all(tasks) => ended,
         _ = interrupt.recv() => Ok(()),

@@ -1,5 +1,6 @@
 //! What a bridge tells of itself: notes for people, and metrics in OpenMetrics text.
 
+use std::convert::Infallible;
 use std::fmt::{self, Write as _};
 use std::io;
 use std::sync::Arc;
@@ -10,11 +11,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 /// A metric: its name, its type and what it means. The order is that of [`Count`].
-const METRICS: [(&str, &str, &str); 12] = [
+const METRICS: [(&str, &str, &str); 13] = [
     (
         "messages",
         "counter",
-        "Messages that the other side has for good",
+        "Messages that the other side has permanently",
     ),
     ("bytes", "counter", "Bytes of payload of these messages"),
     (
@@ -30,7 +31,7 @@ const METRICS: [(&str, &str, &str); 12] = [
     (
         "realignments",
         "counter",
-        "How often the bridge asked the server where to go on",
+        "How often the bridge asked the server where to continue",
     ),
     (
         "gaps",
@@ -46,6 +47,11 @@ const METRICS: [(&str, &str, &str); 12] = [
         "dead_letters",
         "counter",
         "Messages that did not fit into the ring and went to the dead-letter subject",
+    ),
+    (
+        "missing",
+        "counter",
+        "Messages that were deleted from the stream before they arrived",
     ),
     (
         "in_flight",
@@ -80,6 +86,7 @@ pub(crate) enum Count {
     Gaps,
     Refused,
     DeadLetters,
+    Missing,
     InFlight,
     Position,
     Sequence,
@@ -184,15 +191,15 @@ fn escaped(text: &str) -> String {
 }
 
 /// Answers each HTTP request with the metrics, until it is dropped.
-///
-/// # Errors
-///
-/// The listener's.
-pub async fn serve(listener: TcpListener, reports: Vec<Report>) -> io::Result<()> {
+pub async fn serve(listener: TcpListener, reports: Vec<Report>) -> Infallible {
     loop {
-        let (socket, _) = listener.accept().await?;
+        let Ok((socket, _)) = listener.accept().await else {
+            // As when the process has no free descriptor: the rings must not wait for that.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
         let text = openmetrics(&reports);
-        // A client that is slow keeps nobody waiting.
+        // A slow client does not delay the others.
         tokio::spawn(async move {
             let _ = tokio::time::timeout(Duration::from_secs(5), answer(socket, text)).await;
         });

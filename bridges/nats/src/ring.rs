@@ -11,6 +11,7 @@ use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering, compiler_fence};
+use std::time::Duration;
 
 use quoit::Observer;
 use quoit::observer::{RingInfo, ShapeKind};
@@ -24,6 +25,10 @@ use crate::error::Error;
 
 /// Bytes of a new ring of frames, unless you choose.
 const CAPACITY: u64 = 1 << 20;
+
+/// How often an idle bridge wakes to check that its peer is alive. The ring itself wakes it
+/// for a message and for room.
+const PEER_CHECK: Duration = Duration::from_secs(1);
 
 /// What a ring holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,7 +101,7 @@ impl RingChoice {
                 ))
             })?,
         };
-        let mut options = quoit::RingOptions::default();
+        let mut options = quoit::RingOptions::default().peer_check(PEER_CHECK);
         if let Some(tag) = &self.tag {
             options = options.schema_tag(tag);
         } else if shape != Shape::Frames {
@@ -160,7 +165,7 @@ fn make_bell(descriptor: RawFd) -> io::Result<Bell> {
     // SAFETY: the endpoint has just been armed, and keeps its descriptor open.
     let descriptor = unsafe { BorrowedFd::borrow_raw(descriptor) };
     let own = descriptor.try_clone_to_owned()?;
-    // SAFETY: the loop owns the duplicate, and nobody else closes it.
+    // SAFETY: the loop owns the duplicate, and no other code closes it.
     let bell = unsafe { AsyncFd::register_with_interest(own, Interest::READABLE) };
     Ok(bell?)
 }

@@ -1,4 +1,4 @@
-//! What a message carries beside its payload, and what the server answers to it.
+//! What a message has in addition to its payload, and what the server answers to it.
 //!
 //! | header | of | value |
 //! |---|---|---|
@@ -23,6 +23,10 @@ const SCHEMA: HeaderName = HeaderName::from_static("Quoit-Schema");
 const KIND: HeaderName = HeaderName::from_static("Quoit-Kind");
 const SLOT_SIZE: HeaderName = HeaderName::from_static("Quoit-Slot-Size");
 
+/// The message is longer than the stream takes.
+const TOO_LONG: u64 = 10054;
+/// The stream takes no messages any more.
+const SEALED: u64 = 10109;
 /// The server has another last message in the stream than the one that was expected.
 const WRONG_LAST_ID: u64 = 10070;
 /// The server has another last message of the subject.
@@ -56,7 +60,7 @@ impl Id {
 
 /// What must be in the stream before a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Predecessor {
+pub(crate) enum Previous {
     /// As the last message of the stream: the message with this id.
     Id(Id),
     /// As the last message of the subject: the one with this sequence, 0 for none.
@@ -89,12 +93,12 @@ impl Headers {
         }
     }
 
-    pub(crate) fn make(&self, position: u64, kind: u32, after: Predecessor) -> HeaderMap {
+    pub(crate) fn make(&self, position: u64, kind: u32, after: Previous) -> HeaderMap {
         let mut headers = HeaderMap::new();
         headers.insert(NATS_MESSAGE_ID, self.id(position).text());
         match after {
-            Predecessor::Id(id) => headers.insert(NATS_EXPECTED_LAST_MESSAGE_ID, id.text()),
-            Predecessor::Sequence(sequence) => headers.insert(
+            Previous::Id(id) => headers.insert(NATS_EXPECTED_LAST_MESSAGE_ID, id.text()),
+            Previous::Sequence(sequence) => headers.insert(
                 NATS_EXPECTED_LAST_SUBJECT_SEQUENCE,
                 HeaderValue::from(sequence),
             ),
@@ -110,7 +114,7 @@ impl Headers {
 }
 
 /// The kind of a message for a ring, or why the ring cannot take it. A header that is
-/// missing is not checked: the message may come from any client.
+/// missing is not checked: any client may have sent the message.
 pub(crate) fn check(info: &RingInfo, headers: Option<&HeaderMap>) -> Result<u32, Unfit> {
     let Some(headers) = headers else {
         return Ok(0);
@@ -159,9 +163,13 @@ pub(crate) enum Answer {
         sequence: u64,
         is_duplicate: bool,
     },
-    /// Its predecessor is not what it must be.
+    /// The message before it is not what it must be.
     OutOfOrder,
-    /// The server refuses it for now or for good, for this reason.
+    /// It is longer than the stream takes.
+    TooLong(String),
+    /// The stream takes no messages any more.
+    Sealed(String),
+    /// The server refuses it for now, for this reason.
     Refused(String),
     /// No stream takes the subject now.
     NoResponders,
@@ -195,6 +203,8 @@ impl Answer {
                 ..
             }) => match refusal.err_code {
                 WRONG_LAST_ID | WRONG_LAST_SEQUENCE => Self::OutOfOrder,
+                TOO_LONG => Self::TooLong(refusal.description),
+                SEALED => Self::Sealed(refusal.description),
                 code => Self::Refused(format!("{} (code {code})", refusal.description)),
             },
             Ok(Ack {

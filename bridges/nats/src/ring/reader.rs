@@ -15,7 +15,7 @@ use crate::error::Error;
 pub(crate) enum Arrival {
     /// There is one.
     Message,
-    /// The producer is gone, and no other one can come: the ring has lost its name.
+    /// The producer has closed or crashed, and no other one can attach: the ring has lost its name.
     Superseded,
 }
 

@@ -124,7 +124,7 @@ impl Writer {
         }
         let data = self.end.get().words().data;
         let to = data.wrapping_add(place.payload as usize);
-        // SAFETY: the room behind the tail is this producer's, and the place lies in it.
+        // SAFETY: the room behind the tail is this producer's, and the place is in it.
         unsafe { ptr::copy_nonoverlapping(payload.as_ptr(), to, payload.len()) };
         if self.info.shape == ShapeKind::Frames {
             self.seal(place, position, len, kind);
@@ -145,6 +145,17 @@ impl Writer {
         // SAFETY: the end of the frame's last word, in the room of this producer.
         unsafe { ptr::write_bytes(end, 0, rest) };
         put(data, place.payload - HEADER, len | u64::from(kind) << 32);
+    }
+
+    /// Fails if the ring has lost its name and has no consumer: what is written to it could
+    /// never be read.
+    pub(crate) fn check_name(&mut self) -> Result<(), Error> {
+        let end = self.end.get();
+        let is_lost = end.is_superseded() && (end.is_abandoned() || end.peer_epoch() == 0);
+        match is_lost {
+            true => Err(Error::Replaced(self.name.clone())),
+            false => Ok(()),
+        }
     }
 
     /// Publishes what is staged by one store of the tail.

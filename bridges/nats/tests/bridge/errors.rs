@@ -2,13 +2,11 @@
 
 use std::fs;
 
-use async_nats::jetstream::consumer::{AckPolicy, pull};
 use quoit::RingOptions;
-use quoit_nats::async_nats;
 
-use crate::once::{far_ring, near_ring, publish, take};
+use crate::messages::{publish, take};
 use crate::server::Server;
-use crate::world::{Bridge, Name, eventually};
+use crate::world::{Bridge, Name, eventually, far_ring, near_ring};
 
 fn says(said: &str, parts: &[&str]) {
     for part in parts {
@@ -54,22 +52,6 @@ pub(crate) fn errors_say_what_to_do() -> String {
     says(&said, &["schema"]);
     drop(made);
 
-    // The consumer.
-    server.block_on(async |jetstream| {
-        let stream = jetstream.get_stream("S").await.expect("the stream");
-        let config = pull::Config {
-            durable_name: Some("far".to_owned()),
-            ack_policy: AckPolicy::None,
-            ..pull::Config::default()
-        };
-        stream.create_consumer(config).await.expect("a consumer");
-    });
-    let said = Bridge::inward(&server, &ring, "S", &[]).fails();
-    says(
-        &said,
-        &["the consumer far of the stream S takes no acknowledgements"],
-    );
-
     // The file.
     let path = server.directory().join("rings.toml");
     let path_text = path.to_str().expect("a path").to_owned();
@@ -87,11 +69,53 @@ pub(crate) fn errors_say_what_to_do() -> String {
             "[[in]]\nring = \"a\"\nstream = \"S\"\nconsumer = \"c\"\nrecords = \"0\"\n",
             "as in 24:8",
         ),
+        (
+            "[[in]]\nring = \"a\"\nstream = \"S\"\nconsumer = \"c\"\ncapacities = 8\n",
+            "capacities",
+        ),
+        (
+            "[[in]]\nstream = \"S\"\nconsumer = \"c\"\n",
+            "missing field `ring`",
+        ),
+        (
+            "[[out]]\nring = \"a\"\nstream = \"S\"\nsubject = \"S.a\"\ncapacity = \"8\"\n",
+            "expected u64",
+        ),
+        (
+            "[[out]]\nring = \"a\"\nstream = \"S\"\nsubject = \"S.a\"\n[server]\nserver = \"x:y:z\"\n",
+            "is no address",
+        ),
+        (
+            "[[out]]\nring = \"a\"\nstream = \"S\"\nsubject = \"S.a\"\n[server]\ntls-cert = \"x\"\n",
+            "need each other",
+        ),
     ] {
         fs::write(&path, text).expect("a file");
         let said = Bridge::start(&server, &["run", &path_text]).fails();
-        says(&said, &["rings.toml", part]);
+        says(&said, &[part]);
+        let is_of_toml = !part.contains("address") && !part.contains("each other");
+        assert!(!is_of_toml || said.contains("rings.toml"), "{said}");
     }
+    let words = ["run", &path_text, "--server", &url];
+    let said = Bridge::start(&server, &words).fails();
+    says(
+        &said,
+        &["rings.toml has a [server]", "--server", "choose one"],
+    );
+
+    // The journal.
+    let other = server.directory().join("server.conf");
+    let other = other.to_str().expect("a path");
+    let said = Bridge::inward(&server, &ring, "S", &["--journal", other]).fails();
+    says(&said, &["server.conf is no journal of quoit-nats"]);
+
+    // JetStream.
+    let plain = Server::without_jetstream();
+    let said = Bridge::out(&plain, &ring, "S", &[]).fails();
+    says(
+        &said,
+        &["JetStream does not answer", "check that it is enabled"],
+    );
 
     // A stream that is deleted under a bridge.
     let mut producer = near_ring(&ring, 4096);
@@ -135,7 +159,7 @@ pub(crate) fn a_deleted_consumer() -> String {
     bridge.wait_for("the consumer far of the stream S was deleted");
     eventually("the bridge ends", || bridge.has_ended());
     publish(&server, 5..8);
-    // A new one goes on where the ring is.
+    // A new one continues where the ring is.
     let _bridge = Bridge::inward(&server, &ring, "S", &[]);
     assert_eq!(take(&mut consumer, 3), [5, 6, 7]);
     assert!(consumer.is_empty());

@@ -3,9 +3,9 @@
 use std::env;
 use std::process::Command;
 
-use crate::once::{far_ring, near_ring};
+use crate::messages::payload;
 use crate::server::{HANG, Server};
-use crate::world::{Bridge, Name, payload};
+use crate::world::{Bridge, Name, far_ring, near_ring, observer};
 
 /// Python reads what `out` publishes, and feeds what `in` takes.
 pub(crate) fn python_reads_and_feeds() -> String {
@@ -27,7 +27,7 @@ pub(crate) fn python_reads_and_feeds() -> String {
             .push_kind_timeout(number as u32, &payload(number, 64), HANG)
             .expect("room");
     }
-    let info = crate::once::observer(&near).info();
+    let info = observer(&near).info();
     let output = Command::new(python)
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/foreign.py"))
         .arg(server.url())

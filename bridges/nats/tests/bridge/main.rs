@@ -4,14 +4,20 @@
 //! temporary directory, and the bridges as processes. `QUOIT_NATS_SOAK=1` asks for the long
 //! form of the tests that have one.
 
+mod cluster;
+mod consumers;
 mod errors;
 mod foreign;
+mod kills;
+mod messages;
 mod once;
 mod peer;
 mod refused;
+mod secure;
 mod server;
 mod shapes;
 mod stopped;
+mod streams;
 mod world;
 
 use std::env;
@@ -22,16 +28,37 @@ use std::time::Instant;
 /// A test that passes, or panics; what it has to say.
 type Test = fn() -> String;
 
-const TESTS: [(&str, Test); 17] = [
+const TESTS: [(&str, Test); 31] = [
     ("frames_cross_in_order", shapes::frames_cross_in_order),
     ("records_cross", shapes::records_cross),
     ("several_rings_by_a_file", shapes::several_rings_by_a_file),
-    ("tls_and_a_user", shapes::tls_and_a_user),
+    ("tls_and_a_user", secure::tls_and_a_user),
+    ("a_client_certificate", secure::a_client_certificate),
+    ("an_nkey", secure::an_nkey),
+    ("a_file_with_credentials", secure::a_file_with_credentials),
     (
         "a_shared_stream_keeps_the_order",
-        shapes::a_shared_stream_keeps_the_order,
+        streams::a_shared_stream_keeps_the_order,
     ),
-    ("a_work_queue", shapes::a_work_queue),
+    ("a_work_queue", streams::a_work_queue),
+    ("a_full_stream", streams::a_full_stream),
+    (
+        "limits_delete_what_is_late",
+        streams::limits_delete_what_is_late,
+    ),
+    (
+        "a_server_that_lost_messages",
+        streams::a_server_that_lost_messages,
+    ),
+    (
+        "consumers_that_do_not_fit",
+        consumers::consumers_that_do_not_fit,
+    ),
+    (
+        "a_filter_and_a_later_start",
+        consumers::a_filter_and_a_later_start,
+    ),
+    ("a_deleted_stream", consumers::a_deleted_stream),
     (
         "older_than_the_duplicate_window",
         once::older_than_the_duplicate_window,
@@ -41,13 +68,24 @@ const TESTS: [(&str, Test); 17] = [
         once::killed_before_the_acknowledgement,
     ),
     ("another_delivery_had_them", once::another_delivery_had_them),
-    ("exactly_once_under_kills", once::exactly_once_under_kills),
+    ("a_replaced_ring", once::a_replaced_ring),
+    ("exactly_once_under_kills", kills::exactly_once_under_kills),
+    ("a_cluster", cluster::a_cluster),
     ("what_does_not_fit", refused::what_does_not_fit),
     ("another_schema", refused::another_schema),
+    ("the_stream_refuses", refused::the_stream_refuses),
+    (
+        "a_dead_letter_that_returns",
+        refused::a_dead_letter_that_returns,
+    ),
     ("errors_say_what_to_do", errors::errors_say_what_to_do),
     ("a_deleted_consumer", errors::a_deleted_consumer),
     ("a_stopped_server", stopped::a_stopped_server),
     ("idle_costs_nothing", stopped::idle_costs_nothing),
+    (
+        "metrics_without_descriptors",
+        stopped::metrics_without_descriptors,
+    ),
     ("python_reads_and_feeds", foreign::python_reads_and_feeds),
 ];
 

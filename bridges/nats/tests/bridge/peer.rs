@@ -2,7 +2,7 @@
 //! a file how far it is.
 //!
 //! The file is written before the release, with the position of the message, so that a
-//! successor knows what was taken and not released.
+//! next process knows what was taken and not released.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt as _;
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use quoit::{FrameConsumer, PopError};
 
-use crate::world::{checksum, len, number};
+use crate::messages::{checksum, len, number};
 
 /// How far the consumer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -60,7 +60,7 @@ impl Progress {
     }
 }
 
-/// `RING FILE COUNT`: takes so many messages.
+/// `RING FILE COUNT`: takes this many messages.
 pub(crate) fn run(words: &[String]) -> ExitCode {
     let [ring, path, count] = words else {
         return ExitCode::from(2);

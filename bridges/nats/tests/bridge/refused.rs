@@ -1,8 +1,11 @@
 //! Messages that the far ring cannot take.
 
-use crate::once::{far_ring, near_ring, publish, take};
+use async_nats::jetstream::stream;
+use quoit_nats::async_nats;
+
+use crate::messages::{payload, publish, take};
 use crate::server::Server;
-use crate::world::{Bridge, Name, eventually, free_address, metric, payload};
+use crate::world::{Bridge, Name, count, eventually, far_ring, free_address, near_ring, observer};
 
 pub(crate) fn what_does_not_fit() -> String {
     let server = Server::start();
@@ -44,11 +47,7 @@ pub(crate) fn what_does_not_fit() -> String {
     let mut bridge = Bridge::inward(&server, &ring, "S", &words);
     assert_eq!(take(&mut consumer, 2), [4, 5]);
     bridge.wait_for("it goes to dead.letters");
-    let line = format!(
-        "quoit_nats_dead_letters_total{{ring=\"{}\",direction=\"in\"}}",
-        ring.0
-    );
-    assert_eq!(metric(address, &line), 1);
+    assert_eq!(count(address, "dead_letters", &ring, "in"), 1);
     bridge.stop();
     assert_eq!(server.count("DEAD").0, 1);
     server.block_on(async |jetstream| {
@@ -75,7 +74,7 @@ pub(crate) fn another_schema() -> String {
     eventually("the message is there", || near.unread() == 0);
     out.stop();
 
-    let schema = format!("{:016x}", crate::once::observer(&near).info().schema);
+    let schema = format!("{:016x}", observer(&near).info().schema);
     let said = Bridge::inward(&server, &far, "S", &["--tag", "orders/2"]).fails();
     for part in ["the schema is", &schema, "message 1 of the stream S"] {
         assert!(said.contains(part), "{part}: {said}");
@@ -95,6 +94,75 @@ pub(crate) fn another_schema() -> String {
     assert!(
         said.contains("63 bytes, and a record of the ring 64"),
         "{said}"
+    );
+    String::new()
+}
+
+/// A message that the stream never takes ends `out`, which says so; the ring keeps it.
+pub(crate) fn the_stream_refuses() -> String {
+    let server = Server::start();
+    let ring = Name::new("near");
+    server.stream_of(stream::Config {
+        name: "S".to_owned(),
+        subjects: vec!["S.>".to_owned()],
+        max_message_size: 1000,
+        ..stream::Config::default()
+    });
+    let mut producer = near_ring(&ring, 1 << 22);
+    producer.try_push(&payload(0, 64)).expect("room");
+    producer.try_push(&payload(1, 1500)).expect("room");
+    producer.try_push(&payload(2, 64)).expect("room");
+    let said = Bridge::out(&server, &ring, "S", &[]).fails();
+    for part in [
+        "the stream S refuses the message at position 72",
+        "max_msg_size",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert_eq!(server.count("S").0, 1, "nothing is stored behind it");
+    assert!(ring.unread() > 1500, "the ring keeps it");
+
+    // Longer than the server takes.
+    let long = Name::new("long");
+    server.stream("T", "T.>");
+    let mut producer = near_ring(&long, 1 << 22);
+    producer.try_push(&payload(0, 1 << 20)).expect("room");
+    let said = Bridge::out(&server, &long, "T", &[]).fails();
+    for part in ["the message of 1048576 bytes at position 0", "max_payload"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    String::new()
+}
+
+/// A dead letter that would arrive again and again.
+pub(crate) fn a_dead_letter_that_returns() -> String {
+    let server = Server::start();
+    let ring = Name::new("far");
+    server.stream("S", "S.>");
+    let mut consumer = far_ring(&ring, 4096);
+    let said = Bridge::inward(&server, &ring, "S", &["--dead-letter", "S.dead"]).fails();
+    assert!(said.contains("would arrive here again"), "{said}");
+    // The consumer does not take it.
+    let words = [
+        "--consumer",
+        "part",
+        "--subject",
+        "S.a",
+        "--dead-letter",
+        "S.dead",
+    ];
+    let words = [&["in", &ring.0, "--stream", "S"], &words[..]].concat();
+    let _bridge = Bridge::start(&server, &words);
+    server.block_on(async |jetstream| {
+        let sent = jetstream.publish("S.a", payload(0, 3000).into());
+        sent.await.expect("sent").await.expect("stored");
+    });
+    publish(&server, 1..2);
+    assert_eq!(take(&mut consumer, 1), [1]);
+    assert_eq!(
+        server.count("S").0,
+        3,
+        "the long one, its dead letter, and the other"
     );
     String::new()
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -21,8 +21,8 @@ pub(crate) struct Server {
     runtime: Runtime,
 }
 
-/// A port that nobody listens at now.
-fn free_port() -> u16 {
+/// A port at which no process listens now.
+pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.local_addr().expect("an address").port()
 }
@@ -51,12 +51,24 @@ impl Server {
 
     /// With lines of its configuration file.
     pub(crate) fn with_config(lines: &str) -> Self {
-        let directory = tempfile::tempdir().expect("a directory");
+        Self::in_directory(tempfile::tempdir().expect("a directory"), true, lines)
+    }
+
+    /// A server that has no streams.
+    pub(crate) fn without_jetstream() -> Self {
+        Self::in_directory(tempfile::tempdir().expect("a directory"), false, "")
+    }
+
+    fn in_directory(directory: tempfile::TempDir, has_streams: bool, lines: &str) -> Self {
         let port = free_port();
-        let config = format!(
-            "listen: \"127.0.0.1:{port}\"\njetstream {{ store_dir: \"{}\" }}\n{lines}\n",
-            directory.path().display()
-        );
+        let store = match has_streams {
+            true => format!(
+                "jetstream {{ store_dir: \"{}\" }}",
+                directory.path().display()
+            ),
+            false => String::new(),
+        };
+        let config = format!("listen: \"127.0.0.1:{port}\"\n{store}\n{lines}\n");
         fs::write(directory.path().join("server.conf"), config).expect("a file");
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -75,6 +87,11 @@ impl Server {
 
     pub(crate) fn directory(&self) -> &Path {
         self.directory.path()
+    }
+
+    /// Where its streams are.
+    pub(crate) fn store(&self) -> PathBuf {
+        self.directory().join("jetstream")
     }
 
     pub(crate) fn url(&self) -> String {
@@ -115,7 +132,7 @@ impl Server {
     pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().expect("the server is killed");
-            child.wait().expect("the server is gone");
+            child.wait().expect("the server has ended");
         }
     }
 
@@ -157,6 +174,15 @@ impl Server {
             let stream = jetstream.get_stream(name).await.expect("the stream");
             let state = &stream.cached_info().state;
             (state.messages, state.last_sequence)
+        })
+    }
+
+    /// How many messages the consumer has delivered without an answer, or will deliver.
+    pub(crate) fn pending(&self) -> u64 {
+        self.block_on(async |jetstream| {
+            let stream = jetstream.get_stream("S").await.expect("the stream");
+            let info = stream.consumer_info("far").await.expect("the consumer");
+            info.num_ack_pending as u64 + info.num_pending
         })
     }
 }

@@ -1,15 +1,12 @@
-//! Frames, records, several rings, TLS, and streams of other kinds.
+//! Frames, records, and several rings in a process.
 
 use std::fs;
-use std::process::Command;
 
-use async_nats::jetstream::stream;
 use quoit::RingOptions;
-use quoit_nats::async_nats::{self, ConnectOptions};
 
-use crate::once::{far_ring, near_ring, take};
+use crate::messages::{payload, take};
 use crate::server::{HANG, Server};
-use crate::world::{Bridge, Name, eventually, free_address, metrics, number, payload};
+use crate::world::{Bridge, Name, eventually, far_ring, free_address, metrics, near_ring};
 
 pub(crate) fn frames_cross_in_order() -> String {
     let server = Server::start();
@@ -142,161 +139,5 @@ pub(crate) fn several_rings_by_a_file() -> String {
             && text.ends_with("# EOF\n")
     });
     bridge.stop();
-    String::new()
-}
-
-/// A certificate for 127.0.0.1, that signs itself.
-fn certificate(server: &std::path::Path) {
-    let made = Command::new("openssl")
-        .current_dir(server)
-        .args([
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-        ])
-        .args(["-nodes", "-days", "2", "-subj", "/CN=quoit"])
-        .args(["-addext", "subjectAltName=IP:127.0.0.1"])
-        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
-        .args(["-keyout", "key.pem", "-out", "cert.pem"])
-        .output()
-        .expect("openssl starts");
-    assert!(
-        made.status.success(),
-        "{}",
-        String::from_utf8_lossy(&made.stderr)
-    );
-}
-
-pub(crate) fn tls_and_a_user() -> String {
-    let directory = tempfile::tempdir().expect("a directory");
-    certificate(directory.path());
-    let file = |name: &str| directory.path().join(name);
-    let text = |name: &str| file(name).display().to_string();
-    let server = Server::with_config(&format!(
-        "tls {{ cert_file: \"{}\", key_file: \"{}\" }}\n\
-         authorization {{ user: bridge, password: secret }}",
-        text("cert.pem"),
-        text("key.pem")
-    ));
-    let options = ConnectOptions::new()
-        .user_and_password("bridge".to_owned(), "secret".to_owned())
-        .add_root_certificates(file("cert.pem"));
-    let config = stream::Config {
-        name: "S".to_owned(),
-        subjects: vec!["S.>".to_owned()],
-        ..stream::Config::default()
-    };
-    server.block_on_with(options, async |jetstream| {
-        jetstream.create_stream(config).await.expect("a stream");
-    });
-    let ring = Name::new("near");
-    let mut producer = near_ring(&ring, 4096);
-    producer.try_push(&payload(1, 64)).expect("room");
-    let ca = text("cert.pem");
-    let said = Bridge::out(&server, &ring, "S", &["--user", "bridge", "--tls-ca", &ca]).fails();
-    assert!(said.contains("credentials"), "no password: {said}");
-    let path = file("rings.toml");
-    let text = format!(
-        "[server]\nserver = \"{}\"\nuser = \"bridge\"\npassword = \"secret\"\ntls-ca = \"{ca}\"\ntls = \
-         true\n[[out]]\nring = \"{}\"\nstream = \"S\"\nsubject = \"S.a\"\n",
-        server.url(),
-        ring.0
-    );
-    fs::write(&path, text).expect("a file");
-    let bridge = Bridge::start(&server, &["run", path.to_str().expect("a path")]);
-    eventually("the message is there", || ring.unread() == 0);
-    bridge.stop();
-    String::new()
-}
-
-/// The numbers of a subject's messages, in the order of the stream.
-fn numbers(server: &Server, subject: &str) -> Vec<u64> {
-    server.block_on(async |jetstream| {
-        let stream = jetstream.get_stream("S").await.expect("the stream");
-        let mut numbers = Vec::new();
-        for sequence in 1..=stream.cached_info().state.last_sequence {
-            let message = stream.get_raw_message(sequence).await.expect("a message");
-            if message.subject.as_str() == subject {
-                numbers.push(number(&message.payload).expect("a whole message"));
-            }
-        }
-        numbers
-    })
-}
-
-pub(crate) fn a_shared_stream_keeps_the_order() -> String {
-    let server = Server::start();
-    let (one, two) = (Name::new("one"), Name::new("two"));
-    server.stream("S", "S.>");
-    let mut first = near_ring(&one, 1 << 17);
-    let mut second = near_ring(&two, 1 << 17);
-    for number in 0..1000 {
-        first.try_push(&payload(number, 64)).expect("room");
-        second.try_push(&payload(number, 64)).expect("room");
-    }
-    let words = |ring: &Name, subject: &str| {
-        let words = [
-            "out",
-            &ring.0,
-            "--stream",
-            "S",
-            "--subject",
-            subject,
-            "--window",
-            "8",
-        ];
-        Bridge::start(&server, &words)
-    };
-    let (a, b) = (words(&one, "S.a"), words(&two, "S.b"));
-    eventually("both rings are empty", || {
-        one.unread() == 0 && two.unread() == 0
-    });
-    // Another client, between two messages of a bridge.
-    server.block_on(async |jetstream| {
-        let sent = jetstream.publish("S.c", "other".into());
-        sent.await.expect("sent").await.expect("stored");
-    });
-    for number in 1000..1100 {
-        first.try_push(&payload(number, 64)).expect("room");
-    }
-    eventually("the ring is empty", || one.unread() == 0);
-    assert_eq!(numbers(&server, "S.a"), (0..1100).collect::<Vec<_>>());
-    assert_eq!(numbers(&server, "S.b"), (0..1000).collect::<Vec<_>>());
-    let said = a.said();
-    assert!(said.contains("one message at a time"), "{said}");
-    drop(b);
-    String::new()
-}
-
-pub(crate) fn a_work_queue() -> String {
-    let server = Server::start();
-    let (near, far) = (Name::new("near"), Name::new("far"));
-    server.stream_of(stream::Config {
-        name: "S".to_owned(),
-        subjects: vec!["S.>".to_owned()],
-        retention: stream::RetentionPolicy::WorkQueue,
-        ..stream::Config::default()
-    });
-    let (mut producer, mut consumer) = (near_ring(&near, 1 << 18), far_ring(&far, 1 << 18));
-    for number in 0..500 {
-        producer.try_push(&payload(number, 64)).expect("room");
-    }
-    let _out = Bridge::out(&server, &near, "S", &[]);
-    let mut bridge = Bridge::inward(&server, &far, "S", &[]);
-    assert_eq!(take(&mut consumer, 500), (0..500).collect::<Vec<_>>());
-    eventually("the queue is empty", || server.count("S").0 == 0);
-    bridge.kill();
-    for number in 500..600 {
-        producer
-            .push_timeout(&payload(number, 64), HANG)
-            .expect("room");
-    }
-    let _in = Bridge::inward(&server, &far, "S", &[]);
-    assert_eq!(take(&mut consumer, 100), (500..600).collect::<Vec<_>>());
-    eventually("the queue is empty", || server.count("S").0 == 0);
-    assert!(consumer.is_empty());
     String::new()
 }

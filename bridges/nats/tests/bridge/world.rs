@@ -1,4 +1,4 @@
-//! Rings and bridges of a test, gone when it is over.
+//! Rings and bridges of a test, removed at its end.
 
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use quoit::Observer;
+use quoit::{FrameConsumer, FrameProducer, Observer, RingOptions};
 
 use crate::server::{HANG, Server, die_with_us, signal};
 
@@ -29,14 +29,20 @@ impl Name {
 
     /// How much is unread.
     pub(crate) fn unread(&self) -> u64 {
-        let observer = Observer::open(&self.0).expect("the ring");
-        observer.positions().len()
+        observer(self).positions().len()
+    }
+}
+
+impl Name {
+    /// Removes the name; the processes that have the ring keep it.
+    pub(crate) fn unlink(&self) {
+        let _ = fs::remove_file(Path::new("/dev/shm").join(&self.0));
     }
 }
 
 impl Drop for Name {
     fn drop(&mut self) {
-        let _ = fs::remove_file(Path::new("/dev/shm").join(&self.0));
+        self.unlink();
         let _ = fs::remove_file(self.journal());
     }
 }
@@ -88,7 +94,7 @@ impl Bridge {
 
     pub(crate) fn kill(&mut self) {
         self.child.kill().expect("the bridge is killed");
-        self.child.wait().expect("the bridge is gone");
+        self.child.wait().expect("the bridge has ended");
     }
 
     /// Whether it has ended by itself.
@@ -115,6 +121,26 @@ impl Bridge {
         eventually("the bridge ends", || self.has_ended());
         let status = self.child.wait().expect("a status");
         assert_eq!(status.code(), Some(0), "{}", self.said());
+    }
+
+    /// How many descriptors are open.
+    pub(crate) fn descriptors(&self) -> u64 {
+        let folder = fs::read_dir(format!("/proc/{}/fd", self.child.id()));
+        folder.expect("the descriptors").count() as u64
+    }
+
+    /// Allows it 8 descriptors more than it has; how many these are.
+    pub(crate) fn limit_descriptors(&self) -> u64 {
+        let most = self.descriptors() + 8;
+        let limit = libc::rlimit {
+            rlim_cur: most,
+            rlim_max: most,
+        };
+        let (pid, kind) = (self.child.id() as i32, libc::RLIMIT_NOFILE);
+        // SAFETY: the new limit is valid during the call, and the old one is not asked for.
+        let set = unsafe { libc::prlimit(pid, kind, &limit, std::ptr::null_mut()) };
+        assert_eq!(set, 0, "the limit is set");
+        most
     }
 
     /// A number of /proc/PID/status, in KiB.
@@ -148,7 +174,7 @@ pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// A place for metrics that nobody listens at.
+/// A place for metrics at which no process listens.
 pub(crate) fn free_address() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.local_addr().expect("an address")
@@ -166,54 +192,26 @@ pub(crate) fn metrics(address: SocketAddr) -> String {
     text
 }
 
-/// One value of them.
-pub(crate) fn metric(address: SocketAddr, line: &str) -> u64 {
+/// A counter of a ring that goes in this direction.
+pub(crate) fn count(address: SocketAddr, name: &str, ring: &Name, direction: &str) -> u64 {
     let text = metrics(address);
-    let value = text.lines().find_map(|found| found.strip_prefix(line));
+    let ring = &ring.0;
+    let line = format!("quoit_nats_{name}_total{{ring=\"{ring}\",direction=\"{direction}\"}}");
+    let value = text.lines().find_map(|found| found.strip_prefix(&line));
     let value = value.and_then(|rest| rest.trim().parse().ok());
     value.unwrap_or_else(|| panic!("no line {line} in\n{text}"))
 }
 
-/// The payload of a message: its number, what follows from it, and a checksum.
-pub(crate) fn payload(number: u64, len: usize) -> Vec<u8> {
-    let mut bytes = number.to_le_bytes().to_vec();
-    let mut state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    while bytes.len() < len.max(16) - 8 {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        bytes.push(state as u8);
-    }
-    let sum = checksum(&bytes);
-    bytes.extend(sum.to_le_bytes());
-    bytes
+pub(crate) fn far_ring(name: &Name, capacity: u64) -> FrameConsumer {
+    let ring = RingOptions::new(capacity).open_or_create::<[u8]>(&name.0);
+    ring.expect("a ring").consumer().expect("the consumer")
 }
 
-/// The number of a message whose checksum is right.
-pub(crate) fn number(bytes: &[u8]) -> Result<u64, String> {
-    let Some((rest, sum)) = bytes.split_last_chunk::<8>() else {
-        return Err(format!("a message of {} bytes", bytes.len()));
-    };
-    if checksum(rest) != u64::from_le_bytes(*sum) {
-        return Err("the checksum is wrong".to_owned());
-    }
-    match rest.first_chunk::<8>() {
-        Some(number) => Ok(u64::from_le_bytes(*number)),
-        None => Err("too short".to_owned()),
-    }
+pub(crate) fn near_ring(name: &Name, capacity: u64) -> FrameProducer {
+    let ring = RingOptions::new(capacity).open_or_create::<[u8]>(&name.0);
+    ring.expect("a ring").producer().expect("the producer")
 }
 
-/// FNV-1a.
-pub(crate) fn checksum(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
-}
-
-/// The length of a message: mostly short, sometimes long.
-pub(crate) fn len(number: u64) -> usize {
-    match number % 97 {
-        0 => 2000,
-        rest => 16 + rest as usize,
-    }
+pub(crate) fn observer(name: &Name) -> Observer {
+    Observer::open(&name.0).expect("the ring")
 }
