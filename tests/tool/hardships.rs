@@ -354,7 +354,7 @@ pub(crate) fn a_follower_ends_with_its_ring_and_with_its_reader() {
     assert!(positions.eq(expected), "{text}");
     drop(producer);
     says(&["rm", name.as_str()]);
-    tail.end().with(3, "is gone");
+    tail.end().with(3, "was removed");
 
     drop(ring(&name, 64));
     let silent = ["tail", "--follow", name.as_str()];

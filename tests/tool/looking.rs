@@ -105,7 +105,7 @@ pub(crate) fn a_directory_is_listed_with_what_is_a_ring() {
     assert_eq!(words[2][3..], ["(corrupt)"]);
     assert_eq!(words[3][3..], ["(other", "layout)"]);
     drop(producer);
-    assert!(says(&["list", &file("")]).contains(" left "));
+    assert!(says(&["list", &file("")]).contains(" closed "));
     refuses(&["list", &file("nowhere")], 1, "could not list");
 }
 

@@ -1,15 +1,15 @@
 //! A file that is a ring, or may be one.
 
 use std::ffi::CStr;
-use std::fs::{self, Metadata};
+use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use quoit::{Corrupt, Error};
+use quoit::{Corrupt, Error, Observer};
 
 use crate::names::{is_draft, path_of, quoted};
-use crate::sight::{Look, Sight};
+use crate::sight::Look;
 
 /// Bytes of a ring's header: what is not longer is none.
 const HEADER: u64 = 16384;
@@ -18,7 +18,7 @@ const HEADER: u64 = 16384;
 pub(crate) struct Entry {
     pub(crate) name: PathBuf,
     pub(crate) file: Option<FileFacts>,
-    pub(crate) ring: Result<(Sight, Look), Trouble>,
+    pub(crate) ring: Result<Look, Trouble>,
 }
 
 /// What `ls -li` would say.
@@ -40,37 +40,53 @@ pub(crate) enum Trouble {
 }
 
 impl Entry {
-    /// Of a file; nothing of one that is no ring, or is gone.
-    pub(crate) fn of(name: PathBuf) -> Option<Self> {
-        let file = FileFacts::of(&name);
-        let ring = match looked(&name) {
-            Ok(_) | Err(Error::NotARing { .. }) if is_draft(&name) => Err(Trouble::Draft),
-            Ok(ring) => Ok(ring),
+    /// Of a file; nothing of one that is no ring, or was removed. An earlier look at a ring
+    /// of this name saves a search for its processes. An error if this process can open no
+    /// file at all.
+    pub(crate) fn of(name: &Path, before: Option<&Look>) -> Result<Option<Self>, Error> {
+        let file = FileFacts::of(name);
+        let look = Observer::open(name).and_then(|observer| Look::at(&observer, before));
+        let ring = match look {
+            Ok(_) | Err(Error::NotARing { .. }) if is_draft(name) => Err(Trouble::Draft),
+            Ok(look) => Ok(look),
             Err(Error::Corrupt(corrupt)) => Err(Trouble::Corrupt(corrupt)),
             Err(Error::VersionMismatch { found, .. }) => Err(Trouble::Layout(found)),
             Err(Error::Io { source, .. })
-                if source.kind() == ErrorKind::PermissionDenied && may_be_a_ring(&name) =>
+                if source.kind() == ErrorKind::PermissionDenied && may_be_a_ring(name) =>
             {
                 Err(Trouble::NoPermission)
             }
-            Err(_) => return None,
+            Err(error) if is_exhausted(&error) => return Err(error),
+            Err(_) => return Ok(None),
         };
-        Some(Self { name, file, ring })
+        let name = name.to_owned();
+        Ok(Some(Self { name, file, ring }))
     }
 
-    pub(crate) fn inode(&self) -> Option<u64> {
-        self.file.as_ref().map(|file| file.inode)
+    /// Whether this is the ring that the other entry of the same name was.
+    pub(crate) fn is_still(&self, before: &Self) -> bool {
+        let inode = |entry: &Self| entry.file.as_ref().map(|file| file.inode);
+        match (&self.ring, &before.ring) {
+            // A copy in an overlayfs has another inode.
+            (Ok(now), Ok(then)) => now.info.incarnation == then.info.incarnation,
+            _ => inode(self) == inode(before),
+        }
     }
 
     pub(crate) fn shown(&self) -> String {
         self.name.display().to_string()
     }
-}
 
-fn looked(name: &Path) -> Result<(Sight, Look), Error> {
-    let sight = Sight::open(name)?;
-    let look = sight.look()?;
-    Ok((sight, look))
+    /// In a program's word.
+    pub(crate) fn state(&self) -> &'static str {
+        match &self.ring {
+            Ok(look) if look.corrupt.is_none() => "ok",
+            Ok(_) | Err(Trouble::Corrupt(_)) => "corrupt",
+            Err(Trouble::NoPermission) => "no_permission",
+            Err(Trouble::Layout(_)) => "other_layout",
+            Err(Trouble::Draft) => "draft",
+        }
+    }
 }
 
 /// As far as a stranger can tell; `sem.*` are semaphores of the C library.
@@ -80,10 +96,19 @@ fn may_be_a_ring(name: &Path) -> bool {
     is_long && !name.as_encoded_bytes().starts_with(b"sem.")
 }
 
+/// Whether it is this process that has no room for another file.
+fn is_exhausted(error: &Error) -> bool {
+    let Error::Io { source, .. } = error else {
+        return false;
+    };
+    let number = source.raw_os_error();
+    number.is_some_and(|number| matches!(number, libc::EMFILE | libc::ENFILE | libc::ENOMEM))
+}
+
 impl FileFacts {
     fn of(name: &Path) -> Option<Self> {
         let path = path_of(name);
-        let file: Metadata = fs::metadata(&path).ok()?;
+        let file = fs::metadata(&path).ok()?;
         Some(Self {
             path,
             uid: file.uid(),
@@ -108,16 +133,6 @@ impl FileFacts {
 }
 
 impl Trouble {
-    /// In a program's word.
-    pub(crate) fn state(&self) -> &'static str {
-        match self {
-            Self::NoPermission => "no_permission",
-            Self::Corrupt(_) => "corrupt",
-            Self::Layout(_) => "other_layout",
-            Self::Draft => "draft",
-        }
-    }
-
     /// In plain words, with the command that helps.
     pub(crate) fn words(&self, entry: &Entry) -> String {
         let name = quoted(&entry.shown());

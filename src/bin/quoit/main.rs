@@ -20,6 +20,8 @@ mod ring;
 mod sight;
 mod standard;
 mod stop;
+mod table;
+mod watch;
 mod wrong;
 
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! What went into a ring, or came out of it.
+//! What was moved into a ring, or out of it.
 
 use std::fmt;
 
@@ -12,7 +12,18 @@ pub(crate) struct Moved {
     pub(crate) bytes: u64,
 }
 
-/// To the byte, for who has to go on there.
+impl Moved {
+    pub(crate) fn new(verb: &'static str) -> Self {
+        let (messages, bytes) = (0, 0);
+        Self {
+            verb,
+            messages,
+            bytes,
+        }
+    }
+}
+
+/// To the byte, for a program that has to continue there.
 impl fmt::Display for Moved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {

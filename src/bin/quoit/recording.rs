@@ -1,7 +1,7 @@
 //! Recordings: MCAP files (<https://mcap.dev/spec>), which other programs read.
 //!
 //! The topic is the ring's name, and each kind of its frames has a channel with
-//! `quoit.kind` in its metadata, beside shape, capacity, slots and schema. A message's data
+//! `quoit.kind` in its metadata, next to shape, capacity, slots and schema. A message's data
 //! are the payload, its times when it was taken, and its sequence the low 32 bits of its
 //! position, in records, or words of 8 bytes of frames. Each batch is a chunk with its CRC:
 //! a file that is cut off is readable to the last whole one.
@@ -15,10 +15,10 @@ use mcap::io::MessageReader;
 use mcap::records::MessageHeader;
 use mcap::sans_io::LinearReaderOptions;
 use mcap::{McapError, WriteOptions, Writer};
-use quoit::observer::{RingInfo, ShapeKind};
+use quoit::observer::{Message, RingInfo, ShapeKind};
 
 use crate::ring::Kind;
-use crate::stop::Stop;
+use crate::stop::{Code, Stop};
 
 /// Bytes that the writer gathers.
 const BUFFER: usize = 1 << 16;
@@ -88,16 +88,16 @@ impl Recorder {
     }
 
     /// Adds a message to the next chunk.
-    pub(crate) fn add(&mut self, position: u64, kind: u32, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn add(&mut self, message: &Message) -> io::Result<()> {
         let (began, start) = self.began;
         let time = began + start.elapsed().as_nanos() as u64;
         let header = MessageHeader {
-            channel_id: self.channel(kind)?,
-            sequence: (position / self.unit) as u32,
+            channel_id: self.channel(message.kind)?,
+            sequence: (message.position / self.unit) as u32,
             log_time: time,
             publish_time: time,
         };
-        let written = self.writer.write_to_known_channel(&header, bytes);
+        let written = self.writer.write_to_known_channel(&header, &message.bytes);
         written.map_err(refused)
     }
 
@@ -108,23 +108,22 @@ impl Recorder {
         Ok(())
     }
 
-    /// Writes the summary, if all went well; or cuts off what is not whole.
+    /// Writes the summary, if all is sound; or cuts off what is not whole.
     pub(crate) fn finish(mut self, is_sound: bool) -> io::Result<()> {
-        let finished = match is_sound {
-            true => self.writer.finish().map(drop).map_err(refused),
-            false => Ok(()),
-        };
+        let mut finished = Ok(());
+        if is_sound {
+            finished = self.writer.finish().map(drop).map_err(refused);
+        }
         let mut buffer = self.writer.into_inner();
-        let flushed = match (is_sound, &finished) {
-            (true, Ok(())) => io::Write::flush(&mut buffer),
-            _ => Ok(()),
-        };
+        if is_sound {
+            finished = finished.and_then(|()| io::Write::flush(&mut buffer));
+        }
         // Without writing what is left of a chunk.
         drop(buffer.into_parts());
-        if finished.is_err() || flushed.is_err() || !is_sound {
+        if finished.is_err() || !is_sound {
             self.file.set_len(self.whole)?;
         }
-        finished.and(flushed)
+        finished
     }
 }
 
@@ -206,52 +205,50 @@ impl Reader {
 
     /// The next message, or none at the end.
     pub(crate) fn next(&mut self) -> Result<Option<Entry>, Stop> {
-        loop {
-            let Some(message) = self.messages.next() else {
-                return Ok(None);
-            };
-            let message = message.map_err(|error| self.broken(error))?;
+        for message in self.messages.by_ref() {
+            let message = message.map_err(|error| broken(self.count, error))?;
             let channel = &message.channel;
             let topic = self.topic.get_or_insert_with(|| channel.topic.clone());
             if *topic != channel.topic {
                 continue;
             }
-            let of = |key: &str| channel.metadata.get(key).map(String::as_str);
-            let kind = kind(of)?;
-            if self.kind.is_none() {
-                self.kind = Some(kind);
-            }
-            let size = kind.slot.map(|(size, _)| size);
-            if self.kind != Some(kind) || size.is_some_and(|size| size != message.data.len() as u64)
+            let kind = kind(&channel.metadata)?;
+            let size = kind.slot.map(|(size, _)| size as usize);
+            if *self.kind.get_or_insert(kind) != kind
+                || size.is_some_and(|size| size != message.data.len())
             {
-                return Err(wrong("the recording is of a ring that cannot be"));
+                return Err(wrong(IMPOSSIBLE));
             }
             self.count += 1;
+            let of_frame = channel.metadata.get("quoit.kind");
             return Ok(Some(Entry {
                 time: message.log_time,
-                kind: of("quoit.kind").map_or(Ok(0), str::parse).unwrap_or(0),
+                kind: of_frame.and_then(|kind| kind.parse().ok()).unwrap_or(0),
                 payload: message.data.into_owned(),
             }));
         }
+        Ok(None)
     }
+}
 
-    fn broken(&self, error: McapError) -> Stop {
-        match error {
-            McapError::Io(error) => Stop::io("read the recording")(error),
-            McapError::BadMagic if self.count == 0 => wrong("the file is no MCAP recording"),
-            McapError::UnsupportedCompression(name) => wrong(format!(
-                "the recording is compressed ({name}): mcap compress --compression none"
-            )),
-            error => wrong(format!(
-                "the recording is broken after {} whole messages: {error}",
-                self.count
-            )),
-        }
+const IMPOSSIBLE: &str = "the recording is of a ring that cannot be";
+
+fn broken(count: u64, error: McapError) -> Stop {
+    match error {
+        McapError::Io(error) => Stop::io("read the recording")(error),
+        McapError::BadMagic if count == 0 => wrong("the file is no MCAP recording"),
+        McapError::UnsupportedCompression(name) => wrong(format!(
+            "the recording is compressed ({name}): mcap compress --compression none"
+        )),
+        error => wrong(format!(
+            "the recording is broken after {count} whole messages: {error}"
+        )),
     }
 }
 
 /// The ring that was recorded; frames if another program wrote the file.
-fn kind<'a>(of: impl Fn(&str) -> Option<&'a str>) -> Result<Kind, Stop> {
+fn kind(metadata: &BTreeMap<String, String>) -> Result<Kind, Stop> {
+    let of = |key: &str| metadata.get(key).map(String::as_str);
     let number = |key| of(key).and_then(|text| text.parse::<u64>().ok());
     let Some(shape) = of("quoit.shape") else {
         return Ok(Kind::FRAMES);
@@ -260,21 +257,18 @@ fn kind<'a>(of: impl Fn(&str) -> Option<&'a str>) -> Result<Kind, Stop> {
     let capacity = number("quoit.capacity").filter(|capacity| capacity.is_power_of_two());
     let slot = number("quoit.slot_size").zip(number("quoit.slot_align"));
     let slot = slot.and_then(|(size, align)| Some((size, u32::try_from(align).ok()?)));
-    match (shape, slot, capacity, schema) {
-        ("frames", _, Some(_), Some(_)) => Ok(Kind {
-            slot: None,
+    let slot = slot.filter(|_| shape == "records");
+    let is_known = shape == "frames" || slot.is_some();
+    match is_known && capacity.is_some() && schema.is_some() {
+        true => Ok(Kind {
+            slot,
             schema,
             capacity,
         }),
-        ("records", Some(slot), Some(_), Some(_)) => Ok(Kind {
-            slot: Some(slot),
-            schema,
-            capacity,
-        }),
-        _ => Err(wrong("the recording is of a ring that cannot be")),
+        false => Err(wrong(IMPOSSIBLE)),
     }
 }
 
 fn wrong(text: impl Into<String>) -> Stop {
-    Stop::Recording(text.into())
+    Stop::new(Code::Recording, text)
 }

@@ -2,15 +2,15 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use quoit::{DoorbellKind, Role};
+use quoit::DoorbellKind;
 use serde::Serialize;
 
 use crate::entry::Entry;
-use crate::process::{Memory, Pages, Running};
+use crate::process::{Memory, Running};
 use crate::sight::{Look, Motion, Peer};
 use crate::wrong::wrong;
 
-/// Grows when a field changes its meaning or goes, not when one is added.
+/// Grows when a field changes its meaning or is removed, not when one is added.
 const VERSION: u32 = 1;
 
 #[derive(Serialize)]
@@ -77,10 +77,8 @@ struct Endpoint {
     wakes: u64,
     rescues: u64,
     dropped: u64,
-    command: Option<String>,
-    core: Option<i32>,
-    state: Option<char>,
-    waits_in: Option<String>,
+    #[serde(flatten)]
+    running: Running,
     idle_seconds: Option<f64>,
     mapped_bytes: Option<u64>,
     huge_bytes: Option<u64>,
@@ -100,50 +98,43 @@ pub(crate) fn seconds(time: SystemTime) -> f64 {
     since.unwrap_or_default().as_secs_f64()
 }
 
+/// What is known of a ring.
+type Known<'a> = (&'a Entry, Option<&'a Motion>, Option<Memory>);
+
 impl<'a> Report<'a> {
-    pub(crate) fn new(rings: Vec<Ring>, events: Vec<&'a str>) -> Self {
-        Self {
+    /// In a line.
+    pub(crate) fn of<'b>(rings: impl Iterator<Item = Known<'b>>, events: Vec<&'a str>) -> String {
+        let rings = rings.map(|(entry, motion, memory)| Ring::of(entry, motion, memory.as_ref()));
+        let report = Self {
             version: VERSION,
             time: seconds(SystemTime::now()),
-            rings,
+            rings: rings.collect(),
             events,
-        }
-    }
-
-    /// In a line.
-    pub(crate) fn text(&self) -> String {
-        let text = serde_json::to_string(self);
+        };
+        let text = serde_json::to_string(&report);
         text.expect("it has text for keys") + "\n"
     }
 }
 
 impl Ring {
-    /// Pages are looked at for those who ask: it takes long.
+    /// Pages are examined for those that ask: it takes long.
     pub(crate) fn of(entry: &Entry, motion: Option<&Motion>, memory: Option<&Memory>) -> Self {
         let name = entry.shown();
         let file = entry.file.as_ref();
-        let (state, wrong, inside) = match &entry.ring {
-            Ok((_, look)) => (
-                if look.corrupt.is_some() {
-                    "corrupt"
-                } else {
-                    "ok"
-                },
-                wrong(&name, look, motion),
-                Some(Inside::of(look, motion, memory)),
-            ),
-            Err(trouble) => (trouble.state(), vec![trouble.words(entry)], None),
-        };
+        let look = entry.ring.as_ref();
         Self {
             path: file.map(|file| file.path.display().to_string()),
             owner: file.map(|file| file.uid),
             mode: file.map(|file| format!("{:04o}", file.mode)),
             inode: file.map(|file| file.inode),
-            motion: motion.filter(|_| inside.is_some()).map(Rates::of),
+            wrong: match look {
+                Ok(look) => wrong(&name, look, motion),
+                Err(trouble) => vec![trouble.words(entry)],
+            },
+            inside: look.ok().map(|look| Inside::of(look, motion, memory)),
+            motion: motion.filter(|_| look.is_ok()).map(Rates::of),
+            state: entry.state(),
             name,
-            state,
-            wrong,
-            inside,
         }
     }
 }
@@ -151,14 +142,15 @@ impl Ring {
 impl Inside {
     fn of(look: &Look, motion: Option<&Motion>, memory: Option<&Memory>) -> Self {
         let (info, positions) = (look.info, look.sample.positions);
-        let end = |role| {
-            let at = usize::from(role == Role::Consumer);
+        let [producer, consumer] = look.peers();
+        let end = |peer: &Peer, at: usize| {
             let idle = motion.map(|motion| motion.idle[at].as_secs_f64());
-            Endpoint::of(&look.peer(role), idle, memory)
+            Endpoint::of(peer, idle, memory)
         };
+        let (shape, unit) = look.shape();
         Self {
-            shape: look.shape(),
-            unit: look.unit(),
+            shape,
+            unit,
             capacity: info.capacity,
             slot_size: info.slot_size,
             slot_align: info.slot_align,
@@ -175,8 +167,8 @@ impl Inside {
             fill: positions.len(),
             superseded: look.is_superseded,
             half_removed: look.is_half_removed,
-            producer: end(Role::Producer),
-            consumer: end(Role::Consumer),
+            producer: end(&producer, 0),
+            consumer: end(&consumer, 1),
         }
     }
 }
@@ -191,12 +183,8 @@ pub(crate) fn doorbell(doorbell: DoorbellKind) -> &'static str {
 impl Endpoint {
     fn of(peer: &Peer, idle_seconds: Option<f64>, memory: Option<&Memory>) -> Self {
         let (state, is_alive) = (peer.state, peer.is_alive);
-        let pages = pages(memory, peer);
-        let running = peer.pid().and_then(Running::of);
-        let (command, core, letter, waits_in) = match running {
-            Some(it) => (it.command, it.core, Some(it.state), it.waits_in),
-            None => (None, None, None, None),
-        };
+        let pages = memory.zip(peer.pid());
+        let pages = pages.and_then(|(memory, pid)| memory.pages_of(pid));
         Self {
             alive: is_alive,
             closed: state.is_closed,
@@ -209,20 +197,12 @@ impl Endpoint {
             wakes: state.wakes,
             rescues: state.rescues,
             dropped: state.dropped,
-            command,
-            core,
-            state: letter,
-            waits_in,
+            running: peer.running(),
             idle_seconds: idle_seconds.filter(|_| is_alive),
             mapped_bytes: pages.map(|pages| pages.mapped),
             huge_bytes: pages.map(|pages| pages.huge),
         }
     }
-}
-
-/// What an end has mapped of its ring, if this process may know.
-pub(crate) fn pages(memory: Option<&Memory>, peer: &Peer) -> Option<Pages> {
-    memory?.pages_of(peer.pid()?)
 }
 
 impl Rates {

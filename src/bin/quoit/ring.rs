@@ -6,15 +6,16 @@ use std::time::Duration;
 use clap::Args;
 use quoit::observer::{RingInfo, ShapeKind};
 use quoit::raw::{self, RawRing};
-use quoit::{Corrupt, Error, Ring, RingOptions, Role};
+use quoit::{Corrupt, Error, Observer, RingOptions, Role};
 
 use crate::ends::{Sink, Source, Wait};
+use crate::interrupt::Interrupt;
 use crate::output::{Output, plain};
 use crate::progress::Progress;
-use crate::sight::Sight;
-use crate::stop::Stop;
+use crate::sight::Look;
+use crate::stop::{Code, Stop};
 
-/// Bytes of a ring that nobody chose the capacity of.
+/// Bytes of a ring without a --capacity.
 const CAPACITY: u64 = 1 << 20;
 
 /// Which ring, and how it is made.
@@ -38,13 +39,13 @@ pub(crate) struct RingArguments {
     #[arg(long, value_name = "MODE", value_parser = mode)]
     mode: Option<u32>,
 
-    /// Give up (exit code 7) when the other end has made no room, or has sent
-    /// nothing, for so long, as in 500ms, 2s, 5m or 1h
+    /// Give up (exit code 7) when the peer has made no room, or has sent nothing, for this
+    /// time, as in 500ms, 2s, 5m or 1h
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     timeout: Option<Duration>,
 
-    /// Remove the ring's name at the end if the other end has left, too, and nothing
-    /// is unread
+    /// Remove the ring's name at the end if the peer has closed, too, and nothing is
+    /// unread
     #[arg(long)]
     unlink: bool,
 }
@@ -78,68 +79,24 @@ impl Kind {
     }
 }
 
-/// A ring that is open, to remove its name.
-pub(crate) enum Opened {
-    Frames(Ring<[u8]>),
-    Records(RawRing, usize),
-}
-
-impl Opened {
-    fn producer(&self) -> Result<Sink, Error> {
-        Ok(match self {
-            Self::Frames(ring) => Sink::Frames(ring.producer()?),
-            Self::Records(ring, size) => Sink::Records(ring.producer()?, *size),
-        })
-    }
-
-    fn consumer(&self) -> Result<Source, Error> {
-        Ok(match self {
-            Self::Frames(ring) => Source::Frames(ring.consumer()?),
-            Self::Records(ring, size) => Source::Records(ring.consumer()?, *size),
-        })
-    }
-
-    /// If nobody has an end any more, and nothing is unread.
-    pub(crate) fn unlink_if_read(&self) -> Result<bool, Error> {
-        match self {
-            Self::Frames(ring) => ring.unlink_if_read(),
-            Self::Records(ring, _) => ring.ring().unlink_if_read(),
-        }
-    }
-}
-
-/// Opens the ring of that name, or makes one: either end may come first. An existing one
-/// has whatever schema it has.
-fn open(options: RingOptions, kind: Kind, name: &Path, is_new: bool) -> Result<Opened, Error> {
+/// Opens the ring of that name, or makes one: either endpoint may attach first. An existing
+/// one has whatever schema it has.
+fn open(options: RingOptions, kind: Kind, name: &Path, is_new: bool) -> Result<RawRing, Error> {
     let options = match kind.schema {
         Some(schema) => raw::with_schema(options, schema),
         None => options,
     };
-    let Some((size, align)) = kind.slot else {
-        let ring = match is_new {
-            true => options.open_or_create(name)?,
-            false => options.open(name)?,
-        };
-        return Ok(Opened::Frames(ring));
-    };
-    let Some(content) = raw::records(size, align) else {
-        let corrupt = Corrupt {
+    let content = match kind.slot {
+        None => raw::frames(),
+        Some((size, align)) => raw::records(size, align).ok_or(Corrupt {
             field: "slot align",
             found: align.into(),
-        };
-        return Err(corrupt.into());
+        })?,
     };
-    let ring = match is_new {
-        true => RawRing::open_or_create(&options, content, name)?,
-        false => RawRing::open(&options, content, name)?,
-    };
-    Ok(Opened::Records(ring, size as usize))
-}
-
-/// The ring of that name as it is.
-pub(crate) fn existing(name: &Path) -> Result<Opened, Error> {
-    let kind = Kind::of(&Sight::open(name)?.observer.info());
-    open(RingOptions::default(), kind, name, false)
+    match is_new {
+        true => RawRing::open_or_create(&options, content, name),
+        false => RawRing::open(&options, content, name),
+    }
 }
 
 impl RingArguments {
@@ -149,71 +106,90 @@ impl RingArguments {
 
     /// The ring and its producer; a new ring is as it is wanted, and an existing one must
     /// have the shape, and the schema if it is known.
-    pub(crate) fn producer(&self, new: Kind) -> Result<(Opened, Sink), Stop> {
+    pub(crate) fn producer(&self, new: Kind) -> Result<(RawRing, Sink), Stop> {
         again(|| {
-            let ring = self.ring(new)?;
-            let producer = ring.producer()?;
-            Ok((ring, producer))
+            let (ring, kind) = self.ring(new)?;
+            let sink = match kind.slot {
+                None => Sink::Frames(ring.frame_producer()?),
+                Some((size, _)) => Sink::Records(ring.producer()?, size as usize),
+            };
+            Ok((ring, sink))
         })
     }
 
-    pub(crate) fn consumer(&self) -> Result<(Opened, Source), Stop> {
+    pub(crate) fn consumer(&self) -> Result<(RawRing, Source), Stop> {
         again(|| {
-            let ring = self.ring(Kind::FRAMES)?;
-            let consumer = ring.consumer()?;
-            Ok((ring, consumer))
+            let (ring, _) = self.ring(Kind::FRAMES)?;
+            let (end, observer) = (ring.consumer()?, Observer::open(&self.name)?);
+            match observer.info().incarnation == end.incarnation() {
+                true => Ok((ring, Source { end, observer })),
+                false => Err(Error::Superseded {
+                    name: observer.name().to_owned(),
+                }),
+            }
         })
     }
 
-    /// After the end was dropped: the last one out removes what has been read, and not a
-    /// ring that has its name by now. Then says what was moved.
+    /// After the endpoint was dropped: the last one removes what has been read, and not
+    /// another ring that has its name by now. Then says what was moved.
     pub(crate) fn leave(
         &self,
-        ring: &Opened,
+        ring: &RawRing,
         ended: Result<(), Stop>,
         progress: Progress,
         output: &Output,
     ) -> Result<(), Stop> {
         let removed = match self.unlink {
-            true => ring.unlink_if_read().map(drop).map_err(Stop::from),
+            true => ring.ring().unlink_if_read().map(drop).map_err(Stop::from),
             false => Ok(()),
         };
         progress.end(output, ended.and(removed))
     }
 
-    /// Whether the producer, which is gone, has said goodbye.
-    pub(crate) fn had_a_goodbye(&self, source: &Source) -> Result<(), Stop> {
-        let sight = Sight::open(&self.name).ok();
-        // The name may be another ring's by now.
-        let sight = sight.filter(|sight| sight.observer.info().incarnation == source.incarnation());
-        let look = sight.and_then(|sight| sight.look().ok());
+    /// An error if the producer of this ring died.
+    pub(crate) fn was_closed(&self, source: &Source) -> Result<(), Stop> {
+        let look = Look::at(&source.observer, None);
         match look.map(|look| look.peer(Role::Producer)) {
-            Some(peer) if peer.has_died() => Err(Stop::Died(peer.state.pid)),
+            Ok(peer) if peer.has_died() => {
+                let text = format!("the producer ({}) died", peer.named());
+                Err(Stop::new(Code::Died, text))
+            }
             _ => Ok(()),
         }
     }
 
     /// How long a receiver waits for its producer.
-    pub(crate) fn receivers_wait(&self, source: &Source) -> Wait {
-        let gone = source.is_abandoned() && source.is_empty();
-        Wait::new(self.timeout, gone.then(|| source.peer_epoch()))
+    pub(crate) fn receivers_wait<'a>(
+        &self,
+        source: &Source,
+        interrupt: &'a Interrupt,
+        progress: Progress,
+    ) -> Wait<'a> {
+        let end = &source.end;
+        let gone = (end.is_abandoned() && end.is_empty()).then(|| end.peer_epoch());
+        Wait::new(Role::Producer, gone, self.timeout, interrupt, progress)
     }
 
     /// How long a sender waits for its consumer.
-    pub(crate) fn senders_wait(&self, sink: &Sink) -> Wait {
-        let gone = sink.is_abandoned();
-        Wait::new(self.timeout, gone.then(|| sink.peer_epoch()))
+    pub(crate) fn senders_wait<'a>(
+        &self,
+        sink: &Sink,
+        interrupt: &'a Interrupt,
+        progress: Progress,
+    ) -> Wait<'a> {
+        let gone = sink.is_abandoned().then(|| sink.peer_epoch());
+        Wait::new(Role::Consumer, gone, self.timeout, interrupt, progress)
     }
 
-    /// Says on a terminal that the role is taken, and that nobody is there to receive from.
-    pub(crate) fn tell_who_waits(&self, source: &Source, output: &Output) {
-        let name = plain(&self.name.to_string_lossy());
+    /// Says on a terminal that the role is taken, and that there is nothing to receive yet.
+    pub(crate) fn tell_what_it_takes(&self, source: &Source, output: &Output) {
+        let (name, end) = (plain(&self.name.to_string_lossy()), &source.end);
         output.note(&format!(
             "{name}: takes the consumer's role and removes what it reads; to look, use quoit tail"
         ));
-        let nobody_came = source.peer_epoch() == 0;
-        if source.is_empty() && (nobody_came || source.is_abandoned()) {
-            let new = match nobody_came && source.position() == 0 {
+        let is_unused = end.peer_epoch() == 0;
+        if end.is_empty() && (is_unused || end.is_abandoned()) {
+            let new = match is_unused && end.position() == 0 {
                 true => "a new ring, ",
                 false => "",
             };
@@ -221,33 +197,32 @@ impl RingArguments {
         }
     }
 
-    /// The ring of that name, or a new one: either end may come first.
-    fn ring(&self, new: Kind) -> Result<Opened, Error> {
-        let found = match Sight::open(&self.name) {
-            Ok(sight) => Some(Kind::of(&sight.observer.info())),
-            Err(Error::NotFound { .. }) => None,
+    /// The ring of that name, or a new one: either endpoint may attach first.
+    fn ring(&self, new: Kind) -> Result<(RawRing, Kind), Error> {
+        let mut kind = match Observer::open(&self.name) {
+            Ok(observer) => Kind::of(&observer.info()),
+            Err(Error::NotFound { .. }) => new,
             Err(error) => return Err(error),
         };
         let capacity = self.capacity.or(new.capacity).unwrap_or(CAPACITY);
         let mut options = RingOptions::new(capacity);
-        let mut kind = found.unwrap_or(new);
         if let Some(tag) = &self.schema_tag {
             options = options.schema_tag(tag);
             kind.schema = None;
         } else if new.schema.is_some() {
-            // What was recorded goes into a ring of the same records.
-            kind.slot = new.slot;
-            kind.schema = new.schema;
+            // What was recorded is moved into a ring of the same records.
+            (kind.slot, kind.schema) = (new.slot, new.schema);
         }
         if let Some(mode) = self.mode {
             options = options.mode(mode);
         }
-        match open(options.clone(), kind, &self.name, true) {
+        let ring = match open(options.clone(), kind, &self.name, true) {
             Err(Error::CapacityMismatch { .. }) if self.capacity.is_none() => {
                 open(options, kind, &self.name, false)
             }
             other => other,
-        }
+        };
+        ring.map(|ring| (ring, kind))
     }
 }
 
