@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use quoit::observer::Message;
+use quoit::observer::{Message, ShapeKind};
 use quoit::raw::{RawConsumer, RawProducer};
 use quoit::{ClaimError, Corrupt, Error, FrameProducer, Observer, PeerError, PopError, Role};
 
@@ -51,8 +51,7 @@ impl<'a> Wait<'a> {
         peer: Role,
         gone: Option<u64>,
         timeout: Option<Duration>,
-        interrupt: &'a Interrupt,
-        progress: Progress,
+        (interrupt, progress): (&'a Interrupt, Progress),
     ) -> Self {
         Self {
             peer,
@@ -99,12 +98,13 @@ impl<'a> Wait<'a> {
 }
 
 impl Sink {
-    pub(crate) fn is_abandoned(&self) -> bool {
-        either!(self, end => end.is_abandoned())
+    fn peer_epoch(&self) -> u64 {
+        either!(self, end => end.peer_epoch())
     }
 
-    pub(crate) fn peer_epoch(&self) -> u64 {
-        either!(self, end => end.peer_epoch())
+    /// The epoch of the consumer, if it has closed or crashed.
+    pub(crate) fn gone(&self) -> Option<u64> {
+        either!(self, end => end.is_abandoned()).then(|| self.peer_epoch())
     }
 
     /// Bytes of a record.
@@ -205,13 +205,20 @@ pub(crate) trait Taker {
 
     /// The batch is complete: what is in it may be released if this succeeds.
     fn finish(&mut self) -> Result<(), Stop>;
+
+    /// There are no more.
+    fn end(self) -> Result<(), Stop>;
 }
 
 impl Source {
-    /// Bytes of a record.
-    pub(crate) fn record(&self) -> Option<u64> {
-        let info = self.observer.info();
-        (info.slot_size > 0).then_some(info.slot_size)
+    pub(crate) fn is_of_records(&self) -> bool {
+        self.observer.info().shape == ShapeKind::Records
+    }
+
+    /// The epoch of the producer, if it has closed or crashed, and nothing is unread.
+    pub(crate) fn gone(&self) -> Option<u64> {
+        let is_over = self.end.is_abandoned() && self.end.is_empty();
+        is_over.then(|| self.end.peer_epoch())
     }
 
     /// Hands over all messages in batches, until the producer has closed or crashed. What is

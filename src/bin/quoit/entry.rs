@@ -1,14 +1,14 @@
 //! A file that is a ring, or may be one.
 
 use std::ffi::CStr;
-use std::fs;
+use std::fs::{self, Metadata};
 use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use quoit::{Corrupt, Error, Observer};
 
-use crate::names::{is_draft, path_of, quoted};
+use crate::names::{is_draft, path_of};
 use crate::sight::Look;
 
 /// Bytes of a ring's header: what is not longer is none.
@@ -17,16 +17,9 @@ const HEADER: u64 = 16384;
 /// What a listing has.
 pub(crate) struct Entry {
     pub(crate) name: PathBuf,
-    pub(crate) file: Option<FileFacts>,
-    pub(crate) ring: Result<Look, Trouble>,
-}
-
-/// What `ls -li` would say.
-pub(crate) struct FileFacts {
     pub(crate) path: PathBuf,
-    pub(crate) uid: u32,
-    pub(crate) mode: u32,
-    pub(crate) inode: u64,
+    pub(crate) file: Metadata,
+    pub(crate) ring: Result<Look, Trouble>,
 }
 
 /// Why a ring cannot be looked into.
@@ -44,7 +37,10 @@ impl Entry {
     /// of this name saves a search for its processes. An error if this process can open no
     /// file at all.
     pub(crate) fn of(name: &Path, before: Option<&Look>) -> Result<Option<Self>, Error> {
-        let file = FileFacts::of(name);
+        let path = path_of(name);
+        let Ok(file) = fs::metadata(&path) else {
+            return Ok(None);
+        };
         let look = Observer::open(name).and_then(|observer| Look::at(&observer, before));
         let ring = match look {
             Ok(_) | Err(Error::NotARing { .. }) if is_draft(name) => Err(Trouble::Draft),
@@ -52,7 +48,7 @@ impl Entry {
             Err(Error::Corrupt(corrupt)) => Err(Trouble::Corrupt(corrupt)),
             Err(Error::VersionMismatch { found, .. }) => Err(Trouble::Layout(found)),
             Err(Error::Io { source, .. })
-                if source.kind() == ErrorKind::PermissionDenied && may_be_a_ring(name) =>
+                if source.kind() == ErrorKind::PermissionDenied && may_be_a_ring(name, &file) =>
             {
                 Err(Trouble::NoPermission)
             }
@@ -60,17 +56,40 @@ impl Entry {
             Err(_) => return Ok(None),
         };
         let name = name.to_owned();
-        Ok(Some(Self { name, file, ring }))
+        Ok(Some(Self {
+            name,
+            path,
+            file,
+            ring,
+        }))
     }
 
     /// Whether this is the ring that the other entry of the same name was.
     pub(crate) fn is_still(&self, before: &Self) -> bool {
-        let inode = |entry: &Self| entry.file.as_ref().map(|file| file.inode);
         match (&self.ring, &before.ring) {
             // A copy in an overlayfs has another inode.
             (Ok(now), Ok(then)) => now.info.incarnation == then.info.incarnation,
-            _ => inode(self) == inode(before),
+            _ => self.file.ino() == before.file.ino(),
         }
+    }
+
+    pub(crate) fn mode(&self) -> u32 {
+        self.file.permissions().mode() & 0o7777
+    }
+
+    /// The owner's name, or number.
+    pub(crate) fn owner(&self) -> String {
+        let uid = self.file.uid();
+        // SAFETY: this process has one thread that asks for users.
+        let entry = unsafe { libc::getpwuid(uid) };
+        if entry.is_null() {
+            return uid.to_string();
+        }
+        // SAFETY: the entry is there until the next call.
+        let name = unsafe { (*entry).pw_name };
+        // SAFETY: the name of an entry is a C string.
+        let name = unsafe { CStr::from_ptr(name) };
+        name.to_string_lossy().into_owned()
     }
 
     pub(crate) fn shown(&self) -> String {
@@ -90,10 +109,9 @@ impl Entry {
 }
 
 /// As far as a stranger can tell; `sem.*` are semaphores of the C library.
-fn may_be_a_ring(name: &Path) -> bool {
-    let is_long = fs::metadata(path_of(name)).is_ok_and(|file| file.len() > HEADER);
+fn may_be_a_ring(name: &Path, file: &Metadata) -> bool {
     let name = name.file_name().unwrap_or_default();
-    is_long && !name.as_encoded_bytes().starts_with(b"sem.")
+    file.len() > HEADER && !name.as_encoded_bytes().starts_with(b"sem.")
 }
 
 /// Whether it is this process that has no room for another file.
@@ -103,58 +121,4 @@ fn is_exhausted(error: &Error) -> bool {
     };
     let number = source.raw_os_error();
     number.is_some_and(|number| matches!(number, libc::EMFILE | libc::ENFILE | libc::ENOMEM))
-}
-
-impl FileFacts {
-    fn of(name: &Path) -> Option<Self> {
-        let path = path_of(name);
-        let file = fs::metadata(&path).ok()?;
-        Some(Self {
-            path,
-            uid: file.uid(),
-            mode: file.permissions().mode() & 0o7777,
-            inode: file.ino(),
-        })
-    }
-
-    /// The owner's name, or number.
-    pub(crate) fn owner(&self) -> String {
-        // SAFETY: this process has one thread that asks for users.
-        let entry = unsafe { libc::getpwuid(self.uid) };
-        if entry.is_null() {
-            return self.uid.to_string();
-        }
-        // SAFETY: the entry is there until the next call.
-        let name = unsafe { (*entry).pw_name };
-        // SAFETY: the name of an entry is a C string.
-        let name = unsafe { CStr::from_ptr(name) };
-        name.to_string_lossy().into_owned()
-    }
-}
-
-impl Trouble {
-    /// In plain words, with the command that helps.
-    pub(crate) fn words(&self, entry: &Entry) -> String {
-        let name = quoted(&entry.shown());
-        match (self, &entry.file) {
-            (Self::NoPermission, Some(file)) => format!(
-                "no permission: its owner is {}, its mode {:o}; sudo quoit stat {name}",
-                file.owner(),
-                file.mode
-            ),
-            (Self::NoPermission, None) => "no permission".to_owned(),
-            (Self::Corrupt(corrupt), _) => format!(
-                "it is corrupt: its {} cannot be {:#x}; remove it: quoit rm {name}",
-                corrupt.field, corrupt.found
-            ),
-            (Self::Layout(found), _) => {
-                format!("it has layout version {found}; use the quoit that made it")
-            }
-            (Self::Draft, _) => {
-                let path = path_of(&entry.name);
-                let path = quoted(&path.to_string_lossy());
-                format!("a ring that is being made; if it stays, its maker died: rm {path}")
-            }
-        }
-    }
 }

@@ -5,10 +5,10 @@ mod ends;
 mod entry;
 mod fields;
 mod interrupt;
+mod manual;
 /// The limits that the library asks as well.
 #[path = "../../segment/memory_limit.rs"]
 mod memory_limit;
-mod moved;
 mod names;
 mod output;
 mod patient;
@@ -29,7 +29,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use self::commands::{
-    bench, completions, doctor, list, man, metrics, record, recv, replay, rm, send, stat, tail, top,
+    bench, doctor, list, metrics, pages, record, recv, replay, rm, send, stat, tail, top,
 };
 use self::output::Output;
 use self::standard::Standard;
@@ -37,7 +37,7 @@ use self::stop::Stop;
 
 /// Sends, receives, records and examines quoit's rings in shared memory
 #[derive(Parser)]
-#[command(name = "quoit", version, after_long_help = stop::EXIT_CODES)]
+#[command(name = "quoit", version, after_long_help = manual::block("Exit codes:"))]
 struct Cli {
     /// Answer in JSON. send, recv, record and replay write it to standard error
     #[arg(long, global = true)]
@@ -61,8 +61,8 @@ enum Command {
     Metrics(metrics::Metrics),
     Doctor(doctor::Doctor),
     Bench(bench::Bench),
-    Completions(completions::Completions),
-    Man(man::Man),
+    Completions(pages::Completions),
+    Man(pages::Man),
 }
 
 fn main() -> ExitCode {
@@ -80,7 +80,7 @@ fn main() -> ExitCode {
 }
 
 fn run(command: &Command, output: &Output) -> Result<(), Stop> {
-    // What answers there does nothing if nobody can hear it.
+    // What answers there does nothing if the answer can reach no reader.
     if !matches!(
         command,
         Command::Send(_) | Command::Record(_) | Command::Replay(_)

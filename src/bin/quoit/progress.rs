@@ -6,9 +6,8 @@ use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use quoit::Role;
 use serde_json::json;
 
-use crate::moved::Moved;
 use crate::output::Output;
-use crate::stop::Stop;
+use crate::stop::{Moved, Stop};
 
 /// The time between two lines.
 const PERIOD: Duration = Duration::from_millis(200);
@@ -32,7 +31,11 @@ impl Progress {
         let now = Instant::now();
         let style = ProgressStyle::with_template("{msg}").expect("the template is one");
         Self {
-            moved: Moved::new(verb),
+            moved: Moved {
+                verb,
+                messages: 0,
+                bytes: 0,
+            },
             start: now,
             shown: now,
             waits_for: None,
@@ -56,6 +59,13 @@ impl Progress {
         self.moved.messages += messages;
         self.moved.bytes += bytes;
         self.show();
+    }
+
+    /// Messages were not seen.
+    pub(crate) fn miss(&mut self, more: u64) {
+        if let Some((missed, _)) = &mut self.missed {
+            *missed += more;
+        }
     }
 
     fn show(&mut self) {

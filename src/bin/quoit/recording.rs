@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter};
+use std::io::{self, BufReader};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use mcap::io::MessageReader;
@@ -20,12 +20,9 @@ use quoit::observer::{Message, RingInfo, ShapeKind};
 use crate::ring::Kind;
 use crate::stop::{Code, Stop};
 
-/// Bytes that the writer gathers.
-const BUFFER: usize = 1 << 16;
-
 /// A file that is written, as far as it is whole.
 pub(crate) struct Recorder {
-    writer: Writer<BufWriter<File>>,
+    writer: Writer<File>,
     file: File,
     topic: String,
     metadata: BTreeMap<String, String>,
@@ -46,7 +43,7 @@ impl Recorder {
             .chunk_size(None)
             .disable_seeking(true);
         let again = file.try_clone()?;
-        let writer = options.create(BufWriter::with_capacity(BUFFER, file));
+        let writer = options.create(file);
         let (shape, unit) = match info.shape {
             ShapeKind::Records => ("records", 1),
             ShapeKind::Frames => ("frames", 8),
@@ -110,16 +107,12 @@ impl Recorder {
 
     /// Writes the summary, if all is sound; or cuts off what is not whole.
     pub(crate) fn finish(mut self, is_sound: bool) -> io::Result<()> {
-        let mut finished = Ok(());
-        if is_sound {
-            finished = self.writer.finish().map(drop).map_err(refused);
-        }
-        let mut buffer = self.writer.into_inner();
-        if is_sound {
-            finished = finished.and_then(|()| io::Write::flush(&mut buffer));
-        }
+        let finished = match is_sound {
+            true => self.writer.finish().map(drop).map_err(refused),
+            false => Ok(()),
+        };
         // Without writing what is left of a chunk.
-        drop(buffer.into_parts());
+        drop(self.writer.into_inner());
         if finished.is_err() || !is_sound {
             self.file.set_len(self.whole)?;
         }

@@ -1,5 +1,6 @@
 //! The answer of `list`, `stat` and `top` to a program: `docs::tool` describes it.
 
+use std::os::unix::fs::MetadataExt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use quoit::DoorbellKind;
@@ -18,24 +19,24 @@ pub(crate) struct Report<'a> {
     version: u32,
     /// Seconds since 1970.
     time: f64,
-    rings: Vec<Ring>,
+    rings: Vec<Ring<'a>>,
     events: Vec<&'a str>,
 }
 
 #[derive(Serialize)]
-pub(crate) struct Ring {
+pub(crate) struct Ring<'a> {
     name: String,
-    path: Option<String>,
+    path: String,
     state: &'static str,
-    owner: Option<u32>,
+    owner: u32,
     /// In octal.
-    mode: Option<String>,
-    inode: Option<u64>,
+    mode: String,
+    inode: u64,
     wrong: Vec<String>,
     #[serde(flatten)]
     inside: Option<Inside>,
     #[serde(flatten)]
-    motion: Option<Rates>,
+    motion: Option<&'a Motion>,
 }
 
 /// What only a look into it tells.
@@ -84,15 +85,6 @@ struct Endpoint {
     huge_bytes: Option<u64>,
 }
 
-#[derive(Serialize)]
-struct Rates {
-    in_per_second: f64,
-    out_per_second: f64,
-    parks_per_second: f64,
-    wakes_per_second: f64,
-    stalled_seconds: f64,
-}
-
 pub(crate) fn seconds(time: SystemTime) -> f64 {
     let since = time.duration_since(UNIX_EPOCH);
     since.unwrap_or_default().as_secs_f64()
@@ -103,7 +95,7 @@ type Known<'a> = (&'a Entry, Option<&'a Motion>, Option<Memory>);
 
 impl<'a> Report<'a> {
     /// In a line.
-    pub(crate) fn of<'b>(rings: impl Iterator<Item = Known<'b>>, events: Vec<&'a str>) -> String {
+    pub(crate) fn of(rings: impl Iterator<Item = Known<'a>>, events: Vec<&'a str>) -> String {
         let rings = rings.map(|(entry, motion, memory)| Ring::of(entry, motion, memory.as_ref()));
         let report = Self {
             version: VERSION,
@@ -116,25 +108,20 @@ impl<'a> Report<'a> {
     }
 }
 
-impl Ring {
+impl<'a> Ring<'a> {
     /// Pages are examined for those that ask: it takes long.
-    pub(crate) fn of(entry: &Entry, motion: Option<&Motion>, memory: Option<&Memory>) -> Self {
-        let name = entry.shown();
-        let file = entry.file.as_ref();
-        let look = entry.ring.as_ref();
+    pub(crate) fn of(entry: &Entry, motion: Option<&'a Motion>, memory: Option<&Memory>) -> Self {
+        let look = entry.ring.as_ref().ok();
         Self {
-            path: file.map(|file| file.path.display().to_string()),
-            owner: file.map(|file| file.uid),
-            mode: file.map(|file| format!("{:04o}", file.mode)),
-            inode: file.map(|file| file.inode),
-            wrong: match look {
-                Ok(look) => wrong(&name, look, motion),
-                Err(trouble) => vec![trouble.words(entry)],
-            },
-            inside: look.ok().map(|look| Inside::of(look, motion, memory)),
-            motion: motion.filter(|_| look.is_ok()).map(Rates::of),
+            name: entry.shown(),
+            path: entry.path.display().to_string(),
             state: entry.state(),
-            name,
+            owner: entry.file.uid(),
+            mode: format!("{:04o}", entry.mode()),
+            inode: entry.file.ino(),
+            wrong: wrong(entry, motion),
+            inside: look.map(|look| Inside::of(look, motion, memory)),
+            motion: motion.filter(|_| look.is_some()),
         }
     }
 }
@@ -201,19 +188,6 @@ impl Endpoint {
             idle_seconds: idle_seconds.filter(|_| is_alive),
             mapped_bytes: pages.map(|pages| pages.mapped),
             huge_bytes: pages.map(|pages| pages.huge),
-        }
-    }
-}
-
-impl Rates {
-    fn of(motion: &Motion) -> Self {
-        let rates = motion.rates;
-        Self {
-            in_per_second: rates.pushed,
-            out_per_second: rates.popped,
-            parks_per_second: rates.parks,
-            wakes_per_second: rates.wakes,
-            stalled_seconds: motion.stalled.as_secs_f64(),
         }
     }
 }

@@ -8,7 +8,7 @@ use quoit::observer::{RingInfo, ShapeKind};
 use quoit::raw::{self, RawRing};
 use quoit::{Corrupt, Error, Observer, RingOptions, Role};
 
-use crate::ends::{Sink, Source, Wait};
+use crate::ends::{Sink, Source, Taker, Wait};
 use crate::interrupt::Interrupt;
 use crate::output::{Output, plain};
 use crate::progress::Progress;
@@ -104,21 +104,37 @@ impl RingArguments {
         &self.name
     }
 
-    /// The ring and its producer; a new ring is as it is wanted, and an existing one must
-    /// have the shape, and the schema if it is known.
-    pub(crate) fn producer(&self, new: Kind) -> Result<(RawRing, Sink), Stop> {
-        again(|| {
+    /// Takes the producer's role, sends, and says what was moved. A new ring is as it is
+    /// wanted, and an existing one must have the shape, and the schema if it is known.
+    pub(crate) fn send(
+        &self,
+        new: Kind,
+        moving: (&Interrupt, Progress),
+        output: &Output,
+        send: impl FnOnce(&mut Sink, &mut Wait<'_>) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        let (ring, mut sink) = again(|| {
             let (ring, kind) = self.ring(new)?;
             let sink = match kind.slot {
                 None => Sink::Frames(ring.frame_producer()?),
                 Some((size, _)) => Sink::Records(ring.producer()?, size as usize),
             };
             Ok((ring, sink))
-        })
+        })?;
+        let mut wait = Wait::new(Role::Consumer, sink.gone(), self.timeout, moving);
+        let sent = send(&mut sink, &mut wait);
+        drop(sink);
+        self.leave(&ring, sent, wait.progress, output)
     }
 
-    pub(crate) fn consumer(&self) -> Result<(RawRing, Source), Stop> {
-        again(|| {
+    /// Takes the consumer's role, hands over all messages, and says what was moved.
+    pub(crate) fn receive<T: Taker>(
+        &self,
+        begin: impl FnOnce(&Source) -> Result<T, Stop>,
+        moving: (&Interrupt, Progress),
+        output: &Output,
+    ) -> Result<(), Stop> {
+        let (ring, mut source) = again(|| {
             let (ring, _) = self.ring(Kind::FRAMES)?;
             let (end, observer) = (ring.consumer()?, Observer::open(&self.name)?);
             match observer.info().incarnation == end.incarnation() {
@@ -127,12 +143,20 @@ impl RingArguments {
                     name: observer.name().to_owned(),
                 }),
             }
-        })
+        })?;
+        let mut taker = begin(&source)?;
+        self.tell_what_it_takes(&source, output);
+        let mut wait = Wait::new(Role::Producer, source.gone(), self.timeout, moving);
+        let drained = source.drain(&mut taker, &mut wait);
+        let drained = drained.and(taker.end());
+        let drained = drained.and_then(|()| was_closed(&source));
+        drop(source);
+        self.leave(&ring, drained, wait.progress, output)
     }
 
-    /// After the endpoint was dropped: the last one removes what has been read, and not
-    /// another ring that has its name by now. Then says what was moved.
-    pub(crate) fn leave(
+    /// The last endpoint removes what has been read, and not another ring that has its name
+    /// by now.
+    fn leave(
         &self,
         ring: &RawRing,
         ended: Result<(), Stop>,
@@ -146,43 +170,8 @@ impl RingArguments {
         progress.end(output, ended.and(removed))
     }
 
-    /// An error if the producer of this ring died.
-    pub(crate) fn was_closed(&self, source: &Source) -> Result<(), Stop> {
-        let look = Look::at(&source.observer, None);
-        match look.map(|look| look.peer(Role::Producer)) {
-            Ok(peer) if peer.has_died() => {
-                let text = format!("the producer ({}) died", peer.named());
-                Err(Stop::new(Code::Died, text))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// How long a receiver waits for its producer.
-    pub(crate) fn receivers_wait<'a>(
-        &self,
-        source: &Source,
-        interrupt: &'a Interrupt,
-        progress: Progress,
-    ) -> Wait<'a> {
-        let end = &source.end;
-        let gone = (end.is_abandoned() && end.is_empty()).then(|| end.peer_epoch());
-        Wait::new(Role::Producer, gone, self.timeout, interrupt, progress)
-    }
-
-    /// How long a sender waits for its consumer.
-    pub(crate) fn senders_wait<'a>(
-        &self,
-        sink: &Sink,
-        interrupt: &'a Interrupt,
-        progress: Progress,
-    ) -> Wait<'a> {
-        let gone = sink.is_abandoned().then(|| sink.peer_epoch());
-        Wait::new(Role::Consumer, gone, self.timeout, interrupt, progress)
-    }
-
     /// Says on a terminal that the role is taken, and that there is nothing to receive yet.
-    pub(crate) fn tell_what_it_takes(&self, source: &Source, output: &Output) {
+    fn tell_what_it_takes(&self, source: &Source, output: &Output) {
         let (name, end) = (plain(&self.name.to_string_lossy()), &source.end);
         output.note(&format!(
             "{name}: takes the consumer's role and removes what it reads; to look, use quoit tail"
@@ -199,9 +188,9 @@ impl RingArguments {
 
     /// The ring of that name, or a new one: either endpoint may attach first.
     fn ring(&self, new: Kind) -> Result<(RawRing, Kind), Error> {
-        let mut kind = match Observer::open(&self.name) {
-            Ok(observer) => Kind::of(&observer.info()),
-            Err(Error::NotFound { .. }) => new,
+        let (mut kind, is_new) = match Observer::open(&self.name) {
+            Ok(observer) => (Kind::of(&observer.info()), false),
+            Err(Error::NotFound { .. }) => (new, true),
             Err(error) => return Err(error),
         };
         let capacity = self.capacity.or(new.capacity).unwrap_or(CAPACITY);
@@ -216,13 +205,29 @@ impl RingArguments {
         if let Some(mode) = self.mode {
             options = options.mode(mode);
         }
-        let ring = match open(options.clone(), kind, &self.name, true) {
-            Err(Error::CapacityMismatch { .. }) if self.capacity.is_none() => {
-                open(options, kind, &self.name, false)
+        // An existing one may have any capacity if none is given.
+        let makes = is_new || self.capacity.is_some();
+        match open(options, kind, &self.name, makes) {
+            // It was removed, or made, just now.
+            Err(Error::NotFound { name } | Error::CapacityMismatch { name, .. })
+                if self.capacity.is_none() =>
+            {
+                Err(Error::Superseded { name })
             }
-            other => other,
-        };
-        ring.map(|ring| (ring, kind))
+            ring => ring.map(|ring| (ring, kind)),
+        }
+    }
+}
+
+/// An error if the producer of this ring died.
+fn was_closed(source: &Source) -> Result<(), Stop> {
+    let look = Look::at(&source.observer, None);
+    match look.map(|look| look.peer(Role::Producer)) {
+        Ok(peer) if peer.has_died() => {
+            let text = format!("the producer ({}) died", peer.named());
+            Err(Stop::new(Code::Died, text))
+        }
+        _ => Ok(()),
     }
 }
 

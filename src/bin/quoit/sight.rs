@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use quoit::observer::{EndpointState, Rates, RingInfo, Sample, ShapeKind};
+use quoit::observer::{EndpointState, RingInfo, Sample, ShapeKind};
 use quoit::{Corrupt, Error, Holder, Observer, Role};
+use serde::Serialize;
 
 use crate::process::Running;
 
@@ -36,17 +37,21 @@ pub(crate) struct Peer {
     holder: Option<Holder>,
 }
 
-/// What happened between two looks or more.
-#[derive(Default)]
+/// What happened between two looks or more; the rates between the last two.
+#[derive(Default, Serialize)]
 pub(crate) struct Motion {
-    /// Between the last two.
-    pub(crate) rates: Rates,
+    pub(crate) in_per_second: f64,
+    pub(crate) out_per_second: f64,
+    pub(crate) parks_per_second: f64,
+    pub(crate) wakes_per_second: f64,
+    /// How long the consumer has taken nothing of what was unread.
+    pub(crate) stalled_seconds: f64,
     /// How long each endpoint has not moved, if it was attached.
+    #[serde(skip)]
     pub(crate) idle: [Duration; 2],
     /// When each endpoint was seen to move last.
+    #[serde(skip)]
     pub(crate) moved: [Option<SystemTime>; 2],
-    /// How long the consumer has taken nothing of what was unread.
-    pub(crate) stalled: Duration,
 }
 
 /// The file to which the name refers by now, if it is a copy of this ring: from the lower
@@ -202,21 +207,26 @@ impl Motion {
     /// Adds what happened between this look and the one before.
     pub(crate) fn add(&mut self, before: &Look, now: &Look) {
         let (then, sample) = (&before.sample, &now.sample);
-        self.rates = sample.rates_since(then);
+        let rates = sample.rates_since(then);
+        (self.in_per_second, self.out_per_second) = (rates.pushed, rates.popped);
+        (self.parks_per_second, self.wakes_per_second) = (rates.parks, rates.wakes);
         let (from, to) = (then.positions, sample.positions);
         let has_moved = [from.tail != to.tail, from.head != to.head];
-        let longer = |time: Duration, is_still: bool| match is_still {
-            true => time + (sample.at - then.at),
-            false => Duration::ZERO,
-        };
+        let time = sample.at - then.at;
         for (at, peer) in now.peers().iter().enumerate() {
-            self.idle[at] = longer(self.idle[at], !has_moved[at] && peer.is_alive);
+            match !has_moved[at] && peer.is_alive {
+                true => self.idle[at] += time,
+                false => self.idle[at] = Duration::ZERO,
+            }
             if has_moved[at] {
                 self.moved[at] = Some(SystemTime::now());
             }
         }
         let had_some = !from.is_empty() && now.peer(Role::Consumer).is_alive;
-        self.stalled = longer(self.stalled, !has_moved[1] && had_some);
+        match !has_moved[1] && had_some {
+            true => self.stalled_seconds += time.as_secs_f64(),
+            false => self.stalled_seconds = 0.0,
+        }
     }
 }
 

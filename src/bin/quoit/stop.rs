@@ -4,27 +4,9 @@ use std::fmt;
 use std::io;
 
 use quoit::{ClaimError, Error, PeerError, PopError};
+use serde::Serialize;
 
-use crate::moved::Moved;
-
-pub(crate) const EXIT_CODES: &str = "\
-Exit codes:
-  0    done, or no process reads standard output any more
-  1    the system refused something, a message does not fit, or the input was
-       cut off in the middle of one
-  2    the command line is wrong
-  3    there is no such ring, or it is not one that this command can use
-  4    another process has the role that this command needs, or one in a ring to
-       be removed
-  5    the ring is full and its consumer closed or crashed
-  6    the recording is broken or cut off, or none; what is whole is replayed
-  7    the peer did nothing within --timeout
-  8    the producer died; what it had published is received
-  9    doctor has a warning
-SIGHUP, SIGINT, SIGQUIT and SIGTERM end a command where nothing is lost; then the
-tool dies of that signal, for which a shell has 129, 130, 131 and 143.";
-
-/// Each but 0 of the exit codes.
+/// Each but 0 of the exit codes; `docs::tool` says what they mean.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Code {
     Refused = 1,
@@ -49,6 +31,15 @@ pub(crate) enum Stop {
     Error(Code, String),
     /// After something was moved, which is not said yet.
     Partly(Box<Self>, Moved),
+}
+
+/// What was moved into a ring, or out of it.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Moved {
+    #[serde(rename = "action")]
+    pub(crate) verb: &'static str,
+    pub(crate) messages: u64,
+    pub(crate) bytes: u64,
 }
 
 impl Stop {
@@ -87,7 +78,12 @@ impl fmt::Display for Stop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Error(_, text) => f.write_str(text),
-            Self::Partly(stop, moved) => write!(f, "{stop}; until then {moved}"),
+            // To the byte, for a program that has to continue there.
+            Self::Partly(stop, moved) => write!(
+                f,
+                "{stop}; until then {} {} messages, {} bytes",
+                moved.verb, moved.messages, moved.bytes
+            ),
             // Without words.
             Self::ClosedPipe | Self::Signal(_) | Self::Warned => Ok(()),
         }

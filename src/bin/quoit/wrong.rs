@@ -1,27 +1,47 @@
 //! What looks wrong with a ring, in plain words and with the command that helps.
 
-use quoit::{DoorbellKind, Role};
+use quoit::{Corrupt, DoorbellKind, Role};
 
+use crate::entry::{Entry, Trouble};
 use crate::names::quoted;
 use crate::sight::{Look, Motion, Peer};
 
 /// What is as good as full, in percent.
 pub(crate) const FULL: u64 = 95;
 
-/// All that is; a single look has no motion.
-pub(crate) fn wrong(name: &str, look: &Look, motion: Option<&Motion>) -> Vec<String> {
+/// All that is, of the look at an entry, with the motion since another one.
+pub(crate) fn wrong(entry: &Entry, motion: Option<&Motion>) -> Vec<String> {
+    let name = quoted(&entry.shown());
+    let remove = format!("quoit rm {name}");
+    let corrupt = |found: &Corrupt, held: String| {
+        let Corrupt { field, found } = found;
+        format!("it is corrupt: its {field} cannot be {found:#x}; {held}remove it: {remove}")
+    };
+    let look = match &entry.ring {
+        Ok(look) => look,
+        Err(trouble) => {
+            return vec![match trouble {
+                Trouble::NoPermission => format!(
+                    "no permission: its owner is {}, its mode {:o}; sudo quoit stat {name}",
+                    entry.owner(),
+                    entry.mode()
+                ),
+                Trouble::Corrupt(found) => corrupt(found, String::new()),
+                Trouble::Layout(found) => {
+                    format!("it has layout version {found}; use the quoit that made it")
+                }
+                Trouble::Draft => {
+                    let path = quoted(&entry.path.to_string_lossy());
+                    format!("a ring that is being made; if it stays, its maker died: rm {path}")
+                }
+            }];
+        }
+    };
     let mut wrong = Vec::new();
-    let remove = format!("quoit rm {}", quoted(name));
-    if let Some(corrupt) = look.corrupt {
-        let (field, found) = (corrupt.field, corrupt.found);
-        let stop = match look.is_held() {
-            true => format!("stop {} and remove it", look.holders()),
-            false => "remove it".to_owned(),
-        };
-        wrong.push(format!(
-            "it is corrupt: its {field} cannot be {found:#x}; {stop}: {remove}"
-        ));
-    }
+    wrong.extend(look.corrupt.as_ref().map(|found| match look.is_held() {
+        true => corrupt(found, format!("stop {} and ", look.holders())),
+        false => corrupt(found, String::new()),
+    }));
     for peer in look.peers() {
         let (role, rescues) = (peer.role, peer.state.rescues);
         if peer.has_died() {
@@ -64,13 +84,10 @@ fn stalled(look: &Look, peer: &Peer, motion: &Motion) -> Option<String> {
         FULL.. => "full: ",
         _ => "",
     };
-    let (named, does, seconds) = (
-        peer.named(),
-        peer.running().words(),
-        motion.stalled.as_secs_f64(),
-    );
+    let (named, seconds) = (peer.named(), motion.stalled_seconds);
     let (unread, unit) = (look.sample.positions.len(), look.shape().1);
-    (!motion.stalled.is_zero()).then(|| {
+    (seconds > 0.0).then(|| {
+        let does = peer.running().words();
         format!(
             "{full}the consumer ({named}) has taken nothing for {seconds:.1} s, and {unread} \
              {unit} are unread{does}"

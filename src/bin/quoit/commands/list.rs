@@ -74,10 +74,7 @@ fn table(entries: &[Entry], output: &Output) -> String {
     let table = Table::new(&COLUMNS, names, NAME, columns());
     let mut text = table.titles("name", output) + "\n";
     for entry in entries {
-        let file = entry.file.as_ref();
-        let owner = file.map_or(String::new(), |file| file.owner());
-        let mode = file.map_or(String::new(), |file| format!("{:o}", file.mode));
-        let mut cells = vec![(owner, None), (mode, None)];
+        let mut cells = vec![(entry.owner(), None), (format!("{:o}", entry.mode()), None)];
         if table.is_narrow {
             cells.clear();
         }

@@ -9,7 +9,7 @@ use clap::Args;
 use quoit::observer::{Message, ShapeKind};
 use quoit::{Observer, Role};
 
-use crate::ends::Taker;
+use crate::ends::{Source, Taker};
 use crate::interrupt::Interrupt;
 use crate::output::Output;
 use crate::progress::Progress;
@@ -57,11 +57,6 @@ impl Recording {
         self.is_sound &= done.is_ok();
         done.map_err(Stop::io(self.doing.clone()))
     }
-
-    fn end(self) -> Result<(), Stop> {
-        let finished = self.recorder.finish(self.is_sound);
-        finished.map_err(Stop::io(self.doing))
-    }
 }
 
 impl Taker for Recording {
@@ -78,6 +73,11 @@ impl Taker for Recording {
         let flushed = self.recorder.flush();
         self.done(flushed)
     }
+
+    fn end(self) -> Result<(), Stop> {
+        let finished = self.recorder.finish(self.is_sound);
+        finished.map_err(Stop::io(self.doing))
+    }
 }
 
 impl Record {
@@ -85,9 +85,13 @@ impl Record {
         let interrupt = Interrupt::listen()?;
         // Before the ring, which would have a consumer for nothing.
         let file = File::create_new(&self.file).map_err(Stop::io(self.doing()))?;
+        let progress = Progress::new("recorded", false, output);
         let recorded = match self.tap {
-            true => self.tap(file, &interrupt, output),
-            false => self.take(file, &interrupt, output),
+            true => self.tap(file, &interrupt, progress, output),
+            false => {
+                let begin = |source: &Source| self.begin(file, &source.observer);
+                self.ring.receive(begin, (&interrupt, progress), output)
+            }
         };
         recorded.inspect_err(|_| {
             // Nothing is in it.
@@ -114,36 +118,21 @@ impl Record {
         })
     }
 
-    fn take(&self, file: File, interrupt: &Interrupt, output: &Output) -> Result<(), Stop> {
-        let (ring, mut source) = self.ring.consumer()?;
-        let mut recording = self.begin(file, &source.observer)?;
-        self.ring.tell_what_it_takes(&source, output);
-        let progress = Progress::new("recorded", false, output);
-        let mut wait = self.ring.receivers_wait(&source, interrupt, progress);
-        let drained = source.drain(&mut recording, &mut wait);
-        let drained = drained.and(recording.end());
-        let drained = drained.and_then(|()| self.ring.was_closed(&source));
-        drop(source);
-        self.ring.leave(&ring, drained, wait.progress, output)
-    }
-
-    fn tap(&self, file: File, interrupt: &Interrupt, output: &Output) -> Result<(), Stop> {
+    fn tap(
+        &self,
+        file: File,
+        interrupt: &Interrupt,
+        mut progress: Progress,
+        output: &Output,
+    ) -> Result<(), Stop> {
         let observer = Observer::open(self.ring.name())?;
         let mut recording = self.begin(file, &observer)?;
-        let mut progress = Progress::new("recorded", false, output);
-        let mut missed = 0;
-        let tapped = tap(
-            &observer,
-            &mut recording,
-            &mut missed,
-            interrupt,
-            &mut progress,
-        );
         let unit = match observer.info().shape {
             ShapeKind::Records => "records",
             ShapeKind::Frames => "bytes",
         };
-        progress.missed = Some((missed, unit));
+        progress.missed = Some((0, unit));
+        let tapped = tap(&observer, &mut recording, interrupt, &mut progress);
         progress.end(output, tapped.and(recording.end()))
     }
 }
@@ -153,7 +142,6 @@ impl Record {
 fn tap(
     observer: &Observer,
     recording: &mut Recording,
-    missed: &mut u64,
     interrupt: &Interrupt,
     progress: &mut Progress,
 ) -> Result<(), Stop> {
@@ -165,13 +153,13 @@ fn tap(
         let was_attached = observer.endpoint(Role::Producer).epoch > 0;
         let is_over =
             observer.is_superseded()? || was_attached && !observer.is_alive(Role::Producer)?;
-        let (mut count, mut bytes, mut taken) = (0, 0, Ok(()));
+        let (mut count, mut bytes, mut missed, mut taken) = (0, 0, 0, Ok(()));
         let found = observer.unread_from(next, FEW, |message| {
             let gap = message.position.wrapping_sub(next);
             // Frames leave the end of the ring out where they do not fit.
             let rest = info.capacity - (next & (info.capacity - 1));
             let is_padding = info.shape == ShapeKind::Frames && gap == rest;
-            *missed += if is_padding { 0 } else { gap };
+            missed += if is_padding { 0 } else { gap };
             next = message.next;
             (count, bytes) = (count + 1, bytes + message.bytes.len() as u64);
             if taken.is_ok() {
@@ -179,6 +167,7 @@ fn tap(
             }
         });
         taken?;
+        progress.miss(missed);
         if count > 0 {
             recording.finish()?;
             progress.add(count, bytes);
@@ -186,7 +175,7 @@ fn tap(
         found?;
         if count == 0 && is_over {
             // What the consumer took in the end.
-            *missed += observer.positions().tail.wrapping_sub(next);
+            progress.miss(observer.positions().tail.wrapping_sub(next));
             return Ok(());
         }
         if count == 0 {

@@ -6,7 +6,7 @@ use clap::Args;
 use quoit::observer::Message;
 
 use super::send::Format;
-use crate::ends::Taker;
+use crate::ends::{Source, Taker};
 use crate::interrupt::Interrupt;
 use crate::output::Output;
 use crate::patient::Patient;
@@ -66,6 +66,10 @@ impl Taker for Stream<'_> {
         self.bytes.clear();
         Ok(())
     }
+
+    fn end(self) -> Result<(), Stop> {
+        Ok(())
+    }
 }
 
 impl Recv {
@@ -73,19 +77,15 @@ impl Recv {
         let interrupt = Interrupt::listen()?;
         let out = Patient::output(&interrupt)?;
         interrupt.watch(&out)?;
-        let (ring, mut source) = self.ring.consumer()?;
-        self.ring.tell_what_it_takes(&source, output);
         let progress = Progress::new("received", io::stdout().is_terminal(), output);
-        let mut wait = self.ring.receivers_wait(&source, &interrupt, progress);
-        let mut stream = Stream {
-            out,
-            format: Format::chosen(self.format, source.record().is_some()),
-            bytes: Vec::new(),
-            count: 0,
+        let begin = |source: &Source| {
+            Ok(Stream {
+                out,
+                format: Format::chosen(self.format, source.is_of_records()),
+                bytes: Vec::new(),
+                count: 0,
+            })
         };
-        let drained = source.drain(&mut stream, &mut wait);
-        let drained = drained.and_then(|()| self.ring.was_closed(&source));
-        drop(source);
-        self.ring.leave(&ring, drained, wait.progress, output)
+        self.ring.receive(begin, (&interrupt, progress), output)
     }
 }

@@ -67,18 +67,17 @@ impl Replay {
         let contents = reader(again)?.contents(|| interrupt.check())?;
         file.rewind().map_err(Stop::io(doing()))?;
 
-        let (ring, mut sink) = self.ring.producer(contents.kind)?;
-        let (max, _) = sink.lengths();
-        if contents.longest > max {
-            return Err(ClaimError::TooLong { max }.into());
-        }
         let progress = Progress::new("replayed", false, output);
-        let mut wait = self.ring.senders_wait(&sink, &interrupt, progress);
         let mut messages = reader(file)?;
         let from = self.from.unwrap_or_default().as_nanos() as u64;
         let began = contents.began.saturating_add(from);
-        let start = Instant::now();
-        let play = || {
+        let moving = (&interrupt, progress);
+        self.ring.send(contents.kind, moving, output, |sink, wait| {
+            let (max, _) = sink.lengths();
+            if contents.longest > max {
+                return Err(ClaimError::TooLong { max }.into());
+            }
+            let start = Instant::now();
             // What is broken was found before.
             while let Ok(Some(message)) = messages.next() {
                 let Some(time) = message.time.checked_sub(began) else {
@@ -88,12 +87,9 @@ impl Replay {
                 if let Some(early) = due.checked_sub(start.elapsed()) {
                     interrupt.sleep(early)?;
                 }
-                sink.push(message.kind, &message.payload, &mut wait)?;
+                sink.push(message.kind, &message.payload, wait)?;
             }
             contents.broken.map_or(Ok(()), Err)
-        };
-        let played = play();
-        drop(sink);
-        self.ring.leave(&ring, played, wait.progress, output)
+        })
     }
 }

@@ -45,31 +45,27 @@ impl Send {
     pub(crate) fn run(&self, output: &Output) -> Result<(), Stop> {
         let interrupt = Interrupt::listen()?;
         let input = Patient::input(&interrupt)?;
-        let (ring, mut sink) = self.ring.producer(Kind::FRAMES)?;
         let progress = Progress::new("sent", io::stdin().is_terminal(), output);
-        let mut wait = self.ring.senders_wait(&sink, &interrupt, progress);
-        let (longest, piece) = sink.lengths();
-        let mut input = Input {
-            input,
-            format: Format::chosen(self.format, sink.record().is_some()),
-            longest,
-            piece,
-            record: sink.record(),
-            buffer: vec![0; 65536],
-            unread: 0..0,
-            offset: 0,
-            messages: 0,
-            message: Vec::new(),
-        };
-        let mut send = || {
+        let moving = (&interrupt, progress);
+        self.ring.send(Kind::FRAMES, moving, output, |sink, wait| {
+            let (longest, piece) = sink.lengths();
+            let mut input = Input {
+                input,
+                format: Format::chosen(self.format, sink.record().is_some()),
+                longest,
+                piece,
+                record: sink.record(),
+                buffer: vec![0; 65536],
+                unread: 0..0,
+                offset: 0,
+                messages: 0,
+                message: Vec::new(),
+            };
             while input.read()? {
-                sink.push(0, &input.message, &mut wait)?;
+                sink.push(0, &input.message, wait)?;
             }
             Ok(())
-        };
-        let ended = send();
-        drop(sink);
-        self.ring.leave(&ring, ended, wait.progress, output)
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! `quoit stat`: all that can be seen of rings.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
@@ -41,7 +42,7 @@ impl Stat {
             watch.look()?;
         }
         watch.must_find_all()?;
-        let memory = |entry: &Entry| Memory::of(&entry.file.as_ref()?.path);
+        let memory = |entry: &Entry| Memory::of(&entry.path);
         let rings = watch.rings.iter();
         let text = if output.json {
             let all = rings.map(|ring| (&ring.entry, Some(&ring.motion), memory(&ring.entry)));
@@ -61,24 +62,17 @@ type Line = (&'static str, String);
 
 fn words(ring: &Watched, memory: Option<&Memory>, output: &Output) -> String {
     let (entry, motion) = (&ring.entry, &ring.motion);
-    let name = entry.shown();
-    let mut lines = vec![("ring", plain(&name))];
-    if let Some(file) = &entry.file {
-        let path = plain(&file.path.display().to_string());
-        let (owner, mode, inode) = (file.owner(), file.mode, file.inode);
-        let line = format!("{path}, owner {owner}, mode {mode:o}, inode {inode}");
-        lines.push(("file", line));
-    }
-    let troubles = match &entry.ring {
-        Ok(look) => {
-            lines.extend(inside(look, motion, memory));
-            for (peer, idle) in look.peers().iter().zip(motion.idle) {
-                lines.extend(endpoint(peer, idle, memory));
-            }
-            wrong(&name, look, Some(motion))
+    let path = plain(&entry.path.display().to_string());
+    let (owner, mode, inode) = (entry.owner(), entry.mode(), entry.file.ino());
+    let file = format!("{path}, owner {owner}, mode {mode:o}, inode {inode}");
+    let mut lines = vec![("ring", plain(&entry.shown())), ("file", file)];
+    if let Ok(look) = &entry.ring {
+        lines.extend(inside(look, motion, memory));
+        for (peer, idle) in look.peers().iter().zip(motion.idle) {
+            lines.extend(endpoint(peer, idle, memory));
         }
-        Err(trouble) => vec![trouble.words(entry)],
-    };
+    }
+    let troubles = wrong(entry, Some(motion));
     let columns = columns().map_or(usize::MAX, usize::from);
     let troubles = troubles.iter().map(|trouble| ("wrong", plain(trouble)));
     let mut text = String::new();
@@ -113,7 +107,7 @@ fn place(length: u64, memory: Option<&Memory>) -> String {
 }
 
 fn inside(look: &Look, motion: &Motion, memory: Option<&Memory>) -> Vec<Line> {
-    let (info, positions, rates) = (look.info, look.sample.positions, motion.rates);
+    let (info, positions) = (look.info, look.sample.positions);
     let (capacity, unit) = (info.capacity, look.shape().1);
     let holds = match info.shape {
         ShapeKind::Frames => format!("frames in {capacity} bytes"),
@@ -135,8 +129,8 @@ fn inside(look: &Look, motion: &Motion, memory: Option<&Memory>) -> Vec<Line> {
         ("made", made),
         ("doorbell", doorbell(info.doorbell).to_owned()),
         ("memory", place(info.length, memory)),
-        ("tail", position(positions.tail, rates.pushed)),
-        ("head", position(positions.head, rates.popped)),
+        ("tail", position(positions.tail, motion.in_per_second)),
+        ("head", position(positions.head, motion.out_per_second)),
         ("unread", unread),
     ]
 }

@@ -12,30 +12,12 @@ use serde_json::json;
 
 use crate::fields::{Fields, hex};
 use crate::interrupt::{Interrupt, MOMENT};
+use crate::manual::block;
 use crate::names::expanded;
 use crate::output::{Output, plain};
 use crate::patient::Patient;
 use crate::sight::copy_of;
 use crate::stop::{Code, Stop};
-
-/// The language of layouts; `src/docs/tool.md` has it, too. The man page leaves lines
-/// alone that are indented.
-const LANGUAGE: &str = "\
-Layouts:
-  LAYOUT  FIELD, FIELD, ...    in the order of the bytes, with no gaps
-  FIELD   NAME: TYPE           a name of ASCII letters, digits and _
-          TYPE                 without one: its place, from 0
-          _: TYPE              passed over
-  TYPE    u8 u16 u32 u64 u128  integers, little-endian
-          i8 i16 i32 i64 i128  with a sign
-          f32 f64              floating-point numbers
-          u32be f64be ...      any of these, big-endian
-          text                 a byte as text
-          hex                  a byte in hexadecimal
-          [TYPE; COUNT]        an array; of text a string (without its
-                               last zeros), of hex a row of digits
-
-In JSON integers of 128 bits are strings, and so are NaN and inf.";
 
 /// Shows the newest unread messages, and leaves them in the ring
 ///
@@ -43,7 +25,7 @@ In JSON integers of 128 bits are strings, and so are NaN and inf.";
 /// A layout must have the size of a ring's records. A frame of another size is
 /// shown in hexadecimal.
 #[derive(Args)]
-#[command(after_long_help = LANGUAGE)]
+#[command(after_long_help = block("Layouts:"))]
 pub(crate) struct Tail {
     /// The rings: names in /dev/shm, paths with a /, or patterns such as 'feed-*'
     #[arg(required = true)]

@@ -13,6 +13,7 @@ use quoit::Observer;
 
 use self::screen::Screen;
 use crate::interrupt::Interrupt;
+use crate::manual::block;
 use crate::output::{Output, columns};
 use crate::patient::Patient;
 use crate::report::Report;
@@ -30,7 +31,7 @@ const MOST: Duration = Duration::from_secs(24 * 3600);
 ///
 /// On a terminal until q is pressed; elsewhere a table at each look.
 #[derive(Args)]
-#[command(after_long_help = COLUMNS)]
+#[command(after_long_help = block("Columns:"))]
 pub(crate) struct Top {
     /// The rings: names in /dev/shm, paths with a /, or patterns such as 'feed-*'
     /// [default: all in /dev/shm]
@@ -44,23 +45,6 @@ pub(crate) struct Top {
     #[arg(long, value_name = "LOOKS", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
 }
-
-// The man page leaves lines alone that are indented.
-const COLUMNS: &str = "\
-Columns:
-  fill         what is published and not released
-  in/s, out/s  what was published and released in a second:
-               records, or bytes (B) of frames with their headers;
-               k, M and G are powers of ten
-  parks        how often in a second an endpoint slept
-  wakes        wake-ups in a second that an endpoint sent the other,
-               each with a syscall
-  producer,    the process that is attached; or: closed, died,
-    consumer   - (never attached)
-
-Under a ring is what is wrong with it, such as a consumer that takes nothing
-between two looks though messages are unread, and in yellow a producer that has
-pushed nothing for 2 s or more though there is room.";
 
 fn interval(text: &str) -> Result<Duration, String> {
     match ring::duration(text)? {

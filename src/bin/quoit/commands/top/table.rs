@@ -90,11 +90,13 @@ fn cells(ring: &Watched, is_narrow: bool) -> Vec<Cell> {
         return vec![(format!("({state})"), None)];
     };
     let unit = if look.shape().1 == "bytes" { "B" } else { "" };
-    let rates = ring.motion.rates;
+    let motion = &ring.motion;
+    let moved = [motion.in_per_second, motion.out_per_second];
+    let slept = [motion.parks_per_second, motion.wakes_per_second];
     let mut cells = vec![fill(look, is_narrow)];
-    cells.extend([rates.pushed, rates.popped].map(|rate| (short(rate, unit), None)));
+    cells.extend(moved.map(|rate| (short(rate, unit), None)));
     if !is_narrow {
-        cells.extend([rates.parks, rates.wakes].map(|rate| (short(rate, ""), None)));
+        cells.extend(slept.map(|rate| (short(rate, ""), None)));
     }
     cells.extend(
         look.peers()
@@ -125,19 +127,12 @@ fn fill(look: &Look, is_narrow: bool) -> Cell {
 }
 
 /// What is under a ring.
-fn troubles(ring: &Watched) -> Vec<(String, Colour)> {
-    let Watched { entry, motion } = ring;
-    let troubles = match &entry.ring {
-        Ok(look) => wrong(&entry.shown(), look, Some(motion)),
-        Err(trouble) => vec![trouble.words(entry)],
-    };
-    let red = troubles.into_iter().map(|trouble| (trouble, Colour::Red));
-    let quiet = ring.seen().and_then(|look| quiet(look, motion.idle[0]));
-    quiet
-        .map(|quiet| (quiet, Colour::Yellow))
-        .into_iter()
-        .chain(red)
-        .collect()
+fn troubles(Watched { entry, motion }: &Watched) -> Vec<(String, Colour)> {
+    let look = entry.ring.as_ref().ok();
+    let quiet = look.and_then(|look| quiet(look, motion.idle[0]));
+    let quiet = quiet.map(|quiet| (quiet, Colour::Yellow)).into_iter();
+    let red = wrong(entry, Some(motion)).into_iter();
+    quiet.chain(red.map(|wrong| (wrong, Colour::Red))).collect()
 }
 
 /// A producer that pushes nothing though it could.
