@@ -40,8 +40,8 @@ pub(crate) struct Wait<'a> {
     /// The epoch of the peer, if it had closed or crashed before this endpoint attached:
     /// either may attach first, each time again.
     gone: Option<u64>,
-    /// Since when.
-    start: Instant,
+    /// Since when, if it waits.
+    start: Option<Instant>,
     interrupt: &'a Interrupt,
     pub(crate) progress: Progress,
 }
@@ -57,7 +57,7 @@ impl<'a> Wait<'a> {
             peer,
             timeout,
             gone,
-            start: Instant::now(),
+            start: None,
             interrupt,
             progress,
         }
@@ -72,10 +72,9 @@ impl<'a> Wait<'a> {
     }
 
     /// How long to wait now.
-    fn moment(&self) -> Duration {
-        let left = self
-            .timeout
-            .map(|timeout| timeout.saturating_sub(self.start.elapsed()));
+    fn moment(&mut self) -> Duration {
+        let waited = self.start.get_or_insert_with(Instant::now).elapsed();
+        let left = self.timeout.map(|timeout| timeout.saturating_sub(waited));
         left.map_or(MOMENT, |left| left.min(MOMENT))
     }
 
@@ -87,13 +86,20 @@ impl<'a> Wait<'a> {
             Role::Consumer => "made room",
             Role::Producer => "sent anything",
         };
-        match self.timeout {
-            Some(timeout) if self.start.elapsed() >= timeout => {
+        let waited = self.start.map_or(Duration::ZERO, |start| start.elapsed());
+        match self.timeout.filter(|&timeout| waited >= timeout) {
+            Some(timeout) => {
                 let text = format!("no process {wanted} for {timeout:?}");
                 Err(Stop::new(Code::TimedOut, text))
             }
-            _ => Ok(()),
+            None => Ok(()),
         }
+    }
+
+    /// Messages were moved.
+    fn moved(&mut self, count: u64, bytes: u64) {
+        self.start = None;
+        self.progress.add(count, bytes);
     }
 }
 
@@ -151,25 +157,18 @@ impl Sink {
             let text = format!("a record of this ring has {record} bytes, not {length}");
             return Err(Stop::new(Code::Refused, text));
         }
-        let mut has_waited = false;
         loop {
             // The kernel is asked for signals only if there is a wait.
             let refused = match self.try_push(kind, payload) {
                 Ok(()) => {
-                    wait.progress.add(1, length as u64);
+                    wait.moved(1, length as u64);
                     return Ok(());
                 }
-                Err(refused) => refused,
-            };
-            if !std::mem::replace(&mut has_waited, true) {
-                wait.start = Instant::now();
-            }
-            let refused = match refused {
-                ClaimError::Full => {
+                Err(ClaimError::Full) => {
                     wait.interrupt.check()?;
                     self.wait(length, wait.moment()).err()
                 }
-                refused => Some(refused),
+                Err(refused) => Some(refused),
             };
             match refused {
                 None => {}
@@ -244,7 +243,7 @@ impl Source {
             // The endpoint releases what it has seen.
             self.end.poll(released, None)?;
             self.end.release(released);
-            wait.progress.add(count, bytes);
+            wait.moved(count, bytes);
             // What was before it is sound.
             found?;
         }
@@ -253,7 +252,6 @@ impl Source {
 
     /// Waits for a message; false if none will arrive.
     fn has_more(&mut self, wait: &mut Wait<'_>) -> Result<bool, Stop> {
-        wait.start = Instant::now();
         loop {
             match self.end.wait(1, None, wait.moment().into()) {
                 Ok(_) => return Ok(true),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use quoit::{Corrupt, Error, Observer};
 
-use crate::names::{is_draft, path_of};
+use crate::names::{is_draft, path_of, quoted};
 use crate::sight::Look;
 
 /// Bytes of a ring's header: what is not longer is none.
@@ -19,18 +19,13 @@ pub(crate) struct Entry {
     pub(crate) name: PathBuf,
     pub(crate) path: PathBuf,
     pub(crate) file: Metadata,
+    pub(crate) mode: u32,
     pub(crate) ring: Result<Look, Trouble>,
 }
 
-/// Why a ring cannot be looked into.
-pub(crate) enum Trouble {
-    NoPermission,
-    Corrupt(Corrupt),
-    /// The version of its layout.
-    Layout(u32),
-    /// It is being made, or its maker died.
-    Draft,
-}
+/// Why a ring cannot be looked into: in a program's word, and in plain ones with the command
+/// that helps.
+pub(crate) type Trouble = (&'static str, String);
 
 impl Entry {
     /// Of a file; nothing of one that is no ring, or was removed. An earlier look at a ring
@@ -41,16 +36,27 @@ impl Entry {
         let Ok(file) = fs::metadata(&path) else {
             return Ok(None);
         };
+        let mode = file.permissions().mode() & 0o7777;
+        let shown = quoted(&name.to_string_lossy());
         let look = Observer::open(name).and_then(|observer| Look::at(&observer, before));
         let ring = match look {
-            Ok(_) | Err(Error::NotARing { .. }) if is_draft(name) => Err(Trouble::Draft),
+            Ok(_) | Err(Error::NotARing { .. }) if is_draft(name) => {
+                let path = quoted(&path.to_string_lossy());
+                let why = "a ring that is being made; if it stays, its maker died";
+                Err(("draft", format!("{why}: rm {path}")))
+            }
             Ok(look) => Ok(look),
-            Err(Error::Corrupt(corrupt)) => Err(Trouble::Corrupt(corrupt)),
-            Err(Error::VersionMismatch { found, .. }) => Err(Trouble::Layout(found)),
+            Err(Error::Corrupt(found)) => Err(("corrupt", corrupt(&found, &shown, ""))),
+            Err(Error::VersionMismatch { found, .. }) => {
+                let why = format!("it has layout version {found}; use the quoit that made it");
+                Err(("other_layout", why))
+            }
             Err(Error::Io { source, .. })
                 if source.kind() == ErrorKind::PermissionDenied && may_be_a_ring(name, &file) =>
             {
-                Err(Trouble::NoPermission)
+                let owner = owner(file.uid());
+                let why = format!("no permission: its owner is {owner}, its mode {mode:o}");
+                Err(("no_permission", format!("{why}; sudo quoit stat {shown}")))
             }
             Err(error) if is_exhausted(&error) => return Err(error),
             Err(_) => return Ok(None),
@@ -60,6 +66,7 @@ impl Entry {
             name,
             path,
             file,
+            mode,
             ring,
         }))
     }
@@ -73,25 +80,6 @@ impl Entry {
         }
     }
 
-    pub(crate) fn mode(&self) -> u32 {
-        self.file.permissions().mode() & 0o7777
-    }
-
-    /// The owner's name, or number.
-    pub(crate) fn owner(&self) -> String {
-        let uid = self.file.uid();
-        // SAFETY: this process has one thread that asks for users.
-        let entry = unsafe { libc::getpwuid(uid) };
-        if entry.is_null() {
-            return uid.to_string();
-        }
-        // SAFETY: the entry is there until the next call.
-        let name = unsafe { (*entry).pw_name };
-        // SAFETY: the name of an entry is a C string.
-        let name = unsafe { CStr::from_ptr(name) };
-        name.to_string_lossy().into_owned()
-    }
-
     pub(crate) fn shown(&self) -> String {
         self.name.display().to_string()
     }
@@ -100,12 +88,30 @@ impl Entry {
     pub(crate) fn state(&self) -> &'static str {
         match &self.ring {
             Ok(look) if look.corrupt.is_none() => "ok",
-            Ok(_) | Err(Trouble::Corrupt(_)) => "corrupt",
-            Err(Trouble::NoPermission) => "no_permission",
-            Err(Trouble::Layout(_)) => "other_layout",
-            Err(Trouble::Draft) => "draft",
+            Ok(_) => "corrupt",
+            Err((state, _)) => state,
         }
     }
+}
+
+/// What is wrong with a corrupt ring, and what to do before it is removed.
+pub(crate) fn corrupt(found: &Corrupt, name: &str, before: &str) -> String {
+    let Corrupt { field, found } = found;
+    format!("it is corrupt: its {field} cannot be {found:#x}; {before}remove it: quoit rm {name}")
+}
+
+/// A user's name, or number.
+pub(crate) fn owner(uid: u32) -> String {
+    // SAFETY: this process has one thread that asks for users.
+    let entry = unsafe { libc::getpwuid(uid) };
+    if entry.is_null() {
+        return uid.to_string();
+    }
+    // SAFETY: the entry is there until the next call.
+    let name = unsafe { (*entry).pw_name };
+    // SAFETY: the name of an entry is a C string.
+    let name = unsafe { CStr::from_ptr(name) };
+    name.to_string_lossy().into_owned()
 }
 
 /// As far as a stranger can tell; `sem.*` are semaphores of the C library.

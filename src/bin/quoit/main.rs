@@ -28,9 +28,6 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use self::commands::{
-    bench, doctor, list, metrics, pages, record, recv, replay, rm, send, stat, tail, top,
-};
 use self::output::Output;
 use self::standard::Standard;
 use self::stop::Stop;
@@ -49,20 +46,20 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    List(list::List),
-    Stat(stat::Stat),
-    Top(top::Top),
-    Tail(tail::Tail),
-    Send(send::Send),
-    Recv(recv::Recv),
-    Record(record::Record),
-    Replay(replay::Replay),
-    Rm(rm::Rm),
-    Metrics(metrics::Metrics),
-    Doctor(doctor::Doctor),
-    Bench(bench::Bench),
-    Completions(pages::Completions),
-    Man(pages::Man),
+    List(commands::list::List),
+    Stat(commands::stat::Stat),
+    Top(commands::top::Top),
+    Tail(commands::tail::Tail),
+    Send(commands::send::Send),
+    Recv(commands::recv::Recv),
+    Record(commands::record::Record),
+    Replay(commands::replay::Replay),
+    Rm(commands::rm::Rm),
+    Metrics(commands::metrics::Metrics),
+    Doctor(commands::doctor::Doctor),
+    Bench(commands::bench::Bench),
+    Completions(commands::pages::Completions),
+    Man(commands::pages::Man),
 }
 
 fn main() -> ExitCode {

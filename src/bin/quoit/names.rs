@@ -88,11 +88,17 @@ pub(crate) fn quoted(name: &str) -> String {
     }
 }
 
-/// Cores, each once, as in `2,4`.
+/// Cores, each once, as in `2,4` or `0-3,8`.
 pub(crate) fn cores(text: &str) -> Result<Vec<u32>, String> {
-    let numbers = text.split(',').map(|number| number.trim().parse());
-    let numbers: Result<Vec<u32>, _> = numbers.collect();
-    let numbers = numbers.map_err(|_| "numbers, as in 2,4".to_owned())?;
+    /// More than any kernel knows.
+    const MOST: u32 = 1 << 16;
+    let wrong = |_| "numbers, as in 2,4".to_owned();
+    let mut numbers = Vec::new();
+    for range in text.split(',') {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let [first, last] = [first, last].map(|number| number.trim().parse::<u32>().map_err(wrong));
+        numbers.extend(first?..=last?.min(MOST));
+    }
     match numbers.iter().collect::<BTreeSet<_>>().len() == numbers.len() {
         true => Ok(numbers),
         false => Err("each endpoint needs a core of its own".to_owned()),

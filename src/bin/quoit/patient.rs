@@ -107,8 +107,11 @@ impl Patient<'_> {
         let mut pause = SHORTEST;
         let is_full = || rustix::io::ioctl_fionread(&self.file).is_ok_and(|count| count > 0);
         while self.is_pipe && is_full() {
-            self.interrupt.sleep(pause)?;
-            pause = (2 * pause).min(MOMENT);
+            // A reader may close the pipe after the last byte.
+            match self.interrupt.sleep(pause) {
+                Err(stop) if is_full() => return Err(stop),
+                _ => pause = (2 * pause).min(MOMENT),
+            }
         }
         Ok(())
     }

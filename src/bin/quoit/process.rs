@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use procfs::process::{MemoryMaps, Process};
+use quoit::Observer;
 use serde::Serialize;
 
 /// A process at a moment; nothing is known of most.
@@ -92,6 +93,7 @@ impl Memory {
     /// Of the ring in this file; nothing if the file was removed.
     pub(crate) fn of(path: &Path) -> Option<Self> {
         let inode = fs::metadata(path).ok()?.ino();
+        let _mapped = Observer::open(path).ok()?;
         let maps = Process::myself().ok()?.smaps().ok()?;
         // The device may be another one than stat(2) says.
         let mapping = maps.iter().find(|mapping| mapping.inode == inode)?;
@@ -111,22 +113,17 @@ impl Memory {
 }
 
 fn pages(maps: &MemoryMaps, file: Mapped) -> Option<Pages> {
-    let ours = maps.iter().filter(|map| (map.dev, map.inode) == file);
-    let each = ours.map(|map| {
+    let mut all: Option<Pages> = None;
+    for map in maps.iter().filter(|map| (map.dev, map.inode) == file) {
         let bytes = |field| map.extension.map.get(field).copied().unwrap_or(0);
         // Pages of hugetlbfs are in no other sum.
         let hugetlb = bytes("Shared_Hugetlb") + bytes("Private_Hugetlb");
-        Pages {
-            size: bytes("KernelPageSize"),
-            mapped: bytes("Rss") + hugetlb,
-            huge: bytes("ShmemPmdMapped") + bytes("FilePmdMapped") + hugetlb,
-        }
-    });
-    each.reduce(|sum, more| Pages {
-        size: more.size,
-        mapped: sum.mapped + more.mapped,
-        huge: sum.huge + more.huge,
-    })
+        let pages = all.get_or_insert_default();
+        pages.size = bytes("KernelPageSize");
+        pages.mapped += bytes("Rss") + hugetlb;
+        pages.huge += bytes("ShmemPmdMapped") + bytes("FilePmdMapped") + hugetlb;
+    }
+    all
 }
 
 /// What is mounted where this file is. The path alone would not tell which of

@@ -15,15 +15,21 @@ use mcap::io::MessageReader;
 use mcap::records::MessageHeader;
 use mcap::sans_io::LinearReaderOptions;
 use mcap::{McapError, WriteOptions, Writer};
-use quoit::observer::{Message, RingInfo, ShapeKind};
+use quoit::Observer;
+use quoit::observer::{Message, ShapeKind};
 
+use crate::ends::Taker;
 use crate::ring::Kind;
 use crate::stop::{Code, Stop};
+
+/// Messages of a chunk.
+pub(crate) const CHUNK: usize = 256;
 
 /// A file that is written, as far as it is whole.
 pub(crate) struct Recorder {
     writer: Writer<File>,
     file: File,
+    doing: String,
     topic: String,
     metadata: BTreeMap<String, String>,
     /// That of each kind.
@@ -31,19 +37,25 @@ pub(crate) struct Recorder {
     began: (u64, Instant),
     /// Bytes of a unit of its positions.
     unit: u64,
-    /// Bytes that are whole.
+    /// Bytes that are whole; no more are written after a failure.
     whole: u64,
+    is_sound: bool,
 }
 
 impl Recorder {
-    pub(crate) fn new(file: File, name: &str, info: &RingInfo) -> io::Result<Self> {
+    /// An error leaves nothing in the file.
+    pub(crate) fn new(file: File, doing: String, observer: &Observer) -> Result<Self, Stop> {
         let options = WriteOptions::new()
             .profile("quoit")
             .library(concat!("quoit ", env!("CARGO_PKG_VERSION")))
             .chunk_size(None)
             .disable_seeking(true);
-        let again = file.try_clone()?;
-        let writer = options.create(file);
+        let begin = || {
+            let again = file.try_clone()?;
+            Ok((options.create(file).map_err(refused)?, again))
+        };
+        let (writer, file) = begin().map_err(Stop::io(doing.clone()))?;
+        let info = observer.info();
         let (shape, unit) = match info.shape {
             ShapeKind::Records => ("records", 1),
             ShapeKind::Frames => ("frames", 8),
@@ -58,63 +70,82 @@ impl Recorder {
         ];
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let mut recorder = Self {
-            writer: writer.map_err(refused)?,
-            file: again,
-            topic: name.to_owned(),
+            writer,
+            file,
+            doing,
+            topic: observer.name().to_owned(),
             metadata: metadata.map(|(key, value)| (key.to_owned(), value)).into(),
             channels: BTreeMap::new(),
             began: (now.unwrap_or_default().as_nanos() as u64, Instant::now()),
             unit,
             whole: 0,
+            is_sound: true,
         };
-        recorder.flush()?;
-        Ok(recorder)
+        match recorder.finish() {
+            Ok(()) => Ok(recorder),
+            Err(stop) => recorder.end().and(Err(stop)),
+        }
     }
 
-    fn channel(&mut self, kind: u32) -> io::Result<u16> {
+    fn channel(&mut self, kind: u32) -> Result<u16, McapError> {
         if let Some(&channel) = self.channels.get(&kind) {
             return Ok(channel);
         }
         let mut metadata = self.metadata.clone();
         metadata.insert("quoit.kind".to_owned(), kind.to_string());
         let (topic, encoding) = (&self.topic, "application/octet-stream");
-        let channel = self.writer.add_channel(0, topic, encoding, &metadata);
-        let channel = channel.map_err(refused)?;
+        let channel = self.writer.add_channel(0, topic, encoding, &metadata)?;
         self.channels.insert(kind, channel);
         Ok(channel)
     }
 
-    /// Adds a message to the next chunk.
-    pub(crate) fn add(&mut self, message: &Message) -> io::Result<()> {
+    /// What failed makes the rest of the file unsound.
+    fn done<T>(&mut self, done: Result<T, McapError>) -> Result<T, Stop> {
+        self.is_sound &= done.is_ok();
+        done.map_err(refused).map_err(Stop::io(self.doing.clone()))
+    }
+}
+
+impl Taker for Recorder {
+    fn most(&self) -> usize {
+        CHUNK
+    }
+
+    /// Adds it to the next chunk.
+    fn take(&mut self, message: &Message) -> Result<(), Stop> {
         let (began, start) = self.began;
         let time = began + start.elapsed().as_nanos() as u64;
+        let channel = self.channel(message.kind);
         let header = MessageHeader {
-            channel_id: self.channel(message.kind)?,
+            channel_id: self.done(channel)?,
             sequence: (message.position / self.unit) as u32,
             log_time: time,
             publish_time: time,
         };
         let written = self.writer.write_to_known_channel(&header, &message.bytes);
-        written.map_err(refused)
+        self.done(written)
     }
 
     /// The chunk is whole, and the kernel has it.
-    pub(crate) fn flush(&mut self) -> io::Result<()> {
-        self.writer.flush().map_err(refused)?;
-        self.whole = self.file.metadata()?.len();
+    fn finish(&mut self) -> Result<(), Stop> {
+        let flushed = self.writer.flush();
+        self.done(flushed)?;
+        self.whole = self.file.metadata().map_or(self.whole, |file| file.len());
         Ok(())
     }
 
     /// Writes the summary, if all is sound; or cuts off what is not whole.
-    pub(crate) fn finish(mut self, is_sound: bool) -> io::Result<()> {
-        let finished = match is_sound {
-            true => self.writer.finish().map(drop).map_err(refused),
+    fn end(mut self) -> Result<(), Stop> {
+        let finished = match self.is_sound {
+            true => self.writer.finish().map(drop),
             false => Ok(()),
         };
+        let finished = self.done(finished);
         // Without writing what is left of a chunk.
         drop(self.writer.into_inner());
-        if finished.is_err() || !is_sound {
-            self.file.set_len(self.whole)?;
+        if !self.is_sound {
+            let cut = self.file.set_len(self.whole);
+            cut.map_err(Stop::io(self.doing))?;
         }
         finished
     }

@@ -117,7 +117,7 @@ impl<'a> Ring<'a> {
             path: entry.path.display().to_string(),
             state: entry.state(),
             owner: entry.file.uid(),
-            mode: format!("{:04o}", entry.mode()),
+            mode: format!("{:04o}", entry.mode),
             inode: entry.file.ino(),
             wrong: wrong(entry, motion),
             inside: look.map(|look| Inside::of(look, motion, memory)),

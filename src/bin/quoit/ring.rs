@@ -242,18 +242,26 @@ fn again<E>(mut end: impl FnMut() -> Result<E, Error>) -> Result<E, Stop> {
     }
 }
 
+/// A number, and the letters after it.
+fn with_unit(text: &str) -> (&str, &str) {
+    let unit = text.find(|letter: char| letter.is_ascii_alphabetic());
+    text.split_at(unit.unwrap_or(text.len()))
+}
+
 /// `64K` and the like.
 fn capacity(text: &str) -> Result<u64, String> {
-    let (digits, shift) = match text.as_bytes().last() {
-        Some(b'K' | b'k') => (&text[..text.len() - 1], 10),
-        Some(b'M' | b'm') => (&text[..text.len() - 1], 20),
-        Some(b'G' | b'g') => (&text[..text.len() - 1], 30),
-        _ => (text, 0),
+    let (number, unit) = with_unit(text);
+    let size = match unit {
+        "" => 1_u64,
+        "K" | "k" => 1 << 10,
+        "M" | "m" => 1 << 20,
+        "G" | "g" => 1 << 30,
+        _ => 0,
     };
-    let number = digits.parse::<u64>();
-    let number = number.map_err(|_| "a number of bytes, as in 65536, 64K, 1M or 1G")?;
-    let bytes = number.checked_mul(1 << shift);
-    bytes.ok_or_else(|| "too large".to_owned())
+    match number.parse::<u64>() {
+        Ok(number) if size > 0 => number.checked_mul(size).ok_or("too large".to_owned()),
+        _ => Err("a number of bytes, as in 65536, 64K, 1M or 1G".to_owned()),
+    }
 }
 
 /// `660`, in octal.
@@ -266,8 +274,7 @@ fn mode(text: &str) -> Result<u32, String> {
 
 /// `500ms` and the like.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let unit = text.find(|letter: char| letter.is_ascii_alphabetic());
-    let (number, unit) = text.split_at(unit.unwrap_or(text.len()));
+    let (number, unit) = with_unit(text);
     let seconds = match unit {
         "ms" => 0.001,
         "s" => 1.0,

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use indicatif::HumanDuration;
 use quoit::observer::{EndpointState, RingInfo, Sample, ShapeKind};
 use quoit::{Corrupt, Error, Holder, Observer, Role};
 use serde::Serialize;
@@ -182,24 +183,20 @@ impl Look {
 
     /// The processes that attached and closed since an earlier look.
     pub(crate) fn events_since(&self, before: &Self) -> Vec<String> {
-        let mut events = Vec::new();
-        for (before, now) in before.peers().into_iter().zip(self.peers()) {
-            if (before.is_alive, before.state.epoch) == (now.is_alive, now.state.epoch) {
-                continue;
-            }
-            let what = match now {
-                _ if now.is_alive => "attached",
-                _ if now.state.is_closed => "closed",
-                _ => "died",
-            };
+        let pairs = before.peers().into_iter().zip(self.peers());
+        let changed = pairs.filter(|(before, now)| {
+            (before.is_alive, before.state.epoch) != (now.is_alive, now.state.epoch)
+        });
+        let events = changed.map(|(before, now)| {
             // The kernel shows nothing of a process that has ended.
-            let known = match before.state.epoch == now.state.epoch && !now.is_alive {
-                true => before,
-                false => now,
+            let (what, known) = match now.is_alive {
+                true => ("attached", now),
+                false if before.state.epoch != now.state.epoch => (now.end(), now),
+                false => (now.end(), before),
             };
-            events.push(format!("the {} ({}) {what}", now.role, known.named()));
-        }
-        events
+            format!("the {} ({}) {what}", now.role, known.named())
+        });
+        events.collect()
     }
 }
 
@@ -257,25 +254,27 @@ impl Peer {
         }
     }
 
-    /// In a word or two.
+    /// What became of a process that has the role no more.
+    fn end(&self) -> &'static str {
+        match (self.state.epoch, self.state.is_closed) {
+            (0, _) => "-",
+            (_, true) => "closed",
+            _ => "died",
+        }
+    }
+
+    /// In a word.
     pub(crate) fn life(&self) -> String {
-        match (self.pid(), self.state.epoch) {
-            (Some(pid), _) => pid.to_string(),
+        match self.pid() {
+            Some(pid) => pid.to_string(),
             // Perhaps the number of another process here.
-            _ if self.is_alive => format!("{}?", self.state.pid),
-            (None, 0) => "-".to_owned(),
-            _ if self.state.is_closed => "closed".to_owned(),
-            _ => "died".to_owned(),
+            None if self.is_alive => format!("{}?", self.state.pid),
+            None => self.end().to_owned(),
         }
     }
 }
 
 /// `12s`, `34m`, `5h`, `67d`
 pub(crate) fn age(since: SystemTime) -> String {
-    match since.elapsed().map_or(0, |elapsed| elapsed.as_secs()) {
-        seconds @ 0..120 => format!("{seconds}s"),
-        seconds @ 120..7200 => format!("{}m", seconds / 60),
-        seconds @ 7200..172_800 => format!("{}h", seconds / 3600),
-        seconds => format!("{}d", seconds / 86400),
-    }
+    format!("{:#}", HumanDuration(since.elapsed().unwrap_or_default()))
 }

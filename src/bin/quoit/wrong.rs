@@ -1,8 +1,8 @@
 //! What looks wrong with a ring, in plain words and with the command that helps.
 
-use quoit::{Corrupt, DoorbellKind, Role};
+use quoit::{DoorbellKind, Role};
 
-use crate::entry::{Entry, Trouble};
+use crate::entry::{Entry, corrupt};
 use crate::names::quoted;
 use crate::sight::{Look, Motion, Peer};
 
@@ -11,37 +11,20 @@ pub(crate) const FULL: u64 = 95;
 
 /// All that is, of the look at an entry, with the motion since another one.
 pub(crate) fn wrong(entry: &Entry, motion: Option<&Motion>) -> Vec<String> {
-    let name = quoted(&entry.shown());
-    let remove = format!("quoit rm {name}");
-    let corrupt = |found: &Corrupt, held: String| {
-        let Corrupt { field, found } = found;
-        format!("it is corrupt: its {field} cannot be {found:#x}; {held}remove it: {remove}")
-    };
     let look = match &entry.ring {
         Ok(look) => look,
-        Err(trouble) => {
-            return vec![match trouble {
-                Trouble::NoPermission => format!(
-                    "no permission: its owner is {}, its mode {:o}; sudo quoit stat {name}",
-                    entry.owner(),
-                    entry.mode()
-                ),
-                Trouble::Corrupt(found) => corrupt(found, String::new()),
-                Trouble::Layout(found) => {
-                    format!("it has layout version {found}; use the quoit that made it")
-                }
-                Trouble::Draft => {
-                    let path = quoted(&entry.path.to_string_lossy());
-                    format!("a ring that is being made; if it stays, its maker died: rm {path}")
-                }
-            }];
-        }
+        Err((_, why)) => return vec![why.clone()],
     };
-    let mut wrong = Vec::new();
-    wrong.extend(look.corrupt.as_ref().map(|found| match look.is_held() {
-        true => corrupt(found, format!("stop {} and ", look.holders())),
-        false => corrupt(found, String::new()),
-    }));
+    let name = quoted(&entry.shown());
+    let held = look
+        .is_held()
+        .then(|| format!("stop {} and ", look.holders()));
+    let held = held.unwrap_or_default();
+    let found = look.corrupt.as_ref();
+    let mut wrong: Vec<_> = found
+        .map(|found| corrupt(found, &name, &held))
+        .into_iter()
+        .collect();
     for peer in look.peers() {
         let (role, rescues) = (peer.role, peer.state.rescues);
         if peer.has_died() {
@@ -72,7 +55,7 @@ pub(crate) fn wrong(entry: &Entry, motion: Option<&Motion>) -> Vec<String> {
         wrong.push(format!(
             "a process that was removing or replacing it died, or is still at it; the next \
              process that opens the ring to write removes it, or continues with it if it may \
-             not; {remove} removes it for its owner, the owner of its directory, and root"
+             not; quoit rm {name} removes it for its owner, the owner of its directory, and root"
         ));
     }
     wrong

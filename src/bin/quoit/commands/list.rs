@@ -1,10 +1,11 @@
 //! `quoit list`: the rings of this host.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::entry::Entry;
+use crate::entry::{Entry, owner};
 use crate::names::{SHARED_MEMORY, expanded, files};
 use crate::output::{Colour, Output, columns, plain};
 use crate::report::Report;
@@ -74,7 +75,10 @@ fn table(entries: &[Entry], output: &Output) -> String {
     let table = Table::new(&COLUMNS, names, NAME, columns());
     let mut text = table.titles("name", output) + "\n";
     for entry in entries {
-        let mut cells = vec![(entry.owner(), None), (format!("{:o}", entry.mode()), None)];
+        let mut cells = vec![
+            (owner(entry.file.uid()), None),
+            (format!("{:o}", entry.mode), None),
+        ];
         if table.is_narrow {
             cells.clear();
         }

@@ -1,14 +1,14 @@
 //! `quoit metrics`: the rings for a monitoring system.
 
-use std::fmt::Write as _;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Args;
+use quoit::Role;
 use serde_json::{Value, json};
 
 use crate::interrupt::{Interrupt, MOMENT};
@@ -41,8 +41,8 @@ pub(crate) struct Metrics {
 const WHILE: Duration = Duration::from_millis(200);
 /// How long a client may take.
 const SLOWEST: Duration = Duration::from_secs(2);
-/// Bytes of the longest request.
-const LONGEST: usize = 8192;
+/// A request has at most this many pieces.
+const PIECES: u32 = 8;
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -78,33 +78,29 @@ impl Metrics {
 }
 
 fn serve(mut client: TcpStream, watch: &mut Watch) -> io::Result<()> {
-    let until = Instant::now() + SLOWEST;
     client.set_nonblocking(false)?;
     client.set_write_timeout(Some(SLOWEST))?;
+    client.set_read_timeout(Some(SLOWEST / PIECES))?;
     let mut request = Vec::new();
-    let (status, kind, body) = loop {
-        let left = until.saturating_duration_since(Instant::now());
-        let mut piece = [0; 1024];
-        client.set_read_timeout(Some(left.max(Duration::from_nanos(1))))?;
+    for _ in 0..PIECES {
+        let mut piece = [0; 2048];
         let count = client.read(&mut piece)?;
-        if count == 0 || left.is_zero() || request.len() > LONGEST {
-            return Ok(());
-        }
         request.extend_from_slice(&piece[..count]);
-        if let Some(answer) = answer(&request, watch) {
-            break answer;
+        let Some((status, kind, body)) = answer(&request, watch) else {
+            continue;
+        };
+        let length = body.len();
+        let head = format!(
+            "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\
+             Connection: close\r\n\r\n"
+        );
+        client.write_all(head.as_bytes())?;
+        if !request.starts_with(b"HEAD") {
+            client.write_all(body.as_bytes())?;
         }
-    };
-    let length = body.len();
-    let head = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\
-         Connection: close\r\n\r\n"
-    );
-    client.write_all(head.as_bytes())?;
-    match request.starts_with(b"HEAD") {
-        true => Ok(()),
-        false => client.write_all(body.as_bytes()),
+        break;
     }
+    Ok(())
 }
 
 /// Status, type and body; nothing of a request that is not complete.
@@ -136,30 +132,27 @@ fn answer(request: &[u8], watch: &mut Watch) -> Option<(&'static str, &'static s
     })
 }
 
-/// The families, each with its rows.
-struct Families {
-    text: String,
+/// Labels, and the value.
+type Row = (String, Value);
+
+/// The text of a family, with its rows.
+fn family(
+    (name, kind, help): Family,
     is_openmetrics: bool,
-}
-
-impl Families {
-    fn family(&mut self, (name, kind, help): Family) {
-        // In OpenMetrics a family has no suffix.
-        let suffix = if kind == "counter" { "_total" } else { "" };
-        let family = if self.is_openmetrics { "" } else { suffix };
-        let about =
-            format!("# HELP quoit_{name}{family} {help}\n# TYPE quoit_{name}{family} {kind}\n");
-        self.text += &about;
-    }
-
-    /// A metric, with its labels, of the family that was last.
-    fn row(&mut self, (name, kind, _): Family, labels: &str, value: &Value) {
-        let suffix = if kind == "counter" { "_total" } else { "" };
+    rows: impl Iterator<Item = Row>,
+) -> String {
+    let suffix = if kind == "counter" { "_total" } else { "" };
+    // In OpenMetrics a family has none.
+    let family = if is_openmetrics { "" } else { suffix };
+    let mut text = format!("# HELP quoit_{name}{family} {help}\n");
+    text += &format!("# TYPE quoit_{name}{family} {kind}\n");
+    for (labels, value) in rows {
         let value = value
             .as_bool()
             .map_or(value.clone(), |is| u8::from(is).into());
-        let _ = writeln!(self.text, "quoit_{name}{suffix}{{{labels}}} {value}");
+        text += &format!("quoit_{name}{suffix}{{{labels}}} {value}\n");
     }
+    text
 }
 
 /// Name, kind and help.
@@ -204,59 +197,43 @@ fn escaped(text: &str) -> String {
 }
 
 fn text(watch: &Watch, is_openmetrics: bool) -> String {
-    let mut families = Families {
-        text: String::new(),
-        is_openmetrics,
-    };
     let rings = watch.rings.iter().map(|ring| {
         let name = format!("ring=\"{}\"", escaped(&ring.entry.shown()));
-        (
-            name,
-            json!(Ring::of(&ring.entry, Some(&ring.motion), None)),
-            ring.motion.moved,
-        )
+        let facts = json!(Ring::of(&ring.entry, Some(&ring.motion), None));
+        (name, facts, ring.motion.moved)
     });
-    let mut rings: Vec<_> = rings.collect();
-    families.family(STATE);
-    for (name, ring, _) in &rings {
-        families.row(
-            STATE,
-            &format!("{name},state={}", ring["state"]),
-            &true.into(),
-        );
-    }
+    let rings: Vec<_> = rings.collect();
+    let states = rings.iter().map(|(name, ring, _)| {
+        let labels = format!("{name},state={}", ring["state"]);
+        (labels, true.into())
+    });
+    let mut text = family(STATE, is_openmetrics, states);
     // A corrupt ring has no numbers that mean anything.
-    rings.retain(|(_, ring, _)| ring["state"] == "ok");
-    families.family(WRONG);
-    for (name, ring, _) in &rings {
+    let sound = rings.iter().filter(|(_, ring, _)| ring["state"] == "ok");
+    let wrong = sound.clone().map(|(name, ring, _)| {
         let count = ring["wrong"].as_array().map_or(0, Vec::len);
-        families.row(WRONG, name, &count.into());
+        (name.clone(), count.into())
+    });
+    text += &family(WRONG, is_openmetrics, wrong);
+    for (key, about) in OF_RING {
+        let rows = sound.clone().map(|(name, ring, _)| {
+            let labels = format!("{name},unit={}", ring["unit"]);
+            (labels, ring[key].clone())
+        });
+        text += &family(about, is_openmetrics, rows);
     }
-    for (key, family) in OF_RING {
-        families.family(family);
-        for (name, ring, _) in &rings {
-            families.row(family, &format!("{name},unit={}", ring["unit"]), &ring[key]);
-        }
+    let labels = |name: &str, role: Role| format!("{name},role=\"{role}\"");
+    for (key, about) in OF_ENDPOINT {
+        let rows = sound.clone().flat_map(|(name, ring, _)| {
+            let value = |role: Role| ring[role.to_string()][key].clone();
+            ROLES.map(|role| (labels(name, role), value(role)))
+        });
+        text += &family(about, is_openmetrics, rows);
     }
-    let labels = |name: &str| ROLES.map(|role| format!("{name},role=\"{role}\""));
-    for (key, family) in OF_ENDPOINT {
-        families.family(family);
-        for (name, ring, _) in &rings {
-            for (labels, role) in labels(name).iter().zip(ROLES) {
-                families.row(family, labels, &ring[role.to_string()][key]);
-            }
-        }
-    }
-    families.family(MOVED);
-    for (name, _, moved) in &rings {
-        for (labels, time) in labels(name).iter().zip(moved) {
-            if let Some(time) = time {
-                families.row(MOVED, labels, &seconds(*time).into());
-            }
-        }
-    }
-    if is_openmetrics {
-        families.text += "# EOF\n";
-    }
-    families.text
+    let rows = sound.flat_map(|(name, _, moved)| {
+        let ends = ROLES.into_iter().zip(*moved);
+        ends.filter_map(move |(role, time)| Some((labels(name, role), seconds(time?).into())))
+    });
+    text += &family(MOVED, is_openmetrics, rows);
+    text + if is_openmetrics { "# EOF\n" } else { "" }
 }

@@ -6,14 +6,14 @@ use std::thread;
 use std::time::Duration;
 
 use clap::Args;
-use quoit::observer::{Message, ShapeKind};
+use quoit::observer::ShapeKind;
 use quoit::{Observer, Role};
 
 use crate::ends::{Source, Taker};
 use crate::interrupt::Interrupt;
 use crate::output::Output;
 use crate::progress::Progress;
-use crate::recording::Recorder;
+use crate::recording::{CHUNK, Recorder};
 use crate::ring::RingArguments;
 use crate::stop::Stop;
 
@@ -41,55 +41,18 @@ pub(crate) struct Record {
 
 /// Between two checks of a tap that has found nothing.
 const TAP: Duration = Duration::from_millis(1);
-/// Messages of a chunk.
-const FEW: usize = 256;
-
-/// Messages on their way to a file.
-struct Recording {
-    recorder: Recorder,
-    doing: String,
-    is_sound: bool,
-}
-
-impl Recording {
-    /// What failed makes the rest of the file unsound.
-    fn done<T>(&mut self, done: std::io::Result<T>) -> Result<T, Stop> {
-        self.is_sound &= done.is_ok();
-        done.map_err(Stop::io(self.doing.clone()))
-    }
-}
-
-impl Taker for Recording {
-    fn most(&self) -> usize {
-        FEW
-    }
-
-    fn take(&mut self, message: &Message) -> Result<(), Stop> {
-        let added = self.recorder.add(message);
-        self.done(added)
-    }
-
-    fn finish(&mut self) -> Result<(), Stop> {
-        let flushed = self.recorder.flush();
-        self.done(flushed)
-    }
-
-    fn end(self) -> Result<(), Stop> {
-        let finished = self.recorder.finish(self.is_sound);
-        finished.map_err(Stop::io(self.doing))
-    }
-}
-
 impl Record {
     pub(crate) fn run(&self, output: &Output) -> Result<(), Stop> {
         let interrupt = Interrupt::listen()?;
         // Before the ring, which would have a consumer for nothing.
-        let file = File::create_new(&self.file).map_err(Stop::io(self.doing()))?;
+        let doing = format!("write {}", self.file.display());
+        let file = File::create_new(&self.file).map_err(Stop::io(doing.clone()))?;
+        let begin = |observer: &Observer| Recorder::new(file, doing, observer);
         let progress = Progress::new("recorded", false, output);
         let recorded = match self.tap {
-            true => self.tap(file, &interrupt, progress, output),
+            true => self.tap(begin, &interrupt, progress, output),
             false => {
-                let begin = |source: &Source| self.begin(file, &source.observer);
+                let begin = |source: &Source| begin(&source.observer);
                 self.ring.receive(begin, (&interrupt, progress), output)
             }
         };
@@ -101,39 +64,22 @@ impl Record {
         })
     }
 
-    fn doing(&self) -> String {
-        format!("write {}", self.file.display())
-    }
-
-    fn begin(&self, file: File, observer: &Observer) -> Result<Recording, Stop> {
-        let again = file.try_clone().map_err(Stop::io(self.doing()))?;
-        let recorder = Recorder::new(file, observer.name(), &observer.info());
-        let recorder = recorder.inspect_err(|_| {
-            let _ = again.set_len(0);
-        });
-        Ok(Recording {
-            recorder: recorder.map_err(Stop::io(self.doing()))?,
-            doing: self.doing(),
-            is_sound: true,
-        })
-    }
-
     fn tap(
         &self,
-        file: File,
+        begin: impl FnOnce(&Observer) -> Result<Recorder, Stop>,
         interrupt: &Interrupt,
         mut progress: Progress,
         output: &Output,
     ) -> Result<(), Stop> {
         let observer = Observer::open(self.ring.name())?;
-        let mut recording = self.begin(file, &observer)?;
+        let mut recorder = begin(&observer)?;
         let unit = match observer.info().shape {
             ShapeKind::Records => "records",
             ShapeKind::Frames => "bytes",
         };
         progress.missed = Some((0, unit));
-        let tapped = tap(&observer, &mut recording, interrupt, &mut progress);
-        progress.end(output, tapped.and(recording.end()))
+        let tapped = tap(&observer, &mut recorder, interrupt, &mut progress);
+        progress.end(output, tapped.and(recorder.end()))
     }
 }
 
@@ -141,7 +87,7 @@ impl Record {
 /// closed or crashed and all was seen.
 fn tap(
     observer: &Observer,
-    recording: &mut Recording,
+    recorder: &mut Recorder,
     interrupt: &Interrupt,
     progress: &mut Progress,
 ) -> Result<(), Stop> {
@@ -154,7 +100,7 @@ fn tap(
         let is_over =
             observer.is_superseded()? || was_attached && !observer.is_alive(Role::Producer)?;
         let (mut count, mut bytes, mut missed, mut taken) = (0, 0, 0, Ok(()));
-        let found = observer.unread_from(next, FEW, |message| {
+        let found = observer.unread_from(next, CHUNK, |message| {
             let gap = message.position.wrapping_sub(next);
             // Frames leave the end of the ring out where they do not fit.
             let rest = info.capacity - (next & (info.capacity - 1));
@@ -163,13 +109,13 @@ fn tap(
             next = message.next;
             (count, bytes) = (count + 1, bytes + message.bytes.len() as u64);
             if taken.is_ok() {
-                taken = recording.take(&message);
+                taken = recorder.take(&message);
             }
         });
         taken?;
         progress.miss(missed);
         if count > 0 {
-            recording.finish()?;
+            recorder.finish()?;
             progress.add(count, bytes);
         }
         found?;

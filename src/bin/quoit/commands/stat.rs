@@ -9,7 +9,7 @@ use clap::Args;
 use indicatif::HumanBytes;
 use quoit::observer::ShapeKind;
 
-use crate::entry::Entry;
+use crate::entry::{Entry, owner};
 use crate::names::SHARED_MEMORY;
 use crate::output::{Colour, Output, columns, plain, wrapped};
 use crate::process::Memory;
@@ -63,7 +63,7 @@ type Line = (&'static str, String);
 fn words(ring: &Watched, memory: Option<&Memory>, output: &Output) -> String {
     let (entry, motion) = (&ring.entry, &ring.motion);
     let path = plain(&entry.path.display().to_string());
-    let (owner, mode, inode) = (entry.owner(), entry.mode(), entry.file.ino());
+    let (owner, mode, inode) = (owner(entry.file.uid()), entry.mode, entry.file.ino());
     let file = format!("{path}, owner {owner}, mode {mode:o}, inode {inode}");
     let mut lines = vec![("ring", plain(&entry.shown())), ("file", file)];
     if let Ok(look) = &entry.ring {

@@ -9,8 +9,9 @@ use rustix::fs::statvfs;
 use rustix::process::{Resource, getrlimit};
 use rustix::thread::{MembarrierQuery, membarrier_query};
 
-use super::finding::{Finding, Found, Machine, cores_of, good, note, warning};
+use super::finding::{Finding, Found, Machine, good, note, warning};
 use crate::memory_limit::MemoryLimit;
+use crate::names;
 
 /// What docker gives a container.
 const DOCKERS: u64 = 64 << 20;
@@ -155,7 +156,7 @@ fn siblings(machine: &Machine, a: u32, b: u32) -> Found {
     let Some(siblings) = of_core(machine, a, "topology/thread_siblings_list") else {
         return note("the system does not say", "mount sysfs on /sys");
     };
-    if cores_of(&siblings).contains(&b) {
+    if names::cores(&siblings).is_ok_and(|cores| cores.contains(&b)) {
         let fix = "choose one thread of each core, unless both endpoints sleep most of the time";
         let found =
             format!("{a} and {b} are threads of one core: a spinning endpoint slows the other");
@@ -174,7 +175,7 @@ fn caches(machine: &Machine, a: u32, b: u32) -> Found {
         let (Some(level), Some(cores)) = (file("level"), file("shared_cpu_list")) else {
             continue;
         };
-        if cores_of(&cores).contains(&b) {
+        if names::cores(&cores).is_ok_and(|cores| cores.contains(&b)) {
             shared.push(format!("L{level}"));
         }
     }

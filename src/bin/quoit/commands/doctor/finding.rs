@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use crate::names::cores;
 use crate::output::{Colour, Output, columns, wrapped};
 use crate::stop::Stop;
 
@@ -61,22 +62,8 @@ impl Machine {
         let status = self.read("proc/self/status").unwrap_or_default();
         let mut lines = status.lines();
         let list = lines.find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
-        cores_of(list.unwrap_or_default().trim())
+        cores(list.unwrap_or_default()).unwrap_or_default()
     }
-}
-
-/// The numbers of a list such as `0-3,8`, as far as there are such cores.
-pub(super) fn cores_of(list: &str) -> Vec<u32> {
-    /// More than any kernel knows.
-    const MOST: u32 = 1 << 16;
-    let mut cores = Vec::new();
-    for range in list.split(',') {
-        let (first, last) = range.split_once('-').unwrap_or((range, range));
-        if let (Ok(first), Ok(last)) = (first.parse(), last.parse::<u32>()) {
-            cores.extend(first..=last.min(MOST));
-        }
-    }
-    cores
 }
 
 /// A verdict, what was found, and the fix.

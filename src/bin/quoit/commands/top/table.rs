@@ -137,11 +137,15 @@ fn troubles(Watched { entry, motion }: &Watched) -> Vec<(String, Colour)> {
 
 /// A producer that pushes nothing though it could.
 fn quiet(look: &Look, idle: Duration) -> Option<String> {
-    let peer = look.peer(Role::Producer);
-    (idle >= QUIET && look.percent() < FULL).then(|| {
-        let (named, seconds, does) = (peer.named(), idle.as_secs(), peer.running().words());
-        format!("the producer ({named}) has pushed nothing for {seconds} s{does}")
-    })
+    let (peer, seconds) = (look.peer(Role::Producer), idle.as_secs());
+    let is_quiet = idle >= QUIET && look.percent() < FULL;
+    let quiet = || {
+        format!(
+            "the producer ({}) has pushed nothing for {seconds} s",
+            peer.named()
+        )
+    };
+    is_quiet.then(|| quiet() + &peer.running().words())
 }
 
 /// In five columns, and those of the unit.
