@@ -9,7 +9,7 @@ use crate::common::PATIENCE;
 use crate::common::names::{RingName, file_directory};
 use crate::endings::wait_until;
 use crate::streams::numbers;
-use crate::tool::Tool;
+use crate::tool::{Tool, file_in};
 
 pub(crate) fn a_sender_gives_up_and_says_how_far_it_came() {
     let name = RingName::new("no-room");
@@ -68,8 +68,7 @@ pub(crate) fn a_receiver_gives_up_with_all_that_was_sent() {
 
 pub(crate) fn a_recording_of_who_gave_up_is_whole_and_a_replay_gives_up_too() {
     let directory = file_directory();
-    let file = directory.path().join("recording");
-    let file = file.to_str().expect("a path in UTF-8");
+    let file = &*file_in(&directory, "recording");
     let name = RingName::new("record-silence");
     let mut producer = FrameProducer::create(&name, 128).expect("a ring");
     for _ in 0..8 {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 /// What is allowed where a type must be.
 const TYPES: &str = "a type is u8 to u128, i8 to i128, f32, f64 (these with be at the end if \
                      big-endian), text, hex, or [TYPE; COUNT]";
-/// No record needs more, and the parser's stack has an end.
+/// No record needs more, and the parser's stack is limited.
 const DEEPEST: usize = 8;
 
 /// The fields of a record.
@@ -302,7 +302,7 @@ impl<'a> Parser<'a> {
         self.wrong(start, word.len(), what)
     }
 
-    /// What is wrong, and where: the line, and marks under so many letters of it.
+    /// What is wrong, and where: the line, and marks under this many letters of it.
     fn wrong(&self, at: usize, length: usize, what: &str) -> String {
         let start = self.text[..at].rfind('\n').map_or(0, |newline| newline + 1);
         let line = self.text[start..].lines().next().unwrap_or_default();

@@ -18,7 +18,7 @@ const PIECE: usize = 4096;
 const SHORTEST: Duration = Duration::from_micros(20);
 
 /// Standard input or output, without the buffer of the standard library, and the signals
-/// that end a wait for it.
+/// that may end a wait for it.
 pub(crate) struct Patient<'a> {
     file: File,
     interrupt: &'a Interrupt,

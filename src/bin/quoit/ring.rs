@@ -268,7 +268,7 @@ fn capacity(text: &str) -> Result<u64, String> {
 fn mode(text: &str) -> Result<u32, String> {
     match u32::from_str_radix(text, 8) {
         Ok(mode @ 0o600..=0o777) => Ok(mode),
-        _ => Err("mode bits are octal, from 600 to 777: each end reads and writes".to_owned()),
+        _ => Err("mode bits are octal, from 600 to 777: each endpoint reads and writes".to_owned()),
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) struct Watch {
     pub(crate) rings: Vec<Watched>,
     /// The newest last.
     pub(crate) events: VecDeque<(Instant, String)>,
-    /// How many of them the last look has found.
+    /// How many of them the latest look has found.
     new: usize,
 }
 
@@ -106,7 +106,7 @@ impl Watch {
         self.new = REMEMBERED.min(self.new + 1);
     }
 
-    /// What the last look has found.
+    /// What the latest look has found.
     pub(crate) fn news(&self) -> Vec<&str> {
         let news = self.events.iter().rev().take(self.new).rev();
         news.map(|(_, event)| &**event).collect()

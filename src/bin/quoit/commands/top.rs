@@ -41,7 +41,7 @@ pub(crate) struct Top {
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = interval)]
     interval: Duration,
 
-    /// End after so many looks, and leave the last ones on the terminal
+    /// End after this many looks, and leave the latest on the terminal
     #[arg(long, value_name = "LOOKS", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
 }

@@ -32,7 +32,7 @@ const COLUMNS: [Column; 8] = [
     Column::new("consumer", 8, On::All),
 ];
 
-/// The last look, with what has happened since the one before.
+/// The latest look, with what has happened since the one before.
 pub(super) fn text(watch: &Watch, output: &Output, columns: Option<u16>) -> String {
     let news = watch.news().into_iter().map(str::to_owned);
     let lines = news.chain(table(watch, output, columns));
