@@ -100,8 +100,7 @@ pub(crate) fn a_tail_of_any_length_begins_at_once_and_needs_little_memory() {
     // All of it comes, if it is read.
     let name = RingName::new("thousands");
     Tool::run(&["send", name.as_str()], &numbers(5000)).quietly();
-    let text = Tool::run(&["tail", name.as_str(), "-n", "4000"], b"").quietly();
-    let text = String::from_utf8(text).expect("text");
+    let text = Tool::run(&["tail", name.as_str(), "-n", "4000"], b"").text();
     assert_eq!(text.matches("position").count(), 4000);
 }
 
@@ -115,8 +114,9 @@ pub(crate) fn more_rings_than_open_files_are_all_seen() {
     let seen = |arguments: &[&str], unit: &str| {
         let mut command = Command::new(Tool::PATH);
         with_limit(command.args(arguments), libc::RLIMIT_NOFILE, [50; 2]);
-        let text = Tool::start_command(Stdio::piped(), &mut command).end();
-        let text = String::from_utf8(text.quietly()).expect("text");
+        let text = Tool::start_command(Stdio::piped(), &mut command)
+            .end()
+            .text();
         assert_eq!(text.matches(unit).count(), 200, "{arguments:?}");
         text
     };

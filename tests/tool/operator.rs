@@ -102,7 +102,7 @@ pub(crate) fn a_ring_that_may_not_be_read_is_listed() {
         let mut command = as_a_stranger(arguments);
         Tool::start_command(Stdio::piped(), &mut command).end()
     };
-    let text = |arguments: &[&str]| String::from_utf8(run(arguments).quietly()).expect("text");
+    let text = |arguments: &[&str]| run(arguments).text();
     let uid = fs::metadata(name.file()).expect("a file").uid();
     let listed = text(&["list"]);
     let line = listed.lines().find(|line| line.starts_with(name.as_str()));

@@ -162,9 +162,9 @@ impl Ended {
         self.output
     }
 
-    /// The text that it has written.
+    /// As [`quietly`](Self::quietly), as text.
     pub(crate) fn text(self) -> String {
-        String::from_utf8(self.output).expect("text")
+        String::from_utf8(self.quietly()).expect("text")
     }
 
     /// It has ended with this code, and said why.

@@ -52,7 +52,9 @@ impl Recorder {
             .disable_seeking(true);
         let begin = || {
             let again = file.try_clone()?;
-            Ok((options.create(file).map_err(refused)?, again))
+            let writer = options.create(file).map_err(refused);
+            let writer = writer.inspect_err(|_| drop(again.set_len(0)));
+            Ok((writer?, again))
         };
         let (writer, file) = begin().map_err(Stop::io(doing.clone()))?;
         let info = observer.info();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use quoit::{Error, Observer};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::names::{expanded, is_draft, path_of};
 use crate::output::{Output, plain};
@@ -51,7 +51,7 @@ impl Rm {
             // Only what is a ring, and this user's to remove.
             names.retain(|name| !is_draft(name) && Observer::open(name).is_ok());
         }
-        let (mut removed, mut kept) = (Vec::<Value>::new(), Vec::<Value>::new());
+        let (mut removed, mut kept) = (Vec::new(), Vec::new());
         let mut error = None;
         let removal = match self.dry_run {
             true => "would remove",
@@ -61,13 +61,10 @@ impl Rm {
             let shown = name.display().to_string();
             let line = match self.remove(name) {
                 Ok(Fate::Removed(unread)) => {
+                    removed.push(shown.clone());
                     let unread = unread.map(|unread| format!(", with {unread}"));
-                    removed.push(shown.clone().into());
-                    format!(
-                        "{removal} {}{}\n",
-                        plain(&shown),
-                        unread.unwrap_or_default()
-                    )
+                    let unread = unread.unwrap_or_default();
+                    format!("{removal} {}{unread}\n", plain(&shown))
                 }
                 Ok(Fate::Kept(why)) => {
                     kept.push(json!({"name": shown, "why": why}));
@@ -75,9 +72,8 @@ impl Rm {
                 }
                 // The last is reported at the end.
                 Err(stop) => {
-                    if let Some(earlier) = error.replace(stop) {
-                        output.complain(&earlier);
-                    }
+                    let earlier = error.replace(stop);
+                    earlier.iter().for_each(|stop| output.complain(stop));
                     continue;
                 }
             };
