@@ -51,9 +51,9 @@ impl Watch {
 
     /// An error if one of the names refers to no ring. Of a pattern only the rings count.
     pub(crate) fn must_find_all(&self) -> Result<(), Stop> {
-        for name in expanded(&self.names)? {
-            let is_found = self.rings.iter().any(|ring| ring.entry.name == name);
-            if !is_found && self.names.contains(&name) {
+        let names = expanded(&self.names)?.into_iter();
+        for name in names.filter(|name| self.names.contains(name)) {
+            if !self.rings.iter().any(|ring| ring.entry.name == name) {
                 Observer::open(&name)?;
             }
         }
