@@ -26,6 +26,7 @@ use crate::cursor::{RIDE_WORDS, ReadCursor, TailLine, WriteCursor};
 use crate::deadline::Deadline;
 use crate::endpoint::{End, Endpoint, shared_methods, wait_for_message};
 use crate::error::{ClaimError, Error, PopError};
+use crate::frame_producer::FrameProducer;
 use crate::layout::{LAYOUT, PADDING, SHAPE_FRAMES, SHAPE_SLOTS, frame_parts, frame_size};
 use crate::payload;
 pub use crate::ring::Content;
@@ -155,6 +156,12 @@ impl RawRing {
         let description = self.content.description;
         let end = Endpoint::producer(self.ring.shared(), description)?;
         Ok(RawProducer { end, description })
+    }
+
+    /// [`Ring::producer`] of frames.
+    pub fn frame_producer(&self) -> Result<FrameProducer, Error> {
+        let end = Endpoint::producer(self.ring.shared(), self.content.description);
+        end.map(FrameProducer::new)
     }
 
     /// [`Ring::consumer`].

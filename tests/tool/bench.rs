@@ -37,8 +37,7 @@ pub(crate) fn bench_says_what_it_measured_in_json_and_as_a_table() {
             assert!(of("p99") <= of("max"), "{answer}");
         }
     }
-    let text = Tool::run(&["bench", "--quick"], b"").quietly();
-    let text = String::from_utf8(text).expect("text");
+    let text = Tool::run(&["bench", "--quick"], b"").text();
     for way in WAYS {
         assert_eq!(text.matches(way).count(), 2, "{text}");
     }

@@ -77,7 +77,7 @@ pub(crate) fn a_signal_kills_top_after_it_has_left_the_terminal() {
     let name = RingName::new("top-dies");
     drop(FrameProducer::create(&name, 64).expect("a ring"));
     for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGTERM] {
-        let mut top = Terminal::start(On::All, &["top", name.as_str()]);
+        let mut top = Terminal::start_ignoring(false, &["top", name.as_str()]);
         top.until("it is there", |screen| {
             screen.contents().contains("top-dies")
         });

@@ -23,7 +23,7 @@ use crate::endings::{closed, wait_until};
 use crate::looking::{refuses, says};
 use crate::streams::numbers;
 use crate::terminal::{On, Terminal};
-use crate::tool::Tool;
+use crate::tool::{Tool, file_in};
 
 /// What a ring of frames has unread.
 fn unread(name: &RingName) -> u64 {
@@ -272,8 +272,7 @@ pub(crate) fn a_recorder_that_cannot_write_leaves_the_ring_alone() {
     Tool::run(&["record", none.as_str(), file], b"").with(1, "File exists");
     assert!(!none.file().exists());
     assert_eq!(fs::read(file).expect("a file"), b"precious");
-    let new = directory.path().join("new");
-    let new = new.to_str().expect("UTF-8");
+    let new = &*file_in(&directory, "new");
     fs::write(none.file(), "something else").expect("a file");
     Tool::run(&["record", none.as_str(), new], b"").with(3, "is not a quoit ring");
     assert!(!Path::new(new).exists(), "nothing is left of it");
@@ -354,7 +353,7 @@ pub(crate) fn a_follower_ends_with_its_ring_and_with_its_reader() {
     assert!(positions.eq(expected), "{text}");
     drop(producer);
     says(&["rm", name.as_str()]);
-    tail.end().with(3, "is gone");
+    tail.end().with(3, "was removed");
 
     drop(ring(&name, 64));
     let silent = ["tail", "--follow", name.as_str()];

@@ -1,7 +1,6 @@
 //! Commands that have nothing to do, and text that nobody reads.
 
 use std::fs;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -10,20 +9,19 @@ use quoit::{FrameProducer, Producer};
 use serde_json::Value;
 
 use crate::common::child::is_asleep;
-use crate::common::names::{RingName, file_directory};
+use crate::common::names::{RingName, file_directory, shared_memory_directory};
 use crate::common::naps::Naps;
 use crate::deaths::with_limit;
 use crate::endings::wait_until;
 use crate::streams::numbers;
 use crate::terminal::{On, Terminal};
-use crate::tool::Tool;
+use crate::tool::{Tool, file_in};
 
 pub(crate) fn a_command_that_waits_hardly_wakes() {
     let directory = file_directory();
     let [new, quiet, left, full, wide] =
         ["new", "quiet", "left", "full", "wide"].map(RingName::new);
-    let recording = directory.path().join("recording");
-    let recording = recording.to_str().expect("UTF-8");
+    let recording = &*file_in(&directory, "recording");
     // More than fits into the ring that is full.
     Tool::run(&["send", wide.as_str()], &numbers(100)).quietly();
     Tool::run(&["record", wide.as_str(), recording], b"").quietly();
@@ -31,8 +29,7 @@ pub(crate) fn a_command_that_waits_hardly_wakes() {
     let [recorded, replayed] = ["recorded", "replayed"].map(RingName::new);
     let producer = FrameProducer::create(&recorded, 4096).expect("a ring");
     let of_quiet = FrameProducer::create(&quiet, 4096).expect("a ring");
-    let second = directory.path().join("second");
-    let second = second.to_str().expect("UTF-8");
+    let second = &*file_in(&directory, "second");
     let commands: [&[&str]; 9] = [
         &["recv", new.as_str()],
         &["recv", quiet.as_str()],
@@ -103,35 +100,33 @@ pub(crate) fn a_tail_of_any_length_begins_at_once_and_needs_little_memory() {
     // All of it comes, if it is read.
     let name = RingName::new("thousands");
     Tool::run(&["send", name.as_str()], &numbers(5000)).quietly();
-    let text = Tool::run(&["tail", name.as_str(), "-n", "4000"], b"").quietly();
-    let text = String::from_utf8(text).expect("text");
+    let text = Tool::run(&["tail", name.as_str(), "-n", "4000"], b"").text();
     assert_eq!(text.matches("position").count(), 4000);
 }
 
-pub(crate) fn top_watches_more_rings_than_it_may_open_files_at_first() {
-    let directory = file_directory();
-    let paths: Vec<PathBuf> = (0..200)
-        .map(|number| directory.path().join(format!("ring-{number}")))
-        .collect();
-    for path in &paths {
-        drop(Producer::<u64>::create(path, 64).expect("a ring"));
+/// No ring keeps a file open, so no command stops at a limit, or leaves rings out.
+pub(crate) fn more_rings_than_open_files_are_all_seen() {
+    let directory = shared_memory_directory();
+    for number in 0..200 {
+        let ring = Producer::<u64>::create(file_in(&directory, &format!("ring-{number}")), 64);
+        drop(ring.expect("a ring"));
     }
-    let top = |soft, hard| {
+    let seen = |arguments: &[&str], unit: &str| {
         let mut command = Command::new(Tool::PATH);
-        command
-            .args(["top", "--json", "--count", "2", "--interval", "10ms"])
-            .args(&paths)
-            // Twice the same is one.
-            .arg(&paths[0]);
-        with_limit(&mut command, libc::RLIMIT_NOFILE, [soft, hard]);
-        Tool::start_command(Stdio::piped(), &mut command).end()
+        with_limit(command.args(arguments), libc::RLIMIT_NOFILE, [50; 2]);
+        let text = Tool::start_command(Stdio::piped(), &mut command)
+            .end()
+            .text();
+        assert_eq!(text.matches(unit).count(), 200, "{arguments:?}");
+        text
     };
-    let text = String::from_utf8(top(50, 1000).quietly()).expect("text");
-    for line in text.lines() {
-        let look: Value = serde_json::from_str(line).expect("JSON");
-        assert_eq!(look["rings"].as_array().map(Vec::len), Some(200));
-        assert_eq!(look["events"].as_array().map(Vec::len), Some(0));
-    }
-    // And says so if it may not.
-    top(50, 50).with(1, "Too many open files");
+    let (all, first) = (file_in(&directory, "ring-*"), file_in(&directory, "ring-1"));
+    let top = ["top", "--json", "--count", "1", "--interval", "10ms"];
+    // Twice the same is one.
+    let twice = [&top[..], &[&all, &first, &first]].concat();
+    let look: Value = serde_json::from_str(&seen(&twice, "\"incarnation\"")).expect("JSON");
+    assert_eq!(look["events"].as_array().map(Vec::len), Some(0));
+    seen(&["list", &file_in(&directory, "")], "/ring-");
+    seen(&["stat", "--json", &all], "\"incarnation\"");
+    seen(&["metrics", &all], "state=\"ok\"} 1");
 }

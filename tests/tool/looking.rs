@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::common::child::Child;
 use crate::common::names::{RingName, shared_memory_directory};
 use crate::common::segment_file::{CAPACITY, LAYOUT, SUPERSEDED, SegmentFile};
-use crate::tool::Tool;
+use crate::tool::{Tool, file_in};
 
 /// Of the producer and of the consumer, as `layout.md` has them.
 const RESCUES: u64 = 4264;
@@ -58,13 +58,9 @@ pub(crate) fn idler(arguments: &[String]) {
     }
 }
 
-fn path(directory: &Path, name: &str) -> String {
-    directory.join(name).to_str().expect("UTF-8").to_owned()
-}
-
 pub(crate) fn a_directory_is_listed_with_what_is_a_ring() {
     let directory = shared_memory_directory();
-    let file = |name: &str| path(directory.path(), name);
+    let file = |name: &str| file_in(&directory, name);
     let empty = says_json(&["list", "--json", &file("")]);
     assert_eq!(empty["rings"], Value::Array(vec![]));
     let none = says(&["list", &file("")]);
@@ -105,7 +101,7 @@ pub(crate) fn a_directory_is_listed_with_what_is_a_ring() {
     assert_eq!(words[2][3..], ["(corrupt)"]);
     assert_eq!(words[3][3..], ["(other", "layout)"]);
     drop(producer);
-    assert!(says(&["list", &file("")]).contains(" left "));
+    assert!(says(&["list", &file("")]).contains(" closed "));
     refuses(&["list", &file("nowhere")], 1, "could not list");
 }
 
@@ -116,15 +112,11 @@ pub(crate) fn a_ring_is_described_and_so_is_what_is_wrong_with_it() {
     assert_eq!(idler.says(), "here");
     let pid = idler.pid();
     let stat = ring_of(&["stat", "--json", name.as_str()]);
-    assert_eq!(
-        (&stat["producer"]["pid"], &stat["producer"]["alive"]),
-        (&pid.into(), &true.into())
-    );
+    assert_eq!(stat["producer"]["pid"], pid);
+    assert_eq!(stat["producer"]["alive"], true);
     assert_eq!(stat["wrong"], Value::Array(vec![]));
-    assert_eq!(
-        (&stat["doorbell"], &stat["slot_align"]),
-        (&"futex".into(), &8.into())
-    );
+    assert_eq!(stat["doorbell"], "futex");
+    assert_eq!(stat["slot_align"], 8);
     let text = says(&["stat", name.as_str()]);
     let lines = ["holds     frames in 64 bytes", "doorbell  futex"];
     assert!(lines.iter().all(|line| text.contains(line)), "{text}");
@@ -158,10 +150,8 @@ pub(crate) fn a_ring_is_described_and_so_is_what_is_wrong_with_it() {
     }
     // A counter proves nothing.
     assert!(!wrong.contains("bug") && !wrong.contains("lost"), "{wrong}");
-    assert_eq!(
-        (&stat["superseded"], &stat["half_removed"]),
-        (&false.into(), &true.into())
-    );
+    assert_eq!(stat["superseded"], false);
+    assert_eq!(stat["half_removed"], true);
     assert_eq!(stat["producer"]["dropped"], 12);
     assert_eq!(stat["consumer"]["dropped"], 0);
     let top = says_json(&["top", "--count", "1", "--json", name.as_str()]);
@@ -293,10 +283,8 @@ pub(crate) fn no_other_process_is_taken_for_the_one_that_holds_a_ring() {
     SegmentFile::open(&name.file()).write_half(PRODUCER_PID, 1);
     let stat = ring_of(&["stat", "--json", name.as_str()]);
     let producer = &stat["producer"];
-    assert_eq!(
-        (&producer["pid"], &producer["holder"]),
-        (&1.into(), &pid.into())
-    );
+    assert_eq!(producer["pid"], 1);
+    assert_eq!(producer["holder"], pid);
     let command = producer["command"].as_str().expect("its command");
     assert!(command.contains(name.as_str()), "{command}");
     let text = says(&["stat", name.as_str()]);

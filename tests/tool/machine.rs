@@ -152,7 +152,7 @@ pub(crate) fn this_machine_is_examined_in_24_rows_and_80_columns() {
 }
 
 pub(crate) fn completions_and_pages_name_every_subcommand() {
-    let help = String::from_utf8(Tool::run(&["--help"], b"").quietly()).expect("text");
+    let help = Tool::run(&["--help"], b"").text();
     let (_, help) = help.split_once("Commands:\n").expect("a list");
     let (help, _) = help.split_once("\n\n").expect("its end");
     let commands: Vec<_> = help
@@ -166,8 +166,7 @@ pub(crate) fn completions_and_pages_name_every_subcommand() {
     answers.push(vec!["man"]);
     let mut different = BTreeSet::new();
     for arguments in answers {
-        let text = Tool::run(&arguments, b"").quietly();
-        let text = String::from_utf8(text).expect("text");
+        let text = Tool::run(&arguments, b"").text();
         let words: Vec<_> = text
             .split(|letter: char| !letter.is_alphanumeric())
             .collect();
@@ -176,7 +175,7 @@ pub(crate) fn completions_and_pages_name_every_subcommand() {
         }
         assert!(different.insert(text), "{arguments:?} is as another one");
     }
-    let page = Tool::run(&["man", "send"], b"").quietly();
-    assert!(String::from_utf8(page).expect("text").contains("capacity"));
+    let page = Tool::run(&["man", "send"], b"").text();
+    assert!(page.contains("capacity"));
     Tool::run(&["man", "nothing"], b"").with(2, "no such subcommand");
 }

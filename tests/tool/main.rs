@@ -107,7 +107,7 @@ common::suite::suite! {
         an_input_that_is_cut_off_says_what_is_missing,
         a_command_that_waits_hardly_wakes,
         a_tail_of_any_length_begins_at_once_and_needs_little_memory,
-        top_watches_more_rings_than_it_may_open_files_at_first,
+        more_rings_than_open_files_are_all_seen,
         a_recording_replays_kinds_and_payloads,
         a_recording_is_an_mcap_file,
         records_are_moved_with_their_size_and_schema,

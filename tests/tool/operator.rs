@@ -18,7 +18,7 @@ use crate::endings::wait_until;
 use crate::looking::{refuses, ring_of, says, says_json};
 use crate::streams::numbers;
 use crate::terminal::Terminal;
-use crate::tool::Tool;
+use crate::tool::{Tool, file_in};
 
 /// Takes the consumer's role, and then nothing.
 pub(crate) fn hanger(arguments: &[String]) {
@@ -102,7 +102,7 @@ pub(crate) fn a_ring_that_may_not_be_read_is_listed() {
         let mut command = as_a_stranger(arguments);
         Tool::start_command(Stdio::piped(), &mut command).end()
     };
-    let text = |arguments: &[&str]| String::from_utf8(run(arguments).quietly()).expect("text");
+    let text = |arguments: &[&str]| run(arguments).text();
     let uid = fs::metadata(name.file()).expect("a file").uid();
     let listed = text(&["list"]);
     let line = listed.lines().find(|line| line.starts_with(name.as_str()));
@@ -113,10 +113,8 @@ pub(crate) fn a_ring_that_may_not_be_read_is_listed() {
     let ring = rings.clone().find(|ring| ring["name"] == name.as_str());
     let ring = ring.expect("the ring");
     assert_eq!(ring["state"], "no_permission");
-    assert_eq!(
-        (&ring["owner"], &ring["mode"]),
-        (&uid.into(), &"0000".into())
-    );
+    assert_eq!(ring["owner"], uid);
+    assert_eq!(ring["mode"], "0000");
     for arguments in [
         &["stat", name.as_str()][..],
         &["stat"],
@@ -234,14 +232,7 @@ pub(crate) fn the_newest_messages_come_first_to_mind() {
 
 pub(crate) fn a_table_fits_its_terminal() {
     let directory = shared_memory_directory();
-    let file = |name: &str| {
-        directory
-            .path()
-            .join(name)
-            .to_str()
-            .expect("UTF-8")
-            .to_owned()
-    };
+    let file = |name: &str| file_in(&directory, name);
     let long = "market-data-of-an-exchange-with-a-name-that-is-long-";
     let rings = ["a", "b"].map(|end| {
         let mut producer =
@@ -330,14 +321,7 @@ pub(crate) fn patterns_and_no_names_mean_rings() {
 
 pub(crate) fn a_draft_that_was_left_behind_is_listed_and_removed() {
     let directory = shared_memory_directory();
-    let file = |name: &str| {
-        directory
-            .path()
-            .join(name)
-            .to_str()
-            .expect("UTF-8")
-            .to_owned()
-    };
+    let file = |name: &str| file_in(&directory, name);
     let draft = file(".quoit-0123456789abcdef.new");
     drop(Producer::<u64>::create(&draft, 64).expect("a ring"));
     let ring = &says_json(&["list", "--json", &file("")])["rings"][0];

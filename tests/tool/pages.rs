@@ -11,6 +11,7 @@ use crate::common::mappings::mapped;
 use crate::common::mounts::{mount, own_mounts};
 use crate::common::names::{RingName, file_directory};
 use crate::looking::{ring_of, says};
+use crate::tool::file_in;
 
 /// Moves to the last core that it may use, says which, takes a role and waits.
 pub(crate) fn pinned(arguments: &[String]) {
@@ -42,8 +43,7 @@ pub(crate) fn an_end_is_shown_with_its_core_and_command() {
 
 pub(crate) fn a_ring_is_shown_with_the_file_system_it_is_on() {
     let directory = file_directory();
-    let file = directory.path().join("ring");
-    let file = file.to_str().expect("a path in UTF-8");
+    let file = &*file_in(&directory, "ring");
     drop(Producer::<u64>::create(file, 64).expect("a ring"));
     let df = Command::new("df").args(["--output=fstype", file]).output();
     let df = String::from_utf8(df.expect("df runs").stdout).expect("text");

@@ -88,7 +88,7 @@ pub(crate) fn follower_over_a_layer(arguments: &[String]) {
     assert!(!said.contains("in the layer"), "it came again: {said}");
     drop(producer);
     quoit::unlink("merged/ring").expect("nobody holds it");
-    follower.end().with(3, "is gone");
+    follower.end().with(3, "was removed");
 }
 
 /// Not of the one that died in the ring that has the name by now.

@@ -329,7 +329,7 @@ pub(crate) fn the_documents_have_the_language_of_the_help() {
     let (_, language) = help.split_once("Layouts:\n").expect("the language");
     let lines: Vec<_> = language.lines().collect();
     assert!(lines.len() > 8 && lines[0].starts_with("  LAYOUT "));
-    assert!(page.contains(&format!("```text\n{}\n```", lines.join("\n"))));
+    assert!(page.contains(&format!("```text\nLayouts:\n{}\n```", lines.join("\n"))));
     for line in lines {
         // The man page has a margin.
         assert!(line.len() <= 72, "{line}");

@@ -9,7 +9,7 @@ use quoit::{FrameProducer, Observer};
 use crate::common::names::{RingName, file_directory};
 use crate::endings::wait_until;
 use crate::streams::numbers;
-use crate::tool::{Ended, Tool};
+use crate::tool::{Ended, Tool, file_in};
 
 /// Starts the tool as a shell does, with these redirections.
 fn start(redirections: &str, arguments: &[&str]) -> Tool {
@@ -117,8 +117,7 @@ pub(crate) fn a_summary_that_cannot_be_written_is_a_failure() {
 
 pub(crate) fn a_command_with_no_standard_descriptors_writes_to_no_wrong_file() {
     let directory = file_directory();
-    let file = directory.path().join("recording");
-    let file = file.to_str().expect("UTF-8");
+    let file = &*file_in(&directory, "recording");
     let name = RingName::new("bare");
     let mut producer = FrameProducer::create(&name, 4096).expect("a ring");
     (0..9).for_each(|number| producer.push(&[number; 9]).expect("room"));

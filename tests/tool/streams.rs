@@ -55,7 +55,7 @@ pub(crate) fn either_end_may_come_first_each_time() {
     }
     // Nobody comes: how long is up to the timeout.
     let ended = Tool::run(&["recv", name.as_str(), "--timeout", "100ms"], b"");
-    ended.with(7, "nobody sent anything for 100ms");
+    ended.with(7, "no process sent anything for 100ms");
     drop(ring);
 }
 

@@ -9,14 +9,14 @@ use crate::common::PATIENCE;
 use crate::common::names::{RingName, file_directory};
 use crate::endings::wait_until;
 use crate::streams::numbers;
-use crate::tool::Tool;
+use crate::tool::{Tool, file_in};
 
 pub(crate) fn a_sender_gives_up_and_says_how_far_it_came() {
     let name = RingName::new("no-room");
     let ring = RingOptions::new(64).create::<[u8]>(&name).expect("a ring");
     let mut consumer = ring.consumer().expect("a role");
     let arguments = ["send", name.as_str(), "--timeout", "50ms"];
-    let why = "nobody made room for 50ms; until then sent 4 messages, 4 bytes";
+    let why = "no process made room for 50ms; until then sent 4 messages, 4 bytes";
     Tool::run(&arguments, &numbers(1000)).with(7, why);
     assert_eq!(consumer.len(), 64, "what was sent is there");
     let frame = consumer.try_peek().expect("a frame");
@@ -32,7 +32,7 @@ pub(crate) fn a_sender_gives_up_and_says_how_far_it_came() {
         (&1.into(), &1.into()),
         "{said}"
     );
-    assert_eq!(said["error"], "nobody made room for 0ns");
+    assert_eq!(said["error"], "no process made room for 0ns");
 }
 
 pub(crate) fn a_sender_that_may_wait_goes_on_when_there_is_room() {
@@ -62,14 +62,13 @@ pub(crate) fn a_receiver_gives_up_with_all_that_was_sent() {
     assert_eq!(ended.output, b"one\n");
     ended.with(
         7,
-        "nobody sent anything for 50ms; until then received 1 messages, 3 bytes",
+        "no process sent anything for 50ms; until then received 1 messages, 3 bytes",
     );
 }
 
 pub(crate) fn a_recording_of_who_gave_up_is_whole_and_a_replay_gives_up_too() {
     let directory = file_directory();
-    let file = directory.path().join("recording");
-    let file = file.to_str().expect("a path in UTF-8");
+    let file = &*file_in(&directory, "recording");
     let name = RingName::new("record-silence");
     let mut producer = FrameProducer::create(&name, 128).expect("a ring");
     for _ in 0..8 {
@@ -92,7 +91,7 @@ pub(crate) fn a_recording_of_who_gave_up_is_whole_and_a_replay_gives_up_too() {
         "--timeout",
         "50ms",
     ];
-    let why = "nobody made room for 50ms; until then replayed 4 messages, 20 bytes";
+    let why = "no process made room for 50ms; until then replayed 4 messages, 20 bytes";
     Tool::run(&arguments, b"").with(7, why);
 }
 

@@ -2,14 +2,22 @@
 
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::common::PATIENCE;
 use crate::common::child::code_of;
+
+/// A file in a directory, as an argument.
+pub(crate) fn file_in(directory: &TempDir, name: &str) -> String {
+    let path = directory.path().join(name);
+    path.into_os_string().into_string().expect("UTF-8")
+}
 
 /// A running tool. Killed and reaped when the test is over, however it ends.
 pub(crate) struct Tool(Option<Child>);
@@ -40,6 +48,14 @@ impl Tool {
     }
 
     pub(crate) fn start_command(output: Stdio, command: &mut Command) -> Self {
+        // Also if this test ignores it, as after `nohup`.
+        let hears_hangups = || {
+            // SAFETY: no handler is set.
+            unsafe { libc::signal(libc::SIGHUP, libc::SIG_DFL) };
+            Ok(())
+        };
+        // SAFETY: what runs between fork and exec makes one syscall.
+        unsafe { command.pre_exec(hears_hangups) };
         let child = command
             .stdin(Stdio::piped())
             .stdout(output)
@@ -144,6 +160,11 @@ impl Ended {
     pub(crate) fn quietly(self) -> Vec<u8> {
         assert_eq!((self.code, self.errors.as_str()), (Some(0), ""));
         self.output
+    }
+
+    /// As [`quietly`](Self::quietly), as text.
+    pub(crate) fn text(self) -> String {
+        String::from_utf8(self.quietly()).expect("text")
     }
 
     /// It has ended with this code, and said why.

@@ -69,7 +69,7 @@ pub(crate) fn top_of_all_rings(_: &[String]) {
     drop(pusher);
     quoit::unlink(&name).expect("nobody has it");
     top.until("the end is told", |screen| {
-        screen.contents().contains("-load: is gone")
+        screen.contents().contains("-load: was removed")
     });
     assert!(row(top.screen(), "-load").is_none());
 }
@@ -234,18 +234,18 @@ pub(crate) fn top_tells_who_comes_and_what_is_gone() {
     next(&mut top);
     let pid = std::process::id();
     let producer = ring.producer().expect("a role");
-    tells(&mut top, &format!("the producer (process {pid}) came"));
+    tells(&mut top, &format!("the producer (process {pid}) attached"));
     let popper = Child::start("popper", &[name.as_str()]);
     let its = popper.pid();
-    tells(&mut top, &format!("the consumer (process {its}) came"));
+    tells(&mut top, &format!("the consumer (process {its}) attached"));
     drop(popper); // kill -9
     let rings = tells(&mut top, &format!("the consumer (process {its}) died"));
     assert_eq!(rings[0]["consumer"]["alive"], false);
     assert!(rings[0]["wrong"].to_string().contains("died"));
     drop(producer);
-    tells(&mut top, &format!("the producer (process {pid}) left"));
+    tells(&mut top, &format!("the producer (process {pid}) closed"));
     quoit::unlink(&name).expect("nobody has it");
-    assert!(tells(&mut top, "is gone").is_empty());
+    assert!(tells(&mut top, "was removed").is_empty());
     RingOptions::new(64)
         .create::<[u8]>(&name)
         .expect("another ring");
@@ -273,7 +273,7 @@ pub(crate) fn who_comes_and_goes_does_not_seem_to_die() {
     next_with(&mut top, |look| {
         let events = look["events"].to_string();
         assert!(!events.contains("died"), "{look}");
-        for (count, what) in told.iter_mut().zip([" came", " left"]) {
+        for (count, what) in told.iter_mut().zip([" attached", " closed"]) {
             *count += u32::from(events.contains(what));
         }
         told.iter().all(|&count| count > 5)

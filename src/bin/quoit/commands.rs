@@ -1,11 +1,10 @@
 //! The subcommands, each in a file of its own.
 
 pub(crate) mod bench;
-pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod list;
-pub(crate) mod man;
 pub(crate) mod metrics;
+pub(crate) mod pages;
 pub(crate) mod record;
 pub(crate) mod recv;
 pub(crate) mod replay;

@@ -1,30 +1,26 @@
-//! The ends that the commands move messages with, of either shape, and how they wait.
+//! The endpoints that the commands move messages with, and how they wait.
 
 use std::time::{Duration, Instant};
 
+use quoit::observer::{Message, ShapeKind};
 use quoit::raw::{RawConsumer, RawProducer};
-use quoit::{ClaimError, Corrupt, Error, FrameConsumer, FrameProducer, PeerError, PopError};
+use quoit::{ClaimError, Corrupt, Error, FrameProducer, Observer, PeerError, PopError, Role};
 
 use crate::interrupt::{Interrupt, MOMENT};
 use crate::progress::Progress;
-use crate::stop::Stop;
+use crate::stop::{Code, Stop};
 
-/// Bytes that are written before their messages are released, or a message more: what
-/// may come twice.
-pub(crate) const BATCH: usize = 16384;
-/// Bytes of a frame's header in the ring.
-const FRAME_HEADER: u64 = 8;
-
-/// The end that writes.
+/// The endpoint that writes; one of records with their size.
 pub(crate) enum Sink {
     Frames(FrameProducer),
     Records(RawProducer, usize),
 }
 
-/// The end that reads.
-pub(crate) enum Source {
-    Frames(FrameConsumer),
-    Records(RawConsumer, usize),
+/// The endpoint that reads, and the observer that copies its messages: frames and records
+/// in the same way.
+pub(crate) struct Source {
+    pub(crate) end: RawConsumer,
+    pub(crate) observer: Observer,
 }
 
 /// What both shapes can do.
@@ -37,45 +33,39 @@ macro_rules! either {
     };
 }
 
-/// The other end, and what it is to do.
-#[derive(Clone, Copy)]
-struct Awaited {
-    peer: &'static str,
-    deed: &'static str,
-}
-
-const CONSUMER: Awaited = Awaited {
-    peer: "consumer",
-    deed: "made room",
-};
-const PRODUCER: Awaited = Awaited {
-    peer: "producer",
-    deed: "sent anything",
-};
-
-/// A wait for the other end, in moments.
-#[derive(Clone, Copy)]
-pub(crate) struct Wait {
+/// Waits for the peer, in moments, and what was moved until then.
+pub(crate) struct Wait<'a> {
+    peer: Role,
     timeout: Option<Duration>,
-    /// When the time-out is over, from the first moment on.
-    until: Option<Instant>,
-    /// The epoch of the other end, if it was gone before this one came: either end
-    /// may come first, each time anew.
+    /// The epoch of the peer, if it had closed or crashed before this endpoint attached:
+    /// either may attach first, each time again.
     gone: Option<u64>,
+    /// Since when, if it waits.
+    start: Option<Instant>,
+    interrupt: &'a Interrupt,
+    pub(crate) progress: Progress,
 }
 
-impl Wait {
-    pub(crate) fn new(timeout: Option<Duration>, gone: Option<u64>) -> Self {
+impl<'a> Wait<'a> {
+    pub(crate) fn new(
+        peer: Role,
+        gone: Option<u64>,
+        timeout: Option<Duration>,
+        (interrupt, progress): (&'a Interrupt, Progress),
+    ) -> Self {
         Self {
+            peer,
             timeout,
-            until: None,
             gone,
+            start: None,
+            interrupt,
+            progress,
         }
     }
 
-    /// Whether to wait on though the other end is gone: the first one since this end
-    /// came is awaited, and looked for once more when it has just come.
-    fn still_awaits(&mut self, epoch: u64) -> bool {
+    /// Whether to wait though the peer has closed or crashed: the first that attaches after
+    /// this endpoint is awaited, and polled once more when it has just attached.
+    fn awaits(&mut self, epoch: u64) -> bool {
         let awaits = self.gone.is_some();
         self.gone = self.gone.filter(|&gone| gone == epoch);
         awaits
@@ -83,42 +73,44 @@ impl Wait {
 
     /// How long to wait now.
     fn moment(&mut self) -> Duration {
-        let Some(timeout) = self.timeout else {
-            return MOMENT;
-        };
-        let now = Instant::now();
-        // A time that is beyond the clock does not come.
-        self.until = self.until.or_else(|| now.checked_add(timeout));
-        let left = self.until.map(|until| until.saturating_duration_since(now));
+        let waited = self.start.get_or_insert_with(Instant::now).elapsed();
+        let left = self.timeout.map(|timeout| timeout.saturating_sub(waited));
         left.map_or(MOMENT, |left| left.min(MOMENT))
     }
 
-    /// That moment was in vain.
-    fn goes_on(
-        &mut self,
-        interrupt: &Interrupt,
-        progress: &mut Progress,
-        awaited: Awaited,
-    ) -> Result<(), Stop> {
-        progress.wait_for(awaited.peer);
-        interrupt.check()?;
-        match (self.timeout, self.until) {
-            (Some(timeout), Some(until)) if Instant::now() >= until => {
-                let wanted = awaited.deed;
-                Err(Stop::TimedOut { wanted, timeout })
+    /// That moment was without success.
+    fn continues(&mut self) -> Result<(), Stop> {
+        self.progress.wait_for(self.peer);
+        self.interrupt.check()?;
+        let wanted = match self.peer {
+            Role::Consumer => "made room",
+            Role::Producer => "sent anything",
+        };
+        let waited = self.start.map_or(Duration::ZERO, |start| start.elapsed());
+        match self.timeout.filter(|&timeout| waited >= timeout) {
+            Some(timeout) => {
+                let text = format!("no process {wanted} for {timeout:?}");
+                Err(Stop::new(Code::TimedOut, text))
             }
-            _ => Ok(()),
+            None => Ok(()),
         }
+    }
+
+    /// Messages were moved.
+    fn moved(&mut self, count: u64, bytes: u64) {
+        self.start = None;
+        self.progress.add(count, bytes);
     }
 }
 
 impl Sink {
-    pub(crate) fn is_abandoned(&self) -> bool {
-        either!(self, end => end.is_abandoned())
+    fn peer_epoch(&self) -> u64 {
+        either!(self, end => end.peer_epoch())
     }
 
-    pub(crate) fn peer_epoch(&self) -> u64 {
-        either!(self, end => end.peer_epoch())
+    /// The epoch of the consumer, if it has closed or crashed.
+    pub(crate) fn gone(&self) -> Option<u64> {
+        either!(self, end => end.is_abandoned()).then(|| self.peer_epoch())
     }
 
     /// Bytes of a record.
@@ -129,19 +121,12 @@ impl Sink {
         }
     }
 
-    /// Bytes of the longest message.
-    pub(crate) fn longest(&self) -> usize {
+    /// Bytes of the longest message, and of a piece of a stream: four fill a lap, as
+    /// `FrameProducer::writer` does it.
+    pub(crate) fn lengths(&self) -> (usize, usize) {
         match self {
-            Self::Frames(end) => end.max_frame_len(),
-            Self::Records(_, size) => *size,
-        }
-    }
-
-    /// Bytes of a piece of a stream: four fill a lap, as `FrameProducer::writer` does it.
-    pub(crate) fn piece(&self) -> usize {
-        match self {
-            Self::Frames(end) => (end.capacity() / 4 - 8) as usize,
-            Self::Records(_, size) => *size,
+            Self::Frames(end) => (end.max_frame_len(), (end.capacity() / 4 - 8) as usize),
+            Self::Records(_, size) => (*size, *size),
         }
     }
 
@@ -152,7 +137,7 @@ impl Sink {
         }
     }
 
-    /// Waits for room for a message of so many bytes.
+    /// Waits for room for a message of this length.
     fn wait(&mut self, length: usize, time: Duration) -> Result<(), ClaimError> {
         match self {
             Self::Frames(end) => end.claim_timeout(length, time).map(drop),
@@ -160,53 +145,45 @@ impl Sink {
         }
     }
 
-    fn wait_for_peer(&mut self, time: Duration) -> Result<(), PeerError> {
-        either!(self, end => end.wait_for_peer_timeout(time))
-    }
-
-    fn corruption(&self) -> Option<Corrupt> {
-        either!(self, end => end.corruption())
-    }
-
-    /// Pushes a message, and waits for room as long as there is a consumer or may be one.
+    /// Pushes a message, and waits for room while there is a consumer or may be one.
     pub(crate) fn push(
         &mut self,
-        (kind, payload): (u32, &[u8]),
-        mut wait: Wait,
-        interrupt: &Interrupt,
-        progress: &mut Progress,
+        kind: u32,
+        payload: &[u8],
+        wait: &mut Wait<'_>,
     ) -> Result<(), Stop> {
-        if let Some(record) = self.record().filter(|&size| size != payload.len()) {
-            let length = payload.len();
-            return Err(Stop::RecordLength { record, length });
+        let length = payload.len();
+        if let Some(record) = self.record().filter(|&size| size != length) {
+            let text = format!("a record of this ring has {record} bytes, not {length}");
+            return Err(Stop::new(Code::Refused, text));
         }
         loop {
-            // Who need not wait does not ask the kernel for signals.
+            // The kernel is asked for signals only if there is a wait.
             let refused = match self.try_push(kind, payload) {
                 Ok(()) => {
-                    progress.add(1, payload.len() as u64);
+                    wait.moved(1, length as u64);
                     return Ok(());
                 }
                 Err(ClaimError::Full) => {
-                    interrupt.check()?;
-                    match self.wait(payload.len(), wait.moment()) {
-                        Ok(()) => continue,
-                        Err(refused) => refused,
-                    }
+                    wait.interrupt.check()?;
+                    self.wait(length, wait.moment()).err()
                 }
-                Err(refused) => refused,
+                Err(refused) => Some(refused),
             };
             match refused {
-                ClaimError::TimedOut => wait.goes_on(interrupt, progress, CONSUMER)?,
-                ClaimError::Abandoned if wait.still_awaits(self.peer_epoch()) => {
-                    match self.wait_for_peer(wait.moment()) {
-                        Ok(()) => {}
-                        Err(PeerError::TimedOut) => wait.goes_on(interrupt, progress, CONSUMER)?,
-                        Err(PeerError::Superseded) => return Err(ClaimError::Superseded.into()),
-                        Err(PeerError::ReactorDied) => return Err(ClaimError::ReactorDied.into()),
+                None => {}
+                Some(ClaimError::TimedOut) => wait.continues()?,
+                Some(ClaimError::Abandoned) if wait.awaits(self.peer_epoch()) => {
+                    let time = wait.moment();
+                    match either!(self, end => end.wait_for_peer_timeout(time)) {
+                        Err(PeerError::TimedOut) => wait.continues()?,
+                        other => other?,
                     }
                 }
-                error => return Err(corrupt(self.corruption()).unwrap_or(error.into())),
+                Some(error) => {
+                    let corruption = either!(self, end => end.corruption());
+                    return Err(corrupt(corruption).unwrap_or(error.into()));
+                }
             }
         }
     }
@@ -217,157 +194,77 @@ fn corrupt(found: Option<Corrupt>) -> Option<Stop> {
     found.map(|corrupt| Error::from(corrupt).into())
 }
 
-/// A message on its way out of a ring.
-pub(crate) struct Taken<'a> {
-    pub(crate) position: u64,
-    pub(crate) kind: u32,
-    pub(crate) bytes: &'a [u8],
-}
-
-/// Who takes messages in batches.
+/// Takes messages in batches.
 pub(crate) trait Taker {
-    /// Adds a message; whether the batch goes on.
-    fn take(&mut self, taken: &Taken<'_>) -> Result<bool, Stop>;
+    /// Messages of the next batch at most.
+    fn most(&self) -> usize;
+
+    /// Adds a message.
+    fn take(&mut self, message: &Message) -> Result<(), Stop>;
 
     /// The batch is complete: what is in it may be released if this succeeds.
     fn finish(&mut self) -> Result<(), Stop>;
+
+    /// There are no more.
+    fn end(self) -> Result<(), Stop>;
 }
 
 impl Source {
-    pub(crate) fn is_abandoned(&self) -> bool {
-        either!(self, end => end.is_abandoned())
+    pub(crate) fn is_of_records(&self) -> bool {
+        self.observer.info().shape == ShapeKind::Records
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        either!(self, end => end.is_empty())
+    /// The epoch of the producer, if it has closed or crashed, and nothing is unread.
+    pub(crate) fn gone(&self) -> Option<u64> {
+        let is_over = self.end.is_abandoned() && self.end.is_empty();
+        is_over.then(|| self.end.peer_epoch())
     }
 
-    pub(crate) fn position(&self) -> u64 {
-        either!(self, end => end.position())
-    }
-
-    pub(crate) fn peer_epoch(&self) -> u64 {
-        either!(self, end => end.peer_epoch())
-    }
-
-    pub(crate) fn incarnation(&self) -> u64 {
-        either!(self, end => end.incarnation())
-    }
-
-    /// Bytes of a record.
-    pub(crate) fn record(&self) -> Option<usize> {
-        match self {
-            Self::Frames(_) => None,
-            Self::Records(_, size) => Some(*size),
-        }
-    }
-
-    fn wait_for_peer(&mut self, time: Duration) -> Result<(), PeerError> {
-        either!(self, end => end.wait_for_peer_timeout(time))
-    }
-
-    fn corruption(&self) -> Option<Corrupt> {
-        either!(self, end => end.corruption())
-    }
-
-    /// Waits for a message.
-    fn wait(&mut self, time: Duration) -> Result<(), PopError> {
-        match self {
-            Self::Frames(end) => end.peek_timeout(time).map(drop),
-            Self::Records(end, _) => end.wait(1, None, time.into()).map(drop),
-        }
-    }
-
-    /// Hands over messages that are there until the taker has had enough, and releases
-    /// them; how many, and their bytes.
-    fn batch(&mut self, taker: &mut impl Taker) -> Result<(u64, u64), Stop> {
-        let (mut count, mut moved) = (0, 0);
-        let start = self.position();
-        let mut copy = Vec::new();
-        match self {
-            Self::Frames(end) => {
-                let mut frames = end.try_peek_many()?;
-                // What is wrong is told after what is sound.
-                while let Ok(Some(frame)) = frames.next_frame() {
-                    copy.clear();
-                    frame.append_to(&mut copy);
-                    let kind = frame.kind();
-                    let size = FRAME_HEADER + copy.len().next_multiple_of(8) as u64;
-                    (count, moved) = (count + 1, moved + copy.len() as u64);
-                    let goes_on = taker.take(&Taken {
-                        position: start + frames.visited() - size,
-                        kind,
-                        bytes: &copy,
-                    })?;
-                    if !goes_on {
-                        break;
-                    }
-                }
-                taker.finish()?;
-                frames.release();
-            }
-            Self::Records(end, size) => {
-                let unread = end.poll(1, None)?.unread;
-                let mut goes_on = true;
-                while count < unread && goes_on {
-                    copy.clear();
-                    end.copy(count as usize, &mut copy);
-                    goes_on = taker.take(&Taken {
-                        position: start + count,
-                        kind: 0,
-                        bytes: &copy,
-                    })?;
-                    (count, moved) = (count + 1, moved + *size as u64);
-                }
-                taker.finish()?;
-                end.release(count);
-            }
-        }
-        Ok((count, moved))
-    }
-
-    /// Hands over all messages in batches, until the producer has left. What is not taken
-    /// entirely stays in the ring.
+    /// Hands over all messages in batches, until the producer has closed or crashed. What is
+    /// not taken entirely stays in the ring.
     pub(crate) fn drain(
         &mut self,
         taker: &mut impl Taker,
-        wait: Wait,
-        interrupt: &Interrupt,
-        progress: &mut Progress,
+        wait: &mut Wait<'_>,
     ) -> Result<(), Stop> {
-        while self.comes(wait, interrupt, progress)? {
-            interrupt.check()?;
-            let (count, bytes) = self.batch(taker)?;
-            progress.add(count, bytes);
-            // What came before it is sound.
-            if let Some(stop) = corrupt(self.corruption()) {
-                return Err(stop);
-            }
+        while self.has_more(wait)? {
+            wait.interrupt.check()?;
+            let start = self.end.position();
+            let (mut taken, mut released) = (Ok(()), 0);
+            let (mut count, mut bytes) = (0, 0);
+            let found = self.observer.unread_from(start, taker.most(), |message| {
+                if taken.is_ok() {
+                    taken = taker.take(&message);
+                    released = message.next.wrapping_sub(start);
+                    (count, bytes) = (count + 1, bytes + message.bytes.len() as u64);
+                }
+            });
+            taken.and_then(|()| taker.finish())?;
+            // The endpoint releases what it has seen.
+            self.end.poll(released, None)?;
+            self.end.release(released);
+            wait.moved(count, bytes);
+            // What was before it is sound.
+            found?;
         }
         Ok(())
     }
 
-    /// Waits for a message; false if none will come.
-    fn comes(
-        &mut self,
-        mut wait: Wait,
-        interrupt: &Interrupt,
-        progress: &mut Progress,
-    ) -> Result<bool, Stop> {
+    /// Waits for a message; false if none will arrive.
+    fn has_more(&mut self, wait: &mut Wait<'_>) -> Result<bool, Stop> {
         loop {
-            match self.wait(wait.moment()) {
-                Ok(()) => return Ok(true),
-                Err(PopError::TimedOut) => wait.goes_on(interrupt, progress, PRODUCER)?,
-                Err(PopError::Abandoned) if wait.still_awaits(self.peer_epoch()) => {
-                    match self.wait_for_peer(wait.moment()) {
-                        Ok(()) => {}
+            match self.end.wait(1, None, wait.moment().into()) {
+                Ok(_) => return Ok(true),
+                Err(PopError::TimedOut) => wait.continues()?,
+                Err(PopError::Abandoned) if wait.awaits(self.end.peer_epoch()) => {
+                    match self.end.wait_for_peer_timeout(wait.moment()) {
+                        Err(PeerError::TimedOut) => wait.continues()?,
                         Err(PeerError::Superseded) => return Ok(false),
-                        Err(PeerError::TimedOut) => wait.goes_on(interrupt, progress, PRODUCER)?,
-                        Err(PeerError::ReactorDied) => return Err(PopError::ReactorDied.into()),
+                        other => other?,
                     }
                 }
                 Err(PopError::Abandoned | PopError::Superseded) => return Ok(false),
-                Err(error) => return Err(corrupt(self.corruption()).unwrap_or(error.into())),
+                Err(error) => return Err(corrupt(self.end.corruption()).unwrap_or(error.into())),
             }
         }
     }

@@ -6,10 +6,10 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use quoit::{Corrupt, Error};
+use quoit::{Corrupt, Error, Observer};
 
 use crate::names::{is_draft, path_of, quoted};
-use crate::sight::{Look, Sight};
+use crate::sight::Look;
 
 /// Bytes of a ring's header: what is not longer is none.
 const HEADER: u64 = 16384;
@@ -17,129 +17,114 @@ const HEADER: u64 = 16384;
 /// What a listing has.
 pub(crate) struct Entry {
     pub(crate) name: PathBuf,
-    pub(crate) file: Option<FileFacts>,
-    pub(crate) ring: Result<(Sight, Look), Trouble>,
-}
-
-/// What `ls -li` would say.
-pub(crate) struct FileFacts {
     pub(crate) path: PathBuf,
-    pub(crate) uid: u32,
+    pub(crate) file: Metadata,
     pub(crate) mode: u32,
-    pub(crate) inode: u64,
+    pub(crate) ring: Result<Look, Trouble>,
 }
 
-/// Why a ring cannot be looked into.
-pub(crate) enum Trouble {
-    NoPermission,
-    Corrupt(Corrupt),
-    /// The version of its layout.
-    Layout(u32),
-    /// It is being made, or its maker died.
-    Draft,
-}
+/// Why a ring cannot be looked into: in a program's word, and in plain ones with the command
+/// that helps.
+pub(crate) type Trouble = (&'static str, String);
 
 impl Entry {
-    /// Of a file; nothing of one that is no ring, or is gone.
-    pub(crate) fn of(name: PathBuf) -> Option<Self> {
-        let file = FileFacts::of(&name);
-        let ring = match looked(&name) {
-            Ok(_) | Err(Error::NotARing { .. }) if is_draft(&name) => Err(Trouble::Draft),
-            Ok(ring) => Ok(ring),
-            Err(Error::Corrupt(corrupt)) => Err(Trouble::Corrupt(corrupt)),
-            Err(Error::VersionMismatch { found, .. }) => Err(Trouble::Layout(found)),
-            Err(Error::Io { source, .. })
-                if source.kind() == ErrorKind::PermissionDenied && may_be_a_ring(&name) =>
-            {
-                Err(Trouble::NoPermission)
-            }
-            Err(_) => return None,
+    /// Of a file; nothing of one that is no ring, or was removed. An earlier look at a ring
+    /// of this name saves a search for its processes. An error if this process can open no
+    /// file at all.
+    pub(crate) fn of(name: &Path, before: Option<&Look>) -> Result<Option<Self>, Error> {
+        let path = path_of(name);
+        let Ok(file) = fs::metadata(&path) else {
+            return Ok(None);
         };
-        Some(Self { name, file, ring })
+        let mode = file.permissions().mode() & 0o7777;
+        let shown = quoted(&name.to_string_lossy());
+        let look = Observer::open(name).and_then(|observer| Look::at(&observer, before));
+        let ring = match look {
+            Ok(_) | Err(Error::NotARing { .. }) if is_draft(name) => {
+                let path = quoted(&path.to_string_lossy());
+                let why = "a ring that is being made; if it stays, its maker died";
+                Err(("draft", format!("{why}: rm {path}")))
+            }
+            Ok(look) => Ok(look),
+            Err(Error::Corrupt(found)) => Err(("corrupt", corrupt(&found, &shown, ""))),
+            Err(Error::VersionMismatch { found, .. }) => {
+                let why = format!("it has layout version {found}; use the quoit that made it");
+                Err(("other_layout", why))
+            }
+            Err(Error::Io { source, .. })
+                if source.kind() == ErrorKind::PermissionDenied && may_be_a_ring(name, &file) =>
+            {
+                let owner = owner(file.uid());
+                let why = format!("no permission: its owner is {owner}, its mode {mode:o}");
+                Err(("no_permission", format!("{why}; sudo quoit stat {shown}")))
+            }
+            Err(error) if is_exhausted(&error) => return Err(error),
+            Err(_) => return Ok(None),
+        };
+        let name = name.to_owned();
+        Ok(Some(Self {
+            name,
+            path,
+            file,
+            mode,
+            ring,
+        }))
     }
 
-    pub(crate) fn inode(&self) -> Option<u64> {
-        self.file.as_ref().map(|file| file.inode)
+    /// Whether this is the ring that the other entry of the same name was.
+    pub(crate) fn is_still(&self, before: &Self) -> bool {
+        match (&self.ring, &before.ring) {
+            // A copy in an overlayfs has another inode.
+            (Ok(now), Ok(then)) => now.info.incarnation == then.info.incarnation,
+            _ => self.file.ino() == before.file.ino(),
+        }
     }
 
     pub(crate) fn shown(&self) -> String {
         self.name.display().to_string()
     }
+
+    /// In a program's word.
+    pub(crate) fn state(&self) -> &'static str {
+        match &self.ring {
+            Ok(look) if look.corrupt.is_none() => "ok",
+            Ok(_) => "corrupt",
+            Err((state, _)) => state,
+        }
+    }
 }
 
-fn looked(name: &Path) -> Result<(Sight, Look), Error> {
-    let sight = Sight::open(name)?;
-    let look = sight.look()?;
-    Ok((sight, look))
+/// What is wrong with a corrupt ring, and what to do before it is removed.
+pub(crate) fn corrupt(found: &Corrupt, name: &str, before: &str) -> String {
+    let Corrupt { field, found } = found;
+    format!("it is corrupt: its {field} cannot be {found:#x}; {before}remove it: quoit rm {name}")
+}
+
+/// A user's name, or number.
+pub(crate) fn owner(uid: u32) -> String {
+    // SAFETY: this process has one thread that asks for users.
+    let entry = unsafe { libc::getpwuid(uid) };
+    if entry.is_null() {
+        return uid.to_string();
+    }
+    // SAFETY: the entry is there until the next call.
+    let name = unsafe { (*entry).pw_name };
+    // SAFETY: the name of an entry is a C string.
+    let name = unsafe { CStr::from_ptr(name) };
+    name.to_string_lossy().into_owned()
 }
 
 /// As far as a stranger can tell; `sem.*` are semaphores of the C library.
-fn may_be_a_ring(name: &Path) -> bool {
-    let is_long = fs::metadata(path_of(name)).is_ok_and(|file| file.len() > HEADER);
+fn may_be_a_ring(name: &Path, file: &Metadata) -> bool {
     let name = name.file_name().unwrap_or_default();
-    is_long && !name.as_encoded_bytes().starts_with(b"sem.")
+    file.len() > HEADER && !name.as_encoded_bytes().starts_with(b"sem.")
 }
 
-impl FileFacts {
-    fn of(name: &Path) -> Option<Self> {
-        let path = path_of(name);
-        let file: Metadata = fs::metadata(&path).ok()?;
-        Some(Self {
-            path,
-            uid: file.uid(),
-            mode: file.permissions().mode() & 0o7777,
-            inode: file.ino(),
-        })
-    }
-
-    /// The owner's name, or number.
-    pub(crate) fn owner(&self) -> String {
-        // SAFETY: this process has one thread that asks for users.
-        let entry = unsafe { libc::getpwuid(self.uid) };
-        if entry.is_null() {
-            return self.uid.to_string();
-        }
-        // SAFETY: the entry is there until the next call.
-        let name = unsafe { (*entry).pw_name };
-        // SAFETY: the name of an entry is a C string.
-        let name = unsafe { CStr::from_ptr(name) };
-        name.to_string_lossy().into_owned()
-    }
-}
-
-impl Trouble {
-    /// In a program's word.
-    pub(crate) fn state(&self) -> &'static str {
-        match self {
-            Self::NoPermission => "no_permission",
-            Self::Corrupt(_) => "corrupt",
-            Self::Layout(_) => "other_layout",
-            Self::Draft => "draft",
-        }
-    }
-
-    /// In plain words, with the command that helps.
-    pub(crate) fn words(&self, entry: &Entry) -> String {
-        let name = quoted(&entry.shown());
-        match (self, &entry.file) {
-            (Self::NoPermission, Some(file)) => format!(
-                "no permission: its owner is {}, its mode {:o}; sudo quoit stat {name}",
-                file.owner(),
-                file.mode
-            ),
-            (Self::NoPermission, None) => "no permission".to_owned(),
-            (Self::Corrupt(corrupt), _) => format!(
-                "it is corrupt: its {} cannot be {:#x}; remove it: quoit rm {name}",
-                corrupt.field, corrupt.found
-            ),
-            (Self::Layout(found), _) => {
-                format!("it has layout version {found}; use the quoit that made it")
-            }
-            (Self::Draft, _) => {
-                let path = path_of(&entry.name);
-                let path = quoted(&path.to_string_lossy());
-                format!("a ring that is being made; if it stays, its maker died: rm {path}")
-            }
-        }
-    }
+/// Whether it is this process that has no room for another file.
+fn is_exhausted(error: &Error) -> bool {
+    let Error::Io { source, .. } = error else {
+        return false;
+    };
+    let number = source.raw_os_error();
+    number.is_some_and(|number| matches!(number, libc::EMFILE | libc::ENFILE | libc::ENOMEM))
 }

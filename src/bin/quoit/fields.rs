@@ -4,12 +4,12 @@
 
 use std::fmt::Write;
 
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 
 /// What is allowed where a type must be.
 const TYPES: &str = "a type is u8 to u128, i8 to i128, f32, f64 (these with be at the end if \
                      big-endian), text, hex, or [TYPE; COUNT]";
-/// No record needs more, and the parser's stack has an end.
+/// No record needs more, and the parser's stack is limited.
 const DEEPEST: usize = 8;
 
 /// The fields of a record.
@@ -21,24 +21,18 @@ pub(crate) struct Fields {
 
 #[derive(Debug, Clone)]
 enum Type {
-    Number(Numeric),
+    Number(Number),
     Text,
     Hex,
     Array(Box<Self>, usize),
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Numeric {
-    kind: Kind,
+struct Number {
+    /// Unsigned, signed or of floating point: `u`, `i` or `f`.
+    kind: char,
     size: usize,
-    big_endian: bool,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Kind {
-    Unsigned,
-    Signed,
-    Float,
+    is_big_endian: bool,
 }
 
 impl Fields {
@@ -117,7 +111,7 @@ impl Type {
         match word {
             "text" => Some(Self::Text),
             "hex" => Some(Self::Hex),
-            _ => Numeric::named(word).map(Self::Number),
+            _ => Number::named(word).map(Self::Number),
         }
     }
 
@@ -134,13 +128,11 @@ impl Type {
             Self::Number(number) => number.json(bytes),
             Self::Hex => hex(bytes).into(),
             Self::Text => String::from_utf8_lossy(without_zeros(bytes)).into(),
-            Self::Array(element, _) => match **element {
-                Self::Text | Self::Hex => element.json(bytes),
-                _ => element
-                    .each(bytes)
-                    .map(|bytes| element.json(bytes))
-                    .collect(),
-            },
+            Self::Array(element, _) if element.is_letter() => element.json(bytes),
+            Self::Array(element, _) => {
+                let all = bytes.chunks(element.size());
+                all.map(|bytes| element.json(bytes)).collect()
+            }
         }
     }
 
@@ -149,38 +141,33 @@ impl Type {
             Self::Number(number) => number.text(bytes),
             Self::Hex => hex(bytes),
             Self::Text => quoted(without_zeros(bytes)),
-            Self::Array(element, _) => match **element {
-                Self::Text | Self::Hex => element.words(bytes),
-                _ => {
-                    let all = element.each(bytes).map(|bytes| element.words(bytes));
-                    format!("[{}]", all.collect::<Vec<_>>().join(", "))
-                }
-            },
+            Self::Array(element, _) if element.is_letter() => element.words(bytes),
+            Self::Array(element, _) => {
+                let all = bytes.chunks(element.size());
+                let all: Vec<_> = all.map(|bytes| element.words(bytes)).collect();
+                format!("[{}]", all.join(", "))
+            }
         }
     }
 
-    /// The bytes of each element of an array of this type.
-    fn each<'a>(&self, bytes: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
-        bytes.chunks(self.size())
+    /// Its arrays are strings, or rows of digits.
+    fn is_letter(&self) -> bool {
+        matches!(self, Self::Text | Self::Hex)
     }
 }
 
-impl Numeric {
+impl Number {
     fn named(word: &str) -> Option<Self> {
-        let (number, big_endian) = match word.strip_suffix("be") {
-            Some(number) => (number, true),
-            None => (word, false),
-        };
-        let (kind, bits) = match number.split_at_checked(1)? {
-            ("u", bits @ ("8" | "16" | "32" | "64" | "128")) => (Kind::Unsigned, bits),
-            ("i", bits @ ("8" | "16" | "32" | "64" | "128")) => (Kind::Signed, bits),
-            ("f", bits @ ("32" | "64")) => (Kind::Float, bits),
+        let number = word.strip_suffix("be");
+        let (kind, bits) = number.unwrap_or(word).split_at_checked(1)?;
+        let size = match (kind, bits) {
+            ("u" | "i", "8" | "16" | "32" | "64" | "128") | ("f", "32" | "64") => bits.parse(),
             _ => return None,
         };
         Some(Self {
-            kind,
-            size: bits.parse::<usize>().ok()? / 8,
-            big_endian,
+            kind: kind.chars().next()?,
+            size: size.unwrap_or(0_usize) / 8,
+            is_big_endian: number.is_some(),
         })
     }
 
@@ -189,16 +176,16 @@ impl Numeric {
         let mut all = [0; 16];
         let used = &mut all[..self.size];
         used.copy_from_slice(bytes);
-        if self.big_endian {
+        if self.is_big_endian {
             used.reverse();
         }
         let number = u128::from_le_bytes(all);
         let unused = 128 - 8 * self.size;
-        match self.kind {
-            Kind::Unsigned => number.to_string(),
-            Kind::Signed => ((number << unused) as i128 >> unused).to_string(),
-            Kind::Float if self.size == 4 => format!("{:?}", f32::from_bits(number as u32)),
-            Kind::Float => format!("{:?}", f64::from_bits(number as u64)),
+        match (self.kind, self.size) {
+            ('u', _) => number.to_string(),
+            ('i', _) => ((number << unused) as i128 >> unused).to_string(),
+            (_, 4) => format!("{:?}", f32::from_bits(number as u32)),
+            _ => format!("{:?}", f64::from_bits(number as u64)),
         }
     }
 
@@ -206,7 +193,7 @@ impl Numeric {
     fn json(self, bytes: &[u8]) -> Value {
         let text = self.text(bytes);
         let number = match self.kind {
-            Kind::Float => text.parse().ok().and_then(Number::from_f64),
+            'f' => text.parse().ok().and_then(serde_json::Number::from_f64),
             _ if self.size > 8 => None,
             _ => text.parse().ok(),
         };
@@ -315,7 +302,7 @@ impl<'a> Parser<'a> {
         self.wrong(start, word.len(), what)
     }
 
-    /// What is wrong, and where: the line, and marks under so many letters of it.
+    /// What is wrong, and where: the line, and marks under this many letters of it.
     fn wrong(&self, at: usize, length: usize, what: &str) -> String {
         let start = self.text[..at].rfind('\n').map_or(0, |newline| newline + 1);
         let line = self.text[start..].lines().next().unwrap_or_default();

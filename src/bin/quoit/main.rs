@@ -5,10 +5,10 @@ mod ends;
 mod entry;
 mod fields;
 mod interrupt;
+mod manual;
 /// The limits that the library asks as well.
 #[path = "../../segment/memory_limit.rs"]
 mod memory_limit;
-mod moved;
 mod names;
 mod output;
 mod patient;
@@ -20,22 +20,21 @@ mod ring;
 mod sight;
 mod standard;
 mod stop;
+mod table;
+mod watch;
 mod wrong;
 
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use self::commands::{
-    bench, completions, doctor, list, man, metrics, record, recv, replay, rm, send, stat, tail, top,
-};
 use self::output::Output;
 use self::standard::Standard;
 use self::stop::Stop;
 
 /// Sends, receives, records and examines quoit's rings in shared memory
 #[derive(Parser)]
-#[command(name = "quoit", version, after_long_help = stop::EXIT_CODES)]
+#[command(name = "quoit", version, after_long_help = manual::block("Exit codes:"))]
 struct Cli {
     /// Answer in JSON. send, recv, record and replay write it to standard error
     #[arg(long, global = true)]
@@ -47,20 +46,20 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    List(list::List),
-    Stat(stat::Stat),
-    Top(top::Top),
-    Tail(tail::Tail),
-    Send(send::Send),
-    Recv(recv::Recv),
-    Record(record::Record),
-    Replay(replay::Replay),
-    Rm(rm::Rm),
-    Metrics(metrics::Metrics),
-    Doctor(doctor::Doctor),
-    Bench(bench::Bench),
-    Completions(completions::Completions),
-    Man(man::Man),
+    List(commands::list::List),
+    Stat(commands::stat::Stat),
+    Top(commands::top::Top),
+    Tail(commands::tail::Tail),
+    Send(commands::send::Send),
+    Recv(commands::recv::Recv),
+    Record(commands::record::Record),
+    Replay(commands::replay::Replay),
+    Rm(commands::rm::Rm),
+    Metrics(commands::metrics::Metrics),
+    Doctor(commands::doctor::Doctor),
+    Bench(commands::bench::Bench),
+    Completions(commands::pages::Completions),
+    Man(commands::pages::Man),
 }
 
 fn main() -> ExitCode {
@@ -78,7 +77,7 @@ fn main() -> ExitCode {
 }
 
 fn run(command: &Command, output: &Output) -> Result<(), Stop> {
-    // What answers there does nothing if nobody can hear it.
+    // What answers there does nothing if the answer can reach no reader.
     if !matches!(
         command,
         Command::Send(_) | Command::Record(_) | Command::Replay(_)

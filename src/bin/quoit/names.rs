@@ -1,13 +1,13 @@
 //! Names of rings: which files there are, and which of them a pattern means.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use glob::Pattern;
-use quoit::Error;
 
-use crate::stop::Stop;
+use crate::stop::{Code, Stop};
 
 /// Where rings with plain names are.
 pub(crate) const SHARED_MEMORY: &str = "/dev/shm";
@@ -26,11 +26,6 @@ pub(crate) fn files(directory: &Path) -> Result<Vec<PathBuf>, Stop> {
     found.map_err(Stop::io(format!("list {}", directory.display())))
 }
 
-/// All files in shared memory.
-pub(crate) fn all() -> Result<Vec<PathBuf>, Stop> {
-    files(Path::new(SHARED_MEMORY))
-}
-
 fn entries(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(directory)? {
@@ -46,8 +41,12 @@ fn entries(directory: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// What the names mean: a file of that very name, or all that a pattern fits.
+/// What the names mean, each once: a file of that very name, or all that a pattern fits, or
+/// the pattern itself if there are none. No names mean all files in shared memory.
 pub(crate) fn expanded(names: &[PathBuf]) -> Result<Vec<PathBuf>, Stop> {
+    if names.is_empty() {
+        return files(Path::new(SHARED_MEMORY));
+    }
     let mut found = Vec::new();
     for name in names {
         let text = name.to_string_lossy();
@@ -55,7 +54,7 @@ pub(crate) fn expanded(names: &[PathBuf]) -> Result<Vec<PathBuf>, Stop> {
             found.push(name.clone());
             continue;
         }
-        let wrong = |error| Stop::Pattern(format!("{text}: {error}"));
+        let wrong = |error| Stop::new(Code::Usage, format!("{text}: {error}"));
         let pattern = Pattern::new(&text).map_err(wrong)?;
         let directory = match name.parent() {
             Some(parent) if text.contains('/') => parent,
@@ -63,24 +62,21 @@ pub(crate) fn expanded(names: &[PathBuf]) -> Result<Vec<PathBuf>, Stop> {
         };
         let mut files = files(directory)?;
         files.retain(|file| pattern.matches_path(file));
-        if files.is_empty() {
-            let name = text.into_owned();
-            return Err(Error::NotFound { name }.into());
+        match files.is_empty() {
+            true => found.push(name.clone()),
+            false => found.extend(files),
         }
-        found.extend(files);
     }
+    let mut given = BTreeSet::new();
+    found.retain(|name| given.insert(name.clone()));
     Ok(found)
 }
 
 /// Whether this is the name of a ring that is being made: if it stays, its maker died.
 pub(crate) fn is_draft(name: &Path) -> bool {
     let name = name.file_name().unwrap_or_default().to_string_lossy();
-    let number = name
-        .strip_prefix(".quoit-")
-        .and_then(|rest| rest.strip_suffix(".new"));
-    number.is_some_and(|digits| {
-        digits.len() == 16 && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
-    })
+    let draft = format!(".quoit-{}.new", "[0-9a-fA-F]".repeat(16));
+    Pattern::new(&draft).is_ok_and(|draft| draft.matches(&name))
 }
 
 /// The name as a shell takes it.
@@ -89,5 +85,22 @@ pub(crate) fn quoted(name: &str) -> String {
     match name.chars().all(is_plain) {
         true => name.to_owned(),
         false => format!("'{}'", name.replace('\'', r"'\''")),
+    }
+}
+
+/// Cores, each once, as in `2,4` or `0-3,8`.
+pub(crate) fn cores(text: &str) -> Result<Vec<u32>, String> {
+    /// More than any kernel knows.
+    const MOST: u32 = 1 << 16;
+    let wrong = |_| "numbers, as in 2,4".to_owned();
+    let mut numbers = Vec::new();
+    for range in text.split(',') {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let [first, last] = [first, last].map(|number| number.trim().parse::<u32>().map_err(wrong));
+        numbers.extend(first?..=last?.min(MOST));
+    }
+    match numbers.iter().collect::<BTreeSet<_>>().len() == numbers.len() {
+        true => Ok(numbers),
+        false => Err("each endpoint needs a core of its own".to_owned()),
     }
 }

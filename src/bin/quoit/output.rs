@@ -20,7 +20,7 @@ pub(crate) struct Output {
     colours: bool,
 }
 
-/// What others chose must not move the cursor, or turn the line around.
+/// What other users chose must not move the cursor, or turn the line around.
 pub(crate) fn plain(text: &str) -> String {
     let turns = |letter| matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.replace(|letter: char| letter.is_control() || turns(letter), "?")
@@ -50,22 +50,21 @@ pub(crate) fn cut(name: &str, width: usize) -> String {
     format!("…{end}")
 }
 
-/// The words in lines of at most so many columns, each behind so many blanks but the
-/// first.
-pub(crate) fn wrapped(text: &str, columns: usize, indent: usize) -> String {
+/// The words in lines of at most this many columns, with room for an indent in each.
+pub(crate) fn wrapped(text: &str, columns: usize, indent: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
         let line = lines.last_mut().expect("a line");
+        let length = line.chars().count() + 1 + word.chars().count() + indent;
         if line.is_empty() {
             line.push_str(word);
-        } else if line.chars().count() + 1 + word.chars().count() + indent <= columns {
-            line.push(' ');
-            line.push_str(word);
+        } else if length <= columns {
+            *line += &format!(" {word}");
         } else {
             lines.push(word.to_owned());
         }
     }
-    lines.join(&format!("\n{:indent$}", ""))
+    lines
 }
 
 impl Output {
@@ -78,7 +77,7 @@ impl Output {
         }
     }
 
-    /// The word in a colour, where somebody sees it.
+    /// The word in a colour, where a terminal shows it.
     pub(crate) fn paint(&self, colour: Colour, word: &str) -> String {
         if self.colours {
             format!("\x1b[{}m{word}\x1b[0m", colour as u8)
@@ -88,17 +87,18 @@ impl Output {
     }
 
     /// The whole answer of a command, on standard output.
-    pub(crate) fn answer(&self, text: &[u8]) -> Result<(), Stop> {
-        Standard::Output.write(text).map_err(Stop::output())
+    pub(crate) fn answer(&self, text: impl AsRef<[u8]>) -> Result<(), Stop> {
+        Standard::Output
+            .write(text.as_ref())
+            .map_err(Stop::output())
     }
 
     /// The help, or the version.
     pub(crate) fn help(&self, text: &StyledStr) -> Result<(), Stop> {
-        let text = match self.colours {
+        self.answer(match self.colours {
             true => text.ansi().to_string(),
             false => text.to_string(),
-        };
-        self.answer(text.as_bytes())
+        })
     }
 
     /// What was done, on standard error: to a program that wants JSON, and to
@@ -112,8 +112,8 @@ impl Output {
         Ok(())
     }
 
-    /// What is going on, on standard error, where somebody sees it. A terminal that
-    /// takes nothing is not waited for.
+    /// What the command does, on standard error, if that is a terminal. One that takes
+    /// nothing is not waited for.
     pub(crate) fn note(&self, text: &str) {
         if let Some(mut terminal) = terminal_at(io::stderr().as_fd()).filter(|_| !self.json) {
             // Over a progress line, or the sign of a Ctrl-C.
@@ -137,21 +137,18 @@ impl Output {
     /// Says what is wrong.
     pub(crate) fn complain(&self, stop: &Stop) {
         let code = stop.code();
-        let line = match stop {
+        let (why, mut value) = match stop {
             Stop::ClosedPipe | Stop::Signal(_) | Stop::Warned => return,
-            _ if self.json => {
-                let mut value = json!({});
-                let mut why = stop;
-                if let Stop::Partly(stop, moved) = stop {
-                    (why, value) = (stop, json!(moved));
-                }
-                value["error"] = why.to_string().into();
-                value["code"] = code.into();
-                format!("{value}\n")
-            }
-            _ => format!("quoit: {stop}\n"),
+            Stop::Partly(why, moved) => (&**why, json!(moved)),
+            Stop::Error(..) => (stop, json!({})),
         };
-        // Nobody can be told that standard error is closed.
+        value["error"] = why.to_string().into();
+        value["code"] = code.into();
+        let line = match self.json {
+            true => format!("{value}\n"),
+            false => format!("quoit: {stop}\n"),
+        };
+        // That standard error is closed can be said nowhere.
         let _ = Standard::Errors.write(line.as_bytes());
     }
 }

@@ -6,16 +6,20 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use procfs::process::{MemoryMaps, Process};
+use quoit::Observer;
+use serde::Serialize;
 
-/// A process at a moment.
+/// A process at a moment; nothing is known of most.
+#[derive(Default, Serialize)]
 pub(crate) struct Running {
     pub(crate) command: Option<String>,
     /// As proc_pid_stat(5) has it, of the main thread.
-    pub(crate) state: char,
+    state: Option<char>,
     /// The function of the kernel in which it waits, if this user may know.
-    pub(crate) waits_in: Option<String>,
+    waits_in: Option<String>,
     /// Where its main thread ran last.
     pub(crate) core: Option<i32>,
+    #[serde(skip)]
     threads: i64,
 }
 
@@ -27,7 +31,7 @@ impl Running {
         let waits_in = process.wchan().ok();
         Some(Self {
             command: command.map(|words| words.join(" ").trim_end().to_owned()),
-            state: stat.state,
+            state: Some(stat.state),
             waits_in: waits_in.filter(|name| !matches!(&**name, "" | "0")),
             core: stat.processor,
             threads: stat.num_threads,
@@ -36,12 +40,15 @@ impl Running {
 
     /// By SIGSTOP, or by a debugger.
     pub(crate) fn is_stopped(&self) -> bool {
-        matches!(self.state, 'T' | 't')
+        matches!(self.state, Some('T' | 't'))
     }
 
-    /// What it does, as in "it sleeps (S) in futex_do_wait".
+    /// What it does, as in "; it sleeps (S) in futex_do_wait".
     pub(crate) fn words(&self) -> String {
-        let does = match self.state {
+        let Some(state) = self.state else {
+            return String::new();
+        };
+        let does = match state {
             'R' => "runs",
             'S' => "sleeps",
             'D' => "waits for a device or a lock of the kernel",
@@ -49,17 +56,13 @@ impl Running {
             'Z' | 'X' => "has ended",
             _ => "is idle",
         };
-        let who = match self.threads {
+        let what = match self.threads {
             ..=1 => "it",
             _ => "its main thread",
         };
-        let waits_in = self.waits_in.as_ref();
-        let waits_in = waits_in.map(|function| format!(" in {function}"));
-        format!(
-            "{who} {does} ({}){}",
-            self.state,
-            waits_in.unwrap_or_default()
-        )
+        let function = self.waits_in.iter().map(|name| format!(" in {name}"));
+        let waits_in: String = function.collect();
+        format!("; {what} {does} ({state}){waits_in}")
     }
 }
 
@@ -87,9 +90,10 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    /// Of the ring in this file; nothing if the file has gone meanwhile.
+    /// Of the ring in this file; nothing if the file was removed.
     pub(crate) fn of(path: &Path) -> Option<Self> {
         let inode = fs::metadata(path).ok()?.ino();
+        let _mapped = Observer::open(path).ok()?;
         let maps = Process::myself().ok()?.smaps().ok()?;
         // The device may be another one than stat(2) says.
         let mapping = maps.iter().find(|mapping| mapping.inode == inode)?;
@@ -101,7 +105,7 @@ impl Memory {
         })
     }
 
-    /// As another one has, if this one may know.
+    /// As another process has, if this one may know.
     pub(crate) fn pages_of(&self, pid: u32) -> Option<Pages> {
         let process = Process::new(pid.try_into().ok()?).ok()?;
         pages(&process.smaps().ok()?, self.file)
@@ -109,25 +113,20 @@ impl Memory {
 }
 
 fn pages(maps: &MemoryMaps, file: Mapped) -> Option<Pages> {
-    let ours = maps.iter().filter(|map| (map.dev, map.inode) == file);
-    let each = ours.map(|map| {
+    let mut all: Option<Pages> = None;
+    for map in maps.iter().filter(|map| (map.dev, map.inode) == file) {
         let bytes = |field| map.extension.map.get(field).copied().unwrap_or(0);
         // Pages of hugetlbfs are in no other sum.
         let hugetlb = bytes("Shared_Hugetlb") + bytes("Private_Hugetlb");
-        Pages {
-            size: bytes("KernelPageSize"),
-            mapped: bytes("Rss") + hugetlb,
-            huge: bytes("ShmemPmdMapped") + bytes("FilePmdMapped") + hugetlb,
-        }
-    });
-    each.reduce(|sum, more| Pages {
-        size: more.size,
-        mapped: sum.mapped + more.mapped,
-        huge: sum.huge + more.huge,
-    })
+        let pages = all.get_or_insert_default();
+        pages.size = bytes("KernelPageSize");
+        pages.mapped += bytes("Rss") + hugetlb;
+        pages.huge += bytes("ShmemPmdMapped") + bytes("FilePmdMapped") + hugetlb;
+    }
+    all
 }
 
-/// What is mounted where this file lies. The path alone would not tell which of
+/// What is mounted where this file is. The path alone would not tell which of
 /// several mounts is on top.
 fn file_system(path: &Path) -> Option<String> {
     let file = File::open(path).ok()?;

@@ -1,14 +1,13 @@
 //! What was moved so far: a line on the terminal, and a summary at the end.
 
-use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+use quoit::Role;
 use serde_json::json;
 
-use crate::moved::Moved;
 use crate::output::Output;
-use crate::stop::Stop;
+use crate::stop::{Moved, Stop};
 
 /// The time between two lines.
 const PERIOD: Duration = Duration::from_millis(200);
@@ -19,10 +18,10 @@ pub(crate) struct Progress {
     start: Instant,
     shown: Instant,
     /// What it waits for, if it does.
-    waits_for: Option<&'static str>,
-    /// What others had taken before it could be copied, and its unit.
-    missed: Option<(u64, &'static str)>,
-    /// Hidden where nobody sees it.
+    waits_for: Option<Role>,
+    /// What the consumer had taken before it could be copied, and its unit.
+    pub(crate) missed: Option<(u64, &'static str)>,
+    /// Hidden where no terminal shows it.
     line: ProgressBar,
 }
 
@@ -48,8 +47,8 @@ impl Progress {
         }
     }
 
-    /// Only time went by.
-    pub(crate) fn wait_for(&mut self, peer: &'static str) {
+    /// Only time passed.
+    pub(crate) fn wait_for(&mut self, peer: Role) {
         self.waits_for = Some(peer);
         self.show();
     }
@@ -62,9 +61,11 @@ impl Progress {
         self.show();
     }
 
-    /// Says at the end how much was not seen.
-    pub(crate) fn missed(&mut self, missed: u64, unit: &'static str) {
-        self.missed = Some((missed, unit));
+    /// Messages were not seen.
+    pub(crate) fn miss(&mut self, more: u64) {
+        if let Some((missed, _)) = &mut self.missed {
+            *missed += more;
+        }
     }
 
     fn show(&mut self) {
@@ -76,39 +77,35 @@ impl Progress {
         }
     }
 
-    /// Says what was moved, at once or together with what has gone wrong.
+    /// Says what was moved, at once or together with what has failed.
     pub(crate) fn end(self, output: &Output, ended: Result<(), Stop>) -> Result<(), Stop> {
-        match ended {
-            Ok(()) | Err(Stop::ClosedPipe | Stop::Signal(_)) => {
-                let mut value = json!(self.moved);
-                value["seconds"] = self.start.elapsed().as_secs_f64().into();
-                let mut words = self.words();
-                if let Some((missed, unit)) = self.missed {
-                    value["missed"] = missed.into();
-                    let _ = write!(words, "; missed {missed} {unit}");
-                }
-                if let Err(Stop::Signal(_)) = ended {
-                    words += ", and was interrupted";
-                }
-                drop(self);
-                ended.and(output.summary(&words, &value))
-            }
-            Err(stop) => Err(Stop::Partly(Box::new(stop), self.moved)),
+        if let Err(stop @ Stop::Error(..)) = ended {
+            return Err(Stop::Partly(Box::new(stop), self.moved));
         }
+        let mut value = json!(self.moved);
+        value["seconds"] = self.start.elapsed().as_secs_f64().into();
+        let mut words = self.words();
+        if let Some((missed, unit)) = self.missed {
+            value["missed"] = missed.into();
+            words += &format!("; missed {missed} {unit}");
+        }
+        if let Err(Stop::Signal(_)) = ended {
+            words += ", and was interrupted";
+        }
+        drop(self);
+        ended.and(output.summary(&words, &value))
     }
 
     fn words(&self) -> String {
         let Moved {
             verb,
             messages,
-            bytes: count,
+            bytes,
         } = self.moved;
         let seconds = self.start.elapsed().as_secs_f64();
-        format!(
-            "{verb} {messages} messages, {} in {seconds:.1} s ({}/s)",
-            HumanBytes(count),
-            HumanBytes((count as f64 / seconds) as u64),
-        )
+        let rate = HumanBytes((bytes as f64 / seconds) as u64);
+        let bytes = HumanBytes(bytes);
+        format!("{verb} {messages} messages, {bytes} in {seconds:.1} s ({rate}/s)")
     }
 }
 

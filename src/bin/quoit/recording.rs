@@ -1,32 +1,35 @@
 //! Recordings: MCAP files (<https://mcap.dev/spec>), which other programs read.
 //!
 //! The topic is the ring's name, and each kind of its frames has a channel with
-//! `quoit.kind` in its metadata, beside shape, capacity, slots and schema. A message's data
+//! `quoit.kind` in its metadata, next to shape, capacity, slots and schema. A message's data
 //! are the payload, its times when it was taken, and its sequence the low 32 bits of its
 //! position, in records, or words of 8 bytes of frames. Each batch is a chunk with its CRC:
 //! a file that is cut off is readable to the last whole one.
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter};
+use std::io::{self, BufReader};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use mcap::io::MessageReader;
 use mcap::records::MessageHeader;
 use mcap::sans_io::LinearReaderOptions;
 use mcap::{McapError, WriteOptions, Writer};
-use quoit::observer::{RingInfo, ShapeKind};
+use quoit::Observer;
+use quoit::observer::{Message, ShapeKind};
 
+use crate::ends::Taker;
 use crate::ring::Kind;
-use crate::stop::Stop;
+use crate::stop::{Code, Stop};
 
-/// Bytes that the writer gathers.
-const BUFFER: usize = 1 << 16;
+/// Messages of a chunk.
+pub(crate) const CHUNK: usize = 256;
 
 /// A file that is written, as far as it is whole.
 pub(crate) struct Recorder {
-    writer: Writer<BufWriter<File>>,
+    writer: Writer<File>,
     file: File,
+    doing: String,
     topic: String,
     metadata: BTreeMap<String, String>,
     /// That of each kind.
@@ -34,19 +37,27 @@ pub(crate) struct Recorder {
     began: (u64, Instant),
     /// Bytes of a unit of its positions.
     unit: u64,
-    /// Bytes that are whole.
+    /// Bytes that are whole; no more are written after a failure.
     whole: u64,
+    is_sound: bool,
 }
 
 impl Recorder {
-    pub(crate) fn new(file: File, name: &str, info: &RingInfo) -> io::Result<Self> {
+    /// An error leaves nothing in the file.
+    pub(crate) fn new(file: File, doing: String, observer: &Observer) -> Result<Self, Stop> {
         let options = WriteOptions::new()
             .profile("quoit")
             .library(concat!("quoit ", env!("CARGO_PKG_VERSION")))
             .chunk_size(None)
             .disable_seeking(true);
-        let again = file.try_clone()?;
-        let writer = options.create(BufWriter::with_capacity(BUFFER, file));
+        let begin = || {
+            let again = file.try_clone()?;
+            let writer = options.create(file).map_err(refused);
+            let writer = writer.inspect_err(|_| drop(again.set_len(0)));
+            Ok((writer?, again))
+        };
+        let (writer, file) = begin().map_err(Stop::io(doing.clone()))?;
+        let info = observer.info();
         let (shape, unit) = match info.shape {
             ShapeKind::Records => ("records", 1),
             ShapeKind::Frames => ("frames", 8),
@@ -61,70 +72,84 @@ impl Recorder {
         ];
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let mut recorder = Self {
-            writer: writer.map_err(refused)?,
-            file: again,
-            topic: name.to_owned(),
+            writer,
+            file,
+            doing,
+            topic: observer.name().to_owned(),
             metadata: metadata.map(|(key, value)| (key.to_owned(), value)).into(),
             channels: BTreeMap::new(),
             began: (now.unwrap_or_default().as_nanos() as u64, Instant::now()),
             unit,
             whole: 0,
+            is_sound: true,
         };
-        recorder.flush()?;
-        Ok(recorder)
+        match recorder.finish() {
+            Ok(()) => Ok(recorder),
+            Err(stop) => recorder.end().and(Err(stop)),
+        }
     }
 
-    fn channel(&mut self, kind: u32) -> io::Result<u16> {
+    fn channel(&mut self, kind: u32) -> Result<u16, McapError> {
         if let Some(&channel) = self.channels.get(&kind) {
             return Ok(channel);
         }
         let mut metadata = self.metadata.clone();
         metadata.insert("quoit.kind".to_owned(), kind.to_string());
         let (topic, encoding) = (&self.topic, "application/octet-stream");
-        let channel = self.writer.add_channel(0, topic, encoding, &metadata);
-        let channel = channel.map_err(refused)?;
+        let channel = self.writer.add_channel(0, topic, encoding, &metadata)?;
         self.channels.insert(kind, channel);
         Ok(channel)
     }
 
-    /// Adds a message to the next chunk.
-    pub(crate) fn add(&mut self, position: u64, kind: u32, bytes: &[u8]) -> io::Result<()> {
+    /// What failed makes the rest of the file unsound.
+    fn done<T>(&mut self, done: Result<T, McapError>) -> Result<T, Stop> {
+        self.is_sound &= done.is_ok();
+        done.map_err(refused).map_err(Stop::io(self.doing.clone()))
+    }
+}
+
+impl Taker for Recorder {
+    fn most(&self) -> usize {
+        CHUNK
+    }
+
+    /// Adds it to the next chunk.
+    fn take(&mut self, message: &Message) -> Result<(), Stop> {
         let (began, start) = self.began;
         let time = began + start.elapsed().as_nanos() as u64;
+        let channel = self.channel(message.kind);
         let header = MessageHeader {
-            channel_id: self.channel(kind)?,
-            sequence: (position / self.unit) as u32,
+            channel_id: self.done(channel)?,
+            sequence: (message.position / self.unit) as u32,
             log_time: time,
             publish_time: time,
         };
-        let written = self.writer.write_to_known_channel(&header, bytes);
-        written.map_err(refused)
+        let written = self.writer.write_to_known_channel(&header, &message.bytes);
+        self.done(written)
     }
 
     /// The chunk is whole, and the kernel has it.
-    pub(crate) fn flush(&mut self) -> io::Result<()> {
-        self.writer.flush().map_err(refused)?;
-        self.whole = self.file.metadata()?.len();
+    fn finish(&mut self) -> Result<(), Stop> {
+        let flushed = self.writer.flush();
+        self.done(flushed)?;
+        self.whole = self.file.metadata().map_or(self.whole, |file| file.len());
         Ok(())
     }
 
-    /// Writes the summary, if all went well; or cuts off what is not whole.
-    pub(crate) fn finish(mut self, is_sound: bool) -> io::Result<()> {
-        let finished = match is_sound {
-            true => self.writer.finish().map(drop).map_err(refused),
+    /// Writes the summary, if all is sound; or cuts off what is not whole.
+    fn end(mut self) -> Result<(), Stop> {
+        let finished = match self.is_sound {
+            true => self.writer.finish().map(drop),
             false => Ok(()),
         };
-        let mut buffer = self.writer.into_inner();
-        let flushed = match (is_sound, &finished) {
-            (true, Ok(())) => io::Write::flush(&mut buffer),
-            _ => Ok(()),
-        };
+        let finished = self.done(finished);
         // Without writing what is left of a chunk.
-        drop(buffer.into_parts());
-        if finished.is_err() || flushed.is_err() || !is_sound {
-            self.file.set_len(self.whole)?;
+        drop(self.writer.into_inner());
+        if !self.is_sound {
+            let cut = self.file.set_len(self.whole);
+            cut.map_err(Stop::io(self.doing))?;
         }
-        finished.and(flushed)
+        finished
     }
 }
 
@@ -206,52 +231,50 @@ impl Reader {
 
     /// The next message, or none at the end.
     pub(crate) fn next(&mut self) -> Result<Option<Entry>, Stop> {
-        loop {
-            let Some(message) = self.messages.next() else {
-                return Ok(None);
-            };
-            let message = message.map_err(|error| self.broken(error))?;
+        for message in self.messages.by_ref() {
+            let message = message.map_err(|error| broken(self.count, error))?;
             let channel = &message.channel;
             let topic = self.topic.get_or_insert_with(|| channel.topic.clone());
             if *topic != channel.topic {
                 continue;
             }
-            let of = |key: &str| channel.metadata.get(key).map(String::as_str);
-            let kind = kind(of)?;
-            if self.kind.is_none() {
-                self.kind = Some(kind);
-            }
-            let size = kind.slot.map(|(size, _)| size);
-            if self.kind != Some(kind) || size.is_some_and(|size| size != message.data.len() as u64)
+            let kind = kind(&channel.metadata)?;
+            let size = kind.slot.map(|(size, _)| size as usize);
+            if *self.kind.get_or_insert(kind) != kind
+                || size.is_some_and(|size| size != message.data.len())
             {
-                return Err(wrong("the recording is of a ring that cannot be"));
+                return Err(wrong(IMPOSSIBLE));
             }
             self.count += 1;
+            let of_frame = channel.metadata.get("quoit.kind");
             return Ok(Some(Entry {
                 time: message.log_time,
-                kind: of("quoit.kind").map_or(Ok(0), str::parse).unwrap_or(0),
+                kind: of_frame.and_then(|kind| kind.parse().ok()).unwrap_or(0),
                 payload: message.data.into_owned(),
             }));
         }
+        Ok(None)
     }
+}
 
-    fn broken(&self, error: McapError) -> Stop {
-        match error {
-            McapError::Io(error) => Stop::io("read the recording")(error),
-            McapError::BadMagic if self.count == 0 => wrong("the file is no MCAP recording"),
-            McapError::UnsupportedCompression(name) => wrong(format!(
-                "the recording is compressed ({name}): mcap compress --compression none"
-            )),
-            error => wrong(format!(
-                "the recording is broken after {} whole messages: {error}",
-                self.count
-            )),
-        }
+const IMPOSSIBLE: &str = "the recording is of a ring that cannot be";
+
+fn broken(count: u64, error: McapError) -> Stop {
+    match error {
+        McapError::Io(error) => Stop::io("read the recording")(error),
+        McapError::BadMagic if count == 0 => wrong("the file is no MCAP recording"),
+        McapError::UnsupportedCompression(name) => wrong(format!(
+            "the recording is compressed ({name}): mcap compress --compression none"
+        )),
+        error => wrong(format!(
+            "the recording is broken after {count} whole messages: {error}"
+        )),
     }
 }
 
 /// The ring that was recorded; frames if another program wrote the file.
-fn kind<'a>(of: impl Fn(&str) -> Option<&'a str>) -> Result<Kind, Stop> {
+fn kind(metadata: &BTreeMap<String, String>) -> Result<Kind, Stop> {
+    let of = |key: &str| metadata.get(key).map(String::as_str);
     let number = |key| of(key).and_then(|text| text.parse::<u64>().ok());
     let Some(shape) = of("quoit.shape") else {
         return Ok(Kind::FRAMES);
@@ -260,21 +283,18 @@ fn kind<'a>(of: impl Fn(&str) -> Option<&'a str>) -> Result<Kind, Stop> {
     let capacity = number("quoit.capacity").filter(|capacity| capacity.is_power_of_two());
     let slot = number("quoit.slot_size").zip(number("quoit.slot_align"));
     let slot = slot.and_then(|(size, align)| Some((size, u32::try_from(align).ok()?)));
-    match (shape, slot, capacity, schema) {
-        ("frames", _, Some(_), Some(_)) => Ok(Kind {
-            slot: None,
+    let slot = slot.filter(|_| shape == "records");
+    let is_known = shape == "frames" || slot.is_some();
+    match is_known && capacity.is_some() && schema.is_some() {
+        true => Ok(Kind {
+            slot,
             schema,
             capacity,
         }),
-        ("records", Some(slot), Some(_), Some(_)) => Ok(Kind {
-            slot: Some(slot),
-            schema,
-            capacity,
-        }),
-        _ => Err(wrong("the recording is of a ring that cannot be")),
+        false => Err(wrong(IMPOSSIBLE)),
     }
 }
 
 fn wrong(text: impl Into<String>) -> Stop {
-    Stop::Recording(text.into())
+    Stop::new(Code::Recording, text)
 }

@@ -1,16 +1,17 @@
 //! The answer of `list`, `stat` and `top` to a program: `docs::tool` describes it.
 
+use std::os::unix::fs::MetadataExt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use quoit::{DoorbellKind, Role};
+use quoit::DoorbellKind;
 use serde::Serialize;
 
 use crate::entry::Entry;
-use crate::process::{Memory, Pages, Running};
+use crate::process::{Memory, Running};
 use crate::sight::{Look, Motion, Peer};
 use crate::wrong::wrong;
 
-/// Grows when a field changes its meaning or goes, not when one is added.
+/// Grows when a field changes its meaning or is removed, not when one is added.
 const VERSION: u32 = 1;
 
 #[derive(Serialize)]
@@ -18,24 +19,24 @@ pub(crate) struct Report<'a> {
     version: u32,
     /// Seconds since 1970.
     time: f64,
-    rings: Vec<Ring>,
+    rings: Vec<Ring<'a>>,
     events: Vec<&'a str>,
 }
 
 #[derive(Serialize)]
-pub(crate) struct Ring {
+pub(crate) struct Ring<'a> {
     name: String,
-    path: Option<String>,
+    path: String,
     state: &'static str,
-    owner: Option<u32>,
+    owner: u32,
     /// In octal.
-    mode: Option<String>,
-    inode: Option<u64>,
+    mode: String,
+    inode: u64,
     wrong: Vec<String>,
     #[serde(flatten)]
     inside: Option<Inside>,
     #[serde(flatten)]
-    motion: Option<Rates>,
+    motion: Option<&'a Motion>,
 }
 
 /// What only a look into it tells.
@@ -77,22 +78,11 @@ struct Endpoint {
     wakes: u64,
     rescues: u64,
     dropped: u64,
-    command: Option<String>,
-    core: Option<i32>,
-    state: Option<char>,
-    waits_in: Option<String>,
+    #[serde(flatten)]
+    running: Running,
     idle_seconds: Option<f64>,
     mapped_bytes: Option<u64>,
     huge_bytes: Option<u64>,
-}
-
-#[derive(Serialize)]
-struct Rates {
-    in_per_second: f64,
-    out_per_second: f64,
-    parks_per_second: f64,
-    wakes_per_second: f64,
-    stalled_seconds: f64,
 }
 
 pub(crate) fn seconds(time: SystemTime) -> f64 {
@@ -100,50 +90,38 @@ pub(crate) fn seconds(time: SystemTime) -> f64 {
     since.unwrap_or_default().as_secs_f64()
 }
 
+/// What is known of a ring.
+type Known<'a> = (&'a Entry, Option<&'a Motion>, Option<Memory>);
+
 impl<'a> Report<'a> {
-    pub(crate) fn new(rings: Vec<Ring>, events: Vec<&'a str>) -> Self {
-        Self {
+    /// In a line.
+    pub(crate) fn of(rings: impl Iterator<Item = Known<'a>>, events: Vec<&'a str>) -> String {
+        let rings = rings.map(|(entry, motion, memory)| Ring::of(entry, motion, memory.as_ref()));
+        let report = Self {
             version: VERSION,
             time: seconds(SystemTime::now()),
-            rings,
+            rings: rings.collect(),
             events,
-        }
-    }
-
-    /// In a line.
-    pub(crate) fn text(&self) -> String {
-        let text = serde_json::to_string(self);
+        };
+        let text = serde_json::to_string(&report);
         text.expect("it has text for keys") + "\n"
     }
 }
 
-impl Ring {
-    /// Pages are looked at for those who ask: it takes long.
-    pub(crate) fn of(entry: &Entry, motion: Option<&Motion>, memory: Option<&Memory>) -> Self {
-        let name = entry.shown();
-        let file = entry.file.as_ref();
-        let (state, wrong, inside) = match &entry.ring {
-            Ok((_, look)) => (
-                if look.corrupt.is_some() {
-                    "corrupt"
-                } else {
-                    "ok"
-                },
-                wrong(&name, look, motion),
-                Some(Inside::of(look, motion, memory)),
-            ),
-            Err(trouble) => (trouble.state(), vec![trouble.words(entry)], None),
-        };
+impl<'a> Ring<'a> {
+    /// Pages are examined for those that ask: it takes long.
+    pub(crate) fn of(entry: &Entry, motion: Option<&'a Motion>, memory: Option<&Memory>) -> Self {
+        let look = entry.ring.as_ref().ok();
         Self {
-            path: file.map(|file| file.path.display().to_string()),
-            owner: file.map(|file| file.uid),
-            mode: file.map(|file| format!("{:04o}", file.mode)),
-            inode: file.map(|file| file.inode),
-            motion: motion.filter(|_| inside.is_some()).map(Rates::of),
-            name,
-            state,
-            wrong,
-            inside,
+            name: entry.shown(),
+            path: entry.path.display().to_string(),
+            state: entry.state(),
+            owner: entry.file.uid(),
+            mode: format!("{:04o}", entry.mode),
+            inode: entry.file.ino(),
+            wrong: wrong(entry, motion),
+            inside: look.map(|look| Inside::of(look, motion, memory)),
+            motion: motion.filter(|_| look.is_some()),
         }
     }
 }
@@ -151,14 +129,15 @@ impl Ring {
 impl Inside {
     fn of(look: &Look, motion: Option<&Motion>, memory: Option<&Memory>) -> Self {
         let (info, positions) = (look.info, look.sample.positions);
-        let end = |role| {
-            let at = usize::from(role == Role::Consumer);
+        let [producer, consumer] = look.peers();
+        let end = |peer: &Peer, at: usize| {
             let idle = motion.map(|motion| motion.idle[at].as_secs_f64());
-            Endpoint::of(&look.peer(role), idle, memory)
+            Endpoint::of(peer, idle, memory)
         };
+        let (shape, unit) = look.shape();
         Self {
-            shape: look.shape(),
-            unit: look.unit(),
+            shape,
+            unit,
             capacity: info.capacity,
             slot_size: info.slot_size,
             slot_align: info.slot_align,
@@ -175,8 +154,8 @@ impl Inside {
             fill: positions.len(),
             superseded: look.is_superseded,
             half_removed: look.is_half_removed,
-            producer: end(Role::Producer),
-            consumer: end(Role::Consumer),
+            producer: end(&producer, 0),
+            consumer: end(&consumer, 1),
         }
     }
 }
@@ -191,12 +170,8 @@ pub(crate) fn doorbell(doorbell: DoorbellKind) -> &'static str {
 impl Endpoint {
     fn of(peer: &Peer, idle_seconds: Option<f64>, memory: Option<&Memory>) -> Self {
         let (state, is_alive) = (peer.state, peer.is_alive);
-        let pages = pages(memory, peer);
-        let running = peer.pid().and_then(Running::of);
-        let (command, core, letter, waits_in) = match running {
-            Some(it) => (it.command, it.core, Some(it.state), it.waits_in),
-            None => (None, None, None, None),
-        };
+        let pages = memory.zip(peer.pid());
+        let pages = pages.and_then(|(memory, pid)| memory.pages_of(pid));
         Self {
             alive: is_alive,
             closed: state.is_closed,
@@ -209,31 +184,10 @@ impl Endpoint {
             wakes: state.wakes,
             rescues: state.rescues,
             dropped: state.dropped,
-            command,
-            core,
-            state: letter,
-            waits_in,
+            running: peer.running(),
             idle_seconds: idle_seconds.filter(|_| is_alive),
             mapped_bytes: pages.map(|pages| pages.mapped),
             huge_bytes: pages.map(|pages| pages.huge),
-        }
-    }
-}
-
-/// What an end has mapped of its ring, if this process may know.
-pub(crate) fn pages(memory: Option<&Memory>, peer: &Peer) -> Option<Pages> {
-    memory?.pages_of(peer.pid()?)
-}
-
-impl Rates {
-    fn of(motion: &Motion) -> Self {
-        let rates = motion.rates;
-        Self {
-            in_per_second: rates.pushed,
-            out_per_second: rates.popped,
-            parks_per_second: rates.parks,
-            wakes_per_second: rates.wakes,
-            stalled_seconds: motion.stalled.as_secs_f64(),
         }
     }
 }

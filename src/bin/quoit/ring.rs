@@ -6,15 +6,16 @@ use std::time::Duration;
 use clap::Args;
 use quoit::observer::{RingInfo, ShapeKind};
 use quoit::raw::{self, RawRing};
-use quoit::{Corrupt, Error, Ring, RingOptions, Role};
+use quoit::{Corrupt, Error, Observer, RingOptions, Role};
 
-use crate::ends::{Sink, Source, Wait};
+use crate::ends::{Sink, Source, Taker, Wait};
+use crate::interrupt::Interrupt;
 use crate::output::{Output, plain};
 use crate::progress::Progress;
-use crate::sight::Sight;
-use crate::stop::Stop;
+use crate::sight::Look;
+use crate::stop::{Code, Stop};
 
-/// Bytes of a ring that nobody chose the capacity of.
+/// Bytes of a ring without a --capacity.
 const CAPACITY: u64 = 1 << 20;
 
 /// Which ring, and how it is made.
@@ -38,13 +39,13 @@ pub(crate) struct RingArguments {
     #[arg(long, value_name = "MODE", value_parser = mode)]
     mode: Option<u32>,
 
-    /// Give up (exit code 7) when the other end has made no room, or has sent
-    /// nothing, for so long, as in 500ms, 2s, 5m or 1h
+    /// Give up (exit code 7) when the peer has made no room, or has sent nothing, for this
+    /// time, as in 500ms, 2s, 5m or 1h
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     timeout: Option<Duration>,
 
-    /// Remove the ring's name at the end if the other end has left, too, and nothing
-    /// is unread
+    /// Remove the ring's name at the end if the peer has closed, too, and nothing is
+    /// unread
     #[arg(long)]
     unlink: bool,
 }
@@ -78,68 +79,24 @@ impl Kind {
     }
 }
 
-/// A ring that is open, to remove its name.
-pub(crate) enum Opened {
-    Frames(Ring<[u8]>),
-    Records(RawRing, usize),
-}
-
-impl Opened {
-    fn producer(&self) -> Result<Sink, Error> {
-        Ok(match self {
-            Self::Frames(ring) => Sink::Frames(ring.producer()?),
-            Self::Records(ring, size) => Sink::Records(ring.producer()?, *size),
-        })
-    }
-
-    fn consumer(&self) -> Result<Source, Error> {
-        Ok(match self {
-            Self::Frames(ring) => Source::Frames(ring.consumer()?),
-            Self::Records(ring, size) => Source::Records(ring.consumer()?, *size),
-        })
-    }
-
-    /// If nobody has an end any more, and nothing is unread.
-    pub(crate) fn unlink_if_read(&self) -> Result<bool, Error> {
-        match self {
-            Self::Frames(ring) => ring.unlink_if_read(),
-            Self::Records(ring, _) => ring.ring().unlink_if_read(),
-        }
-    }
-}
-
-/// Opens the ring of that name, or makes one: either end may come first. An existing one
-/// has whatever schema it has.
-fn open(options: RingOptions, kind: Kind, name: &Path, is_new: bool) -> Result<Opened, Error> {
+/// Opens the ring of that name, or makes one: either endpoint may attach first. An existing
+/// one has whatever schema it has.
+fn open(options: RingOptions, kind: Kind, name: &Path, is_new: bool) -> Result<RawRing, Error> {
     let options = match kind.schema {
         Some(schema) => raw::with_schema(options, schema),
         None => options,
     };
-    let Some((size, align)) = kind.slot else {
-        let ring = match is_new {
-            true => options.open_or_create(name)?,
-            false => options.open(name)?,
-        };
-        return Ok(Opened::Frames(ring));
-    };
-    let Some(content) = raw::records(size, align) else {
-        let corrupt = Corrupt {
+    let content = match kind.slot {
+        None => raw::frames(),
+        Some((size, align)) => raw::records(size, align).ok_or(Corrupt {
             field: "slot align",
             found: align.into(),
-        };
-        return Err(corrupt.into());
+        })?,
     };
-    let ring = match is_new {
-        true => RawRing::open_or_create(&options, content, name)?,
-        false => RawRing::open(&options, content, name)?,
-    };
-    Ok(Opened::Records(ring, size as usize))
-}
-
-/// The ring of that name as it is.
-pub(crate) fn existing(name: &Path) -> Result<Opened, Error> {
-    let kind = Kind::of(&Sight::open(name)?.observer.info());
-    open(RingOptions::default(), kind, name, false)
+    match is_new {
+        true => RawRing::open_or_create(&options, content, name),
+        false => RawRing::open(&options, content, name),
+    }
 }
 
 impl RingArguments {
@@ -147,73 +104,81 @@ impl RingArguments {
         &self.name
     }
 
-    /// The ring and its producer; a new ring is as it is wanted, and an existing one must
-    /// have the shape, and the schema if it is known.
-    pub(crate) fn producer(&self, new: Kind) -> Result<(Opened, Sink), Stop> {
-        again(|| {
-            let ring = self.ring(new)?;
-            let producer = ring.producer()?;
-            Ok((ring, producer))
-        })
-    }
-
-    pub(crate) fn consumer(&self) -> Result<(Opened, Source), Stop> {
-        again(|| {
-            let ring = self.ring(Kind::FRAMES)?;
-            let consumer = ring.consumer()?;
-            Ok((ring, consumer))
-        })
-    }
-
-    /// After the end was dropped: the last one out removes what has been read, and not a
-    /// ring that has its name by now. Then says what was moved.
-    pub(crate) fn leave(
+    /// Takes the producer's role, sends, and says what was moved. A new ring is as it is
+    /// wanted, and an existing one must have the shape, and the schema if it is known.
+    pub(crate) fn send(
         &self,
-        ring: &Opened,
+        new: Kind,
+        moving: (&Interrupt, Progress),
+        output: &Output,
+        send: impl FnOnce(&mut Sink, &mut Wait<'_>) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        let (ring, mut sink) = again(|| {
+            let (ring, kind) = self.ring(new)?;
+            let sink = match kind.slot {
+                None => Sink::Frames(ring.frame_producer()?),
+                Some((size, _)) => Sink::Records(ring.producer()?, size as usize),
+            };
+            Ok((ring, sink))
+        })?;
+        let mut wait = Wait::new(Role::Consumer, sink.gone(), self.timeout, moving);
+        let sent = send(&mut sink, &mut wait);
+        drop(sink);
+        self.leave(&ring, sent, wait.progress, output)
+    }
+
+    /// Takes the consumer's role, hands over all messages, and says what was moved.
+    pub(crate) fn receive<T: Taker>(
+        &self,
+        begin: impl FnOnce(&Source) -> Result<T, Stop>,
+        moving: (&Interrupt, Progress),
+        output: &Output,
+    ) -> Result<(), Stop> {
+        let (ring, mut source) = again(|| {
+            let (ring, _) = self.ring(Kind::FRAMES)?;
+            let (end, observer) = (ring.consumer()?, Observer::open(&self.name)?);
+            match observer.info().incarnation == end.incarnation() {
+                true => Ok((ring, Source { end, observer })),
+                false => Err(Error::Superseded {
+                    name: observer.name().to_owned(),
+                }),
+            }
+        })?;
+        let mut taker = begin(&source)?;
+        self.tell_what_it_takes(&source, output);
+        let mut wait = Wait::new(Role::Producer, source.gone(), self.timeout, moving);
+        let drained = source.drain(&mut taker, &mut wait);
+        let drained = drained.and(taker.end());
+        let drained = drained.and_then(|()| was_closed(&source));
+        drop(source);
+        self.leave(&ring, drained, wait.progress, output)
+    }
+
+    /// The last endpoint removes what has been read, and not another ring that has its name
+    /// by now.
+    fn leave(
+        &self,
+        ring: &RawRing,
         ended: Result<(), Stop>,
         progress: Progress,
         output: &Output,
     ) -> Result<(), Stop> {
         let removed = match self.unlink {
-            true => ring.unlink_if_read().map(drop).map_err(Stop::from),
+            true => ring.ring().unlink_if_read().map(drop).map_err(Stop::from),
             false => Ok(()),
         };
         progress.end(output, ended.and(removed))
     }
 
-    /// Whether the producer, which is gone, has said goodbye.
-    pub(crate) fn had_a_goodbye(&self, source: &Source) -> Result<(), Stop> {
-        let sight = Sight::open(&self.name).ok();
-        // The name may be another ring's by now.
-        let sight = sight.filter(|sight| sight.observer.info().incarnation == source.incarnation());
-        let look = sight.and_then(|sight| sight.look().ok());
-        match look.map(|look| look.peer(Role::Producer)) {
-            Some(peer) if peer.has_died() => Err(Stop::Died(peer.state.pid)),
-            _ => Ok(()),
-        }
-    }
-
-    /// How long a receiver waits for its producer.
-    pub(crate) fn receivers_wait(&self, source: &Source) -> Wait {
-        let gone = source.is_abandoned() && source.is_empty();
-        Wait::new(self.timeout, gone.then(|| source.peer_epoch()))
-    }
-
-    /// How long a sender waits for its consumer.
-    pub(crate) fn senders_wait(&self, sink: &Sink) -> Wait {
-        let gone = sink.is_abandoned();
-        Wait::new(self.timeout, gone.then(|| sink.peer_epoch()))
-    }
-
-    /// Says on a terminal that the role is taken, and that nobody is there to receive from.
-    pub(crate) fn tell_who_waits(&self, source: &Source, output: &Output) {
-        let name = plain(&self.name.to_string_lossy());
+    /// Says on a terminal that the role is taken, and that there is nothing to receive yet.
+    fn tell_what_it_takes(&self, source: &Source, output: &Output) {
+        let (name, end) = (plain(&self.name.to_string_lossy()), &source.end);
         output.note(&format!(
             "{name}: takes the consumer's role and removes what it reads; to look, use quoit tail"
         ));
-        let nobody_came = source.peer_epoch() == 0;
-        if source.is_empty() && (nobody_came || source.is_abandoned()) {
-            let new = match nobody_came && source.position() == 0 {
+        let is_unused = end.peer_epoch() == 0;
+        if end.is_empty() && (is_unused || end.is_abandoned()) {
+            let new = match is_unused && end.position() == 0 {
                 true => "a new ring, ",
                 false => "",
             };
@@ -221,33 +186,48 @@ impl RingArguments {
         }
     }
 
-    /// The ring of that name, or a new one: either end may come first.
-    fn ring(&self, new: Kind) -> Result<Opened, Error> {
-        let found = match Sight::open(&self.name) {
-            Ok(sight) => Some(Kind::of(&sight.observer.info())),
-            Err(Error::NotFound { .. }) => None,
+    /// The ring of that name, or a new one: either endpoint may attach first.
+    fn ring(&self, new: Kind) -> Result<(RawRing, Kind), Error> {
+        let (mut kind, is_new) = match Observer::open(&self.name) {
+            Ok(observer) => (Kind::of(&observer.info()), false),
+            Err(Error::NotFound { .. }) => (new, true),
             Err(error) => return Err(error),
         };
         let capacity = self.capacity.or(new.capacity).unwrap_or(CAPACITY);
         let mut options = RingOptions::new(capacity);
-        let mut kind = found.unwrap_or(new);
         if let Some(tag) = &self.schema_tag {
             options = options.schema_tag(tag);
             kind.schema = None;
         } else if new.schema.is_some() {
-            // What was recorded goes into a ring of the same records.
-            kind.slot = new.slot;
-            kind.schema = new.schema;
+            // What was recorded is moved into a ring of the same records.
+            (kind.slot, kind.schema) = (new.slot, new.schema);
         }
         if let Some(mode) = self.mode {
             options = options.mode(mode);
         }
-        match open(options.clone(), kind, &self.name, true) {
-            Err(Error::CapacityMismatch { .. }) if self.capacity.is_none() => {
-                open(options, kind, &self.name, false)
+        // An existing one may have any capacity if none is given.
+        let makes = is_new || self.capacity.is_some();
+        match open(options, kind, &self.name, makes) {
+            // It was removed, or made, just now.
+            Err(Error::NotFound { name } | Error::CapacityMismatch { name, .. })
+                if self.capacity.is_none() =>
+            {
+                Err(Error::Superseded { name })
             }
-            other => other,
+            ring => ring.map(|ring| (ring, kind)),
         }
+    }
+}
+
+/// An error if the producer of this ring died.
+fn was_closed(source: &Source) -> Result<(), Stop> {
+    let look = Look::at(&source.observer, None);
+    match look.map(|look| look.peer(Role::Producer)) {
+        Ok(peer) if peer.has_died() => {
+            let text = format!("the producer ({}) died", peer.named());
+            Err(Stop::new(Code::Died, text))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -262,32 +242,39 @@ fn again<E>(mut end: impl FnMut() -> Result<E, Error>) -> Result<E, Stop> {
     }
 }
 
+/// A number, and the letters after it.
+fn with_unit(text: &str) -> (&str, &str) {
+    let unit = text.find(|letter: char| letter.is_ascii_alphabetic());
+    text.split_at(unit.unwrap_or(text.len()))
+}
+
 /// `64K` and the like.
 fn capacity(text: &str) -> Result<u64, String> {
-    let (digits, shift) = match text.as_bytes().last() {
-        Some(b'K' | b'k') => (&text[..text.len() - 1], 10),
-        Some(b'M' | b'm') => (&text[..text.len() - 1], 20),
-        Some(b'G' | b'g') => (&text[..text.len() - 1], 30),
-        _ => (text, 0),
+    let (number, unit) = with_unit(text);
+    let size = match unit {
+        "" => 1_u64,
+        "K" | "k" => 1 << 10,
+        "M" | "m" => 1 << 20,
+        "G" | "g" => 1 << 30,
+        _ => 0,
     };
-    let number = digits.parse::<u64>();
-    let number = number.map_err(|_| "a number of bytes, as in 65536, 64K, 1M or 1G")?;
-    let bytes = number.checked_mul(1 << shift);
-    bytes.ok_or_else(|| "too large".to_owned())
+    match number.parse::<u64>() {
+        Ok(number) if size > 0 => number.checked_mul(size).ok_or("too large".to_owned()),
+        _ => Err("a number of bytes, as in 65536, 64K, 1M or 1G".to_owned()),
+    }
 }
 
 /// `660`, in octal.
 fn mode(text: &str) -> Result<u32, String> {
     match u32::from_str_radix(text, 8) {
         Ok(mode @ 0o600..=0o777) => Ok(mode),
-        _ => Err("mode bits are octal, from 600 to 777: each end reads and writes".to_owned()),
+        _ => Err("mode bits are octal, from 600 to 777: each endpoint reads and writes".to_owned()),
     }
 }
 
 /// `500ms` and the like.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let unit = text.find(|letter: char| letter.is_ascii_alphabetic());
-    let (number, unit) = text.split_at(unit.unwrap_or(text.len()));
+    let (number, unit) = with_unit(text);
     let seconds = match unit {
         "ms" => 0.001,
         "s" => 1.0,

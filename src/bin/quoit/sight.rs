@@ -1,24 +1,20 @@
 //! A ring as it is seen from outside.
 
-use std::cell::Cell;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use quoit::observer::{EndpointState, Rates, RingInfo, Sample, ShapeKind};
+use indicatif::HumanDuration;
+use quoit::observer::{EndpointState, RingInfo, Sample, ShapeKind};
 use quoit::{Corrupt, Error, Holder, Observer, Role};
+use serde::Serialize;
 
-/// After so many looks an end that changes all the time is taken as it is.
-const LOOKS: u32 = 100;
+use crate::process::Running;
+
+/// After this many checks an endpoint that changes all the time is taken as it is.
+const CHECKS: u32 = 100;
 
 /// Producer and consumer, in the order of every pair here.
 pub(crate) const ROLES: [Role; 2] = [Role::Producer, Role::Consumer];
-
-/// A ring that is looked at.
-pub(crate) struct Sight {
-    pub(crate) observer: Observer,
-    /// Who held the roles at the last look, each with its epoch: they are looked for once.
-    holders: Cell<[Option<(u64, Holder)>; 2]>,
-}
 
 /// What was found at one moment.
 pub(crate) struct Look {
@@ -32,101 +28,100 @@ pub(crate) struct Look {
     pub(crate) info: RingInfo,
 }
 
-/// One end, as it was at the look.
+/// One endpoint, as it was at the look.
 #[derive(Clone, Copy)]
 pub(crate) struct Peer {
+    pub(crate) role: Role,
     pub(crate) state: EndpointState,
     pub(crate) is_alive: bool,
     /// Of one that is alive, as the kernel shows it.
     holder: Option<Holder>,
 }
 
-/// What happened between two looks or more.
-#[derive(Clone, Copy, Default)]
+/// What happened between two looks or more; the rates between the last two.
+#[derive(Default, Serialize)]
 pub(crate) struct Motion {
-    /// Between the last two.
-    pub(crate) rates: Rates,
-    /// How long each end has not moved, if it was there.
+    pub(crate) in_per_second: f64,
+    pub(crate) out_per_second: f64,
+    pub(crate) parks_per_second: f64,
+    pub(crate) wakes_per_second: f64,
+    /// How long the consumer has taken nothing of what was unread.
+    pub(crate) stalled_seconds: f64,
+    /// How long each endpoint has not moved, if it was attached.
+    #[serde(skip)]
     pub(crate) idle: [Duration; 2],
-    /// How long the consumer has taken nothing of what was there.
-    pub(crate) stalled: Duration,
+    /// When each endpoint was seen to move last.
+    #[serde(skip)]
+    pub(crate) moved: [Option<SystemTime>; 2],
 }
 
-impl Sight {
-    pub(crate) fn open(name: &Path) -> Result<Self, Error> {
-        Observer::open(name).map(|observer| Self {
-            observer,
-            holders: Cell::default(),
-        })
+/// The file to which the name refers by now, if it is a copy of this ring: from the lower
+/// layer of an overlayfs, where the next position is in the copy.
+pub(crate) fn copy_of(observer: &Observer) -> Option<Observer> {
+    let copy = Observer::open(observer.name()).ok()?;
+    let is_current = matches!(copy.is_superseded(), Ok(false));
+    (copy.info().incarnation == observer.info().incarnation && is_current).then_some(copy)
+}
+
+impl Look {
+    pub(crate) fn of(name: &Path) -> Result<Self, Error> {
+        Self::at(&Observer::open(name)?, None)
     }
 
-    /// The file to which the name refers by now, if it is a copy of this ring: from the
-    /// lower layer of an overlayfs, where the next position is in the copy.
-    pub(crate) fn copy(&self) -> Option<Self> {
-        let copy = Self::open(Path::new(self.observer.name())).ok()?;
-        let incarnations = [self, &copy].map(|sight| sight.observer.info().incarnation);
-        let is_current = matches!(copy.observer.is_superseded(), Ok(false));
-        (incarnations[0] == incarnations[1] && is_current).then_some(copy)
-    }
-
-    pub(crate) fn look(&self) -> Result<Look, Error> {
-        let alive = |role| self.observer.is_alive(role);
-        let mut look = Look {
-            sample: self.observer.sample(),
-            are_alive: [false; 2],
-            holders: [None; 2],
-            is_superseded: self.observer.is_superseded()?,
-            is_half_removed: self.observer.is_half_removed()?,
-            corrupt: None,
-            info: self.observer.info(),
-        };
-        for _ in 0..LOOKS {
-            look.are_alive = [alive(Role::Producer)?, alive(Role::Consumer)?];
-            let before = std::mem::replace(&mut look.sample, self.observer.sample());
-            // Who comes between its lock and its state would seem to have died.
+    /// The processes that an earlier look has found are not searched for again.
+    pub(crate) fn at(observer: &Observer, before: Option<&Self>) -> Result<Self, Error> {
+        let mut sample = observer.sample();
+        let mut are_alive = [false; 2];
+        for _ in 0..CHECKS {
+            for (is_alive, role) in are_alive.iter_mut().zip(ROLES) {
+                *is_alive = observer.is_alive(role)?;
+            }
+            let earlier = std::mem::replace(&mut sample, observer.sample());
+            // A process between its lock and its state would seem to have died.
             let ends = |sample: &Sample| {
                 [sample.producer, sample.consumer].map(|end| (end.epoch, end.is_closed))
             };
-            if ends(&before) == ends(&look.sample) {
+            if ends(&earlier) == ends(&sample) {
                 break;
             }
         }
-        look.holders = self.holders(&look.sample)?;
-        look.corrupt = self.corruption(&look)?;
+        let mut look = Self {
+            sample,
+            are_alive,
+            holders: [None; 2],
+            is_superseded: observer.is_superseded()?,
+            is_half_removed: observer.is_half_removed()?,
+            corrupt: None,
+            info: observer.info(),
+        };
+        let before = before.filter(|before| before.info.incarnation == look.info.incarnation);
+        for (at, role) in ROLES.into_iter().enumerate() {
+            let epoch = |look: &Self| look.peer(role).state.epoch;
+            let known = before.filter(|before| epoch(before) == epoch(&look));
+            look.holders[at] = match known.and_then(|known| known.holders[at]) {
+                None => observer.holder(role)?,
+                known => known,
+            };
+        }
+        look.corrupt = look.corruption(observer)?;
         Ok(look)
     }
 
     /// What is wrong with positions that cannot be, if they stay so: the two were not read
-    /// at once. Sound ones cost the ends nothing more.
-    fn corruption(&self, look: &Look) -> Result<Option<Corrupt>, Error> {
-        let positions = look.sample.positions;
+    /// at once. Sound ones cost the endpoints nothing more.
+    fn corruption(&self, observer: &Observer) -> Result<Option<Corrupt>, Error> {
+        let positions = self.sample.positions;
         let unread = positions.tail.wrapping_sub(positions.head);
-        let is_odd = look.info.shape == ShapeKind::Frames && positions.head % 8 != 0;
-        if unread <= look.info.capacity && !is_odd {
+        let is_odd = self.info.shape == ShapeKind::Frames && positions.head % 8 != 0;
+        if unread <= self.info.capacity && !is_odd {
             return Ok(None);
         }
-        match self.observer.unread(1, |_| ()) {
+        match observer.unread(1, |_| ()) {
             Err(Error::Corrupt(corrupt)) => Ok(Some(corrupt)),
-            Err(error) => Err(error),
-            Ok(_) => Ok(None),
+            other => other.map(|_| None),
         }
     }
 
-    fn holders(&self, sample: &Sample) -> Result<[Option<Holder>; 2], Error> {
-        let mut holders = self.holders.get();
-        let ends = [sample.producer, sample.consumer];
-        for (known, (role, end)) in holders.iter_mut().zip(ROLES.into_iter().zip(ends)) {
-            if known.is_none_or(|(epoch, _)| epoch != end.epoch) {
-                let holder = self.observer.holder(role)?;
-                *known = holder.map(|holder| (end.epoch, holder));
-            }
-        }
-        self.holders.set(holders);
-        Ok(holders.map(|known| known.map(|(_, holder)| holder)))
-    }
-}
-
-impl Look {
     pub(crate) fn peer(&self, role: Role) -> Peer {
         let (state, index) = match role {
             Role::Producer => (self.sample.producer, 0),
@@ -134,46 +129,50 @@ impl Look {
         };
         let is_alive = self.are_alive[index];
         Peer {
+            role,
             state,
             is_alive,
             holder: self.holders[index].filter(|_| is_alive),
         }
     }
 
-    /// Whether somebody has an end.
+    pub(crate) fn peers(&self) -> [Peer; 2] {
+        ROLES.map(|role| self.peer(role))
+    }
+
+    /// Whether a process has a role.
     pub(crate) fn is_held(&self) -> bool {
         self.are_alive != [false, false]
     }
 
     /// Whether no process has ever held a role.
     pub(crate) fn is_unused(&self) -> bool {
-        self.sample.producer.epoch == 0 && self.sample.consumer.epoch == 0
+        self.peers().iter().all(|peer| peer.state.epoch == 0)
     }
 
-    /// Who has an end, in words.
+    /// The processes that have a role, in words.
     pub(crate) fn holders(&self) -> String {
-        let holders = ROLES.map(|role| (role, self.peer(role)));
-        let holders = holders.iter().filter(|(_, peer)| peer.is_alive);
-        let holders = holders.map(|(role, peer)| match peer.pid() {
-            Some(pid) => format!("{role} {pid}"),
-            None => format!("{role} ({})", peer.named()),
+        let holders = self.peers().into_iter().filter(|peer| peer.is_alive);
+        let holders = holders.map(|peer| match peer.pid() {
+            Some(pid) => format!("{} {pid}", peer.role),
+            None => format!("{} ({})", peer.role, peer.named()),
         });
         holders.collect::<Vec<_>>().join(", ")
     }
 
-    pub(crate) fn shape(&self) -> &'static str {
+    /// The shape, and what positions count.
+    pub(crate) fn shape(&self) -> (&'static str, &'static str) {
         match self.info.shape {
-            ShapeKind::Records => "records",
-            ShapeKind::Frames => "frames",
+            ShapeKind::Records => ("records", "records"),
+            ShapeKind::Frames => ("frames", "bytes"),
         }
     }
 
-    /// What positions count.
-    pub(crate) fn unit(&self) -> &'static str {
-        match self.info.shape {
-            ShapeKind::Records => "records",
-            ShapeKind::Frames => "bytes",
-        }
+    /// What is unread, as in "48 bytes unread"; nothing of a ring that is corrupt.
+    pub(crate) fn unread(&self) -> Option<String> {
+        let fill = self.sample.positions.len();
+        let has_some = fill > 0 && self.corrupt.is_none();
+        has_some.then(|| format!("{fill} {} unread", self.shape().1))
     }
 
     /// How full the ring is, in percent.
@@ -182,12 +181,22 @@ impl Look {
         (u128::from(fill) * 100 / u128::from(self.info.capacity)) as u64
     }
 
-    /// How full it is, in a word.
-    pub(crate) fn fill(&self) -> String {
-        match self.corrupt {
-            Some(_) => "corrupt".to_owned(),
-            None => format!("{}%", self.percent()),
-        }
+    /// The processes that attached and closed since an earlier look.
+    pub(crate) fn events_since(&self, before: &Self) -> Vec<String> {
+        let pairs = before.peers().into_iter().zip(self.peers());
+        let changed = pairs.filter(|(before, now)| {
+            (before.is_alive, before.state.epoch) != (now.is_alive, now.state.epoch)
+        });
+        let events = changed.map(|(before, now)| {
+            // The kernel shows nothing of a process that has ended.
+            let (what, known) = match now.is_alive {
+                true => ("attached", now),
+                false if before.state.epoch != now.state.epoch => (now.end(), now),
+                false => (now.end(), before),
+            };
+            format!("the {} ({}) {what}", now.role, known.named())
+        });
+        events.collect()
     }
 }
 
@@ -195,18 +204,26 @@ impl Motion {
     /// Adds what happened between this look and the one before.
     pub(crate) fn add(&mut self, before: &Look, now: &Look) {
         let (then, sample) = (&before.sample, &now.sample);
-        self.rates = sample.rates_since(then);
+        let rates = sample.rates_since(then);
+        (self.in_per_second, self.out_per_second) = (rates.pushed, rates.popped);
+        (self.parks_per_second, self.wakes_per_second) = (rates.parks, rates.wakes);
         let (from, to) = (then.positions, sample.positions);
-        let moved = [from.tail != to.tail, from.head != to.head];
-        let longer = |time: Duration, is_still: bool| match is_still {
-            true => time + (sample.at - then.at),
-            false => Duration::ZERO,
-        };
-        for ((idle, has_moved), role) in self.idle.iter_mut().zip(moved).zip(ROLES) {
-            *idle = longer(*idle, !has_moved && now.peer(role).is_alive);
+        let has_moved = [from.tail != to.tail, from.head != to.head];
+        let time = sample.at - then.at;
+        for (at, peer) in now.peers().iter().enumerate() {
+            match !has_moved[at] && peer.is_alive {
+                true => self.idle[at] += time,
+                false => self.idle[at] = Duration::ZERO,
+            }
+            if has_moved[at] {
+                self.moved[at] = Some(SystemTime::now());
+            }
         }
         let had_some = !from.is_empty() && now.peer(Role::Consumer).is_alive;
-        self.stalled = longer(self.stalled, !moved[1] && had_some);
+        match !has_moved[1] && had_some {
+            true => self.stalled_seconds += time.as_secs_f64(),
+            false => self.stalled_seconds = 0.0,
+        }
     }
 }
 
@@ -215,12 +232,18 @@ impl Peer {
         self.state.epoch > 0 && !self.state.is_closed && !self.is_alive
     }
 
-    /// The process that has the end, if the kernel shows it.
+    /// The process that has the role, if the kernel shows it.
     pub(crate) fn pid(&self) -> Option<u32> {
         match self.holder {
             Some(Holder::Known(pid)) => Some(pid),
             _ => None,
         }
+    }
+
+    /// What the kernel says of that process.
+    pub(crate) fn running(&self) -> Running {
+        let running = self.pid().and_then(Running::of);
+        running.unwrap_or_default()
     }
 
     /// The process in words, as far as it is known.
@@ -231,37 +254,27 @@ impl Peer {
         }
     }
 
-    /// In a word or two.
-    pub(crate) fn life(&self) -> String {
-        match self.state {
-            // The number of another one here, perhaps.
-            _ if self.is_alive => match self.pid() {
-                Some(pid) => pid.to_string(),
-                None => format!("{}?", self.state.pid),
-            },
-            EndpointState { epoch: 0, .. } => "never came".to_owned(),
-            EndpointState {
-                is_closed: true, ..
-            } => "left".to_owned(),
-            _ => "died".to_owned(),
+    /// What became of a process that has the role no more.
+    fn end(&self) -> &'static str {
+        match (self.state.epoch, self.state.is_closed) {
+            (0, _) => "-",
+            (_, true) => "closed",
+            _ => "died",
         }
     }
 
-    /// In a column of a table.
-    pub(crate) fn short_life(&self) -> String {
-        match self.state.epoch {
-            0 if !self.is_alive => "-".to_owned(),
-            _ => self.life(),
+    /// In a word.
+    pub(crate) fn life(&self) -> String {
+        match self.pid() {
+            Some(pid) => pid.to_string(),
+            // Perhaps the number of another process here.
+            None if self.is_alive => format!("{}?", self.state.pid),
+            None => self.end().to_owned(),
         }
     }
 }
 
 /// `12s`, `34m`, `5h`, `67d`
 pub(crate) fn age(since: SystemTime) -> String {
-    match since.elapsed().map_or(0, |elapsed| elapsed.as_secs()) {
-        seconds @ 0..120 => format!("{seconds}s"),
-        seconds @ 120..7200 => format!("{}m", seconds / 60),
-        seconds @ 7200..172_800 => format!("{}h", seconds / 3600),
-        seconds => format!("{}d", seconds / 86400),
-    }
+    format!("{:#}", HumanDuration(since.elapsed().unwrap_or_default()))
 }

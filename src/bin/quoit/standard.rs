@@ -2,8 +2,11 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::sync::OnceLock;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::{OFlags, fcntl_getfl};
 
 /// One of the three.
 #[derive(Clone, Copy)]
@@ -30,73 +33,52 @@ extern "C" fn find_closed() {
 }
 
 impl Standard {
+    /// Without the buffers of the standard library.
+    fn descriptor(self) -> BorrowedFd<'static> {
+        match self {
+            Self::Input => rustix::stdio::stdin(),
+            Self::Output => rustix::stdio::stdout(),
+            Self::Errors => rustix::stdio::stderr(),
+        }
+    }
+
     /// The error of each read or write of one that was closed, or opened for the other
     /// direction; the standard library takes that for the end, or for success.
     pub(crate) fn check(self) -> io::Result<()> {
         let was_closed = CLOSED.get().is_some_and(|closed| closed[self as usize]);
-        // SAFETY: the call takes a number in place of memory.
-        let flags = unsafe { libc::fcntl(self as i32, libc::F_GETFL) };
         let other = match self {
-            Self::Input => libc::O_WRONLY,
-            Self::Output | Self::Errors => libc::O_RDONLY,
+            Self::Input => OFlags::WRONLY,
+            Self::Output | Self::Errors => OFlags::RDONLY,
         };
-        let is_other = flags & libc::O_ACCMODE == other || flags & libc::O_PATH != 0;
-        match was_closed || flags == -1 || is_other {
-            true => Err(io::Error::from_raw_os_error(libc::EBADF)),
+        let flags = fcntl_getfl(self.descriptor())?;
+        let is_other = flags & OFlags::RWMODE == other || flags.contains(OFlags::PATH);
+        match was_closed || is_other {
+            true => Err(rustix::io::Errno::BADF.into()),
             false => Ok(()),
         }
     }
 
-    /// Another descriptor of the same file, without the buffers of the standard library.
+    /// Another descriptor of the same file.
     pub(crate) fn file(self) -> io::Result<File> {
         self.check()?;
-        let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
-        let file: BorrowedFd<'_> = match self {
-            Self::Input => stdin.as_fd(),
-            Self::Output => stdout.as_fd(),
-            Self::Errors => stderr.as_fd(),
-        };
-        file.try_clone_to_owned().map(File::from)
+        self.descriptor().try_clone_to_owned().map(File::from)
     }
 
-    /// Writes all of it, also to a pipe that does not block.
-    pub(crate) fn write(self, bytes: &[u8]) -> io::Result<()> {
-        Unhurried(self.file()?).write_all(bytes)
-    }
-}
-
-/// Waits where another process has told the file not to block.
-struct Unhurried(File);
-
-impl Write for Unhurried {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        loop {
-            match self.0.write(bytes) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait()?,
-                other => return other,
+    /// Writes all of it, also to a pipe that another process has told not to block.
+    pub(crate) fn write(self, mut bytes: &[u8]) -> io::Result<()> {
+        let mut file = self.file()?;
+        while !bytes.is_empty() {
+            match file.write(bytes) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => bytes = &bytes[count..],
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    // The next write says what is wrong with it.
+                    let _ = poll(&mut [PollFd::new(&file, PollFlags::OUT)], None);
+                }
+                Err(error) => return Err(error),
             }
         }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-impl Unhurried {
-    fn wait(&self) -> io::Result<()> {
-        let mut entry = libc::pollfd {
-            fd: self.0.as_raw_fd(),
-            events: libc::POLLOUT,
-            revents: 0,
-        };
-        // SAFETY: there is one entry, and it lives through the call.
-        match unsafe { libc::poll(&raw mut entry, 1, -1) } {
-            -1 => match io::Error::last_os_error() {
-                error if error.kind() == io::ErrorKind::Interrupted => Ok(()),
-                error => Err(error),
-            },
-            _ => Ok(()),
-        }
     }
 }

@@ -2,46 +2,45 @@
 
 use quoit::{DoorbellKind, Role};
 
+use crate::entry::{Entry, corrupt};
 use crate::names::quoted;
-use crate::process::Running;
-use crate::sight::{Look, Motion, ROLES};
+use crate::sight::{Look, Motion, Peer};
 
-/// What is as good as full.
-const FULL: u64 = 95;
+/// What is as good as full, in percent.
+pub(crate) const FULL: u64 = 95;
 
-/// All that is; a single look has no motion.
-pub(crate) fn wrong(name: &str, look: &Look, motion: Option<&Motion>) -> Vec<String> {
-    let mut wrong = Vec::new();
-    let remove = format!("quoit rm {}", quoted(name));
-    if let Some(corrupt) = look.corrupt {
-        let (field, found) = (corrupt.field, corrupt.found);
-        let stop = match look.is_held() {
-            true => format!("stop {} and remove it", look.holders()),
-            false => "remove it".to_owned(),
-        };
-        wrong.push(format!(
-            "it is corrupt: its {field} cannot be {found:#x}; {stop}: {remove}"
-        ));
-    }
-    for role in ROLES {
-        let peer = look.peer(role);
+/// All that is, of the look at an entry, with the motion since another one.
+pub(crate) fn wrong(entry: &Entry, motion: Option<&Motion>) -> Vec<String> {
+    let look = match &entry.ring {
+        Ok(look) => look,
+        Err((_, why)) => return vec![why.clone()],
+    };
+    let name = quoted(&entry.shown());
+    let held = look
+        .is_held()
+        .then(|| format!("stop {} and ", look.holders()));
+    let held = held.unwrap_or_default();
+    let found = look.corrupt.as_ref();
+    let mut wrong: Vec<_> = found
+        .map(|found| corrupt(found, &name, &held))
+        .into_iter()
+        .collect();
+    for peer in look.peers() {
+        let (role, rescues) = (peer.role, peer.state.rescues);
         if peer.has_died() {
             let named = peer.named();
             wrong.push(format!(
-                "the {role} ({named}) died; a new one goes on where it was"
+                "the {role} ({named}) died; a new one continues where it was"
             ));
         }
-        let running = peer.pid().and_then(|pid| Some((pid, Running::of(pid)?)));
-        if let Some((pid, _)) = running.filter(|(_, running)| running.is_stopped()) {
+        if let Some(pid) = peer.pid().filter(|_| peer.running().is_stopped()) {
             wrong.push(format!(
                 "the {role} (process {pid}) is stopped; kill -CONT {pid}"
             ));
         } else if role == Role::Consumer && look.corrupt.is_none() {
-            wrong.extend(motion.and_then(|motion| stalled(look, motion)));
+            wrong.extend(motion.and_then(|motion| stalled(look, &peer, motion)));
         }
-        if peer.state.rescues > 0 {
-            wrong.push(rescued(role, peer.state.rescues, look.info.doorbell));
-        }
+        wrong.extend((rescues > 0).then(|| rescued(role, rescues, look.info.doorbell)));
     }
     let is_full = look.corrupt.is_none() && look.percent() >= FULL;
     if is_full && !look.peer(Role::Consumer).is_alive {
@@ -56,30 +55,27 @@ pub(crate) fn wrong(name: &str, look: &Look, motion: Option<&Motion>) -> Vec<Str
         wrong.push(format!(
             "a process that was removing or replacing it died, or is still at it; the next \
              process that opens the ring to write removes it, or continues with it if it may \
-             not; {remove} removes it for its owner, the owner of its directory, and root"
+             not; quoit rm {name} removes it for its owner, the owner of its directory, and root"
         ));
     }
     wrong
 }
 
 /// A consumer that takes nothing.
-fn stalled(look: &Look, motion: &Motion) -> Option<String> {
-    if motion.stalled.is_zero() {
-        return None;
-    }
-    let peer = look.peer(Role::Consumer);
+fn stalled(look: &Look, peer: &Peer, motion: &Motion) -> Option<String> {
     let full = match look.percent() {
         FULL.. => "full: ",
         _ => "",
     };
-    let (named, seconds) = (peer.named(), motion.stalled.as_secs_f64());
-    let does = peer.pid().and_then(Running::of);
-    let does = does.map_or(String::new(), |does| format!("; {}", does.words()));
-    let (unread, unit) = (look.sample.positions.len(), look.unit());
-    Some(format!(
-        "{full}the consumer ({named}) has taken nothing for {seconds:.1} s, and {unread} {unit} \
-         are unread{does}"
-    ))
+    let (named, seconds) = (peer.named(), motion.stalled_seconds);
+    let (unread, unit) = (look.sample.positions.len(), look.shape().1);
+    (seconds > 0.0).then(|| {
+        let does = peer.running().words();
+        format!(
+            "{full}the consumer ({named}) has taken nothing for {seconds:.1} s, and {unread} \
+             {unit} are unread{does}"
+        )
+    })
 }
 
 /// What a counter of rescues says, and what to check. It proves nothing: any process that

@@ -1,8 +1,6 @@
-//! `quoit bench`: rings beside a pipe and a Unix socket, on this machine.
+//! `quoit bench`: rings compared with a pipe and a Unix socket, on this machine.
 
 use std::collections::BTreeMap;
-use std::env;
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
@@ -13,16 +11,18 @@ use std::time::Instant;
 use clap::{Args, ValueEnum};
 use hdrhistogram::Histogram;
 use quoit::{Consumer, Producer, RingOptions, WaitStrategy};
-use serde::Serialize;
+use rustix::thread::{CpuSet, sched_setaffinity};
 use serde_json::json;
 use zerocopy::IntoBytes;
 
 use crate::interrupt::Interrupt;
+use crate::names::cores;
 use crate::output::Output;
 use crate::standard::Standard;
 use crate::stop::Stop;
+use crate::table::{Column, On, Table};
 
-/// Measures rings on this machine, beside a pipe and a Unix socket
+/// Measures rings on this machine, and a pipe and a Unix socket to compare them with
 ///
 /// Round trips and streams of 64-byte messages between two processes. All take turns in
 /// short slices, so that a busy machine slows all of them. Takes about 15 seconds.
@@ -34,31 +34,29 @@ pub(crate) struct Bench {
 
     /// The cores of the two processes, as in 2,3 [default: the scheduler's choice]
     #[arg(long, value_name = "A,B", value_parser = pair)]
-    cores: Option<(usize, usize)>,
+    cores: Option<(u32, u32)>,
 
     /// Be the other process
     #[arg(long, hide = true)]
-    partner: Option<Mechanism>,
+    partner: Option<Way>,
 
     /// The rings of the other process
     #[arg(long, hide = true, default_value = "")]
     rings: String,
 }
 
+/// A way between two processes.
 #[derive(Clone, Copy, ValueEnum)]
-enum Mechanism {
+enum Way {
+    #[value(name = "pipe")]
     Pipe,
+    #[value(name = "Unix socket")]
     Unix,
-    Spin,
+    #[value(name = "quoit parked")]
     Park,
+    #[value(name = "quoit spinning")]
+    Spin,
 }
-
-const MECHANISMS: [(Mechanism, &str); 4] = [
-    (Mechanism::Pipe, "pipe"),
-    (Mechanism::Unix, "Unix socket"),
-    (Mechanism::Park, "quoit parked"),
-    (Mechanism::Spin, "quoit spinning"),
-];
 
 /// A cache line; its first word says whether it is to be sent back.
 type Message = [u64; 8];
@@ -72,27 +70,14 @@ const SLICE: u32 = 5000;
 const BATCH: u32 = 100;
 
 /// `2,3`
-fn pair(text: &str) -> Result<(usize, usize), String> {
-    let cores: Vec<_> = text.split(',').map(|core| core.trim().parse()).collect();
-    match cores[..] {
-        [Ok(a), Ok(b)] if a != b && a < 1024 && b < 1024 => Ok((a, b)),
+fn pair(text: &str) -> Result<(u32, u32), String> {
+    match cores(text).unwrap_or_default()[..] {
+        [a, b] if a.max(b) < 1024 => Ok((a, b)),
         _ => Err("two different numbers, as in 2,3".to_owned()),
     }
 }
 
-fn stay_on(core: usize) -> io::Result<()> {
-    // SAFETY: all zeroes are the empty set.
-    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
-    // SAFETY: a core that `pair` lets through is within the set.
-    unsafe { libc::CPU_SET(core, &mut set) };
-    // SAFETY: the set lives through the call and has its size.
-    match unsafe { libc::sched_setaffinity(0, size_of_val(&set), &raw const set) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
-}
-
-/// Both directions of a way between two processes.
+/// Both directions of a way.
 enum Link {
     Files(File, File),
     Rings(Box<(Producer<Message>, Consumer<Message>)>),
@@ -115,89 +100,72 @@ impl Link {
         Ok(message)
     }
 
-    /// Of the process that was started.
-    fn of_partner(mechanism: Mechanism, rings: &str) -> Result<Self, Stop> {
-        let file = |standard: Standard| standard.file().map_err(Stop::io("measure"));
-        Ok(match mechanism {
-            Mechanism::Pipe | Mechanism::Unix => {
-                Self::Files(file(Standard::Output)?, file(Standard::Input)?)
-            }
-            _ => {
-                let [to, from] = ["b", "a"].map(|end| format!("{rings}{end}"));
-                let options = options(mechanism);
-                let (to, from) = (options.open::<Message>(to)?, options.open::<Message>(from)?);
-                Self::Rings(Box::new((to.producer()?, from.consumer()?)))
-            }
-        })
+    fn of_files(to: impl Into<OwnedFd>, from: impl Into<OwnedFd>) -> Self {
+        Self::Files(to.into().into(), from.into().into())
     }
-}
 
-fn options(mechanism: Mechanism) -> RingOptions {
-    let options = RingOptions::new(1024).prefault(true).unlink_on_drop(true);
-    match mechanism {
-        Mechanism::Spin => options.wait_strategy(WaitStrategy::Spin),
-        _ => options,
+    /// Through the rings with these names, which either process makes.
+    fn of_rings(way: Way, to: &str, from: &str) -> Result<Self, quoit::Error> {
+        let mut options = RingOptions::new(1024).prefault(true).unlink_on_drop(true);
+        if let Way::Spin = way {
+            options = options.wait_strategy(WaitStrategy::Spin);
+        }
+        let to = options.open_or_create::<Message>(to)?;
+        let from = options.open_or_create::<Message>(from)?;
+        Ok(Self::Rings(Box::new((to.producer()?, from.consumer()?))))
     }
 }
 
 /// A way, and what was measured of it, in ns.
 struct Contestant {
-    name: &'static str,
+    name: String,
     link: Option<Link>,
     child: Child,
-    /// What the names of its rings begin with.
-    rings: String,
+    /// The names of its rings.
+    rings: [String; 2],
     trips: Histogram<u64>,
     streams: Histogram<u64>,
 }
 
 impl Contestant {
-    fn start(mechanism: Mechanism, name: &'static str, core: Option<usize>) -> Result<Self, Stop> {
-        let failed = || Stop::io("start a process");
+    fn start(way: Way, core: Option<u32>) -> Result<Self, Stop> {
+        let name = way.to_possible_value();
+        let name = name.map_or(String::new(), |value| value.get_name().to_owned());
         let rings = format!("quoit-bench-{}-{name}-", std::process::id()).replace(' ', "-");
-        let program = env::current_exe().map_err(failed())?;
-        let mut command = Command::new(program);
-        let partner = mechanism.to_possible_value();
-        let partner = partner.as_ref().map_or("", |value| value.get_name());
-        command.args(["bench", "--partner", partner, "--rings", &rings]);
-        if let Some(core) = core {
-            command.arg(format!("--cores={core},{}", core + 1));
-        }
-        command.stdin(Stdio::null()).stdout(Stdio::null());
-        let mut ends = None;
-        match mechanism {
-            Mechanism::Pipe => {
-                command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut command = Command::new("/proc/self/exe");
+        command.args(["bench", "--partner", &name, "--rings", &rings]);
+        command.args(core.map(|core| format!("--cores={core},{}", core + 1)));
+        let names = ["a", "b"].map(|end| format!("{rings}{end}"));
+        let mut link = match way {
+            Way::Pipe | Way::Unix => None,
+            Way::Park | Way::Spin => Some(Link::of_rings(way, &names[0], &names[1])?),
+        };
+        let mut begin = || {
+            command.stdin(Stdio::null()).stdout(Stdio::null());
+            match way {
+                Way::Pipe => {
+                    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+                }
+                Way::Unix => {
+                    let (ours, theirs) = UnixStream::pair()?;
+                    link = Some(Link::of_files(ours.try_clone()?, ours));
+                    command.stdin(OwnedFd::from(theirs.try_clone()?));
+                    command.stdout(OwnedFd::from(theirs));
+                }
+                Way::Park | Way::Spin => {}
             }
-            Mechanism::Unix => {
-                let (ours, theirs) = UnixStream::pair().map_err(failed())?;
-                let again = [&ours, &theirs].map(UnixStream::try_clone);
-                let [our, their] = again.map(|socket| socket.map(OwnedFd::from));
-                let their = their.map_err(failed())?;
-                command.stdin(OwnedFd::from(theirs)).stdout(their);
-                let our = our.map_err(failed())?.into();
-                ends = Some(Link::Files(OwnedFd::from(ours).into(), our));
-            }
-            _ => {
-                let options = options(mechanism);
-                let [to, from] = ["a", "b"].map(|end| format!("{rings}{end}"));
-                let to = options.create::<Message>(to)?;
-                let from = options.create::<Message>(from)?;
-                let pair = (to.producer()?, from.consumer()?);
-                ends = Some(Link::Rings(Box::new(pair)));
-            }
-        }
-        let mut child = command.spawn().map_err(failed())?;
+            command.spawn()
+        };
+        let mut child = begin().map_err(Stop::io("start a process"))?;
         if let Some((to, from)) = child.stdin.take().zip(child.stdout.take()) {
-            let [to, from] = [OwnedFd::from(to), OwnedFd::from(from)].map(File::from);
-            ends = Some(Link::Files(to, from));
+            link = Some(Link::of_files(to, from));
         }
         let histogram = || Histogram::new(3).expect("three digits are allowed");
         Ok(Self {
             name,
-            link: ends,
+            link,
             child,
-            rings,
+            rings: names,
             trips: histogram(),
             streams: histogram(),
         })
@@ -229,9 +197,9 @@ impl Drop for Contestant {
         drop(self.link.take());
         let _ = self.child.kill();
         let _ = self.child.wait();
-        for end in ["a", "b"] {
+        for ring in &self.rings {
             // Of some ways there are none.
-            let _ = quoit::unlink(format!("{}{end}", self.rings));
+            let _ = quoit::unlink(ring);
         }
     }
 }
@@ -239,37 +207,56 @@ impl Drop for Contestant {
 impl Bench {
     pub(crate) fn run(&self, output: &Output) -> Result<(), Stop> {
         if let Some((core, _)) = self.cores {
-            let doing = format!("run on core {core}");
-            stay_on(core).map_err(Stop::io(doing))?;
+            let mut set = CpuSet::new();
+            set.set(core as usize);
+            let pinned = sched_setaffinity(None, &set).map_err(io::Error::from);
+            pinned.map_err(Stop::io(format!("run on core {core}")))?;
         }
-        if let Some(mechanism) = self.partner {
-            return partner(mechanism, &self.rings);
+        if let Some(way) = self.partner {
+            return partner(way, &self.rings);
         }
         let interrupt = Interrupt::listen()?;
         let other = self.cores.map(|(_, core)| core);
-        let mut all = Vec::new();
-        for (mechanism, name) in MECHANISMS {
-            all.push(Contestant::start(mechanism, name, other)?);
-        }
+        let ways = Way::value_variants().iter();
+        let all: Result<Vec<_>, _> = ways.map(|&way| Contestant::start(way, other)).collect();
+        let mut all = all?;
         let length = if self.quick { SLICE / 10 } else { SLICE };
         for _ in 0..ROUNDS {
             for contestant in &mut all {
                 interrupt.check()?;
-                let measured = contestant.slice(length);
-                measured.map_err(|error| Stop::Io("measure".to_owned(), error))?;
+                // A pipe that its process closed is a failure, too.
+                let measured = contestant.slice(length).map_err(io::Error::other);
+                measured.map_err(Stop::io("measure"))?;
             }
         }
-        let text = match output.json {
-            true => format!("{}\n", json!(Answer::of(&all))),
-            false => Answer::of(&all).table(),
-        };
-        output.answer(text.as_bytes())
+        let trips = figures(&all, |contestant| &contestant.trips);
+        let streams = figures(&all, |contestant| &contestant.streams);
+        if output.json {
+            let answer = json!({
+                "message_bytes": size_of::<Message>(),
+                "round_trip_nanoseconds": trips,
+                "stream_nanoseconds_per_message": streams,
+            });
+            return output.answer(format!("{answer}\n"));
+        }
+        let tables = [
+            ("round trip, 64 bytes", trips),
+            ("stream, a message", streams),
+        ];
+        let lines = tables
+            .iter()
+            .flat_map(|(title, ways)| table(title, ways, output));
+        output.answer(lines.map(|line| line + "\n").collect::<String>())
     }
 }
 
 /// Sends back what is to be sent back, until the link ends.
-fn partner(mechanism: Mechanism, rings: &str) -> Result<(), Stop> {
-    let mut link = Link::of_partner(mechanism, rings)?;
+fn partner(way: Way, rings: &str) -> Result<(), Stop> {
+    let file = |standard: Standard| standard.file().map_err(Stop::io("measure"));
+    let mut link = match way {
+        Way::Pipe | Way::Unix => Link::Files(file(Standard::Output)?, file(Standard::Input)?),
+        _ => Link::of_rings(way, &format!("{rings}b"), &format!("{rings}a"))?,
+    };
     while let Ok(message) = link.receive() {
         if message == ECHO && link.send(&ECHO).is_err() {
             break;
@@ -278,64 +265,38 @@ fn partner(mechanism: Mechanism, rings: &str) -> Result<(), Stop> {
     Ok(())
 }
 
-/// What is told of a way, in ns.
-#[derive(Serialize)]
-struct Figures {
-    p50: u64,
-    p99: u64,
-    p999: u64,
-    max: u64,
+const PERCENTILES: [(&str, f64); 4] =
+    [("p50", 50.0), ("p99", 99.0), ("p999", 99.9), ("max", 100.0)];
+const COLUMNS: [Column; 4] = [
+    Column::new("p50", 10, On::All),
+    Column::new("p99", 10, On::All),
+    Column::new("p99.9", 10, On::All),
+    Column::new("max", 10, On::All),
+];
+
+/// Each way by its name, with its percentiles.
+type Ways<'a> = BTreeMap<&'a str, BTreeMap<&'static str, u64>>;
+
+fn figures(all: &[Contestant], measured: fn(&Contestant) -> &Histogram<u64>) -> Ways<'_> {
+    let figures = all.iter().map(|contestant| {
+        let at = |percent| measured(contestant).value_at_percentile(percent);
+        let figures = PERCENTILES.map(|(name, percent)| (name, at(percent)));
+        (&*contestant.name, figures.into())
+    });
+    figures.collect()
 }
 
-/// Each way by its name.
-type Ways = BTreeMap<&'static str, Figures>;
-
-#[derive(Serialize)]
-struct Answer {
-    message_bytes: usize,
-    round_trip_nanoseconds: Ways,
-    stream_nanoseconds_per_message: Ways,
-}
-
-impl Answer {
-    fn of(all: &[Contestant]) -> Self {
-        let ways = |measured: fn(&Contestant) -> &Histogram<u64>| {
-            let figures = all.iter().map(|contestant| {
-                let at = |percent| measured(contestant).value_at_percentile(percent);
-                let [p50, p99, p999, max] = [50.0, 99.0, 99.9, 100.0].map(at);
-                let figures = Figures {
-                    p50,
-                    p99,
-                    p999,
-                    max,
-                };
-                (contestant.name, figures)
-            });
-            figures.collect()
-        };
-        Self {
-            message_bytes: size_of::<Message>(),
-            round_trip_nanoseconds: ways(|contestant| &contestant.trips),
-            stream_nanoseconds_per_message: ways(|contestant| &contestant.streams),
-        }
-    }
-
-    fn table(&self) -> String {
-        let mut text = String::new();
-        for (title, ways) in [
-            ("round trip, 64 bytes", &self.round_trip_nanoseconds),
-            ("stream, a message", &self.stream_nanoseconds_per_message),
-        ] {
-            let [a, b, c, d] = ["p50", "p99", "p99.9", "max"];
-            let _ = writeln!(text, "{title:22} {a:>10} {b:>10} {c:>10} {d:>10}");
-            for (name, figures) in ways {
-                let all = [figures.p50, figures.p99, figures.p999, figures.max];
-                let [a, b, c, d] = all.map(time);
-                let _ = writeln!(text, "{name:22} {a:>10} {b:>10} {c:>10} {d:>10}");
-            }
-        }
-        text
-    }
+fn table(title: &str, ways: &Ways<'_>, output: &Output) -> Vec<String> {
+    let names = ways.keys().map(ToString::to_string);
+    let table = Table::new(&COLUMNS, names, 22, None);
+    let rows = ways.iter().map(|(name, figures)| {
+        let cells = PERCENTILES.map(|(at, _)| (time(figures[at]), None));
+        table.row(name, cells.into(), output)
+    });
+    [table.titles(title, output)]
+        .into_iter()
+        .chain(rows)
+        .collect()
 }
 
 fn time(nanos: u64) -> String {

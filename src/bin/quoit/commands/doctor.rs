@@ -9,6 +9,7 @@ use clap::Args;
 use serde_json::json;
 
 use self::finding::{Finding, Machine, Verdict};
+use crate::names::cores;
 use crate::output::{Colour, Output};
 use crate::stop::Stop;
 
@@ -22,31 +23,21 @@ pub(crate) struct Doctor {
     #[arg(long)]
     all: bool,
 
-    /// The cores of the two ends, as in 2,4; by default all that are allowed
+    /// The cores of the two endpoints, as in 2,4; by default all that are allowed
     #[arg(long, value_name = "CORES", value_parser = chosen)]
     cores: Option<Cores>,
 
-    /// Where /proc, /sys and the rest lie: a host's root within a container
+    /// Where /proc, /sys and the rest are: a host's root within a container
     #[arg(long, value_name = "DIR", default_value = "/")]
     root: PathBuf,
 }
 
-/// Some cores, each once.
+/// One value of an option.
 #[derive(Clone)]
 struct Cores(Vec<u32>);
 
-/// `2,4`
 fn chosen(text: &str) -> Result<Cores, String> {
-    let numbers = text.split(',').map(|number| number.trim().parse());
-    let numbers: Result<Vec<u32>, _> = numbers.collect();
-    let numbers = numbers.map_err(|_| "numbers, as in 2,4".to_owned())?;
-    let mut once = numbers.clone();
-    once.sort_unstable();
-    once.dedup();
-    match once.len() == numbers.len() {
-        true => Ok(Cores(numbers)),
-        false => Err("each end wants a core of its own".to_owned()),
-    }
+    cores(text).map(Cores)
 }
 
 impl Doctor {
@@ -60,17 +51,13 @@ impl Doctor {
             found.count()
         };
         let (warnings, notes) = (count(Verdict::Warning), count(Verdict::Note));
-        let answer = if output.json {
+        if output.json {
             let cores = &machine.cores;
-            let values =
+            let answer =
                 json!({"cores": cores, "warnings": warnings, "notes": notes, "findings": findings});
-            format!("{values}\n")
+            output.answer(format!("{answer}\n"))?;
         } else {
-            let verdict = format!(
-                "{}, {}",
-                counted(warnings, "warning"),
-                counted(notes, "note")
-            );
+            let [warned, noted] = [(warnings, "warning"), (notes, "note")].map(counted);
             let colour = match warnings {
                 0 => Colour::Green,
                 _ => Colour::Red,
@@ -79,14 +66,12 @@ impl Doctor {
                 true => "",
                 false => " (--all shows notes and what is well)",
             };
-            let mut text = format!("{}{more}\n", output.paint(colour, &verdict));
+            let verdict = output.paint(colour, &format!("{warned}, {noted}"));
             let shown = |finding: &&Finding| self.all || finding.verdict == Verdict::Warning;
-            for finding in findings.iter().filter(shown) {
-                text += &finding.text(output);
-            }
-            text
-        };
-        output.answer(answer.as_bytes())?;
+            let shown = findings.iter().filter(shown);
+            let findings: String = shown.map(|finding| finding.text(output)).collect();
+            output.answer(format!("{verdict}{more}\n{findings}"))?;
+        }
         match warnings {
             0 => Ok(()),
             _ => Err(Stop::Warned),
@@ -94,7 +79,7 @@ impl Doctor {
     }
 }
 
-fn counted(count: usize, what: &str) -> String {
+fn counted((count, what): (usize, &str)) -> String {
     match count {
         0 => format!("no {what}s"),
         1 => format!("1 {what}"),

@@ -1,150 +1,118 @@
 //! `quoit list`: the rings of this host.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use clap::Args;
-use quoit::Role;
 
-use crate::entry::Entry;
-use crate::names::{self, files};
-use crate::output::{Colour, Output, columns, cut, plain};
-use crate::report::{Report, Ring};
+use crate::entry::{Entry, owner};
+use crate::names::{SHARED_MEMORY, expanded, files};
+use crate::output::{Colour, Output, columns, plain};
+use crate::report::Report;
 use crate::sight::age;
 use crate::stop::Stop;
+use crate::table::{Cell, Column, On, Table};
 
 /// Lists the rings in /dev/shm, and in other directories
 ///
-/// With those that this user may not read, and with drafts `.quoit-*.new`, which a
-/// process left behind that died while it made a ring.
+/// With those that this user may not read, and with drafts `.quoit-*.new` of processes that
+/// died while they made a ring.
 #[derive(Args)]
 pub(crate) struct List {
-    /// Where to look in place of /dev/shm
+    /// Where to search in place of /dev/shm
     directories: Vec<PathBuf>,
 }
 
-/// The columns behind the name: title, width, and whether a narrow terminal has it.
-const COLUMNS: [(&str, usize, bool); 8] = [
-    ("owner", 8, false),
-    ("mode", 4, false),
-    ("holds", 7, true),
-    ("unread", 8, true),
-    ("fill", 5, true),
-    ("producer", 8, true),
-    ("consumer", 8, true),
-    ("age", 4, false),
+/// The columns after the name.
+const COLUMNS: [Column; 8] = [
+    Column::new("owner", 8, On::Wide).left(),
+    Column::new("mode", 4, On::Wide),
+    Column::new("holds", 7, On::All).left(),
+    Column::new("unread", 8, On::All),
+    Column::new("fill", 5, On::All),
+    Column::new("producer", 8, On::All),
+    Column::new("consumer", 8, On::All),
+    Column::new("age", 4, On::Wide),
 ];
-/// A terminal with fewer columns is narrow.
-const NARROW: u16 = 80;
+/// Columns of a name.
 const NAME: usize = 20;
 
 impl List {
     pub(crate) fn run(&self, output: &Output) -> Result<(), Stop> {
-        let mut found = Vec::new();
-        match &*self.directories {
-            [] => found = names::all()?,
-            given => {
-                for directory in given {
-                    found.extend(files(directory)?);
-                }
-            }
+        let mut names = Vec::new();
+        for directory in &self.directories {
+            names.extend(files(directory)?);
         }
-        let entries: Vec<_> = found.into_iter().filter_map(Entry::of).collect();
+        if self.directories.is_empty() {
+            names = expanded(&[])?;
+        }
+        let mut entries = Vec::new();
+        for name in names {
+            entries.extend(Entry::of(&name, None)?);
+        }
         let text = if output.json {
-            let rings = entries.iter().map(|entry| Ring::of(entry, None, None));
-            Report::new(rings.collect(), Vec::new()).text()
+            Report::of(entries.iter().map(|entry| (entry, None, None)), Vec::new())
         } else if entries.is_empty() {
             format!("no rings in {}\n", self.places())
         } else {
-            table(&entries, output, columns())
+            table(&entries, output)
         };
-        output.answer(text.as_bytes())
+        output.answer(text)
     }
 
     fn places(&self) -> String {
         let places = self.directories.iter();
         let places: Vec<_> = places.map(|place| place.display().to_string()).collect();
         match &*places {
-            [] => names::SHARED_MEMORY.to_owned(),
+            [] => SHARED_MEMORY.to_owned(),
             given => plain(&given.join(", ")),
         }
     }
 }
 
-fn table(entries: &[Entry], output: &Output, terminal: Option<u16>) -> String {
-    let is_narrow = terminal.is_some_and(|columns| columns < NARROW);
-    let shown = |&(_, _, always): &(&str, usize, bool)| always || !is_narrow;
-    let others = COLUMNS.iter().filter(|column| shown(column));
-    let others: usize = others.map(|(_, width, _)| width + 1).sum();
-    let longest = entries.iter().map(|entry| entry.shown().chars().count());
-    let longest = longest.max().unwrap_or(0).max(NAME);
-    let width = terminal.map_or(longest, |columns| {
-        let room = usize::from(columns).saturating_sub(others + 1);
-        longest.min(room.max(8))
-    });
-    let mut text = format!("{:width$}", "name");
-    for (title, width, _) in COLUMNS.iter().filter(|column| shown(column)) {
-        text += &match *title {
-            "owner" | "holds" => format!(" {title:width$}"),
-            _ => format!(" {title:>width$}"),
-        };
-    }
-    text += "\n";
+fn table(entries: &[Entry], output: &Output) -> String {
+    let names = entries.iter().map(Entry::shown);
+    let table = Table::new(&COLUMNS, names, NAME, columns());
+    let mut text = table.titles("name", output) + "\n";
     for entry in entries {
-        let name = cut(&plain(&entry.shown()), width);
-        let mut line = format!("{name:width$}");
-        for (column, &(title, width, _)) in COLUMNS.iter().enumerate() {
-            if !shown(&COLUMNS[column]) {
-                continue;
-            }
-            let Some(word) = word(entry, title) else {
-                continue;
-            };
-            let padded = match title {
-                // The last word of its line.
-                "holds" if entry.ring.is_err() => word.clone(),
-                "owner" | "holds" => format!("{:width$}", cut(&word, width)),
-                _ => format!("{word:>width$}"),
-            };
-            let is_wrong = matches!(&*word, "died" | "corr." | "100%") || entry.ring.is_err();
-            line += " ";
-            line += &match is_wrong {
-                true => output.paint(Colour::Red, &padded),
-                false => padded,
-            };
+        let mut cells = vec![
+            (owner(entry.file.uid()), None),
+            (format!("{:o}", entry.mode), None),
+        ];
+        if table.is_narrow {
+            cells.clear();
         }
-        text += line.trim_end();
-        text += "\n";
+        match &entry.ring {
+            Ok(look) => {
+                let positions = look.sample.positions;
+                let [unread, fill] = match look.corrupt {
+                    Some(_) => ["?".to_owned(), "corr.".to_owned()],
+                    None => [positions.len().to_string(), format!("{}%", look.percent())],
+                };
+                let [producer, consumer] = look.peers().map(|peer| peer.life());
+                let age = age(look.info.created);
+                let words = [
+                    look.shape().0.to_owned(),
+                    unread,
+                    fill,
+                    producer,
+                    consumer,
+                    age,
+                ];
+                cells.extend(words.map(coloured));
+            }
+            Err(_) => {
+                let state = entry.state().replace('_', " ");
+                cells.push((format!("({state})"), Some(Colour::Red)));
+            }
+        }
+        text += &(table.row(&entry.shown(), cells, output) + "\n");
     }
     text
 }
 
-/// What a column says of a ring.
-fn word(entry: &Entry, title: &str) -> Option<String> {
-    match (title, &entry.file) {
-        ("owner", file) => {
-            return Some(file.as_ref().map_or_else(String::new, |file| file.owner()));
-        }
-        ("mode", Some(file)) => return Some(format!("{:o}", file.mode)),
-        ("mode", None) => return Some(String::new()),
-        _ => {}
-    }
-    let look = match &entry.ring {
-        Ok((_, look)) => look,
-        Err(trouble) => {
-            let why = trouble.state().replace('_', " ");
-            return (title == "holds").then(|| format!("({why})"));
-        }
-    };
-    Some(match title {
-        "holds" => look.shape().to_owned(),
-        "unread" if look.corrupt.is_some() => "?".to_owned(),
-        "unread" => look.sample.positions.len().to_string(),
-        "fill" => match look.corrupt {
-            Some(_) => "corr.".to_owned(),
-            None => look.fill(),
-        },
-        "producer" => look.peer(Role::Producer).short_life(),
-        "consumer" => look.peer(Role::Consumer).short_life(),
-        _ => age(look.info.created),
-    })
+/// What is wrong is red.
+fn coloured(word: String) -> Cell {
+    let is_wrong = matches!(&*word, "died" | "corr." | "100%");
+    (word, is_wrong.then_some(Colour::Red))
 }

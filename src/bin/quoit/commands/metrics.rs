@@ -1,24 +1,22 @@
 //! `quoit metrics`: the rings for a monitoring system.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use clap::Args;
+use quoit::Role;
+use serde_json::{Value, json};
 
-use crate::entry::Entry;
-use crate::interrupt::{Input, Interrupt, MOMENT};
-use crate::names::{self, expanded};
+use crate::interrupt::{Interrupt, MOMENT};
 use crate::output::Output;
-use crate::report::seconds;
-use crate::sight::{Look, Peer, ROLES};
+use crate::report::{Ring, seconds};
+use crate::sight::ROLES;
 use crate::stop::Stop;
-use crate::wrong::wrong;
+use crate::watch::Watch;
 
 /// Prints metrics of rings in Prometheus' text format, or serves them over HTTP
 ///
@@ -34,7 +32,7 @@ pub(crate) struct Metrics {
     #[arg(long)]
     openmetrics: bool,
 
-    /// Serve GET /metrics at this address until a signal comes, as in 127.0.0.1:9400
+    /// Serve GET /metrics at this address until a signal arrives, as in 127.0.0.1:9400
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
 }
@@ -43,113 +41,53 @@ pub(crate) struct Metrics {
 const WHILE: Duration = Duration::from_millis(200);
 /// How long a client may take.
 const SLOWEST: Duration = Duration::from_secs(2);
-/// Bytes of the longest request.
-const LONGEST: usize = 8192;
+/// A request has at most this many pieces.
+const PIECES: u32 = 8;
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// When both ends of a ring, which its incarnation names, were seen to move.
-type Moves = BTreeMap<u64, ([u64; 2], [Option<SystemTime>; 2])>;
-
 impl Metrics {
     pub(crate) fn run(&self, output: &Output) -> Result<(), Stop> {
-        let mut moves = Moves::new();
+        let mut watch = Watch::new(&self.names)?;
         let Some(address) = self.listen else {
-            self.look(&mut moves)?;
             thread::sleep(WHILE);
-            let text = text(&self.look(&mut moves)?, &moves, self.openmetrics);
-            return output.answer(text.as_bytes());
+            watch.look()?;
+            return output.answer(text(&watch, self.openmetrics));
         };
         let interrupt = Interrupt::listen()?;
-        let doing = || format!("listen at {address}");
-        let listener = TcpListener::bind(address).map_err(Stop::io(doing()))?;
-        let nonblocking = listener.set_nonblocking(true);
-        let bound = nonblocking.and_then(|()| listener.local_addr());
-        let bound = bound.map_err(Stop::io(doing()))?;
-        output.answer(format!("listening at http://{bound}/metrics\n").as_bytes())?;
+        let bind = || {
+            let listener = TcpListener::bind(address)?;
+            listener.set_nonblocking(true)?;
+            let address = listener.local_addr()?;
+            Ok((listener, address))
+        };
+        let (listener, bound) = bind().map_err(Stop::io(format!("listen at {address}")))?;
+        output.answer(format!("listening at http://{bound}/metrics\n"))?;
         loop {
-            if let Input::None = interrupt.input(listener.as_fd(), 10 * MOMENT)? {
+            if interrupt.input(listener.as_fd(), 10 * MOMENT)?.is_empty() {
                 // What moves between two requests was seen.
-                self.look(&mut moves)?;
+                watch.look()?;
                 continue;
             }
-            // A client that goes away, or sends no request, is its own affair.
+            // A client that closes the connection, or sends no request, is its own affair.
             if let Ok((client, _)) = listener.accept() {
-                let _ = self.serve(client, &mut moves);
+                let _ = serve(client, &mut watch);
             }
         }
     }
+}
 
-    fn look(&self, moves: &mut Moves) -> Result<Vec<Entry>, Stop> {
-        let names = match &*self.names {
-            [] => names::all()?,
-            given => expanded(given)?,
-        };
-        let entries: Vec<_> = names.into_iter().filter_map(Entry::of).collect();
-        let mut seen = Moves::new();
-        for entry in &entries {
-            let Ok((_, look)) = &entry.ring else { continue };
-            let (positions, incarnation) = (look.sample.positions, look.info.incarnation);
-            let now = [positions.tail, positions.head];
-            let before = moves.get(&incarnation);
-            let mut times = before.map_or([None; 2], |(_, times)| *times);
-            if let Some((then, _)) = before {
-                for at in 0..2 {
-                    if now[at] != then[at] {
-                        times[at] = Some(SystemTime::now());
-                    }
-                }
-            }
-            seen.insert(incarnation, (now, times));
-        }
-        *moves = seen;
-        Ok(entries)
-    }
-
-    fn serve(&self, mut client: TcpStream, moves: &mut Moves) -> io::Result<()> {
-        let until = Instant::now() + SLOWEST;
-        client.set_nonblocking(false)?;
-        client.set_write_timeout(Some(SLOWEST))?;
-        let mut request = Vec::new();
-        let (status, kind, body) = loop {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() || request.len() > LONGEST {
-                return Ok(());
-            }
-            client.set_read_timeout(Some(left))?;
-            let mut piece = [0; 1024];
-            let count = client.read(&mut piece)?;
-            if count == 0 {
-                return Ok(());
-            }
-            request.extend_from_slice(&piece[..count]);
-            let mut headers = [httparse::EMPTY_HEADER; 64];
-            let mut parsed = httparse::Request::new(&mut headers);
-            match parsed.parse(&request) {
-                Ok(httparse::Status::Partial) => continue,
-                Err(_) => break ("400 Bad Request", PROMETHEUS, "no request\n".to_owned()),
-                Ok(httparse::Status::Complete(_)) => {}
-            }
-            let path = parsed
-                .path
-                .map(|path| path.split('?').next().unwrap_or(path));
-            match (parsed.method, path) {
-                (Some("GET" | "HEAD"), Some("/metrics" | "/")) => {}
-                (Some("GET" | "HEAD"), _) => {
-                    break ("404 Not Found", PROMETHEUS, "try /metrics\n".to_owned());
-                }
-                _ => break ("405 Method Not Allowed", PROMETHEUS, String::new()),
-            }
-            let accepts = parsed.headers.iter().any(|header| {
-                let value = String::from_utf8_lossy(header.value);
-                header.name.eq_ignore_ascii_case("accept")
-                    && value.contains("application/openmetrics-text")
-            });
-            let kind = if accepts { OPENMETRICS } else { PROMETHEUS };
-            break match self.look(moves) {
-                Ok(entries) => ("200 OK", kind, text(&entries, moves, accepts)),
-                Err(stop) => ("500 Internal Server Error", PROMETHEUS, format!("{stop}\n")),
-            };
+fn serve(mut client: TcpStream, watch: &mut Watch) -> io::Result<()> {
+    client.set_nonblocking(false)?;
+    client.set_write_timeout(Some(SLOWEST))?;
+    client.set_read_timeout(Some(SLOWEST / PIECES))?;
+    let mut request = Vec::new();
+    for _ in 0..PIECES {
+        let mut piece = [0; 2048];
+        let count = client.read(&mut piece)?;
+        request.extend_from_slice(&piece[..count]);
+        let Some((status, kind, body)) = answer(&request, watch) else {
+            continue;
         };
         let length = body.len();
         let head = format!(
@@ -160,39 +98,97 @@ impl Metrics {
         if !request.starts_with(b"HEAD") {
             client.write_all(body.as_bytes())?;
         }
-        Ok(())
+        break;
     }
+    Ok(())
 }
 
-/// What a metric is of: its labels and value.
-type Row = (String, String);
+/// Status, type and body; nothing of a request that is not complete.
+fn answer(request: &[u8], watch: &mut Watch) -> Option<(&'static str, &'static str, String)> {
+    let mut headers = [httparse::EMPTY_HEADER; 64];
+    let mut parsed = httparse::Request::new(&mut headers);
+    match parsed.parse(request) {
+        Ok(status) if status.is_partial() => return None,
+        Ok(_) => {}
+        Err(_) => return Some(("400 Bad Request", PROMETHEUS, "no request\n".to_owned())),
+    }
+    let path = parsed.path.and_then(|path| path.split('?').next());
+    let refusal = match (parsed.method, path) {
+        (Some("GET" | "HEAD"), Some("/metrics" | "/")) => None,
+        (Some("GET" | "HEAD"), _) => Some("404 Not Found"),
+        _ => Some("405 Method Not Allowed"),
+    };
+    if let Some(refusal) = refusal {
+        return Some((refusal, PROMETHEUS, "try GET /metrics\n".to_owned()));
+    }
+    let accepts = parsed.headers.iter().any(|header| {
+        let value = String::from_utf8_lossy(header.value);
+        header.name.eq_ignore_ascii_case("accept") && value.contains("application/openmetrics-text")
+    });
+    let kind = if accepts { OPENMETRICS } else { PROMETHEUS };
+    Some(match watch.look() {
+        Ok(()) => ("200 OK", kind, text(watch, accepts)),
+        Err(stop) => ("500 Internal Server Error", PROMETHEUS, format!("{stop}\n")),
+    })
+}
 
-/// The families, each with its rows.
-struct Families {
-    text: String,
+/// Labels, and the value.
+type Row = (String, Value);
+
+/// The text of a family, with its rows.
+fn family(
+    (name, kind, help): Family,
     is_openmetrics: bool,
+    rows: impl Iterator<Item = Row>,
+) -> String {
+    let suffix = if kind == "counter" { "_total" } else { "" };
+    // In OpenMetrics a family has none.
+    let family = if is_openmetrics { "" } else { suffix };
+    let mut text = format!("# HELP quoit_{name}{family} {help}\n");
+    text += &format!("# TYPE quoit_{name}{family} {kind}\n");
+    for (labels, value) in rows {
+        let value = value
+            .as_bool()
+            .map_or(value.clone(), |is| u8::from(is).into());
+        text += &format!("quoit_{name}{suffix}{{{labels}}} {value}\n");
+    }
+    text
 }
 
-impl Families {
-    fn family(&mut self, name: &str, kind: &str, help: &str, rows: impl Iterator<Item = Row>) {
-        let suffix = match kind {
-            "counter" => "_total",
-            _ => "",
-        };
-        // The names of families differ: in OpenMetrics it has no suffix.
-        let family = match self.is_openmetrics {
-            true => name.to_owned(),
-            false => format!("{name}{suffix}"),
-        };
-        let _ = write!(
-            self.text,
-            "# HELP quoit_{family} {help}\n# TYPE quoit_{family} {kind}\n"
-        );
-        for (labels, value) in rows {
-            let _ = writeln!(self.text, "quoit_{name}{suffix}{{{labels}}} {value}");
-        }
-    }
-}
+/// Name, kind and help.
+type Family = (&'static str, &'static str, &'static str);
+
+const STATE: Family = (
+    "state",
+    "gauge",
+    "Each ring, and whether it can be read: 1 with its state.",
+);
+const WRONG: Family = ("wrong", "gauge", "What quoit stat calls wrong.");
+const MOVED: Family = (
+    "last_move_timestamp_seconds",
+    "gauge",
+    "When an endpoint was seen to move last; missing until it is.",
+);
+
+/// Each with its key in the JSON of a ring.
+#[rustfmt::skip]
+const OF_RING: [(&str, Family); 4] = [
+    ("capacity", ("capacity", "gauge", "What the ring holds, in its unit.")),
+    ("fill", ("unread", "gauge", "Published and not released, in its unit.")),
+    ("tail", ("pushed", "counter", "The tail: published since the ring was made.")),
+    ("head", ("popped", "counter", "The head: released since the ring was made.")),
+];
+
+/// Each with its key in the JSON of an endpoint.
+#[rustfmt::skip]
+const OF_ENDPOINT: [(&str, Family); 6] = [
+    ("alive", ("attached", "gauge", "Whether a process holds the role.")),
+    ("epoch", ("attaches", "counter", "How often the role was taken.")),
+    ("parks", ("parks", "counter", "Sleeps.")),
+    ("wakes", ("wakes", "counter", "Wake-ups sent to the peer.")),
+    ("rescues", ("rescues", "counter", "Sleeps that only a timeout ended.")),
+    ("dropped", ("dropped", "counter", "Messages that the process says it dropped.")),
+];
 
 /// A label's value, as both formats have it.
 fn escaped(text: &str) -> String {
@@ -200,107 +196,44 @@ fn escaped(text: &str) -> String {
     text.replace('\n', r"\n")
 }
 
-/// Name, kind and help.
-type Family = (&'static str, &'static str, &'static str);
-
-#[rustfmt::skip]
-const OF_RING: [Family; 4] = [
-    ("capacity", "gauge", "What the ring holds, in its unit."),
-    ("unread", "gauge", "Published and not released, in its unit."),
-    ("pushed", "counter", "The tail: published since the ring was made."),
-    ("popped", "counter", "The head: released since the ring was made."),
-];
-
-#[rustfmt::skip]
-const OF_END: [Family; 6] = [
-    ("attached", "gauge", "Whether a process holds the role."),
-    ("attaches", "counter", "How often the role was taken."),
-    ("parks", "counter", "Sleeps."),
-    ("wakes", "counter", "Wake-ups sent to the peer."),
-    ("rescues", "counter", "Sleeps that only a timeout ended."),
-    ("dropped", "counter", "Messages that the process says it dropped."),
-];
-
-fn of_ring(look: &Look, name: &str) -> u64 {
-    let positions = look.sample.positions;
-    match name {
-        "capacity" => look.info.capacity,
-        "unread" => positions.len(),
-        "pushed" => positions.tail,
-        _ => positions.head,
-    }
-}
-
-fn of_end(peer: &Peer, name: &str) -> u64 {
-    match name {
-        "attached" => peer.is_alive.into(),
-        "attaches" => peer.state.epoch,
-        "parks" => peer.state.parks,
-        "wakes" => peer.state.wakes,
-        "rescues" => peer.state.rescues,
-        _ => peer.state.dropped,
-    }
-}
-
-fn text(entries: &[Entry], moves: &Moves, is_openmetrics: bool) -> String {
-    let mut families = Families {
-        text: String::new(),
-        is_openmetrics,
-    };
-    let ring = |entry: &Entry| format!("ring=\"{}\"", escaped(&entry.shown()));
-    let state = |entry: &Entry| match &entry.ring {
-        Ok((_, look)) if look.corrupt.is_some() => "corrupt",
-        Ok(_) => "ok",
-        Err(trouble) => trouble.state(),
-    };
-    let states = entries.iter().map(|entry| {
-        let labels = format!("{},state=\"{}\"", ring(entry), state(entry));
-        (labels, "1".to_owned())
+fn text(watch: &Watch, is_openmetrics: bool) -> String {
+    let rings = watch.rings.iter().map(|ring| {
+        let name = format!("ring=\"{}\"", escaped(&ring.entry.shown()));
+        let facts = json!(Ring::of(&ring.entry, Some(&ring.motion), None));
+        (name, facts, ring.motion.moved)
     });
-    let help = "Each ring, and whether it can be read: 1 with its state.";
-    families.family("state", "gauge", help, states);
+    let rings: Vec<_> = rings.collect();
+    let states = rings.iter().map(|(name, ring, _)| {
+        let labels = format!("{name},state={}", ring["state"]);
+        (labels, true.into())
+    });
+    let mut text = family(STATE, is_openmetrics, states);
     // A corrupt ring has no numbers that mean anything.
-    let sound: Vec<_> = entries
-        .iter()
-        .filter_map(|entry| Some((ring(entry), entry, &entry.ring.as_ref().ok()?.1)))
-        .filter(|(_, _, look)| look.corrupt.is_none())
-        .collect();
-    let troubles = sound.iter().map(|(labels, entry, look)| {
-        let count = wrong(&entry.shown(), look, None).len();
-        (labels.clone(), count.to_string())
+    let sound = rings.iter().filter(|(_, ring, _)| ring["state"] == "ok");
+    let wrong = sound.clone().map(|(name, ring, _)| {
+        let count = ring["wrong"].as_array().map_or(0, Vec::len);
+        (name.clone(), count.into())
     });
-    let help = "What quoit stat calls wrong.";
-    families.family("wrong", "gauge", help, troubles);
-    for (name, kind, help) in OF_RING {
-        let rows = sound.iter().map(|(labels, _, look)| {
-            let labels = format!("{labels},unit=\"{}\"", look.unit());
-            (labels, of_ring(look, name).to_string())
+    text += &family(WRONG, is_openmetrics, wrong);
+    for (key, about) in OF_RING {
+        let rows = sound.clone().map(|(name, ring, _)| {
+            let labels = format!("{name},unit={}", ring["unit"]);
+            (labels, ring[key].clone())
         });
-        families.family(name, kind, help, rows);
+        text += &family(about, is_openmetrics, rows);
     }
-    for (name, kind, help) in OF_END {
-        let rows = sound.iter().flat_map(|(labels, _, look)| {
-            ROLES.map(|role| {
-                let labels = format!("{labels},role=\"{role}\"");
-                (labels, of_end(&look.peer(role), name).to_string())
-            })
+    let labels = |name: &str, role: Role| format!("{name},role=\"{role}\"");
+    for (key, about) in OF_ENDPOINT {
+        let rows = sound.clone().flat_map(|(name, ring, _)| {
+            let value = |role: Role| ring[role.to_string()][key].clone();
+            ROLES.map(|role| (labels(name, role), value(role)))
         });
-        families.family(name, kind, help, rows);
+        text += &family(about, is_openmetrics, rows);
     }
-    let moved = sound.iter().flat_map(|(labels, _, look)| {
-        let times = moves.get(&look.info.incarnation);
-        let times = times.map_or([None; 2], |(_, times)| *times);
-        let times = ROLES.into_iter().zip(times);
-        let times = times.filter_map(|(role, time)| Some((role, time?)));
-        times.map(move |(role, time)| {
-            let labels = format!("{labels},role=\"{role}\"");
-            (labels, format!("{:.3}", seconds(time)))
-        })
+    let rows = sound.flat_map(|(name, _, moved)| {
+        let ends = ROLES.into_iter().zip(*moved);
+        ends.filter_map(move |(role, time)| Some((labels(name, role), seconds(time?).into())))
     });
-    let help = "When an end was seen to move last; missing until it is.";
-    families.family("last_move_timestamp_seconds", "gauge", help, moved);
-    if is_openmetrics {
-        families.text += "# EOF\n";
-    }
-    families.text
+    text += &family(MOVED, is_openmetrics, rows);
+    text + if is_openmetrics { "# EOF\n" } else { "" }
 }

@@ -6,21 +6,20 @@ use std::thread;
 use std::time::Duration;
 
 use clap::Args;
-use quoit::Role;
 use quoit::observer::ShapeKind;
+use quoit::{Observer, Role};
 
-use crate::ends::{BATCH, Taken, Taker};
+use crate::ends::{Source, Taker};
 use crate::interrupt::Interrupt;
 use crate::output::Output;
 use crate::progress::Progress;
-use crate::recording::Recorder;
+use crate::recording::{CHUNK, Recorder};
 use crate::ring::RingArguments;
-use crate::sight::Sight;
 use crate::stop::Stop;
 
 /// Takes the consumer's role, removes what it reads, and records it to an MCAP file
 ///
-/// It ends when the producer has left, or by Ctrl-C. A message stays in the ring until it
+/// It ends when the producer has closed, or by Ctrl-C. A message stays in the ring until it
 /// is in the file, which must not exist yet. However it ends, unless by kill -9, the file
 /// is a whole recording of what was taken; after kill -9, a full disk or a limit of its
 /// size it ends with the last whole chunk.
@@ -40,50 +39,22 @@ pub(crate) struct Record {
     tap: bool,
 }
 
-/// Between two looks of a tap that has found nothing.
+/// Between two checks of a tap that has found nothing.
 const TAP: Duration = Duration::from_millis(1);
-/// Messages between two chunks of a tap.
-const FEW: usize = 256;
-
-/// Messages on their way to a file.
-struct Recording {
-    recorder: Recorder,
-    doing: String,
-    bytes: usize,
-    is_sound: bool,
-}
-
-impl Recording {
-    /// What failed makes the rest of the file unsound.
-    fn done<T>(&mut self, done: std::io::Result<T>) -> Result<T, Stop> {
-        self.is_sound &= done.is_ok();
-        done.map_err(Stop::io(self.doing.clone()))
-    }
-}
-
-impl Taker for Recording {
-    fn take(&mut self, taken: &Taken<'_>) -> Result<bool, Stop> {
-        let added = self.recorder.add(taken.position, taken.kind, taken.bytes);
-        self.done(added)?;
-        self.bytes += taken.bytes.len() + 32;
-        Ok(self.bytes < BATCH)
-    }
-
-    fn finish(&mut self) -> Result<(), Stop> {
-        self.bytes = 0;
-        let flushed = self.recorder.flush();
-        self.done(flushed)
-    }
-}
-
 impl Record {
     pub(crate) fn run(&self, output: &Output) -> Result<(), Stop> {
         let interrupt = Interrupt::listen()?;
-        // Before the ring, which would meet a consumer for nothing.
-        let file = File::create_new(&self.file).map_err(Stop::io(self.doing()))?;
+        // Before the ring, which would have a consumer for nothing.
+        let doing = format!("write {}", self.file.display());
+        let file = File::create_new(&self.file).map_err(Stop::io(doing.clone()))?;
+        let begin = |observer: &Observer| Recorder::new(file, doing, observer);
+        let progress = Progress::new("recorded", false, output);
         let recorded = match self.tap {
-            true => self.tap(file, &interrupt, output),
-            false => self.take(file, &interrupt, output),
+            true => self.tap(begin, &interrupt, progress, output),
+            false => {
+                let begin = |source: &Source| begin(&source.observer);
+                self.ring.receive(begin, (&interrupt, progress), output)
+            }
         };
         recorded.inspect_err(|_| {
             // Nothing is in it.
@@ -93,106 +64,67 @@ impl Record {
         })
     }
 
-    fn doing(&self) -> String {
-        format!("write {}", self.file.display())
-    }
-
-    fn begin(&self, file: File, sight: &Sight) -> Result<Recording, Stop> {
-        let again = file.try_clone().map_err(Stop::io(self.doing()))?;
-        let (name, info) = (sight.observer.name(), sight.observer.info());
-        let recorder = Recorder::new(file, name, &info).inspect_err(|_| {
-            let _ = again.set_len(0);
-        });
-        Ok(Recording {
-            recorder: recorder.map_err(Stop::io(self.doing()))?,
-            doing: self.doing(),
-            bytes: 0,
-            is_sound: true,
-        })
-    }
-
-    fn take(&self, file: File, interrupt: &Interrupt, output: &Output) -> Result<(), Stop> {
-        let (ring, mut source) = self.ring.consumer()?;
-        let sight = Sight::open(self.ring.name())?;
-        let mut recording = self.begin(file, &sight)?;
-        self.ring.tell_who_waits(&source, output);
-        let wait = self.ring.receivers_wait(&source);
-        let mut progress = Progress::new("recorded", false, output);
-        let drained = source.drain(&mut recording, wait, interrupt, &mut progress);
-        let is_sound = recording.is_sound;
-        let finished = recording.recorder.finish(is_sound);
-        let drained = drained
-            .and(finished.map_err(Stop::io(self.doing())))
-            .and_then(|()| self.ring.had_a_goodbye(&source));
-        drop(source);
-        self.ring.leave(&ring, drained, progress, output)
-    }
-
-    fn tap(&self, file: File, interrupt: &Interrupt, output: &Output) -> Result<(), Stop> {
-        let sight = Sight::open(self.ring.name())?;
-        let mut recording = self.begin(file, &sight)?;
-        let mut progress = Progress::new("recorded", false, output);
-        let mut missed = 0;
-        let tapped = tap(
-            &sight,
-            &mut recording,
-            &mut missed,
-            interrupt,
-            &mut progress,
-        );
-        let is_sound = recording.is_sound;
-        let finished = recording.recorder.finish(is_sound);
-        let finished = finished.map_err(Stop::io(self.doing()));
-        progress.missed(missed, sight.look().map_or("units", |look| look.unit()));
-        progress.end(output, tapped.and(finished))
+    fn tap(
+        &self,
+        begin: impl FnOnce(&Observer) -> Result<Recorder, Stop>,
+        interrupt: &Interrupt,
+        mut progress: Progress,
+        output: &Output,
+    ) -> Result<(), Stop> {
+        let observer = Observer::open(self.ring.name())?;
+        let mut recorder = begin(&observer)?;
+        let unit = match observer.info().shape {
+            ShapeKind::Records => "records",
+            ShapeKind::Frames => "bytes",
+        };
+        progress.missed = Some((0, unit));
+        let tapped = tap(&observer, &mut recorder, interrupt, &mut progress);
+        progress.end(output, tapped.and(recorder.end()))
     }
 }
 
-/// Copies what is unread, and what comes, until the ring is gone or its producer is and
-/// all was seen.
+/// Copies what is unread, and what arrives, until the ring is removed, or its producer has
+/// closed or crashed and all was seen.
 fn tap(
-    sight: &Sight,
-    recording: &mut Recording,
-    missed: &mut u64,
+    observer: &Observer,
+    recorder: &mut Recorder,
     interrupt: &Interrupt,
     progress: &mut Progress,
 ) -> Result<(), Stop> {
-    let observer = &sight.observer;
     let info = observer.info();
     let mut next = observer.positions().head;
     loop {
         interrupt.check()?;
-        // Before the look: what came by then is seen.
-        let is_over = observer.is_superseded()? || {
-            let look = sight.look()?;
-            look.sample.producer.epoch > 0 && !look.peer(Role::Producer).is_alive
-        };
-        let (mut count, mut bytes, mut added) = (0, 0, Ok(()));
-        let found = observer.unread_from(next, FEW, |message| {
+        // Before the copy: what has arrived by then is seen.
+        let was_attached = observer.endpoint(Role::Producer).epoch > 0;
+        let is_over =
+            observer.is_superseded()? || was_attached && !observer.is_alive(Role::Producer)?;
+        let (mut count, mut bytes, mut missed, mut taken) = (0, 0, 0, Ok(()));
+        let found = observer.unread_from(next, CHUNK, |message| {
             let gap = message.position.wrapping_sub(next);
             // Frames leave the end of the ring out where they do not fit.
             let rest = info.capacity - (next & (info.capacity - 1));
             let is_padding = info.shape == ShapeKind::Frames && gap == rest;
-            *missed += if is_padding { 0 } else { gap };
+            missed += if is_padding { 0 } else { gap };
             next = message.next;
             (count, bytes) = (count + 1, bytes + message.bytes.len() as u64);
-            if added.is_ok() {
-                let (position, kind) = (message.position, message.kind);
-                added = recording.recorder.add(position, kind, &message.bytes);
+            if taken.is_ok() {
+                taken = recorder.take(&message);
             }
         });
-        recording.done(added)?;
+        taken?;
+        progress.miss(missed);
         if count > 0 {
-            recording.finish()?;
+            recorder.finish()?;
             progress.add(count, bytes);
         }
         found?;
+        if count == 0 && is_over {
+            // What the consumer took in the end.
+            progress.miss(observer.positions().tail.wrapping_sub(next));
+            return Ok(());
+        }
         if count == 0 {
-            if is_over {
-                // What the consumer took in the end.
-                *missed += observer.positions().tail.wrapping_sub(next);
-                return Ok(());
-            }
             thread::sleep(TAP);
         }
     }

@@ -13,14 +13,14 @@ use crate::output::Output;
 use crate::progress::Progress;
 use crate::recording::Reader;
 use crate::ring::{RingArguments, duration};
-use crate::stop::Stop;
+use crate::stop::{Code, Stop};
 
 /// Sends what `quoit record` has recorded to a ring, at its times
 ///
 /// A new ring is as the one that was recorded: capacity, schema, and size of records. All
 /// of the file is read before the first message is sent. One that is broken or cut off is
 /// replayed to the last whole chunk, and then the exit code is 6. MCAP files of other
-/// programs go into frames, topic by topic.
+/// programs become frames, topic by topic.
 #[derive(Args)]
 pub(crate) struct Replay {
     #[command(flatten)]
@@ -29,11 +29,11 @@ pub(crate) struct Replay {
     /// The file to read
     file: PathBuf,
 
-    /// So many times as fast as it was recorded, or `max`
+    /// How many times as fast as it was recorded, or `max`
     #[arg(long, default_value = "1", value_parser = speed)]
-    speed: Speed,
+    speed: f64,
 
-    /// Begin so long after its first message, as in 90s or 5m
+    /// Begin this long after its first message, as in 90s or 5m
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     from: Option<Duration>,
 
@@ -42,27 +42,12 @@ pub(crate) struct Replay {
     topic: Option<String>,
 }
 
-#[derive(Clone, Copy)]
-enum Speed {
-    Times(f64),
-    Max,
-}
-
-fn speed(text: &str) -> Result<Speed, String> {
+/// Infinite is `max`.
+fn speed(text: &str) -> Result<f64, String> {
     match text.parse() {
-        _ if text == "max" => Ok(Speed::Max),
-        Ok(times) if f64::is_normal(times) && times > 0.0 => Ok(Speed::Times(times)),
+        _ if text == "max" => Ok(f64::INFINITY),
+        Ok(times) if f64::is_normal(times) && times > 0.0 => Ok(times),
         _ => Err("a number above 0, or max".to_owned()),
-    }
-}
-
-impl Speed {
-    /// When a message is due after the start.
-    fn due(self, time: u64) -> Duration {
-        match self {
-            Self::Times(times) => Duration::from_nanos((time as f64 / times) as u64),
-            Self::Max => Duration::ZERO,
-        }
     }
 }
 
@@ -73,8 +58,7 @@ impl Replay {
         // It is read twice; and opening a pipe would wait for its writer.
         let about = fs::metadata(&self.file).map_err(Stop::io(doing()))?;
         if !about.is_file() {
-            let why = "it is not a regular file".to_owned();
-            return Err(Stop::Recording(why));
+            return Err(Stop::new(Code::Recording, "it is not a regular file"));
         }
         let mut file = File::open(&self.file).map_err(Stop::io(doing()))?;
         let again = file.try_clone().map_err(Stop::io(doing()))?;
@@ -83,33 +67,29 @@ impl Replay {
         let contents = reader(again)?.contents(|| interrupt.check())?;
         file.rewind().map_err(Stop::io(doing()))?;
 
-        let (ring, mut sink) = self.ring.producer(contents.kind)?;
-        let max = sink.longest();
-        if contents.longest > max {
-            return Err(ClaimError::TooLong { max }.into());
-        }
-        let wait = self.ring.senders_wait(&sink);
-        let mut progress = Progress::new("replayed", false, output);
+        let progress = Progress::new("replayed", false, output);
         let mut messages = reader(file)?;
         let from = self.from.unwrap_or_default().as_nanos() as u64;
         let began = contents.began.saturating_add(from);
-        let start = Instant::now();
-        let play = || {
+        let moving = (&interrupt, progress);
+        self.ring.send(contents.kind, moving, output, |sink, wait| {
+            let (max, _) = sink.lengths();
+            if contents.longest > max {
+                return Err(ClaimError::TooLong { max }.into());
+            }
+            let start = Instant::now();
             // What is broken was found before.
             while let Ok(Some(message)) = messages.next() {
                 let Some(time) = message.time.checked_sub(began) else {
                     continue;
                 };
-                if let Some(early) = self.speed.due(time).checked_sub(start.elapsed()) {
+                let due = Duration::from_nanos((time as f64 / self.speed) as u64);
+                if let Some(early) = due.checked_sub(start.elapsed()) {
                     interrupt.sleep(early)?;
                 }
-                let message = (message.kind, &message.payload[..]);
-                sink.push(message, wait, &interrupt, &mut progress)?;
+                sink.push(message.kind, &message.payload, wait)?;
             }
             contents.broken.map_or(Ok(()), Err)
-        };
-        let played = play();
-        drop(sink);
-        self.ring.leave(&ring, played, progress, output)
+        })
     }
 }

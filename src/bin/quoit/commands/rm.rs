@@ -1,19 +1,18 @@
-//! `quoit rm`: the names of rings that nobody holds.
+//! `quoit rm`: the names of rings that no process holds.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use quoit::Error;
-use serde_json::{Value, json};
+use quoit::{Error, Observer};
+use serde_json::json;
 
-use crate::names::{self, is_draft, path_of};
+use crate::names::{expanded, is_draft, path_of};
 use crate::output::{Output, plain};
-use crate::ring::existing;
-use crate::sight::{Look, Sight};
-use crate::stop::Stop;
+use crate::sight::Look;
+use crate::stop::{Code, Stop};
 
-/// Removes rings that nobody holds; what is in them is lost
+/// Removes rings that no process holds; what is in them is lost
 ///
 /// It says how much was unread, tries all names, and says of each that stays why.
 #[derive(Args)]
@@ -22,7 +21,7 @@ pub(crate) struct Rm {
     #[arg(required_unless_present = "stale")]
     names: Vec<PathBuf>,
 
-    /// Remove only rings that somebody had, nobody has any more, and in which nothing
+    /// Remove only rings that a process had, no process has any more, and in which nothing
     /// is unread; without a name, all of them in /dev/shm
     #[arg(long)]
     stale: bool,
@@ -38,8 +37,8 @@ pub(crate) struct Rm {
 
 /// What became of a name.
 enum Fate {
-    /// With so much unread in it.
-    Removed(String),
+    /// With this much unread in it.
+    Removed(Option<String>),
     /// And why.
     Kept(String),
 }
@@ -48,100 +47,102 @@ impl Rm {
     pub(crate) fn run(&self, output: &Output) -> Result<(), Stop> {
         let mut names = self.names.clone();
         if names.is_empty() {
-            names = names::all()?;
+            names = expanded(&[])?;
             // Only what is a ring, and this user's to remove.
-            names.retain(|name| !is_draft(name) && Sight::open(name).is_ok());
+            names.retain(|name| !is_draft(name) && Observer::open(name).is_ok());
         }
-        let (mut removed, mut kept) = (Vec::<Value>::new(), Vec::<Value>::new());
+        let (mut removed, mut kept) = (Vec::new(), Vec::new());
         let mut error = None;
+        let removal = match self.dry_run {
+            true => "would remove",
+            false => "removed",
+        };
         for name in &names {
             let shown = name.display().to_string();
-            match self.remove(name) {
+            let line = match self.remove(name) {
                 Ok(Fate::Removed(unread)) => {
-                    if !output.json {
-                        let would = if self.dry_run {
-                            "would remove"
-                        } else {
-                            "removed"
-                        };
-                        let line = format!("{would} {}{unread}\n", plain(&shown));
-                        output.answer(line.as_bytes())?;
-                    }
-                    removed.push(shown.into());
+                    removed.push(shown.clone());
+                    let unread = unread.map(|unread| format!(", with {unread}"));
+                    let unread = unread.unwrap_or_default();
+                    format!("{removal} {}{unread}\n", plain(&shown))
                 }
                 Ok(Fate::Kept(why)) => {
-                    if !output.json {
-                        let line = format!("kept {}: {why}\n", plain(&shown));
-                        output.answer(line.as_bytes())?;
-                    }
                     kept.push(json!({"name": shown, "why": why}));
+                    format!("kept {}: {why}\n", plain(&shown))
                 }
-                // The last is told in the end.
+                // The last is reported at the end.
                 Err(stop) => {
-                    if let Some(earlier) = error.replace(stop) {
-                        output.complain(&earlier);
-                    }
+                    let earlier = error.replace(stop);
+                    earlier.iter().for_each(|stop| output.complain(stop));
+                    continue;
                 }
+            };
+            if !output.json {
+                output.answer(line)?;
             }
         }
         if output.json {
             let answer = json!({"removed": removed, "kept": kept, "dry_run": self.dry_run});
-            output.answer(format!("{answer}\n").as_bytes())?;
+            output.answer(format!("{answer}\n"))?;
         }
         error.map_or(Ok(()), Err)
     }
 
     fn remove(&self, name: &Path) -> Result<Fate, Stop> {
-        let looked = Sight::open(name).and_then(|sight| sight.look());
-        if is_draft(name) {
-            return self.remove_draft(name, looked.ok());
-        }
-        let mut unread = String::new();
-        match looked {
-            Ok(look) => {
-                if let Some(why) = self.stays(&look) {
-                    return Ok(Fate::Kept(why));
-                }
-                if self.dry_run && look.is_held() {
-                    return Err(Stop::Held(name.display().to_string(), look.holders()));
-                }
-                let fill = look.sample.positions.len();
-                if fill > 0 && look.corrupt.is_none() {
-                    unread = format!(", with {fill} {} unread", look.unit());
-                }
-            }
-            Err(error) if self.dry_run => return Err(error.into()),
+        let look = match Look::of(name) {
+            Err(error) if self.dry_run && !is_draft(name) => return Err(error.into()),
             // Removing it looks again, and says what is wrong.
-            Err(_) => {}
+            look => look.ok(),
+        };
+        let is_held = look.as_ref().is_some_and(Look::is_held);
+        let held = || {
+            let holders = look.as_ref().map_or(String::new(), Look::holders);
+            let text = format!(
+                "{:?} is in use: {holders}; stop it first",
+                name.display().to_string()
+            );
+            Stop::new(Code::InUse, text)
+        };
+        if let Some(why) = look.as_ref().and_then(|look| self.stays(look)) {
+            return Ok(Fate::Kept(why));
         }
+        if is_held && (self.dry_run || is_draft(name)) {
+            return Err(held());
+        }
+        let unread = look.as_ref().and_then(Look::unread);
         if self.dry_run {
             return Ok(Fate::Removed(unread));
         }
-        if !self.stale {
-            let removed = quoit::unlink(name).map(|()| Fate::Removed(unread));
-            return removed.map_err(|error| explained(name, error));
+        if is_draft(name) {
+            // A ring without its name, which a process makes or has left behind.
+            let path = path_of(name);
+            let doing = format!("remove {}", path.display());
+            fs::remove_file(path).map_err(Stop::io(doing))?;
+            return Ok(Fate::Removed(unread));
         }
-        let removed = match self.force {
-            true => quoit::unlink_if_stale(name),
+        let removed = match (self.stale, self.force) {
+            (false, _) => quoit::unlink(name).map(|()| true),
+            (true, true) => quoit::unlink_if_stale(name),
             // Looks again, with the locks of the ring.
-            false => existing(name).and_then(|ring| ring.unlink_if_read()),
+            (true, false) => quoit::unlink_if_read(name),
         };
         match removed {
             Ok(true) => Ok(Fate::Removed(unread)),
             Ok(false) => Ok(Fate::Kept("it was used just now".to_owned())),
-            // Of many, some may go meanwhile, or be another user's.
+            // Of many, some may be removed in between, or be another user's.
             Err(error @ (Error::NotFound { .. } | Error::Superseded { .. } | Error::Io { .. }))
                 if self.names.is_empty() =>
             {
                 Ok(Fate::Kept(error.to_string()))
             }
+            Err(Error::InUse { .. }) if is_held => Err(held()),
             Err(error) => Err(error.into()),
         }
     }
 
     /// Why a ring is not removed with --stale.
     fn stays(&self, look: &Look) -> Option<String> {
-        let fill = look.sample.positions.len();
+        let unread = look.unread().filter(|_| !self.force);
         match self.stale {
             false => None,
             true if look.is_held() => Some(format!("in use: {}", look.holders())),
@@ -149,33 +150,7 @@ impl Rm {
             true if look.corrupt.is_some() && !self.force => {
                 Some("it is corrupt; --force removes it".to_owned())
             }
-            true if fill > 0 && !self.force => {
-                Some(format!("{fill} {} unread; --force removes it", look.unit()))
-            }
-            true => None,
+            true => unread.map(|unread| format!("{unread}; --force removes it")),
         }
-    }
-
-    /// A ring without its name, which a process makes or has left behind.
-    fn remove_draft(&self, name: &Path, look: Option<Look>) -> Result<Fate, Stop> {
-        if let Some(look) = look.filter(Look::is_held) {
-            return Err(Stop::Held(name.display().to_string(), look.holders()));
-        }
-        if !self.dry_run {
-            let path = path_of(name);
-            let doing = format!("remove {}", path.display());
-            fs::remove_file(path).map_err(Stop::io(doing))?;
-        }
-        Ok(Fate::Removed(String::new()))
-    }
-}
-
-/// Who has a ring that is in use.
-fn explained(name: &Path, error: Error) -> Stop {
-    match Sight::open(name).and_then(|sight| sight.look()) {
-        Ok(look) if matches!(error, Error::InUse { .. }) && look.is_held() => {
-            Stop::Held(name.display().to_string(), look.holders())
-        }
-        _ => error.into(),
     }
 }

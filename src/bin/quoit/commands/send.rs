@@ -1,6 +1,7 @@
 //! `quoit send`: standard input to a ring.
 
 use std::io::{self, IsTerminal};
+use std::ops::Range;
 
 use clap::{Args, ValueEnum};
 
@@ -9,12 +10,12 @@ use crate::output::Output;
 use crate::patient::Patient;
 use crate::progress::Progress;
 use crate::ring::{Kind, RingArguments};
-use crate::stop::Stop;
+use crate::stop::{Code, Stop};
 
 /// Sends standard input to a ring
 ///
 /// It ends when all of it is in the ring. If the ring fills up, it waits for its
-/// consumer, or for one to come; if that leaves with the ring full, it gives up
+/// consumer, or for one to attach; if that closes with the ring full, it gives up
 /// (exit code 5).
 #[derive(Args)]
 pub(crate) struct Send {
@@ -29,12 +30,12 @@ pub(crate) struct Send {
 /// Bytes of a message's length in a stream.
 const LENGTH: usize = 4;
 
-/// How messages lie in a stream of bytes.
+/// How messages are placed in a stream of bytes.
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum Format {
     /// A line, without its newline
     Lines,
-    /// A length (32 bits, little-endian), and so many bytes
+    /// A length (32 bits, little-endian), and that many bytes
     Frames,
     /// Any piece of the stream; of records, as many bytes as one has
     Raw,
@@ -44,68 +45,67 @@ impl Send {
     pub(crate) fn run(&self, output: &Output) -> Result<(), Stop> {
         let interrupt = Interrupt::listen()?;
         let input = Patient::input(&interrupt)?;
-        let (ring, mut sink) = self.ring.producer(Kind::FRAMES)?;
-        let mut progress = Progress::new("sent", io::stdin().is_terminal(), output);
-        let format = Format::chosen(self.format, sink.record());
-        let mut input = Input {
-            input,
-            buffer: vec![0; 65536],
-            at: 0,
-            end: 0,
-            offset: 0,
-            messages: 0,
-        };
-        let mut message = Vec::new();
-        let wait = self.ring.senders_wait(&sink);
-        let ended = loop {
-            message.clear();
-            let (longest, piece) = (sink.longest(), sink.piece());
-            match input.read(format, &mut message, longest, piece, sink.record()) {
-                Ok(true) => {}
-                Ok(false) => break Ok(()),
-                Err(stop) => break Err(stop),
+        let progress = Progress::new("sent", io::stdin().is_terminal(), output);
+        let moving = (&interrupt, progress);
+        self.ring.send(Kind::FRAMES, moving, output, |sink, wait| {
+            let (longest, piece) = sink.lengths();
+            let mut input = Input {
+                input,
+                format: Format::chosen(self.format, sink.record().is_some()),
+                longest,
+                piece,
+                record: sink.record(),
+                buffer: vec![0; 65536],
+                unread: 0..0,
+                offset: 0,
+                messages: 0,
+                message: Vec::new(),
+            };
+            while input.read()? {
+                sink.push(0, &input.message, wait)?;
             }
-            let pushed = sink.push((0, &message), wait, &interrupt, &mut progress);
-            if let Err(stop) = pushed {
-                break Err(stop);
-            }
-        };
-        drop(sink);
-        self.ring.leave(&ring, ended, progress, output)
+            Ok(())
+        })
     }
 }
 
 /// A stream of bytes, and what was read of it.
 struct Input<'a> {
     input: Patient<'a>,
+    format: Format,
+    /// Bytes of the longest message, of a piece, and of a record.
+    longest: usize,
+    piece: usize,
+    record: Option<usize>,
     buffer: Vec<u8>,
     /// What is in the buffer and was not taken.
-    at: usize,
-    end: usize,
+    unread: Range<usize>,
     offset: u64,
     messages: u64,
+    message: Vec<u8>,
 }
 
 impl Input<'_> {
-    /// Some bytes that come next, which stay; none at the end.
+    /// Some bytes that are next, which stay; none at the end.
     fn some(&mut self) -> Result<&[u8], Stop> {
-        if self.at == self.end {
-            self.at = 0;
-            self.end = self.input.read(&mut self.buffer)?;
+        if self.unread.is_empty() {
+            self.unread = 0..self.input.read(&mut self.buffer)?;
         }
-        Ok(&self.buffer[self.at..self.end])
+        Ok(&self.buffer[self.unread.clone()])
     }
 
-    /// Takes bytes, up to so many and up to the one that ends them; how many.
-    fn take(&mut self, to: &mut Vec<u8>, most: usize, last: Option<u8>) -> Result<usize, Stop> {
+    /// Takes bytes, at most this many and up to the one that ends them; how many.
+    fn take(&mut self, most: usize, last: Option<u8>) -> Result<usize, Stop> {
         let mut taken = 0;
         while taken < most {
             let some = self.some()?;
             let some = &some[..some.len().min(most - taken)];
             let end = last.and_then(|last| some.iter().position(|&byte| byte == last));
             let count = end.map_or(some.len(), |end| end + 1);
-            to.extend_from_slice(&some[..count]);
-            self.at += count;
+            let start = self.unread.start;
+            self.message
+                .extend_from_slice(&self.buffer[start..start + count]);
+            self.unread.start += count;
             taken += count;
             if end.is_some() || count == 0 {
                 break;
@@ -114,72 +114,63 @@ impl Input<'_> {
         Ok(taken)
     }
 
-    /// Reads the next message; false at the end. One that is too long is cut
-    /// somewhere beyond `longest`, and the ring refuses it.
-    fn read(
-        &mut self,
-        format: Format,
-        message: &mut Vec<u8>,
-        longest: usize,
-        piece: usize,
-        record: Option<usize>,
-    ) -> Result<bool, Stop> {
-        let found = match (format, record) {
+    /// Takes this many bytes; an error if there are fewer but some, or some are before.
+    fn take_all(&mut self, what: &str, length: usize, before: usize) -> Result<usize, Stop> {
+        // One that is too long is cut, and the ring refuses it.
+        let wanted = length.min(self.longest.max(LENGTH) + 1);
+        let found = self.take(wanted, None)?;
+        if found == wanted || found + before == 0 {
+            return Ok(found);
+        }
+        let (number, offset) = (self.messages + 1, self.offset);
+        let missing = length - found;
+        let text = format!(
+            "could not read standard input: it ends within message {number}, which begins at \
+             byte {offset}: {what} has {length} bytes, and {missing} of them are missing"
+        );
+        Err(Stop::new(Code::Refused, text))
+    }
+
+    /// Reads the next message; false at the end.
+    fn read(&mut self) -> Result<bool, Stop> {
+        self.message.clear();
+        let found = match (self.format, self.record) {
             (Format::Lines, _) => {
-                let found = self.take(message, longest + 2, Some(b'\n'))?;
-                if message.last() == Some(&b'\n') {
-                    message.pop();
+                let found = self.take(self.longest + 2, Some(b'\n'))?;
+                if self.message.last() == Some(&b'\n') {
+                    self.message.pop();
                 }
                 found
             }
             (Format::Frames, _) => {
-                let found = self.take(message, LENGTH, None)?;
-                let Ok(length) = <[u8; LENGTH]>::try_from(&message[..]) else {
-                    return match found {
-                        0 => Ok(false),
-                        _ => Err(self.cut("its length", LENGTH, found)),
-                    };
-                };
-                message.clear();
-                let length = u32::from_le_bytes(length) as usize;
-                let wanted = length.min(longest + 1);
-                let found = self.take(message, wanted, None)?;
-                if found < wanted {
-                    return Err(self.cut("the frame", length, found));
+                self.take_all("its length", LENGTH, 0)?;
+                match <[u8; LENGTH]>::try_from(&self.message[..]) {
+                    Ok(length) => {
+                        self.message.clear();
+                        let length = u32::from_le_bytes(length) as usize;
+                        LENGTH + self.take_all("the frame", length, LENGTH)?
+                    }
+                    Err(_) => 0,
                 }
-                LENGTH + found
             }
-            (Format::Raw, Some(size)) => match self.take(message, size, None)? {
-                found @ 1.. if found < size => return Err(self.cut("the record", size, found)),
-                found => found,
-            },
+            (Format::Raw, Some(size)) => self.take_all("the record", size, 0)?,
             (Format::Raw, None) => {
-                let count = self.some()?.len().min(piece);
-                self.take(message, count, None)?
+                let count = self.some()?.len().min(self.piece);
+                self.take(count, None)?
             }
         };
         self.offset += found as u64;
         self.messages += u64::from(found > 0);
         Ok(found > 0)
     }
-
-    /// The input ends in the middle of something that begins with the message, or after
-    /// its length.
-    fn cut(&self, what: &str, length: usize, found: usize) -> Stop {
-        let (number, offset) = (self.messages + 1, self.offset);
-        let missing = length - found;
-        Stop::CutInput(format!(
-            "it ends within message {number}, which begins at byte {offset}: {what} has {length} bytes, and {missing} of them are missing"
-        ))
-    }
 }
 
 impl Format {
     /// What was asked for, or what suits the ring.
-    pub(crate) fn chosen(asked: Option<Self>, record: Option<usize>) -> Self {
-        asked.unwrap_or(match record {
-            Some(_) => Self::Raw,
-            None => Self::Lines,
+    pub(crate) fn chosen(asked: Option<Self>, is_of_records: bool) -> Self {
+        asked.unwrap_or(match is_of_records {
+            true => Self::Raw,
+            false => Self::Lines,
         })
     }
 

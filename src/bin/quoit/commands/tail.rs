@@ -6,36 +6,18 @@ use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
-use quoit::Error;
 use quoit::observer::{Message, RingInfo, ShapeKind};
+use quoit::{Error, Observer};
 use serde_json::json;
 
 use crate::fields::{Fields, hex};
 use crate::interrupt::{Interrupt, MOMENT};
+use crate::manual::block;
 use crate::names::expanded;
 use crate::output::{Output, plain};
 use crate::patient::Patient;
-use crate::sight::Sight;
-use crate::stop::Stop;
-
-/// The language of layouts; `src/docs/tool.md` has it, too. The man page leaves lines
-/// alone that are indented.
-const LANGUAGE: &str = "\
-Layouts:
-  LAYOUT  FIELD, FIELD, ...    in the order of the bytes, with no gaps
-  FIELD   NAME: TYPE           a name of ASCII letters, digits and _
-          TYPE                 without one: its place, from 0
-          _: TYPE              passed over
-  TYPE    u8 u16 u32 u64 u128  integers, little-endian
-          i8 i16 i32 i64 i128  with a sign
-          f32 f64              floating-point numbers
-          u32be f64be ...      any of these, big-endian
-          text                 a byte as text
-          hex                  a byte in hexadecimal
-          [TYPE; COUNT]        an array; of text a string (without its
-                               last zeros), of hex a row of digits
-
-In JSON integers of 128 bits are strings, and so are NaN and inf.";
+use crate::sight::copy_of;
+use crate::stop::{Code, Stop};
 
 /// Shows the newest unread messages, and leaves them in the ring
 ///
@@ -43,22 +25,23 @@ In JSON integers of 128 bits are strings, and so are NaN and inf.";
 /// A layout must have the size of a ring's records. A frame of another size is
 /// shown in hexadecimal.
 #[derive(Args)]
-#[command(after_long_help = LANGUAGE)]
+#[command(after_long_help = block("Layouts:"))]
 pub(crate) struct Tail {
     /// The rings: names in /dev/shm, paths with a /, or patterns such as 'feed-*'
     #[arg(required = true)]
     names: Vec<PathBuf>,
 
     /// How many messages of a ring to show
-    #[arg(short = 'n', long, value_name = "MESSAGES", default_value_t = 10, value_parser = at_least_one())]
+    #[arg(short = 'n', long, value_name = "MESSAGES", default_value_t = 10)]
+    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     count: usize,
 
     /// Show the oldest, which the consumer takes next
     #[arg(long)]
     oldest: bool,
 
-    /// Go on with messages that come later, until a ring is gone; those that are
-    /// read between two looks are not seen
+    /// Continue with messages that arrive later, until a ring is removed; those that are
+    /// read between two polls are not seen
     #[arg(short, long)]
     follow: bool,
 
@@ -68,86 +51,83 @@ pub(crate) struct Tail {
     format: Option<Fields>,
 }
 
-fn at_least_one() -> RangedU64ValueParser<usize> {
-    RangedU64ValueParser::new().range(1..)
-}
-
 /// A ring, and from where on it is shown.
 struct Shown {
-    sight: Sight,
+    observer: Observer,
     next: u64,
 }
+
+/// Messages between two checks for a signal.
+const FEW: usize = 256;
+/// Bytes that are delivered at once.
+const PIECE: usize = 1 << 16;
 
 impl Tail {
     pub(crate) fn run(&self, output: &Output) -> Result<(), Stop> {
         let interrupt = Interrupt::listen()?;
         let mut rings = Vec::new();
         for name in expanded(&self.names)? {
-            let sight = match Sight::open(&name) {
+            let observer = match Observer::open(&name) {
                 // Of a pattern only the rings count.
                 Err(Error::NotARing { .. }) if !self.names.contains(&name) => continue,
-                sight => sight?,
+                observer => observer?,
             };
-            self.fits(&sight.observer.info())?;
-            let next = self.start(&sight, &interrupt)?;
-            rings.push(Shown { sight, next });
+            self.fits(&observer.info())?;
+            let next = self.start(&observer, &interrupt)?;
+            rings.push(Shown { observer, next });
         }
         let out = Patient::output(&interrupt)?;
         interrupt.watch(&out)?;
         let mut show = Show {
             tail: self,
             as_json: output.json,
+            has_titles: rings.len() > 1,
             interrupt: &interrupt,
             out,
             text: String::new(),
-            last: None,
+            last: String::new(),
         };
-        let many = rings.len() > 1;
         let mut most = self.count;
         loop {
-            for (at, ring) in rings.iter_mut().enumerate() {
-                let title = many.then_some(at);
-                let is_over = self.follow && ring.sight.observer.is_superseded()?;
-                let seen = show.look(ring, most, title)?;
+            for ring in &mut rings {
+                let is_over = self.follow && ring.observer.is_superseded()?;
+                let seen = show.unread(ring, most)?;
+                let name = ring.observer.name().to_owned();
                 if is_over && seen < most {
-                    let name = ring.sight.observer.name().to_owned();
-                    ring.sight = ring.sight.copy().ok_or(Stop::Gone(name))?;
+                    let text = || format!("the ring {name:?} was removed or replaced");
+                    let copy = copy_of(&ring.observer);
+                    ring.observer = copy.ok_or_else(|| Stop::new(Code::NoRing, text()))?;
                 }
                 if seen == 0 && !self.follow {
-                    let name = plain(ring.sight.observer.name());
+                    let name = plain(&name);
                     output.note(&format!(
-                        "{name}: nothing is unread; --follow shows what comes"
+                        "{name}: nothing is unread; --follow shows what arrives"
                     ));
                 }
             }
             if !self.follow {
                 return Ok(());
             }
-            // Whatever comes from now on.
+            // All that arrives from now on.
             most = usize::MAX;
             interrupt.sleep(MOMENT)?;
         }
     }
 
     /// Where the messages begin that are shown first.
-    fn start(&self, sight: &Sight, interrupt: &Interrupt) -> Result<u64, Stop> {
+    fn start(&self, observer: &Observer, interrupt: &Interrupt) -> Result<u64, Stop> {
         /// Bytes of the shortest frame.
         const SHORTEST: u64 = 8;
-        let observer = &sight.observer;
         let positions = observer.positions();
         let (count, unread) = (self.count as u64, positions.len());
-        let is_frames = observer.info().shape == ShapeKind::Frames;
-        let all = match is_frames {
-            true => count >= unread / SHORTEST,
-            false => count >= unread,
-        };
-        if self.oldest || all {
+        let is_of_frames = observer.info().shape == ShapeKind::Frames;
+        if self.oldest || is_of_frames && count >= unread / SHORTEST {
             return Ok(positions.head);
         }
-        if !is_frames {
-            return Ok(positions.tail.wrapping_sub(count));
+        if !is_of_frames {
+            return Ok(positions.tail.wrapping_sub(count.min(unread)));
         }
-        // Frames lead from one to the next, and not back.
+        // Frames refer to the next one, and not to the last.
         let (mut next, mut newest) = (positions.head, VecDeque::new());
         while positions.tail.wrapping_sub(next) as i64 > 0 {
             interrupt.check()?;
@@ -158,144 +138,119 @@ impl Tail {
                     newest.pop_front();
                 }
             });
-            // What is wrong is told when it is to be shown.
-            if found.is_ok_and(|found| found == FEW) {
-                continue;
+            // What is wrong is reported when it is to be shown.
+            if !found.is_ok_and(|found| found == FEW) {
+                break;
             }
-            break;
         }
         Ok(newest.front().copied().unwrap_or(positions.head))
     }
 
     /// All records of a ring have one size; frames have any.
     fn fits(&self, info: &RingInfo) -> Result<(), Stop> {
-        let record = info.slot_size;
-        match &self.format {
-            Some(fields) if fields.size() as u64 != record && info.shape == ShapeKind::Records => {
-                let layout = fields.size() as u64;
-                Err(Stop::Layout { layout, record })
-            }
-            _ => Ok(()),
+        let (record, layout) = (info.slot_size, self.format.as_ref().map(Fields::size));
+        let layout = layout.map_or(record, |layout| layout as u64);
+        if info.shape == ShapeKind::Frames || layout == record {
+            return Ok(());
         }
-    }
-
-    /// The message, or what stands above its bytes; then true.
-    fn show(&self, message: &Message, ring: &Shown, as_json: bool, text: &mut String) -> bool {
-        let Message {
-            position,
-            kind,
-            bytes,
-            ..
-        } = message;
-        let fitting = self.format.as_ref();
-        let fitting = fitting.filter(|fields| fields.size() == bytes.len());
-        // A string takes all that is written to it.
-        if as_json {
-            let name = ring.sight.observer.name();
-            let mut value = json!({"ring": name, "position": position, "kind": kind});
-            match fitting {
-                Some(fields) => value["fields"] = fields.json(bytes),
-                None => value["bytes"] = hex(bytes).into(),
-            }
-            let _ = writeln!(text, "{value}");
-            return false;
-        }
-        let _ = write!(text, "position {position}");
-        if ring.sight.observer.info().shape == ShapeKind::Frames {
-            let _ = write!(text, ", kind {kind}");
-        }
-        let length = bytes.len();
-        let _ = match (fitting, &self.format) {
-            (Some(fields), _) => writeln!(text, ": {}", fields.words(bytes)),
-            (None, None) => writeln!(text, ", {length} bytes"),
-            (None, Some(fields)) => {
-                let layout = fields.size();
-                writeln!(text, ", {length} bytes, not {layout} as the layout")
-            }
-        };
-        fitting.is_none()
+        let rest = record.checked_sub(layout);
+        let rest = rest.map(|rest| format!("; _: [u8; {rest}] passes over the rest"));
+        let rest = rest.unwrap_or_default();
+        let text =
+            format!("the layout has {layout} bytes, and a record of this ring {record}{rest}");
+        Err(Stop::new(Code::Usage, text))
     }
 }
 
-/// Messages between two looks for a signal.
-const FEW: usize = 256;
-/// Bytes that are delivered at once.
-const PIECE: usize = 1 << 16;
-
-/// What is shown, delivered in pieces. What was not is gone after a signal: nothing waits
+/// What is shown, delivered in pieces. What was not is lost after a signal: nothing waits
 /// for the output again.
 struct Show<'a> {
     tail: &'a Tail,
     as_json: bool,
+    has_titles: bool,
     interrupt: &'a Interrupt,
     out: Patient<'a>,
     text: String,
-    /// The ring that was shown last, of many.
-    last: Option<usize>,
+    /// The title that was shown last.
+    last: String,
 }
 
 impl Show<'_> {
-    /// Shows what is unread from a position on, which becomes that of the next look;
-    /// how many messages that were. What is sound is shown, whatever comes after it.
-    fn look(&mut self, ring: &mut Shown, most: usize, title: Option<usize>) -> Result<usize, Stop> {
-        // What comes while this looks is for the next look.
-        let end = ring.sight.observer.positions().tail;
+    /// Shows what is unread from a position on, which becomes that of the next call; how
+    /// many messages that were. What is sound is shown, whatever is after it.
+    fn unread(&mut self, ring: &mut Shown, most: usize) -> Result<usize, Stop> {
+        // What arrives during this call is for the next one.
+        let end = ring.observer.positions().tail;
         let mut seen = 0;
         while seen < most && end.wrapping_sub(ring.next) as i64 > 0 {
             self.interrupt.check()?;
             let wanted = FEW.min(most - seen);
             let (mut next, mut shown) = (ring.next, Ok(()));
-            let found = ring
-                .sight
-                .observer
-                .unread_from(ring.next, wanted, |message| {
-                    next = message.next;
-                    if shown.is_ok() {
-                        shown = self.add(&message, ring, title);
-                    }
-                });
+            let found = ring.observer.unread_from(next, wanted, |message| {
+                next = message.next;
+                if shown.is_ok() {
+                    shown = self.add(&message, &ring.observer);
+                }
+            });
             ring.next = next;
             shown?;
-            // What is wrong stands behind what is sound.
-            if found.is_err() {
-                self.deliver()?;
-            }
+            self.deliver(1)?;
             let found = found?;
             seen += found;
             if found < wanted {
                 break;
             }
         }
-        self.deliver()?;
         Ok(seen)
     }
 
-    fn add(&mut self, message: &Message, ring: &Shown, title: Option<usize>) -> Result<(), Stop> {
-        if title.is_some() && !self.as_json && self.last != title {
-            self.last = title;
-            let name = plain(ring.sight.observer.name());
-            let _ = writeln!(self.text, "==> {name} <==");
-        }
-        let (as_json, text) = (self.as_json, &mut self.text);
-        if self.tail.show(message, ring, as_json, text) {
-            for (line, bytes) in message.bytes.chunks(LINE).enumerate() {
-                dump(line * LINE, bytes, &mut self.text);
-                self.deliver_if(PIECE)?;
+    fn add(&mut self, message: &Message, ring: &Observer) -> Result<(), Stop> {
+        let Message {
+            position,
+            kind,
+            bytes,
+            ..
+        } = message;
+        let fitting = self.tail.format.as_ref();
+        let fitting = fitting.filter(|fields| fields.size() == bytes.len());
+        if self.as_json {
+            let mut value = json!({"ring": ring.name(), "position": position, "kind": kind});
+            match fitting {
+                Some(fields) => value["fields"] = fields.json(bytes),
+                None => value["bytes"] = hex(bytes).into(),
             }
+            self.text += &format!("{value}\n");
+            return self.deliver(PIECE);
         }
-        self.deliver_if(PIECE)
+        if self.has_titles && self.last != ring.name() {
+            ring.name().clone_into(&mut self.last);
+            self.text += &format!("==> {} <==\n", plain(ring.name()));
+        }
+        self.text += &format!("position {position}");
+        if ring.info().shape == ShapeKind::Frames {
+            self.text += &format!(", kind {kind}");
+        }
+        if let Some(fields) = fitting {
+            self.text += &format!(": {}\n", fields.words(bytes));
+            return self.deliver(PIECE);
+        }
+        let layout = self.tail.format.as_ref().map(Fields::size);
+        let layout = layout.map(|layout| format!(", not {layout} as the layout"));
+        let (length, layout) = (bytes.len(), layout.unwrap_or_default());
+        self.text += &format!(", {length} bytes{layout}\n");
+        for (line, bytes) in bytes.chunks(LINE).enumerate() {
+            dump(line * LINE, bytes, &mut self.text);
+            self.deliver(PIECE)?;
+        }
+        Ok(())
     }
 
-    fn deliver_if(&mut self, least: usize) -> Result<(), Stop> {
-        match self.text.len() >= least {
-            true => self.deliver(),
-            false => Ok(()),
+    /// If there is this much.
+    fn deliver(&mut self, least: usize) -> Result<(), Stop> {
+        if self.text.len() >= least {
+            self.out.write_all(self.text.as_bytes())?;
+            self.text.clear();
         }
-    }
-
-    fn deliver(&mut self) -> Result<(), Stop> {
-        self.out.write_all(self.text.as_bytes())?;
-        self.text.clear();
         Ok(())
     }
 }

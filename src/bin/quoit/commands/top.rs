@@ -1,9 +1,7 @@
 //! `quoit top`: rings as they move.
 
-mod moves;
 mod screen;
 mod table;
-mod watch;
 
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
@@ -11,28 +9,29 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
+use quoit::Observer;
+
 use self::screen::Screen;
-use self::watch::Watch;
 use crate::interrupt::Interrupt;
-use crate::names::expanded;
+use crate::manual::block;
 use crate::output::{Output, columns};
 use crate::patient::Patient;
 use crate::report::Report;
 use crate::ring;
 use crate::stop::Stop;
+use crate::watch::Watch;
 
 /// How soon after the start a terminal has its first rates.
 const FIRST: Duration = Duration::from_millis(200);
-/// Between two looks at the least: a look costs the ends of a ring a cache miss.
+/// Between two looks at the least: each costs the endpoints of a ring a cache miss.
 const LEAST: Duration = Duration::from_millis(10);
-
 const MOST: Duration = Duration::from_secs(24 * 3600);
 
-/// Shows rings as they move: rates, fill, stalls, who comes and goes
+/// Shows rings as they move: rates, fill, stalls, processes that attach and close
 ///
 /// On a terminal until q is pressed; elsewhere a table at each look.
 #[derive(Args)]
-#[command(after_long_help = COLUMNS)]
+#[command(after_long_help = block("Columns:"))]
 pub(crate) struct Top {
     /// The rings: names in /dev/shm, paths with a /, or patterns such as 'feed-*'
     /// [default: all in /dev/shm]
@@ -42,27 +41,10 @@ pub(crate) struct Top {
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = interval)]
     interval: Duration,
 
-    /// End after so many looks, and leave the last ones on the terminal
+    /// End after this many looks, and leave the latest on the terminal
     #[arg(long, value_name = "LOOKS", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
 }
-
-// The man page leaves lines alone that are indented.
-const COLUMNS: &str = "\
-Columns:
-  fill         what is published and not released
-  in/s, out/s  what came into the ring and went out in a second:
-               records, or bytes (B) of frames with their headers;
-               k, M and G are powers of ten
-  parks        how often in a second an end went to sleep
-  wakes        wake-ups in a second that an end sent the other,
-               each with a syscall
-  producer,    the process that is there; or: left, died,
-    consumer   - (never came)
-
-Under a ring stands what is wrong with it: as a consumer that takes nothing
-between two looks though something is there, and in yellow a producer that has
-pushed nothing for 2 s or more though there is room.";
 
 fn interval(text: &str) -> Result<Duration, String> {
     match ring::duration(text)? {
@@ -75,7 +57,12 @@ fn interval(text: &str) -> Result<Duration, String> {
 impl Top {
     pub(crate) fn run(&self, output: &Output) -> Result<(), Stop> {
         let interrupt = Interrupt::listen()?;
-        let mut watch = Watch::new(&expanded(&self.names)?)?;
+        let mut watch = Watch::new(&self.names)?;
+        watch.must_find_all()?;
+        for ring in watch.rings.iter().filter(|_| !self.names.is_empty()) {
+            // What is asked for by its name can be read, or is refused.
+            Observer::open(&ring.entry.name)?;
+        }
         let live = self.count.is_none() && !output.json;
         if live && io::stdin().is_terminal() && io::stdout().is_terminal() {
             return self.live(watch, &interrupt, output);
@@ -86,9 +73,13 @@ impl Top {
         while self.count.is_none_or(|count| looks < count) {
             interrupt.sleep(self.interval)?;
             watch.look()?;
+            let rings = watch.rings.iter();
             let text = match output.json {
-                true => Report::new(watch.report(), watch.news()).text(),
-                false => watch.text(output, columns()),
+                true => Report::of(
+                    rings.map(|ring| (&ring.entry, Some(&ring.motion), None)),
+                    watch.news(),
+                ),
+                false => table::text(&watch, output, columns()),
             };
             out.write_all(text.as_bytes())?;
             looks += 1;
@@ -102,23 +93,19 @@ impl Top {
         let mut next = Instant::now() + self.interval.min(FIRST);
         loop {
             let mut show = || -> Result<bool, Stop> {
-                let goes_on = screen.wait(next)?;
-                if goes_on {
+                let continues = screen.wait(next)?;
+                if continues {
                     watch.look()?;
-                    let (columns, rows) = screen.size()?;
-                    screen.draw(&watch.lines(output, columns, rows, self.interval))?;
+                    let size = screen.size()?;
+                    screen.draw(&table::lines(&watch, output, size, self.interval))?;
                 }
-                Ok(goes_on)
+                Ok(continues)
             };
             match show() {
                 Ok(true) => next = Instant::now() + self.interval,
                 Ok(false) => return Ok(()),
-                Err(Stop::Signal(libc::SIGTSTP)) => {
-                    screen.suspend()?;
-                    next = Instant::now();
-                }
-                Err(Stop::Signal(libc::SIGCONT)) => {
-                    screen.renew()?;
+                Err(Stop::Signal(signal @ (libc::SIGTSTP | libc::SIGCONT))) => {
+                    screen.renew(signal == libc::SIGTSTP)?;
                     next = Instant::now();
                 }
                 Err(stop) => return Err(stop),

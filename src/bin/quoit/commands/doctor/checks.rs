@@ -1,14 +1,17 @@
-//! What is looked at: where rings live, what they may take, the calls of the kernel that
-//! they use, and the cores of their ends.
+//! What is examined: where rings are, what they may take, the calls of the kernel that they
+//! use, and the cores of their endpoints.
 
 use std::fs;
 use std::io;
-use std::mem::MaybeUninit;
 
 use indicatif::HumanBytes;
+use rustix::fs::statvfs;
+use rustix::process::{Resource, getrlimit};
+use rustix::thread::{MembarrierQuery, membarrier_query};
 
-use super::finding::{Finding, Machine, cores_of};
+use super::finding::{Finding, Found, Machine, good, note, warning};
 use crate::memory_limit::MemoryLimit;
+use crate::names;
 
 /// What docker gives a container.
 const DOCKERS: u64 = 64 << 20;
@@ -17,69 +20,61 @@ const LITTLE: u64 = 64 << 20;
 
 pub(super) fn findings(machine: &Machine) -> Vec<Finding> {
     let mut findings = vec![
-        shared_memory(machine),
-        container(machine),
-        locked_memory(),
-        barrier(),
-        many_futexes(),
-        cores(machine),
+        Finding::of("/dev/shm", shared_memory(machine)),
+        Finding::of("container", container(machine)),
+        Finding::of("memlock limit", locked_memory()),
+        Finding::of("membarrier", barrier()),
+        Finding::of("futex_waitv", many_futexes()),
+        Finding::of("cores", cores(machine)),
     ];
-    findings.extend(group_memory(machine));
+    let group = group_memory(machine);
+    findings.extend(group.map(|found| Finding::of("cgroup memory", found)));
     let allowed = machine.allowed();
     match machine.cores[..] {
         // Of others the system says nothing.
         [a, b] if allowed.contains(&a) && allowed.contains(&b) => {
-            findings.push(siblings(machine, a, b));
-            findings.push(caches(machine, a, b));
+            findings.push(Finding::of("SMT", siblings(machine, a, b)));
+            findings.push(Finding::of("caches", caches(machine, a, b)));
         }
         _ => {}
     }
     findings
 }
 
-fn shared_memory(machine: &Machine) -> Finding {
-    let check = "/dev/shm";
-    let path = machine.root.join("dev/shm");
-    let mut path = path.into_os_string().into_encoded_bytes();
-    path.push(0);
-    let mut stat = MaybeUninit::<libc::statvfs>::zeroed();
-    // SAFETY: the path ends with a zero, and the result has its size.
-    let failed = unsafe { libc::statvfs(path.as_ptr().cast(), stat.as_mut_ptr()) } != 0;
-    if failed {
-        let error = io::Error::last_os_error();
-        let fix = "mount -t tmpfs tmpfs /dev/shm, or give rings paths of files";
-        return Finding::warning(check, format!("is not there: {error}"), fix);
-    }
-    // SAFETY: all zeroes are a value of it, and so is what the kernel wrote.
-    let stat = unsafe { stat.assume_init() };
+fn shared_memory(machine: &Machine) -> Found {
+    let stat = match statvfs(machine.root.join("dev/shm")) {
+        Ok(stat) => stat,
+        Err(error) => {
+            let fix = "mount -t tmpfs tmpfs /dev/shm, or give rings paths of files";
+            return warning(format!("is not there: {error}"), fix);
+        }
+    };
     let (size, free) = (stat.f_blocks * stat.f_frsize, stat.f_bavail * stat.f_frsize);
     let found = format!("{}, {} free", HumanBytes(size), HumanBytes(free));
     if size <= DOCKERS {
         let fix = "docker run --shm-size=1g, or mount -o remount,size=1g /dev/shm";
-        Finding::warning(check, found, fix)
+        warning(found, fix)
     } else if free < DOCKERS {
-        let fix = "remove rings that nobody holds, or mount -o remount,size=1g /dev/shm";
-        Finding::warning(check, found, fix)
+        let fix = "remove rings that no process holds, or mount -o remount,size=1g /dev/shm";
+        warning(found, fix)
     } else {
-        Finding::good(check, found)
+        good(found)
     }
 }
 
-fn container(machine: &Machine) -> Finding {
-    let check = "container";
+fn container(machine: &Machine) -> Found {
     let marks = [".dockerenv", "run/.containerenv"];
     let marked = marks.iter().find(|mark| machine.root.join(mark).exists());
     match marked {
-        Some(mark) => Finding::note(
-            check,
+        Some(mark) => note(
             format!("/{mark} is there: /dev/shm is this container's own, unless it is shared"),
             "both endpoints need one /dev/shm: docker run --ipc=container:NAME or --ipc=host",
         ),
-        None => Finding::good(check, "no sign of one"),
+        None => good("no sign of one"),
     }
 }
 
-fn group_memory(machine: &Machine) -> Option<Finding> {
+fn group_memory(machine: &Machine) -> Option<Found> {
     let limits = MemoryLimit::all(&machine.root.join("proc"));
     let groups = limits.into_iter().filter(MemoryLimit::is_of_a_group);
     let MemoryLimit {
@@ -87,57 +82,42 @@ fn group_memory(machine: &Machine) -> Option<Finding> {
     } = groups.min_by_key(|limit| limit.free)?;
     let (limit, left) = (HumanBytes(limit), HumanBytes(free));
     let found = format!("{limit}, {left} left for rings ({})", file.display());
-    let check = "cgroup memory";
     let fix = "for larger rings: docker run --memory, MemoryMax= in the unit of systemd, or \
                resources.limits.memory in Kubernetes; beyond the limit the kernel kills";
     Some(match free < LITTLE {
-        true => Finding::warning(check, found, fix),
-        false => Finding::note(check, found, fix),
+        true => warning(found, fix),
+        false => note(found, fix),
     })
 }
 
-fn locked_memory() -> Finding {
-    let check = "memlock limit";
-    let mut limit = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
-    // SAFETY: the result is a place of the right size.
-    unsafe { libc::getrlimit(libc::RLIMIT_MEMLOCK, &raw mut limit) };
-    match limit.rlim_cur {
-        libc::RLIM_INFINITY => Finding::good(check, "unlimited"),
-        limit => Finding::note(
-            check,
+fn locked_memory() -> Found {
+    match getrlimit(Resource::Memlock).current {
+        None => good("unlimited"),
+        Some(limit) => note(
             format!("{} for RingOptions::lock_memory", HumanBytes(limit)),
             "ulimit -l unlimited, or LimitMEMLOCK=infinity in the unit of systemd",
         ),
     }
 }
 
-fn barrier() -> Finding {
-    let check = "membarrier";
-    let query = libc::MEMBARRIER_CMD_QUERY;
-    // SAFETY: a query changes nothing.
-    let known = unsafe { libc::syscall(libc::SYS_membarrier, query, 0, 0) };
-    let wanted =
-        libc::MEMBARRIER_CMD_GLOBAL_EXPEDITED | libc::MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED;
-    if known >= 0 && known as libc::c_int & wanted == wanted {
-        return Finding::good(check, "global expedited: a push needs no fence");
+fn barrier() -> Found {
+    let wanted = MembarrierQuery::GLOBAL_EXPEDITED | MembarrierQuery::REGISTER_GLOBAL_EXPEDITED;
+    if membarrier_query().contains(wanted) {
+        return good("global expedited: a push needs no fence");
     }
     let fix = "Linux 4.16 or newer; in a container, a seccomp profile that allows membarrier";
-    Finding::warning(check, "is missing: each push makes a fence", fix)
+    warning("is missing: each push makes a fence", fix)
 }
 
-fn many_futexes() -> Finding {
-    let check = "futex_waitv";
+fn many_futexes() -> Found {
     // SAFETY: with no futexes the kernel reads nothing, and refuses.
     unsafe { libc::syscall(libc::SYS_futex_waitv, 0, 0, 0, 0, 0) };
     if io::Error::last_os_error().raw_os_error() == Some(libc::EINVAL) {
-        return Finding::good(check, "one sleep for many rings (Select, futures)");
+        return good("one sleep for many rings (Select, futures)");
     }
     let fix = "Linux 5.16 or newer; in a container, a seccomp profile that allows futex_waitv";
     let found = "is missing: Select and the feature futures do not work";
-    Finding::warning(check, found, fix)
+    warning(found, fix)
 }
 
 /// Numbers as people write them.
@@ -146,14 +126,12 @@ fn list(cores: &[u32]) -> String {
     cores.join(",")
 }
 
-fn cores(machine: &Machine) -> Finding {
-    let check = "cores";
+fn cores(machine: &Machine) -> Found {
     let allowed = machine.allowed();
     let mut missing = machine.cores.clone();
     missing.retain(|core| !allowed.contains(core));
     if !missing.is_empty() {
-        return Finding::warning(
-            check,
+        return warning(
             format!("{}: this process may not run there", list(&missing)),
             format!(
                 "choose among {}, or see taskset and the cpuset",
@@ -162,34 +140,32 @@ fn cores(machine: &Machine) -> Finding {
         );
     }
     if allowed.len() < 2 {
-        return Finding::warning(
-            check,
-            "one: the two ends take turns, and no end should spin",
+        return warning(
+            "one: the two endpoints take turns, and none should spin",
             "allow a second core, or RingOptions::spin(Duration::ZERO)",
         );
     }
-    Finding::good(check, list(&machine.cores))
+    good(list(&machine.cores))
 }
 
 fn of_core(machine: &Machine, core: u32, file: &str) -> Option<String> {
     machine.read(&format!("sys/devices/system/cpu/cpu{core}/{file}"))
 }
 
-fn siblings(machine: &Machine, a: u32, b: u32) -> Finding {
-    let check = "SMT";
+fn siblings(machine: &Machine, a: u32, b: u32) -> Found {
     let Some(siblings) = of_core(machine, a, "topology/thread_siblings_list") else {
-        return Finding::note(check, "the system does not say", "mount sysfs on /sys");
+        return note("the system does not say", "mount sysfs on /sys");
     };
-    if cores_of(&siblings).contains(&b) {
-        let fix = "choose one thread of each core, unless both ends sleep most of the time";
-        let found = format!("{a} and {b} are threads of one core: a spinning end slows the other");
-        return Finding::warning(check, found, fix);
+    if names::cores(&siblings).is_ok_and(|cores| cores.contains(&b)) {
+        let fix = "choose one thread of each core, unless both endpoints sleep most of the time";
+        let found =
+            format!("{a} and {b} are threads of one core: a spinning endpoint slows the other");
+        return warning(found, fix);
     }
-    Finding::good(check, format!("{a} and {b} are different cores"))
+    good(format!("{a} and {b} are different cores"))
 }
 
-fn caches(machine: &Machine, a: u32, b: u32) -> Finding {
-    let check = "caches";
+fn caches(machine: &Machine, a: u32, b: u32) -> Found {
     let directory = format!("sys/devices/system/cpu/cpu{a}/cache");
     let entries = fs::read_dir(machine.root.join(&directory));
     let mut shared = Vec::new();
@@ -199,7 +175,7 @@ fn caches(machine: &Machine, a: u32, b: u32) -> Finding {
         let (Some(level), Some(cores)) = (file("level"), file("shared_cpu_list")) else {
             continue;
         };
-        if cores_of(&cores).contains(&b) {
+        if names::cores(&cores).is_ok_and(|cores| cores.contains(&b)) {
             shared.push(format!("L{level}"));
         }
     }
@@ -208,7 +184,7 @@ fn caches(machine: &Machine, a: u32, b: u32) -> Finding {
     if shared.is_empty() {
         let fix = "choose two cores of one socket and one cluster (lscpu -e), if there are";
         let found = format!("{a} and {b} share none, as far as the system says");
-        return Finding::note(check, found, fix);
+        return note(found, fix);
     }
-    Finding::good(check, format!("{a} and {b} share {}", shared.join(", ")))
+    good(format!("{a} and {b} share {}", shared.join(", ")))
 }

@@ -1,14 +1,15 @@
-//! What is found on a machine, and where it is looked for.
+//! What is found on a machine, and where.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use crate::names::cores;
 use crate::output::{Colour, Output, columns, wrapped};
 use crate::stop::Stop;
 
-/// Columns of what is no terminal, and of what stands left of a text.
+/// Columns of what is no terminal, and of what is left of a text.
 const WIDTH: u16 = 80;
 const INDENT: usize = 21;
 
@@ -61,54 +62,32 @@ impl Machine {
         let status = self.read("proc/self/status").unwrap_or_default();
         let mut lines = status.lines();
         let list = lines.find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
-        cores_of(list.unwrap_or_default().trim())
+        cores(list.unwrap_or_default()).unwrap_or_default()
     }
 }
 
-/// The numbers of a list such as `0-3,8`, as far as there are such cores.
-pub(super) fn cores_of(list: &str) -> Vec<u32> {
-    /// More than any kernel knows.
-    const MOST: u32 = 1 << 16;
-    let mut cores = Vec::new();
-    for range in list.split(',') {
-        let (first, last) = range.split_once('-').unwrap_or((range, range));
-        if let (Ok(first), Ok(last)) = (first.parse(), last.parse::<u32>()) {
-            cores.extend(first..=last.min(MOST));
-        }
-    }
-    cores
+/// A verdict, what was found, and the fix.
+pub(super) type Found = (Verdict, String, Option<String>);
+
+pub(super) fn good(found: impl Into<String>) -> Found {
+    (Verdict::Good, found.into(), None)
+}
+
+pub(super) fn note(found: impl Into<String>, fix: impl Into<String>) -> Found {
+    (Verdict::Note, found.into(), Some(fix.into()))
+}
+
+pub(super) fn warning(found: impl Into<String>, fix: impl Into<String>) -> Found {
+    (Verdict::Warning, found.into(), Some(fix.into()))
 }
 
 impl Finding {
-    pub(super) fn good(check: &'static str, found: impl Into<String>) -> Self {
+    pub(super) fn of(check: &'static str, (verdict, found, fix): Found) -> Self {
         Self {
             check,
-            verdict: Verdict::Good,
-            found: found.into(),
-            fix: None,
-        }
-    }
-
-    pub(super) fn note(
-        check: &'static str,
-        found: impl Into<String>,
-        fix: impl Into<String>,
-    ) -> Self {
-        Self {
-            verdict: Verdict::Note,
-            fix: Some(fix.into()),
-            ..Self::good(check, found)
-        }
-    }
-
-    pub(super) fn warning(
-        check: &'static str,
-        found: impl Into<String>,
-        fix: impl Into<String>,
-    ) -> Self {
-        Self {
-            verdict: Verdict::Warning,
-            ..Self::note(check, found, fix)
+            verdict,
+            found,
+            fix,
         }
     }
 
@@ -120,12 +99,10 @@ impl Finding {
         };
         let columns = usize::from(columns().unwrap_or(WIDTH));
         let (word, check) = (output.paint(colour, word), self.check);
-        let found = wrapped(&self.found, columns, INDENT);
-        let mut text = format!("{word}  {check:<14} {found}\n");
-        if let Some(fix) = &self.fix {
-            let fix = wrapped(&format!("fix: {fix}"), columns, INDENT);
-            text += &format!("{:INDENT$}{fix}\n", "");
-        }
-        text
+        let fix = self.fix.as_ref().map(|fix| format!("fix: {fix}"));
+        let mut lines = wrapped(&self.found, columns, INDENT);
+        lines.extend(fix.iter().flat_map(|fix| wrapped(fix, columns, INDENT)));
+        let lines = lines.join(&format!("\n{:INDENT$}", ""));
+        format!("{word}  {check:<14} {lines}\n")
     }
 }

@@ -1,4 +1,4 @@
-//! A terminal that has one screen more than before.
+//! A screen of the terminal beyond the one that the shell has.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -10,8 +10,9 @@ use crossterm::terminal::{
     LeaveAlternateScreen,
 };
 use crossterm::{cursor, queue};
+use rustix::event::PollFlags;
 
-use crate::interrupt::{self, Input, Interrupt, MOMENT};
+use crate::interrupt::{self, Interrupt, MOMENT};
 use crate::patient::Patient;
 use crate::stop::Stop;
 
@@ -25,34 +26,30 @@ impl<'a> Screen<'a> {
     pub(super) fn enter(interrupt: &'a Interrupt) -> Result<Self, Stop> {
         interrupt.heed_suspension()?;
         let out = Patient::output(interrupt)?;
-        raw()?;
         let mut screen = Self { out, interrupt };
-        screen.write(&opening())?;
+        screen.out.write_all(&opening()?)?;
         Ok(screen)
     }
 
     fn end(&mut self) {
         let mut bytes = Vec::new();
         let _ = queue!(bytes, cursor::Show, EnableLineWrap, LeaveAlternateScreen);
-        // A terminal that takes nothing, or is gone, is not waited for.
+        // A terminal that takes nothing, or is closed, is not waited for.
         self.out.write_at_once(&bytes);
         let _ = terminal::disable_raw_mode();
     }
 
-    /// Leaves the terminal as it was, and stops until the shell continues this process.
-    pub(super) fn suspend(&mut self) -> Result<(), Stop> {
-        self.end();
-        interrupt::suspend();
-        self.renew()
-    }
-
-    /// Begins anew on a terminal that another program may have had meanwhile.
-    pub(super) fn renew(&mut self) -> Result<(), Stop> {
+    /// Begins again on a terminal that another program may have had in between; before
+    /// that, if it is asked for, stops until the shell continues this process.
+    pub(super) fn renew(&mut self, stops: bool) -> Result<(), Stop> {
+        if stops {
+            self.end();
+            interrupt::suspend();
+        }
         // What is not known to be left is not entered again.
         let _ = terminal::disable_raw_mode();
-        raw()?;
-        // A signal that has come by now is for the next wait.
-        self.out.write_at_once(&opening());
+        // A signal that has arrived by now is for the next wait.
+        self.out.write_at_once(&opening()?);
         Ok(())
     }
 
@@ -71,37 +68,31 @@ impl<'a> Screen<'a> {
             let _ = queue!(bytes, Clear(ClearType::UntilNewLine));
         }
         let _ = queue!(bytes, Clear(ClearType::FromCursorDown));
-        self.write(&bytes)
+        self.out.write_all(&bytes)
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Stop> {
-        self.out.write_all(bytes)
-    }
-
-    /// Waits for that time, or for the user to have seen enough: then false.
+    /// Waits for that time; false if the user asks it to end.
     pub(super) fn wait(&mut self, until: Instant) -> Result<bool, Stop> {
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            match self
-                .interrupt
-                .input(io::stdin().as_fd(), left.min(MOMENT))?
-            {
-                // What it would have said, or has been told to ignore.
-                Input::HungUp => return Err(Stop::Signal(libc::SIGHUP)),
-                Input::Ready | Input::None => {}
+            let stdin = io::stdin();
+            let found = self.interrupt.input(stdin.as_fd(), left.min(MOMENT))?;
+            if found.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) {
+                // What the terminal would have sent, unless it is ignored.
+                return Err(Stop::Signal(libc::SIGHUP));
             }
-            // New sizes come beside the input.
+            // New sizes are reported apart from the input.
             while let Some(event) = next_event().map_err(Stop::io("read from the terminal"))? {
                 match event {
-                    Event::Key(key) => match key.code {
-                        // What the terminal does not make a signal of any more.
-                        KeyCode::Char('c') if key.modifiers == KeyModifiers::CONTROL => {
+                    // The terminal makes no signal of Ctrl-C and Ctrl-Z any more.
+                    Event::Key(key) => match (key.code, key.modifiers) {
+                        (KeyCode::Char('c'), KeyModifiers::CONTROL) => {
                             return Err(Stop::Signal(libc::SIGINT));
                         }
-                        KeyCode::Char('z') if key.modifiers == KeyModifiers::CONTROL => {
+                        (KeyCode::Char('z'), KeyModifiers::CONTROL) => {
                             return Err(Stop::Signal(libc::SIGTSTP));
                         }
-                        KeyCode::Char('q') | KeyCode::Esc => return Ok(false),
+                        (KeyCode::Char('q') | KeyCode::Esc, _) => return Ok(false),
                         _ => {}
                     },
                     Event::Resize(..) => return Ok(true),
@@ -115,17 +106,13 @@ impl<'a> Screen<'a> {
     }
 }
 
-/// The terminal makes no signals of keys any more, and shows none.
-fn raw() -> Result<(), Stop> {
-    terminal::enable_raw_mode().map_err(Stop::io("prepare the terminal"))
-}
-
-/// What begins a screen.
-fn opening() -> Vec<u8> {
+/// What begins a screen; the terminal makes no signals of keys any more, and shows none.
+fn opening() -> Result<Vec<u8>, Stop> {
+    terminal::enable_raw_mode().map_err(Stop::io("prepare the terminal"))?;
     let mut bytes = Vec::new();
     // A vector takes everything.
     let _ = queue!(bytes, EnterAlternateScreen, DisableLineWrap, cursor::Hide);
-    bytes
+    Ok(bytes)
 }
 
 fn next_event() -> io::Result<Option<Event>> {

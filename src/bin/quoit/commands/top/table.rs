@@ -1,211 +1,151 @@
-//! The rings as a table, and under each what is the matter with it.
+//! The rings as a table, and under each what is wrong with it.
 
 use std::time::Duration;
 
 use quoit::Role;
 
-use super::watch::{Watch, Watched};
-use crate::output::{Colour, Output, cut, plain, wrapped};
-use crate::process::Running;
-use crate::sight::{Look, Peer};
-use crate::wrong::wrong;
+use crate::output::{Colour, Output, plain, wrapped};
+use crate::sight::Look;
+use crate::table::{Cell, Column, On, Table};
+use crate::watch::{Watch, Watched};
+use crate::wrong::{FULL, wrong};
 
-/// How long a producer may push nothing until it is told of.
+/// How long a producer may push nothing until it is reported.
 const QUIET: Duration = Duration::from_secs(2);
-/// Columns of what stands under a ring.
+/// Columns of what is under a ring.
 const INDENT: usize = 2;
-
-/// What is never less wide than on a terminal of so many columns.
-const COLUMNS: u16 = 80;
-/// Columns of all but the name; what is cleared after the last would be gone.
-const OTHERS: usize = 63;
-/// The same without a bar, parks and wakes, which a narrow terminal has no room for.
-const FEW: usize = 40;
-/// A terminal with fewer columns is narrow.
-const NARROW: u16 = 72;
+/// Columns of a name.
+const NAME: usize = 17;
 /// Columns of a bar.
 const BAR: u64 = 10;
 /// Events that have room in any case.
 const EVENTS: usize = 3;
 
-impl Watch {
-    /// The last look, with what has happened since the one before.
-    pub(super) fn text(&self, output: &Output, columns: Option<u16>) -> String {
-        let mut lines: Vec<_> = self.news().iter().map(|&event| event.to_owned()).collect();
-        let width = self.width(columns);
-        lines.push(titles(width, is_narrow(columns)));
-        for ring in &self.rings {
-            lines.extend(ring.lines(output, width, columns));
-        }
-        lines.push("\n".to_owned());
-        lines.join("\n")
-    }
+const COLUMNS: [Column; 8] = [
+    Column::new("fill", 15, On::Wide).left(),
+    Column::new("fill", 4, On::Narrow).left(),
+    Column::new("in/s", 7, On::All),
+    Column::new("out/s", 7, On::All),
+    Column::new("parks", 5, On::Wide),
+    Column::new("wakes", 5, On::Wide),
+    Column::new("producer", 8, On::All),
+    Column::new("consumer", 8, On::All),
+];
 
-    /// So many rows at most.
-    pub(super) fn lines(
-        &self,
-        output: &Output,
-        columns: u16,
-        rows: u16,
-        interval: Duration,
-    ) -> Vec<String> {
-        let rows = usize::from(rows);
-        let count = self.rings.len();
-        let rings = if count == 1 { "ring" } else { "rings" };
-        let head = format!("quoit top: {count} {rings}, every {interval:?}; q ends");
-        let width = self.width(Some(columns));
-        let mut lines = vec![head, String::new(), titles(width, is_narrow(Some(columns)))];
-        let room = rows.saturating_sub(lines.len() + 1 + EVENTS.min(self.events.len()));
-        let table: Vec<_> = self
-            .rings
-            .iter()
-            .flat_map(|ring| ring.lines(output, width, Some(columns)))
-            .collect();
-        match table.len().checked_sub(room) {
-            None | Some(0) => lines.extend(table),
-            Some(more) => {
-                let shown = room.saturating_sub(1);
-                lines.extend(table.into_iter().take(shown));
-                lines.push(format!("and {} lines more than fit", more + 1));
-            }
-        }
-        lines.push(String::new());
-        let room = rows.saturating_sub(lines.len());
-        for (at, event) in self.events.iter().rev().take(room) {
-            lines.push(format!("{:>4}s ago  {event}", at.elapsed().as_secs()));
-        }
-        lines.truncate(rows);
-        lines
-    }
+/// The latest look, with what has happened since the one before.
+pub(super) fn text(watch: &Watch, output: &Output, columns: Option<u16>) -> String {
+    let news = watch.news().into_iter().map(str::to_owned);
+    let lines = news.chain(table(watch, output, columns));
+    lines.map(|line| line + "\n").collect::<String>() + "\n"
 }
 
-impl Watch {
-    /// Of the names: whole ones, unless there are so many columns only.
-    fn width(&self, columns: Option<u16>) -> usize {
-        let names = self.rings.iter().map(Watched::name);
-        let longest = names.map(|name| name.chars().count()).max();
-        let wanted = longest.unwrap_or(0).max(width(COLUMNS));
-        columns.map_or(wanted, |columns| wanted.min(width(columns)))
+/// In this many rows at most.
+pub(super) fn lines(
+    watch: &Watch,
+    output: &Output,
+    (columns, rows): (u16, u16),
+    interval: Duration,
+) -> Vec<String> {
+    let rows = usize::from(rows);
+    let count = watch.rings.len();
+    let rings = if count == 1 { "ring" } else { "rings" };
+    let head = format!("quoit top: {count} {rings}, every {interval:?}; q ends");
+    let mut lines = vec![head, String::new()];
+    let mut table = table(watch, output, Some(columns));
+    let room = rows.saturating_sub(lines.len() + 1 + EVENTS.min(watch.events.len()));
+    if table.len() > room {
+        let shown = room.saturating_sub(1);
+        let more = table.len() - shown;
+        table.truncate(shown);
+        table.push(format!("and {more} lines more than fit"));
     }
+    lines.extend(table);
+    lines.push(String::new());
+    for (at, event) in watch.events.iter().rev() {
+        lines.push(format!("{:>4}s ago  {event}", at.elapsed().as_secs()));
+    }
+    lines.truncate(rows);
+    lines
 }
 
-fn width(columns: u16) -> usize {
-    let others = match is_narrow(Some(columns)) {
-        true => FEW,
-        false => OTHERS,
+fn table(watch: &Watch, output: &Output, columns: Option<u16>) -> Vec<String> {
+    let names = watch.rings.iter().map(|ring| ring.entry.shown());
+    let table = Table::new(&COLUMNS, names, NAME, columns);
+    let columns = columns.map_or(usize::MAX, |columns| usize::from(columns) - 1);
+    let mut lines = vec![table.titles("ring", output)];
+    for ring in &watch.rings {
+        let cells = cells(ring, table.is_narrow);
+        lines.push(table.row(&ring.entry.shown(), cells, output));
+        for (text, colour) in troubles(ring) {
+            let rows = wrapped(&plain(&text), columns, INDENT).into_iter();
+            lines.extend(rows.map(|row| format!("{:INDENT$}{}", "", output.paint(colour, &row))));
+        }
+    }
+    lines
+}
+
+fn cells(ring: &Watched, is_narrow: bool) -> Vec<Cell> {
+    let Some(look) = ring.seen() else {
+        let state = ring.entry.state().replace('_', " ");
+        return vec![(format!("({state})"), None)];
     };
-    usize::from(columns).saturating_sub(others).max(8)
+    let unit = if look.shape().1 == "bytes" { "B" } else { "" };
+    let motion = &ring.motion;
+    let moved = [motion.in_per_second, motion.out_per_second];
+    let slept = [motion.parks_per_second, motion.wakes_per_second];
+    let mut cells = vec![fill(look, is_narrow)];
+    cells.extend(moved.map(|rate| (short(rate, unit), None)));
+    if !is_narrow {
+        cells.extend(slept.map(|rate| (short(rate, ""), None)));
+    }
+    cells.extend(
+        look.peers()
+            .map(|peer| (peer.life(), peer.has_died().then_some(Colour::Red))),
+    );
+    cells
 }
 
-fn is_narrow(columns: Option<u16>) -> bool {
-    columns.is_some_and(|columns| columns < NARROW)
-}
-
-fn titles(width: usize, is_narrow: bool) -> String {
-    let [ring, fill, pushed, popped] = ["ring", "fill", "in/s", "out/s"];
-    let [parks, wakes, producer, consumer] = ["parks", "wakes", "producer", "consumer"];
-    if is_narrow {
-        return format!("{ring:width$} {fill} {pushed:>7} {popped:>7} {producer:>8} {consumer:>8}");
-    }
-    format!(
-        "{ring:width$} {fill:15} {pushed:>7} {popped:>7} {parks:>5} {wakes:>5} {producer:>8} {consumer:>8}"
-    )
-}
-
-impl Watched {
-    fn name(&self) -> String {
-        plain(&self.entry.shown())
-    }
-
-    fn lines(&self, output: &Output, width: usize, columns: Option<u16>) -> Vec<String> {
-        let name = self.name();
-        let (mut lines, troubles) = match &self.entry.ring {
-            Ok((_, look)) => (
-                vec![self.line(look, output, width, is_narrow(columns))],
-                wrong(&name, look, Some(&self.motion)),
-            ),
-            Err(trouble) => {
-                let state = trouble.state().replace('_', " ");
-                let name = cut(&name, width);
-                (
-                    vec![format!("{name:width$} ({state})")],
-                    vec![trouble.words(&self.entry)],
-                )
-            }
-        };
-        let columns = columns.map_or(usize::MAX, usize::from);
-        let mut add = |colour, text: &str| {
-            let text = wrapped(&plain(text), columns.saturating_sub(1), INDENT);
-            let rows = text.split('\n').map(str::trim_start);
-            lines.extend(rows.map(|row| format!("{:INDENT$}{}", "", output.paint(colour, row))));
-        };
-        if let Some(quiet) = self.seen().and_then(|look| self.quiet(look)) {
-            add(Colour::Yellow, &quiet);
-        }
-        for trouble in troubles {
-            add(Colour::Red, &trouble);
-        }
-        lines
-    }
-
-    /// Of a producer that pushes nothing though it could.
-    fn quiet(&self, look: &Look) -> Option<String> {
-        let idle = self.motion.idle[0];
-        if idle < QUIET || look.percent() >= 95 {
-            return None;
-        }
-        let peer = look.peer(Role::Producer);
-        let does = peer.pid().and_then(Running::of);
-        let does = does.map_or_else(String::new, |does| format!("; {}", does.words()));
-        let (named, seconds) = (peer.named(), idle.as_secs());
-        Some(format!(
-            "the producer ({named}) has pushed nothing for {seconds} s{does}"
-        ))
-    }
-
-    fn line(&self, look: &Look, output: &Output, width: usize, is_narrow: bool) -> String {
-        let name = cut(&self.name(), width);
-        let fill = match look.corrupt {
-            Some(_) if is_narrow => output.paint(Colour::Red, "bad!"),
-            Some(_) => output.paint(Colour::Red, &format!("{:15}", "corrupt")),
-            None => bar(look.percent(), output, is_narrow),
-        };
-        let unit = if self.counts_bytes() { "B" } else { "" };
-        let rates = self.motion.rates;
-        let [pushed, popped] = [rates.pushed, rates.popped].map(|rate| short(rate, unit));
-        let [parks, wakes] = [rates.parks, rates.wakes].map(|rate| short(rate, ""));
-        let [producer, consumer] =
-            [Role::Producer, Role::Consumer].map(|role| end(&look.peer(role), output));
-        if is_narrow {
-            return format!("{name:width$} {fill} {pushed:>7} {popped:>7} {producer} {consumer}");
-        }
-        format!(
-            "{name:width$} {fill} {pushed:>7} {popped:>7} {parks:>5} {wakes:>5} {producer} {consumer}"
-        )
-    }
-}
-
-fn bar(percent: u64, output: &Output, is_narrow: bool) -> String {
-    let bar = (percent * BAR).div_ceil(100) as usize;
+fn fill(look: &Look, is_narrow: bool) -> Cell {
+    let percent = look.percent();
     let colour = match percent {
+        _ if look.corrupt.is_some() => Colour::Red,
         0..50 => Colour::Green,
-        50..95 => Colour::Yellow,
+        50..FULL => Colour::Yellow,
         _ => Colour::Red,
     };
-    if is_narrow {
-        return output.paint(colour, &format!("{percent:3}%"));
-    }
-    let full = output.paint(colour, &"#".repeat(bar));
-    let empty = ".".repeat(BAR as usize - bar);
-    format!("{full}{empty} {percent:3}%")
+    let full = (percent * BAR).div_ceil(100) as usize;
+    let word = match (look.corrupt, is_narrow) {
+        (Some(_), true) => "bad!".to_owned(),
+        (Some(_), false) => "corrupt".to_owned(),
+        (None, true) => format!("{percent:3}%"),
+        (None, false) => {
+            let bar = "#".repeat(full) + &".".repeat(BAR as usize - full);
+            format!("{bar} {percent:3}%")
+        }
+    };
+    (word, Some(colour))
 }
 
-/// In eight columns.
-fn end(peer: &Peer, output: &Output) -> String {
-    match &*peer.short_life() {
-        "died" => output.paint(Colour::Red, "    died"),
-        life => format!("{life:>8}"),
-    }
+/// What is under a ring.
+fn troubles(Watched { entry, motion }: &Watched) -> Vec<(String, Colour)> {
+    let look = entry.ring.as_ref().ok();
+    let quiet = look.and_then(|look| quiet(look, motion.idle[0]));
+    let quiet = quiet.map(|quiet| (quiet, Colour::Yellow)).into_iter();
+    let red = wrong(entry, Some(motion)).into_iter();
+    quiet.chain(red.map(|wrong| (wrong, Colour::Red))).collect()
+}
+
+/// A producer that pushes nothing though it could.
+fn quiet(look: &Look, idle: Duration) -> Option<String> {
+    let (peer, seconds) = (look.peer(Role::Producer), idle.as_secs());
+    let is_quiet = idle >= QUIET && look.percent() < FULL;
+    let quiet = || {
+        format!(
+            "the producer ({}) has pushed nothing for {seconds} s",
+            peer.named()
+        )
+    };
+    is_quiet.then(|| quiet() + &peer.running().words())
 }
 
 /// In five columns, and those of the unit.
