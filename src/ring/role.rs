@@ -249,7 +249,7 @@ impl RoleGuard {
             Holder::Unknown(_) => false,
         };
         if !self.peer_gone() && !stopped() {
-            state(self.header(), self.role).rescues.count();
+            state(self.header(), self.role).rescues.increment();
         }
     }
 
@@ -267,7 +267,7 @@ impl RoleGuard {
 
     /// Counts a sleep.
     pub(crate) fn count_sleep(&self) {
-        state(self.header(), self.role).parks.count();
+        state(self.header(), self.role).parks.increment();
     }
 
     /// This endpoint's sleep word.

@@ -1,6 +1,7 @@
 //! The rules of the house: what the sources, the dependencies and the targets
 //! promise beyond what the compiler checks.
 
+mod atomics;
 mod dependencies;
 mod documents;
 mod imports;
