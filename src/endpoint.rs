@@ -566,17 +566,33 @@ mod tests {
     }
 
     #[test]
-    fn batches_take_no_lines_and_open_nothing() {
-        let (mut producer, mut consumer) = pair(&options());
-        for _ in 0..100 {
-            assert_eq!(producer.try_push_slice(&[7; 64]), Ok(64));
-            assert_eq!(consumer.try_pop_slice(&mut [0; 64]), Ok(64));
+    fn batches_take_lines_in_a_ring_beyond_the_first_cache_and_open_nothing() {
+        // Nobody has read a line in the first lap.
+        for (slots, batches, lines) in [(SLOTS, 100, 0), (8 * SLOTS, 128 + 100, 8 * 100)] {
+            let (mut producer, mut consumer) = pair(&RingOptions::new(slots));
+            for _ in 0..batches {
+                assert_eq!(producer.try_push_slice(&[7; 64]), Ok(64));
+                assert_eq!(consumer.try_pop_slice(&mut [0; 64]), Ok(64));
+            }
+            let taken = (producer.end.counts.lines, consumer.end.counts.lines);
+            assert_eq!(taken, (lines, 0));
+            assert!(!producer.end.cursor.is_open() && !consumer.end.cursor.is_open());
         }
-        assert_eq!(
-            (producer.end.counts.lines, consumer.end.counts.lines),
-            (0, 0)
-        );
-        assert!(!producer.end.cursor.is_open() && !consumer.end.cursor.is_open());
+    }
+
+    #[test]
+    fn an_empty_batch_touches_no_slot_of_a_full_ring() {
+        let (mut producer, mut consumer) = pair(&RingOptions::new(8 * SLOTS));
+        for _ in 0..8 {
+            assert_eq!(producer.try_push_slice(&[7; SLOTS as usize]), Ok(1024));
+            assert_eq!(consumer.try_pop_slice(&mut [0; SLOTS as usize]), Ok(1024));
+        }
+        for _ in 0..8 {
+            assert_eq!(producer.try_push_slice(&[7; SLOTS as usize]), Ok(1024));
+        }
+        let lines = producer.end.counts.lines;
+        assert_eq!(producer.try_push_slice(&[]), Ok(0));
+        assert_eq!(producer.end.counts.lines, lines);
     }
 
     /// In a stream, the rest of a line is left for the next poll, unless there is nothing

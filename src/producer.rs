@@ -719,6 +719,7 @@ impl<T: Record> ClaimMany<'_, T> {
             given == count,
             "{given} records copied, {count} slots claimed"
         );
+        self.producer.end.prepare_batch(count as u64);
         let (front, back) = values.split_at(self.before_wrap());
         for (first, part) in [(0, front), (front.len(), back)] {
             if part.is_empty() {
@@ -727,7 +728,7 @@ impl<T: Record> ClaimMany<'_, T> {
             let target = self.producer.slot(first).cast();
             // SAFETY: the slots of each part were claimed, so they are mapped, and
             // lie together.
-            unsafe { payload::copy_long(target, part.as_ptr().cast(), size_of_val(part)) };
+            unsafe { payload::store_bytes(target, part.as_ptr().cast(), size_of_val(part)) };
         }
     }
 

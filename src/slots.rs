@@ -11,6 +11,8 @@ const GROUP: usize = 8;
 const MOST: usize = 17;
 /// Bytes in a row from which on the processor fetches lines ahead by itself.
 const FAR: usize = 8192;
+/// Bytes of the first cache of most processors.
+const FIRST_CACHE: usize = 32768;
 
 /// The cache lines of a ring's units.
 #[derive(Debug, Clone, Copy)]
@@ -61,6 +63,12 @@ impl Lines {
     #[inline]
     pub(crate) fn are_far(&self, units: u64) -> bool {
         units as usize * self.unit > FAR
+    }
+
+    /// Whether the ring is larger than a processor's first cache.
+    #[inline]
+    pub(crate) fn outgrow_cache(&self) -> bool {
+        self.bytes > FIRST_CACHE
     }
 
     /// Whether a message of so many units has more lines than are taken.

@@ -279,7 +279,7 @@ impl RawProducer {
         let slot = self.end.at(self.end.cursor.index(0) * size);
         // SAFETY: a slot of this ring has `size` bytes, and all of them are mapped; its bytes
         // are not the caller's.
-        unsafe { payload::copy_long(slot, record.as_ptr(), size) };
+        unsafe { payload::store_bytes(slot, record.as_ptr(), size) };
         match self.end.publish(1) {
             true => Ok(()),
             false => Err(ClaimError::Abandoned),

@@ -54,11 +54,28 @@ impl Endpoint<WriteCursor> {
     /// Opens the next `units`, which are free, and takes their lines.
     #[inline]
     fn take_lines(&mut self, units: u64) {
+        self.take_closed(units);
+        self.cursor.open(units);
+    }
+
+    /// Takes the lines of the next `units`, which are free, and opens none.
+    #[inline]
+    fn take_closed(&mut self, units: u64) {
         self.for_each_line(self.cursor.index(0), units, |address| {
             // SAFETY: the units are mapped, and the consumer has released them.
             unsafe { payload::take_line(address) };
         });
-        self.cursor.open(units);
+    }
+
+    /// Before a batch of `units`, which are free, is written: takes their lines, if the
+    /// ring is so large that they have left the first cache. A store asks early enough
+    /// for those that are still there.
+    #[inline]
+    pub(crate) fn prepare_batch(&mut self, units: u64) {
+        let is_worth = self.lines.outgrow_cache() && self.pacing.has_found();
+        if is_worth && units > 0 && !self.lines.are_many(units) {
+            self.take_closed(units);
+        }
     }
 
     /// After the publish of a single message to a consumer that waits: the lines of the
