@@ -330,14 +330,14 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "entry_taken_again",
-        floor: 3,
+        floor: 8,
         setup: || entry_taken_again(FORK),
         forbidden: &[(&[Missed], &[])],
         states: &[Attached, Observed],
     },
     Scenario {
         name: "place_listed",
-        floor: 2,
+        floor: 3,
         setup: || place_listed(FORK, FORK),
         forbidden: &[(&[Missed], &[])],
         states: &[Empty, Observed],
