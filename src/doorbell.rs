@@ -117,7 +117,7 @@ impl Doorbell for Bell {
         unsafe { errno.write(before) };
         // SAFETY: the counter is in the memory that outlives the bell.
         let wakes: &AtomicU64 = unsafe { self.wakes.as_ref() };
-        wakes.count();
+        wakes.increment();
     }
 }
 

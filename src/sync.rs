@@ -163,7 +163,7 @@ impl AtomicU64 {
     }
 
     /// Counts in a word that only the caller's role stores. From any value.
-    pub(crate) fn count(&self) {
+    pub(crate) fn increment(&self) {
         self.store(self.load_own().wrapping_add(1), PLAIN);
     }
 }

@@ -6,7 +6,7 @@ mod common;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::{Cell, UnsafeCell};
-use std::hint::{black_box, spin_loop};
+use std::hint::black_box;
 use std::io::{ErrorKind, Read, Write};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Mutex, PoisonError};
@@ -173,6 +173,7 @@ const PRINTING: usize = 3;
 const SENTINEL: libc::c_int = 12345;
 
 extern "C" fn push_and_pop(_signal: libc::c_int) {
+    INTERRUPTIONS.fetch_add(1, SeqCst);
     IN_HANDLER.set(true);
     // SAFETY: every thread has an errno.
     let errno = unsafe { libc::__errno_location() };
@@ -255,57 +256,84 @@ fn lock_and_unlock() {
     *SHARED.lock().unwrap_or_else(PoisonError::into_inner) += 1;
 }
 
-/// What the handler's thread has done so far.
-static STEPS: AtomicU64 = AtomicU64::new(0);
+/// Locks as well while its thread is unparked, and lets the others run meanwhile: so a lock
+/// waits now and then.
+fn contend() {
+    loop {
+        thread::park();
+        for _ in 0..10 {
+            let shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+            thread::yield_now();
+            drop(shared);
+        }
+    }
+}
+
+/// A timer that sends SIGUSR1 to this thread.
+fn timer() -> libc::timer_t {
+    // SAFETY: all zero bytes are an event.
+    let mut event: libc::sigevent = unsafe { std::mem::zeroed() };
+    event.sigev_notify = libc::SIGEV_THREAD_ID;
+    event.sigev_signo = libc::SIGUSR1;
+    // SAFETY: the call cannot fail.
+    event.sigev_notify_thread_id = unsafe { libc::gettid() };
+    let mut timer = std::ptr::null_mut();
+    // SAFETY: event and timer outlive the call.
+    let made = unsafe { libc::timer_create(libc::CLOCK_MONOTONIC, &raw mut event, &raw mut timer) };
+    assert_eq!(made, 0, "the timer is made");
+    timer
+}
+
+/// Has the timer send its signal once.
+fn signal_after(timer: libc::timer_t, delay: Duration) {
+    // SAFETY: all zero bytes are a time.
+    let mut time: libc::itimerspec = unsafe { std::mem::zeroed() };
+    time.it_value.tv_nsec = delay.as_nanos() as _;
+    // SAFETY: the timer lives as long as its process, the time as long as the call.
+    let set = unsafe { libc::timer_settime(timer, 0, &raw const time, std::ptr::null_mut()) };
+    assert_eq!(set, 0, "the timer is set");
+}
 
 fn step(activity: usize, act: impl FnOnce()) {
     ACTIVITY.store(activity, SeqCst);
     act();
-    STEPS.fetch_add(1, SeqCst);
+    ACTIVITY.store(SIGNALLING, SeqCst);
 }
 
-/// Allocates, locks and prints while another thread sends it signals; reports how often the
-/// handler pushed during each activity.
+/// Allocates, locks and prints, while a handler interrupts it at the moments of a timer; reports
+/// how often the handler pushed during each activity.
 fn working(words: &[String]) {
     const TIMES: u64 = 500;
     let bell = BELLS[words[0].parse::<usize>().expect("a bell")];
-    handle(libc::SIGUSR1, count);
-    // SAFETY: the call cannot fail.
-    let worker = unsafe { libc::gettid() };
-    let process = libc::pid_t::try_from(std::process::id()).expect("a pid");
-    thread::spawn(move || {
-        loop {
-            let steps = STEPS.load(SeqCst);
-            lock_and_unlock();
-            // SAFETY: the call has no pointers.
-            unsafe { libc::syscall(libc::SYS_tgkill, process, worker, libc::SIGUSR1) };
-            // Signals without a pause would keep the worker in its handler forever.
-            let mut looks = 0_u32;
-            while STEPS.load(SeqCst) == steps {
-                looks += 1;
-                match looks % 1000 {
-                    0 => thread::yield_now(), // the worker was preempted
-                    _ => spin_loop(),
-                }
-            }
-        }
-    });
+    let contender = thread::spawn(contend);
+    let timer = timer();
     let during = |activity: usize| PUSHED_DURING[activity].load(SeqCst);
+    let rarest = || {
+        let all = [ALLOCATING, LOCKING, PRINTING].into_iter();
+        let rarest = all.min_by_key(|&activity| during(activity));
+        rarest.expect("three activities")
+    };
     let mut lines = 0;
-    // The numbers make the activities take about the same time.
+    let mut delays = (10..200).map(Duration::from_micros).cycle();
     handle_messages(bell, || {
-        for size in 1..100 {
-            step(ALLOCATING, || drop(black_box(vec![0_u8; size * 50])));
+        let before = INTERRUPTIONS.load(SeqCst);
+        signal_after(timer, delays.next().expect("a delay"));
+        // One signal for each delay: however slow the machine is, no handler keeps this thread.
+        while INTERRUPTIONS.load(SeqCst) == before {
+            let rarest = rarest();
+            step(rarest, || match rarest {
+                ALLOCATING => (1..100).for_each(|size| drop(black_box(vec![0_u8; size * 50]))),
+                LOCKING => {
+                    contender.thread().unpark();
+                    (0..100).for_each(|_| lock_and_unlock());
+                }
+                _ => {
+                    say(lines);
+                    lines += 1;
+                }
+            });
         }
-        for _ in 0..1000 {
-            step(LOCKING, lock_and_unlock);
-        }
-        for _ in 0..5 {
-            step(PRINTING, || say(lines));
-            lines += 1;
-        }
-        let rare = |&activity: &usize| during(activity) < TIMES;
-        [ALLOCATING, LOCKING, PRINTING].iter().any(rare)
+        during(rarest()) < TIMES
     });
     assert!(ALLOCATED.load(SeqCst) > TIMES, "the watching thread ends");
     say(format!("{:?}", [ALLOCATING, LOCKING, PRINTING].map(during)));

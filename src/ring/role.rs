@@ -254,7 +254,7 @@ impl RoleGuard {
             Holder::Unknown(_) => false,
         };
         if !self.peer_closed_or_crashed() && !stopped() {
-            state(self.header(), self.role).rescues.count();
+            state(self.header(), self.role).rescues.increment();
         }
     }
 
@@ -272,7 +272,7 @@ impl RoleGuard {
 
     /// Counts a sleep.
     pub(crate) fn count_sleep(&self) {
-        state(self.header(), self.role).parks.count();
+        state(self.header(), self.role).parks.increment();
     }
 
     /// This endpoint's sleep word.

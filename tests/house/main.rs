@@ -1,6 +1,7 @@
 //! Architecture lints: rules for the sources, the dependencies, the targets and the texts
 //! that the compiler does not check.
 
+mod atomics;
 mod commands;
 mod dependencies;
 mod documents;

@@ -8,25 +8,8 @@
 //! that they read there. The reactor's words are next to a thread, a mutex and wakers. A
 //! trace tries values that are not real, and these calls must not get them.
 //!
-//! Where each atomic access is, outside the files that are compiled here:
-//!
-//! | file | access | scenario |
-//! |---|---|---|
-//! | `ring/role.rs` | `superseded`, under the role's lock | `superseded_and_taken` |
-//! | | `pid`, `since`, `registered`, before the epoch | `epoch_and_counters` |
-//! | | `dropped`, `parks`, `rescues`: the role's own counters | `epoch_and_counters` |
-//! | | `registered`, `pid` of the peer | none: advice, or shown only |
-//! | `ring/lifetime.rs` | `superseded`, positions and states under all locks | `superseded_and_taken` |
-//! | `ring.rs` | `incarnation`, stored before the magic | `format_and_open` |
-//! | `segment/fork.rs` | entry, count of forks | `opened_and_forked` |
-//! | | an entry that is freed and taken again | none: one word, `SeqCst` on both sides |
-//! | | the list of entries, `INSTALLED` | none: `SeqCst` on both sides |
-//! | | the child's copy, and `is_inherited` | none: one thread, after the system call |
-//! | `segment/lock.rs` | none of its own; a drop follows `Waker::wake_unconditionally` | `drop_and_left` |
-//! | `adapters/reactor.rs` | the thread's own word | `reactor_lists_its_table` |
-//! | | an endpoint's word, in `Wait::check` | `park_in_the_reactor` |
-//! | `endpoint.rs`, `observer.rs` | positions, counters and words that are shown | none: advice |
-//! | `doorbell/semaphore.rs`, `adapters/shared_memory.rs` | marks | none: compared with themselves only |
+//! `tests/house/atomics.rs` lists each access of those files with its scenario here, and fails if
+//! one is missing.
 
 use std::sync::atomic::Ordering::{self, Acquire, Relaxed, Release, SeqCst};
 
@@ -81,6 +64,69 @@ fn opened_and_forked(store: Ordering, load: Ordering) -> Setup {
             }
         }
         table.forks.model_swap(2, FORK);
+        Some(())
+    })
+    .ready()
+}
+
+/// `segment/fork.rs`: an endpoint is dropped, and another takes its entry, while a third thread
+/// forks. The child gets the fields of the holder whose state it gets.
+fn entry_taken_again(store: Ordering) -> Setup {
+    const FREE: u32 = 0;
+    const HELD_AGAIN: u32 = 13;
+    On::memory(Table {
+        descriptor: AtomicU64::new(0),
+        entry: AtomicU32::new(HELD),
+        forks: AtomicU64::new(0),
+    })
+    .thread(move |table| {
+        table.entry.model_store(FREE, store);
+        Some(())
+    })
+    .thread(move |table| {
+        assume(table.entry.model_swap(1, store) == FREE)?;
+        table.descriptor.model_store(1, Relaxed);
+        table.entry.model_store(HELD_AGAIN, store);
+        Some(())
+    })
+    .thread(|table| {
+        trace::fence(Kind::Fence, SeqCst);
+        let state = table.entry.model_load(FORK);
+        let field = table.descriptor.model_load(Relaxed);
+        match (state, field) {
+            (HELD_AGAIN, 1) => note(Attached),
+            (HELD_AGAIN, _) => note(Missed),
+            _ => note(Observed),
+        }
+        Some(())
+    })
+    .ready()
+}
+
+/// `List` of `src/sync.rs`: a place is added by one thread and found by another.
+fn place_listed(add: Ordering, walk: Ordering) -> Setup {
+    struct List {
+        first: AtomicU64,
+        state: AtomicU32,
+    }
+    On::memory(List {
+        first: AtomicU64::new(0),
+        state: AtomicU32::new(0),
+    })
+    .thread(move |list| {
+        list.state.model_store(1, Relaxed);
+        list.first.model_swap(1, add);
+        Some(())
+    })
+    .thread(move |list| {
+        if list.first.model_load(walk) == 0 {
+            note(Empty);
+            return Some(());
+        }
+        match list.state.model_load(Relaxed) {
+            0 => note(Missed),
+            _ => note(Observed),
+        }
         Some(())
     })
     .ready()
@@ -284,6 +330,20 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         states: &[Stored, Observed, Attached, Missed],
     },
     Scenario {
+        name: "entry_taken_again",
+        floor: 8,
+        setup: || entry_taken_again(FORK),
+        forbidden: &[(&[Missed], &[])],
+        states: &[Attached, Observed],
+    },
+    Scenario {
+        name: "place_listed",
+        floor: 3,
+        setup: || place_listed(FORK, FORK),
+        forbidden: &[(&[Missed], &[])],
+        states: &[Empty, Observed],
+    },
+    Scenario {
         name: "reactor_lists_its_table",
         floor: 9,
         setup: listed_and_changed,
@@ -332,6 +392,24 @@ pub(super) const PLANTED: &[Planted] = &[
             name: "opened_and_forked, relaxed",
             setup: || opened_and_forked(Relaxed, Relaxed),
             forbidden: FORGOTTEN,
+            ..Scenario::EMPTY
+        },
+        met: [true; 3],
+    },
+    Planted {
+        scenario: Scenario {
+            name: "entry_taken_again, relaxed",
+            setup: || entry_taken_again(Relaxed),
+            forbidden: &[(&[Missed], &[])],
+            ..Scenario::EMPTY
+        },
+        met: [true; 3],
+    },
+    Planted {
+        scenario: Scenario {
+            name: "place_listed, relaxed",
+            setup: || place_listed(Relaxed, Relaxed),
+            forbidden: &[(&[Missed], &[])],
             ..Scenario::EMPTY
         },
         met: [true; 3],
