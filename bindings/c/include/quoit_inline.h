@@ -144,16 +144,21 @@ static inline int quoit_i_is_inline(const quoit_consumer *c) {
     return c->inline_mark == (c->head << 1 | 1);
 }
 
+/* Pops the record that the library has just found. Its line is the producer's: if there is
+ * an inline copy, the slot is not read. */
+static inline quoit_status quoit_i_pop_found(quoit_consumer *c, void *record, size_t size) {
+    if (size <= sizeof c->inline_words && quoit_i_is_inline(c)) memcpy(record, c->inline_words, size);
+    else quoit_i_copy_out(record, quoit_i_slot(c->data, c->mask, c->head, size), size);
+    return quoit_i_release(c, 1);
+}
+
 static inline quoit_status quoit_i_pop(quoit_consumer *c, void *record, size_t size) {
     if (QUOIT_LIKELY(c->tail != c->head)) {
         quoit_i_copy_out(record, quoit_i_slot(c->data, c->mask, c->head, size), size);
         return quoit_i_release(c, 1);
     }
     quoit_status status = quoit_consumer_poll(c, 1);
-    if (status != QUOIT_OK) return status;
-    if (size <= 48 && quoit_i_is_inline(c)) memcpy(record, c->inline_words, size);
-    else quoit_i_copy_out(record, quoit_i_slot(c->data, c->mask, c->head, size), size);
-    return quoit_i_release(c, 1);
+    return status == QUOIT_OK ? quoit_i_pop_found(c, record, size) : status;
 }
 
 /* Makes sure that there is a message. */
@@ -353,7 +358,7 @@ static inline quoit_status quoit_pop(quoit_consumer *consumer, void *record, siz
         return QUOIT_INVALID;
     if (consumer->tail == consumer->head) {
         quoit_status status = quoit_consumer_wait(consumer, 1, timeout_ns);
-        if (status != QUOIT_OK) return status;
+        return status == QUOIT_OK ? quoit_i_pop_found(consumer, record, size) : status;
     }
     return quoit_i_pop(consumer, record, size);
 }
