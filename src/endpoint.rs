@@ -350,6 +350,11 @@ impl Endpoint<ReadCursor> {
         last_poll(self, has_left, |end| end.poll_leftover(wanted)).unwrap_or(Err(PopError::Empty))
     }
 
+    /// Whether the polls of late have each found many messages.
+    pub(crate) fn is_stream(&self) -> bool {
+        self.pacing.is_stream()
+    }
+
     /// What a producer that is gone has left.
     #[cold]
     fn poll_leftover(&mut self, wanted: u64) -> Result<u64, PopError> {

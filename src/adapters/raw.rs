@@ -338,6 +338,11 @@ impl RawConsumer {
         self.end.cursor.seen()
     }
 
+    /// Whether the polls of late have each found many messages.
+    pub fn is_stream(&self) -> bool {
+        self.end.is_stream()
+    }
+
     /// Polls the tail for so many units. The inline copy is for a caller that wants one
     /// message.
     pub fn poll(

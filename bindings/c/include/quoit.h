@@ -161,6 +161,8 @@ typedef struct quoit_producer {
   uint64_t tail;
   // Where the room ends that is known of.
   uint64_t end;
+  // Where the slots end whose lines were taken.
+  uint64_t open;
   // The capacity less one.
   uint64_t mask;
   // The data of the ring.
@@ -192,6 +194,8 @@ typedef struct quoit_consumer {
   uint64_t head;
   // The tail as last seen.
   uint64_t tail;
+  // Where the records end whose lines were asked for.
+  uint64_t open;
   // The capacity less one.
   uint64_t mask;
   // The data of the ring.
@@ -208,6 +212,8 @@ typedef struct quoit_consumer {
   uint64_t inline_words[6];
   // What the sleep word holds while it asks for nothing.
   uint32_t calm;
+  // Whether the polls of late have each found many.
+  uint32_t is_stream;
 } quoit_consumer;
 
 // One of the endpoints: one of the two pointers is null.
