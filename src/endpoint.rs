@@ -80,6 +80,12 @@ impl<C> Endpoint<C> {
         self.data.as_ptr().wrapping_add(offset)
     }
 
+    /// Whether a stream lasts: many of the last polls found more than one message, or room for
+    /// more.
+    pub(crate) fn is_stream(&self) -> bool {
+        self.pacing.is_stream()
+    }
+
     fn mark_closed(&mut self) {
         self.closed = true;
         self.role.close();
@@ -348,11 +354,6 @@ impl Endpoint<ReadCursor> {
         }
         let has_left = |end: &mut Self| end.closed || end.role.peer_closed();
         last_poll(self, has_left, |end| end.poll_leftover(wanted)).unwrap_or(Err(PopError::Empty))
-    }
-
-    /// Whether the polls of late have each found many messages.
-    pub(crate) fn is_stream(&self) -> bool {
-        self.pacing.is_stream()
     }
 
     /// What a producer that is gone has left.

@@ -199,6 +199,11 @@ macro_rules! raw_methods {
             self.end.role.peer_word().1
         }
 
+        /// Whether a stream lasts: the rest of a line is left for the next poll.
+        pub fn is_stream(&self) -> bool {
+            self.end.is_stream()
+        }
+
         /// What a [`Select`](crate::Select) waits for.
         pub fn interest(&mut self, wanted: u64) -> Interest<'_> {
             Interest::new(&mut self.end, wanted)
@@ -336,11 +341,6 @@ impl RawConsumer {
     /// What can be read as far as an earlier poll has seen.
     pub fn seen(&self) -> u64 {
         self.end.cursor.seen()
-    }
-
-    /// Whether the polls of late have each found many messages.
-    pub fn is_stream(&self) -> bool {
-        self.end.is_stream()
     }
 
     /// Polls the tail for so many units. The inline copy is for a caller that wants one

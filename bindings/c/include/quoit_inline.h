@@ -147,10 +147,12 @@ static inline int quoit_i_next_line(quoit_i_lines *lines) {
 }
 
 /* Takes the lines of the next slots together, so that the transfers overlap: of what is free, up
- * to eight whole lines. */
+ * to eight whole lines. In a stream, the rest of a line that the consumer is at work on waits for
+ * the next poll. */
 static __attribute__((noinline, cold, unused)) quoit_status quoit_i_go_on(quoit_producer *p) {
     const uint64_t size = p->slot_size;
-    if (p->end == p->tail) {
+    uint64_t known = p->end - p->tail;
+    if (known == 0 || (p->is_stream && quoit_i_is_scrap(p->tail, known, size))) {
         quoit_status status = quoit_producer_poll(p, 1);
         if (status != QUOIT_OK) return status;
     }

@@ -42,6 +42,8 @@ pub struct quoit_producer {
     pub hint: u32,
     /// Words of a record's inline copy; 0 if it does not fit.
     pub inline_words: u32,
+    /// Whether the polls of late have each found room for many.
+    pub is_stream: u32,
 }
 
 /// What a handle points to.
@@ -73,6 +75,7 @@ impl quoit_producer {
             calm: 0,
             hint: 0,
             inline_words: if words.is_inline { inline_words } else { 0 },
+            is_stream: 0,
         };
         view.refresh(raw);
         view
@@ -82,6 +85,7 @@ impl quoit_producer {
         self.end = self.tail.wrapping_add(raw.room());
         self.calm = raw.calm();
         self.hint = raw.hint().into();
+        self.is_stream = raw.is_stream().into();
         // An endpoint without room has nothing open either.
         if self.open.wrapping_sub(self.tail) as i64 > raw.room() as i64 {
             self.open = self.end;
