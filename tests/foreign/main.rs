@@ -81,6 +81,7 @@ common::suite::suite! {
         python_keeps_no_role_in_a_child,
         python_has_no_role_in_a_child,
         python_takes_every_frame,
+        python_ends_well_if_nobody_reads_its_answer,
         python_observes_and_changes_nothing,
         python_says_what_is_wrong,
     ],

@@ -13,7 +13,6 @@ mod placement;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use placement::Pair;
 use quoit::RingOptions;
@@ -129,11 +128,9 @@ struct Link {
 }
 
 impl Link {
-    fn open(task: &Task, [from, to]: [&str; 2], pair: Pair, cpp: &Path) -> Self {
+    fn open(what: &str, task: &Task, [from, to]: [&str; 2], pair: Pair, cpp: &Path) -> Self {
         let this = std::process::id();
-        static LINKS: AtomicU32 = AtomicU32::new(0);
-        let number = LINKS.fetch_add(1, Ordering::Relaxed);
-        let name = format!("quoit-speed-{this}-{number}");
+        let name = format!("quoit-speed-{this}-{from}-{to}-{what}");
         let names = [name.clone(), format!("{name}-back")];
         for name in &names {
             let options = RingOptions::new(task.capacity);
@@ -220,9 +217,9 @@ fn contest(pair: Pair, rounds: usize, cpp: &Path) -> bool {
     println!("\n{}, CPUs {} and {}", pair.what, pair.lead, pair.partner);
     let mut holds = true;
     for task in &TASKS {
-        let open = |(from, to)| Link::open(task, [from, to], pair, cpp);
+        let open = |(from, to)| Link::open("task", task, [from, to], pair, cpp);
         let mut links = LANGUAGES.map(open);
-        let mut probe = Link::open(&TASKS[3], ["Rust", "Rust"], pair, cpp);
+        let mut probe = Link::open("probe", &TASKS[3], ["Rust", "Rust"], pair, cpp);
         // The first round warms up, and each round begins with another pair.
         for round in 0..=rounds {
             let trip = probe.slice(PROBE);
