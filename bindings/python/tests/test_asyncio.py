@@ -196,6 +196,26 @@ def test_tasks_that_were_woken_together_may_cancel_close_and_wait_again():
     run(main())
 
 
+@pytest.mark.parametrize("end", ["a message", "a cancel"])
+def test_after_a_wait_nobody_waits(ends, end):
+    producer, consumer = ends
+
+    async def main():
+        task = asyncio.create_task(consumer.ready())
+        while consumer._future is None:
+            await asyncio.sleep(0)
+        select = quoit.Select(consumer)
+        with pytest.raises(quoit.Busy, match="a task waits"):
+            select.wait(0)
+        producer.push(b"x")
+        if end == "a cancel":
+            task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert select.wait(0).event == "ready"
+
+    run(main())
+
+
 def test_two_tasks_for_one_endpoint_are_told_so(ends):
     producer, consumer = ends
 
