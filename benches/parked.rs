@@ -1,23 +1,22 @@
 //! What sleeping costs: parked and spinning round trips, parked ones over many rings, in
-//! async code and in event loops, streams with parking and without, an idle end, and the
-//! close of a peer that sleeps.
+//! async code and in event loops, streams with parking and without, an idle endpoint, and a
+//! close while the peer sleeps.
 //!
 //! ```text
 //! cargo bench --bench parked                        about 100 seconds
-//! cargo bench --bench parked -- --quick             about 10 seconds, rougher
+//! cargo bench --bench parked -- --quick             about 10 seconds, less precise
 //! cargo bench --bench parked -- --json parked.json
-//! cargo bench --bench parked --features futures     async ends as well
+//! cargo bench --bench parked --features futures     also async endpoints
 //! ```
 //!
-//! Each line `BAR name value limit ok|short` is a promise of the crate and the
-//! figure of this run. The yardstick of a parked round trip is the bare futex:
-//! two words, a store and a wake to send, a load and a wait to receive. It
-//! carries four bytes, has no deadline and notices no death.
+//! Each line `BAR name value limit ok|missed` has a target and the figure of this run.
+//! Parked round trips are compared with the bare futex: two words, a store and a wake to
+//! send, a load and a wait to receive. It carries four bytes, has no deadline and does not
+//! detect a crash.
 //!
-//! Between two CPUs a parked round trip is nearly all the kernel's (and, in a
-//! virtual machine, the host's) way of waking an idle processor; on one CPU it
-//! is nearly all instructions. On a busy machine `nice -n -20` makes the
-//! figures steadier.
+//! Between two CPUs most of a parked round trip is the time that the kernel (or the host of
+//! a virtual machine) takes to wake an idle processor. On one CPU most of it is
+//! instructions. On a busy machine `nice -n -20` makes the figures more stable.
 
 mod common;
 
@@ -30,8 +29,7 @@ use clap::{Parser, ValueEnum};
 use quoit::{DoorbellKind, Fences, RingOptions, WaitStrategy};
 use serde_json::json;
 
-use common::bars::{Limit, Report};
-use common::contest::{self, Plan, Scores, Variant};
+use common::interleaved::{self, Plan, Scores, Variant};
 use common::link::{RoundTrip, Stream};
 use common::machine::Machine;
 use common::message::numbered;
@@ -40,22 +38,23 @@ use common::placement::Placement;
 use common::progress::Progress;
 use common::rings::Rings;
 use common::spread::show_nanos;
+use common::targets::{Limit, Report};
 #[cfg(feature = "futures")]
 use common::waits::Async;
 use common::waits::{Polling, Selecting};
-use common::{evenly, futex, goodbye, idle, sockets, supervisor};
+use common::{close, futex, idle, periodic, sockets, supervisor};
 
-/// What sleeping costs, as ratios of slices that take turns.
+/// Measures what sleeping costs, as ratios of interleaved slices
 #[derive(Debug, Clone, Parser)]
 struct Arguments {
     #[command(flatten)]
     output: Output,
-    /// Runs these parts only.
+    /// Runs only these parts
     #[arg(long, value_enum, value_name = "PART", value_delimiter = ',')]
     only: Vec<Part>,
 }
 
-/// What the bench consists of.
+/// The parts of the bench.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Part {
     /// Parked round trips between two CPUs.
@@ -64,16 +63,16 @@ enum Part {
     Together,
     /// Parked round trips over many rings at once, in async code and in event loops.
     Many,
-    /// Round trips of ends that spin.
+    /// Round trips with spinning endpoints.
     Spinning,
     /// Streams of 8-byte messages.
     Streaming,
-    /// An idle end.
+    /// An idle endpoint.
     Idle,
-    /// The close of a peer that sleeps.
+    /// A close while the peer sleeps.
     Close,
-    /// Messages that come evenly.
-    Evenly,
+    /// Messages at a fixed interval.
+    Periodic,
 }
 
 fn main() -> ExitCode {
@@ -101,7 +100,7 @@ struct Bench {
     only: Vec<Part>,
 }
 
-/// Variants of a contest.
+/// The variants of a comparison.
 type Variants = Vec<Box<dyn Variant>>;
 
 const RING: &str = "quoit";
@@ -115,22 +114,22 @@ const SYMMETRIC: &str = "parking, symmetric";
 const POLLABLE: &str = "quoit, pollable";
 #[cfg(feature = "futures")]
 const ASYNC: &str = "quoit, async";
-/// How many rings are waited for at once, and what that may cost.
+/// The numbers of rings in one wait, and the targets.
 const SELECTS: [(usize, Limit); 3] = [
     (1, Limit::AtMost(1.15)),
     (8, Limit::AtMost(1.15)),
     (64, Limit::AtMost(1.25)),
 ];
 
-/// How long an end is given to fall asleep.
+/// The time in which an endpoint is certain to park.
 const REST: Duration = Duration::from_micros(60);
 
-/// The name of the kernel's part of it.
+/// The name of the variant for the kernel's part.
 fn waitv(count: usize) -> String {
     format!("bare waitv of {count}")
 }
 
-/// The name of a `Select` over so many rings.
+/// The name of a `Select` over this many rings.
 fn select(count: usize) -> String {
     format!("{RING}, Select of {count}")
 }
@@ -139,7 +138,7 @@ impl Bench {
     fn run(&mut self, directory: &Path) -> Result<(), Box<dyn Error>> {
         let machine = Machine::find()?;
         println!("{}", machine.line());
-        println!("a figure is the median of slices; in brackets, half of them");
+        println!("a figure is the median of slices; in brackets, their interquartile range");
         self.report.figure("machine", machine.json());
         let together = Placement::together()?;
         if let Some(apart) = machine.apart() {
@@ -153,14 +152,14 @@ impl Bench {
         })?;
         let placement = machine.apart().unwrap_or(together);
         self.part(Part::Idle, |bench| bench.idle(placement))?;
-        self.part(Part::Close, |bench| bench.goodbye(placement))?;
+        self.part(Part::Close, |bench| bench.close(placement))?;
         if let Some(apart) = machine.apart() {
-            self.part(Part::Evenly, |bench| bench.evenly(apart))?;
+            self.part(Part::Periodic, |bench| bench.periodic(apart))?;
         }
         self.rescues()
     }
 
-    /// Runs a part, if it is wanted.
+    /// Runs a part, if it is selected.
     fn part(
         &mut self,
         part: Part,
@@ -173,12 +172,12 @@ impl Bench {
         }
     }
 
-    /// The rounds of a contest with slices of so many milliseconds.
+    /// The plan of a comparison with slices of this many milliseconds.
     fn plan(&self, slice: u64, rounds: usize, batch: u64) -> Plan {
         Plan::new(self.quick, slice, rounds, batch)
     }
 
-    /// Each message finds its receiver asleep in the kernel.
+    /// Each message is sent to a receiver that sleeps in the kernel.
     fn parked(
         &mut self,
         name: &str,
@@ -191,7 +190,7 @@ impl Bench {
         let semaphore = options.clone().doorbell(DoorbellKind::Semaphore);
         let words =
             |what: &str, patience| futex::wire(&directory.join(format!("{what}-{name}")), patience);
-        // As often as the ring looks at its peer.
+        // The ring's interval of liveness checks.
         let look = Some(Duration::from_millis(100));
         let variants: Variants = vec![
             Box::new(RoundTrip::new(FUTEX, words("bare", None)?)),
@@ -226,7 +225,7 @@ impl Bench {
             placement.lead, placement.partner
         );
         let plan = self.plan(50, 40, 1);
-        let scores = contest::run(&title, placement, &plan, variants, &self.progress)?;
+        let scores = interleaved::run(&title, placement, &plan, variants, &self.progress)?;
         println!();
         println!("{title}");
         println!("{}", scores.table(FUTEX));
@@ -248,8 +247,8 @@ impl Bench {
         Ok(())
     }
 
-    /// As [`parked`](Self::parked), with receivers that wait in the other ways. Each is given
-    /// the time to fall asleep: 64 words take the kernel longer than a reply.
+    /// The same as [`parked`](Self::parked), with other kinds of wait. Each receiver gets
+    /// time to park: a sleep on 64 words takes the kernel longer than a reply.
     fn many(&mut self, placement: Placement, directory: &Path) -> Result<(), Box<dyn Error>> {
         let options = RingOptions::new(64).prefault(true).spin(Duration::ZERO);
         let words = futex::wire(&directory.join("bare-many"), None)?;
@@ -271,9 +270,9 @@ impl Bench {
             let link = Async::open(rings, "async", &options);
             variants.push(Box::new(RoundTrip::new(ASYNC, link).rested(REST)));
         }
-        let title = "parked round trip of 8 bytes, by other ways to wait";
+        let title = "parked round trip of 8 bytes, with other kinds of wait";
         let plan = self.plan(50, 40, 1);
-        let scores = contest::run(title, placement, &plan, variants, &self.progress)?;
+        let scores = interleaved::run(title, placement, &plan, variants, &self.progress)?;
         println!();
         println!("{title}");
         println!("{}", scores.table(FUTEX));
@@ -283,26 +282,27 @@ impl Bench {
             let bar = format!("parked_select_{count}_over_futex");
             self.report.bar(&bar, ratio, limit);
             let of_many = scores.ratio(&select(count), &waitv(count));
-            println!("  of {count}: {of_many} of the bare futex_waitv over as many words");
+            println!(
+                "  of {count}: {of_many} of the bare futex_waitv over the same number of words"
+            );
             let woke = self.rings.all_woke(&Selecting::names(count))? * 100.0;
             println!("  of {count}: {woke:.1} % of the messages found their receiver parked");
         }
         println!(
-            "  async and pollable ends: each message wakes the thread quoit-reactor, which wakes \
-             the receiver"
+            "  async and pollable endpoints: each message wakes the thread quoit-reactor, which wakes the receiver"
         );
         if cfg!(not(feature = "futures")) {
-            println!("  async ends want --features futures");
+            println!("  async endpoints need --features futures");
         }
         Ok(())
     }
 
-    /// Both ends spin and the reply always comes in time; one pair could park.
+    /// Both endpoints spin and the reply always arrives in time; one pair is allowed to park.
     fn spinning(&mut self, placement: Placement) -> Result<(), Box<dyn Error>> {
         let options = RingOptions::new(1024).prefault(true);
         let pair = |name: &str, options: &RingOptions| -> Box<dyn Variant> {
             let link = self.rings.link("trip", options);
-            Box::new(RoundTrip::new(name, link).anew())
+            Box::new(RoundTrip::new(name, link).reopened())
         };
         let variants = vec![
             pair(
@@ -313,7 +313,7 @@ impl Bench {
         ];
         let plan = self.plan(100, 50, 32);
         let title = "spinning round trip of 8 bytes, with and without parking";
-        let scores = contest::run(title, placement, &plan, variants, &self.progress)?;
+        let scores = interleaved::run(title, placement, &plan, variants, &self.progress)?;
         println!();
         println!("{title}");
         println!("{}", scores.table(SPIN_ONLY));
@@ -327,13 +327,13 @@ impl Bench {
         Ok(())
     }
 
-    /// One message after the other, single pushes and single pops.
+    /// A stream with single pushes and single pops.
     fn streaming(&mut self, placement: Placement) -> Result<(), Box<dyn Error>> {
-        // Four laps to a batch: none is over without the consumer.
+        // Four laps per batch, so that each batch needs the consumer.
         let options = RingOptions::new(1024).prefault(true);
         let pair = |name: &str, options: &RingOptions| -> Box<dyn Variant> {
             let link = self.rings.link("stream", options);
-            Box::new(Stream::new(name, link).anew())
+            Box::new(Stream::new(name, link).reopened())
         };
         let variants = vec![
             pair(
@@ -344,8 +344,8 @@ impl Bench {
             pair(SYMMETRIC, &options.clone().fences(Fences::Symmetric)),
         ];
         let plan = self.plan(100, 40, 4096);
-        let title = "stream of 8-byte messages, single push and pop, to a peer that is awake";
-        let scores = contest::run(title, placement, &plan, variants, &self.progress)?;
+        let title = "stream of 8-byte messages, single push and pop, to a peer that does not sleep";
+        let scores = interleaved::run(title, placement, &plan, variants, &self.progress)?;
         println!();
         println!("{title}");
         println!("{}", scores.table(SPIN_ONLY));
@@ -358,11 +358,11 @@ impl Bench {
             Limit::AtLeast(0.97),
         );
         let symmetric = throughput(&scores, SYMMETRIC);
-        println!("  the symmetric form streams at {symmetric:.3} of spin only");
+        println!("  with symmetric fences the throughput is {symmetric:.3} of spin only");
         Ok(())
     }
 
-    /// A consumer to which nothing comes.
+    /// A consumer that gets no messages.
     fn idle(&mut self, placement: Placement) -> Result<(), Box<dyn Error>> {
         let doorbells = [DoorbellKind::Futex, DoorbellKind::Semaphore];
         let length = Duration::from_secs(if self.quick { 2 } else { 10 });
@@ -396,9 +396,9 @@ impl Bench {
         Ok(())
     }
 
-    /// A message a period, as control loops (1 kHz) and audio (blocks of 128 at 48 kHz)
-    /// send them, to a consumer of each wait strategy.
-    fn evenly(&mut self, placement: Placement) -> Result<(), Box<dyn Error>> {
+    /// One message per period to a consumer with each wait strategy. Control loops (1 kHz)
+    /// and audio (blocks of 128 at 48 kHz) send such messages.
+    fn periodic(&mut self, placement: Placement) -> Result<(), Box<dyn Error>> {
         let strategies = [
             WaitStrategy::Spin,
             WaitStrategy::Park,
@@ -411,16 +411,16 @@ impl Bench {
             ("1 kHz", Duration::from_millis(1)),
             ("48 kHz/128", Duration::from_nanos(2_666_667)),
         ] {
-            println!("messages that come evenly, {name}: median of {rounds} slices");
+            println!("messages at a fixed interval, {name}: median of {rounds} slices");
             let mut slices = [const { Vec::new() }; 3];
             for _ in 0..rounds {
                 for (slices, strategy) in slices.iter_mut().zip(strategies) {
-                    let slice = evenly::measure(&self.rings, strategy, period, length, placement);
+                    let slice = periodic::measure(&self.rings, strategy, period, length, placement);
                     slices.push(slice?);
                 }
             }
             for (slices, strategy) in slices.iter().zip(strategies) {
-                let median = |figure: fn(&evenly::Evenly) -> f64| {
+                let median = |figure: fn(&periodic::Periodic) -> f64| {
                     let mut figures: Vec<f64> = slices.iter().map(figure).collect();
                     figures.sort_by(f64::total_cmp);
                     figures[figures.len() / 2]
@@ -428,7 +428,7 @@ impl Bench {
                 let (p50, p99) = (median(|one| one.late_p50), median(|one| one.late_p99));
                 let (push, cpu) = (median(|one| one.push_p50), median(|one| one.cpu_percent));
                 println!(
-                    "  {:9} taken {} after the push (p99 {}), push {}, consumer {cpu:.1} % of a CPU",
+                    "  {:9} received {} after the push (p99 {}), push {}, consumer {cpu:.1} % of a CPU",
                     format!("{strategy:?}:"),
                     show_nanos(p50),
                     show_nanos(p99),
@@ -438,39 +438,38 @@ impl Bench {
                     "late_p50": p50, "late_p99": p99, "push_p50": push, "cpu_percent": cpu,
                 });
                 self.report
-                    .figure(&format!("evenly {name} {strategy:?}"), value);
+                    .figure(&format!("periodic {name} {strategy:?}"), value);
             }
         }
         Ok(())
     }
 
-    /// The producer leaves while the consumer sleeps.
-    fn goodbye(&mut self, placement: Placement) -> Result<(), Box<dyn Error>> {
+    /// The producer closes while the consumer sleeps.
+    fn close(&mut self, placement: Placement) -> Result<(), Box<dyn Error>> {
         let count = if self.quick { 20 } else { 200 };
-        let goodbyes = goodbye::measure(&self.rings, placement, count, &self.progress)?;
-        let nanos = goodbyes.nanos;
+        let closes = close::measure(&self.rings, placement, count, &self.progress)?;
+        let nanos = closes.nanos;
         println!();
         println!(
-            "the producer's close, to a consumer asleep in pop: {} median, {} worst of {}; \
-             {} by a wake, no time-out ({} more came too late to tell)",
+            "close to a consumer that sleeps in pop: {} median, {} worst of {}; {} by a wake, not by a timeout ({} more were too late to tell)",
             show_nanos(nanos.median),
             show_nanos(nanos.worst),
             nanos.count,
-            goodbyes.woken,
-            goodbyes.unclear
+            closes.woken,
+            closes.unclear
         );
-        let share = goodbyes.woken as f64 / nanos.count as f64;
+        let share = closes.woken as f64 / nanos.count as f64;
         self.report
             .bar("close_woke_the_sleeper", share, Limit::AtLeast(1.0));
         let value = json!({
             "nanoseconds": nanos.json(), "worst": nanos.worst,
-            "woken": goodbyes.woken, "unclear": goodbyes.unclear,
+            "woken": closes.woken, "unclear": closes.unclear,
         });
         self.report.figure("close", value);
         Ok(())
     }
 
-    /// Lost wake-ups: only time-outs ended those sleeps.
+    /// Rescues: sleeps after a lost wake-up, which a timeout ended.
     fn rescues(&mut self) -> Result<(), Box<dyn Error>> {
         let (rescues, rings) = self.rings.rescues()?;
         println!();

@@ -1,20 +1,20 @@
-//! How long a message takes there and back, while both ends spin: records and
-//! frames of 8 to 4096 bytes beside one bare cache line each way, and records of
-//! 8 bytes beside the ring of the crate rtrb.
+//! Round trips while both endpoints spin: records and frames of 8 to 4096 bytes compared
+//! with a bare cache line in each direction, and records of 8 bytes compared with the ring
+//! of the crate rtrb.
 //!
 //! ```text
 //! cargo bench --bench round_trip                        about a minute
-//! cargo bench --bench round_trip -- --quick             a few seconds, rougher
+//! cargo bench --bench round_trip -- --quick             a few seconds, less precise
 //! cargo bench --bench round_trip -- --json round_trip.json
 //! cargo bench --bench round_trip -- --only 8,1024
 //! ```
 //!
-//! rtrb lives in one process, so there the two ends are threads, of quoit's ring
-//! too; all else is between two processes. Every end tries, gives the processor
-//! one hint, and tries again.
+//! rtrb works in one process, so that comparison uses two threads, also for quoit's ring.
+//! All else is between two processes. Every endpoint tries, gives the processor one hint,
+//! and tries again.
 //!
-//! Each line `BAR name value limit ok|short|disturbed` is a promise of the crate and the
-//! figure of this run.
+//! Each line `BAR name value limit ok|missed|disturbed` has a target and the figure of this
+//! run.
 
 mod common;
 
@@ -26,29 +26,29 @@ use std::process::ExitCode;
 use clap::Parser;
 use quoit::{RingOptions, WaitStrategy};
 
-use common::bars::{Limit, Report};
-use common::contest::{self, Plan, Side, Variant};
+use common::interleaved::{self, Plan, Side, Variant};
 use common::link::RoundTrip;
 use common::machine::Machine;
 use common::message::numbered;
 use common::output::Output;
 use common::placement::Placement;
+use common::polling::{AnyLength, InPlace, Tries};
 use common::progress::Progress;
 use common::rings::{RingLink, Rings};
-use common::tries::{AnyLength, InPlace, Tries};
+use common::targets::{Limit, Report};
 use common::{bare, ping_pong, rtrb, supervisor};
 
-/// How long a message takes there and back, as ratios of slices that take turns.
+/// Measures round trips, as ratios of interleaved slices
 #[derive(Debug, Clone, Parser)]
 struct Arguments {
     #[command(flatten)]
     output: Output,
-    /// Runs these parts only.
+    /// Runs only these parts
     #[arg(long, value_parser = PARTS, value_name = "PART", value_delimiter = ',')]
     only: Vec<String>,
 }
 
-/// What the bench consists of: messages by their bytes, and records in two threads.
+/// The parts of the bench: messages by their length in bytes, and records in two threads.
 const PARTS: [&str; 10] = [
     "8", "16", "24", "32", "40", "64", "256", "1024", "4096", "threads",
 ];
@@ -86,7 +86,7 @@ const IDEAL: &str = "ideal hand-off";
 const RTRB: [&str; 2] = ["rtrb 0.3, threads", "rtrb 0.4, threads"];
 const QUOIT: &str = "quoit, threads";
 
-/// The ways of a message.
+/// The ways to send a message.
 const WAYS: [&str; 5] = [
     "records",
     "records in place",
@@ -95,7 +95,7 @@ const WAYS: [&str; 5] = [
     "frames of any length",
 ];
 
-/// What the time of so many bytes may be at most, over the bare line's.
+/// The target for this many bytes, as a ratio to the bare line.
 fn over_bare(size: usize, way: &str) -> Option<f64> {
     match size {
         8..=40 => Some(1.10),
@@ -109,10 +109,10 @@ impl Bench {
     fn run(&mut self) -> Result<(), Box<dyn Error>> {
         let machine = Machine::find()?;
         println!("{}", machine.line());
-        println!("a figure is the median of slices; in brackets, half of them");
+        println!("a figure is the median of slices; in brackets, their interquartile range");
         self.report.figure("machine", machine.json());
         let Some(placement) = machine.apart() else {
-            return Err("round trips of ends that spin want two processors".into());
+            return Err("round trips of spinning endpoints need two processors".into());
         };
         self.size::<1, 8>(placement)?;
         self.size::<2, 16>(placement)?;
@@ -126,7 +126,7 @@ impl Bench {
         self.threads(placement)
     }
 
-    fn wants(&self, part: &str) -> bool {
+    fn includes(&self, part: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|only| only == part)
     }
 
@@ -136,12 +136,12 @@ impl Bench {
             .wait_strategy(WaitStrategy::Spin)
     }
 
-    /// Messages of so many words, and as many bytes, in all four ways.
+    /// Messages of this length, in all four ways.
     fn size<const WORDS: usize, const SIZE: usize>(
         &mut self,
         placement: Placement,
     ) -> Result<(), Box<dyn Error>> {
-        if !self.wants(&SIZE.to_string()) {
+        if !self.includes(&SIZE.to_string()) {
             return Ok(());
         }
         let place = self.directory.join(SIZE.to_string());
@@ -162,18 +162,18 @@ impl Bench {
         let ideal = place.join("ideal");
         let ideal = bare::wire(&ideal, 64 * SIZE, SIZE, bare::Lines::Together)?;
         let variants: Variants = vec![
-            Box::new(RoundTrip::new(BARE, bare).anew()),
+            Box::new(RoundTrip::new(BARE, bare).reopened()),
             Box::new(RoundTrip::new(IDEAL, numbered::<SIZE, _>(ideal))),
-            Box::new(RoundTrip::new(WAYS[0], move |side| Tries(pushed(side))).anew()),
-            Box::new(RoundTrip::new(WAYS[1], move |side| InPlace(filled(side))).anew()),
-            Box::new(RoundTrip::new(WAYS[2], sent).anew()),
-            Box::new(RoundTrip::new(WAYS[3], claimed).anew()),
-            Box::new(RoundTrip::new(WAYS[4], any).anew()),
+            Box::new(RoundTrip::new(WAYS[0], move |side| Tries(pushed(side))).reopened()),
+            Box::new(RoundTrip::new(WAYS[1], move |side| InPlace(filled(side))).reopened()),
+            Box::new(RoundTrip::new(WAYS[2], sent).reopened()),
+            Box::new(RoundTrip::new(WAYS[3], claimed).reopened()),
+            Box::new(RoundTrip::new(WAYS[4], any).reopened()),
         ];
-        // Short slices, so that there are many places of the memory.
+        // Short slices, so that many memory addresses are measured.
         let plan = Plan::new(self.quick, 20, 60, 32);
-        let title = format!("round trip of {SIZE} bytes between two processes that spin");
-        let scores = contest::run(&title, placement, &plan, variants, &self.progress)?;
+        let title = format!("round trip of {SIZE} bytes between two spinning processes");
+        let scores = interleaved::run(&title, placement, &plan, variants, &self.progress)?;
         fs::remove_dir_all(&place)?;
         println!();
         println!("{title}");
@@ -197,9 +197,9 @@ impl Bench {
         Ok(())
     }
 
-    /// Records of 8 bytes in two threads, beside rtrb.
+    /// Records of 8 bytes in two threads, compared with rtrb.
     fn threads(&mut self, placement: Placement) -> Result<(), Box<dyn Error>> {
-        if !self.wants("threads") {
+        if !self.includes("threads") {
             return Ok(());
         }
         let (ends_3, ends_4) = (rtrb::v0_3::Ends::new(64), rtrb::v0_4::Ends::new(64));
@@ -212,8 +212,8 @@ impl Bench {
             ]
         };
         let plan = Plan::new(self.quick, 50, 40, 32);
-        let title = "round trip of 8 bytes between two threads that spin";
-        let scores = contest::run_in_threads(title, placement, &plan, make, &self.progress)?;
+        let title = "round trip of 8 bytes between two spinning threads";
+        let scores = interleaved::run_in_threads(title, placement, &plan, make, &self.progress)?;
         println!();
         println!("{title}");
         println!("{}", scores.table(RTRB[0]));

@@ -1,24 +1,24 @@
-//! How many messages go through: records beside the ring of the crate rtrb, and
-//! frames beside a bare hand-off.
+//! Throughput: records compared with the ring of the crate rtrb, and frames compared with a
+//! bare hand-off.
 //!
 //! ```text
 //! cargo bench --bench throughput                        under three minutes
-//! cargo bench --bench throughput -- --quick             about ten seconds, rougher
+//! cargo bench --bench throughput -- --quick             about ten seconds, less precise
 //! cargo bench --bench throughput -- --json throughput.json
 //! cargo bench --bench throughput -- --only 64,frames-1024
 //! ```
 //!
-//! rtrb lives in one process, so there the two ends are threads, of quoit's rings
-//! too: rings in shared memory. Both its versions take part, and each round
-//! counts the faster one. Frames go between two processes. Every end tries, gives the
-//! processor one hint, and tries again.
+//! rtrb works in one process, so that comparison uses two threads, also for quoit's rings,
+//! which are in shared memory. Two versions of rtrb are measured, and each round counts the
+//! faster one. Frames go between two processes. Every endpoint tries, gives the processor
+//! one hint, and tries again.
 //!
-//! A bare cache line is in each round as well. It says whether the two processors are
-//! *near*, with a cache in common, or *far*; a virtual processor may move. Nanoseconds
-//! of a message over those of that line there and back need no rival.
+//! Each round also measures a bare cache line. It shows whether the two processors are
+//! *near*, with a cache in common, or *far*; a virtual processor may move. The ratio of a
+//! message to that line's round trip does not depend on another crate.
 //!
-//! Each line `BAR name value limit ok|short|disturbed` is a promise of the crate and the
-//! figure of this run; it is disturbed if it falls short while others took the processors.
+//! Each line `BAR name value limit ok|missed|disturbed` has a target and the figure of this
+//! run. It is disturbed if it missed the target while other processes took the processors.
 
 mod common;
 
@@ -30,32 +30,32 @@ use std::process::ExitCode;
 use clap::Parser;
 use quoit::{RingOptions, WaitStrategy};
 
-use common::bars::{Limit, Report};
 use common::batches::Batches;
-use common::contest::{self, Plan, Variant};
+use common::interleaved::{self, Plan, Variant};
 use common::link::{RoundTrip, Stream};
 use common::machine::Machine;
 use common::memcpy::Memcpy;
 use common::message::numbered;
 use common::output::Output;
 use common::placement::Placement;
+use common::polling::{InPlace, Tries};
 use common::progress::Progress;
 use common::rings::Rings;
-use common::tries::{InPlace, Tries};
+use common::targets::{Limit, Report};
 use common::{bare, ping_pong, rtrb, supervisor};
 
-/// How many messages go through, as ratios of slices that take turns.
+/// Measures throughput, as ratios of interleaved slices
 #[derive(Debug, Clone, Parser)]
 struct Arguments {
     #[command(flatten)]
     output: Output,
-    /// Runs these parts only.
+    /// Runs only these parts
     #[arg(long, value_parser = PARTS, value_name = "PART", value_delimiter = ',')]
     only: Vec<String>,
 }
 
-/// What the bench consists of: records by the slots of their ring, what a million of
-/// them cost, frames by their bytes.
+/// The parts of the bench: records by the slots of their ring, the cost of a million slots,
+/// frames by their length in bytes.
 const PARTS: [&str; 11] = [
     "64",
     "128",
@@ -99,22 +99,22 @@ struct Bench {
 const SMALL: u64 = 1 << 10;
 const MIDDLE: u64 = 1 << 14;
 const LARGE: u64 = 1 << 20;
-/// Rounds in which the processors are near, or far, from which on a median counts.
+/// The least number of near or far rounds for a median.
 const ENOUGH_ROUNDS: usize = 5;
 /// Bytes of the rings of frames.
 const BYTES: u64 = 1 << 20;
 
-const LINE: &str = "bare line, there and back";
+const LINE: &str = "bare line, round trip";
 const BARE: &str = "bare hand-off";
 const IDEAL: &str = "ideal hand-off";
 const FRAMES: &str = "quoit, claim and peek";
 const COPIED: &str = "quoit, push and pop";
 const MEMCPY: &str = "memcpy, one core";
 
-/// The rivals in a ring of records.
-const RIVALS: [&str; 3] = ["quoit", "rtrb 0.3", "rtrb 0.4"];
+/// The rings of records that are compared.
+const RINGS: [&str; 3] = ["quoit", "rtrb 0.3", "rtrb 0.4"];
 
-/// How many times the faster rtrb a stream of records is to be.
+/// The target of a stream of records, as a ratio to the faster rtrb.
 fn over_rtrb(what: &str, distance: &str, capacity: u64) -> Option<f64> {
     Some(match (what, distance, capacity) {
         ("single", "near", 64) => 0.95,
@@ -130,7 +130,7 @@ fn over_rtrb(what: &str, distance: &str, capacity: u64) -> Option<f64> {
     })
 }
 
-/// What a record of a stream may take of a bare line's way there and back.
+/// The target for a record of a stream, as a ratio to the round trip of a bare line.
 fn over_a_line(distance: &str, capacity: u64) -> Option<f64> {
     Some(match (distance, capacity) {
         ("near", 64) => 0.045,
@@ -145,17 +145,17 @@ impl Bench {
     fn run(&mut self) -> Result<(), Box<dyn Error>> {
         let machine = Machine::find()?;
         println!("{}", machine.line());
-        println!("a figure is the median of slices; in brackets, half of them");
+        println!("a figure is the median of slices; in brackets, their interquartile range");
         self.report.figure("machine", machine.json());
         let Some(placement) = machine.apart() else {
-            return Err("throughput wants two processors".into());
+            return Err("throughput needs two processors".into());
         };
         for capacity in [64, 128, 256, SMALL, MIDDLE] {
-            if self.wants(&capacity.to_string()) {
+            if self.includes(&capacity.to_string()) {
                 self.records(placement, capacity)?;
             }
         }
-        if self.wants("growth") {
+        if self.includes("growth") {
             self.growth(placement)?;
         }
         self.frames::<8>(placement, "8")?;
@@ -165,7 +165,7 @@ impl Bench {
         self.frames::<65536>(placement, "64k")
     }
 
-    fn wants(&self, part: &str) -> bool {
+    fn includes(&self, part: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|only| only == part)
     }
 
@@ -179,7 +179,7 @@ impl Bench {
     fn records(&mut self, placement: Placement, capacity: u64) -> Result<(), Box<dyn Error>> {
         let place = self.directory.join(format!("line-{capacity}"));
         fs::create_dir(&place)?;
-        let single = RIVALS.map(|who| format!("{who} {capacity}"));
+        let single = RINGS.map(|ring| format!("{ring} {capacity}"));
         let batch = single.each_ref().map(|name| format!("{name}, by 64"));
         let in_place = format!("quoit {capacity}, in place");
         let slots = capacity as usize;
@@ -199,10 +199,10 @@ impl Bench {
                 Box::new(Stream::new(&in_place, in_place_ring)),
             ]
         };
-        // Several laps to a batch: none is over without the consumer.
+        // Several laps per batch, so that each batch needs the consumer.
         let plan = Plan::new(self.quick, 60, 19, (4 * capacity).max(4096));
         let title = format!("stream of 8-byte records in two threads, {capacity} slots");
-        let scores = contest::run_in_threads(&title, placement, &plan, make, &self.progress)?;
+        let scores = interleaved::run_in_threads(&title, placement, &plan, make, &self.progress)?;
         println!();
         println!("{title}");
         println!("{}", scores.table(&single[1]));
@@ -232,7 +232,11 @@ impl Bench {
         Ok(())
     }
 
-    fn ring(&self, name: &str, capacity: u64) -> impl FnMut(contest::Side) -> Tries<u64> + use<> {
+    fn ring(
+        &self,
+        name: &str,
+        capacity: u64,
+    ) -> impl FnMut(interleaved::Side) -> Tries<u64> + use<> {
         let mut link = self.rings.link(name, &Self::options(capacity));
         move |side| Tries(link(side))
     }
@@ -241,12 +245,12 @@ impl Bench {
         &self,
         name: &str,
         capacity: u64,
-    ) -> impl FnMut(contest::Side) -> InPlace<[u64; 1]> + use<> {
+    ) -> impl FnMut(interleaved::Side) -> InPlace<[u64; 1]> + use<> {
         let mut link = self.rings.link(name, &Self::options(capacity));
         move |side| InPlace(link(side))
     }
 
-    /// What a ring of a million slots costs more than one of a thousand.
+    /// The additional cost of a ring of a million slots, compared with a thousand.
     fn growth(&mut self, placement: Placement) -> Result<(), Box<dyn Error>> {
         let name = |slots: u64| format!("quoit, {slots} slots");
         let make = || -> Vec<Box<dyn Variant>> {
@@ -257,7 +261,7 @@ impl Bench {
         };
         let plan = Plan::new(self.quick, 100, 15, 2 * LARGE);
         let title = "stream of 8-byte records in two threads, a thousand and a million slots";
-        let scores = contest::run_in_threads(title, placement, &plan, make, &self.progress)?;
+        let scores = interleaved::run_in_threads(title, placement, &plan, make, &self.progress)?;
         println!();
         println!("{title}");
         println!("{}", scores.table(&name(SMALL)));
@@ -276,7 +280,7 @@ impl Bench {
         placement: Placement,
         size: &str,
     ) -> Result<(), Box<dyn Error>> {
-        if !self.wants(&format!("frames-{SIZE}")) {
+        if !self.includes(&format!("frames-{SIZE}")) {
             return Ok(());
         }
         let wire = |name: &str, lines| {
@@ -302,7 +306,7 @@ impl Bench {
         ];
         let plan = Plan::new(self.quick, 80, 21, 4 * BYTES / SIZE as u64);
         let title = format!("stream of frames of {SIZE} bytes, {BYTES} bytes of ring");
-        let scores = contest::run(&title, placement, &plan, variants, &self.progress)?;
+        let scores = interleaved::run(&title, placement, &plan, variants, &self.progress)?;
         println!();
         println!("{title}");
         println!("{}", scores.table(BARE));

@@ -1,19 +1,18 @@
-//! The ways to bring a message to another process, on the same task: round
-//! trips and streams of messages of four sizes, between two CPUs.
+//! IPC mechanisms compared on the same tasks: round trips and streams of messages of four
+//! sizes, between two CPUs.
 //!
 //! ```text
 //! cargo bench --bench transports                        under three minutes
-//! cargo bench --bench transports -- --quick             under half a minute, rougher
+//! cargo bench --bench transports -- --quick             under half a minute, less precise
 //! cargo bench --bench transports -- --only streams --size 64 --json transports.json
 //! ```
 //!
-//! Rings carry records of 8 bytes, and frames of more. A ring that spins takes
-//! a processor for itself; one that is parked does not spin at all, so that each
-//! message finds its receiver asleep, as with the kernel's own mechanisms. A
-//! ring that is asked for nothing spins for 20 µs and then parks.
+//! Rings carry records for 8 bytes, and frames for more. A spinning endpoint keeps a
+//! processor busy. A parked one does not spin at all, so each message is sent to a sleeping
+//! receiver, as with the kernel's own mechanisms. By default a ring spins for 20 µs and
+//! then parks.
 //!
-//! Each line `BAR name value limit ok|short` is a promise of the crate and the
-//! figure of this run.
+//! Each line `BAR name value limit ok|missed` has a target and the figure of this run.
 
 mod common;
 
@@ -23,27 +22,27 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use common::bars::{Limit, Report};
 use common::comparison::Comparison;
-use common::contest::Scores;
+use common::interleaved::Scores;
 use common::machine::Machine;
 use common::mechanisms::{PARKED, PIPE, SPINNING, TCP, Task, UDP, UNIX};
 use common::output::Output;
 use common::progress::Progress;
 use common::supervisor;
+use common::targets::{Limit, Report};
 
-/// Round trips and streams over what carries messages between processes.
+/// Measures round trips and streams over IPC mechanisms
 #[derive(Debug, Clone, Parser)]
 struct Arguments {
     #[command(flatten)]
     output: Output,
-    /// Runs these parts only.
+    /// Runs only these parts
     #[arg(long, value_enum, value_name = "PART", value_delimiter = ',')]
     only: Vec<Task>,
-    /// Sends messages of so many bytes only.
+    /// Sends only messages of this many bytes
     #[arg(long, value_name = "BYTES", value_delimiter = ',', value_parser = size)]
     size: Vec<usize>,
-    /// Where the ring lies that is a file on a disk.
+    /// The directory of the ring that is a file on a disk
     #[arg(long, value_name = "DIRECTORY", default_value = env!("CARGO_TARGET_TMPDIR"))]
     disk: PathBuf,
 }
@@ -90,7 +89,7 @@ fn main() -> ExitCode {
 }
 
 impl Arguments {
-    fn wants(&self, task: Task, size: usize) -> bool {
+    fn includes(&self, task: Task, size: usize) -> bool {
         let task = self.only.is_empty() || self.only.contains(&task);
         task && (self.size.is_empty() || self.size.contains(&size))
     }
@@ -111,23 +110,23 @@ impl Bench<'_> {
 
     /// Both tasks with messages of one size.
     fn size<const SIZE: usize>(&mut self) -> Result<(), Box<dyn Error>> {
-        if self.arguments.wants(Task::Trips, SIZE) {
-            // So few that a batch over a slow mechanism is over soon, and so
-            // many that the clock takes no part of those over a fast one.
-            let scores = self.comparison.contest::<SIZE>(Task::Trips, 8)?;
+        if self.arguments.includes(Task::Trips, SIZE) {
+            // Few enough for a short batch over a slow mechanism, and enough to hide the
+            // clock's cost over a fast one.
+            let scores = self.comparison.compare::<SIZE>(Task::Trips, 8)?;
             if SIZE == 8 {
                 self.bars(&scores);
                 self.comparison.single_trips::<SIZE>()?;
             }
         }
-        if self.arguments.wants(Task::Streams, SIZE) {
+        if self.arguments.includes(Task::Streams, SIZE) {
             let batch = if SIZE > 4096 { 16 } else { 256 };
-            self.comparison.contest::<SIZE>(Task::Streams, batch)?;
+            self.comparison.compare::<SIZE>(Task::Streams, batch)?;
         }
         Ok(())
     }
 
-    /// The promises about round trips of 8 bytes.
+    /// The targets for round trips of 8 bytes.
     fn bars(&mut self, scores: &Scores) {
         let report = &mut *self.comparison.report;
         let pipe = scores.ratio(PIPE, SPINNING);

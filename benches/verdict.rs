@@ -21,19 +21,19 @@ use clap::Parser;
 use common::output::{directory, kept, pretty};
 use common::{numbers, page};
 
-/// Puts together what the other benches have kept.
+/// Combines the results of the other benches
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Writes the numbers into this file, and the picture that it shows.
+    /// Writes the numbers into this file, and its plot next to it
     #[arg(long, value_name = "FILE")]
     numbers: Option<PathBuf>,
-    /// Writes the JSON here.
+    /// Writes the JSON to this file
     #[arg(long, value_name = "FILE", default_value_os_t = directory().join("report.json"))]
     json: PathBuf,
-    /// Writes the page here.
+    /// Writes the page to this file
     #[arg(long, value_name = "FILE", default_value_os_t = directory().join("report.html"))]
     report: PathBuf,
-    /// What cargo says to every bench.
+    /// An argument that cargo passes to every bench.
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -54,6 +54,12 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         println!("{bench}: {}", page::origin(run));
     }
     println!();
+    for sentence in [page::result(&runs), page::noise(&runs)]
+        .into_iter()
+        .flatten()
+    {
+        println!("{sentence}\n");
+    }
     for bar in numbers::bars(&runs) {
         println!("{}", bar["line"].as_str().unwrap_or("?"));
     }

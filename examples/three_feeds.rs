@@ -1,5 +1,5 @@
 //! One loop, three feeds, each from a separate process. One of them is killed with SIGKILL in the
-//! middle, and restarted: the loop is told of the crash and of the restart, and misses nothing.
+//! middle, and restarted: `Select` reports the crash and the restart, and no tick is lost.
 
 #[path = "common/interrupt.rs"]
 mod interrupt;

@@ -1,5 +1,5 @@
-//! Alarms that no shipped protocol should ever set off, set off on purpose:
-//! what keeps the models honest must itself be able to fail.
+//! The checks of the models, tested: each check here must report a model that is wrong on
+//! purpose.
 
 use std::rc::Rc;
 
@@ -10,7 +10,7 @@ use crate::harness::model::Model;
 use crate::harness::reached::State;
 use crate::sync::{AtomicU64, PUBLISH, READY};
 
-/// A model that must be red, and a part of what it says.
+/// A model that must fail, and a part of its message.
 struct Alarm {
     says: &'static str,
     model: Model<()>,
@@ -18,7 +18,7 @@ struct Alarm {
 
 const ALARMS: &[Alarm] = &[
     Alarm {
-        says: "loom would go blind",
+        says: "loom would miss interleavings",
         model: Model {
             scenario: &|&()| {
                 let word = AtomicU64::new(0);
@@ -92,7 +92,7 @@ const ALARMS: &[Alarm] = &[
     },
 ];
 
-/// Sets off every alarm.
+/// Runs every model that must fail.
 pub(crate) fn judge() -> Result<String, String> {
     for Alarm { says, model } in ALARMS {
         match model.verify(&()) {

@@ -1,33 +1,34 @@
 //! The memory model itself: the shipped `src/cursor.rs`, `src/parker.rs`, `src/peer.rs`,
-//! `src/wait/sleep.rs`, `src/observer/view.rs` and `src/header.rs`, judged by the axioms of AArch64 and of
-//! C11.
+//! `src/wait/sleep.rs`, `src/observer/view.rs` and `src/header.rs`, checked against the
+//! axioms of AArch64 and of C11.
 //!
-//! Loom executes the models one step after the other, and so never shows a load that reads
-//! what a later step stores: load buffering, which C11 and AArch64 allow. Here nothing is
-//! executed in an order. Each thread is run by itself for every value that each of its
-//! loads might get; the traces are put together in every coherent way; and the axioms say
-//! which of these candidate executions can happen (Alglave, Maranget and Tautschnig,
-//! "Herding cats", TOPLAS 2014). `axioms/models/` has the axioms, with their sources.
+//! Loom executes the models one step after the other, so it never shows load buffering: a
+//! load that reads what a later step stores. C11 and AArch64 allow that. These tests
+//! execute nothing in an order. They run each thread alone, for every value that each of
+//! its loads might get. They combine the traces in every coherent way. The axioms say which
+//! of these candidate executions can happen (Alglave, Maranget and Tautschnig, "Herding
+//! cats", TOPLAS 2014). `axioms/models/` has the axioms, with their sources.
 //!
-//! As in the loom models, each scenario has states that it must reach and a floor of
-//! candidates, every ordering is weakened in turn, and all of these mutants must die, under
-//! one model at least. The checker itself is tested on the classics of the literature,
+//! As in the loom models, each scenario has states that it must reach and a minimum number
+//! of candidates. Every ordering is weakened in turn, and each of these mutants must fail
+//! under at least one model. The checker itself is tested on the classic litmus tests,
 //! whose verdicts are known.
 //!
-//! Where they differ: what loom judges as well it needs as C11 does. AArch64 can do without
-//! `FREE`, or without `REUSE`, as long as the other is there: the fence orders the payload
-//! behind a Relaxed load, too, and without the fence the acquire does, because this machine
-//! shows a store to all others at once. C11 promises nothing of the kind, and needs both.
-//! Without `RECLAIM` a read of the consumer can get what the producer writes to the freed
-//! slot later: load buffering. Loom calls that a race without having seen the value.
+//! Where the models differ: loom and C11 need the same orderings. AArch64 needs only one of
+//! `FREE` and `REUSE`: the fence orders the payload after a Relaxed load, and without the
+//! fence the acquire does, because AArch64 makes a store visible to all other processors at
+//! once. C11 does not guarantee that, and needs both. Without `RECLAIM` a read of the
+//! consumer can get what the producer writes to the freed slot later: load buffering. Loom
+//! reports that as a race, without the value.
 //!
-//! Limits. Scenarios are small: one to three messages, one or two slots, no loop. Dependencies
-//! order nothing here, which only allows more. What the compiler does is C11's affair; the
-//! AArch64 models take each access as it stands in the source, but for a load that moves
-//! ahead of a store where no compiler fence forbids it. The kernel's part is as its sources
-//! have it, in `axioms/kernel.rs`. Payload that the observer copies is made of atomic words.
+//! Limits. Scenarios are small: one to three messages, one or two slots, no loop. The
+//! models ignore dependencies, so they allow more than a processor does. Only the C11 model
+//! covers what the compiler does. The AArch64 models take each access as the source has it,
+//! except that a load may move ahead of a store where no compiler fence forbids it.
+//! `axioms/kernel.rs` models the kernel after its sources. Payload that the observer copies
+//! consists of atomic words.
 
-#[allow(dead_code, reason = "nobody asks what has poisoned a cursor")]
+#[allow(dead_code, reason = "no scenario reads what poisoned a cursor")]
 #[path = "../src/cursor.rs"]
 mod cursor;
 #[path = "axioms/doorbell.rs"]
@@ -36,29 +37,32 @@ mod doorbell;
 mod error;
 #[allow(dead_code, reason = "shared with the other models")]
 mod harness;
-#[allow(dead_code, reason = "one shape is formatted here")]
+#[allow(dead_code, reason = "only one shape is formatted here")]
 #[path = "../src/header.rs"]
 mod header;
 #[allow(dead_code, unreachable_pub, reason = "public in the crate")]
 mod observer;
-#[allow(dead_code, reason = "hints order nothing")]
+#[allow(dead_code, reason = "hints have no ordering")]
 #[path = "../src/parker.rs"]
 mod parker;
-#[allow(dead_code, reason = "nobody asks whether an end of its own is closed")]
+#[allow(
+    dead_code,
+    reason = "no scenario asks whether its own endpoint is closed"
+)]
 #[path = "../src/peer.rs"]
 mod peer;
 #[path = "axioms/segment.rs"]
 mod segment;
-#[allow(dead_code, reason = "nobody is rescued by a deadline")]
+#[allow(dead_code, reason = "no scenario counts rescues")]
 mod wait;
 
-/// Files with others beneath them.
+/// Files with submodules.
 #[path = "../src"]
 mod shipped {
     #[allow(
         dead_code,
         unused_imports,
-        reason = "one shape is formatted here, and its own tests are the library's"
+        reason = "only one shape is formatted here, and the file's tests run in the library"
     )]
     pub(crate) mod layout;
 }
@@ -90,14 +94,14 @@ const SOURCES: &[Source] = &[
         text: include_str!("../src/cursor.rs"),
         edges: sync::EDGES,
         sites: Some(&[
+            "ReadCursor::inline_copy: fence CHECK (Acquire)",
             "ReadCursor::look: load READY (Acquire)",
             "ReadCursor::move_to: store RECLAIM (Release)",
             "ReadCursor::resume: load READY (Acquire)",
-            "ReadCursor::ride: fence CHECK (Acquire)",
             "WriteCursor::look: fence REUSE (Release)",
             "WriteCursor::look: load FREE (Acquire)",
             "WriteCursor::move_to: store PUBLISH (Release)",
-            "WriteCursor::publish_riding: fence RIDE (Release)",
+            "WriteCursor::publish_inline: fence RIDE (Release)",
             "WriteCursor::resume: fence REUSE (Release)",
             "WriteCursor::resume: load FREE (Acquire)",
         ]),
@@ -107,10 +111,10 @@ const SOURCES: &[Source] = &[
         text: include_str!("../src/parker.rs"),
         edges: sync::EDGES,
         sites: Some(&[
-            "Sleeper::lie_down: fence PARK (SeqCst)",
-            "Waker::heed: fence WAKE (SeqCst)",
+            "Sleeper::set_parked: fence PARK (SeqCst)",
             "Waker::news: fence light_fence (SeqCst)",
-            "Waker::rouse: fence WAKE (SeqCst)",
+            "Waker::slow_path: fence WAKE (SeqCst)",
+            "Waker::wake_unconditionally: fence WAKE (SeqCst)",
         ]),
     },
     Source {

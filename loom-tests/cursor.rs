@@ -1,21 +1,21 @@
-//! Loom explores `src/cursor.rs` and `src/observer/view.rs`, the very files that are
-//! shipped: which bytes may be read and written when, with and without inline copies, which
-//! lines may be taken when, who may go on after a death, and what an observer may believe.
+//! Loom explores the shipped files `src/cursor.rs` and `src/observer/view.rs`: when bytes
+//! may be read and written, with and without inline copies; when cache lines may be
+//! fetched; how a restarted peer continues; and which copies an observer may use.
 //!
-//! A pass alone proves nothing, so the same run proves that it could fail:
-//! every model has a floor of executions and states that it must reach, every
-//! ordering is weakened in turn, some steps are replaced by wrong ones, and all of
-//! these mutants must die.
+//! A pass alone proves nothing, so the same run proves that the models can fail. Every
+//! model has a minimum number of executions and states that it must reach. Every ordering
+//! is weakened in turn, and some steps are replaced by wrong ones. A model must fail for
+//! each of these mutants.
 //!
-//! Limits. Loom does not explore load buffering, and it explores small models:
-//! two to eight messages, rings of one to eight places, two threads. Models in
-//! which messages are copied inline stop at three preemptions, those in which a thread dies
-//! at two. Who dies here is a thread, and the next holder runs in the same one,
-//! which stands for the lock that the kernel hands over. No peer lies here; what
-//! a cursor does about positions out of range is not a matter of orderings.
+//! Limits. Loom does not explore load buffering, and the models are small: two to eight
+//! messages, rings of one to eight places, two threads. Models with inline copies stop at
+//! three preemptions, models with a death at two. A death stops a thread, not a process,
+//! and the next holder runs in the same thread: this stands for the lock that the kernel
+//! hands over. No peer stores a wrong position here, because the check of positions does
+//! not depend on orderings.
 
 mod alarms;
-#[allow(dead_code, reason = "no cursor is asked what has poisoned it")]
+#[allow(dead_code, reason = "no model reads what poisoned a cursor")]
 #[path = "../src/cursor.rs"]
 mod cursor;
 mod error;
@@ -24,7 +24,11 @@ mod frames;
 mod harness;
 #[allow(dead_code, reason = "no payload is too long here")]
 mod layout;
-#[allow(dead_code, unused_imports, reason = "no record lies here")]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "the models place their records themselves"
+)]
 #[path = "../src/slots.rs"]
 mod lines;
 mod models;
@@ -52,14 +56,14 @@ const SOURCES: &[Source] = &[
         text: include_str!("../src/cursor.rs"),
         edges: sync::EDGES,
         sites: Some(&[
+            "ReadCursor::inline_copy: fence CHECK (Acquire)",
             "ReadCursor::look: load READY (Acquire)",
             "ReadCursor::move_to: store RECLAIM (Release)",
             "ReadCursor::resume: load READY (Acquire)",
-            "ReadCursor::ride: fence CHECK (Acquire)",
             "WriteCursor::look: fence REUSE (Release)",
             "WriteCursor::look: load FREE (Acquire)",
             "WriteCursor::move_to: store PUBLISH (Release)",
-            "WriteCursor::publish_riding: fence RIDE (Release)",
+            "WriteCursor::publish_inline: fence RIDE (Release)",
             "WriteCursor::resume: fence REUSE (Release)",
             "WriteCursor::resume: load FREE (Acquire)",
         ]),
@@ -76,7 +80,7 @@ const SOURCES: &[Source] = &[
     },
 ];
 
-/// For mutants: cheap, and enough for each of them.
+/// The bound for mutants: fast, and enough to detect each of them.
 const PREEMPTIONS: usize = 1;
 
 fn main() -> ExitCode {
@@ -87,7 +91,7 @@ fn main() -> ExitCode {
     checks.push(Check::new("every_ordering_is_needed", || {
         sites::judge(SOURCES, &models::all(), &SHIPPED, PREEMPTIONS)
     }));
-    checks.push(Check::new("mutants_made_by_hand_die", || {
+    checks.push(Check::new("mutants_die", || {
         by_hand::judge(mutants::MUTANTS, &models::all(), &SHIPPED, PREEMPTIONS)
     }));
     run(checks)

@@ -1,7 +1,6 @@
-//! Frames: what `src/frames/` does with its cursors, on words that loom
-//! watches. A frame is a header and the payload, here in whole words; padding
-//! ends a lap that the next frame does not fit into, and both are published
-//! together.
+//! Frames: what `src/frames/` does with its cursors, on words that loom checks. A frame is
+//! a header and the payload, here in whole words. If the next frame does not fit into the
+//! rest of a lap, padding fills that rest, and both are published together.
 
 use std::rc::Rc;
 
@@ -15,8 +14,8 @@ use crate::steps::{End, Steps, Way};
 
 const WORD: u64 = FRAME_HEADER;
 
-/// The frame with this number and this many words of payload, header first; no
-/// two share a word.
+/// The frame with this number and this many words of payload, header first. No two frames
+/// have a word in common.
 pub(crate) fn frame(number: u32, payload: u32) -> Vec<u64> {
     let words = (1..=payload).map(|word| u64::from(number << 8 | word));
     [frame_header(payload * 8, number)]
@@ -25,13 +24,13 @@ pub(crate) fn frame(number: u32, payload: u32) -> Vec<u64> {
         .collect()
 }
 
-/// Bytes that a frame with this header takes; `None` for padding.
+/// The bytes of a frame with this header; `None` for padding.
 pub(crate) fn size_of(header: u64) -> Option<u64> {
     let (len, _) = frame_parts(header);
     (len != PADDING).then(|| frame_size(u64::from(len)))
 }
 
-/// Where a frame goes.
+/// The place of a frame.
 pub(crate) struct Place {
     /// Bytes before it, to the end of the lap.
     pub(crate) padding: u64,
@@ -63,8 +62,8 @@ impl Producer {
         }
     }
 
-    /// The place of a frame behind this many bytes that are not yet published,
-    /// if there is room.
+    /// The place of a frame after this many bytes that are not yet published, if there is
+    /// room.
     fn reserve(&mut self, ahead: u64, frame: &[u64]) -> Option<Place> {
         let size = frame.len() as u64 * WORD;
         let offset = (self.steps.place)(End::Write(&self.cursor), ahead as usize) as u64;
@@ -93,7 +92,7 @@ impl Producer {
         (self.steps.finish)(self, &place, frame, way);
         self.ring.note_written(self.cursor.position());
         if way == Way::Ride {
-            self.ring.note_ridden(self.cursor.position());
+            self.ring.note_inline(self.cursor.position());
         }
     }
 
@@ -132,13 +131,13 @@ pub(crate) struct Consumer {
     pub(crate) cursor: ReadCursor,
     pub(crate) ring: Rc<Ring>,
     pub(crate) steps: &'static Steps,
-    /// Words that a frame may have to ride; none if none rides.
+    /// The most words of an inline copy; 0 for no inline copies.
     pub(crate) ride: usize,
 }
 
 impl Consumer {
     pub(crate) fn take(ring: &Rc<Ring>, steps: &'static Steps, ride: usize) -> Self {
-        assert!(ride <= RIDE_WORDS, "so many words do not ride");
+        assert!(ride <= RIDE_WORDS, "an inline copy has fewer words");
         Self {
             cursor: (steps.take_consumer)(ring),
             ring: Rc::clone(ring),
@@ -165,7 +164,7 @@ impl Consumer {
         }
         let Found { words, units } = (self.steps.find)(self, 0, unread);
         let end = self.cursor.position().wrapping_add(units);
-        self.ring.note_if_ridden(end, State::Walked);
+        self.ring.note_if_inline(end, State::Walked);
         self.ring.note_delivered();
         self.release(units);
         Some(words)
@@ -180,7 +179,7 @@ impl Consumer {
         }
     }
 
-    /// Takes this many frames, each time all that are there, with one release.
+    /// Takes this many frames, each time all that have arrived, with one release.
     pub(crate) fn drain(&mut self, count: usize) -> Vec<Vec<u64>> {
         let mut taken = Vec::new();
         while taken.len() < count {
@@ -237,7 +236,7 @@ pub(crate) fn seal(producer: &Producer, place: &Place, frame: &[u64]) {
         let offset = ring.capacity - place.padding;
         ring.write((offset / WORD) as usize, frame_header(PADDING, 0));
     }
-    // Payload first, as a claim is filled before its header is written.
+    // Payload first: a claim is filled before its header is written.
     for (word, &value) in frame.iter().enumerate().rev() {
         ring.write((place.offset / WORD) as usize + word, value);
     }
@@ -248,7 +247,7 @@ pub(crate) fn finish(producer: &mut Producer, place: &Place, frame: &[u64], way:
     match way {
         Way::Walk => producer.publish(units),
         Way::Ride => {
-            let publish = producer.steps.publish_riding;
+            let publish = producer.steps.publish_inline;
             publish(&mut producer.cursor, units, frame, &producer.ring);
         }
     }
@@ -256,12 +255,12 @@ pub(crate) fn finish(producer: &mut Producer, place: &Place, frame: &[u64], way:
 
 pub(crate) fn catch(consumer: &Consumer, unread: u64) -> Option<Vec<u64>> {
     let mut words = vec![0; consumer.ride];
-    if !(consumer.steps.copy_ride)(&consumer.cursor, &mut words, &consumer.ring) {
+    if !(consumer.steps.copy_inline)(&consumer.cursor, &mut words, &consumer.ring) {
         let end = consumer.cursor.position().wrapping_add(unread);
-        consumer.ring.note_if_ridden(end, State::Refused);
+        consumer.ring.note_if_inline(end, State::Refused);
         return None;
     }
-    // Otherwise there is padding before it, or more than one frame.
+    // Otherwise there is padding before the frame, or more than one frame.
     (size_of(words[0]) == Some(unread)).then(|| {
         words.truncate((unread / WORD) as usize);
         words

@@ -1,6 +1,5 @@
-//! What every model needs, whichever protocol file it checks: loom without its
-//! environment variables, floors, deaths, and the tables that show that the
-//! models can fail.
+//! The parts of every model: loom without its environment variables, minimum numbers of
+//! executions, deaths, and the tables of mutants.
 
 pub(crate) mod death;
 pub(crate) mod model;

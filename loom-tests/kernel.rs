@@ -1,11 +1,9 @@
-//! The kernel's part in a model: a futex that compares and blocks, and a
-//! barrier.
+//! The kernel in a model: a futex that compares and blocks, and a barrier.
 //!
-//! A sleeper holds a ticket, and a wake takes one away: so a wake counts once,
-//! and a wake that finds no sleeper is forgotten. A sleep that ends early, by a
-//! signal or for no reason, and one that its deadline ends, come where a list
-//! says so: a sleep that returns at once stands for every one that returns
-//! later, since loom may let any time pass before it.
+//! A sleeper holds a ticket, and a wake takes one away. So a wake counts once, and a wake
+//! without a sleeper has no effect. A list says which sleeps end early, by a signal or for
+//! no reason, and which ones end by their deadline. A sleep that returns immediately stands
+//! for every one that returns later, because loom may schedule it at any time.
 
 use std::cell::Cell;
 
@@ -23,7 +21,7 @@ type Sleepers = Vec<*const AtomicU32>;
 pub(crate) struct Kernel {
     sleepers: Mutex<Sleepers>,
     woken: Condvar,
-    /// How the first sleeps that would block end; the others by a wake.
+    /// How the first sleeps that would block end. All later ones end by a wake.
     ends: Cell<&'static [Option<Rest>]>,
     compares: bool,
 }
@@ -38,16 +36,22 @@ impl Kernel {
         }
     }
 
-    /// Sleeps whatever the word holds.
+    /// Sleeps without a comparison of the word.
     pub(crate) fn sleep(&self, word: &AtomicU32) {
-        let sleepers = self.sleepers.lock().expect("no thread dies with the lock");
+        let sleepers = self
+            .sleepers
+            .lock()
+            .expect("no thread dies while it holds the lock");
         self.block(&[word], sleepers);
     }
 
     /// Sleeps while each of the words is `PARKED`.
     pub(crate) fn wait_any(&self, words: &[&AtomicU32]) -> Rest {
         death::step();
-        let sleepers = self.sleepers.lock().expect("no thread dies with the lock");
+        let sleepers = self
+            .sleepers
+            .lock()
+            .expect("no thread dies while it holds the lock");
         let changed = |word: &&AtomicU32| word.load_in_kernel() != PARKED;
         if self.compares && words.iter().any(changed) {
             reach(State::Unblocked);
@@ -66,14 +70,14 @@ impl Kernel {
         let tickets: Vec<*const AtomicU32> = words.iter().map(|&word| word as *const _).collect();
         sleepers.extend(&tickets);
         let woken = loop {
-            let is_gone = |ticket| !sleepers.contains(ticket);
-            if let Some(woken) = tickets.iter().position(is_gone) {
+            let is_woken = |ticket| !sleepers.contains(ticket);
+            if let Some(woken) = tickets.iter().position(is_woken) {
                 break woken;
             }
             sleepers = self
                 .woken
                 .wait(sleepers)
-                .expect("no thread dies with the lock");
+                .expect("no thread dies while it holds the lock");
         };
         sleepers.retain(|sleeper| !tickets.contains(sleeper));
         woken
@@ -95,7 +99,10 @@ impl Doorbell for Kernel {
 
     fn wake(&self, word: &AtomicU32) {
         death::step();
-        let mut sleepers = self.sleepers.lock().expect("no thread dies with the lock");
+        let mut sleepers = self
+            .sleepers
+            .lock()
+            .expect("no thread dies while it holds the lock");
         let ticket: *const AtomicU32 = word;
         sleepers.retain(|&sleeper| sleeper != ticket);
         self.woken.notify_all();

@@ -1,4 +1,4 @@
-//! Of the layout, what a frame's header says, as it is shipped.
+//! The shipped file for the header of a frame.
 
 #[path = "../src/layout/frame.rs"]
 mod frame;

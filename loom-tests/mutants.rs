@@ -1,6 +1,5 @@
-//! The protocol with one step made wrong. `cursor.rs` itself stays as
-//! it is: a mutant calls it in the wrong order, with the wrong values, or not
-//! at all.
+//! The protocol with one wrong step. `cursor.rs` itself is unchanged: a mutant calls it in
+//! the wrong order, with the wrong values, or not at all.
 
 use crate::cursor::{ReadCursor, TailLine, WriteCursor};
 use crate::frames::{self, Found, Place, size_of};
@@ -30,37 +29,37 @@ mutants! {
     "release before read": pop = release_before_read;
     "release before the batch's last read": pop_all = release_before_last;
     "full off by one": room = one_more;
-    "room without a look at the head": room = |_, wanted, _| wanted;
+    "room without a poll of the head": room = |_, wanted, _| wanted;
     "two positions share a slot": place = lowest_bit_lost;
 
     "producer resumes at the head": take_producer = resume_at_head;
     "consumer resumes at the tail": take_consumer = resume_at_tail;
-    "successor does not clear the ride": take_producer = keep_ride;
-    "successor believes that a slot is open": take_producer = open_at_once;
-    "successor believes that a record is open": take_consumer = seen_at_once;
+    "next producer does not clear the inline copy": take_producer = keep_inline;
+    "next producer takes a slot as open": take_producer = open_at_once;
+    "next consumer takes a record as open": take_consumer = seen_at_once;
 
     "units opened beyond what is known": group = |position, known| slots::group(position, known) + 1;
     "last part of a line refused": suffices = |position, known| !LINES.is_scrap(position, known);
     "batch does not move the producer's stop": push_all = push_all_as_open;
     "batch does not move the consumer's stop": pop_all = pop_all_as_open;
-    "ride does not move the consumer's stop": let_go = slots::Consumer::release_open;
+    "inline copy does not move the consumer's stop": let_go = slots::Consumer::release_open;
 
-    "riding record not in its slot too": push = ride_only;
-    "ride words before ride position": publish_riding = words_first;
-    "ride fence before ride position": publish_riding = fence_first;
-    "ride after publish": publish_riding = tail_first;
-    "ride position one message early": publish_riding = mark_start;
-    "ride used without check": copy_ride = unchecked;
-    "ride checked before it is copied": copy_ride = checked_first;
-    "ride taken although two are unread": catch = catch_any;
-    "ride taken with the frames before it": catch_frame = catch_any_frame;
+    "record with an inline copy not in its slot": push = inline_only;
+    "words before ride_position": publish_inline = words_first;
+    "fence before ride_position": publish_inline = fence_first;
+    "inline copy after publish": publish_inline = tail_first;
+    "ride_position one message early": publish_inline = mark_start;
+    "inline copy used without check": copy_inline = unchecked;
+    "inline copy checked before it is loaded": copy_inline = checked_first;
+    "inline copy taken although two are unread": catch = catch_any;
+    "inline copy taken with the frames before it": catch_frame = catch_any_frame;
 
     "frame laid across the lap's end": padding = |_, _, _| 0;
     "room for the frame, not its padding": units = |_, size| size;
     "padding without a header": seal = no_padding_header;
     "padding published ahead of its frame": finish = padding_ahead;
     "padding not released": find = keep_padding;
-    "padding taken for a frame": find = no_skip;
+    "padding read as a frame": find = no_skip;
 
     "tail read before the head": positions = tail_before_head;
     "copy shown without a check": observe = shown_unchecked;
@@ -68,12 +67,12 @@ mutants! {
 }
 
 fn publish_before_write(producer: &mut slots::Producer, record: Record, way: Way) {
-    // The slot's place, while it is still the next one.
+    // The slot's place, which is still the next one.
     let slot = (producer.steps.place)(End::Write(&producer.cursor), 0) * WORDS;
     match way {
         Way::Walk => producer.publish(1),
         Way::Ride => {
-            let publish = producer.steps.publish_riding;
+            let publish = producer.steps.publish_inline;
             publish(&mut producer.cursor, 1, &record, &producer.ring);
         }
     }
@@ -145,7 +144,7 @@ fn seen_at_once(ring: &Ring) -> ReadCursor {
     cursor
 }
 
-/// Records as if each of them had been open.
+/// Writes records as if each slot were open.
 fn push_all_as_open(producer: &mut slots::Producer, records: &[Record]) {
     for (ahead, record) in records.iter().enumerate() {
         producer.write(ahead, record);
@@ -165,8 +164,8 @@ fn pop_all_as_open(consumer: &mut slots::Consumer, count: u64) -> Vec<Record> {
     records
 }
 
-/// Lets `resume` clear another word.
-fn keep_ride(ring: &Ring) -> WriteCursor {
+/// Makes `resume` clear another word.
+fn keep_inline(ring: &Ring) -> WriteCursor {
     let ride_position = &AtomicU64::new(0);
     let line = TailLine {
         ride_position,
@@ -175,17 +174,17 @@ fn keep_ride(ring: &Ring) -> WriteCursor {
     WriteCursor::resume(line, &ring.head, ring.capacity).expect("the head is in range")
 }
 
-fn ride_only(producer: &mut slots::Producer, record: Record, way: Way) {
+fn inline_only(producer: &mut slots::Producer, record: Record, way: Way) {
     match way {
         Way::Walk => (SHIPPED.push)(producer, record, way),
         Way::Ride => {
-            let publish = producer.steps.publish_riding;
+            let publish = producer.steps.publish_inline;
             publish(&mut producer.cursor, 1, &record, &producer.ring);
         }
     }
 }
 
-/// As in `cursor.rs`, where it is private.
+/// The same as in `cursor.rs`, where it is private.
 fn mark(tail: u64) -> u64 {
     tail << 1 | 1
 }
@@ -232,14 +231,14 @@ fn mark_start(cursor: &mut WriteCursor, units: u64, words: &[u64], ring: &Ring) 
 }
 
 fn unchecked(cursor: &ReadCursor, words: &mut [u64], ring: &Ring) -> bool {
-    cursor.ride(words, ring.line());
+    cursor.inline_copy(words, ring.line());
     true
 }
 
 fn checked_first(cursor: &ReadCursor, words: &mut [u64], ring: &Ring) -> bool {
-    let right = cursor.ride(&mut [], ring.line());
+    let right = cursor.inline_copy(&mut [], ring.line());
     fence(CHECK);
-    cursor.ride(words, ring.line());
+    cursor.inline_copy(words, ring.line());
     right
 }
 
@@ -247,10 +246,10 @@ fn catch_any(consumer: &slots::Consumer, _unread: u64) -> Option<Record> {
     (SHIPPED.catch)(consumer, 1)
 }
 
-/// Believes the length of the inline copy, whatever else is unread.
+/// Accepts the length of the inline copy, even if more is unread.
 fn catch_any_frame(consumer: &frames::Consumer, _unread: u64) -> Option<Vec<u64>> {
     let mut words = vec![0; consumer.ride];
-    let whole = (consumer.steps.copy_ride)(&consumer.cursor, &mut words, &consumer.ring);
+    let whole = (consumer.steps.copy_inline)(&consumer.cursor, &mut words, &consumer.ring);
     let size = size_of(words[0]).filter(|_| whole)?;
     words.truncate((size / 8) as usize);
     Some(words)
@@ -285,7 +284,7 @@ fn keep_padding(consumer: &frames::Consumer, visited: u64, unread: u64) -> Found
     Found { units, ..found }
 }
 
-/// Padding as a frame without payload that fills the lap.
+/// Reads padding as an empty frame that fills the lap.
 fn no_skip(consumer: &frames::Consumer, visited: u64, unread: u64) -> Found {
     let offset = (consumer.steps.place)(End::Read(&consumer.cursor), visited as usize) as u64;
     let padding = frame_header(PADDING, 0);
@@ -303,7 +302,7 @@ fn tail_before_head(view: View<'_>) -> (u64, u64) {
     (view.head.load(FREE), tail)
 }
 
-/// Compares with a head that stays where it was.
+/// Compares with the head that was read before the copy.
 fn shown_unchecked(view: View<'_>, head: u64, tail: u64) -> Result<Vec<Message>, NoCopy> {
     let head_word = &AtomicU64::new(head);
     let view = View {

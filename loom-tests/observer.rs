@@ -1,4 +1,4 @@
-//! The file by which an observer copies, as it is shipped.
+//! The shipped file that copies messages for an observer.
 
 #[path = "../src/observer/view.rs"]
 pub(crate) mod view;

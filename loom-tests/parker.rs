@@ -1,17 +1,16 @@
-//! Loom explores `src/parker.rs`, `src/peer.rs`, `src/wait/sleep.rs` and what `Select`
-//! reports, the very files that are shipped: no wake-up is lost, and no message behind a
-//! departure, whichever endpoint sleeps, wakes, attaches, closes or dies.
+//! Loom explores the shipped files `src/parker.rs`, `src/peer.rs` and `src/wait/sleep.rs`,
+//! and what `Select` reports. No wake-up is lost, and no message of a closed or crashed
+//! peer, when either endpoint sleeps, wakes, attaches, closes or dies.
 //!
-//! A lost wake-up shows as a deadlock: in a model no thread is rescued by a
-//! deadline, unless its list says so. As for `cursor.rs`, every fence is left
-//! out in turn, some steps are replaced by wrong ones, and all of these mutants must
-//! die.
+//! A lost wake-up shows as a deadlock: no deadline ends a sleep in a model, unless its list
+//! says so. As for `cursor.rs`, every fence is omitted in turn, and some steps are replaced
+//! by wrong ones. A model must fail for each of these mutants.
 //!
-//! Limits. Loom has no `membarrier`: here it is a full fence on both sides,
-//! which is what it amounts to; `store_buffer` spells out what it does. All
-//! models stop at two or three preemptions, those with deaths at one or two.
+//! Limits. Loom has no `membarrier`: here it is a full fence on both sides, which has the
+//! same effect; `store_buffer` models its steps. All models stop at two or three
+//! preemptions, those with deaths at one or two.
 
-#[allow(dead_code, reason = "nobody rides here")]
+#[allow(dead_code, reason = "these models have no inline copies")]
 #[path = "../src/cursor.rs"]
 mod cursor;
 #[allow(dead_code, reason = "shared with the other models")]
@@ -21,10 +20,13 @@ mod harness;
 mod kernel;
 #[path = "../src/adapters/select/news.rs"]
 mod news;
-#[allow(dead_code, reason = "hints do not sleep")]
+#[allow(dead_code, reason = "hints are not part of the sleep")]
 #[path = "../src/parker.rs"]
 mod parker;
-#[allow(dead_code, reason = "pollable ends ask whether they are closed")]
+#[allow(
+    dead_code,
+    reason = "only pollable endpoints ask whether they are closed"
+)]
 #[path = "../src/peer.rs"]
 mod peer;
 #[allow(dead_code, unused_imports, reason = "shared with the other models")]
@@ -48,9 +50,9 @@ const PARKER: Source = Source {
     text: include_str!("../src/parker.rs"),
     edges: sync::EDGES,
     sites: Some(&[
-        "Sleeper::lie_down: fence PARK (SeqCst)",
-        "Waker::heed: fence WAKE (SeqCst)",
-        "Waker::rouse: fence WAKE (SeqCst)",
+        "Sleeper::set_parked: fence PARK (SeqCst)",
+        "Waker::slow_path: fence WAKE (SeqCst)",
+        "Waker::wake_unconditionally: fence WAKE (SeqCst)",
     ]),
 };
 
@@ -65,7 +67,7 @@ const PEER: Source = Source {
     ]),
 };
 
-/// Judged by `loom_cursor`.
+/// `loom_cursor` checks its sites.
 const CURSOR: Source = Source {
     file: "src/cursor.rs",
     text: include_str!("../src/cursor.rs"),
@@ -90,7 +92,7 @@ const OF_PEERS: &[Source] = &[
     CURSOR,
 ];
 
-/// For mutants: cheap, and enough for each of them.
+/// The bound for mutants: fast, and enough to detect each of them.
 const PREEMPTIONS: usize = 1;
 
 fn main() -> ExitCode {
@@ -111,7 +113,7 @@ fn main() -> ExitCode {
     checks.push(Check::new("every_fence_is_needed", move || {
         sites::judge(OF_SLEEP, &judged, &SHIPPED, PREEMPTIONS)
     }));
-    checks.push(Check::new("mutants_of_sleep_made_by_hand_die", move || {
+    checks.push(Check::new("mutants_of_sleep_die", move || {
         by_hand::judge(mutants::MUTANTS, &asleep, &SHIPPED, PREEMPTIONS)
     }));
     let judged = peers.clone();
@@ -119,30 +121,25 @@ fn main() -> ExitCode {
         "every_edge_between_peers_is_needed",
         move || sites::judge(OF_PEERS, &judged, &SHIPPED, PREEMPTIONS + 1),
     ));
-    checks.push(Check::new("mutants_of_peers_made_by_hand_die", move || {
+    checks.push(Check::new("mutants_of_peers_die", move || {
         by_hand::judge(mutants::OF_PEERS, &peers, &SHIPPED, PREEMPTIONS + 1)
     }));
-    checks.push(Check::new(
-        "mutants_of_select_made_by_hand_die",
-        move || by_hand::judge(mutants::OF_SELECT, &selected, &SHIPPED, PREEMPTIONS + 1),
-    ));
+    checks.push(Check::new("mutants_of_select_die", move || {
+        by_hand::judge(mutants::OF_SELECT, &selected, &SHIPPED, PREEMPTIONS + 1)
+    }));
     let polled: Vec<_> = polled::MODELS.iter().collect();
-    checks.push(Check::new(
-        "mutants_of_an_event_made_by_hand_die",
-        move || by_hand::judge(mutants::OF_AN_EVENT, &polled, &SHIPPED, PREEMPTIONS + 1),
-    ));
+    checks.push(Check::new("mutants_of_an_event_die", move || {
+        by_hand::judge(mutants::OF_AN_EVENT, &polled, &SHIPPED, PREEMPTIONS + 1)
+    }));
     let buffered: Vec<_> = store_buffer::models::MODELS.iter().collect();
     for &model in &buffered {
         checks.push(Check::new(model.name, move || {
             model.verify(&store_buffer::SHIPPED)
         }));
     }
-    checks.push(Check::new(
-        "mutants_of_the_barrier_made_by_hand_die",
-        move || {
-            let mutants = store_buffer::mutants::MUTANTS;
-            by_hand::judge(mutants, &buffered, &store_buffer::SHIPPED, PREEMPTIONS + 1)
-        },
-    ));
+    checks.push(Check::new("mutants_of_the_barrier_die", move || {
+        let mutants = store_buffer::mutants::MUTANTS;
+        by_hand::judge(mutants, &buffered, &store_buffer::SHIPPED, PREEMPTIONS + 1)
+    }));
     run(checks)
 }

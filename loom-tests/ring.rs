@@ -20,14 +20,14 @@ pub(crate) struct Ring {
     pub(crate) head: AtomicU64,
     pub(crate) capacity: u64,
     payload: Vec<UnsafeCell<u64>>,
-    /// Whether the ends of records leave a part of a line for their next look, as
-    /// they do while a stream lasts.
+    /// Whether endpoints of records leave an incomplete line for their next poll (streaming
+    /// mode).
     pub(crate) streams: bool,
-    /// Where both positions began.
+    /// Where both positions begin.
     start: u64,
-    /// Whether the producer is done; for `State::Concurrent` alone.
+    /// Whether the producer has finished; only for `State::Concurrent`.
     written: Cell<bool>,
-    /// Where messages with an inline copy end, for `State::Walked` and `Refused` alone.
+    /// Where messages with an inline copy end; only for `State::Walked` and `Refused`.
     ridden: RefCell<Vec<u64>>,
 }
 
@@ -36,7 +36,7 @@ impl Ring {
         Rc::new(Self::of(start, capacity, words, false))
     }
 
-    /// A ring of records while a stream lasts.
+    /// A ring of records in streaming mode.
     pub(crate) fn streaming(start: u64, capacity: u64, words: u64) -> Rc<Self> {
         Rc::new(Self::of(start, capacity, words, true))
     }
@@ -68,7 +68,7 @@ impl Ring {
         }
     }
 
-    /// Writes a word of payload; loom panics if anybody else is at it.
+    /// Writes a word of payload; loom panics if another thread accesses it.
     pub(crate) fn write(&self, index: usize, value: u64) {
         death::step();
         assert!(
@@ -81,12 +81,12 @@ impl Ring {
         });
     }
 
-    /// Stores a word of payload as it is; loom panics if anybody else is at it.
+    /// Writes a word of payload back unchanged; loom panics if another thread accesses it.
     pub(crate) fn touch(&self, index: usize) {
         self.payload[index].with_mut(|_| ());
     }
 
-    /// Reads a word of payload; loom panics if anybody writes it.
+    /// Reads a word of payload; loom panics if another thread writes it.
     pub(crate) fn read(&self, index: usize) -> u64 {
         death::step();
         assert!(index < self.payload.len(), "read beyond the end of the lap");
@@ -96,7 +96,7 @@ impl Ring {
         })
     }
 
-    /// Records the history of a producer that has reached `position`.
+    /// Records the states of a producer that has reached `position`.
     pub(crate) fn note_written(&self, position: u64) {
         if position.wrapping_sub(self.start) > self.capacity {
             reach(State::Reused);
@@ -106,19 +106,19 @@ impl Ring {
         }
     }
 
-    /// Records that a message with an inline copy is published that ends at `position`.
-    pub(crate) fn note_ridden(&self, position: u64) {
+    /// Records that a message with an inline copy ends at `position`.
+    pub(crate) fn note_inline(&self, position: u64) {
         self.ridden.borrow_mut().push(position);
     }
 
     /// Records `state` if the message that ends at `position` has an inline copy.
-    pub(crate) fn note_if_ridden(&self, position: u64, state: State) {
+    pub(crate) fn note_if_inline(&self, position: u64, state: State) {
         if self.ridden.borrow().contains(&position) {
             reach(state);
         }
     }
 
-    /// Notes whether a message is delivered while the producer is still busy.
+    /// Records whether a message is delivered before the producer has finished.
     pub(crate) fn note_delivered(&self) {
         if !self.written.get() {
             reach(State::Concurrent);
@@ -126,15 +126,15 @@ impl Ring {
     }
 }
 
-/// Which role runs in loom's main thread, which is scheduled first. Both ways round, since
-/// loom explores the two differently.
+/// Which role runs in loom's main thread, which is scheduled first. Both orders matter:
+/// loom explores them differently.
 #[derive(Clone, Copy)]
 pub(crate) enum First {
     Writer,
     Reader,
 }
 
-/// Lets both endpoints work; returns what each of them returned.
+/// Runs both endpoints; returns their results.
 pub(crate) fn work<W: 'static, R: 'static>(
     ring: &Rc<Ring>,
     first: First,

@@ -9,20 +9,19 @@ thread_local! {
     static LIGHT_FENCE: Cell<bool> = const { Cell::new(true) };
 }
 
-/// Whether `light_fence` counts as the full fence that the sleeper's barrier
-/// makes of it.
+/// Whether `light_fence` acts as a full fence, as it does with the sleeper's barrier.
 pub(crate) fn set_light_fence(counts: bool) {
     LIGHT_FENCE.set(counts);
 }
 
-/// The waker's half of awake -> drowsy.
+/// The waker's half of `awake -> drowsy`.
 pub(crate) fn light_fence() {
     if LIGHT_FENCE.get() {
         full_fence();
     }
 }
 
-/// A barrier, or what it makes of a light fence.
+/// A full fence: for a barrier, or for a light fence that a barrier completes.
 pub(crate) fn full_fence() {
     loom::sync::atomic::fence(Ordering::SeqCst);
 }
@@ -51,8 +50,8 @@ impl AtomicU32 {
         self.0.compare_exchange(old, new, edge, edge).is_ok()
     }
 
-    /// The kernel's look: always at the newest value, and no load that would
-    /// hide another one (loom #166).
+    /// The kernel's read: always the newest value, and not a load, which would hide another
+    /// load (loom #166).
     pub(crate) fn load_in_kernel(&self) -> u32 {
         self.0.fetch_or(0, Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! Two endpoints that sleep: what `endpoint.rs` and `ring/role.rs` do with the shipped
+//! Two endpoints that sleep: the steps of `endpoint.rs` and `ring/role.rs` with the shipped
 //! cursors, sleep words, states and goals, on a ring of single words.
 
 pub(crate) mod deaths;
@@ -34,9 +34,9 @@ pub(crate) struct Ring {
     consumer_word: AtomicU32,
     /// The producer's state word.
     state: AtomicU64,
-    /// The consumer's; no consumer leaves.
+    /// The consumer's state word; no consumer closes.
     consumer_state: AtomicU64,
-    /// The producer's number; no thread decides by it.
+    /// The producer's number; no decision depends on it.
     pid: AtomicU64,
     /// Whether a producer holds the lock of its role.
     held: Mutex<bool>,
@@ -47,33 +47,33 @@ pub(crate) struct Ring {
 pub(crate) struct Steps {
     /// Publishes this many values and wakes the consumer.
     publish: fn(&mut Producer, u64),
-    /// Wakes the sleeper of the word, after a position's store.
+    /// Wakes the sleeper on the word, after the store of a position.
     moved: fn(&Waker, &AtomicU32, &Kernel),
-    /// Wakes in any case, on taking a role.
+    /// Wakes unconditionally, after taking a role.
     take: fn(&Waker, &AtomicU32, &Kernel),
     /// Opens a producer's epoch, and wakes.
     attach: fn(&Ring, &Waker, &'static Steps),
     /// Closes a producer, and wakes.
     close: fn(&Producer),
-    /// After a poll in vain: whether the producer has closed or crashed and nothing is left.
+    /// After an empty poll: whether the producer has closed or crashed and nothing is left.
     is_over: fn(&mut Consumer) -> bool,
-    /// Sleeps until the second poll or a wake says otherwise.
+    /// Sleeps, unless the second poll finds work, until a wake.
     park: fn(&mut [Parking<'_>], &Kernel),
-    /// What the reactor is told of an endpoint that has fallen asleep.
-    lie_down: fn(&Parking<'_>) -> Goal,
-    /// What a wait for a producer waits for; `None` if one is there.
+    /// Registers a sleeping endpoint with the reactor.
+    set_parked: fn(&Parking<'_>) -> Goal,
+    /// The goal of a wait for a producer; `None` if one is attached.
     until_attached: fn(&Ring) -> Option<Goal>,
-    /// In which order a `Select` asks an endpoint.
+    /// In which order a `Select` checks an endpoint.
     order: selected::Order,
-    /// Makes an event say whether there is a message, and parks if there is none.
+    /// Sets an event if there is a message, and otherwise parks.
     arm: fn(&mut polled::Polled),
     /// Whether the kernel compares the word before a sleep.
     compares: bool,
-    /// Whether the AWAKE path has a fence, as the barrier makes it seem.
+    /// Whether the AWAKE path acts as if it had a fence, as it does with the barrier.
     light_fence: bool,
 }
 
-/// What the crate does.
+/// The shipped steps.
 pub(crate) static SHIPPED: Steps = Steps::SHIPPED;
 
 impl Steps {
@@ -84,10 +84,10 @@ impl Steps {
         },
         moved: |waker, word, kernel| {
             if let Some(seen) = waker.news(word) {
-                waker.heed(seen, word, kernel);
+                waker.slow_path(seen, word, kernel);
             }
         },
-        take: |waker, word, kernel| waker.rouse(word, kernel),
+        take: |waker, word, kernel| waker.wake_unconditionally(word, kernel),
         attach: |ring, waker, steps| {
             peer::attach(&ring.state);
             (steps.take)(waker, &ring.consumer_word, &ring.kernel);
@@ -95,7 +95,9 @@ impl Steps {
         close: |producer| {
             let ring = &producer.ring;
             peer::close(&ring.state);
-            producer.waker.rouse(&ring.consumer_word, &*ring.kernel);
+            producer
+                .waker
+                .wake_unconditionally(&ring.consumer_word, &*ring.kernel);
         },
         is_over: |consumer| consumer.poll_leftover() == Some(0),
         park: |ends, kernel| {
@@ -104,7 +106,7 @@ impl Steps {
                 kernel.wait_any(&words)
             });
         },
-        lie_down: |end| end.goal,
+        set_parked: |end| end.goal,
         until_attached: peers::until_attached,
         order: selected::Order::Shipped,
         arm: polled::Polled::arm,
@@ -113,7 +115,7 @@ impl Steps {
     };
 }
 
-/// An endpoint on its way to sleep, as `wait/sleep.rs` sees it.
+/// An endpoint that is about to sleep, as `wait/sleep.rs` needs it.
 pub(crate) struct Parking<'a> {
     sleeper: &'a mut Sleeper,
     word: &'a AtomicU32,
@@ -143,26 +145,26 @@ impl Parkable for Parking<'_> {
     fn count_sleep(&self) {}
 
     fn count_rescue(&self) {
-        // Only a list of ends with two deadlines in a row makes a sleep late.
+        // Only a list with two deadlines in a row makes a sleep late.
         reach(State::Late);
     }
 }
 
-/// Parks, and checks that no word says so when the endpoints are up again.
+/// Parks, and checks afterwards that no word is PARKED.
 fn park(steps: &Steps, ends: &mut [Parking<'_>], kernel: &Kernel) {
     (steps.park)(ends, kernel);
     for end in ends {
         assert!(
             end.word.load_in_kernel() != PARKED,
-            "an end is up, and its word PARKED"
+            "an endpoint runs, and its word is PARKED"
         );
     }
 }
 
-/// Whether the endpoints save each other the fence.
+/// Whether the endpoints let each other omit the fence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
-    /// Each publish and each release is fenced.
+    /// Each publish and each release runs a fence.
     Symmetric,
     /// Both endpoints are AWAKE after every message.
     Awake,
@@ -176,8 +178,8 @@ impl Form {
     }
 
     fn sleeper(self, word: &AtomicU32, position: u64) -> Sleeper {
-        let stretch = if self == Self::Awake { 1 } else { u64::MAX };
-        Sleeper::new(word, self != Self::Polling, stretch, position)
+        let grant_interval = if self == Self::Awake { 1 } else { u64::MAX };
+        Sleeper::new(word, self != Self::Polling, grant_interval, position)
     }
 }
 
@@ -188,7 +190,7 @@ impl Ring {
         ends: &'static [Option<Rest>],
         steps: &'static Steps,
     ) -> Rc<Self> {
-        Self::beside(
+        Self::with_kernel(
             &Rc::new(Kernel::new(ends, steps.compares)),
             capacity,
             form,
@@ -196,14 +198,14 @@ impl Ring {
         )
     }
 
-    /// A ring whose endpoints may sleep together with those of another one.
-    pub(crate) fn beside(
+    /// A ring whose endpoints may sleep on several words together with those of another ring.
+    pub(crate) fn with_kernel(
         kernel: &Rc<Kernel>,
         capacity: usize,
         form: Form,
         steps: &'static Steps,
     ) -> Rc<Self> {
-        // Nobody who is never awake runs a barrier for others.
+        // An endpoint that is never AWAKE runs no barrier.
         crate::sync::set_light_fence(form == Form::Awake && steps.light_fence);
         Rc::new(Self {
             tail: AtomicU64::new(0),
@@ -233,7 +235,7 @@ impl Ring {
         }
     }
 
-    /// Takes the lock of the producer's role, or frees it, as the kernel does.
+    /// Takes or frees the lock of the producer's role, as the kernel does.
     fn hold(&self, held: bool) {
         *self.held.lock().expect("no thread dies with the lock") = held;
     }
@@ -270,14 +272,14 @@ impl Producer {
         }
     }
 
-    /// Pushes all values with one publish each, or as many as there is room for.
+    /// Pushes all values: one per publish, or as many as there is room for.
     pub(crate) fn push(&mut self, mut values: &[u64], batch: bool) {
         while !values.is_empty() {
             let room = self.wait().min(values.len() as u64);
             let (now, later) = values.split_at(if batch { room as usize } else { 1 });
             for (ahead, &value) in now.iter().enumerate() {
                 self.ring.slots[self.cursor.index(ahead)].with_mut(|slot| {
-                    // SAFETY: loom has just checked that no other thread is at it.
+                    // SAFETY: loom has just checked that no other thread accesses it.
                     unsafe { slot.write(value) }
                 });
             }
@@ -372,8 +374,8 @@ impl Consumer {
         }
     }
 
-    /// Pops from the first of two rings that has a value, as `Select` does; `None` if
-    /// a producer has closed or crashed and everything of its is taken.
+    /// Pops from the first of two rings that has a value, as `Select` does; `None` if a
+    /// producer has closed or crashed and all its values are taken.
     pub(crate) fn pop_first(consumers: &mut [Self; 2]) -> Option<u64> {
         let steps = consumers[0].steps;
         loop {
@@ -395,12 +397,12 @@ impl Consumer {
         }
     }
 
-    /// Pops a value if there is one now.
+    /// Pops a value if there is one.
     fn try_pop(&mut self) -> Option<u64> {
         self.poll().then(|| self.take_next())
     }
 
-    /// Whether there is a value now.
+    /// Whether there is a value.
     fn poll(&mut self) -> bool {
         if self.cursor.seen() > 0 {
             return true;
@@ -432,7 +434,7 @@ impl Consumer {
         park(steps, &mut [self.parking_for(&ring, goal)], &ring.kernel);
     }
 
-    /// On the way to sleep until there is a value, or the producer has closed.
+    /// About to sleep until there is a value, or the producer has closed.
     fn parking<'a>(&'a mut self, ring: &'a Ring) -> Parking<'a> {
         let goal = Goal::of_work(self.cursor.awaited());
         self.parking_for(ring, goal)
@@ -449,7 +451,7 @@ impl Consumer {
         }
     }
 
-    /// The next value, which a poll has seen.
+    /// The next value, which a poll has found.
     fn take_next(&mut self) -> u64 {
         let value = self.ring.slots[self.cursor.index(0)].with(|slot| {
             // SAFETY: loom has just checked that no thread writes.
@@ -461,14 +463,14 @@ impl Consumer {
     }
 }
 
-/// Who runs in loom's main thread, which goes first.
+/// Which role runs in loom's main thread, which is scheduled first.
 #[derive(Clone, Copy)]
 pub(crate) enum First {
     Writer,
     Reader,
 }
 
-/// Lets both endpoints work.
+/// Runs both endpoints.
 fn work<W: 'static, R: 'static>(
     first: First,
     write: impl FnOnce() -> W + 'static,

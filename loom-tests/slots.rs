@@ -1,6 +1,5 @@
-//! Fixed slots: what `src/producer.rs` and `src/consumer.rs` do with their
-//! cursors, on words that loom watches. A record is two words, so that half a
-//! record shows.
+//! Fixed slots: what `src/producer.rs` and `src/consumer.rs` do with their cursors, on
+//! words that loom checks. A record is two words, so that a torn record is detected.
 
 use std::rc::Rc;
 
@@ -17,10 +16,10 @@ pub(crate) const WORDS: usize = 2;
 
 pub(crate) type Record = [u64; WORDS];
 
-/// Two records share a line. No ring is so long that a group does not hold all of it.
+/// Two records share a line. Every ring here fits into one group of lines.
 pub(crate) const LINES: Lines = Lines::new(32, 16);
 
-/// The record with this number; no two share a word.
+/// The record with this number. No two records have a word in common.
 pub(crate) fn record(number: u64) -> Record {
     [number << 8 | 1, number << 8 | 2]
 }
@@ -41,27 +40,27 @@ impl Producer {
     }
 
     pub(crate) fn try_push(&mut self, record: Record, way: Way) -> bool {
-        if !self.go_on() {
+        if !self.open_more() {
             reach(State::Full);
             return false;
         }
         (self.steps.push)(self, record, way);
         self.ring.note_written(self.cursor.position());
         if way == Way::Ride {
-            self.ring.note_ridden(self.cursor.position());
+            self.ring.note_inline(self.cursor.position());
         }
         true
     }
 
     /// Claims the next slot, if there is room, and drops the claim.
     pub(crate) fn claim(&mut self, record: &Record) {
-        if self.go_on() {
+        if self.open_more() {
             self.write(0, record);
         }
     }
 
-    /// Makes sure that the next slot is open, as `Endpoint::go_on` does.
-    fn go_on(&mut self) -> bool {
+    /// Makes sure that the next slot is open, as `Endpoint::open_more` does.
+    fn open_more(&mut self) -> bool {
         if self.cursor.is_open() {
             return true;
         }
@@ -93,7 +92,7 @@ impl Producer {
         }
     }
 
-    /// Pushes all records, each time as many as there is room for.
+    /// Pushes all records, as many at a time as there is room for.
     pub(crate) fn push_slice(&mut self, mut records: &[Record]) {
         while !records.is_empty() {
             let wanted = records.len() as u64;
@@ -120,7 +119,7 @@ impl Producer {
         }
     }
 
-    /// Takes the lines of a slot, which changes nothing in it.
+    /// Fetches the lines of a slot for writing, without a change.
     fn touch(&self, ahead: usize) {
         let slot = (self.steps.place)(End::Write(&self.cursor), ahead) * WORDS;
         (slot..slot + WORDS).for_each(|word| self.ring.touch(word));
@@ -141,16 +140,16 @@ pub(crate) struct Consumer {
     pub(crate) ring: Rc<Ring>,
     pub(crate) steps: &'static Steps,
     /// Whether records are small enough for an inline copy.
-    rides: bool,
+    inline: bool,
 }
 
 impl Consumer {
-    pub(crate) fn take(ring: &Rc<Ring>, steps: &'static Steps, rides: bool) -> Self {
+    pub(crate) fn take(ring: &Rc<Ring>, steps: &'static Steps, inline: bool) -> Self {
         Self {
             cursor: (steps.take_consumer)(ring),
             ring: Rc::clone(ring),
             steps,
-            rides,
+            inline,
         }
     }
 
@@ -167,7 +166,7 @@ impl Consumer {
                 if self.ring.streams && LINES.is_scrap(position, unread) {
                     reach(State::Scrap);
                 }
-                if self.rides {
+                if self.inline {
                     if let Some(record) = (self.steps.catch)(self, unread) {
                         reach(State::Rode);
                         self.ring.note_delivered();
@@ -179,7 +178,7 @@ impl Consumer {
             self.cursor.open((self.steps.group)(position, unread));
         }
         let end = self.cursor.position().wrapping_add(1);
-        self.ring.note_if_ridden(end, State::Walked);
+        self.ring.note_if_inline(end, State::Walked);
         self.ring.note_delivered();
         Some((self.steps.pop)(self))
     }
@@ -193,7 +192,7 @@ impl Consumer {
         }
     }
 
-    /// Pops this many records, each time as many as there are.
+    /// Pops this many records, as many at a time as have arrived.
     pub(crate) fn pop_slice(&mut self, count: usize) -> Vec<Record> {
         let mut taken = Vec::new();
         while taken.len() < count {
@@ -257,7 +256,7 @@ pub(crate) fn push(producer: &mut Producer, record: Record, way: Way) {
     match way {
         Way::Walk => producer.publish_open(),
         Way::Ride => {
-            let publish = producer.steps.publish_riding;
+            let publish = producer.steps.publish_inline;
             publish(&mut producer.cursor, 1, &record, &producer.ring);
         }
     }
@@ -268,11 +267,11 @@ pub(crate) fn catch(consumer: &Consumer, unread: u64) -> Option<Record> {
         return None;
     }
     let mut record = [0; WORDS];
-    if (consumer.steps.copy_ride)(&consumer.cursor, &mut record, &consumer.ring) {
+    if (consumer.steps.copy_inline)(&consumer.cursor, &mut record, &consumer.ring) {
         return Some(record);
     }
     let end = consumer.cursor.position().wrapping_add(1);
-    consumer.ring.note_if_ridden(end, State::Refused);
+    consumer.ring.note_if_inline(end, State::Refused);
     None
 }
 

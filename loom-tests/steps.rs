@@ -14,7 +14,7 @@ pub(crate) enum Way {
     Ride,
 }
 
-/// A cursor, to ask for a place in the ring.
+/// A cursor that can compute a place in the ring.
 pub(crate) enum End<'a> {
     Write(&'a WriteCursor),
     Read(&'a ReadCursor),
@@ -26,35 +26,35 @@ pub(crate) struct Steps {
     pub(crate) take_producer: fn(&Ring) -> WriteCursor,
     /// Takes the consumer's role.
     pub(crate) take_consumer: fn(&Ring) -> ReadCursor,
-    /// Units that can be written, after a poll for `wanted`.
+    /// The units that can be written, after a poll for `wanted`.
     pub(crate) room: fn(&mut WriteCursor, u64, &Ring) -> u64,
-    /// The place in the ring so far ahead of the position.
+    /// The place in the ring at this distance from the position.
     pub(crate) place: fn(End<'_>, usize) -> usize,
     /// Publishes a message that is copied inline.
-    pub(crate) publish_riding: fn(&mut WriteCursor, u64, &[u64], &Ring),
+    pub(crate) publish_inline: fn(&mut WriteCursor, u64, &[u64], &Ring),
     /// Loads the inline copy; returns whether it is the message before the tail.
-    pub(crate) copy_ride: fn(&ReadCursor, &mut [u64], &Ring) -> bool,
+    pub(crate) copy_inline: fn(&ReadCursor, &mut [u64], &Ring) -> bool,
 
-    /// Whether a look has found so much that an end of records goes on from a position.
+    /// Whether a poll has found enough for an endpoint of records to continue from a position.
     pub(crate) suffices: fn(u64, u64) -> bool,
-    /// Units to open of those that are known.
+    /// How many of the known units to open.
     pub(crate) group: fn(u64, u64) -> u64,
-    /// Gives back the slot of a record that was taken from the tail's line.
+    /// Releases the slot of a record that was taken from the inline copy.
     pub(crate) let_go: fn(&mut slots::Consumer),
     /// Writes a record to its slot, which is open, and publishes it.
     pub(crate) push: fn(&mut slots::Producer, slots::Record, Way),
     /// Takes the inline copy, if it is the next record.
     pub(crate) catch: fn(&slots::Consumer, u64) -> Option<slots::Record>,
-    /// Reads the next record from its slot, which is open, and gives the slot back.
+    /// Reads the next record from its slot, which is open, and releases the slot.
     pub(crate) pop: fn(&mut slots::Consumer) -> slots::Record,
     /// Writes several records and publishes them together.
     pub(crate) push_all: fn(&mut slots::Producer, &[slots::Record]),
-    /// Reads this many records and gives their slots back together.
+    /// Reads this many records and releases their slots together.
     pub(crate) pop_all: fn(&mut slots::Consumer, u64) -> Vec<slots::Record>,
 
     /// Padding before a frame of this many bytes that would begin at this offset.
     pub(crate) padding: fn(u64, u64, u64) -> u64,
-    /// Bytes to ask room for: padding and frame.
+    /// The bytes of padding and frame.
     pub(crate) units: fn(u64, u64) -> u64,
     /// Writes headers and payload.
     pub(crate) seal: fn(&frames::Producer, &frames::Place, &[u64]),
@@ -62,16 +62,16 @@ pub(crate) struct Steps {
     pub(crate) finish: fn(&mut frames::Producer, &frames::Place, &[u64], Way),
     /// Takes the inline copy, if it is the one frame among this many unread bytes.
     pub(crate) catch_frame: fn(&frames::Consumer, u64) -> Option<Vec<u64>>,
-    /// Finds the frame so far ahead among this many unread bytes.
+    /// Finds the frame at this distance among this many unread bytes.
     pub(crate) find: fn(&frames::Consumer, u64, u64) -> frames::Found,
 
     /// Head and tail, as an observer reads them.
     pub(crate) positions: fn(View<'_>) -> (u64, u64),
-    /// Copies of what an observer finds between two positions.
+    /// An observer's copies of the messages between two positions.
     pub(crate) observe: fn(View<'_>, u64, u64) -> Result<Vec<Message>, NoCopy>,
 }
 
-/// What the crate does.
+/// The shipped steps.
 pub(crate) static SHIPPED: Steps = Steps::SHIPPED;
 
 impl Steps {
@@ -80,8 +80,8 @@ impl Steps {
         take_consumer,
         room,
         place,
-        publish_riding,
-        copy_ride,
+        publish_inline,
+        copy_inline,
 
         suffices: slots::suffices,
         group: slots::group,
@@ -132,10 +132,10 @@ fn place(end: End<'_>, ahead: usize) -> usize {
     }
 }
 
-fn publish_riding(cursor: &mut WriteCursor, units: u64, words: &[u64], ring: &Ring) {
-    cursor.publish_riding(units, words.iter().copied(), ring.line());
+fn publish_inline(cursor: &mut WriteCursor, units: u64, words: &[u64], ring: &Ring) {
+    cursor.publish_inline(units, words.iter().copied(), ring.line());
 }
 
-fn copy_ride(cursor: &ReadCursor, words: &mut [u64], ring: &Ring) -> bool {
-    cursor.ride(words, ring.line())
+fn copy_inline(cursor: &ReadCursor, words: &mut [u64], ring: &Ring) -> bool {
+    cursor.inline_copy(words, ring.line())
 }

@@ -1,14 +1,13 @@
-//! What loom cannot know: a processor that loads ahead of its own stores, and
-//! the barrier that makes up for it.
+//! What loom does not model: a processor that loads ahead of its own stores, and the
+//! barrier against that.
 //!
-//! `src/parker.rs` once more, on words that spell the store buffer out. The
-//! waker's stores go into a queue, from which a thread of its own moves them
-//! to memory, one by one and whenever it likes; the waker alone sees them
-//! before. A fence empties the queue, and so does a read-modify-write, a call
-//! of the kernel, a death, and the sleeper's `membarrier` if the waker's
-//! process is registered for it. That is TSO, the memory model of x86-64; the
-//! same barrier orders weaker machines. The sleeper's own stores to its word
-//! are swaps, and so it needs no queue.
+//! These models run `src/parker.rs` on words with an explicit store buffer. The waker's
+//! stores go into a queue. A separate thread moves them to memory one by one, at any time;
+//! until then only the waker sees them. A fence empties the queue. So does a
+//! read-modify-write, a system call, a death, and the sleeper's `membarrier` if the waker's
+//! process is registered for it. That is TSO, the memory model of x86-64; the same barrier
+//! orders weaker machines. The sleeper's own stores to its word are swaps, so it needs no
+//! queue.
 
 pub(crate) mod models;
 pub(crate) mod mutants;
@@ -16,7 +15,7 @@ pub(crate) mod mutants;
 #[allow(
     dead_code,
     clippy::duplicate_mod,
-    reason = "the same file on other words; hints do not sleep"
+    reason = "the same file on other words; hints are not part of the sleep"
 )]
 mod parker;
 mod sync;
@@ -29,7 +28,7 @@ use crate::harness::reached::{State, reach};
 
 /// The steps that a mutant may replace.
 pub(crate) struct Steps {
-    /// The waker of a process that barriers reach, or do not reach.
+    /// Makes a waker whose process is registered for barriers, or is not.
     waker: fn(bool) -> Waker,
     moved: fn(&Waker, &AtomicU32, &Kernel),
     take: fn(&Waker, &AtomicU32, &Kernel),
@@ -39,7 +38,7 @@ pub(crate) struct Steps {
     fences: bool,
 }
 
-/// What the crate does.
+/// The shipped steps.
 pub(crate) static SHIPPED: Steps = Steps::SHIPPED;
 
 impl Steps {
@@ -47,10 +46,10 @@ impl Steps {
         waker: Waker::new,
         moved: |waker, word, kernel| {
             if let Some(seen) = waker.news(word) {
-                waker.heed(seen, word, kernel);
+                waker.slow_path(seen, word, kernel);
             }
         },
-        take: |waker, word, kernel| waker.rouse(word, kernel),
+        take: |waker, word, kernel| waker.wake_unconditionally(word, kernel),
         park: |sleeper, word, kernel, stirred, position| {
             let mut parking = Parking {
                 sleeper,
@@ -68,10 +67,10 @@ impl Steps {
     };
 }
 
-/// The kernel as one sleeper sees it.
+/// The kernel for one sleeper.
 pub(crate) struct Kernel {
     steps: &'static Steps,
-    /// How many owners the sleep word had before this one.
+    /// How many owners the sleep word has had before.
     generation: usize,
 }
 
@@ -104,7 +103,7 @@ impl sleep::Kernel for Kernel {
     }
 }
 
-/// An endpoint on its way to sleep, as `wait/sleep.rs` sees it.
+/// An endpoint that is about to sleep, as `wait/sleep.rs` needs it.
 struct Parking<'a> {
     sleeper: &'a mut Sleeper,
     word: &'a AtomicU32,

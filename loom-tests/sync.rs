@@ -1,18 +1,18 @@
-//! `super::sync` of the protocol files under loom.
+//! Stands for `super::sync` in the protocol files under loom.
 //!
-//! The orderings are those of `src/sync.rs`, compiled here once more, so that
-//! no copy of them can drift; only the words and the fence are loom's. Each
-//! operation is a step before which its thread may die, and, unless it is
-//! Relaxed, an ordering site that can be weakened.
+//! The orderings are those of `src/sync.rs`, which is compiled here again, so they cannot
+//! differ. Only the words and the fence are loom's. Each operation is a step before which
+//! its thread may die. Unless it is Relaxed, it is also an ordering site that can be
+//! weakened.
 //!
-//! Where loom is blind, the words refuse to go:
+//! The words reject two uses that loom does not explore correctly:
 //!
-//! - A thread that loads and stores the same word hides every earlier load of
-//!   it by another thread (loom #166), and a model passes unexplored. One's own
-//!   word is read by `load_own`, which also proves that no other thread writes it.
+//! - A thread that loads and stores the same word hides every earlier load of it by another
+//!   thread (loom #166), and a model passes unexplored. A role reads its own word by
+//!   `load_own`, which also proves that no other thread writes it.
 //! - Loom remembers the last seven stores of a word and forgets older ones.
 //!
-//! Load buffering, which C11 allows and loom does not explore, stays unseen.
+//! Loom does not explore load buffering, which C11 allows.
 
 use std::cell::Cell;
 use std::panic::Location;
@@ -23,11 +23,7 @@ use loom::thread::{self, ThreadId};
 use crate::harness::death;
 use crate::harness::sites::{Operation, Site};
 
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "only its constants are wanted here"
-)]
+#[allow(dead_code, unused_imports, reason = "only its constants are used here")]
 #[path = "../src/sync.rs"]
 mod shipped;
 
@@ -64,7 +60,7 @@ const LONGEST_HISTORY: u32 = 7;
 #[track_caller]
 pub(crate) fn fence(edge: Ordering) {
     death::step();
-    // There is no Relaxed fence: a weakened one is left out.
+    // A Relaxed fence does not exist: a weakened fence is omitted.
     match Site::new(Operation::Fence, Location::caller()).in_force(edge) {
         Ordering::Relaxed => {}
         edge => loom::sync::atomic::fence(edge),
@@ -115,7 +111,7 @@ impl AtomicU64 {
         self.word.store(value, site.in_force(edge));
     }
 
-    /// Loads in a model's own code, whose orderings are not judged.
+    /// Loads in a model's own code; its orderings are not weakened.
     pub(crate) fn model_load(&self, edge: Ordering) -> u64 {
         death::step();
         self.reader.set(Some(thread::current().id()));
@@ -123,7 +119,7 @@ impl AtomicU64 {
         self.word.load(edge)
     }
 
-    /// Stores in a model's own code, whose orderings are not judged.
+    /// Stores in a model's own code; its orderings are not weakened.
     pub(crate) fn model_store(&self, value: u64, edge: Ordering) {
         death::step();
         self.writer.set(Some(thread::current().id()));
@@ -144,7 +140,7 @@ impl AtomicU64 {
         let writer = self.writer.get();
         assert!(
             writer.is_none() || writer != self.reader.get(),
-            "a thread loads the word that it stores: loom would go blind"
+            "a thread loads the word that it stores: loom would miss interleavings"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! The file that parks one endpoint, or many together, as it is shipped.
+//! The shipped file that parks one endpoint, or several together.
 
 #[path = "../src/wait/sleep.rs"]
 pub(crate) mod sleep;

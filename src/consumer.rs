@@ -29,8 +29,8 @@ use crate::slots::{before_wrap, inline_words, is_inline};
 /// `Abandoned`, and its drop changes nothing. The child may open the ring again and take another
 /// role.
 ///
-/// An empty ring is a snapshot: the producer may be writing. A record stays until this consumer
-/// takes it.
+/// What [`is_empty`](Self::is_empty) and [`len`](Self::len) return is a snapshot: the producer may
+/// publish messages at any moment. A record stays until this consumer takes it.
 ///
 /// ```
 /// use std::time::Duration;
@@ -121,7 +121,7 @@ impl<T: Record> Consumer<T> {
         if self.end.cursor.is_open() {
             return Ok(self.pop_open());
         }
-        self.go_on_and_pop()
+        self.open_more_and_pop()
     }
 
     /// Pops a record, and waits if there is none.
@@ -535,9 +535,9 @@ impl<T: Record> Consumer<T> {
 
     /// Separate and not inlined, so that a pop of an open record stays small.
     #[inline(never)]
-    fn go_on_and_pop(&mut self) -> Result<T, PopError> {
+    fn open_more_and_pop(&mut self) -> Result<T, PopError> {
         let mut words = [0; RIDE_WORDS];
-        if !self.go_on(&mut words)? {
+        if !self.open_more(&mut words)? {
             return Ok(self.pop_open());
         }
         self.end.release(1);
@@ -569,7 +569,7 @@ impl<T: Record> Consumer<T> {
             return Ok(()); // found before
         }
         let mut words = [0; RIDE_WORDS];
-        if self.go_on(&mut words)? {
+        if self.open_more(&mut words)? {
             self.inline.words = words;
             self.inline.position = Some(self.position());
         }
@@ -579,8 +579,8 @@ impl<T: Record> Consumer<T> {
     /// Opens the next records, after a poll if none has been seen; or `true`: the inline
     /// copy of the next one is in `words`.
     #[inline(always)]
-    fn go_on(&mut self, words: &mut [u64; RIDE_WORDS]) -> Result<bool, PopError> {
-        if self.end.go_on() {
+    fn open_more(&mut self, words: &mut [u64; RIDE_WORDS]) -> Result<bool, PopError> {
+        if self.end.open_more() {
             return Ok(false);
         }
         let unread = self.end.poll(1)?;

@@ -1,33 +1,31 @@
-//! Positions: who may write where, and who may read what.
+//! Positions: which endpoint may write or read which part of the ring.
 //!
-//! The producer owns the *tail*, the next position to write; the consumer owns
-//! the *head*, the next position to read. Both only grow, and each side keeps
-//! its own in private memory: the shared word is the published copy. What lies
-//! in `head..tail` may be read, what lies in `tail..head + capacity` may be
-//! written (the queue of Lamport, 1983). A position counts slots or bytes, whatever the caller counts;
-//! `position & (capacity - 1)` is the place in the ring.
+//! The producer owns the *tail*, the next position to write; the consumer owns the *head*,
+//! the next position to read. Both only grow, and each side keeps its own in private
+//! memory: the shared word is the published copy. The range `head..tail` may be read, the
+//! range `tail..head + capacity` may be written (the queue of Lamport, 1983). A position
+//! counts slots or bytes, as the caller does; `position & (capacity - 1)` is the place in
+//! the ring.
 //!
-//! Each side keeps the last position that it saw of its peer and looks again
-//! only when that one does not suffice (the cached indices of MCRingBuffer,
-//! Lee et al., 2009). No value of the peer is believed before it is checked:
-//! a position that moves backwards or further than the ring is long poisons
-//! the cursor for good.
+//! Each side caches the last position that it saw of its peer and polls again only when
+//! that one does not suffice (the cached indices of MCRingBuffer, Lee et al., 2009). Every
+//! value of the peer is checked before it is used: a position that moves backwards, or by
+//! more than the length of the ring, poisons the cursor permanently.
 //!
 //! # Open units
 //!
-//! Cache lines are taken in groups, because the transfers of a group overlap. So each
-//! side also keeps a private *stop*: the units before it are *open*, which means that
-//! they are this side's and that their lines were asked for. It holds
-//! `position <= stop <= what is known`, so one comparison decides the hot path.
-//! Whatever moves the position past the stop moves the stop with it.
+//! Cache lines are fetched in groups, because the transfers of a group overlap. So each
+//! side also keeps a private *stop*: the units before it are *open*, which means that this
+//! side owns them and has requested their lines. Always `position <= stop <= known units`,
+//! so one comparison decides the hot path. Code that moves the position past the stop also
+//! moves the stop.
 //!
-//! # The ride-along
+//! # The inline copy
 //!
-//! In a plain index ring the consumer waits for two dependent cache misses:
-//! the tail's line, then the message's line. So a small message can also ride
-//! in the tail's own line. The words are guarded like a sequence lock (with the
-//! fences of Boehm, 2012): the ride's position names the tail that the words
-//! belong to.
+//! In a plain index ring the consumer waits for two dependent cache misses: the tail's
+//! line, then the message's line. So a small message is also copied into the tail's own
+//! line. A sequence lock guards the words (with the fences of Boehm, 2012): `ride_position`
+//! is the mark of the tail that the words belong to.
 //!
 //! ```text
 //! producer                            consumer
@@ -37,19 +35,18 @@
 //! tail = new tail      (PUBLISH)      ride_position == mark(tail)?
 //! ```
 //!
-//! If a word of a later ride was read, the two fences meet, and the position
-//! of that later ride (or a later one still) is read too: the copy is refused
-//! and the slot is read instead, which the producer fills in any case.
+//! If the consumer reads a word of a later message, the two fences synchronize, and it also
+//! reads the position of that message, or of a later one. Then it refuses the copy and
+//! reads the slot, which the producer always fills.
 //!
-//! This file makes no syscall and follows no pointer; `loom-tests/` compiles
-//! it as it stands.
+//! This file makes no syscall and follows no pointer; `loom-tests/` compiles it unchanged.
 
 use super::error::Corrupt;
 use super::sync::{
     AtomicU64, CHECK, FREE, PLAIN, PUBLISH, READY, RECLAIM, REUSE, RIDE, RIDING, fence,
 };
 
-/// Words that fit into the tail's line beside the tail and the ride's position.
+/// Words that fit into the tail's line next to the tail and `ride_position`.
 pub(crate) const RIDE_WORDS: usize = 6;
 
 /// The producer's cache line: only the producer stores to it.
@@ -60,25 +57,25 @@ pub(crate) struct TailLine<'a> {
     pub(crate) ride: &'a [AtomicU64; RIDE_WORDS],
 }
 
-/// What an end that waits needs of its peer's position. A value, fixed before the
-/// second poll of a park: what polls for the end later compares with the same.
+/// The position of the peer that a waiting endpoint needs. It is fixed before the second
+/// poll of a park, so that later polls on its behalf compare with the same value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Awaited {
-    /// Any tail but this one.
+    /// Any tail except this one.
     Message { seen: u64 },
-    /// A head that leaves `wanted` units of room behind `position`.
+    /// A head that leaves `wanted` units of room after `position`.
     Room {
         position: u64,
         capacity: u64,
         wanted: u64,
     },
-    /// No position: only the peer's state ends the wait.
+    /// None: only the peer's state ends the wait.
     Nothing,
 }
 
 impl Awaited {
-    /// Whether the peer's position is such. Advice: the cursor's own `look` comes next,
-    /// checks the position, and orders what follows.
+    /// Whether the peer's position is reached. Advice: the cursor's own `look` follows,
+    /// checks the position, and orders later accesses.
     pub(crate) fn is_there(self, peer: &AtomicU64) -> bool {
         let found = peer.load(PLAIN);
         match self {
@@ -89,7 +86,7 @@ impl Awaited {
                 wanted,
             } => {
                 let room = capacity.checked_sub(position.wrapping_sub(found));
-                // More than the ring holds is corrupt: `look` says so.
+                // More than the capacity is corrupt: `look` reports it.
                 room.is_none_or(|room| room >= wanted)
             }
             Self::Nothing => false,
@@ -97,8 +94,8 @@ impl Awaited {
     }
 }
 
-/// The ride's position for a message that ends at `tail`. The lowest bit is
-/// set so that no position looks like "no ride".
+/// `ride_position` for a message that ends at `tail`. The lowest bit is set, so that no
+/// position equals the mark of "no inline copy".
 #[inline(always)]
 fn mark(tail: u64) -> u64 {
     tail << 1 | 1
@@ -110,27 +107,27 @@ const NO_RIDE: u64 = 0;
 #[derive(Debug)]
 pub(crate) struct WriteCursor {
     tail: u64,
-    /// Where open units end.
+    /// The end of the open units.
     stop: u64,
-    /// Where room ends: the head as last seen, which is never ahead of the real
-    /// one, and a capacity.
+    /// The end of the room: the cached head, which is never ahead of the real one, plus the
+    /// capacity.
     end: u64,
-    /// The capacity less one.
+    /// The capacity minus one.
     mask: u64,
     poison: Option<Corrupt>,
 }
 
 impl WriteCursor {
-    /// Takes up the producer's role at the stored position. A ride that the
-    /// predecessor left half made is cleared: it could carry the very position
-    /// that its successor publishes without a ride.
+    /// Takes the producer's role at the stored position. Clears an incomplete inline copy
+    /// of the previous holder: its mark could be that of a position that this producer
+    /// publishes without an inline copy.
     pub(crate) fn resume(
         line: TailLine<'_>,
         head: &AtomicU64,
         capacity: u64,
     ) -> Result<Self, Corrupt> {
         let tail = line.tail.load_own();
-        // reclaim -> free: the slots behind this head are no longer read.
+        // reclaim -> free: the slots before this head are no longer read.
         let head = head.load(FREE);
         // copied -> overtaken: no payload is stored before this head was loaded.
         fence(REUSE);
@@ -140,7 +137,7 @@ impl WriteCursor {
                 found: head,
             });
         }
-        // ride -> check: ordered before the successor's first publish by PUBLISH.
+        // `ride -> check`: PUBLISH orders it before the first publish of this producer.
         line.ride_position.store(NO_RIDE, RIDING);
         Ok(Self {
             tail,
@@ -175,21 +172,20 @@ impl WriteCursor {
         self.stop.wrapping_sub(self.tail) >= units
     }
 
-    /// Opens the next `units`, which lie within the last `room`.
+    /// Opens the next `units`, which are within the last `room`.
     #[inline(always)]
     pub(crate) fn open(&mut self, units: u64) {
         self.stop = self.tail.wrapping_add(units);
     }
 
-    /// Units that can be written, as far as the last look tells, if they are at
-    /// least `wanted`.
+    /// Units that can be written according to the last poll, if they are at least `wanted`.
     #[inline(always)]
     pub(crate) fn room(&self, wanted: u64) -> Option<u64> {
         let room = self.end.wrapping_sub(self.tail);
         (wanted <= room).then_some(room)
     }
 
-    /// What a wait for `wanted` units of room awaits.
+    /// The goal of a wait for `wanted` units of room.
     pub(crate) fn awaited(&self, wanted: u64) -> Awaited {
         Awaited::Room {
             position: self.tail,
@@ -198,19 +194,19 @@ impl WriteCursor {
         }
     }
 
-    /// Looks at the consumer's head; returns the units that can be written.
+    /// Polls the consumer's head; returns the units that can be written.
     #[inline]
     pub(crate) fn look(&mut self, head: &AtomicU64) -> Result<u64, Corrupt> {
         if let Some(poison) = self.poison {
             return Err(poison);
         }
-        // reclaim -> free: the consumer has read what lies behind this head.
+        // reclaim -> free: the consumer has read everything before this head.
         let seen = head.load(FREE);
         // copied -> overtaken: as in `resume`.
         fence(REUSE);
         let unread = self.tail.wrapping_sub(seen);
         let end = seen.wrapping_add(self.capacity());
-        // The head only grows, and so does the room.
+        // The head only grows, and the room with it.
         let known = self.end.wrapping_sub(self.tail);
         if unread > self.capacity() || end.wrapping_sub(self.tail) < known {
             return Err(self.poison(seen));
@@ -224,13 +220,13 @@ impl WriteCursor {
         self.poison
     }
 
-    /// No room from now on, so that every later call comes to `look`.
+    /// Removes all room, so that every later call reaches `look`.
     pub(crate) fn close(&mut self) {
         self.end = self.tail;
         self.stop = self.tail;
     }
 
-    /// No room, and every later `look` answers the same.
+    /// Removes all room; every later `look` returns the same.
     #[cold]
     fn poison(&mut self, found: u64) -> Corrupt {
         self.close();
@@ -240,7 +236,7 @@ impl WriteCursor {
         })
     }
 
-    /// The place in the ring of the position that lies `ahead` units further.
+    /// The place in the ring of the position `ahead` units further.
     #[inline(always)]
     pub(crate) fn index(&self, ahead: usize) -> usize {
         self.index_of(self.tail.wrapping_add(ahead as u64))
@@ -252,7 +248,7 @@ impl WriteCursor {
         (position & self.mask) as usize
     }
 
-    /// Makes the next `units` visible. They lie within the last `room`.
+    /// Makes the next `units` visible. They are within the last `room`.
     #[inline(always)]
     pub(crate) fn publish(&mut self, units: u64, line: TailLine<'_>) {
         let tail = self.tail.wrapping_add(units);
@@ -275,21 +271,21 @@ impl WriteCursor {
         line.tail.store(tail, PUBLISH);
     }
 
-    /// `publish` for one message that also rides in the tail's line.
+    /// `publish` for one message that is also copied into the tail's line.
     #[inline(always)]
-    pub(crate) fn publish_riding(
+    pub(crate) fn publish_inline(
         &mut self,
         units: u64,
         words: impl Iterator<Item = u64>,
         line: TailLine<'_>,
     ) {
         let tail = self.tail.wrapping_add(units);
-        // ride -> check: the position goes ahead of its words ...
+        // `ride -> check`: the position precedes its words ...
         line.ride_position.store(mark(tail), RIDING);
-        // ... so that who reads a word also reads the position.
+        // ... so that a read of a word implies a read of the position.
         fence(RIDE);
         for (slot, word) in line.ride.iter().zip(words) {
-            // ride -> check: between the fence and the publish.
+            // `ride -> check`: between the fence and the publish.
             slot.store(word, RIDING);
         }
         self.publish(units, line);
@@ -300,17 +296,17 @@ impl WriteCursor {
 #[derive(Debug)]
 pub(crate) struct ReadCursor {
     head: u64,
-    /// Where open units end.
+    /// The end of the open units.
     stop: u64,
-    /// The tail as last seen. Never ahead of the real one.
+    /// The cached tail, which is never ahead of the real one.
     tail: u64,
-    /// The capacity less one.
+    /// The capacity minus one.
     mask: u64,
     poison: Option<Corrupt>,
 }
 
 impl ReadCursor {
-    /// Takes up the consumer's role at the stored position.
+    /// Takes the consumer's role at the stored position.
     pub(crate) fn resume(
         tail: &AtomicU64,
         head: &AtomicU64,
@@ -352,24 +348,24 @@ impl ReadCursor {
         self.stop != self.head
     }
 
-    /// Opens the next `units`, which lie within `seen`.
+    /// Opens the next `units`, which are within `seen`.
     #[inline(always)]
     pub(crate) fn open(&mut self, units: u64) {
         self.stop = self.head.wrapping_add(units);
     }
 
-    /// Units that can be read now and that an earlier look has seen.
+    /// Units that can be read and that an earlier poll has found.
     #[inline(always)]
     pub(crate) fn seen(&self) -> u64 {
         self.tail.wrapping_sub(self.head)
     }
 
-    /// What a wait for another message awaits.
+    /// The goal of a wait for another message.
     pub(crate) fn awaited(&self) -> Awaited {
         Awaited::Message { seen: self.tail }
     }
 
-    /// Looks at the producer's tail; returns the units that can be read.
+    /// Polls the producer's tail; returns the units that can be read.
     #[inline(always)]
     pub(crate) fn look(&mut self, tail: &AtomicU64) -> Result<u64, Corrupt> {
         if let Some(poison) = self.poison {
@@ -378,7 +374,7 @@ impl ReadCursor {
         // publish -> ready: the bytes before this tail are whole.
         let seen = tail.load(READY);
         let unread = seen.wrapping_sub(self.head);
-        // The tail only grows, and never further than the ring is long.
+        // The tail only grows, and by at most the length of the ring.
         if unread > self.capacity() || unread < self.seen() {
             return Err(self.poison("tail", seen));
         }
@@ -391,8 +387,8 @@ impl ReadCursor {
         self.poison
     }
 
-    /// Nothing to read from now on: every later `look` answers the same. What was found
-    /// first counts.
+    /// Removes all unread units: every later `look` returns the same. The first corruption
+    /// counts.
     #[cold]
     pub(crate) fn poison(&mut self, field: &'static str, found: u64) -> Corrupt {
         self.tail = self.head;
@@ -400,21 +396,21 @@ impl ReadCursor {
         *self.poison.get_or_insert(Corrupt { field, found })
     }
 
-    /// Copies the ride into `words` and says whether it is the whole message
-    /// that ends at the tail of the last look. Worth asking when that look has
-    /// just fetched the line and found a single message.
+    /// Copies the inline copy into `words` and returns whether it is the whole message that
+    /// ends at the tail of the last poll. Useful when that poll has just fetched the line
+    /// and found a single message.
     #[inline(always)]
-    pub(crate) fn ride(&self, words: &mut [u64], line: TailLine<'_>) -> bool {
+    pub(crate) fn inline_copy(&self, words: &mut [u64], line: TailLine<'_>) -> bool {
         for (word, slot) in words.iter_mut().zip(line.ride) {
-            // ride -> check: perhaps torn; the position below tells.
+            // `ride -> check`: possibly torn; the position below shows it.
             *word = slot.load(RIDING);
         }
-        // ride -> check: no word above is newer than the position below.
+        // `ride -> check`: no word above is newer than the position below.
         fence(CHECK);
         line.ride_position.load(RIDING) == mark(self.tail)
     }
 
-    /// The place in the ring of the position that lies `ahead` units further.
+    /// The place in the ring of the position `ahead` units further.
     #[inline(always)]
     pub(crate) fn index(&self, ahead: usize) -> usize {
         self.index_of(self.head.wrapping_add(ahead as u64))
@@ -426,7 +422,7 @@ impl ReadCursor {
         (position & self.mask) as usize
     }
 
-    /// Gives the next `units` back to the producer. They lie within `seen`.
+    /// Returns the next `units` to the producer. They are within `seen`.
     #[inline(always)]
     pub(crate) fn release(&mut self, units: u64, head: &AtomicU64) {
         let position = self.head.wrapping_add(units);
@@ -445,7 +441,7 @@ impl ReadCursor {
     #[inline(always)]
     fn move_to(&mut self, position: u64, head: &AtomicU64) {
         self.head = position;
-        // reclaim -> free: reading is over before the room is reused.
+        // reclaim -> free: the reads end before the room is reused.
         head.store(position, RECLAIM);
     }
 }

@@ -8,9 +8,9 @@ use crate::doorbell::now;
 /// peer that fills a large ring must not decide how long a call takes.
 pub(crate) const LATE_BYTES: u64 = 64 << 10;
 
-/// Until when a call waits: a [`Duration`] from now, or an [`Instant`].
+/// When a call stops waiting: after a [`Duration`], or at an [`Instant`].
 ///
-/// Every `x_timeout` call takes either, and computes one absolute time from it.
+/// Every `x_timeout` call takes either, and computes one absolute time when it begins.
 ///
 /// ```
 /// use std::time::{Duration, Instant};
@@ -121,7 +121,7 @@ impl From<Instant> for Deadline {
     }
 }
 
-/// `None` is never reached.
+/// `None`: the call waits forever.
 impl From<Option<Duration>> for Deadline {
     fn from(timeout: Option<Duration>) -> Self {
         timeout.map_or(Self::NEVER, Self::from)

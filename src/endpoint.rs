@@ -1,5 +1,5 @@
-//! What the four ends share: cursor, role, polls of the peer's position, and the
-//! two waits.
+//! What the four endpoints share: cursor, role, polls of the peer's position, and the two
+//! waits.
 
 mod groups;
 pub(crate) mod inline_copy;
@@ -23,20 +23,20 @@ use crate::wait::{Pacing, Step, WaitLoop};
 
 pub(crate) use self::methods::{open_methods, shared_methods, shared_traits};
 
-/// An end of a ring, with its cursor: [`WriteCursor`] or [`ReadCursor`].
+/// An endpoint of a ring, with its cursor: [`WriteCursor`] or [`ReadCursor`].
 pub(crate) struct Endpoint<C> {
     pub(crate) cursor: CachePadded<C>,
     pacing: Pacing,
     lines: Lines,
     data: NonNull<u8>,
     pub(crate) role: RoleGuard,
-    /// This end was closed, and lives on.
+    /// Whether this endpoint was closed.
     pub(crate) closed: bool,
     #[cfg(test)]
     counts: Counts,
 }
 
-/// How often an end did what costs time and changes no message.
+/// How often an endpoint performed actions that cost time and change no message.
 #[cfg(test)]
 #[derive(Debug, Default)]
 struct Counts {
@@ -44,15 +44,15 @@ struct Counts {
     /// Groups of units that were opened, and their lines.
     groups: u64,
     lines: u64,
-    /// Closer looks at the peer's word.
-    heeded: u64,
+    /// Slow paths of a wake, with a fence and a second load of the peer's word.
+    slow_paths: u64,
 }
 
 // SAFETY: `data` points into memory that `role` keeps mapped, and that is bound to
 // no thread.
 unsafe impl<C: Send> Send for Endpoint<C> {}
 
-/// One of the four public ends, as the waits see it.
+/// One of the four public endpoints, for the waits.
 pub(crate) trait End {
     type Cursor;
     fn endpoint(&self) -> &Endpoint<Self::Cursor>;
@@ -91,7 +91,7 @@ impl<C> Endpoint<C> {
         self.role.close();
     }
 
-    /// Waits until the peer has attached; what is awaited ends the wait as well.
+    /// Waits until the peer has attached, or until the goal is reached.
     fn wait_until_attached(
         &mut self,
         position: u64,
@@ -118,15 +118,15 @@ impl Endpoint<WriteCursor> {
         Ok(Self::new(shared, shape, role, cursor))
     }
 
-    /// What the consumer has not released: a snapshot.
+    /// The units that the consumer has not released: a snapshot.
     pub(crate) fn len(&self) -> u64 {
-        // Advice: orders nothing, and may be late.
+        // Advice: without ordering, and possibly outdated.
         let head = self.role.header().consumer.head.load(PLAIN);
         let unread = self.cursor.position().wrapping_sub(head);
         unread.min(self.cursor.capacity())
     }
 
-    /// The room that can be written now, if it is at least `wanted`.
+    /// The room that can be written, if it is at least `wanted`.
     #[inline(always)]
     pub(crate) fn room(&mut self, wanted: u64) -> Result<u64, NoRoom> {
         match self.cursor.room(wanted) {
@@ -135,8 +135,8 @@ impl Endpoint<WriteCursor> {
         }
     }
 
-    /// Reads the head; full, unless the consumer has closed: then what it released
-    /// before still counts.
+    /// Reads the head. `Full`, unless the consumer has closed: then its earlier releases
+    /// still count.
     #[inline(never)]
     pub(crate) fn poll(&mut self, wanted: u64) -> Result<u64, NoRoom> {
         if self.closed && self.cursor.corruption().is_none() {
@@ -158,7 +158,7 @@ impl Endpoint<WriteCursor> {
                 let has_left = |end: &mut Self| end.role.peer_closed();
                 let left = last_poll(self, has_left, |end| end.poll_leftover(wanted));
                 left.unwrap_or_else(|| {
-                    self.pacing.in_vain();
+                    self.pacing.record_empty();
                     Err(NoRoom::Full)
                 })
             }
@@ -176,7 +176,7 @@ impl Endpoint<WriteCursor> {
         Ok(room)
     }
 
-    /// The room that a consumer which is gone has left.
+    /// The room that a closed or crashed consumer has released.
     #[cold]
     fn poll_leftover(&mut self, wanted: u64) -> Result<u64, NoRoom> {
         self.poll_head(wanted).map_err(|reason| match reason {
@@ -213,7 +213,7 @@ impl Endpoint<WriteCursor> {
         }
     }
 
-    /// What a wait for a consumer that is gone ends with.
+    /// The error of a wait for a closed or crashed consumer.
     #[cold]
     pub(crate) fn abandoned(&self) -> NoRoom {
         if self.role.is_superseded() {
@@ -229,13 +229,13 @@ impl Endpoint<WriteCursor> {
         self.role.park(position, until, goal);
     }
 
-    /// What a wait for `wanted` units of room awaits.
+    /// The goal of a wait for `wanted` units of room.
     pub(crate) fn awaited(&self, wanted: u64) -> Awaited {
         self.cursor.awaited(wanted)
     }
 
-    /// Publishes `units` that were written. A poisoned or closed end has none. `false` in
-    /// a forked child, and from then on this end is closed.
+    /// Publishes `units` that were written. A poisoned or closed endpoint has none. Returns
+    /// `false` in a forked child, and closes this endpoint there.
     #[inline(always)]
     pub(crate) fn publish(&mut self, units: u64) -> bool {
         self.cursor.publish(units, tail_line(self.role.header()));
@@ -251,29 +251,29 @@ impl Endpoint<WriteCursor> {
         self.moved()
     }
 
-    /// After a store of the tail: does what the peer's word asks for.
+    /// After a store of the tail: wakes the peer if its word requires it.
     #[inline(always)]
     pub(crate) fn moved(&mut self) -> bool {
         match self.role.news() {
             None => true,
-            Some(seen) => self.heed(seen),
+            Some(seen) => self.slow_path(seen),
         }
     }
 
-    /// Does what the peer's word asks for. If it says that this is a forked child, what
-    /// was published is in a copy that nobody reads. Any process may write to a word: the
-    /// entry decides.
+    /// Wakes the peer if its word requires it. If the word is that of a forked child, the
+    /// message is in a private copy. Any process may write to a word, so the table of forks
+    /// decides.
     #[cold]
     #[inline(never)]
-    fn heed(&mut self, seen: u32) -> bool {
+    fn slow_path(&mut self, seen: u32) -> bool {
         #[cfg(test)]
         {
-            self.counts.heeded += 1;
+            self.counts.slow_paths += 1;
         }
-        self.role.heed(seen) || self.is_ours()
+        self.role.slow_path(seen) || self.is_ours()
     }
 
-    /// Whether this is no forked child. In one, the end is closed from now on.
+    /// Whether this is not a forked child. In a forked child it closes the endpoint.
     #[cold]
     #[inline(never)]
     fn is_ours(&mut self) -> bool {
@@ -284,8 +284,8 @@ impl Endpoint<WriteCursor> {
         is_ours
     }
 
-    /// Closes this end and keeps the role. It has no room from now on, so that every
-    /// later call polls, and learns of it.
+    /// Closes this endpoint and keeps the role. It has no room from now on, so that every
+    /// later call polls and finds it closed.
     pub(crate) fn close(&mut self) {
         self.cursor.close();
         self.mark_closed();
@@ -308,16 +308,16 @@ impl Endpoint<ReadCursor> {
         Ok(Self::new(shared, shape, role, cursor))
     }
 
-    /// What the producer has published and this end has not released: a snapshot.
+    /// The units that the producer has published and this endpoint has not released: a snapshot.
     pub(crate) fn len(&self) -> u64 {
-        // Advice: orders nothing, and may be late.
+        // Advice: without ordering, and possibly outdated.
         let tail = self.role.header().producer.tail.load(PLAIN);
         let unread = tail.wrapping_sub(self.cursor.position());
         unread.min(self.cursor.capacity())
     }
 
-    /// Reads the tail: units that can be read, at least `wanted`, or why there are
-    /// fewer.
+    /// Reads the tail: the units that can be read, at least `wanted`, or the error if there
+    /// are fewer.
     #[inline(always)]
     pub(crate) fn poll(&mut self, wanted: u64) -> Result<u64, PopError> {
         #[cfg(test)]
@@ -344,19 +344,19 @@ impl Endpoint<ReadCursor> {
         }
     }
 
-    /// Empty, unless one of the two ends is closed; then what was published before
-    /// still counts.
+    /// `Empty`, unless one of the two endpoints is closed; then messages published before
+    /// still count.
     #[inline]
     fn nothing(&mut self, wanted: u64) -> Result<u64, PopError> {
         Pacing::note_idle();
-        if self.pacing.in_vain() {
+        if self.pacing.record_empty() {
             self.role.hint(true);
         }
         let has_left = |end: &mut Self| end.closed || end.role.peer_closed();
         last_poll(self, has_left, |end| end.poll_leftover(wanted)).unwrap_or(Err(PopError::Empty))
     }
 
-    /// What a producer that is gone has left.
+    /// The units that a closed or crashed producer has published.
     #[cold]
     fn poll_leftover(&mut self, wanted: u64) -> Result<u64, PopError> {
         self.poll_tail(wanted).map_err(|reason| match reason {
@@ -381,7 +381,7 @@ impl Endpoint<ReadCursor> {
         }
     }
 
-    /// What a wait for a producer that is gone ends with.
+    /// The error of a wait for a closed or crashed producer.
     #[cold]
     pub(crate) fn abandoned(&self) -> PopError {
         if self.role.is_superseded() {
@@ -391,7 +391,7 @@ impl Endpoint<ReadCursor> {
         }
     }
 
-    /// Closes this end and keeps the role. What is in the ring can still be read.
+    /// Closes this endpoint and keeps the role. Messages in the ring can still be read.
     pub(crate) fn close(&mut self) {
         self.mark_closed();
     }
@@ -408,12 +408,12 @@ impl Endpoint<ReadCursor> {
         self.role.park(position, until, goal);
     }
 
-    /// What a wait for another message awaits.
+    /// The goal of a wait for another message.
     pub(crate) fn awaited(&self) -> Awaited {
         self.cursor.awaited()
     }
 
-    /// Gives `units` back that were read.
+    /// Releases `units` that were read.
     #[inline(always)]
     pub(crate) fn release(&mut self, units: u64) {
         self.cursor
@@ -430,24 +430,24 @@ impl Endpoint<ReadCursor> {
         self.moved();
     }
 
-    /// After a store of the head: does what the peer's word asks for.
+    /// After a store of the head: wakes the peer if its word requires it.
     #[inline(always)]
     pub(crate) fn moved(&self) {
         if let Some(seen) = self.role.news() {
-            self.heed(seen);
+            self.slow_path(seen);
         }
     }
 
-    /// Does what the peer's word asks for. In a forked child nothing is left to do.
+    /// Wakes the peer if its word requires it. In a forked child there is nothing to do.
     #[cold]
     #[inline(never)]
-    fn heed(&self, seen: u32) {
-        self.role.heed(seen);
+    fn slow_path(&self, seen: u32) {
+        self.role.slow_path(seen);
     }
 }
 
-/// Repeats `attempt` until it finds something or the deadline has come. The attempt
-/// itself polls the tail, so that it meets the inline copy.
+/// Repeats `attempt` until it finds something or the deadline has passed. The attempt
+/// itself polls the tail, so that it finds the inline copy.
 pub(crate) fn wait_for_message<E: End<Cursor = ReadCursor>, R>(
     end: &mut E,
     deadline: Deadline,
@@ -498,9 +498,9 @@ impl<C> fmt::Debug for Endpoint<C> {
     }
 }
 
-/// What the ends spare each other, held by counts: ends that never take lines, never ask
-/// for inline copies, always look away or are never awake deliver every message as well,
-/// slowly.
+/// Counts that show the optimisations at work. Endpoints that never fetch lines, never
+/// request inline copies, always back off or never omit the fence also deliver every
+/// message, but slowly.
 #[cfg(test)]
 mod tests {
     use core::time::Duration;
@@ -509,7 +509,7 @@ mod tests {
     use crate::{Consumer, Fences, PopError, Producer, RingOptions, WaitStrategy};
 
     const SLOTS: u64 = 1024;
-    /// As much work as makes an end awake.
+    /// The number of messages after which an endpoint is AWAKE.
     const STRETCH: u64 = 1024;
 
     fn options() -> RingOptions {
@@ -520,7 +520,7 @@ mod tests {
         options.heap::<u64>().expect("a fitting capacity")
     }
 
-    /// So many bursts: the consumer finds all of each with one poll.
+    /// Sends this many bursts: the consumer finds all of each with one poll.
     fn stream(ends: &mut (Producer<u64>, Consumer<u64>), bursts: u64, burst: u64) {
         for _ in 0..bursts {
             for number in 0..burst {
@@ -532,8 +532,8 @@ mod tests {
         }
     }
 
-    /// So many messages, for each of which the consumer waits; how many are copied
-    /// inline as well.
+    /// Sends this many messages, for each of which the consumer waits; returns how many
+    /// were also copied inline.
     fn one_by_one(ends: &mut (Producer<u64>, Consumer<u64>), messages: u64) -> u64 {
         let mut inline = 0;
         for number in 0..messages {
@@ -551,7 +551,7 @@ mod tests {
     fn each_line_that_was_read_is_taken_once_in_groups_of_eight() {
         let mut ends = pair(&options());
         stream(&mut ends, 2, SLOTS / 2);
-        assert_eq!(ends.0.end.counts.groups, 0, "nobody has read a line yet");
+        assert_eq!(ends.0.end.counts.groups, 0, "no line was read yet");
         stream(&mut ends, 30, SLOTS / 2);
         let lines = 30 * SLOTS / 2 * 8 / 64;
         assert_eq!(ends.0.end.counts.lines, lines);
@@ -572,20 +572,36 @@ mod tests {
     }
 
     #[test]
-    fn batches_take_no_lines_and_open_nothing() {
-        let (mut producer, mut consumer) = pair(&options());
-        for _ in 0..100 {
-            assert_eq!(producer.try_push_slice(&[7; 64]), Ok(64));
-            assert_eq!(consumer.try_pop_slice(&mut [0; 64]), Ok(64));
+    fn batches_take_lines_in_a_ring_beyond_the_first_cache_and_open_nothing() {
+        // No line has been read in the first lap.
+        for (slots, batches, lines) in [(SLOTS, 100, 0), (8 * SLOTS, 128 + 100, 8 * 100)] {
+            let (mut producer, mut consumer) = pair(&RingOptions::new(slots));
+            for _ in 0..batches {
+                assert_eq!(producer.try_push_slice(&[7; 64]), Ok(64));
+                assert_eq!(consumer.try_pop_slice(&mut [0; 64]), Ok(64));
+            }
+            let taken = (producer.end.counts.lines, consumer.end.counts.lines);
+            assert_eq!(taken, (lines, 0));
+            assert!(!producer.end.cursor.is_open() && !consumer.end.cursor.is_open());
         }
-        assert_eq!(
-            (producer.end.counts.lines, consumer.end.counts.lines),
-            (0, 0)
-        );
-        assert!(!producer.end.cursor.is_open() && !consumer.end.cursor.is_open());
     }
 
-    /// In a stream, the rest of a line is left for the next poll, unless there is nothing
+    #[test]
+    fn an_empty_batch_touches_no_slot_of_a_full_ring() {
+        let (mut producer, mut consumer) = pair(&RingOptions::new(8 * SLOTS));
+        for _ in 0..8 {
+            assert_eq!(producer.try_push_slice(&[7; SLOTS as usize]), Ok(1024));
+            assert_eq!(consumer.try_pop_slice(&mut [0; SLOTS as usize]), Ok(1024));
+        }
+        for _ in 0..8 {
+            assert_eq!(producer.try_push_slice(&[7; SLOTS as usize]), Ok(1024));
+        }
+        let lines = producer.end.counts.lines;
+        assert_eq!(producer.try_push_slice(&[]), Ok(0));
+        assert_eq!(producer.end.counts.lines, lines);
+    }
+
+    /// In a stream, an incomplete line is left for the next poll, unless there is nothing
     /// else.
     #[test]
     fn a_stream_moves_whole_lines_and_loses_no_scrap() {
@@ -599,7 +615,7 @@ mod tests {
             assert_eq!(ends.1.try_pop(), Ok(number));
         }
         assert_eq!(ends.1.end.counts.polls, polls + 1);
-        // Four are known. The other four of their line come meanwhile.
+        // Four are known. The other four of their line arrive in between.
         for number in 12..16 {
             ends.0.try_push(number).expect("there is room");
         }
@@ -608,7 +624,7 @@ mod tests {
         }
         assert_eq!(ends.1.end.counts.polls, polls + 2);
         assert_eq!(ends.1.end.counts.groups, 10 + 2);
-        // No more come: they are taken after one poll.
+        // No more arrive: they are taken after one poll.
         for number in 0..3 {
             ends.0.try_push(number).expect("there is room");
         }
@@ -619,7 +635,7 @@ mod tests {
     }
 
     #[test]
-    fn only_an_end_close_behind_a_stream_looks_away() {
+    fn only_an_endpoint_close_behind_a_stream_backs_off() {
         let mut far = pair(&options());
         stream(&mut far, 100, SLOTS / 2);
         assert_eq!(far.0.end.pacing.looked_away, 0);
@@ -630,26 +646,26 @@ mod tests {
         assert_eq!(lone.0.end.pacing.looked_away, 0);
         assert_eq!(lone.1.end.pacing.looked_away, 0);
 
-        // Before each poll but the first eight, at most 64 hints.
+        // Before each poll except the first eight, at most 64 hints.
         let mut close = pair(&options());
         stream(&mut close, 1000, 2);
         let hints = close.1.end.pacing.looked_away;
         assert!((40 * 992..=64 * 992).contains(&hints), "{hints} hints");
 
-        // Half of the ring is far, in the smallest rings as well.
+        // Half of the ring is far, also in the smallest rings.
         let mut small = pair(&RingOptions::new(2));
         stream(&mut small, 1000, 2);
         assert_eq!(small.0.end.pacing.looked_away, 0);
         assert_eq!(small.1.end.pacing.looked_away, 0);
     }
 
-    /// A thread that waited has its next lines before it needs them; that of a stream
-    /// takes them on the way.
+    /// A thread that has waited fetches its next lines in advance; the thread of a stream
+    /// fetches them when it needs them.
     #[test]
     fn lines_are_taken_after_a_message_only_by_a_thread_that_has_waited() {
         let options = RingOptions::new(64);
         let (mut producer, mut consumer) = options.heap::<[u64; 128]>().expect("a ring");
-        // Until the consumer has asked for it, and the producer knows.
+        // Until the consumer has set its hint, and the producer has seen it.
         for _ in 0..72 {
             assert!(consumer.try_pop().is_err());
             producer.try_push([7; 128]).expect("there is room");
@@ -658,59 +674,59 @@ mod tests {
         assert!(producer.end.cursor.is_open(), "the thread has waited");
         let groups = producer.end.counts.groups;
         producer.try_push([7; 128]).expect("there is room");
-        assert!(!producer.end.cursor.is_open(), "it has not");
+        assert!(!producer.end.cursor.is_open(), "it has not waited");
         assert_eq!(producer.end.counts.groups, groups);
         producer.try_push([7; 128]).expect("there is room");
-        assert_eq!(producer.end.counts.groups, groups + 1, "on the way");
+        assert_eq!(producer.end.counts.groups, groups + 1, "in a stream");
     }
 
     #[test]
     fn messages_that_are_waited_for_are_copied_inline_and_those_of_a_stream_are_not() {
         let mut ends = pair(&options());
-        // The consumer asks for it with the fourth, and the producer reads that with the
+        // The consumer sets its hint with the fourth, and the producer reads it with the
         // publish of the fifth.
         assert_eq!(one_by_one(&mut ends, 1000), 995);
-        // Eight polls that find many take it back.
+        // Eight polls that find several messages clear it.
         stream(&mut ends, 16, 64);
         ends.0.try_push(7).expect("there is room");
         let page = &ends.0.end.role.header().producer;
         assert_ne!(page.ride_position.load(PLAIN) >> 1, page.tail.load(PLAIN));
     }
 
-    /// How often each end looked closer at the word of the other: with a fence while that
-    /// one is not awake.
-    fn heeded(options: &RingOptions) -> (u64, u64) {
+    /// How often each endpoint took the slow path of a wake: with a fence while its peer is
+    /// not AWAKE.
+    fn slow_paths(options: &RingOptions) -> (u64, u64) {
         let mut ends = pair(options);
         stream(&mut ends, 32, SLOTS / 2);
-        (ends.0.end.counts.heeded, 32 * SLOTS / 2)
+        (ends.0.end.counts.slow_paths, 32 * SLOTS / 2)
     }
 
     #[test]
-    fn a_publish_to_a_peer_that_is_awake_needs_no_fence() {
-        // It never sleeps, which its word says from the beginning.
-        let (heeded_spin, _) = heeded(&options().wait_strategy(WaitStrategy::Spin));
-        assert_eq!(heeded_spin, 0);
-        // Each publish until it has been at work for long enough, and one that learns it.
-        let (heeded_park, messages) = heeded(&options());
+    fn a_publish_to_a_working_peer_needs_no_fence() {
+        // It never sleeps, and its word is AWAKE from the beginning.
+        let (slow_paths_spin, _) = slow_paths(&options().wait_strategy(WaitStrategy::Spin));
+        assert_eq!(slow_paths_spin, 0);
+        // Each publish until the consumer has worked long enough, and one that reads AWAKE.
+        let (slow_paths_park, messages) = slow_paths(&options());
         assert!(
-            (1..=messages / 2).contains(&heeded_park) && heeded_park >= STRETCH,
-            "{heeded_park} of {messages}"
+            (1..=messages / 2).contains(&slow_paths_park) && slow_paths_park >= STRETCH,
+            "{slow_paths_park} of {messages}"
         );
-        let (heeded_symmetric, messages) = heeded(&options().fences(Fences::Symmetric));
-        assert_eq!(heeded_symmetric, messages);
+        let (slow_paths_symmetric, messages) = slow_paths(&options().fences(Fences::Symmetric));
+        assert_eq!(slow_paths_symmetric, messages);
     }
 
     #[test]
-    fn an_end_that_has_slept_is_awake_again_only_after_as_much_work() {
+    fn an_endpoint_that_has_slept_grants_again_only_after_as_much_work() {
         let mut ends = pair(&options().spin(Duration::ZERO));
         stream(&mut ends, 32, SLOTS / 2);
-        let before = ends.0.end.counts.heeded;
+        let before = ends.0.end.counts.slow_paths;
         stream(&mut ends, 2, SLOTS / 2);
-        assert_eq!(ends.0.end.counts.heeded, before);
+        assert_eq!(ends.0.end.counts.slow_paths, before);
         let slept = ends.1.pop_timeout(Duration::from_millis(1));
         assert_eq!(slept, Err(PopError::TimedOut));
         stream(&mut ends, 32, SLOTS / 2);
-        let after = ends.0.end.counts.heeded - before;
+        let after = ends.0.end.counts.slow_paths - before;
         assert!((STRETCH..=STRETCH + SLOTS).contains(&after), "{after}");
     }
 }

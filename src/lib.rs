@@ -1,134 +1,79 @@
 //! A lock-free single-producer single-consumer (SPSC) ring buffer in named shared memory.
 //!
-//! A *ring* is in a *segment*, a named piece of shared memory. One process holds its
-//! *producer*, and one holds its *consumer*. Start them in either order; each can close, crash
-//! and restart without the other. There is no server and no socket, and no syscall while both are
-//! busy. A published message outlives the process that published it. A restarted process continues
-//! where the last holder of its role stopped.
+//! A *ring* is in a *segment*, a named piece of shared memory. One process holds its *producer*, and
+//! one holds its *consumer*. Start them in either order; each can close, crash and restart without
+//! the other. There is no server and no socket, and no syscall while both are busy. A published
+//! message outlives the process that published it.
 //!
-//! # Fixed-size records
+//! | | records: `T`, of one size | frames: `[u8]`, of any length |
+//! |---|---|---|
+//! | get a ring | [`RingOptions`], [`Ring`]`<T>` | [`RingOptions`], [`Ring`]`<[u8]>` |
+//! | write | [`Producer`], in place a [`Claim`] | [`FrameProducer`], in place a [`FrameClaim`] |
+//! | read | [`Consumer`], in place a [`Peek`] | [`FrameConsumer`], in place a [`Frame`] |
+//! | errors | [`Error`], [`PushError`], [`PopError`] | the same, and [`ClaimError`] |
+//! | inspect | [`Observer`] | [`Observer`] |
 //!
 //! ```
 //! use quoit::RingOptions;
-//! use zerocopy::{FromBytes, Immutable, IntoBytes};
-//!
-//! #[derive(Clone, Copy, Debug, PartialEq, FromBytes, IntoBytes, Immutable)]
-//! #[repr(C)]
-//! struct Tick { price: u64, size: u64 }
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let name = &format!("quoit-doc-map-ticks-{}", std::process::id());
-//! let options = RingOptions::new(4096).schema_tag("tick/1"); // 4096 records
-//!
-//! let mut producer = options.open_or_create::<Tick>(name)?.producer()?; // in one process
-//! producer.try_push(Tick { price: 10125, size: 3 })?; // a copy
-//! let mut claim = producer.try_claim()?; // or the next slot, in place
-//! claim.write(Tick { price: 10126, size: 1 });
-//! claim.commit(); // dropping the claim instead publishes nothing
-//!
-//! let mut consumer = options.open_or_create::<Tick>(name)?.consumer()?; // in another
-//! assert_eq!(consumer.try_pop()?, Tick { price: 10125, size: 3 });
-//! let peek = consumer.try_peek()?;
-//! assert_eq!(peek.read().price, 10126);
-//! peek.release(); // dropping the peek instead keeps the record in the ring
+//! let name = "prices"; // /dev/shm/prices
+//! # let name = &format!("quoit-doc-{name}-{}", std::process::id());
+//! let options = RingOptions::new(4096).schema_tag("prices/1"); // 4096 records
+//! let mut producer = options.open_or_create::<u64>(name)?.producer()?; // in one process
+//! producer.push(10125)?;
+//! let mut consumer = options.open_or_create::<u64>(name)?.consumer()?; // in another
+//! assert_eq!(consumer.pop()?, 10125);
 //! # drop((producer, consumer));
 //! # quoit::unlink(name)?;
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! # Frames of any length
+//! `try_x` returns immediately, `x` waits, and `x_timeout` waits up to a `timeout` ([`Deadline`]). The
+//! **Real-time** line of each method says whether it can make a syscall, allocate or sleep. The text
+//! of an error says what to do.
 //!
-//! ```
-//! use quoit::RingOptions;
+//! # Guides
 //!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let name = &format!("quoit-doc-map-log-{}", std::process::id());
-//! let options = RingOptions::new(1 << 20).schema_tag("log/1"); // 1 MiB
-//!
-//! let mut producer = options.open_or_create::<[u8]>(name)?.producer()?; // in one process
-//! producer.try_push(b"hello")?; // a copy
-//! let mut claim = producer.try_claim(64)?; // or up to 64 bytes, in place
-//! claim.write_at(0, b"world");
-//! claim.commit_first(5); // five bytes are enough after all
-//!
-//! let mut consumer = options.open_or_create::<[u8]>(name)?.consumer()?; // in another
-//! let mut bytes = Vec::new();
-//! consumer.try_pop_into(&mut bytes)?;
-//! assert_eq!(bytes, b"hello");
-//! let frame = consumer.try_peek()?;
-//! assert_eq!(frame.to_vec(), b"world");
-//! frame.release();
-//! # drop((producer, consumer));
-//! # quoit::unlink(name)?;
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! # Forms of a call
-//!
-//! `try_x` returns immediately, `x` waits, and `x_timeout` waits up to a `timeout`: a `Duration`, an
-//! `Instant` or an `Option<Duration>` ([`Deadline`]). The **Real-time** line of each method says
-//! whether it can make a syscall, allocate or sleep. The text of an error says what to do; `Debug`
-//! prints the same text, so `unwrap`, `expect` and `main` show it.
+//! | page | for |
+//! |---|---|
+//! | [`production`](docs::production) | shutdown, systemd, upgrades, monitoring, pinning |
+//! | [`cookbook`](docs::cookbook) | in place, latest value only, many feeds, fan-out, latency |
+//! | [`api`](docs::api) | the whole API on one page, by task, with signatures |
+//! | [`semantics`](docs::semantics) | what each call means: `Abandoned`, stale rings, dropped guards, `fork` |
+//! | [`choosing`](docs::choosing), [`tuning`](docs::tuning) | shape, capacity and waiting; settings of the host |
+//! | [`limits`](docs::limits), [`process`](docs::process) | what quoit needs; what it does to the whole process |
+//! | [`crash`](docs::crash), [`files`](docs::files) | `kill -9` at any instruction; rings on a disk |
+//! | [`porting`](docs::porting), [`comparison`](docs::comparison) | from rtrb, ringbuf, crossbeam-channel; alternatives |
+//! | [`memory_model`](docs::memory_model), [`layout`](docs::layout) | what is sound, and why; the bytes |
+//! | [`tour`](docs::tour), [`testing`](docs::testing) | the source, and what proves it |
 //!
 //! # More tasks
 //!
 //! | task | item |
 //! |---|---|
-//! | read or write records, frames | [`Producer`], [`Consumer`]; [`FrameProducer`], [`FrameConsumer`] |
-//! | choose waiting, mode bits, prefault, `mlock`, a schema tag | [`RingOptions`] |
 //! | wait until one of many rings is ready | [`Select`] |
 //! | use an event loop: `epoll`, mio, tokio | [`into_pollable`](Consumer::into_pollable) |
 //! | move a byte stream | [`FrameProducer::writer`], [`FrameConsumer::reader`] |
 //! | call and answer | [`rpc`] |
 //! | make a ring without a name, for a [`handoff`] to another process | [`RingOptions::create_anonymous`] |
 //! | make a ring without a segment, for threads and tests | [`RingOptions::heap`] |
-//! | inspect a ring and change nothing | [`Observer`] |
 //!
-//! # Guides
+//! # Features and platforms
 //!
-//! | page | for |
+//! | feature | adds |
 //! |---|---|
-//! | [`docs::production`] | shutdown, systemd, upgrades, monitoring, pinning |
-//! | [`docs::cookbook`] | latest value only, many feeds, fan-out, latency |
-//! | [`docs::api`] | the whole API on one page, by task |
-//! | [`docs::semantics`] | what each call means: `Abandoned`, stale rings, dropped guards, `fork` |
-//! | [`docs::choosing`] | shape, capacity and waiting, with the arithmetic |
-//! | [`docs::tuning`] | host settings, most useful first |
-//! | [`docs::limits`], [`docs::process`] | what quoit needs; what it does to the whole process |
-//! | [`docs::crash`], [`docs::files`] | `kill -9` at any instruction; rings on a disk |
-//! | [`docs::memory_model`] | what is sound, and why |
-//! | [`docs::porting`], [`docs::comparison`] | from rtrb, ringbuf, crossbeam-channel; alternatives |
-//! | [`docs::tour`], [`docs::layout`], [`docs::testing`] | the source, the bytes, and what proves them |
+//! | (none, the default) | five crates in all, this one included |
+//! | `futures` | `Stream`, `Sink` and `async fn`s on any runtime; one background thread waits for all async endpoints |
+//! | `shared_memory` | a ring inside a `Shmem` of the crate of that name |
+//! | `cli` | the command-line tool `quoit`; the library does not change |
+//! | `loom` | `loom-tests/`, in this repository only; the library does not change |
 //!
-//! # Features
-//!
-//! - Default: none. Five crates in all, this one included.
-//! - `cli`: the command-line tool `quoit`; the library does not change with it.
-//! - `futures`: `Stream`, `Sink` and `async fn`s on any runtime; adds `futures-core` and `futures-sink`.
-//!   A single background thread waits on behalf of all async endpoints.
-//! - `shared_memory`: a ring inside a `Shmem` of the crate of that name; adds that crate and its
-//!   dependencies.
-//! - `loom`: compiles `loom-tests/`, which model-check the protocol as it is shipped. It is only
-//!   useful in this repository. The library does not change with it, so that every other test
-//!   runs in the same command; adds loom and its dependencies.
-//!
-//! # Versions and platforms
-//!
-//! Linux on x86-64 and little-endian aarch64, kernel 4.16 or newer; nothing else compiles.
-//! Rust 1.85 or newer; only a new minor version may need a newer Rust.
-//!
-//! The code and the layout have separate versions:
-//!
-//! - **The code** follows [semantic versioning](https://semver.org): what compiles with a version
-//!   compiles with the next compatible one, and behaves the same.
-//! - **The layout** of the bytes has its own version, now 1. It grows with each change that an endpoint
-//!   of the old layout could misread, and never in a patch release. Two endpoints need the same layout
-//!   version, and not the same version of this crate. A ring of another layout version is refused
-//!   ([`Error::VersionMismatch`]), not converted.
-//!
-//! The changelog names the layout version of each release.
+//! Linux on x86-64 and little-endian aarch64, kernel 4.16 or newer, Rust 1.85 or newer. The code and
+//! the layout of the bytes, now 1, have [separate versions](docs::limits#versions).
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(not(all(
     target_os = "linux",
@@ -204,7 +149,7 @@ pub use crate::ring::{
 };
 pub use crate::wait::WaitStrategy;
 
-/// Guides and reference pages.
+/// The guides and reference pages.
 pub mod docs {
     #[doc = include_str!("docs/api.md")]
     pub mod api {}

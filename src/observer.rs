@@ -28,7 +28,7 @@ use crate::sync::{AtomicU32, AtomicU64, PLAIN};
 /// Reads a ring of any shape and schema, without a role. The memory is mapped
 /// read-only.
 ///
-/// Each call reads what it needs once. It costs the endpoints a cache miss now and then. It never
+/// Each call reads what it needs once. It costs the endpoints a cache miss sometimes. It never
 /// waits for them.
 ///
 /// ```
@@ -190,8 +190,8 @@ impl Observer {
         Ok(is_held.then(|| self.segment.holder(header::byte(role), pid)))
     }
 
-    /// Whether the ring was unlinked or replaced, or its name refers to another file by
-    /// now. That may be a copy with the same [incarnation](RingInfo::incarnation), which
+    /// Whether the ring was unlinked or replaced, or its name refers to another file now.
+    /// That may be a copy with the same [incarnation](RingInfo::incarnation), which
     /// overlayfs makes for the first process that opens a file of a lower layer to write:
     /// open the name again, and continue at the same position.
     ///

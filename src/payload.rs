@@ -19,6 +19,8 @@ const WORDS_MAX: usize = 48;
 /// for it.
 const MIN_HALVES: usize = 16;
 const MAX_HALVES: usize = 4 * LINE;
+/// Bytes up to which the loads of a store can be forwarded to it.
+const MAX_FORWARDED: usize = 4096;
 const HALVES: bool = cfg!(target_arch = "x86_64");
 
 /// Asks for the cache line at `address`, which will be read soon. A hint: it
@@ -127,11 +129,11 @@ pub(crate) unsafe fn store<T>(target: *mut T, value: &T) {
     let copy: CopyBytes = const {
         match (align_of::<T>(), size_of::<T>()) {
             (8.., ..=WORDS_MAX) => store_words::<u64>,
-            (_, MIN_HALVES..=MAX_HALVES) if HALVES => store_halves,
+            (_, MIN_HALVES..) if HALVES => store_bytes,
             (4, ..=WORDS_MAX) => store_words::<u32>,
             (2, ..MIN_HALVES) => store_words::<u16>,
             (1, ..MIN_HALVES) => store_words::<u8>,
-            _ => copy_long,
+            _ => store_bytes,
         }
     };
     let source: *const T = value;
@@ -203,22 +205,49 @@ unsafe fn load_halves(target: *mut u8, source: *const u8, size: usize) {
     }
 }
 
-/// Stores 16 bytes at a time, with no alignment; the last 16 may overlap those before.
+/// Stores bytes that the program has perhaps only just written, by 16 at a time, with no
+/// alignment; the last 16 may overlap those before.
+///
+/// Each load takes eight bytes, which the processor can forward from a store that has not
+/// reached the cache yet. A wider load would wait until each store that it overlaps has, and
+/// every older one: those to the lines of the message before, which come from the peer.
+///
+/// # Safety
+///
+/// As [`copy_long`].
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-unsafe fn store_halves(target: *mut u8, source: *const u8, size: usize) {
-    use core::arch::x86_64::__m128i;
+pub(crate) unsafe fn store_bytes(target: *mut u8, source: *const u8, size: usize) {
+    if !(MIN_HALVES..=MAX_FORWARDED).contains(&size) {
+        // SAFETY: the caller's promise.
+        return unsafe { copy_long(target, source, size) };
+    }
     let mut done = 0;
-    while done < size {
-        let offset = done.min(size - 16);
-        let source = source.wrapping_add(offset).cast::<__m128i>();
-        // SAFETY: see `CopyBytes`.
-        let half = unsafe { source.read_unaligned() };
-        // SAFETY: see `CopyBytes`; these bytes were just read.
+    while done + LINE <= size {
+        // SAFETY: the caller's promise.
         unsafe {
             asm!(
-                "movups [{}], {}", in(reg) target.wrapping_add(offset), in(xmm_reg) half,
+                "movq {a}, [{from}]", "movhps {a}, [{from} + 8]",
+                "movq {b}, [{from} + 16]", "movhps {b}, [{from} + 24]",
+                "movq {c}, [{from} + 32]", "movhps {c}, [{from} + 40]",
+                "movq {d}, [{from} + 48]", "movhps {d}, [{from} + 56]",
+                "movups [{to}], {a}", "movups [{to} + 16], {b}",
+                "movups [{to} + 32], {c}", "movups [{to} + 48], {d}",
+                a = out(xmm_reg) _, b = out(xmm_reg) _, c = out(xmm_reg) _, d = out(xmm_reg) _,
+                from = in(reg) source.wrapping_add(done), to = in(reg) target.wrapping_add(done),
                 options(nostack, preserves_flags)
+            );
+        }
+        done += LINE;
+    }
+    while done < size {
+        let offset = done.min(size - 16);
+        // SAFETY: the caller's promise.
+        unsafe {
+            asm!(
+                "movq {half}, [{from}]", "movhps {half}, [{from} + 8]", "movups [{to}], {half}",
+                half = out(xmm_reg) _, from = in(reg) source.wrapping_add(offset),
+                to = in(reg) target.wrapping_add(offset), options(nostack, preserves_flags)
             );
         }
         done = offset + 16;
@@ -226,7 +255,7 @@ unsafe fn store_halves(target: *mut u8, source: *const u8, size: usize) {
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-use self::{copy_long as load_halves, copy_long as store_halves};
+use self::{copy_long as load_halves, copy_long as store_bytes};
 
 /// Copies any number of bytes.
 ///
@@ -254,6 +283,21 @@ mod tests {
         assert_eq!(place, value);
         // SAFETY: as above.
         assert_eq!(unsafe { load(&raw const place) }, value);
+    }
+
+    #[test]
+    fn any_number_of_bytes_is_stored_and_no_other_byte() {
+        let source: Vec<u8> = (0..=MAX_FORWARDED + 65).map(|at| at as u8 | 1).collect();
+        for size in (0..300).chain(MAX_FORWARDED - 65..=MAX_FORWARDED + 65) {
+            for at in [0, 3, 8] {
+                let mut target = vec![0; at + size + 16];
+                // SAFETY: both are as long, and apart.
+                unsafe { store_bytes(target[at..].as_mut_ptr(), source.as_ptr(), size) };
+                assert_eq!(target[at..at + size], source[..size]);
+                let beside = target[..at].iter().chain(&target[at + size..]);
+                assert!(beside.into_iter().all(|&byte| byte == 0), "{size} at {at}");
+            }
+        }
     }
 
     #[test]

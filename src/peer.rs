@@ -10,11 +10,11 @@
 //! closing endpoint                    waiting endpoint
 //! position = last                     position: nothing
 //! state = closed          (CLOSE)     state is closed, or the lock is free (LEFT)
-//!                                     position once more: nothing is left
+//!                                     position again: nothing is left
 //! ```
 //!
 //! An endpoint that sees the state sees the positions before it. So an endpoint that finds no peer
-//! polls once more before it reports that: [`last_poll`].
+//! polls again before it reports that: [`last_poll`].
 //!
 //! This file makes no syscall and follows no pointer; `loom-tests/` compiles
 //! it unchanged.
@@ -49,7 +49,7 @@ impl State {
 
     /// Whether an endpoint had attached and has closed or crashed. `is_held` asks the kernel
     /// whether a process holds the role.
-    pub(crate) fn is_gone(self, is_held: impl FnOnce() -> bool) -> bool {
+    pub(crate) fn closed_or_crashed(self, is_held: impl FnOnce() -> bool) -> bool {
         // death -> left: the kernel frees the lock after the last store.
         self.is_closed() || self.epoch() > 0 && !is_held()
     }
@@ -81,7 +81,7 @@ pub(crate) fn last_poll<E, R>(
     has_left: impl FnOnce(&mut E) -> bool,
     poll: impl FnOnce(&mut E) -> R,
 ) -> Option<R> {
-    // close -> left, death -> left: first the state, then the position once more.
+    // close -> left, death -> left: first the state, then the position again.
     has_left(end).then(|| poll(end))
 }
 
@@ -121,7 +121,7 @@ impl Goal {
         is_held: impl FnOnce() -> bool,
     ) -> Option<Self> {
         let epoch = peer.epoch();
-        if epoch > 0 && !peer.is_gone(is_held) {
+        if epoch > 0 && !peer.closed_or_crashed(is_held) {
             return None;
         }
         let change = Change::Attachment(epoch);

@@ -26,8 +26,8 @@ use crate::slots::{before_wrap, inline_words, is_inline};
 /// its pushes and its waits return `Abandoned`, what it commits is lost, and its drop changes
 /// nothing. The child may open the ring again and take another role.
 ///
-/// A full ring is a snapshot: the consumer may be reading. Room stays free until this producer uses
-/// it.
+/// What [`is_full`](Self::is_full) and [`vacant`](Self::vacant) return is a snapshot: the consumer may
+/// release messages at any moment. Free room stays free until this producer uses it.
 ///
 /// ```
 /// use quoit::{Producer, RingOptions};
@@ -104,7 +104,7 @@ impl<T: Record> Producer<T> {
     #[inline]
     pub fn try_push(&mut self, value: T) -> Result<(), PushError<T>> {
         if !self.end.cursor.is_open() {
-            if let Err(reason) = self.end.go_on() {
+            if let Err(reason) = self.end.open_more() {
                 return Err(PushError::new(value, reason));
             }
         }
@@ -410,7 +410,7 @@ impl<T: Record> Producer<T> {
     #[inline]
     pub fn try_claim(&mut self) -> Result<Claim<'_, T>, ClaimError> {
         if !self.end.cursor.is_open() {
-            self.end.go_on()?;
+            self.end.open_more()?;
         }
         Ok(Claim { producer: self })
     }
@@ -567,8 +567,8 @@ impl<T: Record> Producer<T> {
     }
 }
 
-/// The next slot of a ring, to be filled in place: what [`Producer::claim`] and its
-/// like return.
+/// The next slot of a ring, to be filled in place. [`Producer::claim`] and its variants return
+/// it.
 ///
 /// Contains an older record or zeros until you write it.
 /// [`commit`](Self::commit) publishes it; dropping it publishes nothing, and the next
@@ -663,8 +663,8 @@ impl<T: Record> Claim<'_, T> {
     }
 }
 
-/// Some next slots of a ring, to be filled in place: what [`Producer::claim_many`] and
-/// its like return.
+/// The next slots of a ring, to be filled in place. [`Producer::claim_many`] and its variants
+/// return them.
 ///
 /// [`commit_first`](Self::commit_first) publishes some, [`commit`](Self::commit) all;
 /// dropping it publishes nothing.
@@ -719,6 +719,7 @@ impl<T: Record> ClaimMany<'_, T> {
             given == count,
             "{given} records copied, {count} slots claimed"
         );
+        self.producer.end.prepare_batch(count as u64);
         let (front, back) = values.split_at(self.before_wrap());
         for (first, part) in [(0, front), (front.len(), back)] {
             if part.is_empty() {
@@ -727,7 +728,7 @@ impl<T: Record> ClaimMany<'_, T> {
             let target = self.producer.slot(first).cast();
             // SAFETY: the slots of each part were claimed, so they are mapped, and
             // lie together.
-            unsafe { payload::copy_long(target, part.as_ptr().cast(), size_of_val(part)) };
+            unsafe { payload::store_bytes(target, part.as_ptr().cast(), size_of_val(part)) };
         }
     }
 

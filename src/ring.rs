@@ -110,7 +110,7 @@ struct EndpointConfig {
     wait: WaitConfig,
     fences: Fences,
     /// Units after which an endpoint that did not sleep saves its peer the fence.
-    stretch: u64,
+    grant_interval: u64,
     unlink_on_drop: bool,
 }
 

@@ -63,7 +63,7 @@ enum Access {
 
 /// What a segment's name refers to, as seen from this process.
 pub(crate) enum Named {
-    /// The segment; its file once more, unless it has no name at all.
+    /// The segment; a second descriptor of its file, unless it has no name at all.
     This(Option<File>),
     /// Another file.
     Another,

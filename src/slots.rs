@@ -1,27 +1,28 @@
-//! Where records lie: slots side by side, one for each position, and in which cache
-//! lines.
+//! The layout of records: adjacent slots, one for each position, and their cache lines.
 
 use crate::cursor::RIDE_WORDS;
 use crate::sync::LINE;
 
-/// Lines of a group: so many transfers overlap. More of them leave the first cache
-/// before they are used.
+/// Lines of a group, whose transfers overlap. With more, lines would leave the first-level
+/// cache before their use.
 const GROUP: usize = 8;
-/// Lines of a message that are taken at most.
+/// The most lines of a message that are fetched in advance.
 const MOST: usize = 17;
-/// Bytes in a row from which on the processor fetches lines ahead by itself.
+/// From this many consecutive bytes on, the processor prefetches lines itself.
 const FAR: usize = 8192;
+/// Bytes of the first cache of most processors.
+const FIRST_CACHE: usize = 32768;
 
 /// The cache lines of a ring's units.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Lines {
-    /// Bytes of a unit.
+    /// Bytes per unit.
     unit: usize,
     /// Bytes of the ring.
     bytes: usize,
-    /// Units of a line, if they divide it, and otherwise 1.
+    /// Units per line, if they divide it, otherwise 1.
     per_line: u64,
-    /// Units of a group, at least one.
+    /// Units per group, at least one.
     per_group: u64,
 }
 
@@ -37,19 +38,19 @@ impl Lines {
         }
     }
 
-    /// Whether `known` units from `position` on are a part of a line, whose rest the
-    /// other end is at work on.
+    /// Whether `known` units from `position` on are a part of a line whose rest the peer is
+    /// using.
     #[inline]
     pub(crate) fn is_scrap(&self, position: u64, known: u64) -> bool {
         known < self.per_line - (position & (self.per_line - 1))
     }
 
-    /// Units to open of those that are known from `position` on; at least one.
+    /// How many of the known units from `position` on to open; at least one.
     #[inline]
     pub(crate) fn group(&self, position: u64, known: u64) -> u64 {
         let units = known.min(self.per_group);
         let beyond = position.wrapping_add(units) & (self.per_line - 1);
-        // Whole lines, unless that leaves none.
+        // Whole lines, unless there is none.
         if beyond < units {
             units - beyond
         } else {
@@ -57,13 +58,19 @@ impl Lines {
         }
     }
 
-    /// Whether so many units lie in more lines than are worth asking for.
+    /// Whether this many units have more lines than it is useful to request.
     #[inline]
     pub(crate) fn are_far(&self, units: u64) -> bool {
         units as usize * self.unit > FAR
     }
 
-    /// Whether a message of so many units has more lines than are taken.
+    /// Whether the ring is larger than a processor's first cache.
+    #[inline]
+    pub(crate) fn outgrow_cache(&self) -> bool {
+        self.bytes > FIRST_CACHE
+    }
+
+    /// Whether a message of this many units has more lines than are fetched.
     #[inline]
     pub(crate) fn are_many(&self, units: u64) -> bool {
         units as usize * self.unit > MOST * LINE
@@ -98,7 +105,7 @@ pub(crate) const fn is_inline<T>() -> bool {
     size_of::<T>() <= RIDE_WORDS * 8 && align_of::<T>() <= 8
 }
 
-/// Words that such a record takes there.
+/// The words of such a record there.
 pub(crate) const fn inline_words<T>() -> usize {
     if is_inline::<T>() {
         size_of::<T>().div_ceil(8)
@@ -107,7 +114,7 @@ pub(crate) const fn inline_words<T>() -> usize {
     }
 }
 
-/// How many of `count` slots from index `start` lie before the end of the ring.
+/// How many of `count` slots from index `start` are before the end of the ring.
 pub(crate) fn before_wrap(start: usize, count: usize, capacity: u64) -> usize {
     count.min(capacity as usize - start)
 }
@@ -152,7 +159,7 @@ mod tests {
         assert!(lines.is_scrap(0, 7) && !lines.is_scrap(0, 8));
         assert!(lines.is_scrap(6, 1) && !lines.is_scrap(6, 2));
         assert!(lines.is_scrap(u64::MAX, 0) && !lines.is_scrap(u64::MAX, 1));
-        assert!(!Lines::new(24, 64).is_scrap(5, 1), "each is whole");
+        assert!(!Lines::new(24, 64).is_scrap(5, 1), "each line is whole");
     }
 
     #[test]

@@ -9,10 +9,10 @@ mod sleep;
 pub use self::backoff::WaitStrategy;
 pub(crate) use self::backoff::{Step, WaitConfig, WaitHistory, WaitLoop};
 pub(crate) use self::liveness::{
-    is_left_alone, is_peer_held, is_stopped, is_superseded, peer_gone,
+    is_left_alone, is_peer_held, is_stopped, is_superseded, peer_closed_or_crashed,
 };
 pub(crate) use self::pacing::Pacing;
-pub(crate) use self::sleep::{Ending, Kernel, Parkable, fall_asleep, park, wake_up};
+pub(crate) use self::sleep::{Ending, Kernel, Parkable, park, start_sleep, wake_up};
 
 use crate::doorbell;
 
@@ -34,12 +34,12 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
-    use crate::parker::{DROWSY, PARKED, Rest, Sleeper, UNDER_WAY};
+    use crate::parker::{DROWSY, PARKED, Rest, Sleeper, WAKE_GRACE_NS};
     use crate::sync::{AtomicU32, WORD};
 
     const MS: u64 = 1_000_000;
     /// This many missing wakes in a row are a fault of the peer.
-    const UNHEARD: usize = 8;
+    const MISSED_WAKES_LIMIT: usize = 8;
 
     /// A kernel whose clock advances with each sleep.
     struct Clock(Cell<u64>);
@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn many_wakes_in_a_row_that_do_not_arrive_are_rescues() {
         let mut ends = [End::new(), End::new()];
-        for round in 1..UNHEARD {
+        for round in 1..MISSED_WAKES_LIMIT {
             assert_eq!(
                 park_for(&mut ends, 100 * MS, &mut unheard),
                 [0, 0],
@@ -146,7 +146,7 @@ mod tests {
     fn one_that_arrives_ends_the_row_and_one_for_another_end_does_not() {
         for (woken, rescues) in [(0, 0), (1, 1)] {
             let mut ends = [End::new(), End::new()];
-            for _ in 1..UNHEARD {
+            for _ in 1..MISSED_WAKES_LIMIT {
                 park_for(&mut ends, 100 * MS, &mut unheard);
             }
             park_for(&mut ends, 100 * MS, &mut |_, ends| {
@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn one_that_arrives_in_the_grace_ends_the_row() {
         let mut ends = [End::new(), End::new()];
-        for _ in 0..2 * UNHEARD {
+        for _ in 0..2 * MISSED_WAKES_LIMIT {
             let found = park_for(&mut ends, 100 * MS, &mut |count, ends| {
                 ends[0].called();
                 [Rest::TimedOut, Rest::Woken(0)][count - 1]
@@ -173,18 +173,18 @@ mod tests {
     #[test]
     fn the_deadline_of_a_short_sleep_tells_nothing() {
         let mut ends = [End::new(), End::new()];
-        for _ in 0..2 * UNHEARD {
-            let found = park_for(&mut ends, UNDER_WAY - 1, &mut unheard);
+        for _ in 0..2 * MISSED_WAKES_LIMIT {
+            let found = park_for(&mut ends, WAKE_GRACE_NS - 1, &mut unheard);
             assert_eq!(found, [0, 0]);
         }
-        for _ in 0..UNHEARD {
-            park_for(&mut ends, UNDER_WAY, &mut unheard);
+        for _ in 0..MISSED_WAKES_LIMIT {
+            park_for(&mut ends, WAKE_GRACE_NS, &mut unheard);
         }
         assert_eq!(ends[0].rescues.get(), 1);
     }
 
     #[test]
-    fn a_word_that_stands_still_through_the_grace_is_a_rescue_of_that_end_alone() {
+    fn a_word_unchanged_through_the_grace_is_a_rescue_of_its_endpoint_only() {
         let mut ends = [End::new(), End::new()];
         let found = park_for(&mut ends, 100 * MS, &mut |count, ends| {
             // The other one's peer moves in the grace: its wake may be under way.

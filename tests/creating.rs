@@ -1,5 +1,5 @@
-//! What a new ring can be, where it lives, and what `create` and
-//! `open_or_create` say when they cannot.
+//! What a new ring can be, where it is stored, and the errors of `create` and
+//! `open_or_create`.
 
 mod common;
 
@@ -14,7 +14,7 @@ use quoit::{
     Shape, StalePolicy,
 };
 
-/// `create` refuses this number, and nothing of the name is left.
+/// `create` refuses this capacity, and leaves no file.
 fn is_no_capacity<T: Shape + ?Sized>(options: &RingOptions, number: u64) {
     let directory = shared_memory_directory();
     let path = directory.path().join("ring");
@@ -25,7 +25,7 @@ fn is_no_capacity<T: Shape + ?Sized>(options: &RingOptions, number: u64) {
     ];
     for refusal in refusals {
         let Some(Error::InvalidCapacity { capacity, reason }) = refusal else {
-            panic!("{number} was not refused as a number: {refusal:?}");
+            panic!("{number} was not refused as a capacity: {refusal:?}");
         };
         assert_eq!(capacity, number);
         assert!(!reason.is_empty());
@@ -79,7 +79,7 @@ fn frames_need_at_least_64_bytes() {
     let name = RingName::new("small-frames");
     RingOptions::new(64)
         .create::<[u8]>(&name)
-        .expect("64 bytes will do");
+        .expect("64 bytes suffice");
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn frames_begin_at_a_multiple_of_eight() {
     let (producer, consumer) = RingOptions::new(64)
         .first_position(48)
         .heap::<[u8]>()
-        .expect("a multiple of eight will do");
+        .expect("a multiple of eight suffices");
     assert_eq!((producer.position(), consumer.position()), (48, 48));
 }
 
@@ -131,7 +131,7 @@ fn a_second_create_says_whether_the_ring_is_in_use() {
             assert_eq!(shown, name.as_str());
             in_use
         }
-        other => panic!("not the right refusal: {other:?}"),
+        other => panic!("the wrong error: {other:?}"),
     };
     let ring = options.create::<u64>(&name).expect("a ring");
     assert!(!second_create(), "a ring without roles is not in use");
@@ -143,7 +143,7 @@ fn a_second_create_says_whether_the_ring_is_in_use() {
     assert!(second_create());
     drop(consumer);
     assert!(!second_create());
-    // Producer and Consumer create in the same way.
+    // Producer and Consumer create rings in the same way.
     let refusals = [
         Producer::<u64>::create(&name, 4).err(),
         Consumer::<u64>::create(&name, 4).err(),
@@ -157,7 +157,7 @@ fn a_second_create_says_whether_the_ring_is_in_use() {
 }
 
 #[test]
-fn either_end_may_come_first() {
+fn either_endpoint_may_create_the_ring() {
     let name = RingName::new("producer-first");
     let mut producer = Producer::<u64>::open_or_create(&name, 4).expect("it creates");
     let mut consumer = Consumer::<u64>::open_or_create(&name, 4).expect("it opens");
@@ -173,7 +173,7 @@ fn either_end_may_come_first() {
 }
 
 #[test]
-fn open_or_create_changes_nothing_about_the_ring_that_is_there() {
+fn open_or_create_does_not_change_an_existing_ring() {
     let name = RingName::new("unchanged");
     let mut producer = Producer::<u64>::create(&name, 4).expect("a ring");
     producer.try_push(7).expect("there is room");
@@ -191,7 +191,7 @@ fn open_or_create_changes_nothing_about_the_ring_that_is_there() {
 }
 
 #[test]
-fn open_or_create_wants_the_capacity_that_it_asks_for_and_open_any() {
+fn open_or_create_checks_the_capacity_and_open_takes_any() {
     let name = RingName::new("capacity");
     let ring = RingOptions::new(64).create::<u64>(&name).expect("a ring");
     for wanted in [32, 128] {
@@ -205,7 +205,7 @@ fn open_or_create_wants_the_capacity_that_it_asks_for_and_open_any() {
                 found, expected, ..
             }) = refusal
             else {
-                panic!("not the right refusal: {refusal:?}");
+                panic!("the wrong error: {refusal:?}");
             };
             assert_eq!((found, expected), (64, wanted));
         }
@@ -238,7 +238,7 @@ fn a_refused_create_leaves_no_file_behind() {
 }
 
 #[test]
-fn nothing_is_found_where_nothing_was_created() {
+fn open_does_not_find_a_ring_that_was_not_created() {
     let name = RingName::new("nothing");
     let refusals = [
         Ring::<u64>::open(&name).err(),
@@ -248,7 +248,7 @@ fn nothing_is_found_where_nothing_was_created() {
     ];
     for refusal in refusals {
         let Some(Error::NotFound { name: shown }) = refusal else {
-            panic!("not the right refusal: {refusal:?}");
+            panic!("the wrong error: {refusal:?}");
         };
         assert_eq!(shown, name.as_str());
     }
@@ -256,27 +256,27 @@ fn nothing_is_found_where_nothing_was_created() {
 }
 
 #[test]
-fn a_ring_lives_on_a_disk_and_in_shared_memory_and_its_room_is_reserved() {
+fn a_ring_on_a_disk_or_in_shared_memory_is_reserved_completely() {
     for directory in [shared_memory_directory(), file_directory()] {
         let path = directory.path().join("ring");
         let mut producer = Producer::<u64>::create(&path, 1 << 16).expect("a ring");
-        let metadata = fs::metadata(&path).expect("the file is there");
+        let metadata = fs::metadata(&path).expect("the file exists");
         assert!(metadata.is_file());
         assert!(metadata.len() >= 16384 + (8 << 16));
         assert!(
             metadata.blocks() * 512 >= metadata.len(),
-            "there are holes in the file"
+            "the file is sparse"
         );
         producer.try_push(7).expect("there is room");
         drop(producer);
-        let mut consumer = Consumer::<u64>::open(&path).expect("the ring is still there");
+        let mut consumer = Consumer::<u64>::open(&path).expect("the ring still exists");
         assert_eq!(consumer.try_pop(), Ok(7));
         assert_eq!(consumer.try_pop(), Err(PopError::Abandoned));
     }
 }
 
-/// A ring of this many bytes that was created and is not mapped: the creator's
-/// own mapping has no name in `smaps`.
+/// A ring of this many bytes, created and not mapped: the creator's own mapping has no name
+/// in `smaps`.
 fn unmapped(test: &str, capacity: u64) -> (RingName, RingOptions) {
     let name = RingName::new(test);
     let options = RingOptions::new(capacity);
@@ -285,7 +285,7 @@ fn unmapped(test: &str, capacity: u64) -> (RingName, RingOptions) {
 }
 
 #[test]
-fn prefault_maps_every_page_at_once() {
+fn prefault_maps_every_page_immediately() {
     let (name, options) = unmapped("prefault", 8 << 20);
     let plain = options.open::<u8>(&name).expect("it opens");
     let size = mapped(&name.file(), "Size:");
@@ -326,10 +326,10 @@ fn a_new_ring_may_be_prefaulted_and_locked_as_well() {
 }
 
 #[test]
-fn the_heap_is_asked_and_not_trusted_to_have_the_memory() {
+fn a_heap_ring_that_is_too_large_is_an_error() {
     let refusal = RingOptions::new(1 << 57).heap::<u64>().err();
     let Some(Error::NotEnoughMemory { wanted, hint, .. }) = refusal else {
-        panic!("not the right refusal: {refusal:?}");
+        panic!("the wrong error: {refusal:?}");
     };
     assert!(wanted > 1 << 60);
     assert!(!hint.is_empty());

@@ -1,8 +1,8 @@
-//! Every call that takes a timeout ends at its deadline: when nothing comes, and while
-//! its peer keeps doing what does not satisfy it.
+//! Every call that takes a timeout ends at its deadline: with a silent peer, and with a
+//! peer whose activity does not satisfy the call.
 //!
-//! One row for each call. `tests/house` holds that none is missing, and `docs::api` shows
-//! the same table to users.
+//! One row for each call. `tests/house` checks that none is missing, and `docs::api` has
+//! the same table.
 
 mod common;
 
@@ -27,22 +27,22 @@ const SHORT: Duration = Duration::from_millis(20);
 #[derive(Debug, PartialEq, Eq)]
 enum Ended {
     TimedOut,
-    /// With anything else, as text.
+    /// With another result, as text.
     Otherwise(String),
 }
 
-/// A call that waits. It is made several times.
+/// A call that waits. The test makes it several times.
 type Call = Box<dyn FnMut(Deadline) -> Ended + Send>;
-/// One turn of a peer that does what does not satisfy the call. Dropping it ends the call.
+/// One step of a peer whose activity does not satisfy the call. Dropping it ends the call.
 type Feed = Box<dyn FnMut() + Send>;
 
 struct Row {
     call: &'static str,
-    /// Makes a call that finds nothing to do, and its peer.
+    /// Builds a call that finds nothing to do, and its peer.
     make: fn(&RingOptions) -> (Call, Feed),
 }
 
-/// A row of a call of an endpoint: the ends, the call on one, the turn on the other.
+/// A row for a call of an endpoint: both endpoints, the call of one, the step of the other.
 macro_rules! row {
     ($name:literal, $ends:ident($options:ident) -> ($waiting:ident, $peer:ident),
      $timed_out:pat, $call:expr, $feed:expr) => {
@@ -89,7 +89,7 @@ fn full_of_frames(options: &RingOptions) -> (FrameProducer, FrameConsumer) {
     (producer, consumer)
 }
 
-/// A ring without a peer, and what attaches as one when it is dropped.
+/// A ring without a peer. Dropping the value attaches one.
 struct Attaches<F: FnMut()>(F);
 
 impl<F: FnMut()> Drop for Attaches<F> {
@@ -105,21 +105,21 @@ fn alone(options: &RingOptions) -> (RingName, Ring<u8>) {
     (name, ring)
 }
 
-/// Gives the room of an empty frame back, which is too little for any other.
+/// Releases an empty frame, whose room suffices for no other frame.
 fn release_little(consumer: &mut FrameConsumer) {
     if consumer.len() == consumer.capacity() {
         consumer.skip(1).expect("it was full");
     }
 }
 
-/// Gives three slots of records back, and no more.
+/// Releases three records.
 fn release_three(consumer: &mut Consumer<u8>) {
     if consumer.is_full() {
         consumer.skip(3).expect("it was full");
     }
 }
 
-/// Nothing can come that a read of one message would not take.
+/// Sends nothing: a read of one message would take any message.
 fn nothing<E>(_: &mut E) {
     thread::yield_now();
 }
@@ -138,21 +138,21 @@ fn io_result<R>(result: io::Result<R>) -> Result<(), ErrorKind> {
     result.map(drop).map_err(|error| error.kind())
 }
 
-/// As a stream has it: `None` forever.
+/// The timeout as a stream takes it: `None` for forever.
 fn as_duration(timeout: Deadline) -> Option<Duration> {
     [Duration::ZERO, SHORT, Duration::MAX]
         .into_iter()
         .find(|duration| Deadline::from(*duration) == timeout)
-        .or(Some(Duration::ZERO)) // a moment that is past
+        .or(Some(Duration::ZERO)) // an instant in the past
 }
 
 const PAYLOAD: [u8; 24] = [7; 24];
 /// More than a peer moves within a timeout.
 const MUCH: usize = 1 << 28;
 
-/// A client whose server's replies are given out by the test.
+/// A client whose server the test controls.
 fn client(options: &RingOptions) -> (Client, (FrameConsumer, FrameProducer)) {
-    // Room for the requests of every call that is made here.
+    // Room for the requests of all calls of this test.
     let (requests, requests_in) = RingOptions::new(4096)
         .heap::<[u8]>()
         .expect("there is memory");
@@ -177,10 +177,10 @@ fn server(options: &RingOptions) -> (Server, Client) {
     )
 }
 
-fn call_for_ever(client: &mut Client) {
+fn endless_call(client: &mut Client) {
     if client.in_flight() == 0 {
         let call = client.start(&7_u64.to_ne_bytes(), Duration::MAX);
-        // A call that is dropped is cancelled.
+        // Dropping a call cancels it.
         mem::forget(call.expect("there is room"));
     }
 }
@@ -194,7 +194,7 @@ fn echo(request: &[u8], reply: &mut Vec<u8>) -> Result<(), String> {
     Ok(())
 }
 
-/// A set of a consumer, and of a producer that wants much room.
+/// A set of a consumer, and of a producer that waits for much room.
 fn set(
     options: &RingOptions,
 ) -> (
@@ -305,10 +305,10 @@ const ROWS: &[Row] = &[
     row!("Client::call_record", client(options) -> (client, rings), CallError::TimedOut,
         |client: &mut Client, timeout| client.call_record::<u8, u8>(&7, timeout), other_replies),
     row!("Server::answer", server(options) -> (server, client), PopError::TimedOut,
-        |server: &mut Server, timeout| server.answer(timeout, echo), call_for_ever),
+        |server: &mut Server, timeout| server.answer(timeout, echo), endless_call),
     row!("Server::answer_record", server(options) -> (server, client), PopError::TimedOut,
         |server: &mut Server, timeout| server.answer_record(timeout, |number: u64| Ok::<_, String>(number)),
-        call_for_ever),
+        endless_call),
     row!("Select::wait", set(options) -> (ends, peers), SelectError::TimedOut,
         |ends: &mut (FrameConsumer, FrameProducer), timeout| {
             let mut ends = [ends.0.interest(), ends.1.interest(24)];
@@ -324,19 +324,19 @@ fn peer_found(found: Result<(), PeerError>) -> Ended {
     }
 }
 
-/// All ways of waiting.
+/// All wait strategies.
 fn ways() -> Vec<RingOptions> {
     let options = RingOptions::new(64).spin(Duration::ZERO);
     let strategies = [WaitStrategy::Spin, WaitStrategy::Yield, WaitStrategy::Park];
     let with = |strategy| options.clone().wait_strategy(strategy);
     let mut ways: Vec<_> = strategies.into_iter().map(with).collect();
     ways.push(options.clone().doorbell(DoorbellKind::Semaphore));
-    // Hardly a wait that is not interrupted by a check of the peer.
+    // A short interval, so that liveness checks interrupt almost every wait.
     ways.push(options.peer_check(Duration::ZERO));
     ways
 }
 
-/// Calls that are made on a thread of their own. It lives until this is dropped.
+/// Calls in a separate thread, which ends when this is dropped.
 struct Waiting {
     /// A `pthread_t`, which is a pointer in musl.
     thread: usize,
@@ -349,7 +349,7 @@ fn on_a_thread(mut call: Call, timeouts: Vec<fn() -> Deadline>) -> Waiting {
     let (tell, ended) = mpsc::channel();
     let (lives, is_over) = mpsc::channel();
     thread::spawn(move || {
-        // SAFETY: the call takes no memory.
+        // SAFETY: the call has no pointers.
         let _ = tell_thread.send(unsafe { libc::pthread_self() } as usize);
         for timeout in timeouts {
             let timeout = timeout();
@@ -375,7 +375,7 @@ fn zero() -> Deadline {
     Duration::ZERO.into()
 }
 
-/// A moment that is past.
+/// An instant in the past.
 fn past() -> Deadline {
     let now = Instant::now();
     now.checked_sub(SHORT).unwrap_or(now).into()
@@ -385,12 +385,12 @@ fn max() -> Deadline {
     Duration::MAX.into()
 }
 
-/// Sees the three calls end.
+/// Checks that the three calls end.
 fn end_in_time(row: &Row, waiting: &Waiting) {
     for least in [SHORT, Duration::ZERO, Duration::ZERO] {
         let (ended, took) = ended(row, waiting);
         assert_eq!(ended, Ended::TimedOut, "{}", row.call);
-        assert!(took >= least, "{} was over after {took:?}", row.call);
+        assert!(took >= least, "{} ended after {took:?}", row.call);
     }
 }
 
@@ -400,7 +400,7 @@ fn ended(row: &Row, waiting: &Waiting) -> (Ended, Duration) {
 }
 
 #[test]
-fn every_call_ends_at_its_deadline_if_nothing_comes() {
+fn every_call_ends_at_its_deadline_with_a_silent_peer() {
     for options in ways() {
         for row in ROWS {
             let (call, feed) = (row.make)(&options);
@@ -412,7 +412,7 @@ fn every_call_ends_at_its_deadline_if_nothing_comes() {
 
 extern "C" fn ignore(_: libc::c_int) {}
 
-/// At the same time signals interrupt the sleeps.
+/// Signals interrupt the sleeps at the same time.
 #[test]
 fn every_call_ends_at_its_deadline_while_it_is_fed() {
     // SAFETY: all zero bytes are an action, and the handler does nothing.
@@ -425,7 +425,7 @@ fn every_call_ends_at_its_deadline_while_it_is_fed() {
         for row in ROWS {
             let (call, mut feed) = (row.make)(&options);
             for _ in 0..4 {
-                feed(); // it is under way when the call begins
+                feed(); // it is active when the call begins
             }
             let waiting = on_a_thread(call, vec![short, zero, past]);
             let (thread, (end, is_over)) = (waiting.thread, mpsc::channel::<()>());
@@ -433,7 +433,7 @@ fn every_call_ends_at_its_deadline_while_it_is_fed() {
                 scope.spawn(move || {
                     while is_over.try_recv() == Err(TryRecvError::Empty) {
                         feed();
-                        // SAFETY: the thread lives as long as `waiting` does.
+                        // SAFETY: the thread lives as long as `waiting`.
                         unsafe { libc::pthread_kill(thread as _, libc::SIGUSR1) };
                     }
                 });
@@ -444,9 +444,9 @@ fn every_call_ends_at_its_deadline_while_it_is_fed() {
     }
 }
 
-/// No overflow makes it short, and no peer that goes leaves it waiting.
+/// No overflow shortens it, and a peer that closes ends it.
 #[test]
-fn the_longest_timeout_waits_until_the_peer_goes() {
+fn the_longest_timeout_waits_until_the_peer_closes() {
     for options in ways() {
         for row in ROWS {
             let (call, feed) = (row.make)(&options);
@@ -460,7 +460,7 @@ fn the_longest_timeout_waits_until_the_peer_goes() {
     }
 }
 
-/// A payload that makes room whenever it is looked at.
+/// A payload that makes room whenever it is read.
 struct MakesRoom(Mutex<FrameConsumer>);
 
 impl AsRef<[u8]> for &MakesRoom {
@@ -471,7 +471,7 @@ impl AsRef<[u8]> for &MakesRoom {
     }
 }
 
-/// A call that would otherwise find room each time, and so never look at its deadline.
+/// A call that always finds room must still check its deadline.
 #[test]
 fn a_peer_that_is_always_faster_moves_no_deadline() {
     let (mut producer, consumer) = no_frames_for_writing();
@@ -481,7 +481,7 @@ fn a_peer_that_is_always_faster_moves_no_deadline() {
     let pushed = producer.push_all_timeout(7, &payloads, Duration::ZERO);
     assert_eq!(pushed, Err(ClaimError::TimedOut));
     let pushed = producer.position() - before;
-    // The part before the deadline, and the one that follows it.
+    // The messages before the deadline, and the one after it.
     assert!(pushed <= 2 * producer.capacity(), "{pushed} bytes");
     assert_eq!(producer.push_all(7, &payloads), Ok(()));
 }

@@ -1,5 +1,5 @@
-//! The other endpoint's process is killed or gone: its role is free, its position is
-//! kept, and whoever waits for it is told.
+//! The process of an endpoint was killed or has exited: its role is free, its position is
+//! kept, and a waiting peer is notified.
 
 mod common;
 
@@ -18,15 +18,15 @@ common::suite::suite! {
     tests: [
         a_role_held_elsewhere_names_the_process_that_holds_it,
         a_role_is_free_after_kill_9_of_its_holder,
-        a_role_is_free_after_its_holder_has_left_without_dropping_it,
-        a_successor_goes_on_where_a_killed_producer_stopped,
-        a_successor_gets_again_what_a_killed_consumer_had_not_released,
+        a_role_is_free_after_its_holder_has_exited_without_dropping_it,
+        a_restarted_producer_continues_where_the_killed_one_stopped,
+        a_restarted_consumer_gets_again_what_was_not_released,
         a_pop_ends_when_the_producer_is_killed,
         a_push_ends_when_the_consumer_is_killed,
         short_waits_notice_a_death_as_soon_as_long_ones,
         what_a_killed_producer_had_published_is_read_first,
-        the_ring_of_killed_ends_can_be_replaced_and_unlinked,
-        the_survivor_of_a_killed_end_is_the_last_one_out,
+        the_ring_of_killed_processes_can_be_replaced_and_unlinked,
+        the_peer_of_a_killed_process_removes_the_ring,
     ],
     parts: [
         idle_producer,
@@ -98,12 +98,12 @@ fn a_role_is_free_after_kill_9_of_its_holder() {
     producer.expect("ready");
     consumer.expect("ready");
     producer.kill();
-    let _producer = Producer::<u64>::open(&name).expect("its holder is dead");
+    let _producer = Producer::<u64>::open(&name).expect("its holder has died");
     consumer.kill();
-    let _consumer = Consumer::<u64>::open(&name).expect("its holder is dead");
+    let _consumer = Consumer::<u64>::open(&name).expect("its holder has died");
 }
 
-fn a_role_is_free_after_its_holder_has_left_without_dropping_it() {
+fn a_role_is_free_after_its_holder_has_exited_without_dropping_it() {
     let name = RingName::new("leaked");
     create::<u64>(&name);
     Child::start("leaking_producer", &[name.as_str()]).succeeds();
@@ -111,18 +111,18 @@ fn a_role_is_free_after_its_holder_has_left_without_dropping_it() {
     assert!(consumer.is_abandoned());
     assert_eq!(consumer.pop_timeout(PATIENCE), Ok(7));
     assert_eq!(consumer.pop_timeout(PATIENCE), Err(PopError::Abandoned));
-    let _producer = Producer::<u64>::open(&name).expect("its holder is gone");
+    let _producer = Producer::<u64>::open(&name).expect("its holder has exited");
     assert!(!consumer.is_abandoned());
 }
 
-/// Ends without a goodbye.
+/// Exits without closing.
 fn leaking_producer(arguments: &[String]) {
     let mut producer = Producer::<u64>::open(&arguments[0]).expect("the role is free");
     producer.try_push(7).expect("there is room");
     std::mem::forget(producer);
 }
 
-fn a_successor_goes_on_where_a_killed_producer_stopped() {
+fn a_restarted_producer_continues_where_the_killed_one_stopped() {
     let name = RingName::new("killed-producer");
     create::<u64>(&name);
     let mut consumer = Consumer::<u64>::open(&name).expect("the role is free");
@@ -134,7 +134,7 @@ fn a_successor_goes_on_where_a_killed_producer_stopped() {
             assert_eq!(consumer.pop_timeout(PATIENCE), Ok(expected));
             expected += 1;
         }
-        child.kill(); // at any moment, in the middle of any push
+        child.kill(); // at any instruction of a push
         let end = loop {
             match consumer.pop_timeout(PATIENCE) {
                 Ok(value) => assert_eq!(value, expected),
@@ -152,11 +152,11 @@ fn counting_producer(arguments: &[String]) {
     say("ready");
     loop {
         let position = producer.position();
-        producer.push(position).expect("the consumer is there");
+        producer.push(position).expect("the consumer is attached");
     }
 }
 
-fn a_successor_gets_again_what_a_killed_consumer_had_not_released() {
+fn a_restarted_consumer_gets_again_what_was_not_released() {
     let name = RingName::new("killed-consumer");
     create::<u64>(&name);
     let mut producer = Producer::<u64>::open(&name).expect("the role is free");
@@ -164,7 +164,7 @@ fn a_successor_gets_again_what_a_killed_consumer_had_not_released() {
     let mut child = Child::start("peeking_consumer", &[name.as_str()]);
     child.expect("1 popped, 2 seen");
     child.kill();
-    let mut consumer = Consumer::<u64>::open(&name).expect("its holder is dead");
+    let mut consumer = Consumer::<u64>::open(&name).expect("its holder has died");
     assert_eq!(consumer.position(), 1);
     assert_eq!(consumer.try_iter().collect::<Vec<_>>(), [2, 3]);
 }
@@ -213,8 +213,8 @@ fn a_push_ends_when_the_consumer_is_killed() {
     }
 }
 
-/// Waits of a tenth of the interval each, of which the one that is under way after
-/// the interval checks the peer: at most ten end before it.
+/// Waits of a tenth of the interval each. The wait that is active after the interval checks
+/// the peer, so at most ten waits end before.
 fn short_waits_notice_a_death_as_soon_as_long_ones() {
     for milliseconds in [100, 5] {
         short_waits_notice_a_death(Duration::from_millis(milliseconds));
@@ -223,7 +223,7 @@ fn short_waits_notice_a_death_as_soon_as_long_ones() {
 
 fn short_waits_notice_a_death(peer_check: Duration) {
     let short = peer_check / 10;
-    /// Whether the peer has closed or crashed; a wait that timed out has not noticed.
+    /// Whether the wait has noticed that the peer has closed or crashed, and not timed out.
     type Wait = fn(&mut Producer<u64>, &mut Consumer<u64>, &mut Select, Duration) -> bool;
     let waits: [(&str, Wait); 3] = [
         ("idle_producer", |_, consumer, _, short| {
@@ -274,8 +274,12 @@ fn short_waits_notice_a_death(peer_check: Duration) {
             child.kill();
             let waits = (0..100).take_while(|_| !is_gone()).count();
             assert!(waits <= 10, "{part}, {strategy:?}: {waits} waits too many");
-            let is_select = number == 2; // which reports a departure once
-            assert_eq!(is_gone(), !is_select, "{part}, {strategy:?}: at once");
+            let is_select = number == 2; // which reports `Gone` once
+            assert_eq!(
+                is_gone(),
+                !is_select,
+                "{part}, {strategy:?}: before any wait"
+            );
         }
     }
 }
@@ -297,7 +301,7 @@ fn what_a_killed_producer_had_published_is_read_first() {
         assert_eq!(popped, Ok(Popped { len, kind }));
         assert_eq!(&buffer[..len], word.as_bytes());
     }
-    // A call that never waits does not ask the kernel; one that waits does.
+    // A call that never waits makes no system call; one that waits checks the lock.
     assert_eq!(consumer.try_pop(&mut buffer), Err(PopError::Empty));
     let popped = consumer.pop_timeout(&mut buffer, PATIENCE);
     assert_eq!(popped, Err(PopError::Abandoned));
@@ -315,7 +319,7 @@ fn dying_producer(arguments: &[String]) {
     hold();
 }
 
-fn the_ring_of_killed_ends_can_be_replaced_and_unlinked() {
+fn the_ring_of_killed_processes_can_be_replaced_and_unlinked() {
     let name = RingName::new("killed-both");
     create::<u64>(&name);
     let kill_both = || {
@@ -327,19 +331,21 @@ fn the_ring_of_killed_ends_can_be_replaced_and_unlinked() {
     };
     kill_both();
     let options = RingOptions::new(CAPACITY).stale(StalePolicy::Replace);
-    options.create::<u64>(&name).expect("nobody holds the ring");
+    options
+        .create::<u64>(&name)
+        .expect("no process holds the ring");
     kill_both();
-    quoit::unlink(&name).expect("nobody holds the ring");
+    quoit::unlink(&name).expect("no process holds the ring");
 }
 
-fn the_survivor_of_a_killed_end_is_the_last_one_out() {
-    let name = RingName::new("survivor");
+fn the_peer_of_a_killed_process_removes_the_ring() {
+    let name = RingName::new("peer");
     let options = RingOptions::new(CAPACITY).unlink_on_drop(true);
     let ring = options.create::<u64>(&name).expect("a ring");
     let mut child = Child::start("idle_consumer", &[name.as_str()]);
     child.expect("ready");
     drop(ring.producer().expect("the role is free"));
-    assert!(name.file().exists(), "the consumer is still there");
+    assert!(name.file().exists(), "the consumer is still attached");
     let producer = ring.producer().expect("the role is free");
     child.kill();
     drop(producer);

@@ -1,8 +1,8 @@
-//! The descriptors of the library: every call that takes or opens one gives it back,
-//! whether it succeeds or fails; none has the number of a standard stream, and none
+//! The descriptors of the library: every call that takes or opens a descriptor closes it,
+//! whether it succeeds or fails. None has the number of a standard stream, and none
 //! outlives an `exec`.
 //!
-//! Each call is made 500 times, or `QUOIT_DESCRIPTOR_ROUNDS` times; with a ring on a disk a fiftieth of that.
+//! Each call runs 500 times, or `QUOIT_DESCRIPTOR_ROUNDS` times; with a ring on a disk a fiftieth of that.
 
 mod common;
 #[path = "handoff/wire.rs"]
@@ -23,14 +23,14 @@ common::suite::suite! {
     tests: [
         no_call_on_a_named_ring_keeps_a_descriptor,
         no_call_on_a_ring_without_a_name_keeps_a_descriptor,
-        what_comes_beside_a_handoff_is_closed,
+        additional_descriptors_of_a_handoff_are_closed,
         closed_standard_streams_are_not_replaced_and_nothing_outlives_an_exec,
-        a_terminal_in_the_way_becomes_nobodys_controlling_terminal,
+        a_terminal_that_is_opened_becomes_no_controlling_terminal,
     ],
     parts: [without_standard_streams, leader_of_a_session],
 }
 
-/// The numbers of the descriptors that are open.
+/// The numbers of the open descriptors.
 fn open() -> Vec<RawFd> {
     let entries = fs::read_dir("/proc/self/fd").expect("the descriptors");
     let numbers = entries.map(|entry| {
@@ -40,8 +40,7 @@ fn open() -> Vec<RawFd> {
             .expect("a number")
     });
     let mut numbers: Vec<RawFd> = numbers.collect();
-    // That of the list itself is closed by now.
-    // SAFETY: the call only asks.
+    // The descriptor of the list itself is closed now. SAFETY: the call only reads.
     numbers.retain(|&number| unsafe { libc::fcntl(number, libc::F_GETFD) } != -1);
     numbers.sort_unstable();
     numbers
@@ -56,9 +55,9 @@ fn keeps_none(what: &str, call: impl FnMut()) {
     keeps_none_in(rounds(), what, call);
 }
 
-/// Makes a call many times; then the same descriptors are open as before.
+/// Makes a call many times. Afterwards the same descriptors are open as before.
 fn keeps_none_in(rounds: u32, what: &str, mut call: impl FnMut()) {
-    call(); // What is opened once for the whole process is open from now on.
+    call(); // The first call opens what the whole process opens once.
     let before = open();
     for _ in 0..rounds {
         call();
@@ -84,7 +83,7 @@ fn on_named_rings(directory: &Path, rounds: u32) {
         let ring = options.create::<u64>(new).expect("a ring");
         ring.unlink().expect("no process holds it");
     });
-    keeps_none_in(rounds, "create what is there", || {
+    keeps_none_in(rounds, "create what exists", || {
         let refused = options.create::<u64>(name);
         assert!(matches!(refused, Err(Error::AlreadyExists { .. })));
     });
@@ -92,13 +91,13 @@ fn on_named_rings(directory: &Path, rounds: u32) {
         let refused = options.create::<u64>(directory.join("no/ring"));
         assert!(matches!(refused, Err(Error::Io { .. })));
     });
-    keeps_none_in(rounds, "create what is too large", || {
+    keeps_none_in(rounds, "create a ring that is too large", || {
         let refused = RingOptions::new(1 << 50).create::<u64>(new);
         assert!(refused.is_err());
     });
     keeps_none_in(rounds, "replace", || {
         let ring = replace.create::<u64>(new).expect("a ring");
-        let again = replace.create::<u64>(new).expect("nobody holds it");
+        let again = replace.create::<u64>(new).expect("no process holds it");
         assert_ne!(ring.incarnation(), again.incarnation());
     });
     keeps_none_in(rounds, "open, of the wrong type and the right one", || {
@@ -108,9 +107,9 @@ fn on_named_rings(directory: &Path, rounds: u32) {
         assert!(matches!(refused, Err(Error::SchemaMismatch { .. })));
         let other = RingOptions::new(32).open_or_create::<u64>(name);
         assert!(matches!(other, Err(Error::CapacityMismatch { .. })));
-        options.open_or_create::<u64>(name).expect("it is there");
+        options.open_or_create::<u64>(name).expect("it exists");
     });
-    keeps_none_in(rounds, "open what is no ring", || {
+    keeps_none_in(rounds, "open a file that is not a ring", || {
         let refused = options.open::<u64>(&text);
         assert!(matches!(refused, Err(Error::NotARing { .. })));
         let refused = options.open::<u64>(directory);
@@ -131,7 +130,7 @@ fn on_named_rings(directory: &Path, rounds: u32) {
     });
     keeps_none_in(rounds, "a role of a ring that was replaced", || {
         let old = replace.create::<u64>(new).expect("a ring");
-        quoit::unlink(new).expect("nobody holds it");
+        quoit::unlink(new).expect("no process holds it");
         assert!(matches!(old.producer(), Err(Error::Superseded { .. })));
     });
     keeps_none_in(rounds, "unlink on drop", || {
@@ -140,7 +139,7 @@ fn on_named_rings(directory: &Path, rounds: u32) {
         assert!(!new.exists());
     });
     keeps_none_in(rounds, "an observer", || {
-        let observer = Observer::open(name).expect("it is there");
+        let observer = Observer::open(name).expect("it exists");
         let asked = (observer.is_alive(Role::Producer), observer.is_superseded());
         assert!(matches!(asked, (Ok(false), Ok(false))));
         assert_eq!(observer.holder(Role::Consumer).ok(), Some(None));
@@ -159,11 +158,11 @@ fn on_named_rings(directory: &Path, rounds: u32) {
         let pollable = consumer.into_pollable().expect("a descriptor");
         assert!(pollable.as_fd().as_raw_fd() > 2);
     });
-    ring.sync_all().expect("the disk takes it");
+    ring.sync_all().expect("the disk works");
     keeps_none_in(rounds, "sync_all", || {
-        // Once for each ring it opens the directory.
-        let ring = options.open::<u64>(name).expect("it is there");
-        ring.sync_all().expect("the disk takes it");
+        // It opens the directory once for each ring.
+        let ring = options.open::<u64>(name).expect("it exists");
+        ring.sync_all().expect("the disk works");
     });
 }
 
@@ -179,7 +178,7 @@ fn no_call_on_a_ring_without_a_name_keeps_a_descriptor() {
         assert!(matches!(ring.producer(), Err(Error::InUse { .. })));
         assert!(ends.0.is_ok() && ends.1.is_ok());
     });
-    keeps_none("what is too large", || {
+    keeps_none("a ring that is too large", || {
         assert!(RingOptions::new(1 << 50).create_anonymous::<u64>().is_err());
     });
     keeps_none("a descriptor", || {
@@ -202,9 +201,9 @@ fn no_call_on_a_ring_without_a_name_keeps_a_descriptor() {
     });
 }
 
-/// More descriptors than one, more than there is room for, with the right message and
-/// with another one; and the descriptor of the sender's process.
-fn what_comes_beside_a_handoff_is_closed() {
+/// More descriptors than one, more than there is room for, with the right message and with
+/// a wrong one; and the descriptor of the sender's process.
+fn additional_descriptors_of_a_handoff_are_closed() {
     const PASS_PIDFD: libc::c_int = 76; // SO_PASSPIDFD
     let null = fs::File::open("/dev/null").expect("there is one");
     for passes_process in [0, 1] {
@@ -227,7 +226,7 @@ fn what_comes_beside_a_handoff_is_closed() {
                 b"something else!!".to_vec(),
             ] {
                 keeps_none(
-                    &format!("{count} beside {} bytes, {is_old}", message.len()),
+                    &format!("{count} with {} bytes, {is_old}", message.len()),
                     || {
                         wire::send(&ours, &message, &vec![null.as_raw_fd(); count]);
                         assert!(handoff::receive::<u64>(&theirs).is_err());
@@ -251,10 +250,10 @@ fn closed_standard_streams_are_not_replaced_and_nothing_outlives_an_exec() {
     Child::start("without_standard_streams", &paths).succeeds();
 }
 
-/// What a test would print here is lost, so the status alone tells.
+/// The output of this part is lost, so only the exit status counts.
 fn without_standard_streams(arguments: &[String]) {
     for standard in 0..3 {
-        // SAFETY: nothing of this process is printed or read from now on.
+        // SAFETY: this process prints and reads nothing from now on.
         unsafe { libc::close(standard) };
     }
     let before = open();
@@ -263,9 +262,9 @@ fn without_standard_streams(arguments: &[String]) {
     for directory in arguments {
         let name = Path::new(directory).join("ring");
         let ring = options.create::<u64>(&name).expect("a ring");
-        let again = options.open::<u64>(&name).expect("it is there");
+        let again = options.open::<u64>(&name).expect("it exists");
         let consumer = ring.consumer().expect("a role").into_pollable();
-        let observer = Observer::open(&name).expect("it is there");
+        let observer = Observer::open(&name).expect("it exists");
         kept.push(Box::new((
             again.producer(),
             consumer,
@@ -279,8 +278,8 @@ fn without_standard_streams(arguments: &[String]) {
     kept.push(Box::new((ring.producer(), ring, again)));
     let name = format!("quoit-test-{}-standard", std::process::id());
     let plain = options.create::<u64>(&name).expect("a ring");
-    let again = options.open::<u64>(&name).expect("it is there");
-    quoit::unlink(&name).expect("nobody holds it");
+    let again = options.open::<u64>(&name).expect("it exists");
+    quoit::unlink(&name).expect("no process holds it");
     kept.push(Box::new((plain, again)));
 
     let mut after = open();
@@ -291,27 +290,26 @@ fn without_standard_streams(arguments: &[String]) {
             number > 2,
             "the library has the number of a standard stream"
         );
-        // SAFETY: the call only asks.
+        // SAFETY: the call only reads.
         let flags = unsafe { libc::fcntl(number, libc::F_GETFD) };
         assert_eq!(flags, libc::FD_CLOEXEC, "{number} outlives an exec");
     }
-    // What is printed goes nowhere.
-    // SAFETY: the bytes are as many as it says.
+    // Restores the output. SAFETY: the number of bytes is correct.
     let printed = unsafe { libc::write(1, b"stray".as_ptr().cast(), 5) };
     assert_eq!(printed, -1);
 }
 
-fn a_terminal_in_the_way_becomes_nobodys_controlling_terminal() {
+fn a_terminal_that_is_opened_becomes_no_controlling_terminal() {
     Child::start("leader_of_a_session", &[]).succeeds();
 }
 
-/// The first terminal that such a process opens would send it SIGHUP when it goes.
+/// The first terminal that such a process opens becomes its controlling terminal, which would send it SIGHUP.
 fn leader_of_a_session(_: &[String]) {
-    // SAFETY: the call takes no memory.
+    // SAFETY: the call has no pointers.
     assert_ne!(unsafe { libc::setsid() }, -1, "a child leads no group");
     let (mut master, mut terminal) = (-1, -1);
     let null = core::ptr::null_mut();
-    // SAFETY: both numbers outlive the call; the rest may be null.
+    // SAFETY: both numbers outlive the call; the other pointers may be null.
     let made = unsafe {
         libc::openpty(
             &raw mut master,

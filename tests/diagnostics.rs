@@ -1,11 +1,11 @@
-//! What the compiler tells a user whose program does not compile: each case is a
-//! program of a crate of its own, which depends on this one.
+//! The compiler's messages for programs that do not compile. Each case is a program of a
+//! separate crate that depends on quoit.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A name, the body of `main`, and what the compiler says.
+/// A name, the body of `main`, and parts of the compiler's message.
 const CASES: [(&str, &str, &[&str]); 7] = [
     (
         "bool_record",
@@ -65,7 +65,7 @@ fn write_crate(directory: &Path) {
          [dependencies]\nquoit = {{ path = {root:?} }}\n[workspace]\n"
     );
     fs::write(directory.join("Cargo.toml"), manifest).expect("a file in it");
-    // The versions that this build has, which are here without a network.
+    // The versions of this build, which are available without a network.
     fs::copy(
         Path::new(root).join("Cargo.lock"),
         directory.join("Cargo.lock"),
@@ -103,7 +103,7 @@ fn check(directory: &Path, program: &str) -> (bool, String) {
 }
 
 #[test]
-fn a_program_that_does_not_compile_is_told_what_to_do() {
+fn the_compilers_message_says_what_to_do() {
     let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("diagnosed");
     write_crate(&directory);
     let (compiles, text) = check(&directory, "sound");

@@ -1,5 +1,5 @@
-//! Every error says what is wrong and what to do, keeps its source, and becomes
-//! an `io::Error` of the matching kind.
+//! Every error says what is wrong and what to do, keeps its source, and converts to an
+//! `io::Error` of the matching kind.
 
 use std::error::Error as _;
 use std::fmt::{Debug, Display};
@@ -234,7 +234,7 @@ fn cold_errors() -> Vec<(Error, ErrorKind, &'static [&'static str])> {
     ]
 }
 
-/// What the system answers, and what the text says then.
+/// The error of the system, and the text for it.
 const REFUSALS: [(&str, i32, &str); 38] = [
     ("open", libc::EACCES, "RingOptions::mode"),
     ("open", libc::EROFS, "an Observer"),
@@ -277,7 +277,7 @@ const REFUSALS: [(&str, i32, &str); 38] = [
 ];
 
 #[test]
-fn a_refusal_of_the_system_says_what_to_do() {
+fn an_error_of_the_system_says_what_to_do() {
     for (doing, reason, advice) in REFUSALS {
         let source = io::Error::from_raw_os_error(reason);
         let refusal = format!("could not {doing} \"ticks\": {source}; ");
@@ -304,7 +304,7 @@ fn every_cold_error_says_what_is_wrong_and_what_to_do() {
 }
 
 #[test]
-fn what_unwrap_shows_says_what_to_do() {
+fn the_message_of_unwrap_says_what_to_do() {
     for (error, _, _) in cold_errors() {
         assert_eq!(format!("{error:?}"), error.to_string());
     }
@@ -339,7 +339,7 @@ fn every_cold_error_becomes_an_io_error_of_the_matching_kind() {
 }
 
 #[test]
-fn an_error_that_was_caused_by_another_names_it() {
+fn an_error_has_its_cause_as_source() {
     for (error, kind, _) in cold_errors() {
         match &error {
             Error::Io { .. } => {
@@ -355,7 +355,7 @@ fn an_error_that_was_caused_by_another_names_it() {
     }
 }
 
-/// Why something was refused or missing, its kind, and what its text says.
+/// An error of the fast paths, its kind, and parts of its text.
 type Hot<E> = (E, ErrorKind, &'static str);
 
 fn hot_claim_errors() -> [Hot<ClaimError>; 7] {
@@ -426,7 +426,7 @@ fn every_hot_error_has_a_text_and_a_kind() {
     }
 }
 
-/// Every call of the fast paths returns one of them.
+/// Every call of the fast paths returns one of these types.
 #[test]
 fn the_hot_errors_fit_into_two_registers() {
     assert!(size_of::<Result<u64, PopError>>() <= 16);
@@ -438,7 +438,7 @@ fn the_hot_errors_fit_into_two_registers() {
 }
 
 #[test]
-fn a_wait_for_a_peer_speaks_of_the_peer_and_not_of_what_the_ring_holds() {
+fn the_error_of_a_wait_for_a_peer_is_about_the_peer() {
     let ring = RingOptions::new(8).create_anonymous::<u32>();
     let ring = ring.expect("a ring");
     let moment = Duration::from_millis(1);
@@ -479,7 +479,7 @@ fn a_wait_for_a_peer_speaks_of_the_peer_and_not_of_what_the_ring_holds() {
 }
 
 #[test]
-fn a_push_error_gives_the_record_back_and_says_the_same_as_a_claim() {
+fn a_push_error_returns_the_record_and_has_the_text_of_a_claim_error() {
     let errors = [
         (PushError::Full(7), ClaimError::Full),
         (PushError::Abandoned(7), ClaimError::Abandoned),
@@ -501,7 +501,7 @@ fn a_push_error_gives_the_record_back_and_says_the_same_as_a_claim() {
 }
 
 #[test]
-fn a_corrupt_ring_is_the_source_of_an_error_or_the_error_says_where_to_ask() {
+fn an_error_has_the_corruption_as_source_or_names_the_call_that_returns_it() {
     fn source(error: &dyn std::error::Error) -> Option<&Corrupt> {
         error.source().and_then(|source| source.downcast_ref())
     }
@@ -522,7 +522,7 @@ fn a_corrupt_ring_is_the_source_of_an_error_or_the_error_says_where_to_ask() {
     assert!(CallError::Corrupt.to_string().contains("corrupt"));
 }
 
-/// The name of an error's variant, and a panic for one that is not in the list.
+/// The name of an error's variant. Panics for a variant that is not in the list.
 macro_rules! variant {
     ($error:expr, $type:ident: $($name:ident),* $(,)?) => {
         match $error {
@@ -781,7 +781,7 @@ fn errors_pass_through_boxes_and_threads() {
 
 #[cfg(feature = "futures")]
 #[test]
-fn an_error_of_an_async_end_shows_its_text_and_in_the_long_form_its_variant() {
+fn an_error_of_an_async_endpoint_shows_its_text_and_in_the_long_form_its_variant() {
     use quoit::{AsyncError, DoorbellKind, IntoAsyncError};
 
     let errors = [
@@ -803,5 +803,5 @@ fn an_error_of_an_async_end_shows_its_text_and_in_the_long_form_its_variant() {
     is_shown_as(&refused, "NotAFutex");
     assert_eq!(refused.to_string(), refused.reason().to_string());
     let mut consumer = refused.into_inner();
-    assert_eq!(consumer.try_pop(), Err(PopError::Empty), "it is as it was");
+    assert_eq!(consumer.try_pop(), Err(PopError::Empty), "it is unchanged");
 }

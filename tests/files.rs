@@ -1,5 +1,5 @@
-//! Rings in files: they outlive both processes and continue at their positions,
-//! and a flush brings them to the disk.
+//! Rings in files: they outlive both processes and continue at their positions, and a flush
+//! writes them to the disk.
 
 mod common;
 
@@ -17,10 +17,10 @@ use quoit::{Consumer, Error, FrameConsumer, FrameProducer, PopError, Producer, R
 common::suite::suite! {
     tests: [
         what_a_killed_writer_has_published_is_drained_later,
-        positions_go_on_over_many_runs,
+        positions_continue_over_many_runs,
         a_flush_leaves_nothing_to_write,
         a_flush_without_a_disk_is_a_success,
-        a_flush_that_fails_says_so,
+        a_flush_that_fails_is_an_error,
         the_name_is_flushed_once,
     ],
     parts: [endless_writer, run, flusher_without_msync, flusher_without_fsync],
@@ -31,7 +31,7 @@ fn text(path: &Path) -> &str {
     path.to_str().expect("a path in UTF-8")
 }
 
-/// The ring's tail and head, as its file says.
+/// The ring's tail and head, from its file.
 fn positions(path: &Path) -> (u64, u64) {
     let segment = SegmentFile::open(path);
     (segment.read(TAIL), segment.read(HEAD))
@@ -69,7 +69,7 @@ fn what_a_killed_writer_has_published_is_drained_later() {
     assert_eq!(positions(&path), (tail, tail));
 }
 
-/// Writes until it is killed; says when there is something to see.
+/// Writes until it is killed; reports the first messages.
 fn endless_writer(arguments: &[String]) {
     let mut producer = FrameProducer::create(&arguments[0], 1 << 22).expect("a ring");
     for number in 0.. {
@@ -81,7 +81,7 @@ fn endless_writer(arguments: &[String]) {
     }
 }
 
-fn positions_go_on_over_many_runs() {
+fn positions_continue_over_many_runs() {
     let directory = file_directory();
     let path = directory.path().join("ring");
     let (mut tail, mut head) = (0, 0);
@@ -93,7 +93,7 @@ fn positions_go_on_over_many_runs() {
         child.kill();
         position
     };
-    // More than a lap of the ring's 64 slots.
+    // More than one lap of the ring's 64 slots.
     for (pushed, popped) in [(40, 10), (30, 60), (1, 0), (50, 40), (13, 20)] {
         assert_eq!(run("producer", pushed), tail);
         tail += pushed;
@@ -103,8 +103,8 @@ fn positions_go_on_over_many_runs() {
     }
 }
 
-/// One life of one end: says where it begins, pushes or pops this many, and waits
-/// to be killed.
+/// One run of one endpoint: reports its first position, pushes or pops this many, and waits
+/// until it is killed.
 fn run(arguments: &[String]) {
     let count: u64 = arguments[2].parse().expect("a number");
     if arguments[1] == "producer" {
@@ -128,12 +128,12 @@ fn run(arguments: &[String]) {
     }
 }
 
-/// Kilobytes of this process's mappings that a disk does not have yet.
+/// Dirty kilobytes of this process's mappings.
 fn dirty(path: &Path) -> u64 {
     mapped(path, "Shared_Dirty:") + mapped(path, "Private_Dirty:")
 }
 
-/// Whether files in `directory` have no disk below them.
+/// Whether `directory` is on a file system without a disk.
 fn is_memory(directory: &Path) -> bool {
     let path = std::ffi::CString::new(text(directory)).expect("no zero byte");
     // SAFETY: all zero bytes are a `statfs`.
@@ -144,7 +144,7 @@ fn is_memory(directory: &Path) -> bool {
     stat.f_type as i64 == libc::TMPFS_MAGIC
 }
 
-/// Cargo's directory for tests is on a disk more often than `/tmp`.
+/// Cargo's directory for tests is on a disk more often than `/tmp` is.
 fn a_flush_leaves_nothing_to_write() {
     let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
     let path = directory.path().join("ring");
@@ -155,8 +155,8 @@ fn a_flush_leaves_nothing_to_write() {
     let mut producer = ring.producer().expect("the role is free");
     let mut consumer = ring.consumer().expect("the role is free");
     for end in 0..3 {
-        // What was pushed, and both positions, on pages of their own. The
-        // kernel may be so kind as to write it at once, but not each time.
+        // The pushed messages and both positions are on separate pages. The kernel may
+        // write them immediately, but not in every round.
         let write = |_| {
             producer.try_push_slice(&[7; 5000]).expect("there is room");
             consumer.try_pop().expect("a word");
@@ -169,7 +169,7 @@ fn a_flush_leaves_nothing_to_write() {
             1 => producer.sync_all(),
             _ => consumer.sync_all(),
         };
-        flushed.expect("the disk is well");
+        flushed.expect("the disk works");
         let expected = if is_memory(directory.path()) {
             before
         } else {
@@ -198,7 +198,7 @@ fn a_flush_without_a_disk_is_a_success() {
     }
 }
 
-fn a_flush_that_fails_says_so() {
+fn a_flush_that_fails_is_an_error() {
     let directory = file_directory();
     let path = directory.path().join("ring");
     for part in ["flusher_without_msync", "flusher_without_fsync"] {
@@ -207,7 +207,7 @@ fn a_flush_that_fails_says_so() {
     }
 }
 
-/// What all three ways to flush this ring answer.
+/// The errors of the three ways to flush this ring.
 fn refused_flushes(path: &str) -> [&'static str; 3] {
     let ring = RingOptions::new(64).create::<u64>(path).expect("a ring");
     let producer = ring.producer().expect("the role is free");
@@ -224,7 +224,7 @@ fn refused_flushes(path: &str) -> [&'static str; 3] {
             );
             doing
         }
-        other => panic!("not the right refusal: {other:?}"),
+        other => panic!("the wrong error: {other:?}"),
     })
 }
 
@@ -241,7 +241,7 @@ fn flusher_without_fsync(arguments: &[String]) {
     );
 }
 
-/// Each time would make a flush twice as long.
+/// Flushing it each time would double the time of a flush.
 fn the_name_is_flushed_once() {
     let directory = file_directory();
     let path = directory.path().join("sub").join("ring");
@@ -249,7 +249,7 @@ fn the_name_is_flushed_once() {
     fs::create_dir(parent).expect("a directory");
     let ring = RingOptions::new(64).create::<u64>(&path).expect("a ring");
     let late = Ring::<u64>::open(&path).expect("it opens");
-    ring.sync_all().expect("the disk is well");
+    ring.sync_all().expect("the disk works");
     fs::remove_dir_all(parent).expect("our directory");
     ring.sync_all().expect("the name was flushed before");
     late.sync_all().expect_err("there is no directory");

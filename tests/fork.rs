@@ -1,9 +1,9 @@
-//! A child of `fork` shares neither the roles of its parent nor the ring: it has
-//! a private copy of it, in which the peer has left. After `exec` there is
-//! nothing of ours.
+//! A child of `fork` shares neither the roles of its parent nor the ring: it has a private
+//! copy of the ring, in which the peer has closed. After `exec` nothing of the library is
+//! left.
 //!
-//! The forking is done in parts of a single thread, so that the grandchild may
-//! do whatever it likes; but for the test that takes roles on other threads.
+//! The forks are in single-threaded parts, so that the grandchild may call anything; except
+//! for the test that takes roles on other threads.
 
 mod common;
 
@@ -29,22 +29,22 @@ use quoit::{
 
 common::suite::suite! {
     tests: [
-        a_role_is_free_when_the_parent_is_killed_and_the_child_lives,
+        a_role_is_free_when_the_parent_is_killed_and_the_child_runs,
         what_a_child_does_with_inherited_records_changes_nothing,
         what_a_child_does_with_inherited_frames_changes_nothing,
         every_push_of_records_in_a_child_fails,
         every_push_of_frames_in_a_child_fails,
-        other_ends_in_a_child_end_their_calls,
+        calls_of_other_inherited_endpoints_end,
         a_daemon_has_lost_its_role,
-        what_is_spawned_does_no_harm,
+        a_spawned_program_has_no_effect_on_the_ring,
         a_clone_without_handlers_is_not_detected,
-        a_child_may_take_roles_of_its_own,
-        a_child_closes_nothing_but_what_it_inherited,
-        a_child_without_memory_for_a_copy_cannot_touch_the_ring,
+        a_child_may_take_roles,
+        a_child_closes_only_inherited_descriptors,
+        a_child_without_memory_for_a_copy_cannot_change_the_ring,
         nothing_is_left_after_exec,
-        a_role_is_free_when_it_is_dropped_though_a_clone_has_its_descriptor,
-        no_role_is_taken_while_a_fork_is_under_way,
-        roles_that_are_taken_during_a_fork_stay_the_parents,
+        a_dropped_role_is_free_although_a_clone_has_its_descriptor,
+        no_role_is_taken_during_a_fork,
+        roles_that_are_taken_during_a_fork_belong_to_the_parent,
     ],
     parts: [
         parent_to_be_killed,
@@ -52,7 +52,7 @@ common::suite::suite! {
         frames_in_a_child,
         pushes_of_records,
         pushes_of_frames,
-        other_ends,
+        other_endpoints,
         daemonizer,
         spawner,
         sharer,
@@ -68,10 +68,10 @@ common::suite::suite! {
 
 const CAPACITY: u64 = 64;
 
-/// Kills a child that has children, and leaves its input to them.
+/// Kills a child whose children keep its input.
 fn kill(child: &Child) {
     child.signal(libc::SIGKILL);
-    // SAFETY: all zero bytes are such a record.
+    // SAFETY: all zero bytes are a valid record.
     let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
     let options = libc::WEXITED | libc::WNOWAIT;
     // SAFETY: the record outlives the call.
@@ -79,7 +79,7 @@ fn kill(child: &Child) {
     assert_eq!(waited, 0, "the child dies");
 }
 
-/// Changes a limit of this process; returns what it was.
+/// Changes a limit of this process; returns the old one.
 fn limit(resource: impl Into<i64>, value: u64) -> u64 {
     let resource = resource.into();
     let mut limits = libc::rlimit {
@@ -89,7 +89,7 @@ fn limit(resource: impl Into<i64>, value: u64) -> u64 {
     // SAFETY: the limits outlive the call.
     let known = unsafe { libc::getrlimit(resource as _, &raw mut limits) };
     let before = std::mem::replace(&mut limits.rlim_cur, value);
-    // SAFETY: and through this one.
+    // SAFETY: the limits outlive the call.
     let set = unsafe { libc::setrlimit(resource as _, &raw const limits) };
     assert_eq!((known, set), (0, 0), "a limit can be changed");
     before
@@ -100,9 +100,9 @@ fn segment(name: &str) -> Vec<u8> {
     fs::read(format!("/dev/shm/{name}")).expect("the segment can be read")
 }
 
-fn a_role_is_free_when_the_parent_is_killed_and_the_child_lives() {
+fn a_role_is_free_when_the_parent_is_killed_and_the_child_runs() {
     for role in ["producer", "consumer"] {
-        for descriptors in ["as ever", "limited"] {
+        for descriptors in ["default", "limited"] {
             let name = RingName::new("killed-parent");
             let options = RingOptions::new(CAPACITY);
             let ring = options.create::<u64>(&name).expect("a ring");
@@ -115,7 +115,7 @@ fn a_role_is_free_when_the_parent_is_killed_and_the_child_lives() {
                 kill(&child);
                 assert!(consumer.is_abandoned());
                 assert_eq!(consumer.pop(), Err(PopError::Abandoned));
-                drop(ring.producer().expect("its holder is dead"));
+                drop(ring.producer().expect("its holder has died"));
             } else {
                 let mut producer = ring.producer().expect("the role is free");
                 while producer.try_push(0).is_ok() {}
@@ -123,10 +123,10 @@ fn a_role_is_free_when_the_parent_is_killed_and_the_child_lives() {
                 kill(&child);
                 assert!(producer.is_abandoned());
                 assert_eq!(producer.push(0), Err(PushError::Abandoned(0)));
-                drop(ring.consumer().expect("its holder is dead"));
+                drop(ring.consumer().expect("its holder has died"));
             }
             child.tell("there?");
-            child.expect("the child lives");
+            child.expect("the child runs");
             child.end();
         }
     }
@@ -145,7 +145,7 @@ fn parent_to_be_killed(arguments: &[String]) {
     if fork().is_none() {
         say("ready");
         hear();
-        say("the child lives");
+        say("the child runs");
         hear();
         done();
     }
@@ -157,11 +157,11 @@ fn what_a_child_does_with_inherited_records_changes_nothing() {
     for doorbell in ["futex", "semaphore"] {
         let name = RingName::new("records-in-a-child");
         Child::start("records_in_a_child", &[name.as_str(), doorbell]).succeeds();
-        assert!(!name.file().exists(), "the parent was the last one out");
+        assert!(!name.file().exists(), "the parent exited last");
     }
 }
 
-/// Has both endpoints, lets a child use them and drop them, and continues.
+/// Holds both endpoints, lets a child use and drop them, and continues.
 fn records_in_a_child(arguments: &[String]) {
     let name = &arguments[0];
     let doorbell = match arguments[1].as_str() {
@@ -221,20 +221,20 @@ fn what_a_child_does_with_inherited_frames_changes_nothing() {
     options.create::<[u8]>(&name).expect("a ring");
     let mut consumer = FrameConsumer::open(&name).expect("the role is free");
     let mut child = Child::start("frames_in_a_child", &[name.as_str()]);
-    child.expect("ready"); // the grandchild is done, and the child continues
+    child.expect("ready"); // the grandchild has ended, and the child continues
     let mut buffer = [0; 100];
     for number in 0..3 {
         assert_eq!(consumer.pop(&mut buffer), Ok(Popped { len: 100, kind: 0 }));
         assert_eq!(buffer[..], bytes(number, 100));
     }
-    child.tell("go on");
+    child.tell("continue");
     assert_eq!(consumer.pop(&mut buffer), Ok(Popped { len: 5, kind: 0 }));
     assert_eq!(&buffer[..5], b"hello");
     assert_eq!(consumer.pop(&mut buffer), Err(PopError::Abandoned));
     child.succeeds();
 }
 
-/// Has the producer, and lets a child fill the ring with it.
+/// Holds the producer, and lets a child fill the ring with it.
 fn frames_in_a_child(arguments: &[String]) {
     let name = &arguments[0];
     let mut producer = FrameProducer::open(name).expect("the role is free");
@@ -243,14 +243,14 @@ fn frames_in_a_child(arguments: &[String]) {
             .try_push(&bytes(number, 100))
             .expect("there is room");
     }
-    // The fork meets a claim, half written.
+    // The fork happens during a claim that is partly written.
     let third = bytes(2, 100);
     let mut claim = producer.try_claim(100).expect("there is room");
     claim.write_at(0, &third[..50]);
     let before = segment(name);
     let Some(child) = fork() else {
         claim.copy_from_slice(&[0xff; 100]);
-        claim.commit(); // says nothing, and is lost
+        claim.commit(); // returns no error, and is lost
         assert_eq!(producer.try_push(&[0xff; 100]), Err(ClaimError::Abandoned));
         assert_eq!(producer.push(&[0xff; 100]), Err(ClaimError::Abandoned));
         drop(producer);
@@ -262,10 +262,10 @@ fn frames_in_a_child(arguments: &[String]) {
     claim.commit();
     say("ready");
     hear();
-    producer.push(b"hello").expect("the consumer is there");
+    producer.push(b"hello").expect("the consumer is attached");
 }
 
-/// Runs `call` in a child of its own, which must find nothing wrong, and changes nothing.
+/// Runs `call` in a separate child, which must succeed and change nothing.
 fn in_a_child(name: &str, call: impl FnOnce()) {
     let before = segment(name);
     let Some(child) = fork() else {
@@ -276,7 +276,7 @@ fn in_a_child(name: &str, call: impl FnOnce()) {
     assert!(segment(name) == before, "the ring has changed");
 }
 
-/// How the consumer waits: it may be parked, or never.
+/// How the consumer waits: it parks, or never does.
 const WAITS: [(&str, WaitStrategy); 2] =
     [("park", WaitStrategy::Park), ("spin", WaitStrategy::Spin)];
 
@@ -298,7 +298,7 @@ fn pushes_of_records(arguments: &[String]) {
     let ring = options.create::<u64>(name).expect("a ring");
     let mut producer = ring.producer().expect("the role is free");
     let mut consumer = ring.consumer().expect("the role is free");
-    // The producer has seen its consumer awake, and room.
+    // The producer has seen that its consumer is AWAKE, and has seen room.
     for number in 0..10 {
         producer.push(number).expect("room");
         assert_eq!(consumer.pop(), Ok(number));
@@ -324,7 +324,7 @@ fn pushes_of_records(arguments: &[String]) {
     for (call, push) in calls {
         in_a_child(name, || {
             assert_eq!(push(&mut producer), lost, "{call}");
-            assert_eq!(push(&mut producer), lost, "{call} once more");
+            assert_eq!(push(&mut producer), lost, "{call} again");
             assert_eq!(
                 producer.try_push(7),
                 Err(PushError::Abandoned(7)),
@@ -332,7 +332,7 @@ fn pushes_of_records(arguments: &[String]) {
             );
         });
     }
-    producer.push(10).expect("the parent has its role");
+    producer.push(10).expect("the parent holds its role");
     assert_eq!(consumer.pop(), Ok(10));
 }
 
@@ -399,22 +399,22 @@ fn pushes_of_frames(arguments: &[String]) {
         in_a_child(name, || {
             let lost = Err(ClaimError::Abandoned);
             assert_eq!(push(&mut producer), lost, "{call}");
-            assert_eq!(push(&mut producer), lost, "{call} once more");
+            assert_eq!(push(&mut producer), lost, "{call} again");
             assert_eq!(producer.try_push(b"short"), lost, "after {call}");
         });
     }
-    producer.push(b"the parent").expect("it has its role");
+    producer.push(b"the parent").expect("it holds its role");
     assert_eq!(consumer.pop(&mut buffer).map(|popped| popped.len), Ok(10));
 }
 
-fn other_ends_in_a_child_end_their_calls() {
+fn calls_of_other_inherited_endpoints_end() {
     let name = RingName::new("other-ends");
     let replies = name.and("-replies");
-    Child::start("other_ends", &[name.as_str(), replies.as_str()]).succeeds();
+    Child::start("other_endpoints", &[name.as_str(), replies.as_str()]).succeeds();
 }
 
-/// A client of calls and a pollable endpoint, inherited.
-fn other_ends(arguments: &[String]) {
+/// An inherited client of calls and an inherited pollable endpoint.
+fn other_endpoints(arguments: &[String]) {
     let (name, replies) = (&arguments[0], &arguments[1]);
     let options = RingOptions::new(1024);
     let ring = options.create::<[u8]>(name).expect("a ring");
@@ -424,13 +424,13 @@ fn other_ends(arguments: &[String]) {
     let mut client = Client::new(producer, consumer);
     in_a_child(name, || {
         for _ in 0..2 {
-            let called = client.call(b"anybody?", &mut Vec::new(), PATIENCE);
+            let called = client.call(b"hello?", &mut Vec::new(), PATIENCE);
             assert!(matches!(called, Err(CallError::ServerGone)), "{called:?}");
         }
     });
     let other = RingOptions::new(1024).create_anonymous::<[u8]>();
     let producer = other.expect("a ring").producer().expect("the role is free");
-    let mut pollable = producer.into_pollable(24).expect("an end");
+    let mut pollable = producer.into_pollable(24).expect("a pollable endpoint");
     let Some(child) = fork() else {
         assert!(matches!(pollable.failure(), Some(AsyncError::Forked)));
         let pushed = pollable.get().try_push(b"lost");
@@ -446,21 +446,21 @@ fn a_daemon_has_lost_its_role() {
     let ring = RingOptions::new(CAPACITY).create::<u64>(&name);
     let ring = ring.expect("a ring");
     let mut child = Child::start("daemonizer", &[name.as_str()]);
-    child.expect("lost, and the ring has none of it");
+    child.expect("it is lost, and not in the ring");
     drop(ring.producer().expect("the role is free"));
-    child.tell("go"); // the daemon ends with its input
+    child.tell("go"); // the daemon exits when its input ends
 }
 
 /// Takes a role, and then becomes a daemon.
 fn daemonizer(arguments: &[String]) {
     let mut early = Producer::<u64>::open(&arguments[0]).expect("the role is free");
     // SAFETY: there is no other thread.
-    #[allow(deprecated, reason = "deprecated on Apple's systems alone")]
+    #[allow(deprecated, reason = "deprecated only on Apple's systems")]
     let result = unsafe { libc::daemon(1, 1) };
     assert_eq!(result, 0, "it is a daemon");
     assert_eq!(early.push(7), Err(PushError::Abandoned(7)));
     drop(early);
-    // What a daemon does right: it takes its role afterwards, when its parent has ended.
+    // The correct order: the daemon takes its role after its parent has exited.
     let late = loop {
         match Producer::<u64>::open(&arguments[0]) {
             Err(Error::InUse { .. }) => thread::yield_now(),
@@ -469,16 +469,16 @@ fn daemonizer(arguments: &[String]) {
     };
     assert!(late.is_empty());
     drop(late);
-    say("lost, and the ring has none of it");
+    say("it is lost, and not in the ring");
     hear();
 }
 
-fn what_is_spawned_does_no_harm() {
+fn a_spawned_program_has_no_effect_on_the_ring() {
     let name = RingName::new("spawner");
     Child::start("spawner", &[name.as_str()]).succeeds();
 }
 
-/// Starts programs by `posix_spawn`, which runs no handlers, between its messages.
+/// Starts programs by `posix_spawn`, which runs no fork handlers, between its messages.
 fn spawner(arguments: &[String]) {
     let options = RingOptions::new(CAPACITY);
     let ring = options.create::<u64>(&arguments[0]).expect("a ring");
@@ -498,12 +498,12 @@ fn a_clone_without_handlers_is_not_detected() {
     Child::start("sharer", &[name.as_str()]).succeeds();
 }
 
-/// What `docs::process` warns of: such a child is a second producer of the same ring.
+/// `docs::process` warns about it: such a child is a second producer of the same ring.
 fn sharer(arguments: &[String]) {
     let options = RingOptions::new(CAPACITY);
     let ring = options.create::<u64>(&arguments[0]).expect("a ring");
     let mut producer = ring.producer().expect("the role is free");
-    // SAFETY: a fork without its handlers, and there is no other thread.
+    // SAFETY: a fork without handlers, and there is no other thread.
     let pid = unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) };
     if pid == 0 {
         let _ = producer.try_push(7);
@@ -511,10 +511,10 @@ fn sharer(arguments: &[String]) {
     }
     assert_eq!(ending(libc::pid_t::try_from(pid).expect("a pid")), 0);
     let mut consumer = ring.consumer().expect("the role is free");
-    assert_eq!(consumer.try_pop(), Ok(7), "it went into the parent's ring");
+    assert_eq!(consumer.try_pop(), Ok(7), "it is in the parent's ring");
 }
 
-fn a_child_may_take_roles_of_its_own() {
+fn a_child_may_take_roles() {
     let name = RingName::new("roles-in-a-child");
     Child::start("roles_in_a_child", &[name.as_str()]).succeeds();
 }
@@ -523,7 +523,7 @@ fn roles_in_a_child(arguments: &[String]) {
     let name = &arguments[0];
     let options = RingOptions::new(CAPACITY);
     let ring = options.create::<u64>(name).expect("a ring");
-    // Of a ring on which nobody had a role, each process takes one.
+    // Of a ring whose roles are free, each process takes one.
     let Some(child) = fork() else {
         let mut consumer = ring.consumer().expect("the role is free");
         assert_eq!(consumer.pop(), Ok(7));
@@ -534,7 +534,7 @@ fn roles_in_a_child(arguments: &[String]) {
     assert_eq!(ending(child), 0);
     producer.try_push(8).expect("there is room");
     let pid = std::process::id();
-    // Of a ring on which the parent has one, the child has a copy.
+    // Of a ring of which the parent holds a role, the child has a copy.
     let Some(child) = fork() else {
         let refused = ring.consumer().err();
         assert!(matches!(refused, Some(Error::Superseded { .. })));
@@ -545,7 +545,7 @@ fn roles_in_a_child(arguments: &[String]) {
         assert_eq!((role, holder), (Role::Producer, Holder::Known(pid)));
         let mut consumer = Consumer::<u64>::open(name).expect("the role is free");
         assert_eq!(consumer.pop(), Ok(8));
-        // What it has inherited does not get into the way.
+        // The inherited endpoint has no influence.
         drop((ring, producer));
         assert_eq!(consumer.try_pop(), Err(PopError::Empty));
         assert!(!consumer.is_abandoned());
@@ -553,7 +553,7 @@ fn roles_in_a_child(arguments: &[String]) {
     };
     assert_eq!(ending(child), 0);
     assert_eq!(producer.len(), 0);
-    // A ring on the heap is copied, both its endpoints included.
+    // A ring on the heap is copied with both its endpoints.
     let (mut heap_in, mut heap_out) = options.heap::<u64>().expect("a ring");
     let Some(child) = fork() else {
         heap_in.push(9).expect("there is room");
@@ -567,7 +567,7 @@ fn roles_in_a_child(arguments: &[String]) {
     assert_eq!(heap_out.try_pop(), Err(PopError::Empty));
 }
 
-fn a_child_closes_nothing_but_what_it_inherited() {
+fn a_child_closes_only_inherited_descriptors() {
     let name = RingName::new("descriptors-in-a-child");
     Child::start("descriptors_in_a_child", &[name.as_str()]).succeeds();
 }
@@ -577,7 +577,7 @@ fn descriptors_in_a_child(arguments: &[String]) {
     let ring = options.create::<u64>(&arguments[0]).expect("a ring");
     let ends = (ring.producer(), ring.consumer());
     let Some(child) = fork() else {
-        let open = || File::open("/dev/null").expect("it is there");
+        let open = || File::open("/dev/null").expect("it exists");
         let files: Vec<_> = std::iter::repeat_with(open).take(64).collect();
         drop((ends, ring));
         for file in files {
@@ -588,7 +588,7 @@ fn descriptors_in_a_child(arguments: &[String]) {
     assert_eq!(ending(child), 0);
 }
 
-fn a_child_without_memory_for_a_copy_cannot_touch_the_ring() {
+fn a_child_without_memory_for_a_copy_cannot_change_the_ring() {
     let name = RingName::new("child-without-memory");
     Child::start("child_without_memory", &[name.as_str()]).succeeds();
 }
@@ -632,7 +632,7 @@ fn executor(arguments: &[String]) {
     assert_eq!(ours.count(), 3, "the mapped file, and a lock for each role");
     let mut spawned = Command::new("ls");
     let mut forked = Command::new("ls");
-    // SAFETY: the child does nothing before its `exec`, but by a fork.
+    // SAFETY: the child does nothing before its `exec` except fork.
     unsafe { forked.pre_exec(|| Ok(())) };
     for command in [&mut spawned, &mut forked] {
         let output = command.args(["-l", "/proc/self/fd"]).output();
@@ -645,17 +645,17 @@ fn executor(arguments: &[String]) {
     }
 }
 
-fn a_role_is_free_when_it_is_dropped_though_a_clone_has_its_descriptor() {
+fn a_dropped_role_is_free_although_a_clone_has_its_descriptor() {
     let name = RingName::new("cloner");
     Child::start("cloner", &[name.as_str()]).succeeds();
 }
 
-/// Drops a role while a process is being started, as it were.
+/// Drops a role while a clone, like a process that is being started, has its descriptor.
 fn cloner(arguments: &[String]) {
     let options = RingOptions::new(CAPACITY);
     let ring = options.create::<u64>(&arguments[0]).expect("a ring");
     let producer = ring.producer().expect("the role is free");
-    // SAFETY: a fork without its handlers; the child leaves all as it is.
+    // SAFETY: a fork without handlers; the child changes nothing.
     let pid = unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) };
     if pid == 0 {
         // SAFETY: waits for the kill.
@@ -664,26 +664,26 @@ fn cloner(arguments: &[String]) {
     drop(producer);
     let successor = ring.producer();
     let pid = libc::pid_t::try_from(pid).expect("a pid");
-    // SAFETY: the clone is ours and not reaped, so the pid is still its.
+    // SAFETY: the clone is not reaped yet, so the pid still belongs to it.
     unsafe { libc::kill(pid, libc::SIGKILL) };
     ending(pid);
     drop(successor.expect("the role is free"));
 }
 
-/// Where `asker` leaves a ring for the handler, and the handler its answer.
+/// `asker` passes a ring to the handler here, and the handler its result.
 static RING: Mutex<Option<Ring<u64>>> = Mutex::new(None);
 static ANSWER: Mutex<Option<Result<Producer<u64>, Error>>> = Mutex::new(None);
 
-fn no_role_is_taken_while_a_fork_is_under_way() {
+fn no_role_is_taken_during_a_fork() {
     let name = RingName::new("asker");
     Child::start("asker", &[name.as_str()]).succeeds();
 }
 
-/// Has a handler of its own ask for a role, between quoit's and the fork.
+/// Installs a handler that asks for a role, between quoit's handler and the fork.
 fn asker(arguments: &[String]) {
     extern "C" fn ask() {
         let ring = RING.lock().expect("the ring");
-        let ring = ring.as_ref().expect("it was left there");
+        let ring = ring.as_ref().expect("the ring was passed");
         *ANSWER.lock().expect("room for the answer") = Some(ring.producer());
     }
     // SAFETY: the handler is a function of this program.
@@ -697,18 +697,18 @@ fn asker(arguments: &[String]) {
     let answer = ANSWER.lock().expect("the answer").take();
     let answer = answer.expect("the handler was called").err();
     let Some(Error::Io { source, .. }) = answer else {
-        panic!("the handler was given a role: {answer:?}");
+        panic!("the handler got a role: {answer:?}");
     };
     assert_eq!(source.kind(), ErrorKind::TimedOut);
     let ring = RING.lock().expect("the ring");
-    let ring = ring.as_ref().expect("it is still there");
+    let ring = ring.as_ref().expect("the ring is still there");
     drop(ring.producer().expect("the role is free"));
 }
 
-/// Forks of the test below, and rings on which roles are taken at the same time.
+/// The number of forks of the test below, and of rings whose roles are taken at the same time.
 const FORKS: usize = 200;
 
-fn roles_that_are_taken_during_a_fork_stay_the_parents() {
+fn roles_that_are_taken_during_a_fork_belong_to_the_parent() {
     let name = RingName::new("among-threads");
     let names = |index: usize| name.and(format!("-{index}"));
     let names: Vec<_> = (0..FORKS).map(names).collect();
@@ -717,7 +717,7 @@ fn roles_that_are_taken_during_a_fork_stay_the_parents() {
     let rings: Vec<Ring<u64>> = names.iter().map(create).collect();
     let child = Child::start("forker_among_threads", &[name.as_str()]);
     for _ in 0..=FORKS {
-        child.says(); // the parent has all roles, or a child has none
+        child.says(); // no child holds a role
     }
     for ring in &rings {
         let refusals = [ring.producer().err(), ring.consumer().err()];
@@ -727,13 +727,13 @@ fn roles_that_are_taken_during_a_fork_stay_the_parents() {
     }
     kill(&child);
     for ring in &rings {
-        drop(ring.producer().expect("its holder is dead"));
-        drop(ring.consumer().expect("its holder is dead"));
+        drop(ring.producer().expect("its holder has died"));
+        drop(ring.consumer().expect("its holder has died"));
     }
     child.end();
 }
 
-/// Takes roles on two threads while a third one forks; the children stay.
+/// Takes roles on two threads while a third one forks; the children keep running.
 fn forker_among_threads(arguments: &[String]) {
     let (sender, taken) = mpsc::sync_channel(4);
     let take = |first: usize, sender: SyncSender<()>| {
@@ -743,7 +743,7 @@ fn forker_among_threads(arguments: &[String]) {
         let take = |ring: Result<Ring<u64>, Error>| {
             let ring = ring.expect("a ring");
             let ends = (ring.producer(), ring.consumer());
-            sender.send(()).expect("the forker counts");
+            sender.send(()).expect("the forking thread sends its count");
             ends
         };
         rings.into_iter().map(take).collect::<Vec<_>>()
@@ -754,7 +754,7 @@ fn forker_among_threads(arguments: &[String]) {
             scope.spawn(move || take(first, sender))
         });
         for _ in 0..FORKS {
-            taken.recv().expect("the takers count");
+            taken.recv().expect("the threads send their counts");
             if fork().is_none() {
                 stay();
             }
@@ -766,11 +766,11 @@ fn forker_among_threads(arguments: &[String]) {
     unsafe { libc::pause() };
 }
 
-/// In a child of many threads: says a line, and waits for the suite's end of
+/// In a child of a multi-threaded process: writes a line, and waits until the suite closes
 /// the pipe.
 fn stay() -> ! {
     let line = b"forked\n";
-    // SAFETY: the line is as long as it says.
+    // SAFETY: the line has the given length.
     unsafe { libc::write(1, line.as_ptr().cast(), line.len()) };
     let mut byte = 0_u8;
     // SAFETY: the byte outlives the call.

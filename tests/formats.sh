@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# bash tests/formats.sh: other programs read what the tool writes: Python's reader of MCAP and its strict
-# parser of OpenMetrics (both from PyPI), and Prometheus' promtool (Debian's package prometheus).
+# bash tests/formats.sh: checks the tool's output with other programs: Python's MCAP reader
+# and its strict OpenMetrics parser (both from PyPI), and Prometheus' promtool (Debian's
+# package prometheus).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=${CARGO_TARGET_DIR:-$PWD/target}

@@ -1,5 +1,5 @@
-//! An endpoint that waits wakes ten times a second, to look for its peer: not more
-//! often, however it waits.
+//! A waiting endpoint wakes ten times per second, to check its peer, and not more often,
+//! for every kind of wait.
 
 mod common;
 
@@ -21,18 +21,18 @@ use quoit::{
 
 common::suite::suite! {
     tests: [
-        an_endpoint_that_waits_hardly_wakes,
-        a_server_without_a_client_hears_the_next_one,
-        a_server_without_a_client_ends_with_its_ring,
+        a_waiting_endpoint_wakes_at_most_ten_times_per_second,
+        a_server_without_a_client_serves_the_next_one,
+        a_server_without_a_client_ends_when_its_ring_is_unlinked,
     ],
     parts: [waiter, client],
 }
 
-/// The ways to wait.
+/// The kinds of wait.
 const WAYS: [&str; 18] = [
     "pop",
     "pop of a semaphore",
-    "pop of nobody",
+    "pop without a peer",
     "push",
     "push of a semaphore",
     "peer of a producer",
@@ -46,11 +46,11 @@ const WAYS: [&str; 18] = [
     "call",
     "server",
     "server without a client",
-    "server whose client has left",
-    "pop again and again",
+    "server whose client has closed",
+    "pop in a loop",
 ];
 
-/// Makes the rings of a way to wait, and has the other ends, which do nothing.
+/// Creates the rings of a kind of wait, and holds the peers, which do nothing.
 fn peers(way: &str, [a, b]: &[RingName; 2]) -> Box<dyn Any> {
     let ring = |doorbell| RingOptions::new(4).doorbell(doorbell);
     let doorbell = match way.ends_with("of a semaphore") {
@@ -60,13 +60,13 @@ fn peers(way: &str, [a, b]: &[RingName; 2]) -> Box<dyn Any> {
     let records = |name| ring(doorbell).create::<u64>(name).expect("a ring");
     let frames = |name| RingOptions::new(1024).create::<[u8]>(name).expect("a ring");
     match way {
-        "pop" | "pop of a semaphore" | "pop again and again" | "task" | "descriptor" => {
+        "pop" | "pop of a semaphore" | "pop in a loop" | "task" | "descriptor" => {
             Box::new(records(a).producer().expect("a role"))
         }
         "push" | "push of a semaphore" | "task of a producer" => {
             Box::new(records(a).consumer().expect("a role"))
         }
-        "pop of nobody" | "peer of a producer" => Box::new(records(a)),
+        "pop without a peer" | "peer of a producer" => Box::new(records(a)),
         "frame" | "read" => Box::new(frames(a).producer().expect("a role")),
         "room for a frame" => Box::new(frames(a).consumer().expect("a role")),
         "select" => {
@@ -82,7 +82,7 @@ fn peers(way: &str, [a, b]: &[RingName; 2]) -> Box<dyn Any> {
             Box::new((requests, frames(b).consumer().expect("a role")))
         }
         "server without a client" => Box::new([a, b].map(frames)),
-        "server whose client has left" => {
+        "server whose client has closed" => {
             drop((frames(a).producer(), frames(b).consumer()));
             Box::new(())
         }
@@ -96,16 +96,16 @@ fn waiter(arguments: &[String]) {
         panic!("{arguments:?}");
     };
     match &**way {
-        "pop" | "pop of a semaphore" | "pop of nobody" => {
+        "pop" | "pop of a semaphore" | "pop without a peer" => {
             let mut consumer = Consumer::<u64>::open(a).expect("a role");
-            // Until there is a producer, and then for what it has.
+            // Waits for a producer, and then for its messages.
             consumer.wait_for_peer().expect("a producer");
             let _ = consumer.pop();
         }
-        "pop again and again" => {
+        "pop in a loop" => {
             let mut consumer = Consumer::<u64>::open(a).expect("a role");
             let between = Duration::from_millis(100);
-            // Some time after the last poll at the peer.
+            // Some time after the last liveness check.
             let first = consumer.pop_timeout(between / 4);
             assert_eq!(first, Err(PopError::TimedOut));
             while consumer.pop_timeout(between) == Err(PopError::TimedOut) {}
@@ -133,11 +133,11 @@ fn waiter(arguments: &[String]) {
         }
         "task" => {
             let consumer = Consumer::<u64>::open(a).expect("a role");
-            let _ = block_on(consumer.into_async().expect("an async end").pop());
+            let _ = block_on(consumer.into_async().expect("an async endpoint").pop());
         }
         "task of a producer" => {
             let producer = Producer::<u64>::open(a).expect("a role");
-            let mut producer = producer.into_async().expect("an async end");
+            let mut producer = producer.into_async().expect("an async endpoint");
             while block_on(producer.push(1)).is_ok() {}
         }
         "descriptor" => {
@@ -156,7 +156,7 @@ fn waiter(arguments: &[String]) {
             let mut client = Client::new(requests, FrameConsumer::open(b).expect("a role"));
             let _ = client.call(b"?", &mut Vec::new(), PATIENCE);
         }
-        "server" | "server without a client" | "server whose client has left" => {
+        "server" | "server without a client" | "server whose client has closed" => {
             let requests = FrameConsumer::open(a).expect("a role");
             let mut server = Server::new(requests, FrameProducer::open(b).expect("a role"));
             let echo = |request: &[u8], reply: &mut Vec<u8>| {
@@ -169,14 +169,14 @@ fn waiter(arguments: &[String]) {
         }
         _ => panic!("{way}"),
     }
-    panic!("the wait of {way} is over");
+    panic!("the wait of {way} has ended");
 }
 
 fn start(way: &str, [a, b]: &[RingName; 2]) -> Child {
     Child::start("waiter", &[way, a.as_str(), b.as_str()])
 }
 
-fn an_endpoint_that_waits_hardly_wakes() {
+fn a_waiting_endpoint_wakes_at_most_ten_times_per_second() {
     let names = WAYS.map(|_| [RingName::new("idle"), RingName::new("idle")]);
     let ways = WAYS.iter().zip(&names);
     let peers: Vec<_> = ways.clone().map(|(way, names)| peers(way, names)).collect();
@@ -196,12 +196,12 @@ fn an_endpoint_that_waits_hardly_wakes() {
     for (way, waiter) in WAYS.iter().zip(&mut waiters) {
         assert!(!waiter.has_ended(), "{way}");
     }
-    // Those whose peers have closed or crashed would not wait any more.
+    // Waits whose peer has closed or crashed would end.
     drop(waiters);
     drop(peers);
 }
 
-/// Calls once.
+/// Makes one call.
 fn client(names: &[String]) {
     let requests = FrameProducer::open(&names[0]).expect("a role");
     let mut client = Client::new(requests, FrameConsumer::open(&names[1]).expect("a role"));
@@ -211,7 +211,7 @@ fn client(names: &[String]) {
     hold();
 }
 
-fn a_server_without_a_client_hears_the_next_one() {
+fn a_server_without_a_client_serves_the_next_one() {
     let names = [RingName::new("requests"), RingName::new("replies")];
     let _rings = peers("server without a client", &names);
     let server = start("server without a client", &names);
@@ -227,7 +227,7 @@ fn a_server_without_a_client_hears_the_next_one() {
     }
 }
 
-fn a_server_without_a_client_ends_with_its_ring() {
+fn a_server_without_a_client_ends_when_its_ring_is_unlinked() {
     let names = [RingName::new("requests"), RingName::new("replies")];
     drop(peers("server without a client", &names));
     let server = start("server without a client", &names);

@@ -1,5 +1,5 @@
-//! Whoever is killed while it creates, replaces or unlinks a ring leaves either
-//! a whole ring or none: never a name that cannot be used.
+//! A process that is killed while it creates, replaces or unlinks a ring leaves a complete
+//! ring or none, never a name that cannot be used.
 
 mod common;
 
@@ -21,7 +21,7 @@ common::suite::suite! {
     parts: [creator, replacer, unlinker],
 }
 
-/// Deaths in each test.
+/// The number of kills in each test.
 const DEATHS: u64 = 150;
 
 /// Starts `part` at `path` and kills it in the middle of its work.
@@ -29,12 +29,12 @@ fn killed_at_work(part: &str, path: &Path, number: u64) {
     let path = path.to_str().expect("a path in UTF-8");
     let mut child = Child::start(part, &[path]);
     child.expect("at work");
-    // Another moment each time; no test depends on where exactly it falls.
+    // A different delay each time. No test depends on the exact point.
     thread::sleep(Duration::from_micros(mix(number) % 2000));
     child.kill();
 }
 
-/// Both roles can be taken, and a record passes.
+/// Both roles can be taken, and a record is transferred.
 fn can_be_used(path: &Path) {
     let mut producer = Producer::<u64>::open_or_create(path, 64).expect("a whole ring");
     let mut consumer = Consumer::<u64>::open(path).expect("a whole ring");
@@ -49,11 +49,11 @@ fn a_killed_creator_leaves_whole_rings_and_nothing_else() {
     while number < DEATHS || rings == 0 {
         killed_at_work("creator", directory.path(), number);
         for file in files_in(directory.path()) {
-            assert!(file.starts_with("ring-"), "{file} is left");
+            assert!(file.starts_with("ring-"), "{file} is left over");
             let path = directory.path().join(file);
             drop(Producer::<u64>::open(&path).expect("a whole ring"));
             can_be_used(&path);
-            quoit::unlink(&path).expect("nobody holds the ring");
+            quoit::unlink(&path).expect("no process holds the ring");
             rings += 1;
         }
         number += 1;
@@ -78,7 +78,7 @@ fn a_killed_replacer_leaves_a_name_that_can_be_used() {
     }
 }
 
-/// Replaces one ring by the next forever.
+/// Replaces the ring in an endless loop.
 fn replacer(arguments: &[String]) {
     let options = RingOptions::new(64).stale(StalePolicy::Replace);
     say("at work");
@@ -103,6 +103,6 @@ fn unlinker(arguments: &[String]) {
     loop {
         let ring = options.open_or_create::<u64>(&arguments[0]);
         ring.and_then(|ring| ring.unlink())
-            .expect("nobody holds the ring");
+            .expect("no process holds the ring");
     }
 }

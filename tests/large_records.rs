@@ -1,5 +1,5 @@
-//! A record that is larger than the stack: every call that works in place, or through a
-//! slice, leaves it where it is, also without optimisation.
+//! A record that is larger than the stack: no call that works in place, or through a slice,
+//! copies it to the stack, even without optimisation.
 //!
 //! A copy on the stack of these threads is a SIGSEGV.
 
@@ -30,7 +30,7 @@ fn ends() -> (Producer<Large>, Consumer<Large>) {
         .expect("there is memory")
 }
 
-/// Bytes of as many records, on the heap.
+/// The bytes of this many records, on the heap.
 fn bytes(count: usize, byte: u8) -> Vec<u8> {
     vec![byte; count * SIZE]
 }

@@ -1,4 +1,4 @@
-//! What can name a ring: any file name, and any path.
+//! The names of rings: any file name, and any path.
 
 mod common;
 
@@ -17,16 +17,16 @@ fn works(name: &Path) {
     producer.try_push(7).expect("there is room");
     assert_eq!(consumer.try_pop(), Ok(7));
     drop((producer, consumer));
-    let again = Ring::<u64>::open(name).expect("the ring stays until it is unlinked");
+    let again = Ring::<u64>::open(name).expect("the ring exists until it is unlinked");
     assert_eq!(again.name(), name.to_string_lossy());
-    quoit::unlink(name).expect("nobody holds the ring");
+    quoit::unlink(name).expect("no process holds the ring");
     assert!(matches!(
         Ring::<u64>::open(name),
         Err(Error::NotFound { .. })
     ));
 }
 
-/// Every way to a ring refuses this name, and says so.
+/// Every call that takes a name refuses this one with the right error.
 fn is_refused(name: &Path) {
     let refusals = [
         RingOptions::new(4).create::<u64>(name).err(),
@@ -54,7 +54,7 @@ fn a_plain_name_is_a_file_in_shared_memory() {
     let name = RingName::new("plain");
     let ring = RingOptions::new(4).create::<u64>(&name).expect("a ring");
     assert!(name.file().is_file());
-    ring.unlink().expect("nobody holds the ring");
+    ring.unlink().expect("no process holds the ring");
     assert!(!name.file().exists());
 }
 
@@ -94,7 +94,7 @@ fn a_name_has_at_most_255_bytes() {
 }
 
 #[test]
-fn what_cannot_be_a_file_name_is_refused() {
+fn names_that_are_no_file_names_are_refused() {
     for name in ["", ".", "..", "/", "nul\0byte"] {
         is_refused(Path::new(name));
     }
@@ -112,7 +112,7 @@ fn a_name_with_a_slash_is_a_path() {
     let path = directory.path().join("ticks");
     let ring = RingOptions::new(4).create::<u64>(&path).expect("a ring");
     assert_eq!(files_in(directory.path()), ["ticks"]);
-    ring.unlink().expect("nobody holds the ring");
+    ring.unlink().expect("no process holds the ring");
     works(&path);
 }
 
@@ -131,7 +131,7 @@ fn a_path_may_be_relative() {
 }
 
 #[test]
-fn a_directory_that_is_missing_is_not_made() {
+fn a_missing_directory_is_not_created() {
     let directory = file_directory();
     let path = directory.path().join("missing").join("ticks");
     assert!(matches!(
@@ -147,7 +147,7 @@ fn a_directory_that_is_missing_is_not_made() {
         let text = refusal.as_ref().map(Error::to_string).unwrap_or_default();
         assert!(text.ends_with("make its directory first"), "{text:?}");
         let Some(Error::Io { doing, source, .. }) = refusal else {
-            panic!("not the system's refusal: {refusal:?}");
+            panic!("not the system's error: {refusal:?}");
         };
         assert_eq!(doing, "create");
         assert_eq!(source.kind(), std::io::ErrorKind::NotFound);

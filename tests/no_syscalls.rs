@@ -1,15 +1,14 @@
-//! While both endpoints are awake, neither makes a system call, nor a fence, waiting by itself
-//! or in a `Select`; and the library starts no thread for them.
+//! While neither endpoint sleeps, neither makes a system call nor runs a fence, with a
+//! plain wait or in a `Select`. The library starts no thread for them.
 //!
-//! A tracer watches two processes that stream a million records and counts
-//! what they call in windows of ten thousand. A window is quiet if neither endpoint
-//! slept or was woken (their counters say so) or gave up its processor, which it
-//! does before it sleeps: then both were awake, and there must be no call of any
-//! kind. An endpoint that spins only never does any of that. A wait of a tenth of a
-//! second looks whether the peer lives, so a window as long as that is not held
-//! against it; a `Select` does so as often even while it finds something, and is told
-//! not to. At the end of such a window the endpoint's sleep word says that it is awake, which
-//! is what spares its peer the fence.
+//! A tracer counts the system calls of two processes that stream a million records, in
+//! windows of ten thousand. A window counts if neither endpoint slept or was woken
+//! (according to their counters) or yielded its processor, which it does before it sleeps.
+//! In such a window there must be no system call. An endpoint that only spins never sleeps
+//! or yields. A wait of a tenth of a second checks the peer, so a window of that length
+//! does not count; a `Select` makes this check also while it finds work, and is configured
+//! not to. At the end of such a window the endpoint's sleep word is AWAKE, so its peer
+//! omits the fence.
 
 mod common;
 
@@ -26,18 +25,18 @@ use quoit::{Consumer, Producer, RingOptions, Select, Selected, WaitStrategy};
 
 common::suite::suite! {
     tests: [
-        spinning_ends_make_no_system_call,
-        ends_that_may_park_make_no_system_call_while_both_are_awake,
-        ends_in_a_select_make_no_system_call_while_both_are_awake,
+        spinning_endpoints_make_no_system_call,
+        endpoints_that_may_park_make_no_system_call_while_neither_sleeps,
+        endpoints_in_a_select_make_no_system_call_while_neither_sleeps,
         a_system_call_in_the_loop_is_counted,
-        only_an_end_for_others_to_wait_for_starts_a_thread,
+        only_async_and_pollable_endpoints_start_a_thread,
     ],
     parts: [producer, consumer, lone],
 }
 
 const WINDOWS: u64 = 100;
 const WINDOW: u64 = 10_000;
-/// As long as a wait lasts before it looks at its peer.
+/// The time of a wait before it checks its peer.
 const LOOK: f64 = 0.1;
 
 fn options(strategy: &str) -> RingOptions {
@@ -47,15 +46,15 @@ fn options(strategy: &str) -> RingOptions {
         "select" => options
             .spin(Duration::from_millis(2))
             .peer_check(Duration::MAX),
-        // Long enough that a peer that is traced is found awake.
+        // Long enough that a traced peer does not sleep.
         _ => options.spin(Duration::from_millis(2)),
     }
 }
 
-/// Pushes by itself, or when a `Select` over another ring as well says that there is room.
+/// Pushes with a plain wait, or when a `Select` over two rings reports room.
 fn pushes(mut producer: Producer<u64>, strategy: &str) -> Box<dyn FnMut(u64)> {
     if strategy != "select" {
-        return Box::new(move |number| producer.push(number).expect("the consumer lives"));
+        return Box::new(move |number| producer.push(number).expect("the consumer is attached"));
     }
     let (silent, mut other) = options(strategy).heap::<u64>().expect("a ring");
     let mut select = Select::new();
@@ -67,10 +66,10 @@ fn pushes(mut producer: Producer<u64>, strategy: &str) -> Box<dyn FnMut(u64)> {
     })
 }
 
-/// As [`pushes`].
+/// The same as [`pushes`], for pops.
 fn pops(mut consumer: Consumer<u64>, strategy: &str) -> Box<dyn FnMut() -> u64> {
     if strategy != "select" {
-        return Box::new(move || consumer.pop().expect("the producer lives"));
+        return Box::new(move || consumer.pop().expect("the producer is attached"));
     }
     let (silent, mut other) = options(strategy).heap::<u64>().expect("a ring");
     let mut select = Select::new();
@@ -93,7 +92,7 @@ fn producer(words: &[String]) {
             push(window * WINDOW + number);
         }
         if words[2] == "meddling" {
-            // SAFETY: the call takes no memory.
+            // SAFETY: the call has no pointers.
             unsafe { libc::syscall(libc::SYS_getuid) };
         }
         end_window();
@@ -116,15 +115,15 @@ fn consumer(words: &[String]) {
     hear();
 }
 
-/// What is seen of both endpoints between two windows.
+/// The state of both endpoints between two windows.
 #[derive(Clone, Copy)]
 struct Seen {
     counts: SleepState,
     /// Producer and consumer.
-    are_awake: [bool; 2],
+    are_working: [bool; 2],
 }
 
-/// Streams between two traced processes; the windows of both.
+/// Streams between two traced processes; returns the windows of both.
 fn stream(strategy: &str, manner: &str) -> [Vec<Window<Seen>>; 2] {
     let name = RingName::new("no-syscalls");
     options(strategy).create::<u64>(&name).expect("a ring");
@@ -135,7 +134,7 @@ fn stream(strategy: &str, manner: &str) -> [Vec<Window<Seen>>; 2] {
         let page = SleepPage::open(&name.file());
         let tracer = trace(child.pid(), move || Seen {
             counts: page.read(),
-            are_awake: page.are_awake(),
+            are_working: page.are_working(),
         });
         (child, tracer)
     });
@@ -150,7 +149,7 @@ fn stream(strategy: &str, manner: &str) -> [Vec<Window<Seen>>; 2] {
     })
 }
 
-/// System calls in some windows of one end.
+/// System calls in some windows of one endpoint.
 #[derive(Default)]
 struct Calls {
     windows: u64,
@@ -161,19 +160,22 @@ impl Calls {
     /// Of the producer, 0, or the consumer, 1.
     fn add(&mut self, window: &Window<Seen>, end: usize) {
         self.windows += 1;
-        assert!(window.after.are_awake[end], "its peer still fences");
+        assert!(
+            window.after.are_working[end],
+            "its peer still runs the fence"
+        );
         for (&number, &count) in &window.calls {
             *self.made.entry(number).or_insert(0) += count;
         }
     }
 }
 
-/// Streams until there were enough windows of each endpoint for a million messages
-/// in which both were awake, however busy the machine; the calls in those.
-fn calls_while_awake(strategy: &str, manner: &str) -> [Calls; 2] {
+/// Streams until each endpoint has enough windows without a sleep for a million messages,
+/// also on a busy machine; returns the system calls in them.
+fn calls_without_sleep(strategy: &str, manner: &str) -> [Calls; 2] {
     let is_quiet = |window: &Window<Seen>| {
         let yields = window.calls.contains_key(&(libc::SYS_sched_yield as u64));
-        // An endpoint that spins only never sleeps and never yields.
+        // An endpoint that only spins never sleeps and never yields.
         let awake = strategy == "spin" || window.before.counts == window.after.counts && !yields;
         awake && window.seconds < LOOK
     };
@@ -190,36 +192,36 @@ fn calls_while_awake(strategy: &str, manner: &str) -> [Calls; 2] {
             return calls;
         }
     }
-    panic!("the ends are never awake together");
+    panic!("one endpoint always sleeps");
 }
 
-fn spinning_ends_make_no_system_call() {
-    for calls in calls_while_awake("spin", "quiet") {
+fn spinning_endpoints_make_no_system_call() {
+    for calls in calls_without_sleep("spin", "quiet") {
         assert!(calls.made.is_empty(), "{:?}", calls.made);
     }
 }
 
-fn ends_that_may_park_make_no_system_call_while_both_are_awake() {
-    for calls in calls_while_awake("park", "quiet") {
+fn endpoints_that_may_park_make_no_system_call_while_neither_sleeps() {
+    for calls in calls_without_sleep("park", "quiet") {
         assert!(calls.made.is_empty(), "{:?}", calls.made);
     }
 }
 
-fn ends_in_a_select_make_no_system_call_while_both_are_awake() {
-    for calls in calls_while_awake("select", "quiet") {
+fn endpoints_in_a_select_make_no_system_call_while_neither_sleeps() {
+    for calls in calls_without_sleep("select", "quiet") {
         assert!(calls.made.is_empty(), "{:?}", calls.made);
     }
 }
 
 fn a_system_call_in_the_loop_is_counted() {
-    let [producer, consumer] = calls_while_awake("park", "meddling");
+    let [producer, consumer] = calls_without_sleep("park", "meddling");
     let meddling = BTreeMap::from([(libc::SYS_getuid as u64, producer.windows)]);
     assert_eq!(producer.made, meddling, "one in each window");
-    assert!(consumer.made.is_empty(), "the other end makes none");
+    assert!(consumer.made.is_empty(), "the other endpoint makes none");
 }
 
-/// In a child that had one thread: uses a ring in each way, and says how many threads there
-/// are then.
+/// In a child with one thread: uses a ring in several ways, and reports the number of
+/// threads after each.
 fn lone(words: &[String]) {
     let options = RingOptions::new(8).spin(Duration::ZERO);
     let ring = options.create::<u64>(&words[0]).expect("a ring");
@@ -236,7 +238,7 @@ fn lone(words: &[String]) {
     say(threads().join(", "));
     let pollable = consumer.into_pollable().expect("a pollable end");
     assert_eq!(threads().len(), 1);
-    // The thread itself takes the name, a moment later.
+    // The thread sets its name itself, a moment later.
     while threads() != ["quoit-reactor"] {
         sleep(Duration::from_millis(1));
     }
@@ -248,7 +250,7 @@ fn lone(words: &[String]) {
     say("one again");
 }
 
-/// The names of this process's threads but the first.
+/// The names of this process's threads except the first.
 fn threads() -> Vec<String> {
     let tasks = fs::read_dir("/proc/self/task").expect("the threads");
     let names = tasks.flatten().filter_map(|task| {
@@ -259,10 +261,10 @@ fn threads() -> Vec<String> {
     names.map(|name| name.trim_end().to_owned()).collect()
 }
 
-fn only_an_end_for_others_to_wait_for_starts_a_thread() {
+fn only_async_and_pollable_endpoints_start_a_thread() {
     let name = RingName::new("threads");
     let child = Child::start("lone", &[name.as_str()]);
-    child.expect(""); // plain ends
+    child.expect(""); // plain endpoints
     child.expect(""); // a select
     child.expect("quoit-reactor");
     child.expect("one again");

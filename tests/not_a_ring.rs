@@ -1,5 +1,5 @@
-//! Opening believes nothing: a file that is not the ring that was asked for
-//! is refused, for the right reason, and left as it is.
+//! Opening checks everything: a file that is not the requested ring is refused with the
+//! right error, and not changed.
 
 mod common;
 
@@ -26,19 +26,19 @@ fn words(test: &str) -> (RingName, SegmentFile) {
     (name, file)
 }
 
-/// What every way to open this name as words answers.
+/// The errors of every call that opens this name as words.
 fn refusals(name: &Path) -> [Error; 4] {
     [
-        Ring::<u64>::open(name).expect_err("open believes it"),
-        Producer::<u64>::open(name).expect_err("a producer believes it"),
-        Consumer::<u64>::open(name).expect_err("a consumer believes it"),
+        Ring::<u64>::open(name).expect_err("open accepts it"),
+        Producer::<u64>::open(name).expect_err("a producer accepts it"),
+        Consumer::<u64>::open(name).expect_err("a consumer accepts it"),
         RingOptions::new(64)
             .open_or_create::<u64>(name)
-            .expect_err("open_or_create believes it"),
+            .expect_err("open_or_create accepts it"),
     ]
 }
 
-/// Neither opened nor replaced nor unlinked, for this reason.
+/// Checks that it is neither opened nor replaced nor unlinked, with this error.
 fn is_no_ring(name: &Path, expected: &str) {
     let replaced = RingOptions::new(64)
         .stale(StalePolicy::Replace)
@@ -53,19 +53,22 @@ fn is_no_ring(name: &Path, expected: &str) {
             reason,
         } = refusal
         else {
-            panic!("not the right refusal: {refusal:?}");
+            panic!("the wrong error: {refusal:?}");
         };
         assert_eq!((Path::new(&shown), reason), (name, expected));
     }
-    assert!(fs::symlink_metadata(file_of(name)).is_ok(), "it is gone");
+    assert!(
+        fs::symlink_metadata(file_of(name)).is_ok(),
+        "it was removed"
+    );
 }
 
 fn file_of(name: &Path) -> PathBuf {
-    Path::new("/dev/shm").join(name) // a path with a root stays as it is
+    Path::new("/dev/shm").join(name) // an absolute path is not changed
 }
 
 #[test]
-fn a_file_without_the_magic_is_no_ring() {
+fn a_file_without_the_magic_is_not_a_ring() {
     for magic in [0, 1, u64::from_le_bytes(*b"quoit\n\x1a\0")] {
         let (name, file) = words("magic");
         file.write(MAGIC, magic);
@@ -75,7 +78,7 @@ fn a_file_without_the_magic_is_no_ring() {
 }
 
 #[test]
-fn a_file_shorter_than_a_header_is_no_ring() {
+fn a_file_shorter_than_a_header_is_not_a_ring() {
     for length in [0, 1, 4095, 4096, 8192, 16384] {
         let (name, file) = words("short");
         file.truncate(length);
@@ -84,13 +87,13 @@ fn a_file_shorter_than_a_header_is_no_ring() {
 }
 
 #[test]
-fn a_file_of_something_else_is_no_ring() {
+fn a_file_of_another_program_is_not_a_ring() {
     let directory = file_directory();
     let path = directory.path().join("notes.txt");
     let text = "just some notes\n".repeat(4000);
     fs::write(&path, &text).expect("the file can be written");
     is_no_ring(&path, "it does not begin with quoit's magic");
-    assert_eq!(fs::read_to_string(&path).expect("the file is there"), text);
+    assert_eq!(fs::read_to_string(&path).expect("the file exists"), text);
 }
 
 #[test]
@@ -100,7 +103,7 @@ fn another_layout_version_is_refused() {
         file.write_half(LAYOUT, version);
         for refusal in refusals(name.as_ref()) {
             let Error::VersionMismatch { found, expected } = refusal else {
-                panic!("not the right refusal: {refusal:?}");
+                panic!("the wrong error: {refusal:?}");
             };
             assert_eq!((found, expected), (version, 1));
         }
@@ -113,10 +116,10 @@ fn another_shape_is_refused() {
         Error::ShapeMismatch {
             found, expected, ..
         } => (found, expected),
-        other => panic!("not the right refusal: {other:?}"),
+        other => panic!("the wrong error: {other:?}"),
     };
     let (name, file) = words("shape");
-    let refusal = Ring::<[u8]>::open(&name).expect_err("records passed for frames");
+    let refusal = Ring::<[u8]>::open(&name).expect_err("records were opened as frames");
     assert_eq!(shape_mismatch(refusal), ("records", "frames"));
     file.write_half(SHAPE, 2);
     for refusal in refusals(name.as_ref()) {
@@ -150,7 +153,7 @@ fn a_type_of_another_name_is_another_schema() {
             ..
         }) = refusal
         else {
-            panic!("not the right refusal: {refusal:?}");
+            panic!("the wrong error: {refusal:?}");
         };
         assert_eq!(found_size, 8);
         assert_eq!(found, file.read(SCHEMA));
@@ -175,7 +178,7 @@ fn a_mismatch_says_whether_a_process_holds_the_ring() {
                 | Error::SchemaMismatch { name, in_use, .. }
                 | Error::CapacityMismatch { name, in_use, .. },
             ) => (name, in_use),
-            other => panic!("not the right refusal: {other:?}"),
+            other => panic!("the wrong error: {other:?}"),
         })
     };
     let expected = |in_use| [(); 3].map(|()| (name.as_str().to_owned(), in_use));
@@ -202,7 +205,7 @@ fn another_tag_is_another_schema() {
     tagged("tick/3")
         .open::<u64>(&name)
         .expect("the right tag opens");
-    // A type of another name will do, once there is a tag.
+    // With a tag, a type with another name is accepted.
     tagged("tick/3")
         .open::<Price>(&name)
         .expect("the right tag opens");
@@ -213,18 +216,18 @@ fn frames_have_a_schema_too() {
     let name = RingName::new("frame-tag");
     let tagged = RingOptions::new(64).schema_tag("log/1");
     tagged.create::<[u8]>(&name).expect("a ring");
-    let refusal = Ring::<[u8]>::open(&name).expect_err("no tag passed for one");
+    let refusal = Ring::<[u8]>::open(&name).expect_err("a missing tag was accepted");
     assert!(matches!(refusal, Error::SchemaMismatch { .. }));
     tagged.open::<[u8]>(&name).expect("the right tag opens");
 }
 
 #[test]
-fn a_header_that_promises_more_than_the_file_holds_is_no_ring() {
+fn a_file_shorter_than_its_header_says_is_not_a_ring() {
     let (name, file) = words("truncated");
     file.truncate(16384 + 64 * 8 - 1);
     for refusal in refusals(name.as_ref()) {
         let Error::NotARing { reason, .. } = refusal else {
-            panic!("not the right refusal: {refusal:?}");
+            panic!("the wrong error: {refusal:?}");
         };
         assert_eq!(reason, "it is shorter than its header says");
     }
@@ -243,8 +246,8 @@ fn a_header_that_promises_more_than_the_file_holds_is_no_ring() {
 }
 
 #[test]
-fn a_capacity_that_cannot_be_is_corrupt() {
-    // No power of two, and two that overflow in bytes.
+fn an_impossible_capacity_is_corrupt() {
+    // A number that is not a power of two, and two that overflow in bytes.
     for capacity in [0, 3, 63, 65, u64::MAX, 1 << 60, 1 << 63] {
         let (name, file) = words("capacity");
         file.write(CAPACITY, capacity);
@@ -267,11 +270,11 @@ fn frames_of_less_than_64_bytes_are_corrupt() {
     ));
 }
 
-/// Every way to open this name as words finds this field corrupt.
+/// Every call that opens this name as words reports this field as corrupt.
 fn is_corrupt(name: &RingName, field: &'static str, found: u64) {
     for refusal in refusals(name.as_ref()) {
         let Error::Corrupt(corrupt) = refusal else {
-            panic!("not the right refusal: {refusal:?}");
+            panic!("the wrong error: {refusal:?}");
         };
         assert_eq!(corrupt, Corrupt { field, found });
     }
@@ -299,22 +302,22 @@ fn a_length_that_does_not_hold_the_slots_is_corrupt() {
 }
 
 #[test]
-fn a_doorbell_that_nobody_can_ring_is_refused() {
+fn an_unknown_doorbell_is_refused() {
     let (name, file) = words("doorbell");
     for doorbell in [2, 0x100, u32::MAX] {
         file.write_half(DOORBELL, doorbell);
         for refusal in refusals(name.as_ref()) {
             let Error::DoorbellMismatch { found } = refusal else {
-                panic!("not the right refusal: {refusal:?}");
+                panic!("the wrong error: {refusal:?}");
             };
             assert_eq!(found, doorbell);
         }
     }
 }
 
-/// A directory on the disk and one in shared memory, with a name in each for
-/// something to be in the way: as a path, and as a plain name.
-fn names_in_the_way(test: &str) -> (TempDir, [PathBuf; 2], RingName) {
+/// A directory on the disk and one in shared memory, with a name in each for another kind
+/// of file: as a path, and as a plain name.
+fn names_for_other_files(test: &str) -> (TempDir, [PathBuf; 2], RingName) {
     let directory = file_directory();
     let plain = RingName::new(test);
     let names = [
@@ -325,13 +328,13 @@ fn names_in_the_way(test: &str) -> (TempDir, [PathBuf; 2], RingName) {
 }
 
 #[test]
-fn a_directory_in_the_way_is_no_ring() {
-    let (_directory, names, _plain) = names_in_the_way("directory");
+fn a_directory_is_not_a_ring() {
+    let (_directory, names, _plain) = names_for_other_files("directory");
     for name in &names {
         fs::create_dir(file_of(name)).expect("a directory");
         let refusal = Ring::<u64>::open(name).expect_err("a directory opened");
         let Error::NotARing { reason, .. } = refusal else {
-            panic!("not the right refusal: {refusal:?}");
+            panic!("the wrong error: {refusal:?}");
         };
         is_no_ring(name, reason);
         assert_eq!(files_in(&file_of(name)), [""; 0]);
@@ -339,31 +342,31 @@ fn a_directory_in_the_way_is_no_ring() {
 }
 
 #[test]
-fn a_symbolic_link_in_the_way_is_not_followed() {
-    let (directory, names, _plain) = names_in_the_way("link");
+fn a_symbolic_link_is_not_followed() {
+    let (directory, names, _plain) = names_for_other_files("link");
     let target = directory.path().join("target");
     RingOptions::new(64).create::<u64>(&target).expect("a ring");
     for name in &names {
         std::os::unix::fs::symlink(&target, file_of(name)).expect("a link");
         is_no_ring(name, "it is a symbolic link");
     }
-    quoit::unlink(&target).expect("the target is as it was");
-    // A link that leads nowhere is one as well.
+    quoit::unlink(&target).expect("the target is unchanged");
+    // A dangling link is refused too.
     for name in &names {
         is_no_ring(name, "it is a symbolic link");
     }
 }
 
 #[test]
-fn a_fifo_in_the_way_is_no_ring_and_blocks_nobody() {
-    let (_directory, names, _plain) = names_in_the_way("fifo");
+fn a_fifo_is_not_a_ring_and_blocks_no_call() {
+    let (_directory, names, _plain) = names_for_other_files("fifo");
     for name in &names {
         let path = CString::new(file_of(name).as_os_str().as_bytes()).expect("no zero byte");
         // SAFETY: the path is a C string.
         let made = unsafe { libc::mkfifo(path.as_ptr(), 0o600) };
         assert_eq!(made, 0, "a FIFO");
         is_no_ring(name, "it is not a regular file");
-        // Nor one who only wants to read, whom a FIFO keeps waiting for a writer.
+        // The same for a call that only reads, which a FIFO would block until there is a writer.
         let name = name.clone();
         let observed = while_waiting(|| Observer::open(name).map(drop), || ());
         assert!(
@@ -374,8 +377,8 @@ fn a_fifo_in_the_way_is_no_ring_and_blocks_nobody() {
 }
 
 #[test]
-fn a_socket_in_the_way_is_no_ring() {
-    let (_directory, names, _plain) = names_in_the_way("socket");
+fn a_socket_is_not_a_ring() {
+    let (_directory, names, _plain) = names_for_other_files("socket");
     for name in &names {
         let _listener = UnixListener::bind(file_of(name)).expect("a socket");
         is_no_ring(name, "it is not a regular file");

@@ -1,7 +1,7 @@
-//! Ends of rings in event loops: what their descriptor says, and when.
+//! Endpoints in event loops: when their descriptor is readable.
 //!
-//! Each test of a named ring ends with a look at the rings' counters of rescues, which
-//! would tell of a wake-up that was lost.
+//! Each test of a named ring checks the rings' counters of rescues at its end, which count
+//! lost wake-ups.
 
 mod common;
 
@@ -28,39 +28,39 @@ use tokio::io::unix::AsyncFd;
 
 common::suite::suite! {
     tests: [
-        the_descriptor_says_whether_there_is_a_record,
-        the_descriptor_says_whether_there_is_room,
+        the_descriptor_is_readable_while_there_is_a_record,
+        the_descriptor_is_readable_while_there_is_room,
         a_frame_needs_its_own_room,
-        what_is_left_behind_keeps_it_readable,
+        unread_records_keep_it_readable,
         a_peeked_record_keeps_it_readable,
         a_level_triggered_loop_reads_two_processes,
-        an_edge_triggered_loop_may_leave_work_behind,
+        an_edge_triggered_loop_may_leave_records_unread,
         a_loop_writes_to_a_slow_process,
-        pollable_ends_talk_to_each_other,
+        pollable_endpoints_exchange_messages,
         tokio_waits_for_the_descriptor,
         python_waits_for_the_descriptor,
-        a_peer_that_closes_is_told_once,
-        a_peer_that_crashes_is_told_once_and_after_what_it_left,
-        a_successor_is_told_and_its_end_as_well,
-        an_anonymous_ring_will_do,
+        a_close_of_the_peer_is_reported_once,
+        a_crash_of_the_peer_is_reported_once_after_its_messages,
+        a_restarted_peer_and_its_close_are_reported,
+        an_anonymous_ring_works,
         a_producer_stopped_before_its_wake_is_noticed,
-        a_message_that_nobody_wakes_for_is_noticed,
-        an_end_that_was_closed_is_quiet,
-        a_superseded_ring_is_told_once,
-        the_plain_end_comes_back,
+        a_message_without_a_wake_is_noticed,
+        a_closed_endpoint_is_not_readable,
+        a_superseded_ring_is_reported_once,
+        the_plain_endpoint_is_returned,
         a_semaphore_ring_is_refused,
-        without_a_descriptor_the_end_comes_back,
-        ends_can_be_swapped_and_sent,
-        a_child_of_fork_neither_waits_nor_takes,
-        a_hundred_ends_share_a_loop,
+        without_a_descriptor_the_endpoint_is_returned,
+        endpoints_can_be_swapped_and_sent,
+        a_child_of_fork_neither_waits_nor_takes_messages,
+        a_hundred_endpoints_share_a_loop,
     ],
-    parts: [writer, reader, crashing_writer, pushing_when_told],
+    parts: [writer, reader, crashing_writer, pushing_on_request],
 }
 
-/// Longer than two checks of the peer.
+/// Longer than two liveness checks.
 const QUIET: Duration = Duration::from_millis(250);
 
-/// Whether a descriptor is readable, or becomes so in time.
+/// Whether a descriptor is readable, or becomes readable within the timeout.
 fn readable(end: &impl AsRawFd, timeout: Duration) -> bool {
     let mut entry = libc::pollfd {
         fd: end.as_raw_fd(),
@@ -87,10 +87,10 @@ struct Epoll(OwnedFd);
 
 impl Epoll {
     fn new() -> Self {
-        // SAFETY: the call takes no memory.
+        // SAFETY: the call has no pointers.
         let fd = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
         assert_ne!(fd, -1, "an epoll instance");
-        // SAFETY: the descriptor is new, and nobody else's.
+        // SAFETY: the descriptor is new, and has no other owner.
         Self(unsafe { OwnedFd::from_raw_fd(fd) })
     }
 
@@ -102,10 +102,10 @@ impl Epoll {
         let (epoll, end) = (self.0.as_raw_fd(), end.as_raw_fd());
         // SAFETY: the event outlives the call.
         let added = unsafe { libc::epoll_ctl(epoll, libc::EPOLL_CTL_ADD, end, &raw mut event) };
-        assert_eq!(added, 0, "the descriptor can be watched");
+        assert_eq!(added, 0, "epoll accepts the descriptor");
     }
 
-    /// The tokens of those that are ready; waits for one.
+    /// Waits; returns the tokens of the ready descriptors.
     fn wait(&self) -> Vec<u64> {
         let mut events = [libc::epoll_event { events: 0, u64: 0 }; 16];
         let timeout = PATIENCE.as_millis() as libc::c_int;
@@ -136,7 +136,7 @@ fn assert_no_rescues(name: &RingName) {
     assert_eq!(state.consumer.rescues, 0, "the consumer was rescued");
 }
 
-fn the_descriptor_says_whether_there_is_a_record() {
+fn the_descriptor_is_readable_while_there_is_a_record() {
     let (mut producer, consumer) = heap();
     let mut consumer = consumer.into_pollable().expect("a pollable end");
     for number in 0..1000 {
@@ -148,7 +148,7 @@ fn the_descriptor_says_whether_there_is_a_record() {
     }
     assert!(!is_readable(&consumer));
     assert!(consumer.failure().is_none());
-    // What was there before counts as well.
+    // Earlier messages count too.
     producer.try_push(7).expect("there is room");
     let plain = consumer.into_inner();
     let consumer = plain.into_pollable().expect("a pollable end");
@@ -156,7 +156,7 @@ fn the_descriptor_says_whether_there_is_a_record() {
     assert_eq!(consumer.get_ref().len(), 1);
 }
 
-fn the_descriptor_says_whether_there_is_room() {
+fn the_descriptor_is_readable_while_there_is_room() {
     let (producer, mut consumer) = heap();
     let mut producer = producer.into_pollable().expect("a pollable end");
     for number in 0..1000 {
@@ -194,7 +194,7 @@ fn a_frame_needs_its_own_room() {
         Ok(100)
     );
     becomes_readable(&producer);
-    // A frame that never fits is ready at once, and the push says why.
+    // A frame that never fits is ready immediately, and the push returns the error.
     let producer = producer.into_inner();
     let mut producer = producer.into_pollable(1 << 20).expect("a pollable end");
     assert!(is_readable(&producer));
@@ -202,7 +202,7 @@ fn a_frame_needs_its_own_room() {
     assert!(matches!(refused, Err(ClaimError::TooLong { .. })));
 }
 
-fn what_is_left_behind_keeps_it_readable() {
+fn unread_records_keep_it_readable() {
     let (mut producer, consumer) = heap();
     let mut consumer = consumer.into_pollable().expect("a pollable end");
     producer.try_push_slice(&[1, 2, 3]).expect("there is room");
@@ -223,7 +223,7 @@ fn a_peeked_record_keeps_it_readable() {
         becomes_readable(&consumer);
         assert_eq!(consumer.get().try_peek().map(|peek| peek.read()), Ok(1));
     }
-    consumer.get().try_peek().expect("it is there").release();
+    consumer.get().try_peek().expect("it exists").release();
     assert!(!is_readable(&consumer));
 }
 
@@ -280,7 +280,7 @@ fn a_level_triggered_loop_reads_two_processes() {
     names.iter().for_each(assert_no_rescues);
 }
 
-fn an_edge_triggered_loop_may_leave_work_behind() {
+fn an_edge_triggered_loop_may_leave_records_unread() {
     const COUNT: u64 = 5_000;
     let name = RingName::new("et");
     let ring = RingOptions::new(64).create::<u64>(&name).expect("a ring");
@@ -292,7 +292,7 @@ fn an_edge_triggered_loop_may_leave_work_behind() {
     let mut taken = 0;
     while taken < COUNT {
         epoll.wait();
-        // One of perhaps many.
+        // One of possibly many.
         if let Ok(found) = consumer.get().try_pop() {
             assert_eq!(found, mix(taken));
             taken += 1;
@@ -302,7 +302,7 @@ fn an_edge_triggered_loop_may_leave_work_behind() {
     assert_no_rescues(&name);
 }
 
-/// Reads frames slowly; says how many came.
+/// Reads frames slowly; reports how many arrived.
 fn reader(arguments: &[String]) {
     let mut consumer = FrameConsumer::open(&arguments[0]).expect("the role is free");
     say("ready");
@@ -350,7 +350,7 @@ fn a_loop_writes_to_a_slow_process() {
     assert_no_rescues(&name);
 }
 
-fn pollable_ends_talk_to_each_other() {
+fn pollable_endpoints_exchange_messages() {
     const COUNT: u64 = 50_000;
     let name = RingName::new("both");
     let (producer, consumer) = named(&name);
@@ -391,12 +391,15 @@ fn tokio_waits_for_the_descriptor() {
         .enable_all()
         .build();
     let read = async move {
-        #[allow(deprecated, reason = "its successor is younger than the oldest tokio")]
+        #[allow(
+            deprecated,
+            reason = "the newer method does not exist in the oldest tokio"
+        )]
         let mut consumer = AsyncFd::new(consumer).expect("tokio takes the descriptor");
         let mut next = 0;
         while next < COUNT {
             let mut guard = consumer.readable_mut().await.expect("a reactor");
-            // Some of perhaps many: what is left makes another edge.
+            // Some of possibly many: the rest triggers another edge.
             for _ in 0..5 {
                 if let Ok(found) = guard.get_inner_mut().get().try_pop() {
                     assert_eq!(found, mix(next));
@@ -436,7 +439,7 @@ fn python_waits_for_the_descriptor() {
     assert!(python.wait().expect("it can be reaped").success());
 }
 
-fn a_peer_that_closes_is_told_once() {
+fn a_close_of_the_peer_is_reported_once() {
     let name = RingName::new("closes");
     let (mut producer, consumer) = named(&name);
     let mut consumer = consumer.into_pollable().expect("a pollable end");
@@ -444,13 +447,13 @@ fn a_peer_that_closes_is_told_once() {
     drop(producer);
     becomes_readable(&consumer);
     assert_eq!(consumer.get().try_pop(), Ok(1));
-    // What was left behind came first; and it is so until it was seen.
+    // The remaining messages come first. The close is reported until it was seen.
     assert!(is_readable(&consumer));
     assert!(is_readable(&consumer));
     assert_eq!(consumer.get().try_pop(), Err(PopError::Abandoned));
     assert!(!readable(&consumer, QUIET), "it was seen");
     assert_eq!(consumer.get().try_pop(), Err(PopError::Abandoned));
-    assert!(!readable(&consumer, QUIET), "and is no news");
+    assert!(!readable(&consumer, QUIET), "and is not reported again");
     let (producer, consumer) = heap();
     let mut producer = producer.into_pollable().expect("a pollable end");
     while producer.get().try_push(0).is_ok() {}
@@ -460,14 +463,14 @@ fn a_peer_that_closes_is_told_once() {
     assert!(!readable(&producer, QUIET), "it was seen");
 }
 
-/// Pushes a number, and stays until it is killed.
+/// Pushes a number, and runs until it is killed.
 fn crashing_writer(arguments: &[String]) {
     let mut producer = Producer::<u64>::open(&arguments[0]).expect("the role is free");
     producer.push(7).expect("there is room");
     hold();
 }
 
-fn a_peer_that_crashes_is_told_once_and_after_what_it_left() {
+fn a_crash_of_the_peer_is_reported_once_after_its_messages() {
     let name = RingName::new("crashes");
     let ring = RingOptions::new(8).create::<u64>(&name).expect("a ring");
     let consumer = ring.consumer().expect("the role is free");
@@ -491,8 +494,8 @@ fn a_peer_that_crashes_is_told_once_and_after_what_it_left() {
     assert_no_rescues(&name);
 }
 
-fn a_successor_is_told_and_its_end_as_well() {
-    let name = RingName::new("successor");
+fn a_restarted_peer_and_its_close_are_reported() {
+    let name = RingName::new("next-peer");
     let (producer, consumer) = named(&name);
     let mut consumer = consumer.into_pollable().expect("a pollable end");
     drop(producer);
@@ -501,7 +504,7 @@ fn a_successor_is_told_and_its_end_as_well() {
     assert!(!is_readable(&consumer));
     for number in 0..50 {
         let mut producer = Producer::<u64>::open(&name).expect("the role is free");
-        becomes_readable(&consumer); // there is another one
+        becomes_readable(&consumer); // another one is attached
         assert_eq!(consumer.get().try_pop(), Err(PopError::Empty));
         if number == 0 {
             assert!(!readable(&consumer, QUIET), "it is attached and silent");
@@ -514,7 +517,7 @@ fn a_successor_is_told_and_its_end_as_well() {
         assert_eq!(consumer.get().try_pop(), Err(PopError::Abandoned));
         assert!(!is_readable(&consumer));
     }
-    // One that comes, publishes and leaves between two rounds of the loop.
+    // A producer that attaches, publishes and closes between two rounds of the loop.
     let mut producer = Producer::<u64>::open(&name).expect("the role is free");
     producer.try_push(1).expect("there is room");
     drop(producer);
@@ -526,7 +529,7 @@ fn a_successor_is_told_and_its_end_as_well() {
     assert_no_rescues(&name);
 }
 
-fn an_anonymous_ring_will_do() {
+fn an_anonymous_ring_works() {
     let ring = RingOptions::new(8)
         .create_anonymous::<u64>()
         .expect("a ring");
@@ -542,14 +545,14 @@ fn an_anonymous_ring_will_do() {
     becomes_readable(&consumer);
 }
 
-/// Pushes its position for each line that it hears.
-fn pushing_when_told(arguments: &[String]) {
+/// Pushes its position for each line that it reads.
+fn pushing_on_request(arguments: &[String]) {
     let mut producer = Producer::<u64>::open(&arguments[0]).expect("the role");
     say("ready");
     loop {
         hear();
         let position = producer.position();
-        producer.push(position).expect("the consumer is there");
+        producer.push(position).expect("the consumer is attached");
     }
 }
 
@@ -559,7 +562,7 @@ fn a_producer_stopped_before_its_wake_is_noticed() {
     let consumer = ring.consumer().expect("the role is free");
     let mut consumer = consumer.into_pollable().expect("a pollable end");
     for position in 0..5 {
-        let mut child = Child::start("pushing_when_told", &[name.as_str()]);
+        let mut child = Child::start("pushing_on_request", &[name.as_str()]);
         child.expect("ready");
         becomes_readable(&consumer);
         drop(consumer.get());
@@ -581,8 +584,8 @@ fn a_producer_stopped_before_its_wake_is_noticed() {
     assert_no_rescues(&name);
 }
 
-/// The test publishes behind the back of a producer that lives, and wakes nobody.
-fn a_message_that_nobody_wakes_for_is_noticed() {
+/// The test publishes by writing to the segment while a producer is attached, and wakes no one.
+fn a_message_without_a_wake_is_noticed() {
     let name = RingName::new("no-wake");
     let (_producer, consumer) = named(&name);
     let mut consumer = consumer.into_pollable().expect("a pollable end");
@@ -595,7 +598,7 @@ fn a_message_that_nobody_wakes_for_is_noticed() {
     }
 }
 
-fn an_end_that_was_closed_is_quiet() {
+fn a_closed_endpoint_is_not_readable() {
     let (mut producer, consumer) = heap();
     let mut consumer = consumer.into_pollable().expect("a pollable end");
     producer.try_push(1).expect("there is room");
@@ -611,19 +614,19 @@ fn an_end_that_was_closed_is_quiet() {
     assert!(!readable(&producer, QUIET));
 }
 
-fn a_superseded_ring_is_told_once() {
+fn a_superseded_ring_is_reported_once() {
     let name = RingName::new("superseded");
     let ring = RingOptions::new(8).create::<u64>(&name).expect("a ring");
     let consumer = ring.consumer().expect("the role is free");
     let mut consumer = consumer.into_pollable().expect("a pollable end");
-    assert!(!readable(&consumer, QUIET), "a producer may come");
+    assert!(!readable(&consumer, QUIET), "a producer may attach");
     std::fs::remove_file(name.file()).expect("it can be removed");
     becomes_readable(&consumer);
     assert!(consumer.get().is_superseded());
     assert!(!readable(&consumer, QUIET), "it was seen");
 }
 
-fn the_plain_end_comes_back() {
+fn the_plain_endpoint_is_returned() {
     let (mut producer, consumer) = heap();
     let consumer = consumer.into_pollable().expect("a pollable end");
     let mut plain = consumer.into_inner();
@@ -649,7 +652,7 @@ fn a_semaphore_ring_is_refused() {
     assert!(consumer.into_pollable().is_err());
 }
 
-fn without_a_descriptor_the_end_comes_back() {
+fn without_a_descriptor_the_endpoint_is_returned() {
     let (_producer, consumer) = heap();
     let mut files = Vec::new();
     let mut limit = libc::rlimit {
@@ -680,7 +683,7 @@ fn without_a_descriptor_the_end_comes_back() {
     );
 }
 
-fn ends_can_be_swapped_and_sent() {
+fn endpoints_can_be_swapped_and_sent() {
     fn sent<T: Send>(value: T) -> T {
         value
     }
@@ -701,7 +704,7 @@ fn ends_can_be_swapped_and_sent() {
     drop(ready);
     let shown = format!("{shown} {two:?}");
     assert!(shown.contains("fd"), "{shown}");
-    // A guard that is forgotten leaves the descriptor alone.
+    // A forgotten guard does not change the descriptor.
     one_in.try_push(1).expect("there is room");
     becomes_readable(&two);
     std::mem::forget(two.get());
@@ -710,7 +713,7 @@ fn ends_can_be_swapped_and_sent() {
     assert!(!is_readable(&two));
 }
 
-fn a_child_of_fork_neither_waits_nor_takes() {
+fn a_child_of_fork_neither_waits_nor_takes_messages() {
     let name = RingName::new("forked");
     let (mut producer, consumer) = named(&name);
     let mut consumer: Pollable<Consumer<u64>> = consumer.into_pollable().expect("a pollable end");
@@ -724,7 +727,7 @@ fn a_child_of_fork_neither_waits_nor_takes() {
         assert!(matches!(consumer.failure(), Some(AsyncError::Forked)));
         {
             let mut consumer = consumer.get();
-            assert_eq!(consumer.try_pop(), Ok(1)); // out of its own copy
+            assert_eq!(consumer.try_pop(), Ok(1)); // from its own copy
             assert_eq!(consumer.try_pop(), Err(PopError::Abandoned));
         }
         drain(&mut heap.get());
@@ -737,7 +740,7 @@ fn a_child_of_fork_neither_waits_nor_takes() {
         drop((consumer.into_inner(), heap));
         done();
     };
-    assert_eq!(ending(child), 0, "the child ends well");
+    assert_eq!(ending(child), 0, "the child succeeds");
     assert!(is_readable(&consumer), "the child took nothing");
     assert!(is_readable(&heap), "the child took nothing");
     assert_eq!(consumer.get().try_pop(), Ok(1));
@@ -748,7 +751,7 @@ fn a_child_of_fork_neither_waits_nor_takes() {
     assert!(consumer.failure().is_none());
 }
 
-fn a_hundred_ends_share_a_loop() {
+fn a_hundred_endpoints_share_a_loop() {
     const ENDS: usize = 100;
     const ROUNDS: u64 = 30;
     let epoll = Epoll::new();

@@ -1,6 +1,5 @@
-//! Many who come at once, from threads and from processes: `open_or_create`
-//! gives all of them one ring, of which one gets the role, and of many
-//! `create`s exactly one wins.
+//! Many threads and processes at the same time: `open_or_create` returns the same ring to
+//! all of them, and one gets the role. Exactly one of many `create` calls succeeds.
 
 mod common;
 
@@ -25,7 +24,7 @@ const ROUNDS: usize = 50;
 const PROCESSES: usize = 4;
 const THREADS: usize = 4;
 
-/// What each of some threads returns that all do `act` at once.
+/// Runs `act` on several threads at once; returns their results.
 fn together<R: Send>(act: impl Fn() -> R + Sync) -> Vec<R> {
     let barrier = Barrier::new(THREADS);
     let begin = || {
@@ -44,12 +43,12 @@ fn together<R: Send>(act: impl Fn() -> R + Sync) -> Vec<R> {
 fn open_or_create(name: &str) -> Vec<Ring<u64>> {
     together(|| {
         let ring = RingOptions::new(64).open_or_create(name);
-        ring.expect("there is a ring for everybody")
+        ring.expect("every thread gets a ring")
     })
 }
 
-/// The roles that are given out when all ask at once. If these were rings of
-/// several segments, there would be several, or names that were removed.
+/// Counts the roles that are granted when all threads ask at once. With several segments
+/// there would be more.
 fn take_roles(rings: &[Ring<u64>]) -> Vec<Producer<u64>> {
     let take = |ring: &Ring<u64>| match ring.producer() {
         Ok(producer) => Some(producer),
@@ -68,12 +67,12 @@ fn take_roles(rings: &[Ring<u64>]) -> Vec<Producer<u64>> {
     })
 }
 
-/// How many of those that all create at once succeed.
+/// How many of the simultaneous `create` calls succeed.
 fn create(name: &str) -> usize {
     let created = together(|| match RingOptions::new(64).create::<u64>(name) {
         Ok(_) => 1,
         Err(Error::AlreadyExists { .. }) => 0,
-        Err(other) => panic!("neither created nor there: {other:?}"),
+        Err(other) => panic!("neither created nor existing: {other:?}"),
     });
     created.into_iter().sum()
 }
@@ -98,7 +97,7 @@ fn processes_that_open_or_create_get_one_ring() {
     }
 }
 
-/// Opens or creates the ring of each name that it hears.
+/// Opens or creates the ring of each name that it reads.
 fn opener(_: &[String]) {
     loop {
         let rings = open_or_create(&hear());
@@ -106,7 +105,7 @@ fn opener(_: &[String]) {
         assert_eq!(hear(), "take");
         let producers = take_roles(&rings);
         say(producers.len());
-        assert_eq!(hear(), "done"); // everybody has asked for the role
+        assert_eq!(hear(), "done"); // every process has asked for the role
     }
 }
 
@@ -114,7 +113,7 @@ fn of_many_threads_that_create_exactly_one_wins() {
     for _ in 0..ROUNDS {
         let name = RingName::new("create-threads");
         assert_eq!(create(name.as_str()), 1);
-        Ring::<u64>::open(&name).expect("the winner's ring is there");
+        Ring::<u64>::open(&name).expect("the created ring exists");
     }
 }
 
@@ -124,18 +123,18 @@ fn of_many_processes_that_create_exactly_one_wins() {
         let name = RingName::new("create-processes");
         creators.tell(name.as_str());
         assert_eq!(creators.sum(), 1);
-        Ring::<u64>::open(&name).expect("the winner's ring is there");
+        Ring::<u64>::open(&name).expect("the created ring exists");
     }
 }
 
-/// Creates a ring of each name that it hears.
+/// Creates a ring of each name that it reads.
 fn creator(_: &[String]) {
     loop {
         say(create(&hear()));
     }
 }
 
-/// Some processes that play the same part.
+/// Several processes that run the same part.
 struct Crowd(Vec<Child>);
 
 impl Crowd {
@@ -155,7 +154,7 @@ impl Crowd {
         }
     }
 
-    /// The sum of the numbers that the children say.
+    /// The sum of the numbers that the children report.
     fn sum(&self) -> usize {
         let said = self.0.iter().map(Child::says);
         said.map(|number| number.parse::<usize>().expect("a number"))

@@ -1,5 +1,6 @@
-//! The thread `quoit-reactor`, which a program did not ask for: it handles no signal,
-//! inherits neither a pin nor a scheduling class, survives what a task's waker does, and does not die in silence.
+//! The thread `quoit-reactor`: it handles no signal, inherits neither affinity nor
+//! scheduling class, continues after a panic of a task's waker, and reports its own
+//! failure.
 
 mod common;
 
@@ -25,18 +26,18 @@ common::suite::suite! {
         no_signal_is_handled_on_the_thread,
         the_thread_does_not_inherit_a_pin,
         the_thread_does_not_inherit_a_scheduling_class,
-        a_payload_that_panics_is_nobody_elses,
-        a_waker_that_panics_when_it_is_dropped_is_nobody_elses,
-        a_waker_that_panics_when_it_is_cloned_harms_nobody,
-        a_thread_that_cannot_wait_is_an_error_to_everyone,
-        an_inherited_end_on_the_heap_says_so,
+        a_panic_payload_that_panics_affects_no_other_task,
+        a_waker_that_panics_in_its_drop_affects_no_other_task,
+        a_waker_that_panics_in_its_clone_affects_no_other_task,
+        a_thread_that_cannot_wait_is_an_error_in_every_wait,
+        an_inherited_endpoint_on_the_heap_returns_an_error,
     ],
     parts: [signalled, pinned, classed, forbidden],
 }
 
 fn ends() -> (Producer<u64>, AsyncConsumer<u64>) {
     let (producer, consumer) = RingOptions::new(1).heap::<u64>().expect("a ring");
-    (producer, consumer.into_async().expect("an async end"))
+    (producer, consumer.into_async().expect("an async endpoint"))
 }
 
 /// The directory of the thread in `/proc`.
@@ -50,7 +51,7 @@ fn reactor() -> PathBuf {
                 return task;
             }
         }
-        assert!(start.elapsed() < PATIENCE, "the thread never names itself");
+        assert!(start.elapsed() < PATIENCE, "the thread never sets its name");
         thread::sleep(Duration::from_millis(1));
     }
 }
@@ -63,14 +64,14 @@ fn field(name: &str) -> String {
     field.expect("the field").to_owned()
 }
 
-/// Blocks a signal in its only other thread, after the reactor has begun.
+/// Blocks a signal in its only other thread after the reactor has started.
 fn signalled(_: &[String]) {
-    // SAFETY: all zero bytes are a signal set.
+    // SAFETY: all zero bytes are a valid signal set.
     let mut before: libc::sigset_t = unsafe { std::mem::zeroed() };
     // SAFETY: the set outlives the call.
     unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, std::ptr::null(), &raw mut before) };
     let (_producer, _consumer) = ends();
-    // SAFETY: all zero bytes are a signal set.
+    // SAFETY: all zero bytes are a valid signal set.
     let mut after: libc::sigset_t = unsafe { std::mem::zeroed() };
     // SAFETY: the set outlives the call.
     unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, std::ptr::null(), &raw mut after) };
@@ -79,7 +80,10 @@ fn signalled(_: &[String]) {
         let was_blocked = unsafe { libc::sigismember(&raw const before, signal) };
         // SAFETY: as above.
         let is_blocked = unsafe { libc::sigismember(&raw const after, signal) };
-        assert_eq!(was_blocked, is_blocked, "the starter's mask is its own");
+        assert_eq!(
+            was_blocked, is_blocked,
+            "the starting thread's mask is unchanged"
+        );
     }
     let blocked = u64::from_str_radix(&field("SigBlk"), 16).expect("a mask");
     for signal in [
@@ -91,7 +95,7 @@ fn signalled(_: &[String]) {
     ] {
         assert_ne!(blocked & 1 << (signal - 1), 0, "signal {signal} is blocked");
     }
-    // SAFETY: all zero bytes are a signal set.
+    // SAFETY: all zero bytes are a valid signal set.
     let mut set: libc::sigset_t = unsafe { std::mem::zeroed() };
     // SAFETY: the set outlives the call.
     unsafe { libc::sigaddset(&raw mut set, libc::SIGUSR1) };
@@ -100,7 +104,7 @@ fn signalled(_: &[String]) {
     let mut signal = 0;
     for _ in 0..100 {
         let process = std::process::id() as libc::pid_t;
-        // SAFETY: the process signals itself, and no thread dies of it.
+        // SAFETY: the process signals itself, and the signal is blocked.
         unsafe { libc::kill(process, libc::SIGUSR1) };
         // SAFETY: set and signal outlive the call.
         unsafe { libc::sigwait(&raw const set, &raw mut signal) };
@@ -112,20 +116,20 @@ fn no_signal_is_handled_on_the_thread() {
     Child::start("signalled", &[]).succeeds();
 }
 
-/// Pins its thread to one processor and starts the reactor from there.
+/// Pins its thread to one processor and starts the reactor from it.
 fn pinned(_: &[String]) {
-    // SAFETY: all zero bytes are a mask.
+    // SAFETY: all zero bytes are a valid mask.
     let mut all: libc::cpu_set_t = unsafe { std::mem::zeroed() };
-    // SAFETY: the mask outlives the call and is as long as it says.
+    // SAFETY: the mask outlives the call and has the given length.
     unsafe { libc::sched_getaffinity(0, size_of_val(&all), &raw mut all) };
-    // SAFETY: the numbers lie in the mask.
+    // SAFETY: the numbers are below the mask's size.
     let mine = |number: usize| unsafe { libc::CPU_ISSET(number, &all) };
     let first = (0..1024).find(|&number| mine(number)).expect("a processor");
-    // SAFETY: all zero bytes are a mask.
+    // SAFETY: all zero bytes are a valid mask.
     let mut one: libc::cpu_set_t = unsafe { std::mem::zeroed() };
-    // SAFETY: the number lies in the mask.
+    // SAFETY: the number is below the mask's size.
     unsafe { libc::CPU_SET(first, &mut one) };
-    // SAFETY: the mask outlives the call and is as long as it says.
+    // SAFETY: the mask outlives the call and has the given length.
     let pinned = unsafe { libc::sched_setaffinity(0, size_of_val(&one), &raw const one) };
     assert_eq!(pinned, 0, "a thread can be pinned");
     let (_producer, _consumer) = ends();
@@ -139,7 +143,7 @@ fn pinned(_: &[String]) {
         if found as usize >= count {
             break;
         }
-        // It has a name before it has its processors.
+        // It sets its name before its affinity.
         assert!(start.elapsed() < PATIENCE, "{found} of {count} processors");
         thread::sleep(Duration::from_millis(1));
     }
@@ -149,7 +153,7 @@ fn the_thread_does_not_inherit_a_pin() {
     Child::start("pinned", &[]).succeeds();
 }
 
-/// Gives its thread this scheduling class and starts the reactor from there.
+/// Gives its thread this scheduling class and starts the reactor from it.
 fn classed(arguments: &[String]) {
     let (class, priority) = match arguments[0].as_str() {
         "batch" => (libc::SCHED_BATCH, 0),
@@ -164,7 +168,7 @@ fn classed(arguments: &[String]) {
         assert_eq!(
             class,
             libc::SCHED_FIFO,
-            "everybody may have the class batch"
+            "every process may use the class batch"
         );
         return say("not allowed");
     }
@@ -172,8 +176,7 @@ fn classed(arguments: &[String]) {
     let id = reactor().file_name().expect("its id").to_owned();
     let id = id.to_str().expect("digits").parse().expect("a number");
     let start = Instant::now();
-    // It has a name before it has its class.
-    // SAFETY: the call takes no memory.
+    // It sets its name before its class. SAFETY: the call has no pointers.
     while unsafe { libc::sched_getscheduler(id) } != libc::SCHED_OTHER {
         assert!(start.elapsed() < PATIENCE, "it stays in the class {class}");
         thread::sleep(Duration::from_millis(1));
@@ -185,13 +188,13 @@ fn the_thread_does_not_inherit_a_scheduling_class() {
     let batch = Child::start("classed", &["batch"]);
     batch.expect("ordinary");
     batch.succeeds();
-    // Where real-time classes need a right that this process lacks, the first has to do.
+    // Without the right for real-time classes, only the first is tested.
     let fifo = Child::start("classed", &["fifo"]);
     assert!(["ordinary", "not allowed"].contains(&fifo.says().as_str()));
     fifo.succeeds();
 }
 
-/// Something whose drop panics. Without a message, which would be in the test's output.
+/// A value whose drop panics, without a message in the test's output.
 struct Bomb;
 
 impl Drop for Bomb {
@@ -200,7 +203,7 @@ impl Drop for Bomb {
     }
 }
 
-/// A task whose waker panics with a bomb.
+/// A task whose waker panics with a `Bomb`.
 struct Bad;
 
 impl Wake for Bad {
@@ -222,7 +225,7 @@ fn poll_with<F: Future>(waker: &Waker, future: F) -> Poll<F::Output> {
     pin!(future).poll(&mut Context::from_waker(waker))
 }
 
-/// Another task still pops what comes.
+/// Checks that another task still pops messages.
 fn assert_alive() {
     let (mut producer, mut consumer) = ends();
     for number in 0..100 {
@@ -231,7 +234,7 @@ fn assert_alive() {
             scope.spawn(|| {
                 sender
                     .send(futures_executor::block_on(consumer.pop()))
-                    .expect("somebody listens");
+                    .expect("the test receives");
             });
             thread::sleep(Duration::from_micros(100));
             producer.push(number).expect("there is room");
@@ -240,7 +243,7 @@ fn assert_alive() {
     }
 }
 
-fn a_payload_that_panics_is_nobody_elses() {
+fn a_panic_payload_that_panics_affects_no_other_task() {
     let (mut producer, mut consumer) = ends();
     let (_other_in, other) = ends(); // so that the reactor continues
     let waker = Waker::from(Arc::new(Bad));
@@ -251,19 +254,19 @@ fn a_payload_that_panics_is_nobody_elses() {
     assert_eq!(futures_executor::block_on(consumer.pop()), Ok(1));
 }
 
-fn a_waker_that_panics_when_it_is_dropped_is_nobody_elses() {
+fn a_waker_that_panics_in_its_drop_affects_no_other_task() {
     let (mut producer, mut consumer) = ends();
     let (_other_in, _other) = ends();
     let waker = Waker::from(Arc::new(Dropped(Bomb)));
     assert!(poll_with(&waker, consumer.pop()).is_pending());
-    // From here on the reactor has the last one.
+    // From here on the reactor has the last clone.
     panic::catch_unwind(panic::AssertUnwindSafe(|| drop(waker))).expect("one of two");
     producer.push(1).expect("there is room");
     assert_alive();
     assert_eq!(futures_executor::block_on(consumer.pop()), Ok(1));
 }
 
-fn a_waker_that_panics_when_it_is_cloned_harms_nobody() {
+fn a_waker_that_panics_in_its_clone_affects_no_other_task() {
     use std::task::{RawWaker, RawWakerVTable};
     static BAD: RawWakerVTable = RawWakerVTable::new(
         |_| panic::resume_unwind(Box::new("a clone")),
@@ -272,7 +275,7 @@ fn a_waker_that_panics_when_it_is_cloned_harms_nobody() {
         |_| {},
     );
     let (mut producer, mut consumer) = ends();
-    // SAFETY: the functions touch nothing.
+    // SAFETY: the functions access nothing.
     let waker = unsafe { Waker::from_raw(RawWaker::new(std::ptr::null(), &BAD)) };
     let poll = panic::AssertUnwindSafe(|| poll_with(&waker, consumer.pop()));
     assert!(
@@ -284,11 +287,11 @@ fn a_waker_that_panics_when_it_is_cloned_harms_nobody() {
     assert_alive();
 }
 
-/// Loses the call that the thread waits with, while it waits.
+/// Loses the system call of the thread's wait during the wait.
 fn forbidden(_: &[String]) {
     let (mut producer, mut consumer) = ends();
     let (full, _full_out) = RingOptions::new(1).heap::<u64>().expect("a ring");
-    let mut full = full.into_async().expect("an async end");
+    let mut full = full.into_async().expect("an async endpoint");
     full.try_push(0).expect("there is room");
     let (mut polled_in, polled) = RingOptions::new(1).heap::<u64>().expect("a ring");
     let mut polled = polled.into_pollable().expect("a pollable end");
@@ -300,17 +303,17 @@ fn forbidden(_: &[String]) {
         assert_eq!(refused, Err(PopError::ReactorDied));
     }
     say(PopError::ReactorDied);
-    // Each wait starts another thread, which fails as well: an error, and no silence.
+    // Each wait starts another thread, which fails too. The wait returns an error.
     let refused = futures_executor::block_on(consumer.next());
     assert_eq!(refused, Some(Err(PopError::ReactorDied)));
     let refused = futures_executor::block_on(full.push(1));
     assert_eq!(refused, Err(PushError::ReactorDied(1)));
     let refused = futures_executor::block_on(full.send(1));
     assert_eq!(refused, Err(ClaimError::ReactorDied));
-    // What does not wait continues.
+    // Calls that do not wait still work.
     producer.push(7).expect("there is room");
     assert_eq!(futures_executor::block_on(consumer.pop()), Ok(7));
-    // The descriptor is readable, and says why.
+    // The descriptor is readable, and the call returns the error.
     let mut entry = libc::pollfd {
         fd: std::os::fd::AsRawFd::as_raw_fd(&polled),
         events: libc::POLLIN,
@@ -326,14 +329,14 @@ fn forbidden(_: &[String]) {
     assert_eq!(polled.get().try_pop(), Ok(7));
 }
 
-fn a_thread_that_cannot_wait_is_an_error_to_everyone() {
+fn a_thread_that_cannot_wait_is_an_error_in_every_wait() {
     let child = Child::start("forbidden", &[]);
     let error = child.says();
     assert!(error.contains("quoit-reactor"), "{error}");
     child.succeeds();
 }
 
-fn an_inherited_end_on_the_heap_says_so() {
+fn an_inherited_endpoint_on_the_heap_returns_an_error() {
     let (_producer, mut consumer) = ends();
     let Some(child) = fork() else {
         let popped = futures_executor::block_on(consumer.pop());
@@ -343,5 +346,5 @@ fn an_inherited_end_on_the_heap_says_so() {
         assert!(matches!(refused.reason(), AsyncError::Forked));
         done();
     };
-    assert_eq!(ending(child), 0, "the child ends well");
+    assert_eq!(ending(child), 0, "the child succeeds");
 }

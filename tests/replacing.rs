@@ -1,6 +1,5 @@
-//! The end of a ring's life: replaced or unlinked on purpose, by the last end
-//! that leaves, or by an `rm` from outside. No process loses a ring that is in use,
-//! and nobody's successor is removed.
+//! Replacing and unlinking: explicitly, by the last endpoint that closes, or by `rm`. No
+//! process loses a ring in use, and no newer ring is removed.
 
 mod common;
 
@@ -42,12 +41,12 @@ fn in_use<R: std::fmt::Debug>(result: Result<R, Error>, expected: Role) {
     }
 }
 
-fn is_gone(name: &RingName) -> bool {
+fn is_unlinked(name: &RingName) -> bool {
     matches!(Ring::<u64>::open(name), Err(Error::NotFound { .. }))
 }
 
 #[test]
-fn replace_takes_the_place_of_a_ring_that_nobody_holds() {
+fn replace_replaces_a_ring_that_no_process_holds() {
     let name = RingName::new("replace");
     let old = with_a_record(&name);
     let new = options()
@@ -63,7 +62,7 @@ fn replace_takes_the_place_of_a_ring_that_nobody_holds() {
     superseded(&name, old.producer());
     superseded(&name, old.consumer());
     superseded(&name, old.unlink());
-    drop(Producer::<u64>::open(&name).expect("the name leads to the new ring"));
+    drop(Producer::<u64>::open(&name).expect("the name refers to the new ring"));
 }
 
 #[test]
@@ -99,9 +98,9 @@ fn replace_refuses_a_ring_in_use() {
     drop(producer);
     let mut consumer = ring.consumer().expect("the role is free");
     in_use(replace(), Role::Consumer);
-    assert_eq!(consumer.try_pop(), Ok(7), "the ring is as it was");
+    assert_eq!(consumer.try_pop(), Ok(7), "the ring is unchanged");
     drop(consumer);
-    replace().expect("nobody holds the ring any more");
+    replace().expect("no process holds the ring any more");
 }
 
 #[test]
@@ -115,18 +114,18 @@ fn unlink_refuses_a_ring_in_use() {
     let mut consumer = ring.consumer().expect("the role is free");
     in_use(ring.unlink(), Role::Consumer);
     in_use(quoit::unlink(&name), Role::Consumer);
-    assert_eq!(consumer.try_pop(), Ok(7), "the ring is as it was");
+    assert_eq!(consumer.try_pop(), Ok(7), "the ring is unchanged");
     drop(consumer);
-    ring.unlink().expect("nobody holds the ring any more");
-    assert!(is_gone(&name));
+    ring.unlink().expect("no process holds the ring any more");
+    assert!(is_unlinked(&name));
 }
 
 #[test]
-fn a_ring_that_was_unlinked_gives_out_no_role() {
+fn an_unlinked_ring_grants_no_role() {
     let name = RingName::new("unlinked");
     let ring = with_a_record(&name);
     let other = Ring::<u64>::open(&name).expect("it opens");
-    ring.unlink().expect("nobody holds the ring");
+    ring.unlink().expect("no process holds the ring");
     for old in [&ring, &other] {
         superseded(&name, old.producer());
         superseded(&name, old.consumer());
@@ -137,23 +136,23 @@ fn a_ring_that_was_unlinked_gives_out_no_role() {
 }
 
 #[test]
-fn unlinking_an_old_ring_spares_the_new_one_of_its_name() {
+fn unlinking_an_old_ring_keeps_the_new_one_of_its_name() {
     let name = RingName::new("unlink-successor");
     let old = with_a_record(&name);
-    old.unlink().expect("nobody holds the ring");
+    old.unlink().expect("no process holds the ring");
     let new = with_a_record(&name);
     superseded(&name, old.unlink());
-    let mut consumer = new.consumer().expect("the new ring is there");
+    let mut consumer = new.consumer().expect("the new ring exists");
     assert_eq!(consumer.try_pop(), Ok(7));
 }
 
 #[test]
-fn ends_that_are_attached_outlive_an_rm_and_go_on_together() {
+fn attached_endpoints_continue_after_an_rm() {
     let name = RingName::new("rm-attached");
     let ring = options().create::<u64>(&name).expect("a ring");
     let mut producer = ring.producer().expect("the role is free");
     let mut consumer = ring.consumer().expect("the role is free");
-    fs::remove_file(name.file()).expect("the file is there");
+    fs::remove_file(name.file()).expect("the file exists");
     for value in 0..100 {
         producer.try_push(value).expect("there is room");
         assert_eq!(consumer.try_pop(), Ok(value));
@@ -167,41 +166,41 @@ fn ends_that_are_attached_outlive_an_rm_and_go_on_together() {
 }
 
 #[test]
-fn an_rm_shows_when_the_next_role_is_taken() {
+fn an_rm_is_noticed_when_the_next_role_is_taken() {
     let name = RingName::new("rm");
     let ring = with_a_record(&name);
     let producer = ring.producer().expect("the role is free");
-    fs::remove_file(name.file()).expect("the file is there");
+    fs::remove_file(name.file()).expect("the file exists");
     superseded(&name, ring.consumer());
     drop(producer);
     superseded(&name, ring.producer());
     superseded(&name, ring.unlink());
-    // Whoever goes by the name starts again.
+    // A process that opens the name gets a new ring.
     let mut consumer = Consumer::<u64>::open_or_create(&name, 4).expect("it creates");
     assert_eq!(consumer.try_pop(), Err(PopError::Empty));
     superseded(&name, ring.producer());
 }
 
-/// As after a death between the end of a ring's life and the end of its name.
+/// As after a death between the mark and the unlink.
 #[test]
-fn a_name_that_outlived_its_ring_is_free() {
+fn the_name_of_a_superseded_ring_is_free() {
     let name = RingName::new("outlived");
     let dead = || {
         drop(with_a_record(&name));
         SegmentFile::open(&name.file()).write_half(SUPERSEDED, 1);
     };
     dead();
-    assert!(is_gone(&name));
+    assert!(is_unlinked(&name));
     dead();
     options().create::<u64>(&name).expect("the name is free");
-    quoit::unlink(&name).expect("nobody holds the ring");
+    quoit::unlink(&name).expect("no process holds the ring");
     dead();
     let mut consumer = Consumer::<u64>::open_or_create(&name, 4).expect("a new ring");
     assert_eq!(consumer.try_pop(), Err(PopError::Empty));
 }
 
 #[test]
-fn the_last_one_out_removes_the_name_in_either_order() {
+fn the_last_endpoint_removes_the_name_in_either_order() {
     for producer_first in [true, false] {
         let name = RingName::new("last-out");
         let ring = options()
@@ -212,21 +211,21 @@ fn the_last_one_out_removes_the_name_in_either_order() {
         let consumer = ring.consumer().expect("the role is free");
         if producer_first {
             drop(producer);
-            assert!(!is_gone(&name), "the consumer is still there");
+            assert!(!is_unlinked(&name), "the consumer is still attached");
             drop(consumer);
         } else {
             drop(consumer);
-            assert!(!is_gone(&name), "the producer is still there");
+            assert!(!is_unlinked(&name), "the producer is still attached");
             drop(producer);
         }
-        assert!(is_gone(&name));
+        assert!(is_unlinked(&name));
         superseded(&name, ring.producer());
     }
 }
 
-/// Whichever of them has its lock a moment longer.
+/// Either of them may hold its lock a moment longer.
 #[test]
-fn of_two_who_leave_at_once_one_removes_the_name() {
+fn two_endpoints_that_close_at_once_remove_the_name() {
     for _ in 0..500 {
         let name = RingName::new("at-once");
         let ring = options().unlink_on_drop(true).create::<u64>(&name);
@@ -244,15 +243,15 @@ fn of_two_who_leave_at_once_one_removes_the_name() {
             barrier.wait();
             drop(consumer);
         });
-        assert!(is_gone(&name));
+        assert!(is_unlinked(&name));
     }
 }
 
-/// The goodbye wakes it, and the lock is free a little later.
+/// The close wakes it, and the lock is free a little later.
 #[test]
-fn who_was_told_goodbye_can_remove_the_name() {
+fn an_endpoint_can_remove_the_name_when_its_peer_has_closed() {
     for _ in 0..500 {
-        let name = RingName::new("told");
+        let name = RingName::new("closed");
         let ring = options().spin(Duration::ZERO).create::<u64>(&name);
         let ring = ring.expect("a ring");
         let (producer, mut consumer) = (
@@ -267,21 +266,21 @@ fn who_was_told_goodbye_can_remove_the_name() {
             });
             drop(producer);
         });
-        assert!(is_gone(&name));
+        assert!(is_unlinked(&name));
     }
 }
 
 #[test]
-fn an_only_end_is_the_last_one_out() {
+fn a_single_endpoint_removes_the_name() {
     let name = RingName::new("only-end");
     let options = options().unlink_on_drop(true);
     let ring = options.open_or_create::<u64>(&name).expect("a ring");
     drop(ring.producer().expect("the role is free"));
-    assert!(is_gone(&name));
+    assert!(is_unlinked(&name));
 }
 
 #[test]
-fn an_end_without_the_option_removes_nothing() {
+fn an_endpoint_without_the_option_removes_nothing() {
     let name = RingName::new("other-end");
     let ring = options()
         .unlink_on_drop(true)
@@ -291,31 +290,31 @@ fn an_end_without_the_option_removes_nothing() {
     let consumer = Consumer::<u64>::open(&name).expect("the role is free");
     drop(producer);
     drop(consumer);
-    assert!(!is_gone(&name));
-    // But the next end with the option does.
+    assert!(!is_unlinked(&name));
+    // The next endpoint with the option does.
     drop(ring.producer().expect("the role is free"));
-    assert!(is_gone(&name));
+    assert!(is_unlinked(&name));
 }
 
 #[test]
-fn the_last_one_out_spares_a_new_ring_of_the_name() {
+fn the_last_endpoint_keeps_a_new_ring_of_the_name() {
     let name = RingName::new("last-out-successor");
     let ring = options()
         .unlink_on_drop(true)
         .create::<u64>(&name)
         .expect("a ring");
     let producer = ring.producer().expect("the role is free");
-    fs::remove_file(name.file()).expect("the file is there");
+    fs::remove_file(name.file()).expect("the file exists");
     let new = with_a_record(&name);
     drop(producer);
-    let mut consumer = new.consumer().expect("the new ring is there");
+    let mut consumer = new.consumer().expect("the new ring exists");
     assert_eq!(consumer.try_pop(), Ok(7));
 }
 
 #[test]
-fn dropping_without_the_option_keeps_the_ring_and_what_is_in_it() {
+fn dropping_without_the_option_keeps_the_ring_and_its_messages() {
     let name = RingName::new("kept");
     drop(with_a_record(&name));
-    let mut consumer = Consumer::<u64>::open(&name).expect("the ring is there");
+    let mut consumer = Consumer::<u64>::open(&name).expect("the ring exists");
     assert_eq!(consumer.try_pop(), Ok(7));
 }

@@ -1,5 +1,5 @@
-//! A ring has one producer and one consumer. A role is free as soon as its
-//! holder is dropped, and whoever takes it next continues where that one stopped.
+//! A ring has one producer and one consumer. A role is free as soon as its holder is
+//! dropped, and the next holder continues where the previous one stopped.
 
 mod common;
 
@@ -68,7 +68,7 @@ fn a_role_is_free_once_its_holder_is_dropped() {
 }
 
 #[test]
-fn a_role_outlives_the_ring_that_gave_it() {
+fn a_role_outlives_its_ring_value() {
     let name = RingName::new("outlives");
     let ring = ring(&name);
     let mut producer = ring.producer().expect("the role is free");
@@ -78,7 +78,7 @@ fn a_role_outlives_the_ring_that_gave_it() {
 }
 
 #[test]
-fn the_next_producer_goes_on_at_the_stored_position() {
+fn the_next_producer_continues_at_the_stored_position() {
     let name = RingName::new("next-producer");
     let ring = ring(&name);
     let mut consumer = ring.consumer().expect("the role is free");
@@ -86,7 +86,7 @@ fn the_next_producer_goes_on_at_the_stored_position() {
         let mut producer = ring.producer().expect("the role is free");
         assert_eq!(producer.position(), value);
         producer.try_push(value).expect("there is room");
-        // A claim that was not committed leaves nothing for the next holder.
+        // An uncommitted claim leaves nothing for the next holder.
         producer.try_claim().expect("there is room").write(1000);
         drop(producer);
         assert_eq!(consumer.try_pop(), Ok(value));
@@ -94,7 +94,7 @@ fn the_next_producer_goes_on_at_the_stored_position() {
 }
 
 #[test]
-fn the_next_consumer_goes_on_at_the_stored_position() {
+fn the_next_consumer_continues_at_the_stored_position() {
     let name = RingName::new("next-consumer");
     let ring = ring(&name);
     let mut producer = ring.producer().expect("the role is free");
@@ -107,7 +107,7 @@ fn the_next_consumer_goes_on_at_the_stored_position() {
 }
 
 #[test]
-fn what_a_consumer_has_not_released_is_delivered_again() {
+fn a_record_that_was_not_released_is_delivered_again() {
     let name = RingName::new("again");
     let ring = ring(&name);
     let mut producer = ring.producer().expect("the role is free");
@@ -137,18 +137,18 @@ fn a_frame_that_was_not_released_is_delivered_again() {
 }
 
 #[test]
-fn what_was_published_is_drained_before_the_ring_is_abandoned() {
+fn a_consumer_drains_the_ring_before_it_is_abandoned() {
     let name = RingName::new("drained");
     let ring = ring(&name);
     let mut consumer = ring.consumer().expect("the role is free");
-    // A producer that never attached is waited for.
+    // A consumer waits for its first producer.
     assert_eq!(consumer.try_pop(), Err(PopError::Empty));
     assert!(!consumer.is_abandoned());
 
     let mut producer = ring.producer().expect("the role is free");
     assert_eq!(producer.try_push_slice(&[1, 2, 3]), Ok(3));
     drop(producer);
-    assert!(consumer.is_abandoned(), "though there is something to read");
+    assert!(consumer.is_abandoned(), "although there is a message");
     for value in 1..=3 {
         assert_eq!(consumer.pop_timeout(PATIENCE), Ok(value));
     }
@@ -165,7 +165,7 @@ fn what_was_published_is_drained_before_the_ring_is_abandoned() {
 }
 
 #[test]
-fn abandoned_ends_when_a_new_producer_comes() {
+fn abandoned_ends_when_a_new_producer_attaches() {
     let name = RingName::new("new-producer");
     let ring = ring(&name);
     let mut consumer = ring.consumer().expect("the role is free");
@@ -185,7 +185,7 @@ fn a_producer_fills_the_ring_before_it_is_abandoned() {
     let name = RingName::new("filled");
     let ring = ring(&name);
     let mut producer = ring.producer().expect("the role is free");
-    // A consumer that never attached is waited for.
+    // A producer waits for its first consumer.
     assert_eq!(producer.try_push_slice(&[1, 2, 3, 4]), Ok(4));
     assert_eq!(producer.try_push(5), Err(PushError::Full(5)));
     assert!(!producer.is_abandoned());
@@ -193,10 +193,8 @@ fn a_producer_fills_the_ring_before_it_is_abandoned() {
     let mut consumer = ring.consumer().expect("the role is free");
     assert_eq!(consumer.try_pop(), Ok(1));
     drop(consumer);
-    assert!(producer.is_abandoned(), "though there is room");
-    producer
-        .try_push(5)
-        .expect("what was released before still counts");
+    assert!(producer.is_abandoned(), "although there is room");
+    producer.try_push(5).expect("earlier releases still count");
     for _ in 0..3 {
         assert_eq!(producer.try_push(6), Err(PushError::Abandoned(6)));
         let pushed = producer.push_timeout(6, PATIENCE);
@@ -212,7 +210,7 @@ fn a_producer_fills_the_ring_before_it_is_abandoned() {
 }
 
 #[test]
-fn an_end_may_move_to_another_thread() {
+fn an_endpoint_may_move_to_another_thread() {
     let name = RingName::new("moved");
     let ring = ring(&name);
     let mut producer = ring.producer().expect("the role is free");
@@ -222,7 +220,7 @@ fn an_end_may_move_to_another_thread() {
     let sending = thread::spawn(move || {
         for value in 1..10_000 {
             let pushed = producer.push_timeout(value, PATIENCE);
-            pushed.expect("the consumer is there");
+            pushed.expect("the consumer is attached");
         }
         producer
     });
@@ -236,13 +234,13 @@ fn an_end_may_move_to_another_thread() {
     let mut consumer = receiving.join().expect("no thread panics");
     producer.try_push(10_000).expect("there is room");
     assert_eq!(consumer.try_pop(), Ok(10_000));
-    // The role stays with the end, whatever thread it came from.
+    // The role belongs to the endpoint, not to the thread that took it.
     is_taken(ring.producer(), Role::Producer);
     is_taken(ring.consumer(), Role::Consumer);
 }
 
 #[test]
-fn an_end_shows_positions_and_never_payload() {
+fn debug_shows_positions_and_never_payload() {
     let name = RingName::new("shown");
     let ring = ring(&name);
     let mut producer = ring.producer().expect("the role is free");
@@ -258,7 +256,7 @@ fn an_end_shows_positions_and_never_payload() {
     assert!(!format!("{full:?} {full}").contains("987654321"));
 }
 
-/// Locks a byte of the ring's file for reading, as any process may that can read it.
+/// Locks a byte of the ring's file for reading, as any process with read permission may.
 fn lock_to_read(file: &File, byte: i64) {
     let lock = libc::flock {
         l_type: libc::F_RDLCK as libc::c_short,
@@ -272,9 +270,9 @@ fn lock_to_read(file: &File, byte: i64) {
     assert_eq!(locked, 0, "the byte is free");
 }
 
-/// A lock that is never freed delays a drop, a taker and an unlinker, and holds none.
+/// A lock that is never freed delays a drop, a taker and an unlinker, and blocks none of them.
 #[test]
-fn a_lock_that_another_process_keeps_holds_nobody() {
+fn a_lock_of_another_process_blocks_no_call() {
     const NAME_BYTE: i64 = 0;
     let name = RingName::new("locked");
     let options = RingOptions::new(4).unlink_on_drop(true);
@@ -285,11 +283,11 @@ fn a_lock_that_another_process_keeps_holds_nobody() {
     let (tell, told) = mpsc::channel();
     let waits = thread::spawn(move || {
         drop(producer);
-        tell.send("dropped").expect("it is heard");
+        tell.send("dropped").expect("it ends");
         drop(ring.producer().expect("the role is free"));
-        tell.send("taken").expect("it is heard");
+        tell.send("taken").expect("it ends");
         assert!(ring.unlink().is_err(), "the name is locked");
-        tell.send("not unlinked").expect("it is heard");
+        tell.send("not unlinked").expect("it ends");
     });
     for word in ["dropped", "taken", "not unlinked"] {
         assert_eq!(told.recv_timeout(PATIENCE), Ok(word));
@@ -301,6 +299,6 @@ fn a_lock_that_another_process_keeps_holds_nobody() {
     drop(ring.producer().expect("the role is free"));
     assert!(
         !name.file().exists(),
-        "a drop removes it when the lock is gone"
+        "a drop removes it when the lock is freed"
     );
 }

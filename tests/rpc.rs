@@ -1,5 +1,5 @@
-//! Calls over a pair of rings: each reply belongs to its call, whatever comes
-//! late, early, twice or never, and whoever dies in between.
+//! Calls over a pair of rings: each reply belongs to its call, also if replies are late,
+//! reordered, repeated or missing, and if a process dies in between.
 
 mod common;
 
@@ -20,30 +20,30 @@ common::suite::suite! {
     tests: [
         calls_are_answered_by_another_process,
         records_are_answered_by_another_process,
-        a_handlers_error_comes_back_as_text,
+        a_handlers_error_is_returned_as_text,
         a_request_stays_if_its_handler_panics,
         replies_in_another_order_find_their_calls,
-        a_late_reply_is_not_taken_for_the_next,
+        a_late_reply_is_not_taken_for_the_next_one,
         a_reply_to_an_earlier_client_is_dropped,
-        a_request_whose_time_is_over_is_not_begun,
+        an_expired_request_is_not_handled,
         a_call_that_was_cancelled_is_forgotten,
-        frames_that_are_no_calls_are_ignored,
-        what_does_not_fit_is_refused,
+        frames_that_are_not_calls_are_ignored,
+        requests_and_replies_that_do_not_fit_are_refused,
         a_full_ring_of_requests_times_out,
-        replies_of_other_calls_without_end_move_no_deadline,
-        a_reply_that_is_there_is_taken_though_the_time_is_over,
-        a_call_that_is_late_passes_over_a_bounded_number_of_replies,
-        a_client_that_does_not_read_stops_no_server,
-        a_client_that_waits_for_ever_and_does_not_read_holds_no_server,
+        endless_replies_of_other_calls_do_not_extend_a_deadline,
+        a_reply_that_has_arrived_is_taken_after_the_deadline,
+        a_call_after_its_deadline_skips_a_bounded_number_of_replies,
+        a_client_that_does_not_read_does_not_block_the_server,
+        a_client_that_waits_forever_and_does_not_read_does_not_block_the_server,
         a_reply_that_finds_no_room_is_kept,
-        a_kept_reply_is_dropped_when_its_time_is_over,
-        a_server_that_serves_is_asked_to_end_while_there_is_no_room,
-        a_request_that_a_server_had_seen_ages_in_the_ring,
+        a_kept_reply_is_dropped_when_it_has_expired,
+        a_server_can_be_stopped_while_there_is_no_room,
+        a_request_expires_in_the_ring_after_the_server_has_seen_it,
         a_request_says_how_long_its_client_waits,
         a_request_that_kills_its_server_can_be_passed_over,
         clocks_of_two_time_namespaces_do_not_matter,
         a_waiting_client_notices_its_servers_death,
-        a_service_goes_on_after_kill_9,
+        a_service_continues_after_kill_9,
         a_server_outlives_its_clients,
     ],
     parts: [echo_server, doubling_server, client, one_call],
@@ -101,10 +101,10 @@ fn echo_server(names: &[String]) {
     let mut server = server(names);
     say("ready");
     let served = server.serve(echo, || false);
-    panic!("nobody ends it: {served:?}");
+    panic!("it does not end: {served:?}");
 }
 
-/// Doubles numbers until its client leaves.
+/// Doubles numbers until its client closes.
 fn doubling_server(names: &[String]) {
     let mut server = server(names);
     say("ready");
@@ -118,7 +118,7 @@ fn doubling_server(names: &[String]) {
     assert_eq!(end, PopError::Abandoned);
 }
 
-/// Makes one call and leaves without another word.
+/// Makes one call and exits.
 fn client(names: &[String]) {
     let requests = FrameProducer::open(&names[0]).expect("the role is free");
     let replies = FrameConsumer::open(&names[1]).expect("the role is free");
@@ -127,7 +127,7 @@ fn client(names: &[String]) {
     let called = client.call(names[2].as_bytes(), &mut reply, PATIENCE);
     called.expect("a reply");
     say(String::from_utf8_lossy(&reply));
-    let _unfinished = client.start(b"nobody waits", PATIENCE);
+    let _unfinished = client.start(b"unfinished", PATIENCE);
     hear();
 }
 
@@ -166,7 +166,7 @@ fn records_are_answered_by_another_process() {
     server.succeeds();
 }
 
-fn a_handlers_error_comes_back_as_text() {
+fn a_handlers_error_is_returned_as_text() {
     let (mut client, mut server) = pair();
     let bad = client.start(b"bad", PATIENCE).expect("room");
     let good = client.start(b"good", PATIENCE).expect("room");
@@ -176,7 +176,7 @@ fn a_handlers_error_comes_back_as_text() {
     let mut reply = b"before".to_vec();
     let refused = client.finish(&bad, &mut reply);
     assert_eq!(refused, Err(CallError::Refused("this is bad".to_owned())));
-    assert_eq!(reply, b"before", "an error is no reply");
+    assert_eq!(reply, b"before", "an error is not a reply");
     client.finish(&good, &mut reply).expect("a reply");
     assert_eq!(reply, b"good");
 }
@@ -213,15 +213,15 @@ fn replies_in_another_order_find_their_calls() {
     assert_eq!(client.in_flight(), 0);
 }
 
-/// The handler is held until the caller has given up.
-fn a_late_reply_is_not_taken_for_the_next() {
+/// The handler is blocked until the caller has given up.
+fn a_late_reply_is_not_taken_for_the_next_one() {
     let (mut client, mut server) = pair();
     let (begun, has_begun) = mpsc::channel();
     let (go_on, may_go_on) = mpsc::channel::<()>();
     let service = thread::spawn(move || {
         let hold = |request: &[u8], reply: &mut Vec<u8>| {
-            begun.send(()).expect("the caller lives");
-            may_go_on.recv().expect("the caller lives");
+            begun.send(()).expect("the caller runs");
+            may_go_on.recv().expect("the caller runs");
             echo(request, reply)
         };
         server.answer(PATIENCE, hold).expect("a request");
@@ -231,12 +231,10 @@ fn a_late_reply_is_not_taken_for_the_next() {
     let mut reply = Vec::new();
     let late = client.start(b"late", Duration::from_secs(1));
     let late = late.expect("room");
-    has_begun
-        .recv_timeout(PATIENCE)
-        .expect("it is begun in time");
+    has_begun.recv_timeout(PATIENCE).expect("it begins in time");
     assert_eq!(client.finish(&late, &mut reply), Err(CallError::TimedOut));
     assert_eq!(client.in_flight(), 0);
-    go_on.send(()).expect("the server lives");
+    go_on.send(()).expect("the server runs");
     client.call(b"next", &mut reply, PATIENCE).expect("a reply");
     assert_eq!(reply, b"next");
     let forgotten = client.finish(&late, &mut reply);
@@ -258,7 +256,7 @@ fn a_reply_to_an_earlier_client_is_dropped() {
     assert_eq!(reply, b"later");
 }
 
-fn a_request_whose_time_is_over_is_not_begun() {
+fn an_expired_request_is_not_handled() {
     let (mut client, mut server) = pair();
     let over = client.start(b"over", Duration::ZERO).expect("room");
     let call = client.start(b"in time", PATIENCE).expect("room");
@@ -291,8 +289,8 @@ fn a_call_that_was_cancelled_is_forgotten() {
     assert_eq!(client.in_flight(), 0);
 }
 
-/// Whoever else writes to the rings.
-fn frames_that_are_no_calls_are_ignored() {
+/// Frames of another writer in the rings.
+fn frames_that_are_not_calls_are_ignored() {
     let (client, server) = pair();
     let (mut requests_in, replies) = client.into_inner();
     let (requests, mut replies_in) = server.into_inner();
@@ -317,7 +315,7 @@ fn frames_that_are_no_calls_are_ignored() {
     assert_eq!(reply, b"hello");
 }
 
-fn what_does_not_fit_is_refused() {
+fn requests_and_replies_that_do_not_fit_are_refused() {
     let (mut client, mut server) = pair();
     let mut reply = Vec::new();
     // Half the ring, less the frame's header, the id and the deadline.
@@ -370,7 +368,7 @@ fn a_full_ring_of_requests_times_out() {
     for call in calls {
         client.cancel(call);
     }
-    // There is room again when the server has seen that their time is over.
+    // There is room again when the server has seen that they have expired.
     while server.answer(Duration::ZERO, echo).is_ok() {}
     let nothing = server.answer(Duration::ZERO, echo);
     assert_eq!(nothing, Err(PopError::TimedOut));
@@ -379,9 +377,9 @@ fn a_full_ring_of_requests_times_out() {
     client.finish(&call, &mut Vec::new()).expect("a reply");
 }
 
-/// A ring whose memory is zeros holds empty frames, as far as its tail says: so
-/// they come faster than anybody reads them, and there always is one.
-fn replies_of_other_calls_without_end_move_no_deadline() {
+/// With zeroed memory a ring holds empty frames up to its tail. So a read never runs out of
+/// them.
+fn endless_replies_of_other_calls_do_not_extend_a_deadline() {
     const CAPACITY: u64 = 1 << 22;
     let name = RingName::new("flood");
     let ring = RingOptions::new(CAPACITY).create::<[u8]>(&name);
@@ -401,11 +399,13 @@ fn replies_of_other_calls_without_end_move_no_deadline() {
             let called = client.call(b"hello", &mut Vec::new(), timeout);
             answer
                 .send((called, client.in_flight()))
-                .expect("somebody waits");
+                .expect("the test receives");
         }
     });
     for _ in 0..2 {
-        let (called, in_flight) = answered.recv_timeout(PATIENCE).expect("the deadline comes");
+        let (called, in_flight) = answered
+            .recv_timeout(PATIENCE)
+            .expect("the deadline passes");
         assert_eq!((called, in_flight), (Err(CallError::TimedOut), 0));
     }
     calling.join().expect("no panic");
@@ -413,7 +413,7 @@ fn replies_of_other_calls_without_end_move_no_deadline() {
     flood.join().expect("no panic");
 }
 
-fn a_reply_that_is_there_is_taken_though_the_time_is_over() {
+fn a_reply_that_has_arrived_is_taken_after_the_deadline() {
     let options = RingOptions::new(1024);
     let (requests, mut requests_in) = options.heap::<[u8]>().expect("a ring");
     let (mut replies_in, replies) = options.heap::<[u8]>().expect("a ring");
@@ -433,8 +433,8 @@ fn a_reply_that_is_there_is_taken_though_the_time_is_over() {
     assert_eq!(reply, b"in time");
 }
 
-/// A ring may be so large that to look at all that is in it takes seconds.
-fn a_call_that_is_late_passes_over_a_bounded_number_of_replies() {
+/// In a very large ring, reading everything would take seconds.
+fn a_call_after_its_deadline_skips_a_bounded_number_of_replies() {
     const CAPACITY: u64 = 1 << 20;
     const LATE: u64 = 64 << 10;
     let (requests, _requests_in) = RingOptions::new(1024).heap::<[u8]>().expect("a ring");
@@ -448,7 +448,7 @@ fn a_call_that_is_late_passes_over_a_bounded_number_of_replies() {
     }
 }
 
-fn a_client_that_does_not_read_stops_no_server() {
+fn a_client_that_does_not_read_does_not_block_the_server() {
     let (mut client, mut server) = pair();
     let mut handled = 0;
     for _ in 0..100 {
@@ -458,10 +458,10 @@ fn a_client_that_does_not_read_stops_no_server() {
             handled += 1;
             echo(request, reply)
         });
-        answered.expect("the server goes on");
+        answered.expect("the server continues");
     }
     assert!(handled > 5, "replies until the ring was full: {handled}");
-    // The replies that nobody wanted are dropped by a client that reads again.
+    // A client that reads again drops the replies that no call waits for.
     let service = thread::spawn(move || server.answer(PATIENCE, echo));
     let mut reply = Vec::new();
     client.call(b"next", &mut reply, PATIENCE).expect("a reply");
@@ -472,7 +472,7 @@ fn a_client_that_does_not_read_stops_no_server() {
 /// Fills the ring of replies, so that the next reply finds no room.
 fn fill_replies(client: &mut Client, server: &mut Server) {
     for turn in 0.. {
-        assert!(turn < 100, "a reply without room is waited for, or dropped");
+        assert!(turn < 100, "a reply without room waits, or is dropped");
         let call = client.start(&[7; 100], SHORT).expect("room");
         client.cancel(call);
         match server.answer(Duration::ZERO, echo) {
@@ -481,7 +481,7 @@ fn fill_replies(client: &mut Client, server: &mut Server) {
             Err(error) => panic!("{error}"),
         }
     }
-    server.answer(PATIENCE, echo).expect("its time is over");
+    server.answer(PATIENCE, echo).expect("it has expired");
 }
 
 /// Takes the replies that no call waits for.
@@ -491,7 +491,7 @@ fn read_replies(client: &mut Client) {
     assert_eq!(nothing, Err(CallError::TimedOut));
 }
 
-fn a_client_that_waits_for_ever_and_does_not_read_holds_no_server() {
+fn a_client_that_waits_forever_and_does_not_read_does_not_block_the_server() {
     let (mut client, mut server) = pair();
     fill_replies(&mut client, &mut server);
     let call = client.start(&[7; 100], Duration::MAX).expect("room");
@@ -502,7 +502,7 @@ fn a_client_that_waits_for_ever_and_does_not_read_holds_no_server() {
         }
     });
     for _ in 0..2 {
-        let answered = told.recv_timeout(PATIENCE).expect("the server goes on");
+        let answered = told.recv_timeout(PATIENCE).expect("the server continues");
         assert_eq!(answered, Err(PopError::TimedOut));
     }
     service.join().expect("no panic");
@@ -530,20 +530,24 @@ fn a_reply_that_finds_no_room_is_kept() {
     assert_eq!(reply, [7; 100]);
 }
 
-fn a_kept_reply_is_dropped_when_its_time_is_over() {
+fn a_kept_reply_is_dropped_when_it_has_expired() {
     let (mut client, mut server) = pair();
     fill_replies(&mut client, &mut server);
     let call = client.start(&[7; 100], 5 * SHORT).expect("room");
-    // If this process stands still for so long, its time is over before it is handled.
+    // If this process is stopped for this time, the request expires before it is handled.
     let answered = server.answer(Duration::ZERO, echo);
     assert!(matches!(answered, Ok(()) | Err(PopError::TimedOut)));
     if answered.is_err() {
-        assert_eq!(server.answer(PATIENCE, echo), Ok(()), "nobody waits for it");
+        assert_eq!(
+            server.answer(PATIENCE, echo),
+            Ok(()),
+            "no call waits for it"
+        );
     }
     let nothing = server.answer(Duration::ZERO, echo);
-    assert_eq!(nothing, Err(PopError::TimedOut), "the request is gone");
+    assert_eq!(nothing, Err(PopError::TimedOut), "the request was removed");
     client.cancel(call);
-    // A crashed server leaves an unanswered request to the next.
+    // A crashed server leaves an unanswered request for the next one.
     let call = client.start(b"again", Duration::MAX).expect("room");
     let (requests, replies) = server.into_inner();
     let mut server = Server::new(requests, replies);
@@ -556,7 +560,7 @@ fn a_kept_reply_is_dropped_when_its_time_is_over() {
     assert_eq!(reply, b"again");
 }
 
-fn a_server_that_serves_is_asked_to_end_while_there_is_no_room() {
+fn a_server_can_be_stopped_while_there_is_no_room() {
     let (mut client, mut server) = pair();
     fill_replies(&mut client, &mut server);
     let call = client.start(&[7; 100], Duration::MAX).expect("room");
@@ -575,9 +579,9 @@ fn a_server_that_serves_is_asked_to_end_while_there_is_no_room() {
     client.cancel(call);
 }
 
-/// The server sees both requests when it takes the first, and is busy for longer than
-/// the second may wait.
-fn a_request_that_a_server_had_seen_ages_in_the_ring() {
+/// The server sees both requests when it takes the first, and is busy until the second has
+/// expired.
+fn a_request_expires_in_the_ring_after_the_server_has_seen_it() {
     let (mut client, mut server) = pair();
     let busy = client.start(b"busy", PATIENCE).expect("room");
     let waits = client.start(b"waits", SHORT).expect("room");
@@ -595,7 +599,7 @@ fn a_request_that_a_server_had_seen_ages_in_the_ring() {
     client.cancel(waits);
 }
 
-/// No time of the client's clock is in a request.
+/// A request contains no time of the client's clock.
 fn a_request_says_how_long_its_client_waits() {
     let options = RingOptions::new(1024);
     let (requests, mut requests_in) = options.heap::<[u8]>().expect("a ring");
@@ -614,7 +618,10 @@ fn a_request_says_how_long_its_client_waits() {
     assert_eq!(left(Duration::MAX), u64::MAX);
     let day = Duration::from_secs(24 * 60 * 60);
     let sent = left(day);
-    assert!(sent <= day.as_nanos() as u64, "more than there was: {sent}");
+    assert!(
+        sent <= day.as_nanos() as u64,
+        "more than the timeout: {sent}"
+    );
     assert!(sent > (day - PATIENCE).as_nanos() as u64, "{sent} is left");
 }
 
@@ -635,7 +642,7 @@ fn a_request_that_kills_its_server_can_be_passed_over() {
     client.cancel(bad);
 }
 
-/// Makes one call of a second, and says what came of it.
+/// Makes one call with a timeout of a second, and reports its result.
 fn one_call(names: &[String]) {
     let requests = FrameProducer::open(&names[0]).expect("the role is free");
     let replies = FrameConsumer::open(&names[1]).expect("the role is free");
@@ -645,9 +652,9 @@ fn one_call(names: &[String]) {
     say(format!("{called:?} {}", String::from_utf8_lossy(&reply)));
 }
 
-/// Both ways: each process's clock is once a day ahead of the other's. Where a process may
-/// not have a time namespace, both have the same clock, and what is in the request
-/// (`a_request_says_how_long_its_client_waits`) has to do.
+/// In two runs, the clock of one process and then of the other is a day ahead. Without time
+/// namespaces both have the same clock, and the check of the request must suffice
+/// (`a_request_says_how_long_its_client_waits`).
 fn clocks_of_two_time_namespaces_do_not_matter() {
     let may = Command::new("unshare")
         .args(["-T", "--monotonic", "86400", "true"])
@@ -688,7 +695,7 @@ fn a_waiting_client_notices_its_servers_death() {
     assert_eq!(reply, b"second");
 }
 
-fn a_service_goes_on_after_kill_9() {
+fn a_service_continues_after_kill_9() {
     let names = Names::new("service");
     let mut client = names.client();
     let mut reply = Vec::new();
@@ -702,7 +709,7 @@ fn a_service_goes_on_after_kill_9() {
             .collect();
         for (number, call) in (0..).zip(&calls) {
             if number == round {
-                server.kill(); // at whatever call it is by now
+                server.kill(); // during any call
                 server = names.server("echo_server");
             }
             loop {

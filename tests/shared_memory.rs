@@ -15,17 +15,17 @@ use quoit::{Error, PopError, Ring, RingOptions, Shape, shared_memory};
 
 common::suite::suite! {
     tests: [
-        records_go_to_another_process_and_back,
-        frames_go_to_another_process,
-        a_successor_goes_on_after_a_death,
-        a_ring_is_as_large_as_asked_for_or_as_fits,
+        records_are_sent_to_another_process_and_back,
+        frames_are_sent_to_another_process,
+        a_new_consumer_continues_after_a_kill,
+        a_ring_has_the_requested_capacity_or_the_largest_that_fits,
         a_ring_that_does_not_fit_is_an_error,
         the_memory_is_reserved,
         a_full_file_system_is_an_error_and_not_a_signal,
-        what_is_in_it_already_is_not_overwritten,
-        a_name_that_leads_elsewhere_is_noticed,
-        what_is_no_ring_is_not_opened,
-        the_name_goes_with_the_owner,
+        existing_content_is_not_overwritten,
+        a_name_that_refers_to_another_file_is_noticed,
+        a_shmem_without_a_ring_is_not_opened,
+        the_owner_removes_the_name,
     ],
     parts: [echo, frames_reader, holder, with_a_megabyte],
 }
@@ -33,7 +33,7 @@ common::suite::suite! {
 const SIZE: usize = 1 << 16;
 const MESSAGES: u64 = 100_000;
 
-/// A new one of this size, with a name that is removed in any case.
+/// A new `Shmem` of this size, whose name is always removed.
 fn shmem_of(test: &str, size: usize) -> (RingName, Shmem) {
     let name = RingName::new(test);
     let shmem = ShmemConf::new().os_id(name.as_str()).size(size).create();
@@ -44,14 +44,14 @@ fn shmem(test: &str) -> (RingName, Shmem) {
     shmem_of(test, SIZE)
 }
 
-/// In a child: the ring in one of these.
+/// In a child: opens the ring in a `Shmem`.
 fn open<T: Shape + ?Sized>(name: &str) -> (Shmem, Ring<T>) {
     let shmem = ShmemConf::new().os_id(name).open().expect("shared memory");
     let ring = shared_memory::open(&shmem, &RingOptions::default()).expect("a ring");
     (shmem, ring)
 }
 
-/// A ring of this capacity, or of any that fits.
+/// Creates a ring of this capacity, or of any that fits.
 fn create<T: Shape + ?Sized>(
     shmem: &Shmem,
     capacity: impl Into<Option<u64>>,
@@ -64,7 +64,7 @@ fn create<T: Shape + ?Sized>(
     shared_memory::create(shmem, &options)
 }
 
-fn records_go_to_another_process_and_back() {
+fn records_are_sent_to_another_process_and_back() {
     let (there_name, there) = shmem("there");
     let (back_name, back) = shmem("back");
     let there = create::<Words<4>>(&there, 64).expect("a ring");
@@ -107,7 +107,7 @@ fn echo(arguments: &[String]) {
     }
 }
 
-fn frames_go_to_another_process() {
+fn frames_are_sent_to_another_process() {
     let (name, shmem) = shmem("frames");
     let ring = create::<[u8]>(&shmem, 4096).expect("a ring");
     let child = Child::start("frames_reader", &[name.as_str()]);
@@ -134,7 +134,7 @@ fn frames_reader(arguments: &[String]) {
     assert_eq!(end, Err(PopError::Abandoned));
 }
 
-fn a_successor_goes_on_after_a_death() {
+fn a_new_consumer_continues_after_a_kill() {
     let (name, shmem) = shmem("death");
     let ring = create::<u64>(&shmem, 64).expect("a ring");
     let mut producer = ring.producer().expect("the role is free");
@@ -149,11 +149,11 @@ fn a_successor_goes_on_after_a_death() {
         child.kill();
         assert!(producer.is_abandoned());
     }
-    let mut consumer = ring.consumer().expect("its holder is dead");
+    let mut consumer = ring.consumer().expect("its holder has died");
     assert_eq!(consumer.try_iter().collect::<Vec<_>>(), [2, 3]);
 }
 
-/// Takes one message, looks at the next, and stays.
+/// Takes one message, peeks at the next, and keeps running.
 fn holder(arguments: &[String]) {
     let (_shmem, ring) = open::<u64>(&arguments[0]);
     let mut consumer = ring.consumer().expect("the role is free");
@@ -163,7 +163,7 @@ fn holder(arguments: &[String]) {
     hear();
 }
 
-fn a_ring_is_as_large_as_asked_for_or_as_fits() {
+fn a_ring_has_the_requested_capacity_or_the_largest_that_fits() {
     // Data of 48 kilobytes.
     for (asked, records, frames) in [
         (None, 4096, 32768),
@@ -198,11 +198,11 @@ fn a_ring_that_does_not_fit_is_an_error() {
             hint,
         }) = refusal
         else {
-            panic!("not the right refusal: {refusal:?}");
+            panic!("the wrong error: {refusal:?}");
         };
         assert_eq!(available, size as u64);
         assert!(wanted > available && hint.contains("larger"));
-        let bytes = fs::read(name.file()).expect("it is there");
+        let bytes = fs::read(name.file()).expect("it exists");
         assert!(bytes.iter().all(|&byte| byte == 0), "it was written to");
     }
     let (_name, shmem) = shmem("no-capacity");
@@ -215,7 +215,11 @@ fn a_ring_that_does_not_fit_is_an_error() {
 fn the_memory_is_reserved() {
     let (name, shmem) = shmem("reserved");
     let reserved = || fs::metadata(name.file()).expect("a file").blocks() * 512;
-    assert_eq!(reserved(), 0, "the crate does so by now: change the text");
+    assert_eq!(
+        reserved(),
+        0,
+        "the crate reserves memory now: change the text"
+    );
     create::<u64>(&shmem, 64).expect("a ring");
     assert_eq!(reserved(), SIZE as u64);
 }
@@ -224,10 +228,10 @@ fn a_full_file_system_is_an_error_and_not_a_signal() {
     Child::start("with_a_megabyte", &[]).succeeds();
 }
 
-/// Has a `/dev/shm` of its own, of one megabyte.
+/// Has a private `/dev/shm` of one megabyte.
 fn with_a_megabyte(_: &[String]) {
     if let Err(error) = mount_a_megabyte("/dev/shm".as_ref()) {
-        return eprintln!("[no mounts of its own: {error}] ");
+        return eprintln!("[no private mounts: {error}]  ");
     }
     let (large_name, large) = shmem_of("large", 2 << 20);
     let refusal = create::<u64>(&large, 64).err();
@@ -235,11 +239,11 @@ fn with_a_megabyte(_: &[String]) {
         wanted, available, ..
     }) = refusal
     else {
-        panic!("not the right refusal: {refusal:?}");
+        panic!("the wrong error: {refusal:?}");
     };
     assert_eq!((wanted, available), (2 << 20, 1 << 20));
-    // Its maker has it mapped.
-    let metadata = fs::metadata(large_name.file()).expect("it is there");
+    // Its creator has mapped it.
+    let metadata = fs::metadata(large_name.file()).expect("it exists");
     assert_eq!((metadata.len(), metadata.blocks()), (2 << 20, 0));
     let (_name, small) = shmem_of("small", 1 << 20);
     let ring = create::<u64>(&small, None).expect("it just fits");
@@ -249,7 +253,7 @@ fn with_a_megabyte(_: &[String]) {
     }
 }
 
-fn what_is_in_it_already_is_not_overwritten() {
+fn existing_content_is_not_overwritten() {
     let (name, shmem) = shmem("full");
     let ring = create::<u64>(&shmem, 64).expect("a ring");
     let refusal = create::<u64>(&shmem, 64).err();
@@ -265,28 +269,28 @@ fn what_is_in_it_already_is_not_overwritten() {
     for offset in [0, 48, 12288, 16383] {
         let (name, shmem) = self::shmem("not-blank");
         let file = File::options().write(true).open(name.file()).expect("it");
-        file.write_all_at(&[1], offset).expect("it is so long");
-        let before = fs::read(name.file()).expect("it is there");
+        file.write_all_at(&[1], offset).expect("it has this length");
+        let before = fs::read(name.file()).expect("it exists");
         let refusal = create::<u64>(&shmem, 64).err();
         assert!(matches!(refusal, Some(Error::NotARing { .. })));
-        assert!(fs::read(name.file()).expect("it is there") == before);
+        assert!(fs::read(name.file()).expect("it exists") == before);
     }
 }
 
-fn a_name_that_leads_elsewhere_is_noticed() {
+fn a_name_that_refers_to_another_file_is_noticed() {
     let (name, old) = shmem("elsewhere");
-    fs::remove_file(name.file()).expect("it is there");
+    fs::remove_file(name.file()).expect("it exists");
     let refusal = create::<u64>(&old, 64).err();
     assert!(matches!(refusal, Some(Error::NotFound { .. })));
     let new = ShmemConf::new().os_id(name.as_str()).size(SIZE).create();
     let new = new.expect("shared memory");
     let refusal = create::<u64>(&old, 64).err();
     assert!(matches!(refusal, Some(Error::Superseded { .. })));
-    let bytes = fs::read(name.file()).expect("it is there");
+    let bytes = fs::read(name.file()).expect("it exists");
     assert!(bytes.iter().all(|&byte| byte == 0), "it was written to");
     // SAFETY: no thread writes to it.
     let bytes = unsafe { old.as_slice() };
-    assert!(bytes.iter().all(|&byte| byte == 0), "it is not as it was");
+    assert!(bytes.iter().all(|&byte| byte == 0), "it has changed");
 
     create::<u64>(&new, 64).expect("a ring");
     let options = RingOptions::default();
@@ -295,7 +299,7 @@ fn a_name_that_leads_elsewhere_is_noticed() {
     shared_memory::open::<u64>(&new, &options).expect("this is the one");
 }
 
-fn what_is_no_ring_is_not_opened() {
+fn a_shmem_without_a_ring_is_not_opened() {
     let options = RingOptions::default();
     let (_name, blank) = shmem("blank");
     let refusal = shared_memory::open::<u64>(&blank, &options).err();
@@ -308,7 +312,7 @@ fn what_is_no_ring_is_not_opened() {
     assert!(matches!(refusal, Some(Error::SchemaMismatch { .. })));
 }
 
-fn the_name_goes_with_the_owner() {
+fn the_owner_removes_the_name() {
     let (name, shmem) = shmem("owner");
     let ring = create::<u64>(&shmem, 64).expect("a ring");
     let mut producer = ring.producer().expect("the role is free");

@@ -1,5 +1,5 @@
-//! Signals: a wait that a handler interrupts continues with the time that is
-//! left, and a handler itself may push and pop.
+//! Signals: a wait that a handler interrupts continues with the remaining time, and a
+//! handler itself may push and pop.
 #![allow(clippy::disallowed_types, reason = "a signal handler needs atomics")]
 
 mod common;
@@ -19,14 +19,14 @@ use quoit::{Consumer, DoorbellKind, PopError, Producer, PushError, RingOptions, 
 common::suite::suite! {
     tests: [
         an_interrupted_wait_keeps_its_deadline,
-        an_interrupted_read_or_write_goes_on,
+        an_interrupted_read_or_write_continues,
         a_handler_pushes_to_a_sleeper_and_pops,
-        a_handler_may_interrupt_whatever_its_thread_does,
+        a_handler_may_interrupt_any_code_of_its_thread,
     ],
     parts: [working],
 }
 
-/// Counts what is allocated while a handler runs.
+/// Counts the allocations while a handler runs.
 struct Watchful;
 
 thread_local! {
@@ -35,19 +35,19 @@ thread_local! {
 static ALLOCATED_IN_HANDLER: AtomicU64 = AtomicU64::new(0);
 static ALLOCATED: AtomicU64 = AtomicU64::new(0);
 
-// SAFETY: everything is left to the system's allocator.
+// SAFETY: all calls go to the system's allocator.
 unsafe impl GlobalAlloc for Watchful {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATED.fetch_add(1, SeqCst);
         if IN_HANDLER.get() {
             ALLOCATED_IN_HANDLER.fetch_add(1, SeqCst);
         }
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller's contract.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller's contract.
         unsafe { System.dealloc(pointer, layout) }
     }
 }
@@ -72,7 +72,7 @@ fn handle(signal: libc::c_int, handler: extern "C" fn(libc::c_int)) {
     assert_eq!(set, 0, "the handler is installed");
 }
 
-/// Has SIGALRM come every millisecond, or no more.
+/// Sends SIGALRM every millisecond, or stops that.
 fn alarm(every: Duration) {
     let every = libc::timeval {
         tv_sec: 0,
@@ -89,8 +89,8 @@ fn alarm(every: Duration) {
 
 const BELLS: [DoorbellKind; 2] = [DoorbellKind::Futex, DoorbellKind::Semaphore];
 
-/// Repeats a wait until signals have interrupted it often enough, however many come in the
-/// time of one: a busy machine, and one that is emulated, delivers few.
+/// Repeats a wait until signals have interrupted it often enough. A busy or emulated
+/// machine delivers only few signals per wait.
 fn interrupted(what: &str, mut wait: impl FnMut()) {
     const ENOUGH: u64 = 101;
     handle(libc::SIGALRM, count);
@@ -102,7 +102,7 @@ fn interrupted(what: &str, mut wait: impl FnMut()) {
         let start = Instant::now();
         wait();
         let took = start.elapsed();
-        assert!(took >= TIMEOUT, "{what}: over after {took:?}");
+        assert!(took >= TIMEOUT, "{what}: ended after {took:?}");
         waits += 1;
     }
     alarm(Duration::ZERO);
@@ -128,7 +128,7 @@ fn an_interrupted_wait_keeps_its_deadline() {
     }
 }
 
-fn an_interrupted_read_or_write_goes_on() {
+fn an_interrupted_read_or_write_continues() {
     let (mut producer, mut consumer) = pair::<[u8]>(DoorbellKind::Futex);
     let mut reader = consumer.reader();
     reader.set_timeout(Some(TIMEOUT));
@@ -149,10 +149,10 @@ fn pair<T: Shape + ?Sized>(bell: DoorbellKind) -> (T::Producer, T::Consumer) {
     options.heap::<T>().expect("a ring")
 }
 
-/// What the handler alone uses once it is installed.
+/// State that only the handler uses once it is installed.
 struct Handlers<T>(UnsafeCell<Option<T>>);
 
-// SAFETY: only the handler touches it, on one thread, never within itself.
+// SAFETY: only the handler accesses it, on one thread, and it never interrupts itself.
 unsafe impl<T> Sync for Handlers<T> {}
 
 static ENDS: Handlers<(Producer<u64>, Consumer<u64>)> = Handlers(UnsafeCell::new(None));
@@ -160,9 +160,9 @@ static PUSHED: AtomicU64 = AtomicU64::new(0);
 static POPPED: AtomicU64 = AtomicU64::new(0);
 static ERRNO_CHANGED: AtomicU64 = AtomicU64::new(0);
 
-/// What the handler's thread does just now.
+/// What the handler's thread does at the moment.
 static ACTIVITY: AtomicUsize = AtomicUsize::new(SIGNALLING);
-/// How often a handler has pushed at the same time.
+/// How often a handler has pushed during each activity.
 static PUSHED_DURING: [AtomicU64; 4] = [const { AtomicU64::new(0) }; 4];
 
 const SIGNALLING: usize = 0;
@@ -176,11 +176,11 @@ extern "C" fn push_and_pop(_signal: libc::c_int) {
     IN_HANDLER.set(true);
     // SAFETY: every thread has an errno.
     let errno = unsafe { libc::__errno_location() };
-    // SAFETY: it is this thread's own.
+    // SAFETY: it belongs to this thread.
     let before = unsafe { errno.read() };
-    // SAFETY: as above; the value is put back below.
+    // SAFETY: as above; the value is restored below.
     unsafe { errno.write(SENTINEL) };
-    // SAFETY: the handler alone uses the ends.
+    // SAFETY: only the handler uses the endpoints.
     if let Some((producer, consumer)) = unsafe { &mut *ENDS.0.get() } {
         let next = PUSHED.load(SeqCst);
         if producer.try_push(next).is_ok() {
@@ -200,9 +200,9 @@ extern "C" fn push_and_pop(_signal: libc::c_int) {
     IN_HANDLER.set(false);
 }
 
-/// As long as `goes_on`, a handler on this thread pushes to a thread that sleeps
-/// in between, and pops the answers.
-fn handle_messages(bell: DoorbellKind, mut goes_on: impl FnMut() -> bool) {
+/// While `continues`, a handler on this thread pushes to a thread that sleeps in between, and
+/// pops the answers.
+fn handle_messages(bell: DoorbellKind, mut continues: impl FnMut() -> bool) {
     let (producer, mut consumer) = pair::<u64>(bell);
     let (mut answers, answered) = pair::<u64>(bell);
     PUSHED.store(0, SeqCst);
@@ -214,13 +214,13 @@ fn handle_messages(bell: DoorbellKind, mut goes_on: impl FnMut() -> bool) {
         let mut expected = 0;
         while let Ok(number) = consumer.pop() {
             assert_eq!(number, expected, "once, and in order");
-            // In the end, no client is attached for the last answers.
+            // At the end no client is attached for the last answers.
             let _ = answers.push(number);
             expected += 1;
         }
         expected
     });
-    while goes_on() && !reader.is_finished() {}
+    while continues() && !reader.is_finished() {}
     handle(libc::SIGUSR1, count);
     // SAFETY: the handler is removed.
     unsafe { *ENDS.0.get() = None };
@@ -242,7 +242,7 @@ fn a_handler_pushes_to_a_sleeper_and_pops() {
     const SIGNALS: u64 = 20_000;
     for bell in BELLS {
         handle_messages(bell, || {
-            // SAFETY: the thread is this one, and alive.
+            // SAFETY: the thread is this one, so it exists.
             unsafe { libc::raise(libc::SIGUSR1) };
             PUSHED.load(SeqCst) < SIGNALS || POPPED.load(SeqCst) < SIGNALS
         });
@@ -264,8 +264,8 @@ fn step(activity: usize, act: impl FnOnce()) {
     STEPS.fetch_add(1, SeqCst);
 }
 
-/// Allocates, locks and prints, while another thread has a handler interrupt it
-/// wherever it is; says how often the handler pushed at the same time.
+/// Allocates, locks and prints while another thread sends it signals; reports how often the
+/// handler pushed during each activity.
 fn working(words: &[String]) {
     const TIMES: u64 = 500;
     let bell = BELLS[words[0].parse::<usize>().expect("a bell")];
@@ -277,14 +277,14 @@ fn working(words: &[String]) {
         loop {
             let steps = STEPS.load(SeqCst);
             lock_and_unlock();
-            // SAFETY: the call takes no memory.
+            // SAFETY: the call has no pointers.
             unsafe { libc::syscall(libc::SYS_tgkill, process, worker, libc::SIGUSR1) };
-            // Signals without a pause would keep the worker in its handler for ever.
+            // Signals without a pause would keep the worker in its handler forever.
             let mut looks = 0_u32;
             while STEPS.load(SeqCst) == steps {
                 looks += 1;
                 match looks % 1000 {
-                    0 => thread::yield_now(), // the worker has been preempted
+                    0 => thread::yield_now(), // the worker was preempted
                     _ => spin_loop(),
                 }
             }
@@ -292,7 +292,7 @@ fn working(words: &[String]) {
     });
     let during = |activity: usize| PUSHED_DURING[activity].load(SeqCst);
     let mut lines = 0;
-    // So many of each that they take about as long.
+    // The numbers make the activities take about the same time.
     handle_messages(bell, || {
         for size in 1..100 {
             step(ALLOCATING, || drop(black_box(vec![0_u8; size * 50])));
@@ -307,11 +307,11 @@ fn working(words: &[String]) {
         let rare = |&activity: &usize| during(activity) < TIMES;
         [ALLOCATING, LOCKING, PRINTING].iter().any(rare)
     });
-    assert!(ALLOCATED.load(SeqCst) > TIMES, "the watch works");
+    assert!(ALLOCATED.load(SeqCst) > TIMES, "the watching thread ends");
     say(format!("{:?}", [ALLOCATING, LOCKING, PRINTING].map(during)));
 }
 
-fn a_handler_may_interrupt_whatever_its_thread_does() {
+fn a_handler_may_interrupt_any_code_of_its_thread() {
     for (index, bell) in BELLS.into_iter().enumerate() {
         let child = Child::start("working", &[&index.to_string()]);
         let mut lines = 0;

@@ -1,5 +1,5 @@
-//! An endpoint that sleeps costs next to nothing, and is told at once when its peer
-//! leaves.
+//! A sleeping endpoint uses almost no CPU time, and is woken immediately when its peer
+//! closes.
 
 mod common;
 
@@ -17,11 +17,11 @@ common::suite::suite! {
     tests: [
         an_idle_consumer_wakes_at_most_eleven_times_a_second,
         an_idle_producer_wakes_at_most_eleven_times_a_second,
-        a_goodbye_wakes_a_sleeping_consumer,
-        a_goodbye_wakes_a_sleeping_producer,
-        a_sleeper_takes_what_was_published_before_the_goodbye,
-        a_newcomer_wakes_a_sleeper,
-        who_waits_for_a_peer_sleeps_until_one_comes,
+        a_close_wakes_a_sleeping_consumer,
+        a_close_wakes_a_sleeping_producer,
+        a_sleeper_takes_the_messages_published_before_the_close,
+        a_peer_that_attaches_wakes_a_sleeper,
+        wait_for_peer_sleeps_until_a_peer_attaches,
         a_batch_wakes_a_sleeper_once,
         a_sleeper_that_is_killed_costs_one_wake,
         a_ring_with_another_libraries_semaphore_is_refused,
@@ -29,7 +29,7 @@ common::suite::suite! {
     parts: [popping, pushing, reading_when_there_is_one, writing_when_there_is_one],
 }
 
-/// Every way to sleep.
+/// Every form of sleep.
 const FORMS: [&str; 6] = [
     "futex",
     "symmetric futex",
@@ -39,7 +39,7 @@ const FORMS: [&str; 6] = [
     "semaphore without barriers",
 ];
 
-/// Sleeps in this form, at once and without spinning.
+/// Sleeps in this form, without spinning.
 fn options(form: &str) -> RingOptions {
     let bell = match form.contains("semaphore") {
         true => DoorbellKind::Semaphore,
@@ -53,7 +53,7 @@ fn options(form: &str) -> RingOptions {
     options.spin(Duration::ZERO)
 }
 
-/// In a child: the ring, in a form that may take a kernel without barriers.
+/// In a child: opens the ring, in a form that may need a kernel without barriers.
 fn open(words: &[String]) -> Ring<u64> {
     if words[1].ends_with("without barriers") {
         forbid(libc::SYS_membarrier);
@@ -61,7 +61,7 @@ fn open(words: &[String]) -> Ring<u64> {
     options(&words[1]).open(&words[0]).expect("the ring")
 }
 
-/// Pops until the producer has closed or crashed; says how many there were.
+/// Pops until the producer has closed or crashed; reports the number of messages.
 fn popping(words: &[String]) {
     let mut consumer = open(words).consumer().expect("the role is free");
     hold();
@@ -77,7 +77,7 @@ fn popping(words: &[String]) {
     hear();
 }
 
-/// Pushes until the consumer has closed or crashed; says how many went in.
+/// Pushes until the consumer has closed or crashed; reports the number of messages.
 fn pushing(words: &[String]) {
     let mut producer = open(words).producer().expect("the role is free");
     hold();
@@ -93,7 +93,7 @@ fn pushing(words: &[String]) {
     hear();
 }
 
-/// Waits for a producer, and for each that comes after it.
+/// Waits for a producer, and for each later one.
 fn reading_when_there_is_one(words: &[String]) {
     let mut consumer = open(words).consumer().expect("the role is free");
     loop {
@@ -102,7 +102,7 @@ fn reading_when_there_is_one(words: &[String]) {
     }
 }
 
-/// Waits for a consumer, and for each that comes after it.
+/// Waits for a consumer, and for each later one.
 fn writing_when_there_is_one(words: &[String]) {
     let mut producer = open(words).producer().expect("the role is free");
     loop {
@@ -117,8 +117,8 @@ struct Pair {
     child: Child,
 }
 
-/// A ring whose other end is a child that plays `part` as soon as it is told to.
-fn pair_at_rest(form: &str, part: &str) -> Pair {
+/// A ring whose other endpoint is in a child that runs `part` when it gets a line.
+fn idle_pair(form: &str, part: &str) -> Pair {
     let name = RingName::new("sleep");
     options(form).create::<u64>(&name).expect("a ring");
     let child = Child::start(part, &[name.as_str(), form]);
@@ -127,9 +127,9 @@ fn pair_at_rest(form: &str, part: &str) -> Pair {
     Pair { name, page, child }
 }
 
-/// A ring whose other end is a child that plays `part`.
+/// A ring whose other endpoint is in a child that runs `part`.
 fn pair(form: &str, part: &str) -> Pair {
-    let mut pair = pair_at_rest(form, part);
+    let mut pair = idle_pair(form, part);
     pair.child.tell("go");
     pair
 }
@@ -145,7 +145,7 @@ impl Pair {
         ring.consumer().expect("the role is free")
     }
 
-    /// The child, which now plays its part and sleeps until it is woken.
+    /// Starts the child's part; it then sleeps until it is woken.
     fn sleeper(&mut self) -> DeepSleeper {
         let sleeper = DeepSleeper::new(self.child.pid());
         self.child.tell("go");
@@ -159,14 +159,14 @@ impl Pair {
     }
 }
 
-/// Ten looks a second, and one to spare.
+/// Ten liveness checks per second, and one more.
 fn wakes_seldom(parks: impl Fn() -> u64) {
     let (start, before) = (Instant::now(), parks());
     sleep(Duration::from_secs(3));
     let wakes = parks() - before;
     let most = 11.0 * start.elapsed().as_secs_f64();
     print!("[{wakes}, of {most:.0} at most] ");
-    assert!(wakes > 0, "nobody sleeps");
+    assert!(wakes > 0, "no endpoint sleeps");
     assert!(wakes as f64 <= most, "{wakes} wake-ups");
 }
 
@@ -184,17 +184,17 @@ fn an_idle_producer_wakes_at_most_eleven_times_a_second() {
     wakes_seldom(|| pair.page.read().producer.parks);
 }
 
-/// Says goodbye, many times, to a sleeper whom only a wake can rouse.
-fn goodbyes<E>(part: &str, peer: fn(&Pair, &str) -> E, sleeper: fn(SleepState) -> EndState) {
+/// Closes many times while the peer sleeps until a wake.
+fn closes<E>(part: &str, peer: fn(&Pair, &str) -> E, sleeper: fn(SleepState) -> EndState) {
     const ROUNDS: usize = 10;
     for form in FORMS {
         for _ in 0..ROUNDS {
-            let mut pair = pair_at_rest(form, part);
+            let mut pair = idle_pair(form, part);
             let peer = peer(&pair, form);
             let mut child = pair.sleeper();
-            child.falls_asleep();
+            child.runs_into_sleep();
             drop(peer);
-            assert_eq!(child.woken(), Some(0), "{form}: a goodbye wakes");
+            assert_eq!(child.woken(), Some(0), "{form}: a close wakes");
             drop(child);
             pair.child.says();
             let state = sleeper(pair.page.read());
@@ -205,53 +205,53 @@ fn goodbyes<E>(part: &str, peer: fn(&Pair, &str) -> E, sleeper: fn(SleepState) -
     }
 }
 
-fn a_goodbye_wakes_a_sleeping_consumer() {
-    goodbyes("popping", Pair::producer, |state| state.consumer);
+fn a_close_wakes_a_sleeping_consumer() {
+    closes("popping", Pair::producer, |state| state.consumer);
 }
 
-fn a_goodbye_wakes_a_sleeping_producer() {
-    goodbyes("pushing", Pair::consumer, |state| state.producer);
+fn a_close_wakes_a_sleeping_producer() {
+    closes("pushing", Pair::consumer, |state| state.producer);
 }
 
-fn a_sleeper_takes_what_was_published_before_the_goodbye() {
+fn a_sleeper_takes_the_messages_published_before_the_close() {
     for form in FORMS {
         let pair = pair(form, "popping");
         let mut producer = pair.producer(form);
         pair.wait_until(SleepPage::consumer_is_parked);
         for number in 0..100 {
-            producer.push(number).expect("the consumer lives");
+            producer.push(number).expect("the consumer is attached");
         }
         drop(producer);
         assert_eq!(pair.child.says(), "100", "{form}");
     }
 }
 
-fn a_newcomer_wakes_a_sleeper() {
+fn a_peer_that_attaches_wakes_a_sleeper() {
     for form in FORMS {
-        let mut pair = pair_at_rest(form, "popping");
+        let mut pair = idle_pair(form, "popping");
         let mut child = pair.sleeper();
-        child.falls_asleep();
+        child.runs_into_sleep();
         let producer = pair.producer(form);
         assert_eq!(child.woken(), Some(0), "{form}");
         drop(producer);
     }
 }
 
-/// One that never attached, and one whose predecessors have left or were killed.
+/// Waits for a first peer, and for a peer after others have closed or were killed.
 fn awaited<E>(part: &str, peer: fn(&Pair, &str) -> E, sleeper: fn(SleepState) -> EndState) {
     const ROUNDS: u64 = 3;
     for form in FORMS {
-        let mut pair = pair_at_rest(form, part);
+        let mut pair = idle_pair(form, part);
         for round in 0..ROUNDS {
             let mut child = pair.sleeper();
-            child.falls_asleep();
+            child.runs_into_sleep();
             let peer = peer(&pair, form);
             assert_eq!(child.woken(), Some(0), "{form}: round {round}");
             drop(child);
             pair.child.expect("Ok(())");
             pair.child.expect("ready");
             pair.child.tell("go");
-            pair.child.expect("Ok(())"); // it is there
+            pair.child.expect("Ok(())"); // it is attached
             pair.child.expect("ready");
             drop(peer);
         }
@@ -260,7 +260,7 @@ fn awaited<E>(part: &str, peer: fn(&Pair, &str) -> E, sleeper: fn(SleepState) ->
     }
 }
 
-fn who_waits_for_a_peer_sleeps_until_one_comes() {
+fn wait_for_peer_sleeps_until_a_peer_attaches() {
     let (reading, writing) = ("reading_when_there_is_one", "writing_when_there_is_one");
     awaited(reading, Pair::producer, |state| state.consumer);
     awaited(writing, Pair::consumer, |state| state.producer);
@@ -268,11 +268,11 @@ fn who_waits_for_a_peer_sleeps_until_one_comes() {
 
 fn a_batch_wakes_a_sleeper_once() {
     for form in FORMS {
-        let mut pair = pair_at_rest(form, "popping");
+        let mut pair = idle_pair(form, "popping");
         let mut producer = pair.producer(form);
         let mut child = pair.sleeper();
         for _ in 0..20 {
-            child.falls_asleep();
+            child.runs_into_sleep();
             let before = pair.page.read().producer.wakes;
             assert_eq!(producer.try_push_slice(&[1, 2]), Ok(2), "{form}");
             assert_eq!(child.woken(), Some(0), "{form}");
@@ -293,12 +293,15 @@ fn a_sleeper_that_is_killed_costs_one_wake() {
         let mut producer = pair.producer(bell);
         pair.wait_until(SleepPage::consumer_is_parked);
         pair.child.kill();
-        assert!(pair.page.consumer_is_parked(), "{bell}: it died asleep");
+        assert!(
+            pair.page.consumer_is_parked(),
+            "{bell}: it was killed during its sleep"
+        );
         let before = pair.page.read().producer.wakes;
         producer.try_push(1).expect("there is room");
         producer.try_push(2).expect("there is room");
         let wakes = pair.page.read().producer.wakes - before;
-        assert_eq!(wakes, 1, "{bell}: one wake for nobody, and no more");
+        assert_eq!(wakes, 1, "{bell}: one wake without a sleeper, and no more");
         let mut successor = pair.consumer(bell);
         assert_eq!(successor.pop(), Ok(1), "{bell}");
     }
@@ -320,6 +323,6 @@ fn a_ring_with_another_libraries_semaphore_is_refused() {
         );
     }
     file.write_half(field, ours);
-    // The opener asks for a futex, and sleeps on what the ring has.
+    // The opener requests a futex, and sleeps on the ring's doorbell.
     RingOptions::new(2).open::<u64>(&name).expect("the ring");
 }

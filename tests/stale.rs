@@ -1,5 +1,5 @@
-//! Rings that both endpoints have left, and ends whose ring has lost its name: told
-//! from what is alive by locks, and never by time.
+//! Stale rings, and endpoints whose ring has lost its name. Locks decide whether a process
+//! is alive, never a duration.
 
 mod common;
 
@@ -21,22 +21,22 @@ use quoit::{
 
 common::suite::suite! {
     tests: [
-        a_stale_ring_is_taken_over_unless_told_otherwise,
+        a_stale_ring_is_reused_by_default,
         a_stale_ring_is_replaced_on_demand,
         a_stale_ring_is_refused_on_demand,
         a_ring_that_is_held_or_was_never_used_is_not_stale,
         a_ring_whose_holders_were_killed_is_stale,
-        of_many_who_replace_a_stale_ring_all_get_one,
+        threads_that_replace_a_stale_ring_get_the_same_one,
         only_stale_rings_are_unlinked_if_stale,
-        what_is_unread_keeps_a_ring_from_being_unlinked_if_read,
+        unlink_if_read_keeps_a_ring_with_unread_messages,
         a_new_ring_of_the_name_has_another_incarnation,
-        an_epoch_counts_those_who_came,
-        an_end_that_waits_for_nobody_is_superseded,
-        what_takes_the_name_and_is_no_ring_supersedes,
-        what_is_left_is_read_before_the_end_is_superseded,
-        ends_that_have_each_other_are_not_superseded,
+        an_epoch_counts_the_holders_of_a_role,
+        an_endpoint_without_a_peer_is_superseded,
+        another_file_with_the_name_supersedes,
+        unread_messages_are_read_before_superseded,
+        endpoints_that_are_both_attached_are_not_superseded,
     ],
-    parts: [both_ends],
+    parts: [both_roles],
 }
 
 const CAPACITY: u64 = 4;
@@ -45,7 +45,7 @@ fn options(stale: StalePolicy) -> RingOptions {
     RingOptions::new(CAPACITY).stale(stale)
 }
 
-/// A ring with a record, left by both endpoints.
+/// A ring with a record, which both endpoints have closed.
 fn left(name: &RingName) -> Ring<u64> {
     let ring = options(StalePolicy::Fail)
         .create::<u64>(name)
@@ -63,7 +63,7 @@ fn is_refused(result: Result<Ring<u64>, Error>, in_use_wanted: bool) {
     }
 }
 
-fn a_stale_ring_is_taken_over_unless_told_otherwise() {
+fn a_stale_ring_is_reused_by_default() {
     let name = RingName::new("taken-over");
     left(&name);
     let ring = RingOptions::new(CAPACITY).open_or_create::<u64>(&name);
@@ -78,7 +78,7 @@ fn a_stale_ring_is_taken_over_unless_told_otherwise() {
 fn a_stale_ring_is_replaced_on_demand() {
     let name = RingName::new("replaced");
     let old = left(&name);
-    // By a ring of whatever shape and capacity.
+    // By a ring of any shape and capacity.
     let options = RingOptions::new(256).stale(StalePolicy::Replace);
     let ring = options.open_or_create::<[u8]>(&name).expect("a new ring");
     assert_eq!(ring.capacity(), 256);
@@ -92,7 +92,7 @@ fn a_stale_ring_is_refused_on_demand() {
     let old = left(&name);
     is_refused(options(StalePolicy::Fail).open_or_create(&name), false);
     is_refused(options(StalePolicy::Fail).create(&name), false);
-    let mut consumer = old.consumer().expect("it is as it was");
+    let mut consumer = old.consumer().expect("it is unchanged");
     assert_eq!(consumer.try_pop(), Ok(7));
 }
 
@@ -120,8 +120,8 @@ fn a_ring_that_is_held_or_was_never_used_is_not_stale() {
     }
 }
 
-/// Takes both roles and leaves a record behind.
-fn both_ends(arguments: &[String]) {
+/// Takes both roles and leaves a record in the ring.
+fn both_roles(arguments: &[String]) {
     let ring = Ring::<u64>::open(&arguments[0]).expect("the ring");
     let mut producer = ring.producer().expect("the role is free");
     let _consumer = ring.consumer().expect("the role is free");
@@ -134,10 +134,10 @@ fn a_ring_whose_holders_were_killed_is_stale() {
     let ring = options(StalePolicy::Fail)
         .create::<u64>(&name)
         .expect("a ring");
-    let mut child = Child::start("both_ends", &[name.as_str()]);
+    let mut child = Child::start("both_roles", &[name.as_str()]);
     child.expect("ready");
     child.signal(libc::SIGSTOP);
-    // Stopped is alive.
+    // A stopped process holds its roles.
     let opened = options(StalePolicy::Replace).open_or_create::<u64>(&name);
     let opened = opened.expect("the ring");
     assert_eq!(opened.incarnation(), ring.incarnation());
@@ -148,7 +148,7 @@ fn a_ring_whose_holders_were_killed_is_stale() {
     assert_ne!(replaced.incarnation(), ring.incarnation());
 }
 
-fn of_many_who_replace_a_stale_ring_all_get_one() {
+fn threads_that_replace_a_stale_ring_get_the_same_one() {
     const THREADS: usize = 4;
     for _ in 0..100 {
         let name = RingName::new("replace-at-once");
@@ -175,28 +175,28 @@ fn only_stale_rings_are_unlinked_if_stale() {
     let ring = options(StalePolicy::Fail)
         .create::<u64>(&name)
         .expect("a ring");
-    assert!(!unlinked().expect("a ring"), "nobody has used it yet");
+    assert!(!unlinked().expect("a ring"), "no process has used it yet");
     let producer = ring.producer().expect("the role is free");
     assert!(!unlinked().expect("a ring"), "there is a producer");
     let consumer = ring.consumer().expect("the role is free");
     drop(producer);
     assert!(!unlinked().expect("a ring"), "there is a consumer");
     drop(consumer);
-    assert!(unlinked().expect("a ring"), "there is nobody any more");
+    assert!(unlinked().expect("a ring"), "both endpoints have closed");
     assert!(matches!(unlinked(), Err(Error::NotFound { .. })));
     fs::write(name.file(), "something else").expect("it can be written");
     assert!(matches!(unlinked(), Err(Error::NotARing { .. })));
     assert!(name.file().exists());
 }
 
-fn what_is_unread_keeps_a_ring_from_being_unlinked_if_read() {
+fn unlink_if_read_keeps_a_ring_with_unread_messages() {
     let name = RingName::new("unlink-read");
     let unlinked = || unlink_if_read(&name);
     assert!(matches!(unlinked(), Err(Error::NotFound { .. })));
     let ring = options(StalePolicy::Fail)
         .create::<u64>(&name)
         .expect("a ring");
-    assert!(!unlinked().expect("a ring"), "nobody has used it yet");
+    assert!(!unlinked().expect("a ring"), "no process has used it yet");
     let mut consumer = ring.consumer().expect("the role is free");
     assert!(!unlinked().expect("a ring"), "there is a consumer");
     let mut producer = ring.producer().expect("the role is free");
@@ -215,49 +215,49 @@ fn a_new_ring_of_the_name_has_another_incarnation() {
     let old = left(&name);
     let same = Ring::<u64>::open(&name).expect("the ring");
     assert_eq!(old.incarnation(), same.incarnation());
-    old.unlink().expect("nobody holds it");
+    old.unlink().expect("no process holds it");
     assert_ne!(old.incarnation(), left(&name).incarnation());
 }
 
-fn an_epoch_counts_those_who_came() {
+fn an_epoch_counts_the_holders_of_a_role() {
     let name = RingName::new("epoch");
     let ring = options(StalePolicy::Fail)
         .create::<u64>(&name)
         .expect("a ring");
     let first = ring.producer().expect("the role is free");
-    assert_eq!(first.peer_epoch(), 0, "no consumer has come");
+    assert_eq!(first.peer_epoch(), 0, "no consumer has attached");
     let consumer = ring.consumer().expect("the role is free");
     assert_eq!((first.peer_epoch(), consumer.peer_epoch()), (1, 1));
     drop(first);
-    assert_eq!(consumer.peer_epoch(), 1, "leaving is not coming");
+    assert_eq!(consumer.peer_epoch(), 1, "closing does not count");
     let second = ring.producer().expect("the role is free");
     assert_eq!((second.peer_epoch(), consumer.peer_epoch()), (1, 2));
 }
 
-/// Whatever the peer's past, and whether the name was removed or is another ring's.
-fn an_end_that_waits_for_nobody_is_superseded() {
-    for (came, again) in [(false, false), (false, true), (true, false), (true, true)] {
+/// With any history of the peer, and for a removed name and a name of another ring.
+fn an_endpoint_without_a_peer_is_superseded() {
+    for (attached, again) in [(false, false), (false, true), (true, false), (true, true)] {
         let name = RingName::new("superseded");
         let ring = options(StalePolicy::Fail)
             .create::<u64>(&name)
             .expect("a ring");
         let mut consumer = ring.consumer().expect("the role is free");
-        if came {
+        if attached {
             drop(ring.producer().expect("the role is free"));
         }
         assert!(!consumer.is_superseded());
         let new = || {
-            fs::remove_file(name.file()).expect("the name is there");
+            fs::remove_file(name.file()).expect("the name exists");
             again.then(|| Producer::<u64>::create(&name, CAPACITY).expect("a new ring"))
         };
-        if came {
+        if attached {
             drop(new());
             assert_eq!(consumer.try_pop(), Err(PopError::Abandoned), "no syscall");
             assert_eq!(consumer.pop(), Err(PopError::Superseded));
         } else {
             let wait = move || (consumer.pop(), consumer);
             let (popped, back) = while_waiting(wait, || drop(new()));
-            assert_eq!(popped, Err(PopError::Superseded), "{came} {again}");
+            assert_eq!(popped, Err(PopError::Superseded), "{attached} {again}");
             consumer = back;
         }
         assert!(consumer.is_superseded());
@@ -268,7 +268,7 @@ fn an_end_that_waits_for_nobody_is_superseded() {
     }
 }
 
-fn what_takes_the_name_and_is_no_ring_supersedes() {
+fn another_file_with_the_name_supersedes() {
     let link = |path: &Path| symlink("/dev/null", path).is_ok();
     let directory = |path: &Path| fs::create_dir(path).is_ok();
     let file = |path: &Path| fs::write(path, "notes").is_ok();
@@ -278,7 +278,7 @@ fn what_takes_the_name_and_is_no_ring_supersedes() {
             .create::<u64>(&name)
             .expect("a ring");
         let mut consumer = ring.consumer().expect("the role is free");
-        fs::remove_file(name.file()).expect("the name is there");
+        fs::remove_file(name.file()).expect("the name exists");
         assert!(make(&name.file()));
         assert!(consumer.is_superseded());
         assert_eq!(consumer.pop(), Err(PopError::Superseded));
@@ -286,7 +286,7 @@ fn what_takes_the_name_and_is_no_ring_supersedes() {
     }
 }
 
-fn what_is_left_is_read_before_the_end_is_superseded() {
+fn unread_messages_are_read_before_superseded() {
     let name = RingName::new("left");
     let ring = options(StalePolicy::Fail)
         .create::<u64>(&name)
@@ -294,29 +294,29 @@ fn what_is_left_is_read_before_the_end_is_superseded() {
     let mut producer = ring.producer().expect("the role is free");
     let mut consumer = ring.consumer().expect("the role is free");
     while producer.try_push(7).is_ok() {}
-    fs::remove_file(name.file()).expect("the name is there");
+    fs::remove_file(name.file()).expect("the name exists");
     drop(consumer);
     assert_eq!(producer.push(8), Err(PushError::Superseded(8)));
     let claimed = producer.claim_timeout(PATIENCE).map(drop);
     assert_eq!(claimed, Err(ClaimError::Superseded));
-    // The same ring under another name, to read what is in it.
+    // The same ring under another name, to read its messages.
     let name = RingName::new("left-too");
     left(&name);
     consumer = Consumer::open(&name).expect("the ring");
-    fs::remove_file(name.file()).expect("the name is there");
+    fs::remove_file(name.file()).expect("the name exists");
     assert_eq!(consumer.pop(), Ok(7));
     assert_eq!(consumer.pop(), Err(PopError::Superseded));
 }
 
-fn ends_that_have_each_other_are_not_superseded() {
+fn endpoints_that_are_both_attached_are_not_superseded() {
     let name = RingName::new("together");
     let ring = options(StalePolicy::Fail)
         .create::<u64>(&name)
         .expect("a ring");
     let mut producer = ring.producer().expect("the role is free");
     let mut consumer = ring.consumer().expect("the role is free");
-    fs::remove_file(name.file()).expect("the name is there");
-    // Longer than two looks.
+    fs::remove_file(name.file()).expect("the name exists");
+    // Longer than two liveness checks.
     let popped = consumer.pop_timeout(Duration::from_millis(250));
     assert_eq!(popped, Err(PopError::TimedOut));
     producer.push(7).expect("there is room");

@@ -1,6 +1,6 @@
-//! A stopped process (SIGSTOP, a debugger, a machine that pauses) is alive: its
-//! role stays its own, the peer waits until its own deadline, and when it
-//! is continued both continue with nothing lost. So does a process that is slow.
+//! A stopped process (SIGSTOP, a debugger, a paused machine) is alive: it keeps its role,
+//! the peer waits until its own deadline, and no message is lost when it continues. The
+//! same holds for a slow process.
 
 mod common;
 
@@ -22,30 +22,30 @@ use quoit::{
 
 common::suite::suite! {
     tests: [
-        the_consumer_of_a_stopped_producer_times_out_and_goes_on,
-        the_producer_of_a_stopped_consumer_times_out_and_goes_on,
+        the_consumer_of_a_stopped_producer_times_out_and_continues,
+        the_producer_of_a_stopped_consumer_times_out_and_continues,
         nothing_is_taken_from_a_stopped_process,
-        ends_that_are_stopped_at_work_lose_nothing,
+        endpoints_that_are_stopped_at_work_lose_nothing,
         a_slow_peer_costs_deadlines_and_no_message,
-        a_record_whose_producer_stopped_before_the_wake_comes_soon,
-        room_whose_consumer_stopped_before_the_wake_comes_soon,
+        a_record_arrives_soon_if_the_producer_stops_before_the_wake,
+        room_is_found_soon_if_the_consumer_stops_before_the_wake,
         a_producer_stopped_between_publish_and_wake_is_no_rescue,
         a_consumer_stopped_between_release_and_wake_is_no_rescue,
-        a_wake_that_never_comes_is_a_rescue_unless_the_waker_is_stopped,
+        a_missing_wake_is_a_rescue_unless_the_waker_is_stopped,
     ],
-    parts: [pushing, popping, pushing_when_told, popping_when_told],
+    parts: [pushing, popping, pushing_on_request, popping_on_request],
 }
 
 const BELLS: [&str; 2] = ["futex", "semaphore"];
 const CAPACITY: u64 = 8;
-/// Longer than three looks at the peer.
+/// Longer than three liveness checks.
 const LOOKS: Duration = Duration::from_millis(350);
-/// Two looks at the peer, and time for a wake that may be under way.
+/// Two liveness checks, and time for a wake that may be in progress.
 const SOON: Duration = Duration::from_millis(250);
-/// How long a try may take.
+/// The time limit of an attempt.
 const AGES: Duration = Duration::from_secs(2);
 
-/// Ends that sleep at once.
+/// Endpoints that sleep without spinning.
 fn options(bell: &str) -> RingOptions {
     let options = RingOptions::new(CAPACITY).spin(Duration::ZERO);
     options.doorbell(match bell {
@@ -54,7 +54,7 @@ fn options(bell: &str) -> RingOptions {
     })
 }
 
-/// A ring whose other end is a child.
+/// A ring whose other endpoint is in a child.
 struct Pair {
     name: RingName,
     bell: &'static str,
@@ -106,7 +106,7 @@ fn pause(pace: &str) {
     }
 }
 
-/// Pushes positions until no consumer wants them.
+/// Pushes positions until the consumer has closed.
 fn pushing(arguments: &[String]) {
     let ring = options("any").open::<u64>(&arguments[0]);
     let mut producer = ring.expect("the ring").producer().expect("the role");
@@ -120,7 +120,7 @@ fn pushing(arguments: &[String]) {
     }
 }
 
-/// Pops positions until there are no more; says how many there were.
+/// Pops positions until there are no more; reports their number.
 fn popping(arguments: &[String]) {
     let ring = options("any").open::<u64>(&arguments[0]);
     let mut consumer = ring.expect("the ring").consumer().expect("the role");
@@ -136,19 +136,19 @@ fn popping(arguments: &[String]) {
     say(consumer.position());
 }
 
-/// Pushes its position for each line that it hears.
-fn pushing_when_told(arguments: &[String]) {
+/// Pushes its position for each line that it reads.
+fn pushing_on_request(arguments: &[String]) {
     let mut producer = Producer::<u64>::open(&arguments[0]).expect("the role");
     say("ready");
     loop {
         hear();
         let position = producer.position();
-        producer.push(position).expect("the consumer is there");
+        producer.push(position).expect("the consumer is attached");
     }
 }
 
-/// Pops a position for each line that it hears.
-fn popping_when_told(arguments: &[String]) {
+/// Pops a position for each line that it reads.
+fn popping_on_request(arguments: &[String]) {
     let mut consumer = Consumer::<u64>::open(&arguments[0]).expect("the role");
     say("ready");
     loop {
@@ -169,12 +169,12 @@ fn stop(child: &Child) {
     wait_until(|| child.is_stopped());
 }
 
-fn go_on(child: &Child) {
-    assert!(child.is_stopped(), "all that was while it was stopped");
+fn resume(child: &Child) {
+    assert!(child.is_stopped(), "it was stopped during all this");
     child.signal(libc::SIGCONT);
 }
 
-fn the_consumer_of_a_stopped_producer_times_out_and_goes_on() {
+fn the_consumer_of_a_stopped_producer_times_out_and_continues() {
     for bell in BELLS {
         let pair = Pair::new(bell, "pushing", "fast");
         wait_until(|| pair.segment.read(TAIL) == CAPACITY);
@@ -183,7 +183,7 @@ fn the_consumer_of_a_stopped_producer_times_out_and_goes_on() {
         assert!(consumer.try_iter().eq(0..CAPACITY), "{bell}");
         let parks = || pair.page.read().consumer.parks;
         let before = parks();
-        // On a busy machine its time may be over before it sleeps.
+        // On a busy machine its timeout may pass before it sleeps.
         let mut tries = 0;
         while parks() == before {
             tries += 1;
@@ -192,7 +192,7 @@ fn the_consumer_of_a_stopped_producer_times_out_and_goes_on() {
             assert_eq!(end, Err(PopError::TimedOut), "{bell}");
         }
         assert!(!consumer.is_abandoned(), "{bell}");
-        go_on(&pair.child);
+        resume(&pair.child);
         for position in CAPACITY..100 {
             assert_eq!(consumer.pop(), Ok(position), "{bell}");
         }
@@ -202,7 +202,7 @@ fn the_consumer_of_a_stopped_producer_times_out_and_goes_on() {
     }
 }
 
-fn the_producer_of_a_stopped_consumer_times_out_and_goes_on() {
+fn the_producer_of_a_stopped_consumer_times_out_and_continues() {
     for bell in BELLS {
         let pair = Pair::new(bell, "popping", "fast");
         wait_until(|| pair.page.consumer_is_parked());
@@ -221,9 +221,9 @@ fn the_producer_of_a_stopped_consumer_times_out_and_goes_on() {
             assert_eq!(end, Err(PushError::TimedOut(CAPACITY)), "{bell}");
         }
         assert!(!producer.is_abandoned(), "{bell}");
-        go_on(&pair.child);
+        resume(&pair.child);
         for position in CAPACITY..100 {
-            producer.push(position).expect("the consumer lives");
+            producer.push(position).expect("the consumer is attached");
         }
         drop(producer);
         pair.child.expect("100");
@@ -269,7 +269,7 @@ fn nothing_is_taken_from_a_stopped_process() {
         let created = RingOptions::new(CAPACITY).create::<u64>(name).err();
         let in_use = matches!(created, Some(Error::AlreadyExists { in_use: true, .. }));
         assert!(in_use, "{created:?}");
-        go_on(&pair.child);
+        resume(&pair.child);
         let other = match role {
             Role::Producer => start("popping", name, "fast"),
             Role::Consumer => start("pushing", name, "fast"),
@@ -279,7 +279,7 @@ fn nothing_is_taken_from_a_stopped_process() {
     }
 }
 
-fn ends_that_are_stopped_at_work_lose_nothing() {
+fn endpoints_that_are_stopped_at_work_lose_nothing() {
     const STOPS: u64 = 200;
     let mut dice = Dice(1);
     for bell in BELLS {
@@ -289,10 +289,10 @@ fn ends_that_are_stopped_at_work_lose_nothing() {
             sleep(Duration::from_micros(dice.roll(1000) as u64));
             let victim = [&producer, &pair.child][dice.roll(2)];
             stop(victim);
-            // Now the other one has to wait.
+            // Now the other endpoint has to wait.
             sleep(Duration::from_micros(dice.roll(1000) as u64));
             let before = pair.segment.read(HEAD);
-            go_on(victim);
+            resume(victim);
             wait_until(|| pair.segment.read(HEAD) > before + CAPACITY);
         }
         producer.kill();
@@ -309,7 +309,7 @@ fn a_slow_peer_costs_deadlines_and_no_message() {
         let pair = Pair::new(bell, "pushing", "slow");
         let mut consumer = pair.consumer();
         let (mut position, mut deadlines) = (0, 0);
-        // A peer is slow only if this process is not slower.
+        // The peer is slow only if this process is not slower.
         while position < MESSAGES || deadlines == 0 {
             match consumer.pop_timeout(timeout) {
                 Ok(found) => {
@@ -341,24 +341,24 @@ fn a_slow_peer_costs_deadlines_and_no_message() {
     }
 }
 
-/// An endpoint's wait by itself, or with `Select` beside a ring in which nothing happens.
+/// An endpoint's plain wait, or a `Select` together with an idle ring.
 #[derive(Debug, Clone, Copy)]
 enum Wait {
     Alone,
     Select,
 }
 
-/// What can be waited for in which way.
+/// Which doorbell supports which wait.
 const WAITS: [(&str, Wait); 3] = [
     ("futex", Wait::Alone),
     ("semaphore", Wait::Alone),
     ("futex", Wait::Select),
 ];
 
-fn a_record_whose_producer_stopped_before_the_wake_comes_soon() {
+fn a_record_arrives_soon_if_the_producer_stops_before_the_wake() {
     for (bell, wait) in WAITS {
         once_within(SOON, || {
-            let mut pair = Pair::new(bell, "pushing_when_told", "fast");
+            let mut pair = Pair::new(bell, "pushing_on_request", "fast");
             let mut consumer = pair.consumer();
             let (_producer, mut other) = options(bell).heap::<u64>().expect("a ring");
             let before = pair.page.read().producer.wakes;
@@ -392,10 +392,10 @@ fn a_record_whose_producer_stopped_before_the_wake_comes_soon() {
     }
 }
 
-fn room_whose_consumer_stopped_before_the_wake_comes_soon() {
+fn room_is_found_soon_if_the_consumer_stops_before_the_wake() {
     for (bell, wait) in WAITS {
         once_within(SOON, || {
-            let mut pair = Pair::new(bell, "popping_when_told", "fast");
+            let mut pair = Pair::new(bell, "popping_on_request", "fast");
             let mut producer = pair.producer();
             for position in 0..CAPACITY {
                 producer.push(position).expect("there is room");
@@ -430,7 +430,7 @@ fn room_whose_consumer_stopped_before_the_wake_comes_soon() {
 
 fn a_producer_stopped_between_publish_and_wake_is_no_rescue() {
     for bell in BELLS {
-        let mut pair = Pair::new(bell, "pushing_when_told", "fast");
+        let mut pair = Pair::new(bell, "pushing_on_request", "fast");
         let mut consumer = pair.consumer();
         let before = pair.page.read().producer.wakes;
         let popped = scope(|scope| {
@@ -445,7 +445,7 @@ fn a_producer_stopped_between_publish_and_wake_is_no_rescue() {
         assert_eq!(popped, Ok(0), "{bell}");
         assert_eq!(pair.page.read().producer.wakes, before, "{bell}: no wake");
         assert_eq!(pair.rescues(), 0, "{bell}");
-        go_on(&pair.child);
+        resume(&pair.child);
         pair.child.tell("push");
         assert_eq!(consumer.pop(), Ok(1), "{bell}");
     }
@@ -453,7 +453,7 @@ fn a_producer_stopped_between_publish_and_wake_is_no_rescue() {
 
 fn a_consumer_stopped_between_release_and_wake_is_no_rescue() {
     for bell in BELLS {
-        let mut pair = Pair::new(bell, "popping_when_told", "fast");
+        let mut pair = Pair::new(bell, "popping_on_request", "fast");
         let mut producer = pair.producer();
         for position in 0..CAPACITY {
             producer.push(position).expect("there is room");
@@ -471,19 +471,19 @@ fn a_consumer_stopped_between_release_and_wake_is_no_rescue() {
         assert_eq!(pushed, Ok(()), "{bell}");
         assert_eq!(pair.page.read().consumer.wakes, before, "{bell}: no wake");
         assert_eq!(pair.rescues(), 0, "{bell}");
-        go_on(&pair.child);
+        resume(&pair.child);
         pair.child.tell("pop");
         let pushed = producer.push_timeout(CAPACITY + 1, PATIENCE);
         assert_eq!(pushed, Ok(()), "{bell}");
     }
 }
 
-/// The test publishes behind the back of an idle producer, and wakes nobody.
-fn a_wake_that_never_comes_is_a_rescue_unless_the_waker_is_stopped() {
+/// The test publishes by writing to the segment while the producer is idle, and wakes no one.
+fn a_missing_wake_is_a_rescue_unless_the_waker_is_stopped() {
     const ROUNDS: u64 = 4;
     for bell in BELLS {
         for stopped in [false, true] {
-            let pair = Pair::new(bell, "pushing_when_told", "fast");
+            let pair = Pair::new(bell, "pushing_on_request", "fast");
             let mut consumer = pair.consumer();
             if stopped {
                 stop(&pair.child);
@@ -498,7 +498,7 @@ fn a_wake_that_never_comes_is_a_rescue_unless_the_waker_is_stopped() {
                 });
                 assert_eq!(popped, Ok(round), "{bell}");
             }
-            // A look at the peer may end a sleep just then, but not each time.
+            // A liveness check may end a sleep at that moment, but not in each round.
             assert_eq!(pair.rescues() > 0, !stopped, "{bell}: {}", pair.rescues());
         }
     }

@@ -1,5 +1,5 @@
-//! Every way to wait, on every doorbell and in both forms of the fences: both
-//! shapes go from one process to another, once, in order and whole.
+//! Every wait strategy, on every doorbell and with both forms of fences: messages of both
+//! shapes arrive in another process whole, once and in order.
 
 mod common;
 
@@ -12,15 +12,15 @@ use quoit::{ClaimError, DoorbellKind, Fences, PopError, PushError, RingOptions, 
 
 common::suite::suite! {
     tests: [
-        records_arrive_however_the_ends_wait,
-        frames_arrive_however_the_ends_wait,
-        waits_end_in_time_however_the_ends_wait,
+        records_arrive_with_every_wait_strategy,
+        frames_arrive_with_every_wait_strategy,
+        waits_end_in_time_with_every_wait_strategy,
     ],
     parts: [records, frames],
 }
 
 const MESSAGES: u64 = 30_000;
-/// Few enough that both endpoints have to wait, again and again.
+/// So few that both endpoints have to wait often.
 const SLOTS: u64 = 16;
 const BYTES: u64 = 1024;
 
@@ -61,12 +61,12 @@ fn form_of(words: &[String]) -> [&str; 3] {
     [&words[1], &words[2], &words[3]]
 }
 
-/// The record with this number: two words that belong together.
+/// The record with this number: two words that depend on each other.
 fn record(number: u64) -> [u64; 2] {
     [number, number.wrapping_mul(0x9e37_79b9_7f4a_7c15)]
 }
 
-/// The frame with this number: up to 199 bytes that follow from it.
+/// The frame with this number: up to 199 bytes that are computed from it.
 fn frame(number: u64) -> Vec<u8> {
     let bytes = (0..number * 7 % 200).map(|place| (number + place) as u8);
     bytes.collect()
@@ -77,7 +77,9 @@ fn records(words: &[String]) {
     let mut producer = ring.expect("the ring").producer().expect("the role");
     say("ready");
     for number in 0..MESSAGES {
-        producer.push(record(number)).expect("the consumer lives");
+        producer
+            .push(record(number))
+            .expect("the consumer is attached");
     }
 }
 
@@ -86,7 +88,9 @@ fn frames(words: &[String]) {
     let mut producer = ring.expect("the ring").producer().expect("the role");
     say("ready");
     for number in 0..MESSAGES {
-        producer.push(&frame(number)).expect("the consumer lives");
+        producer
+            .push(&frame(number))
+            .expect("the consumer is attached");
     }
 }
 
@@ -96,7 +100,7 @@ fn no_rescue(name: &RingName, form: &[&str; 3]) {
     assert_eq!(rescues, 0, "{form:?}: a wake was lost");
     if ["spin", "yield"].contains(&form[2]) {
         let parks = state.producer.parks + state.consumer.parks;
-        assert_eq!(parks, 0, "{form:?}: an end slept");
+        assert_eq!(parks, 0, "{form:?}: an endpoint slept");
     }
 }
 
@@ -106,7 +110,7 @@ fn start(part: &str, name: &RingName, form: &[&str; 3]) -> Child {
     child
 }
 
-fn records_arrive_however_the_ends_wait() {
+fn records_arrive_with_every_wait_strategy() {
     for form in forms() {
         let name = RingName::new("records");
         let ring = options(SLOTS, &form)
@@ -123,14 +127,14 @@ fn records_arrive_however_the_ends_wait() {
     }
 }
 
-fn frames_arrive_however_the_ends_wait() {
+fn frames_arrive_with_every_wait_strategy() {
     for form in forms() {
         let name = RingName::new("frames");
         let ring = options(BYTES, &form).create::<[u8]>(&name).expect("a ring");
         let mut consumer = ring.consumer().expect("the role is free");
         let child = start("frames", &name, &form);
         for number in 0..MESSAGES {
-            let found = consumer.peek().expect("the producer lives");
+            let found = consumer.peek().expect("the producer is attached");
             assert!(found.to_vec() == frame(number), "{form:?}: frame {number}");
             found.release();
         }
@@ -141,7 +145,7 @@ fn frames_arrive_however_the_ends_wait() {
     }
 }
 
-fn waits_end_in_time_however_the_ends_wait() {
+fn waits_end_in_time_with_every_wait_strategy() {
     let timeout = Duration::from_millis(3);
     for form in forms() {
         let pair = options(2, &form).heap::<u64>().expect("a ring");

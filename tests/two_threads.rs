@@ -1,4 +1,4 @@
-//! Two threads at the two endpoints of one ring, in every way to write and to read.
+//! Two threads use the two endpoints of one ring, with every call to write and to read.
 //!
 //! Both endpoints use one mapping, so that ThreadSanitizer sees every access of
 //! both: docs::testing has the command.
@@ -25,15 +25,15 @@ common::suite::suite! {
         frames_by_one,
         frames_in_place,
         frames_in_batches,
-        records_that_ride,
-        ends_that_sleep,
+        records_with_inline_copies,
+        endpoints_that_sleep,
     ],
     parts: [],
 }
 
 const MESSAGES: u64 = 20_000;
 
-/// Lets `write` and `read` run at the two endpoints of a ring, each on its thread.
+/// Runs `write` and `read` with the two endpoints of a ring, each on its own thread.
 fn both<T: Shape<Producer: Send, Consumer: Send> + ?Sized>(
     options: &RingOptions,
     write: impl FnOnce(T::Producer) + Send + 'static,
@@ -45,10 +45,10 @@ fn both<T: Shape<Producer: Send, Consumer: Send> + ?Sized>(
         read(&mut consumer);
         consumer
     });
-    writer.join().expect("the writer is content");
-    // The memory goes here: the sanitizer knows joins, and not the fence in
-    // the drop of an `Arc`.
-    drop(reader.join().expect("the reader is content"));
+    writer.join().expect("the writer does not panic");
+    // The memory is freed here: the sanitizer understands joins, but not the fence in the
+    // drop of an `Arc`.
+    drop(reader.join().expect("the reader does not panic"));
 }
 
 fn records_by_one() {
@@ -62,7 +62,7 @@ fn records_by_one() {
             for number in 0..MESSAGES {
                 assert_eq!(consumer.pop(), Ok(record(number)));
             }
-            assert!(consumer.pop().is_err(), "nothing comes after the last");
+            assert!(consumer.pop().is_err(), "no message follows the last");
         };
         both::<T>(&RingOptions::new(8), write, read);
     }
@@ -102,7 +102,7 @@ fn records_in_batches() {
                 claim.commit();
             }
             if let Ok(mut claim) = producer.try_claim_many(3) {
-                // SAFETY: the consumer does not touch what is not published.
+                // SAFETY: the consumer does not access unpublished bytes.
                 let (front, back) = unsafe { claim.slices_mut() };
                 for slot in front.iter_mut().chain(back) {
                     *slot = next;
@@ -133,7 +133,7 @@ fn records_in_batches() {
         while let Ok(count) = consumer.pop_slice(&mut values) {
             values[..count].iter().copied().for_each(&mut check);
             if let Ok(peek) = consumer.try_peek_many() {
-                // SAFETY: the producer does not touch what is not released.
+                // SAFETY: the producer does not access unreleased bytes.
                 let (front, back) = unsafe { peek.slices() };
                 front.iter().chain(back).copied().for_each(&mut check);
                 peek.release();
@@ -153,7 +153,7 @@ fn records_in_batches() {
     both::<u64>(&RingOptions::new(16), write, read);
 }
 
-/// The payload with this number: short enough to ride, or longer.
+/// The payload with this number: short enough for an inline copy, or longer.
 fn payload(number: u64) -> Vec<u8> {
     bytes(number, (number % 90) as usize)
 }
@@ -183,7 +183,7 @@ fn frames_in_place() {
             if number % 2 == 0 {
                 claim.write_at(0, &payload);
             } else {
-                // SAFETY: the consumer does not touch what is not published.
+                // SAFETY: the consumer does not access unpublished bytes.
                 let room = unsafe { claim.as_mut_bytes() };
                 room[..payload.len()].copy_from_slice(&payload);
             }
@@ -196,7 +196,7 @@ fn frames_in_place() {
             let frame = consumer.peek().expect("a frame comes");
             assert_eq!(frame.kind(), number as u32);
             assert_eq!(frame.to_vec(), payload(number));
-            // SAFETY: the producer does not touch what is not released.
+            // SAFETY: the producer does not access unreleased bytes.
             assert_eq!(unsafe { frame.as_bytes() }, payload(number));
             frame.release();
         }
@@ -272,10 +272,10 @@ fn frames_in_batches() {
     both::<[u8]>(&RingOptions::new(512), write, read);
 }
 
-/// A consumer that has caught up, in a segment, where rides can be seen.
-fn records_that_ride() {
-    let name = RingName::new("rides");
-    // An endpoint that never parks has its hint out all the time.
+/// A consumer that has caught up, in a segment, where the test can see inline copies.
+fn records_with_inline_copies() {
+    let name = RingName::new("inline");
+    // The hint of an endpoint that never parks is always set.
     let options = RingOptions::new(8).wait_strategy(WaitStrategy::Yield);
     let ring: Ring<Words<6>> = options.create(&name).expect("a ring");
     let mut producer = ring.producer().expect("the role is free");
@@ -295,13 +295,16 @@ fn records_that_ride() {
     for number in 0..MESSAGES / 10 {
         assert_eq!(replies.pop(), Ok(number));
         producer.push(record(number)).expect("there is room");
-        // The word seen after one publish decides for the next.
-        assert!(number < 1 || file.rides(), "record {number} does not ride");
+        // The word that one publish reads decides about the next.
+        assert!(
+            number < 1 || file.has_inline_copy(),
+            "record {number} has no inline copy"
+        );
     }
-    drop(reader.join().expect("the reader is content"));
+    drop(reader.join().expect("the reader does not panic"));
 }
 
-fn ends_that_sleep() {
+fn endpoints_that_sleep() {
     for doorbell in [DoorbellKind::Futex, DoorbellKind::Semaphore] {
         let options = RingOptions::new(1).doorbell(doorbell).spin(Duration::ZERO);
         let write = |mut producer: Producer<u64>| {

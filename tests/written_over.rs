@@ -1,8 +1,8 @@
-//! The ring's file is written to while a message is peeked at, by safe code of the same
-//! process: every read loads again, and shows what is in the file by then.
+//! Safe code of the same process writes to the ring's file during a peek: every read loads
+//! again, and returns the current content of the file.
 //!
-//! Optimised code could have folded two loads into one; `cargo test --release` says that
-//! it did not.
+//! An optimiser could fold two loads into one; `cargo test --release` checks that it does
+//! not.
 
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -13,10 +13,10 @@ use quoit::{
     Consumer, FrameConsumer, FrameProducer, PopError, Producer, Record, Ring, RingOptions,
 };
 
-/// Where the data begin.
+/// The offset of the data.
 const DATA: u64 = 16384;
 
-/// The file of a ring, removed when the test is over.
+/// The file of a ring. Dropping it removes the file.
 struct RingFile(PathBuf);
 
 impl RingFile {
@@ -44,7 +44,7 @@ impl Drop for RingFile {
     }
 }
 
-/// Two records, so that the first one lies in its slot and not inline.
+/// Two records, so that the first one has no inline copy.
 fn two_records<T: Record>(ring: &Ring<T>, value: T) -> (Producer<T>, Consumer<T>) {
     let mut producer = ring.producer().expect("a free role");
     let consumer = ring.consumer().expect("a free role");
@@ -61,8 +61,8 @@ fn two_frames(ring: &Ring<[u8]>, payload: &[u8]) -> (FrameProducer, FrameConsume
     (producer, consumer)
 }
 
-/// Reads twice, with `write` in between. Of a `&u64` an optimiser would keep the first
-/// value, because nobody may change what an argument refers to.
+/// Reads twice, with `write` in between. With a `&u64` an optimiser would keep the first
+/// value, because the target of a reference does not change.
 #[inline(never)]
 fn around<P, T>(place: &P, read: impl Fn(&P) -> T, write: impl FnOnce()) -> (T, T) {
     let before = read(place);
@@ -103,7 +103,7 @@ fn a_peeked_record_is_read_again_each_time() {
 }
 
 #[test]
-fn a_write_of_the_whole_file_shows_as_well() {
+fn a_write_of_the_whole_file_is_visible() {
     let file = RingFile::new("whole");
     let ring = RingOptions::new(8).create::<u64>(file.name());
     let (_producer, mut consumer) = two_records(&ring.expect("a new name"), 7);
@@ -111,13 +111,13 @@ fn a_write_of_the_whole_file_shows_as_well() {
     let mut bytes = fs::read(&file.0).expect("the file can be read");
     bytes[DATA as usize..][..8].copy_from_slice(&99_u64.to_le_bytes());
     let before = peek.read();
-    // It is truncated first, and no page may be touched until it is long again.
+    // The file is truncated first, and no page may be accessed until it has its length again.
     fs::write(&file.0, &bytes).expect("the file can be written");
     assert_eq!((before, peek.read()), (7, 99));
 }
 
 #[test]
-fn a_write_through_a_descriptor_shows_as_well() {
+fn a_write_through_a_descriptor_is_visible() {
     let ring = RingOptions::new(8).create_anonymous::<u64>();
     let ring = ring.expect("an anonymous ring");
     let (_producer, mut consumer) = two_records(&ring, 7);
@@ -131,14 +131,14 @@ fn a_write_through_a_descriptor_shows_as_well() {
 }
 
 #[test]
-fn a_record_that_came_inline_is_a_private_copy() {
+fn a_record_from_an_inline_copy_is_private() {
     let file = RingFile::new("inline");
     let ring = RingOptions::new(8).create::<u64>(file.name());
     let ring = ring.expect("a new name");
     let mut producer = ring.producer().expect("a free role");
     let mut consumer = ring.consumer().expect("a free role");
-    // A consumer that finds nothing for a while asks for inline copies, and the producer
-    // hears of it with the next record.
+    // A consumer that finds nothing for a while requests inline copies, and the producer
+    // sees the request with the next record.
     for _ in 0..2 {
         for _ in 0..1000 {
             assert_eq!(consumer.try_pop(), Err(PopError::Empty));
@@ -149,14 +149,14 @@ fn a_record_that_came_inline_is_a_private_copy() {
     producer.try_push(7).expect("room");
     let peek = consumer.try_peek().expect("a record");
     let before = peek.read();
-    // Everything that could hold it.
+    // Overwrites every place that could contain it.
     file.write_at(&[0xff; 64], DATA);
     file.write_at(&[0xff; 48], 4112);
     assert_eq!((before, peek.read()), (7, 7));
 }
 
 #[test]
-fn a_claim_reads_what_the_file_holds() {
+fn a_claim_reads_the_content_of_the_file() {
     let file = RingFile::new("claim");
     let ring = RingOptions::new(8).create::<[u64; 8]>(file.name());
     let mut producer = ring.expect("a new name").producer().expect("a free role");
@@ -188,7 +188,7 @@ fn a_peeked_frame_is_read_again_each_time() {
 }
 
 #[test]
-fn a_header_that_changes_changes_no_frame_that_was_found() {
+fn a_changed_header_does_not_change_a_found_frame() {
     let file = RingFile::new("header");
     let ring = RingOptions::new(4096).create::<[u8]>(file.name());
     let (_producer, mut consumer) = two_frames(&ring.expect("a new name"), &[7; 200]);

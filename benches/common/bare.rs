@@ -1,9 +1,9 @@
-//! The bare hand-off: slots of one size, two positions, a copy in and a copy out.
-//! No header, no check, no end that leaves: what a stream of frames is measured
-//! against.
+//! The bare hand-off: slots of one size, two positions, a copy in and a copy out. It has no
+//! header and no checks, and neither endpoint can close. Streams of frames are compared
+//! with it.
 #![allow(
     clippy::disallowed_types,
-    reason = "bare words, to compare the ring's protocol with none"
+    reason = "bare words: the baseline without the ring's protocol"
 )]
 
 use std::fs::OpenOptions;
@@ -13,15 +13,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use memmap2::MmapRaw;
 
-use super::contest::Side;
+use super::interleaved::Side;
 use super::message::Carrier;
 
-/// Where the positions of a way lie, each on a page of its own, and its data.
+/// Offsets in the memory of one direction: each position is on a separate page, and the data follows.
 const TAIL: usize = 0;
 const HEAD: usize = 4096;
 const DATA: usize = 8192;
 
-/// One end of a hand-off each way.
+/// One endpoint of a hand-off in each direction.
 #[derive(Debug)]
 pub(crate) struct Bare {
     map: MmapRaw,
@@ -31,28 +31,28 @@ pub(crate) struct Bare {
     lines: Lines,
 }
 
-/// When a slot's lines are fetched.
+/// When the lines of a slot are fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lines {
-    /// As the copy comes to them.
+    /// Each line when the copy reaches it.
     AsTheyCome,
-    /// All at once: by the writer those of the next slot after each message, while that
-    /// is under way; by the reader when the position has come. The least that a hand-off
-    /// needs.
+    /// All at once. The writer fetches the lines of the next slot after each message, while
+    /// that is transferred; the reader fetches them when it sees the position. The least
+    /// that a hand-off needs.
     Together,
 }
 
-/// One way, as one end sees it.
+/// One direction, for one endpoint.
 #[derive(Debug)]
 struct Way {
     start: usize,
     slots: u64,
-    /// This end's own position, and the other's as last seen.
+    /// The own position, and the cached position of the peer.
     own: u64,
     seen: u64,
 }
 
-/// Makes the file, with so many bytes of slots of `chunk` bytes each way.
+/// Creates the file, with slots of `chunk` bytes and this many bytes of them in each direction.
 pub(crate) fn wire(
     path: &Path,
     capacity: usize,
@@ -88,13 +88,13 @@ pub(crate) fn wire(
 
 #[inline(always)]
 fn at(map: &MmapRaw, offset: usize) -> *mut u8 {
-    // SAFETY: every offset lies within the map.
+    // SAFETY: every offset is within the mapping.
     unsafe { map.as_mut_ptr().add(offset) }
 }
 
 #[inline(always)]
 fn position(map: &MmapRaw, offset: usize) -> &AtomicU64 {
-    // SAFETY: a position is aligned, and the map lives as long as it is borrowed.
+    // SAFETY: a position is aligned, and the mapping outlives the borrow.
     unsafe { AtomicU64::from_ptr(at(map, offset).cast()) }
 }
 
@@ -110,7 +110,7 @@ impl Carrier for Bare {
         }
         let slot = (way.own % way.slots) as usize * self.chunk;
         let slot = at(map, way.start + DATA + slot);
-        // SAFETY: the slot is as long as the message, and this end's.
+        // SAFETY: the slot has the message's length, and this endpoint owns it.
         unsafe { slot.copy_from_nonoverlapping(message.as_ptr(), self.chunk) };
         way.own += 1;
         position(map, way.start + TAIL).store(way.own, Ordering::Release);
@@ -118,7 +118,7 @@ impl Carrier for Bare {
             let next = (way.own % way.slots) as usize * self.chunk;
             let next = at(map, way.start + DATA + next);
             for offset in (0..self.chunk).step_by(64) {
-                // SAFETY: the slot is this end's until it is sent.
+                // SAFETY: this endpoint owns the slot until it is sent.
                 unsafe { take_line(next.wrapping_add(offset)) };
             }
         }
@@ -141,33 +141,33 @@ impl Carrier for Bare {
                 unsafe { ask_for_line(slot.wrapping_add(offset)) };
             }
         }
-        // SAFETY: the slot is as long as the message, and this end's.
+        // SAFETY: the slot has the message's length, and this endpoint owns it.
         unsafe { slot.copy_to_nonoverlapping(message.as_mut_ptr(), self.chunk) };
         way.own += 1;
         position(map, way.start + HEAD).store(way.own, Ordering::Release);
     }
 }
 
-/// Makes a line this processor's, and changes nothing in it.
+/// Fetches a line for writing, without a change.
 ///
 /// # Safety
 ///
-/// The byte is mapped, and nobody else writes it.
+/// The byte is mapped, and no other thread writes it.
 #[inline(always)]
 unsafe fn take_line(address: *mut u8) {
     #[cfg(target_arch = "x86_64")]
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller's contract.
     unsafe {
         std::arch::asm!("or byte ptr [{}], 0", in(reg) address, options(nostack))
     };
     #[cfg(not(target_arch = "x86_64"))]
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller's contract.
     unsafe {
         address.write_volatile(address.read_volatile())
     };
 }
 
-/// Asks for a line that will be read.
+/// Prefetches a line for reading.
 ///
 /// # Safety
 ///
@@ -175,7 +175,7 @@ unsafe fn take_line(address: *mut u8) {
 #[inline(always)]
 unsafe fn ask_for_line(address: *const u8) {
     #[cfg(target_arch = "x86_64")]
-    // SAFETY: a hint, whatever the address.
+    // SAFETY: a hint: any address is allowed.
     unsafe {
         std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address.cast())
     };

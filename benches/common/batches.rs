@@ -1,22 +1,22 @@
-//! Streams in batches: several messages with one call.
+//! Streams in batches: several messages per call.
 
 use hdrhistogram::Histogram;
 
-use super::contest::{Plan, Side, Variant};
+use super::interleaved::{Plan, Side, Variant};
 use super::link::{End, STOP, measure};
 
-/// Messages of a call.
+/// Messages per call.
 pub(crate) const BATCH: usize = 64;
 
-/// One end of something that carries several numbers at once.
+/// One endpoint of a transport of several numbers at once.
 pub(crate) trait BatchLink {
     /// Sends all of them.
     fn send(&mut self, messages: &[u64]);
-    /// Waits for one, and takes what is there; returns how many.
+    /// Waits for a number, and takes all that have arrived; returns how many.
     fn receive(&mut self, messages: &mut [u64]) -> usize;
 }
 
-/// Batches one after the other to a partner that checks the order.
+/// Sends batches to a partner that checks their order.
 pub(crate) struct Batches<L>(End<L>);
 
 impl<L: BatchLink> Batches<L> {
@@ -68,7 +68,7 @@ impl<L: BatchLink> Variant for Batches<L> {
                     return;
                 }
                 number += 1;
-                assert_eq!(message, number, "messages come in their order");
+                assert_eq!(message, number, "messages arrive in order");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Calls of `quoit::rpc`: a request of so many bytes, and a reply of as many.
+//! Calls of `quoit::rpc`: a request and a reply of the same length.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -6,12 +6,12 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use quoit::rpc::{Client, Server};
 
-use super::contest::{Plan, Side, Variant};
+use super::interleaved::{Plan, Side, Variant};
 use super::link::{End, STOP, measure};
 use super::message::{number, stamp};
 use super::rings::RingLink;
 
-/// Longer than any slice.
+/// The timeout of a call: longer than any slice.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 enum Peer {
@@ -19,7 +19,7 @@ enum Peer {
     Server(Server),
 }
 
-/// A call to a partner that returns what it was given.
+/// A call to a partner that returns its argument.
 pub(crate) struct Calls<const SIZE: usize>(End<Peer>);
 
 impl<const SIZE: usize> Calls<SIZE> {
@@ -50,16 +50,16 @@ impl<const SIZE: usize> Variant for Calls<SIZE> {
     fn lead(&mut self, plan: &Plan) -> Histogram<u64> {
         let mut last = self.0.number;
         let Peer::Client(client) = self.0.link() else {
-            unreachable!("the lead calls")
+            unreachable!("the lead has the client")
         };
         let mut request = [0; SIZE];
         let mut reply = Vec::with_capacity(SIZE);
         let mut call = |message| {
             stamp(&mut request, message);
             let called = client.call(&request, &mut reply, PATIENCE);
-            called.expect("the partner answers");
-            assert_eq!(reply.len(), SIZE, "the partner returns what it was given");
-            assert_eq!(number(&reply), message, "each call has its own reply");
+            called.expect("the partner has the server");
+            assert_eq!(reply.len(), SIZE, "the partner returns the argument");
+            assert_eq!(number(&reply), message, "each reply belongs to its call");
         };
         let batches = measure(plan, |batch| {
             for _ in 0..batch {
@@ -74,7 +74,7 @@ impl<const SIZE: usize> Variant for Calls<SIZE> {
 
     fn follow(&mut self) {
         let Peer::Server(server) = self.0.link() else {
-            unreachable!("the partner answers")
+            unreachable!("the partner has the server")
         };
         let mut over = false;
         while !over {

@@ -1,29 +1,31 @@
-//! Pictures as SVG: percentile curves, and bars beside their limits.
+//! Charts as SVG: percentile curves, and figures with their limits.
 //!
-//! A picture stands in a page or alone in a file; it is drawn for light and for
-//! dark rooms, and has its figures in words as well.
+//! A chart is part of a page or a separate file. It has a light and a dark mode, and shows
+//! its figures as text too.
 
 use core::fmt::Write;
 
 use super::spread::show_nanos;
 
-/// One line of a picture of percentiles.
+/// One curve of a percentile chart.
 #[derive(Debug)]
 pub(crate) struct Curve {
     pub(crate) name: String,
-    /// Which percentage took at most how many nanoseconds.
+    /// Whether it is quoit's: drawn thicker, in the colour of the text.
+    pub(crate) is_ours: bool,
+    /// Pairs of a percentage and the nanoseconds that it did not exceed.
     pub(crate) points: Vec<(f64, f64)>,
 }
 
 const WIDTH: f64 = 800.0;
 const HEIGHT: f64 = 460.0;
-/// Where the curves' frame lies.
+/// The edges of the plot area.
 const LEFT: f64 = 70.0;
-const RIGHT: f64 = 640.0;
+const RIGHT: f64 = 610.0;
 const TOP: f64 = 50.0;
 const BOTTOM: f64 = 405.0;
 
-/// The percentages that are marked; each is so many nines.
+/// The percentages with a grid line, each with its number of nines.
 const NINES: [(f64, &str); 6] = [
     (0.0, "0 %"),
     (1.0, "90 %"),
@@ -33,7 +35,7 @@ const NINES: [(f64, &str); 6] = [
     (5.0, "99.999 %"),
 ];
 
-/// Colours that are told apart in light and dark, and by most eyes.
+/// Colours that most people can distinguish in both modes.
 const COLOURS: [&str; 8] = [
     "#0e8a5f", "#2f6fde", "#c2410c", "#a855f7", "#b58900", "#0891b2", "#db2777", "#64748b",
 ];
@@ -42,21 +44,24 @@ const STYLE: &str = "<style>\
     .chart{background:#fff}\
     .chart text{font:13px system-ui,sans-serif;fill:#24292f}\
     .chart .title{font-weight:600;font-size:15px}\
-    .chart .grid{stroke:#d0d7de;stroke-width:1}\
-    .chart .curve{fill:none;stroke-width:2.2;stroke-linejoin:round}\
+    .chart .small{font-size:11.5px}\
+    .chart .grid{stroke:#d0d7de;stroke-width:1}.chart .minor{stroke:#eaeef2;stroke-width:1}\
+    .chart .curve{fill:none;stroke-width:1.8;stroke-linejoin:round}\
+    .chart .ours{stroke:#24292f;stroke-width:3.4}.chart .ours2{stroke-dasharray:9 5}\
     .chart .limit{stroke:#24292f;stroke-width:1.5;stroke-dasharray:5 4}\
-    .chart .ok{fill:#0e8a5f}.chart .short{fill:#d9480f}\
+    .chart .ok{fill:#0e8a5f}.chart .missed{fill:#d9480f}\
     .chart .spread{stroke:#57606a;stroke-width:1.5}\
     @media(prefers-color-scheme:dark){\
     .chart{background:#0d1117}\
     .chart text{fill:#e6edf3}\
-    .chart .grid{stroke:#30363d}\
+    .chart .grid{stroke:#30363d}.chart .minor{stroke:#1c2128}\
+    .chart .ours{stroke:#e6edf3}\
     .chart .limit{stroke:#e6edf3}\
-    .chart .ok{fill:#2ea97a}.chart .short{fill:#f0803c}\
+    .chart .ok{fill:#2ea97a}.chart .missed{fill:#f0803c}\
     .chart .spread{stroke:#afb8c1}}\
     </style>";
 
-/// How long the slowest took: to the right by nines, upwards by powers of ten.
+/// A percentile chart: the x axis counts nines, the y axis is logarithmic.
 pub(crate) fn percentiles(title: &str, curves: &[Curve]) -> String {
     let nanos = || curves.iter().flat_map(|curve| &curve.points).map(|p| p.1);
     let lowest = nanos()
@@ -77,6 +82,12 @@ pub(crate) fn percentiles(title: &str, curves: &[Curve]) -> String {
     let mut svg = open(title, HEIGHT);
     for power in lowest as i32..=highest as i32 {
         let nanos = 10f64.powi(power);
+        if power < highest as i32 {
+            for part in [2.0, 5.0] {
+                let y = y(part * nanos);
+                line(&mut svg, "minor", (LEFT, y), (RIGHT, y));
+            }
+        }
         line(&mut svg, "grid", (LEFT, y(nanos)), (RIGHT, y(nanos)));
         let label = show_nanos(nanos).replace(".00", "").replace(".0", "");
         text(&mut svg, "end", (LEFT - 8.0, y(nanos) + 4.0), &label);
@@ -85,64 +96,92 @@ pub(crate) fn percentiles(title: &str, curves: &[Curve]) -> String {
         line(&mut svg, "grid", (x(nines), TOP), (x(nines), BOTTOM));
         text(&mut svg, "middle", (x(nines), BOTTOM + 20.0), label);
     }
-    let below = "share of the round trips that took no longer";
+    let below = "percentile of the round trips";
     text(&mut svg, "middle", (x(2.5), BOTTOM + 42.0), below);
 
-    let mut labels = Vec::new();
-    for (curve, colour) in curves.iter().zip(COLOURS.iter().cycle()) {
+    legend(&mut svg, curves, |svg, class, style, curve| {
         let mut path = String::new();
-        let mut last = (LEFT, BOTTOM);
         for &(percent, nanos) in &curve.points {
             let nines = -(1.0 - percent / 100.0).max(1e-9).log10();
             if nines <= NINES[NINES.len() - 1].0 {
-                last = (x(nines), y(nanos));
                 let step = if path.is_empty() { 'M' } else { 'L' };
-                let _ = write!(path, "{step}{:.1} {:.1}", last.0, last.1);
+                let _ = write!(path, "{step}{:.1} {:.1}", x(nines), y(nanos));
             }
         }
-        let _ = write!(svg, r#"<path class="curve" stroke="{colour}" d="{path}"/>"#);
-        labels.push((last.1, &curve.name, colour));
-    }
-    // From the top down, none on another.
-    labels.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let mut free = TOP;
-    for (height, name, colour) in labels {
-        let height = height.max(free);
-        free = height + 17.0;
-        let _ = write!(
-            svg,
-            r#"<text x="{}" y="{:.1}" style="fill:{colour}">{name}</text>"#,
-            RIGHT + 10.0,
-            height + 4.0
-        );
-    }
+        let _ = write!(svg, r#"<path class="curve{class}"{style} d="{path}"/>"#);
+    });
     svg + "</svg>\n"
 }
 
-/// Where so many nines lie.
+/// One entry for each curve: a piece of its line, its name, its p50 and p99. The slowest is on
+/// top, as in the picture.
+fn legend(svg: &mut String, curves: &[Curve], draw: impl Fn(&mut String, &str, &str, &Curve)) {
+    let mut order: Vec<_> = curves.iter().collect();
+    order.sort_by(|a, b| b.at(50.0).total_cmp(&a.at(50.0)));
+    text(svg, "start", (RIGHT + 14.0, TOP - 14.0), "p50 / p99");
+    let (mut colours, mut ours) = (COLOURS.iter().cycle(), 0);
+    for (row, curve) in order.into_iter().enumerate() {
+        let (class, style) = if curve.is_ours {
+            ours += 1;
+            (
+                if ours > 1 { " ours" } else { " ours ours2" },
+                String::new(),
+            )
+        } else {
+            let colour = colours.next().expect("a cycle has no end");
+            ("", format!(r#" style="stroke:{colour}""#))
+        };
+        draw(svg, class, &style, curve);
+        let y = TOP + 10.0 + row as f64 * 42.0;
+        let (left, right) = (RIGHT + 14.0, RIGHT + 40.0);
+        let _ = write!(
+            svg,
+            r#"<path class="curve{class}"{style} d="M{left} {y}L{right} {y}"/>"#
+        );
+        text(svg, "start", (right + 6.0, y + 4.0), &curve.name);
+        let _ = write!(
+            svg,
+            r#"<text class="small" x="{}" y="{}">{} / {}</text>"#,
+            right + 6.0,
+            y + 20.0,
+            show_nanos(curve.at(50.0)),
+            show_nanos(curve.at(99.0))
+        );
+    }
+}
+
+impl Curve {
+    /// The time that this percentage took at most.
+    fn at(&self, percent: f64) -> f64 {
+        let point = self.points.iter().find(|point| point.0 >= percent);
+        point.map_or(0.0, |point| point.1)
+    }
+}
+
+/// The x coordinate of this number of nines.
 fn x(nines: f64) -> f64 {
     LEFT + nines / 5.0 * (RIGHT - LEFT)
 }
 
-/// A figure beside what it may be.
+/// A figure and its target.
 #[derive(Debug)]
-pub(crate) struct Promise {
+pub(crate) struct Target {
     pub(crate) name: String,
-    /// Value and limit, in words.
+    /// Value and limit, as text.
     pub(crate) words: String,
     pub(crate) ok: bool,
-    /// How many times better than the limit: lower quartile, median, upper one.
+    /// How many times better than the limit: lower quartile, median, upper quartile.
     pub(crate) within: [f64; 3],
 }
 
-/// Where the limit lies, and how far it is to twice as good.
+/// The x coordinate of the limit, and the distance to twice as good.
 const LIMIT: f64 = 440.0;
 const TWICE: f64 = 60.0;
 const ROW: f64 = 20.0;
 
-/// How far each figure is from its limit: to the right is better.
-pub(crate) fn promises(title: &str, promises: &[Promise]) -> String {
-    let height = 64.0 + promises.len() as f64 * ROW;
+/// A chart of each figure's distance from its limit: right is better.
+pub(crate) fn targets(title: &str, targets: &[Target]) -> String {
+    let height = 64.0 + targets.len() as f64 * ROW;
     let place = |within: f64| LIMIT + within.log2().clamp(-2.0, 3.5) * TWICE;
     let mut svg = open(title, height);
     for (times, label) in [
@@ -161,20 +200,21 @@ pub(crate) fn promises(title: &str, promises: &[Promise]) -> String {
         );
         text(&mut svg, "middle", (place(times), 44.0), label);
     }
-    for (row, promise) in promises.iter().enumerate() {
+    for (row, target) in targets.iter().enumerate() {
         let y = 66.0 + row as f64 * ROW;
-        let [lower, median, upper] = promise.within.map(place);
-        text(&mut svg, "end", (LIMIT - 2.2 * TWICE, y), &promise.name);
-        let class = if promise.ok { "ok" } else { "short" };
-        let (from, to) = (median.min(LIMIT), median.max(LIMIT));
+        let [lower, median, upper] = target.within.map(place);
+        text(&mut svg, "end", (LIMIT - 2.2 * TWICE, y), &target.name);
+        let class = if target.ok { "ok" } else { "missed" };
+        // A figure at its limit has a bar, too.
+        let (from, to) = (median.min(LIMIT - 1.5), median.max(LIMIT + 1.5));
         let _ = write!(
             svg,
             r#"<rect class="{class}" x="{from:.1}" y="{:.1}" width="{:.1}" height="11" rx="2"/>"#,
             y - 10.0,
-            (to - from).max(1.0)
+            to - from
         );
         line(&mut svg, "spread", (lower, y - 4.5), (upper, y - 4.5));
-        text(&mut svg, "start", (LIMIT + 3.7 * TWICE, y), &promise.words);
+        text(&mut svg, "start", (LIMIT + 3.7 * TWICE, y), &target.words);
     }
     svg + "</svg>\n"
 }

@@ -1,22 +1,22 @@
-//! Mechanisms side by side, on the same task.
+//! Mechanisms compared on the same task.
 
 use std::error::Error;
 use std::fs;
 use std::path::Path;
 
-use super::bars::Report;
-use super::contest::{self, Plan, Scores};
+use super::interleaved::{self, Plan, Scores};
 use super::mechanisms::{
     self, Entry, PARKED, PIPE, SINGLE_TRIPS, SLOT, SPINNING, TCP, Task, UDP, UNIX,
 };
 use super::placement::Placement;
 use super::progress::Progress;
 use super::spread::show_nanos;
+use super::targets::Report;
 
-/// Whose single round trips are looked at.
+/// Mechanisms whose round trips are timed one by one.
 const SHOWN: [&str; 7] = [PIPE, UNIX, TCP, UDP, SLOT, SPINNING, PARKED];
 
-/// Where and how they are compared, and what is said of it.
+/// Where and how they are compared, and the report.
 pub(crate) struct Comparison<'a> {
     pub(crate) memory: &'a Path,
     pub(crate) disk: &'a Path,
@@ -27,8 +27,8 @@ pub(crate) struct Comparison<'a> {
 }
 
 impl Comparison<'_> {
-    /// All mechanisms with messages of one size, so many in a batch.
-    pub(crate) fn contest<const SIZE: usize>(
+    /// Compares all mechanisms with messages of one size, this many in a batch.
+    pub(crate) fn compare<const SIZE: usize>(
         &mut self,
         task: Task,
         batch: u64,
@@ -43,7 +43,7 @@ impl Comparison<'_> {
             rows.push((name, variant.map(|variant| variants.push(variant))));
         }
         let plan = Plan::new(self.quick, 50, 25, batch);
-        let scores = contest::run(&title, self.placement, &plan, variants, self.progress)?;
+        let scores = interleaved::run(&title, self.placement, &plan, variants, self.progress)?;
         let figures = match task {
             Task::Trips => String::new(),
             Task::Streams => format!("{:>9}{:>12}", "MB/s", "messages/s"),
@@ -65,7 +65,7 @@ impl Comparison<'_> {
         Ok(scores)
     }
 
-    /// How long single round trips took, with a look at the clock for each.
+    /// Times round trips one by one.
     pub(crate) fn single_trips<const SIZE: usize>(&mut self) -> Result<(), Box<dyn Error>> {
         let [memory, disk] = [self.memory, self.disk].map(|place| place.join("single"));
         fs::create_dir(&memory)?;
@@ -78,8 +78,8 @@ impl Comparison<'_> {
         }
         let plan = Plan::new(self.quick, 100, 20, 1);
         let title = format!("single round trips of {SIZE} bytes");
-        let scores = contest::run(&title, self.placement, &plan, variants, self.progress)?;
-        let head = format!("\n{title}, with a look at the clock for each");
+        let scores = interleaved::run(&title, self.placement, &plan, variants, self.progress)?;
+        let head = format!("\n{title}, each timed individually");
         self.report.say(head);
         self.report.say(scores.table(SPINNING));
         self.report.figure(SINGLE_TRIPS, scores.json());
@@ -87,7 +87,7 @@ impl Comparison<'_> {
     }
 }
 
-/// What was measured of one mechanism.
+/// The line of one mechanism.
 fn line<const SIZE: usize>(task: Task, scores: &Scores, name: &str) -> String {
     let nanos = scores.of(name).nanos();
     let mut line = format!("{:>11}", show_nanos(nanos));

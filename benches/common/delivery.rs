@@ -1,23 +1,21 @@
-//! Messages one way, until the other process has them all.
+//! Messages in one direction, timed until the other process has received all.
 //!
-//! The kernel's buffers hold what a sender sends in a whole slice, so a sender
-//! alone measures nothing. Here a stretch of messages is over when the partner
-//! says that it has the last of them.
+//! The kernel's buffers can hold all messages of a slice, so the time of the sender alone
+//! means nothing. Here a run of messages ends when the partner confirms the last one.
 
 use std::time::Instant;
 
 use hdrhistogram::Histogram;
 
-use super::contest::{Plan, Side, Variant, nanos};
+use super::interleaved::{Plan, Side, Variant, nanos};
 use super::link::{End, Link, STOP};
 
-/// The message that ends a stretch, and the answer to it.
+/// The message that ends a run, and the answer to it.
 const MARK: u64 = STOP - 1;
-/// Stretches of a slice: few, so that the answer takes no part of them.
-const STRETCHES: u32 = 10;
+/// Runs per slice: few, so that the answers take no measurable time.
+const RUNS: u32 = 10;
 
-/// Messages one after the other to a partner that checks their order, and says
-/// when it has them.
+/// Sends messages to a partner that checks their order, and confirms the last one.
 pub(crate) struct Delivery<L>(End<L>);
 
 impl<L: Link> Delivery<L> {
@@ -48,7 +46,7 @@ impl<L: Link> Variant for Delivery<L> {
         loop {
             let before = Instant::now();
             let mut count = 0;
-            while before.elapsed() < plan.slice / STRETCHES {
+            while before.elapsed() < plan.slice / RUNS {
                 for _ in 0..plan.batch {
                     number += 1;
                     link.send(number);
@@ -82,7 +80,7 @@ impl<L: Link> Variant for Delivery<L> {
                 link.send(MARK);
             } else {
                 number += 1;
-                assert_eq!(message, number, "messages come in their order");
+                assert_eq!(message, number, "messages arrive in order");
             }
         }
         self.0.number = number;

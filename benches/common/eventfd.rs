@@ -1,24 +1,23 @@
-//! Two event descriptors: each is a number, to which a write adds and which a
-//! read takes.
+//! Two eventfds: a write adds to the number, and a read takes it.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::FromRawFd;
 
-use super::contest::Side;
+use super::interleaved::Side;
 use super::link::{Link, STOP};
 
-/// The largest number that an event descriptor holds.
+/// The largest number that an eventfd holds.
 const LARGEST: u64 = u64::MAX - 1;
 
-/// One end of two event descriptors.
+/// One endpoint of two eventfds.
 #[derive(Debug)]
 pub(crate) struct Events {
     outgoing: File,
     incoming: File,
 }
 
-/// Makes the descriptors, which both processes have.
+/// Creates the eventfds; both processes have both.
 pub(crate) fn wire() -> io::Result<impl FnMut(Side) -> Events> {
     let [out, back] = [eventfd()?, eventfd()?];
     Ok(move |side| {
@@ -32,16 +31,16 @@ pub(crate) fn wire() -> io::Result<impl FnMut(Side) -> Events> {
 }
 
 fn eventfd() -> io::Result<File> {
-    // SAFETY: the call takes no memory.
+    // SAFETY: the call has no pointers.
     let event = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC) };
     if event < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the descriptor is new and nobody else's.
+    // SAFETY: the descriptor is new and has no other owner.
     Ok(unsafe { File::from_raw_fd(event) })
 }
 
-/// Only for a number at a time: two that are not read in between are added.
+/// Only for one number at a time: two writes without a read between them add up.
 impl Link for Events {
     #[inline(always)]
     fn send(&mut self, message: u64) {

@@ -1,8 +1,8 @@
-//! The bare futex: one word each way, and nothing that is not needed to sleep
-//! on it and to wake from it. What a ring that sleeps is measured against.
+//! The bare futex: one word in each direction, with the least code to sleep on it and to
+//! wake. Parked round trips are compared with it.
 //!
-//! With a deadline it is the least that anybody pays who looks now and then
-//! whether the other one still lives.
+//! With a deadline it is the least cost of a wait that also checks the peer from time to
+//! time.
 #![allow(
     clippy::disallowed_types,
     reason = "bare words, to compare the ring's protocol with none"
@@ -17,25 +17,25 @@ use std::time::Duration;
 
 use memmap2::MmapRaw;
 
-use super::contest::Side;
+use super::interleaved::Side;
 use super::link::Link;
 
-/// One end of two words in a file of shared memory, as a ring's would be.
+/// One endpoint of two words in shared memory, placed like a ring's.
 #[derive(Debug)]
 pub(crate) struct Futex {
     map: MmapRaw,
     outgoing: usize,
     incoming: usize,
-    /// The last message that came.
+    /// The last message that was received.
     last: u32,
-    /// How long one wait may take; `None` for ever.
+    /// How long one wait may take; `None` for no limit.
     patience: Option<Duration>,
 }
 
-/// The words lie in two stripes, like the ring's sleep words.
+/// The words are in two stripes, like the ring's sleep words.
 const WORDS: [usize; 2] = [0, 128];
 
-/// Makes the file and says how each process opens its end.
+/// Creates the file; returns how each process opens its endpoint.
 pub(crate) fn wire(
     path: &Path,
     patience: Option<Duration>,
@@ -61,21 +61,20 @@ pub(crate) fn wire(
 impl Futex {
     #[inline(always)]
     fn word(&self, offset: usize) -> &AtomicU32 {
-        // SAFETY: both offsets lie within the page.
+        // SAFETY: both offsets are within the page.
         let word = unsafe { self.map.as_mut_ptr().add(offset) };
-        // SAFETY: the page lives as long as `self`, and nobody uses the word
-        // in another way.
+        // SAFETY: the page outlives `self`, and every access to the word is atomic.
         unsafe { AtomicU32::from_ptr(word.cast()) }
     }
 }
 
-/// The message is the word, so it carries four bytes; two in a row differ.
+/// The message is the word, so it has four bytes. Two consecutive messages differ.
 impl Link for Futex {
     #[inline(always)]
     fn send(&mut self, message: u64) {
         let word = self.word(self.outgoing);
         word.store(message as u32, Ordering::Release);
-        // SAFETY: the word lives through the call.
+        // SAFETY: the word outlives the call.
         unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE, 1) };
     }
 
@@ -89,7 +88,7 @@ impl Link for Futex {
                 return widen(message);
             }
             let until = self.patience.map(deadline);
-            // SAFETY: the word and the time, if any, live through the call.
+            // SAFETY: the word and the time, if any, outlive the call.
             unsafe {
                 libc::syscall(
                     libc::SYS_futex,
@@ -105,7 +104,7 @@ impl Link for Futex {
     }
 }
 
-/// The message that ends a slice is the largest of either size.
+/// Maps the largest four-byte number to the message that ends a slice.
 #[inline(always)]
 fn widen(message: u32) -> u64 {
     if message == u32::MAX {
@@ -115,13 +114,13 @@ fn widen(message: u32) -> u64 {
     }
 }
 
-/// So long from now, on the monotonic clock.
+/// The time after this duration, on the monotonic clock.
 fn deadline(patience: Duration) -> libc::timespec {
     let mut time = libc::timespec {
         tv_sec: 0,
         tv_nsec: 0,
     };
-    // SAFETY: the time lives through the call, which cannot fail.
+    // SAFETY: the time outlives the call, which cannot fail.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
     let nanos = time.tv_nsec as u128 + patience.as_nanos();
     libc::timespec {
@@ -130,22 +129,22 @@ fn deadline(patience: Duration) -> libc::timespec {
     }
 }
 
-/// One end of many words each way, all of which a receiver waits for at once: what the
-/// kernel itself takes for that. Each message takes the next word.
+/// One endpoint of many words in each direction, on all of which a receiver waits at once.
+/// This is the kernel's part of a `Select`. Each message uses the next word.
 #[derive(Debug)]
 pub(crate) struct Futexes {
     map: MmapRaw,
     outgoing: usize,
     incoming: usize,
     sent: usize,
-    /// The last message that came on each word.
+    /// The last message that was received on each word.
     last: Vec<u32>,
 }
 
-/// Each word lies in pages of its own, as a ring's does.
+/// Each word has separate pages, as in a ring.
 const STRIDE: usize = 16384;
 
-/// As [`wire`], with so many words each way.
+/// The same as [`wire`], with this many words in each direction.
 pub(crate) fn wire_many(
     path: &Path,
     count: usize,
@@ -173,8 +172,7 @@ impl Futexes {
     fn word(&self, index: usize) -> &AtomicU32 {
         // SAFETY: there are as many strides as words.
         let word = unsafe { self.map.as_mut_ptr().add(index * STRIDE) };
-        // SAFETY: the pages live as long as `self`, and nobody uses the word
-        // in another way.
+        // SAFETY: the pages outlive `self`, and every access to the word is atomic.
         unsafe { AtomicU32::from_ptr(word.cast()) }
     }
 
@@ -193,7 +191,7 @@ impl Link for Futexes {
     fn send(&mut self, message: u64) {
         let word = self.word(self.outgoing + self.sent);
         word.store(message as u32, Ordering::Release);
-        // SAFETY: the word lives through the call.
+        // SAFETY: the word outlives the call.
         unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE, 1) };
         self.sent = (self.sent + 1) % self.last.len();
     }
@@ -214,7 +212,7 @@ impl Link for Futexes {
                 entries[index].uaddr = self.word(self.incoming + index).as_ptr() as u64;
                 entries[index].flags = FUTEX_32;
             }
-            // SAFETY: the entries and their words live through the call.
+            // SAFETY: the entries and their words outlive the call.
             unsafe {
                 libc::syscall(
                     libc::SYS_futex_waitv,

@@ -1,5 +1,4 @@
-//! An end that sleeps while nothing happens: how often it wakes up, and how
-//! much processor time it takes.
+//! An idle endpoint that sleeps: how often it wakes up, and how much CPU time it uses.
 
 use std::error::Error;
 use std::io::{self, Read, Write};
@@ -14,13 +13,13 @@ use super::progress::Progress;
 use super::rings::Rings;
 use super::switches;
 
-/// What an idle consumer did.
+/// The measurements of an idle consumer.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Idle {
     pub(crate) seconds: f64,
-    /// How often it gave the processor away, as the kernel counts.
+    /// Voluntary context switches, counted by the kernel.
     pub(crate) switches: u64,
-    /// How often it slept, as the ring counts.
+    /// Sleeps, counted in the ring.
     pub(crate) parks: u64,
     pub(crate) cpu_seconds: f64,
 }
@@ -39,7 +38,7 @@ impl Idle {
     }
 }
 
-/// A consumer in `pop`, and the producer that says nothing.
+/// A consumer in `pop`, and a producer that sends nothing.
 struct Pair {
     name: String,
     consumer: Child,
@@ -57,7 +56,7 @@ impl Pair {
             control.write_all(&[0])?;
             match consumer.pop() {
                 Err(PopError::Abandoned) => Ok(()),
-                other => Err(format!("the idle consumer's end: {other:?}").into()),
+                other => Err(format!("the idle consumer returned {other:?}").into()),
             }
         })?;
         consumer.control.read_exact(&mut [0])?;
@@ -84,7 +83,7 @@ impl Pair {
     }
 }
 
-/// One idle consumer for each kind of doorbell, all at the same time.
+/// Measures one idle consumer for each kind of doorbell, all at the same time.
 pub(crate) fn measure(
     rings: &Rings,
     doorbells: &[DoorbellKind],
@@ -121,10 +120,10 @@ pub(crate) fn measure(
     Ok(before.iter().zip(&after).map(difference).collect())
 }
 
-/// The processor time that another process has taken.
+/// The CPU time of another process.
 pub(crate) fn cpu_seconds(pid: libc::pid_t) -> io::Result<f64> {
     let mut clock = 0;
-    // SAFETY: the clock's number lives through the call.
+    // SAFETY: the clock's number outlives the call.
     let error = unsafe { libc::clock_getcpuclockid(pid, &raw mut clock) };
     if error != 0 {
         return Err(io::Error::from_raw_os_error(error));
@@ -133,7 +132,7 @@ pub(crate) fn cpu_seconds(pid: libc::pid_t) -> io::Result<f64> {
         tv_sec: 0,
         tv_nsec: 0,
     };
-    // SAFETY: the time lives through the call.
+    // SAFETY: the time outlives the call.
     if unsafe { libc::clock_gettime(clock, &raw mut time) } != 0 {
         return Err(io::Error::last_os_error());
     }

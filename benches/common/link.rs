@@ -1,12 +1,12 @@
-//! Numbers, there and back or one way, over anything.
+//! Numbers over any transport: round trips and streams.
 
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
-use super::contest::{Plan, Side, Variant, nanos};
+use super::interleaved::{Plan, Side, Variant, nanos};
 
-/// One process's end of something that carries numbers both ways.
+/// One process's endpoint of a transport of numbers in both directions.
 pub(crate) trait Link {
     fn send(&mut self, message: u64);
     fn receive(&mut self) -> u64;
@@ -15,21 +15,20 @@ pub(crate) trait Link {
 /// The message that ends a slice.
 pub(super) const STOP: u64 = u64::MAX;
 
-/// Makes an end, in the process that uses it.
+/// Opens an endpoint in the process that uses it.
 type Open<L> = Box<dyn FnMut(Side) -> L>;
 
-/// An end that is made when the processes have parted. Two threads write to theirs: no
-/// line of one holds anything of the other, nor does its neighbour, which some processors
-/// fetch along.
+/// An endpoint that is opened after the fork. Two threads write to theirs, so the alignment
+/// keeps them two cache lines apart: some processors fetch lines in pairs.
 #[repr(align(256))]
 pub(super) struct End<L> {
     pub(super) name: String,
     open: Open<L>,
     side: Option<Side>,
     link: Option<L>,
-    /// Whether the end is made anew for each slice.
-    anew: bool,
-    /// How long each end lets the other one fall asleep before it sends.
+    /// Whether the endpoint is opened again for each slice.
+    reopened: bool,
+    /// How long each endpoint waits before it sends, so that its peer is parked.
     rest: Duration,
     pub(super) number: u64,
 }
@@ -41,7 +40,7 @@ impl<L> End<L> {
             open: Box::new(open),
             side: None,
             link: None,
-            anew: false,
+            reopened: false,
             rest: Duration::ZERO,
             number: 0,
         }
@@ -49,7 +48,7 @@ impl<L> End<L> {
 
     pub(super) fn open(&mut self, side: Side) {
         self.side = Some(side);
-        if !self.anew {
+        if !self.reopened {
             self.prepare();
         }
     }
@@ -64,18 +63,18 @@ impl<L> End<L> {
     }
 
     pub(super) fn end_slice(&mut self) {
-        if self.anew {
+        if self.reopened {
             self.link = None;
         }
     }
 }
 
-/// Calls `batch` for the warm-up, then for the slice; how long each call took.
+/// Calls `batch` for the warm-up, then for the slice; returns the time of each call of the slice.
 pub(super) fn measure(plan: &Plan, batch: impl FnMut(u64)) -> Histogram<u64> {
     measure_rested(plan, Duration::ZERO, batch)
 }
 
-/// The same with a rest before each call, and without the one that is part of it.
+/// The same with a rest before each call. The rest inside each call is subtracted.
 fn measure_rested(plan: &Plan, rest: Duration, mut batch: impl FnMut(u64)) -> Histogram<u64> {
     let mut batches = nanos();
     let warm = Instant::now() + plan.warm_up;
@@ -96,7 +95,7 @@ fn measure_rested(plan: &Plan, rest: Duration, mut batch: impl FnMut(u64)) -> Hi
     }
 }
 
-/// Lets the other end fall asleep, and keeps this processor awake.
+/// Spins, so that the peer parks and this processor does not become idle.
 fn spin(rest: Duration) {
     if rest > Duration::ZERO {
         let begin = Instant::now();
@@ -106,7 +105,7 @@ fn spin(rest: Duration) {
     }
 }
 
-/// A message to the partner, and the same one back.
+/// A round trip: a message to the partner and back.
 pub(crate) struct RoundTrip<L>(End<L>);
 
 impl<L: Link> RoundTrip<L> {
@@ -114,16 +113,16 @@ impl<L: Link> RoundTrip<L> {
         Self(End::new(name, open))
     }
 
-    /// Takes its ends anew for each slice, so that several variants can share
-    /// the same memory: with a segment for each, whole runs disagreed by six
-    /// percent on which is faster.
-    pub(crate) fn anew(mut self) -> Self {
-        self.0.anew = true;
+    /// Opens its endpoints again for each slice, so that several variants can share the
+    /// same memory. With a segment for each variant, the ratios of whole runs differed by
+    /// six percent.
+    pub(crate) fn reopened(mut self) -> Self {
+        self.0.reopened = true;
         self
     }
 
-    /// Each end waits for so long before it sends, so that it finds the other one asleep
-    /// however long that takes to fall asleep. Not part of the figures; for batches of one.
+    /// Each endpoint waits this long before it sends, so that its peer is parked. The
+    /// figures exclude the wait; only for batches of one.
     pub(crate) fn rested(mut self, rest: Duration) -> Self {
         self.0.rest = rest;
         self
@@ -151,7 +150,7 @@ impl<L: Link> Variant for RoundTrip<L> {
                 number += 1;
                 link.send(number);
                 let echo = link.receive();
-                assert_eq!(echo, number, "the partner sends back what it got");
+                assert_eq!(echo, number, "the partner returns the message");
             }
         });
         link.send(STOP);
@@ -175,7 +174,7 @@ impl<L: Link> Variant for RoundTrip<L> {
     }
 }
 
-/// Messages one after the other to a partner that checks their order.
+/// Sends messages to a partner that checks their order.
 pub(crate) struct Stream<L>(End<L>);
 
 impl<L: Link> Stream<L> {
@@ -183,11 +182,11 @@ impl<L: Link> Stream<L> {
         Self(End::new(name, open))
     }
 
-    /// Takes its ends anew for each slice, so that several variants can share
-    /// the same memory: with a segment for each, whole runs disagreed by six
-    /// percent on which is faster.
-    pub(crate) fn anew(mut self) -> Self {
-        self.0.anew = true;
+    /// Opens its endpoints again for each slice, so that several variants can share the
+    /// same memory. With a segment for each variant, the ratios of whole runs differed by
+    /// six percent.
+    pub(crate) fn reopened(mut self) -> Self {
+        self.0.reopened = true;
         self
     }
 }
@@ -229,7 +228,7 @@ impl<L: Link> Variant for Stream<L> {
                 break;
             }
             number += 1;
-            assert_eq!(message, number, "messages come in their order");
+            assert_eq!(message, number, "messages arrive in order");
         }
         self.0.number = number;
         self.0.end_slice();

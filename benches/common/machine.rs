@@ -1,4 +1,4 @@
-//! What the figures were measured on.
+//! The machine of the measurements.
 
 use std::fs;
 use std::io;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::placement::{Placement, allowed};
 
-/// The machine, the kernel, and which processors the bench uses.
+/// The machine, the kernel, and the processors of the bench.
 #[derive(Debug)]
 pub(crate) struct Machine {
     processor: String,
@@ -49,15 +49,15 @@ impl Machine {
         })
     }
 
-    /// The two processors of a contest, if there are two.
+    /// The two processors of a comparison, if there are two.
     pub(crate) fn apart(&self) -> Option<Placement> {
         self.apart
     }
 
-    /// In one line.
+    /// The machine in one line.
     pub(crate) fn line(&self) -> String {
         let topology = match self.apart {
-            None => "one CPU allowed: nothing is measured between two".to_owned(),
+            None => "one CPU allowed: measurements between two CPUs are skipped".to_owned(),
             Some(pair) => format!(
                 "CPUs {} and {} of {} allowed, {}",
                 pair.lead,
@@ -66,7 +66,7 @@ impl Machine {
                 if pair.shares_a_core() {
                     "one core's"
                 } else {
-                    "of two cores as far as the system says"
+                    "on two cores according to the system"
                 }
             ),
         };

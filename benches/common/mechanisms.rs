@@ -1,5 +1,5 @@
-//! What carries messages between two processes: what the system offers, and
-//! quoit, each with what it cannot carry and why.
+//! The mechanisms that carry messages between two processes: those of the system, and
+//! quoit. Each has the reasons for what it cannot carry.
 
 use std::ffi::CString;
 use std::fs;
@@ -12,8 +12,8 @@ use clap::ValueEnum;
 use quoit::{DoorbellKind, RingOptions, WaitStrategy};
 
 use super::calls::Calls;
-use super::contest::{Side, Variant};
 use super::delivery::Delivery;
+use super::interleaved::{Side, Variant};
 use super::link::{Link, RoundTrip};
 use super::message::{Carrier, numbered};
 use super::rings::Rings;
@@ -41,17 +41,17 @@ pub(crate) const SINGLE_TRIPS: &str = "single_trips_8";
 /// The longest datagram of UDP over IPv4.
 const LONGEST_DATAGRAM: usize = 65507;
 
-/// What the mechanisms do.
+/// The tasks of the mechanisms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Task {
-    /// A message there, and the same one back.
+    /// A round trip.
     Trips,
-    /// Messages one way.
+    /// Messages in one direction.
     Streams,
 }
 
 impl Task {
-    /// What its figures with messages of this size are called.
+    /// The name of its figures with messages of this size.
     pub(crate) fn figure(self, size: usize) -> String {
         let task = match self {
             Self::Trips => "trips",
@@ -67,8 +67,8 @@ pub(crate) struct Entry {
     pub(crate) variant: Result<Box<dyn Variant>, String>,
 }
 
-/// All mechanisms for a task with messages of `SIZE` bytes. The rings lie in
-/// shared memory, and one more on a disk.
+/// All mechanisms for a task with messages of `SIZE` bytes. The rings are in shared memory,
+/// and one is on a disk.
 pub(crate) fn all<const SIZE: usize>(task: Task, memory: &Path, disk: &Path) -> Vec<Entry> {
     let mut roster = Roster::<SIZE> {
         task,
@@ -84,7 +84,7 @@ pub(crate) fn all<const SIZE: usize>(task: Task, memory: &Path, disk: &Path) -> 
     roster.carrier(UNIX_DATAGRAM, None, sockets::unix_datagrams);
     roster.carrier(TCP, None, sockets::tcp);
     let too_long = format!("a datagram holds {LONGEST_DATAGRAM} bytes at most");
-    let lossy = streams("loses what the receiver has no room for");
+    let lossy = streams("drops datagrams that the receiver has no room for");
     roster.carrier(
         UDP,
         lossy.or(above(LONGEST_DATAGRAM, too_long)),
@@ -96,10 +96,10 @@ pub(crate) fn all<const SIZE: usize>(task: Task, memory: &Path, disk: &Path) -> 
         message_queue::wire(SIZE)
     });
     roster.carrier(SLOT, None, || slot::wire(&file(SLOT), SIZE));
-    let sum = streams("adds up what is not read yet");
+    let sum = streams("adds unread numbers up");
     let number = above(8, "carries a number of 8 bytes".to_owned());
     roster.link(EVENTFD, sum.or(number.clone()), eventfd::wire);
-    let full = streams("a full queue refuses, nothing waits");
+    let full = streams("a full queue is an error, not a wait");
     roster.link(SIGNAL, full.or(number), signals::wire);
 
     let capacity = match SIZE {
@@ -114,7 +114,7 @@ pub(crate) fn all<const SIZE: usize>(task: Task, memory: &Path, disk: &Path) -> 
     roster.ring(SPINNING, None, &memory_rings, &spinning);
     roster.ring(PARKED, None, &memory_rings, &parked);
     roster.ring(SEMAPHORE, None, &memory_rings, &semaphore);
-    let no_disk = is_in_memory(disk).then(|| "lies in memory: say --disk".to_owned());
+    let no_disk = is_in_memory(disk).then(|| "is in memory: use --disk".to_owned());
     roster.ring(FILE, no_disk, &disk_rings, &spinning);
     roster.enter(CALL, streams("a call is a round trip"), || {
         let ends = memory_rings.link(&roster_name::<SIZE>(task, CALL), &spinning);
@@ -128,7 +128,7 @@ struct Roster<const SIZE: usize> {
     entries: Vec<Entry>,
 }
 
-/// What is an entry's own in a directory.
+/// The name that distinguishes an entry in a directory.
 fn roster_name<const SIZE: usize>(task: Task, name: &str) -> String {
     format!("{}-{name}", task.figure(SIZE))
 }
@@ -172,7 +172,7 @@ impl<const SIZE: usize> Roster<SIZE> {
         self.link(name, obstacle, || Ok(numbered::<SIZE, C>(wire()?)));
     }
 
-    /// Records of eight bytes, and frames of more.
+    /// Records for eight bytes, frames for more.
     fn ring(
         &mut self,
         name: &'static str,
@@ -189,21 +189,21 @@ impl<const SIZE: usize> Roster<SIZE> {
     }
 }
 
-/// The longest message of a message queue, as far as the system says.
+/// The system's limit for a message of a message queue.
 fn longest_queued() -> usize {
     let limit = fs::read_to_string("/proc/sys/fs/mqueue/msgsize_max");
     let limit = limit.ok().and_then(|limit| limit.trim().parse().ok());
     limit.unwrap_or(8192)
 }
 
-/// Whether a directory lies on no disk.
+/// Whether a directory is not on a disk.
 fn is_in_memory(directory: &Path) -> bool {
     let Ok(directory) = CString::new(directory.as_os_str().as_bytes()) else {
         return false;
     };
-    // SAFETY: all zero bytes are an answer, to be filled.
+    // SAFETY: all zero bytes are a valid answer, which the call fills.
     let mut system: libc::statfs = unsafe { std::mem::zeroed() };
-    // SAFETY: the path and the answer live through the call.
+    // SAFETY: the path and the answer outlive the call.
     let error = unsafe { libc::statfs(directory.as_ptr(), &raw mut system) };
     error == 0 && system.f_type as i64 == libc::TMPFS_MAGIC
 }

@@ -1,13 +1,13 @@
-//! The copies alone, for scale: into a buffer and out of it, on one processor.
+//! The copies alone, as a lower bound: into a buffer and out of it, on one processor.
 
 use std::hint::black_box;
 
 use hdrhistogram::Histogram;
 
-use super::contest::{Plan, Side, Variant};
+use super::interleaved::{Plan, Side, Variant};
 use super::link::measure;
 
-/// A buffer of so many bytes that messages go through, one after the other.
+/// A buffer of this many bytes, through which messages are copied.
 #[derive(Debug)]
 pub(crate) struct Memcpy {
     name: String,

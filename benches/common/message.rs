@@ -1,16 +1,16 @@
-//! Numbers as messages of so many bytes, for what carries bytes.
+//! Numbers as messages of several bytes, for transports of bytes.
 
-use super::contest::Side;
+use super::interleaved::Side;
 use super::link::Link;
 
-/// One process's end of something that carries whole messages both ways.
+/// One process's endpoint of a transport of whole messages in both directions.
 pub(crate) trait Carrier {
     fn send(&mut self, message: &[u8]);
-    /// Fills the buffer, which is as long as the message.
+    /// Fills the buffer, which has the message's length.
     fn receive(&mut self, message: &mut [u8]);
 }
 
-/// Messages of `SIZE` bytes. The number is at their head and at their tail, and
+/// Messages of `SIZE` bytes. The number is at the beginning and at the end of each, and
 /// both are compared.
 #[derive(Debug)]
 pub(crate) struct Numbered<C, const SIZE: usize> {
@@ -19,7 +19,7 @@ pub(crate) struct Numbered<C, const SIZE: usize> {
     incoming: [u8; SIZE],
 }
 
-/// Makes ends that carry numbers of ends that carry bytes.
+/// Builds endpoints for numbers from endpoints for bytes.
 pub(crate) fn numbered<const SIZE: usize, C: Carrier>(
     mut open: impl FnMut(Side) -> C,
 ) -> impl FnMut(Side) -> Numbered<C, SIZE> {
@@ -44,7 +44,7 @@ impl<C: Carrier, const SIZE: usize> Link for Numbered<C, SIZE> {
     }
 }
 
-/// Writes the number to both ends of a message.
+/// Writes the number to the beginning and the end of a message.
 #[inline(always)]
 pub(super) fn stamp(message: &mut [u8], number: u64) {
     let number = number.to_le_bytes();
@@ -53,10 +53,10 @@ pub(super) fn stamp(message: &mut [u8], number: u64) {
     message[tail..].copy_from_slice(&number);
 }
 
-/// The number of a message that came whole.
+/// The number of a message, which must be whole.
 #[inline(always)]
 pub(super) fn number(message: &[u8]) -> u64 {
     let (head, tail) = (message.first_chunk(), message.last_chunk());
-    assert_eq!(head, tail, "a message comes whole");
+    assert_eq!(head, tail, "a message arrives whole");
     u64::from_le_bytes(*head.expect("a number fits into every message"))
 }

@@ -6,22 +6,22 @@ use std::mem::zeroed;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
 
-use super::contest::Side;
-use super::held::Held;
+use super::blocked_signals::BlockedSignals;
+use super::interleaved::Side;
 use super::message::Carrier;
 
-/// As many messages as a queue holds where nobody has changed the limit.
+/// The number of messages in a queue: the system's default limit.
 const MESSAGES: libc::c_long = 10;
 
-/// An end of two queues.
+/// An endpoint of two queues.
 #[derive(Debug)]
 pub(crate) struct Queues {
     outgoing: OwnedFd,
     incoming: OwnedFd,
 }
 
-/// Makes two queues for messages of this size, which both processes have and
-/// no name leads to.
+/// Creates two queues for messages of this size. Both processes have both, and their names
+/// are removed.
 pub(crate) fn wire(size: usize) -> io::Result<impl FnMut(Side) -> Queues + use<>> {
     let [out, back] = [queue(size)?, queue(size)?];
     Ok(move |side| {
@@ -35,22 +35,22 @@ pub(crate) fn wire(size: usize) -> io::Result<impl FnMut(Side) -> Queues + use<>
 }
 
 fn queue(size: usize) -> io::Result<OwnedFd> {
-    // Or a signal would leave the name behind.
-    let _held = Held::new();
+    // Otherwise a signal could leave the name behind.
+    let _held = BlockedSignals::new();
     let name = CString::new(format!("/quoit-bench-{}", std::process::id()))?;
     // SAFETY: all zero bytes are attributes.
     let mut attributes: libc::mq_attr = unsafe { zeroed() };
     attributes.mq_maxmsg = MESSAGES;
     attributes.mq_msgsize = size as libc::c_long;
     let flags = libc::O_RDWR | libc::O_CREAT | libc::O_EXCL | libc::O_CLOEXEC;
-    // SAFETY: the name and the attributes live through the call.
+    // SAFETY: the name and the attributes outlive the call.
     let queue = unsafe { libc::mq_open(name.as_ptr(), flags, 0o600, &raw const attributes) };
     if queue < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: a queue's number is a descriptor on Linux, new and nobody else's.
+    // SAFETY: a queue's number is a descriptor on Linux. It is new and has no other owner.
     let queue = unsafe { OwnedFd::from_raw_fd(queue) };
-    // SAFETY: the name lives through the call.
+    // SAFETY: the name outlives the call.
     if unsafe { libc::mq_unlink(name.as_ptr()) } != 0 {
         return Err(io::Error::last_os_error());
     }
@@ -61,7 +61,7 @@ impl Carrier for Queues {
     #[inline(always)]
     fn send(&mut self, message: &[u8]) {
         let queue = self.outgoing.as_raw_fd();
-        // SAFETY: the message lives through the call and is as long as it says.
+        // SAFETY: the message outlives the call and has the given length.
         let error = unsafe { libc::mq_send(queue, message.as_ptr().cast(), message.len(), 0) };
         assert_eq!(error, 0, "the message is sent");
     }
@@ -70,7 +70,7 @@ impl Carrier for Queues {
     fn receive(&mut self, message: &mut [u8]) {
         let (queue, room) = (self.incoming.as_raw_fd(), message.len());
         let buffer = message.as_mut_ptr().cast();
-        // SAFETY: the buffer lives through the call and is as long as it says.
+        // SAFETY: the buffer outlives the call and has the given length.
         let received = unsafe { libc::mq_receive(queue, buffer, room, ptr::null_mut()) };
         assert_eq!(received, room as isize, "a message comes");
     }

@@ -1,4 +1,4 @@
-//! Where a bench's figures go: to files, for people and for programs.
+//! The output files of a bench: JSON and HTML.
 
 use std::error::Error;
 use std::fs;
@@ -7,29 +7,29 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Map, Value};
 
-use super::bars::Report;
 use super::page;
+use super::targets::Report;
 
-/// What every bench can be told.
+/// The options of every bench.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Output {
-    /// Takes a tenth of the time, and is rougher.
+    /// Takes a tenth of the time, with less precise figures
     #[arg(long)]
     pub(crate) quick: bool,
-    /// Writes all figures to this file.
+    /// Writes all figures to this JSON file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Writes a page with pictures to this file; it needs no network.
+    /// Writes an HTML page with charts to this file; it needs no network
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    /// What cargo says to every bench.
+    /// An argument that cargo passes to every bench.
     #[arg(long, hide = true)]
     bench: bool,
 }
 
 impl Output {
-    /// Writes what was asked for, and keeps the figures of a whole run for the
-    /// bench `verdict`.
+    /// Writes the requested files, and keeps the figures of a complete run for the bench
+    /// `report`.
     pub(crate) fn keep(
         &self,
         bench: &str,
@@ -52,7 +52,7 @@ impl Output {
     }
 }
 
-/// What the benches have kept: the last run of each.
+/// The figures that the benches have kept: the last run of each.
 pub(crate) fn kept() -> Result<Value, Box<dyn Error>> {
     let mut runs = Map::new();
     for bench in BENCHES {
@@ -64,14 +64,14 @@ pub(crate) fn kept() -> Result<Value, Box<dyn Error>> {
     Ok(Value::Object(runs))
 }
 
-/// In the order in which cargo runs them.
+/// The benches, in the order in which cargo runs them.
 const BENCHES: [&str; 4] = ["parked", "round_trip", "throughput", "transports"];
 
 fn part(bench: &str) -> PathBuf {
     directory().join(bench).with_extension("json")
 }
 
-/// In the target directory.
+/// The directory of the kept figures, in the target directory.
 pub(crate) fn directory() -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR")).with_file_name("quoit-bench")
 }

@@ -1,11 +1,12 @@
-//! The figures of benches as one page, which asks no network for anything.
+//! The figures of the benches as one HTML page, which needs no network.
 
 use core::fmt::Write;
 
 use serde_json::Value;
 
-use super::chart::{self, Curve, Promise};
-use super::mechanisms::SINGLE_TRIPS;
+use super::chart::{self, Curve, Target};
+use super::interleaved::DISTURBED;
+use super::mechanisms::{PARKED, PIPE, SINGLE_TRIPS, SPINNING, Task, UNIX};
 use super::spread::{Spread, show_nanos};
 
 const STYLE: &str = "\
@@ -16,24 +17,58 @@ const STYLE: &str = "\
     .scroll{overflow-x:auto}\
     table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.9rem}\
     th,td{padding:.25rem .8rem;text-align:right;border-bottom:1px solid #d0d7de}\
-    th:first-child,td:first-child{text-align:left;padding-left:0}\
-    small{color:#57606a}svg{width:100%;height:auto;border-radius:6px}\
+    th:first-child,td:first-child{text-align:left;padding-left:.4rem}\
+    tr.quoit{font-weight:600;background:#dff5ea}\
+    .result{font-size:1.15rem}.noise{border-left:4px solid #d9480f;padding-left:.8rem}\
+    small{color:#57606a}svg{width:100%;min-width:40rem;height:auto;border-radius:6px}\
     @media(prefers-color-scheme:dark){body{color:#e6edf3;background:#0d1117}\
-    th,td{border-color:#30363d}small{color:#9198a1}}";
+    th,td{border-color:#30363d}tr.quoit{background:#12332a}small{color:#9198a1}}";
 
-/// A page of these benches, by name.
+/// What the columns of the tables mean.
+const LEGEND: &str = "\
+    <p><b>How to read the tables.</b> The variants take turns in short slices. p50, p99 and p99.9: \
+    half of the operations, 99 and 99.9 % of them took this time or less; where operations are \
+    timed in batches, of a batch divided by its length. A ratio is the median of the ratios of two \
+    slices of one round, and the interquartile range (IQR) contains half of these ratios. \
+    <b>Rows of quoit are bold, on green.</b></p>\n";
+
+/// Rows of quoit that do not begin with its name.
+const OURS: [&str; 8] = [
+    "records",
+    "records in place",
+    "frames",
+    "frames in place",
+    "frames of any length",
+    "spin only",
+    "parking",
+    "parking, symmetric",
+];
+
+fn is_ours(name: &str) -> bool {
+    name.starts_with("quoit") || OURS.contains(&name)
+}
+
+/// The page of these benches, by name.
 pub(crate) fn page(runs: &Value) -> String {
     let mut html = format!(
         "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
-         <title>quoit: what was measured</title><style>{STYLE}</style>\n\
-         <h1>quoit: what was measured</h1>\n\
-         <p>Variants take turns in short slices. A ratio is the median of the ratios of slices of \
-         one round; beside it, half of them.</p>\n"
+         <title>quoit benchmark report</title><style>{STYLE}</style>\n\
+         <h1>quoit benchmark report</h1>\n"
     );
+    for sentence in [result(runs), targets(runs)].into_iter().flatten() {
+        let _ = writeln!(html, "<p class=\"result\">{sentence}</p>");
+    }
+    if let Some(warning) = noise(runs) {
+        let _ = writeln!(html, "<p class=\"noise\"><b>Noise.</b> {warning}</p>");
+    }
+    html += LEGEND;
     let runs = || runs.as_object().into_iter().flatten();
     if let Some(curves) = runs().find_map(|(_, run)| curves(run)) {
-        let _ = writeln!(html, "<h2>Single round trips</h2>\n{curves}");
+        let _ = writeln!(
+            html,
+            "<h2>Single round trips</h2>\n<div class=\"scroll\">{curves}</div>"
+        );
     }
     for (bench, run) in runs() {
         let _ = writeln!(
@@ -41,10 +76,11 @@ pub(crate) fn page(runs: &Value) -> String {
             "<h2>{bench}</h2>\n<p><small>{}</small></p>",
             origin(run)
         );
-        let promises: Vec<_> = array(&run["bars"]).iter().map(promise).collect();
-        if !promises.is_empty() {
-            let title = "Promises: how many times better than the limit";
-            let _ = writeln!(html, "{}", chart::promises(title, &promises));
+        let targets: Vec<_> = array(&run["bars"]).iter().map(target).collect();
+        if !targets.is_empty() {
+            let title = "Targets: how many times better than the limit";
+            let chart = chart::targets(title, &targets);
+            let _ = writeln!(html, "<div class=\"scroll\">{chart}</div>");
         }
         let mut figures: Vec<_> = run["figures"].as_object().into_iter().flatten().collect();
         figures.sort_by_key(|(name, _)| by_number(name));
@@ -58,14 +94,56 @@ pub(crate) fn page(runs: &Value) -> String {
     html + "</html>\n"
 }
 
-/// So that 64 comes before 1024.
+/// The result in one sentence, if the run has round trips over each mechanism.
+pub(crate) fn result(runs: &Value) -> Option<String> {
+    let trips = &runs["transports"]["figures"][Task::Trips.figure(8)]["variants"];
+    let nanos = |name: &str| trips[name]["nanoseconds"].as_f64();
+    let [spinning, parked, pipe, unix] = [SPINNING, PARKED, PIPE, UNIX].map(nanos);
+    let (spinning, pipe) = (spinning?, pipe?);
+    Some(format!(
+        "A round trip of 8 bytes between two processes takes {} in quoit while both spin, and {} in a \
+         pipe, {:.0} times as long; while both sleep between messages it takes {} in quoit and {} \
+         in a Unix socket.",
+        show_nanos(spinning),
+        show_nanos(pipe),
+        pipe / spinning,
+        show_nanos(parked?),
+        show_nanos(unix?)
+    ))
+}
+
+/// How many targets were met.
+fn targets(runs: &Value) -> Option<String> {
+    let runs = runs.as_object()?.values();
+    let bars: Vec<_> = runs.flat_map(|run| array(&run["bars"])).collect();
+    let met = bars.iter().filter(|bar| bar["ok"] == true).count();
+    (!bars.is_empty()).then(|| format!("{met} of {} targets are met.", bars.len()))
+}
+
+/// A warning, if other programs took the processors while something was measured.
+pub(crate) fn noise(runs: &Value) -> Option<String> {
+    let runs = runs.as_object()?.values();
+    let figures = runs.flat_map(|run| run["figures"].as_object().into_iter().flatten());
+    let disturbed: Vec<f64> = figures
+        .filter_map(|(_, figure)| figure["preempted_per_second"].as_f64())
+        .filter(|count| *count > DISTURBED)
+        .collect();
+    let worst = disturbed.iter().copied().reduce(f64::max)?;
+    Some(format!(
+        "Other programs or threads interrupted the two up to {worst:.0} times a second. Do not rely \
+         on {} of the tables: measure again on a quiet machine.",
+        disturbed.len()
+    ))
+}
+
+/// Sort key that puts 64 before 1024.
 fn by_number(name: &str) -> (&str, Option<u64>) {
     let parts = name.rsplit_once('_');
     let number = parts.and_then(|(start, number)| Some((start, number.parse().ok()?)));
     number.map_or((name, None), |(start, number)| (start, Some(number)))
 }
 
-/// When and where a bench ran.
+/// Time and machine of a bench's run.
 pub(crate) fn origin(run: &Value) -> String {
     let machine = run["figures"]["machine"]["line"].as_str();
     let quick = if run["quick"] == true { ", quick" } else { "" };
@@ -76,12 +154,13 @@ pub(crate) fn origin(run: &Value) -> String {
     )
 }
 
-/// The picture of the single round trips, if the run has them.
+/// The chart of the single round trips, if the run has them.
 pub(crate) fn curves(run: &Value) -> Option<String> {
     let figure = &run["figures"][SINGLE_TRIPS];
     let point = |point: &Value| Some((point[0].as_f64()?, point[1].as_f64()?));
     let curve = |name: &str| Curve {
         name: name.to_owned(),
+        is_ours: is_ours(name),
         points: array(&figure["variants"][name]["percentiles"])
             .iter()
             .filter_map(point)
@@ -96,11 +175,11 @@ pub(crate) fn curves(run: &Value) -> Option<String> {
     Some(chart::percentiles(title, &curves))
 }
 
-fn promise(bar: &Value) -> Promise {
+fn target(bar: &Value) -> Target {
     let number = |name: &str| bar[name].as_f64().unwrap_or(f64::NAN);
     let mut within = ["within_lower", "within", "within_upper"].map(number);
     within.sort_by(f64::total_cmp);
-    Promise {
+    Target {
         name: bar["name"].as_str().unwrap_or("?").to_owned(),
         words: format!(
             "{:.3} ({})",
@@ -112,7 +191,8 @@ fn promise(bar: &Value) -> Promise {
     }
 }
 
-/// Each variant's time, and its ratio to the first one's.
+/// Each variant's percentiles, and its ratio to the first one's; what was not measured, and why;
+/// how far the machine was the bench's own.
 fn table(html: &mut String, figure: &Value) {
     let variants = || {
         let names = array(&figure["order"]).iter().filter_map(Value::as_str);
@@ -121,27 +201,51 @@ fn table(html: &mut String, figure: &Value) {
     let Some((base, first)) = variants().next() else {
         return;
     };
-    *html += "<div class=\"scroll\"><table><tr><th>variant<th>median<th>per second\
-              <th>99 %<th>99.9 %";
-    let _ = writeln!(html, "<th>of {base}<th>half of the slices");
+    let _ = writeln!(
+        html,
+        "<div class=\"scroll\"><table><tr><th>variant<th>p50<th>p99<th>p99.9<th>per second\
+         <th>ratio to {base}<th>IQR"
+    );
     for (name, variant) in variants() {
         let nanos = |name: &str| variant[name].as_f64().unwrap_or(f64::NAN);
         let ratios = slices(variant).zip(slices(first)).map(|(a, b)| a / b);
         let ratio = Spread::of(ratios);
-        let median = nanos("nanoseconds");
+        let class = if is_ours(name) {
+            " class=\"quoit\""
+        } else {
+            ""
+        };
         let _ = writeln!(
             html,
-            "<tr><td>{name}<td>{}<td>{}<td>{}<td>{}<td>{:.3}<td>{:.3} to {:.3}",
-            show_nanos(median),
-            rate(1e9 / median),
+            "<tr{class}><td>{name}<td>{}<td>{}<td>{}<td>{}<td>{:.3}<td>{:.3} to {:.3}",
+            show_nanos(nanos("p50")),
             show_nanos(nanos("p99")),
             show_nanos(nanos("p999")),
+            rate(1e9 / nanos("nanoseconds")),
             ratio.median,
             ratio.lower,
             ratio.upper
         );
     }
+    let missing = figure["not_measured"].as_object().into_iter().flatten();
+    for (name, reason) in missing {
+        let reason = reason.as_str().unwrap_or("?");
+        let _ = writeln!(
+            html,
+            "<tr><td>{name}<td colspan=\"6\">not measured: {reason}"
+        );
+    }
     *html += "</table></div>\n";
+    if let Some(count) = figure["preempted_per_second"].as_f64() {
+        let warning = match count > DISTURBED {
+            true => ": <b>too many for a result</b>",
+            false => "",
+        };
+        let _ = writeln!(
+            html,
+            "<p><small>involuntary context switches: {count:.0} a second{warning}</small></p>"
+        );
+    }
 }
 
 fn slices(variant: &Value) -> impl Iterator<Item = f64> {

@@ -1,6 +1,5 @@
-//! The bare cache line: one line each way, which holds the message itself. The
-//! least that two processors need to talk, and what a round trip is measured
-//! against.
+//! The bare cache line: one line in each direction, which contains the message itself. It
+//! is the least that two processors need to communicate. Round trips are compared with it.
 #![allow(
     clippy::disallowed_types,
     reason = "bare words, to compare the ring's protocol with none"
@@ -13,23 +12,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use memmap2::MmapRaw;
 
-use super::contest::Side;
+use super::interleaved::Side;
 use super::link::Link;
 
-/// One end of two lines in a file of shared memory, as a ring's would be.
+/// One endpoint of two lines in shared memory, placed like a ring's.
 #[derive(Debug)]
 pub(crate) struct PingPong {
     map: MmapRaw,
     outgoing: usize,
     incoming: usize,
-    /// The last message that came.
+    /// The last message that was received.
     last: u64,
 }
 
-/// The lines lie on two pages, like the ring's tails.
+/// The lines are on two pages, like the ring's tails.
 const LINES: [usize; 2] = [0, 4096];
 
-/// Says how each process opens its end: in another file each time, as
+/// Returns how each process opens its endpoint: each time in another file, as
 /// `Rings::links` does.
 pub(crate) fn wire(directory: &Path) -> impl FnMut(Side) -> PingPong + use<> {
     let directory = directory.to_owned();
@@ -50,7 +49,7 @@ pub(crate) fn wire(directory: &Path) -> impl FnMut(Side) -> PingPong + use<> {
     }
 }
 
-/// The file; the second process finds it.
+/// The file; the second process opens the first one's.
 fn lines(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
@@ -62,15 +61,14 @@ fn lines(path: &Path) -> io::Result<File> {
 impl PingPong {
     #[inline(always)]
     fn word(&self, offset: usize) -> &AtomicU64 {
-        // SAFETY: both offsets lie within the pages.
+        // SAFETY: both offsets are within the pages.
         let word = unsafe { self.map.as_mut_ptr().add(offset) };
-        // SAFETY: the pages live as long as `self`, and nobody uses the word in
-        // another way.
+        // SAFETY: the pages outlive `self`, and every access to the word is atomic.
         unsafe { AtomicU64::from_ptr(word.cast()) }
     }
 }
 
-/// Two messages in a row differ.
+/// Two consecutive messages differ.
 impl Link for PingPong {
     #[inline(always)]
     fn send(&mut self, message: u64) {

@@ -1,10 +1,10 @@
-//! Which processor each process runs on.
+//! The processors of the two processes.
 
 use std::fs;
 use std::io;
 use std::mem::size_of;
 
-/// The processors of the two processes of a contest.
+/// The processors of the two processes of a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Placement {
     pub(crate) lead: usize,
@@ -21,8 +21,8 @@ impl Placement {
         })
     }
 
-    /// On two processors, of different cores if there are such; `None` if this
-    /// process may use only one.
+    /// On two processors, on different cores if possible; `None` if this process may use
+    /// only one.
     pub(crate) fn apart() -> io::Result<Option<Self>> {
         let allowed = allowed()?;
         let Some((&lead, others)) = allowed.split_first() else {
@@ -34,7 +34,7 @@ impl Placement {
         Ok(partner.map(|&partner| Self { lead, partner }))
     }
 
-    /// Whether the two are one core's.
+    /// Whether the two processors belong to one core.
     pub(crate) fn shares_a_core(self) -> bool {
         self.lead == self.partner || siblings(self.lead).contains(&self.partner)
     }
@@ -43,7 +43,7 @@ impl Placement {
 /// The processors that this process may use.
 pub(crate) fn allowed() -> io::Result<Vec<usize>> {
     let mut set = no_cpus();
-    // SAFETY: the set lives through the call and is as long as it says.
+    // SAFETY: the set outlives the call and has the given size.
     let result = unsafe { libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &raw mut set) };
     if result != 0 {
         return Err(io::Error::last_os_error());
@@ -57,9 +57,9 @@ pub(crate) fn allowed() -> io::Result<Vec<usize>> {
 /// Keeps this process on one processor.
 pub(crate) fn pin(cpu: usize) -> io::Result<()> {
     let mut set = no_cpus();
-    // SAFETY: `allowed` gave the number, which is below the set's size.
+    // SAFETY: the number is from `allowed`, so it is below the set's size.
     unsafe { libc::CPU_SET(cpu, &mut set) };
-    // SAFETY: the set lives through the call and is as long as it says.
+    // SAFETY: the set outlives the call and has the given size.
     let result =
         unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set) };
     if result == 0 {
@@ -70,11 +70,11 @@ pub(crate) fn pin(cpu: usize) -> io::Result<()> {
 }
 
 fn no_cpus() -> libc::cpu_set_t {
-    // SAFETY: all zero bytes are an empty set.
+    // SAFETY: a zeroed set is empty.
     unsafe { std::mem::zeroed() }
 }
 
-/// The processors of the same core, as far as the system tells.
+/// The processors of the same core, according to the system.
 pub(crate) fn siblings(cpu: usize) -> Vec<usize> {
     let path = format!("/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list");
     fs::read_to_string(path).map_or_else(|_| vec![cpu], |list| parse_list(list.trim()))

@@ -1,15 +1,15 @@
-//! How far the bench is, on a terminal only.
+//! The progress of the bench, only on a terminal.
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// One bar on standard error, which is gone at the end.
+/// One bar on standard error, which is removed at the end.
 #[derive(Debug)]
 pub(crate) struct Progress(ProgressBar);
 
 impl Progress {
     pub(crate) fn new() -> Self {
         let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta:>4}");
-        let style = style.expect("the template is one");
+        let style = style.expect("the template is valid");
         Self(ProgressBar::new(0).with_style(style))
     }
 
@@ -23,7 +23,7 @@ impl Progress {
         self.0.set_position(done as u64);
     }
 
-    /// Makes room for a figure.
+    /// Removes the bar, to print a line.
     pub(crate) fn clear(&self) {
         self.0.finish_and_clear();
     }

@@ -1,5 +1,5 @@
-//! The bench's rings: where they lie, both ends as a link, and what their
-//! headers count.
+//! The bench's rings: their directory, both endpoints as a link, and the counters of their
+//! headers.
 
 use std::fs::{self, File};
 use std::io;
@@ -8,18 +8,18 @@ use std::path::{Path, PathBuf};
 
 use quoit::{RingOptions, Role, Shape};
 
-use super::contest::Side;
+use super::interleaved::Side;
 use super::link::Link;
 use super::message::Carrier;
 
-/// The directory of the rings. They stay there until the bench has ended, so
-/// that their counters can be read.
+/// The directory of the rings. They exist until the bench has ended, so that their counters
+/// can be read.
 #[derive(Debug, Clone)]
 pub(crate) struct Rings {
     directory: PathBuf,
 }
 
-/// One end of a ring each way.
+/// One endpoint of a ring in each direction.
 pub(crate) struct RingLink<T: Shape + ?Sized> {
     pub(crate) producer: T::Producer,
     pub(crate) consumer: T::Consumer,
@@ -28,29 +28,36 @@ pub(crate) struct RingLink<T: Shape + ?Sized> {
 impl Link for RingLink<u64> {
     #[inline(always)]
     fn send(&mut self, message: u64) {
-        self.producer.push(message).expect("the partner is there");
+        self.producer
+            .push(message)
+            .expect("the partner is attached");
     }
 
     #[inline(always)]
     fn receive(&mut self) -> u64 {
-        self.consumer.pop().expect("the partner is there")
+        self.consumer.pop().expect("the partner is attached")
     }
 }
 
 impl Carrier for RingLink<[u8]> {
     #[inline(always)]
     fn send(&mut self, message: &[u8]) {
-        self.producer.push(message).expect("the partner is there");
+        self.producer
+            .push(message)
+            .expect("the partner is attached");
     }
 
     #[inline(always)]
     fn receive(&mut self, message: &mut [u8]) {
         let received = self.consumer.pop(message);
-        assert_eq!(received.expect("the partner is there").len, message.len());
+        assert_eq!(
+            received.expect("the partner is attached").len,
+            message.len()
+        );
     }
 }
 
-/// What one role has counted in the header; see `layout.md`.
+/// The counters of one role in the header; see `layout.md`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Counters {
     pub(crate) parks: u64,
@@ -58,17 +65,17 @@ pub(crate) struct Counters {
     pub(crate) rescues: u64,
 }
 
-/// Where the counters lie in a role's state.
+/// Offset of the counters in a role's state.
 const PARKS: u64 = 24;
-/// Where the producer's state lies.
+/// Offset of the producer's state.
 const PRODUCER: u64 = 4224;
-/// Where the consumer's state lies.
+/// Offset of the consumer's state.
 const CONSUMER: u64 = 8320;
-/// Where the tail lies.
+/// Offset of the tail.
 const TAIL: u64 = 4096;
-/// Where the consumer's sleep word lies.
+/// Offset of the consumer's sleep word.
 const SLEEP_WORD: u64 = 12288;
-/// What it is while the consumer sleeps.
+/// Its value while the consumer sleeps.
 const PARKED: u32 = 2;
 
 impl Counters {
@@ -98,12 +105,12 @@ impl Rings {
         }
     }
 
-    /// Where the ring of this name lies.
+    /// The path of the ring with this name.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.join(name.replace(' ', "-"))
     }
 
-    /// Two rings, one for each way.
+    /// Two rings, one for each direction.
     pub(crate) fn link<T: Shape + ?Sized>(
         &self,
         name: &str,
@@ -125,9 +132,9 @@ impl Rings {
         }
     }
 
-    /// As `link`, with other rings each time that both ends are opened. How far a
-    /// line is from either processor depends on where the memory lies: with the
-    /// same memory throughout, whole runs disagreed by a third.
+    /// The same as `link`, with other rings each time that both endpoints are opened. The
+    /// distance of a line from either processor depends on its address: with the same
+    /// memory in all slices, whole runs differed by a third.
     pub(crate) fn links<T: Shape + ?Sized>(
         &self,
         name: &str,
@@ -141,12 +148,12 @@ impl Rings {
         }
     }
 
-    /// The share of a link's messages that found their receiver parked.
+    /// The share of a link's messages that were sent to a parked receiver.
     pub(crate) fn woke(&self, name: &str) -> io::Result<f64> {
         self.all_woke(&[name])
     }
 
-    /// The same of several links together.
+    /// The same for several links together.
     pub(crate) fn all_woke(&self, names: &[impl AsRef<str>]) -> io::Result<f64> {
         let (mut wakes, mut messages) = (0, 0);
         for name in names {
@@ -161,20 +168,19 @@ impl Rings {
         Ok(wakes as f64 / messages as f64)
     }
 
-    /// What the consumer of a ring has counted.
+    /// The counters of a ring's consumer.
     pub(crate) fn consumer(&self, name: &str) -> io::Result<Counters> {
         Counters::read(&self.path(name), Role::Consumer)
     }
 
-    /// Whether the consumer's sleep word says that it sleeps, or is about to.
+    /// Whether the consumer sleeps or is about to, according to its sleep word.
     pub(crate) fn consumer_is_parked(&self, name: &str) -> io::Result<bool> {
         let mut word = [0; 4];
         File::open(self.path(name))?.read_exact_at(&mut word, SLEEP_WORD)?;
         Ok(u32::from_ne_bytes(word) == PARKED)
     }
 
-    /// How many wake-ups were lost, on all rings of the bench, and how many
-    /// rings there were.
+    /// The number of lost wake-ups on all rings of the bench, and the number of rings.
     pub(crate) fn rescues(&self) -> io::Result<(u64, usize)> {
         let mut rescues = 0;
         let mut rings = 0;

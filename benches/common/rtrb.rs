@@ -1,25 +1,24 @@
-//! The ring of the crate rtrb, which lives in one process: two threads.
+//! The ring of the crate rtrb, which works in one process: two threads.
 
-// Both versions that are in use: which of them is faster depends on the machine, the ring and
-// the slice.
+// Two versions: which of them is faster depends on the machine, the ring and the slice.
 macro_rules! version {
     ($version:ident, $rtrb:ident) => {
         pub(crate) mod $version {
             use std::sync::{Arc, Mutex};
 
             use super::super::batches::BatchLink;
-            use super::super::contest::Side;
+            use super::super::interleaved::Side;
             use super::super::link::Link;
             use $rtrb as rtrb;
 
-            /// One thread's end of a ring each way.
+            /// One thread's endpoint of a ring in each direction.
             #[derive(Debug)]
             pub(crate) struct RtrbLink {
                 producer: rtrb::Producer<u64>,
                 consumer: rtrb::Consumer<u64>,
             }
 
-            /// Both ends, until each thread has taken its own.
+            /// Both endpoints, until each thread has taken its own.
             #[derive(Debug, Clone)]
             pub(crate) struct Ends(Arc<Mutex<[Option<RtrbLink>; 2]>>);
 
@@ -41,8 +40,11 @@ macro_rules! version {
                 pub(crate) fn link(&self) -> impl FnMut(Side) -> RtrbLink + use<> {
                     let ends = self.clone();
                     move |side| {
-                        let mut ends = ends.0.lock().expect("nobody panics with it");
-                        ends[side as usize].take().expect("each side opens once")
+                        let mut ends = ends
+                            .0
+                            .lock()
+                            .expect("no thread panics while it holds the lock");
+                        ends[side as usize].take().expect("each thread opens once")
                     }
                 }
             }

@@ -1,24 +1,23 @@
-//! Real-time signals with a value, which the receiver waits for.
+//! Real-time signals with a value, for which the receiver waits.
 
 use std::io::{self, Read, Write};
 use std::mem::{MaybeUninit, zeroed};
 use std::os::unix::net::UnixStream;
 use std::ptr;
 
-use super::contest::Side;
+use super::interleaved::Side;
 use super::link::Link;
 
-/// An end that knows the other process.
+/// An endpoint that knows the pid of its peer.
 pub(crate) struct Signals {
     peer: libc::pid_t,
     awaited: libc::sigset_t,
 }
 
-/// Blocks the signal, in this process and the one that is to be forked: nobody
-/// handles it.
+/// Blocks the signal, in this process and its later child: no handler runs.
 pub(crate) fn wire() -> io::Result<impl FnMut(Side) -> Signals> {
     let awaited = awaited();
-    // SAFETY: the set lives through the call.
+    // SAFETY: the set outlives the call.
     let error =
         unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const awaited, ptr::null_mut()) };
     if error != 0 {
@@ -31,24 +30,24 @@ pub(crate) fn wire() -> io::Result<impl FnMut(Side) -> Signals> {
             Side::Partner => &partner,
         };
         Signals {
-            peer: introduce(introduction).expect("the other process says who it is"),
+            peer: introduce(introduction).expect("the peer sends its pid"),
             awaited,
         }
     })
 }
 
-/// The set of the one signal.
+/// The set of this one signal.
 fn awaited() -> libc::sigset_t {
-    // SAFETY: all zero bytes are an empty set.
+    // SAFETY: a zeroed set is empty.
     let mut set = unsafe { zeroed() };
-    // SAFETY: the set lives through the call, which cannot fail.
+    // SAFETY: the set outlives the call, which cannot fail.
     unsafe { libc::sigaddset(&raw mut set, libc::SIGRTMIN()) };
     set
 }
 
-/// Says who this process is, and hears who the other one is.
+/// Exchanges the pids of the two processes.
 fn introduce(mut stream: &UnixStream) -> io::Result<libc::pid_t> {
-    // SAFETY: the call takes no memory.
+    // SAFETY: the call has no pointers.
     let own = unsafe { libc::getpid() };
     stream.write_all(&own.to_ne_bytes())?;
     let mut peer = [0; size_of::<libc::pid_t>()];
@@ -62,8 +61,7 @@ impl Link for Signals {
         let value = libc::sigval {
             sival_ptr: ptr::without_provenance_mut(message as usize),
         };
-        // SAFETY: the value is a number for the other process, where it leads
-        // nowhere.
+        // SAFETY: the value is only a number to the peer, which does not dereference it.
         let error = unsafe { libc::sigqueue(self.peer, libc::SIGRTMIN(), value) };
         assert_eq!(error, 0, "the signal is queued");
     }
@@ -71,12 +69,12 @@ impl Link for Signals {
     #[inline(always)]
     fn receive(&mut self) -> u64 {
         let mut info = MaybeUninit::<libc::siginfo_t>::uninit();
-        // SAFETY: the set and the room for the answer live through the call.
+        // SAFETY: the set and the answer outlive the call.
         while unsafe { libc::sigwaitinfo(&raw const self.awaited, info.as_mut_ptr()) } < 0 {
             let error = io::Error::last_os_error();
             assert_eq!(error.kind(), io::ErrorKind::Interrupted, "{error}");
         }
-        // SAFETY: the call has filled it in.
+        // SAFETY: the call has initialized it.
         let info = unsafe { info.assume_init() };
         // SAFETY: a queued signal has a value.
         let value = unsafe { info.si_value() };

@@ -1,5 +1,5 @@
-//! Shared memory and POSIX semaphores, as the textbooks join them: one slot
-//! each way, a semaphore that says that it is empty, and one that it is full.
+//! Shared memory and POSIX semaphores, as in textbooks: one slot in each direction, with
+//! one semaphore for empty and one for full.
 
 use std::fs::OpenOptions;
 use std::io;
@@ -7,15 +7,15 @@ use std::path::Path;
 
 use memmap2::MmapRaw;
 
-use super::contest::Side;
+use super::interleaved::Side;
 use super::message::Carrier;
 
-/// Where the semaphores and the message lie in a slot, each in a stripe.
+/// Offsets of the semaphores and the message in a slot, each in a separate stripe.
 const EMPTY: usize = 0;
 const FULL: usize = 128;
 const MESSAGE: usize = 256;
 
-/// One end of two slots.
+/// One endpoint of two slots.
 #[derive(Debug)]
 pub(crate) struct Slots {
     map: MmapRaw,
@@ -23,7 +23,7 @@ pub(crate) struct Slots {
     incoming: usize,
 }
 
-/// Makes the file with two slots for messages of this size.
+/// Creates the file with two slots for messages of this size.
 pub(crate) fn wire(path: &Path, size: usize) -> io::Result<impl FnMut(Side) -> Slots + use<>> {
     let mut options = OpenOptions::new();
     let file = options.read(true).write(true).create_new(true).open(path)?;
@@ -34,9 +34,9 @@ pub(crate) fn wire(path: &Path, size: usize) -> io::Result<impl FnMut(Side) -> S
         .into_iter()
         .zip([1, 0, 1, 0])
     {
-        // SAFETY: the offset lies within the map.
+        // SAFETY: the offset is within the mapping.
         let semaphore = unsafe { map.as_mut_ptr().add(semaphore) };
-        // SAFETY: there is room for a semaphore, and nobody else has the file.
+        // SAFETY: there is room for a semaphore, and no other process has the file.
         if unsafe { libc::sem_init(semaphore.cast(), 1, count) } != 0 {
             return Err(io::Error::last_os_error());
         }
@@ -57,13 +57,13 @@ pub(crate) fn wire(path: &Path, size: usize) -> io::Result<impl FnMut(Side) -> S
 impl Slots {
     #[inline(always)]
     fn at(&self, offset: usize) -> *mut u8 {
-        // SAFETY: every offset lies within the map.
+        // SAFETY: every offset is within the mapping.
         unsafe { self.map.as_mut_ptr().add(offset) }
     }
 
     #[inline(always)]
     fn wait(&self, semaphore: usize) {
-        // SAFETY: the semaphore was made before the processes parted.
+        // SAFETY: the semaphore was initialized before the fork.
         while unsafe { libc::sem_wait(self.at(semaphore).cast()) } != 0 {
             let error = io::Error::last_os_error();
             assert_eq!(error.kind(), io::ErrorKind::Interrupted, "{error}");
@@ -83,7 +83,7 @@ impl Carrier for Slots {
     fn send(&mut self, message: &[u8]) {
         self.wait(self.outgoing + EMPTY);
         let slot = self.at(self.outgoing + MESSAGE);
-        // SAFETY: the slot is as long as the message, and empty: this process's.
+        // SAFETY: the slot has the message's length. It is empty, so this process owns it.
         unsafe { slot.copy_from_nonoverlapping(message.as_ptr(), message.len()) };
         self.post(self.outgoing + FULL);
     }
@@ -92,7 +92,7 @@ impl Carrier for Slots {
     fn receive(&mut self, message: &mut [u8]) {
         self.wait(self.incoming + FULL);
         let slot = self.at(self.incoming + MESSAGE);
-        // SAFETY: the slot is as long as the message, and full: this process's.
+        // SAFETY: the slot has the message's length. It is full, so this process owns it.
         unsafe { slot.copy_to_nonoverlapping(message.as_mut_ptr(), message.len()) };
         self.post(self.incoming + EMPTY);
     }

@@ -1,5 +1,5 @@
-//! What a program would use without a ring: pipes, sockets of the Unix domain,
-//! TCP and UDP on the loopback, each with blocking calls on whole messages.
+//! Pipes, Unix sockets, and TCP and UDP on the loopback interface, each with blocking calls
+//! on whole messages.
 
 use std::ffi::CString;
 use std::fs::{File, OpenOptions};
@@ -12,10 +12,10 @@ use std::path::Path;
 
 use socket2::Socket;
 
-use super::contest::Side;
+use super::interleaved::Side;
 use super::message::Carrier;
 
-/// An end that reads and writes a stream of bytes.
+/// An endpoint that reads and writes a stream of bytes.
 #[derive(Debug)]
 pub(crate) struct Bytes<R, W> {
     reader: R,
@@ -34,7 +34,7 @@ impl<R: Read, W: Write> Carrier for Bytes<R, W> {
     }
 }
 
-/// An end that sends and receives datagrams.
+/// An endpoint that sends and receives datagrams.
 #[derive(Debug)]
 pub(crate) struct Datagrams(Socket);
 
@@ -52,7 +52,7 @@ impl Carrier for Datagrams {
     }
 }
 
-/// Gives each process its end, and drops the other. Not to be asked twice.
+/// Gives each process its endpoint, and drops the other one. Call it once.
 fn part<L>(lead: L, partner: L) -> impl FnMut(Side) -> L {
     let mut ends = Some((lead, partner));
     move |side| {
@@ -64,7 +64,7 @@ fn part<L>(lead: L, partner: L) -> impl FnMut(Side) -> L {
     }
 }
 
-/// Two pipes, one for each way.
+/// Two pipes, one for each direction.
 pub(crate) fn pipes() -> io::Result<impl FnMut(Side) -> Bytes<File, File>> {
     let (to_partner, from_lead) = pipe()?;
     let (to_lead, from_partner) = pipe()?;
@@ -79,27 +79,26 @@ pub(crate) fn pipes() -> io::Result<impl FnMut(Side) -> Bytes<File, File>> {
     Ok(part(lead, partner))
 }
 
-/// The end to read from, and the end to write to.
+/// The reading and the writing side of a pipe.
 fn pipe() -> io::Result<(File, File)> {
     let mut ends = [0; 2];
     // SAFETY: there is room for two descriptors.
     if unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) } != 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the descriptor is new and nobody else's.
+    // SAFETY: the descriptor is new and has no other owner.
     let reader = unsafe { File::from_raw_fd(ends[0]) };
-    // SAFETY: and so is this one.
+    // SAFETY: the same holds for this one.
     let writer = unsafe { File::from_raw_fd(ends[1]) };
     Ok((reader, writer))
 }
 
-/// Two named pipes whose names begin so. Each open waits for the other
-/// process's.
+/// Two named pipes whose names have this prefix. Each open waits for the peer's.
 pub(crate) fn fifos(path: &Path) -> io::Result<impl FnMut(Side) -> Bytes<File, File> + use<>> {
     let [out, back] = ["out", "back"].map(|way| path.with_extension(way));
     for way in [&out, &back] {
         let way = CString::new(way.as_os_str().as_bytes())?;
-        // SAFETY: the path lives through the call.
+        // SAFETY: the path outlives the call.
         if unsafe { libc::mkfifo(way.as_ptr(), 0o600) } != 0 {
             return Err(io::Error::last_os_error());
         }
@@ -107,7 +106,7 @@ pub(crate) fn fifos(path: &Path) -> io::Result<impl FnMut(Side) -> Bytes<File, F
     let open = |way: &Path, writes: bool| {
         let mut options = OpenOptions::new();
         let file = options.read(!writes).write(writes).open(way);
-        file.expect("the pipe is there")
+        file.expect("the pipe exists")
     };
     Ok(move |side| match side {
         Side::Lead => {
@@ -135,7 +134,7 @@ pub(crate) fn unix() -> io::Result<impl FnMut(Side) -> Bytes<UnixStream, UnixStr
     Ok(part(end(lead)?, end(partner)?))
 }
 
-/// A TCP connection over the loopback, without Nagle's delay.
+/// A TCP connection over the loopback interface, without Nagle's delay.
 pub(crate) fn tcp() -> io::Result<impl FnMut(Side) -> Bytes<TcpStream, TcpStream>> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let lead = TcpStream::connect(listener.local_addr()?)?;
@@ -150,7 +149,7 @@ pub(crate) fn tcp() -> io::Result<impl FnMut(Side) -> Bytes<TcpStream, TcpStream
     Ok(part(end(lead)?, end(partner)?))
 }
 
-/// Two connected UDP sockets on the loopback.
+/// Two connected UDP sockets on the loopback interface.
 pub(crate) fn udp() -> io::Result<impl FnMut(Side) -> Datagrams> {
     let lead = UdpSocket::bind("127.0.0.1:0")?;
     let partner = UdpSocket::bind("127.0.0.1:0")?;

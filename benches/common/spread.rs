@@ -4,7 +4,7 @@ use core::fmt;
 
 use serde_json::{Value, json};
 
-/// The median of some values, and between what half of them lie.
+/// The median and the quartiles of some values.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Spread {
     pub(crate) lower: f64,
@@ -15,7 +15,7 @@ pub(crate) struct Spread {
 }
 
 impl Spread {
-    /// Of at least one value.
+    /// Of one or more values.
     pub(crate) fn of(values: impl IntoIterator<Item = f64>) -> Self {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
@@ -38,7 +38,7 @@ impl Spread {
     }
 }
 
-/// Of one value.
+/// A single value.
 impl From<f64> for Spread {
     fn from(value: f64) -> Self {
         Self::of([value])
@@ -57,8 +57,7 @@ impl fmt::Display for Spread {
     }
 }
 
-/// The value below which this share of the sorted values lies; between two
-/// values, on the line between them.
+/// The quantile of the sorted values, with linear interpolation.
 fn quantile(sorted: &[f64], share: f64) -> f64 {
     let place = share * (sorted.len() - 1) as f64;
     let (low, high) = (

@@ -1,23 +1,23 @@
-//! Cleans up, however the bench ends.
+//! Cleans up after the bench, also after a panic or a signal.
 
 use std::path::Path;
 use std::process::ExitCode;
 
 use tempfile::TempDir;
 
+use super::blocked_signals::BlockedSignals;
 use super::child::{Child, Outcome};
-use super::held::Held;
 
-/// Runs `bench` in a process of its own, with a directory in each of these
-/// places. They are removed when that process has ended: well, by a panic, or
-/// by a signal, which this process passes on.
+/// Runs `bench` in a separate process, with a temporary directory in each of these places.
+/// This process forwards signals to it, and removes the directories when it has ended,
+/// normally or not.
 pub(crate) fn supervise<const N: usize>(
     places: [&Path; N],
     bench: impl FnOnce([&Path; N]) -> Outcome,
 ) -> ExitCode {
     let run = || -> Result<bool, Box<dyn std::error::Error>> {
-        // Until there is somebody to pass them on.
-        let held = Held::new();
+        // Until the handler that forwards them is installed.
+        let held = BlockedSignals::new();
         let directories = places.map(|place| TempDir::with_prefix_in("quoit-bench-", place));
         let directories = directories.into_iter().collect::<Result<Vec<_>, _>>()?;
         let paths = std::array::from_fn(|place| directories[place].path());
@@ -27,8 +27,8 @@ pub(crate) fn supervise<const N: usize>(
         })?;
         let pid = worker.pid();
         ctrlc::set_handler(move || {
-            // SAFETY: the call takes no memory. The handler's process ends as
-            // soon as the worker is reaped.
+            // SAFETY: the call has no pointers. The handler's process ends as soon as the
+            // worker is reaped.
             unsafe { libc::kill(pid, libc::SIGTERM) };
         })?;
         drop(held);

@@ -1,14 +1,14 @@
-//! How often a process left its processor, as the kernel counts.
+//! Context switches of a process, counted by the kernel.
 
 use std::fs;
 use std::io;
 
-/// How often a process gave the processor away by itself.
+/// Voluntary context switches.
 pub(crate) fn voluntary(pid: libc::pid_t) -> io::Result<u64> {
     read(pid, "voluntary_ctxt_switches:")
 }
 
-/// How often others took the processor from a process.
+/// Involuntary context switches.
 pub(crate) fn involuntary(pid: libc::pid_t) -> io::Result<u64> {
     read(pid, "nonvoluntary_ctxt_switches:")
 }

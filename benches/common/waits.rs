@@ -1,15 +1,14 @@
-//! Links whose receivers wait in the other ways: for many rings at once, in async code, in
-//! an event loop.
+//! Links with other kinds of wait: on many rings at once, in async code, in an event loop.
 
 use std::os::fd::AsRawFd;
 
 use quoit::{Consumer, Pollable, PopError, Producer, RingOptions, Select, Selected};
 
-use super::contest::Side;
+use super::interleaved::Side;
 use super::link::Link;
 use super::rings::{RingLink, Rings};
 
-/// Many rings each way. Each message takes the next one, and its receiver waits for all.
+/// Many rings in each direction. Each message uses the next one, and its receiver waits for all.
 pub(crate) struct Selecting {
     producers: Vec<Producer<u64>>,
     consumers: Vec<Consumer<u64>>,
@@ -18,14 +17,14 @@ pub(crate) struct Selecting {
 }
 
 impl Selecting {
-    /// The links of so many rings each way.
+    /// The links of this many rings in each direction.
     pub(crate) fn names(count: usize) -> Vec<String> {
         (0..count)
             .map(|index| format!("select {count} {index}"))
             .collect()
     }
 
-    /// So many rings, which are made when they are opened first.
+    /// This many rings, which the first open creates.
     pub(crate) fn open(
         rings: &Rings,
         count: usize,
@@ -52,7 +51,7 @@ impl Link for Selecting {
     #[inline(always)]
     fn send(&mut self, message: u64) {
         let producer = &mut self.producers[self.sent];
-        producer.push(message).expect("the partner is there");
+        producer.push(message).expect("the partner is attached");
         self.sent += 1;
         if self.sent == self.producers.len() {
             self.sent = 0;
@@ -63,12 +62,12 @@ impl Link for Selecting {
     fn receive(&mut self) -> u64 {
         match self.select.wait(&mut self.consumers, None) {
             Ok(Selected::Ready(index)) => self.consumers[index].try_pop().expect("it is ready"),
-            other => panic!("the partner is there: {other:?}"),
+            other => panic!("the partner is attached: {other:?}"),
         }
     }
 }
 
-/// A ring each way, whose consumer is the last of an event loop: an eventfd, by `poll`.
+/// A ring in each direction, whose consumer waits for an eventfd by `poll`, as an event loop does.
 pub(crate) struct Polling {
     producer: Producer<u64>,
     consumer: Pollable<Consumer<u64>>,
@@ -92,7 +91,9 @@ impl Polling {
 impl Link for Polling {
     #[inline(always)]
     fn send(&mut self, message: u64) {
-        self.producer.push(message).expect("the partner is there");
+        self.producer
+            .push(message)
+            .expect("the partner is attached");
     }
 
     #[inline(always)]
@@ -103,17 +104,17 @@ impl Link for Polling {
                 events: libc::POLLIN,
                 revents: 0,
             };
-            // SAFETY: the entry lives through the call.
+            // SAFETY: the entry outlives the call.
             unsafe { libc::poll(&raw mut entry, 1, -1) };
             match self.consumer.get().try_pop() {
                 Err(PopError::Empty) => {}
-                popped => return popped.expect("the partner is there"),
+                popped => return popped.expect("the partner is attached"),
             }
         }
     }
 }
 
-/// A ring each way, whose consumer is async, on an executor for one task.
+/// A ring in each direction, whose consumer is async, on an executor for one task.
 #[cfg(feature = "futures")]
 pub(crate) struct Async {
     producer: Producer<u64>,
@@ -130,7 +131,7 @@ impl Async {
         let mut link = rings.link::<u64>(name, options);
         move |side| {
             let RingLink { producer, consumer } = link(side);
-            let consumer = consumer.into_async().expect("an async end");
+            let consumer = consumer.into_async().expect("an async endpoint");
             Self { producer, consumer }
         }
     }
@@ -140,12 +141,14 @@ impl Async {
 impl Link for Async {
     #[inline(always)]
     fn send(&mut self, message: u64) {
-        self.producer.push(message).expect("the partner is there");
+        self.producer
+            .push(message)
+            .expect("the partner is attached");
     }
 
     #[inline(always)]
     fn receive(&mut self) -> u64 {
         let popped = futures_executor::block_on(self.consumer.pop());
-        popped.expect("the partner is there")
+        popped.expect("the partner is attached")
     }
 }

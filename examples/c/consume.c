@@ -66,7 +66,7 @@ static int sleeps_through(long nanoseconds) { // whether it may have ended witho
     atomic_exchange(AT(32, MY_WORD), PARKED), atomic_thread_fence(memory_order_seq_cst);
     int result = 0;
     if (LOAD(64, TAIL) == head && !(LOAD(64, PRODUCER) & 1)) {
-        STORE(64, CONSUMER + 24, LOAD(64, CONSUMER + 24) + 1); // parks, for people
+        STORE(64, CONSUMER + 24, LOAD(64, CONSUMER + 24) + 1); // parks, shown by quoit stat
         clock_gettime(CLOCK_MONOTONIC, &end);
         if ((end.tv_nsec += nanoseconds) >= 1000000000) end.tv_sec += 1, end.tv_nsec -= 1000000000;
         if (semaphore(MY_SEMAPHORE)) result = sem_clockwait(semaphore(MY_SEMAPHORE), CLOCK_MONOTONIC, &end);
@@ -127,7 +127,7 @@ int main(int argc, char **argv) {
         if (tail != head) read_to(tail);
         else if (LOAD(64, PRODUCER) & 1) gone = "closed";
         else if (!sleeps_through(longest)) continue;
-        else if (!LOAD(64, PRODUCER)) check(leads_here(argv[1]), "superseded: start again"); // none can come
+        else if (!LOAD(64, PRODUCER)) check(leads_here(argv[1]), "superseded: start again"); // no producer can attach
         else if (lock(F_OFD_GETLK, TAIL)) gone = "died";
     }
     STORE(64, CONSUMER, LOAD(64, CONSUMER) | 1), wake(1); // closes; the end of the process frees the lock

@@ -1,4 +1,4 @@
-//! Numbers for people.
+//! Readable numbers.
 
 /// `12,345,678`
 pub(crate) fn grouped(number: u64) -> String {

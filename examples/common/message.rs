@@ -33,7 +33,7 @@ impl Message {
         (self.checksum == self.sum()).then_some(self.number)
     }
 
-    /// The checksum, shortened for people.
+    /// The checksum, shortened for display.
     pub(crate) fn short_checksum(&self) -> u32 {
         self.checksum as u32
     }

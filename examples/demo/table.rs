@@ -1,4 +1,4 @@
-//! The results, for people.
+//! The results as tables.
 
 use super::common::figures::{scaled, three_digits};
 use super::end::{Transport, word};

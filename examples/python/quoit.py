@@ -85,7 +85,7 @@ class Ring:
         size = self.identity.st_size
         if not stat.S_ISREG(self.identity.st_mode) or size <= DATA:
             raise Refused(f"{name} is not a ring")
-        # To read a hole of a file through a mapping would allocate memory.
+        # Reading an unallocated block of a file through a mapping would allocate memory.
         if os.pread(self.file, 12, 0) != struct.pack("<QI", MAGIC, LAYOUT):
             raise Refused(f"{name} is not a ring of layout version {LAYOUT}")
         access = mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ
@@ -167,7 +167,7 @@ class Consumer:
             raise Refused(f"{name} does not hold frames of the default schema")
         if ring.doorbell != FUTEX:
             kind = "semaphores" if ring.doorbell & 0xFF == SEMAPHORE else "something unknown"
-            raise Refused(f"the ends of {name} sleep on {kind} ({ring.doorbell:#x}): Python cannot")
+            raise Refused(f"the endpoints of {name} sleep on {kind} ({ring.doorbell:#x}): Python cannot")
         if ring.half(SUPERSEDED):
             raise Refused(f"{name} was replaced or removed: start again")
         # A description of its own: the mapped one would keep the lock.
@@ -256,7 +256,7 @@ class Consumer:
         state = self.ring.word(PRODUCER)
         if state == 0:
             try:
-                return not self.ring.is_named()  # then none can come
+                return not self.ring.is_named()  # then no producer can attach
             except OSError:
                 return False
         return state & 1 or not self.ring.is_locked(TAIL)
@@ -279,7 +279,7 @@ def consume(name, count):
             else:
                 if gone:
                     break
-                gone = consumer.producer_is_gone()  # then read once more
+                gone = consumer.producer_is_gone()  # then read again
                 time.sleep(pause)
                 pause = min(2 * pause, 0.1)  # ten looks a second are enough for an idle ring
     finally:
@@ -293,12 +293,12 @@ def main():
     commands = parser.add_subparsers(dest="command", required=True)
     for command, text in (
         ("observe", "print the state of a ring, and change nothing"),
-        ("consume", "take the consumer's role, and read frames until the producer is gone"),
+        ("consume", "take the consumer's role, and read frames until the producer has closed or crashed"),
     ):
         sub = commands.add_parser(command, help=text, description=text)
         sub.add_argument("name", help="a name in /dev/shm, or a path with a slash")
         if command == "consume":
-            sub.add_argument("--count", type=int, help="stop after the look that finds so many frames")
+            sub.add_argument("--count", type=int, help="stop after the poll that finds this many frames")
     arguments = parser.parse_args()
     for number in SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:  # as nohup has it
@@ -313,7 +313,7 @@ def main():
     except Refused as refused:
         sys.exit(f"error: {refused}")
     except BrokenPipeError:
-        # Nobody reads any more; the flush at the end would fail again.
+        # The reader has closed; the flush at the end would fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Interrupted as interrupted:
         signal.signal(interrupted.args[0], signal.SIG_DFL)

@@ -1,9 +1,8 @@
-//! The classics of the literature, with known verdicts: a checker that answers them
-//! wrongly proves nothing about a ring.
+//! The classic litmus tests, with known verdicts. They test the checker.
 //!
-//! Names and shapes are those of Alglave, Maranget and Tautschnig ("Herding cats", TOPLAS
+//! Names and shapes are from Alglave, Maranget and Tautschnig ("Herding cats", TOPLAS
 //! 2014) and of Maranget, Sarkar and Sewell ("A tutorial introduction to the ARM and POWER
-//! relaxed memory models", 2012). Dependencies are left out, as in the models.
+//! relaxed memory models", 2012). Dependencies are left out here, as in the models.
 
 use std::sync::atomic::Ordering::{self, AcqRel, Acquire, Relaxed, Release, SeqCst};
 
@@ -13,21 +12,21 @@ use super::sync::{AtomicU64, Payload};
 use super::trace::{self, Kind, assume};
 use crate::harness::report::{table, thousands};
 
-/// Three words, and one of ordinary memory.
+/// Three atomic words, and one word of ordinary memory.
 struct Words {
     x: AtomicU64,
     y: AtomicU64,
     payload: Payload,
 }
 
-/// What makes the threads of a classic.
+/// Builds the threads of a litmus test.
 type Threads = fn() -> Setup;
 
-/// Threads that finish only with the outcome in question.
+/// A litmus test: its threads finish only with the outcome in question.
 struct Classic {
     name: &'static str,
     threads: Threads,
-    /// Last values, by the order in which the words are met.
+    /// Final values, in the order in which the threads access the words.
     last: &'static [(usize, u64)],
     /// Whether the outcome is allowed, by AArch64, with `ldapr`, and by C11.
     allowed: [bool; 3],
@@ -47,7 +46,7 @@ fn fence(order: Ordering) {
     }
 }
 
-/// Store buffering: does each side miss the other's store?
+/// Store buffering: does neither thread see the other's store?
 fn sb(store: Ordering, fences: [Ordering; 2], load: Ordering) -> Setup {
     on().thread(move |words| {
         words.x.model_store(1, store);
@@ -62,7 +61,7 @@ fn sb(store: Ordering, fences: [Ordering; 2], load: Ordering) -> Setup {
     .ready()
 }
 
-/// Load buffering: does each side read what the other stores later?
+/// Load buffering: does each thread read what the other one stores later?
 fn lb(load: Ordering, fences: [Ordering; 2], store: Ordering) -> Setup {
     on().thread(move |words| {
         let seen = words.x.model_load(load);
@@ -79,7 +78,7 @@ fn lb(load: Ordering, fences: [Ordering; 2], store: Ordering) -> Setup {
     .ready()
 }
 
-/// Message passing: is the flag seen without the message?
+/// Message passing: does a thread see the flag without the message?
 fn mp(fences: [Ordering; 2], store: Ordering, load: Ordering) -> Setup {
     on().thread(move |words| {
         words.x.model_store(1, Relaxed);
@@ -95,7 +94,7 @@ fn mp(fences: [Ordering; 2], store: Ordering, load: Ordering) -> Setup {
     .ready()
 }
 
-/// The same with a read-modify-write of a third thread on the flag.
+/// Message passing with a read-modify-write of a third thread on the flag.
 fn mp_through_swap(swap: Ordering) -> Setup {
     on().thread(|words| {
         words.x.model_store(1, Relaxed);
@@ -110,7 +109,7 @@ fn mp_through_swap(swap: Ordering) -> Setup {
     .ready()
 }
 
-/// The message in ordinary memory.
+/// Message passing with the message in ordinary memory.
 fn mp_payload(store: Ordering, load: Ordering) -> Setup {
     on().thread(move |words| {
         words.payload.write(1);
@@ -166,8 +165,9 @@ fn wrc(load: Ordering, store: Ordering) -> Setup {
     .ready()
 }
 
-/// Copied and overtaken: the middle thread's acquire orders its own store, and only a
-/// machine that shows a store to all others at once, or a release, tells the third thread.
+/// Copied and overtaken. The middle thread's acquire orders its own store. The third thread
+/// sees that order only with a release, or on a machine that makes a store visible to all
+/// others at once.
 fn overtaken(between: Ordering) -> Setup {
     on().thread(|words| {
         words.x.model_store(1, Release);
@@ -187,7 +187,7 @@ fn overtaken(between: Ordering) -> Setup {
     .ready()
 }
 
-/// Two threads store to two words in opposite orders: does the first store of each last?
+/// Two threads store to two words in opposite orders: is the first store of each thread the final value?
 fn two_plus_two(store: Ordering, between: Ordering) -> Setup {
     on().thread(move |words| {
         words.x.model_store(2, store);
@@ -204,7 +204,7 @@ fn two_plus_two(store: Ordering, between: Ordering) -> Setup {
     .ready()
 }
 
-/// A store, a flag, and a store that comes before the first nevertheless.
+/// A store, a flag, and a second store that precedes the first one.
 fn s(store: Ordering, load: Ordering) -> Setup {
     on().thread(move |words| {
         words.x.model_store(2, Relaxed);
@@ -219,7 +219,7 @@ fn s(store: Ordering, load: Ordering) -> Setup {
     .ready()
 }
 
-/// Two stores, one of them overwritten by a thread that then misses the other.
+/// Two stores. A thread overwrites one of them and then does not see the other.
 fn r(between: Ordering) -> Setup {
     on().thread(move |words| {
         words.x.model_store(1, Relaxed);
@@ -235,7 +235,7 @@ fn r(between: Ordering) -> Setup {
     .ready()
 }
 
-/// One word is coherent, whatever the orderings: each of these is a step back.
+/// A single word is coherent with any orderings: each of these outcomes would violate that.
 fn coherence(step: fn(&Words) -> Option<()>) -> Setup {
     on().thread(|words| {
         words.x.model_store(1, Relaxed);
@@ -245,7 +245,7 @@ fn coherence(step: fn(&Words) -> Option<()>) -> Setup {
     .ready()
 }
 
-/// Two swaps of one word that both find the first value.
+/// Two swaps of one word that both read the initial value.
 fn swaps() -> Setup {
     let swap = |value| move |words: &Words| assume(words.x.model_swap(value, Relaxed) == 0);
     on().thread(swap(1)).thread(swap(2)).ready()
@@ -340,7 +340,7 @@ const RACES: &[(&str, Threads, bool)] = &[
     ("payload, both", || mp_payload(Release, Acquire), false),
 ];
 
-/// Asks every model about every classic.
+/// Checks every litmus test under every model.
 pub(crate) fn judge() -> Result<String, String> {
     let word = |allowed| if allowed { "allowed" } else { "never" };
     let mut rows = vec![["classic", "AArch64", "ldapr", "C11", "candidates"].map(str::to_owned)];

@@ -1,4 +1,4 @@
-//! `crate::doorbell` of `header.rs`: futexes, which are not made.
+//! Stands for `crate::doorbell` in `header.rs`: futexes only, which need no initialization.
 
 use crate::sync::AtomicU64;
 

@@ -1,4 +1,4 @@
-//! `crate::error` of the shipped files, as far as they make errors.
+//! Stands for `crate::error`: the errors that the compiled files construct.
 
 #[path = "../error.rs"]
 mod corrupt;
@@ -14,7 +14,7 @@ pub(crate) enum Role {
 
 /// What can be wrong with a header.
 #[derive(Debug)]
-#[allow(dead_code, reason = "read by whoever reads a failure")]
+#[allow(dead_code, reason = "shown in the message of a failure")]
 pub(crate) enum Error {
     NotARing(&'static str),
     VersionMismatch {

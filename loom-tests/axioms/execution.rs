@@ -1,17 +1,17 @@
-//! Candidate executions: a trace of each thread, the store that each load reads from, and the order
-//! of the stores to each word. All that are coherent come out; a memory model says which
-//! of them can happen.
+//! Candidate executions: a trace of each thread, the store that each load reads from, and
+//! the order of the stores to each word. Every coherent candidate is enumerated; a memory
+//! model says which ones can happen.
 
 use std::sync::atomic::Ordering;
 
 use super::relation::{MOST, Relation, Set, members};
 use super::trace::{Event, Kind, Trace};
 
-/// An execution, in the terms of `.cat` files.
+/// An execution, with the names that `.cat` files use.
 pub(crate) struct Execution {
-    /// The stores of the initial values, one for each word, then the threads' events.
+    /// One store of the initial value for each word, then the threads' events.
     pub(crate) events: Vec<Event>,
-    /// Program order, the transitive whole of it.
+    /// Program order, transitively closed.
     pub(crate) po: Relation,
     /// The read of a read-modify-write, and its write.
     pub(crate) rmw: Relation,
@@ -19,7 +19,7 @@ pub(crate) struct Execution {
     pub(crate) loc: Relation,
     /// Events of one thread.
     pub(crate) internal: Relation,
-    /// From the kernel's barrier to the interrupts that it sends, and back.
+    /// From the kernel's barrier to its interrupts, and back.
     pub(crate) interrupts: Relation,
     /// The stores of the initial values.
     pub(crate) initial: Set,
@@ -27,12 +27,12 @@ pub(crate) struct Execution {
     pub(crate) rf: Relation,
     /// The order of the stores to one word.
     pub(crate) co: Relation,
-    /// From a load to the stores after the one that it reads.
+    /// From a load to the stores that follow the one that it reads.
     pub(crate) fr: Relation,
 }
 
 impl Execution {
-    /// The events of which a condition holds.
+    /// The events for which a condition holds.
     pub(crate) fn set(&self, is_in: impl Fn(&Event) -> bool) -> Set {
         let events = self.events.iter().enumerate();
         events.fold(0, |set, (number, event)| {
@@ -66,7 +66,7 @@ impl Execution {
         })
     }
 
-    /// The execution for people, behind what is wrong with it.
+    /// A message: what is wrong, then the execution.
     pub(crate) fn show(&self, wrong: &str) -> String {
         let mut text = wrong.to_owned();
         let mut thread = 0;
@@ -81,7 +81,7 @@ impl Execution {
             text += &format!("\n    {event}");
             for write in members(self.rf.inverse().row(number)) {
                 match self.initial >> write & 1 == 1 {
-                    true => text += ", as it was at first",
+                    true => text += ", the initial value",
                     false => text += &format!(", from {}", self.events[write]),
                 }
             }
@@ -89,8 +89,8 @@ impl Execution {
         text
     }
 
-    /// Puts traces together, as yet without reads-from; `None` if a barrier does not fit
-    /// the interrupts.
+    /// Combines traces, still without reads-from; `None` if a barrier and its interrupts do
+    /// not match.
     fn assemble(initial: &[u64], traces: &[&Trace]) -> Option<Self> {
         let initials = initial.iter().enumerate();
         let stores = initials.map(|(place, &value)| Event::initial(place, value));
@@ -135,7 +135,7 @@ impl Execution {
         execution.connect_barrier().then_some(execution)
     }
 
-    /// Each barrier is one call, and every thread that can be interrupted was, in it.
+    /// Each barrier is one call, and it interrupts every thread that can be interrupted.
     fn connect_barrier(&mut self) -> bool {
         let begins = self.set(|event| event.kind == Kind::BarrierBegins);
         let ends = self.set(|event| event.kind == Kind::BarrierEnds);
@@ -148,7 +148,7 @@ impl Execution {
         interrupts == 0 || begins != 0
     }
 
-    /// All coherent ways to read from and to order the stores to one word: `rf` and `co`.
+    /// All coherent choices of `rf` and `co` for one word.
     fn ways(&self, place: usize) -> Vec<(Relation, Relation)> {
         let reads = self.set(|event| event.kind == Kind::Read && event.place == place);
         let writes = self.set(|event| event.writes() && event.place == place);
@@ -170,7 +170,7 @@ impl Execution {
         ways
     }
 
-    /// Every order of the writes that are left, behind those that are placed.
+    /// Every order of the remaining writes, after those that have a place.
     fn order(&self, left: Set, placed: Vec<usize>, orders: &mut Vec<Vec<usize>>) {
         if left == 0 {
             return orders.push(placed);
@@ -179,7 +179,7 @@ impl Execution {
             let others = left & !(1 << write);
             let is_initial = |event: usize| self.initial >> event & 1 == 1;
             let comes_first = |other| is_initial(other) || self.po.has(other, write);
-            // A read-modify-write is right behind the store that it reads.
+            // A read-modify-write directly follows the store that it reads.
             let fits = |&last: &usize| {
                 let is_modify = self.events[write].kind == Kind::Modify;
                 !is_modify || self.events[last].value == self.events[write - 1].value
@@ -192,8 +192,8 @@ impl Execution {
         }
     }
 
-    /// Calls `found` with every coherent way to read from stores in this order. `read` has
-    /// the reads that have a source, with its place in the order.
+    /// Calls `found` with every coherent choice of sources for stores in this order. `read`
+    /// has the reads whose source is chosen, with its place in the order.
     fn source(
         &self,
         order: &[usize],
@@ -206,7 +206,7 @@ impl Execution {
             return found(rf);
         };
         for (at, &write) in order.iter().enumerate() {
-            // Program order goes forward in the order of stores.
+            // Program order agrees with the order of stores.
             let is_coherent = order.iter().enumerate().all(|(other, &store)| {
                 !(self.po.has(store, load) && other > at
                     || self.po.has(load, store) && other <= at
@@ -225,8 +225,8 @@ impl Execution {
         }
     }
 
-    /// Calls `judge` with each coherent execution of these traces, until it says enough.
-    /// Returns whether it did not.
+    /// Calls `judge` with each coherent execution of these traces until it returns `false`.
+    /// Returns whether it never did.
     pub(crate) fn each(
         initial: &[u64],
         traces: &[&Trace],

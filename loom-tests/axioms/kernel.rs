@@ -1,14 +1,15 @@
-//! The kernel's part, with the fences that its sources have. None of them is judged here.
+//! A model of the kernel, with the fences of its sources. The tests do not weaken these fences.
 //!
-//! - **Futex** (`kernel/futex/waitwake.c`): a waiter counts itself, fences, and compares the word;
-//!   a waker fences, and asks whether a waiter is counted. A waiter that it finds is woken, since
-//!   both then take the lock of the bucket, and the word was changed before.
+//! - **Futex** (`kernel/futex/waitwake.c`): a waiter counts itself, runs a fence, and
+//!   compares the word. A waker runs a fence, and checks whether a waiter is counted. If
+//!   so, it wakes that waiter: both take the lock of the bucket, and the word was changed
+//!   before.
 //! - **`membarrier`** (`kernel/sched/membarrier.c`): a full fence at the beginning and at
 //!   the end, and between them one on each processor that runs a registered process. A
-//!   process that does not run has passed one since, when its processor switched.
-//! - **Locks** (`fs/locks.c`): taking and freeing a lock hold the same spin lock. A query
-//!   (`F_OFD_GETLK`) may see an empty list and take none.
-//! - **Death** (`kernel/exit.c`): a full fence, when the memory is given up, and then the
+//!   process that does not run has passed a fence in its last context switch.
+//! - **Locks** (`fs/locks.c`): taking a lock and freeing it use the same spin lock. A query
+//!   (`F_OFD_GETLK`) that sees an empty list takes no spin lock.
+//! - **Death** (`kernel/exit.c`): a full fence when the memory is released, and later the
 //!   locks, when the files are closed.
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
@@ -19,7 +20,7 @@ use crate::harness::reached::State::{Slept, Unblocked, Woken};
 use crate::parker::{Doorbell, PARKED, Rest};
 use crate::wait::sleep;
 
-/// A futex with room for one sleeper.
+/// A futex for one sleeper.
 pub(crate) struct Futex {
     waiting: AtomicU32,
 }
@@ -56,9 +57,9 @@ impl Doorbell for Futex {
     }
 }
 
-/// What the kernel does for a park.
+/// The kernel's part in a park.
 pub(crate) struct Kernel {
-    /// Whether its barrier does anything.
+    /// Whether its barrier has an effect.
     pub(crate) has_barrier: bool,
 }
 
@@ -76,7 +77,7 @@ impl sleep::Kernel for Kernel {
     }
 }
 
-/// The lock of a role, held at first.
+/// The lock of a role; it is held initially.
 pub(crate) struct Lock {
     spin: AtomicU64,
     held: AtomicU64,
@@ -99,7 +100,7 @@ impl Lock {
     }
 
     /// The holder has died.
-    pub(crate) fn bury(&self) -> Option<()> {
+    pub(crate) fn holder_dies(&self) -> Option<()> {
         trace::fence(Kind::Fence, SeqCst);
         self.free()
     }

@@ -1,4 +1,4 @@
-//! The memory models, each as its authors wrote it down.
+//! The memory models, each as its authors defined it.
 
 mod aarch64;
 mod c11;
@@ -35,8 +35,8 @@ impl Model {
         }
     }
 
-    /// Whether ordinary memory is accessed by two threads at once, in an execution that can
-    /// happen. On a processor that is no fault in itself.
+    /// Whether two threads access ordinary memory at once, in an execution that can happen.
+    /// For a processor model that is not an error.
     pub(crate) fn races(self, execution: &Execution) -> bool {
         self == Self::C11 && c11::races(execution)
     }

@@ -1,9 +1,9 @@
-//! Relations over the events of one execution, a row of bits for each event, and their
-//! algebra as `.cat` files have it.
+//! Relations over the events of one execution, a row of bits for each event, with the
+//! operators of `.cat` files.
 
 use std::ops::{BitOr, BitOrAssign};
 
-/// Events of an execution at most.
+/// The largest number of events of an execution.
 pub(crate) const MOST: usize = 64;
 
 /// A set of events, a bit for each.
@@ -24,7 +24,7 @@ pub(crate) fn members(mut set: Set) -> impl Iterator<Item = usize> {
 pub(crate) struct Relation {
     /// The events that each event is related to.
     rows: [Set; MOST],
-    /// Events of the execution.
+    /// The number of events of the execution.
     count: usize,
 }
 

@@ -1,4 +1,4 @@
-//! A scenario: threads on shared words, what must never come of them, and what must.
+//! A scenario: threads on shared words, the states that they must reach, and the faults that must never happen.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -14,11 +14,11 @@ use crate::harness::report::thousands;
 #[derive(Default)]
 pub(crate) struct Setup {
     threads: Vec<Thread>,
-    /// The threads of processes that barriers reach.
+    /// The threads of registered processes, which barriers interrupt.
     registered: u64,
 }
 
-/// A setup on its way, and the memory that its threads share.
+/// A setup under construction, and the memory that its threads share.
 pub(crate) struct On<M> {
     memory: Rc<M>,
     setup: Setup,
@@ -37,14 +37,14 @@ impl<M: 'static> On<M> {
         Box::new(move || body(&memory))
     }
 
-    /// Another thread.
+    /// Adds a thread.
     pub(crate) fn thread(mut self, body: impl Fn(&M) -> Option<()> + 'static) -> Self {
         let body = self.body(body);
         self.setup.threads.push(Thread { body, death: None });
         self
     }
 
-    /// The last thread dies, after any of its events; then the kernel does this.
+    /// Lets the last thread die after any of its events; then the kernel runs `body`.
     pub(crate) fn dies(mut self, death: impl Fn(&M) -> Option<()> + 'static) -> Self {
         let death = self.body(death);
         let last = self.setup.threads.last_mut().expect("a thread");
@@ -52,7 +52,7 @@ impl<M: 'static> On<M> {
         self
     }
 
-    /// Barriers reach the last thread's process.
+    /// Registers the last thread's process for barriers.
     pub(crate) fn registered(mut self) -> Self {
         self.setup.registered |= 1 << (self.setup.threads.len() - 1);
         self
@@ -70,15 +70,15 @@ pub(crate) struct Verdict {
     pub(crate) met: Option<String>,
     /// The execution.
     shown: String,
-    /// The states that can be reached, a bit for each.
+    /// The reachable states, a bit for each.
     reached: u64,
 }
 
 impl Verdict {
-    /// Asks a model about one execution, with what is wrong with it, and its states.
+    /// Checks one execution under a model, and records its fault and its states.
     fn ask(&mut self, model: Model, execution: &Execution, wrong: Option<&str>, states: u64) {
         if self.met.is_none() {
-            let races = || model.races(execution).then_some("a race for payload");
+            let races = || model.races(execution).then_some("a race on payload");
             let wrong = wrong.or_else(races).filter(|_| model.allows(execution));
             self.shown = wrong.map_or(String::new(), |wrong| execution.show(wrong));
             self.met = wrong.map(str::to_owned);
@@ -92,7 +92,7 @@ impl Verdict {
 /// The result of a scenario.
 #[derive(Debug, Default)]
 pub(crate) struct Explored {
-    /// Candidate executions.
+    /// The number of candidate executions.
     count: u64,
     /// In the order of [`Model::ALL`].
     pub(crate) verdicts: [Verdict; 3],
@@ -101,23 +101,23 @@ pub(crate) struct Explored {
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     pub(crate) setup: fn() -> Setup,
-    /// States, all of which together must not be, without any of the others.
+    /// States that must not all occur together, unless one of the others occurs as well.
     pub(crate) forbidden: &'static [(&'static [State], &'static [State])],
-    /// States that must be reached, each under each model.
+    /// States that every model must reach.
     pub(crate) states: &'static [State],
-    /// Candidate executions at least.
+    /// The least number of candidate executions.
     pub(crate) floor: u64,
 }
 
 /// A scenario with a wrong step in it.
 pub(crate) struct Planted {
     pub(crate) scenario: Scenario,
-    /// Which models show it, in the order of [`Model::ALL`].
+    /// Which models find it, in the order of [`Model::ALL`].
     pub(crate) met: [bool; 3],
 }
 
 impl Scenario {
-    /// For the fields that a scenario does not name.
+    /// Default values of the fields.
     pub(crate) const EMPTY: Self = Self {
         name: "",
         setup: Setup::default,
@@ -148,7 +148,7 @@ impl Candidates {
         }
     }
 
-    /// Calls `judge` with each, and with its traces, until it says enough.
+    /// Calls `judge` with each execution and its traces, until it returns `false`.
     fn each(&self, judge: &mut dyn FnMut(&Execution, &[&Trace]) -> bool) {
         let index = Index::new(self);
         self.choose(&index, &mut Vec::new(), judge);
@@ -182,7 +182,7 @@ impl Candidates {
 }
 
 impl Setup {
-    /// How many executions end so, and which models allow one.
+    /// How many executions have this outcome, and which models allow one.
     pub(crate) fn outcomes(&self, last: &[(usize, u64)]) -> (u64, [bool; 3]) {
         let mut count = 0;
         let mut allowed = [false; 3];
@@ -198,7 +198,7 @@ impl Setup {
         (count, allowed)
     }
 
-    /// Whether there is a race for payload.
+    /// Whether there is a race on payload.
     pub(crate) fn races(&self, model: Model) -> bool {
         let mut found = false;
         Candidates::new(self).each(&mut |execution, _| {
@@ -209,7 +209,7 @@ impl Setup {
     }
 }
 
-/// What each trace stores, and what it reads of others: a bit for each value of each word.
+/// What each trace stores, and what it reads from other threads: a bit for each value of each word.
 struct Index(Vec<Vec<Exchange>>);
 
 #[derive(Clone, Copy)]
@@ -218,7 +218,7 @@ struct Exchange {
     wants: u128,
     barriers: u32,
     interrupts: u32,
-    /// Its process can be interrupted.
+    /// Whether its process can be interrupted.
     hears: bool,
 }
 
@@ -266,8 +266,8 @@ impl Index {
         Self(candidates.traces.iter().map(of_thread).collect())
     }
 
-    /// Whether another thread stores what is read, and every barrier reaches the threads that it
-    /// must.
+    /// Whether other threads store the values that are read, and every barrier interrupts
+    /// the threads that it must.
     fn fits(&self, chosen: &[usize]) -> bool {
         let exchanges = || {
             let threads = self.0.iter().zip(chosen);
@@ -281,9 +281,9 @@ impl Index {
     }
 }
 
-/// A trace, and it with an interrupt at each point. The compiler may have moved a load
-/// ahead of a store that comes right before, where no fence keeps it from that: then the
-/// interrupt may come between.
+/// A trace, and its copies with an interrupt at each point. Where no fence forbids it, the
+/// compiler may have moved a load ahead of the store directly before it; then the interrupt
+/// may be between the two.
 fn interrupted(trace: &Trace) -> Vec<Trace> {
     let mut compiled = vec![trace.clone()];
     for (at, pair) in trace.events.windows(2).enumerate() {
@@ -323,13 +323,13 @@ impl Scenario {
         Some(names(these))
     }
 
-    /// Runs the threads alone, so that every ordering site is met.
+    /// Runs the threads alone, so that every ordering site executes.
     pub(crate) fn enumerate(&self) {
         Candidates::new(&(self.setup)());
     }
 
-    /// Goes through the candidates for the models that are asked; through all of them,
-    /// unless each has met something wrong.
+    /// Checks the candidates under the given models. Stops early only if each model has
+    /// found a fault.
     pub(crate) fn explore(&self, asked: [bool; 3]) -> Explored {
         let wanted = self.states.iter().fold(0, |set, &state| set | bit(state));
         let mut explored = Explored::default();
@@ -348,8 +348,7 @@ impl Scenario {
         explored
     }
 
-    /// Judges it under every model: nothing wrong, every state reached, and candidates
-    /// enough.
+    /// Checks it under every model: no fault, every state reached, enough candidates.
     pub(crate) fn verify(&self) -> Result<String, String> {
         let Explored { count, verdicts } = self.explore([true; 3]);
         for (model, verdict) in Model::ALL.into_iter().zip(verdicts) {

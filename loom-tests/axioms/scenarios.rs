@@ -1,10 +1,10 @@
-//! What happens on a ring, in pieces small enough for all executions.
+//! What happens on a ring, in scenarios small enough to enumerate all executions.
 
+mod inline;
 mod leaving;
 mod observing;
 mod opening;
 mod process;
-mod riding;
 mod sleeping;
 mod slots;
 
@@ -19,7 +19,7 @@ use crate::error::Corrupt;
 pub(crate) fn all() -> Vec<&'static Scenario> {
     let all = [
         slots::SCENARIOS,
-        riding::SCENARIOS,
+        inline::SCENARIOS,
         sleeping::SCENARIOS,
         leaving::SCENARIOS,
         observing::SCENARIOS,
@@ -35,14 +35,14 @@ pub(crate) fn planted() -> impl Iterator<Item = &'static Planted> {
     all.into_iter().flatten()
 }
 
-/// What both endpoints share, as far as a scenario touches it.
+/// What both endpoints share; each scenario uses a part of it.
 struct Ring {
     tail: AtomicU64,
     ride_position: AtomicU64,
     ride: [AtomicU64; RIDE_WORDS],
     head: AtomicU64,
     slots: Vec<Payload>,
-    /// The sleep word of the end that sleeps, and what it sleeps on.
+    /// The sleep word of the sleeping endpoint, and its futex.
     word: AtomicU32,
     futex: Futex,
     /// The producer's state word, and the lock of its role.
@@ -71,7 +71,7 @@ impl Ring {
                 .collect(),
             word: AtomicU32::new(0),
             futex: Futex::new(),
-            // Attached once.
+            // The first epoch.
             state: AtomicU64::new(2),
             lock: Lock::new(),
         }
@@ -101,7 +101,7 @@ impl Ring {
         ))
     }
 
-    /// Publishes the next message from its slot alone, if there is room.
+    /// Publishes the next message without an inline copy, if there is room.
     fn push(&self, cursor: &mut WriteCursor) -> Option<bool> {
         if cursor.room(1).is_none() && in_range(cursor.look(&self.head))? == 0 {
             return Some(false);
@@ -113,12 +113,12 @@ impl Ring {
     }
 }
 
-/// No cursor is poisoned here: every position that is stored is in range.
+/// Records a fault if a cursor is poisoned: every stored position is in range.
 fn in_range<T>(answer: Result<T, Corrupt>) -> Option<T> {
     if answer.is_err() {
         fault("a position out of range");
     }
-    // The trace stays, and with it the fault: the thread does no more.
+    // The trace ends here and keeps the fault.
     answer.ok()
 }
 
@@ -127,9 +127,9 @@ fn message(position: u64) -> u64 {
     100 + position
 }
 
-/// Compares what was taken at a position.
+/// Compares the message that was taken at a position.
 fn compare(position: u64, taken: u64) {
     if taken != message(position) {
-        fault("a message is not what was given");
+        fault("a message differs from what was published");
     }
 }

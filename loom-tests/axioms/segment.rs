@@ -1,4 +1,4 @@
-//! `crate::segment` of `header.rs`: memory with a header in it, and no file.
+//! Stands for `crate::segment` in `header.rs`: memory with a header, and no file.
 
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
@@ -6,12 +6,12 @@ use core::ptr::NonNull;
 use crate::error::Error;
 use crate::layout::{DATA, Header};
 
-/// A fresh segment: all zero.
+/// A new segment, zeroed.
 pub(crate) struct Segment(Box<Header>);
 
 impl Segment {
     pub(crate) fn new() -> Self {
-        // SAFETY: a header is nothing but integers, of which zero is one.
+        // SAFETY: a header has only integers, for which zero is valid.
         let header = unsafe { MaybeUninit::<Header>::zeroed().assume_init() };
         Self(Box::new(header))
     }
@@ -42,7 +42,7 @@ impl Segment {
     }
 }
 
-/// An incarnation.
+/// A fixed incarnation.
 pub(crate) fn random() -> u64 {
     4
 }

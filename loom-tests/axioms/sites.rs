@@ -1,4 +1,4 @@
-//! Which model needs which ordering, and whether the checker can fail at all.
+//! Which model needs which ordering, and tests that the checker can fail.
 
 use super::scenario::{Planted, Scenario};
 use super::scenarios::{all, planted};
@@ -21,7 +21,7 @@ pub(crate) fn judge(sources: &[Source], scenarios: &[&'static Scenario]) -> Resu
     for (source, site) in judged {
         let name = source.name(site);
         let mut met: [Option<&str>; 3] = [None; 3];
-        // A scenario that does not come by the site is as it was.
+        // A scenario that does not execute the site is unchanged.
         let touches = |sites: &Vec<(&Source, Site)>| sites.iter().any(|&(_, other)| other == site);
         for (scenario, _) in scenarios.iter().zip(&touched).filter(|(_, t)| touches(t)) {
             let explored = weakened(site, || scenario.explore(met.map(|met| met.is_none())));
@@ -47,8 +47,8 @@ pub(crate) fn judge(sources: &[Source], scenarios: &[&'static Scenario]) -> Resu
     }
 }
 
-/// Sets off every alarm of a scenario: what must never be, a state that is never reached,
-/// and candidates that are too few.
+/// Triggers every check of a scenario: a fault, a state that is never reached, and too few
+/// candidates.
 pub(crate) fn alarms() -> Result<String, String> {
     let header = ["wrong step", "AArch64", "ldapr", "C11"];
     let mut rows = vec![header.map(str::to_owned)];
@@ -60,7 +60,7 @@ pub(crate) fn alarms() -> Result<String, String> {
             .map(|verdict| verdict.met);
         let found = verdicts.each_ref().map(Option::is_some);
         if found != *met {
-            return Err(format!("{name}: met {found:?}, not {met:?}"));
+            return Err(format!("{name}: found {found:?}, not {met:?}"));
         }
         let [aarch64, rcpc, c11] = verdicts.map(|wrong| wrong.unwrap_or("-".to_owned()));
         rows.push([name.to_owned(), aarch64, rcpc, c11]);

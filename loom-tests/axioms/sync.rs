@@ -1,9 +1,9 @@
-//! `super::sync` of the protocol files when their traces are taken.
+//! Stands for `super::sync` in the protocol files, and records their traces.
 //!
-//! The orderings are those of `src/sync.rs`, compiled here once more, so that no copy of
-//! them can drift. A word holds what it held at first, forever: a store is an event of
-//! the trace, and a load is given some value that a store has. Each operation that is not
-//! Relaxed is an ordering site that can be weakened, as in the loom models.
+//! The orderings are those of `src/sync.rs`, which is compiled here again, so they cannot
+//! differ. A word keeps its initial value: a store is only an event of the trace, and a
+//! load gets the value of some store. Each operation that is not Relaxed is an ordering
+//! site that can be weakened, as in the loom models.
 
 use std::cell::Cell;
 use std::panic::Location;
@@ -12,11 +12,7 @@ use std::sync::atomic::Ordering;
 use crate::axioms::trace::{self, Kind};
 use crate::harness::sites::{Operation, Site};
 
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "only its constants are wanted here"
-)]
+#[allow(dead_code, unused_imports, reason = "only its constants are used here")]
 #[path = "../../src/sync.rs"]
 mod shipped;
 
@@ -25,7 +21,7 @@ pub(crate) use shipped::{
     RECLAIM, REUSE, RIDE, RIDING, WAKE, WORD,
 };
 
-/// The compiler fence by its name: it has no ordering to name.
+/// The name of the compiler fence, which has no ordering.
 const LIGHT: &str = "light_fence";
 
 /// Every edge by name, for the search for ordering sites.
@@ -53,14 +49,14 @@ pub(crate) const EDGES: &[(&str, Ordering)] = &[
 /// A fence of one of the edges.
 #[track_caller]
 pub(crate) fn fence(edge: Ordering) {
-    // There is no Relaxed fence: a weakened one is left out.
+    // A Relaxed fence does not exist: a weakened fence is omitted.
     match Site::new(Operation::Fence, Location::caller()).in_force(edge) {
         Ordering::Relaxed => {}
         edge => trace::fence(Kind::Fence, edge),
     }
 }
 
-/// The waker's half of awake -> drowsy.
+/// The waker's half of `awake -> drowsy`.
 #[track_caller]
 pub(crate) fn light_fence() {
     match Site::new(Operation::Fence, Location::caller()).in_force(Ordering::SeqCst) {
@@ -93,19 +89,19 @@ macro_rules! word {
                 self.model_store(value, site.in_force(edge));
             }
 
-            /// Loads in a model's own code, whose orderings are not judged.
+            /// Loads in a model's own code; its orderings are not weakened.
             #[track_caller]
             pub(crate) fn model_load(&self, edge: Ordering) -> $value {
                 trace::load(self.address(), self.initial(), Some(edge)) as $value
             }
 
-            /// Stores in a model's own code, whose orderings are not judged.
+            /// Stores in a model's own code; its orderings are not weakened.
             #[track_caller]
             pub(crate) fn model_store(&self, value: $value, edge: Ordering) {
                 trace::store(self.address(), self.initial(), value.into(), Some(edge));
             }
 
-            /// Swaps in a model's own code.
+            /// Swaps in a model's own code; its orderings are not weakened.
             #[track_caller]
             pub(crate) fn model_swap(&self, value: $value, edge: Ordering) -> $value {
                 let change = |_| Some(value.into());
@@ -148,9 +144,13 @@ impl AtomicU32 {
     }
 }
 
-/// The protocol's read-modify-writes are Relaxed, and so no sites.
+/// The protocol's read-modify-writes are Relaxed, so they are no sites.
 fn relaxed(edge: Ordering) -> Ordering {
-    assert_eq!(edge, Ordering::Relaxed, "a swap that orders is a new site");
+    assert_eq!(
+        edge,
+        Ordering::Relaxed,
+        "a swap with an ordering would be a new site"
+    );
     edge
 }
 

@@ -1,9 +1,9 @@
-//! Traces: what one thread does, given what it reads.
+//! Traces: what one thread does for given values of its loads.
 //!
-//! A thread is run again and again. At each load it is given a value that another thread might
-//! store to that word, until all have been tried; the values are found the same way, by
-//! running all threads until no new one is stored. So every trace of the thread comes
-//! out, whatever a memory model makes of the others.
+//! A thread runs many times. Each load gets a value that some thread might store to that
+//! word, until all have been tried. The values are found the same way: all threads run
+//! until no new value is stored. The result is every trace of the thread, independent of
+//! any memory model.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,23 +18,23 @@ use crate::harness::reached::State;
 pub(crate) enum Kind {
     Read,
     Write,
-    /// The write of a read-modify-write; its read is right before it.
+    /// The write of a read-modify-write, directly after its read.
     Modify,
     Fence,
-    /// A fence for the compiler alone.
+    /// A compiler fence.
     Light,
     /// The caller of the kernel's barrier enters the call.
     BarrierBegins,
-    /// It leaves the call.
+    /// It returns from the call.
     BarrierEnds,
-    /// A processor of another process has been interrupted by that call.
+    /// That call has interrupted a processor of another process.
     Interrupt,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Event {
     pub(crate) kind: Kind,
-    /// The word, by the order in which words were met.
+    /// The word, numbered in the order of first access.
     pub(crate) place: usize,
     pub(crate) value: u64,
     /// `None` for payload, which is ordinary memory.
@@ -83,15 +83,15 @@ impl Event {
     }
 }
 
-/// A thread's events, and what it says of them.
+/// A thread's events, and the states and faults that it noted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Trace {
     pub(crate) events: Vec<Event>,
-    /// States that it was in, each after this many events.
+    /// States that it reached, each after this many events.
     states: Vec<(usize, State)>,
-    /// What should never be, after this many events.
+    /// A fault, after this many events.
     fault: Option<(usize, &'static str)>,
-    /// Another thread asks about it.
+    /// Whether another thread can ask for it.
     is_wanted: bool,
 }
 
@@ -106,7 +106,7 @@ impl Trace {
         self.fault.map(|(_, fault)| fault)
     }
 
-    /// What is left of a thread that dies after this many events.
+    /// The trace of a thread that crashes after this many events.
     fn cut(&self, length: usize) -> Self {
         let mut cut = self.clone();
         cut.events.truncate(length);
@@ -121,17 +121,17 @@ pub(crate) fn bit(state: State) -> u64 {
     1 << state as u64
 }
 
-/// What a thread runs; `None` is a trace that no thread asks about.
+/// The code of a thread; `None` gives a trace that is discarded.
 pub(crate) type Body = Box<dyn Fn() -> Option<()>>;
 
 /// One thread of a scenario.
 pub(crate) struct Thread {
     pub(crate) body: Body,
-    /// What the kernel does once it has died, which may be after each event.
+    /// What the kernel does after the thread has crashed, which may be after any event.
     pub(crate) death: Option<Body>,
 }
 
-/// Words by their addresses, and what they hold at first.
+/// Words by their addresses, and their initial values.
 #[derive(Debug, Default)]
 pub(crate) struct Places {
     numbers: BTreeMap<usize, usize>,
@@ -150,17 +150,17 @@ impl Places {
 /// The stores of each thread.
 type Stored = BTreeSet<(usize, usize, u64)>;
 
-/// A run of a thread.
+/// One run of a thread.
 struct Recorder {
     places: Places,
     thread: usize,
     stored: Stored,
-    /// Which of the values each load is given.
+    /// Which of the values each load gets.
     script: Vec<usize>,
-    /// How many there were for each.
+    /// How many values there were for each.
     choices: Vec<usize>,
     trace: Trace,
-    /// The thread does nothing any more.
+    /// Whether the thread has stopped.
     stopped: bool,
 }
 
@@ -172,7 +172,7 @@ fn with<R>(act: impl FnOnce(&mut Recorder) -> R) -> R {
     RECORDER.with_borrow_mut(|recorder| act(recorder.as_mut().expect("a thread of a scenario")))
 }
 
-/// The thread sleeps from now on, and nothing that it would do later counts.
+/// The thread sleeps from now on; its later events are not recorded.
 pub(crate) fn stop() {
     with(|recorder| recorder.stopped = true);
 }
@@ -188,7 +188,7 @@ pub(crate) fn note(state: State) {
     });
 }
 
-/// Notes what should never be.
+/// Records a fault.
 pub(crate) fn fault(fault: &'static str) {
     with(|recorder| {
         if recorder.stopped {
@@ -199,33 +199,33 @@ pub(crate) fn fault(fault: &'static str) {
     });
 }
 
-/// Continues only if so.
+/// Continues only if the condition holds.
 pub(crate) fn assume(condition: bool) -> Option<()> {
     condition.then_some(())
 }
 
-/// A fence of some kind.
+/// Records a fence of this kind.
 #[track_caller]
 pub(crate) fn fence(kind: Kind, order: Ordering) {
     let fence = Event::fence(kind, order);
     with(|recorder| recorder.push(fence));
 }
 
-/// A load of the word at an address, which holds `initial` at first.
+/// Records a load of the word at an address, which holds `initial` at first.
 #[track_caller]
 pub(crate) fn load(address: usize, initial: u64, order: Option<Ordering>) -> u64 {
     let at = Location::caller();
     with(|recorder| recorder.load(address, initial, order, at))
 }
 
-/// A store.
+/// Records a store.
 #[track_caller]
 pub(crate) fn store(address: usize, initial: u64, value: u64, order: Option<Ordering>) {
     let at = Location::caller();
     with(|recorder| recorder.store(Kind::Write, address, initial, (value, order), at));
 }
 
-/// A read-modify-write; `change` makes the new value, or none if the old one stays.
+/// Records a read-modify-write; `change` returns the new value, or `None` to keep the old one.
 #[track_caller]
 pub(crate) fn modify(
     address: usize,
@@ -263,7 +263,7 @@ impl Recorder {
         if self.stopped {
             return own.map_or(initial, |event| event.value);
         }
-        // What it stored itself before the last time cannot be read again.
+        // It cannot read its own earlier stores after a later one.
         let mut values = vec![own.map_or(initial, |event| event.value)];
         for &(stored, thread, value) in &self.stored {
             if stored == place && thread != self.thread && !values.contains(&value) {
@@ -317,10 +317,10 @@ impl Recorder {
     }
 }
 
-/// Traces of a thread at most: more are a scenario that is too large.
+/// The largest number of traces of a thread: a scenario with more is too large.
 const MOST_TRACES: usize = 20_000;
 
-/// The threads of a scenario on their way to all traces.
+/// The threads of a scenario, while their traces are enumerated.
 #[derive(Default)]
 pub(crate) struct Enumeration {
     pub(crate) places: Places,
@@ -335,7 +335,7 @@ impl Enumeration {
             let mut traces: Vec<_> = (threads.iter().enumerate())
                 .map(|(number, thread)| self.traces(number, thread))
                 .collect();
-            // A value that no thread loads need not be the same in each run.
+            // A value that no thread loads may differ between runs.
             let all = traces.iter().flatten().flat_map(|trace| &trace.events);
             let loads = all.filter(|event| event.kind == Kind::Read);
             let loaded: BTreeSet<_> = loads.map(|event| event.place).collect();
@@ -363,7 +363,7 @@ impl Enumeration {
         for trace in whole.iter().filter(|trace| trace.is_wanted) {
             for length in 0..=trace.events.len() {
                 let next = trace.events.get(length).map(|event| event.kind);
-                // A read-modify-write is one instruction.
+                // A read-modify-write is one instruction: no interrupt or death splits it.
                 if next == Some(Kind::Modify) {
                     continue;
                 }
@@ -378,7 +378,7 @@ impl Enumeration {
             .collect()
     }
 
-    /// Every trace of a body that continues behind `begin`.
+    /// Every trace of a body that continues after `begin`.
     fn record(&mut self, thread: usize, begin: Trace, body: &Body) -> Vec<Trace> {
         let mut traces = Vec::new();
         let mut script = Vec::new();

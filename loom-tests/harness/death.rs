@@ -1,8 +1,9 @@
 //! Death: a thread that stops between two steps and never continues.
 //!
-//! A step is an operation on a shared word, or a word of payload. A sweep runs a model once for
-//! every step at which its mortal can die and ends with the first run in which it does not. Nothing
-//! cleans up after it: it holds no value whose drop touches the ring.
+//! A step is an operation on a shared word, or a word of payload. A sweep runs a model once
+//! for each step at which its mortal can die. It ends with the first run in which the
+//! mortal finishes. No cleanup runs after a death: the thread holds no value whose drop
+//! accesses the ring.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -11,10 +12,10 @@ use loom::thread::{self, ThreadId};
 
 use super::reached::{State, reach};
 
-/// Threads of one model that can die: an endpoint, and the next holder.
+/// The number of threads of one model that can die: an endpoint, and the next holder.
 pub(crate) const MORTALS: usize = 2;
 
-/// A mortal that is at work.
+/// A mortal that is running.
 #[derive(Clone, Copy)]
 struct Life {
     thread: ThreadId,
@@ -23,16 +24,16 @@ struct Life {
 }
 
 thread_local! {
-    // Loom's threads are coroutines of one thread: they share these.
+    // Loom's threads are coroutines of one thread: they share these variables.
     static APPOINTED: Cell<[Option<u32>; MORTALS]> = const { Cell::new([None; MORTALS]) };
     static DIED: Cell<[bool; MORTALS]> = const { Cell::new([false; MORTALS]) };
     static LIFE: Cell<Option<Life>> = const { Cell::new(None) };
 }
 
-/// The payload of the unwinding that ends a life.
+/// The panic payload that unwinds a mortal.
 struct Killed;
 
-/// Appoints the steps before which the mortals die; the others live.
+/// Sets the step before which each mortal dies; `None` for no death.
 pub(super) fn appoint(steps: &[u32]) {
     let mut appointed = [None; MORTALS];
     for (slot, &step) in appointed.iter_mut().zip(steps) {
@@ -43,13 +44,12 @@ pub(super) fn appoint(steps: &[u32]) {
     LIFE.set(None);
 }
 
-/// Which mortals died in any execution since they were appointed.
+/// Which mortals died in any execution since the last [`appoint`].
 pub(super) fn died() -> [bool; MORTALS] {
     DIED.get()
 }
 
-/// Does the work of a thread that can die, and survives if nothing is appointed; `None` if it
-/// died over it.
+/// Runs the work of a thread that can die. Returns `None` if it died at its appointed step.
 pub(crate) fn mortal<R>(mortal: usize, work: impl FnOnce() -> R) -> Option<R> {
     let appointed = APPOINTED.get().get(mortal).copied().flatten();
     LIFE.set(appointed.map(|steps_left| Life {
@@ -78,7 +78,7 @@ pub(crate) fn step() {
         DIED.set(died);
         LIFE.set(None);
         reach(State::Died);
-        // Passes the panic hook by: a death is no failure.
+        // Without the panic hook: a death is no failure.
         resume_unwind(Box::new(Killed));
     }
     life.steps_left -= 1;

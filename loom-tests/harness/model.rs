@@ -1,4 +1,4 @@
-//! One model: what it runs, how far it is explored, and what it must show.
+//! One model: the scenario, the bound of its exploration, and what it must reach.
 
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
@@ -7,13 +7,13 @@ use super::death::{self, MORTALS};
 use super::reached::{Reached, State};
 use super::report::thousands;
 
-/// Branches of one execution; one that needs more makes no progress.
+/// The most branches of one execution: with more, it makes no progress.
 const MAX_BRANCHES: usize = 1_000;
 
-/// A thread for each endpoint, one for a store buffer or a reactor, and one that is over.
+/// One thread for each endpoint, one for a store buffer or a reactor, and one that has ended.
 const THREADS: usize = 4;
 
-/// Both endpoints of a protocol at work, once.
+/// One run of both endpoints of a protocol.
 pub(crate) trait Scenario<S>: Sync {
     fn run(&'static self, steps: &'static S);
 }
@@ -29,11 +29,11 @@ pub(crate) struct Model<S: 'static> {
     pub(crate) name: &'static str,
     /// Preemptions per execution; `None` explores every interleaving.
     pub(crate) preemptions: Option<usize>,
-    /// Preemptions below which it shows no mutant, since it has a third thread.
+    /// The least preemptions with which it detects mutants: a third thread needs more.
     pub(crate) least: usize,
-    /// Ends that die, one by one, at each of their steps.
+    /// How many mortals die, each at each of its steps.
     pub(crate) mortals: usize,
-    /// Executions below which the model has gone blind.
+    /// The least number of executions: below it, the model misses interleavings.
     pub(crate) floor: u64,
     /// States that some execution must reach.
     pub(crate) states: &'static [State],
@@ -43,14 +43,14 @@ pub(crate) struct Model<S: 'static> {
 /// The result of a model.
 pub(crate) struct Outcome {
     pub(crate) executions: u64,
-    /// Explorations: one, or one for each way to die.
+    /// The number of explorations: one, or one for each death.
     explorations: u64,
     reached: Reached,
     /// The first panic.
     pub(crate) failure: Option<Failure>,
 }
 
-/// A panic inside a model: what loom, or an assertion, had to say.
+/// A panic inside a model, by loom or by an assertion.
 #[derive(Debug, Clone)]
 pub(crate) struct Failure {
     pub(crate) message: String,
@@ -64,7 +64,7 @@ thread_local! {
 }
 
 impl<S: Sync> Model<S> {
-    /// Every interleaving of nothing: what other models begin with.
+    /// Default values: every interleaving, nothing required.
     pub(crate) const EMPTY: Self = Self {
         name: "",
         preemptions: None,
@@ -75,8 +75,8 @@ impl<S: Sync> Model<S> {
         scenario: &|_| {},
     };
 
-    /// Explores the model with these steps, at `limit` preemptions if the model
-    /// itself allows more, and stops at the first failure.
+    /// Explores the model with these steps, with at most `limit` preemptions, until the
+    /// first failure.
     pub(crate) fn explore(&self, steps: &'static S, limit: Option<usize>) -> Outcome {
         let preemptions = match (self.preemptions, limit) {
             (Some(own), Some(limit)) => Some(own.min(limit.max(self.least))),
@@ -104,7 +104,7 @@ impl<S: Sync> Model<S> {
         }
     }
 
-    /// Runs the model as shipped; a line about it, or why it is red.
+    /// Runs the model with the shipped steps. Returns a line about it, or the reason of the failure.
     pub(crate) fn verify(&self, shipped: &'static S) -> Result<String, String> {
         let outcome = self.explore(shipped, None);
         if let Some(Failure { message, place }) = outcome.failure {
@@ -137,8 +137,8 @@ impl<S: Sync> Model<S> {
     }
 }
 
-/// Appoints the next deaths: the last mortal that died lives one step longer,
-/// and those after it begin again. False if nobody died.
+/// Appoints the next deaths: the last mortal that died gets one more step, and those after
+/// it start from their first step. `false` if none died.
 fn postpone(last_steps: &mut [u32], died: [bool; MORTALS]) -> bool {
     let Some(last) = (0..last_steps.len()).rev().find(|&mortal| died[mortal]) else {
         return false;
@@ -148,8 +148,8 @@ fn postpone(last_steps: &mut [u32], died: [bool; MORTALS]) -> bool {
     true
 }
 
-/// Explores once. Every bound is set here: loom would take it from the
-/// environment, and a cut-off there turns a red model green.
+/// Explores once. Sets every bound here: loom would take it from the environment, where a
+/// lower bound could hide a failure.
 fn check<S: Sync>(
     preemptions: Option<usize>,
     scenario: &'static dyn Scenario<S>,
@@ -175,9 +175,9 @@ fn check<S: Sync>(
     end.map_err(|_| FAILURE.take().expect("the hook sees every panic"))
 }
 
-/// Keeps the panics of models, which may be expected, and which happen on
-/// stacks too small for the standard hook's backtrace. To be called once,
-/// before the first model: loom's coroutines wrap the hook that they find.
+/// Records the panics of models: they may be expected, and their stacks are too small for
+/// the standard hook's backtrace. Call it once, before the first model: loom's coroutines
+/// wrap the hook that is installed then.
 pub(super) fn keep_panics() {
     let standard = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {

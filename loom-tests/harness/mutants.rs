@@ -1,5 +1,5 @@
-//! Mutation tests: a protocol with one step replaced by a wrong one.
-//! Some model must fail on each.
+//! Mutation tests: a protocol with one step replaced by a wrong one. At least one model
+//! must fail for each.
 
 use super::model::Model;
 use super::verdicts::Trial;

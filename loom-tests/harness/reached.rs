@@ -1,6 +1,5 @@
-//! States that a model was in. A pass in which the ring was never full says
-//! nothing about a full ring, so each model names the states that it must have
-//! reached in some execution.
+//! States that a model has reached. A pass in which the ring was never full proves nothing
+//! about a full ring. So each model names the states that it must reach in some execution.
 
 use std::cell::Cell;
 
@@ -20,21 +19,21 @@ states! {
     Empty = "empty",
     /// The producer wrote to a place that had been read.
     Reused = "reused",
-    /// A position left the range of 64 or of 32 bits.
+    /// A position wrapped at 64 or at 32 bits.
     Carried = "carried",
     /// A message was delivered while the producer was still at work.
     Concurrent = "concurrent",
-    /// One publish made several messages visible.
+    /// One publish covered several messages.
     Published = "published together",
-    /// One release gave several messages back.
+    /// One release covered several messages.
     Released = "released together",
-    /// A message was taken from the tail's line.
-    Rode = "rode",
+    /// A message was taken from the inline copy.
+    Rode = "inline copy",
     /// A message with an inline copy was read from its slot.
-    Walked = "walked",
+    Walked = "from its slot",
     /// An inline copy was refused although only one message was unread.
     Refused = "refused",
-    /// A part of a line was opened, after another look had brought no more of it.
+    /// The unread part of a line was opened, because a second poll found no more of it.
     Scrap = "part of a line",
     /// Padding was skipped.
     Padded = "padded",
@@ -46,13 +45,13 @@ states! {
     Unblocked = "not let sleep",
     /// A sleep ended without a wake.
     Interrupted = "interrupted",
-    /// A deadline passed, and there was nothing to do.
+    /// A deadline passed without work.
     Expired = "expired",
-    /// A deadline passed although there was something to do.
+    /// A deadline passed with work.
     Late = "late",
-    /// An endpoint spared its peer the fence.
-    Granted = "awake",
-    /// The producer said goodbye, and everything was taken.
+    /// An endpoint let its peer omit the fence.
+    Granted = "fence omitted",
+    /// The producer closed, and everything was taken.
     Abandoned = "abandoned",
     /// A wait for a peer ended.
     Attached = "attached",
@@ -60,15 +59,15 @@ states! {
     Overtaken = "overtaken",
     /// An observer saw a message.
     Observed = "observed",
-    /// A restarted peer continued behind messages of the previous holder.
+    /// A restarted peer continued after messages of the previous holder.
     Inherited = "inherited",
     /// A wake found a sleeper.
     Woken = "woken",
-    /// A position or a state was stored, and its wake, if any, is over.
+    /// A position or a state was stored, and its wake, if any, has finished.
     Moved = "moved",
     /// A position was stored.
     Stored = "stored",
-    /// What was stored was not found.
+    /// A stored position was not found.
     Missed = "missed",
 }
 

@@ -1,4 +1,4 @@
-//! Numbers and tables for people.
+//! Formats numbers and tables.
 
 /// 1234567 as 1,234,567.
 pub(crate) fn thousands(number: u64) -> String {
@@ -44,7 +44,7 @@ pub(crate) fn table<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> String 
     lines.join("\n")
 }
 
-/// What a panic says in its first sentence, shortened.
+/// The first sentence of a panic's message, shortened.
 pub(crate) fn first_sentence(message: &str) -> String {
     let line = message.lines().next().unwrap_or("");
     let sentence = line.split(". ").next().unwrap_or("");

@@ -1,10 +1,9 @@
-//! `main` of a test binary without libtest: libtest would hide the tables and
-//! the numbers of executions, which are half of the proof.
+//! `main` of a test binary without libtest. libtest would hide the tables and the numbers
+//! of executions, which belong to the proof.
 //!
-//! Understands what `cargo test` and its users pass most: name filters,
-//! `--exact`, `--skip`, `--list`. As many checks run at once as there are
-//! processors, each in a process of its own: threads would wait for each other's
-//! mappings, of which loom makes some for each execution.
+//! Understands the usual arguments: name filters, `--exact`, `--skip`, `--list`. It runs as
+//! many checks at once as there are processors, each in a separate process. In threads they
+//! would contend for the address space: loom maps memory in each execution.
 
 use std::env;
 use std::process::{Command, ExitCode};
@@ -14,7 +13,7 @@ use std::time::Instant;
 
 use super::model::keep_panics;
 
-/// A check by name. It returns what to print, or why it failed.
+/// A check and its name. It returns the text to print, or the reason of the failure.
 pub(crate) struct Check {
     name: String,
     run: Box<dyn FnOnce() -> Result<String, String>>,
@@ -29,17 +28,17 @@ impl Check {
     }
 }
 
-/// Makes this process run one check, and print the result.
+/// The argument with which a process runs one check and prints the result.
 const ALONE: &str = "--alone";
 
-/// What the command line asks for.
+/// The command line.
 #[derive(Default)]
 struct Arguments {
     list: bool,
     exact: bool,
     filters: Vec<String>,
     skipped: Vec<String>,
-    /// Checks that libtest would ignore by default are asked for: there are none.
+    /// Only ignored tests are requested: there are none.
     only_ignored: bool,
 }
 
@@ -52,7 +51,7 @@ impl Arguments {
                 "--exact" => parsed.exact = true,
                 "--ignored" => parsed.only_ignored = true,
                 "--skip" => parsed.skipped.extend(arguments.next()),
-                // Options of libtest with a value that changes nothing here.
+                // Options of libtest whose value has no effect here.
                 "--color" | "--format" | "--logfile" | "--test-threads" | "-Z" => {
                     arguments.next();
                 }
@@ -63,7 +62,7 @@ impl Arguments {
         parsed
     }
 
-    fn wants(&self, name: &str) -> bool {
+    fn selects(&self, name: &str) -> bool {
         let matches = |pattern: &String| match self.exact {
             true => name == pattern,
             false => name.contains(pattern.as_str()),
@@ -73,7 +72,7 @@ impl Arguments {
     }
 }
 
-/// Runs the checks that the command line asks for.
+/// Runs the checks that the command line selects.
 pub(crate) fn run(checks: Vec<Check>) -> ExitCode {
     let arguments: Vec<_> = env::args().skip(1).collect();
     match &arguments[..] {
@@ -83,7 +82,7 @@ pub(crate) fn run(checks: Vec<Check>) -> ExitCode {
     let arguments = Arguments::parse(arguments.into_iter());
     let all = checks.len();
     let wanted = checks.into_iter().map(|check| check.name);
-    let wanted: Vec<_> = wanted.filter(|name| arguments.wants(name)).collect();
+    let wanted: Vec<_> = wanted.filter(|name| arguments.selects(name)).collect();
     if arguments.list {
         for name in &wanted {
             println!("{name}: test");
@@ -93,7 +92,7 @@ pub(crate) fn run(checks: Vec<Check>) -> ExitCode {
     let start = Instant::now();
     let count = wanted.len();
     println!("\nrunning {count} tests");
-    // The longest come last in the list.
+    // The slowest checks are last in the list, so start them first.
     let rest = Mutex::new(wanted.into_iter().rev());
     let work = || -> Vec<String> {
         let names = std::iter::from_fn(|| rest.lock().expect("no thread panics with it").next());
@@ -103,7 +102,7 @@ pub(crate) fn run(checks: Vec<Check>) -> ExitCode {
         let processors = thread::available_parallelism().map_or(1, usize::from);
         let workers: Vec<_> = (0..processors).map(|_| scope.spawn(work)).collect();
         let done = workers.into_iter().map(|worker| worker.join());
-        done.flat_map(|failed| failed.expect("a worker ends well"))
+        done.flat_map(|failed| failed.expect("a worker does not panic"))
             .collect()
     });
     if !failures.is_empty() {
@@ -124,12 +123,12 @@ pub(crate) fn run(checks: Vec<Check>) -> ExitCode {
     }
 }
 
-/// Runs a check in a process, and shows what that has said.
+/// Runs a check in a process, and prints its output.
 fn passes(name: &str) -> bool {
     let begin = Instant::now();
-    let program = env::current_exe().expect("a program knows where it is");
+    let program = env::current_exe().expect("the program has a path");
     let ended = Command::new(program).args([ALONE, name]).output();
-    let ended = ended.expect("the program starts once more");
+    let ended = ended.expect("the program starts again");
     let verdict = if ended.status.success() {
         "ok"
     } else {

@@ -1,10 +1,9 @@
 //! Ordering sites: every operation of a protocol file that is not Relaxed.
 //!
-//! They are found, not listed: the words of `sync.rs` know where
-//! they were called from. Each site is then weakened to Relaxed (a fence is
-//! left out), and some model must fail. The sites must also be those that the
-//! repository expects, and every edge that the source names must have been met,
-//! so that neither a new ordering nor an unexplored one goes unjudged.
+//! The models find them: the words of `sync.rs` record their callers. Each site is then
+//! weakened to Relaxed (a fence is omitted), and some model must fail. The sites found must
+//! match the expected list, and every edge that the source names must have been executed.
+//! So a new ordering, or one that no model executes, is an error.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -42,7 +41,7 @@ impl Site {
         }
     }
 
-    /// The ordering with which the site runs; it may be weakened now.
+    /// The ordering that the site uses: its own, or Relaxed while it is weakened.
     pub(crate) fn in_force(self, edge: Ordering) -> Ordering {
         if edge == Ordering::Relaxed {
             return edge;
@@ -63,9 +62,9 @@ impl Site {
 pub(crate) struct Source {
     pub(crate) file: &'static str,
     pub(crate) text: &'static str,
-    /// The orderings that it may name.
+    /// The orderings that the file may name.
     pub(crate) edges: &'static [(&'static str, Ordering)],
-    /// The sites that it is known to have, sorted. `None` if another test judges them.
+    /// The expected sites, sorted. `None` if another test checks them.
     pub(crate) sites: Option<&'static [&'static str]>,
 }
 
@@ -78,7 +77,7 @@ impl Source {
         self.text.lines().nth(number - 1).unwrap_or("").trim()
     }
 
-    /// The edges in a line of code that are not Relaxed.
+    /// The edges in a line of code, without the Relaxed ones.
     fn edges_in(&self, line: &str) -> Vec<String> {
         let words = code(line).split(|letter| !is_of_name(letter));
         let edges = words.filter_map(|word| self.edges.iter().find(|(name, _)| *name == word));
@@ -102,7 +101,7 @@ impl Source {
         shortened(self.line(site.line()), 40)
     }
 
-    /// The site's name, which survives moved lines: type, function, operation,
+    /// The site's name, which does not depend on line numbers: type, function, operation,
     /// edge and ordering.
     pub(crate) fn name(&self, site: Site) -> String {
         let before: Vec<_> = self.text.lines().take(site.line()).map(code).collect();
@@ -116,7 +115,7 @@ impl Source {
             .rev()
             .filter_map(|line| line.split_once("fn "));
         let (_, function) = functions.next().unwrap_or_default();
-        // An `impl` in a signature is no block of methods; a brace at the margin ends one.
+        // An `impl` in a signature starts no block of methods. A brace in the first column ends a block.
         let mut blocks = before
             .iter()
             .rev()
@@ -129,7 +128,7 @@ impl Source {
         format!("{block}{}: {operation} {edge}", name(function))
     }
 
-    /// Compares the sites that were found with those that are known.
+    /// Compares the sites that were found with the expected ones.
     fn compare(&self, found: &[Site]) -> Result<(), String> {
         let Some(expected) = self.sites else {
             return Ok(());
@@ -144,7 +143,7 @@ impl Source {
         if met != written {
             let file = self.file;
             return Err(format!(
-                "edges in lines {written:?} of {file}, met in {met:?}"
+                "edges in lines {written:?} of {file}, executed in {met:?}"
             ));
         }
         Ok(())
@@ -160,14 +159,14 @@ fn is_of_name(letter: char) -> bool {
     letter.is_alphanumeric() || letter == '_'
 }
 
-/// Which of the known sites a search must find.
+/// Which of the expected sites a search must find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Expected {
     All,
     Some,
 }
 
-/// Finds the sites in these files, and compares them with those that are known.
+/// Finds the sites in these files, and compares them with the expected ones.
 pub(crate) fn find(
     sources: &[Source],
     expected: Expected,
@@ -187,7 +186,7 @@ pub(crate) fn find(
         found = elsewhere;
     }
     match found.first() {
-        Some(site) => Err(format!("{} is in no file that is judged", site.location)),
+        Some(site) => Err(format!("{} is in no checked file", site.location)),
         None => Ok(judged),
     }
 }
@@ -210,7 +209,7 @@ pub(crate) fn judge<S: Sync>(
 ) -> Result<String, String> {
     let judged = find(sources, Expected::All, || {
         for model in models {
-            // Enough to come by every site; `find` would miss one.
+            // Enough to execute every site: otherwise `find` fails.
             model.explore(shipped, Some(0));
         }
     })?;

@@ -1,9 +1,9 @@
-//! Stacks that are used again. Loom maps a stack for each thread of each execution and
-//! unmaps it afterwards; the kernel's part of that was half of a model's time.
+//! A pool of stacks. Loom maps a stack for each thread of each execution and unmaps it
+//! afterwards. That took half of a model's time, in the kernel.
 //!
-//! These two functions take the place of libc's in this binary. They keep the mappings
-//! that are marked as stacks, and pass everything else to the kernel. The pool belongs to
-//! a thread: loom runs all threads of a model on one.
+//! These two functions replace libc's in this binary. They keep the mappings that are
+//! marked as stacks, and pass everything else to the kernel. The pool is thread-local: loom
+//! runs all threads of a model on one thread.
 
 use std::cell::RefCell;
 use std::ffi::{c_int, c_void};
@@ -29,7 +29,7 @@ extern "C" fn mmap(
     file: c_int,
     offset: off_t,
 ) -> *mut c_void {
-    // SAFETY: the caller's arguments as they are.
+    // SAFETY: the caller's arguments, unchanged.
     let map = || unsafe {
         libc::syscall(SYS_mmap, address, length, protection, flags, file, offset) as *mut c_void
     };
@@ -64,7 +64,7 @@ extern "C" fn munmap(address: *mut c_void, length: size_t) -> c_int {
     });
     match kept {
         Ok(Some(())) => 0,
-        // SAFETY: the caller's arguments as they are.
+        // SAFETY: the caller's arguments, unchanged.
         _ => unsafe { libc::syscall(SYS_munmap, address, length) as c_int },
     }
 }

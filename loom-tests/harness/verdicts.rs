@@ -1,32 +1,31 @@
-//! The verdicts on mutants of any source: which model fails on each, and how.
-//! The models are asked in their order, cheap ones first, until one fails: a mutant
-//! that survives has been before them all.
+//! The results for mutants: which model fails for each, and how. The models run in order,
+//! fast ones first, until one fails. A mutant survives if all of them pass.
 
 use std::collections::BTreeSet;
 
 use super::model::Model;
 use super::report::{first_sentence, table};
 
-/// A trial of mutants, with one row for each in a table.
+/// A run of all mutants, with one table row for each.
 pub(super) struct Trial<'a, S: 'static> {
     models: &'a [&'static Model<S>],
-    /// Preemptions at most, also of models that are otherwise unbounded.
+    /// The most preemptions, also for models that are otherwise unbounded.
     preemptions: usize,
     rows: Vec<[String; 3]>,
-    /// The models that have killed.
+    /// The models that have killed a mutant.
     killers: BTreeSet<usize>,
     survivors: Vec<String>,
 }
 
 impl<'a, S: Sync> Trial<'a, S> {
-    /// A trial of mutants that the first two columns describe.
+    /// Starts a run; the first two columns describe a mutant.
     pub(super) fn open(
         columns: [&str; 2],
         models: &'a [&'static Model<S>],
         preemptions: usize,
     ) -> Self {
         let [mutant, change] = columns;
-        let header = [mutant, change, "what kills it"];
+        let header = [mutant, change, "killed by"];
         Self {
             models,
             preemptions,
@@ -53,7 +52,7 @@ impl<'a, S: Sync> Trial<'a, S> {
         self.rows.push([mutant, change, death]);
     }
 
-    /// The table, if there is no survivor, and if all that kills lets live what is
+    /// The table, if no mutant survived, and if every model that killed one passes as
     /// shipped.
     pub(super) fn close(self, shipped: &'static S) -> Result<String, String> {
         for &index in &self.killers {
@@ -69,7 +68,7 @@ impl<'a, S: Sync> Trial<'a, S> {
         let dead = mutants - self.survivors.len();
         let table = table(&self.rows);
         if mutants == 0 || dead < mutants {
-            return Err(format!("survivors: {:?}\n{table}", self.survivors));
+            return Err(format!("these survive: {:?}\n{table}", self.survivors));
         }
         let bound = self.preemptions;
         Ok(format!(

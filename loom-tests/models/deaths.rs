@@ -1,6 +1,6 @@
 //! Deaths: an endpoint stops at each of its steps in turn, and a restarted peer continues
-//! in the same thread, which stands for the lock that the kernel hands over.
-//! Its published messages arrive, whole; of an unfinished one, nothing.
+//! in the same thread, which stands for the lock that the kernel hands over. Every
+//! published message arrives whole, and no part of an unfinished one does.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -21,12 +21,12 @@ use crate::slots::{Consumer, Producer, Record, WORDS, record};
 use crate::steps::Steps;
 use crate::steps::Way::{self, Ride, Walk};
 
-/// Producers that follow one another, until this many records are published.
+/// Producers, one after the other, until this many records are published.
 struct Producers {
     start: u64,
     capacity: u64,
     count: u64,
-    /// How each producer's records go; all producers but the last are mortal.
+    /// How each producer publishes; all producers but the last are mortal.
     generations: &'static [&'static [Way]],
     first: First,
 }
@@ -56,7 +56,7 @@ impl Scenario<Steps> for Producers {
 }
 
 impl Producers {
-    /// One generation; returns how many records are published behind it.
+    /// Runs one generation; returns how many records are published after it.
     fn produce(
         &self,
         ring: &Rc<Ring>,
@@ -78,7 +78,7 @@ impl Producers {
     }
 }
 
-/// The record that a producer of this generation puts at this place.
+/// The record that a producer of this generation publishes at this place.
 fn made_by(generation: usize, place: u64) -> Record {
     record((generation as u64) << 8 | place)
 }
@@ -93,7 +93,7 @@ fn one_more_at_most(stored: u64, returned: u64, end: Option<()>) {
     );
 }
 
-/// Consumers that follow one another; all but the last are mortal.
+/// Consumers, one after the other; all but the last are mortal.
 struct Consumers {
     start: u64,
     capacity: u64,
@@ -135,8 +135,8 @@ impl Scenario<Steps> for Consumers {
                     reach(Inherited);
                 }
             }
-            let mut successor = Consumer::take(ring, steps, true);
-            let rest = (released..count).map(|_| successor.pop()).collect();
+            let mut next = Consumer::take(ring, steps, true);
+            let rest = (released..count).map(|_| next.pop()).collect();
             parts.push((released, rest));
             parts
         };
@@ -147,13 +147,13 @@ impl Scenario<Steps> for Consumers {
     }
 }
 
-/// A producer of frames that dies, and a restarted peer, which ends with `LAST`.
+/// A producer of frames that dies, and a restarted producer, which ends with `LAST`.
 struct FrameProducers {
     start: u64,
     capacity: u64,
     mortal: &'static [(u32, Way)],
-    /// Words of payload of the frames of the next holder.
-    successor: &'static [u32],
+    /// Words of payload of the next holder's frames.
+    next: &'static [u32],
     first: First,
 }
 
@@ -173,17 +173,17 @@ impl Scenario<Steps> for FrameProducers {
                     returned.set(returned.get() + 1);
                 }
             });
-            let mut successor = frames::Producer::take(ring, steps);
-            let published = self.frames_to(successor.cursor.position());
+            let mut next = frames::Producer::take(ring, steps);
+            let published = self.frames_to(next.cursor.position());
             one_more_at_most(published as u64, returned.get(), end);
             if (1..given.len()).contains(&published) {
                 reach(Inherited);
             }
             given.truncate(published);
-            let rest = (LAST + 1 - self.successor.len() as u32..).zip(self.successor);
+            let rest = (LAST + 1 - self.next.len() as u32..).zip(self.next);
             for (number, &payload) in rest {
                 let frame = frame(number, payload);
-                successor.push(&frame, Walk);
+                next.push(&frame, Walk);
                 given.push(frame);
             }
             given
@@ -205,13 +205,13 @@ impl Scenario<Steps> for FrameProducers {
 }
 
 impl FrameProducers {
-    /// How many frames of the mortal end at `position` or before it.
+    /// How many frames of the mortal end at or before `position`.
     fn frames_to(&self, position: u64) -> usize {
         frames_to(self.start, self.capacity, self.mortal, position)
     }
 }
 
-/// How many of these frames end at `position` or before it.
+/// How many of these frames end at or before `position`.
 fn frames_to(start: u64, capacity: u64, sizes: &[(u32, Way)], position: u64) -> usize {
     let mut end = start;
     let mut ends = vec![end];
@@ -261,8 +261,8 @@ impl Scenario<Steps> for FrameConsumers {
             if (1..count).contains(&released) {
                 reach(Inherited);
             }
-            let mut successor = frames::Consumer::take(ring, steps, RIDE);
-            let rest: Vec<_> = (released..count).map(|_| successor.pop()).collect();
+            let mut next = frames::Consumer::take(ring, steps, RIDE);
+            let rest: Vec<_> = (released..count).map(|_| next.pop()).collect();
             (taken, rest)
         };
         let ((), (taken, rest)) = work(&ring, self.first, write, read);
@@ -330,7 +330,7 @@ pub(super) const MODELS: &[Model<Steps>] = &[
             start: 8,
             capacity: 32,
             mortal: &[(1, Ride), (1, Ride)],
-            successor: &[0, 1],
+            next: &[0, 1],
             first: Writer,
         },
         ..MORTAL

@@ -13,7 +13,7 @@ use crate::ring::{Ring, work};
 use crate::steps::Steps;
 use crate::steps::Way::{self, Ride, Walk};
 
-/// Frames of this many words of payload, and how they go.
+/// Frames with this many words of payload, and how each is published.
 pub(super) struct Stream {
     pub(super) start: u64,
     pub(super) capacity: u64,
@@ -21,8 +21,8 @@ pub(super) struct Stream {
     pub(super) first: First,
 }
 
-/// Words of the tail's line that a consumer of riding frames copies: enough
-/// for one frame with padding before it.
+/// Words of an inline copy that a consumer loads: enough for one frame with padding before
+/// it.
 pub(super) const RIDE: usize = 3;
 
 /// The frames, numbered from 1.
@@ -43,8 +43,8 @@ impl Scenario<Steps> for Stream {
             }
         };
         let read = move |ring: &Rc<Ring>| {
-            let rides = self.frames.iter().any(|&(_, way)| way == Ride);
-            let mut consumer = Consumer::take(ring, steps, if rides { RIDE } else { 0 });
+            let with_inline = self.frames.iter().any(|&(_, way)| way == Ride);
+            let mut consumer = Consumer::take(ring, steps, if with_inline { RIDE } else { 0 });
             let taken = self.frames.iter().map(|_| consumer.pop());
             taken.collect::<Vec<_>>()
         };
@@ -53,7 +53,7 @@ impl Scenario<Steps> for Stream {
     }
 }
 
-/// Each time as many frames as there is room for, or as there are.
+/// Batches: as many frames as fit, or as have arrived.
 struct Batches(Stream);
 
 impl Scenario<Steps> for Batches {

@@ -1,5 +1,5 @@
-//! An observer of both endpoints: what it shows was published, whole, and nothing that
-//! it reads of a message that was released is used.
+//! An observer of both endpoints: it shows only whole, published messages, and discards
+//! what it read of a released message.
 
 use std::rc::Rc;
 
@@ -14,7 +14,7 @@ use crate::observer::view::{Message, View};
 use crate::steps::Steps;
 use crate::sync::{AtomicU64, PLAIN};
 
-/// The whole of a small ring, its payload words that may be read while they are written.
+/// A small ring whose payload may be read and written at the same time.
 struct Ring {
     tail: AtomicU64,
     ride_position: AtomicU64,
@@ -23,7 +23,7 @@ struct Ring {
     data: Vec<AtomicU64>,
 }
 
-/// A message of a ring whose laps it fills.
+/// A message that fills a lap of the ring.
 struct Given {
     position: u64,
     units: u64,
@@ -31,16 +31,16 @@ struct Given {
     words: &'static [u64],
 }
 
-/// Some messages are published at first; the consumer releases them, one after the other,
-/// and the producer puts others in their place.
+/// Some messages are published first. The consumer releases them one by one, and the
+/// producer overwrites them with others.
 struct Watched {
     capacity: u64,
     /// Bytes of a slot; none for frames.
     slot_size: Option<u64>,
     messages: &'static [Given],
-    /// How many are there when the ends attach.
+    /// How many are published before the endpoints attach.
     published: usize,
-    /// How many the consumer releases.
+    /// How many messages the consumer releases.
     released: usize,
 }
 
@@ -152,7 +152,7 @@ impl Watched {
             let mut given = self.messages.iter();
             assert!(
                 given.any(|given| given.is_shown(&message)),
-                "nobody has published {message:x?}"
+                "{message:x?} was not published"
             );
         }
     }
@@ -162,7 +162,7 @@ impl Scenario<Steps> for Watched {
     fn run(&'static self, steps: &'static Steps) {
         let ring = self.ring();
         let (writing, reading) = (Rc::clone(&ring), Rc::clone(&ring));
-        // The consumer first: once it has run, the producer has room.
+        // The consumer runs first: it makes room for the producer.
         let reader = thread::spawn(move || self.consume(&reading));
         let writer = thread::spawn(move || self.produce(&writing));
         self.observe(&ring, steps);
@@ -188,7 +188,7 @@ const fn record(position: u64, words: &'static [u64]) -> Given {
     }
 }
 
-/// A frame that no padding precedes.
+/// A frame without padding before it.
 const fn frame(position: u64, kind: u32, words: &'static [u64]) -> Given {
     Given {
         position,

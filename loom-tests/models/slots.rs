@@ -1,4 +1,4 @@
-//! Slots: one by one, and in batches.
+//! Slots: single records, and batches.
 
 use std::rc::Rc;
 
@@ -40,7 +40,7 @@ impl Scenario<Steps> for Stream {
     }
 }
 
-/// Each time as many records as there is room for, or as there are.
+/// Batches: as many records as fit, or as have arrived.
 struct Batches {
     start: u64,
     capacity: u64,
@@ -60,7 +60,7 @@ impl Scenario<Steps> for Batches {
     }
 }
 
-/// One record after the other while a stream lasts: whole lines only.
+/// One record after the other in streaming mode: whole lines only.
 struct WholeLines {
     start: u64,
     capacity: u64,

@@ -1,6 +1,6 @@
-//! Deaths of sleepers and of wakers, at each of their steps: between position
-//! and word, between word and wake, before and in the sleep. A restarted peer takes
-//! the role in the same thread, and the other threads must finish.
+//! Deaths of sleepers and of wakers, at each of their steps: between position and word,
+//! between word and wake, before the sleep and during it. A restarted peer takes the role
+//! in the same thread, and the other threads must finish.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -12,13 +12,12 @@ use crate::harness::death::mortal;
 use crate::harness::model::{Model, Scenario};
 use crate::harness::reached::State::{Abandoned, Died, Empty, Full, Slept};
 
-/// Producers, all mortal but the last. What is not published is pushed again
-/// by the next holder.
+/// Producers, all mortal but the last. The next holder pushes what was not published.
 struct Producers {
     capacity: usize,
     count: u64,
     mortals: usize,
-    /// Whether each closes, and the consumer waits for that.
+    /// Whether each producer closes, and the consumer waits for that.
     close: bool,
     form: Form,
     first: First,
@@ -59,7 +58,7 @@ impl Scenario<Steps> for Producers {
     }
 }
 
-/// Consumers, all mortal but the last; they die in their sleep, perhaps.
+/// Consumers, all mortal but the last; they may die while they sleep.
 struct Consumers {
     capacity: usize,
     count: u64,
@@ -84,7 +83,7 @@ impl Scenario<Steps> for Consumers {
                     let mut consumer = Consumer::take(&reading, steps, self.form);
                     last.set(consumer.cursor.position());
                     for _ in consumer.cursor.position() + 1..self.count {
-                        last.set(consumer.pop().expect("no goodbye was said"));
+                        last.set(consumer.pop().expect("no producer closes"));
                     }
                 });
             }
@@ -126,7 +125,7 @@ pub(crate) const MODELS: &[Model<Steps>] = &[
         ..MORTAL
     },
     Model {
-        name: "waker_dies_under_one_who_was_awake",
+        name: "waker_dies_and_sleeper_was_awake",
         preemptions: Some(2),
         floor: 82_000,
         scenario: &Producers {
@@ -152,7 +151,7 @@ pub(crate) const MODELS: &[Model<Steps>] = &[
         ..MORTAL
     },
     Model {
-        name: "sleeper_dies_who_was_awake",
+        name: "sleeper_dies_that_was_awake",
         preemptions: Some(2),
         floor: 110_000,
         scenario: &Consumers {
@@ -196,7 +195,7 @@ pub(crate) const MODELS: &[Model<Steps>] = &[
         ..MORTAL
     },
     Model {
-        name: "closing_end_dies",
+        name: "closing_endpoint_dies",
         preemptions: Some(2),
         floor: 21_000,
         states: &[Empty, Slept, Died, Abandoned],
@@ -211,7 +210,7 @@ pub(crate) const MODELS: &[Model<Steps>] = &[
         ..MORTAL
     },
     Model {
-        name: "closing_end_dies_beside_one_who_was_awake",
+        name: "closing_endpoint_dies_and_sleeper_was_awake",
         preemptions: Some(2),
         floor: 16_000,
         states: &[Empty, Slept, Died, Abandoned],

@@ -1,5 +1,5 @@
-//! The models of sleeping: both endpoints may have to wait for each other, and in
-//! most of them no goodbye comes that would end a sleep whose wake was lost.
+//! The models of sleeping: both endpoints may have to wait for each other. In most models
+//! no endpoint closes, because a close would end a sleep whose wake was lost.
 
 use std::rc::Rc;
 
@@ -16,7 +16,7 @@ use crate::harness::reached::State::{
 use crate::kernel::Kernel;
 use crate::parker::Rest;
 
-/// Some messages through a ring of some slots.
+/// Messages through a ring.
 struct Talk {
     capacity: usize,
     count: u64,
@@ -73,14 +73,14 @@ struct Pair {
     first: First,
     /// Whether the first ring's producer closes and the consumer waits for it.
     close: bool,
-    /// Whether the first ring's producer dies, and another comes.
+    /// Whether the first ring's producer dies and a restarted one attaches.
     mortal: bool,
 }
 
 impl Scenario<Steps> for Pair {
     fn run(&'static self, steps: &'static Steps) {
         let kernel = Rc::new(Kernel::new(self.ends, steps.compares));
-        let rings = [0, 1].map(|_| Ring::beside(&kernel, 1, self.form, steps));
+        let rings = [0, 1].map(|_| Ring::with_kernel(&kernel, 1, self.form, steps));
         let writing = rings.clone();
         let write = move || {
             let [one, other] = writing;
@@ -144,7 +144,7 @@ pairs! {
     "the_first_of_two_by_deadlines", 2, 115_000, &[Empty, Interrupted, Late] => {
         ends: &[TIMED_OUT, TIMED_OUT],
     }
-    "goodbye_of_one_of_two", 2, 57_000, &[Empty, Slept, Abandoned] => { close: true }
+    "close_of_one_of_two", 2, 57_000, &[Empty, Slept, Abandoned] => { close: true }
     "waker_of_one_of_two_dies", 1, 5_500, &[Empty, Slept, Died] => { mortal: true }
     "closing_waker_of_one_of_two_dies", 1, 6_500, &[Empty, Slept, Abandoned, Died] => {
         close: true, mortal: true,
@@ -192,14 +192,14 @@ talks! {
     "sleep_ends_by_two_deadlines", 3, 24_000, &[Empty, Interrupted, Late] => {
         capacity: 2, count: 1, ends: &[TIMED_OUT, TIMED_OUT],
     }
-    "goodbye_to_a_sleeper", 3, 10_000, &[Empty, Slept, Abandoned] => {
+    "close_wakes_a_sleeper", 3, 10_000, &[Empty, Slept, Abandoned] => {
         capacity: 2, count: 1, close: true,
     }
-    "goodbye_to_a_sleeper_reader_first", 3, 19_000, &[Empty, Slept, Abandoned] => {
+    "close_wakes_a_sleeper_reader_first", 3, 19_000, &[Empty, Slept, Abandoned] => {
         capacity: 2, count: 1, close: true, first: Reader,
     }
-    "goodbye_after_a_wait_for_room", 3, 79_000, &[Full, Empty, Slept, Abandoned] => { close: true }
-    "goodbye_to_one_who_was_awake", 3, 18_000, &[Empty, Slept, Granted, Abandoned] => {
+    "close_after_a_wait_for_room", 3, 79_000, &[Full, Empty, Slept, Abandoned] => { close: true }
+    "close_and_sleeper_was_awake", 3, 18_000, &[Empty, Slept, Granted, Abandoned] => {
         capacity: 2, close: true, form: Awake,
     }
 }

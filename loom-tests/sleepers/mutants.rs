@@ -1,4 +1,4 @@
-//! The protocol of sleeping with one step made wrong.
+//! The protocol of sleeping with one wrong step.
 
 use super::polled::Polled;
 use super::reactor::fixed_too_late;
@@ -32,9 +32,9 @@ mutants! {
 
 mutants! {
     OF_SELECT,
-    "gone without a second poll": order = Order::NoSecondPoll;
+    "reports Gone without a second poll": order = Order::NoSecondPoll;
     "epoch read after the second poll": order = Order::EpochAfterSecondPoll;
-    "gone without a poll after the check": order = Order::NoLastPoll;
+    "reports Gone without a poll after the check": order = Order::NoLastPoll;
     "epoch read after the check": order = Order::EpochAfterCheck;
     "epoch of an older state than is checked": order = Order::EpochBeforeState;
     "last poll before the check": order = Order::PollBeforeCheck;
@@ -48,36 +48,36 @@ mutants! {
 
 mutants! {
     MUTANTS,
-    "no second look": park = blind;
-    "second look before PARKED": park = early_look;
+    "no second poll": park = blind;
+    "second poll before PARKED": park = early_poll;
     "sleep on the word, PARKED never stored": park = undeclared;
     "one word of two stays PARKED": park = one_of_two_up;
-    "second look at one of two": park = looks_at_one_of_two;
+    "second poll of one of two": park = polls_one_of_two;
     "sleep on one word of two": park = waits_for_one_of_two;
-    "waker leaves the word alone": moved = word_unchanged;
+    "waker does not change the word": moved = word_unchanged;
     "wake before the word is changed": moved = wake_first;
     "publish without a wake": moved = |_, _, _| ();
-    "word looked at before the publish": publish = look_first;
+    "word read before the publish": publish = read_first;
     "role taken without a wake": take = |_, _, _| ();
     "close without a wake": close = silent;
-    "wake before the goodbye": close = wake_then_close;
-    "goodbye believed without a last look": is_over = no_last_look;
-    "last look before the goodbye": is_over = look_then_goodbye;
-    "what is awaited fixed after the second poll": lie_down = fixed_too_late;
+    "wake before the close": close = wake_then_close;
+    "close accepted without a last poll": is_over = no_last_poll;
+    "last poll before the close": is_over = poll_then_close;
+    "what is awaited fixed after the second poll": set_parked = fixed_too_late;
     "futex that does not compare": compares = false;
-    "no fence, and no barrier that makes up for it": light_fence = false;
+    "no fence, and no barrier in its place": light_fence = false;
 }
 
 fn blind(ends: &mut [Parking<'_>], kernel: &Kernel) {
     for end in &mut *ends {
-        end.sleeper.drowse(end.word, end.position);
-        end.sleeper.lie_down(end.word);
+        end.sleeper.begin_park(end.word, end.position);
+        end.sleeper.set_parked(end.word);
     }
     wait(ends, kernel);
     sleep::wake_up(ends, Ending::Untold);
 }
 
-fn early_look(ends: &mut [Parking<'_>], kernel: &Kernel) {
+fn early_poll(ends: &mut [Parking<'_>], kernel: &Kernel) {
     if !ends.iter().any(Parking::has_work) {
         blind(ends, kernel);
     }
@@ -85,9 +85,9 @@ fn early_look(ends: &mut [Parking<'_>], kernel: &Kernel) {
 
 fn undeclared(ends: &mut [Parking<'_>], kernel: &Kernel) {
     for end in &mut *ends {
-        end.sleeper.drowse(end.word, end.position);
-        end.sleeper.lie_down(end.word);
-        end.sleeper.get_up(end.word);
+        end.sleeper.begin_park(end.word, end.position);
+        end.sleeper.set_parked(end.word);
+        end.sleeper.clear_parked(end.word);
     }
     if !ends.iter().any(Parking::has_work) {
         kernel.sleep(ends[0].word);
@@ -95,20 +95,20 @@ fn undeclared(ends: &mut [Parking<'_>], kernel: &Kernel) {
 }
 
 fn one_of_two_up(ends: &mut [Parking<'_>], kernel: &Kernel) {
-    if sleep::fall_asleep(ends, kernel).is_some() {
+    if sleep::start_sleep(ends, kernel).is_some() {
         wait(ends, kernel);
         sleep::wake_up(&mut ends[..1], Ending::Untold);
     }
 }
 
-fn looks_at_one_of_two(ends: &mut [Parking<'_>], kernel: &Kernel) {
+fn polls_one_of_two(ends: &mut [Parking<'_>], kernel: &Kernel) {
     if !ends[0].has_work() {
         blind(ends, kernel);
     }
 }
 
 fn waits_for_one_of_two(ends: &mut [Parking<'_>], kernel: &Kernel) {
-    if sleep::fall_asleep(ends, kernel).is_some() {
+    if sleep::start_sleep(ends, kernel).is_some() {
         wait(&ends[..1], kernel);
         sleep::wake_up(ends, Ending::Untold);
     }
@@ -134,7 +134,7 @@ fn wake_first(_waker: &Waker, word: &AtomicU32, kernel: &Kernel) {
     }
 }
 
-fn look_first(producer: &mut Producer, values: u64) {
+fn read_first(producer: &mut Producer, values: u64) {
     producer.moved();
     producer.cursor.publish(values, producer.ring.line());
 }
@@ -144,7 +144,7 @@ fn unannounced(ring: &Ring, _waker: &Waker, _steps: &'static Steps) {
 }
 
 fn wake_then_attach(ring: &Ring, waker: &Waker, _steps: &'static Steps) {
-    waker.rouse(&ring.consumer_word, &*ring.kernel);
+    waker.wake_unconditionally(&ring.consumer_word, &*ring.kernel);
     peer::attach(&ring.state);
 }
 
@@ -154,14 +154,16 @@ fn silent(producer: &Producer) {
 
 fn wake_then_close(producer: &Producer) {
     let ring = &producer.ring;
-    producer.waker.rouse(&ring.consumer_word, &*ring.kernel);
+    producer
+        .waker
+        .wake_unconditionally(&ring.consumer_word, &*ring.kernel);
     peer::close(&ring.state);
 }
 
-fn no_last_look(consumer: &mut Consumer) -> bool {
+fn no_last_poll(consumer: &mut Consumer) -> bool {
     State::poll(&consumer.ring.state).is_closed()
 }
 
-fn look_then_goodbye(consumer: &mut Consumer) -> bool {
+fn poll_then_close(consumer: &mut Consumer) -> bool {
     consumer.look() == 0 && State::poll(&consumer.ring.state).is_closed()
 }

@@ -1,6 +1,6 @@
-//! Waits for the peer itself: what `wait_for_peer` and `closed` do with a goal that
-//! awaits no position. Only the peer's epoch, or its state, ends such a sleep, and
-//! the endpoint that stores it wakes.
+//! Waits for the peer itself: `wait_for_peer` and `closed` with a goal that awaits no
+//! position. Only the peer's epoch or its state ends such a sleep, and the endpoint that
+//! stores it wakes the sleeper.
 
 use std::rc::Rc;
 
@@ -23,7 +23,7 @@ pub(super) fn until_attached(ring: &Ring) -> Option<Goal> {
     Goal::attachment(peer, Awaited::Nothing, || ring.is_held())
 }
 
-/// The answer of the kernel may be older than a restarted peer.
+/// The kernel's answer may precede a restarted peer.
 pub(super) fn lock_before_state(ring: &Ring) -> Option<Goal> {
     let is_held = ring.is_held();
     Goal::attachment(State::poll(&ring.state), Awaited::Nothing, || is_held)
@@ -81,15 +81,15 @@ impl Scenario<Steps> for Attaching {
             consumer.wait_for_peer();
             let epoch = State::poll(&reading.state).epoch();
             let pid = reading.pid.model_load(PLAIN);
-            assert!(epoch > 0, "nobody attached");
+            assert!(epoch > 0, "no producer attached");
             assert!(pid >= epoch, "the pid {pid} is of an epoch before {epoch}");
         };
         work(self.first, write, read);
     }
 }
 
-/// A producer of one value that closes, and a restarted peer of it. The consumer takes all,
-/// and waits for the next holder if it finds the other one gone.
+/// A producer of one value that closes, and a restarted producer. The consumer takes all
+/// values, and waits for the next holder if the first one has closed.
 struct Succeeding {
     form: Form,
     first: First,
@@ -129,7 +129,7 @@ impl Scenario<Steps> for Succeeding {
     }
 }
 
-/// A producer of one value that closes, and a consumer that waits for that alone.
+/// A producer of one value that closes, and a consumer that waits only for the close.
 struct Closing {
     form: Form,
     first: First,

@@ -1,7 +1,7 @@
-//! An endpoint in an event loop: the first half of the park in the loop, the wait in another
-//! thread, and an eventfd between them. The eventfd is a word that is `PARKED` while
-//! there is nothing to read, so that the model's kernel can sleep on it as `epoll` does.
-//! Each of its operations is a system call, and here a swap that orders nothing.
+//! An endpoint in an event loop: the first half of the park is in the loop, the wait is in
+//! another thread, and an eventfd connects them. The eventfd is a word that is `PARKED`
+//! while there is nothing to read, so that the model's kernel can sleep on it as `epoll`
+//! does. Each of its operations is a system call, modelled as a Relaxed swap.
 
 use std::mem;
 use std::rc::Rc;
@@ -44,7 +44,7 @@ pub(crate) struct Polled {
     is_parked: bool,
 }
 
-/// The thread that waits, and what it is to do.
+/// The thread that waits, and its tasks.
 struct Reactor {
     task: Mutex<Task>,
     told: Condvar,
@@ -90,7 +90,7 @@ impl Reactor {
 }
 
 impl Polled {
-    /// What dropping the guard does.
+    /// The steps of dropping the guard.
     pub(super) fn arm(&mut self) {
         if !self.is_empty() {
             return self.event.set();
@@ -132,7 +132,7 @@ impl Polled {
     fn park(&mut self) -> bool {
         let ring = Rc::clone(&self.consumer.ring);
         let mut ends = [self.consumer.parking(&ring)];
-        self.is_parked = sleep::fall_asleep(&mut ends, &*ring.kernel).is_some();
+        self.is_parked = sleep::start_sleep(&mut ends, &*ring.kernel).is_some();
         if self.is_parked {
             self.reactor.tell(Task::Wait);
         }

@@ -1,7 +1,6 @@
-//! An endpoint that sleeps in the reactor: the park is split at the wait, and what it awaits
-//! is looked for by another thread, when the deadline comes. The waker stops at each of
-//! its steps, and so also between position and wake: then no thread ends the sleep but its
-//! deadline.
+//! An endpoint that sleeps in the reactor: the park is split at the wait, and another
+//! thread polls for the goal when the deadline passes. The waker stops at each of its
+//! steps, also between position and wake. Then only the deadline ends the sleep.
 
 use std::rc::Rc;
 
@@ -37,16 +36,16 @@ impl Ending {
     }
 }
 
-/// One message, from a waker that may stop permanently.
+/// One message from a waker that may stop permanently.
 struct Sleep {
-    /// Whether the first deadline comes at any time; otherwise the waker has stopped.
+    /// Whether the first deadline may pass at any time; otherwise only after the waker has stopped.
     early: bool,
 }
 
 impl Scenario<Steps> for Sleep {
     fn run(&'static self, steps: &'static Steps) {
         let ring = Ring::new(2, Form::Symmetric, &[], steps);
-        // Taken first: a new producer wakes, and here every wake is for the message.
+        // The role is taken first: a new producer wakes, and here every wake must be for the message.
         let taking = Rc::clone(&ring);
         let producer = thread::spawn(move || Producer::take(&taking, steps, Form::Symmetric));
         let mut producer = producer.join().expect("the role is free");
@@ -61,19 +60,19 @@ impl Scenario<Steps> for Sleep {
             }
             reach(Empty);
             let mut end = [consumer.parking(&ring)];
-            if sleep::fall_asleep(&mut end, &*ring.kernel).is_none() {
+            if sleep::start_sleep(&mut end, &*ring.kernel).is_none() {
                 continue;
             }
             let Some(writer) = writer.take() else {
-                panic!("a sleep was over, and there was nothing to do")
+                panic!("a sleep ended without work")
             };
-            let ending = self.sleep(&ring, (steps.lie_down)(&end[0]), writer);
+            let ending = self.sleep(&ring, (steps.set_parked)(&end[0]), writer);
             sleep::wake_up(
                 &mut end,
                 ending.map_or(sleep::Ending::Untold, Ending::ending),
             );
             if ending.is_none() {
-                // The reactor says so when it finds the peer gone.
+                // The reactor reports this when the peer has closed or crashed.
                 break consumer.try_pop();
             }
         };
@@ -86,7 +85,7 @@ impl Scenario<Steps> for Sleep {
 }
 
 impl Sleep {
-    /// Sleeps in the reactor; `None` if nothing has happened until the waker stopped.
+    /// Sleeps in the reactor; `None` if nothing has happened before the waker stopped.
     fn sleep(&self, ring: &Rc<Ring>, goal: Goal, waker: JoinHandle<()>) -> Option<Ending> {
         let ring = Rc::clone(ring);
         let early = self.early;
@@ -97,7 +96,7 @@ impl Sleep {
             let published = ring.tail.model_load(READY) == 1;
             assert!(
                 ending.is_some() || !published,
-                "a message is there, and the sleep goes on"
+                "a message has arrived, and the sleep continues"
             );
             ending
         });
@@ -105,7 +104,7 @@ impl Sleep {
     }
 }
 
-/// What the reactor does for an endpoint whose deadline has come.
+/// What the reactor does for an endpoint whose deadline has passed.
 fn look(ring: &Ring, goal: Goal) -> Option<Ending> {
     let is_woken = || ring.consumer_word.load(WORD) != PARKED;
     if is_woken() {
@@ -117,7 +116,7 @@ fn look(ring: &Ring, goal: Goal) -> Option<Ending> {
         reach(Expired);
         return None;
     }
-    // The waker may be on its way between position and word.
+    // The waker may be between position and word.
     Some(if is_woken() {
         Ending::Woken
     } else {
@@ -134,20 +133,20 @@ const SLEEP: Model<Steps> = Model {
 
 pub(crate) const MODELS: &[Model<Steps>] = &[
     Model {
-        name: "reactor_looks_when_the_waker_has_stopped",
+        name: "reactor_polls_when_the_waker_has_stopped",
         floor: 1_100,
         scenario: &Sleep { early: false },
         ..SLEEP
     },
     Model {
-        name: "reactor_looks_at_any_time",
+        name: "reactor_polls_at_any_time",
         floor: 2_500,
         scenario: &Sleep { early: true },
         ..SLEEP
     },
 ];
 
-/// As the reactor once did.
+/// A fault that the reactor once had.
 pub(super) fn fixed_too_late(end: &Parking<'_>) -> Goal {
     let seen = end.peer.model_load(READY);
     Goal {

@@ -1,9 +1,9 @@
-//! What a `Select` reports: the shipped `adapters/select/news.rs`, asking a consumer
-//! whose producer closes or dies, at each of its steps, and has a restarted peer.
+//! What a `Select` reports: the shipped `adapters/select/news.rs` polls a consumer whose
+//! producer closes or dies at each of its steps, and restarts.
 //!
-//! What was published before a departure is taken before `Gone` is reported; `Gone` is
-//! reported of nobody who is there; `Gone` and `Back` alternate; and a `Select` that
-//! sleeps for a restarted peer is woken.
+//! Every published message is taken before `Gone` is reported. `Gone` is never reported for
+//! an attached peer. `Gone` and `Back` alternate. A restarted peer wakes a `Select` that
+//! sleeps.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -20,29 +20,29 @@ use crate::harness::reached::reach;
 use crate::news::{Asked, News, Reported};
 use crate::peer::{Change, Goal, State};
 
-/// In which order an endpoint is asked: all but the first are wrong.
+/// In which order an endpoint is checked: all but the first are wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Order {
     Shipped,
-    /// The first poll's answer is believed.
+    /// The result of the first poll is used.
     NoSecondPoll,
-    /// The epoch that is reported may be a restarted peer's.
+    /// The reported epoch may be that of a restarted peer.
     EpochAfterSecondPoll,
-    /// What was left behind is not polled for after a liveness check.
+    /// No poll for remaining messages follows a liveness check.
     NoLastPoll,
-    /// As the second, with a liveness check.
+    /// The same as the second, with a liveness check.
     EpochAfterCheck,
-    /// The epoch is of an earlier state than the one that is checked.
+    /// The epoch is from an earlier state than the one that is checked.
     EpochBeforeState,
-    /// The poll that follows the liveness check is made before.
+    /// The poll precedes the liveness check.
     PollBeforeCheck,
 }
 
-/// A consumer, as the shipped file asks it, in one of the orders.
+/// A consumer that the shipped file checks, in one of the orders.
 struct Watched<'a> {
     consumer: RefCell<&'a mut Consumer>,
     order: Order,
-    /// An answer that is given again, or was asked for too early.
+    /// A cached answer, or one that was read too early.
     found: Cell<Option<Option<bool>>>,
     was_checked: bool,
 }
@@ -57,7 +57,7 @@ impl<'a> Watched<'a> {
         }
     }
 
-    /// As `Endpoint` polls.
+    /// The same poll as in `Endpoint`.
     fn look(&self) -> Option<bool> {
         let mut consumer = self.consumer.borrow_mut();
         if consumer.poll() {
@@ -103,7 +103,7 @@ impl Asked for Watched<'_> {
             _ => before,
         };
         let ring = Rc::clone(&self.consumer.borrow().ring);
-        self.was_checked = peer.is_gone(|| ring.is_held());
+        self.was_checked = peer.closed_or_crashed(|| ring.is_held());
         let after = match self.order {
             Order::EpochAfterCheck => self.state(),
             _ => before,
@@ -123,12 +123,12 @@ struct Restart {
     first: First,
 }
 
-/// What is true of the producers, which no thread reads from the ring.
+/// The actual state of the producers, which no thread reads from the ring.
 #[derive(Default)]
 struct Truth {
-    /// The last epoch that is over, or whose end has begun to close.
+    /// The last epoch that has ended, or whose endpoint has begun to close.
     left: Cell<u64>,
-    /// There will be no other.
+    /// Whether the last producer has ended.
     is_last: Cell<bool>,
 }
 
@@ -145,7 +145,7 @@ impl Restart {
     }
 }
 
-/// The epoch of one's own role.
+/// The epoch of the own role.
 fn epoch(ring: &Ring) -> u64 {
     ring.state.load_own() >> 1
 }
@@ -172,14 +172,14 @@ impl Scenario<Steps> for Restart {
         let (ends, (taken, departures)) = work(self.first, write, read);
         let epochs = departures.windows(2);
         for pair in epochs {
-            assert!(pair[0].0 < pair[1].0, "gone twice: {departures:?}");
+            assert!(pair[0].0 < pair[1].0, "Gone twice: {departures:?}");
         }
         for (epoch, count) in departures {
             let end = ends.iter().find(|(ended, _)| *ended == epoch);
             let (_, published) = end.expect("an epoch that was there");
             assert!(
                 count >= *published,
-                "epoch {epoch} is gone, {count} of its {published} values are taken"
+                "epoch {epoch} has ended, {count} of its {published} values are taken"
             );
         }
         let given = &[1, 2][2 - ends[1].1 as usize..];
@@ -189,7 +189,7 @@ impl Scenario<Steps> for Restart {
 
 impl Restart {
     /// Takes what is `Ready` until the last producer is `Gone`. Returns the values, and how
-    /// many were taken before each departure.
+    /// many were taken before each `Gone`.
     fn read(ring: &Rc<Ring>, steps: &'static Steps, truth: &Truth) -> (Vec<u64>, Vec<(u64, u64)>) {
         let mut consumer = Consumer::take(ring, steps, Symmetric);
         let mut reported = Reported::NOTHING;
@@ -207,8 +207,8 @@ impl Restart {
                 }
                 Some(News::Gone) => {
                     reach(Abandoned);
-                    let epoch = departed.expect("it is gone");
-                    assert!(epoch <= truth.left.get(), "epoch {epoch} is not gone");
+                    let epoch = departed.expect("Gone was reported");
+                    assert!(epoch <= truth.left.get(), "epoch {epoch} has not ended");
                     departures.push((epoch, taken.len() as u64));
                     if truth.is_last.get() && epoch == truth.left.get() {
                         return (taken, departures);
@@ -216,7 +216,7 @@ impl Restart {
                 }
                 Some(News::Back) => reach(Attached),
                 None => match departed {
-                    // No liveness check ends this sleep: a restarted peer comes for certain.
+                    // No liveness check ends this sleep: a restarted peer always follows.
                     Some(epoch) => consumer.park(Goal {
                         awaited: consumer.cursor.awaited(),
                         change: Change::Successor(epoch),

@@ -1,5 +1,5 @@
-//! A waker publishes some positions, a sleeper waits for each: with deaths of
-//! both, and with wakers that barriers do not reach.
+//! A waker publishes positions, and a sleeper waits for each: with deaths of both, and with
+//! wakers that are not registered for barriers.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -15,20 +15,19 @@ use crate::harness::reached::reach;
 /// What both processes map.
 struct Ring {
     tail: AtomicU64,
-    /// How many the consumer has taken; no thread waits for it.
+    /// How many messages the consumer has taken; no thread waits for it.
     head: AtomicU64,
     word: AtomicU32,
 }
 
 struct Talk {
     count: u64,
-    /// Whether barriers reach each waker's process, one after the other; all
-    /// but the last are mortal.
+    /// Wakers, one after the other: whether the process of each is registered for barriers.
+    /// All but the last are mortal.
     wakers: &'static [bool],
     /// Consumers, one after the other; all but the last are mortal.
     sleepers: usize,
-    /// The mortal consumer dies between its own `DROWSY` and its barrier, and
-    /// nowhere else.
+    /// Whether the mortal consumer dies only between its own `DROWSY` and its barrier.
     dies_drowsy: bool,
 }
 
@@ -48,7 +47,7 @@ impl Scenario<Steps> for Talk {
                 let write = || self.write(&writing, steps, registered);
                 if generation + 1 < self.wakers.len() {
                     mortal(generation, write);
-                    Machine::bury_waker();
+                    Machine::end_waker();
                 } else {
                     write();
                 }
@@ -64,7 +63,7 @@ impl Scenario<Steps> for Talk {
             }
         }
         writer.join().expect("the writer returns");
-        buffer.join().expect("the buffer empties");
+        buffer.join().expect("the thread of the buffer returns");
     }
 }
 
@@ -92,14 +91,14 @@ impl Talk {
                 ring.head.store(head.get());
                 if sleeper.is_due(head.get()) {
                     reach(Granted);
-                    // The flag that says so may be out of date: nothing rests on it.
+                    // The flag for this may be stale: nothing depends on it.
                     sleeper.grant(&ring.word, head.get(), true);
                 }
                 continue;
             }
             reach(Empty);
             if self.dies_drowsy && generation + 1 < self.sleepers {
-                sleeper.drowse(&ring.word, head.get());
+                sleeper.begin_park(&ring.word, head.get());
                 reach(Died);
                 return;
             }
@@ -128,7 +127,7 @@ pub(crate) const MODELS: &[Model<Steps>] = &[
         ..TALK
     },
     Model {
-        name: "store_buffer_out_of_reach_of_barriers",
+        name: "store_buffer_waker_is_unregistered",
         floor: 3_700,
         scenario: &Talk {
             count: 2,
@@ -153,7 +152,7 @@ pub(crate) const MODELS: &[Model<Steps>] = &[
         ..TALK
     },
     Model {
-        name: "store_buffer_successor_is_out_of_reach",
+        name: "store_buffer_next_waker_is_unregistered",
         preemptions: Some(1),
         mortals: 1,
         floor: 1_600,

@@ -1,4 +1,4 @@
-//! The ingredients of the fence-free publish, left out one by one.
+//! The parts of the fence-free publish, omitted one by one.
 
 use super::{
     AtomicU32, Doorbell, Kernel, Machine, PARKED, Sleeper, Steps, WAKE, WORD, Waker, fence,
@@ -19,16 +19,16 @@ macro_rules! mutants {
 
 mutants! {
     "no membarrier": barrier = |_| ();
-    "no membarrier of a new owner": barrier = none_of_successors;
+    "no membarrier of a new owner": barrier = none_of_later_owners;
     "membarrier before DROWSY": park = barrier_first;
-    "waker out of reach believes AWAKE": waker = |_| Waker::new(true);
+    "unregistered waker accepts AWAKE": waker = |_| Waker::new(true);
     "no fence of the waker": fences = false;
-    "no second look": park = blind;
-    "waker leaves the word alone": moved = word_unchanged;
+    "no second poll": park = blind;
+    "waker does not change the word": moved = word_unchanged;
     "role taken without a wake": take = |_, _, _| ();
 }
 
-fn none_of_successors(kernel: &Kernel) {
+fn none_of_later_owners(kernel: &Kernel) {
     if kernel.generation == 0 {
         Machine::barrier();
     }
@@ -42,12 +42,12 @@ fn barrier_first(
     position: u64,
 ) {
     (kernel.steps.barrier)(kernel);
-    sleeper.drowse(word, position);
-    sleeper.lie_down(word);
+    sleeper.begin_park(word, position);
+    sleeper.set_parked(word);
     if !stirred() {
         kernel.wait(word, u64::MAX);
     }
-    sleeper.get_up(word);
+    sleeper.clear_parked(word);
 }
 
 fn blind(

@@ -1,4 +1,4 @@
-//! Words with a store buffer, and the machine that has them.
+//! Words with a store buffer, and the modelled machine.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -12,13 +12,13 @@ use crate::harness::death;
 
 pub(crate) use crate::sync::{PARK, WAKE, WORD};
 
-/// Memory, and the queue of stores that have not arrived there yet. Everything
-/// happens under one lock: what is out of order is out of order in the queue.
+/// Memory, and the queue of stores that have not reached it yet. Everything happens under
+/// one lock: only the queue causes reordering.
 pub(crate) struct Machine {
     state: Mutex<Memory>,
     /// There is a store to move, or none will follow.
     queued: Condvar,
-    /// The sleeper may get up.
+    /// The sleeper may wake up.
     woken: Condvar,
 }
 
@@ -26,7 +26,7 @@ struct Memory {
     words: Vec<u64>,
     queue: VecDeque<(usize, u64)>,
     waker: ThreadId,
-    /// Whether barriers reach the waker's process.
+    /// Whether the waker's process is registered for barriers.
     registered: bool,
     fences: bool,
     asleep: bool,
@@ -34,12 +34,12 @@ struct Memory {
 }
 
 thread_local! {
-    // Loom's threads are coroutines of one thread: they share it.
+    // Loom's threads are coroutines of one thread, so they share this variable.
     static MACHINE: RefCell<Option<Rc<Machine>>> = const { RefCell::new(None) };
 }
 
 impl Machine {
-    /// A fresh machine; the thread that empties the queue, to be joined after
+    /// Starts a new machine. Returns the thread that empties the queue, to be joined after
     /// `halt`.
     pub(crate) fn start(fences: bool) -> JoinHandle<()> {
         let machine = Rc::new(Self {
@@ -69,28 +69,28 @@ impl Machine {
                     memory = machine
                         .queued
                         .wait(memory)
-                        .expect("no thread dies with the lock");
+                        .expect("no thread dies while it holds the lock");
                 }
             }
         })
     }
 
-    /// The caller's thread is the one whose stores are queued.
+    /// Queues the stores of the caller's thread from now on.
     pub(crate) fn i_am_the_waker() {
         Self::with(|memory| memory.waker = thread::current().id());
     }
 
-    /// Whether barriers reach the waker from now on.
+    /// Sets whether the waker's process is registered for barriers.
     pub(crate) fn register(registered: bool) {
         Self::with(|memory| memory.registered = registered);
     }
 
-    /// What a process leaves behind when it ends: no queue.
-    pub(crate) fn bury_waker() {
+    /// Ends the waker's process, which empties its queue.
+    pub(crate) fn end_waker() {
         Self::with(Memory::empty_queue);
     }
 
-    /// No more stores will follow.
+    /// Tells the machine that no more stores follow.
     pub(crate) fn halt() {
         Self::with(|memory| memory.over = true);
         Self::current().queued.notify_one();
@@ -106,7 +106,7 @@ impl Machine {
         });
     }
 
-    /// Sleeps until another thread wakes, if `word` holds `value`; whether it did.
+    /// Sleeps until a wake if `word` holds `value`; returns whether it did.
     pub(crate) fn sleep_while(word: &AtomicU32, value: u32) -> bool {
         death::step();
         let machine = Self::current();
@@ -119,12 +119,12 @@ impl Machine {
             memory = machine
                 .woken
                 .wait(memory)
-                .expect("no thread dies with the lock");
+                .expect("no thread dies while it holds the lock");
         }
         true
     }
 
-    /// Wakes the sleeper; a call of the kernel empties the queue.
+    /// Wakes the sleeper; the system call empties the queue.
     pub(crate) fn wake() {
         death::step();
         Self::with(|memory| {
@@ -140,7 +140,9 @@ impl Machine {
     }
 
     fn lock(&self) -> MutexGuard<'_, Memory> {
-        self.state.lock().expect("no thread dies with the lock")
+        self.state
+            .lock()
+            .expect("no thread dies while it holds the lock")
     }
 
     fn with<R>(access: impl FnOnce(&mut Memory) -> R) -> R {
@@ -172,7 +174,7 @@ impl Memory {
         }
     }
 
-    /// Queues a store of the waker; whether it was one.
+    /// Queues the store if the caller is the waker; returns whether it is.
     fn store(&mut self, word: usize, value: u64) -> bool {
         let queued = self.is_waker();
         if queued {
@@ -194,7 +196,7 @@ impl Memory {
     }
 }
 
-/// A full fence; on this machine no other has an effect.
+/// A fence. Only a full fence has an effect on this machine.
 pub(crate) fn fence(edge: Ordering) {
     death::step();
     Machine::with(|memory| {
@@ -204,10 +206,10 @@ pub(crate) fn fence(edge: Ordering) {
     });
 }
 
-/// For the compiler only.
+/// A compiler fence.
 pub(crate) fn light_fence() {}
 
-/// A sleep word, by its place in memory.
+/// A sleep word, identified by its place in memory.
 pub(crate) struct AtomicU32(usize);
 
 impl AtomicU32 {
@@ -233,7 +235,7 @@ impl AtomicU32 {
     }
 }
 
-/// A position, by its place in memory.
+/// A position, identified by its place in memory.
 pub(crate) struct AtomicU64(usize);
 
 impl AtomicU64 {

@@ -225,8 +225,8 @@ where
         let has_left = |end: &mut E| {
             let role = end.endpoint().role();
             // Or the peer has restarted.
-            let is_gone = role.peer_closed() || role.peer_epoch() > epoch.max(1);
-            is_gone.then_some(())
+            let closed_or_crashed = role.peer_closed() || role.peer_epoch() > epoch.max(1);
+            closed_or_crashed.then_some(())
         };
         let found = self.poll(cx, Until::Departed, has_left);
         found.map(|found| match found {

@@ -272,10 +272,10 @@ impl<E> Pollable<E> {
         }
         let epoch = end.role().peer_epoch();
         let may_have_crashed = matches!(outcome, Some(Outcome::Expired | Outcome::Late));
-        let is_gone =
+        let closed_or_crashed =
             end.role().peer_closed() || may_have_crashed && end.role_mut().is_left_alone();
         // First deliver what it published before.
-        if is_gone && end.poll(self.wanted) != Some(false) {
+        if closed_or_crashed && end.poll(self.wanted) != Some(false) {
             self.departed = Some(epoch);
         }
     }

@@ -1,16 +1,15 @@
-//! The door for `bindings/` and the tool: rings whose record is known at run time only,
-//! and ends whose position code in another language moves.
+//! The interface for `bindings/` and the tool: rings whose record type is known only at run
+//! time, and endpoints whose position is moved by code in another language.
 //!
-//! Hidden, and no part of the API: `bindings/c` is built from the same tree, and
-//! changes with this file.
+//! Hidden, and not part of the API: `bindings/c` is built from the same tree, and changes
+//! with this file.
 //!
-//! The fast path of a binding moves its own copy of the position and stores the
-//! shared word itself. Each call that comes here is told of that position first
-//! ([`RawProducer::follow`]), and everything else is done by the code that every
-//! Rust end runs.
+//! The fast path of a binding moves its own copy of the position and stores the shared word
+//! itself. It passes that position on before each other call ([`RawProducer::follow`]).
+//! Everything else is the code of the Rust endpoints.
 #![allow(
     clippy::missing_errors_doc,
-    reason = "hidden: each call names the one that it is"
+    reason = "hidden: each call refers to the public one"
 )]
 
 use core::fmt;
@@ -52,8 +51,8 @@ pub struct RawRing {
     content: Content,
 }
 
-/// Records of this size and alignment; `None` if there are none. The options of the ring
-/// have a tag.
+/// Records of this size and alignment; `None` if they are not supported. The options of the
+/// ring have a tag.
 pub fn records(size: u64, align: u32) -> Option<Content> {
     let fits = align.is_power_of_two() && align <= 4096 && size > 0;
     if !fits || size % u64::from(align) != 0 {
@@ -81,12 +80,12 @@ pub fn frames() -> Content {
     Content::of::<[u8]>()
 }
 
-/// What a fast path reads and stores, beside its own copy of the position.
+/// The words that a fast path reads and stores, in addition to its own copy of the position.
 #[derive(Debug, Clone, Copy)]
 pub struct Words {
     /// The first byte of the data.
     pub data: *mut u8,
-    /// The line with the end's own position.
+    /// The line with the endpoint's own position.
     pub own: *mut u64,
     /// The peer's sleep word.
     pub peer: *const u32,
@@ -146,7 +145,7 @@ impl RawRing {
         })
     }
 
-    /// What needs no type: the name, its removal, the descriptor to send.
+    /// The ring, for operations without a type: the name, its removal, the descriptor to send.
     pub fn ring(&self) -> &Ring<Untyped> {
         &self.ring
     }
@@ -179,10 +178,10 @@ fn slot_size(description: Description) -> u64 {
     }
 }
 
-/// What both ends have.
+/// The common methods of both endpoints.
 macro_rules! raw_methods {
     ($own:ident) => {
-        /// What the fast path reads and stores.
+        /// The words that the fast path reads and stores.
         pub fn words(&self) -> Words {
             let header = self.end.role.header();
             Words {
@@ -194,7 +193,7 @@ macro_rules! raw_methods {
             }
         }
 
-        /// What the peer's sleep word holds while it asks for nothing.
+        /// The value of the peer's sleep word that requires no wake.
         pub fn calm(&self) -> u32 {
             self.end.role.peer_word().1
         }
@@ -204,14 +203,14 @@ macro_rules! raw_methods {
             self.end.is_stream()
         }
 
-        /// What a [`Select`](crate::Select) waits for.
+        /// The interest for a [`Select`](crate::Select).
         pub fn interest(&mut self, wanted: u64) -> Interest<'_> {
             Interest::new(&mut self.end, wanted)
         }
     };
 }
 
-/// The end that writes.
+/// The writing endpoint.
 pub struct RawProducer {
     end: Endpoint<WriteCursor>,
     description: Description,
@@ -233,11 +232,11 @@ impl RawProducer {
     shared_methods!("consumer", "slots or bytes");
     raw_methods!(producer);
 
-    /// Hears of what the fast path has published since the last call.
+    /// Takes over the position that the fast path has published.
     pub fn follow(&mut self, tail: u64) {
         let published = tail.wrapping_sub(self.end.cursor.position());
         if published != 0 {
-            // The shared word has it already.
+            // The shared word already has this value.
             let (tail, mark) = (AtomicU64::new(0), AtomicU64::new(0));
             let line = TailLine {
                 tail: &tail,
@@ -248,7 +247,7 @@ impl RawProducer {
         }
     }
 
-    /// Room that is known of.
+    /// The known room.
     pub fn room(&self) -> u64 {
         self.end.cursor.room(0).unwrap_or(0)
     }
@@ -258,12 +257,12 @@ impl RawProducer {
         self.end.role.peer_hint()
     }
 
-    /// Polls the head until there is so much room; how much there is.
+    /// Polls the head for this much room; returns the room.
     pub fn poll(&mut self, wanted: u64) -> Result<u64, ClaimError> {
         Ok(self.end.room(wanted)?)
     }
 
-    /// Waits for so much room.
+    /// Waits for this much room.
     pub fn wait(&mut self, wanted: u64, deadline: Deadline) -> Result<(), ClaimError> {
         if wanted > self.capacity() {
             let max = self.capacity() as usize;
@@ -276,7 +275,7 @@ impl RawProducer {
     ///
     /// # Panics
     ///
-    /// If it has not the size of a slot.
+    /// If it does not have the size of a slot.
     pub fn try_push(&mut self, record: &[u8]) -> Result<(), ClaimError> {
         let size = record.len();
         assert_eq!(size as u64, self.description.slot_size, "bytes of a slot");
@@ -284,21 +283,21 @@ impl RawProducer {
         let slot = self.end.at(self.end.cursor.index(0) * size);
         // SAFETY: a slot of this ring has `size` bytes, and all of them are mapped; its bytes
         // are not the caller's.
-        unsafe { payload::copy_long(slot, record.as_ptr(), size) };
+        unsafe { payload::store_bytes(slot, record.as_ptr(), size) };
         match self.end.publish(1) {
             true => Ok(()),
             false => Err(ClaimError::Abandoned),
         }
     }
 
-    /// Does what the peer's word asks for after a publish. `false` in a forked child, whose
-    /// end is closed from then on.
+    /// After a publish: wakes the peer if its word requires it. `false` in a forked child,
+    /// whose endpoint is then closed.
     pub fn moved(&mut self) -> bool {
         self.end.moved()
     }
 }
 
-/// The end that reads.
+/// The reading endpoint.
 pub struct RawConsumer {
     end: Endpoint<ReadCursor>,
     description: Description,
@@ -316,12 +315,12 @@ impl End for RawConsumer {
     }
 }
 
-/// What a poll has found.
+/// The result of a poll.
 #[derive(Debug, Clone, Copy)]
 pub struct Found {
     /// Units that can be read.
     pub unread: u64,
-    /// The message at the head is the inline copy.
+    /// Whether the message at the head is in the inline copy.
     pub is_inline: bool,
 }
 
@@ -329,21 +328,21 @@ impl RawConsumer {
     shared_methods!("producer", "slots or bytes");
     raw_methods!(consumer);
 
-    /// Hears of what the fast path has released since the last call.
+    /// Takes over the position that the fast path has released.
     pub fn follow(&mut self, head: u64) {
         let released = head.wrapping_sub(self.end.cursor.position());
         if released != 0 {
-            // The shared word has it already.
+            // The shared word already has this value.
             self.end.cursor.release(released, &AtomicU64::new(0));
         }
     }
 
-    /// What can be read as far as an earlier poll has seen.
+    /// The units that an earlier poll has found.
     pub fn seen(&self) -> u64 {
         self.end.cursor.seen()
     }
 
-    /// Polls the tail for so many units. The inline copy is for a caller that wants one
+    /// Polls the tail for this many units. The inline copy is for a caller that takes one
     /// message.
     pub fn poll(
         &mut self,
@@ -377,11 +376,11 @@ impl RawConsumer {
         wait_for_message(self, deadline, |end| end.poll(wanted, copy.as_deref_mut()))
     }
 
-    /// Adds a copy of an unread record, `ahead` behind the next.
+    /// Appends a copy of an unread record, `ahead` records after the next.
     ///
     /// # Panics
     ///
-    /// If the last poll has not seen it.
+    /// If the last poll has not found it.
     pub fn copy(&self, ahead: usize, bytes: &mut Vec<u8>) {
         assert!(
             (ahead as u64) < self.end.cursor.seen(),
@@ -390,39 +389,39 @@ impl RawConsumer {
         let (old, size) = (bytes.len(), self.description.slot_size as usize);
         let slot = self.end.at(self.end.cursor.index(ahead) * size);
         bytes.resize(old + size, 0);
-        // SAFETY: a slot of this ring has `size` bytes, and all of them are mapped; as many
-        // were just added to `bytes`.
+        // SAFETY: a slot of this ring has `size` bytes, and all of them are mapped; the
+        // same number was just added to `bytes`.
         unsafe { payload::copy_long(bytes.as_mut_ptr().wrapping_add(old), slot, size) };
     }
 
-    /// Releases so many records.
+    /// Releases this many records.
     ///
     /// # Panics
     ///
-    /// If the last poll has not seen them.
+    /// If the last poll has not found them.
     pub fn release(&mut self, count: u64) {
         assert!(count <= self.end.cursor.seen(), "records that were seen");
         self.end.release(count);
     }
 
-    /// Does what the peer's word asks for after a release.
+    /// After a release: wakes the peer if its word requires it.
     pub fn moved(&mut self) {
         self.end.moved();
     }
 
-    /// The fast path has found what cannot be.
+    /// The fast path has found an impossible value.
     pub fn poison(&mut self, field: &'static str, found: u64) {
         self.end.cursor.poison(field, found);
     }
 
-    /// Whether what is unread is more than one message.
+    /// Whether more than one message is unread.
     fn is_crowded(&self, unread: u64) -> bool {
         if self.description.shape == SHAPE_SLOTS {
             return unread > 1;
         }
         let offset = self.end.cursor.index(0) & !7;
-        // SAFETY: an index lies within the data, which are mapped; it is aligned to a
-        // word, and so is the data's length.
+        // SAFETY: an index is within the data, which are mapped; it is aligned to a word,
+        // and so is the data's length.
         let (len, _) = frame_parts(unsafe { payload::load_word(self.end.at(offset)) });
         len != PADDING && frame_size(u64::from(len)) < unread
     }
@@ -442,13 +441,13 @@ impl RawConsumer {
         if !self.end.take_inline(words) {
             return false;
         }
-        // Otherwise there is padding before it, or more than one frame.
+        // Otherwise there is padding before the frame, or more than one frame.
         let (len, _) = frame_parts(words[0]);
         len != PADDING && frame_size(u64::from(len)) == unread
     }
 }
 
-/// An end that has a descriptor for event loops, once it was asked for one.
+/// An endpoint that has a descriptor for event loops after the first request for one.
 pub struct Reachable<E>(State<E>);
 
 enum State<E> {
@@ -457,17 +456,17 @@ enum State<E> {
         end: Pollable<E>,
         is_armed: bool,
     },
-    /// Between the two.
+    /// Between the two states.
     Moving,
 }
 
 impl<E> Reachable<E> {
-    /// A plain end.
+    /// A plain endpoint.
     pub fn new(end: E) -> Self {
         Self(State::Plain(end))
     }
 
-    /// The end, to use; from now on nobody waits for it.
+    /// The endpoint, for use. From now on the reactor does not wait for it.
     pub fn get(&mut self) -> &mut E {
         match &mut self.0 {
             State::Plain(end) => end,
@@ -477,7 +476,7 @@ impl<E> Reachable<E> {
                 }
                 end.end_mut()
             }
-            State::Moving => unreachable!("no call sees an end that moves"),
+            State::Moving => unreachable!("no call sees this state"),
         }
     }
 }
@@ -485,8 +484,8 @@ impl<E> Reachable<E> {
 macro_rules! arm {
     ($end:ty) => {
         impl Reachable<$end> {
-            /// Has the descriptor readable as soon as the end has `wanted` units to do, or its
-            /// peer is gone, until the next [`get`](Self::get).
+            /// Makes the descriptor readable as soon as the endpoint has `wanted` units of
+            /// work, or its peer has closed or crashed, until the next [`get`](Self::get).
             pub fn arm(&mut self, wanted: u64) -> Result<RawFd, AsyncError> {
                 self.0 = match core::mem::replace(&mut self.0, State::Moving) {
                     State::Plain(end) => match pollable(end, wanted) {

@@ -2,7 +2,7 @@
 //! process.
 //!
 //! Each registered endpoint has a slot in the reactor's table. To wait, an endpoint parks: it
-//! stores `PARKED` in its sleep word, polls once more, and leaves a task waker in its
+//! stores `PARKED` in its sleep word, polls again, and leaves a task waker in its
 //! slot. The thread waits for the words of all slots that hold a waker, with one
 //! `futex_waitv`, and wakes the task of each endpoint whose word its peer has changed.
 //!
@@ -38,12 +38,12 @@ pub(crate) use self::error::MOST_ENDS;
 pub use self::error::{AsyncError, IntoAsyncError};
 use super::select::Sleeping;
 use crate::doorbell::{Futex, now, wait_any};
-use crate::parker::{DROWSY, Doorbell, PARKED, Rest, Sleeper, UNDER_WAY, UNPROTECTED};
+use crate::parker::{DROWSY, Doorbell, PARKED, Rest, Sleeper, UNFENCED_PARK_NS, WAKE_GRACE_NS};
 use crate::peer::Goal;
 use crate::ring::{RoleGuard, Watch};
 use crate::segment::Entry;
 use crate::sync::{AtomicU32, LOCKED, WORD};
-use crate::wait::{Ending, Parkable, System, fall_asleep, wake_up};
+use crate::wait::{Ending, Parkable, System, start_sleep, wake_up};
 
 /// A time that is never reached.
 const NEVER: u64 = u64::MAX / 2;
@@ -204,7 +204,7 @@ impl Registration {
             watch: &watch,
             goal,
         };
-        let Some(limit) = fall_asleep(slice::from_mut(&mut parked), &System) else {
+        let Some(limit) = start_sleep(slice::from_mut(&mut parked), &System) else {
             return Ok(false);
         };
         self.parked = Some(goal);
@@ -416,7 +416,7 @@ impl Wait {
             DueAction::Rescue => return Some(Outcome::Late),
             DueAction::CheckPeer if self.watch.is_reached(self.goal) => {
                 // The waker may be between position and word.
-                (self.until, self.action) = (now + UNDER_WAY, DueAction::Rescue);
+                (self.until, self.action) = (now + WAKE_GRACE_NS, DueAction::Rescue);
             }
             DueAction::CheckPeer if self.goal.peer_may_leave() && self.watch.is_left_alone() => {
                 return Some(Outcome::Expired);
@@ -429,7 +429,7 @@ impl Wait {
     /// How the sleep of an endpoint whose word was changed has ended. The deadline of a short sleep
     /// means nothing, nor does a wake for another endpoint.
     fn ending(&self, now: u64, rest: Rest, slot: usize) -> Ending {
-        let is_long = || now.saturating_sub(self.since) >= UNDER_WAY;
+        let is_long = || now.saturating_sub(self.since) >= WAKE_GRACE_NS;
         match rest {
             Rest::Woken(woken) if woken == slot => Ending::Woken(0),
             Rest::TimedOut if is_long() && self.watch.is_reached(self.goal) => Ending::TimedOut {
@@ -467,7 +467,7 @@ fn run() {
             Err(_) => {
                 // Perhaps no memory for a wait: scan again soon.
                 refusals += 1;
-                std::thread::sleep(Duration::from_nanos(UNPROTECTED));
+                std::thread::sleep(Duration::from_nanos(UNFENCED_PARK_NS));
                 Rest::Ended
             }
         };

@@ -26,8 +26,8 @@ use crate::wait::{self, Parkable, Step, System, WaitConfig, WaitHistory, WaitLoo
 /// such set: it remembers by index what it has reported, so keep it, and keep the order.
 /// An endpoint that moves to another index counts as a new endpoint.
 ///
-/// Fair: of several endpoints that are ready, the one after the last answer comes
-/// first.
+/// A `Select` is fair: if several endpoints are ready, it reports the first of them that follows the
+/// one it reported last.
 ///
 /// ```
 /// use quoit::{RingOptions, Select, Selected};

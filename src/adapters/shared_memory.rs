@@ -46,7 +46,7 @@ use crate::sync::{AtomicU64, PLAIN};
 /// [`Error::NotEnoughMemory`] if the ring does not fit into the `Shmem`, or
 /// `/dev/shm` is full; [`Error::AlreadyExists`] or [`Error::InUse`] if there is
 /// a ring in it, [`Error::NotARing`] if there is something else;
-/// [`Error::Superseded`] if its name refers to another file by now;
+/// [`Error::Superseded`] if its name refers to another file now;
 /// [`Error::InvalidCapacity`], or an OS error.
 ///
 /// # Real-time
@@ -62,7 +62,7 @@ pub fn create<T: Shape + ?Sized>(shmem: &Shmem, options: &RingOptions) -> Result
 /// # Errors
 ///
 /// As [`RingOptions::open`]; [`Error::Superseded`] if the name of the `Shmem`
-/// refers to another file by now.
+/// refers to another file now.
 ///
 /// # Real-time
 ///

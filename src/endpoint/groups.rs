@@ -1,8 +1,8 @@
-//! Cache lines are moved in groups.
+//! Cache lines are fetched in groups.
 //!
-//! A store to a line that the other processor has read waits for that line, and the stores
-//! behind it wait as well: stores become visible in their order. So an end takes some lines
-//! of what is its own together, before it needs the first, and the transfers overlap.
+//! A store to a line that the other processor has read waits for that line, and later
+//! stores wait too, because stores become visible in order. So an endpoint fetches several
+//! of its lines together, before it needs the first one, and the transfers overlap.
 
 use super::Endpoint;
 use crate::cursor::{ReadCursor, WriteCursor};
@@ -27,20 +27,20 @@ impl<C> Endpoint<C> {
 }
 
 impl Endpoint<WriteCursor> {
-    /// Opens the next units, at least one: what is free, up to eight lines of it. Their
-    /// lines are taken together, so that the transfers overlap; one after the other they
-    /// would come when each store needs its own.
+    /// Opens the next free units, at least one, up to eight lines of them. Fetches their
+    /// lines together, so that the transfers overlap. Otherwise each store would wait for
+    /// its own line.
     #[cold]
     #[inline(never)]
-    pub(crate) fn go_on(&mut self) -> Result<(), NoRoom> {
+    pub(crate) fn open_more(&mut self) -> Result<(), NoRoom> {
         let position = self.cursor.position();
         let known = match self.cursor.room(1) {
-            // In its first lap nobody has read them.
+            // In the first lap no consumer has read them.
             Some(known) if !self.pacing.has_found() => {
                 self.cursor.open(known);
                 return Ok(());
             }
-            // The consumer is at work on the rest of this line.
+            // The consumer is reading the rest of this line.
             Some(known) if self.pacing.is_stream() && self.lines.is_scrap(position, known) => {
                 self.poll(1)?
             }
@@ -51,19 +51,36 @@ impl Endpoint<WriteCursor> {
         Ok(())
     }
 
-    /// Opens the next `units`, which are free, and takes their lines.
+    /// Opens the next `units`, which are free, and fetches their lines.
     #[inline]
     fn take_lines(&mut self, units: u64) {
+        self.take_closed(units);
+        self.cursor.open(units);
+    }
+
+    /// Takes the lines of the next `units`, which are free, and opens none.
+    #[inline]
+    fn take_closed(&mut self, units: u64) {
         self.for_each_line(self.cursor.index(0), units, |address| {
             // SAFETY: the units are mapped, and the consumer has released them.
             unsafe { payload::take_line(address) };
         });
-        self.cursor.open(units);
     }
 
-    /// After the publish of a single message to a consumer that waits: the lines of the
-    /// next message, if it is as long, are taken while this one is under way. Returns
-    /// `true`, so that it follows a publish without a result to keep.
+    /// Before a batch of `units`, which are free, is written: takes their lines, if the
+    /// ring is so large that they have left the first cache. A store asks early enough
+    /// for those that are still there.
+    #[inline]
+    pub(crate) fn prepare_batch(&mut self, units: u64) {
+        let is_worth = self.lines.outgrow_cache() && self.pacing.has_found();
+        if is_worth && units > 0 && !self.lines.are_many(units) {
+            self.take_closed(units);
+        }
+    }
+
+    /// After the publish of a single message to a waiting consumer: fetches the lines of
+    /// the next message, if it has the same length, during the transfer of this one.
+    /// Returns `true`, so that a publish can end with it.
     #[inline(always)]
     pub(crate) fn prepare(&mut self, units: u64) -> bool {
         if self.role.peer_hint() && !self.cursor.has_open(units) {
@@ -88,16 +105,16 @@ impl Endpoint<WriteCursor> {
 }
 
 impl Endpoint<ReadCursor> {
-    /// Opens the next units that an earlier poll has seen, up to eight lines of them;
-    /// whether there are any. Their lines are asked for together, so that the transfers
+    /// Opens the next units that an earlier poll has found, up to eight lines of them;
+    /// returns whether there are any. Requests their lines together, so that the transfers
     /// overlap.
     #[inline]
-    pub(crate) fn go_on(&mut self) -> bool {
+    pub(crate) fn open_more(&mut self) -> bool {
         let (position, seen) = (self.cursor.position(), self.cursor.seen());
         if seen == 0 {
             return false;
         }
-        // The producer is at work on the rest of this line.
+        // The producer is writing the rest of this line.
         if self.pacing.is_stream() && self.lines.is_scrap(position, seen) {
             return false;
         }

@@ -4,7 +4,7 @@ use super::{Endpoint, tail_line};
 use crate::cursor::{RIDE_WORDS, ReadCursor, WriteCursor};
 use crate::layout::FRAME_HEADER;
 
-/// Bytes of the longest payload that is also copied inline, behind its header.
+/// Bytes of the longest payload that is also copied inline, after its header.
 pub(crate) const SHORT_FRAME: usize = RIDE_WORDS * 8 - FRAME_HEADER as usize;
 
 /// A private copy of the message at `position`, kept until its release: a second
@@ -20,7 +20,7 @@ impl Endpoint<WriteCursor> {
     #[inline(always)]
     pub(crate) fn publish_inline(&mut self, units: u64, words: impl Iterator<Item = u64>) -> bool {
         let line = tail_line(self.role.header());
-        self.cursor.publish_riding(units, words, line);
+        self.cursor.publish_inline(units, words, line);
         self.moved()
     }
 }
@@ -30,6 +30,7 @@ impl Endpoint<ReadCursor> {
     /// poll.
     #[inline(always)]
     pub(crate) fn take_inline(&self, words: &mut [u64]) -> bool {
-        self.cursor.ride(words, tail_line(self.role.header()))
+        self.cursor
+            .inline_copy(words, tail_line(self.role.header()))
     }
 }

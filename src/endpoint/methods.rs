@@ -1,8 +1,8 @@
-//! The methods that all four ends have, written once.
+//! The methods that all four endpoints have, written once.
 
-/// Implements what every end has, within its `impl` block.
+/// Implements the methods of every endpoint, within its `impl` block.
 ///
-/// `$peer` is the word for the other end, `$unit` what its ring counts.
+/// `$peer` is the word for the peer, `$unit` for the unit of the ring.
 macro_rules! shared_methods {
     ($peer:literal, $unit:literal) => {
         /// The name that the ring was created or opened with; `anonymous` or `heap` if it
@@ -16,7 +16,7 @@ macro_rules! shared_methods {
         }
 
         /// Which ring this is: the [`Ring::incarnation`](crate::Ring::incarnation) of both
-        /// its ends.
+        /// its endpoints.
         ///
         /// # Real-time
         ///
@@ -66,19 +66,19 @@ macro_rules! shared_methods {
             self.len() == 0
         }
 
-        #[doc = concat!("Whether a ", $peer, " attached and is gone now, closed or crashed. A ", $peer)]
-        /// that never attached is not gone, and another one may attach at any time. If
+        #[doc = concat!("Whether a ", $peer, " attached and has closed or crashed. A ", $peer)]
+        /// that never attached does not count, and another one may attach at any time. If
         /// the system cannot tell, `false`.
         ///
         /// # Real-time
         ///
         /// No allocation; makes a syscall unless the peer closed its end.
         pub fn is_abandoned(&self) -> bool {
-            self.endpoint().role.peer_gone()
+            self.endpoint().role.peer_closed_or_crashed()
         }
 
         #[doc = concat!("How often a ", $peer, " has attached; 0 if none has. A number that has grown")]
-        /// says that there is a successor.
+        /// means that another one has attached.
         ///
         /// # Real-time
         ///
@@ -88,8 +88,8 @@ macro_rules! shared_methods {
         }
 
         #[doc = concat!("Waits until a ", $peer, " holds its role, or one has attached since the call: for")]
-        /// an end that was `Abandoned`, or that came first. A consumer's wait also ends
-        /// when there is something to read.
+        /// an endpoint that was `Abandoned`, or that attached first. A consumer's wait also
+        /// ends when there is a message.
         ///
         /// # Errors
         ///
@@ -120,10 +120,10 @@ macro_rules! shared_methods {
             self.endpoint_mut().wait_for_peer(timeout.into())
         }
 
-        #[doc = concat!("Closes this end and keeps its role: the ", $peer, " sees what it sees when this")]
-        /// end is dropped. From now on this end behaves as if its peer were gone: a
-        /// producer has no room, a consumer reads what is there, and no call waits.
-        /// Closing twice does nothing more.
+        #[doc = concat!("Closes this endpoint and keeps its role: the ", $peer, " sees the same as when this")]
+        /// endpoint is dropped. From now on this endpoint behaves as if its peer had
+        /// closed: a producer has no room, a consumer reads the remaining messages, and no
+        /// call waits. Closing it again has no effect.
         ///
         /// # Real-time
         ///
@@ -132,8 +132,8 @@ macro_rules! shared_methods {
             self.endpoint_mut().close();
         }
 
-        /// What poisoned this end: the value in the segment that broke the rules of
-        /// the layout. `None` for a healthy end.
+        /// What poisoned this endpoint: the value in the segment that broke the rules of
+        /// the layout. `None` if it is not poisoned.
         ///
         /// # Real-time
         ///
@@ -153,8 +153,8 @@ macro_rules! shared_methods {
             self.endpoint().role.count_dropped(messages);
         }
 
-        /// Waits until the ring as it is now, with what this end has stored, is on its
-        /// disk; see [`Ring::sync_all`](crate::Ring::sync_all).
+        /// Waits until the current content of the ring, with everything that this endpoint
+        /// has stored, is on its disk; see [`Ring::sync_all`](crate::Ring::sync_all).
         ///
         /// # Errors
         ///
@@ -167,9 +167,9 @@ macro_rules! shared_methods {
             self.endpoint().role.shared().sync_all()
         }
 
-        #[doc = concat!("Whether the ring was unlinked or replaced: its last name is gone, and perhaps another ring has it. A ", $peer)]
-        /// that is attached goes on; one that opens the name does not come here. If the
-        /// system cannot tell, `false`.
+        #[doc = concat!("Whether the ring was unlinked or replaced: its last name was removed, and another ring may have it. A ", $peer)]
+        /// that is attached continues; one that opens the name does not reach this ring. If
+        /// the system cannot tell, `false`.
         ///
         /// # Real-time
         ///
@@ -181,7 +181,7 @@ macro_rules! shared_methods {
 }
 pub(crate) use shared_methods;
 
-/// What every end has beside its methods.
+/// The traits of every endpoint.
 macro_rules! shared_traits {
     ([$($bounds:tt)*] $end:ty, $name:literal, $cursor:ty, $($path:ident).+) => {
         impl<$($bounds)*> crate::endpoint::End for $end {
@@ -212,10 +212,10 @@ macro_rules! shared_traits {
 }
 pub(crate) use shared_traits;
 
-/// Implements how every end is had by a name, within an `impl` block without bounds:
-/// a bound of a function is what the compiler tells a user of.
+/// Implements the constructors of every endpoint by a name, within an `impl` block without
+/// bounds: the compiler reports the bound of a function.
 ///
-/// `$shape` is what its ring holds, `$role` the method of `Ring` that takes it.
+/// `$shape` is the shape of its ring, `$role` the method of `Ring` that takes it.
 macro_rules! open_methods {
     ($shape:ty, $role:ident, $unit:literal, $($bound:tt)*) => {
         #[doc = concat!("Creates a ring and takes its ", stringify!($role), "'s role. The capacity counts ", $unit, ".")]

@@ -68,7 +68,7 @@ const TABLE: &[(Doing, &[i32], &str)] = &[
     (
         MODE,
         &[EPERM, EACCES, EOPNOTSUPP],
-        "the file system keeps no mode bits of its own; choose another directory, as /dev/shm",
+        "the file system keeps no mode bits of its own; choose another directory, such as /dev/shm",
     ),
     (
         RESERVE,
@@ -145,12 +145,12 @@ const TABLE: &[(Doing, &[i32], &str)] = &[
     (
         OPEN,
         &[ETXTBSY],
-        "the file is a program that runs; choose another name",
+        "the file is a program that is running; choose another name",
     ),
     (
         REOPEN,
         &[ENOENT],
-        "mount /proc, without which a descriptor has no second one",
+        "mount /proc: the descriptor is reopened through it",
     ),
     (
         REOPEN,
@@ -161,7 +161,7 @@ const TABLE: &[(Doing, &[i32], &str)] = &[
         LINK,
         &[EPERM, EMLINK, EOPNOTSUPP, ENOSYS],
         "its file system has no hard links, or a seccomp profile forbids linkat; choose another \
-         directory, as /dev/shm",
+         directory, such as /dev/shm",
     ),
     (
         LINK,
@@ -183,7 +183,7 @@ const TABLE: &[(Doing, &[i32], &str)] = &[
     (
         RENAME,
         &[EPERM],
-        "in a sticky directory, as /dev/shm, only its owner, the owner of its directory and root may \
+        "in a sticky directory, such as /dev/shm, only its owner, the owner of its directory and root may \
          remove it: have one of them run `quoit rm`, or use another name",
     ),
     (

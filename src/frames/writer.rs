@@ -173,11 +173,12 @@ impl FrameWriter {
         }
     }
 
-    /// Copies bytes to an offset of the data, within a place.
-    #[inline(always)]
+    /// Copies bytes to an offset of the data, within a place. Not inline, so that a short
+    /// frame is.
+    #[inline(never)]
     fn copy_long(&self, offset: usize, bytes: &[u8]) {
         // SAFETY: a place lies within the data, which are mapped.
-        unsafe { payload::copy_long(self.end.at(offset), bytes.as_ptr(), bytes.len()) };
+        unsafe { payload::store_bytes(self.end.at(offset), bytes.as_ptr(), bytes.len()) };
     }
 
     /// The payload of a place.

@@ -26,7 +26,7 @@ pub(crate) const fn frame_size(len: u64) -> u64 {
 }
 
 /// Bytes of the longest payload: with its header, half the ring, so that it fits into an
-/// empty ring wherever the lap ends.
+/// empty ring at any offset in the lap.
 pub(crate) const fn max_frame_len(capacity: u64) -> u64 {
     let half = capacity / 2 - FRAME_HEADER;
     if half < MAX_FRAME { half } else { MAX_FRAME }

@@ -568,7 +568,7 @@ impl RingOptions {
         EndpointConfig {
             wait: WaitConfig::new(self.strategy, self.spin, self.peer_check),
             fences: self.fences,
-            stretch: match content.description.shape {
+            grant_interval: match content.description.shape {
                 SHAPE_FRAMES => STRETCH_BYTES,
                 _ => STRETCH_SLOTS,
             },
@@ -598,7 +598,7 @@ impl RingOptions {
     fn attach<T: ?Sized>(&self, content: Content, segment: Segment) -> Result<Ring<T>, Error> {
         let geometry = check(&segment, units(content), self.fingerprint(content))?;
         finish_unlink(&segment)?;
-        segment.fill_holes()?;
+        segment.allocate_all()?;
         self.prepare(&segment)?;
         Ok(Ring::new(segment, geometry, self.endpoint_config(content)))
     }

@@ -19,7 +19,7 @@ use crate::segment::LockFile;
 use crate::sync::{AtomicU32, PLAIN};
 use crate::wait::{
     self, Parkable, Step, System, WaitConfig, WaitHistory, WaitLoop, is_left_alone, is_peer_held,
-    is_stopped, is_superseded, peer_gone,
+    is_stopped, is_superseded, peer_closed_or_crashed,
 };
 
 /// One endpoint's hold on its role. While it exists, no other endpoint has the role, and header and
@@ -87,21 +87,25 @@ impl RoleGuard {
         let registered = asymmetric && doorbell::register();
         open_epoch(state(header, role), registered);
         let sleeps = config.wait.strategy.parks();
-        let stretch = if asymmetric { config.stretch } else { u64::MAX };
+        let grant_interval = if asymmetric {
+            config.grant_interval
+        } else {
+            u64::MAX
+        };
         let guard = Self {
             role,
             header: NonNull::from(header),
             peer_word: NonNull::from(word(header, other(role))),
             own_word: NonNull::from(word(header, role)),
             waker: Waker::new(registered),
-            sleeper: Sleeper::new(word(header, role), sleeps, stretch, position),
+            sleeper: Sleeper::new(word(header, role), sleeps, grant_interval, position),
             history: WaitHistory::default(),
             own_bell: bell(header, shared.geometry.doorbell, role),
             peer_bell: bell(header, shared.geometry.doorbell, other(role)),
             lock,
             shared: Arc::clone(shared),
         };
-        guard.rouse();
+        guard.wake_unconditionally();
         Ok((guard, cursor))
     }
 
@@ -128,8 +132,9 @@ impl RoleGuard {
     /// Does what the peer's word asks for: wakes the peer if it sleeps. `false` if the word
     /// says that this is a forked child, whose peer is not woken.
     #[inline(always)]
-    pub(crate) fn heed(&self, seen: u32) -> bool {
-        self.waker.heed(seen, self.word_of_peer(), &self.peer_bell)
+    pub(crate) fn slow_path(&self, seen: u32) -> bool {
+        self.waker
+            .slow_path(seen, self.word_of_peer(), &self.peer_bell)
     }
 
     #[inline(always)]
@@ -152,7 +157,7 @@ impl RoleGuard {
 
     /// The peer's word, and its value while it asks for nothing.
     pub(crate) fn peer_word(&self) -> (NonNull<AtomicU32>, u32) {
-        (self.peer_word, self.waker.calm())
+        (self.peer_word, self.waker.expected_word())
     }
 
     /// After a poll that found something, with the endpoint's own position.
@@ -248,7 +253,7 @@ impl RoleGuard {
             Holder::Known(pid) => is_stopped(pid),
             Holder::Unknown(_) => false,
         };
-        if !self.peer_gone() && !stopped() {
+        if !self.peer_closed_or_crashed() && !stopped() {
             state(self.header(), self.role).rescues.count();
         }
     }
@@ -294,8 +299,8 @@ impl RoleGuard {
 
     /// Whether the peer attached and has closed or crashed. Makes a syscall. What it published
     /// before is visible to the caller's next poll.
-    pub(crate) fn peer_gone(&self) -> bool {
-        peer_gone(&self.shared.segment, self.role)
+    pub(crate) fn peer_closed_or_crashed(&self) -> bool {
+        peer_closed_or_crashed(&self.shared.segment, self.role)
     }
 
     /// Adds to the messages that this role's processes refused or skipped; wraps.
@@ -344,14 +349,14 @@ impl RoleGuard {
     /// Tells the peer that this endpoint has closed.
     pub(crate) fn close(&self) {
         peer::close(&state(self.header(), self.role).state);
-        self.rouse();
+        self.wake_unconditionally();
     }
 
     /// Wakes the peer in any case: the last holder may have crashed between its position and its
     /// wake, and the peer may wait for a process to attach.
-    fn rouse(&self) {
+    fn wake_unconditionally(&self) {
         let word = word(self.header(), other(self.role));
-        self.waker.rouse(word, &self.peer_bell);
+        self.waker.wake_unconditionally(word, &self.peer_bell);
     }
 }
 

@@ -219,7 +219,7 @@ fn unreserved(file: &File, length: u64, shown: &str, error: i32) -> Error {
 
 /// Reserves the missing blocks before `end` in a sparse file that others may have mapped. A file
 /// system that cannot do so needs no memory, or takes it at each store.
-pub(super) fn fill_holes(file: &File, end: u64, shown: &str) -> Result<(), Error> {
+pub(super) fn allocate_all(file: &File, end: u64, shown: &str) -> Result<(), Error> {
     let Ok(size) = libc::off_t::try_from(end) else {
         return Err(not_enough(file, end));
     };

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
 
-use super::draft::fill_holes;
+use super::draft::allocate_all;
 #[cfg(feature = "shared_memory")]
 use super::draft::reserve;
 use super::{Access, Memory, Name, Segment, display_name, failed, not_a_ring, open_file};
@@ -63,7 +63,7 @@ impl<'a> Found<'a> {
         }
         match access {
             _ if self.taken >= self.length => Ok(()),
-            Access::ReadWrite => fill_holes(&self.file, DATA as u64, display_name(self.name)),
+            Access::ReadWrite => allocate_all(&self.file, DATA as u64, display_name(self.name)),
             // In memory, even reading a sparse part allocates it.
             Access::ReadOnly if is_memory(&self.file) => {
                 Err(self.not_a_ring("it is a sparse file"))
@@ -152,7 +152,7 @@ impl Segment {
     }
 
     /// Reserves the memory that an existing ring lacks, such as a sparse copy.
-    pub(crate) fn fill_holes(&self) -> Result<(), Error> {
+    pub(crate) fn allocate_all(&self) -> Result<(), Error> {
         let Memory::Mapped { file, .. } = &self.memory else {
             return Ok(());
         };
@@ -161,6 +161,6 @@ impl Segment {
         if metadata.blocks().saturating_mul(512) >= self.length() {
             return Ok(());
         }
-        fill_holes(file, self.length(), self.display_name())
+        allocate_all(file, self.length(), self.display_name())
     }
 }

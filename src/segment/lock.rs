@@ -57,7 +57,7 @@ impl LockFile {
 impl Drop for LockFile {
     fn drop(&mut self) {
         // death -> left: a process that only queries a lock may see it free without taking any lock
-        // of the kernel. For that process, the fence (WAKE) in `Waker::rouse`, which `RoleGuard`'s
+        // of the kernel. For that process, the fence (WAKE) in `Waker::wake_unconditionally`, which `RoleGuard`'s
         // drop has run, orders all stores of this endpoint first.
         //
         // The close alone does not free it: a process that is being started may have the descriptor
@@ -87,7 +87,7 @@ fn fcntl(
         l_whence: libc::SEEK_SET as libc::c_short,
         l_start: start as libc::off_t,
         l_len: length as libc::off_t,
-        l_pid: 0, // the kernel wants zero for these commands
+        l_pid: 0, // the kernel requires zero for these commands
     };
     loop {
         // SAFETY: both commands take a `flock`, which outlives the call.

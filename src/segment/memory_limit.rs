@@ -300,7 +300,7 @@ mod tests {
             ("0::/\n", &*V2_MOUNT.replace(":26 / ", ":26 /../.. ")),
             ("4:memory:/\n", V1_CPU),
             ("4:cpu:/\n", V1_MOUNT),
-            ("nonsense\n4:memory\n", V1_MOUNT),
+            ("garbage\n4:memory\n", V1_MOUNT),
             ("0::/\n", "30 24 0:26 / - cgroup2\n- \n"),
         ] {
             assert_eq!(

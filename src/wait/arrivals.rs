@@ -36,7 +36,7 @@ pub(super) struct Window {
 
 impl Arrivals {
     /// A wait has succeeded.
-    pub(super) fn came(&mut self, now: u64) {
+    pub(super) fn message_arrived(&mut self, now: u64) {
         let interval = now.saturating_sub(self.last);
         self.last = now;
         let off = interval.abs_diff(self.mean);
@@ -93,7 +93,7 @@ mod tests {
     fn even(messages: u64) -> Arrivals {
         let mut arrivals = Arrivals::default();
         for number in 1..=messages {
-            arrivals.came(number * PERIOD);
+            arrivals.message_arrived(number * PERIOD);
         }
         arrivals
     }
@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn one_message_that_is_missed_changes_nothing() {
         let mut arrivals = even(20);
-        arrivals.came(22 * PERIOD);
+        arrivals.message_arrived(22 * PERIOD);
         let window = arrivals.window().expect("still even");
         assert_eq!(window.begin, 23 * PERIOD - SHORTEST_MARGIN);
     }
@@ -132,7 +132,7 @@ mod tests {
     fn a_new_period_is_learned() {
         let mut arrivals = even(20);
         for number in 1..=20 {
-            arrivals.came(20 * PERIOD + number * 3 * PERIOD);
+            arrivals.message_arrived(20 * PERIOD + number * 3 * PERIOD);
         }
         let window = arrivals.window().expect("even again");
         assert_eq!(window.begin, 83 * PERIOD - SHORTEST_MARGIN);
@@ -145,7 +145,7 @@ mod tests {
         for number in 0..1000_u64 {
             // Within a quarter of the mean, so that the deviation decides.
             time += PERIOD + (number * 7919 % 5) * 80_000;
-            arrivals.came(time);
+            arrivals.message_arrived(time);
         }
         assert_eq!(arrivals.window(), None);
         // Intervals of which none is near another.
@@ -153,7 +153,7 @@ mod tests {
         let mut time = 0;
         for number in 0..1000 {
             time += PERIOD << (number % 3);
-            arrivals.came(time);
+            arrivals.message_arrived(time);
             assert_eq!(arrivals.window(), None);
         }
     }
@@ -162,7 +162,7 @@ mod tests {
     fn messages_too_close_for_a_sleep_open_no_window() {
         let mut arrivals = Arrivals::default();
         for number in 0..100 {
-            arrivals.came(number * SHORTEST_MARGIN);
+            arrivals.message_arrived(number * SHORTEST_MARGIN);
         }
         assert_eq!(arrivals.window(), None);
     }

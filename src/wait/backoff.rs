@@ -29,7 +29,7 @@ pub enum WaitStrategy {
     /// parks. Applies to the waits of a single endpoint; [`Select`](crate::Select), the async calls
     /// and pollable endpoints park.
     ///
-    /// The endpoint gets up before the next message by four times the spread of the intervals, plus
+    /// The endpoint wakes before the next message by four times the spread of the intervals, plus
     /// the lateness of its sleeps: a thread under `SCHED_FIFO`, or with a small
     /// `PR_SET_TIMERSLACK`, spins less.
     Adaptive,
@@ -185,7 +185,7 @@ impl WaitLoop {
     pub(crate) fn found(&self, history: &mut WaitHistory) {
         history.reset();
         if self.spins > 0 && self.wait.strategy == WaitStrategy::Adaptive {
-            history.arrivals.came(now());
+            history.arrivals.message_arrived(now());
         }
     }
 
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_checks_its_peer_as_often_as_it_was_told() {
+    fn a_wait_checks_its_peer_at_the_given_interval() {
         for strategy in [
             WaitStrategy::Spin,
             WaitStrategy::Yield,
@@ -386,7 +386,7 @@ mod tests {
     fn even_history() -> WaitHistory {
         let mut history = WaitHistory::default();
         for number in 1..=20 {
-            history.arrivals.came(number * 10 * MS);
+            history.arrivals.message_arrived(number * 10 * MS);
         }
         history
     }

@@ -10,7 +10,8 @@ use crate::segment::Segment;
 /// Whether the peer has closed or crashed, or never attached and cannot: the ring has no name left.
 /// `role` is the caller's own.
 pub(crate) fn is_left_alone(segment: &Segment, role: Role, state: State) -> bool {
-    state.is_gone(|| is_peer_held(segment, role)) || state.epoch() == 0 && is_superseded(segment)
+    state.closed_or_crashed(|| is_peer_held(segment, role))
+        || state.epoch() == 0 && is_superseded(segment)
 }
 
 /// Whether the ring was unlinked or replaced. If the query fails, the ring counts as having its
@@ -20,9 +21,9 @@ pub(crate) fn is_superseded(segment: &Segment) -> bool {
 }
 
 /// Whether the peer attached and has closed or crashed; `role` is the caller's own.
-pub(crate) fn peer_gone(segment: &Segment, role: Role) -> bool {
+pub(crate) fn peer_closed_or_crashed(segment: &Segment, role: Role) -> bool {
     let state = State::poll(peer_state(header(segment), role));
-    state.is_gone(|| is_peer_held(segment, role))
+    state.closed_or_crashed(|| is_peer_held(segment, role))
 }
 
 /// Whether a process holds the peer's role. If the query fails, the peer counts as alive.

@@ -42,7 +42,7 @@ const LONGEST_SLIP: u32 = 64;
 #[derive(Debug)]
 pub(crate) struct Pacing {
     /// In a row.
-    in_vain: u32,
+    empty_polls: u32,
     lone: u32,
     crowded: u32,
     /// As last said.
@@ -66,7 +66,7 @@ impl Pacing {
     /// Of a ring of `capacity` units of `unit` bytes.
     pub(crate) fn new(capacity: u64, unit: u64) -> Self {
         Self {
-            in_vain: 0,
+            empty_polls: 0,
             lone: 0,
             crowded: 0,
             caught_up: false,
@@ -101,12 +101,12 @@ impl Pacing {
     #[inline(always)]
     pub(crate) fn begin(&mut self) {
         if self.slips {
-            self.look_away();
+            self.back_off();
         }
     }
 
     #[cold]
-    fn look_away(&mut self) {
+    fn back_off(&mut self) {
         self.slips = false;
         for _ in 0..self.slip {
             #[cfg(test)]
@@ -130,26 +130,26 @@ impl Pacing {
         core::mem::replace(&mut self.idle, idle) != idle
     }
 
-    /// A poll found nothing, or too little. Returns whether this endpoint has caught up by
+    /// A poll found nothing, or too little. Returns whether this endpoint has caught up
     /// now, when it is news.
     #[inline]
-    pub(crate) fn in_vain(&mut self) -> bool {
-        if self.in_vain >= CAUGHT_UP {
+    pub(crate) fn record_empty(&mut self) -> bool {
+        if self.empty_polls >= CAUGHT_UP {
             return false; // said before
         }
-        self.in_vain += 1;
-        self.in_vain == CAUGHT_UP && self.catch_up()
+        self.empty_polls += 1;
+        self.empty_polls == CAUGHT_UP && self.catch_up()
     }
 
     /// A poll found a single message of `units`, or room for one. Returns the
     /// same.
     #[inline]
     pub(crate) fn lone(&mut self, units: u64) -> bool {
-        if self.in_vain == 0 {
+        if self.empty_polls == 0 {
             self.tune(units); // a stream that crawls
             return false;
         }
-        self.in_vain = 0;
+        self.empty_polls = 0;
         if self.lone >= LONE {
             return false; // said before
         }
@@ -161,7 +161,7 @@ impl Pacing {
     /// with having caught up, when it is news.
     #[inline]
     pub(crate) fn crowded(&mut self, units: u64) -> bool {
-        self.in_vain = 0;
+        self.empty_polls = 0;
         self.lone = 0;
         self.crowded = self.crowded.saturating_add(1);
         self.tune(units);
@@ -202,19 +202,19 @@ mod tests {
     }
 
     #[test]
-    fn an_end_that_polls_in_vain_says_once_that_it_has_caught_up() {
+    fn an_endpoint_reports_once_that_it_has_caught_up() {
         let mut pacing = Pacing::new(1024, 8);
-        let news: Vec<_> = (0..2 * CAUGHT_UP).map(|_| pacing.in_vain()).collect();
+        let news: Vec<_> = (0..2 * CAUGHT_UP).map(|_| pacing.record_empty()).collect();
         let at = news.iter().position(|&news| news);
         assert_eq!(at, Some(CAUGHT_UP as usize - 1));
         assert_eq!(news.iter().filter(|&&news| news).count(), 1);
     }
 
     #[test]
-    fn so_does_an_end_that_waits_for_each_of_a_few_messages() {
+    fn an_endpoint_that_waits_for_each_message_has_caught_up() {
         let mut pacing = Pacing::new(1024, 8);
         let mut message = || {
-            assert!(!pacing.in_vain());
+            assert!(!pacing.record_empty());
             pacing.lone(1)
         };
         let news: Vec<_> = (0..2 * LONE).map(|_| message()).collect();
@@ -230,13 +230,13 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_takes_that_back_though_polls_in_vain_come_between() {
+    fn a_stream_clears_that_despite_empty_polls() {
         let mut pacing = Pacing::new(1024, 8);
-        while !pacing.in_vain() {}
+        while !pacing.record_empty() {}
         let news: Vec<_> = (0..2 * STREAM)
             .map(|_| {
                 for _ in 1..CAUGHT_UP {
-                    assert!(!pacing.in_vain());
+                    assert!(!pacing.record_empty());
                 }
                 pacing.crowded(2)
             })
@@ -250,23 +250,23 @@ mod tests {
     fn a_stream_ends_when_its_end_has_caught_up() {
         let mut pacing = in_a_stream();
         for _ in 1..CAUGHT_UP {
-            pacing.in_vain();
+            pacing.record_empty();
         }
         assert!(pacing.is_stream(), "a line takes a while");
-        pacing.in_vain();
+        pacing.record_empty();
         assert!(!pacing.is_stream() && !pacing.slips);
 
         let mut pacing = in_a_stream();
         for _ in 0..LONE {
             assert!(pacing.is_stream());
-            pacing.in_vain();
+            pacing.record_empty();
             pacing.lone(1);
         }
         assert!(!pacing.is_stream() && !pacing.slips);
     }
 
     #[test]
-    fn only_an_end_close_behind_a_stream_looks_away_and_once_for_each_poll() {
+    fn only_an_endpoint_close_behind_a_stream_backs_off_once_for_each_poll() {
         let mut pacing = Pacing::new(1024, 8);
         for _ in 1..STREAM {
             pacing.crowded(2);
@@ -295,10 +295,10 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_was_idle_if_a_consumer_of_it_polled_in_vain() {
+    fn a_thread_was_idle_if_its_consumer_polled_without_a_message() {
         let mut pacing = Pacing::new(1024, 8);
         assert!(!pacing.was_idle());
-        pacing.in_vain();
+        pacing.record_empty();
         std::thread::spawn(Pacing::note_idle)
             .join()
             .expect("no panic");
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_looks_away_until_it_finds_enough_and_no_longer() {
+    fn an_endpoint_backs_off_until_it_finds_enough() {
         // A message every hint, or ten: until they are 512 apart, at most.
         assert_eq!(tuned(1 << 16, 8, 1, 2), LONGEST_SLIP);
         assert!((28..=60).contains(&tuned(1 << 16, 8, 10, 2)));

@@ -1,4 +1,4 @@
-//! The park: how one endpoint, or several together, go to sleep and get up.
+//! The park: how one endpoint, or several together, sleep and wake.
 //!
 //! Everything that sleeps for a ring calls this file: a single endpoint, `Select`,
 //! and the reactor, which splits it at the wait. The steps, each for all endpoints:
@@ -16,7 +16,7 @@
 //! `parker.rs` says why no wake-up is lost. This file makes no syscall and follows
 //! no pointer; `loom-tests/` compiles it unchanged.
 
-use super::super::parker::{Rest, Sleeper, UNDER_WAY, UNPROTECTED};
+use super::super::parker::{Rest, Sleeper, UNFENCED_PARK_NS, WAKE_GRACE_NS};
 use super::super::sync::AtomicU32;
 
 /// An endpoint that can be parked.
@@ -71,17 +71,17 @@ pub(crate) fn park<P: Parkable>(
     until: u64,
     mut wait: impl FnMut(&[P], u64) -> Rest,
 ) {
-    let Some(limit) = fall_asleep(ends, kernel) else {
+    let Some(limit) = start_sleep(ends, kernel) else {
         return;
     };
-    let is_long = until.saturating_sub(kernel.now()) >= UNDER_WAY;
+    let is_long = until.saturating_sub(kernel.now()) >= WAKE_GRACE_NS;
     let mut rest = wait(ends, until.min(limit));
     let mut owed = 0;
     if rest == Rest::TimedOut && limit == u64::MAX {
-        owed = who_has_work(ends);
+        owed = with_work(ends);
         if owed != 0 {
             // The waker may be between position and wake.
-            rest = wait(ends, kernel.now() + UNDER_WAY);
+            rest = wait(ends, kernel.now() + WAKE_GRACE_NS);
         }
     }
     let is_late = rest == Rest::TimedOut;
@@ -94,7 +94,7 @@ pub(crate) fn park<P: Parkable>(
 }
 
 /// The endpoints that have something to do, a bit for each index.
-fn who_has_work<P: Parkable>(ends: &[P]) -> u128 {
+fn with_work<P: Parkable>(ends: &[P]) -> u128 {
     let ends = ends.iter().enumerate();
     ends.fold(0, |found, (index, end)| {
         found | u128::from(end.has_work()) << index
@@ -103,32 +103,32 @@ fn who_has_work<P: Parkable>(ends: &[P]) -> u128 {
 
 /// The first half of [`park`]: returns until when the sleep may last, `u64::MAX` if a
 /// barrier protects it. `None` if an endpoint has something to do: then none is parked.
-pub(crate) fn fall_asleep<P: Parkable>(ends: &mut [P], kernel: &impl Kernel) -> Option<u64> {
+pub(crate) fn start_sleep<P: Parkable>(ends: &mut [P], kernel: &impl Kernel) -> Option<u64> {
     let mut barrier_due = false;
     for end in &mut *ends {
         let position = end.position();
         let (sleeper, word) = end.sleeper();
-        barrier_due |= sleeper.drowse(word, position);
+        barrier_due |= sleeper.begin_park(word, position);
     }
     let mut limit = u64::MAX;
     if barrier_due {
         let is_protected = kernel.barrier();
         for end in &mut *ends {
-            end.sleeper().0.shielded(is_protected);
+            end.sleeper().0.barrier_done(is_protected);
         }
         if !is_protected {
-            limit = kernel.now() + UNPROTECTED;
+            limit = kernel.now() + UNFENCED_PARK_NS;
         }
     }
     for end in &mut *ends {
         end.drain();
         let (sleeper, word) = end.sleeper();
-        sleeper.lie_down(word);
+        sleeper.set_parked(word);
     }
     if ends.iter().any(P::has_work) {
         for end in ends {
             let (sleeper, word) = end.sleeper();
-            sleeper.get_up(word);
+            sleeper.clear_parked(word);
         }
         return None;
     }
@@ -141,18 +141,18 @@ pub(crate) fn fall_asleep<P: Parkable>(ends: &mut [P], kernel: &impl Kernel) -> 
 pub(crate) fn wake_up<P: Parkable>(ends: &mut [P], ending: Ending) {
     for (index, end) in ends.iter_mut().enumerate() {
         let (sleeper, word) = end.sleeper();
-        let was_changed = sleeper.get_up(word);
+        let was_changed = sleeper.clear_parked(word);
         let is_lost = match ending {
             Ending::TimedOut { owed, is_late } if owed >> index & 1 == 1 => {
                 // A changed word: the peer has woken, or is about to.
                 if was_changed {
-                    sleeper.is_deaf()
+                    sleeper.note_missed_wake()
                 } else {
                     is_late
                 }
             }
             Ending::Woken(woken) if woken == index => {
-                sleeper.heard();
+                sleeper.note_wake();
                 false
             }
             _ => false,

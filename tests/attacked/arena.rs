@@ -1,4 +1,4 @@
-//! An attacked ring, and what is counted.
+//! An attacked ring, and the counts of its results.
 
 use std::env;
 use std::fmt;
@@ -23,57 +23,57 @@ use crate::common::segment_file::{DATA, HEAD, SegmentFile, TAIL};
 pub(crate) const CAPACITY: u64 = 4096;
 /// The distance of evenly spaced frames.
 pub(crate) const SPACING: usize = 64;
-/// Text in UTF-8 of which every even number of bytes is text.
+/// UTF-8 text that stays valid when cut at any even length.
 pub(crate) const TEXT: &str = "\
     äöüßéèñçäöüßéèñçäöüßéèñçäöüßéèñçäöüßéèñçäöüßéèñçäöüßéèñçäöüßéèñç\
     äöüßéèñçäöüßéèñçäöüßéèñçäöüßéèñçäöüßéèñçäöüßéèñçäöüßéèñçäöüßéèñç";
 
-/// A ring with both ends in this process, and a process that attacks it.
+/// A ring with both endpoints in this process, and a process that attacks it.
 pub(crate) struct Arena<T: Shape + ?Sized> {
     ring: Ring<T>,
     file: SegmentFile,
     attacker: Child,
     producer: Option<T::Producer>,
     consumer: Option<T::Consumer>,
-    /// A position where no end has been.
+    /// A position that no endpoint has reached.
     fresh: u64,
-    /// Where the data are mapped.
+    /// The address of the data.
     pub(crate) data: Range<usize>,
     /// Last: it removes the file.
     _name: RingName,
 }
 
-/// How many rounds an attack takes, at least.
+/// The least number of rounds of an attack.
 fn rounds() -> u64 {
     let wish = env::var("QUOIT_ATTACKS").ok();
     let wish = wish.map_or(0, |wish| wish.parse().expect("QUOIT_ATTACKS is a number"));
     wish.max(100_000)
 }
 
-/// This many bites are an attack.
+/// This many effects make an attack.
 const ENOUGH: u64 = 300;
 const A_WHILE: Duration = Duration::from_secs(1);
 
-/// What the rounds of an attack met.
+/// The results of the rounds of an attack.
 #[derive(Default)]
 pub(crate) struct Tally {
-    /// Calls that did their work.
+    /// Calls that succeeded.
     pub(crate) done: u64,
-    /// Values that were not what this process wrote, or not what they were just now.
+    /// Values that this process did not write, or that changed between two reads.
     pub(crate) wrong: u64,
-    /// Ends that were poisoned.
+    /// Endpoints that were poisoned.
     pub(crate) corrupt: u64,
-    /// Calls that found nothing to do, or an endpoint that seems to be gone.
+    /// Calls that found no work, or a peer that seems to have closed or crashed.
     pub(crate) idle: u64,
 }
 
-/// What an attack must have met before it may end, so that it is one.
+/// The effects that an attack must have before it may end.
 #[derive(Clone, Copy)]
 pub(crate) enum Bites {
     Wrong,
     Corrupt,
     Both,
-    /// It changes no value and no answer.
+    /// The attack changes no value and no result.
     Neither,
 }
 
@@ -93,7 +93,7 @@ impl fmt::Display for Tally {
 }
 
 impl Tally {
-    /// How often the attack has bitten, in each of its ways.
+    /// The number of effects of the rarest kind that is required.
     fn bitten(&self, bites: Bites) -> u64 {
         let bitten = match bites {
             Bites::Wrong => self.wrong,
@@ -104,14 +104,14 @@ impl Tally {
         bitten.min(self.done)
     }
 
-    /// Counts one value, and whether it was right.
+    /// Counts one value, and whether it was correct.
     pub(crate) fn value(&mut self, is_right: bool) {
         self.done += 1;
         self.wrong += u64::from(!is_right);
     }
 }
 
-/// Repeats `round`. One that does not end is a failure.
+/// Repeats `round`. A round that does not end fails the test.
 pub(crate) fn run(bites: Bites, mut round: impl FnMut(&mut Tally, &mut Dice)) {
     let (heart, beats) = mpsc::channel();
     let watch = thread::spawn(move || {
@@ -129,23 +129,23 @@ pub(crate) fn run(bites: Bites, mut round: impl FnMut(&mut Tally, &mut Dice)) {
     let (rounds, begin) = (rounds(), Instant::now());
     let (mut tally, mut dice) = (Tally::default(), Dice(rounds));
     let mut number = 0;
-    // A scheduler that starves the attacker gets more rounds, for a while.
+    // If the scheduler starves the attacker, there are more rounds, up to a limit.
     let is_starved = |bitten| bitten < ENOUGH && begin.elapsed() < A_WHILE;
     while number < rounds || tally.bitten(bites) == 0 || is_starved(tally.bitten(bites)) {
-        assert!(number < 100 * rounds, "the attack does nothing: {tally}");
+        assert!(number < 100 * rounds, "the attack has no effect: {tally}");
         if number % 128 == 0 {
-            heart.send(()).expect("the watch listens");
+            heart.send(()).expect("the watchdog runs");
         }
         round(&mut tally, &mut dice);
         number += 1;
     }
     drop(heart);
-    watch.join().expect("the watch ends");
+    watch.join().expect("the watchdog ends");
     print!("{number} rounds, {tally}: ");
 }
 
 impl<T: Shape + ?Sized> Arena<T> {
-    /// A fresh ring, attacked from now on.
+    /// A new ring, attacked from now on.
     pub(crate) fn new(
         test: &str,
         options: &RingOptions,
@@ -178,8 +178,8 @@ impl<T: Shape + ?Sized> Arena<T> {
         arena
     }
 
-    /// Takes both roles again, on positions that were just put right: under attack
-    /// first, and if that fails with an attacker that holds still.
+    /// Takes both roles again, on repaired positions. The first attempt is under attack; if
+    /// it fails, the attacker pauses for the second one.
     pub(crate) fn restore(&mut self) {
         loop {
             self.producer = None;
@@ -199,7 +199,7 @@ impl<T: Shape + ?Sized> Arena<T> {
         self.file.write(HOLD, 0);
     }
 
-    /// Takes the consumer's role again, behind everything that was published.
+    /// Takes the consumer's role again, after all published messages.
     pub(crate) fn replace_consumer(&mut self, tail: u64) {
         self.consumer = None;
         self.file.write(HEAD, tail);
@@ -210,27 +210,27 @@ impl<T: Shape + ?Sized> Arena<T> {
     }
 
     pub(crate) fn producer(&mut self) -> &mut T::Producer {
-        self.producer.as_mut().expect("it was taken")
+        self.producer.as_mut().expect("the role was taken")
     }
 
     pub(crate) fn consumer(&mut self) -> &mut T::Consumer {
-        self.consumer.as_mut().expect("it was taken")
+        self.consumer.as_mut().expect("the role was taken")
     }
 
     pub(crate) fn ends(&mut self) -> (&mut T::Producer, &mut T::Consumer) {
         let (producer, consumer) = (self.producer.as_mut(), self.consumer.as_mut());
         (
-            producer.expect("it was taken"),
-            consumer.expect("it was taken"),
+            producer.expect("the role was taken"),
+            consumer.expect("the role was taken"),
         )
     }
 
-    /// Both endpoints, for an adapter that owns them; `restore` takes others.
+    /// Both endpoints, for an adapter that owns them; `restore` takes new ones.
     pub(crate) fn take_ends(&mut self) -> (T::Producer, T::Consumer) {
         let (producer, consumer) = (self.producer.take(), self.consumer.take());
         (
-            producer.expect("it was taken"),
-            consumer.expect("it was taken"),
+            producer.expect("the role was taken"),
+            consumer.expect("the role was taken"),
         )
     }
 }
@@ -238,12 +238,12 @@ impl<T: Shape + ?Sized> Arena<T> {
 impl<T: Shape + ?Sized> Drop for Arena<T> {
     fn drop(&mut self) {
         if !thread::panicking() {
-            assert!(!self.attacker.has_ended(), "the attacker gave up");
+            assert!(!self.attacker.has_ended(), "the attacker ended");
         }
     }
 }
 
-/// A role, unless the positions were attacked at the same time.
+/// The role, or `None` if the positions were attacked at the same time.
 fn taken<E>(end: Result<E, Error>) -> Option<E> {
     match end {
         Ok(end) => Some(end),
@@ -252,7 +252,7 @@ fn taken<E>(end: Result<E, Error>) -> Option<E> {
     }
 }
 
-/// Where this process maps a file; the file may have been mapped before it had a name.
+/// The address at which this process maps a file. The file may have been mapped before it had a name.
 fn mapping(path: &str) -> Range<usize> {
     let inode = fs::metadata(path)
         .expect("the ring's file")
@@ -268,7 +268,7 @@ fn mapping(path: &str) -> Range<usize> {
     address(start)..address(end)
 }
 
-/// The options of every attacked ring: its endpoints sleep soon.
+/// The options of every attacked ring: its endpoints sleep after a short spin.
 pub(crate) fn options(capacity: u64) -> RingOptions {
     RingOptions::new(capacity).spin(Duration::from_nanos(500))
 }
@@ -279,7 +279,7 @@ impl Arena<[u8]> {
         Self::new(test, &options(CAPACITY), spacing, targets)
     }
 
-    /// Publishes `count` frames, for a consumer that is as it should be.
+    /// Publishes `count` valid frames for a consumer.
     pub(crate) fn feed(
         &mut self,
         count: usize,
@@ -305,7 +305,7 @@ impl Arena<[u8]> {
     }
 }
 
-/// Whether bytes are what was published.
+/// Whether the bytes were published.
 pub(crate) fn is_text(bytes: &[u8]) -> bool {
     TEXT.as_bytes().starts_with(bytes)
 }
@@ -319,12 +319,12 @@ pub(crate) fn any_text(dice: &mut Dice) -> &'static [u8] {
     &TEXT.as_bytes()[..len]
 }
 
-/// Text as long as evenly spaced frames are.
+/// Text with the length of evenly spaced frames.
 pub(crate) fn spaced_text(_: &mut Dice) -> &'static [u8] {
     &TEXT.as_bytes()[..SPACING - 8]
 }
 
-/// Counts an error that a reading end may answer with, whatever the attacker writes.
+/// Counts an error that a consumer may return under attack.
 pub(crate) fn count_pop_error(error: PopError, tally: &mut Tally) {
     match error {
         PopError::Corrupt => tally.corrupt += 1,
@@ -339,7 +339,7 @@ pub(crate) fn count_pop_error(error: PopError, tally: &mut Tally) {
     }
 }
 
-/// As [`count_pop_error`], of a writing end.
+/// The same as [`count_pop_error`], for a producer.
 pub(crate) fn count_claim_error(error: ClaimError, tally: &mut Tally) {
     match error {
         ClaimError::Corrupt => tally.corrupt += 1,

@@ -15,11 +15,11 @@ const SLEEP_WORDS: [u64; 2] = [12288, 12416];
 /// The states of producer and consumer.
 const STATES: [u64; 2] = [4224, 8320];
 const STATE_WORDS: u64 = 7;
-/// A reserved word, which no end reads: not 0 while the attacker holds still.
+/// A reserved word, which no endpoint reads: not 0 while the attacker pauses.
 pub(crate) const HOLD: u64 = DATA - 8;
 const PADDING: u64 = u32::MAX as u64;
 
-/// What is rewritten.
+/// What the attacker rewrites.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
     /// Bytes of the data between the frames' headers, if the frames are evenly
@@ -27,17 +27,17 @@ pub(crate) enum Target {
     Payload,
     /// Words of the data where headers are, if the frames are evenly spaced; else any.
     Headers,
-    /// The message in the tail's line.
+    /// The inline copy.
     Inline,
-    /// Both positions, with values near the truth and far from it.
+    /// Both positions, with values near the correct ones and far from them.
     Positions,
-    /// The tail, as a producer that publishes whatever the ring holds.
+    /// The tail, like a producer that publishes the content of the ring.
     Tail,
-    /// The head, as a consumer that releases everything at once.
+    /// The head, like a consumer that releases everything immediately.
     Release,
     /// Both sleep words.
     SleepWords,
-    /// Epochs, goodbyes, process numbers and counters of both roles.
+    /// Epochs, closed states, process ids and counters of both roles.
     States,
 }
 
@@ -63,8 +63,7 @@ impl Target {
     }
 }
 
-/// The part of the hostile process: a file, the distance of the frames (0 if they are
-/// anywhere), and targets.
+/// The child part: a file, the distance of the frames (0 for any), and targets.
 pub(crate) fn attack(arguments: &[String]) {
     let [path, spacing, targets @ ..] = arguments else {
         panic!("a file, a distance, and targets");
@@ -83,7 +82,7 @@ pub(crate) fn attack(arguments: &[String]) {
         attacker.write(target);
     }
     say("ready");
-    thread::spawn(hear); // ends the process when the parent has gone
+    thread::spawn(hear); // ends the process when the parent has exited
     loop {
         for &target in &targets {
             while attacker.load(HOLD) != 0 {
@@ -113,7 +112,7 @@ impl Attacker {
                     0 => step * self.below(places),
                     _ => self.next(),
                 };
-                // Again and again, so that a second poll finds another one.
+                // In a loop, so that a second poll finds another value.
                 for _ in 0..8 {
                     let header = self.header();
                     self.store(DATA + offset, header);
@@ -126,7 +125,7 @@ impl Attacker {
                 }
                 let position = match self.below(8) {
                     0 => self.word(),
-                    // The message is always the one that ends at the tail.
+                    // The message always ends at the tail.
                     _ => self.load(TAIL) << 1 | 1,
                 };
                 self.store(RIDE_POSITION, position);
@@ -184,7 +183,7 @@ impl Attacker {
         }
     }
 
-    /// Where the next message is in the data, as far as the head tells.
+    /// The offset of the next message in the data, according to the head.
     fn next(&self) -> u64 {
         let position = self.load(HEAD) & (self.load(CAPACITY) - 1);
         (position * self.load(SLOT_SIZE)) & !7
@@ -205,7 +204,7 @@ impl Attacker {
 
     fn write_word(&mut self, offset: u64) {
         match self.below(4) {
-            // The beginning of a character of four bytes, of which the rest is missing.
+            // The first bytes of a character of four bytes, without the rest.
             0 => {
                 let byte = self.below(8);
                 self.store_byte(offset + byte, 0xf0);
@@ -219,7 +218,7 @@ impl Attacker {
         }
     }
 
-    /// A frame's header: mostly one that can be, else one that reaches too far.
+    /// A frame's header: mostly a possible one, otherwise one that is too long.
     fn header(&mut self) -> u64 {
         let length = self.length;
         let len = match self.below(32) {
@@ -243,24 +242,24 @@ impl Attacker {
         self.dice.roll(u64::MAX) as u64
     }
 
-    /// Where `size` bytes are at this offset.
+    /// The address of `size` bytes at this offset.
     fn at(&self, offset: u64, size: u64) -> *mut u8 {
         assert!(offset + size <= self.map.len() as u64);
         self.map.as_mut_ptr().wrapping_add(offset as usize)
     }
 
     fn load(&self, offset: u64) -> u64 {
-        // SAFETY: eight bytes of the mapping, aligned to as many.
+        // SAFETY: eight bytes of the mapping, aligned to eight.
         unsafe { self.at(offset, 8).cast::<u64>().read_volatile() }
     }
 
     fn store(&self, offset: u64, word: u64) {
-        // SAFETY: eight bytes of the mapping, aligned to as many.
+        // SAFETY: eight bytes of the mapping, aligned to eight.
         unsafe { self.at(offset, 8).cast::<u64>().write_volatile(word) };
     }
 
     fn store_half(&self, offset: u64, word: u32) {
-        // SAFETY: four bytes of the mapping, aligned to as many.
+        // SAFETY: four bytes of the mapping, aligned to four.
         unsafe { self.at(offset, 4).cast::<u32>().write_volatile(word) };
     }
 

@@ -1,4 +1,4 @@
-//! Calls and replies, both on attacked rings.
+//! Calls and replies on attacked rings.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::attacker::Target;
 use crate::common::dice::Dice;
 use crate::views::walk;
 
-/// Long enough for a handler that is called at once.
+/// Long enough for a handler that runs immediately.
 const SOON: Duration = Duration::from_micros(100);
 
 /// A service and its client in one process, on two rings.
@@ -29,7 +29,7 @@ impl Service {
         }
     }
 
-    /// Client and server; new ones if the old ones are poisoned.
+    /// Client and server, replaced if they are poisoned.
     fn ends(&mut self) -> &mut (Client, Server) {
         if self.ends.is_none() {
             self.requests.restore();
@@ -45,7 +45,7 @@ impl Service {
         })
     }
 
-    /// One call; poisoned ends are dropped.
+    /// One call. Drops poisoned endpoints.
     fn call(&mut self, tally: &mut Tally, dice: &mut Dice) {
         let answered = call(self.ends(), tally, dice);
         if answered.is_err() || dice.roll(500) == 0 {

@@ -1,5 +1,5 @@
-//! What writes, with the attacker as the consumer: this process holds the role, so
-//! that no producer is missing, and does nothing with it.
+//! Writing calls, with the attacker as the consumer. This process holds the consumer's
+//! role, so that the producer has a peer, and does not use it.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use crate::attacker::Target;
 use crate::common::dice::Dice;
 use crate::common::sample::{Words, record};
 
-/// Long enough for an attacker that runs to release something.
+/// Long enough for a running attacker to release something.
 const SOON: Duration = Duration::from_micros(20);
 
-/// What the attacker does as a consumer, and beside it.
+/// What the attacker rewrites: as a consumer, and in addition.
 const CONSUMER: [Target; 5] = [
     Target::Release,
     Target::Payload,
@@ -22,7 +22,7 @@ const CONSUMER: [Target; 5] = [
     Target::SleepWords,
 ];
 
-/// Writes a frame or several somehow.
+/// Writes one or several frames with a random call.
 pub(crate) fn write_somehow(
     producer: &mut FrameProducer,
     tally: &mut Tally,
@@ -52,7 +52,7 @@ pub(crate) fn write_somehow(
             }
             assert_eq!(claim.len(), len);
             if dice.roll(8) > 0 {
-                // A short one is read back from the ring.
+                // A short frame is read back from the ring.
                 claim.commit_first(dice.roll(len as u64 + 1));
             }
         }
@@ -94,7 +94,7 @@ pub(crate) fn write_batch(
     end
 }
 
-/// Counts what a write ended with, and lets the attacker make room.
+/// Counts the result of a write, and lets the attacker make room.
 fn count(result: Result<(), ClaimError>, tally: &mut Tally) -> bool {
     match result {
         Ok(()) => false,
@@ -107,7 +107,7 @@ fn count(result: Result<(), ClaimError>, tally: &mut Tally) -> bool {
     }
 }
 
-pub(crate) fn claims_of_frames_survive() {
+pub(crate) fn claims_of_frames_do_not_crash_under_attack() {
     let mut arena = Arena::frames("claims", 0, &CONSUMER);
     run(Bites::Neither, |tally, dice| {
         let producer = arena.producer();
@@ -117,24 +117,24 @@ pub(crate) fn claims_of_frames_survive() {
         }
         assert!(
             !count(result, tally),
-            "a consumer that releases all poisons"
+            "a consumer that releases everything poisons the producer"
         );
     });
 }
 
-pub(crate) fn batches_survive() {
+pub(crate) fn batches_do_not_crash_under_attack() {
     let mut arena = Arena::frames("batches", 0, &CONSUMER);
     run(Bites::Neither, |tally, dice| {
         let producer = arena.producer();
         let result = write_batch(producer, tally, dice);
         assert!(
             !count(result, tally),
-            "a consumer that releases all poisons"
+            "a consumer that releases everything poisons the producer"
         );
     });
 }
 
-/// Writes a record or several somehow.
+/// Writes one or several records with a random call.
 pub(crate) fn write_records<T: Record>(
     producer: &mut Producer<T>,
     tally: &mut Tally,
@@ -180,7 +180,7 @@ pub(crate) fn write_records<T: Record>(
     Ok(())
 }
 
-pub(crate) fn claims_of_records_survive() {
+pub(crate) fn claims_of_records_do_not_crash_under_attack() {
     let targets = [
         Target::Release,
         Target::Payload,
@@ -196,7 +196,7 @@ pub(crate) fn claims_of_records_survive() {
         }
         assert!(
             !count(result, tally),
-            "a consumer that releases all poisons"
+            "a consumer that releases everything poisons the producer"
         );
     });
 }

@@ -1,9 +1,9 @@
-//! A hostile peer against the safe API: a second process maps the ring's file and
-//! rewrites it all the time, while this one works. Nothing may crash, panic or hang;
-//! values may be wrong, and an endpoint may answer `Corrupt`.
+//! A hostile peer against the safe API: a second process maps the ring's file and rewrites
+//! it continuously, while this one uses the ring. No call may crash, panic or hang. Values
+//! may be wrong, and an endpoint may return `Corrupt`.
 //!
-//! Rounds are counted, not seconds: 100,000 for each attack, and more if the
-//! environment variable `QUOIT_ATTACKS` asks for more.
+//! Each attack has 100,000 rounds, or as many as the environment variable `QUOIT_ATTACKS`
+//! says. No duration decides.
 
 mod arena;
 mod attacker;
@@ -21,36 +21,45 @@ mod waits;
 
 use attacker::attack;
 use calls::{replies_are_private_copies, requests_are_private_copies};
-use claims::{batches_survive, claims_of_frames_survive, claims_of_records_survive};
-use positions::{no_position_breaks_frames, no_position_breaks_records};
+use claims::{
+    batches_do_not_crash_under_attack, claims_of_frames_do_not_crash_under_attack,
+    claims_of_records_do_not_crash_under_attack,
+};
+use positions::{attacked_positions_do_not_crash_frames, attacked_positions_do_not_crash_records};
 use records::{large_records_are_read_once, small_records_are_read_once};
-use streams::{bytes_of_fill_buf_stay, lines_are_text, pieces_of_frames_add_up};
+use streams::{bytes_of_fill_buf_do_not_change, lines_are_text, pieces_of_frames_add_up};
 #[cfg(feature = "futures")]
-use tasks::{no_position_breaks_a_task, streams_of_frames_survive};
-use views::{popped_text_is_text, views_of_frames_survive, visitors_and_skips_survive};
-use waits::{selects_survive, waits_end_by_their_deadline, waits_for_nothing_time_out};
+use tasks::{attacked_positions_do_not_crash_a_task, streams_of_frames_do_not_crash_under_attack};
+use views::{
+    popped_text_is_text, views_of_frames_do_not_crash_under_attack,
+    visitors_and_skips_do_not_crash_under_attack,
+};
+use waits::{
+    selects_do_not_crash_under_attack, waits_end_by_their_deadline,
+    waits_for_a_silent_peer_time_out,
+};
 
 #[cfg(not(feature = "futures"))]
 common::suite::suite! {
     tests: [
-        views_of_frames_survive,
-        visitors_and_skips_survive,
+        views_of_frames_do_not_crash_under_attack,
+        visitors_and_skips_do_not_crash_under_attack,
         popped_text_is_text,
         pieces_of_frames_add_up,
         lines_are_text,
-        bytes_of_fill_buf_stay,
+        bytes_of_fill_buf_do_not_change,
         requests_are_private_copies,
         replies_are_private_copies,
-        claims_of_frames_survive,
-        batches_survive,
-        claims_of_records_survive,
+        claims_of_frames_do_not_crash_under_attack,
+        batches_do_not_crash_under_attack,
+        claims_of_records_do_not_crash_under_attack,
         small_records_are_read_once,
         large_records_are_read_once,
-        no_position_breaks_frames,
-        no_position_breaks_records,
-        selects_survive,
+        attacked_positions_do_not_crash_frames,
+        attacked_positions_do_not_crash_records,
+        selects_do_not_crash_under_attack,
         waits_end_by_their_deadline,
-        waits_for_nothing_time_out,
+        waits_for_a_silent_peer_time_out,
     ],
     parts: [attack],
 }
@@ -58,26 +67,26 @@ common::suite::suite! {
 #[cfg(feature = "futures")]
 common::suite::suite! {
     tests: [
-        views_of_frames_survive,
-        visitors_and_skips_survive,
+        views_of_frames_do_not_crash_under_attack,
+        visitors_and_skips_do_not_crash_under_attack,
         popped_text_is_text,
         pieces_of_frames_add_up,
         lines_are_text,
-        bytes_of_fill_buf_stay,
+        bytes_of_fill_buf_do_not_change,
         requests_are_private_copies,
         replies_are_private_copies,
-        claims_of_frames_survive,
-        batches_survive,
-        claims_of_records_survive,
+        claims_of_frames_do_not_crash_under_attack,
+        batches_do_not_crash_under_attack,
+        claims_of_records_do_not_crash_under_attack,
         small_records_are_read_once,
         large_records_are_read_once,
-        no_position_breaks_frames,
-        no_position_breaks_records,
-        selects_survive,
+        attacked_positions_do_not_crash_frames,
+        attacked_positions_do_not_crash_records,
+        selects_do_not_crash_under_attack,
         waits_end_by_their_deadline,
-        waits_for_nothing_time_out,
-        streams_of_frames_survive,
-        no_position_breaks_a_task,
+        waits_for_a_silent_peer_time_out,
+        streams_of_frames_do_not_crash_under_attack,
+        attacked_positions_do_not_crash_a_task,
     ],
     parts: [attack],
 }

@@ -1,4 +1,4 @@
-//! Attacked positions, states and sleep words, against everything.
+//! Attacked positions, states and sleep words, for every kind of call.
 
 use quoit::{ClaimError, PopError};
 
@@ -20,7 +20,7 @@ const TARGETS: [Target; 7] = [
     Target::States,
 ];
 
-pub(crate) fn no_position_breaks_frames() {
+pub(crate) fn attacked_positions_do_not_crash_frames() {
     let mut arena = Arena::frames("positions", 0, &TARGETS);
     run(Bites::Both, |tally, dice| {
         let places = Places::of(&mut arena);
@@ -56,7 +56,7 @@ pub(crate) fn no_position_breaks_frames() {
     });
 }
 
-pub(crate) fn no_position_breaks_records() {
+pub(crate) fn attacked_positions_do_not_crash_records() {
     let mut arena = Arena::<Words<8>>::new("positions", &options(16), 0, &TARGETS);
     run(Bites::Both, |tally, dice| {
         let (producer, consumer) = arena.ends();

@@ -9,7 +9,7 @@ use crate::attacker::Target;
 use crate::common::dice::Dice;
 use crate::common::sample::{Words, record};
 
-/// Uses a value twice: it must not change in between.
+/// Reads a value twice: it must not change in between.
 fn use_twice<T: Record>(value: &T, tally: &mut Tally) {
     let first = black_box(value).as_bytes().to_vec();
     let second = black_box(value).as_bytes();
@@ -17,7 +17,7 @@ fn use_twice<T: Record>(value: &T, tally: &mut Tally) {
     tally.value(first == record::<T>(7).as_bytes());
 }
 
-/// One use of a consumer of records, whatever is in the ring.
+/// One random call of a consumer of records.
 pub(crate) fn read_somehow<T: Record>(
     consumer: &mut Consumer<T>,
     tally: &mut Tally,
@@ -77,7 +77,7 @@ pub(crate) fn read_somehow<T: Record>(
     Ok(())
 }
 
-/// Publishes a few records for a consumer that is as it should be.
+/// Publishes a few valid records for a consumer.
 pub(crate) fn feed<T: Record>(arena: &mut Arena<T>, count: usize) {
     if arena.consumer().corruption().is_some() {
         let tail = arena.producer().position();

@@ -12,7 +12,7 @@ use crate::attacker::Target;
 use crate::common::dice::Dice;
 use crate::views::walk;
 
-/// So that a reader that finds nothing gives up.
+/// The timeout of a reader that finds nothing.
 const SOON: Duration = Duration::from_nanos(1);
 
 fn reader(consumer: &mut FrameConsumer) -> Reader<&mut FrameConsumer> {
@@ -21,7 +21,7 @@ fn reader(consumer: &mut FrameConsumer) -> Reader<&mut FrameConsumer> {
     reader
 }
 
-/// Counts what a read ended with.
+/// Counts the result of a read.
 fn count(result: io::Result<()>, tally: &mut Tally) {
     match result {
         Ok(()) => {}
@@ -31,7 +31,7 @@ fn count(result: io::Result<()>, tally: &mut Tally) {
     }
 }
 
-/// Reads in pieces, by both of the traits, and stops anywhere.
+/// Reads in pieces, with both traits, and stops anywhere.
 pub(crate) fn read_pieces(
     consumer: &mut FrameConsumer,
     tally: &mut Tally,
@@ -78,7 +78,7 @@ pub(crate) fn lines_are_text() {
             line.clear();
             match reader.read_line(&mut line) {
                 Ok(_) => tally.value(line == LINE),
-                // Bytes that are no text, or a poisoned endpoint.
+                // The bytes are not text, or the endpoint is poisoned.
                 Err(error) if error.kind() == ErrorKind::InvalidData => tally.wrong += 1,
                 Err(error) => count(Err(error), tally),
             }
@@ -93,7 +93,7 @@ fn checksum(bytes: &[u8]) -> u64 {
     hasher.finish()
 }
 
-/// Borrows what `fill_buf` returns, looks at it twice, and consumes some of it.
+/// Borrows the result of `fill_buf`, reads it twice, and consumes a part of it.
 fn borrow_twice(
     consumer: &mut FrameConsumer,
     tally: &mut Tally,
@@ -119,7 +119,7 @@ fn borrow_twice(
     Ok(())
 }
 
-pub(crate) fn bytes_of_fill_buf_stay() {
+pub(crate) fn bytes_of_fill_buf_do_not_change() {
     let targets = [Target::Payload, Target::Payload, Target::Headers];
     let mut arena = Arena::frames("fill_buf", SPACING, &targets);
     run(Bites::Both, |tally, dice| {

@@ -9,11 +9,11 @@ use crate::arena::{
 use crate::attacker::Target;
 use crate::common::dice::Dice;
 
-/// How often both endpoints are made again without need.
+/// After this many rounds both endpoints are replaced, even if they work.
 const LIFETIME: u64 = 200;
 
-/// Frames that are there: the stream has them, or says that they are corrupt.
-pub(crate) fn streams_of_frames_survive() {
+/// Published frames: the stream returns them, or reports that they are corrupt.
+pub(crate) fn streams_of_frames_do_not_crash_under_attack() {
     let targets = [
         Target::Headers,
         Target::Payload,
@@ -26,8 +26,15 @@ pub(crate) fn streams_of_frames_survive() {
         let (sink, stream) = ends.get_or_insert_with(|| {
             arena.restore();
             let (producer, consumer) = arena.take_ends();
-            let sink = producer.into_async().expect("few ends are async");
-            (sink, consumer.into_async().expect("few ends are async"))
+            let sink = producer
+                .into_async()
+                .expect("there are few async endpoints");
+            (
+                sink,
+                consumer
+                    .into_async()
+                    .expect("there are few async endpoints"),
+            )
         });
         let text = any_text(dice);
         match sink.send(text.to_vec()).now_or_never() {
@@ -46,7 +53,7 @@ pub(crate) fn streams_of_frames_survive() {
                     assert_eq!(next, Some(None), "a stream ends after its error");
                     again = true;
                 }
-                Some(None) => panic!("the stream ends, and its producer is here"),
+                Some(None) => panic!("the stream ends although its producer is attached"),
                 None => break,
             }
         }
@@ -56,8 +63,8 @@ pub(crate) fn streams_of_frames_survive() {
     });
 }
 
-/// Positions, states and sleep words under a task that sleeps and wakes.
-pub(crate) fn no_position_breaks_a_task() {
+/// Attacks positions, states and sleep words while a task sleeps and wakes.
+pub(crate) fn attacked_positions_do_not_crash_a_task() {
     let targets = [
         Target::Positions,
         Target::Tail,
@@ -70,8 +77,15 @@ pub(crate) fn no_position_breaks_a_task() {
         let (sink, stream) = ends.get_or_insert_with(|| {
             arena.restore();
             let (producer, consumer) = arena.take_ends();
-            let sink = producer.into_async().expect("few ends are async");
-            (sink, consumer.into_async().expect("few ends are async"))
+            let sink = producer
+                .into_async()
+                .expect("there are few async endpoints");
+            (
+                sink,
+                consumer
+                    .into_async()
+                    .expect("there are few async endpoints"),
+            )
         });
         if let Some(Err(error)) = sink.push(&TEXT.as_bytes()[..40]).now_or_never() {
             count_claim_error(error, tally);

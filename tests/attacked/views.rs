@@ -1,4 +1,4 @@
-//! What reads frames in place, and what takes them out.
+//! Calls that read frames in place, and calls that copy them out.
 
 use std::hint::black_box;
 use std::ops::{ControlFlow, Range};
@@ -15,11 +15,11 @@ use crate::common::dice::Dice;
 /// The longest payload that can be published inline.
 const SHORT_FRAME: usize = 40;
 
-/// Where payload may be.
+/// Where payload may be located.
 pub(crate) struct Places {
     /// The mapped data.
     data: Range<usize>,
-    /// The end itself, with its copy of an inline frame.
+    /// The endpoint itself, with its copy of an inline frame.
     end: Range<usize>,
 }
 
@@ -32,7 +32,7 @@ impl Places {
         }
     }
 
-    /// Uses a view in every way that is safe.
+    /// Uses every safe method of a view.
     fn check(&self, view: FrameView<'_>, tally: &mut Tally, dice: &mut Dice) {
         let (len, start) = (view.len(), view.as_ptr().addr());
         assert!(len as u64 <= CAPACITY - 8, "a frame of {len} bytes");
@@ -60,7 +60,7 @@ impl Places {
     }
 }
 
-/// One use of a consumer of frames, whatever is in the ring.
+/// One random call of a consumer of frames.
 pub(crate) fn read_somehow(
     consumer: &mut FrameConsumer,
     places: &Places,
@@ -76,7 +76,7 @@ pub(crate) fn read_somehow(
             }
         }
         1 => {
-            // Both looks may find another header, and each must hold what it found.
+            // The two reads may find different headers; each view must match its own header.
             let first = consumer.try_peek()?.to_vec();
             let second = consumer.try_peek()?;
             tally.value(first == second.to_vec());
@@ -126,7 +126,7 @@ fn read_many(
     Ok(())
 }
 
-/// Counts what a use of a consumer ended with; poisoned is poisoned.
+/// Counts the result of a call of a consumer. A poisoned endpoint stays poisoned.
 pub(crate) fn count(result: Result<(), PopError>, consumer: &mut FrameConsumer, tally: &mut Tally) {
     let Err(error) = result else {
         return;
@@ -138,7 +138,7 @@ pub(crate) fn count(result: Result<(), PopError>, consumer: &mut FrameConsumer, 
     }
 }
 
-pub(crate) fn views_of_frames_survive() {
+pub(crate) fn views_of_frames_do_not_crash_under_attack() {
     let targets = [Target::Headers, Target::Payload, Target::Inline];
     let mut arena = Arena::frames("views", 0, &targets);
     run(Bites::Both, |tally, dice| {
@@ -149,7 +149,7 @@ pub(crate) fn views_of_frames_survive() {
     });
 }
 
-/// One use of what shows or skips frames in a row.
+/// One random call that visits or skips several frames.
 pub(crate) fn visit_somehow(
     consumer: &mut FrameConsumer,
     places: &Places,
@@ -184,7 +184,7 @@ pub(crate) fn visit_somehow(
     Ok(())
 }
 
-pub(crate) fn visitors_and_skips_survive() {
+pub(crate) fn visitors_and_skips_do_not_crash_under_attack() {
     let targets = [Target::Headers, Target::Payload, Target::Inline];
     let mut arena = Arena::frames("visitors", 0, &targets);
     run(Bites::Both, |tally, dice| {
@@ -195,14 +195,17 @@ pub(crate) fn visitors_and_skips_survive() {
     });
 }
 
-/// Walks over a text to its end, if it is one.
+/// Iterates over the characters, if the bytes are text.
 pub(crate) fn walk(bytes: &[u8]) -> Option<usize> {
     let text = std::str::from_utf8(bytes).ok()?;
     let mut length = 0;
     for letter in text.chars() {
         length += letter.len_utf8();
-        assert!(u32::from(letter) <= 0x10_ffff, "{letter:?} is no character");
-        assert!(length <= bytes.len(), "the text walks off its bytes");
+        assert!(
+            u32::from(letter) <= 0x10_ffff,
+            "{letter:?} is not a character"
+        );
+        assert!(length <= bytes.len(), "the text is longer than its bytes");
     }
     assert_eq!(length, bytes.len());
     Some(length)
@@ -212,7 +215,7 @@ pub(crate) fn popped_text_is_text() {
     let mut arena = Arena::frames("text", SPACING, &[Target::Payload]);
     let mut bytes = Vec::new();
     run(Bites::Wrong, |tally, dice| {
-        // One frame more than is popped lies there, to be rewritten.
+        // The ring has one frame more than is popped, which the attacker rewrites.
         let frames = if arena.consumer().is_empty() { 2 } else { 1 };
         arena.feed(frames, spaced_text, dice);
         let consumer = arena.consumer();

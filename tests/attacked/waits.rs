@@ -1,4 +1,4 @@
-//! Waits, whatever the attacker writes where the ends look and sleep.
+//! Waits, while the attacker writes the words that endpoints poll and sleep on.
 
 use std::time::{Duration, Instant};
 
@@ -9,10 +9,10 @@ use crate::attacker::Target;
 
 /// The longest timeout of a wait here.
 const LONGEST: Duration = Duration::from_micros(50);
-/// What a wait may take: a scheduler may be slow, but not a hundred thousand times.
+/// The time that a wait may take. The scheduler may be slow, but not in every round.
 const BOUND: Duration = Duration::from_secs(5);
 
-/// Mostly what an endpoint looks at while it waits, and now and then what poisons it.
+/// Mostly words that an endpoint polls while it waits, and sometimes words that poison it.
 const TARGETS: [Target; 12] = [
     Target::SleepWords,
     Target::Tail,
@@ -54,12 +54,12 @@ pub(crate) fn waits_end_by_their_deadline() {
             3 => match consumer.wait_for_peer_timeout(timeout) {
                 Ok(()) => tally.done += 1,
                 Err(PeerError::TimedOut | PeerError::Superseded) => tally.idle += 1,
-                Err(PeerError::ReactorDied) => unreachable!("no end here is async"),
+                Err(PeerError::ReactorDied) => unreachable!("there is no async endpoint here"),
             },
             4 => match producer.wait_for_peer_timeout(timeout) {
                 Ok(()) => tally.done += 1,
                 Err(PeerError::TimedOut | PeerError::Superseded) => tally.idle += 1,
-                Err(PeerError::ReactorDied) => unreachable!("no end here is async"),
+                Err(PeerError::ReactorDied) => unreachable!("there is no async endpoint here"),
             },
             5 => match producer.push_timeout(TEXT.as_bytes(), timeout) {
                 Ok(()) => tally.done += 1,
@@ -81,8 +81,8 @@ pub(crate) fn waits_end_by_their_deadline() {
     });
 }
 
-/// Nothing but the sleep words is attacked, so that only the deadline ends a wait.
-pub(crate) fn waits_for_nothing_time_out() {
+/// The attack is only on the sleep words, so that only the deadline ends a wait.
+pub(crate) fn waits_for_a_silent_peer_time_out() {
     let mut full = Arena::frames("full", 0, &[Target::SleepWords]);
     let producer = full.producer();
     while producer.try_push(TEXT.as_bytes()) != Err(ClaimError::Full) {}
@@ -119,7 +119,7 @@ pub(crate) fn waits_for_nothing_time_out() {
     });
 }
 
-pub(crate) fn selects_survive() {
+pub(crate) fn selects_do_not_crash_under_attack() {
     let mut one = Arena::frames("select-one", 0, &TARGETS);
     let mut two = Arena::frames("select-two", 0, &[Target::Headers, Target::SleepWords]);
     let mut select = Select::new();

@@ -1,7 +1,7 @@
-//! Real processes: the test's own binary, started again to play a part.
+//! Real processes: the test's own binary, started again with the name of a part.
 //!
-//! Parent and child talk in lines. A child that is not told to end reads until
-//! its input ends, and dies with its parent in any case.
+//! Parent and child exchange lines. A child exits when its input ends, and dies with its
+//! parent.
 
 use std::env;
 use std::io::{self, BufRead, BufReader, Write};
@@ -12,11 +12,10 @@ use std::thread;
 
 use super::PATIENCE;
 
-/// The environment variable that names the part.
+/// The environment variable with the name of the part.
 const PART: &str = "QUOIT_TEST_PART";
 
-/// A process that plays a part. Killed and reaped when the test is over,
-/// however it ends.
+/// A child process that runs a part. Dropping it kills and reaps the process.
 pub(crate) struct Child {
     process: process::Child,
     lines: Receiver<String>,
@@ -28,7 +27,7 @@ impl Child {
         Self::start_by(&[], part, arguments)
     }
 
-    /// The same through a program that runs another one, such as `unshare`.
+    /// The same, started by a program such as `unshare`.
     pub(crate) fn start_by(runner: &[&str], part: &str, arguments: &[&str]) -> Self {
         let this = env::current_exe().expect("this binary's path");
         let mut command = match runner {
@@ -62,53 +61,53 @@ impl Child {
         self.process.id()
     }
 
-    /// The next line that the child says.
+    /// The next line from the child.
     pub(crate) fn says(&self) -> String {
         match self.lines.recv_timeout(PATIENCE) {
             Ok(line) => line,
-            Err(RecvTimeoutError::Timeout) => panic!("the child is silent"),
+            Err(RecvTimeoutError::Timeout) => panic!("the child writes no line"),
             Err(RecvTimeoutError::Disconnected) => panic!("the child has ended"),
         }
     }
 
-    /// The next line of a child that may be at work for long.
+    /// The next line from a child that may work for a long time.
     pub(crate) fn says_in_the_end(&self) -> String {
         self.lines.recv().expect("the child lives")
     }
 
-    /// Waits until the child says exactly this.
+    /// Waits for exactly this line.
     pub(crate) fn expect(&self, line: &str) {
         assert_eq!(self.says(), line);
     }
 
-    /// Says a line to the child.
+    /// Sends a line to the child.
     pub(crate) fn tell(&mut self, line: &str) {
         let input = self.process.stdin.as_mut().expect("its input is piped");
-        writeln!(input, "{line}").expect("the child listens");
+        writeln!(input, "{line}").expect("the child reads");
     }
 
     pub(crate) fn signal(&self, signal: libc::c_int) {
         let pid = libc::pid_t::try_from(self.pid()).expect("a pid");
-        // SAFETY: the child is ours and not reaped, so the pid is still its.
+        // SAFETY: the child is not reaped yet, so the pid still belongs to it.
         let sent = unsafe { libc::kill(pid, signal) };
         assert_eq!(sent, 0, "the child can be signalled");
     }
 
-    /// `kill -9`, and waits for the death; nothing else may have ended the child.
+    /// `kill -9`, and waits for the exit; nothing else may have ended the child.
     pub(crate) fn kill(&mut self) {
         self.process.kill().expect("the child can be killed");
         let status = self.process.wait().expect("the child can be reaped");
         let killed = status.signal() == Some(libc::SIGKILL);
-        assert!(killed, "the child had ended by itself: {status}");
+        assert!(killed, "the child had already ended: {status}");
     }
 
-    /// Whether the child has ended by itself.
+    /// Whether the child has exited.
     pub(crate) fn has_ended(&mut self) -> bool {
         let status = self.process.try_wait().expect("the child can be asked");
         status.is_some()
     }
 
-    /// Waits until the child has ended by itself; hears no more lines.
+    /// Waits until the child has exited; ignores its remaining lines.
     pub(crate) fn end(mut self) -> ExitStatus {
         drop(self.process.stdin.take());
         loop {
@@ -121,7 +120,7 @@ impl Child {
         self.process.wait().expect("the child can be reaped")
     }
 
-    /// Waits until the child has ended well.
+    /// Waits until the child has exited with success.
     pub(crate) fn succeeds(self) {
         let status = self.end();
         assert!(status.success(), "the child ended with {status}");
@@ -140,42 +139,42 @@ impl Drop for Child {
     }
 }
 
-/// Whether a child is off the processor and waits for something.
+/// Whether a child is blocked in a system call.
 pub(crate) fn is_asleep(pid: u32) -> bool {
     let call = std::fs::read_to_string(format!("/proc/{pid}/syscall"));
-    // A thread that was preempted on its way to bed is still running.
+    // A thread that was preempted before it sleeps is still running.
     state(pid) == 'S' && !call.expect("the child's call").starts_with("running")
 }
 
-/// The exit code, or 128 and the number of the signal that has killed it, as a shell has
-/// it. No exit code is that large: a shell would continue with its loop.
+/// The exit code, or 128 plus the number of the signal that killed it, as in a shell. A
+/// real exit code must be smaller: with such a code a shell would continue its loop.
 pub(crate) fn code_of(status: ExitStatus) -> Option<i32> {
     let code = status.code();
     assert!(code.is_none_or(|code| code < 128), "it exits with {code:?}");
     code.or(status.signal().map(|signal| 128 + signal))
 }
 
-/// The letter that the kernel has for a process's state.
+/// The kernel's letter for a process's state.
 fn state(pid: u32) -> char {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("the child's state");
     let (_, after_name) = stat.rsplit_once(") ").expect("a name in brackets");
     after_name.chars().next().expect("a state")
 }
 
-/// The part that this process plays, if it is a child.
+/// The part of this process, if it is a child.
 pub(super) fn part() -> Option<String> {
     let part = env::var(PART).ok()?;
-    // SAFETY: the call changes nothing but this process's own death signal.
+    // SAFETY: the call changes only this process's own death signal.
     unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
     Some(part)
 }
 
-/// In a child: says a line to the parent.
+/// In a child: sends a line to the parent.
 pub(crate) fn say(line: impl std::fmt::Display) {
     println!("{line}"); // standard output is flushed at each line's end
 }
 
-/// In a child: the parent's next line; ends the process when there is none.
+/// In a child: the parent's next line. Exits the process at the end of its input.
 pub(crate) fn hear() -> String {
     let mut line = String::new();
     match io::stdin().read_line(&mut line) {
@@ -184,8 +183,8 @@ pub(crate) fn hear() -> String {
     }
 }
 
-/// In a child: says that all is ready, and stays as it is until it is killed
-/// or the parent has nothing more to say.
+/// In a child: reports that it is ready, and keeps its state until it is killed or its
+/// input ends.
 pub(crate) fn hold() {
     say("ready");
     hear();

@@ -1,8 +1,8 @@
-//! The clock that all processes share, and times that a loaded machine may miss.
+//! The clock that all processes share, and time limits that a loaded machine may exceed sometimes.
 
 use std::time::Duration;
 
-/// Nanoseconds on the monotonic clock, on which the ends of a ring sleep.
+/// Nanoseconds on the monotonic clock, which the endpoints of a ring use.
 pub(crate) fn now() -> u64 {
     let mut time = libc::timespec {
         tv_sec: 0,
@@ -13,8 +13,8 @@ pub(crate) fn now() -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
-/// Tries until one try takes no longer than `most`: the machine may be busy, but not
-/// each time.
+/// Repeats until one attempt takes at most `most`: the machine may be busy, but not during
+/// every attempt.
 pub(crate) fn once_within(most: Duration, mut attempt: impl FnMut() -> Duration) {
     const TRIES: usize = 6;
     let mut times = Vec::new();

@@ -1,8 +1,8 @@
 //! A child's sleep that only a wake can end.
 //!
-//! A sleeper looks after its peer ten times a second, which would hide a wake
-//! that is left out. So a tracer takes the deadline from the sleep as it begins,
-//! and reads what the system call returned at its end.
+//! A sleeper checks its peer ten times per second, which would hide a missing wake. So a
+//! tracer removes the deadline when the sleep begins, and reads the result of the system
+//! call at its end.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -12,24 +12,23 @@ use super::child::is_asleep;
 use super::clock::now;
 use super::tracer::{Stop, attach, next_stop, request, resume};
 
-/// A traced child. It stands still, or is in a sleep without a deadline.
+/// A traced child. It is stopped, or in a sleep without a deadline.
 pub(crate) struct DeepSleeper {
     pid: u32,
     stop: Stop,
 }
 
 impl DeepSleeper {
-    /// Traces a child that is not asleep on a doorbell yet. The tracer is this
-    /// thread.
+    /// Traces a child that does not sleep on a doorbell yet. The tracer is this thread.
     pub(crate) fn new(pid: u32) -> Self {
         attach(pid);
         let stop = patiently(|| next_stop(pid, libc::WNOHANG));
         Self { pid, stop }
     }
 
-    /// Lets the child continue until it sleeps on a doorbell. Returns how long it
-    /// would have slept at most.
-    pub(crate) fn falls_asleep(&mut self) -> Duration {
+    /// Lets the child continue until it sleeps on a doorbell. Returns the timeout of that
+    /// sleep.
+    pub(crate) fn runs_into_sleep(&mut self) -> Duration {
         let mut waits = None;
         resume(self.pid, self.stop);
         patiently(|| {
@@ -45,9 +44,8 @@ impl DeepSleeper {
         })
     }
 
-    /// What the sleep's system call returned, or `None` if the child sleeps on
-    /// although what should have woken it is done: a thread that was woken is no
-    /// longer asleep when the waker's call returns.
+    /// The result of the sleep's system call, or `None` if the child still sleeps. Call it
+    /// when the waker's call has returned: a woken thread sleeps no longer then.
     pub(crate) fn woken(&mut self) -> Option<i64> {
         if is_asleep(self.pid) {
             return None;
@@ -59,8 +57,8 @@ impl DeepSleeper {
         }
     }
 
-    /// If this system call is a wait for a futex or for many, makes it last
-    /// until a wake; returns how long it would have lasted at most.
+    /// If this system call waits for one or many futexes, removes its timeout, and returns
+    /// it.
     fn prolong(&self, number: libc::c_long, arguments: &[u64; 6]) -> Option<Duration> {
         const COMMAND: u64 = 0x7f; // without private and clock flags
         let is_wait = match number {
@@ -76,7 +74,7 @@ impl DeepSleeper {
             return None;
         }
         let until = peek(self.pid, deadline) * 1_000_000_000 + peek(self.pid, deadline + 8);
-        // Its seconds, on any clock: more than there will be.
+        // Its seconds, on any clock: far in the future.
         request(libc::PTRACE_POKEDATA, self.pid, deadline, 1 << 40);
         Some(Duration::from_nanos(until.saturating_sub(now())))
     }
@@ -90,7 +88,7 @@ impl Drop for DeepSleeper {
 
 /// A word of the child's memory.
 fn peek(pid: u32, place: u64) -> u64 {
-    // SAFETY: the request takes no memory of ours.
+    // SAFETY: the request has no pointer to this process's memory.
     let word = unsafe { libc::ptrace(libc::PTRACE_PEEKDATA, pid, place, 0) };
     word as u64
 }
@@ -101,7 +99,10 @@ fn patiently<T>(mut look: impl FnMut() -> Option<T>) -> T {
         if let Some(found) = look() {
             return found;
         }
-        assert!(start.elapsed() < PATIENCE, "the child does not come so far");
+        assert!(
+            start.elapsed() < PATIENCE,
+            "the child does not reach this point"
+        );
         sleep(Duration::from_micros(100));
     }
 }

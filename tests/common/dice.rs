@@ -1,8 +1,8 @@
-//! Numbers as if at random, the same ones for the same seed.
+//! Pseudo-random numbers, the same ones for the same seed.
 
 use super::sample::mix;
 
-/// Its seed, counted on.
+/// The seed, incremented with each call.
 pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {

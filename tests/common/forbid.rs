@@ -1,18 +1,18 @@
-//! System calls that this process may not make from now on.
+//! System calls that a seccomp filter refuses from now on.
 
-/// Lets a system call fail with ENOSYS, as on a kernel that does not have it.
-/// For children: there is no way back.
+/// Makes a system call fail with ENOSYS, as on a kernel without it. Only for child
+/// processes: a filter cannot be removed.
 pub(crate) fn forbid(number: libc::c_long) {
     refuse(number, libc::ENOSYS, None, 0);
 }
 
-/// Lets a system call fail with this answer: every one, or those whose second argument
-/// lies between the two.
+/// Makes a system call fail with this error: always, or if its second argument is in this
+/// range.
 pub(crate) fn refuse_with(number: libc::c_long, answer: i32, commands: Option<[u32; 2]>) {
     refuse(number, answer, commands, 0);
 }
 
-/// The same for all threads that this process has.
+/// The same for all threads of this process.
 pub(crate) fn forbid_in_all_threads(number: libc::c_long) {
     refuse(number, libc::ENOSYS, None, libc::SECCOMP_FILTER_FLAG_TSYNC);
 }
@@ -25,7 +25,7 @@ fn refuse(number: libc::c_long, answer: i32, commands: Option<[u32; 2]>, flags: 
         k,
     };
     let load = |offset| statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, offset);
-    // To the last statement, which is `to_allow` behind the next one, unless it holds.
+    // Jumps to the last statement, `to_allow` after the next one, unless the condition holds.
     let unless = |comparison: u32, k: u32, to_allow: u8| libc::sock_filter {
         code: (libc::BPF_JMP | comparison | libc::BPF_K) as u16,
         jt: 0,
@@ -41,7 +41,7 @@ fn refuse(number: libc::c_long, answer: i32, commands: Option<[u32; 2]>, flags: 
     let mut filter = match commands {
         None => vec![load(0), unless(libc::BPF_JEQ, number, 1), refuse, allow],
         Some([first, last]) => {
-            // Beyond the last one: over `refuse`.
+            // Past the last one: skips `refuse`.
             let mut beyond = unless(libc::BPF_JGT, last, 0);
             beyond.jt = 1;
             vec![
@@ -59,7 +59,7 @@ fn refuse(number: libc::c_long, answer: i32, commands: Option<[u32; 2]>, flags: 
         len: filter.len() as u16,
         filter: filter.as_mut_ptr(),
     };
-    // SAFETY: the call changes nothing but this process's privileges.
+    // SAFETY: the call changes only this process's privileges.
     let alone = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
     assert_eq!(alone, 0, "no new privileges");
     let (call, operation) = (libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER);

@@ -2,27 +2,27 @@
 
 use super::PATIENCE;
 
-/// Forks; `None` in the child, which ends with `done` or a panic, and by an
-/// alarm if it hangs.
+/// Forks; `None` in the child. The child ends with `done` or a panic, or by an alarm if it
+/// hangs.
 pub(crate) fn fork() -> Option<libc::pid_t> {
-    // SAFETY: there is no other thread, or the child minds that.
+    // SAFETY: there is no other thread, or the child's code allows for them.
     let pid = unsafe { libc::fork() };
     assert_ne!(pid, -1, "a child is forked");
     if pid > 0 {
         return Some(pid);
     }
-    // SAFETY: the call takes no memory.
+    // SAFETY: the call has no pointers.
     unsafe { libc::alarm(PATIENCE.as_secs() as u32) };
     None
 }
 
-/// Ends a child, and leaves what is its parent's.
+/// Ends a child, without exit handlers.
 pub(crate) fn done() -> ! {
     // SAFETY: the call does not return.
     unsafe { libc::_exit(0) }
 }
 
-/// How a child ended, as `waitpid` has it.
+/// The status of a child, from `waitpid`.
 pub(crate) fn ending(pid: libc::pid_t) -> libc::c_int {
     let mut status = 0;
     // SAFETY: the status outlives the call.

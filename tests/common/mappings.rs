@@ -1,10 +1,10 @@
-//! How a file is mapped.
+//! The mappings of a file.
 
 use std::fs;
 use std::path::Path;
 
-/// Kilobytes of this process's mappings of `path`, as `/proc/self/smaps` has
-/// them in the lines that begin with `field`.
+/// Kilobytes of this process's mappings of `path`: the sum of the lines of
+/// `/proc/self/smaps` that begin with `field`.
 pub(crate) fn mapped(path: &Path, field: &str) -> u64 {
     let smaps = fs::read_to_string("/proc/self/smaps").expect("the mappings");
     let path = path.to_str().expect("a path in UTF-8");

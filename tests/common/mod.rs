@@ -28,6 +28,6 @@ pub(crate) mod tracer;
 
 use std::time::Duration;
 
-/// How long a test waits before it says that something hangs. No test passes
-/// or fails by being faster or slower than something else.
+/// How long a test waits before it reports a hang. No test depends on the speed of the
+/// machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);

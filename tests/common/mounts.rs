@@ -1,4 +1,4 @@
-//! File systems of this process's own.
+//! Private mounts of this process.
 
 use std::ffi::{CStr, CString};
 use std::fs;
@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// Mounts a megabyte of memory on `directory`, which only this process sees.
+/// Mounts a tmpfs of one megabyte on `directory`, visible only to this process.
 pub(crate) fn mount_a_megabyte(directory: &Path) -> io::Result<()> {
     own_mounts()?;
     mount(c"none", directory, c"tmpfs", 0, c"size=1m")
@@ -20,7 +20,7 @@ pub(crate) fn mount(
     options: &CStr,
 ) -> io::Result<()> {
     let (from, to, kind) = (from.as_ptr(), c_string(to), kind.as_ptr());
-    // SAFETY: all are C strings, the options too.
+    // SAFETY: all arguments are C strings.
     done(unsafe { libc::mount(from, to.as_ptr(), kind, flags, options.as_ptr().cast()) })
 }
 
@@ -31,11 +31,11 @@ fn done(result: libc::c_int) -> io::Result<()> {
     }
 }
 
-/// What this process mounts from now on, no other process sees.
+/// Hides later mounts of this process from other processes.
 pub(crate) fn own_mounts() -> io::Result<()> {
-    // SAFETY: the process has a single thread, and gets mounts of its own.
+    // SAFETY: the process has a single thread, and gets a private mount namespace.
     let moved = done(unsafe { libc::unshare(libc::CLONE_NEWNS) });
-    moved.or_else(|_| move_among_own_users())?;
+    moved.or_else(|_| enter_user_namespace())?;
     mount(
         c"none",
         Path::new("/"),
@@ -45,13 +45,13 @@ pub(crate) fn own_mounts() -> io::Result<()> {
     )
 }
 
-/// Moves among users of its own, where anybody may mount, and stays who it is.
-fn move_among_own_users() -> io::Result<()> {
-    // SAFETY: the call only asks.
+/// Enters a new user namespace, in which this process may mount, with the same user.
+fn enter_user_namespace() -> io::Result<()> {
+    // SAFETY: the call only reads.
     let user = unsafe { libc::getuid() };
-    // SAFETY: the call only asks.
+    // SAFETY: the call only reads.
     let group = unsafe { libc::getgid() };
-    // SAFETY: the process has a single thread, and gets users of its own.
+    // SAFETY: the process has a single thread, and gets a private user namespace.
     done(unsafe { libc::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNS) })?;
     fs::write("/proc/self/setgroups", "deny")?;
     fs::write("/proc/self/uid_map", format!("{user} {user} 1"))?;

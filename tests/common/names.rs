@@ -1,4 +1,4 @@
-//! Names that belong to one test of one process.
+//! Ring names that are unique to a test and a process.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -9,8 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tempfile::TempDir;
 
-/// A ring's name that no other test has. Whatever it leads to is removed when
-/// the test is over, however it ends.
+/// A ring's name that no other test has. Dropping it removes the file with that name.
 pub(crate) struct RingName(OsString);
 
 impl RingName {
@@ -21,19 +20,19 @@ impl RingName {
         Self(format!("quoit-test-{}-{names}-{test}", process::id()).into())
     }
 
-    /// A name that is like this one and continues with these bytes.
+    /// This name with a suffix.
     pub(crate) fn and(&self, more: impl Into<OsString>) -> Self {
         let mut name = self.0.clone();
         name.push(more.into());
         Self(name)
     }
 
-    /// The name for code that takes a `str`, such as a child.
+    /// The name as a `str`, such as for a child.
     pub(crate) fn as_str(&self) -> &str {
         self.0.to_str().expect("a name in UTF-8")
     }
 
-    /// The file behind the name.
+    /// The file with the name.
     pub(crate) fn file(&self) -> PathBuf {
         Path::new("/dev/shm").join(&self.0)
     }
@@ -54,17 +53,17 @@ impl fmt::Display for RingName {
 impl Drop for RingName {
     fn drop(&mut self) {
         let file = self.file();
-        // A few tests put a directory in the way.
+        // A few tests create a directory with the name.
         let _ = fs::remove_file(&file).or_else(|_| fs::remove_dir(&file));
     }
 }
 
-/// A directory of the test's own on tmpfs, where rings with paths live.
+/// A private directory on tmpfs, for rings with paths.
 pub(crate) fn shared_memory_directory() -> TempDir {
     directory_in(Path::new("/dev/shm"))
 }
 
-/// A directory of the test's own on whatever holds temporary files.
+/// A private directory among the temporary files.
 pub(crate) fn file_directory() -> TempDir {
     directory_in(&std::env::temp_dir())
 }

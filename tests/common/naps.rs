@@ -3,10 +3,10 @@
 use std::fs;
 use std::time::Instant;
 
-/// Wake-ups a second at most of a process that waits.
+/// The most wake-ups per second of a waiting process.
 const MOST: f64 = 11.0;
 
-/// A process that is watched while it is idle.
+/// The wake-ups of an idle process.
 pub(crate) struct Naps {
     what: String,
     pid: u32,
@@ -24,18 +24,18 @@ impl Naps {
         }
     }
 
-    /// What wakes more often than it may, in words.
+    /// A message, if the process wakes too often.
     pub(crate) fn too_many(&self) -> Option<String> {
         let count = sleeps(self.pid) - self.before;
-        // Later than the count: a slow machine makes the bound wider, and never narrower.
+        // Read after the count: a slow machine can only raise the bound.
         let seconds = self.start.elapsed().as_secs_f64();
-        // One sleep begins before the time and one behind it.
+        // One sleep may begin before the measured time, and one may end after it.
         let is_much = count as f64 > MOST * seconds + 2.0;
         is_much.then(|| format!("{} woke {count} times in {seconds:.2} s", self.what))
     }
 }
 
-/// How often the threads of a process have gone to sleep.
+/// How often the threads of a process have slept.
 fn sleeps(pid: u32) -> u64 {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).expect("the process lives");
     let statuses = threads.map(|thread| {

@@ -3,7 +3,7 @@
 use quoit::Record;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-/// A record of `N` words: as long as a riding message may be, or longer.
+/// A record of `N` words, with an inline copy if it is short enough.
 #[derive(Clone, Copy, Debug, PartialEq, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
 pub(crate) struct Words<const N: usize>(pub(crate) [u64; N]);
@@ -29,8 +29,7 @@ pub(crate) fn bytes(number: u64, len: usize) -> Vec<u8> {
     bytes
 }
 
-/// A number that looks nothing like `number`, the same one each time
-/// (splitmix64).
+/// A hash of `number` (splitmix64).
 pub(crate) fn mix(number: u64) -> u64 {
     let mut word = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     word = (word ^ word >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -1,5 +1,5 @@
-//! The segment as a file: what another process could read and write behind
-//! the back of both endpoints. Offsets are those of `layout.md`.
+//! The segment as a file: reads and writes that bypass both endpoints, as another process
+//! could do. Offsets are those of `layout.md`.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -22,7 +22,7 @@ pub(crate) const RIDE: u64 = 4112;
 pub(crate) const HEAD: u64 = 8192;
 pub(crate) const DATA: u64 = 16384;
 
-/// A ring's file. Reads and writes meet the same pages that the ends have mapped.
+/// A ring's file. Reads and writes access the same pages that the endpoints have mapped.
 pub(crate) struct SegmentFile(File);
 
 impl SegmentFile {
@@ -34,11 +34,11 @@ impl SegmentFile {
     pub(crate) fn read(&self, offset: u64) -> u64 {
         let mut bytes = [0; 8];
         let read = self.0.read_exact_at(&mut bytes, offset);
-        read.expect("the segment is so long");
+        read.expect("the segment has these bytes");
         u64::from_le_bytes(bytes)
     }
 
-    /// All that lies before the data.
+    /// Everything before the data.
     pub(crate) fn header(&self) -> Vec<u8> {
         let mut bytes = vec![0; DATA as usize];
         let read = self.0.read_exact_at(&mut bytes, 0);
@@ -64,8 +64,8 @@ impl SegmentFile {
         truncated.expect("the segment can be truncated");
     }
 
-    /// Whether the last message published rides in the tail's line.
-    pub(crate) fn rides(&self) -> bool {
+    /// Whether the last published message has an inline copy.
+    pub(crate) fn has_inline_copy(&self) -> bool {
         self.read(RIDE_POSITION) == self.read(TAIL) << 1 | 1
     }
 }

@@ -1,4 +1,4 @@
-//! What the header says of sleeping: counters, sleep words, flags.
+//! The sleep state in the header: counters, sleep words, flags.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ const PRODUCER_WORD: u64 = 12416;
 /// One endpoint's state word and counters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct EndState {
-    /// Whether barriers reach the endpoint's process.
+    /// Whether the endpoint's process is registered for barriers.
     pub(crate) registered: bool,
     pub(crate) parks: u64,
     pub(crate) wakes: u64,
@@ -26,7 +26,7 @@ pub(crate) struct SleepState {
     pub(crate) consumer: EndState,
 }
 
-/// A ring's sleep state, to be read again and again.
+/// A ring's sleep state, read on demand.
 pub(crate) struct SleepPage(SegmentFile);
 
 impl SleepPage {
@@ -50,8 +50,8 @@ impl SleepPage {
         }
     }
 
-    /// Whether the producer and the consumer are awake: a peer that sees it fences nothing.
-    pub(crate) fn are_awake(&self) -> [bool; 2] {
+    /// Whether the producer and the consumer are AWAKE: their peers then omit the fence.
+    pub(crate) fn are_working(&self) -> [bool; 2] {
         [PRODUCER_WORD, CONSUMER_WORD].map(|word| self.0.read(word) & 0xff == 1)
     }
 

@@ -1,10 +1,10 @@
 //! A harness for tests that start processes: one test after the other.
 //!
-//! The usual harness runs tests on several threads at once, and cannot play a
-//! child's part. Here the same binary can be started again to do so, and nothing
-//! else runs at the same time: a test has all children and descriptors to itself.
+//! libtest runs tests on several threads at once, and cannot run a child's part. This
+//! harness runs one test at a time, so no other test has child processes or descriptors,
+//! and the binary can start itself again as a child.
 //!
-//! The output is libtest's, and so are the options that cargo's users know.
+//! Its output and its common options are those of libtest.
 
 use std::env;
 use std::io::{self, Write};
@@ -16,11 +16,11 @@ use super::child;
 
 /// Tests with their names.
 pub(crate) type Tests = [(&'static str, fn())];
-/// What children do, with their names.
+/// The parts of children, with their names.
 pub(crate) type Parts = [(&'static str, fn(&[String]))];
 
-/// Writes `main` of a suite with `harness = false`. A test that is missing in
-/// the list is an unused function, and so a warning.
+/// Generates `main` of a suite with `harness = false`. A test that is missing in the list
+/// is an unused function, so the compiler warns.
 macro_rules! suite {
     (tests: [$($test:ident),* $(,)?], parts: [$($part:ident),* $(,)?] $(,)?) => {
         fn main() -> std::process::ExitCode {
@@ -33,7 +33,7 @@ macro_rules! suite {
 }
 pub(crate) use suite;
 
-/// What the command line asks for.
+/// The command line.
 #[derive(Default)]
 struct Wishes {
     list: bool,
@@ -43,7 +43,7 @@ struct Wishes {
     skips: Vec<String>,
 }
 
-/// Plays the child's part, or runs the tests.
+/// Runs the child's part, or the tests.
 pub(crate) fn run(tests: &Tests, parts: &Parts) -> ExitCode {
     if let Some(wanted) = child::part() {
         let arguments: Vec<String> = env::args().skip(1).collect();
@@ -55,7 +55,7 @@ pub(crate) fn run(tests: &Tests, parts: &Parts) -> ExitCode {
     let wishes = Wishes::read(env::args().skip(1));
     let wanted: Vec<_> = tests
         .iter()
-        .filter(|(name, _)| wishes.wants(name))
+        .filter(|(name, _)| wishes.selects(name))
         .collect();
     if wishes.list {
         for (name, _) in &wanted {
@@ -110,7 +110,7 @@ impl Wishes {
                 "--exact" => wishes.exact = true,
                 "--ignored" => wishes.only_ignored = true,
                 "--skip" => wishes.skips.extend(arguments.next()),
-                // Options of libtest that have a value and no meaning here.
+                // Options of libtest that have a value and no effect here.
                 "--format" | "--test-threads" | "--color" | "--logfile" | "-Z" => {
                     drop(arguments.next());
                 }
@@ -121,7 +121,7 @@ impl Wishes {
         wishes
     }
 
-    fn wants(&self, name: &str) -> bool {
+    fn selects(&self, name: &str) -> bool {
         let matches = |pattern: &String| {
             if self.exact {
                 name == pattern

@@ -1,4 +1,4 @@
-//! A wait on a thread of its own.
+//! A wait in a separate thread.
 
 use std::sync::mpsc;
 use std::thread;
@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use super::PATIENCE;
 
-/// Lets `wait` run on a thread of its own, does `act` here a moment later, and
-/// gives what the wait returned. Whether it waited already when `act` began is
-/// left open. A wait that hangs is a failure.
+/// Runs `wait` in a separate thread and, shortly after, `act` in this one. Returns the
+/// result of `wait`. The wait may begin before or after `act`. A wait that hangs fails the
+/// test.
 pub(crate) fn while_waiting<R: Send + 'static>(
     wait: impl FnOnce() -> R + Send + 'static,
     act: impl FnOnce(),
 ) -> R {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
-        // The receiver is there unless the test has failed already.
+        // The receiver exists unless the test has failed already.
         let _ = sender.send(wait());
     });
     thread::sleep(Duration::from_millis(10));

@@ -4,26 +4,26 @@ use std::collections::BTreeMap;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-/// The system call that a traced child makes to say that a window ends here.
-/// It asks for its parent, which no library does by itself.
+/// The system call by which a traced child marks the end of a window: it reads its parent's
+/// pid, which no library does.
 pub(crate) fn end_window() {
-    // SAFETY: the call takes no memory; past the C library, so that it is made.
+    // SAFETY: the call has no pointers. It bypasses the C library, which could cache the result.
     unsafe { libc::syscall(libc::SYS_getppid) };
 }
 
-/// What a child called between two endpoints of windows.
+/// The system calls of a child in one window.
 pub(crate) struct Window<S> {
     /// How often each system call was made.
     pub(crate) calls: BTreeMap<u64, u64>,
-    /// What was seen at its beginning and at its end.
+    /// The results of `look` at its beginning and at its end.
     pub(crate) before: S,
     pub(crate) after: S,
     pub(crate) seconds: f64,
 }
 
-/// Traces a child until it ends, from a thread of its own; `look` is called
-/// while the child stands still between two windows. What comes before the
-/// first end of a window and after the last is in no window.
+/// Traces a child until it ends, in a separate thread. Calls `look` while the child is
+/// stopped between two windows. System calls before the first mark and after the last one
+/// are in no window.
 pub(crate) fn trace<S: Copy + Send + 'static>(
     pid: u32,
     look: impl Fn() -> S + Send + 'static,
@@ -63,13 +63,13 @@ fn follow<S: Copy>(pid: u32, look: impl Fn() -> S) -> Vec<Window<S>> {
     windows
 }
 
-/// Traces a child through this many of these system calls, and meddles after each,
-/// while the child stands still.
+/// Traces a child through this many of these system calls. Runs `meddle` after each, while
+/// the child is stopped.
 pub(crate) fn meddle(pid: u32, call: libc::c_long, mut count: u32, mut meddling: impl FnMut(u32)) {
     attach(pid);
     let mut is_that_call = false;
     loop {
-        let stop = next_stop(pid, 0).expect("the child goes on");
+        let stop = next_stop(pid, 0).expect("the child continues");
         match stop {
             Stop::Before(number, _) => is_that_call = number == call,
             Stop::After(_) if is_that_call => {
@@ -85,18 +85,18 @@ pub(crate) fn meddle(pid: u32, call: libc::c_long, mut count: u32, mut meddling:
     }
 }
 
-/// Where a traced child stands still.
+/// Where a traced child is stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stop {
     /// Before this system call, with its arguments.
     Before(libc::c_long, [u64; 6]),
-    /// After a system call that returned this.
+    /// After a system call, with its result.
     After(i64),
-    /// Before this signal of its own; 0 for none.
+    /// Before the delivery of this signal; 0 for none.
     Signal(libc::c_int),
 }
 
-/// Makes this thread the tracer of a child, which will stop.
+/// Makes this thread the tracer of a child, and stops the child.
 pub(super) fn attach(pid: u32) {
     let options = libc::c_long::from(libc::PTRACE_O_TRACESYSGOOD);
     request(libc::PTRACE_SEIZE, pid, 0, options);
@@ -127,7 +127,7 @@ struct SystemCall {
     arch: u32,
     instruction: u64,
     stack: u64,
-    /// Before a call its number, after it what it returned.
+    /// Before a call its number, after it its result.
     number_or_result: u64,
     arguments: [u64; 6],
 }
@@ -136,13 +136,13 @@ struct SystemCall {
 const GET_SYSCALL_INFO: u16 = 0x420e;
 const INFO_OF_EXIT: u8 = 2;
 
-/// The system call at which a child stands.
+/// The system call at which a child is stopped.
 fn system_call(pid: u32) -> Stop {
     let mut info = SystemCall::default();
     let size = size_of_val(&info);
-    // SAFETY: the record outlives the call and is as long as it says.
+    // SAFETY: the record outlives the call and has the given length.
     let got = unsafe { libc::ptrace(GET_SYSCALL_INFO.into(), pid, size, &raw mut info) };
-    assert!(got > 0, "the child stands at a system call");
+    assert!(got > 0, "the child is stopped at a system call");
     if info.op == INFO_OF_EXIT {
         return Stop::After(info.number_or_result as i64);
     }
@@ -158,16 +158,16 @@ pub(super) fn resume(pid: u32, stop: Stop) {
     request(libc::PTRACE_SYSCALL, pid, 0, deliver);
 }
 
-/// Any request that takes no memory of ours. Its number is signed in musl alone.
+/// Any request without pointers to this process's memory. Only musl has a signed number.
 pub(super) fn request(command: impl Into<i64>, pid: u32, place: u64, data: libc::c_long) {
-    // SAFETY: the caller names such a request; `place` is the child's memory.
+    // SAFETY: the caller passes such a request; `place` is an address in the child.
     let done = unsafe { libc::ptrace(command.into() as _, pid, place, data) };
-    // The child may have been killed at the same time; waitpid tells.
+    // The child may have been killed at the same time; waitpid reports that.
     let gone = std::io::Error::last_os_error().raw_os_error() == Some(libc::ESRCH);
     assert!(done != -1 || gone, "the child can be traced");
 }
 
-/// A child that stands still, and continues instruction by instruction.
+/// A stopped child, which continues instruction by instruction.
 pub(crate) struct Halted(u32);
 
 impl Halted {
@@ -178,8 +178,8 @@ impl Halted {
         halted
     }
 
-    /// Continues until `is_so`, and is left there as if by SIGSTOP. No system
-    /// call on the way may wait.
+    /// Continues until `is_so`, and stops the child there as SIGSTOP would. No system call
+    /// before that may block.
     pub(crate) fn stop_when(self, is_so: impl Fn() -> bool) {
         while !is_so() {
             request(libc::PTRACE_SINGLESTEP, self.0, 0, 0);

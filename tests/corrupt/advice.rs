@@ -1,4 +1,4 @@
-//! Words on which nothing rests: counters, epochs, process ids.
+//! Words on which no decision depends: counters, epochs, process ids.
 
 use std::thread;
 use std::time::Duration;
@@ -20,7 +20,7 @@ const WAKES: u64 = 32;
 const RESCUES: u64 = 40;
 
 #[test]
-fn counters_and_epochs_may_be_at_their_end() {
+fn counters_and_epochs_may_be_at_their_maximum() {
     for end in [u64::MAX, u64::MAX - 1, 1 << 63] {
         let (ring, file, _name) = ring::<u64>("counters", 4);
         for page in [PRODUCER, CONSUMER] {
@@ -31,7 +31,7 @@ fn counters_and_epochs_may_be_at_their_end() {
         let mut producer = ring.producer().expect("the role is free");
         let mut consumer = ring.consumer().expect("the role is free");
         let before = file.read(CONSUMER + PARKS);
-        // Its time may be over before it sleeps.
+        // The timeout may pass before it sleeps.
         while file.read(CONSUMER + PARKS) == before {
             let nothing = consumer.pop_timeout(Duration::from_millis(1));
             nothing.expect_err("nothing is there");
@@ -45,13 +45,13 @@ fn counters_and_epochs_may_be_at_their_end() {
     }
 }
 
-/// The number that an endpoint left in the segment may be that of any process here.
+/// The pid in the segment may belong to any process of this machine.
 #[test]
-fn a_process_that_the_segment_names_is_believed_only_if_it_has_the_lock() {
+fn a_process_is_named_only_if_it_holds_the_lock() {
     let name = RingName::new("holder");
     let ring = RingOptions::new(4).create::<u64>(&name).expect("a ring");
     let file = SegmentFile::open(&name.file());
-    let observer = Observer::open(&name).expect("it is there");
+    let observer = Observer::open(&name).expect("it exists");
     let producer = ring.producer().expect("the role is free");
     let here = Holder::Known(std::process::id());
     for pid in [0, 1, u32::MAX, std::process::id()] {
@@ -72,10 +72,10 @@ fn a_process_that_the_segment_names_is_believed_only_if_it_has_the_lock() {
     assert_eq!(seen, None);
 }
 
-/// A sleep that only its deadline ends asks what the waker is doing: of a
-/// process that is none, and in a counter that is at its end.
+/// After a sleep that ended by its deadline, an endpoint checks the waker's process. Here
+/// the pid is of no process, and the counter is at its maximum.
 #[test]
-fn a_wake_that_never_came_is_counted_whatever_the_wakers_pid() {
+fn a_missed_wake_is_counted_for_any_pid_of_the_waker() {
     for pid in [0, 1, u32::MAX] {
         let name = RingName::new("rescue");
         let options = RingOptions::new(4).spin(Duration::ZERO);
@@ -87,7 +87,7 @@ fn a_wake_that_never_came_is_counted_whatever_the_wakers_pid() {
         file.write_half(PRODUCER + PID, pid);
         file.write(CONSUMER + RESCUES, u64::MAX);
         let mut tail = 0;
-        // A tail that comes before the second poll needs no rescue.
+        // A tail that moves before the second poll needs no rescue.
         while file.read(CONSUMER + RESCUES) == u64::MAX {
             let wait = move || (consumer.pop(), consumer);
             let (popped, back) = while_waiting(wait, || {

@@ -1,4 +1,4 @@
-//! Every call of every kind of end, and what a poisoned endpoint answers to it.
+//! Every call of every kind of endpoint, and its result on a poisoned endpoint.
 
 use std::fmt::Debug;
 use std::fs;
@@ -15,7 +15,7 @@ use crate::common::names::RingName;
 
 const NEVER: Deadline = Deadline::NEVER;
 
-/// A call with its text. What it gets it commits or releases.
+/// A call with its text. It commits or releases what it gets.
 type Call<E> = (&'static str, fn(&mut E) -> Answer<E>);
 type Answer<E> = Result<(), <E as End>::Error>;
 
@@ -23,13 +23,13 @@ type Answer<E> = Result<(), <E as End>::Error>;
 pub(crate) trait End: Sized + Send + 'static {
     type Error: Copy + Debug + PartialEq + Send + 'static;
     const CORRUPT: Self::Error;
-    /// Every call that can fail for want of a message or of room.
+    /// Every call that can fail because there is no message or no room.
     const CALLS: &'static [Call<Self>];
 
     fn corruption(&self) -> Option<Corrupt>;
     fn close(&mut self);
 
-    /// The calls that ask for nothing, and what a refused call leaves to its caller.
+    /// The calls with nothing to do, and what a failed call returns to its caller.
     fn idle(&mut self);
 }
 
@@ -113,7 +113,7 @@ end!(
         end.skip(1),
         end.skip(usize::MAX),
         end.skip_to_latest(),
-        // These answer nothing: `corruption` does.
+        // These return no error: `corruption` does.
         end.try_iter().next().ok_or(PopError::Corrupt),
         end.iter().next().ok_or(PopError::Corrupt),
         IntoIterator::into_iter(&mut *end)
@@ -184,11 +184,11 @@ end!(
     |end| assert_eq!(end.skip(0), Ok(0))
 );
 
-/// A refused record comes back.
+/// A refused record is returned.
 fn reason<R>(pushed: Result<R, PushError<u64>>) -> Result<R, ClaimError> {
     pushed.map_err(|error| match error {
         PushError::Corrupt(7) => ClaimError::Corrupt,
-        other => panic!("not the right refusal: {other:#?}"),
+        other => panic!("the wrong error: {other:#?}"),
     })
 }
 
@@ -230,8 +230,8 @@ fn popped_into(pop: impl FnOnce(&mut Vec<u8>) -> Result<u32, PopError>) -> Resul
     answer
 }
 
-/// Every call answers that the ring is corrupt, twice; none waits, and none changes a byte
-/// of the segment. The end comes back.
+/// Every call returns `Corrupt`, twice. None waits, and none changes a byte of the segment.
+/// Returns the endpoint.
 pub(crate) fn is_poisoned<E: End>(mut end: E, name: &RingName, found: Corrupt) -> E {
     for (text, call) in E::CALLS.iter().chain(E::CALLS) {
         end = refuses(end, name, found, text, *call);
@@ -243,8 +243,8 @@ pub(crate) fn is_poisoned<E: End>(mut end: E, name: &RingName, found: Corrupt) -
     refuses(end, name, found, "an idle call", idle)
 }
 
-/// Whichever call looks first finds it, stores nothing, and poisons the end. Each gets a
-/// new endpoint from `take` that has found nothing yet; `spoil` then writes what cannot be.
+/// Every call that polls detects the corruption, stores nothing, and poisons the endpoint.
+/// Each gets a new endpoint from `take`; `spoil` then writes an impossible value.
 pub(crate) fn any_call_finds_it<E: End>(
     name: &RingName,
     found: Corrupt,
@@ -259,7 +259,7 @@ pub(crate) fn any_call_finds_it<E: End>(
     }
 }
 
-/// On a thread of its own: a call that waits is a failure.
+/// In a separate thread: a call that waits fails the test.
 fn refuses<E: End>(
     mut end: E,
     name: &RingName,
@@ -267,7 +267,7 @@ fn refuses<E: End>(
     text: &str,
     call: fn(&mut E) -> Answer<E>,
 ) -> E {
-    let segment = || fs::read(name.file()).expect("the segment is there");
+    let segment = || fs::read(name.file()).expect("the segment exists");
     let before = segment();
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || sender.send((call(&mut end), end)));

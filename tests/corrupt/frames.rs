@@ -1,4 +1,4 @@
-//! Frame headers that cannot be.
+//! Impossible frame headers.
 
 use std::ops::ControlFlow;
 
@@ -13,7 +13,7 @@ use crate::common::segment_file::{DATA, HEAD, SegmentFile, TAIL};
 /// The length that marks padding.
 const PADDING: u64 = 0xffff_ffff;
 
-/// A frame of it takes 48 bytes.
+/// With its header it takes 48 bytes.
 const FORTY: &str = "a text of exactly forty bytes, no more..";
 
 /// A ring of 128 bytes in which these frames are published.
@@ -26,7 +26,7 @@ fn published(frames: &[&str]) -> (FrameProducer, FrameConsumer, SegmentFile, Rin
     (producer, consumer, file, name)
 }
 
-/// What is published, the headers at these offsets, and what is wrong with them.
+/// The published range, the headers at these offsets, and their fault.
 type Headers<'a> = ([u64; 2], &'a [(u64, u64)], &'static str, u64);
 
 fn cannot_be(([head, tail], headers, field, found): Headers<'_>) {
@@ -35,7 +35,7 @@ fn cannot_be(([head, tail], headers, field, found): Headers<'_>) {
     for (offset, header) in headers {
         file.write(DATA + offset, *header);
     }
-    let take = || ring.consumer().expect("the positions are sound");
+    let take = || ring.consumer().expect("the positions are valid");
     let found = corrupt(field, found);
     any_call_finds_it(&name, found, take, || ());
     let mut consumer = take();
@@ -51,7 +51,7 @@ fn a_frame_longer_than_what_is_published_is_corrupt() {
     }
 }
 
-/// Sixteen bytes of the lap are left at 112.
+/// At 112 the lap has sixteen bytes left.
 #[test]
 fn frames_and_padding_at_the_end_of_the_lap_are_checked() {
     let padding = (112, PADDING);
@@ -73,14 +73,14 @@ fn frames_and_padding_at_the_end_of_the_lap_are_checked() {
     }
 }
 
-/// Too few bytes for any header: what is left of them is what is shown.
+/// Too few bytes for a header: the error shows the remaining bytes.
 #[test]
 fn a_tail_between_words_is_corrupt() {
     cannot_be(([0, 4], &[], "tail", 4));
 }
 
 #[test]
-fn a_drain_releases_the_sound_frames_and_then_believes_nothing() {
+fn a_drain_releases_the_valid_frames_and_then_reports_corrupt() {
     type Drain = fn(&mut FrameConsumer) -> Result<usize, PopError>;
     let visit: Drain = |consumer| {
         let mut seen = Vec::new();
@@ -93,10 +93,10 @@ fn a_drain_releases_the_sound_frames_and_then_believes_nothing() {
     };
     let drains: [(Drain, u64); 5] = [
         (visit, 32),
-        (|consumer| consumer.skip(2), 32), // it looks at the third
+        (|consumer| consumer.skip(2), 32), // it reads the header of the third
         (|consumer| consumer.skip(3), 32),
         (|consumer| consumer.skip(usize::MAX), 32),
-        // Of frames of which one is corrupt none is the latest.
+        // With one corrupt frame among them, no frame is the latest.
         (|consumer| consumer.skip_to_latest(), 0),
     ];
     for (drain, released) in drains {
@@ -112,7 +112,7 @@ fn a_drain_releases_the_sound_frames_and_then_believes_nothing() {
         let successor = FrameConsumer::open(&name);
         let mut successor = successor.expect("the role is free");
         assert_eq!(successor.skip_to_latest(), Ok((2 - released / 16) as usize));
-        let frame = successor.try_peek().expect("the header is sound again");
+        let frame = successor.try_peek().expect("the header is valid again");
         assert_eq!(frame.to_vec(), b"three");
     }
 }
@@ -137,7 +137,7 @@ fn a_drain_that_ends_before_the_corrupt_frame_finds_nothing() {
 }
 
 #[test]
-fn frames_that_met_a_corrupt_one_release_nothing() {
+fn a_corrupt_frame_stops_every_release() {
     type End = fn(Frames<'_>);
     let ends: [End; 4] = [
         |frames| frames.release(),
@@ -146,12 +146,12 @@ fn frames_that_met_a_corrupt_one_release_nothing() {
         |frames| drop(frames),
     ];
     for end in ends {
-        // What the frame that was visited says by then does not count.
+        // The later header of a visited frame has no effect.
         for first in [3, 99] {
             let (_producer, mut consumer, file, name) = published(&["one", "two"]);
             file.write(DATA + 16, 40); // the header of "two"
             let mut frames = consumer.try_peek_many().expect("there are frames");
-            let one = frames.next_frame().expect("it is sound");
+            let one = frames.next_frame().expect("it is valid");
             assert_eq!(one.expect("a frame").to_vec(), b"one");
             assert_eq!(frames.next_frame().map(drop), Err(PopError::Corrupt));
             file.write(DATA + 16, 3);
@@ -177,7 +177,7 @@ fn frames_whose_headers_have_changed_since_are_not_released() {
 }
 
 #[test]
-fn a_batch_that_met_a_corrupt_head_publishes_nothing() {
+fn a_batch_with_a_corrupt_head_publishes_nothing() {
     type Add = fn(&mut FrameBatch<'_>) -> Result<(), ClaimError>;
     let adds: [Add; 4] = [
         |batch| batch.try_push(0, &[9; 40]),
@@ -190,7 +190,7 @@ fn a_batch_that_met_a_corrupt_head_publishes_nothing() {
         let mut batch = producer.batch();
         batch.try_push(0, &[7; 40]).expect("there is room");
         file.write(HEAD, 56);
-        // With padding it takes 80 bytes, and there is room for 32 without a look.
+        // With padding it takes 80 bytes; the cached head gives room for 32.
         assert_eq!(add(&mut batch), Err(ClaimError::Corrupt));
         assert!(batch.is_empty());
         file.write(HEAD, 0);
@@ -203,9 +203,9 @@ fn a_batch_that_met_a_corrupt_head_publishes_nothing() {
 }
 
 #[test]
-fn several_frames_that_met_a_corrupt_head_are_not_pushed() {
+fn several_frames_are_not_pushed_at_a_corrupt_head() {
     type Push = fn(&mut FrameProducer) -> Result<usize, ClaimError>;
-    // There is room for two of them without a look.
+    // The cached head gives room for two of them.
     const PAYLOADS: [&str; 3] = ["12345678"; 3];
     let pushes: [Push; 5] = [
         |producer| producer.try_push_slice(0, &PAYLOADS),
@@ -228,7 +228,7 @@ fn several_frames_that_met_a_corrupt_head_are_not_pushed() {
 }
 
 #[test]
-fn a_poisoned_consumer_does_not_go_on_with_the_frame_that_it_carries() {
+fn a_poisoned_consumer_does_not_use_its_inline_frame() {
     let (mut producer, mut consumer, file, name) = published(&[]);
     for _ in 0..2 {
         for _ in 0..64 {
@@ -237,10 +237,10 @@ fn a_poisoned_consumer_does_not_go_on_with_the_frame_that_it_carries() {
         producer.try_push(&[]).expect("there is room");
         assert_eq!(consumer.try_pop(&mut []).map(|popped| popped.len), Ok(0));
     }
-    producer.try_push(b"ride").expect("there is room");
-    assert!(file.rides());
+    producer.try_push(b"copy").expect("there is room");
+    assert!(file.has_inline_copy());
     let frame = consumer.try_peek().expect("there is a frame");
-    assert_eq!(frame.to_vec(), b"ride");
+    assert_eq!(frame.to_vec(), b"copy");
     file.write(DATA + 16, 40); // its header in the ring
     let drained = consumer.drain_with(|_| panic!("there is no frame"));
     assert_eq!(drained, Err(PopError::Corrupt));
@@ -256,30 +256,30 @@ fn a_header_is_read_once() {
         let (mut sound, mut unsound) = (0, 0);
         while_it_changes(&file, DATA, [24, nonsense], 3_000, || {
             publish(&file, 0, 64);
-            let mut consumer = ring.consumer().expect("the positions are sound");
+            let mut consumer = ring.consumer().expect("the positions are valid");
             while let Ok(frame) = consumer.try_peek() {
                 assert_eq!(frame.len(), 24);
                 sound += 1;
             }
             let found = consumer.corruption().expect("it is poisoned");
-            assert_eq!(found.found, nonsense, "what is shown is what was refused");
+            assert_eq!(found.found, nonsense, "the error shows the refused value");
             unsound += 1;
             sound > 100 && unsound > 100
         });
     }
 }
 
-/// Whatever lies in the ring: each call returns, and what it returns lies
-/// within what is published.
+/// With any bytes in the ring, each call returns, and its result is within the published
+/// range.
 #[test]
-fn no_bytes_whatever_lead_a_reader_astray() {
+fn a_reader_stays_within_what_is_published_for_any_bytes() {
     let (ring, file, _name) = ring::<[u8]>("any-bytes", 128);
     let mut number = 0;
     let mut random = || {
         number += 1;
         mix(number)
     };
-    // Short lengths, padding and nonsense, each with a kind.
+    // Short lengths, padding and random values, each with a kind.
     let mut header = || match random() % 4 {
         0 => random() % 32,
         1 => (random() % 128) | (7 << 32),
@@ -294,7 +294,7 @@ fn no_bytes_whatever_lead_a_reader_astray() {
         let head = header() & !7;
         let unread = (header() % 129) & !7;
         publish(&file, head, head.wrapping_add(unread));
-        let mut consumer = ring.consumer().expect("the positions are sound");
+        let mut consumer = ring.consumer().expect("the positions are valid");
         let mut buffer = [0; 128];
         loop {
             let before = consumer.position();
@@ -314,5 +314,5 @@ fn no_bytes_whatever_lead_a_reader_astray() {
             assert!(consumer.position().wrapping_sub(head) <= unread);
         }
     }
-    assert!(sound > 1000, "too few frames were sound");
+    assert!(sound > 1000, "too few frames were valid");
 }

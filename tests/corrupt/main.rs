@@ -1,9 +1,8 @@
-//! A value in the segment that cannot be is an error and nothing worse: no
-//! panic, no read beyond what was published, no endless loop. The end that
-//! finds it is poisoned: it stores nothing, and never waits. Dropping it and taking
-//! the role again, or replacing the ring, is the way out.
+//! An impossible value in the segment is an error: no panic, no read outside the published
+//! range, no endless loop. The endpoint that finds it is poisoned: it stores nothing, and
+//! never waits. To recover, drop it and take the role again, or replace the ring.
 //!
-//! The tests write behind the back of both endpoints, as a stray process would.
+//! The tests write to the segment directly, as a stray process would.
 
 mod advice;
 #[path = "../common/mod.rs"]
@@ -22,7 +21,7 @@ use common::names::RingName;
 use common::segment_file::{HEAD, SegmentFile, TAIL};
 use quoit::{Corrupt, Ring, RingOptions, Shape};
 
-/// A ring of `capacity` and the file behind it.
+/// A ring of `capacity` and its file.
 fn ring<T: Shape + ?Sized>(test: &str, capacity: u64) -> (Ring<T>, SegmentFile, RingName) {
     let name = RingName::new(test);
     let ring = RingOptions::new(capacity).create::<T>(&name);
@@ -30,15 +29,15 @@ fn ring<T: Shape + ?Sized>(test: &str, capacity: u64) -> (Ring<T>, SegmentFile, 
     (ring.expect("a ring"), file, name)
 }
 
-/// What is published: from `head` to `tail`.
+/// Sets the published range: from `head` to `tail`.
 fn publish(file: &SegmentFile, head: u64, tail: u64) {
     file.write(HEAD, head);
     file.write(TAIL, tail);
 }
 
-/// Another thread writes both words in turn at that offset while `attempt` runs, at
-/// least this many times and until it has seen enough of both: what is read twice
-/// is found to differ soon.
+/// Another thread alternates the two words at that offset while `attempt` runs, at least
+/// this many times and until it has seen enough of both. A second read would soon differ
+/// from the first.
 fn while_it_changes(
     file: &SegmentFile,
     offset: u64,

@@ -1,4 +1,4 @@
-//! Positions that cannot be.
+//! Impossible positions.
 
 use std::fmt::Debug;
 
@@ -12,47 +12,47 @@ use super::{corrupt, publish, ring, while_it_changes};
 use crate::common::names::RingName;
 use crate::common::segment_file::{HEAD, SegmentFile, TAIL};
 
-/// Tails that cannot be for a consumer at 10 that has seen 12, in a ring of 4.
+/// Impossible tails for a consumer at 10 that has seen 12, in a ring of 4.
 const IMPOSSIBLE_TAILS: [u64; 6] = [15, 11, 10, 9, 1 << 63, u64::MAX];
 
-/// Heads that cannot be for a producer at 14 that has seen 10, in a ring of 4.
+/// Impossible heads for a producer at 14 that has seen 10, in a ring of 4.
 const IMPOSSIBLE_HEADS: [u64; 6] = [15, 9, 0, 16, 1 << 63, u64::MAX];
 
 #[test]
-fn a_tail_that_cannot_be_poisons_the_consumer() {
+fn an_impossible_tail_poisons_the_consumer() {
     for tail in IMPOSSIBLE_TAILS {
         let (ring, file, name) = ring::<u64>("tail", 4);
         publish(&file, 10, 10);
-        let mut producer = ring.producer().expect("the positions are sound");
-        let mut consumer = ring.consumer().expect("the positions are sound");
+        let mut producer = ring.producer().expect("the positions are valid");
+        let mut consumer = ring.consumer().expect("the positions are valid");
         producer.try_push_slice(&[1, 2]).expect("there is room");
         assert_eq!(consumer.try_peek_many().map(|peek| peek.len()), Ok(2));
 
         file.write(TAIL, tail);
-        // The first call that looks finds it; from then on all say the same.
+        // The first call that polls detects it; all later calls return the same.
         assert_eq!(consumer.try_peek_many().map(drop), Err(PopError::Corrupt));
         consumer = is_poisoned(consumer, &name, corrupt("tail", tail));
         file.write(TAIL, 12);
         consumer = is_poisoned(consumer, &name, corrupt("tail", tail));
         assert_eq!(file.read(HEAD), 10);
-        // The producer is not concerned.
+        // The producer is not affected.
         producer.try_push(3).expect("there is room");
         assert_eq!(producer.corruption(), None);
 
         drop(consumer);
-        let mut successor = ring.consumer().expect("the positions are sound");
+        let mut successor = ring.consumer().expect("the positions are valid");
         assert_eq!(successor.try_iter().collect::<Vec<_>>(), [1, 2, 3]);
         assert_eq!(successor.corruption(), None);
     }
 }
 
 #[test]
-fn a_head_that_cannot_be_poisons_the_producer() {
+fn an_impossible_head_poisons_the_producer() {
     for head in IMPOSSIBLE_HEADS {
         let (ring, file, name) = ring::<u64>("head", 4);
         publish(&file, 10, 10);
-        let mut producer = ring.producer().expect("the positions are sound");
-        let mut consumer = ring.consumer().expect("the positions are sound");
+        let mut producer = ring.producer().expect("the positions are valid");
+        let mut consumer = ring.consumer().expect("the positions are valid");
         producer
             .try_push_slice(&[1, 2, 3, 4])
             .expect("there is room");
@@ -63,20 +63,20 @@ fn a_head_that_cannot_be_poisons_the_producer() {
         file.write(HEAD, 10);
         producer = is_poisoned(producer, &name, corrupt("head", head));
         assert_eq!(file.read(TAIL), 14);
-        // The consumer is not concerned.
+        // The consumer is not affected.
         assert_eq!(consumer.try_pop(), Ok(1));
         assert_eq!(consumer.corruption(), None);
 
         drop(producer);
-        let mut successor = ring.producer().expect("the positions are sound");
+        let mut successor = ring.producer().expect("the positions are valid");
         successor.try_push(5).expect("there is room");
         assert_eq!(consumer.try_iter().collect::<Vec<_>>(), [2, 3, 4, 5]);
     }
 }
 
-/// Room for two is known; each call looks for more.
+/// The cached head gives room for two; each call polls for more.
 #[test]
-fn several_records_that_met_a_corrupt_head_are_not_pushed() {
+fn several_records_are_not_pushed_at_a_corrupt_head() {
     type Push = fn(&mut Producer<u64>) -> Result<usize, ClaimError>;
     let pushes: [Push; 8] = [
         |producer| producer.try_push_slice(&[7; 4]),
@@ -104,16 +104,16 @@ fn several_records_that_met_a_corrupt_head_are_not_pushed() {
         assert_eq!((producer.position(), file.read(TAIL)), (2, 2));
         drop(is_poisoned(producer, &name, corrupt("head", 9)));
     }
-    // One by one, they fill the room that was known.
+    // Single pushes fill the room that the cached head gives.
     let (mut producer, _consumer, file, name) = half_full();
     assert_eq!(producer.extend(3..9), Err(PushError::Corrupt(5)));
     assert_eq!((producer.position(), file.read(TAIL)), (4, 4));
     drop(is_poisoned(producer, &name, corrupt("head", 9)));
 }
 
-/// Open units need no look at the peer's position: an endpoint that is poisoned has none.
+/// Open units need no poll of the peer's position: a poisoned endpoint has none.
 #[test]
-fn an_end_that_is_poisoned_has_nothing_open() {
+fn a_poisoned_endpoint_has_no_open_units() {
     let (ring, file, name) = ring::<u64>("open", 8);
     let mut producer = ring.producer().expect("the role is free");
     let consumer = ring.consumer().expect("the role is free");
@@ -126,8 +126,8 @@ fn an_end_that_is_poisoned_has_nothing_open() {
     file.write(HEAD, 0);
     drop(consumer);
 
-    let mut producer = ring.producer().expect("the positions are sound");
-    let mut consumer = ring.consumer().expect("the positions are sound");
+    let mut producer = ring.producer().expect("the positions are valid");
+    let mut consumer = ring.consumer().expect("the positions are valid");
     producer.try_push_slice(&[2, 3, 4]).expect("there is room");
     assert_eq!(consumer.try_pop(), Ok(1)); // and three records are open
     file.write(TAIL, 100);
@@ -137,19 +137,19 @@ fn an_end_that_is_poisoned_has_nothing_open() {
     assert_eq!(file.read(HEAD), 1);
 }
 
-/// Both endpoints of a ring of this shape, each with the other one there: a wait would be
-/// without end.
-fn both_ends_are_poisoned<T: Shape + ?Sized>()
+/// Both endpoints of a ring of this shape, each with its peer attached: a wait would not
+/// end.
+fn both_endpoints_are_poisoned<T: Shape + ?Sized>()
 where
     T::Producer: End,
     T::Consumer: End,
 {
     let (ring, file, name) = ring::<T>("both-ends", 64);
     publish(&file, 0, 64);
-    let consumer = ring.consumer().expect("the positions are sound");
+    let consumer = ring.consumer().expect("the positions are valid");
     let take = || {
         publish(&file, 0, 64);
-        ring.producer().expect("the positions are sound")
+        ring.producer().expect("the positions are valid")
     };
     let spoil = || file.write(HEAD, 72);
     any_call_finds_it(&name, corrupt("head", 72), take, spoil);
@@ -158,10 +158,10 @@ where
     drop(consumer);
 
     publish(&file, 64, 64);
-    let _producer = ring.producer().expect("the positions are sound");
+    let _producer = ring.producer().expect("the positions are valid");
     let take = || {
         publish(&file, 64, 64);
-        ring.consumer().expect("the positions are sound")
+        ring.consumer().expect("the positions are valid")
     };
     let spoil = || file.write(TAIL, 129);
     any_call_finds_it(&name, corrupt("tail", 129), take, spoil);
@@ -169,7 +169,7 @@ where
     assert_eq!((file.read(HEAD), file.read(TAIL)), (64, 129));
 }
 
-/// Closing a poisoned endpoint, and dropping it, gives its role up and moves nothing.
+/// Closing or dropping a poisoned endpoint releases its role and moves no position.
 fn is_poisoned_to_the_end<E: End>(mut end: E, name: &RingName, found: Corrupt, spoil: impl Fn()) {
     spoil();
     let (text, call) = E::CALLS[0];
@@ -182,16 +182,16 @@ fn is_poisoned_to_the_end<E: End>(mut end: E, name: &RingName, found: Corrupt, s
 }
 
 #[test]
-fn whichever_call_looks_first_poisons_an_end_of_records() {
-    both_ends_are_poisoned::<u64>();
+fn every_call_of_records_that_polls_detects_a_corrupt_position() {
+    both_endpoints_are_poisoned::<u64>();
 }
 
 #[test]
-fn whichever_call_looks_first_poisons_an_end_of_frames() {
-    both_ends_are_poisoned::<[u8]>();
+fn every_call_of_frames_that_polls_detects_a_corrupt_position() {
+    both_endpoints_are_poisoned::<[u8]>();
 }
 
-/// Both roles are refused, each for its reason, and the segment does not change.
+/// Both roles are refused, each with its error, and the segment does not change.
 fn both_are_refused<T: Shape + ?Sized>(
     ring: &Ring<T>,
     file: &SegmentFile,
@@ -207,7 +207,7 @@ fn both_are_refused<T: Shape + ?Sized>(
     ];
     for (refusal, expected) in refusals {
         let Some(Error::Corrupt(found)) = refusal else {
-            panic!("not the right refusal: {refusal:#?}");
+            panic!("the wrong error: {refusal:#?}");
         };
         assert_eq!(found, expected);
     }
@@ -215,7 +215,7 @@ fn both_are_refused<T: Shape + ?Sized>(
 }
 
 #[test]
-fn no_role_is_given_at_positions_that_cannot_be() {
+fn no_role_is_granted_at_impossible_positions() {
     let (ring, file, _name) = ring::<u64>("stored", 4);
     drop((ring.producer(), ring.consumer()));
     for (head, tail) in [(0, 5), (1, 0), (0, u64::MAX), (7, 1 << 40)] {
@@ -223,13 +223,13 @@ fn no_role_is_given_at_positions_that_cannot_be() {
         both_are_refused(&ring, &file, [corrupt("head", head), corrupt("tail", tail)]);
     }
     publish(&file, 5, 7);
-    let producer = ring.producer().expect("the positions are sound again");
-    let consumer = ring.consumer().expect("the positions are sound again");
+    let producer = ring.producer().expect("the positions are valid again");
+    let consumer = ring.consumer().expect("the positions are valid again");
     assert_eq!((producer.position(), consumer.position()), (7, 5));
 }
 
 #[test]
-fn no_frame_role_is_given_at_a_position_between_words() {
+fn no_frame_role_is_granted_at_a_position_between_words() {
     for odd in [1, 4, 60, 63] {
         let (ring, file, _name) = ring::<[u8]>("between-words", 64);
         publish(&file, odd, odd);
@@ -258,18 +258,20 @@ fn a_position_is_read_once() {
 }
 
 #[test]
-fn replacing_is_a_way_out() {
+fn a_corrupt_ring_can_be_replaced() {
     let (ring, file, name) = ring::<u64>("way-out", 4);
     file.write(TAIL, 100);
     both_are_refused(&ring, &file, [corrupt("head", 0), corrupt("tail", 100)]);
     let options = RingOptions::new(4).stale(StalePolicy::Replace);
-    let new = options.create::<u64>(&name).expect("nobody holds the ring");
-    let mut producer = new.producer().expect("a new ring is sound");
+    let new = options
+        .create::<u64>(&name)
+        .expect("no process holds the ring");
+    let mut producer = new.producer().expect("a new ring is valid");
     producer.try_push(7).expect("there is room");
 }
 
 #[test]
-fn an_end_never_reads_its_own_position_back() {
+fn an_endpoint_never_reads_its_own_position_back() {
     let (ring, file, _name) = ring::<u64>("own-position", 4);
     let mut producer = ring.producer().expect("the role is free");
     let mut consumer = ring.consumer().expect("the role is free");

@@ -8,12 +8,12 @@ use crate::common::names::RingName;
 use crate::common::segment_file::SegmentFile;
 use crate::common::threads::while_waiting;
 
-/// The consumer's and the producer's.
+/// The offsets of the consumer's and the producer's semaphore.
 const SEMAPHORES: [u64; 2] = [12544, 12672];
 
 type Ends = (Producer<u64>, Consumer<u64>);
 
-/// A ring of one record whose ends sleep on semaphores, at once.
+/// A ring of one record whose endpoints sleep on semaphores without spinning.
 fn world() -> (Ring<u64>, SegmentFile, RingName) {
     let name = RingName::new("semaphores");
     let options = RingOptions::new(1)
@@ -37,7 +37,7 @@ fn write_both(file: &SegmentFile, offset: u64, word: u32) {
 }
 
 /// A message wakes the consumer, and room the producer.
-fn both_ends_work((mut producer, mut consumer): Ends) {
+fn both_endpoints_work((mut producer, mut consumer): Ends) {
     let wait = move || (consumer.pop(), consumer);
     let (popped, mut consumer) = while_waiting(wait, || {
         producer.try_push(7).expect("there is room");
@@ -52,9 +52,9 @@ fn both_ends_work((mut producer, mut consumer): Ends) {
     assert_eq!(consumer.try_pop(), Ok(9));
 }
 
-/// Draining them one by one would take half a minute.
+/// Draining the tokens one by one would take half a minute.
 #[test]
-fn tokens_without_number_keep_no_end_busy() {
+fn a_corrupt_token_count_keeps_no_endpoint_busy() {
     for value in [u32::MAX, 1 << 31, i32::MAX as u32] {
         let (ring, file, _name) = world();
         let (producer, mut consumer) = ends(&ring);
@@ -63,33 +63,33 @@ fn tokens_without_number_keep_no_end_busy() {
         assert_eq!(nothing, Err(PopError::TimedOut));
         let left = file.read(SEMAPHORES[0]) as u32;
         assert!(left > value / 2, "{left} of {value} tokens are left");
-        both_ends_work((producer, consumer));
+        both_endpoints_work((producer, consumer));
     }
 }
 
-/// How many wait is a hint to the waker; a sleep ends without it, too.
+/// The number of waiters is a hint to the waker; a sleep also ends without it.
 #[test]
 fn a_wrong_number_of_waiters_loses_no_message() {
     for waiters in [1, 1 << 31, u32::MAX] {
         let (ring, file, _name) = world();
         let ends = ends(&ring);
         write_both(&file, 4, waiters);
-        both_ends_work(ends);
+        both_endpoints_work(ends);
     }
 }
 
-/// What else is in a semaphore tells glibc which operation to ask the kernel
-/// for: an unknown one aborts the process, another one waits where it should
-/// wake. Such a semaphore is left alone, and the ends sleep on their words.
+/// Another word of a semaphore selects glibc's system call: an unknown value aborts the
+/// process, a wrong one waits where it should wake. The library does not use such a
+/// semaphore; its endpoints sleep on their words.
 #[test]
-fn a_semaphore_that_was_written_to_is_left_alone() {
+fn a_semaphore_that_was_written_to_is_not_used() {
     for kind in [0, 1, 0x81, 0x82, 0xff, 1 << 31, u32::MAX] {
         let (ring, file, _name) = world();
         // The second pair takes its roles before the word is restored.
         for kind in [kind, 0x80] {
             let ends = ends(&ring);
             write_both(&file, 8, kind);
-            both_ends_work(ends);
+            both_endpoints_work(ends);
         }
     }
 }

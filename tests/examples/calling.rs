@@ -38,7 +38,7 @@ fn an_interrupted_caller_leaves_nothing() {
 }
 
 #[test]
-fn the_calculator_explains_itself() {
+fn the_calculator_has_a_help_text() {
     let help = Example::start("calculator", &["--help"]).end();
     assert!(help.output.contains("--calls"), "{help:?}");
     let refused = Example::start("calculator", &["--calls", "many"]).end();

@@ -3,7 +3,7 @@
 use std::env;
 use std::io::Read;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{self, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use super::common::PATIENCE;
 use super::common::child::code_of;
 use super::common::names::RingName;
 
-/// A running example. Killed and reaped when the test is over, however it ends.
+/// A running example. Dropping it kills and reaps the process.
 pub(crate) struct Example(process::Child);
 
 /// How an example has ended.
@@ -28,13 +28,13 @@ impl Example {
         Self::start_on(Stdio::piped(), example, arguments)
     }
 
-    /// Starts an end of this ring.
+    /// Starts an endpoint of this ring.
     pub(crate) fn end_of(ring: &RingName, example: &str, arguments: &[&str]) -> Self {
         let name = ["--name", ring.as_str()];
         Self::start(example, &[&name[..], arguments].concat())
     }
 
-    /// Starts it with a signal that it is to ignore.
+    /// Starts it with a signal ignored.
     pub(crate) fn start_ignoring(signal: libc::c_int, example: &str, arguments: &[&str]) -> Self {
         let mut command = Command::new(path_of(example));
         let ignore = move || {
@@ -42,13 +42,18 @@ impl Example {
             unsafe { libc::signal(signal, libc::SIG_IGN) };
             Ok(())
         };
-        // SAFETY: what runs between fork and exec makes one syscall.
+        // SAFETY: the code between fork and exec makes one syscall.
         unsafe { command.pre_exec(ignore) };
         Self::spawn(command, Stdio::piped(), arguments)
     }
 
     pub(crate) fn start_on(output: Stdio, example: &str, arguments: &[&str]) -> Self {
         Self::spawn(Command::new(path_of(example)), output, arguments)
+    }
+
+    /// Starts another program than an example.
+    pub(crate) fn of_program(program: &Path, arguments: &[&str]) -> Self {
+        Self::spawn(Command::new(program), Stdio::piped(), arguments)
     }
 
     fn spawn(mut command: Command, output: Stdio, arguments: &[&str]) -> Self {
@@ -73,11 +78,18 @@ impl Example {
         signal_to(self.pid(), signal);
     }
 
-    /// `kill -9`, and waits for the death.
+    /// `kill -9`, and waits for the exit.
     pub(crate) fn kill(mut self) {
-        assert!(self.is_running(), "the example is alive until it is killed");
+        assert!(self.is_running(), "the example runs until it is killed");
         self.0.kill().expect("the example can be killed");
         self.0.wait().expect("the example can be reaped");
+    }
+
+    /// The same, and what it had said until then.
+    pub(crate) fn kill_and_read(mut self) -> String {
+        assert!(self.is_running(), "the example is alive until it is killed");
+        self.0.kill().expect("the example can be killed");
+        self.end().output
     }
 
     fn is_running(&mut self) -> bool {
@@ -85,11 +97,11 @@ impl Example {
         status.is_none()
     }
 
-    /// The next line that the example says.
+    /// The next line of the example's output.
     pub(crate) fn line(&mut self) -> String {
         let output = self.0.stdout.as_mut().expect("its output is piped");
         let mut line = Vec::new();
-        // Byte by byte: what comes after the line stays in the pipe.
+        // Byte by byte: the bytes after the line stay in the pipe.
         while line.last() != Some(&b'\n') {
             let mut byte = [0];
             output.read_exact(&mut byte).expect("a whole line");
@@ -98,7 +110,7 @@ impl Example {
         String::from_utf8(line).expect("the output is text")
     }
 
-    /// Waits until the example has ended by itself.
+    /// Waits until the example has exited.
     pub(crate) fn end(mut self) -> Ended {
         wait_until("the example ends", || !self.is_running());
         let mut ended = Ended {
@@ -117,12 +129,30 @@ impl Example {
         ended
     }
 
-    /// Waits until the example has ended well, with just this to say.
+    /// As [`Self::end`], of an example that says more than its pipe holds: it is read at once.
+    pub(crate) fn end_reading(mut self) -> Ended {
+        let mut output = self.0.stdout.take().expect("its output is piped");
+        let reader = thread::spawn(move || {
+            let mut text = String::new();
+            output.read_to_string(&mut text).map(|_| text)
+        });
+        wait_until("the example ends", || reader.is_finished());
+        let output = reader
+            .join()
+            .expect("no panic")
+            .expect("the output is text");
+        Ended {
+            output,
+            ..self.end()
+        }
+    }
+
+    /// Waits until the example has succeeded with exactly this output.
     pub(crate) fn says(self, line: &str) {
         self.ends_with(0, line);
     }
 
-    /// Waits until it has died of the signal, with just this to say.
+    /// Waits until the signal has ended it, with exactly this output.
     pub(crate) fn dies_saying(self, signal: libc::c_int, line: &str) {
         self.ends_with(128 + signal, line);
     }
@@ -150,7 +180,7 @@ fn path_of(example: &str) -> PathBuf {
 
 pub(crate) fn signal_to(process: u32, signal: libc::c_int) {
     let process = libc::pid_t::try_from(process).expect("a process");
-    // SAFETY: the process is a descendant of ours and not reaped.
+    // SAFETY: the process is a descendant and not reaped yet.
     let sent = unsafe { libc::kill(process, signal) };
     assert_eq!(sent, 0, "the process can be signalled");
 }
@@ -158,7 +188,7 @@ pub(crate) fn signal_to(process: u32, signal: libc::c_int) {
 pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let start = Instant::now();
     while !is_so() {
-        assert!(start.elapsed() < PATIENCE, "it takes too long until {what}");
+        assert!(start.elapsed() < PATIENCE, "timeout: {what}");
         thread::sleep(Duration::from_millis(1));
     }
 }

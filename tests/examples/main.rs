@@ -1,5 +1,5 @@
-//! The examples as their users run them: real processes, killed and started
-//! again, interrupted, in a pipe and on a terminal.
+//! The examples as users run them: real processes that are killed and restarted,
+//! interrupted, in a pipe and on a terminal.
 //!
 //! `cargo test` builds them; `cargo test --test examples` alone does not.
 
@@ -7,7 +7,9 @@ mod calling;
 #[path = "../common/mod.rs"]
 mod common;
 mod example;
+mod latency;
 mod network;
+mod readme;
 mod recovering;
 #[cfg(feature = "shared_memory")]
 mod shmem;
@@ -25,7 +27,7 @@ use common::segment_file::{DATA, HEAD, SegmentFile, TAIL};
 use example::{Example, signal_to, wait_until};
 use terminal::Terminal;
 
-/// The ring's tail and head, as its segment says.
+/// The ring's tail and head, from its segment.
 fn positions(ring: &RingName) -> (u64, u64) {
     let segment = SegmentFile::open(&ring.file());
     (segment.read(TAIL), segment.read(HEAD))
@@ -47,18 +49,18 @@ fn wait_for_head(ring: &RingName, head: u64) {
     wait_until("the messages are read", || positions(ring).1 >= head);
 }
 
-fn assert_gone(ring: &RingName) {
-    assert!(!ring.file().exists(), "{ring} is still there");
+fn assert_removed(ring: &RingName) {
+    assert!(!ring.file().exists(), "{ring} still exists");
 }
 
-/// What a consumer says that has verified these messages.
+/// The line of a consumer that has verified these messages.
 fn verified(first: u64, end: u64) -> String {
     let (count, last) = (end - first, end - 1);
     format!("verified {count} messages ({first} to {last}), 0 lost, 0 torn")
 }
 
 #[test]
-fn the_producer_may_come_first() {
+fn the_producer_may_start_first() {
     let ring = RingName::new("producer-first");
     let count = ["--count", "50000"];
     let producer = Example::end_of(&ring, "producer", &count);
@@ -66,11 +68,11 @@ fn the_producer_may_come_first() {
     let consumer = Example::end_of(&ring, "consumer", &count);
     consumer.says(&verified(0, 50_000));
     producer.says("sent 50000 messages (0 to 49999), all read");
-    assert_gone(&ring);
+    assert_removed(&ring);
 }
 
 #[test]
-fn the_consumer_may_come_first() {
+fn the_consumer_may_start_first() {
     let ring = RingName::new("consumer-first");
     let count = ["--count", "50000"];
     let consumer = Example::end_of(&ring, "consumer", &count);
@@ -78,7 +80,7 @@ fn the_consumer_may_come_first() {
     let producer = Example::end_of(&ring, "producer", &count);
     consumer.says(&verified(0, 50_000));
     producer.says("sent 50000 messages (0 to 49999), all read");
-    assert_gone(&ring);
+    assert_removed(&ring);
 }
 
 #[test]
@@ -99,7 +101,7 @@ fn killed_producers_leave_no_gap() {
     producer.says(&format!("sent 20000 messages ({sent} to {last}), all read"));
     consumer.signal(libc::SIGINT);
     consumer.dies_saying(libc::SIGINT, &verified(0, count));
-    assert_gone(&ring);
+    assert_removed(&ring);
 }
 
 #[test]
@@ -114,7 +116,7 @@ fn killed_consumers_leave_no_gap() {
         consumer.kill();
         read = positions(&ring).1;
     }
-    // No consumer reads any more, so the ring is full in the end.
+    // No consumer reads any more, so the ring becomes full.
     wait_until("the ring is full", || positions(&ring).0 == read + 4096);
     producer.signal(libc::SIGTERM);
     let (sent, last) = (read + 4096, read + 4095);
@@ -122,7 +124,7 @@ fn killed_consumers_leave_no_gap() {
     producer.dies_saying(libc::SIGTERM, &sum);
     let consumer = Example::end_of(&ring, "consumer", &["--count", &sent.to_string()]);
     consumer.says(&verified(read, sent));
-    assert_gone(&ring);
+    assert_removed(&ring);
 }
 
 #[test]
@@ -138,12 +140,12 @@ fn an_interrupt_ends_one_and_then_the_other() {
     wait_for_head(&ring, sent);
     consumer.signal(libc::SIGINT);
     consumer.dies_saying(libc::SIGINT, &verified(0, sent));
-    assert_gone(&ring);
+    assert_removed(&ring);
 }
 
-/// As after `nohup`: the terminal may go, and the example continues.
+/// As after `nohup`: the terminal may close, and the example continues.
 #[test]
-fn a_signal_that_an_example_was_told_to_ignore_ends_nothing() {
+fn an_ignored_signal_does_not_end_an_example() {
     let ring = RingName::new("nohup");
     let name = ["--name", ring.as_str()];
     let consumer = Example::start_ignoring(libc::SIGHUP, "consumer", &name);
@@ -161,7 +163,7 @@ fn a_signal_that_an_example_was_told_to_ignore_ends_nothing() {
     }
 }
 
-/// Whoever is last removes the name, unless a message is unread.
+/// The process that exits last removes the name, unless a message is unread.
 #[test]
 fn an_interrupt_ends_both_at_once_and_drops_no_message() {
     for _ in 0..10 {
@@ -208,12 +210,12 @@ fn the_consumer_fails_if_a_message_is_lost_or_torn() {
         ended.output,
         "verified 4094 messages (0 to 4095), 1 lost, 1 torn, 1 repeated\n"
     );
-    assert_gone(&ring);
+    assert_removed(&ring);
 }
 
-/// The last one out removes the ring that it had, and no other one.
+/// The process that exits last removes only the ring that it held.
 #[test]
-fn a_ring_that_has_the_name_by_now_stays() {
+fn the_last_process_keeps_a_new_ring_of_the_same_name() {
     let ring = RingName::new("renamed");
     let moved = RingName::new("renamed-to");
     let consumer = Example::end_of(&ring, "consumer", &[]);
@@ -229,7 +231,10 @@ fn a_ring_that_has_the_name_by_now_stays() {
     let ended = consumer.end();
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(ended.errors.contains("has a name elsewhere"), "{ended:?}");
-    assert!(ring.file().exists(), "the ring of others is removed");
+    assert!(
+        ring.file().exists(),
+        "the ring of other processes is removed"
+    );
 }
 
 #[test]
@@ -247,7 +252,7 @@ fn there_is_one_producer() {
 }
 
 #[test]
-fn what_cannot_be_is_refused_with_advice() {
+fn invalid_arguments_are_refused_with_advice() {
     let ring = RingName::new("advice");
     let holder = Example::end_of(&ring, "consumer", &["--capacity", "64"]);
     wait_for_ring(&ring);
@@ -291,7 +296,7 @@ fn help_is_enough() {
 }
 
 #[test]
-fn each_end_shows_one_line_on_a_terminal() {
+fn each_endpoint_shows_one_line_on_a_terminal() {
     let ring = RingName::new("terminal");
     let name = ["--name", ring.as_str()];
     let (output, mut terminal) = Terminal::open();
@@ -312,10 +317,10 @@ fn each_end_shows_one_line_on_a_terminal() {
     terminal.shows("4096 unread");
 }
 
-/// The directory of an example's process, while it has one.
+/// The directory of an example's process, while it exists.
 fn directory_of(example: &str, process: u32) -> Option<PathBuf> {
     let prefix = format!("quoit-{example}-{process}-");
-    let entries = fs::read_dir("/dev/shm").expect("there is /dev/shm");
+    let entries = fs::read_dir("/dev/shm").expect("/dev/shm can be read");
     entries
         .flatten()
         .find(|entry| entry.file_name().to_string_lossy().starts_with(&prefix))
@@ -375,10 +380,12 @@ fn an_interrupted_demo_leaves_nothing() {
 }
 
 #[test]
-fn a_demo_whose_end_is_killed_fails_and_leaves_nothing() {
+fn a_demo_whose_child_is_killed_fails_and_leaves_nothing() {
     let demo = Example::start("demo", &[]);
     let process = demo.pid();
-    wait_until("all ends have begun", || children_of(process).len() == 8);
+    wait_until("all endpoints have begun", || {
+        children_of(process).len() == 8
+    });
     signal_to(children_of(process)[0], libc::SIGKILL);
     let ended = demo.end();
     assert_eq!((ended.code, ended.output.as_str()), (Some(1), ""));
@@ -387,7 +394,7 @@ fn a_demo_whose_end_is_killed_fails_and_leaves_nothing() {
 }
 
 fn children_of(parent: u32) -> Vec<u32> {
-    let processes = fs::read_dir("/proc").expect("there is /proc");
+    let processes = fs::read_dir("/proc").expect("/proc can be read");
     processes
         .flatten()
         .filter(|entry| parent_of(&entry.path()) == Some(parent))

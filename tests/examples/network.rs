@@ -9,7 +9,7 @@ use super::common::names::RingName;
 use super::example::{Example, wait_until};
 use super::wait_for_head;
 
-/// Names in /dev/shm that begin so.
+/// Names in /dev/shm with this prefix.
 fn left(prefix: &str) -> usize {
     let left = fs::read_dir("/dev/shm").expect("shared memory");
     let names = left.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
@@ -32,12 +32,12 @@ fn datagrams_are_echoed_by_another_process() {
 }
 
 #[test]
-fn an_echo_server_serves_until_it_is_asked_to_stop() {
+fn an_echo_server_serves_until_a_signal_stops_it() {
     for signal in [libc::SIGINT, libc::SIGTERM] {
         let mut server = Example::start("udp_echo", &["server", "--port", "0"]);
         let line = server.line();
         let port = port(&line);
-        for text in ["Hello, UDP Server!", "once more", ""] {
+        for text in ["Hello, UDP Server!", "again", ""] {
             Example::start("udp_echo", &["client", "--port", port, text]).says(text);
         }
         let process = server.pid();
@@ -63,7 +63,7 @@ fn clients_wait_for_a_slow_drain_and_lose_nothing() {
 }
 
 #[test]
-fn a_gateway_serves_until_it_is_asked_to_stop() {
+fn a_gateway_serves_until_a_signal_stops_it() {
     let ring = RingName::new("gateway");
     let serve = ["serve", "--port", "0", "--name", ring.as_str()];
     let mut gateway = Example::start("tcp_gateway", &serve);
@@ -76,7 +76,7 @@ fn a_gateway_serves_until_it_is_asked_to_stop() {
         }
     }
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("it accepts");
-    // A line that is too long ends its own connection and nobody else's.
+    // A line that is too long ends its own connection only.
     stream.write_all(&[b'x'; 5000]).expect("it is read");
     stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
     let closed = stream.read(&mut [0]).map_err(|error| error.kind());
@@ -117,7 +117,7 @@ fn interrupted_network_examples_leave_nothing() {
 }
 
 #[test]
-fn the_network_examples_explain_themselves() {
+fn the_network_examples_have_help_texts() {
     for (example, option) in [("udp_echo", "--datagrams"), ("tcp_gateway", "--lines")] {
         let help = Example::start(example, &["--help"]).end();
         assert!(help.output.contains(option), "{help:?}");

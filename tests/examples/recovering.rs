@@ -1,4 +1,4 @@
-//! The example whose processes are killed and started again.
+//! The example whose processes are killed and restarted.
 
 use super::example::{Example, signal_to, wait_until};
 use super::{children_of, directory_of};
@@ -41,7 +41,7 @@ fn an_example_that_loses_a_process_fails_and_leaves_nothing() {
 }
 
 #[test]
-fn the_example_explains_itself() {
+fn the_example_has_a_help_text() {
     let help = Example::start("exactly_once", &["--help"]).end();
     assert!(help.output.contains("--kills"), "{help:?}");
     let refused = Example::start("exactly_once", &["--kills", "many"]).end();

@@ -9,7 +9,7 @@ use super::children_of;
 use super::common::segment_file::{HEAD, SegmentFile};
 use super::example::{Example, signal_to, wait_until};
 
-/// How many rings of this process are left.
+/// How many rings of this process exist.
 fn rings_of(process: u32) -> usize {
     names_of("two-rings", process)
 }
@@ -39,7 +39,7 @@ fn an_event_loop_serves_a_socket_and_two_rings() {
 }
 
 #[test]
-fn an_interrupt_ends_the_event_loop_with_all_its_peers() {
+fn an_interrupt_ends_the_event_loop_and_all_its_peers() {
     let mut example = Example::start("event_loop", &["--ticks", "1000000000"]);
     let process = example.pid();
     let path = format!("/dev/shm/quoit-event-loop-{process}-orders");
@@ -54,7 +54,7 @@ fn an_interrupt_ends_the_event_loop_with_all_its_peers() {
 }
 
 #[test]
-fn an_interrupt_ends_the_loop_with_both_senders() {
+fn an_interrupt_ends_the_loop_and_both_senders() {
     for signal in [libc::SIGINT, libc::SIGTERM] {
         let example = Example::start("two_rings", &["--ticks", "1000000000"]);
         let process = example.pid();
@@ -102,7 +102,7 @@ fn an_interrupt_ends_the_loop_with_both_senders() {
 }
 
 #[test]
-fn a_feed_is_killed_and_comes_back() {
+fn a_feed_is_killed_and_restarts() {
     let example = Example::start("three_feeds", &["--ticks", "20000"]);
     let process = example.pid();
     let ended = example.end();
@@ -119,7 +119,7 @@ fn a_feed_is_killed_and_comes_back() {
 }
 
 #[test]
-fn a_feed_that_another_one_kills_comes_back_as_well() {
+fn a_feed_that_another_process_kills_restarts_too() {
     let mut example = Example::start("three_feeds", &["--ticks", "1000000000"]);
     let process = example.pid();
     for venue in ["north", "south", "west"] {
@@ -144,7 +144,7 @@ fn a_handler_profiles_its_thread() {
     let threads = format!("/proc/{}/task", example.pid());
     let count = || fs::read_dir(&threads).map_or(0, Iterator::count);
     wait_until("it works", || count() == 2);
-    // Time that passes for all others, and not for its thread.
+    // Wall-clock time that is not CPU time of its thread.
     example.signal(libc::SIGSTOP);
     thread::sleep(Duration::from_millis(500));
     example.signal(libc::SIGCONT);
@@ -166,7 +166,7 @@ fn a_handler_profiles_its_thread() {
 }
 
 #[test]
-fn the_sleeping_examples_explain_themselves() {
+fn the_sleeping_examples_have_help_texts() {
     for (example, option) in [
         ("event_loop", "--ticks"),
         ("two_rings", "--ticks"),
@@ -182,7 +182,7 @@ fn the_sleeping_examples_explain_themselves() {
 }
 
 #[test]
-fn numbers_come_back_over_both_doorbells() {
+fn numbers_are_echoed_over_both_doorbells() {
     let example = Example::start("doorbells", &["--trips", "500"]);
     let process = example.pid();
     let ended = example.end();

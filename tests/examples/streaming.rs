@@ -8,7 +8,7 @@ use super::common::names::{RingName, file_directory, files_in};
 use super::common::segment_file::{DATA, SegmentFile, TAIL};
 use super::example::{Example, signal_to, wait_until};
 
-/// What an example's process has left, or has not removed yet.
+/// The files of an example's process that it has not removed.
 fn left_by(example: &str, process: u32, directory: &Path) -> Vec<String> {
     let mut names = files_in(directory);
     names.retain(|name| name.starts_with(&format!("quoit-{example}-{process}")));
@@ -82,7 +82,7 @@ fn an_interrupted_journal_leaves_nothing() {
 }
 
 #[test]
-fn a_journal_is_written_and_drained_by_hand() {
+fn a_journal_is_written_and_drained_by_separate_commands() {
     let directory = file_directory();
     let file = directory.path().join("journal");
     let path = file.to_str().expect("a path in UTF-8");
@@ -101,7 +101,7 @@ fn a_journal_is_written_and_drained_by_hand() {
     let full = Example::start("journal", &["write", path]).end();
     assert_eq!(full.code, Some(1), "{full:?}");
     assert_eq!(full.errors, "error: the journal is full; drain it\n");
-    // A torn record, as after a machine failed, stops the one who drains.
+    // A torn record, as after a failure of the machine, stops the drain.
     let segment = SegmentFile::open(&file);
     let record = count + 5;
     let place = DATA + record % (1 << 17) * 24;
@@ -115,7 +115,7 @@ fn a_journal_is_written_and_drained_by_hand() {
 }
 
 #[test]
-fn the_streaming_examples_explain_themselves() {
+fn the_streaming_examples_have_help_texts() {
     for (example, option) in [("pipe", "--words"), ("journal", "--records")] {
         let help = Example::start(example, &["--help"]).end();
         assert!(help.output.contains(option), "{help:?}");
@@ -126,7 +126,7 @@ fn the_streaming_examples_explain_themselves() {
 }
 
 #[test]
-fn frames_are_sent_to_whoever_consumes_them() {
+fn frames_are_sent_to_any_consumer() {
     let name = RingName::new("frames-example");
     let example = Example::start("frames", &["--name", name.as_str(), "--count", "1000"]);
     wait_until("there is a ring", || name.file().exists());

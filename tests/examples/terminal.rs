@@ -1,4 +1,4 @@
-//! A terminal that a test has for itself.
+//! A pseudo-terminal for one test.
 
 use std::fs::File;
 use std::io::Read;
@@ -10,18 +10,18 @@ use std::thread;
 
 use super::common::PATIENCE;
 
-/// Its near side, which sees what is drawn.
+/// The controlling side, which receives what the example draws.
 pub(crate) struct Terminal {
     chunks: mpsc::Receiver<String>,
     seen: String,
 }
 
 impl Terminal {
-    /// The far side, for an example's output, and the near one.
+    /// Opens one: the terminal, for an example's output, and the controlling side.
     pub(crate) fn open() -> (Stdio, Self) {
         let (mut near, mut far) = (-1, -1);
         let (near_pointer, far_pointer) = (&raw mut near, &raw mut far);
-        // SAFETY: both pointers lead to integers, and the others may be null.
+        // SAFETY: both pointers are to integers, and the others may be null.
         let opened = unsafe {
             libc::openpty(
                 near_pointer,
@@ -32,14 +32,14 @@ impl Terminal {
             )
         };
         assert_eq!(opened, 0, "there is a terminal");
-        // SAFETY: `openpty` has just opened it, for us.
+        // SAFETY: `openpty` has just opened it, and nothing else owns it.
         let mut near = File::from(unsafe { OwnedFd::from_raw_fd(near) });
         // SAFETY: the same.
         let far = unsafe { OwnedFd::from_raw_fd(far) };
         let (sender, chunks) = mpsc::channel();
         thread::spawn(move || {
             let mut buffer = [0; 4096];
-            // Reading fails when the far side is closed.
+            // A read fails when the terminal is closed.
             while let Ok(length) = near.read(&mut buffer) {
                 let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
                 if sender.send(text).is_err() {
@@ -51,7 +51,7 @@ impl Terminal {
         (Stdio::from(far), Self { chunks, seen })
     }
 
-    /// Waits until the terminal shows this, and forgets what it has shown so far.
+    /// Waits until the terminal shows this, and then discards its output so far.
     pub(crate) fn shows(&mut self, text: &str) {
         while !self.seen.contains(text) {
             match self.chunks.recv_timeout(PATIENCE) {

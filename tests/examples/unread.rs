@@ -1,4 +1,4 @@
-//! The examples when nobody reads what they print: `| head -1`.
+//! The examples with a closed output: `| head -1`.
 
 use std::fs;
 use std::os::fd::OwnedFd;
@@ -10,9 +10,9 @@ use quoit::{FrameConsumer, PopError};
 
 use super::common::names::RingName;
 use super::example::{Example, wait_until};
-use super::{assert_gone, wait_for_ring};
+use super::{assert_removed, wait_for_ring};
 
-/// The examples that need no other program, each as short as it can be.
+/// The examples that need no other program, each with a short run.
 const ALONE: [(&str, &[&str]); 13] = [
     ("calculator", &["--calls", "2000"]),
     ("demo", &["--count", "1000"]),
@@ -28,12 +28,12 @@ const ALONE: [(&str, &[&str]); 13] = [
     ("udp_echo", &["--datagrams", "20"]),
     ("workers", &["--below", "1000"]),
 ];
-/// The others, which a test below or in `shmem.rs` starts.
+/// The other examples, which a test below or in `shmem.rs` starts.
 const OTHERS: [&str; 4] = ["consumer", "frames", "producer", "shmem"];
 
-/// A stream that nobody reads.
+/// A pipe whose reader has closed.
 fn unread() -> Stdio {
-    let (reader, writer) = UnixStream::pair().expect("two ends");
+    let (reader, writer) = UnixStream::pair().expect("a pair");
     drop(reader);
     OwnedFd::from(writer).into()
 }
@@ -43,31 +43,31 @@ pub(super) fn start(example: &str, arguments: &[&str]) -> Example {
 }
 
 #[track_caller]
-pub(super) fn ends_well(example: Example) {
+pub(super) fn succeeds(example: Example) {
     let ended = example.end();
     assert_eq!((ended.code, &*ended.errors), (Some(0), ""), "{ended:?}");
 }
 
 #[test]
-fn an_example_that_nobody_reads_ends_well() {
+fn an_example_with_a_closed_output_ends_with_success() {
     for (example, arguments) in ALONE {
         println!("{example}");
-        ends_well(start(example, arguments));
+        succeeds(start(example, arguments));
     }
 }
 
 #[test]
-fn both_ends_of_a_ring_end_well_when_nobody_reads() {
+fn producer_and_consumer_with_closed_outputs_end_with_success() {
     let ring = RingName::new("unread");
     let arguments = ["--name", ring.as_str(), "--count", "5000"];
     let producer = start("producer", &arguments);
-    ends_well(start("consumer", &arguments));
-    ends_well(producer);
-    assert_gone(&ring);
+    succeeds(start("consumer", &arguments));
+    succeeds(producer);
+    assert_removed(&ring);
 }
 
 #[test]
-fn frames_end_well_when_nobody_reads() {
+fn frames_with_a_closed_output_ends_with_success() {
     let ring = RingName::new("unread-frames");
     let frames = start("frames", &["--name", ring.as_str(), "--count", "100"]);
     wait_for_ring(&ring);
@@ -85,8 +85,8 @@ fn frames_end_well_when_nobody_reads() {
     };
     assert_eq!(error, PopError::Abandoned);
     drop(consumer);
-    ends_well(frames);
-    assert_gone(&ring);
+    succeeds(frames);
+    assert_removed(&ring);
 }
 
 #[test]

@@ -7,19 +7,19 @@ use super::example::{Example, signal_to, wait_until};
 
 const MEMFD: &str = "/memfd:quoit (deleted)";
 
-/// Whether a process has mapped memory like this.
+/// Whether a process has mapped such memory.
 fn maps(process: u32, what: &str) -> bool {
     let maps = fs::read_to_string(format!("/proc/{process}/maps"));
     maps.is_ok_and(|maps| maps.contains(what))
 }
 
-/// Whether it is past its `exec`: before that it has what its parent has.
+/// Whether it has finished its `exec`: before that it has its parent's mappings.
 fn is_worker(process: u32) -> bool {
     let line = fs::read(format!("/proc/{process}/cmdline"));
     line.is_ok_and(|line| line.ends_with(b"\0work\0"))
 }
 
-/// This many numbers that it never comes to an endpoint.
+/// So high a limit that the count never ends.
 const ENDLESS: [&str; 4] = ["--below", "1000000000000", "--workers", "2"];
 
 /// Starts it, and waits until its workers are at work.
@@ -44,7 +44,7 @@ fn workers_count_primes() {
 }
 
 #[test]
-fn nothing_of_the_workers_lies_in_shared_memory() {
+fn the_workers_create_nothing_in_shared_memory() {
     let (example, workers) = at_work();
     for process in workers.into_iter().chain([example.pid()]) {
         assert!(maps(process, MEMFD));
@@ -61,7 +61,7 @@ fn interrupted_workers_leave_nothing() {
         assert_eq!(ended.code, Some(128 + signal), "{ended:?}");
         assert_eq!(ended.errors, "interrupted\n");
         for worker in workers {
-            assert!(!maps(worker, MEMFD), "a worker is still there");
+            assert!(!maps(worker, MEMFD), "a worker still runs");
         }
     }
 }

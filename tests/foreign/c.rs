@@ -33,7 +33,7 @@ impl Consumer {
         COMPILED.get_or_init(|| Self::compile("consume", SOURCE.as_ref()))
     }
 
-    /// With the flag of which `layout.md` warns: no other process hears such a wake.
+    /// With the flag against which `layout.md` warns: such a wake does not reach other processes.
     fn compile_private() -> Self {
         let path = directory("private").join("private.c");
         let source = format!(
@@ -55,7 +55,7 @@ impl Consumer {
     }
 }
 
-/// A producer whose ring has a frame's worth of room several times over.
+/// A producer whose ring has room for several frames.
 fn producer(name: &RingName, capacity: u64, doorbell: DoorbellKind) -> FrameProducer {
     let options = RingOptions::new(capacity).doorbell(doorbell);
     let ring = options.spin(Duration::ZERO).create::<[u8]>(name);
@@ -90,25 +90,25 @@ pub(super) fn c_takes_every_frame_and_is_woken_by_either_doorbell() {
     }
 }
 
-pub(super) fn c_is_woken_by_each_frame_and_by_the_goodbye() {
+pub(super) fn c_is_woken_by_each_frame_and_by_the_close() {
     let program = Consumer::compiled();
     for doorbell in DOORBELLS {
         let name = RingName::new("c-woken");
         let mut producer = producer(&name, 4096, doorbell);
         let consumer = program.start(name.as_str());
-        until("it takes the role", || producer.peer_epoch() > 0);
+        until("the client takes the role", || producer.peer_epoch() > 0);
         producer.push(&[]).expect("room");
         let mut traffic = Traffic::new();
         traffic.count(&[]);
         let mut sleeper = DeepSleeper::new(consumer.pid());
         for number in 0..20 {
-            sleeper.falls_asleep();
+            sleeper.runs_into_sleep();
             push(&mut producer, &mut traffic, number);
             assert_eq!(sleeper.woken(), Some(0), "{doorbell:?}: frame {number}");
         }
-        sleeper.falls_asleep();
+        sleeper.runs_into_sleep();
         drop(producer);
-        assert_eq!(sleeper.woken(), Some(0), "{doorbell:?}: goodbye");
+        assert_eq!(sleeper.woken(), Some(0), "{doorbell:?}: close");
         drop(sleeper);
         assert_eq!(consumer.ends(), verdict(&traffic, "closed"));
     }
@@ -126,9 +126,8 @@ fn sleeps_for_room(
     thread::scope(|scope| {
         let (say, hear) = mpsc::channel();
         scope.spawn(move || {
-            // SAFETY: the call takes nothing.
-            say.send(unsafe { libc::gettid() })
-                .expect("the test listens");
+            // SAFETY: the call has no arguments.
+            say.send(unsafe { libc::gettid() }).expect("the test runs");
             fill(producer);
         });
         let thread = hear.recv().expect("a thread") as u32;
@@ -146,7 +145,7 @@ pub(super) fn c_wakes_a_producer_that_waits_for_room() {
         let mut producer = producer(&name, 1024, doorbell);
         let page = SleepPage::open(&name.file());
         let consumer = program.start(name.as_str());
-        until("it takes the role", || producer.peer_epoch() > 0);
+        until("the client takes the role", || producer.peer_epoch() > 0);
         let mut traffic = Traffic::new();
         for round in 0..20 {
             sleeps_for_room(&mut producer, &page, &consumer, |producer| {
@@ -161,14 +160,14 @@ pub(super) fn c_wakes_a_producer_that_waits_for_room() {
     }
 }
 
-pub(super) fn c_that_wakes_its_own_process_only_is_noticed() {
+pub(super) fn c_that_wakes_only_its_own_process_is_detected() {
     let program = Consumer::compile_private();
     let name = RingName::new("c-private");
     let mut producer = producer(&name, 64, DoorbellKind::Futex);
     let page = SleepPage::open(&name.file());
     let consumer = program.start(name.as_str());
-    until("it takes the role", || producer.peer_epoch() > 0);
-    // One that is missed may be on its way; eight in a row are not.
+    until("the client takes the role", || producer.peer_epoch() > 0);
+    // A single missing wake may still arrive; eight in a row do not.
     for _ in 0..8 {
         sleeps_for_room(&mut producer, &page, &consumer, |producer| {
             (0..4).for_each(|_| producer.push(&[0; 16]).expect("a consumer"));
@@ -177,7 +176,7 @@ pub(super) fn c_that_wakes_its_own_process_only_is_noticed() {
     assert!(page.read().producer.rescues >= 1);
 }
 
-pub(super) fn c_is_killed_and_its_successor_goes_on() {
+pub(super) fn c_is_killed_and_the_next_holder_continues() {
     let program = Consumer::compiled();
     let name = RingName::new("c-killed");
     let mut producer = producer(&name, 1 << 16, DoorbellKind::Futex);
@@ -206,7 +205,7 @@ pub(super) fn c_is_killed_and_its_successor_goes_on() {
     assert_eq!(second.ends(), verdict(&traffic, "closed"));
 }
 
-/// Pushes a few frames, says so, and waits for its death.
+/// Pushes a few frames, reports that, and waits until it is killed.
 pub(super) fn doomed_producer(arguments: &[String]) {
     let ring = RingOptions::new(4096).open::<[u8]>(&arguments[0]);
     let mut producer = ring.expect("a ring").producer().expect("the role is free");
@@ -232,7 +231,7 @@ pub(super) fn c_notices_a_producer_that_was_killed() {
     assert_eq!(consumer.ends().output, output);
 }
 
-pub(super) fn c_says_what_is_wrong() {
+pub(super) fn c_reports_errors() {
     let program = Consumer::compiled();
     let refuses = |name: &str, expected: &str| {
         let ended = program.start(name).ends();

@@ -1,5 +1,5 @@
-//! `client.c`, which has the C of `layout.md` and nothing of quoit's: how it is started,
-//! and the same two ends in Rust.
+//! `client.c`, which consists of the C code of `layout.md` and uses nothing of quoit: how
+//! the tests start it, and the same two endpoints in Rust.
 
 use std::fs;
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ use super::layout;
 use super::program::Program;
 use super::traffic::frame;
 
-/// A shape and a doorbell, and how the client calls them.
+/// A shape and a doorbell, and the client's names for them.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Variant {
     pub(super) frames: bool,
@@ -62,7 +62,7 @@ impl Variant {
         if self.frames { 1024 } else { 64 }
     }
 
-    /// A new ring, made by Rust.
+    /// A new ring, created by Rust.
     pub(super) fn create(self, name: &RingName, first: u64) {
         let options = RingOptions::new(self.capacity()).doorbell(self.doorbell);
         let options = options.first_position(first);
@@ -120,7 +120,7 @@ impl Client {
         Program::start_with_input(&mut self.command(arguments))
     }
 
-    /// Runs a command that ends by itself: what it says, or its error.
+    /// Runs a command; returns its output, or its error.
     pub(super) fn does(&self, arguments: &[&str]) -> String {
         let ended = self.start(arguments).ends();
         match ended.code {
@@ -137,7 +137,7 @@ pub(super) enum End {
 }
 
 impl End {
-    /// Starts one, which continues to the position `until`; returns when it has the role.
+    /// Starts one that continues to the position `until`; returns when it holds the role.
     pub(super) fn start(
         client: Option<&Client>,
         role: &str,
@@ -168,7 +168,7 @@ impl End {
         }
     }
 
-    /// Waits until it has come to its position and left.
+    /// Waits until it has reached its position and exited.
     pub(super) fn ends(self) {
         match self {
             Self::C(program) => {
@@ -193,7 +193,7 @@ fn options() -> RingOptions {
     RingOptions::default().spin(Duration::ZERO)
 }
 
-/// What a part is told: the ring, whether it holds frames, the last position, and
+/// The arguments of a part: the ring, whether it holds frames, the last position, and
 /// whether each message waits for a line.
 struct Orders<'a> {
     name: &'a str,
@@ -212,18 +212,18 @@ impl<'a> Orders<'a> {
         }
     }
 
-    /// Before each message.
+    /// Waits before each message.
     fn next(&self, number: &mut u64) {
         *number += 1;
         if self.steps {
             hear();
         } else if *number % 256 == 0 {
-            thread::sleep(Duration::from_micros(*number / 256 % 128)); // the peer falls asleep
+            thread::sleep(Duration::from_micros(*number / 256 % 128)); // lets the peer sleep
         }
     }
 }
 
-/// Continues over the deaths of its consumers.
+/// Produces, also when consumers are killed.
 pub(super) fn rust_produces(arguments: &[String]) {
     let orders = Orders::read(arguments);
     let mut number = 0;
@@ -253,7 +253,7 @@ pub(super) fn rust_produces(arguments: &[String]) {
     }
 }
 
-/// Continues over the deaths of its producers.
+/// Consumes, also when producers are killed.
 pub(super) fn rust_consumes(arguments: &[String]) {
     let orders = Orders::read(arguments);
     let mut number = 0;

@@ -17,8 +17,8 @@ pub(super) fn compile(source: &Path, program: &Path, options: &[&str]) {
     assert!(compiled.success(), "{} is compiled", source.display());
 }
 
-/// A directory below cargo's `target`, which outlives the run: each program of a run is
-/// compiled once.
+/// A directory below cargo's `target`, which outlives the run: each program is compiled
+/// once per run.
 pub(super) fn directory(name: &str) -> PathBuf {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("foreign-{name}"));
     fs::create_dir_all(&directory).expect("a directory");

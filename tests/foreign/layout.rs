@@ -1,4 +1,4 @@
-//! `src/layout.md`: its C, and its test vector.
+//! `src/layout.md`: its C code, and its test vector.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use super::common::names::RingName;
 
 const TEXT: &str = include_str!("../../src/layout.md");
 
-/// The fenced blocks that begin with this line, one behind the other.
+/// The fenced blocks that begin with this line, concatenated.
 fn blocks(begin: &str) -> Vec<String> {
     let mut blocks = Vec::new();
     let mut lines = TEXT.lines();
@@ -19,14 +19,14 @@ fn blocks(begin: &str) -> Vec<String> {
     blocks
 }
 
-/// All C of the text, as one file.
+/// All C code of the page, as one file.
 pub(super) fn c() -> String {
     let blocks = blocks("```c");
     assert_eq!(blocks.len(), 3, "positions, sleeping, roles");
     blocks.concat()
 }
 
-/// The bytes of the test vector: `None` is any byte. What it does not show is 0.
+/// The bytes of the test vector: `None` is any byte. Bytes that it does not show are 0.
 fn vector(length: usize) -> Vec<Option<u8>> {
     let dumps = blocks("```text");
     let mut dumps = dumps.iter().filter(|block| block.starts_with("00000000  "));

@@ -1,5 +1,4 @@
-//! Programs in other languages that have read `layout.md` and nothing else, at
-//! the other end of a ring whose producer is quoit's own.
+//! Programs in other languages, written from `layout.md` alone, share rings with quoit.
 
 mod c;
 mod client;
@@ -38,7 +37,7 @@ fn push(producer: &mut FrameProducer, traffic: &mut Traffic, number: u64) {
     traffic.count(&frame);
 }
 
-/// Waits for what another process does.
+/// Waits until another process has done something.
 fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let start = Instant::now();
     while !holds() {
@@ -50,40 +49,40 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
 common::suite::suite! {
     tests: [
         c_takes_every_frame_and_is_woken_by_either_doorbell,
-        c_is_woken_by_each_frame_and_by_the_goodbye,
+        c_is_woken_by_each_frame_and_by_the_close,
         c_wakes_a_producer_that_waits_for_room,
-        c_that_wakes_its_own_process_only_is_noticed,
-        c_is_killed_and_its_successor_goes_on,
+        c_that_wakes_only_its_own_process_is_detected,
+        c_is_killed_and_the_next_holder_continues,
         c_notices_a_producer_that_was_killed,
-        c_says_what_is_wrong,
+        c_reports_errors,
         the_test_vector_is_what_quoit_writes,
         c_and_rust_take_over_from_each_other_after_any_death,
         c_is_clean_under_the_sanitizers,
         c_is_woken_from_each_sleep,
         c_wakes_from_each_sleep,
-        c_makes_the_ring_that_rust_makes,
-        c_unlinks_a_ring_that_nobody_has,
+        c_and_rust_create_identical_rings,
+        c_unlinks_a_ring_that_no_process_holds,
         c_replaces_a_ring_and_is_replaced,
-        c_finishes_what_a_dead_unlinker_began,
-        c_goes_on_with_a_ring_whose_unlinker_gave_up,
+        c_finishes_the_unlink_of_a_killed_process,
+        c_continues_with_a_ring_whose_unlink_failed,
         c_and_rust_race_for_a_name,
-        c_clears_what_its_predecessor_left,
-        c_keeps_no_role_in_a_child,
+        c_clears_the_state_of_the_previous_holder,
+        c_holds_no_role_in_a_child,
         every_field_that_a_client_must_check_is_checked,
         a_superseded_ring_is_not_taken,
         a_ring_of_semaphores_is_not_for_python,
         frames_that_break_a_rule_are_refused,
         positions_wrap,
-        the_examples_say_goodbye,
+        the_examples_close,
         closed_standard_streams_put_nothing_into_a_ring,
-        the_examples_say_goodbye_after_a_signal,
-        an_example_does_not_wait_for_a_producer_that_cannot_come,
-        python_keeps_no_role_in_a_child,
-        python_has_no_role_in_a_child,
+        the_examples_close_after_a_signal,
+        an_example_does_not_wait_for_a_producer_that_cannot_attach,
+        python_holds_no_role_in_a_child,
+        python_cannot_use_a_consumer_in_a_child,
         python_takes_every_frame,
         python_ends_well_if_nobody_reads_its_answer,
         python_observes_and_changes_nothing,
-        python_says_what_is_wrong,
+        python_reports_errors,
     ],
     parts: [doomed_producer, rust_consumes, rust_produces],
 }

@@ -1,4 +1,4 @@
-//! Names between C and Rust: creating, replacing, unlinking, and a child's role.
+//! Names between C and Rust: creating, replacing, unlinking, and the role of a child process.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -17,7 +17,7 @@ use super::until;
 /// The producer's sleep word.
 const PRODUCER_WORD: u64 = 12416;
 
-pub(super) fn c_makes_the_ring_that_rust_makes() {
+pub(super) fn c_and_rust_create_identical_rings() {
     let client = Client::compiled();
     for variant in VARIANTS {
         let [theirs, ours] = [RingName::new("made-by-c"), RingName::new("made-by-rust")];
@@ -38,7 +38,7 @@ pub(super) fn c_makes_the_ring_that_rust_makes() {
     }
 }
 
-pub(super) fn c_unlinks_a_ring_that_nobody_has() {
+pub(super) fn c_unlinks_a_ring_that_no_process_holds() {
     let client = Client::compiled();
     let name = RingName::new("c-unlinks");
     let ring = RingOptions::new(64).create::<i64>(&name).expect("a ring");
@@ -72,7 +72,7 @@ pub(super) fn c_replaces_a_ring_and_is_replaced() {
     let new = Ring::<i64>::open(&name).expect("a ring");
     assert_eq!(new.capacity(), 128);
     drop(new.producer().expect("the role is free"));
-    // The reverse: the client's next end is in the ring that Rust made.
+    // The reverse: the client's next endpoint is in the ring that Rust created.
     let options = RingOptions::new(64).stale(StalePolicy::Replace);
     let newest = options.create::<i64>(&name).expect("a ring");
     let mut waiting = client.start(&["consume", name.as_str(), "records", "9"]);
@@ -82,12 +82,12 @@ pub(super) fn c_replaces_a_ring_and_is_replaced() {
         matches!(in_use, Error::InUse { holder: Holder::Known(pid), .. } if pid == waiting.pid())
     );
     assert!(matches!(newest.consumer(), Err(Error::InUse { .. })));
-    // It waits for a producer that can no longer come.
+    // It waits for a producer that can no longer attach.
     fs::remove_file(name.file()).expect("a name");
     assert_eq!(waiting.ends().errors, "error: superseded\n");
 }
 
-pub(super) fn c_finishes_what_a_dead_unlinker_began() {
+pub(super) fn c_finishes_the_unlink_of_a_killed_process() {
     let client = Client::compiled();
     let name = RingName::new("c-finishes");
     RingOptions::new(64).create::<i64>(&name).expect("a ring");
@@ -97,10 +97,10 @@ pub(super) fn c_finishes_what_a_dead_unlinker_began() {
     assert!(!name.file().exists());
 }
 
-/// Locks the bytes of the name and of both roles, as who unlinks does.
+/// Locks the bytes of the name and of both roles, as an unlinking process does.
 fn lock_all(file: &File) {
     for byte in [0, 4096, 8192] {
-        // SAFETY: all zero bytes are such a lock.
+        // SAFETY: all zero bytes are a valid lock.
         let mut lock: libc::flock = unsafe { std::mem::zeroed() };
         lock.l_type = libc::F_WRLCK as libc::c_short;
         lock.l_start = byte;
@@ -111,7 +111,7 @@ fn lock_all(file: &File) {
     }
 }
 
-pub(super) fn c_goes_on_with_a_ring_whose_unlinker_gave_up() {
+pub(super) fn c_continues_with_a_ring_whose_unlink_failed() {
     let client = Client::compiled();
     let name = RingName::new("c-goes-on");
     let ring = RingOptions::new(64).create::<i64>(&name).expect("a ring");
@@ -184,12 +184,12 @@ pub(super) fn c_and_rust_race_for_a_name() {
     assert!(left.iter().all(|file| file == "ring"), "{left:?}");
 }
 
-pub(super) fn c_clears_what_its_predecessor_left() {
+pub(super) fn c_clears_the_state_of_the_previous_holder() {
     let client = Client::compiled();
     let name = RingName::new("c-clears");
     drop(RingOptions::new(64).create::<i64>(&name).expect("a ring"));
     let file = SegmentFile::open(&name.file());
-    // A producer that died in its publish, and slept before.
+    // A producer that crashed in its publish, and slept before.
     file.write(RIDE_POSITION, 1 << 1 | 1);
     file.write_half(PRODUCER_WORD, 2);
     let mut producer = client.start(&["produce", name.as_str(), "records", "0"]);
@@ -204,7 +204,7 @@ pub(super) fn c_clears_what_its_predecessor_left() {
     );
 }
 
-pub(super) fn c_keeps_no_role_in_a_child() {
+pub(super) fn c_holds_no_role_in_a_child() {
     let client = Client::compiled();
     for role in ["produce", "consume"] {
         let name = RingName::new("c-forks");
@@ -213,12 +213,12 @@ pub(super) fn c_keeps_no_role_in_a_child() {
         let (mut parent, mut input) = client.start_with_input(&arguments);
         parent.says(&["attached", "forked"]);
         parent.kill();
-        // As soon as the child has run.
-        until("the child gives it up", || match role {
+        // The role is free as soon as the child has run.
+        until("the child releases it", || match role {
             "produce" => ring.producer().is_ok(),
             _ => ring.consumer().is_ok(),
         });
         // The child still reads.
-        input.write_all(b"there?\n").expect("the child lives");
+        input.write_all(b"there?\n").expect("the child runs");
     }
 }

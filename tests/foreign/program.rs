@@ -1,4 +1,4 @@
-//! A program of the examples, running.
+//! A running program.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::common::PATIENCE;
 
-/// A process, killed and reaped when the test is over, however it ends.
+/// A process. Dropping it kills and reaps it.
 pub(super) struct Program(Child);
 
 /// How a program ended.
@@ -32,7 +32,7 @@ impl Program {
         (Self(child), input)
     }
 
-    /// Waits for the first line, which must be this one, and what follows is not heard.
+    /// Waits for the first line, which must be this one, and ignores the rest.
     pub(super) fn says(&mut self, lines: &[&str]) {
         let output = self.0.stdout.take().expect("its output is piped");
         let mut output = BufReader::new(output);
@@ -43,7 +43,7 @@ impl Program {
         }
     }
 
-    /// What an ended program said of errors; nothing while it runs.
+    /// The error output of an ended program; empty while it runs.
     fn errors(&mut self) -> String {
         let mut errors = String::new();
         if self.0.try_wait().expect("a child").is_some() {
@@ -53,7 +53,7 @@ impl Program {
         errors
     }
 
-    /// `kill -9`, and waits for the death; nothing else may have ended the program.
+    /// `kill -9`, and waits for the exit; nothing else may have ended the program.
     pub(super) fn kill(mut self) {
         self.signal(libc::SIGKILL);
         let status = self.0.wait().expect("a child");
@@ -65,7 +65,7 @@ impl Program {
     }
 
     pub(super) fn signal(&self, signal: libc::c_int) {
-        // SAFETY: the call takes no memory, and the child is not reaped yet.
+        // SAFETY: the call has no pointers, and the child is not reaped yet.
         unsafe { libc::kill(self.pid() as libc::pid_t, signal) };
     }
 

@@ -21,7 +21,7 @@ pub(super) fn start(arguments: &[&str]) -> Program {
 
 pub(super) fn python_takes_every_frame() {
     let name = RingName::new("python-stream");
-    // It wakes nobody, so the producer does not sleep.
+    // It wakes no peer, so the producer does not sleep.
     let options = RingOptions::new(1 << 16).wait_strategy(WaitStrategy::Yield);
     let ring = options.create::<[u8]>(&name).expect("a ring");
     let mut producer = ring.producer().expect("the role is free");
@@ -77,7 +77,7 @@ pub(super) fn python_observes_and_changes_nothing() {
     assert!(before == file.header(), "the header has changed");
 }
 
-pub(super) fn python_says_what_is_wrong() {
+pub(super) fn python_reports_errors() {
     let name = RingName::new("python-refuses");
     let refuses = |command: &str, expected: &str| {
         let ended = start(&[command, name.as_str()]).ends();

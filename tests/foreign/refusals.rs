@@ -1,5 +1,5 @@
-//! What `layout.md` has a client check, broken one by one: the C example, the Python
-//! example and `client.c` refuse it, and change nothing.
+//! The rules of `layout.md` that a client must check, broken one by one: the C example, the
+//! Python example and `client.c` refuse the ring, and change nothing.
 
 use std::fs;
 use std::process::Command;
@@ -39,7 +39,7 @@ impl Clients {
         }
     }
 
-    /// They refuse a ring in which `broken` is, and leave all of it alone.
+    /// They refuse a ring with the fault `broken`, and change none of its bytes.
     fn refuse(&self, name: &RingName, broken: &str) {
         let segment = || fs::read(name.file()).expect("a segment");
         for client in ALL {
@@ -100,7 +100,7 @@ pub(super) fn every_field_that_a_client_must_check_is_checked() {
             LENGTH,
             [0, DATA + 1023, length + 1, u64::MAX].map(Word).into(),
         ),
-        // The ends of the positions' two words.
+        // The upper halves of the two positions.
         ("tail", TAIL, [1040, u64::MAX].map(Word).into()),
         ("head", HEAD, [4, 24].map(Word).into()),
     ] {
@@ -120,7 +120,7 @@ pub(super) fn every_field_that_a_client_must_check_is_checked() {
             file.write(offset, before);
         }
     }
-    // What is not broken is taken, so that each refusal above has its reason.
+    // The valid ring is accepted, so each refusal above is due to its fault.
     for client in EXAMPLES {
         let ended = clients.start(client, &name).ends();
         assert_eq!((ended.code, &*ended.errors), (Some(0), ""), "{client}");
@@ -184,7 +184,7 @@ pub(super) fn frames_that_break_a_rule_are_refused() {
                 ended.errors.contains("is corrupt"),
                 "{client} takes {broken}: {ended:?}"
             );
-            assert_eq!(file.read(HEAD), first, "{client} goes on after {broken}");
+            assert_eq!(file.read(HEAD), first, "{client} continues after {broken}");
         }
     }
 }
@@ -211,10 +211,10 @@ pub(super) fn positions_wrap() {
     }
 }
 
-pub(super) fn the_examples_say_goodbye() {
+pub(super) fn the_examples_close() {
     let clients = Clients::compile();
     for client in EXAMPLES {
-        let name = RingName::new("goodbye");
+        let name = RingName::new("close");
         let ring = RingOptions::new(1024)
             .create::<[u8]>(&name)
             .expect("a ring");
@@ -226,7 +226,7 @@ pub(super) fn the_examples_say_goodbye() {
     }
 }
 
-/// A ring that was opened in place of a closed stream would get what the program says.
+/// If a ring were opened with the number of a closed stream, it would receive the program's output.
 pub(super) fn closed_standard_streams_put_nothing_into_a_ring() {
     Clients::compile();
     let c = directory("consume").join("consume");
@@ -256,8 +256,8 @@ pub(super) fn closed_standard_streams_put_nothing_into_a_ring() {
     }
 }
 
-/// What Ctrl-C ends has left, and is not taken for dead.
-pub(super) fn the_examples_say_goodbye_after_a_signal() {
+/// A program that Ctrl-C ends has closed, and counts as closed, not as crashed.
+pub(super) fn the_examples_close_after_a_signal() {
     let clients = Clients::compile();
     for client in EXAMPLES {
         for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
@@ -268,18 +268,18 @@ pub(super) fn the_examples_say_goodbye_after_a_signal() {
             let file = SegmentFile::open(&name.file());
             super::until("it takes the role", || file.read(HEAD + 128) != 0);
             // Where it waits for a producer.
-            super::until("it is asleep", || is_asleep(program.pid()));
+            super::until("it sleeps", || is_asleep(program.pid()));
             program.signal(signal);
             let ended = program.ends();
             let case = format!("{client}, signal {signal}: {ended:?}");
-            assert_eq!(ended.code, None, "it dies of the signal: {case}");
+            assert_eq!(ended.code, None, "the signal ends it: {case}");
             assert_eq!((&*ended.output, &*ended.errors), ("", ""), "{case}");
             assert_eq!(file.read(HEAD + 128), 1 << 1 | 1, "it has closed: {case}");
         }
     }
 }
 
-pub(super) fn an_example_does_not_wait_for_a_producer_that_cannot_come() {
+pub(super) fn an_example_does_not_wait_for_a_producer_that_cannot_attach() {
     let clients = Clients::compile();
     for client in EXAMPLES {
         let name = RingName::new("cannot-come");
@@ -294,7 +294,7 @@ pub(super) fn an_example_does_not_wait_for_a_producer_that_cannot_come() {
     }
 }
 
-/// Starts a Python program that has a consumer, and children of its own.
+/// Starts a Python program that has a consumer and child processes.
 fn python_program(name: &RingName, program: &str) -> Command {
     let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/python");
     let begin = format!(
@@ -307,7 +307,7 @@ fn python_program(name: &RingName, program: &str) -> Command {
     command
 }
 
-pub(super) fn python_keeps_no_role_in_a_child() {
+pub(super) fn python_holds_no_role_in_a_child() {
     let multiprocessing = "
 start = multiprocessing.get_context('fork').Process(target=sys.stdin.read)
 start.start()
@@ -331,13 +331,13 @@ time.sleep(1000)
         parent.says(&["forked"]);
         assert!(ring.consumer().is_err(), "the parent has the role");
         parent.kill();
-        // As soon as the child has run.
-        super::until("the child gives it up", || ring.consumer().is_ok());
+        // The role is free as soon as the child has run.
+        super::until("the child releases it", || ring.consumer().is_ok());
         drop(input); // the child ends
     }
 }
 
-pub(super) fn python_has_no_role_in_a_child() {
+pub(super) fn python_cannot_use_a_consumer_in_a_child() {
     let name = RingName::new("python-child");
     let ring = RingOptions::new(1024)
         .create::<[u8]>(&name)

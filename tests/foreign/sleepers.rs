@@ -1,4 +1,4 @@
-//! Who wakes whom, between C and Rust, on either doorbell.
+//! Wakes between C and Rust, on either doorbell.
 
 use std::io::Write;
 
@@ -11,7 +11,7 @@ use super::common::segment_file::{HEAD, SegmentFile, TAIL};
 use super::common::sleep_state::SleepPage;
 use super::until;
 
-/// Sleeps of each endpoint.
+/// The number of sleeps of each endpoint.
 const SLEEPS: u64 = 20;
 const NEVER: u64 = 1 << 62;
 
@@ -30,7 +30,7 @@ pub(super) fn c_is_woken_from_each_sleep() {
         let mut sleeper = DeepSleeper::new(consumer.pid());
         for position in 0..SLEEPS {
             steps.write_all(b"\n").expect("it reads");
-            sleeper.falls_asleep();
+            sleeper.runs_into_sleep();
             producer
                 .push(super::client::record(position))
                 .expect("room");
@@ -53,14 +53,14 @@ pub(super) fn c_is_woken_from_each_sleep() {
         let mut sleeper = DeepSleeper::new(producer.pid());
         for number in 0..SLEEPS {
             steps.write_all(b"\n").expect("it reads");
-            sleeper.falls_asleep();
+            sleeper.runs_into_sleep();
             consumer.pop().expect("a record");
             assert_eq!(sleeper.woken(), Some(0), "{variant:?}: room {number}");
         }
     }
 }
 
-/// A Rust end that sleeps whenever it can, and a C end that makes one step when it does.
+/// A Rust endpoint that sleeps whenever it can, and a C endpoint that makes one step during each sleep.
 fn steps(client: &Client, variant: Variant, sleeper: &str, stepper: &str) {
     let name = RingName::new("c-wakes");
     variant.create(&name, 0);

@@ -1,4 +1,4 @@
-//! Either endpoint is killed, in either language, and the next holder continues, in either.
+//! Endpoints in C or Rust are killed, and the next holder, in C or Rust, continues.
 
 use std::env;
 use std::process;
@@ -9,17 +9,17 @@ use super::common::names::RingName;
 use super::common::segment_file::{HEAD, SegmentFile, TAIL};
 use super::until;
 
-/// Deaths of all variants together, in a run that is to be short.
+/// The kills of all variants together, in a short run.
 const DEATHS: u64 = 40;
-/// The environment variable that asks for another number.
+/// The environment variable with another number.
 const MORE: &str = "QUOIT_FOREIGN_KILLS";
 
-/// What a run met.
+/// The results of a run.
 #[derive(Debug, Default)]
 struct Figures {
     kills: u64,
     units: u64,
-    /// By languages: the dead endpoint's, the next holder's.
+    /// Takeovers by language: of the killed endpoint, of the next holder.
     takeovers: [[u64; 2]; 2],
 }
 
@@ -40,7 +40,7 @@ pub(super) fn c_and_rust_take_over_from_each_other_after_any_death() {
 
 pub(super) fn c_is_clean_under_the_sanitizers() {
     let Some(client) = Client::sanitized() else {
-        print!("[this compiler has no sanitizers: the same without them] ");
+        print!("[this compiler has no sanitizers: run without them] ");
         return run_clean(Client::compiled());
     };
     run_clean(&client);
@@ -62,12 +62,11 @@ fn print_figures(figures: &Figures) {
         takeovers: [[rr, rc], [cr, cc]],
     } = figures;
     print!(
-        "[{kills} kills, {units} slots and bytes, 0 of them wrong; who took over: \
-         C from C {cc}, Rust from C {cr}, C from Rust {rc}, Rust from Rust {rr}] "
+        "[{kills} kills, {units} slots and bytes, 0 of them wrong; takeovers: C from C {cc}, Rust from C {cr}, C from Rust {rc}, Rust from Rust {rr}] "
     );
 }
 
-/// One endpoint's role, the language of who has it, and it.
+/// A role, the language of its holder, and the holder.
 struct Holder {
     role: &'static str,
     position: u64,
@@ -83,7 +82,7 @@ fn run(
     figures: &mut Figures,
 ) {
     let name = RingName::new("takeovers");
-    // The positions wrap while the ends die.
+    // The positions wrap during the run.
     let first = 0_u64.wrapping_sub(8 * 1024);
     variant.create(&name, first);
     let file = SegmentFile::open(&name.file());
@@ -107,7 +106,7 @@ fn run(
         for &victim in victims {
             let holder = ends[victim].as_ref().expect("it lives");
             let begin = file.read(holder.position);
-            until("it gets on", || {
+            until("it makes progress", || {
                 file.read(holder.position).wrapping_sub(begin) >= enough
             });
         }
@@ -129,7 +128,7 @@ fn run(
             killed += 1;
         }
     }
-    // The last two come to an end of their own.
+    // The last two run to their end.
     ends.into_iter()
         .flatten()
         .for_each(|holder| holder.end.kill());
@@ -140,7 +139,7 @@ fn run(
     assert_eq!(file.read(TAIL), file.read(HEAD), "all is read");
     assert!(
         file.read(TAIL).wrapping_sub(last) < 1024,
-        "they came to the end"
+        "they reached the end"
     );
     figures.kills += killed + 2;
     figures.units += file.read(TAIL).wrapping_sub(first);

@@ -1,10 +1,10 @@
 //! A ring of frames is a queue: random operations against a `VecDeque`.
 //!
-//! Thirty-six thousand sequences of operations, over frames of every length, kinds,
-//! batches, parts, buffers that are too short, several capacities, and positions about
-//! to wrap. Some rings are on the heap and some in a real segment, where both
-//! roles are also left and taken again. The model knows from `layout.md` how
-//! much room each frame takes, padding included, and so when a ring is full.
+//! Thirty-six thousand sequences of operations, with frames of every length, kinds,
+//! batches, parts, buffers that are too short, several capacities, and positions just
+//! before a wrap. Some rings are on the heap and some in a real segment, where both roles
+//! are also released and taken again. The model computes from `layout.md` how much room
+//! each frame takes, with padding, and so when a ring is full.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -23,13 +23,13 @@ use quoit::{Popped, RingOptions};
 use operation::{setting, steps};
 use world::World;
 
-/// Sequences for each capacity; there are four.
+/// The number of sequences for each of the four capacities.
 const SEQUENCES: u32 = 9_000;
 
-/// What has happened in one test, as far as segments show it.
+/// How messages were transferred in one test; only segments show it.
 #[derive(Default)]
 pub(crate) struct Journeys {
-    rides: Cell<u64>,
+    has_inline_copy: Cell<u64>,
     walks: Cell<u64>,
     paddings: Cell<u64>,
 }
@@ -51,9 +51,18 @@ fn behaves_like_a_queue(capacity: u64) {
     if let Err(failure) = outcome {
         panic!("{failure}");
     }
-    assert!(journeys.rides.get() > 100, "too few frames rode");
-    assert!(journeys.walks.get() > 100, "too few frames did not ride");
-    assert!(journeys.paddings.get() > 100, "too few laps were padded");
+    assert!(
+        journeys.has_inline_copy.get() > 100,
+        "too few frames had an inline copy"
+    );
+    assert!(
+        journeys.walks.get() > 100,
+        "too few frames had no inline copy"
+    );
+    assert!(
+        journeys.paddings.get() > 100,
+        "too few laps ended with padding"
+    );
 }
 
 #[test]
@@ -76,8 +85,8 @@ fn a_ring_of_4096_bytes_is_a_queue() {
     behaves_like_a_queue(4096);
 }
 
-/// Every length at every place in the lap: with and without padding, riding
-/// (every second time) and not.
+/// Every length at every place in the lap: with and without padding, with an inline copy
+/// (every second time) and without.
 #[test]
 fn every_length_passes_from_every_place() {
     const CAPACITY: u64 = 256;

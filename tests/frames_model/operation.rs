@@ -1,11 +1,11 @@
-//! What may happen to a ring of frames.
+//! The operations on a ring of frames.
 
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use quoit::Role;
 
-/// A ring to begin with.
+/// The initial ring.
 #[derive(Debug, Clone)]
 pub(crate) struct Setting {
     pub(crate) capacity: u64,
@@ -14,16 +14,16 @@ pub(crate) struct Setting {
     pub(crate) named: bool,
 }
 
-/// The length of a frame in a ring whose size is not known here.
+/// The length of a frame, relative to the ring's size.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Length {
     Bytes(usize),
     Longest,
-    /// More than the longest, by this much.
+    /// This much more than the longest.
     TooLong(usize),
 }
 
-/// What is asked of a frame, or a claim.
+/// The length and kind of a frame or a claim.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wish {
     pub(crate) kind: u32,
@@ -35,12 +35,12 @@ pub(crate) struct Wish {
 pub(crate) enum Step {
     Push(Length),
     PushKind(Wish),
-    /// With no time to wait, in one of the ways that can wait.
+    /// By one of the waiting calls, without time to wait.
     PushInTime(Wish),
     /// In this many parts.
     PushParts(Wish, usize),
     PushSlice(u32, Vec<Length>),
-    /// With no time to wait: as many as there is room for, and then it is late.
+    /// By the waiting call, without time to wait: as many as there is room for, and then the deadline has passed.
     PushAll(u32, Vec<Length>),
     Claim {
         wish: Wish,
@@ -49,15 +49,15 @@ pub(crate) enum Step {
     Batch {
         wishes: Vec<Wish>,
         commit: bool,
-        /// Each frame is claimed with no time to wait, in a way that can wait.
+        /// Claims each frame by the waiting call, without time to wait.
         in_time: bool,
     },
     Pop,
-    /// Pops into a vector that holds something already.
+    /// Pops into a vector that is not empty.
     PopInto,
-    /// With no time to wait, in one of the ways that can wait.
+    /// By one of the waiting calls, without time to wait.
     PopInTime,
-    /// Pops into a buffer that is too short by one.
+    /// Pops into a buffer that is one byte too short.
     PopTooShort,
     Peek {
         release: bool,
@@ -71,20 +71,20 @@ pub(crate) enum Step {
     Drain(Option<usize>),
     Skip(usize),
     SkipToLatest,
-    /// Takes everything and finds nothing a few times: the consumer has caught up.
+    /// Takes everything, then polls a few times without a message: the consumer has caught up.
     CatchUp,
     /// Pushes one and pops one, this many times.
     PingPong {
         rounds: usize,
         length: Length,
     },
-    /// Drops an endpoint. It comes back when it is needed.
+    /// Drops an endpoint. A new one attaches when it is needed.
     Leave(Role),
-    /// Closes an endpoint, which stays until it is dropped.
+    /// Closes an endpoint, which exists until it is dropped.
     Close(Role),
 }
 
-/// How much of what was visited is given back.
+/// How much of the visited frames is released.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Release {
     Nothing,
@@ -110,7 +110,7 @@ pub(crate) fn setting(capacity: u64) -> impl Strategy<Value = Setting> {
     })
 }
 
-/// Zero, anything, or a little before a word wraps.
+/// Zero, any position, or a position just before a wrap.
 fn first_position() -> impl Strategy<Value = u64> {
     prop_oneof![
         Just(0),

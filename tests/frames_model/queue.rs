@@ -1,4 +1,4 @@
-//! What a ring of frames should be, worked out from `layout.md`.
+//! The model of a ring of frames, computed from `layout.md`.
 
 use std::collections::VecDeque;
 
@@ -9,11 +9,11 @@ use quoit::ClaimError;
 pub(crate) struct Sent {
     pub(crate) kind: u32,
     pub(crate) payload: Vec<u8>,
-    /// Bytes that it takes, with the padding before it.
+    /// The bytes that it takes, with the padding before it.
     pub(crate) units: u64,
 }
 
-/// What is published and not released.
+/// The published frames that are not released.
 pub(crate) struct Queue {
     frames: VecDeque<Sent>,
     capacity: u64,
@@ -39,7 +39,7 @@ impl Queue {
         self.frames.len()
     }
 
-    /// Bytes that are published and not released.
+    /// The published bytes that are not released.
     pub(crate) fn unread(&self) -> u64 {
         self.frames.iter().map(|frame| frame.units).sum()
     }
@@ -52,8 +52,8 @@ impl Queue {
         usize::try_from(self.capacity).expect("a small ring") / 2 - 8
     }
 
-    /// Bytes that a frame takes which comes `ahead` bytes after the tail, or
-    /// why there is no room for it.
+    /// The bytes of a frame that begins `ahead` bytes after the tail, or the error if there
+    /// is no room for it.
     pub(crate) fn place(&self, ahead: u64, len: usize) -> Result<u64, ClaimError> {
         let longest = self.longest();
         if len > longest {
@@ -67,8 +67,8 @@ impl Queue {
         }
     }
 
-    /// Bytes that a frame takes which comes `ahead` bytes after the tail, whether
-    /// or not there is room; `None` if it is too long.
+    /// The bytes of a frame that begins `ahead` bytes after the tail, with or without room;
+    /// `None` if it is too long.
     pub(crate) fn units(&self, ahead: u64, len: usize) -> Option<u64> {
         let rest = self.capacity - self.tail.wrapping_add(ahead) % self.capacity;
         let size = frame_size(len);
@@ -76,8 +76,8 @@ impl Queue {
         (len <= self.longest()).then_some(units)
     }
 
-    /// Whether this is the longest payload for which there is room. What is longer
-    /// takes no less room.
+    /// Whether this is the longest payload for which there is room. A longer payload never
+    /// needs less room.
     pub(crate) fn has_room_up_to(&self, len: Option<usize>) -> bool {
         let fits = |len| self.place(0, len).is_ok();
         len.is_none_or(fits) && !fits(len.map_or(0, |len| len + 1))
@@ -95,7 +95,7 @@ impl Queue {
     }
 }
 
-/// Bytes of a frame with its header, up to a multiple of eight.
+/// The bytes of a frame with its header, rounded up to a multiple of eight.
 pub(crate) fn frame_size(len: usize) -> u64 {
     (8 + len as u64).next_multiple_of(8)
 }

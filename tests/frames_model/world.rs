@@ -1,4 +1,4 @@
-//! A ring, its two endpoints, and the queue that it should be.
+//! A ring, its two endpoints, and the model queue.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -17,12 +17,12 @@ use crate::queue::{Queue, Sent, frame_size};
 pub(crate) struct World<'a> {
     producer: Option<FrameProducer>,
     consumer: Option<FrameConsumer>,
-    /// Where both roles can be taken again; not on the heap.
+    /// The segment, where roles can be taken again; `None` on the heap.
     segment: Option<Segment>,
     queue: Queue,
-    /// The number of the next payload that is written anywhere.
+    /// The number of the next payload.
     number: u64,
-    /// Whether an endpoint that is there has closed.
+    /// Whether an endpoint has closed.
     producer_closed: bool,
     consumer_closed: bool,
     journeys: &'a Journeys,
@@ -67,7 +67,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Does one step to the ring and to the queue, and compares.
+    /// Performs one step on the ring and on the queue, and compares.
     pub(crate) fn take(&mut self, step: &Step) {
         match step {
             Step::Push(length) => self.push(*length),
@@ -195,7 +195,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// The first of these payloads, as many as fit, and why the next one does not.
+    /// The first of these payloads that fit, and the error of the next one.
     fn fitting(&self, kind: u32, payloads: &[Vec<u8>]) -> (Vec<Sent>, Option<ClaimError>) {
         let mut ahead = 0;
         let mut fitting = Vec::new();
@@ -246,7 +246,7 @@ impl<'a> World<'a> {
                 if kind % 2 == 0 {
                     claim.copy_from_slice(&payload);
                 } else {
-                    // SAFETY: this is the only thread, and it touches nothing else.
+                    // SAFETY: this is the only thread, and it accesses nothing else.
                     let bytes = unsafe { claim.as_mut_bytes() };
                     bytes.copy_from_slice(&payload);
                 }
@@ -286,7 +286,7 @@ impl<'a> World<'a> {
         for payload in &payloads {
             let place = self.place(ahead, payload.len());
             let place = match place {
-                Err(error) if in_time => Err(self.late_in_batch(ahead, payload.len(), error)),
+                Err(error) if in_time => Err(self.timed_out_in_batch(ahead, payload.len(), error)),
                 place => place,
             };
             ahead += place.unwrap_or(0);
@@ -333,7 +333,7 @@ impl<'a> World<'a> {
 
     fn pop_into(&mut self) {
         let expected = self.next().map(|frame| (frame.kind, frame.payload.clone()));
-        let before = b"what was there".to_vec();
+        let before = b"the previous content".to_vec();
         let mut bytes = before.clone();
         let popped = self.consumer().try_pop_into(&mut bytes);
         if popped.is_err() {
@@ -373,7 +373,7 @@ impl<'a> World<'a> {
 
     fn pop_too_short(&mut self) {
         let expected = match self.next().map(|frame| frame.payload.len()) {
-            Ok(0) => return, // no buffer is too short for nothing
+            Ok(0) => return, // an empty frame fits into every buffer
             Ok(needed) => PopError::TooShort { needed },
             Err(error) => error,
         };
@@ -450,7 +450,7 @@ impl<'a> World<'a> {
 
     fn drain(&mut self, stop: Option<usize>) {
         let released = self.queue.len().min(stop.unwrap_or(usize::MAX));
-        // The frame at which it breaks is shown, and stays.
+        // The frame at which it breaks is visited, and not released.
         let shown = self.queue.len().min(released + 1);
         let expected = self.next().map(|_| released);
         let mut drained = Vec::new();
@@ -516,26 +516,32 @@ impl<'a> World<'a> {
         }
     }
 
-    fn producer_is_gone(&self) -> bool {
+    fn producer_has_closed(&self) -> bool {
         self.producer.is_none() || self.producer_closed
     }
 
-    fn consumer_is_gone(&self) -> bool {
+    fn consumer_has_closed(&self) -> bool {
         self.consumer.is_none() || self.consumer_closed
     }
 
-    /// The producer; another one if it has left.
+    /// The producer; a new one if it was dropped.
     fn producer(&mut self) -> &mut FrameProducer {
         self.producer.get_or_insert_with(|| {
-            let segment = self.segment.as_ref().expect("only those of segments leave");
+            let segment = self
+                .segment
+                .as_ref()
+                .expect("only endpoints of segments are dropped");
             segment.ring.producer().expect("the role is free")
         })
     }
 
-    /// The consumer; another one if it has left.
+    /// The consumer; a new one if it was dropped.
     fn consumer(&mut self) -> &mut FrameConsumer {
         self.consumer.get_or_insert_with(|| {
-            let segment = self.segment.as_ref().expect("only those of segments leave");
+            let segment = self
+                .segment
+                .as_ref()
+                .expect("only endpoints of segments are dropped");
             segment.ring.consumer().expect("the role is free")
         })
     }
@@ -550,21 +556,20 @@ impl<'a> World<'a> {
         bytes(self.number, len)
     }
 
-    /// Bytes that a frame takes which comes `ahead` bytes after the tail, or
-    /// why it cannot.
+    /// The bytes of a frame that begins `ahead` bytes after the tail, or the error.
     fn place(&self, ahead: u64, len: usize) -> Result<u64, ClaimError> {
         match self.queue.place(ahead, len) {
             Ok(_) if self.producer_closed => Err(ClaimError::Abandoned),
-            Err(ClaimError::Full) if self.consumer_is_gone() || self.producer_closed => {
+            Err(ClaimError::Full) if self.consumer_has_closed() || self.producer_closed => {
                 Err(ClaimError::Abandoned)
             }
             other => other,
         }
     }
 
-    /// Why a frame of a batch finds no room in time. No consumer makes room for more
-    /// than the ring holds.
-    fn late_in_batch(&self, ahead: u64, len: usize, error: ClaimError) -> ClaimError {
+    /// The error of a frame of a batch that finds no room in time. No consumer makes room
+    /// for more than the ring holds.
+    fn timed_out_in_batch(&self, ahead: u64, len: usize, error: ClaimError) -> ClaimError {
         let capacity = self.queue.capacity();
         match self.queue.units(ahead, len) {
             Some(units) if ahead + units > capacity => ClaimError::TooLong {
@@ -574,11 +579,11 @@ impl<'a> World<'a> {
         }
     }
 
-    /// What comes next, or why there is nothing.
+    /// The next frame, or the error if there is none.
     fn next(&self) -> Result<&Sent, PopError> {
         match self.queue.frames().next() {
             Some(frame) => Ok(frame),
-            None if self.producer_is_gone() || self.consumer_closed => Err(PopError::Abandoned),
+            None if self.producer_has_closed() || self.consumer_closed => Err(PopError::Abandoned),
             None => Err(PopError::Empty),
         }
     }
@@ -586,9 +591,9 @@ impl<'a> World<'a> {
     fn published_alone(&mut self, frame: Sent) {
         self.published(vec![frame]);
         if let Some(segment) = &self.segment {
-            let rode = segment.file.rides();
+            let rode = segment.file.has_inline_copy();
             let journey = if rode {
-                &self.journeys.rides
+                &self.journeys.has_inline_copy
             } else {
                 &self.journeys.walks
             };
@@ -605,7 +610,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// What the ends say of themselves is what the queue says.
+    /// Compares the state of the endpoints with that of the queue.
     fn compare(&self) {
         if let Some(producer) = &self.producer {
             assert_eq!(producer.position(), self.queue.tail);
@@ -613,20 +618,20 @@ impl<'a> World<'a> {
             assert_eq!(producer.is_empty(), self.queue.unread() == 0);
             assert_eq!(producer.max_frame_len(), self.queue.longest());
             assert!(self.queue.has_room_up_to(producer.vacant()));
-            assert_eq!(producer.is_abandoned(), self.consumer_is_gone());
+            assert_eq!(producer.is_abandoned(), self.consumer_has_closed());
             assert_eq!(producer.corruption(), None);
         }
         if let Some(consumer) = &self.consumer {
             assert_eq!(consumer.position(), self.queue.head);
             assert_eq!(consumer.len(), self.queue.unread());
             assert_eq!(consumer.is_empty(), self.queue.unread() == 0);
-            assert_eq!(consumer.is_abandoned(), self.producer_is_gone());
+            assert_eq!(consumer.is_abandoned(), self.producer_has_closed());
             assert_eq!(consumer.corruption(), None);
         }
     }
 }
 
-/// The same refusal, of a call that may wait and has no time.
+/// The error of the same call if it may wait and its time has passed.
 fn late(error: ClaimError) -> ClaimError {
     match error {
         ClaimError::Full => ClaimError::TimedOut,
@@ -651,7 +656,7 @@ fn copies(frame: FrameView<'_>) -> (u32, Vec<u8>) {
     let mut appended = vec![7];
     frame.append_to(&mut appended);
     assert_eq!((appended[0], &appended[1..]), (7, &payload[..]));
-    // SAFETY: this is the only thread, and it writes nothing at the same time.
+    // SAFETY: this is the only thread, and it does not write at the same time.
     assert_eq!(unsafe { frame.as_bytes() }, payload);
     (frame.kind(), payload)
 }

@@ -14,7 +14,7 @@ use super::common::sleep_state::SleepPage;
 use super::{assert_no_rescues, in_time, on_every_runtime, on_tokio, poll_once};
 
 const MESSAGES: u64 = 5000;
-/// Now and then the producer pauses, so that pops wait in vain.
+/// The producer pauses sometimes, so that pops wait without success.
 const PAUSES: u64 = 64;
 
 pub(super) fn a_pop_that_is_dropped_takes_nothing() {
@@ -31,7 +31,7 @@ pub(super) fn a_pop_that_is_dropped_takes_nothing() {
                     producer.push(number).expect("a reader");
                 }
             });
-            let mut consumer = consumer.into_async().expect("an async end");
+            let mut consumer = consumer.into_async().expect("an async endpoint");
             let mut next = 0;
             for attempt in 0.. {
                 let other = pin!(ready_after(polls(attempt)));
@@ -40,7 +40,7 @@ pub(super) fn a_pop_that_is_dropped_takes_nothing() {
                         assert_eq!(number, Ok(next));
                         next += 1;
                     }
-                    Either::Right(_) => {} // and the pop is dropped
+                    Either::Right(_) => {} // drops the pop
                 }
                 if next == MESSAGES {
                     break;
@@ -52,12 +52,12 @@ pub(super) fn a_pop_that_is_dropped_takes_nothing() {
     });
 }
 
-/// Most attempts are given this many polls, and every fourth as many as it takes.
+/// The number of polls of an attempt; every fourth attempt has no limit.
 fn polls(attempt: u32) -> u32 {
     [1, 2, 3, u32::MAX][attempt as usize % 4]
 }
 
-/// Is ready after this many polls, one right after the other.
+/// Is ready after this many polls, which follow one another directly.
 pub(super) async fn ready_after(mut polls: u32) {
     future::poll_fn(|cx| match polls {
         0 => Poll::Ready(()),
@@ -83,7 +83,7 @@ pub(super) fn a_pop_that_times_out_takes_nothing() {
                     producer.push(number).expect("a reader");
                 }
             });
-            let mut consumer = consumer.into_async().expect("an async end");
+            let mut consumer = consumer.into_async().expect("an async endpoint");
             let mut next = 0;
             while next < 200 {
                 let pop = timeout(Duration::from_millis(1), consumer.pop());
@@ -113,7 +113,7 @@ pub(super) fn a_push_that_is_dropped_pushes_nothing() {
                     assert_eq!(buffer[..8], number.to_le_bytes());
                 }
             });
-            let mut producer = producer.into_async().expect("an async end");
+            let mut producer = producer.into_async().expect("an async endpoint");
             let mut number = 0_u64;
             for attempt in 0.. {
                 let mut payload = number.to_le_bytes().to_vec();
@@ -124,7 +124,7 @@ pub(super) fn a_push_that_is_dropped_pushes_nothing() {
                         assert_eq!(pushed, Ok(()));
                         number += 1;
                     }
-                    Either::Right(_) => {} // and the push is dropped
+                    Either::Right(_) => {} // drops the push
                 }
                 if number == MESSAGES {
                     break;
@@ -135,13 +135,13 @@ pub(super) fn a_push_that_is_dropped_pushes_nothing() {
     });
 }
 
-pub(super) fn a_plain_end_goes_on_where_the_async_one_stopped() {
+pub(super) fn a_plain_endpoint_continues_where_the_async_one_stopped() {
     let name = RingName::new("plain-again");
     let ring = RingOptions::new(2).create::<u64>(&name).expect("a ring");
     let producer = ring.producer().expect("the role is free");
     let consumer = ring.consumer().expect("the role is free");
-    let mut producer = producer.into_async().expect("an async end");
-    let mut consumer = consumer.into_async().expect("an async end");
+    let mut producer = producer.into_async().expect("an async endpoint");
+    let mut consumer = consumer.into_async().expect("an async endpoint");
     let page = SleepPage::open(&name.file());
     assert_eq!(poll_once(pin!(consumer.pop())), Poll::Pending);
     assert!(page.consumer_is_parked());
@@ -153,7 +153,7 @@ pub(super) fn a_plain_end_goes_on_where_the_async_one_stopped() {
     assert_eq!(poll_once(pin!(consumer.pop())), Poll::Ready(Ok(0)));
     assert_eq!(producer.get_ref().len(), 1);
     assert_eq!(consumer.get_ref().position(), 1);
-    // Both as they lie: the plain ends sleep and wake as ever.
+    // Both without a change: the plain endpoints sleep and wake as always.
     assert_eq!(poll_once(pin!(producer.push(2))), Poll::Ready(Ok(())));
     assert_eq!(poll_once(pin!(producer.push(3))), Poll::Pending);
     assert!(page.producer_is_parked());
@@ -176,9 +176,9 @@ pub(super) fn a_plain_end_goes_on_where_the_async_one_stopped() {
     assert_no_rescues(&name);
 }
 
-pub(super) fn a_frame_that_is_too_long_stays() {
+pub(super) fn a_frame_that_is_too_long_stays_in_the_ring() {
     let (mut producer, consumer) = RingOptions::new(64).heap::<[u8]>().expect("a ring");
-    let mut consumer = consumer.into_async().expect("an async end");
+    let mut consumer = consumer.into_async().expect("an async endpoint");
     producer.try_push(&[1; 24]).expect("there is room");
     let too_short = PopError::TooShort { needed: 24 };
     let mut short = [0; 23];

@@ -17,10 +17,10 @@ use super::common::sample::Words;
 use super::{frame, on_every_runtime, record};
 
 const MESSAGES: u64 = 20_000;
-/// The most records of a batch. The ring has room for fewer.
+/// The most records in a batch. The ring has room for fewer.
 const BATCH: usize = 11;
 
-pub(super) fn records_arrive_once_whatever_is_dropped() {
+pub(super) fn records_arrive_once_although_futures_are_dropped() {
     on_every_runtime("dropped-records", |name| {
         let ring = RingOptions::new(8)
             .create::<Words<2>>(name)
@@ -29,10 +29,10 @@ pub(super) fn records_arrive_once_whatever_is_dropped() {
         let consumer = ring.consumer().expect("the role is free");
         async move {
             let writer = thread::spawn(move || {
-                let mut producer = producer.into_async().expect("an async end");
+                let mut producer = producer.into_async().expect("an async endpoint");
                 block_on(write_records(&mut producer, &mut Dice(1)));
             });
-            let mut consumer = consumer.into_async().expect("an async end");
+            let mut consumer = consumer.into_async().expect("an async endpoint");
             read_records(&mut consumer, &mut Dice(2)).await;
             writer.join().expect("all is pushed");
             assert_eq!(consumer.pop().await, Err(PopError::Abandoned));
@@ -40,17 +40,17 @@ pub(super) fn records_arrive_once_whatever_is_dropped() {
     });
 }
 
-pub(super) fn frames_arrive_once_whatever_is_dropped() {
+pub(super) fn frames_arrive_once_although_futures_are_dropped() {
     on_every_runtime("dropped-frames", |name| {
         let ring = RingOptions::new(256).create::<[u8]>(name).expect("a ring");
         let producer = ring.producer().expect("the role is free");
         let consumer = ring.consumer().expect("the role is free");
         async move {
             let writer = thread::spawn(move || {
-                let mut producer = producer.into_async().expect("an async end");
+                let mut producer = producer.into_async().expect("an async endpoint");
                 block_on(write_frames(&mut producer, &mut Dice(3)));
             });
-            let mut consumer = consumer.into_async().expect("an async end");
+            let mut consumer = consumer.into_async().expect("an async endpoint");
             read_frames(&mut consumer, &mut Dice(4)).await;
             writer.join().expect("all is pushed");
             let end = consumer.peek().await.map(drop);
@@ -59,7 +59,7 @@ pub(super) fn frames_arrive_once_whatever_is_dropped() {
     });
 }
 
-/// What the future says, unless that takes too many polls; then it is dropped.
+/// The result of the future, unless it needs too many polls: then the future is dropped.
 async fn patiently<F: Future>(future: F, dice: &mut Dice) -> Option<F::Output> {
     let polls = [0, 1, 2, 20][dice.roll(4)];
     match future::select(pin!(future), pin!(ready_after(polls))).await {

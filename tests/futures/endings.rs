@@ -1,4 +1,4 @@
-//! The peer leaves, dies, never comes, or writes nonsense.
+//! The peer closes, crashes, never attaches, or writes invalid values.
 
 use std::fs;
 use std::pin::pin;
@@ -23,7 +23,7 @@ pub(super) fn idle_consumer(arguments: &[String]) {
     hold();
 }
 
-/// Pushes some records and is still there.
+/// Pushes some records and keeps running.
 pub(super) fn dying_producer(arguments: &[String]) {
     let mut producer = Producer::<u64>::open(&arguments[0]).expect("the role is free");
     for number in 0..5 {
@@ -32,13 +32,13 @@ pub(super) fn dying_producer(arguments: &[String]) {
     hold();
 }
 
-pub(super) fn a_stream_ends_when_the_producer_leaves_and_goes_on_with_the_next() {
+pub(super) fn a_stream_ends_when_the_producer_closes_and_continues_with_the_next() {
     on_every_runtime("left", |name| {
         let ring = RingOptions::new(CAPACITY).create::<[u8]>(name);
         let ring = ring.expect("a ring");
         let consumer = ring.consumer().expect("the role is free");
         async move {
-            let mut stream = consumer.into_async().expect("an async end");
+            let mut stream = consumer.into_async().expect("an async endpoint");
             for number in 0..100 {
                 let mut producer = ring.producer().expect("the role is free");
                 let writer = thread::spawn(move || producer.push(&frame(number % 24)));
@@ -50,13 +50,13 @@ pub(super) fn a_stream_ends_when_the_producer_leaves_and_goes_on_with_the_next()
     });
 }
 
-pub(super) fn a_push_ends_when_the_consumer_leaves() {
+pub(super) fn a_push_ends_when_the_consumer_closes() {
     on_every_runtime("reader-left", |name| {
         let ring = RingOptions::new(1).create::<u64>(name).expect("a ring");
         let consumer = ring.consumer().expect("the role is free");
         let producer = ring.producer().expect("the role is free");
         async move {
-            let mut producer = producer.into_async().expect("an async end");
+            let mut producer = producer.into_async().expect("an async endpoint");
             producer.push(0).await.expect("there is room");
             assert!(poll_once(pin!(producer.push(1))).is_pending());
             let (pushed, ()) = future::join(producer.push(1), async { drop(consumer) }).await;
@@ -65,23 +65,23 @@ pub(super) fn a_push_ends_when_the_consumer_leaves() {
     });
 }
 
-/// Asleep, for a peer that never attached, when the ring loses its name.
-pub(super) fn an_end_that_waits_for_nobody_is_superseded() {
+/// Sleeps, without a peer that ever attached, when the ring loses its name.
+pub(super) fn an_endpoint_without_a_peer_is_superseded() {
     let name = RingName::new("superseded");
     let options = RingOptions::new(1);
     let ring = options.create::<u64>(&name).expect("a ring");
     let consumer = ring.consumer().expect("the role is free");
-    let mut consumer = consumer.into_async().expect("an async end");
+    let mut consumer = consumer.into_async().expect("an async endpoint");
     let second = RingName::new("superseded-too");
     let ring = options.create::<u64>(&second).expect("a ring");
     let producer = ring.producer().expect("the role is free");
-    let mut producer = producer.into_async().expect("an async end");
+    let mut producer = producer.into_async().expect("an async endpoint");
     let task = async move {
         producer.push(0).await.expect("there is room");
         assert!(poll_once(pin!(consumer.pop())).is_pending());
         assert!(poll_once(pin!(producer.push(1))).is_pending());
         for name in [&name, &second] {
-            fs::remove_file(name.file()).expect("the name is there");
+            fs::remove_file(name.file()).expect("the name exists");
         }
         assert_eq!(consumer.pop().await, Err(PopError::Superseded));
         assert_eq!(producer.push(1).await, Err(PushError::Superseded(1)));
@@ -97,17 +97,17 @@ pub(super) fn a_stream_ends_when_the_producer_is_killed() {
         let consumer = ring.consumer().expect("the role is free");
         let mut child = Child::start("dying_producer", &[name.as_str()]);
         async move {
-            let mut stream = consumer.into_async().expect("an async end");
+            let mut stream = consumer.into_async().expect("an async endpoint");
             for number in 0..4 {
                 assert_eq!(stream.next().await, Some(Ok(number)));
             }
             child.expect("ready");
             child.kill();
-            // What it left behind comes first.
+            // Its remaining messages come first.
             assert_eq!(stream.next().await, Some(Ok(4)));
             assert_eq!(stream.next().await, None);
             assert_eq!(stream.pop().await, Err(PopError::Abandoned));
-            // Another one may come.
+            // Another producer may attach.
             let mut producer = ring.producer().expect("the role is free");
             producer.push(5).expect("there is room");
             assert_eq!(stream.next().await, Some(Ok(5)));
@@ -121,7 +121,7 @@ pub(super) fn a_push_ends_when_the_consumer_is_killed() {
         let producer = ring.producer().expect("the role is free");
         let mut child = Child::start("idle_consumer", &[name.as_str()]);
         async move {
-            let mut producer = producer.into_async().expect("an async end");
+            let mut producer = producer.into_async().expect("an async endpoint");
             producer.push(0).await.expect("there is room");
             child.expect("ready");
             assert!(poll_once(pin!(producer.push(1))).is_pending());
@@ -134,13 +134,13 @@ pub(super) fn a_push_ends_when_the_consumer_is_killed() {
     });
 }
 
-pub(super) fn a_producer_that_never_came_is_waited_for() {
+pub(super) fn a_consumer_waits_for_its_first_producer() {
     on_every_runtime("late", |name| {
         let ring = RingOptions::new(CAPACITY).create::<u64>(name);
         let ring = ring.expect("a ring");
         let consumer = ring.consumer().expect("the role is free");
         async move {
-            let mut consumer = consumer.into_async().expect("an async end");
+            let mut consumer = consumer.into_async().expect("an async endpoint");
             assert!(poll_once(pin!(consumer.pop())).is_pending());
             let writer = thread::spawn(move || {
                 let mut producer = ring.producer().expect("the role is free");
@@ -152,13 +152,13 @@ pub(super) fn a_producer_that_never_came_is_waited_for() {
     });
 }
 
-pub(super) fn a_corrupt_ring_is_told_once() {
+pub(super) fn corruption_ends_a_stream_after_one_error() {
     let name = RingName::new("corrupt");
     let ring = RingOptions::new(CAPACITY).create::<u64>(&name);
     let ring = ring.expect("a ring");
     let consumer = ring.consumer().expect("the role is free");
     let mut producer = ring.producer().expect("the role is free");
-    let mut stream = consumer.into_async().expect("an async end");
+    let mut stream = consumer.into_async().expect("an async endpoint");
     assert!(poll_once(pin!(stream.next())).is_pending());
     producer.try_push(1).expect("there is room");
     SegmentFile::open(&name.file()).write(TAIL, u64::MAX);
@@ -174,35 +174,34 @@ pub(super) fn a_corrupt_ring_is_told_once() {
     });
 }
 
-pub(super) fn a_child_of_fork_may_drop_what_it_inherited() {
+pub(super) fn a_child_of_fork_may_drop_inherited_endpoints() {
     let name = RingName::new("parent-of-many");
     Child::start("parent_of_many", &[name.as_str()]).succeeds();
 }
 
-/// Forks again and again, while the reactor has much to do and its table may be
-/// locked.
+/// Forks many times while the reactor is busy and its table may be locked.
 pub(super) fn parent_of_many(arguments: &[String]) {
     let options = RingOptions::new(CAPACITY);
     let ring = options.create::<u64>(&arguments[0]).expect("a ring");
     let shared = ring.consumer().expect("the role is free");
-    let mut shared = shared.into_async().expect("an async end");
+    let mut shared = shared.into_async().expect("an async endpoint");
     assert!(poll_once(pin!(shared.pop())).is_pending());
     let (_sender, local) = options.heap::<u64>().expect("a ring");
-    let mut local = local.into_async().expect("an async end");
+    let mut local = local.into_async().expect("an async endpoint");
     assert!(poll_once(pin!(local.pop())).is_pending());
     let (mut busy_in, busy) = options.heap::<u64>().expect("a ring");
-    let mut busy = busy.into_async().expect("an async end");
+    let mut busy = busy.into_async().expect("an async endpoint");
     let reader = thread::spawn(move || block_on(async { while busy.next().await.is_some() {} }));
     for _ in 0..200 {
         for number in 0..20 {
-            busy_in.push(number).expect("the reader is there");
+            busy_in.push(number).expect("the reader runs");
         }
         let Some(child) = fork() else {
             assert_eq!(
                 poll_once(pin!(shared.pop())),
                 Poll::Ready(Err(PopError::Abandoned))
             );
-            // On the heap the producer is still there, and nobody can wait for it.
+            // On the heap the producer still exists, and waiting for it is an error.
             assert_eq!(
                 poll_once(pin!(local.pop())),
                 Poll::Ready(Err(PopError::ReactorDied))

@@ -21,40 +21,40 @@ fn ring(name: &RingName) -> Ring<u64> {
     RingOptions::new(8).create(name).expect("a ring")
 }
 
-pub(super) fn a_peer_that_attaches_is_waited_for() {
+pub(super) fn wait_for_peer_ends_when_a_peer_attaches() {
     on_every_runtime("attaches", |name| {
         let ring = ring(name);
         let consumer = ring.consumer().expect("the role is free");
         async move {
-            let mut consumer = consumer.into_async().expect("an async end");
+            let mut consumer = consumer.into_async().expect("an async endpoint");
             assert!(poll_once(pin!(consumer.wait_for_peer())).is_pending());
             let other = ring.clone();
             let starts = thread::spawn(move || other.producer().expect("the role is free"));
             assert_eq!(consumer.wait_for_peer().await, Ok(()));
             let producer = starts.join().expect("no panic");
-            let mut producer = producer.into_async().expect("an async end");
+            let mut producer = producer.into_async().expect("an async endpoint");
             assert_eq!(producer.wait_for_peer().await, Ok(()));
             drop(consumer);
             let mut wait = pin!(producer.wait_for_peer());
             assert!(poll_once(wait.as_mut()).is_pending());
             let starts = thread::spawn(move || ring.consumer().map(drop));
-            // Even if it has left again.
+            // Also if it has closed again.
             assert_eq!(wait.await, Ok(()));
             starts.join().expect("no panic").expect("the role is free");
         }
     });
 }
 
-pub(super) fn a_peer_that_is_here_is_not_waited_for() {
+pub(super) fn wait_for_peer_returns_at_once_if_a_peer_is_attached() {
     let (producer, consumer) = RingOptions::new(64).heap::<[u8]>().expect("a ring");
-    let mut producer = producer.into_async().expect("an async end");
-    let mut consumer = consumer.into_async().expect("an async end");
+    let mut producer = producer.into_async().expect("an async endpoint");
+    let mut consumer = consumer.into_async().expect("an async endpoint");
     assert_eq!(poll_once(pin!(producer.wait_for_peer())), HERE);
     assert_eq!(poll_once(pin!(consumer.wait_for_peer())), HERE);
     assert!(poll_once(pin!(producer.closed())).is_pending());
     assert_eq!(producer.try_push(b"seven"), Ok(()));
     drop(producer);
-    // What is unread ends a consumer's wait, and not that for a departure.
+    // Unread messages end a consumer's wait for a message, and not its wait for a close.
     assert_eq!(poll_once(pin!(consumer.wait_for_peer())), HERE);
     assert_eq!(poll_once(pin!(consumer.closed())), HERE);
     assert_eq!(
@@ -66,21 +66,21 @@ pub(super) fn a_peer_that_is_here_is_not_waited_for() {
     assert_eq!(poll_once(pin!(consumer.closed())), HERE);
 }
 
-/// The name is removed while the end waits: for the first peer, or for another one.
-pub(super) fn a_wait_for_nobody_is_superseded() {
+/// The name is removed while the endpoint waits for its first peer, or for another one.
+pub(super) fn a_wait_without_a_peer_is_superseded() {
     for had_a_peer in [false, true] {
-        let name = RingName::new("nobody");
+        let name = RingName::new("no-peer");
         let ring = ring(&name);
         let mut consumer = ring.consumer().expect("the role is free");
         if had_a_peer {
             drop(ring.producer().expect("the role is free"));
             assert_eq!(consumer.try_pop(), Err(PopError::Abandoned));
         }
-        let mut consumer = consumer.into_async().expect("an async end");
+        let mut consumer = consumer.into_async().expect("an async endpoint");
         let is_gone = poll_once(pin!(consumer.closed()));
         assert_eq!(is_gone, if had_a_peer { HERE } else { Poll::Pending });
         assert!(poll_once(pin!(consumer.wait_for_peer())).is_pending());
-        fs::remove_file(name.file()).expect("the name is there");
+        fs::remove_file(name.file()).expect("the name exists");
         in_time(move || {
             let nobody = Err(PeerError::Superseded);
             assert_eq!(block_on(consumer.wait_for_peer()), nobody);
@@ -90,23 +90,23 @@ pub(super) fn a_wait_for_nobody_is_superseded() {
     }
 }
 
-pub(super) fn a_peer_is_closed_whatever_is_unread() {
+pub(super) fn closed_returns_although_messages_are_unread() {
     let name = RingName::new("closed");
     let ring = ring(&name);
     let mut producer = ring.producer().expect("the role is free");
     let consumer = ring.consumer().expect("the role is free");
-    let mut consumer = consumer.into_async().expect("an async end");
+    let mut consumer = consumer.into_async().expect("an async endpoint");
     {
         let mut closed = pin!(consumer.closed());
         for number in 0..8 {
             let (waker, wakes) = bell();
             assert!(poll_with(&waker, closed.as_mut()).is_pending());
             producer.try_push(number).expect("there is room");
-            // A message wakes the task, which sleeps on.
+            // A message wakes the task, which continues to sleep.
             assert_eq!(wakes.recv_timeout(PATIENCE), Ok(()));
         }
         assert!(poll_once(closed.as_mut()).is_pending());
-        // A restarted peer does not hide the departure.
+        // A restarted peer does not hide the close.
         drop(producer);
         let _successor = ring.producer().expect("the role is free");
         assert_eq!(poll_once(closed), HERE);
@@ -115,19 +115,19 @@ pub(super) fn a_peer_is_closed_whatever_is_unread() {
     assert_no_rescues(&name);
 }
 
-pub(super) fn a_peer_that_is_killed_has_closed() {
+pub(super) fn closed_returns_when_the_peer_is_killed() {
     on_every_runtime("closed-killed", |name| {
         let ring = ring(name);
         let producer = ring.producer().expect("the role is free");
         let mut child = Child::start("idle_consumer", &[name.as_str()]);
         async move {
-            let mut producer = producer.into_async().expect("an async end");
+            let mut producer = producer.into_async().expect("an async endpoint");
             assert_eq!(producer.wait_for_peer().await, Ok(()));
             child.expect("ready");
             assert!(poll_once(pin!(producer.closed())).is_pending());
             child.kill();
             assert_eq!(producer.closed().await, Ok(()));
-            assert_eq!(producer.closed().await, Ok(()), "and it stays so");
+            assert_eq!(producer.closed().await, Ok(()), "the result stays the same");
             assert!(poll_once(pin!(producer.wait_for_peer())).is_pending());
             let _consumer = ring.consumer().expect("the role is free");
             assert_eq!(producer.wait_for_peer().await, Ok(()));
@@ -136,13 +136,13 @@ pub(super) fn a_peer_that_is_killed_has_closed() {
     });
 }
 
-/// Each future is dropped, and the next one waits for something else.
-pub(super) fn a_wait_for_a_peer_that_is_dropped_changes_nothing() {
+/// Drops each future; the next one waits for something else.
+pub(super) fn a_dropped_wait_for_a_peer_changes_nothing() {
     on_every_runtime("peer-dropped", |name| {
         let ring = ring(name);
         let consumer = ring.consumer().expect("the role is free");
         async move {
-            let mut consumer = consumer.into_async().expect("an async end");
+            let mut consumer = consumer.into_async().expect("an async endpoint");
             for number in 0..200 {
                 assert!(poll_once(pin!(consumer.pop())).is_pending() || number > 0);
                 assert!(poll_once(pin!(consumer.wait_for_peer())).is_pending());

@@ -1,4 +1,4 @@
-//! Messages in place, readiness, and what a stream says of itself.
+//! Messages in place, readiness, and the termination of a stream.
 
 use std::pin::pin;
 use std::task::Poll;
@@ -13,7 +13,7 @@ use super::{on_every_runtime, poll_once};
 
 const MESSAGES: u64 = 2000;
 
-pub(super) fn records_are_written_where_they_lie() {
+pub(super) fn records_are_written_in_place() {
     on_every_runtime("claimed", |name| {
         let ring = RingOptions::new(4).create::<u64>(name).expect("a ring");
         let producer = ring.producer().expect("the role is free");
@@ -25,9 +25,9 @@ pub(super) fn records_are_written_where_they_lie() {
                     assert_eq!(consumer.pop(), Ok(number));
                 }
             });
-            let mut producer = producer.into_async().expect("an async end");
+            let mut producer = producer.into_async().expect("an async endpoint");
             for number in 0..MESSAGES {
-                // Dropped while it waits, or with its claim: nothing is published.
+                // Dropping the future while it waits, or its claim, publishes nothing.
                 let _ = poll_once(pin!(producer.ready()));
                 let _ = poll_once(pin!(producer.claim())).map(drop);
                 let mut claim = producer.claim().await.expect("a reader");
@@ -44,7 +44,7 @@ pub(super) fn records_are_written_where_they_lie() {
     });
 }
 
-pub(super) fn frames_are_written_where_they_lie() {
+pub(super) fn frames_are_written_in_place() {
     on_every_runtime("claimed-frames", |name| {
         let ring = RingOptions::new(128).create::<[u8]>(name).expect("a ring");
         let producer = ring.producer().expect("the role is free");
@@ -58,7 +58,7 @@ pub(super) fn frames_are_written_where_they_lie() {
                     assert_eq!(bytes, number.to_le_bytes());
                 }
             });
-            let mut producer = producer.into_async().expect("an async end");
+            let mut producer = producer.into_async().expect("an async endpoint");
             for number in 0..MESSAGES {
                 let bytes = number.to_le_bytes();
                 let _ = poll_once(pin!(producer.ready(24)));
@@ -82,9 +82,9 @@ pub(super) fn frames_are_written_where_they_lie() {
     });
 }
 
-pub(super) fn what_waits_in_the_sink_comes_before_claims_and_parts() {
+pub(super) fn a_frame_in_the_sink_is_sent_before_claims_and_parts() {
     let (producer, mut consumer) = RingOptions::new(64).heap::<[u8]>().expect("a ring");
-    let mut producer = producer.into_async().expect("an async end");
+    let mut producer = producer.into_async().expect("an async endpoint");
     let mut buffer = [0; 24];
     for number in 0..3 {
         let fed = poll_once(pin!(producer.feed(vec![number; 24])));
@@ -94,7 +94,7 @@ pub(super) fn what_waits_in_the_sink_comes_before_claims_and_parts() {
     assert!(poll_once(pin!(producer.ready(24))).is_pending());
     assert!(poll_once(pin!(producer.push_parts(7, &[&[3; 24]]))).is_pending());
     consumer.try_pop(&mut buffer).expect("the first");
-    // The third goes to where the first was, and there is no room for another.
+    // The third takes the place of the first, and there is no room for another.
     assert!(poll_once(pin!(producer.push_parts(7, &[&[3; 24]]))).is_pending());
     for number in 1..3 {
         consumer.try_pop(&mut buffer).expect("a frame");
@@ -113,13 +113,13 @@ pub(super) fn what_waits_in_the_sink_comes_before_claims_and_parts() {
     );
 }
 
-pub(super) fn many_frames_are_peeked_where_they_lie() {
+pub(super) fn many_frames_are_peeked_in_place() {
     on_every_runtime("peeked-many", |name| {
         let ring = RingOptions::new(1024).create::<[u8]>(name).expect("a ring");
         let mut producer = ring.producer().expect("the role is free");
         let consumer = ring.consumer().expect("the role is free");
         async move {
-            let mut consumer = consumer.into_async().expect("an async end");
+            let mut consumer = consumer.into_async().expect("an async endpoint");
             assert!(poll_once(pin!(consumer.peek_many())).is_pending());
             let writer = thread::spawn(move || {
                 for number in 0..MESSAGES {
@@ -129,7 +129,7 @@ pub(super) fn many_frames_are_peeked_where_they_lie() {
             let mut next = 0;
             while next < MESSAGES {
                 assert_eq!(consumer.ready().await, Ok(()));
-                // Dropped, they stay.
+                // After a drop they stay in the ring.
                 drop(consumer.peek_many().await.expect("frames"));
                 let mut frames = consumer.peek_many().await.expect("frames");
                 while let Some(frame) = frames.next_frame().expect("no corruption") {
@@ -146,10 +146,10 @@ pub(super) fn many_frames_are_peeked_where_they_lie() {
     });
 }
 
-pub(super) fn readiness_takes_nothing() {
+pub(super) fn waiting_for_readiness_takes_no_message() {
     let (producer, consumer) = RingOptions::new(1).heap::<u64>().expect("a ring");
-    let mut producer = producer.into_async().expect("an async end");
-    let mut consumer = consumer.into_async().expect("an async end");
+    let mut producer = producer.into_async().expect("an async endpoint");
+    let mut consumer = consumer.into_async().expect("an async endpoint");
     for number in 0..100 {
         assert!(poll_once(pin!(consumer.ready())).is_pending());
         for _ in 0..2 {
@@ -164,11 +164,11 @@ pub(super) fn readiness_takes_nothing() {
     }
 }
 
-pub(super) fn a_stream_is_terminated_until_a_successor_attaches() {
+pub(super) fn a_stream_is_terminated_until_a_new_peer_attaches() {
     let name = RingName::new("fused");
     let ring = RingOptions::new(8).create::<u64>(&name).expect("a ring");
     let consumer = ring.consumer().expect("the role is free");
-    let mut stream = consumer.into_async().expect("an async end");
+    let mut stream = consumer.into_async().expect("an async endpoint");
     assert_eq!(stream.size_hint(), (0, None));
     for _ in 0..3 {
         let mut producer = ring.producer().expect("the role is free");
@@ -183,7 +183,7 @@ pub(super) fn a_stream_is_terminated_until_a_successor_attaches() {
                 Poll::Ready(Some(Ok(number)))
             );
         }
-        assert!(!stream.is_terminated(), "it has not said so yet");
+        assert!(!stream.is_terminated(), "it has not reported it yet");
         for _ in 0..2 {
             assert_eq!(poll_once(pin!(stream.next())), Poll::Ready(None));
             assert!(stream.is_terminated());
@@ -193,7 +193,7 @@ pub(super) fn a_stream_is_terminated_until_a_successor_attaches() {
     }
 
     let (mut producer, consumer) = RingOptions::new(64).heap::<[u8]>().expect("a ring");
-    let mut frames = consumer.into_async().expect("an async end");
+    let mut frames = consumer.into_async().expect("an async endpoint");
     producer.try_push(b"one").expect("there is room");
     drop(producer);
     assert_eq!(

@@ -1,4 +1,4 @@
-//! The thread that sleeps for all.
+//! The thread that sleeps for all async endpoints.
 
 use std::fs;
 use std::pin::pin;
@@ -25,8 +25,8 @@ fn threads() -> usize {
     names.filter(|name| name == "quoit-reactor\n").count()
 }
 
-/// Waits until there are this many reactor threads: a new one names itself first,
-/// and no thread waits for the end of an old one.
+/// Waits until there are this many reactor threads: a new one sets its name first, and no
+/// thread joins an old one.
 fn until_there_are(wanted: usize) {
     let start = Instant::now();
     while threads() != wanted {
@@ -38,18 +38,18 @@ fn until_there_are(wanted: usize) {
 
 fn ends() -> (AsyncProducer<u64>, AsyncConsumer<u64>) {
     let (producer, consumer) = RingOptions::new(8).heap::<u64>().expect("a ring");
-    let producer = producer.into_async().expect("an async end");
-    (producer, consumer.into_async().expect("an async end"))
+    let producer = producer.into_async().expect("an async endpoint");
+    (producer, consumer.into_async().expect("an async endpoint"))
 }
 
-pub(super) fn the_thread_lives_as_long_as_there_are_async_ends() {
+pub(super) fn the_thread_runs_while_there_are_async_endpoints() {
     until_there_are(0);
     for _ in 0..3 {
         let (producer, consumer) = RingOptions::new(8).heap::<u64>().expect("a ring");
         assert_eq!(threads(), 0);
-        let producer = producer.into_async().expect("an async end");
+        let producer = producer.into_async().expect("an async endpoint");
         until_there_are(1);
-        let mut consumer = consumer.into_async().expect("an async end");
+        let mut consumer = consumer.into_async().expect("an async endpoint");
         assert!(poll_once(pin!(consumer.pop())).is_pending());
         until_there_are(1);
         drop(producer);
@@ -58,7 +58,7 @@ pub(super) fn the_thread_lives_as_long_as_there_are_async_ends() {
     }
 }
 
-pub(super) fn ends_come_and_go_on_several_threads() {
+pub(super) fn endpoints_are_created_and_dropped_on_several_threads() {
     in_time(|| {
         let workers: Vec<_> = (0..4)
             .map(|_| {
@@ -97,7 +97,7 @@ pub(super) fn one_thread_sleeps_for_a_hundred_rings() {
         }
         async move {
             let read = consumers.into_iter().map(|consumer| {
-                let mut stream = consumer.into_async().expect("an async end");
+                let mut stream = consumer.into_async().expect("an async endpoint");
                 async move {
                     for number in 0..ROUNDS {
                         assert_eq!(stream.next().await, Some(Ok(number)));
@@ -123,12 +123,12 @@ pub(super) fn one_thread_sleeps_for_a_hundred_rings() {
     }
 }
 
-/// A task that tells of each wake.
+/// A task that reports each wake.
 struct Bell(mpsc::SyncSender<()>);
 
 impl Wake for Bell {
     fn wake(self: Arc<Self>) {
-        self.0.send(()).expect("somebody listens");
+        self.0.send(()).expect("the test receives");
     }
 }
 
@@ -141,15 +141,15 @@ pub(super) fn poll_with<F: Future>(waker: &Waker, future: F) -> Poll<F::Output> 
     pin!(future).poll(&mut Context::from_waker(waker))
 }
 
-pub(super) fn a_task_is_left_alone_while_its_peer_is_silent() {
+pub(super) fn a_task_is_not_woken_while_its_peer_is_silent() {
     let name = RingName::new("silent");
     let ring = RingOptions::new(8).create::<u64>(&name).expect("a ring");
     let mut producer = ring.producer().expect("the role is free");
     let consumer = ring.consumer().expect("the role is free");
-    let mut consumer = consumer.into_async().expect("an async end");
+    let mut consumer = consumer.into_async().expect("an async endpoint");
     let (waker, wakes) = bell();
     assert_eq!(poll_with(&waker, consumer.pop()), Poll::Pending);
-    // The reactor looks at the peer at the same time, and more than once.
+    // The reactor checks the peer several times in between.
     assert!(wakes.recv_timeout(Duration::from_millis(350)).is_err());
     producer.try_push(1).expect("there is room");
     assert_eq!(wakes.recv_timeout(PATIENCE), Ok(()));
@@ -159,12 +159,12 @@ pub(super) fn a_task_is_left_alone_while_its_peer_is_silent() {
     assert_no_rescues(&name);
 }
 
-pub(super) fn a_task_that_something_else_has_woken_sleeps_on() {
+pub(super) fn a_task_that_was_woken_otherwise_continues_to_sleep() {
     let name = RingName::new("sleeps-on");
     let ring = RingOptions::new(8).create::<u64>(&name).expect("a ring");
     let mut producer = ring.producer().expect("the role is free");
     let consumer = ring.consumer().expect("the role is free");
-    let mut consumer = consumer.into_async().expect("an async end");
+    let mut consumer = consumer.into_async().expect("an async endpoint");
     for number in 0..1000 {
         let (old, old_wakes) = bell();
         let (new, new_wakes) = bell();
@@ -177,7 +177,7 @@ pub(super) fn a_task_that_something_else_has_woken_sleeps_on() {
         }
         assert_eq!(poll_with(&new, consumer.pop()), Poll::Pending);
         producer.try_push(number).expect("there is room");
-        // The task that asked last is woken, and no other.
+        // Only the task that polled last is woken.
         assert_eq!(new_wakes.recv_timeout(PATIENCE), Ok(()));
         assert!(old_wakes.try_recv().is_err());
         assert_eq!(poll_with(&new, consumer.pop()), Poll::Ready(Ok(number)));
@@ -186,7 +186,7 @@ pub(super) fn a_task_that_something_else_has_woken_sleeps_on() {
     assert_no_rescues(&name);
 }
 
-/// A task that ends with its first wake, and an async endpoint with it.
+/// A task that its first wake drops, with its async endpoint.
 struct LastTask {
     consumer: Mutex<Option<AsyncConsumer<u64>>>,
     done: mpsc::SyncSender<String>,
@@ -197,15 +197,15 @@ impl Wake for LastTask {
         drop(self.consumer.lock().expect("no panic").take());
         let thread = thread::current();
         let name = thread.name().unwrap_or_default().to_owned();
-        self.done.send(name).expect("somebody listens");
+        self.done.send(name).expect("the test receives");
     }
 }
 
-pub(super) fn the_last_end_may_go_on_the_thread_itself() {
+pub(super) fn the_last_endpoint_may_be_dropped_on_the_reactor_thread() {
     until_there_are(0);
     for _ in 0..20 {
         let (mut producer, consumer) = RingOptions::new(8).heap::<u64>().expect("a ring");
-        let consumer = consumer.into_async().expect("an async end");
+        let consumer = consumer.into_async().expect("an async endpoint");
         let (sender, done) = mpsc::sync_channel(1);
         let task = Arc::new(LastTask {
             consumer: Mutex::new(Some(consumer)),
@@ -224,17 +224,17 @@ pub(super) fn the_last_end_may_go_on_the_thread_itself() {
     }
 }
 
-/// A task whose waker is broken.
+/// A task whose waker panics.
 struct Panics;
 
 impl Wake for Panics {
     fn wake(self: Arc<Self>) {
-        // Not a panic, whose message would be in the test's output.
+        // Unwinds without a message, which would be in the test's output.
         std::panic::resume_unwind(Box::new("a broken waker"));
     }
 }
 
-pub(super) fn a_panic_in_one_waker_is_nobody_elses() {
+pub(super) fn a_panic_in_one_waker_affects_no_other_task() {
     let (mut first_in, mut first) = ends();
     let (mut second_in, mut second) = ends();
     let broken = Waker::from(Arc::new(Panics));
@@ -252,7 +252,7 @@ pub(super) fn a_panic_in_one_waker_is_nobody_elses() {
     }
 }
 
-pub(super) fn futures_and_ends_can_be_sent() {
+pub(super) fn futures_and_endpoints_can_be_sent() {
     fn sent<T: Send>(value: T) -> T {
         value
     }
@@ -261,7 +261,7 @@ pub(super) fn futures_and_ends_can_be_sent() {
     let mut consumer = sent(consumer);
     let pushed = futures_executor::block_on(sent(producer.push(4711)));
     assert_eq!(pushed, Ok(()));
-    // Neither endpoint shows what is in the ring.
+    // The `Debug` text of neither endpoint shows the content of the ring.
     let shown = format!("{producer:?} {consumer:?}");
     assert!(shown.contains("len: 1"), "{shown}");
     assert!(!shown.contains("4711"), "{shown}");

@@ -1,4 +1,4 @@
-//! What cannot be waited for in async code, and what still can.
+//! Rings and kernels that async endpoints refuse, and ones that they accept.
 
 use std::io;
 use std::pin::pin;
@@ -23,7 +23,7 @@ pub(super) fn a_semaphore_ring_is_refused() {
     assert!(error.to_string().contains("DoorbellKind::Futex"));
     assert_eq!(format!("{error:?}"), error.to_string());
     assert_eq!(format!("{error:#?}"), "NotAFutex");
-    // The end comes back, with its role and all that it had.
+    // The error returns the endpoint, with its role and its state.
     let mut consumer = error.into_inner();
     let refused = producer.into_async().expect_err("a semaphore");
     let mut producer = refused.into_inner();
@@ -31,11 +31,11 @@ pub(super) fn a_semaphore_ring_is_refused() {
     assert_eq!(consumer.pop(), Ok(7));
     let error = io::Error::from(producer.into_async().expect_err("a semaphore"));
     assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
-    // There the producer was dropped.
+    // In the first case the producer was dropped.
     assert_eq!(consumer.pop(), Err(PopError::Abandoned));
 }
 
-pub(super) fn a_refused_end_of_frames_comes_back() {
+pub(super) fn a_refused_endpoint_of_frames_is_returned() {
     let options = RingOptions::new(64).doorbell(DoorbellKind::Semaphore);
     let (producer, consumer) = options.heap::<[u8]>().expect("a ring");
     let refused = producer.into_async().expect_err("a semaphore");
@@ -49,8 +49,8 @@ pub(super) fn a_refused_end_of_frames_comes_back() {
     assert_eq!(consumer.pop(&mut [0; 24]), Ok(popped));
 }
 
-pub(super) fn the_hundred_and_twenty_eighth_end_is_refused() {
-    #[expect(clippy::result_large_err, reason = "it gives the end back")]
+pub(super) fn the_hundred_and_twenty_eighth_endpoint_is_refused() {
+    #[expect(clippy::result_large_err, reason = "the error returns the endpoint")]
     let end = || {
         let (_, consumer) = RingOptions::new(8).heap::<u64>().expect("a ring");
         consumer.into_async()
@@ -63,7 +63,7 @@ pub(super) fn the_hundred_and_twenty_eighth_end_is_refused() {
     assert!(matches!(error.reason(), AsyncError::TooManyEnds));
     assert!(error.to_string().contains("127"), "{error}");
     assert_eq!(io::Error::from(error).kind(), io::ErrorKind::QuotaExceeded);
-    // All of them lie down, and all are woken.
+    // All of them sleep, and all are woken.
     for end in &mut ends {
         let gone = futures_executor::block_on(end.next());
         assert_eq!(gone, None);
@@ -72,11 +72,11 @@ pub(super) fn the_hundred_and_twenty_eighth_end_is_refused() {
     drop(end().expect("there is room again"));
 }
 
-/// Is refused, and says why.
+/// Is refused, and checks the error.
 pub(super) fn process_without_waitv(_: &[String]) {
     forbid(libc::SYS_futex_waitv);
     let (producer, _consumer) = RingOptions::new(8).heap::<u64>().expect("a ring");
-    let error = producer.into_async().expect_err("no such call");
+    let error = producer.into_async().expect_err("no system call");
     assert!(matches!(error.reason(), AsyncError::Unsupported(_)));
     say(&error);
     assert_eq!(io::Error::from(error).kind(), io::ErrorKind::Unsupported);
@@ -89,12 +89,12 @@ pub(super) fn a_kernel_that_cannot_wait_for_many_is_refused() {
     child.succeeds();
 }
 
-/// Reads what comes, with pauses.
+/// Reads messages, with pauses.
 pub(super) fn process_without_barriers(arguments: &[String]) {
     forbid(libc::SYS_membarrier);
     let consumer = Consumer::<u64>::open(&arguments[0]).expect("the role is free");
-    let mut consumer = consumer.into_async().expect("an async end");
-    // No barrier protects the first sleep, and so it is short by itself.
+    let mut consumer = consumer.into_async().expect("an async endpoint");
+    // No barrier protects the first sleep, so its timeout is short.
     let (waker, wakes) = bell();
     assert!(poll_with(&waker, consumer.pop()).is_pending());
     assert_eq!(wakes.recv_timeout(PATIENCE), Ok(()));
@@ -109,7 +109,7 @@ pub(super) fn process_without_barriers(arguments: &[String]) {
     }
 }
 
-pub(super) fn a_kernel_without_barriers_will_do() {
+pub(super) fn a_kernel_without_barriers_suffices() {
     let name = RingName::new("no-barriers");
     let ring = RingOptions::new(8).create::<u64>(&name).expect("a ring");
     let mut producer: Producer<u64> = ring.producer().expect("the role is free");

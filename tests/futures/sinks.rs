@@ -1,4 +1,4 @@
-//! Room that is not there: what a sink accepts, and when.
+//! A sink without room: what it accepts, and when.
 
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
@@ -34,7 +34,7 @@ pub(super) fn a_sink_of_records_is_ready_when_there_is_room() {
     let ring = RingOptions::new(4).create::<u64>(&name).expect("a ring");
     let mut consumer = ring.consumer().expect("the role is free");
     let producer = ring.producer().expect("the role is free");
-    let mut sink = producer.into_async().expect("an async end");
+    let mut sink = producer.into_async().expect("an async endpoint");
     for lap in 0..100 {
         for number in 0..4 {
             assert_eq!(poll_ready(&mut sink), READY);
@@ -49,7 +49,7 @@ pub(super) fn a_sink_of_records_is_ready_when_there_is_room() {
     assert_no_rescues(&name);
 }
 
-/// What a pop of one of them says.
+/// The result of a pop of one of them.
 const POPPED: Popped = Popped { len: 24, kind: 0 };
 
 /// Two frames of 24 bytes fill a ring of 64 bytes.
@@ -62,14 +62,14 @@ pub(super) fn a_sink_of_frames_keeps_one_that_finds_no_room() {
     let ring = RingOptions::new(64).create::<[u8]>(&name).expect("a ring");
     let mut consumer = ring.consumer().expect("the role is free");
     let producer = ring.producer().expect("the role is free");
-    let mut sink = producer.into_async().expect("an async end");
+    let mut sink = producer.into_async().expect("an async endpoint");
     let mut buffer = [0; 24];
     for number in 0..3 {
         assert_eq!(poll_ready(&mut sink), READY);
         assert_eq!(start(&mut sink, payload(number)), Ok(()));
     }
     for number in 0..100 {
-        // Two are in the ring, and the third waits.
+        // Two are in the ring, and the third waits in the sink.
         assert_eq!(poll_flush(&mut sink), Poll::Pending);
         assert_eq!(poll_ready(&mut sink), Poll::Pending);
         assert_eq!(consumer.try_pop(&mut buffer), Ok(POPPED));
@@ -81,14 +81,14 @@ pub(super) fn a_sink_of_frames_keeps_one_that_finds_no_room() {
     assert_no_rescues(&name);
 }
 
-pub(super) fn a_push_comes_after_the_frame_that_waits() {
+pub(super) fn a_push_follows_the_frame_in_the_sink() {
     on_every_runtime("push-after", |name| {
         let ring = RingOptions::new(64).create::<[u8]>(name).expect("a ring");
         let consumer = ring.consumer().expect("the role is free");
         let producer = ring.producer().expect("the role is free");
         async move {
-            let mut sink = producer.into_async().expect("an async end");
-            let mut consumer = consumer.into_async().expect("an async end");
+            let mut sink = producer.into_async().expect("an async endpoint");
+            let mut consumer = consumer.into_async().expect("an async endpoint");
             for number in 0..3 {
                 sink.feed(payload(number)).await.expect("it is accepted");
             }
@@ -110,12 +110,12 @@ pub(super) fn a_push_comes_after_the_frame_that_waits() {
     });
 }
 
-pub(super) fn what_a_sink_could_not_flush_waits_for_another_consumer() {
+pub(super) fn an_unflushed_frame_waits_for_another_consumer() {
     let name = RingName::new("unflushed");
     let ring = RingOptions::new(64).create::<[u8]>(&name).expect("a ring");
     let consumer = ring.consumer().expect("the role is free");
     let producer = ring.producer().expect("the role is free");
-    let mut sink = producer.into_async().expect("an async end");
+    let mut sink = producer.into_async().expect("an async endpoint");
     for number in 0..3 {
         assert_eq!(start(&mut sink, payload(number)), Ok(()));
     }
@@ -134,16 +134,16 @@ pub(super) fn what_a_sink_could_not_flush_waits_for_another_consumer() {
     assert_no_rescues(&name);
 }
 
-pub(super) fn a_sink_refuses_what_it_was_not_ready_for() {
+pub(super) fn a_sink_refuses_an_item_when_it_is_not_ready() {
     let (producer, _consumer) = RingOptions::new(64).heap::<[u8]>().expect("a ring");
-    let mut sink = producer.into_async().expect("an async end");
+    let mut sink = producer.into_async().expect("an async endpoint");
     for number in 0..3 {
         assert_eq!(start(&mut sink, payload(number)), Ok(()));
     }
     assert_eq!(start(&mut sink, payload(3)), Err(ClaimError::Full));
 
     let (producer, mut consumer) = RingOptions::new(1).heap::<u64>().expect("a ring");
-    let mut sink = producer.into_async().expect("an async end");
+    let mut sink = producer.into_async().expect("an async endpoint");
     assert_eq!(start(&mut sink, 0), Ok(()));
     assert_eq!(poll_ready(&mut sink), Poll::Pending);
     assert_eq!(start(&mut sink, 1), Err(ClaimError::Full));
@@ -151,9 +151,9 @@ pub(super) fn a_sink_refuses_what_it_was_not_ready_for() {
     assert_eq!(poll_ready(&mut sink), READY);
 }
 
-pub(super) fn a_sink_refuses_what_never_fits() {
+pub(super) fn a_sink_refuses_a_frame_that_never_fits() {
     let (producer, mut consumer) = RingOptions::new(64).heap::<[u8]>().expect("a ring");
-    let mut sink = producer.into_async().expect("an async end");
+    let mut sink = producer.into_async().expect("an async endpoint");
     let too_long = ClaimError::TooLong { max: 24 };
     assert_eq!(start(&mut sink, vec![0; 25]), Err(too_long));
     let push = poll_once(pin!(sink.push(&[0; 25])));

@@ -1,5 +1,5 @@
-//! A peer that stops between its position and its wake: no thread wakes the task, and yet
-//! it gets soon what is there.
+//! A peer that stops between its position and its wake: no wake arrives, and the task still
+//! gets the message or the room soon.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -19,24 +19,24 @@ use super::common::tracer::Halted;
 use super::reactor::{bell, poll_with};
 
 const CAPACITY: u64 = 8;
-/// Two looks at the peer, and time for a wake that may be under way.
+/// Two liveness checks, and time for a wake that may be in progress.
 const SOON: Duration = Duration::from_millis(250);
-/// How long a try may take.
+/// The time limit of an attempt.
 const AGES: Duration = Duration::from_secs(2);
 
-/// Pushes its position for each line that it hears.
-pub(super) fn pushing_when_told(arguments: &[String]) {
+/// Pushes its position for each line that it reads.
+pub(super) fn pushing_on_request(arguments: &[String]) {
     let mut producer = Producer::<u64>::open(&arguments[0]).expect("the role");
     say("ready");
     loop {
         hear();
         let position = producer.position();
-        producer.push(position).expect("the consumer is there");
+        producer.push(position).expect("the consumer is attached");
     }
 }
 
-/// Pops a position for each line that it hears.
-pub(super) fn popping_when_told(arguments: &[String]) {
+/// Pops a position for each line that it reads.
+pub(super) fn popping_on_request(arguments: &[String]) {
     let mut consumer = Consumer::<u64>::open(&arguments[0]).expect("the role");
     say("ready");
     loop {
@@ -49,15 +49,15 @@ pub(super) fn popping_when_told(arguments: &[String]) {
 /// When the peer moves its position, and stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Moment {
-    /// The end is parked, and the reactor does not know yet what it awaits.
+    /// The endpoint is parked, and the reactor does not have its goal yet.
     BeforeTheReactorKnows,
-    /// The reactor sleeps for the end.
+    /// The reactor sleeps for the endpoint.
     Asleep,
 }
 
 const MOMENTS: [Moment; 2] = [Moment::BeforeTheReactorKnows, Moment::Asleep];
 
-/// The other process, and where its position is.
+/// The other process, and the offset of its position.
 struct Peer {
     child: Child,
     segment: SegmentFile,
@@ -110,7 +110,7 @@ fn wait_for(peer: Peer, moment: Moment, mut poll: impl FnMut(&Waker) -> Poll<()>
     };
     assert!(poll(&waker).is_pending(), "{moment:?}");
     if moment == Moment::Asleep {
-        // The reactor goes to sleep at the same time.
+        // The reactor begins to sleep at the same time.
         thread::sleep(Duration::from_millis(5));
         peer.borrow_mut().moves_and_stops();
     }
@@ -129,14 +129,14 @@ fn wait_for(peer: Peer, moment: Moment, mut poll: impl FnMut(&Waker) -> Poll<()>
     AGES
 }
 
-pub(super) fn a_record_whose_producer_stopped_before_the_wake_comes_soon() {
+pub(super) fn a_record_arrives_soon_if_the_producer_stops_before_the_wake() {
     for moment in MOMENTS {
         once_within(SOON, || {
             let name = RingName::new("stopped-in");
             let ring = RingOptions::new(CAPACITY).create::<u64>(&name);
             let consumer = ring.and_then(|ring| ring.consumer()).expect("a ring");
-            let peer = Peer::start(&name, "pushing_when_told", TAIL);
-            let mut consumer = consumer.into_async().expect("an async end");
+            let peer = Peer::start(&name, "pushing_on_request", TAIL);
+            let mut consumer = consumer.into_async().expect("an async endpoint");
             let time = wait_for(peer, moment, |waker| {
                 poll_with(waker, consumer.pop()).map(|popped| assert_eq!(popped, Ok(0)))
             });
@@ -146,7 +146,7 @@ pub(super) fn a_record_whose_producer_stopped_before_the_wake_comes_soon() {
     }
 }
 
-pub(super) fn room_whose_consumer_stopped_before_the_wake_comes_soon() {
+pub(super) fn room_is_found_soon_if_the_consumer_stops_before_the_wake() {
     for moment in MOMENTS {
         once_within(SOON, || {
             let name = RingName::new("stopped-out");
@@ -156,8 +156,8 @@ pub(super) fn room_whose_consumer_stopped_before_the_wake_comes_soon() {
             for position in 0..CAPACITY {
                 producer.push(position).expect("there is room");
             }
-            let peer = Peer::start(&name, "popping_when_told", HEAD);
-            let mut producer = producer.into_async().expect("an async end");
+            let peer = Peer::start(&name, "popping_on_request", HEAD);
+            let mut producer = producer.into_async().expect("an async endpoint");
             let time = wait_for(peer, moment, |waker| {
                 poll_with(waker, producer.push(CAPACITY)).map(|pushed| assert_eq!(pushed, Ok(())))
             });
@@ -171,10 +171,10 @@ thread_local! {
     static AT_CLONE: RefCell<Option<Box<dyn FnOnce()>>> = const { RefCell::new(None) };
 }
 
-/// A waker that does something when this thread next clones it.
+/// A waker that calls a function when this thread next clones it.
 fn hooked(waker: Waker, at_clone: impl FnOnce() + 'static) -> Waker {
     AT_CLONE.set(Some(Box::new(at_clone)));
-    // SAFETY: the table keeps a waker's contract: its data is a boxed waker of its own.
+    // SAFETY: the table follows a waker's contract: its data is its own boxed waker.
     unsafe { Waker::from_raw(raw(waker)) }
 }
 

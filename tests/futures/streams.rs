@@ -1,5 +1,5 @@
-//! A hundred thousand messages, between an async endpoint here and a plain one in
-//! another process, or between two tasks.
+//! A hundred thousand messages between an async endpoint here and a plain one in another
+//! process, or between two tasks.
 
 use futures_util::{SinkExt, StreamExt, future};
 use quoit::{ClaimError, Consumer, FrameConsumer, FrameProducer, PopError, Producer, RingOptions};
@@ -10,7 +10,7 @@ use super::common::sample::Words;
 use super::{frame, on_every_runtime, record};
 
 const MESSAGES: u64 = 100_000;
-/// Few enough that both endpoints wait now and then.
+/// So few that both endpoints wait sometimes.
 const SLOTS: u64 = 64;
 const BYTES: u64 = 1024;
 
@@ -53,14 +53,14 @@ pub(super) fn reader_of_frames(arguments: &[String]) {
     assert_eq!(end.map(drop), Err(PopError::Abandoned));
 }
 
-pub(super) fn records_come_from_another_process() {
+pub(super) fn records_arrive_from_another_process() {
     on_every_runtime("records-in", |name| {
         let ring = RingOptions::new(SLOTS).create::<Words<2>>(name);
         let consumer = ring.and_then(|ring| ring.consumer()).expect("a ring");
         let child = Child::start("writer_of_records", &[name.as_str()]);
         async move {
-            let mut stream = consumer.into_async().expect("an async end");
-            // By both ways in turn; they are one.
+            let mut stream = consumer.into_async().expect("an async endpoint");
+            // By the two calls in turn, which are equivalent.
             for number in 0..MESSAGES / 2 {
                 assert_eq!(stream.next().await, Some(Ok(record(2 * number))));
                 assert_eq!(stream.pop().await, Ok(record(2 * number + 1)));
@@ -72,13 +72,13 @@ pub(super) fn records_come_from_another_process() {
     });
 }
 
-pub(super) fn records_go_to_another_process() {
+pub(super) fn records_are_sent_to_another_process() {
     on_every_runtime("records-out", |name| {
         let ring = RingOptions::new(SLOTS).create::<Words<2>>(name);
         let producer = ring.and_then(|ring| ring.producer()).expect("a ring");
         let child = Child::start("reader_of_records", &[name.as_str()]);
         async move {
-            let mut sink = producer.into_async().expect("an async end");
+            let mut sink = producer.into_async().expect("an async endpoint");
             for number in 0..MESSAGES / 2 {
                 sink.send(record(2 * number)).await.expect("a reader");
                 sink.push(record(2 * number + 1)).await.expect("a reader");
@@ -90,13 +90,13 @@ pub(super) fn records_go_to_another_process() {
     });
 }
 
-pub(super) fn frames_come_from_another_process() {
+pub(super) fn frames_arrive_from_another_process() {
     on_every_runtime("frames-in", |name| {
         let ring = RingOptions::new(BYTES).create::<[u8]>(name);
         let consumer = ring.and_then(|ring| ring.consumer()).expect("a ring");
         let child = Child::start("writer_of_frames", &[name.as_str()]);
         async move {
-            let mut stream = consumer.into_async().expect("an async end");
+            let mut stream = consumer.into_async().expect("an async endpoint");
             let (mut buffer, mut bytes) = ([0; 64], Vec::new());
             for number in 0..MESSAGES / 2 {
                 let next = stream.next().await;
@@ -118,13 +118,13 @@ pub(super) fn frames_come_from_another_process() {
     });
 }
 
-pub(super) fn frames_go_to_another_process() {
+pub(super) fn frames_are_sent_to_another_process() {
     on_every_runtime("frames-out", |name| {
         let ring = RingOptions::new(BYTES).create::<[u8]>(name);
         let producer = ring.and_then(|ring| ring.producer()).expect("a ring");
         let child = Child::start("reader_of_frames", &[name.as_str()]);
         async move {
-            let mut sink = producer.into_async().expect("an async end");
+            let mut sink = producer.into_async().expect("an async endpoint");
             for number in 0..MESSAGES / 2 {
                 sink.feed(frame(2 * number)).await.expect("a reader");
                 sink.push(&frame(2 * number + 1)).await.expect("a reader");
@@ -141,14 +141,14 @@ pub(super) fn two_tasks_share_a_thread() {
         let (producer, consumer) = pair(name);
         async move {
             let write = async move {
-                let mut sink = producer.into_async().expect("an async end");
+                let mut sink = producer.into_async().expect("an async endpoint");
                 for number in 0..MESSAGES {
                     sink.feed(record(number)).await?;
                 }
                 Ok::<_, ClaimError>(())
             };
             let read = async move {
-                let stream = consumer.into_async().expect("an async end");
+                let stream = consumer.into_async().expect("an async endpoint");
                 stream.map(Result::unwrap).collect::<Vec<_>>().await
             };
             let (written, read) = future::join(write, read).await;
@@ -158,19 +158,19 @@ pub(super) fn two_tasks_share_a_thread() {
     });
 }
 
-pub(super) fn frames_are_peeked_where_they_lie() {
+pub(super) fn frames_are_peeked_in_place() {
     on_every_runtime("peeked", |name| {
         let ring = RingOptions::new(BYTES).create::<[u8]>(name);
         let ring = ring.expect("a ring");
         let mut producer = ring.producer().expect("the role is free");
         let consumer = ring.consumer().expect("the role is free");
         async move {
-            let mut consumer = consumer.into_async().expect("an async end");
+            let mut consumer = consumer.into_async().expect("an async endpoint");
             producer.try_push_kind(7, b"seven").expect("there is room");
             for _ in 0..2 {
                 let frame = consumer.peek().await.expect("a frame");
                 assert_eq!((frame.to_vec(), frame.kind()), (b"seven".to_vec(), 7));
-            } // dropped, it stays
+            } // after a drop it stays in the ring
             consumer.peek().await.expect("a frame").release();
             drop(producer);
             let end = consumer.peek().await.map(drop);

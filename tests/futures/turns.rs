@@ -1,4 +1,4 @@
-//! An endpoint that is always ready leaves turns to other tasks.
+//! An endpoint that is always ready yields to other tasks.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -14,16 +14,16 @@ use tokio::task::{LocalSet, yield_now};
 use super::common::PATIENCE;
 use super::reactor::{bell, poll_with};
 
-/// Polls in a row that may be ready at once.
+/// The most consecutive polls that may be ready.
 const BUDGET: u64 = 128;
 const MESSAGES: u64 = 64 * BUDGET;
 
-/// A consumer that has everything, and never waits.
+/// A consumer of a full ring, which never waits.
 fn full_ring() -> AsyncConsumer<u64> {
     let (mut producer, consumer) = RingOptions::new(MESSAGES).heap::<u64>().expect("a ring");
     let all: Vec<_> = (0..MESSAGES).collect();
     producer.push_all(&all).expect("there is room");
-    consumer.into_async().expect("an async end")
+    consumer.into_async().expect("an async endpoint")
 }
 
 /// Counts its own turns.
@@ -46,7 +46,7 @@ async fn yield_now_anywhere() {
     .await;
 }
 
-/// Takes everything, by both ways in turn, and asserts that the other task had its turns.
+/// Takes everything, by the two calls in turn, and asserts that the other task ran.
 async fn drain(mut consumer: AsyncConsumer<u64>, turns: Rc<Cell<u64>>) {
     for number in 0..MESSAGES / 2 {
         assert_eq!(consumer.pop().await, Ok(2 * number));
@@ -56,7 +56,7 @@ async fn drain(mut consumer: AsyncConsumer<u64>, turns: Rc<Cell<u64>>) {
     assert!(turns >= MESSAGES / BUDGET - 1, "{turns} turns");
 }
 
-pub(super) fn a_ring_that_is_always_ready_leaves_turns_to_tokio() {
+pub(super) fn a_ring_that_is_always_ready_yields_to_tokio() {
     let turns = Rc::new(Cell::new(0));
     let runtime = Builder::new_current_thread().build().expect("a runtime");
     let tasks = LocalSet::new();
@@ -68,7 +68,7 @@ pub(super) fn a_ring_that_is_always_ready_leaves_turns_to_tokio() {
     });
 }
 
-pub(super) fn a_ring_that_is_always_ready_leaves_turns_to_a_local_pool() {
+pub(super) fn a_ring_that_is_always_ready_yields_to_a_local_pool() {
     let turns = Rc::new(Cell::new(0));
     let mut pool = LocalPool::new();
     let counter = count(Rc::clone(&turns));
@@ -76,10 +76,10 @@ pub(super) fn a_ring_that_is_always_ready_leaves_turns_to_a_local_pool() {
     pool.run_until(drain(full_ring(), turns));
 }
 
-/// 128 polls are ready, the next one is pending and wakes its task, and so again.
+/// Checks that 128 polls are ready, that the next one is pending and wakes its task, and that this repeats.
 fn yields<R>(mut poll: impl FnMut(&Waker) -> Poll<R>) {
     let (waker, wakes) = bell();
-    // Whatever was counted before.
+    // The count may be anything before.
     let first = (0..=BUDGET).position(|_| poll(&waker).is_pending());
     assert!(first.is_some(), "it never yields");
     for _ in 0..2 {
@@ -102,7 +102,7 @@ pub(super) fn every_call_of_records_yields() {
     yields(|waker| poll_with(waker, consumer.wait_for_peer()));
     yields(|waker| poll_with(waker, consumer.closed()));
     let (producer, consumer) = RingOptions::new(MESSAGES).heap::<u64>().expect("a ring");
-    let mut producer = producer.into_async().expect("an async end");
+    let mut producer = producer.into_async().expect("an async endpoint");
     yields(|waker| poll_with(waker, producer.push(1)));
     yields(|waker| poll_with(waker, producer.push_slice(&[1, 2])));
     yields(|waker| poll_with(waker, producer.feed(1)));
@@ -115,7 +115,7 @@ pub(super) fn every_call_of_records_yields() {
 
 pub(super) fn every_call_of_frames_yields() {
     let (producer, consumer) = RingOptions::new(1 << 17).heap::<[u8]>().expect("a ring");
-    let mut producer = producer.into_async().expect("an async end");
+    let mut producer = producer.into_async().expect("an async endpoint");
     yields(|waker| poll_with(waker, producer.push(b"1")));
     yields(|waker| poll_with(waker, producer.push_kind(1, b"1")));
     yields(|waker| poll_with(waker, producer.push_parts(1, &[b"1", b"2"])));
@@ -124,7 +124,7 @@ pub(super) fn every_call_of_frames_yields() {
     yields(|waker| poll_with(waker, producer.ready(1)));
     yields(|waker| poll_with(waker, producer.claim(1)).map(drop));
     yields(|waker| poll_with(waker, producer.wait_for_peer()));
-    let mut consumer = consumer.into_async().expect("an async end");
+    let mut consumer = consumer.into_async().expect("an async endpoint");
     yields(|waker| poll_with(waker, consumer.pop(&mut [0; 8])));
     yields(|waker| poll_with(waker, consumer.pop_into(&mut Vec::new())));
     yields(|waker| poll_with(waker, consumer.next()));
@@ -136,9 +136,9 @@ pub(super) fn every_call_of_frames_yields() {
     yields(|waker| poll_with(waker, consumer.closed()));
 }
 
-pub(super) fn a_poll_that_waits_begins_another_row() {
+pub(super) fn a_poll_that_waits_resets_the_count() {
     let (mut producer, consumer) = RingOptions::new(MESSAGES).heap::<u64>().expect("a ring");
-    let mut consumer = consumer.into_async().expect("an async end");
+    let mut consumer = consumer.into_async().expect("an async endpoint");
     let (waker, wakes) = bell();
     for _ in 0..8 {
         for _ in 0..BUDGET - 2 {
@@ -146,7 +146,7 @@ pub(super) fn a_poll_that_waits_begins_another_row() {
             assert!(poll_with(&waker, consumer.pop()).is_ready());
         }
         assert!(poll_with(&waker, consumer.pop()).is_pending());
-        assert!(wakes.try_recv().is_err(), "nothing is there");
+        assert!(wakes.try_recv().is_err(), "the ring is empty");
         producer.try_push(1).expect("there is room");
         assert_eq!(wakes.recv_timeout(PATIENCE), Ok(()));
         assert!(poll_with(&waker, consumer.pop()).is_ready());

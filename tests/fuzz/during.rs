@@ -1,8 +1,8 @@
-//! Executions of `tests/hostile/body` with libFuzzer's bytes: another thread
-//! scribbles from a second thread, during calls.
+//! Executions of `tests/hostile/body` with libFuzzer's bytes: a second thread overwrites
+//! the segment during calls.
 #![no_main]
 
-#[allow(dead_code, reason = "the other target scribbles otherwise")]
+#[allow(dead_code, reason = "only the other target uses it")]
 #[path = "../hostile/body/mod.rs"]
 mod body;
 #[path = "../common/mod.rs"]
@@ -10,12 +10,12 @@ mod common;
 
 use std::cell::RefCell;
 
-use body::{Hostile, Scribbles};
+use body::{Hostile, StrayWrites};
 
 thread_local! {
     static HOSTILE: RefCell<Hostile> = RefCell::default();
 }
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    HOSTILE.with_borrow_mut(|hostile| hostile.run(bytes, Scribbles::During));
+    HOSTILE.with_borrow_mut(|hostile| hostile.run(bytes, StrayWrites::During));
 });

@@ -1,4 +1,4 @@
-//! Workers that are killed, and the ones that come after them.
+//! Workers that are killed, and their replacements.
 
 use quoit::{PopError, Ring, RingOptions, handoff};
 
@@ -41,7 +41,7 @@ impl Rings {
     }
 }
 
-/// Doubles numbers; is told how many, and then has the next one at hand.
+/// Doubles this many numbers; then peeks at the next one.
 pub(crate) fn worker(arguments: &[String]) {
     let Rings { jobs, results } = Rings::receive(arguments);
     let mut jobs = jobs.consumer().expect("the role is free");
@@ -57,11 +57,15 @@ pub(crate) fn worker(arguments: &[String]) {
     hear();
 }
 
-pub(crate) fn a_worker_that_is_killed_is_missed() {
+pub(crate) fn the_death_of_a_worker_is_noticed() {
     let rings = Rings::new();
     let mut jobs = rings.jobs.producer().expect("the role is free");
     let mut results = rings.results.consumer().expect("the role is free");
-    assert_eq!(results.try_pop(), Err(PopError::Empty), "nobody came yet");
+    assert_eq!(
+        results.try_pop(),
+        Err(PopError::Empty),
+        "no process has attached yet"
+    );
     let mut child = rings.worker();
     child.expect("ready");
     child.tell("1");
@@ -76,11 +80,11 @@ pub(crate) fn a_worker_that_is_killed_is_missed() {
     let (last, none, results) = while_waiting(waiting, || child.kill());
     assert_eq!((last, none), (Ok(42), Err(PopError::Abandoned)));
     assert!(jobs.is_abandoned() && results.is_abandoned());
-    drop(rings.jobs.consumer().expect("its holder is dead"));
-    drop(rings.results.producer().expect("its holder is dead"));
+    drop(rings.jobs.consumer().expect("its holder has died"));
+    drop(rings.results.producer().expect("its holder has died"));
 }
 
-pub(crate) fn a_successor_goes_on_at_the_stored_positions() {
+pub(crate) fn a_new_worker_continues_at_the_stored_positions() {
     const WORKERS: u64 = 5;
     let rings = Rings::new();
     let mut jobs = rings.jobs.producer().expect("the role is free");
@@ -112,12 +116,12 @@ pub(crate) fn the_creator_may_die_first() {
     assert_eq!(consumer.pop_timeout(PATIENCE), Ok(1));
     assert_eq!(consumer.pop_timeout(PATIENCE), Ok(2));
     assert_eq!(consumer.pop_timeout(PATIENCE), Err(PopError::Abandoned));
-    let mut producer = ring.producer().expect("its holder is dead");
+    let mut producer = ring.producer().expect("its holder has died");
     producer.try_push(3).expect("there is room");
     assert_eq!(consumer.pop_timeout(PATIENCE), Ok(3));
 }
 
-/// Makes a ring, sends it and pushes.
+/// Creates a ring, sends it and pushes.
 pub(crate) fn creator(arguments: &[String]) {
     let options = RingOptions::new(CAPACITY);
     let ring = options.create_anonymous::<u64>().expect("a ring");

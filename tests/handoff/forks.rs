@@ -1,4 +1,4 @@
-//! Children of `fork`, for which a ring without a name is as any other.
+//! Children of `fork`: a ring without a name behaves like any other.
 
 use quoit::{Error, PopError, PushError, Ring, RingOptions, handoff};
 
@@ -9,7 +9,7 @@ use crate::{socket, start};
 
 const CAPACITY: u64 = 64;
 
-pub(crate) fn a_role_is_free_when_the_parent_is_killed_and_the_child_lives() {
+pub(crate) fn a_role_is_free_when_the_parent_is_killed_and_the_child_runs() {
     let (mut child, socket) = start("parent_to_be_killed");
     let options = RingOptions::new(CAPACITY);
     let ring = options.create_anonymous::<u64>().expect("a ring");
@@ -19,26 +19,26 @@ pub(crate) fn a_role_is_free_when_the_parent_is_killed_and_the_child_lives() {
     assert!(!consumer.is_abandoned());
     child.signal(libc::SIGKILL);
     assert_eq!(consumer.pop_timeout(PATIENCE), Err(PopError::Abandoned));
-    drop(ring.producer().expect("its holder is dead"));
+    drop(ring.producer().expect("its holder has died"));
     child.tell("there?");
-    child.expect("the child lives");
+    child.expect("the child runs");
 }
 
-/// Takes a role of a ring that it was sent, and forks a child that stays.
+/// Takes a role of a ring that it received, and forks a child that keeps running.
 pub(crate) fn parent_to_be_killed(arguments: &[String]) {
     let ring = handoff::receive::<u64>(&socket(arguments)).expect("a ring");
     let _producer = ring.producer().expect("the role is free");
     if fork().is_none() {
         say("ready");
         hear();
-        say("the child lives");
+        say("the child runs");
         done();
     }
     // SAFETY: waits for the kill.
     unsafe { libc::pause() };
 }
 
-pub(crate) fn a_child_of_fork_takes_a_role_nobody_had() {
+pub(crate) fn a_child_of_fork_takes_a_free_role() {
     Child::start("forker_without_roles", &[]).succeeds();
 }
 
@@ -53,7 +53,7 @@ pub(crate) fn forker_without_roles(_: &[String]) {
     let mut consumer = ring.consumer().expect("the role is free");
     assert_eq!(consumer.pop_timeout(PATIENCE), Ok(7));
     assert_eq!(ending(child), 0);
-    assert!(consumer.is_abandoned(), "the child did not say goodbye");
+    assert!(consumer.is_abandoned(), "the child has not closed");
 }
 
 pub(crate) fn a_child_of_fork_opens_the_ring_by_its_descriptor() {
@@ -75,7 +75,7 @@ pub(crate) fn forker_with_a_role(_: &[String]) {
     };
     producer.try_push(7).expect("there is room");
     assert_eq!(ending(child), 0);
-    assert!(producer.is_abandoned(), "the child did not say goodbye");
+    assert!(producer.is_abandoned(), "the child has not closed");
     assert_eq!(producer.position(), 1);
 }
 

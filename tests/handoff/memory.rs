@@ -1,4 +1,4 @@
-//! What a ring without a name lies in, and how long it lives.
+//! The memory of a ring without a name, and its lifetime.
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -20,27 +20,27 @@ fn file(ring: &Ring<u64>) -> File {
     file.expect("a descriptor is free")
 }
 
-/// Longer than a wait goes without a look at the peer and the name.
-const SOME_LOOKS: Duration = Duration::from_millis(350);
+/// Longer than several liveness checks of a wait.
+const SOME_CHECKS: Duration = Duration::from_millis(350);
 
 pub(crate) fn it_is_never_superseded() {
     let ring = ring(1);
     let mut consumer = ring.consumer().expect("the role is free");
-    assert_eq!(consumer.pop_timeout(SOME_LOOKS), Err(PopError::TimedOut));
+    assert_eq!(consumer.pop_timeout(SOME_CHECKS), Err(PopError::TimedOut));
     drop(consumer);
     let mut producer = ring.producer().expect("the role is free");
     producer.try_push(1).expect("there is room");
-    let left = producer.push_timeout(2, SOME_LOOKS);
+    let left = producer.push_timeout(2, SOME_CHECKS);
     assert!(matches!(left, Err(PushError::Abandoned(2))), "{left:?}");
-    ring.sync_all().expect("there is no disk");
+    ring.sync_all().expect("it needs no disk");
 }
 
-pub(crate) fn unlinking_ends_its_life() {
+pub(crate) fn unlink_supersedes_it() {
     let ring = ring(64);
     let producer = ring.producer().expect("the role is free");
     assert!(matches!(ring.unlink(), Err(Error::InUse { .. })));
     drop(producer);
-    ring.unlink().expect("nobody holds it");
+    ring.unlink().expect("no process holds it");
     let refusals = [ring.producer().err(), ring.consumer().err()];
     for refusal in refusals {
         assert!(matches!(refusal, Some(Error::Superseded { .. })));
@@ -50,7 +50,7 @@ pub(crate) fn unlinking_ends_its_life() {
     assert!(matches!(again, Err(Error::Superseded { .. })));
 }
 
-pub(crate) fn it_can_neither_shrink_nor_grow() {
+pub(crate) fn it_cannot_change_its_size() {
     let ring = ring(64);
     let file = file(&ring);
     let length = file.metadata().expect("a length").len();
@@ -62,12 +62,12 @@ pub(crate) fn it_can_neither_shrink_nor_grow() {
     for seal in [libc::F_SEAL_WRITE, libc::F_SEAL_FUTURE_WRITE] {
         // SAFETY: the descriptor is open, and no memory is involved.
         let sealed = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, seal) };
-        assert_eq!(sealed, -1, "nobody can take it from its next holder");
+        assert_eq!(sealed, -1, "no process has sealed the seals");
     }
     assert_eq!(file.metadata().expect("a length").len(), length);
 }
 
-pub(crate) fn it_has_the_mode_that_was_asked_for() {
+pub(crate) fn it_has_the_requested_mode() {
     let mode = |ring: Ring<u64>| {
         let metadata = file(&ring).metadata().expect("a mode");
         metadata.permissions().mode() & 0o7777
@@ -83,7 +83,7 @@ pub(crate) fn a_ring_larger_than_the_machine_is_an_error() {
         wanted, available, ..
     }) = refusal
     else {
-        panic!("not the right refusal: {refusal:?}");
+        panic!("the wrong error: {refusal:?}");
     };
     assert_eq!(wanted, 16384 + (1 << 53));
     assert!(available > 0 && available < wanted);

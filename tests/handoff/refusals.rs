@@ -1,5 +1,5 @@
-//! What may come over a socket instead of a ring is an error that says what it
-//! is, and no descriptor of it is kept.
+//! Anything other than a ring over the socket is an error that says what it is. No received
+//! descriptor is kept.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -20,31 +20,31 @@ use crate::{pair, patient};
 /// The seals of a ring.
 const SEALS: libc::c_int = libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_SEAL;
 
-/// Descriptors of this process.
+/// The number of descriptors of this process.
 fn descriptors() -> usize {
     files_in("/proc/self/fd".as_ref()).len()
 }
 
-/// What `receive` says to this; it keeps no descriptor.
+/// The error of `receive`, which keeps no descriptor.
 fn refusal<T: Shape + ?Sized>(bytes: &[u8], sent: &[RawFd]) -> HandoffError {
     let before = descriptors();
     let (ours, theirs) = pair();
     send(&ours, bytes, sent);
-    let refusal = handoff::receive::<T>(&theirs).expect_err("it is believed");
+    let refusal = handoff::receive::<T>(&theirs).expect_err("it is accepted");
     drop((ours, theirs));
     assert_eq!(descriptors(), before, "a descriptor is kept: {refusal}");
     refusal
 }
 
-/// What it says to one descriptor that comes with the right message.
+/// The error for one descriptor with the right message.
 fn refused(file: &impl AsRawFd) -> Error {
     match refusal::<u64>(&message(1), &[file.as_raw_fd()]) {
         HandoffError::Ring(error) => error,
-        other => panic!("not the right refusal: {other:?}"),
+        other => panic!("the wrong error: {other:?}"),
     }
 }
 
-pub(crate) fn a_message_that_is_none_is_refused() {
+pub(crate) fn an_invalid_message_is_refused() {
     let good = memfd(&ring::<u64>(64), SEALS);
     let null = File::open("/dev/null").expect("there is one");
     let one = [good.as_raw_fd()];
@@ -54,7 +54,7 @@ pub(crate) fn a_message_that_is_none_is_refused() {
             assert!(matches!(refusal, HandoffError::OtherMessage), "{refusal:?}");
         }
     }
-    // A few bytes too early, and the same message is another one.
+    // A few bytes ahead of the message make it invalid.
     let (ours, theirs) = pair();
     send(&ours, b"hello", &[]);
     send(&ours, &message(1), &one);
@@ -63,7 +63,7 @@ pub(crate) fn a_message_that_is_none_is_refused() {
     for version in [0, 2, u64::MAX] {
         let refusal = refusal::<u64>(&message(version), &one);
         let HandoffError::VersionMismatch { found, expected } = refusal else {
-            panic!("not the right refusal: {refusal:?}");
+            panic!("the wrong error: {refusal:?}");
         };
         assert_eq!((found, expected), (version, 1));
     }
@@ -71,7 +71,7 @@ pub(crate) fn a_message_that_is_none_is_refused() {
         let sent = vec![null.as_raw_fd(); count];
         let refusal = refusal::<u64>(&message(1), &sent);
         let HandoffError::NotOneDescriptor { found } = refusal else {
-            panic!("not the right refusal: {refusal:?}");
+            panic!("the wrong error: {refusal:?}");
         };
         assert_eq!(found, count);
     }
@@ -82,10 +82,10 @@ pub(crate) fn a_message_that_is_none_is_refused() {
     }
 }
 
-pub(crate) fn a_descriptor_that_is_no_ring_is_refused() {
+pub(crate) fn a_descriptor_that_is_not_a_ring_is_refused() {
     let is_wrong = |file: &dyn AsRawFd, expected| match refused(&file.as_raw_fd()) {
         Error::WrongDescriptor { reason } => assert_eq!(reason, expected),
-        other => panic!("not the right refusal: {other:?}"),
+        other => panic!("the wrong error: {other:?}"),
     };
     let (socket, _other) = pair();
     let directory = shared_memory_directory();
@@ -155,7 +155,7 @@ pub(crate) fn a_ring_of_another_kind_is_refused() {
     assert!(matches!(frames, Error::ShapeMismatch { .. }), "{frames:?}");
     let others = refused(&memfd(&ring::<i64>(64), SEALS));
     assert!(matches!(others, Error::SchemaMismatch { .. }), "{others:?}");
-    // The copy that was not changed is believed, though another process made it.
+    // The unchanged copy is accepted, although another process created it.
     let (ours, theirs) = pair();
     send(&ours, &message(1), &[memfd(&good, SEALS).as_raw_fd()]);
     let ring = handoff::receive::<u64>(&theirs).expect("a ring");
@@ -181,7 +181,7 @@ pub(crate) fn a_ring_with_a_name_is_not_sent() {
     let (ours, theirs) = pair();
     let refusal = handoff::send(&ours, &ring).err();
     let Some(HandoffError::Named { name: shown }) = refusal else {
-        panic!("not the right refusal: {refusal:?}");
+        panic!("the wrong error: {refusal:?}");
     };
     assert_eq!(shown, name.as_str());
     drop(ours);
@@ -189,10 +189,10 @@ pub(crate) fn a_ring_with_a_name_is_not_sent() {
     assert!(matches!(nothing, Some(HandoffError::Closed)), "{nothing:?}");
 }
 
-pub(crate) fn nothing_is_sent_into_the_void() {
+pub(crate) fn a_ring_is_not_sent_to_a_closed_socket() {
     let ring = anonymous();
     let (ours, theirs) = pair();
-    ours.set_nonblocking(true).expect("it need not wait");
+    ours.set_nonblocking(true).expect("it does not wait");
     let mut sent = 0;
     let refusal = loop {
         match handoff::send(&ours, &ring) {
@@ -214,13 +214,13 @@ pub(crate) fn a_socket_that_ends_or_does_not_wait_is_an_error() {
     let ring = anonymous();
     let (ours, theirs) = pair();
     let receive = || handoff::receive::<u64>(&theirs);
-    theirs.set_nonblocking(true).expect("it need not wait");
+    theirs.set_nonblocking(true).expect("it does not wait");
     assert!(matches!(receive(), Err(HandoffError::TimedOut)));
     theirs.set_nonblocking(false).expect("it may wait");
     let soon = Some(Duration::from_millis(1));
-    theirs.set_read_timeout(soon).expect("a time-out");
+    theirs.set_read_timeout(soon).expect("a timeout");
     assert!(matches!(receive(), Err(HandoffError::TimedOut)));
-    // Nothing was taken: what comes later is whole.
+    // Nothing was taken: the next message is complete.
     handoff::send(&ours, &ring).expect("it is sent");
     let received = receive().expect("a ring");
     assert_eq!(received.incarnation(), ring.incarnation());
@@ -248,11 +248,11 @@ pub(crate) fn a_socket_that_adds_ancillary_data_works() {
     handoff::receive::<u64>(&theirs).expect("a ring");
 }
 
-pub(crate) fn a_process_without_descriptors_is_told_so() {
+pub(crate) fn a_process_without_free_descriptors_gets_an_error() {
     Child::start("with_few_descriptors", &[]).succeeds();
 }
 
-/// Receives with no descriptor free, with one, and so on.
+/// Receives with no free descriptor, with one, and so on.
 pub(crate) fn with_few_descriptors(_: &[String]) {
     let ring = anonymous();
     let (ours, theirs) = pair();
@@ -275,12 +275,12 @@ pub(crate) fn with_few_descriptors(_: &[String]) {
             Err(refusal) => refusal.to_string(),
         });
         let kept = usize::from(received.is_ok());
-        assert_eq!(all().len(), free - kept, "what could not be used is closed");
+        assert_eq!(all().len(), free - kept, "unusable descriptors are closed");
     }
     let [none, one, two] = answers.as_slice() else {
         unreachable!("there are three");
     };
-    assert!(none.contains("lost on the way") && none.contains("ulimit -n"));
+    assert!(none.contains("lost in transit") && none.contains("ulimit -n"));
     assert!(one.contains("could not reopen") && one.contains("ulimit -n"));
     assert_eq!(two, "received");
 }
@@ -292,7 +292,7 @@ pub(crate) fn a_signal_ends_the_wait() {
 /// Receives while signals come.
 pub(crate) fn interrupted(_: &[String]) {
     extern "C" fn nothing(_: libc::c_int) {}
-    // SAFETY: all zero bytes are such a record: no flag, and so no restart.
+    // SAFETY: all zero bytes are a valid record: without flags, so without restarts.
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
     action.sa_sigaction = nothing as *const () as usize;
     // SAFETY: the record outlives the call, and the handler does nothing.
@@ -311,7 +311,7 @@ pub(crate) fn interrupted(_: &[String]) {
     let (ours, theirs): (UnixStream, UnixStream) = pair();
     let refusal = handoff::receive::<u64>(&theirs).err();
     let Some(HandoffError::Io(error)) = refusal else {
-        panic!("not the right refusal: {refusal:?}");
+        panic!("the wrong error: {refusal:?}");
     };
     assert_eq!(error.kind(), ErrorKind::Interrupted);
     timer.it_value.tv_usec = 0;

@@ -1,4 +1,4 @@
-//! Real data, both ways, and whose the roles are.
+//! Real data in both directions, and the owner of the roles.
 
 use std::fs;
 use std::path::PathBuf;
@@ -15,12 +15,12 @@ use crate::{pair, socket, start};
 const CAPACITY: u64 = 64;
 const MESSAGES: u64 = 100_000;
 
-/// What comes back for message `number` is this one.
+/// The answer to message `number`.
 fn answer(number: u64) -> u64 {
     !number
 }
 
-pub(crate) fn records_go_both_ways() {
+pub(crate) fn records_are_sent_in_both_directions() {
     let (child, socket) = start("records_worker");
     let options = RingOptions::new(CAPACITY);
     let (there, back) = (options.create_anonymous(), options.create_anonymous());
@@ -61,12 +61,12 @@ pub(crate) fn records_worker(arguments: &[String]) {
     }
 }
 
-/// Of the frame with this number.
+/// The length of the frame with this number.
 fn length(number: u64) -> usize {
     (number % 200) as usize
 }
 
-pub(crate) fn frames_go_both_ways() {
+pub(crate) fn frames_are_sent_in_both_directions() {
     let (child, socket) = start("frames_worker");
     let options = RingOptions::new(4096).schema_tag("lines/1");
     let (there, back) = (options.create_anonymous(), options.create_anonymous());
@@ -107,7 +107,7 @@ pub(crate) fn frames_worker(arguments: &[String]) {
     }
 }
 
-pub(crate) fn the_roles_are_the_receivers_own() {
+pub(crate) fn the_receiver_owns_its_roles() {
     let (mut child, socket) = start("holder");
     let options = RingOptions::new(CAPACITY);
     let ring = options.create_anonymous::<u64>().expect("a ring");
@@ -119,7 +119,7 @@ pub(crate) fn the_roles_are_the_receivers_own() {
     assert_eq!((role, holder), (Role::Producer, Holder::Known(child.pid())));
     let consumer = ring.consumer().expect("the role is free");
     assert!(!consumer.is_abandoned());
-    // Whoever gets the ring sees the same locks, through another description.
+    // Every receiver sees the same locks, through another description.
     let (ours, theirs) = pair();
     handoff::send(&ours, &ring).expect("it is sent");
     let again = handoff::receive::<u64>(&theirs).expect("a ring");
@@ -130,10 +130,10 @@ pub(crate) fn the_roles_are_the_receivers_own() {
     child.tell("leave");
     child.expect("left");
     assert!(consumer.is_abandoned());
-    drop(again.producer().expect("its holder has left"));
+    drop(again.producer().expect("its holder has exited"));
 }
 
-/// Has the producer's role until it is told to leave.
+/// Holds the producer's role until its input ends.
 pub(crate) fn holder(arguments: &[String]) {
     let ring = handoff::receive::<u64>(&socket(arguments)).expect("a ring");
     let producer = ring.producer().expect("the role is free");
@@ -144,7 +144,7 @@ pub(crate) fn holder(arguments: &[String]) {
     hear();
 }
 
-/// Where this process's descriptors lead.
+/// The targets of this process's descriptors.
 fn links() -> Vec<PathBuf> {
     let files = files_in("/proc/self/fd".as_ref()).into_iter();
     files
@@ -152,7 +152,7 @@ fn links() -> Vec<PathBuf> {
         .collect()
 }
 
-/// Descriptors and mappings of memfds, and of what has a name in shared memory.
+/// Descriptors and mappings of memfds, and of named files in shared memory.
 fn of_memory() -> [usize; 4] {
     let maps = fs::read_to_string("/proc/self/maps").expect("the mappings");
     let links = links();
@@ -165,7 +165,7 @@ fn of_memory() -> [usize; 4] {
     ]
 }
 
-pub(crate) fn nothing_of_it_has_a_name() {
+pub(crate) fn neither_descriptor_nor_mapping_has_a_name() {
     assert_eq!(of_memory(), [0, 0, 0, 0]);
     let (ours, theirs) = pair();
     let options = RingOptions::new(CAPACITY);
@@ -174,7 +174,11 @@ pub(crate) fn nothing_of_it_has_a_name() {
     assert_eq!(of_memory(), [1, 1, 0, 0]);
     handoff::send(&ours, &ring).expect("it is sent");
     let again = handoff::receive::<u64>(&theirs).expect("a ring");
-    assert_eq!(of_memory(), [2, 2, 0, 0], "what came is closed");
+    assert_eq!(
+        of_memory(),
+        [2, 2, 0, 0],
+        "the received descriptor is closed"
+    );
     assert_eq!(ring.incarnation(), again.incarnation());
     let ends = (ring.producer(), again.consumer());
     assert_eq!(of_memory(), [4, 2, 0, 0], "a lock for each role");
@@ -190,7 +194,7 @@ pub(crate) fn no_descriptor_outlives_an_exec() {
     child.succeeds();
 }
 
-/// Has a ring that it made, one that it was sent, and all their roles.
+/// Has a ring that it created, one that it received, and all their roles.
 pub(crate) fn spawner(arguments: &[String]) {
     let received = handoff::receive::<u64>(&socket(arguments)).expect("a ring");
     let options = RingOptions::new(CAPACITY);

@@ -1,4 +1,4 @@
-//! Messages as anybody may send them, and memfds as anybody may make them.
+//! Messages and memfds that any program could send.
 
 use std::fs::File;
 use std::io;
@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 
 use quoit::{RingOptions, Shape};
 
-/// What `handoff::send` sends beside the descriptor, for a version.
+/// The message of `handoff::send` for a version, without the descriptor.
 pub(crate) fn message(version: u64) -> Vec<u8> {
     [b"quoit-fd", &version.to_le_bytes()[..]].concat()
 }
@@ -27,7 +27,7 @@ pub(crate) fn send(socket: &UnixStream, bytes: &[u8], descriptors: &[RawFd]) {
         iov_base: bytes.as_ptr().cast_mut().cast(),
         iov_len: bytes.len(),
     };
-    // SAFETY: all zero bytes are a `msghdr`.
+    // SAFETY: all zero bytes are a valid `msghdr`.
     let mut header: libc::msghdr = unsafe { std::mem::zeroed() };
     header.msg_iov = &raw mut part;
     header.msg_iovlen = 1;
@@ -35,7 +35,7 @@ pub(crate) fn send(socket: &UnixStream, bytes: &[u8], descriptors: &[RawFd]) {
         header.msg_control = ancillary.as_mut_ptr().cast();
         header.msg_controllen = size_of_val(ancillary.as_slice()) as _;
     }
-    // SAFETY: the message, and what it points to, outlives the call.
+    // SAFETY: the message and its buffers outlive the call.
     let sent = unsafe { libc::sendmsg(socket.as_raw_fd(), &raw const header, 0) };
     let whole = usize::try_from(sent).is_ok_and(|sent| sent == bytes.len());
     assert!(whole, "it is sent: {}", io::Error::last_os_error());
@@ -47,7 +47,7 @@ pub(crate) fn memfd(bytes: &[u8], seals: libc::c_int) -> File {
     // SAFETY: the name is a C string.
     let fd = unsafe { libc::memfd_create(c"quoit-test".as_ptr(), flags) };
     assert_ne!(fd, -1, "a memfd: {}", io::Error::last_os_error());
-    // SAFETY: the descriptor was just opened and belongs to nobody else.
+    // SAFETY: the descriptor was just opened and has no other owner.
     let file = unsafe { File::from_raw_fd(fd) };
     file.write_all_at(bytes, 0).expect("there is memory");
     // SAFETY: the descriptor is open, and no memory is involved.
@@ -63,6 +63,7 @@ pub(crate) fn ring<T: Shape + ?Sized>(capacity: u64) -> Vec<u8> {
     let file = ring.descriptor().expect("it is anonymous");
     let file = File::from(file.try_clone_to_owned().expect("a descriptor is free"));
     let mut bytes = vec![0; file.metadata().expect("a length").len() as usize];
-    file.read_exact_at(&mut bytes, 0).expect("it is so long");
+    file.read_exact_at(&mut bytes, 0)
+        .expect("it has this length");
     bytes
 }

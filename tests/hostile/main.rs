@@ -1,5 +1,5 @@
-//! Memory that another thread scribbles over: random executions of `body`, a bounded
-//! number of them. `tests/fuzz` runs the same with libFuzzer.
+//! Memory that another thread overwrites: a bounded number of random executions of `body`.
+//! `tests/fuzz` runs the same with libFuzzer.
 
 mod body;
 #[path = "../common/mod.rs"]
@@ -8,21 +8,21 @@ mod common;
 use std::sync::mpsc;
 use std::thread;
 
-use body::{Hostile, Scribbles};
+use body::{Hostile, StrayWrites};
 use common::PATIENCE;
 use common::sample::{bytes, mix};
 
 common::suite::suite! {
     tests: [
-        scribbles_between_calls_are_survived,
-        scribbles_during_calls_are_survived,
+        writes_between_calls_cause_no_crash,
+        writes_during_calls_cause_no_crash,
     ],
     parts: [],
 }
 
-/// Every rule that a call can find broken.
+/// Every rule whose violation a call can find.
 const RULES: [&str; 4] = ["head", "tail", "frame length", "padding"];
-/// What opening can say of a header that was written to.
+/// The errors of opening a ring with a changed header.
 const REFUSALS: [&str; 10] = [
     "NotARing",
     "VersionMismatch",
@@ -36,40 +36,43 @@ const REFUSALS: [&str; 10] = [
     "length",
 ];
 
-fn scribbles_between_calls_are_survived() {
-    let met = run(30_000, Scribbles::Between);
+fn writes_between_calls_cause_no_crash() {
+    let met = run(30_000, StrayWrites::Between);
     for thing in RULES.iter().chain(&REFUSALS) {
-        assert!(met.contains_key(thing), "never met: {thing}");
+        assert!(met.contains_key(thing), "never found: {thing}");
     }
 }
 
-fn scribbles_during_calls_are_survived() {
-    let met = run(300, Scribbles::During);
+fn writes_during_calls_cause_no_crash() {
+    let met = run(300, StrayWrites::During);
     for thing in &RULES[..2] {
-        assert!(met.contains_key(thing), "never met: {thing}");
+        assert!(met.contains_key(thing), "never found: {thing}");
     }
 }
 
-/// Runs this many executions, the same ones every time; says what they met. One
-/// that loops forever is a failure.
-fn run(executions: u64, scribbles: Scribbles) -> std::collections::BTreeMap<&'static str, u64> {
+/// Runs this many executions, the same ones every time, and returns what they found. An
+/// execution that loops forever fails the test.
+fn run(
+    executions: u64,
+    stray_writes: StrayWrites,
+) -> std::collections::BTreeMap<&'static str, u64> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         let mut hostile = Hostile::default();
         for number in 0..executions {
             let length = 8 + mix(number) % 400;
-            hostile.run(&bytes(number, length as usize), scribbles);
+            hostile.run(&bytes(number, length as usize), stray_writes);
             if number % 100 == 0 {
                 sender.send(None).expect("the test waits");
             }
         }
         let met = std::mem::take(&mut hostile.tally.0);
-        drop(hostile); // and with it the rings' names
+        drop(hostile); // and removes the rings' names
         sender.send(Some(met)).expect("the test waits");
     });
     loop {
         let news = receiver.recv_timeout(PATIENCE);
-        if let Some(met) = news.expect("an execution fails, or does not end") {
+        if let Some(met) = news.expect("an execution failed, or does not end") {
             print!("{met:?} ");
             return met;
         }

@@ -1,4 +1,4 @@
-//! The crates that come along, and the targets of this one, as cargo sees them.
+//! The dependencies, and the targets of this package, according to cargo.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -9,7 +9,7 @@ use serde_json::Value;
 /// Crates in the default tree, this one included.
 const MOST_CRATES: usize = 8;
 
-/// What cargo answers to this command, for this package and platform.
+/// The output of this cargo command, for this package and platform.
 fn cargo(arguments: &[&str]) -> Vec<u8> {
     let output = Command::new(env::var("CARGO").as_deref().unwrap_or("cargo"))
         .args(arguments)
@@ -26,8 +26,8 @@ fn platform() -> String {
     format!("{}-unknown-linux-gnu", env::consts::ARCH)
 }
 
-/// This crate and all that is built with it by default, as `name v1.2.3`. Not
-/// from the metadata, where what tests need is mixed in.
+/// This crate and its default dependencies, as `name v1.2.3`. Not from the metadata, which
+/// also has the dev-dependencies.
 fn default_tree() -> BTreeSet<String> {
     let format = ["tree", "--prefix", "none", "--format", "{p}"];
     let scope = ["--edges", "no-dev", "--target", &platform()];
@@ -41,7 +41,7 @@ fn default_tree() -> BTreeSet<String> {
     tree
 }
 
-/// What `cargo metadata` says.
+/// The output of `cargo metadata`.
 struct Metadata(Value);
 
 impl Metadata {
@@ -52,14 +52,14 @@ impl Metadata {
         Self(serde_json::from_slice(&json).expect("cargo writes JSON"))
     }
 
-    /// The package that the tree calls `name v1.2.3`.
+    /// The package with this name in the tree, `name v1.2.3`.
     fn package(&self, wanted: &str) -> &Value {
         let packages = self.0["packages"].as_array().expect("packages");
         let text = |value: &Value| value.as_str().map(str::to_owned).unwrap_or_default();
         let name =
             |package: &Value| format!("{} v{}", text(&package["name"]), text(&package["version"]));
         let package = packages.iter().find(|package| name(package) == wanted);
-        package.unwrap_or_else(|| panic!("cargo knows no {wanted}"))
+        package.unwrap_or_else(|| panic!("cargo has no package {wanted}"))
     }
 
     /// This package.
@@ -80,11 +80,11 @@ impl Metadata {
     }
 }
 
-/// A version as numbers that can be compared.
+/// A version as comparable numbers.
 fn version(package: &Value) -> Vec<u64> {
     let name = &package["name"];
     let Some(version) = package["rust_version"].as_str() else {
-        panic!("{name} does not say which Rust it needs");
+        panic!("{name} has no rust-version");
     };
     let numbers = version.split('.').map(str::parse);
     let mut numbers: Vec<u64> = numbers.collect::<Result<_, _>>().expect("numbers");
@@ -101,7 +101,7 @@ fn the_default_tree_is_small() {
 /// Licences that let you ship a program that contains this crate.
 const PERMISSIVE: [&str; 4] = ["Apache-2.0", "MIT", "Unicode-3.0", "Zlib"];
 
-/// Whether an SPDX expression without nested parentheses can be met by these licences.
+/// Whether these licences satisfy an SPDX expression without nested parentheses.
 fn is_permissive(expression: &str) -> bool {
     expression.split(" AND ").all(|part| {
         let part = part.trim_matches(['(', ')']);
@@ -141,7 +141,7 @@ fn no_crate_of_the_default_tree_needs_a_newer_rust_than_this_one() {
 }
 
 #[test]
-fn benches_need_no_extra_set_up() {
+fn benches_need_no_extra_setup() {
     let metadata = Metadata::read();
     assert_eq!(metadata.targets("custom-build"), [&Value::Null; 0]);
     let benches = metadata.targets("bench");
@@ -152,7 +152,7 @@ fn benches_need_no_extra_set_up() {
     }
 }
 
-/// With the feature that it shows, if it shows one.
+/// The examples, each with the feature that it needs, if any.
 #[test]
 fn the_list_of_examples_has_a_command_for_each() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/README.md");
@@ -169,7 +169,7 @@ fn the_list_of_examples_has_a_command_for_each() {
     }
 }
 
-/// The same tests run with and without the feature `loom`, but for the models.
+/// The same tests run with and without the feature `loom`, except for the models.
 #[test]
 fn only_the_models_need_the_feature_loom() {
     let metadata = Metadata::read();

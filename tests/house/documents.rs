@@ -1,4 +1,4 @@
-//! What the documentation owes the reader.
+//! Rules for the documentation.
 
 use syn::visit::Visit;
 use syn::{Attribute, Expr, ExprLit, Ident, ImplItem, Item, ItemMod, Lit, ReturnType, Signature};
@@ -6,7 +6,7 @@ use syn::{Type, Visibility};
 
 use super::sources::{Source, library, sources};
 
-/// The files of the four endpoints, with the methods that all have.
+/// The files of the four endpoints, and the file of their common methods.
 const OF_THE_ENDS: [&str; 5] = [
     "endpoint/methods.rs",
     "producer.rs",
@@ -15,10 +15,10 @@ const OF_THE_ENDS: [&str; 5] = [
     "frame_consumer.rs",
 ];
 
-/// The door for `bindings/`, which is no part of the API.
+/// The interface for `bindings/`, which is not part of the API.
 const HIDDEN: &str = "adapters/raw.rs";
 
-/// Functions that only make, read, set or copy a value, and owe no word about time.
+/// Functions that only construct, read, set or copy a value, and need no Real-time section.
 const TRIVIAL: [&str; 23] = [
     "new",
     "len",
@@ -45,7 +45,7 @@ const TRIVIAL: [&str; 23] = [
     "reason",
 ];
 
-/// A public function, as its file declares it.
+/// A public function and its declaration.
 struct Function {
     file: String,
     name: String,
@@ -62,7 +62,7 @@ impl Function {
         })
     }
 
-    /// Whether the type that it returns is called so.
+    /// Whether it returns a type with this name.
     fn returns(&self, name: &str) -> bool {
         let ReturnType::Type(_, ty) = &self.signature.output else {
             return false;
@@ -74,7 +74,7 @@ impl Function {
             .is_some_and(|segment| segment.ident == name)
     }
 
-    /// Whether it is one link of a chain of options.
+    /// Whether it is a builder method.
     fn is_an_option(&self) -> bool {
         self.changes_self(false) && self.returns("Self")
     }
@@ -131,7 +131,7 @@ fn functions_of(source: &Source) -> Vec<Function> {
     functions
 }
 
-/// The name of an enum that is public and may not grow.
+/// The name of an enum that is public and not `#[non_exhaustive]`.
 fn complete_enum(item: &Item) -> Option<String> {
     let Item::Enum(item) = item else { return None };
     let mut attributes = item.attrs.iter();
@@ -165,7 +165,7 @@ fn public_functions() -> Vec<Function> {
     functions
 }
 
-fn functions_of_the_ends() -> Vec<Function> {
+fn functions_of_the_endpoints() -> Vec<Function> {
     let mut functions = public_functions();
     functions.retain(|function| OF_THE_ENDS.contains(&function.file.as_str()));
     for file in OF_THE_ENDS {
@@ -177,7 +177,7 @@ fn functions_of_the_ends() -> Vec<Function> {
 }
 
 #[test]
-fn every_public_function_says_when_it_fails() {
+fn every_fallible_public_function_has_an_errors_section() {
     for function in public_functions() {
         let Function { name, place, .. } = &function;
         let says = function
@@ -191,7 +191,7 @@ fn every_public_function_says_when_it_fails() {
 }
 
 #[test]
-fn every_public_function_says_what_it_means_for_real_time() {
+fn every_public_function_has_a_real_time_section() {
     const WORDS: [&str; 5] = ["wait-free", "syscall", "alloc", "sleep", "as ["];
     for function in public_functions() {
         if function.is_an_option() || TRIVIAL.contains(&function.name.as_str()) {
@@ -202,13 +202,16 @@ fn every_public_function_says_what_it_means_for_real_time() {
         let text = text.unwrap_or_else(|| panic!("{place}: {name} has no Real-time section"));
         let text = text.to_lowercase();
         let says = WORDS.iter().any(|word| text.contains(word));
-        assert!(says, "{place}: {name} says nothing of time: {text:?}");
+        assert!(
+            says,
+            "{place}: {name} has an incomplete Real-time section: {text:?}"
+        );
     }
 }
 
-/// What a future has done when it is dropped before it is ready.
+/// Every async function says what a dropped future has done.
 #[test]
-fn every_async_function_says_what_cancelling_it_means() {
+fn every_async_function_has_a_cancel_safety_section() {
     let mut functions = public_functions();
     functions.retain(|function| function.signature.asyncness.is_some());
     assert!(functions.len() > 20, "the async functions were not found");
@@ -230,11 +233,11 @@ fn the_list_of_trivial_functions_is_not_out_of_date() {
     let functions = public_functions();
     for name in TRIVIAL {
         let exists = functions.iter().any(|function| function.name == name);
-        assert!(exists, "there is no function {name} any more");
+        assert!(exists, "there is no longer a function {name}");
     }
 }
 
-/// Beside those that endpoint in `_timeout`.
+/// The waiting functions whose names do not end in `_timeout`.
 const WAITING: [&str; 16] = [
     "push",
     "push_kind",
@@ -254,12 +257,12 @@ const WAITING: [&str; 16] = [
     "wait_for_peer",
 ];
 
-/// It never waits, and yet makes a syscall.
+/// It never waits, but makes a syscall.
 const CLOSE: &str = "close";
 
 #[test]
-fn what_never_waits_is_wait_free_and_what_waits_may_sleep() {
-    for function in functions_of_the_ends() {
+fn real_time_sections_say_whether_a_call_may_sleep() {
+    for function in functions_of_the_endpoints() {
         let Function { name, place, .. } = &function;
         let skipped = name == CLOSE || TRIVIAL.contains(&name.as_str());
         if !function.changes_self(true) || skipped {
@@ -268,29 +271,29 @@ fn what_never_waits_is_wait_free_and_what_waits_may_sleep() {
         let text = function.section("Real-time").unwrap_or_default();
         let waits = name.ends_with("_timeout") || WAITING.contains(&name.as_str());
         let expected = if waits { "ay sleep" } else { "ait-free" };
-        // Or it is as another one that waits, or never waits, like itself.
+        // Or its section refers to another function of the same kind.
         let is_as_another = text.starts_with("As [`") && text.starts_with("As [`try_") != waits;
         let says = text.contains(expected) || is_as_another;
         assert!(says, "{place}: {name} says {text:?}");
     }
 }
 
-/// Whoever publishes or releases may have to wake the peer, with a syscall.
+/// A function that publishes or releases may have to wake the peer, with a syscall.
 #[test]
-fn what_moves_a_position_says_that_it_may_wake_the_peer() {
+fn real_time_sections_of_calls_that_move_a_position_mention_the_wake() {
     const MOVES: [&str; 5] = ["try_push", "try_pop", "commit", "release", "drain"];
-    for function in functions_of_the_ends() {
+    for function in functions_of_the_endpoints() {
         let Function { name, place, .. } = &function;
         if MOVES.iter().any(|verb| name.starts_with(verb)) {
             let text = function.section("Real-time").unwrap_or_default();
-            // Or it is as another one, that says it.
+            // Or its section refers to another function that says it.
             let says = text.contains("no syscall but the wake") || text.starts_with("As [`try_");
             assert!(says, "{place}: {name} says {text:?}");
         }
     }
 }
 
-/// Enums that a program decides by; src/docs/api.md says why they are complete.
+/// Enums that programs match on; src/docs/api.md says why they are complete.
 const COMPLETE: [&str; 7] = [
     "ClaimError",
     "PeerError",
@@ -302,7 +305,7 @@ const COMPLETE: [&str; 7] = [
 ];
 
 #[test]
-fn every_other_public_enum_may_grow() {
+fn every_other_public_enum_is_non_exhaustive() {
     let sources = sources();
     let items = sources.iter().flat_map(items);
     let mut complete: Vec<_> = items.filter_map(complete_enum).collect();
@@ -310,7 +313,7 @@ fn every_other_public_enum_may_grow() {
     assert_eq!(complete, COMPLETE);
 }
 
-/// Where two methods of a type have one name, only such a link leads to the second.
+/// If two methods of a type had one name, only such a link would point to the second.
 #[test]
 fn no_link_counts_the_methods_of_a_name() {
     for Source { path, text, .. } in library() {
@@ -319,7 +322,7 @@ fn no_link_counts_the_methods_of_a_name() {
             .skip(1)
             .filter_map(|link| link.split(')').next());
         let counted = links.find(|link| link.contains('-'));
-        assert_eq!(counted, None, "src/{path} links by number");
+        assert_eq!(counted, None, "src/{path} has a link with a number");
     }
 }
 
@@ -333,29 +336,32 @@ fn the_page_of_the_api_names_every_public_function() {
 }
 
 #[test]
-fn the_tour_has_a_place_for_every_file_and_names_no_other() {
+fn the_tour_has_an_entry_for_every_file_and_no_other() {
     let tour = include_str!("../../src/docs/tour.md");
     let places: Vec<_> = tour
         .split('`')
         .filter_map(|word| word.strip_prefix("src/"))
         .collect();
     let files: Vec<_> = sources().into_iter().map(|source| source.path).collect();
-    // A folder is a place for the file of the same name as well.
+    // An entry for a folder also covers the file of the same name.
     let is_in = |file: &str, place: &str| match place.strip_suffix('/') {
         Some(folder) => file.strip_suffix(".rs") == Some(folder) || file.starts_with(place),
         None => file == place,
     };
     for file in &files {
         let has_a_place = places.iter().any(|place| is_in(file, place));
-        assert!(has_a_place, "src/docs/tour.md has no place for src/{file}");
+        assert!(has_a_place, "src/docs/tour.md has no entry for src/{file}");
     }
     for place in places {
         let exists = place == "layout.md" || files.iter().any(|file| is_in(file, place));
-        assert!(exists, "src/docs/tour.md names src/{place}: there is none");
+        assert!(
+            exists,
+            "src/docs/tour.md names src/{place}, which does not exist"
+        );
     }
 }
 
-/// Whether a deadline is named.
+/// Finds the name of a deadline.
 struct Names(bool);
 
 impl<'a> Visit<'a> for Names {
@@ -364,9 +370,9 @@ impl<'a> Visit<'a> for Names {
     }
 }
 
-/// `tests/deadlines.rs` starves and floods what takes a timeout.
+/// `tests/deadlines.rs` has a row for every call with a timeout.
 #[test]
-fn every_call_with_a_timeout_is_starved_and_flooded() {
+fn every_call_with_a_timeout_has_a_row_in_deadlines() {
     let table = include_str!("../deadlines.rs");
     let mut count = 0;
     for Function {
@@ -402,8 +408,8 @@ const LOCKING: [&str; 6] = [
 ];
 
 #[test]
-fn what_waits_for_a_lock_says_how_long() {
-    let observers = ["observer.rs"]; // which take none
+fn calls_that_wait_for_a_lock_state_the_limit() {
+    let observers = ["observer.rs"]; // which take no lock
     for function in public_functions() {
         let Function {
             name, place, file, ..
@@ -417,9 +423,9 @@ fn what_waits_for_a_lock_says_how_long() {
     }
 }
 
-/// What has a `Drop`. Of these `Ready` and `Registration` may wait for the reactor's table,
-/// and `RoleGuard` for the locks of a ring with `unlink_on_drop`: the table of drops in
-/// `src/docs/api.md` says so. Another one that may wait belongs there, too.
+/// The types with a `Drop`. `Ready` and `Registration` may wait for the reactor's table,
+/// and `RoleGuard` for the locks of a ring with `unlink_on_drop`: see the table of drops in
+/// `src/docs/api.md`. Add a new type that may wait to that table too.
 const DROPS: [&str; 10] = [
     "Death",
     "Entry",
@@ -434,7 +440,7 @@ const DROPS: [&str; 10] = [
 ];
 
 #[test]
-fn every_drop_is_known_to_wait_or_not() {
+fn the_list_of_drops_is_complete() {
     let sources = library();
     let mut found: Vec<_> = sources
         .iter()

@@ -1,5 +1,5 @@
-//! Imports point down: from a file to a file of its own row or of one below, and
-//! nowhere in a circle.
+//! Imports point down: from a file to a file of the same row or of a lower one, without
+//! cycles.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use syn::{Item, ItemUse, Macro, Path, UseTree, Visibility};
 
 use super::sources::{Source, expect_none, flat, library, sources};
 
-/// The rows from the ground up, with their files; `ring/` are all those below it.
+/// The rows from the lowest up, with their files; `ring/` stands for all files in it.
 const ROWS: [(&str, &str); 10] = [
     ("ground", "sync.rs error.rs error/"),
     ("contract", "layout.rs layout/ payload.rs"),
@@ -21,7 +21,7 @@ const ROWS: [(&str, &str); 10] = [
     ),
     ("wait", "wait.rs wait/"),
     ("ring", "ring.rs ring/"),
-    // What the four endpoints share.
+    // The parts that the four endpoints share.
     (
         "endpoint",
         "endpoint.rs endpoint/ slots.rs frames.rs frames/",
@@ -34,34 +34,34 @@ const ROWS: [(&str, &str); 10] = [
     ("adapters", "adapters.rs adapters/"),
 ];
 
-/// All that these files may import: the protocol does not know its neighbour.
+/// The only files that these files may import: the parts of the protocol do not import each other.
 const MAY_IMPORT: [(&str, &str); 6] = [
     ("sync.rs", ""),
     ("error.rs", "sync.rs error/"),
     ("layout.rs", "sync.rs error.rs error/ layout/"),
     ("cursor.rs", "sync.rs error.rs error/ layout.rs"),
     ("parker.rs", "sync.rs error.rs error/ layout.rs"),
-    // A goal is a position that is awaited, and a state.
+    // A goal consists of an awaited position and a state.
     ("peer.rs", "sync.rs cursor.rs"),
 ];
 
-/// A name that a module gives to something that is not its own item.
+/// A name in a module that is not the module's own item.
 enum Name {
-    /// A module in it.
+    /// A submodule.
     Module,
-    /// What is imported under that name.
+    /// The path that is imported under that name.
     Import(Vec<String>),
 }
 
-/// A module of the crate, in a file of its own or not.
+/// A module of the crate, in a separate file or not.
 struct Module {
     file: String,
     names: BTreeMap<String, Name>,
-    /// The paths that its code names, and their lines.
+    /// The paths in its code, and their lines.
     paths: Vec<(Vec<String>, usize)>,
 }
 
-/// The modules by their paths, as in `crate::ring::role`.
+/// The modules by their paths, such as `crate::ring::role`.
 #[derive(Default)]
 struct Modules(BTreeMap<String, Module>);
 
@@ -103,7 +103,7 @@ impl Modules {
                 Item::Use(item) => {
                     let is_private = matches!(item.vis, Visibility::Inherited);
                     for (name, path) in leaves(item) {
-                        // What is re-exported counts where it is used.
+                        // A re-export counts at its uses.
                         module
                             .paths
                             .extend(is_private.then(|| (path.clone(), line_of(item))));
@@ -116,10 +116,10 @@ impl Modules {
         self.0.insert(path.to_owned(), module);
     }
 
-    /// The file with the item that a path names in a module; none for what is local
-    /// or of another crate.
+    /// The file with the item that a path in a module refers to; none for local items and
+    /// other crates.
     fn file_of(&self, module: &str, path: &[String]) -> Option<&str> {
-        // As in `pub(crate)`, in a macro.
+        // For example `pub(crate)` in a macro.
         if let ["crate" | "self" | "super"] =
             path.iter().map(String::as_str).collect::<Vec<_>>()[..]
         {
@@ -146,7 +146,7 @@ impl Modules {
 
     fn imports(&self) -> Imports<'_> {
         let mut imports = Imports::new();
-        // The root is the map of the house, and imports nothing for itself.
+        // The root lists the modules and uses no imports itself.
         for (name, module) in self.0.iter().filter(|(_, module)| module.file != "lib.rs") {
             let files = imports.entry(module.file.as_str()).or_default();
             for (path, line) in &module.paths {
@@ -187,7 +187,7 @@ fn line_of(syntax: &impl Spanned) -> usize {
     syntax.span().start().line
 }
 
-/// Whatever looks like a path in what a macro is given.
+/// Everything that looks like a path in a macro's arguments.
 fn paths_in(tokens: TokenStream) -> Vec<(Vec<String>, usize)> {
     let mut paths: Vec<(Vec<String>, usize)> = Vec::new();
     let mut colons = 0;
@@ -197,7 +197,7 @@ fn paths_in(tokens: TokenStream) -> Vec<(Vec<String>, usize)> {
             _ if token == ":" => colons += 1,
             Some((path, _)) if is_a_name && colons == 2 => path.push(token),
             _ if is_a_name => paths.push((vec![token], span.start().line)),
-            // So that what follows begins a path.
+            // The next token begins a path.
             _ => colons = 3,
         }
         colons = if is_a_name { 0 } else { colons };
@@ -205,7 +205,7 @@ fn paths_in(tokens: TokenStream) -> Vec<(Vec<String>, usize)> {
     paths
 }
 
-/// The names that an import makes, with the path of each.
+/// The names that an import introduces, with the path of each.
 fn leaves(item: &ItemUse) -> Vec<(String, Vec<String>)> {
     fn collect(tree: &UseTree, mut path: Vec<String>, leaves: &mut Vec<(String, Vec<String>)>) {
         let (ident, name) = match tree {
@@ -249,41 +249,39 @@ fn faults_of(sources: &[Source], rows: &[(&str, &str)]) -> Vec<String> {
     let mut faults = Vec::new();
     for (file, imported) in &imports {
         let Some(own) = row_of(file) else {
-            faults.push(format!(
-                "src/{file} lives in no row of tests/house/imports.rs"
-            ));
+            faults.push(format!("src/{file} is in no row of tests/house/imports.rs"));
             continue;
         };
         for (other, line) in imported {
             if row_of(other) > Some(own) || *other == "lib.rs" {
                 faults.push(format!("src/{file}:{line} imports {other} from above"));
             }
-            if leads_to(other, file, &imports, &mut BTreeSet::new()) {
-                faults.push(format!("src/{file}:{line} imports {other} in a circle"));
+            if reaches(other, file, &imports, &mut BTreeSet::new()) {
+                faults.push(format!("src/{file}:{line} imports {other} in a cycle"));
             }
         }
     }
     faults
 }
 
-/// Whether a file imports another one, itself or through those that it imports.
-fn leads_to<'a>(
+/// Whether a file imports another one, directly or indirectly.
+fn reaches<'a>(
     from: &'a str,
     to: &str,
     imports: &Imports<'a>,
     seen: &mut BTreeSet<&'a str>,
 ) -> bool {
     let mut imported = imports.get(from).into_iter().flat_map(BTreeMap::keys);
-    from == to || seen.insert(from) && imported.any(|next| leads_to(next, to, imports, seen))
+    from == to || seen.insert(from) && imported.any(|next| reaches(next, to, imports, seen))
 }
 
 #[test]
-fn imports_point_down_and_in_no_circle() {
+fn imports_point_down_and_have_no_cycles() {
     expect_none(&faults_of(&library(), &ROWS));
 }
 
 #[test]
-fn the_tool_imports_in_no_circle() {
+fn the_imports_of_the_tool_have_no_cycles() {
     const TOOL: &str = "bin/quoit/";
     let all = sources();
     let tool = all.iter().filter_map(|source| {
@@ -300,11 +298,8 @@ fn the_tool_imports_in_no_circle() {
     assert!(count > 100, "{count}: the imports were not found");
     for (file, imported) in &imports {
         for (other, line) in imported {
-            let is_circle = leads_to(other, file, &imports, &mut BTreeSet::new());
-            assert!(
-                !is_circle,
-                "{TOOL}{file}:{line} imports {other} in a circle"
-            );
+            let is_circle = reaches(other, file, &imports, &mut BTreeSet::new());
+            assert!(!is_circle, "{TOOL}{file}:{line} imports {other} in a cycle");
         }
     }
 }
@@ -319,7 +314,7 @@ fn the_picture_names_no_file_that_is_missing() {
 }
 
 #[test]
-fn the_contract_is_a_chain_and_the_protocol_does_not_know_its_neighbour() {
+fn protocol_files_import_only_the_listed_files() {
     let sources = library();
     let modules = Modules::of(&sources);
     let imports = modules.imports();
@@ -353,14 +348,14 @@ fn each_wrong_import_is_found() {
             ("z.rs", "pub struct Z;"),
         ])
     };
-    // From below, or nowhere at all.
+    // From below, or not at all.
     assert_eq!(a("use std::{fs, io}; fn f() { fs::read(z); }"), 0);
     assert_eq!(
         a("use crate::b::B; /// [`crate::z::Z`]\nfn f() { b!(\"crate::z\") }"),
         0
     );
     assert_eq!(house(&[("z.rs", "use super::a::A;"), ("a.rs", "")]), 0);
-    // From above, in every way to name it.
+    // From above, by every form of path.
     assert_eq!(a("use crate::{b::B, z::{self, Z}};"), 1);
     assert_eq!(a("use super::z as b;"), 1);
     assert_eq!(a("fn f() -> crate::z::Z {}"), 1);
@@ -370,7 +365,7 @@ fn each_wrong_import_is_found() {
     assert_eq!(a("use crate::X;"), 1);
     // A file without a row.
     assert_eq!(house(&[("y.rs", "")]), 1);
-    // In a circle of two, each is named; what hangs on it is not.
+    // In a cycle of two, both files are reported, but not the files that import them.
     let with_a = |b, c| house(&[("a.rs", "use crate::b::B;"), ("b.rs", b), ("b/c.rs", c)]);
     assert_eq!(with_a("mod c;", ""), 0);
     assert_eq!(with_a("mod c; use crate::a::A;", ""), 2);
@@ -386,6 +381,6 @@ fn each_wrong_import_is_found() {
         with_a("mod c; pub use self::c::C; struct B(C);", "use super::B;"),
         2
     );
-    // A re-export leads to where the thing is.
+    // A re-export counts as its origin.
     assert_eq!(with_a("mod c; pub use self::c::B;", "use crate::a::A;"), 2);
 }

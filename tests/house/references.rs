@@ -10,29 +10,29 @@ use syn::*;
 
 use super::sources::{Source, expect_none, flat, library};
 
-/// Made of atomics, or in memory that is this process's own.
+/// Types that consist of atomics, or that are in private memory.
 const MAY_BE_REFERRED_TO: &str = "Header AtomicU32 AtomicU64 RoleState Link cmsghdr";
 
-/// What makes a reference of a raw pointer: methods, which other types have as safe
-/// ones, and functions.
+/// Methods and functions that make a reference from a raw pointer. Other types have safe
+/// methods with the same names.
 const METHODS: &str =
     "as_ref as_mut as_uninit_ref as_uninit_mut as_uninit_slice as_uninit_slice_mut";
 const FUNCTIONS: &str = "from_raw_parts from_raw_parts_mut from_ptr from_ptr_range \
                          from_mut_ptr_range transmute transmute_copy";
 
-/// The traits that give a reference without `unsafe`, and the views of
-/// payload that must not have them.
+/// The traits that return a reference without `unsafe`, and the views of payload that must
+/// not implement them.
 const TRAITS: &str = "Deref DerefMut AsRef AsMut Borrow BorrowMut Index IndexMut";
 const VIEWS: &str =
     "Frame FrameClaim Frames FrameView FrameBatch BatchFrame Peek PeekMany Claim ClaimMany";
 
-/// Where the reader is.
+/// The position of the reader.
 #[derive(Default)]
 struct Here {
     in_an_unsafe_fn: bool,
     in_an_unsafe_block: bool,
-    /// What the function returns, and what the expression at hand is declared to be:
-    /// that, or the type of a `let`.
+    /// The return type of the function, and the declared type of the current expression:
+    /// the same, or the type of a `let`.
     returned: Option<Type>,
     declared: Option<Type>,
 }
@@ -54,7 +54,7 @@ fn faults_of(source: &Source) -> Vec<String> {
     reader.faults
 }
 
-/// For each reference in a type, whether it is to what may be referred to.
+/// For each reference in a type, whether its target is allowed.
 #[derive(Default)]
 struct References(Vec<bool>);
 
@@ -91,7 +91,7 @@ fn follows_a_pointer(place: &Expr) -> bool {
 }
 
 impl Reader<'_> {
-    /// A reference is made here: is it one to atomics?
+    /// Checks that a reference made here is to atomics.
     fn made(&mut self, how: &str, span: Span) {
         let mut references = References::default();
         if let Some(ty) = &self.here.declared {
@@ -120,7 +120,7 @@ impl Reader<'_> {
         self.here = outer;
     }
 
-    /// What is inside is declared to be of this type.
+    /// Visits code with this declared type.
     fn with(&mut self, declared: Option<Type>, visit: impl FnOnce(&mut Self)) {
         let outer = replace(&mut self.here.declared, declared);
         visit(self);
@@ -153,7 +153,7 @@ impl<'ast> Visit<'ast> for Reader<'_> {
         visit::visit_item_impl(self, item);
     }
 
-    /// The value of a block is that of its last expression, and of no other.
+    /// The value of a block is that of its last expression only.
     fn visit_block(&mut self, block: &'ast Block) {
         for (index, statement) in block.stmts.iter().enumerate() {
             let is_the_value =
@@ -216,7 +216,7 @@ impl<'ast> Visit<'ast> for Reader<'_> {
         visit::visit_pat_ident(self, pattern);
     }
 
-    /// What it is given is read if it is expressions; otherwise nothing may be unsafe in it.
+    /// The arguments are checked if they are expressions; otherwise they must not contain `unsafe`.
     fn visit_macro(&mut self, makro: &'ast Macro) {
         let parse = Punctuated::<Expr, Token![,]>::parse_terminated;
         let tokens = flat(makro.tokens.clone());
@@ -227,7 +227,7 @@ impl<'ast> Visit<'ast> for Reader<'_> {
                     .for_each(|argument| reader.visit_expr(argument));
             });
         } else if tokens.iter().any(|(token, _)| token == "unsafe") {
-            self.made("unsafe in a macro that is not read", makro.span());
+            self.made("unsafe in a macro that is not checked", makro.span());
         }
     }
 }
@@ -257,7 +257,7 @@ fn each_form_of_a_forbidden_reference_is_found() {
         "fn f(&self) -> &T { unsafe { mem::transmute(self.at) } }",
         "fn f(&self) { assert_eq!(1, unsafe { *self.at.as_ref() }) }",
         "fn f(&self) { odd!(a => unsafe { self.at.as_ref() }) }",
-        // A type that does not speak of this reference does not help.
+        // The declared type must be that of this reference.
         "fn f(&self) -> &Header { let x = unsafe { self.at.as_ref() }; x.header() }",
         "fn f(&self) -> &Header { look(unsafe { &*self.at }); self.header }",
         "fn f(&self) -> &Header { let x: &[u8] = unsafe { &*self.at }; self.header }",

@@ -8,13 +8,13 @@ use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use syn::spanned::Spanned;
 use syn::{File, Item};
 
-/// A file of `src`, without what only its tests have.
+/// A file of `src`, without its tests.
 pub(crate) struct Source {
     /// Below `src`, as in `ring/role.rs`.
     pub(crate) path: String,
     pub(crate) text: String,
     pub(crate) file: File,
-    /// The code, letter for letter, with the number of each token's line.
+    /// The tokens of the code, with their line numbers.
     pub(crate) tokens: Vec<(String, usize)>,
     /// The lines that have code, with the last token of each.
     pub(crate) code: BTreeMap<usize, String>,
@@ -88,7 +88,7 @@ impl Source {
         format!("src/{}:{line}", self.path)
     }
 
-    /// The places of these pieces of code, whatever the spaces between their tokens.
+    /// The places of these pieces of code, with any spaces between their tokens.
     pub(crate) fn places_of(&self, pieces: &str) -> Vec<String> {
         let mut places = Vec::new();
         for piece in pieces.split(' ') {
@@ -103,7 +103,7 @@ impl Source {
     }
 }
 
-/// Fails, and says why, if there are faults.
+/// Fails with the list of faults, if there are any.
 #[track_caller]
 pub(crate) fn expect_none(faults: &[String]) {
     let count = faults.len();
@@ -124,7 +124,7 @@ fn is_for_tests(item: &Item) -> bool {
     })
 }
 
-/// The items that a `macro_rules` makes, if it makes items; any other item itself.
+/// The items that a `macro_rules` generates, if it generates items; any other item itself.
 fn without_macros(item: Item) -> Vec<Item> {
     let Item::Macro(makro) = &item else {
         return vec![item];
@@ -156,7 +156,7 @@ fn without_dollars(stream: TokenStream) -> TokenStream {
         } {
             Some(TokenTree::Group(group)) if is_a_dollar => {
                 plain.extend(without_dollars(group.stream()));
-                // Up to the `*`, with what separates.
+                // Up to the `*`, with the separator.
                 trees.find(|tree| ["*", "+", "?"].contains(&tree.to_string().as_str()));
             }
             Some(TokenTree::Group(group)) => {
@@ -170,7 +170,7 @@ fn without_dollars(stream: TokenStream) -> TokenStream {
     plain
 }
 
-/// The tokens without the tree, and without doc comments; a bracket is a token.
+/// The tokens as a flat list, without doc comments; a bracket is a token.
 pub(crate) fn flat(stream: TokenStream) -> Vec<(String, Span)> {
     let mut tokens = Vec::new();
     for tree in stream {
@@ -178,7 +178,7 @@ pub(crate) fn flat(stream: TokenStream) -> Vec<(String, Span)> {
             tokens.push((tree.to_string(), tree.span()));
             continue;
         };
-        // A doc comment is an attribute of several tokens, all where the comment is.
+        // A doc comment is an attribute of several tokens, all at the comment's position.
         let start = group.span_open().start();
         let first = group.stream().into_iter().next();
         if first.is_some_and(|first| first.span().start() == start) {
@@ -207,7 +207,7 @@ pub(crate) fn flat(stream: TokenStream) -> Vec<(String, Span)> {
 }
 
 #[test]
-fn code_is_told_from_comments_strings_and_tests() {
+fn code_is_distinguished_from_comments_strings_and_tests() {
     let text = r#"/// Doc: unsafe.
 fn f<'a>(s: &'a str) -> &'a str { s } // unsafe
 
@@ -228,7 +228,7 @@ const D: u8 = b'/'; /* unsafe */
 }
 
 #[test]
-fn what_a_macro_makes_is_read() {
+fn items_of_a_macro_are_read() {
     let text =
         "macro_rules! m { ($($(#[$d:meta])* $n:ident),*) => { $($(#[$d])* pub fn $n() {})* } }";
     assert!(matches!(

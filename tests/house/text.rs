@@ -1,8 +1,8 @@
-//! What may stand where in the sources.
+//! Rules for the text of the sources.
 
 use super::sources::{Source, expect_none, library, sources};
 
-/// What only these files may name.
+/// Names that only these files may use.
 const ONLY_IN: [(&str, &str); 2] = [
     (
         "atomic core::hint std::hint hint:: intrinsics Ordering Relaxed Acquire Release AcqRel SeqCst",
@@ -11,13 +11,13 @@ const ONLY_IN: [(&str, &str); 2] = [
     ("asm! global_asm! naked_asm!", "payload.rs"),
 ];
 
-/// What calls the kernel or follows a pointer, and who does not.
+/// Names for system calls and pointers, and the files that must not use them.
 const NOT_IN: (&str, &str) = (
     "libc unsafe *const *mut &raw NonNull std extern",
     "cursor.rs parker.rs wait/sleep.rs",
 );
 
-/// A place for each thing that is named where it must not be.
+/// The places of all forbidden names.
 fn misplaced(sources: &[Source]) -> Vec<String> {
     let mut places = Vec::new();
     for source in sources {
@@ -35,7 +35,7 @@ fn misplaced(sources: &[Source]) -> Vec<String> {
 }
 
 #[test]
-fn atomics_are_in_sync_alone_and_the_protocol_stays_inside_the_program() {
+fn atomics_are_only_in_sync_and_the_protocol_makes_no_system_call() {
     let sources = sources();
     expect_none(&misplaced(&sources));
     for path in ["sync.rs", "cursor.rs", "parker.rs", "wait/sleep.rs"] {
@@ -46,7 +46,7 @@ fn atomics_are_in_sync_alone_and_the_protocol_stays_inside_the_program() {
 }
 
 #[test]
-fn what_is_misplaced_is_found() {
+fn a_forbidden_name_is_found() {
     let found = |path, code| misplaced(&[Source::parse(path, code)]);
     for code in [
         "use std::sync::atomic::AtomicU8;",
@@ -80,9 +80,9 @@ fn no_file_has_more_than_400_lines_of_code() {
     }
 }
 
-/// What is wrong with the SAFETY comments of a file, and the number of its unsafe
-/// blocks and impls.
-fn unsafe_without_a_word(source: &Source) -> (Vec<String>, usize) {
+/// The faults of the SAFETY comments of a file, and the number of its unsafe blocks and
+/// impls.
+fn unsafe_without_a_comment(source: &Source) -> (Vec<String>, usize) {
     let (mut faults, mut comments) = (Vec::new(), Vec::new());
     for pair in source.tokens.windows(2) {
         let (word, line) = (pair[0].0.as_str(), pair[0].1);
@@ -103,14 +103,14 @@ fn unsafe_without_a_word(source: &Source) -> (Vec<String>, usize) {
 /// The line of the SAFETY comment above the statement that `line` belongs to.
 fn safety_comment(source: &Source, line: usize) -> Option<usize> {
     let lines: Vec<_> = source.text.lines().collect();
-    // The statement may have begun some lines ago.
-    let goes_on = |line: &usize| {
+    // The statement may have begun some lines before.
+    let continues = |line: &usize| {
         let last = source.code.get(line);
         last.is_some_and(|last| !["{", "}", ";", ",", "("].contains(&last.as_str()))
     };
     let above = |line: &usize| Some(line - 1).filter(|&line| line > 0);
     let mut line = above(&line)?;
-    while goes_on(&line) {
+    while continues(&line) {
         line = above(&line)?;
     }
     loop {
@@ -126,10 +126,10 @@ fn safety_comment(source: &Source, line: usize) -> Option<usize> {
 }
 
 #[test]
-fn every_unsafe_has_a_safety_comment_of_its_own() {
+fn every_unsafe_has_its_own_safety_comment() {
     let (mut faults, mut count) = (Vec::new(), 0);
     for source in sources() {
-        let (found, blocks) = unsafe_without_a_word(&source);
+        let (found, blocks) = unsafe_without_a_comment(&source);
         faults.extend(found);
         count += blocks;
     }
@@ -139,7 +139,11 @@ fn every_unsafe_has_a_safety_comment_of_its_own() {
 
 #[test]
 fn an_unsafe_without_a_safety_comment_is_found() {
-    let faults = |code: &str| unsafe_without_a_word(&Source::parse("a.rs", code)).0.len();
+    let faults = |code: &str| {
+        unsafe_without_a_comment(&Source::parse("a.rs", code))
+            .0
+            .len()
+    };
     let good = "fn f() {\n// SAFETY: so.\n// And so.\nlet a =\n    unsafe { f() };\nnext();\n}\n";
     assert_eq!(faults(good), 0);
     for (old, new) in [
@@ -156,7 +160,7 @@ fn an_unsafe_without_a_safety_comment_is_found() {
     assert_eq!(faults("// SAFETY: so.\nunsafe impl Send for S {}"), 0);
 }
 
-/// A SAFETY comment that trusts in the manners of another process proves nothing.
+/// SAFETY comments that rely on the behaviour of another process.
 fn trusting_comments(source: &Source) -> Vec<String> {
     let lines: Vec<_> = source.text.lines().map(str::trim).collect();
     let mut places = Vec::new();
@@ -186,15 +190,12 @@ fn no_safety_comment_trusts_the_peer() {
     expect_none(&found);
     let found = |text| trusting_comments(&Source::parse("a.rs", text)).len();
     assert_eq!(found("// SAFETY: the peer is well-behaved.\n"), 1);
-    assert_eq!(found("// SAFETY: nobody breaks\n// the rules.\n"), 1);
-    assert_eq!(
-        found("// SAFETY: checked.\n\n// Whoever breaks the rules.\n"),
-        0
-    );
+    assert_eq!(found("// SAFETY: no peer breaks\n// the rules.\n"), 1);
+    assert_eq!(found("// SAFETY: checked.\n\n// It breaks the rules.\n"), 0);
 }
 
 #[test]
-fn the_library_does_not_know_the_feature_loom() {
+fn the_library_does_not_use_the_feature_loom() {
     for Source { path, text, .. } in sources() {
         for word in ["feature = \"loom\"", "cfg(loom"] {
             assert!(!text.contains(word), "src/{path} has {word}");

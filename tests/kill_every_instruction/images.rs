@@ -1,8 +1,8 @@
-//! The memory that a death leaves, copied after each instruction, and what a
-//! survivor and a restarted peer make of the copy.
+//! The memory that a death leaves, copied after each instruction, and how the peer and a
+//! restarted endpoint continue with the copy.
 //!
-//! A copy is a ring that no process holds: its endpoints have died at that instruction,
-//! as far as the bytes go. Copies that are equal are judged once.
+//! A copy is a ring that no process holds: its bytes are those of a death at that
+//! instruction. Equal copies are checked once.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
@@ -17,18 +17,18 @@ use super::messages::Messages;
 use super::stages::{Operation, Stage};
 use super::stepper::Stepper;
 
-/// What came of one operation.
+/// The results of one operation.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
-    /// Instructions, each of them a point of death.
+    /// The number of instructions, each a point of death.
     pub(crate) points: u64,
-    /// Different memories that they leave.
+    /// The number of different memories.
     pub(crate) images: u64,
-    /// What was wrong with them.
+    /// The faults.
     pub(crate) faults: Vec<String>,
 }
 
-/// Leads a child through `operation`, and judges what each instruction leaves.
+/// Steps a child through `operation`, and checks the memory after each instruction.
 pub(crate) fn judge<M: Messages>(
     shape: &str,
     ring: impl FnOnce(&RingName),
@@ -38,9 +38,14 @@ pub(crate) fn judge<M: Messages>(
     let name = RingName::new("stepped");
     ring(&name);
     let Stage { passed, unread, .. } = stage;
-    let words =
-        [passed, unread, stage.rides.into(), stage.asleep.into()].map(|word| word.to_string());
-    let [passed, unread, rides, asleep] = words.each_ref().map(String::as_str);
+    let words = [
+        passed,
+        unread,
+        stage.inline.into(),
+        stage.peer_sleeps.into(),
+    ]
+    .map(|word| word.to_string());
+    let [passed, unread, inline, peer_sleeps] = words.each_ref().map(String::as_str);
     let path = name.file();
     let words = [
         path.to_str().expect("a path in UTF-8"),
@@ -48,14 +53,13 @@ pub(crate) fn judge<M: Messages>(
         operation.name,
         passed,
         unread,
-        rides,
-        asleep,
+        inline,
+        peer_sleeps,
     ];
     let mut stepper = Stepper::attach(Child::start("player", &words));
     stepper.begin();
     let file = File::open(name.file()).expect("the segment");
-    // SAFETY: it is looked at while the child stands still, and nobody else
-    // writes to it.
+    // SAFETY: it is read while the child is stopped, and no other process writes to it.
     let image = unsafe { Mmap::map(&file) }.expect("the segment");
     let mut copy = Copy::<M>::new(operation, stage);
     let mut outcome = Outcome::default();
@@ -66,7 +70,7 @@ pub(crate) fn judge<M: Messages>(
             outcome.images += 1;
             match copy.judge(&image) {
                 Ok(now) if moved && !now => {
-                    outcome.faults.push("a position went back".to_owned());
+                    outcome.faults.push("a position decreased".to_owned());
                 }
                 Ok(now) => moved = now,
                 Err(fault) => outcome.faults.push(fault),
@@ -80,13 +84,15 @@ pub(crate) fn judge<M: Messages>(
         outcome.points += 1;
     }
     if outcome.faults.is_empty() && moved != (operation.moves > 0) {
-        outcome.faults.push("it was not done in the end".to_owned());
+        outcome
+            .faults
+            .push("the operation was not completed".to_owned());
     }
     stepper.kill();
     outcome
 }
 
-/// A file that takes one copy after the other.
+/// A file for one copy after the other.
 struct Copy<M: Messages> {
     name: RingName,
     operation: Operation,
@@ -96,7 +102,7 @@ struct Copy<M: Messages> {
 }
 
 type Judged<R> = Result<R, String>;
-/// Who comes when; whether the operation has moved its position.
+/// An order of the peer's and the restarted endpoint's steps; returns whether the operation has moved its position.
 type Order<M> = fn(&Copy<M>) -> Judged<bool>;
 
 impl<M: Messages> Copy<M> {
@@ -110,20 +116,26 @@ impl<M: Messages> Copy<M> {
         }
     }
 
-    /// Whether the operation has moved its position by now, or what is wrong.
+    /// Whether the operation has moved its position, or the fault.
     fn judge(&mut self, image: &[u8]) -> Judged<bool> {
         self.image = image.to_vec();
         let role = self.operation.role;
         let orders: [(&str, Order<M>); 3] = match role {
             Role::Producer => [
-                ("the survivor reads first", Self::reads_then_successor),
-                ("the successor comes first", Self::successor_then_reads),
-                ("the survivor has looked before", Self::looks_then_successor),
+                ("the peer reads first", Self::reads_then_next_holder),
+                (
+                    "the next holder attaches first",
+                    Self::next_holder_then_reads,
+                ),
+                ("the peer has polled before", Self::polls_then_next_holder),
             ],
             Role::Consumer => [
-                ("the survivor writes first", Self::writes_then_successor),
-                ("the successor comes first", Self::successor_then_writes),
-                ("the survivor has looked before", Self::full_then_successor),
+                ("the peer writes first", Self::writes_then_next_holder),
+                (
+                    "the next holder attaches first",
+                    Self::next_holder_then_writes,
+                ),
+                ("the peer has polled before", Self::full_then_next_holder),
             ],
         };
         let mut verdicts = Vec::new();
@@ -138,7 +150,7 @@ impl<M: Messages> Copy<M> {
         }
     }
 
-    /// A fresh ring with these bytes.
+    /// A new ring with these bytes.
     fn ring(&self) -> Judged<Ring<M::T>> {
         let file = self.name.file();
         let _ = fs::remove_file(&file);
@@ -161,20 +173,20 @@ impl<M: Messages> Copy<M> {
         (first, first + self.stage.unread)
     }
 
-    /// The numbers in the ring, from `first` on, up to an endpoint that is found.
+    /// Reads the numbers in the ring, from `first` on; returns the number after the last.
     fn read(&self, consumer: &mut M::Consumer, first: u64) -> Judged<u64> {
         let mut next = first;
         loop {
             match M::pop(consumer) {
                 Ok(number) if number == next => next += 1,
-                Ok(number) => return Err(format!("{number:#x} came as {next}")),
+                Ok(number) => return Err(format!("{number:#x} arrived as {next}")),
                 Err(PopError::Empty | PopError::Abandoned) => return Ok(next),
                 Err(error) => return Err(error.to_string()),
             }
         }
     }
 
-    /// Numbers from `next` on, until the ring is full; returns the next one.
+    /// Pushes numbers from `next` on, until the ring is full; returns the next one.
     fn fill(&self, producer: &mut M::Producer, next: u64) -> Judged<u64> {
         let mut next = next;
         loop {
@@ -186,7 +198,7 @@ impl<M: Messages> Copy<M> {
         }
     }
 
-    /// Whether a producer has moved that has left messages up to `end`.
+    /// Whether the producer has published, if the messages end at `end`.
     fn published(&self, end: u64) -> Judged<bool> {
         let (_, old) = self.numbers();
         let new = old + self.operation.moves;
@@ -199,7 +211,7 @@ impl<M: Messages> Copy<M> {
         }
     }
 
-    /// Both endpoints work together for several laps.
+    /// Both endpoints exchange messages for several laps.
     fn laps(
         &self,
         producer: &mut M::Producer,
@@ -218,19 +230,19 @@ impl<M: Messages> Copy<M> {
             }
             next = full;
         }
-        // One at a time: these ride.
+        // One at a time: these have inline copies.
         for _ in 0..8 {
             M::push(producer, next).map_err(|error| error.to_string())?;
             let read = self.read(consumer, next)?;
             if read != next + 1 {
-                return Err(format!("message {next} did not come"));
+                return Err(format!("message {next} did not arrive"));
             }
             next = read;
         }
         Ok(())
     }
 
-    fn reads_then_successor(&self) -> Judged<bool> {
+    fn reads_then_next_holder(&self) -> Judged<bool> {
         let ring = self.ring()?;
         let mut consumer = self.consumer(&ring)?;
         let end = self.read(&mut consumer, self.numbers().0)?;
@@ -239,7 +251,7 @@ impl<M: Messages> Copy<M> {
         self.published(end)
     }
 
-    fn successor_then_reads(&self) -> Judged<bool> {
+    fn next_holder_then_reads(&self) -> Judged<bool> {
         let end = self.end()?;
         let ring = self.ring()?;
         let mut producer = self.producer(&ring)?;
@@ -253,31 +265,31 @@ impl<M: Messages> Copy<M> {
         self.published(end)
     }
 
-    /// Up to where there are messages, found on a copy for this alone.
+    /// The end of the messages, determined on a separate copy.
     fn end(&self) -> Judged<u64> {
         let ring = self.ring()?;
         self.read(&mut self.consumer(&ring)?, self.numbers().0)
     }
 
-    /// The survivor has seen the tail, and would take an inline copy that a restarted peer
-    /// did not make.
-    fn looks_then_successor(&self) -> Judged<bool> {
+    /// The peer has seen the tail, and would take an inline copy that the restarted
+    /// producer has not written.
+    fn polls_then_next_holder(&self) -> Judged<bool> {
         let ring = self.ring()?;
         let mut consumer = self.consumer(&ring)?;
         let end = self.read(&mut consumer, self.numbers().0)?;
         let mut producer = self.producer(&ring)?;
-        // Numbers that the dead endpoint did not use: an inline copy of its would show.
+        // Numbers that the dead endpoint did not use, so that its inline copy would be detected.
         let next = end + 1000;
         M::push(&mut producer, next).map_err(|error| error.to_string())?;
         let read = self.read(&mut consumer, next)?;
         if read != next + 1 {
-            return Err(format!("message {next} did not come"));
+            return Err(format!("message {next} did not arrive"));
         }
         self.laps(&mut producer, &mut consumer, read)?;
         self.published(end)
     }
 
-    /// Whether a consumer has moved whose successor begins at `first`.
+    /// Whether the consumer has released, if the next holder begins at `first`.
     fn released(&self, first: u64) -> Judged<bool> {
         let (old, _) = self.numbers();
         let new = old + self.operation.moves;
@@ -290,7 +302,7 @@ impl<M: Messages> Copy<M> {
         }
     }
 
-    /// The number of the next message, and all after it up to `end`.
+    /// Reads the next message and all up to `end`; returns the number of the first.
     fn read_to(&self, consumer: &mut M::Consumer, end: u64) -> Judged<u64> {
         let first = match M::pop(consumer) {
             Ok(first) => first,
@@ -306,7 +318,7 @@ impl<M: Messages> Copy<M> {
         Ok(first)
     }
 
-    fn successor_then_writes(&self) -> Judged<bool> {
+    fn next_holder_then_writes(&self) -> Judged<bool> {
         let ring = self.ring()?;
         let (_, end) = self.numbers();
         let mut consumer = self.consumer(&ring)?;
@@ -316,7 +328,7 @@ impl<M: Messages> Copy<M> {
         self.released(first)
     }
 
-    fn writes_then_successor(&self) -> Judged<bool> {
+    fn writes_then_next_holder(&self) -> Judged<bool> {
         let ring = self.ring()?;
         let (_, end) = self.numbers();
         let mut producer = self.producer(&ring)?;
@@ -327,8 +339,8 @@ impl<M: Messages> Copy<M> {
         self.released(first)
     }
 
-    /// The survivor has found the ring full; the next holder makes room.
-    fn full_then_successor(&self) -> Judged<bool> {
+    /// The peer has found the ring full; the next holder makes room.
+    fn full_then_next_holder(&self) -> Judged<bool> {
         let ring = self.ring()?;
         let (_, end) = self.numbers();
         let mut producer = self.producer(&ring)?;

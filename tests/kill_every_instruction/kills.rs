@@ -1,9 +1,8 @@
-//! Real deaths, where the kernel has a part: locks, futexes, names.
+//! Real kills for operations that involve the kernel: locks, futexes, names.
 //!
-//! Between two system calls, and between two changes of the shared memory, an
-//! instruction changes what nobody else can see. So a child is killed after each
-//! call, after each change, and in its sleep; or, when asked to, at every
-//! instruction all the same.
+//! Between two system calls, and between two changes of the shared memory, an instruction
+//! changes only private state. So a child is killed after each call, after each change, and
+//! in its sleep; or, with `QUOIT_EVERY_INSTRUCTION`, at every instruction.
 
 use std::env;
 use std::fs::File;
@@ -23,11 +22,11 @@ use super::common::names::{RingName, files_in, shared_memory_directory};
 use super::common::sleep_state::SleepPage;
 use super::stepper::{Next, Stepper, traced};
 
-/// Records of a number, two to a ring.
+/// The capacity: two records of a number.
 const CAPACITY: u64 = 2;
-/// The last number that a survivor waits for.
+/// The last number, at which the peer stops.
 const LAST: u64 = 2;
-/// How long a nap in a parked end takes at most.
+/// The timeout of a park.
 const NAP: Duration = Duration::from_millis(250);
 
 fn options() -> RingOptions {
@@ -35,7 +34,7 @@ fn options() -> RingOptions {
     options.spin(Duration::ZERO)
 }
 
-/// In a child: takes what the operation needs, and does it between two marks.
+/// In a child: takes the roles that the operation needs, and performs it between two marks.
 pub(crate) fn mortal(words: &[String]) {
     let (path, operation) = (Path::new(&words[0]), words[1].as_str());
     let ring = || options().open::<u64>(path).expect("the ring");
@@ -86,13 +85,13 @@ pub(crate) fn mortal(words: &[String]) {
             let options = options().stale(StalePolicy::Replace);
             drop(traced(|| options.create::<u64>(path)).expect("a ring"));
         }
-        "unlink" => traced(|| unlink(path)).expect("nobody holds the ring"),
-        other => panic!("no operation is called {other}"),
+        "unlink" => traced(|| unlink(path)).expect("no process holds the ring"),
+        other => panic!("there is no operation {other}"),
     }
     hold();
 }
 
-/// In a child: pops until the last number, whoever publishes it.
+/// In a child: pops until the last number, from any producer.
 pub(crate) fn reader(words: &[String]) {
     let ring = options().open::<u64>(&words[0]).expect("the ring");
     let mut consumer = ring.consumer().expect("the role is free");
@@ -112,7 +111,7 @@ pub(crate) fn reader(words: &[String]) {
     hold();
 }
 
-/// In a child: pushes the last number, whoever makes room for it.
+/// In a child: pushes the last number when any consumer has made room.
 pub(crate) fn writer(words: &[String]) {
     let ring = options().open::<u64>(&words[0]).expect("the ring");
     let mut producer = ring.producer().expect("the role is free");
@@ -136,7 +135,7 @@ fn alone() {
     sleep(Duration::from_millis(1));
 }
 
-/// A moment to die at.
+/// A point of death.
 #[derive(Debug, Clone, Copy)]
 struct Moment {
     /// After this many system calls.
@@ -150,14 +149,14 @@ enum Then {
     Changes(u64),
     /// This many instructions later.
     Instructions(u64),
-    /// Asleep in the next call.
+    /// In the sleep of the next call.
     Sleep,
 }
 
-/// Has a child die at every instruction in earnest, which takes long.
+/// The environment variable that kills a child at every instruction, which takes long.
 const EVERY: &str = "QUOIT_EVERY_INSTRUCTION";
 
-/// A ring's memory, as a tracer sees it. A name comes and goes by system calls.
+/// A ring's memory for the tracer. System calls create and remove a name, so it needs no copy.
 struct Image {
     map: Option<Mmap>,
     before: Vec<u8>,
@@ -166,7 +165,7 @@ struct Image {
 impl Image {
     fn of(path: &Path) -> Self {
         let map = File::open(path).ok().map(|file| {
-            // SAFETY: it is looked at while the child stands still.
+            // SAFETY: it is read while the child is stopped.
             unsafe { Mmap::map(&file) }.expect("the segment")
         });
         let before = map.as_ref().map_or_else(Vec::new, |map| map.to_vec());
@@ -183,7 +182,7 @@ impl Image {
     }
 }
 
-/// All moments of a child's operation on the ring at `path`, which it ends.
+/// All points of death in a child's operation on the ring at `path`. Ends the child.
 fn moments(stepper: &mut Stepper, path: &Path, sleeps: bool) -> Vec<Moment> {
     let every = env::var_os(EVERY).is_some();
     let mut image = Image::of(path);
@@ -218,15 +217,15 @@ fn moments(stepper: &mut Stepper, path: &Path, sleeps: bool) -> Vec<Moment> {
     }
 }
 
-/// Leads a child to this moment, or to its end if that comes first.
-fn lead_to(stepper: &mut Stepper, path: &Path, moment: Moment) {
+/// Steps a child to this point, or to the end of the operation if that is earlier.
+fn step_to(stepper: &mut Stepper, path: &Path, moment: Moment) {
     for _ in 0..moment.calls {
         if stepper.pass_call() == libc::SYS_getppid {
             return;
         }
     }
     match moment.then {
-        Then::Sleep => stepper.fall_asleep(),
+        Then::Sleep => stepper.run_into_sleep(),
         Then::Instructions(count) => {
             for _ in 0..count {
                 if stepper.is_at_end() {
@@ -246,9 +245,9 @@ fn lead_to(stepper: &mut Stepper, path: &Path, moment: Moment) {
     }
 }
 
-/// Kills a child at every moment of `operation`; `scene` makes the ring, starts
-/// who is there in addition, waits until the child may begin, and judges what is
-/// left. Returns how many were killed.
+/// Kills a child at every point of `operation`. `scene` creates the ring, starts the other
+/// processes, waits until the child may begin, and checks the ring after the kill. Returns
+/// the number of kills.
 fn at_every_moment(
     operation: &str,
     scene: impl Fn(&mut dyn FnMut(&Path, &dyn Fn()), usize),
@@ -262,8 +261,8 @@ fn at_every_moment(
             is_set();
             stepper.begin();
             match deaths.checked_sub(1) {
-                Some(moment) => lead_to(&mut stepper, path, found[moment]),
-                // The first one dies at the end.
+                Some(moment) => step_to(&mut stepper, path, found[moment]),
+                // The first child is killed at the end.
                 None => found = moments(&mut stepper, path, operation.starts_with("park")),
             }
             stepper.kill();
@@ -281,7 +280,7 @@ fn until(is_so: impl Fn() -> bool) {
     }
 }
 
-/// The survivor's next line: a number, or that it is alone.
+/// The peer's next line: a number, or that it is alone.
 fn hear_from(survivor: &Child, heard: &mut Vec<u64>) {
     let line = survivor.says();
     if line != "abandoned" {
@@ -289,9 +288,9 @@ fn hear_from(survivor: &Child, heard: &mut Vec<u64>) {
     }
 }
 
-/// The peer sleeps when its peer is killed. It is woken by the next holder,
-/// or notices for itself.
-fn beside_a_sleeper(operation: &str, role: Role) -> usize {
+/// An endpoint is killed while its peer sleeps. The next holder wakes the peer, or the peer
+/// notices the death.
+fn peer_sleeps(operation: &str, role: Role) -> usize {
     at_every_moment(operation, |kill, moment| {
         let name = RingName::new("killed");
         options().create::<u64>(&name).expect("a ring");
@@ -308,27 +307,27 @@ fn beside_a_sleeper(operation: &str, role: Role) -> usize {
         kill(&path, &|| until(|| sleeper_role(&page)));
         let mut heard = Vec::new();
         if moment % 2 == 1 && !operation.starts_with("take") {
-            hear_from(&survivor, &mut heard); // alone: a look tells it, or the dead endpoint's wake
+            hear_from(&survivor, &mut heard); // alone: by a liveness check, or by the dead endpoint's wake
         }
         let ring = options().open::<u64>(&name).expect("the ring");
         match role {
             Role::Producer => {
-                let mut successor = ring.producer().expect("the role is free at once");
+                let mut successor = ring.producer().expect("the role is free immediately");
                 let first = successor.position();
                 if first > 0 && heard.is_empty() {
-                    hear_from(&survivor, &mut heard); // woken by the newcomer
+                    hear_from(&survivor, &mut heard); // the next holder wakes it
                 }
                 for number in first..=LAST {
                     let pushed = successor.push_timeout(number, PATIENCE);
-                    pushed.expect("the survivor reads");
+                    pushed.expect("the peer reads");
                 }
             }
             Role::Consumer => {
-                let mut successor = ring.consumer().expect("the role is free at once");
+                let mut successor = ring.consumer().expect("the role is free immediately");
                 let first = successor.position();
                 assert!(first <= u64::from(operation == "pop"));
                 if first > 0 && heard.is_empty() {
-                    hear_from(&survivor, &mut heard); // woken by the newcomer
+                    hear_from(&survivor, &mut heard); // the next holder wakes it
                 }
                 for number in first..=LAST {
                     assert_eq!(successor.pop_timeout(PATIENCE), Ok(number));
@@ -345,9 +344,9 @@ fn beside_a_sleeper(operation: &str, role: Role) -> usize {
 }
 
 /// A sleeper is killed. Its peer continues, and the next holder sleeps and is woken.
-fn asleep(operation: &str, role: Role) -> usize {
+fn sleeper_dies(operation: &str, role: Role) -> usize {
     at_every_moment(operation, |kill, moment| {
-        let name = RingName::new("asleep");
+        let name = RingName::new("sleeper");
         let ring = options().create::<u64>(&name).expect("a ring");
         let page = SleepPage::open(&name.file());
         let (mut producer, mut consumer);
@@ -359,7 +358,7 @@ fn asleep(operation: &str, role: Role) -> usize {
                 producer.try_push(0).expect("there is room");
                 producer.try_push(1).expect("there is room");
                 assert!(page.read().producer.wakes - before <= 1, "moment {moment}");
-                consumer = ring.consumer().expect("the role is free at once");
+                consumer = ring.consumer().expect("the role is free immediately");
             }
             Role::Producer => {
                 producer = ring.producer().expect("the role is free");
@@ -369,7 +368,7 @@ fn asleep(operation: &str, role: Role) -> usize {
                 drop(producer);
                 consumer = ring.consumer().expect("the role is free");
                 kill(&name.file(), &|| ());
-                producer = ring.producer().expect("the role is free at once");
+                producer = ring.producer().expect("the role is free immediately");
             }
         }
         for number in 0..CAPACITY {
@@ -384,8 +383,8 @@ fn asleep(operation: &str, role: Role) -> usize {
     })
 }
 
-/// What happens to a name. `exists` if there was a ring before.
-fn to_a_name(operation: &str, exists: bool) -> usize {
+/// An operation on a name. `exists`: whether there was a ring before.
+fn operation_on_a_name(operation: &str, exists: bool) -> usize {
     at_every_moment(operation, |kill, _| {
         let directory = shared_memory_directory();
         let path = directory.path().join("ring");
@@ -397,13 +396,13 @@ fn to_a_name(operation: &str, exists: bool) -> usize {
             let draft = operation == "replace" && file.starts_with(".quoit-");
             assert!(file == "ring" || draft, "{operation} left {file}");
         }
-        // A whole ring or none, or one whose life is over.
+        // A complete ring or none, or a superseded one.
         match Ring::<u64>::open(&path) {
             Ok(_) => {}
             Err(Error::NotFound { .. }) => assert_ne!(operation, "open"),
             Err(error) => panic!("{operation}: {error}"),
         }
-        // Whoever comes next continues.
+        // The next process continues.
         let mut producer = Producer::<u64>::open_or_create(&path, CAPACITY).expect("a ring");
         let mut consumer = Consumer::<u64>::open(&path).expect("a ring");
         producer.try_push(7).expect("there is room");
@@ -411,24 +410,24 @@ fn to_a_name(operation: &str, exists: bool) -> usize {
     })
 }
 
-/// All of them; returns the deaths.
+/// All operations; returns the number of kills.
 pub(crate) fn all() -> usize {
     let mut deaths = 0;
     for operation in ["take the producer", "push", "drop the producer"] {
-        deaths += beside_a_sleeper(operation, Role::Producer);
+        deaths += peer_sleeps(operation, Role::Producer);
     }
     for operation in ["take the consumer", "pop", "drop the consumer"] {
-        deaths += beside_a_sleeper(operation, Role::Consumer);
+        deaths += peer_sleeps(operation, Role::Consumer);
     }
-    deaths += asleep("park of the producer", Role::Producer);
-    deaths += asleep("park of the consumer", Role::Consumer);
+    deaths += sleeper_dies("park of the producer", Role::Producer);
+    deaths += sleeper_dies("park of the consumer", Role::Consumer);
     for (operation, exists) in [
         ("create", false),
         ("open", true),
         ("replace", true),
         ("unlink", true),
     ] {
-        deaths += to_a_name(operation, exists);
+        deaths += operation_on_a_name(operation, exists);
     }
     deaths
 }

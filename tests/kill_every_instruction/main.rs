@@ -1,14 +1,12 @@
-//! Deaths at every instruction of every operation: nothing published is lost,
-//! nothing is torn, nothing comes twice that was released, and whoever comes next
-//! continues.
+//! Deaths at every instruction of every operation: no published message is lost or torn, no
+//! released message is delivered again, and the next holder continues.
 //!
-//! Two forms. A tracer leads a child through an operation and copies the shared
-//! memory after each instruction; a survivor and a restarted peer are let loose on the
-//! copy (`images.rs`). And where the kernel has a part, a child is killed in
-//! earnest, at each moment at which that makes a difference (`kills.rs`).
+//! There are two forms. A tracer steps a child through an operation and copies the shared
+//! memory after each instruction; the peer and a restarted endpoint then continue with the
+//! copy (`images.rs`). For operations that involve the kernel, a child is really killed, at
+//! each point at which that makes a difference (`kills.rs`).
 //!
-//! A debugger's step is the processor's own order: what it may reorder is for the
-//! models in `loom-tests/`.
+//! Single steps follow program order: the models in `loom-tests/` cover reordering.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -31,9 +29,9 @@ use stages::*;
 
 common::suite::suite! {
     tests: [
-        every_instruction_leaves_a_ring_that_goes_on,
-        a_publish_before_the_message_is_found,
-        a_real_death_leaves_a_ring_that_goes_on,
+        a_ring_continues_after_a_death_at_any_instruction,
+        a_publish_before_the_message_is_detected,
+        a_ring_continues_after_a_kill_at_any_system_call,
     ],
     parts: [player, mortal, reader, writer],
 }
@@ -44,8 +42,8 @@ fn player(words: &[String]) {
     let stage = Stage {
         passed: number(3),
         unread: number(4),
-        rides: number(5) != 0,
-        asleep: number(6) != 0,
+        inline: number(5) != 0,
+        peer_sleeps: number(6) != 0,
     };
     play(Path::new(&words[0]), &words[1], &words[2], stage);
 }
@@ -53,8 +51,8 @@ fn player(words: &[String]) {
 const EMPTY: Stage = Stage {
     passed: 0,
     unread: 0,
-    rides: false,
-    asleep: false,
+    inline: false,
+    peer_sleeps: false,
 };
 
 fn create<M: Messages>(doorbell: DoorbellKind) -> impl FnOnce(&RingName) {
@@ -69,7 +67,7 @@ fn line<M: Messages>(shape: &str, operation: Operation, stages: &[Stage]) -> u64
     let mut sum = Outcome::default();
     for &stage in stages {
         for doorbell in [DoorbellKind::Futex, DoorbellKind::Semaphore] {
-            if doorbell == DoorbellKind::Semaphore && !stage.asleep {
+            if doorbell == DoorbellKind::Semaphore && !stage.peer_sleeps {
                 continue;
             }
             let outcome = judge::<M>(shape, create::<M>(doorbell), operation, stage);
@@ -92,7 +90,7 @@ fn line<M: Messages>(shape: &str, operation: Operation, stages: &[Stage]) -> u64
     sum.points
 }
 
-/// How many messages fill a ring in which this many have passed.
+/// How many messages fill a ring after this many have passed.
 fn capacity<M: Messages>(passed: u64) -> u64 {
     let (mut producer, mut consumer) = RingOptions::new(M::CAPACITY)
         .heap::<M::T>()
@@ -112,12 +110,12 @@ fn lines<M: Messages>(shape: &str) -> u64 {
         unread,
         ..EMPTY
     };
-    let riding = |passed| Stage {
-        rides: true,
+    let inline = |passed| Stage {
+        inline: true,
         ..at(passed, 0)
     };
-    let asleep = |stage| Stage {
-        asleep: true,
+    let peer_sleeps = |stage| Stage {
+        peer_sleeps: true,
         ..stage
     };
     let mut points = 0;
@@ -128,12 +126,12 @@ fn lines<M: Messages>(shape: &str) -> u64 {
         at(0, full(0) - 2),
         at(3, 0),
         at(full(0) - 1, 1),
-        asleep(at(0, 0)),
-        asleep(at(3, 1)),
-        riding(2),
-        riding(3),
-        riding(4),
-        asleep(riding(5)),
+        peer_sleeps(at(0, 0)),
+        peer_sleeps(at(3, 1)),
+        inline(2),
+        inline(3),
+        inline(4),
+        peer_sleeps(inline(5)),
     ];
     for operation in PUSHING {
         points += line::<M>(shape, operation, &before_push);
@@ -144,8 +142,8 @@ fn lines<M: Messages>(shape: &str) -> u64 {
         at(0, full(0)),
         at(3, 2),
         at(5, full(5)),
-        asleep(at(0, full(0))),
-        asleep(at(3, 1)),
+        peer_sleeps(at(0, full(0))),
+        peer_sleeps(at(3, 1)),
     ];
     for operation in POPPING {
         points += line::<M>(shape, operation, &before_pop);
@@ -155,31 +153,31 @@ fn lines<M: Messages>(shape: &str) -> u64 {
             moves: unread,
             ..DRAIN
         };
-        let stages = [at(0, unread), at(3, unread), asleep(at(1, unread))];
+        let stages = [at(0, unread), at(3, unread), peer_sleeps(at(1, unread))];
         points += line::<M>(shape, drain, &stages);
     }
     let fulls = [at(0, full(0)), at(3, full(3))];
-    let empties = [at(0, 0), at(3, 0), riding(2)];
+    let empties = [at(0, 0), at(3, 0), inline(2)];
     points += line::<M>(shape, PUSH_INTO_FULL, &fulls);
     points += line::<M>(shape, POP_FROM_EMPTY, &empties);
     points += line::<M>(shape, PARK[0], &fulls[..1]);
     points += line::<M>(shape, PARK[1], &empties[..1]);
-    let any = [at(0, 0), at(3, 1), asleep(at(1, full(1))), riding(2)];
+    let any = [at(0, 0), at(3, 1), peer_sleeps(at(1, full(1))), inline(2)];
     for operation in TAKE.into_iter().chain(CLOSE) {
         points += line::<M>(shape, operation, &any);
     }
     points
 }
 
-/// Runs this on one of the cores, and its children too: a step is two switches between a
-/// tracer and its child, which take three times as long from one core to another.
+/// Runs this process and its children on one core: a step is two switches between the
+/// tracer and the child, which take three times as long between two cores.
 fn on_one_core<R>(index: usize, run: impl FnOnce() -> R) -> R {
     let cores = cores::allowed().expect("the cores");
     cores::stay_on(cores[index % cores.len()]).expect("an allowed core");
     run()
 }
 
-fn every_instruction_leaves_a_ring_that_goes_on() {
+fn a_ring_continues_after_a_death_at_any_instruction() {
     println!();
     let points: u64 = thread::scope(|threads| {
         let records = threads.spawn(|| on_one_core(0, || lines::<Records>("records")));
@@ -192,7 +190,7 @@ fn every_instruction_leaves_a_ring_that_goes_on() {
     println!("  {points} points in all");
 }
 
-fn a_publish_before_the_message_is_found() {
+fn a_publish_before_the_message_is_detected() {
     let stage = EMPTY;
     let create = create::<Records>(DoorbellKind::Futex);
     let outcome = judge::<Records>("records", create, PUBLISH_FIRST, stage);
@@ -200,7 +198,7 @@ fn a_publish_before_the_message_is_found() {
     assert!(!outcome.faults.is_empty());
 }
 
-fn a_real_death_leaves_a_ring_that_goes_on() {
+fn a_ring_continues_after_a_kill_at_any_system_call() {
     println!();
     let deaths = kills::all();
     println!("  {deaths} deaths in all");

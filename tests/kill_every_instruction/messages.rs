@@ -1,4 +1,4 @@
-//! Messages that follow from a number, in both shapes.
+//! Messages that are computed from a number, in both shapes.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -18,34 +18,34 @@ pub(crate) trait Messages {
     /// Slots or bytes.
     const CAPACITY: u64;
     fn push(producer: &mut Self::Producer, number: u64) -> Result<(), ClaimError>;
-    /// The number of the next message, if all of it follows from it.
+    /// The number of the next message, if its content matches.
     fn pop(consumer: &mut Self::Consumer) -> Result<u64, PopError>;
-    /// Claims and fills; `commit` or drop.
+    /// Claims and fills; then commits or drops.
     fn claim(producer: &mut Self::Producer, number: u64, commit: bool);
     /// Pushes two with one publish.
     fn push_two(producer: &mut Self::Producer, number: u64);
-    /// Borrows; `release` or drop.
+    /// Peeks; then releases or drops.
     fn peek(consumer: &mut Self::Consumer, release: bool);
-    /// Borrows all, and releases the first.
+    /// Peeks at all, and releases the first.
     fn release_first(consumer: &mut Self::Consumer);
-    /// Releases one without a look at it.
+    /// Skips one.
     fn skip(consumer: &mut Self::Consumer);
-    /// Closes the end, and keeps the role.
+    /// Closes the endpoint, and keeps the role.
     fn close_producer(producer: &mut Self::Producer);
-    /// Closes the end, and keeps the role.
+    /// Closes the endpoint, and keeps the role.
     fn close_consumer(consumer: &mut Self::Consumer);
-    /// Takes all that there is, with one release.
+    /// Takes everything, with one release.
     fn drain(consumer: &mut Self::Consumer);
-    /// Waits in vain.
+    /// Waits until the timeout.
     fn wait_for_room(producer: &mut Self::Producer, timeout: Duration);
-    /// Waits in vain.
+    /// Waits until the timeout.
     fn wait_for_message(consumer: &mut Self::Consumer, timeout: Duration);
 }
 
-/// What a torn message counts as.
+/// The number of a torn message.
 pub(crate) const TORN: u64 = u64::MAX;
 
-/// Records that ride.
+/// Records that have inline copies.
 pub(crate) struct Records;
 
 pub(crate) fn record(number: u64) -> Words<3> {
@@ -136,7 +136,7 @@ impl Messages for Records {
     }
 }
 
-/// Frames of several lengths: those that ride, and one that does not.
+/// Frames of several lengths: short ones with inline copies, and a longer one.
 pub(crate) struct Frames;
 
 fn frame(number: u64) -> Vec<u8> {

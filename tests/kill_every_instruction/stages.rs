@@ -1,4 +1,4 @@
-//! What is done, and what the ring is like before.
+//! The operations, and the states of the ring before them.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,13 +11,13 @@ use super::common::segment_file::{DATA, SegmentFile, TAIL};
 use super::messages::{Frames, Messages, Records, record};
 use super::stepper::traced;
 
-/// An operation of one end, by name.
+/// An operation of one endpoint, by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Operation {
     pub(crate) name: &'static str,
-    /// Who does it, and dies in it.
+    /// The role that performs it, and dies in it.
     pub(crate) role: Role,
-    /// By how many messages it moves the role's position.
+    /// The number of messages by which it moves the role's position.
     pub(crate) moves: u64,
 }
 
@@ -58,27 +58,27 @@ pub(crate) const CLOSE: [Operation; 4] = [
 /// Wrong on purpose: the tail before the message.
 pub(crate) const PUBLISH_FIRST: Operation = by(Role::Producer, "publish first", 1);
 
-/// What the ring is like before.
+/// The state of the ring before.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Stage {
-    /// Messages that have come and gone.
+    /// The number of released messages.
     pub(crate) passed: u64,
-    /// Messages in the ring.
+    /// The number of messages in the ring.
     pub(crate) unread: u64,
-    /// The consumer has caught up, and says so: the next message is copied inline.
-    pub(crate) rides: bool,
+    /// The consumer has caught up, and set its hint: the next message is copied inline.
+    pub(crate) inline: bool,
     /// The peer's sleep word says that it sleeps.
-    pub(crate) asleep: bool,
+    pub(crate) peer_sleeps: bool,
 }
 
-/// Long enough to fall asleep while each instruction is looked at.
+/// Long enough for a sleep while each instruction is stepped.
 const NAP: Duration = Duration::from_millis(200);
-/// The sleep words of the two endpoints, and what they are in sleep.
+/// The sleep words of the two endpoints, and their value during a sleep.
 const CONSUMER_WORD: u64 = 12288;
 const PRODUCER_WORD: u64 = 12416;
 const PARKED: u32 = 2;
 
-/// In a child: sets the stage and does the operation between two marks.
+/// In a child: prepares the ring and performs the operation between two marks.
 pub(crate) fn play(path: &Path, shape: &str, operation: &str, stage: Stage) {
     match shape {
         "records" => play_with::<Records>(path, operation, stage),
@@ -93,7 +93,7 @@ fn play_with<M: Messages>(path: &Path, operation: &str, stage: Stage) {
     let mut producer = ring.producer().expect("the role is free");
     let mut consumer = ring.consumer().expect("the role is free");
     let poll = |consumer: &mut M::Consumer| {
-        for _ in 0..if stage.rides { 100 } else { 0 } {
+        for _ in 0..if stage.inline { 100 } else { 0 } {
             assert_eq!(M::pop(consumer), Err(PopError::Empty));
         }
     };
@@ -108,7 +108,7 @@ fn play_with<M: Messages>(path: &Path, operation: &str, stage: Stage) {
         M::push(&mut producer, number).expect("there is room");
     }
     let file = SegmentFile::open(path);
-    if stage.asleep {
+    if stage.peer_sleeps {
         file.write_half(CONSUMER_WORD, PARKED);
         file.write_half(PRODUCER_WORD, PARKED);
     }
@@ -146,6 +146,6 @@ fn play_with<M: Messages>(path: &Path, operation: &str, stage: Stage) {
             let slot = DATA + next % Records::CAPACITY * size_of_val(&record(next)) as u64;
             file.write_bytes(slot, record(next).as_bytes());
         }),
-        other => panic!("no operation is called {other}"),
+        other => panic!("there is no operation {other}"),
     }
 }

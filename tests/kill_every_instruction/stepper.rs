@@ -1,11 +1,11 @@
-//! A child that is led through an operation one instruction at a time.
+//! A child that is stepped through an operation, one instruction at a time.
 
 use std::io;
 use std::thread;
 
 use super::common::child::{Child, hear, say};
 
-/// In a child: waits for its tracer, then does `operation` between two marks.
+/// In a child: waits for its tracer, then performs `operation` between two marks.
 pub(crate) fn traced<R>(operation: impl FnOnce() -> R) -> R {
     say("ready");
     hear();
@@ -15,13 +15,13 @@ pub(crate) fn traced<R>(operation: impl FnOnce() -> R) -> R {
     result
 }
 
-/// A system call that no library makes by itself.
+/// A system call that no library makes.
 fn mark() {
-    // SAFETY: the call takes no memory; past the C library, so that it is made.
+    // SAFETY: the call has no pointers. It bypasses the C library, which could cache the result.
     unsafe { libc::syscall(libc::SYS_getppid) };
 }
 
-/// What a child's next instruction is.
+/// A child's next instruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Next {
     Instruction,
@@ -31,14 +31,14 @@ pub(crate) enum Next {
     End,
 }
 
-/// A child that stands still before an instruction of its operation.
+/// A child that is stopped before an instruction of its operation.
 pub(crate) struct Stepper {
     pub(crate) child: Child,
     pid: libc::pid_t,
 }
 
 impl Stepper {
-    /// Holds a child that is ready.
+    /// Attaches to a child that is ready.
     pub(crate) fn attach(child: Child) -> Self {
         child.expect("ready");
         let pid = libc::pid_t::try_from(child.pid()).expect("a pid");
@@ -48,15 +48,14 @@ impl Stepper {
         Self { child, pid }
     }
 
-    /// Leads it to the beginning of its operation.
+    /// Steps it to the beginning of its operation.
     pub(crate) fn begin(&mut self) {
         self.child.tell("go");
         while self.pass_call() != libc::SYS_getppid {}
     }
 
-    /// Continues to the next beginning or end of a system call: a call stops it
-    /// twice.
-    fn goes_on(&mut self) -> i64 {
+    /// Continues to the next entry or exit of a system call: a call stops it twice.
+    fn continues(&mut self) -> i64 {
         request(libc::PTRACE_SYSCALL, self.pid, 0);
         stopped(self.pid);
         processor::number_within(&self.registers())
@@ -71,7 +70,7 @@ impl Stepper {
         }
     }
 
-    /// Whether the operation is over.
+    /// Whether the operation has ended.
     pub(crate) fn is_at_end(&self) -> bool {
         let registers = self.registers();
         processor::number(&registers) == libc::SYS_getppid && self.is_call(&registers)
@@ -80,47 +79,47 @@ impl Stepper {
     fn is_call(&self, registers: &libc::user_regs_struct) -> bool {
         let (mask, call) = processor::CALL;
         let counter = processor::counter(registers);
-        // SAFETY: the request takes no memory of ours.
+        // SAFETY: the request has no pointer to this process's memory.
         let code = unsafe { libc::ptrace(libc::PTRACE_PEEKTEXT, self.pid, counter, 0) };
         code & mask == call
     }
 
-    /// One instruction, or one system call.
+    /// Steps one instruction, or one system call.
     pub(crate) fn step(&mut self) {
         request(libc::PTRACE_SINGLESTEP, self.pid, 0);
         stopped(self.pid);
     }
 
-    /// To the end of the next system call, whose number is returned.
+    /// Continues to the end of the next system call; returns its number.
     pub(crate) fn pass_call(&mut self) -> i64 {
-        let number = self.goes_on();
-        self.goes_on();
+        let number = self.continues();
+        self.continues();
         number
     }
 
-    /// To where the next system call sleeps.
-    pub(crate) fn fall_asleep(&mut self) {
-        self.goes_on();
+    /// Continues until the next system call sleeps.
+    pub(crate) fn run_into_sleep(&mut self) {
+        self.continues();
         request(libc::PTRACE_CONT, self.pid, 0);
-        while !self.is_asleep() {
+        while !self.is_sleeping() {
             thread::yield_now();
         }
     }
 
-    fn is_asleep(&self) -> bool {
+    fn is_sleeping(&self) -> bool {
         let path = format!("/proc/{}/stat", self.pid);
         let stat = std::fs::read_to_string(path).expect("the child's state");
         let (_, after_name) = stat.rsplit_once(") ").expect("a name in brackets");
         after_name.starts_with('S')
     }
 
-    /// `kill -9`, where it stands.
+    /// `kill -9`, at the current instruction.
     pub(crate) fn kill(mut self) {
         self.child.kill();
     }
 
     fn registers(&self) -> libc::user_regs_struct {
-        // SAFETY: all zero bytes are such registers.
+        // SAFETY: all zero bytes are valid registers.
         let mut registers: libc::user_regs_struct = unsafe { std::mem::zeroed() };
         let mut set = libc::iovec {
             iov_base: (&raw mut registers).cast(),
@@ -129,12 +128,12 @@ impl Stepper {
         let command = libc::PTRACE_GETREGSET;
         // SAFETY: set and registers outlive the call.
         let got = unsafe { libc::ptrace(command, self.pid, libc::NT_PRSTATUS, &raw mut set) };
-        assert_eq!(got, 0, "the child stands still");
+        assert_eq!(got, 0, "the child is stopped");
         registers
     }
 }
 
-/// How each processor calls the system.
+/// The system calls of each processor.
 #[cfg(target_arch = "x86_64")]
 mod processor {
     /// `syscall`.
@@ -173,17 +172,17 @@ mod processor {
 
 fn request(command: impl Into<i64>, pid: libc::pid_t, data: libc::c_int) {
     let command = command.into();
-    // SAFETY: none of these requests takes memory of ours.
+    // SAFETY: none of these requests has a pointer to this process's memory.
     let done = unsafe { libc::ptrace(command as _, pid, 0_usize, libc::c_long::from(data)) };
     assert_ne!(done, -1, "{command}: {}", io::Error::last_os_error());
 }
 
-/// Waits until the child stands still.
+/// Waits until the child is stopped.
 fn stopped(pid: libc::pid_t) {
     let mut status = 0;
     // SAFETY: the status outlives the call.
     let waited = unsafe { libc::waitpid(pid, &raw mut status, libc::__WALL) };
-    assert_eq!(waited, pid, "the child is ours");
+    assert_eq!(waited, pid, "the child can be waited for");
     assert!(libc::WIFSTOPPED(status), "the child ended: {status:#x}");
     let signal = libc::WSTOPSIG(status) & 0x7f;
     assert_eq!(signal, libc::SIGTRAP, "the child gets no signal");

@@ -1,5 +1,5 @@
-//! Descriptors: whatever number of them is free, a call takes what it needs, or
-//! says that they do not suffice and gives all of them back.
+//! Descriptors: with any number of free descriptors, a call takes what it needs, or returns
+//! an error and closes all of them.
 
 use std::fs::File;
 use std::path::Path;
@@ -27,10 +27,10 @@ pub(crate) fn under_a_descriptor_limit(arguments: &[String]) {
     let ring = with_few("open", || options.open::<u64>(name), has(a_ring));
     let producer = with_few("producer", || ring.producer(), has(a_ring));
     let consumer = with_few("consumer", || ring.consumer(), has(a_ring));
-    // Nothing is needed to use them, or to leave.
+    // Using and closing them needs no descriptor.
     let full = take_all();
     let (mut producer, mut consumer) = (producer, consumer);
-    producer.push(7).expect("the consumer is there");
+    producer.push(7).expect("the consumer is attached");
     assert_eq!(consumer.pop(), Ok(7));
     drop((producer, consumer, full));
     let replaced = with_few("replace", || replacing.create::<u64>(name), has(a_ring));
@@ -48,20 +48,20 @@ pub(crate) fn under_a_descriptor_limit(arguments: &[String]) {
     let again = || options.open_descriptor::<u64>(descriptor);
     drop(with_few("open_descriptor", again, has(a_ring)));
     drop(with_few("anonymous", || ring.producer(), has(a_ring)));
-    quoit::unlink(name).expect("nobody holds it");
+    quoit::unlink(name).expect("no process holds it");
 
-    // One suffices for a new ring. It stays when its creator gets no role, and
-    // is there for whoever asks again.
+    // One suffices for a new ring. The ring stays if its creator gets no role, and the next
+    // call opens it.
     let taken = take_all_but(1);
     let created = Producer::<u64>::create(name, 64);
     drop(taken);
     is_refused(created, libc::EMFILE, ["could not", "ulimit -n"]);
     let open_or_create = || Producer::<u64>::open_or_create(name, 64);
-    drop(with_few("an end", open_or_create, has(a_ring)));
+    drop(with_few("an endpoint", open_or_create, has(a_ring)));
 }
 
-/// Calls with no descriptor free, with one, and so on until it succeeds.
-/// A call that failed has left everything `as_before`.
+/// Calls with no free descriptor, with one, and so on until the call succeeds. A failed
+/// call must leave everything `as_before`.
 fn with_few<R>(call: &str, attempt: impl Fn() -> Result<R, Error>, as_before: impl Fn()) -> R {
     for free in 0.. {
         let taken = take_all_but(free);
@@ -85,7 +85,7 @@ fn take_all_but(free: usize) -> Vec<File> {
     taken
 }
 
-/// Every descriptor that is free.
+/// All free descriptors.
 fn take_all() -> Vec<File> {
     std::iter::from_fn(|| File::open("/dev/null").ok()).collect()
 }

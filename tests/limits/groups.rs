@@ -1,5 +1,5 @@
-//! A memory control group: at its limit the kernel kills, so a ring that would not fit
-//! is an error before that.
+//! A memory control group: the kernel kills at its limit, so the library refuses a ring
+//! that would not fit.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -14,14 +14,14 @@ use crate::common::names::{files_in, shared_memory_directory};
 
 const LIMIT: u64 = 64 << 20;
 
-/// A group with a limit, and a group in it without one. Removed when the test is over.
+/// A group with a limit, and a group in it without one. Dropping this removes them.
 struct Groups {
     outer: PathBuf,
     inner: PathBuf,
 }
 
 impl Groups {
-    /// Of whichever version this machine has; nothing if this process may make none.
+    /// Of the version that this machine has; `None` if this process may not create groups.
     fn new() -> Option<Self> {
         let root = Path::new("/sys/fs/cgroup");
         let name = format!("quoit-test-{}", process::id());
@@ -71,14 +71,14 @@ pub(crate) fn a_ring_beyond_a_limit_that_kills_is_an_error() {
     drop(groups);
 }
 
-/// Writes a file as large as the limit, which no cache holds.
+/// Writes a file as large as the limit, without a copy in the cache.
 fn write_uncached(path: &Path) {
     let mut file = File::create(path).expect("a file");
     for _ in 0..LIMIT >> 20 {
         file.write_all(&[1; 1 << 20])
             .expect("there is room on the disk");
     }
-    file.sync_all().expect("the disk takes it"); // what is dirty is not dropped
+    file.sync_all().expect("the disk works"); // dirty pages cannot be dropped
     // SAFETY: an open file, and no pointer.
     let code = unsafe { libc::posix_fadvise(file.as_raw_fd(), 0, 0, libc::POSIX_FADV_DONTNEED) };
     assert_eq!(code, 0, "the cache is dropped");
@@ -90,7 +90,7 @@ pub(crate) fn under_a_memory_limit(arguments: &[String]) {
     };
     let directory = Path::new(directory);
     if group.is_empty() {
-        // No group may be made here: then the machine's own memory is the limit.
+        // Without a group the machine's memory is the limit.
         let refused = RingOptions::new(1 << 50).create_anonymous::<u64>().err();
         return says(refused, &["/proc/meminfo", "make the ring smaller"]);
     }
@@ -118,8 +118,8 @@ pub(crate) fn under_a_memory_limit(arguments: &[String]) {
     says(large.heap::<u64>().err(), &expected);
     assert_eq!(files_in(directory), [""; 0]);
 
-    // The cache of a file fills the group, and the kernel drops it: what was only read
-    // goes at once, what was written does not always.
+    // The cache of a file fills the group, and the kernel drops it: pages that were only
+    // read immediately, written ones not always.
     let mut file = File::open(cache).expect("a file");
     let read = io::copy(&mut file, &mut io::sink()).expect("it can be read");
     assert_eq!(read, LIMIT);
@@ -130,19 +130,19 @@ pub(crate) fn under_a_memory_limit(arguments: &[String]) {
     assert!(used > LIMIT / 4 * 3, "{used} bytes are in the cache");
     let half = RingOptions::new(LIMIT / 8 / 2);
     let ring = half.create::<u64>(directory.join("half")).expect("it fits");
-    // And what is left now is not enough.
+    // The remaining memory is not enough.
     says(
         half.create::<u64>(directory.join("second")).err(),
         &expected,
     );
-    // What has no name lies elsewhere, and counts all the same.
+    // A ring without a name is in other memory, which counts too.
     says(half.create_anonymous::<u64>().err(), &expected);
     ring.unlink().expect("no process holds it");
     drop(ring);
     locked(cache, &expected);
 }
 
-/// The kernel can drop the cache of a ring on a disk, until that is locked.
+/// The kernel can drop the cache of a ring on a disk until it is locked.
 fn locked(cache: &str, expected: &[&str]) {
     let name = Path::new(cache).with_extension("ring");
     let lock = |words: u64| RingOptions::new(words).lock_memory(true);
@@ -154,7 +154,7 @@ fn locked(cache: &str, expected: &[&str]) {
     let replacing = lock(LIMIT / 8 * 2).stale(StalePolicy::Replace);
     says(replacing.create::<u64>(&name).err(), expected);
     quoit::unlink(&name).expect("no process holds it");
-    // Who locks it once more takes nothing.
+    // Locking it again takes no memory.
     let first = lock(LIMIT / 8 / 2).create::<u64>(&name);
     let second = lock(1).open::<u64>(&name);
     let _ = fs::remove_file(&name);
@@ -170,13 +170,13 @@ fn locked(cache: &str, expected: &[&str]) {
     }
 }
 
-/// There is not enough memory, and the text says why, and what to do.
+/// Checks that there is not enough memory, and that the text says why, and what to do.
 fn says(refused: Option<Error>, parts: &[&str]) {
     let Some(Error::NotEnoughMemory {
         wanted, available, ..
     }) = refused
     else {
-        panic!("not the right refusal: {refused:?}");
+        panic!("the wrong error: {refused:?}");
     };
     assert!(available < wanted, "{available} {wanted}");
     let text = refused.expect("it is refused").to_string();

@@ -10,7 +10,7 @@ use quoit::{Consumer, Error, Producer, RingOptions};
 use crate::common::child::Child;
 use crate::common::mounts::{c_string, mount_a_megabyte};
 use crate::common::names::{files_in, shared_memory_directory};
-use crate::{become_nobody, is_refused, plays_in_a_directory, set_limit};
+use crate::{drop_root, is_refused, plays_in_a_directory, set_limit};
 
 const HEADER: u64 = 16384;
 
@@ -18,8 +18,8 @@ pub(crate) fn a_full_file_system_is_an_error_that_says_how_much_is_missing() {
     plays_in_a_directory("on_a_small_file_system");
 }
 
-/// With a megabyte of memory, if this process may mount one; else with all of
-/// shared memory, which must do for the same promise.
+/// On a tmpfs of a megabyte, if this process may mount one; otherwise with all of shared
+/// memory, for the same check.
 pub(crate) fn on_a_small_file_system(arguments: &[String]) {
     let directory = Path::new(&arguments[0]);
     let half = 1 << 16; // words: half a megabyte
@@ -28,14 +28,14 @@ pub(crate) fn on_a_small_file_system(arguments: &[String]) {
         let first = directory.join("first");
         RingOptions::new(half)
             .create::<u64>(&first)
-            .expect("half a megabyte is there");
+            .expect("half a megabyte is free");
         is_too_large_for(directory, half);
         assert_eq!(files_in(directory), ["first"]);
-        quoit::unlink(&first).expect("nobody holds the ring");
+        quoit::unlink(&first).expect("no process holds the ring");
     } else {
         is_too_large_for(directory, file_system(directory).total.next_power_of_two());
     }
-    // What was reserved is there to the last byte: no SIGBUS.
+    // The reservation covers the last byte: no SIGBUS.
     let path = directory.join("second");
     let mut producer = Producer::<u64>::create(&path, half).expect("now it fits");
     let mut consumer = Consumer::<u64>::open(&path).expect("the role is free");
@@ -51,8 +51,8 @@ pub(crate) fn on_a_small_file_system(arguments: &[String]) {
     assert!(consumer.try_iter().eq(0..half));
 }
 
-/// A ring of this many words is refused in `directory`, by all its numbers, and
-/// what it had taken at the same time is given back.
+/// A ring of this many words is refused in `directory`, with all numbers in the text, and
+/// what it had reserved is freed.
 fn is_too_large_for(directory: &Path, capacity: u64) {
     let free_before = file_system(directory).free;
     let path = directory.join("too-large");
@@ -64,7 +64,7 @@ fn is_too_large_for(directory: &Path, capacity: u64) {
         hint,
     } = refusal
     else {
-        panic!("not the right refusal: {refusal:?}");
+        panic!("the wrong error: {refusal:?}");
     };
     assert_eq!(wanted, HEADER + capacity * 8);
     assert!(available < wanted);
@@ -76,7 +76,7 @@ fn is_too_large_for(directory: &Path, capacity: u64) {
         );
     }
     assert!(!path.exists());
-    // Others may use shared memory at the same time, but not this megabyte.
+    // Other processes may use shared memory at the same time, but not this megabyte.
     if file_system(directory).total == 1 << 20 {
         assert_eq!(
             (available, file_system(directory).free),
@@ -105,7 +105,7 @@ pub(crate) fn under_a_file_size_limit(arguments: &[String]) {
     set_limit(libc::RLIMIT_FSIZE, size - 1);
     let refusal = create("too-large").expect_err("it is too large");
     let Error::FileSizeLimit { wanted, limit } = refusal else {
-        panic!("not the right refusal: {refusal:?}");
+        panic!("the wrong error: {refusal:?}");
     };
     assert_eq!((wanted, limit), (size, size - 1));
     assert_eq!(files_in(directory), [""; 0]);
@@ -114,15 +114,15 @@ pub(crate) fn under_a_file_size_limit(arguments: &[String]) {
     set_limit(libc::RLIMIT_FSIZE, size);
     create("fits").expect("just within the limit");
     assert_eq!(files_in(directory), ["fits"]);
-    assert_eq!(dispositions(), before, "signals do what they did");
+    assert_eq!(dispositions(), before, "signal actions are unchanged");
 }
 
-/// What each signal does in this process.
+/// The action of each signal in this process.
 fn dispositions() -> Vec<usize> {
     let disposition = |signal| {
-        // SAFETY: all zero bytes are such a record.
+        // SAFETY: all zero bytes are a valid record.
         let mut action: libc::sigaction = unsafe { core::mem::zeroed() };
-        // SAFETY: nothing is set, and the record outlives the call.
+        // SAFETY: the call sets nothing, and the record outlives it.
         unsafe { libc::sigaction(signal, core::ptr::null(), &raw mut action) };
         action.sa_sigaction
     };
@@ -131,7 +131,7 @@ fn dispositions() -> Vec<usize> {
 
 const BIG: u64 = 1 << 20; // words: eight megabytes
 
-/// With four megabytes less than the ring takes, and with enough.
+/// With four megabytes less than the ring needs, and with enough.
 pub(crate) fn too_little_address_space_is_an_error() {
     plays_in_a_directory("under_an_address_space_limit");
 }
@@ -156,8 +156,8 @@ pub(crate) fn under_an_address_space_limit(arguments: &[String]) {
     options.open::<u64>(&there).expect("there is room");
 }
 
-/// With no allowance at all, and with too little.
-pub(crate) fn memory_that_must_not_be_locked_is_an_error() {
+/// With a limit of zero, and with a limit that is too low.
+pub(crate) fn memory_that_may_not_be_locked_is_an_error() {
     let directory = shared_memory_directory();
     let path = directory.path();
     fs::set_permissions(path, Permissions::from_mode(0o777)).expect("our directory");
@@ -170,7 +170,7 @@ pub(crate) fn memory_that_must_not_be_locked_is_an_error() {
 pub(crate) fn under_a_lock_limit(arguments: &[String]) {
     let directory = Path::new(&arguments[0]);
     let (there, new) = (directory.join("there"), directory.join("new"));
-    become_nobody();
+    drop_root();
     let options = RingOptions::new(1024).lock_memory(true);
     for (most, reason) in [(0, libc::EPERM), (4096, libc::ENOMEM)] {
         set_limit(libc::RLIMIT_MEMLOCK, most);
@@ -182,12 +182,12 @@ pub(crate) fn under_a_lock_limit(arguments: &[String]) {
     }
     RingOptions::new(1024)
         .open_or_create::<u64>(&new)
-        .expect("unlocked memory is no matter");
-    all_is_locked(directory);
+        .expect("unlocked memory has no limit");
+    everything_is_locked(directory);
 }
 
-/// In a process that locks whatever it maps.
-fn all_is_locked(directory: &Path) {
+/// In a process that locks all its mappings.
+fn everything_is_locked(directory: &Path) {
     set_limit(libc::RLIMIT_MEMLOCK, 8 << 20);
     // SAFETY: no pointer.
     let locks = unsafe { libc::mlockall(libc::MCL_FUTURE) };
@@ -202,14 +202,14 @@ fn all_is_locked(directory: &Path) {
     let heap = large.heap::<u64>();
     is_refused(heap, libc::ENOMEM, ["mlockall", "ulimit -l"]);
     assert!(!name.exists());
-    let ring = small.create::<u64>(&name).expect("so much may be locked");
+    let ring = small.create::<u64>(&name).expect("this much may be locked");
     let mut producer = ring.producer().expect("the role is free");
     let mut consumer = ring.consumer().expect("the role is free");
     producer.try_push(1).expect("there is room");
     assert_eq!(consumer.try_pop(), Ok(1));
 }
 
-/// Bytes of a file system.
+/// The total and free bytes of a file system.
 struct FileSystem {
     total: u64,
     free: u64,
@@ -217,7 +217,7 @@ struct FileSystem {
 
 fn file_system(directory: &Path) -> FileSystem {
     let path = c_string(directory);
-    // SAFETY: all zero bytes are a `statvfs`.
+    // SAFETY: all zero bytes are a valid `statvfs`.
     let mut stat: libc::statvfs = unsafe { core::mem::zeroed() };
     // SAFETY: the path is a C string, and `stat` outlives the call.
     let result = unsafe { libc::statvfs(path.as_ptr(), &raw mut stat) };

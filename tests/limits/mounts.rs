@@ -1,4 +1,4 @@
-//! A file system that cannot be written, and none at `/proc`.
+//! A read-only file system, and a missing `/proc`.
 
 use std::path::Path;
 
@@ -8,20 +8,20 @@ use crate::common::mounts::{mount, mount_a_megabyte, own_mounts};
 use crate::common::names::{RingName, files_in};
 use crate::{is_refused, plays_in_a_directory};
 
-pub(crate) fn a_file_system_that_cannot_be_written_is_an_error() {
+pub(crate) fn a_read_only_file_system_is_an_error() {
     plays_in_a_directory("on_a_read_only_file_system");
 }
 
 pub(crate) fn on_a_read_only_file_system(arguments: &[String]) {
     let directory = Path::new(&arguments[0]);
     if let Err(error) = mount_a_megabyte(directory) {
-        return eprintln!("[no mounts of its own: {error}] ");
+        return eprintln!("[no private mounts: {error}]  ");
     }
     let (there, new) = (directory.join("there"), directory.join("new"));
     let options = RingOptions::new(64);
     drop(options.create::<u64>(&there).expect("a ring"));
     let flags = libc::MS_REMOUNT | libc::MS_RDONLY;
-    mount(c"none", directory, c"tmpfs", flags, c"size=1m").expect("it was mounted by us");
+    mount(c"none", directory, c"tmpfs", flags, c"size=1m").expect("this process mounted it");
     let refused = |result, doing| is_refused(result, libc::EROFS, [doing, "can be written"]);
     let replacing = options.clone().stale(StalePolicy::Replace);
     refused(options.open::<u64>(&there).map(drop), "open");
@@ -34,17 +34,17 @@ pub(crate) fn on_a_read_only_file_system(arguments: &[String]) {
     assert_eq!(files_in(directory), ["there"]);
 }
 
-pub(crate) fn nothing_but_a_ring_without_a_name_needs_proc() {
+pub(crate) fn only_a_ring_without_a_name_needs_proc() {
     plays_in_a_directory("without_proc");
 }
 
-/// With a name for what is built, for lack of a way to link a nameless file.
+/// A draft then has a name, because a nameless file cannot be linked.
 pub(crate) fn without_proc(arguments: &[String]) {
     let directory = Path::new(&arguments[0]);
     let mounted = own_mounts();
     let hidden = mounted.and_then(|()| mount(c"none", Path::new("/proc"), c"tmpfs", 0, c""));
     if let Err(error) = hidden {
-        return eprintln!("[no mounts of its own: {error}] ");
+        return eprintln!("[no private mounts: {error}]  ");
     }
     assert_eq!(files_in(Path::new("/proc")), [""; 0]);
     let plain = RingName::new("without-proc");
@@ -53,7 +53,7 @@ pub(crate) fn without_proc(arguments: &[String]) {
         let ring = RingOptions::new(64).create::<u64>(name).expect("a ring");
         let mut producer = ring.producer().expect("the role is free");
         let mut consumer = Consumer::<u64>::open(name).expect("the role is free");
-        producer.push(7).expect("the consumer is there");
+        producer.push(7).expect("the consumer is attached");
         assert_eq!(consumer.pop(), Ok(7));
         let again = Producer::<u64>::open(name).err();
         assert!(matches!(again, Some(Error::InUse { .. })), "{again:?}");
@@ -62,10 +62,10 @@ pub(crate) fn without_proc(arguments: &[String]) {
         assert!(there, "{again:?}");
         drop((producer, consumer));
         let replacing = RingOptions::new(64).stale(StalePolicy::Replace);
-        replacing.create::<u64>(name).expect("nobody holds it");
-        Ring::<u64>::open(name).expect("the new one is there");
+        replacing.create::<u64>(name).expect("no process holds it");
+        Ring::<u64>::open(name).expect("the new one exists");
         assert!(files_in(directory).iter().all(|file| file == "ring"));
-        quoit::unlink(name).expect("nobody holds it");
+        quoit::unlink(name).expect("no process holds it");
     }
     assert_eq!(files_in(directory), [""; 0]);
 

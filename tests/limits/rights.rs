@@ -1,4 +1,4 @@
-//! Whose a ring is, and who may use it.
+//! The owner of a ring, and the users that may open it.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -8,9 +8,9 @@ use quoit::{Consumer, Producer, Ring, RingOptions, StalePolicy};
 
 use crate::common::child::Child;
 use crate::common::names::{RingName, files_in, shared_memory_directory};
-use crate::{become_nobody, is_refused, plays_in_a_directory};
+use crate::{drop_root, is_refused, plays_in_a_directory};
 
-pub(crate) fn a_ring_of_somebody_else_is_refused() {
+pub(crate) fn a_ring_of_another_user_is_refused() {
     let (private, readable) = (RingName::new("private"), RingName::new("readable"));
     let public = RingName::new("public");
     for (name, mode) in [(&private, 0), (&readable, 0o444), (&public, 0o666)] {
@@ -23,7 +23,7 @@ pub(crate) fn a_ring_of_somebody_else_is_refused() {
 }
 
 pub(crate) fn stranger(arguments: &[String]) {
-    become_nobody();
+    drop_root();
     let [private, readable, public] = arguments else {
         panic!("three names are expected");
     };
@@ -38,22 +38,22 @@ pub(crate) fn stranger(arguments: &[String]) {
         refused(replacing.create::<u64>(name).map(drop));
         refused(quoit::unlink(name));
     }
-    let mut producer = Producer::<u64>::open(public).expect("anybody may");
+    let mut producer = Producer::<u64>::open(public).expect("every user may open it");
     producer.try_push(7).expect("there is room");
 }
 
-pub(crate) fn a_ring_without_a_name_of_somebody_else_is_refused() {
-    Child::start("turncoat", &[]).succeeds();
+pub(crate) fn a_ring_without_a_name_of_another_user_is_refused() {
+    Child::start("user_that_drops_root", &[]).succeeds();
 }
 
-/// Becomes another process while it has rings.
-pub(crate) fn turncoat(_: &[String]) {
+/// Becomes another user while it has rings.
+pub(crate) fn user_that_drops_root(_: &[String]) {
     let ring = |mode| {
         let ring = RingOptions::new(64).mode(mode).create_anonymous::<u64>();
         ring.expect("a ring")
     };
     let (private, readable, public) = (ring(0), ring(0o444), ring(0o666));
-    become_nobody();
+    drop_root();
     for ring in [private, readable] {
         let descriptor = ring.descriptor().expect("it is anonymous");
         let again = RingOptions::default().open_descriptor::<u64>(descriptor);
@@ -61,11 +61,11 @@ pub(crate) fn turncoat(_: &[String]) {
             is_refused(refusal, libc::EACCES, ["reopen", "RingOptions::mode"]);
         }
     }
-    let mut producer = public.producer().expect("anybody may");
+    let mut producer = public.producer().expect("every user may open it");
     producer.try_push(7).expect("there is room");
 }
 
-pub(crate) fn a_directory_of_somebody_else_is_refused() {
+pub(crate) fn a_directory_of_another_user_is_refused() {
     let directory = shared_memory_directory();
     let path = directory.path();
     fs::set_permissions(path, Permissions::from_mode(0o555)).expect("our directory");
@@ -74,21 +74,21 @@ pub(crate) fn a_directory_of_somebody_else_is_refused() {
 }
 
 pub(crate) fn intruder(arguments: &[String]) {
-    become_nobody();
+    drop_root();
     let path = Path::new(&arguments[0]).join("ring");
     let refused = |result| is_refused(result, libc::EACCES, ["create", "its directory"]);
     refused(Producer::<u64>::create(&path, 64));
     refused(Producer::<u64>::open_or_create(&path, 64));
 }
 
-pub(crate) fn mode_bits_are_exact_whatever_the_umask() {
+pub(crate) fn mode_bits_are_exact_with_any_umask() {
     plays_in_a_directory("under_umasks");
 }
 
 pub(crate) fn under_umasks(arguments: &[String]) {
     let path = Path::new(&arguments[0]).join("ring");
     let mode = || {
-        let metadata = fs::metadata(&path).expect("the file is there");
+        let metadata = fs::metadata(&path).expect("the file exists");
         metadata.permissions().mode() & 0o7777
     };
     for umask in [0, 0o022, 0o077, 0o777] {
@@ -100,7 +100,7 @@ pub(crate) fn under_umasks(arguments: &[String]) {
                 .mode(wanted);
             options.create::<u64>(&path).expect("a ring");
             assert_eq!(mode(), wanted);
-            // A ring that is there keeps its bits.
+            // An existing ring keeps its bits.
             let other = RingOptions::new(64).mode(0o644);
             other.open_or_create::<u64>(&path).expect("it opens");
             assert_eq!(mode(), wanted);

@@ -1,6 +1,6 @@
-//! Calls that a seccomp profile, or another kernel than Linux, refuses: an error names
-//! the call, what refuses it and what to do, and leaves nothing behind. Or the ring does
-//! without.
+//! System calls that a seccomp profile, or a kernel other than Linux, refuses: the ring
+//! works without the call, or an error names the call, what refuses it and what to do, and
+//! leaves no files.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::common::forbid::refuse_with;
 use crate::common::names::{files_in, shared_memory_directory};
 use crate::is_refused;
 
-/// As long as they are so to each other: set, query and wait.
+/// Open-file-description locks: set, query and wait.
 const OFD_LOCKS: [u32; 2] = [libc::F_OFD_GETLK as u32, libc::F_OFD_SETLKW as u32];
 const SEALS: [u32; 2] = [libc::F_ADD_SEALS as u32; 2];
 
@@ -24,8 +24,8 @@ fn each(part: &str, calls: &[&str]) {
     }
 }
 
-pub(crate) fn a_ring_is_not_made_where_there_are_no_locks() {
-    each("without_locks", &["22", "38", "1"]); // EINVAL, as gVisor; ENOSYS; EPERM
+pub(crate) fn a_ring_is_not_created_without_locks() {
+    each("without_locks", &["22", "38", "1"]); // EINVAL, as in gVisor; ENOSYS; EPERM
 }
 
 pub(crate) fn without_locks(arguments: &[String]) {
@@ -44,12 +44,12 @@ pub(crate) fn without_locks(arguments: &[String]) {
     let replace = options.stale(StalePolicy::Replace);
     is_refused(replace.create::<u64>(&old), answer, says);
     assert_eq!(files_in(directory), ["old"]);
-    // As the texts say.
-    fs::remove_file(&old).expect("it is there");
+    // As the texts advise.
+    fs::remove_file(&old).expect("it exists");
 }
 
-/// A security module's answer is not that of a lock that another process has.
-pub(crate) fn a_lock_that_is_forbidden_is_no_lock_that_is_taken() {
+/// The error of a security module differs from that of a lock that another process holds.
+pub(crate) fn a_forbidden_lock_is_not_reported_as_taken() {
     each("without_the_right_to_lock", &[""]);
 }
 
@@ -62,7 +62,7 @@ pub(crate) fn without_the_right_to_lock(arguments: &[String]) {
     is_refused(ring.unlink(), libc::EACCES, ["could not lock", "SELinux"]);
 }
 
-pub(crate) fn a_call_that_is_forbidden_is_named_with_a_way_out() {
+pub(crate) fn an_error_names_a_forbidden_call_and_an_alternative() {
     each(
         "without_a_call",
         &["memfd_create", "fallocate", "seals", "linkat"],
@@ -99,13 +99,13 @@ pub(crate) fn without_a_call(arguments: &[String]) {
                 refuse(libc::SYS_linkat, None);
                 is_refused(named(), answer, ["could not link", "linkat"]);
             }
-            other => panic!("what is {other}?"),
+            other => panic!("an unknown call: {other}"),
         }
         assert_eq!(files_in(directory), [""; 0]);
     }
 }
 
-pub(crate) fn without_getrandom_rings_still_differ() {
+pub(crate) fn incarnations_differ_without_getrandom() {
     each("without_getrandom", &[""]);
 }
 

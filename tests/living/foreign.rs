@@ -1,4 +1,4 @@
-//! Files of other programs: they are read, and never mapped.
+//! Files of other programs: the library reads them, and never maps them.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -23,7 +23,7 @@ fn fill(directory: &Path) {
     assert_eq!(full.kind(), io::ErrorKind::StorageFull);
 }
 
-/// What every call that looks for a ring answers to this file.
+/// The errors of every call that opens a ring, for this file.
 fn answers(name: &Path) -> Vec<Error> {
     let options = RingOptions::new(64);
     let [replace, fail] = [StalePolicy::Replace, StalePolicy::Fail].map(|stale| {
@@ -44,15 +44,15 @@ fn answers(name: &Path) -> Vec<Error> {
     ];
     let answers = rings.map(|ring| ring.map(drop)).chain(others);
     answers
-        .map(|answer| answer.expect_err("it passes for a ring"))
+        .map(|answer| answer.expect_err("it is taken for a ring"))
         .collect()
 }
 
-pub(crate) fn a_foreign_file_takes_no_memory_and_kills_nobody() {
-    plays_in_a_directory("beside_a_foreign_file");
+pub(crate) fn a_foreign_file_takes_no_memory_and_causes_no_signal() {
+    plays_in_a_directory("with_a_foreign_file");
 }
 
-pub(crate) fn beside_a_foreign_file(arguments: &[String]) {
+pub(crate) fn with_a_foreign_file(arguments: &[String]) {
     let directory = Path::new(&arguments[0]);
     let mounted = mount_a_megabyte(directory);
     let name = directory.join("foreign");
@@ -64,11 +64,11 @@ pub(crate) fn beside_a_foreign_file(arguments: &[String]) {
     }
     for answer in answers(&name) {
         let Error::NotARing { reason, .. } = answer else {
-            panic!("not the right refusal: {answer:?}");
+            panic!("the wrong error: {answer:?}");
         };
         assert_eq!(reason, "it does not begin with quoit's magic");
     }
-    let metadata = fs::metadata(&name).expect("it is there");
+    let metadata = fs::metadata(&name).expect("it exists");
     assert_eq!((metadata.len(), metadata.blocks()), (1 << 16, 0));
 }
 
@@ -77,7 +77,7 @@ pub(crate) fn a_foreign_memfd_takes_no_memory() {
     // SAFETY: the name is a C string.
     let descriptor = unsafe { libc::memfd_create(c"foreign".as_ptr(), flags) };
     assert_ne!(descriptor, -1, "{}", io::Error::last_os_error());
-    // SAFETY: the descriptor was just opened and belongs to nobody else.
+    // SAFETY: the descriptor was just opened and has no other owner.
     let file = unsafe { File::from_raw_fd(descriptor) };
     file.set_len(1 << 16).expect("it takes no memory");
     let seals = libc::F_SEAL_SHRINK | libc::F_SEAL_GROW;
@@ -86,53 +86,53 @@ pub(crate) fn a_foreign_memfd_takes_no_memory() {
     assert_eq!(sealed, 0);
     let refusal = RingOptions::default().open_descriptor::<u64>(&file);
     let Err(Error::WrongDescriptor { reason }) = refusal else {
-        panic!("not the right refusal: {refusal:?}");
+        panic!("the wrong error: {refusal:?}");
     };
     assert_eq!(reason, "it does not begin with quoit's magic");
     assert_eq!(file.metadata().expect("it is open").blocks(), 0);
 }
 
 pub(crate) fn a_sparse_copy_gets_its_memory_or_is_refused() {
-    plays_in_a_directory("beside_a_sparse_copy");
+    plays_in_a_directory("with_a_sparse_copy");
 }
 
-/// A copy of a ring in which the data are a hole, as `cp` makes it.
-pub(crate) fn beside_a_sparse_copy(arguments: &[String]) {
+/// A sparse copy of a ring without blocks for its data, as `cp` creates it.
+pub(crate) fn with_a_sparse_copy(arguments: &[String]) {
     let directory = Path::new(&arguments[0]);
     if let Err(error) = mount_a_megabyte(directory) {
-        return eprintln!("[no file system of its own: {error}] ");
+        return eprintln!("[no private file system: {error}]  ");
     }
     let (name, copy) = (directory.join("ring"), directory.join("copy"));
     let ring = RingOptions::new(4096).create::<u64>(&name).expect("a ring");
-    let header = fs::read(&name).expect("it is there");
+    let header = fs::read(&name).expect("it exists");
     let file = File::create(&copy).expect("room for a name");
     let length = DATA + 8 * 4096;
     file.write_all_at(&header[..DATA as usize], 0)
         .expect("there is room");
     file.set_len(length).expect("it takes no memory");
-    let taken = || fs::metadata(&copy).expect("it is there").blocks() * 512;
+    let taken = || fs::metadata(&copy).expect("it exists").blocks() * 512;
     let observed = Observer::open(&copy);
     assert!(
         matches!(observed, Err(Error::NotARing { .. })),
         "{observed:?}"
     );
-    assert_eq!(taken(), DATA, "a look takes nothing");
+    assert_eq!(taken(), DATA, "an observer takes no memory");
 
     fill(directory);
     let opened = Ring::<u64>::open(&copy);
     let lacks = matches!(opened, Err(Error::NotEnoughMemory { .. }));
     assert!(lacks, "{opened:?}");
     assert_eq!(file.metadata().expect("it is open").len(), length);
-    fs::remove_file(directory.join("rest")).expect("it is there");
+    fs::remove_file(directory.join("rest")).expect("it exists");
     let opened = Ring::<u64>::open(&copy).expect("there is room");
     assert_eq!(taken(), length);
     assert_eq!(opened.incarnation(), ring.incarnation());
-    Observer::open(&copy).expect("it is whole by now");
+    Observer::open(&copy).expect("all its memory is reserved now");
 
-    // What cannot be opened can be removed.
+    // A ring that cannot be opened can be removed.
     drop(opened);
-    file.set_len(DATA).expect("it is ours");
-    file.set_len(length).expect("it is ours");
+    file.set_len(DATA).expect("this process holds it");
+    file.set_len(length).expect("this process holds it");
     fill(directory);
-    quoit::unlink(&copy).expect("nobody holds it");
+    quoit::unlink(&copy).expect("no process holds it");
 }

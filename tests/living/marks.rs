@@ -1,4 +1,4 @@
-//! The mark `superseded`, which a process may take back, and the locks.
+//! The mark `superseded`, which a process may undo, and the locks.
 
 use std::env;
 use std::fs::{self, File};
@@ -13,7 +13,7 @@ use crate::common::PATIENCE;
 use crate::common::child::{Child, is_asleep, say};
 use crate::common::names::RingName;
 use crate::common::segment_file::{SUPERSEDED, SegmentFile};
-use crate::{become_nobody, is_root};
+use crate::{drop_root, is_root};
 
 /// A ring with an unread record.
 fn with_a_record(test: &str, mode: u32) -> (RingName, Ring<u64>) {
@@ -28,13 +28,13 @@ fn with_a_record(test: &str, mode: u32) -> (RingName, Ring<u64>) {
 
 /// The name still refers to the ring, and the record is in it.
 fn lives(name: &RingName, ring: &Ring<u64>) {
-    let found = Ring::<u64>::open(name).expect("the name leads to a ring");
+    let found = Ring::<u64>::open(name).expect("the name refers to a ring");
     assert_eq!(found.incarnation(), ring.incarnation(), "it was replaced");
     let mut consumer = found.consumer().expect("the role is free");
     assert_eq!(consumer.try_pop(), Ok(7));
 }
 
-/// A description that has all three locks of a ring.
+/// An open file description that holds all three locks of a ring.
 fn all_locks(name: &RingName) -> File {
     let file = File::options().read(true).write(true).open(name.file());
     let file = file.expect("the segment's file opens");
@@ -48,13 +48,13 @@ fn all_locks(name: &RingName) -> File {
         };
         // SAFETY: the lock outlives the call.
         let locked = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const lock) };
-        assert_eq!(locked, 0, "nobody else has the locks");
+        assert_eq!(locked, 0, "no other process holds the locks");
     }
     file
 }
 
 /// Waits until a process with one thread sleeps between two attempts to lock something. The
-/// number of the call would say so, too, but for an emulator, whose kernel has other numbers.
+/// number of the system call is not compared: an emulator has other numbers.
 fn until_it_retries(pid: u32) {
     let start = Instant::now();
     while !is_asleep(pid) {
@@ -63,7 +63,7 @@ fn until_it_retries(pid: u32) {
     }
 }
 
-pub(crate) fn a_ring_whose_removal_failed_outlives_an_opener_that_waited() {
+pub(crate) fn a_ring_whose_removal_failed_is_kept_by_a_waiting_opener() {
     for way in ["open", "open_or_create", "create", "replace"] {
         let (name, ring) = with_a_record("waited", 0o600);
         let locks = all_locks(&name);
@@ -81,7 +81,7 @@ pub(crate) fn a_ring_whose_removal_failed_outlives_an_opener_that_waited() {
     }
 }
 
-/// Opens a ring and says which.
+/// Opens a ring and reports its incarnation.
 pub(crate) fn opener(arguments: &[String]) {
     let (name, options) = (&arguments[0], RingOptions::new(4));
     say("begins");
@@ -89,12 +89,12 @@ pub(crate) fn opener(arguments: &[String]) {
         let found = match &*arguments[1] {
             "open" => options.open::<u64>(name),
             "open_or_create" => options.open_or_create::<u64>(name),
-            // Another ring would mean that the old one was not in the way.
+            // A different ring would mean that the old one had been removed.
             "create" => match options.create::<u64>(name) {
                 Err(Error::AlreadyExists { in_use: false, .. }) => options.open::<u64>(name),
                 other => other,
             },
-            // A ring that no process has used yet is in use while another process has its locks.
+            // An unused ring is in use while another process holds its locks.
             _ => match options
                 .clone()
                 .stale(StalePolicy::Fail)
@@ -106,7 +106,7 @@ pub(crate) fn opener(arguments: &[String]) {
         };
         match found {
             Ok(ring) => break ring.incarnation(),
-            // For longer than an opener tries.
+            // For longer than an opener's attempts.
             Err(Error::Superseded { .. }) => {}
             Err(error) => panic!("{error}"),
         }
@@ -114,18 +114,18 @@ pub(crate) fn opener(arguments: &[String]) {
     say(format_args!("found {incarnation}"));
 }
 
-/// Times that each of two processes opens the ring.
+/// How often each of two processes opens the ring.
 fn times() -> u64 {
     let times = env::var("QUOIT_REMOVERS").ok();
     times.map_or(200, |times| times.parse().expect("a number"))
 }
 
-pub(crate) fn a_ring_that_its_removers_may_not_remove_stays() {
+pub(crate) fn a_ring_is_kept_if_its_removers_have_no_permission() {
     if !is_root() {
         return;
     }
     let (name, ring) = with_a_record("removers", 0o666);
-    let inode = || fs::metadata(name.file()).expect("it is there").ino();
+    let inode = || fs::metadata(name.file()).expect("it exists").ino();
     let before = inode();
     let removers: Vec<_> = (0..3)
         .map(|_| Child::start("remover", &[name.as_str()]))
@@ -141,13 +141,13 @@ pub(crate) fn a_ring_that_its_removers_may_not_remove_stays() {
         assert_eq!(opener.says_in_the_end(), "done");
     }
     drop((removers, openers));
-    assert_eq!(inode(), before, "it is another ring");
+    assert_eq!(inode(), before, "it is a different ring");
     lives(&name, &ring);
 }
 
 /// Tries to remove a ring forever.
 pub(crate) fn remover(arguments: &[String]) {
-    become_nobody();
+    drop_root();
     let mut was_refused = false;
     loop {
         match quoit::unlink(&arguments[0]) {
@@ -162,7 +162,7 @@ pub(crate) fn remover(arguments: &[String]) {
                 }
                 was_refused = true;
             }
-            // Others have its locks.
+            // Other processes hold its locks.
             Err(Error::InUse { .. } | Error::Io { .. }) => {}
             other => panic!("it was removed: {other:?}"),
         }
@@ -178,7 +178,7 @@ pub(crate) fn frequent_opener(arguments: &[String]) {
         match options.open_or_create::<u64>(name) {
             Ok(ring) => {
                 assert_eq!(ring.incarnation(), first, "it was replaced");
-                // The other opener may have it.
+                // The other opener may hold it.
                 opened += u64::from(ring.consumer().is_ok());
             }
             Err(Error::Superseded { .. }) => {}
@@ -188,26 +188,26 @@ pub(crate) fn frequent_opener(arguments: &[String]) {
     say("done");
 }
 
-pub(crate) fn a_mark_that_a_dead_remover_left_keeps_no_other_user_out() {
+pub(crate) fn a_mark_of_a_killed_remover_blocks_no_other_user() {
     if !is_root() {
         return;
     }
-    let mode = fs::metadata("/dev/shm").expect("it is there").permissions();
+    let mode = fs::metadata("/dev/shm").expect("it exists").permissions();
     assert_eq!(mode.mode() & 0o1777, 0o1777, "/dev/shm is sticky");
     let (name, ring) = with_a_record("sticky", 0o666);
     SegmentFile::open(&name.file()).write_half(SUPERSEDED, 1);
     Child::start("stranger", &[name.as_str()]).succeeds();
     lives(&name, &ring);
-    // Its owner removes what is marked.
+    // Its owner removes the marked ring.
     SegmentFile::open(&name.file()).write_half(SUPERSEDED, 1);
     let found = Ring::<u64>::open(&name);
     assert!(matches!(found, Err(Error::NotFound { .. })), "{found:?}");
 }
 
 pub(crate) fn stranger(arguments: &[String]) {
-    become_nobody();
+    drop_root();
     let name = &arguments[0];
-    let ring = Ring::<u64>::open(name).expect("anybody may");
+    let ring = Ring::<u64>::open(name).expect("every user may open it");
     drop(ring.consumer().expect("the role is free"));
     let replacing = RingOptions::new(4).stale(StalePolicy::Replace);
     let refusals = [

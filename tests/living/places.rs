@@ -1,4 +1,4 @@
-//! Where a name leads depends on who looks, and whether a ring is over does not.
+//! The file that a name refers to depends on the process; whether a ring is superseded does not.
 
 use std::env;
 use std::fs;
@@ -15,10 +15,10 @@ use crate::common::mounts::{mount, own_mounts};
 use crate::common::names::{files_in, shared_memory_directory};
 use crate::plays_in_a_directory;
 
-/// What becomes of a process, or of the name, after it has opened the ring.
+/// The change of the process, or of the name, after it has opened the ring.
 const WAYS: [&str; 4] = ["chroot", "mount", "chdir", "mv"];
 
-pub(crate) fn an_end_waits_on_where_its_name_leads_nowhere_for_itself() {
+pub(crate) fn a_wait_continues_when_the_name_refers_to_nothing() {
     for way in WAYS {
         let directory = shared_memory_directory();
         let path = directory.path();
@@ -39,14 +39,14 @@ pub(crate) fn an_end_waits_on_where_its_name_leads_nowhere_for_itself() {
         producer.try_push(7).expect("there is room");
         child.expect("got Ok(7)");
         drop(producer);
-        fs::remove_file(&name).expect("it is there");
+        fs::remove_file(&name).expect("it exists");
         child.tell("removed");
         child.expect("got Err(Superseded)");
         child.succeeds();
     }
 }
 
-/// By which name the ring is opened, in its directory.
+/// The name by which the ring is opened, in its directory.
 fn name_for(directory: &Path, way: &str) -> PathBuf {
     match way {
         "chdir" => Path::new("./ring").to_owned(),
@@ -54,7 +54,7 @@ fn name_for(directory: &Path, way: &str) -> PathBuf {
     }
 }
 
-/// Has the name lead nowhere for this process.
+/// Makes the name refer to nothing for this process.
 fn displace(directory: &Path, way: &str) -> io::Result<()> {
     match way {
         "chroot" => own_mounts().and_then(|()| chroot(directory.join("empty"))),
@@ -64,10 +64,10 @@ fn displace(directory: &Path, way: &str) -> io::Result<()> {
     }
 }
 
-/// Waits for its first producer from another place.
+/// Waits for its first producer from there.
 pub(crate) fn displaced(arguments: &[String]) {
     let directory = Path::new(&arguments[0]);
-    env::set_current_dir(directory).expect("it is there");
+    env::set_current_dir(directory).expect("it exists");
     let way = &*arguments[1];
     let name = name_for(directory, way);
     let options = RingOptions::new(4).peer_check(Duration::from_millis(1));
@@ -76,18 +76,21 @@ pub(crate) fn displaced(arguments: &[String]) {
     if let Err(error) = displace(directory, way) {
         return say(format_args!("refused: {error}"));
     }
-    assert!(Ring::<u64>::open(&name).is_err(), "the name leads nowhere");
+    assert!(
+        Ring::<u64>::open(&name).is_err(),
+        "the name refers to nothing"
+    );
     assert!(!consumer.is_superseded());
-    // Through many liveness checks.
+    // For many liveness checks.
     let popped = consumer.pop_timeout(Duration::from_millis(50));
     assert_eq!(popped, Err(PopError::TimedOut), "{way}");
     if way != "chroot" {
-        // Through /proc.
+        // By the path in /proc.
         drop(ring.producer().expect("the role is free"));
     }
     say("waits");
     let popped = match consumer.pop_timeout(PATIENCE) {
-        // The role that was taken above, and left.
+        // The role that was taken and released above.
         Err(PopError::Abandoned) => {
             consumer.wait_for_peer_timeout(PATIENCE).expect("a peer");
             consumer.pop_timeout(PATIENCE)
@@ -103,9 +106,9 @@ pub(crate) fn displaced(arguments: &[String]) {
     say("got Err(Superseded)");
 }
 
-/// What `Ring::unlink` says where the name leads elsewhere is true, and no other ring that
-/// has the name is harmed.
-pub(crate) fn a_ring_whose_name_leads_elsewhere_is_not_called_unlinked() {
+/// `Ring::unlink` returns the correct error if the name refers to another file, and another
+/// ring with the name is kept.
+pub(crate) fn unlink_reports_a_name_that_refers_to_another_file() {
     for way in WAYS {
         let directory = shared_memory_directory();
         let path = directory.path();
@@ -121,15 +124,15 @@ pub(crate) fn a_ring_whose_name_leads_elsewhere_is_not_called_unlinked() {
     }
 }
 
-/// Unlinks its ring from another place.
+/// Unlinks its ring from there.
 pub(crate) fn unlinker(arguments: &[String]) {
     let directory = Path::new(&arguments[0]);
-    env::set_current_dir(directory).expect("it is there");
+    env::set_current_dir(directory).expect("it exists");
     let way = &*arguments[1];
     let name = name_for(directory, way);
     let options = RingOptions::new(4);
     let ring = options.create::<u64>(&name).expect("a ring");
-    drop(ring.producer().expect("the role is free")); // it is used, and stale
+    drop(ring.producer().expect("the role is free")); // it was used, and is stale
     if let Err(error) = displace(directory, way) {
         return eprintln!("[no {way}: {error}] ");
     }
@@ -148,14 +151,14 @@ pub(crate) fn unlinker(arguments: &[String]) {
     if way != "mv" {
         return;
     }
-    // The ring that has the name by now, which was read to its end as well.
+    // The ring that has the name now, which was also read to its end.
     let other = options.create::<u64>(&name).expect("the name is free");
     drop(other.producer().expect("the role is free"));
     refused(ring.unlink().err());
     refused(ring.unlink_if_read().err());
-    fs::remove_file(directory.join("moved")).expect("it is there");
+    fs::remove_file(directory.join("moved")).expect("it exists");
     assert!(matches!(ring.unlink(), Err(Error::Superseded { .. })));
-    assert!(!ring.unlink_if_read().expect("it is gone"));
+    assert!(!ring.unlink_if_read().expect("it was removed"));
     other.unlink().expect("no process holds it");
     fs::write(directory.join("moved"), "").expect("our directory");
     fs::write(directory.join("ring"), "").expect("our directory");
@@ -175,7 +178,7 @@ pub(crate) fn over_a_layer(arguments: &[String]) {
     assert!(!is_over());
     let mut producer = Producer::<u64>::open(&name).expect("the role is free");
     producer.try_push(7).expect("there is room");
-    assert_eq!(observer.positions().tail, 0, "it looks at the lower layer");
+    assert_eq!(observer.positions().tail, 0, "it has the lower layer");
     assert!(is_over());
     let current = Observer::open(&name).expect("a ring");
     assert!(!current.is_superseded().expect("an answer"));
@@ -183,7 +186,7 @@ pub(crate) fn over_a_layer(arguments: &[String]) {
     assert_eq!(current.positions().tail, 1);
 }
 
-/// An overlayfs whose lower layer has a ring; says so if there can be none.
+/// An overlayfs whose lower layer has a ring; prints a note if there can be none.
 fn layers(directory: &Path) -> Option<std::path::PathBuf> {
     let mounted = own_mounts().and_then(|()| mount(c"none", directory, c"tmpfs", 0, c""));
     for layer in ["lower", "upper", "work", "merged"] {
@@ -191,7 +194,7 @@ fn layers(directory: &Path) -> Option<std::path::PathBuf> {
     }
     let lower = directory.join("lower").join("ring");
     drop(RingOptions::new(4).create::<u64>(&lower).expect("a ring"));
-    env::set_current_dir(directory).expect("it is there");
+    env::set_current_dir(directory).expect("it exists");
     let options = c"lowerdir=lower,upperdir=upper,workdir=work";
     let merged = directory.join("merged");
     let mounted = mounted.and_then(|()| mount(c"overlay", &merged, c"overlay", 0, options));

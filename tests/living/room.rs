@@ -18,7 +18,7 @@ pub(crate) fn a_stale_ring_is_replaced_where_there_is_no_room_for_two() {
 pub(crate) fn with_room_for_one(arguments: &[String]) {
     let directory = Path::new(&arguments[0]);
     if let Err(error) = mount_a_megabyte(directory) {
-        return eprintln!("[no file system of its own: {error}] ");
+        return eprintln!("[no private file system: {error}]  ");
     }
     let name = directory.join("ring");
     let options = |capacity, stale| RingOptions::new(capacity).stale(stale);
@@ -45,7 +45,7 @@ pub(crate) fn with_room_for_one(arguments: &[String]) {
     exists(fail.create(&name));
     exists(fail.open_or_create(&name));
 
-    // While a process holds it, it stays, whatever the size of the new one.
+    // While a process holds it, it is kept, with any size of the new one.
     let consumer = ring.consumer().expect("the role is free");
     let larger = options(4 * CAPACITY, StalePolicy::Replace);
     for refused in [replace.create::<u64>(&name), larger.create(&name)] {
@@ -57,14 +57,14 @@ pub(crate) fn with_room_for_one(arguments: &[String]) {
     }
     drop(consumer);
 
-    // Nor is it removed in vain.
+    // It is also not removed if the new one would not fit.
     for refused in [larger.create::<u64>(&name), larger.open_or_create(&name)] {
         let lacks = matches!(refused, Err(Error::NotEnoughMemory { .. }));
         assert!(lacks, "{refused:?}");
     }
-    let found = Ring::<u64>::open(&name).expect("it is there");
+    let found = Ring::<u64>::open(&name).expect("it exists");
     assert_eq!(found.incarnation(), ring.incarnation());
-    drop((found, ring)); // who has it mapped keeps its memory
+    drop((found, ring)); // a mapping keeps its memory
 
     for replaced in [RingOptions::open_or_create, RingOptions::create] {
         let new: Ring<u64> = replaced(&replace, &name).expect("the old one's room");

@@ -1,5 +1,5 @@
-//! What an observer says of a ring: what both endpoints know, and nothing that was
-//! not there; and it changes nothing, whatever it finds.
+//! What an observer reports about a ring: exactly the state that both endpoints see. It
+//! changes nothing, in any ring.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -25,19 +25,19 @@ use quoit::{
 common::suite::suite! {
     tests: [
         it_knows_the_header,
-        it_sees_the_records_that_both_ends_see,
-        it_sees_the_frames_that_both_ends_see,
-        it_sees_who_is_there,
+        it_sees_the_records_that_both_endpoints_see,
+        it_sees_the_frames_that_both_endpoints_see,
+        it_sees_the_holders_of_the_roles,
         it_sees_what_each_role_counts_as_dropped,
-        it_tells_how_fast_a_ring_moves,
-        it_sees_who_sleeps,
+        it_measures_the_rates_of_a_ring,
+        it_sees_which_endpoint_sleeps,
         at_full_load_it_sees_only_what_was_sent,
-        leave_to_read_suffices,
+        read_permission_suffices,
         its_memory_cannot_be_written,
         it_changes_nothing,
-        no_bytes_whatever_lead_it_astray,
-        it_says_what_is_wrong,
-        a_record_that_no_memory_holds_is_an_error,
+        any_bytes_in_the_segment_are_handled,
+        it_reports_errors,
+        a_record_that_does_not_fit_into_memory_is_an_error,
         it_sees_that_a_ring_is_superseded,
     ],
     parts: [idler, sender],
@@ -57,11 +57,11 @@ fn unread(observer: &Observer) -> Vec<Message> {
     messages
 }
 
-/// Sees each message once: the position behind the last one.
+/// The position after the last message that it has seen.
 struct Follower(u64);
 
 impl Follower {
-    /// There is one message that it has not seen.
+    /// Checks that there is exactly one new message.
     fn looks(&mut self, observer: &Observer, expected: &[u8]) {
         let looked = observer.unread_from(self.0, 10, |message| {
             assert!(message.position >= self.0 && message.next > message.position);
@@ -99,8 +99,8 @@ fn it_knows_the_header() {
     assert!(info.created > before && info.created < SystemTime::now());
 }
 
-fn it_sees_the_records_that_both_ends_see() {
-    // Of a size that is no multiple of a word's.
+fn it_sees_the_records_that_both_endpoints_see() {
+    // Of a size that is not a multiple of a word.
     let (ring, name) = ring::<[u8; 5]>("records", 8);
     let mut producer = ring.producer().expect("the role is free");
     let mut consumer = ring.consumer().expect("the role is free");
@@ -130,16 +130,16 @@ fn it_sees_the_records_that_both_ends_see() {
             .collect();
         assert_eq!(seen, queued);
     }
-    assert!(number > 500, "too little went through");
+    assert!(number > 500, "too few messages");
     let left = observer.unread_from(number - 1 - 8, 10, |_| {});
     assert_eq!(
         left.expect("a sound ring"),
         queue.len(),
-        "what is gone is not shown"
+        "a released message is not shown"
     );
 }
 
-fn it_sees_the_frames_that_both_ends_see() {
+fn it_sees_the_frames_that_both_endpoints_see() {
     let (ring, name) = ring::<[u8]>("frames", 256);
     let mut producer = ring.producer().expect("the role is free");
     let mut consumer = ring.consumer().expect("the role is free");
@@ -164,7 +164,7 @@ fn it_sees_the_frames_that_both_ends_see() {
         let some = observer.unread(2, |_| {}).expect("a sound ring");
         assert_eq!(some, queue.len().min(2));
     }
-    assert!(laps > 100, "too little went through");
+    assert!(laps > 100, "too few messages");
 }
 
 fn it_sees_what_each_role_counts_as_dropped() {
@@ -185,12 +185,16 @@ fn it_sees_what_each_role_counts_as_dropped() {
     assert_eq!(dropped(), [(7, 0), (1, 0)]);
     drop((producer, consumer));
     let mut producer = ring.producer().expect("the role is free");
-    assert_eq!(dropped(), [(7, 0), (1, 0)], "a successor goes on counting");
+    assert_eq!(
+        dropped(),
+        [(7, 0), (1, 0)],
+        "the next holder continues to count"
+    );
     producer.count_dropped(u64::MAX);
     assert_eq!(dropped(), [(6, 0), (1, 0)], "it wraps");
 }
 
-/// Takes the producer's role, says so, and waits for its end.
+/// Takes the producer's role, reports it, and waits until it is killed.
 fn idler(arguments: &[String]) {
     let producer = Producer::<u64>::open(&arguments[0]).expect("the role is free");
     println!("here");
@@ -198,8 +202,8 @@ fn idler(arguments: &[String]) {
     drop(producer);
 }
 
-fn it_sees_who_is_there() {
-    let (ring, name) = ring::<u64>("who", 8);
+fn it_sees_the_holders_of_the_roles() {
+    let (ring, name) = ring::<u64>("holders", 8);
     let observer = Observer::open(&name).expect("a ring");
     let alive = |role| observer.is_alive(role).expect("an answer");
     for role in [Role::Producer, Role::Consumer] {
@@ -220,11 +224,11 @@ fn it_sees_who_is_there() {
     let end = observer.endpoint(Role::Producer);
     assert!(
         !alive(Role::Producer) && !end.is_closed,
-        "it said no goodbye"
+        "it has not closed"
     );
 }
 
-fn it_tells_how_fast_a_ring_moves() {
+fn it_measures_the_rates_of_a_ring() {
     let (ring, name) = ring::<u64>("rates", 8);
     let mut producer = ring.producer().expect("the role is free");
     let mut consumer = ring.consumer().expect("the role is free");
@@ -233,7 +237,7 @@ fn it_tells_how_fast_a_ring_moves() {
     (0..5).for_each(|number| producer.try_push(number).expect("room"));
     consumer.try_pop().expect("a record");
     assert_eq!(consumer.try_iter().count(), 4);
-    // Whoever gets no processor has no time to sleep.
+    // A process that gets no CPU time cannot sleep.
     while observer.endpoint(Role::Consumer).parks == 0 {
         assert!(consumer.pop_timeout(Duration::from_millis(50)).is_err());
     }
@@ -255,7 +259,7 @@ fn it_tells_how_fast_a_ring_moves() {
     assert_eq!([none.pushed, none.popped, none.parks, none.wakes], [0.0; 4]);
 }
 
-fn it_sees_who_sleeps() {
+fn it_sees_which_endpoint_sleeps() {
     for doorbell in [DoorbellKind::Futex, DoorbellKind::Semaphore] {
         let name = RingName::new("sleeps");
         let options = RingOptions::new(1).doorbell(doorbell).spin(Duration::ZERO);
@@ -293,14 +297,14 @@ fn it_sees_who_sleeps() {
     }
 }
 
-/// A frame whose bytes all follow from its number.
+/// A frame whose bytes are computed from its number.
 fn frame(number: u64) -> Vec<u8> {
     let mut frame = number.to_le_bytes().to_vec();
     frame.resize(8 + (mix(number) % 60) as usize, number as u8);
     frame
 }
 
-/// Sends frames until no consumer takes them any more.
+/// Sends frames until the consumer has closed.
 fn sender(arguments: &[String]) {
     let mut producer = FrameProducer::open(&arguments[0]).expect("the role is free");
     for number in 0.. {
@@ -340,44 +344,44 @@ fn at_full_load_it_sees_only_what_was_sent() {
     });
 }
 
-fn leave_to_read_suffices() {
+fn read_permission_suffices() {
     let directory = file_directory();
     let path = directory.path().join("ring");
     let ring = RingOptions::new(8).create::<u64>(&path).expect("a ring");
     for (path, mode) in [(directory.path(), 0o755), (&*path, 0o444)] {
         let mode = std::fs::Permissions::from_mode(mode);
-        std::fs::set_permissions(path, mode).expect("our own file");
+        std::fs::set_permissions(path, mode).expect("the file of this process");
     }
     ring.producer()
         .expect("the role is free")
         .push(7)
         .expect("room");
     let Some(child) = fork() else {
-        // SAFETY: the call takes no memory.
-        assert_eq!(unsafe { libc::setuid(65534) }, 0, "only root can be nobody");
-        let observer = Observer::open(&path).expect("leave to read");
+        // SAFETY: the call has no pointers.
+        assert_eq!(unsafe { libc::setuid(65534) }, 0, "only root can do this");
+        let observer = Observer::open(&path).expect("read permission");
         assert_eq!(observer.positions().len(), 1);
         assert!(!observer.is_alive(Role::Producer).expect("an answer"));
         assert!(!observer.is_superseded().expect("an answer"));
-        assert!(Ring::<u64>::open(&path).is_err(), "no leave to write");
+        assert!(Ring::<u64>::open(&path).is_err(), "no write permission");
         done();
     };
     let mut status = 0;
     // SAFETY: the status outlives the call.
     unsafe { libc::waitpid(child, &raw mut status, 0) };
-    assert_eq!(status, 0, "the child has seen what it should");
+    assert_eq!(status, 0, "the child succeeded");
 }
 
 fn its_memory_cannot_be_written() {
     let (_ring, name) = ring::<u64>("read-only", 8);
     let observer = Observer::open(&name);
-    let maps = std::fs::read_to_string("/proc/self/maps").expect("our own maps");
+    let maps = std::fs::read_to_string("/proc/self/maps").expect("this process's mappings");
     let ours: Vec<_> = maps
         .lines()
         .filter(|line| line.contains(name.as_str()))
         .collect();
     let modes = ours.iter().map(|line| line.split(' ').nth(1));
-    // The ring's own mapping has the name that it had before this one.
+    // The ring's own mapping has the draft's name.
     assert_eq!(modes.flatten().collect::<Vec<_>>(), ["r--s"]);
     drop(observer);
 }
@@ -396,15 +400,15 @@ fn it_changes_nothing() {
     }
     drop(observer);
     let after = std::fs::read(name.file()).expect("the segment");
-    assert!(before == after, "some byte has changed");
+    assert!(before == after, "a byte has changed");
 }
 
-/// Words of any kind anywhere: each call returns, and reads within the segment.
-fn no_bytes_whatever_lead_it_astray() {
+/// Overwrites any words: each call returns, and reads only within the segment.
+fn any_bytes_in_the_segment_are_handled() {
     let mut dice = Dice(3);
     let (mut refused, mut shown) = (0, 0);
     for round in 0..300 {
-        let name = RingName::new("scribbled");
+        let name = RingName::new("overwritten");
         let options = RingOptions::new(64);
         match round % 2 {
             0 => drop(options.create::<[u8; 3]>(&name).expect("a ring")),
@@ -448,7 +452,7 @@ fn no_bytes_whatever_lead_it_astray() {
     );
 }
 
-fn it_says_what_is_wrong() {
+fn it_reports_errors() {
     let name = RingName::new("refuses");
     assert!(matches!(Observer::open(&name), Err(Error::NotFound { .. })));
     for (len, reason) in [(100, "too short"), (20_000, "magic")] {
@@ -458,8 +462,8 @@ fn it_says_what_is_wrong() {
     }
 }
 
-/// A record of 64 megabytes, which no heap has free, for a process that may have two more.
-fn a_record_that_no_memory_holds_is_an_error() {
+/// A record of 64 megabytes in a process that may allocate only two more.
+fn a_record_that_does_not_fit_into_memory_is_an_error() {
     let record = 64 << 20;
     let (directory, options) = (file_directory(), RingOptions::new(record / 8));
     let name = directory.path().join("giant");
@@ -470,7 +474,7 @@ fn a_record_that_no_memory_holds_is_an_error() {
     file.write(SLOT_SIZE, record);
     let observer = Observer::open(&name).expect("a ring");
     let Some(child) = fork() else {
-        let pages = std::fs::read_to_string("/proc/self/statm").expect("what it has");
+        let pages = std::fs::read_to_string("/proc/self/statm").expect("its memory");
         let pages = pages.split(' ').next().map(str::parse::<u64>);
         let limit = pages.expect("a size").expect("a number") * 4096 + (2 << 20);
         let limit = libc::rlimit {
@@ -482,7 +486,7 @@ fn a_record_that_no_memory_holds_is_an_error() {
         assert_eq!(set, 0);
         let seen = observer.unread(1, |_| panic!("it was copied"));
         let Err(Error::Io { source, .. }) = seen else {
-            panic!("not the right refusal: {seen:?}");
+            panic!("the wrong error: {seen:?}");
         };
         assert_eq!(source.kind(), ErrorKind::OutOfMemory);
         done();
@@ -490,7 +494,7 @@ fn a_record_that_no_memory_holds_is_an_error() {
     let mut status = 0;
     // SAFETY: the status outlives the call.
     unsafe { libc::waitpid(child, &raw mut status, 0) };
-    assert_eq!(status, 0, "the child has seen what it should");
+    assert_eq!(status, 0, "the child succeeded");
     assert_eq!(observer.unread(1, drop).expect("there is memory"), 1);
 }
 
@@ -507,14 +511,14 @@ fn it_sees_that_a_ring_is_superseded() {
     assert_eq!(seen(), (true, false));
     file.write_half(SUPERSEDED, 0);
     assert_eq!(seen(), (false, false));
-    ring.unlink().expect("nobody has a role");
+    ring.unlink().expect("no process holds a role");
     assert_eq!(seen(), (false, true));
 
-    // A name that leads nowhere, or elsewhere, though the ring has another one.
+    // A name that refers to nothing, or to another file, while the ring has a second name.
     let (_ring, name) = self::ring::<u64>("moved", 8);
     let (observer, moved) = (Observer::open(&name).expect("a ring"), name.and("-too"));
     let over = || observer.is_superseded().expect("an answer");
-    std::fs::rename(name.file(), moved.file()).expect("it is there");
+    std::fs::rename(name.file(), moved.file()).expect("it exists");
     assert!(!over());
     RingOptions::new(8).create::<u64>(&name).expect("a ring");
     assert!(over());

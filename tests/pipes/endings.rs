@@ -1,4 +1,4 @@
-//! The end of a stream, and a stream without a reader.
+//! End of file, and streams without a reader.
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
@@ -19,7 +19,7 @@ fn ring(test: &str) -> RingName {
     name
 }
 
-/// Writes its second argument, and then leaves, or stays to be killed.
+/// Writes its second argument, and then exits, or waits until it is killed.
 pub(crate) fn writer(arguments: &[String]) {
     let mut producer = FrameProducer::open(&arguments[0]).expect("the role is free");
     let written = producer.writer().write_all(arguments[1].as_bytes());
@@ -30,39 +30,39 @@ pub(crate) fn writer(arguments: &[String]) {
     }
 }
 
-/// Reads all there is, until the end.
+/// Reads everything up to the end of file.
 fn rest(consumer: &mut FrameConsumer) -> String {
     let mut text = String::new();
     let mut reader = consumer.reader();
     reader.set_timeout(Some(PATIENCE));
     let read = reader.read_to_string(&mut text);
-    read.expect("the file has an end");
+    read.expect("the end of file is reached");
     text
 }
 
-pub(crate) fn a_file_ends_when_its_writer_leaves() {
+pub(crate) fn reading_ends_when_the_writer_closes() {
     let name = ring("left");
     let mut consumer = FrameConsumer::open(&name).expect("the role is free");
-    // No producer has attached yet: that is no end.
+    // No producer has attached yet: that is not the end of file.
     let mut reader = consumer.reader();
     reader.set_timeout(Some(Duration::from_millis(200)));
     let error = reader.read(&mut [0]).expect_err("there is no writer");
     assert_eq!(error.kind(), ErrorKind::TimedOut);
-    let child = Child::start("writer", &[name.as_str(), "all of it", "leaves"]);
-    assert_eq!(rest(&mut consumer), "all of it");
-    assert_eq!(rest(&mut consumer), "", "the end stays");
+    let child = Child::start("writer", &[name.as_str(), "all bytes", "leaves"]);
+    assert_eq!(rest(&mut consumer), "all bytes");
+    assert_eq!(rest(&mut consumer), "", "the end of file is reported again");
     child.succeeds();
 }
 
-pub(crate) fn a_file_ends_when_its_writer_is_killed() {
+pub(crate) fn reading_ends_when_the_writer_is_killed() {
     let name = ring("killed");
     let mut consumer = FrameConsumer::open(&name).expect("the role is free");
-    let mut child = Child::start("writer", &[name.as_str(), "all of it", "stays"]);
+    let mut child = Child::start("writer", &[name.as_str(), "all bytes", "stays"]);
     child.expect("ready");
     let mut three = [0; 3];
     let mut reader = consumer.reader();
     reader.read_exact(&mut three).expect("it was written");
-    // Alive and silent is not the end.
+    // A silent producer is not the end of file.
     reader.set_timeout(Some(Duration::from_millis(200)));
     let read = reader.read_to_end(&mut Vec::new());
     assert_eq!(
@@ -74,21 +74,21 @@ pub(crate) fn a_file_ends_when_its_writer_is_killed() {
     assert_eq!(read.expect("the end"), 0);
 }
 
-pub(crate) fn reading_goes_on_when_another_writer_comes() {
-    let name = ring("successor");
+pub(crate) fn reading_continues_with_another_writer() {
+    let name = ring("next-writer");
     let mut consumer = FrameConsumer::open(&name).expect("the role is free");
     for text in ["first", "second", "third"] {
         Child::start("writer", &[name.as_str(), text, "leaves"]).succeeds();
         assert_eq!(rest(&mut consumer), text);
     }
-    // Two whose ends no thread sees are one stream.
+    // If no read notices the close between two writers, they are one stream.
     for text in ["fourth", "fifth"] {
         Child::start("writer", &[name.as_str(), text, "leaves"]).succeeds();
     }
     assert_eq!(rest(&mut consumer), "fourthfifth");
 }
 
-/// Takes the role, reads what was written, and then leaves or stays.
+/// Takes the role, reads everything, and then exits or keeps running.
 pub(crate) fn idle_reader(arguments: &[String]) {
     let mut consumer = FrameConsumer::open(&arguments[0]).expect("the role is free");
     let mut word = [0; 8];
@@ -100,7 +100,7 @@ pub(crate) fn idle_reader(arguments: &[String]) {
     }
 }
 
-/// Words that can be written until the pipe is broken.
+/// The number of words that can be written before the broken pipe.
 fn fill_until_broken(producer: &mut FrameProducer) -> u64 {
     let mut writer = producer.writer();
     for written in 0.. {
@@ -109,18 +109,18 @@ fn fill_until_broken(producer: &mut FrameProducer) -> u64 {
             return written;
         }
     }
-    unreachable!("the ring has an end")
+    unreachable!("the ring is finite")
 }
 
-/// Words, with their headers, that the ring holds.
+/// The words, with their headers, that fit into the ring.
 const WORDS: u64 = CAPACITY / 16;
 
-pub(crate) fn a_pipe_breaks_when_its_reader_leaves() {
+pub(crate) fn a_pipe_breaks_when_its_reader_closes() {
     let name = ring("reader-left");
     let mut producer = FrameProducer::open(&name).expect("the role is free");
     for _ in 0..3 {
         let child = Child::start("idle_reader", &[name.as_str(), "leaves"]);
-        // After the first time: what stayed in the ring is for this reader.
+        // After the first round: this reader gets the words that remained in the ring.
         if producer.is_empty() {
             producer.writer().write_all(b"nobody's").expect("room");
         }
@@ -139,7 +139,7 @@ pub(crate) fn a_pipe_breaks_when_its_reader_is_killed() {
     producer.writer().write_all(b"nobody's").expect("room");
     child.expect("nobody's");
     child.expect("ready");
-    // Alive and idle is not gone.
+    // An idle reader has not closed.
     let mut writer = producer.writer();
     writer.set_timeout(Some(Duration::from_millis(200)));
     let error = (0..=WORDS).find_map(|_| writer.write(b"nobody's").err());
@@ -150,10 +150,10 @@ pub(crate) fn a_pipe_breaks_when_its_reader_is_killed() {
     let successor = Child::start("idle_reader", &[name.as_str(), "leaves"]);
     successor.expect("nobody's");
     successor.succeeds();
-    producer.writer().write_all(b"go on").expect("room again");
+    producer.writer().write_all(b"more!").expect("room again");
 }
 
-pub(crate) fn a_pipe_whose_name_is_gone_ends_and_breaks() {
+pub(crate) fn a_pipe_without_a_peer_ends_or_breaks_when_it_is_unlinked() {
     let name = ring("superseded");
     let mut producer = FrameProducer::open(&name).expect("the role is free");
     fs::remove_file(name.file()).expect("the name");

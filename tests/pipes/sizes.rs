@@ -1,4 +1,4 @@
-//! Writes and reads of every size, and where the bytes are at the same time.
+//! Writes and reads of every size, and which bytes are in the ring in between.
 
 use std::io::{self, BufRead, ErrorKind, IoSlice, Read, Write};
 use std::sync::mpsc::{self, TryRecvError};
@@ -37,7 +37,7 @@ pub(crate) fn a_write_of_any_size_is_one_frame_of_at_most_a_quarter_of_the_ring(
             assert_eq!(read, written[..count]);
             assert_eq!(consumer.len(), 0, "there was one frame");
         }
-        // Three of the longest fit, wherever they begin.
+        // Three of the longest fit at any offset.
         let three = bytes(0, most * 3);
         producer.writer().write_all(&three).expect("there is room");
     }
@@ -50,7 +50,7 @@ pub(crate) fn an_empty_write_publishes_nothing() {
     writer.write_all(b"").expect("nothing to do");
     writer.flush().expect("nothing to do");
     assert_eq!((producer.position(), consumer.len()), (0, 0));
-    // Nor does it wait in a full ring, or a read of nothing in an empty one.
+    // It does not wait in a full ring either. A read into an empty buffer does not wait in an empty ring.
     let read = consumer.reader().read(&mut []);
     assert_eq!(read.expect("nothing to do"), 0);
     while producer.try_push(&[]).is_ok() {}
@@ -78,7 +78,7 @@ pub(crate) fn a_tiny_buffer_takes_a_frame_piece_by_piece() {
     }
 }
 
-pub(crate) fn lines_go_across_frames() {
+pub(crate) fn lines_may_span_frames() {
     let text = "the first\nsecond\n\nfourth, which is longer than the others\nlast";
     for size in 1..=text.len() {
         let (mut producer, mut consumer) = pair(4096);
@@ -111,7 +111,7 @@ pub(crate) fn a_reader_takes_the_frames_of_any_producer() {
     assert_eq!(consumer.len(), 0, "empty frames are released, too");
 }
 
-/// The buffer itself is a copy, which nobody else can change.
+/// The buffer itself is a private copy.
 pub(crate) fn a_frame_stays_in_the_ring_until_its_buffer_is_consumed() {
     let name = RingName::new("buffer");
     let ring = RingOptions::new(1024).create::<[u8]>(&name);
@@ -128,7 +128,7 @@ pub(crate) fn a_frame_stays_in_the_ring_until_its_buffer_is_consumed() {
     for consumed in 0..100 {
         let buffer = reader.fill_buf().expect("the rest of the frame");
         assert_eq!(buffer, &bytes(0, 100)[consumed..]);
-        // Nothing is given back before all of it was consumed.
+        // Nothing is released before the whole frame was consumed.
         assert_eq!(producer.len(), unread);
         reader.consume(1);
         file.write(DATA + 8 + 8 * (consumed as u64 % 12), u64::MAX);
@@ -168,7 +168,7 @@ pub(crate) fn a_vectored_write_is_one_frame() {
             frame.release();
             assert!(consumer.is_empty(), "there was one frame");
         }
-        // In a full ring it waits, and then has published nothing.
+        // In a full ring it waits, and publishes nothing at the timeout.
         while producer.try_push(&[]).is_ok() {}
         let unread = producer.len();
         let mut writer = producer.writer();
@@ -179,9 +179,9 @@ pub(crate) fn a_vectored_write_is_one_frame() {
     }
 }
 
-/// A ring whose memory is zeros holds empty frames, as far as its tail says: so
-/// they come faster than anybody reads them, and there always is one.
-pub(crate) fn empty_frames_without_end_move_no_deadline() {
+/// With zeroed memory a ring holds empty frames up to its tail. So a read never runs out of
+/// them.
+pub(crate) fn endless_empty_frames_do_not_extend_a_deadline() {
     const CAPACITY: u64 = 1 << 22;
     let read = |reader: &mut dyn BufRead| reader.read(&mut [0; 8]).map(drop);
     let fill = |reader: &mut dyn BufRead| reader.fill_buf().map(drop);
@@ -205,14 +205,14 @@ pub(crate) fn empty_frames_without_end_move_no_deadline() {
                 reader.set_timeout(Some(timeout));
                 for _ in 0..2 {
                     let error = attempt(&mut reader).expect_err("there are no bytes");
-                    answer.send(error.kind()).expect("somebody waits");
+                    answer.send(error.kind()).expect("the test receives");
                 }
             }
             reader
         });
         for _ in 0..4 {
             let kind = answered.recv_timeout(PATIENCE);
-            assert_eq!(kind.expect("the deadline comes"), ErrorKind::TimedOut);
+            assert_eq!(kind.expect("the deadline passes"), ErrorKind::TimedOut);
         }
         let mut reader = reading.join().expect("no panic");
         drop(end);
@@ -227,8 +227,8 @@ pub(crate) fn empty_frames_without_end_move_no_deadline() {
     }
 }
 
-/// A ring may be so large that to pass over all that is in it takes seconds.
-pub(crate) fn a_read_that_is_late_passes_over_a_bounded_number_of_empty_frames() {
+/// In a very large ring, skipping everything would take seconds.
+pub(crate) fn a_read_after_its_deadline_skips_a_bounded_number_of_empty_frames() {
     const CAPACITY: u64 = 1 << 20;
     const LATE: u64 = 64 << 10;
     let (mut producer, mut consumer) = pair(CAPACITY);
@@ -242,7 +242,7 @@ pub(crate) fn a_read_that_is_late_passes_over_a_bounded_number_of_empty_frames()
     }
 }
 
-pub(crate) fn a_time_out_of_nothing_looks_behind_the_empty_frames_that_are_there() {
+pub(crate) fn a_zero_timeout_skips_the_empty_frames_in_the_ring() {
     let (mut producer, mut consumer) = pair(1024);
     for buffered in [false, true] {
         producer
@@ -251,11 +251,11 @@ pub(crate) fn a_time_out_of_nothing_looks_behind_the_empty_frames_that_are_there
         let mut reader = consumer.reader();
         reader.set_timeout(Some(Duration::ZERO));
         if buffered {
-            assert_eq!(reader.fill_buf().expect("it is there"), b"word");
+            assert_eq!(reader.fill_buf().expect("it exists"), b"word");
             reader.consume(4);
         } else {
             let mut word = [0; 4];
-            assert_eq!(reader.read(&mut word).expect("it is there"), 4);
+            assert_eq!(reader.read(&mut word).expect("it exists"), 4);
             assert_eq!(&word, b"word");
         }
         let error = reader.read(&mut [0]).expect_err("nothing is left");
@@ -264,7 +264,7 @@ pub(crate) fn a_time_out_of_nothing_looks_behind_the_empty_frames_that_are_there
     }
 }
 
-pub(crate) fn owned_ends_go_to_other_threads_and_come_back() {
+pub(crate) fn owned_streams_move_between_threads_and_return_their_endpoints() {
     fn travels<T: Send + 'static>(end: T) -> T {
         end
     }
@@ -274,7 +274,7 @@ pub(crate) fn owned_ends_go_to_other_threads_and_come_back() {
     let sent = bytes(3, 10_000);
     let copy = sent.clone();
     let writing = thread::spawn(move || {
-        writer.write_all(&copy).expect("the reader is there");
+        writer.write_all(&copy).expect("the reader is attached");
         writer.into_inner()
     });
     let reading = thread::spawn(move || {
@@ -289,19 +289,19 @@ pub(crate) fn owned_ends_go_to_other_threads_and_come_back() {
     assert_eq!(consumer.try_pop(&mut [0; 4]).expect("a frame").len, 4);
 }
 
-pub(crate) fn a_reader_that_is_dropped_within_a_frame_leaves_it_whole() {
+pub(crate) fn a_reader_that_is_dropped_within_a_frame_does_not_release_it() {
     let (mut producer, mut consumer) = pair(64);
     producer.writer().write_all(b"frame").expect("room");
     for _ in 0..2 {
         let mut three = [0; 3];
         consumer.reader().read_exact(&mut three).expect("bytes");
         assert_eq!(&three, b"fra");
-        let frame = consumer.try_peek().expect("it is there");
+        let frame = consumer.try_peek().expect("it exists");
         assert_eq!(frame.to_vec(), b"frame");
     }
 }
 
-pub(crate) fn a_time_out_is_an_error_that_loses_nothing() {
+pub(crate) fn a_timeout_is_an_error_that_loses_no_bytes() {
     let (mut producer, mut consumer) = pair(64);
     let mut reader = consumer.reader();
     reader.set_timeout(Some(Duration::from_millis(1)));
@@ -333,7 +333,7 @@ pub(crate) fn a_time_out_is_an_error_that_loses_nothing() {
     assert_eq!(&four, b"more");
 }
 
-pub(crate) fn what_was_written_is_there_without_a_flush() {
+pub(crate) fn writes_are_published_without_a_flush() {
     let (mut producer, mut consumer) = pair(64);
     let mut writer = producer.writer();
     let mut reader = consumer.reader();

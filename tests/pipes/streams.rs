@@ -31,10 +31,10 @@ fn feed(arguments: &[String]) -> (FrameProducer, Stream) {
     (producer, Stream::new(length))
 }
 
-/// What there is to say of a whole stream.
+/// The length and the checksum of a whole stream.
 fn text_of(length: u64) -> String {
     let mut sum = Sum::default();
-    io::copy(&mut Stream::new(length), &mut sum).expect("it always has bytes");
+    io::copy(&mut Stream::new(length), &mut sum).expect("the stream always has bytes");
     sum.text()
 }
 
@@ -75,18 +75,21 @@ pub(crate) fn writes_of_every_length_are_one_stream() {
             if count == 0 {
                 break;
             }
-            sum.write_all(&buffer[..count]).expect("it takes all");
+            sum.write_all(&buffer[..count])
+                .expect("it takes every write");
         }
         assert_eq!(sum.text(), text_of(length));
         child.succeeds();
     }
 }
 
-/// Writes pieces that are shorter and longer than a frame can be.
+/// Writes pieces that are shorter and longer than the longest frame.
 pub(crate) fn ragged_writer(arguments: &[String]) {
     let (mut producer, mut stream) = feed(arguments);
     let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).expect("it always has bytes");
+    stream
+        .read_to_end(&mut bytes)
+        .expect("the stream always has bytes");
     let mut rest = &bytes[..];
     let most = producer.capacity() as usize * 2;
     let mut writer = producer.writer();
@@ -110,8 +113,8 @@ pub(crate) fn gzip_is_streamed() {
     child.succeeds();
 }
 
-/// A file that ends says nothing of whether its writer was done; gzip does.
-pub(crate) fn a_gzip_stream_tells_that_its_writer_was_killed() {
+/// The end of file does not show whether the writer had finished; gzip does.
+pub(crate) fn a_gzip_stream_is_incomplete_if_its_writer_was_killed() {
     let length = 8 << 20;
     let (name, mut child, mut consumer) = fed_by("gzip_writer", 1 << 16, length);
     let mut reader = consumer.reader();
@@ -149,7 +152,7 @@ pub(crate) fn json_values_are_streamed() {
     child.succeeds();
 }
 
-/// The first half in many small frames, the other half buffered.
+/// The first half in many small frames, the second half buffered.
 pub(crate) fn json_writer(arguments: &[String]) {
     let (mut producer, _) = feed(arguments);
     let count: u64 = arguments[1].parse().expect("a number");

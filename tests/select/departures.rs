@@ -1,4 +1,4 @@
-//! Peers that leave, peers that die, and their later holders.
+//! Peers that close, peers that crash, and restarted peers.
 
 use std::fs;
 use std::thread;
@@ -12,7 +12,7 @@ use super::common::names::RingName;
 use super::common::sleep_state::SleepPage;
 use super::{heap_pairs, options, sleep};
 
-/// A ring whose ends come and go.
+/// A ring whose endpoints attach and close.
 fn named(test: &str) -> (RingName, Ring<u64>) {
     let name = RingName::new(test);
     let ring = options().create::<u64>(&name).expect("a ring");
@@ -27,15 +27,15 @@ fn consumer(ring: &Ring<u64>) -> Consumer<u64> {
     ring.consumer().expect("the role is free")
 }
 
-/// What is reported next; that is there already, or is never.
+/// The next report, which is already due; `None` if there is none.
 fn next<S: Selectable>(select: &mut Select, ends: &mut [S]) -> Option<Selected> {
     match select.wait(ends, Duration::from_millis(1)) {
         Err(SelectError::TimedOut) => None,
-        selected => Some(selected.expect("ends that can be waited for")),
+        selected => Some(selected.expect("valid endpoints")),
     }
 }
 
-pub(crate) fn a_goodbye_ends_the_wait() {
+pub(crate) fn a_close_ends_the_wait() {
     let (mut producers, mut consumers) = heap_pairs(3);
     let leaver = producers.remove(1);
     let selected = std::thread::scope(|scope| {
@@ -44,17 +44,17 @@ pub(crate) fn a_goodbye_ends_the_wait() {
         drop(leaver);
         wait.join().expect("the wait returns")
     });
-    assert_eq!(selected.expect("a goodbye"), Selected::Gone(1));
+    assert_eq!(selected.expect("a report"), Selected::Gone(1));
 }
 
-/// Takes the producer's role, pushes as many numbers as it is told to, or none, and waits.
+/// Takes the producer's role, pushes this many numbers, and waits.
 pub(crate) fn holding(words: &[String]) {
     let mut producer = Producer::<u64>::open(&words[0]).expect("the role is free");
     let numbers = words
         .get(1)
         .map_or(0, |count| count.parse().expect("a count"));
     for number in 0..numbers {
-        producer.push(number).expect("the consumer lives");
+        producer.push(number).expect("the consumer is attached");
     }
     hold();
 }
@@ -73,21 +73,21 @@ pub(crate) fn a_killed_peer_ends_the_wait() {
     assert!(consumer.is_abandoned());
 }
 
-pub(crate) fn what_a_gone_peer_left_comes_first() {
+pub(crate) fn the_messages_of_a_closed_peer_come_first() {
     let (mut producer, mut consumer) = options().heap::<u64>().expect("a ring");
     producer.try_push(1).expect("there is room");
     drop(producer);
     let mut select = Select::new();
     let mut wait = |consumer: &mut Consumer<u64>| {
         let selected = select.wait(&mut [consumer.interest()], None);
-        selected.expect("something to do")
+        selected.expect("an event")
     };
     assert_eq!(wait(&mut consumer), Selected::Ready(0));
     assert_eq!(consumer.try_pop(), Ok(1));
     assert_eq!(wait(&mut consumer), Selected::Gone(0));
 }
 
-pub(crate) fn a_departure_is_reported_once_and_costs_nothing() {
+pub(crate) fn gone_is_reported_once_and_causes_no_wake_ups() {
     let (name, ring) = named("once");
     let mut ends = [consumer(&ring)];
     let mut select = Select::new();
@@ -112,14 +112,14 @@ pub(crate) fn gone_comes_before_back_and_back_before_ready() {
     for number in 0..5 {
         assert_eq!(next(&mut select, &mut ends), Some(Selected::Gone(0)));
         assert_eq!(next(&mut select, &mut ends), None, "and not again");
-        // A restarted peer attaches, publishes, and closes, between two waits.
+        // A restarted peer attaches, publishes and closes between two waits.
         producer(&ring).try_push(number).expect("there is room");
         assert_eq!(next(&mut select, &mut ends), Some(Selected::Back(0)));
         assert_eq!(next(&mut select, &mut ends), Some(Selected::Ready(0)));
         assert_eq!(next(&mut select, &mut ends), Some(Selected::Ready(0)));
         assert_eq!(ends[0].try_pop(), Ok(number));
     }
-    // One that comes and stays.
+    // A peer that attaches and stays.
     assert_eq!(next(&mut select, &mut ends), Some(Selected::Gone(0)));
     let mut successor = producer(&ring);
     assert_eq!(next(&mut select, &mut ends), Some(Selected::Back(0)));
@@ -128,7 +128,7 @@ pub(crate) fn gone_comes_before_back_and_back_before_ready() {
     assert_eq!(next(&mut select, &mut ends), Some(Selected::Ready(0)));
 }
 
-pub(crate) fn a_departure_that_a_successor_overtakes_is_not_reported() {
+pub(crate) fn gone_is_not_reported_if_a_new_peer_has_already_attached() {
     let (_name, ring) = named("overtaken");
     let mut ends = [consumer(&ring)];
     let mut select = Select::new();
@@ -145,51 +145,51 @@ pub(crate) fn a_departure_that_a_successor_overtakes_is_not_reported() {
     assert_eq!(next(&mut select, &mut ends), Some(Selected::Gone(0)));
 }
 
-/// Whatever a wait meets of a peer that attaches, publishes and leaves all the time.
-pub(crate) fn successors_in_a_race_are_reported_in_order() {
-    const SUCCESSORS: u64 = 20_000;
+/// A peer attaches, publishes and closes in a loop, at any point of a wait.
+pub(crate) fn racing_peers_are_reported_in_order() {
+    const PEERS: u64 = 20_000;
     let (_name, ring) = named("race");
     let mut ends = [consumer(&ring)];
     let mut select = Select::new();
     let (mut count, mut departures, mut is_gone) = (0, 0, false);
     thread::scope(|scope| {
         scope.spawn(|| {
-            for number in 0..SUCCESSORS {
+            for number in 0..PEERS {
                 let pushed = producer(&ring).push_timeout(number, PATIENCE);
-                pushed.expect("the consumer lives");
+                pushed.expect("the consumer is attached");
             }
         });
-        while count < SUCCESSORS || !is_gone {
+        while count < PEERS || !is_gone {
             let selected = select.wait(&mut ends, PATIENCE);
-            match selected.expect("something to do") {
+            match selected.expect("an event") {
                 Selected::Ready(_) => {
-                    assert!(!is_gone, "it is ready before it is back");
+                    assert!(!is_gone, "it is reported ready before `Back`");
                     for number in ends[0].try_iter() {
                         assert_eq!(number, count, "none is lost");
                         count += 1;
                     }
                 }
                 Selected::Gone(_) => {
-                    assert!(!is_gone, "it is gone twice");
+                    assert!(!is_gone, "it is reported `Gone` twice");
                     is_gone = true;
                     departures += 1;
                 }
                 Selected::Back(_) => {
-                    assert!(is_gone, "it is back and was not gone");
+                    assert!(is_gone, "it is reported `Back` without `Gone`");
                     is_gone = false;
                 }
             }
         }
     });
-    print!("[{departures} departures of {SUCCESSORS}] ");
+    print!("[{departures} of {PEERS} peers reported as Gone] ");
 }
 
-pub(crate) fn a_producer_is_told_of_its_consumers() {
+pub(crate) fn a_producer_gets_reports_about_its_consumers() {
     let (_name, ring) = named("consumers");
     let mut ends = [producer(&ring)];
     ends[0].try_push_slice(&[0; 64]).expect("there is room");
     let mut select = Select::new();
-    assert_eq!(next(&mut select, &mut ends), None, "none has come yet");
+    assert_eq!(next(&mut select, &mut ends), None, "none has attached yet");
     drop(consumer(&ring));
     assert_eq!(next(&mut select, &mut ends), Some(Selected::Gone(0)));
     assert_eq!(next(&mut select, &mut ends), None);
@@ -200,17 +200,17 @@ pub(crate) fn a_producer_is_told_of_its_consumers() {
     assert_eq!(next(&mut select, &mut ends), Some(Selected::Ready(0)));
 }
 
-pub(crate) fn a_ring_that_nobody_can_find_is_gone_once() {
+pub(crate) fn a_superseded_ring_is_reported_gone_once() {
     let (name, ring) = named("unlinked");
     let (_alive, mut other) = options().heap::<u64>().expect("a ring");
     let mut lonely = consumer(&ring);
     let mut select = Select::new();
     let mut ends = [&mut other, &mut lonely];
-    assert_eq!(next(&mut select, &mut ends), None, "one may come");
+    assert_eq!(next(&mut select, &mut ends), None, "one may attach");
     fs::remove_file(name.file()).expect("it has a name");
     let selected = select.wait(&mut ends, PATIENCE);
     assert_eq!(selected.expect("a departure"), Selected::Gone(1));
-    // Longer than until the next check.
+    // Longer than the interval of checks.
     let timed_out = select.wait(&mut ends, Duration::from_millis(250));
     assert!(
         matches!(timed_out, Err(SelectError::TimedOut)),
@@ -218,7 +218,7 @@ pub(crate) fn a_ring_that_nobody_can_find_is_gone_once() {
     );
 }
 
-pub(crate) fn an_end_that_was_closed_here_is_gone_once() {
+pub(crate) fn an_own_closed_endpoint_is_reported_gone_once() {
     let (name, ring) = named("closed");
     let mut ends = [producer(&ring)];
     let _peer = consumer(&ring);
@@ -235,7 +235,7 @@ pub(crate) fn an_end_that_was_closed_here_is_gone_once() {
     assert!(page.read().producer.parks > before, "it sleeps");
 }
 
-pub(crate) fn an_end_at_another_index_is_a_new_end() {
+pub(crate) fn an_endpoint_at_another_index_is_a_new_endpoint() {
     let (_names, rings): (Vec<_>, Vec<_>) = ["left", "right"].map(named).into_iter().unzip();
     let [mut left, mut right] = [0, 1].map(|index| consumer(&rings[index]));
     let alive = producer(&rings[0]);
@@ -246,18 +246,22 @@ pub(crate) fn an_end_at_another_index_is_a_new_end() {
     assert_eq!(gone, Some(Selected::Gone(1)));
     assert_eq!(wait(left.interest(), right.interest()), None);
     let gone = wait(right.interest(), left.interest());
-    assert_eq!(gone, Some(Selected::Gone(0)), "here it is another end");
+    assert_eq!(
+        gone,
+        Some(Selected::Gone(0)),
+        "at this index it is a different endpoint"
+    );
     assert_eq!(wait(right.interest(), left.interest()), None);
     drop(alive);
     let gone = wait(right.interest(), left.interest());
     assert_eq!(
         gone,
         Some(Selected::Gone(1)),
-        "though one was reported here"
+        "although one was reported here"
     );
 }
 
-pub(crate) fn another_select_reports_a_departure_again() {
+pub(crate) fn another_select_reports_gone_again() {
     let (_name, ring) = named("again");
     let mut ends = [consumer(&ring)];
     drop(producer(&ring));
@@ -268,8 +272,8 @@ pub(crate) fn another_select_reports_a_departure_again() {
     }
 }
 
-/// A wait that always finds something would never come to the check of the peers.
-pub(crate) fn a_busy_ring_hides_no_death() {
+/// A wait that always finds work must still check the peers.
+pub(crate) fn a_busy_ring_does_not_hide_a_death() {
     let (name, ring) = named("hidden");
     let (mut busy, other) = options().heap::<u64>().expect("a ring");
     busy.try_push(0).expect("there is room");
@@ -281,12 +285,12 @@ pub(crate) fn a_busy_ring_hides_no_death() {
     let start = Instant::now();
     let gone = loop {
         assert!(start.elapsed() < PATIENCE, "the death is not reported");
-        match select.wait(&mut ends, None).expect("something to do") {
+        match select.wait(&mut ends, None).expect("an event") {
             Selected::Ready(0) => {}
-            Selected::Ready(_) => assert_eq!(ends[1].try_pop(), Ok(0), "it comes first"),
+            Selected::Ready(_) => assert_eq!(ends[1].try_pop(), Ok(0), "the message comes first"),
             other => break other,
         }
     };
     assert_eq!(gone, Selected::Gone(1));
-    assert!(ends[1].is_empty(), "its last word was read");
+    assert!(ends[1].is_empty(), "its last message was read");
 }

@@ -1,5 +1,5 @@
-//! One wait for many rings: the first with something to do ends it, wherever
-//! it stands, and no ring waits behind a busier one.
+//! One wait for many rings: the first ring with work ends it, at any index, and no busy
+//! ring starves another one.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -18,25 +18,24 @@ use quoit::{
 };
 
 use departures::{
-    a_busy_ring_hides_no_death, a_departure_is_reported_once_and_costs_nothing,
-    a_departure_that_a_successor_overtakes_is_not_reported, a_goodbye_ends_the_wait,
-    a_killed_peer_ends_the_wait, a_producer_is_told_of_its_consumers,
-    a_ring_that_nobody_can_find_is_gone_once, an_end_at_another_index_is_a_new_end,
-    an_end_that_was_closed_here_is_gone_once, another_select_reports_a_departure_again,
-    gone_comes_before_back_and_back_before_ready, holding,
-    successors_in_a_race_are_reported_in_order, what_a_gone_peer_left_comes_first,
+    a_busy_ring_does_not_hide_a_death, a_close_ends_the_wait, a_killed_peer_ends_the_wait,
+    a_producer_gets_reports_about_its_consumers, a_superseded_ring_is_reported_gone_once,
+    an_endpoint_at_another_index_is_a_new_endpoint, an_own_closed_endpoint_is_reported_gone_once,
+    another_select_reports_gone_again, gone_comes_before_back_and_back_before_ready,
+    gone_is_not_reported_if_a_new_peer_has_already_attached,
+    gone_is_reported_once_and_causes_no_wake_ups, holding, racing_peers_are_reported_in_order,
+    the_messages_of_a_closed_peer_come_first,
 };
 use sleeping::{
-    a_batch_wakes_a_sleeping_select_once, a_goodbye_wakes_a_sleeping_select,
-    a_peer_that_is_killed_and_started_again_is_gone_and_back,
+    a_batch_wakes_a_sleeping_select_once, a_close_wakes_a_sleeping_select,
+    a_new_peer_wakes_a_sleeping_select, a_peer_that_attaches_before_the_sleep_is_seen,
+    a_peer_that_is_killed_and_restarted_is_gone_and_back,
     a_peer_that_is_killed_during_the_sleep_ends_the_wait,
     a_sleep_that_no_barrier_protects_is_short, a_sleeping_select_is_woken_from_another_process,
-    a_successor_that_comes_while_a_select_falls_asleep_is_seen,
-    a_successor_wakes_a_sleeping_select, an_idle_select_wakes_at_most_eleven_times_a_second,
-    echoing, selecting,
+    an_idle_select_wakes_at_most_eleven_times_a_second, echoing, selecting,
 };
 use turns::{
-    a_ring_that_is_always_ready_starves_no_other, any_slice_of_ends_can_be_waited_for,
+    a_ring_that_is_always_ready_starves_no_other, any_slice_of_endpoints_can_be_waited_for,
     neither_a_select_nor_a_wait_allocates, rings_that_are_ready_take_turns,
 };
 
@@ -45,40 +44,40 @@ common::suite::suite! {
         each_of_the_most_rings_can_end_the_wait,
         rings_that_are_ready_take_turns,
         a_ring_that_is_always_ready_starves_no_other,
-        any_slice_of_ends_can_be_waited_for,
+        any_slice_of_endpoints_can_be_waited_for,
         neither_a_select_nor_a_wait_allocates,
         shapes_and_roles_can_be_mixed,
         room_ends_a_producers_wait,
-        a_goodbye_ends_the_wait,
+        a_close_ends_the_wait,
         a_killed_peer_ends_the_wait,
-        what_a_gone_peer_left_comes_first,
-        a_departure_is_reported_once_and_costs_nothing,
+        the_messages_of_a_closed_peer_come_first,
+        gone_is_reported_once_and_causes_no_wake_ups,
         gone_comes_before_back_and_back_before_ready,
-        a_departure_that_a_successor_overtakes_is_not_reported,
-        successors_in_a_race_are_reported_in_order,
-        a_producer_is_told_of_its_consumers,
-        a_ring_that_nobody_can_find_is_gone_once,
-        an_end_that_was_closed_here_is_gone_once,
-        an_end_at_another_index_is_a_new_end,
-        another_select_reports_a_departure_again,
-        a_busy_ring_hides_no_death,
-        nothing_to_do_ends_at_the_deadline,
+        gone_is_not_reported_if_a_new_peer_has_already_attached,
+        racing_peers_are_reported_in_order,
+        a_producer_gets_reports_about_its_consumers,
+        a_superseded_ring_is_reported_gone_once,
+        an_own_closed_endpoint_is_reported_gone_once,
+        an_endpoint_at_another_index_is_a_new_endpoint,
+        another_select_reports_gone_again,
+        a_busy_ring_does_not_hide_a_death,
+        a_wait_without_work_ends_at_the_deadline,
         a_sleeping_select_is_woken_from_another_process,
         a_batch_wakes_a_sleeping_select_once,
-        a_goodbye_wakes_a_sleeping_select,
-        a_successor_wakes_a_sleeping_select,
-        a_successor_that_comes_while_a_select_falls_asleep_is_seen,
+        a_close_wakes_a_sleeping_select,
+        a_new_peer_wakes_a_sleeping_select,
+        a_peer_that_attaches_before_the_sleep_is_seen,
         a_peer_that_is_killed_during_the_sleep_ends_the_wait,
-        a_peer_that_is_killed_and_started_again_is_gone_and_back,
+        a_peer_that_is_killed_and_restarted_is_gone_and_back,
         a_sleep_that_no_barrier_protects_is_short,
         an_idle_select_wakes_at_most_eleven_times_a_second,
-        what_cannot_be_waited_for_is_refused,
+        invalid_sets_of_endpoints_are_refused,
         a_kernel_without_it_is_an_error,
     ],
     parts: [echoing, holding, selecting, waiting_without_a_call],
 }
 
-/// Parks at once, so that each wait is a sleep.
+/// Parks immediately, so that each wait is a sleep.
 fn options() -> RingOptions {
     RingOptions::new(64).spin(Duration::ZERO)
 }
@@ -95,7 +94,7 @@ fn each_of_the_most_rings_can_end_the_wait() {
         let waker = &mut producers[index];
         let selected = std::thread::scope(|scope| {
             let wait = scope.spawn(|| select.wait(&mut consumers, None));
-            sleep(Duration::from_millis(5)); // usually it sleeps by now
+            sleep(Duration::from_millis(5)); // usually it sleeps now
             waker.try_push(index as u64).expect("there is room");
             wait.join().expect("the wait returns")
         });
@@ -114,7 +113,7 @@ fn shapes_and_roles_can_be_mixed() {
         |ticks: &mut Consumer<u64>, log: &mut FrameConsumer, frames: &mut FrameProducer| {
             let mut ends = [ticks.interest(), log.interest(), frames.interest(20)];
             let selected = select.wait(&mut ends, common::PATIENCE);
-            selected.expect("something to do")
+            selected.expect("an event")
         };
     log_in.try_push(b"hello").expect("there is room");
     assert_eq!(wait(&mut ticks, &mut log, &mut frames), Selected::Ready(1));
@@ -139,7 +138,7 @@ fn room_ends_a_producers_wait() {
     producer.try_push(1).expect("there is room");
 }
 
-fn nothing_to_do_ends_at_the_deadline() {
+fn a_wait_without_work_ends_at_the_deadline() {
     let (_producers, mut consumers) = heap_pairs(3);
     let mut select = Select::new();
     let timeout = Duration::from_millis(50);
@@ -152,10 +151,10 @@ fn nothing_to_do_ends_at_the_deadline() {
     ] {
         assert!(matches!(timed_out, Err(SelectError::TimedOut)));
     }
-    assert!(start.elapsed() >= 2 * timeout, "not before its time");
+    assert!(start.elapsed() >= 2 * timeout, "not before the deadline");
 }
 
-fn what_cannot_be_waited_for_is_refused() {
+fn invalid_sets_of_endpoints_are_refused() {
     let mut select = Select::new();
     let none = select.wait::<Consumer<u64>>(&mut [], None);
     assert!(matches!(none, Err(SelectError::NoEnds)), "{none:?}");

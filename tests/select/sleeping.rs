@@ -1,4 +1,4 @@
-//! A `Select` that sleeps, and what wakes it.
+//! A `Select` that sleeps, and the events that wake it.
 
 use std::fs;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use super::common::sleep_state::SleepPage;
 use super::common::tracer::meddle;
 use super::{options, sleep};
 
-/// Sends back what it gets, one by one, each on the ring where it came from.
+/// Sends each message back, on the ring on which it arrived.
 pub(crate) fn echoing(words: &[String]) {
     let open = |name: &String| options().open::<u64>(name).expect("the ring");
     let mut consumer = open(&words[0]).consumer().expect("the role is free");
@@ -22,7 +22,7 @@ pub(crate) fn echoing(words: &[String]) {
     say("ready");
     while let Ok(number) = consumer.pop() {
         let producer = &mut producers[number as usize % 2];
-        producer.push(number).expect("the parent lives");
+        producer.push(number).expect("the parent is attached");
     }
     hear();
 }
@@ -40,11 +40,11 @@ pub(crate) fn a_sleeping_select_is_woken_from_another_process() {
     let pages = [&names[1], &names[2]].map(|name| SleepPage::open(&name.file()));
     let parks = || pages.each_ref().map(|page| page.read().consumer.parks);
     let mut select = Select::new();
-    // How often it sleeps is for the machine to say.
+    // How often it sleeps depends on the machine.
     for number in
         (0..).take_while(|&number| number < 5000 || parks().iter().any(|&parks| parks <= 100))
     {
-        producer.push(number).expect("the child lives");
+        producer.push(number).expect("the child is attached");
         let [even, odd] = &mut consumers;
         let selected = select.wait(&mut [even.interest(), odd.interest()], None);
         let index = number as usize % 2;
@@ -61,11 +61,11 @@ pub(crate) fn a_sleeping_select_is_woken_from_another_process() {
 }
 
 const KERNELS: [&str; 2] = ["with barriers", "without barriers"];
-/// A child that waits until it is traced, and sleeps until it is woken.
+/// Makes a child wait until it is traced, and sleep until it is woken.
 const PATIENT: &str = "with barriers, and patient";
 
-/// Waits at two rings until it is killed; says which ring has lost its producer after how
-/// many records of both, and which one has another producer.
+/// Waits for two rings until it is killed. Reports which ring has lost its producer, after
+/// how many records of both, and which ring has a new producer.
 pub(crate) fn selecting(words: &[String]) {
     if words[2] == "without barriers" {
         forbid(libc::SYS_membarrier);
@@ -85,9 +85,9 @@ pub(crate) fn selecting(words: &[String]) {
     let mut count = 0;
     loop {
         let selected = select.wait(&mut consumers, None);
-        match selected.expect("something to do") {
+        match selected.expect("an event") {
             Selected::Ready(index) => count += consumers[index].try_iter().count(),
-            Selected::Gone(index) => say(format!("{count}, and {index} is gone")),
+            Selected::Gone(index) => say(format!("{count}, and {index} has closed")),
             Selected::Back(index) => say(format!("{index} is back")),
         }
     }
@@ -121,7 +121,7 @@ impl Two {
         ring.producer().expect("the role is free")
     }
 
-    /// The child, which now waits and sleeps until it is woken.
+    /// Starts the child, which then waits and sleeps until it is woken.
     fn sleeper(&mut self) -> DeepSleeper {
         let sleeper = DeepSleeper::new(self.child.pid());
         self.child.tell("go");
@@ -150,7 +150,7 @@ pub(crate) fn a_batch_wakes_a_sleeping_select_once() {
         let mut child = rings.sleeper();
         for round in 0..100 {
             let index = round / 3 % 2;
-            child.falls_asleep();
+            child.runs_into_sleep();
             let pushed = producers[index].try_push_slice(&[7; 5]);
             assert_eq!(pushed, Ok(5), "{kernel}");
             assert_eq!(child.woken(), Some(index as i64), "{kernel}: this ring's");
@@ -165,18 +165,18 @@ pub(crate) fn a_batch_wakes_a_sleeping_select_once() {
     }
 }
 
-pub(crate) fn a_goodbye_wakes_a_sleeping_select() {
+pub(crate) fn a_close_wakes_a_sleeping_select() {
     for kernel in KERNELS {
-        for leaver in [0, 1].repeat(5) {
+        for closed in [0, 1].repeat(5) {
             let mut rings = Two::new(kernel);
-            let producer = rings.producer(leaver);
-            let _other = rings.producer(1 - leaver);
+            let producer = rings.producer(closed);
+            let _other = rings.producer(1 - closed);
             let mut child = rings.sleeper();
-            child.falls_asleep();
+            child.runs_into_sleep();
             drop(producer);
-            assert_eq!(child.woken(), Some(leaver as i64), "{kernel}");
+            assert_eq!(child.woken(), Some(closed as i64), "{kernel}");
             drop(child);
-            rings.child.expect(&format!("0, and {leaver} is gone"));
+            rings.child.expect(&format!("0, and {closed} has closed"));
             rings.no_rescue(kernel);
         }
     }
@@ -195,57 +195,57 @@ pub(crate) fn a_peer_that_is_killed_during_the_sleep_ends_the_wait() {
                 sleep(Duration::from_millis(1));
             }
             peer.kill();
-            rings.child.expect(&format!("0, and {victim} is gone"));
+            rings.child.expect(&format!("0, and {victim} has closed"));
             rings.no_rescue(kernel);
         }
     }
 }
 
-pub(crate) fn a_successor_wakes_a_sleeping_select() {
+pub(crate) fn a_new_peer_wakes_a_sleeping_select() {
     for kernel in KERNELS {
-        for leaver in [0, 1] {
+        for closed in [0, 1] {
             let mut rings = Two::new(kernel);
             let mut producers = [0, 1].map(|index| Some(rings.producer(index)));
             let mut child = rings.sleeper();
-            child.falls_asleep();
+            child.runs_into_sleep();
             for _ in 0..5 {
-                producers[leaver] = None;
-                assert_eq!(child.woken(), Some(leaver as i64), "{kernel}: a goodbye");
-                child.falls_asleep();
-                let successor = producers[leaver].insert(rings.producer(leaver));
-                assert_eq!(child.woken(), Some(leaver as i64), "{kernel}: a successor");
-                child.falls_asleep();
+                producers[closed] = None;
+                assert_eq!(child.woken(), Some(closed as i64), "{kernel}: a close");
+                child.runs_into_sleep();
+                let successor = producers[closed].insert(rings.producer(closed));
+                assert_eq!(child.woken(), Some(closed as i64), "{kernel}: a new peer");
+                child.runs_into_sleep();
                 successor.try_push(7).expect("there is room");
-                assert_eq!(child.woken(), Some(leaver as i64), "{kernel}: its record");
-                child.falls_asleep();
+                assert_eq!(child.woken(), Some(closed as i64), "{kernel}: its record");
+                child.runs_into_sleep();
             }
             drop(child);
             for count in 0..5 {
                 rings
                     .child
-                    .expect(&format!("{count}, and {leaver} is gone"));
-                rings.child.expect(&format!("{leaver} is back"));
+                    .expect(&format!("{count}, and {closed} has closed"));
+                rings.child.expect(&format!("{closed} is back"));
             }
             rings.no_rescue(kernel);
         }
     }
 }
 
-/// The second poll looks for later holders, too.
-pub(crate) fn a_successor_that_comes_while_a_select_falls_asleep_is_seen() {
+/// The second poll also checks for later holders.
+pub(crate) fn a_peer_that_attaches_before_the_sleep_is_seen() {
     let mut rings = Two::new(PATIENT);
     drop(rings.producer(0));
     rings.child.tell("go");
     let mut successor = None;
-    // The first sleep's barrier: the first poll is over, and the word is not yet parked.
+    // The barrier of the first sleep: after the first poll, and before the word is parked.
     meddle(rings.child.pid(), libc::SYS_membarrier, 1, |_| {
-        rings.child.expect("0, and 0 is gone");
+        rings.child.expect("0, and 0 has closed");
         successor = Some(rings.producer(0));
     });
     rings.child.expect("0 is back");
 }
 
-pub(crate) fn a_peer_that_is_killed_and_started_again_is_gone_and_back() {
+pub(crate) fn a_peer_that_is_killed_and_restarted_is_gone_and_back() {
     for kernel in KERNELS {
         for victim in [0, 1] {
             let mut rings = Two::new(kernel);
@@ -262,7 +262,7 @@ pub(crate) fn a_peer_that_is_killed_and_started_again_is_gone_and_back() {
                 let count = round * 5;
                 rings
                     .child
-                    .expect(&format!("{count}, and {victim} is gone"));
+                    .expect(&format!("{count}, and {victim} has closed"));
             }
             rings.no_rescue(kernel);
         }
@@ -273,8 +273,8 @@ pub(crate) fn a_sleep_that_no_barrier_protects_is_short() {
     for _ in 0..5 {
         let mut rings = Two::new("without barriers");
         let mut child = rings.sleeper();
-        let left = child.falls_asleep();
-        // So long from before the sleep on, and so not longer now.
+        let left = child.runs_into_sleep();
+        // The timeout counts from before the sleep.
         assert!(left <= Duration::from_millis(1), "{left:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! Which of several endpoints is reported, and what the set is made of.
+//! Which of several endpoints is reported, and the types of a set.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -17,7 +17,7 @@ pub(crate) fn rings_that_are_ready_take_turns() {
     for _ in 0..100 {
         let selected = select.wait(&mut consumers, None);
         let Ok(Selected::Ready(index)) = selected else {
-            panic!("{selected:?} though all are ready");
+            panic!("{selected:?} although all are ready");
         };
         consumers[index].try_pop().expect("it is ready");
         turns[index] += 1;
@@ -36,7 +36,7 @@ pub(crate) fn a_ring_that_is_always_ready_starves_no_other() {
         let mut answers = [0; 3].map(|_| {
             let selected = select.wait(&mut consumers, None).expect("all are ready");
             let Selected::Ready(index) = selected else {
-                panic!("{selected:?} though all live");
+                panic!("{selected:?} although all are attached");
             };
             if index > 0 {
                 assert_eq!(consumers[index].try_pop(), Ok(number));
@@ -44,11 +44,11 @@ pub(crate) fn a_ring_that_is_always_ready_starves_no_other() {
             index
         });
         answers.sort();
-        assert_eq!(answers, [0, 1, 2], "each comes once in three answers");
+        assert_eq!(answers, [0, 1, 2], "each is reported once in three waits");
     }
 }
 
-/// An endpoint, and what else there is to say of it.
+/// An endpoint with other data.
 struct Feed {
     venue: &'static str,
     numbers: Consumer<u64>,
@@ -60,7 +60,7 @@ impl Selectable for Feed {
     }
 }
 
-pub(crate) fn any_slice_of_ends_can_be_waited_for() {
+pub(crate) fn any_slice_of_endpoints_can_be_waited_for() {
     let (mut producers, consumers) = heap_pairs(2);
     producers[1].try_push(7).expect("there is room");
     let venues = ["north", "south"].into_iter();
@@ -88,7 +88,7 @@ pub(crate) fn any_slice_of_ends_can_be_waited_for() {
     assert_eq!(selected.expect("room"), Selected::Ready(1));
 }
 
-/// Counts what each thread allocates.
+/// Counts the allocations of each thread.
 struct Counting;
 
 thread_local! {
@@ -102,12 +102,12 @@ static ALLOCATOR: Counting = Counting;
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATED.set(ALLOCATED.get() + 1);
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller's contract.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller's contract.
         unsafe { System.dealloc(pointer, layout) }
     }
 }

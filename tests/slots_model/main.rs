@@ -1,9 +1,9 @@
 //! A ring of records is a queue: random operations against a `VecDeque`.
 //!
-//! Sixty-five thousand sequences of operations, over records of every size
-//! class and alignment, capacities from one slot on, and positions about to
-//! wrap. Some rings are on the heap and some in a real segment, where
-//! both roles are also left and taken again.
+//! Sixty-five thousand sequences of operations, with records of every size class and
+//! alignment, capacities from one slot on, and positions just before a wrap. Some rings are
+//! on the heap and some in a real segment, where both roles are also released and taken
+//! again.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -19,13 +19,13 @@ use quoit::Record;
 use operation::{setting, steps};
 use world::World;
 
-/// Sequences for each type of record; there are ten types.
+/// The number of sequences for each of the ten types of records.
 const SEQUENCES: u32 = 6_500;
 
-/// How the messages of one test have travelled, as far as segments show it.
+/// How messages were transferred in one test; only segments show it.
 #[derive(Default)]
 pub(crate) struct Journeys {
-    rides: Cell<u64>,
+    has_inline_copy: Cell<u64>,
     walks: Cell<u64>,
 }
 
@@ -50,66 +50,72 @@ fn behaves_like_a_queue<T: Record + PartialEq + core::fmt::Debug>() -> Journeys 
     journeys
 }
 
-/// As above, for a type that may ride: both ways must have been travelled.
-fn behaves_like_a_queue_riding_and_not<T: Record + PartialEq + core::fmt::Debug>() {
+/// The same for a type that may be copied inline: both kinds of transfer must have occurred.
+fn behaves_like_a_queue_with_and_without_inline_copies<T: Record + PartialEq + core::fmt::Debug>() {
     let journeys = behaves_like_a_queue::<T>();
-    assert!(journeys.rides.get() > 100, "too few records rode");
-    assert!(journeys.walks.get() > 100, "too few records did not ride");
+    assert!(
+        journeys.has_inline_copy.get() > 100,
+        "too few records had an inline copy"
+    );
+    assert!(
+        journeys.walks.get() > 100,
+        "too few records had no inline copy"
+    );
 }
 
 /// As above, for a type that is too large or too strictly aligned.
-fn behaves_like_a_queue_never_riding<T: Record + PartialEq + core::fmt::Debug>() {
+fn behaves_like_a_queue_without_inline_copies<T: Record + PartialEq + core::fmt::Debug>() {
     let journeys = behaves_like_a_queue::<T>();
-    assert_eq!(journeys.rides.get(), 0);
+    assert_eq!(journeys.has_inline_copy.get(), 0);
     assert!(journeys.walks.get() > 100, "too few records were pushed");
 }
 
 #[test]
 fn single_bytes_are_a_queue() {
-    behaves_like_a_queue_riding_and_not::<u8>();
+    behaves_like_a_queue_with_and_without_inline_copies::<u8>();
 }
 
 #[test]
 fn three_bytes_are_a_queue() {
-    behaves_like_a_queue_riding_and_not::<[u8; 3]>();
+    behaves_like_a_queue_with_and_without_inline_copies::<[u8; 3]>();
 }
 
 #[test]
 fn two_byte_words_are_a_queue() {
-    behaves_like_a_queue_riding_and_not::<u16>();
+    behaves_like_a_queue_with_and_without_inline_copies::<u16>();
 }
 
 #[test]
 fn words_are_a_queue() {
-    behaves_like_a_queue_riding_and_not::<u64>();
+    behaves_like_a_queue_with_and_without_inline_copies::<u64>();
 }
 
 #[test]
 fn pairs_of_words_are_a_queue() {
-    behaves_like_a_queue_riding_and_not::<[u64; 2]>();
+    behaves_like_a_queue_with_and_without_inline_copies::<[u64; 2]>();
 }
 
 #[test]
 fn records_of_40_bytes_are_a_queue() {
-    behaves_like_a_queue_riding_and_not::<Words<5>>();
+    behaves_like_a_queue_with_and_without_inline_copies::<Words<5>>();
 }
 
 #[test]
 fn records_of_48_bytes_are_a_queue() {
-    behaves_like_a_queue_riding_and_not::<Words<6>>();
+    behaves_like_a_queue_with_and_without_inline_copies::<Words<6>>();
 }
 
 #[test]
-fn records_of_56_bytes_are_a_queue_and_never_ride() {
-    behaves_like_a_queue_never_riding::<Words<7>>();
+fn records_of_56_bytes_are_a_queue_without_inline_copies() {
+    behaves_like_a_queue_without_inline_copies::<Words<7>>();
 }
 
 #[test]
-fn records_aligned_to_16_bytes_are_a_queue_and_never_ride() {
-    behaves_like_a_queue_never_riding::<u128>();
+fn records_aligned_to_16_bytes_are_a_queue_without_inline_copies() {
+    behaves_like_a_queue_without_inline_copies::<u128>();
 }
 
 #[test]
-fn records_of_100_bytes_are_a_queue_and_never_ride() {
-    behaves_like_a_queue_never_riding::<[u8; 100]>();
+fn records_of_100_bytes_are_a_queue_without_inline_copies() {
+    behaves_like_a_queue_without_inline_copies::<[u8; 100]>();
 }

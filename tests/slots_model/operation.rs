@@ -1,10 +1,10 @@
-//! What may happen to a ring of records.
+//! The operations on a ring of records.
 
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use quoit::Role;
 
-/// A ring to begin with.
+/// The initial ring.
 #[derive(Debug, Clone)]
 pub(crate) struct Setting {
     pub(crate) capacity: u64,
@@ -13,12 +13,12 @@ pub(crate) struct Setting {
     pub(crate) named: bool,
 }
 
-/// One step of a sequence. Counts may exceed what is there or what fits.
+/// One step of a sequence. Counts may exceed the messages or the room.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
     Push,
     PushSlice(usize),
-    /// With no time to wait: as many as there is room for, and then it is late.
+    /// By the waiting call, without time to wait: as many as there is room for, and then the deadline has passed.
     PushAll(usize),
     TryExtend(usize),
     /// As many as there is room for, or all if no peer is attached to make more.
@@ -30,14 +30,14 @@ pub(crate) enum Step {
         count: usize,
         commit: Option<usize>,
     },
-    /// This many or none, with no time to wait.
+    /// This many or none, by the waiting call, without time to wait.
     ClaimExactly {
         count: usize,
         commit: Option<usize>,
     },
     Pop,
     PopSlice(usize),
-    /// With no time to wait: as many as there are, and then it is late.
+    /// By the waiting call, without time to wait: as many as there are, and then the deadline has passed.
     PopExact(usize),
     Peek {
         release: bool,
@@ -45,7 +45,7 @@ pub(crate) enum Step {
     PeekMany {
         release: Option<usize>,
     },
-    /// At least this many or none, with no time to wait.
+    /// At least this many or none, by the waiting call, without time to wait.
     PeekAtLeast {
         min: usize,
         release: Option<usize>,
@@ -59,13 +59,13 @@ pub(crate) enum Step {
     },
     Skip(usize),
     SkipToLatest,
-    /// Takes everything and finds nothing a few times: the consumer has caught up.
+    /// Takes everything, then polls a few times without a message: the consumer has caught up.
     CatchUp,
     /// Pushes one and pops one, this many times.
     PingPong(usize),
-    /// Drops an endpoint. It comes back when it is needed.
+    /// Drops an endpoint. A new one attaches when it is needed.
     Leave(Role),
-    /// Closes an endpoint, which stays until it is dropped.
+    /// Closes an endpoint, which exists until it is dropped.
     Close(Role),
 }
 
@@ -79,7 +79,7 @@ pub(crate) fn setting() -> impl Strategy<Value = Setting> {
     })
 }
 
-/// Zero, anything, or a little before a word wraps.
+/// Zero, any position, or a position just before a wrap.
 pub(crate) fn first_position() -> impl Strategy<Value = u64> {
     prop_oneof![
         Just(0),

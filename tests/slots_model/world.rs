@@ -1,4 +1,4 @@
-//! A ring, its two endpoints, and the queue that it should be.
+//! A ring, its two endpoints, and the model queue.
 
 use std::collections::VecDeque;
 use std::fmt::Debug;
@@ -18,16 +18,16 @@ use crate::operation::{Setting, Step};
 pub(crate) struct World<'a, T: Record> {
     producer: Option<Producer<T>>,
     consumer: Option<Consumer<T>>,
-    /// Where both roles can be taken again; not on the heap.
+    /// The segment, where roles can be taken again; `None` on the heap.
     segment: Option<Segment<T>>,
-    /// What is published and not released.
+    /// The published records that are not released.
     queue: VecDeque<T>,
     capacity: usize,
     tail: u64,
     head: u64,
-    /// The number of the next record that is written anywhere.
+    /// The number of the next record.
     number: u64,
-    /// Whether an endpoint that is there has closed.
+    /// Whether an endpoint has closed.
     producer_closed: bool,
     consumer_closed: bool,
     journeys: &'a Journeys,
@@ -73,7 +73,7 @@ impl<'a, T: Record + PartialEq + Debug> World<'a, T> {
         }
     }
 
-    /// Does one step to the ring and to the queue, and compares.
+    /// Performs one step on the ring and on the queue, and compares.
     pub(crate) fn take(&mut self, step: &Step) {
         match *step {
             Step::Push => self.push(),
@@ -152,14 +152,17 @@ impl<'a, T: Record + PartialEq + Debug> World<'a, T> {
         let mut rest = values.iter().copied();
         assert_eq!(self.producer().try_extend(&mut rest), expected);
         let pushed = expected.unwrap_or(0);
-        assert!(rest.eq(values[pushed..].iter().copied()), "the rest stays");
+        assert!(
+            rest.eq(values[pushed..].iter().copied()),
+            "the rest remains"
+        );
         self.published(values.into_iter().take(pushed));
     }
 
     fn extend(&mut self, count: usize) {
         let room = self.writable();
-        // With nobody there, the first that finds no room comes back.
-        let ends = self.consumer_is_gone() || self.producer_closed;
+        // Without a peer, the first record that finds no room is returned.
+        let ends = self.consumer_has_closed() || self.producer_closed;
         let count = if ends { count } else { count.min(room) };
         let values: Vec<T> = (0..count).map(|_| self.fresh()).collect();
         let expected = match values.get(room) {
@@ -189,7 +192,7 @@ impl<'a, T: Record + PartialEq + Debug> World<'a, T> {
     }
 
     fn claim_many(&mut self, count: usize, commit: Option<usize>) {
-        // No room is enough for nothing.
+        // A claim of zero slots needs no room.
         let refusal = self.refusal().filter(|_| count > 0);
         let values: Vec<T> = (0..count.min(self.writable()))
             .map(|_| self.fresh())
@@ -263,7 +266,7 @@ impl<'a, T: Record + PartialEq + Debug> World<'a, T> {
         match self.consumer().try_peek() {
             Ok(peek) => {
                 assert_eq!(Ok(peek.read()), expected);
-                // SAFETY: this is the only thread, and it writes nothing at the same time.
+                // SAFETY: this is the only thread, and it does not write at the same time.
                 assert_eq!(Ok(*unsafe { peek.as_ref() }), expected);
                 if release {
                     peek.release();
@@ -293,7 +296,7 @@ impl<'a, T: Record + PartialEq + Debug> World<'a, T> {
         let refusal = if min > max {
             Some(PopError::TooMany { max })
         } else {
-            // None at all is never found.
+            // A peek of zero records finds nothing.
             (min.max(1) > expected.len()).then(|| self.nothing_in_time())
         };
         let split = expected.len().min(self.before_lap_end(self.head));
@@ -320,10 +323,10 @@ impl<'a, T: Record + PartialEq + Debug> World<'a, T> {
     }
 
     fn iter(&mut self, take: usize) {
-        let ends = self.producer_is_gone() || self.consumer_closed;
+        let ends = self.producer_has_closed() || self.consumer_closed;
         let expected: Vec<T> = self.queue.iter().take(take).copied().collect();
         let mut found = self.consumer().iter();
-        // It waits for what is not there.
+        // It would wait for a missing record.
         let limit = if ends { take } else { expected.len() };
         let taken: Vec<T> = found.by_ref().take(limit).collect();
         assert_eq!(taken, expected);
@@ -381,26 +384,32 @@ impl<'a, T: Record + PartialEq + Debug> World<'a, T> {
         }
     }
 
-    fn producer_is_gone(&self) -> bool {
+    fn producer_has_closed(&self) -> bool {
         self.producer.is_none() || self.producer_closed
     }
 
-    fn consumer_is_gone(&self) -> bool {
+    fn consumer_has_closed(&self) -> bool {
         self.consumer.is_none() || self.consumer_closed
     }
 
-    /// The producer; another one if it has left.
+    /// The producer; a new one if it was dropped.
     fn producer(&mut self) -> &mut Producer<T> {
         self.producer.get_or_insert_with(|| {
-            let segment = self.segment.as_ref().expect("only those of segments leave");
+            let segment = self
+                .segment
+                .as_ref()
+                .expect("only endpoints of segments are dropped");
             segment.ring.producer().expect("the role is free")
         })
     }
 
-    /// The consumer; another one if it has left.
+    /// The consumer; a new one if it was dropped.
     fn consumer(&mut self) -> &mut Consumer<T> {
         self.consumer.get_or_insert_with(|| {
-            let segment = self.segment.as_ref().expect("only those of segments leave");
+            let segment = self
+                .segment
+                .as_ref()
+                .expect("only endpoints of segments are dropped");
             segment.ring.consumer().expect("the role is free")
         })
     }
@@ -414,41 +423,41 @@ impl<'a, T: Record + PartialEq + Debug> World<'a, T> {
         self.capacity - self.queue.len()
     }
 
-    /// What the producer can write; nothing once it has closed.
+    /// The number of records that the producer can write; zero once it has closed.
     fn writable(&self) -> usize {
         if self.producer_closed { 0 } else { self.room() }
     }
 
-    /// Why nothing can be pushed now, if so.
+    /// The error of a push, if there is no room.
     fn refusal(&self) -> Option<ClaimError> {
         match self.writable() {
-            0 if self.consumer_is_gone() || self.producer_closed => Some(ClaimError::Abandoned),
+            0 if self.consumer_has_closed() || self.producer_closed => Some(ClaimError::Abandoned),
             0 => Some(ClaimError::Full),
             _ => None,
         }
     }
 
-    /// Why no more room comes for a call that may wait no longer.
+    /// The error of a push whose time has passed.
     fn late(&self) -> ClaimError {
-        if self.consumer_is_gone() || self.producer_closed {
+        if self.consumer_has_closed() || self.producer_closed {
             ClaimError::Abandoned
         } else {
             ClaimError::TimedOut
         }
     }
 
-    /// What the next pop gives.
+    /// The result of the next pop.
     fn next(&self) -> Result<T, PopError> {
         match self.queue.front() {
             Some(value) => Ok(*value),
-            None if self.producer_is_gone() || self.consumer_closed => Err(PopError::Abandoned),
+            None if self.producer_has_closed() || self.consumer_closed => Err(PopError::Abandoned),
             None => Err(PopError::Empty),
         }
     }
 
-    /// Why no more comes for a call that may wait no longer.
+    /// The error of a pop whose time has passed.
     fn nothing_in_time(&self) -> PopError {
-        if self.producer_is_gone() || self.consumer_closed {
+        if self.producer_has_closed() || self.consumer_closed {
             PopError::Abandoned
         } else {
             PopError::TimedOut
@@ -462,8 +471,8 @@ impl<'a, T: Record + PartialEq + Debug> World<'a, T> {
     fn published_alone(&mut self, value: T) {
         self.published([value].into_iter());
         if let Some(segment) = &self.segment {
-            let journey = if segment.file.rides() {
-                &self.journeys.rides
+            let journey = if segment.file.has_inline_copy() {
+                &self.journeys.has_inline_copy
             } else {
                 &self.journeys.walks
             };
@@ -483,7 +492,7 @@ impl<'a, T: Record + PartialEq + Debug> World<'a, T> {
         self.head = self.head.wrapping_add(count as u64);
     }
 
-    /// What the ends say of themselves is what the queue says.
+    /// Compares the state of the endpoints with that of the queue.
     fn compare(&self) {
         let unread = self.queue.len() as u64;
         if let Some(producer) = &self.producer {
@@ -494,7 +503,7 @@ impl<'a, T: Record + PartialEq + Debug> World<'a, T> {
             assert_eq!(producer.vacant(), self.room() as u64);
             assert_eq!(producer.corruption(), None);
             assert_eq!(producer.capacity(), self.capacity as u64);
-            assert_eq!(producer.is_abandoned(), self.consumer_is_gone());
+            assert_eq!(producer.is_abandoned(), self.consumer_has_closed());
         }
         if let Some(consumer) = &self.consumer {
             assert_eq!(consumer.position(), self.head);
@@ -503,7 +512,7 @@ impl<'a, T: Record + PartialEq + Debug> World<'a, T> {
             assert_eq!(consumer.is_full(), self.room() == 0);
             assert_eq!(consumer.corruption(), None);
             assert_eq!(consumer.capacity(), self.capacity as u64);
-            assert_eq!(consumer.is_abandoned(), self.producer_is_gone());
+            assert_eq!(consumer.is_abandoned(), self.producer_has_closed());
         }
     }
 }
@@ -526,7 +535,7 @@ fn fill<T: Record + PartialEq + Debug>(
             }
         }
         _ => {
-            // SAFETY: this is the only thread, and it touches nothing else at the same time.
+            // SAFETY: this is the only thread, and it accesses nothing else at the same time.
             let (front, back) = unsafe { claim.slices_mut() };
             front.copy_from_slice(&values[..split]);
             back.copy_from_slice(&values[split..]);
@@ -544,7 +553,7 @@ fn fill<T: Record + PartialEq + Debug>(
     committed.unwrap_or(0)
 }
 
-/// Looks at records in every way; returns how many of them were released.
+/// Reads records by every method; returns how many of them were released.
 fn look<T: Record + PartialEq + Debug>(
     peek: PeekMany<'_, T>,
     expected: &[T],
@@ -552,7 +561,7 @@ fn look<T: Record + PartialEq + Debug>(
     release: Option<usize>,
 ) -> usize {
     assert_eq!(peek.len(), expected.len());
-    // SAFETY: this is the only thread, and it writes nothing at the same time.
+    // SAFETY: this is the only thread, and it does not write at the same time.
     assert_eq!(unsafe { peek.slices() }, expected.split_at(split));
     assert_eq!(peek.iter().len(), expected.len());
     assert!(peek.iter().eq(expected.iter().copied()));

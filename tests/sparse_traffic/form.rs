@@ -1,4 +1,4 @@
-//! One way to sleep, by the words that a child is started with.
+//! One form of sleep, and the words that pass it to a child.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use super::common::forbid::forbid;
 use super::common::sleep_state::{EndState, SleepPage};
 use super::waits::Way;
 
-/// What all its wakes together are called in the words.
+/// The words for the fences.
 pub(crate) const FENCES: [&str; 3] = ["asymmetric", "symmetric", "no-membarrier"];
 
-/// Who sleeps, how it waits, and on what.
+/// Which endpoint sleeps, how it waits, and on which doorbell.
 #[derive(Clone)]
 pub(crate) struct Form {
     pub(crate) sleeper: Role,
@@ -21,7 +21,7 @@ pub(crate) struct Form {
 }
 
 impl Form {
-    /// All of them. Only plain ends sleep on semaphores.
+    /// All forms. Only plain endpoints sleep on semaphores.
     pub(crate) fn all() -> Vec<Self> {
         let mut forms = Vec::new();
         for sleeper in [Role::Consumer, Role::Producer] {
@@ -37,7 +37,7 @@ impl Form {
         forms
     }
 
-    /// Those with the fences that are the default.
+    /// The forms with the default fences.
     pub(crate) fn usual() -> Vec<Self> {
         let mut forms = Self::all();
         forms.retain(|form| form.fences == FENCES[0]);
@@ -77,14 +77,14 @@ impl Form {
             .spin(Duration::ZERO)
     }
 
-    /// In a child: the kernel that the form is for.
+    /// In a child: sets up the kernel that the form needs.
     pub(crate) fn prepare(&self) {
         if self.fences == "no-membarrier" {
             forbid(libc::SYS_membarrier);
         }
     }
 
-    /// Whether barriers reach the ends.
+    /// Whether the endpoints' processes are registered for barriers.
     pub(crate) fn has_barriers(&self) -> bool {
         self.fences == FENCES[0]
     }
@@ -97,7 +97,7 @@ impl Form {
         }
     }
 
-    /// What the sleeper and its peer have counted.
+    /// The counters of the sleeper and its peer.
     pub(crate) fn counts(&self, page: &SleepPage) -> [EndState; 2] {
         let state = page.read();
         match self.sleeper {

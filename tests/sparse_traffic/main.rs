@@ -1,15 +1,15 @@
-//! Messages one by one, each awaited by an endpoint that sleeps in the kernel.
+//! Single messages, for each of which an endpoint sleeps in the kernel.
 //!
-//! In each of the four ways to wait (a plain end, `Select`, an async endpoint, a pollable
-//! one), on both doorbells where there is a choice, with and without `membarrier`, a
-//! consumer that waits for messages and a producer that waits for room: every message
-//! arrives once and in order, and none of them arrives only because a deadline ended the
-//! sleep. And where the waker does its wakes wrongly, the counter of rescues says so.
+//! The forms combine: the four kinds of wait (a plain endpoint, `Select`, an async
+//! endpoint, a pollable one), both doorbells where both are possible, with and without
+//! `membarrier`, and a consumer that waits for messages or a producer that waits for room.
+//! Every message arrives once and in order, and no deadline is needed to end a sleep. If
+//! the waker wakes wrongly, the counter of rescues shows it.
 //!
 //! `QUOIT_SPARSE=20000` sends this many messages in each form instead of 200, and prints
-//! what each form has counted.
+//! the counters of each form.
 //!
-//! The async endpoints want the feature `futures`.
+//! The async endpoints need the feature `futures`.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -36,7 +36,7 @@ common::suite::suite! {
     tests: [
         sleepers_are_woken_for_every_message,
         a_waker_that_wakes_wrongly_is_counted_as_rescues,
-        a_foreign_waker_that_wakes_rightly_is_not,
+        a_foreign_waker_that_wakes_correctly_causes_no_rescue,
     ],
     parts: [producer, consumer],
 }
@@ -64,8 +64,8 @@ fn producer(words: &[String]) {
         let pushed = producer.try_push([number, now()]);
         pushed.expect("the consumer has caught up");
     }
-    say(pace.asleep);
-    // The goodbye must not end the sleep for the last message.
+    say(pace.sleeping);
+    // The close must not end the sleep for the last message.
     hear();
 }
 
@@ -90,28 +90,28 @@ fn consumer(words: &[String]) {
     let mut pace = Pace::new(&words[0], &form, begin);
     let mut releases = [u64::MAX; 2];
     for number in 0..pace.count {
-        // Behind the last message the producer does not wait for room.
+        // After the last message the producer does not wait for room.
         if number + 1 < pace.count {
             pace.pass();
         }
-        let [found, time] = consumer.pop().expect("the producer lives");
+        let [found, time] = consumer.pop().expect("the producer is attached");
         assert_eq!(found, number, "once, and in order");
-        // The push before this one went into the room of two releases ago.
+        // The previous push used the room of the release before the last one.
         worst = worst.max(time.saturating_sub(releases[0]));
         releases = [releases[1], now()];
     }
-    say(pace.asleep);
+    say(pace.sleeping);
     say(worst);
     hear();
 }
 
-/// In a child: says that it is ready; how many messages there will be.
+/// In a child: reports that it is ready; returns the number of messages.
 fn begin() -> u64 {
     say("ready");
     hear().parse().expect("a count")
 }
 
-/// A form that is under way.
+/// A running form.
 struct Run {
     form: Form,
     name: RingName,
@@ -141,7 +141,7 @@ fn sleepers_are_woken_for_every_message() {
     print!("[{:.1} s] ", start.elapsed().as_secs_f64());
 }
 
-/// A child with an end of the ring, ready to begin.
+/// A child with an endpoint of the ring, ready to begin.
 fn start(part: &str, name: &RingName, form: &Form) -> Child {
     let words = form.words();
     let mut arguments = vec![name.as_str()];
@@ -174,7 +174,7 @@ impl Run {
     }
 
     fn finish(self, count: u64) -> String {
-        let asleep: u64 = self.waker.says_in_the_end().parse().expect("a count");
+        let sleeping: u64 = self.waker.says_in_the_end().parse().expect("a count");
         let consumer = match self.form.sleeper {
             Role::Producer => &self.waker,
             _ => &self.sleeper,
@@ -184,10 +184,13 @@ impl Run {
         let form = self.form.words().join(", ");
         let rescues = sleeper.rescues + waker.rescues;
         assert_eq!(rescues, 0, "{form}: a wake was lost");
-        // The others were sent while the sleeper was on its way.
-        assert!(asleep > count / 2, "{form}: {asleep} found it asleep");
+        // The others were sent before the sleeper slept.
+        assert!(
+            sleeping > count / 2,
+            "{form}: {sleeping} were sent during a sleep"
+        );
         let parks = sleeper.parks;
-        assert!(parks >= asleep, "{form}: {parks} parks, {asleep} seen");
+        assert!(parks >= sleeping, "{form}: {parks} parks, {sleeping} seen");
         let wakes = waker.wakes;
         assert!(wakes > count / 2, "{form}: {wakes} wakes");
         let registered = sleeper.registered;
@@ -195,7 +198,7 @@ impl Run {
         self.sleeper.succeeds();
         self.waker.succeeds();
         format!(
-            "{form}: {count} messages, {asleep} to one fast asleep, {parks} parks, {wakes} wakes, \
+            "{form}: {count} messages, {sleeping} sent during a sleep, {parks} parks, {wakes} wakes, \
              {rescues} rescues, at worst {:.2} ms late",
             worst / 1e6
         )

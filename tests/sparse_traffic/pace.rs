@@ -11,16 +11,16 @@ use super::common::dice::Dice;
 use super::common::sleep_state::SleepPage;
 use super::form::Form;
 
-/// One message of this many is sent as soon as the sleeper's word says that it sleeps: it
-/// may find the sleeper between its word and its sleep.
+/// One message of this many is sent as soon as the sleeper's word is parked: the sleeper
+/// may be between its word and its sleep.
 const HASTY: u64 = 4;
 
 /// A waker's view of the sleeper.
 pub(crate) struct Pace {
-    /// How many messages there will be.
+    /// The number of messages.
     pub(crate) count: u64,
-    /// How many of them found the sleeper asleep in the kernel.
-    pub(crate) asleep: u64,
+    /// The number of messages that were sent while the sleeper slept in the kernel.
+    pub(crate) sleeping: u64,
     form: Form,
     page: SleepPage,
     sleeper: u32,
@@ -33,22 +33,22 @@ impl Pace {
         Self {
             count: begin(),
             sleeper: hear().parse().expect("a process"),
-            asleep: 0,
+            sleeping: 0,
             form: form.clone(),
             page,
             dice: Dice(1),
         }
     }
 
-    /// Returns when it is time for the next message: the sleeper sleeps, or is about to.
+    /// Returns when the next message is due: the sleeper sleeps, or is about to.
     pub(crate) fn pass(&mut self) {
         wait_until(|| self.form.is_parked(&self.page));
         if self.dice.roll(HASTY) == 0 {
             return;
         }
-        wait_until(|| is_asleep(self.sleeper));
-        self.asleep += 1;
-        // Not always right after it fell asleep.
+        wait_until(|| is_sleeping(self.sleeper));
+        self.sleeping += 1;
+        // Not always directly after the beginning of the sleep.
         sleep(Duration::from_micros(self.dice.roll(200) as u64));
     }
 }
@@ -62,7 +62,7 @@ pub(crate) fn wait_until(mut is_so: impl FnMut() -> bool) {
 }
 
 /// Whether each thread of a process waits in the kernel.
-fn is_asleep(pid: u32) -> bool {
+fn is_sleeping(pid: u32) -> bool {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("the sleeper's threads");
     tasks.flatten().all(|task| {
         // A thread that has ended does not run either.

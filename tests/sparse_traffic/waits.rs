@@ -1,4 +1,4 @@
-//! Four ways to wait for a message or for room.
+//! Four kinds of wait for a message or for room.
 
 use std::os::fd::AsRawFd;
 
@@ -13,7 +13,7 @@ pub(crate) type Stamped = [u64; 2];
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
     Plain,
-    /// Beside a ring in which nothing happens.
+    /// Together with an idle ring.
     Select,
     #[cfg(feature = "futures")]
     Async,
@@ -21,7 +21,7 @@ pub(crate) enum Way {
 }
 
 impl Way {
-    /// With what each can sleep on.
+    /// Each with the doorbells that it can sleep on.
     pub(crate) const ALL: &[(Self, DoorbellKind)] = &[
         (Self::Plain, DoorbellKind::Futex),
         (Self::Plain, DoorbellKind::Semaphore),
@@ -34,12 +34,12 @@ impl Way {
     /// A consumer's pop, which waits for a message.
     pub(crate) fn pops(self, mut consumer: Consumer<Stamped>) -> Box<dyn FnMut() -> Stamped> {
         match self {
-            Self::Plain => Box::new(move || consumer.pop().expect("the producer lives")),
+            Self::Plain => Box::new(move || consumer.pop().expect("the producer is attached")),
             Self::Select => {
                 let (silent, mut other) = RingOptions::new(1).heap::<u64>().expect("a ring");
                 let mut select = Select::new();
                 Box::new(move || {
-                    let _ = &silent; // it lives
+                    let _ = &silent; // it is attached
                     let ends = &mut [other.interest(), consumer.interest()];
                     assert_eq!(select.wait(ends, None).expect("work"), Selected::Ready(1));
                     consumer.try_pop().expect("a message")
@@ -47,10 +47,10 @@ impl Way {
             }
             #[cfg(feature = "futures")]
             Self::Async => {
-                let mut consumer = consumer.into_async().expect("an async end");
+                let mut consumer = consumer.into_async().expect("an async endpoint");
                 Box::new(move || {
                     let popped = futures_executor::block_on(consumer.pop());
-                    popped.expect("the producer lives")
+                    popped.expect("the producer is attached")
                 })
             }
             Self::Pollable => {
@@ -60,7 +60,7 @@ impl Way {
                         becomes_readable(&consumer);
                         match consumer.get().try_pop() {
                             Err(PopError::Empty) => {}
-                            popped => return popped.expect("the producer lives"),
+                            popped => return popped.expect("the producer is attached"),
                         }
                     }
                 })
@@ -72,13 +72,13 @@ impl Way {
     pub(crate) fn pushes(self, mut producer: Producer<Stamped>) -> Box<dyn FnMut(Stamped)> {
         match self {
             Self::Plain => {
-                Box::new(move |message| producer.push(message).expect("the consumer lives"))
+                Box::new(move |message| producer.push(message).expect("the consumer is attached"))
             }
             Self::Select => {
                 let (silent, mut other) = RingOptions::new(1).heap::<u64>().expect("a ring");
                 let mut select = Select::new();
                 Box::new(move |message| {
-                    let _ = &silent; // it lives
+                    let _ = &silent; // it is attached
                     let ends = &mut [other.interest(), producer.interest()];
                     assert_eq!(select.wait(ends, None).expect("work"), Selected::Ready(1));
                     producer.try_push(message).expect("there is room");
@@ -86,10 +86,10 @@ impl Way {
             }
             #[cfg(feature = "futures")]
             Self::Async => {
-                let mut producer = producer.into_async().expect("an async end");
+                let mut producer = producer.into_async().expect("an async endpoint");
                 Box::new(move |message| {
                     let pushed = futures_executor::block_on(producer.push(message));
-                    pushed.expect("the consumer lives");
+                    pushed.expect("the consumer is attached");
                 })
             }
             Self::Pollable => {
@@ -99,7 +99,7 @@ impl Way {
                         becomes_readable(&producer);
                         match producer.get().try_push(message) {
                             Err(PushError::Full(_)) => {}
-                            pushed => return pushed.expect("the consumer lives"),
+                            pushed => return pushed.expect("the consumer is attached"),
                         }
                     }
                 })

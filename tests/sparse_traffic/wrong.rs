@@ -1,8 +1,8 @@
-//! A waker that keeps the layout but for its wakes, as a client in another language may:
-//! it writes to the segment behind the back of an idle peer of the sleeper.
+//! A waker that follows the layout except for its wakes, as a faulty client in another
+//! language might. It writes to the segment while the sleeper's peer is idle.
 //!
-//! Each of its messages arrives, at the deadline of a sleep. That it is the wakes that
-//! fail shows in the counter of rescues, and nowhere else.
+//! Each of its messages arrives, at the deadline of a sleep. Only the counter of rescues
+//! shows that the wakes fail.
 
 use std::fs::File;
 use std::sync::atomic::{Ordering, fence};
@@ -20,24 +20,24 @@ use super::pace::wait_until;
 use super::start;
 use super::waits::Stamped;
 
-/// This many wakes in a row that have not arrived are no rescue yet: each may be under way.
+/// This many consecutive missing wakes are not a rescue yet: each may still arrive.
 const UNDER_WAY: u64 = 7;
-/// If there is no rescue after this many messages, there never is.
+/// The most messages until the first rescue.
 const MOST: u64 = 40;
-/// Where each endpoint's sleep word and semaphore lie.
+/// The offsets of each endpoint's sleep word and semaphore.
 const WORDS: [(u64, u64); 2] = [(12288, 12544), (12416, 12672)];
 
 /// How the sleeper is woken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wake {
     Rightly,
-    /// `FUTEX_WAKE` with the flag that keeps it in the waker's own process.
+    /// `FUTEX_WAKE` with the flag for the waker's own process.
     Privately,
-    /// The futex, of a sleeper on a semaphore.
+    /// The futex, although the sleeper uses a semaphore.
     ByFutex,
-    /// The semaphore of its own end.
+    /// The semaphore of its own endpoint.
     ByOwnSemaphore,
-    /// The semaphore, of a sleeper on a futex.
+    /// The semaphore, although the sleeper uses a futex.
     BySemaphore,
 }
 
@@ -50,7 +50,7 @@ impl Wake {
     }
 }
 
-/// A sleeper, and the segment as the waker sees it.
+/// A sleeper, and the waker's mapping of the segment.
 struct Waker {
     form: Form,
     wake: Wake,
@@ -58,7 +58,7 @@ struct Waker {
     page: SleepPage,
     map: MmapRaw,
     sent: u64,
-    /// Dropped last: the name, and the child, which is killed.
+    /// Dropped last: the name, and the child, which the drop kills.
     _child: Child,
     _name: RingName,
 }
@@ -107,7 +107,7 @@ impl Waker {
         let is_producer = usize::from(self.form.sleeper == Role::Producer);
         let (word, semaphore) = WORDS[is_producer];
         if self.form.is_parked(&self.page) {
-            // Nobody but the sleeper changes it at the same time, and only at a deadline.
+            // Only the sleeper changes it at the same time, and only at a deadline.
             self.segment.write_half(word, 0);
             match self.wake {
                 Wake::Rightly if self.form.doorbell == DoorbellKind::Semaphore => {
@@ -124,7 +124,7 @@ impl Waker {
     }
 
     fn futex(&self, word: u64, call: libc::c_int) {
-        // SAFETY: the word lies in the mapping, which outlives the call.
+        // SAFETY: the word is in the mapping, which outlives the call.
         unsafe { libc::syscall(libc::SYS_futex, self.at(word), call, 1) };
     }
 
@@ -137,7 +137,7 @@ impl Waker {
         self.map.as_mut_ptr().wrapping_add(offset as usize)
     }
 
-    /// Sends until the sleeper was rescued; how often it was.
+    /// Sends until a rescue is counted; returns the count.
     fn send_until_a_rescue(&mut self) -> u64 {
         while self.rescues() == 0 && self.sent < MOST {
             self.send();
@@ -168,7 +168,7 @@ impl std::fmt::Debug for Waker {
     }
 }
 
-/// All at once, since each message waits for a deadline.
+/// In parallel, because each message waits for a deadline.
 fn each(wakes: impl Fn(&Form) -> Vec<Wake>, test: fn(Waker)) {
     let forms = Form::usual().into_iter();
     let wakers: Vec<_> = forms
@@ -193,7 +193,7 @@ pub(crate) fn a_waker_that_wakes_wrongly_is_counted_as_rescues() {
     });
 }
 
-pub(crate) fn a_foreign_waker_that_wakes_rightly_is_not() {
+pub(crate) fn a_foreign_waker_that_wakes_correctly_causes_no_rescue() {
     each(
         |_| vec![Wake::Rightly],
         |mut waker| {

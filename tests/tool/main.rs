@@ -56,6 +56,7 @@ common::suite::suite! {
         what_is_no_ring_is_refused,
         an_end_that_is_taken_is_refused,
         a_line_that_is_too_long_is_refused,
+        a_ring_of_another_schema_is_refused,
         a_killed_sender_loses_nothing,
         a_killed_receiver_loses_nothing,
         a_full_ring_whose_receiver_is_gone_ends_the_sender,

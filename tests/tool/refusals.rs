@@ -44,3 +44,12 @@ pub(crate) fn a_line_that_is_too_long_is_refused() {
     let fill = Observer::open(&name).expect("a ring").positions().len();
     assert_eq!(fill, 0, "nothing of it is there");
 }
+
+pub(crate) fn a_ring_of_another_schema_is_refused() {
+    let name = RingName::new("schema");
+    let tagged = |tag| ["send", name.as_str(), "--schema-tag", tag];
+    Tool::run(&tagged("v1"), b"a line\n").quietly();
+    Tool::run(&tagged("v2"), b"").with(3, "as --schema-tag makes it; leave that out");
+    let received = Tool::run(&["recv", name.as_str(), "--schema-tag", "v1"], b"");
+    assert_eq!(received.quietly(), b"a line\n");
+}

@@ -1,4 +1,4 @@
-//! Where both endpoints of one ring are killed and started again, until it is enough.
+//! Kills and restarts both endpoints of one ring.
 
 use std::fmt;
 use std::thread::sleep;
@@ -15,10 +15,10 @@ use crate::common::sleep_state::SleepPage;
 use crate::ledger::Ledger;
 use crate::load::{End as _, Load};
 
-/// Longer than anything but a machine that is busy with something else.
+/// Longer than any wait, except on a busy machine.
 const STUCK: Duration = Duration::from_secs(2);
 
-/// What both endpoints of a ring are, and how they wait.
+/// The messages of both endpoints, and how they wait.
 pub(crate) struct Form {
     pub(crate) producer: &'static str,
     pub(crate) consumer: &'static str,
@@ -26,14 +26,14 @@ pub(crate) struct Form {
     pub(crate) strategy: &'static str,
 }
 
-/// A ring, and who is at it.
+/// A ring, and its two endpoints.
 struct Arena {
     form: Form,
     capacity: u64,
     dice: Dice,
     producer: End,
     consumer: End,
-    /// When the younger of both was started.
+    /// When the later of both was started.
     born: Instant,
     segment: SegmentFile,
     page: SleepPage,
@@ -42,10 +42,10 @@ struct Arena {
     tally: Tally,
 }
 
-/// One end, whichever process it is at the moment.
+/// One endpoint, in its current process.
 struct End {
     process: Child,
-    /// What the peer's position passes only with the help of this process.
+    /// The position that the peer passes only if this process works.
     goal: u64,
 }
 
@@ -58,8 +58,8 @@ struct Tally {
     worst: Duration,
 }
 
-/// Kills and restarts both ends in this form, this many times in all; then takes
-/// what they have left.
+/// Kills and restarts both endpoints in this form, this many times in total; then drains
+/// the ring.
 pub(crate) fn torture<L: Load + ?Sized>(form: Form, kills: u64, seed: u64) {
     print!("[seed {seed}] ");
     let name = RingName::new("torture");
@@ -67,7 +67,7 @@ pub(crate) fn torture<L: Load + ?Sized>(form: Form, kills: u64, seed: u64) {
     options.create::<L>(&name).expect("a ring");
     let mut arena = Arena::new(form, name, L::CAPACITY, seed);
     while arena.tally.producers + arena.tally.consumers < kills {
-        arena.await_a_moment();
+        arena.wait_for_a_point();
         let victims = match arena.dice.roll(9) {
             0..=3 => &[Role::Producer][..],
             4..=7 => &[Role::Consumer],
@@ -79,7 +79,7 @@ pub(crate) fn torture<L: Load + ?Sized>(form: Form, kills: u64, seed: u64) {
     arena.settle();
     arena.kill(Role::Producer);
     arena.kill(Role::Consumer);
-    let messages = arena.take_the_rest::<L>();
+    let messages = arena.drain_the_ring::<L>();
     arena.report(messages);
 }
 
@@ -108,9 +108,9 @@ impl Arena {
         }
     }
 
-    /// Waits for some moment to kill at: while a newcomer comes; at work; and
-    /// most often right when an endpoint has gone to sleep.
-    fn await_a_moment(&mut self) {
+    /// Waits for a point of a kill: while an endpoint attaches, at work, and most often
+    /// just when an endpoint has begun to sleep.
+    fn wait_for_a_point(&mut self) {
         match self.dice.roll(4) {
             0 => sleep(Duration::from_micros(self.dice.roll(4000) as u64)),
             1 => {
@@ -119,13 +119,13 @@ impl Arena {
             }
             _ => {
                 self.settle();
-                self.await_a_sleeper();
+                self.wait_for_a_sleeper();
             }
         }
     }
 
-    /// Ends that spin do not sleep: then any moment will do.
-    fn await_a_sleeper(&mut self) {
+    /// Spinning endpoints do not sleep: then it returns at any time.
+    fn wait_for_a_sleeper(&mut self) {
         for _ in 0..20_000 {
             if self.page.consumer_is_parked() || self.page.producer_is_parked() {
                 self.tally.aimed += 1;
@@ -168,15 +168,15 @@ impl Arena {
         self.born = Instant::now();
     }
 
-    /// Waits until each endpoint has gone on with the other one. Only a waker that is
-    /// dead may have left it to a deadline.
+    /// Waits until both endpoints have made progress with each other. A missing wake is
+    /// allowed only if the waker was killed.
     fn settle(&mut self) {
         while self.segment.read(HEAD) <= self.producer.goal
             || self.segment.read(TAIL) <= self.consumer.goal
         {
             let ended = self.producer.process.has_ended() || self.consumer.process.has_ended();
-            assert!(!ended, "an end has ended by itself");
-            assert!(self.born.elapsed() < PATIENCE, "a survivor does not go on");
+            assert!(!ended, "an endpoint has exited");
+            assert!(self.born.elapsed() < PATIENCE, "a peer makes no progress");
             sleep(Duration::from_micros(50));
         }
         let elapsed = self.born.elapsed();
@@ -184,18 +184,21 @@ impl Arena {
         self.tally.stuck += u64::from(elapsed > STUCK);
         let state = self.page.read();
         let rescues = state.producer.rescues + state.consumer.rescues;
-        assert_eq!(rescues, 0, "a wake was lost, and its waker lived");
+        assert_eq!(
+            rescues, 0,
+            "a wake was lost, although its waker was not killed"
+        );
     }
 
-    /// What both endpoints have left when they are dead; returns the number of all
+    /// Drains the ring after both endpoints were killed; returns the number of all
     /// messages.
-    fn take_the_rest<L: Load + ?Sized>(&self) -> u64 {
+    fn drain_the_ring<L: Load + ?Sized>(&self) -> u64 {
         let ledger = Ledger::open(&self.ledger.file());
         let ring = Ring::<L>::open(&self.name).expect("the ring");
-        let producer = ring.producer().expect("its holder is dead");
+        let producer = ring.producer().expect("its holder has died");
         let messages = L::number(producer.place());
         ledger.producer_begins(messages);
-        let mut consumer = ring.consumer().expect("its holder is dead");
+        let mut consumer = ring.consumer().expect("its holder has died");
         let mut number = L::number(consumer.place());
         ledger.consumer_begins(number);
         while number < messages {
@@ -215,7 +218,10 @@ impl Arena {
             self.tally
         );
         if self.form.strategy == "parked" {
-            assert!(self.tally.aimed > 0, "nobody was killed beside a sleeper");
+            assert!(
+                self.tally.aimed > 0,
+                "no endpoint was killed while its peer slept"
+            );
         }
     }
 }
@@ -224,7 +230,7 @@ impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} producers and {} consumers killed, {} at a sleep, {} stuck, at worst {} ms",
+            "{} producers and {} consumers killed, {} during a sleep, {} stuck, at worst {} ms",
             self.producers,
             self.consumers,
             self.aimed,

@@ -1,5 +1,5 @@
-//! Frames of all lengths. Their lengths come again after some laps, so a
-//! position tells how many frames lie before it.
+//! Frames of all lengths. The lengths repeat after some laps, so the number of frames
+//! before a position can be computed.
 
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -9,13 +9,13 @@ use quoit::{ClaimError, FrameConsumer, FrameProducer, PopError};
 use crate::common::sample::{bytes, mix};
 use crate::load::Load;
 
-/// Bytes of the longest frame, without and with its header.
+/// The longest payload, and the bytes of its frame.
 const LONGEST: u64 = CAPACITY / 2 - 8;
 const CAPACITY: u64 = 1024;
-/// Bytes after which the lengths come again: some laps.
+/// The period of the lengths in bytes: several laps.
 const ROUND: u64 = 16 * CAPACITY;
 
-/// Where each frame of the first round ends.
+/// The end of each frame of the first round.
 fn ends() -> &'static [u64] {
     static ENDS: OnceLock<Vec<u64>> = OnceLock::new();
     ENDS.get_or_init(|| {
@@ -34,8 +34,8 @@ fn ends() -> &'static [u64] {
     })
 }
 
-/// Bytes of a frame. The first one fits nowhere where another one does not,
-/// so that each round begins with a lap.
+/// The length of a frame. The first one is the longest, so that each round begins with a
+/// lap.
 fn len_in_round(number: u64) -> u64 {
     let dice = mix(number);
     match number {
@@ -78,7 +78,7 @@ impl Load for [u8] {
             let message = message(number);
             match batch.try_push(0, &message) {
                 Ok(()) => {}
-                Err(_) => break, // there is room for those before
+                Err(_) => break, // there is room for the previous ones
             }
         }
         Ok(batch.commit() as u64)

@@ -1,8 +1,8 @@
-//! What the two endpoints have done, in a file that outlives them: their later holders
-//! begin where it says, or the ring has lost something.
+//! A file that records the progress of both endpoints and outlives them. A restarted
+//! endpoint must begin at the recorded message, otherwise the ring has lost something.
 //!
-//! Each endpoint writes down what it is about to do and what it has done. Dead, it
-//! has gone as far as the one, and no further than the other.
+//! Each endpoint records what it is about to do and what it has done. After a kill its
+//! progress is between the two.
 #![allow(clippy::disallowed_types, reason = "killed processes share the ledger")]
 
 use std::fs::OpenOptions;
@@ -12,26 +12,26 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
 use memmap2::{MmapOptions, MmapRaw};
 
-/// Numbers of messages, each one behind the last.
+/// Numbers of messages: each is one more than the last message.
 #[repr(C)]
 struct Lines {
-    /// The producer may have published those before.
+    /// The producer may have published the messages before this one.
     intended: AtomicU64,
-    /// It has published those before.
+    /// It has published the messages before this one.
     published: AtomicU64,
-    /// Some consumer saw those before, whole and in order.
+    /// A consumer has received the messages before this one, whole and in order.
     seen: AtomicU64,
-    /// Those before were released.
+    /// The messages before this one were released.
     released: AtomicU64,
-    /// How many were seen again.
+    /// The number of redelivered messages.
     redelivered: AtomicU64,
 }
 
-/// A mapped ledger: a store is there at once, whatever becomes of its process.
+/// A mapped ledger: a store is kept even if its process is killed directly afterwards.
 pub(crate) struct Ledger(MmapRaw);
 
 impl Ledger {
-    /// Opens the ledger of this path, or begins one.
+    /// Opens or creates the ledger with this path.
     pub(crate) fn open(path: &Path) -> Self {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
@@ -43,8 +43,8 @@ impl Ledger {
     }
 
     fn lines(&self) -> &Lines {
-        // SAFETY: the mapping is so long, aligned to a page, and nothing but
-        // atomics for all who have it.
+        // SAFETY: the mapping has this length and is aligned to a page, and every process
+        // accesses it only by atomics.
         unsafe { &*self.0.as_ptr().cast::<Lines>() }
     }
 
@@ -54,7 +54,7 @@ impl Ledger {
         let (least, most) = (lines.published.load(SeqCst), lines.intended.load(SeqCst));
         assert!(
             (least..=most).contains(&number),
-            "a producer goes on at {number}; its predecessor had published {least} to {most}"
+            "a producer continues at {number}; the previous one had published {least} to {most}"
         );
     }
 
@@ -64,7 +64,7 @@ impl Ledger {
         let (least, most) = (lines.released.load(SeqCst), lines.seen.load(SeqCst));
         assert!(
             (least..=most).contains(&number),
-            "a consumer goes on at {number}; its predecessor had released {least} of {most}"
+            "a consumer continues at {number}; the previous one had released {least} of {most}"
         );
     }
 
@@ -73,12 +73,12 @@ impl Ledger {
         self.lines().intended.store(numbers.end, SeqCst);
     }
 
-    /// The producer has published those before this number.
+    /// The producer has published the messages before this number.
     pub(crate) fn published(&self, number: u64) {
         self.lines().published.store(number, SeqCst);
     }
 
-    /// A consumer has this one before it, whole.
+    /// A consumer has received this message whole.
     pub(crate) fn sees(&self, number: u64) {
         let lines = self.lines();
         if number < lines.seen.load(SeqCst) {
@@ -88,12 +88,12 @@ impl Ledger {
         }
     }
 
-    /// The consumer has released those before this number.
+    /// The consumer has released the messages before this number.
     pub(crate) fn released(&self, number: u64) {
         self.lines().released.store(number, SeqCst);
     }
 
-    /// How many messages were seen more than once.
+    /// How many messages were redelivered.
     pub(crate) fn redelivered(&self) -> u64 {
         self.lines().redelivered.load(SeqCst)
     }

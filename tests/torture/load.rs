@@ -1,4 +1,4 @@
-//! What both endpoints do until they are killed, whatever the shape.
+//! The work of both endpoints, in either shape, until they are killed.
 
 use std::ops::Range;
 use std::path::Path;
@@ -12,7 +12,7 @@ use quoit::{
 use crate::common::dice::Dice;
 use crate::ledger::Ledger;
 
-/// An end of either shape.
+/// An endpoint of either shape.
 pub(crate) trait End {
     fn place(&self) -> u64;
 }
@@ -43,17 +43,17 @@ impl End for FrameConsumer {
 
 /// Messages whose numbers follow from their positions.
 pub(crate) trait Load: Shape<Producer: End, Consumer: End> {
-    /// Of a ring so small that both endpoints wait, again and again.
+    /// So small that both endpoints wait often.
     const CAPACITY: u64;
 
-    /// How many messages lie before this position.
+    /// How many messages are before this position.
     fn number(position: u64) -> u64;
 
-    /// Pushes the first of these, or more, and waits for room; returns how many.
+    /// Waits for room and pushes the first of these, or more; returns how many.
     fn push(producer: &mut Self::Producer, numbers: Range<u64>) -> Result<u64, ClaimError>;
 
-    /// Waits for these messages or the first of them, checks every byte, shows
-    /// their numbers to `sees`, and releases them; returns how many.
+    /// Waits for these messages or the first of them, checks every byte, passes their
+    /// numbers to `sees`, and releases them; returns how many.
     fn take(
         consumer: &mut Self::Consumer,
         numbers: Range<u64>,
@@ -61,11 +61,10 @@ pub(crate) trait Load: Shape<Producer: End, Consumer: End> {
     ) -> Result<u64, PopError>;
 }
 
-/// Pushes on from where the previous holder was killed. Its arguments are those
-/// that `Arena` starts an endpoint with.
+/// Pushes, from where the previous holder was killed. The arguments are from `Arena`.
 pub(crate) fn produce<L: Load + ?Sized>(arguments: &[String]) {
     let (ring, ledger, mut dice) = begin::<L>(arguments);
-    let mut producer = ring.producer().expect("its predecessor is dead");
+    let mut producer = ring.producer().expect("the previous holder was killed");
     let mut number = L::number(producer.place());
     ledger.producer_begins(number);
     loop {
@@ -73,24 +72,24 @@ pub(crate) fn produce<L: Load + ?Sized>(arguments: &[String]) {
         ledger.intends(&numbers);
         match L::push(&mut producer, numbers) {
             Ok(count) => number += count,
-            Err(ClaimError::Abandoned) => {} // until another one comes
+            Err(ClaimError::Abandoned) => {} // until a new peer attaches
             Err(other) => panic!("{other}"),
         }
         ledger.published(number);
     }
 }
 
-/// Takes on from where the previous holder was killed.
+/// Consumes, from where the previous holder was killed.
 pub(crate) fn consume<L: Load + ?Sized>(arguments: &[String]) {
     let (ring, ledger, mut dice) = begin::<L>(arguments);
-    let mut consumer = ring.consumer().expect("its predecessor is dead");
+    let mut consumer = ring.consumer().expect("the previous holder was killed");
     let mut number = L::number(consumer.place());
     ledger.consumer_begins(number);
     loop {
         let numbers = number..number + some(&mut dice);
         match L::take(&mut consumer, numbers, |number| ledger.sees(number)) {
             Ok(count) => number += count,
-            Err(PopError::Abandoned) => {} // until another one comes
+            Err(PopError::Abandoned) => {} // until a new peer attaches
             Err(other) => panic!("{other}"),
         }
         ledger.released(number);
@@ -110,12 +109,14 @@ fn begin<L: Load + ?Sized>(arguments: &[String]) -> (Ring<L>, Ledger, Dice) {
         panic!("a name, a ledger, a strategy and a seed are expected");
     };
     let mut dice = Dice(seed.parse().expect("a number"));
-    let ring = manners(strategy, &mut dice).open(name).expect("the ring");
+    let ring = endpoint_options(strategy, &mut dice)
+        .open(name)
+        .expect("the ring");
     (ring, Ledger::open(Path::new(ledger)), dice)
 }
 
-/// How an endpoint waits and wakes: not always as the previous holder or its peer does.
-fn manners(strategy: &str, dice: &mut Dice) -> RingOptions {
+/// How an endpoint waits and wakes: not always like the previous holder or the peer.
+fn endpoint_options(strategy: &str, dice: &mut Dice) -> RingOptions {
     let options = RingOptions::default().fences(match dice.roll(3) {
         0 => Fences::Symmetric,
         _ => Fences::Asymmetric,

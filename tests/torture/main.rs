@@ -1,16 +1,14 @@
-//! Torture: both endpoints of a ring are killed with SIGKILL at random, thousands
-//! of times, while they push and pop as fast as they can, and are started
-//! again at once.
+//! Stress test: both endpoints of a ring are killed with SIGKILL at random, thousands of
+//! times, while they push and pop as fast as they can, and are restarted immediately.
 //!
-//! A message's number follows from its position and its bytes from its number,
-//! and a ledger outlives both endpoints. So a restarted peer that continues too early or
-//! too late, a message that is lost, torn or out of order, or delivered again
-//! though it was released, is found where it happens. After each death both
-//! ends must continue, and no wake-up may be lost but by the death of its waker.
+//! A message's number is computed from its position and its bytes from its number, and a
+//! ledger outlives both endpoints. So the test detects at once if a restarted peer
+//! continues too early or too late, if a message is lost, torn or out of order, or if a
+//! released message is delivered again. After each kill both endpoints must continue. Only
+//! the kill of a waker may lose a wake-up.
 //!
-//! Two thousand deaths in all forms together; with `QUOIT_TORTURE=20000` as
-//! many as that. `QUOIT_TORTURE_SEED` repeats the choices of a run, though not
-//! its timing.
+//! All forms together have two thousand kills, or as many as `QUOIT_TORTURE` says.
+//! `QUOIT_TORTURE_SEED` repeats the choices of a run, but not its timing.
 
 mod arena;
 #[path = "../common/mod.rs"]
@@ -32,12 +30,12 @@ use records::Message;
 
 common::suite::suite! {
     tests: [
-        ends_of_records_that_sleep_on_futexes,
-        ends_of_records_that_sleep_on_semaphores,
-        ends_of_records_that_spin,
-        ends_of_frames_that_sleep_on_futexes,
-        ends_of_frames_that_sleep_on_semaphores,
-        ends_of_frames_that_spin,
+        endpoints_of_records_that_sleep_on_futexes,
+        endpoints_of_records_that_sleep_on_semaphores,
+        endpoints_of_records_that_spin,
+        endpoints_of_frames_that_sleep_on_futexes,
+        endpoints_of_frames_that_sleep_on_semaphores,
+        endpoints_of_frames_that_spin,
     ],
     parts: [record_producer, record_consumer, frame_producer, frame_consumer],
 }
@@ -95,26 +93,26 @@ fn frame_consumer(arguments: &[String]) {
     consume::<[u8]>(arguments);
 }
 
-fn ends_of_records_that_sleep_on_futexes() {
+fn endpoints_of_records_that_sleep_on_futexes() {
     records(DoorbellKind::Futex, "parked");
 }
 
-fn ends_of_records_that_sleep_on_semaphores() {
+fn endpoints_of_records_that_sleep_on_semaphores() {
     records(DoorbellKind::Semaphore, "parked");
 }
 
-fn ends_of_records_that_spin() {
+fn endpoints_of_records_that_spin() {
     records(DoorbellKind::Futex, "spinning");
 }
 
-fn ends_of_frames_that_sleep_on_futexes() {
+fn endpoints_of_frames_that_sleep_on_futexes() {
     frames(DoorbellKind::Futex, "parked");
 }
 
-fn ends_of_frames_that_sleep_on_semaphores() {
+fn endpoints_of_frames_that_sleep_on_semaphores() {
     frames(DoorbellKind::Semaphore, "parked");
 }
 
-fn ends_of_frames_that_spin() {
+fn endpoints_of_frames_that_spin() {
     frames(DoorbellKind::Futex, "spinning");
 }

@@ -1,4 +1,4 @@
-//! Records, which ride when they are published one by one. The number of a
+//! Records, which are copied inline when they are published one by one. The number of a
 //! record is its position.
 
 use std::ops::Range;

@@ -1,4 +1,4 @@
-//! Frames of up to 63 bytes, of which some may ride.
+//! Frames of up to 63 bytes, some of which may be copied inline.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::common::dice::Dice;
 use crate::common::names::RingName;
 use crate::common::sample::mix;
 
-/// A sequence number, this much content that follows from it, and a checksum.
+/// A sequence number, this much content that is computed from it, and a checksum.
 struct Message(Vec<u8>);
 
 impl Message {
@@ -50,7 +50,7 @@ impl AsRef<[u8]> for Message {
     }
 }
 
-/// Over all bytes, and where they are.
+/// A checksum over all bytes and their places.
 fn checksum(bytes: &[u8]) -> u64 {
     let mut sum = bytes.len() as u64;
     for chunk in bytes.chunks(8) {
@@ -61,7 +61,7 @@ fn checksum(bytes: &[u8]) -> u64 {
     mix(sum)
 }
 
-/// Sends messages in every way there is.
+/// Sends messages by every call.
 pub(crate) fn frame_producer(arguments: &[String]) {
     let mut producer = FrameProducer::open(&arguments[0]).expect("the role is free");
     let messages: u64 = arguments[1].parse().expect("a number");
@@ -76,10 +76,10 @@ pub(crate) fn frame_producer(arguments: &[String]) {
                 let batch: Vec<_> = (sent..sent + count).map(Message::new).collect();
                 if dice.roll(2) == 0 {
                     let pushed = producer.push_slice(0, &batch);
-                    sent += pushed.expect("the consumer is there") as u64;
+                    sent += pushed.expect("the consumer is attached") as u64;
                 } else {
                     let pushed = producer.push_all(0, &batch);
-                    pushed.expect("the consumer is there");
+                    pushed.expect("the consumer is attached");
                     sent += count;
                 }
             }
@@ -90,21 +90,21 @@ pub(crate) fn frame_producer(arguments: &[String]) {
                     let Ok(mut room) = batch.try_claim(0, Message::len(sequence)) else {
                         break;
                     };
-                    // SAFETY: the consumer does not touch what is not published.
+                    // SAFETY: the consumer does not access unpublished bytes.
                     Message::fill(unsafe { room.as_mut_bytes() }, sequence);
                 }
-                // A batch that is dropped publishes nothing.
+                // A dropped batch publishes nothing.
                 if dice.roll(4) > 0 {
                     sent += batch.commit() as u64;
                 }
             }
             2..=4 => {
-                // More than the message takes, of which the rest is given up.
+                // Claims more than the message needs, and commits a part.
                 let len = Message::len(sent);
                 let mut claim = producer
                     .claim(len + dice.roll(17))
-                    .expect("the consumer is there");
-                // SAFETY: the consumer does not touch what is not published.
+                    .expect("the consumer is attached");
+                // SAFETY: the consumer does not access unpublished bytes.
                 let room = unsafe { claim.as_mut_bytes() };
                 Message::fill(&mut room[..len], sent);
                 claim.commit_first(len);
@@ -114,19 +114,19 @@ pub(crate) fn frame_producer(arguments: &[String]) {
                 let message = Message::new(sent);
                 let (first, second) = message.0.split_at(dice.roll(17));
                 let pushed = producer.push_parts(0, &[first, &[], second]);
-                pushed.expect("the consumer is there");
+                pushed.expect("the consumer is attached");
                 sent += 1;
             }
             _ => {
                 let pushed = producer.push(Message::new(sent).as_ref());
-                pushed.expect("the consumer is there");
+                pushed.expect("the consumer is attached");
                 sent += 1;
             }
         }
     }
 }
 
-/// Receives messages in every way there is, until the producer has left.
+/// Receives messages by every call, until the producer has closed.
 pub(crate) fn consume(name: &RingName, messages: u64) {
     let mut consumer = FrameConsumer::open(name).expect("the role is free");
     let mut dice = Dice(2);
@@ -141,14 +141,14 @@ pub(crate) fn consume(name: &RingName, messages: u64) {
         let way = dice.roll(9);
         let end = match way {
             0 => {
-                // Up to the first that is not wanted, which stays.
+                // Up to the first unexpected one, which is not released.
                 let mut left = dice.roll(30);
                 let visit = |frame: FrameView<'_>| {
                     if left == 0 {
                         return ControlFlow::Break(());
                     }
                     left -= 1;
-                    // SAFETY: the producer does not touch what is not released.
+                    // SAFETY: the producer does not access unreleased bytes.
                     take(unsafe { frame.as_bytes() });
                     ControlFlow::Continue(())
                 };
@@ -176,7 +176,7 @@ pub(crate) fn consume(name: &RingName, messages: u64) {
             3 | 4 => consumer.peek_timeout(PATIENCE).map(|frame| {
                 let len = frame.copy_to(&mut buffer);
                 take(&buffer[..len]);
-                // SAFETY: the producer does not touch what is not released.
+                // SAFETY: the producer does not access unreleased bytes.
                 assert_eq!(unsafe { frame.as_bytes() }, &buffer[..len]);
                 frame.release();
             }),
@@ -191,7 +191,7 @@ pub(crate) fn consume(name: &RingName, messages: u64) {
         };
         match end {
             Ok(()) | Err(PopError::TooShort { .. }) => {}
-            Err(PopError::Empty) if way <= 2 => {} // those do not wait
+            Err(PopError::Empty) if way <= 2 => {} // these calls do not wait
             Err(PopError::Abandoned) => break,
             Err(other) => panic!("{other}"),
         }
@@ -199,29 +199,31 @@ pub(crate) fn consume(name: &RingName, messages: u64) {
     assert_eq!(received, messages);
 }
 
-/// Sends back what it receives, until there is nothing more.
+/// Sends each message back, until the producer has closed.
 pub(crate) fn frame_echo(arguments: &[String]) {
     let mut consumer = FrameConsumer::open(&arguments[0]).expect("the role is free");
     let mut producer = FrameProducer::open(&arguments[1]).expect("the role is free");
     say("ready");
     while let Ok(frame) = consumer.peek() {
         let pushed = producer.push(&frame.to_vec());
-        pushed.expect("the consumer is there");
+        pushed.expect("the consumer is attached");
         frame.release();
     }
 }
 
-/// Sends one message at a time, and waits for it to come back.
+/// Sends one message at a time, and waits for its echo.
 pub(crate) fn play(there: &RingName, back: &RingName) {
     let mut producer = FrameProducer::open(there).expect("the role is free");
     let mut consumer = FrameConsumer::open(back).expect("the role is free");
     for sequence in 0..FEWER {
         let message = Message::new(sequence);
-        producer.push(message.as_ref()).expect("the echo is there");
+        producer
+            .push(message.as_ref())
+            .expect("the echo is attached");
         let frame = consumer.peek_timeout(PATIENCE).expect("the echo answers");
         assert_eq!(frame.to_vec(), message.as_ref());
         frame.release();
     }
     let last = consumer.peek_timeout(Duration::ZERO).map(drop);
-    assert_eq!(last, Err(PopError::TimedOut), "nothing comes twice");
+    assert_eq!(last, Err(PopError::TimedOut), "no message arrives twice");
 }

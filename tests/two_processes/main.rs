@@ -1,10 +1,9 @@
 //! Two real processes: every message arrives whole, once, and in order.
 //!
-//! Ten million messages of each shape, and a hundred million with
-//! `QUOIT_SOAK=1`. Each has a sequence number and a checksum over its content;
-//! single, batch and zero-copy calls alternate at random on both sides, so that
-//! messages are copied inline, wrap and come in crowds. Then rings that are nearly always full
-//! or empty, and a ping-pong.
+//! Ten million messages of each shape, and a hundred million with `QUOIT_SOAK=1`. Each has
+//! a sequence number and a checksum over its content. Both sides choose single, batch and
+//! zero-copy calls at random, so that messages are copied inline, wrap, and arrive in
+//! batches. Then there are rings that are nearly always full or empty, and a ping-pong.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -27,13 +26,13 @@ common::suite::suite! {
         frames_arrive_whole_once_and_in_order,
         records_pass_through_a_single_slot,
         frames_pass_through_a_ring_of_two,
-        records_go_there_and_back,
-        frames_go_there_and_back,
+        records_are_echoed,
+        frames_are_echoed,
     ],
     parts: [record_producer, frame_producer, record_echo, frame_echo],
 }
 
-/// Messages of a stream.
+/// The number of messages of a stream.
 fn many() -> u64 {
     match env::var("QUOIT_SOAK") {
         Ok(_) => 100_000_000,
@@ -41,10 +40,10 @@ fn many() -> u64 {
     }
 }
 
-/// Messages where each waits for another one.
+/// The number of messages of a ping-pong.
 const FEWER: u64 = 20_000;
 
-/// Starts `producer` on a ring of this capacity and lets `consume` take all.
+/// Starts `producer` on a ring of this capacity and runs `consume`.
 fn stream<T: Shape + ?Sized>(
     producer: &str,
     capacity: u64,
@@ -79,7 +78,7 @@ fn frames_pass_through_a_ring_of_two() {
 
 /// Starts `echo` on two rings of this capacity and lets `play` send and
 /// receive.
-fn there_and_back<T: Shape + ?Sized>(echo: &str, capacity: u64, play: fn(&RingName, &RingName)) {
+fn ping_pong<T: Shape + ?Sized>(echo: &str, capacity: u64, play: fn(&RingName, &RingName)) {
     let (there, back) = (RingName::new("there"), RingName::new("back"));
     let options = RingOptions::new(capacity);
     options.create::<T>(&there).expect("a ring");
@@ -90,14 +89,17 @@ fn there_and_back<T: Shape + ?Sized>(echo: &str, capacity: u64, play: fn(&RingNa
     child.succeeds();
     for name in [&there, &back] {
         let ride = SegmentFile::open(&name.file()).read(RIDE_POSITION);
-        assert_ne!(ride, 0, "no message rode, though both ends had caught up");
+        assert_ne!(
+            ride, 0,
+            "no message was copied inline, although both endpoints had caught up"
+        );
     }
 }
 
-fn records_go_there_and_back() {
-    there_and_back::<records::Message>("record_echo", 8, records::play);
+fn records_are_echoed() {
+    ping_pong::<records::Message>("record_echo", 8, records::play);
 }
 
-fn frames_go_there_and_back() {
-    there_and_back::<[u8]>("frame_echo", 1024, frames::play);
+fn frames_are_echoed() {
+    ping_pong::<[u8]>("frame_echo", 1024, frames::play);
 }

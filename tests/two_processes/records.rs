@@ -1,4 +1,4 @@
-//! Records of 32 bytes, which may ride.
+//! Records of 32 bytes, which may be copied inline.
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ fn checksum(sequence: u64, [first, second]: [u64; 2]) -> u64 {
     mix(sequence ^ first.rotate_left(7) ^ second.rotate_left(29))
 }
 
-/// Sends messages in every way there is.
+/// Sends messages by every call.
 pub(crate) fn record_producer(arguments: &[String]) {
     let mut producer = Producer::<Message>::open(&arguments[0]).expect("the role is free");
     let messages: u64 = arguments[1].parse().expect("a number");
@@ -56,11 +56,11 @@ pub(crate) fn record_producer(arguments: &[String]) {
                 match dice.roll(3) {
                     0 => {
                         let pushed = producer.push_all(&batch);
-                        pushed.expect("the consumer is there");
+                        pushed.expect("the consumer is attached");
                         sent += count;
                     }
                     1 => {
-                        // The first of them, as many as there is room for.
+                        // The first of them that fit.
                         let mut messages = batch.into_iter();
                         let Ok(pushed) = producer.try_extend(&mut messages) else {
                             continue;
@@ -70,12 +70,12 @@ pub(crate) fn record_producer(arguments: &[String]) {
                     }
                     _ => {
                         let pushed = producer.push_slice(&batch);
-                        sent += pushed.expect("the consumer is there") as u64;
+                        sent += pushed.expect("the consumer is attached") as u64;
                     }
                 }
             }
             1 => {
-                // Several slots in place, of which some are given up.
+                // Several slots in place, some of which are not committed.
                 let claim = producer.try_claim_many(left.min(20) as usize);
                 let Ok(mut claim) = claim else { continue };
                 let commit = 1 + dice.roll(claim.len() as u64);
@@ -84,7 +84,7 @@ pub(crate) fn record_producer(arguments: &[String]) {
                         claim.write(index, Message::new(sequence));
                     }
                 } else {
-                    // SAFETY: the consumer does not touch what is not published.
+                    // SAFETY: the consumer does not access unpublished slots.
                     let (front, back) = unsafe { claim.slices_mut() };
                     for (slot, sequence) in front.iter_mut().chain(back).zip(sent..) {
                         *slot = Message::new(sequence);
@@ -94,21 +94,21 @@ pub(crate) fn record_producer(arguments: &[String]) {
                 sent += commit as u64;
             }
             2..=4 => {
-                let mut claim = producer.claim().expect("the consumer is there");
+                let mut claim = producer.claim().expect("the consumer is attached");
                 claim.write(Message::new(sent));
                 claim.commit();
                 sent += 1;
             }
             _ => {
                 let pushed = producer.push(Message::new(sent));
-                pushed.expect("the consumer is there");
+                pushed.expect("the consumer is attached");
                 sent += 1;
             }
         }
     }
 }
 
-/// Receives messages in every way there is, until the producer has left.
+/// Receives messages by every call, until the producer has closed.
 pub(crate) fn consume(name: &RingName, messages: u64) {
     let mut consumer = Consumer::<Message>::open(name).expect("the role is free");
     let mut dice = Dice(2);
@@ -126,7 +126,7 @@ pub(crate) fn consume(name: &RingName, messages: u64) {
                 if dice.roll(2) == 0 {
                     peek.iter().take(release).for_each(|message| take(&message));
                 } else {
-                    // SAFETY: the producer does not touch what is not released.
+                    // SAFETY: the producer does not access unreleased slots.
                     let (front, back) = unsafe { peek.slices() };
                     front.iter().chain(back).take(release).for_each(&mut take);
                 }
@@ -148,7 +148,7 @@ pub(crate) fn consume(name: &RingName, messages: u64) {
         };
         match end {
             Ok(()) => {}
-            Err(PopError::Empty) if way == 0 => {} // that one does not wait
+            Err(PopError::Empty) if way == 0 => {} // this call does not wait
             Err(PopError::Abandoned) => break,
             Err(other) => panic!("{other}"),
         }
@@ -156,27 +156,27 @@ pub(crate) fn consume(name: &RingName, messages: u64) {
     assert_eq!(received, messages);
 }
 
-/// Sends back what it receives, until there is nothing more.
+/// Sends each message back, until the producer has closed.
 pub(crate) fn record_echo(arguments: &[String]) {
     let mut consumer = Consumer::<Message>::open(&arguments[0]).expect("the role is free");
     let mut producer = Producer::<Message>::open(&arguments[1]).expect("the role is free");
     say("ready");
     while let Ok(message) = consumer.pop() {
-        producer.push(message).expect("the consumer is there");
+        producer.push(message).expect("the consumer is attached");
     }
 }
 
-/// Sends one message at a time, and waits for it to come back.
+/// Sends one message at a time, and waits for its echo.
 pub(crate) fn play(there: &RingName, back: &RingName) {
     let mut producer = Producer::<Message>::open(there).expect("the role is free");
     let mut consumer = Consumer::<Message>::open(back).expect("the role is free");
     for sequence in 0..FEWER {
         producer
             .push(Message::new(sequence))
-            .expect("the echo is there");
+            .expect("the echo is attached");
         let message = consumer.pop_timeout(PATIENCE).expect("the echo answers");
         assert_eq!(message, Message::new(sequence));
     }
     let last = consumer.pop_timeout(Duration::ZERO);
-    assert_eq!(last, Err(PopError::TimedOut), "nothing comes twice");
+    assert_eq!(last, Err(PopError::TimedOut), "no message arrives twice");
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use quoit::{ClaimError, FrameConsumer, FrameProducer, Frames, PopError};
 
-use super::{on_both_kinds_of_ring, takes_its_time};
+use super::{lasts_until_the_timeout, on_both_kinds_of_ring};
 use crate::common::threads::while_waiting;
 
 type Read = fn(&mut FrameConsumer) -> Result<Vec<u8>, PopError>;
@@ -95,7 +95,7 @@ const WRITES: [Write; 14] = [
     |producer, payload| TIMED_WRITES[6](producer, payload, FOREVER),
 ];
 
-/// The payload in three parts, of which one is empty.
+/// The payload in three parts, one of them empty.
 fn in_parts(payload: &[u8]) -> [&[u8]; 3] {
     let (front, back) = payload.split_at(payload.len() / 3);
     [front, &[], back]
@@ -142,7 +142,7 @@ fn payload(number: u8) -> Vec<u8> {
 }
 
 #[test]
-fn every_read_takes_what_is_there() {
+fn every_read_takes_a_message_that_has_arrived() {
     on_both_kinds_of_ring::<[u8]>("frames-at-once", 64, |mut producer, mut consumer| {
         for (number, read) in (0..).zip(READS) {
             producer.try_push(&payload(number)).expect("there is room");
@@ -156,7 +156,7 @@ fn every_read_takes_what_is_there() {
 }
 
 #[test]
-fn every_read_waits_for_a_frame_that_comes() {
+fn every_read_waits_for_a_frame() {
     on_both_kinds_of_ring::<[u8]>("frames-later", 64, |mut producer, mut consumer| {
         for (number, read) in (0..).zip(READS) {
             let wait = move || (read(&mut consumer), consumer);
@@ -169,17 +169,17 @@ fn every_read_waits_for_a_frame_that_comes() {
 }
 
 #[test]
-fn every_read_with_a_timeout_gives_up_when_nothing_comes() {
+fn every_read_with_a_timeout_times_out_on_an_empty_ring() {
     on_both_kinds_of_ring::<[u8]>("frames-in-vain", 64, |_producer, mut consumer| {
         for read in TIMED_READS {
-            let result = takes_its_time(|timeout| read(&mut consumer, timeout));
+            let result = lasts_until_the_timeout(|timeout| read(&mut consumer, timeout));
             assert_eq!(result, Err(PopError::TimedOut));
         }
     });
 }
 
 #[test]
-fn every_read_ends_when_the_producer_leaves() {
+fn every_read_ends_when_the_producer_closes() {
     for read in READS {
         on_both_kinds_of_ring::<[u8]>("frames-alone", 64, |producer, mut consumer| {
             let result = while_waiting(move || read(&mut consumer), || drop(producer));
@@ -189,7 +189,7 @@ fn every_read_ends_when_the_producer_leaves() {
 }
 
 #[test]
-fn a_wait_ends_at_once_when_the_buffer_is_too_short() {
+fn a_read_into_a_buffer_that_is_too_short_ends_immediately() {
     on_both_kinds_of_ring::<[u8]>("frames-too-short", 64, |mut producer, mut consumer| {
         producer.try_push(&payload(1)).expect("there is room");
         let too_short = Err(PopError::TooShort { needed: 24 });
@@ -200,7 +200,7 @@ fn a_wait_ends_at_once_when_the_buffer_is_too_short() {
 }
 
 #[test]
-fn every_write_uses_the_room_that_is_there() {
+fn every_write_uses_existing_room() {
     on_both_kinds_of_ring::<[u8]>("room-at-once", 64, |mut producer, mut consumer| {
         for (number, write) in (0..).zip(WRITES) {
             assert_eq!(write(&mut producer, &payload(number)), Ok(()));
@@ -215,7 +215,7 @@ fn every_write_uses_the_room_that_is_there() {
 }
 
 #[test]
-fn every_write_waits_for_room_that_comes() {
+fn every_write_waits_for_room() {
     on_both_kinds_of_ring::<[u8]>("room-later", 64, |mut producer, mut consumer| {
         fill(&mut producer);
         for write in WRITES {
@@ -228,11 +228,11 @@ fn every_write_waits_for_room_that_comes() {
 }
 
 #[test]
-fn every_write_with_a_timeout_gives_up_when_no_room_comes() {
+fn every_write_with_a_timeout_times_out_on_a_full_ring() {
     on_both_kinds_of_ring::<[u8]>("room-in-vain", 64, |mut producer, mut consumer| {
         fill(&mut producer);
         for write in TIMED_WRITES {
-            let result = takes_its_time(|timeout| write(&mut producer, &[], timeout));
+            let result = lasts_until_the_timeout(|timeout| write(&mut producer, &[], timeout));
             assert_eq!(result, Err(ClaimError::TimedOut));
         }
         take(&mut consumer);
@@ -242,7 +242,7 @@ fn every_write_with_a_timeout_gives_up_when_no_room_comes() {
 }
 
 #[test]
-fn every_write_ends_when_the_consumer_leaves() {
+fn every_write_ends_when_the_consumer_closes() {
     for write in WRITES {
         on_both_kinds_of_ring::<[u8]>("room-alone", 64, |mut producer, consumer| {
             fill(&mut producer);
@@ -253,7 +253,7 @@ fn every_write_ends_when_the_consumer_leaves() {
 }
 
 #[test]
-fn no_write_waits_for_a_frame_that_can_never_fit() {
+fn a_frame_that_can_never_fit_is_refused_immediately() {
     on_both_kinds_of_ring::<[u8]>("room-never", 64, |mut producer, _consumer| {
         for write in WRITES {
             let too_long = Err(ClaimError::TooLong { max: 24 });
@@ -263,7 +263,7 @@ fn no_write_waits_for_a_frame_that_can_never_fit() {
 }
 
 #[test]
-fn an_empty_batch_waits_for_nothing() {
+fn an_empty_batch_does_not_wait() {
     on_both_kinds_of_ring::<[u8]>("batch-of-nothing", 64, |mut producer, _consumer| {
         fill(&mut producer);
         let nothing: [&[u8]; 0] = [];
@@ -273,13 +273,13 @@ fn an_empty_batch_waits_for_nothing() {
 }
 
 #[test]
-fn a_batch_waits_for_no_room_that_it_fills_itself() {
+fn a_batch_does_not_wait_for_room_that_it_occupies_itself() {
     on_both_kinds_of_ring::<[u8]>("batch-of-all", 64, |mut producer, mut consumer| {
         let mut batch = producer.batch();
         for number in 0..2 {
             batch.try_push(7, &payload(number)).expect("there is room");
         }
-        // Nothing of the batch is published: no consumer can make room for more.
+        // Nothing of the batch is published, so no consumer can make room for more.
         let more = batch.claim(7, 0).map(drop);
         assert_eq!(more, Err(ClaimError::TooLong { max: 24 }));
         assert_eq!(batch.commit(), 2);
@@ -290,7 +290,7 @@ fn a_batch_waits_for_no_room_that_it_fills_itself() {
 }
 
 #[test]
-fn all_frames_of_a_slice_are_pushed_though_they_never_fit_at_once() {
+fn all_frames_of_a_slice_larger_than_the_ring_are_pushed() {
     on_both_kinds_of_ring::<[u8]>("frames-of-all", 64, |mut producer, mut consumer| {
         let payloads: Vec<_> = (0..20).map(payload).collect();
         let wait = move || {
@@ -302,7 +302,7 @@ fn all_frames_of_a_slice_are_pushed_though_they_never_fit_at_once() {
         };
         let act = || {
             let pushed = producer.push_all(7, &payloads);
-            pushed.expect("the consumer is there");
+            pushed.expect("the consumer is attached");
         };
         let popped = while_waiting(wait, act);
         assert!(popped.into_iter().eq(payloads.into_iter().map(Ok)));
@@ -310,10 +310,11 @@ fn all_frames_of_a_slice_are_pushed_though_they_never_fit_at_once() {
 }
 
 #[test]
-fn frames_that_were_pushed_before_a_timeout_stay() {
+fn frames_that_were_pushed_before_a_timeout_remain_published() {
     on_both_kinds_of_ring::<[u8]>("frames-some", 64, |mut producer, mut consumer| {
         let payloads: Vec<_> = (0..3).map(payload).collect();
-        let pushed = takes_its_time(|timeout| producer.push_all_timeout(0, &payloads, timeout));
+        let pushed =
+            lasts_until_the_timeout(|timeout| producer.push_all_timeout(0, &payloads, timeout));
         assert_eq!(pushed, Err(ClaimError::TimedOut));
         for number in 0..2 {
             assert_eq!(READS[0](&mut consumer), Ok(payload(number)));

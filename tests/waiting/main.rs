@@ -1,8 +1,8 @@
-//! Every method that waits: it takes what is there at once, waits for what
-//! comes, gives up when its time is over, and ends when the peer leaves.
+//! Every method that waits: it returns immediately if it can, waits otherwise, times out at
+//! its deadline, and ends when the peer closes.
 //!
-//! On rings in a real segment and on the heap. Whether the waiting endpoint already
-//! waits when the other one acts is left open: both orders must do.
+//! On rings in a real segment and on the heap. The other endpoint may act before or after
+//! the wait begins: both orders must work.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -14,10 +14,10 @@ use std::time::{Duration, Instant};
 use common::names::RingName;
 use quoit::{RingOptions, Shape};
 
-/// A wait that is to end in vain.
+/// The timeout of a wait without success.
 const SHORT: Duration = Duration::from_millis(20);
 
-/// Does `check` with a fresh ring in a segment, then with one on the heap.
+/// Runs `check` with a new ring in a segment, then with one on the heap.
 fn on_both_kinds_of_ring<T: Shape + ?Sized>(
     test: &str,
     capacity: u64,
@@ -33,10 +33,10 @@ fn on_both_kinds_of_ring<T: Shape + ?Sized>(
     check(producer, consumer);
 }
 
-/// Asserts that a wait lasts at least as long as it was told.
-fn takes_its_time<R>(wait: impl FnOnce(Duration) -> R) -> R {
+/// Asserts that a wait lasts at least until its timeout.
+fn lasts_until_the_timeout<R>(wait: impl FnOnce(Duration) -> R) -> R {
     let start = Instant::now();
     let result = wait(SHORT);
-    assert!(start.elapsed() >= SHORT, "the wait was over too early");
+    assert!(start.elapsed() >= SHORT, "the wait ended too early");
     result
 }

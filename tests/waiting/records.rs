@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use quoit::{ClaimError, Consumer, PopError, Producer, PushError};
 
-use super::{on_both_kinds_of_ring, takes_its_time};
+use super::{lasts_until_the_timeout, on_both_kinds_of_ring};
 use crate::common::threads::while_waiting;
 
 type Read = fn(&mut Consumer<u64>) -> Result<u64, PopError>;
@@ -129,7 +129,7 @@ const TIMED_WRITES: [TimedWrite; 5] = [
     },
 ];
 
-/// Why a push was refused; the value that was pushed must have come back.
+/// The error of a push; the pushed value must have been returned.
 fn reason(error: PushError<u64>, pushed: u64) -> ClaimError {
     assert_eq!(error.into_inner(), pushed);
     match error {
@@ -143,7 +143,7 @@ fn reason(error: PushError<u64>, pushed: u64) -> ClaimError {
 }
 
 #[test]
-fn every_read_takes_what_is_there() {
+fn every_read_takes_a_message_that_has_arrived() {
     on_both_kinds_of_ring::<u64>("reads-at-once", 1, |mut producer, mut consumer| {
         for (value, read) in (0..).zip(READS) {
             producer.try_push(value).expect("there is room");
@@ -157,7 +157,7 @@ fn every_read_takes_what_is_there() {
 }
 
 #[test]
-fn every_read_waits_for_a_record_that_comes() {
+fn every_read_waits_for_a_record() {
     on_both_kinds_of_ring::<u64>("reads-later", 1, |mut producer, mut consumer| {
         for (value, read) in (0..).zip(READS) {
             let wait = move || (read(&mut consumer), consumer);
@@ -170,17 +170,17 @@ fn every_read_waits_for_a_record_that_comes() {
 }
 
 #[test]
-fn every_read_with_a_timeout_gives_up_when_nothing_comes() {
+fn every_read_with_a_timeout_times_out_on_an_empty_ring() {
     on_both_kinds_of_ring::<u64>("reads-in-vain", 1, |_producer, mut consumer| {
         for read in TIMED_READS {
-            let result = takes_its_time(|timeout| read(&mut consumer, timeout));
+            let result = lasts_until_the_timeout(|timeout| read(&mut consumer, timeout));
             assert_eq!(result, Err(PopError::TimedOut));
         }
     });
 }
 
 #[test]
-fn every_read_ends_when_the_producer_leaves() {
+fn every_read_ends_when_the_producer_closes() {
     for read in READS {
         on_both_kinds_of_ring::<u64>("reads-alone", 1, |producer, mut consumer| {
             let result = while_waiting(move || read(&mut consumer), || drop(producer));
@@ -190,7 +190,7 @@ fn every_read_ends_when_the_producer_leaves() {
 }
 
 #[test]
-fn every_write_uses_the_room_that_is_there() {
+fn every_write_uses_existing_room() {
     on_both_kinds_of_ring::<u64>("writes-at-once", 1, |mut producer, mut consumer| {
         for (value, write) in (0..).zip(WRITES) {
             assert_eq!(write(&mut producer, value), Ok(()));
@@ -204,7 +204,7 @@ fn every_write_uses_the_room_that_is_there() {
 }
 
 #[test]
-fn every_write_waits_for_room_that_comes() {
+fn every_write_waits_for_room() {
     on_both_kinds_of_ring::<u64>("writes-later", 1, |mut producer, mut consumer| {
         producer.try_push(0).expect("there is room");
         for (value, write) in (0..).zip(WRITES) {
@@ -218,11 +218,11 @@ fn every_write_waits_for_room_that_comes() {
 }
 
 #[test]
-fn every_write_with_a_timeout_gives_up_when_no_room_comes() {
+fn every_write_with_a_timeout_times_out_on_a_full_ring() {
     on_both_kinds_of_ring::<u64>("writes-in-vain", 1, |mut producer, mut consumer| {
         producer.try_push(7).expect("there is room");
         for write in TIMED_WRITES {
-            let result = takes_its_time(|timeout| write(&mut producer, 8, timeout));
+            let result = lasts_until_the_timeout(|timeout| write(&mut producer, 8, timeout));
             assert_eq!(result, Err(ClaimError::TimedOut));
         }
         assert_eq!(consumer.try_pop(), Ok(7));
@@ -231,7 +231,7 @@ fn every_write_with_a_timeout_gives_up_when_no_room_comes() {
 }
 
 #[test]
-fn every_write_ends_when_the_consumer_leaves() {
+fn every_write_ends_when_the_consumer_closes() {
     for write in WRITES {
         on_both_kinds_of_ring::<u64>("writes-alone", 1, |mut producer, consumer| {
             producer.try_push(0).expect("there is room");
@@ -242,7 +242,7 @@ fn every_write_ends_when_the_consumer_leaves() {
 }
 
 #[test]
-fn empty_slices_wait_for_nothing() {
+fn empty_slices_do_not_wait() {
     on_both_kinds_of_ring::<u64>("slices-of-nothing", 1, |mut producer, mut consumer| {
         assert_eq!(consumer.pop_slice(&mut []), Ok(0));
         assert_eq!(consumer.pop_exact(&mut []), Ok(()));
@@ -255,7 +255,7 @@ fn empty_slices_wait_for_nothing() {
 }
 
 #[test]
-fn no_call_waits_for_more_than_the_ring_has() {
+fn calls_for_more_than_the_capacity_are_refused() {
     on_both_kinds_of_ring::<u64>("more-than-all", 4, |mut producer, mut consumer| {
         let claimed = producer.claim_many(5).map(drop);
         assert_eq!(claimed, Err(ClaimError::TooLong { max: 4 }));
@@ -290,43 +290,56 @@ fn an_exact_call_waits_until_there_is_enough() {
             consumer.pop_exact(&mut values).map(|()| values)
         };
         let values: [u64; 20] = std::array::from_fn(|at| at as u64);
-        let act = || producer.push_all(&values).expect("the consumer is there");
+        let act = || {
+            producer
+                .push_all(&values)
+                .expect("the consumer is attached")
+        };
         assert_eq!(while_waiting(wait, act), Ok(values));
     });
 }
 
 #[test]
-fn an_exact_call_that_times_out_keeps_what_it_had() {
+fn an_exact_call_that_times_out_keeps_its_records() {
     on_both_kinds_of_ring::<u64>("exact-in-vain", 4, |mut producer, mut consumer| {
-        let pushed = takes_its_time(|timeout| producer.push_all_timeout(&[0, 1, 2, 3, 4], timeout));
+        let pushed =
+            lasts_until_the_timeout(|timeout| producer.push_all_timeout(&[0, 1, 2, 3, 4], timeout));
         assert_eq!(
             (pushed, producer.position()),
             (Err(ClaimError::TimedOut), 4)
         );
-        let claimed = takes_its_time(|timeout| producer.claim_many_timeout(1, timeout).map(drop));
+        let claimed =
+            lasts_until_the_timeout(|timeout| producer.claim_many_timeout(1, timeout).map(drop));
         assert_eq!(claimed, Err(ClaimError::TimedOut));
         let mut values = [9; 5];
-        let popped = takes_its_time(|timeout| consumer.pop_exact_timeout(&mut values, timeout));
+        let popped =
+            lasts_until_the_timeout(|timeout| consumer.pop_exact_timeout(&mut values, timeout));
         assert_eq!((popped, consumer.position()), (Err(PopError::TimedOut), 4));
         assert_eq!(values, [0, 1, 2, 3, 9]);
         producer.try_push(4).expect("there is room");
-        let peeked = takes_its_time(|timeout| consumer.peek_many_timeout(2, timeout).map(drop));
+        let peeked =
+            lasts_until_the_timeout(|timeout| consumer.peek_many_timeout(2, timeout).map(drop));
         assert_eq!(peeked, Err(PopError::TimedOut));
         drop(producer);
         let peeked = consumer.peek_many(2).map(drop);
         assert_eq!(peeked, Err(PopError::Abandoned));
-        assert_eq!(consumer.try_pop(), Ok(4), "what is left can still be read");
+        assert_eq!(
+            consumer.try_pop(),
+            Ok(4),
+            "the remaining records can still be read"
+        );
     });
 }
 
 #[test]
 fn a_deadline_is_a_duration_an_instant_or_none() {
     on_both_kinds_of_ring::<u64>("deadlines", 1, |mut producer, mut consumer| {
-        let popped = takes_its_time(|timeout| consumer.pop_timeout(Instant::now() + timeout));
+        let popped =
+            lasts_until_the_timeout(|timeout| consumer.pop_timeout(Instant::now() + timeout));
         assert_eq!(popped, Err(PopError::TimedOut));
-        let popped = takes_its_time(|timeout| consumer.pop_timeout(Some(timeout)));
+        let popped = lasts_until_the_timeout(|timeout| consumer.pop_timeout(Some(timeout)));
         assert_eq!(popped, Err(PopError::TimedOut));
-        // A moment that is over is no reason to leave what is there.
+        // An instant in the past does not prevent an immediate pop.
         producer.try_push(7).expect("there is room");
         let pushed = producer.push_timeout(8, Instant::now());
         assert_eq!(pushed, Err(PushError::TimedOut(8)));

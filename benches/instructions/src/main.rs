@@ -1,17 +1,16 @@
-//! How many instructions each call takes, and that none allocates: figures that
-//! do not depend on the machine, and so decide in the gate.
+//! Counts the instructions of each call, and checks that none allocates. These figures do
+//! not depend on the machine, so the gate checks them.
 //!
 //! ```text
-//! cargo install gungraun-runner --version 0.20.0 --locked       once; valgrind is from the system
+//! cargo install gungraun-runner --version 0.20.0 --locked       once; the system provides valgrind
 //! cargo bench --manifest-path benches/instructions/Cargo.toml
 //! ```
 //!
-//! Each case makes 1024 calls on a ring that becomes neither full nor empty. A
-//! limit below is the recorded count and a tenth. When a change is meant to cost
-//! more, or costs less, write the new count, `Instructions` in what is printed,
-//! in its place. Recorded with Rust 1.95.0; in one unit, so that what is inlined
-//! does not depend on where the sources lie. The C library's copies come in the
-//! variant for any x86-64.
+//! Each case makes 1024 calls on a ring that becomes neither full nor empty. The limit of a
+//! case is its recorded count plus a tenth. If a change is meant to cost more, or costs
+//! less, replace the count by the new one: `Instructions` in the output. The counts were
+//! recorded with Rust 1.95.0, in one codegen unit, so that inlining does not depend on the
+//! path of the sources. The C library's copies use the variant for every x86-64 processor.
 
 use std::hint::black_box;
 
@@ -19,12 +18,12 @@ use gungraun::prelude::*;
 use gungraun::{Callgrind, Dhat, DhatMetric, EventKind};
 use quoit::{Consumer, FrameConsumer, FrameProducer, Producer, RingOptions, WaitStrategy};
 
-/// Calls of each case.
+/// The number of calls of each case.
 const CALLS: usize = 1024;
-/// Messages of a batch.
+/// The number of messages of a batch.
 const BATCH: usize = 64;
 
-/// At most a tenth more instructions than were recorded, and no allocation.
+/// Allows at most a tenth more instructions than recorded, and no allocation.
 fn recorded(instructions: u64) -> LibraryBenchmarkConfig {
     let limit = instructions + instructions / 10;
     let mut config = LibraryBenchmarkConfig::default();
@@ -47,14 +46,14 @@ fn records<const WORDS: usize>() -> Ends<[u64; WORDS]> {
         .expect("a fitting capacity")
 }
 
-/// The same, with ends that never sleep, which their words say: a stream is so.
-fn awake() -> Ends<[u64; 1]> {
+/// The same with sleep words that say that neither endpoint sleeps, as in a stream.
+fn working() -> Ends<[u64; 1]> {
     let options = RingOptions::new(4096).wait_strategy(WaitStrategy::Spin);
     options.heap::<[u64; 1]>().expect("a fitting capacity")
 }
 
-fn awake_and_filled() -> Ends<[u64; 1]> {
-    let mut ends = awake();
+fn working_and_filled() -> Ends<[u64; 1]> {
+    let mut ends = working();
     for _ in 0..2 * CALLS {
         ends.0.try_push([7]).expect("there is room");
     }
@@ -62,7 +61,7 @@ fn awake_and_filled() -> Ends<[u64; 1]> {
     ends
 }
 
-/// The same with a producer whose first lap is over: it takes lines that were read.
+/// The same with a producer in its second lap: it writes to lines that were read.
 fn second_lap<const WORDS: usize>() -> Ends<[u64; WORDS]> {
     let mut ends = records();
     for _ in 0..4096 {
@@ -99,8 +98,8 @@ fn framed(len: usize) -> Frames {
     ends
 }
 
-/// A case: its ends, what is called on them, and the instructions that were
-/// recorded. The ends are dropped outside of what is counted.
+/// A case: its endpoints, the calls, and the recorded instructions. Dropping the endpoints
+/// is not counted.
 macro_rules! case {
     ($name:ident: $ends:ty = $make:expr; $calls:expr; $recorded:literal) => {
         #[library_benchmark]
@@ -113,8 +112,8 @@ macro_rules! case {
 }
 
 case!(push_8: Ends<[u64; 1]> = records(); push; 52_513);
-case!(stream_push_8: Ends<[u64; 1]> = awake(); push; 26_913);
-case!(stream_pop_8: Ends<[u64; 1]> = awake_and_filled(); pop; 24_844);
+case!(stream_push_8: Ends<[u64; 1]> = working(); push; 26_913);
+case!(stream_pop_8: Ends<[u64; 1]> = working_and_filled(); pop; 24_844);
 case!(second_lap_push_8: Ends<[u64; 1]> = second_lap(); push; 54_088);
 case!(second_lap_push_64: Ends<[u64; 8]> = second_lap(); push; 85_898);
 case!(push_64: Ends<[u64; 8]> = records(); push; 72_996);
@@ -128,15 +127,15 @@ case!(claim_8: Ends<[u64; 1]> = records(); claim; 47_389);
 case!(claim_64: Ends<[u64; 8]> = records(); claim; 63_774);
 case!(peek_8: Ends<[u64; 1]> = filled(); peek; 41_224);
 case!(peek_64: Ends<[u64; 8]> = filled(); peek; 46_344);
-case!(push_by_64_8: Ends<[u64; 1]> = records(); push_by_64; 3_479);
-case!(push_by_64_64: Ends<[u64; 8]> = records(); push_by_64; 14_287);
+case!(push_by_64_8: Ends<[u64; 1]> = records(); push_by_64; 4_138);
+case!(push_by_64_64: Ends<[u64; 8]> = records(); push_by_64; 19_115);
 case!(pop_by_64_8: Ends<[u64; 1]> = filled(); pop_by_64; 3_479);
 case!(pop_by_64_64: Ends<[u64; 8]> = filled(); pop_by_64; 14_693);
 case!(push_frame_8: Frames = frames(); push_frame::<8>; 118_153);
 case!(push_frame_64: Frames = frames(); push_frame::<64>; 135_513);
 case!(pop_frame_8: Frames = framed(8); pop_frame; 121_237);
 case!(pop_frame_64: Frames = framed(64); pop_frame; 134_549);
-case!(push_frame_1024: Frames = frames(); push_frame::<1024>; 339_161);
+case!(push_frame_1024: Frames = frames(); push_frame::<1024>; 440_713);
 case!(pop_frame_1024: Frames = framed(1024); pop_frame; 338_197);
 case!(claim_frame_8: Frames = frames(); claim_frame::<8>; 117_096);
 case!(claim_frame_64: Frames = frames(); claim_frame::<64>; 127_381);
@@ -157,8 +156,8 @@ fn pop<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
     }
 }
 
-/// A look in vain, a push and a pop: the message rides, once the consumer has
-/// asked for it.
+/// An empty poll, a push and a pop: with an inline copy, once the consumer has requested
+/// it.
 #[inline(always)]
 fn there_and_off<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
     for _ in 0..CALLS {
@@ -188,7 +187,7 @@ fn peek<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
     }
 }
 
-/// As many messages in batches.
+/// The same number of messages in batches.
 #[inline(always)]
 fn push_by_64<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
     for _ in 0..CALLS / BATCH {

@@ -1,6 +1,6 @@
-//! AArch64, as the model in ARM's manual has it: `aarch64.cat` of Will Deacon, explained
-//! by Pulte, Flur, Deacon, French, Sarkar and Sewell ("Simplifying ARM concurrency", POPL
-//! 2018), in the style of Alglave, Maranget and Tautschnig ("Herding cats", TOPLAS 2014).
+//! AArch64, by the model in ARM's manual: `aarch64.cat` by Will Deacon, explained by Pulte,
+//! Flur, Deacon, French, Sarkar and Sewell ("Simplifying ARM concurrency", POPL 2018), in
+//! the style of Alglave, Maranget and Tautschnig ("Herding cats", TOPLAS 2014).
 //!
 //! ```text
 //! acyclic po-loc | rf | co | fr                             (internal)
@@ -12,17 +12,18 @@
 //!     | [A | Q]; po | po; [L] | po; [A]; rmw; [L]; po
 //! ```
 //!
-//! The first two are what makes an execution coherent, and hold here already. Orders by
-//! dependencies (`dob`) are left out, and so is `dmb.st`, which Rust never emits: more can
-//! happen here than on a processor, never less. `po; [A]; rmw; [L]; po` is for one
-//! instruction (`casal`); a pair of `ldaxr` and `stlxr` orders less, and so it is left out.
+//! The first two axioms are coherence; every candidate execution satisfies them. Orders by
+//! dependencies (`dob`) are left out, and so is `dmb.st`, which Rust never emits. So this
+//! model allows everything that a processor allows, and more. `po; [A]; rmw; [L]; po`
+//! applies to one instruction (`casal`). A pair of `ldaxr` and `stlxr` orders less, so it
+//! is left out.
 //!
-//! How Rust compiles to it: an acquire load is `ldar` (A), or with the feature `rcpc`
-//! `ldapr` (Q), a `SeqCst` load `ldar` in any case, a release store `stlr` (L), an acquire
-//! fence `dmb ishld`, any other fence `dmb ish`.
+//! How Rust compiles: an acquire load is `ldar` (A), or `ldapr` (Q) with the feature
+//! `rcpc`. A `SeqCst` load is always `ldar`, a release store `stlr` (L), an acquire fence
+//! `dmb ishld`, any other fence `dmb ish`.
 //!
-//! The kernel's `membarrier` is a full fence at its beginning and at its end, and between
-//! the two a full fence in an interrupt of each processor that runs a registered process.
+//! The kernel's `membarrier` is a full fence at its beginning and at its end. Between them
+//! each processor that runs a registered process executes a full fence in an interrupt.
 
 use std::sync::atomic::Ordering::{AcqRel, Acquire as Acq, Release, SeqCst};
 
@@ -49,7 +50,7 @@ pub(super) fn allows(execution: &Execution, acquire: Acquire) -> bool {
     let strong = execution.set(|event| is_read(event.kind) && event.order == Some(SeqCst));
     let a = match acquire {
         Acquire::Ldar => acquires,
-        // The acquire of a read-modify-write is as strong in both.
+        // The acquire of a read-modify-write is equally strong in both.
         Acquire::Ldapr => strong | acquires & rmw.domain(),
     };
     let l = execution
@@ -64,7 +65,7 @@ pub(super) fn allows(execution: &Execution, acquire: Acquire) -> bool {
     let bob =
         through(full) | through(ld).from(reads) | po.from(l).to(a) | po.from(acquires) | po.to(l);
 
-    // Ahead of the call comes before all behind the interrupt, and so on.
+    // Every event ahead of the call precedes every event behind the interrupt, and so on.
     let interrupts = po
         .optional()
         .then(&execution.interrupts)

@@ -1,4 +1,4 @@
-//! C11, which is Rust's memory model: RC11 of Lahav, Vafeiadis, Kang, Hur and Dreyer
+//! C11, which is Rust's memory model: RC11 by Lahav, Vafeiadis, Kang, Hur and Dreyer
 //! ("Repairing sequential consistency in C/C++11", PLDI 2017), without its axiom that
 //! `sb | rf` is acyclic. That axiom forbids load buffering, which C11 and Rust allow and
 //! loom does not explore.
@@ -12,12 +12,13 @@
 //! acyclic psc, of SeqCst accesses and fences
 //! ```
 //!
-//! The release sequence is that of C++20, without later stores of the same thread: less is
-//! ordered. No value comes out of thin air: a load is given only values that a trace of
-//! some thread stores.
+//! The release sequence is that of C++20, without later stores of the same thread, so it
+//! orders less. Out-of-thin-air values are impossible: a load gets only values that a trace
+//! of some thread stores.
 //!
-//! The kernel's `membarrier` and the interrupts that it sends are fences, each sequentially
-//! consistent, that synchronize. Payload is ordinary memory: a race is undefined behaviour.
+//! The kernel's `membarrier` and the interrupts that it sends are sequentially consistent
+//! fences that synchronize. Payload is ordinary memory: a race on it is undefined
+//! behaviour.
 
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Release, SeqCst};
 
@@ -68,7 +69,7 @@ pub(super) fn allows(execution: &Execution) -> bool {
     hb.is_irreflexive() && hb.then(&eco).is_irreflexive() && psc(execution, &hb, &eco).is_acyclic()
 }
 
-/// What sequential consistency orders.
+/// The order of the sequentially consistent accesses and fences.
 fn psc(execution: &Execution, hb: &Relation, eco: &Relation) -> Relation {
     let nothing = Relation::new(execution.events.len());
     let accesses = execution
@@ -91,7 +92,7 @@ fn psc(execution: &Execution, hb: &Relation, eco: &Relation) -> Relation {
     base | between.from(fences).to(fences)
 }
 
-/// Two threads access ordinary memory, one of them to write, and neither is first.
+/// Whether two threads access ordinary memory, at least one writes, and neither happens before the other.
 pub(super) fn races(execution: &Execution) -> bool {
     let ordinary = execution.set(|event| event.order.is_none());
     let writes = execution.writes();

@@ -8,7 +8,7 @@ use crate::cursor::{RIDE_WORDS, ReadCursor, TailLine, WriteCursor};
 use crate::harness::reached::State::{Empty, Full, Observed, Overtaken, Reused};
 use crate::observer::view::View;
 
-/// A ring of one slot, whose payload may be read while it is written.
+/// A ring of one slot whose payload may be read and written at the same time.
 struct Watched {
     tail: AtomicU64,
     ride_position: AtomicU64,
@@ -19,7 +19,7 @@ struct Watched {
 
 const CAPACITY: u64 = 1;
 
-/// This many messages are there at first.
+/// Publishes this many messages first.
 fn watched(published: u64) -> Watched {
     let there = if published > 0 { message(0) } else { 0 };
     Watched {
@@ -81,7 +81,7 @@ impl Watched {
         let shown = view.copy(head, tail, 1, |copy| {
             note(Observed);
             if copy.bytes != message(copy.position).to_ne_bytes() {
-                fault("an observer shows what nobody has published");
+                fault("an observer shows a message that was not published");
             }
         });
         match shown {
@@ -93,8 +93,8 @@ impl Watched {
     }
 }
 
-/// Both ends at work, and the observer.
-fn beside(published: u64, pushes: usize) -> Setup {
+/// Both endpoints and the observer run.
+fn with_observer(published: u64, pushes: usize) -> Setup {
     On::memory(watched(published))
         .thread(Watched::consume)
         .thread(move |ring| ring.produce(pushes))
@@ -102,19 +102,19 @@ fn beside(published: u64, pushes: usize) -> Setup {
         .ready()
 }
 
-/// The producer that reuses the room is a restarted peer, which takes its role at the same time.
+/// In the second scenario a restarted producer takes the role and then reuses the room.
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "observer",
         floor: 32,
-        setup: || beside(0, 2),
+        setup: || with_observer(0, 2),
         states: &[Observed, Overtaken, Empty, Reused, Full],
         ..Scenario::EMPTY
     },
     Scenario {
-        name: "observer_beside_a_newcomer",
+        name: "observer_and_a_new_producer",
         floor: 15,
-        setup: || beside(1, 1),
+        setup: || with_observer(1, 1),
         states: &[Observed, Overtaken, Empty, Reused, Full],
         ..Scenario::EMPTY
     },

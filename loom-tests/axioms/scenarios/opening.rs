@@ -1,4 +1,4 @@
-//! Format and open: a header is believed when it is whole, and not before.
+//! Format and open: a header is accepted only when it is complete.
 
 use crate::axioms::scenario::{On, Scenario, Setup};
 use crate::axioms::trace::{fault, note};
@@ -35,11 +35,11 @@ fn opened() -> Setup {
                     let header = header(segment);
                     let positions = [&header.producer.tail, &header.consumer.head];
                     if positions.map(|position| position.load_own()) != [FIRST; 2] {
-                        fault("a ring is opened that has no positions yet");
+                        fault("a ring is opened before it has positions");
                     }
                 }
                 Err(Error::NotARing(_)) => note(Empty),
-                Err(_) => fault("half a header is believed"),
+                Err(_) => fault("an incomplete header is accepted"),
             }
             Some(())
         })

@@ -1,11 +1,12 @@
-//! What one process does among its own threads, and under locks: the steps of files that are
-//! not compiled here, by hand, with the orderings of `src/sync.rs`. They show that the
-//! orderings suffice, and not that the files have them.
+//! What one process does in its own threads and under locks: the steps of files that are
+//! not compiled here, rewritten with the orderings of `src/sync.rs`. These scenarios show
+//! that the orderings suffice. They do not show that the files use them.
 //!
-//! Why by hand: `ring/` and `endpoint.rs` reach their words through a mapped segment, and lock
-//! files between two of them. `segment/fork.rs` has its words in a static list that grows, and
-//! its handlers call `dup3` and `mmap` on what they read there. The reactor's are beside a
-//! thread, a mutex, and the wakers of others. What a trace guesses must reach none of these.
+//! Why the files are not compiled here: `ring/` and `endpoint.rs` access their words
+//! through a mapped segment, and lock files between two accesses. `segment/fork.rs` has its
+//! words in a static list that grows, and its handlers call `dup3` and `mmap` on the values
+//! that they read there. The reactor's words are next to a thread, a mutex and wakers. A
+//! trace tries values that are not real, and these calls must not get them.
 //!
 //! Where each atomic access is, outside the files that are compiled here:
 //!
@@ -13,19 +14,19 @@
 //! |---|---|---|
 //! | `ring/role.rs` | `superseded`, under the role's lock | `superseded_and_taken` |
 //! | | `pid`, `since`, `registered`, before the epoch | `epoch_and_counters` |
-//! | | `dropped`, `parks`, `rescues`: one's own | `epoch_and_counters` |
-//! | | `registered`, `pid` of the peer | none: advice, and for people |
+//! | | `dropped`, `parks`, `rescues`: the role's own counters | `epoch_and_counters` |
+//! | | `registered`, `pid` of the peer | none: advice, or shown only |
 //! | `ring/lifetime.rs` | `superseded`, positions and states under all locks | `superseded_and_taken` |
 //! | `ring.rs` | `incarnation`, stored before the magic | `format_and_open` |
 //! | `segment/fork.rs` | entry, count of forks | `opened_and_forked` |
-//! | | an entry that is freed, and taken again | none: one word, `SeqCst` on both sides |
+//! | | an entry that is freed and taken again | none: one word, `SeqCst` on both sides |
 //! | | the list of entries, `INSTALLED` | none: `SeqCst` on both sides |
-//! | | the child's copy, and `is_inherited` | none: one thread, behind the system call |
-//! | `segment/lock.rs` | none of its own; a drop comes behind `Waker::rouse` | `drop_and_left` |
+//! | | the child's copy, and `is_inherited` | none: one thread, after the system call |
+//! | `segment/lock.rs` | none of its own; a drop follows `Waker::wake_unconditionally` | `drop_and_left` |
 //! | `adapters/reactor.rs` | the thread's own word | `reactor_lists_its_table` |
 //! | | an endpoint's word, in `Wait::check` | `park_in_the_reactor` |
-//! | `endpoint.rs`, `observer.rs` | positions, counters, words, to be shown | none: advice |
-//! | `doorbell/semaphore.rs`, `adapters/shared_memory.rs` | marks | none: compared with themselves |
+//! | `endpoint.rs`, `observer.rs` | positions, counters and words that are shown | none: advice |
+//! | `doorbell/semaphore.rs`, `adapters/shared_memory.rs` | marks | none: compared with themselves only |
 
 use std::sync::atomic::Ordering::{self, Acquire, Relaxed, Release, SeqCst};
 
@@ -40,7 +41,7 @@ use crate::harness::reached::State::{
 };
 use crate::parker::{DROWSY, Doorbell, PARKED, Waker};
 use crate::peer::Goal;
-use crate::wait::sleep::fall_asleep;
+use crate::wait::sleep::start_sleep;
 
 /// `segment/fork.rs`: an entry of the table, the count of forks, and a descriptor.
 struct Table {
@@ -51,8 +52,8 @@ struct Table {
 
 const HELD: u32 = 3;
 
-/// `Segment::lock_file` in one thread, `fork` in another. The system call is a full fence
-/// (it takes locks, and flushes the memory's translations) and then copies.
+/// `Segment::lock_file` in one thread, `fork` in another. The system call is a full fence,
+/// because it takes locks and flushes address translations. Then it copies.
 fn opened_and_forked(store: Ordering, load: Ordering) -> Setup {
     On::memory(Table {
         descriptor: AtomicU64::new(0),
@@ -85,7 +86,7 @@ fn opened_and_forked(store: Ordering, load: Ordering) -> Setup {
     .ready()
 }
 
-/// `adapters/reactor.rs`: its table, of which one field is enough, and its own sleep word.
+/// `adapters/reactor.rs`: its table, here with one field, and its own sleep word.
 struct Reactor {
     mutex: AtomicU64,
     table: AtomicU64,
@@ -111,13 +112,13 @@ impl Reactor {
     }
 }
 
-/// The thread lists the table and sleeps; another thread changes the table, both under its
+/// The thread lists the table and sleeps; another thread changes the table. Both hold its
 /// lock.
 fn listed_and_changed() -> Setup {
     listing(Reactor::locked, Reactor::locked)
 }
 
-/// What is done under a lock.
+/// The operation under the lock.
 type Act<'a> = &'a dyn Fn() -> u64;
 
 fn listing(
@@ -152,7 +153,7 @@ fn listing(
 }
 
 /// An endpoint parks, the reactor's thread finds it in the table and waits for its word, and the
-/// peer publishes. Half of this is shipped: `fall_asleep`, and the peer.
+/// peer publishes. `start_sleep` and the peer are the shipped code.
 fn parked_in_the_reactor() -> Setup {
     struct Waiting {
         reactor: Reactor,
@@ -176,7 +177,7 @@ fn parked_in_the_reactor() -> Setup {
             goal: Goal::of_work(cursor.awaited()),
         };
         let kernel = Kernel { has_barrier: true };
-        if fall_asleep(std::slice::from_mut(&mut end), &kernel).is_none() {
+        if start_sleep(std::slice::from_mut(&mut end), &kernel).is_none() {
             note(Unblocked);
             return Some(());
         }
@@ -194,7 +195,7 @@ fn parked_in_the_reactor() -> Setup {
         assume(listed == 1)?;
         let word = &waiting.ring.word;
         if word.load(WORD) != PARKED {
-            note(Attached); // it wakes the task at once
+            note(Attached); // it wakes the task immediately
             return Some(());
         }
         waiting.ring.futex.wait(word, u64::MAX);
@@ -204,14 +205,14 @@ fn parked_in_the_reactor() -> Setup {
     .ready()
 }
 
-/// A ring, and whether its life is over.
+/// A ring, and whether it is superseded.
 struct Named {
     ring: Ring,
     superseded: AtomicU32,
 }
 
-/// `ring/lifetime.rs` and `ring/role.rs`: one process has every lock and ends the ring's
-/// life; the next that gets one looks.
+/// `ring/lifetime.rs` and `ring/role.rs`: one process holds every lock and marks the ring
+/// superseded; the next process that gets a lock checks the mark.
 fn superseded_and_taken() -> Setup {
     On::memory(Named {
         ring: Ring::new(1),
@@ -234,8 +235,8 @@ fn superseded_and_taken() -> Setup {
     .ready()
 }
 
-/// `ring/role.rs`: all that an endpoint says of itself (`pid`, `since`, `registered`) is stored
-/// before its epoch; its counters continue where those of a dead holder stopped.
+/// `ring/role.rs`: an endpoint stores `pid`, `since` and `registered` before its epoch. Its
+/// counters continue where those of a crashed holder stopped.
 fn epoch_and_counters() -> Setup {
     struct Role {
         ring: Ring,
@@ -252,7 +253,7 @@ fn epoch_and_counters() -> Setup {
         note(Died);
         Some(())
     })
-    .dies(|role| role.ring.lock.bury())
+    .dies(|role| role.ring.lock.holder_dies())
     .thread(|role| {
         role.ring.lock.take()?;
         role.pid.model_store(2, PLAIN);
@@ -312,10 +313,10 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
 ];
 
-/// A child has a descriptor that its table does not know of.
+/// A child has a descriptor that its table does not list.
 const FORGOTTEN: &[(&[State], &[State])] = &[(&[Stored, Missed], &[])];
 
-/// Weaker orderings, and no lock.
+/// Wrong steps: weaker orderings, and no lock.
 pub(super) const PLANTED: &[Planted] = &[
     Planted {
         scenario: Scenario {

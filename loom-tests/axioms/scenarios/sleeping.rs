@@ -1,4 +1,4 @@
-//! Park and wake: a sleep although the message or room is there is a lost wake-up.
+//! Park and wake: an endpoint that sleeps although there is a message or room has lost a wake-up.
 
 use super::{Ring, in_range, message};
 use crate::axioms::kernel::Kernel;
@@ -13,7 +13,7 @@ use crate::parker::{Doorbell, Rest, Sleeper, Waker};
 use crate::peer::{self, Goal, State};
 use crate::wait::sleep::{Parkable, park};
 
-/// An endpoint on its way to sleep.
+/// An endpoint that is about to sleep.
 pub(super) struct End<'a> {
     pub(super) sleeper: &'a mut Sleeper,
     pub(super) ring: &'a Ring,
@@ -49,18 +49,18 @@ impl Parkable for End<'_> {
 /// How an endpoint sleeps.
 #[derive(Clone, Copy)]
 pub(super) struct Form {
-    /// It has spared its peer the fence before.
+    /// Whether it let its peer omit the fence before.
     awake: bool,
-    /// The kernel's barrier works.
+    /// Whether the kernel's barrier works.
     barrier: bool,
 }
 
-/// A peer that always fences.
+/// A peer that always runs the fence.
 pub(super) const FENCED: Form = Form {
     awake: false,
     barrier: true,
 };
-/// A peer that was spared the fence.
+/// A peer that may omit the fence.
 const SPARED: Form = Form {
     awake: true,
     barrier: true,
@@ -69,7 +69,7 @@ const DEAD_BARRIER: Form = Form {
     awake: true,
     barrier: false,
 };
-const UNPROTECTED: Form = Form {
+const NO_BARRIER: Form = Form {
     awake: false,
     barrier: false,
 };
@@ -124,7 +124,7 @@ impl Form {
     }
 }
 
-/// Publishes a message, and wakes.
+/// Publishes a message, and wakes the peer.
 pub(super) fn publish(ring: &Ring, waker: &Waker) -> Option<()> {
     let mut cursor = ring.writer()?;
     ring.slots[cursor.index(0)].write(message(cursor.position()));
@@ -134,10 +134,10 @@ pub(super) fn publish(ring: &Ring, waker: &Waker) -> Option<()> {
     Some(())
 }
 
-/// Wakes after a position's store, as an endpoint does.
+/// Wakes the peer after the store of a position, as an endpoint does.
 fn moved(ring: &Ring, waker: &Waker) {
     if let Some(seen) = waker.news(&ring.word) {
-        waker.heed(seen, &ring.word, &ring.futex);
+        waker.slow_path(seen, &ring.word, &ring.futex);
     }
 }
 
@@ -167,7 +167,7 @@ fn for_room() -> Setup {
         .ready()
 }
 
-/// A consumer waits for a producer to attach, which wakes in any case.
+/// A consumer waits for a producer to attach; the producer wakes unconditionally.
 fn for_a_peer() -> Setup {
     On::memory(Ring::new(1))
         .thread(|ring| {
@@ -183,7 +183,7 @@ fn for_a_peer() -> Setup {
         })
         .thread(|ring| {
             peer::attach(&ring.state);
-            Waker::new(false).rouse(&ring.word, &ring.futex);
+            Waker::new(false).wake_unconditionally(&ring.word, &ring.futex);
             note(Moved);
             Some(())
         })
@@ -191,30 +191,30 @@ fn for_a_peer() -> Setup {
 }
 
 /// A consumer waits for a message, and the producer closes instead.
-fn for_a_goodbye() -> Setup {
+fn for_a_close() -> Setup {
     On::memory(Ring::new(1))
         .thread(|ring| FENCED.consume(ring))
         .thread(|ring| {
             peer::close(&ring.state);
-            Waker::new(false).rouse(&ring.word, &ring.futex);
+            Waker::new(false).wake_unconditionally(&ring.word, &ring.futex);
             note(Moved);
             Some(())
         })
         .ready()
 }
 
-/// A producer dies after any event of its publish and wake; the next holder wakes in any
-/// case.
+/// A producer crashes after any event of its publish and wake; the next holder wakes
+/// unconditionally.
 fn waker_dies() -> Setup {
     On::memory(Ring::new(1))
         .thread(|ring| FENCED.consume(ring))
         .thread(|ring| publish(ring, &Waker::new(false)))
-        .dies(|ring| ring.lock.bury())
+        .dies(|ring| ring.lock.holder_dies())
         .thread(|ring| {
             ring.lock.take()?;
             let cursor = ring.writer()?;
             peer::attach(&ring.state);
-            Waker::new(false).rouse(&ring.word, &ring.futex);
+            Waker::new(false).wake_unconditionally(&ring.word, &ring.futex);
             if cursor.position() > 0 {
                 note(Moved);
             }
@@ -223,25 +223,25 @@ fn waker_dies() -> Setup {
         .ready()
 }
 
-/// A consumer that spared its peer the fence dies after any event; the next holder runs a
+/// A consumer whose peer omits the fence crashes after any event; the next holder runs a
 /// barrier before it sleeps.
-fn awake_owner_dies(successor: Form) -> Setup {
+fn granting_owner_dies(next: Form) -> Setup {
     On::memory(Ring::new(1))
         .thread(|ring| {
             SPARED.sleeper(ring);
             Some(())
         })
-        .dies(|ring| ring.lock.bury())
+        .dies(|ring| ring.lock.holder_dies())
         .thread(move |ring| {
             ring.lock.take()?;
-            successor.consume(ring)
+            next.consume(ring)
         })
         .thread(|ring| publish(ring, &Waker::new(true)))
         .registered()
         .ready()
 }
 
-/// A sleep although the message or room is there, and no thread wakes.
+/// An endpoint sleeps although there is a message or room, and no thread wakes it.
 pub(super) const LOST: &[(&[Reached], &[Reached])] = &[(&[Slept, Moved], &[Woken])];
 
 pub(super) const SCENARIOS: &[Scenario] = &[
@@ -267,9 +267,9 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         states: &[Slept, Woken, Unblocked, Observed],
     },
     Scenario {
-        name: "park_and_goodbye",
+        name: "park_and_close",
         floor: 8,
-        setup: for_a_goodbye,
+        setup: for_a_close,
         forbidden: LOST,
         states: &[Slept, Woken, Unblocked],
     },
@@ -288,9 +288,9 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         states: &[Slept, Woken, Unblocked, Observed, Granted],
     },
     Scenario {
-        name: "awake_owner_dies",
+        name: "granting_owner_dies",
         floor: 13_000,
-        setup: || awake_owner_dies(FENCED),
+        setup: || granting_owner_dies(FENCED),
         forbidden: LOST,
         states: &[Slept, Woken, Unblocked, Observed, Granted],
     },
@@ -309,8 +309,8 @@ pub(super) const PLANTED: &[Planted] = &[
     },
     Planted {
         scenario: Scenario {
-            name: "awake_owner_dies, dead barrier",
-            setup: || awake_owner_dies(UNPROTECTED),
+            name: "granting_owner_dies, dead barrier",
+            setup: || granting_owner_dies(NO_BARRIER),
             forbidden: LOST,
             ..Scenario::EMPTY
         },

@@ -1,4 +1,4 @@
-//! Publish and reclaim: messages in a ring that is full, and empty, and full again.
+//! Publish and reclaim: a ring that becomes full, empty, and full again.
 
 use super::{Ring, compare, in_range};
 use crate::axioms::scenario::{On, Scenario, Setup};
@@ -39,7 +39,7 @@ fn consume(ring: &Ring, polls: usize) -> Option<()> {
     Some(())
 }
 
-/// A ring, and how often each endpoint polls.
+/// Exchanges messages; each endpoint polls this many times.
 fn exchange(capacity: usize, pushes: usize, pops: usize) -> Setup {
     On::memory(Ring::new(capacity))
         .thread(move |ring| produce(ring, pushes))
@@ -47,11 +47,11 @@ fn exchange(capacity: usize, pushes: usize, pops: usize) -> Setup {
         .ready()
 }
 
-/// A producer dies, and another continues behind what it has published.
-fn succeeded() -> Setup {
+/// A producer crashes, and another one continues after the published messages.
+fn two_producers() -> Setup {
     On::memory(Ring::new(1))
         .thread(|ring| produce(ring, 1))
-        .dies(|ring| ring.lock.bury())
+        .dies(|ring| ring.lock.holder_dies())
         .thread(|ring| {
             ring.lock.take()?;
             let mut cursor = ring.writer()?;
@@ -68,11 +68,11 @@ fn succeeded() -> Setup {
         .ready()
 }
 
-/// A consumer dies, and another reads on; the producer writes where both have read.
-fn read_by_two() -> Setup {
+/// A consumer crashes, and another one continues; the producer writes where both have read.
+fn two_consumers() -> Setup {
     On::memory(Ring::filled(1, 1))
         .thread(|ring| consume(ring, 1))
-        .dies(|ring| ring.lock.bury())
+        .dies(|ring| ring.lock.holder_dies())
         .thread(|ring| {
             ring.lock.take()?;
             let mut cursor = ring.reader()?;
@@ -101,16 +101,16 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         ..Scenario::EMPTY
     },
     Scenario {
-        name: "successor_of_a_producer",
+        name: "next_producer",
         floor: 1_000,
-        setup: succeeded,
+        setup: two_producers,
         states: &[Inherited, Observed, Reused],
         ..Scenario::EMPTY
     },
     Scenario {
-        name: "successor_of_a_consumer",
+        name: "next_consumer",
         floor: 180,
-        setup: read_by_two,
+        setup: two_consumers,
         states: &[Inherited, Observed, Reused],
         ..Scenario::EMPTY
     },

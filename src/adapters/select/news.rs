@@ -2,7 +2,7 @@
 //! after its messages are read, and once that another one has attached.
 //!
 //! A poll that finds no peer may be older than the epoch that is reported with it. So the epoch is
-//! read first, and then the endpoint is polled once more: it finds what the peer published before,
+//! read first, and then the endpoint is polled again: it finds what the peer published before,
 //! or the restarted peer.
 //!
 //! This file makes no syscall and follows no pointer; `loom-tests/` compiles

@@ -1,9 +1,9 @@
-//! Bytes, taken as choices.
+//! Input bytes, used as choices.
 
 use std::time::Duration;
 
-/// What is left of an execution's bytes. When they are used up, every choice
-/// is the first one.
+/// The remaining bytes of an execution. When there are none left, every choice is the first
+/// one.
 #[derive(Clone)]
 pub(crate) struct Choices<'a>(&'a [u8]);
 
@@ -46,12 +46,12 @@ impl<'a> Choices<'a> {
         u64::from_le_bytes(std::array::from_fn(|_| self.byte()))
     }
 
-    /// A little more or less than `word`.
+    /// A value near `word`.
     pub(crate) fn near(&mut self, word: u64) -> u64 {
         word.wrapping_add_signed(i64::from(self.byte() as i8))
     }
 
-    /// Almost always none; otherwise enough for a short sleep.
+    /// Almost always zero; otherwise enough for a short sleep.
     pub(crate) fn timeout(&mut self) -> Duration {
         let sleeps = self.below(16) == 15;
         Duration::from_micros(sleeps.into())

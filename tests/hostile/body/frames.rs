@@ -1,4 +1,4 @@
-//! Frames, written and read in every way.
+//! Frames, written and read by every call.
 
 use std::io::{self, BufRead, ErrorKind, IoSlice, Read, Write};
 use std::ops::ControlFlow;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use quoit::{ClaimError, FrameConsumer, FrameProducer, FrameView, PopError};
 
 use super::choices::Choices;
-use super::memory::Scribble;
+use super::memory::StrayWrite;
 use super::prey::{Answer, Place, Prey, select};
 
 /// Bytes of a frame's header.
@@ -27,7 +27,7 @@ impl Prey for [u8] {
     }
 
     fn write(producer: &mut FrameProducer, choices: &mut Choices<'_>, place: &mut Place) -> Answer {
-        // Sometimes longer than any frame may be.
+        // Sometimes longer than the longest frame.
         let len = usize::from(choices.half()) % (producer.max_frame_len() + 8);
         let len = if choices.coin() { len } else { len % 48 };
         let payload = vec![choices.byte(); len];
@@ -74,9 +74,9 @@ impl Prey for [u8] {
             let there = witness.is_none_or(|it| {
                 it.data_at(next + HEADER, payload)
                     || it.data_at(HEADER, payload)
-                    || it.ride_at(HEADER, payload)
+                    || it.inline_at(HEADER, payload)
             });
-            assert!(there, "a frame from nowhere");
+            assert!(there, "a frame that was not published");
         };
         match choices.below(14) {
             0 | 1 => {
@@ -168,7 +168,7 @@ fn claim(
             claim.write_at(0, front);
         }
         _ if place.is_quiet() => {
-            // SAFETY: no other thread writes to the ring at the same time.
+            // SAFETY: no other thread writes to the ring.
             unsafe { claim.as_mut_bytes() }.copy_from_slice(payload);
         }
         _ => {}
@@ -182,8 +182,8 @@ fn claim(
     Answer::Sound
 }
 
-/// A batch of frames while another thread scribbles, and what it says and does once it has
-/// met something corrupt: nothing.
+/// A batch of frames while another thread overwrites the segment. After it has found
+/// corruption it returns and stores nothing.
 fn batch(
     producer: &mut FrameProducer,
     payloads: &[&[u8]],
@@ -193,7 +193,7 @@ fn batch(
     let before = producer.position();
     let mut batch = producer.batch();
     let mut frames = 0;
-    // What lies in the ring once the batch is poisoned.
+    // The content of the ring when the batch is poisoned.
     let mut poisoned = None;
     for payload in payloads {
         let claimed = match choices.below(3) {
@@ -205,7 +205,7 @@ fn batch(
                 };
                 frame.map(|mut frame| {
                     if place.is_quiet() {
-                        // SAFETY: no other thread writes to the ring at the same time.
+                        // SAFETY: no other thread writes to the ring.
                         let bytes = unsafe { frame.as_mut_bytes() };
                         assert_eq!(bytes.len(), payload.len());
                         place.check_payload(bytes.as_ptr(), bytes.len());
@@ -284,7 +284,7 @@ fn write_stream(
     }
 }
 
-/// Some frames where they lie, and what they say and do once one is corrupt: nothing.
+/// Some frames in place. After one is corrupt, the others return and store nothing.
 fn visit(consumer: &mut FrameConsumer, choices: &mut Choices<'_>, place: &mut Place) -> Answer {
     let before = consumer.position();
     let frames = match choices.below(3) {
@@ -308,12 +308,12 @@ fn visit(consumer: &mut FrameConsumer, choices: &mut Choices<'_>, place: &mut Pl
             Err(error) => {
                 answer = Err::<(), _>(error).into();
                 if let Some(memory) = &place.memory {
-                    memory.scribble(&Scribble::choose(choices, memory));
+                    memory.apply(&StrayWrite::choose(choices, memory));
                 }
                 assert_eq!(
                     frames.next_frame().map(drop),
                     Err(error),
-                    "once corrupt, for ever"
+                    "corrupt stays corrupt"
                 );
             }
         }
@@ -322,15 +322,15 @@ fn visit(consumer: &mut FrameConsumer, choices: &mut Choices<'_>, place: &mut Pl
     let way = choices.below(4);
     match way {
         0 | 1 => frames.release(),
-        // It reads the headers again.
+        // The release reads the headers again.
         2 => frames.release_first(choices.below(visited + 1)),
         _ => drop(frames),
     }
     let sure = way != 2;
     let poisoned = consumer.corruption().is_some();
     if poisoned {
-        assert_eq!(consumer.position(), before, "a poisoned end has moved");
-        assert!(segment == place.segment(), "a poisoned end has stored");
+        assert_eq!(consumer.position(), before, "a poisoned endpoint has moved");
+        assert!(segment == place.segment(), "a poisoned endpoint has stored");
     }
     assert!(!sure || poisoned == matches!(answer, Answer::Corrupt));
     match (answer, sure) {
@@ -339,7 +339,7 @@ fn visit(consumer: &mut FrameConsumer, choices: &mut Choices<'_>, place: &mut Pl
     }
 }
 
-/// Frames given to a function, which may stop before any of them.
+/// Frames passed to a function, which may stop before any of them.
 fn drain(consumer: &mut FrameConsumer, choices: &mut Choices<'_>, place: &mut Place) -> Answer {
     let before = consumer.position();
     let most = choices.one_of(&[0, 1, 2, usize::MAX]);
@@ -365,7 +365,7 @@ fn drain(consumer: &mut FrameConsumer, choices: &mut Choices<'_>, place: &mut Pl
     drained.into()
 }
 
-/// Frames as a stream of bytes, in pieces of any size, while another thread scribbles.
+/// Frames as a stream of bytes, in pieces of any size, while another thread overwrites the segment.
 fn read_stream(
     consumer: &mut FrameConsumer,
     choices: &mut Choices<'_>,
@@ -389,7 +389,7 @@ fn read_stream(
                 assert!(bytes.len() < data);
                 place.attack(choices);
                 let again = reader.fill_buf();
-                // The end of a stream is asked for again.
+                // The end of a stream is reported again.
                 if !bytes.is_empty() {
                     assert_eq!(again.expect("a copy"), bytes, "a copy has changed");
                     let half = choices.below(bytes.len() + 1);
@@ -408,7 +408,7 @@ fn read_stream(
     }
     reader.into_inner();
     match failure {
-        // It may be poisoned on the way, and say so to the next call.
+        // It may be poisoned during the read, and report that at the next call.
         None => Answer::Silent,
         Some(error) => {
             let found = error
@@ -432,8 +432,8 @@ fn is_corrupt(error: &io::Error) -> bool {
 }
 
 impl Place {
-    /// Checks that a payload lies after a header in the data, or is carried; says where
-    /// in the data.
+    /// Checks that a payload is in the data after a header, or in the endpoint's copy;
+    /// returns its offset in the data.
     fn check_payload(&mut self, address: *const u8, len: usize) -> Option<usize> {
         if len == 0 {
             return None;
@@ -443,8 +443,8 @@ impl Place {
         Some(offset)
     }
 
-    /// Reads a frame in every way, also after another thread may have written to it: its
-    /// length and kind stay, and its bytes are those that lie there now, or the copy.
+    /// Reads a frame by every method, also after another thread may have written to it. Its
+    /// length and kind do not change, and its bytes are the current ones, or the copy.
     fn check_view(&mut self, view: FrameView<'_>, choices: &mut Choices<'_>) {
         let (kind, len) = (view.kind(), view.len());
         assert_eq!(view.is_empty(), len == 0);

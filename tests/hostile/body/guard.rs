@@ -1,5 +1,4 @@
-//! A page that nobody may touch, behind a ring: a read beyond a mapping's end
-//! faults, whatever lies there otherwise.
+//! An inaccessible page after a ring: a read beyond the end of the mapping faults.
 
 use std::fs;
 use std::path::Path;
@@ -7,14 +6,14 @@ use std::ptr;
 
 use super::memory::PAGE;
 
-/// A page that nobody may touch.
+/// An inaccessible page.
 pub(crate) struct Guard(usize);
 
 impl Guard {
-    /// Wherever there is room, which is below other mappings.
+    /// Maps it at any free address, usually below other mappings.
     pub(crate) fn new() -> Self {
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-        // SAFETY: a fresh mapping touches nothing that is there.
+        // SAFETY: a new mapping does not replace another one.
         let page = unsafe { libc::mmap(ptr::null_mut(), PAGE, libc::PROT_NONE, flags, -1, 0) };
         assert_ne!(page, libc::MAP_FAILED, "there is room for a page");
         Self(page.addr())
@@ -27,7 +26,7 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        // SAFETY: the page is this guard's, and no thread has a pointer into it.
+        // SAFETY: this guard owns the page, and there is no pointer into it.
         unsafe { libc::munmap(ptr::with_exposed_provenance_mut(self.0), PAGE) };
     }
 }

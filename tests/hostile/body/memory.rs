@@ -1,5 +1,4 @@
-//! A ring's memory: what a stray process could write behind the back of both
-//! ends.
+//! A ring's memory, which a stray process could overwrite.
 
 use std::ops::Range;
 use std::ptr;
@@ -7,7 +6,7 @@ use std::ptr;
 use super::choices::Choices;
 
 pub(crate) const TAIL: usize = 4096;
-/// Bytes of what an endpoint stores with a message, from its position on.
+/// The bytes that an endpoint stores with a message, from its position on.
 pub(crate) const OWN: usize = 128;
 const RIDE_POSITION: usize = 4104;
 const RIDE: usize = 4112;
@@ -19,53 +18,53 @@ const WORDS: [usize; 2] = [12288, 12416];
 const SEMAPHORES: [usize; 2] = [12544, 12672];
 pub(crate) const SUPERSEDED: usize = 128;
 pub(crate) const DATA: usize = 16384;
-/// No ring here has more data.
+/// The most data of a ring here.
 pub(crate) const PAGE: usize = 4096;
 
-/// The memory of a ring, for as long as it is there: the one who has this sees
-/// to that. No reference is made to it.
+/// The memory of a ring. Its owner guarantees that the memory exists. No reference to it is
+/// created.
 #[derive(Clone, Copy)]
 pub(crate) struct Memory {
     pub(crate) start: usize,
-    /// Bytes of the data.
+    /// The length of the data.
     pub(crate) data: usize,
     pub(crate) length: usize,
 }
 
-/// Some bytes, and where to write them.
-pub(crate) struct Scribble {
+/// Bytes, and the offset to write them to.
+pub(crate) struct StrayWrite {
     offset: usize,
     bytes: [u8; 8],
     width: usize,
 }
 
 impl Memory {
-    /// What lies there. No thread writes at the same time.
+    /// Reads the bytes there. No thread writes at the same time.
     pub(crate) fn read(&self, range: Range<usize>) -> Vec<u8> {
         assert!(range.end <= self.length);
         let start: *const u8 = ptr::with_exposed_provenance(self.start + range.start);
         let mut bytes = vec![0; range.len()];
-        // SAFETY: the range lies within the ring's memory.
+        // SAFETY: the range is within the ring's memory.
         unsafe { start.copy_to_nonoverlapping(bytes.as_mut_ptr(), bytes.len()) };
         bytes
     }
 
-    /// Puts these bytes at its start. no other thread uses it at the same time.
+    /// Writes these bytes at its start. No other thread uses it at the same time.
     pub(crate) fn overwrite(&self, bytes: &[u8]) {
         assert!(bytes.len() <= self.length);
         let start: *mut u8 = ptr::with_exposed_provenance_mut(self.start);
-        // SAFETY: the ring's memory is as long.
+        // SAFETY: the ring's memory has at least this length.
         unsafe { start.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
     }
 
-    /// Whether these bytes lie at that offset in the data.
+    /// Whether these bytes are at that offset in the data.
     pub(crate) fn data_at(&self, offset: usize, bytes: &[u8]) -> bool {
         let start = DATA + offset;
         start + bytes.len() <= self.length && self.read(start..start + bytes.len()) == bytes
     }
 
-    /// Whether these bytes ride, after this many others.
-    pub(crate) fn ride_at(&self, offset: usize, bytes: &[u8]) -> bool {
+    /// Whether these bytes are in the inline copy, after this many others.
+    pub(crate) fn inline_at(&self, offset: usize, bytes: &[u8]) -> bool {
         let end = offset + bytes.len();
         end <= RIDE_BYTES && self.read(RIDE + offset..RIDE + end) == bytes
     }
@@ -75,23 +74,22 @@ impl Memory {
         u64::from_le_bytes(bytes.try_into().expect("eight bytes"))
     }
 
-    pub(crate) fn scribble(&self, scribble: &Scribble) {
-        for (step, &byte) in scribble.bytes[..scribble.width].iter().enumerate() {
-            self.write(scribble.offset + step, byte);
+    pub(crate) fn apply(&self, stray_write: &StrayWrite) {
+        for (step, &byte) in stray_write.bytes[..stray_write.width].iter().enumerate() {
+            self.write(stray_write.offset + step, byte);
         }
     }
 
     fn write(&self, offset: usize, value: u8) {
         assert!(offset < self.length);
         let byte: *mut u8 = ptr::with_exposed_provenance_mut(self.start + offset);
-        // SAFETY: it lies within the ring's memory; others read it, so volatile.
+        // SAFETY: it is within the ring's memory. Other threads read it, so the write is volatile.
         unsafe { byte.write_volatile(value) };
     }
 }
 
-impl Scribble {
-    /// Any bytes anywhere before the slack, and more often a word that means
-    /// something.
+impl StrayWrite {
+    /// Any bytes anywhere before the slack, and more often a word with a meaning.
     pub(crate) fn choose(choices: &mut Choices<'_>, memory: &Memory) -> Self {
         let data_words = memory.data / 8;
         let offset = match choices.below(16) {
@@ -129,7 +127,7 @@ impl Scribble {
         }
     }
 
-    /// What lies there now.
+    /// The write that restores the current bytes.
     pub(crate) fn undoing(&self, memory: &Memory) -> Self {
         let mut bytes = [0; 8];
         let there = memory.read(self.offset..self.offset + self.width);
@@ -137,9 +135,9 @@ impl Scribble {
         Self { bytes, ..*self }
     }
 
-    /// Whether it changes which operation glibc asks the kernel for. Between
-    /// two calls that is seen; during one it ends the process.
-    pub(crate) fn takes_a_semaphore_apart(&self) -> bool {
+    /// Whether it changes glibc's system call. Between two calls the library detects that;
+    /// during a call glibc aborts the process.
+    pub(crate) fn changes_a_semaphores_operation(&self) -> bool {
         let written = self.offset..self.offset + self.width;
         SEMAPHORES
             .iter()

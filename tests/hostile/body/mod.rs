@@ -1,10 +1,10 @@
-//! One execution of the fuzzer: bytes become a ring, and steps that its endpoints
-//! take while another thread scribbles over the segment.
+//! One execution of the fuzzer: the input bytes select a ring, and the steps of its
+//! endpoints while another thread overwrites the segment.
 //!
-//! Whatever the bytes: no call panics, or loops forever, or hands out memory
-//! outside the data; an endpoint that has said `Corrupt` says the very same to
-//! everything from then on, and does not move. `tests/hostile/main.rs` runs
-//! this with bytes from a generator, `tests/fuzz` with libFuzzer's.
+//! For all input bytes: no call panics, loops forever, or returns memory outside the data.
+//! An endpoint that has returned `Corrupt` returns the same from every later call, and does
+//! not move. `tests/hostile/main.rs` runs this with bytes from a generator, `tests/fuzz`
+//! with libFuzzer's.
 
 mod choices;
 mod frames;
@@ -20,25 +20,25 @@ use std::sync::mpsc::{self, TryRecvError};
 use std::thread;
 
 use self::choices::Choices;
-use self::memory::Scribble;
+use self::memory::StrayWrite;
 use self::prey::Prey;
 use self::rings::Rings;
 use self::world::World;
 use crate::common::sample::Words;
 
-/// When another thread scribbles.
+/// When another thread overwrites the segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Scribbles {
+pub(crate) enum StrayWrites {
     /// Between two calls.
     Between,
     /// From a second thread, during calls.
     During,
 }
 
-/// How often the ends live, once a second thread is there: one life is short.
+/// How often the endpoints run for one second thread: one run is short.
 const LIVES: usize = 20;
 
-/// What was met, so that a run can say that it was worth something.
+/// What the executions found, to check that a run was useful.
 #[derive(Debug, Default)]
 pub(crate) struct Tally(pub(crate) BTreeMap<&'static str, u64>);
 
@@ -48,7 +48,7 @@ impl Tally {
     }
 }
 
-/// The rings that executions use in turn; removed when this is dropped.
+/// The rings that executions use in turn. Dropping this removes them.
 #[derive(Default)]
 pub(crate) struct Hostile {
     words: Rings<u64>,
@@ -60,14 +60,14 @@ pub(crate) struct Hostile {
 
 impl Hostile {
     /// Runs one execution.
-    pub(crate) fn run(&mut self, bytes: &[u8], scribbles: Scribbles) {
+    pub(crate) fn run(&mut self, bytes: &[u8], stray_writes: StrayWrites) {
         let mut choices = Choices::new(bytes);
         let tally = &mut self.tally;
         match choices.below(8) {
-            0..3 => play(&mut self.words, &mut choices, scribbles, tally),
-            3 => play(&mut self.odd, &mut choices, scribbles, tally),
-            4 => play(&mut self.long, &mut choices, scribbles, tally),
-            _ => play(&mut self.frames, &mut choices, scribbles, tally),
+            0..3 => play(&mut self.words, &mut choices, stray_writes, tally),
+            3 => play(&mut self.odd, &mut choices, stray_writes, tally),
+            4 => play(&mut self.long, &mut choices, stray_writes, tally),
+            _ => play(&mut self.frames, &mut choices, stray_writes, tally),
         }
     }
 }
@@ -75,13 +75,13 @@ impl Hostile {
 fn play<T: Prey + ?Sized>(
     rings: &mut Rings<T>,
     choices: &mut Choices<'_>,
-    scribbles: Scribbles,
+    stray_writes: StrayWrites,
     tally: &mut Tally,
 ) {
     tally.count("executions", true);
     let first = choices.one_of(&[0, 1 << 32, 1 << 63, u64::MAX]);
     let first = T::first_position(choices.near(first));
-    if scribbles == Scribbles::Between && choices.below(4) > 0 {
+    if stray_writes == StrayWrites::Between && choices.below(4) > 0 {
         return World::<T>::on_the_heap(choices, first, tally).live(choices);
     }
     let set = rings.choose(choices);
@@ -89,35 +89,35 @@ fn play<T: Prey + ?Sized>(
     let fill = choices.byte();
     set.reset(first, if choices.coin() { fill } else { 0 });
     let set = &*set;
-    match scribbles {
-        Scribbles::Between => World::new(set, true, tally).live(choices),
-        Scribbles::During => {
+    match stray_writes {
+        StrayWrites::Between => World::new(set, true, tally).live(choices),
+        StrayWrites::During => {
             let memory = set.memory;
-            // A word that is sound and not, in turn, may pass a check.
-            let scribbles: Vec<_> = (0..=choices.below(4))
-                .map(|_| Scribble::choose(choices, &memory))
-                .filter(|scribble| !scribble.takes_a_semaphore_apart())
-                .flat_map(|scribble| [scribble.undoing(&memory), scribble])
+            // A word that is alternately valid and invalid may pass a check.
+            let stray_writes: Vec<_> = (0..=choices.below(4))
+                .map(|_| StrayWrite::choose(choices, &memory))
+                .filter(|stray_write| !stray_write.changes_a_semaphores_operation())
+                .flat_map(|stray_write| [stray_write.undoing(&memory), stray_write])
                 .collect();
             let (end, ended) = mpsc::channel::<()>();
             let (begin, begun) = mpsc::channel();
             thread::scope(|scope| {
                 let attacker = scope.spawn(move || {
-                    begin.send(()).expect("the ends wait");
+                    begin.send(()).expect("the endpoints wait");
                     while ended.try_recv() == Err(TryRecvError::Empty) {
-                        for scribble in &scribbles {
-                            memory.scribble(scribble);
+                        for stray_write in &stray_writes {
+                            memory.apply(stray_write);
                         }
                     }
                 });
-                begun.recv().expect("somebody scribbles");
+                begun.recv().expect("the writer has begun");
                 for _ in 0..LIVES {
                     World::new(set, false, tally).live(&mut choices.clone());
                 }
                 drop(end);
-                // A scope ends before its threads have freed what is theirs, which a
-                // fuzzer that looks for leaks would see.
-                attacker.join().expect("it only scribbles");
+                // Joined explicitly: a scope ends before its threads have freed their
+                // memory, which a fuzzer would report as a leak.
+                attacker.join().expect("it only writes");
             });
         }
     }

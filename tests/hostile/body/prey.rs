@@ -1,4 +1,4 @@
-//! What both shapes are put to, and what is expected of every answer.
+//! The steps for both shapes, and the checks of every result.
 
 use std::fmt::Debug;
 use std::ops::Range;
@@ -11,38 +11,38 @@ use quoit::{
 };
 
 use super::choices::Choices;
-use super::memory::{DATA, Memory, PAGE, Scribble};
+use super::memory::{DATA, Memory, PAGE, StrayWrite};
 
-/// What a call said.
+/// The result of a call.
 pub(crate) enum Answer {
-    /// A value, or that there is none now.
+    /// A value, or none at the moment.
     Sound,
-    /// The end is poisoned: `corruption()` says by what.
+    /// The endpoint is poisoned: `corruption()` has the reason.
     Corrupt,
-    /// Nothing that depends on the ring.
+    /// A result that does not depend on the ring.
     Silent,
 }
 
-/// A shape whose ends are used in every way.
+/// A shape whose endpoints are used by every call.
 pub(crate) trait Prey: Shape<Producer: End, Consumer: End> {
     /// Bytes of a slot.
     const UNIT: usize;
-    /// Where a ring may begin near this position.
+    /// A position near this one at which a ring may begin.
     fn first_position(near: u64) -> u64;
-    /// Where the data of a ring begin, all of whose room is free.
+    /// The address of the data of an empty ring.
     fn address_of_data(producer: &mut Self::Producer) -> usize;
     fn write(producer: &mut Self::Producer, choices: &mut Choices<'_>, place: &mut Place)
     -> Answer;
     fn read(consumer: &mut Self::Consumer, choices: &mut Choices<'_>, place: &mut Place) -> Answer;
 }
 
-/// What all four endpoints have.
+/// The common methods of all four endpoints.
 pub(crate) trait End: Debug {
     fn position(&self) -> u64;
     fn capacity(&self) -> u64;
     fn corruption(&self) -> Option<Corrupt>;
     fn close(&mut self);
-    /// Everything else that an endpoint says of itself, of its peer and of the ring.
+    /// All other getters of an endpoint, its peer and the ring.
     fn ask(&mut self, timeout: Duration);
 }
 
@@ -91,41 +91,41 @@ end!([] FrameProducer, |end| {
 });
 end!([] FrameConsumer, |_| {});
 
-/// Where an endpoint sees the ring's data, and what a step may do.
+/// Where an endpoint accesses the ring's data, and what a step may do.
 pub(crate) struct Place {
     /// The address of the segment, once it is known.
     pub(crate) base: Option<usize>,
-    /// Bytes of the data.
+    /// The length of the data.
     pub(crate) data: usize,
-    /// The endpoint's own memory, for what it carries.
+    /// The endpoint's own memory, for its copy of an inline message.
     pub(crate) private: Range<usize>,
-    /// The ring's memory, if no thread scribbles during calls: then this step may, in
-    /// the middle, and can compare what is read.
+    /// The ring's memory, if no thread writes during calls: then this step may write in the
+    /// middle, and can compare the results.
     pub(crate) memory: Option<Memory>,
-    /// A consumer may carry a message that it saw in an earlier step.
+    /// A consumer may have the inline copy of an earlier step.
     pub(crate) lingers: bool,
-    /// The end is poisoned, and the step began with that.
+    /// The endpoint was poisoned before the step.
     pub(crate) poisoned: bool,
-    /// No call waits: the end is closed or poisoned.
+    /// No call waits: the endpoint is closed or poisoned.
     pub(crate) never_waits: bool,
-    /// How often the end may have moved by a whole ring.
+    /// How often the endpoint may have moved by a whole ring.
     pub(crate) laps: u64,
-    /// The step may have moved and then looked at the next message.
+    /// The step may have moved and then polled for the next message.
     pub(crate) looks_on: bool,
 }
 
 impl Place {
-    /// Checks that this many bytes at an address lie in the data, and reads all of them;
-    /// says where they begin there. `None` if they are carried in the endpoint's own memory.
+    /// Checks that this many bytes at an address are in the data, and reads all of them.
+    /// Returns their offset, or `None` if they are in the endpoint's own memory.
     pub(crate) fn check(&mut self, address: *const u8, len: usize) -> Option<usize> {
         let start = address.addr();
         let end = start + len;
         let mut bytes = vec![0; len];
-        // SAFETY: mapped, or a sanitizer says so; below it is checked to be the ring's.
+        // SAFETY: mapped, or a sanitizer reports it. The check below proves that it is the ring's.
         unsafe { address.copy_to_nonoverlapping(bytes.as_mut_ptr(), len) };
         std::hint::black_box(bytes);
         if self.private.contains(&start) {
-            assert!(end <= self.private.end, "{len} bytes carried");
+            assert!(end <= self.private.end, "{len} bytes in the endpoint");
             return None;
         }
         // No ring here has more than a page of data.
@@ -136,7 +136,7 @@ impl Place {
         Some(start - base - DATA)
     }
 
-    /// The same of a slice, which only a step that no thread disturbs may have.
+    /// The same for a slice, which only a step without concurrent writes may borrow.
     pub(crate) fn check_slice<T>(&mut self, slice: &[T]) -> Option<usize> {
         assert!(self.is_quiet());
         self.check(ptr::from_ref(slice).cast(), size_of_val(slice))
@@ -147,25 +147,25 @@ impl Place {
         self.memory.is_some()
     }
 
-    /// What a popped message can be compared with.
+    /// The memory that a popped message can be compared with.
     pub(crate) fn witness(&self) -> Option<Memory> {
         self.memory.filter(|_| !self.lingers)
     }
 
-    /// Scribbles in the middle of a step, perhaps.
+    /// May overwrite the segment in the middle of a step.
     pub(crate) fn attack(&self, choices: &mut Choices<'_>) {
         let prey = self.memory.filter(|_| !self.poisoned);
         if let Some(memory) = prey.filter(|_| choices.coin()) {
-            memory.scribble(&Scribble::choose(choices, &memory));
+            memory.apply(&StrayWrite::choose(choices, &memory));
         }
     }
 
-    /// All that an endpoint could store to, to see that it does not.
+    /// The bytes that an endpoint could store to, to check that it does not.
     pub(crate) fn segment(&self) -> Option<Vec<u8>> {
         self.memory.map(|memory| memory.read(0..DATA + memory.data))
     }
 
-    /// For a call that takes a timeout. One of an endpoint that never waits may have none.
+    /// The timeout of a call; `None` only if the endpoint never waits.
     pub(crate) fn deadline(&self, choices: &mut Choices<'_>) -> Deadline {
         let timeout = choices.timeout();
         match self.never_waits && choices.coin() {
@@ -175,7 +175,7 @@ impl Place {
     }
 }
 
-/// The end, asked through a select: it is ready, gone, or not yet.
+/// Waits for the endpoint by a `Select`: it is ready, closed, or neither.
 pub(crate) fn select(end: Interest<'_>, choices: &mut Choices<'_>) -> Answer {
     match Select::new().wait(&mut [end], Some(choices.timeout())) {
         Ok(_) | Err(SelectError::TimedOut | SelectError::NotAFutex { index: 0 }) => Answer::Silent,
@@ -213,7 +213,7 @@ impl<R, T> From<Result<R, PushError<T>>> for Answer {
 }
 
 impl Answer {
-    /// For a call that did not ask the ring, because there was nothing to do.
+    /// The result of a call that had nothing to do, and did not use the ring.
     pub(crate) fn unless(self, nothing: bool) -> Self {
         match nothing {
             true => {

@@ -1,4 +1,4 @@
-//! Records, written and read in every way.
+//! Records, written and read by every call.
 
 use std::time::Duration;
 
@@ -54,8 +54,8 @@ impl<T: Record> Prey for T {
         let witness = place.witness();
         let is_there = |value: &T| {
             let bytes = value.as_bytes();
-            let there = witness.is_none_or(|it| it.data_at(next, bytes) || it.ride_at(0, bytes));
-            assert!(there, "a record from nowhere");
+            let there = witness.is_none_or(|it| it.data_at(next, bytes) || it.inline_at(0, bytes));
+            assert!(there, "a record that was not published");
         };
         match choices.below(12) {
             0 => consumer.try_pop().inspect(is_there).into(),
@@ -89,7 +89,7 @@ impl<T: Record> Prey for T {
                 if let Ok(skipped) = skipped {
                     let moved = consumer.position().wrapping_sub(before);
                     assert_eq!(moved, skipped as u64);
-                    assert!(moved < consumer.capacity(), "the latest stays");
+                    assert!(moved < consumer.capacity(), "the latest remains");
                     assert!(place.witness().is_none() || !consumer.is_empty());
                 }
                 skipped.into()
@@ -99,7 +99,7 @@ impl<T: Record> Prey for T {
     }
 }
 
-/// One slot, filled in place, and read again.
+/// One slot, filled in place, and read back.
 fn claim_one<T: Record>(
     producer: &mut Producer<T>,
     value: T,
@@ -118,7 +118,7 @@ fn claim_one<T: Record>(
     let address = claim.as_mut_ptr();
     assert_eq!(place.check(address.cast(), size_of::<T>()), Some(next));
     match place.is_quiet() && choices.coin() {
-        // SAFETY: no other thread writes to the ring at the same time.
+        // SAFETY: no other thread writes to the ring.
         true => *unsafe { claim.as_mut() } = value,
         false => claim.write(value),
     }
@@ -135,7 +135,7 @@ fn claim_one<T: Record>(
     Answer::Sound
 }
 
-/// As many slots as there are, or all or none.
+/// As many slots as are free, or all or none.
 fn claim_many<T: Record>(
     producer: &mut Producer<T>,
     values: &[T],
@@ -152,7 +152,7 @@ fn claim_many<T: Record>(
     let mut claim = match claim {
         Ok(claim) => claim,
         Err(error) => {
-            assert!(!values.is_empty(), "no slots can always be claimed");
+            assert!(!values.is_empty(), "zero slots can always be claimed");
             return Err::<(), _>(error).into();
         }
     };
@@ -167,7 +167,7 @@ fn claim_many<T: Record>(
             .rev()
             .for_each(|index| claim.write(index, values[index])),
         _ if place.is_quiet() => {
-            // SAFETY: no other thread writes to the ring at the same time.
+            // SAFETY: no other thread writes to the ring.
             let (front, back) = unsafe { claim.slices_mut() };
             assert_eq!(front.len() + back.len(), count);
             for (slice, offset) in [(front, next), (back, 0)] {
@@ -243,7 +243,7 @@ fn peek_one<T: Record>(
     Answer::Sound
 }
 
-/// Every record, in every way, also after another thread may have written to them.
+/// Every record, by every method, also after another thread may have written to them.
 fn peek_many<T: Record>(
     consumer: &mut Consumer<T>,
     values: &mut [T],
@@ -294,7 +294,7 @@ fn peek_many<T: Record>(
             let offset = offset::<T>(position.wrapping_add(index as u64), capacity);
             assert!(
                 memory.data_at(offset, value.as_bytes()),
-                "a record from nowhere"
+                "a record that was not published"
             );
             assert!(is_same(value, &again));
             let copy = values[..copied].get(index);
@@ -309,7 +309,7 @@ fn peek_many<T: Record>(
     Answer::Sound
 }
 
-/// Some records by an iterator, which says nothing of what it met.
+/// Some records by an iterator, which does not report corruption.
 fn iterate<T: Record>(
     consumer: &mut Consumer<T>,
     wanted: usize,
@@ -331,7 +331,7 @@ fn iterate<T: Record>(
             }
         }
     } else if place.is_quiet() && !consumer.is_empty() && choices.coin() {
-        // It does not wait: something has moved the tail.
+        // It does not wait, because a write has moved the tail.
         taken = consumer.iter().take(1).inspect(is_there).count();
     } else {
         let mut values = consumer.try_iter();
@@ -349,7 +349,7 @@ fn iterate<T: Record>(
         }
     }
     let moved = consumer.position().wrapping_sub(before);
-    assert_eq!(moved, taken as u64, "each that it gave, and no other");
+    assert_eq!(moved, taken as u64, "exactly the ones that it returned");
     Answer::Silent
 }
 
@@ -364,12 +364,12 @@ fn filled<T: Record>(byte: u8) -> T {
     value
 }
 
-/// Where the slot of a position lies in the data.
+/// The offset of a position's slot in the data.
 fn offset<T>(position: u64, capacity: u64) -> usize {
     (position % capacity) as usize * size_of::<T>()
 }
 
-/// As many as were asked for, at most, and none only if none was asked for.
+/// Checks that there are at most as many as requested, and none only if none was requested.
 fn counted<E>(result: Result<usize, E>, wanted: usize) -> Result<usize, E> {
     result.inspect(|count| assert!((wanted.min(1)..=wanted).contains(count)))
 }

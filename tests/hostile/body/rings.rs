@@ -1,4 +1,4 @@
-//! The rings, made once: each with a page behind it that nobody may touch.
+//! The rings, each created once, with an inaccessible page after it.
 
 use std::fs::{self, OpenOptions};
 use std::time::Duration;
@@ -13,31 +13,31 @@ use super::memory::{DATA, HEAD, Memory, TAIL};
 use super::prey::Prey;
 use crate::common::names::RingName;
 
-/// Capacities in bytes. The last one fills a page, or nearly: a read beyond it
-/// meets the guard.
+/// Capacities in bytes. The last one nearly fills a page: a read beyond it reaches the
+/// guard.
 const DATA_BYTES: [usize; 4] = [64, 128, 512, 4096];
 const DOORBELLS: [DoorbellKind; 2] = [DoorbellKind::Futex, DoorbellKind::Semaphore];
 
-/// The rings of one shape, each made when it is first chosen.
+/// The rings of one shape, each created when it is first chosen.
 pub(crate) struct Rings<T: Prey + ?Sized> {
     sets: [Option<Set<T>>; DATA_BYTES.len() * DOORBELLS.len()],
 }
 
-/// What lies behind the data, up to the end of the last page.
+/// The content after the data, up to the end of the last page.
 const SLACK: u8 = 0xa5;
 
-/// A ring, its memory once more, and the guard behind it.
+/// A ring, a second mapping of its memory, and the guard after it.
 pub(crate) struct Set<T: Prey + ?Sized> {
     pub(crate) ring: Ring<T>,
     pub(crate) options: RingOptions,
     pub(crate) base: usize,
     pub(crate) memory: Memory,
-    /// What `memory` leads to.
+    /// The mapping behind `memory`.
     _map: MmapRaw,
-    /// The bytes of the fresh ring.
+    /// The bytes of the new ring.
     fresh: Vec<u8>,
     pub(crate) name: RingName,
-    /// Another name of the segment, in case it loses its own.
+    /// A second name of the segment, in case it loses the first one.
     spare: RingName,
     _guard: Guard,
 }
@@ -59,7 +59,7 @@ impl<T: Prey + ?Sized> Rings<T> {
     }
 }
 
-/// For a ring of at most this many bytes, and how many slots it has.
+/// The options for a ring of at most this many bytes, and its number of slots.
 fn options<T: Prey + ?Sized>(bytes: usize, doorbell: DoorbellKind) -> (RingOptions, usize) {
     let fitting = (bytes / T::UNIT).max(1);
     let capacity = 1 << fitting.ilog2();
@@ -69,8 +69,8 @@ fn options<T: Prey + ?Sized>(bytes: usize, doorbell: DoorbellKind) -> (RingOptio
     (options, capacity)
 }
 
-/// A ring on the heap, where a sanitizer sees every byte beyond it; its memory
-/// is there while one of the ends is.
+/// A ring on the heap, where a sanitizer detects every access beyond it. Its memory exists
+/// while one of the endpoints does.
 pub(crate) fn on_the_heap<T: Prey + ?Sized>(
     choices: &mut Choices<'_>,
     first: u64,
@@ -105,11 +105,11 @@ impl<T: Prey + ?Sized> Set<T> {
         };
         let mut fresh = memory.read(0..DATA + memory.data);
         fresh.resize(memory.length, SLACK);
-        // A ring is mapped below what was mapped before it, unless there is a
-        // gap: then a guard fills it, and the next one is tried.
+        // A ring is mapped below earlier mappings, unless there is a gap. Then a guard
+        // fills the gap, and the next ring is tried.
         let mut guards = Vec::new();
         loop {
-            assert!(guards.len() < 1000, "no ring lies before a guard");
+            assert!(guards.len() < 1000, "no ring is directly before a guard");
             guards.push(Guard::new());
             let ring = options.open::<T>(&name).expect("a ring");
             let mappings = mappings(&name.file());
@@ -132,7 +132,7 @@ impl<T: Prey + ?Sized> Set<T> {
         }
     }
 
-    /// Makes it a fresh ring again, at this position. No process holds a role.
+    /// Restores the new ring, at this position. No process holds a role.
     pub(crate) fn reset(&mut self, first: u64, fill: u8) {
         for position in [TAIL, HEAD] {
             self.fresh[position..position + 8].copy_from_slice(&first.to_le_bytes());
@@ -141,14 +141,14 @@ impl<T: Prey + ?Sized> Set<T> {
         self.memory.overwrite(&self.fresh);
     }
 
-    /// Whether nothing was written behind the data.
+    /// Whether nothing was written after the data.
     pub(crate) fn slack_is_whole(&self) -> bool {
         let slack = DATA + self.memory.data..self.memory.length;
         self.memory.read(slack.clone()) == self.fresh[slack]
     }
 
-    /// Gives the segment its name back: an attacker may have marked it as
-    /// superseded, and another process taken the name away.
+    /// Restores the segment's name: a write may have marked it as superseded, and another
+    /// call may have unlinked it.
     pub(crate) fn restore_name(&self) {
         if !self.name.file().exists() {
             fs::hard_link(self.spare.file(), self.name.file()).expect("its name again");

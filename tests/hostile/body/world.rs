@@ -1,4 +1,4 @@
-//! A ring whose ends live through an execution.
+//! A ring and its endpoints during an execution.
 
 use std::fmt::Debug;
 use std::ops::Range;
@@ -10,7 +10,7 @@ use quoit::{Corrupt, Error, Ring, Role};
 use super::Tally;
 use super::choices::Choices;
 use super::memory::{
-    CONSUMER_STATE, DATA, HEAD, Memory, OWN, PRODUCER_STATE, SUPERSEDED, Scribble, TAIL,
+    CONSUMER_STATE, DATA, HEAD, Memory, OWN, PRODUCER_STATE, SUPERSEDED, StrayWrite, TAIL,
 };
 use super::prey::{Answer, End, Place, Prey};
 use super::rings::{Set, on_the_heap};
@@ -19,24 +19,24 @@ pub(crate) struct World<'a, T: Prey + ?Sized> {
     /// `None` for a ring on the heap, whose roles are never taken again.
     set: Option<&'a Set<T>>,
     memory: Memory,
-    /// Scribbles come between calls, so that what is read can be compared.
+    /// The segment is overwritten only between calls, so that results can be compared.
     quiet: bool,
-    /// The ring, opened once more: perhaps with another capacity.
+    /// The ring, opened again, perhaps with another capacity.
     other: Option<Ring<T>>,
     producer: Option<Watched<T::Producer>>,
     consumer: Option<Watched<T::Consumer>>,
-    /// Everybody sees the capacity that the ring was made with.
+    /// Every endpoint has the capacity of the new ring.
     true_to_size: bool,
     tally: &'a mut Tally,
 }
 
-/// An endpoint, and what it has said.
+/// An endpoint, and its earlier results.
 struct Watched<E> {
     end: E,
     base: Option<usize>,
-    /// A consumer has looked here, and may carry the message since.
+    /// A consumer has polled here, and may have the inline copy since.
     lingers: Option<u64>,
-    /// From then on it says this, at this position.
+    /// The poison that it must return from now on, at this position.
     poison: Option<(Corrupt, u64)>,
     closed: bool,
 }
@@ -69,7 +69,7 @@ impl<'a, T: Prey + ?Sized> World<'a, T> {
         }
     }
 
-    /// Takes steps until the choices are over.
+    /// Performs steps until there are no more choices.
     pub(crate) fn live(mut self, choices: &mut Choices<'_>) {
         if !choices.coin() || !self.quiet {
             self.take(Role::Producer, choices);
@@ -81,10 +81,10 @@ impl<'a, T: Prey + ?Sized> World<'a, T> {
         let set = self.set.filter(|_| self.true_to_size);
         drop(self);
         let whole = set.is_none_or(Set::slack_is_whole);
-        assert!(whole, "an end wrote behind the data");
+        assert!(whole, "an endpoint wrote after the data");
     }
 
-    /// Whether the memory is.
+    /// Whether the memory still exists.
     fn is_there(&self) -> bool {
         self.set.is_some() || self.producer.is_some() || self.consumer.is_some()
     }
@@ -94,8 +94,8 @@ impl<'a, T: Prey + ?Sized> World<'a, T> {
             0..9 => self.write(choices),
             9..18 => self.read(choices),
             18..26 if self.quiet => {
-                let scribble = Scribble::choose(choices, &self.memory);
-                self.memory.scribble(&scribble);
+                let stray_write = StrayWrite::choose(choices, &self.memory);
+                self.memory.apply(&stray_write);
             }
             18..26 => {}
             26 => self.ask(choices),
@@ -144,7 +144,7 @@ impl<'a, T: Prey + ?Sized> World<'a, T> {
         consumer.judge(answer, &fields, self.tally);
     }
 
-    /// What an endpoint says of itself and of its peer.
+    /// The getters of an endpoint.
     fn ask(&mut self, choices: &mut Choices<'_>) {
         let memory = self.quiet.then_some(self.memory);
         let timeout = choices.timeout();
@@ -157,7 +157,7 @@ impl<'a, T: Prey + ?Sized> World<'a, T> {
         }
     }
 
-    /// Takes a role, from the ring as it was made or as it was opened since.
+    /// Takes a role, from the ring as it was created or as it was opened later.
     fn take(&mut self, role: Role, choices: &mut Choices<'_>) {
         let Some(set) = self.set else { return };
         let (ring, base) = match &self.other {
@@ -178,16 +178,16 @@ impl<'a, T: Prey + ?Sized> World<'a, T> {
         }
     }
 
-    /// Opens the ring once more, or ends its life.
+    /// Opens the ring again, or supersedes it.
     fn open(&mut self, choices: &mut Choices<'_>) {
         let Some(set) = self.set else { return };
         let superseded = self.memory.word(SUPERSEDED) as u32 != 0;
-        // An endpoint that is closed and holds its role seems to be about to leave.
+        // An endpoint that is closed and holds its role seems to be about to exit.
         let closed = |state| self.memory.word(state) & 1 == 1;
         let leaving = self.producer.is_some() && closed(PRODUCER_STATE)
             || self.consumer.is_some() && closed(CONSUMER_STATE);
         if (superseded || leaving) && choices.below(32) != 31 {
-            return; // that takes a hundred attempts
+            return; // because of that it makes a hundred attempts
         }
         if choices.below(8) == 7 {
             if let Err(error) = quoit::unlink(&set.name) {
@@ -223,11 +223,11 @@ impl<'a, T: Prey + ?Sized> World<'a, T> {
     }
 }
 
-/// The end, if the role was free and the positions sound.
+/// The endpoint, if the role was free and the positions valid.
 fn taken<E: Debug>(result: Result<E, Error>, held: bool) -> Option<E> {
     match result {
         Ok(end) => {
-            assert!(!held, "two ends have one role");
+            assert!(!held, "two endpoints hold one role");
             Some(end)
         }
         Err(Error::InUse { .. }) if held => None,
@@ -267,7 +267,7 @@ impl<E: End> Watched<E> {
         }
     }
 
-    /// Everything that an endpoint says, and perhaps that it leaves.
+    /// All getters of an endpoint, and perhaps `close`.
     fn ask(
         &mut self,
         unit: usize,
@@ -284,7 +284,7 @@ impl<E: End> Watched<E> {
             self.closed = true;
             tally.count("closed", true);
         }
-        // It counts, sleeps and closes, and stores none of what a message needs.
+        // It may count, sleep and close, but store nothing that a message consists of.
         for position in [TAIL, HEAD] {
             self.stayed(untouched.clone(), position..position + OWN, &place, tally);
         }
@@ -292,12 +292,12 @@ impl<E: End> Watched<E> {
         self.judge(Answer::Silent, &[], tally);
     }
 
-    /// What lies in the segment, if this endpoint may store nothing there any more.
+    /// The content of the segment, if this endpoint must not store there any more.
     fn untouched(&self, place: &Place) -> Option<Vec<u8>> {
         self.poison.and_then(|_| place.segment())
     }
 
-    /// Whether that still lies there.
+    /// Whether that content is unchanged.
     fn stayed(
         &self,
         untouched: Option<Vec<u8>>,
@@ -308,7 +308,7 @@ impl<E: End> Watched<E> {
         if let (Some(before), Some(after)) = (untouched, place.segment()) {
             let end = range.end.min(before.len());
             let (before, after) = (&before[range.start..end], &after[range.start..end]);
-            assert!(before == after, "a poisoned end has stored");
+            assert!(before == after, "a poisoned endpoint has stored");
             tally.count("stored nothing", true);
         }
     }
@@ -318,9 +318,11 @@ impl<E: End> Watched<E> {
         let now = self.end.corruption().map(|corrupt| (corrupt, position));
         match (self.poison, answer, now) {
             (Some(poison), Answer::Corrupt | Answer::Silent, now) => assert_eq!(now, Some(poison)),
-            (Some((poison, _)), Answer::Sound, _) => panic!("sound after all, after {poison}"),
-            (None, Answer::Corrupt, None) => panic!("corrupt, and nothing was found"),
-            (None, Answer::Sound, Some((corrupt, _))) => panic!("poisoned silently by {corrupt}"),
+            (Some((poison, _)), Answer::Sound, _) => panic!("valid again after {poison}"),
+            (None, Answer::Corrupt, None) => panic!("`Corrupt` without a corruption"),
+            (None, Answer::Sound, Some((corrupt, _))) => {
+                panic!("poisoned by {corrupt} without an error")
+            }
             (None, _, Some((corrupt, _))) => {
                 assert!(fields.contains(&corrupt.field), "{corrupt}");
                 tally.count(corrupt.field, true);

@@ -1,5 +1,5 @@
-//! Rings whose ends never wait in the library: try, then one hint to the
-//! processor, and try again. So do the ends of whatever they are compared with.
+//! Busy polling: the endpoints never wait in the library. They try, give the processor one
+//! hint, and try again, as the compared crates do here.
 
 use std::hint::black_box;
 
@@ -9,7 +9,7 @@ use super::message::Carrier;
 use super::rings::RingLink;
 use quoit::Shape;
 
-/// One end of a ring each way.
+/// One endpoint of a ring in each direction.
 pub(crate) struct Tries<T: Shape + ?Sized>(pub(crate) RingLink<T>);
 
 impl Link for Tries<u64> {
@@ -79,8 +79,8 @@ fn number<const N: usize>(record: &[u64; N]) -> u64 {
     record[0]
 }
 
-/// Messages that are filled and read where they lie; of a record the reader looks
-/// at both ends.
+/// Messages that are filled and read in place. The reader checks the first and the last
+/// word of a record.
 pub(crate) struct InPlace<T: Shape + ?Sized>(pub(crate) RingLink<T>);
 
 impl<const N: usize> Link for InPlace<[u64; N]> {
@@ -88,7 +88,7 @@ impl<const N: usize> Link for InPlace<[u64; N]> {
     fn send(&mut self, message: u64) {
         loop {
             if let Ok(mut claim) = self.0.producer.try_claim() {
-                // SAFETY: both ends are this program's, and keep the protocol.
+                // SAFETY: both endpoints are in this program, and follow the protocol.
                 unsafe { claim.as_mut() }.fill(message);
                 return claim.commit();
             }
@@ -146,7 +146,7 @@ impl Carrier for AnyLength {
     }
 }
 
-/// Frames, copied into their place and out of it.
+/// Frames, copied into the ring and out of it.
 impl Carrier for InPlace<[u8]> {
     #[inline(always)]
     fn send(&mut self, message: &[u8]) {

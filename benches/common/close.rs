@@ -1,4 +1,4 @@
-//! The close of a peer that sleeps: how long the sleeper takes to hear of it.
+//! The close of an endpoint whose peer sleeps: how long the sleeper takes to notice.
 
 use std::error::Error;
 use std::io::{self, Read, Write};
@@ -14,42 +14,41 @@ use super::progress::Progress;
 use super::rings::Rings;
 use super::spread::Spread;
 
-/// A sleeper looks at its peer after this time: who returns earlier was woken.
+/// A sleeper checks its peer after this time: a sleeper that returns earlier was woken.
 const LOOK: u64 = 100_000_000;
 
-/// What the closes did.
+/// The results of the closes.
 #[derive(Debug)]
-pub(crate) struct Goodbyes {
+pub(crate) struct Closes {
     /// Nanoseconds from before the drop to after `pop`.
     pub(crate) nanos: Spread,
-    /// Sleepers that returned before any time-out could have come, from the
-    /// only sleep that they had begun.
+    /// Sleepers that returned from their first sleep before a timeout was possible.
     pub(crate) woken: usize,
-    /// Closes that came too late in the sleep to tell; not among the others.
+    /// Closes that were too late in the sleep to tell; the other figures exclude them.
     pub(crate) unclear: usize,
 }
 
-/// When a consumer went into `pop`, and when it came back, in nanoseconds of
-/// the monotonic clock, which is the same in all processes.
+/// When a consumer called `pop`, and when that returned, in nanoseconds of the monotonic
+/// clock, which all processes share.
 struct Nap {
     entered: u64,
     returned: u64,
 }
 
-/// Drops a producer `count` times, each time while the consumer sleeps.
+/// Drops a producer `count` times while the consumer sleeps.
 pub(crate) fn measure(
     rings: &Rings,
     placement: Placement,
     count: usize,
     progress: &Progress,
-) -> Result<Goodbyes, Box<dyn Error>> {
-    const NAME: &str = "goodbye";
+) -> Result<Closes, Box<dyn Error>> {
+    const NAME: &str = "close";
     let options = RingOptions::new(1024);
     let path = rings.path(NAME);
     let ring = options.create::<u64>(&path)?;
     let mut sleeper = Child::fork(|control| {
         pin(placement.partner)?;
-        sleep_and_say(options.open::<u64>(&path)?.consumer()?, control)
+        sleep_and_report(options.open::<u64>(&path)?.consumer()?, control)
     })?;
     pin(placement.lead)?;
     sleeper.control.read_exact(&mut [0])?;
@@ -61,7 +60,7 @@ pub(crate) fn measure(
         let before = rings.consumer(NAME)?.parks;
         sleeper.control.write_all(&[0])?;
         let patience = Instant::now() + Duration::from_secs(10);
-        while !(rings.consumer_is_parked(NAME)? && sleeper.is_asleep()?) {
+        while !(rings.consumer_is_parked(NAME)? && sleeper.is_sleeping()?) {
             if Instant::now() > patience {
                 return Err("the consumer does not sleep".into());
             }
@@ -83,15 +82,15 @@ pub(crate) fn measure(
     }
     progress.clear();
     sleeper.succeed()?;
-    Ok(Goodbyes {
+    Ok(Closes {
         nanos: Spread::of(latencies),
         woken,
         unclear,
     })
 }
 
-/// The consumer's life: one `pop` for each byte that comes.
-fn sleep_and_say(mut consumer: Consumer<u64>, mut control: UnixStream) -> Outcome {
+/// The consumer's code: one `pop` for each byte that it receives.
+fn sleep_and_report(mut consumer: Consumer<u64>, mut control: UnixStream) -> Outcome {
     control.write_all(&[0])?;
     loop {
         match control.read_exact(&mut [0]) {
@@ -103,7 +102,7 @@ fn sleep_and_say(mut consumer: Consumer<u64>, mut control: UnixStream) -> Outcom
         let answer = consumer.pop();
         let returned = now();
         if answer != Err(PopError::Abandoned) {
-            return Err(format!("after the close came {answer:?}").into());
+            return Err(format!("after the close the consumer received {answer:?}").into());
         }
         control.write_all(&entered.to_ne_bytes())?;
         control.write_all(&returned.to_ne_bytes())?;
@@ -127,7 +126,7 @@ pub(crate) fn now() -> u64 {
         tv_sec: 0,
         tv_nsec: 0,
     };
-    // SAFETY: the time lives through the call, which cannot fail.
+    // SAFETY: the time outlives the call, which cannot fail.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }

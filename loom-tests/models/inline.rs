@@ -1,5 +1,5 @@
-//! Messages with and without an inline copy: if every message had one, a ring of one slot would
-//! never be read.
+//! Messages with and without an inline copy. If every message had one, a ring of one slot
+//! would never be read.
 
 use super::frames;
 use super::slots::Stream;
@@ -11,7 +11,7 @@ use crate::ring::First::{Reader, Writer};
 use crate::steps::Steps;
 use crate::steps::Way::{Ride, Walk};
 
-const RIDING: Model<Steps> = Model {
+const INLINE: Model<Steps> = Model {
     preemptions: Some(3),
     states: &[Full, Empty, Reused, Concurrent, Rode, Walked, Refused],
     ..Model::EMPTY
@@ -19,7 +19,7 @@ const RIDING: Model<Steps> = Model {
 
 pub(super) const MODELS: &[Model<Steps>] = &[
     Model {
-        name: "riding_slots_two_records",
+        name: "inline_slots_two_records",
         preemptions: None,
         floor: 4_600,
         states: &[Empty, Concurrent, Rode, Walked, Refused],
@@ -29,12 +29,12 @@ pub(super) const MODELS: &[Model<Steps>] = &[
             ways: &[Ride, Ride],
             first: Writer,
         },
-        ..RIDING
+        ..INLINE
     },
     Model {
-        name: "riding_slots_of_one",
+        name: "inline_slots_of_one",
         floor: 1_000,
-        // The next inline copy waits until this one is read: none is refused.
+        // The next inline copy waits until this one is read: the consumer refuses none.
         states: &[Full, Empty, Reused, Concurrent, Rode, Walked],
         scenario: &Stream {
             start: 0,
@@ -42,10 +42,10 @@ pub(super) const MODELS: &[Model<Steps>] = &[
             ways: &[Ride, Walk, Ride],
             first: Writer,
         },
-        ..RIDING
+        ..INLINE
     },
     Model {
-        name: "riding_slots_of_two",
+        name: "inline_slots_of_two",
         floor: 19_000,
         scenario: &Stream {
             start: u64::MAX,
@@ -53,10 +53,10 @@ pub(super) const MODELS: &[Model<Steps>] = &[
             ways: &[Ride, Ride, Walk],
             first: Writer,
         },
-        ..RIDING
+        ..INLINE
     },
     Model {
-        name: "riding_slots_of_two_reader_first",
+        name: "inline_slots_of_two_reader_first",
         floor: 17_000,
         scenario: &Stream {
             start: u32::MAX as u64,
@@ -64,10 +64,10 @@ pub(super) const MODELS: &[Model<Steps>] = &[
             ways: &[Walk, Ride, Ride],
             first: Reader,
         },
-        ..RIDING
+        ..INLINE
     },
     Model {
-        name: "riding_slots_of_four",
+        name: "inline_slots_of_four",
         floor: 7_200,
         states: &[Empty, Carried, Concurrent, Rode, Walked, Refused],
         scenario: &Stream {
@@ -76,10 +76,10 @@ pub(super) const MODELS: &[Model<Steps>] = &[
             ways: &[Ride, Walk, Ride],
             first: Reader,
         },
-        ..RIDING
+        ..INLINE
     },
     Model {
-        name: "riding_frames",
+        name: "inline_frames",
         floor: 26_000,
         // 8 bytes, 8 bytes, and 16 behind 8 of padding: an inline copy can hold the
         // second frame while both are unread, or the third and its padding.
@@ -92,6 +92,6 @@ pub(super) const MODELS: &[Model<Steps>] = &[
             frames: &[(0, Ride), (0, Ride), (1, Ride)],
             first: Writer,
         },
-        ..RIDING
+        ..INLINE
     },
 ];

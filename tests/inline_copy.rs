@@ -1,7 +1,7 @@
-//! A small message travels in the tail's own cache line while the consumer has
-//! caught up, and lies in its slot as well.
+//! Inline copies: while the consumer has caught up, a small message is also copied into the
+//! tail's cache line.
 //!
-//! Which of the two copies a read takes shows when the other one is spoiled.
+//! The tests overwrite one of the two copies, to see which one a read takes.
 
 mod common;
 
@@ -12,7 +12,7 @@ use quoit::{PopError, Popped, Producer, Record, RingOptions, Shape};
 
 const SPOILED: [u8; 48] = [0xee; 48];
 
-/// Both endpoints of a ring, and the file behind it.
+/// Both endpoints of a ring, and its file.
 struct Pair<T: Shape + ?Sized> {
     producer: T::Producer,
     consumer: T::Consumer,
@@ -32,8 +32,8 @@ fn pair<T: Record>(test: &str) -> Pair<T> {
 }
 
 impl<T: Record> Pair<T> {
-    /// Polls in vain until the consumer says that it has caught up, and lets
-    /// the producer see that.
+    /// Polls without a message until the consumer has set its hint, and lets the producer
+    /// see it.
     fn catch_up(&mut self) {
         for _ in 0..64 {
             assert_eq!(self.consumer.try_pop().err(), Some(PopError::Empty));
@@ -44,8 +44,8 @@ impl<T: Record> Pair<T> {
         self.consumer.try_pop().expect("there is a record");
     }
 
-    /// Spoils every slot.
-    fn spoil_slots(&self) {
+    /// Overwrites every slot.
+    fn overwrite_slots(&self) {
         for slot in 0..8 {
             let offset = DATA + slot * size_of::<T>() as u64;
             self.file.write_bytes(offset, &SPOILED[..size_of::<T>()]);
@@ -54,108 +54,108 @@ impl<T: Record> Pair<T> {
 }
 
 impl<T: Shape + ?Sized> Pair<T> {
-    /// Spoils the words that ride.
-    fn spoil_ride(&self) {
+    /// Overwrites the inline copy.
+    fn overwrite_inline_copy(&self) {
         self.file.write_bytes(RIDE, &SPOILED);
     }
 }
 
 #[test]
-fn nothing_rides_before_the_consumer_has_caught_up() {
+fn no_message_is_copied_inline_before_the_consumer_has_caught_up() {
     let mut pair = pair::<u64>("ride-early");
     for value in 0..20 {
         pair.producer.try_push(value).expect("there is room");
-        assert!(!pair.file.rides());
+        assert!(!pair.file.has_inline_copy());
         assert_eq!(pair.consumer.try_pop(), Ok(value));
     }
 }
 
 #[test]
-fn a_ride_is_read_without_its_slot() {
+fn an_inline_copy_is_read_without_its_slot() {
     let mut pair = pair::<u64>("ride-taken");
     pair.catch_up();
     pair.producer.try_push(7).expect("there is room");
-    assert!(pair.file.rides());
-    pair.spoil_slots();
+    assert!(pair.file.has_inline_copy());
+    pair.overwrite_slots();
     assert_eq!(pair.consumer.try_pop(), Ok(7));
 }
 
 #[test]
-fn six_words_ride_whole() {
+fn six_words_are_copied_inline() {
     let mut pair = pair::<Words<6>>("ride-six-words");
     pair.catch_up();
     let value = Words([1, 2, 3, 4, 5, 6]);
     let mut claim = pair.producer.try_claim().expect("there is room");
     claim.write(value);
     claim.commit();
-    assert!(pair.file.rides());
-    pair.spoil_slots();
+    assert!(pair.file.has_inline_copy());
+    pair.overwrite_slots();
     assert_eq!(pair.consumer.try_pop(), Ok(value));
 }
 
 #[test]
-fn a_record_that_rides_lies_in_its_slot_as_well() {
+fn a_record_with_an_inline_copy_is_in_its_slot_too() {
     let mut pair = pair::<u64>("ride-and-slot");
     pair.catch_up();
     pair.producer.try_push(7).expect("there is room");
-    assert!(pair.file.rides());
-    // As for a consumer of another make, which does not look at the inline copy.
+    assert!(pair.file.has_inline_copy());
+    // As for a consumer of another implementation that does not use the inline copy.
     pair.file.write(RIDE_POSITION, 0);
-    pair.spoil_ride();
+    pair.overwrite_inline_copy();
     assert_eq!(pair.consumer.try_pop(), Ok(7));
 }
 
 #[test]
-fn a_ride_of_another_position_is_refused() {
+fn an_inline_copy_of_another_position_is_refused() {
     let mut pair = pair::<u64>("ride-of-another");
     pair.catch_up();
     pair.producer.try_push(7).expect("there is room");
-    assert!(pair.file.rides());
-    pair.spoil_ride();
+    assert!(pair.file.has_inline_copy());
+    pair.overwrite_inline_copy();
     pair.file
         .write(RIDE_POSITION, pair.file.read(RIDE_POSITION) + 2);
     assert_eq!(pair.consumer.try_pop(), Ok(7));
 }
 
 #[test]
-fn a_record_that_came_with_others_is_read_from_its_slot() {
+fn a_record_among_others_is_read_from_its_slot() {
     let mut pair = pair::<u64>("ride-in-a-crowd");
     pair.catch_up();
     pair.producer.try_push(7).expect("there is room");
     pair.producer.try_push(8).expect("there is room");
-    pair.spoil_ride();
+    pair.overwrite_inline_copy();
     assert_eq!(pair.consumer.try_pop(), Ok(7));
     assert_eq!(pair.consumer.try_pop(), Ok(8));
 }
 
 #[test]
-fn a_batch_does_not_ride() {
+fn a_batch_has_no_inline_copy() {
     let mut pair = pair::<u64>("ride-batch");
     pair.catch_up();
     assert_eq!(pair.producer.try_push_slice(&[7]), Ok(1));
-    assert!(!pair.file.rides());
-    pair.spoil_ride();
+    assert!(!pair.file.has_inline_copy());
+    pair.overwrite_inline_copy();
     assert_eq!(pair.consumer.try_pop(), Ok(7));
 }
 
 #[test]
-fn a_second_peek_of_a_ride_cannot_differ_from_the_first() {
+fn a_second_peek_of_an_inline_copy_equals_the_first() {
     let mut pair = pair::<u64>("ride-peeked");
     pair.catch_up();
     pair.producer.try_push(7).expect("there is room");
-    assert!(pair.file.rides());
+    assert!(pair.file.has_inline_copy());
     assert_eq!(pair.consumer.try_peek().map(|peek| peek.read()), Ok(7));
-    pair.spoil_slots();
-    pair.spoil_ride();
+    pair.overwrite_slots();
+    pair.overwrite_inline_copy();
     assert_eq!(pair.consumer.try_peek().map(|peek| peek.read()), Ok(7));
 }
 
 #[test]
-fn a_consumer_that_falls_behind_ends_the_rides() {
+fn a_consumer_that_falls_behind_ends_the_inline_copies() {
     let mut pair = pair::<u64>("ride-ended");
     pair.catch_up();
     pair.producer.try_push(0).expect("there is room");
-    assert!(pair.file.rides());
+    assert!(pair.file.has_inline_copy());
     let mut values = [0; 8];
     for _ in 0..32 {
         pair.producer
@@ -166,15 +166,15 @@ fn a_consumer_that_falls_behind_ends_the_rides() {
             .expect("there are records");
     }
     pair.producer.try_push(0).expect("there is room");
-    assert!(!pair.file.rides());
+    assert!(!pair.file.has_inline_copy());
 }
 
 #[test]
-fn a_new_producer_clears_what_its_predecessor_let_ride() {
+fn a_new_producer_clears_the_inline_copy_of_the_previous_holder() {
     let mut pair = pair::<u64>("ride-cleared");
     pair.catch_up();
     pair.producer.try_push(7).expect("there is room");
-    assert!(pair.file.rides());
+    assert!(pair.file.has_inline_copy());
     let Pair {
         producer,
         mut consumer,
@@ -183,13 +183,13 @@ fn a_new_producer_clears_what_its_predecessor_let_ride() {
     } = pair;
     drop(producer);
     let _successor = Producer::<u64>::open(&name).expect("the role is free");
-    assert!(!file.rides());
+    assert!(!file.has_inline_copy());
     file.write_bytes(RIDE, &SPOILED);
     assert_eq!(consumer.try_pop(), Ok(7));
 }
 
-/// A ring of frames of 128 bytes whose ends have caught up, with the tail where
-/// `first_position` and two frames of 16 bytes have led it.
+/// A ring of frames of 128 bytes whose consumer has caught up, with the tail two frames of
+/// 16 bytes after `first_position`.
 fn frames(test: &str, first_position: u64) -> Pair<[u8]> {
     let name = RingName::new(test);
     let options = RingOptions::new(128).first_position(first_position);
@@ -213,35 +213,35 @@ fn frames(test: &str, first_position: u64) -> Pair<[u8]> {
 }
 
 #[test]
-fn a_frame_of_40_bytes_rides_with_its_kind() {
+fn a_frame_of_40_bytes_is_copied_inline_with_its_kind() {
     let mut pair = frames("ride-frame", 0);
     let payload = [7; 40];
     pair.producer
         .try_push_kind(9, &payload)
         .expect("there is room");
-    assert!(pair.file.rides());
+    assert!(pair.file.has_inline_copy());
     pair.file.write_bytes(DATA, &[0xee; 128]);
     let frame = pair.consumer.try_peek().expect("there is a frame");
     assert_eq!((frame.kind(), frame.to_vec()), (9, payload.to_vec()));
 }
 
 #[test]
-fn a_frame_of_41_bytes_does_not_ride() {
+fn a_frame_of_41_bytes_is_not_copied_inline() {
     let mut pair = frames("ride-long-frame", 0);
     pair.producer.try_push(&[7; 41]).expect("there is room");
-    assert!(!pair.file.rides());
-    pair.spoil_ride();
+    assert!(!pair.file.has_inline_copy());
+    pair.overwrite_inline_copy();
     let frame = pair.consumer.try_peek().expect("there is a frame");
     assert_eq!(frame.to_vec(), [7; 41]);
 }
 
 #[test]
-fn a_frame_behind_padding_is_read_from_the_ring() {
+fn a_frame_after_padding_is_read_from_the_ring() {
     // The two frames that `frames` sends leave eight bytes of the lap.
     let mut pair = frames("ride-padding", 128 - 8 - 32);
     pair.producer.try_push(&[7; 8]).expect("there is room");
-    // The words that ride are a frame of another length than what is unread.
-    assert!(pair.file.rides());
+    // The inline copy is a frame of another length than the unread bytes.
+    assert!(pair.file.has_inline_copy());
     pair.file.write_bytes(RIDE + 8, &SPOILED[..40]);
     let frame = pair.consumer.try_peek().expect("there is a frame");
     assert_eq!(frame.to_vec(), [7; 8]);

@@ -1,10 +1,10 @@
-//! Both ends made at once, of which each side takes its own.
+//! Both endpoints, created together; each side takes one.
 
 use std::sync::{Arc, Mutex};
 
-use crate::common::contest::Side;
+use crate::common::interleaved::Side;
 
-/// For two threads, and for processes that part afterwards.
+/// For two threads, and for processes that fork afterwards.
 #[derive(Debug)]
 pub(crate) struct Pair<L>(Arc<Mutex<[Option<L>; 2]>>);
 
@@ -16,7 +16,9 @@ impl<L> Pair<L> {
     pub(crate) fn link(&self) -> impl FnMut(Side) -> L + use<L> {
         let ends = self.0.clone();
         move |side| {
-            let mut ends = ends.lock().expect("nobody panics with it");
+            let mut ends = ends
+                .lock()
+                .expect("no thread panics while it holds the lock");
             ends[side as usize].take().expect("each side opens once")
         }
     }

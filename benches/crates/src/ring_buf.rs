@@ -1,4 +1,4 @@
-//! ringbuf: the lock-free ring on the heap, its ends with cached positions. Busy
+//! ringbuf: the lock-free ring on the heap, whose endpoints cache the positions. Busy
 //! polling with `try_push` and `try_pop`.
 
 use ringbuf::traits::{Consumer, Producer, Split};

@@ -1,14 +1,14 @@
-//! quoit beside other rings and channels, on the same tasks, in turns.
+//! quoit compared with other rings and channels on the same tasks, in interleaved slices.
 //!
 //! ```text
-//! cargo bench --manifest-path benches/rivals/Cargo.toml                    about a minute
-//! cargo bench --manifest-path benches/rivals/Cargo.toml -- --only shaq,rtrb --quick
+//! cargo bench --manifest-path benches/crates/Cargo.toml                    about a minute
+//! cargo bench --manifest-path benches/crates/Cargo.toml -- --only shaq,rtrb --quick
 //! ```
 //!
-//! What lives in one process is measured between two threads, anything else
-//! between two processes, and quoit in the same way beside it. All rings have
-//! room for 1024 messages of 8 bytes; who may, polls without a pause but the
-//! processor's hint. Each file says what of its crate is used.
+//! Crates that work in one process are measured between two threads, all others between two
+//! processes, and quoit in the same way. All rings have room for 1024 messages of 8 bytes.
+//! If the API allows it, endpoints poll with only the processor's hint between two polls.
+//! Each file says which part of its crate is used.
 
 #[path = "../../common/mod.rs"]
 mod common;
@@ -30,31 +30,31 @@ use std::process::ExitCode;
 use clap::{Parser, ValueEnum};
 use quoit::{RingOptions, WaitStrategy};
 
-use common::bars::{Limit, Report};
-use common::contest::{self, Plan, Scores, Side, Variant};
+use common::interleaved::{self, Plan, Scores, Side, Variant};
 use common::link::{Link, RoundTrip, Stream};
 use common::machine::Machine;
 use common::mechanisms::Task;
 use common::output::Output;
 use common::placement::Placement;
+use common::polling::Tries;
 use common::progress::Progress;
 use common::rings::Rings;
 use common::spread::show_nanos;
-use common::tries::Tries;
+use common::targets::{Limit, Report};
 use common::{ping_pong, rtrb, supervisor};
 
-/// quoit beside other rings and channels, as ratios of slices that take turns.
+/// Compares quoit with other rings and channels, as ratios of interleaved slices
 #[derive(Debug, Clone, Parser)]
 struct Arguments {
     #[command(flatten)]
     output: Output,
-    /// Runs these only.
-    #[arg(long, value_enum, value_name = "RIVAL", value_delimiter = ',')]
-    only: Vec<Rival>,
+    /// Runs only these
+    #[arg(long, value_enum, value_name = "CRATE", value_delimiter = ',')]
+    only: Vec<Other>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Rival {
+enum Other {
     Rtrb,
     Ringbuf,
     CrossbeamChannel,
@@ -73,14 +73,16 @@ const TASKS: [Task; 2] = [Task::Trips, Task::Streams];
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let prefix = format!("quoit_rivals_{}_", std::process::id());
+    let prefix = format!("quoit_crates_{}_", std::process::id());
     let places = [Path::new("/dev/shm"), &std::env::temp_dir()];
     let code = supervisor::supervise(places, |[memory, scratch]| {
         let machine = Machine::find()?;
         println!("{}", machine.line());
-        println!("ratios are medians of slices; in brackets, half of them");
+        println!("ratios are medians of slices; in brackets, their interquartile range");
         let mut bench = Bench {
-            placement: machine.apart().ok_or("the rivals want two processors")?,
+            placement: machine
+                .apart()
+                .ok_or("the comparison needs two processors")?,
             memory: memory.to_owned(),
             scratch: scratch.to_owned(),
             prefix: prefix.clone(),
@@ -90,15 +92,15 @@ fn main() -> ExitCode {
             quick: arguments.output.quick,
         };
         bench.report.figure("machine", machine.json());
-        for &rival in Rival::value_variants() {
-            let wanted = arguments.only.is_empty() || arguments.only.contains(&rival);
-            if wanted && let Err(error) = bench.run(rival) {
-                println!("{}: not measured: {error}", rival.name());
+        for &other in Other::value_variants() {
+            let wanted = arguments.only.is_empty() || arguments.only.contains(&other);
+            if wanted && let Err(error) = bench.run(other) {
+                println!("{}: not measured: {error}", other.name());
             }
         }
-        arguments.output.keep("rivals", &bench.report, false)
+        arguments.output.keep("crates", &bench.report, false)
     });
-    // What iceoryx2 has in shared memory outlives its processes.
+    // iceoryx2 leaves files in shared memory.
     for entry in fs::read_dir("/dev/shm").into_iter().flatten().flatten() {
         if entry.file_name().to_string_lossy().starts_with(&prefix) {
             let _ = fs::remove_file(entry.path());
@@ -107,14 +109,14 @@ fn main() -> ExitCode {
     code
 }
 
-impl Rival {
+impl Other {
     fn name(self) -> String {
-        let value = self.to_possible_value().expect("none is hidden");
+        let value = self.to_possible_value().expect("no value is hidden");
         value.get_name().to_owned()
     }
 }
 
-/// How an end is made, in the process or thread that has it.
+/// Opens an endpoint, in the process or thread that uses it.
 type Open<L> = Box<dyn FnMut(Side) -> L>;
 
 struct Bench {
@@ -129,59 +131,59 @@ struct Bench {
 }
 
 impl Bench {
-    fn run(&mut self, rival: Rival) -> Result<(), Box<dyn Error>> {
+    fn run(&mut self, other: Other) -> Result<(), Box<dyn Error>> {
         for task in TASKS {
-            let place = self.memory.join(format!("{}-{task:?}", rival.name()));
+            let place = self.memory.join(format!("{}-{task:?}", other.name()));
             fs::create_dir(&place)?;
-            match rival {
-                Rival::Rtrb => {
+            match other {
+                Other::Rtrb => {
                     let ends = rtrb::v0_4::Ends::new(CAPACITY);
-                    self.threads(rival, task, || Box::new(ends.link()))?;
+                    self.threads(other, task, || Box::new(ends.link()))?;
                 }
-                Rival::Ringbuf => {
+                Other::Ringbuf => {
                     let pair = ring_buf::pair(CAPACITY);
-                    self.threads(rival, task, || Box::new(pair.link()))?;
+                    self.threads(other, task, || Box::new(pair.link()))?;
                 }
-                Rival::CrossbeamChannel => {
+                Other::CrossbeamChannel => {
                     let pair = crossbeam::pair(CAPACITY);
-                    self.threads(rival, task, || Box::new(pair.link()))?;
+                    self.threads(other, task, || Box::new(pair.link()))?;
                 }
-                Rival::Mpsc => {
+                Other::Mpsc => {
                     let pair = mpsc::pair(CAPACITY);
-                    self.threads(rival, task, || Box::new(pair.link()))?;
+                    self.threads(other, task, || Box::new(pair.link()))?;
                 }
-                Rival::Shaq => {
+                Other::Shaq => {
                     let pair = shaq::pair(&place, CAPACITY)?;
-                    self.processes(rival, task, Box::new(pair.link()))?;
+                    self.processes(other, task, Box::new(pair.link()))?;
                 }
-                Rival::Iceoryx2 => {
+                Other::Iceoryx2 => {
                     let files = self.scratch.join(format!("{task:?}"));
                     let prefix = format!("{}{task:?}_", self.prefix);
                     let open = iceoryx::wire(&files, &prefix, CAPACITY)?;
-                    self.processes(rival, task, Box::new(open))?;
+                    self.processes(other, task, Box::new(open))?;
                 }
-                Rival::Ringfire => {
+                Other::Ringfire => {
                     let pair = ringfire::pair(&place, CAPACITY as u64)?;
-                    self.processes(rival, task, Box::new(pair.link()))?;
+                    self.processes(other, task, Box::new(pair.link()))?;
                 }
-                Rival::ShmemIpc => {
+                Other::ShmemIpc => {
                     let pair = shmem_ipc::pair(CAPACITY)?;
-                    self.processes(rival, task, Box::new(pair.link()))?;
+                    self.processes(other, task, Box::new(pair.link()))?;
                 }
-                Rival::IpcChannel => {
+                Other::IpcChannel => {
                     let pair = ipc::pair()?;
-                    self.processes(rival, task, Box::new(pair.link()))?;
+                    self.processes(other, task, Box::new(pair.link()))?;
                 }
             }
         }
         Ok(())
     }
 
-    /// quoit's ends for a contest.
-    fn ring(&self, rival: Rival, task: Task) -> Open<Tries<u64>> {
+    /// quoit's endpoints for a comparison.
+    fn ring(&self, other: Other, task: Task) -> Open<Tries<u64>> {
         let options = RingOptions::new(CAPACITY as u64).prefault(true);
         let options = options.wait_strategy(WaitStrategy::Spin);
-        let name = format!("quoit, {}, {task:?}", rival.name());
+        let name = format!("quoit, {}, {task:?}", other.name());
         let mut link = self.rings.link(&name, &options);
         Box::new(move |side| Tries(link(side)))
     }
@@ -196,64 +198,65 @@ impl Bench {
 
     fn threads<L: Link + 'static>(
         &mut self,
-        rival: Rival,
+        other: Other,
         task: Task,
         link: impl Fn() -> Open<L> + Sync,
     ) -> Result<(), Box<dyn Error>> {
-        let (name, plan) = (rival.name(), self.plan(task));
+        let (name, plan) = (other.name(), self.plan(task));
         let make = || {
             vec![
                 entry(task, &name, link()),
-                entry(task, QUOIT, self.ring(rival, task)),
+                entry(task, QUOIT, self.ring(other, task)),
             ]
         };
-        let title = title(rival, task);
-        let scores = contest::run_in_threads(&title, self.placement, &plan, make, &self.progress)?;
-        self.tell(rival, task, "threads", &scores);
+        let title = title(other, task);
+        let scores =
+            interleaved::run_in_threads(&title, self.placement, &plan, make, &self.progress)?;
+        self.print(other, task, "threads", &scores);
         Ok(())
     }
 
     fn processes<L: Link + 'static>(
         &mut self,
-        rival: Rival,
+        other: Other,
         task: Task,
         open: Open<L>,
     ) -> Result<(), Box<dyn Error>> {
-        let (name, plan) = (rival.name(), self.plan(task));
+        let (name, plan) = (other.name(), self.plan(task));
         let mut variants = vec![
             entry(task, &name, open),
-            entry(task, QUOIT, self.ring(rival, task)),
+            entry(task, QUOIT, self.ring(other, task)),
         ];
         if task == Task::Trips {
             let place = self.memory.join(format!("{name}-bare"));
             fs::create_dir(&place)?;
             variants.push(Box::new(RoundTrip::new(BARE, ping_pong::wire(&place))));
         }
-        let title = title(rival, task);
-        let scores = contest::run(&title, self.placement, &plan, variants, &self.progress)?;
-        self.tell(rival, task, "processes", &scores);
+        let title = title(other, task);
+        let scores = interleaved::run(&title, self.placement, &plan, variants, &self.progress)?;
+        self.print(other, task, "processes", &scores);
         Ok(())
     }
 
-    fn tell(&mut self, rival: Rival, task: Task, between: &str, scores: &Scores) {
-        let name = rival.name();
+    fn print(&mut self, other: Other, task: Task, between: &str, scores: &Scores) {
+        let name = other.name();
         let nanos = |name: &str| show_nanos(scores.of(name).nanos());
         let (theirs, ours) = (nanos(&name), nanos(QUOIT));
         let times = scores.ratio(&name, QUOIT);
         println!(
             "{:28} between two {between:10}{theirs:>10}, quoit {ours:>9}: {times} times quoit's",
-            title(rival, task)
+            title(other, task)
         );
         self.report
             .figure(&format!("{name}_{}", task.figure(8)), scores.json());
-        match (rival, task) {
-            (Rival::Shaq, Task::Streams) => {
+        match (other, task) {
+            (Other::Shaq, Task::Streams) => {
                 self.report
                     .bar("stream_over_shaq", times, Limit::AtLeast(3.0));
             }
-            (Rival::Iceoryx2, Task::Trips) => {
+            (Other::Iceoryx2, Task::Trips) => {
                 let least = scores.ratio(BARE, &name);
-                println!("  a bare cache line there and back takes {least} of iceoryx2's time");
+                println!("  the round trip of a bare cache line takes {least} of iceoryx2's time");
                 let ratio = scores.ratio(QUOIT, &name);
                 self.report
                     .bar("trip_over_iceoryx2", ratio, Limit::AtMost(0.2));
@@ -263,12 +266,12 @@ impl Bench {
     }
 }
 
-fn title(rival: Rival, task: Task) -> String {
+fn title(other: Other, task: Task) -> String {
     let task = match task {
         Task::Trips => "round trip",
         Task::Streams => "stream",
     };
-    format!("{:18}{task}", rival.name())
+    format!("{:18}{task}", other.name())
 }
 
 fn entry<L: Link + 'static>(task: Task, name: &str, open: Open<L>) -> Box<dyn Variant> {

@@ -1,34 +1,34 @@
-//! Signals that wait: what must be done as a whole is.
+//! Blocked signals, around code that must not be interrupted.
 
 use std::mem::zeroed;
 use std::ptr;
 
-/// No signal ends this process until this is dropped or released. A child
-/// that is forked meanwhile begins so, too.
-pub(crate) struct Held {
+/// Until this is dropped or released, no signal ends this process. A child that is forked
+/// in between inherits the blocked signals.
+pub(crate) struct BlockedSignals {
     before: libc::sigset_t,
 }
 
-impl Held {
+impl BlockedSignals {
     pub(crate) fn new() -> Self {
-        // SAFETY: all zero bytes are an empty set.
+        // SAFETY: a zeroed set is empty.
         let [mut all, mut before] = [(); 2].map(|()| unsafe { zeroed() });
-        // SAFETY: the set lives through the call, which cannot fail.
+        // SAFETY: the set outlives the call, which cannot fail.
         unsafe { libc::sigfillset(&raw mut all) };
-        // SAFETY: both sets live through the call, which cannot fail.
+        // SAFETY: both sets outlive the call, which cannot fail.
         unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before) };
         Self { before }
     }
 
     pub(crate) fn release(&self) {
-        // SAFETY: the set lives through the call, which cannot fail.
+        // SAFETY: the set outlives the call, which cannot fail.
         unsafe {
             libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.before, ptr::null_mut())
         };
     }
 }
 
-impl Drop for Held {
+impl Drop for BlockedSignals {
     fn drop(&mut self) {
         self.release();
     }

@@ -1,5 +1,4 @@
-//! What a bench has to say: lines for people, `BAR` lines for scripts, and all
-//! of it as JSON.
+//! The output of a bench: text lines, `BAR` lines for scripts, and everything as JSON.
 
 use core::fmt;
 use std::error::Error;
@@ -10,12 +9,12 @@ use serde_json::{Map, Value, json};
 
 use super::spread::Spread;
 
-/// A promise about a figure.
+/// A target for a figure.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Limit {
     AtMost(f64),
     AtLeast(f64),
-    /// Below, not at.
+    /// Less than this value.
     Below(f64),
 }
 
@@ -28,7 +27,7 @@ impl Limit {
         }
     }
 
-    /// How many times better than the limit a value is; below one, worse.
+    /// How many times better than the limit a value is; below 1 it is worse.
     fn within(self, value: f64) -> f64 {
         match self {
             Self::AtMost(limit) | Self::Below(limit) => limit / value,
@@ -52,13 +51,13 @@ impl fmt::Display for Limit {
 pub(crate) struct Report {
     figures: Map<String, Value>,
     bars: Vec<Value>,
-    /// Whether others took the processors from what comes next: then what falls short
-    /// is no verdict.
+    /// Whether other processes took the processors during the following measurements: then
+    /// a missed target is inconclusive.
     pub(crate) is_disturbed: bool,
 }
 
 impl Report {
-    /// A line for people. If nobody reads it, nobody waits for the rest.
+    /// Prints a line. If the reader of the output has closed, the bench ends.
     pub(crate) fn say(&self, line: impl fmt::Display) {
         match writeln!(io::stdout(), "{line}") {
             Ok(()) => {}
@@ -70,13 +69,13 @@ impl Report {
         }
     }
 
-    /// Keeps a figure for the file.
+    /// Stores a figure for the JSON.
     pub(crate) fn figure(&mut self, name: &str, value: Value) {
         self.figures.insert(name.to_owned(), value);
     }
 
-    /// Prints `BAR name value limit ok|short|disturbed`; the value is a median, or one
-    /// figure.
+    /// Prints `BAR name value limit ok|missed|disturbed`; the value is a median, or a
+    /// single figure.
     pub(crate) fn bar(&mut self, name: &str, value: impl Into<Spread>, limit: Limit) {
         let spread = value.into();
         let value = spread.median;
@@ -84,10 +83,10 @@ impl Report {
         let verdict = match holds {
             true => "ok",
             false if self.is_disturbed => "disturbed",
-            false => "short",
+            false => "missed",
         };
         let mut shown = format!("{value:.3}");
-        // What lies so close to its limit is shown in full.
+        // A value that rounds to the other side of its limit is shown in full.
         if shown.parse().is_ok_and(|shown| limit.holds(shown) != holds) {
             shown = value.to_string();
         }
@@ -100,7 +99,7 @@ impl Report {
         }));
     }
 
-    /// All of it, with the time of now.
+    /// Everything, with the current time.
     pub(crate) fn json(&self, quick: bool) -> Result<Value, Box<dyn Error>> {
         let date = Command::new("date")
             .args(["-u", "+%F %H:%M UTC"])

@@ -1,5 +1,5 @@
-//! ringfire: its ring for one producer and many consumers, with the flow control
-//! that loses nothing. Busy polling with `try_push` and `try_recv`.
+//! ringfire: its ring for one producer and many consumers, with lossless flow control. Busy
+//! polling with `try_push` and `try_recv`.
 
 use std::error::Error;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! crossbeam-channel: a bounded channel for many ends, with one of each. Busy
+//! crossbeam-channel: a bounded channel for many senders and receivers, here with one of each. Busy
 //! polling with `try_send` and `try_recv`.
 
 use crossbeam_channel::{Receiver, Sender, bounded};

@@ -34,13 +34,13 @@ impl Link for End {
         let mut sent = false;
         while !sent {
             let put = |place: *mut u64, _| {
-                // SAFETY: the ring hands out at least one slot that is free.
+                // SAFETY: the ring returns at least one free slot.
                 unsafe { place.write(message) };
                 sent = true;
                 1
             };
             let status = self.sender.sender_mut().send(put);
-            status.expect("the partner keeps the rules");
+            status.expect("the partner follows the protocol");
             if !sent {
                 std::hint::spin_loop();
             }
@@ -52,12 +52,12 @@ impl Link for End {
         let mut message = None;
         loop {
             let take = |place: *const u64, _| {
-                // SAFETY: the ring hands out at least one slot that is filled.
+                // SAFETY: the ring returns at least one filled slot.
                 message = Some(unsafe { place.read() });
                 1
             };
             let status = self.receiver.receiver_mut().recv(take);
-            status.expect("the partner keeps the rules");
+            status.expect("the partner follows the protocol");
             match message {
                 Some(message) => return message,
                 None => std::hint::spin_loop(),

@@ -26,10 +26,10 @@ fn ring(path: &Path, capacity: usize) -> Result<(Producer<u64>, Consumer<u64>), 
     let mut options = OpenOptions::new();
     let file = options.read(true).write(true).create_new(true).open(path)?;
     let size = minimum_file_size::<u64>(capacity).next_multiple_of(4096);
-    // SAFETY: the file is new and nobody else's, and numbers may be anything.
+    // SAFETY: the file is new, no other process has it, and every value of a number is valid.
     let producer =
         unsafe { Producer::create(&file, size) }.map_err(|error| format!("{error:?}"))?;
-    // SAFETY: as above; there is no other consumer.
+    // SAFETY: as above, and there is no other consumer.
     let consumer = unsafe { Consumer::join(&file) }.map_err(|error| format!("{error:?}"))?;
     Ok((producer, consumer))
 }

@@ -1,4 +1,4 @@
-//! Inline copies: a message in the tail's line, whole or refused.
+//! Inline copies: a consumer takes a whole message from the tail's line, or refuses it.
 
 use super::{Ring, in_range, message};
 use crate::axioms::scenario::{On, Scenario, Setup};
@@ -15,11 +15,11 @@ enum How {
     Walks,
 }
 
-/// The producer of a message: two may write one for the same position.
+/// The producer of a message: two producers may write a message for the same position.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Author {
     First,
-    Successor,
+    Next,
 }
 
 /// The content of the slot.
@@ -49,7 +49,7 @@ fn push(
         How::Walks => cursor.publish(1, ring.line()),
         How::Rides => {
             let words = words(position, author, count);
-            cursor.publish_riding(1, words.into_iter(), ring.line());
+            cursor.publish_inline(1, words.into_iter(), ring.line());
         }
     }
     if author == Author::First {
@@ -66,16 +66,16 @@ fn produce(ring: &Ring, pushes: &[How], count: usize) -> Option<()> {
     Some(())
 }
 
-/// Notes whose message was taken.
+/// Records which producer's message was taken.
 fn taken(is: impl Fn(Author) -> bool, fault_otherwise: &'static str) {
     if is(Author::First) {
         note(Observed);
-    } else if !is(Author::Successor) {
+    } else if !is(Author::Next) {
         fault(fault_otherwise);
     }
 }
 
-/// Polls so often, and reads each message where it can.
+/// Polls this many times, and reads each message from the inline copy or from its slot.
 fn consume(ring: &Ring, polls: usize, count: usize) -> Option<()> {
     let mut cursor = ring.reader()?;
     for _ in 0..polls {
@@ -86,10 +86,10 @@ fn consume(ring: &Ring, polls: usize, count: usize) -> Option<()> {
             note(Empty);
             continue;
         }
-        if unread == 1 && cursor.ride(&mut copy, ring.line()) {
+        if unread == 1 && cursor.inline_copy(&mut copy, ring.line()) {
             taken(
                 |author| copy == words(position, author, count),
-                "a ride is torn",
+                "an inline copy is torn",
             );
             note(Rode);
         } else {
@@ -99,7 +99,7 @@ fn consume(ring: &Ring, polls: usize, count: usize) -> Option<()> {
             let found = ring.slots[cursor.index(0)].read();
             taken(
                 |author| found == value(position, author),
-                "a message is not what was given",
+                "a message differs from what was published",
             );
             note(Walked);
         }
@@ -108,65 +108,65 @@ fn consume(ring: &Ring, polls: usize, count: usize) -> Option<()> {
     Some(())
 }
 
-/// Messages in a row, each as it says.
-fn rides(pushes: &'static [How], polls: usize) -> Setup {
+/// Publishes messages, each with or without an inline copy.
+fn in_a_row(pushes: &'static [How], polls: usize) -> Setup {
     On::memory(Ring::new(2))
         .thread(move |ring| produce(ring, pushes, 2))
         .thread(move |ring| consume(ring, polls, 2))
         .ready()
 }
 
-/// A producer dies, perhaps in the middle of an inline copy, and the next holder publishes.
-fn half_made(successor: How) -> Setup {
+/// A producer crashes at any event, also in the middle of an inline copy, and the next holder publishes.
+fn half_made(next: How) -> Setup {
     On::memory(Ring::new(2))
         .thread(|ring| produce(ring, &[How::Rides], 1))
-        .dies(|ring| ring.lock.bury())
+        .dies(|ring| ring.lock.holder_dies())
         .thread(move |ring| {
             ring.lock.take()?;
             let mut cursor = ring.writer()?;
             if cursor.position() > 0 {
                 note(Inherited);
             }
-            push(ring, &mut cursor, successor, Author::Successor, 1)
+            push(ring, &mut cursor, next, Author::Next, 1)
         })
         .thread(|ring| consume(ring, 1, 1))
         .ready()
 }
 
-/// A message is taken that its producer did not live to publish.
+/// A message was taken that its producer had not published before it crashed.
 const UNPUBLISHED: &[(&[State], &[State])] = &[(&[Observed], &[Stored])];
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
-        name: "ride",
+        name: "inline copy",
         floor: 40,
-        setup: || rides(&[How::Rides], 2),
+        setup: || in_a_row(&[How::Rides], 2),
         states: &[Rode, Empty],
         ..Scenario::EMPTY
     },
     Scenario {
-        name: "ride_after_ride",
+        name: "copy_after_copy",
         floor: 86,
-        setup: || rides(&[How::Rides, How::Rides], 1),
+        setup: || in_a_row(&[How::Rides, How::Rides], 1),
         states: &[Rode, Refused, Walked, Empty],
         ..Scenario::EMPTY
     },
     Scenario {
-        name: "ride_after_walk",
+        name: "copy_after_slot",
         floor: 340,
-        setup: || rides(&[How::Walks, How::Rides], 2),
+        setup: || in_a_row(&[How::Walks, How::Rides], 2),
         states: &[Rode, Refused, Walked, Empty],
         ..Scenario::EMPTY
     },
     Scenario {
-        name: "half_made_ride_successor_walks",
+        name: "half_made_copy_then_slot",
         floor: 3_800,
         setup: || half_made(How::Walks),
         forbidden: UNPUBLISHED,
         states: &[Rode, Refused, Walked, Empty, Inherited],
     },
     Scenario {
-        name: "half_made_ride_successor_rides",
+        name: "half_made_copy_then_copy",
         floor: 22_000,
         setup: || half_made(How::Rides),
         forbidden: UNPUBLISHED,

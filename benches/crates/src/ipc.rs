@@ -1,6 +1,5 @@
-//! ipc-channel: serialised messages over Unix sockets, without a bound but the
-//! socket's. Blocking `send` and `recv`, as it has no others that wait in user
-//! space.
+//! ipc-channel: serialised messages over Unix sockets, limited only by the socket's buffer.
+//! Blocking `send` and `recv`: it has no calls that wait in user space.
 
 use std::io;
 
@@ -23,10 +22,10 @@ pub(crate) fn pair() -> io::Result<Pair<End>> {
 
 impl Link for End {
     fn send(&mut self, message: u64) {
-        self.sender.send(message).expect("the partner is there");
+        self.sender.send(message).expect("the partner is attached");
     }
 
     fn receive(&mut self) -> u64 {
-        self.receiver.recv().expect("the partner is there")
+        self.receiver.recv().expect("the partner is attached")
     }
 }

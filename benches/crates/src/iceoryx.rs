@@ -8,7 +8,7 @@ use iceoryx2::port::publisher::Publisher;
 use iceoryx2::port::subscriber::Subscriber;
 use iceoryx2::prelude::*;
 
-use crate::common::contest::Side;
+use crate::common::interleaved::Side;
 use crate::common::link::Link;
 
 pub(crate) struct End {
@@ -17,8 +17,8 @@ pub(crate) struct End {
     _node: Node<ipc::Service>,
 }
 
-/// Each process makes its own node, with its files in `directory`, and what lies
-/// in shared memory called after `prefix`.
+/// Each process creates its own node, with its files in `directory`. Names in shared memory
+/// begin with `prefix`.
 pub(crate) fn wire(
     directory: &Path,
     prefix: &str,
@@ -26,7 +26,7 @@ pub(crate) fn wire(
 ) -> Result<impl FnMut(Side) -> End + use<>, Box<dyn Error>> {
     set_log_level(LogLevel::Error);
     let mut config = Config::default();
-    let root = directory.to_str().ok_or("a path that is no text")?;
+    let root = directory.to_str().ok_or("the path is not UTF-8")?;
     config
         .global
         .set_root_path(&iceoryx2::prelude::Path::new(root.as_bytes())?);
@@ -68,13 +68,13 @@ impl Link for End {
     fn send(&mut self, message: u64) {
         self.publisher
             .send_copy(message)
-            .expect("the partner is there");
+            .expect("the partner is attached");
     }
 
     #[inline(always)]
     fn receive(&mut self) -> u64 {
         loop {
-            match self.subscriber.receive().expect("the partner is there") {
+            match self.subscriber.receive().expect("the partner is attached") {
                 Some(sample) => return *sample,
                 None => std::hint::spin_loop(),
             }

@@ -1,5 +1,5 @@
-//! Messages that come evenly, as audio blocks and control loops send them: how late each
-//! is taken, what the consumer's wait takes of its processor, and what a push costs.
+//! Messages at a fixed interval, as audio blocks and control loops send them: how late each
+//! is taken, how much CPU time the consumer's wait uses, and what a push costs.
 
 use std::error::Error;
 use std::io::{Read, Write};
@@ -10,37 +10,37 @@ use std::time::{Duration, Instant};
 use quoit::{RingOptions, WaitStrategy};
 
 use super::child::Child;
-use super::goodbye::now;
+use super::close::now;
 use super::idle::cpu_seconds;
 use super::placement::{Placement, pin};
 use super::rings::Rings;
 
-/// Nanoseconds, but for the share of the processor.
+/// Nanoseconds, except for the CPU share.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Evenly {
+pub(crate) struct Periodic {
     pub(crate) late_p50: f64,
     pub(crate) late_p99: f64,
     pub(crate) push_p50: f64,
     pub(crate) cpu_percent: f64,
 }
 
-/// How long before its time the producer is awake, so that the kernel's timers do not
-/// make its messages uneven.
+/// How early the producer wakes before each message is due, so that timer inaccuracy does
+/// not shift its messages.
 const AWAKE: Duration = Duration::from_micros(100);
 
-/// One producer that pushes the time, once a period, to a consumer that waits so.
+/// Measures a producer that pushes the time once per period to a consumer with this wait strategy.
 pub(crate) fn measure(
     rings: &Rings,
     strategy: WaitStrategy,
     period: Duration,
     length: Duration,
     placement: Placement,
-) -> Result<Evenly, Box<dyn Error>> {
+) -> Result<Periodic, Box<dyn Error>> {
     // A new ring for each slice: the consumer waits for its first producer.
     let options = RingOptions::new(64)
         .wait_strategy(strategy)
         .unlink_on_drop(true);
-    let path = rings.path(&format!("evenly {strategy:?} {}", period.as_nanos()));
+    let path = rings.path(&format!("periodic {strategy:?} {}", period.as_nanos()));
     let messages = (length.as_nanos() / period.as_nanos()) as usize;
     let mut child = {
         let (options, path) = (options.clone(), path.clone());
@@ -89,9 +89,9 @@ pub(crate) fn measure(
     child.succeed()?;
     let [taken, late_p50, late_p99, share] = figures;
     if taken != messages as f64 {
-        return Err(format!("{taken} of {messages} messages were taken").into());
+        return Err(format!("{taken} of {messages} messages were received").into());
     }
-    Ok(Evenly {
+    Ok(Periodic {
         late_p50,
         late_p99,
         push_p50: percentile(&mut costs, 0.5),

@@ -1,9 +1,8 @@
-//! Variants that take turns.
+//! Variants measured in interleaved slices.
 //!
-//! The bench's process leads; a forked partner has the far end of every
-//! variant. In each round every variant has one slice, in an order that moves
-//! on by one from round to round. A slice begins with a warm-up that is not
-//! measured.
+//! The bench's process leads; a forked partner has the other endpoint of every variant. In
+//! each round every variant has one slice, in an order that rotates by one per round. A
+//! slice begins with an unmeasured warm-up.
 
 use std::error::Error;
 use std::io::{self, Read, Write};
@@ -28,36 +27,34 @@ pub(crate) enum Side {
     Partner,
 }
 
-/// Something to measure, in two processes or threads.
+/// A variant: something to measure, in two processes or threads.
 pub(crate) trait Variant {
     fn name(&self) -> &str;
-    /// Takes this process's end and leaves the other to the other process.
+    /// Takes this process's endpoint and leaves the other one to the partner.
     fn open(&mut self, side: Side);
-    /// Gets ready for a slice; the other process does the same.
+    /// Prepares a slice; the partner does the same.
     fn prepare(&mut self);
-    /// One slice: how long each batch took, in nanoseconds.
+    /// The lead's part of one slice: the nanoseconds of each batch.
     fn lead(&mut self, plan: &Plan) -> Histogram<u64>;
     /// The partner's part of one slice.
     fn follow(&mut self);
 }
 
-/// How a contest is run.
+/// The plan of a comparison.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Plan {
-    /// How long a slice is measured.
+    /// The measured time of a slice.
     pub(crate) slice: Duration,
-    /// How long each slice runs before.
+    /// The warm-up of each slice.
     pub(crate) warm_up: Duration,
     pub(crate) rounds: usize,
-    /// Operations between two looks at the clock. Few, so that most batches
-    /// are over before somebody else wants the processor: a slice's figure is
-    /// the median of its batches.
+    /// Operations between two clock reads. Few, so that most batches finish without
+    /// preemption: a slice's figure is the median of its batches.
     pub(crate) batch: u64,
 }
 
 impl Plan {
-    /// Rounds of slices of so many milliseconds; quick ones are a fourth as
-    /// many of a fourth the length.
+    /// Rounds of slices of this many milliseconds; a quick run divides both by four.
     pub(crate) fn new(quick: bool, slice: u64, rounds: usize, batch: u64) -> Self {
         let share = if quick { 4 } else { 1 };
         let slice = Duration::from_millis(slice) / share;
@@ -75,12 +72,12 @@ pub(crate) fn nanos() -> Histogram<u64> {
     Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("fixed bounds are valid")
 }
 
-/// What was measured of one variant.
+/// The measurements of one variant.
 #[derive(Debug)]
 pub(crate) struct Score {
     pub(crate) name: String,
     batch: f64,
-    /// Nanoseconds of one operation in each slice: the median of its batches.
+    /// Nanoseconds per operation in each slice: the median of its batches.
     slices: Vec<f64>,
     /// The same as means.
     means: Vec<f64>,
@@ -94,13 +91,12 @@ impl Score {
         Spread::of(self.slices.iter().copied()).median
     }
 
-    /// Operations that were measured.
+    /// The number of measured operations.
     pub(crate) fn operations(&self) -> u64 {
         self.batches.len() * self.batch as u64
     }
 
-    /// Which share of the operations took at most how many nanoseconds, with ever
-    /// finer steps towards the slowest.
+    /// Percentiles in nanoseconds, with finer steps towards the slowest.
     fn percentiles(&self) -> Value {
         let steps = self.batches.iter_quantiles(5);
         let point = |share: f64, nanos: u64| json!([share * 100.0, nanos]);
@@ -114,24 +110,23 @@ impl Score {
     }
 }
 
-/// Nanoseconds of a bare line there and back from which on two processors share no cache.
+/// From this round trip of a bare line on, in nanoseconds, two processors share no cache.
 const FAR: f64 = 200.0;
-/// Times in a second that others may take a processor before a verdict is worth nothing.
-const DISTURBED: f64 = 100.0;
+/// From this many involuntary context switches per second on, a verdict is inconclusive.
+pub(crate) const DISTURBED: f64 = 100.0;
 
-/// What was measured of all.
+/// The measurements of all variants.
 #[derive(Debug)]
 pub(crate) struct Scores {
     title: String,
     scores: Vec<Score>,
-    /// How often in a second somebody else took a processor from either
-    /// process: how far the machine was the bench's own. `None` on one
-    /// processor, which the two take from each other.
+    /// Involuntary context switches per second of the two processes: how busy the machine
+    /// was with other work. `None` on one processor, where the two preempt each other.
     preempted: Option<f64>,
 }
 
 impl Scores {
-    /// On one processor the two take it from each other, which says nothing.
+    /// On one processor the two preempt each other, so the count has no meaning.
     fn on(mut self, placement: Placement) -> Self {
         self.preempted = self
             .preempted
@@ -141,22 +136,22 @@ impl Scores {
 
     pub(crate) fn of(&self, name: &str) -> &Score {
         let score = self.scores.iter().find(|score| score.name == name);
-        score.unwrap_or_else(|| panic!("no variant is called {name}"))
+        score.unwrap_or_else(|| panic!("there is no variant {name}"))
     }
 
-    /// How long `name` took beside `other` in each round.
+    /// The ratio of `name` to `other` in each round.
     pub(crate) fn ratio(&self, name: &str, other: &str) -> Spread {
         Spread::of(self.ratios(name, other))
     }
 
-    /// How many times as long as `name` the fastest of `rivals` took in each round.
-    pub(crate) fn ratio_of_fastest(&self, rivals: &[&str], name: &str) -> Spread {
-        let ratios = rivals.iter().map(|rival| self.ratios(rival, name));
+    /// The ratio of the fastest of `others` to `name` in each round.
+    pub(crate) fn ratio_of_fastest(&self, others: &[&str], name: &str) -> Spread {
+        let ratios = others.iter().map(|other| self.ratios(other, name));
         let fastest = ratios.reduce(|fastest, ratios| {
             let both = fastest.into_iter().zip(ratios);
             both.map(|(a, b)| a.min(b)).collect()
         });
-        Spread::of(fastest.expect("at least one rival"))
+        Spread::of(fastest.expect("at least one variant"))
     }
 
     fn ratios(&self, name: &str, other: &str) -> Vec<f64> {
@@ -165,8 +160,8 @@ impl Scores {
         slices.map(|(a, b)| a / b).collect()
     }
 
-    /// The rounds in which a bare line, `line`, took less than [`FAR`] nanoseconds there
-    /// and back, and the others. A virtual processor may move between two rounds.
+    /// The rounds in which the round trip of a bare line, `line`, took less than [`FAR`]
+    /// nanoseconds, and the other rounds. A virtual processor may move between two rounds.
     pub(crate) fn by_distance(&self, line: &str) -> [(&'static str, Self); 2] {
         let line = &self.of(line).slices;
         [("near", false), ("far", true)].map(|(name, is_far)| {
@@ -199,13 +194,13 @@ impl Scores {
         self.scores.first().map_or(0, |score| score.slices.len())
     }
 
-    /// Whether others took the processors so often that no verdict holds.
+    /// Whether preemption makes every verdict inconclusive.
     pub(crate) fn is_disturbed(&self) -> bool {
         self.preempted.is_some_and(|count| count > DISTURBED)
     }
 
-    /// One line for each variant, with its ratio to `base`, and one on the machine; in
-    /// 80 columns.
+    /// One line for each variant, with its ratio to `base`, and one line about preemption;
+    /// in 80 columns.
     pub(crate) fn table(&self, base: &str) -> String {
         let one_by_one = self.scores.iter().all(|score| score.batch == 1.0);
         let head = match one_by_one {
@@ -229,10 +224,9 @@ impl Scores {
         table + &self.preempted()
     }
 
-    /// How far the machine was the bench's own.
+    /// The line about preemption.
     pub(crate) fn preempted(&self) -> String {
-        let line =
-            |count| format!("  meanwhile others took a CPU from the two {count:.0} times a second");
+        let line = |count| format!("  involuntary context switches: {count:.0} per second");
         self.preempted.map_or_else(String::new, line)
     }
 
@@ -264,7 +258,7 @@ impl Scores {
     }
 }
 
-/// Ends a process whose partner has failed: it would wait for ever.
+/// Ends a process whose partner has failed: it would wait forever.
 struct Alarm {
     lead: libc::pid_t,
 }
@@ -272,14 +266,14 @@ struct Alarm {
 impl Drop for Alarm {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            // SAFETY: the call takes no memory; the lead lives, or this process
-            // would have died with it.
+            // SAFETY: the call has no pointers. The lead is alive: this process dies with
+            // it.
             unsafe { libc::kill(self.lead, libc::SIGKILL) };
         }
     }
 }
 
-/// Lets the variants take turns, the lead and its partner on these processors.
+/// Measures the variants in interleaved slices, the lead and its partner on these processors.
 pub(crate) fn run(
     title: &str,
     placement: Placement,
@@ -287,7 +281,7 @@ pub(crate) fn run(
     mut variants: Vec<Box<dyn Variant>>,
     progress: &Progress,
 ) -> Result<Scores, Box<dyn Error>> {
-    // SAFETY: the call takes no memory.
+    // SAFETY: the call has no pointers.
     let lead = unsafe { libc::getpid() };
     let mut partner = Child::fork(|control| {
         let _alarm = Alarm { lead };
@@ -300,8 +294,8 @@ pub(crate) fn run(
     Ok(scores.on(placement))
 }
 
-/// As [`run`], with a thread as the partner: for what cannot leave its process.
-/// Each of the two makes its own variants.
+/// The same as [`run`] with a thread as the partner, for variants that work in one process
+/// only. Each of the two threads builds its own variants.
 pub(crate) fn run_in_threads(
     title: &str,
     placement: Placement,
@@ -309,7 +303,7 @@ pub(crate) fn run_in_threads(
     make: impl Fn() -> Vec<Box<dyn Variant>> + Sync,
     progress: &Progress,
 ) -> Result<Scores, Box<dyn Error>> {
-    // SAFETY: the call takes no memory.
+    // SAFETY: the call has no pointers.
     let lead = unsafe { libc::getpid() };
     let (mut control, partners) = UnixStream::pair()?;
     let (tell, told) = mpsc::channel();
@@ -317,11 +311,11 @@ pub(crate) fn run_in_threads(
     thread::scope(|scope| {
         scope.spawn(move || {
             let _alarm = Alarm { lead };
-            // SAFETY: the call takes no memory.
+            // SAFETY: the call has no pointers.
             tell.send(unsafe { libc::gettid() })
-                .expect("it is waited for");
+                .expect("the lead joins it");
             let followed = follow(placement.partner, partners, &mut make());
-            followed.expect("the lead is there");
+            followed.expect("the lead waits");
         });
         let tasks = [lead, told.recv()?];
         pin(placement.lead)?;
@@ -331,7 +325,7 @@ pub(crate) fn run_in_threads(
     })
 }
 
-/// The lead's life. The two tasks are asked who took their processors.
+/// The lead's code. Counts the involuntary context switches of both tasks.
 fn rounds(
     title: &str,
     plan: &Plan,
@@ -358,8 +352,7 @@ fn rounds(
         Ok(switches::involuntary(tasks[0])? + switches::involuntary(tasks[1])?)
     };
     let (begin, before) = (Instant::now(), preempted()?);
-    // The first round warms up what a slice's own warm-up does not: it is not
-    // kept.
+    // The first round is an additional warm-up, and is dropped.
     for round in 0..=plan.rounds {
         progress.show(title, round, plan.rounds);
         for turn in 0..count {
@@ -387,13 +380,13 @@ fn rounds(
     })
 }
 
-/// The partner's life: one slice for each number that comes.
+/// The partner's code: one slice for each number that it receives.
 fn follow(
     cpu: usize,
     mut control: impl Read + Write,
     variants: &mut [Box<dyn Variant>],
 ) -> Outcome {
-    pin(cpu).expect("the partner can be pinned");
+    pin(cpu).expect("the partner's processor can be set");
     for variant in variants.iter_mut() {
         variant.open(Side::Partner);
     }

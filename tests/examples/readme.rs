@@ -1,0 +1,133 @@
+//! README's two programs as a new user's crate: its `Cargo.toml` and `main.rs` are the blocks of
+//! the page. Built by cargo, started, killed, started again, and ended by signals.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use quoit::{Observer, Role};
+
+use super::common::names::RingName;
+use super::example::{Example, wait_until};
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// The first block of a language in README.md.
+fn block(language: &str) -> &'static str {
+    let page = include_str!("../../README.md");
+    let block = page.split(&format!("```{language}\n")).nth(1);
+    let block = block.and_then(|block| block.split("\n```").next());
+    block.unwrap_or_else(|| panic!("README.md has no {language}"))
+}
+
+/// Builds the user's crate, with another ring than "ticks", and says where the program is.
+fn build(ring: &RingName) -> PathBuf {
+    let user = Path::new(env!("CARGO_TARGET_TMPDIR")).join("user");
+    fs::create_dir_all(user.join("src")).expect("a directory");
+    let dependencies = block("toml").replace("\"../quoit\"", &format!("{ROOT:?}"));
+    assert!(dependencies.contains(ROOT), "README.md names no path");
+    let package = "[package]\nname = \"readme-user\"\nedition = \"2024\"\n\n[workspace]\n";
+    let program = block("rust,no_run").replace("\"ticks\"", &format!("\"{ring}\""));
+    assert_eq!(program.matches(ring.as_str()).count(), 2);
+    for (file, text) in [
+        ("Cargo.toml", format!("{package}\n{dependencies}")),
+        ("src/main.rs", program),
+    ] {
+        fs::write(user.join(file), text).expect("a file");
+    }
+    // The versions that are there: no network is needed.
+    fs::copy(Path::new(ROOT).join("Cargo.lock"), user.join("Cargo.lock")).expect("a copy");
+    // In the target and with the profile of this test, which most of it was compiled for.
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("");
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let built = Command::new(cargo)
+        .args([
+            "build",
+            "--quiet",
+            "--offline",
+            "--profile",
+            "test",
+            "--target-dir",
+        ])
+        .arg(&target)
+        .current_dir(&user)
+        .output()
+        .expect("cargo runs");
+    let errors = String::from_utf8_lossy(&built.stderr);
+    assert!(built.status.success(), "{errors}");
+    assert_eq!(
+        errors, "",
+        "the programs of README.md compile without a warning"
+    );
+    target.join("debug/readme-user")
+}
+
+/// The number of the tick that the reader prints.
+fn at(line: &str) -> u64 {
+    let number = line.strip_prefix("Tick { at: ");
+    let number = number.and_then(|rest| rest.strip_suffix(", price: 101.5 }\n"));
+    let number = number.unwrap_or_else(|| panic!("{line:?} is no tick"));
+    number.parse().expect("a number")
+}
+
+/// Waits until this endpoint has slept five times more: it has noticed that its peer crashed, or
+/// it would have ended, and waits for the next one.
+fn waits_alone(observer: &Observer, role: Role) {
+    let parks = || observer.endpoint(role).parks;
+    let before = parks();
+    wait_until("it waits without a peer", || parks() >= before + 5);
+}
+
+#[test]
+fn the_programs_of_the_readme_are_killed_and_resume() {
+    let ring = RingName::new("readme");
+    let program = build(&ring);
+    let start = |what| Example::of_program(&program, &[what]);
+
+    fs::write(ring.file(), "no ring").expect("a file");
+    let ended = start("write").end();
+    let says = format!(
+        "\"{ring}\" is not a quoit ring: it is too short; choose another name or remove the file\n"
+    );
+    assert_eq!((ended.code, ended.errors), (Some(1), says));
+    fs::remove_file(ring.file()).expect("the file is there");
+
+    let mut reader = start("read");
+    let writer = start("write");
+    let mut ticks = 0..;
+    let mut reads = |reader: &mut Example, count: usize| {
+        for number in ticks.by_ref().take(count) {
+            assert_eq!(at(&reader.line()), number);
+        }
+    };
+    reads(&mut reader, 5000);
+
+    let observer = Observer::open(ring.as_str()).expect("the ring is there");
+    writer.kill();
+    let left = observer.positions().tail - 5000;
+    reads(&mut reader, usize::try_from(left).expect("a few"));
+    waits_alone(&observer, Role::Consumer);
+    let writer = start("write");
+    reads(&mut reader, 20_000); // more than the ring and the pipe hold: the new writer's, too
+
+    let printed = reader.kill_and_read();
+    waits_alone(&observer, Role::Producer);
+    let last = at(&format!("{}\n", printed.lines().last().expect("a line")));
+    let mut reader = start("read");
+    let first = at(&reader.line());
+    // It may have been killed between its pop and its line.
+    assert!(
+        [last + 1, last + 2].contains(&first),
+        "{last}, then {first}"
+    );
+    for number in first + 1..first + 5000 {
+        assert_eq!(at(&reader.line()), number);
+    }
+
+    writer.signal(libc::SIGINT);
+    reader.signal(libc::SIGTERM);
+    for program in [writer, reader] {
+        let ended = program.end_reading();
+        assert_eq!((ended.code, &*ended.errors), (Some(0), ""));
+    }
+}
