@@ -80,6 +80,12 @@ impl<C> Endpoint<C> {
         self.data.as_ptr().wrapping_add(offset)
     }
 
+    /// Whether a stream lasts: many of the last polls found more than one message, or room for
+    /// more.
+    pub(crate) fn is_stream(&self) -> bool {
+        self.pacing.is_stream()
+    }
+
     fn mark_closed(&mut self) {
         self.closed = true;
         self.role.close();

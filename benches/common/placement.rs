@@ -75,7 +75,7 @@ fn no_cpus() -> libc::cpu_set_t {
 }
 
 /// The processors of the same core, according to the system.
-fn siblings(cpu: usize) -> Vec<usize> {
+pub(crate) fn siblings(cpu: usize) -> Vec<usize> {
     let path = format!("/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list");
     fs::read_to_string(path).map_or_else(|_| vec![cpu], |list| parse_list(list.trim()))
 }

@@ -205,6 +205,11 @@ macro_rules! raw_methods {
             self.end.role.peer_word().1
         }
 
+        /// Whether a stream lasts: the rest of a line is left for the next poll.
+        pub fn is_stream(&self) -> bool {
+            self.end.is_stream()
+        }
+
         /// The interest for a [`Select`](crate::Select).
         pub fn interest(&mut self, wanted: u64) -> Interest<'_> {
             Interest::new(&mut self.end, wanted)

@@ -36,6 +36,21 @@ pub(super) fn python_takes_every_frame() {
     assert_eq!(ended.output, format!("{traffic}\n"));
 }
 
+/// What it would say is lost; that is no error of the program, and its role is free again.
+pub(super) fn python_ends_well_if_nobody_reads_its_answer() {
+    let name = RingName::new("python-unread");
+    let options = RingOptions::new(1024).wait_strategy(WaitStrategy::Yield);
+    let ring = options.create::<[u8]>(&name).expect("a ring");
+    let mut producer = ring.producer().expect("the role is free");
+    let mut consumer = start(&["consume", name.as_str()]);
+    consumer.says(&[]); // and its output has no reader from now on
+    producer.push(b"a frame").expect("room");
+    drop(producer);
+    let ended = consumer.ends();
+    assert_eq!((ended.code, &*ended.errors), (Some(0), ""));
+    ring.consumer().expect("the role is free");
+}
+
 pub(super) fn python_observes_and_changes_nothing() {
     let name = RingName::new("python-observes");
     let ring = RingOptions::new(1024)

@@ -132,9 +132,9 @@ typedef enum quoit_status {
   QUOIT_UNSUPPORTED = 27,
   // The thread that waits for descriptors has ended.
   QUOIT_REACTOR_DIED = 28,
-  // The other end of the socket is closed.
+  // The other side of the socket is closed.
   QUOIT_CLOSED = 29,
-  // What came over the socket is no ring.
+  // The message on the socket is not a ring.
   QUOIT_OTHER_MESSAGE = 30,
   // A bug of the library was met; its message is on standard error.
   QUOIT_INTERNAL = 31,
@@ -161,6 +161,8 @@ typedef struct quoit_producer {
   uint64_t tail;
   // Where the room ends that is known of.
   uint64_t end;
+  // Where the slots end whose lines were taken.
+  uint64_t open;
   // The capacity less one.
   uint64_t mask;
   // The data of the ring.
@@ -183,6 +185,8 @@ typedef struct quoit_producer {
   uint32_t hint;
   // Words of a record's inline copy; 0 if it does not fit.
   uint32_t inline_words;
+  // Whether the polls of late have each found room for many.
+  uint32_t is_stream;
 } quoit_producer;
 
 // The endpoint that reads, as the fast path sees it. Its fields belong to
@@ -192,6 +196,8 @@ typedef struct quoit_consumer {
   uint64_t head;
   // The tail as last seen.
   uint64_t tail;
+  // Where the records end whose lines were asked for.
+  uint64_t open;
   // The capacity less one.
   uint64_t mask;
   // The data of the ring.
@@ -208,6 +214,8 @@ typedef struct quoit_consumer {
   uint64_t inline_words[6];
   // What the sleep word holds while it asks for nothing.
   uint32_t calm;
+  // Whether the polls of late have each found many.
+  uint32_t is_stream;
 } quoit_consumer;
 
 // One of the endpoints: one of the two pointers is null.

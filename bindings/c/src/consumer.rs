@@ -24,6 +24,8 @@ pub struct quoit_consumer {
     pub head: u64,
     /// The tail as last seen.
     pub tail: u64,
+    /// Where the records end whose lines were asked for.
+    pub open: u64,
     /// The capacity less one.
     pub mask: u64,
     /// The data of the ring.
@@ -40,6 +42,8 @@ pub struct quoit_consumer {
     pub inline_words: [u64; 6],
     /// What the sleep word holds while it asks for nothing.
     pub calm: u32,
+    /// Whether the polls of late have each found many.
+    pub is_stream: u32,
 }
 
 const _: () = assert!(INLINE_WORDS == 6, "as many as the view has");
@@ -57,6 +61,7 @@ impl quoit_consumer {
         let mut view = Self {
             head: raw.position(),
             tail: 0,
+            open: raw.position(),
             mask: raw.capacity() - 1,
             data: words.data,
             line: words.own,
@@ -65,6 +70,7 @@ impl quoit_consumer {
             inline_mark: 0,
             inline_words: [0; 6],
             calm: 0,
+            is_stream: 0,
         };
         view.refresh(raw);
         view
@@ -73,6 +79,11 @@ impl quoit_consumer {
     fn refresh(&mut self, raw: &RawConsumer) {
         self.tail = self.head.wrapping_add(raw.seen());
         self.calm = raw.calm();
+        self.is_stream = raw.is_stream().into();
+        // An endpoint that has seen nothing has nothing open either.
+        if self.open.wrapping_sub(self.head) as i64 > raw.seen() as i64 {
+            self.open = self.tail;
+        }
     }
 }
 
@@ -187,6 +198,7 @@ pub unsafe extern "C" fn quoit_consumer_arm(
         let handle = unsafe { &mut *consumer.cast::<Handle>() };
         // So that the next call comes to the library.
         handle.view.tail = handle.view.head;
+        handle.view.open = handle.view.head;
         *descriptor = handle.raw.arm(1)?;
         Ok(())
     })

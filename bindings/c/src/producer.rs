@@ -18,6 +18,8 @@ pub struct quoit_producer {
     pub tail: u64,
     /// Where the room ends that is known of.
     pub end: u64,
+    /// Where the slots end whose lines were taken.
+    pub open: u64,
     /// The capacity less one.
     pub mask: u64,
     /// The data of the ring.
@@ -40,6 +42,8 @@ pub struct quoit_producer {
     pub hint: u32,
     /// Words of a record's inline copy; 0 if it does not fit.
     pub inline_words: u32,
+    /// Whether the polls of late have each found room for many.
+    pub is_stream: u32,
 }
 
 /// What a handle points to.
@@ -56,6 +60,7 @@ impl quoit_producer {
         let mut view = Self {
             tail: raw.position(),
             end: 0,
+            open: raw.position(),
             mask: raw.capacity() - 1,
             data: words.data,
             line: words.own,
@@ -70,6 +75,7 @@ impl quoit_producer {
             calm: 0,
             hint: 0,
             inline_words: if words.is_inline { inline_words } else { 0 },
+            is_stream: 0,
         };
         view.refresh(raw);
         view
@@ -79,6 +85,11 @@ impl quoit_producer {
         self.end = self.tail.wrapping_add(raw.room());
         self.calm = raw.calm();
         self.hint = raw.hint().into();
+        self.is_stream = raw.is_stream().into();
+        // An endpoint without room has nothing open either.
+        if self.open.wrapping_sub(self.tail) as i64 > raw.room() as i64 {
+            self.open = self.end;
+        }
     }
 }
 
@@ -143,6 +154,7 @@ pub unsafe extern "C" fn quoit_producer_arm(
         let handle = unsafe { &mut *producer.cast::<Handle>() };
         // So that the next call comes to the library.
         handle.view.end = handle.view.tail;
+        handle.view.open = handle.view.tail;
         *descriptor = handle.raw.arm(wanted)?;
         Ok(())
     })

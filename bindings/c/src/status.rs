@@ -77,9 +77,9 @@ pub enum quoit_status {
     QUOIT_UNSUPPORTED = 27,
     /// The thread that waits for descriptors has ended.
     QUOIT_REACTOR_DIED = 28,
-    /// The other end of the socket is closed.
+    /// The other side of the socket is closed.
     QUOIT_CLOSED = 29,
-    /// What came over the socket is no ring.
+    /// The message on the socket is not a ring.
     QUOIT_OTHER_MESSAGE = 30,
     /// A bug of the library was met; its message is on standard error.
     QUOIT_INTERNAL = 31,
@@ -299,7 +299,7 @@ pub extern "C" fn quoit_status_text(status: i32) -> *const c_char {
         c"there is a ring of that name; open it, replace it, or choose another name",
         c"a process has the role or the ring; end it first",
         c"the file is no ring; choose another name, or remove the file",
-        c"the descriptor is none of an anonymous ring; send one of quoit_create_anonymous",
+        c"the descriptor is not that of a ring without a name; send one of quoit_create_anonymous",
         c"the versions differ; build both programs with the same version of quoit",
         c"the ring holds frames and not records, or the other way around; open it as what it is",
         c"the records differ in size, alignment or tag; use those of the other program",
@@ -313,8 +313,8 @@ pub extern "C" fn quoit_status_text(status: i32) -> *const c_char {
         c"header and library are of different versions; build with the header of the library",
         c"the kernel or this process cannot do that; quoit_last_error says why",
         c"the thread that waits for descriptors has ended; quoit_last_error says why; arm again",
-        c"the other end of the socket is closed; connect again",
-        c"what came over the socket is no ring; close it",
+        c"the other side of the socket is closed; connect again",
+        c"the message is not a ring; close the socket, and send nothing else before quoit_send",
         c"a bug of quoit was met; report it with what is on standard error",
     ];
     let text = usize::try_from(status).ok();

@@ -130,6 +130,92 @@ def test_a_full_ring_lets_send_wait(ends):
     run(main())
 
 
+def test_a_wake_runs_its_task_in_the_same_turn_of_the_loop(ends):
+    producer, consumer = ends
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        turn, woken = 0, None
+        select = loop._selector.select
+
+        def count(timeout):
+            nonlocal turn, woken
+            turn += 1
+            events = select(timeout)
+            woken = turn if events else woken
+            return events
+
+        async def read():
+            return await consumer.recv(), turn
+
+        task = asyncio.create_task(read())
+        while consumer._future is None:
+            await asyncio.sleep(0)
+        loop._selector.select = count
+        producer.push(b"x")
+        assert await task == (b"x", woken)
+
+    run(main())
+
+
+def test_tasks_that_were_woken_together_may_cancel_close_and_wait_again():
+    async def main():
+        rings = [quoit.create_anonymous(1024) for _ in range(4)]
+        producers, consumers = [ring.producer() for ring in rings], [ring.consumer() for ring in rings]
+        tasks, ran = [], []
+
+        async def read(number):
+            await consumers[number].ready()
+            ran.append(number)
+            if len(ran) == 1:
+                # The others are woken as well, or will be.
+                others = [other for other in range(4) if other != number]
+                tasks[others[0]].cancel()
+                consumers[others[1]].close()
+            while consumers[number].try_pop() is not None:
+                pass
+            if len(ran) == 1:
+                await consumers[number].recv()
+            return number
+
+        for number in range(4):
+            tasks.append(asyncio.create_task(read(number)))
+        while any(consumer._future is None for consumer in consumers):
+            await asyncio.sleep(0)
+        for producer in producers:
+            producer.push(b"x")
+        while not ran:
+            await asyncio.sleep(0)
+        producers[ran[0]].push(b"again")
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+        assert ended[ran[0]] == ran[0]
+        assert all(isinstance(end, (int, asyncio.CancelledError, quoit.Closed)) for end in ended), ended
+        for end in producers + consumers:
+            end.close()
+
+    run(main())
+
+
+@pytest.mark.parametrize("end", ["a message", "a cancel"])
+def test_after_a_wait_nobody_waits(ends, end):
+    producer, consumer = ends
+
+    async def main():
+        task = asyncio.create_task(consumer.ready())
+        while consumer._future is None:
+            await asyncio.sleep(0)
+        select = quoit.Select(consumer)
+        with pytest.raises(quoit.Busy, match="a task waits"):
+            select.wait(0)
+        producer.push(b"x")
+        if end == "a cancel":
+            task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert select.wait(0).event == "ready"
+
+    run(main())
+
+
 def test_two_tasks_for_one_endpoint_are_told_so(ends):
     producer, consumer = ends
 

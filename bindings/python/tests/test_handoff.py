@@ -5,6 +5,7 @@ import os
 import pickle
 import signal
 import socket
+import threading
 
 import numpy as np
 import pytest
@@ -119,6 +120,17 @@ def test_a_socket_waits_as_long_as_it_says():
     theirs.settimeout(None)
     with pytest.raises(EOFError, match="closed"):
         quoit.receive(theirs)
+
+
+def test_a_socket_with_a_timeout_waits_for_a_ring_that_comes_later():
+    mine, theirs = socket.socketpair()
+    theirs.settimeout(HANG)
+    # Long enough that the wait has begun; a ring that is there before changes no result.
+    sender = threading.Timer(0.2, quoit.create_anonymous(64).send, [mine])
+    sender.start()
+    assert quoit.receive(theirs).capacity == 64
+    sender.join()
+    mine.close(), theirs.close()
 
 
 def test_ctrl_c_ends_a_wait_for_a_ring(peer):

@@ -1,6 +1,13 @@
 //! Which processors there are, and which of them share a core.
 
+// Of the benches of the library.
+#[allow(dead_code, reason = "they choose one pair of processors, and not each")]
+#[path = "../../../../benches/common/placement.rs"]
+mod processors;
+
 use std::fs;
+
+use processors::siblings;
 
 /// Two processors, and what they are to each other.
 #[derive(Clone, Copy)]
@@ -53,39 +60,9 @@ pub(crate) fn machine() -> String {
 
 /// Keeps this process on one processor.
 pub(crate) fn pin(cpu: usize) {
-    // SAFETY: all zero bytes are an empty set.
-    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
-    // SAFETY: the number is of a processor of this machine, below the set's size.
-    unsafe { libc::CPU_SET(cpu, &mut set) };
-    // SAFETY: the set lives through the call and is as long as it says.
-    let result = unsafe { libc::sched_setaffinity(0, size_of_val(&set), &raw const set) };
-    assert_eq!(
-        result,
-        0,
-        "processor {cpu}: {}",
-        std::io::Error::last_os_error()
-    );
+    processors::pin(cpu).unwrap_or_else(|error| panic!("processor {cpu}: {error}"));
 }
 
 fn allowed() -> Vec<usize> {
-    let status = fs::read_to_string("/proc/self/status").expect("Linux");
-    let list = status
-        .lines()
-        .find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
-    parse_list(list.unwrap_or_default().trim())
-}
-
-/// The processors of the same core.
-fn siblings(cpu: usize) -> Vec<usize> {
-    let path = format!("/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list");
-    fs::read_to_string(path).map_or_else(|_| vec![cpu], |list| parse_list(list.trim()))
-}
-
-/// Reads a list such as `0-2,5`.
-fn parse_list(list: &str) -> Vec<usize> {
-    let ranges = list.split(',').filter_map(|range| {
-        let (first, last) = range.split_once('-').unwrap_or((range, range));
-        Some(first.parse().ok()?..=last.parse().ok()?)
-    });
-    ranges.flatten().collect()
+    processors::allowed().expect("Linux")
 }

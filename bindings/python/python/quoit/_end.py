@@ -2,6 +2,7 @@
 
 import atexit
 import weakref
+from functools import cache
 from os import sched_yield
 from select import EPOLLET, EPOLLIN, epoll
 from time import monotonic
@@ -56,26 +57,20 @@ class End:
     def _stop(self):
         waiting, self._future = self._future, None
         if waiting is not None:
-            port, descriptor, future = waiting
+            port, descriptor, wait = waiting
             port.forget(descriptor)
-            if not future.done():
-                future.set_result(None)
+            wait.end_soon()
 
     async def _ready(self, *wanted):
         """Waits until there is something to do, and takes nothing."""
-        import asyncio
-
         if self._future is not None:
             raise Busy("another task waits for this endpoint; let one task have it")
-        loop = asyncio.get_running_loop()
-        port = _ports.get(loop)
-        if port is None:
-            port = _ports[loop] = _Port(loop)
-        descriptor, future = self.arm(*wanted), loop.create_future()
-        self._future = port, descriptor, future
+        port = _Port.of(self)
+        descriptor, wait = self.arm(*wanted), _Wait(port.loop)
+        self._future = port, descriptor, wait
         try:
-            port.watch(self, descriptor, future)
-            await future
+            port.watch(self, descriptor, wait)
+            await wait
         finally:
             # Not if close() was faster: the descriptor may be another file's by now.
             if self._future is not None:
@@ -85,13 +80,11 @@ class End:
 
     async def _until(self, attempt, *wanted):
         """What ``attempt`` returns, as soon as that is not ``None``."""
-        import asyncio
-
         done = attempt()
         while done is None:
-            begin = monotonic()
+            begin = monotonic() if self._may_spin else 0
             while self._is_brief and monotonic() - begin < _SPIN:
-                await asyncio.sleep(0)
+                await _asyncio().sleep(0)
                 sched_yield()  # to the peer, if there is one processor too few
                 done = attempt()
                 if done is not None:
@@ -113,6 +106,59 @@ class End:
         return f"<quoit.{kind} {self.name!r}: {self.unread} of {self.capacity} unread>"
 
 
+class _Wait:
+    """What a task awaits, as a future of its loop (``asyncio.isfuture``).
+
+    A future has its task run at the loop's next turn, which is a system call later. Here the
+    wake runs it at once, since it comes from the loop and from no task.
+    """
+
+    __slots__ = ("_asyncio_future_blocking", "_callback", "_context", "_is_cancelled", "_is_done", "_loop")
+
+    def __init__(self, loop):
+        self._loop, self._callback, self._context = loop, None, None
+        self._asyncio_future_blocking = self._is_cancelled = self._is_done = False
+
+    def __await__(self):
+        if not self._is_done:
+            self._asyncio_future_blocking = True
+            yield self
+        if self._is_cancelled:
+            raise _asyncio().CancelledError
+
+    def get_loop(self):
+        return self._loop
+
+    def done(self):
+        return self._is_done
+
+    def result(self):
+        """For the task that is called back: the exception is ``__await__``'s."""
+
+    def add_done_callback(self, callback, *, context):
+        """The task adds one."""
+        self._callback, self._context = callback, context
+
+    def cancel(self, msg=None):
+        is_first = not self._is_done
+        self._is_cancelled |= is_first
+        self.end_soon()
+        return is_first
+
+    def end_soon(self):
+        """Ends the wait; another task calls, so this one has its turn later."""
+        if not self._is_done:
+            self._is_done = True
+            if self._callback is not None:
+                self._loop.call_soon(self._callback, self, context=self._context)
+
+    def end_now(self):
+        """Ends the wait, and runs the task; the loop calls."""
+        if not self._is_done:
+            self._is_done = True
+            self._context.run(self._callback, self)
+
+
 class _Port:
     """Where a loop waits for all its endpoints.
 
@@ -121,12 +167,27 @@ class _Port:
     """
 
     def __init__(self, loop):
+        self._loop = weakref.ref(loop)
         self._poll = epoll()
-        self._futures = {}
+        self._waits = {}
         loop.add_reader(self._poll.fileno(), self._wake)
 
-    def watch(self, end, descriptor, future):
-        self._futures[descriptor] = future
+    @staticmethod
+    def of(end):
+        """The one of the running loop, which the endpoint has probably used last."""
+        loop, port = _asyncio().get_running_loop(), end._port
+        if port is None or port.loop is not loop:
+            port = _ports.get(loop)
+            if port is None:
+                port = _ports[loop] = _Port(loop)
+        return port
+
+    @property
+    def loop(self):
+        return self._loop()
+
+    def watch(self, end, descriptor, wait):
+        self._waits[descriptor] = wait
         if end._port is not self:
             if end._port is not None:
                 end._port._poll.unregister(descriptor)
@@ -135,16 +196,25 @@ class _Port:
             self._poll.register(descriptor, EPOLLIN | EPOLLET)
 
     def forget(self, descriptor):
-        self._futures.pop(descriptor, None)
+        self._waits.pop(descriptor, None)
 
     def _wake(self):
-        for descriptor, _ in self._poll.poll(0):
-            future = self._futures.get(descriptor)
-            if future is not None and not future.done():
-                future.set_result(None)
+        # First all of them: a task that runs may begin another wait.
+        waits = [self._waits.get(descriptor) for descriptor, _ in self._poll.poll(0)]
+        for wait in waits:
+            if wait is not None:
+                wait.end_now()
 
 
 _ports = weakref.WeakKeyDictionary()
+
+
+@cache
+def _asyncio():
+    # Not for programs that have no loop: it takes a while to import.
+    import asyncio
+
+    return asyncio
 
 
 @atexit.register
