@@ -1,5 +1,5 @@
-//! Signals that end the tool, after it has put all away; and limits whose signal would
-//! kill where an error can be told.
+//! Signals end the tool, after it has cleaned up. A limit whose signal would kill it is
+//! reported as an error.
 
 use std::fs::{self, File};
 use std::io;
@@ -27,7 +27,7 @@ pub(crate) fn with_limit(command: &mut Command, resource: impl Into<i64>, [soft,
     };
     let resource = resource.into();
     let set = move || {
-        // SAFETY: the limit lives through the call.
+        // SAFETY: the limit outlives the call.
         match unsafe { libc::setrlimit(resource as _, &raw const limit) } {
             0 => Ok(()),
             _ => Err(io::Error::last_os_error()),
@@ -78,7 +78,7 @@ pub(crate) fn a_signal_kills_top_after_it_has_left_the_terminal() {
     drop(FrameProducer::create(&name, 64).expect("a ring"));
     for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGTERM] {
         let mut top = Terminal::start_ignoring(false, &["top", name.as_str()]);
-        top.until("it is there", |screen| {
+        top.until("it is shown", |screen| {
             screen.contents().contains("top-dies")
         });
         top.signal(signal);
@@ -173,7 +173,7 @@ pub(crate) fn an_output_at_a_limit_of_its_size_loses_nothing() {
     assert!(written.len() + rest.len() >= lines.len());
 }
 
-pub(crate) fn a_receiver_whose_reader_is_gone_gives_its_role_up() {
+pub(crate) fn a_receiver_whose_reader_closed_gives_its_role_up() {
     let name = RingName::new("head");
     let mut producer = FrameProducer::create(&name, 4096).expect("a ring");
     producer.push(b"one").expect("room");
@@ -202,7 +202,7 @@ pub(crate) fn a_receiver_without_a_reader_awaits_no_producer() {
     }
 }
 
-pub(crate) fn a_watcher_whose_reader_is_gone_ends_at_once() {
+pub(crate) fn a_watcher_whose_reader_closed_ends_at_once() {
     let name = RingName::new("unwatched");
     let mut producer = FrameProducer::create(&name, 4096).expect("a ring");
     producer.push(b"one").expect("room");

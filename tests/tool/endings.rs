@@ -1,4 +1,4 @@
-//! Ends that leave, die, are interrupted, or write to nobody.
+//! Endpoints that close, crash, are interrupted, or write to an output without a reader.
 
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -22,7 +22,7 @@ pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// An output that nobody reads.
+/// An output that no process reads.
 pub(crate) fn closed() -> Stdio {
     let (ours, theirs) = UnixStream::pair().expect("a socket");
     drop(ours);
@@ -78,7 +78,7 @@ fn stuck(name: &RingName) -> (Tool, Vec<u8>) {
     (receiver, read.into_bytes())
 }
 
-pub(crate) fn a_full_ring_whose_receiver_is_gone_ends_the_sender() {
+pub(crate) fn a_full_ring_whose_receiver_closed_ends_the_sender() {
     let name = RingName::new("full");
     let ring = RingOptions::new(64).create::<[u8]>(&name).expect("a ring");
     let consumer = ring.consumer().expect("a role");
@@ -106,7 +106,7 @@ pub(crate) fn a_closed_pipe_ends_every_answer_quietly() {
         &["list"],
         &["stat", name.as_str()],
         &["tail", name.as_str()],
-        // Without an end of its own.
+        // Without an endpoint of its own.
         &["top", "--interval", "10ms", name.as_str()],
         &["rm", name.as_str()],
         &["doctor"],

@@ -1,5 +1,5 @@
-//! Signals at any moment, terminals that take nothing or go away, full disks, and
-//! rings that end or break under the eyes of the tool.
+//! Signals at any moment, terminals that accept no output or hang up, full disks, and
+//! rings that are removed or corrupted while the tool watches them.
 
 use std::fs;
 use std::io::Write;
@@ -91,9 +91,9 @@ pub(crate) fn a_signal_ends_a_sender_that_never_waits_for_long() {
 /// Its input is always ready, and so is its ring.
 pub(crate) fn a_signal_ends_a_sender_of_a_large_file() {
     let directory = file_directory();
-    let path = directory.path().join("holes");
+    let path = directory.path().join("sparse");
     let file = fs::File::create(&path).expect("a file");
-    file.set_len(1 << 40).expect("holes take no room");
+    file.set_len(1 << 40).expect("a sparse file takes no room");
     let name = RingName::new("large-file");
     let ring = RingOptions::new(1 << 26).create::<[u8]>(&name);
     let mut consumer = ring.expect("a ring").consumer().expect("a role");
@@ -166,7 +166,7 @@ pub(crate) fn a_signal_that_was_ignored_still_is() {
     assert_eq!(receiver.end().code, Some(143));
 }
 
-/// Its last words go to a pipe that is full, and that nobody reads.
+/// Its last message goes to a full pipe that no process reads.
 pub(crate) fn a_tool_that_hears_no_signal_is_ended_by_later_ones() {
     let name = RingName::new("deaf");
     let (mut full, _reader) = UnixStream::pair().expect("a pair");
@@ -198,7 +198,7 @@ pub(crate) fn a_tool_that_hears_no_signal_is_ended_by_later_ones() {
     );
 }
 
-/// A terminal that nobody reads is full after some kilobytes.
+/// A terminal that no process reads is full after some kilobytes.
 pub(crate) fn a_terminal_that_takes_nothing_keeps_no_signal_away() {
     let name = RingName::new("frozen");
     let mut producer = ring(&name, 1 << 20);
@@ -219,12 +219,12 @@ pub(crate) fn a_terminal_that_takes_nothing_keeps_no_signal_away() {
     }
 }
 
-pub(crate) fn a_terminal_that_is_gone_ends_top() {
+pub(crate) fn a_terminal_that_hangs_up_ends_top() {
     let name = RingName::new("hung-up");
     drop(ring(&name, 64));
     for is_ignored in [false, true] {
         let mut top = Terminal::start_ignoring(is_ignored, &["top", name.as_str()]);
-        top.until("it is there", |screen| {
+        top.until("it is shown", |screen| {
             screen.contents().contains("hung-up")
         });
         assert_eq!(top.hang_up(), Some(129));
@@ -235,7 +235,7 @@ pub(crate) fn what_is_unread_keeps_its_ring_though_it_is_to_be_unlinked() {
     let name = RingName::new("kept");
     let lines = numbers(3);
     Tool::run(&["send", name.as_str(), "--unlink"], &lines).quietly();
-    assert_eq!(unread(&name), 48, "nobody has read them");
+    assert_eq!(unread(&name), 48, "no process has read them");
     let full = fs::File::options().write(true).open("/dev/full");
     let full = full.expect("Linux has one");
     let receive = ["recv", name.as_str(), "--unlink"];
@@ -245,7 +245,10 @@ pub(crate) fn what_is_unread_keeps_its_ring_though_it_is_to_be_unlinked() {
     Tool::start_on(closed(), &receive).end().quietly();
     assert_eq!(unread(&name), 48, "nothing could be written");
     assert_eq!(Tool::run(&receive, b"").quietly(), lines);
-    assert!(!name.file().exists(), "all is read, and nobody is there");
+    assert!(
+        !name.file().exists(),
+        "all is read, and no endpoint is attached"
+    );
 }
 
 pub(crate) fn a_recorder_that_cannot_write_leaves_the_ring_alone() {
@@ -261,10 +264,14 @@ pub(crate) fn a_recorder_that_cannot_write_leaves_the_ring_alone() {
     });
     Tool::run(&["record", name.as_str(), file], b"").with(1, "File exists");
     let observer = Observer::open(&name).expect("a ring");
-    assert_eq!(observer.endpoint(Role::Consumer).epoch, 0, "nobody came");
+    assert_eq!(
+        observer.endpoint(Role::Consumer).epoch,
+        0,
+        "no consumer attached"
+    );
     let receiver = Tool::start(&["recv", name.as_str()]);
     thread::scope(|scope| {
-        // What is in a pipe that nobody reads is not taken.
+        // Records in a pipe that no process reads stay in the ring.
         scope.spawn(|| assert_eq!(receiver.end().quietly(), numbers(1000)));
         sender.end().quietly();
     });
@@ -343,7 +350,7 @@ pub(crate) fn a_follower_ends_with_its_ring_and_with_its_reader() {
         name.as_str(),
     ];
     let mut tail = Tool::start(&tail);
-    // Nobody takes any of them.
+    // No process takes any of them.
     for number in 0..20_u8 {
         producer.push(&[b'a' + number]).expect("room");
     }
@@ -364,7 +371,9 @@ pub(crate) fn a_receiver_says_that_its_producer_died() {
     let name = RingName::new("died");
     let mut sender = Tool::start(&["send", name.as_str()]);
     sender.feed(b"one\n");
-    wait_until("it is there", || name.file().exists() && unread(&name) > 0);
+    wait_until("the ring exists", || {
+        name.file().exists() && unread(&name) > 0
+    });
     let pid = sender.pid();
     sender.kill();
     let ended = Tool::run(&["recv", "--json", name.as_str()], b"");
@@ -393,7 +402,7 @@ pub(crate) fn what_no_machine_can_do_is_the_systems_refusal() {
     assert!(!name.file().exists());
 }
 
-pub(crate) fn a_stopped_end_is_told_of() {
+pub(crate) fn a_stopped_endpoint_is_reported() {
     let name = RingName::new("stopped");
     RingOptions::new(64).create::<[u8]>(&name).expect("a ring");
     let mut idler = Child::start("idler", &[name.as_str()]);
@@ -406,7 +415,7 @@ pub(crate) fn a_stopped_end_is_told_of() {
     );
     assert!(says(&["stat", name.as_str()]).contains(&wrong));
     idler.signal(libc::SIGCONT);
-    wait_until("it goes on", || is_asleep(idler.pid()));
+    wait_until("it continues", || is_asleep(idler.pid()));
     assert!(!says(&["stat", name.as_str()]).contains("wrong"));
     idler.kill();
 }

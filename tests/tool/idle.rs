@@ -1,4 +1,4 @@
-//! Commands that have nothing to do, and text that nobody reads.
+//! Commands that have nothing to do, and text that no process reads.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -47,7 +47,7 @@ pub(crate) fn a_command_that_waits_hardly_wakes() {
         .collect();
     tools[3].feed(&numbers(1000));
     let mut live = Terminal::start(On::All, &["top", quiet.as_str()]);
-    live.until("it is there", |screen| screen.contents().contains("quiet"));
+    live.until("it is shown", |screen| screen.contents().contains("quiet"));
     for tool in &tools {
         wait_until("it waits", || is_asleep(tool.pid()));
     }

@@ -1,4 +1,4 @@
-//! A ring under full load, and who looks at it.
+//! A ring under full load, and the commands that observe it.
 
 use quoit::{Consumer, Producer, RingOptions};
 

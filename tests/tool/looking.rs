@@ -1,4 +1,4 @@
-//! `list`, `stat`, `tail` and `rm`: what they say, and that they disturb nobody.
+//! `list`, `stat`, `tail` and `rm`: what they print, and that they disturb no endpoint.
 
 use std::fs;
 use std::path::Path;
@@ -160,7 +160,7 @@ pub(crate) fn a_ring_is_described_and_so_is_what_is_wrong_with_it() {
     refuses(&["stat", "quoit-no-such-ring"], 3, "there is no ring");
 }
 
-pub(crate) fn a_rescued_end_is_told_what_to_check() {
+pub(crate) fn a_rescued_endpoint_is_shown_with_what_to_check() {
     let checks = [
         (
             DoorbellKind::Futex,
@@ -249,7 +249,7 @@ pub(crate) fn names_that_others_chose_move_no_cursor() {
     assert_eq!(removed, format!("removed {shown}\n"));
 }
 
-pub(crate) fn only_what_nobody_holds_is_removed() {
+pub(crate) fn only_what_no_process_holds_is_removed() {
     let name = RingName::new("rm");
     let ring = RingOptions::new(64).create::<u64>(&name).expect("a ring");
     let producer = ring.producer().expect("the role is free");
@@ -272,7 +272,7 @@ pub(crate) fn only_what_nobody_holds_is_removed() {
 }
 
 /// The consumer names itself as it is called in another PID namespace, where its number
-/// may be that of somebody else here. Whatever namespaces there are, a number is planted.
+/// may be that of another process here. Whatever namespaces there are, a number is planted.
 pub(crate) fn no_other_process_is_taken_for_the_one_that_holds_a_ring() {
     let name = RingName::new("namespace");
     RingOptions::new(64).create::<[u8]>(&name).expect("a ring");
@@ -304,7 +304,7 @@ pub(crate) fn no_other_process_is_taken_for_the_one_that_holds_a_ring() {
     let top = says_json(&["top", "--count", "1", "--json", name.as_str()]);
     assert_eq!(top["rings"][0]["producer"]["holder"], idler.pid());
 
-    // Who may not look at the holder is told no process of this host.
+    // A tool that may not look at the holder names no process of this host.
     let blind = |arguments: &[&str]| {
         let mut tool = Command::new("unshare");
         tool.args([

@@ -60,7 +60,7 @@ fn write(root: &Path, path: &str, text: &str) {
     fs::write(path, text).expect("a file");
 }
 
-pub(crate) fn a_machine_with_faults_is_told_how_to_mend_them() {
+pub(crate) fn a_machine_with_faults_is_shown_how_to_fix_them() {
     let root = file_directory();
     for (path, text) in FAULTS {
         write(root.path(), path, text);
@@ -101,7 +101,7 @@ pub(crate) fn a_machine_with_faults_is_told_how_to_mend_them() {
     assert_eq!(verdict_of(&other, "cores").0, "warn");
 }
 
-pub(crate) fn limits_of_the_process_are_told() {
+pub(crate) fn limits_of_the_process_are_shown() {
     let mut shell = Command::new("sh");
     let doctor = "ulimit -l 64; exec \"$0\" doctor --json";
     shell.args(["-c", doctor, env!("CARGO_BIN_EXE_quoit")]);

@@ -82,7 +82,7 @@ pub(crate) fn a_corrupt_ring_is_called_corrupt_everywhere() {
     assert_eq!(says(&["rm", name.as_str()]), format!("removed {name}\n"));
 }
 
-/// The tool as a user who may not read the ring, if there is one.
+/// The tool as a user without permission to read the ring, if there is one.
 fn as_a_stranger(arguments: &[&str]) -> Command {
     let mut command = Command::new(Tool::PATH);
     command.args(arguments);
@@ -151,7 +151,7 @@ pub(crate) fn a_consumer_that_hangs_is_seen_at_once() {
     assert!(text.contains("wrong     full: the consumer"), "{text}");
 }
 
-pub(crate) fn a_producer_that_hangs_is_told_of() {
+pub(crate) fn a_producer_that_hangs_is_reported() {
     let name = RingName::new("mute");
     RingOptions::new(64).create::<[u8]>(&name).expect("a ring");
     let idler = Child::start("idler", &[name.as_str()]);
@@ -398,7 +398,7 @@ pub(crate) fn metrics_are_printed_and_served() {
             "{request}"
         );
     }
-    // One that sends nothing keeps nobody waiting for long.
+    // A connection that sends nothing delays no other one for long.
     let silent = TcpStream::connect(address).expect("it listens");
     assert!(get("").contains(" 200 OK"));
     drop(silent);

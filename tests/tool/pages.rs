@@ -1,4 +1,4 @@
-//! Where `stat` says that a ring lies, on which pages, and where its ends run.
+//! What `stat` says: where a ring is, on which pages, and where its endpoints run.
 
 use std::path::Path;
 use std::process::Command;
@@ -22,7 +22,7 @@ pub(crate) fn pinned(arguments: &[String]) {
     hear();
 }
 
-pub(crate) fn an_end_is_shown_with_its_core_and_command() {
+pub(crate) fn an_endpoint_is_shown_with_its_core_and_command() {
     let name = RingName::new("core");
     let pinned = Child::start("pinned", &[name.as_str(), "two words\x1b", ""]);
     let core = pinned.says();
@@ -79,11 +79,11 @@ pub(crate) fn an_odd_name_hides_no_pages() {
     );
 }
 
-pub(crate) fn the_pages_of_each_end_are_shown() {
+pub(crate) fn the_pages_of_each_endpoint_are_shown() {
     Child::start("among_huge_pages", &[]).succeeds();
 }
 
-/// Has a /dev/shm of its own, which is gone with it.
+/// Has a /dev/shm of its own, which is removed with it.
 pub(crate) fn among_huge_pages(_: &[String]) {
     let shm = Path::new("/dev/shm");
     let mounted =

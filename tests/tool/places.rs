@@ -16,7 +16,7 @@ pub(crate) fn a_foreign_file_kills_no_command_and_takes_no_memory() {
     Child::start("on_a_full_dev_shm", &[]).succeeds();
 }
 
-/// Has a /dev/shm of its own, with another program's file that nobody has touched yet and
+/// Has a /dev/shm of its own, with another program's file that no process has touched yet and
 /// no memory left.
 pub(crate) fn on_a_full_dev_shm(_: &[String]) {
     let shm = Path::new("/dev/shm");
@@ -53,10 +53,10 @@ pub(crate) fn on_a_full_dev_shm(_: &[String]) {
     }
     let examined = Tool::run(&["doctor"], b"");
     assert!(examined.code.is_some(), "{examined:?}");
-    assert_eq!(fs::metadata(&foreign).expect("it is there").blocks(), 0);
+    assert_eq!(fs::metadata(&foreign).expect("the file exists").blocks(), 0);
 }
 
-pub(crate) fn a_follower_goes_on_in_a_copied_up_file() {
+pub(crate) fn a_follower_continues_in_a_copied_up_file() {
     let directory = shared_memory_directory();
     let path = directory.path().to_str().expect("UTF-8");
     Child::start("follower_over_a_layer", &[path]).succeeds();
@@ -73,7 +73,7 @@ pub(crate) fn follower_over_a_layer(arguments: &[String]) {
     let mut producer = ring.expect("a ring").producer().expect("the role is free");
     producer.try_push(b"in the layer").expect("room");
     drop(producer);
-    std::env::set_current_dir(directory).expect("it is there");
+    std::env::set_current_dir(directory).expect("the directory exists");
     let options = c"lowerdir=lower,upperdir=upper,workdir=work";
     let merged = directory.join("merged");
     let mounted = mounted.and_then(|()| mount(c"overlay", &merged, c"overlay", 0, options));
@@ -85,20 +85,23 @@ pub(crate) fn follower_over_a_layer(arguments: &[String]) {
     let mut producer = FrameProducer::open("merged/ring").expect("the role is free");
     producer.try_push(b"in the copy").expect("room");
     let said = follower.reads_until("in the copy");
-    assert!(!said.contains("in the layer"), "it came again: {said}");
+    assert!(
+        !said.contains("in the layer"),
+        "it was printed again: {said}"
+    );
     drop(producer);
-    quoit::unlink("merged/ring").expect("nobody holds it");
+    quoit::unlink("merged/ring").expect("no process holds it");
     follower.end().with(3, "was removed");
 }
 
-/// Not of the one that died in the ring that has the name by now.
-pub(crate) fn a_receiver_is_told_of_its_own_producer_alone() {
+/// Not that of the producer that died in the ring that has the name now.
+pub(crate) fn a_receiver_reports_the_death_of_its_own_producer_only() {
     let name = RingName::new("another");
     let mut producer = FrameProducer::create(&name, 1024).expect("a ring");
     let mut receiver = Tool::start(&["recv", name.as_str()]);
     producer.try_push(b"one").expect("room");
     receiver.reads_until("one\n");
-    fs::remove_file(name.file()).expect("it is there");
+    fs::remove_file(name.file()).expect("the file exists");
     drop(
         RingOptions::new(1024)
             .create::<[u8]>(&name)

@@ -109,7 +109,7 @@ pub(crate) fn records_are_moved_with_their_size_and_schema() {
     Tool::run(&["record", names[0].as_str(), file], b"").quietly();
     let replay = ["replay", names[1].as_str(), file, "--speed", "max"];
     Tool::run(&replay, b"").quietly();
-    // From the second into the third, which somebody else has made.
+    // From the second into the third, which another process has made.
     let received = Tool::run(&["recv", names[1].as_str()], b"").quietly();
     let bytes = all.iter().flatten().flat_map(|number| number.to_le_bytes());
     assert!(received.iter().copied().eq(bytes));
@@ -146,14 +146,14 @@ pub(crate) fn a_tap_takes_nothing_and_tells_what_it_missed() {
     let tap = Tool::start(&["record", "--json", "--tap", name.as_str(), file]);
     let length = || fs::metadata(file).map_or(0, |file| file.len());
     wait_until("it has seen them", || length() > 8 * 8 + 500);
-    // It stands still while these go through.
+    // It is stopped while the consumer takes these.
     tap.signal(libc::SIGSTOP);
     wait_until("it is stopped", || {
         let stat = fs::read_to_string(format!("/proc/{}/stat", tap.pid()));
         stat.is_ok_and(|stat| stat.contains(") T "))
     });
     for number in 0..8 {
-        assert_eq!(consumer.try_pop(), Ok(number), "nobody else took it");
+        assert_eq!(consumer.try_pop(), Ok(number), "no other endpoint took it");
     }
     for number in 8..40 {
         producer.push(number).expect("room");

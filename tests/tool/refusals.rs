@@ -30,7 +30,7 @@ pub(crate) fn what_is_no_ring_is_refused() {
     Tool::run(&["recv", name.as_str()], b"").with(3, "is not a quoit ring");
 }
 
-pub(crate) fn an_end_that_is_taken_is_refused() {
+pub(crate) fn a_role_that_is_taken_is_refused() {
     let name = RingName::new("taken");
     let _producer = FrameProducer::create(&name, 64).expect("a ring");
     Tool::run(&["send", name.as_str()], b"").with(4, "has a producer already");
@@ -42,7 +42,7 @@ pub(crate) fn a_line_that_is_too_long_is_refused() {
     Tool::run(&arguments, &[b'x'; 1000])
         .with(1, "never fits: the longest claim of this ring is 24");
     let fill = Observer::open(&name).expect("a ring").positions().len();
-    assert_eq!(fill, 0, "nothing of it is there");
+    assert_eq!(fill, 0, "the ring has no part of it");
 }
 
 pub(crate) fn a_ring_of_another_schema_is_refused() {

@@ -64,7 +64,7 @@ pub(crate) fn an_answer_that_cannot_be_written_is_a_failure() {
             ended.with(1, &why);
         }
     }
-    // Nothing is measured, or removed, for an answer that nobody can hear.
+    // Nothing is measured, or removed, for an answer that no process can read.
     let full = run(">/dev/full", &["bench", "--quick"]);
     full.with(1, "could not write to standard output");
     for command in [&["rm", ring][..], &["bench", "--quick"]] {

@@ -27,8 +27,8 @@ pub(crate) fn a_stream_of_lines_goes_through_a_full_ring() {
     assert!(!name.file().exists(), "the last one out removes the ring");
 }
 
-/// Of a ring whose ends have been there before, and have left.
-pub(crate) fn either_end_may_come_first_each_time() {
+/// In a ring whose endpoints have attached and closed before.
+pub(crate) fn either_endpoint_may_attach_first_each_time() {
     let name = RingName::new("again");
     let ring = RingOptions::new(64).create::<[u8]>(&name).expect("a ring");
     let (send, recv) = (["send", name.as_str()], ["recv", name.as_str()]);
@@ -42,7 +42,10 @@ pub(crate) fn either_end_may_come_first_each_time() {
                     && observer.endpoint(Role::Consumer).is_asleep
             });
             scope.spawn(|| Tool::run(&send, &all).quietly());
-            assert!(receiver.end().quietly() == all, "the receiver came first");
+            assert!(
+                receiver.end().quietly() == all,
+                "the receiver attached first"
+            );
         });
         thread::scope(|scope| {
             scope.spawn(|| Tool::run(&send, &all).quietly());
@@ -50,10 +53,10 @@ pub(crate) fn either_end_may_come_first_each_time() {
                 observer.positions().len() == 64 && observer.endpoint(Role::Producer).is_asleep
             });
             let receiver = Tool::start(&recv);
-            assert!(receiver.end().quietly() == all, "the sender came first");
+            assert!(receiver.end().quietly() == all, "the sender attached first");
         });
     }
-    // Nobody comes: how long is up to the timeout.
+    // No producer attaches: the command waits up to the timeout.
     let ended = Tool::run(&["recv", name.as_str(), "--timeout", "100ms"], b"");
     ended.with(7, "no process sent anything for 100ms");
     drop(ring);
@@ -93,10 +96,10 @@ pub(crate) fn what_was_moved_is_said_in_json() {
 }
 
 /// `--unlink` removes the ring that the command had open, and no other one.
-pub(crate) fn a_ring_that_has_the_name_by_now_is_not_removed() {
+pub(crate) fn another_ring_that_has_the_name_is_not_removed() {
     for is_moved in [true, false] {
-        let name = RingName::new("successor");
-        let elsewhere = RingName::new("successor-of");
+        let name = RingName::new("same-name");
+        let elsewhere = RingName::new("moved");
         let receiver = Tool::start(&["recv", name.as_str(), "--unlink"]);
         wait_until("it is the consumer", || {
             Observer::open(&name).is_ok_and(|ring| ring.endpoint(Role::Consumer).epoch == 1)

@@ -42,7 +42,7 @@ impl Terminal {
         Self::start_with(on, arguments, ("TERM", "xterm"))
     }
 
-    /// That has been told to ignore SIGHUP, or not.
+    /// Starts the tool, which ignores SIGHUP if `hang_up`.
     pub(crate) fn start_ignoring(hang_up: bool, arguments: &[&str]) -> Self {
         let action = if hang_up {
             libc::SIG_IGN
@@ -61,7 +61,7 @@ impl Terminal {
         Self::start_program(Tool::PATH, on, arguments, variable)
     }
 
-    /// With so many rows and columns.
+    /// With this many rows and columns.
     pub(crate) fn start_sized(size: (u16, u16), arguments: &[&str]) -> Self {
         Self::start_on(size, Tool::PATH, On::All, arguments, ("TERM", "xterm"))
     }
@@ -162,20 +162,20 @@ impl Terminal {
         code_of(self.child.wait().expect("it can be waited for"))
     }
 
-    /// Waits until the terminal takes no more, since nobody reads it.
+    /// Waits until the terminal takes no more, since no process reads it.
     pub(crate) fn fills(&mut self) {
         let mut last = -1;
         wait_until("the terminal is full", || {
             thread::sleep(Duration::from_millis(100));
             let mut count = 0;
-            // SAFETY: the count lives through the call.
+            // SAFETY: the count outlives the call.
             unsafe { libc::ioctl(self.master.as_raw_fd(), libc::FIONREAD, &raw mut count) };
             let is_full = count == std::mem::replace(&mut last, count) && count > 1000;
             is_full && is_asleep(self.child.id())
         });
     }
 
-    /// Waits until the tool has ended though nobody reads what it writes.
+    /// Waits until the tool has ended though no process reads what it writes.
     pub(crate) fn ends_unread(&mut self) -> Option<i32> {
         let mut status = None;
         wait_until("it ends", || {
@@ -206,7 +206,7 @@ impl Terminal {
             events: libc::POLLIN,
             revents: 0,
         };
-        // SAFETY: there is one descriptor, and it lives through the call.
+        // SAFETY: there is one descriptor, and it outlives the call.
         let found = unsafe { libc::poll(&raw mut ready, 1, PATIENCE.as_millis() as i32) };
         assert_eq!(found, 1, "the tool is silent:\n{}", self.text());
         let mut bytes = [0; 4096];
@@ -215,7 +215,7 @@ impl Terminal {
                 self.parser.process(&bytes[..count]);
                 true
             }
-            // pty(7): nobody has the other end open.
+            // pty(7): no process has the other side open.
             Err(error) if error.raw_os_error() == Some(libc::EIO) => false,
             Err(error) if error.kind() == ErrorKind::Interrupted => true,
             Err(error) => panic!("{error}"),
@@ -234,13 +234,13 @@ impl Drop for Terminal {
 fn modes(terminal: &impl AsRawFd) -> [u32; 4] {
     // SAFETY: all zeroes are a value of it.
     let mut modes: libc::termios = unsafe { std::mem::zeroed() };
-    // SAFETY: `modes` lives through the call.
+    // SAFETY: `modes` outlives the call.
     let got = unsafe { libc::tcgetattr(terminal.as_raw_fd(), &raw mut modes) };
     assert_eq!(got, 0, "a terminal has modes");
     [modes.c_iflag, modes.c_oflag, modes.c_cflag, modes.c_lflag]
 }
 
-/// Both ends of a new terminal.
+/// Both sides of a new terminal.
 fn pair(ws_row: u16, ws_col: u16) -> io::Result<(OwnedFd, OwnedFd)> {
     let (mut master, mut slave) = (-1, -1);
     let size = libc::winsize {
@@ -262,7 +262,7 @@ fn pair(ws_row: u16, ws_col: u16) -> io::Result<(OwnedFd, OwnedFd)> {
     if opened != 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the descriptors are new, and nobody else's.
+    // SAFETY: the descriptors are new, and no other code has them.
     let [master, slave] = [master, slave].map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
     for end in [&master, &slave] {
         // SAFETY: the descriptor is open; the tool is not to inherit it.

@@ -1,4 +1,4 @@
-//! Ends that give up on the other one, and who may open what they make.
+//! Endpoints whose wait for the peer times out, and the mode of the rings they create.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -11,7 +11,7 @@ use crate::endings::wait_until;
 use crate::streams::numbers;
 use crate::tool::{Tool, file_in};
 
-pub(crate) fn a_sender_gives_up_and_says_how_far_it_came() {
+pub(crate) fn a_sender_that_gives_up_says_how_much_it_sent() {
     let name = RingName::new("no-room");
     let ring = RingOptions::new(64).create::<[u8]>(&name).expect("a ring");
     let mut consumer = ring.consumer().expect("a role");
@@ -35,7 +35,7 @@ pub(crate) fn a_sender_gives_up_and_says_how_far_it_came() {
     assert_eq!(said["error"], "no process made room for 0ns");
 }
 
-pub(crate) fn a_sender_that_may_wait_goes_on_when_there_is_room() {
+pub(crate) fn a_sender_that_may_wait_continues_when_there_is_room() {
     let name = RingName::new("some-room");
     let ring = RingOptions::new(64).create::<[u8]>(&name).expect("a ring");
     let mut consumer = ring.consumer().expect("a role");
@@ -66,7 +66,7 @@ pub(crate) fn a_receiver_gives_up_with_all_that_was_sent() {
     );
 }
 
-pub(crate) fn a_recording_of_who_gave_up_is_whole_and_a_replay_gives_up_too() {
+pub(crate) fn a_recording_that_gave_up_is_whole_and_a_replay_gives_up_too() {
     let directory = file_directory();
     let file = &*file_in(&directory, "recording");
     let name = RingName::new("record-silence");

@@ -93,10 +93,10 @@ impl Tool {
                 events: libc::POLLIN,
                 revents: 0,
             };
-            // SAFETY: there is one descriptor, and it lives through the call.
+            // SAFETY: there is one descriptor, and it outlives the call.
             let found = unsafe { libc::poll(&raw mut ready, 1, PATIENCE.as_millis() as i32) };
             assert_eq!(found, 1, "the tool does not say {wanted}");
-            output.read_exact(&mut byte).expect("it goes on");
+            output.read_exact(&mut byte).expect("more output");
             text.push(byte[0]);
         }
         String::from_utf8(text).expect("text")
@@ -133,7 +133,7 @@ impl Tool {
         let (sender, ended) = mpsc::channel();
         thread::spawn(move || sender.send(child.wait_with_output()));
         let Ok(output) = ended.recv_timeout(PATIENCE) else {
-            // SAFETY: nobody has reaped the child, for which a thread waits.
+            // SAFETY: no call has reaped the child, for which a thread waits.
             unsafe { libc::kill(pid as libc::pid_t, libc::SIGKILL) };
             panic!("the tool does not end");
         };

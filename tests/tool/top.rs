@@ -23,7 +23,7 @@ fn row(screen: &Screen, end: &str) -> Option<(u16, Vec<String>)> {
     rows.find(|(_, words): &(_, Vec<String>)| words.len() == 9 && words[0].ends_with(end))
 }
 
-pub(crate) fn top_shows_full_load_and_who_dies() {
+pub(crate) fn top_shows_full_load_and_a_death() {
     Child::start("top_of_all_rings", &[]).succeeds();
 }
 
@@ -56,7 +56,7 @@ pub(crate) fn top_of_all_rings(_: &[String]) {
     let pid = popper.pid();
     popper.kill();
     let event = format!("-load: the consumer (process {pid}) died");
-    top.until("the death is told", |screen| {
+    top.until("the death is shown", |screen| {
         screen.contents().contains(&event)
     });
     let (line, words) = row(top.screen(), "-load").expect("a row");
@@ -67,8 +67,8 @@ pub(crate) fn top_of_all_rings(_: &[String]) {
     assert!(top.text().contains(&wrong), "{}", top.text());
 
     drop(pusher);
-    quoit::unlink(&name).expect("nobody has it");
-    top.until("the end is told", |screen| {
+    quoit::unlink(&name).expect("no process has it");
+    top.until("the removal is shown", |screen| {
         screen.contents().contains("-load: was removed")
     });
     assert!(row(top.screen(), "-load").is_none());
@@ -122,7 +122,7 @@ pub(crate) fn top_gives_the_terminal_back_while_it_is_stopped() {
             _ => assert_eq!(unsafe { libc::kill(tool(top.pid()), libc::SIGSTOP) }, 0),
         }
         let says = format!("its shell {time}");
-        top.until("the shell goes on", |screen| {
+        top.until("the shell continues", |screen| {
             screen.contents().contains(&says)
         });
         if time < 3 {
@@ -130,8 +130,8 @@ pub(crate) fn top_gives_the_terminal_back_while_it_is_stopped() {
         }
         top.press("\n");
     }
-    // After SIGSTOP the shell's words are on its screen, until it draws anew.
-    top.until("it is drawn anew", |screen| {
+    // After SIGSTOP the shell's output is on its screen, until `top` draws again.
+    top.until("it is drawn again", |screen| {
         is_shown(screen) && !screen.contents().contains("its shell")
     });
     top.press("q");
@@ -139,7 +139,7 @@ pub(crate) fn top_gives_the_terminal_back_while_it_is_stopped() {
     assert!(top.is_as_before());
 }
 
-pub(crate) fn top_of_so_many_looks_stays_on_the_terminal() {
+pub(crate) fn top_with_a_count_stays_on_the_terminal() {
     let name = RingName::new("stays");
     RingOptions::new(64).create::<u64>(&name).expect("a ring");
     let arguments = ["top", "--count", "2", "--interval", "10ms", name.as_str()];
@@ -162,12 +162,12 @@ pub(crate) fn top_of_so_many_looks_stays_on_the_terminal() {
     assert!(text.lines().any(is_whole), "no name is cut in a pipe");
 }
 
-/// The next look.
+/// The next poll.
 fn next(top: &mut Tool) -> Value {
     serde_json::from_str(&top.reads_until("\n")).expect("JSON")
 }
 
-/// The next look that is so; a minute of looks at the least.
+/// The next poll for which `is_so` holds; a minute of polls at the least.
 fn next_with(top: &mut Tool, is_so: impl FnMut(&Value) -> bool) -> Value {
     let mut looks = (0..6000).map(|_| next(top));
     looks.find(is_so).expect("a look that is so")
@@ -177,7 +177,7 @@ fn number(value: &Value) -> f64 {
     value.as_f64().expect("a number")
 }
 
-pub(crate) fn top_tells_programs_what_moves_and_who_stalls() {
+pub(crate) fn top_reports_progress_and_stalls_to_programs() {
     let name = RingName::new("moves");
     let ring = RingOptions::new(64).create::<u64>(&name).expect("a ring");
     let (mut producer, mut consumer) = (
@@ -212,13 +212,13 @@ pub(crate) fn top_tells_programs_what_moves_and_who_stalls() {
     assert!(number(&look["rings"][0]["out_per_second"]) > 0.0, "{look}");
     assert_eq!(
         look["rings"][0]["fill"], 15,
-        "nobody but the consumer took any"
+        "no process but the consumer took any"
     );
     top.signal(libc::SIGTERM);
     assert_eq!(top.end().code, Some(143));
 }
 
-pub(crate) fn top_tells_who_comes_and_what_is_gone() {
+pub(crate) fn top_reports_what_attaches_and_what_was_removed() {
     let name = RingName::new("events");
     let ring = RingOptions::new(64)
         .create::<Numbers>(&name)
@@ -244,7 +244,7 @@ pub(crate) fn top_tells_who_comes_and_what_is_gone() {
     assert!(rings[0]["wrong"].to_string().contains("died"));
     drop(producer);
     tells(&mut top, &format!("the producer (process {pid}) closed"));
-    quoit::unlink(&name).expect("nobody has it");
+    quoit::unlink(&name).expect("no process has it");
     assert!(tells(&mut top, "was removed").is_empty());
     RingOptions::new(64)
         .create::<[u8]>(&name)
@@ -252,15 +252,15 @@ pub(crate) fn top_tells_who_comes_and_what_is_gone() {
     assert_eq!(tells(&mut top, "is new")[0]["shape"], "frames");
 }
 
-/// Right between two glances at one end: its lock is seen free, and then its state
-/// is that of a successor.
-pub(crate) fn who_comes_and_goes_does_not_seem_to_die() {
+/// A change exactly between two reads of one endpoint: its lock is seen free, and then its
+/// state is that of the next holder.
+pub(crate) fn an_endpoint_that_attaches_again_does_not_seem_to_die() {
     let name = RingName::new("commuter");
     let ring = RingOptions::new(64).create::<u64>(&name).expect("a ring");
     let mut top = Tool::start(&["top", "--json", "--interval", "10ms", name.as_str()]);
     next(&mut top);
     let mut producer = None;
-    // Two such calls ask for the locks of a look, or four if an end has changed.
+    // A poll asks for the locks with two such calls, or with four if an endpoint has changed.
     meddle(top.pid(), libc::SYS_fcntl, 200, |call| {
         if call % 9 == 0 {
             producer = match producer {
@@ -288,7 +288,7 @@ pub(crate) fn what_top_cannot_watch_is_refused() {
     refuses(&["top", name.as_str()], 3, "capacity");
     refuses(&["top", "--interval", "9ms"], 2, "at least 10ms");
     refuses(&["top", "--interval", "soon"], 2, "500ms");
-    // Among all rings it is told of.
+    // Among all rings it is listed.
     let text = says(&["top", "--count", "1", "--interval", "10ms"]);
     let line = text.lines().find(|line| line.contains("-refused "));
     assert!(

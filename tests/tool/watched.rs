@@ -42,7 +42,7 @@ pub(crate) fn colours_are_for_terminals_that_want_them() {
     }
 }
 
-pub(crate) fn a_terminal_is_told_how_far_a_command_is() {
+pub(crate) fn a_terminal_shows_the_progress_of_a_command() {
     let name = RingName::new("progress");
     RingOptions::new(1024)
         .create::<[u8]>(&name)
