@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds quoit for C and C++, and installs it: bindings/c/build.sh --prefix DIR
 #
-# Wants a Rust toolchain and a C compiler, and nothing else: cargo-c does the same and takes
+# Needs a Rust toolchain and a C compiler, and nothing else: cargo-c does the same and takes
 # ten minutes to build, so it is not asked for. DESTDIR is put before what is installed, as
 # with make. Whatever is installed finds its neighbours by its own place, so that the
 # prefix can be moved.

@@ -2,7 +2,7 @@
 //! `bindings/python/examples/camera.py`. It drops pictures while the ring is full, and never
 //! waits for its viewer.
 //!
-//! `camera NAME PICTURES` ends after so many pictures.
+//! `camera NAME PICTURES` exits after this many pictures.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

@@ -18,7 +18,7 @@
 // The version of this header's structs and functions.
 #define QUOIT_ABI 1
 
-// A timeout that never comes.
+// A timeout that never expires.
 #define QUOIT_FOREVER UINT64_MAX
 
 // Wait by spinning, without a system call.
@@ -30,7 +30,7 @@
 // Spin, then sleep: the default.
 #define QUOIT_WAIT_PARK 2
 
-// As park, but awake just before messages that come evenly.
+// As park, but wakes just before a message if messages arrive evenly.
 #define QUOIT_WAIT_ADAPTIVE 3
 
 // Sleep on futexes: the default.
@@ -39,10 +39,10 @@
 // Sleep on POSIX semaphores.
 #define QUOIT_DOORBELL_SEMAPHORE 1
 
-// Go on with a ring that nobody has: the default.
+// Take over a ring that no process has: the default.
 #define QUOIT_STALE_TAKE_OVER 0
 
-// Replace a ring that nobody has.
+// Replace a ring that no process has.
 #define QUOIT_STALE_REPLACE 1
 
 // Fail with QUOIT_ALREADY_EXISTS.
@@ -54,10 +54,10 @@
 // Both pay, and no barrier of another process interrupts this one.
 #define QUOIT_FENCES_SYMMETRIC 1
 
-// The header of a frame is what cannot be.
+// The header of a frame is impossible.
 #define QUOIT_FIELD_FRAME_LENGTH 0
 
-// Padding stands where none can be.
+// There is padding where none can be.
 #define QUOIT_FIELD_PADDING 1
 
 // The tail leaves less than a header.
@@ -66,7 +66,7 @@
 // The endpoint has something to do.
 #define QUOIT_READY 0
 
-// The peer of the endpoint is gone; told once.
+// The peer of the endpoint has closed or crashed; reported once.
 #define QUOIT_GONE 1
 
 // Another peer has attached.
@@ -90,9 +90,9 @@ typedef enum quoit_status {
   QUOIT_TOO_LONG = 6,
   // The buffer is shorter than the next frame, which stays in the ring.
   QUOIT_TOO_SHORT = 7,
-  // The ring never holds so many.
+  // The ring never holds this many.
   QUOIT_TOO_MANY = 8,
-  // Memory of the ring holds what cannot be.
+  // Memory of the ring holds an impossible value.
   QUOIT_CORRUPT = 9,
   // A pointer is null, or an argument does not fit the ring.
   QUOIT_INVALID = 10,
@@ -332,7 +332,7 @@ enum quoit_status quoit_options_prefault(struct quoit_options *options, bool pre
 // Whether the memory is locked.
 enum quoit_status quoit_options_lock_memory(struct quoit_options *options, bool lock_memory);
 
-// What becomes of a ring that nobody has: QUOIT_STALE_...
+// What becomes of a ring that no process has: QUOIT_STALE_...
 enum quoit_status quoit_options_stale(struct quoit_options *options, uint32_t policy);
 
 // Whether an endpoint that is freed after the other one removes the name of the ring. Set it
@@ -351,13 +351,13 @@ enum quoit_status quoit_options_spin(struct quoit_options *options, uint64_t nan
 // How often a waiting endpoint asks whether its peer lives, in nanoseconds.
 enum quoit_status quoit_options_peer_check(struct quoit_options *options, uint64_t nanoseconds);
 
-// Who pays for a fence: QUOIT_FENCES_...
+// Which endpoint pays for a fence: QUOIT_FENCES_...
 enum quoit_status quoit_options_fences(struct quoit_options *options, uint32_t fences);
 
 // The first position of a new ring, for tests of the wrap; a multiple of 8 for frames.
 enum quoit_status quoit_options_first_position(struct quoit_options *options, uint64_t position);
 
-// Creates a ring: its name is free, or the options replace a ring that nobody has.
+// Creates a ring: its name is free, or the options replace a ring that no process has.
 enum quoit_status quoit_create(const struct quoit_options *options,
                                const char *name,
                                struct quoit_ring **ring);
@@ -376,7 +376,7 @@ enum quoit_status quoit_open_or_create(const struct quoit_options *options,
 enum quoit_status quoit_create_anonymous(const struct quoit_options *options,
                                          struct quoit_ring **ring);
 
-// Opens the ring of a descriptor that came from another process. It stays the caller's.
+// Opens the ring of a descriptor from another process. It stays the caller's.
 enum quoit_status quoit_open_descriptor(const struct quoit_options *options,
                                         int descriptor,
                                         struct quoit_ring **ring);
@@ -428,9 +428,10 @@ enum quoit_status quoit_producer_wait(struct quoit_producer *producer,
 // quoit_inline.h. QUOIT_ABANDONED in a forked child, where nothing was published.
 enum quoit_status quoit_producer_moved(struct quoit_producer *producer);
 
-// A descriptor for an event loop: readable as soon as there is room for so many records
-// or bytes, or the consumer is gone, until the next other call on this producer. Call it
-// again before each wait of the loop. The descriptor is the producer's, and stays the same.
+// A descriptor for an event loop: readable as soon as there is room for this many records
+// or bytes, or the consumer has closed or crashed, until the next other call on this
+// producer. Call it again before each wait of the loop. The descriptor is the producer's,
+// and stays the same.
 enum quoit_status quoit_producer_arm(struct quoit_producer *producer,
                                      uint64_t wanted,
                                      int *descriptor);
@@ -438,7 +439,7 @@ enum quoit_status quoit_producer_arm(struct quoit_producer *producer,
 // What is unread, in records, or bytes for frames. A snapshot. 0 for null.
 uint64_t quoit_producer_len(struct quoit_producer *producer);
 
-// Whether a consumer attached and is gone now. Makes a system call.
+// Whether a consumer attached, and has closed or crashed since. Makes a system call.
 bool quoit_producer_is_abandoned(struct quoit_producer *producer);
 
 // Whether the ring was unlinked or replaced. Makes a system call.
@@ -476,10 +477,10 @@ enum quoit_status quoit_ring_producer_abi(const struct quoit_ring *ring,
                                           uint32_t abi,
                                           struct quoit_producer **producer);
 
-// Polls for so many records or bytes. Wait-free, no system call.
+// Polls for this many records or bytes. Wait-free, no system call.
 enum quoit_status quoit_consumer_poll(struct quoit_consumer *consumer, uint64_t wanted);
 
-// Waits for so many records or bytes. May sleep.
+// Waits for this many records or bytes. May sleep.
 enum quoit_status quoit_consumer_wait(struct quoit_consumer *consumer,
                                       uint64_t wanted,
                                       uint64_t timeout_ns);
@@ -488,21 +489,21 @@ enum quoit_status quoit_consumer_wait(struct quoit_consumer *consumer,
 // quoit_inline.h.
 enum quoit_status quoit_consumer_moved(struct quoit_consumer *consumer);
 
-// Poisons the endpoint: its fast path has found what cannot be. For quoit_inline.h.
+// Poisons the endpoint: its fast path has found an impossible value. For quoit_inline.h.
 // Returns QUOIT_CORRUPT.
 enum quoit_status quoit_consumer_poison(struct quoit_consumer *consumer,
                                         uint32_t field,
                                         uint64_t found);
 
 // A descriptor for an event loop: readable as soon as there is a message, or the producer
-// is gone, until the next other call on this consumer. Call it again before each wait of
-// the loop. The descriptor is the consumer's, and stays the same.
+// has closed or crashed, until the next other call on this consumer. Call it again before
+// each wait of the loop. The descriptor is the consumer's, and stays the same.
 enum quoit_status quoit_consumer_arm(struct quoit_consumer *consumer, int *descriptor);
 
 // What is unread, in records, or bytes for frames. A snapshot. 0 for null.
 uint64_t quoit_consumer_len(struct quoit_consumer *consumer);
 
-// Whether a producer attached and is gone now. Makes a system call.
+// Whether a producer attached, and has closed or crashed since. Makes a system call.
 bool quoit_consumer_is_abandoned(struct quoit_consumer *consumer);
 
 // Whether the ring was unlinked or replaced. Makes a system call.

@@ -128,7 +128,7 @@ private:
     quoit::status status_;
 };
 
-/// Waits without an end.
+/// Waits without a timeout.
 inline constexpr std::chrono::nanoseconds forever = std::chrono::nanoseconds::max();
 
 namespace detail {
@@ -288,7 +288,7 @@ struct corruption {
     std::uint64_t found;
 };
 
-/// How often a name is opened again that somebody replaces meanwhile.
+/// How often a name is opened again, if another process replaces its ring in between.
 inline constexpr int tries = 10;
 
 template <class End, class T> result<End> take(result<ring<T>> opened) {

@@ -83,7 +83,7 @@ static inline quoit_status quoit_i_publish_inline(quoit_producer *p, uint64_t un
     return quoit_i_publish(p, units);
 }
 
-/* Room for so many records or bytes. */
+/* Room for this many records or bytes. */
 static inline quoit_status quoit_i_room(quoit_producer *p, uint64_t wanted) {
     if (QUOIT_LIKELY(wanted <= p->end - p->tail)) return QUOIT_OK;
     return quoit_producer_poll(p, wanted);

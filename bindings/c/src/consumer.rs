@@ -9,9 +9,9 @@ use crate::ring::quoit_ring;
 use crate::status::quoit_status::{self, QUOIT_ABI_MISMATCH, QUOIT_INVALID};
 use crate::status::{QUOIT_ABI, answer, deadline, guard};
 
-/// The header of a frame is what cannot be.
+/// The header of a frame is impossible.
 pub const QUOIT_FIELD_FRAME_LENGTH: u32 = 0;
-/// Padding stands where none can be.
+/// There is padding where none can be.
 pub const QUOIT_FIELD_PADDING: u32 = 1;
 /// The tail leaves less than a header.
 pub const QUOIT_FIELD_TAIL: u32 = 2;
@@ -113,7 +113,7 @@ unsafe fn find(
         let handle = unsafe { consumer.cast::<Handle>().as_mut() }.ok_or(QUOIT_INVALID)?;
         let (view, raw) = (&mut handle.view, handle.raw.get());
         raw.follow(view.head);
-        // The words may be written to in vain.
+        // The call may write the words and find no inline copy.
         view.inline_mark = 0;
         let found = look(raw, &mut view.inline_words);
         view.refresh(raw);
@@ -124,7 +124,7 @@ unsafe fn find(
     })
 }
 
-/// Polls for so many records or bytes. Wait-free, no system call.
+/// Polls for this many records or bytes. Wait-free, no system call.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn quoit_consumer_poll(
     consumer: *mut quoit_consumer,
@@ -134,7 +134,7 @@ pub unsafe extern "C" fn quoit_consumer_poll(
     unsafe { find(consumer, |end, words| end.poll(wanted, Some(words))) }
 }
 
-/// Waits for so many records or bytes. May sleep.
+/// Waits for this many records or bytes. May sleep.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn quoit_consumer_wait(
     consumer: *mut quoit_consumer,
@@ -160,7 +160,7 @@ pub unsafe extern "C" fn quoit_consumer_moved(consumer: *mut quoit_consumer) -> 
     })
 }
 
-/// Poisons the endpoint: its fast path has found what cannot be. For quoit_inline.h.
+/// Poisons the endpoint: its fast path has found an impossible value. For quoit_inline.h.
 /// Returns QUOIT_CORRUPT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn quoit_consumer_poison(
@@ -182,8 +182,8 @@ pub unsafe extern "C" fn quoit_consumer_poison(
 }
 
 /// A descriptor for an event loop: readable as soon as there is a message, or the producer
-/// is gone, until the next other call on this consumer. Call it again before each wait of
-/// the loop. The descriptor is the consumer's, and stays the same.
+/// has closed or crashed, until the next other call on this consumer. Call it again before
+/// each wait of the loop. The descriptor is the consumer's, and stays the same.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn quoit_consumer_arm(
     consumer: *mut quoit_consumer,
@@ -211,7 +211,7 @@ pub unsafe extern "C" fn quoit_consumer_len(consumer: *mut quoit_consumer) -> u6
     answer(0, || unsafe { enter(consumer, |end| end.len()) })
 }
 
-/// Whether a producer attached and is gone now. Makes a system call.
+/// Whether a producer attached, and has closed or crashed since. Makes a system call.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn quoit_consumer_is_abandoned(consumer: *mut quoit_consumer) -> bool {
     // SAFETY: null or valid, and this thread's.

@@ -15,7 +15,7 @@ pub const QUOIT_WAIT_SPIN: u32 = 0;
 pub const QUOIT_WAIT_YIELD: u32 = 1;
 /// Spin, then sleep: the default.
 pub const QUOIT_WAIT_PARK: u32 = 2;
-/// As park, but awake just before messages that come evenly.
+/// As park, but wakes just before a message if messages arrive evenly.
 pub const QUOIT_WAIT_ADAPTIVE: u32 = 3;
 
 /// Sleep on futexes: the default.
@@ -23,9 +23,9 @@ pub const QUOIT_DOORBELL_FUTEX: u32 = 0;
 /// Sleep on POSIX semaphores.
 pub const QUOIT_DOORBELL_SEMAPHORE: u32 = 1;
 
-/// Go on with a ring that nobody has: the default.
+/// Take over a ring that no process has: the default.
 pub const QUOIT_STALE_TAKE_OVER: u32 = 0;
-/// Replace a ring that nobody has.
+/// Replace a ring that no process has.
 pub const QUOIT_STALE_REPLACE: u32 = 1;
 /// Fail with QUOIT_ALREADY_EXISTS.
 pub const QUOIT_STALE_FAIL: u32 = 2;
@@ -174,7 +174,7 @@ pub unsafe extern "C" fn quoit_options_lock_memory(
     unsafe { change(options, |options| Some(options.lock_memory(lock_memory))) }
 }
 
-/// What becomes of a ring that nobody has: QUOIT_STALE_...
+/// What becomes of a ring that no process has: QUOIT_STALE_...
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn quoit_options_stale(
     options: *mut quoit_options,
@@ -255,7 +255,7 @@ pub unsafe extern "C" fn quoit_options_peer_check(
     unsafe { change(options, |options| Some(options.peer_check(interval))) }
 }
 
-/// Who pays for a fence: QUOIT_FENCES_...
+/// Which endpoint pays for a fence: QUOIT_FENCES_...
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn quoit_options_fences(
     options: *mut quoit_options,

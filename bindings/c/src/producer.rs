@@ -136,9 +136,10 @@ pub unsafe extern "C" fn quoit_producer_moved(producer: *mut quoit_producer) -> 
     })
 }
 
-/// A descriptor for an event loop: readable as soon as there is room for so many records
-/// or bytes, or the consumer is gone, until the next other call on this producer. Call it
-/// again before each wait of the loop. The descriptor is the producer's, and stays the same.
+/// A descriptor for an event loop: readable as soon as there is room for this many records
+/// or bytes, or the consumer has closed or crashed, until the next other call on this
+/// producer. Call it again before each wait of the loop. The descriptor is the producer's,
+/// and stays the same.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn quoit_producer_arm(
     producer: *mut quoit_producer,
@@ -167,7 +168,7 @@ pub unsafe extern "C" fn quoit_producer_len(producer: *mut quoit_producer) -> u6
     answer(0, || unsafe { enter(producer, |end| end.len()) })
 }
 
-/// Whether a consumer attached and is gone now. Makes a system call.
+/// Whether a consumer attached, and has closed or crashed since. Makes a system call.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn quoit_producer_is_abandoned(producer: *mut quoit_producer) -> bool {
     // SAFETY: null or valid, and this thread's.

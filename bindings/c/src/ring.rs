@@ -50,7 +50,7 @@ unsafe fn make(
     })
 }
 
-/// Creates a ring: its name is free, or the options replace a ring that nobody has.
+/// Creates a ring: its name is free, or the options replace a ring that no process has.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn quoit_create(
     options: *const quoit_options,
@@ -113,7 +113,7 @@ pub unsafe extern "C" fn quoit_create_anonymous(
     unsafe { make(options, ring, create) }
 }
 
-/// Opens the ring of a descriptor that came from another process. It stays the caller's.
+/// Opens the ring of a descriptor from another process. It stays the caller's.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn quoit_open_descriptor(
     options: *const quoit_options,

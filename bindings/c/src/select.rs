@@ -9,7 +9,7 @@ use crate::status::{Fault, deadline, guard};
 
 /// The endpoint has something to do.
 pub const QUOIT_READY: u32 = 0;
-/// The peer of the endpoint is gone; told once.
+/// The peer of the endpoint has closed or crashed; reported once.
 pub const QUOIT_GONE: u32 = 1;
 /// Another peer has attached.
 pub const QUOIT_BACK: u32 = 2;

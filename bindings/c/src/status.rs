@@ -12,7 +12,7 @@ use quoit::{AsyncError, ClaimError, Deadline, Error, PeerError, PopError, Select
 /// The version of this header's structs and functions.
 pub const QUOIT_ABI: u32 = 1;
 
-/// A timeout that never comes.
+/// A timeout that never expires.
 pub const QUOIT_FOREVER: u64 = u64::MAX;
 
 /// How a call has ended.
@@ -35,9 +35,9 @@ pub enum quoit_status {
     QUOIT_TOO_LONG = 6,
     /// The buffer is shorter than the next frame, which stays in the ring.
     QUOIT_TOO_SHORT = 7,
-    /// The ring never holds so many.
+    /// The ring never holds this many.
     QUOIT_TOO_MANY = 8,
-    /// Memory of the ring holds what cannot be.
+    /// Memory of the ring holds an impossible value.
     QUOIT_CORRUPT = 9,
     /// A pointer is null, or an argument does not fit the ring.
     QUOIT_INVALID = 10,
@@ -257,7 +257,7 @@ fn forget(payload: Box<dyn Any + Send>) {
 
 fn remember(text: String) {
     let text = CString::new(text.replace('\0', " ")).unwrap_or_default();
-    // At the end of a thread there is nobody left to read it.
+    // At the end of a thread no call can read it any more.
     let _ = LAST.try_with(|last| last.replace(text));
 }
 
@@ -292,7 +292,7 @@ pub extern "C" fn quoit_status_text(status: i32) -> *const c_char {
         c"the ring was unlinked or replaced; open its name again",
         c"the message never fits; split it, or create a larger ring",
         c"the buffer is shorter than the next frame, which stays in the ring; give a longer one",
-        c"the ring never holds so many; ask for fewer, or create a larger ring",
+        c"the ring never holds this many; ask for fewer, or create a larger ring",
         c"the ring is corrupt; ask the endpoint for its corruption, and replace the ring",
         c"an argument is null or does not fit; quoit_last_error may say which",
         c"there is no ring of that name; create it first, or use quoit_open_or_create",

@@ -356,7 +356,7 @@ static void names(void) {
     OK(quoit_options_unlink_on_free(options, false));
     quoit_ring_free(other);
     OK(quoit_create(options, name, &other));
-    OK(quoit_unlink_if_stale(name, &removed)); /* it is new: somebody may be about to come */
+    OK(quoit_unlink_if_stale(name, &removed)); /* it is new: a process may be about to attach */
     CHECK(!removed);
     OK(quoit_ring_producer(other, &p));
     quoit_producer_free(p);
@@ -434,7 +434,7 @@ static void descriptors(void) {
     CHECK(readable(room, 10000));
     OK(quoit_try_push(pair.p, &value, 8));
 
-    /* A producer that is gone is told once, after what it left. */
+    /* A producer that closed is reported once, after its unread messages. */
     OK(quoit_consumer_poll(pair.c, 1));
     OK(quoit_release(pair.c, 7));
     OK(quoit_consumer_arm(pair.c, &fd));

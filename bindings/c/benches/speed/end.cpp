@@ -1,4 +1,4 @@
-// An end of the bench in C++: end.rs says what the arguments are.
+// An endpoint of the bench in C++: end.rs says what the arguments are.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -14,7 +14,7 @@ namespace {
 
 std::uint64_t number = 0; // of the last message
 
-// Moves so many messages, and returns the median of its batches, in nanoseconds a message.
+// Moves this many messages, and returns the median of its batches, in nanoseconds a message.
 template <class Move> double measure(std::uint64_t count, std::uint64_t batch, Move move) {
     std::vector<double> batches;
     for (std::uint64_t left = count / batch; left > 0; left--) {

@@ -1,8 +1,8 @@
-//! An end of the bench in Rust; `end.cpp` is the same in C++.
+//! An endpoint of the bench in Rust; `end.cpp` is the same in C++.
 //!
 //! `SIDE TASK NAME BATCH CPU`, with SIDE `lead` or `partner`, TASK `stream` or `round-trip`. The
 //! lead measures: it reads the stream, or begins the round trip. For each count on standard
-//! input an end moves so many messages, and prints the median of its batches.
+//! input an endpoint moves this many messages, and prints the median of its batches.
 
 use std::io::{BufRead, Write, stdin, stdout};
 use std::time::Instant;

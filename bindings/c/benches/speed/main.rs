@@ -1,11 +1,11 @@
-//! C++ at either end of a ring beside Rust at both: `cargo bench`, in `bindings/c`.
+//! C++ at either endpoint of a ring, compared with Rust at both: `cargo bench`, in `bindings/c`.
 //!
-//! All pairs of ends take turns, in each round each of them once, both ends pinned. A figure is
-//! the median over the rounds, of what a slice took beside the slice of Rust to Rust in the same
-//! round. `--quick` runs fewer rounds.
+//! All pairs of languages take turns, in each round each of them once, both endpoints pinned. A
+//! figure is the median over the rounds: a slice compared with the slice of Rust to Rust in the
+//! same round. `--quick` runs fewer rounds.
 //!
 //! Virtual processors may move between two rounds. So each round begins with a short round trip of
-//! Rust to Rust, and the rounds are told apart by it: *near*, with a cache in common, or *far*.
+//! Rust to Rust, and it sorts the rounds: *near*, with a cache in common, or *far*.
 
 mod end;
 mod placement;
@@ -24,7 +24,7 @@ const LANGUAGES: [(&str, &str); 4] = [
     ("C++", "C++"),
 ];
 
-/// What is moved, and how fast C++ has to be beside Rust.
+/// What is moved, and how fast C++ has to be compared with Rust.
 struct Task {
     what: &'static str,
     name: &'static str,
@@ -32,7 +32,7 @@ struct Task {
     /// Messages of a slice, and of a batch.
     count: u64,
     batch: u64,
-    /// A throughput of at least this share, or a time of at most so much.
+    /// A throughput of at least this share, or a time of at most this factor.
     bar: f64,
 }
 
@@ -68,7 +68,7 @@ const PROBE: u64 = 2000;
 /// Rounds of a distance from which on a median counts.
 const ENOUGH: usize = 5;
 
-/// A process that moves messages when it is told to.
+/// A process that moves messages when it gets a count.
 struct End {
     process: Child,
     input: ChildStdin,
@@ -118,7 +118,7 @@ impl Drop for End {
     }
 }
 
-/// The two ends of a pair of languages, and their rings.
+/// The two endpoints of a pair of languages, and their rings.
 struct Link {
     lead: End,
     partner: End,

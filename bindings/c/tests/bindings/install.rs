@@ -140,7 +140,7 @@ pub(crate) fn pkg_config_finds_it() {
             .arg(scratch().join("pkg.c"))
             .arg("-o")
             .arg(&program);
-        // Of two libraries the linker takes the shared one, unless it is told.
+        // Of two libraries the linker takes the shared one, unless a flag says otherwise.
         let flags = flags.replace(
             "-lquoit",
             if is_static {

@@ -23,7 +23,7 @@ macro_rules! tests {
 tests! {
     header::the_header_is_that_of_the_sources,
     matrix::every_language_understands_every_other,
-    matrix::a_language_goes_on_where_another_was_killed,
+    matrix::a_language_continues_where_another_was_killed,
     programs::every_call_and_every_misuse_has_an_answer,
     programs::nothing_is_allocated_after_opening,
     programs::the_first_programs_of_the_page_run,

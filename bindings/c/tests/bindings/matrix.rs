@@ -33,7 +33,7 @@ fn passed(language: Language, what: Passed) {
     all.push((language, what));
 }
 
-/// The table of all that has passed, for people.
+/// The table of all that has passed, as text.
 pub(crate) fn table() -> String {
     let all = PASSED.lock().expect("no test panics here");
     if all.is_empty() {
@@ -79,7 +79,7 @@ pub(crate) fn every_language_understands_every_other() {
         }
     }
     assert_eq!(pairs.len(), 8 * languages.len().pow(2));
-    // Each end that is awake wants a processor; those that sleep take turns.
+    // Each endpoint that spins needs a processor; those that sleep take turns.
     for (wait, at_once) in [("awake", 1), ("asleep", 3)] {
         let left = Mutex::new(pairs.iter());
         let next = || left.lock().expect("no test panics here").next();
@@ -120,7 +120,7 @@ fn one_pair(
         ring.until(ends, &what, |ring| {
             ring.sleeps(Role::Consumer) && !ring.sleeps(Role::Producer)
         });
-        writer.go_on();
+        writer.close_input();
     } else {
         ring.until(&mut [&mut writer], &what, |ring| {
             ring.is_alive(Role::Producer)
@@ -139,7 +139,7 @@ fn one_pair(
         if wait == "asleep" {
             assert!(end.parks > 0, "{what}: the {name} never slept");
         }
-        // Of an overloaded machine there may be one now and then.
+        // An overloaded machine sometimes causes one.
         assert!(
             end.rescues * 10 <= end.parks,
             "{what}: the {name} was not woken: {end:?}"
@@ -147,9 +147,9 @@ fn one_pair(
     }
 }
 
-/// An endpoint is killed at some instruction, and the next language goes on at its
+/// An endpoint is killed at some instruction, and the next language continues at its
 /// position: nothing is lost, torn or repeated.
-pub(crate) fn a_language_goes_on_where_another_was_killed() {
+pub(crate) fn a_language_continues_where_another_was_killed() {
     for shape in SHAPES {
         for doorbell in DOORBELLS {
             takeovers(shape, doorbell);
@@ -222,7 +222,7 @@ fn takeovers(shape: &str, doorbell: DoorbellKind) {
     );
 }
 
-/// What a hostile process stores is found, and told as what it is.
+/// Each endpoint finds what a hostile process stores, and reports the field.
 pub(crate) fn corrupt_memory_is_an_error_in_every_language() {
     const CASES: [(&str, &str, u64, u64, &str); 5] = [
         ("consume", "records", 4096, 0xffff_ffff_ffff, "tail"),

@@ -142,7 +142,7 @@ pub(crate) struct Peer {
 
 impl Peer {
     /// Ends its standard input.
-    pub(crate) fn go_on(&mut self) {
+    pub(crate) fn close_input(&mut self) {
         drop(self.child.as_mut().and_then(|child| child.stdin.take()));
     }
 
@@ -206,7 +206,7 @@ impl Drop for Peer {
     }
 }
 
-/// A ring of the matrix, which is gone when its handle is.
+/// A ring of the matrix, which is removed when its handle is dropped.
 pub(crate) struct Shared {
     pub(crate) name: String,
     pub(crate) observer: Observer,

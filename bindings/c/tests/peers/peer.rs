@@ -2,9 +2,9 @@
 //! move the same messages: `peer ROLE SHAPE WAY WAIT KIND NAME COUNT`.
 //!
 //! - ROLE `produce` or `consume`, SHAPE `records` or `frames`, WAY `copied` or `in-place`
-//! - WAIT `awake` spins, `asleep` parks at once, pauses now and then, and produces the
+//! - WAIT `awake` spins, `asleep` parks at once, pauses sometimes, and produces the
 //!   second half when its standard input ends
-//! - KIND `once` moves COUNT messages and sees its peer close; `takeover` goes on where
+//! - KIND `once` moves COUNT messages and sees its peer close; `takeover` continues where
 //!   another one was killed, to position COUNT: the position decides what a message is
 //!
 //! Ends with 0, with 3 if the ring is corrupt (and says which field), with 1 for all else.
@@ -20,7 +20,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const TAG: &str = "matrix/1";
-/// Of frames that another process may go on with.
+/// Of frames that another process may continue.
 const FIXED: usize = 24;
 
 #[derive(Clone, Copy, Debug, PartialEq, FromBytes, IntoBytes, Immutable)]
