@@ -31,7 +31,7 @@ def produce(name):
 
 
 def records():
-    """64-byte records from one Python process to another; then without a producer beside."""
+    """64-byte records from one Python process to another; then without a producer at the same time."""
     with quoit.Consumer.create(NAME, 1 << 14, RECORD, **BRIEF) as consumer:
         process = child("produce", NAME)
         out = np.zeros(4096, RECORD)
@@ -102,7 +102,7 @@ async def round_trips(ask, times):
 
 
 async def loops(strategy):
-    """await recv() beside an asyncio pipe, turn by turn."""
+    """await recv() compared with an asyncio pipe, turn by turn."""
     there = quoit.create(f"{NAME}-a", 1 << 12, wait_strategy=strategy, **BRIEF)
     back = quoit.create(f"{NAME}-b", 1 << 12, wait_strategy=strategy, **BRIEF)
     message = b"sixteen bytes!!!"

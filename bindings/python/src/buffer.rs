@@ -70,7 +70,7 @@ impl Drop for Bytes<'_> {
 
 /// A `bytes` object of `len` bytes, copied from the ring.
 pub(crate) fn copy_out(py: Python<'_>, source: *const u8, len: usize) -> PyResult<Py<PyAny>> {
-    // SAFETY: null makes a new object of this length, which nobody has seen.
+    // SAFETY: null makes a new object of this length, which no other code has seen.
     let object = unsafe { ffi::PyBytes_FromStringAndSize(ptr::null(), len as isize) };
     // SAFETY: null with an exception, or a reference of our own.
     let object = unsafe { Bound::from_owned_ptr_or_err(py, object) }?;

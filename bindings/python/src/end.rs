@@ -26,7 +26,7 @@ pub(crate) enum Wait {
 }
 
 impl Wait {
-    /// Seconds from now; `None` for ever.
+    /// Seconds from now; `None` is forever.
     pub(crate) fn seconds(timeout: Option<f64>) -> PyResult<Self> {
         let Some(timeout) = timeout else {
             return Ok(Self::Until(None));
@@ -47,14 +47,14 @@ impl Wait {
 pub(crate) trait Side: Send {
     /// How a look or a wait fails.
     type Error: Send;
-    /// Whether there are so many units now; how many there are.
+    /// Whether there are this many units now; how many there are.
     fn look(&mut self, wanted: u64) -> Result<u64, Self::Error>;
     /// Waits for them.
     fn sleep(&mut self, wanted: u64, deadline: Deadline) -> Result<(), Self::Error>;
     /// Whether it fails for now only.
     fn is_passing(error: &Self::Error) -> bool;
-    /// Whether a look has found that the peer is gone: a wait looks closer.
-    fn is_gone(error: &Self::Error) -> bool;
+    /// Whether the poll found that the peer closed or crashed: a wait checks it closely.
+    fn is_abandonment(error: &Self::Error) -> bool;
     /// The exception.
     fn raise(error: Self::Error) -> PyErr;
     /// Waits for the peer.
@@ -78,7 +78,7 @@ impl Side for RawConsumer {
         matches!(error, PopError::Empty | PopError::TimedOut)
     }
 
-    fn is_gone(error: &PopError) -> bool {
+    fn is_abandonment(error: &PopError) -> bool {
         matches!(error, PopError::Abandoned)
     }
 
@@ -114,7 +114,7 @@ impl Side for RawProducer {
         matches!(error, ClaimError::Full | ClaimError::TimedOut)
     }
 
-    fn is_gone(error: &ClaimError) -> bool {
+    fn is_abandonment(error: &ClaimError) -> bool {
         matches!(error, ClaimError::Abandoned)
     }
 
@@ -154,7 +154,7 @@ impl<E> Held<E>
 where
     Reachable<E>: Arm,
 {
-    /// Runs `call`, during which nobody waits at the descriptor.
+    /// Runs `call`, during which no task waits at the descriptor.
     fn with<R>(&mut self, call: impl FnOnce(&mut E) -> PyResult<R>) -> PyResult<R> {
         let result = call(self.end.get());
         if let Some(units) = self.awaited {
@@ -266,8 +266,8 @@ where
         self.hold(|held| held.with(call))
     }
 
-    /// The descriptor, readable as soon as there are so many units or the peer is gone,
-    /// until [`disarm`](Self::disarm).
+    /// The descriptor, readable as soon as there are this many units or the peer has closed
+    /// or crashed, until [`disarm`](Self::disarm).
     pub(crate) fn arm(&self, wanted: impl FnOnce(&E) -> PyResult<u64>) -> PyResult<RawFd> {
         self.hold(|held| {
             let units = wanted(held.end.get())?;
@@ -277,7 +277,7 @@ where
         })
     }
 
-    /// Nobody waits any more.
+    /// No task waits any more.
     pub(crate) fn disarm(&self) -> PyResult<()> {
         self.hold(|held| {
             held.awaited = None;
@@ -306,7 +306,7 @@ where
                     }
                     Err(error) => match wait {
                         Wait::No if E::is_passing(&error) => return Ok(Some(None)),
-                        Wait::Until(_) if E::is_passing(&error) || E::is_gone(&error) => {}
+                        Wait::Until(_) if E::is_passing(&error) || E::is_abandonment(&error) => {}
                         _ => return Err(E::raise(error)),
                     },
                 }
@@ -380,7 +380,7 @@ macro_rules! shared {
 
             #[pyo3::pymethods]
             impl $class {
-                /// The descriptor is quiet, and nobody waits any more.
+                /// The descriptor is quiet, and no task waits any more.
                 fn disarm(&self) -> PyResult<()> {
                     self.end.disarm()
                 }
@@ -450,7 +450,7 @@ macro_rules! shared {
                         .with(|end| Ok(end.corruption().map(|is| (is.field, is.found))))
                 }
 
-                #[doc = concat!("Whether a ", $peer, " attached and is gone now.")]
+                #[doc = concat!("Whether a ", $peer, " attached, and has closed or crashed since.")]
                 fn is_abandoned(&self) -> PyResult<bool> {
                     self.end.with(|end| Ok(end.is_abandoned()))
                 }

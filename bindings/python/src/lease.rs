@@ -19,7 +19,7 @@ pub(crate) struct Turns {
 }
 
 impl Turns {
-    /// Nothing of the ring may be given away while somebody sees it.
+    /// Nothing of the ring may be given away while a view of it is alive.
     pub(crate) fn check(&self) -> PyResult<()> {
         match self.exports.load(Ordering::Relaxed) {
             0 => Ok(()),

@@ -30,7 +30,7 @@ pub(crate) struct Reader {
     size: usize,
 }
 
-/// Records from the head on that lie in one piece.
+/// Records from the head on that are in one piece.
 fn before_wrap(end: &RawConsumer, count: u64) -> u64 {
     let index = end.position() & (end.capacity() - 1);
     count.min(end.capacity() - index)
@@ -94,7 +94,7 @@ impl Reader {
         self.end.act(py, wait, |_| Ok(1), act)
     }
 
-    /// Moves the head, unless somebody has begun to look during the call's wait.
+    /// Moves the head, unless another call has made a view during the call's wait.
     fn release_units(&self, end: &mut RawConsumer, units: u64) -> PyResult<()> {
         self.end.turns.check()?;
         end.advance(units);
@@ -156,7 +156,7 @@ impl Reader {
             while ahead != unread && frames.len() < most {
                 let frame = match parse(end, ahead, unread) {
                     Ok(frame) => frame,
-                    // What came before it is whole.
+                    // The frames before it are whole.
                     Err(_) if ahead != 0 => break,
                     Err(error) => return Err(error),
                 };
@@ -209,7 +209,7 @@ impl Reader {
             let first = before_wrap(end, count) as usize * self.size;
             let rest = count as usize * self.size - first;
             let into = target.as_mut_ptr();
-            // SAFETY: the buffer has room for `count` records, of which so many lie before
+            // SAFETY: the buffer has room for `count` records, of which this many are before
             // the end of the ring.
             unsafe { ptr::copy_nonoverlapping(at(end, 0, self.size), into, first) };
             let begin = end.words().data.cast_const();
@@ -220,7 +220,7 @@ impl Reader {
         })
     }
 
-    /// The next frame, or up to `count` records that lie in one piece, in place.
+    /// The next frame, or up to `count` records that are in one piece, in place.
     #[pyo3(signature = (count, timeout=None, is_try=false))]
     fn lease(
         slf: Bound<'_, Self>,
@@ -270,7 +270,7 @@ impl Reader {
             let unread = match end.look(1) {
                 Ok(unread) => unread,
                 Err(error) if RawConsumer::is_passing(&error) => return Ok(0),
-                Err(error) if RawConsumer::is_gone(&error) => return Ok(0),
+                Err(error) if RawConsumer::is_abandonment(&error) => return Ok(0),
                 Err(error) => return Err(RawConsumer::raise(error)),
             };
             if self.size != 0 {

@@ -16,7 +16,7 @@ use crate::writer::Writer;
 /// What a [`Select`] waits for.
 enum Watched<'a> {
     Reader(&'a mut RawConsumer),
-    /// So much room.
+    /// This much room.
     Writer(&'a mut RawProducer, u64),
 }
 
@@ -72,7 +72,7 @@ impl Select {
 }
 
 impl Select {
-    /// Waits up to the next look for signals. Each endpoint is locked meanwhile.
+    /// Waits up to the next check for signals. Each endpoint is locked until then.
     fn wait(
         &self,
         py: Python<'_>,

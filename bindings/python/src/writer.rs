@@ -29,7 +29,7 @@ impl Place {
         Self::ahead(end, 0, len)
     }
 
-    /// Of a frame that begins so many bytes behind the tail.
+    /// Of a frame that begins this many bytes behind the tail.
     fn ahead(end: &RawProducer, ahead: u64, len: usize) -> PyResult<Self> {
         let max = max_frame(end);
         if len as u64 > max {
@@ -54,7 +54,7 @@ impl Place {
     /// Copies a frame in and seals it; bytes to publish.
     fn fill(self, end: &RawProducer, source: &Bytes<'_>, kind: u32) -> u64 {
         let payload = self.payload(end);
-        // SAFETY: the place has room for the payload, and nobody else writes there.
+        // SAFETY: the place has room for the payload, and no other code writes there.
         unsafe { ptr::copy_nonoverlapping(source.as_ptr(), payload, source.len()) };
         self.seal(end, source.len(), kind)
     }
@@ -90,7 +90,7 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Moves the tail, unless somebody has claimed and looks since the call's wait began.
+    /// Moves the tail, unless another call has claimed a view since the call's wait began.
     fn publish(&self, end: &mut RawProducer, units: u64) -> PyResult<()> {
         self.end.turns.check()?;
         let is_published = end.advance(units);

@@ -197,7 +197,7 @@ def test_tasks_that_were_woken_together_may_cancel_close_and_wait_again():
 
 
 @pytest.mark.parametrize("end", ["a message", "a cancel"])
-def test_after_a_wait_nobody_waits(ends, end):
+def test_after_a_wait_no_task_waits(ends, end):
     producer, consumer = ends
 
     async def main():
@@ -329,8 +329,8 @@ def test_batches_of_frames(ends):
     run(main())
 
 
-def test_nothing_spins_while_nobody_waits(ends):
-    """A message that nobody asks for must not keep the loop's selector busy."""
+def test_nothing_spins_while_no_task_waits(ends):
+    """A message for which no task waits must not keep the loop's selector busy."""
     producer, consumer = ends
 
     async def main():

@@ -87,7 +87,7 @@ def test_a_wait_lets_other_threads_run(name):
     got = []
     thread = threading.Thread(target=lambda: got.append(consumer.pop(HANG)))
     thread.start()
-    # Asleep: so this thread has the GIL while that one waits.
+    # It sleeps: so this thread has the GIL while that one waits.
     until_asleep(name, "consumer")
     with pytest.raises(quoit.Busy, match="one thread"):
         consumer.try_pop()
@@ -118,7 +118,7 @@ def test_ctrl_c_ends_a_wait_and_the_endpoint_goes_on(name, peer, wait):
                 pass
         try:
             say("waits")
-            # Not of text: that would end the process as if nobody had caught the interrupt.
+            # Not of text: that would end the process as if no code had caught the interrupt.
             eval(compile(wait, "wait", "eval"))
             say("returned")
         except KeyboardInterrupt:

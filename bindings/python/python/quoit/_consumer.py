@@ -44,7 +44,7 @@ class _Reads(End, _native.Reader):
         return self.skip(None)
 
     def __iter__(self):
-        """Pops message after message, until the producer is gone and all is read."""
+        """Pops message after message, until the producer has closed or crashed and all is read."""
         return self
 
     def __next__(self):
@@ -192,7 +192,7 @@ class Consumer(_Reads):
         return await self._until(lambda: self.records_into(out, None, True))
 
     def peek(self, count=1, timeout=None):
-        """Waits for a record, and finds up to ``count`` in place that lie in one piece.
+        """Waits for a record, and finds up to ``count`` in place that are in one piece.
 
         ``numpy.frombuffer(view, consumer.dtype)`` is the array; delete it in the block.
         """

@@ -56,7 +56,7 @@ def record(dtype, tag, align):
         raise TypeError(f"{dtype} cannot be a record: it has pointers, or no bytes")
     if _has_padding(dtype):
         raise TypeError(
-            f"{dtype} cannot be a record: its padding would be bytes that nobody has set; "
+            f"{dtype} cannot be a record: its padding would be bytes that no code has set; "
             "name a field for them, or order the fields by size"
         )
     align = _alignment(dtype) if align is None else align

@@ -1,4 +1,4 @@
-"""What all endpoints have: names, context managers, asyncio, and an end."""
+"""What all endpoints have: names, context managers, asyncio, and the close at exit."""
 
 import atexit
 import weakref
@@ -72,7 +72,7 @@ class End:
             port.watch(self, descriptor, wait)
             await wait
         finally:
-            # Not if close() was faster: the descriptor may be another file's by now.
+            # Not if close() was faster: the descriptor may be another file's now.
             if self._future is not None:
                 self._future = None
                 port.forget(descriptor)
@@ -241,7 +241,7 @@ def opener(how, arguments):
             try:
                 return cls(ring)
             except Superseded:
-                # Replaced since it was opened: the name leads to another ring now.
+                # Replaced since it was opened: the name refers to another ring now.
                 if how == "create" or monotonic() > until:
                     raise
 

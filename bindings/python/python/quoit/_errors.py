@@ -2,7 +2,7 @@
 
 
 class QuoitError(Exception):
-    """Everything that quoit raises, beside ``TypeError``, ``ValueError``, ``BufferError`` and, of
+    """Everything that quoit raises, except ``TypeError``, ``ValueError``, ``BufferError`` and, of
     a socket, ``EOFError``."""
 
 
@@ -39,7 +39,7 @@ class SystemRefused(QuoitError, OSError):
 
 
 class Abandoned(QuoitError):
-    """The peer is gone, and there is nothing to read, or no room."""
+    """The peer has closed or crashed, and there is nothing to read, or no room."""
 
 
 class Superseded(QuoitError):
@@ -47,7 +47,7 @@ class Superseded(QuoitError):
 
 
 class Corrupt(QuoitError):
-    """The ring's memory holds what cannot be."""
+    """The ring's memory holds an impossible value."""
 
 
 class TooLong(QuoitError, ValueError):

@@ -25,7 +25,7 @@ class Claim(Lease):
             self.commit()
 
     def commit(self, count=None):
-        """Publishes the message; of a frame the first ``count`` bytes, of records so many.
+        """Publishes the message; of a frame the first ``count`` bytes, of records this many.
 
         Raises ``BufferError`` while an array or memoryview of it is alive.
         """
@@ -187,7 +187,7 @@ class Producer(_Writes):
         return await self._until(lambda: self.push_records(records, None, True), 0)
 
     def claim(self, count=1, timeout=None):
-        """Waits for a slot, and claims up to ``count`` that lie in one piece.
+        """Waits for a slot, and claims up to ``count`` that are in one piece.
 
         The view tells how many. ``numpy.frombuffer(view, producer.dtype)`` is the array;
         delete it in the block.

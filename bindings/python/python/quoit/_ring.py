@@ -36,7 +36,7 @@ class Ring(_native.Ring):
         return (FrameConsumer if self.dtype is None else Consumer)(self._here())
 
     def _here(self):
-        """This ring; in a child of ``fork`` opened anew, unless it has a name."""
+        """This ring; in a child of ``fork`` opened again, unless it has a name."""
         if self._pid == os.getpid():
             return self
         try:

@@ -11,7 +11,7 @@ class Selected(NamedTuple):
 
     #: Which endpoint.
     endpoint: End
-    #: "ready": it has a message, or room. "gone": its peer is gone, and all was read.
+    #: "ready": it has a message, or room. "gone": its peer closed or crashed, and all was read.
     #: "back": it has another peer.
     event: str
 
@@ -22,7 +22,7 @@ class Select(_native.Select):
     ``Select(ticks, orders, (answers, 100))``: consumers wait for a message, producers of
     records for room for one, and a producer of frames comes with the length of the frame that
     it has to push. Fair: of several that are ready, the one after the last answer comes first.
-    "gone" and "back" come once for each departure and each successor.
+    You get "gone" once for each peer that closed or crashed, and "back" for each new peer.
     """
 
     def __new__(cls, *endpoints):
@@ -41,7 +41,7 @@ class Select(_native.Select):
             self._ends.append((end, length or 0))
 
     def wait(self, timeout=None):
-        """The first endpoint that is ready, or whose peer is gone or back.
+        """The first endpoint that is ready, or whose peer closed, crashed or attached again.
 
         Waits up to ``timeout`` seconds. Takes nothing: the next ``try_pop`` or ``try_push`` of
         that endpoint does.
