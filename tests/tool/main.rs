@@ -68,7 +68,7 @@ common::suite::suite! {
         a_sender_that_gives_up_says_how_much_it_sent,
         a_sender_that_may_wait_continues_when_there_is_room,
         a_receiver_gives_up_with_all_that_was_sent,
-        a_recording_that_gave_up_is_whole_and_a_replay_gives_up_too,
+        a_recorder_that_gave_up_leaves_a_whole_file_and_a_replay_gives_up_too,
         a_signal_ends_a_recorder_that_never_waits,
         a_signal_ends_a_sender_that_never_waits_for_long,
         a_signal_ends_a_sender_of_a_large_file,

@@ -66,7 +66,7 @@ pub(crate) fn a_receiver_gives_up_with_all_that_was_sent() {
     );
 }
 
-pub(crate) fn a_recording_that_gave_up_is_whole_and_a_replay_gives_up_too() {
+pub(crate) fn a_recorder_that_gave_up_leaves_a_whole_file_and_a_replay_gives_up_too() {
     let directory = file_directory();
     let file = &*file_in(&directory, "recording");
     let name = RingName::new("record-silence");
