@@ -31,7 +31,7 @@ def produce(name):
 
 
 def records():
-    """64-byte records from one Python process to another; then without a producer at the same time."""
+    """64-byte records from one Python process to another; then with no producer."""
     with quoit.Consumer.create(NAME, 1 << 14, RECORD, **BRIEF) as consumer:
         process = child("produce", NAME)
         out = np.zeros(4096, RECORD)

@@ -139,7 +139,7 @@ fn one_pair(
         if wait == "asleep" {
             assert!(end.parks > 0, "{what}: the {name} never slept");
         }
-        // An overloaded machine sometimes causes one.
+        // An overloaded machine sometimes causes a rescue.
         assert!(
             end.rescues * 10 <= end.parks,
             "{what}: the {name} was not woken: {end:?}"
