@@ -271,7 +271,7 @@ pub(crate) fn a_recorder_that_cannot_write_leaves_the_ring_alone() {
     );
     let receiver = Tool::start(&["recv", name.as_str()]);
     thread::scope(|scope| {
-        // Records in a pipe that no process reads stay in the ring.
+        // The receiver blocks at a full output pipe: a thread reads that pipe.
         scope.spawn(|| assert_eq!(receiver.end().quietly(), numbers(1000)));
         sender.end().quietly();
     });

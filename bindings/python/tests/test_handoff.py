@@ -175,7 +175,7 @@ def test_what_cannot_be_handed_on_is_refused(name):
             quoit.open_descriptor(file.fileno())
 
 
-def test_an_anonymous_ring_is_gone_with_its_last_process(peer):
+def test_an_anonymous_ring_is_removed_with_its_last_process(peer):
     before = names()
     victim = peer(
         """
