@@ -45,7 +45,7 @@ pub(crate) fn frames_of(name: &RingName) -> Vec<(u32, Vec<u8>)> {
 fn recording(directory: &tempfile::TempDir) -> String {
     let name = RingName::new("recorded");
     ring_with_frames(&name);
-    let file = &*file_in(&directory, "recording");
+    let file = &*file_in(directory, "recording");
     Tool::run(&["record", name.as_str(), file], b"").quietly();
     file.to_owned()
 }
