@@ -73,7 +73,7 @@ fn the_page_begins_with_the_result() {
 }
 
 #[test]
-fn a_busy_machine_is_told() {
+fn a_busy_machine_is_reported() {
     let html = page::page(&runs(1234.0));
     let warning = "interrupted the two up to 1234 times a second. Do not rely on 2 of the tables";
     assert!(html.contains(warning), "{html}");

@@ -256,8 +256,8 @@ fn lock_and_unlock() {
     *SHARED.lock().unwrap_or_else(PoisonError::into_inner) += 1;
 }
 
-/// Locks as well while its thread is unparked, and lets the others run meanwhile: so a lock
-/// waits now and then.
+/// Locks as well while its thread is unparked, and lets the other threads run while it holds
+/// the lock: so they wait for it sometimes.
 fn contend() {
     loop {
         thread::park();

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Tests the bridge against nats-server: bash bridges/nats/test.sh [NAME...]
 #
-# Wants a Rust toolchain and a crate registry. nats-server comes from Debian if it is
+# Needs a Rust toolchain and a crate registry. nats-server comes from Debian if it is
 # missing, nats-py from PyPI into a fresh environment; where one of them cannot be had, a
 # line says what was skipped. QUOIT_NATS_SOAK=1 asks for the long form. Servers listen on
 # the loopback alone, with stores in temporary directories, and nothing is left behind.

@@ -80,7 +80,7 @@ common::suite::suite! {
         python_holds_no_role_in_a_child,
         python_cannot_use_a_consumer_in_a_child,
         python_takes_every_frame,
-        python_ends_well_if_nobody_reads_its_answer,
+        python_exits_cleanly_if_no_process_reads_its_answer,
         python_observes_and_changes_nothing,
         python_reports_errors,
     ],

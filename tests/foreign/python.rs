@@ -37,7 +37,7 @@ pub(super) fn python_takes_every_frame() {
 }
 
 /// What it would say is lost; that is no error of the program, and its role is free again.
-pub(super) fn python_ends_well_if_nobody_reads_its_answer() {
+pub(super) fn python_exits_cleanly_if_no_process_reads_its_answer() {
     let name = RingName::new("python-unread");
     let options = RingOptions::new(1024).wait_strategy(WaitStrategy::Yield);
     let ring = options.create::<[u8]>(&name).expect("a ring");
@@ -48,7 +48,7 @@ pub(super) fn python_ends_well_if_nobody_reads_its_answer() {
     drop(producer);
     let ended = consumer.ends();
     assert_eq!((ended.code, &*ended.errors), (Some(0), ""));
-    ring.consumer().expect("the role is free");
+    drop(ring.consumer().expect("the role is free"));
 }
 
 pub(super) fn python_observes_and_changes_nothing() {

@@ -6,7 +6,7 @@ use super::sources::{Source, expect_none, library};
 
 /// The tests that compile these files judge each ordering in them.
 const AXIOMS: &str = include_str!("../../loom-tests/axioms.rs");
-/// Steps of other files, by hand.
+/// Steps of other files, rewritten.
 const SCENARIOS: &str = concat!(
     include_str!("../../loom-tests/axioms/scenarios/opening.rs"),
     include_str!("../../loom-tests/axioms/scenarios/leaving.rs"),
@@ -100,7 +100,7 @@ const TABLE: &[(&str, &str, &[&str])] = &[
     ),
     (
         "ring/role.rs",
-        "none: a hint, or a number for people",
+        "none: a hint, or a number that is only shown",
         &[
             "count_rescue: pid load PLAIN",
             "grant: registered load PLAIN",
@@ -120,7 +120,7 @@ const TABLE: &[(&str, &str, &[&str])] = &[
     ),
     (
         "ring/lifetime.rs",
-        "none: a hint, and the kernel says who holds a role",
+        "none: a hint, and the kernel says which process holds a role",
         &["in_use: pid load PLAIN", "is_stale: state load PLAIN"],
     ),
     (

@@ -81,7 +81,7 @@ const RUN_BY: [(&str, &str, &str); 31] = [
         "documented 'cargo bench'\n",
     ),
     (
-        "cargo bench --bench parked -- --only evenly",
+        "cargo bench --bench parked -- --only periodic",
         GATE,
         "documented 'cargo bench'\n",
     ),
@@ -181,7 +181,7 @@ fn commands(page: &Page) -> Vec<(String, String)> {
             commands.push((words.join(" "), format!("{}:{number}", page.path)));
         }
     };
-    // Code in a sentence may go on in the next line.
+    // Code in a sentence may continue in the next line.
     let mut sentences = (String::new(), 0);
     let mut prose = Vec::new();
     for line in page.lines() {

@@ -59,7 +59,7 @@ fn short(signature: &Signature) -> String {
     format!("({}){output}", inputs.join(", "))
 }
 
-/// The signatures of what a link leads to: `crate::Producer::push`, `crate::unlink`.
+/// The signatures of the item that a link refers to: `crate::Producer::push`, `crate::unlink`.
 fn signatures_of(link: &str, functions: &[Declared]) -> Vec<String> {
     let mut path: Vec<_> = link.split("::").collect();
     let name = path.pop().unwrap_or_default();

@@ -17,7 +17,7 @@ const LONGEST: Duration = Duration::from_secs(2);
 /// How long a request to the server may take.
 const REQUEST: Duration = Duration::from_secs(5);
 
-/// What the client has told of the connection.
+/// What the client has reported about the connection.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct State {
     /// How often it was made.
@@ -174,7 +174,7 @@ fn addresses(text: &str) -> Result<Vec<ServerAddr>, Error> {
 }
 
 /// Whether this says that the consumer or its stream is not there.
-pub(crate) fn is_gone(kind: &ConsumerInfoErrorKind) -> bool {
+pub(crate) fn is_deleted(kind: &ConsumerInfoErrorKind) -> bool {
     match kind {
         ConsumerInfoErrorKind::NotFound | ConsumerInfoErrorKind::StreamNotFound => true,
         ConsumerInfoErrorKind::JetStream(error) => matches!(

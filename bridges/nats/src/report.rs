@@ -1,4 +1,4 @@
-//! What a bridge tells of itself: notes for people, and metrics in OpenMetrics text.
+//! What a bridge reports: notes as text, and metrics in the OpenMetrics format.
 
 use std::convert::Infallible;
 use std::fmt::{self, Write as _};

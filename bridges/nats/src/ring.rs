@@ -72,7 +72,7 @@ impl RingChoice {
         }
     }
 
-    /// The name, for people.
+    /// The name, as messages show it.
     pub(crate) fn text(&self) -> String {
         self.name.to_string_lossy().into_owned()
     }

@@ -39,7 +39,7 @@ pub(crate) struct Wait<'a> {
     timeout: Option<Duration>,
     /// The epoch of the peer, if it had closed or crashed before this endpoint attached:
     /// either may attach first, each time again.
-    gone: Option<u64>,
+    abandoned: Option<u64>,
     /// Since when, if it waits.
     start: Option<Instant>,
     interrupt: &'a Interrupt,
@@ -49,14 +49,14 @@ pub(crate) struct Wait<'a> {
 impl<'a> Wait<'a> {
     pub(crate) fn new(
         peer: Role,
-        gone: Option<u64>,
+        abandoned: Option<u64>,
         timeout: Option<Duration>,
         (interrupt, progress): (&'a Interrupt, Progress),
     ) -> Self {
         Self {
             peer,
             timeout,
-            gone,
+            abandoned,
             start: None,
             interrupt,
             progress,
@@ -64,10 +64,10 @@ impl<'a> Wait<'a> {
     }
 
     /// Whether to wait though the peer has closed or crashed: the first that attaches after
-    /// this endpoint is awaited, and polled once more when it has just attached.
+    /// this endpoint is awaited, and polled again when it has just attached.
     fn awaits(&mut self, epoch: u64) -> bool {
-        let awaits = self.gone.is_some();
-        self.gone = self.gone.filter(|&gone| gone == epoch);
+        let awaits = self.abandoned.is_some();
+        self.abandoned = self.abandoned.filter(|&abandoned| abandoned == epoch);
         awaits
     }
 
@@ -109,7 +109,7 @@ impl Sink {
     }
 
     /// The epoch of the consumer, if it has closed or crashed.
-    pub(crate) fn gone(&self) -> Option<u64> {
+    pub(crate) fn abandoned(&self) -> Option<u64> {
         either!(self, end => end.is_abandoned()).then(|| self.peer_epoch())
     }
 
@@ -215,7 +215,7 @@ impl Source {
     }
 
     /// The epoch of the producer, if it has closed or crashed, and nothing is unread.
-    pub(crate) fn gone(&self) -> Option<u64> {
+    pub(crate) fn abandoned(&self) -> Option<u64> {
         let is_over = self.end.is_abandoned() && self.end.is_empty();
         is_over.then(|| self.end.peer_epoch())
     }

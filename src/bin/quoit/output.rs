@@ -1,4 +1,4 @@
-//! Everything that the tool says, for people or as JSON.
+//! Everything that the tool writes, as text or as JSON.
 
 use std::env;
 use std::io::{self, IsTerminal, Write};
@@ -101,7 +101,7 @@ impl Output {
         })
     }
 
-    /// What was done, on standard error: to a program that wants JSON, and to
+    /// What was done, on standard error: to a program that reads JSON, and to
     /// people.
     pub(crate) fn summary(&self, text: &str, value: &Value) -> Result<(), Stop> {
         if self.json {
@@ -128,7 +128,7 @@ impl Output {
         };
         self.complain(&stop);
         if let Stop::Signal(signal) = stop {
-            // All is put away by now.
+            // All is stored already.
             interrupt::die_of(signal);
         }
         ExitCode::from(stop.code())

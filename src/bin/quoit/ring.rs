@@ -121,7 +121,7 @@ impl RingArguments {
             };
             Ok((ring, sink))
         })?;
-        let mut wait = Wait::new(Role::Consumer, sink.gone(), self.timeout, moving);
+        let mut wait = Wait::new(Role::Consumer, sink.abandoned(), self.timeout, moving);
         let sent = send(&mut sink, &mut wait);
         drop(sink);
         self.leave(&ring, sent, wait.progress, output)
@@ -146,7 +146,7 @@ impl RingArguments {
         })?;
         let mut taker = begin(&source)?;
         self.tell_what_it_takes(&source, output);
-        let mut wait = Wait::new(Role::Producer, source.gone(), self.timeout, moving);
+        let mut wait = Wait::new(Role::Producer, source.abandoned(), self.timeout, moving);
         let drained = source.drain(&mut taker, &mut wait);
         let drained = drained.and(taker.end());
         let drained = drained.and_then(|()| was_closed(&source));
@@ -154,8 +154,8 @@ impl RingArguments {
         self.leave(&ring, drained, wait.progress, output)
     }
 
-    /// The last endpoint removes what has been read, and not another ring that has its name
-    /// by now.
+    /// The last endpoint removes what has been read, and not another ring that now has
+    /// its name.
     fn leave(
         &self,
         ring: &RawRing,

@@ -23,7 +23,7 @@ pub(crate) struct Look {
     holders: [Option<Holder>; 2],
     pub(crate) is_superseded: bool,
     pub(crate) is_half_removed: bool,
-    /// What cannot be, if something is.
+    /// What is impossible in a sound ring, if there is such a thing.
     pub(crate) corrupt: Option<Corrupt>,
     pub(crate) info: RingInfo,
 }
@@ -55,7 +55,7 @@ pub(crate) struct Motion {
     pub(crate) moved: [Option<SystemTime>; 2],
 }
 
-/// The file to which the name refers by now, if it is a copy of this ring: from the lower
+/// The file to which the name refers now, if it is a copy of this ring: from the lower
 /// layer of an overlayfs, where the next position is in the copy.
 pub(crate) fn copy_of(observer: &Observer) -> Option<Observer> {
     let copy = Observer::open(observer.name()).ok()?;

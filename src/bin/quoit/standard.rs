@@ -64,7 +64,7 @@ impl Standard {
         self.descriptor().try_clone_to_owned().map(File::from)
     }
 
-    /// Writes all of it, also to a pipe that another process has told not to block.
+    /// Writes all of it, also to a pipe that another process has set to non-blocking.
     pub(crate) fn write(self, mut bytes: &[u8]) -> io::Result<()> {
         let mut file = self.file()?;
         while !bytes.is_empty() {

@@ -9,7 +9,7 @@ use async_nats::jetstream::stream::{Info, RetentionPolicy, Stream};
 
 use super::options::Inbound;
 use crate::error::Error;
-use crate::link::{Backoff, Link, is_gone};
+use crate::link::{Backoff, Link, is_deleted};
 
 /// How long the server keeps a request for messages, and how often it says that there are
 /// none.
@@ -49,7 +49,7 @@ impl Durable {
                     durable.check(options.subject.as_deref())?;
                     return Ok(durable);
                 }
-                Err(error) if is_gone(&error.kind()) => break,
+                Err(error) if is_deleted(&error.kind()) => break,
                 // The server has answered before, and is busy now.
                 Err(error) if error.kind() == ConsumerInfoErrorKind::TimedOut => {
                     backoff.pause().await;
@@ -172,7 +172,7 @@ impl Durable {
             link.connected().await?;
             match self.consumer.get_info().await {
                 Ok(info) => return Ok(info.delivered.stream_sequence),
-                Err(error) if is_gone(&error.kind()) => {
+                Err(error) if is_deleted(&error.kind()) => {
                     return Err(self.deleted(link, stream).await);
                 }
                 Err(_) => backoff.pause().await,

@@ -25,7 +25,7 @@ pub(super) struct Sink<'a> {
     is_cumulative: bool,
     /// The consumer takes each message of the stream: a gap in the sequences is a loss.
     takes_all: bool,
-    /// The first such loss was told.
+    /// The first such loss was reported.
     has_told: bool,
     /// The ring's tail, and the last message before it.
     published: Mark,

@@ -49,7 +49,7 @@ impl Inbox {
         self.answers.next().await
     }
 
-    /// The next answer, if it is there.
+    /// The next answer, if it has arrived.
     pub(super) fn try_next(&mut self) -> Option<Message> {
         self.answers.next().now_or_never().flatten()
     }

@@ -102,7 +102,7 @@ pub(crate) fn killed_before_the_acknowledgement() -> String {
     String::new()
 }
 
-/// A bridge that is dead by now has some of the messages, and the server waits for it.
+/// A killed bridge has some of the messages, and the server waits for it.
 pub(crate) fn another_delivery_had_them() -> String {
     let server = Server::start();
     let ring = Name::new("far");

@@ -51,7 +51,7 @@ impl Machine {
         Ok(machine)
     }
 
-    /// What a file says, if it is there.
+    /// What a file says, if it exists.
     pub(super) fn read(&self, path: &str) -> Option<String> {
         let text = fs::read_to_string(self.root.join(path)).ok()?;
         Some(text.trim().to_owned())

@@ -48,7 +48,7 @@ impl<'a> Screen<'a> {
         }
         // What is not known to be left is not entered again.
         let _ = terminal::disable_raw_mode();
-        // A signal that has arrived by now is for the next wait.
+        // A signal that has already arrived is for the next wait.
         self.out.write_at_once(&opening()?);
         Ok(())
     }
