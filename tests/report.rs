@@ -113,7 +113,7 @@ fn the_page_of_the_documentation_has_a_place_for_the_numbers() {
         format!(
             "numbers.md -->\n\n{RESULT}\n\n2026-11-30 04:29 UTC;\nmachine: any.\n\n| mechanism |"
         ),
-        "<summary>2 targets, of which 1 are missed here</summary>".to_owned(),
+        "<summary>2 targets, 1 missed in this run</summary>".to_owned(),
         "| `not_kept` | 1.000 | 0.900 to 1.100 | &lt;=1.1 | **missed** |".to_owned(),
     ] {
         assert!(after.contains(&part), "{part}\n{after}");

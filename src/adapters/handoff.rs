@@ -218,7 +218,7 @@ impl fmt::Display for HandoffError {
                  handoff::send, through no proxy"
             ),
             Self::CutOff => f.write_str(
-                "a descriptor was lost on the way: this process has none free (raise the limit \
+                "a descriptor was lost in transit: this process has none free (raise the limit \
                  with ulimit -n), or the sender sent many",
             ),
             Self::Ring(error) => write!(f, "the received ring cannot be opened: {error}"),

@@ -13,13 +13,14 @@ use super::example::{Example, wait_until};
 use super::{assert_removed, wait_for_ring};
 
 /// The examples that need no other program, each with a short run.
-const ALONE: [(&str, &[&str]); 13] = [
+const ALONE: [(&str, &[&str]); 14] = [
     ("calculator", &["--calls", "2000"]),
     ("demo", &["--count", "1000"]),
     ("doorbells", &["--trips", "50"]),
     ("event_loop", &["--ticks", "200"]),
     ("exactly_once", &["--payments", "200", "--kills", "1"]),
     ("journal", &["--writers", "1", "--records", "100"]),
+    ("latency", &["--trips", "1000"]),
     ("pipe", &["--words", "1000"]),
     ("profiler", &["--milliseconds", "20"]),
     ("tcp_gateway", &["--lines", "100"]),
