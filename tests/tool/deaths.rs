@@ -154,6 +154,23 @@ pub(crate) fn a_recording_without_room_for_its_header_takes_nothing() {
     assert_eq!(frames_of(&name).len(), 3);
 }
 
+pub(crate) fn long_messages_are_released_one_by_one() {
+    const BYTES: usize = 32 << 10;
+    let directory = file_directory();
+    let name = RingName::new("long-messages");
+    let mut producer = FrameProducer::create(&name, 4 << 20).expect("a ring");
+    (0..64).for_each(|_| producer.push(&[b'x'; BYTES]).expect("room"));
+    drop(producer);
+    let file = File::create(directory.path().join("lines")).expect("a file");
+    let mut command = Command::new(Tool::PATH);
+    command.args(["recv", name.as_str()]);
+    with_limit(&mut command, libc::RLIMIT_FSIZE, [32 * BYTES as u64; 2]);
+    let ended = Tool::start_command(file.into(), &mut command).end();
+    ended.with(1, "File too large");
+    // Each is written with a line feed, so that the last one does not fit.
+    assert_eq!(frames_of(&name).len(), 64 - 31);
+}
+
 pub(crate) fn an_output_at_a_limit_of_its_size_loses_nothing() {
     let directory = file_directory();
     let path = directory.path().join("lines");

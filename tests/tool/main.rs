@@ -96,6 +96,7 @@ common::suite::suite! {
         a_recording_at_a_limit_of_its_size_is_readable,
         a_recording_without_room_for_its_header_takes_nothing,
         an_output_at_a_limit_of_its_size_loses_nothing,
+        long_messages_are_released_one_by_one,
         a_receiver_whose_reader_closed_gives_its_role_up,
         a_receiver_without_a_reader_awaits_no_producer,
         a_watcher_whose_reader_closed_ends_at_once,

@@ -194,6 +194,10 @@ fn corrupt(found: Option<Corrupt>) -> Option<Stop> {
     found.map(|corrupt| Error::from(corrupt).into())
 }
 
+/// A batch is complete with the message that reaches so many bytes: a process that is killed
+/// leaves what it did not release, and its successor delivers that again.
+const BATCH_BYTES: u64 = 16 << 10;
+
 /// Takes messages in batches.
 pub(crate) trait Taker {
     /// Messages of the next batch at most.
@@ -227,13 +231,15 @@ impl Source {
         taker: &mut impl Taker,
         wait: &mut Wait<'_>,
     ) -> Result<(), Stop> {
+        let mut fitting = usize::MAX;
         while self.has_more(wait)? {
             wait.interrupt.check()?;
             let start = self.end.position();
             let (mut taken, mut released) = (Ok(()), 0);
             let (mut count, mut bytes) = (0, 0);
-            let found = self.observer.unread_from(start, taker.most(), |message| {
-                if taken.is_ok() {
+            let most = taker.most().min(fitting);
+            let found = self.observer.unread_from(start, most, |message| {
+                if taken.is_ok() && bytes < BATCH_BYTES {
                     taken = taker.take(&message);
                     released = message.next.wrapping_sub(start);
                     (count, bytes) = (count + 1, bytes + message.bytes.len() as u64);
@@ -244,6 +250,10 @@ impl Source {
             self.end.poll(released, None)?;
             self.end.release(released);
             wait.moved(count, bytes);
+            fitting = match bytes < BATCH_BYTES {
+                true => most.saturating_mul(2),
+                false => count as usize,
+            };
             // What was before it is sound.
             found?;
         }
