@@ -20,6 +20,7 @@ const WORDS_MAX: usize = 48;
 const MIN_HALVES: usize = 16;
 const MAX_HALVES: usize = 4 * LINE;
 /// Bytes up to which the loads of a store can be forwarded to it.
+#[cfg(any(target_arch = "x86_64", test))]
 const MAX_FORWARDED: usize = 4096;
 const HALVES: bool = cfg!(target_arch = "x86_64");
 
@@ -255,7 +256,9 @@ pub(crate) unsafe fn store_bytes(target: *mut u8, source: *const u8, size: usize
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-use self::{copy_long as load_halves, copy_long as store_bytes};
+use self::copy_long as load_halves;
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) use self::copy_long as store_bytes;
 
 /// Copies any number of bytes.
 ///
