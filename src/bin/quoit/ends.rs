@@ -194,8 +194,8 @@ fn corrupt(found: Option<Corrupt>) -> Option<Stop> {
     found.map(|corrupt| Error::from(corrupt).into())
 }
 
-/// A batch is complete with the message that reaches so many bytes: a process that is killed
-/// leaves what it did not release, and its successor delivers that again.
+/// Bytes that complete a batch. If the process is killed, the next holder of the role
+/// receives the messages of the batch again.
 const BATCH_BYTES: u64 = 16 << 10;
 
 /// Takes messages in batches.
