@@ -205,7 +205,7 @@ pub(crate) fn a_receiver_whose_reader_closed_gives_its_role_up() {
     assert_eq!(Tool::run(&["recv", name.as_str()], b"").quietly(), b"two\n");
 }
 
-/// Where no producer has ever come, and where it has left.
+/// In a ring that never had a producer, and in one whose producer has closed.
 pub(crate) fn a_receiver_without_a_reader_awaits_no_producer() {
     for had_one in [false, true] {
         let name = RingName::new("unawaited");
