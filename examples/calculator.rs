@@ -1,39 +1,26 @@
 //! A calculator in a separate process, called over a pair of rings. It is killed with `kill -9` in
 //! the middle, restarted, and misses no call.
 
-#[path = "common/interrupt.rs"]
-mod interrupt;
 #[macro_use]
-#[path = "common/say.rs"]
-mod say;
+mod common;
 
-use std::env;
-use std::error::Error;
-use std::process::{self, Child, Command, ExitCode};
+use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use clap::{Parser, Subcommand};
+use clap::Parser;
+use common::process::Process;
+use common::{MOMENT, Result, interrupt};
 use quoit::rpc::{CallError, Client, Server};
 use quoit::zerocopy::{FromBytes, Immutable, IntoBytes};
 use quoit::{FrameConsumer, FrameProducer, PopError, RingOptions};
 
 /// Calls a calculator in another process, and kills it once
 #[derive(Parser)]
-#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
 struct Options {
     /// How many divisions to ask for
     #[arg(long, default_value_t = 100_000)]
     calls: u64,
-    #[command(subcommand)]
-    part: Option<Part>,
-}
-
-/// The parts of this program that it starts as processes.
-#[derive(Subcommand)]
-#[command(hide = true)]
-enum Part {
-    Serve { requests: String, replies: String },
 }
 
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable)]
@@ -46,26 +33,14 @@ struct Division {
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
-    let options = Options::parse();
-    let done = match &options.part {
-        None => call(options.calls),
-        Some(Part::Serve { requests, replies }) => serve(requests, replies),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) if interrupt::asked() => {
-            complain!("interrupted");
-            interrupt::die()
-        }
-        Err(error) => {
-            complain!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    common::main(|words| match words {
+        ["serve", requests, replies] => serve(requests, replies),
+        _ => call(Options::parse().calls),
+    })
 }
 
 /// Divides until the caller closes its endpoints.
-fn serve(requests: &str, replies: &str) -> Result<(), Box<dyn Error>> {
+fn serve(requests: &str, replies: &str) -> Result<()> {
     let requests = FrameConsumer::open(requests)?;
     let replies = FrameProducer::open(replies)?;
     let mut server = Server::new(requests, replies);
@@ -82,44 +57,23 @@ fn serve(requests: &str, replies: &str) -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// The server's process; it ends with this one.
-struct Calculator(Child);
-
-impl Calculator {
-    fn start(requests: &str, replies: &str) -> Result<Self, Box<dyn Error>> {
-        let mut command = Command::new(env::current_exe()?);
-        let child = command.args(["serve", requests, replies]).spawn()?;
-        Ok(Self(child))
-    }
-}
-
-impl Drop for Calculator {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// Asks, and checks each answer.
-fn call(calls: u64) -> Result<(), Box<dyn Error>> {
+fn call(calls: u64) -> Result<()> {
     interrupt::listen()?;
+    let [requests, replies] = common::names("calculator", ["requests", "replies"]);
     let options = RingOptions::new(4096).unlink_on_drop(true);
-    let name = |what| format!("quoit-calculator-{}-{what}", process::id());
-    let (requests, replies) = (name("requests"), name("replies"));
     let mut client = Client::new(
         options.create::<[u8]>(&requests)?.producer()?,
         options.create::<[u8]>(&replies)?.consumer()?,
     );
-    let start = || Calculator::start(&requests, &replies);
+    let start = || Process::start(&["serve", &requests, &replies]);
     let mut calculator = start()?;
     let (mut refused, mut kills) = (0, 0);
     let begun = Instant::now();
     for number in 0..calls {
-        if interrupt::asked() {
-            return Err("interrupted".into());
-        }
+        interrupt::check()?;
         if number == calls / 2 {
-            drop(calculator); // kill -9
+            calculator.kill()?;
             calculator = start()?;
             kills += 1;
         }
@@ -130,7 +84,7 @@ fn call(calls: u64) -> Result<(), Box<dyn Error>> {
         let answer = loop {
             match client.call_record::<_, u64>(&asked, TIMEOUT) {
                 // Dividing twice is harmless.
-                Err(CallError::ServerGone) => thread::sleep(Duration::from_millis(100)),
+                Err(CallError::ServerGone) => thread::sleep(MOMENT),
                 answer => break answer,
             }
         };
@@ -144,6 +98,5 @@ fn call(calls: u64) -> Result<(), Box<dyn Error>> {
     let each = begun.elapsed().as_nanos() / u128::from(calls.max(1));
     say!("{each} ns a call");
     say!("{calls} calls answered, {refused} of them refused, {kills} server killed");
-    drop(calculator);
     Ok(())
 }

@@ -8,17 +8,15 @@
 #[macro_use]
 mod common;
 
-use std::error::Error;
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
 
 use clap::Parser;
-use quoit::{Consumer, PopError, RingOptions};
-
 use common::check::Check;
-use common::message::{Message, SCHEMA};
-use common::options::RingArguments;
-use common::ring_line::{RingLine, View};
-use common::{MOMENT, interrupt, last_out};
+use common::line::Line;
+use common::message::Message;
+use common::options::{RingArguments, range, remove_name};
+use common::{MOMENT, Result, interrupt};
+use quoit::{Consumer, PopError};
 
 /// Reads numbered, checksummed messages from a ring and verifies each
 ///
@@ -41,27 +39,21 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    match run(&Options::parse()) {
-        Ok(check) if !check.is_clean() => ExitCode::FAILURE,
-        Ok(_) if interrupt::asked() => interrupt::die(),
-        Ok(_) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    common::main(|_| run(&Options::parse().ring))
 }
 
-fn run(Options { ring }: &Options) -> Result<Check, Box<dyn Error>> {
+fn run(ring: &RingArguments) -> Result<()> {
     interrupt::listen()?;
-    let options = RingOptions::new(ring.capacity).schema_tag(SCHEMA);
-    let shared = options.open_or_create::<Message>(&ring.name)?;
+    let shared = ring.open()?;
     let mut consumer = shared.consumer()?;
-
-    let first = consumer.position();
-    let mut check = Check::starting_at(first);
-    let mut checksum = 0;
-    let mut line = RingLine::new(&ring.name, "consumer", first);
+    let next = consumer.position();
+    let (first, mut checksum) = (next, 0);
+    let mut check = Check {
+        next,
+        ..Check::default()
+    };
+    let mut line = Line::new(first);
+    line.head("consumer", &ring.name);
     while !interrupt::asked() && consumer.position() < ring.count {
         match consumer.peek_timeout(MOMENT) {
             Ok(peek) => {
@@ -74,17 +66,21 @@ fn run(Options { ring }: &Options) -> Result<Check, Box<dyn Error>> {
             Err(PopError::Abandoned) => _ = consumer.wait_for_peer_timeout(MOMENT),
             Err(error) => return Err(error.into()),
         }
-        line.show(|| view(&consumer, &check, checksum));
+        line.show("read", || view(&consumer, &check, checksum));
     }
     drop(line);
 
-    say!("{}", summary(first, consumer.position(), &check));
+    let range = range(first, consumer.position());
+    say!("verified {} messages{range}, {check}", check.verified);
     drop(consumer);
-    last_out::remove_name(&shared)?;
-    Ok(check)
+    remove_name(&shared);
+    if !check.is_clean() {
+        process::exit(1);
+    }
+    Ok(())
 }
 
-fn view(consumer: &Consumer<Message>, check: &Check, checksum: u32) -> View {
+fn view(consumer: &Consumer<Message>, check: &Check, checksum: u32) -> (u64, u64, u64, String) {
     let note = if !check.is_clean() {
         check.to_string()
     } else if consumer.is_abandoned() && consumer.is_empty() {
@@ -94,19 +90,6 @@ fn view(consumer: &Consumer<Message>, check: &Check, checksum: u32) -> View {
     } else {
         format!("checksum {checksum:08x} good")
     };
-    View {
-        verb: "read",
-        position: consumer.position(),
-        unread: consumer.len(),
-        capacity: consumer.capacity(),
-        note,
-    }
-}
-
-fn summary(first: u64, next: u64, check: &Check) -> String {
-    let range = match next - first {
-        0 => String::new(),
-        _ => format!(" ({first} to {})", next - 1),
-    };
-    format!("verified {} messages{range}, {check}", check.verified)
+    let (position, unread) = (consumer.position(), consumer.len());
+    (position, unread, consumer.capacity(), note)
 }

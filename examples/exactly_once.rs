@@ -11,28 +11,24 @@
 //!   releases it. After a crash, a message at a position that its ledger has was booked before, and
 //!   is released unread.
 
-#[path = "common/interrupt.rs"]
-mod interrupt;
 #[macro_use]
-#[path = "common/say.rs"]
-mod say;
+mod common;
 
-use std::env;
-use std::error::Error;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
-use std::process::{self, Child, Command, ExitCode};
+use std::path::Path;
+use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::Parser;
+use common::process::Process;
+use common::{MOMENT, Result, interrupt};
 use quoit::zerocopy::{FromBytes, Immutable, IntoBytes};
 use quoit::{Consumer, PopError, Producer, PushError, RingOptions};
 
 /// Books payments exactly once while payer and booker are killed by turns
 #[derive(Parser)]
-#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
 struct Options {
     /// How many payments to make
     #[arg(long, default_value_t = 50_000)]
@@ -40,16 +36,14 @@ struct Options {
     /// How often to kill one of the two processes
     #[arg(long, default_value_t = 50)]
     kills: u64,
-    #[command(subcommand)]
-    part: Option<Part>,
 }
 
-/// The parts of this program that it starts as processes.
-#[derive(Subcommand)]
-#[command(hide = true)]
-enum Part {
-    Pay { directory: PathBuf, payments: u64 },
-    Book { directory: PathBuf, payments: u64 },
+fn main() -> ExitCode {
+    common::main(|words| match words {
+        ["pay", directory, payments] => pay(Path::new(directory), payments.parse()?),
+        ["book", directory, payments] => book(Path::new(directory), payments.parse()?),
+        _ => run(&Options::parse()),
+    })
 }
 
 /// A payment.
@@ -68,7 +62,7 @@ impl Payment {
     }
 }
 
-/// A line of the log or the ledger: a payment, and where it is in the ring.
+/// An entry of the log or the ledger: a payment, and where it is in the ring.
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
 struct Entry {
@@ -76,93 +70,53 @@ struct Entry {
     payment: Payment,
 }
 
-/// A file of entries that outlives its process.
-struct Journal(File);
-
-impl Journal {
-    /// The entries so far, and the file for more. A partial last entry, whose writer was killed, is
-    /// cut off: it was never used.
-    fn open(path: &Path) -> io::Result<(Vec<Entry>, Self)> {
-        let file = OpenOptions::new().append(true).create(true).open(path)?;
-        let entries = entries(path)?;
-        file.set_len(size_of_val(&*entries) as u64)?;
-        Ok((entries, Self(file)))
-    }
-
-    fn write(&mut self, position: u64, payment: Payment) -> io::Result<()> {
-        self.0.write_all(Entry { position, payment }.as_bytes())
-    }
-}
-
 fn entries(path: &Path) -> io::Result<Vec<Entry>> {
     let bytes = fs::read(path)?;
     let entries = bytes.chunks_exact(size_of::<Entry>());
-    Ok(entries
-        .map(|bytes| Entry::read_from_bytes(bytes).expect("as long as an entry"))
-        .collect())
+    let entry = |bytes| Entry::read_from_bytes(bytes).expect("as long as an entry");
+    Ok(entries.map(entry).collect())
 }
 
-fn main() -> ExitCode {
-    let options = Options::parse();
-    let done = match options.part {
-        None => run(options.payments, options.kills),
-        Some(Part::Pay {
-            directory,
-            payments,
-        }) => pay(&directory, payments),
-        Some(Part::Book {
-            directory,
-            payments,
-        }) => book(&directory, payments),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) if interrupt::asked() => {
-            complain!("interrupted");
-            interrupt::die()
-        }
-        Err(error) => {
-            complain!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+/// The entries so far, and the file for more. A partial last entry, whose writer was killed, is
+/// cut off: it was never used.
+fn continue_from(path: &Path) -> io::Result<(Vec<Entry>, File)> {
+    let file = File::options().append(true).create(true).open(path)?;
+    let entries = entries(path)?;
+    file.set_len(size_of_val(&*entries) as u64)?;
+    Ok((entries, file))
 }
 
 /// Logs each payment and pushes it, from where the killed process stopped.
-fn pay(directory: &Path, payments: u64) -> Result<(), Box<dyn Error>> {
-    let (log, mut journal) = Journal::open(&directory.join("log"))?;
+fn pay(directory: &Path, payments: u64) -> Result<()> {
+    let (log, mut file) = continue_from(&directory.join("log"))?;
     let mut producer = Producer::<Payment>::open(directory.join("ring"))?;
-    let unpublished = log
-        .iter()
-        .filter(|entry| entry.position >= producer.position());
+    let start = producer.position();
     // One at most, the last: each is pushed before the next is logged.
-    for entry in unpublished.copied().collect::<Vec<_>>() {
+    for entry in log.iter().filter(|entry| entry.position >= start) {
         push(&mut producer, entry.payment)?;
     }
     for number in log.len() as u64..payments {
-        let payment = Payment::new(number);
-        journal.write(producer.position(), payment)?;
+        let (position, payment) = (producer.position(), Payment::new(number));
+        file.write_all(Entry { position, payment }.as_bytes())?;
         push(&mut producer, payment)?;
     }
     Ok(())
 }
 
-const MOMENT: Duration = Duration::from_millis(100);
-
 /// Waits for a restarted booker while there is none.
-fn push(producer: &mut Producer<Payment>, payment: Payment) -> Result<(), PushError<Payment>> {
+fn push(producer: &mut Producer<Payment>, payment: Payment) -> Result<()> {
     loop {
         match producer.push(payment) {
             // Check again: one may have attached, made room, and crashed.
             Err(PushError::Abandoned(_)) => _ = producer.wait_for_peer_timeout(MOMENT),
-            other => return other,
+            other => return Ok(other?),
         }
     }
 }
 
 /// Books each payment and releases it, from where the killed process stopped.
-fn book(directory: &Path, payments: u64) -> Result<(), Box<dyn Error>> {
-    let (ledger, mut journal) = Journal::open(&directory.join("ledger"))?;
+fn book(directory: &Path, payments: u64) -> Result<()> {
+    let (ledger, mut file) = continue_from(&directory.join("ledger"))?;
     let mut consumer = Consumer::<Payment>::open(directory.join("ring"))?;
     let mut booked = ledger.len() as u64;
     let next = ledger.last().map_or(0, |entry| entry.position + 1);
@@ -172,9 +126,10 @@ fn book(directory: &Path, payments: u64) -> Result<(), Box<dyn Error>> {
     while booked < payments {
         let position = consumer.position();
         match consumer.peek() {
-            Ok(payment) => {
-                journal.write(position, payment.read())?;
-                payment.release();
+            Ok(peek) => {
+                let payment = peek.read();
+                file.write_all(Entry { position, payment }.as_bytes())?;
+                peek.release();
                 booked += 1;
             }
             // The payer restarts.
@@ -185,61 +140,30 @@ fn book(directory: &Path, payments: u64) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A process that is killed with this one.
-struct Party {
-    part: &'static str,
-    child: Child,
-}
-
-impl Party {
-    fn start(part: &'static str, directory: &Path, payments: u64) -> io::Result<Self> {
-        let mut command = Command::new(env::current_exe()?);
-        command.arg(part).arg(directory).arg(payments.to_string());
-        let child = command.spawn()?;
-        Ok(Self { part, child })
-    }
-
-    fn kill(&mut self) -> io::Result<()> {
-        self.child.kill()?;
-        self.child.wait().map(drop)
-    }
-}
-
-impl Drop for Party {
-    fn drop(&mut self) {
-        let _ = self.kill();
-    }
-}
-
-fn run(payments: u64, kills: u64) -> Result<(), Box<dyn Error>> {
+fn run(&Options { payments, kills }: &Options) -> Result<()> {
     interrupt::listen()?;
-    // The ring is in this directory, and is removed with it.
-    let prefix = format!("quoit-exactly-once-{}-", process::id());
-    let directory = tempfile::Builder::new()
-        .prefix(&prefix)
-        .tempdir_in("/dev/shm")?;
+    let directory = common::directory("exactly-once", "/dev/shm")?;
     let directory = directory.path();
     RingOptions::new(64).create::<Payment>(directory.join("ring"))?;
     let ledger = directory.join("ledger");
     File::create(&ledger)?;
 
-    let start = |part| Party::start(part, directory, payments);
-    let mut parties = [start("pay")?, start("book")?];
+    let path = directory.to_str().ok_or("a path in UTF-8")?;
+    let start = |part| Process::start(&[part, path, &payments.to_string()]);
+    let parts = ["pay", "book"];
+    let mut processes = [start(parts[0])?, start(parts[1])?];
     for kill in 0..kills {
-        let booked = payments * (kill + 1) / (kills + 1);
-        wait_for(&mut parties, &ledger, booked)?;
-        let party = &mut parties[(kill % 2) as usize];
-        party.kill()?;
-        *party = start(party.part)?;
+        wait_for(&mut processes, &ledger, payments * (kill + 1) / (kills + 1))?;
+        let victim = (kill % 2) as usize;
+        processes[victim].kill()?;
+        processes[victim] = start(parts[victim])?;
     }
-    wait_for(&mut parties, &ledger, payments)?;
+    wait_for(&mut processes, &ledger, payments)?;
 
-    let sent = entries(&directory.join("log"))?;
-    let booked = entries(&ledger)?;
-    for (number, entry) in (0..).zip(&booked) {
-        let wanted = Payment::new(number);
-        if entry.payment != wanted {
-            let found = entry.payment.number;
+    let (sent, booked) = (entries(&directory.join("log"))?, entries(&ledger)?);
+    for (number, Entry { payment, .. }) in (0..).zip(&booked) {
+        if *payment != Payment::new(number) {
+            let found = payment.number;
             return Err(format!("payment {number} was booked as number {found}").into());
         }
     }
@@ -251,17 +175,10 @@ fn run(payments: u64, kills: u64) -> Result<(), Box<dyn Error>> {
 }
 
 /// Waits until this many payments are booked.
-fn wait_for(parties: &mut [Party], ledger: &Path, payments: u64) -> Result<(), Box<dyn Error>> {
+fn wait_for(processes: &mut [Process], ledger: &Path, payments: u64) -> Result<()> {
     while fs::metadata(ledger)?.len() < payments * size_of::<Entry>() as u64 {
-        if interrupt::asked() {
-            return Err("interrupted".into());
-        }
-        for Party { part, child } in &mut *parties {
-            let failed = child.try_wait()?.filter(|status| !status.success());
-            if let Some(status) = failed {
-                return Err(format!("{part} ended with {status}").into());
-            }
-        }
+        interrupt::check()?;
+        processes.iter_mut().try_for_each(Process::check)?;
         thread::sleep(Duration::from_micros(100));
     }
     Ok(())

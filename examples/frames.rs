@@ -1,22 +1,16 @@
 //! Sends frames of every length to a consumer in any language, such as
 //! `examples/c/consume.c` or `examples/python/quoit.py`.
 
-#[path = "common/interrupt.rs"]
-mod interrupt;
 #[macro_use]
-#[path = "common/say.rs"]
-mod say;
-#[path = "common/traffic.rs"]
-mod traffic;
+mod common;
 
-use std::error::Error;
 use std::process::ExitCode;
 use std::thread;
-use std::time::Duration;
 
 use clap::Parser;
+use common::traffic::{Traffic, frame};
+use common::{MOMENT, Result, interrupt};
 use quoit::{ClaimError, DoorbellKind, FrameProducer, RingOptions, StalePolicy, WaitStrategy};
-use traffic::{Traffic, frame};
 
 /// Sends frames with known bytes, and prints what their consumer must print
 ///
@@ -38,23 +32,11 @@ struct Options {
     semaphore: bool,
 }
 
-const MOMENT: Duration = Duration::from_millis(100);
-
 fn main() -> ExitCode {
-    match run(&Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) if interrupt::asked() => {
-            complain!("interrupted");
-            interrupt::die()
-        }
-        Err(error) => {
-            complain!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    common::main(|_| run(&Options::parse()))
 }
 
-fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+fn run(options: &Options) -> Result<()> {
     interrupt::listen()?;
     let doorbell = match options.semaphore {
         true => DoorbellKind::Semaphore,
@@ -75,7 +57,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         sent.count(&frame);
     }
     while !producer.is_empty() {
-        check()?;
+        interrupt::check()?;
         thread::sleep(MOMENT);
     }
     drop(producer);
@@ -91,20 +73,13 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
 }
 
 /// Waits for room, and for a restarted consumer if it has closed or crashed.
-fn push(producer: &mut FrameProducer, frame: &[u8]) -> Result<(), Box<dyn Error>> {
+fn push(producer: &mut FrameProducer, frame: &[u8]) -> Result<()> {
     loop {
-        check()?;
+        interrupt::check()?;
         match producer.push_timeout(frame, MOMENT) {
             Err(ClaimError::TimedOut) => {}
             Err(ClaimError::Abandoned) => _ = producer.wait_for_peer_timeout(MOMENT),
             other => return Ok(other?),
         }
-    }
-}
-
-fn check() -> Result<(), Box<dyn Error>> {
-    match interrupt::asked() {
-        true => Err("interrupted".into()),
-        false => Ok(()),
     }
 }

@@ -4,21 +4,18 @@
 //! To test a power failure: start `write`, wait, pull the plug, and `drain` finds at least the
 //! records that `write` reported as on the disk.
 
-#[path = "common/interrupt.rs"]
-mod interrupt;
 #[macro_use]
-#[path = "common/say.rs"]
-mod say;
+mod common;
 
 use std::env;
-use std::error::Error;
-use std::io::{BufRead, BufReader, Lines};
 use std::path::{Path, PathBuf};
-use std::process::{self, Child, ChildStdout, Command, ExitCode, Stdio};
+use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{Parser, Subcommand};
+use common::process::Process;
+use common::{Result, interrupt};
 use quoit::zerocopy::{FromBytes, Immutable, IntoBytes};
 use quoit::{Consumer, Producer};
 
@@ -62,43 +59,31 @@ struct Record {
 impl Record {
     fn new(number: u64, nanoseconds: u64) -> Self {
         let mixed = (number ^ nanoseconds.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let checksum = mixed ^ mixed >> 32;
         Self {
             number,
             nanoseconds,
-            checksum: mixed ^ mixed >> 32,
+            checksum,
         }
-    }
-
-    fn now(number: u64) -> Result<Self, Box<dyn Error>> {
-        let time = SystemTime::now().duration_since(UNIX_EPOCH)?;
-        Ok(Self::new(number, time.as_nanos() as u64))
     }
 }
 
 fn main() -> ExitCode {
-    let options = Options::parse();
-    let done = match options.part {
-        None => run(options.writers, options.records),
-        Some(Part::Write { file }) => write(&file),
-        Some(Part::Drain { file }) => drain(&file),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) if interrupt::asked() => {
-            complain!("interrupted");
-            interrupt::die()
+    common::main(|_| {
+        let options = Options::parse();
+        match options.part {
+            None => run(options.writers, options.records),
+            Some(Part::Write { file }) => write(&file),
+            Some(Part::Drain { file }) => drain(&file),
         }
-        Err(error) => {
-            complain!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    })
 }
 
-fn write(file: &Path) -> Result<(), Box<dyn Error>> {
+fn write(file: &Path) -> Result<()> {
     let mut producer = Producer::<Record>::open_or_create(file, ROOM)?;
     loop {
-        let record = Record::now(producer.position())?;
+        let time = SystemTime::now().duration_since(UNIX_EPOCH)?;
+        let record = Record::new(producer.position(), time.as_nanos() as u64);
         if producer.try_push(record).is_err() {
             producer.sync_all()?;
             return Err("the journal is full; drain it".into());
@@ -110,7 +95,7 @@ fn write(file: &Path) -> Result<(), Box<dyn Error>> {
     }
 }
 
-fn drain(file: &Path) -> Result<(), Box<dyn Error>> {
+fn drain(file: &Path) -> Result<()> {
     let mut consumer = Consumer::<Record>::open(file)?;
     let first = consumer.position();
     let mut next = first;
@@ -128,23 +113,24 @@ fn drain(file: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn run(writers: u64, records: u64) -> Result<(), Box<dyn Error>> {
+fn run(writers: u64, records: u64) -> Result<()> {
     interrupt::listen()?;
-    let prefix = format!("quoit-journal-{}-", process::id());
-    let directory = tempfile::Builder::new().prefix(&prefix).tempdir()?;
+    let place = env::temp_dir();
+    let directory = common::directory("journal", &place)?;
     let file = directory.path().join("journal");
+    let file = file.to_str().ok_or("the directory has no name in UTF-8")?;
     let mut safe = 0;
     for _ in 0..writers {
         let goal = safe + records;
-        let mut writer = Party::start("write", &file)?;
+        let mut writer = Process::start_piped(&["write", file])?;
         while safe < goal {
-            safe = writer.says_a_number()?;
+            safe = number_of(&mut writer)?;
         }
         thread::sleep(Duration::from_micros(500));
-        writer.child.kill()?; // kill -9, in the middle of something
+        writer.kill()?; // in the middle of something
         say!("{safe} records are on the disk, and their writer is killed");
     }
-    let drained = Party::start("drain", &file)?.says_a_number()?;
+    let drained = number_of(&mut Process::start_piped(&["drain", file])?)?;
     if drained < safe {
         return Err(format!("{safe} records were safe, and {drained} are left").into());
     }
@@ -153,36 +139,10 @@ fn run(writers: u64, records: u64) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A process that is killed with this one, and what it says.
-struct Party {
-    child: Child,
-    lines: Lines<BufReader<ChildStdout>>,
-}
-
-impl Party {
-    fn start(part: &str, file: &Path) -> Result<Self, Box<dyn Error>> {
-        let mut command = Command::new(env::current_exe()?);
-        command.arg(part).arg(file).stdout(Stdio::piped());
-        let mut child = command.spawn()?;
-        let output = child.stdout.take().ok_or("no pipe from the child")?;
-        let lines = BufReader::new(output).lines();
-        Ok(Self { child, lines })
-    }
-
-    /// The number in its next line.
-    fn says_a_number(&mut self) -> Result<u64, Box<dyn Error>> {
-        if interrupt::asked() {
-            return Err("interrupted".into());
-        }
-        let line = self.lines.next().ok_or("a process ended early")??;
-        let number = line.split(' ').find_map(|word| word.parse().ok());
-        number.ok_or_else(|| line.into())
-    }
-}
-
-impl Drop for Party {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// The number in the next line of a process.
+fn number_of(process: &mut Process) -> Result<u64> {
+    interrupt::check()?;
+    let line = process.line()?;
+    let number = line.split(' ').find_map(|word| word.parse().ok());
+    number.ok_or_else(|| line.into())
 }

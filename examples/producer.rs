@@ -7,18 +7,16 @@
 #[macro_use]
 mod common;
 
-use std::error::Error;
 use std::process::ExitCode;
 use std::thread;
 
 use clap::Parser;
-use quoit::{Producer, PushError, RingOptions};
-
-use common::message::{Message, SCHEMA};
-use common::options::RingArguments;
+use common::line::Line;
+use common::message::Message;
+use common::options::{RingArguments, range, remove_name};
 use common::pace::Pace;
-use common::ring_line::{RingLine, View};
-use common::{MOMENT, interrupt, last_out};
+use common::{MOMENT, Result, interrupt};
+use quoit::{Producer, PushError};
 
 /// Sends numbered, checksummed messages into a ring
 ///
@@ -45,24 +43,16 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    match run(&Options::parse()) {
-        Ok(()) if interrupt::asked() => interrupt::die(),
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    common::main(|_| run(&Options::parse()))
 }
 
-fn run(Options { ring, rate }: &Options) -> Result<(), Box<dyn Error>> {
+fn run(Options { ring, rate }: &Options) -> Result<()> {
     interrupt::listen()?;
-    let options = RingOptions::new(ring.capacity).schema_tag(SCHEMA);
-    let shared = options.open_or_create::<Message>(&ring.name)?;
+    let shared = ring.open()?;
     let mut producer = shared.producer()?;
-
     let first = producer.position();
-    let mut line = RingLine::new(&ring.name, "producer", first);
+    let mut line = Line::new(first);
+    line.head("producer", &ring.name);
     let mut pace = Pace::new(*rate);
     while !interrupt::asked() && producer.position() < ring.count {
         let left = ring.count - producer.position();
@@ -78,22 +68,28 @@ fn run(Options { ring, rate }: &Options) -> Result<(), Box<dyn Error>> {
                 Err(error) => return Err(error.into()),
             }
         }
-        line.show(|| view(&producer));
+        line.show("sent", || view(&producer));
     }
     // All sent; a consumer may still be reading, or not have started.
     while !interrupt::asked() && !producer.is_empty() {
         thread::sleep(MOMENT);
-        line.show(|| view(&producer));
+        line.show("sent", || view(&producer));
     }
     drop(line);
 
-    say!("{}", summary(first, &producer));
+    let (next, unread) = (producer.position(), producer.len());
+    let rest = match unread {
+        0 => "all read".to_owned(),
+        _ => format!("{unread} unread"),
+    };
+    let range = range(first, next);
+    say!("sent {} messages{range}, {rest}", next - first);
     drop(producer);
-    last_out::remove_name(&shared)?;
+    remove_name(&shared);
     Ok(())
 }
 
-fn view(producer: &Producer<Message>) -> View {
+fn view(producer: &Producer<Message>) -> (u64, u64, u64, String) {
     let (position, unread) = (producer.position(), producer.len());
     let note = if producer.is_abandoned() {
         "consumer gone, waiting".to_owned()
@@ -103,24 +99,5 @@ fn view(producer: &Producer<Message>) -> View {
         let last = Message::numbered(position.saturating_sub(1));
         format!("checksum {:08x}", last.short_checksum())
     };
-    View {
-        verb: "sent",
-        position,
-        unread,
-        capacity: producer.capacity(),
-        note,
-    }
-}
-
-fn summary(first: u64, producer: &Producer<Message>) -> String {
-    let (next, unread) = (producer.position(), producer.len());
-    let range = match next - first {
-        0 => String::new(),
-        _ => format!(" ({first} to {})", next - 1),
-    };
-    let rest = match unread {
-        0 => "all read".to_owned(),
-        _ => format!("{unread} unread"),
-    };
-    format!("sent {} messages{range}, {rest}", next - first)
+    (position, unread, producer.capacity(), note)
 }

@@ -7,19 +7,19 @@
 //! timer signals one thread, and the signal is blocked while it is handled.
 
 #[macro_use]
-#[path = "common/say.rs"]
-mod say;
+mod common;
 
 use std::cell::UnsafeCell;
-use std::error::Error;
+use std::cmp::Reverse;
 use std::hint::black_box;
 use std::process::ExitCode;
-use std::time::Duration;
 use std::{io, mem, ptr, thread};
 
 use clap::Parser;
+use common::Result;
 use quoit::zerocopy::{FromBytes, Immutable, IntoBytes};
 use quoit::{Consumer, PopError, Producer, RingOptions};
+use rustix::time::{ClockId, clock_gettime};
 
 /// Samples its own work from a profiling timer, through a ring
 #[derive(Parser)]
@@ -32,13 +32,15 @@ struct Options {
     rate: u32,
 }
 
-/// Where the thread was.
-type Address = u64;
+fn main() -> ExitCode {
+    common::main(|_| run(&Options::parse()))
+}
 
+/// Where the thread was, and when.
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
 struct Sample {
-    address: Address,
+    address: u64,
     /// Nanoseconds on the thread's CPU clock.
     time: u64,
 }
@@ -55,57 +57,33 @@ static SAMPLES: Handlers = Handlers(UnsafeCell::new(None));
 extern "C" fn sample(_: libc::c_int, _: *mut libc::siginfo_t, context: *mut libc::c_void) {
     // SAFETY: the kernel passes the interrupted thread's context.
     let context = unsafe { &*context.cast::<libc::ucontext_t>() };
+    #[cfg(target_arch = "x86_64")]
+    let address = context.uc_mcontext.gregs[libc::REG_RIP as usize] as u64;
+    #[cfg(target_arch = "aarch64")]
+    let address = context.uc_mcontext.pc;
+    let time = cpu_time();
     // SAFETY: the handler alone uses the producer.
     if let Some(producer) = unsafe { &mut *SAMPLES.0.get() } {
         // If the ring is full, drop the sample.
-        let _ = producer.try_push(Sample {
-            address: address(context),
-            time: cpu_time(),
-        });
+        let _ = producer.try_push(Sample { address, time });
     }
-}
-
-#[cfg(target_arch = "x86_64")]
-fn address(context: &libc::ucontext_t) -> Address {
-    context.uc_mcontext.gregs[libc::REG_RIP as usize] as Address
-}
-
-#[cfg(target_arch = "aarch64")]
-fn address(context: &libc::ucontext_t) -> Address {
-    context.uc_mcontext.pc
 }
 
 /// Nanoseconds on this thread's CPU clock. May be read in a handler.
 fn cpu_time() -> u64 {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: `time` outlives the call, which cannot fail.
-    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
+    let time = clock_gettime(ClockId::ThreadCPUTime);
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
-fn main() -> ExitCode {
-    match run(&Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+fn run(options: &Options) -> Result<()> {
     let (producer, consumer) = RingOptions::new(4096).heap::<Sample>()?;
     // SAFETY: no timer runs yet.
     unsafe { *SAMPLES.0.get() = Some(producer) };
     let begin = cpu_time();
-    let counter = thread::spawn(move || count(consumer, begin));
+    let counter = thread::spawn(move || count(consumer));
     let timer = Timer::start(options.rate)?;
-    let work = Duration::from_millis(options.milliseconds);
     let mut sum = 0;
-    while Duration::from_nanos(cpu_time() - begin) < work {
+    while cpu_time() - begin < options.milliseconds * 1_000_000 {
         sum += thrice(black_box(1000)) + twice(black_box(1000)) + once(black_box(1000));
     }
     black_box(sum);
@@ -113,8 +91,24 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let worked = cpu_time() - begin;
     // SAFETY: the timer is deleted, and its last signal was handled.
     unsafe { *SAMPLES.0.get() = None };
-    let profile = counter.join().map_err(|_| "the counting thread died")??;
-    report(&profile, worked);
+    let (mut counts, times) = counter.join().map_err(|_| "the counting thread died")??;
+
+    let total: u64 = counts.iter().map(|&(_, count)| count).sum();
+    counts.sort_by_key(|&(_, count)| Reverse(count));
+    for (name, count) in counts {
+        let percent = count * 100 / total.max(1);
+        let bar = "#".repeat(percent as usize / 2);
+        say!("{name:>10} {percent:>3} % {bar}");
+    }
+    let milliseconds = |nanos: u64| nanos as f64 / 1e6;
+    if let Some((first, last)) = times {
+        let [first, last] = [first, last].map(|time| milliseconds(time - begin));
+        say!("samples from {first:.3} to {last:.3} ms");
+    }
+    say!(
+        "{total} samples in {:.3} ms of CPU time",
+        milliseconds(worked)
+    );
     Ok(())
 }
 
@@ -138,32 +132,27 @@ work!(once, 1);
 work!(twice, 2);
 work!(thrice, 3);
 
-struct Profile {
-    /// The functions of interest, and how often the thread was in each.
-    counts: Vec<(&'static str, u64)>,
-    /// When the first and the last sample were taken.
-    span: Option<(u64, u64)>,
-}
+/// How often the thread was in each function, and when the first and the last sample were taken.
+type Profile = (Vec<(&'static str, u64)>, Option<(u64, u64)>);
 
 /// Counts samples until the profiled thread has given up its producer.
-fn count(mut consumer: Consumer<Sample>, begin: u64) -> Result<Profile, PopError> {
+fn count(mut consumer: Consumer<Sample>) -> Result<Profile> {
     let mut functions = [
-        ("once", once as fn(u64) -> u64 as usize as Address),
-        ("twice", twice as fn(u64) -> u64 as usize as Address),
-        ("thrice", thrice as fn(u64) -> u64 as usize as Address),
+        ("once", once as fn(u64) -> u64 as usize as u64),
+        ("twice", twice as fn(u64) -> u64 as usize as u64),
+        ("thrice", thrice as fn(u64) -> u64 as usize as u64),
     ];
     functions.sort_by_key(|&(_, start)| start);
     let mut counts: Vec<_> = functions.iter().map(|&(name, _)| (name, 0)).collect();
     counts.push(("elsewhere", 0));
-    let mut span = None;
+    let mut times = None;
     loop {
         let Sample { address, time } = match consumer.pop() {
             Ok(sample) => sample,
-            Err(PopError::Abandoned) => return Ok(Profile { counts, span }),
-            Err(error) => return Err(error),
+            Err(PopError::Abandoned) => return Ok((counts, times)),
+            Err(error) => return Err(error.into()),
         };
-        let time = time - begin;
-        span = Some((span.map_or(time, |(first, _)| first), time));
+        times = Some((times.map_or(time, |(first, _)| first), time));
         // In the function that begins last before the address, and is short.
         let at = functions.partition_point(|&(_, start)| start <= address);
         let index = match at.checked_sub(1) {
@@ -172,24 +161,6 @@ fn count(mut consumer: Consumer<Sample>, begin: u64) -> Result<Profile, PopError
         };
         counts[index].1 += 1;
     }
-}
-
-fn report(Profile { counts, span }: &Profile, worked: u64) {
-    let total: u64 = counts.iter().map(|&(_, count)| count).sum();
-    let mut sorted = counts.clone();
-    sorted.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
-    for (name, count) in sorted {
-        let percent = count * 100 / total.max(1);
-        let bar = "#".repeat(percent as usize / 2);
-        say!("{name:>10} {percent:>3} % {bar}");
-    }
-    let milliseconds = |nanos: u64| nanos as f64 / 1e6;
-    if let Some((first, last)) = *span {
-        let (first, last) = (milliseconds(first), milliseconds(last));
-        say!("samples from {first:.3} to {last:.3} ms");
-    }
-    let worked = milliseconds(worked);
-    say!("{total} samples in {worked:.3} ms of CPU time");
 }
 
 /// A timer on this thread's CPU clock, whose signal goes to this thread alone.
@@ -212,20 +183,14 @@ impl Timer {
         let mut event: libc::sigevent = unsafe { mem::zeroed() };
         event.sigev_notify = libc::SIGEV_THREAD_ID;
         event.sigev_signo = libc::SIGPROF;
-        // SAFETY: the call cannot fail.
-        event.sigev_notify_thread_id = unsafe { libc::gettid() };
-        let mut timer = ptr::null_mut();
-        let clock = libc::CLOCK_THREAD_CPUTIME_ID;
+        event.sigev_notify_thread_id = rustix::thread::gettid().as_raw_pid();
+        let (clock, mut timer) = (libc::CLOCK_THREAD_CPUTIME_ID, ptr::null_mut());
         // SAFETY: event and timer outlive the call.
         answer(unsafe { libc::timer_create(clock, &raw mut event, &raw mut timer) })?;
-        let interval = libc::timespec {
-            tv_sec: 0,
-            tv_nsec: libc::c_long::from(1_000_000_000 / rate).min(999_999_999),
-        };
-        let times = libc::itimerspec {
-            it_interval: interval,
-            it_value: interval,
-        };
+        // SAFETY: all zero bytes are times.
+        let mut times: libc::itimerspec = unsafe { mem::zeroed() };
+        times.it_interval.tv_nsec = libc::c_long::from(1_000_000_000 / rate).min(999_999_999);
+        times.it_value = times.it_interval;
         // SAFETY: the timer is this one, and the times outlive the call.
         answer(unsafe { libc::timer_settime(timer, 0, &raw const times, ptr::null_mut()) })?;
         Ok(Self(timer))

@@ -8,23 +8,19 @@
 //! client ---TCP---/
 //! ```
 
-#[path = "common/interrupt.rs"]
-mod interrupt;
 #[macro_use]
-#[path = "common/say.rs"]
-mod say;
+mod common;
 
 use std::collections::BTreeMap;
-use std::env;
-use std::error::Error;
-use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::process::{self, Child, Command, ExitCode};
-use std::sync::{Mutex, OnceLock};
+use std::process::ExitCode;
+use std::sync::Mutex;
 use std::thread;
-use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use common::process::Process;
+use common::{MOMENT, Result, interrupt, is_temporary};
 use quoit::{ClaimError, FrameProducer, PopError, RingOptions};
 use socket2::SockRef;
 
@@ -64,36 +60,23 @@ enum Part {
     },
 }
 
-type Result<R> = std::result::Result<R, Box<dyn Error>>;
-
 /// Bytes of the ring.
 const RING: u64 = 1 << 16;
 /// Bytes of each socket's buffers, so that clients wait soon.
 const SOCKET: usize = 1 << 14;
 /// Bytes of the longest line.
 const LINE: u64 = 1 << 12;
-/// How often a waiting thread checks its stop flag.
-const LOOK: Duration = Duration::from_millis(100);
 
 fn main() -> ExitCode {
-    let options = Options::parse();
-    let done = match &options.part {
-        None => demonstrate(options.clients, options.lines),
-        Some(Part::Serve { port, name }) => serve(*port, name),
-        Some(Part::Drain { name }) => drain(name),
-    };
-    match done {
-        Ok(()) if interrupt::asked() => interrupt::die(),
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) if interrupt::asked() => {
-            complain!("interrupted");
-            interrupt::die()
+    common::main(|_| {
+        let options = Options::parse();
+        interrupt::listen()?;
+        match &options.part {
+            None => demonstrate(options.clients, options.lines),
+            Some(Part::Serve { port, name }) => serve(*port, name),
+            Some(Part::Drain { name }) => drain(name),
         }
-        Err(error) => {
-            complain!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    })
 }
 
 /// The ring that all connections write to in turns.
@@ -106,19 +89,21 @@ impl Gateway {
         Ok(Self(Mutex::new(ring.producer()?)))
     }
 
-    /// Accepts until `is_over`, then waits for the connections to end.
-    fn run(&self, listener: TcpListener, is_over: impl Fn() -> bool) -> Result<()> {
+    /// Accepts this many connections, and waits for them to end.
+    fn run(&self, listener: TcpListener, connections: u64) -> Result<()> {
         thread::scope(|scope| {
-            while !is_over() {
+            let mut accepted = 0;
+            while accepted < connections && !interrupt::asked() {
                 match listener.accept() {
                     Ok((stream, from)) => {
+                        accepted += 1;
                         scope.spawn(move || {
                             if let Err(error) = self.read(stream) {
                                 complain!("{from}: {error}");
                             }
                         });
                     }
-                    Err(error) if is_temporary(error.kind()) => {}
+                    Err(error) if is_temporary(&error) => {}
                     Err(error) => return Err(error.into()),
                 }
             }
@@ -130,7 +115,7 @@ impl Gateway {
     /// Puts a connection's lines into the ring. While the ring is full no thread
     /// reads from a socket, so the clients wait.
     fn read(&self, stream: TcpStream) -> Result<()> {
-        stream.set_read_timeout(Some(LOOK))?;
+        stream.set_read_timeout(Some(MOMENT))?;
         let mut stream = BufReader::new(stream);
         let mut line = Vec::new();
         while !interrupt::asked() {
@@ -143,7 +128,7 @@ impl Gateway {
                 }
                 Ok(_) if line.len() as u64 == LINE => return Err("the line is too long".into()),
                 Ok(_) => return Err("the last line has no end".into()),
-                Err(error) if is_temporary(error.kind()) => {}
+                Err(error) if is_temporary(&error) => {}
                 Err(error) => return Err(error.into()),
             }
         }
@@ -153,15 +138,14 @@ impl Gateway {
     /// Waits for room, and for a process that makes some.
     fn push(&self, line: &[u8]) -> Result<()> {
         let mut ring = self.0.lock().expect("no thread panics");
-        while !interrupt::asked() {
-            match ring.push_timeout(line, LOOK) {
-                Ok(()) => return Ok(()),
+        loop {
+            interrupt::check()?;
+            match ring.push_timeout(line, MOMENT) {
                 Err(ClaimError::TimedOut) => {}
-                Err(ClaimError::Abandoned) => _ = ring.wait_for_peer_timeout(LOOK),
-                Err(error) => return Err(error.into()),
+                Err(ClaimError::Abandoned) => _ = ring.wait_for_peer_timeout(MOMENT),
+                other => return Ok(other?),
             }
         }
-        Err("interrupted".into())
     }
 }
 
@@ -169,35 +153,25 @@ fn listen(port: u16) -> Result<TcpListener> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
     SockRef::from(&listener).set_recv_buffer_size(SOCKET)?;
     // For a listener it is the time in which a client must connect.
-    SockRef::from(&listener).set_read_timeout(Some(LOOK))?;
+    SockRef::from(&listener).set_read_timeout(Some(MOMENT))?;
     Ok(listener)
 }
 
-fn is_temporary(kind: ErrorKind) -> bool {
-    matches!(
-        kind,
-        ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
-    )
-}
-
 fn serve(port: u16, name: &str) -> Result<()> {
-    interrupt::listen()?;
     let gateway = Gateway::open(name)?;
     let listener = listen(port)?;
-    let port = listener.local_addr()?.port();
-    say!("serving on 127.0.0.1:{port}, ring {name}");
-    gateway.run(listener, interrupt::asked)
+    say!("serving on {}, ring {name}", listener.local_addr()?);
+    gateway.run(listener, u64::MAX)
 }
 
 /// Counts each client's lines, `CLIENT NUMBER`, and checks that none is missing.
 fn drain(name: &str) -> Result<()> {
-    interrupt::listen()?;
     let options = RingOptions::new(RING).unlink_on_drop(true);
     let mut lines = options.open_or_create::<[u8]>(name)?.consumer()?;
     let mut next = BTreeMap::<String, u64>::new();
     let mut line = Vec::new();
     loop {
-        match lines.pop_into_timeout(&mut line, LOOK) {
+        match lines.pop_into_timeout(&mut line, MOMENT) {
             Ok(_kind) => {
                 let text = std::str::from_utf8(&line)?.trim_end();
                 let (client, number) = text.split_once(' ').ok_or("not a line of a client")?;
@@ -217,65 +191,38 @@ fn drain(name: &str) -> Result<()> {
     Ok(())
 }
 
-/// A process that is killed with this one.
-struct Drain(Child);
-
-impl Drop for Drain {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
+/// Clients write until they have to wait, and only then another process drains the ring.
 fn demonstrate(clients: u64, lines: u64) -> Result<()> {
-    interrupt::listen()?;
-    let name = format!("quoit-tcp-gateway-{}", process::id());
+    let [name] = common::names("tcp-gateway", ["lines"]);
     let gateway = Gateway::open(&name)?;
     let listener = listen(0)?;
-    let port = listener.local_addr()?.port();
-    let over = OnceLock::new();
-    let is_over = || over.get().is_some() || interrupt::asked();
-    let mut drain = thread::scope(|scope| {
-        let run = || gateway.run(listener, is_over);
-        let serving = scope.spawn(|| run().map_err(|error| error.to_string()));
-        let drain = write_and_drain(port, &name, clients, lines);
-        over.get_or_init(|| ());
-        serving.join().expect("no panic")?;
-        drain
-    })?;
-    drop(gateway); // the drain ends
-    if drain.0.wait()?.success() {
-        Ok(())
-    } else {
-        Err("the drain failed".into())
-    }
-}
-
-/// Starts clients, and the process that drains the ring when they have to wait;
-/// returns when everything is written.
-fn write_and_drain(port: u16, name: &str, clients: u64, lines: u64) -> Result<Drain> {
+    let address = listener.local_addr()?;
+    let streams = (0..clients).map(|_| TcpStream::connect(address));
+    let streams = streams.collect::<Result<Vec<_>, _>>()?;
     let written = Mutex::new(0);
-    thread::scope(|scope| {
-        let write = |client| {
-            let written = &written;
-            let write = move || write(port, client, lines, written);
-            scope.spawn(move || write().map_err(|error| error.to_string()))
-        };
-        let writers: Vec<_> = (0..clients).map(write).collect();
-        let waiting = until_writing_stops(&written, clients * lines);
+    let drain: Result<_> = thread::scope(|scope| {
+        let serving = scope.spawn(|| gateway.run(listener, clients));
+        let written = &written;
+        let write = |(client, stream)| scope.spawn(move || write(stream, client, lines, written));
+        let writers: Vec<_> = streams.into_iter().enumerate().map(write).collect();
+        let waiting = until_writing_stops(written, clients * lines);
         say!("{waiting} lines written, then the clients had to wait");
-        let mut command = Command::new(env::current_exe()?);
-        let drain = Drain(command.args(["drain", "--name", name]).spawn()?);
+        let drain = Process::start(&["drain", "--name", &name])?;
         for writer in writers {
             writer.join().expect("no panic")?;
         }
+        serving.join().expect("no panic")?;
         Ok(drain)
-    })
+    });
+    let mut drain = drain?;
+    let mut ring = gateway.0.into_inner().expect("no thread panics");
+    ring.wait_for_peer_timeout(100 * MOMENT)?; // or it would be removed before the drain finds it
+    drop(ring); // the drain ends
+    drain.end()
 }
 
 /// A client's lines, counted as they are written.
-fn write(port: u16, client: u64, lines: u64, written: &Mutex<u64>) -> Result<()> {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+fn write(mut stream: TcpStream, client: usize, lines: u64, written: &Mutex<u64>) -> Result<()> {
     SockRef::from(&stream).set_send_buffer_size(SOCKET)?;
     for number in 0..lines {
         stream.write_all(format!("{client} {number}\n").as_bytes())?;
@@ -288,7 +235,7 @@ fn write(port: u16, client: u64, lines: u64, written: &Mutex<u64>) -> Result<()>
 fn until_writing_stops(written: &Mutex<u64>, all: u64) -> u64 {
     let mut before = 0;
     loop {
-        thread::sleep(3 * LOOK);
+        thread::sleep(3 * MOMENT);
         let now = *written.lock().expect("no thread panics");
         if now == all || (now == before && now > 0) || interrupt::asked() {
             return now;

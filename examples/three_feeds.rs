@@ -1,92 +1,53 @@
 //! One loop, three feeds, each from a separate process. One of them is killed with SIGKILL in the
 //! middle, and restarted: `Select` reports the crash and the restart, and no tick is lost.
 
-#[path = "common/interrupt.rs"]
-mod interrupt;
 #[macro_use]
-#[path = "common/say.rs"]
-mod say;
+mod common;
 
-use std::env;
-use std::error::Error;
-use std::io;
-use std::process::{self, Child, Command, ExitCode};
-use std::time::Duration;
+use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
-use quoit::zerocopy::{FromBytes, Immutable, IntoBytes};
+use clap::Parser;
+use common::feeds::Tick;
+use common::process::Process;
+use common::{MOMENT, Result, interrupt};
 use quoit::{Consumer, Interest, Producer, RingOptions, Select, SelectError, Selectable, Selected};
 
 /// Reads three feeds in one loop while one of them is killed and started again
 #[derive(Parser)]
-#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
 struct Options {
     /// How many ticks each feed sends
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(4 * CAPACITY..))]
     ticks: u64,
-    #[command(subcommand)]
-    part: Option<Part>,
-}
-
-/// The parts of this program that it starts as processes.
-#[derive(Subcommand)]
-#[command(hide = true)]
-enum Part {
-    Send { name: String, ticks: u64 },
-}
-
-#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable)]
-#[repr(C)]
-struct Tick {
-    number: u64,
-    price: u64,
 }
 
 /// How many ticks a sender is ahead at most.
 const CAPACITY: u64 = 1024;
 
 fn main() -> ExitCode {
-    let options = Options::parse();
-    let done = match &options.part {
-        None => read(options.ticks),
-        Some(Part::Send { name, ticks }) => send(name, *ticks),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) if interrupt::asked() => {
-            complain!("interrupted");
-            interrupt::die()
-        }
-        Err(error) => {
-            complain!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    common::main(|words| match words {
+        ["send", ring, ticks] => send(ring, ticks.parse()?),
+        _ => read(Options::parse().ticks),
+    })
 }
 
 /// Sends ticks, from where the killed process stopped.
-fn send(name: &str, ticks: u64) -> Result<(), Box<dyn Error>> {
-    let mut producer = Producer::<Tick>::open(name)?;
+fn send(ring: &str, ticks: u64) -> Result<()> {
+    let mut producer = Producer::<Tick>::open(ring)?;
     for number in producer.position()..ticks {
-        let price = price(number);
-        producer.push(Tick { number, price })?;
+        producer.push(Tick::numbered(number))?;
     }
     Ok(())
-}
-
-/// A price that can be checked.
-fn price(number: u64) -> u64 {
-    number.wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 /// A ring, and the process that fills it.
 struct Feed {
     venue: &'static str,
-    name: String,
-    ticks: Consumer<Tick>,
+    ring: String,
     /// The number of the next tick.
     next: u64,
-    sender: Child,
+    /// Dropped before the endpoint, which then can remove the ring.
+    sender: Process,
+    ticks: Consumer<Tick>,
 }
 
 /// `Select` waits for the ticks of a feed.
@@ -97,82 +58,54 @@ impl Selectable for Feed {
 }
 
 impl Feed {
-    fn new(venue: &'static str, ticks: u64) -> Result<Self, Box<dyn Error>> {
-        let name = format!("quoit-three-feeds-{}-{venue}", process::id());
+    fn new(venue: &'static str, count: u64) -> Result<Self> {
+        let [ring] = common::names("three-feeds", [venue]);
         let options = RingOptions::new(CAPACITY).unlink_on_drop(true);
-        let consumer = options.create::<Tick>(&name)?.consumer()?;
-        let sender = start(&name, ticks)?;
+        let ticks = options.create::<Tick>(&ring)?.consumer()?;
+        let sender = start(&ring, count)?;
+        let next = 0;
         Ok(Self {
             venue,
-            name,
-            ticks: consumer,
-            next: 0,
+            ring,
+            ticks,
+            next,
             sender,
         })
     }
 
     /// Reads and checks what is there.
-    fn read(&mut self) -> Result<(), Box<dyn Error>> {
+    fn read(&mut self) -> Result<()> {
         for tick in self.ticks.try_iter() {
-            if tick.number != self.next || tick.price != price(tick.number) {
-                let Self { venue, next, .. } = self;
-                return Err(format!("{venue}: tick {next} is number {}", tick.number).into());
-            }
+            tick.check(self.next)?;
             self.next += 1;
         }
         Ok(())
     }
-
-    /// `kill -9`, and waits for the process to end.
-    fn kill(&mut self) -> io::Result<()> {
-        self.sender.kill()?;
-        self.sender.wait().map(drop)
-    }
-
-    /// A sender that ends before it has attached is never reported as `Gone`.
-    fn check_sender(&mut self) -> Result<(), Box<dyn Error>> {
-        match self.sender.try_wait()? {
-            Some(status) if !status.success() => {
-                Err(format!("{}: the sender has ended: {status}", self.venue).into())
-            }
-            _ => Ok(()),
-        }
-    }
 }
 
-/// A sender ends with this process.
-impl Drop for Feed {
-    fn drop(&mut self) {
-        let _ = self.kill();
-    }
-}
-
-fn start(name: &str, ticks: u64) -> io::Result<Child> {
-    let mut command = Command::new(env::current_exe()?);
-    command.args(["send", name, &ticks.to_string()]).spawn()
+fn start(ring: &str, ticks: u64) -> Result<Process> {
+    Process::start(&["send", ring, &ticks.to_string()])
 }
 
 /// The loop: whichever feed is ready is read, and the feeds take turns.
-fn read(ticks: u64) -> Result<(), Box<dyn Error>> {
+fn read(ticks: u64) -> Result<()> {
     const VICTIM: usize = 1;
     interrupt::listen()?;
-    let mut feeds = Vec::new();
-    for venue in ["north", "south", "west"] {
-        feeds.push(Feed::new(venue, ticks)?);
-    }
+    let venues = ["north", "south", "west"].into_iter();
+    let feeds = venues.map(|venue| Feed::new(venue, ticks));
+    let mut feeds = feeds.collect::<Result<Vec<_>>>()?;
     let (mut kills, mut gone, mut back) = (0, 0, 0);
     let mut select = Select::new();
     while feeds.iter().any(|feed| feed.next < ticks) {
-        if interrupt::asked() {
-            return Err("interrupted".into());
-        }
-        match select.wait(&mut feeds, Duration::from_millis(200)) {
+        interrupt::check()?;
+        match select.wait(&mut feeds, MOMENT) {
             Ok(Selected::Ready(index)) => {
-                feeds[index].read()?;
+                let feed = &mut feeds[index];
+                feed.read()?;
                 // It is not done yet: it is at most a ring ahead.
-                if index == VICTIM && kills == 0 && feeds[index].next >= ticks / 2 {
-                    say!("{} is killed", feeds[index].venue);
-                    feeds[index].kill()?;
+                if index == VICTIM && kills == 0 && feed.next >= ticks / 2 {
+                    say!("{} is killed", feed.venue);
+                    feed.sender.kill()?;
                     kills += 1;
                 }
             }
@@ -182,14 +115,17 @@ fn read(ticks: u64) -> Result<(), Box<dyn Error>> {
                 let feed = &mut feeds[index];
                 say!("{} is gone, all {} ticks are read", feed.venue, feed.next);
                 gone += 1;
-                feed.sender = start(&feed.name, ticks)?;
+                feed.sender = start(&feed.ring, ticks)?;
             }
             Ok(Selected::Back(index)) => {
                 say!("{} is back", feeds[index].venue);
                 back += 1;
             }
+            // A sender that ends before it has attached is never reported as `Gone`.
             Err(SelectError::TimedOut) => {
-                feeds.iter_mut().try_for_each(Feed::check_sender)?;
+                for feed in &mut feeds {
+                    feed.sender.check()?;
+                }
             }
             Err(error) => return Err(error.into()),
         }

@@ -7,22 +7,16 @@
 //!        <---UDP---        <===ring===
 //! ```
 
-#[path = "common/interrupt.rs"]
-mod interrupt;
 #[macro_use]
-#[path = "common/say.rs"]
-mod say;
+mod common;
 
-use std::env;
-use std::error::Error;
-use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
-use std::process::{self, Child, Command, ExitCode};
-use std::sync::OnceLock;
+use std::process::ExitCode;
 use std::thread;
-use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use common::process::Process;
+use common::{MOMENT, Result, interrupt, is_temporary};
 use quoit::{ClaimError, FrameConsumer, FrameProducer, PopError, RingOptions};
 
 /// Echoes datagrams through a second process, on the loopback interface
@@ -55,41 +49,33 @@ enum Part {
         #[arg(default_value = "Hello, UDP Server!")]
         text: String,
     },
-    #[command(hide = true)]
-    Answer { questions: String, answers: String },
 }
-
-type Result<R> = std::result::Result<R, Box<dyn Error>>;
 
 /// How many receive timeouts a datagram may take before it counts as lost.
 const PATIENCE: u32 = 50;
-/// How often a waiting thread checks its stop flag.
-const LOOK: Duration = Duration::from_millis(100);
 /// Bytes of the longest datagram.
 const LONGEST: usize = 65_507;
 /// Bytes of an address and a port, ahead of a datagram in a frame.
 const ADDRESS: usize = 6;
 
 fn main() -> ExitCode {
-    let options = Options::parse();
-    let done = match &options.part {
-        None => demonstrate(options.datagrams),
-        Some(Part::Server { port }) => serve(*port),
-        Some(Part::Client { port, text }) => greet(*port, text),
-        Some(Part::Answer { questions, answers }) => answer(questions, answers),
-    };
-    match done {
-        Ok(()) if interrupt::asked() => interrupt::die(),
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) if interrupt::asked() => {
-            complain!("interrupted");
-            interrupt::die()
-        }
-        Err(error) => {
-            complain!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    let names = common::names("udp-echo", ["questions", "answers"]);
+    let names = names.each_ref().map(String::as_str);
+    common::main(|words| match *words {
+        ["serve", questions, answers] => serve(0, [questions, answers]),
+        ["answer", questions, answers] => answer(questions, answers),
+        _ => match Options::parse() {
+            Options {
+                part: Some(Part::Server { port }),
+                ..
+            } => serve(port, names),
+            Options {
+                part: Some(Part::Client { port, text }),
+                ..
+            } => greet(port, &text),
+            Options { datagrams, .. } => demonstrate(datagrams, names),
+        },
+    })
 }
 
 /// The process that answers: it knows rings and no sockets.
@@ -114,134 +100,72 @@ fn answer(questions: &str, answers: &str) -> Result<()> {
     }
 }
 
-/// A server's socket, its endpoints and the process that answers.
-struct Server {
-    socket: UdpSocket,
-    questions: FrameProducer,
-    answers: FrameConsumer,
-    answerer: Answerer,
-}
-
-/// A process that is killed with this one.
-struct Answerer(Child);
-
-impl Drop for Answerer {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-impl Server {
-    fn start(port: u16) -> Result<Self> {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, port))?;
-        socket.set_read_timeout(Some(LOOK))?;
-        // Room for at least four of the longest datagrams.
-        let options = RingOptions::new(1 << 19).unlink_on_drop(true);
-        let name = |what| format!("quoit-udp-echo-{}-{what}", process::id());
-        let names = [name("questions"), name("answers")];
-        let questions = options.create::<[u8]>(&names[0])?.producer()?;
-        let answers = options.create::<[u8]>(&names[1])?.consumer()?;
-        let mut command = Command::new(env::current_exe()?);
-        let answerer = command.arg("answer").args(&names).spawn()?;
-        Ok(Self {
-            socket,
-            questions,
-            answers,
-            answerer: Answerer(answerer),
-        })
-    }
-
-    fn port(&self) -> Result<u16> {
-        Ok(self.socket.local_addr()?.port())
-    }
-
-    /// Moves datagrams until `is_over`; returns how many were dropped.
-    fn run(mut self, is_over: impl Fn() -> bool + Sync) -> Result<u64> {
-        let ended = OnceLock::new();
-        let no_more = || ended.get().is_some();
-        thread::scope(|scope| {
-            let answering = scope.spawn(|| send_answers(&mut self.answers, &self.socket, no_more));
-            let dropped = take_questions(&self.socket, &mut self.questions, is_over);
-            drop(self.questions); // the answerer ends
-            let status = self.answerer.0.wait();
-            ended.get_or_init(|| ()); // and then the thread
-            answering.join().expect("no panic")?;
-            status?;
-            Ok(dropped?)
-        })
-    }
+/// The process with the socket, until a signal stops it.
+fn serve(port: u16, [questions, answers]: [&str; 2]) -> Result<()> {
+    interrupt::listen()?;
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, port))?;
+    socket.set_read_timeout(Some(MOMENT))?;
+    // Room for at least four of the longest datagrams.
+    let options = RingOptions::new(1 << 19).unlink_on_drop(true);
+    let asking = options.create::<[u8]>(questions)?.producer()?;
+    let mut answered = options.create::<[u8]>(answers)?.consumer()?;
+    let mut answerer = Process::start(&["answer", questions, answers])?;
+    answered.wait_for_peer_timeout(PATIENCE * MOMENT)?;
+    say!("serving on {}", socket.local_addr()?);
+    let dropped = thread::scope(|scope| {
+        let sending = scope.spawn(|| send_answers(answered, &socket));
+        // It drops its endpoint, so the answerer ends, and then the thread.
+        let dropped = take_questions(&socket, asking);
+        answerer.child.wait()?;
+        sending.join().expect("no panic")?;
+        dropped
+    })?;
+    say!("stopped; {dropped} datagrams found no room");
+    Ok(())
 }
 
 /// From the socket into the ring. Like a socket's own buffer, a full ring drops datagrams.
-fn take_questions(
-    socket: &UdpSocket,
-    questions: &mut FrameProducer,
-    is_over: impl Fn() -> bool,
-) -> std::result::Result<u64, String> {
+fn take_questions(socket: &UdpSocket, mut questions: FrameProducer) -> Result<u64> {
     let mut frame = vec![0; ADDRESS + LONGEST];
     let mut dropped = 0;
-    while !is_over() {
+    while !interrupt::asked() {
         let (len, from) = match socket.recv_from(&mut frame[ADDRESS..]) {
             Ok((len, SocketAddr::V4(from))) => (len, from),
             Ok((_, SocketAddr::V6(_))) => continue,
-            Err(error) if is_temporary(error.kind()) => continue,
-            Err(error) => return Err(error.to_string()),
+            Err(error) if is_temporary(&error) => continue,
+            Err(error) => return Err(error.into()),
         };
         frame[..4].copy_from_slice(&from.ip().octets());
         frame[4..ADDRESS].copy_from_slice(&from.port().to_be_bytes());
         match questions.try_push(&frame[..ADDRESS + len]) {
-            Ok(()) => {}
             Err(ClaimError::Full) => dropped += 1,
-            Err(error) => return Err(error.to_string()),
+            done => done?,
         }
     }
     Ok(dropped)
 }
 
-fn is_temporary(kind: ErrorKind) -> bool {
-    matches!(
-        kind,
-        ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
-    )
-}
-
-/// From the ring to the socket.
-fn send_answers(
-    answers: &mut FrameConsumer,
-    socket: &UdpSocket,
-    no_more: impl Fn() -> bool,
-) -> std::result::Result<(), String> {
+/// From the ring to the socket, until the answerer has closed.
+fn send_answers(mut answers: FrameConsumer, socket: &UdpSocket) -> Result<()> {
     let mut answer = Vec::new();
     loop {
-        match answers.pop_into_timeout(&mut answer, LOOK) {
-            Ok(_kind) => {}
-            Err(PopError::TimedOut) if !no_more() => continue,
-            Err(PopError::TimedOut | PopError::Abandoned) => return Ok(()),
-            Err(error) => return Err(error.to_string()),
-        }
-        let (address, datagram) = answer.split_at(ADDRESS);
-        let ip = Ipv4Addr::new(address[0], address[1], address[2], address[3]);
-        let port = u16::from_be_bytes([address[4], address[5]]);
+        match answers.pop_into(&mut answer) {
+            Err(PopError::Abandoned) => return Ok(()),
+            popped => popped?,
+        };
+        let (&[a, b, c, d, high, low], datagram) =
+            answer.split_first_chunk().ok_or("no address")?;
+        let port = u16::from_be_bytes([high, low]);
         // Like any UDP server, it does not check whether the client still listens.
-        let _ = socket.send_to(datagram, SocketAddrV4::new(ip, port));
+        let _ = socket.send_to(datagram, SocketAddrV4::new(Ipv4Addr::new(a, b, c, d), port));
     }
-}
-
-fn serve(port: u16) -> Result<()> {
-    interrupt::listen()?;
-    let server = Server::start(port)?;
-    say!("serving on 127.0.0.1:{}", server.port()?);
-    let dropped = server.run(interrupt::asked)?;
-    say!("stopped; {dropped} datagrams found no room");
-    Ok(())
 }
 
 /// A client's socket.
 fn client(port: u16) -> Result<UdpSocket> {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
     socket.connect((Ipv4Addr::LOCALHOST, port))?;
-    socket.set_read_timeout(Some(LOOK))?;
+    socket.set_read_timeout(Some(MOMENT))?;
     Ok(socket)
 }
 
@@ -250,7 +174,7 @@ fn receive<'a>(socket: &UdpSocket, buffer: &'a mut [u8]) -> Result<&'a [u8]> {
     for _ in 0..PATIENCE {
         match socket.recv(buffer) {
             Ok(len) => return Ok(&buffer[..len]),
-            Err(error) if is_temporary(error.kind()) && !interrupt::asked() => {}
+            Err(error) if is_temporary(&error) => interrupt::check()?,
             Err(error) => return Err(error.into()),
         }
     }
@@ -267,19 +191,14 @@ fn greet(port: u16, text: &str) -> Result<()> {
 }
 
 /// A server, a greeting, and datagrams of every length.
-fn demonstrate(datagrams: u64) -> Result<()> {
+fn demonstrate(datagrams: u64, [questions, answers]: [&str; 2]) -> Result<()> {
     interrupt::listen()?;
-    let server = Server::start(0)?;
-    let port = server.port()?;
-    let over = OnceLock::new();
-    thread::scope(|scope| {
-        let is_over = || over.get().is_some() || interrupt::asked();
-        let serving = scope.spawn(move || server.run(is_over).map_err(|error| error.to_string()));
-        let checked = check_echoes(port, datagrams);
-        over.get_or_init(|| ());
-        serving.join().expect("no panic")?;
-        checked
-    })?;
+    let mut server = Process::start_piped(&["serve", questions, answers])?;
+    let line = server.line()?;
+    let (_, port) = line.rsplit_once(':').ok_or("the server names no port")?;
+    let checked = check_echoes(port.parse()?, datagrams);
+    server.terminate()?;
+    checked?;
     say!("{datagrams} datagrams echoed by another process");
     Ok(())
 }
@@ -290,9 +209,7 @@ fn check_echoes(port: u16, datagrams: u64) -> Result<()> {
     let socket = client(port)?;
     let mut echo = vec![0; LONGEST];
     for number in 0..datagrams {
-        if interrupt::asked() {
-            return Err("interrupted".into());
-        }
+        interrupt::check()?;
         let datagram = vec![number as u8; (number * 7919) as usize % LONGEST];
         socket.send(&datagram)?;
         if receive(&socket, &mut echo)? != datagram {

@@ -1,30 +1,24 @@
 //! Workers, to each of which the parent sends two rings without a name: one for jobs, one for
 //! results. Nothing is in /dev/shm.
 
-#[path = "common/interrupt.rs"]
-mod interrupt;
 #[macro_use]
-#[path = "common/say.rs"]
-mod say;
+mod common;
 
-use std::env;
-use std::error::Error;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::process::{Child, Command, ExitCode};
-use std::time::Duration;
+use std::process::{ExitCode, Stdio};
 
-use clap::{Parser, Subcommand};
+use clap::Parser;
+use common::process::Process;
+use common::{MOMENT, Result, interrupt};
 use quoit::zerocopy::{FromBytes, Immutable, IntoBytes};
 use quoit::{
-    Consumer, Interest, PopError, Producer, RingOptions, Select, SelectError, Selectable, Selected,
-    handoff,
+    Consumer, Interest, Producer, RingOptions, Select, SelectError, Selectable, Selected, handoff,
 };
 
 /// Counts primes in several processes
 #[derive(Parser)]
-#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
 struct Options {
     /// Count the primes below this number
     #[arg(long, default_value_t = 1_000_000)]
@@ -32,15 +26,6 @@ struct Options {
     /// How many processes count
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=100))]
     workers: u64,
-    #[command(subcommand)]
-    part: Option<Part>,
-}
-
-/// The parts of this program that it starts as processes.
-#[derive(Subcommand)]
-#[command(hide = true)]
-enum Part {
-    Work,
 }
 
 /// Some of the numbers.
@@ -57,36 +42,21 @@ const STEP: u64 = 1000;
 const AHEAD: u64 = 2;
 
 fn main() -> ExitCode {
-    let options = Options::parse();
-    let done = match options.part {
-        None => count(options.below, options.workers),
-        Some(Part::Work) => work(),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) if interrupt::asked() => {
-            complain!("interrupted");
-            interrupt::die()
-        }
-        Err(error) => {
-            complain!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    common::main(|words| match words {
+        ["work"] => work(),
+        _ => count(&Options::parse()),
+    })
 }
 
 /// Counts until the parent has closed; the socket to it is the standard input.
-fn work() -> Result<(), Box<dyn Error>> {
+fn work() -> Result<()> {
     let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     let mut jobs = handoff::receive::<Job>(&socket)?.consumer()?;
     let mut counts = handoff::receive::<u64>(&socket)?.producer()?;
-    loop {
-        match jobs.pop() {
-            Ok(job) => counts.push((job.first..job.end).filter(is_prime).count() as u64)?,
-            Err(PopError::Abandoned) => return Ok(()),
-            Err(error) => return Err(error.into()),
-        }
+    for job in &mut jobs {
+        counts.push((job.first..job.end).filter(is_prime).count() as u64)?;
     }
+    Ok(())
 }
 
 fn is_prime(number: &u64) -> bool {
@@ -102,11 +72,9 @@ struct Worker {
 }
 
 impl Worker {
-    fn start() -> Result<Self, Box<dyn Error>> {
+    fn start() -> Result<Self> {
         let (ours, theirs) = UnixStream::pair()?;
-        let mut command = Command::new(env::current_exe()?);
-        let child = command.arg("work").stdin(OwnedFd::from(theirs)).spawn()?;
-        let process = Process(child);
+        let process = Process::spawn(&["work"], OwnedFd::from(theirs).into(), Stdio::inherit())?;
         let options = RingOptions::new(AHEAD);
         let jobs = options.create_anonymous::<Job>()?;
         let counts = options.create_anonymous::<u64>()?;
@@ -122,15 +90,9 @@ impl Worker {
     }
 
     /// Tells the worker that there are no more jobs, and waits until it has ended.
-    fn end(self) -> Result<(), Box<dyn Error>> {
-        let Self {
-            jobs, mut process, ..
-        } = self;
-        drop(jobs);
-        match process.0.wait()? {
-            status if status.success() => Ok(()),
-            status => Err(format!("a worker failed: {status}").into()),
-        }
+    fn end(mut self) -> Result<()> {
+        drop(self.jobs);
+        self.process.end()
     }
 }
 
@@ -141,23 +103,15 @@ impl Selectable for Worker {
     }
 }
 
-/// It ends with this one.
-struct Process(Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// Distributes the jobs: a worker that has finished one gets another.
-fn count(below: u64, count: u64) -> Result<(), Box<dyn Error>> {
+fn count(options: &Options) -> Result<()> {
     interrupt::listen()?;
-    let mut workers = Vec::new();
-    for _ in 0..count {
-        workers.push(Worker::start()?);
-    }
+    let Options {
+        below,
+        workers: count,
+    } = *options;
+    let workers = (0..count).map(|_| Worker::start());
+    let mut workers = workers.collect::<Result<Vec<_>>>()?;
     let firsts = (0..below).step_by(STEP as usize);
     let mut jobs = firsts.map(|first| Job {
         first,
@@ -172,10 +126,8 @@ fn count(below: u64, count: u64) -> Result<(), Box<dyn Error>> {
     }
     let mut select = Select::new();
     while at_work > 0 {
-        if interrupt::asked() {
-            return Err("interrupted".into());
-        }
-        match select.wait(&mut workers, Duration::from_millis(200)) {
+        interrupt::check()?;
+        match select.wait(&mut workers, MOMENT) {
             Ok(Selected::Ready(index)) => {
                 let worker = &mut workers[index];
                 primes += worker.counts.try_pop()?;
@@ -185,21 +137,20 @@ fn count(below: u64, count: u64) -> Result<(), Box<dyn Error>> {
                     at_work += 1;
                 }
             }
-            Ok(Selected::Gone(_) | Selected::Back(_)) => return Err("a worker has died".into()),
-            // Perhaps before it had its rings.
+            Ok(Selected::Gone(index) | Selected::Back(index)) => {
+                workers[index].process.end()?;
+                return Err("a worker has closed its rings".into());
+            }
+            // Perhaps one has ended before it had its rings.
             Err(SelectError::TimedOut) => {
                 for worker in &mut workers {
-                    if let Some(status) = worker.process.0.try_wait()? {
-                        return Err(format!("a worker has ended: {status}").into());
-                    }
+                    worker.process.check()?;
                 }
             }
             Err(error) => return Err(error.into()),
         }
     }
-    for worker in workers {
-        worker.end()?;
-    }
+    workers.into_iter().try_for_each(Worker::end)?;
     say!("{primes} primes below {below}, counted by {count} workers");
     Ok(())
 }

@@ -2,10 +2,14 @@
 
 use std::fmt;
 
+use zerocopy::{FromBytes, Immutable, IntoBytes};
+
 /// Compares messages with the expected next numbers.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
 pub(crate) struct Check {
-    next: u64,
+    /// The number that comes next.
+    pub(crate) next: u64,
     pub(crate) verified: u64,
     pub(crate) lost: u64,
     pub(crate) torn: u64,
@@ -13,17 +17,6 @@ pub(crate) struct Check {
 }
 
 impl Check {
-    /// A check that expects this number first.
-    pub(crate) fn starting_at(next: u64) -> Self {
-        Self {
-            next,
-            verified: 0,
-            lost: 0,
-            torn: 0,
-            repeated: 0,
-        }
-    }
-
     /// Takes a message's number, or `None` if the message is torn.
     #[inline]
     pub(crate) fn take(&mut self, number: Option<u64>) {

@@ -1,11 +1,9 @@
 //! Ctrl-C, as a flag that a loop can read.
 
-use std::io;
 use std::mem::MaybeUninit;
 use std::process::ExitCode;
-use std::ptr;
 use std::sync::OnceLock;
-use std::thread;
+use std::{io, ptr, thread};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -30,6 +28,14 @@ pub(crate) fn listen() -> io::Result<()> {
 /// Whether a signal has asked this process to end.
 pub(crate) fn asked() -> bool {
     SIGNAL.get().is_some()
+}
+
+/// Fails if a signal has asked this process to end.
+pub(crate) fn check() -> super::Result<()> {
+    match asked() {
+        true => Err("interrupted".into()),
+        false => Ok(()),
+    }
 }
 
 /// Ends this process by the signal, after the cleanup: after an exit code a shell would continue

@@ -51,20 +51,15 @@ pub(crate) fn scramble(number: u64) -> u64 {
     word ^ word >> 31
 }
 
-/// Fletcher's two sums: they notice a wrong word, and words in the wrong order.
+/// It notices a wrong word, and words in the wrong order.
 #[inline]
 pub(crate) fn checksum(bytes: &[u8]) -> u64 {
-    let (mut sum, mut sums) = (bytes.len() as u64, 0_u64);
-    let mut add = |word| {
-        sum = sum.wrapping_add(u64::from_le_bytes(word));
-        sums = sums.wrapping_add(sum);
+    let mix = |sum: u64, word| {
+        (sum.rotate_left(5) ^ u64::from_le_bytes(word)).wrapping_mul(0x517c_c1b7_2722_0a95)
     };
-    let mut words = bytes.chunks_exact(8);
-    for word in &mut words {
-        add(word.try_into().expect("a chunk has eight bytes"));
-    }
+    let words = bytes.chunks_exact(8);
     let mut rest = [0; 8];
     rest[..words.remainder().len()].copy_from_slice(words.remainder());
-    add(rest);
-    sum ^ sums.rotate_left(32)
+    let words = words.map(|word| word.try_into().expect("a chunk has eight bytes"));
+    mix(words.fold(bytes.len() as u64, mix), rest)
 }

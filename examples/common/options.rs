@@ -1,4 +1,12 @@
-//! The command line that both endpoints have in common.
+//! What the examples `producer` and `consumer` have in common: their options and their end.
+
+use std::io::{self, IsTerminal};
+use std::process;
+
+use quoit::{Ring, RingOptions};
+
+use super::Result;
+use super::message::{Message, SCHEMA};
 
 /// Which ring, and how far.
 #[derive(Debug, clap::Args)]
@@ -15,4 +23,37 @@ pub(crate) struct RingArguments {
     #[arg(long, verbatim_doc_comment, value_name = "MESSAGES", default_value_t = u64::MAX,
           hide_default_value = true)]
     pub(crate) count: u64,
+}
+
+impl RingArguments {
+    /// The ring, which the first of the two processes creates.
+    pub(crate) fn open(&self) -> Result<Ring<Message>> {
+        let options = RingOptions::new(self.capacity).schema_tag(SCHEMA);
+        Ok(options.open_or_create(&self.name)?)
+    }
+}
+
+/// Removes the name, and says so on a terminal, if no process holds the ring and everything was
+/// read. Call it after you have dropped your own endpoint. A newer ring that another process has
+/// created under the name stays.
+pub(crate) fn remove_name(ring: &Ring<Message>) {
+    match ring.unlink_if_read() {
+        Ok(is_removed) if is_removed && io::stderr().is_terminal() => {
+            complain!("the ring {:?} is removed", ring.name());
+        }
+        Ok(_) => {}
+        // Also after Ctrl-C: the ring stays.
+        Err(error) => {
+            complain!("error: {error}");
+            process::exit(1);
+        }
+    }
+}
+
+/// These messages, if there are any, as part of a sentence.
+pub(crate) fn range(first: u64, next: u64) -> String {
+    match next - first {
+        0 => String::new(),
+        _ => format!(" ({first} to {})", next - 1),
+    }
 }

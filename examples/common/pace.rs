@@ -18,27 +18,22 @@ pub(crate) struct Pace {
 
 impl Pace {
     pub(crate) fn new(rate: u64) -> Self {
-        Self {
-            rate,
-            last: Instant::now(),
-            owed: 0.0,
-        }
+        let (last, owed) = (Instant::now(), 0.0);
+        Self { rate, last, owed }
     }
 
-    /// Waits a millisecond, unless the rate has no limit; returns how many
-    /// messages are due then.
+    /// Waits a millisecond, unless the rate has no limit; returns how many messages are due then.
     pub(crate) fn burst(&mut self) -> u64 {
         if self.rate == 0 {
             return LONGEST;
         }
         thread::sleep(Duration::from_millis(1));
-        let now = Instant::now();
         // Time lost in a full ring is not caught up.
-        let passed = now.duration_since(self.last).min(MOMENT);
-        self.last = now;
+        let passed = self.last.elapsed().min(MOMENT);
+        self.last = Instant::now();
         self.owed += passed.as_secs_f64() * self.rate as f64;
         let due = self.owed as u64;
-        self.owed = self.owed.fract();
+        self.owed -= due as f64;
         due.min(LONGEST)
     }
 }

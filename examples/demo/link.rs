@@ -1,101 +1,78 @@
-//! Four ways to bring a numbered message to another process: two shapes of a ring, a pipe and a
-//! socket. Each message is sent by one call.
+//! The ways to bring a numbered message to another process and back: two shapes of a ring, and a
+//! stream of bytes. Each message is sent by one call.
 
-use std::error::Error;
 use std::io::{BufReader, Read, Write};
 
 use quoit::{Consumer, FrameConsumer, FrameProducer, Producer};
 use zerocopy::{FromZeros, IntoBytes};
 
+use super::common::Result;
 use super::common::check::Check;
-use super::common::message::Message;
-use super::frame;
+use super::common::message::{Message, checksum, scramble};
 
-pub(crate) type Result<T> = std::result::Result<T, Box<dyn Error>>;
-
-/// Where messages go in.
-pub(crate) trait Outlet {
+pub(crate) trait Link {
     /// Sends the message with this number.
     fn send(&mut self, number: u64) -> Result<()>;
-}
-
-/// Where messages come out.
-pub(crate) trait Inlet {
     /// Waits for the next message and passes its number to `check`; returns its length.
     fn receive(&mut self, check: &mut Check) -> Result<usize>;
 }
 
-impl Outlet for Producer<Message> {
+impl Link for (Producer<Message>, Consumer<Message>) {
     #[inline]
     fn send(&mut self, number: u64) -> Result<()> {
-        Ok(self.push(Message::numbered(number))?)
+        Ok(self.0.push(Message::numbered(number))?)
     }
-}
 
-impl Inlet for Consumer<Message> {
     #[inline]
     fn receive(&mut self, check: &mut Check) -> Result<usize> {
-        check.take(self.pop()?.number());
+        check.take(self.1.pop()?.number());
         Ok(size_of::<Message>())
     }
 }
 
-/// Computes the length of the frame with this number.
-pub(crate) type Length = fn(u64) -> usize;
-
-/// Room for the longest frame.
-pub(crate) type Buffer = [u8; 256];
-
-/// Frames, each made in a private buffer and copied into the ring.
-pub(crate) struct FrameOutlet {
+/// Frames, each made in a private buffer and copied into the ring, and copied out of it before it
+/// is checked.
+pub(crate) struct Frames {
     pub(crate) producer: FrameProducer,
-    pub(crate) length: Length,
-    pub(crate) buffer: Buffer,
+    pub(crate) consumer: FrameConsumer,
+    /// Computes the length of the frame with this number.
+    pub(crate) length: fn(u64) -> usize,
+    pub(crate) buffer: [u8; 256],
 }
 
-impl Outlet for FrameOutlet {
+/// Between 16 and 255 bytes.
+pub(crate) fn mixed_length(number: u64) -> usize {
+    16 + (scramble(number) % 240) as usize
+}
+
+/// A frame is a checksum, a number, and some content.
+impl Link for Frames {
     #[inline]
     fn send(&mut self, number: u64) -> Result<()> {
         let frame = &mut self.buffer[..(self.length)(number)];
-        frame::fill(frame, number);
+        frame[8..16].copy_from_slice(&number.to_le_bytes());
+        frame[16..].fill(scramble(number) as u8);
+        let sum = checksum(&frame[8..]);
+        frame[..8].copy_from_slice(&sum.to_le_bytes());
         Ok(self.producer.push(frame)?)
     }
-}
 
-/// Frames, each copied out of the ring before it is checked.
-pub(crate) struct FrameInlet {
-    pub(crate) consumer: FrameConsumer,
-    pub(crate) buffer: Buffer,
-}
-
-impl Inlet for FrameInlet {
     #[inline]
     fn receive(&mut self, check: &mut Check) -> Result<usize> {
         let length = self.consumer.pop(&mut self.buffer)?.len;
-        check.take(frame::number(&self.buffer[..length]));
+        let word = |at: usize| Some(u64::from_le_bytes(*self.buffer[at..length].first_chunk()?));
+        let is_whole = word(0) == Some(checksum(&self.buffer[8..length]));
+        check.take(word(8).filter(|_| is_whole));
         Ok(length)
     }
 }
 
-/// The writing side of a pipe or a socket.
-pub(crate) struct ByteOutlet<W>(pub(crate) W);
-
-impl<W: Write> Outlet for ByteOutlet<W> {
+/// A pipe or a socket in each direction. It takes as many bytes at once as there are.
+impl<R: Read, W: Write> Link for (BufReader<R>, W) {
     fn send(&mut self, number: u64) -> Result<()> {
-        Ok(self.0.write_all(Message::numbered(number).as_bytes())?)
+        Ok(self.1.write_all(Message::numbered(number).as_bytes())?)
     }
-}
 
-/// The reading side of a pipe or a socket; takes as many bytes at once as there are.
-pub(crate) struct ByteInlet<R>(BufReader<R>);
-
-impl<R: Read> ByteInlet<R> {
-    pub(crate) fn new(source: R) -> Self {
-        Self(BufReader::with_capacity(1 << 16, source))
-    }
-}
-
-impl<R: Read> Inlet for ByteInlet<R> {
     fn receive(&mut self, check: &mut Check) -> Result<usize> {
         let mut message = Message::new_zeroed();
         self.0.read_exact(message.as_mut_bytes())?;

@@ -7,24 +7,19 @@
 #[macro_use]
 #[path = "../common/mod.rs"]
 mod common;
-mod cores;
-mod end;
-mod frame;
+mod endpoint;
 mod link;
 mod pair;
-mod report;
 mod table;
 
 use std::io::{ErrorKind, Write, stdout};
-use std::path::Path;
-use std::process::{self, ExitCode};
+use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::Parser;
 
-use common::interrupt;
-use common::live_line::LiveLine;
-use end::{End, Task, Transport, word};
-use link::Result;
+use common::line::Line;
+use common::{Result, cores, interrupt};
+use endpoint::{Slice, TRANSPORTS};
 use pair::Pair;
 use table::Row;
 
@@ -39,69 +34,39 @@ use table::Row;
 /// the first and the last core that the demo may use; choose others with taskset.
 #[derive(Parser)]
 #[command(verbatim_doc_comment, next_line_help = true)]
-#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
 struct Options {
     /// Messages of each shape
     #[arg(long, value_name = "MESSAGES", default_value_t = 10_000_000,
           value_parser = clap::value_parser!(u64).range(1..=1_000_000_000_000))]
     count: u64,
-
-    #[command(subcommand)]
-    part: Option<Part>,
-}
-
-#[derive(Subcommand)]
-enum Part {
-    /// Runs one endpoint; for the demo itself
-    #[command(hide = true)]
-    End(End),
 }
 
 fn main() -> ExitCode {
-    let options = Options::parse();
-    let result = match &options.part {
-        None => run(options.count),
-        Some(Part::End(end)) => end.run().map(|()| ExitCode::SUCCESS),
-    };
-    result.unwrap_or_else(|error| {
-        if interrupt::asked() {
-            complain!("interrupted");
-            return interrupt::die();
-        }
-        complain!("error: {error}");
-        ExitCode::FAILURE
+    common::main(|words| match words {
+        ["end", side, directory, core] => endpoint::run(side, directory, core),
+        _ => run(Options::parse().count),
     })
 }
 
-fn run(count: u64) -> Result<ExitCode> {
+fn run(count: u64) -> Result<()> {
     interrupt::listen()?;
-    // Everything with a name is in this directory, and is removed with it.
-    let directory = tempfile::Builder::new()
-        .prefix(&format!("quoit-demo-{}-", process::id()))
-        .tempdir_in("/dev/shm")?;
-    let cores = cores::allowed()?;
-    let cores = match cores[..] {
-        [first, .., last] => Some((first, last)),
+    let directory = common::directory("demo", "/dev/shm")?;
+    let cores = match cores::allowed()?[..] {
+        [first, .., last] => Some([first, last]),
         _ => None,
     };
-    let mut rows = Vec::new();
-    for task in [Task::OneWay, Task::RoundTrip] {
-        let done = measure(task, count, cores, directory.path())?;
-        let table = match task {
-            Task::OneWay => table::one_way(&done),
-            Task::RoundTrip => table::round_trips(&done),
-        };
-        if !show(&table)? {
-            return Ok(ExitCode::SUCCESS);
-        }
-        rows.extend(done);
+    let mut pair = Pair::start(directory.path(), cores)?;
+    let one_way = measure(&mut pair, 0, count)?;
+    if !show(&table::one_way(&one_way))? {
+        return Ok(());
     }
-    show(&table::legend(cores))?;
-    Ok(if rows.iter().all(Row::is_clean) {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    let round_trips = measure(&mut pair, 1, count)?;
+    let table = table::round_trips(&round_trips) + &table::legend(cores);
+    show(&table)?;
+    match one_way.iter().chain(&round_trips).all(Row::is_clean) {
+        true => Ok(()),
+        false => Err("not every message was verified".into()),
+    }
 }
 
 /// Prints it; `false` if its reader has closed.
@@ -112,48 +77,28 @@ fn show(text: &str) -> Result<bool> {
     }
 }
 
-/// Runs a task with each transport, in slices by turns.
-fn measure(
-    task: Task,
-    count: u64,
-    cores: Option<(usize, usize)>,
-    directory: &Path,
-) -> Result<Vec<Row>> {
+/// Sends messages one way, or there and back, with each transport, in slices by turns.
+fn measure(pair: &mut Pair, there_and_back: usize, count: u64) -> Result<Vec<Row>> {
     const ROUNDS: u64 = 10;
-    let mut line = LiveLine::new();
-    let mut pairs = Vec::new();
-    for transport in Transport::ALL {
-        // The kernel may put two endpoints that wait for each other on one core.
-        let apart = task == Task::RoundTrip && transport.is_ring();
-        let cores = cores.filter(|_| apart);
-        let pair = Pair::start(transport, task, cores, directory)?;
-        pairs.push((Row::new(transport), pair));
-    }
+    let line = Line::new(0);
+    let task = ["one way", "round trip"][there_and_back];
+    let mut rows: Vec<_> = TRANSPORTS.map(Row::new).into();
     for round in 1..=ROUNDS {
-        for (row, pair) in &mut pairs {
-            if interrupt::asked() {
-                return Err("interrupted".into());
-            }
-            let (task_word, transport) = (word(task), word(row.transport));
-            line.draw(&format!(
-                "{task_word}, slice {round} of {ROUNDS}: {transport}"
-            ));
-            let share = share(row.transport, task, count);
-            let slice = share * round / ROUNDS - share * (round - 1) / ROUNDS;
-            if slice > 0 {
-                row.take(pair.slice(slice)?);
+        for (transport, row) in rows.iter_mut().enumerate() {
+            let name = row.transport;
+            line.draw(&format!("{task}, slice {round} of {ROUNDS}: {name}"));
+            // How many of the messages suffice for the measurement.
+            let share =
+                count.div_ceil([[1, 10], [1, 10], [10, 200], [10, 200]][transport][there_and_back]);
+            let slice = Slice {
+                transport,
+                there_and_back,
+                count: share * round / ROUNDS - share * (round - 1) / ROUNDS,
+            };
+            if slice.count > 0 {
+                row.ends = pair.run(slice)?;
             }
         }
     }
-    Ok(pairs.into_iter().map(|(row, _)| row).collect())
-}
-
-/// How many of `count` messages suffice for the measurement.
-fn share(transport: Transport, task: Task, count: u64) -> u64 {
-    let part = match (task, transport.is_ring()) {
-        (Task::OneWay, true) => 1,
-        (Task::OneWay, false) | (Task::RoundTrip, true) => 10,
-        (Task::RoundTrip, false) => 200,
-    };
-    count.div_ceil(part)
+    Ok(rows)
 }

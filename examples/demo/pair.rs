@@ -1,98 +1,94 @@
-//! Two endpoints as two processes.
+//! The two endpoints as two processes.
 
-use std::env;
-use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::Stdio;
 
-use super::end::{Side, Task, Transport, word};
-use super::link::Result;
-use super::report::Report;
+use quoit::{Consumer, PopError, Producer, RingOptions};
+use rustix::pipe::{PipeFlags, pipe_with};
+
+use super::common::message::Message;
+use super::common::process::Process;
+use super::common::{MOMENT, Result, interrupt};
+use super::endpoint::{Report, Slice};
+
+/// Bytes that a ring holds: enough for one endpoint to continue while the other one is off its
+/// core.
+const BUFFER: u64 = 1 << 20;
 
 /// The first and the second process. Dropping the pair ends both.
-pub(crate) struct Pair {
-    near: Process,
-    far: Process,
+pub(crate) struct Pair([End; 2]);
+
+struct End {
+    process: Process,
+    slices: Producer<Slice>,
+    reports: Consumer<Report>,
 }
 
 impl Pair {
-    /// Starts both endpoints, each on its core if there are two.
-    pub(crate) fn start(
-        transport: Transport,
-        task: Task,
-        cores: Option<(usize, usize)>,
-        directory: &Path,
-    ) -> Result<Self> {
-        let (near, far) = cores.unzip();
-        let start = |side, core: Option<usize>| {
-            let words = [word(transport), word(task), word(side)];
-            Process::start(&words, directory, core)
+    /// Starts both. The files of all transports are in this directory.
+    pub(crate) fn start(directory: &Path, cores: Option<[usize; 2]>) -> Result<Self> {
+        for way in ["there", "back"] {
+            let file = |shape| directory.join(format!("{shape}-{way}"));
+            RingOptions::new(BUFFER / 32).create::<Message>(file("slots"))?;
+            RingOptions::new(BUFFER).create::<[u8]>(file("frames"))?;
+        }
+        let (there, near_output) = pipe_with(PipeFlags::CLOEXEC)?;
+        let (back, far_output) = pipe_with(PipeFlags::CLOEXEC)?;
+        let [near, far] = match cores {
+            Some(cores) => cores.map(|core| core.to_string()),
+            None => Default::default(),
         };
-        let mut far = start(Side::Far, far)?;
-        // The second process has created what the first one opens.
-        far.hear()?;
-        let near = start(Side::Near, near)?;
-        Ok(Self { near, far })
+        let near = End::start(directory, ["near", &near], back.into(), near_output.into())?;
+        let far = End::start(directory, ["far", &far], there.into(), far_output.into())?;
+        Ok(Self([near, far]))
     }
 
-    /// Moves this many messages; returns the totals of the two endpoints.
-    pub(crate) fn slice(&mut self, count: u64) -> Result<(Report, Report)> {
+    /// Does a slice; returns the totals of the two endpoints.
+    pub(crate) fn run(&mut self, slice: Slice) -> Result<[Report; 2]> {
         // The second process first, so that it waits when the first message arrives.
-        self.far.tell(count)?;
-        self.near.tell(count)?;
-        Ok((self.near.hear()?.parse()?, self.far.hear()?.parse()?))
+        for end in self.0.iter_mut().rev() {
+            end.slices.push(slice)?;
+        }
+        Ok([self.report(0)?, self.report(1)?])
+    }
+
+    fn report(&mut self, index: usize) -> Result<Report> {
+        loop {
+            interrupt::check()?;
+            for end in &mut self.0 {
+                // It has printed the reason to the standard error, which it shares with its parent.
+                end.process.check()?;
+            }
+            match self.0[index].reports.pop_timeout(MOMENT) {
+                Err(PopError::TimedOut | PopError::Abandoned) => {}
+                report => return Ok(report?),
+            }
+        }
     }
 }
 
-struct Process {
-    child: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
-    name: String,
-}
-
-impl Process {
-    /// Starts this program again, as one endpoint.
-    fn start(words: &[String], directory: &Path, core: Option<usize>) -> Result<Self> {
-        let mut command = Command::new(env::current_exe()?);
-        command.arg("end").args(words).arg(directory);
-        if let Some(core) = core {
-            command.arg(format!("--core={core}"));
-        }
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
+impl End {
+    fn start(
+        directory: &Path,
+        [side, core]: [&str; 2],
+        input: Stdio,
+        output: Stdio,
+    ) -> Result<Self> {
+        let file = |what| directory.join(format!("{side}-{what}"));
+        let slices = RingOptions::new(1)
+            .create::<Slice>(file("slices"))?
+            .producer()?;
+        let reports = RingOptions::new(1)
+            .create::<Report>(file("reports"))?
+            .consumer()?;
+        let directory = directory
+            .to_str()
+            .ok_or("the directory has no name in UTF-8")?;
+        let process = Process::spawn(&["end", side, directory, core], input, output)?;
         Ok(Self {
-            input: child.stdin.take().ok_or("no pipe to the child")?,
-            output: BufReader::new(child.stdout.take().ok_or("no pipe from the child")?),
-            child,
-            name: words.join(" "),
+            process,
+            slices,
+            reports,
         })
-    }
-
-    fn tell(&mut self, count: u64) -> Result<()> {
-        writeln!(self.input, "{count}").or_else(|_| self.ended_early())
-    }
-
-    fn hear(&mut self) -> Result<String> {
-        let mut line = String::new();
-        if self.output.read_line(&mut line)? == 0 {
-            self.ended_early()?;
-        }
-        Ok(line)
-    }
-
-    /// It has printed the reason to the standard error, which it shares with its parent.
-    fn ended_early(&mut self) -> Result<()> {
-        let status = self.child.wait()?;
-        Err(format!("the process {:?} ended early, with {status}", self.name).into())
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

@@ -1,84 +1,67 @@
 //! The results as tables.
 
-use super::common::figures::{scaled, three_digits};
-use super::end::{Transport, word};
-use super::report::Report;
+use super::common::numbers::{scaled, three_digits};
+use super::endpoint::Report;
 
 /// The result of one transport.
 pub(crate) struct Row {
-    pub(crate) transport: Transport,
-    near: Report,
-    far: Report,
+    pub(crate) transport: &'static str,
+    /// The totals of both endpoints.
+    pub(crate) ends: [Report; 2],
 }
 
+/// Numbers that are not measured are not finite.
 impl Row {
-    pub(crate) fn new(transport: Transport) -> Self {
-        Self {
-            transport,
-            near: Report::new(),
-            far: Report::new(),
-        }
-    }
-
-    /// Takes the totals of both endpoints.
-    pub(crate) fn take(&mut self, (near, far): (Report, Report)) {
-        (self.near, self.far) = (near, far);
+    pub(crate) fn new(transport: &'static str) -> Self {
+        let ends = [Report::default(); 2];
+        Self { transport, ends }
     }
 
     /// Whether each endpoint has verified everything that the other one sent.
     pub(crate) fn is_clean(&self) -> bool {
-        let got_all = |receiver: &Report, sender: &Report| {
+        let [near, far] = self.ends;
+        [(near, far), (far, near)].iter().all(|(receiver, sender)| {
             receiver.check.is_clean() && receiver.check.verified == sender.sent
-        };
-        got_all(&self.far, &self.near) && got_all(&self.near, &self.far)
+        })
     }
 
     /// The fault, if there is one.
     fn flaws(&self) -> String {
-        if self.is_clean() {
-            return String::new();
+        let [near, far] = self.ends;
+        match self.is_clean() {
+            true => String::new(),
+            false => format!("  FAILED: there {}; back {}", far.check, near.check),
         }
-        format!(
-            "  FAILED: there {}; back {}",
-            self.far.check, self.near.check
-        )
     }
 
-    /// Messages per second, if any were timed.
-    fn rate(&self) -> Option<f64> {
-        let timed = self.far.timed as f64;
-        (timed > 0.0).then(|| timed / self.far.time.as_secs_f64())
+    /// Messages per second.
+    fn rate(&self) -> f64 {
+        let [_, far] = self.ends;
+        far.timed as f64 * 1e9 / far.nanoseconds as f64
     }
 
-    /// Bytes of content per second.
-    fn throughput(&self) -> Option<f64> {
-        self.rate()?;
-        Some(self.far.bytes as f64 / self.far.time.as_secs_f64())
-    }
-
-    /// Nanoseconds that this part of the round trips did not exceed.
-    fn nanoseconds(&self, part: f64) -> Option<f64> {
-        let trips = &self.near.round_trips;
-        (!trips.is_empty()).then(|| trips.value_at_quantile(part) as f64)
-    }
-
-    fn round_trips_per_second(&self) -> Option<f64> {
-        Some(1e9 / self.nanoseconds(0.5)?)
+    /// The inverse of the time that half of the round trips did not exceed.
+    fn speed(&self) -> f64 {
+        let [near, _] = self.ends;
+        near.trips.min(1) as f64 / near.trip_nanoseconds[0] as f64
     }
 }
 
 /// How many times as fast as a pipe and as a socket `row` is.
-fn ratios(rows: &[Row], row: &Row, speed: impl Fn(&Row) -> Option<f64>) -> [String; 2] {
-    [Transport::Pipe, Transport::Socket].map(|transport| {
+fn ratios(rows: &[Row], row: &Row, speed: fn(&Row) -> f64) -> [String; 2] {
+    ["pipe", "socket"].map(|transport| {
         let other = rows.iter().find(|row| row.transport == transport);
-        let ratio = || Some(speed(row)? / speed(other?)?);
-        shown(ratio(), |ratio| format!("{}x", three_digits(ratio)))
+        let ratio = speed(row) / other.map_or(f64::NAN, speed);
+        shown(ratio, |ratio| format!("{}x", three_digits(ratio)))
     })
 }
 
 /// A measured number, or a dash.
-fn shown(number: Option<f64>, show: impl Fn(f64) -> String) -> String {
-    number.map_or_else(|| "-".to_owned(), show)
+fn shown(number: f64, show: impl Fn(f64) -> String) -> String {
+    match number.is_finite() {
+        true => show(number),
+        false => "-".to_owned(),
+    }
 }
 
 /// One line for each transport: what was sent, what arrived, how fast.
@@ -88,18 +71,21 @@ pub(crate) fn one_way(rows: &[Row]) -> String {
         "one way", "bytes", "messages", "content", "pipe", "socket"
     );
     for row in rows {
-        let bytes = match row.transport {
-            Transport::Frames => "16-255",
-            _ => "32",
+        let [near, far] = row.ends;
+        let bytes = if row.transport == "frames" {
+            "16-255"
+        } else {
+            "32"
         };
+        let content = row.rate() * far.bytes as f64 / far.timed as f64;
         let [pipe, socket] = ratios(rows, row, Row::rate);
         text += &format!(
             "{:<6} {:>9} sent {:>9} verified {bytes:>6} {:>8} {:>9} {pipe:>5} {socket:>6}{}\n",
-            word(row.transport),
-            row.near.sent,
-            row.far.check.verified,
-            shown(row.rate(), |rate| format!("{}/s", scaled(rate))),
-            shown(row.throughput(), |rate| format!("{}B/s", scaled(rate))),
+            row.transport,
+            near.sent,
+            far.check.verified,
+            shown(row.rate(), |rate| scaled(rate) + "/s"),
+            shown(content, |rate| scaled(rate) + "B/s"),
             row.flaws()
         );
     }
@@ -113,17 +99,17 @@ pub(crate) fn round_trips(rows: &[Row]) -> String {
         "round trip, ns", "trips", "p50", "p90", "p99", "p99.9", "max", "pipe", "socket"
     );
     for row in rows {
-        let part = |part| shown(row.nanoseconds(part), |time| time.to_string());
-        let [pipe, socket] = ratios(rows, row, Row::round_trips_per_second);
+        let [near, _] = row.ends;
+        let [p50, p90, p99, p999, max] =
+            near.trip_nanoseconds.map(|nanoseconds| match near.trips {
+                0 => "-".to_owned(),
+                _ => nanoseconds.to_string(),
+            });
+        let [pipe, socket] = ratios(rows, row, Row::speed);
         text += &format!(
-            "{:<14} {:>7} {:>7} {:>7} {:>7} {:>7} {:>9} {pipe:>5} {socket:>6}{}\n",
-            word(row.transport),
-            row.near.round_trips.len(),
-            part(0.5),
-            part(0.9),
-            part(0.99),
-            part(0.999),
-            part(1.0),
+            "{:<14} {:>7} {p50:>7} {p90:>7} {p99:>7} {p999:>7} {max:>9} {pipe:>5} {socket:>6}{}\n",
+            row.transport,
+            near.trips,
             row.flaws()
         );
     }
@@ -131,9 +117,9 @@ pub(crate) fn round_trips(rows: &[Row]) -> String {
 }
 
 /// What the numbers mean.
-pub(crate) fn legend(cores: Option<(usize, usize)>) -> String {
+pub(crate) fn legend(cores: Option<[usize; 2]>) -> String {
     let places = match cores {
-        Some((near, far)) => format!(
+        Some([near, far]) => format!(
             "Processes run where the kernel puts them, but in round trips the endpoints of a
 ring stay on core {near} and core {far}."
         ),

@@ -9,7 +9,7 @@
 
 pub(crate) mod child;
 pub(crate) mod clock;
-#[path = "../../examples/demo/cores.rs"]
+#[path = "../../examples/common/cores.rs"]
 pub(crate) mod cores;
 pub(crate) mod deep_sleep;
 pub(crate) mod dice;

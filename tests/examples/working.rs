@@ -73,10 +73,8 @@ fn a_worker_that_is_killed_ends_the_count() {
     let ended = example.end();
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert_eq!(ended.output, "");
-    assert!(
-        ended.errors.starts_with("error: a worker has "),
-        "{ended:?}"
-    );
+    let ended_with = "error: work ended with signal: 9 (SIGKILL)\n";
+    assert_eq!(ended.errors, ended_with);
 }
 
 #[test]
