@@ -24,25 +24,22 @@ mod common;
 
 use std::error::Error;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
-use quoit::{RingOptions, WaitStrategy};
+use quoit::{RingOptions, Shape, WaitStrategy};
 
-use common::batches::Batches;
-use common::interleaved::{self, Plan, Variant};
-use common::link::{RoundTrip, Stream};
-use common::machine::Machine;
+use common::bench::{self, Bench};
+use common::exchange::{Exchange, Task, round_trip, stream};
+use common::interleaved::{Side, Variant, Variants};
 use common::memcpy::Memcpy;
 use common::message::numbered;
 use common::output::Output;
-use common::placement::Placement;
 use common::polling::{InPlace, Tries};
-use common::progress::Progress;
 use common::rings::Rings;
-use common::targets::{Limit, Report};
-use common::{bare, ping_pong, rtrb, supervisor};
+use common::targets::Limit;
+use common::{bare, ping_pong, rtrb};
 
 /// Measures throughput, as ratios of interleaved slices
 #[derive(Debug, Clone, Parser)]
@@ -71,29 +68,30 @@ const PARTS: [&str; 11] = [
 ];
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    supervisor::supervise([Path::new("/dev/shm")], |[directory]| {
-        let mut bench = Bench {
-            directory: directory.to_owned(),
-            rings: Rings::new(directory),
-            report: Report::default(),
-            progress: Progress::new(),
-            quick: arguments.output.quick,
-            only: arguments.only.clone(),
-        };
-        bench.run()?;
-        let whole = arguments.only.is_empty();
-        arguments.output.keep("throughput", &bench.report, whole)
-    })
-}
-
-struct Bench {
-    directory: PathBuf,
-    rings: Rings,
-    report: Report,
-    progress: Progress,
-    quick: bool,
-    only: Vec<String>,
+    let Arguments { output, only } = Arguments::parse();
+    let place = [Path::new("/dev/shm")];
+    bench::main(
+        "throughput",
+        (&output, only.is_empty()),
+        place,
+        |bench, [directory]| {
+            for part in PARTS {
+                if !only.is_empty() && !only.iter().any(|only| only == part) {
+                    continue;
+                }
+                match part {
+                    "growth" => growth(bench)?,
+                    "frames-8" => frames::<8>(bench, directory)?,
+                    "frames-64" => frames::<64>(bench, directory)?,
+                    "frames-1024" => frames::<1024>(bench, directory)?,
+                    "frames-4096" => frames::<4096>(bench, directory)?,
+                    "frames-65536" => frames::<65536>(bench, directory)?,
+                    slots => records(bench, directory, slots.parse()?)?,
+                }
+            }
+            Ok(())
+        },
+    )
 }
 
 const SMALL: u64 = 1 << 10;
@@ -141,186 +139,139 @@ fn over_a_line(distance: &str, capacity: u64) -> Option<f64> {
     })
 }
 
-impl Bench {
-    fn run(&mut self) -> Result<(), Box<dyn Error>> {
-        let machine = Machine::find()?;
-        println!("{}", machine.line());
-        println!("a figure is the median of slices; in brackets, their interquartile range");
-        self.report.figure("machine", machine.json());
-        let Some(placement) = machine.apart() else {
-            return Err("throughput needs two processors".into());
-        };
-        for capacity in [64, 128, 256, SMALL, MIDDLE] {
-            if self.includes(&capacity.to_string()) {
-                self.records(placement, capacity)?;
+fn options(capacity: u64) -> RingOptions {
+    let options = RingOptions::new(capacity).prefault(true);
+    options.wait_strategy(WaitStrategy::Spin)
+}
+
+/// A ring that is polled.
+fn ring<T: Shape + ?Sized>(
+    rings: &Rings,
+    name: &str,
+    capacity: u64,
+) -> impl FnMut(Side) -> Tries<T> + use<T> {
+    let mut link = rings.link(name, &options(capacity));
+    move |side| Tries(link(side))
+}
+
+/// A ring that is polled, and filled and read in place.
+fn ring_in_place<T: Shape + ?Sized>(
+    rings: &Rings,
+    name: &str,
+    capacity: u64,
+) -> impl FnMut(Side) -> InPlace<T> + use<T> {
+    let mut link = rings.link(name, &options(capacity));
+    move |side| InPlace(link(side))
+}
+
+/// Records of 8 bytes, one by one and in batches, in two threads.
+fn records(bench: &mut Bench, directory: &Path, capacity: u64) -> Result<(), Box<dyn Error>> {
+    let place = directory.join(format!("line-{capacity}"));
+    fs::create_dir(&place)?;
+    let single = RINGS.map(|ring| format!("{ring} {capacity}"));
+    let batch = single.each_ref().map(|name| format!("{name}, by 64"));
+    let in_place = format!("quoit {capacity}, in place");
+    let slots = capacity as usize;
+    let ends_3 = [(); 2].map(|()| rtrb::v0_3::ends(slots));
+    let ends_4 = [(); 2].map(|()| rtrb::v0_4::ends(slots));
+    let rings = bench.rings.clone();
+    let make = || -> Variants {
+        let tries = |name: &str| ring::<u64>(&rings, name, capacity);
+        let claims = ring_in_place::<[u64; 1]>(&rings, &in_place, capacity);
+        vec![
+            Box::new(round_trip(LINE, ping_pong::wire(&place))),
+            Box::new(stream(&single[1], ends_3[0].link())),
+            Box::new(stream(&single[0], tries(&single[0]))),
+            Box::new(stream(&single[2], ends_4[0].link())),
+            Box::new(Exchange::new(Task::Batches, &batch[1], ends_3[1].link())),
+            Box::new(Exchange::new(Task::Batches, &batch[0], tries(&batch[0]))),
+            Box::new(Exchange::new(Task::Batches, &batch[2], ends_4[1].link())),
+            Box::new(stream(&in_place, claims)),
+        ]
+    };
+    // Several laps per batch, so that each batch needs the consumer.
+    let plan = bench.plan(60, 19, (4 * capacity).max(4096));
+    let title = format!("stream of 8-byte records in two threads, {capacity} slots");
+    let scores = bench.compare_in_threads(&title, plan, make)?;
+    bench.show(&format!("records_{capacity}"), &scores, &single[1]);
+    for (distance, scores) in scores.by_distance(LINE) {
+        if scores.rounds() < ENOUGH_ROUNDS {
+            continue;
+        }
+        bench.say(format_args!("  {distance} in {} rounds", scores.rounds()));
+        for ([quoit, rtrb_3, rtrb_4], what) in [(&single, "single"), (&batch, "by_64")] {
+            let faster = scores.ratio_of_fastest(&[rtrb_3, rtrb_4], quoit);
+            bench.say(format_args!("  {quoit}: {faster} times the faster rtrb"));
+            if let Some(limit) = over_rtrb(what, distance, capacity) {
+                let name = format!("stream_u64_{what}_{capacity}_over_rtrb_{distance}");
+                bench.bar_of(&scores, &name, faster, Limit::AtLeast(limit));
             }
         }
-        if self.includes("growth") {
-            self.growth(placement)?;
-        }
-        self.frames::<8>(placement, "8")?;
-        self.frames::<64>(placement, "64")?;
-        self.frames::<1024>(placement, "1k")?;
-        self.frames::<4096>(placement, "4k")?;
-        self.frames::<65536>(placement, "64k")
-    }
-
-    fn includes(&self, part: &str) -> bool {
-        self.only.is_empty() || self.only.iter().any(|only| only == part)
-    }
-
-    fn options(capacity: u64) -> RingOptions {
-        RingOptions::new(capacity)
-            .prefault(true)
-            .wait_strategy(WaitStrategy::Spin)
-    }
-
-    /// Records of 8 bytes, one by one and in batches, in two threads.
-    fn records(&mut self, placement: Placement, capacity: u64) -> Result<(), Box<dyn Error>> {
-        let place = self.directory.join(format!("line-{capacity}"));
-        fs::create_dir(&place)?;
-        let single = RINGS.map(|ring| format!("{ring} {capacity}"));
-        let batch = single.each_ref().map(|name| format!("{name}, by 64"));
-        let in_place = format!("quoit {capacity}, in place");
-        let slots = capacity as usize;
-        let ends_3 = [(); 2].map(|()| rtrb::v0_3::Ends::new(slots));
-        let ends_4 = [(); 2].map(|()| rtrb::v0_4::Ends::new(slots));
-        let make = || -> Vec<Box<dyn Variant>> {
-            let ring = |name: &str| self.ring(name, capacity);
-            let in_place_ring = self.ring_in_place(&in_place, capacity);
-            vec![
-                Box::new(RoundTrip::new(LINE, ping_pong::wire(&place))),
-                Box::new(Stream::new(&single[1], ends_3[0].link())),
-                Box::new(Stream::new(&single[0], ring(&single[0]))),
-                Box::new(Stream::new(&single[2], ends_4[0].link())),
-                Box::new(Batches::new(&batch[1], ends_3[1].link())),
-                Box::new(Batches::new(&batch[0], ring(&batch[0]))),
-                Box::new(Batches::new(&batch[2], ends_4[1].link())),
-                Box::new(Stream::new(&in_place, in_place_ring)),
-            ]
-        };
-        // Several laps per batch, so that each batch needs the consumer.
-        let plan = Plan::new(self.quick, 60, 19, (4 * capacity).max(4096));
-        let title = format!("stream of 8-byte records in two threads, {capacity} slots");
-        let scores = interleaved::run_in_threads(&title, placement, &plan, make, &self.progress)?;
-        println!();
-        println!("{title}");
-        println!("{}", scores.table(&single[1]));
-        self.report
-            .figure(&format!("records_{capacity}"), scores.json());
-        self.report.is_disturbed = scores.is_disturbed();
-        for (distance, scores) in scores.by_distance(LINE) {
-            if scores.rounds() < ENOUGH_ROUNDS {
-                continue;
-            }
-            println!("  {distance} in {} rounds", scores.rounds());
-            for ([quoit, rtrb_3, rtrb_4], what) in [(&single, "single"), (&batch, "by_64")] {
-                let faster = scores.ratio_of_fastest(&[rtrb_3, rtrb_4], quoit);
-                println!("  {quoit}: {faster} times the faster rtrb");
-                if let Some(limit) = over_rtrb(what, distance, capacity) {
-                    let name = format!("stream_u64_{what}_{capacity}_over_rtrb_{distance}");
-                    self.report.bar(&name, faster, Limit::AtLeast(limit));
-                }
-            }
+        if let Some(limit) = over_a_line(distance, capacity) {
+            let name = format!("stream_u64_{capacity}_over_a_line_{distance}");
             let over_line = scores.ratio(&single[0], LINE);
-            if let Some(limit) = over_a_line(distance, capacity) {
-                let name = format!("stream_u64_{capacity}_over_a_line_{distance}");
-                self.report.bar(&name, over_line, Limit::AtMost(limit));
-            }
+            bench.bar_of(&scores, &name, over_line, Limit::AtMost(limit));
         }
-        self.report.is_disturbed = false;
-        Ok(())
     }
+    Ok(())
+}
 
-    fn ring(
-        &self,
-        name: &str,
-        capacity: u64,
-    ) -> impl FnMut(interleaved::Side) -> Tries<u64> + use<> {
-        let mut link = self.rings.link(name, &Self::options(capacity));
-        move |side| Tries(link(side))
-    }
+/// The additional cost of a ring of a million slots, compared with a thousand.
+fn growth(bench: &mut Bench) -> Result<(), Box<dyn Error>> {
+    let name = |slots: u64| format!("quoit, {slots} slots");
+    let rings = bench.rings.clone();
+    let make = || -> Variants {
+        let slots = [SMALL, LARGE].map(|slots| (name(slots), slots)).into_iter();
+        slots
+            .map(|(name, slots)| -> Box<dyn Variant> {
+                Box::new(stream(&name, ring::<u64>(&rings, &name, slots)))
+            })
+            .collect()
+    };
+    let title = "stream of 8-byte records in two threads, a thousand and a million slots";
+    let scores = bench.compare_in_threads(title, bench.plan(100, 15, 2 * LARGE), make)?;
+    bench.show("growth", &scores, &name(SMALL));
+    let grown = scores.ratio(&name(LARGE), &name(SMALL));
+    bench.bar_of(&scores, "stream_cost_of_size", grown, Limit::AtMost(1.15));
+    Ok(())
+}
 
-    fn ring_in_place(
-        &self,
-        name: &str,
-        capacity: u64,
-    ) -> impl FnMut(interleaved::Side) -> InPlace<[u64; 1]> + use<> {
-        let mut link = self.rings.link(name, &Self::options(capacity));
-        move |side| InPlace(link(side))
-    }
-
-    /// The additional cost of a ring of a million slots, compared with a thousand.
-    fn growth(&mut self, placement: Placement) -> Result<(), Box<dyn Error>> {
-        let name = |slots: u64| format!("quoit, {slots} slots");
-        let make = || -> Vec<Box<dyn Variant>> {
-            let ring = |slots: u64| -> Box<dyn Variant> {
-                Box::new(Stream::new(&name(slots), self.ring(&name(slots), slots)))
-            };
-            vec![ring(SMALL), ring(LARGE)]
-        };
-        let plan = Plan::new(self.quick, 100, 15, 2 * LARGE);
-        let title = "stream of 8-byte records in two threads, a thousand and a million slots";
-        let scores = interleaved::run_in_threads(title, placement, &plan, make, &self.progress)?;
-        println!();
-        println!("{title}");
-        println!("{}", scores.table(&name(SMALL)));
-        self.report.figure("growth", scores.json());
-        self.report.is_disturbed = scores.is_disturbed();
-        let grown = scores.ratio(&name(LARGE), &name(SMALL));
-        let limit = Limit::AtMost(1.15);
-        self.report.bar("stream_cost_of_size", grown, limit);
-        self.report.is_disturbed = false;
-        Ok(())
-    }
-
-    /// Frames, filled and read in place, between two processes.
-    fn frames<const SIZE: usize>(
-        &mut self,
-        placement: Placement,
-        size: &str,
-    ) -> Result<(), Box<dyn Error>> {
-        if !self.includes(&format!("frames-{SIZE}")) {
-            return Ok(());
+/// Frames, filled and read in place, between two processes.
+fn frames<const SIZE: usize>(bench: &mut Bench, directory: &Path) -> Result<(), Box<dyn Error>> {
+    let size = match SIZE {
+        ..1024 => SIZE.to_string(),
+        _ => format!("{}k", SIZE / 1024),
+    };
+    let wire = |name: &str, lines| {
+        let path = directory.join(format!("{name}-{size}"));
+        bare::wire(&path, BYTES as usize, SIZE, lines)
+    };
+    let bare = wire("bare", bare::Lines::AsTheyCome)?;
+    let ideal = wire("ideal", bare::Lines::Together)?;
+    let in_place = ring_in_place::<[u8]>(&bench.rings, &format!("frames {size}"), BYTES);
+    let copied = ring::<[u8]>(&bench.rings, &format!("frames {size}, copied"), BYTES);
+    let variants: Variants = vec![
+        Box::new(stream(BARE, numbered::<SIZE, _>(bare))),
+        Box::new(stream(IDEAL, numbered::<SIZE, _>(ideal))),
+        Box::new(stream(FRAMES, numbered::<SIZE, _>(in_place))),
+        Box::new(stream(COPIED, numbered::<SIZE, _>(copied))),
+        Box::new(Memcpy {
+            name: MEMCPY,
+            buffer: vec![1; BYTES as usize],
+            message: vec![2; SIZE],
+        }),
+    ];
+    let plan = bench.plan(80, 21, 4 * BYTES / SIZE as u64);
+    let title = format!("stream of frames of {SIZE} bytes, {BYTES} bytes of ring");
+    let scores = bench.compare(&title, bench.two()?, plan, variants)?;
+    bench.show(&format!("frames_{size}"), &scores, BARE);
+    for (name, variant, limit) in [("copied", COPIED, 0.97), ("in_place", FRAMES, 0.93)] {
+        let ratio = scores.ratio(BARE, variant);
+        bench.say(format_args!("  {variant}: {ratio} times the bare hand-off"));
+        if matches!(SIZE, 1024 | 65536) {
+            let name = format!("stream_{size}_{name}_over_bare");
+            bench.bar_of(&scores, &name, ratio, Limit::AtLeast(limit));
         }
-        let wire = |name: &str, lines| {
-            let path = self.directory.join(format!("{name}-{size}"));
-            bare::wire(&path, BYTES as usize, SIZE, lines)
-        };
-        let bare = wire("bare", bare::Lines::AsTheyCome)?;
-        let ideal = wire("ideal", bare::Lines::Together)?;
-        let mut link = self
-            .rings
-            .link(&format!("frames {size}"), &Self::options(BYTES));
-        let frames = move |side| InPlace::<[u8]>(link(side));
-        let mut link = self
-            .rings
-            .link(&format!("frames {size}, copied"), &Self::options(BYTES));
-        let copied = move |side| Tries::<[u8]>(link(side));
-        let variants: Vec<Box<dyn Variant>> = vec![
-            Box::new(Stream::new(BARE, numbered::<SIZE, _>(bare))),
-            Box::new(Stream::new(IDEAL, numbered::<SIZE, _>(ideal))),
-            Box::new(Stream::new(FRAMES, numbered::<SIZE, _>(frames))),
-            Box::new(Stream::new(COPIED, numbered::<SIZE, _>(copied))),
-            Box::new(Memcpy::new(MEMCPY, BYTES as usize, SIZE)),
-        ];
-        let plan = Plan::new(self.quick, 80, 21, 4 * BYTES / SIZE as u64);
-        let title = format!("stream of frames of {SIZE} bytes, {BYTES} bytes of ring");
-        let scores = interleaved::run(&title, placement, &plan, variants, &self.progress)?;
-        println!();
-        println!("{title}");
-        println!("{}", scores.table(BARE));
-        self.report.figure(&format!("frames_{size}"), scores.json());
-        self.report.is_disturbed = scores.is_disturbed();
-        for (name, variant, limit) in [("copied", COPIED, 0.97), ("in_place", FRAMES, 0.93)] {
-            let ratio = scores.ratio(BARE, variant);
-            println!("  {variant}: {ratio} times the bare hand-off");
-            if matches!(SIZE, 1024 | 65536) {
-                let name = format!("stream_{size}_{name}_over_bare");
-                self.report.bar(&name, ratio, Limit::AtLeast(limit));
-            }
-        }
-        self.report.is_disturbed = false;
-        Ok(())
     }
+    Ok(())
 }

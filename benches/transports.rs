@@ -5,6 +5,7 @@
 //! cargo bench --bench transports                        under three minutes
 //! cargo bench --bench transports -- --quick             under half a minute, less precise
 //! cargo bench --bench transports -- --only streams --size 64 --json transports.json
+//! cargo bench --bench transports -- --all               also the other mechanisms of the system
 //! ```
 //!
 //! Rings carry records for 8 bytes, and frames for more. A spinning endpoint keeps a
@@ -17,25 +18,28 @@
 mod common;
 
 use std::error::Error;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use common::comparison::Comparison;
+use common::bench::{self, Bench};
 use common::interleaved::Scores;
-use common::machine::Machine;
-use common::mechanisms::{PARKED, PIPE, SPINNING, TCP, Task, UDP, UNIX};
+use common::mechanisms::{self, PARKED, PIPE, SINGLE_TRIPS, SLOT, SPINNING, TCP, Task, UDP, UNIX};
 use common::output::Output;
-use common::progress::Progress;
-use common::supervisor;
-use common::targets::{Limit, Report};
+use common::placement::Placement;
+use common::spread::show_nanos;
+use common::targets::Limit;
 
 /// Measures round trips and streams over IPC mechanisms
 #[derive(Debug, Clone, Parser)]
 struct Arguments {
     #[command(flatten)]
     output: Output,
+    /// Measures all mechanisms: also FIFO, Unix datagrams, message queue, semaphores, eventfd, signal
+    #[arg(long)]
+    all: bool,
     /// Runs only these parts
     #[arg(long, value_enum, value_name = "PART", value_delimiter = ',')]
     only: Vec<Task>,
@@ -57,84 +61,149 @@ fn size(bytes: &str) -> Result<usize, String> {
 /// The lengths of the messages.
 const SIZES: [usize; 4] = [8, 64, 1024, 65536];
 
+/// Mechanisms whose round trips are timed one by one.
+const SHOWN: [&str; 7] = [PIPE, UNIX, TCP, UDP, SLOT, SPINNING, PARKED];
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    let whole = arguments.only.is_empty() && arguments.size.is_empty();
     let places = [Path::new("/dev/shm"), &arguments.disk];
-    supervisor::supervise(places, |[memory, disk]| {
-        let mut report = Report::default();
-        let machine = Machine::find()?;
-        report.say(machine.line());
-        report
-            .say("a figure is the median of slices; a ratio, of the ratios of slices of one round");
-        report.figure("machine", machine.json());
-        if let Some(placement) = machine.apart() {
-            let comparison = Comparison {
-                memory,
-                disk,
-                placement,
-                quick: arguments.output.quick,
-                report: &mut report,
-                progress: &Progress::new(),
+    bench::main(
+        "transports",
+        (&arguments.output, whole),
+        places,
+        |bench, places| {
+            let Some(placement) = bench.apart else {
+                return Ok(());
             };
-            let arguments = &arguments;
-            Bench {
-                arguments,
-                comparison,
-            }
-            .run()?;
-        }
-        let whole = arguments.only.is_empty() && arguments.size.is_empty();
-        arguments.output.keep("transports", &report, whole)
-    })
+            let mut comparison = Comparison {
+                arguments: &arguments,
+                bench,
+                places,
+                placement,
+            };
+            comparison.size::<{ SIZES[0] }>()?;
+            comparison.size::<{ SIZES[1] }>()?;
+            comparison.size::<{ SIZES[2] }>()?;
+            comparison.size::<{ SIZES[3] }>()
+        },
+    )
 }
 
-impl Arguments {
-    fn includes(&self, task: Task, size: usize) -> bool {
-        let task = self.only.is_empty() || self.only.contains(&task);
-        task && (self.size.is_empty() || self.size.contains(&size))
-    }
-}
-
-struct Bench<'a> {
+struct Comparison<'a> {
     arguments: &'a Arguments,
-    comparison: Comparison<'a>,
+    bench: &'a mut Bench,
+    /// In shared memory, and on a disk.
+    places: [&'a Path; 2],
+    placement: Placement,
 }
 
-impl Bench<'_> {
-    fn run(&mut self) -> Result<(), Box<dyn Error>> {
-        self.size::<{ SIZES[0] }>()?;
-        self.size::<{ SIZES[1] }>()?;
-        self.size::<{ SIZES[2] }>()?;
-        self.size::<{ SIZES[3] }>()
-    }
-
+impl Comparison<'_> {
     /// Both tasks with messages of one size.
     fn size<const SIZE: usize>(&mut self) -> Result<(), Box<dyn Error>> {
-        if self.arguments.includes(Task::Trips, SIZE) {
+        let Arguments { only, size, .. } = self.arguments;
+        if !size.is_empty() && !size.contains(&SIZE) {
+            return Ok(());
+        }
+        if only.is_empty() || only.contains(&Task::Trips) {
             // Few enough for a short batch over a slow mechanism, and enough to hide the
             // clock's cost over a fast one.
-            let scores = self.comparison.compare::<SIZE>(Task::Trips, 8)?;
+            let scores = self.compare::<SIZE>(Task::Trips, 8)?;
             if SIZE == 8 {
                 self.bars(&scores);
-                self.comparison.single_trips::<SIZE>()?;
+                self.single_trips::<SIZE>()?;
             }
         }
-        if self.arguments.includes(Task::Streams, SIZE) {
+        if only.is_empty() || only.contains(&Task::Streams) {
             let batch = if SIZE > 4096 { 16 } else { 256 };
-            self.comparison.compare::<SIZE>(Task::Streams, batch)?;
+            self.compare::<SIZE>(Task::Streams, batch)?;
         }
+        Ok(())
+    }
+
+    /// Compares the mechanisms with messages of one size, this many in a batch.
+    fn compare<const SIZE: usize>(
+        &mut self,
+        task: Task,
+        batch: u64,
+    ) -> Result<Scores, Box<dyn Error>> {
+        let title = match task {
+            Task::Trips => format!("round trip of {SIZE} bytes"),
+            Task::Streams => format!("stream of {SIZE}-byte messages"),
+        };
+        let (mut rows, mut variants) = (Vec::new(), Vec::new());
+        let [memory, disk] = self.places;
+        for (name, variant) in mechanisms::find::<SIZE>(task, self.arguments.all, memory, disk) {
+            rows.push((name, variant.map(|variant| variants.push(variant))));
+        }
+        let bench = &mut *self.bench;
+        let scores = bench.compare(&title, self.placement, bench.plan(50, 25, batch), variants)?;
+        let figures = match task {
+            Task::Trips => String::new(),
+            Task::Streams => format!("{:>9}{:>12}", "MB/s", "messages/s"),
+        };
+        bench.say(format_args!(
+            "\n{title:32}{:>5}{figures} of spinning of parked",
+            "time"
+        ));
+        let mut figure = scores.json();
+        for (name, row) in rows {
+            let line = match row {
+                Ok(()) => line::<SIZE>(task, &scores, name),
+                Err(reason) => {
+                    figure["not_measured"][name] = reason.clone().into();
+                    format!("not measured: {reason}")
+                }
+            };
+            bench.say(format_args!("  {name:24}{line}"));
+        }
+        bench.say(scores.preempted());
+        bench.figure(&task.figure(SIZE), figure);
+        Ok(scores)
+    }
+
+    /// Times round trips one by one.
+    fn single_trips<const SIZE: usize>(&mut self) -> Result<(), Box<dyn Error>> {
+        let [memory, disk] = self.places.map(|place| place.join("single"));
+        fs::create_dir(&memory)?;
+        fs::create_dir(&disk)?;
+        let found = mechanisms::find::<SIZE>(Task::Trips, self.arguments.all, &memory, &disk);
+        let shown = found.into_iter().filter(|(name, _)| SHOWN.contains(name));
+        let variants = shown
+            .map(|(_, variant)| variant)
+            .collect::<Result<_, _>>()?;
+        let title = format!("single round trips of {SIZE} bytes");
+        let bench = &mut *self.bench;
+        let scores = bench.compare(&title, self.placement, bench.plan(100, 20, 1), variants)?;
+        bench.say(format_args!("\n{title}, each timed individually"));
+        bench.say(scores.table(SPINNING));
+        bench.figure(SINGLE_TRIPS, scores.json());
         Ok(())
     }
 
     /// The targets for round trips of 8 bytes.
     fn bars(&mut self, scores: &Scores) {
-        let report = &mut *self.comparison.report;
         let pipe = scores.ratio(PIPE, SPINNING);
-        report.bar("trip_pipe_over_spinning", pipe, Limit::AtLeast(100.0));
+        let bench = &mut *self.bench;
+        bench.bar("trip_pipe_over_spinning", pipe, Limit::AtLeast(100.0));
         for (name, transport) in [("pipe", PIPE), ("unix", UNIX), ("tcp", TCP), ("udp", UDP)] {
-            let ratio = scores.ratio(PARKED, transport);
             let bar = format!("trip_parked_over_{name}");
-            report.bar(&bar, ratio, Limit::Below(1.0));
+            bench.bar(&bar, scores.ratio(PARKED, transport), Limit::Below(1.0));
         }
     }
+}
+
+/// The line of one mechanism.
+fn line<const SIZE: usize>(task: Task, scores: &Scores, name: &str) -> String {
+    let nanos = scores.of(name).nanos();
+    let mut line = format!("{:>11}", show_nanos(nanos));
+    if task == Task::Streams {
+        let megabytes = SIZE as f64 * 1e3 / nanos;
+        line += &format!("{megabytes:>9.1}{:>12.0}", 1e9 / nanos);
+    }
+    for (base, width) in [(SPINNING, 12), (PARKED, 10)] {
+        let ratio = scores.ratio(name, base).median;
+        line += &format!("{ratio:>width$.3}");
+    }
+    line
 }

@@ -60,7 +60,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     {
         println!("{sentence}\n");
     }
-    for bar in numbers::bars(&runs) {
+    for bar in page::bars(&runs) {
         println!("{}", bar["line"].as_str().unwrap_or("?"));
     }
     fs::write(&arguments.json, pretty(&runs))?;

@@ -8,6 +8,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
+use common::mechanisms::{self, Task};
 use common::{numbers, page};
 
 /// What one variant took: every operation as long as this.
@@ -121,4 +122,29 @@ fn the_page_of_the_documentation_has_a_place_for_the_numbers() {
     let end = |text: &str| text.rsplit_once("<!-- end").map(|(_, end)| end.to_owned());
     assert_eq!(end(&after), end(&before));
     assert!(directory.path().join("percentiles.svg").exists());
+}
+
+#[test]
+fn each_name_in_the_table_of_mechanisms_is_measured() {
+    let places = [(); 2].map(|()| tempfile::tempdir().expect("a directory"));
+    let [memory, disk] = places.each_ref().map(|place| place.path());
+    let found = mechanisms::find::<8>(Task::Trips, true, memory, disk);
+    let names: Vec<_> = found.iter().map(|&(name, _)| name).collect();
+    for row in numbers::ROWS.lines() {
+        let columns: Vec<_> = row.trim().split(" | ").collect();
+        assert_eq!(columns.len(), 6, "{row}");
+        for name in &columns[3..] {
+            assert!(*name == "–" || names.contains(name), "{name}: {names:?}");
+        }
+    }
+}
+
+#[test]
+fn a_default_run_has_two_mechanisms_of_the_system_beside_pipe_and_unix_socket() {
+    let places = [(); 2].map(|()| tempfile::tempdir().expect("a directory"));
+    let [memory, disk] = places.each_ref().map(|place| place.path());
+    let found = mechanisms::find::<8>(Task::Trips, false, memory, disk);
+    let names = found.iter().map(|&(name, _)| name);
+    let system: Vec<_> = names.filter(|name| !name.starts_with("quoit")).collect();
+    assert_eq!(system, ["pipe", "Unix stream", "TCP", "UDP"]);
 }

@@ -6,14 +6,12 @@
     reason = "bare words: the baseline without the ring's protocol"
 )]
 
-use std::fs::OpenOptions;
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use memmap2::MmapRaw;
+use std::sync::atomic::Ordering;
 
 use super::interleaved::Side;
+use super::memory::{self, Memory};
 use super::message::Carrier;
 
 /// Offsets in the memory of one direction: each position is on a separate page, and the data follows.
@@ -24,7 +22,7 @@ const DATA: usize = 8192;
 /// One endpoint of a hand-off in each direction.
 #[derive(Debug)]
 pub(crate) struct Bare {
-    map: MmapRaw,
+    memory: Memory,
     outgoing: Way,
     incoming: Way,
     chunk: usize,
@@ -59,25 +57,18 @@ pub(crate) fn wire(
     chunk: usize,
     lines: Lines,
 ) -> io::Result<impl FnMut(Side) -> Bare + use<>> {
-    let mut options = OpenOptions::new();
-    let file = options.read(true).write(true).create_new(true).open(path)?;
     let way = DATA + capacity;
-    file.set_len(2 * way as u64)?;
+    let file = memory::file(path, 2 * way)?;
     let slots = (capacity / chunk) as u64;
-    Ok(move |side| {
-        let starts = match side {
-            Side::Lead => [0, way],
-            Side::Partner => [way, 0],
-        };
-        let [outgoing, incoming] = starts.map(|start| Way {
+    Ok(move |side: Side| {
+        let [outgoing, incoming] = side.ways([0, way]).map(|start| Way {
             start,
             slots,
             own: 0,
             seen: 0,
         });
-        let map = MmapRaw::map_raw(&file).expect("the file can be mapped");
         Bare {
-            map,
+            memory: Memory::of(&file),
             outgoing,
             incoming,
             chunk,
@@ -86,37 +77,33 @@ pub(crate) fn wire(
     })
 }
 
-#[inline(always)]
-fn at(map: &MmapRaw, offset: usize) -> *mut u8 {
-    // SAFETY: every offset is within the mapping.
-    unsafe { map.as_mut_ptr().add(offset) }
-}
-
-#[inline(always)]
-fn position(map: &MmapRaw, offset: usize) -> &AtomicU64 {
-    // SAFETY: a position is aligned, and the mapping outlives the borrow.
-    unsafe { AtomicU64::from_ptr(at(map, offset).cast()) }
+impl Way {
+    /// The slot of the own position.
+    #[inline(always)]
+    fn slot(&self, memory: &Memory, chunk: usize) -> *mut u8 {
+        let slot = (self.own % self.slots) as usize * chunk;
+        memory.at(self.start + DATA + slot)
+    }
 }
 
 impl Carrier for Bare {
     #[inline(always)]
     fn send(&mut self, message: &[u8]) {
-        let (map, way) = (&self.map, &mut self.outgoing);
+        let (memory, way) = (&self.memory, &mut self.outgoing);
         while way.own - way.seen == way.slots {
-            way.seen = position(map, way.start + HEAD).load(Ordering::Acquire);
+            way.seen = memory.word(way.start + HEAD).load(Ordering::Acquire);
             if way.own - way.seen == way.slots {
                 std::hint::spin_loop();
             }
         }
-        let slot = (way.own % way.slots) as usize * self.chunk;
-        let slot = at(map, way.start + DATA + slot);
+        let slot = way.slot(memory, self.chunk);
         // SAFETY: the slot has the message's length, and this endpoint owns it.
         unsafe { slot.copy_from_nonoverlapping(message.as_ptr(), self.chunk) };
         way.own += 1;
-        position(map, way.start + TAIL).store(way.own, Ordering::Release);
+        let tail = memory.word(way.start + TAIL);
+        tail.store(way.own, Ordering::Release);
         if self.lines == Lines::Together && way.own - way.seen < way.slots {
-            let next = (way.own % way.slots) as usize * self.chunk;
-            let next = at(map, way.start + DATA + next);
+            let next = way.slot(memory, self.chunk);
             for offset in (0..self.chunk).step_by(64) {
                 // SAFETY: this endpoint owns the slot until it is sent.
                 unsafe { take_line(next.wrapping_add(offset)) };
@@ -126,15 +113,14 @@ impl Carrier for Bare {
 
     #[inline(always)]
     fn receive(&mut self, message: &mut [u8]) {
-        let (map, way) = (&self.map, &mut self.incoming);
+        let (memory, way) = (&self.memory, &mut self.incoming);
         while way.own == way.seen {
-            way.seen = position(map, way.start + TAIL).load(Ordering::Acquire);
+            way.seen = memory.word(way.start + TAIL).load(Ordering::Acquire);
             if way.own == way.seen {
                 std::hint::spin_loop();
             }
         }
-        let slot = (way.own % way.slots) as usize * self.chunk;
-        let slot = at(map, way.start + DATA + slot);
+        let slot = way.slot(memory, self.chunk);
         if self.lines == Lines::Together {
             for offset in (0..self.chunk).step_by(64) {
                 // SAFETY: the slot is mapped.
@@ -144,7 +130,8 @@ impl Carrier for Bare {
         // SAFETY: the slot has the message's length, and this endpoint owns it.
         unsafe { slot.copy_to_nonoverlapping(message.as_mut_ptr(), self.chunk) };
         way.own += 1;
-        position(map, way.start + HEAD).store(way.own, Ordering::Release);
+        let head = memory.word(way.start + HEAD);
+        head.store(way.own, Ordering::Release);
     }
 }
 

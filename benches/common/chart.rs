@@ -3,8 +3,6 @@
 //! A chart is part of a page or a separate file. It has a light and a dark mode, and shows
 //! its figures as text too.
 
-use core::fmt::Write;
-
 use super::spread::show_nanos;
 
 /// One curve of a percentile chart.
@@ -25,15 +23,8 @@ const RIGHT: f64 = 610.0;
 const TOP: f64 = 50.0;
 const BOTTOM: f64 = 405.0;
 
-/// The percentages with a grid line, each with its number of nines.
-const NINES: [(f64, &str); 6] = [
-    (0.0, "0 %"),
-    (1.0, "90 %"),
-    (2.0, "99 %"),
-    (3.0, "99.9 %"),
-    (4.0, "99.99 %"),
-    (5.0, "99.999 %"),
-];
+/// The nines of the last percentage of the axis: 99.999 %.
+const NINES: f64 = 5.0;
 
 /// Colours that most people can distinguish in both modes.
 const COLOURS: [&str; 8] = [
@@ -63,17 +54,10 @@ const STYLE: &str = "<style>\
 
 /// A percentile chart: the x axis counts nines, the y axis is logarithmic.
 pub(crate) fn percentiles(title: &str, curves: &[Curve]) -> String {
-    let nanos = || curves.iter().flat_map(|curve| &curve.points).map(|p| p.1);
-    let lowest = nanos()
-        .fold(f64::INFINITY, f64::min)
-        .max(1.0)
-        .log10()
-        .floor();
-    let highest = nanos()
-        .fold(10.0, f64::max)
-        .log10()
-        .ceil()
-        .max(lowest + 1.0);
+    let points = curves.iter().flat_map(|curve| &curve.points);
+    let powers = points.map(|point| point.1.max(1.0).log10());
+    let lowest = powers.clone().fold(f64::INFINITY, f64::min).floor();
+    let highest = powers.fold(lowest + 1.0, f64::max).ceil();
     let y = |nanos: f64| {
         let share = (nanos.max(1.0).log10() - lowest) / (highest - lowest);
         BOTTOM - share.clamp(0.0, 1.0) * (BOTTOM - TOP)
@@ -82,72 +66,61 @@ pub(crate) fn percentiles(title: &str, curves: &[Curve]) -> String {
     let mut svg = open(title, HEIGHT);
     for power in lowest as i32..=highest as i32 {
         let nanos = 10f64.powi(power);
-        if power < highest as i32 {
-            for part in [2.0, 5.0] {
-                let y = y(part * nanos);
-                line(&mut svg, "minor", (LEFT, y), (RIGHT, y));
+        for part in [2.0, 5.0] {
+            if power < highest as i32 {
+                svg += &line("minor", [LEFT, y(part * nanos), RIGHT, y(part * nanos)]);
             }
         }
-        line(&mut svg, "grid", (LEFT, y(nanos)), (RIGHT, y(nanos)));
+        svg += &line("grid", [LEFT, y(nanos), RIGHT, y(nanos)]);
         let label = show_nanos(nanos).replace(".00", "").replace(".0", "");
-        text(&mut svg, "end", (LEFT - 8.0, y(nanos) + 4.0), &label);
+        svg += &text("end", LEFT - 8.0, y(nanos) + 4.0, &label);
     }
-    for (nines, label) in NINES {
-        line(&mut svg, "grid", (x(nines), TOP), (x(nines), BOTTOM));
-        text(&mut svg, "middle", (x(nines), BOTTOM + 20.0), label);
+    for (nines, label) in (0..).zip(["0 %", "90 %", "99 %", "99.9 %", "99.99 %", "99.999 %"]) {
+        let x = x(f64::from(nines));
+        svg += &line("grid", [x, TOP, x, BOTTOM]);
+        svg += &text("middle", x, BOTTOM + 20.0, label);
     }
-    let below = "percentile of the round trips";
-    text(&mut svg, "middle", (x(2.5), BOTTOM + 42.0), below);
+    svg += &text(
+        "middle",
+        x(NINES / 2.0),
+        BOTTOM + 42.0,
+        "percentile of the round trips",
+    );
 
-    legend(&mut svg, curves, |svg, class, style, curve| {
+    // The slowest is on top, in the legend as in the picture.
+    let mut order: Vec<_> = curves.iter().collect();
+    order.sort_by(|a, b| b.at(50.0).total_cmp(&a.at(50.0)));
+    svg += &text("start", RIGHT + 14.0, TOP - 14.0, "p50 / p99");
+    let (mut colours, mut ours) = (COLOURS.iter().cycle(), 0);
+    for (row, curve) in order.into_iter().enumerate() {
+        let style = if curve.is_ours {
+            ours += 1;
+            let dashes = if ours > 1 { "" } else { " ours2" };
+            format!(r#"class="curve ours{dashes}""#)
+        } else {
+            let colour = colours.next().expect("a cycle has no end");
+            format!(r#"class="curve" style="stroke:{colour}""#)
+        };
         let mut path = String::new();
         for &(percent, nanos) in &curve.points {
             let nines = -(1.0 - percent / 100.0).max(1e-9).log10();
-            if nines <= NINES[NINES.len() - 1].0 {
+            if nines <= NINES {
                 let step = if path.is_empty() { 'M' } else { 'L' };
-                let _ = write!(path, "{step}{:.1} {:.1}", x(nines), y(nanos));
+                path += &format!("{step}{:.1} {:.1}", x(nines), y(nanos));
             }
         }
-        let _ = write!(svg, r#"<path class="curve{class}"{style} d="{path}"/>"#);
-    });
-    svg + "</svg>\n"
-}
-
-/// One entry for each curve: a piece of its line, its name, its p50 and p99. The slowest is on
-/// top, as in the picture.
-fn legend(svg: &mut String, curves: &[Curve], draw: impl Fn(&mut String, &str, &str, &Curve)) {
-    let mut order: Vec<_> = curves.iter().collect();
-    order.sort_by(|a, b| b.at(50.0).total_cmp(&a.at(50.0)));
-    text(svg, "start", (RIGHT + 14.0, TOP - 14.0), "p50 / p99");
-    let (mut colours, mut ours) = (COLOURS.iter().cycle(), 0);
-    for (row, curve) in order.into_iter().enumerate() {
-        let (class, style) = if curve.is_ours {
-            ours += 1;
-            (
-                if ours > 1 { " ours" } else { " ours ours2" },
-                String::new(),
-            )
-        } else {
-            let colour = colours.next().expect("a cycle has no end");
-            ("", format!(r#" style="stroke:{colour}""#))
-        };
-        draw(svg, class, &style, curve);
         let y = TOP + 10.0 + row as f64 * 42.0;
         let (left, right) = (RIGHT + 14.0, RIGHT + 40.0);
-        let _ = write!(
-            svg,
-            r#"<path class="curve{class}"{style} d="M{left} {y}L{right} {y}"/>"#
-        );
-        text(svg, "start", (right + 6.0, y + 4.0), &curve.name);
-        let _ = write!(
-            svg,
-            r#"<text class="small" x="{}" y="{}">{} / {}</text>"#,
+        let [p50, p99] = [50.0, 99.0].map(|percent| show_nanos(curve.at(percent)));
+        svg += &format!(r#"<path {style} d="{path}"/><path {style} d="M{left} {y}L{right} {y}"/>"#);
+        svg += &text("start", right + 6.0, y + 4.0, &curve.name);
+        svg += &format!(
+            r#"<text class="small" x="{}" y="{}">{p50} / {p99}</text>"#,
             right + 6.0,
-            y + 20.0,
-            show_nanos(curve.at(50.0)),
-            show_nanos(curve.at(99.0))
+            y + 20.0
         );
     }
+    svg + "</svg>\n"
 }
 
 impl Curve {
@@ -160,7 +133,7 @@ impl Curve {
 
 /// The x coordinate of this number of nines.
 fn x(nines: f64) -> f64 {
-    LEFT + nines / 5.0 * (RIGHT - LEFT)
+    LEFT + nines / NINES * (RIGHT - LEFT)
 }
 
 /// A figure and its target.
@@ -184,37 +157,31 @@ pub(crate) fn targets(title: &str, targets: &[Target]) -> String {
     let height = 64.0 + targets.len() as f64 * ROW;
     let place = |within: f64| LIMIT + within.log2().clamp(-2.0, 3.5) * TWICE;
     let mut svg = open(title, height);
-    for (times, label) in [
+    let scale = [
         (0.5, "½"),
         (1.0, "limit"),
         (2.0, "2×"),
         (4.0, "4×"),
         (8.0, "8×"),
-    ] {
-        let class = if times == 1.0 { "limit" } else { "grid" };
-        line(
-            &mut svg,
-            class,
-            (place(times), 50.0),
-            (place(times), height - 6.0),
-        );
-        text(&mut svg, "middle", (place(times), 44.0), label);
+    ];
+    for (times, label) in scale {
+        let (class, x) = (if times == 1.0 { "limit" } else { "grid" }, place(times));
+        svg += &line(class, [x, 50.0, x, height - 6.0]);
+        svg += &text("middle", x, 44.0, label);
     }
     for (row, target) in targets.iter().enumerate() {
         let y = 66.0 + row as f64 * ROW;
         let [lower, median, upper] = target.within.map(place);
-        text(&mut svg, "end", (LIMIT - 2.2 * TWICE, y), &target.name);
         let class = if target.ok { "ok" } else { "missed" };
         // A figure at its limit has a bar, too.
         let (from, to) = (median.min(LIMIT - 1.5), median.max(LIMIT + 1.5));
-        let _ = write!(
-            svg,
-            r#"<rect class="{class}" x="{from:.1}" y="{:.1}" width="{:.1}" height="11" rx="2"/>"#,
-            y - 10.0,
-            to - from
+        let (top, width) = (y - 10.0, to - from);
+        svg += &text("end", LIMIT - 2.2 * TWICE, y, &target.name);
+        svg += &format!(
+            r#"<rect class="{class}" x="{from:.1}" y="{top:.1}" width="{width:.1}" height="11" rx="2"/>"#
         );
-        line(&mut svg, "spread", (lower, y - 4.5), (upper, y - 4.5));
-        text(&mut svg, "start", (LIMIT + 3.7 * TWICE, y), &target.words);
+        svg += &line("spread", [lower, y - 4.5, upper, y - 4.5]);
+        svg += &text("start", LIMIT + 3.7 * TWICE, y, &target.words);
     }
     svg + "</svg>\n"
 }
@@ -228,19 +195,11 @@ fn open(title: &str, height: f64) -> String {
     )
 }
 
-fn line(svg: &mut String, class: &str, from: (f64, f64), to: (f64, f64)) {
-    let _ = write!(
-        svg,
-        r#"<line class="{class}" x1="{:.1}" y1="{:.1}" x2="{:.1}" y2="{:.1}"/>"#,
-        from.0, from.1, to.0, to.1
-    );
+fn line(class: &str, [x1, y1, x2, y2]: [f64; 4]) -> String {
+    format!(r#"<line class="{class}" x1="{x1:.1}" y1="{y1:.1}" x2="{x2:.1}" y2="{y2:.1}"/>"#)
 }
 
-fn text(svg: &mut String, anchor: &str, at: (f64, f64), words: &str) {
+fn text(anchor: &str, x: f64, y: f64, words: &str) -> String {
     let words = words.replace('&', "&amp;").replace('<', "&lt;");
-    let _ = write!(
-        svg,
-        r#"<text text-anchor="{anchor}" x="{:.1}" y="{:.1}">{words}</text>"#,
-        at.0, at.1
-    );
+    format!(r#"<text text-anchor="{anchor}" x="{x:.1}" y="{y:.1}">{words}</text>"#)
 }

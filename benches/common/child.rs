@@ -2,20 +2,27 @@
 
 use std::error::Error;
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::panic::{self, AssertUnwindSafe};
 use std::thread;
 use std::time::Duration;
 
+use rustix::io::retry_on_intr;
+use rustix::process::{
+    Pid, Signal, WaitOptions, WaitStatus, getpid, getppid, kill_process,
+    set_parent_process_death_signal, waitpid,
+};
+
 /// A forked process. Dropping it kills and reaps it. It also dies with its parent.
 #[derive(Debug)]
 pub(crate) struct Child {
-    pid: libc::pid_t,
+    pid: Pid,
     /// The connection to the child, whose part gets the other side. Closing it ends the
     /// child.
     pub(crate) control: UnixStream,
-    reaped: bool,
+    is_reaped: bool,
 }
 
 /// The result of a part.
@@ -25,32 +32,26 @@ impl Child {
     /// Starts a process that runs `part` and exits. The caller must be single-threaded: the
     /// child would inherit the locks of other threads.
     pub(crate) fn fork(part: impl FnOnce(UnixStream) -> Outcome) -> io::Result<Self> {
-        assert_eq!(
-            fs::read_dir("/proc/self/task")?.count(),
-            1,
-            "only a single-threaded process forks"
-        );
+        let threads = fs::read_dir("/proc/self/task")?.count();
+        assert_eq!(threads, 1, "only a single-threaded process forks");
         // Flushed, so that the child does not write it again. A failed write is ignored here.
         let _ = io::stdout().flush();
         let (control, own) = UnixStream::pair()?;
-        // SAFETY: as above.
-        let parent = unsafe { libc::getpid() };
+        let parent = getpid();
         // SAFETY: there is one thread, so the child is a complete process.
-        match unsafe { libc::fork() } {
-            -1 => Err(io::Error::last_os_error()),
-            0 => {
-                drop(control);
-                play(parent, own, part)
-            }
-            pid => Ok(Self {
-                pid,
-                control,
-                reaped: false,
-            }),
+        let pid = unsafe { libc::fork() };
+        if pid == 0 {
+            drop(control);
+            play(parent, own, part);
         }
+        Ok(Self {
+            pid: Pid::from_raw(pid.max(0)).ok_or_else(io::Error::last_os_error)?,
+            control,
+            is_reaped: false,
+        })
     }
 
-    pub(crate) fn pid(&self) -> libc::pid_t {
+    pub(crate) fn pid(&self) -> Pid {
         self.pid
     }
 
@@ -61,58 +62,58 @@ impl Child {
         Ok(after_name.is_some_and(|rest| rest.starts_with('S')))
     }
 
-    /// Waits until it exits; returns whether it succeeded.
-    pub(crate) fn wait(mut self) -> io::Result<bool> {
-        let _ = self.control.shutdown(std::net::Shutdown::Write);
-        let status = self.reap()?;
-        Ok(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0)
+    /// Waits for a byte from the child.
+    pub(crate) fn hear(&mut self) -> io::Result<()> {
+        self.control.read_exact(&mut [0])
     }
 
-    /// Waits until it exits, and panics if it failed.
-    pub(crate) fn succeed(self) -> io::Result<()> {
-        if self.wait()? {
-            Ok(())
-        } else {
-            Err(io::Error::other("a process of the bench failed"))
+    /// Waits for numbers from the child.
+    pub(crate) fn hear_numbers<const N: usize>(&mut self) -> io::Result<[f64; N]> {
+        let mut numbers = [0.0; N];
+        for number in &mut numbers {
+            let mut bytes = [0; 8];
+            self.control.read_exact(&mut bytes)?;
+            *number = f64::from_ne_bytes(bytes);
+        }
+        Ok(numbers)
+    }
+
+    /// Waits until it exits, and fails if it failed.
+    pub(crate) fn succeed(mut self) -> Outcome {
+        let _ = self.control.shutdown(Shutdown::Write);
+        match self.reap()?.exit_status() {
+            Some(0) => Ok(()),
+            _ => Err("a process of the bench failed".into()),
         }
     }
 
-    fn reap(&mut self) -> io::Result<libc::c_int> {
-        let mut status = 0;
-        loop {
-            // SAFETY: the status outlives the call.
-            let pid = unsafe { libc::waitpid(self.pid, &raw mut status, 0) };
-            if pid == self.pid {
-                self.reaped = true;
-                return Ok(status);
-            }
-            let error = io::Error::last_os_error();
-            if error.kind() != io::ErrorKind::Interrupted {
-                return Err(error);
-            }
-        }
+    fn reap(&mut self) -> io::Result<WaitStatus> {
+        let reaped = retry_on_intr(|| waitpid(Some(self.pid), WaitOptions::empty()))?;
+        let (_, status) = reaped.expect("it waits");
+        self.is_reaped = true;
+        Ok(status)
     }
 }
 
 impl Drop for Child {
     fn drop(&mut self) {
-        if !self.reaped {
-            // SAFETY: the child is not reaped yet, so the pid still belongs to it.
-            unsafe { libc::kill(self.pid, libc::SIGKILL) };
+        if !self.is_reaped {
+            let _ = kill_process(self.pid, Signal::KILL);
             let _ = self.reap();
         }
     }
 }
 
+/// The child's side of [`Child::hear_numbers`].
+pub(crate) fn tell_numbers(control: &mut UnixStream, numbers: &[f64]) -> io::Result<()> {
+    let mut numbers = numbers.iter();
+    numbers.try_for_each(|number| control.write_all(&number.to_ne_bytes()))
+}
+
 /// The child's code.
-fn play(parent: libc::pid_t, control: UnixStream, part: impl FnOnce(UnixStream) -> Outcome) -> ! {
-    // SAFETY: the call has no pointers.
-    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
-    // SAFETY: as above.
-    let orphan = unsafe { libc::getppid() } != parent;
-    let status = if orphan {
-        1
-    } else {
+fn play(parent: Pid, control: UnixStream, part: impl FnOnce(UnixStream) -> Outcome) -> ! {
+    let _ = set_parent_process_death_signal(Some(Signal::KILL));
+    let status = if getppid() == Some(parent) {
         // Values that a panic has interrupted are dropped unused.
         match panic::catch_unwind(AssertUnwindSafe(|| part(control))) {
             Ok(Ok(())) => 0,
@@ -125,6 +126,8 @@ fn play(parent: libc::pid_t, control: UnixStream, part: impl FnOnce(UnixStream) 
             }
             Err(_) => 101,
         }
+    } else {
+        1
     };
     let _ = io::stdout().flush();
     // SAFETY: this process has finished; exit handlers belong to the parent.

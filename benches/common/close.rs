@@ -1,21 +1,22 @@
 //! The close of an endpoint whose peer sleeps: how long the sleeper takes to notice.
 
 use std::error::Error;
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use quoit::{Consumer, PopError, RingOptions};
+use quoit::{Consumer, Observer, PopError, RingOptions};
+use rustix::time::{ClockId, clock_gettime};
 
-use super::child::{Child, Outcome};
+use super::child::{Child, Outcome, tell_numbers};
 use super::placement::{Placement, pin};
 use super::progress::Progress;
 use super::rings::Rings;
 use super::spread::Spread;
 
 /// A sleeper checks its peer after this time: a sleeper that returns earlier was woken.
-const LOOK: u64 = 100_000_000;
+const LOOK: f64 = 1e8;
 
 /// The results of the closes.
 #[derive(Debug)]
@@ -28,13 +29,6 @@ pub(crate) struct Closes {
     pub(crate) unclear: usize,
 }
 
-/// When a consumer called `pop`, and when that returned, in nanoseconds of the monotonic
-/// clock, which all processes share.
-struct Nap {
-    entered: u64,
-    returned: u64,
-}
-
 /// Drops a producer `count` times while the consumer sleeps.
 pub(crate) fn measure(
     rings: &Rings,
@@ -42,25 +36,25 @@ pub(crate) fn measure(
     count: usize,
     progress: &Progress,
 ) -> Result<Closes, Box<dyn Error>> {
-    const NAME: &str = "close";
     let options = RingOptions::new(1024);
-    let path = rings.path(NAME);
+    let path = rings.path("close");
     let ring = options.create::<u64>(&path)?;
+    let consumer = || -> Result<_, Box<dyn Error>> { Ok(Observer::open(&path)?.sample().consumer) };
     let mut sleeper = Child::fork(|control| {
         pin(placement.partner)?;
         sleep_and_report(options.open::<u64>(&path)?.consumer()?, control)
     })?;
     pin(placement.lead)?;
-    sleeper.control.read_exact(&mut [0])?;
+    sleeper.hear()?;
     let mut latencies = Vec::with_capacity(count);
     let (mut woken, mut unclear) = (0, 0);
     while latencies.len() < count {
         progress.show("closes", latencies.len(), count);
         let producer = ring.producer()?;
-        let before = rings.consumer(NAME)?.parks;
+        let before = consumer()?.parks;
         sleeper.control.write_all(&[0])?;
         let patience = Instant::now() + Duration::from_secs(10);
-        while !(rings.consumer_is_parked(NAME)? && sleeper.is_sleeping()?) {
+        while !(consumer()?.is_asleep && sleeper.is_sleeping()?) {
             if Instant::now() > patience {
                 return Err("the consumer does not sleep".into());
             }
@@ -68,17 +62,18 @@ pub(crate) fn measure(
         }
         let dropped = now();
         drop(producer);
-        let nap = read_nap(&mut sleeper.control)?;
-        if dropped >= nap.entered + LOOK / 2 {
+        // When the consumer called `pop`, and when that returned.
+        let [entered, returned] = sleeper.hear_numbers()?;
+        if dropped >= entered + LOOK / 2.0 {
             unclear += 1;
             if unclear > count {
                 return Err("this machine is too busy to close a ring in time".into());
             }
             continue;
         }
-        latencies.push(nap.returned.saturating_sub(dropped) as f64);
-        let one_sleep = rings.consumer(NAME)?.parks == before + 1;
-        woken += usize::from(one_sleep && nap.returned < nap.entered + LOOK);
+        latencies.push((returned - dropped).max(0.0));
+        let one_sleep = consumer()?.parks == before + 1;
+        woken += usize::from(one_sleep && returned < entered + LOOK);
     }
     progress.clear();
     sleeper.succeed()?;
@@ -92,41 +87,20 @@ pub(crate) fn measure(
 /// The consumer's code: one `pop` for each byte that it receives.
 fn sleep_and_report(mut consumer: Consumer<u64>, mut control: UnixStream) -> Outcome {
     control.write_all(&[0])?;
-    loop {
-        match control.read_exact(&mut [0]) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
-            Err(error) => return Err(error.into()),
-        }
+    while control.read(&mut [0])? == 1 {
         let entered = now();
         let answer = consumer.pop();
         let returned = now();
         if answer != Err(PopError::Abandoned) {
             return Err(format!("after the close the consumer received {answer:?}").into());
         }
-        control.write_all(&entered.to_ne_bytes())?;
-        control.write_all(&returned.to_ne_bytes())?;
+        tell_numbers(&mut control, &[entered, returned])?;
     }
+    Ok(())
 }
 
-fn read_nap(control: &mut UnixStream) -> io::Result<Nap> {
-    let mut word = || {
-        let mut bytes = [0; 8];
-        control.read_exact(&mut bytes)?;
-        Ok::<_, io::Error>(u64::from_ne_bytes(bytes))
-    };
-    Ok(Nap {
-        entered: word()?,
-        returned: word()?,
-    })
-}
-
-pub(crate) fn now() -> u64 {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: the time outlives the call, which cannot fail.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+/// Nanoseconds of the monotonic clock, which all processes share.
+pub(crate) fn now() -> f64 {
+    let time = clock_gettime(ClockId::Monotonic);
+    time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
 }

@@ -8,22 +8,23 @@
     reason = "bare words, to compare the ring's protocol with none"
 )]
 
-use std::fs::OpenOptions;
 use std::io;
+use std::num::NonZeroU32;
 use std::path::Path;
-use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use memmap2::MmapRaw;
+use rustix::thread::futex::{self, Flags, Wait, WaitFlags, WaitvFlags};
+use rustix::time::{ClockId, Timespec, clock_gettime};
 
+use super::exchange::Link;
 use super::interleaved::Side;
-use super::link::Link;
+use super::memory::{self, Memory};
 
-/// One endpoint of two words in shared memory, placed like a ring's.
+/// One endpoint of two words in shared memory.
 #[derive(Debug)]
 pub(crate) struct Futex {
-    map: MmapRaw,
+    memory: Memory,
     outgoing: usize,
     incoming: usize,
     /// The last message that was received.
@@ -32,24 +33,17 @@ pub(crate) struct Futex {
     patience: Option<Duration>,
 }
 
-/// The words are in two stripes, like the ring's sleep words.
-const WORDS: [usize; 2] = [0, 128];
-
 /// Creates the file; returns how each process opens its endpoint.
 pub(crate) fn wire(
     path: &Path,
     patience: Option<Duration>,
 ) -> io::Result<impl FnMut(Side) -> Futex + use<>> {
-    let mut options = OpenOptions::new();
-    let file = options.read(true).write(true).create_new(true).open(path)?;
-    file.set_len(4096)?;
-    Ok(move |side| {
-        let [outgoing, incoming] = match side {
-            Side::Lead => WORDS,
-            Side::Partner => [WORDS[1], WORDS[0]],
-        };
+    let file = memory::file(path, 4096)?;
+    Ok(move |side: Side| {
+        // In two stripes, like the ring's sleep words.
+        let [outgoing, incoming] = side.ways([0, 128]);
         Futex {
-            map: MmapRaw::map_raw(&file).expect("a page can be mapped"),
+            memory: Memory::of(&file),
             outgoing,
             incoming,
             last: 0,
@@ -58,29 +52,16 @@ pub(crate) fn wire(
     })
 }
 
-impl Futex {
-    #[inline(always)]
-    fn word(&self, offset: usize) -> &AtomicU32 {
-        // SAFETY: both offsets are within the page.
-        let word = unsafe { self.map.as_mut_ptr().add(offset) };
-        // SAFETY: the page outlives `self`, and every access to the word is atomic.
-        unsafe { AtomicU32::from_ptr(word.cast()) }
-    }
-}
-
 /// The message is the word, so it has four bytes. Two consecutive messages differ.
 impl Link for Futex {
     #[inline(always)]
     fn send(&mut self, message: u64) {
-        let word = self.word(self.outgoing);
-        word.store(message as u32, Ordering::Release);
-        // SAFETY: the word outlives the call.
-        unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE, 1) };
+        store_and_wake(self.memory.futex(self.outgoing), message);
     }
 
     #[inline(always)]
     fn receive(&mut self) -> u64 {
-        let word = self.word(self.incoming);
+        let word = self.memory.futex(self.incoming);
         loop {
             let message = word.load(Ordering::Acquire);
             if message != self.last {
@@ -88,20 +69,22 @@ impl Link for Futex {
                 return widen(message);
             }
             let until = self.patience.map(deadline);
-            // SAFETY: the word and the time, if any, outlive the call.
-            unsafe {
-                libc::syscall(
-                    libc::SYS_futex,
-                    word.as_ptr(),
-                    libc::FUTEX_WAIT_BITSET,
-                    message,
-                    until.as_ref().map_or(ptr::null(), ptr::from_ref),
-                    ptr::null::<u32>(),
-                    libc::FUTEX_BITSET_MATCH_ANY,
-                )
-            };
+            // It may also return because the word has changed, or at the deadline.
+            let _ = futex::wait_bitset(
+                word,
+                Flags::empty(),
+                message,
+                until.as_ref(),
+                NonZeroU32::MAX,
+            );
         }
     }
+}
+
+#[inline(always)]
+fn store_and_wake(word: &AtomicU32, message: u64) {
+    word.store(message as u32, Ordering::Release);
+    futex::wake(word, Flags::empty(), 1).expect("the word is mapped");
 }
 
 /// Maps the largest four-byte number to the message that ends a slice.
@@ -115,25 +98,16 @@ fn widen(message: u32) -> u64 {
 }
 
 /// The time after this duration, on the monotonic clock.
-fn deadline(patience: Duration) -> libc::timespec {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: the time outlives the call, which cannot fail.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
-    let nanos = time.tv_nsec as u128 + patience.as_nanos();
-    libc::timespec {
-        tv_sec: time.tv_sec + (nanos / 1_000_000_000) as i64,
-        tv_nsec: (nanos % 1_000_000_000) as libc::c_long,
-    }
+fn deadline(patience: Duration) -> Timespec {
+    let patience = Timespec::try_from(patience).expect("a short time");
+    clock_gettime(ClockId::Monotonic) + patience
 }
 
 /// One endpoint of many words in each direction, on all of which a receiver waits at once.
 /// This is the kernel's part of a `Select`. Each message uses the next word.
 #[derive(Debug)]
 pub(crate) struct Futexes {
-    map: MmapRaw,
+    memory: Memory,
     outgoing: usize,
     incoming: usize,
     sent: usize,
@@ -149,16 +123,11 @@ pub(crate) fn wire_many(
     path: &Path,
     count: usize,
 ) -> io::Result<impl FnMut(Side) -> Futexes + use<>> {
-    let mut options = OpenOptions::new();
-    let file = options.read(true).write(true).create_new(true).open(path)?;
-    file.set_len((2 * count * STRIDE) as u64)?;
-    Ok(move |side| {
-        let [outgoing, incoming] = match side {
-            Side::Lead => [0, count],
-            Side::Partner => [count, 0],
-        };
+    let file = memory::file(path, 2 * count * STRIDE)?;
+    Ok(move |side: Side| {
+        let [outgoing, incoming] = side.ways([0, count * STRIDE]);
         Futexes {
-            map: MmapRaw::map_raw(&file).expect("the pages can be mapped"),
+            memory: Memory::of(&file),
             outgoing,
             incoming,
             sent: 0,
@@ -170,29 +139,24 @@ pub(crate) fn wire_many(
 impl Futexes {
     #[inline(always)]
     fn word(&self, index: usize) -> &AtomicU32 {
-        // SAFETY: there are as many strides as words.
-        let word = unsafe { self.map.as_mut_ptr().add(index * STRIDE) };
-        // SAFETY: the pages outlive `self`, and every access to the word is atomic.
-        unsafe { AtomicU32::from_ptr(word.cast()) }
+        self.memory.futex(self.incoming + index * STRIDE)
     }
 
     /// The index of a word with a message, the next one's first.
     fn find(&self) -> Option<usize> {
         let (count, first) = (self.last.len(), self.sent);
         let mut indices = (first..count).chain(0..first);
-        indices.find(|&index| {
-            self.word(self.incoming + index).load(Ordering::Acquire) != self.last[index]
-        })
+        indices.find(|&index| self.word(index).load(Ordering::Acquire) != self.last[index])
     }
 }
 
 impl Link for Futexes {
     #[inline(always)]
     fn send(&mut self, message: u64) {
-        let word = self.word(self.outgoing + self.sent);
-        word.store(message as u32, Ordering::Release);
-        // SAFETY: the word outlives the call.
-        unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE, 1) };
+        store_and_wake(
+            self.memory.futex(self.outgoing + self.sent * STRIDE),
+            message,
+        );
         self.sent = (self.sent + 1) % self.last.len();
     }
 
@@ -200,29 +164,19 @@ impl Link for Futexes {
     fn receive(&mut self) -> u64 {
         loop {
             if let Some(index) = self.find() {
-                let message = self.word(self.incoming + index).load(Ordering::Acquire);
+                let message = self.word(index).load(Ordering::Acquire);
                 self.last[index] = message;
                 return widen(message);
             }
-            // SAFETY: all zero bytes are such entries.
-            let mut entries: [libc::futex_waitv; 128] = unsafe { std::mem::zeroed() };
+            let mut entries = [Wait::new(); 128];
             for (index, &last) in self.last.iter().enumerate() {
-                const FUTEX_32: u32 = 2;
                 entries[index].val = last.into();
-                entries[index].uaddr = self.word(self.incoming + index).as_ptr() as u64;
-                entries[index].flags = FUTEX_32;
+                entries[index].uaddr.ptr = self.word(index).as_ptr().cast();
+                entries[index].flags = WaitFlags::SIZE_U32;
             }
-            // SAFETY: the entries and their words outlive the call.
-            unsafe {
-                libc::syscall(
-                    libc::SYS_futex_waitv,
-                    entries.as_ptr(),
-                    self.last.len(),
-                    0,
-                    ptr::null::<libc::timespec>(),
-                    libc::CLOCK_MONOTONIC,
-                )
-            };
+            let entries = &entries[..self.last.len()];
+            // It may also return because a word has changed.
+            let _ = futex::waitv(entries, WaitvFlags::empty(), None, ClockId::Monotonic);
         }
     }
 }

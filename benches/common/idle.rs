@@ -1,11 +1,12 @@
 //! An idle endpoint that sleeps: how often it wakes up, and how much CPU time it uses.
 
 use std::error::Error;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use quoit::{DoorbellKind, PopError, Producer, RingOptions};
+use quoit::{DoorbellKind, Observer, PopError, Producer, RingOptions};
+use rustix::process::Pid;
 
 use super::child::Child;
 use super::placement::pin;
@@ -13,43 +14,28 @@ use super::progress::Progress;
 use super::rings::Rings;
 use super::switches;
 
-/// The measurements of an idle consumer.
+/// The measurements of an idle consumer: totals, or their difference.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Idle {
     pub(crate) seconds: f64,
     /// Voluntary context switches, counted by the kernel.
-    pub(crate) switches: u64,
+    pub(crate) switches: f64,
     /// Sleeps, counted in the ring.
-    pub(crate) parks: u64,
+    pub(crate) parks: f64,
     pub(crate) cpu_seconds: f64,
-}
-
-impl Idle {
-    pub(crate) fn switches_per_second(&self) -> f64 {
-        self.switches as f64 / self.seconds
-    }
-
-    pub(crate) fn parks_per_second(&self) -> f64 {
-        self.parks as f64 / self.seconds
-    }
-
-    pub(crate) fn cpu_percent(&self) -> f64 {
-        self.cpu_seconds / self.seconds * 100.0
-    }
 }
 
 /// A consumer in `pop`, and a producer that sends nothing.
 struct Pair {
-    name: String,
+    ring: Observer,
     consumer: Child,
     producer: Producer<u64>,
 }
 
 impl Pair {
     fn start(rings: &Rings, doorbell: DoorbellKind, cpu: usize) -> Result<Self, Box<dyn Error>> {
-        let name = format!("idle {doorbell:?}");
         let options = RingOptions::new(1024).doorbell(doorbell);
-        let path = rings.path(&name);
+        let path = rings.path(&format!("idle {doorbell:?}"));
         let mut consumer = Child::fork(|mut control| {
             pin(cpu)?;
             let mut consumer = options.open_or_create::<u64>(&path)?.consumer()?;
@@ -59,27 +45,21 @@ impl Pair {
                 other => Err(format!("the idle consumer returned {other:?}").into()),
             }
         })?;
-        consumer.control.read_exact(&mut [0])?;
-        let producer = options.open_or_create::<u64>(&path)?.producer()?;
+        consumer.hear()?;
         Ok(Self {
-            name,
+            ring: Observer::open(&path)?,
             consumer,
-            producer,
+            producer: options.open::<u64>(&path)?.producer()?,
         })
     }
 
-    fn look(&self, rings: &Rings, since: Instant) -> io::Result<Idle> {
+    fn look(&self, since: Instant) -> Result<Idle, Box<dyn Error>> {
         Ok(Idle {
             seconds: since.elapsed().as_secs_f64(),
-            switches: switches::voluntary(self.consumer.pid())?,
-            parks: rings.consumer(&self.name)?.parks,
+            switches: switches::voluntary(self.consumer.pid())? as f64,
+            parks: self.ring.sample().consumer.parks as f64,
             cpu_seconds: cpu_seconds(self.consumer.pid())?,
         })
-    }
-
-    fn end(self) -> io::Result<()> {
-        drop(self.producer);
-        self.consumer.succeed()
     }
 }
 
@@ -96,10 +76,7 @@ pub(crate) fn measure(
     // Until the consumers sleep.
     thread::sleep(Duration::from_millis(300));
     let begin = Instant::now();
-    let look = || -> io::Result<Vec<Idle>> {
-        let looks = pairs.iter().map(|pair| pair.look(rings, begin));
-        looks.collect()
-    };
+    let look = || -> Result<Vec<_>, _> { pairs.iter().map(|pair| pair.look(begin)).collect() };
     let before = look()?;
     let total = length.as_secs() as usize;
     while begin.elapsed() < length {
@@ -108,8 +85,12 @@ pub(crate) fn measure(
     }
     let after = look()?;
     progress.clear();
-    for pair in pairs {
-        pair.end()?;
+    for Pair {
+        consumer, producer, ..
+    } in pairs
+    {
+        drop(producer);
+        consumer.succeed()?;
     }
     let difference = |(before, after): (&Idle, &Idle)| Idle {
         seconds: after.seconds - before.seconds,
@@ -121,20 +102,19 @@ pub(crate) fn measure(
 }
 
 /// The CPU time of another process.
-pub(crate) fn cpu_seconds(pid: libc::pid_t) -> io::Result<f64> {
-    let mut clock = 0;
+fn cpu_seconds(process: Pid) -> io::Result<f64> {
+    let (mut clock, mut time) = (
+        0,
+        libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        },
+    );
     // SAFETY: the clock's number outlives the call.
-    let error = unsafe { libc::clock_getcpuclockid(pid, &raw mut clock) };
-    if error != 0 {
-        return Err(io::Error::from_raw_os_error(error));
-    }
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
+    let unknown = unsafe { libc::clock_getcpuclockid(process.as_raw_pid(), &raw mut clock) };
     // SAFETY: the time outlives the call.
-    if unsafe { libc::clock_gettime(clock, &raw mut time) } != 0 {
-        return Err(io::Error::last_os_error());
+    if unknown != 0 || unsafe { libc::clock_gettime(clock, &raw mut time) } != 0 {
+        return Err(io::Error::other("the process has no clock"));
     }
     Ok(time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9)
 }

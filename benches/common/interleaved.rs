@@ -12,6 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
+use rustix::process::{Pid, Signal, getpid, kill_process};
 use serde_json::{Value, json};
 
 use super::child::{Child, Outcome};
@@ -27,18 +28,31 @@ pub(crate) enum Side {
     Partner,
 }
 
+impl Side {
+    /// What this process sends with and receives with, of what the lead does.
+    pub(crate) fn ways<T>(self, [out, back]: [T; 2]) -> [T; 2] {
+        match self {
+            Self::Lead => [out, back],
+            Self::Partner => [back, out],
+        }
+    }
+}
+
 /// A variant: something to measure, in two processes or threads.
 pub(crate) trait Variant {
     fn name(&self) -> &str;
     /// Takes this process's endpoint and leaves the other one to the partner.
-    fn open(&mut self, side: Side);
+    fn open(&mut self, _side: Side) {}
     /// Prepares a slice; the partner does the same.
-    fn prepare(&mut self);
+    fn prepare(&mut self) {}
     /// The lead's part of one slice: the nanoseconds of each batch.
     fn lead(&mut self, plan: &Plan) -> Histogram<u64>;
     /// The partner's part of one slice.
-    fn follow(&mut self);
+    fn follow(&mut self) {}
 }
+
+/// The variants of a comparison.
+pub(crate) type Variants = Vec<Box<dyn Variant>>;
 
 /// The plan of a comparison.
 #[derive(Debug, Clone, Copy)]
@@ -73,9 +87,9 @@ pub(crate) fn nanos() -> Histogram<u64> {
 }
 
 /// The measurements of one variant.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Score {
-    pub(crate) name: String,
+    name: String,
     batch: f64,
     /// Nanoseconds per operation in each slice: the median of its batches.
     slices: Vec<f64>,
@@ -91,22 +105,33 @@ impl Score {
         Spread::of(self.slices.iter().copied()).median
     }
 
-    /// The number of measured operations.
-    pub(crate) fn operations(&self) -> u64 {
-        self.batches.len() * self.batch as u64
-    }
-
-    /// Percentiles in nanoseconds, with finer steps towards the slowest.
-    fn percentiles(&self) -> Value {
-        let steps = self.batches.iter_quantiles(5);
-        let point = |share: f64, nanos: u64| json!([share * 100.0, nanos]);
-        steps
-            .map(|step| point(step.quantile_iterated_to(), step.value_iterated_to()))
-            .collect()
-    }
-
     fn quantile(&self, share: f64) -> f64 {
         self.batches.value_at_quantile(share) as f64 / self.batch
+    }
+
+    fn json(&self) -> Value {
+        let mut value = json!({
+            "nanoseconds": self.nanos(),
+            "operations": self.batches.len() * self.batch as u64,
+            "batch": self.batch,
+            "p50": self.quantile(0.5),
+            "p99": self.quantile(0.99),
+            "p999": self.quantile(0.999),
+            "slices": self.slices,
+            "means": self.means,
+        });
+        if self.batch == 1.0 {
+            // With finer steps towards the slowest.
+            let steps = self.batches.iter_quantiles(5);
+            let points = steps.map(|step| {
+                json!([
+                    step.quantile_iterated_to() * 100.0,
+                    step.value_iterated_to()
+                ])
+            });
+            value["percentiles"] = points.collect();
+        }
+        value
     }
 }
 
@@ -116,9 +141,9 @@ const FAR: f64 = 200.0;
 pub(crate) const DISTURBED: f64 = 100.0;
 
 /// The measurements of all variants.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Scores {
-    title: String,
+    pub(crate) title: String,
     scores: Vec<Score>,
     /// Involuntary context switches per second of the two processes: how busy the machine
     /// was with other work. `None` on one processor, where the two preempt each other.
@@ -126,14 +151,6 @@ pub(crate) struct Scores {
 }
 
 impl Scores {
-    /// On one processor the two preempt each other, so the count has no meaning.
-    fn on(mut self, placement: Placement) -> Self {
-        self.preempted = self
-            .preempted
-            .filter(|_| placement.lead != placement.partner);
-        self
-    }
-
     pub(crate) fn of(&self, name: &str) -> &Score {
         let score = self.scores.iter().find(|score| score.name == name);
         score.unwrap_or_else(|| panic!("there is no variant {name}"))
@@ -171,23 +188,14 @@ impl Scores {
     }
 
     fn only(&self, is_there: impl Fn(usize) -> bool) -> Self {
-        let pick = |slices: &[f64]| {
-            let rounds = slices.iter().enumerate();
-            let there = rounds.filter(|(round, _)| is_there(*round));
-            there.map(|(_, &slice)| slice).collect()
-        };
-        let scores = self.scores.iter().map(|score| Score {
-            name: score.name.clone(),
-            batch: score.batch,
-            slices: pick(&score.slices),
-            means: pick(&score.means),
-            batches: score.batches.clone(),
-        });
-        Self {
-            title: self.title.clone(),
-            scores: scores.collect(),
-            preempted: self.preempted,
+        let mut scores = self.clone();
+        for score in &mut scores.scores {
+            for slices in [&mut score.slices, &mut score.means] {
+                let mut rounds = 0..;
+                slices.retain(|_| rounds.next().is_some_and(&is_there));
+            }
         }
+        scores
     }
 
     pub(crate) fn rounds(&self) -> usize {
@@ -231,153 +239,138 @@ impl Scores {
     }
 
     pub(crate) fn json(&self) -> Value {
-        let scores = self.scores.iter().map(|score| {
-            let value = json!({
-                "nanoseconds": score.nanos(),
-                "operations": score.operations(),
-                "batch": score.batch,
-                "p50": score.quantile(0.5),
-                "p99": score.quantile(0.99),
-                "p999": score.quantile(0.999),
-                "slices": score.slices,
-                "means": score.means,
-            });
-            let mut value = value;
-            if score.batch == 1.0 {
-                value["percentiles"] = score.percentiles();
-            }
-            (score.name.clone(), value)
-        });
+        let variants = self
+            .scores
+            .iter()
+            .map(|score| (score.name.clone(), score.json()));
         let order: Vec<&str> = self.scores.iter().map(|score| &*score.name).collect();
         json!({
             "title": self.title,
             "preempted_per_second": self.preempted,
             "order": order,
-            "variants": Value::Object(scores.collect()),
+            "variants": Value::Object(variants.collect()),
         })
     }
 }
 
 /// Ends a process whose partner has failed: it would wait forever.
-struct Alarm {
-    lead: libc::pid_t,
-}
+struct Alarm(Pid);
 
 impl Drop for Alarm {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            // SAFETY: the call has no pointers. The lead is alive: this process dies with
-            // it.
-            unsafe { libc::kill(self.lead, libc::SIGKILL) };
+        if thread::panicking() {
+            let _ = kill_process(self.0, Signal::KILL);
         }
     }
 }
 
-/// Measures the variants in interleaved slices, the lead and its partner on these processors.
-pub(crate) fn run(
-    title: &str,
-    placement: Placement,
-    plan: &Plan,
-    mut variants: Vec<Box<dyn Variant>>,
-    progress: &Progress,
-) -> Result<Scores, Box<dyn Error>> {
-    // SAFETY: the call has no pointers.
-    let lead = unsafe { libc::getpid() };
-    let mut partner = Child::fork(|control| {
-        let _alarm = Alarm { lead };
-        follow(placement.partner, control, &mut variants)
-    })?;
-    let tasks = [lead, partner.pid()];
-    pin(placement.lead)?;
-    let scores = rounds(title, plan, variants, &mut partner.control, tasks, progress)?;
-    partner.succeed()?;
-    Ok(scores.on(placement))
+/// What is compared, and how.
+#[derive(Clone, Copy)]
+pub(crate) struct Contest<'a> {
+    pub(crate) title: &'a str,
+    pub(crate) placement: Placement,
+    pub(crate) plan: Plan,
+    pub(crate) progress: &'a Progress,
 }
 
-/// The same as [`run`] with a thread as the partner, for variants that work in one process
-/// only. Each of the two threads builds its own variants.
-pub(crate) fn run_in_threads(
-    title: &str,
-    placement: Placement,
-    plan: &Plan,
-    make: impl Fn() -> Vec<Box<dyn Variant>> + Sync,
-    progress: &Progress,
-) -> Result<Scores, Box<dyn Error>> {
-    // SAFETY: the call has no pointers.
-    let lead = unsafe { libc::getpid() };
-    let (mut control, partners) = UnixStream::pair()?;
-    let (tell, told) = mpsc::channel();
-    let make = &make;
-    thread::scope(|scope| {
-        scope.spawn(move || {
-            let _alarm = Alarm { lead };
-            // SAFETY: the call has no pointers.
-            tell.send(unsafe { libc::gettid() })
-                .expect("the lead joins it");
-            let followed = follow(placement.partner, partners, &mut make());
-            followed.expect("the lead waits");
-        });
-        let tasks = [lead, told.recv()?];
-        pin(placement.lead)?;
-        let scores = rounds(title, plan, make(), &mut control, tasks, progress)?;
-        drop(control);
-        Ok(scores.on(placement))
-    })
-}
-
-/// The lead's code. Counts the involuntary context switches of both tasks.
-fn rounds(
-    title: &str,
-    plan: &Plan,
-    mut variants: Vec<Box<dyn Variant>>,
-    control: &mut UnixStream,
-    tasks: [libc::pid_t; 2],
-    progress: &Progress,
-) -> Result<Scores, Box<dyn Error>> {
-    for variant in &mut variants {
-        variant.open(Side::Lead);
+impl Contest<'_> {
+    /// Measures the variants in interleaved slices, the lead and its partner on the two
+    /// processors.
+    pub(crate) fn in_processes(&self, mut variants: Variants) -> Result<Scores, Box<dyn Error>> {
+        let lead = getpid();
+        let mut partner = Child::fork(|control| {
+            let _alarm = Alarm(lead);
+            follow(self.placement.partner, control, &mut variants)
+        })?;
+        let tasks = [lead, partner.pid()];
+        pin(self.placement.lead)?;
+        let scores = self.rounds(variants, &mut partner.control, tasks)?;
+        partner.succeed()?;
+        Ok(scores)
     }
-    let mut scores: Vec<Score> = variants
-        .iter()
-        .map(|variant| Score {
-            name: variant.name().to_owned(),
+
+    /// The same with a thread as the partner, for variants that work in one process
+    /// only. Each of the two threads builds its own variants.
+    pub(crate) fn in_threads(
+        &self,
+        make: impl Fn() -> Variants + Sync,
+    ) -> Result<Scores, Box<dyn Error>> {
+        let lead = getpid();
+        let (mut control, partners) = UnixStream::pair()?;
+        let (tell, told) = mpsc::channel();
+        let (make, cpu) = (&make, self.placement.partner);
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                let _alarm = Alarm(lead);
+                tell.send(rustix::thread::gettid())
+                    .expect("the lead joins it");
+                follow(cpu, partners, &mut make()).expect("the lead waits");
+            });
+            let tasks = [lead, told.recv()?];
+            pin(self.placement.lead)?;
+            let scores = self.rounds(make(), &mut control, tasks)?;
+            drop(control);
+            Ok(scores)
+        })
+    }
+
+    /// The lead's code. Counts the involuntary context switches of both tasks.
+    fn rounds(
+        &self,
+        mut variants: Variants,
+        control: &mut UnixStream,
+        tasks: [Pid; 2],
+    ) -> Result<Scores, Box<dyn Error>> {
+        let Self {
+            title,
+            placement,
+            plan,
+            progress,
+        } = self;
+        for variant in &mut variants {
+            variant.open(Side::Lead);
+        }
+        let score = |name: &str| Score {
+            name: name.to_owned(),
             batch: plan.batch as f64,
             slices: Vec::with_capacity(plan.rounds),
             means: Vec::with_capacity(plan.rounds),
             batches: nanos(),
-        })
-        .collect();
-    let count = variants.len();
-    let preempted = || -> io::Result<u64> {
-        Ok(switches::involuntary(tasks[0])? + switches::involuntary(tasks[1])?)
-    };
-    let (begin, before) = (Instant::now(), preempted()?);
-    // The first round is an additional warm-up, and is dropped.
-    for round in 0..=plan.rounds {
-        progress.show(title, round, plan.rounds);
-        for turn in 0..count {
-            let index = (round + turn) % count;
-            control.write_all(&[index as u8])?;
-            control.read_exact(&mut [0])?;
-            variants[index].prepare();
-            control.write_all(&[0])?;
-            let batches = variants[index].lead(plan);
-            control.read_exact(&mut [0])?;
-            if round > 0 {
-                let median = batches.value_at_quantile(0.5) as f64;
-                scores[index].slices.push(median / plan.batch as f64);
-                scores[index].means.push(batches.mean() / plan.batch as f64);
-                scores[index].batches.add(&batches)?;
+        };
+        let scores = variants.iter().map(|variant| score(variant.name()));
+        let mut scores: Vec<Score> = scores.collect();
+        let count = variants.len();
+        let preempted = || -> io::Result<u64> {
+            Ok(switches::involuntary(tasks[0])? + switches::involuntary(tasks[1])?)
+        };
+        let (begin, before) = (Instant::now(), preempted()?);
+        // The first round is an additional warm-up, and is dropped.
+        for round in 0..=plan.rounds {
+            progress.show(title, round, plan.rounds);
+            for turn in 0..count {
+                let index = (round + turn) % count;
+                control.write_all(&[index as u8])?;
+                control.read_exact(&mut [0])?;
+                variants[index].prepare();
+                control.write_all(&[0])?;
+                let batches = variants[index].lead(plan);
+                control.read_exact(&mut [0])?;
+                if round > 0 {
+                    let median = batches.value_at_quantile(0.5) as f64;
+                    scores[index].slices.push(median / plan.batch as f64);
+                    scores[index].means.push(batches.mean() / plan.batch as f64);
+                    scores[index].batches.add(&batches)?;
+                }
             }
         }
+        let preempted = (preempted()? - before) as f64 / begin.elapsed().as_secs_f64();
+        progress.clear();
+        Ok(Scores {
+            title: (*title).to_owned(),
+            scores,
+            preempted: (placement.lead != placement.partner).then_some(preempted),
+        })
     }
-    let preempted = (preempted()? - before) as f64 / begin.elapsed().as_secs_f64();
-    progress.clear();
-    Ok(Scores {
-        title: title.to_owned(),
-        scores,
-        preempted: Some(preempted),
-    })
 }
 
 /// The partner's code: one slice for each number that it receives.

@@ -1,23 +1,19 @@
 //! The mechanisms that carry messages between two processes: those of the system, and
 //! quoit. Each has the reasons for what it cannot carry.
 
-use std::ffi::CString;
-use std::fs;
-use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
+use std::{fs, io};
 
 use clap::ValueEnum;
 use quoit::{DoorbellKind, RingOptions, WaitStrategy};
+use rustix::fs::statfs;
 
-use super::calls::Calls;
-use super::delivery::Delivery;
+use super::exchange::{self, Exchange, Link};
 use super::interleaved::{Side, Variant};
-use super::link::{Link, RoundTrip};
 use super::message::{Carrier, numbered};
 use super::rings::Rings;
-use super::{eventfd, message_queue, signals, slot, sockets};
+use super::{calls, eventfd, message_queue, signals, slot, sockets};
 
 pub(crate) const PIPE: &str = "pipe";
 pub(crate) const FIFO: &str = "FIFO";
@@ -62,45 +58,42 @@ impl Task {
 }
 
 /// A mechanism for a task, or why there is none.
-pub(crate) struct Entry {
-    pub(crate) name: &'static str,
-    pub(crate) variant: Result<Box<dyn Variant>, String>,
-}
+type Entry = (&'static str, Result<Box<dyn Variant>, String>);
 
-/// All mechanisms for a task with messages of `SIZE` bytes. The rings are in shared memory,
-/// and one is on a disk.
-pub(crate) fn all<const SIZE: usize>(task: Task, memory: &Path, disk: &Path) -> Vec<Entry> {
-    let mut roster = Roster::<SIZE> {
-        task,
-        entries: Vec::new(),
-    };
+/// The mechanisms for a task with messages of `SIZE` bytes, or really all of them. The rings are in
+/// shared memory, and one is on a disk.
+pub(crate) fn find<const SIZE: usize>(
+    task: Task,
+    all: bool,
+    memory: &Path,
+    disk: &Path,
+) -> Vec<Entry> {
+    let entries = Vec::new();
+    let mut roster = Roster::<SIZE> { task, entries };
     let streams = |reason: &str| (task == Task::Streams).then(|| reason.to_owned());
     let above = |limit, reason: String| (SIZE > limit).then_some(reason);
-    let file = |name| memory.join(roster_name::<SIZE>(task, name));
+    let file = |name| memory.join(format!("{}-{name}", task.figure(SIZE)));
 
     roster.carrier(PIPE, None, sockets::pipes);
-    roster.carrier(FIFO, None, || sockets::fifos(&file(FIFO)));
     roster.carrier(UNIX, None, sockets::unix);
-    roster.carrier(UNIX_DATAGRAM, None, sockets::unix_datagrams);
     roster.carrier(TCP, None, sockets::tcp);
     let too_long = format!("a datagram holds {LONGEST_DATAGRAM} bytes at most");
     let lossy = streams("drops datagrams that the receiver has no room for");
-    roster.carrier(
-        UDP,
-        lossy.or(above(LONGEST_DATAGRAM, too_long)),
-        sockets::udp,
-    );
-    let limit = longest_queued();
-    let too_long = format!("msgsize_max is {limit} bytes here");
-    roster.carrier(MESSAGE_QUEUE, above(limit, too_long), || {
-        message_queue::wire(SIZE)
-    });
-    roster.carrier(SLOT, None, || slot::wire(&file(SLOT), SIZE));
-    let sum = streams("adds unread numbers up");
-    let number = above(8, "carries a number of 8 bytes".to_owned());
-    roster.link(EVENTFD, sum.or(number.clone()), eventfd::wire);
-    let full = streams("a full queue is an error, not a wait");
-    roster.link(SIGNAL, full.or(number), signals::wire);
+    let obstacle = lossy.or(above(LONGEST_DATAGRAM, too_long));
+    roster.carrier(UDP, obstacle, sockets::udp);
+    if all {
+        roster.carrier(FIFO, None, || sockets::fifos(&file(FIFO)));
+        roster.carrier(UNIX_DATAGRAM, None, sockets::unix_datagrams);
+        let limit = longest_queued();
+        let too_long = above(limit, format!("msgsize_max is {limit} bytes here"));
+        roster.carrier(MESSAGE_QUEUE, too_long, || message_queue::wire(SIZE));
+        roster.carrier(SLOT, None, || slot::wire(&file(SLOT), SIZE));
+        let number = above(8, "carries a number of 8 bytes".to_owned());
+        let sum = streams("adds unread numbers up").or(number.clone());
+        roster.link(EVENTFD, sum, eventfd::wire);
+        let full = streams("a full queue is an error, not a wait").or(number);
+        roster.link(SIGNAL, full, signals::wire);
+    }
 
     let capacity = match SIZE {
         8 => 1024,
@@ -110,16 +103,15 @@ pub(crate) fn all<const SIZE: usize>(task: Task, memory: &Path, disk: &Path) -> 
     let spinning = options.clone().wait_strategy(WaitStrategy::Spin);
     let parked = options.spin(Duration::ZERO);
     let semaphore = parked.clone().doorbell(DoorbellKind::Semaphore);
-    let [memory_rings, disk_rings] = [memory, disk].map(Rings::new);
-    roster.ring(SPINNING, None, &memory_rings, &spinning);
-    roster.ring(PARKED, None, &memory_rings, &parked);
-    roster.ring(SEMAPHORE, None, &memory_rings, &semaphore);
+    roster.ring(SPINNING, None, memory, &spinning);
+    roster.ring(PARKED, None, memory, &parked);
+    roster.ring(SEMAPHORE, None, memory, &semaphore);
     let no_disk = is_in_memory(disk).then(|| "is in memory: use --disk".to_owned());
-    roster.ring(FILE, no_disk, &disk_rings, &spinning);
-    roster.enter(CALL, streams("a call is a round trip"), || {
-        let ends = memory_rings.link(&roster_name::<SIZE>(task, CALL), &spinning);
-        Ok(Box::new(Calls::<SIZE>::new(CALL, ends)))
-    });
+    roster.ring(FILE, no_disk, disk, &spinning);
+    let name = format!("{}-{CALL}", task.figure(SIZE));
+    let rings = Rings::new(memory).link(&name, &spinning);
+    let calls = || Ok(calls::wire::<SIZE>(rings));
+    roster.link(CALL, streams("a call is a round trip"), calls);
     roster.entries
 }
 
@@ -128,39 +120,24 @@ struct Roster<const SIZE: usize> {
     entries: Vec<Entry>,
 }
 
-/// The name that distinguishes an entry in a directory.
-fn roster_name<const SIZE: usize>(task: Task, name: &str) -> String {
-    format!("{}-{name}", task.figure(SIZE))
-}
-
 impl<const SIZE: usize> Roster<SIZE> {
-    fn enter(
-        &mut self,
-        name: &'static str,
-        obstacle: Option<String>,
-        make: impl FnOnce() -> io::Result<Box<dyn Variant>>,
-    ) {
-        let variant = match obstacle {
-            Some(reason) => Err(reason),
-            None => make().map_err(|error| error.to_string()),
-        };
-        self.entries.push(Entry { name, variant });
-    }
-
     fn link<L: Link + 'static, O: FnMut(Side) -> L + 'static>(
         &mut self,
         name: &'static str,
         obstacle: Option<String>,
         wire: impl FnOnce() -> io::Result<O>,
     ) {
-        let task = self.task;
-        self.enter(name, obstacle, || {
-            let open = wire()?;
-            Ok(match task {
-                Task::Trips => Box::new(RoundTrip::new(name, open)),
-                Task::Streams => Box::new(Delivery::new(name, open)),
-            })
-        });
+        let task = match self.task {
+            Task::Trips => exchange::Task::RoundTrip,
+            Task::Streams => exchange::Task::Delivery,
+        };
+        let variant = match obstacle {
+            Some(reason) => Err(reason),
+            None => wire().map_err(|error| error.to_string()),
+        };
+        let variant =
+            variant.map(|open| -> Box<dyn Variant> { Box::new(Exchange::new(task, name, open)) });
+        self.entries.push((name, variant));
     }
 
     fn carrier<C: Carrier + 'static, O: FnMut(Side) -> C + 'static>(
@@ -177,14 +154,16 @@ impl<const SIZE: usize> Roster<SIZE> {
         &mut self,
         name: &'static str,
         obstacle: Option<String>,
-        rings: &Rings,
+        directory: &Path,
         options: &RingOptions,
     ) {
-        let file = roster_name::<SIZE>(self.task, name);
-        if SIZE == 8 {
-            self.link(name, obstacle, || Ok(rings.link::<u64>(&file, options)));
-        } else {
-            self.carrier(name, obstacle, || Ok(rings.link::<[u8]>(&file, options)));
+        let (rings, file) = (
+            Rings::new(directory),
+            format!("{}-{name}", self.task.figure(SIZE)),
+        );
+        match SIZE {
+            8 => self.link(name, obstacle, || Ok(rings.link::<u64>(&file, options))),
+            _ => self.carrier(name, obstacle, || Ok(rings.link::<[u8]>(&file, options))),
         }
     }
 }
@@ -198,12 +177,5 @@ fn longest_queued() -> usize {
 
 /// Whether a directory is not on a disk.
 fn is_in_memory(directory: &Path) -> bool {
-    let Ok(directory) = CString::new(directory.as_os_str().as_bytes()) else {
-        return false;
-    };
-    // SAFETY: all zero bytes are a valid answer, which the call fills.
-    let mut system: libc::statfs = unsafe { std::mem::zeroed() };
-    // SAFETY: the path and the answer outlive the call.
-    let error = unsafe { libc::statfs(directory.as_ptr(), &raw mut system) };
-    error == 0 && system.f_type as i64 == libc::TMPFS_MAGIC
+    statfs(directory).is_ok_and(|system| system.f_type == libc::TMPFS_MAGIC)
 }

@@ -1,7 +1,7 @@
 //! Numbers as messages of several bytes, for transports of bytes.
 
+use super::exchange::Link;
 use super::interleaved::Side;
-use super::link::Link;
 
 /// One process's endpoint of a transport of whole messages in both directions.
 pub(crate) trait Carrier {
@@ -46,7 +46,7 @@ impl<C: Carrier, const SIZE: usize> Link for Numbered<C, SIZE> {
 
 /// Writes the number to the beginning and the end of a message.
 #[inline(always)]
-pub(super) fn stamp(message: &mut [u8], number: u64) {
+pub(crate) fn stamp(message: &mut [u8], number: u64) {
     let number = number.to_le_bytes();
     message[..8].copy_from_slice(&number);
     let tail = message.len() - 8;
@@ -55,7 +55,7 @@ pub(super) fn stamp(message: &mut [u8], number: u64) {
 
 /// The number of a message, which must be whole.
 #[inline(always)]
-pub(super) fn number(message: &[u8]) -> u64 {
+pub(crate) fn number(message: &[u8]) -> u64 {
     let (head, tail) = (message.first_chunk(), message.last_chunk());
     assert_eq!(head, tail, "a message arrives whole");
     u64::from_le_bytes(*head.expect("a number fits into every message"))

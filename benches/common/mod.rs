@@ -7,22 +7,21 @@
 #![allow(dead_code, reason = "each bench uses its own part of this")]
 
 pub(crate) mod bare;
-pub(crate) mod batches;
-pub(crate) mod blocked_signals;
+pub(crate) mod bench;
 pub(crate) mod calls;
 pub(crate) mod chart;
 pub(crate) mod child;
 pub(crate) mod close;
-pub(crate) mod comparison;
-pub(crate) mod delivery;
+pub(crate) mod ends;
 pub(crate) mod eventfd;
+pub(crate) mod exchange;
 pub(crate) mod futex;
 pub(crate) mod idle;
 pub(crate) mod interleaved;
-pub(crate) mod link;
 pub(crate) mod machine;
 pub(crate) mod mechanisms;
 pub(crate) mod memcpy;
+pub(crate) mod memory;
 pub(crate) mod message;
 pub(crate) mod message_queue;
 pub(crate) mod numbers;

@@ -7,97 +7,22 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::mechanisms::{
-    CALL, FILE, PARKED, PIPE, SEMAPHORE, SIGNAL, SLOT, SPINNING, TCP, Task, UDP, UNIX,
-};
+use super::mechanisms::Task;
 use super::page;
 use super::spread::show_nanos;
 
-/// A common mechanism, and its quoit equivalent.
-struct Row {
-    mechanism: &'static str,
-    module: &'static str,
-    example: &'static str,
-    /// The measured names: the mechanism alone, quoit spinning, and quoit parked.
-    plain: Option<&'static str>,
-    spinning: Option<&'static str>,
-    parked: Option<&'static str>,
-}
-
-const ROWS: [Row; 9] = [
-    Row {
-        mechanism: "pipe",
-        module: "`FrameProducer::writer`, `FrameConsumer::reader`: `Write` and `Read`",
-        example: "`pipe`",
-        plain: Some(PIPE),
-        spinning: Some(SPINNING),
-        parked: Some(PARKED),
-    },
-    Row {
-        mechanism: "shared memory",
-        module: "the ring itself",
-        example: "`producer`, `consumer`",
-        plain: Some(SLOT),
-        spinning: Some(SPINNING),
-        parked: Some(PARKED),
-    },
-    Row {
-        mechanism: "semaphore",
-        module: "`DoorbellKind::Semaphore`",
-        example: "`doorbells`",
-        plain: Some(SLOT),
-        spinning: None,
-        parked: Some(SEMAPHORE),
-    },
-    Row {
-        mechanism: "Unix socket",
-        module: "`quoit::handoff` sends a ring over it, which then replaces it",
-        example: "`demo`, `workers`",
-        plain: Some(UNIX),
-        spinning: Some(SPINNING),
-        parked: Some(PARKED),
-    },
-    Row {
-        mechanism: "TCP",
-        module: "a ring fed from the socket",
-        example: "`tcp_gateway`",
-        plain: Some(TCP),
-        spinning: Some(SPINNING),
-        parked: Some(PARKED),
-    },
-    Row {
-        mechanism: "UDP",
-        module: "a ring fed from the socket",
-        example: "`udp_echo`",
-        plain: Some(UDP),
-        spinning: Some(SPINNING),
-        parked: Some(PARKED),
-    },
-    Row {
-        mechanism: "signal",
-        module: "`try_push` in a handler",
-        example: "`profiler`",
-        plain: Some(SIGNAL),
-        spinning: Some(SPINNING),
-        parked: Some(PARKED),
-    },
-    Row {
-        mechanism: "RPC",
-        module: "`quoit::rpc`",
-        example: "`calculator`",
-        plain: Some(UNIX),
-        spinning: Some(CALL),
-        parked: None,
-    },
-    Row {
-        mechanism: "memory-mapped file",
-        module: "a path as the ring's name; `sync_all`",
-        example: "`journal`",
-        plain: None,
-        spinning: Some(FILE),
-        parked: None,
-    },
-];
+/// The common mechanisms, each with its quoit equivalent, the example, and the measured names: the
+/// mechanism alone, quoit spinning, and quoit parked.
+pub(crate) const ROWS: &str = "\
+    pipe | `FrameProducer::writer`, `FrameConsumer::reader`: `Write` and `Read` | `pipe` | pipe | quoit spinning | quoit parked
+    shared memory | the ring itself | `producer`, `consumer` | semaphores, one slot | quoit spinning | quoit parked
+    semaphore | `DoorbellKind::Semaphore` | `doorbells` | semaphores, one slot | – | quoit parked, semaphore
+    Unix socket | `quoit::handoff` sends a ring over it, which then replaces it | `demo`, `workers` | Unix stream | quoit spinning | quoit parked
+    TCP | a ring fed from the socket | `tcp_gateway` | TCP | quoit spinning | quoit parked
+    UDP | a ring fed from the socket | `udp_echo` | UDP | quoit spinning | quoit parked
+    signal | `try_push` in a handler | `profiler` | signal with a value | quoit spinning | quoit parked
+    RPC | `quoit::rpc` | `calculator` | Unix stream | quoit::rpc spinning | –
+    memory-mapped file | a path as the ring's name; `sync_all` | `journal` | – | quoit spinning, file | –";
 
 /// The generated numbers are between these two lines of a file.
 const BEGIN: &str =
@@ -107,16 +32,9 @@ const END: &str = "<!-- end of the generated part -->\n";
 /// The plot, in the directory of the page.
 const PICTURE: &str = "percentiles.svg";
 
-/// The results against the targets of all benches.
-pub(crate) fn bars(runs: &Value) -> Vec<&Value> {
-    let runs = runs.as_object().into_iter().flatten();
-    let bars = runs.flat_map(|(_, run)| run["bars"].as_array().into_iter().flatten());
-    bars.collect()
-}
-
 /// A folded table of the targets.
 fn targets(runs: &Value) -> String {
-    let bars = bars(runs);
+    let bars = page::bars(runs);
     let missed = bars.iter().filter(|bar| bar["ok"] != true).count();
     let mut table = format!(
         "<details>\n<summary>{} targets, {missed} missed in this run</summary>\n\n\
@@ -124,23 +42,21 @@ fn targets(runs: &Value) -> String {
         bars.len()
     );
     for bar in bars {
+        let text = |name: &str| bar[name].as_str().unwrap_or("?");
         let number = |name: &str| bar[name].as_f64().unwrap_or(f64::NAN);
-        let spread = match number("lower") == number("upper") {
+        let (value, lower, upper) = (number("value"), number("lower"), number("upper"));
+        let spread = match lower == upper {
             true => String::new(),
-            false => format!("{:.3} to {:.3}", number("lower"), number("upper")),
+            false => format!("{lower:.3} to {upper:.3}"),
         };
-        let limit = bar["limit"].as_str().unwrap_or("?");
-        table += &format!(
-            "| `{}` | {:.3} | {spread} | {} | {} |\n",
-            bar["name"].as_str().unwrap_or("?"),
-            number("value"),
-            limit.replace('<', "&lt;").replace('>', "&gt;"),
-            if bar["ok"] == true {
-                "ok"
-            } else {
-                "**missed**"
-            }
-        );
+        let limit = text("limit").replace('<', "&lt;").replace('>', "&gt;");
+        let verdict = if bar["ok"] == true {
+            "ok"
+        } else {
+            "**missed**"
+        };
+        let name = text("name");
+        table += &format!("| `{name}` | {value:.3} | {spread} | {limit} | {verdict} |\n");
     }
     table + "\n</details>\n"
 }
@@ -151,24 +67,18 @@ fn mechanisms(run: &Value) -> Result<String, Box<dyn Error>> {
     if trips.is_null() {
         return Err("the run has no round trips of 8 bytes".into());
     }
-    let nanos = |name: Option<&str>| {
-        let nanos = name.and_then(|name| trips[name]["nanoseconds"].as_f64());
-        nanos.map_or_else(|| "–".to_owned(), show_nanos)
-    };
-    let mut table =
-        "| mechanism | with quoit | example | baseline | quoit, spinning | quoit, parked |\n\
-                     |---|---|---|--:|--:|--:|\n"
-            .to_owned();
-    for row in ROWS {
-        table += &format!(
-            "| {} | {} | {} | {} | {} | {} |\n",
-            row.mechanism,
-            row.module,
-            row.example,
-            nanos(row.plain),
-            nanos(row.spinning),
-            nanos(row.parked)
-        );
+    let head = "| mechanism | with quoit | example | baseline | quoit, spinning | quoit, parked |";
+    let mut table = format!("{head}\n|---|---|---|--:|--:|--:|\n");
+    for row in ROWS.lines() {
+        for (column, text) in row.trim().split(" | ").enumerate() {
+            let nanos = trips[text]["nanoseconds"].as_f64().map(show_nanos);
+            let text = match column {
+                ..3 => text.to_owned(),
+                _ => nanos.unwrap_or_else(|| "–".to_owned()),
+            };
+            table += &format!("| {text} ");
+        }
+        table += "|\n";
     }
     Ok(table)
 }
@@ -200,8 +110,6 @@ pub(crate) fn replace(path: &Path, runs: &Value) -> Result<(), Box<dyn Error>> {
         targets(runs)
     );
     fs::write(path.with_file_name(PICTURE), picture)?;
-    Ok(fs::write(
-        path,
-        format!("{before}{BEGIN}{numbers}{END}{after}"),
-    )?)
+    let text = format!("{before}{BEGIN}{numbers}{END}{after}");
+    Ok(fs::write(path, text)?)
 }

@@ -1,7 +1,5 @@
 //! The figures of the benches as one HTML page, which needs no network.
 
-use core::fmt::Write;
-
 use serde_json::Value;
 
 use super::chart::{self, Curve, Target};
@@ -57,37 +55,30 @@ pub(crate) fn page(runs: &Value) -> String {
          <h1>quoit benchmark report</h1>\n"
     );
     for sentence in [result(runs), targets(runs)].into_iter().flatten() {
-        let _ = writeln!(html, "<p class=\"result\">{sentence}</p>");
+        html += &format!("<p class=\"result\">{sentence}</p>\n");
     }
     if let Some(warning) = noise(runs) {
-        let _ = writeln!(html, "<p class=\"noise\"><b>Noise.</b> {warning}</p>");
+        html += &format!("<p class=\"noise\"><b>Noise.</b> {warning}</p>\n");
     }
     html += LEGEND;
     let runs = || runs.as_object().into_iter().flatten();
     if let Some(curves) = runs().find_map(|(_, run)| curves(run)) {
-        let _ = writeln!(
-            html,
-            "<h2>Single round trips</h2>\n<div class=\"scroll\">{curves}</div>"
-        );
+        html += "<h2>Single round trips</h2>\n";
+        html += &format!("<div class=\"scroll\">{curves}</div>\n");
     }
     for (bench, run) in runs() {
-        let _ = writeln!(
-            html,
-            "<h2>{bench}</h2>\n<p><small>{}</small></p>",
-            origin(run)
-        );
+        html += &format!("<h2>{bench}</h2>\n<p><small>{}</small></p>\n", origin(run));
         let targets: Vec<_> = array(&run["bars"]).iter().map(target).collect();
         if !targets.is_empty() {
             let title = "Targets: how many times better than the limit";
             let chart = chart::targets(title, &targets);
-            let _ = writeln!(html, "<div class=\"scroll\">{chart}</div>");
+            html += &format!("<div class=\"scroll\">{chart}</div>\n");
         }
         let mut figures: Vec<_> = run["figures"].as_object().into_iter().flatten().collect();
         figures.sort_by_key(|(name, _)| by_number(name));
         for (_, figure) in figures {
             if let Some(title) = figure["title"].as_str() {
-                let _ = writeln!(html, "<h3>{title}</h3>");
-                table(&mut html, figure);
+                html += &format!("<h3>{title}</h3>\n{}", table(figure));
             }
         }
     }
@@ -112,10 +103,15 @@ pub(crate) fn result(runs: &Value) -> Option<String> {
     ))
 }
 
+/// The targets of all benches, with their results.
+pub(crate) fn bars(runs: &Value) -> Vec<&Value> {
+    let runs = runs.as_object().into_iter().flatten();
+    runs.flat_map(|(_, run)| array(&run["bars"])).collect()
+}
+
 /// How many targets were met.
 fn targets(runs: &Value) -> Option<String> {
-    let runs = runs.as_object()?.values();
-    let bars: Vec<_> = runs.flat_map(|run| array(&run["bars"])).collect();
+    let bars = bars(runs);
     let met = bars.iter().filter(|bar| bar["ok"] == true).count();
     (!bars.is_empty()).then(|| format!("{met} of {} targets are met.", bars.len()))
 }
@@ -193,59 +189,51 @@ fn target(bar: &Value) -> Target {
 
 /// Each variant's percentiles, and its ratio to the first one's; what was not measured, and why;
 /// how far the machine was the bench's own.
-fn table(html: &mut String, figure: &Value) {
-    let variants = || {
-        let names = array(&figure["order"]).iter().filter_map(Value::as_str);
-        names.map(|name| (name, &figure["variants"][name]))
+fn table(figure: &Value) -> String {
+    let names = array(&figure["order"]).iter().filter_map(Value::as_str);
+    let variants: Vec<_> = names
+        .map(|name| (name, &figure["variants"][name]))
+        .collect();
+    let Some(&(base, first)) = variants.first() else {
+        return String::new();
     };
-    let Some((base, first)) = variants().next() else {
-        return;
-    };
-    let _ = writeln!(
-        html,
+    let mut html = format!(
         "<div class=\"scroll\"><table><tr><th>variant<th>p50<th>p99<th>p99.9<th>per second\
-         <th>ratio to {base}<th>IQR"
+         <th>ratio to {base}<th>IQR\n"
     );
-    for (name, variant) in variants() {
+    for (name, variant) in variants {
         let nanos = |name: &str| variant[name].as_f64().unwrap_or(f64::NAN);
-        let ratios = slices(variant).zip(slices(first)).map(|(a, b)| a / b);
-        let ratio = Spread::of(ratios);
+        let [p50, p99, p999] = ["p50", "p99", "p999"].map(|name| show_nanos(nanos(name)));
+        let rate = rate(1e9 / nanos("nanoseconds"));
+        let Spread {
+            lower,
+            median,
+            upper,
+            ..
+        } = Spread::of(slices(variant).zip(slices(first)).map(|(a, b)| a / b));
         let class = if is_ours(name) {
             " class=\"quoit\""
         } else {
             ""
         };
-        let _ = writeln!(
-            html,
-            "<tr{class}><td>{name}<td>{}<td>{}<td>{}<td>{}<td>{:.3}<td>{:.3} to {:.3}",
-            show_nanos(nanos("p50")),
-            show_nanos(nanos("p99")),
-            show_nanos(nanos("p999")),
-            rate(1e9 / nanos("nanoseconds")),
-            ratio.median,
-            ratio.lower,
-            ratio.upper
-        );
+        html += &format!("<tr{class}><td>{name}<td>{p50}<td>{p99}<td>{p999}<td>{rate}");
+        html += &format!("<td>{median:.3}<td>{lower:.3} to {upper:.3}\n");
     }
-    let missing = figure["not_measured"].as_object().into_iter().flatten();
-    for (name, reason) in missing {
+    for (name, reason) in figure["not_measured"].as_object().into_iter().flatten() {
         let reason = reason.as_str().unwrap_or("?");
-        let _ = writeln!(
-            html,
-            "<tr><td>{name}<td colspan=\"6\">not measured: {reason}"
-        );
+        html += &format!("<tr><td>{name}<td colspan=\"6\">not measured: {reason}\n");
     }
-    *html += "</table></div>\n";
+    html += "</table></div>\n";
     if let Some(count) = figure["preempted_per_second"].as_f64() {
         let warning = match count > DISTURBED {
             true => ": <b>too many for a result</b>",
             false => "",
         };
-        let _ = writeln!(
-            html,
-            "<p><small>involuntary context switches: {count:.0} a second{warning}</small></p>"
+        html += &format!(
+            "<p><small>involuntary context switches: {count:.0} a second{warning}</small></p>\n"
         );
     }
+    html
 }
 
 fn slices(variant: &Value) -> impl Iterator<Item = f64> {

@@ -2,18 +2,18 @@
 //! is taken, how much CPU time the consumer's wait uses, and what a push costs.
 
 use std::error::Error;
-use std::io::{Read, Write};
-use std::process;
+use std::io::Write;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use quoit::{RingOptions, WaitStrategy};
+use rustix::time::{ClockId, clock_gettime};
 
-use super::child::Child;
+use super::child::{Child, tell_numbers};
 use super::close::now;
-use super::idle::cpu_seconds;
 use super::placement::{Placement, pin};
 use super::rings::Rings;
+use super::spread::quantile;
 
 /// Nanoseconds, except for the CPU share.
 #[derive(Debug, Clone, Copy)]
@@ -42,31 +42,28 @@ pub(crate) fn measure(
         .unlink_on_drop(true);
     let path = rings.path(&format!("periodic {strategy:?} {}", period.as_nanos()));
     let messages = (length.as_nanos() / period.as_nanos()) as usize;
-    let mut child = {
-        let (options, path) = (options.clone(), path.clone());
-        Child::fork(move |mut control| {
-            pin(placement.partner)?;
-            let mut consumer = options.open_or_create::<u64>(&path)?.consumer()?;
-            control.write_all(&[0])?;
-            let mut late = Vec::with_capacity(messages);
-            let first = consumer.pop()?;
-            let pid = process::id() as libc::pid_t;
-            let (begin, cpu_before) = (Instant::now(), cpu_seconds(pid)?);
-            late.push(now() - first);
-            while let Ok(pushed) = consumer.pop() {
-                late.push(now() - pushed);
-            }
-            let share = (cpu_seconds(pid)? - cpu_before) / begin.elapsed().as_secs_f64();
-            let [p50, p99] = [0.5, 0.99].map(|part| percentile(&mut late, part));
-            for figure in [late.len() as f64, p50, p99, share] {
-                control.write_all(&figure.to_ne_bytes())?;
-            }
-            Ok(())
-        })?
-    };
-    child.control.read_exact(&mut [0])?;
+    let mut child = Child::fork(|mut control| {
+        pin(placement.partner)?;
+        let mut consumer = options.open_or_create::<f64>(&path)?.consumer()?;
+        control.write_all(&[0])?;
+        let mut late = Vec::with_capacity(messages);
+        let first = consumer.pop()?;
+        let (begin, cpu_before) = (Instant::now(), cpu_seconds());
+        late.push(now() - first);
+        for pushed in &mut consumer {
+            late.push(now() - pushed);
+        }
+        let share = (cpu_seconds() - cpu_before) / begin.elapsed().as_secs_f64();
+        late.sort_by(f64::total_cmp);
+        let [p50, p99] = [0.5, 0.99].map(|part| quantile(&late, part));
+        Ok(tell_numbers(
+            &mut control,
+            &[late.len() as f64, p50, p99, share],
+        )?)
+    })?;
+    child.hear()?;
     pin(placement.lead)?;
-    let mut producer = options.open_or_create::<u64>(&path)?.producer()?;
+    let mut producer = options.open_or_create::<f64>(&path)?.producer()?;
     let mut costs = Vec::with_capacity(messages);
     let mut due = Instant::now() + period;
     for _ in 0..messages {
@@ -80,26 +77,22 @@ pub(crate) fn measure(
         due += period;
     }
     drop(producer);
-    let mut figures = [0.0; 4];
-    for figure in &mut figures {
-        let mut bytes = [0; 8];
-        child.control.read_exact(&mut bytes)?;
-        *figure = f64::from_ne_bytes(bytes);
-    }
+    let [taken, late_p50, late_p99, share] = child.hear_numbers()?;
     child.succeed()?;
-    let [taken, late_p50, late_p99, share] = figures;
     if taken != messages as f64 {
         return Err(format!("{taken} of {messages} messages were received").into());
     }
+    costs.sort_by(f64::total_cmp);
     Ok(Periodic {
         late_p50,
         late_p99,
-        push_p50: percentile(&mut costs, 0.5),
+        push_p50: quantile(&costs, 0.5),
         cpu_percent: share * 100.0,
     })
 }
 
-fn percentile(values: &mut [u64], part: f64) -> f64 {
-    values.sort_unstable();
-    values[((values.len() - 1) as f64 * part) as usize] as f64
+/// The CPU time of this process.
+fn cpu_seconds() -> f64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
 }

@@ -1,8 +1,8 @@
 //! The processors of the two processes.
 
-use std::fs;
-use std::io;
-use std::mem::size_of;
+use std::{fs, io};
+
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 /// The processors of the two processes of a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,36 +42,16 @@ impl Placement {
 
 /// The processors that this process may use.
 pub(crate) fn allowed() -> io::Result<Vec<usize>> {
-    let mut set = no_cpus();
-    // SAFETY: the set outlives the call and has the given size.
-    let result = unsafe { libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &raw mut set) };
-    if result != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    let most = libc::CPU_SETSIZE as usize;
-    // SAFETY: the number is below the set's size.
-    let is_in = |&cpu: &usize| unsafe { libc::CPU_ISSET(cpu, &set) };
-    Ok((0..most).filter(is_in).collect())
+    let set = sched_getaffinity(None)?;
+    let is_in = |&cpu: &usize| set.is_set(cpu);
+    Ok((0..CpuSet::MAX_CPU).filter(is_in).collect())
 }
 
-/// Keeps this process on one processor.
+/// Keeps this thread on one processor.
 pub(crate) fn pin(cpu: usize) -> io::Result<()> {
-    let mut set = no_cpus();
-    // SAFETY: the number is from `allowed`, so it is below the set's size.
-    unsafe { libc::CPU_SET(cpu, &mut set) };
-    // SAFETY: the set outlives the call and has the given size.
-    let result =
-        unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set) };
-    if result == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
-}
-
-fn no_cpus() -> libc::cpu_set_t {
-    // SAFETY: a zeroed set is empty.
-    unsafe { std::mem::zeroed() }
+    let mut set = CpuSet::new();
+    set.set(cpu);
+    Ok(sched_setaffinity(None, &set)?)
 }
 
 /// The processors of the same core, according to the system.

@@ -5,8 +5,8 @@ use std::mem::{MaybeUninit, zeroed};
 use std::os::unix::net::UnixStream;
 use std::ptr;
 
+use super::exchange::Link;
 use super::interleaved::Side;
-use super::link::Link;
 
 /// An endpoint that knows the pid of its peer.
 pub(crate) struct Signals {
@@ -16,40 +16,22 @@ pub(crate) struct Signals {
 
 /// Blocks the signal, in this process and its later child: no handler runs.
 pub(crate) fn wire() -> io::Result<impl FnMut(Side) -> Signals> {
-    let awaited = awaited();
-    // SAFETY: the set outlives the call.
-    let error =
-        unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const awaited, ptr::null_mut()) };
-    if error != 0 {
-        return Err(io::Error::from_raw_os_error(error));
-    }
+    // SAFETY: a zeroed set is empty.
+    let mut awaited = unsafe { zeroed() };
+    // SAFETY: the set outlives the call, which cannot fail.
+    unsafe { libc::sigaddset(&raw mut awaited, libc::SIGRTMIN()) };
+    // SAFETY: the set outlives the call, which cannot fail.
+    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const awaited, ptr::null_mut()) };
     let (lead, partner) = UnixStream::pair()?;
-    Ok(move |side| {
-        let introduction = match side {
-            Side::Lead => &lead,
-            Side::Partner => &partner,
-        };
-        Signals {
-            peer: introduce(introduction).expect("the peer sends its pid"),
-            awaited,
-        }
+    Ok(move |side: Side| {
+        let [own, _] = side.ways([&lead, &partner]);
+        let peer = exchange_pids(own).expect("the peer sends its pid");
+        Signals { peer, awaited }
     })
 }
 
-/// The set of this one signal.
-fn awaited() -> libc::sigset_t {
-    // SAFETY: a zeroed set is empty.
-    let mut set = unsafe { zeroed() };
-    // SAFETY: the set outlives the call, which cannot fail.
-    unsafe { libc::sigaddset(&raw mut set, libc::SIGRTMIN()) };
-    set
-}
-
-/// Exchanges the pids of the two processes.
-fn introduce(mut stream: &UnixStream) -> io::Result<libc::pid_t> {
-    // SAFETY: the call has no pointers.
-    let own = unsafe { libc::getpid() };
-    stream.write_all(&own.to_ne_bytes())?;
+fn exchange_pids(mut stream: &UnixStream) -> io::Result<libc::pid_t> {
+    stream.write_all(&std::process::id().to_ne_bytes())?;
     let mut peer = [0; size_of::<libc::pid_t>()];
     stream.read_exact(&mut peer)?;
     Ok(libc::pid_t::from_ne_bytes(peer))

@@ -1,13 +1,11 @@
 //! Shared memory and POSIX semaphores, as in textbooks: one slot in each direction, with
 //! one semaphore for empty and one for full.
 
-use std::fs::OpenOptions;
 use std::io;
 use std::path::Path;
 
-use memmap2::MmapRaw;
-
 use super::interleaved::Side;
+use super::memory::{self, Memory};
 use super::message::Carrier;
 
 /// Offsets of the semaphores and the message in a slot, each in a separate stripe.
@@ -18,36 +16,26 @@ const MESSAGE: usize = 256;
 /// One endpoint of two slots.
 #[derive(Debug)]
 pub(crate) struct Slots {
-    map: MmapRaw,
+    memory: Memory,
     outgoing: usize,
     incoming: usize,
 }
 
 /// Creates the file with two slots for messages of this size.
 pub(crate) fn wire(path: &Path, size: usize) -> io::Result<impl FnMut(Side) -> Slots + use<>> {
-    let mut options = OpenOptions::new();
-    let file = options.read(true).write(true).create_new(true).open(path)?;
     let slot = MESSAGE + size.next_multiple_of(128);
-    file.set_len(2 * slot as u64)?;
-    let map = MmapRaw::map_raw(&file)?;
-    for (semaphore, count) in [EMPTY, FULL, slot + EMPTY, slot + FULL]
-        .into_iter()
-        .zip([1, 0, 1, 0])
-    {
-        // SAFETY: the offset is within the mapping.
-        let semaphore = unsafe { map.as_mut_ptr().add(semaphore) };
+    let file = memory::file(path, 2 * slot)?;
+    let memory = Memory::of(&file);
+    for (offset, count) in [(EMPTY, 1), (FULL, 0), (slot + EMPTY, 1), (slot + FULL, 0)] {
         // SAFETY: there is room for a semaphore, and no other process has the file.
-        if unsafe { libc::sem_init(semaphore.cast(), 1, count) } != 0 {
+        if unsafe { libc::sem_init(memory.at(offset).cast(), 1, count) } != 0 {
             return Err(io::Error::last_os_error());
         }
     }
-    Ok(move |side| {
-        let [outgoing, incoming] = match side {
-            Side::Lead => [0, slot],
-            Side::Partner => [slot, 0],
-        };
+    Ok(move |side: Side| {
+        let [outgoing, incoming] = side.ways([0, slot]);
         Slots {
-            map: MmapRaw::map_raw(&file).expect("the file can be mapped"),
+            memory: Memory::of(&file),
             outgoing,
             incoming,
         }
@@ -56,15 +44,9 @@ pub(crate) fn wire(path: &Path, size: usize) -> io::Result<impl FnMut(Side) -> S
 
 impl Slots {
     #[inline(always)]
-    fn at(&self, offset: usize) -> *mut u8 {
-        // SAFETY: every offset is within the mapping.
-        unsafe { self.map.as_mut_ptr().add(offset) }
-    }
-
-    #[inline(always)]
     fn wait(&self, semaphore: usize) {
         // SAFETY: the semaphore was initialized before the fork.
-        while unsafe { libc::sem_wait(self.at(semaphore).cast()) } != 0 {
+        while unsafe { libc::sem_wait(self.memory.at(semaphore).cast()) } != 0 {
             let error = io::Error::last_os_error();
             assert_eq!(error.kind(), io::ErrorKind::Interrupted, "{error}");
         }
@@ -73,7 +55,7 @@ impl Slots {
     #[inline(always)]
     fn post(&self, semaphore: usize) {
         // SAFETY: as in `wait`.
-        let error = unsafe { libc::sem_post(self.at(semaphore).cast()) };
+        let error = unsafe { libc::sem_post(self.memory.at(semaphore).cast()) };
         assert_eq!(error, 0, "the semaphore counts to one");
     }
 }
@@ -82,7 +64,7 @@ impl Carrier for Slots {
     #[inline(always)]
     fn send(&mut self, message: &[u8]) {
         self.wait(self.outgoing + EMPTY);
-        let slot = self.at(self.outgoing + MESSAGE);
+        let slot = self.memory.at(self.outgoing + MESSAGE);
         // SAFETY: the slot has the message's length. It is empty, so this process owns it.
         unsafe { slot.copy_from_nonoverlapping(message.as_ptr(), message.len()) };
         self.post(self.outgoing + FULL);
@@ -91,7 +73,7 @@ impl Carrier for Slots {
     #[inline(always)]
     fn receive(&mut self, message: &mut [u8]) {
         self.wait(self.incoming + FULL);
-        let slot = self.at(self.incoming + MESSAGE);
+        let slot = self.memory.at(self.incoming + MESSAGE);
         // SAFETY: the slot has the message's length. It is full, so this process owns it.
         unsafe { slot.copy_to_nonoverlapping(message.as_mut_ptr(), message.len()) };
         self.post(self.incoming + EMPTY);

@@ -58,7 +58,7 @@ impl fmt::Display for Spread {
 }
 
 /// The quantile of the sorted values, with linear interpolation.
-fn quantile(sorted: &[f64], share: f64) -> f64 {
+pub(crate) fn quantile(sorted: &[f64], share: f64) -> f64 {
     let place = share * (sorted.len() - 1) as f64;
     let (low, high) = (
         sorted[place.floor() as usize],

@@ -1,11 +1,13 @@
 //! Cleans up after the bench, also after a panic or a signal.
 
+use std::mem::zeroed;
 use std::path::Path;
 use std::process::ExitCode;
+use std::ptr;
 
+use rustix::process::{Signal, kill_process};
 use tempfile::TempDir;
 
-use super::blocked_signals::BlockedSignals;
 use super::child::{Child, Outcome};
 
 /// Runs `bench` in a separate process, with a temporary directory in each of these places.
@@ -15,7 +17,7 @@ pub(crate) fn supervise<const N: usize>(
     places: [&Path; N],
     bench: impl FnOnce([&Path; N]) -> Outcome,
 ) -> ExitCode {
-    let run = || -> Result<bool, Box<dyn std::error::Error>> {
+    let run = || -> Outcome {
         // Until the handler that forwards them is installed.
         let held = BlockedSignals::new();
         let directories = places.map(|place| TempDir::with_prefix_in("quoit-bench-", place));
@@ -26,20 +28,46 @@ pub(crate) fn supervise<const N: usize>(
             bench(paths)
         })?;
         let pid = worker.pid();
-        ctrlc::set_handler(move || {
-            // SAFETY: the call has no pointers. The handler's process ends as soon as the
-            // worker is reaped.
-            unsafe { libc::kill(pid, libc::SIGTERM) };
-        })?;
+        // The handler's process ends as soon as the worker is reaped.
+        ctrlc::set_handler(move || _ = kill_process(pid, Signal::TERM))?;
         drop(held);
-        Ok(worker.wait()?)
+        worker.succeed()
     };
     match run() {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Until this is dropped or released, no signal ends this process. A child that is forked
+/// in between inherits the blocked signals.
+pub(crate) struct BlockedSignals {
+    before: libc::sigset_t,
+}
+
+impl BlockedSignals {
+    pub(crate) fn new() -> Self {
+        // SAFETY: a zeroed set is empty.
+        let [mut all, mut before] = [(); 2].map(|()| unsafe { zeroed() });
+        // SAFETY: the set outlives the call, which cannot fail.
+        unsafe { libc::sigfillset(&raw mut all) };
+        // SAFETY: both sets outlive the call, which cannot fail.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before) };
+        Self { before }
+    }
+
+    pub(crate) fn release(&self) {
+        let before = &raw const self.before;
+        // SAFETY: the set outlives the call, which cannot fail.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before, ptr::null_mut()) };
+    }
+}
+
+impl Drop for BlockedSignals {
+    fn drop(&mut self) {
+        self.release();
     }
 }

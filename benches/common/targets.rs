@@ -51,9 +51,6 @@ impl fmt::Display for Limit {
 pub(crate) struct Report {
     figures: Map<String, Value>,
     bars: Vec<Value>,
-    /// Whether other processes took the processors during the following measurements: then
-    /// a missed target is inconclusive.
-    pub(crate) is_disturbed: bool,
 }
 
 impl Report {
@@ -76,13 +73,12 @@ impl Report {
 
     /// Prints `BAR name value limit ok|missed|disturbed`; the value is a median, or a
     /// single figure.
-    pub(crate) fn bar(&mut self, name: &str, value: impl Into<Spread>, limit: Limit) {
-        let spread = value.into();
+    pub(crate) fn bar(&mut self, name: &str, spread: Spread, limit: Limit, is_disturbed: bool) {
         let value = spread.median;
         let holds = limit.holds(value);
         let verdict = match holds {
             true => "ok",
-            false if self.is_disturbed => "disturbed",
+            false if is_disturbed => "disturbed",
             false => "missed",
         };
         let mut shown = format!("{value:.3}");

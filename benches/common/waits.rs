@@ -1,11 +1,10 @@
 //! Links with other kinds of wait: on many rings at once, in async code, in an event loop.
 
-use std::os::fd::AsRawFd;
-
 use quoit::{Consumer, Pollable, PopError, Producer, RingOptions, Select, Selected};
+use rustix::event::{PollFd, PollFlags, poll};
 
+use super::exchange::Link;
 use super::interleaved::Side;
-use super::link::Link;
 use super::rings::{RingLink, Rings};
 
 /// Many rings in each direction. Each message uses the next one, and its receiver waits for all.
@@ -19,9 +18,8 @@ pub(crate) struct Selecting {
 impl Selecting {
     /// The links of this many rings in each direction.
     pub(crate) fn names(count: usize) -> Vec<String> {
-        (0..count)
-            .map(|index| format!("select {count} {index}"))
-            .collect()
+        let name = |index| format!("select {count} {index}");
+        (0..count).map(name).collect()
     }
 
     /// This many rings, which the first open creates.
@@ -67,46 +65,70 @@ impl Link for Selecting {
     }
 }
 
-/// A ring in each direction, whose consumer waits for an eventfd by `poll`, as an event loop does.
-pub(crate) struct Polling {
+/// A ring in each direction, whose consumer waits in another way.
+pub(crate) struct Waiting<C> {
     producer: Producer<u64>,
-    consumer: Pollable<Consumer<u64>>,
+    consumer: C,
 }
 
-impl Polling {
-    pub(crate) fn open(
-        rings: &Rings,
-        name: &str,
-        options: &RingOptions,
-    ) -> impl FnMut(Side) -> Self + use<> {
-        let mut link = rings.link::<u64>(name, options);
-        move |side| {
-            let RingLink { producer, consumer } = link(side);
-            let consumer = consumer.into_pollable().expect("a pollable end");
-            Self { producer, consumer }
-        }
+/// A way to wait.
+pub(crate) trait Pop {
+    fn pop(&mut self) -> u64;
+}
+
+fn open<C, F: Fn(Consumer<u64>) -> C>(
+    rings: &Rings,
+    name: &str,
+    options: &RingOptions,
+    turn: F,
+) -> impl FnMut(Side) -> Waiting<C> + use<C, F> {
+    let mut link = rings.link::<u64>(name, options);
+    move |side| {
+        let RingLink { producer, consumer } = link(side);
+        let consumer = turn(consumer);
+        Waiting { producer, consumer }
     }
 }
 
-impl Link for Polling {
+/// Waits for an eventfd by `poll`, as an event loop does.
+pub(crate) fn pollable(
+    rings: &Rings,
+    options: &RingOptions,
+) -> impl FnMut(Side) -> Waiting<Pollable<Consumer<u64>>> + use<> {
+    let turn = |consumer: Consumer<u64>| consumer.into_pollable().expect("a pollable endpoint");
+    open(rings, "pollable", options, turn)
+}
+
+/// Waits in async code, on an executor for one task.
+#[cfg(feature = "futures")]
+pub(crate) fn is_async(
+    rings: &Rings,
+    options: &RingOptions,
+) -> impl FnMut(Side) -> Waiting<quoit::AsyncConsumer<u64>> + use<> {
+    let turn = |consumer: Consumer<u64>| consumer.into_async().expect("an async endpoint");
+    open(rings, "async", options, turn)
+}
+
+impl<C: Pop> Link for Waiting<C> {
     #[inline(always)]
     fn send(&mut self, message: u64) {
-        self.producer
-            .push(message)
-            .expect("the partner is attached");
+        let pushed = self.producer.push(message);
+        pushed.expect("the partner is attached");
     }
 
     #[inline(always)]
     fn receive(&mut self) -> u64 {
+        self.consumer.pop()
+    }
+}
+
+impl Pop for Pollable<Consumer<u64>> {
+    #[inline(always)]
+    fn pop(&mut self) -> u64 {
         loop {
-            let mut entry = libc::pollfd {
-                fd: self.consumer.as_raw_fd(),
-                events: libc::POLLIN,
-                revents: 0,
-            };
-            // SAFETY: the entry outlives the call.
-            unsafe { libc::poll(&raw mut entry, 1, -1) };
-            match self.consumer.get().try_pop() {
+            let mut entries = [PollFd::new(self, PollFlags::IN)];
+            poll(&mut entries, None).expect("no signal arrives");
+            match self.get().try_pop() {
                 Err(PopError::Empty) => {}
                 popped => return popped.expect("the partner is attached"),
             }
@@ -114,41 +136,11 @@ impl Link for Polling {
     }
 }
 
-/// A ring in each direction, whose consumer is async, on an executor for one task.
 #[cfg(feature = "futures")]
-pub(crate) struct Async {
-    producer: Producer<u64>,
-    consumer: quoit::AsyncConsumer<u64>,
-}
-
-#[cfg(feature = "futures")]
-impl Async {
-    pub(crate) fn open(
-        rings: &Rings,
-        name: &str,
-        options: &RingOptions,
-    ) -> impl FnMut(Side) -> Self + use<> {
-        let mut link = rings.link::<u64>(name, options);
-        move |side| {
-            let RingLink { producer, consumer } = link(side);
-            let consumer = consumer.into_async().expect("an async endpoint");
-            Self { producer, consumer }
-        }
-    }
-}
-
-#[cfg(feature = "futures")]
-impl Link for Async {
+impl Pop for quoit::AsyncConsumer<u64> {
     #[inline(always)]
-    fn send(&mut self, message: u64) {
-        self.producer
-            .push(message)
-            .expect("the partner is attached");
-    }
-
-    #[inline(always)]
-    fn receive(&mut self) -> u64 {
-        let popped = futures_executor::block_on(self.consumer.pop());
+    fn pop(&mut self) -> u64 {
+        let popped = futures_executor::block_on(quoit::AsyncConsumer::pop(self));
         popped.expect("the partner is attached")
     }
 }

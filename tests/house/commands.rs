@@ -25,7 +25,7 @@ const GATE: &str = ".ci/run";
 
 /// A command that is run in another form, and the test or the script that does it: a file, and
 /// a text of that file. Of the tool, the bridge and the examples [`proof_by_rule`] knows the tests.
-const RUN_BY: [(&str, &str, &str); 31] = [
+const RUN_BY: [(&str, &str, &str); 32] = [
     // The gate itself, and parts of what it runs.
     ("bash .ci/run", GATE, "# The gate: bash .ci/run\n"),
     (
@@ -99,6 +99,11 @@ const RUN_BY: [(&str, &str, &str); 31] = [
         "cargo bench --bench transports",
         GATE,
         "documented 'cargo bench'\n",
+    ),
+    (
+        "cargo bench --bench transports -- --all",
+        GATE,
+        "documented 'cargo bench --bench transports -- --all'\n",
     ),
     (
         "cargo bench --bench verdict -- --numbers src/docs/numbers.md",

@@ -8,8 +8,10 @@ use iceoryx2::port::publisher::Publisher;
 use iceoryx2::port::subscriber::Subscriber;
 use iceoryx2::prelude::*;
 
+use crate::CAPACITY;
+use crate::common::exchange::Link;
 use crate::common::interleaved::Side;
-use crate::common::link::Link;
+use crate::common::polling::retry;
 
 pub(crate) struct End {
     publisher: Publisher<ipc::Service, u64, ()>,
@@ -22,7 +24,6 @@ pub(crate) struct End {
 pub(crate) fn wire(
     directory: &Path,
     prefix: &str,
-    capacity: usize,
 ) -> Result<impl FnMut(Side) -> End + use<>, Box<dyn Error>> {
     set_log_level(LogLevel::Error);
     let mut config = Config::default();
@@ -31,11 +32,11 @@ pub(crate) fn wire(
         .global
         .set_root_path(&iceoryx2::prelude::Path::new(root.as_bytes())?);
     config.global.prefix = FileName::new(prefix.as_bytes())?;
-    Ok(move |side| End::open(&config, side, capacity).expect("iceoryx2 opens its services"))
+    Ok(move |side| End::open(&config, side).expect("iceoryx2 opens its services"))
 }
 
 impl End {
-    fn open(config: &Config, side: Side, capacity: usize) -> Result<Self, Box<dyn Error>> {
+    fn open(config: &Config, side: Side) -> Result<Self, Box<dyn Error>> {
         let node = NodeBuilder::new()
             .config(config)
             .signal_handling_mode(SignalHandlingMode::Disabled)
@@ -45,14 +46,10 @@ impl End {
             let builder = builder.publish_subscribe::<u64>();
             Ok(builder
                 .enable_safe_overflow(false)
-                .subscriber_max_buffer_size(capacity)
+                .subscriber_max_buffer_size(CAPACITY)
                 .open_or_create()?)
         };
-        let (there, back) = (service("there")?, service("back")?);
-        let (out, into) = match side {
-            Side::Lead => (there, back),
-            Side::Partner => (back, there),
-        };
+        let [out, into] = side.ways([service("there")?, service("back")?]);
         let publisher = out.publisher_builder();
         let publisher = publisher.backpressure_strategy(BackpressureStrategy::RetryUntilDelivered);
         Ok(Self {
@@ -66,18 +63,17 @@ impl End {
 impl Link for End {
     #[inline(always)]
     fn send(&mut self, message: u64) {
-        self.publisher
-            .send_copy(message)
-            .expect("the partner is attached");
+        let sent = self.publisher.send_copy(message);
+        sent.expect("the partner is attached");
     }
 
     #[inline(always)]
     fn receive(&mut self) -> u64 {
-        loop {
-            match self.subscriber.receive().expect("the partner is attached") {
-                Some(sample) => return *sample,
-                None => std::hint::spin_loop(),
-            }
-        }
+        retry(|| {
+            let sample = self.subscriber.receive();
+            sample
+                .expect("the partner is attached")
+                .map(|sample| *sample)
+        })
     }
 }

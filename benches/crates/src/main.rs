@@ -8,40 +8,30 @@
 //! Crates that work in one process are measured between two threads, all others between two
 //! processes, and quoit in the same way. All rings have room for 1024 messages of 8 bytes.
 //! If the API allows it, endpoints poll with only the processor's hint between two polls.
-//! Each file says which part of its crate is used.
+//! The sources say which calls of each crate are used.
 
 #[path = "../../common/mod.rs"]
 mod common;
-mod crossbeam;
 mod iceoryx;
-mod ipc;
-mod mpsc;
-mod pair;
-mod ring_buf;
-mod ringfire;
-mod shaq;
-mod shmem_ipc;
+mod links;
 
 use std::error::Error;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 use quoit::{RingOptions, WaitStrategy};
 
-use common::interleaved::{self, Plan, Scores, Side, Variant};
-use common::link::{Link, RoundTrip, Stream};
-use common::machine::Machine;
-use common::mechanisms::Task;
+use common::bench::{self, Bench};
+use common::exchange::{Exchange, Link, Task, round_trip};
+use common::interleaved::{Plan, Scores, Side, Variants};
 use common::output::Output;
-use common::placement::Placement;
 use common::polling::Tries;
-use common::progress::Progress;
 use common::rings::Rings;
 use common::spread::show_nanos;
-use common::targets::{Limit, Report};
-use common::{ping_pong, rtrb, supervisor};
+use common::targets::Limit;
+use common::{ping_pong, rtrb};
 
 /// Compares quoit with other rings and channels, as ratios of interleaved slices
 #[derive(Debug, Clone, Parser)]
@@ -69,36 +59,19 @@ enum Other {
 const CAPACITY: usize = 1024;
 const QUOIT: &str = "quoit";
 const BARE: &str = "bare cache line";
-const TASKS: [Task; 2] = [Task::Trips, Task::Streams];
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let Arguments { output, only } = Arguments::parse();
     let prefix = format!("quoit_crates_{}_", std::process::id());
     let places = [Path::new("/dev/shm"), &std::env::temp_dir()];
-    let code = supervisor::supervise(places, |[memory, scratch]| {
-        let machine = Machine::find()?;
-        println!("{}", machine.line());
-        println!("ratios are medians of slices; in brackets, their interquartile range");
-        let mut bench = Bench {
-            placement: machine
-                .apart()
-                .ok_or("the comparison needs two processors")?,
-            memory: memory.to_owned(),
-            scratch: scratch.to_owned(),
-            prefix: prefix.clone(),
-            rings: Rings::new(memory),
-            report: Report::default(),
-            progress: Progress::new(),
-            quick: arguments.output.quick,
-        };
-        bench.report.figure("machine", machine.json());
+    let code = bench::main("crates", (&output, false), places, |bench, places| {
         for &other in Other::value_variants() {
-            let wanted = arguments.only.is_empty() || arguments.only.contains(&other);
-            if wanted && let Err(error) = bench.run(other) {
-                println!("{}: not measured: {error}", other.name());
+            let wanted = only.is_empty() || only.contains(&other);
+            if wanted && let Err(error) = compare(bench, other, places, &prefix) {
+                bench.say(format_args!("{}: not measured: {error}", other.name()));
             }
         }
-        arguments.output.keep("crates", &bench.report, false)
+        Ok(())
     });
     // iceoryx2 leaves files in shared memory.
     for entry in fs::read_dir("/dev/shm").into_iter().flatten().flatten() {
@@ -116,167 +89,146 @@ impl Other {
     }
 }
 
-/// Opens an endpoint, in the process or thread that uses it.
-type Open<L> = Box<dyn FnMut(Side) -> L>;
-
-struct Bench {
-    placement: Placement,
-    memory: PathBuf,
-    scratch: PathBuf,
-    prefix: String,
-    rings: Rings,
-    report: Report,
-    progress: Progress,
-    quick: bool,
-}
-
-impl Bench {
-    fn run(&mut self, other: Other) -> Result<(), Box<dyn Error>> {
-        for task in TASKS {
-            let place = self.memory.join(format!("{}-{task:?}", other.name()));
-            fs::create_dir(&place)?;
-            match other {
-                Other::Rtrb => {
-                    let ends = rtrb::v0_4::Ends::new(CAPACITY);
-                    self.threads(other, task, || Box::new(ends.link()))?;
-                }
-                Other::Ringbuf => {
-                    let pair = ring_buf::pair(CAPACITY);
-                    self.threads(other, task, || Box::new(pair.link()))?;
-                }
-                Other::CrossbeamChannel => {
-                    let pair = crossbeam::pair(CAPACITY);
-                    self.threads(other, task, || Box::new(pair.link()))?;
-                }
-                Other::Mpsc => {
-                    let pair = mpsc::pair(CAPACITY);
-                    self.threads(other, task, || Box::new(pair.link()))?;
-                }
-                Other::Shaq => {
-                    let pair = shaq::pair(&place, CAPACITY)?;
-                    self.processes(other, task, Box::new(pair.link()))?;
-                }
-                Other::Iceoryx2 => {
-                    let files = self.scratch.join(format!("{task:?}"));
-                    let prefix = format!("{}{task:?}_", self.prefix);
-                    let open = iceoryx::wire(&files, &prefix, CAPACITY)?;
-                    self.processes(other, task, Box::new(open))?;
-                }
-                Other::Ringfire => {
-                    let pair = ringfire::pair(&place, CAPACITY as u64)?;
-                    self.processes(other, task, Box::new(pair.link()))?;
-                }
-                Other::ShmemIpc => {
-                    let pair = shmem_ipc::pair(CAPACITY)?;
-                    self.processes(other, task, Box::new(pair.link()))?;
-                }
-                Other::IpcChannel => {
-                    let pair = ipc::pair()?;
-                    self.processes(other, task, Box::new(pair.link()))?;
-                }
+fn compare(
+    bench: &mut Bench,
+    other: Other,
+    [memory, scratch]: [&Path; 2],
+    prefix: &str,
+) -> Result<(), Box<dyn Error>> {
+    for (task, what) in [(Task::RoundTrip, "trips"), (Task::Stream, "streams")] {
+        let place = memory.join(format!("{}-{what}", other.name()));
+        fs::create_dir(&place)?;
+        let mut contest = Contest {
+            bench: &mut *bench,
+            other,
+            task,
+            what,
+            place: &place,
+        };
+        match other {
+            Other::Rtrb => {
+                let ends = rtrb::v0_4::ends(CAPACITY);
+                contest.threads(|| ends.link())?;
+            }
+            Other::Ringbuf => {
+                let ends = links::ringbuf();
+                contest.threads(|| ends.link())?;
+            }
+            Other::CrossbeamChannel => {
+                let ends = links::crossbeam();
+                contest.threads(|| ends.link())?;
+            }
+            Other::Mpsc => {
+                let ends = links::mpsc();
+                contest.threads(|| ends.link())?;
+            }
+            Other::Shaq => contest.processes(links::shaq(&place)?.link())?,
+            Other::Ringfire => contest.processes(links::ringfire(&place)?.link())?,
+            Other::ShmemIpc => contest.processes(links::shmem_ipc()?.link())?,
+            Other::IpcChannel => contest.processes(links::ipc_channel()?.link())?,
+            Other::Iceoryx2 => {
+                let prefix = format!("{prefix}{what}_");
+                contest.processes(iceoryx::wire(&scratch.join(what), &prefix)?)?;
             }
         }
-        Ok(())
     }
+    Ok(())
+}
 
-    /// quoit's endpoints for a comparison.
-    fn ring(&self, other: Other, task: Task) -> Open<Tries<u64>> {
-        let options = RingOptions::new(CAPACITY as u64).prefault(true);
-        let options = options.wait_strategy(WaitStrategy::Spin);
-        let name = format!("quoit, {}, {task:?}", other.name());
-        let mut link = self.rings.link(&name, &options);
-        Box::new(move |side| Tries(link(side)))
-    }
+/// One task with one crate.
+struct Contest<'a> {
+    bench: &'a mut Bench,
+    other: Other,
+    task: Task,
+    /// The task, in the names of figures.
+    what: &'static str,
+    place: &'a Path,
+}
 
-    fn plan(&self, task: Task) -> Plan {
-        let batch = match task {
-            Task::Trips => 16,
-            Task::Streams => 4 * CAPACITY as u64,
-        };
-        Plan::new(self.quick, 60, 24, batch)
-    }
-
-    fn threads<L: Link + 'static>(
+impl Contest<'_> {
+    fn threads<L: Link + 'static, O: FnMut(Side) -> L + 'static>(
         &mut self,
-        other: Other,
-        task: Task,
-        link: impl Fn() -> Open<L> + Sync,
+        open: impl Fn() -> O + Sync,
     ) -> Result<(), Box<dyn Error>> {
-        let (name, plan) = (other.name(), self.plan(task));
-        let make = || {
+        let (name, task, rings) = (self.other.name(), self.task, self.bench.rings.clone());
+        let quoit = format!("quoit-{name}-{}", self.what);
+        let make = || -> Variants {
             vec![
-                entry(task, &name, link()),
-                entry(task, QUOIT, self.ring(other, task)),
+                Box::new(Exchange::new(task, &name, open())),
+                Box::new(Exchange::new(task, QUOIT, ring(&rings, &quoit))),
             ]
         };
-        let title = title(other, task);
-        let scores =
-            interleaved::run_in_threads(&title, self.placement, &plan, make, &self.progress)?;
-        self.print(other, task, "threads", &scores);
+        let scores = self
+            .bench
+            .compare_in_threads(&self.title(), self.plan(), make)?;
+        self.print("threads", &scores);
         Ok(())
     }
 
     fn processes<L: Link + 'static>(
         &mut self,
-        other: Other,
-        task: Task,
-        open: Open<L>,
+        open: impl FnMut(Side) -> L + 'static,
     ) -> Result<(), Box<dyn Error>> {
-        let (name, plan) = (other.name(), self.plan(task));
-        let mut variants = vec![
-            entry(task, &name, open),
-            entry(task, QUOIT, self.ring(other, task)),
+        let (name, task) = (self.other.name(), self.task);
+        let quoit = ring(&self.bench.rings, &format!("quoit-{name}-{}", self.what));
+        let mut variants: Variants = vec![
+            Box::new(Exchange::new(task, &name, open)),
+            Box::new(Exchange::new(task, QUOIT, quoit)),
         ];
-        if task == Task::Trips {
-            let place = self.memory.join(format!("{name}-bare"));
-            fs::create_dir(&place)?;
-            variants.push(Box::new(RoundTrip::new(BARE, ping_pong::wire(&place))));
+        if self.what == "trips" {
+            variants.push(Box::new(round_trip(BARE, ping_pong::wire(self.place))));
         }
-        let title = title(other, task);
-        let scores = interleaved::run(&title, self.placement, &plan, variants, &self.progress)?;
-        self.print(other, task, "processes", &scores);
+        let (two, plan) = (self.bench.two()?, self.plan());
+        let scores = self.bench.compare(&self.title(), two, plan, variants)?;
+        self.print("processes", &scores);
         Ok(())
     }
 
-    fn print(&mut self, other: Other, task: Task, between: &str, scores: &Scores) {
-        let name = other.name();
-        let nanos = |name: &str| show_nanos(scores.of(name).nanos());
-        let (theirs, ours) = (nanos(&name), nanos(QUOIT));
+    fn plan(&self) -> Plan {
+        let batch = match self.task {
+            Task::RoundTrip => 16,
+            _ => 4 * CAPACITY as u64,
+        };
+        self.bench.plan(60, 24, batch)
+    }
+
+    fn title(&self) -> String {
+        let task = match self.task {
+            Task::RoundTrip => "round trip",
+            _ => "stream",
+        };
+        format!("{:18}{task}", self.other.name())
+    }
+
+    fn print(&mut self, between: &str, scores: &Scores) {
+        let (name, title) = (self.other.name(), self.title());
+        let bench = &mut *self.bench;
+        let [theirs, ours] = [&*name, QUOIT].map(|name| show_nanos(scores.of(name).nanos()));
         let times = scores.ratio(&name, QUOIT);
-        println!(
-            "{:28} between two {between:10}{theirs:>10}, quoit {ours:>9}: {times} times quoit's",
-            title(other, task)
-        );
-        self.report
-            .figure(&format!("{name}_{}", task.figure(8)), scores.json());
-        match (other, task) {
-            (Other::Shaq, Task::Streams) => {
-                self.report
-                    .bar("stream_over_shaq", times, Limit::AtLeast(3.0));
+        bench.say(format_args!(
+            "{title:28} between two {between:10}{theirs:>10}, quoit {ours:>9}: {times} times quoit's"
+        ));
+        bench.figure(&format!("{name}_{}_8", self.what), scores.json());
+        match (self.other, self.task) {
+            (Other::Shaq, Task::Stream) => {
+                bench.bar("stream_over_shaq", times, Limit::AtLeast(3.0));
             }
-            (Other::Iceoryx2, Task::Trips) => {
+            (Other::Iceoryx2, Task::RoundTrip) => {
                 let least = scores.ratio(BARE, &name);
-                println!("  the round trip of a bare cache line takes {least} of iceoryx2's time");
+                bench.say(format_args!(
+                    "  the round trip of a bare cache line takes {least} of iceoryx2's time"
+                ));
                 let ratio = scores.ratio(QUOIT, &name);
-                self.report
-                    .bar("trip_over_iceoryx2", ratio, Limit::AtMost(0.2));
+                bench.bar("trip_over_iceoryx2", ratio, Limit::AtMost(0.2));
             }
             _ => {}
         }
     }
 }
 
-fn title(other: Other, task: Task) -> String {
-    let task = match task {
-        Task::Trips => "round trip",
-        Task::Streams => "stream",
-    };
-    format!("{:18}{task}", other.name())
-}
-
-fn entry<L: Link + 'static>(task: Task, name: &str, open: Open<L>) -> Box<dyn Variant> {
-    match task {
-        Task::Trips => Box::new(RoundTrip::new(name, open)),
-        Task::Streams => Box::new(Stream::new(name, open)),
-    }
+/// quoit's endpoints for a comparison.
+fn ring(rings: &Rings, name: &str) -> impl FnMut(Side) -> Tries<u64> + use<> {
+    let options = RingOptions::new(CAPACITY as u64).prefault(true);
+    let mut link = rings.link(name, &options.wait_strategy(WaitStrategy::Spin));
+    move |side| Tries(link(side))
 }

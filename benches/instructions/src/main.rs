@@ -98,49 +98,58 @@ fn framed(len: usize) -> Frames {
     ends
 }
 
-/// A case: its endpoints, the calls, and the recorded instructions. Dropping the endpoints
-/// is not counted.
-macro_rules! case {
-    ($name:ident: $ends:ty = $make:expr; $calls:expr; $recorded:literal) => {
-        #[library_benchmark]
-        #[bench::counted(args = ($make), config = recorded($recorded))]
-        fn $name(mut ends: $ends) -> $ends {
-            $calls(&mut ends);
-            black_box(ends)
-        }
+/// A group of cases. Each has its endpoints, the calls, and the recorded instructions. Dropping the
+/// endpoints is not counted.
+macro_rules! cases {
+    ($group:ident: $($name:ident: $ends:ty = $make:expr; $calls:expr; $recorded:literal;)*) => {
+        $(
+            #[library_benchmark]
+            #[bench::counted(args = ($make), config = recorded($recorded))]
+            fn $name(mut ends: $ends) -> $ends {
+                $calls(&mut ends);
+                black_box(ends)
+            }
+        )*
+
+        library_benchmark_group!(name = $group, benchmarks = [$($name),*]);
     };
 }
 
-case!(push_8: Ends<[u64; 1]> = records(); push; 52_513);
-case!(stream_push_8: Ends<[u64; 1]> = working(); push; 26_913);
-case!(stream_pop_8: Ends<[u64; 1]> = working_and_filled(); pop; 24_844);
-case!(second_lap_push_8: Ends<[u64; 1]> = second_lap(); push; 54_088);
-case!(second_lap_push_64: Ends<[u64; 8]> = second_lap(); push; 85_898);
-case!(push_64: Ends<[u64; 8]> = records(); push; 72_996);
-case!(pop_8: Ends<[u64; 1]> = filled(); pop; 43_276);
-case!(pop_64: Ends<[u64; 8]> = filled(); pop; 66_827);
-case!(ride_8: Ends<[u64; 1]> = records(); there_and_off; 228_565);
-case!(ride_32: Ends<[u64; 4]> = records(); there_and_off; 283_865);
-case!(push_1024: Ends<[u64; 128]> = records(); push; 563_491);
-case!(pop_1024: Ends<[u64; 128]> = filled(); pop; 716_556);
-case!(claim_8: Ends<[u64; 1]> = records(); claim; 47_389);
-case!(claim_64: Ends<[u64; 8]> = records(); claim; 63_774);
-case!(peek_8: Ends<[u64; 1]> = filled(); peek; 41_224);
-case!(peek_64: Ends<[u64; 8]> = filled(); peek; 46_344);
-case!(push_by_64_8: Ends<[u64; 1]> = records(); push_by_64; 4_138);
-case!(push_by_64_64: Ends<[u64; 8]> = records(); push_by_64; 19_115);
-case!(pop_by_64_8: Ends<[u64; 1]> = filled(); pop_by_64; 3_479);
-case!(pop_by_64_64: Ends<[u64; 8]> = filled(); pop_by_64; 14_693);
-case!(push_frame_8: Frames = frames(); push_frame::<8>; 118_153);
-case!(push_frame_64: Frames = frames(); push_frame::<64>; 135_513);
-case!(pop_frame_8: Frames = framed(8); pop_frame; 121_237);
-case!(pop_frame_64: Frames = framed(64); pop_frame; 134_549);
-case!(push_frame_1024: Frames = frames(); push_frame::<1024>; 440_713);
-case!(pop_frame_1024: Frames = framed(1024); pop_frame; 338_197);
-case!(claim_frame_8: Frames = frames(); claim_frame::<8>; 117_096);
-case!(claim_frame_64: Frames = frames(); claim_frame::<64>; 127_381);
-case!(peek_frame_8: Frames = framed(8); peek_frame; 69_901);
-case!(peek_frame_64: Frames = framed(64); peek_frame; 69_901);
+cases! { records_of_words:
+    push_8: Ends<[u64; 1]> = records(); push; 52_513;
+    stream_push_8: Ends<[u64; 1]> = working(); push; 26_913;
+    stream_pop_8: Ends<[u64; 1]> = working_and_filled(); pop; 24_844;
+    second_lap_push_8: Ends<[u64; 1]> = second_lap(); push; 54_088;
+    second_lap_push_64: Ends<[u64; 8]> = second_lap(); push; 85_898;
+    push_64: Ends<[u64; 8]> = records(); push; 72_996;
+    pop_8: Ends<[u64; 1]> = filled(); pop; 43_276;
+    pop_64: Ends<[u64; 8]> = filled(); pop; 66_827;
+    push_1024: Ends<[u64; 128]> = records(); push; 563_491;
+    pop_1024: Ends<[u64; 128]> = filled(); pop; 716_556;
+    ride_8: Ends<[u64; 1]> = records(); there_and_off; 228_565;
+    ride_32: Ends<[u64; 4]> = records(); there_and_off; 283_865;
+    claim_8: Ends<[u64; 1]> = records(); claim; 47_389;
+    claim_64: Ends<[u64; 8]> = records(); claim; 63_774;
+    peek_8: Ends<[u64; 1]> = filled(); peek; 41_224;
+    peek_64: Ends<[u64; 8]> = filled(); peek; 46_344;
+    push_by_64_8: Ends<[u64; 1]> = records(); push_by_64; 4_138;
+    push_by_64_64: Ends<[u64; 8]> = records(); push_by_64; 19_115;
+    pop_by_64_8: Ends<[u64; 1]> = filled(); pop_by_64; 3_479;
+    pop_by_64_64: Ends<[u64; 8]> = filled(); pop_by_64; 14_693;
+}
+
+cases! { frames_of_bytes:
+    push_frame_8: Frames = frames(); push_frame::<8>; 118_153;
+    push_frame_64: Frames = frames(); push_frame::<64>; 135_513;
+    pop_frame_8: Frames = framed(8); pop_frame; 121_237;
+    pop_frame_64: Frames = framed(64); pop_frame; 134_549;
+    push_frame_1024: Frames = frames(); push_frame::<1024>; 440_713;
+    pop_frame_1024: Frames = framed(1024); pop_frame; 338_197;
+    claim_frame_8: Frames = frames(); claim_frame::<8>; 117_096;
+    claim_frame_64: Frames = frames(); claim_frame::<64>; 127_381;
+    peek_frame_8: Frames = framed(8); peek_frame; 69_901;
+    peek_frame_64: Frames = framed(64); peek_frame; 69_901;
+}
 
 #[inline(always)]
 fn push<const WORDS: usize>(ends: &mut Ends<[u64; WORDS]>) {
@@ -239,47 +248,5 @@ fn peek_frame(ends: &mut Frames) {
         }
     }
 }
-
-library_benchmark_group!(
-    name = records_of_words,
-    benchmarks = [
-        push_8,
-        stream_push_8,
-        stream_pop_8,
-        second_lap_push_8,
-        second_lap_push_64,
-        push_64,
-        pop_8,
-        pop_64,
-        push_1024,
-        pop_1024,
-        ride_8,
-        ride_32,
-        claim_8,
-        claim_64,
-        peek_8,
-        peek_64,
-        push_by_64_8,
-        push_by_64_64,
-        pop_by_64_8,
-        pop_by_64_64
-    ]
-);
-
-library_benchmark_group!(
-    name = frames_of_bytes,
-    benchmarks = [
-        push_frame_8,
-        push_frame_64,
-        pop_frame_8,
-        pop_frame_64,
-        push_frame_1024,
-        pop_frame_1024,
-        claim_frame_8,
-        claim_frame_64,
-        peek_frame_8,
-        peek_frame_64
-    ]
-);
 
 main!(library_benchmark_groups = records_of_words, frames_of_bytes);

@@ -1,16 +1,22 @@
-//! Both endpoints, created together; each side takes one.
+//! Both endpoints, created together; each side takes one. For two threads, and for processes that
+//! fork afterwards.
 
 use std::sync::{Arc, Mutex};
 
-use crate::common::interleaved::Side;
+use super::interleaved::Side;
 
-/// For two threads, and for processes that fork afterwards.
 #[derive(Debug)]
-pub(crate) struct Pair<L>(Arc<Mutex<[Option<L>; 2]>>);
+pub(crate) struct Ends<L>(Arc<Mutex<[Option<L>; 2]>>);
 
-impl<L> Pair<L> {
+impl<L> Ends<L> {
     pub(crate) fn new(lead: L, partner: L) -> Self {
         Self(Arc::new(Mutex::new([Some(lead), Some(partner)])))
+    }
+
+    /// Of a ring in each direction.
+    pub(crate) fn of<S, R>([there, back]: [(S, R); 2], end: impl Fn(S, R) -> L) -> Self {
+        let ((there, far), (back, near)) = (there, back);
+        Self::new(end(there, near), end(back, far))
     }
 
     pub(crate) fn link(&self) -> impl FnMut(Side) -> L + use<L> {
