@@ -140,7 +140,7 @@ fn each_name_in_the_table_of_mechanisms_is_measured() {
 }
 
 #[test]
-fn a_default_run_has_two_mechanisms_of_the_system_beside_pipe_and_unix_socket() {
+fn a_default_run_measures_pipe_unix_socket_and_two_other_mechanisms_of_the_system() {
     let places = [(); 2].map(|()| tempfile::tempdir().expect("a directory"));
     let [memory, disk] = places.each_ref().map(|place| place.path());
     let found = mechanisms::find::<8>(Task::Trips, false, memory, disk);

@@ -111,7 +111,7 @@ impl Bench {
         self.report.bar(name, value.into(), limit, false);
     }
 
-    /// The same for a figure of these scores: if other processes took the processors meanwhile, a
+    /// The same for a figure of these scores: if other processes took the processors, a
     /// missed target is inconclusive.
     pub(crate) fn bar_of(&mut self, scores: &Scores, name: &str, value: Spread, limit: Limit) {
         self.report.bar(name, value, limit, scores.is_disturbed());
