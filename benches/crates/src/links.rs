@@ -61,7 +61,7 @@ pub(crate) fn ringbuf() -> Ends<impl Link + Send> {
 
 /// shaq: its ring for one producer and one consumer, in a file in shared memory. `try_write` and
 /// `try_read`.
-pub(crate) fn shaq(place: &Path) -> Result<Ends<impl Link>, Box<dyn Error>> {
+pub(crate) fn shaq(place: &Path) -> Result<Ends<impl Link + use<>>, Box<dyn Error>> {
     let ring = |way| -> Result<_, Box<dyn Error>> {
         let mut options = OpenOptions::new();
         let file = options.read(true).write(true).create_new(true);
@@ -85,13 +85,13 @@ pub(crate) fn shaq(place: &Path) -> Result<Ends<impl Link>, Box<dyn Error>> {
 
 /// ringfire: its ring for one producer and many consumers, with lossless flow control. `try_push`
 /// and `try_recv`.
-pub(crate) fn ringfire(place: &Path) -> Result<Ends<impl Link>, Box<dyn Error>> {
+pub(crate) fn ringfire(place: &Path) -> Result<Ends<impl Link + use<>>, Box<dyn Error>> {
     let ring = |way| -> Result<_, Box<dyn Error>> {
         let path = place.join(way);
         let producer = RingProducerBuilder::new(CAPACITY as u64)
             .flow_control(FlowControl::LosslessBackpressure)
             .cleanup_mode(CleanupMode::Persistent)
-            .build::<u64>(&path)?;
+            .build::<u64, _>(&path)?;
         Ok((producer, RingConsumer::<u64>::attach(&path)?))
     };
     Ok(Ends::of(
@@ -104,7 +104,7 @@ pub(crate) fn ringfire(place: &Path) -> Result<Ends<impl Link>, Box<dyn Error>> 
 }
 
 /// shmem-ipc: a ring in a sealed memfd, without its event descriptors.
-pub(crate) fn shmem_ipc() -> Result<Ends<impl Link>, Box<dyn Error>> {
+pub(crate) fn shmem_ipc() -> Result<Ends<impl Link + use<>>, Box<dyn Error>> {
     let ring = || -> Result<_, Box<dyn Error>> {
         let sender = Sender::<u64>::new(CAPACITY)?;
         let memory = sender.memfd().as_file().try_clone()?;
@@ -145,7 +145,7 @@ pub(crate) fn shmem_ipc() -> Result<Ends<impl Link>, Box<dyn Error>> {
 
 /// ipc-channel: serialised messages over Unix sockets, limited only by the socket's buffer. `send`
 /// and `recv`, which block: it has no calls that wait in user space.
-pub(crate) fn ipc_channel() -> Result<Ends<impl Link>, Box<dyn Error>> {
+pub(crate) fn ipc_channel() -> Result<Ends<impl Link + use<>>, Box<dyn Error>> {
     let rings = [ipc::channel::<u64>()?, ipc::channel()?];
     Ok(Ends::of(rings, |sender, receiver| {
         let send = move |message| sender.send(message).is_ok();
