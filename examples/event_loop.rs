@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::ops::ControlFlow;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -53,14 +54,12 @@ fn serve(count: u64) -> Result<()> {
     let port = listener.local_addr()?.port();
 
     let epoll = epoll::create(CreateFlags::CLOEXEC)?;
-    epoll::add(
-        &epoll,
-        &listener,
-        EventData::new_u64(LISTENER),
-        EventFlags::IN,
-    )?;
-    epoll::add(&epoll, &ticks, EventData::new_u64(TICKS), EventFlags::IN)?;
-    epoll::add(&epoll, &orders, EventData::new_u64(ORDERS), EventFlags::IN)?;
+    let watch = |source: BorrowedFd<'_>, number| {
+        epoll::add(&epoll, source, EventData::new_u64(number), EventFlags::IN)
+    };
+    watch(listener.as_fd(), LISTENER)?;
+    watch(ticks.as_fd(), TICKS)?;
+    watch(orders.as_fd(), ORDERS)?;
     let _peers = [
         Process::start(&["ticks", &tick_ring, &count.to_string()])?,
         Process::start(&["orders", &order_ring, &count.to_string()])?,
@@ -69,16 +68,12 @@ fn serve(count: u64) -> Result<()> {
 
     let (mut tick_count, mut order_count, mut line_count) = (0, 0, 0);
     let (mut clients, mut next) = (BTreeMap::new(), ORDERS);
-    let mut events = Vec::with_capacity(16);
+    let (mut events, moment) = (Vec::with_capacity(16), MOMENT.try_into()?);
     let mut open = 3; // the two rings and the client
     while open > 0 && !interrupt::asked() {
-        match epoll::wait(
-            &epoll,
-            spare_capacity(&mut events),
-            Some(&MOMENT.try_into()?),
-        ) {
-            Err(Errno::INTR) => {}
-            ready => _ = ready?,
+        let ready = epoll::wait(&epoll, spare_capacity(&mut events), Some(&moment));
+        if ready != Err(Errno::INTR) {
+            ready?;
         }
         for event in events.drain(..) {
             match event.data.u64() {
@@ -86,7 +81,7 @@ fn serve(count: u64) -> Result<()> {
                     let (stream, _) = listener.accept()?;
                     stream.set_nonblocking(true)?;
                     next += 1;
-                    epoll::add(&epoll, &stream, EventData::new_u64(next), EventFlags::IN)?;
+                    watch(stream.as_fd(), next)?;
                     clients.insert(next, Client::new(stream));
                 }
                 TICKS => {
