@@ -59,10 +59,8 @@ fn main() -> ExitCode {
         (&output, only.is_empty()),
         place,
         |bench, [directory]| {
-            for part in PARTS {
-                if !only.is_empty() && !only.iter().any(|only| only == part) {
-                    continue;
-                }
+            let is_selected = |part: &&str| only.is_empty() || only.iter().any(|only| only == part);
+            for part in PARTS.into_iter().filter(is_selected) {
                 match part {
                     "8" => size::<1, 8>(bench, directory)?,
                     "16" => size::<2, 16>(bench, directory)?,

@@ -75,10 +75,8 @@ fn main() -> ExitCode {
         (&output, only.is_empty()),
         place,
         |bench, [directory]| {
-            for part in PARTS {
-                if !only.is_empty() && !only.iter().any(|only| only == part) {
-                    continue;
-                }
+            let is_selected = |part: &&str| only.is_empty() || only.iter().any(|only| only == part);
+            for part in PARTS.into_iter().filter(is_selected) {
                 match part {
                     "growth" => growth(bench)?,
                     "frames-8" => frames::<8>(bench, directory)?,
