@@ -548,17 +548,19 @@ mod tests {
     }
 
     #[test]
-    fn each_line_that_was_read_is_taken_once_in_groups_of_eight() {
-        let mut ends = pair(&options());
-        stream(&mut ends, 2, SLOTS / 2);
-        assert_eq!(ends.0.end.counts.groups, 0, "no line was read yet");
-        stream(&mut ends, 30, SLOTS / 2);
-        let lines = 30 * SLOTS / 2 * 8 / 64;
-        assert_eq!(ends.0.end.counts.lines, lines);
-        assert_eq!(ends.0.end.counts.groups, lines / 8);
-        let lines = 32 * SLOTS / 2 * 8 / 64;
-        assert_eq!(ends.1.end.counts.lines, lines);
-        assert_eq!(ends.1.end.counts.groups, lines / 8);
+    fn each_line_that_was_read_is_taken_once_in_groups() {
+        // Lines in a group: a quarter of a small ring, at most 16.
+        for (slots, group) in [(64, 2), (256, 8), (SLOTS, 16)] {
+            let mut ends = pair(&RingOptions::new(slots));
+            let lines = slots / 2 * 8 / 64;
+            stream(&mut ends, 2, slots / 2);
+            assert_eq!(ends.0.end.counts.groups, 0, "no line was read yet");
+            stream(&mut ends, 30, slots / 2);
+            assert_eq!(ends.0.end.counts.lines, 30 * lines);
+            assert_eq!(ends.0.end.counts.groups, 30 * lines / group);
+            assert_eq!(ends.1.end.counts.lines, 32 * lines);
+            assert_eq!(ends.1.end.counts.groups, 32 * lines / group);
+        }
     }
 
     #[test]
@@ -566,7 +568,7 @@ mod tests {
         let mut ends = pair(&RingOptions::new(4 * SLOTS));
         stream(&mut ends, 4, SLOTS);
         let groups = ends.1.end.counts.groups;
-        assert_eq!(groups, 4 * SLOTS * 8 / 64 / 8);
+        assert_eq!(groups, 4 * SLOTS * 8 / 64 / 16);
         stream(&mut ends, 4, SLOTS + 1);
         assert_eq!(ends.1.end.counts.groups, groups);
     }
