@@ -149,8 +149,8 @@ static inline int quoit_i_next_line(quoit_i_lines *lines) {
     return 1;
 }
 
-/* Takes the lines of a group of slots together, so that the transfers overlap. In a stream, the rest of a line
- * that the consumer is at work on waits for the next poll. */
+/* Takes the lines of a group of slots together, so that the transfers overlap. In a stream, the
+ * rest of a line that the consumer is at work on waits for the next poll. */
 static __attribute__((noinline, cold, unused)) quoit_status quoit_i_go_on(quoit_producer *p) {
     const uint64_t size = p->slot_size;
     uint64_t known = p->end - p->tail;
