@@ -125,7 +125,7 @@ pub(crate) unsafe fn load<T>(source: *const T) -> T {
 /// `target` is aligned for `T`, and this process maps `size_of::<T>()` bytes there,
 /// which can be written.
 #[inline(always)]
-pub(crate) unsafe fn store<T>(target: *mut T, value: &T, peer_waits: bool) {
+pub(crate) unsafe fn store<T>(target: *mut T, value: &T, peer_waits: impl FnOnce() -> bool) {
     let by_words: Option<CopyBytes> = const {
         match (align_of::<T>(), size_of::<T>()) {
             (8.., ..=WORDS_MAX) => Some(store_words::<u64>),
@@ -225,17 +225,16 @@ pub(crate) unsafe fn store_bytes(
     target: *mut u8,
     source: *const u8,
     size: usize,
-    peer_waits: bool,
+    peer_waits: impl FnOnce() -> bool,
 ) {
-    let are_few = size <= MAX_HALVES;
-    let copy: CopyBytes =
-        if (MIN_HALVES..=MAX_FORWARDED).contains(&size) && (are_few || !peer_waits) {
-            store_halves
-        } else {
-            copy_long
-        };
-    // SAFETY: the caller's promise.
-    unsafe { copy(target, source, size) };
+    let is_forwarded = (MIN_HALVES..=MAX_FORWARDED).contains(&size);
+    if is_forwarded && (size <= MAX_HALVES || !peer_waits()) {
+        // SAFETY: the caller's promise.
+        unsafe { store_halves(target, source, size) };
+    } else {
+        // SAFETY: as above.
+        unsafe { copy_long(target, source, size) };
+    }
 }
 
 /// Stores 16 bytes at a time, with no alignment; the last 16 may overlap those before. Each
@@ -303,7 +302,7 @@ mod tests {
         for peer_waits in [false, true] {
             place = zero;
             // SAFETY: two values of the same type.
-            unsafe { store(&raw mut place, &value, peer_waits) };
+            unsafe { store(&raw mut place, &value, || peer_waits) };
             assert_eq!(place, value);
             // SAFETY: as above.
             assert_eq!(unsafe { load(&raw const place) }, value);

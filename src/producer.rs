@@ -109,7 +109,7 @@ impl<T: Record> Producer<T> {
             }
         }
         let position = self.end.cursor.position();
-        let (slot, peer_waits) = (self.slot_of(position), self.end.role.peer_hint());
+        let (slot, peer_waits) = (self.slot_of(position), || self.end.role.peer_hint());
         // SAFETY: the slot is open, so it is mapped, and `T` fits it.
         unsafe { payload::store(slot, &value, peer_waits) };
         if self.publish_one(position, &value) {
@@ -597,7 +597,8 @@ impl<T: Record> Claim<'_, T> {
     /// Wait-free, no syscall, no allocation.
     #[inline]
     pub fn write(&mut self, value: T) {
-        let (slot, peer_waits) = (self.as_mut_ptr(), self.producer.end.role.peer_hint());
+        let slot = self.as_mut_ptr();
+        let peer_waits = || self.producer.end.role.peer_hint();
         // SAFETY: the slot was claimed, so it is mapped, and `T` fits it.
         unsafe { payload::store(slot, &value, peer_waits) };
     }
@@ -701,7 +702,7 @@ impl<T: Record> ClaimMany<'_, T> {
     pub fn write(&mut self, index: usize, value: T) {
         let count = self.count;
         assert!(index < count, "slot {index} written, {count} claimed");
-        let peer_waits = self.producer.end.role.peer_hint();
+        let peer_waits = || self.producer.end.role.peer_hint();
         // SAFETY: the slot was claimed, so it is mapped, and `T` fits it.
         unsafe { payload::store(self.producer.slot(index), &value, peer_waits) };
     }
@@ -723,7 +724,7 @@ impl<T: Record> ClaimMany<'_, T> {
             "{given} records copied, {count} slots claimed"
         );
         self.producer.end.prepare_batch(count as u64);
-        let peer_waits = self.producer.end.role.peer_hint();
+        let peer_waits = || self.producer.end.role.peer_hint();
         let (front, back) = values.split_at(self.before_wrap());
         for (first, part) in [(0, front), (front.len(), back)] {
             if part.is_empty() {
