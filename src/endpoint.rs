@@ -506,6 +506,8 @@ mod tests {
     use core::time::Duration;
 
     use super::*;
+    #[cfg(target_arch = "x86_64")]
+    use crate::payload::WIDE;
     use crate::{Consumer, Fences, PopError, Producer, RingOptions, WaitStrategy};
 
     const SLOTS: u64 = 1024;
@@ -693,6 +695,38 @@ mod tests {
         ends.0.try_push(7).expect("there is room");
         let page = &ends.0.end.role.header().producer;
         assert_ne!(page.ride_position.load(PLAIN) >> 1, page.tail.load(PLAIN));
+    }
+
+    /// A long record and a long frame.
+    #[test]
+    #[cfg(target_arch = "x86_64")]
+    fn long_messages_are_stored_with_wide_loads_while_the_consumer_waits() {
+        let ring = RingOptions::new(64).heap::<[u64; 128]>();
+        let (mut producer, mut consumer) = ring.expect("a ring");
+        let frames = RingOptions::new(1 << 16).heap::<[u8]>();
+        let (mut writer, mut reader) = frames.expect("a ring");
+        let mut stored_wide = |consumer_waits: bool, rounds: usize| {
+            let before = WIDE.get();
+            for _ in 0..rounds {
+                if consumer_waits {
+                    assert!(consumer.try_pop().is_err() && reader.try_peek().is_err());
+                }
+                for _ in 0..if consumer_waits { 1 } else { 8 } {
+                    producer.try_push([7; 128]).expect("there is room");
+                    writer.try_push(&[7; 1024]).expect("there is room");
+                }
+                while consumer.try_pop().is_ok() {}
+                while reader.try_peek().map(|frame| frame.release()).is_ok() {}
+            }
+            WIDE.get() - before
+        };
+        assert_eq!(stored_wide(false, 100), 0);
+        // The hint is set after 64 empty polls at the latest.
+        stored_wide(true, 72);
+        assert_eq!(stored_wide(true, 100), 200);
+        // A stream clears it.
+        stored_wide(false, 72);
+        assert_eq!(stored_wide(false, 100), 0);
     }
 
     /// How often each endpoint took the slow path of a wake: with a fence while its peer is

@@ -232,9 +232,17 @@ pub(crate) unsafe fn store_bytes(
         // SAFETY: the caller's promise.
         unsafe { store_halves(target, source, size) };
     } else {
+        #[cfg(test)]
+        WIDE.set(WIDE.get() + 1);
         // SAFETY: as above.
         unsafe { copy_long(target, source, size) };
     }
+}
+
+#[cfg(test)]
+thread_local! {
+    /// The stores of this thread with wide loads.
+    pub(crate) static WIDE: core::cell::Cell<u64> = const { core::cell::Cell::new(0) };
 }
 
 /// Stores 16 bytes at a time, with no alignment; the last 16 may overlap those before. Each
@@ -317,11 +325,35 @@ mod tests {
                 let mut target = vec![0; at + size + 16];
                 // SAFETY: both are as long, and apart.
                 unsafe {
-                    store_bytes(target[at..].as_mut_ptr(), source.as_ptr(), size, peer_waits)
+                    store_bytes(target[at..].as_mut_ptr(), source.as_ptr(), size, || {
+                        peer_waits
+                    })
                 };
                 assert_eq!(target[at..at + size], source[..size]);
                 let beside = target[..at].iter().chain(&target[at + size..]);
                 assert!(beside.into_iter().all(|&byte| byte == 0), "{size} at {at}");
+            }
+        }
+    }
+
+    #[test]
+    #[cfg(target_arch = "x86_64")]
+    fn only_long_messages_that_are_waited_for_are_stored_with_wide_loads() {
+        let source = [1; MAX_FORWARDED + 1];
+        for (size, in_a_stream, waited_for) in [
+            (MIN_HALVES - 1, true, true),
+            (MIN_HALVES, false, false),
+            (MAX_HALVES, false, false),
+            (MAX_HALVES + 1, false, true),
+            (MAX_FORWARDED, false, true),
+            (MAX_FORWARDED + 1, true, true),
+        ] {
+            for (peer_waits, expected) in [(false, in_a_stream), (true, waited_for)] {
+                let before = WIDE.get();
+                let mut target = [0; MAX_FORWARDED + 1];
+                // SAFETY: both are as long, and apart.
+                unsafe { store_bytes(target.as_mut_ptr(), source.as_ptr(), size, || peer_waits) };
+                assert_eq!(WIDE.get() > before, expected, "{size} {peer_waits}");
             }
         }
     }
