@@ -87,15 +87,17 @@ fn store_and_wake(word: &AtomicU32, message: u64) {
     futex::wake(word, Flags::empty(), 1).expect("the word is mapped");
 }
 
-/// Maps the largest four-byte number to the message that ends a slice.
+/// Maps the two largest four-byte numbers to the message that ends a slice.
 #[inline(always)]
 fn widen(message: u32) -> u64 {
-    if message == u32::MAX {
-        u64::MAX
-    } else {
-        u64::from(message)
+    match message {
+        ENDS.. => u64::MAX,
+        message => u64::from(message),
     }
 }
+
+/// The smaller of the numbers that end a slice.
+const ENDS: u32 = u32::MAX - 1;
 
 /// The time after this duration, on the monotonic clock.
 fn deadline(patience: Duration) -> Timespec {
@@ -153,10 +155,10 @@ impl Futexes {
 impl Link for Futexes {
     #[inline(always)]
     fn send(&mut self, message: u64) {
-        store_and_wake(
-            self.memory.futex(self.outgoing + self.sent * STRIDE),
-            message,
-        );
+        let word = self.memory.futex(self.outgoing + self.sent * STRIDE);
+        // Two slices may end on one word, with no message in between.
+        let is_there = word.load(Ordering::Relaxed) == message as u32;
+        store_and_wake(word, message - u64::from(is_there));
         self.sent = (self.sent + 1) % self.last.len();
     }
 
