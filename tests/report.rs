@@ -1,15 +1,20 @@
 //! The report of the benches: its result in one sentence, its warning, its tables, and the block
-//! that it writes into `src/docs/numbers.md`.
+//! that it writes into `src/docs/numbers.md`; and what they measure.
 
 #[path = "../benches/common/mod.rs"]
 mod common;
 
 use std::fs;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use common::exchange::{Link, STOP};
+use common::interleaved::Side;
 use common::mechanisms::{self, Task};
-use common::{numbers, page};
+use common::{futex, numbers, page};
 
 /// What one variant took: every operation as long as this.
 fn variant(nanos: f64) -> Value {
@@ -147,4 +152,20 @@ fn a_default_run_measures_pipe_unix_socket_and_two_other_mechanisms_of_the_syste
     let names = found.iter().map(|&(name, _)| name);
     let system: Vec<_> = names.filter(|name| !name.starts_with("quoit")).collect();
     assert_eq!(system, ["pipe", "Unix stream", "TCP", "UDP"]);
+}
+
+/// A slice has no more messages than words if the machine is busy.
+#[test]
+fn two_slices_may_end_on_one_word_of_a_bare_waitv() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("words");
+    let mut open = futex::wire_many(&path, 2).expect("a file");
+    let (mut lead, mut partner) = (open(Side::Lead), open(Side::Partner));
+    let (tell, told) = mpsc::channel();
+    thread::spawn(move || while tell.send(partner.receive()).is_ok() {});
+    for message in [STOP, 1, STOP, 2, 3] {
+        lead.send(message);
+        let received = told.recv_timeout(Duration::from_secs(60));
+        assert_eq!(received, Ok(message), "the partner sleeps");
+    }
 }
