@@ -96,7 +96,7 @@ fn widen(message: u32) -> u64 {
     }
 }
 
-/// The smaller of the numbers that end a slice.
+/// The smaller of the numbers that stop a slice.
 const ENDS: u32 = u32::MAX - 1;
 
 /// The time after this duration, on the monotonic clock.
