@@ -1,55 +1,168 @@
-//! Rings that the tool cannot use.
+//! Rings, names, modes and durations that the tool refuses, and waits that it gives up.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
-use quoit::{FrameProducer, Observer};
+use quoit::{FrameConsumer, Role};
+use serde_json::json;
 
-use crate::common::names::RingName;
-use crate::tool::Tool;
+use crate::common::PATIENCE;
+use crate::common::names::{RingName, file_directory};
+use crate::tool::*;
 
 pub(crate) fn what_cannot_name_a_ring_is_refused() {
     for name in [".", ".."] {
-        Tool::run(&["send", name], b"").with(2, "cannot name a ring");
+        refuses(&["send", name], 2, "cannot name a ring");
         let said = Tool::run(&["recv", name, "--json"], b"").json();
         assert_eq!(said["code"], 2);
-        assert!(
-            said["error"]
-                .as_str()
-                .is_some_and(|why| why.contains("cannot name"))
-        );
+        has(said["error"].as_str().expect("words"), "cannot name");
     }
     let name = RingName::new("capacity");
-    Tool::run(&["send", name.as_str(), "--capacity", "100"], b"").with(2, "power of two");
-    Tool::run(&["send", name.as_str(), "--capacity", "1Q"], b"").with(2, "65536, 64K, 1M or 1G");
+    refuses(&["send", &name, "--capacity", "100"], 2, "power of two");
+    refuses(
+        &["send", &name, "--capacity", "1Q"],
+        2,
+        "65536, 64K, 1M or 1G",
+    );
     assert!(!name.file().exists());
 }
 
 pub(crate) fn what_is_no_ring_is_refused() {
     let name = RingName::new("foreign");
     fs::write(name.file(), "something else").expect("a file");
-    Tool::run(&["recv", name.as_str()], b"").with(3, "is not a quoit ring");
+    Tool::run(&["recv", &name], b"").with(3, "is not a quoit ring");
 }
 
 pub(crate) fn a_role_that_is_taken_is_refused() {
-    let name = RingName::new("taken");
-    let _producer = FrameProducer::create(&name, 64).expect("a ring");
-    Tool::run(&["send", name.as_str()], b"").with(4, "has a producer already");
+    let (name, _producer) = frames("taken", 64);
+    Tool::run(&["send", &name], b"").with(4, "has a producer already");
 }
 
 pub(crate) fn a_line_that_is_too_long_is_refused() {
     let name = RingName::new("long");
-    let arguments = ["send", name.as_str(), "--capacity", "64"];
-    Tool::run(&arguments, &[b'x'; 1000])
-        .with(1, "never fits: the longest claim of this ring is 24");
-    let fill = Observer::open(&name).expect("a ring").positions().len();
-    assert_eq!(fill, 0, "the ring has no part of it");
+    let ended = Tool::run(&["send", &name, "--capacity", "64"], &[b'x'; 1000]);
+    ended.with(1, "never fits: the longest claim of this ring is 24");
+    assert_eq!(unread(&name), 0, "the ring has no part of it");
 }
 
 pub(crate) fn a_ring_of_another_schema_is_refused() {
     let name = RingName::new("schema");
-    let tagged = |tag| ["send", name.as_str(), "--schema-tag", tag];
+    let tagged = |tag| ["send", &name, "--schema-tag", tag];
     Tool::run(&tagged("v1"), b"a line\n").quietly();
     Tool::run(&tagged("v2"), b"").with(3, "as --schema-tag makes it; leave that out");
-    let received = Tool::run(&["recv", name.as_str(), "--schema-tag", "v1"], b"");
+    let received = Tool::run(&["recv", &name, "--schema-tag", "v1"], b"");
     assert_eq!(received.quietly(), b"a line\n");
+}
+
+pub(crate) fn a_sender_that_gives_up_says_how_much_it_sent() {
+    let (name, ring) = ring::<[u8]>("no-room", 64);
+    let mut consumer = ring.consumer().expect("a role");
+    let why = "no process made room for 50ms; until then sent 4 messages, 4 bytes";
+    Tool::run(&["send", &name, "--timeout", "50ms"], &numbers(1000)).with(7, why);
+    assert_eq!(consumer.len(), 64, "what was sent is there");
+    let frame = consumer.try_peek().expect("a frame");
+    assert_eq!(frame.to_vec(), b"1");
+    frame.release();
+
+    let ended = Tool::run(
+        &["send", &name, "--json", "--timeout", "0s"],
+        &numbers(1000),
+    );
+    let why = "no process made room for 0ns";
+    is(
+        &ended.json(),
+        &json!({"code": 7, "messages": 1, "bytes": 1, "error": why}),
+    );
+    assert_eq!(ended.code, Some(7));
+}
+
+pub(crate) fn a_sender_that_may_wait_continues_when_there_is_room() {
+    let (name, ring) = ring::<[u8]>("some-room", 64);
+    let mut consumer = ring.consumer().expect("a role");
+    let mut sender = Tool::start(&["send", &name, "--timeout", "1h"]);
+    sender.feed(&numbers(9));
+    // It looks around at least once between two sleeps.
+    let observer = observer(&name);
+    let parks = || observer.endpoint(Role::Producer).parks;
+    wait_until("the sender has slept often", || parks() > 5);
+    assert_eq!(consumer.len(), 64);
+    for number in 1..=9 {
+        let frame = consumer.peek_timeout(PATIENCE).expect("a frame");
+        assert_eq!(frame.to_vec(), number.to_string().as_bytes());
+        frame.release();
+    }
+    sender.end().quietly();
+}
+
+pub(crate) fn a_receiver_gives_up_with_all_that_was_sent() {
+    let (name, mut producer) = frames("silence", 64);
+    producer.push(b"one").expect("room");
+    let ended = Tool::run(&["recv", &name, "--timeout", "50ms"], b"");
+    assert_eq!(ended.output, b"one\n");
+    let why = "no process sent anything for 50ms; until then received 1 messages, 3 bytes";
+    ended.with(7, why);
+}
+
+pub(crate) fn a_recorder_that_gave_up_leaves_a_whole_file_and_a_replay_gives_up_too() {
+    let directory = file_directory();
+    let file = &*file_in(&directory, "recording");
+    let (name, mut producer) = frames("record-silence", 128);
+    for _ in 0..8 {
+        producer.push(b"frame").expect("room");
+    }
+    let ended = Tool::run(&["record", &name, file, "--timeout", "50ms"], b"");
+    ended.with(7, "recorded 8 messages, 40 bytes");
+
+    let (narrow, ring) = ring::<[u8]>("replay-no-room", 64);
+    let _consumer = ring.consumer().expect("a role");
+    let why = "no process made room for 50ms; until then replayed 4 messages, 20 bytes";
+    let replay = [
+        "replay",
+        &narrow,
+        file,
+        "--speed",
+        "max",
+        "--timeout",
+        "50ms",
+    ];
+    refuses(&replay, 7, why);
+}
+
+pub(crate) fn a_new_ring_has_the_mode_that_is_asked_for() {
+    let mode = |name: &RingName| {
+        let file = fs::metadata(name.file()).expect("a ring");
+        file.permissions().mode() & 0o7777
+    };
+    for (given, expected) in [(&[][..], 0o600), (&["--mode", "662"], 0o662)] {
+        let name = RingName::new("mode");
+        Tool::run(&[&["send", &name], given].concat(), b"line\n").quietly();
+        assert_eq!(mode(&name), expected);
+        Tool::run(&["recv", &name, "--mode", "0640"], b"").quietly();
+        assert_eq!(mode(&name), expected, "an existing ring keeps its own");
+    }
+    let name = RingName::new("made-by-recv");
+    let receiver = Tool::start(&["recv", &name, "--mode", "0640"]);
+    wait_until("there is a ring", || name.file().exists());
+    assert_eq!(mode(&name), 0o640);
+    drop(receiver);
+    drop(FrameConsumer::open(&name).expect("its role is free"));
+}
+
+pub(crate) fn what_is_no_mode_and_no_duration_is_refused() {
+    let name = RingName::new("no-mode");
+    for mode in ["888", "1777", "577", "0", "rw", ""] {
+        Tool::run(&["send", &name, "--mode", mode], b"").with(2, "octal, from 600 to 777");
+    }
+    for (duration, why) in [
+        ("5", "500ms, 2s, 5m, 1h"),
+        ("5d", "500ms, 2s, 5m, 1h"),
+        ("s", "empty string"),
+        ("1.2.3s", "invalid float"),
+        ("-1s", "negative"),
+        ("99999999999999999999h", "too big"),
+    ] {
+        let duration = format!("--timeout={duration}");
+        Tool::run(&["recv", &name, &duration], b"").with(2, why);
+    }
+    assert!(!name.file().exists());
 }

@@ -57,7 +57,7 @@ impl Interrupt {
     /// From now on each wait, and each check, ends when no process reads the output.
     pub(crate) fn watch(&self, output: impl AsFd) -> Result<(), Stop> {
         let output = output.as_fd().try_clone_to_owned();
-        let output = output.map_err(Stop::output())?;
+        let output = output.map_err(Stop::io("write to standard output"))?;
         self.output.get_or_init(|| output);
         Ok(())
     }
@@ -72,18 +72,9 @@ impl Interrupt {
         self.poll(None, Some(time)).map(drop)
     }
 
-    /// Waits until `file` is ready, or a signal arrives.
-    pub(crate) fn until(&self, file: BorrowedFd<'_>, ready: PollFlags) -> Result<(), Stop> {
-        self.poll(Some((file, ready)), None).map(drop)
-    }
-
-    /// Waits for input up to the timeout, or until a signal arrives; what there is.
-    pub(crate) fn input(&self, file: BorrowedFd<'_>, time: Duration) -> Result<PollFlags, Stop> {
-        self.poll(Some((file, PollFlags::IN)), Some(time))
-    }
-
-    /// What has happened to the file by the end of that time.
-    fn poll(
+    /// Waits until the file is ready, or a signal arrives; what has happened to the file by the
+    /// end of that time.
+    pub(crate) fn poll(
         &self,
         file: Option<(BorrowedFd<'_>, PollFlags)>,
         time: Option<Duration>,

@@ -18,6 +18,7 @@ const REMEMBERED: usize = 100;
 
 /// All that is watched. No file is kept open: there may be more rings than this process may
 /// open files.
+#[derive(Default)]
 pub(crate) struct Watch {
     /// As they were given.
     names: Vec<PathBuf>,
@@ -37,11 +38,10 @@ pub(crate) struct Watched {
 impl Watch {
     /// Looks once.
     pub(crate) fn new(names: &[PathBuf]) -> Result<Self, Stop> {
+        let names = names.to_owned();
         let mut watch = Self {
-            names: names.to_owned(),
-            rings: Vec::new(),
-            events: VecDeque::new(),
-            new: 0,
+            names,
+            ..Self::default()
         };
         watch.look()?;
         // All of them are new.

@@ -15,8 +15,8 @@ use crate::interrupt::{Interrupt, MOMENT};
 use crate::manual::block;
 use crate::names::expanded;
 use crate::output::{Output, plain};
-use crate::patient::Patient;
 use crate::sight::copy_of;
+use crate::standard::{Patient, Standard};
 use crate::stop::{Code, Stop};
 
 /// Shows the newest unread messages, and leaves them in the ring
@@ -76,7 +76,7 @@ impl Tail {
             let next = self.start(&observer, &interrupt)?;
             rings.push(Shown { observer, next });
         }
-        let out = Patient::output(&interrupt)?;
+        let out = Standard::Output.open(Some(&interrupt))?;
         interrupt.watch(&out)?;
         let mut show = Show {
             tail: self,
@@ -100,9 +100,8 @@ impl Tail {
                 }
                 if seen == 0 && !self.follow {
                     let name = plain(&name);
-                    output.note(&format!(
-                        "{name}: nothing is unread; --follow shows what arrives"
-                    ));
+                    let none = "nothing is unread; --follow shows what arrives";
+                    output.note(&format!("{name}: {none}"));
                 }
             }
             if !self.follow {
@@ -129,21 +128,16 @@ impl Tail {
         }
         // Frames refer to the next one, and not to the last.
         let (mut next, mut newest) = (positions.head, VecDeque::new());
-        while positions.tail.wrapping_sub(next) as i64 > 0 {
-            interrupt.check()?;
-            let found = observer.unread_from(next, FEW, |message| {
-                next = message.next;
-                newest.push_back(message.position);
-                if newest.len() > self.count {
-                    newest.pop_front();
-                }
-            });
+        let found = each(observer, &mut next, usize::MAX, interrupt, |message| {
+            newest.push_back(message.position);
+            newest.drain(..newest.len().saturating_sub(self.count));
+            Ok(())
+        });
+        match found {
+            Err(stop @ Stop::Signal(_)) => Err(stop),
             // What is wrong is reported when it is to be shown.
-            if !found.is_ok_and(|found| found == FEW) {
-                break;
-            }
+            _ => Ok(newest.front().copied().unwrap_or(positions.head)),
         }
-        Ok(newest.front().copied().unwrap_or(positions.head))
     }
 
     /// All records of a ring have one size; frames have any.
@@ -160,6 +154,34 @@ impl Tail {
             format!("the layout has {layout} bytes, and a record of this ring {record}{rest}");
         Err(Stop::new(Code::Usage, text))
     }
+}
+
+/// Hands over the messages from a position on, which becomes that of the next call, and none
+/// that arrives meanwhile; how many.
+fn each(
+    observer: &Observer,
+    next: &mut u64,
+    most: usize,
+    interrupt: &Interrupt,
+    mut take: impl FnMut(&Message) -> Result<(), Stop>,
+) -> Result<usize, Stop> {
+    let end = observer.positions().tail;
+    let (mut seen, mut wanted, mut found) = (0, 0, 0);
+    while found == wanted && seen < most && end.wrapping_sub(*next) as i64 > 0 {
+        interrupt.check()?;
+        wanted = FEW.min(most - seen);
+        let mut taken = Ok(());
+        let copied = observer.unread_from(*next, wanted, |message| {
+            *next = message.next;
+            if taken.is_ok() {
+                taken = take(&message);
+            }
+        });
+        taken?;
+        found = copied?;
+        seen += found;
+    }
+    Ok(seen)
 }
 
 /// What is shown, delivered in pieces. What was not is lost after a signal: nothing waits
@@ -179,29 +201,12 @@ impl Show<'_> {
     /// Shows what is unread from a position on, which becomes that of the next call; how
     /// many messages that were. What is sound is shown, whatever is after it.
     fn unread(&mut self, ring: &mut Shown, most: usize) -> Result<usize, Stop> {
-        // What arrives during this call is for the next one.
-        let end = ring.observer.positions().tail;
-        let mut seen = 0;
-        while seen < most && end.wrapping_sub(ring.next) as i64 > 0 {
-            self.interrupt.check()?;
-            let wanted = FEW.min(most - seen);
-            let (mut next, mut shown) = (ring.next, Ok(()));
-            let found = ring.observer.unread_from(next, wanted, |message| {
-                next = message.next;
-                if shown.is_ok() {
-                    shown = self.add(&message, &ring.observer);
-                }
-            });
-            ring.next = next;
-            shown?;
-            self.deliver(1)?;
-            let found = found?;
-            seen += found;
-            if found < wanted {
-                break;
-            }
-        }
-        Ok(seen)
+        let Shown { observer, next } = ring;
+        let seen = each(observer, next, most, self.interrupt, |message| {
+            self.add(message, observer)
+        });
+        self.deliver(1)?;
+        seen
     }
 
     fn add(&mut self, message: &Message, ring: &Observer) -> Result<(), Stop> {
