@@ -67,8 +67,8 @@ pub(crate) fn ctrl_c_ends_the_loop_of_a_shell() {
     let name = RingName::new("loop");
     let receive = format!("{} recv {name}", Tool::PATH);
     let script = format!("for n in 1 2 3; do {receive}; done; exit 9");
-    let mut command = Terminal::command("bash", &["-c", &script]);
-    let mut shell = Terminal::start_command(SIZE, On::All, &mut command);
+    let command = Terminal::command("bash", &["-c", &script]);
+    let mut shell = Terminal::start_command(SIZE, On::All, command);
     let observer = observer(&name);
     wait_until("it waits", || observer.endpoint(Role::Consumer).is_asleep);
     shell.press("\x03");
@@ -169,7 +169,7 @@ pub(crate) fn a_receiver_without_a_reader_awaits_no_producer() {
     for had_one in [false, true] {
         let name = RingName::new("unawaited");
         if had_one {
-            drop(FrameProducer::create(&name, 4096).expect("a ring"));
+            drop(quoit::FrameProducer::create(&name, 4096).expect("a ring"));
         }
         Tool::start_on(closed(), &["recv", &name]).end().quietly();
         assert!(Path::new(&name.file()).exists());

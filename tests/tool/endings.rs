@@ -3,12 +3,9 @@
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::Stdio;
-use std::thread;
-use std::time::{Duration, Instant};
 
-use quoit::{FrameProducer, Observer, RingOptions, Role};
+use quoit::{FrameProducer, Observer, Role};
 
-use crate::common::PATIENCE;
 use crate::common::child::is_asleep;
 use crate::common::names::RingName;
 use crate::tool::*;
@@ -49,7 +46,7 @@ pub(crate) fn a_killed_receiver_loses_nothing() {
 fn stuck(name: &RingName) -> (Tool, Vec<u8>) {
     let producer = FrameProducer::open(name).expect("a role");
     let full = producer.len();
-    let mut receiver = Tool::start(&["recv", &name]);
+    let mut receiver = Tool::start(&["recv", name]);
     let read = receiver.reads_until("\n2000\n");
     // What was read is released, and no more than a batch is in the pipe.
     wait_until("it waits", || is_asleep(receiver.pid()));

@@ -187,7 +187,7 @@ pub(crate) fn a_terminal_that_hangs_up_ends_top() {
         if is_ignored {
             on_hang_up(&mut command, libc::SIG_IGN);
         }
-        let mut top = Terminal::start_command(SIZE, On::All, &mut command);
+        let mut top = Terminal::start_command(SIZE, On::All, command);
         top.shows("hung-up");
         assert_eq!(top.hang_up(), Some(129));
     }
@@ -353,7 +353,7 @@ pub(crate) fn a_stopped_endpoint_is_reported() {
 
 pub(crate) fn of_many_names_each_is_tried() {
     let names = ["first", "last"].map(RingName::new);
-    names.each_ref().map(|name| send(name, 3));
+    names.iter().for_each(|name| send(name, 3));
     let [first, last] = names.each_ref().map(RingName::as_str);
     let all = ["rm", first, "quoit-no-such-ring", last];
     let trial = Tool::run(&[&all[..], &["--dry-run"]].concat(), b"");

@@ -74,7 +74,7 @@ pub(crate) fn a_tail_of_any_length_begins_at_once_and_needs_little_memory() {
     // 262,144 messages have 25 megabytes of text. A message is copied whole.
     for (name, most) in [(&many, 4 << 10), (&large, (4 + 4) << 10)] {
         for follow in [&[][..], &["--follow"]] {
-            let tail = ["tail", &name, "-n", "100000000"];
+            let tail = ["tail", name, "-n", "100000000"];
             let mut tail = Tool::start(&[&tail[..], follow].concat());
             tail.reads_until("\n");
             // It has no other reason to sleep than its output.

@@ -100,7 +100,8 @@ pub(crate) fn a_ring_is_described_and_so_is_what_is_wrong_with_it() {
     });
     is(&ring_of(&stat), &expected);
     let text = says(&["stat", &name]);
-    ["holds     frames in 64 bytes", "doorbell  futex"].map(|line| has(&text, line));
+    let lines = ["holds     frames in 64 bytes", "doorbell  futex"];
+    lines.iter().for_each(|line| has(&text, line));
 
     drop(idler); // kill -9
     let wrong = format!("the producer (it called itself process {pid}) died; a new one");
@@ -129,10 +130,14 @@ pub(crate) fn a_ring_is_described_and_so_is_what_is_wrong_with_it() {
         has(&wrong, part);
     }
     // A counter proves nothing.
-    ["bug", "lost"].map(|word| lacks(&wrong, word));
+    ["bug", "lost"].iter().for_each(|word| lacks(&wrong, word));
     let dropped = json!({"producer": {"dropped": 12}, "consumer": {"dropped": 0}});
     is(&stat, &json!({"superseded": false, "half_removed": true}));
-    [&stat, &ring_of(&["top", "--count", "1", "--json", &name])].map(|ring| is(ring, &dropped));
+    is(&stat, &dropped);
+    is(
+        &ring_of(&["top", "--count", "1", "--json", &name]),
+        &dropped,
+    );
     has(&says(&["stat", &name]), ", dropped: 12\n");
     refuses(&["stat", "quoit-no-such-ring"], 3, "there is no ring");
 }

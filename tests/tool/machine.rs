@@ -33,16 +33,10 @@ fn findings(arguments: &[&str]) -> Vec<Value> {
         let good = finding["verdict"] == "ok";
         assert_eq!(finding["fix"].is_null(), good, "{finding}");
     }
-    let of = |verdict: &str| {
-        findings
-            .iter()
-            .filter(move |finding| finding["verdict"] == verdict)
-    };
-    let count = |verdict: &str| of(verdict).count();
-    is(
-        &answer,
-        &json!({"warnings": count("warn"), "notes": count("note")}),
-    );
+    let verdicts: Vec<_> = findings.iter().map(|finding| &finding["verdict"]).collect();
+    let count = |verdict: &str| verdicts.iter().filter(|&&found| found == verdict).count();
+    let counts = json!({"warnings": count("warn"), "notes": count("note")});
+    is(&answer, &counts);
     let code = if count("warn") > 0 { 9 } else { 0 };
     assert_eq!((ended.code, &*ended.errors), (Some(code), ""));
     findings
@@ -123,7 +117,7 @@ pub(crate) fn this_machine_is_examined_in_24_rows_and_80_columns() {
         assert_eq!(is_shown, finding["verdict"] == "warn", "{check}:\n{short}");
     }
     let first = short.lines().next().expect("a verdict");
-    ["warning", "note"].map(|word| has(first, word));
+    ["warning", "note"].iter().for_each(|word| has(first, word));
     let verdicts = all.lines().skip(1).filter(|line| !line.starts_with(' '));
     let rank = |line: &str| {
         ["warn", "note", "ok  "]

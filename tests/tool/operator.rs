@@ -160,7 +160,7 @@ pub(crate) fn a_reader_that_ends_leaves_what_it_did_not_read() {
 
 pub(crate) fn stale_rings_with_unread_messages_stay() {
     let [full, read] = ["full", "read"].map(RingName::new);
-    [&full, &read].map(|name| send(name, 3));
+    [&full, &read].iter().for_each(|name| send(name, 3));
     receive(&read);
     let kept = format!("kept {full}: 48 bytes unread; --force removes it\nremoved {read}\n");
     assert_eq!(says(&["rm", "--stale", &full, &read]), kept);
@@ -203,16 +203,19 @@ pub(crate) fn a_table_fits_its_terminal() {
     let top = ["top", "--count", "1", "--interval", "10ms", &market];
     for size in [(24, 80), (20, 50)] {
         for arguments in [&["list", &all][..], &["stat", &market], &top] {
-            let mut command = Terminal::command(Tool::PATH, arguments);
-            let mut tool = Terminal::start_command(size, On::All, &mut command);
+            let command = Terminal::command(Tool::PATH, arguments);
+            let mut tool = Terminal::start_command(size, On::All, command);
             assert_eq!(tool.end(), Some(0));
             let text = tool.text();
             if arguments[0] != "stat" {
                 // Where a name is cut, its end stays.
-                ["-long-a ", "-long-b "].map(|end| has(&text, end));
+                ["-long-a ", "-long-b "]
+                    .iter()
+                    .for_each(|end| has(&text, end));
             }
             // But for a line that is a path: one word.
-            let is_path = |line: &&str| line.contains("/dev/shm/") || line.trim().starts_with('/');
+            let is_path =
+                |line: &&str| line.contains("/dev/shm/") || line.trim().starts_with(['/', '.']);
             let lines = text.lines().filter(|line| !is_path(line));
             let widths = lines.map(|line| line.chars().count());
             assert!(widths.max() <= Some(usize::from(size.1)), "{text}");
@@ -229,7 +232,7 @@ pub(crate) fn patterns_and_no_names_mean_rings() {
     let names = ["pattern-a", "pattern-b"].map(RingName::new);
     // Their names differ by a number, too.
     let pattern = format!("quoit-test-{}-*-pattern-?", std::process::id());
-    names.each_ref().map(|name| send(name, 1));
+    names.iter().for_each(|name| send(name, 1));
     let report = says_json(&["stat", "--json", &pattern]);
     let found = report["rings"].as_array().expect("rings").iter();
     let found: Vec<_> = found.map(|ring| ring["name"].as_str()).collect();

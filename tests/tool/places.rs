@@ -139,7 +139,7 @@ pub(crate) fn an_endpoint_is_shown_with_its_core_and_command() {
     let start = format!("producer  process {pid}, attached ");
     let mut lines = text.lines().skip_while(|line| !line.starts_with(&start));
     let life = lines.next().unwrap_or_else(|| panic!("{text}"));
-    has(&life, &format!("s ago, on core {core}"));
+    has(life, format!("s ago, on core {core}"));
     let shown = format!("          {}", command.replace('\x1b', "?"));
     assert_eq!(lines.next(), Some(&*shown));
 }

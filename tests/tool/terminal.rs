@@ -10,7 +10,6 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use quoit::RingOptions;
 use rustix::process::{ioctl_tiocsctty, setsid};
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{
@@ -20,7 +19,6 @@ use vt100::{Parser, Screen};
 
 use crate::common::PATIENCE;
 use crate::common::child::{code_of, is_asleep};
-use crate::common::names::RingName;
 use crate::common::segment_file::{SUPERSEDED, SegmentFile};
 use crate::tool::*;
 
@@ -50,7 +48,7 @@ pub(crate) enum On {
 
 impl Terminal {
     pub(crate) fn start(on: On, arguments: &[&str]) -> Self {
-        Self::start_command(SIZE, on, &mut Self::command(Tool::PATH, arguments))
+        Self::start_command(SIZE, on, Self::command(Tool::PATH, arguments))
     }
 
     /// Something that starts the tool, or is it, in the usual environment.
@@ -63,11 +61,8 @@ impl Terminal {
     }
 
     /// On a terminal with this many rows and columns.
-    pub(crate) fn start_command(
-        (rows, columns): (u16, u16),
-        on: On,
-        command: &mut Command,
-    ) -> Self {
+    pub(crate) fn start_command(size: (u16, u16), on: On, mut command: Command) -> Self {
+        let (rows, columns) = size;
         let (master, slave) = pair(rows, columns).expect("a terminal");
         let modes = modes(&master);
         let end = || Stdio::from(slave.try_clone().expect("a descriptor"));
@@ -80,7 +75,9 @@ impl Terminal {
         let own_session = || Ok(setsid().and_then(|_| ioctl_tiocsctty(rustix::stdio::stderr()))?);
         // SAFETY: what runs between fork and exec makes two syscalls.
         unsafe { command.pre_exec(own_session) };
-        let mut tool = Tool::spawn(command);
+        // The command has the terminal open, too, and is dropped.
+        let mut tool = Tool::spawn(&mut command);
+        drop(command);
         if let Some(mut output) = tool.child().stdout.take() {
             // What is written to a pipe is to be read.
             thread::spawn(move || io::copy(&mut output, &mut io::sink()));
@@ -234,7 +231,8 @@ pub(crate) fn colours_are_for_terminals_that_want_them() {
         let has_colours = |variable| {
             let mut command = Terminal::command(Tool::PATH, arguments);
             let (name, value) = variable;
-            let mut tool = Terminal::start_command(SIZE, On::All, command.env(name, value));
+            command.env(name, value);
+            let mut tool = Terminal::start_command(SIZE, On::All, command);
             assert!(matches!(tool.end(), Some(0 | 9)));
             assert!(tool.text().len() > 100, "{}", tool.text());
             let formatted = tool.screen().contents_formatted();

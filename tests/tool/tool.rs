@@ -40,7 +40,7 @@ pub(crate) fn frames(name: &str, capacity: u64) -> (RingName, FrameProducer) {
 
 /// A ring of 64 records, and its producer.
 pub(crate) fn records(name: &str) -> (RingName, Producer<u64>) {
-    let (name, ring) = ring(name, 64);
+    let (name, ring) = ring::<u64>(name, 64);
     (name, ring.producer().expect("a role"))
 }
 

@@ -93,8 +93,8 @@ pub(crate) fn top_gives_the_terminal_back_while_it_is_stopped() {
     let again = ["1", "2", "3"].map(|time| format!("; echo its shell {time}; read line; fg"));
     let shell = format!("set -m; {} top {name}{}", Tool::PATH, again.concat());
     let arguments = ["-c", &*shell];
-    let mut command = Terminal::command("bash", &arguments);
-    let mut top = Terminal::start_command(SIZE, On::All, &mut command);
+    let command = Terminal::command("bash", &arguments);
+    let mut top = Terminal::start_command(SIZE, On::All, command);
     let is_shown =
         |screen: &Screen| screen.alternate_screen() && row(screen, "-suspended").is_some();
     let tool = |shell: u32| -> u32 {

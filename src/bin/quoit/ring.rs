@@ -208,7 +208,7 @@ impl RingArguments {
 /// An error if the producer of this ring died.
 fn was_closed(source: &Source) -> Result<(), Stop> {
     let look = Look::at(&source.observer, None);
-    match look.map(|look| look.peer(Role::Producer)) {
+    match look.map(|look| *look.peer(Role::Producer)) {
         Ok(peer) if peer.has_died() => {
             let text = format!("the producer ({}) died", peer.named());
             Err(Stop::new(Code::Died, text))

@@ -213,8 +213,8 @@ impl Motion {
         let has_moved = [from.tail != to.tail, from.head != to.head];
         let time = sample.at - then.at;
         for (at, peer) in now.peers.iter().enumerate() {
-            let idles = !has_moved[at] && peer.is_alive;
-            self.idle[at] = idles.then_some(self.idle[at] + time).unwrap_or_default();
+            let idle = (!has_moved[at] && peer.is_alive).then_some(self.idle[at] + time);
+            self.idle[at] = idle.unwrap_or_default();
             if has_moved[at] {
                 self.moved[at] = Some(SystemTime::now());
             }

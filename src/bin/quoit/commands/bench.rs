@@ -142,7 +142,7 @@ impl Contestant {
         command.args(["bench", "--partner", &name]);
         command.args(link.iter().flat_map(|_| ["--rings", from, to]));
         command.args(core.map(|core| format!("--cores={core},{}", core ^ 1)));
-        let begin = || {
+        let mut begin = || {
             let [input, output] = match way {
                 Way::Pipe => [Stdio::piped(), Stdio::piped()],
                 Way::Unix => {

@@ -205,7 +205,10 @@ impl Show<'_> {
         let seen = each(observer, next, most, self.interrupt, |message| {
             self.add(message, observer)
         });
-        self.deliver(1)?;
+        // Nothing waits for the output after a signal.
+        if !matches!(seen, Err(Stop::Signal(_) | Stop::ClosedPipe)) {
+            self.deliver(1)?;
+        }
         seen
     }
 
