@@ -18,8 +18,7 @@ pub(crate) fn closed() -> Stdio {
 }
 
 pub(crate) fn a_killed_sender_loses_nothing() {
-    let (name, ring) = ring::<[u8]>("sender", 4096);
-    let consumer = ring.consumer().expect("a role");
+    let (name, consumer) = consumed("sender", 4096);
     let mut sender = Tool::start(&["send", &name]);
     sender.feed(b"one\ntwo\nunfinished");
     // Each takes a header of 8 bytes, and 8 more.
@@ -55,8 +54,7 @@ fn stuck(name: &RingName) -> (Tool, Vec<u8>) {
 }
 
 pub(crate) fn a_full_ring_whose_receiver_closed_ends_the_sender() {
-    let (name, ring) = ring::<[u8]>("full", 64);
-    let consumer = ring.consumer().expect("a role");
+    let (name, consumer) = consumed("full", 64);
     let mut sender = Tool::start(&["send", &name]);
     sender.feed(&numbers(1000));
     wait_until("the ring is full", || consumer.len() == 64);
@@ -94,8 +92,7 @@ pub(crate) fn a_closed_pipe_ends_every_answer_quietly() {
 }
 
 pub(crate) fn a_signal_ends_a_sender_that_waits_for_input() {
-    let (name, ring) = ring::<[u8]>("input", 4096);
-    let mut consumer = ring.consumer().expect("a role");
+    let (name, mut consumer) = consumed("input", 4096);
     for (signal, code) in [(libc::SIGTERM, 143), (libc::SIGINT, 130)] {
         let mut sender = Tool::start(&["send", &name]);
         sender.feed(b"line\n");
@@ -105,25 +102,17 @@ pub(crate) fn a_signal_ends_a_sender_that_waits_for_input() {
         frame.release();
         sender.signal(signal);
         // Its input is still open.
-        wait_until("it closes its end", || {
-            consumer.try_peek().is_err_and(is_abandoned)
-        });
+        wait_until("it closes its end", || consumer.is_abandoned());
         sender.end().with(code, "");
     }
 }
 
-fn is_abandoned(error: quoit::PopError) -> bool {
-    error == quoit::PopError::Abandoned
-}
-
 pub(crate) fn a_signal_ends_a_sender_that_waits_for_room() {
-    let (name, ring) = ring::<[u8]>("room", 64);
-    let consumer = ring.consumer().expect("a role");
+    let (name, consumer) = consumed("room", 64);
     let mut sender = Tool::start(&["send", &name]);
     sender.feed(&numbers(1000));
     wait_until("the ring is full", || consumer.len() == 64);
-    sender.signal(libc::SIGTERM);
-    sender.end().with(143, "");
+    sender.ends_by(libc::SIGTERM);
 }
 
 pub(crate) fn a_signal_ends_a_receiver_whose_output_is_full() {

@@ -35,8 +35,7 @@ pub(crate) fn a_signal_ends_a_recorder_that_never_waits() {
                 let file = &*file_in(&directory, &signal.to_string());
                 let recorder = Tool::start(&["record", &name, file]);
                 wait_until("it records", || length(file) > 1 << 17);
-                recorder.signal(signal);
-                recorder.end().with(128 + signal, "");
+                recorder.ends_by(signal);
                 let again = RingName::new("torrent-again");
                 let replay = ["replay", &again, file, "--speed", "max", "--timeout", "0s"];
                 // It does not fit, and so is read to its end and found whole.
@@ -47,8 +46,7 @@ pub(crate) fn a_signal_ends_a_recorder_that_never_waits() {
 }
 
 pub(crate) fn a_signal_ends_a_sender_that_never_waits_for_long() {
-    let (name, ring) = ring::<[u8]>("trickle", 64);
-    let mut consumer = ring.consumer().expect("a role");
+    let (name, mut consumer) = consumed("trickle", 64);
     let mut sender = Tool::start(&["send", &name]);
     sender.feed(&numbers(10_000));
     let mut count = 0;
@@ -71,8 +69,7 @@ pub(crate) fn a_signal_ends_a_sender_of_a_large_file() {
     let path = directory.path().join("sparse");
     let file = fs::File::create(&path).expect("a file");
     file.set_len(1 << 40).expect("a sparse file takes no room");
-    let (name, ring) = ring::<[u8]>("large-file", 1 << 26);
-    let mut consumer = ring.consumer().expect("a role");
+    let (name, mut consumer) = consumed("large-file", 1 << 26);
     let send = format!(
         "exec {} send --format raw {name} < {}",
         Tool::PATH,
@@ -106,8 +103,7 @@ pub(crate) fn a_signal_tears_no_line_of_a_file() {
             let file = fs::File::create(&path).expect("a file");
             let receiver = Tool::start_on(file.into(), &["recv", &name]);
             wait_until("it writes", || length(&path) > 1 << 17);
-            receiver.signal(libc::SIGINT);
-            receiver.end().with(130, "");
+            receiver.ends_by(libc::SIGINT);
         },
     );
     let text = fs::read_to_string(&path).expect("text");
@@ -129,8 +125,7 @@ pub(crate) fn a_signal_that_was_ignored_still_is() {
     // It looks for signals between two sleeps.
     let before = parks();
     wait_until("it waits on", || parks() > before + 2);
-    receiver.signal(libc::SIGTERM);
-    assert_eq!(receiver.end().code, Some(143));
+    receiver.ends_by(libc::SIGTERM);
 }
 
 /// Its last message goes to a full pipe that no process reads.
@@ -313,29 +308,6 @@ pub(crate) fn a_receiver_says_that_its_producer_died() {
     assert_eq!((ended.code, &*ended.output), (Some(8), &b"one\n"[..]));
     let why = format!("the producer (it called itself process {pid}) died");
     assert_eq!(ended.json()["error"], why);
-}
-
-pub(crate) fn what_no_machine_can_do_is_the_systems_refusal() {
-    let name = RingName::new("large");
-    for (arguments, code, why) in [
-        (
-            &["send", &name, "--capacity", "8388608G"][..],
-            1,
-            "available",
-        ),
-        (
-            &["top", "--interval", "1000000000000000h"],
-            2,
-            "at most 24h",
-        ),
-        (&["top", "--count", "0"], 2, "0 is not in 1.."),
-        (&["tail", "--count", "0", &name], 2, "0 is not in 1.."),
-        (&["doctor", "--root", "/no/such"], 1, "could not examine"),
-        (&["doctor", "--cores", "0,0"], 2, "a core of its own"),
-    ] {
-        refuses(arguments, code, why);
-    }
-    assert!(!name.file().exists());
 }
 
 pub(crate) fn a_stopped_endpoint_is_reported() {

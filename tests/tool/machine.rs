@@ -154,7 +154,6 @@ pub(crate) fn completions_and_pages_name_every_subcommand() {
         assert!(different.insert(text), "{arguments:?} is as another one");
     }
     has(&says(&["man", "send"]), "capacity");
-    refuses(&["man", "nothing"], 2, "no such subcommand");
 }
 
 /// The rings of the bench with this process.
@@ -208,12 +207,4 @@ pub(crate) fn bench_leaves_nothing_however_it_ends() {
         ended.with(code, why);
         assert_eq!(left(pid), 0, "in memory, after {code}");
     }
-}
-
-pub(crate) fn what_bench_cannot_do_is_said_at_once() {
-    for cores in ["0", "a,b", "0,0", "0,4095"] {
-        refuses(&["bench", "--cores", cores], 2, "two different numbers");
-    }
-    let far = ["bench", "--cores", "1023,1022"];
-    refuses(&far, 1, "could not run on core 1023");
 }

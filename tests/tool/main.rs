@@ -15,6 +15,7 @@ mod places;
 mod recordings;
 mod records;
 mod refusals;
+mod runbook;
 mod standard;
 mod streams;
 mod terminal;
@@ -27,9 +28,7 @@ common::suite::suite! {
         streams::either_endpoint_may_attach_first_each_time,
         streams::frames_and_raw_bytes_arrive_as_they_were,
         streams::what_was_moved_is_said_in_json,
-        refusals::what_cannot_name_a_ring_is_refused,
-        refusals::what_is_no_ring_is_refused,
-        refusals::a_role_that_is_taken_is_refused,
+        refusals::what_cannot_be_done_is_refused_with_its_code,
         refusals::a_line_that_is_too_long_is_refused,
         refusals::a_ring_of_another_schema_is_refused,
         endings::a_killed_sender_loses_nothing,
@@ -60,11 +59,9 @@ common::suite::suite! {
         hardships::a_follower_ends_with_its_ring_and_with_its_reader,
         hardships::a_receiver_says_that_its_producer_died,
         places::a_receiver_reports_the_death_of_its_own_producer_only,
-        hardships::what_no_machine_can_do_is_the_systems_refusal,
         hardships::a_stopped_endpoint_is_reported,
         hardships::of_many_names_each_is_tried,
         refusals::a_new_ring_has_the_mode_that_is_asked_for,
-        refusals::what_is_no_mode_and_no_duration_is_refused,
         deaths::a_signal_kills_each_command_after_it_has_left_the_ring,
         deaths::a_signal_kills_top_after_it_has_left_the_terminal,
         deaths::ctrl_c_ends_the_loop_of_a_shell,
@@ -128,7 +125,6 @@ common::suite::suite! {
         machine::this_machine_is_examined_in_24_rows_and_80_columns,
         machine::bench_says_what_it_measured_in_json_and_as_a_table,
         machine::bench_leaves_nothing_however_it_ends,
-        machine::what_bench_cannot_do_is_said_at_once,
         machine::completions_and_pages_name_every_subcommand,
         operator::a_corrupt_ring_is_called_corrupt_everywhere,
         operator::a_ring_that_may_not_be_read_is_listed,
@@ -141,8 +137,11 @@ common::suite::suite! {
         operator::patterns_and_no_names_mean_rings,
         operator::a_draft_that_was_left_behind_is_listed_and_removed,
         operator::metrics_are_printed_and_served,
+        runbook::the_runbook_quotes_what_the_tool_says,
     ],
     parts: [
+        runbook::holder,
+        runbook::on_call,
         looking::idler,
         operator::hanger,
         places::pinned,

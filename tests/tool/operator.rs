@@ -323,7 +323,6 @@ pub(crate) fn metrics_are_printed_and_served() {
     has(&get(""), " 200 OK");
     drop(silent);
     refuses(&["metrics", "--listen", address], 1, "could not listen at");
-    server.signal(libc::SIGTERM);
-    assert_eq!(server.end().code, Some(143));
+    server.ends_by(libc::SIGTERM);
     assert_eq!(unread(&name), 6);
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use quoit::{FrameProducer, Producer, RingOptions};
+use serde_json::json;
 
 use crate::common::child::{Child, hear, say};
 use crate::common::cores;
@@ -88,10 +89,8 @@ pub(crate) fn follower_over_a_layer(arguments: &[String]) {
     let mut producer = FrameProducer::open("merged/ring").expect("the role is free");
     producer.try_push(b"in the copy").expect("room");
     let said = follower.reads_until("in the copy");
-    assert!(
-        !said.contains("in the layer"),
-        "it was printed again: {said}"
-    );
+    // What was printed is not printed again.
+    lacks(&said, "in the layer");
     drop(producer);
     quoit::unlink("merged/ring").expect("no process holds it");
     follower.end().with(3, "was removed");
@@ -104,13 +103,11 @@ pub(crate) fn a_receiver_reports_the_death_of_its_own_producer_only() {
     producer.try_push(b"one").expect("room");
     receiver.reads_until("one\n");
     fs::remove_file(name.file()).expect("the file exists");
-    drop(
-        RingOptions::new(1024)
-            .create::<[u8]>(&name)
-            .expect("a ring"),
-    );
+    RingOptions::new(1024)
+        .create::<[u8]>(&name)
+        .expect("a ring");
     let idler = Child::start("idler", &[&name]);
-    assert_eq!(idler.says(), "here");
+    idler.expect("here");
     drop(idler); // kill -9
     drop(producer);
     receiver.end().quietly();
@@ -132,16 +129,18 @@ pub(crate) fn an_endpoint_is_shown_with_its_core_and_command() {
     let (pid, program) = (pinned.pid(), std::env::current_exe().expect("a path"));
     let command = format!("{} {name} two words\x1b", program.display());
     let stat = ring_of(&["stat", "--json", &name]);
-    assert_eq!(stat["producer"]["core"].to_string(), core);
-    assert_eq!(stat["producer"]["command"], command);
-    assert_eq!(stat["consumer"]["core"], serde_json::Value::Null);
+    let (core_number, none) = (json(&core), json!({"core": null}));
+    is(
+        &stat,
+        &json!({"producer": {"core": core_number, "command": command}, "consumer": none}),
+    );
     let text = says(&["stat", &name]);
-    let start = format!("producer  process {pid}, attached ");
-    let mut lines = text.lines().skip_while(|line| !line.starts_with(&start));
-    let life = lines.next().unwrap_or_else(|| panic!("{text}"));
+    let life = line(&text, &format!("producer  process {pid}, attached "));
     has(life, format!("s ago, on core {core}"));
-    let shown = format!("          {}", command.replace('\x1b', "?"));
-    assert_eq!(lines.next(), Some(&*shown));
+    has(
+        &text,
+        format!("{life}\n          {}\n", command.replace('\x1b', "?")),
+    );
 }
 
 pub(crate) fn a_ring_is_shown_with_the_file_system_it_is_on() {
@@ -151,20 +150,21 @@ pub(crate) fn a_ring_is_shown_with_the_file_system_it_is_on() {
     let df = Command::new("df").args(["--output=fstype", file]).output();
     let df = String::from_utf8(df.expect("df runs").stdout).expect("text");
     let expected = df.lines().nth(1).expect("a file system");
-    let stat = ring_of(&["stat", "--json", file]);
-    assert_eq!(stat["file_system"], expected);
+    is(
+        &ring_of(&["stat", "--json", file]),
+        &json!({"file_system": expected}),
+    );
 
     let (name, _) = records("tmpfs");
     let text = says(&["stat", &name]);
-    let memory = text.lines().find(|line| line.starts_with("memory "));
     // SAFETY: the call only asks.
     let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
     let expected = format!(" on tmpfs, pages of {} KiB", page / 1024);
-    assert!(
-        memory.is_some_and(|line| line.ends_with(&expected)),
-        "{text}"
+    assert!(line(&text, "memory ").ends_with(&expected), "{text}");
+    is(
+        &ring_of(&["stat", "--json", &name]),
+        &json!({"page_bytes": page}),
     );
-    assert_eq!(ring_of(&["stat", "--json", &name])["page_bytes"], page);
 }
 
 pub(crate) fn an_odd_name_hides_no_pages() {
@@ -199,9 +199,7 @@ pub(crate) fn among_huge_pages(_: &[String]) {
     let (rss, huge) = (kilobytes("Rss:"), kilobytes("ShmemPmdMapped:"));
     // The kernel may lack memory for huge pages.
     assert!(rss >= 3 << 10 && huge <= rss, "{huge} of {rss} kB");
-    assert_eq!(stat["producer"]["mapped_bytes"], rss << 10);
-    assert_eq!(stat["producer"]["huge_bytes"], huge << 10);
-    assert_eq!(stat["file_system"], "tmpfs");
-    let text = says(&["stat", "ring"]);
-    has(&text, "\n          has mapped ");
+    let pages = json!({"mapped_bytes": rss << 10, "huge_bytes": huge << 10});
+    is(&stat, &json!({"file_system": "tmpfs", "producer": pages}));
+    has(&says(&["stat", "ring"]), "\n          has mapped ");
 }

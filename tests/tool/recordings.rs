@@ -172,8 +172,7 @@ pub(crate) fn a_recording_that_a_signal_ends_is_whole() {
     let recorder = Tool::start(&["record", &name, file]);
     producer.try_push_kind(3, b"frame").expect("room");
     wait_until("the frame is recorded", || producer.is_empty());
-    recorder.signal(libc::SIGTERM);
-    recorder.end().with(143, "");
+    recorder.ends_by(libc::SIGTERM);
     let again = RingName::new("again");
     says(&["replay", &again, file]);
     assert_eq!(frames_of(&again), [(3, b"frame".to_vec())]);
@@ -254,13 +253,11 @@ pub(crate) fn a_replay_keeps_the_times() {
     }
     writer.finish().expect("room");
     let file = file.to_str().expect("UTF-8");
-    let (name, ring) = ring::<[u8]>("times", 1 << 20);
-    let mut consumer = ring.consumer().expect("a role");
+    let (name, mut consumer) = consumed("times", 1 << 20);
     let player = Tool::start(&["replay", &name, file]);
     let frame = consumer.peek_timeout(PATIENCE).expect("the first frame");
     frame.release();
-    player.signal(libc::SIGTERM);
-    player.end().with(143, "");
+    player.ends_by(libc::SIGTERM);
     assert_eq!(consumer.len(), 0, "the second is not due");
     drop(consumer);
     let replay = ["replay", &name, file];

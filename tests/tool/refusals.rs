@@ -10,32 +10,66 @@ use crate::common::PATIENCE;
 use crate::common::names::{RingName, file_directory};
 use crate::tool::*;
 
-pub(crate) fn what_cannot_name_a_ring_is_refused() {
-    for name in [".", ".."] {
-        refuses(&["send", name], 2, "cannot name a ring");
-        let said = Tool::run(&["recv", name, "--json"], b"").json();
-        assert_eq!(said["code"], 2);
-        has(said["error"].as_str().expect("words"), "cannot name");
+pub(crate) fn what_cannot_be_done_is_refused_with_its_code() {
+    let name = RingName::new("refused");
+    let foreign = RingName::new("foreign");
+    fs::write(foreign.file(), "something else").expect("a file");
+    let (taken, _producer) = frames("taken", 64);
+    let (send, recv) = (["send", &name], ["recv", &name]);
+    let sends = |more: &[&'static str]| [&send[..], more].concat();
+    let waits = |time: &'static str| [&recv[..], &["--timeout", time]].concat();
+    let mut refused = vec![
+        (vec!["send", "."], 2, "cannot name a ring"),
+        (vec!["recv", ".."], 2, "cannot name a ring"),
+        (vec!["recv", &foreign], 3, "is not a quoit ring"),
+        (vec!["send", &taken], 4, "has a producer already"),
+        (sends(&["--capacity", "100"]), 2, "power of two"),
+        (sends(&["--capacity", "1Q"]), 2, "65536, 64K, 1M or 1G"),
+        (sends(&["--capacity", "8388608G"]), 1, "available"),
+        (waits("5"), 2, "500ms, 2s, 5m, 1h"),
+        (waits("5d"), 2, "500ms, 2s, 5m, 1h"),
+        (waits("s"), 2, "empty string"),
+        (waits("1.2.3s"), 2, "invalid float"),
+        (waits("99999999999999999999h"), 2, "too big"),
+        (vec!["recv", "--timeout=-1s", &name], 2, "negative"),
+        (vec!["top", &name], 3, "there is no ring"),
+        (vec!["top", "--interval", "9ms"], 2, "at least 10ms"),
+        (vec!["top", "--interval", "soon"], 2, "500ms"),
+        (
+            vec!["top", "--interval", "1000000000000000h"],
+            2,
+            "at most 24h",
+        ),
+        (vec!["top", "--count", "0"], 2, "0 is not in 1.."),
+        (vec!["tail", "--count", "0", &name], 2, "0 is not in 1.."),
+        (vec!["stat", &name], 3, "there is no ring"),
+        (vec!["rm", &name], 3, "there is no ring"),
+        (vec!["rm"], 2, "required"),
+        (vec!["list", "/no/such"], 1, "could not list"),
+        (vec!["doctor", "--root", "/no/such"], 1, "could not examine"),
+        (vec!["doctor", "--cores", "0,0"], 2, "a core of its own"),
+        (
+            vec!["bench", "--cores", "1023,1022"],
+            1,
+            "could not run on core 1023",
+        ),
+        (vec!["man", "nothing"], 2, "no such subcommand"),
+    ];
+    let modes = ["888", "1777", "577", "0", "rw", ""];
+    refused.extend(modes.map(|mode| (sends(&["--mode", mode]), 2, "octal, from 600 to 777")));
+    let cores = ["0", "a,b", "0,0", "0,4095"];
+    refused
+        .extend(cores.map(|cores| (vec!["bench", "--cores", cores], 2, "two different numbers")));
+    for (arguments, code, why) in refused {
+        refuses(&arguments, code, why);
+        let said = Tool::run(&[&["--json"], &arguments[..]].concat(), b"");
+        // What clap refuses is not said in JSON.
+        if !said.errors.starts_with("error: ") {
+            has(said.json()["error"].as_str().expect("words"), why);
+            is(&said.json(), &json!({"code": code}));
+        }
     }
-    let name = RingName::new("capacity");
-    refuses(&["send", &name, "--capacity", "100"], 2, "power of two");
-    refuses(
-        &["send", &name, "--capacity", "1Q"],
-        2,
-        "65536, 64K, 1M or 1G",
-    );
     assert!(!name.file().exists());
-}
-
-pub(crate) fn what_is_no_ring_is_refused() {
-    let name = RingName::new("foreign");
-    fs::write(name.file(), "something else").expect("a file");
-    Tool::run(&["recv", &name], b"").with(3, "is not a quoit ring");
-}
-
-pub(crate) fn a_role_that_is_taken_is_refused() {
-    let (name, _producer) = frames("taken", 64);
-    Tool::run(&["send", &name], b"").with(4, "has a producer already");
 }
 
 pub(crate) fn a_line_that_is_too_long_is_refused() {
@@ -55,8 +89,7 @@ pub(crate) fn a_ring_of_another_schema_is_refused() {
 }
 
 pub(crate) fn a_sender_that_gives_up_says_how_much_it_sent() {
-    let (name, ring) = ring::<[u8]>("no-room", 64);
-    let mut consumer = ring.consumer().expect("a role");
+    let (name, mut consumer) = consumed("no-room", 64);
     let why = "no process made room for 50ms; until then sent 4 messages, 4 bytes";
     Tool::run(&["send", &name, "--timeout", "50ms"], &numbers(1000)).with(7, why);
     assert_eq!(consumer.len(), 64, "what was sent is there");
@@ -77,8 +110,7 @@ pub(crate) fn a_sender_that_gives_up_says_how_much_it_sent() {
 }
 
 pub(crate) fn a_sender_that_may_wait_continues_when_there_is_room() {
-    let (name, ring) = ring::<[u8]>("some-room", 64);
-    let mut consumer = ring.consumer().expect("a role");
+    let (name, mut consumer) = consumed("some-room", 64);
     let mut sender = Tool::start(&["send", &name, "--timeout", "1h"]);
     sender.feed(&numbers(9));
     // It looks around at least once between two sleeps.
@@ -146,23 +178,4 @@ pub(crate) fn a_new_ring_has_the_mode_that_is_asked_for() {
     assert_eq!(mode(&name), 0o640);
     drop(receiver);
     drop(FrameConsumer::open(&name).expect("its role is free"));
-}
-
-pub(crate) fn what_is_no_mode_and_no_duration_is_refused() {
-    let name = RingName::new("no-mode");
-    for mode in ["888", "1777", "577", "0", "rw", ""] {
-        Tool::run(&["send", &name, "--mode", mode], b"").with(2, "octal, from 600 to 777");
-    }
-    for (duration, why) in [
-        ("5", "500ms, 2s, 5m, 1h"),
-        ("5d", "500ms, 2s, 5m, 1h"),
-        ("s", "empty string"),
-        ("1.2.3s", "invalid float"),
-        ("-1s", "negative"),
-        ("99999999999999999999h", "too big"),
-    ] {
-        let duration = format!("--timeout={duration}");
-        Tool::run(&["recv", &name, &duration], b"").with(2, why);
-    }
-    assert!(!name.file().exists());
 }

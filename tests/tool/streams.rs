@@ -79,10 +79,8 @@ pub(crate) fn what_was_moved_is_said_in_json() {
     let received = Tool::run(&["recv", &name, "--json"], b"").json();
     for (said, action) in [(&sent, "sent"), (&received, "received")] {
         let bytes = numbers(1000).len() - 1000;
-        is(
-            said,
-            &json!({"action": action, "messages": 1000, "bytes": bytes}),
-        );
+        let expected = json!({"action": action, "messages": 1000, "bytes": bytes});
+        is(said, &expected);
     }
 }
 

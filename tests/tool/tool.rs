@@ -10,7 +10,7 @@ use std::sync::mpsc::{self, TryRecvError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use quoit::{FrameProducer, Observer, Producer, Ring, RingOptions, Shape};
+use quoit::{FrameConsumer, FrameProducer, Observer, Producer, Ring, RingOptions, Shape};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -36,6 +36,12 @@ pub(crate) fn ring<T: Shape + ?Sized>(name: &str, capacity: u64) -> (RingName, R
 pub(crate) fn frames(name: &str, capacity: u64) -> (RingName, FrameProducer) {
     let (name, ring) = ring::<[u8]>(name, capacity);
     (name, ring.producer().expect("a role"))
+}
+
+/// A ring of frames, and its consumer.
+pub(crate) fn consumed(name: &str, capacity: u64) -> (RingName, FrameConsumer) {
+    let (name, ring) = ring::<[u8]>(name, capacity);
+    (name, ring.consumer().expect("a role"))
 }
 
 /// A ring of 64 records, and its producer.
@@ -282,6 +288,13 @@ impl Tool {
 
     pub(crate) fn signal(&self, number: libc::c_int) {
         signal(self.pid(), number);
+    }
+
+    /// Sends a signal, and waits until it has ended by that.
+    #[track_caller]
+    pub(crate) fn ends_by(self, number: libc::c_int) {
+        self.signal(number);
+        self.end().with(128 + number, "");
     }
 
     /// `kill -9`, and waits for the death; what it had said by then.
