@@ -27,22 +27,19 @@ use crate::tool::*;
 pub(crate) fn a_signal_ends_a_recorder_that_never_waits() {
     let directory = file_directory();
     let (name, producer) = frames("torrent", 1 << 16);
-    flood(
-        producer,
-        |_| vec![7; 100],
-        || {
-            for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
-                let file = &*file_in(&directory, &signal.to_string());
-                let recorder = Tool::start(&["record", &name, file]);
-                wait_until("it records", || length(file) > 1 << 17);
-                recorder.ends_by(signal);
-                let again = RingName::new("torrent-again");
-                let replay = ["replay", &again, file, "--speed", "max", "--timeout", "0s"];
-                // It does not fit, and so is read to its end and found whole.
-                Tool::run(&replay, b"").with(7, "replayed");
-            }
-        },
-    );
+    let frame = |_| vec![7; 100];
+    flood(producer, frame, || {
+        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+            let file = &*file_in(&directory, &signal.to_string());
+            let recorder = Tool::start(&["record", &name, file]);
+            wait_until("it records", || length(file) > 1 << 17);
+            recorder.ends_by(signal);
+            let again = RingName::new("torrent-again");
+            let replay = ["replay", &again, file, "--speed", "max", "--timeout", "0s"];
+            // It does not fit, and so is read to its end and found whole.
+            Tool::run(&replay, b"").with(7, "replayed");
+        }
+    });
 }
 
 pub(crate) fn a_signal_ends_a_sender_that_never_waits_for_long() {
@@ -70,11 +67,8 @@ pub(crate) fn a_signal_ends_a_sender_of_a_large_file() {
     let file = fs::File::create(&path).expect("a file");
     file.set_len(1 << 40).expect("a sparse file takes no room");
     let (name, mut consumer) = consumed("large-file", 1 << 26);
-    let send = format!(
-        "exec {} send --format raw {name} < {}",
-        Tool::PATH,
-        path.display()
-    );
+    let (tool, file) = (Tool::PATH, path.display());
+    let send = format!("exec {tool} send --format raw {name} < {file}");
     let sender = Tool::start_program("sh", &["-c", &send]);
     let (mut heard, mut bytes) = (false, 0_u64);
     while consumer.peek().is_ok() {
@@ -96,16 +90,13 @@ pub(crate) fn a_signal_tears_no_line_of_a_file() {
     let directory = file_directory();
     let path = directory.path().join("lines");
     let (name, producer) = frames("lines-to-a-file", 1 << 16);
-    flood(
-        producer,
-        |number| number.to_string().into_bytes(),
-        || {
-            let file = fs::File::create(&path).expect("a file");
-            let receiver = Tool::start_on(file.into(), &["recv", &name]);
-            wait_until("it writes", || length(&path) > 1 << 17);
-            receiver.ends_by(libc::SIGINT);
-        },
-    );
+    let line = |number: u64| number.to_string().into_bytes();
+    flood(producer, line, || {
+        let file = fs::File::create(&path).expect("a file");
+        let receiver = Tool::start_on(file.into(), &["recv", &name]);
+        wait_until("it writes", || length(&path) > 1 << 17);
+        receiver.ends_by(libc::SIGINT);
+    });
     let text = fs::read_to_string(&path).expect("text");
     let count = text.lines().count() as u64;
     assert!(text.ends_with('\n') && text.lines().eq((0..count).map(|number| number.to_string())));

@@ -165,14 +165,6 @@ fn left(pid: u32) -> usize {
     names.count()
 }
 
-/// The processes that this one has started.
-fn children(pid: u32) -> Vec<u32> {
-    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
-    let children = children.expect("the kernel tells");
-    let pids = children.split_whitespace().map(str::parse);
-    pids.collect::<Result<_, _>>().expect("numbers")
-}
-
 const WAYS: [&str; 4] = ["pipe", "Unix socket", "quoit parked", "quoit spinning"];
 
 pub(crate) fn bench_says_what_it_measured_in_json_and_as_a_table() {

@@ -202,12 +202,17 @@ pub(crate) fn a_table_fits_its_terminal() {
     });
     let top = ["top", "--count", "1", "--interval", "10ms", &market];
     for size in [(24, 80), (20, 50)] {
-        for arguments in [&["list", &all][..], &["stat", &market], &top] {
+        for arguments in [
+            &["list", &all][..],
+            &["stat", &market],
+            &["tail", &market],
+            &top,
+        ] {
             let command = Terminal::command(Tool::PATH, arguments);
             let mut tool = Terminal::start_command(size, On::All, command);
             assert_eq!(tool.end(), Some(0));
             let text = tool.text();
-            if arguments[0] != "stat" {
+            if ["list", "top"].contains(&arguments[0]) {
                 // Where a name is cut, its end stays.
                 ["-long-a ", "-long-b "]
                     .iter()

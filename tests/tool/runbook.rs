@@ -77,7 +77,7 @@ pub(crate) fn on_call(_: &[String]) {
             let (run, _) = run.split_once("\n```").expect("the end of a block");
             let (command, quoted) = run.split_once('\n').expect("an answer");
             let command = command
-                .replace("quoit", Tool::PATH)
+                .replacen("quoit", Tool::PATH, 1)
                 .replace("--all", &container);
             let mut shell = Command::new("sh");
             if title == "Permission denied" {

@@ -84,9 +84,7 @@ pub(crate) fn is(value: &Value, fields: &Value) {
 /// Runs the tool to its end, which is to be a good one; what it has said.
 #[track_caller]
 pub(crate) fn says(arguments: &[&str]) -> String {
-    let ended = Tool::run(arguments, b"");
-    assert_eq!((ended.code, &*ended.errors), (Some(0), ""), "{arguments:?}");
-    String::from_utf8(ended.output).expect("text")
+    Tool::run(arguments, b"").text()
 }
 
 #[track_caller]
@@ -187,6 +185,14 @@ pub(crate) fn signal(pid: u32, signal: libc::c_int) {
     // SAFETY: the child is not reaped, so the pid is still its.
     let sent = unsafe { libc::kill(pid, signal) };
     assert_eq!(sent, 0, "the child can be signalled");
+}
+
+/// The processes that this one has started.
+pub(crate) fn children(pid: u32) -> Vec<u32> {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+    let children = children.expect("the kernel tells");
+    let pids = children.split_whitespace().map(str::parse);
+    pids.collect::<Result<_, _>>().expect("numbers")
 }
 
 /// Has the command start with what SIGHUP does by default, or with that it is ignored.

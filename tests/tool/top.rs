@@ -92,26 +92,19 @@ pub(crate) fn top_gives_the_terminal_back_while_it_is_stopped() {
     // Not in a loop, which a stop would end.
     let again = ["1", "2", "3"].map(|time| format!("; echo its shell {time}; read line; fg"));
     let shell = format!("set -m; {} top {name}{}", Tool::PATH, again.concat());
-    let arguments = ["-c", &*shell];
-    let command = Terminal::command("bash", &arguments);
+    let command = Terminal::command("bash", &["-c", &shell]);
     let mut top = Terminal::start_command(SIZE, On::All, command);
     let is_shown =
         |screen: &Screen| screen.alternate_screen() && row(screen, "-suspended").is_some();
-    let tool = |shell: u32| -> u32 {
-        let children = std::fs::read_to_string(format!("/proc/{shell}/task/{shell}/children"));
-        let children = children.expect("the shell's children");
-        children.trim().parse().expect("one child")
-    };
     for time in 1..=3 {
         top.until("the ring is there", is_shown);
         assert!(!top.is_as_before());
         match time {
             1 => top.press("\x1a"),
-            2 => signal(tool(top.pid()), libc::SIGTSTP),
-            _ => signal(tool(top.pid()), libc::SIGSTOP),
+            2 => signal(children(top.pid())[0], libc::SIGTSTP),
+            _ => signal(children(top.pid())[0], libc::SIGSTOP),
         }
-        let says = format!("its shell {time}");
-        top.shows(&says);
+        top.shows(&format!("its shell {time}"));
         if time < 3 {
             assert!(top.is_as_before(), "while it is stopped:\n{}", top.text());
         }
@@ -132,10 +125,7 @@ pub(crate) fn top_with_a_count_stays_on_the_terminal() {
     let mut top = Terminal::start(On::All, &arguments);
     assert_eq!(top.end(), Some(0));
     let (_, words) = row(top.screen(), "-stays").expect("a row");
-    assert_eq!(
-        words[1..],
-        ["..........", "0%", "0", "0", "0", "0", "-", "-"]
-    );
+    assert_eq!(words[1..].join(" "), ".......... 0% 0 0 0 0 - -");
     let tables = top.text().matches("consumer").count();
     assert_eq!(tables, 2, "{}", top.text());
 
@@ -170,10 +160,8 @@ pub(crate) fn top_reports_progress_and_stalls_to_programs() {
     let mut top = Tool::start(&["top", "--json", "--interval", "50ms", &name]);
     let look = &next(&mut top)["rings"][0];
     assert_eq!(look["name"], name.as_str());
-    is(
-        look,
-        &json!({"fill": 0, "in_per_second": 0.0, "stalled_seconds": 0.0}),
-    );
+    let still = json!({"fill": 0, "in_per_second": 0.0, "stalled_seconds": 0.0});
+    is(look, &still);
     (0..16).for_each(|number| producer.push(number).expect("room"));
     let look = next_with(&mut top, |look| look["rings"][0]["fill"] == 16);
     let ring = &look["rings"][0];
@@ -216,15 +204,13 @@ pub(crate) fn top_reports_what_attaches_and_what_was_removed() {
     tells(&mut top, &format!("the consumer (process {its}) attached"));
     drop(popper); // kill -9
     let rings = tells(&mut top, &format!("the consumer (process {its}) died"));
-    assert_eq!(rings[0]["consumer"]["alive"], false);
-    assert!(rings[0]["wrong"].to_string().contains("died"));
+    is(&rings[0], &json!({"consumer": {"alive": false}}));
+    has(&rings[0]["wrong"].to_string(), "died");
     drop(producer);
     tells(&mut top, &format!("the producer (process {pid}) closed"));
     quoit::unlink(&name).expect("no process has it");
     assert!(tells(&mut top, "was removed").is_empty());
-    RingOptions::new(64)
-        .create::<[u8]>(&name)
-        .expect("another ring");
+    RingOptions::new(64).create::<[u8]>(&name).expect("a ring");
     assert_eq!(tells(&mut top, "is new")[0]["shape"], "frames");
 }
 
@@ -238,10 +224,8 @@ pub(crate) fn an_endpoint_that_attaches_again_does_not_seem_to_die() {
     // A poll asks for the locks with two such calls, or with four if an endpoint has changed.
     meddle(top.pid(), libc::SYS_fcntl, 200, |call| {
         if call % 9 == 0 {
-            producer = match producer {
-                Some(_) => None,
-                None => Some(ring.producer().expect("a role")),
-            };
+            let is_there = producer.take().is_some();
+            producer = (!is_there).then(|| ring.producer().expect("a role"));
         }
     });
     let mut told = [0; 2];

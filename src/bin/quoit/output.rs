@@ -55,10 +55,9 @@ pub(crate) fn wrapped(text: &str, columns: usize, indent: usize) -> Vec<String> 
     for word in text.split(' ') {
         let line = lines.last_mut().expect("a line");
         let length = line.chars().count() + 1 + word.chars().count() + indent;
-        if line.is_empty() {
-            line.push_str(word);
-        } else if length <= columns {
-            *line += &format!(" {word}");
+        let gap = if line.is_empty() { "" } else { " " };
+        if gap.is_empty() || length <= columns {
+            *line += &format!("{gap}{word}");
         } else {
             lines.push(word.to_owned());
         }

@@ -3,7 +3,7 @@
 use crate::output::{Colour, Output, cut, plain};
 
 /// A terminal with fewer columns is narrow.
-const NARROW: u16 = 80;
+pub(crate) const NARROW: u16 = 80;
 /// Columns of the shortest room for a name.
 const SHORTEST: usize = 8;
 

@@ -23,7 +23,7 @@ pub(crate) struct Watch {
     /// As they were given.
     names: Vec<PathBuf>,
     pub(crate) rings: Vec<Watched>,
-    /// The newest last.
+    /// The newest first.
     pub(crate) events: VecDeque<(Instant, String)>,
     /// How many of them the latest look has found.
     new: usize,
@@ -98,17 +98,15 @@ impl Watch {
     }
 
     fn tell(&mut self, name: &Path, what: &str) {
-        if self.events.len() == REMEMBERED {
-            self.events.pop_front();
-        }
         let event = format!("{}: {what}", plain(&name.to_string_lossy()));
-        self.events.push_back((Instant::now(), event));
+        self.events.push_front((Instant::now(), event));
+        self.events.truncate(REMEMBERED);
         self.new = REMEMBERED.min(self.new + 1);
     }
 
     /// What the latest look has found.
     pub(crate) fn news(&self) -> Vec<&str> {
-        let news = self.events.iter().rev().take(self.new).rev();
+        let news = self.events.iter().take(self.new).rev();
         news.map(|(_, event)| &**event).collect()
     }
 }

@@ -17,7 +17,7 @@ use zerocopy::IntoBytes;
 
 use crate::interrupt::Interrupt;
 use crate::names::cores;
-use crate::output::Output;
+use crate::output::{Output, columns};
 use crate::standard::Standard;
 use crate::stop::Stop;
 use crate::table::{Column, On, Table};
@@ -48,7 +48,6 @@ pub(crate) struct Bench {
 /// A way between two processes.
 #[derive(Clone, Copy, ValueEnum)]
 enum Way {
-    #[value(name = "pipe")]
     Pipe,
     #[value(name = "Unix socket")]
     Unix,
@@ -262,7 +261,7 @@ const PERCENTILES: [(&str, f64); 4] =
 const COLUMNS: [Column; 4] = [
     Column::new("p50", 10, On::All),
     Column::new("p99", 10, On::All),
-    Column::new("p99.9", 10, On::All),
+    Column::new("p99.9", 10, On::Wide),
     Column::new("max", 10, On::All),
 ];
 
@@ -280,7 +279,7 @@ fn figures(all: &[Contestant], measured: fn(&Contestant) -> &Histogram<u64>) -> 
 
 fn table(title: &str, ways: &Ways<'_>, output: &Output) -> String {
     let names = ways.keys().map(ToString::to_string);
-    let table = Table::new(&COLUMNS, names, 22, None);
+    let table = Table::new(&COLUMNS, names, 22, columns());
     let mut text = table.titles(title, output) + "\n";
     for (name, figures) in ways {
         let cells = PERCENTILES.map(|(at, _)| (time(figures[at]), None));

@@ -80,21 +80,16 @@ impl Record {
 
 /// Copies what is unread, and what arrives, until the ring is removed, or its producer has
 /// closed or crashed and all was seen.
-fn tap(
-    observer: &Observer,
-    recorder: &mut Recorder,
-    progress: &mut Progress<'_>,
-) -> Result<(), Stop> {
-    let info = observer.info();
-    let mut next = observer.positions().head;
+fn tap(ring: &Observer, file: &mut Recorder, progress: &mut Progress<'_>) -> Result<(), Stop> {
+    let info = ring.info();
+    let mut next = ring.positions().head;
     loop {
         progress.interrupt.check()?;
         // Before the copy: what has arrived by then is seen.
-        let was_attached = observer.endpoint(Role::Producer).epoch > 0;
-        let is_over =
-            observer.is_superseded()? || was_attached && !observer.is_alive(Role::Producer)?;
+        let was_attached = ring.endpoint(Role::Producer).epoch > 0;
+        let is_over = ring.is_superseded()? || was_attached && !ring.is_alive(Role::Producer)?;
         let (mut count, mut bytes, mut missed, mut taken) = (0, 0, 0, Ok(()));
-        let found = observer.unread_from(next, CHUNK, |message| {
+        let found = ring.unread_from(next, CHUNK, |message| {
             let gap = message.position.wrapping_sub(next);
             // Frames leave the end of the ring out where they do not fit.
             let rest = info.capacity - (next & (info.capacity - 1));
@@ -103,19 +98,19 @@ fn tap(
             next = message.next;
             (count, bytes) = (count + 1, bytes + message.bytes.len() as u64);
             if taken.is_ok() {
-                taken = recorder.take(&message);
+                taken = file.take(&message);
             }
         });
         taken?;
         progress.miss(missed);
         if count > 0 {
-            recorder.finish()?;
+            file.finish()?;
             progress.add(count, bytes);
         }
         found?;
         if count == 0 && is_over {
             // What the consumer took in the end.
-            progress.miss(observer.positions().tail.wrapping_sub(next));
+            progress.miss(ring.positions().tail.wrapping_sub(next));
             return Ok(());
         }
         if count == 0 {

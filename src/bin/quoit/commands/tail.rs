@@ -14,10 +14,11 @@ use crate::fields::{Fields, hex};
 use crate::interrupt::{Interrupt, MOMENT};
 use crate::manual::block;
 use crate::names::expanded;
-use crate::output::{Output, plain};
+use crate::output::{Output, columns, plain};
 use crate::sight::copy_of;
 use crate::standard::{Patient, Standard};
 use crate::stop::{Code, Stop};
+use crate::table::NARROW;
 
 /// Shows the newest unread messages, and leaves them in the ring
 ///
@@ -85,6 +86,11 @@ impl Tail {
             interrupt: &interrupt,
             out,
             text: String::new(),
+            width: if columns().is_some_and(|columns| columns < NARROW) {
+                8
+            } else {
+                16
+            },
             last: String::new(),
         };
         let mut most = self.count;
@@ -193,6 +199,8 @@ struct Show<'a> {
     interrupt: &'a Interrupt,
     out: Patient<'a>,
     text: String,
+    /// Bytes of a line.
+    width: usize,
     /// The title that was shown last.
     last: String,
 }
@@ -213,12 +221,7 @@ impl Show<'_> {
     }
 
     fn add(&mut self, message: &Message, ring: &Observer) -> Result<(), Stop> {
-        let Message {
-            position,
-            kind,
-            bytes,
-            ..
-        } = message;
+        let (position, kind, bytes) = (message.position, message.kind, &message.bytes);
         let fitting = self.tail.format.as_ref();
         let fitting = fitting.filter(|fields| fields.size() == bytes.len());
         if self.as_json {
@@ -246,8 +249,8 @@ impl Show<'_> {
         let layout = layout.map(|layout| format!(", not {layout} as the layout"));
         let (length, layout) = (bytes.len(), layout.unwrap_or_default());
         self.text += &format!(", {length} bytes{layout}\n");
-        for (line, bytes) in bytes.chunks(LINE).enumerate() {
-            dump(line * LINE, bytes, &mut self.text);
+        for (line, bytes) in bytes.chunks(self.width).enumerate() {
+            dump(line * self.width, bytes, self.width, &mut self.text);
             self.deliver(PIECE)?;
         }
         Ok(())
@@ -263,11 +266,8 @@ impl Show<'_> {
     }
 }
 
-/// Bytes of a line.
-const LINE: usize = 16;
-
-/// A line of bytes in hexadecimal and as text.
-fn dump(offset: usize, bytes: &[u8], text: &mut String) {
+/// A line of bytes in hexadecimal and as text, with room for as many as the width says.
+fn dump(offset: usize, bytes: &[u8], width: usize, text: &mut String) {
     let letters = bytes.iter().map(|&byte| match byte {
         b' '..=b'~' => char::from(byte),
         _ => '.',
@@ -275,5 +275,6 @@ fn dump(offset: usize, bytes: &[u8], text: &mut String) {
     let letters: String = letters.collect();
     let pairs = bytes.iter().map(|byte| format!("{byte:02x} "));
     let pairs: String = pairs.collect();
-    let _ = writeln!(text, "  {offset:6}  {pairs:48} {letters}");
+    let width = 3 * width;
+    let _ = writeln!(text, "  {offset:6}  {pairs:width$} {letters}");
 }

@@ -167,7 +167,7 @@ fn lines(
     }
     lines.extend(table);
     lines.push(String::new());
-    for (at, event) in watch.events.iter().rev() {
+    for (at, event) in &watch.events {
         lines.push(format!("{:>4}s ago  {event}", at.elapsed().as_secs()));
     }
     lines.truncate(rows);
