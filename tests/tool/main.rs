@@ -28,7 +28,7 @@ common::suite::suite! {
         streams::either_endpoint_may_attach_first_each_time,
         streams::frames_and_raw_bytes_arrive_as_they_were,
         streams::what_was_moved_is_said_in_json,
-        refusals::what_cannot_be_done_is_refused_with_its_code,
+        refusals::each_refusal_has_its_code_and_says_why,
         refusals::a_line_that_is_too_long_is_refused,
         refusals::a_ring_of_another_schema_is_refused,
         endings::a_killed_sender_loses_nothing,

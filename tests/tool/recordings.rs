@@ -221,7 +221,7 @@ pub(crate) fn a_foreign_file_is_refused() {
         let mut windows = whole.windows(place.len());
         let at = windows
             .position(|bytes| bytes == place)
-            .expect("it is there");
+            .expect("a place");
         let mut broken = whole.clone();
         broken[at] = byte;
         fs::write(&file, broken).expect("a file");

@@ -10,7 +10,7 @@ use crate::common::PATIENCE;
 use crate::common::names::{RingName, file_directory};
 use crate::tool::*;
 
-pub(crate) fn what_cannot_be_done_is_refused_with_its_code() {
+pub(crate) fn each_refusal_has_its_code_and_says_why() {
     let name = RingName::new("refused");
     let foreign = RingName::new("foreign");
     fs::write(foreign.file(), "something else").expect("a file");

@@ -206,7 +206,7 @@ pub(crate) fn on_hang_up(command: &mut Command, action: libc::sighandler_t) {
     unsafe { command.pre_exec(set) };
 }
 
-/// Waits until there is something to read, or an end.
+/// Waits until there is something to read, or the output is closed.
 pub(crate) fn wait_for(output: impl AsFd, wanted: &str) {
     let patience = Timespec::try_from(PATIENCE).expect("it is short");
     let found = poll(&mut [PollFd::new(&output, PollFlags::IN)], Some(&patience));

@@ -222,7 +222,7 @@ impl Source {
 /// The time between two lines.
 const PERIOD: Duration = Duration::from_millis(200);
 
-/// What a command has moved, how it waits for its peer, and the signals that end it. Dropping
+/// What a command has moved, how it waits for its peer, and the signals that interrupt it. Dropping
 /// it erases the line.
 pub(crate) struct Progress<'a> {
     pub(crate) interrupt: &'a Interrupt,

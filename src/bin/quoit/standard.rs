@@ -1,5 +1,5 @@
 //! Standard input, output and error, as this process was given them: without the buffers of
-//! the standard library, and with reads and writes that end when a signal arrives.
+//! the standard library, and with reads and writes that a signal interrupts.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Read, Write};

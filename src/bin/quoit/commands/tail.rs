@@ -162,8 +162,8 @@ impl Tail {
     }
 }
 
-/// Hands over the messages from a position on, which becomes that of the next call, and none
-/// that arrives meanwhile; how many.
+/// Hands over the messages from a position on, which becomes that of the next call; how many.
+/// What arrives during the call is for the next one.
 fn each(
     observer: &Observer,
     next: &mut u64,
