@@ -8,6 +8,7 @@ use quoit::{FrameProducer, Observer, Role};
 
 use crate::common::child::is_asleep;
 use crate::common::names::RingName;
+use crate::common::segment_file::SegmentFile;
 use crate::tool::*;
 
 /// An output that no process reads.
@@ -113,6 +114,24 @@ pub(crate) fn a_signal_ends_a_sender_that_waits_for_room() {
     sender.feed(&numbers(1000));
     wait_until("the ring is full", || consumer.len() == 64);
     sender.ends_by(libc::SIGTERM);
+}
+
+/// Another process truncates the file that they have mapped.
+pub(crate) fn a_ring_that_is_truncated_ends_its_commands_with_a_line() {
+    let name = RingName::new("truncated");
+    let mut sender = Tool::start(&["send", &name]);
+    sender.feed(b"one\n");
+    wait_until("there is a ring", || name.file().exists());
+    let [mut tail, mut receiver] = [&["tail", "-f", &name][..], &["recv", &name]].map(Tool::start);
+    tail.reads_until("one\n");
+    receiver.reads_until("one\n");
+    SegmentFile::open(&name.file()).truncate(4096);
+    for tool in [receiver, tail, sender] {
+        tool.end().with(
+            3,
+            "quoit: the ring's file was truncated, or its file system is full\n",
+        );
+    }
 }
 
 pub(crate) fn a_signal_ends_a_receiver_whose_output_is_full() {

@@ -137,6 +137,7 @@ common::suite::suite! {
         operator::patterns_and_no_names_mean_rings,
         operator::a_draft_that_was_left_behind_is_listed_and_removed,
         operator::metrics_are_printed_and_served,
+        endings::a_ring_that_is_truncated_ends_its_commands_with_a_line,
         runbook::the_runbook_quotes_what_the_tool_says,
     ],
     parts: [

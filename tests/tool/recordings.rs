@@ -219,9 +219,7 @@ pub(crate) fn a_foreign_file_is_refused() {
     refuses(&replay, 6, "no MCAP recording");
     for (place, byte, why) in [(&b"three"[..], b'T', "CRC failed"), (b"4096", b'5', "")] {
         let mut windows = whole.windows(place.len());
-        let at = windows
-            .position(|bytes| bytes == place)
-            .expect("a place");
+        let at = windows.position(|bytes| bytes == place).expect("a place");
         let mut broken = whole.clone();
         broken[at] = byte;
         fs::write(&file, broken).expect("a file");

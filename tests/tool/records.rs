@@ -81,12 +81,9 @@ pub(crate) fn a_record_is_shown_as_its_fields_were_written() {
         let (mut layout, mut record) = (String::new(), Vec::new());
         let (mut expected, mut words) = (Map::new(), Vec::new());
         for (place, ((written, value, bytes), named, space)) in fields.into_iter().enumerate() {
+            let x = format!("x_{place}");
             let (name, before, shown) = match named {
-                0 => (
-                    format!("x_{place}"),
-                    format!("x_{place}{space}:"),
-                    format!("x_{place}="),
-                ),
+                0 => (x.clone(), format!("{x}{space}:"), format!("{x}=")),
                 1 => (place.to_string(), String::new(), String::new()),
                 _ => (String::new(), "_:".to_owned(), String::new()),
             };
@@ -149,11 +146,7 @@ const WRONG: [(&str, &str, &str); 18] = [
     ("at u64", "at", "a type is"),
     ("u64 u64", "u64", "a comma, or the end"),
     ("1st: u64", "1st", "a name begins with a letter or _"),
-    (
-        "at: u64, _: u8, at: u32",
-        "at",
-        "a field of this name already",
-    ),
+    ("at: u64, _: u8, at: u32", "at", "of this name already"),
     ("[u8]", "]", "; and a count follow"),
     ("[u8; x]", "x", "from 1 on"),
     ("[u8; 0]", "0", "from 1 on"),

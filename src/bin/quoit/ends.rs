@@ -351,11 +351,7 @@ impl<'a> Progress<'a> {
     }
 
     fn words(&self) -> String {
-        let Moved {
-            verb,
-            messages,
-            bytes,
-        } = self.moved;
+        let (verb, messages, bytes) = (self.moved.verb, self.moved.messages, self.moved.bytes);
         let seconds = self.start.elapsed().as_secs_f64();
         let rate = HumanBytes((bytes as f64 / seconds) as u64);
         let bytes = HumanBytes(bytes);

@@ -66,7 +66,7 @@ commands!(
 );
 
 fn main() -> ExitCode {
-    interrupt::ignore_what_errors_tell();
+    interrupt::replace_what_kills();
     let Cli { json, command } = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) if error.use_stderr() => error.exit(),

@@ -113,19 +113,17 @@ impl RingArguments {
         let (ring, mut source) = again(|| {
             let (ring, _) = self.ring(Kind::FRAMES)?;
             let (end, observer) = (ring.consumer()?, Observer::open(&self.name)?);
+            let name = observer.name().to_owned();
             match observer.info().incarnation == end.incarnation() {
                 true => Ok((ring, Source { end, observer })),
-                false => Err(Error::Superseded {
-                    name: observer.name().to_owned(),
-                }),
+                false => Err(Error::Superseded { name }),
             }
         })?;
         let mut taker = begin(&source)?;
         self.tell_what_it_takes(&source, progress.output);
         (progress.abandoned, progress.timeout) = (source.abandoned(), self.timeout);
         let drained = source.drain(&mut taker, &mut progress);
-        let drained = drained.and(taker.end());
-        let drained = drained.and_then(|()| was_closed(&source));
+        let drained = drained.and(taker.end()).and_then(|()| was_closed(&source));
         drop(source);
         self.leave(&ring, drained, progress)
     }

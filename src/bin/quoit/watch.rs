@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::mem;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use quoit::Observer;
 
@@ -13,6 +14,8 @@ use crate::output::plain;
 use crate::sight::{Look, Motion};
 use crate::stop::Stop;
 
+/// Between two looks that tell what moves.
+const WHILE: Duration = Duration::from_millis(200);
 /// Events that are remembered.
 const REMEMBERED: usize = 100;
 
@@ -46,6 +49,17 @@ impl Watch {
         watch.look()?;
         // All of them are new.
         watch.events.clear();
+        Ok(watch)
+    }
+
+    /// Looks twice, if there is a ring to look into: that tells rates, and an endpoint that
+    /// hangs.
+    pub(crate) fn twice(names: &[PathBuf]) -> Result<Self, Stop> {
+        let mut watch = Self::new(names)?;
+        if watch.rings.iter().any(|ring| ring.seen().is_some()) {
+            thread::sleep(WHILE);
+            watch.look()?;
+        }
         Ok(watch)
     }
 

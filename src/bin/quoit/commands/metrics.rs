@@ -4,7 +4,6 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
-use std::thread;
 use std::time::Duration;
 
 use clap::Args;
@@ -37,8 +36,6 @@ pub(crate) struct Metrics {
     listen: Option<SocketAddr>,
 }
 
-/// Between the two looks of one answer, which tell what moves.
-const WHILE: Duration = Duration::from_millis(200);
 /// How long a client may take.
 const SLOWEST: Duration = Duration::from_secs(2);
 /// A request has at most this many pieces.
@@ -48,12 +45,11 @@ const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=
 
 impl Metrics {
     pub(crate) fn run(&self, output: &Output) -> Result<(), Stop> {
-        let mut watch = Watch::new(&self.names)?;
         let Some(address) = self.listen else {
-            thread::sleep(WHILE);
-            watch.look()?;
+            let watch = Watch::twice(&self.names)?;
             return output.answer(text(&watch, self.openmetrics));
         };
+        let mut watch = Watch::new(&self.names)?;
         let interrupt = Interrupt::listen()?;
         let bind = || {
             let listener = TcpListener::bind(address)?;

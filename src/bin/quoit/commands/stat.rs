@@ -2,7 +2,6 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
-use std::thread;
 use std::time::Duration;
 
 use clap::Args;
@@ -19,8 +18,6 @@ use crate::sight::{Look, Motion, Peer, age};
 use crate::stop::Stop;
 use crate::watch::{Watch, Watched};
 
-/// Between the two looks that tell rates.
-const WHILE: Duration = Duration::from_millis(200);
 /// Of the titles.
 const INDENT: usize = 10;
 
@@ -36,11 +33,7 @@ pub(crate) struct Stat {
 
 impl Stat {
     pub(crate) fn run(&self, output: &Output) -> Result<(), Stop> {
-        let mut watch = Watch::new(&self.names)?;
-        if watch.rings.iter().any(|ring| ring.entry.ring.is_ok()) {
-            thread::sleep(WHILE);
-            watch.look()?;
-        }
+        let watch = Watch::twice(&self.names)?;
         watch.must_find_all()?;
         let mut memories = Memories::default();
         let mut memory = |Watched { entry, .. }: &Watched| {
