@@ -126,12 +126,10 @@ pub(crate) fn a_ring_that_is_truncated_ends_its_commands_with_a_line() {
     tail.reads_until("one\n");
     receiver.reads_until("one\n");
     SegmentFile::open(&name.file()).truncate(4096);
-    for tool in [receiver, tail, sender] {
-        tool.end().with(
-            3,
-            "quoit: the ring's file was truncated, or its file system is full\n",
-        );
-    }
+    let why = "quoit: the ring's file was truncated, or its file system is full\n";
+    [receiver, tail, sender]
+        .into_iter()
+        .for_each(|tool| tool.end().with(3, why));
 }
 
 pub(crate) fn a_signal_ends_a_receiver_whose_output_is_full() {

@@ -91,10 +91,8 @@ pub(crate) fn a_machine_with_faults_is_shown_how_to_fix_them() {
 
 pub(crate) fn limits_of_the_process_are_shown() {
     let doctor = "ulimit -l 64; exec \"$0\" doctor --json";
-    let answer = Tool::start_program("sh", &["-c", doctor, Tool::PATH])
-        .end()
-        .output;
-    let answer = json(&String::from_utf8_lossy(&answer));
+    let shell = Tool::start_program("sh", &["-c", doctor, Tool::PATH]);
+    let answer = json(&String::from_utf8_lossy(&shell.end().output));
     let findings = answer["findings"].as_array().expect("findings");
     let (verdict, found) = verdict_of(findings, "memlock limit");
     assert_eq!(verdict, "note");
@@ -119,11 +117,8 @@ pub(crate) fn this_machine_is_examined_in_24_rows_and_80_columns() {
     let first = short.lines().next().expect("a verdict");
     ["warning", "note"].iter().for_each(|word| has(first, word));
     let verdicts = all.lines().skip(1).filter(|line| !line.starts_with(' '));
-    let rank = |line: &str| {
-        ["warn", "note", "ok  "]
-            .iter()
-            .position(|word| line.starts_with(word))
-    };
+    let words = ["warn", "note", "ok  "];
+    let rank = |line: &str| words.iter().position(|word| line.starts_with(word));
     assert!(verdicts.map(rank).is_sorted(), "{all}");
     assert!(short.lines().count() <= 24, "{short}");
     assert!(all.lines().all(|line| line.len() <= 80), "{all}");

@@ -267,6 +267,7 @@ pub(crate) fn a_draft_that_was_left_behind_is_listed_and_removed() {
         format!(" rm {draft}"),
     );
     has(&says(&["list", &all]), "(draft)\n");
+    says(&["rm", "--dry-run", &draft]);
     assert_eq!(says(&["rm", &draft]), format!("removed {draft}\n"));
     assert!(!fs::exists(&draft).expect("a directory"));
 }

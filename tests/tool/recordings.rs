@@ -163,6 +163,16 @@ pub(crate) fn a_tap_takes_nothing_and_tells_what_it_missed() {
     });
     assert!(numbers.eq((0..8).chain(40..44)));
     assert_eq!(consumer.len(), 4);
+
+    // What frames leave out at the end of the ring is not missed.
+    let (name, mut producer) = frames("padded", 64);
+    (0..2).for_each(|_| producer.push(&[1; 16]).expect("room"));
+    assert_eq!(frames_of(&name).len(), 2);
+    producer.push(&[2; 16]).expect("room");
+    drop(producer);
+    let file = &*file_in(&directory, "padded");
+    let said = Tool::run(&["record", "--json", "--tap", &name, file], b"").json();
+    is(&said, &json!({"messages": 1, "missed": 0}));
 }
 
 pub(crate) fn a_recording_that_a_signal_ends_is_whole() {

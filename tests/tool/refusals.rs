@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::thread;
+use std::time::Duration;
 
 use quoit::{FrameConsumer, Role};
 use serde_json::json;
@@ -10,66 +12,68 @@ use crate::common::PATIENCE;
 use crate::common::names::{RingName, file_directory};
 use crate::tool::*;
 
+/// Words of a command, its code, and why.
+const REFUSED: [(&str, i32, &str); 37] = [
+    ("send .", 2, "cannot name a ring"),
+    ("recv ..", 2, "cannot name a ring"),
+    ("recv FOREIGN", 3, "is not a quoit ring"),
+    ("send TAKEN", 4, "has a producer already"),
+    ("send NAME --capacity 100", 2, "power of two"),
+    ("send NAME --capacity 1Q", 2, "65536, 64K, 1M or 1G"),
+    ("send NAME --capacity 8388608G", 1, "available"),
+    ("send NAME --mode=888", 2, "octal, from 600 to 777"),
+    ("send NAME --mode=1777", 2, "octal, from 600 to 777"),
+    ("send NAME --mode=577", 2, "octal, from 600 to 777"),
+    ("send NAME --mode=0", 2, "octal, from 600 to 777"),
+    ("send NAME --mode=rw", 2, "octal, from 600 to 777"),
+    ("send NAME --mode=", 2, "octal, from 600 to 777"),
+    ("recv NAME --timeout 5", 2, "500ms, 2s, 5m, 1h"),
+    ("recv NAME --timeout 5d", 2, "500ms, 2s, 5m, 1h"),
+    ("recv NAME --timeout s", 2, "empty string"),
+    ("recv NAME --timeout 1.2.3s", 2, "invalid float"),
+    ("recv NAME --timeout=-1s", 2, "negative"),
+    ("recv NAME --timeout 99999999999999999999h", 2, "too big"),
+    ("top NAME", 3, "there is no ring"),
+    ("top --interval 9ms", 2, "at least 10ms"),
+    ("top --interval soon", 2, "500ms"),
+    ("top --interval 1000000000000000h", 2, "at most 24h"),
+    ("top --count 0", 2, "0 is not in 1.."),
+    ("tail --count 0 NAME", 2, "0 is not in 1.."),
+    ("stat NAME", 3, "there is no ring"),
+    ("rm NAME", 3, "there is no ring"),
+    ("rm", 2, "required"),
+    ("list /no/such", 1, "could not list"),
+    ("doctor --root /no/such", 1, "could not examine"),
+    ("doctor --cores 0,0", 2, "a core of its own"),
+    ("bench --cores 0", 2, "two different numbers"),
+    ("bench --cores a,b", 2, "two different numbers"),
+    ("bench --cores 0,0", 2, "two different numbers"),
+    ("bench --cores 0,4095", 2, "two different numbers"),
+    ("bench --cores 1023,1022", 1, "could not run on core 1023"),
+    ("man nothing", 2, "no such subcommand"),
+];
+
 pub(crate) fn each_refusal_has_its_code_and_says_why() {
-    let name = RingName::new("refused");
-    let foreign = RingName::new("foreign");
-    fs::write(foreign.file(), "something else").expect("a file");
+    let names = ["refused", "foreign"].map(RingName::new);
+    fs::write(names[1].file(), "something else").expect("a file");
     let (taken, _producer) = frames("taken", 64);
-    let (send, recv) = (["send", &name], ["recv", &name]);
-    let sends = |more: &[&'static str]| [&send[..], more].concat();
-    let waits = |time: &'static str| [&recv[..], &["--timeout", time]].concat();
-    let mut refused = vec![
-        (vec!["send", "."], 2, "cannot name a ring"),
-        (vec!["recv", ".."], 2, "cannot name a ring"),
-        (vec!["recv", &foreign], 3, "is not a quoit ring"),
-        (vec!["send", &taken], 4, "has a producer already"),
-        (sends(&["--capacity", "100"]), 2, "power of two"),
-        (sends(&["--capacity", "1Q"]), 2, "65536, 64K, 1M or 1G"),
-        (sends(&["--capacity", "8388608G"]), 1, "available"),
-        (waits("5"), 2, "500ms, 2s, 5m, 1h"),
-        (waits("5d"), 2, "500ms, 2s, 5m, 1h"),
-        (waits("s"), 2, "empty string"),
-        (waits("1.2.3s"), 2, "invalid float"),
-        (waits("99999999999999999999h"), 2, "too big"),
-        (vec!["recv", "--timeout=-1s", &name], 2, "negative"),
-        (vec!["top", &name], 3, "there is no ring"),
-        (vec!["top", "--interval", "9ms"], 2, "at least 10ms"),
-        (vec!["top", "--interval", "soon"], 2, "500ms"),
-        (
-            vec!["top", "--interval", "1000000000000000h"],
-            2,
-            "at most 24h",
-        ),
-        (vec!["top", "--count", "0"], 2, "0 is not in 1.."),
-        (vec!["tail", "--count", "0", &name], 2, "0 is not in 1.."),
-        (vec!["stat", &name], 3, "there is no ring"),
-        (vec!["rm", &name], 3, "there is no ring"),
-        (vec!["rm"], 2, "required"),
-        (vec!["list", "/no/such"], 1, "could not list"),
-        (vec!["doctor", "--root", "/no/such"], 1, "could not examine"),
-        (vec!["doctor", "--cores", "0,0"], 2, "a core of its own"),
-        (
-            vec!["bench", "--cores", "1023,1022"],
-            1,
-            "could not run on core 1023",
-        ),
-        (vec!["man", "nothing"], 2, "no such subcommand"),
-    ];
-    let modes = ["888", "1777", "577", "0", "rw", ""];
-    refused.extend(modes.map(|mode| (sends(&["--mode", mode]), 2, "octal, from 600 to 777")));
-    let cores = ["0", "a,b", "0,0", "0,4095"];
-    refused
-        .extend(cores.map(|cores| (vec!["bench", "--cores", cores], 2, "two different numbers")));
-    for (arguments, code, why) in refused {
-        refuses(&arguments, code, why);
-        let said = Tool::run(&[&["--json"], &arguments[..]].concat(), b"");
+    for (command, code, why) in REFUSED {
+        let words = command.split(' ').map(|word| match word {
+            "NAME" => &*names[0],
+            "FOREIGN" => &names[1],
+            "TAKEN" => &taken,
+            word => word,
+        });
+        let words: Vec<_> = words.collect();
+        refuses(&words, code, why);
+        let said = Tool::run(&[&["--json"], &words[..]].concat(), b"");
         // What clap refuses is not said in JSON.
         if !said.errors.starts_with("error: ") {
             has(said.json()["error"].as_str().expect("words"), why);
             is(&said.json(), &json!({"code": code}));
         }
     }
-    assert!(!name.file().exists());
+    assert!(!names[0].file().exists());
 }
 
 pub(crate) fn a_line_that_is_too_long_is_refused() {
@@ -111,7 +115,7 @@ pub(crate) fn a_sender_that_gives_up_says_how_much_it_sent() {
 
 pub(crate) fn a_sender_that_may_wait_continues_when_there_is_room() {
     let (name, mut consumer) = consumed("some-room", 64);
-    let mut sender = Tool::start(&["send", &name, "--timeout", "1h"]);
+    let mut sender = Tool::start(&["send", &name, "--timeout", "2s"]);
     sender.feed(&numbers(9));
     // It looks around at least once between two sleeps.
     let observer = observer(&name);
@@ -122,6 +126,8 @@ pub(crate) fn a_sender_that_may_wait_continues_when_there_is_room() {
         let frame = consumer.peek_timeout(PATIENCE).expect("a frame");
         assert_eq!(frame.to_vec(), number.to_string().as_bytes());
         frame.release();
+        // Longer than that in all.
+        thread::sleep(Duration::from_millis(if number < 7 { 300 } else { 0 }));
     }
     sender.end().quietly();
 }

@@ -38,10 +38,8 @@ pub(crate) fn top_of_all_rings(_: &[String]) {
     let mut popper = Child::start("popper", &[&name]);
     let mut top = Terminal::start(On::All, &["top", "--interval", "50ms"]);
     top.until("thousands go through", |screen| {
-        row(screen, "-load").is_some_and(|(_, words)| {
-            let is_much = |rate: &String| rate.ends_with(['k', 'M']);
-            words[3..=4].iter().all(is_much)
-        })
+        row(screen, "-load")
+            .is_some_and(|(_, words)| words[3..=4].iter().all(|rate| rate.ends_with(['k', 'M'])))
     });
     let (_, words) = row(top.screen(), "-load").expect("a row");
     let pids = [&pusher, &popper].map(|end| end.pid().to_string());
@@ -51,8 +49,7 @@ pub(crate) fn top_of_all_rings(_: &[String]) {
 
     let pid = popper.pid();
     popper.kill();
-    let event = format!("-load: the consumer (process {pid}) died");
-    top.shows(&event);
+    top.shows(&format!("-load: the consumer (process {pid}) died"));
     let (line, words) = row(top.screen(), "-load").expect("a row");
     assert_eq!(words[8], "died");
     let cell = top.screen().cell(line, COLUMNS - 2).expect("a cell");
