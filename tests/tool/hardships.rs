@@ -168,11 +168,9 @@ pub(crate) fn a_terminal_that_takes_nothing_keeps_no_signal_away() {
 
 pub(crate) fn a_terminal_that_hangs_up_ends_top() {
     let (name, _) = frames("hung-up", 64);
-    for is_ignored in [false, true] {
+    for action in [libc::SIG_DFL, libc::SIG_IGN] {
         let mut command = Terminal::command(Tool::PATH, &["top", &name]);
-        if is_ignored {
-            on_hang_up(&mut command, libc::SIG_IGN);
-        }
+        on_hang_up(&mut command, action);
         let mut top = Terminal::start_command(SIZE, On::All, command);
         top.shows("hung-up");
         assert_eq!(top.hang_up(), Some(129));
@@ -291,8 +289,7 @@ pub(crate) fn a_receiver_says_that_its_producer_died() {
     let name = RingName::new("died");
     let mut sender = Tool::start(&["send", &name]);
     sender.feed(b"one\n");
-    let observer = observer(&name);
-    wait_until("it is sent", || !observer.positions().is_empty());
+    wait_until("it is sent", || name.file().exists() && unread(&name) > 0);
     let pid = sender.pid();
     sender.kill();
     let ended = Tool::run(&["recv", "--json", &name], b"");
@@ -303,8 +300,7 @@ pub(crate) fn a_receiver_says_that_its_producer_died() {
 
 pub(crate) fn a_stopped_endpoint_is_reported() {
     let (name, mut idler) = idle("stopped");
-    idler.signal(libc::SIGSTOP);
-    wait_until("it is stopped", || idler.is_stopped());
+    stop(idler.pid());
     let pid = idler.pid();
     let wrong = format!("the producer (process {pid}) is stopped; kill -CONT {pid}");
     has(&says(&["stat", &name]), wrong);

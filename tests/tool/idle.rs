@@ -18,12 +18,11 @@ use crate::tool::*;
 
 pub(crate) fn a_command_that_waits_hardly_wakes() {
     let directory = file_directory();
-    let [new, full, wide] = ["new", "full", "wide"].map(RingName::new);
+    let [new, full, wide, replayed] = ["new", "full", "wide", "replayed"].map(RingName::new);
     let recording = &*file_in(&directory, "recording");
     // More than fits into the ring that is full.
     send(&wide, 100);
     Tool::run(&["record", &wide, recording], b"").quietly();
-    let replayed = RingName::new("replayed");
     let (left, _) = frames("left", 4096);
     let [(recorded, producer), (quiet, of_quiet)] =
         ["recorded", "quiet"].map(|name| frames(name, 4096));

@@ -144,7 +144,6 @@ common::suite::suite! {
         runbook::holder,
         runbook::on_call,
         looking::idler,
-        operator::hanger,
         places::pinned,
         places::among_huge_pages,
         looking::pusher,

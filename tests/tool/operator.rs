@@ -8,22 +8,15 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
-use quoit::{Consumer, FrameProducer, Producer};
+use quoit::{FrameProducer, Producer};
 use serde_json::json;
 
-use crate::common::child::{Child, hold, is_asleep, say};
+use crate::common::child::{Child, is_asleep};
 use crate::common::names::{RingName, shared_memory_directory};
 use crate::common::segment_file::{SegmentFile, TAIL};
 use crate::looking::idle;
 use crate::terminal::{On, Terminal};
 use crate::tool::*;
-
-/// Takes the consumer's role, and then nothing.
-pub(crate) fn hanger(arguments: &[String]) {
-    let _consumer = Consumer::<u64>::open(&arguments[0]).expect("the role is free");
-    say("here");
-    hold();
-}
 
 pub(crate) fn a_corrupt_ring_is_called_corrupt_everywhere() {
     let (name, mut producer) = records("overwritten");
@@ -99,17 +92,16 @@ pub(crate) fn a_ring_that_may_not_be_read_is_listed() {
 }
 
 pub(crate) fn a_consumer_that_hangs_is_seen_at_once() {
-    let (name, ring) = ring::<u64>("hangs", 64);
-    let hanger = Child::start("hanger", &[&name]);
-    hanger.expect("here");
-    let mut producer = ring.producer().expect("a role");
-    (0..64).for_each(|number| producer.push(number).expect("room"));
+    let (name, mut producer) = frames("hangs", 64);
+    let hanger = Child::start("holder", &[&name, "consumer"]);
+    hanger.expect("ready");
+    (0..2).for_each(|_| producer.push(&[0; 24]).expect("room"));
     wait_until("it hangs", || is_asleep(hanger.pid()));
     let stat = ring_of(&["stat", "--json", &name]);
     let (wrong, pid) = (stat["wrong"][0].as_str().unwrap_or_default(), hanger.pid());
     let begin = format!("full: the consumer (process {pid}) has taken nothing for 0.");
     assert!(wrong.starts_with(&begin), "{stat}");
-    has(wrong, "and 64 records are unread; it sleeps (S)");
+    has(wrong, "and 64 bytes are unread; it sleeps (S)");
     is(&stat["consumer"], &json!({"state": "S"}));
     assert!(
         stat["consumer"]["idle_seconds"].as_f64() >= Some(0.2),

@@ -137,11 +137,7 @@ pub(crate) fn a_tap_takes_nothing_and_tells_what_it_missed() {
     let tap = Tool::start(&["record", "--json", "--tap", &name, file]);
     wait_until("it has seen them", || length(file) > 8 * 8 + 500);
     // It is stopped while the consumer takes these.
-    tap.signal(libc::SIGSTOP);
-    wait_until("it is stopped", || {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", tap.pid()));
-        stat.is_ok_and(|stat| stat.contains(") T "))
-    });
+    stop(tap.pid());
     for number in 0..8 {
         assert_eq!(consumer.try_pop(), Ok(number), "no other endpoint took it");
     }
@@ -207,10 +203,8 @@ pub(crate) fn a_recording_cut_anywhere_is_replayed_to_its_last_whole_chunk() {
         fs::write(file, &killed[..length]).expect("a file");
         let name = RingName::new("cut");
         let replayed = Tool::run(&["replay", &name, file, "--speed", "max"], b"");
-        let whole = match name.file().exists() {
-            true => frames_of(&name),
-            false => Vec::new(),
-        };
+        let whole = name.file().exists().then(|| frames_of(&name));
+        let whole = whole.unwrap_or_default();
         assert_eq!(replayed.code, Some(6), "{length}: {replayed:?}");
         assert_eq!(whole, frames[..whole.len()], "{length}");
         assert!(whole.len() >= most, "{length}");
@@ -243,8 +237,8 @@ pub(crate) fn a_foreign_file_is_refused() {
 /// Of another program: two topics, and a message that comes 30 years after the first.
 pub(crate) fn a_replay_keeps_the_times() {
     let directory = file_directory();
-    let file = directory.path().join("other.mcap");
-    let mut writer = Writer::new(fs::File::create(&file).expect("a file")).expect("MCAP");
+    let file = &*file_in(&directory, "other.mcap");
+    let mut writer = Writer::new(fs::File::create(file).expect("a file")).expect("MCAP");
     let channels = ["/tf", "/odom"].map(|topic| {
         let channel = writer.add_channel(0, topic, "cdr", &BTreeMap::new());
         channel.expect("a channel")
@@ -260,7 +254,6 @@ pub(crate) fn a_replay_keeps_the_times() {
         writer.write_to_known_channel(&header, b"x").expect("room");
     }
     writer.finish().expect("room");
-    let file = file.to_str().expect("UTF-8");
     let (name, mut consumer) = consumed("times", 1 << 20);
     let player = Tool::start(&["replay", &name, file]);
     let frame = consumer.peek_timeout(PATIENCE).expect("the first frame");

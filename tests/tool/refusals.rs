@@ -127,7 +127,7 @@ pub(crate) fn a_sender_that_may_wait_continues_when_there_is_room() {
         assert_eq!(frame.to_vec(), number.to_string().as_bytes());
         frame.release();
         // Longer than that in all.
-        thread::sleep(Duration::from_millis(if number < 7 { 300 } else { 0 }));
+        thread::sleep(Duration::from_millis(if number < 6 { 450 } else { 0 }));
     }
     sender.end().quietly();
 }

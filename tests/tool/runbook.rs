@@ -54,8 +54,7 @@ pub(crate) fn on_call(_: &[String]) {
             holder
         })
     });
-    holders[0][1].signal(libc::SIGSTOP);
-    wait_until("it is stopped", || holders[0][1].is_stopped());
+    stop(holders[0][1].pid());
     let root = file_directory();
     File::create(root.path().join(".dockerenv")).expect("a file");
     let container = format!("--all --root {}", root.path().display());

@@ -86,8 +86,7 @@ pub(crate) fn a_sender_without_an_input_makes_no_ring() {
 pub(crate) fn a_summary_that_cannot_be_written_is_a_failure() {
     for redirection in ["2>&-", "2>/dev/full", "2</dev/null"] {
         let name = RingName::new("untold");
-        let arguments = ["send", "--json", &name];
-        let mut sender = start(redirection, &arguments);
+        let mut sender = start(redirection, &["send", "--json", &name]);
         sender.feed(&numbers(3));
         let ended = sender.end();
         assert_eq!((ended.code, &*ended.errors), (Some(1), ""), "{redirection}");

@@ -16,7 +16,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::common::PATIENCE;
-use crate::common::child::code_of;
+use crate::common::child::{code_of, state};
 use crate::common::names::RingName;
 
 /// A file in a directory, as an argument.
@@ -193,6 +193,12 @@ pub(crate) fn children(pid: u32) -> Vec<u32> {
     let children = children.expect("the kernel tells");
     let pids = children.split_whitespace().map(str::parse);
     pids.collect::<Result<_, _>>().expect("numbers")
+}
+
+/// Stops a child, until SIGCONT.
+pub(crate) fn stop(pid: u32) {
+    signal(pid, libc::SIGSTOP);
+    wait_until("it is stopped", || state(pid) == 'T');
 }
 
 /// Has the command start with what SIGHUP does by default, or with that it is ignored.

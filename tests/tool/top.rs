@@ -197,9 +197,19 @@ pub(crate) fn top_reports_what_attaches_and_what_was_removed() {
     let producer = ring.producer().expect("a role");
     tells(&mut top, &format!("the producer (process {pid}) attached"));
     let popper = Child::start("popper", &[&name]);
+    tells(
+        &mut top,
+        &format!("the consumer (process {}) attached", popper.pid()),
+    );
+    // Another one between two looks.
+    stop(top.pid());
+    drop(popper); // kill -9
+    let popper = Child::start("popper", &[&name]);
+    popper.expect("there");
+    top.signal(libc::SIGCONT);
     let its = popper.pid();
     tells(&mut top, &format!("the consumer (process {its}) attached"));
-    drop(popper); // kill -9
+    drop(popper);
     let rings = tells(&mut top, &format!("the consumer (process {its}) died"));
     is(&rings[0], &json!({"consumer": {"alive": false}}));
     has(&rings[0]["wrong"].to_string(), "died");
