@@ -12,7 +12,6 @@ use quoit::Role;
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 use crate::common::names::{RingName, file_directory};
-use crate::endings::closed;
 use crate::recordings::frames_of;
 use crate::terminal::{On, SIZE, Terminal};
 use crate::tool::*;
@@ -166,18 +165,6 @@ pub(crate) fn a_receiver_whose_reader_closed_gives_its_role_up() {
     producer.push(b"two").expect("room");
     drop(producer);
     assert_eq!(receive(&name), b"two\n");
-}
-
-/// In a ring that never had a producer, and in one whose producer has closed.
-pub(crate) fn a_receiver_without_a_reader_awaits_no_producer() {
-    for had_one in [false, true] {
-        let name = RingName::new("unawaited");
-        if had_one {
-            drop(quoit::FrameProducer::create(&name, 4096).expect("a ring"));
-        }
-        Tool::start_on(closed(), &["recv", &name]).end().quietly();
-        assert!(Path::new(&name.file()).exists());
-    }
 }
 
 pub(crate) fn a_watcher_whose_reader_closed_ends_at_once() {

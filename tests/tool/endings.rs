@@ -54,11 +54,18 @@ fn stuck(name: &RingName) -> (Tool, Vec<u8>) {
     (receiver, read.into_bytes())
 }
 
-pub(crate) fn a_full_ring_whose_receiver_closed_ends_the_sender() {
+pub(crate) fn a_full_ring_keeps_no_signal_away_and_ends_its_sender_with_its_receiver() {
     let (name, consumer) = consumed("full", 64);
-    let mut sender = Tool::start(&["send", &name]);
-    sender.feed(&numbers(1000));
-    wait_until("the ring is full", || consumer.len() == 64);
+    let waits = || {
+        let mut sender = Tool::start(&["send", &name]);
+        sender.feed(&numbers(1000));
+        wait_until("it waits for room", || {
+            consumer.len() == 64 && is_asleep(sender.pid())
+        });
+        sender
+    };
+    waits().ends_by(libc::SIGTERM);
+    let sender = waits();
     drop(consumer);
     sender.end().with(5, "its consumer is gone");
     assert_eq!(receive(&name), numbers(4), "what fitted is there");
@@ -69,6 +76,11 @@ pub(crate) fn a_closed_pipe_ends_the_receiver_quietly_and_loses_nothing() {
     send(&name, 1000);
     Tool::start_on(closed(), &["recv", &name]).end().quietly();
     assert_eq!(receive(&name), numbers(1000));
+    // Nor does it wait for a producer that has closed, or for the first one.
+    for name in [name, RingName::new("unawaited")] {
+        Tool::start_on(closed(), &["recv", &name]).end().quietly();
+        assert!(name.file().exists());
+    }
 }
 
 pub(crate) fn a_closed_pipe_ends_every_answer_quietly() {
@@ -106,14 +118,6 @@ pub(crate) fn a_signal_ends_a_sender_that_waits_for_input() {
         wait_until("it closes its end", || consumer.is_abandoned());
         sender.end().with(code, "");
     }
-}
-
-pub(crate) fn a_signal_ends_a_sender_that_waits_for_room() {
-    let (name, consumer) = consumed("room", 64);
-    let mut sender = Tool::start(&["send", &name]);
-    sender.feed(&numbers(1000));
-    wait_until("the ring is full", || consumer.len() == 64);
-    sender.ends_by(libc::SIGTERM);
 }
 
 /// Another process truncates the file that they have mapped.

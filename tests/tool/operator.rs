@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 
 use quoit::{FrameProducer, Producer};
 use serde_json::json;
+use vt100::Color;
 
 use crate::common::child::{Child, is_asleep};
 use crate::common::names::{RingName, shared_memory_directory};
@@ -216,6 +217,11 @@ pub(crate) fn a_table_fits_its_terminal() {
             let lines = text.lines().filter(|line| !is_path(line));
             let widths = lines.map(|line| line.chars().count());
             assert!(widths.max() <= Some(usize::from(size.1)), "{text}");
+            let mut rows = tool.screen().rows(0, size.1);
+            if let Some(row) = rows.position(|row| row.contains("start a consumer")) {
+                let cell = tool.screen().cell(row as u16, 12).expect("a cell");
+                assert_eq!(cell.fgcolor(), Color::Idx(1), "not red:\n{text}");
+            }
             if arguments[0] == "list" {
                 assert_eq!(text.lines().count(), 3, "no line is wrapped:\n{text}");
                 let red = tool.screen().contents_formatted();

@@ -132,38 +132,23 @@ pub(crate) fn a_sender_that_may_wait_continues_when_there_is_room() {
     sender.end().quietly();
 }
 
-pub(crate) fn a_receiver_gives_up_with_all_that_was_sent() {
-    let (name, mut producer) = frames("silence", 64);
+pub(crate) fn who_gives_up_says_and_keeps_what_was_moved() {
+    let directory = file_directory();
+    let file = &*file_in(&directory, "recording");
+    let (name, mut producer) = frames("silence", 128);
+    (0..8).for_each(|_| producer.push(b"frame").expect("room"));
+    let ended = Tool::run(&["record", &name, file, "--timeout", "50ms"], b"");
+    ended.with(7, "recorded 8 messages, 40 bytes");
     producer.push(b"one").expect("room");
     let ended = Tool::run(&["recv", &name, "--timeout", "50ms"], b"");
     assert_eq!(ended.output, b"one\n");
     let why = "no process sent anything for 50ms; until then received 1 messages, 3 bytes";
     ended.with(7, why);
-}
 
-pub(crate) fn a_recorder_that_gave_up_leaves_a_whole_file_and_a_replay_gives_up_too() {
-    let directory = file_directory();
-    let file = &*file_in(&directory, "recording");
-    let (name, mut producer) = frames("record-silence", 128);
-    for _ in 0..8 {
-        producer.push(b"frame").expect("room");
-    }
-    let ended = Tool::run(&["record", &name, file, "--timeout", "50ms"], b"");
-    ended.with(7, "recorded 8 messages, 40 bytes");
-
-    let (narrow, ring) = ring::<[u8]>("replay-no-room", 64);
-    let _consumer = ring.consumer().expect("a role");
+    let (narrow, _consumer) = consumed("replay-no-room", 64);
     let why = "no process made room for 50ms; until then replayed 4 messages, 20 bytes";
-    let replay = [
-        "replay",
-        &narrow,
-        file,
-        "--speed",
-        "max",
-        "--timeout",
-        "50ms",
-    ];
-    refuses(&replay, 7, why);
+    let replay = ["replay", &narrow, file, "--timeout", "50ms"];
+    refuses(&[&replay[..], &["--speed", "max"]].concat(), 7, why);
 }
 
 pub(crate) fn a_new_ring_has_the_mode_that_is_asked_for() {

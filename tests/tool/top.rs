@@ -1,5 +1,6 @@
 //! `top`, on a terminal and into a pipe.
 
+use std::fs;
 use std::path::Path;
 
 use quoit::RingOptions;
@@ -186,37 +187,40 @@ pub(crate) fn top_reports_what_attaches_and_what_was_removed() {
     let (name, ring) = ring::<Numbers>("events", 64);
     let mut top = Tool::start(&["top", "--json", "--interval", "10ms", &name]);
     let tells = |top: &mut Tool, what: &str| {
-        let event = Value::from(format!("{name}: {what}"));
-        let events = |look: &Value| look["events"].as_array().cloned().expect("events");
-        let look = next_with(top, |look| !events(look).is_empty());
-        assert_eq!(events(&look), [event]);
-        look["rings"].as_array().cloned().expect("rings")
+        let look = next_with(top, |look| look["events"] != json!([]));
+        let events = look["events"].to_string().replace(&format!("{name}: "), "");
+        assert_eq!(events, format!("[\"{what}\"]"));
+        look["rings"].clone()
+    };
+    let pops = || {
+        let popper = Child::start("popper", &[&name]);
+        popper.expect("there");
+        let its = format!("the consumer (process {})", popper.pid());
+        (popper, its)
     };
     next(&mut top);
-    let pid = std::process::id();
-    let producer = ring.producer().expect("a role");
+    let (producer, pid) = (ring.producer().expect("a role"), std::process::id());
     tells(&mut top, &format!("the producer (process {pid}) attached"));
-    let popper = Child::start("popper", &[&name]);
-    tells(
-        &mut top,
-        &format!("the consumer (process {}) attached", popper.pid()),
-    );
+    let (popper, its) = pops();
+    tells(&mut top, &format!("{its} attached"));
     // Another one between two looks.
     stop(top.pid());
     drop(popper); // kill -9
-    let popper = Child::start("popper", &[&name]);
-    popper.expect("there");
+    let (popper, its) = pops();
     top.signal(libc::SIGCONT);
-    let its = popper.pid();
-    tells(&mut top, &format!("the consumer (process {its}) attached"));
+    tells(&mut top, &format!("{its} attached"));
     drop(popper);
-    let rings = tells(&mut top, &format!("the consumer (process {its}) died"));
+    let rings = tells(&mut top, &format!("{its} died"));
     is(&rings[0], &json!({"consumer": {"alive": false}}));
     has(&rings[0]["wrong"].to_string(), "died");
+    stop(top.pid());
     drop(producer);
-    tells(&mut top, &format!("the producer (process {pid}) closed"));
-    quoit::unlink(&name).expect("no process has it");
-    assert!(tells(&mut top, "was removed").is_empty());
+    let (_popper, its) = pops();
+    top.signal(libc::SIGCONT);
+    let both = format!("the producer (process {pid}) closed\",\"{its} attached");
+    tells(&mut top, &both);
+    fs::remove_file(name.file()).expect("a ring");
+    assert_eq!(tells(&mut top, "was removed"), json!([]));
     RingOptions::new(64).create::<[u8]>(&name).expect("a ring");
     assert_eq!(tells(&mut top, "is new")[0]["shape"], "frames");
 }
