@@ -207,6 +207,7 @@ pub(crate) fn only_what_no_process_holds_is_removed() {
     let (name, producer) = records("rm");
     let holder = format!("in use: producer {}", std::process::id());
     refuses(&["rm", &name], 4, &format!("is {holder}"));
+    refuses(&["rm", "--dry-run", &name], 4, &format!("is {holder}"));
     let kept = |why: &str| format!("kept {name}: {why}\n");
     assert_eq!(says(&["rm", "--stale", &name]), kept(&holder));
     drop(producer);
