@@ -262,7 +262,7 @@ const COLUMNS: [Column; 4] = [
     Column::new("p50", 10, On::All),
     Column::new("p99", 10, On::All),
     Column::new("p99.9", 10, On::Wide),
-    Column::new("max", 10, On::All),
+    Column::new("max", 10, On::Wide),
 ];
 
 /// Each way by its name, with its percentiles.
