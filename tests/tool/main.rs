@@ -40,7 +40,7 @@ common::suite::suite! {
         endings::a_signal_ends_a_receiver_whose_output_is_full,
         refusals::a_sender_that_gives_up_says_how_much_it_sent,
         refusals::a_sender_that_may_wait_continues_when_there_is_room,
-        refusals::who_gives_up_says_and_keeps_what_was_moved,
+        refusals::a_command_that_gives_up_says_and_keeps_what_was_moved,
         hardships::a_signal_ends_a_recorder_that_never_waits,
         hardships::a_signal_ends_a_sender_that_never_waits_for_long,
         hardships::a_signal_ends_a_sender_of_a_large_file,

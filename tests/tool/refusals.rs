@@ -132,7 +132,7 @@ pub(crate) fn a_sender_that_may_wait_continues_when_there_is_room() {
     sender.end().quietly();
 }
 
-pub(crate) fn who_gives_up_says_and_keeps_what_was_moved() {
+pub(crate) fn a_command_that_gives_up_says_and_keeps_what_was_moved() {
     let directory = file_directory();
     let file = &*file_in(&directory, "recording");
     let (name, mut producer) = frames("silence", 128);
