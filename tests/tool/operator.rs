@@ -64,8 +64,7 @@ pub(crate) fn a_ring_that_may_not_be_read_is_listed() {
     // As a user without permission to read the ring, if there is one.
     let said = |arguments: &[&str]| {
         let mut command = Command::new(Tool::PATH);
-        // SAFETY: the call takes no memory.
-        if unsafe { libc::geteuid() } == 0 {
+        if rustix::process::geteuid().is_root() {
             command.uid(65534).gid(65534);
         }
         Tool::start_command(Stdio::piped(), command.args(arguments))

@@ -1,11 +1,13 @@
 //! The runbook: what its page quotes is what the tool says.
 
-use std::fs::File;
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use quoit::{FrameConsumer, FrameProducer};
+use rustix::process::geteuid;
 
 use crate::common::child::{Child, hold};
 use crate::common::mounts::{mount, own_mounts};
@@ -59,12 +61,22 @@ pub(crate) fn on_call(_: &[String]) {
     File::create(root.path().join(".dockerenv")).expect("a file");
     let container = format!("--all --root {}", root.path().display());
 
+    // Another user looks, or none: an owner without rights cannot look, either.
+    let is_root = geteuid().is_root();
+    let log = shm.join("log");
+    let set = |mode| fs::set_permissions(&log, Permissions::from_mode(mode)).expect("ours");
     let all = says(&["stat"]);
+    let (_, owner) = all.split_once(", owner ").expect("an owner");
+    let (owner, _) = owner.split_once(',').expect("the end of its name");
     let mut quotes = Vec::new();
     for section in include_str!("../../src/docs/runbook.md").split("\n## ") {
         let title = section.lines().next().expect("a title");
         match title {
-            "SIGBUS" => SegmentFile::open(&shm.join("log")).truncate(4096),
+            "Permission denied" if !is_root => set(0),
+            "SIGBUS" => {
+                set(0o600);
+                SegmentFile::open(&log).truncate(4096);
+            }
             "Leftovers" => drop(FrameProducer::create(".quoit-0123456789abcdef.new", 64)),
             _ => {}
         }
@@ -79,12 +91,13 @@ pub(crate) fn on_call(_: &[String]) {
                 .replacen("quoit", Tool::PATH, 1)
                 .replace("--all", &container);
             let mut shell = Command::new("sh");
-            if title == "Permission denied" {
+            if title == "Permission denied" && is_root {
                 shell.uid(65534).gid(65534);
             }
             let ended = Tool::start_command(Stdio::piped(), shell.args(["-c", &command])).end();
             let said = String::from_utf8_lossy(&ended.output) + &*ended.errors;
-            quotes.extend(quoted.lines().map(|quote| (said.to_string(), quote)));
+            let said = said.replace(owner, "root");
+            quotes.extend(quoted.lines().map(|quote| (said.clone(), quote)));
         }
     }
     assert!(quotes.len() > 20, "{quotes:?}");
