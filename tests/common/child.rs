@@ -155,7 +155,7 @@ pub(crate) fn code_of(status: ExitStatus) -> Option<i32> {
 }
 
 /// The kernel's letter for a process's state.
-fn state(pid: u32) -> char {
+pub(crate) fn state(pid: u32) -> char {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("the child's state");
     let (_, after_name) = stat.rsplit_once(") ").expect("a name in brackets");
     after_name.chars().next().expect("a state")

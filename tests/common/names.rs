@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::fs;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::{Mutex, PoisonError};
@@ -35,6 +36,14 @@ impl RingName {
     /// The file with the name.
     pub(crate) fn file(&self) -> PathBuf {
         Path::new("/dev/shm").join(&self.0)
+    }
+}
+
+impl Deref for RingName {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        self.as_str()
     }
 }
 

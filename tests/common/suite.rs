@@ -22,16 +22,21 @@ pub(crate) type Parts = [(&'static str, fn(&[String]))];
 /// Generates `main` of a suite with `harness = false`. A test that is missing in the list
 /// is an unused function, so the compiler warns.
 macro_rules! suite {
-    (tests: [$($test:ident),* $(,)?], parts: [$($part:ident),* $(,)?] $(,)?) => {
+    (tests: [$($($test:ident)::+),* $(,)?], parts: [$($($part:ident)::+),* $(,)?] $(,)?) => {
         fn main() -> std::process::ExitCode {
             $crate::common::suite::run(
-                &[$((stringify!($test), $test)),*],
-                &[$((stringify!($part), $part)),*],
+                &[$(($crate::common::suite::last(stringify!($($test)::+)), $($test)::+)),*],
+                &[$(($crate::common::suite::last(stringify!($($part)::+)), $($part)::+)),*],
             )
         }
     };
 }
 pub(crate) use suite;
+
+/// The name at the end of a path.
+pub(crate) fn last(path: &'static str) -> &'static str {
+    path.rsplit("::").next().unwrap_or_default().trim()
+}
 
 /// The command line.
 #[derive(Default)]

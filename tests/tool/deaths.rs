@@ -2,53 +2,36 @@
 //! reported as an error.
 
 use std::fs::{self, File};
-use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use quoit::{FrameProducer, Observer, Role};
+use mcap::MessageStream;
+use mcap::read::Options;
+use quoit::Role;
+use rustix::process::{Resource, Rlimit, setrlimit};
 
 use crate::common::names::{RingName, file_directory};
-use crate::endings::{closed, wait_until};
 use crate::recordings::frames_of;
-use crate::streams::numbers;
-use crate::terminal::{On, Terminal};
-use crate::tool::Tool;
+use crate::terminal::{On, SIZE, Terminal};
+use crate::tool::*;
 
 const SIGNALS: [libc::c_int; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
 
-/// Sets a limit of the process that this command will be: the one that counts, and how
-/// far that may be raised.
-pub(crate) fn with_limit(command: &mut Command, resource: impl Into<i64>, [soft, hard]: [u64; 2]) {
-    let limit = libc::rlimit {
-        rlim_cur: soft,
-        rlim_max: hard,
-    };
-    let resource = resource.into();
-    let set = move || {
-        // SAFETY: the limit outlives the call.
-        match unsafe { libc::setrlimit(resource as _, &raw const limit) } {
-            0 => Ok(()),
-            _ => Err(io::Error::last_os_error()),
-        }
-    };
-    // SAFETY: what runs between fork and exec makes one syscall.
-    unsafe { command.pre_exec(set) };
-}
-
-/// The tool, which leaves no core behind.
-fn start(arguments: &[&str]) -> Tool {
+/// The tool as a process with a limit.
+pub(crate) fn limited(resource: Resource, most: u64, output: Stdio, arguments: &[&str]) -> Tool {
+    let (current, maximum) = (Some(most), Some(most));
+    let set = move || Ok(setrlimit(resource, Rlimit { current, maximum })?);
     let mut command = Command::new(Tool::PATH);
-    with_limit(command.args(arguments), libc::RLIMIT_CORE, [0; 2]);
-    Tool::start_command(Stdio::piped(), &mut command)
+    // SAFETY: what runs between fork and exec makes one syscall.
+    unsafe { command.args(arguments).pre_exec(set) };
+    Tool::start_command(output, &mut command)
 }
 
 pub(crate) fn a_signal_kills_each_command_after_it_has_left_the_ring() {
     let directory = file_directory();
     for signal in SIGNALS {
-        let file = directory.path().join(signal.to_string());
-        let file = file.to_str().expect("UTF-8");
+        let file = &*file_in(&directory, &signal.to_string());
         for (role, command) in [
             (Role::Consumer, &["recv"][..]),
             (Role::Consumer, &["record"]),
@@ -56,31 +39,25 @@ pub(crate) fn a_signal_kills_each_command_after_it_has_left_the_ring() {
         ] {
             let name = RingName::new("leaves");
             let file = (command[0] == "record").then_some(file);
-            let arguments: Vec<_> = [command[0], name.as_str()]
-                .into_iter()
-                .chain(file)
-                .collect();
-            let tool = start(&arguments);
-            wait_until("there is a ring", || name.file().exists());
-            let observer = Observer::open(&name).expect("a ring");
+            let arguments: Vec<_> = [command[0], &name].into_iter().chain(file).collect();
+            // It leaves no core behind.
+            let tool = limited(Resource::Core, 0, Stdio::piped(), &arguments);
+            let observer = observer(&name);
             wait_until("it has its role", || observer.endpoint(role).epoch > 0);
             tool.signal(signal);
             wait_until("it leaves", || observer.endpoint(role).is_closed);
             assert_eq!(tool.end().code, Some(128 + signal), "{command:?}");
         }
         let again = RingName::new("leaves-again");
-        Tool::run(&["replay", again.as_str(), file], b"").quietly();
+        Tool::run(&["replay", &again, file], b"").quietly();
     }
 }
 
 pub(crate) fn a_signal_kills_top_after_it_has_left_the_terminal() {
-    let name = RingName::new("top-dies");
-    drop(FrameProducer::create(&name, 64).expect("a ring"));
+    let (name, _) = frames("top-dies", 64);
     for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGTERM] {
-        let mut top = Terminal::start_ignoring(false, &["top", name.as_str()]);
-        top.until("it is shown", |screen| {
-            screen.contents().contains("top-dies")
-        });
+        let mut top = Terminal::start(On::All, &["top", &name]);
+        top.shows("top-dies");
         top.signal(signal);
         assert_eq!(top.end(), Some(128 + signal));
         assert!(top.is_as_before());
@@ -89,13 +66,11 @@ pub(crate) fn a_signal_kills_top_after_it_has_left_the_terminal() {
 
 pub(crate) fn ctrl_c_ends_the_loop_of_a_shell() {
     let name = RingName::new("loop");
-    let script = format!(
-        "for n in 1 2 3; do {} recv {name}; done; exit 9",
-        Tool::PATH
-    );
-    let mut shell = Terminal::start_program("bash", On::All, &["-c", &script], ("TERM", "xterm"));
-    wait_until("there is a ring", || name.file().exists());
-    let observer = Observer::open(&name).expect("a ring");
+    let receive = format!("{} recv {name}", Tool::PATH);
+    let script = format!("for n in 1 2 3; do {receive}; done; exit 9");
+    let command = Terminal::command("bash", &["-c", &script]);
+    let mut shell = Terminal::start_command(SIZE, On::All, command);
+    let observer = observer(&name);
     wait_until("it waits", || observer.endpoint(Role::Consumer).is_asleep);
     shell.press("\x03");
     assert_eq!(shell.end(), Some(128 + libc::SIGINT));
@@ -104,68 +79,59 @@ pub(crate) fn ctrl_c_ends_the_loop_of_a_shell() {
 
 pub(crate) fn a_recording_at_a_limit_of_its_size_is_readable() {
     let directory = file_directory();
-    let payloads = (0..100).map(|number| vec![number; 10]);
-    let recorded = |limit: Option<u64>| {
-        let name = RingName::new("limited");
-        let mut producer = FrameProducer::create(&name, 4096).expect("a ring");
+    let expected = (0..100).map(|number| (0, vec![number; 10]));
+    let recorded = |limit: u64| {
+        let (name, mut producer) = frames("limited", 4096);
         (0..100).for_each(|number| producer.push(&[number; 10]).expect("room"));
         drop(producer);
-        let file = directory.path().join(format!("{limit:?}"));
-        let mut command = Command::new(Tool::PATH);
-        command.args(["record", name.as_str()]).arg(&file);
-        if let Some(limit) = limit {
-            with_limit(&mut command, libc::RLIMIT_FSIZE, [limit; 2]);
-        }
-        let ended = Tool::start_command(Stdio::piped(), &mut command).end();
+        let file = file_in(&directory, &limit.to_string());
+        let record = ["record", &name, &file];
+        let ended = limited(Resource::Fsize, limit, Stdio::piped(), &record).end();
         (name, file, ended)
     };
-    let (_, file, ended) = recorded(None);
+    let (_, file, ended) = recorded(1 << 20);
     ended.quietly();
-    let all = fs::metadata(file).expect("a file").len();
+    let all = length(file);
     // Without room for the last byte of the summary, and for the only chunk.
     for (limit, kept) in [(all - 1, 100), (2000, 0)] {
-        let (name, file, ended) = recorded(Some(limit));
+        let (name, file, ended) = recorded(limit);
         ended.with(1, "File too large");
         let again = RingName::new("limited-again");
-        let file = file.to_str().expect("UTF-8");
-        Tool::run(&["replay", again.as_str(), file], b"").with(6, "broken after");
-        let mut messages = match kept {
-            0 => Vec::new(),
-            _ => frames_of(&again),
-        };
+        Tool::run(&["replay", &again, &file], b"").with(6, "broken after");
+        let replayed = (kept > 0).then(|| frames_of(&again));
+        let mut messages = replayed.unwrap_or_default();
         assert_eq!(messages.len(), kept, "limit {limit}");
         messages.extend(frames_of(&name));
-        let expected = payloads.clone().map(|payload| (0, payload));
-        assert!(messages.into_iter().eq(expected), "limit {limit}");
+        assert!(messages.into_iter().eq(expected.clone()), "limit {limit}");
+        // It ends with the last whole chunk.
+        let bytes = fs::read(file).expect("a recording");
+        let stream = MessageStream::new_with_options(&bytes, Options::IgnoreEndMagic.into());
+        let messages: Result<Vec<_>, _> = stream.expect("MCAP").collect();
+        assert_eq!(messages.expect("whole messages").len(), kept);
     }
 }
 
 pub(crate) fn a_recording_without_room_for_its_header_takes_nothing() {
     let directory = file_directory();
     let name = RingName::new("no-header");
-    Tool::run(&["send", name.as_str()], &numbers(3)).quietly();
-    let file = directory.path().join("recording");
-    let mut command = Command::new(Tool::PATH);
-    command.args(["record", name.as_str()]).arg(&file);
-    with_limit(&mut command, libc::RLIMIT_FSIZE, [40; 2]);
-    let ended = Tool::start_command(Stdio::piped(), &mut command).end();
+    send(&name, 3);
+    let file = file_in(&directory, "recording");
+    let record = ["record", &name, &file];
+    let ended = limited(Resource::Fsize, 40, Stdio::piped(), &record).end();
     ended.with(1, "File too large");
-    assert!(!file.exists());
+    assert!(!Path::new(&file).exists());
     assert_eq!(frames_of(&name).len(), 3);
 }
 
 pub(crate) fn long_messages_are_released_one_by_one() {
     const BYTES: usize = 32 << 10;
     let directory = file_directory();
-    let name = RingName::new("long-messages");
-    let mut producer = FrameProducer::create(&name, 4 << 20).expect("a ring");
+    let (name, mut producer) = frames("long-messages", 4 << 20);
     (0..64).for_each(|_| producer.push(&[b'x'; BYTES]).expect("room"));
     drop(producer);
     let file = File::create(directory.path().join("lines")).expect("a file");
-    let mut command = Command::new(Tool::PATH);
-    command.args(["recv", name.as_str()]);
-    with_limit(&mut command, libc::RLIMIT_FSIZE, [32 * BYTES as u64; 2]);
-    let ended = Tool::start_command(file.into(), &mut command).end();
+    let most = 32 * BYTES as u64;
+    let ended = limited(Resource::Fsize, most, file.into(), &["recv", &name]).end();
     ended.with(1, "File too large");
     // Each is written with a line feed, so that the last one does not fit.
     assert_eq!(frames_of(&name).len(), 64 - 31);
@@ -176,25 +142,21 @@ pub(crate) fn an_output_at_a_limit_of_its_size_loses_nothing() {
     let path = directory.path().join("lines");
     let name = RingName::new("limited-output");
     let lines = numbers(10_000);
-    Tool::run(&["send", name.as_str()], &lines).quietly();
+    Tool::run(&["send", &name], &lines).quietly();
     let file = File::create(&path).expect("a file");
-    let mut command = Command::new(Tool::PATH);
-    command.args(["recv", name.as_str()]);
-    with_limit(&mut command, libc::RLIMIT_FSIZE, [20_000; 2]);
-    let ended = Tool::start_command(file.into(), &mut command).end();
+    let ended = limited(Resource::Fsize, 20_000, file.into(), &["recv", &name]).end();
     ended.with(1, "File too large");
     let written = fs::read(&path).expect("a file");
     assert_eq!(written.len(), 20_000);
-    let rest = Tool::run(&["recv", name.as_str()], b"").quietly();
+    let rest = receive(&name);
     assert!(lines.starts_with(&written) && lines.ends_with(&rest));
     assert!(written.len() + rest.len() >= lines.len());
 }
 
 pub(crate) fn a_receiver_whose_reader_closed_gives_its_role_up() {
-    let name = RingName::new("head");
-    let mut producer = FrameProducer::create(&name, 4096).expect("a ring");
+    let (name, mut producer) = frames("head", 4096);
     producer.push(b"one").expect("room");
-    let mut receiver = Tool::start(&["recv", name.as_str()]);
+    let mut receiver = Tool::start(&["recv", &name]);
     assert_eq!(receiver.reads_until("\n"), "one\n");
     receiver.stop_reading();
     // Nothing else comes.
@@ -202,30 +164,15 @@ pub(crate) fn a_receiver_whose_reader_closed_gives_its_role_up() {
     assert!(producer.is_abandoned());
     producer.push(b"two").expect("room");
     drop(producer);
-    assert_eq!(Tool::run(&["recv", name.as_str()], b"").quietly(), b"two\n");
-}
-
-/// In a ring that never had a producer, and in one whose producer has closed.
-pub(crate) fn a_receiver_without_a_reader_awaits_no_producer() {
-    for had_one in [false, true] {
-        let name = RingName::new("unawaited");
-        if had_one {
-            drop(FrameProducer::create(&name, 4096).expect("a ring"));
-        }
-        Tool::start_on(closed(), &["recv", name.as_str()])
-            .end()
-            .quietly();
-        assert!(Path::new(&name.file()).exists());
-    }
+    assert_eq!(receive(&name), b"two\n");
 }
 
 pub(crate) fn a_watcher_whose_reader_closed_ends_at_once() {
-    let name = RingName::new("unwatched");
-    let mut producer = FrameProducer::create(&name, 4096).expect("a ring");
+    let (name, mut producer) = frames("unwatched", 4096);
     producer.push(b"one").expect("room");
-    let mut tail = Tool::start(&["tail", "--follow", name.as_str()]);
+    let mut tail = Tool::start(&["tail", "--follow", &name]);
     tail.reads_until("one\n");
-    let day = ["top", "--interval", "24h", "--json", name.as_str()];
+    let day = ["top", "--interval", "24h", "--json", &name];
     for mut tool in [tail, Tool::start(&day)] {
         tool.stop_reading();
         tool.end().quietly();

@@ -3,24 +3,13 @@
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::Stdio;
-use std::thread;
-use std::time::{Duration, Instant};
 
-use quoit::{FrameProducer, Observer, RingOptions, Role};
+use quoit::{FrameProducer, Observer, Role};
 
-use crate::common::PATIENCE;
 use crate::common::child::is_asleep;
 use crate::common::names::RingName;
-use crate::streams::numbers;
-use crate::tool::Tool;
-
-pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !is_so() {
-        assert!(start.elapsed() < PATIENCE, "it takes too long until {what}");
-        thread::sleep(Duration::from_millis(1));
-    }
-}
+use crate::common::segment_file::SegmentFile;
+use crate::tool::*;
 
 /// An output that no process reads.
 pub(crate) fn closed() -> Stdio {
@@ -29,39 +18,26 @@ pub(crate) fn closed() -> Stdio {
     OwnedFd::from(theirs).into()
 }
 
-/// A ring with these lines in it, and both roles free.
-fn ring_with(name: &RingName, lines: u32) {
-    Tool::run(&["send", name.as_str()], &numbers(lines)).quietly();
-}
-
-fn received(name: &RingName) -> Vec<u8> {
-    Tool::run(&["recv", name.as_str()], b"").quietly()
-}
-
 pub(crate) fn a_killed_sender_loses_nothing() {
-    let name = RingName::new("sender");
-    let ring = RingOptions::new(4096)
-        .create::<[u8]>(&name)
-        .expect("a ring");
-    let consumer = ring.consumer().expect("a role");
-    let mut sender = Tool::start(&["send", name.as_str()]);
+    let (name, consumer) = consumed("sender", 4096);
+    let mut sender = Tool::start(&["send", &name]);
     sender.feed(b"one\ntwo\nunfinished");
     // Each takes a header of 8 bytes, and 8 more.
     wait_until("two lines are in the ring", || consumer.len() == 32);
     sender.kill();
     drop(consumer);
-    let ended = Tool::run(&["recv", name.as_str()], b"");
+    let ended = Tool::run(&["recv", &name], b"");
     assert_eq!(ended.output, b"one\ntwo\n");
     ended.with(8, "died; until then received 2 messages, 6 bytes");
 }
 
 pub(crate) fn a_killed_receiver_loses_nothing() {
     let name = RingName::new("receiver");
-    ring_with(&name, 20_000);
+    send(&name, 20_000);
     let (receiver, mut read) = stuck(&name);
     read.extend(receiver.kill());
     // Whatever was written, all of it is before or in what comes now.
-    let (all, rest) = (numbers(20_000), received(&name));
+    let (all, rest) = (numbers(20_000), receive(&name));
     assert!(all.starts_with(&read) && all.ends_with(&rest));
     assert!(read.len() + rest.len() >= all.len());
 }
@@ -70,7 +46,7 @@ pub(crate) fn a_killed_receiver_loses_nothing() {
 fn stuck(name: &RingName) -> (Tool, Vec<u8>) {
     let producer = FrameProducer::open(name).expect("a role");
     let full = producer.len();
-    let mut receiver = Tool::start(&["recv", name.as_str()]);
+    let mut receiver = Tool::start(&["recv", name]);
     let read = receiver.reads_until("\n2000\n");
     // What was read is released, and no more than a batch is in the pipe.
     wait_until("it waits", || is_asleep(receiver.pid()));
@@ -78,37 +54,45 @@ fn stuck(name: &RingName) -> (Tool, Vec<u8>) {
     (receiver, read.into_bytes())
 }
 
-pub(crate) fn a_full_ring_whose_receiver_closed_ends_the_sender() {
-    let name = RingName::new("full");
-    let ring = RingOptions::new(64).create::<[u8]>(&name).expect("a ring");
-    let consumer = ring.consumer().expect("a role");
-    let mut sender = Tool::start(&["send", name.as_str()]);
-    sender.feed(&numbers(1000));
-    wait_until("the ring is full", || consumer.len() == 64);
+pub(crate) fn a_full_ring_keeps_no_signal_away_and_ends_its_sender_with_its_receiver() {
+    let (name, consumer) = consumed("full", 64);
+    let waits = || {
+        let mut sender = Tool::start(&["send", &name]);
+        sender.feed(&numbers(1000));
+        wait_until("it waits for room", || {
+            consumer.len() == 64 && is_asleep(sender.pid())
+        });
+        sender
+    };
+    waits().ends_by(libc::SIGTERM);
+    let sender = waits();
     drop(consumer);
     sender.end().with(5, "its consumer is gone");
-    assert_eq!(received(&name), numbers(4), "what fitted is there");
+    assert_eq!(receive(&name), numbers(4), "what fitted is there");
 }
 
 pub(crate) fn a_closed_pipe_ends_the_receiver_quietly_and_loses_nothing() {
     let name = RingName::new("closed");
-    ring_with(&name, 1000);
-    Tool::start_on(closed(), &["recv", name.as_str()])
-        .end()
-        .quietly();
-    assert_eq!(received(&name), numbers(1000));
+    send(&name, 1000);
+    Tool::start_on(closed(), &["recv", &name]).end().quietly();
+    assert_eq!(receive(&name), numbers(1000));
+    // Nor does it wait for a producer that has closed, or for the first one.
+    for name in [name, RingName::new("unawaited")] {
+        Tool::start_on(closed(), &["recv", &name]).end().quietly();
+        assert!(name.file().exists());
+    }
 }
 
 pub(crate) fn a_closed_pipe_ends_every_answer_quietly() {
     let name = RingName::new("answers");
-    ring_with(&name, 100);
+    send(&name, 100);
     let answers: [&[&str]; 10] = [
         &["list"],
-        &["stat", name.as_str()],
-        &["tail", name.as_str()],
+        &["stat", &name],
+        &["tail", &name],
         // Without an endpoint of its own.
-        &["top", "--interval", "10ms", name.as_str()],
-        &["rm", name.as_str()],
+        &["top", "--interval", "10ms", &name],
+        &["rm", &name],
         &["doctor"],
         &["doctor", "--json"],
         &["bench", "--quick"],
@@ -121,13 +105,9 @@ pub(crate) fn a_closed_pipe_ends_every_answer_quietly() {
 }
 
 pub(crate) fn a_signal_ends_a_sender_that_waits_for_input() {
-    let name = RingName::new("input");
-    let ring = RingOptions::new(4096)
-        .create::<[u8]>(&name)
-        .expect("a ring");
-    let mut consumer = ring.consumer().expect("a role");
+    let (name, mut consumer) = consumed("input", 4096);
     for (signal, code) in [(libc::SIGTERM, 143), (libc::SIGINT, 130)] {
-        let mut sender = Tool::start(&["send", name.as_str()]);
+        let mut sender = Tool::start(&["send", &name]);
         sender.feed(b"line\n");
         wait_until("the line comes", || !consumer.is_empty());
         let frame = consumer.try_peek().expect("a frame");
@@ -135,31 +115,30 @@ pub(crate) fn a_signal_ends_a_sender_that_waits_for_input() {
         frame.release();
         sender.signal(signal);
         // Its input is still open.
-        wait_until("it closes its end", || {
-            consumer.try_peek().is_err_and(is_abandoned)
-        });
+        wait_until("it closes its end", || consumer.is_abandoned());
         sender.end().with(code, "");
     }
 }
 
-fn is_abandoned(error: quoit::PopError) -> bool {
-    error == quoit::PopError::Abandoned
-}
-
-pub(crate) fn a_signal_ends_a_sender_that_waits_for_room() {
-    let name = RingName::new("room");
-    let ring = RingOptions::new(64).create::<[u8]>(&name).expect("a ring");
-    let consumer = ring.consumer().expect("a role");
-    let mut sender = Tool::start(&["send", name.as_str()]);
-    sender.feed(&numbers(1000));
-    wait_until("the ring is full", || consumer.len() == 64);
-    sender.signal(libc::SIGTERM);
-    sender.end().with(143, "");
+/// Another process truncates the file that they have mapped.
+pub(crate) fn a_ring_that_is_truncated_ends_its_commands_with_a_line() {
+    let name = RingName::new("truncated");
+    let mut sender = Tool::start(&["send", &name]);
+    sender.feed(b"one\n");
+    wait_until("there is a ring", || name.file().exists());
+    let [mut tail, mut receiver] = [&["tail", "-f", &name][..], &["recv", &name]].map(Tool::start);
+    tail.reads_until("one\n");
+    receiver.reads_until("one\n");
+    SegmentFile::open(&name.file()).truncate(4096);
+    let why = "quoit: the ring's file was truncated, or its file system is full\n";
+    [receiver, tail, sender]
+        .into_iter()
+        .for_each(|tool| tool.end().with(3, why));
 }
 
 pub(crate) fn a_signal_ends_a_receiver_whose_output_is_full() {
     let name = RingName::new("stuck");
-    ring_with(&name, 20_000);
+    send(&name, 20_000);
     let (receiver, mut read) = stuck(&name);
     let observer = Observer::open(&name).expect("a ring");
     receiver.signal(libc::SIGTERM);
@@ -170,7 +149,7 @@ pub(crate) fn a_signal_ends_a_receiver_whose_output_is_full() {
     assert_eq!(ended.code, Some(143));
     read.extend(ended.output);
     // Whatever was delivered, all of it is before or in what comes now.
-    let (all, rest) = (numbers(20_000), received(&name));
+    let (all, rest) = (numbers(20_000), receive(&name));
     assert!(all.starts_with(&read) && all.ends_with(&rest));
     assert!(read.len() + rest.len() >= all.len());
 }

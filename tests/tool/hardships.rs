@@ -9,70 +9,42 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::mpsc::{self, TryRecvError};
 use std::thread;
 use std::time::Duration;
 
-use quoit::{FrameConsumer, FrameProducer, Observer, RingOptions, Role};
+use quoit::{FrameConsumer, Role};
 
 use crate::common::child::{Child, is_asleep};
 use crate::common::mounts::mount_a_megabyte;
 use crate::common::names::{RingName, file_directory};
 use crate::common::segment_file::{DATA, SegmentFile};
-use crate::endings::{closed, wait_until};
-use crate::looking::{refuses, says};
-use crate::streams::numbers;
-use crate::terminal::{On, Terminal};
-use crate::tool::{Tool, file_in};
-
-/// What a ring of frames has unread.
-fn unread(name: &RingName) -> u64 {
-    let observer = Observer::open(name).expect("a ring");
-    observer.positions().len()
-}
-
-/// A ring of frames, and its producer.
-fn ring(name: &RingName, capacity: u64) -> FrameProducer {
-    FrameProducer::create(name, capacity).expect("a ring")
-}
+use crate::endings::closed;
+use crate::looking::idle;
+use crate::recordings::frames_of;
+use crate::terminal::{On, SIZE, Terminal};
+use crate::tool::*;
 
 pub(crate) fn a_signal_ends_a_recorder_that_never_waits() {
     let directory = file_directory();
-    let name = RingName::new("torrent");
-    let mut producer = ring(&name, 1 << 16);
-    let (over, is_over) = mpsc::channel::<()>();
-    thread::scope(|scope| {
-        scope.spawn(move || {
-            while is_over.try_recv() == Err(TryRecvError::Empty) {
-                let _ = producer.push_timeout(&[7; 100], Duration::from_millis(10));
-            }
-        });
-        for (signal, code) in [
-            (libc::SIGINT, 130),
-            (libc::SIGTERM, 143),
-            (libc::SIGHUP, 129),
-        ] {
-            let file = directory.path().join(code.to_string());
-            let file = file.to_str().expect("UTF-8");
-            let recorder = Tool::start(&["record", name.as_str(), file]);
-            let length = || fs::metadata(file).map_or(0, |file| file.len());
-            wait_until("it records", || length() > 1 << 17);
-            recorder.signal(signal);
-            recorder.end().with(code, "");
+    let (name, producer) = frames("torrent", 1 << 16);
+    let frame = |_| vec![7; 100];
+    flood(producer, frame, || {
+        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+            let file = &*file_in(&directory, &signal.to_string());
+            let recorder = Tool::start(&["record", &name, file]);
+            wait_until("it records", || length(file) > 1 << 17);
+            recorder.ends_by(signal);
             let again = RingName::new("torrent-again");
-            let replay = ["replay", again.as_str(), file, "--speed", "max"];
+            let replay = ["replay", &again, file, "--speed", "max", "--timeout", "0s"];
             // It does not fit, and so is read to its end and found whole.
-            Tool::run(&[&replay[..], &["--timeout", "0s"]].concat(), b"").with(7, "replayed");
+            Tool::run(&replay, b"").with(7, "replayed");
         }
-        drop(over);
     });
 }
 
 pub(crate) fn a_signal_ends_a_sender_that_never_waits_for_long() {
-    let name = RingName::new("trickle");
-    let ring = RingOptions::new(64).create::<[u8]>(&name).expect("a ring");
-    let mut consumer = ring.consumer().expect("a role");
-    let mut sender = Tool::start(&["send", name.as_str()]);
+    let (name, mut consumer) = consumed("trickle", 64);
+    let mut sender = Tool::start(&["send", &name]);
     sender.feed(&numbers(10_000));
     let mut count = 0;
     // Each is taken long before a wait for room is over.
@@ -94,14 +66,9 @@ pub(crate) fn a_signal_ends_a_sender_of_a_large_file() {
     let path = directory.path().join("sparse");
     let file = fs::File::create(&path).expect("a file");
     file.set_len(1 << 40).expect("a sparse file takes no room");
-    let name = RingName::new("large-file");
-    let ring = RingOptions::new(1 << 26).create::<[u8]>(&name);
-    let mut consumer = ring.expect("a ring").consumer().expect("a role");
-    let send = format!(
-        "exec {} send --format raw {name} < {}",
-        Tool::PATH,
-        path.display()
-    );
+    let (name, mut consumer) = consumed("large-file", 1 << 26);
+    let (tool, file) = (Tool::PATH, path.display());
+    let send = format!("exec {tool} send --format raw {name} < {file}");
     let sender = Tool::start_program("sh", &["-c", &send]);
     let (mut heard, mut bytes) = (false, 0_u64);
     while consumer.peek().is_ok() {
@@ -122,25 +89,13 @@ pub(crate) fn a_signal_ends_a_sender_of_a_large_file() {
 pub(crate) fn a_signal_tears_no_line_of_a_file() {
     let directory = file_directory();
     let path = directory.path().join("lines");
-    let name = RingName::new("lines-to-a-file");
-    let mut producer = ring(&name, 1 << 16);
-    let (over, is_over) = mpsc::channel::<()>();
-    thread::scope(|scope| {
-        scope.spawn(move || {
-            let mut number = 0_u64;
-            while is_over.try_recv() == Err(TryRecvError::Empty) {
-                let line = number.to_string();
-                let pushed = producer.push_timeout(line.as_bytes(), Duration::from_millis(10));
-                number += u64::from(pushed.is_ok());
-            }
-        });
+    let (name, producer) = frames("lines-to-a-file", 1 << 16);
+    let line = |number: u64| number.to_string().into_bytes();
+    flood(producer, line, || {
         let file = fs::File::create(&path).expect("a file");
-        let receiver = Tool::start_on(file.into(), &["recv", name.as_str()]);
-        let length = || fs::metadata(&path).map_or(0, |file| file.len());
-        wait_until("it writes", || length() > 1 << 17);
-        receiver.signal(libc::SIGINT);
-        receiver.end().with(130, "");
-        drop(over);
+        let receiver = Tool::start_on(file.into(), &["recv", &name]);
+        wait_until("it writes", || length(&path) > 1 << 17);
+        receiver.ends_by(libc::SIGINT);
     });
     let text = fs::read_to_string(&path).expect("text");
     let count = text.lines().count() as u64;
@@ -154,16 +109,14 @@ pub(crate) fn a_signal_that_was_ignored_still_is() {
     let name = RingName::new("ignored");
     let receive = format!("trap '' INT; exec {} recv {name}", Tool::PATH);
     let receiver = Tool::start_program("sh", &["-c", &receive]);
-    wait_until("there is a ring", || name.file().exists());
-    let observer = Observer::open(&name).expect("a ring");
+    let observer = observer(&name);
     let parks = || observer.endpoint(Role::Consumer).parks;
     wait_until("it waits", || parks() > 0);
     receiver.signal(libc::SIGINT);
     // It looks for signals between two sleeps.
     let before = parks();
     wait_until("it waits on", || parks() > before + 2);
-    receiver.signal(libc::SIGTERM);
-    assert_eq!(receiver.end().code, Some(143));
+    receiver.ends_by(libc::SIGTERM);
 }
 
 /// Its last message goes to a full pipe that no process reads.
@@ -173,41 +126,35 @@ pub(crate) fn a_tool_that_hears_no_signal_is_ended_by_later_ones() {
     full.set_nonblocking(true).expect("a flag");
     while full.write(&[0; 4096]).is_ok() {}
     full.set_nonblocking(false).expect("a flag");
-    let mut receiver = Command::new(Tool::PATH)
-        .args(["recv", "--json", name.as_str()])
-        .stdout(Stdio::null())
-        .stderr(OwnedFd::from(full))
-        .spawn()
-        .expect("the tool starts");
-    wait_until("there is a ring", || name.file().exists());
-    let observer = Observer::open(&name).expect("a ring");
+    let mut command = Command::new(Tool::PATH);
+    command
+        .args(["recv", "--json", &name])
+        .stdout(Stdio::null());
+    let mut receiver = Tool::spawn(command.stderr(OwnedFd::from(full)));
+    let observer = observer(&name);
     wait_until("it waits", || observer.endpoint(Role::Consumer).is_asleep);
     let mut ended = None;
     wait_until("it ends", || {
-        // SAFETY: the child is ours and not reaped, so the pid is still its.
-        unsafe { libc::kill(receiver.id() as libc::pid_t, libc::SIGTERM) };
+        receiver.signal(libc::SIGTERM);
         thread::sleep(Duration::from_millis(100));
-        ended = receiver.try_wait().expect("it can be waited for");
+        ended = receiver.child().try_wait().expect("it can be waited for");
         ended.is_some()
     });
     let signal = ended.and_then(|status| status.signal());
     assert_eq!(signal, Some(libc::SIGTERM));
-    assert!(
-        observer.endpoint(Role::Consumer).is_closed,
-        "the first was heard"
-    );
+    let is_closed = observer.endpoint(Role::Consumer).is_closed;
+    assert!(is_closed, "the first was heard");
 }
 
 /// A terminal that no process reads is full after some kilobytes.
 pub(crate) fn a_terminal_that_takes_nothing_keeps_no_signal_away() {
-    let name = RingName::new("frozen");
-    let mut producer = ring(&name, 1 << 20);
+    let (name, mut producer) = frames("frozen", 1 << 20);
     (0..5000).for_each(|_| producer.push(&[b'x'; 100]).expect("room"));
     let commands: [&[&str]; 4] = [
-        &["recv", name.as_str()],
-        &["tail", "--follow", "--count", "5000", name.as_str()],
+        &["recv", &name],
+        &["tail", "--follow", "--count", "5000", &name],
         &["top", "--count", "5000", "--interval", "10ms"],
-        &["top", "--interval", "10ms", name.as_str()],
+        &["top", "--interval", "10ms", &name],
     ];
     for command in commands {
         for (signal, code) in [(libc::SIGINT, 130), (libc::SIGTERM, 143)] {
@@ -220,13 +167,12 @@ pub(crate) fn a_terminal_that_takes_nothing_keeps_no_signal_away() {
 }
 
 pub(crate) fn a_terminal_that_hangs_up_ends_top() {
-    let name = RingName::new("hung-up");
-    drop(ring(&name, 64));
-    for is_ignored in [false, true] {
-        let mut top = Terminal::start_ignoring(is_ignored, &["top", name.as_str()]);
-        top.until("it is shown", |screen| {
-            screen.contents().contains("hung-up")
-        });
+    let (name, _) = frames("hung-up", 64);
+    for action in [libc::SIG_DFL, libc::SIG_IGN] {
+        let mut command = Terminal::command(Tool::PATH, &["top", &name]);
+        on_hang_up(&mut command, action);
+        let mut top = Terminal::start_command(SIZE, On::All, command);
+        top.shows("hung-up");
         assert_eq!(top.hang_up(), Some(129));
     }
 }
@@ -234,54 +180,45 @@ pub(crate) fn a_terminal_that_hangs_up_ends_top() {
 pub(crate) fn what_is_unread_keeps_its_ring_though_it_is_to_be_unlinked() {
     let name = RingName::new("kept");
     let lines = numbers(3);
-    Tool::run(&["send", name.as_str(), "--unlink"], &lines).quietly();
+    Tool::run(&["send", &name, "--unlink"], &lines).quietly();
     assert_eq!(unread(&name), 48, "no process has read them");
     let full = fs::File::options().write(true).open("/dev/full");
     let full = full.expect("Linux has one");
-    let receive = ["recv", name.as_str(), "--unlink"];
-    Tool::start_on(full.into(), &receive)
-        .end()
-        .with(1, "No space left");
+    let receive = ["recv", &name, "--unlink"];
+    let failed = Tool::start_on(full.into(), &receive).end();
+    failed.with(1, "No space left");
     Tool::start_on(closed(), &receive).end().quietly();
     assert_eq!(unread(&name), 48, "nothing could be written");
     assert_eq!(Tool::run(&receive, b"").quietly(), lines);
-    assert!(
-        !name.file().exists(),
-        "all is read, and no endpoint is attached"
-    );
+    // All is read, and no endpoint is attached.
+    assert!(!name.file().exists());
 }
 
 pub(crate) fn a_recorder_that_cannot_write_leaves_the_ring_alone() {
     let directory = file_directory();
-    let file = directory.path().join("there");
-    fs::write(&file, "precious").expect("a file");
-    let file = file.to_str().expect("UTF-8");
+    let file = &*file_in(&directory, "there");
+    fs::write(file, "precious").expect("a file");
     let name = RingName::new("unrecorded");
-    let mut sender = Tool::start(&["send", name.as_str(), "--capacity", "64"]);
+    let mut sender = Tool::start(&["send", &name, "--capacity", "64"]);
     sender.feed(&numbers(1000));
-    wait_until("it waits for a consumer", || {
-        name.file().exists() && unread(&name) == 64
-    });
-    Tool::run(&["record", name.as_str(), file], b"").with(1, "File exists");
-    let observer = Observer::open(&name).expect("a ring");
-    assert_eq!(
-        observer.endpoint(Role::Consumer).epoch,
-        0,
-        "no consumer attached"
-    );
-    let receiver = Tool::start(&["recv", name.as_str()]);
+    let observer = observer(&name);
+    wait_until("it waits for a consumer", || unread(&name) == 64);
+    Tool::run(&["record", &name, file], b"").with(1, "File exists");
+    let attached = observer.endpoint(Role::Consumer).epoch;
+    assert_eq!(attached, 0, "no consumer attached");
+    let receiver = Tool::start(&["recv", &name]);
     thread::scope(|scope| {
         // The receiver blocks at a full output pipe: a thread reads that pipe.
         scope.spawn(|| assert_eq!(receiver.end().quietly(), numbers(1000)));
         sender.end().quietly();
     });
     let none = RingName::new("unmade");
-    Tool::run(&["record", none.as_str(), file], b"").with(1, "File exists");
+    Tool::run(&["record", &none, file], b"").with(1, "File exists");
     assert!(!none.file().exists());
     assert_eq!(fs::read(file).expect("a file"), b"precious");
     let new = &*file_in(&directory, "new");
     fs::write(none.file(), "something else").expect("a file");
-    Tool::run(&["record", none.as_str(), new], b"").with(3, "is not a quoit ring");
+    Tool::run(&["record", &none, new], b"").with(3, "is not a quoit ring");
     assert!(!Path::new(new).exists(), "nothing is left of it");
 }
 
@@ -297,59 +234,40 @@ pub(crate) fn recording_on_a_megabyte(arguments: &[String]) {
     if let Err(error) = mount_a_megabyte(directory) {
         return eprintln!("[no mounts of its own: {error}] ");
     }
-    let file = directory.join("recording");
-    let file = file.to_str().expect("UTF-8");
-    let (name, again) = (RingName::new("too-much"), RingName::new("some"));
-    let mut producer = ring(&name, 1 << 22);
+    let file = &*format!("{}/recording", arguments[0]);
+    let again = RingName::new("some");
+    let (name, mut producer) = frames("too-much", 1 << 22);
     let payload = |number: u32| [number.to_le_bytes(); 25].concat();
     (0..20_000).for_each(|number| producer.push(&payload(number)).expect("room"));
     drop(producer);
-    let recorded = Tool::run(&["record", name.as_str(), file], b"");
+    let recorded = Tool::run(&["record", &name, file], b"");
     recorded.with(1, "No space left");
-    let replayed = Tool::run(&["replay", again.as_str(), file, "--speed", "max"], b"");
+    let replayed = Tool::run(&["replay", &again, file, "--speed", "max"], b"");
     replayed.with(6, "broken after");
-    let mut next = 0;
-    for name in [again, name] {
-        let mut consumer = FrameConsumer::open(&name).expect("a ring");
-        let first = next;
-        while let Ok(frame) = consumer.try_peek() {
-            assert_eq!(frame.to_vec(), payload(next));
-            frame.release();
-            next += 1;
-        }
-        assert!(next > first, "each has some");
-    }
-    assert_eq!(next, 20_000);
+    let (recorded, left) = (frames_of(&again), frames_of(&name));
+    assert!(!recorded.is_empty() && !left.is_empty(), "each has some");
+    let all = (0..20_000).map(|number| (0, payload(number)));
+    assert!(recorded.into_iter().chain(left).eq(all));
 }
 
 pub(crate) fn what_comes_before_a_corrupt_frame_is_sound() {
-    let name = RingName::new("broken");
-    let mut producer = ring(&name, 1024);
+    let (name, mut producer) = frames("broken", 1024);
     (0..20).for_each(|number| producer.push(&[b'a' + number; 8]).expect("room"));
     drop(producer);
     // The eleventh; each takes 16 bytes.
     SegmentFile::open(&name.file()).write_half(DATA + 10 * 16, 1 << 30);
-    let tail = Tool::run(&["tail", "--count", "1000", name.as_str()], b"");
+    let tail = Tool::run(&["tail", "--count", "1000", &name], b"");
     let shown = String::from_utf8(tail.output.clone()).expect("text");
     assert_eq!(shown.matches("position").count(), 10, "{shown}");
     tail.with(3, "frame length");
-    let received = Tool::run(&["recv", name.as_str()], b"");
+    let received = Tool::run(&["recv", &name], b"");
     assert_eq!(received.output.len(), 10 * 9);
     received.with(3, "until then received 10 messages, 80 bytes");
 }
 
 pub(crate) fn a_follower_ends_with_its_ring_and_with_its_reader() {
-    let name = RingName::new("followed");
-    let mut producer = ring(&name, 1024);
-    let tail = [
-        "tail",
-        "--follow",
-        "--oldest",
-        "--count",
-        "3",
-        name.as_str(),
-    ];
-    let mut tail = Tool::start(&tail);
+    let (name, mut producer) = frames("followed", 1024);
+    let mut tail = Tool::start(&["tail", "--follow", "--oldest", "--count", "3", &name]);
     // No process takes any of them.
     for number in 0..20_u8 {
         producer.push(&[b'a' + number]).expect("room");
@@ -359,72 +277,42 @@ pub(crate) fn a_follower_ends_with_its_ring_and_with_its_reader() {
     let expected = (0..20).map(|number| format!("position {}, kind 0, 1 bytes", number * 16));
     assert!(positions.eq(expected), "{text}");
     drop(producer);
-    says(&["rm", name.as_str()]);
+    says(&["rm", &name]);
     tail.end().with(3, "was removed");
 
-    drop(ring(&name, 64));
-    let silent = ["tail", "--follow", name.as_str()];
+    let (name, _) = frames("silent", 64);
+    let silent = ["tail", "--follow", &name];
     Tool::start_on(closed(), &silent).end().quietly();
 }
 
 pub(crate) fn a_receiver_says_that_its_producer_died() {
     let name = RingName::new("died");
-    let mut sender = Tool::start(&["send", name.as_str()]);
+    let mut sender = Tool::start(&["send", &name]);
     sender.feed(b"one\n");
-    wait_until("the ring exists", || {
-        name.file().exists() && unread(&name) > 0
-    });
+    wait_until("it is sent", || name.file().exists() && unread(&name) > 0);
     let pid = sender.pid();
     sender.kill();
-    let ended = Tool::run(&["recv", "--json", name.as_str()], b"");
+    let ended = Tool::run(&["recv", "--json", &name], b"");
     assert_eq!((ended.code, &*ended.output), (Some(8), &b"one\n"[..]));
     let why = format!("the producer (it called itself process {pid}) died");
     assert_eq!(ended.json()["error"], why);
 }
 
-pub(crate) fn what_no_machine_can_do_is_the_systems_refusal() {
-    let name = RingName::new("large");
-    let huge = ["send", name.as_str(), "--capacity", "8388608G"];
-    Tool::run(&huge, b"").with(1, "available");
-    refuses(
-        &["top", "--interval", "1000000000000000h"],
-        2,
-        "at most 24h",
-    );
-    refuses(&["top", "--count", "0"], 2, "0 is not in 1..");
-    refuses(
-        &["tail", "--count", "0", name.as_str()],
-        2,
-        "0 is not in 1..",
-    );
-    refuses(&["doctor", "--root", "/no/such"], 1, "could not examine");
-    refuses(&["doctor", "--cores", "0,0"], 2, "a core of its own");
-    assert!(!name.file().exists());
-}
-
 pub(crate) fn a_stopped_endpoint_is_reported() {
-    let name = RingName::new("stopped");
-    RingOptions::new(64).create::<[u8]>(&name).expect("a ring");
-    let mut idler = Child::start("idler", &[name.as_str()]);
-    assert_eq!(idler.says(), "here");
-    idler.signal(libc::SIGSTOP);
-    wait_until("it is stopped", || idler.is_stopped());
-    let wrong = format!(
-        "the producer (process {0}) is stopped; kill -CONT {0}",
-        idler.pid()
-    );
-    assert!(says(&["stat", name.as_str()]).contains(&wrong));
+    let (name, mut idler) = idle("stopped");
+    stop(idler.pid());
+    let pid = idler.pid();
+    let wrong = format!("the producer (process {pid}) is stopped; kill -CONT {pid}");
+    has(&says(&["stat", &name]), wrong);
     idler.signal(libc::SIGCONT);
     wait_until("it continues", || is_asleep(idler.pid()));
-    assert!(!says(&["stat", name.as_str()]).contains("wrong"));
+    lacks(&says(&["stat", &name]), "wrong");
     idler.kill();
 }
 
 pub(crate) fn of_many_names_each_is_tried() {
     let names = ["first", "last"].map(RingName::new);
-    for name in &names {
-        Tool::run(&["send", name.as_str()], &numbers(3)).quietly();
-    }
+    names.iter().for_each(|name| send(name, 3));
     let [first, last] = names.each_ref().map(RingName::as_str);
     let all = ["rm", first, "quoit-no-such-ring", last];
     let trial = Tool::run(&[&all[..], &["--dry-run"]].concat(), b"");

@@ -1,53 +1,47 @@
 //! Commands that have nothing to do, and text that no process reads.
 
 use std::fs;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
-use quoit::{FrameProducer, Producer};
-use serde_json::Value;
+use quoit::Producer;
+use rustix::process::Resource;
+use serde_json::json;
 
 use crate::common::child::is_asleep;
 use crate::common::names::{RingName, file_directory, shared_memory_directory};
 use crate::common::naps::Naps;
-use crate::deaths::with_limit;
-use crate::endings::wait_until;
-use crate::streams::numbers;
+use crate::deaths::limited;
 use crate::terminal::{On, Terminal};
-use crate::tool::{Tool, file_in};
+use crate::tool::*;
 
 pub(crate) fn a_command_that_waits_hardly_wakes() {
     let directory = file_directory();
-    let [new, quiet, left, full, wide] =
-        ["new", "quiet", "left", "full", "wide"].map(RingName::new);
+    let [new, full, wide, replayed] = ["new", "full", "wide", "replayed"].map(RingName::new);
     let recording = &*file_in(&directory, "recording");
     // More than fits into the ring that is full.
-    Tool::run(&["send", wide.as_str()], &numbers(100)).quietly();
-    Tool::run(&["record", wide.as_str(), recording], b"").quietly();
-    drop(FrameProducer::create(&left, 4096).expect("a ring"));
-    let [recorded, replayed] = ["recorded", "replayed"].map(RingName::new);
-    let producer = FrameProducer::create(&recorded, 4096).expect("a ring");
-    let of_quiet = FrameProducer::create(&quiet, 4096).expect("a ring");
+    send(&wide, 100);
+    Tool::run(&["record", &wide, recording], b"").quietly();
+    let (left, _) = frames("left", 4096);
+    let [(recorded, producer), (quiet, of_quiet)] =
+        ["recorded", "quiet"].map(|name| frames(name, 4096));
     let second = &*file_in(&directory, "second");
     let commands: [&[&str]; 9] = [
-        &["recv", new.as_str()],
-        &["recv", quiet.as_str()],
-        &["recv", left.as_str()],
-        &["send", full.as_str(), "--capacity", "64"],
-        &["send", wide.as_str()],
-        &["record", recorded.as_str(), second],
-        &["replay", replayed.as_str(), recording, "--capacity", "1K"],
-        &["tail", "--follow", quiet.as_str()],
-        &["top", "--interval", "1s", quiet.as_str()],
+        &["recv", &new],
+        &["recv", &quiet],
+        &["recv", &left],
+        &["send", &full, "--capacity", "64"],
+        &["send", &wide],
+        &["record", &recorded, second],
+        &["replay", &replayed, recording, "--capacity", "1K"],
+        &["tail", "--follow", &quiet],
+        &["top", "--interval", "1s", &quiet],
     ];
-    let mut tools: Vec<_> = commands
-        .iter()
-        .map(|command| Tool::start(command))
-        .collect();
+    let mut tools = commands.map(Tool::start);
     tools[3].feed(&numbers(1000));
-    let mut live = Terminal::start(On::All, &["top", quiet.as_str()]);
-    live.until("it is shown", |screen| screen.contents().contains("quiet"));
+    let mut live = Terminal::start(On::All, &["top", &quiet]);
+    live.shows("quiet");
     for tool in &tools {
         wait_until("it waits", || is_asleep(tool.pid()));
     }
@@ -56,10 +50,8 @@ pub(crate) fn a_command_that_waits_hardly_wakes() {
     let watched = tools.iter().map(Tool::pid).chain([live.pid()]);
     let names = commands.iter().map(|command| command.join(" "));
     let names = names.chain(["top on a terminal".to_owned()]);
-    let naps: Vec<_> = names
-        .zip(watched)
-        .map(|(name, pid)| Naps::count(name, pid))
-        .collect();
+    let naps = names.zip(watched).map(|(name, pid)| Naps::count(name, pid));
+    let naps: Vec<_> = naps.collect();
     thread::sleep(Duration::from_secs(2));
     let restless: Vec<_> = naps.iter().filter_map(Naps::too_many).collect();
     assert_eq!(restless, [""; 0]);
@@ -69,24 +61,19 @@ pub(crate) fn a_command_that_waits_hardly_wakes() {
 /// Kilobytes of a process that no file has.
 fn private_memory(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it lives");
-    let mut lines = status.lines();
-    let line = lines.find_map(|line| line.strip_prefix("RssAnon:"));
-    let number = line.and_then(|line| line.split_whitespace().next());
-    number
-        .and_then(|number| number.parse().ok())
-        .expect("a number")
+    let number = line(&status, "RssAnon:").split_whitespace().nth(1);
+    number.expect("a number").parse().expect("a number")
 }
 
 pub(crate) fn a_tail_of_any_length_begins_at_once_and_needs_little_memory() {
-    let [many, large] = ["many", "large"].map(RingName::new);
-    let mut producer = FrameProducer::create(&many, 1 << 22).expect("a ring");
+    let (many, mut producer) = frames("many", 1 << 22);
     while producer.try_push(b"y").is_ok() {}
-    let mut producer = FrameProducer::create(&large, 1 << 24).expect("a ring");
+    let (large, mut producer) = frames("large", 1 << 24);
     producer.push(&vec![b'y'; 1 << 22]).expect("room");
     // 262,144 messages have 25 megabytes of text. A message is copied whole.
     for (name, most) in [(&many, 4 << 10), (&large, (4 + 4) << 10)] {
         for follow in [&[][..], &["--follow"]] {
-            let tail = ["tail", name.as_str(), "-n", "100000000"];
+            let tail = ["tail", name, "-n", "100000000"];
             let mut tail = Tool::start(&[&tail[..], follow].concat());
             tail.reads_until("\n");
             // It has no other reason to sleep than its output.
@@ -99,8 +86,8 @@ pub(crate) fn a_tail_of_any_length_begins_at_once_and_needs_little_memory() {
     }
     // All of it comes, if it is read.
     let name = RingName::new("thousands");
-    Tool::run(&["send", name.as_str()], &numbers(5000)).quietly();
-    let text = Tool::run(&["tail", name.as_str(), "-n", "4000"], b"").text();
+    send(&name, 5000);
+    let text = Tool::run(&["tail", &name, "-n", "4000"], b"").text();
     assert_eq!(text.matches("position").count(), 4000);
 }
 
@@ -112,11 +99,8 @@ pub(crate) fn more_rings_than_open_files_are_all_seen() {
         drop(ring.expect("a ring"));
     }
     let seen = |arguments: &[&str], unit: &str| {
-        let mut command = Command::new(Tool::PATH);
-        with_limit(command.args(arguments), libc::RLIMIT_NOFILE, [50; 2]);
-        let text = Tool::start_command(Stdio::piped(), &mut command)
-            .end()
-            .text();
+        let tool = limited(Resource::Nofile, 50, Stdio::piped(), arguments);
+        let text = tool.end().text();
         assert_eq!(text.matches(unit).count(), 200, "{arguments:?}");
         text
     };
@@ -124,8 +108,8 @@ pub(crate) fn more_rings_than_open_files_are_all_seen() {
     let top = ["top", "--json", "--count", "1", "--interval", "10ms"];
     // Twice the same is one.
     let twice = [&top[..], &[&all, &first, &first]].concat();
-    let look: Value = serde_json::from_str(&seen(&twice, "\"incarnation\"")).expect("JSON");
-    assert_eq!(look["events"].as_array().map(Vec::len), Some(0));
+    let look = json(&seen(&twice, "\"incarnation\""));
+    is(&look, &json!({"events": []}));
     seen(&["list", &file_in(&directory, "")], "/ring-");
     seen(&["stat", "--json", &all], "\"incarnation\"");
     seen(&["metrics", &all], "state=\"ok\"} 1");

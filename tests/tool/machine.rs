@@ -1,14 +1,13 @@
-//! What the tool says of machines, and of itself.
+//! What the tool says of machines, of itself, and of what it measured.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::common::names::file_directory;
-use crate::tool::Tool;
+use crate::tool::*;
 
 /// A machine on which everything is wrong that files can say.
 const FAULTS: [(&str, &str); 8] = [
@@ -28,20 +27,16 @@ const FAULTS: [(&str, &str); 8] = [
 /// What doctor finds; its code says how bad that is.
 fn findings(arguments: &[&str]) -> Vec<Value> {
     let ended = Tool::run(&[&["doctor", "--json"][..], arguments].concat(), b"");
-    let answer: Value = serde_json::from_slice(&ended.output).expect("JSON");
+    let answer = json(&String::from_utf8_lossy(&ended.output));
     let findings = answer["findings"].as_array().expect("findings").clone();
     for finding in &findings {
         let good = finding["verdict"] == "ok";
         assert_eq!(finding["fix"].is_null(), good, "{finding}");
     }
-    let count = |verdict: &str| {
-        let found = findings
-            .iter()
-            .filter(|finding| finding["verdict"] == verdict);
-        found.count()
-    };
-    assert_eq!(answer["warnings"], count("warn"));
-    assert_eq!(answer["notes"], count("note"));
+    let verdicts: Vec<_> = findings.iter().map(|finding| &finding["verdict"]).collect();
+    let count = |verdict: &str| verdicts.iter().filter(|&&found| found == verdict).count();
+    let counts = json!({"warnings": count("warn"), "notes": count("note")});
+    is(&answer, &counts);
     let code = if count("warn") > 0 { 9 } else { 0 };
     assert_eq!((ended.code, &*ended.errors), (Some(code), ""));
     findings
@@ -79,34 +74,25 @@ pub(crate) fn a_machine_with_faults_is_shown_how_to_fix_them() {
     ] {
         let (said, text) = verdict_of(&ill, check);
         assert_eq!(said, verdict, "{check}");
-        assert!(text.contains(found), "{check}: {text}");
+        has(&text, found);
     }
-    let cpu = "sys/devices/system/cpu";
-    write(
-        root.as_ref(),
-        &format!("{cpu}/cpu1/cache/index2/level"),
-        "2",
-    );
-    write(
-        root.as_ref(),
-        &format!("{cpu}/cpu1/cache/index2/shared_cpu_list"),
-        "0-2",
-    );
+    for (file, text) in [("level", "2"), ("shared_cpu_list", "0-2")] {
+        let path = format!("sys/devices/system/cpu/cpu1/cache/index2/{file}");
+        write(root.as_ref(), &path, text);
+    }
     let well = findings(&["--root", root, "--cores", "1,2"]);
     for check in ["SMT", "caches"] {
         assert_eq!(verdict_of(&well, check).0, "ok", "{check}");
     }
-    assert!(verdict_of(&well, "caches").1.contains("L2"));
+    has(&verdict_of(&well, "caches").1, "L2");
     let other = findings(&["--root", root, "--cores", "9"]);
     assert_eq!(verdict_of(&other, "cores").0, "warn");
 }
 
 pub(crate) fn limits_of_the_process_are_shown() {
-    let mut shell = Command::new("sh");
     let doctor = "ulimit -l 64; exec \"$0\" doctor --json";
-    shell.args(["-c", doctor, env!("CARGO_BIN_EXE_quoit")]);
-    let answer = shell.output().expect("a shell").stdout;
-    let answer: Value = serde_json::from_slice(&answer).expect("JSON");
+    let shell = Tool::start_program("sh", &["-c", doctor, Tool::PATH]);
+    let answer = json(&String::from_utf8_lossy(&shell.end().output));
     let findings = answer["findings"].as_array().expect("findings");
     let (verdict, found) = verdict_of(findings, "memlock limit");
     assert_eq!(verdict, "note");
@@ -124,58 +110,89 @@ pub(crate) fn this_machine_is_examined_in_24_rows_and_80_columns() {
     let (short, all) = (says(&[]), says(&["--all"]));
     for finding in &checks {
         let check = finding["check"].as_str().expect("a name");
-        assert!(all.contains(check), "{check} is not in\n{all}");
+        has(&all, check);
         let is_shown = short.contains(&format!("  {check} "));
         assert_eq!(is_shown, finding["verdict"] == "warn", "{check}:\n{short}");
     }
     let first = short.lines().next().expect("a verdict");
-    assert!(
-        first.contains("warning") && first.contains("note"),
-        "{first}"
-    );
-    let words: Vec<_> = all
-        .lines()
-        .skip(1)
-        .filter(|line| !line.starts_with(' '))
-        .collect();
-    let rank = |line: &&str| {
-        ["warn", "note", "ok"]
-            .iter()
-            .position(|word| line.starts_with(word))
-    };
-    assert!(words.iter().map(rank).is_sorted(), "{all}");
+    ["warning", "note"].iter().for_each(|word| has(first, word));
+    let verdicts = all.lines().skip(1).filter(|line| !line.starts_with(' '));
+    let words = ["warn", "note", "ok  "];
+    let rank = |line: &str| words.iter().position(|word| line.starts_with(word));
+    assert!(verdicts.map(rank).is_sorted(), "{all}");
     assert!(short.lines().count() <= 24, "{short}");
-    for line in all.lines() {
-        assert!(line.len() <= 80, "{line}");
-        assert!(!line.contains('\x1b'), "colours in a pipe: {line:?}");
-    }
+    assert!(all.lines().all(|line| line.len() <= 80), "{all}");
+    // No colours in a pipe.
+    lacks(&all, "\x1b");
 }
 
 pub(crate) fn completions_and_pages_name_every_subcommand() {
-    let help = Tool::run(&["--help"], b"").text();
+    let help = says(&["--help"]);
     let (_, help) = help.split_once("Commands:\n").expect("a list");
     let (help, _) = help.split_once("\n\n").expect("its end");
-    let commands: Vec<_> = help
-        .lines()
-        .filter(|line| !line.starts_with("   ")) // the rest of a long line
+    // But for the rest of a long line.
+    let lines = help.lines().filter(|line| !line.starts_with("   "));
+    let commands: Vec<_> = lines
         .filter_map(|line| line.split_whitespace().next())
         .collect();
     assert!(commands.len() > 10 && commands.contains(&"tail"), "{help}");
     let shells = ["bash", "elvish", "fish", "powershell", "zsh"];
-    let mut answers: Vec<_> = shells.map(|shell| vec!["completions", shell]).to_vec();
-    answers.push(vec!["man"]);
+    let answers = shells.iter().map(|shell| vec!["completions", shell]);
     let mut different = BTreeSet::new();
-    for arguments in answers {
-        let text = Tool::run(&arguments, b"").text();
-        let words: Vec<_> = text
-            .split(|letter: char| !letter.is_alphanumeric())
-            .collect();
+    for arguments in answers.chain([vec!["man"]]) {
+        let text = says(&arguments);
+        let words = text.split(|letter: char| !letter.is_alphanumeric());
+        let words: BTreeSet<_> = words.collect();
         for command in &commands {
             assert!(words.contains(command), "{arguments:?} lack {command}");
         }
         assert!(different.insert(text), "{arguments:?} is as another one");
     }
-    let page = Tool::run(&["man", "send"], b"").text();
-    assert!(page.contains("capacity"));
-    Tool::run(&["man", "nothing"], b"").with(2, "no such subcommand");
+    has(&says(&["man", "send"]), "capacity");
+}
+
+/// The rings of the bench with this process.
+fn left(pid: u32) -> usize {
+    let begin = format!("quoit-bench-{pid}-");
+    let entries = fs::read_dir("/dev/shm").expect("a directory");
+    let names = entries.map(|entry| entry.expect("an entry").file_name());
+    let names = names.filter(|name| name.to_string_lossy().starts_with(&begin));
+    names.count()
+}
+
+const WAYS: [&str; 4] = ["pipe", "Unix socket", "quoit parked", "quoit spinning"];
+
+pub(crate) fn bench_says_what_it_measured_in_json_and_as_a_table() {
+    let answer = says_json(&["bench", "--quick", "--json"]);
+    for figure in ["round_trip_nanoseconds", "stream_nanoseconds_per_message"] {
+        for way in WAYS {
+            let of = |name: &str| answer[figure][way][name].as_u64().expect("a number");
+            assert!(0 < of("p50") && of("p50") <= of("p99"), "{answer}");
+            assert!(of("p99") <= of("max"), "{answer}");
+        }
+    }
+    let text = says(&["bench", "--quick"]);
+    for way in WAYS {
+        let rows: Vec<_> = text.lines().filter(|line| line.starts_with(way)).collect();
+        assert!(rows.len() == 2 && rows[0] != rows[1], "{text}");
+    }
+    let widths = text.lines().map(|line| line.chars().count());
+    assert!(widths.max() <= Some(80), "{text}");
+}
+
+pub(crate) fn bench_leaves_nothing_however_it_ends() {
+    for (is_its_own, number, code, why) in [
+        (true, libc::SIGINT, 130, ""),
+        (true, libc::SIGTERM, 143, ""),
+        (false, libc::SIGKILL, 1, "quoit: could not measure: "),
+    ] {
+        let bench = Tool::start(&["bench"]);
+        let pid = bench.pid();
+        wait_until("it measures", || children(pid).len() == WAYS.len());
+        signal(if is_its_own { pid } else { children(pid)[0] }, number);
+        let ended = bench.end();
+        assert!(ended.errors.starts_with(why), "{ended:?}");
+        ended.with(code, why);
+        assert_eq!(left(pid), 0, "in memory, after {code}");
+    }
 }

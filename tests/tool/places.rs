@@ -1,16 +1,20 @@
-//! Files that are not what they seem: of other programs, and in layers.
+//! Where rings are: file systems, pages, layers, and files that are not what they seem.
 
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::process::Command;
 
-use quoit::{FrameProducer, RingOptions};
+use quoit::{FrameProducer, Producer, RingOptions};
+use serde_json::json;
 
-use crate::common::child::Child;
+use crate::common::child::{Child, hear, say};
+use crate::common::cores;
+use crate::common::mappings::mapped;
 use crate::common::mounts::{mount, mount_a_megabyte, own_mounts};
-use crate::common::names::{RingName, shared_memory_directory};
-use crate::tool::Tool;
+use crate::common::names::{RingName, file_directory, shared_memory_directory};
+use crate::tool::*;
 
 pub(crate) fn a_foreign_file_kills_no_command_and_takes_no_memory() {
     Child::start("on_a_full_dev_shm", &[]).succeeds();
@@ -85,10 +89,8 @@ pub(crate) fn follower_over_a_layer(arguments: &[String]) {
     let mut producer = FrameProducer::open("merged/ring").expect("the role is free");
     producer.try_push(b"in the copy").expect("room");
     let said = follower.reads_until("in the copy");
-    assert!(
-        !said.contains("in the layer"),
-        "it was printed again: {said}"
-    );
+    // What was printed is not printed again.
+    lacks(&said, "in the layer");
     drop(producer);
     quoit::unlink("merged/ring").expect("no process holds it");
     follower.end().with(3, "was removed");
@@ -96,20 +98,104 @@ pub(crate) fn follower_over_a_layer(arguments: &[String]) {
 
 /// Not that of the producer that died in the ring that has the name now.
 pub(crate) fn a_receiver_reports_the_death_of_its_own_producer_only() {
-    let name = RingName::new("another");
-    let mut producer = FrameProducer::create(&name, 1024).expect("a ring");
-    let mut receiver = Tool::start(&["recv", name.as_str()]);
+    let (name, mut producer) = frames("another", 1024);
+    let mut receiver = Tool::start(&["recv", &name]);
     producer.try_push(b"one").expect("room");
     receiver.reads_until("one\n");
     fs::remove_file(name.file()).expect("the file exists");
-    drop(
-        RingOptions::new(1024)
-            .create::<[u8]>(&name)
-            .expect("a ring"),
-    );
-    let idler = Child::start("idler", &[name.as_str()]);
-    assert_eq!(idler.says(), "here");
+    RingOptions::new(1024)
+        .create::<[u8]>(&name)
+        .expect("a ring");
+    let idler = Child::start("idler", &[&name]);
+    idler.expect("here");
     drop(idler); // kill -9
     drop(producer);
     receiver.end().quietly();
+}
+
+/// Moves to the last core that it may use, says which, takes a role and waits.
+pub(crate) fn pinned(arguments: &[String]) {
+    let last = *cores::allowed().expect("cores").last().expect("a core");
+    cores::stay_on(last).expect("the core was allowed");
+    let _producer = FrameProducer::create(&arguments[0], 64).expect("a ring");
+    say(last);
+    hear();
+}
+
+pub(crate) fn an_endpoint_is_shown_with_its_core_and_command() {
+    let name = RingName::new("core");
+    let pinned = Child::start("pinned", &[&name, "two words\x1b", ""]);
+    let core = pinned.says();
+    let (pid, program) = (pinned.pid(), std::env::current_exe().expect("a path"));
+    let command = format!("{} {name} two words\x1b", program.display());
+    let stat = ring_of(&["stat", "--json", &name]);
+    let (core_number, none) = (json(&core), json!({"core": null}));
+    is(
+        &stat,
+        &json!({"producer": {"core": core_number, "command": command}, "consumer": none}),
+    );
+    let text = says(&["stat", &name]);
+    let life = line(&text, &format!("producer  process {pid}, attached "));
+    has(life, format!("s ago, on core {core}"));
+    let shown = command.replace('\x1b', "?");
+    has(&text, format!("{life}\n          {shown}\n"));
+}
+
+pub(crate) fn a_ring_is_shown_with_the_file_system_it_is_on() {
+    let directory = file_directory();
+    let file = &*file_in(&directory, "ring");
+    drop(Producer::<u64>::create(file, 64).expect("a ring"));
+    let df = Command::new("df").args(["--output=fstype", file]).output();
+    let df = String::from_utf8(df.expect("df runs").stdout).expect("text");
+    let file_system = df.lines().nth(1).expect("a file system");
+
+    // An odd name hides no pages.
+    let name = RingName::new("odd").and("\n (deleted)");
+    let _producer = Producer::<u64>::create(&name, 64).expect("a ring");
+    let text = says(&["stat", &name]);
+    // SAFETY: the call only asks.
+    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    let expected = format!(" on tmpfs, pages of {} KiB", page / 1024);
+    assert!(line(&text, "memory ").ends_with(&expected), "{text}");
+    // Of two rings in one answer each has its own.
+    let rings = &says_json(&["stat", "--json", file, &name])["rings"];
+    let on_tmpfs = json!({"file_system": "tmpfs", "page_bytes": page});
+    is(&rings[0], &json!({"file_system": file_system}));
+    is(&rings[1], &on_tmpfs);
+    assert!(
+        rings[1]["producer"]["mapped_bytes"].as_u64() > Some(0),
+        "{rings}"
+    );
+}
+
+pub(crate) fn the_pages_of_each_endpoint_are_shown() {
+    Child::start("among_huge_pages", &[]).succeeds();
+}
+
+/// Has a /dev/shm of its own, which is removed with it.
+pub(crate) fn among_huge_pages(_: &[String]) {
+    let shm = Path::new("/dev/shm");
+    let mounted =
+        own_mounts().and_then(|()| mount(c"none", shm, c"tmpfs", 0, c"huge=always,size=64m"));
+    if let Err(error) = mounted {
+        return eprintln!("[no huge pages of its own: {error}] ");
+    }
+    // Opened by its name, the mapping has that name.
+    drop(FrameProducer::create("ring", 8 << 20).expect("a ring"));
+    let mut producer = FrameProducer::open("ring").expect("the role is free");
+    producer.push(&vec![7; 3 << 20]).expect("room");
+    let consumer = Child::start("holder", &["ring", "consumer"]);
+    consumer.expect("ready");
+    let stat = ring_of(&["stat", "--json", "ring"]);
+    let kilobytes = |field| mapped(&shm.join("ring"), field);
+    let (rss, huge) = (kilobytes("Rss:"), kilobytes("ShmemPmdMapped:"));
+    // The kernel may lack memory for huge pages.
+    assert!(rss >= 3 << 10 && huge <= rss, "{huge} of {rss} kB");
+    assert!(
+        stat["consumer"]["mapped_bytes"].as_u64() < Some(rss << 10),
+        "{stat}"
+    );
+    let pages = json!({"mapped_bytes": rss << 10, "huge_bytes": huge << 10});
+    is(&stat, &json!({"file_system": "tmpfs", "producer": pages}));
+    has(&says(&["stat", "ring"]), "\n          has mapped ");
 }

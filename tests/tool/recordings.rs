@@ -7,23 +7,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use mcap::records::MessageHeader;
 use mcap::{MessageStream, Writer};
-use quoit::{FrameConsumer, FrameProducer, Observer, PopError, Producer, RingOptions};
+use quoit::{FrameConsumer, PopError, RingOptions};
+use serde_json::json;
 
 use crate::common::PATIENCE;
 use crate::common::names::{RingName, file_directory};
-use crate::endings::wait_until;
-use crate::load::Numbers;
-use crate::tool::{Tool, file_in};
+use crate::looking::Numbers;
+use crate::tool::*;
 
 const FRAMES: [(u32, &[u8]); 3] = [(7, b"one"), (0, b""), (u32::MAX, b"\0three\n")];
-
-/// A ring with the frames in it, and both roles free.
-fn ring_with_frames(name: &RingName) {
-    let mut producer = FrameProducer::create(name, 4096).expect("a ring");
-    for (kind, payload) in FRAMES {
-        producer.try_push_kind(kind, payload).expect("room");
-    }
-}
 
 pub(crate) fn frames_of(name: &RingName) -> Vec<(u32, Vec<u8>)> {
     let mut consumer = FrameConsumer::open(name).expect("a ring");
@@ -43,27 +35,28 @@ pub(crate) fn frames_of(name: &RingName) -> Vec<(u32, Vec<u8>)> {
 
 /// A recording of the frames, in this directory.
 fn recording(directory: &tempfile::TempDir) -> String {
-    let name = RingName::new("recorded");
-    ring_with_frames(&name);
-    let file = &*file_in(directory, "recording");
-    Tool::run(&["record", name.as_str(), file], b"").quietly();
-    file.to_owned()
+    let (name, mut producer) = frames("recorded", 4096);
+    for (kind, payload) in FRAMES {
+        producer.try_push_kind(kind, payload).expect("room");
+    }
+    drop(producer);
+    let file = file_in(directory, "recording");
+    says(&["record", &name, &file]);
+    file
 }
 
 pub(crate) fn a_recording_replays_kinds_and_payloads() {
     let directory = file_directory();
     let file = recording(&directory);
     let name = RingName::new("replayed");
-    Tool::run(&["replay", name.as_str(), &file, "--speed", "max"], b"").quietly();
-    assert_eq!(
-        frames_of(&name),
-        FRAMES.map(|(kind, payload)| (kind, payload.to_vec()))
-    );
-    let capacity = Observer::open(&name).expect("a ring").info().capacity;
+    says(&["replay", &name, &file, "--speed", "max"]);
+    let sent = FRAMES.map(|(kind, payload)| (kind, payload.to_vec()));
+    assert_eq!(frames_of(&name), sent);
+    let capacity = observer(&name).info().capacity;
     assert_eq!(capacity, 4096, "that of the recorded one");
-    let small = ["replay", name.as_str(), &file, "--capacity", "64"];
-    Tool::run(&small, b"").with(3, "leave out --capacity");
-    Tool::run(&["record", name.as_str(), &file], b"").with(1, "File exists");
+    let small = ["replay", &name, &file, "--capacity", "64"];
+    refuses(&small, 3, "leave out --capacity");
+    refuses(&["record", &name, &file], 1, "File exists");
 }
 
 /// As the library of the format reads it.
@@ -99,59 +92,52 @@ pub(crate) fn records_are_moved_with_their_size_and_schema() {
     let directory = file_directory();
     let file = &*file_in(&directory, "records");
     let names = ["first", "second", "third"].map(RingName::new);
+    let [first, second, third] = names.each_ref();
     let options = RingOptions::new(64).schema_tag("numbers/3");
-    let ring = options.create::<Numbers>(&names[0]).expect("a ring");
+    let ring = options.create::<Numbers>(first).expect("a ring");
     let all: Vec<Numbers> = (0..50).map(|number| [number, 1, 2, u64::MAX]).collect();
     let mut producer = ring.producer().expect("a role");
-    all.iter()
-        .for_each(|&numbers| producer.push(numbers).expect("room"));
+    for &numbers in &all {
+        producer.push(numbers).expect("room");
+    }
     drop(producer);
-    Tool::run(&["record", names[0].as_str(), file], b"").quietly();
-    let replay = ["replay", names[1].as_str(), file, "--speed", "max"];
-    Tool::run(&replay, b"").quietly();
+    Tool::run(&["record", first, file], b"").quietly();
+    let replay = ["replay", second, file, "--speed", "max"];
+    says(&replay);
     // From the second into the third, which another process has made.
-    let received = Tool::run(&["recv", names[1].as_str()], b"").quietly();
+    let received = Tool::run(&["recv", second], b"").quietly();
     let bytes = all.iter().flatten().flat_map(|number| number.to_le_bytes());
     assert!(received.iter().copied().eq(bytes));
-    let third = options.create::<Numbers>(&names[2]).expect("a ring");
+    let ring = options.create::<Numbers>(third).expect("a ring");
     let mut cut = received.clone();
     cut.push(0);
     let why = "the record has 32 bytes, and 31 of them are missing";
-    Tool::run(&["send", names[2].as_str()], &cut).with(1, why);
-    let mut consumer = third.consumer().expect("a role");
+    Tool::run(&["send", third], &cut).with(1, why);
+    let mut consumer = ring.consumer().expect("a role");
     for numbers in &all {
         assert_eq!(consumer.try_pop().as_ref(), Ok(numbers));
     }
     // The one that was made for the recording has the type and the tag.
-    let again = options
-        .open::<Numbers>(&names[1])
-        .expect("the same records");
+    let again = options.open::<Numbers>(second).expect("the same records");
     assert_eq!(again.capacity(), 64);
-    let other = RingName::new("other");
-    drop(Producer::<u64>::create(&other, 64).expect("a ring"));
-    let into = ["replay", other.as_str(), file, "--speed", "max"];
-    Tool::run(&into, b"").with(3, "as the recording");
-    let lines = ["send", other.as_str(), "--format", "lines"];
+    let (other, _) = records("other");
+    let into = ["replay", &other, file, "--speed", "max"];
+    refuses(&into, 3, "as the recording");
+    let lines = ["send", &other, "--format", "lines"];
     Tool::run(&lines, b"line\n").with(1, "a record of this ring has 8 bytes, not 4");
 }
 
 pub(crate) fn a_tap_takes_nothing_and_tells_what_it_missed() {
     let directory = file_directory();
-    let name = RingName::new("tapped");
-    let ring = RingOptions::new(64).create::<u64>(&name).expect("a ring");
+    let (name, ring) = ring::<u64>("tapped", 64);
     let mut producer = ring.producer().expect("a role");
     let mut consumer = ring.consumer().expect("a role");
     (0..8).for_each(|number| producer.push(number).expect("room"));
     let file = &*file_in(&directory, "tap");
-    let tap = Tool::start(&["record", "--json", "--tap", name.as_str(), file]);
-    let length = || fs::metadata(file).map_or(0, |file| file.len());
-    wait_until("it has seen them", || length() > 8 * 8 + 500);
+    let tap = Tool::start(&["record", "--json", "--tap", &name, file]);
+    wait_until("it has seen them", || length(file) > 8 * 8 + 500);
     // It is stopped while the consumer takes these.
-    tap.signal(libc::SIGSTOP);
-    wait_until("it is stopped", || {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", tap.pid()));
-        stat.is_ok_and(|stat| stat.contains(") T "))
-    });
+    stop(tap.pid());
     for number in 0..8 {
         assert_eq!(consumer.try_pop(), Ok(number), "no other endpoint took it");
     }
@@ -164,9 +150,7 @@ pub(crate) fn a_tap_takes_nothing_and_tells_what_it_missed() {
     drop(producer);
     let ended = tap.end();
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    let said = ended.json();
-    assert_eq!(said["messages"], 12);
-    assert_eq!(said["missed"], 32);
+    is(&ended.json(), &json!({"messages": 12, "missed": 32}));
     let bytes = fs::read(file).expect("a file");
     let numbers = MessageStream::new(&bytes).expect("MCAP").map(|message| {
         let message = message.expect("a message");
@@ -175,23 +159,28 @@ pub(crate) fn a_tap_takes_nothing_and_tells_what_it_missed() {
     });
     assert!(numbers.eq((0..8).chain(40..44)));
     assert_eq!(consumer.len(), 4);
+
+    // What frames leave out at the end of the ring is not missed.
+    let (name, mut producer) = frames("padded", 64);
+    (0..2).for_each(|_| producer.push(&[1; 16]).expect("room"));
+    assert_eq!(frames_of(&name).len(), 2);
+    producer.push(&[2; 16]).expect("room");
+    drop(producer);
+    let file = &*file_in(&directory, "padded");
+    let said = Tool::run(&["record", "--json", "--tap", &name, file], b"").json();
+    is(&said, &json!({"messages": 1, "missed": 0}));
 }
 
 pub(crate) fn a_recording_that_a_signal_ends_is_whole() {
     let directory = file_directory();
     let file = &*file_in(&directory, "recording");
-    let name = RingName::new("endless");
-    let ring = RingOptions::new(4096)
-        .create::<[u8]>(&name)
-        .expect("a ring");
-    let mut producer = ring.producer().expect("a role");
-    let recorder = Tool::start(&["record", name.as_str(), file]);
+    let (name, mut producer) = frames("endless", 4096);
+    let recorder = Tool::start(&["record", &name, file]);
     producer.try_push_kind(3, b"frame").expect("room");
     wait_until("the frame is recorded", || producer.is_empty());
-    recorder.signal(libc::SIGTERM);
-    recorder.end().with(143, "");
+    recorder.ends_by(libc::SIGTERM);
     let again = RingName::new("again");
-    Tool::run(&["replay", again.as_str(), file], b"").quietly();
+    says(&["replay", &again, file]);
     assert_eq!(frames_of(&again), [(3, b"frame".to_vec())]);
 }
 
@@ -199,9 +188,8 @@ pub(crate) fn a_recording_that_a_signal_ends_is_whole() {
 pub(crate) fn a_recording_cut_anywhere_is_replayed_to_its_last_whole_chunk() {
     let directory = file_directory();
     let file = &*file_in(&directory, "recording");
-    let source = RingName::new("cut-source");
-    let mut producer = FrameProducer::create(&source, 4096).expect("a ring");
-    let recorder = Tool::start(&["record", source.as_str(), file]);
+    let (source, mut producer) = frames("cut-source", 4096);
+    let recorder = Tool::start(&["record", &source, file]);
     // A chunk each.
     for (kind, payload) in FRAMES {
         producer.try_push_kind(kind, payload).expect("room");
@@ -214,11 +202,9 @@ pub(crate) fn a_recording_cut_anywhere_is_replayed_to_its_last_whole_chunk() {
     for length in (0..=killed.len()).step_by(7).chain([killed.len()]) {
         fs::write(file, &killed[..length]).expect("a file");
         let name = RingName::new("cut");
-        let replayed = Tool::run(&["replay", name.as_str(), file, "--speed", "max"], b"");
-        let whole = match name.file().exists() {
-            true => frames_of(&name),
-            false => Vec::new(),
-        };
+        let replayed = Tool::run(&["replay", &name, file, "--speed", "max"], b"");
+        let whole = name.file().exists().then(|| frames_of(&name));
+        let whole = whole.unwrap_or_default();
         assert_eq!(replayed.code, Some(6), "{length}: {replayed:?}");
         assert_eq!(whole, frames[..whole.len()], "{length}");
         assert!(whole.len() >= most, "{length}");
@@ -232,36 +218,27 @@ pub(crate) fn a_foreign_file_is_refused() {
     let file = recording(&directory);
     let whole = fs::read(&file).expect("a recording");
     let name = RingName::new("foreign-file");
-    let replay = ["replay", name.as_str(), &file];
+    let replay = ["replay", &name, &file];
     fs::write(&file, b"QUOITREC, or whatever it is").expect("a file");
-    Tool::run(&replay, b"").with(6, "no MCAP recording");
-    let at = whole
-        .windows(5)
-        .position(|bytes| bytes == b"three")
-        .expect("a payload");
-    let mut flipped = whole.clone();
-    flipped[at] ^= 1;
-    fs::write(&file, flipped).expect("a file");
-    Tool::run(&replay, b"").with(6, "CRC failed");
-    let text = b"4096";
-    let at = whole
-        .windows(4)
-        .position(|bytes| bytes == text)
-        .expect("a capacity");
-    let mut odd = whole.clone();
-    odd[at] = b'5';
-    fs::write(&file, odd).expect("a file");
-    Tool::run(&replay, b"").with(6, "");
-    Tool::run(&["replay", name.as_str(), "/dev/null"], b"").with(6, "not a regular file");
-    Tool::run(&["replay", name.as_str(), "/dev/null/nothing"], b"").with(1, "could not read");
+    refuses(&replay, 6, "no MCAP recording");
+    for (place, byte, why) in [(&b"three"[..], b'T', "CRC failed"), (b"4096", b'5', "")] {
+        let mut windows = whole.windows(place.len());
+        let at = windows.position(|bytes| bytes == place).expect("a place");
+        let mut broken = whole.clone();
+        broken[at] = byte;
+        fs::write(&file, broken).expect("a file");
+        refuses(&replay, 6, why);
+    }
+    refuses(&["replay", &name, "/dev/null"], 6, "not a regular file");
+    refuses(&["replay", &name, "/dev/null/nothing"], 1, "could not read");
     assert!(!name.file().exists(), "nothing was sent");
 }
 
 /// Of another program: two topics, and a message that comes 30 years after the first.
 pub(crate) fn a_replay_keeps_the_times() {
     let directory = file_directory();
-    let file = directory.path().join("other.mcap");
-    let mut writer = Writer::new(fs::File::create(&file).expect("a file")).expect("MCAP");
+    let file = &*file_in(&directory, "other.mcap");
+    let mut writer = Writer::new(fs::File::create(file).expect("a file")).expect("MCAP");
     let channels = ["/tf", "/odom"].map(|topic| {
         let channel = writer.add_channel(0, topic, "cdr", &BTreeMap::new());
         channel.expect("a channel")
@@ -277,20 +254,14 @@ pub(crate) fn a_replay_keeps_the_times() {
         writer.write_to_known_channel(&header, b"x").expect("room");
     }
     writer.finish().expect("room");
-    let file = file.to_str().expect("UTF-8");
-    let name = RingName::new("times");
-    let ring = RingOptions::new(1 << 20)
-        .create::<[u8]>(&name)
-        .expect("a ring");
-    let mut consumer = ring.consumer().expect("a role");
-    let player = Tool::start(&["replay", name.as_str(), file]);
+    let (name, mut consumer) = consumed("times", 1 << 20);
+    let player = Tool::start(&["replay", &name, file]);
     let frame = consumer.peek_timeout(PATIENCE).expect("the first frame");
     frame.release();
-    player.signal(libc::SIGTERM);
-    player.end().with(143, "");
+    player.ends_by(libc::SIGTERM);
     assert_eq!(consumer.len(), 0, "the second is not due");
     drop(consumer);
-    let replay = ["replay", name.as_str(), file];
+    let replay = ["replay", &name, file];
     let found = |arguments: &[&str]| {
         Tool::run(&[&replay[..], arguments].concat(), b"").quietly();
         frames_of(&name).len()
@@ -299,5 +270,5 @@ pub(crate) fn a_replay_keeps_the_times() {
     assert_eq!(found(&["--speed", "1e15"]), 2);
     assert_eq!(found(&["--from", "1s", "--speed", "max"]), 1);
     assert_eq!(found(&["--topic", "/odom"]), 1);
-    Tool::run(&["replay", name.as_str(), file, "--speed", "0"], b"").with(2, "above 0");
+    refuses(&["replay", &name, file, "--speed", "0"], 2, "above 0");
 }

@@ -5,56 +5,45 @@ use std::cell::Cell;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use quoit::{Producer, RingOptions};
+use quoit::Producer;
 use serde_json::{Map, Value, json};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use crate::common::names::RingName;
 use crate::fields::Fields;
-use crate::looking::{refuses, says, says_json};
-use crate::tool::Tool;
+use crate::tool::*;
 
 /// A type as it is written, a value of it as JSON, and in memory.
-#[derive(Debug, Clone)]
-struct Sample {
-    written: String,
-    value: Value,
-    bytes: Vec<u8>,
-}
+type Sample = (String, Value, Vec<u8>);
 
-/// Numbers of a type, in both orders, alone and in arrays, as `value` has them.
+/// Numbers of these types, in both orders, alone and in arrays, as `value` has them.
 macro_rules! numbers {
-    ($type:ident, $value:expr) => {
-        (vec(any::<$type>(), 1..4), any::<bool>(), any::<bool>()).prop_map(|(all, big, alone)| {
-            let all = &all[..if alone { 1 } else { all.len() }];
-            let bytes = |&number: &$type| match big {
-                true => number.to_be_bytes(),
-                false => number.to_le_bytes(),
-            };
-            let values: Vec<Value> = all.iter().map($value).collect();
-            let name = format!("{}{}", stringify!($type), if big { "be" } else { "" });
-            Sample {
-                bytes: all.iter().flat_map(bytes).collect(),
-                written: if alone {
-                    name
-                } else {
-                    format!("[{name} ;{}]", all.len())
-                },
-                value: if alone {
-                    values[0].clone()
-                } else {
-                    json!(values)
-                },
-            }
-        })
+    ($value:expr; $($type:ident)*) => {
+        prop_oneof![$(
+            (vec(any::<$type>(), 1..4), any::<bool>(), any::<bool>()).prop_map(|(all, big, alone)| {
+                let all = &all[..if alone { 1 } else { all.len() }];
+                let bytes = |&number: &$type| match big {
+                    true => number.to_be_bytes(),
+                    false => number.to_le_bytes(),
+                };
+                let bytes = all.iter().flat_map(bytes).collect();
+                let values: Vec<Value> = all.iter().map($value).collect();
+                let name = format!("{}{}", stringify!($type), if big { "be" } else { "" });
+                match alone {
+                    true => (name, values[0].clone(), bytes),
+                    false => (format!("[{name} ;{}]", all.len()), json!(values), bytes),
+                }
+            })
+        ),*]
     };
 }
 
-/// Of a float that is no number, its name.
-fn float(shown: String, number: f64) -> Value {
-    match number.is_finite() {
-        true => json!(number),
-        false => json!(shown),
+/// As text; of a float that is no number, its name.
+fn float(number: impl ToString) -> Value {
+    let text = number.to_string();
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() => json!(number),
+        _ => json!(text),
     }
 }
 
@@ -62,40 +51,18 @@ fn sample() -> impl Strategy<Value = Sample> {
     let text = ("[a-z\u{e9}\n\"\0]{0,6}[a-z]", 0..3_usize).prop_map(|(text, zeros)| {
         let mut bytes = text.clone().into_bytes();
         bytes.resize(text.len() + zeros, 0);
-        let written = format!("[ text; {}]", bytes.len());
-        Sample {
-            written,
-            value: json!(text),
-            bytes,
-        }
+        (format!("[ text; {}]", bytes.len()), json!(text), bytes)
     });
     let hex = vec(any::<u8>(), 1..9).prop_map(|bytes| {
-        let written = format!("[hex;{} ]", bytes.len());
         let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        Sample {
-            written,
-            value: json!(digits),
-            bytes,
-        }
+        (format!("[hex;{} ]", bytes.len()), json!(digits), bytes)
     });
     prop_oneof![
-        numbers!(u8, |number| json!(number)),
-        numbers!(u16, |number| json!(number)),
-        numbers!(u32, |number| json!(number)),
-        numbers!(u64, |number| json!(number)),
-        numbers!(u128, |number| json!(number.to_string())),
-        numbers!(i8, |number| json!(number)),
-        numbers!(i16, |number| json!(number)),
-        numbers!(i32, |number| json!(number)),
-        numbers!(i64, |number| json!(number)),
-        numbers!(i128, |number| json!(number.to_string())),
-        numbers!(f32, |number| float(
-            number.to_string(),
-            number.to_string().parse().expect("a number")
-        )),
-        numbers!(f64, |number| float(number.to_string(), *number)),
-        text,
-        hex,
+        8 => numbers!(|number| json!(number); u8 u16 u32 u64 i8 i16 i32 i64),
+        2 => numbers!(|number| json!(number.to_string()); u128 i128),
+        2 => numbers!(float; f32 f64),
+        1 => text,
+        1 => hex,
     ]
 }
 
@@ -107,39 +74,25 @@ fn runner(cases: u32) -> TestRunner {
     })
 }
 
-/// A field with a name, without one, and one that is passed over.
-#[derive(Debug, Clone, Copy)]
-enum Named {
-    Yes,
-    No,
-    Not,
-}
-
 pub(crate) fn a_record_is_shown_as_its_fields_were_written() {
-    let named = prop_oneof![Just(Named::Yes), Just(Named::No), Just(Named::Not)];
-    let fields = vec((sample(), named, "[ \n\t]{0,2}"), 1..8);
+    // With a name, without one, and passed over.
+    let fields = vec((sample(), 0..3, "[ \n\t]{0,2}"), 1..8);
     let outcome = runner(4000).run(&fields, |fields| {
         let (mut layout, mut record) = (String::new(), Vec::new());
         let (mut expected, mut words) = (Map::new(), Vec::new());
-        for (place, (sample, named, space)) in fields.into_iter().enumerate() {
-            let (name, written) = match named {
-                Named::Yes => (
-                    format!("x_{place}"),
-                    format!("x_{place}{space}:{}", sample.written),
-                ),
-                Named::No => (place.to_string(), sample.written),
-                Named::Not => (String::new(), format!("_:{}", sample.written)),
+        for (place, ((written, value, bytes), named, space)) in fields.into_iter().enumerate() {
+            let x = format!("x_{place}");
+            let (name, before, shown) = match named {
+                0 => (x.clone(), format!("{x}{space}:"), format!("{x}=")),
+                1 => (place.to_string(), String::new(), String::new()),
+                _ => (String::new(), "_:".to_owned(), String::new()),
             };
-            layout += &format!("{space}{written}{space},");
-            record.extend(sample.bytes);
-            if sample.value.is_i64() || sample.value.is_u64() {
-                words.extend((!name.is_empty()).then(|| match named {
-                    Named::Yes => format!(" {name}={} ", sample.value),
-                    _ => format!(" {} ", sample.value),
-                }));
-            }
+            layout += &format!("{space}{before}{written}{space},");
+            record.extend(bytes);
             if !name.is_empty() {
-                expected.insert(name, sample.value);
+                let is_whole = value.is_i64() || value.is_u64();
+                words.extend(is_whole.then(|| format!(" {shown}{value} ")));
+                expected.insert(name, value);
             }
         }
         // A comma at the end may stand or not.
@@ -193,11 +146,7 @@ const WRONG: [(&str, &str, &str); 18] = [
     ("at u64", "at", "a type is"),
     ("u64 u64", "u64", "a comma, or the end"),
     ("1st: u64", "1st", "a name begins with a letter or _"),
-    (
-        "at: u64, _: u8, at: u32",
-        "at",
-        "a field of this name already",
-    ),
+    ("at: u64, _: u8, at: u32", "at", "of this name already"),
     ("[u8]", "]", "; and a count follow"),
     ("[u8; x]", "x", "from 1 on"),
     ("[u8; 0]", "0", "from 1 on"),
@@ -207,7 +156,7 @@ const WRONG: [(&str, &str, &str); 18] = [
 
 pub(crate) fn a_wrong_layout_is_pointed_at() {
     let name = RingName::new("wrong-layout");
-    let tail = |layout: &str| Tool::run(&["tail", name.as_str(), "--format", layout], b"");
+    let tail = |layout: &str| Tool::run(&["tail", &name, "--format", layout], b"");
     for (layout, wrong, why) in WRONG {
         let ended = tail(layout);
         let lines: Vec<_> = ended.errors.split('\n').collect();
@@ -246,11 +195,8 @@ const TRADE: &str = "at: u64, price: f64, change: i32, port: u16be, _: [u8; 2], 
 pub(crate) fn records_are_shown_by_their_layout_and_stay() {
     let name = RingName::new("trades");
     let mut producer = Producer::<Trade>::create(&name, 64).expect("a ring");
-    refuses(
-        &["tail", name.as_str(), "--format", "u64"],
-        2,
-        "the layout has 8 bytes, and a record of this ring 48",
-    );
+    let why = "the layout has 8 bytes, and a record of this ring 48";
+    refuses(&["tail", &name, "--format", "u64"], 2, why);
     let mut trade = Trade {
         at: u64::MAX,
         price: 101.1,
@@ -267,7 +213,7 @@ pub(crate) fn records_are_shown_by_their_layout_and_stay() {
     trade.price = f64::NAN;
     trade.name = [0; 8];
     producer.push(trade).expect("room");
-    let format = ["tail", name.as_str(), "--format", TRADE];
+    let format = ["tail", &name, "--format", TRADE];
     let last = "matrix=[[1, 2], [3, 4]] key=00ab10 200 ratio=0.1\n";
     let expected = format!(
         "position 0: at={0} price=101.1 change=-7 port=8080 \
@@ -279,7 +225,7 @@ pub(crate) fn records_are_shown_by_their_layout_and_stay() {
         assert_eq!(says(&format), expected);
     }
     let shown = says_json(&[&format[..], &["--json", "--count", "1", "--oldest"]].concat());
-    let expected = json!({"ring": name.as_str(), "position": 0, "kind": 0, "fields": {
+    let expected = json!({"ring": &*name, "position": 0, "kind": 0, "fields": {
         "at": u64::MAX, "price": 101.1, "change": -7, "port": 8080, "8": 200, "key": "00ab10",
         "name": "A\"\x1b\u{fffd}\0B", "matrix": [[1, 2], [3, 4]], "ratio": 0.1,
     }});
@@ -287,40 +233,28 @@ pub(crate) fn records_are_shown_by_their_layout_and_stay() {
 }
 
 pub(crate) fn frames_that_fit_are_shown_by_their_layout() {
-    let name = RingName::new("frames-layout");
-    let ring = RingOptions::new(1024).create::<[u8]>(&name);
-    let mut producer = ring.expect("a ring").producer().expect("a role");
-    producer
-        .try_push_kind(7, &17_u64.to_le_bytes())
-        .expect("room");
+    let (name, mut producer) = frames("frames-layout", 1024);
+    let numbers = [17, -5].map(i64::to_le_bytes);
+    producer.try_push_kind(7, &numbers[0]).expect("room");
     producer.try_push_kind(8, b"other").expect("room");
-    let arguments = ["tail", name.as_str(), "--format", "i64"];
-    let expected = "position 0, kind 7: 17\n\
-        position 16, kind 8, 5 bytes, not 8 as the layout\n       0  6f 74 68 65 72 ";
-    let text = says(&arguments);
-    assert!(
-        text.starts_with(expected) && text.ends_with("  other\n"),
-        "{text}"
+    let tail = ["tail", &name, "--format", "i64"];
+    let bytes = "6f 74 68 65 72                                   other\n";
+    let expected = format!(
+        "position 0, kind 7: 17\nposition 16, kind 8, 5 bytes, not 8 as the layout\n       0  {bytes}"
     );
-    let lines = says(&[&arguments[..], &["--json"]].concat());
-    let lines: Vec<Value> = lines
-        .lines()
-        .map(|line| serde_json::from_str(line).expect("JSON"))
-        .collect();
+    assert_eq!(says(&tail), expected);
+    let lines = says(&[&tail[..], &["--json"]].concat());
     let expected = [
-        json!({"ring": name.as_str(), "position": 0, "kind": 7, "fields": {"0": 17}}),
-        json!({"ring": name.as_str(), "position": 16, "kind": 8, "bytes": "6f74686572"}),
+        json!({"ring": &*name, "position": 0, "kind": 7, "fields": {"0": 17}}),
+        json!({"ring": &*name, "position": 16, "kind": 8, "bytes": "6f74686572"}),
     ];
-    assert_eq!(lines, expected);
+    assert_eq!(lines.lines().map(json).collect::<Vec<_>>(), expected);
 
-    let mut tail = Tool::start(&[&arguments[..], &["--follow"]].concat());
+    let mut tail = Tool::start(&[&tail[..], &["--follow"]].concat());
     tail.reads_until("other\n");
-    producer
-        .try_push_kind(9, &(-5_i64).to_le_bytes())
-        .expect("room");
+    producer.try_push_kind(9, &numbers[1]).expect("room");
     tail.reads_until("position 32, kind 9: -5\n");
-    tail.signal(libc::SIGTERM);
-    assert_eq!(tail.end().code, Some(143));
+    tail.ends_by(libc::SIGTERM);
 }
 
 pub(crate) fn the_documents_have_the_language_of_the_help() {

@@ -3,21 +3,15 @@
 use std::fs;
 use std::thread;
 
-use quoit::{FrameProducer, Observer, RingOptions, Role};
+use quoit::{FrameProducer, RingOptions, Role};
+use serde_json::json;
 
 use crate::common::names::RingName;
-use crate::endings::wait_until;
-use crate::tool::Tool;
-
-/// The numbers up to `last` as `seq` writes them.
-pub(crate) fn numbers(last: u32) -> Vec<u8> {
-    let lines = (1..=last).map(|number| format!("{number}\n"));
-    lines.collect::<String>().into_bytes()
-}
+use crate::tool::*;
 
 pub(crate) fn a_stream_of_lines_goes_through_a_full_ring() {
     let name = RingName::new("lines");
-    let ends = ["send", "recv"].map(|end| [end, name.as_str(), "--capacity", "4K", "--unlink"]);
+    let ends = ["send", "recv"].map(|end| [end, &name, "--capacity", "4K", "--unlink"]);
     let receiver = Tool::start(&ends[1]);
     let all = numbers(100_000);
     thread::scope(|scope| {
@@ -29,23 +23,20 @@ pub(crate) fn a_stream_of_lines_goes_through_a_full_ring() {
 
 /// In a ring whose endpoints have attached and closed before.
 pub(crate) fn either_endpoint_may_attach_first_each_time() {
-    let name = RingName::new("again");
-    let ring = RingOptions::new(64).create::<[u8]>(&name).expect("a ring");
-    let (send, recv) = (["send", name.as_str()], ["recv", name.as_str()]);
-    let observer = Observer::open(&name).expect("a ring");
+    let (name, _) = ring::<[u8]>("again", 64);
+    let (send, recv) = (["send", &name], ["recv", &name]);
+    let observer = observer(&name);
     for round in 1..=3 {
         let all = numbers(1000 * round);
         thread::scope(|scope| {
             let receiver = Tool::start(&recv);
             wait_until("it waits", || {
-                observer.endpoint(Role::Consumer).epoch == 2 * u64::from(round) - 1
-                    && observer.endpoint(Role::Consumer).is_asleep
+                let end = observer.endpoint(Role::Consumer);
+                end.epoch == 2 * u64::from(round) - 1 && end.is_asleep
             });
             scope.spawn(|| Tool::run(&send, &all).quietly());
-            assert!(
-                receiver.end().quietly() == all,
-                "the receiver attached first"
-            );
+            let received = receiver.end().quietly();
+            assert!(received == all, "the receiver attached first");
         });
         thread::scope(|scope| {
             scope.spawn(|| Tool::run(&send, &all).quietly());
@@ -57,15 +48,12 @@ pub(crate) fn either_endpoint_may_attach_first_each_time() {
         });
     }
     // No producer attaches: the command waits up to the timeout.
-    let ended = Tool::run(&["recv", name.as_str(), "--timeout", "100ms"], b"");
+    let ended = Tool::run(&["recv", &name, "--timeout", "100ms"], b"");
     ended.with(7, "no process sent anything for 100ms");
-    drop(ring);
 }
 
 pub(crate) fn frames_and_raw_bytes_arrive_as_they_were() {
-    let every_byte: Vec<u8> = (0..200_000_u32)
-        .map(|number| (number % 251) as u8)
-        .collect();
+    let every_byte: Vec<u8> = (0..=250).cycle().take(200_000).collect();
     let mut framed = Vec::new();
     for piece in [&b""[..], b"one", &every_byte[..3000], b"two\n\0"] {
         framed.extend((piece.len() as u32).to_le_bytes());
@@ -74,8 +62,8 @@ pub(crate) fn frames_and_raw_bytes_arrive_as_they_were() {
     // The ring is so small that a piece of what was read does not fit into a frame.
     for (format, input) in [("raw", every_byte), ("frames", framed)] {
         let name = RingName::new(format);
-        let ends = ["send", "recv"]
-            .map(|end| [end, name.as_str(), "--format", format, "--capacity", "16K"]);
+        let ends =
+            ["send", "recv"].map(|end| [end, &name, "--format", format, "--capacity", "16K"]);
         let receiver = Tool::start(&ends[1]);
         thread::scope(|scope| {
             scope.spawn(|| Tool::run(&ends[0], &input).quietly());
@@ -86,12 +74,12 @@ pub(crate) fn frames_and_raw_bytes_arrive_as_they_were() {
 
 pub(crate) fn what_was_moved_is_said_in_json() {
     let name = RingName::new("json");
-    let sent = Tool::run(&["--json", "send", name.as_str()], &numbers(1000)).json();
-    let received = Tool::run(&["recv", name.as_str(), "--json"], b"").json();
+    let sent = Tool::run(&["--json", "send", &name], &numbers(1000)).json();
+    let received = Tool::run(&["recv", &name, "--json"], b"").json();
     for (said, action) in [(&sent, "sent"), (&received, "received")] {
-        assert_eq!(said["action"], action);
-        assert_eq!(said["messages"], 1000);
-        assert_eq!(said["bytes"], numbers(1000).len() - 1000);
+        let bytes = numbers(1000).len() - 1000;
+        let expected = json!({"action": action, "messages": 1000, "bytes": bytes});
+        is(said, &expected);
     }
 }
 
@@ -100,9 +88,10 @@ pub(crate) fn another_ring_that_has_the_name_is_not_removed() {
     for is_moved in [true, false] {
         let name = RingName::new("same-name");
         let elsewhere = RingName::new("moved");
-        let receiver = Tool::start(&["recv", name.as_str(), "--unlink"]);
+        let receiver = Tool::start(&["recv", &name, "--unlink"]);
+        let observer = observer(&name);
         wait_until("it is the consumer", || {
-            Observer::open(&name).is_ok_and(|ring| ring.endpoint(Role::Consumer).epoch == 1)
+            observer.endpoint(Role::Consumer).epoch == 1
         });
         let mut producer = FrameProducer::open(&name).expect("the role is free");
         producer.push(b"last").expect("there is room");

@@ -1,33 +1,42 @@
-//! A terminal of 80 columns, and the tool on it.
+//! A terminal of 80 columns, the tool on it, and what is shown there only: colours, and how far
+//! a command is.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::ops::Deref;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
-use std::ptr;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{ioctl_tiocsctty, setsid};
+use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
+use rustix::termios::{
+    ControlModes, InputModes, LocalModes, OutputModes, Winsize, tcgetattr, tcsetwinsize,
+};
 use vt100::{Parser, Screen};
 
 use crate::common::PATIENCE;
 use crate::common::child::{code_of, is_asleep};
-use crate::endings::wait_until;
-use crate::tool::Tool;
+use crate::common::segment_file::{SUPERSEDED, SegmentFile};
+use crate::tool::*;
 
 pub(crate) const COLUMNS: u16 = 80;
-const ROWS: u16 = 24;
+/// Rows and columns.
+pub(crate) const SIZE: (u16, u16) = (24, COLUMNS);
 
 /// The tool on a terminal of its own. Killed and reaped when the test is over,
 /// however it ends.
 pub(crate) struct Terminal {
     master: File,
     parser: Parser,
-    child: Child,
+    tool: Tool,
     /// What the terminal did with keys at first.
-    modes: [u32; 4],
+    modes: Modes,
 }
+
+type Modes = (InputModes, OutputModes, ControlModes, LocalModes);
 
 /// Where the tool has the terminal: what is not there is a pipe.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -39,50 +48,21 @@ pub(crate) enum On {
 
 impl Terminal {
     pub(crate) fn start(on: On, arguments: &[&str]) -> Self {
-        Self::start_with(on, arguments, ("TERM", "xterm"))
+        Self::start_command(SIZE, on, Self::command(Tool::PATH, arguments))
     }
 
-    /// Starts the tool, which ignores SIGHUP if `hang_up`.
-    pub(crate) fn start_ignoring(hang_up: bool, arguments: &[&str]) -> Self {
-        let action = if hang_up {
-            libc::SIG_IGN
-        } else {
-            libc::SIG_DFL
-        };
-        // SAFETY: no handler is set, and the tool inherits what is ignored.
-        unsafe { libc::signal(libc::SIGHUP, action) };
-        let terminal = Self::start(On::All, arguments);
-        // SAFETY: as above.
-        unsafe { libc::signal(libc::SIGHUP, libc::SIG_DFL) };
-        terminal
+    /// Something that starts the tool, or is it, in the usual environment.
+    pub(crate) fn command(program: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        command.args(arguments).env_remove("NO_COLOR");
+        command.env("TERM", "xterm");
+        on_hang_up(&mut command, libc::SIG_DFL);
+        command
     }
 
-    pub(crate) fn start_with(on: On, arguments: &[&str], variable: (&str, &str)) -> Self {
-        Self::start_program(Tool::PATH, on, arguments, variable)
-    }
-
-    /// With this many rows and columns.
-    pub(crate) fn start_sized(size: (u16, u16), arguments: &[&str]) -> Self {
-        Self::start_on(size, Tool::PATH, On::All, arguments, ("TERM", "xterm"))
-    }
-
-    /// Something that starts the tool, or is it.
-    pub(crate) fn start_program(
-        program: &str,
-        on: On,
-        arguments: &[&str],
-        variable: (&str, &str),
-    ) -> Self {
-        Self::start_on((ROWS, COLUMNS), program, on, arguments, variable)
-    }
-
-    fn start_on(
-        (rows, columns): (u16, u16),
-        program: &str,
-        on: On,
-        arguments: &[&str],
-        (name, value): (&str, &str),
-    ) -> Self {
+    /// On a terminal with this many rows and columns.
+    pub(crate) fn start_command(size: (u16, u16), on: On, mut command: Command) -> Self {
+        let (rows, columns) = size;
         let (master, slave) = pair(rows, columns).expect("a terminal");
         let modes = modes(&master);
         let end = || Stdio::from(slave.try_clone().expect("a descriptor"));
@@ -90,26 +70,22 @@ impl Terminal {
             On::All => end(),
             On::Errors => Stdio::piped(),
         };
-        let mut command = Command::new(program);
-        command
-            .args(arguments)
-            .env_remove("NO_COLOR")
-            .env("TERM", "xterm")
-            .env(name, value)
-            .stdin(rest())
-            .stdout(rest())
-            .stderr(end());
+        command.stdin(rest()).stdout(rest()).stderr(end());
+        // Standard error becomes the terminal of a session of its own.
+        let own_session = || Ok(setsid().and_then(|_| ioctl_tiocsctty(rustix::stdio::stderr()))?);
         // SAFETY: what runs between fork and exec makes two syscalls.
         unsafe { command.pre_exec(own_session) };
-        let mut child = command.spawn().expect("the tool starts");
-        if let Some(mut output) = child.stdout.take() {
+        // The command has the terminal open, too, and is dropped.
+        let mut tool = Tool::spawn(&mut command);
+        drop(command);
+        if let Some(mut output) = tool.child().stdout.take() {
             // What is written to a pipe is to be read.
             thread::spawn(move || io::copy(&mut output, &mut io::sink()));
         }
         Self {
             master: master.into(),
             parser: Parser::new(rows, columns, 0),
-            child,
+            tool,
             modes,
         }
     }
@@ -122,18 +98,9 @@ impl Terminal {
 
     /// Writes to its standard input, which is a pipe, and closes it.
     pub(crate) fn feed(&mut self, bytes: &[u8]) {
-        let mut input = self.child.stdin.take().expect("its input is piped");
+        let input = self.tool.child().stdin.take();
+        let mut input = input.expect("its input is piped");
         input.write_all(bytes).expect("it reads");
-    }
-
-    pub(crate) fn signal(&self, signal: libc::c_int) {
-        // SAFETY: the child is ours and not reaped, so the pid is still its.
-        let sent = unsafe { libc::kill(self.child.id() as libc::pid_t, signal) };
-        assert_eq!(sent, 0, "the tool can be signalled");
-    }
-
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
     }
 
     pub(crate) fn screen(&self) -> &Screen {
@@ -156,22 +123,25 @@ impl Terminal {
         }
     }
 
+    /// Waits until this is on the screen.
+    pub(crate) fn shows(&mut self, what: &str) {
+        self.until(what, |screen| screen.contents().contains(what));
+    }
+
     /// Waits until the tool has ended by itself; its exit code.
     pub(crate) fn end(&mut self) -> Option<i32> {
         while self.read() {}
-        code_of(self.child.wait().expect("it can be waited for"))
+        code_of(self.tool.child().wait().expect("it can be waited for"))
     }
 
     /// Waits until the terminal takes no more, since no process reads it.
     pub(crate) fn fills(&mut self) {
-        let mut last = -1;
+        let mut last = 0;
         wait_until("the terminal is full", || {
             thread::sleep(Duration::from_millis(100));
-            let mut count = 0;
-            // SAFETY: the count outlives the call.
-            unsafe { libc::ioctl(self.master.as_raw_fd(), libc::FIONREAD, &raw mut count) };
+            let count = rustix::io::ioctl_fionread(&self.master).expect("it is open");
             let is_full = count == std::mem::replace(&mut last, count) && count > 1000;
-            is_full && is_asleep(self.child.id())
+            is_full && is_asleep(self.pid())
         });
     }
 
@@ -179,7 +149,7 @@ impl Terminal {
     pub(crate) fn ends_unread(&mut self) -> Option<i32> {
         let mut status = None;
         wait_until("it ends", || {
-            status = self.child.try_wait().expect("it can be waited for");
+            status = self.tool.child().try_wait().expect("it can be waited for");
             status.is_some()
         });
         status.and_then(code_of)
@@ -201,14 +171,7 @@ impl Terminal {
 
     /// Shows what the tool writes next; false if there is no tool any more.
     fn read(&mut self) -> bool {
-        let mut ready = libc::pollfd {
-            fd: self.master.as_raw_fd(),
-            events: libc::POLLIN,
-            revents: 0,
-        };
-        // SAFETY: there is one descriptor, and it outlives the call.
-        let found = unsafe { libc::poll(&raw mut ready, 1, PATIENCE.as_millis() as i32) };
-        assert_eq!(found, 1, "the tool is silent:\n{}", self.text());
+        wait_for(&self.master, "anything");
         let mut bytes = [0; 4096];
         match self.master.read(&mut bytes) {
             Ok(count) => {
@@ -223,62 +186,89 @@ impl Terminal {
     }
 }
 
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+impl Deref for Terminal {
+    type Target = Tool;
+
+    fn deref(&self) -> &Tool {
+        &self.tool
     }
 }
 
 /// The flags of a terminal's line discipline.
-fn modes(terminal: &impl AsRawFd) -> [u32; 4] {
-    // SAFETY: all zeroes are a value of it.
-    let mut modes: libc::termios = unsafe { std::mem::zeroed() };
-    // SAFETY: `modes` outlives the call.
-    let got = unsafe { libc::tcgetattr(terminal.as_raw_fd(), &raw mut modes) };
-    assert_eq!(got, 0, "a terminal has modes");
-    [modes.c_iflag, modes.c_oflag, modes.c_cflag, modes.c_lflag]
+fn modes(terminal: &impl AsFd) -> Modes {
+    let modes = tcgetattr(terminal).expect("a terminal has modes");
+    (
+        modes.input_modes,
+        modes.output_modes,
+        modes.control_modes,
+        modes.local_modes,
+    )
 }
 
 /// Both sides of a new terminal.
 fn pair(ws_row: u16, ws_col: u16) -> io::Result<(OwnedFd, OwnedFd)> {
-    let (mut master, mut slave) = (-1, -1);
-    let size = libc::winsize {
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let master = openpt(flags)?;
+    grantpt(&master)?;
+    unlockpt(&master)?;
+    let slave = ioctl_tiocgptpeer(&master, flags)?;
+    let size = Winsize {
         ws_row,
         ws_col,
         ws_xpixel: 0,
         ws_ypixel: 0,
     };
-    // SAFETY: both numbers and the size live through the call; the rest may be null.
-    let opened = unsafe {
-        libc::openpty(
-            &raw mut master,
-            &raw mut slave,
-            ptr::null_mut(),
-            ptr::null(),
-            &raw const size,
-        )
-    };
-    if opened != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the descriptors are new, and no other code has them.
-    let [master, slave] = [master, slave].map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
-    for end in [&master, &slave] {
-        // SAFETY: the descriptor is open; the tool is not to inherit it.
-        unsafe { libc::fcntl(end.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) };
-    }
+    tcsetwinsize(&slave, size)?;
     Ok((master, slave))
 }
 
-/// Makes standard error the terminal of a session of its own.
-fn own_session() -> io::Result<()> {
-    // SAFETY: the call takes no memory.
-    let session = unsafe { libc::setsid() };
-    // SAFETY: the call takes a number in place of memory.
-    let terminal = unsafe { libc::ioctl(libc::STDERR_FILENO, libc::TIOCSCTTY, 0) };
-    match (session, terminal) {
-        (-1, _) | (_, -1) => Err(io::Error::last_os_error()),
-        _ => Ok(()),
+pub(crate) fn colours_are_for_terminals_that_want_them() {
+    let (name, _) = ring::<u64>("colours", 64);
+    SegmentFile::open(&name.file()).write(SUPERSEDED, 1);
+    let top = ["top", "--count", "1", "--interval", "10ms", &name];
+    let answers: [&[&str]; 3] = [&["stat", &name], &top, &["doctor", "--all", "--cores", "0"]];
+    for arguments in answers {
+        let has_colours = |variable| {
+            let mut command = Terminal::command(Tool::PATH, arguments);
+            let (name, value) = variable;
+            command.env(name, value);
+            let mut tool = Terminal::start_command(SIZE, On::All, command);
+            assert!(matches!(tool.end(), Some(0 | 9)));
+            assert!(tool.text().len() > 100, "{}", tool.text());
+            let formatted = tool.screen().contents_formatted();
+            let formatted = String::from_utf8_lossy(&formatted);
+            // A sequence of a foreground.
+            ["\x1b[31m", "\x1b[32m", "\x1b[33m"]
+                .iter()
+                .any(|colour| formatted.contains(colour))
+        };
+        assert!(has_colours(("TERM", "xterm")), "{arguments:?}");
+        assert!(has_colours(("NO_COLOR", "")), "empty is as if not set");
+        assert!(!has_colours(("NO_COLOR", "1")), "{arguments:?}");
+        assert!(!has_colours(("TERM", "dumb")), "{arguments:?}");
+        let piped = Tool::run(arguments, b"").output;
+        assert!(!piped.contains(&b'\x1b'), "{arguments:?}");
+    }
+}
+
+pub(crate) fn a_terminal_shows_the_progress_of_a_command() {
+    let (name, _) = ring::<[u8]>("progress", 1024);
+    // 64 frames of 16 bytes fill the ring, and more are waiting.
+    let mut sender = Terminal::start(On::Errors, &["send", &name]);
+    sender.feed(&numbers(99));
+    sender.until("the sender has filled the ring", |screen| {
+        screen.contents().starts_with("sent 64 messages, 119 B in ")
+    });
+    let mut receiver = Terminal::start(On::Errors, &["recv", &name]);
+    assert_eq!(sender.end(), Some(0));
+    assert_eq!(receiver.end(), Some(0));
+    for (tool, start) in [
+        (sender, "sent 99 messages, 189 B in "),
+        (receiver, "received 99 messages, 189 B in "),
+    ] {
+        let text = tool.text();
+        let last = text.lines().last().expect("a line");
+        assert!(last.starts_with(start), "{text}");
+        assert_eq!(text.matches("messages").count(), 1, "{text}");
     }
 }

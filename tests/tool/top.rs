@@ -1,9 +1,10 @@
 //! `top`, on a terminal and into a pipe.
 
+use std::fs;
 use std::path::Path;
 
 use quoit::RingOptions;
-use serde_json::Value;
+use serde_json::{Value, json};
 use vt100::{Color, Screen};
 
 use crate::common::child::Child;
@@ -11,10 +12,9 @@ use crate::common::mounts::{mount, own_mounts};
 use crate::common::names::RingName;
 use crate::common::segment_file::{CAPACITY, SegmentFile};
 use crate::common::tracer::meddle;
-use crate::load::Numbers;
-use crate::looking::{refuses, says};
-use crate::terminal::{COLUMNS, On, Terminal};
-use crate::tool::Tool;
+use crate::looking::Numbers;
+use crate::terminal::{COLUMNS, On, SIZE, Terminal};
+use crate::tool::*;
 
 /// The row of a ring whose name ends so, and its words.
 fn row(screen: &Screen, end: &str) -> Option<(u16, Vec<String>)> {
@@ -34,18 +34,13 @@ pub(crate) fn top_of_all_rings(_: &[String]) {
     if let Err(error) = mounted {
         eprintln!("[among the rings of others: {error}] ");
     }
-    let name = RingName::new("load");
-    RingOptions::new(1024)
-        .create::<Numbers>(&name)
-        .expect("a ring");
-    let pusher = Child::start("pusher", &[name.as_str()]);
-    let mut popper = Child::start("popper", &[name.as_str()]);
+    let (name, _) = ring::<Numbers>("load", 1024);
+    let pusher = Child::start("pusher", &[&name]);
+    let mut popper = Child::start("popper", &[&name]);
     let mut top = Terminal::start(On::All, &["top", "--interval", "50ms"]);
     top.until("thousands go through", |screen| {
-        row(screen, "-load").is_some_and(|(_, words)| {
-            let is_much = |rate: &String| rate.ends_with(['k', 'M']);
-            words[3..=4].iter().all(is_much)
-        })
+        row(screen, "-load")
+            .is_some_and(|(_, words)| words[3..=4].iter().all(|rate| rate.ends_with(['k', 'M'])))
     });
     let (_, words) = row(top.screen(), "-load").expect("a row");
     let pids = [&pusher, &popper].map(|end| end.pid().to_string());
@@ -55,32 +50,26 @@ pub(crate) fn top_of_all_rings(_: &[String]) {
 
     let pid = popper.pid();
     popper.kill();
-    let event = format!("-load: the consumer (process {pid}) died");
-    top.until("the death is shown", |screen| {
-        screen.contents().contains(&event)
-    });
+    top.shows(&format!("-load: the consumer (process {pid}) died"));
     let (line, words) = row(top.screen(), "-load").expect("a row");
     assert_eq!(words[8], "died");
     let cell = top.screen().cell(line, COLUMNS - 2).expect("a cell");
     assert_eq!((cell.contents(), cell.fgcolor()), ("d", Color::Idx(1)));
     let wrong = format!("the consumer (it called itself process {pid}) died; a new one");
-    assert!(top.text().contains(&wrong), "{}", top.text());
+    has(&top.text(), wrong);
 
     drop(pusher);
     quoit::unlink(&name).expect("no process has it");
-    top.until("the removal is shown", |screen| {
-        screen.contents().contains("-load: was removed")
-    });
+    top.shows("-load: was removed");
     assert!(row(top.screen(), "-load").is_none());
 }
 
 pub(crate) fn top_leaves_the_terminal_as_it_was() {
-    let name = RingName::new("restored");
-    RingOptions::new(64).create::<u64>(&name).expect("a ring");
+    let (name, _) = ring::<u64>("restored", 64);
     // No keys are a signal.
     let ends = [("q", 0), ("\x1b", 0), ("\x03", 130), ("", 143)];
     for (keys, code) in ends {
-        let mut top = Terminal::start(On::All, &["top", name.as_str()]);
+        let mut top = Terminal::start(On::All, &["top", &name]);
         top.until("the ring is there", |screen| {
             row(screen, "-restored").is_some()
         });
@@ -97,34 +86,23 @@ pub(crate) fn top_leaves_the_terminal_as_it_was() {
 
 /// By a key and by the signal, and what a stop that cannot be heard leaves behind.
 pub(crate) fn top_gives_the_terminal_back_while_it_is_stopped() {
-    let name = RingName::new("suspended");
-    RingOptions::new(64).create::<u64>(&name).expect("a ring");
+    let (name, _) = ring::<u64>("suspended", 64);
     // Not in a loop, which a stop would end.
     let again = ["1", "2", "3"].map(|time| format!("; echo its shell {time}; read line; fg"));
     let shell = format!("set -m; {} top {name}{}", Tool::PATH, again.concat());
-    let arguments = ["-c", &*shell];
-    let mut top = Terminal::start_program("bash", On::All, &arguments, ("TERM", "xterm"));
+    let command = Terminal::command("bash", &["-c", &shell]);
+    let mut top = Terminal::start_command(SIZE, On::All, command);
     let is_shown =
         |screen: &Screen| screen.alternate_screen() && row(screen, "-suspended").is_some();
-    let tool = |shell: u32| {
-        let children = std::fs::read_to_string(format!("/proc/{shell}/task/{shell}/children"));
-        let children = children.expect("the shell's children");
-        children.trim().parse::<libc::pid_t>().expect("one child")
-    };
     for time in 1..=3 {
         top.until("the ring is there", is_shown);
         assert!(!top.is_as_before());
         match time {
             1 => top.press("\x1a"),
-            // SAFETY: it is not reaped, so the pid is still its.
-            2 => assert_eq!(unsafe { libc::kill(tool(top.pid()), libc::SIGTSTP) }, 0),
-            // SAFETY: as above.
-            _ => assert_eq!(unsafe { libc::kill(tool(top.pid()), libc::SIGSTOP) }, 0),
+            2 => signal(children(top.pid())[0], libc::SIGTSTP),
+            _ => signal(children(top.pid())[0], libc::SIGSTOP),
         }
-        let says = format!("its shell {time}");
-        top.until("the shell continues", |screen| {
-            screen.contents().contains(&says)
-        });
+        top.shows(&format!("its shell {time}"));
         if time < 3 {
             assert!(top.is_as_before(), "while it is stopped:\n{}", top.text());
         }
@@ -140,16 +118,12 @@ pub(crate) fn top_gives_the_terminal_back_while_it_is_stopped() {
 }
 
 pub(crate) fn top_with_a_count_stays_on_the_terminal() {
-    let name = RingName::new("stays");
-    RingOptions::new(64).create::<u64>(&name).expect("a ring");
-    let arguments = ["top", "--count", "2", "--interval", "10ms", name.as_str()];
+    let (name, _) = ring::<u64>("stays", 64);
+    let arguments = ["top", "--count", "2", "--interval", "10ms", &name];
     let mut top = Terminal::start(On::All, &arguments);
     assert_eq!(top.end(), Some(0));
     let (_, words) = row(top.screen(), "-stays").expect("a row");
-    assert_eq!(
-        words[1..],
-        ["..........", "0%", "0", "0", "0", "0", "-", "-"]
-    );
+    assert_eq!(words[1..].join(" "), ".......... 0% 0 0 0 0 - -");
     let tables = top.text().matches("consumer").count();
     assert_eq!(tables, 2, "{}", top.text());
 
@@ -157,14 +131,14 @@ pub(crate) fn top_with_a_count_stays_on_the_terminal() {
     assert_eq!(columns, Some(usize::from(COLUMNS) - 1));
 
     let text = says(&arguments);
-    assert!(!text.contains('\x1b'), "{text:?}");
+    lacks(&text, "\x1b");
     let is_whole = |line: &str| line.starts_with(name.as_str());
     assert!(text.lines().any(is_whole), "no name is cut in a pipe");
 }
 
 /// The next poll.
 fn next(top: &mut Tool) -> Value {
-    serde_json::from_str(&top.reads_until("\n")).expect("JSON")
+    json(&top.reads_until("\n"))
 }
 
 /// The next poll for which `is_so` holds; a minute of polls at the least.
@@ -178,20 +152,14 @@ fn number(value: &Value) -> f64 {
 }
 
 pub(crate) fn top_reports_progress_and_stalls_to_programs() {
-    let name = RingName::new("moves");
-    let ring = RingOptions::new(64).create::<u64>(&name).expect("a ring");
-    let (mut producer, mut consumer) = (
-        ring.producer().expect("a role"),
-        ring.consumer().expect("a role"),
-    );
-    let mut top = Tool::start(&["top", "--json", "--interval", "50ms", name.as_str()]);
+    let (name, ring) = ring::<u64>("moves", 64);
+    let mut producer = ring.producer().expect("a role");
+    let mut consumer = ring.consumer().expect("a role");
+    let mut top = Tool::start(&["top", "--json", "--interval", "50ms", &name]);
     let look = &next(&mut top)["rings"][0];
     assert_eq!(look["name"], name.as_str());
-    assert_eq!(
-        (&look["fill"], number(&look["in_per_second"])),
-        (&0.into(), 0.0)
-    );
-    assert_eq!(number(&look["stalled_seconds"]), 0.0);
+    let still = json!({"fill": 0, "in_per_second": 0.0, "stalled_seconds": 0.0});
+    is(look, &still);
     (0..16).for_each(|number| producer.push(number).expect("room"));
     let look = next_with(&mut top, |look| look["rings"][0]["fill"] == 16);
     let ring = &look["rings"][0];
@@ -210,63 +178,65 @@ pub(crate) fn top_reports_progress_and_stalls_to_programs() {
     consumer.pop().expect("a record");
     let look = next_with(&mut top, |look| stalled(look) == 0.0);
     assert!(number(&look["rings"][0]["out_per_second"]) > 0.0, "{look}");
-    assert_eq!(
-        look["rings"][0]["fill"], 15,
-        "no process but the consumer took any"
-    );
-    top.signal(libc::SIGTERM);
-    assert_eq!(top.end().code, Some(143));
+    // No process but the consumer took any.
+    assert_eq!(look["rings"][0]["fill"], 15);
+    top.ends_by(libc::SIGTERM);
 }
 
 pub(crate) fn top_reports_what_attaches_and_what_was_removed() {
-    let name = RingName::new("events");
-    let ring = RingOptions::new(64)
-        .create::<Numbers>(&name)
-        .expect("a ring");
-    let mut top = Tool::start(&["top", "--json", "--interval", "10ms", name.as_str()]);
+    let (name, ring) = ring::<Numbers>("events", 64);
+    let mut top = Tool::start(&["top", "--json", "--interval", "10ms", &name]);
     let tells = |top: &mut Tool, what: &str| {
-        let event = Value::from(format!("{name}: {what}"));
-        let events = |look: &Value| look["events"].as_array().cloned().expect("events");
-        let look = next_with(top, |look| !events(look).is_empty());
-        assert_eq!(events(&look), [event]);
-        look["rings"].as_array().cloned().expect("rings")
+        let look = next_with(top, |look| look["events"] != json!([]));
+        let events = look["events"].to_string().replace(&format!("{name}: "), "");
+        assert_eq!(events, format!("[\"{what}\"]"));
+        look["rings"].clone()
+    };
+    let pops = || {
+        let popper = Child::start("popper", &[&name]);
+        popper.expect("there");
+        let its = format!("the consumer (process {})", popper.pid());
+        (popper, its)
     };
     next(&mut top);
-    let pid = std::process::id();
-    let producer = ring.producer().expect("a role");
+    let (producer, pid) = (ring.producer().expect("a role"), std::process::id());
     tells(&mut top, &format!("the producer (process {pid}) attached"));
-    let popper = Child::start("popper", &[name.as_str()]);
-    let its = popper.pid();
-    tells(&mut top, &format!("the consumer (process {its}) attached"));
+    let (popper, its) = pops();
+    tells(&mut top, &format!("{its} attached"));
+    // Another one between two looks.
+    stop(top.pid());
     drop(popper); // kill -9
-    let rings = tells(&mut top, &format!("the consumer (process {its}) died"));
-    assert_eq!(rings[0]["consumer"]["alive"], false);
-    assert!(rings[0]["wrong"].to_string().contains("died"));
+    let (popper, its) = pops();
+    top.signal(libc::SIGCONT);
+    tells(&mut top, &format!("{its} attached"));
+    drop(popper);
+    let rings = tells(&mut top, &format!("{its} died"));
+    is(&rings[0], &json!({"consumer": {"alive": false}}));
+    has(&rings[0]["wrong"].to_string(), "died");
+    stop(top.pid());
     drop(producer);
-    tells(&mut top, &format!("the producer (process {pid}) closed"));
-    quoit::unlink(&name).expect("no process has it");
-    assert!(tells(&mut top, "was removed").is_empty());
-    RingOptions::new(64)
-        .create::<[u8]>(&name)
-        .expect("another ring");
+    let (_popper, its) = pops();
+    top.signal(libc::SIGCONT);
+    let both = format!("the producer (process {pid}) closed\",\"{its} attached");
+    tells(&mut top, &both);
+    fs::remove_file(name.file()).expect("a ring");
+    assert_eq!(tells(&mut top, "was removed"), json!([]));
+    RingOptions::new(64).create::<[u8]>(&name).expect("a ring");
     assert_eq!(tells(&mut top, "is new")[0]["shape"], "frames");
 }
 
 /// A change exactly between two reads of one endpoint: its lock is seen free, and then its
 /// state is that of the next holder.
 pub(crate) fn an_endpoint_that_attaches_again_does_not_seem_to_die() {
-    let name = RingName::new("commuter");
-    let ring = RingOptions::new(64).create::<u64>(&name).expect("a ring");
-    let mut top = Tool::start(&["top", "--json", "--interval", "10ms", name.as_str()]);
+    let (name, ring) = ring::<u64>("commuter", 64);
+    let mut top = Tool::start(&["top", "--json", "--interval", "10ms", &name]);
     next(&mut top);
     let mut producer = None;
     // A poll asks for the locks with two such calls, or with four if an endpoint has changed.
     meddle(top.pid(), libc::SYS_fcntl, 200, |call| {
         if call % 9 == 0 {
-            producer = match producer {
-                Some(_) => None,
-                None => Some(ring.producer().expect("a role")),
-            };
+            let is_there = producer.take().is_some();
+            producer = (!is_there).then(|| ring.producer().expect("a role"));
         }
     });
     let mut told = [0; 2];
@@ -282,17 +252,10 @@ pub(crate) fn an_endpoint_that_attaches_again_does_not_seem_to_die() {
 
 pub(crate) fn what_top_cannot_watch_is_refused() {
     let name = RingName::new("refused");
-    refuses(&["top", name.as_str()], 3, "there is no ring");
     RingOptions::new(64).create::<u64>(&name).expect("a ring");
     SegmentFile::open(&name.file()).write(CAPACITY, 65);
-    refuses(&["top", name.as_str()], 3, "capacity");
-    refuses(&["top", "--interval", "9ms"], 2, "at least 10ms");
-    refuses(&["top", "--interval", "soon"], 2, "500ms");
+    refuses(&["top", &name], 3, "capacity");
     // Among all rings it is listed.
-    let text = says(&["top", "--count", "1", "--interval", "10ms"]);
-    let line = text.lines().find(|line| line.contains("-refused "));
-    assert!(
-        line.is_some_and(|line| line.ends_with(" (corrupt)")),
-        "{text}"
-    );
+    let text = top(&[]);
+    assert!(line(&text, "-refused ").ends_with(" (corrupt)"), "{text}");
 }

@@ -1,14 +1,17 @@
-//! The endpoints that the commands move messages with, and how they wait.
+//! The endpoints that the commands move messages with, how they wait, and what they have
+//! moved: a line on the terminal, and a summary at the end.
 
 use std::time::{Duration, Instant};
 
+use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use quoit::observer::{Message, ShapeKind};
 use quoit::raw::{RawConsumer, RawProducer};
 use quoit::{ClaimError, Corrupt, Error, FrameProducer, Observer, PeerError, PopError, Role};
+use serde_json::json;
 
 use crate::interrupt::{Interrupt, MOMENT};
-use crate::progress::Progress;
-use crate::stop::{Code, Stop};
+use crate::output::Output;
+use crate::stop::{Code, Moved, Stop};
 
 /// The endpoint that writes; one of records with their size.
 pub(crate) enum Sink {
@@ -31,76 +34,6 @@ macro_rules! either {
             Self::Records($each, _) => $does,
         }
     };
-}
-
-/// Waits for the peer, in moments, and what was moved until then.
-pub(crate) struct Wait<'a> {
-    peer: Role,
-    timeout: Option<Duration>,
-    /// The epoch of the peer, if it had closed or crashed before this endpoint attached:
-    /// either may attach first, each time again.
-    abandoned: Option<u64>,
-    /// Since when, if it waits.
-    start: Option<Instant>,
-    interrupt: &'a Interrupt,
-    pub(crate) progress: Progress,
-}
-
-impl<'a> Wait<'a> {
-    pub(crate) fn new(
-        peer: Role,
-        abandoned: Option<u64>,
-        timeout: Option<Duration>,
-        (interrupt, progress): (&'a Interrupt, Progress),
-    ) -> Self {
-        Self {
-            peer,
-            timeout,
-            abandoned,
-            start: None,
-            interrupt,
-            progress,
-        }
-    }
-
-    /// Whether to wait though the peer has closed or crashed: the first that attaches after
-    /// this endpoint is awaited, and polled again when it has just attached.
-    fn awaits(&mut self, epoch: u64) -> bool {
-        let awaits = self.abandoned.is_some();
-        self.abandoned = self.abandoned.filter(|&abandoned| abandoned == epoch);
-        awaits
-    }
-
-    /// How long to wait now.
-    fn moment(&mut self) -> Duration {
-        let waited = self.start.get_or_insert_with(Instant::now).elapsed();
-        let left = self.timeout.map(|timeout| timeout.saturating_sub(waited));
-        left.map_or(MOMENT, |left| left.min(MOMENT))
-    }
-
-    /// That moment was without success.
-    fn continues(&mut self) -> Result<(), Stop> {
-        self.progress.wait_for(self.peer);
-        self.interrupt.check()?;
-        let wanted = match self.peer {
-            Role::Consumer => "made room",
-            Role::Producer => "sent anything",
-        };
-        let waited = self.start.map_or(Duration::ZERO, |start| start.elapsed());
-        match self.timeout.filter(|&timeout| waited >= timeout) {
-            Some(timeout) => {
-                let text = format!("no process {wanted} for {timeout:?}");
-                Err(Stop::new(Code::TimedOut, text))
-            }
-            None => Ok(()),
-        }
-    }
-
-    /// Messages were moved.
-    fn moved(&mut self, count: u64, bytes: u64) {
-        self.start = None;
-        self.progress.add(count, bytes);
-    }
 }
 
 impl Sink {
@@ -150,7 +83,7 @@ impl Sink {
         &mut self,
         kind: u32,
         payload: &[u8],
-        wait: &mut Wait<'_>,
+        progress: &mut Progress<'_>,
     ) -> Result<(), Stop> {
         let length = payload.len();
         if let Some(record) = self.record().filter(|&size| size != length) {
@@ -161,22 +94,22 @@ impl Sink {
             // The kernel is asked for signals only if there is a wait.
             let refused = match self.try_push(kind, payload) {
                 Ok(()) => {
-                    wait.moved(1, length as u64);
+                    progress.add(1, length as u64);
                     return Ok(());
                 }
                 Err(ClaimError::Full) => {
-                    wait.interrupt.check()?;
-                    self.wait(length, wait.moment()).err()
+                    progress.interrupt.check()?;
+                    self.wait(length, progress.moment(Role::Consumer)).err()
                 }
                 Err(refused) => Some(refused),
             };
             match refused {
                 None => {}
-                Some(ClaimError::TimedOut) => wait.continues()?,
-                Some(ClaimError::Abandoned) if wait.awaits(self.peer_epoch()) => {
-                    let time = wait.moment();
+                Some(ClaimError::TimedOut) => progress.continues()?,
+                Some(ClaimError::Abandoned) if progress.awaits(self.peer_epoch()) => {
+                    let time = progress.moment(Role::Consumer);
                     match either!(self, end => end.wait_for_peer_timeout(time)) {
-                        Err(PeerError::TimedOut) => wait.continues()?,
+                        Err(PeerError::TimedOut) => progress.continues()?,
                         other => other?,
                     }
                 }
@@ -229,11 +162,11 @@ impl Source {
     pub(crate) fn drain(
         &mut self,
         taker: &mut impl Taker,
-        wait: &mut Wait<'_>,
+        progress: &mut Progress<'_>,
     ) -> Result<(), Stop> {
         let mut fitting = usize::MAX;
-        while self.has_more(wait)? {
-            wait.interrupt.check()?;
+        while self.has_more(progress)? {
+            progress.interrupt.check()?;
             let start = self.end.position();
             let (mut taken, mut released) = (Ok(()), 0);
             let (mut count, mut bytes) = (0, 0);
@@ -249,7 +182,7 @@ impl Source {
             // The endpoint releases what it has seen.
             self.end.poll(released, None)?;
             self.end.release(released);
-            wait.moved(count, bytes);
+            progress.add(count, bytes);
             fitting = match bytes < BATCH_BYTES {
                 true => most.saturating_mul(2),
                 false => count as usize,
@@ -261,14 +194,20 @@ impl Source {
     }
 
     /// Waits for a message; false if none will arrive.
-    fn has_more(&mut self, wait: &mut Wait<'_>) -> Result<bool, Stop> {
+    fn has_more(&mut self, progress: &mut Progress<'_>) -> Result<bool, Stop> {
         loop {
-            match self.end.wait(1, None, wait.moment().into()) {
+            match self
+                .end
+                .wait(1, None, progress.moment(Role::Producer).into())
+            {
                 Ok(_) => return Ok(true),
-                Err(PopError::TimedOut) => wait.continues()?,
-                Err(PopError::Abandoned) if wait.awaits(self.end.peer_epoch()) => {
-                    match self.end.wait_for_peer_timeout(wait.moment()) {
-                        Err(PeerError::TimedOut) => wait.continues()?,
+                Err(PopError::TimedOut) => progress.continues()?,
+                Err(PopError::Abandoned) if progress.awaits(self.end.peer_epoch()) => {
+                    match self
+                        .end
+                        .wait_for_peer_timeout(progress.moment(Role::Producer))
+                    {
+                        Err(PeerError::TimedOut) => progress.continues()?,
                         Err(PeerError::Superseded) => return Ok(false),
                         other => other?,
                     }
@@ -277,5 +216,151 @@ impl Source {
                 Err(error) => return Err(corrupt(self.end.corruption()).unwrap_or(error.into())),
             }
         }
+    }
+}
+
+/// The time between two lines.
+const PERIOD: Duration = Duration::from_millis(200);
+
+/// What a command has moved, how it waits for its peer, and the signals that interrupt it. Dropping
+/// it erases the line.
+pub(crate) struct Progress<'a> {
+    pub(crate) interrupt: &'a Interrupt,
+    pub(crate) output: &'a Output,
+    moved: Moved,
+    start: Instant,
+    shown: Instant,
+    pub(crate) timeout: Option<Duration>,
+    /// The epoch of the peer, if it had closed or crashed before this endpoint attached:
+    /// either may attach first, each time again.
+    pub(crate) abandoned: Option<u64>,
+    /// For which peer it waits, and since when, if it does.
+    waits: Option<(Role, Instant)>,
+    /// What the consumer had taken before it could be copied, and its unit.
+    pub(crate) missed: Option<(u64, &'static str)>,
+    /// Hidden where no terminal shows it.
+    line: ProgressBar,
+}
+
+impl<'a> Progress<'a> {
+    /// `data_on_terminal`: whether the terminal shows what is moved.
+    pub(crate) fn new(
+        verb: &'static str,
+        data_on_terminal: bool,
+        interrupt: &'a Interrupt,
+        output: &'a Output,
+    ) -> Self {
+        let now = Instant::now();
+        let style = ProgressStyle::with_template("{msg}").expect("the template is one");
+        Self {
+            interrupt,
+            output,
+            moved: Moved {
+                verb,
+                ..Moved::default()
+            },
+            start: now,
+            shown: now,
+            timeout: None,
+            abandoned: None,
+            waits: None,
+            missed: None,
+            line: match output.json || data_on_terminal {
+                true => ProgressBar::hidden(),
+                false => ProgressBar::no_length().with_style(style),
+            },
+        }
+    }
+
+    /// Whether to wait though the peer has closed or crashed: the first that attaches after
+    /// this endpoint is awaited, and polled again when it has just attached.
+    fn awaits(&mut self, epoch: u64) -> bool {
+        let awaits = self.abandoned.is_some();
+        self.abandoned = self.abandoned.filter(|&abandoned| abandoned == epoch);
+        awaits
+    }
+
+    /// How long to wait for the peer now.
+    fn moment(&mut self, peer: Role) -> Duration {
+        let (_, since) = self.waits.get_or_insert((peer, Instant::now()));
+        let left = self
+            .timeout
+            .map(|timeout| timeout.saturating_sub(since.elapsed()));
+        left.map_or(MOMENT, |left| left.min(MOMENT))
+    }
+
+    /// That moment was without success.
+    fn continues(&mut self) -> Result<(), Stop> {
+        self.show();
+        self.interrupt.check()?;
+        match (self.waits, self.timeout) {
+            (Some((peer, since)), Some(timeout)) if since.elapsed() >= timeout => {
+                let wanted = match peer {
+                    Role::Consumer => "made room",
+                    Role::Producer => "sent anything",
+                };
+                let text = format!("no process {wanted} for {timeout:?}");
+                Err(Stop::new(Code::TimedOut, text))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Messages were moved.
+    pub(crate) fn add(&mut self, messages: u64, bytes: u64) {
+        self.waits = None;
+        self.moved.messages += messages;
+        self.moved.bytes += bytes;
+        self.show();
+    }
+
+    /// Messages were not seen.
+    pub(crate) fn miss(&mut self, more: u64) {
+        if let Some((missed, _)) = &mut self.missed {
+            *missed += more;
+        }
+    }
+
+    fn show(&mut self) {
+        if !self.line.is_hidden() && self.shown.elapsed() >= PERIOD {
+            self.shown = Instant::now();
+            let waits = self.waits.map(|(peer, _)| format!("; waits for a {peer}"));
+            self.line
+                .set_message(self.words() + &waits.unwrap_or_default());
+        }
+    }
+
+    /// Says what was moved, at once or together with what has failed.
+    pub(crate) fn end(self, ended: Result<(), Stop>) -> Result<(), Stop> {
+        if let Err(stop @ Stop::Error(..)) = ended {
+            return Err(Stop::Partly(Box::new(stop), self.moved));
+        }
+        let mut value = json!(self.moved);
+        value["seconds"] = self.start.elapsed().as_secs_f64().into();
+        let mut words = self.words();
+        if let Some((missed, unit)) = self.missed {
+            value["missed"] = missed.into();
+            words += &format!("; missed {missed} {unit}");
+        }
+        if let Err(Stop::Signal(_)) = ended {
+            words += ", and was interrupted";
+        }
+        let output = self.output;
+        drop(self);
+        ended.and(output.summary(&words, &value))
+    }
+
+    fn words(&self) -> String {
+        let (verb, messages, bytes) = (self.moved.verb, self.moved.messages, self.moved.bytes);
+        let seconds = self.start.elapsed().as_secs_f64();
+        let rate = HumanBytes((bytes as f64 / seconds) as u64);
+        let bytes = HumanBytes(bytes);
+        format!("{verb} {messages} messages, {bytes} in {seconds:.1} s ({rate}/s)")
+    }
+}
+
+impl Drop for Progress<'_> {
+    fn drop(&mut self) {
+        self.line.finish_and_clear();
     }
 }

@@ -1,4 +1,4 @@
-//! A file that is a ring, or may be one.
+//! A file that is a ring, or may be one, and what looks wrong with it.
 
 use std::ffi::CStr;
 use std::fs::{self, Metadata};
@@ -6,11 +6,13 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use quoit::{Corrupt, Error, Observer};
+use quoit::{Corrupt, DoorbellKind, Error, Observer, Role};
 
 use crate::names::{is_draft, path_of, quoted};
-use crate::sight::Look;
+use crate::sight::{Look, Motion, Peer};
 
+/// What is as good as full, in percent.
+pub(crate) const FULL: u64 = 95;
 /// Bytes of a ring's header: what is not longer is none.
 const HEADER: u64 = 16384;
 
@@ -61,9 +63,8 @@ impl Entry {
             Err(error) if is_exhausted(&error) => return Err(error),
             Err(_) => return Ok(None),
         };
-        let name = name.to_owned();
         Ok(Some(Self {
-            name,
+            name: name.to_owned(),
             path,
             file,
             mode,
@@ -92,12 +93,93 @@ impl Entry {
             Err((state, _)) => state,
         }
     }
+
+    /// What looks wrong, in plain words and with the command that helps; with the motion since
+    /// another look.
+    pub(crate) fn wrong(&self, motion: Option<&Motion>) -> Vec<String> {
+        let look = match &self.ring {
+            Ok(look) => look,
+            Err((_, why)) => return vec![why.clone()],
+        };
+        let (name, mut wrong) = (quoted(&self.shown()), Vec::new());
+        if let Some(found) = &look.corrupt {
+            let held = look
+                .is_held()
+                .then(|| format!("stop {} and ", look.holders()));
+            wrong.push(corrupt(found, &name, &held.unwrap_or_default()));
+        }
+        for peer in &look.peers {
+            let (role, named, rescues) = (peer.role, peer.named(), peer.state.rescues);
+            let died = || format!("the {role} ({named}) died; a new one continues where it was");
+            wrong.extend(peer.has_died().then(died));
+            if let Some(pid) = peer.pid().filter(|_| peer.running().is_stopped()) {
+                let stopped = format!("the {role} ({named}) is stopped; kill -CONT {pid}");
+                wrong.push(stopped);
+            } else if role == Role::Consumer && look.corrupt.is_none() {
+                wrong.extend(motion.and_then(|motion| stalled(look, peer, motion)));
+            }
+            wrong.extend((rescues > 0).then(|| rescued(role, rescues, look.info.doorbell)));
+        }
+        let is_full = look.corrupt.is_none() && look.percent() >= FULL;
+        if is_full && !look.peer(Role::Consumer).is_alive {
+            wrong.push("it is full, and no process reads it; start a consumer".to_owned());
+        }
+        if look.is_superseded {
+            wrong.push(
+                "it was removed or replaced; attached processes should open its name again"
+                    .to_owned(),
+            );
+        }
+        if look.is_half_removed {
+            wrong.push(format!(
+                "a process that was removing or replacing it died, or is still at it; the next \
+                 process that opens the ring to write removes it, or continues with it if it may \
+                 not; quoit rm {name} removes it for its owner, the owner of its directory, and root"
+            ));
+        }
+        wrong
+    }
 }
 
 /// What is wrong with a corrupt ring, and what to do before it is removed.
-pub(crate) fn corrupt(found: &Corrupt, name: &str, before: &str) -> String {
+fn corrupt(found: &Corrupt, name: &str, before: &str) -> String {
     let Corrupt { field, found } = found;
     format!("it is corrupt: its {field} cannot be {found:#x}; {before}remove it: quoit rm {name}")
+}
+
+/// A consumer that takes nothing.
+fn stalled(look: &Look, peer: &Peer, motion: &Motion) -> Option<String> {
+    let full = match look.percent() {
+        FULL.. => "full: ",
+        _ => "",
+    };
+    let (named, seconds) = (peer.named(), motion.stalled_seconds);
+    let (unread, unit) = (look.fill(), look.unit());
+    (seconds > 0.0).then(|| {
+        let does = peer.running().words();
+        format!(
+            "{full}the consumer ({named}) has taken nothing for {seconds:.1} s, and {unread} \
+             {unit} are unread{does}"
+        )
+    })
+}
+
+/// What a counter of rescues says, and what to check. It proves nothing: any process that
+/// may write to the ring can raise it.
+fn rescued(role: Role, count: u64, doorbell: DoorbellKind) -> String {
+    let (peer, waiting, moves) = match role {
+        Role::Producer => (Role::Consumer, "there was room", "release"),
+        _ => (Role::Producer, "messages were waiting", "publish"),
+    };
+    let wake = match doorbell {
+        DoorbellKind::Semaphore => format!("sem_post on the {role}'s semaphore"),
+        _ => "FUTEX_WAKE without FUTEX_PRIVATE_FLAG".to_owned(),
+    };
+    format!(
+        "{count} sleeps of the {role} lasted until a timeout although {waiting}, as its counter \
+         says; check that the {peer} wakes after each {moves}, by {wake} (any process that may \
+         write to the ring can raise the counter)"
+    )
 }
 
 /// A user's name, or number.

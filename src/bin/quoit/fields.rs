@@ -41,25 +41,17 @@ impl Fields {
         let mut parser = Parser { text, at: 0 };
         let mut fields: Vec<(String, Type)> = Vec::new();
         let mut size = 0_usize;
-        loop {
-            let start = parser.start();
-            if start == text.len() && !fields.is_empty() {
-                break;
-            }
+        while fields.is_empty() || !parser.peek().1.is_empty() {
+            let start = parser.peek();
             let (name, found) = parser.field(fields.len())?;
             if name != "_" && fields.iter().any(|(other, _)| *other == name) {
-                return Err(parser.wrong(
-                    start,
-                    name.len(),
-                    "there is a field of this name already",
-                ));
+                return Err(parser.wrong(start, "there is a field of this name already"));
             }
-            size = size
-                .checked_add(found.size())
-                .ok_or_else(|| parser.wrong(start, 1, "the record is too large"))?;
+            let sum = size.checked_add(found.size());
+            size = sum.ok_or_else(|| parser.wrong(start, "the record is too large"))?;
             fields.push((name, found));
-            if !parser.takes(",") && parser.start() < text.len() {
-                return Err(parser.unexpected("after a field there is a comma, or the end"));
+            if !parser.peek().1.is_empty() {
+                parser.expect(",", "after a field there is a comma, or the end")?;
             }
         }
         Ok(Self { fields, size })
@@ -79,16 +71,14 @@ impl Fields {
 
     /// The fields in a line.
     pub(crate) fn words(&self, record: &[u8]) -> String {
-        let mut text = String::new();
-        for (name, found, bytes) in self.split(record) {
-            if !name.starts_with(|letter: char| letter.is_ascii_digit()) {
-                let _ = write!(text, "{name}=");
+        let words = self.split(record).map(|(name, found, bytes)| {
+            let words = found.words(bytes);
+            match name.starts_with(|letter: char| letter.is_ascii_digit()) {
+                true => words,
+                false => format!("{name}={words}"),
             }
-            text += &found.words(bytes);
-            text += " ";
-        }
-        text.pop();
-        text
+        });
+        words.collect::<Vec<_>>().join(" ")
     }
 
     /// Each field that is shown, with its bytes.
@@ -231,87 +221,86 @@ struct Parser<'a> {
 }
 
 impl<'a> Parser<'a> {
-    /// Where the next word or sign begins.
-    fn start(&mut self) -> usize {
-        let rest = &self.text[self.at..];
-        self.at += rest.len() - rest.trim_start().len();
-        self.at
+    /// The next word or sign, which is empty at the end, and its place.
+    fn peek(&self) -> (usize, &'a str) {
+        let rest = self.text[self.at..].trim_start();
+        let word = rest.find(|letter| !is_part(letter)).unwrap_or(rest.len());
+        let sign = rest.chars().next().map_or(0, char::len_utf8);
+        (self.text.len() - rest.len(), &rest[..word.max(sign)])
+    }
+
+    fn next(&mut self) -> (usize, &'a str) {
+        let (start, token) = self.peek();
+        self.at = start + token.len();
+        (start, token)
     }
 
     /// Whether this sign comes next; it is read then.
     fn takes(&mut self, sign: &str) -> bool {
-        let start = self.start();
-        let found = self.text[start..].starts_with(sign);
-        self.at += if found { sign.len() } else { 0 };
+        let found = self.peek().1 == sign;
+        self.at = if found {
+            self.next().0 + sign.len()
+        } else {
+            self.at
+        };
         found
     }
 
-    /// The next word, which may be empty.
-    fn word(&mut self) -> (usize, &'a str) {
-        let start = self.start();
-        let rest = &self.text[start..];
-        let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
-        let length = rest.find(|letter| !is_part(letter)).unwrap_or(rest.len());
-        self.at += length;
-        (start, &rest[..length])
+    fn expect(&mut self, sign: &str, what: &str) -> Result<(), String> {
+        let next = self.peek();
+        self.takes(sign)
+            .then_some(())
+            .ok_or_else(|| self.wrong(next, what))
     }
 
     /// A field; without a name it has that of its place.
     fn field(&mut self, place: usize) -> Result<(String, Type), String> {
-        let (start, word) = self.word();
-        if word.is_empty() || !self.takes(":") {
+        let start = self.at;
+        let name = self.next();
+        if !name.1.starts_with(is_part) || !self.takes(":") {
             self.at = start;
             return Ok((place.to_string(), self.a_type(0)?));
         }
-        if word.starts_with(|letter: char| letter.is_ascii_digit()) {
-            return Err(self.wrong(start, word.len(), "a name begins with a letter or _"));
+        if name.1.starts_with(|letter: char| letter.is_ascii_digit()) {
+            return Err(self.wrong(name, "a name begins with a letter or _"));
         }
-        Ok((word.to_owned(), self.a_type(0)?))
+        Ok((name.1.to_owned(), self.a_type(0)?))
     }
 
     fn a_type(&mut self, depth: usize) -> Result<Type, String> {
-        let start = self.start();
-        if !self.takes("[") {
-            let (_, word) = self.word();
-            return Type::named(word).ok_or_else(|| self.wrong(start, word.len(), TYPES));
+        let word = self.next();
+        if word.1 != "[" {
+            return Type::named(word.1).ok_or_else(|| self.wrong(word, TYPES));
         }
         if depth == DEEPEST {
-            return Err(self.wrong(start, 1, "arrays of arrays go 8 deep at most"));
+            return Err(self.wrong(word, "arrays of arrays go 8 deep at most"));
         }
         let element = self.a_type(depth + 1)?;
-        if !self.takes(";") {
-            return Err(self.unexpected("in an array ; and a count follow the type"));
-        }
-        let (number, word) = self.word();
-        let count = match word.parse::<usize>() {
+        self.expect(";", "in an array ; and a count follow the type")?;
+        let number = self.next();
+        let count = match number.1.parse::<usize>() {
             Ok(count) if count > 0 => count,
-            _ => return Err(self.wrong(number, word.len(), "a count is a number from 1 on")),
+            _ => return Err(self.wrong(number, "a count is a number from 1 on")),
         };
         if element.size().checked_mul(count).is_none() {
-            return Err(self.wrong(number, word.len(), "the array is too large"));
+            return Err(self.wrong(number, "the array is too large"));
         }
-        if !self.takes("]") {
-            return Err(self.unexpected("after its count an array ends with ]"));
-        }
+        self.expect("]", "after its count an array ends with ]")?;
         Ok(Type::Array(Box::new(element), count))
     }
 
-    /// The next word or sign is wrong.
-    fn unexpected(&mut self, what: &str) -> String {
-        let (start, word) = self.word();
-        self.wrong(start, word.len(), what)
-    }
-
-    /// What is wrong, and where: the line, and marks under this many letters of it.
-    fn wrong(&self, at: usize, length: usize, what: &str) -> String {
+    /// What is wrong, and where: the line, and marks under this word or sign of it.
+    fn wrong(&self, (at, token): (usize, &str), what: &str) -> String {
         let start = self.text[..at].rfind('\n').map_or(0, |newline| newline + 1);
         let line = self.text[start..].lines().next().unwrap_or_default();
         let line = line.replace(char::is_control, " ");
         let indent = self.text[start..at].chars().count();
-        format!(
-            "{what}\n  {line}\n  {:indent$}{}",
-            "",
-            "^".repeat(length.max(1))
-        )
+        let marks = "^".repeat(token.chars().count().max(1));
+        format!("{what}\n  {line}\n  {:indent$}{marks}", "")
     }
+}
+
+/// Of a word.
+fn is_part(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || letter == '_'
 }

@@ -16,7 +16,7 @@ use rustix::time::{ClockId, clock_gettime};
 use signal_hook::low_level;
 use zerocopy::IntoBytes;
 
-use crate::stop::Stop;
+use crate::stop::{Code, Stop};
 
 /// How long a command waits at a ring until it looks for a signal again: it wakes ten
 /// times a second, as an endpoint that checks whether its peer lives.
@@ -57,7 +57,7 @@ impl Interrupt {
     /// From now on each wait, and each check, ends when no process reads the output.
     pub(crate) fn watch(&self, output: impl AsFd) -> Result<(), Stop> {
         let output = output.as_fd().try_clone_to_owned();
-        let output = output.map_err(Stop::output())?;
+        let output = output.map_err(Stop::io("write to standard output"))?;
         self.output.get_or_init(|| output);
         Ok(())
     }
@@ -72,18 +72,9 @@ impl Interrupt {
         self.poll(None, Some(time)).map(drop)
     }
 
-    /// Waits until `file` is ready, or a signal arrives.
-    pub(crate) fn until(&self, file: BorrowedFd<'_>, ready: PollFlags) -> Result<(), Stop> {
-        self.poll(Some((file, ready)), None).map(drop)
-    }
-
-    /// Waits for input up to the timeout, or until a signal arrives; what there is.
-    pub(crate) fn input(&self, file: BorrowedFd<'_>, time: Duration) -> Result<PollFlags, Stop> {
-        self.poll(Some((file, PollFlags::IN)), Some(time))
-    }
-
-    /// What has happened to the file by the end of that time.
-    fn poll(
+    /// Waits until the file is ready, or a signal arrives; what has happened to the file by the
+    /// end of that time.
+    pub(crate) fn poll(
         &self,
         file: Option<(BorrowedFd<'_>, PollFlags)>,
         time: Option<Duration>,
@@ -147,10 +138,23 @@ fn received(notes: &UnixStream, flags: RecvFlags) -> Option<Note> {
 }
 
 /// SIGXFSZ would kill where a write can say that the file is too large. The standard
-/// library does the same with SIGPIPE.
-pub(crate) fn ignore_what_errors_tell() {
+/// library does the same with SIGPIPE. SIGBUS would kill without a word.
+pub(crate) fn replace_what_kills() {
     // SAFETY: no handler is set.
     unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+    let handler = is_truncated as extern "C" fn(libc::c_int);
+    // SAFETY: all that the handler calls may be called by one.
+    unsafe { libc::signal(libc::SIGBUS, handler as libc::sighandler_t) };
+}
+
+/// Another process has truncated the file of a ring that this one has mapped, or there is no
+/// memory for it.
+extern "C" fn is_truncated(_: libc::c_int) {
+    const WHY: &str = "quoit: the ring's file was truncated, or its file system is full\n";
+    // SAFETY: the text outlives the call.
+    unsafe { libc::write(2, WHY.as_ptr().cast(), WHY.len()) };
+    // SAFETY: the process ends.
+    unsafe { libc::_exit(Code::NoRing as libc::c_int) };
 }
 
 /// Ends this process as the signal does by default: a shell ends its loop then. It

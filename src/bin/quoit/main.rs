@@ -11,9 +11,7 @@ mod manual;
 mod memory_limit;
 mod names;
 mod output;
-mod patient;
 mod process;
-mod progress;
 mod recording;
 mod report;
 mod ring;
@@ -22,7 +20,6 @@ mod standard;
 mod stop;
 mod table;
 mod watch;
-mod wrong;
 
 use std::process::ExitCode;
 
@@ -44,26 +41,32 @@ struct Cli {
     command: Command,
 }
 
-#[derive(Subcommand)]
-enum Command {
-    List(commands::list::List),
-    Stat(commands::stat::Stat),
-    Top(commands::top::Top),
-    Tail(commands::tail::Tail),
-    Send(commands::send::Send),
-    Recv(commands::recv::Recv),
-    Record(commands::record::Record),
-    Replay(commands::replay::Replay),
-    Rm(commands::rm::Rm),
-    Metrics(commands::metrics::Metrics),
-    Doctor(commands::doctor::Doctor),
-    Bench(commands::bench::Bench),
-    Completions(commands::pages::Completions),
-    Man(commands::pages::Man),
+/// The subcommands, and how each runs.
+macro_rules! commands {
+    ($($module:ident::$name:ident),*; $($page:ident),*) => {
+        #[derive(Subcommand)]
+        enum Command {
+            $($name(commands::$module::$name),)*
+            $($page(commands::pages::$page),)*
+        }
+
+        impl Command {
+            fn run(&self, output: &Output) -> Result<(), Stop> {
+                match self {
+                    $(Self::$name(command) => command.run(output),)*
+                    $(Self::$page(page) => page.run(Cli::command(), output),)*
+                }
+            }
+        }
+    };
 }
+commands!(
+    list::List, stat::Stat, top::Top, tail::Tail, pipes::Send, pipes::Recv,
+    recordings::Record, recordings::Replay, rm::Rm, metrics::Metrics, doctor::Doctor, bench::Bench; Completions, Man
+);
 
 fn main() -> ExitCode {
-    interrupt::ignore_what_errors_tell();
+    interrupt::replace_what_kills();
     let Cli { json, command } = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) if error.use_stderr() => error.exit(),
@@ -73,31 +76,10 @@ fn main() -> ExitCode {
         }
     };
     let output = Output::new(json);
-    output.end(run(&command, &output))
-}
-
-fn run(command: &Command, output: &Output) -> Result<(), Stop> {
     // What answers there does nothing if the answer can reach no reader.
-    if !matches!(
-        command,
-        Command::Send(_) | Command::Record(_) | Command::Replay(_)
-    ) {
-        Standard::Output.check().map_err(Stop::output())?;
-    }
-    match command {
-        Command::List(list) => list.run(output),
-        Command::Stat(stat) => stat.run(output),
-        Command::Top(top) => top.run(output),
-        Command::Tail(tail) => tail.run(output),
-        Command::Send(send) => send.run(output),
-        Command::Recv(recv) => recv.run(output),
-        Command::Record(record) => record.run(output),
-        Command::Replay(replay) => replay.run(output),
-        Command::Rm(rm) => rm.run(output),
-        Command::Metrics(metrics) => metrics.run(output),
-        Command::Doctor(doctor) => doctor.run(output),
-        Command::Bench(bench) => bench.run(output),
-        Command::Completions(completions) => completions.run(Cli::command(), output),
-        Command::Man(man) => man.run(Cli::command(), output),
-    }
+    let done = match command {
+        Command::Send(_) | Command::Record(_) | Command::Replay(_) => Ok(()),
+        _ => Standard::Output.check(),
+    };
+    output.end(done.and_then(|()| command.run(&output)))
 }

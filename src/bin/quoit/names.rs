@@ -56,11 +56,8 @@ pub(crate) fn expanded(names: &[PathBuf]) -> Result<Vec<PathBuf>, Stop> {
         }
         let wrong = |error| Stop::new(Code::Usage, format!("{text}: {error}"));
         let pattern = Pattern::new(&text).map_err(wrong)?;
-        let directory = match name.parent() {
-            Some(parent) if text.contains('/') => parent,
-            _ => Path::new(SHARED_MEMORY),
-        };
-        let mut files = files(directory)?;
+        let path = path_of(name);
+        let mut files = files(path.parent().unwrap_or(&path))?;
         files.retain(|file| pattern.matches_path(file));
         match files.is_empty() {
             true => found.push(name.clone()),

@@ -10,8 +10,7 @@ use crossterm::terminal;
 use serde_json::{Value, json};
 
 use crate::interrupt;
-use crate::patient::terminal_at;
-use crate::standard::Standard;
+use crate::standard::{Standard, terminal_at};
 use crate::stop::Stop;
 
 /// How the tool speaks.
@@ -56,10 +55,9 @@ pub(crate) fn wrapped(text: &str, columns: usize, indent: usize) -> Vec<String> 
     for word in text.split(' ') {
         let line = lines.last_mut().expect("a line");
         let length = line.chars().count() + 1 + word.chars().count() + indent;
-        if line.is_empty() {
-            line.push_str(word);
-        } else if length <= columns {
-            *line += &format!(" {word}");
+        let gap = if line.is_empty() { "" } else { " " };
+        if gap.is_empty() || length <= columns {
+            *line += &format!("{gap}{word}");
         } else {
             lines.push(word.to_owned());
         }
@@ -79,18 +77,15 @@ impl Output {
 
     /// The word in a colour, where a terminal shows it.
     pub(crate) fn paint(&self, colour: Colour, word: &str) -> String {
-        if self.colours {
-            format!("\x1b[{}m{word}\x1b[0m", colour as u8)
-        } else {
-            word.to_owned()
+        match self.colours {
+            true => format!("\x1b[{}m{word}\x1b[0m", colour as u8),
+            false => word.to_owned(),
         }
     }
 
     /// The whole answer of a command, on standard output.
     pub(crate) fn answer(&self, text: impl AsRef<[u8]>) -> Result<(), Stop> {
-        Standard::Output
-            .write(text.as_ref())
-            .map_err(Stop::output())
+        Standard::Output.open(None)?.write_all(text.as_ref())
     }
 
     /// The help, or the version.
@@ -105,8 +100,8 @@ impl Output {
     /// people.
     pub(crate) fn summary(&self, text: &str, value: &Value) -> Result<(), Stop> {
         if self.json {
-            let written = Standard::Errors.write(format!("{value}\n").as_bytes());
-            return written.map_err(Stop::io("write to standard error"));
+            let mut errors = Standard::Errors.open(None)?;
+            return errors.write_all(format!("{value}\n").as_bytes());
         }
         self.note(text);
         Ok(())
@@ -149,6 +144,7 @@ impl Output {
             false => format!("quoit: {stop}\n"),
         };
         // That standard error is closed can be said nowhere.
-        let _ = Standard::Errors.write(line.as_bytes());
+        let errors = Standard::Errors.open(None);
+        let _ = errors.and_then(|mut errors| errors.write_all(line.as_bytes()));
     }
 }

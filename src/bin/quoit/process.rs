@@ -1,12 +1,13 @@
 //! What the kernel says of a process.
 
-use std::fs::{self, File};
-use std::os::fd::AsRawFd;
+use std::collections::BTreeMap;
+use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use procfs::process::{MemoryMaps, Process};
+use procfs::process::Process;
 use quoit::Observer;
+use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
 use serde::Serialize;
 
 /// A process at a moment; nothing is known of most.
@@ -70,71 +71,95 @@ impl Running {
 #[derive(Default, Clone, Copy)]
 pub(crate) struct Pages {
     /// Bytes of a page, leaving transparent huge ones aside.
-    pub(crate) size: u64,
+    size: u64,
     /// Bytes in the tables of the process: what it has touched.
     pub(crate) mapped: u64,
     /// Of these, bytes in huge pages.
     pub(crate) huge: u64,
 }
 
-/// Device and inode, as the kernel shows them in mappings.
-type Mapped = ((i32, i32), u64);
+/// Something of producer and consumer, as far as it is known.
+pub(crate) type Ends<T> = [Option<T>; 2];
 
-/// The memory of a ring that this process has mapped.
+/// The memory of a ring: where it is, and what its endpoints have mapped, if this process may
+/// know.
 pub(crate) struct Memory {
+    pub(crate) device: Device,
+    pub(crate) pages: Ends<Pages>,
+}
+
+#[derive(Clone)]
+pub(crate) struct Device {
+    /// In mappings, where it may be another one than stat(2) says.
+    number: (i32, i32),
     /// As `tmpfs` or `ext4`.
     pub(crate) file_system: Option<String>,
-    file: Mapped,
-    /// What this process has mapped.
-    pub(crate) own: Pages,
+    pub(crate) page_bytes: u64,
 }
 
-impl Memory {
-    /// Of the ring in this file; nothing if the file was removed.
-    pub(crate) fn of(path: &Path) -> Option<Self> {
-        let inode = fs::metadata(path).ok()?.ino();
+/// What the kernel says of the memory of many rings: it is asked once for each device, and
+/// once for each process.
+#[derive(Default)]
+pub(crate) struct Memories {
+    /// By the number that stat(2) has.
+    devices: BTreeMap<u64, Device>,
+    processes: BTreeMap<u32, Mappings>,
+}
+
+/// By device and inode, as the kernel shows them there.
+type Mappings = BTreeMap<((i32, i32), u64), Pages>;
+
+impl Memories {
+    /// Of the ring in this file, and of the processes that have its roles.
+    pub(crate) fn of(&mut self, path: &Path, file: &Metadata, pids: Ends<u32>) -> Option<Memory> {
+        let known = self.devices.get(&file.dev()).cloned();
+        let device = known.or_else(|| Device::of(path, file))?;
+        self.devices.insert(file.dev(), device.clone());
+        let pages = pids.map(|pid| {
+            let process = self.processes.entry(pid?);
+            let mappings = process.or_insert_with_key(|&pid| mappings(pid).unwrap_or_default());
+            mappings.get(&(device.number, file.ino())).copied()
+        });
+        Some(Memory { device, pages })
+    }
+}
+
+impl Device {
+    /// Of the ring in this file, which this process maps for that.
+    fn of(path: &Path, file: &Metadata) -> Option<Self> {
         let _mapped = Observer::open(path).ok()?;
-        let maps = Process::myself().ok()?.smaps().ok()?;
-        // The device may be another one than stat(2) says.
-        let mapping = maps.iter().find(|mapping| mapping.inode == inode)?;
-        let file = (mapping.dev, inode);
+        let mut own = mappings(std::process::id())?.into_iter();
+        let ((number, _), pages) = own.find(|&((_, inode), _)| inode == file.ino())?;
         Some(Self {
+            number,
             file_system: file_system(path),
-            file,
-            own: pages(&maps, file)?,
+            page_bytes: pages.size,
         })
     }
-
-    /// As another process has, if this one may know.
-    pub(crate) fn pages_of(&self, pid: u32) -> Option<Pages> {
-        let process = Process::new(pid.try_into().ok()?).ok()?;
-        pages(&process.smaps().ok()?, self.file)
-    }
 }
 
-fn pages(maps: &MemoryMaps, file: Mapped) -> Option<Pages> {
-    let mut all: Option<Pages> = None;
-    for map in maps.iter().filter(|map| (map.dev, map.inode) == file) {
+/// What a process has mapped of each file.
+fn mappings(pid: u32) -> Option<Mappings> {
+    let process = Process::new(pid.try_into().ok()?).ok()?;
+    let mut all = Mappings::new();
+    for map in process.smaps().ok()? {
         let bytes = |field| map.extension.map.get(field).copied().unwrap_or(0);
         // Pages of hugetlbfs are in no other sum.
         let hugetlb = bytes("Shared_Hugetlb") + bytes("Private_Hugetlb");
-        let pages = all.get_or_insert_default();
+        let pages = all.entry((map.dev, map.inode)).or_default();
         pages.size = bytes("KernelPageSize");
         pages.mapped += bytes("Rss") + hugetlb;
         pages.huge += bytes("ShmemPmdMapped") + bytes("FilePmdMapped") + hugetlb;
     }
-    all
+    Some(all)
 }
 
 /// What is mounted where this file is. The path alone would not tell which of
 /// several mounts is on top.
 fn file_system(path: &Path) -> Option<String> {
-    let file = File::open(path).ok()?;
-    let about = fs::read_to_string(format!("/proc/self/fdinfo/{}", file.as_raw_fd())).ok()?;
-    let mut lines = about.lines();
-    let id = lines.find_map(|line| line.strip_prefix("mnt_id:"))?;
-    let id: i32 = id.trim().parse().ok()?;
+    let file = statx(CWD, path, AtFlags::empty(), StatxFlags::MNT_ID).ok()?;
     let mounts = Process::myself().ok()?.mountinfo().ok()?;
-    let mount = mounts.iter().find(|mount| mount.mnt_id == id)?;
-    Some(mount.fs_type.clone())
+    let mut mounts = mounts.into_iter();
+    let mount = mounts.find(|mount| u64::try_from(mount.mnt_id) == Ok(file.stx_mnt_id))?;
+    Some(mount.fs_type)
 }

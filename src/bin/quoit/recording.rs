@@ -20,6 +20,7 @@ use quoit::observer::{Message, ShapeKind};
 
 use crate::ends::Taker;
 use crate::ring::Kind;
+use crate::sight::shape;
 use crate::stop::{Code, Stop};
 
 /// Messages of a chunk.
@@ -50,20 +51,12 @@ impl Recorder {
             .library(concat!("quoit ", env!("CARGO_PKG_VERSION")))
             .chunk_size(None)
             .disable_seeking(true);
-        let begin = || {
-            let again = file.try_clone()?;
-            let writer = options.create(file).map_err(refused);
-            let writer = writer.inspect_err(|_| drop(again.set_len(0)));
-            Ok((writer?, again))
-        };
-        let (writer, file) = begin().map_err(Stop::io(doing.clone()))?;
+        let again = file.try_clone().map_err(Stop::io(doing.clone()))?;
+        let writer = options.create(file).map_err(refused);
+        let writer = writer.inspect_err(|_| drop(again.set_len(0)));
         let info = observer.info();
-        let (shape, unit) = match info.shape {
-            ShapeKind::Records => ("records", 1),
-            ShapeKind::Frames => ("frames", 8),
-        };
         let metadata = [
-            ("quoit.shape", shape.to_owned()),
+            ("quoit.shape", shape(&info).0.to_owned()),
             ("quoit.capacity", info.capacity.to_string()),
             ("quoit.slot_size", info.slot_size.to_string()),
             ("quoit.slot_align", info.slot_align.to_string()),
@@ -72,14 +65,17 @@ impl Recorder {
         ];
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let mut recorder = Self {
-            writer,
-            file,
+            writer: writer.map_err(Stop::io(doing.clone()))?,
+            file: again,
             doing,
             topic: observer.name().to_owned(),
             metadata: metadata.map(|(key, value)| (key.to_owned(), value)).into(),
             channels: BTreeMap::new(),
             began: (now.unwrap_or_default().as_nanos() as u64, Instant::now()),
-            unit,
+            unit: match info.shape {
+                ShapeKind::Records => 1,
+                ShapeKind::Frames => 8,
+            },
             whole: 0,
             is_sound: true,
         };
@@ -260,39 +256,36 @@ impl Reader {
 const IMPOSSIBLE: &str = "the recording is of a ring that cannot be";
 
 fn broken(count: u64, error: McapError) -> Stop {
-    match error {
-        McapError::Io(error) => Stop::io("read the recording")(error),
-        McapError::BadMagic if count == 0 => wrong("the file is no MCAP recording"),
-        McapError::UnsupportedCompression(name) => wrong(format!(
-            "the recording is compressed ({name}): mcap compress --compression none"
-        )),
-        error => wrong(format!(
-            "the recording is broken after {count} whole messages: {error}"
-        )),
-    }
+    wrong(match error {
+        McapError::Io(error) => return Stop::io("read the recording")(error),
+        McapError::BadMagic if count == 0 => "the file is no MCAP recording".to_owned(),
+        McapError::UnsupportedCompression(name) => {
+            format!("the recording is compressed ({name}): mcap compress --compression none")
+        }
+        error => format!("the recording is broken after {count} whole messages: {error}"),
+    })
 }
 
 /// The ring that was recorded; frames if another program wrote the file.
 fn kind(metadata: &BTreeMap<String, String>) -> Result<Kind, Stop> {
     let of = |key: &str| metadata.get(key).map(String::as_str);
     let number = |key| of(key).and_then(|text| text.parse::<u64>().ok());
-    let Some(shape) = of("quoit.shape") else {
-        return Ok(Kind::FRAMES);
+    let recorded = |shape| {
+        let slot = || {
+            let align = u32::try_from(number("quoit.slot_align")?).ok()?;
+            Some((number("quoit.slot_size")?, align))
+        };
+        Some(Kind {
+            slot: match shape {
+                "records" => Some(slot()?),
+                _ => (shape == "frames").then_some(None)?,
+            },
+            schema: Some(u64::from_str_radix(of("quoit.schema")?, 16).ok()?),
+            capacity: Some(number("quoit.capacity").filter(|size| size.is_power_of_two())?),
+        })
     };
-    let schema = of("quoit.schema").and_then(|text| u64::from_str_radix(text, 16).ok());
-    let capacity = number("quoit.capacity").filter(|capacity| capacity.is_power_of_two());
-    let slot = number("quoit.slot_size").zip(number("quoit.slot_align"));
-    let slot = slot.and_then(|(size, align)| Some((size, u32::try_from(align).ok()?)));
-    let slot = slot.filter(|_| shape == "records");
-    let is_known = shape == "frames" || slot.is_some();
-    match is_known && capacity.is_some() && schema.is_some() {
-        true => Ok(Kind {
-            slot,
-            schema,
-            capacity,
-        }),
-        false => Err(wrong(IMPOSSIBLE)),
-    }
+    let kind = of("quoit.shape").map_or(Some(Kind::FRAMES), recorded);
+    kind.ok_or_else(|| wrong(IMPOSSIBLE))
 }
 
 fn wrong(text: impl Into<String>) -> Stop {

@@ -5,23 +5,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use quoit::DoorbellKind;
 use serde::Serialize;
+use serde_json::json;
 
 use crate::entry::Entry;
-use crate::process::{Memory, Running};
-use crate::sight::{Look, Motion, Peer};
-use crate::wrong::wrong;
+use crate::process::{Memory, Pages, Running};
+use crate::sight::{Look, Motion, Peer, shape};
 
 /// Grows when a field changes its meaning or is removed, not when one is added.
 const VERSION: u32 = 1;
-
-#[derive(Serialize)]
-pub(crate) struct Report<'a> {
-    version: u32,
-    /// Seconds since 1970.
-    time: f64,
-    rings: Vec<Ring<'a>>,
-    events: Vec<&'a str>,
-}
 
 #[derive(Serialize)]
 pub(crate) struct Ring<'a> {
@@ -90,27 +81,18 @@ pub(crate) fn seconds(time: SystemTime) -> f64 {
     since.unwrap_or_default().as_secs_f64()
 }
 
-/// What is known of a ring.
-type Known<'a> = (&'a Entry, Option<&'a Motion>, Option<Memory>);
-
-impl<'a> Report<'a> {
-    /// In a line.
-    pub(crate) fn of(rings: impl Iterator<Item = Known<'a>>, events: Vec<&'a str>) -> String {
-        let rings = rings.map(|(entry, motion, memory)| Ring::of(entry, motion, memory.as_ref()));
-        let report = Self {
-            version: VERSION,
-            time: seconds(SystemTime::now()),
-            rings: rings.collect(),
-            events,
-        };
-        let text = serde_json::to_string(&report);
-        text.expect("it has text for keys") + "\n"
-    }
+/// In a line.
+pub(crate) fn report<'a>(rings: impl Iterator<Item = Ring<'a>>, events: &[&str]) -> String {
+    let rings: Vec<_> = rings.collect();
+    // In seconds since 1970.
+    let time = seconds(SystemTime::now());
+    let report = json!({"version": VERSION, "time": time, "rings": rings, "events": events});
+    format!("{report}\n")
 }
 
 impl<'a> Ring<'a> {
     /// Pages are examined for those that ask: it takes long.
-    pub(crate) fn of(entry: &Entry, motion: Option<&'a Motion>, memory: Option<&Memory>) -> Self {
+    pub(crate) fn of(entry: &Entry, motion: Option<&'a Motion>, memory: Option<Memory>) -> Self {
         let look = entry.ring.as_ref().ok();
         Self {
             name: entry.shown(),
@@ -119,8 +101,8 @@ impl<'a> Ring<'a> {
             owner: entry.file.uid(),
             mode: format!("{:04o}", entry.mode),
             inode: entry.file.ino(),
-            wrong: wrong(entry, motion),
-            inside: look.map(|look| Inside::of(look, motion, memory)),
+            wrong: entry.wrong(motion),
+            inside: look.map(|look| Inside::of(look, motion, memory.as_ref())),
             motion: motion.filter(|_| look.is_some()),
         }
     }
@@ -129,12 +111,12 @@ impl<'a> Ring<'a> {
 impl Inside {
     fn of(look: &Look, motion: Option<&Motion>, memory: Option<&Memory>) -> Self {
         let (info, positions) = (look.info, look.sample.positions);
-        let [producer, consumer] = look.peers();
-        let end = |peer: &Peer, at: usize| {
+        let end = |at: usize| {
             let idle = motion.map(|motion| motion.idle[at].as_secs_f64());
-            Endpoint::of(peer, idle, memory)
+            let pages = memory.and_then(|memory| memory.pages[at]);
+            Endpoint::of(&look.peers[at], idle, pages)
         };
-        let (shape, unit) = look.shape();
+        let (shape, unit) = shape(&info);
         Self {
             shape,
             unit,
@@ -147,15 +129,15 @@ impl Inside {
             incarnation: format!("{:016x}", info.incarnation),
             bytes: info.length,
             created: seconds(info.created),
-            file_system: memory.and_then(|memory| memory.file_system.clone()),
-            page_bytes: memory.map(|memory| memory.own.size),
+            file_system: memory.and_then(|memory| memory.device.file_system.clone()),
+            page_bytes: memory.map(|memory| memory.device.page_bytes),
             tail: positions.tail,
             head: positions.head,
             fill: positions.len(),
             superseded: look.is_superseded,
             half_removed: look.is_half_removed,
-            producer: end(&producer, 0),
-            consumer: end(&consumer, 1),
+            producer: end(0),
+            consumer: end(1),
         }
     }
 }
@@ -168,10 +150,8 @@ pub(crate) fn doorbell(doorbell: DoorbellKind) -> &'static str {
 }
 
 impl Endpoint {
-    fn of(peer: &Peer, idle_seconds: Option<f64>, memory: Option<&Memory>) -> Self {
+    fn of(peer: &Peer, idle_seconds: Option<f64>, pages: Option<Pages>) -> Self {
         let (state, is_alive) = (peer.state, peer.is_alive);
-        let pages = memory.zip(peer.pid());
-        let pages = pages.and_then(|(memory, pid)| memory.pages_of(pid));
         Self {
             alive: is_alive,
             closed: state.is_closed,

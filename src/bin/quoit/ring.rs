@@ -8,10 +8,8 @@ use quoit::observer::{RingInfo, ShapeKind};
 use quoit::raw::{self, RawRing};
 use quoit::{Corrupt, Error, Observer, RingOptions, Role};
 
-use crate::ends::{Sink, Source, Taker, Wait};
-use crate::interrupt::Interrupt;
+use crate::ends::{Progress, Sink, Source, Taker};
 use crate::output::{Output, plain};
-use crate::progress::Progress;
 use crate::sight::Look;
 use crate::stop::{Code, Stop};
 
@@ -79,26 +77,6 @@ impl Kind {
     }
 }
 
-/// Opens the ring of that name, or makes one: either endpoint may attach first. An existing
-/// one has whatever schema it has.
-fn open(options: RingOptions, kind: Kind, name: &Path, is_new: bool) -> Result<RawRing, Error> {
-    let options = match kind.schema {
-        Some(schema) => raw::with_schema(options, schema),
-        None => options,
-    };
-    let content = match kind.slot {
-        None => raw::frames(),
-        Some((size, align)) => raw::records(size, align).ok_or(Corrupt {
-            field: "slot align",
-            found: align.into(),
-        })?,
-    };
-    match is_new {
-        true => RawRing::open_or_create(&options, content, name),
-        false => RawRing::open(&options, content, name),
-    }
-}
-
 impl RingArguments {
     pub(crate) fn name(&self) -> &Path {
         &self.name
@@ -109,9 +87,8 @@ impl RingArguments {
     pub(crate) fn send(
         &self,
         new: Kind,
-        moving: (&Interrupt, Progress),
-        output: &Output,
-        send: impl FnOnce(&mut Sink, &mut Wait<'_>) -> Result<(), Stop>,
+        mut progress: Progress<'_>,
+        send: impl FnOnce(&mut Sink, &mut Progress<'_>) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
         let (ring, mut sink) = again(|| {
             let (ring, kind) = self.ring(new)?;
@@ -121,37 +98,34 @@ impl RingArguments {
             };
             Ok((ring, sink))
         })?;
-        let mut wait = Wait::new(Role::Consumer, sink.abandoned(), self.timeout, moving);
-        let sent = send(&mut sink, &mut wait);
+        (progress.abandoned, progress.timeout) = (sink.abandoned(), self.timeout);
+        let sent = send(&mut sink, &mut progress);
         drop(sink);
-        self.leave(&ring, sent, wait.progress, output)
+        self.leave(&ring, sent, progress)
     }
 
     /// Takes the consumer's role, hands over all messages, and says what was moved.
     pub(crate) fn receive<T: Taker>(
         &self,
         begin: impl FnOnce(&Source) -> Result<T, Stop>,
-        moving: (&Interrupt, Progress),
-        output: &Output,
+        mut progress: Progress<'_>,
     ) -> Result<(), Stop> {
         let (ring, mut source) = again(|| {
             let (ring, _) = self.ring(Kind::FRAMES)?;
             let (end, observer) = (ring.consumer()?, Observer::open(&self.name)?);
+            let name = observer.name().to_owned();
             match observer.info().incarnation == end.incarnation() {
                 true => Ok((ring, Source { end, observer })),
-                false => Err(Error::Superseded {
-                    name: observer.name().to_owned(),
-                }),
+                false => Err(Error::Superseded { name }),
             }
         })?;
         let mut taker = begin(&source)?;
-        self.tell_what_it_takes(&source, output);
-        let mut wait = Wait::new(Role::Producer, source.abandoned(), self.timeout, moving);
-        let drained = source.drain(&mut taker, &mut wait);
-        let drained = drained.and(taker.end());
-        let drained = drained.and_then(|()| was_closed(&source));
+        self.tell_what_it_takes(&source, progress.output);
+        (progress.abandoned, progress.timeout) = (source.abandoned(), self.timeout);
+        let drained = source.drain(&mut taker, &mut progress);
+        let drained = drained.and(taker.end()).and_then(|()| was_closed(&source));
         drop(source);
-        self.leave(&ring, drained, wait.progress, output)
+        self.leave(&ring, drained, progress)
     }
 
     /// The last endpoint removes what has been read, and not another ring that now has
@@ -160,33 +134,30 @@ impl RingArguments {
         &self,
         ring: &RawRing,
         ended: Result<(), Stop>,
-        progress: Progress,
-        output: &Output,
+        progress: Progress<'_>,
     ) -> Result<(), Stop> {
         let removed = match self.unlink {
             true => ring.ring().unlink_if_read().map(drop).map_err(Stop::from),
             false => Ok(()),
         };
-        progress.end(output, ended.and(removed))
+        progress.end(ended.and(removed))
     }
 
     /// Says on a terminal that the role is taken, and that there is nothing to receive yet.
     fn tell_what_it_takes(&self, source: &Source, output: &Output) {
         let (name, end) = (plain(&self.name.to_string_lossy()), &source.end);
-        output.note(&format!(
-            "{name}: takes the consumer's role and removes what it reads; to look, use quoit tail"
-        ));
+        let takes = "takes the consumer's role and removes what it reads; to look, use quoit tail";
+        output.note(&format!("{name}: {takes}"));
         let is_unused = end.peer_epoch() == 0;
         if end.is_empty() && (is_unused || end.is_abandoned()) {
-            let new = match is_unused && end.position() == 0 {
-                true => "a new ring, ",
-                false => "",
-            };
+            let new = (is_unused && end.position() == 0).then_some("a new ring, ");
+            let new = new.unwrap_or_default();
             output.note(&format!("{name}: {new}waiting for a producer"));
         }
     }
 
-    /// The ring of that name, or a new one: either endpoint may attach first.
+    /// The ring of that name, or a new one: either endpoint may attach first. An existing one
+    /// has whatever schema it has.
     fn ring(&self, new: Kind) -> Result<(RawRing, Kind), Error> {
         let (mut kind, is_new) = match Observer::open(&self.name) {
             Ok(observer) => (Kind::of(&observer.info()), false),
@@ -195,6 +166,9 @@ impl RingArguments {
         };
         let capacity = self.capacity.or(new.capacity).unwrap_or(CAPACITY);
         let mut options = RingOptions::new(capacity);
+        if let Some(mode) = self.mode {
+            options = options.mode(mode);
+        }
         if let Some(tag) = &self.schema_tag {
             options = options.schema_tag(tag);
             kind.schema = None;
@@ -202,12 +176,22 @@ impl RingArguments {
             // What was recorded is moved into a ring of the same records.
             (kind.slot, kind.schema) = (new.slot, new.schema);
         }
-        if let Some(mode) = self.mode {
-            options = options.mode(mode);
+        if let Some(schema) = kind.schema {
+            options = raw::with_schema(options, schema);
         }
+        let content = match kind.slot {
+            None => raw::frames(),
+            Some((size, align)) => raw::records(size, align).ok_or(Corrupt {
+                field: "slot align",
+                found: align.into(),
+            })?,
+        };
         // An existing one may have any capacity if none is given.
-        let makes = is_new || self.capacity.is_some();
-        match open(options, kind, &self.name, makes) {
+        let opened = match is_new || self.capacity.is_some() {
+            true => RawRing::open_or_create(&options, content, &self.name),
+            false => RawRing::open(&options, content, &self.name),
+        };
+        match opened {
             // It was removed, or made, just now.
             Err(Error::NotFound { name } | Error::CapacityMismatch { name, .. })
                 if self.capacity.is_none() =>
@@ -222,7 +206,7 @@ impl RingArguments {
 /// An error if the producer of this ring died.
 fn was_closed(source: &Source) -> Result<(), Stop> {
     let look = Look::at(&source.observer, None);
-    match look.map(|look| look.peer(Role::Producer)) {
+    match look.map(|look| *look.peer(Role::Producer)) {
         Ok(peer) if peer.has_died() => {
             let text = format!("the producer ({}) died", peer.named());
             Err(Stop::new(Code::Died, text))
@@ -251,16 +235,13 @@ fn with_unit(text: &str) -> (&str, &str) {
 /// `64K` and the like.
 fn capacity(text: &str) -> Result<u64, String> {
     let (number, unit) = with_unit(text);
-    let size = match unit {
-        "" => 1_u64,
-        "K" | "k" => 1 << 10,
-        "M" | "m" => 1 << 20,
-        "G" | "g" => 1 << 30,
-        _ => 0,
-    };
-    match number.parse::<u64>() {
-        Ok(number) if size > 0 => number.checked_mul(size).ok_or("too large".to_owned()),
-        _ => Err("a number of bytes, as in 65536, 64K, 1M or 1G".to_owned()),
+    let mut units = ["", "K", "M", "G"].into_iter();
+    let thousands = units.position(|known| known.eq_ignore_ascii_case(unit));
+    match number.parse::<u64>().ok().zip(thousands) {
+        Some((number, power)) => number
+            .checked_mul(1 << (10 * power))
+            .ok_or("too large".into()),
+        None => Err("a number of bytes, as in 65536, 64K, 1M or 1G".to_owned()),
     }
 }
 
@@ -274,14 +255,10 @@ fn mode(text: &str) -> Result<u32, String> {
 
 /// `500ms` and the like.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    const UNITS: [(&str, f64); 4] = [("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
     let (number, unit) = with_unit(text);
-    let seconds = match unit {
-        "ms" => 0.001,
-        "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3600.0,
-        _ => return Err("a number and its unit: 500ms, 2s, 5m, 1h".to_owned()),
-    };
+    let known = UNITS.iter().find(|(name, _)| *name == unit);
+    let (_, seconds) = known.ok_or("a number and its unit: 500ms, 2s, 5m, 1h")?;
     let number: f64 = number.parse().map_err(|error| format!("{error}"))?;
     Duration::try_from_secs_f64(number * seconds).map_err(|error| error.to_string())
 }

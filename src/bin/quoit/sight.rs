@@ -18,14 +18,14 @@ pub(crate) const ROLES: [Role; 2] = [Role::Producer, Role::Consumer];
 
 /// What was found at one moment.
 pub(crate) struct Look {
+    pub(crate) info: RingInfo,
     pub(crate) sample: Sample,
-    are_alive: [bool; 2],
-    holders: [Option<Holder>; 2],
+    /// In the order of the roles.
+    pub(crate) peers: [Peer; 2],
     pub(crate) is_superseded: bool,
     pub(crate) is_half_removed: bool,
     /// What is impossible in a sound ring, if there is such a thing.
     pub(crate) corrupt: Option<Corrupt>,
-    pub(crate) info: RingInfo,
 }
 
 /// One endpoint, as it was at the look.
@@ -70,7 +70,7 @@ impl Look {
 
     /// The processes that an earlier look has found are not searched for again.
     pub(crate) fn at(observer: &Observer, before: Option<&Self>) -> Result<Self, Error> {
-        let mut sample = observer.sample();
+        let (info, mut sample) = (observer.info(), observer.sample());
         let mut are_alive = [false; 2];
         for _ in 0..CHECKS {
             for (is_alive, role) in are_alive.iter_mut().zip(ROLES) {
@@ -78,81 +78,54 @@ impl Look {
             }
             let earlier = std::mem::replace(&mut sample, observer.sample());
             // A process between its lock and its state would seem to have died.
-            let ends = |sample: &Sample| {
-                [sample.producer, sample.consumer].map(|end| (end.epoch, end.is_closed))
-            };
+            let ends = |sample: &Sample| states(sample).map(|end| (end.epoch, end.is_closed));
             if ends(&earlier) == ends(&sample) {
                 break;
             }
         }
-        let mut look = Self {
+        let before = before.filter(|before| before.info.incarnation == info.incarnation);
+        let peer = |role: Role| -> Result<Peer, Error> {
+            let (state, is_alive) = (states(&sample)[role as usize], are_alive[role as usize]);
+            let known = before.map(|before| before.peers[role as usize]);
+            let known = known.filter(|known| known.state.epoch == state.epoch);
+            let holder = match known.and_then(|known| known.holder) {
+                None if is_alive => observer.holder(role)?,
+                known => known.filter(|_| is_alive),
+            };
+            Ok(Peer {
+                role,
+                state,
+                is_alive,
+                holder,
+            })
+        };
+        Ok(Self {
+            info,
             sample,
-            are_alive,
-            holders: [None; 2],
+            peers: [peer(Role::Producer)?, peer(Role::Consumer)?],
             is_superseded: observer.is_superseded()?,
             is_half_removed: observer.is_half_removed()?,
-            corrupt: None,
-            info: observer.info(),
-        };
-        let before = before.filter(|before| before.info.incarnation == look.info.incarnation);
-        for (at, role) in ROLES.into_iter().enumerate() {
-            let epoch = |look: &Self| look.peer(role).state.epoch;
-            let known = before.filter(|before| epoch(before) == epoch(&look));
-            look.holders[at] = match known.and_then(|known| known.holders[at]) {
-                None => observer.holder(role)?,
-                known => known,
-            };
-        }
-        look.corrupt = look.corruption(observer)?;
-        Ok(look)
+            corrupt: corruption(observer, &sample)?,
+        })
     }
 
-    /// What is wrong with positions that cannot be, if they stay so: the two were not read
-    /// at once. Sound ones cost the endpoints nothing more.
-    fn corruption(&self, observer: &Observer) -> Result<Option<Corrupt>, Error> {
-        let positions = self.sample.positions;
-        let unread = positions.tail.wrapping_sub(positions.head);
-        let is_odd = self.info.shape == ShapeKind::Frames && positions.head % 8 != 0;
-        if unread <= self.info.capacity && !is_odd {
-            return Ok(None);
-        }
-        match observer.unread(1, |_| ()) {
-            Err(Error::Corrupt(corrupt)) => Ok(Some(corrupt)),
-            other => other.map(|_| None),
-        }
-    }
-
-    pub(crate) fn peer(&self, role: Role) -> Peer {
-        let (state, index) = match role {
-            Role::Producer => (self.sample.producer, 0),
-            Role::Consumer => (self.sample.consumer, 1),
-        };
-        let is_alive = self.are_alive[index];
-        Peer {
-            role,
-            state,
-            is_alive,
-            holder: self.holders[index].filter(|_| is_alive),
-        }
-    }
-
-    pub(crate) fn peers(&self) -> [Peer; 2] {
-        ROLES.map(|role| self.peer(role))
+    pub(crate) fn peer(&self, role: Role) -> &Peer {
+        &self.peers[role as usize]
     }
 
     /// Whether a process has a role.
     pub(crate) fn is_held(&self) -> bool {
-        self.are_alive != [false, false]
+        self.peers.iter().any(|peer| peer.is_alive)
     }
 
     /// Whether no process has ever held a role.
     pub(crate) fn is_unused(&self) -> bool {
-        self.peers().iter().all(|peer| peer.state.epoch == 0)
+        self.peers.iter().all(|peer| peer.state.epoch == 0)
     }
 
     /// The processes that have a role, in words.
     pub(crate) fn holders(&self) -> String {
-        let holders = self.peers().into_iter().filter(|peer| peer.is_alive);
+        let holders = self.peers.iter().filter(|peer| peer.is_alive);
         let holders = holders.map(|peer| match peer.pid() {
             Some(pid) => format!("{} {pid}", peer.role),
             None => format!("{} ({})", peer.role, peer.named()),
@@ -160,30 +133,31 @@ impl Look {
         holders.collect::<Vec<_>>().join(", ")
     }
 
-    /// The shape, and what positions count.
-    pub(crate) fn shape(&self) -> (&'static str, &'static str) {
-        match self.info.shape {
-            ShapeKind::Records => ("records", "records"),
-            ShapeKind::Frames => ("frames", "bytes"),
-        }
+    /// What positions count.
+    pub(crate) fn unit(&self) -> &'static str {
+        shape(&self.info).1
+    }
+
+    /// How much is unread.
+    pub(crate) fn fill(&self) -> u64 {
+        self.sample.positions.len()
     }
 
     /// What is unread, as in "48 bytes unread"; nothing of a ring that is corrupt.
     pub(crate) fn unread(&self) -> Option<String> {
-        let fill = self.sample.positions.len();
+        let fill = self.fill();
         let has_some = fill > 0 && self.corrupt.is_none();
-        has_some.then(|| format!("{fill} {} unread", self.shape().1))
+        has_some.then(|| format!("{fill} {} unread", self.unit()))
     }
 
     /// How full the ring is, in percent.
     pub(crate) fn percent(&self) -> u64 {
-        let fill = self.sample.positions.len();
-        (u128::from(fill) * 100 / u128::from(self.info.capacity)) as u64
+        (u128::from(self.fill()) * 100 / u128::from(self.info.capacity)) as u64
     }
 
     /// The processes that attached and closed since an earlier look.
     pub(crate) fn events_since(&self, before: &Self) -> Vec<String> {
-        let pairs = before.peers().into_iter().zip(self.peers());
+        let pairs = before.peers.iter().zip(&self.peers);
         let changed = pairs.filter(|(before, now)| {
             (before.is_alive, before.state.epoch) != (now.is_alive, now.state.epoch)
         });
@@ -200,6 +174,34 @@ impl Look {
     }
 }
 
+/// The shape, and what positions count.
+pub(crate) fn shape(info: &RingInfo) -> (&'static str, &'static str) {
+    match info.shape {
+        ShapeKind::Records => ("records", "records"),
+        ShapeKind::Frames => ("frames", "bytes"),
+    }
+}
+
+/// Of producer and consumer.
+fn states(sample: &Sample) -> [EndpointState; 2] {
+    [sample.producer, sample.consumer]
+}
+
+/// What is wrong with positions that cannot be, if they stay so: the two were not read
+/// at once. Sound ones cost the endpoints nothing more.
+fn corruption(observer: &Observer, sample: &Sample) -> Result<Option<Corrupt>, Error> {
+    let (info, positions) = (observer.info(), sample.positions);
+    let unread = positions.tail.wrapping_sub(positions.head);
+    let is_odd = info.shape == ShapeKind::Frames && positions.head % 8 != 0;
+    if unread <= info.capacity && !is_odd {
+        return Ok(None);
+    }
+    match observer.unread(1, |_| ()) {
+        Err(Error::Corrupt(corrupt)) => Ok(Some(corrupt)),
+        other => other.map(|_| None),
+    }
+}
+
 impl Motion {
     /// Adds what happened between this look and the one before.
     pub(crate) fn add(&mut self, before: &Look, now: &Look) {
@@ -210,20 +212,16 @@ impl Motion {
         let (from, to) = (then.positions, sample.positions);
         let has_moved = [from.tail != to.tail, from.head != to.head];
         let time = sample.at - then.at;
-        for (at, peer) in now.peers().iter().enumerate() {
-            match !has_moved[at] && peer.is_alive {
-                true => self.idle[at] += time,
-                false => self.idle[at] = Duration::ZERO,
-            }
+        for (at, peer) in now.peers.iter().enumerate() {
+            let idle = (!has_moved[at] && peer.is_alive).then_some(self.idle[at] + time);
+            self.idle[at] = idle.unwrap_or_default();
             if has_moved[at] {
                 self.moved[at] = Some(SystemTime::now());
             }
         }
         let had_some = !from.is_empty() && now.peer(Role::Consumer).is_alive;
-        match !has_moved[1] && had_some {
-            true => self.stalled_seconds += time.as_secs_f64(),
-            false => self.stalled_seconds = 0.0,
-        }
+        let stalled = (!has_moved[1] && had_some).then_some(self.stalled_seconds);
+        self.stalled_seconds = stalled.map_or(0.0, |before| before + time.as_secs_f64());
     }
 }
 

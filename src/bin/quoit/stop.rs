@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-use quoit::{ClaimError, Error, PeerError, PopError};
+use quoit::{ClaimError, Corrupt, Error, PeerError, PopError};
 use serde::Serialize;
 
 /// Each but 0 of the exit codes; `docs::tool` says what they mean.
@@ -34,7 +34,7 @@ pub(crate) enum Stop {
 }
 
 /// What was moved into a ring, or out of it.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize)]
 pub(crate) struct Moved {
     #[serde(rename = "action")]
     pub(crate) verb: &'static str,
@@ -56,11 +56,6 @@ impl Stop {
                 format!("could not {}: {error}", doing.into()),
             ),
         }
-    }
-
-    /// What could not be done with an answer.
-    pub(crate) fn output() -> impl FnOnce(io::Error) -> Self {
-        Self::io("write to standard output")
     }
 
     pub(crate) fn code(&self) -> u8 {
@@ -110,10 +105,9 @@ impl From<Error> for Stop {
                 "the ring has the schema {found:016x}, and not {expected:016x} as the recording, \
                  or as --schema-tag makes it; leave that out, or use another ring"
             ),
-            Error::Corrupt(corrupt) => format!(
-                "the ring is corrupt: its {} cannot be {:#x}; stop its processes, and remove it \
-                 with quoit rm NAME",
-                corrupt.field, corrupt.found
+            Error::Corrupt(Corrupt { field, found }) => format!(
+                "the ring is corrupt: its {field} cannot be {found:#x}; stop its processes, and \
+                 remove it with quoit rm NAME"
             ),
             Error::NotARing { name, reason } => format!("{name:?} is not a quoit ring: {reason}"),
             Error::CapacityMismatch { found, .. } => {

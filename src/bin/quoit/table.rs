@@ -3,7 +3,7 @@
 use crate::output::{Colour, Output, cut, plain};
 
 /// A terminal with fewer columns is narrow.
-const NARROW: u16 = 80;
+pub(crate) const NARROW: u16 = 80;
 /// Columns of the shortest room for a name.
 const SHORTEST: usize = 8;
 
@@ -46,8 +46,9 @@ pub(crate) type Cell = (String, Option<Colour>);
 
 /// The widths of a table.
 pub(crate) struct Table {
-    columns: Vec<&'static Column>,
-    pub(crate) is_narrow: bool,
+    columns: &'static [Column],
+    /// Those that this terminal does not have.
+    other: On,
     /// Of the names.
     width: usize,
 }
@@ -64,14 +65,13 @@ impl Table {
         let is_narrow = terminal.is_some_and(|columns| columns < NARROW);
         let other = if is_narrow { On::Wide } else { On::Narrow };
         let shown = columns.iter().filter(|column| column.on != other);
-        let columns: Vec<_> = shown.collect();
-        let others: usize = columns.iter().map(|column| column.width + 1).sum();
+        let others: usize = shown.map(|column| column.width + 1).sum();
         let longest = names.map(|name| plain(&name).chars().count()).max();
         let longest = longest.unwrap_or(0).max(least);
         let room = terminal.map(|columns| usize::from(columns).saturating_sub(others + 1));
         Self {
             columns,
-            is_narrow,
+            other,
             width: longest.min(room.map_or(usize::MAX, |room| room.max(SHORTEST))),
         }
     }
@@ -82,16 +82,19 @@ impl Table {
         self.row(first, titles.collect(), output)
     }
 
-    /// A row, which may end early: its last word is whole.
+    /// A row with a word for each column, of which those are shown that the terminal has. It
+    /// may end early: its last word is whole.
     pub(crate) fn row(&self, name: &str, cells: Vec<Cell>, output: &Output) -> String {
         let width = self.width;
         let mut row = format!("{:width$}", cut(&plain(name), width));
-        let is_short = cells.len() < self.columns.len();
-        let last = cells.len() - 1;
-        for (at, ((word, colour), column)) in cells.into_iter().zip(&self.columns).enumerate() {
+        let early = (cells.len() < self.columns.len()).then_some(cells.len() - 1);
+        let cells = cells.into_iter().zip(self.columns).enumerate();
+        for (at, ((word, colour), column)) in
+            cells.filter(|(_, (_, column))| column.on != self.other)
+        {
             let width = column.width;
             let word = match column.is_left {
-                true if is_short && at == last => word,
+                true if early == Some(at) => word,
                 true => format!("{:width$}", cut(&word, width)),
                 false => format!("{word:>width$}"),
             };

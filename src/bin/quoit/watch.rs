@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::mem;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use quoit::Observer;
 
@@ -13,16 +14,19 @@ use crate::output::plain;
 use crate::sight::{Look, Motion};
 use crate::stop::Stop;
 
+/// Between two looks that tell what moves.
+const WHILE: Duration = Duration::from_millis(200);
 /// Events that are remembered.
 const REMEMBERED: usize = 100;
 
 /// All that is watched. No file is kept open: there may be more rings than this process may
 /// open files.
+#[derive(Default)]
 pub(crate) struct Watch {
     /// As they were given.
     names: Vec<PathBuf>,
     pub(crate) rings: Vec<Watched>,
-    /// The newest last.
+    /// The newest first.
     pub(crate) events: VecDeque<(Instant, String)>,
     /// How many of them the latest look has found.
     new: usize,
@@ -37,15 +41,25 @@ pub(crate) struct Watched {
 impl Watch {
     /// Looks once.
     pub(crate) fn new(names: &[PathBuf]) -> Result<Self, Stop> {
+        let names = names.to_owned();
         let mut watch = Self {
-            names: names.to_owned(),
-            rings: Vec::new(),
-            events: VecDeque::new(),
-            new: 0,
+            names,
+            ..Self::default()
         };
         watch.look()?;
         // All of them are new.
         watch.events.clear();
+        Ok(watch)
+    }
+
+    /// Looks twice, if there is a ring to look into: that tells rates, and an endpoint that
+    /// hangs.
+    pub(crate) fn twice(names: &[PathBuf]) -> Result<Self, Stop> {
+        let mut watch = Self::new(names)?;
+        if watch.rings.iter().any(|ring| ring.seen().is_some()) {
+            thread::sleep(WHILE);
+            watch.look()?;
+        }
         Ok(watch)
     }
 
@@ -98,17 +112,15 @@ impl Watch {
     }
 
     fn tell(&mut self, name: &Path, what: &str) {
-        if self.events.len() == REMEMBERED {
-            self.events.pop_front();
-        }
         let event = format!("{}: {what}", plain(&name.to_string_lossy()));
-        self.events.push_back((Instant::now(), event));
+        self.events.push_front((Instant::now(), event));
+        self.events.truncate(REMEMBERED);
         self.new = REMEMBERED.min(self.new + 1);
     }
 
     /// What the latest look has found.
     pub(crate) fn news(&self) -> Vec<&str> {
-        let news = self.events.iter().rev().take(self.new).rev();
+        let news = self.events.iter().take(self.new).rev();
         news.map(|(_, event)| &**event).collect()
     }
 }

@@ -17,7 +17,7 @@ use zerocopy::IntoBytes;
 
 use crate::interrupt::Interrupt;
 use crate::names::cores;
-use crate::output::Output;
+use crate::output::{Output, columns};
 use crate::standard::Standard;
 use crate::stop::Stop;
 use crate::table::{Column, On, Table};
@@ -40,15 +40,14 @@ pub(crate) struct Bench {
     #[arg(long, hide = true)]
     partner: Option<Way>,
 
-    /// The rings of the other process
-    #[arg(long, hide = true, default_value = "")]
-    rings: String,
+    /// The rings to and from the other process
+    #[arg(long, hide = true, num_args = 2)]
+    rings: Vec<String>,
 }
 
 /// A way between two processes.
 #[derive(Clone, Copy, ValueEnum)]
 enum Way {
-    #[value(name = "pipe")]
     Pipe,
     #[value(name = "Unix socket")]
     Unix,
@@ -100,12 +99,12 @@ impl Link {
         Ok(message)
     }
 
-    fn of_files(to: impl Into<OwnedFd>, from: impl Into<OwnedFd>) -> Self {
-        Self::Files(to.into().into(), from.into().into())
+    fn of_files(to: impl Into<OwnedFd>, from: impl Into<OwnedFd>) -> Option<Self> {
+        Some(Self::Files(to.into().into(), from.into().into()))
     }
 
     /// Through the rings with these names, which either process makes.
-    fn of_rings(way: Way, to: &str, from: &str) -> Result<Self, quoit::Error> {
+    fn of_rings(way: Way, [to, from]: [&str; 2]) -> Result<Self, quoit::Error> {
         let mut options = RingOptions::new(1024).prefault(true).unlink_on_drop(true);
         if let Way::Spin = way {
             options = options.wait_strategy(WaitStrategy::Spin);
@@ -131,43 +130,42 @@ impl Contestant {
     fn start(way: Way, core: Option<u32>) -> Result<Self, Stop> {
         let name = way.to_possible_value();
         let name = name.map_or(String::new(), |value| value.get_name().to_owned());
-        let rings = format!("quoit-bench-{}-{name}-", std::process::id()).replace(' ', "-");
-        let mut command = Command::new("/proc/self/exe");
-        command.args(["bench", "--partner", &name, "--rings", &rings]);
-        command.args(core.map(|core| format!("--cores={core},{}", core + 1)));
-        let names = ["a", "b"].map(|end| format!("{rings}{end}"));
+        let begin = format!("quoit-bench-{}-{name}-", std::process::id()).replace(' ', "-");
+        let rings = ["a", "b"].map(|end| format!("{begin}{end}"));
+        let [to, from] = rings.each_ref().map(String::as_str);
         let mut link = match way {
             Way::Pipe | Way::Unix => None,
-            Way::Park | Way::Spin => Some(Link::of_rings(way, &names[0], &names[1])?),
+            Way::Park | Way::Spin => Some(Link::of_rings(way, [to, from])?),
         };
+        let mut command = Command::new("/proc/self/exe");
+        command.args(["bench", "--partner", &name]);
+        command.args(link.iter().flat_map(|_| ["--rings", from, to]));
+        command.args(core.map(|core| format!("--cores={core},{}", core ^ 1)));
         let mut begin = || {
-            command.stdin(Stdio::null()).stdout(Stdio::null());
-            match way {
-                Way::Pipe => {
-                    command.stdin(Stdio::piped()).stdout(Stdio::piped());
-                }
+            let [input, output] = match way {
+                Way::Pipe => [Stdio::piped(), Stdio::piped()],
                 Way::Unix => {
                     let (ours, theirs) = UnixStream::pair()?;
-                    link = Some(Link::of_files(ours.try_clone()?, ours));
-                    command.stdin(OwnedFd::from(theirs.try_clone()?));
-                    command.stdout(OwnedFd::from(theirs));
+                    link = Link::of_files(ours.try_clone()?, ours);
+                    [theirs.try_clone()?, theirs].map(|end| OwnedFd::from(end).into())
                 }
-                Way::Park | Way::Spin => {}
-            }
-            command.spawn()
+                Way::Park | Way::Spin => [Stdio::null(), Stdio::null()],
+            };
+            command.stdin(input).stdout(output).spawn()
         };
         let mut child = begin().map_err(Stop::io("start a process"))?;
         if let Some((to, from)) = child.stdin.take().zip(child.stdout.take()) {
-            link = Some(Link::of_files(to, from));
+            link = Link::of_files(to, from);
         }
         let histogram = || Histogram::new(3).expect("three digits are allowed");
+        let (trips, streams) = (histogram(), histogram());
         Ok(Self {
             name,
             link,
             child,
-            rings: names,
-            trips: histogram(),
-            streams: histogram(),
+            rings,
+            trips,
+            streams,
         })
     }
 
@@ -239,23 +237,16 @@ impl Bench {
             });
             return output.answer(format!("{answer}\n"));
         }
-        let tables = [
-            ("round trip, 64 bytes", trips),
-            ("stream, a message", streams),
-        ];
-        let lines = tables
-            .iter()
-            .flat_map(|(title, ways)| table(title, ways, output));
-        output.answer(lines.map(|line| line + "\n").collect::<String>())
+        let trips = table("round trip, 64 bytes", &trips, output);
+        output.answer(trips + &table("stream, a message", &streams, output))
     }
 }
 
 /// Sends back what is to be sent back, until the link ends.
-fn partner(way: Way, rings: &str) -> Result<(), Stop> {
-    let file = |standard: Standard| standard.file().map_err(Stop::io("measure"));
-    let mut link = match way {
-        Way::Pipe | Way::Unix => Link::Files(file(Standard::Output)?, file(Standard::Input)?),
-        _ => Link::of_rings(way, &format!("{rings}b"), &format!("{rings}a"))?,
+fn partner(way: Way, rings: &[String]) -> Result<(), Stop> {
+    let mut link = match rings {
+        [to, from] => Link::of_rings(way, [to, from])?,
+        _ => Link::Files(Standard::Output.file()?, Standard::Input.file()?),
     };
     while let Ok(message) = link.receive() {
         if message == ECHO && link.send(&ECHO).is_err() {
@@ -270,8 +261,8 @@ const PERCENTILES: [(&str, f64); 4] =
 const COLUMNS: [Column; 4] = [
     Column::new("p50", 10, On::All),
     Column::new("p99", 10, On::All),
-    Column::new("p99.9", 10, On::All),
-    Column::new("max", 10, On::All),
+    Column::new("p99.9", 10, On::Wide),
+    Column::new("max", 10, On::Wide),
 ];
 
 /// Each way by its name, with its percentiles.
@@ -286,17 +277,15 @@ fn figures(all: &[Contestant], measured: fn(&Contestant) -> &Histogram<u64>) -> 
     figures.collect()
 }
 
-fn table(title: &str, ways: &Ways<'_>, output: &Output) -> Vec<String> {
+fn table(title: &str, ways: &Ways<'_>, output: &Output) -> String {
     let names = ways.keys().map(ToString::to_string);
-    let table = Table::new(&COLUMNS, names, 22, None);
-    let rows = ways.iter().map(|(name, figures)| {
+    let table = Table::new(&COLUMNS, names, 22, columns());
+    let mut text = table.titles(title, output) + "\n";
+    for (name, figures) in ways {
         let cells = PERCENTILES.map(|(at, _)| (time(figures[at]), None));
-        table.row(name, cells.into(), output)
-    });
-    [table.titles(title, output)]
-        .into_iter()
-        .chain(rows)
-        .collect()
+        text += &(table.row(name, cells.into(), output) + "\n");
+    }
+    text
 }
 
 fn time(nanos: u64) -> String {

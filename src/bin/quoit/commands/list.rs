@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::entry::{Entry, owner};
-use crate::names::{SHARED_MEMORY, expanded, files};
+use crate::names::{SHARED_MEMORY, files};
 use crate::output::{Colour, Output, columns, plain};
-use crate::report::Report;
-use crate::sight::age;
+use crate::report::{Ring, report};
+use crate::sight::{Peer, age, shape};
 use crate::stop::Stop;
 use crate::table::{Cell, Column, On, Table};
 
@@ -19,7 +19,8 @@ use crate::table::{Cell, Column, On, Table};
 /// died while they made a ring.
 #[derive(Args)]
 pub(crate) struct List {
-    /// Where to search in place of /dev/shm
+    /// Where to search
+    #[arg(default_value = SHARED_MEMORY)]
     directories: Vec<PathBuf>,
 }
 
@@ -39,34 +40,25 @@ const NAME: usize = 20;
 
 impl List {
     pub(crate) fn run(&self, output: &Output) -> Result<(), Stop> {
-        let mut names = Vec::new();
-        for directory in &self.directories {
-            names.extend(files(directory)?);
-        }
-        if self.directories.is_empty() {
-            names = expanded(&[])?;
-        }
         let mut entries = Vec::new();
-        for name in names {
-            entries.extend(Entry::of(&name, None)?);
+        for directory in &self.directories {
+            for name in files(directory)? {
+                entries.extend(Entry::of(&name, None)?);
+            }
         }
         let text = if output.json {
-            Report::of(entries.iter().map(|entry| (entry, None, None)), Vec::new())
+            let rings = entries.iter().map(|entry| Ring::of(entry, None, None));
+            report(rings, &[])
         } else if entries.is_empty() {
-            format!("no rings in {}\n", self.places())
+            let places = self.directories.iter();
+            let places: Vec<_> = places
+                .map(|place| plain(&place.to_string_lossy()))
+                .collect();
+            format!("no rings in {}\n", places.join(", "))
         } else {
             table(&entries, output)
         };
         output.answer(text)
-    }
-
-    fn places(&self) -> String {
-        let places = self.directories.iter();
-        let places: Vec<_> = places.map(|place| place.display().to_string()).collect();
-        match &*places {
-            [] => SHARED_MEMORY.to_owned(),
-            given => plain(&given.join(", ")),
-        }
     }
 }
 
@@ -75,37 +67,20 @@ fn table(entries: &[Entry], output: &Output) -> String {
     let table = Table::new(&COLUMNS, names, NAME, columns());
     let mut text = table.titles("name", output) + "\n";
     for entry in entries {
-        let mut cells = vec![
-            (owner(entry.file.uid()), None),
-            (format!("{:o}", entry.mode), None),
-        ];
-        if table.is_narrow {
-            cells.clear();
-        }
+        let mut words = vec![owner(entry.file.uid()), format!("{:o}", entry.mode)];
         match &entry.ring {
             Ok(look) => {
-                let positions = look.sample.positions;
                 let [unread, fill] = match look.corrupt {
                     Some(_) => ["?".to_owned(), "corr.".to_owned()],
-                    None => [positions.len().to_string(), format!("{}%", look.percent())],
+                    None => [look.fill().to_string(), format!("{}%", look.percent())],
                 };
-                let [producer, consumer] = look.peers().map(|peer| peer.life());
-                let age = age(look.info.created);
-                let words = [
-                    look.shape().0.to_owned(),
-                    unread,
-                    fill,
-                    producer,
-                    consumer,
-                    age,
-                ];
-                cells.extend(words.map(coloured));
+                words.extend([shape(&look.info).0.to_owned(), unread, fill]);
+                words.extend(look.peers.each_ref().map(Peer::life));
+                words.push(age(look.info.created));
             }
-            Err(_) => {
-                let state = entry.state().replace('_', " ");
-                cells.push((format!("({state})"), Some(Colour::Red)));
-            }
+            Err(_) => words.push(format!("({})", entry.state().replace('_', " "))),
         }
+        let cells = words.into_iter().map(coloured).collect();
         text += &(table.row(&entry.shown(), cells, output) + "\n");
     }
     text
@@ -113,6 +88,6 @@ fn table(entries: &[Entry], output: &Output) -> String {
 
 /// What is wrong is red.
 fn coloured(word: String) -> Cell {
-    let is_wrong = matches!(&*word, "died" | "corr." | "100%");
+    let is_wrong = matches!(&*word, "died" | "corr." | "100%") || word.starts_with('(');
     (word, is_wrong.then_some(Colour::Red))
 }

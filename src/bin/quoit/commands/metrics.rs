@@ -4,11 +4,10 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
-use std::thread;
 use std::time::Duration;
 
 use clap::Args;
-use quoit::Role;
+use rustix::event::PollFlags;
 use serde_json::{Value, json};
 
 use crate::interrupt::{Interrupt, MOMENT};
@@ -37,8 +36,6 @@ pub(crate) struct Metrics {
     listen: Option<SocketAddr>,
 }
 
-/// Between the two looks of one answer, which tell what moves.
-const WHILE: Duration = Duration::from_millis(200);
 /// How long a client may take.
 const SLOWEST: Duration = Duration::from_secs(2);
 /// A request has at most this many pieces.
@@ -48,12 +45,11 @@ const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=
 
 impl Metrics {
     pub(crate) fn run(&self, output: &Output) -> Result<(), Stop> {
-        let mut watch = Watch::new(&self.names)?;
         let Some(address) = self.listen else {
-            thread::sleep(WHILE);
-            watch.look()?;
+            let watch = Watch::twice(&self.names)?;
             return output.answer(text(&watch, self.openmetrics));
         };
+        let mut watch = Watch::new(&self.names)?;
         let interrupt = Interrupt::listen()?;
         let bind = || {
             let listener = TcpListener::bind(address)?;
@@ -64,7 +60,8 @@ impl Metrics {
         let (listener, bound) = bind().map_err(Stop::io(format!("listen at {address}")))?;
         output.answer(format!("listening at http://{bound}/metrics\n"))?;
         loop {
-            if interrupt.input(listener.as_fd(), 10 * MOMENT)?.is_empty() {
+            let request = Some((listener.as_fd(), PollFlags::IN));
+            if interrupt.poll(request, Some(10 * MOMENT))?.is_empty() {
                 // What moves between two requests was seen.
                 watch.look()?;
                 continue;
@@ -112,82 +109,49 @@ fn answer(request: &[u8], watch: &mut Watch) -> Option<(&'static str, &'static s
         Ok(_) => {}
         Err(_) => return Some(("400 Bad Request", PROMETHEUS, "no request\n".to_owned())),
     }
-    let path = parsed.path.and_then(|path| path.split('?').next());
-    let refusal = match (parsed.method, path) {
-        (Some("GET" | "HEAD"), Some("/metrics" | "/")) => None,
-        (Some("GET" | "HEAD"), _) => Some("404 Not Found"),
-        _ => Some("405 Method Not Allowed"),
-    };
-    if let Some(refusal) = refusal {
-        return Some((refusal, PROMETHEUS, "try GET /metrics\n".to_owned()));
-    }
-    let accepts = parsed.headers.iter().any(|header| {
+    let is_openmetrics = parsed.headers.iter().any(|header| {
         let value = String::from_utf8_lossy(header.value);
         header.name.eq_ignore_ascii_case("accept") && value.contains("application/openmetrics-text")
     });
-    let kind = if accepts { OPENMETRICS } else { PROMETHEUS };
-    Some(match watch.look() {
-        Ok(()) => ("200 OK", kind, text(watch, accepts)),
-        Err(stop) => ("500 Internal Server Error", PROMETHEUS, format!("{stop}\n")),
-    })
+    let path = parsed.path.and_then(|path| path.split('?').next());
+    let refused = match (parsed.method, path) {
+        (Some("GET" | "HEAD"), Some("/metrics" | "/")) => match watch.look() {
+            Ok(()) if is_openmetrics => return Some(("200 OK", OPENMETRICS, text(watch, true))),
+            Ok(()) => return Some(("200 OK", PROMETHEUS, text(watch, false))),
+            Err(stop) => ("500 Internal Server Error", format!("{stop}\n")),
+        },
+        (Some("GET" | "HEAD"), _) => ("404 Not Found", "try GET /metrics\n".to_owned()),
+        _ => ("405 Method Not Allowed", "try GET /metrics\n".to_owned()),
+    };
+    Some((refused.0, PROMETHEUS, refused.1))
 }
 
-/// Labels, and the value.
-type Row = (String, Value);
-
-/// The text of a family, with its rows.
-fn family(
-    (name, kind, help): Family,
-    is_openmetrics: bool,
-    rows: impl Iterator<Item = Row>,
-) -> String {
-    let suffix = if kind == "counter" { "_total" } else { "" };
-    // In OpenMetrics a family has none.
-    let family = if is_openmetrics { "" } else { suffix };
-    let mut text = format!("# HELP quoit_{name}{family} {help}\n");
-    text += &format!("# TYPE quoit_{name}{family} {kind}\n");
-    for (labels, value) in rows {
-        let value = value
-            .as_bool()
-            .map_or(value.clone(), |is| u8::from(is).into());
-        text += &format!("quoit_{name}{suffix}{{{labels}}} {value}\n");
-    }
-    text
+/// What a family has rows of.
+#[derive(Clone, Copy)]
+enum Of {
+    /// Each ring, and whether it can be read.
+    All,
+    /// Sound rings: a corrupt one has no numbers that mean anything.
+    Ring,
+    Role,
 }
 
-/// Name, kind and help.
-type Family = (&'static str, &'static str, &'static str);
-
-const STATE: Family = (
-    "state",
-    "gauge",
-    "Each ring, and whether it can be read: 1 with its state.",
-);
-const WRONG: Family = ("wrong", "gauge", "What quoit stat calls wrong.");
-const MOVED: Family = (
-    "last_move_timestamp_seconds",
-    "gauge",
-    "When an endpoint was seen to move last; missing until it is.",
-);
-
-/// Each with its key in the JSON of a ring.
+/// Each with its key in the JSON of a ring, or of an endpoint.
 #[rustfmt::skip]
-const OF_RING: [(&str, Family); 4] = [
-    ("capacity", ("capacity", "gauge", "What the ring holds, in its unit.")),
-    ("fill", ("unread", "gauge", "Published and not released, in its unit.")),
-    ("tail", ("pushed", "counter", "The tail: published since the ring was made.")),
-    ("head", ("popped", "counter", "The head: released since the ring was made.")),
-];
-
-/// Each with its key in the JSON of an endpoint.
-#[rustfmt::skip]
-const OF_ENDPOINT: [(&str, Family); 6] = [
-    ("alive", ("attached", "gauge", "Whether a process holds the role.")),
-    ("epoch", ("attaches", "counter", "How often the role was taken.")),
-    ("parks", ("parks", "counter", "Sleeps.")),
-    ("wakes", ("wakes", "counter", "Wake-ups sent to the peer.")),
-    ("rescues", ("rescues", "counter", "Sleeps that only a timeout ended.")),
-    ("dropped", ("dropped", "counter", "Messages that the process says it dropped.")),
+const FAMILIES: [(Of, &str, &str, &str, &str); 13] = [
+    (Of::All, "state", "state", "gauge", "Each ring, and whether it can be read: 1 with its state."),
+    (Of::Ring, "wrong", "wrong", "gauge", "What quoit stat calls wrong."),
+    (Of::Ring, "capacity", "capacity", "gauge", "What the ring holds, in its unit."),
+    (Of::Ring, "fill", "unread", "gauge", "Published and not released, in its unit."),
+    (Of::Ring, "tail", "pushed", "counter", "The tail: published since the ring was made."),
+    (Of::Ring, "head", "popped", "counter", "The head: released since the ring was made."),
+    (Of::Role, "alive", "attached", "gauge", "Whether a process holds the role."),
+    (Of::Role, "epoch", "attaches", "counter", "How often the role was taken."),
+    (Of::Role, "parks", "parks", "counter", "Sleeps."),
+    (Of::Role, "wakes", "wakes", "counter", "Wake-ups sent to the peer."),
+    (Of::Role, "rescues", "rescues", "counter", "Sleeps that only a timeout ended."),
+    (Of::Role, "dropped", "dropped", "counter", "Messages that the process says it dropped."),
+    (Of::Role, "moved", "last_move_timestamp_seconds", "gauge", "When an endpoint was seen to move last; missing until it is."),
 ];
 
 /// A label's value, as both formats have it.
@@ -198,42 +162,52 @@ fn escaped(text: &str) -> String {
 
 fn text(watch: &Watch, is_openmetrics: bool) -> String {
     let rings = watch.rings.iter().map(|ring| {
-        let name = format!("ring=\"{}\"", escaped(&ring.entry.shown()));
-        let facts = json!(Ring::of(&ring.entry, Some(&ring.motion), None));
-        (name, facts, ring.motion.moved)
+        let mut facts = json!(Ring::of(&ring.entry, Some(&ring.motion), None));
+        for (role, time) in ROLES.into_iter().zip(ring.motion.moved) {
+            // It is null of a ring that cannot be read.
+            if let Some(end) = facts.get_mut(role.to_string()) {
+                end["moved"] = json!(time.map(seconds));
+            }
+        }
+        (format!("ring=\"{}\"", escaped(&ring.entry.shown())), facts)
     });
     let rings: Vec<_> = rings.collect();
-    let states = rings.iter().map(|(name, ring, _)| {
-        let labels = format!("{name},state={}", ring["state"]);
-        (labels, true.into())
-    });
-    let mut text = family(STATE, is_openmetrics, states);
-    // A corrupt ring has no numbers that mean anything.
-    let sound = rings.iter().filter(|(_, ring, _)| ring["state"] == "ok");
-    let wrong = sound.clone().map(|(name, ring, _)| {
-        let count = ring["wrong"].as_array().map_or(0, Vec::len);
-        (name.clone(), count.into())
-    });
-    text += &family(WRONG, is_openmetrics, wrong);
-    for (key, about) in OF_RING {
-        let rows = sound.clone().map(|(name, ring, _)| {
-            let labels = format!("{name},unit={}", ring["unit"]);
-            (labels, ring[key].clone())
-        });
-        text += &family(about, is_openmetrics, rows);
+    let mut text = String::new();
+    for (of, key, name, kind, help) in FAMILIES {
+        let suffix = if kind == "counter" { "_total" } else { "" };
+        // In OpenMetrics a family has none.
+        let family = if is_openmetrics { "" } else { suffix };
+        text += &format!("# HELP quoit_{name}{family} {help}\n");
+        text += &format!("# TYPE quoit_{name}{family} {kind}\n");
+        for (labels, value) in rings
+            .iter()
+            .flat_map(|(ring, facts)| rows(of, key, ring, facts))
+        {
+            text += &format!("quoit_{name}{suffix}{{{labels}}} {value}\n");
+        }
     }
-    let labels = |name: &str, role: Role| format!("{name},role=\"{role}\"");
-    for (key, about) in OF_ENDPOINT {
-        let rows = sound.clone().flat_map(|(name, ring, _)| {
-            let value = |role: Role| ring[role.to_string()][key].clone();
-            ROLES.map(|role| (labels(name, role), value(role)))
-        });
-        text += &family(about, is_openmetrics, rows);
-    }
-    let rows = sound.flat_map(|(name, _, moved)| {
-        let ends = ROLES.into_iter().zip(*moved);
-        ends.filter_map(move |(role, time)| Some((labels(name, role), seconds(time?).into())))
-    });
-    text += &family(MOVED, is_openmetrics, rows);
     text + if is_openmetrics { "# EOF\n" } else { "" }
+}
+
+/// Labels and values.
+fn rows(of: Of, key: &str, ring: &str, facts: &Value) -> Vec<(String, Value)> {
+    let (value, is_sound) = (&facts[key], facts["state"] == "ok");
+    match of {
+        Of::All => vec![(format!("{ring},state={value}"), 1.into())],
+        Of::Ring if is_sound => match value {
+            Value::Array(all) => vec![(ring.to_owned(), all.len().into())],
+            number => vec![(format!("{ring},unit={}", facts["unit"]), number.clone())],
+        },
+        Of::Role if is_sound => {
+            let rows = ROLES.into_iter().map(|role| {
+                let value = match &facts[role.to_string()][key] {
+                    Value::Bool(is) => u8::from(*is).into(),
+                    value => value.clone(),
+                };
+                (format!("{ring},role=\"{role}\""), value)
+            });
+            rows.filter(|(_, value)| !value.is_null()).collect()
+        }
+        _ => Vec::new(),
+    }
 }

@@ -35,13 +35,8 @@ pub(crate) struct Rm {
     dry_run: bool,
 }
 
-/// What became of a name.
-enum Fate {
-    /// With this much unread in it.
-    Removed(Option<String>),
-    /// And why.
-    Kept(String),
-}
+/// What became of a name: it was removed, with this much unread in it, or kept, and why.
+type Fate = Result<Option<String>, String>;
 
 impl Rm {
     pub(crate) fn run(&self, output: &Output) -> Result<(), Stop> {
@@ -60,13 +55,13 @@ impl Rm {
         for name in &names {
             let shown = name.display().to_string();
             let line = match self.remove(name) {
-                Ok(Fate::Removed(unread)) => {
+                Ok(Ok(unread)) => {
                     removed.push(shown.clone());
                     let unread = unread.map(|unread| format!(", with {unread}"));
                     let unread = unread.unwrap_or_default();
                     format!("{removal} {}{unread}\n", plain(&shown))
                 }
-                Ok(Fate::Kept(why)) => {
+                Ok(Err(why)) => {
                     kept.push(json!({"name": shown, "why": why}));
                     format!("kept {}: {why}\n", plain(&shown))
                 }
@@ -89,53 +84,47 @@ impl Rm {
     }
 
     fn remove(&self, name: &Path) -> Result<Fate, Stop> {
+        let (is_draft, path, shown) = (is_draft(name), path_of(name), name.to_string_lossy());
         let look = match Look::of(name) {
-            Err(error) if self.dry_run && !is_draft(name) => return Err(error.into()),
+            Err(error) if self.dry_run && !is_draft => return Err(error.into()),
             // Removing it looks again, and says what is wrong.
             look => look.ok(),
         };
-        let is_held = look.as_ref().is_some_and(Look::is_held);
-        let held = || {
-            let holders = look.as_ref().map_or(String::new(), Look::holders);
-            let text = format!(
-                "{:?} is in use: {holders}; stop it first",
-                name.display().to_string()
-            );
-            Stop::new(Code::InUse, text)
-        };
         if let Some(why) = look.as_ref().and_then(|look| self.stays(look)) {
-            return Ok(Fate::Kept(why));
+            return Ok(Err(why));
         }
-        if is_held && (self.dry_run || is_draft(name)) {
-            return Err(held());
+        let holders = look.as_ref().map(Look::holders).unwrap_or_default();
+        let in_use = || {
+            let text = format!("{shown:?} is in use: {holders}; stop it first");
+            Err(Stop::new(Code::InUse, text))
+        };
+        if !holders.is_empty() && (self.dry_run || is_draft) {
+            return in_use();
         }
         let unread = look.as_ref().and_then(Look::unread);
-        if self.dry_run {
-            return Ok(Fate::Removed(unread));
-        }
-        if is_draft(name) {
-            // A ring without its name, which a process makes or has left behind.
-            let path = path_of(name);
-            let doing = format!("remove {}", path.display());
-            fs::remove_file(path).map_err(Stop::io(doing))?;
-            return Ok(Fate::Removed(unread));
-        }
         let removed = match (self.stale, self.force) {
+            _ if self.dry_run => Ok(true),
+            // A ring without its name, which a process makes or has left behind.
+            _ if is_draft => {
+                let doing = format!("remove {}", path.display());
+                fs::remove_file(path).map_err(Stop::io(doing))?;
+                Ok(true)
+            }
             (false, _) => quoit::unlink(name).map(|()| true),
             (true, true) => quoit::unlink_if_stale(name),
             // Looks again, with the locks of the ring.
             (true, false) => quoit::unlink_if_read(name),
         };
         match removed {
-            Ok(true) => Ok(Fate::Removed(unread)),
-            Ok(false) => Ok(Fate::Kept("it was used just now".to_owned())),
+            Ok(true) => Ok(Ok(unread)),
+            Ok(false) => Ok(Err("it was used just now".to_owned())),
             // Of many, some may be removed in between, or be another user's.
             Err(error @ (Error::NotFound { .. } | Error::Superseded { .. } | Error::Io { .. }))
                 if self.names.is_empty() =>
             {
-                Ok(Fate::Kept(error.to_string()))
+                Ok(Err(error.to_string()))
             }
-            Err(Error::InUse { .. }) if is_held => Err(held()),
+            Err(Error::InUse { .. }) if !holders.is_empty() => in_use(),
             Err(error) => Err(error.into()),
         }
     }

@@ -2,25 +2,22 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
-use std::thread;
 use std::time::Duration;
 
 use clap::Args;
 use indicatif::HumanBytes;
+use quoit::Role;
 use quoit::observer::ShapeKind;
 
-use crate::entry::{Entry, owner};
+use crate::entry::owner;
 use crate::names::SHARED_MEMORY;
 use crate::output::{Colour, Output, columns, plain, wrapped};
-use crate::process::Memory;
-use crate::report::{Report, doorbell};
+use crate::process::{Memories, Memory, Pages};
+use crate::report::{Ring, doorbell, report};
 use crate::sight::{Look, Motion, Peer, age};
 use crate::stop::Stop;
 use crate::watch::{Watch, Watched};
-use crate::wrong::wrong;
 
-/// Between the two looks that tell rates.
-const WHILE: Duration = Duration::from_millis(200);
 /// Of the titles.
 const INDENT: usize = 10;
 
@@ -36,21 +33,22 @@ pub(crate) struct Stat {
 
 impl Stat {
     pub(crate) fn run(&self, output: &Output) -> Result<(), Stop> {
-        let mut watch = Watch::new(&self.names)?;
-        if watch.rings.iter().any(|ring| ring.entry.ring.is_ok()) {
-            thread::sleep(WHILE);
-            watch.look()?;
-        }
+        let watch = Watch::twice(&self.names)?;
         watch.must_find_all()?;
-        let memory = |entry: &Entry| Memory::of(&entry.path);
+        let mut memories = Memories::default();
+        let mut memory = |Watched { entry, .. }: &Watched| {
+            let peers = &entry.ring.as_ref().ok()?.peers;
+            let pids = peers.each_ref().map(Peer::pid);
+            memories.of(&entry.path, &entry.file, pids)
+        };
         let rings = watch.rings.iter();
         let text = if output.json {
-            let all = rings.map(|ring| (&ring.entry, Some(&ring.motion), memory(&ring.entry)));
-            Report::of(all, Vec::new())
+            let each = rings.map(|ring| Ring::of(&ring.entry, Some(&ring.motion), memory(ring)));
+            report(each, &[])
         } else if watch.rings.is_empty() {
             format!("no rings in {SHARED_MEMORY}\n")
         } else {
-            let each = rings.map(|ring| words(ring, memory(&ring.entry).as_ref(), output));
+            let each = rings.map(|ring| words(ring, memory(ring).as_ref(), output));
             each.collect::<Vec<_>>().join("\n")
         };
         output.answer(text)
@@ -68,21 +66,20 @@ fn words(ring: &Watched, memory: Option<&Memory>, output: &Output) -> String {
     let mut lines = vec![("ring", plain(&entry.shown())), ("file", file)];
     if let Ok(look) = &entry.ring {
         lines.extend(inside(look, motion, memory));
-        for (peer, idle) in look.peers().iter().zip(motion.idle) {
-            lines.extend(endpoint(peer, idle, memory));
+        for (at, peer) in look.peers.iter().enumerate() {
+            let pages = memory.and_then(|memory| memory.pages[at]);
+            lines.extend(endpoint(peer, motion.idle[at], pages));
         }
     }
-    let troubles = wrong(entry, Some(motion));
+    let troubles = entry.wrong(Some(motion));
     let columns = columns().map_or(usize::MAX, usize::from);
     let troubles = troubles.iter().map(|trouble| ("wrong", plain(trouble)));
     let mut text = String::new();
-    for (title, line) in lines.into_iter().chain(troubles) {
-        let mut title = title;
+    for (mut title, line) in lines.into_iter().chain(troubles) {
+        let is_wrong = title == "wrong";
         for line in wrapped(&line, columns, INDENT) {
-            let line = match title {
-                "wrong" => output.paint(Colour::Red, &line),
-                _ => line,
-            };
+            let red = || output.paint(Colour::Red, &line);
+            let line = if is_wrong { red() } else { line.clone() };
             text += &format!("{title:9} {line}\n");
             title = "";
         }
@@ -92,23 +89,18 @@ fn words(ring: &Watched, memory: Option<&Memory>, output: &Output) -> String {
 
 /// How much memory it is, and where.
 fn place(length: u64, memory: Option<&Memory>) -> String {
-    let Some(Memory {
-        file_system, own, ..
-    }) = memory
-    else {
-        return format!("{length} bytes");
-    };
-    let file_system = file_system.iter().map(|name| format!(" on {name}"));
-    let file_system: String = file_system.collect();
-    format!(
-        "{length} bytes{file_system}, pages of {} KiB",
-        own.size / 1024
-    )
+    let mut place = format!("{length} bytes");
+    if let Some(Memory { device, .. }) = memory {
+        let file_system = device.file_system.iter().map(|name| format!(" on {name}"));
+        place.extend(file_system);
+        place += &format!(", pages of {} KiB", device.page_bytes / 1024);
+    }
+    place
 }
 
 fn inside(look: &Look, motion: &Motion, memory: Option<&Memory>) -> Vec<Line> {
     let (info, positions) = (look.info, look.sample.positions);
-    let (capacity, unit) = (info.capacity, look.shape().1);
+    let (capacity, unit) = (info.capacity, look.unit());
     let holds = match info.shape {
         ShapeKind::Frames => format!("frames in {capacity} bytes"),
         ShapeKind::Records => {
@@ -135,11 +127,11 @@ fn inside(look: &Look, motion: &Motion, memory: Option<&Memory>) -> Vec<Line> {
     ]
 }
 
-fn endpoint(peer: &Peer, idle: Duration, memory: Option<&Memory>) -> Vec<Line> {
+fn endpoint(peer: &Peer, idle: Duration, pages: Option<Pages>) -> Vec<Line> {
     let (state, running) = (peer.state, peer.running());
     let (title, did) = match peer.role {
-        quoit::Role::Producer => ("producer", "pushed"),
-        quoit::Role::Consumer => ("consumer", "taken"),
+        Role::Producer => ("producer", "pushed"),
+        Role::Consumer => ("consumer", "taken"),
     };
     let mut life = peer.life();
     if peer.is_alive {
@@ -151,12 +143,8 @@ fn endpoint(peer: &Peer, idle: Duration, memory: Option<&Memory>) -> Vec<Line> {
         "never attached".clone_into(&mut life);
     }
     let mut lines = vec![(title, life)];
-    let command = running.command.as_deref().map(plain);
-    lines.extend(
-        command
-            .filter(|command| !command.is_empty())
-            .map(|command| ("", command)),
-    );
+    let command = running.command.as_deref().map(plain).unwrap_or_default();
+    lines.extend((!command.is_empty()).then_some(("", command)));
     if !idle.is_zero() {
         let (millis, does) = (idle.as_millis(), running.words());
         lines.push(("", format!("has {did} nothing for {millis} ms{does}")));
@@ -171,8 +159,7 @@ fn endpoint(peer: &Peer, idle: Duration, memory: Option<&Memory>) -> Vec<Line> {
         );
         lines.push(("", counts));
     }
-    let pages = memory.zip(peer.pid());
-    if let Some(pages) = pages.and_then(|(memory, pid)| memory.pages_of(pid)) {
+    if let Some(pages) = pages {
         let [mapped, huge] = [pages.mapped, pages.huge].map(HumanBytes);
         let pages = format!("has mapped {mapped}, {huge} of it in huge pages");
         lines.push(("", pages));

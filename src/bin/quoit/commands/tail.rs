@@ -14,10 +14,11 @@ use crate::fields::{Fields, hex};
 use crate::interrupt::{Interrupt, MOMENT};
 use crate::manual::block;
 use crate::names::expanded;
-use crate::output::{Output, plain};
-use crate::patient::Patient;
+use crate::output::{Output, columns, plain};
 use crate::sight::copy_of;
+use crate::standard::{Patient, Standard};
 use crate::stop::{Code, Stop};
+use crate::table::NARROW;
 
 /// Shows the newest unread messages, and leaves them in the ring
 ///
@@ -76,7 +77,7 @@ impl Tail {
             let next = self.start(&observer, &interrupt)?;
             rings.push(Shown { observer, next });
         }
-        let out = Patient::output(&interrupt)?;
+        let out = Standard::Output.open(Some(&interrupt))?;
         interrupt.watch(&out)?;
         let mut show = Show {
             tail: self,
@@ -85,6 +86,11 @@ impl Tail {
             interrupt: &interrupt,
             out,
             text: String::new(),
+            width: if columns().is_some_and(|columns| columns < NARROW) {
+                8
+            } else {
+                16
+            },
             last: String::new(),
         };
         let mut most = self.count;
@@ -100,9 +106,8 @@ impl Tail {
                 }
                 if seen == 0 && !self.follow {
                     let name = plain(&name);
-                    output.note(&format!(
-                        "{name}: nothing is unread; --follow shows what arrives"
-                    ));
+                    let none = "nothing is unread; --follow shows what arrives";
+                    output.note(&format!("{name}: {none}"));
                 }
             }
             if !self.follow {
@@ -129,21 +134,16 @@ impl Tail {
         }
         // Frames refer to the next one, and not to the last.
         let (mut next, mut newest) = (positions.head, VecDeque::new());
-        while positions.tail.wrapping_sub(next) as i64 > 0 {
-            interrupt.check()?;
-            let found = observer.unread_from(next, FEW, |message| {
-                next = message.next;
-                newest.push_back(message.position);
-                if newest.len() > self.count {
-                    newest.pop_front();
-                }
-            });
+        let found = each(observer, &mut next, usize::MAX, interrupt, |message| {
+            newest.push_back(message.position);
+            newest.drain(..newest.len().saturating_sub(self.count));
+            Ok(())
+        });
+        match found {
+            Err(stop @ Stop::Signal(_)) => Err(stop),
             // What is wrong is reported when it is to be shown.
-            if !found.is_ok_and(|found| found == FEW) {
-                break;
-            }
+            _ => Ok(newest.front().copied().unwrap_or(positions.head)),
         }
-        Ok(newest.front().copied().unwrap_or(positions.head))
     }
 
     /// All records of a ring have one size; frames have any.
@@ -162,6 +162,34 @@ impl Tail {
     }
 }
 
+/// Hands over the messages from a position on, which becomes that of the next call; how many.
+/// What arrives during the call is for the next one.
+fn each(
+    observer: &Observer,
+    next: &mut u64,
+    most: usize,
+    interrupt: &Interrupt,
+    mut take: impl FnMut(&Message) -> Result<(), Stop>,
+) -> Result<usize, Stop> {
+    let end = observer.positions().tail;
+    let (mut seen, mut wanted, mut found) = (0, 0, 0);
+    while found == wanted && seen < most && end.wrapping_sub(*next) as i64 > 0 {
+        interrupt.check()?;
+        wanted = FEW.min(most - seen);
+        let mut taken = Ok(());
+        let copied = observer.unread_from(*next, wanted, |message| {
+            *next = message.next;
+            if taken.is_ok() {
+                taken = take(&message);
+            }
+        });
+        taken?;
+        found = copied?;
+        seen += found;
+    }
+    Ok(seen)
+}
+
 /// What is shown, delivered in pieces. What was not is lost after a signal: nothing waits
 /// for the output again.
 struct Show<'a> {
@@ -171,6 +199,8 @@ struct Show<'a> {
     interrupt: &'a Interrupt,
     out: Patient<'a>,
     text: String,
+    /// Bytes of a line.
+    width: usize,
     /// The title that was shown last.
     last: String,
 }
@@ -179,38 +209,19 @@ impl Show<'_> {
     /// Shows what is unread from a position on, which becomes that of the next call; how
     /// many messages that were. What is sound is shown, whatever is after it.
     fn unread(&mut self, ring: &mut Shown, most: usize) -> Result<usize, Stop> {
-        // What arrives during this call is for the next one.
-        let end = ring.observer.positions().tail;
-        let mut seen = 0;
-        while seen < most && end.wrapping_sub(ring.next) as i64 > 0 {
-            self.interrupt.check()?;
-            let wanted = FEW.min(most - seen);
-            let (mut next, mut shown) = (ring.next, Ok(()));
-            let found = ring.observer.unread_from(next, wanted, |message| {
-                next = message.next;
-                if shown.is_ok() {
-                    shown = self.add(&message, &ring.observer);
-                }
-            });
-            ring.next = next;
-            shown?;
+        let Shown { observer, next } = ring;
+        let seen = each(observer, next, most, self.interrupt, |message| {
+            self.add(message, observer)
+        });
+        // Nothing waits for the output after a signal.
+        if !matches!(seen, Err(Stop::Signal(_) | Stop::ClosedPipe)) {
             self.deliver(1)?;
-            let found = found?;
-            seen += found;
-            if found < wanted {
-                break;
-            }
         }
-        Ok(seen)
+        seen
     }
 
     fn add(&mut self, message: &Message, ring: &Observer) -> Result<(), Stop> {
-        let Message {
-            position,
-            kind,
-            bytes,
-            ..
-        } = message;
+        let (position, kind, bytes) = (message.position, message.kind, &message.bytes);
         let fitting = self.tail.format.as_ref();
         let fitting = fitting.filter(|fields| fields.size() == bytes.len());
         if self.as_json {
@@ -238,8 +249,8 @@ impl Show<'_> {
         let layout = layout.map(|layout| format!(", not {layout} as the layout"));
         let (length, layout) = (bytes.len(), layout.unwrap_or_default());
         self.text += &format!(", {length} bytes{layout}\n");
-        for (line, bytes) in bytes.chunks(LINE).enumerate() {
-            dump(line * LINE, bytes, &mut self.text);
+        for (line, bytes) in bytes.chunks(self.width).enumerate() {
+            dump(line * self.width, bytes, self.width, &mut self.text);
             self.deliver(PIECE)?;
         }
         Ok(())
@@ -255,11 +266,8 @@ impl Show<'_> {
     }
 }
 
-/// Bytes of a line.
-const LINE: usize = 16;
-
-/// A line of bytes in hexadecimal and as text.
-fn dump(offset: usize, bytes: &[u8], text: &mut String) {
+/// A line of bytes in hexadecimal and as text, with room for as many as the width says.
+fn dump(offset: usize, bytes: &[u8], width: usize, text: &mut String) {
     let letters = bytes.iter().map(|&byte| match byte {
         b' '..=b'~' => char::from(byte),
         _ => '.',
@@ -267,5 +275,6 @@ fn dump(offset: usize, bytes: &[u8], text: &mut String) {
     let letters: String = letters.collect();
     let pairs = bytes.iter().map(|byte| format!("{byte:02x} "));
     let pairs: String = pairs.collect();
-    let _ = writeln!(text, "  {offset:6}  {pairs:48} {letters}");
+    let width = 3 * width;
+    let _ = writeln!(text, "  {offset:6}  {pairs:width$} {letters}");
 }

@@ -13,8 +13,10 @@ use crossterm::{cursor, queue};
 use rustix::event::PollFlags;
 
 use crate::interrupt::{self, Interrupt, MOMENT};
-use crate::patient::Patient;
+use crate::standard::{Patient, Standard};
 use crate::stop::Stop;
+
+const READ: &str = "read from the terminal";
 
 /// Dropping it leaves the terminal as it was.
 pub(super) struct Screen<'a> {
@@ -25,7 +27,7 @@ pub(super) struct Screen<'a> {
 impl<'a> Screen<'a> {
     pub(super) fn enter(interrupt: &'a Interrupt) -> Result<Self, Stop> {
         interrupt.heed_suspension()?;
-        let out = Patient::output(interrupt)?;
+        let out = Standard::Output.open(Some(interrupt))?;
         let mut screen = Self { out, interrupt };
         screen.out.write_all(&opening()?)?;
         Ok(screen)
@@ -76,28 +78,26 @@ impl<'a> Screen<'a> {
         loop {
             let left = until.saturating_duration_since(Instant::now());
             let stdin = io::stdin();
-            let found = self.interrupt.input(stdin.as_fd(), left.min(MOMENT))?;
+            let keys = Some((stdin.as_fd(), PollFlags::IN));
+            let found = self.interrupt.poll(keys, Some(left.min(MOMENT)))?;
             if found.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) {
                 // What the terminal would have sent, unless it is ignored.
                 return Err(Stop::Signal(libc::SIGHUP));
             }
             // New sizes are reported apart from the input.
-            while let Some(event) = next_event().map_err(Stop::io("read from the terminal"))? {
-                match event {
+            while event::poll(Duration::ZERO).map_err(Stop::io(READ))? {
+                let signal = match event::read().map_err(Stop::io(READ))? {
                     // The terminal makes no signal of Ctrl-C and Ctrl-Z any more.
                     Event::Key(key) => match (key.code, key.modifiers) {
-                        (KeyCode::Char('c'), KeyModifiers::CONTROL) => {
-                            return Err(Stop::Signal(libc::SIGINT));
-                        }
-                        (KeyCode::Char('z'), KeyModifiers::CONTROL) => {
-                            return Err(Stop::Signal(libc::SIGTSTP));
-                        }
+                        (KeyCode::Char('c'), KeyModifiers::CONTROL) => libc::SIGINT,
+                        (KeyCode::Char('z'), KeyModifiers::CONTROL) => libc::SIGTSTP,
                         (KeyCode::Char('q') | KeyCode::Esc, _) => return Ok(false),
-                        _ => {}
+                        _ => continue,
                     },
                     Event::Resize(..) => return Ok(true),
-                    _ => {}
-                }
+                    _ => continue,
+                };
+                return Err(Stop::Signal(signal));
             }
             if left.is_zero() {
                 return Ok(true);
@@ -113,13 +113,6 @@ fn opening() -> Result<Vec<u8>, Stop> {
     // A vector takes everything.
     let _ = queue!(bytes, EnterAlternateScreen, DisableLineWrap, cursor::Hide);
     Ok(bytes)
-}
-
-fn next_event() -> io::Result<Option<Event>> {
-    match event::poll(Duration::ZERO)? {
-        true => event::read().map(Some),
-        false => Ok(None),
-    }
 }
 
 impl Drop for Screen<'_> {
