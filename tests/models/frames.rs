@@ -1,123 +1,194 @@
-//! A ring, its two endpoints, and the model queue.
+//! Frames of every length, with kinds, batches, parts, and buffers that are too short.
+//!
+//! The model computes from `layout.md` how much room each frame takes, with padding, and so
+//! when a ring is full.
+
+mod call;
 
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use quoit::{
-    ClaimError, FrameConsumer, FrameProducer, FrameView, PopError, Popped, Ring, RingOptions, Role,
-};
+use proptest::prelude::BoxedStrategy;
+use quoit::{ClaimError, FrameConsumer, FrameProducer, FrameView, PopError, Popped, RingOptions};
 
-use crate::Journeys;
-use crate::common::names::RingName;
 use crate::common::sample::bytes;
-use crate::common::segment_file::SegmentFile;
-use crate::operation::{Commit, Length, Release, Setting, Step, Wish};
-use crate::queue::{Queue, Sent, frame_size};
+use crate::world::{Modelled, World, behaves_like_a_queue, count, late, late_read, settings};
+use call::{Call, Commit, Length, Release, Wish, calls};
 
-pub(crate) struct World<'a> {
-    producer: Option<FrameProducer>,
-    consumer: Option<FrameConsumer>,
-    /// The segment, where roles can be taken again; `None` on the heap.
-    segment: Option<Segment>,
-    queue: Queue,
-    /// The number of the next payload.
-    number: u64,
-    /// Whether an endpoint has closed.
-    producer_closed: bool,
-    consumer_closed: bool,
-    journeys: &'a Journeys,
+/// The number of sequences for each of the four capacities.
+const SEQUENCES: u32 = 9_000;
+
+fn is_a_queue(capacity: &'static [u64; 1]) {
+    let journeys = behaves_like_a_queue::<[u8]>(SEQUENCES, settings(capacity, 5000, 8));
+    for seen in [
+        &journeys.has_inline_copy,
+        &journeys.walks,
+        &journeys.paddings,
+    ] {
+        assert!(seen.get() > 100, "too few of a kind: {journeys:?}");
+    }
 }
 
-struct Segment {
-    ring: Ring<[u8]>,
-    file: SegmentFile,
-    _name: RingName,
+#[test]
+fn a_ring_of_64_bytes_is_a_queue() {
+    is_a_queue(&[64]);
 }
 
-impl<'a> World<'a> {
-    pub(crate) fn new(setting: &Setting, journeys: &'a Journeys) -> Self {
-        let options = RingOptions::new(setting.capacity).first_position(setting.first_position);
-        let (segment, producer, consumer) = if setting.named {
-            let name = RingName::new("frames-model");
-            let ring = options
-                .create::<[u8]>(&name)
-                .expect("the ring can be created");
-            let producer = ring.producer().expect("the role is free");
-            let consumer = ring.consumer().expect("the role is free");
-            let file = SegmentFile::open(&name.file());
-            let segment = Segment {
-                ring,
-                file,
-                _name: name,
-            };
-            (Some(segment), producer, consumer)
-        } else {
-            let (producer, consumer) = options.heap::<[u8]>().expect("there is memory");
-            (None, producer, consumer)
-        };
-        Self {
-            producer: Some(producer),
-            consumer: Some(consumer),
-            segment,
-            queue: Queue::new(setting.capacity, setting.first_position),
-            number: 0,
-            producer_closed: false,
-            consumer_closed: false,
-            journeys,
+#[test]
+fn a_ring_of_128_bytes_is_a_queue() {
+    is_a_queue(&[128]);
+}
+
+#[test]
+fn a_ring_of_512_bytes_is_a_queue() {
+    is_a_queue(&[512]);
+}
+
+#[test]
+fn a_ring_of_4096_bytes_is_a_queue() {
+    is_a_queue(&[4096]);
+}
+
+/// Every length at every place in the lap: with and without padding, with an inline copy
+/// (every second time) and without.
+#[test]
+fn every_length_passes_from_every_place() {
+    const CAPACITY: u64 = 256;
+    for place in (0..CAPACITY).step_by(8) {
+        let options = RingOptions::new(CAPACITY).first_position(place);
+        for caught_up in [false, true] {
+            let mut len = 0;
+            loop {
+                let (mut producer, mut consumer) = options.heap::<[u8]>().expect("there is memory");
+                if len > producer.max_frame_len() {
+                    break;
+                }
+                if caught_up {
+                    for _ in 0..64 {
+                        assert!(consumer.try_pop(&mut []).is_err());
+                    }
+                }
+                let mut buffer = vec![0; producer.max_frame_len()];
+                for round in 0..3 {
+                    let payload = bytes(round, len);
+                    producer
+                        .try_push(&payload)
+                        .expect("an empty ring takes any frame");
+                    let popped = consumer.try_pop(&mut buffer);
+                    assert_eq!(popped, Ok(Popped { len, kind: 0 }));
+                    assert_eq!(buffer[..len], payload);
+                }
+                len += 1;
+            }
         }
     }
+}
 
-    /// Performs one step on the ring and on the queue, and compares.
-    pub(crate) fn take(&mut self, step: &Step) {
-        match step {
-            Step::Push(length) => self.push(*length),
-            Step::PushKind(wish) => self.push_kind(*wish),
-            Step::PushInTime(wish) => self.push_in_time(*wish),
-            Step::PushParts(wish, parts) => self.push_parts(*wish, *parts),
-            Step::PushSlice(kind, lengths) => self.push_slice(*kind, lengths),
-            Step::PushAll(kind, lengths) => self.push_all(*kind, lengths),
-            Step::Claim { wish, commit } => self.claim(*wish, *commit),
-            Step::Batch {
+#[test]
+fn frames_stay_if_their_visitor_panics() {
+    let (mut producer, mut consumer) = RingOptions::new(256)
+        .heap::<[u8]>()
+        .expect("there is memory");
+    let words = ["one", "two", "three"];
+    assert_eq!(producer.try_push_slice(0, &words), Ok(words.len()));
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        consumer.drain_with(|frame| {
+            assert_ne!(frame.to_vec(), b"two", "planned");
+            ControlFlow::Continue(())
+        })
+    }));
+    assert!(panicked.is_err());
+    let mut seen = Vec::new();
+    let popped = consumer.drain_with(|frame| {
+        seen.push(frame.to_vec());
+        ControlFlow::Continue(())
+    });
+    assert_eq!(popped, Ok(words.len()));
+    assert_eq!(seen, words.map(|word| word.as_bytes()));
+}
+
+/// A kind and a payload.
+type Frame = (u32, Vec<u8>);
+
+/// The bytes of a frame with its header, rounded up to a multiple of eight.
+fn frame_size(len: usize) -> u64 {
+    (8 + len as u64).next_multiple_of(8)
+}
+
+impl Modelled for [u8] {
+    type Message = Frame;
+    type Call = Call;
+
+    fn calls() -> BoxedStrategy<Call> {
+        calls()
+    }
+
+    fn call(world: &mut World<'_, [u8]>, call: &Call) {
+        match call {
+            Call::Push(length) => world.push(*length),
+            Call::PushKind(wish) => world.push_kind(*wish),
+            Call::PushInTime(wish) => world.push_in_time(*wish),
+            Call::PushParts(wish, parts) => world.push_parts(*wish, *parts),
+            Call::PushSlice(kind, lengths) => world.push_slice(*kind, lengths),
+            Call::PushAll(kind, lengths) => world.push_all(*kind, lengths),
+            Call::Claim { wish, commit } => world.claim(*wish, *commit),
+            Call::Batch {
                 wishes,
                 commit,
                 in_time,
-            } => self.batch(wishes, *commit, *in_time),
-            Step::Pop => self.pop(),
-            Step::PopInto => self.pop_into(),
-            Step::PopInTime => self.pop_in_time(),
-            Step::PopTooShort => self.pop_too_short(),
-            Step::Peek { release } => self.peek(*release),
-            Step::PeekMany {
+            } => world.batch(wishes, *commit, *in_time),
+            Call::Pop => Self::pop(world),
+            Call::PopInto => world.pop_into(),
+            Call::PopInTime => world.pop_in_time(),
+            Call::PopTooShort => world.pop_too_short(),
+            Call::Peek { release } => world.peek(*release),
+            Call::PeekMany {
                 visit,
                 release,
                 in_time,
-            } => self.peek_many(*visit, *release, *in_time),
-            Step::Drain(stop) => self.drain(*stop),
-            Step::Skip(count) => self.skip(*count),
-            Step::SkipToLatest => self.skip_to_latest(),
-            Step::CatchUp => self.catch_up(),
-            Step::PingPong { rounds, length } => {
+            } => world.peek_many(*visit, *release, *in_time),
+            Call::Drain(stop) => world.drain(*stop),
+            Call::PingPong { rounds, length } => {
                 for _ in 0..*rounds {
-                    self.push(*length);
-                    self.pop();
+                    world.push(*length);
+                    Self::pop(world);
                 }
             }
-            Step::Leave(role) => self.leave(*role),
-            Step::Close(role) => self.close(*role),
         }
-        self.compare();
     }
 
+    fn pop(world: &mut World<'_, [u8]>) {
+        let mut buffer = vec![0; world.longest()];
+        let expected = world.next().cloned();
+        let popped = world.consumer().try_pop(&mut buffer);
+        let popped = popped.map(|Popped { len, kind }| (kind, buffer[..len].to_vec()));
+        assert_eq!(popped, expected);
+        world.queue.release(usize::from(expected.is_ok()));
+    }
+
+    fn compare(
+        world: &World<'_, [u8]>,
+        producer: Option<&FrameProducer>,
+        _: Option<&FrameConsumer>,
+    ) {
+        if let Some(producer) = producer {
+            assert_eq!(producer.max_frame_len(), world.longest());
+            // The longest payload for which there is room: a longer one never needs less.
+            let vacant = producer.vacant();
+            let fits = |len| world.room_for(0, len).is_ok();
+            assert!(vacant.is_none_or(fits) && !fits(vacant.map_or(0, |len| len + 1)));
+        }
+    }
+}
+
+impl World<'_, [u8]> {
     fn push(&mut self, length: Length) {
         let payload = self.payload(length);
         let expected = self.place(0, payload.len());
         assert_eq!(self.producer().try_push(&payload), expected.map(drop));
         if let Ok(units) = expected {
-            self.published_alone(Sent {
-                kind: 0,
-                payload,
-                units,
-            });
+            self.publish((0, payload), units);
         }
     }
 
@@ -129,11 +200,7 @@ impl<'a> World<'a> {
             expected.map(drop)
         );
         if let Ok(units) = expected {
-            self.published_alone(Sent {
-                kind,
-                payload,
-                units,
-            });
+            self.publish((kind, payload), units);
         }
     }
 
@@ -160,11 +227,7 @@ impl<'a> World<'a> {
         };
         assert_eq!(pushed, expected);
         if let Ok(units) = place {
-            self.published_alone(Sent {
-                kind,
-                payload,
-                units,
-            });
+            self.publish((kind, payload), units);
         }
     }
 
@@ -187,27 +250,19 @@ impl<'a> World<'a> {
             assert_eq!(pushed, place.map(drop).map_err(late));
         }
         if let Ok(units) = place {
-            self.published_alone(Sent {
-                kind,
-                payload,
-                units,
-            });
+            self.publish((kind, payload), units);
         }
     }
 
     /// The first of these payloads that fit, and the error of the next one.
-    fn fitting(&self, kind: u32, payloads: &[Vec<u8>]) -> (Vec<Sent>, Option<ClaimError>) {
+    fn fitting(&self, kind: u32, payloads: &[Vec<u8>]) -> (Vec<(Frame, u64)>, Option<ClaimError>) {
         let mut ahead = 0;
         let mut fitting = Vec::new();
         for payload in payloads {
             match self.place(ahead, payload.len()) {
                 Ok(units) => {
                     ahead += units;
-                    fitting.push(Sent {
-                        kind,
-                        payload: payload.clone(),
-                        units,
-                    });
+                    fitting.push(((kind, payload.clone()), units));
                 }
                 Err(error) => return (fitting, Some(error)),
             }
@@ -259,18 +314,10 @@ impl<'a> World<'a> {
                         payload.truncate(len);
                         claim.commit_first(payload.len());
                         let units = units - claimed + frame_size(payload.len());
-                        return self.published_alone(Sent {
-                            kind,
-                            payload,
-                            units,
-                        });
+                        return self.publish((kind, payload), units);
                     }
                 }
-                self.published_alone(Sent {
-                    kind,
-                    payload,
-                    units,
-                });
+                self.publish((kind, payload), units);
             }
             Err(error) => assert_eq!(Err(error), expected),
         }
@@ -305,11 +352,7 @@ impl<'a> World<'a> {
                 Ok(mut room) => {
                     room.copy_from_slice(&payload);
                     let units = place.expect("room only where the model has room");
-                    frames.push(Sent {
-                        kind,
-                        payload,
-                        units,
-                    });
+                    frames.push(((kind, payload), units));
                 }
                 Err(error) => assert_eq!(Err(error), place),
             }
@@ -322,17 +365,8 @@ impl<'a> World<'a> {
         }
     }
 
-    fn pop(&mut self) {
-        let mut buffer = vec![0; self.queue.longest()];
-        let expected = self.next().map(|frame| (frame.kind, frame.payload.clone()));
-        let popped = self.consumer().try_pop(&mut buffer);
-        let popped = popped.map(|Popped { len, kind }| (kind, buffer[..len].to_vec()));
-        assert_eq!(popped, expected);
-        self.queue.release(usize::from(expected.is_ok()));
-    }
-
     fn pop_into(&mut self) {
-        let expected = self.next().map(|frame| (frame.kind, frame.payload.clone()));
+        let expected = self.next().cloned();
         let before = b"the previous content".to_vec();
         let mut bytes = before.clone();
         let popped = self.consumer().try_pop_into(&mut bytes);
@@ -344,12 +378,8 @@ impl<'a> World<'a> {
     }
 
     fn pop_in_time(&mut self) {
-        let next = self.next().map(|frame| (frame.kind, frame.payload.clone()));
-        let expected = next.map_err(|error| match error {
-            PopError::Empty => PopError::TimedOut,
-            other => other,
-        });
-        let mut buffer = vec![0; self.queue.longest()];
+        let expected = self.next().cloned().map_err(late_read);
+        let mut buffer = vec![0; self.longest()];
         self.number += 1;
         let way = self.number % 3;
         let consumer = self.consumer();
@@ -372,7 +402,7 @@ impl<'a> World<'a> {
     }
 
     fn pop_too_short(&mut self) {
-        let expected = match self.next().map(|frame| frame.payload.len()) {
+        let expected = match self.next().map(|(_, payload)| payload.len()) {
             Ok(0) => return, // an empty frame fits into every buffer
             Ok(needed) => PopError::TooShort { needed },
             Err(error) => error,
@@ -390,7 +420,7 @@ impl<'a> World<'a> {
     }
 
     fn peek(&mut self, release: bool) {
-        let expected = self.next().map(|frame| (frame.kind, frame.payload.clone()));
+        let expected = self.next().cloned();
         match self.consumer().try_peek() {
             Ok(frame) => {
                 assert_eq!(Ok(copies(frame.view())), expected);
@@ -404,14 +434,13 @@ impl<'a> World<'a> {
     }
 
     fn peek_many(&mut self, visit: usize, release: Release, in_time: bool) {
-        let next = match self.next().map(drop) {
-            Err(PopError::Empty) if in_time => Err(PopError::TimedOut),
-            next => next,
+        let next = self.next().map(drop);
+        let next = if in_time {
+            next.map_err(late_read)
+        } else {
+            next
         };
-        let frames = self.queue.frames().take(visit);
-        let expected: Vec<_> = frames
-            .map(|frame| (frame.kind, frame.payload.clone()))
-            .collect();
+        let expected: Vec<Frame> = self.queue.iter().take(visit).cloned().collect();
         let visited = expected.len();
         let mut expected = expected.into_iter();
         let consumer = self.consumer();
@@ -462,107 +491,51 @@ impl<'a> World<'a> {
             ControlFlow::Continue(())
         });
         assert_eq!(count, expected);
-        let sent = self.queue.frames().take(shown);
-        let sent = sent.map(|frame| (frame.kind, frame.payload.clone()));
-        assert!(sent.eq(drained));
+        assert!(self.queue.iter().take(shown).eq(&drained));
         self.queue.release(released);
-    }
-
-    fn skip(&mut self, count: usize) {
-        let expected = match self.next() {
-            Err(error) if count > 0 => Err(error),
-            _ => Ok(count.min(self.queue.len())),
-        };
-        assert_eq!(self.consumer().skip(count), expected);
-        self.queue.release(expected.unwrap_or(0));
-    }
-
-    fn skip_to_latest(&mut self) {
-        let expected = self.next().map(|_| self.queue.len() - 1);
-        assert_eq!(self.consumer().skip_to_latest(), expected);
-        self.queue.release(expected.unwrap_or(0));
-    }
-
-    fn catch_up(&mut self) {
-        while self.queue.len() > 0 {
-            self.pop();
-        }
-        for _ in 0..64 {
-            self.pop();
-        }
-    }
-
-    fn leave(&mut self, role: Role) {
-        if self.segment.is_some() {
-            match role {
-                Role::Producer => (self.producer, self.producer_closed) = (None, false),
-                Role::Consumer => (self.consumer, self.consumer_closed) = (None, false),
-            }
-        }
-    }
-
-    fn close(&mut self, role: Role) {
-        if self.segment.is_some() {
-            match role {
-                Role::Producer => {
-                    self.producer().close();
-                    self.producer_closed = true;
-                }
-                Role::Consumer => {
-                    self.consumer().close();
-                    self.consumer_closed = true;
-                }
-            }
-        }
-    }
-
-    fn producer_has_closed(&self) -> bool {
-        self.producer.is_none() || self.producer_closed
-    }
-
-    fn consumer_has_closed(&self) -> bool {
-        self.consumer.is_none() || self.consumer_closed
-    }
-
-    /// The producer; a new one if it was dropped.
-    fn producer(&mut self) -> &mut FrameProducer {
-        self.producer.get_or_insert_with(|| {
-            let segment = self
-                .segment
-                .as_ref()
-                .expect("only endpoints of segments are dropped");
-            segment.ring.producer().expect("the role is free")
-        })
-    }
-
-    /// The consumer; a new one if it was dropped.
-    fn consumer(&mut self) -> &mut FrameConsumer {
-        self.consumer.get_or_insert_with(|| {
-            let segment = self
-                .segment
-                .as_ref()
-                .expect("only endpoints of segments are dropped");
-            segment.ring.consumer().expect("the role is free")
-        })
     }
 
     fn payload(&mut self, length: Length) -> Vec<u8> {
         self.number += 1;
         let len = match length {
-            Length::Bytes(len) => len % (self.queue.longest() + 1),
-            Length::Longest => self.queue.longest(),
-            Length::TooLong(by) => self.queue.longest() + by,
+            Length::Bytes(len) => len % (self.longest() + 1),
+            Length::Longest => self.longest(),
+            Length::TooLong(by) => self.longest() + by,
         };
         bytes(self.number, len)
     }
 
-    /// The bytes of a frame that begins `ahead` bytes after the tail, or the error.
+    fn longest(&self) -> usize {
+        self.queue.capacity() as usize / 2 - 8
+    }
+
+    /// The bytes of a frame that begins `ahead` bytes after the tail, with or without room;
+    /// `None` if it is too long.
+    fn units(&self, ahead: u64, len: usize) -> Option<u64> {
+        let capacity = self.queue.capacity();
+        let rest = capacity - self.queue.tail.wrapping_add(ahead) % capacity;
+        let size = frame_size(len);
+        let units = if size > rest { rest + size } else { size };
+        (len <= self.longest()).then_some(units)
+    }
+
+    /// The same, or the error if there is no room for it.
+    fn room_for(&self, ahead: u64, len: usize) -> Result<u64, ClaimError> {
+        let max = self.longest();
+        let units = self.units(ahead, len).ok_or(ClaimError::TooLong { max })?;
+        let fits = self.queue.unread() + ahead + units <= self.queue.capacity();
+        if fits {
+            Ok(units)
+        } else {
+            Err(ClaimError::Full)
+        }
+    }
+
+    /// The same for a producer that may be closed or alone.
     fn place(&self, ahead: u64, len: usize) -> Result<u64, ClaimError> {
-        match self.queue.place(ahead, len) {
+        match self.room_for(ahead, len) {
             Ok(_) if self.producer_closed => Err(ClaimError::Abandoned),
-            Err(ClaimError::Full) if self.consumer_has_closed() || self.producer_closed => {
-                Err(ClaimError::Abandoned)
-            }
+            Err(ClaimError::Full) if self.no_room_comes() => Err(ClaimError::Abandoned),
             other => other,
         }
     }
@@ -571,71 +544,30 @@ impl<'a> World<'a> {
     /// for more than the ring holds.
     fn timed_out_in_batch(&self, ahead: u64, len: usize, error: ClaimError) -> ClaimError {
         let capacity = self.queue.capacity();
-        match self.queue.units(ahead, len) {
+        match self.units(ahead, len) {
             Some(units) if ahead + units > capacity => ClaimError::TooLong {
-                max: self.queue.longest(),
+                max: self.longest(),
             },
             _ => late(error),
         }
     }
 
-    /// The next frame, or the error if there is none.
-    fn next(&self) -> Result<&Sent, PopError> {
-        match self.queue.frames().next() {
-            Some(frame) => Ok(frame),
-            None if self.producer_has_closed() || self.consumer_closed => Err(PopError::Abandoned),
-            None => Err(PopError::Empty),
+    fn publish(&mut self, frame: Frame, units: u64) {
+        self.count_padding(&frame, units);
+        self.published_alone(frame, units);
+    }
+
+    fn published(&mut self, frames: Vec<(Frame, u64)>) {
+        for (frame, units) in frames {
+            self.count_padding(&frame, units);
+            self.queue.publish(frame, units);
         }
     }
 
-    fn published_alone(&mut self, frame: Sent) {
-        self.published(vec![frame]);
-        if let Some(segment) = &self.segment {
-            let rode = segment.file.has_inline_copy();
-            let journey = if rode {
-                &self.journeys.has_inline_copy
-            } else {
-                &self.journeys.walks
-            };
-            journey.set(journey.get() + 1);
+    fn count_padding(&self, (_, payload): &Frame, units: u64) {
+        if units > frame_size(payload.len()) {
+            count(&self.journeys.paddings);
         }
-    }
-
-    fn published(&mut self, frames: Vec<Sent>) {
-        for frame in frames {
-            if frame.units > frame_size(frame.payload.len()) {
-                self.journeys.paddings.set(self.journeys.paddings.get() + 1);
-            }
-            self.queue.publish(frame);
-        }
-    }
-
-    /// Compares the state of the endpoints with that of the queue.
-    fn compare(&self) {
-        if let Some(producer) = &self.producer {
-            assert_eq!(producer.position(), self.queue.tail);
-            assert_eq!(producer.len(), self.queue.unread());
-            assert_eq!(producer.is_empty(), self.queue.unread() == 0);
-            assert_eq!(producer.max_frame_len(), self.queue.longest());
-            assert!(self.queue.has_room_up_to(producer.vacant()));
-            assert_eq!(producer.is_abandoned(), self.consumer_has_closed());
-            assert_eq!(producer.corruption(), None);
-        }
-        if let Some(consumer) = &self.consumer {
-            assert_eq!(consumer.position(), self.queue.head);
-            assert_eq!(consumer.len(), self.queue.unread());
-            assert_eq!(consumer.is_empty(), self.queue.unread() == 0);
-            assert_eq!(consumer.is_abandoned(), self.producer_has_closed());
-            assert_eq!(consumer.corruption(), None);
-        }
-    }
-}
-
-/// The error of the same call if it may wait and its time has passed.
-fn late(error: ClaimError) -> ClaimError {
-    match error {
-        ClaimError::Full => ClaimError::TimedOut,
-        other => other,
     }
 }
 
