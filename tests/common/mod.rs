@@ -19,6 +19,8 @@ pub(crate) mod mappings;
 pub(crate) mod mounts;
 pub(crate) mod names;
 pub(crate) mod naps;
+pub(crate) mod positions;
+pub(crate) mod rings;
 pub(crate) mod sample;
 pub(crate) mod segment_file;
 pub(crate) mod sleep_state;

@@ -11,11 +11,16 @@ use super::common::segment_file::{HEAD, SegmentFile, TAIL};
 use super::common::sleep_state::SleepPage;
 use super::until;
 
+crate::common::suite::tests! {
+    c_is_woken_from_each_sleep,
+    c_wakes_from_each_sleep,
+}
+
 /// The number of sleeps of each endpoint.
 const SLEEPS: u64 = 20;
 const NEVER: u64 = 1 << 62;
 
-pub(super) fn c_is_woken_from_each_sleep() {
+fn c_is_woken_from_each_sleep() {
     let client = Client::compiled();
     let records = VARIANTS.into_iter().filter(|variant| !variant.frames);
     for variant in records {
@@ -93,7 +98,7 @@ fn steps(client: &Client, variant: Variant, sleeper: &str, stepper: &str) {
     rust.kill();
 }
 
-pub(super) fn c_wakes_from_each_sleep() {
+fn c_wakes_from_each_sleep() {
     let client = Client::compiled();
     for variant in VARIANTS {
         steps(client, variant, "consume", "produce");

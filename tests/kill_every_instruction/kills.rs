@@ -4,6 +4,7 @@
 //! changes only private state. So a child is killed after each call, after each change, and
 //! in its sleep; or, with `QUOIT_EVERY_INSTRUCTION`, at every instruction.
 
+use crate::common::rings::named;
 use std::env;
 use std::fs::File;
 use std::path::Path;
@@ -346,8 +347,7 @@ fn peer_sleeps(operation: &str, role: Role) -> usize {
 /// A sleeper is killed. Its peer continues, and the next holder sleeps and is woken.
 fn sleeper_dies(operation: &str, role: Role) -> usize {
     at_every_moment(operation, |kill, moment| {
-        let name = RingName::new("sleeper");
-        let ring = options().create::<u64>(&name).expect("a ring");
+        let (ring, name) = named::<u64>("sleeper", &options());
         let page = SleepPage::open(&name.file());
         let (mut producer, mut consumer);
         match role {

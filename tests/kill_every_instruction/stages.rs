@@ -1,5 +1,6 @@
 //! The operations, and the states of the ring before them.
 
+use crate::common::rings::ends;
 use std::path::Path;
 use std::time::Duration;
 
@@ -90,8 +91,7 @@ pub(crate) fn play(path: &Path, shape: &str, operation: &str, stage: Stage) {
 fn play_with<M: Messages>(path: &Path, operation: &str, stage: Stage) {
     let options = RingOptions::new(M::CAPACITY).spin(Duration::ZERO);
     let ring = options.open::<M::T>(path).expect("the ring");
-    let mut producer = ring.producer().expect("the role is free");
-    let mut consumer = ring.consumer().expect("the role is free");
+    let (mut producer, mut consumer) = ends(&ring);
     let poll = |consumer: &mut M::Consumer| {
         for _ in 0..if stage.inline { 100 } else { 0 } {
             assert_eq!(M::pop(consumer), Err(PopError::Empty));
