@@ -1,7 +1,7 @@
 //! Async endpoints.
 
 use futures_util::{FutureExt, SinkExt, StreamExt};
-use quoit::PopError;
+use quoit::{AsyncFrameConsumer, AsyncFrameProducer, PopError};
 
 use crate::attacked::arena::{
     Arena, Bites, TEXT, any_text, count_claim_error, count_pop_error, is_text, run,
@@ -17,6 +17,15 @@ crate::common::suite::tests! {
 /// After this many rounds both endpoints are replaced, even if they work.
 const LIFETIME: u64 = 200;
 
+/// New endpoints of a sound ring.
+fn async_endpoints(arena: &mut Arena<[u8]>) -> (AsyncFrameProducer, AsyncFrameConsumer) {
+    arena.restore();
+    let (producer, consumer) = arena.take_ends();
+    let few = "there are few async endpoints";
+    let sink = producer.into_async().expect(few);
+    (sink, consumer.into_async().expect(few))
+}
+
 /// Published frames: the stream returns them, or reports that they are corrupt.
 fn streams_of_frames_do_not_crash_under_attack() {
     let targets = [
@@ -28,19 +37,7 @@ fn streams_of_frames_do_not_crash_under_attack() {
     let mut arena = Arena::frames("streams", 0, &targets);
     let mut ends = None;
     run(Bites::Both, |tally, dice| {
-        let (sink, stream) = ends.get_or_insert_with(|| {
-            arena.restore();
-            let (producer, consumer) = arena.take_ends();
-            let sink = producer
-                .into_async()
-                .expect("there are few async endpoints");
-            (
-                sink,
-                consumer
-                    .into_async()
-                    .expect("there are few async endpoints"),
-            )
-        });
+        let (sink, stream) = ends.get_or_insert_with(|| async_endpoints(&mut arena));
         let text = any_text(dice);
         match sink.send(text.to_vec()).now_or_never() {
             Some(Ok(())) => {}
@@ -79,19 +76,7 @@ fn attacked_positions_do_not_crash_a_task() {
     let mut arena = Arena::frames("tasks", 0, &targets);
     let mut ends = None;
     run(Bites::Corrupt, |tally, dice: &mut Dice| {
-        let (sink, stream) = ends.get_or_insert_with(|| {
-            arena.restore();
-            let (producer, consumer) = arena.take_ends();
-            let sink = producer
-                .into_async()
-                .expect("there are few async endpoints");
-            (
-                sink,
-                consumer
-                    .into_async()
-                    .expect("there are few async endpoints"),
-            )
-        });
+        let (sink, stream) = ends.get_or_insert_with(|| async_endpoints(&mut arena));
         if let Some(Err(error)) = sink.push(&TEXT.as_bytes()[..40]).now_or_never() {
             count_claim_error(error, tally);
         }
