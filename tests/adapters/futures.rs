@@ -26,7 +26,7 @@ use std::thread;
 use crate::common::PATIENCE;
 use crate::common::names::RingName;
 use crate::common::sample::{Words, bytes, mix};
-use crate::common::sleep_state::SleepPage;
+use crate::common::sleep_state::assert_no_rescues;
 use tokio::runtime::Builder;
 
 use endings::idle_consumer;
@@ -123,11 +123,4 @@ fn in_time<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> R {
 /// The result of one poll of `future` with a waker that has no effect.
 fn poll_once<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
-}
-
-/// Only its peer has woken each endpoint of the ring.
-fn assert_no_rescues(name: &RingName) {
-    let state = SleepPage::open(&name.file()).read();
-    assert_eq!(state.producer.rescues, 0, "the producer was rescued");
-    assert_eq!(state.consumer.rescues, 0, "the consumer was rescued");
 }

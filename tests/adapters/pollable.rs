@@ -12,13 +12,14 @@ use std::time::Duration;
 
 use crate::common::PATIENCE;
 use crate::common::child::{Child, hold, say};
+use crate::common::descriptors::{becomes_readable, readable};
 use crate::common::fork::{done, ending, fork};
 use crate::common::names::RingName;
 use crate::common::positions::{peer, start};
 use crate::common::rings::{ends, named};
 use crate::common::sample::{bytes, mix};
 use crate::common::segment_file::{SegmentFile, TAIL};
-use crate::common::sleep_state::SleepPage;
+use crate::common::sleep_state::{SleepPage, assert_no_rescues};
 use crate::common::tracer::Halted;
 use quoit::{
     AsyncError, ClaimError, Consumer, DoorbellKind, FrameConsumer, FrameProducer, Pollable,
@@ -58,26 +59,8 @@ crate::common::suite::tests! {
 /// Longer than two liveness checks.
 const QUIET: Duration = Duration::from_millis(250);
 
-/// Whether a descriptor is readable, or becomes readable within the timeout.
-fn readable(end: &impl AsRawFd, timeout: Duration) -> bool {
-    let mut entry = libc::pollfd {
-        fd: end.as_raw_fd(),
-        events: libc::POLLIN,
-        revents: 0,
-    };
-    let timeout = timeout.as_millis() as libc::c_int;
-    // SAFETY: the entry outlives the call.
-    let count = unsafe { libc::poll(&raw mut entry, 1, timeout) };
-    assert_ne!(count, -1, "the descriptor can be polled");
-    count == 1
-}
-
 fn is_readable(end: &impl AsRawFd) -> bool {
     readable(end, Duration::ZERO)
-}
-
-fn becomes_readable(end: &impl AsRawFd) {
-    assert!(readable(end, PATIENCE), "it never becomes readable");
 }
 
 /// An epoll instance.
@@ -126,12 +109,6 @@ fn attached(name: &RingName) -> (Producer<u64>, Consumer<u64>) {
     let ring = RingOptions::new(8).create::<u64>(name).expect("a ring");
     let producer = ring.producer().expect("the role is free");
     (producer, ring.consumer().expect("the role is free"))
-}
-
-fn assert_no_rescues(name: &RingName) {
-    let state = SleepPage::open(&name.file()).read();
-    assert_eq!(state.producer.rescues, 0, "the producer was rescued");
-    assert_eq!(state.consumer.rescues, 0, "the consumer was rescued");
 }
 
 fn the_descriptor_is_readable_while_there_is_a_record() {

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use crate::common::PATIENCE;
 use crate::common::child::{Child, say};
+use crate::common::descriptors::becomes_readable;
 use crate::common::forbid::forbid_in_all_threads;
 use crate::common::fork::{done, ending, fork};
 use futures_util::{SinkExt, StreamExt};
@@ -310,18 +311,11 @@ fn forbidden(_: &[String]) {
     producer.push(7).expect("there is room");
     assert_eq!(futures_executor::block_on(consumer.pop()), Ok(7));
     // The descriptor is readable, and the call returns the error.
-    let mut entry = libc::pollfd {
-        fd: std::os::fd::AsRawFd::as_raw_fd(&polled),
-        events: libc::POLLIN,
-        revents: 0,
-    };
-    // SAFETY: the entry outlives the call.
-    assert_eq!(unsafe { libc::poll(&raw mut entry, 1, 120_000) }, 1);
+    becomes_readable(&polled);
     assert_eq!(polled.get().try_pop(), Err(PopError::Empty));
     assert!(matches!(polled.failure(), Some(AsyncError::ReactorDied)));
     polled_in.push(7).expect("there is room");
-    // SAFETY: the entry outlives the call.
-    assert_eq!(unsafe { libc::poll(&raw mut entry, 1, 120_000) }, 1);
+    becomes_readable(&polled);
     assert_eq!(polled.get().try_pop(), Ok(7));
 }
 

@@ -12,6 +12,7 @@ pub(crate) mod clock;
 #[path = "../../examples/demo/cores.rs"]
 pub(crate) mod cores;
 pub(crate) mod deep_sleep;
+pub(crate) mod descriptors;
 pub(crate) mod dice;
 pub(crate) mod forbid;
 pub(crate) mod fork;

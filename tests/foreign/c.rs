@@ -9,15 +9,15 @@ use std::time::Duration;
 
 use quoit::{DoorbellKind, FrameProducer, RingOptions};
 
-use super::common::child::{Child, is_asleep};
-use super::common::deep_sleep::DeepSleeper;
-use super::common::names::RingName;
-use super::common::segment_file::{CAPACITY, HEAD, SegmentFile, TAIL};
-use super::common::sleep_state::SleepPage;
 use super::compiler::{compile, directory};
 use super::program::{Ended, Program};
 use super::traffic::{Traffic, frame};
 use super::{push, until};
+use crate::common::child::{Child, is_asleep};
+use crate::common::deep_sleep::DeepSleeper;
+use crate::common::names::RingName;
+use crate::common::segment_file::{CAPACITY, HEAD, SegmentFile, TAIL};
+use crate::common::sleep_state::SleepPage;
 
 crate::common::suite::tests! {
     c_takes_every_frame_and_is_woken_by_either_doorbell,
@@ -277,6 +277,6 @@ fn c_reports_errors() {
     file.write(TAIL, 4096);
     refuses(name.as_str(), "its positions are corrupt");
     file.write(TAIL, 16);
-    file.write(super::common::segment_file::DATA, 1 << 20);
+    file.write(crate::common::segment_file::DATA, 1 << 20);
     refuses(name.as_str(), "the ring is corrupt");
 }

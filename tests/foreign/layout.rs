@@ -4,7 +4,7 @@ use std::fs;
 
 use quoit::{Fences, RingOptions};
 
-use super::common::names::RingName;
+use crate::common::names::RingName;
 
 crate::common::suite::tests! {
     the_test_vector_is_what_quoit_writes,

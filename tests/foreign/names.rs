@@ -1,19 +1,19 @@
 //! Names between C and Rust: creating, replacing, unlinking, and the role of a child process.
 
-use crate::common::rings::named;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::Write;
-use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::thread;
 
 use quoit::{Error, Holder, Ring, RingOptions, StalePolicy, unlink};
 
 use super::client::{Client, VARIANTS, record};
-use super::common::child::is_asleep;
-use super::common::names::{RingName, files_in, shared_memory_directory};
-use super::common::segment_file::{RIDE_POSITION, SUPERSEDED, SegmentFile, TAIL};
 use super::until;
+use crate::common::child::is_asleep;
+use crate::common::descriptors::lock_all;
+use crate::common::names::{RingName, files_in, shared_memory_directory};
+use crate::common::rings::named;
+use crate::common::segment_file::{RIDE_POSITION, SUPERSEDED, SegmentFile, TAIL};
 
 crate::common::suite::tests! {
     c_and_rust_create_identical_rings,
@@ -106,20 +106,6 @@ fn c_finishes_the_unlink_of_a_killed_process() {
     let said = client.does(&["consume", name.as_str(), "records", "9"]);
     assert_eq!(said, "error: there is no ring of that name");
     assert!(!name.file().exists());
-}
-
-/// Locks the bytes of the name and of both roles, as an unlinking process does.
-fn lock_all(file: &File) {
-    for byte in [0, 4096, 8192] {
-        // SAFETY: all zero bytes are a valid lock.
-        let mut lock: libc::flock = unsafe { std::mem::zeroed() };
-        lock.l_type = libc::F_WRLCK as libc::c_short;
-        lock.l_start = byte;
-        lock.l_len = 1;
-        // SAFETY: the lock outlives the call.
-        let locked = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const lock) };
-        assert_eq!(locked, 0, "the byte {byte} is free");
-    }
 }
 
 fn c_continues_with_a_ring_whose_unlink_failed() {

@@ -1,15 +1,15 @@
 //! `examples/python/quoit.py`.
 
-use crate::common::rings::{ends, named};
 use std::process::Command;
 
 use quoit::{RingOptions, WaitStrategy};
 
-use super::common::names::RingName;
-use super::common::segment_file::SegmentFile;
 use super::program::Program;
 use super::push;
 use super::traffic::Traffic;
+use crate::common::names::RingName;
+use crate::common::rings::{ends, named};
+use crate::common::segment_file::SegmentFile;
 
 crate::common::suite::tests! {
     python_takes_every_frame,
@@ -105,6 +105,6 @@ fn python_reports_errors() {
     refuses("consume", "has a consumer already");
     drop(consumer);
     let file = SegmentFile::open(&name.file());
-    file.write(super::common::segment_file::TAIL, 4096);
+    file.write(crate::common::segment_file::TAIL, 4096);
     refuses("consume", "its positions cannot be");
 }

@@ -1,7 +1,6 @@
 //! The rules of `layout.md` that a client must check, broken one by one: the C example, the
 //! Python example and `client.c` refuse the ring, and change nothing.
 
-use crate::common::rings::named;
 use std::fs;
 use std::process::Command;
 
@@ -9,15 +8,16 @@ use quoit::{DoorbellKind, RingOptions};
 
 use super::c::Consumer;
 use super::client::Client;
-use super::common::child::is_asleep;
-use super::common::names::RingName;
-use super::common::segment_file::{
-    CAPACITY, DATA, DOORBELL, HEAD, LAYOUT, LENGTH, MAGIC, SCHEMA, SHAPE, SLOT_ALIGN, SLOT_SIZE,
-    SUPERSEDED, SegmentFile, TAIL,
-};
 use super::compiler::directory;
 use super::program::Program;
 use super::python::start as python;
+use crate::common::child::is_asleep;
+use crate::common::names::RingName;
+use crate::common::rings::named;
+use crate::common::segment_file::{
+    CAPACITY, DATA, DOORBELL, HEAD, LAYOUT, LENGTH, MAGIC, SCHEMA, SHAPE, SLOT_ALIGN, SLOT_SIZE,
+    SUPERSEDED, SegmentFile, TAIL,
+};
 
 /// The three clients that consume frames.
 struct Clients {

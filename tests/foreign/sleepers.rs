@@ -5,11 +5,11 @@ use std::io::Write;
 use quoit::Ring;
 
 use super::client::{Client, End, VARIANTS, Variant};
-use super::common::deep_sleep::DeepSleeper;
-use super::common::names::RingName;
-use super::common::segment_file::{HEAD, SegmentFile, TAIL};
-use super::common::sleep_state::SleepPage;
 use super::until;
+use crate::common::deep_sleep::DeepSleeper;
+use crate::common::names::RingName;
+use crate::common::segment_file::{HEAD, SegmentFile, TAIL};
+use crate::common::sleep_state::SleepPage;
 
 crate::common::suite::tests! {
     c_is_woken_from_each_sleep,

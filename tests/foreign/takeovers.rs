@@ -4,10 +4,10 @@ use std::env;
 use std::process;
 
 use super::client::{Client, End, VARIANTS, Variant};
-use super::common::dice::Dice;
-use super::common::names::RingName;
-use super::common::segment_file::{HEAD, SegmentFile, TAIL};
 use super::until;
+use crate::common::dice::Dice;
+use crate::common::names::RingName;
+use crate::common::segment_file::{HEAD, SegmentFile, TAIL};
 
 crate::common::suite::tests! {
     c_and_rust_take_over_from_each_other_after_any_death,

@@ -4,7 +4,6 @@
 //! changes only private state. So a child is killed after each call, after each change, and
 //! in its sleep; or, with `QUOIT_EVERY_INSTRUCTION`, at every instruction.
 
-use crate::common::rings::named;
 use std::env;
 use std::fs::File;
 use std::path::Path;
@@ -17,11 +16,12 @@ use quoit::{
     WaitStrategy, unlink,
 };
 
-use super::common::PATIENCE;
-use super::common::child::{Child, hold, say};
-use super::common::names::{RingName, files_in, shared_memory_directory};
-use super::common::sleep_state::SleepPage;
 use super::stepper::{Next, Stepper, traced};
+use crate::common::PATIENCE;
+use crate::common::child::{Child, hold, say};
+use crate::common::names::{RingName, files_in, shared_memory_directory};
+use crate::common::rings::named;
+use crate::common::sleep_state::SleepPage;
 
 /// The capacity: two records of a number.
 const CAPACITY: u64 = 2;

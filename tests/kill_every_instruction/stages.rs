@@ -1,16 +1,16 @@
 //! The operations, and the states of the ring before them.
 
-use crate::common::rings::ends;
 use std::path::Path;
 use std::time::Duration;
 
 use quoit::zerocopy::IntoBytes;
 use quoit::{PopError, RingOptions, Role};
 
-use super::common::child::hold;
-use super::common::segment_file::{DATA, SegmentFile, TAIL};
 use super::messages::{Frames, Messages, Records, record};
 use super::stepper::traced;
+use crate::common::child::hold;
+use crate::common::rings::ends;
+use crate::common::segment_file::{DATA, SegmentFile, TAIL};
 
 /// An operation of one endpoint, by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

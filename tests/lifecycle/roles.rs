@@ -2,12 +2,12 @@
 //! dropped, and the next holder continues where the previous one stopped.
 
 use std::fs::File;
-use std::os::fd::AsRawFd;
 use std::process;
 use std::sync::mpsc;
 use std::thread;
 
 use crate::common::PATIENCE;
+use crate::common::descriptors::lock;
 use crate::common::names::RingName;
 use crate::common::rings::{ends, named};
 use quoit::{
@@ -243,20 +243,6 @@ fn debug_shows_positions_and_never_payload() {
     assert!(!format!("{full:?} {full}").contains("987654321"));
 }
 
-/// Locks a byte of the ring's file for reading, as any process with read permission may.
-fn lock_to_read(file: &File, byte: i64) {
-    let lock = libc::flock {
-        l_type: libc::F_RDLCK as libc::c_short,
-        l_whence: libc::SEEK_SET as libc::c_short,
-        l_start: byte,
-        l_len: 1,
-        l_pid: 0,
-    };
-    // SAFETY: the command takes a `flock`, which outlives the call.
-    let locked = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const lock) };
-    assert_eq!(locked, 0, "the byte is free");
-}
-
 /// A lock that is never freed delays a drop, a taker and an unlinker, and blocks none of them.
 fn a_lock_of_another_process_blocks_no_call() {
     const NAME_BYTE: i64 = 0;
@@ -265,7 +251,8 @@ fn a_lock_of_another_process_blocks_no_call() {
     let ring = options.create::<u64>(&name).expect("a ring");
     let producer = ring.producer().expect("the role is free");
     let file = File::open(name.file()).expect("the segment's file");
-    lock_to_read(&file, NAME_BYTE);
+    // As any process with read permission may.
+    lock(&file, NAME_BYTE, libc::F_RDLCK);
     let (tell, told) = mpsc::channel();
     let waits = thread::spawn(move || {
         drop(producer);

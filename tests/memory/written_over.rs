@@ -4,12 +4,12 @@
 //! An optimiser could fold two loads into one; `cargo test --release` checks that it does
 //! not.
 
-use crate::common::rings::ends;
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process;
 
+use crate::common::rings::ends;
 use quoit::{
     Consumer, FrameConsumer, FrameProducer, PopError, Producer, Record, Ring, RingOptions,
 };

@@ -3,12 +3,12 @@
 
 use std::any::Any;
 use std::io::Read;
-use std::os::fd::AsRawFd;
 use std::thread;
 use std::time::Duration;
 
 use crate::common::PATIENCE;
 use crate::common::child::{Child, hold, is_asleep};
+use crate::common::descriptors::readable;
 use crate::common::names::RingName;
 use crate::common::naps::Naps;
 use futures_executor::block_on;
@@ -139,13 +139,7 @@ fn waiter(arguments: &[String]) {
         "descriptor" => {
             let consumer = Consumer::<u64>::open(a).expect("a role");
             let pollable = consumer.into_pollable().expect("a descriptor");
-            let mut entry = libc::pollfd {
-                fd: pollable.as_raw_fd(),
-                events: libc::POLLIN,
-                revents: 0,
-            };
-            // SAFETY: the entry outlives the call.
-            unsafe { libc::poll(&raw mut entry, 1, -1) };
+            readable(&pollable, PATIENCE);
         }
         "call" => {
             let requests = FrameProducer::open(a).expect("a role");

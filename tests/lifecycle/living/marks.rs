@@ -2,7 +2,6 @@
 
 use std::env;
 use std::fs::{self, File};
-use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::thread;
 use std::time::Instant;
@@ -11,6 +10,7 @@ use quoit::{Error, Ring, RingOptions, StalePolicy};
 
 use crate::common::PATIENCE;
 use crate::common::child::{Child, is_asleep, say};
+use crate::common::descriptors::lock_all;
 use crate::common::names::RingName;
 use crate::common::segment_file::{SUPERSEDED, SegmentFile};
 use crate::living::{drop_root, is_root};
@@ -45,18 +45,7 @@ fn lives(name: &RingName, ring: &Ring<u64>) {
 fn all_locks(name: &RingName) -> File {
     let file = File::options().read(true).write(true).open(name.file());
     let file = file.expect("the segment's file opens");
-    for byte in [0, 4096, 8192] {
-        let lock = libc::flock {
-            l_type: libc::F_WRLCK as libc::c_short,
-            l_whence: libc::SEEK_SET as libc::c_short,
-            l_start: byte,
-            l_len: 1,
-            l_pid: 0,
-        };
-        // SAFETY: the lock outlives the call.
-        let locked = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const lock) };
-        assert_eq!(locked, 0, "no other process holds the locks");
-    }
+    lock_all(&file);
     file
 }
 

@@ -1,10 +1,8 @@
 //! Four kinds of wait for a message or for room.
 
-use std::os::fd::AsRawFd;
+use quoit::{Consumer, DoorbellKind, PopError, Producer, PushError, RingOptions, Select, Selected};
 
-use quoit::{
-    Consumer, DoorbellKind, Pollable, PopError, Producer, PushError, RingOptions, Select, Selected,
-};
+use crate::common::descriptors::becomes_readable;
 
 /// A message's number, and a time: when it was sent to a sleeping consumer, or
 /// when a sleeping producer had returned from the push before it.
@@ -106,16 +104,4 @@ impl Way {
             }
         }
     }
-}
-
-/// Sleeps until the endpoint's descriptor is readable.
-fn becomes_readable<E>(end: &Pollable<E>) {
-    let mut entry = libc::pollfd {
-        fd: end.as_raw_fd(),
-        events: libc::POLLIN,
-        revents: 0,
-    };
-    // SAFETY: the entry outlives the call.
-    let count = unsafe { libc::poll(&raw mut entry, 1, -1) };
-    assert_eq!(count, 1, "the descriptor can be polled");
 }
