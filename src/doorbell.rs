@@ -1,5 +1,5 @@
 //! Sleeping in the kernel: on a shared futex, or on a POSIX semaphore in the segment. Both have the
-//! same methods; `tests/sleep.rs` runs one suite on both.
+//! same methods; `tests/waits/sleep.rs` runs one suite on both.
 
 mod futex;
 mod semaphore;

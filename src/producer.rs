@@ -109,9 +109,8 @@ impl<T: Record> Producer<T> {
             }
         }
         let position = self.end.cursor.position();
-        let (slot, peer_waits) = (self.slot_of(position), || self.end.role.peer_hint());
         // SAFETY: the slot is open, so it is mapped, and `T` fits it.
-        unsafe { payload::store(slot, &value, peer_waits) };
+        unsafe { payload::store(self.slot_of(position), &value) };
         if self.publish_one(position, &value) {
             Ok(())
         } else {
@@ -597,10 +596,8 @@ impl<T: Record> Claim<'_, T> {
     /// Wait-free, no syscall, no allocation.
     #[inline]
     pub fn write(&mut self, value: T) {
-        let slot = self.as_mut_ptr();
-        let peer_waits = || self.producer.end.role.peer_hint();
         // SAFETY: the slot was claimed, so it is mapped, and `T` fits it.
-        unsafe { payload::store(slot, &value, peer_waits) };
+        unsafe { payload::store(self.as_mut_ptr(), &value) };
     }
 
     /// Copies the record out of the slot.
@@ -702,9 +699,8 @@ impl<T: Record> ClaimMany<'_, T> {
     pub fn write(&mut self, index: usize, value: T) {
         let count = self.count;
         assert!(index < count, "slot {index} written, {count} claimed");
-        let peer_waits = || self.producer.end.role.peer_hint();
         // SAFETY: the slot was claimed, so it is mapped, and `T` fits it.
-        unsafe { payload::store(self.producer.slot(index), &value, peer_waits) };
+        unsafe { payload::store(self.producer.slot(index), &value) };
     }
 
     /// Copies as many records into the slots.
@@ -724,16 +720,15 @@ impl<T: Record> ClaimMany<'_, T> {
             "{given} records copied, {count} slots claimed"
         );
         self.producer.end.prepare_batch(count as u64);
-        let peer_waits = || self.producer.end.role.peer_hint();
         let (front, back) = values.split_at(self.before_wrap());
         for (first, part) in [(0, front), (front.len(), back)] {
             if part.is_empty() {
                 continue;
             }
-            let (target, source) = (self.producer.slot(first).cast(), part.as_ptr().cast());
+            let target = self.producer.slot(first).cast();
             // SAFETY: the slots of each part were claimed, so they are mapped, and
             // lie together.
-            unsafe { payload::store_bytes(target, source, size_of_val(part), peer_waits) };
+            unsafe { payload::store_bytes(target, part.as_ptr().cast(), size_of_val(part)) };
         }
     }
 

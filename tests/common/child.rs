@@ -12,8 +12,8 @@ use std::thread;
 
 use super::PATIENCE;
 
-/// The environment variable with the name of the part.
-const PART: &str = "QUOIT_TEST_PART";
+/// The environment variable with the path of the test or the part that a process runs.
+pub(super) const PART: &str = "QUOIT_TEST_PART";
 
 /// A child process that runs a part. Dropping it kills and reaps the process.
 pub(crate) struct Child {
@@ -22,7 +22,7 @@ pub(crate) struct Child {
 }
 
 impl Child {
-    /// Starts `part`, a function that `suite!` lists, with these arguments.
+    /// Starts `part`, which the list of this test's module has, with these arguments.
     pub(crate) fn start(part: &str, arguments: &[&str]) -> Self {
         Self::start_by(&[], part, arguments)
     }
@@ -39,7 +39,7 @@ impl Child {
             }
         };
         let mut process = command
-            .env(PART, part)
+            .env(PART, sibling(part))
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -161,7 +161,14 @@ pub(crate) fn state(pid: u32) -> char {
     after_name.chars().next().expect("a state")
 }
 
-/// The part of this process, if it is a child.
+/// The path of a part in the module of the test, or of the part, that this process runs.
+fn sibling(part: &str) -> String {
+    let own = env::var(PART).expect("the harness started this process");
+    let (module, _) = own.rsplit_once("::").expect("a path");
+    format!("{module}::{part}")
+}
+
+/// The path of the test or the part that this process runs, if it is a child.
 pub(super) fn part() -> Option<String> {
     let part = env::var(PART).ok()?;
     // SAFETY: the call changes only this process's own death signal.

@@ -12,6 +12,7 @@ pub(crate) mod clock;
 #[path = "../../examples/common/cores.rs"]
 pub(crate) mod cores;
 pub(crate) mod deep_sleep;
+pub(crate) mod descriptors;
 pub(crate) mod dice;
 pub(crate) mod forbid;
 pub(crate) mod fork;
@@ -19,6 +20,8 @@ pub(crate) mod mappings;
 pub(crate) mod mounts;
 pub(crate) mod names;
 pub(crate) mod naps;
+pub(crate) mod positions;
+pub(crate) mod rings;
 pub(crate) mod sample;
 pub(crate) mod segment_file;
 pub(crate) mod sleep_state;

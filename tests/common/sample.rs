@@ -11,22 +11,24 @@ pub(crate) struct Words<const N: usize>(pub(crate) [u64; N]);
 /// The record with this number.
 pub(crate) fn record<T: Record>(number: u64) -> T {
     let mut value = T::new_zeroed();
-    value
-        .as_mut_bytes()
-        .copy_from_slice(&bytes(number, size_of::<T>()));
+    fill(number, value.as_mut_bytes());
     value
 }
 
 /// The payload with this number.
 pub(crate) fn bytes(number: u64, len: usize) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(len.next_multiple_of(8));
+    let mut bytes = vec![0; len];
+    fill(number, &mut bytes);
+    bytes
+}
+
+/// Writes the payload with this number in place.
+pub(crate) fn fill(number: u64, bytes: &mut [u8]) {
     let mut state = number;
-    while bytes.len() < len {
-        bytes.extend_from_slice(&mix(state).to_le_bytes());
+    for word in bytes.chunks_mut(8) {
+        word.copy_from_slice(&mix(state).to_le_bytes()[..word.len()]);
         state = state.wrapping_add(1 << 32);
     }
-    bytes.truncate(len);
-    bytes
 }
 
 /// A hash of `number` (splitmix64).

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::names::RingName;
 use super::segment_file::SegmentFile;
 
 const PRODUCER: u64 = 4224;
@@ -64,4 +65,11 @@ impl SleepPage {
     pub(crate) fn producer_is_parked(&self) -> bool {
         self.0.read(PRODUCER_WORD) as u32 == 2
     }
+}
+
+/// Only its peer has woken each endpoint of the ring.
+pub(crate) fn assert_no_rescues(name: &RingName) {
+    let state = SleepPage::open(&name.file()).read();
+    assert_eq!(state.producer.rescues, 0, "the producer was rescued");
+    assert_eq!(state.consumer.rescues, 0, "the consumer was rescued");
 }

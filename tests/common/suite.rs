@@ -1,140 +1,101 @@
-//! A harness for tests that start processes: one test after the other.
+//! The harness of tests that start processes, on libtest-mimic.
 //!
-//! libtest runs tests on several threads at once, and cannot run a child's part. This
-//! harness runs one test at a time, so no other test has child processes or descriptors,
-//! and the binary can start itself again as a child.
-//!
-//! Its output and its common options are those of libtest.
+//! It runs one test after the other, each in a separate process: no test has the threads,
+//! descriptors, limits or signal handlers of another. A test's child is the same binary,
+//! started with the name of a part.
 
 use std::env;
-use std::io::{self, Write};
-use std::panic::{self, AssertUnwindSafe};
-use std::process::ExitCode;
-use std::time::Instant;
+use std::process::{Command, ExitCode};
+
+use libtest_mimic::{Arguments, Failed, Trial};
 
 use super::child;
 
-/// Tests with their names.
-pub(crate) type Tests = [(&'static str, fn())];
-/// The parts of children, with their names.
-pub(crate) type Parts = [(&'static str, fn(&[String]))];
+/// A test, or a part with its arguments, and its name.
+type Test = (&'static str, fn());
+type Part = (&'static str, fn(&[String]));
 
-/// Generates `main` of a suite with `harness = false`. A test that is missing in the list
-/// is an unused function, so the compiler warns.
+/// The tests of a module, and the parts of their children.
+pub(crate) struct Suite {
+    /// The path of the module, which begins with the binary's name.
+    pub(crate) module: &'static str,
+    pub(crate) tests: &'static [Test],
+    pub(crate) parts: &'static [Part],
+}
+
+/// Lists the tests of a module as `SUITE`, and the parts of their children.
+/// A test that is missing in the list is an unused function, so the compiler warns.
+macro_rules! tests {
+    ($($($test:ident)::+),* $(,)? $(; parts: $($($part:ident)::+),* $(,)?)?) => {
+        pub(crate) const SUITE: $crate::common::suite::Suite = $crate::common::suite::Suite {
+            module: module_path!(),
+            tests: &[$((stringify!($($test)::+), $($test)::+)),*],
+            parts: &[$($((stringify!($($part)::+), $($part)::+)),*)?],
+        };
+    };
+}
+pub(crate) use tests;
+
+/// Generates `main` for the tests of this file, or for those of these modules.
 macro_rules! suite {
     (tests: [$($($test:ident)::+),* $(,)?], parts: [$($($part:ident)::+),* $(,)?] $(,)?) => {
+        $crate::common::suite::tests! { $($($test)::+),*; parts: $($($part)::+),* }
+        $crate::common::suite::suite! { self }
+    };
+    ($($(#[$condition:meta])* $($module:ident)::+),* $(,)?) => {
         fn main() -> std::process::ExitCode {
-            $crate::common::suite::run(
-                &[$(($crate::common::suite::last(stringify!($($test)::+)), $($test)::+)),*],
-                &[$(($crate::common::suite::last(stringify!($($part)::+)), $($part)::+)),*],
-            )
+            $crate::common::suite::run(&[$($(#[$condition])* $($module)::+::SUITE),*])
         }
     };
 }
 pub(crate) use suite;
 
+/// Runs the test or the part with which this process was started, or each test in a process.
+pub(crate) fn run(suites: &[Suite]) -> ExitCode {
+    if let Some(path) = child::part() {
+        play(suites, &path);
+        return ExitCode::SUCCESS;
+    }
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(1);
+    let tests = suites.iter().flat_map(|suite| {
+        let paths = suite.tests.iter();
+        paths.map(|(test, _)| format!("{}::{}", suite.module, last(test)))
+    });
+    let trials = tests.map(|path| {
+        let (_, name) = path.split_once("::").expect("the binary's name");
+        let name = name.to_owned();
+        Trial::test(name, move || passes(&path))
+    });
+    libtest_mimic::run(&arguments, trials.collect()).exit_code()
+}
+
+fn passes(path: &str) -> Result<(), Failed> {
+    let this = env::current_exe().expect("this binary's path");
+    let status = Command::new(this).env(child::PART, path).status();
+    match status.expect("the test's process starts") {
+        status if status.success() => Ok(()),
+        status => Err(format!("its process ended with {status}").into()),
+    }
+}
+
 /// The name at the end of a path.
-pub(crate) fn last(path: &'static str) -> &'static str {
-    path.rsplit("::").next().unwrap_or_default().trim()
+fn last(path: &str) -> &str {
+    path.rsplit("::").next().unwrap_or(path).trim()
 }
 
-/// The command line.
-#[derive(Default)]
-struct Wishes {
-    list: bool,
-    exact: bool,
-    only_ignored: bool,
-    filters: Vec<String>,
-    skips: Vec<String>,
-}
-
-/// Runs the child's part, or the tests.
-pub(crate) fn run(tests: &Tests, parts: &Parts) -> ExitCode {
-    if let Some(wanted) = child::part() {
-        let arguments: Vec<String> = env::args().skip(1).collect();
-        let part = parts.iter().find(|(name, _)| *name == wanted);
-        let (_, play) = part.expect("a part of this suite");
-        play(&arguments);
-        return ExitCode::SUCCESS;
-    }
-    let wishes = Wishes::read(env::args().skip(1));
-    let wanted: Vec<_> = tests
-        .iter()
-        .filter(|(name, _)| wishes.selects(name))
-        .collect();
-    if wishes.list {
-        for (name, _) in &wanted {
-            println!("{name}: test");
-        }
-        return ExitCode::SUCCESS;
-    }
-    report(&wanted, tests.len() - wanted.len())
-}
-
-fn report(tests: &[&(&'static str, fn())], filtered_out: usize) -> ExitCode {
-    let start = Instant::now();
-    let plural = if tests.len() == 1 { "" } else { "s" };
-    println!("\nrunning {} test{plural}", tests.len());
-    let mut failed = Vec::new();
-    for (name, test) in tests {
-        print!("test {name} ... ");
-        io::stdout().flush().expect("standard output is open");
-        let passed = panic::catch_unwind(AssertUnwindSafe(test)).is_ok();
-        println!("{}", if passed { "ok" } else { "FAILED" });
-        if !passed {
-            failed.push(name);
-        }
-    }
-    if !failed.is_empty() {
-        println!("\nfailures:");
-        for name in &failed {
-            println!("    {name}");
-        }
-    }
-    println!(
-        "\ntest result: {}. {} passed; {} failed; 0 ignored; 0 measured; {filtered_out} filtered \
-         out; finished in {:.2}s\n",
-        if failed.is_empty() { "ok" } else { "FAILED" },
-        tests.len() - failed.len(),
-        failed.len(),
-        start.elapsed().as_secs_f64(),
-    );
-    if failed.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(101)
-    }
-}
-
-impl Wishes {
-    fn read(mut arguments: impl Iterator<Item = String>) -> Self {
-        let mut wishes = Self::default();
-        while let Some(argument) = arguments.next() {
-            match argument.as_str() {
-                "--list" => wishes.list = true,
-                "--exact" => wishes.exact = true,
-                "--ignored" => wishes.only_ignored = true,
-                "--skip" => wishes.skips.extend(arguments.next()),
-                // Options of libtest that have a value and no effect here.
-                "--format" | "--test-threads" | "--color" | "--logfile" | "-Z" => {
-                    drop(arguments.next());
-                }
-                _ if argument.starts_with('-') => {}
-                _ => wishes.filters.push(argument),
+/// Runs a test, or a part: of that module, or of one around it.
+fn play(suites: &[Suite], path: &str) {
+    let (mut module, name) = path.rsplit_once("::").expect("a path");
+    loop {
+        for suite in suites.iter().filter(|suite| suite.module == module) {
+            if let Some((_, test)) = suite.tests.iter().find(|(test, _)| last(test) == name) {
+                return test();
+            }
+            if let Some((_, part)) = suite.parts.iter().find(|(part, _)| last(part) == name) {
+                return part(&env::args().skip(1).collect::<Vec<_>>());
             }
         }
-        wishes
-    }
-
-    fn selects(&self, name: &str) -> bool {
-        let matches = |pattern: &String| {
-            if self.exact {
-                name == pattern
-            } else {
-                name.contains(pattern.as_str())
-            }
-        };
-        let chosen = self.filters.is_empty() || self.filters.iter().any(matches);
-        chosen && !self.skips.iter().any(matches) && !self.only_ignored
+        (module, _) = module.rsplit_once("::").expect("a part of this binary");
     }
 }

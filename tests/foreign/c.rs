@@ -9,15 +9,26 @@ use std::time::Duration;
 
 use quoit::{DoorbellKind, FrameProducer, RingOptions};
 
-use super::common::child::{Child, is_asleep};
-use super::common::deep_sleep::DeepSleeper;
-use super::common::names::RingName;
-use super::common::segment_file::{CAPACITY, HEAD, SegmentFile, TAIL};
-use super::common::sleep_state::SleepPage;
 use super::compiler::{compile, directory};
 use super::program::{Ended, Program};
 use super::traffic::{Traffic, frame};
 use super::{push, until};
+use crate::common::child::{Child, is_asleep};
+use crate::common::deep_sleep::DeepSleeper;
+use crate::common::names::RingName;
+use crate::common::segment_file::{CAPACITY, HEAD, SegmentFile, TAIL};
+use crate::common::sleep_state::SleepPage;
+
+crate::common::suite::tests! {
+    c_takes_every_frame_and_is_woken_by_either_doorbell,
+    c_is_woken_by_each_frame_and_by_the_close,
+    c_wakes_a_producer_that_waits_for_room,
+    c_that_wakes_only_its_own_process_is_detected,
+    c_is_killed_and_the_next_holder_continues,
+    c_notices_a_producer_that_was_killed,
+    c_reports_errors;
+    parts: doomed_producer
+}
 
 const FRAMES: u64 = 100_000;
 const DOORBELLS: [DoorbellKind; 2] = [DoorbellKind::Futex, DoorbellKind::Semaphore];
@@ -71,7 +82,7 @@ fn verdict(traffic: &Traffic, end: &str) -> Ended {
     }
 }
 
-pub(super) fn c_takes_every_frame_and_is_woken_by_either_doorbell() {
+fn c_takes_every_frame_and_is_woken_by_either_doorbell() {
     let program = Consumer::compiled();
     for doorbell in DOORBELLS {
         let name = RingName::new("c-stream");
@@ -90,7 +101,7 @@ pub(super) fn c_takes_every_frame_and_is_woken_by_either_doorbell() {
     }
 }
 
-pub(super) fn c_is_woken_by_each_frame_and_by_the_close() {
+fn c_is_woken_by_each_frame_and_by_the_close() {
     let program = Consumer::compiled();
     for doorbell in DOORBELLS {
         let name = RingName::new("c-woken");
@@ -138,7 +149,7 @@ fn sleeps_for_room(
     });
 }
 
-pub(super) fn c_wakes_a_producer_that_waits_for_room() {
+fn c_wakes_a_producer_that_waits_for_room() {
     let program = Consumer::compiled();
     for doorbell in DOORBELLS {
         let name = RingName::new("c-wakes");
@@ -160,7 +171,7 @@ pub(super) fn c_wakes_a_producer_that_waits_for_room() {
     }
 }
 
-pub(super) fn c_that_wakes_only_its_own_process_is_detected() {
+fn c_that_wakes_only_its_own_process_is_detected() {
     let program = Consumer::compile_private();
     let name = RingName::new("c-private");
     let mut producer = producer(&name, 64, DoorbellKind::Futex);
@@ -176,7 +187,7 @@ pub(super) fn c_that_wakes_only_its_own_process_is_detected() {
     assert!(page.read().producer.rescues >= 1);
 }
 
-pub(super) fn c_is_killed_and_the_next_holder_continues() {
+fn c_is_killed_and_the_next_holder_continues() {
     let program = Consumer::compiled();
     let name = RingName::new("c-killed");
     let mut producer = producer(&name, 1 << 16, DoorbellKind::Futex);
@@ -206,7 +217,7 @@ pub(super) fn c_is_killed_and_the_next_holder_continues() {
 }
 
 /// Pushes a few frames, reports that, and waits until it is killed.
-pub(super) fn doomed_producer(arguments: &[String]) {
+fn doomed_producer(arguments: &[String]) {
     let ring = RingOptions::new(4096).open::<[u8]>(&arguments[0]);
     let mut producer = ring.expect("a ring").producer().expect("the role is free");
     let mut traffic = Traffic::new();
@@ -217,7 +228,7 @@ pub(super) fn doomed_producer(arguments: &[String]) {
     }
 }
 
-pub(super) fn c_notices_a_producer_that_was_killed() {
+fn c_notices_a_producer_that_was_killed() {
     let program = Consumer::compiled();
     let name = RingName::new("c-death");
     drop(producer(&name, 4096, DoorbellKind::Futex));
@@ -231,7 +242,7 @@ pub(super) fn c_notices_a_producer_that_was_killed() {
     assert_eq!(consumer.ends().output, output);
 }
 
-pub(super) fn c_reports_errors() {
+fn c_reports_errors() {
     let program = Consumer::compiled();
     let refuses = |name: &str, expected: &str| {
         let ended = program.start(name).ends();
@@ -266,6 +277,6 @@ pub(super) fn c_reports_errors() {
     file.write(TAIL, 4096);
     refuses(name.as_str(), "its positions are corrupt");
     file.write(TAIL, 16);
-    file.write(super::common::segment_file::DATA, 1 << 20);
+    file.write(crate::common::segment_file::DATA, 1 << 20);
     refuses(name.as_str(), "the ring is corrupt");
 }

@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use quoit::{ClaimError, DoorbellKind, PopError, PushError, RingOptions};
 
-use super::common::child::{Child, hear, say};
-use super::common::names::RingName;
 use super::compiler::{compile, directory, supports};
 use super::layout;
 use super::program::Program;
 use super::traffic::frame;
+use crate::common::child::{Child, hear, say};
+use crate::common::names::RingName;
 
 /// A shape and a doorbell, and the client's names for them.
 #[derive(Debug, Clone, Copy)]

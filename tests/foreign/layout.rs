@@ -4,7 +4,11 @@ use std::fs;
 
 use quoit::{Fences, RingOptions};
 
-use super::common::names::RingName;
+use crate::common::names::RingName;
+
+crate::common::suite::tests! {
+    the_test_vector_is_what_quoit_writes,
+}
 
 const TEXT: &str = include_str!("../../src/layout.md");
 
@@ -46,7 +50,7 @@ fn vector(length: usize) -> Vec<Option<u8>> {
     bytes
 }
 
-pub(super) fn the_test_vector_is_what_quoit_writes() {
+fn the_test_vector_is_what_quoit_writes() {
     let name = RingName::new("vector");
     let options = RingOptions::new(64).first_position(40);
     let ring = options.fences(Fences::Symmetric).create::<[u8]>(&name);

@@ -1,23 +1,35 @@
 //! Names between C and Rust: creating, replacing, unlinking, and the role of a child process.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::Write;
-use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::thread;
 
 use quoit::{Error, Holder, Ring, RingOptions, StalePolicy, unlink};
 
 use super::client::{Client, VARIANTS, record};
-use super::common::child::is_asleep;
-use super::common::names::{RingName, files_in, shared_memory_directory};
-use super::common::segment_file::{RIDE_POSITION, SUPERSEDED, SegmentFile, TAIL};
 use super::until;
+use crate::common::child::is_asleep;
+use crate::common::descriptors::lock_all;
+use crate::common::names::{RingName, files_in, shared_memory_directory};
+use crate::common::rings::named;
+use crate::common::segment_file::{RIDE_POSITION, SUPERSEDED, SegmentFile, TAIL};
+
+crate::common::suite::tests! {
+    c_and_rust_create_identical_rings,
+    c_unlinks_a_ring_that_no_process_holds,
+    c_replaces_a_ring_and_is_replaced,
+    c_finishes_the_unlink_of_a_killed_process,
+    c_continues_with_a_ring_whose_unlink_failed,
+    c_and_rust_race_for_a_name,
+    c_clears_the_state_of_the_previous_holder,
+    c_holds_no_role_in_a_child,
+}
 
 /// The producer's sleep word.
 const PRODUCER_WORD: u64 = 12416;
 
-pub(super) fn c_and_rust_create_identical_rings() {
+fn c_and_rust_create_identical_rings() {
     let client = Client::compiled();
     for variant in VARIANTS {
         let [theirs, ours] = [RingName::new("made-by-c"), RingName::new("made-by-rust")];
@@ -38,10 +50,9 @@ pub(super) fn c_and_rust_create_identical_rings() {
     }
 }
 
-pub(super) fn c_unlinks_a_ring_that_no_process_holds() {
+fn c_unlinks_a_ring_that_no_process_holds() {
     let client = Client::compiled();
-    let name = RingName::new("c-unlinks");
-    let ring = RingOptions::new(64).create::<i64>(&name).expect("a ring");
+    let (ring, name) = named::<i64>("c-unlinks", &RingOptions::new(64));
     for role in ["producer", "consumer"] {
         let held = match role {
             "producer" => (Some(ring.producer().expect("the role is free")), None),
@@ -58,7 +69,7 @@ pub(super) fn c_unlinks_a_ring_that_no_process_holds() {
     assert_eq!(nothing, "there is no ring of that name");
 }
 
-pub(super) fn c_replaces_a_ring_and_is_replaced() {
+fn c_replaces_a_ring_and_is_replaced() {
     let client = Client::compiled();
     let name = RingName::new("c-replaces");
     let replace = || client.does(&["replace", name.as_str(), "records", "128", "futex", "0"]);
@@ -87,7 +98,7 @@ pub(super) fn c_replaces_a_ring_and_is_replaced() {
     assert_eq!(waiting.ends().errors, "error: superseded\n");
 }
 
-pub(super) fn c_finishes_the_unlink_of_a_killed_process() {
+fn c_finishes_the_unlink_of_a_killed_process() {
     let client = Client::compiled();
     let name = RingName::new("c-finishes");
     RingOptions::new(64).create::<i64>(&name).expect("a ring");
@@ -97,24 +108,9 @@ pub(super) fn c_finishes_the_unlink_of_a_killed_process() {
     assert!(!name.file().exists());
 }
 
-/// Locks the bytes of the name and of both roles, as an unlinking process does.
-fn lock_all(file: &File) {
-    for byte in [0, 4096, 8192] {
-        // SAFETY: all zero bytes are a valid lock.
-        let mut lock: libc::flock = unsafe { std::mem::zeroed() };
-        lock.l_type = libc::F_WRLCK as libc::c_short;
-        lock.l_start = byte;
-        lock.l_len = 1;
-        // SAFETY: the lock outlives the call.
-        let locked = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const lock) };
-        assert_eq!(locked, 0, "the byte {byte} is free");
-    }
-}
-
-pub(super) fn c_continues_with_a_ring_whose_unlink_failed() {
+fn c_continues_with_a_ring_whose_unlink_failed() {
     let client = Client::compiled();
-    let name = RingName::new("c-goes-on");
-    let ring = RingOptions::new(64).create::<i64>(&name).expect("a ring");
+    let (ring, name) = named::<i64>("c-goes-on", &RingOptions::new(64));
     ring.producer()
         .expect("the role is free")
         .push(record(0))
@@ -137,7 +133,7 @@ pub(super) fn c_continues_with_a_ring_whose_unlink_failed() {
     opener.kill();
 }
 
-pub(super) fn c_and_rust_race_for_a_name() {
+fn c_and_rust_race_for_a_name() {
     const ROUNDS: u64 = 25;
     let client = Client::compiled();
     let directory = shared_memory_directory();
@@ -184,7 +180,7 @@ pub(super) fn c_and_rust_race_for_a_name() {
     assert!(left.iter().all(|file| file == "ring"), "{left:?}");
 }
 
-pub(super) fn c_clears_the_state_of_the_previous_holder() {
+fn c_clears_the_state_of_the_previous_holder() {
     let client = Client::compiled();
     let name = RingName::new("c-clears");
     drop(RingOptions::new(64).create::<i64>(&name).expect("a ring"));
@@ -204,11 +200,10 @@ pub(super) fn c_clears_the_state_of_the_previous_holder() {
     );
 }
 
-pub(super) fn c_holds_no_role_in_a_child() {
+fn c_holds_no_role_in_a_child() {
     let client = Client::compiled();
     for role in ["produce", "consume"] {
-        let name = RingName::new("c-forks");
-        let ring = RingOptions::new(64).create::<i64>(&name).expect("a ring");
+        let (ring, name) = named::<i64>("c-forks", &RingOptions::new(64));
         let arguments = [role, name.as_str(), "records", "1000000", "forks"];
         let (mut parent, mut input) = client.start_with_input(&arguments);
         parent.says(&["attached", "forked"]);

@@ -5,7 +5,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::common::PATIENCE;
+use crate::common::PATIENCE;
 
 /// A process. Dropping it kills and reaps it.
 pub(super) struct Program(Child);

@@ -4,11 +4,19 @@ use std::process::Command;
 
 use quoit::{RingOptions, WaitStrategy};
 
-use super::common::names::RingName;
-use super::common::segment_file::SegmentFile;
 use super::program::Program;
 use super::push;
 use super::traffic::Traffic;
+use crate::common::names::RingName;
+use crate::common::rings::{ends, named};
+use crate::common::segment_file::SegmentFile;
+
+crate::common::suite::tests! {
+    python_takes_every_frame,
+    python_exits_cleanly_if_no_process_reads_its_answer,
+    python_observes_and_changes_nothing,
+    python_reports_errors,
+}
 
 const FRAMES: u64 = 100_000;
 
@@ -19,7 +27,7 @@ pub(super) fn start(arguments: &[&str]) -> Program {
     Program::start(command.arg("-B").arg(script).args(arguments))
 }
 
-pub(super) fn python_takes_every_frame() {
+fn python_takes_every_frame() {
     let name = RingName::new("python-stream");
     // It wakes no peer, so the producer does not sleep.
     let options = RingOptions::new(1 << 16).wait_strategy(WaitStrategy::Yield);
@@ -37,7 +45,7 @@ pub(super) fn python_takes_every_frame() {
 }
 
 /// What it would say is lost; that is no error of the program, and its role is free again.
-pub(super) fn python_exits_cleanly_if_no_process_reads_its_answer() {
+fn python_exits_cleanly_if_no_process_reads_its_answer() {
     let name = RingName::new("python-unread");
     let options = RingOptions::new(1024).wait_strategy(WaitStrategy::Yield);
     let ring = options.create::<[u8]>(&name).expect("a ring");
@@ -51,13 +59,9 @@ pub(super) fn python_exits_cleanly_if_no_process_reads_its_answer() {
     drop(ring.consumer().expect("the role is free"));
 }
 
-pub(super) fn python_observes_and_changes_nothing() {
-    let name = RingName::new("python-observes");
-    let ring = RingOptions::new(1024)
-        .create::<[u8]>(&name)
-        .expect("a ring");
-    let mut producer = ring.producer().expect("the role is free");
-    let consumer = ring.consumer().expect("the role is free");
+fn python_observes_and_changes_nothing() {
+    let (ring, name) = named::<[u8]>("python-observes", &RingOptions::new(1024));
+    let (mut producer, consumer) = ends(&ring);
     producer.push(b"sixteen in ring").expect("room");
     drop(consumer);
     let file = SegmentFile::open(&name.file());
@@ -77,7 +81,7 @@ pub(super) fn python_observes_and_changes_nothing() {
     assert!(before == file.header(), "the header has changed");
 }
 
-pub(super) fn python_reports_errors() {
+fn python_reports_errors() {
     let name = RingName::new("python-refuses");
     let refuses = |command: &str, expected: &str| {
         let ended = start(&[command, name.as_str()]).ends();
@@ -101,6 +105,6 @@ pub(super) fn python_reports_errors() {
     refuses("consume", "has a consumer already");
     drop(consumer);
     let file = SegmentFile::open(&name.file());
-    file.write(super::common::segment_file::TAIL, 4096);
+    file.write(crate::common::segment_file::TAIL, 4096);
     refuses("consume", "its positions cannot be");
 }

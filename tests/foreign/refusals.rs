@@ -8,15 +8,16 @@ use quoit::{DoorbellKind, RingOptions};
 
 use super::c::Consumer;
 use super::client::Client;
-use super::common::child::is_asleep;
-use super::common::names::RingName;
-use super::common::segment_file::{
-    CAPACITY, DATA, DOORBELL, HEAD, LAYOUT, LENGTH, MAGIC, SCHEMA, SHAPE, SLOT_ALIGN, SLOT_SIZE,
-    SUPERSEDED, SegmentFile, TAIL,
-};
 use super::compiler::directory;
 use super::program::Program;
 use super::python::start as python;
+use crate::common::child::is_asleep;
+use crate::common::names::RingName;
+use crate::common::rings::named;
+use crate::common::segment_file::{
+    CAPACITY, DATA, DOORBELL, HEAD, LAYOUT, LENGTH, MAGIC, SCHEMA, SHAPE, SLOT_ALIGN, SLOT_SIZE,
+    SUPERSEDED, SegmentFile, TAIL,
+};
 
 /// The three clients that consume frames.
 struct Clients {
@@ -65,7 +66,21 @@ enum Value {
 
 use Value::{Half, Word};
 
-pub(super) fn every_field_that_a_client_must_check_is_checked() {
+crate::common::suite::tests! {
+    every_field_that_a_client_must_check_is_checked,
+    a_superseded_ring_is_not_taken,
+    a_ring_of_semaphores_is_not_for_python,
+    frames_that_break_a_rule_are_refused,
+    positions_wrap,
+    the_examples_close,
+    closed_standard_streams_put_nothing_into_a_ring,
+    the_examples_close_after_a_signal,
+    an_example_does_not_wait_for_a_producer_that_cannot_attach,
+    python_holds_no_role_in_a_child,
+    python_cannot_use_a_consumer_in_a_child,
+}
+
+fn every_field_that_a_client_must_check_is_checked() {
     let clients = Clients::compile();
     let name = RingName::new("fields");
     let options = RingOptions::new(1024);
@@ -127,7 +142,7 @@ pub(super) fn every_field_that_a_client_must_check_is_checked() {
     }
 }
 
-pub(super) fn a_superseded_ring_is_not_taken() {
+fn a_superseded_ring_is_not_taken() {
     let clients = Clients::compile();
     for client in ALL {
         let name = RingName::new("superseded");
@@ -138,7 +153,7 @@ pub(super) fn a_superseded_ring_is_not_taken() {
     }
 }
 
-pub(super) fn a_ring_of_semaphores_is_not_for_python() {
+fn a_ring_of_semaphores_is_not_for_python() {
     let name = RingName::new("semaphores");
     let options = RingOptions::new(1024).doorbell(DoorbellKind::Semaphore);
     drop(options.create::<[u8]>(&name).expect("a ring"));
@@ -151,7 +166,7 @@ pub(super) fn a_ring_of_semaphores_is_not_for_python() {
     );
 }
 
-pub(super) fn frames_that_break_a_rule_are_refused() {
+fn frames_that_break_a_rule_are_refused() {
     const PADDING: u64 = 0xffff_ffff;
     let clients = Clients::compile();
     // The lap ends 16 bytes after the first position.
@@ -189,7 +204,7 @@ pub(super) fn frames_that_break_a_rule_are_refused() {
     }
 }
 
-pub(super) fn positions_wrap() {
+fn positions_wrap() {
     let clients = Clients::compile();
     for client in EXAMPLES {
         let name = RingName::new("wraps");
@@ -211,13 +226,10 @@ pub(super) fn positions_wrap() {
     }
 }
 
-pub(super) fn the_examples_close() {
+fn the_examples_close() {
     let clients = Clients::compile();
     for client in EXAMPLES {
-        let name = RingName::new("close");
-        let ring = RingOptions::new(1024)
-            .create::<[u8]>(&name)
-            .expect("a ring");
+        let (ring, name) = named::<[u8]>("close", &RingOptions::new(1024));
         drop(ring.producer().expect("the role is free"));
         let ended = clients.start(client, &name).ends();
         assert_eq!((ended.code, &*ended.errors), (Some(0), ""), "{client}");
@@ -227,7 +239,7 @@ pub(super) fn the_examples_close() {
 }
 
 /// If a ring were opened with the number of a closed stream, it would receive the program's output.
-pub(super) fn closed_standard_streams_put_nothing_into_a_ring() {
+fn closed_standard_streams_put_nothing_into_a_ring() {
     Clients::compile();
     let c = directory("consume").join("consume");
     let c = format!("{} \"$0\"", c.display());
@@ -257,7 +269,7 @@ pub(super) fn closed_standard_streams_put_nothing_into_a_ring() {
 }
 
 /// A program that Ctrl-C ends has closed, and counts as closed, not as crashed.
-pub(super) fn the_examples_close_after_a_signal() {
+fn the_examples_close_after_a_signal() {
     let clients = Clients::compile();
     for client in EXAMPLES {
         for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
@@ -279,13 +291,10 @@ pub(super) fn the_examples_close_after_a_signal() {
     }
 }
 
-pub(super) fn an_example_does_not_wait_for_a_producer_that_cannot_attach() {
+fn an_example_does_not_wait_for_a_producer_that_cannot_attach() {
     let clients = Clients::compile();
     for client in EXAMPLES {
-        let name = RingName::new("cannot-come");
-        let ring = RingOptions::new(1024)
-            .create::<[u8]>(&name)
-            .expect("a ring");
+        let (ring, name) = named::<[u8]>("cannot-come", &RingOptions::new(1024));
         let program = clients.start(client, &name);
         let file = SegmentFile::open(&name.file());
         super::until("it takes the role", || file.read(HEAD + 128) != 0);
@@ -307,7 +316,7 @@ fn python_program(name: &RingName, program: &str) -> Command {
     command
 }
 
-pub(super) fn python_holds_no_role_in_a_child() {
+fn python_holds_no_role_in_a_child() {
     let multiprocessing = "
 start = multiprocessing.get_context('fork').Process(target=sys.stdin.read)
 start.start()
@@ -322,10 +331,7 @@ print('forked', flush=True)
 time.sleep(1000)
 ";
     for program in [multiprocessing, fork] {
-        let name = RingName::new("python-forks");
-        let ring = RingOptions::new(1024)
-            .create::<[u8]>(&name)
-            .expect("a ring");
+        let (ring, name) = named::<[u8]>("python-forks", &RingOptions::new(1024));
         let mut command = python_program(&name, program);
         let (mut parent, input) = Program::start_with_input(&mut command);
         parent.says(&["forked"]);
@@ -337,11 +343,8 @@ time.sleep(1000)
     }
 }
 
-pub(super) fn python_cannot_use_a_consumer_in_a_child() {
-    let name = RingName::new("python-child");
-    let ring = RingOptions::new(1024)
-        .create::<[u8]>(&name)
-        .expect("a ring");
+fn python_cannot_use_a_consumer_in_a_child() {
+    let (ring, name) = named::<[u8]>("python-child", &RingOptions::new(1024));
     let mut producer = ring.producer().expect("the role is free");
     producer.push(b"first").expect("room");
     let program = "

@@ -5,17 +5,22 @@ use std::io::Write;
 use quoit::Ring;
 
 use super::client::{Client, End, VARIANTS, Variant};
-use super::common::deep_sleep::DeepSleeper;
-use super::common::names::RingName;
-use super::common::segment_file::{HEAD, SegmentFile, TAIL};
-use super::common::sleep_state::SleepPage;
 use super::until;
+use crate::common::deep_sleep::DeepSleeper;
+use crate::common::names::RingName;
+use crate::common::segment_file::{HEAD, SegmentFile, TAIL};
+use crate::common::sleep_state::SleepPage;
+
+crate::common::suite::tests! {
+    c_is_woken_from_each_sleep,
+    c_wakes_from_each_sleep,
+}
 
 /// The number of sleeps of each endpoint.
 const SLEEPS: u64 = 20;
 const NEVER: u64 = 1 << 62;
 
-pub(super) fn c_is_woken_from_each_sleep() {
+fn c_is_woken_from_each_sleep() {
     let client = Client::compiled();
     let records = VARIANTS.into_iter().filter(|variant| !variant.frames);
     for variant in records {
@@ -93,7 +98,7 @@ fn steps(client: &Client, variant: Variant, sleeper: &str, stepper: &str) {
     rust.kill();
 }
 
-pub(super) fn c_wakes_from_each_sleep() {
+fn c_wakes_from_each_sleep() {
     let client = Client::compiled();
     for variant in VARIANTS {
         steps(client, variant, "consume", "produce");

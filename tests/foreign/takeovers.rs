@@ -4,10 +4,15 @@ use std::env;
 use std::process;
 
 use super::client::{Client, End, VARIANTS, Variant};
-use super::common::dice::Dice;
-use super::common::names::RingName;
-use super::common::segment_file::{HEAD, SegmentFile, TAIL};
 use super::until;
+use crate::common::dice::Dice;
+use crate::common::names::RingName;
+use crate::common::segment_file::{HEAD, SegmentFile, TAIL};
+
+crate::common::suite::tests! {
+    c_and_rust_take_over_from_each_other_after_any_death,
+    c_is_clean_under_the_sanitizers,
+}
 
 /// The kills of all variants together, in a short run.
 const DEATHS: u64 = 40;
@@ -23,7 +28,7 @@ struct Figures {
     takeovers: [[u64; 2]; 2],
 }
 
-pub(super) fn c_and_rust_take_over_from_each_other_after_any_death() {
+fn c_and_rust_take_over_from_each_other_after_any_death() {
     let client = Client::compiled();
     let deaths = match env::var(MORE) {
         Ok(number) => number.parse().expect("a number of deaths"),
@@ -38,7 +43,7 @@ pub(super) fn c_and_rust_take_over_from_each_other_after_any_death() {
     print_figures(&figures);
 }
 
-pub(super) fn c_is_clean_under_the_sanitizers() {
+fn c_is_clean_under_the_sanitizers() {
     let Some(client) = Client::sanitized() else {
         print!("[this compiler has no sanitizers: run without them] ");
         return run_clean(Client::compiled());

@@ -1,12 +1,18 @@
-//! Executions of `tests/hostile/body` with libFuzzer's bytes: another thread overwrites the
+//! Executions of `tests/memory/hostile/body` with libFuzzer's bytes: another thread overwrites the
 //! segment between two calls.
 #![no_main]
 
 #[allow(dead_code, reason = "only the other target uses it")]
-#[path = "../hostile/body/mod.rs"]
+#[path = "../memory/hostile/body/mod.rs"]
 mod body;
-#[path = "../common/mod.rs"]
-mod common;
+/// The parts that need no harness.
+#[path = "../common"]
+mod common {
+    #[allow(dead_code, reason = "the tests use more")]
+    pub(crate) mod names;
+    #[allow(dead_code, reason = "the tests use more")]
+    pub(crate) mod sample;
+}
 
 use std::cell::RefCell;
 

@@ -370,10 +370,10 @@ impl<'a> Visit<'a> for Names {
     }
 }
 
-/// `tests/deadlines.rs` has a row for every call with a timeout.
+/// `tests/waits/deadlines.rs` has a row for every call with a timeout.
 #[test]
 fn every_call_with_a_timeout_has_a_row_in_deadlines() {
-    let table = include_str!("../deadlines.rs");
+    let table = include_str!("../waits/deadlines.rs");
     let mut count = 0;
     for Function {
         name,
@@ -391,7 +391,7 @@ fn every_call_with_a_timeout_has_a_row_in_deadlines() {
         let has_a_row = table.contains(&format!("::{name}\""));
         assert!(
             has_a_row,
-            "{place}: tests/deadlines.rs has no row for {name}"
+            "{place}: tests/waits/deadlines.rs has no row for {name}"
         );
     }
     assert!(count > 20, "the calls were not found");

@@ -216,8 +216,8 @@ const ALLOWED: [(&str, &str, &str); 40] = [
     ("src/sync.rs", ASLEEP, "an edge's name"),
     ("src/sync.rs", RIDE, "an edge's name"),
     ("tests/common/child.rs", ASLEEP, "tests/tool imports it"),
-    ("tests/errors.rs", GONE, "the text of an error"),
-    ("tests/errors.rs", LEADS_TO, "the text of an error"),
+    ("tests/api/errors.rs", GONE, "the text of an error"),
+    ("tests/api/errors.rs", LEADS_TO, "the text of an error"),
     ("tests/examples/main.rs", GONE, "the output of an example"),
     (
         "tests/examples/sleeping.rs",
@@ -229,8 +229,8 @@ const ALLOWED: [(&str, &str, &str); 40] = [
         GONE,
         "the output of an example",
     ),
-    ("tests/select/departures.rs", GONE, GONE_VARIANT),
-    ("tests/select/sleeping.rs", GONE, GONE_VARIANT),
+    ("tests/adapters/select/departures.rs", GONE, GONE_VARIANT),
+    ("tests/adapters/select/sleeping.rs", GONE, GONE_VARIANT),
     ("tests/tool/endings.rs", GONE, "the text of an error"),
     ("tests/tool/streams.rs", LEADS_TO, "the text of an error"),
 ];

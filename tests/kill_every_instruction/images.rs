@@ -11,11 +11,11 @@ use std::path::Path;
 use memmap2::Mmap;
 use quoit::{ClaimError, PopError, Ring, Role};
 
-use super::common::child::Child;
-use super::common::names::RingName;
 use super::messages::Messages;
 use super::stages::{Operation, Stage};
 use super::stepper::Stepper;
+use crate::common::child::Child;
+use crate::common::names::RingName;
 
 /// The results of one operation.
 #[derive(Debug, Default)]

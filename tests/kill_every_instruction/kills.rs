@@ -16,11 +16,12 @@ use quoit::{
     WaitStrategy, unlink,
 };
 
-use super::common::PATIENCE;
-use super::common::child::{Child, hold, say};
-use super::common::names::{RingName, files_in, shared_memory_directory};
-use super::common::sleep_state::SleepPage;
 use super::stepper::{Next, Stepper, traced};
+use crate::common::PATIENCE;
+use crate::common::child::{Child, hold, say};
+use crate::common::names::{RingName, files_in, shared_memory_directory};
+use crate::common::rings::named;
+use crate::common::sleep_state::SleepPage;
 
 /// The capacity: two records of a number.
 const CAPACITY: u64 = 2;
@@ -346,8 +347,7 @@ fn peer_sleeps(operation: &str, role: Role) -> usize {
 /// A sleeper is killed. Its peer continues, and the next holder sleeps and is woken.
 fn sleeper_dies(operation: &str, role: Role) -> usize {
     at_every_moment(operation, |kill, moment| {
-        let name = RingName::new("sleeper");
-        let ring = options().create::<u64>(&name).expect("a ring");
+        let (ring, name) = named::<u64>("sleeper", &options());
         let page = SleepPage::open(&name.file());
         let (mut producer, mut consumer);
         match role {

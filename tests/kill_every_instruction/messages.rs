@@ -8,7 +8,7 @@ use quoit::{
     Shape,
 };
 
-use super::common::sample::{Words, bytes, mix};
+use crate::common::sample::{Words, bytes, mix};
 
 /// A shape of messages.
 pub(crate) trait Messages {

@@ -6,10 +6,11 @@ use std::time::Duration;
 use quoit::zerocopy::IntoBytes;
 use quoit::{PopError, RingOptions, Role};
 
-use super::common::child::hold;
-use super::common::segment_file::{DATA, SegmentFile, TAIL};
 use super::messages::{Frames, Messages, Records, record};
 use super::stepper::traced;
+use crate::common::child::hold;
+use crate::common::rings::ends;
+use crate::common::segment_file::{DATA, SegmentFile, TAIL};
 
 /// An operation of one endpoint, by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,8 +91,7 @@ pub(crate) fn play(path: &Path, shape: &str, operation: &str, stage: Stage) {
 fn play_with<M: Messages>(path: &Path, operation: &str, stage: Stage) {
     let options = RingOptions::new(M::CAPACITY).spin(Duration::ZERO);
     let ring = options.open::<M::T>(path).expect("the ring");
-    let mut producer = ring.producer().expect("the role is free");
-    let mut consumer = ring.consumer().expect("the role is free");
+    let (mut producer, mut consumer) = ends(&ring);
     let poll = |consumer: &mut M::Consumer| {
         for _ in 0..if stage.inline { 100 } else { 0 } {
             assert_eq!(M::pop(consumer), Err(PopError::Empty));

@@ -3,7 +3,7 @@
 use std::io;
 use std::thread;
 
-use super::common::child::{Child, hear, say};
+use crate::common::child::{Child, hear, say};
 
 /// In a child: waits for its tracer, then performs `operation` between two marks.
 pub(crate) fn traced<R>(operation: impl FnOnce() -> R) -> R {

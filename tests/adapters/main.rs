@@ -1,0 +1,42 @@
+//! What is built on the endpoints: async, `Select`, descriptors, streams, calls, observers.
+
+#[path = "../common/mod.rs"]
+mod common;
+#[cfg(feature = "futures")]
+mod futures;
+mod observer;
+mod pipes;
+mod pollable;
+#[cfg(feature = "futures")]
+mod reactor;
+mod rpc;
+mod select;
+#[cfg(feature = "shared_memory")]
+mod shared_memory;
+
+common::suite::suite! {
+    #[cfg(feature = "futures")] futures,
+    #[cfg(feature = "futures")] futures::cancelling,
+    #[cfg(feature = "futures")] futures::dropped,
+    #[cfg(feature = "futures")] futures::endings,
+    #[cfg(feature = "futures")] futures::peers,
+    #[cfg(feature = "futures")] futures::places,
+    #[cfg(feature = "futures")] futures::reactor,
+    #[cfg(feature = "futures")] futures::refusals,
+    #[cfg(feature = "futures")] futures::sinks,
+    #[cfg(feature = "futures")] futures::stopped,
+    #[cfg(feature = "futures")] futures::streams,
+    #[cfg(feature = "futures")] futures::turns,
+    observer,
+    pipes::endings,
+    pipes::sizes,
+    pipes::streams,
+    pollable,
+    #[cfg(feature = "futures")] reactor,
+    rpc,
+    select,
+    select::departures,
+    select::sleeping,
+    select::turns,
+    #[cfg(feature = "shared_memory")] shared_memory,
+}

@@ -1,0 +1,376 @@
+//! Writes and reads of every size, and which bytes are in the ring in between.
+
+use std::io::{self, BufRead, ErrorKind, IoSlice, Read, Write};
+use std::sync::mpsc::{self, TryRecvError};
+use std::thread;
+use std::time::Duration;
+
+use quoit::{FrameConsumer, FrameProducer, RingOptions};
+
+use crate::common::PATIENCE;
+use crate::common::names::RingName;
+use crate::common::rings::{ends, named};
+use crate::common::sample::bytes;
+use crate::common::segment_file::{DATA, HEAD, SegmentFile, TAIL};
+
+crate::common::suite::tests! {
+    a_write_of_any_size_is_one_frame_of_at_most_a_quarter_of_the_ring,
+    an_empty_write_publishes_nothing,
+    a_tiny_buffer_takes_a_frame_piece_by_piece,
+    lines_may_span_frames,
+    a_reader_takes_the_frames_of_any_producer,
+    a_frame_stays_in_the_ring_until_its_buffer_is_consumed,
+    a_vectored_write_is_one_frame,
+    endless_empty_frames_do_not_extend_a_deadline,
+    a_read_after_its_deadline_skips_a_bounded_number_of_empty_frames,
+    a_zero_timeout_skips_the_empty_frames_in_the_ring,
+    owned_streams_move_between_threads_and_return_their_endpoints,
+    a_reader_that_is_dropped_within_a_frame_does_not_release_it,
+    a_timeout_is_an_error_that_loses_no_bytes,
+    writes_are_published_without_a_flush,
+    a_broken_ring_is_invalid_data,
+}
+
+fn pair(capacity: u64) -> (FrameProducer, FrameConsumer) {
+    RingOptions::new(capacity).heap::<[u8]>().expect("a ring")
+}
+
+fn a_write_of_any_size_is_one_frame_of_at_most_a_quarter_of_the_ring() {
+    for capacity in [64, 128, 256, 1024] {
+        let (mut producer, mut consumer) = pair(capacity);
+        let most = capacity as usize / 4 - 8;
+        for size in 0..=2 * capacity as usize {
+            let written = bytes(size as u64, size);
+            let count = producer
+                .writer()
+                .write(&written)
+                .expect("the ring is empty");
+            assert_eq!(count, size.min(most));
+            let Ok(frame) = consumer.try_peek() else {
+                assert_eq!(size, 0);
+                continue;
+            };
+            assert_eq!(frame.to_vec(), written[..count]);
+            let mut read = vec![0; count];
+            consumer.reader().read_exact(&mut read).expect("the frame");
+            assert_eq!(read, written[..count]);
+            assert_eq!(consumer.len(), 0, "there was one frame");
+        }
+        // Three of the longest fit at any offset.
+        let three = bytes(0, most * 3);
+        producer.writer().write_all(&three).expect("there is room");
+    }
+}
+
+fn an_empty_write_publishes_nothing() {
+    let (mut producer, mut consumer) = pair(64);
+    let mut writer = producer.writer();
+    assert_eq!(writer.write(b"").expect("nothing to do"), 0);
+    writer.write_all(b"").expect("nothing to do");
+    writer.flush().expect("nothing to do");
+    assert_eq!((producer.position(), consumer.len()), (0, 0));
+    // It does not wait in a full ring either. A read into an empty buffer does not wait in an empty ring.
+    let read = consumer.reader().read(&mut []);
+    assert_eq!(read.expect("nothing to do"), 0);
+    while producer.try_push(&[]).is_ok() {}
+    let written = producer.writer().write(b"");
+    assert_eq!(written.expect("nothing to do"), 0);
+}
+
+fn a_tiny_buffer_takes_a_frame_piece_by_piece() {
+    let (mut producer, mut consumer) = pair(1024);
+    for buffer_len in 1..=9 {
+        let sent = bytes(buffer_len as u64, 200);
+        for piece in sent.chunks(67) {
+            producer.writer().write_all(piece).expect("there is room");
+        }
+        let mut reader = consumer.reader();
+        reader.set_timeout(Some(PATIENCE));
+        let mut received = Vec::new();
+        let mut buffer = vec![0; buffer_len];
+        while received.len() < sent.len() {
+            let count = reader.read(&mut buffer).expect("there are bytes");
+            received.extend_from_slice(&buffer[..count]);
+        }
+        assert_eq!(received, sent);
+        assert_eq!(consumer.len(), 0, "every frame is released");
+    }
+}
+
+fn lines_may_span_frames() {
+    let text = "the first\nsecond\n\nfourth, which is longer than the others\nlast";
+    for size in 1..=text.len() {
+        let (mut producer, mut consumer) = pair(4096);
+        for piece in text.as_bytes().chunks(size) {
+            producer.writer().write_all(piece).expect("there is room");
+        }
+        drop(producer);
+        let lines: Result<Vec<_>, _> = consumer.reader().lines().collect();
+        assert_eq!(lines.expect("text"), text.lines().collect::<Vec<_>>());
+    }
+}
+
+fn a_reader_takes_the_frames_of_any_producer() {
+    let (mut producer, mut consumer) = pair(256);
+    let longest = bytes(1, producer.max_frame_len());
+    producer.try_push(b"").expect("there is room");
+    producer.try_push_kind(7, b"one").expect("there is room");
+    producer.try_push(b"").expect("there is room");
+    producer.try_push(b"two").expect("there is room");
+    let mut six = [0; 6];
+    consumer.reader().read_exact(&mut six).expect("six bytes");
+    assert_eq!(&six, b"onetwo");
+    producer.try_push(&longest).expect("there is room");
+    producer.try_push(b"").expect("there is room");
+    drop(producer);
+    let mut rest = Vec::new();
+    let read = consumer.reader().read_to_end(&mut rest);
+    assert_eq!(read.expect("bytes"), longest.len());
+    assert_eq!(rest, longest);
+    assert_eq!(consumer.len(), 0, "empty frames are released, too");
+}
+
+/// The buffer itself is a private copy.
+fn a_frame_stays_in_the_ring_until_its_buffer_is_consumed() {
+    let name = RingName::new("buffer");
+    let ring = RingOptions::new(1024).create::<[u8]>(&name);
+    let ring = ring.expect("a ring");
+    let file = SegmentFile::open(&name.file());
+    let (mut producer, mut consumer) = ends(&ring);
+    for number in 0..2 {
+        let written = producer.writer().write(&bytes(number, 100));
+        assert_eq!(written.expect("there is room"), 100);
+    }
+    let unread = consumer.len();
+    let mut reader = consumer.reader();
+    for consumed in 0..100 {
+        let buffer = reader.fill_buf().expect("the rest of the frame");
+        assert_eq!(buffer, &bytes(0, 100)[consumed..]);
+        // Nothing is released before the whole frame was consumed.
+        assert_eq!(producer.len(), unread);
+        reader.consume(1);
+        file.write(DATA + 8 + 8 * (consumed as u64 % 12), u64::MAX);
+    }
+    assert_eq!(producer.len(), unread / 2);
+    assert_eq!(reader.fill_buf().expect("the next frame"), bytes(1, 100));
+}
+
+fn a_vectored_write_is_one_frame() {
+    for capacity in [64, 256, 1024] {
+        let (mut producer, mut consumer) = pair(capacity);
+        let most = capacity as usize / 4 - 8;
+        for lens in [
+            vec![],
+            vec![0, 0],
+            vec![1],
+            vec![3, 0, 4],
+            vec![most],
+            vec![most - 1, 0, 1, 7],
+            vec![1; most + 1],
+            vec![most / 2, most, most],
+            vec![0, 2 * most],
+        ] {
+            let parts: Vec<_> = (0..).zip(&lens).map(|(i, &len)| bytes(i, len)).collect();
+            let slices: Vec<_> = parts.iter().map(|part| IoSlice::new(part)).collect();
+            let all = parts.concat();
+            let before = producer.position();
+            let count = producer.writer().write_vectored(&slices);
+            let count = count.expect("the ring is empty");
+            assert_eq!(count, all.len().min(most), "{lens:?}");
+            if count == 0 {
+                assert_eq!(producer.position(), before, "nothing was published");
+                continue;
+            }
+            let frame = consumer.try_peek().expect("a frame");
+            assert_eq!(frame.to_vec(), all[..count]);
+            frame.release();
+            assert!(consumer.is_empty(), "there was one frame");
+        }
+        // In a full ring it waits, and publishes nothing at the timeout.
+        while producer.try_push(&[]).is_ok() {}
+        let unread = producer.len();
+        let mut writer = producer.writer();
+        writer.set_timeout(Some(Duration::from_millis(1)));
+        let error = writer.write_vectored(&[IoSlice::new(b"more")]);
+        assert_eq!(error.expect_err("no room").kind(), ErrorKind::TimedOut);
+        assert_eq!(producer.len(), unread);
+    }
+}
+
+/// With zeroed memory a ring holds empty frames up to its tail. So a read never runs out of
+/// them.
+fn endless_empty_frames_do_not_extend_a_deadline() {
+    const CAPACITY: u64 = 1 << 22;
+    let read = |reader: &mut dyn BufRead| reader.read(&mut [0; 8]).map(drop);
+    let fill = |reader: &mut dyn BufRead| reader.fill_buf().map(drop);
+    type Attempt = fn(&mut dyn BufRead) -> io::Result<()>;
+    for attempt in [read as Attempt, fill] {
+        let name = RingName::new("flood");
+        let ring = RingOptions::new(CAPACITY).create::<[u8]>(&name);
+        let ring = ring.expect("a ring");
+        let consumer = ring.consumer().expect("the role is free");
+        let file = SegmentFile::open(&name.file());
+        let (end, ended) = mpsc::channel::<()>();
+        let flood = thread::spawn(move || {
+            while ended.try_recv() == Err(TryRecvError::Empty) {
+                file.write(TAIL, file.read(HEAD) + CAPACITY);
+            }
+        });
+        let (answer, answered) = mpsc::channel();
+        let reading = thread::spawn(move || {
+            let mut reader = consumer.into_reader();
+            for timeout in [Duration::ZERO, Duration::from_millis(20)] {
+                reader.set_timeout(Some(timeout));
+                for _ in 0..2 {
+                    let error = attempt(&mut reader).expect_err("there are no bytes");
+                    answer.send(error.kind()).expect("the test receives");
+                }
+            }
+            reader
+        });
+        for _ in 0..4 {
+            let kind = answered.recv_timeout(PATIENCE);
+            assert_eq!(kind.expect("the deadline passes"), ErrorKind::TimedOut);
+        }
+        let mut reader = reading.join().expect("no panic");
+        drop(end);
+        flood.join().expect("no panic");
+        let mut writer = ring.producer().expect("the role is free").into_writer();
+        reader.set_timeout(Some(PATIENCE));
+        let sender = thread::spawn(move || writer.write_all(b"at last"));
+        let mut text = String::new();
+        reader.read_to_string(&mut text).expect("the stream ends");
+        assert_eq!(text, "at last");
+        sender.join().expect("no panic").expect("there is room");
+    }
+}
+
+/// In a very large ring, skipping everything would take seconds.
+fn a_read_after_its_deadline_skips_a_bounded_number_of_empty_frames() {
+    const CAPACITY: u64 = 1 << 20;
+    const LATE: u64 = 64 << 10;
+    let (mut producer, mut consumer) = pair(CAPACITY);
+    while producer.try_push(b"").is_ok() {}
+    for turn in 1..=3 {
+        let mut reader = consumer.reader();
+        reader.set_timeout(Some(Duration::ZERO));
+        let error = reader.read(&mut [0; 8]).expect_err("there are no bytes");
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        assert_eq!(consumer.len(), CAPACITY - turn * LATE);
+    }
+}
+
+fn a_zero_timeout_skips_the_empty_frames_in_the_ring() {
+    let (mut producer, mut consumer) = pair(1024);
+    for buffered in [false, true] {
+        producer
+            .try_push_slice(0, &["", "", "", "word", ""])
+            .expect("there is room");
+        let mut reader = consumer.reader();
+        reader.set_timeout(Some(Duration::ZERO));
+        if buffered {
+            assert_eq!(reader.fill_buf().expect("it exists"), b"word");
+            reader.consume(4);
+        } else {
+            let mut word = [0; 4];
+            assert_eq!(reader.read(&mut word).expect("it exists"), 4);
+            assert_eq!(&word, b"word");
+        }
+        let error = reader.read(&mut [0]).expect_err("nothing is left");
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        assert!(consumer.is_empty());
+    }
+}
+
+fn owned_streams_move_between_threads_and_return_their_endpoints() {
+    fn travels<T: Send + 'static>(end: T) -> T {
+        end
+    }
+    let (producer, consumer) = pair(64);
+    let mut writer = travels::<quoit::Writer>(producer.into_writer());
+    let mut reader = travels::<quoit::Reader>(consumer.into_reader());
+    let sent = bytes(3, 10_000);
+    let copy = sent.clone();
+    let writing = thread::spawn(move || {
+        writer.write_all(&copy).expect("the reader is attached");
+        writer.into_inner()
+    });
+    let reading = thread::spawn(move || {
+        let mut received = vec![0; 10_000];
+        reader.read_exact(&mut received).expect("the stream");
+        (received, reader.into_inner())
+    });
+    let (received, mut consumer) = reading.join().expect("no panic");
+    assert!(received == sent);
+    let mut producer = writing.join().expect("no panic");
+    producer.try_push(b"rest").expect("there is room");
+    assert_eq!(consumer.try_pop(&mut [0; 4]).expect("a frame").len, 4);
+}
+
+fn a_reader_that_is_dropped_within_a_frame_does_not_release_it() {
+    let (mut producer, mut consumer) = pair(64);
+    producer.writer().write_all(b"frame").expect("room");
+    for _ in 0..2 {
+        let mut three = [0; 3];
+        consumer.reader().read_exact(&mut three).expect("bytes");
+        assert_eq!(&three, b"fra");
+        let frame = consumer.try_peek().expect("it exists");
+        assert_eq!(frame.to_vec(), b"frame");
+    }
+}
+
+fn a_timeout_is_an_error_that_loses_no_bytes() {
+    let (mut producer, mut consumer) = pair(64);
+    let mut reader = consumer.reader();
+    reader.set_timeout(Some(Duration::from_millis(1)));
+    let error = reader.read(&mut [0; 8]).expect_err("nothing is there");
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
+
+    let mut writer = producer.writer();
+    writer.set_timeout(Some(Duration::from_millis(1)));
+    let mut written = 0;
+    let error = loop {
+        match writer.write(&bytes(written, 8)) {
+            Ok(count) => assert_eq!(count, 8),
+            Err(error) => break error,
+        }
+        written += 1;
+    };
+    assert_eq!((error.kind(), written), (ErrorKind::TimedOut, 4));
+
+    for number in 0..written {
+        let mut word = [0; 8];
+        reader.read_exact(&mut word).expect("it was written");
+        assert_eq!(word[..], bytes(number, 8));
+    }
+    writer.set_timeout(None);
+    writer.write_all(b"more").expect("there is room again");
+    reader.set_timeout(None);
+    let mut four = [0; 4];
+    reader.read_exact(&mut four).expect("it was written");
+    assert_eq!(&four, b"more");
+}
+
+fn writes_are_published_without_a_flush() {
+    let (mut producer, mut consumer) = pair(64);
+    let mut writer = producer.writer();
+    let mut reader = consumer.reader();
+    reader.set_timeout(Some(Duration::ZERO));
+    for number in 0..100 {
+        writer.write_all(&[number]).expect("there is room");
+        assert_eq!(reader.fill_buf().expect("a byte"), [number]);
+        reader.consume(1);
+    }
+}
+
+fn a_broken_ring_is_invalid_data() {
+    let (ring, name) = named::<[u8]>("broken", &RingOptions::new(64));
+    let (mut producer, mut consumer) = ends(&ring);
+    SegmentFile::open(&name.file()).write(TAIL, 1 << 40);
+    let error = consumer.reader().read(&mut [0]).expect_err("no such tail");
+    assert_eq!(error.kind(), ErrorKind::InvalidData);
+    SegmentFile::open(&name.file()).write(HEAD, 1 << 40);
+    let mut writer = producer.writer();
+    let error = (0..9).find_map(|_| writer.write(&[0; 8]).err());
+    assert_eq!(error.expect("no such head").kind(), ErrorKind::InvalidData);
+}

@@ -1,0 +1,309 @@
+//! A `Select` that sleeps, and the events that wake it.
+
+use std::fs;
+use std::time::Duration;
+
+use quoit::{Producer, Select, SelectError, Selected};
+
+use super::{options, sleep};
+use crate::common::child::{Child, hear, hold, say};
+use crate::common::deep_sleep::DeepSleeper;
+use crate::common::forbid::forbid;
+use crate::common::names::RingName;
+use crate::common::sleep_state::SleepPage;
+use crate::common::tracer::meddle;
+
+crate::common::suite::tests! {
+    a_sleeping_select_is_woken_from_another_process,
+    a_batch_wakes_a_sleeping_select_once,
+    a_close_wakes_a_sleeping_select,
+    a_new_peer_wakes_a_sleeping_select,
+    a_peer_that_attaches_before_the_sleep_is_seen,
+    a_peer_that_is_killed_during_the_sleep_ends_the_wait,
+    a_peer_that_is_killed_and_restarted_is_gone_and_back,
+    a_sleep_that_no_barrier_protects_is_short,
+    an_idle_select_wakes_at_most_eleven_times_a_second;
+    parts: echoing, selecting
+}
+
+/// Sends each message back, on the ring on which it arrived.
+fn echoing(words: &[String]) {
+    let open = |name: &String| options().open::<u64>(name).expect("the ring");
+    let mut consumer = open(&words[0]).consumer().expect("the role is free");
+    let mut producers =
+        [&words[1], &words[2]].map(|name| open(name).producer().expect("the role is free"));
+    say("ready");
+    while let Ok(number) = consumer.pop() {
+        let producer = &mut producers[number as usize % 2];
+        producer.push(number).expect("the parent is attached");
+    }
+    hear();
+}
+
+fn a_sleeping_select_is_woken_from_another_process() {
+    let names = ["out", "even", "odd"].map(RingName::new);
+    let [out, even, odd] = names
+        .each_ref()
+        .map(|name| options().create::<u64>(name).expect("a ring"));
+    let mut producer = out.producer().expect("the role is free");
+    let mut consumers = [even, odd].map(|ring| ring.consumer().expect("the role is free"));
+    let words = names.each_ref().map(RingName::as_str);
+    let child = Child::start("echoing", &words);
+    child.expect("ready");
+    let pages = [&names[1], &names[2]].map(|name| SleepPage::open(&name.file()));
+    let parks = || pages.each_ref().map(|page| page.read().consumer.parks);
+    let mut select = Select::new();
+    // How often it sleeps depends on the machine.
+    for number in
+        (0..).take_while(|&number| number < 5000 || parks().iter().any(|&parks| parks <= 100))
+    {
+        producer.push(number).expect("the child is attached");
+        let [even, odd] = &mut consumers;
+        let selected = select.wait(&mut [even.interest(), odd.interest()], None);
+        let index = number as usize % 2;
+        assert_eq!(selected.expect("an echo"), Selected::Ready(index));
+        assert_eq!(consumers[index].try_pop(), Ok(number));
+    }
+    for page in &pages {
+        let state = page.read().consumer;
+        print!("[{} parks, {} rescues] ", state.parks, state.rescues);
+        assert_eq!(state.rescues, 0, "and was woken");
+    }
+    drop(producer);
+    child.succeeds();
+}
+
+const KERNELS: [&str; 2] = ["with barriers", "without barriers"];
+/// Makes a child wait until it is traced, and sleep until it is woken.
+const PATIENT: &str = "with barriers, and patient";
+
+/// Waits for two rings until it is killed. Reports which ring has lost its producer, after
+/// how many records of both, and which ring has a new producer.
+fn selecting(words: &[String]) {
+    if words[2] == "without barriers" {
+        forbid(libc::SYS_membarrier);
+    }
+    let is_patient = words[2] == PATIENT;
+    let peer_check = Duration::from_millis(if is_patient { u64::MAX } else { 100 });
+    let mut consumers = [&words[0], &words[1]].map(|name| {
+        let options = options().peer_check(peer_check);
+        let ring = options.open::<u64>(name).expect("the ring");
+        ring.consumer().expect("the role is free")
+    });
+    hold();
+    while is_patient && !is_traced() {
+        sleep(Duration::from_millis(1));
+    }
+    let mut select = Select::new();
+    let mut count = 0;
+    loop {
+        let selected = select.wait(&mut consumers, None);
+        match selected.expect("an event") {
+            Selected::Ready(index) => count += consumers[index].try_iter().count(),
+            Selected::Gone(index) => say(format!("{count}, and {index} has closed")),
+            Selected::Back(index) => say(format!("{index} is back")),
+        }
+    }
+}
+
+/// Whether a tracer has attached to this process.
+fn is_traced() -> bool {
+    let status = fs::read_to_string("/proc/self/status").expect("this process's status");
+    !status.contains("TracerPid:\t0\n")
+}
+
+/// Two rings whose consumers are in a child that will wait for both.
+struct Two {
+    names: [RingName; 2],
+    child: Child,
+}
+
+impl Two {
+    fn new(kernel: &str) -> Self {
+        let names = ["left", "right"].map(RingName::new);
+        for name in &names {
+            options().create::<u64>(name).expect("a ring");
+        }
+        let child = Child::start("selecting", &[names[0].as_str(), names[1].as_str(), kernel]);
+        child.expect("ready");
+        Self { names, child }
+    }
+
+    fn producer(&self, index: usize) -> Producer<u64> {
+        let ring = options().open::<u64>(&self.names[index]).expect("the ring");
+        ring.producer().expect("the role is free")
+    }
+
+    /// Starts the child, which then waits and sleeps until it is woken.
+    fn sleeper(&mut self) -> DeepSleeper {
+        let sleeper = DeepSleeper::new(self.child.pid());
+        self.child.tell("go");
+        sleeper
+    }
+
+    fn page(&self, index: usize) -> SleepPage {
+        SleepPage::open(&self.names[index].file())
+    }
+
+    fn no_rescue(&self, kernel: &str) {
+        for index in [0, 1] {
+            let consumer = self.page(index).read().consumer;
+            assert_eq!(consumer.rescues, 0, "{kernel}");
+            assert_eq!(consumer.registered, kernel == KERNELS[0], "{kernel}");
+        }
+    }
+}
+
+fn a_batch_wakes_a_sleeping_select_once() {
+    for kernel in KERNELS {
+        let mut rings = Two::new(kernel);
+        let mut producers = [rings.producer(0), rings.producer(1)];
+        let wakes = |rings: &Two| [0, 1].map(|index| rings.page(index).read().producer.wakes);
+        let mut expected = wakes(&rings);
+        let mut child = rings.sleeper();
+        for round in 0..100 {
+            let index = round / 3 % 2;
+            child.runs_into_sleep();
+            let pushed = producers[index].try_push_slice(&[7; 5]);
+            assert_eq!(pushed, Ok(5), "{kernel}");
+            assert_eq!(child.woken(), Some(index as i64), "{kernel}: this ring's");
+            expected[index] += 1;
+            assert_eq!(wakes(&rings), expected, "{kernel}: one wake, on one ring");
+        }
+        drop(child);
+        drop(producers);
+        let said = rings.child.says();
+        assert!(said.starts_with("500, and "), "{kernel}: {said}");
+        rings.no_rescue(kernel);
+    }
+}
+
+fn a_close_wakes_a_sleeping_select() {
+    for kernel in KERNELS {
+        for closed in [0, 1].repeat(5) {
+            let mut rings = Two::new(kernel);
+            let producer = rings.producer(closed);
+            let _other = rings.producer(1 - closed);
+            let mut child = rings.sleeper();
+            child.runs_into_sleep();
+            drop(producer);
+            assert_eq!(child.woken(), Some(closed as i64), "{kernel}");
+            drop(child);
+            rings.child.expect(&format!("0, and {closed} has closed"));
+            rings.no_rescue(kernel);
+        }
+    }
+}
+
+fn a_peer_that_is_killed_during_the_sleep_ends_the_wait() {
+    for kernel in KERNELS {
+        for victim in [0, 1] {
+            let mut rings = Two::new(kernel);
+            let _other = rings.producer(1 - victim);
+            let mut peer = Child::start("holding", &[rings.names[victim].as_str()]);
+            peer.expect("ready");
+            rings.child.tell("go");
+            let pages = [0, 1].map(|index| rings.page(index));
+            while !pages.iter().all(SleepPage::consumer_is_parked) {
+                sleep(Duration::from_millis(1));
+            }
+            peer.kill();
+            rings.child.expect(&format!("0, and {victim} has closed"));
+            rings.no_rescue(kernel);
+        }
+    }
+}
+
+fn a_new_peer_wakes_a_sleeping_select() {
+    for kernel in KERNELS {
+        for closed in [0, 1] {
+            let mut rings = Two::new(kernel);
+            let mut producers = [0, 1].map(|index| Some(rings.producer(index)));
+            let mut child = rings.sleeper();
+            child.runs_into_sleep();
+            for _ in 0..5 {
+                producers[closed] = None;
+                assert_eq!(child.woken(), Some(closed as i64), "{kernel}: a close");
+                child.runs_into_sleep();
+                let successor = producers[closed].insert(rings.producer(closed));
+                assert_eq!(child.woken(), Some(closed as i64), "{kernel}: a new peer");
+                child.runs_into_sleep();
+                successor.try_push(7).expect("there is room");
+                assert_eq!(child.woken(), Some(closed as i64), "{kernel}: its record");
+                child.runs_into_sleep();
+            }
+            drop(child);
+            for count in 0..5 {
+                rings
+                    .child
+                    .expect(&format!("{count}, and {closed} has closed"));
+                rings.child.expect(&format!("{closed} is back"));
+            }
+            rings.no_rescue(kernel);
+        }
+    }
+}
+
+/// The second poll also checks for later holders.
+fn a_peer_that_attaches_before_the_sleep_is_seen() {
+    let mut rings = Two::new(PATIENT);
+    drop(rings.producer(0));
+    rings.child.tell("go");
+    let mut successor = None;
+    // The barrier of the first sleep: after the first poll, and before the word is parked.
+    meddle(rings.child.pid(), libc::SYS_membarrier, 1, |_| {
+        rings.child.expect("0, and 0 has closed");
+        successor = Some(rings.producer(0));
+    });
+    rings.child.expect("0 is back");
+}
+
+fn a_peer_that_is_killed_and_restarted_is_gone_and_back() {
+    for kernel in KERNELS {
+        for victim in [0, 1] {
+            let mut rings = Two::new(kernel);
+            let _other = rings.producer(1 - victim);
+            rings.child.tell("go");
+            let words = [rings.names[victim].as_str(), "5"];
+            for round in 1..=3 {
+                let mut peer = Child::start("holding", &words);
+                peer.expect("ready");
+                if round > 1 {
+                    rings.child.expect(&format!("{victim} is back"));
+                }
+                peer.kill();
+                let count = round * 5;
+                rings
+                    .child
+                    .expect(&format!("{count}, and {victim} has closed"));
+            }
+            rings.no_rescue(kernel);
+        }
+    }
+}
+
+fn a_sleep_that_no_barrier_protects_is_short() {
+    for _ in 0..5 {
+        let mut rings = Two::new("without barriers");
+        let mut child = rings.sleeper();
+        let left = child.runs_into_sleep();
+        // The timeout counts from before the sleep.
+        assert!(left <= Duration::from_millis(1), "{left:?}");
+    }
+}
+
+fn an_idle_select_wakes_at_most_eleven_times_a_second() {
+    let names = ["left", "right"].map(RingName::new);
+    let rings = names
+        .each_ref()
+        .map(|name| options().create::<u64>(name).expect("a ring"));
+    let _producers = rings.each_ref().map(|ring| ring.producer().expect("free"));
+    let mut consumers = rings.map(|ring| ring.consumer().expect("the role is free"));
+    let timeout = Duration::from_secs(2);
+    let selected = Select::new().wait(&mut consumers, timeout);
+    assert!(matches!(selected, Err(SelectError::TimedOut)));
+    for name in &names {
+        let parks = SleepPage::open(&name.file()).read().consumer.parks;
+        assert!((1..=22).contains(&parks), "{parks} in two seconds");
+    }
+}

@@ -1,0 +1,329 @@
+//! Rings in a `Shmem` of the crate `shared_memory`, between real processes.
+
+use std::fs::{self, File};
+use std::os::unix::fs::{FileExt, MetadataExt};
+
+use crate::common::PATIENCE;
+use crate::common::child::{Child, hear, say};
+use crate::common::mounts::mount_a_megabyte;
+use crate::common::names::RingName;
+use crate::common::sample::{Words, bytes, record};
+use ::shared_memory::{Shmem, ShmemConf};
+use quoit::{Error, PopError, Ring, RingOptions, Shape, shared_memory};
+
+crate::common::suite::tests! {
+    records_are_sent_to_another_process_and_back,
+    frames_are_sent_to_another_process,
+    a_new_consumer_continues_after_a_kill,
+    a_ring_has_the_requested_capacity_or_the_largest_that_fits,
+    a_ring_that_does_not_fit_is_an_error,
+    the_memory_is_reserved,
+    a_full_file_system_is_an_error_and_not_a_signal,
+    existing_content_is_not_overwritten,
+    a_name_that_refers_to_another_file_is_noticed,
+    a_shmem_without_a_ring_is_not_opened,
+    the_owner_removes_the_name;
+    parts: echo, frames_reader, holder, with_a_megabyte
+}
+
+const SIZE: usize = 1 << 16;
+const MESSAGES: u64 = 100_000;
+
+/// A new `Shmem` of this size, whose name is always removed.
+fn shmem_of(test: &str, size: usize) -> (RingName, Shmem) {
+    let name = RingName::new(test);
+    let shmem = ShmemConf::new().os_id(name.as_str()).size(size).create();
+    (name, shmem.expect("shared memory"))
+}
+
+fn shmem(test: &str) -> (RingName, Shmem) {
+    shmem_of(test, SIZE)
+}
+
+/// In a child: opens the ring in a `Shmem`.
+fn open<T: Shape + ?Sized>(name: &str) -> (Shmem, Ring<T>) {
+    let shmem = ShmemConf::new().os_id(name).open().expect("shared memory");
+    let ring = shared_memory::open(&shmem, &RingOptions::default()).expect("a ring");
+    (shmem, ring)
+}
+
+/// Creates a ring of this capacity, or of any that fits.
+fn create<T: Shape + ?Sized>(
+    shmem: &Shmem,
+    capacity: impl Into<Option<u64>>,
+) -> Result<Ring<T>, Error> {
+    let options = RingOptions::default();
+    let options = match capacity.into() {
+        Some(capacity) => options.capacity(capacity),
+        None => options,
+    };
+    shared_memory::create(shmem, &options)
+}
+
+fn records_are_sent_to_another_process_and_back() {
+    let (there_name, there) = shmem("there");
+    let (back_name, back) = shmem("back");
+    let there = create::<Words<4>>(&there, 64).expect("a ring");
+    let back = create::<Words<6>>(&back, 64).expect("a ring");
+    let child = Child::start("echo", &[there_name.as_str(), back_name.as_str()]);
+    let mut producer = there.producer().expect("the role is free");
+    let mut consumer = back.consumer().expect("the role is free");
+    for number in 0..MESSAGES {
+        let sent = record(number);
+        producer.push_timeout(sent, PATIENCE).expect("it is taken");
+        if number % 64 == 63 {
+            for number in number - 63..=number {
+                let back = consumer.pop_timeout(PATIENCE).expect("an answer");
+                assert_eq!(back, record(!number));
+            }
+        }
+    }
+    drop(producer);
+    for number in MESSAGES / 64 * 64..MESSAGES {
+        let back = consumer.pop_timeout(PATIENCE).expect("an answer");
+        assert_eq!(back, record(!number));
+    }
+    assert_eq!(consumer.pop_timeout(PATIENCE), Err(PopError::Abandoned));
+    child.succeeds();
+}
+
+/// Answers each record until there are no more.
+fn echo(arguments: &[String]) {
+    let (_there, there) = open::<Words<4>>(&arguments[0]);
+    let (_back, back) = open::<Words<6>>(&arguments[1]);
+    let mut consumer = there.consumer().expect("the role is free");
+    let mut producer = back.producer().expect("the role is free");
+    for number in 0.. {
+        match consumer.pop_timeout(PATIENCE) {
+            Ok(came) => assert_eq!(came, record(number)),
+            Err(end) => return assert_eq!((end, number), (PopError::Abandoned, MESSAGES)),
+        }
+        let back = record(!number);
+        producer.push_timeout(back, PATIENCE).expect("it is taken");
+    }
+}
+
+fn frames_are_sent_to_another_process() {
+    let (name, shmem) = shmem("frames");
+    let ring = create::<[u8]>(&shmem, 4096).expect("a ring");
+    let child = Child::start("frames_reader", &[name.as_str()]);
+    let mut producer = ring.producer().expect("the role is free");
+    for number in 0..MESSAGES {
+        let frame = bytes(number, (number % 200) as usize);
+        producer
+            .push_timeout(&frame, PATIENCE)
+            .expect("it is taken");
+    }
+    drop(producer);
+    child.succeeds();
+}
+
+fn frames_reader(arguments: &[String]) {
+    let (_shmem, ring) = open::<[u8]>(&arguments[0]);
+    let mut consumer = ring.consumer().expect("the role is free");
+    for number in 0..MESSAGES {
+        let frame = consumer.peek_timeout(PATIENCE).expect("a frame");
+        assert_eq!(frame.to_vec(), bytes(number, (number % 200) as usize));
+        frame.release();
+    }
+    let end = consumer.peek_timeout(PATIENCE).map(drop);
+    assert_eq!(end, Err(PopError::Abandoned));
+}
+
+fn a_new_consumer_continues_after_a_kill() {
+    let (name, shmem) = shmem("death");
+    let ring = create::<u64>(&shmem, 64).expect("a ring");
+    let mut producer = ring.producer().expect("the role is free");
+    for number in 0..4 {
+        producer.try_push(number).expect("there is room");
+    }
+    for first in [0, 1] {
+        let mut child = Child::start("holder", &[name.as_str()]);
+        child.expect(&format!("{first} and {}", first + 1));
+        assert!(matches!(ring.consumer(), Err(Error::InUse { .. })));
+        assert!(!producer.is_abandoned());
+        child.kill();
+        assert!(producer.is_abandoned());
+    }
+    let mut consumer = ring.consumer().expect("its holder has died");
+    assert_eq!(consumer.try_iter().collect::<Vec<_>>(), [2, 3]);
+}
+
+/// Takes one message, peeks at the next, and keeps running.
+fn holder(arguments: &[String]) {
+    let (_shmem, ring) = open::<u64>(&arguments[0]);
+    let mut consumer = ring.consumer().expect("the role is free");
+    let first = consumer.try_pop().expect("a message");
+    let next = consumer.try_peek().expect("a message");
+    say(format_args!("{first} and {}", next.read()));
+    hear();
+}
+
+fn a_ring_has_the_requested_capacity_or_the_largest_that_fits() {
+    // Data of 48 kilobytes.
+    for (asked, records, frames) in [
+        (None, 4096, 32768),
+        (Some(64), 64, 64),
+        (Some(4096), 4096, 4096),
+    ] {
+        let (_name, shmem) = shmem("capacity");
+        let ring = create::<u64>(&shmem, asked).expect("it fits");
+        assert_eq!(ring.capacity(), records);
+        let (_name, shmem) = self::shmem("capacity");
+        let ring = create::<[u8]>(&shmem, asked).expect("it fits");
+        assert_eq!(ring.capacity(), frames);
+    }
+    let (_name, shmem) = shmem_of("odd", 16384 + 100);
+    let ring = create::<u64>(&shmem, None).expect("it fits");
+    assert_eq!(ring.capacity(), 8);
+}
+
+fn a_ring_that_does_not_fit_is_an_error() {
+    for (size, asked) in [
+        (SIZE, Some(8192)),
+        (4096, None),
+        (16384, None),
+        (16385, None),
+        (16385, Some(1)),
+    ] {
+        let (name, shmem) = shmem_of("too-large", size);
+        let refusal = create::<u64>(&shmem, asked).err();
+        let Some(Error::NotEnoughMemory {
+            wanted,
+            available,
+            hint,
+        }) = refusal
+        else {
+            panic!("the wrong error: {refusal:?}");
+        };
+        assert_eq!(available, size as u64);
+        assert!(wanted > available && hint.contains("larger"));
+        let bytes = fs::read(name.file()).expect("it exists");
+        assert!(bytes.iter().all(|&byte| byte == 0), "it was written to");
+    }
+    let (_name, shmem) = shmem("no-capacity");
+    for capacity in [0, 1000] {
+        let refusal = create::<u64>(&shmem, capacity).err();
+        assert!(matches!(refusal, Some(Error::InvalidCapacity { .. })));
+    }
+}
+
+fn the_memory_is_reserved() {
+    let (name, shmem) = shmem("reserved");
+    let reserved = || fs::metadata(name.file()).expect("a file").blocks() * 512;
+    assert_eq!(
+        reserved(),
+        0,
+        "the crate reserves memory now: change the text"
+    );
+    create::<u64>(&shmem, 64).expect("a ring");
+    assert_eq!(reserved(), SIZE as u64);
+}
+
+fn a_full_file_system_is_an_error_and_not_a_signal() {
+    Child::start("with_a_megabyte", &[]).succeeds();
+}
+
+/// Has a private `/dev/shm` of one megabyte.
+fn with_a_megabyte(_: &[String]) {
+    if let Err(error) = mount_a_megabyte("/dev/shm".as_ref()) {
+        return eprintln!("[no private mounts: {error}]  ");
+    }
+    let (large_name, large) = shmem_of("large", 2 << 20);
+    let refusal = create::<u64>(&large, 64).err();
+    let Some(Error::NotEnoughMemory {
+        wanted, available, ..
+    }) = refusal
+    else {
+        panic!("the wrong error: {refusal:?}");
+    };
+    assert_eq!((wanted, available), (2 << 20, 1 << 20));
+    // Its creator has mapped it.
+    let metadata = fs::metadata(large_name.file()).expect("it exists");
+    assert_eq!((metadata.len(), metadata.blocks()), (2 << 20, 0));
+    let (_name, small) = shmem_of("small", 1 << 20);
+    let ring = create::<u64>(&small, None).expect("it just fits");
+    let mut producer = ring.producer().expect("the role is free");
+    for number in 0..ring.capacity() {
+        producer.try_push(number).expect("there is room");
+    }
+}
+
+fn existing_content_is_not_overwritten() {
+    let (name, shmem) = shmem("full");
+    let ring = create::<u64>(&shmem, 64).expect("a ring");
+    let refusal = create::<u64>(&shmem, 64).err();
+    let unused = matches!(refusal, Some(Error::AlreadyExists { in_use: false, .. }));
+    assert!(unused, "{refusal:?}");
+    let mut producer = ring.producer().expect("the role is free");
+    producer.try_push(7).expect("there is room");
+    let refusal = create::<u64>(&shmem, 64).err();
+    assert!(matches!(refusal, Some(Error::InUse { .. })), "{refusal:?}");
+    let (_shmem, again) = open::<u64>(name.as_str());
+    assert_eq!(again.consumer().expect("free").try_pop(), Ok(7));
+
+    for offset in [0, 48, 12288, 16383] {
+        let (name, shmem) = self::shmem("not-blank");
+        let file = File::options().write(true).open(name.file()).expect("it");
+        file.write_all_at(&[1], offset).expect("it has this length");
+        let before = fs::read(name.file()).expect("it exists");
+        let refusal = create::<u64>(&shmem, 64).err();
+        assert!(matches!(refusal, Some(Error::NotARing { .. })));
+        assert!(fs::read(name.file()).expect("it exists") == before);
+    }
+}
+
+fn a_name_that_refers_to_another_file_is_noticed() {
+    let (name, old) = shmem("elsewhere");
+    fs::remove_file(name.file()).expect("it exists");
+    let refusal = create::<u64>(&old, 64).err();
+    assert!(matches!(refusal, Some(Error::NotFound { .. })));
+    let new = ShmemConf::new().os_id(name.as_str()).size(SIZE).create();
+    let new = new.expect("shared memory");
+    let refusal = create::<u64>(&old, 64).err();
+    assert!(matches!(refusal, Some(Error::Superseded { .. })));
+    let bytes = fs::read(name.file()).expect("it exists");
+    assert!(bytes.iter().all(|&byte| byte == 0), "it was written to");
+    // SAFETY: no thread writes to it.
+    let bytes = unsafe { old.as_slice() };
+    assert!(bytes.iter().all(|&byte| byte == 0), "it has changed");
+
+    create::<u64>(&new, 64).expect("a ring");
+    let options = RingOptions::default();
+    let refusal = shared_memory::open::<u64>(&old, &options).err();
+    assert!(matches!(refusal, Some(Error::Superseded { .. })));
+    shared_memory::open::<u64>(&new, &options).expect("this is the one");
+}
+
+fn a_shmem_without_a_ring_is_not_opened() {
+    let options = RingOptions::default();
+    let (_name, blank) = shmem("blank");
+    let refusal = shared_memory::open::<u64>(&blank, &options).err();
+    assert!(matches!(refusal, Some(Error::NotARing { .. })));
+    let (_name, short) = shmem_of("short", 4096);
+    let refusal = shared_memory::open::<u64>(&short, &options).err();
+    assert!(matches!(refusal, Some(Error::NotEnoughMemory { .. })));
+    create::<u64>(&blank, 64).expect("it is still blank");
+    let refusal = shared_memory::open::<i64>(&blank, &options).err();
+    assert!(matches!(refusal, Some(Error::SchemaMismatch { .. })));
+}
+
+fn the_owner_removes_the_name() {
+    let (name, shmem) = shmem("owner");
+    let ring = create::<u64>(&shmem, 64).expect("a ring");
+    let mut producer = ring.producer().expect("the role is free");
+    let (opened, again) = open::<u64>(name.as_str());
+    let mut consumer = again.consumer().expect("the role is free");
+    drop(opened);
+    assert!(name.file().exists(), "only the owner takes it");
+    drop(shmem);
+    assert!(!name.file().exists());
+    for number in 0..1000 {
+        producer.try_push(number).expect("there is room");
+        assert_eq!(consumer.try_pop(), Ok(number));
+    }
+    drop(producer);
+    assert!(matches!(ring.producer(), Err(Error::Superseded { .. })));
+    let end = consumer.pop_timeout(PATIENCE);
+    assert_eq!(end, Err(PopError::Superseded));
+}

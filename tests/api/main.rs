@@ -1,0 +1,9 @@
+//! What a program sees of the library: errors, messages of the compiler, types of records.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod diagnostics;
+mod errors;
+mod inline_copy;
+mod large_records;
+mod report;

@@ -1,0 +1,46 @@
+//! What tests do with descriptors: waits in `poll`, and locks of bytes.
+
+use std::fs::File;
+use std::os::fd::AsRawFd;
+use std::time::Duration;
+
+use super::PATIENCE;
+
+/// Whether a descriptor is readable, or becomes readable within the timeout.
+pub(crate) fn readable(end: &impl AsRawFd, timeout: Duration) -> bool {
+    let mut entry = libc::pollfd {
+        fd: end.as_raw_fd(),
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    let timeout = timeout.as_millis() as libc::c_int;
+    // SAFETY: the entry outlives the call.
+    let count = unsafe { libc::poll(&raw mut entry, 1, timeout) };
+    assert_ne!(count, -1, "the descriptor can be polled");
+    count == 1
+}
+
+pub(crate) fn becomes_readable(end: &impl AsRawFd) {
+    assert!(readable(end, PATIENCE), "it never becomes readable");
+}
+
+/// Locks a byte of a ring's file, for this open description: `F_RDLCK` or `F_WRLCK`.
+pub(crate) fn lock(file: &File, byte: i64, kind: libc::c_int) {
+    let lock = libc::flock {
+        l_type: kind as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: byte,
+        l_len: 1,
+        l_pid: 0,
+    };
+    // SAFETY: the lock outlives the call.
+    let locked = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const lock) };
+    assert_eq!(locked, 0, "the byte {byte} is free");
+}
+
+/// Locks the bytes of the name and of both roles, as an unlinking process does.
+pub(crate) fn lock_all(file: &File) {
+    for byte in [0, 4096, 8192] {
+        lock(file, byte, libc::F_WRLCK);
+    }
+}

@@ -1,0 +1,102 @@
+//! Peers whose records are their positions: as fast as they can, slowly, or one for each line
+//! that they read.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use quoit::{Consumer, Deadline, Interest, PopError, Producer, PushError, Ring, RingOptions, Role};
+
+use super::child::{Child, hear, say};
+use super::names::RingName;
+
+pub(crate) const ROLES: [Role; 2] = [Role::Producer, Role::Consumer];
+
+/// An endpoint of records, each of which is its position.
+pub(crate) enum End {
+    Producer(Producer<u64>),
+    Consumer(Consumer<u64>),
+}
+
+impl End {
+    pub(crate) fn of(ring: &Ring<u64>, role: Role) -> Self {
+        match role {
+            Role::Producer => Self::Producer(ring.producer().expect("the role is free")),
+            Role::Consumer => Self::Consumer(ring.consumer().expect("the role is free")),
+        }
+    }
+
+    /// Pushes or pops the next record.
+    pub(crate) fn moves(&mut self, timeout: impl Into<Deadline>) -> Result<(), PopError> {
+        let position = self.position();
+        match self {
+            Self::Producer(end) => end.push_timeout(position, timeout).map_err(|error| {
+                assert_eq!(error.into_inner(), position);
+                match error {
+                    PushError::TimedOut(_) => PopError::TimedOut,
+                    PushError::Abandoned(_) => PopError::Abandoned,
+                    other => panic!("{other}"),
+                }
+            }),
+            Self::Consumer(end) => {
+                let popped = end.pop_timeout(timeout);
+                popped.map(|found| assert_eq!(found, position))
+            }
+        }
+    }
+
+    pub(crate) fn position(&self) -> u64 {
+        match self {
+            Self::Producer(end) => end.position(),
+            Self::Consumer(end) => end.position(),
+        }
+    }
+
+    pub(crate) fn is_abandoned(&self) -> bool {
+        match self {
+            Self::Producer(end) => end.is_abandoned(),
+            Self::Consumer(end) => end.is_abandoned(),
+        }
+    }
+
+    pub(crate) fn interest(&mut self) -> Interest<'_> {
+        match self {
+            Self::Producer(end) => end.interest(),
+            Self::Consumer(end) => end.interest(),
+        }
+    }
+}
+
+pub(crate) fn other(role: Role) -> Role {
+    match role {
+        Role::Producer => Role::Consumer,
+        Role::Consumer => Role::Producer,
+    }
+}
+
+/// Starts the part `peer` in a child: at the pace `fast`, `slow` or `on request`.
+pub(crate) fn start(role: Role, name: &RingName, pace: &str) -> Child {
+    let child = Child::start("peer", &[name.as_str(), &role.to_string(), pace]);
+    child.expect("ready");
+    child
+}
+
+/// The part: moves records until its peer has closed, and reports their number.
+pub(crate) fn peer(words: &[String]) {
+    let options = RingOptions::default().spin(Duration::ZERO);
+    let ring = options.open(&words[0]).expect("the ring");
+    let role = ROLES.into_iter().find(|role| role.to_string() == words[1]);
+    let mut end = End::of(&ring, role.expect("a role"));
+    say("ready");
+    let closed = loop {
+        match &*words[2] {
+            "slow" => sleep(Duration::from_millis(5)),
+            "on request" => drop(hear()),
+            _ => {}
+        }
+        if let Err(closed) = end.moves(Deadline::NEVER) {
+            break closed;
+        }
+    };
+    assert_eq!(closed, PopError::Abandoned);
+    say(end.position());
+}

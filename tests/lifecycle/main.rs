@@ -1,0 +1,28 @@
+//! Rings from their creation to their removal: names, roles, replacing and unlinking.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod creating;
+mod files;
+mod killed_creator;
+mod living;
+mod names;
+mod racing;
+mod replacing;
+mod roles;
+mod stale;
+
+common::suite::suite! {
+    creating,
+    files,
+    killed_creator,
+    living::foreign,
+    living::marks,
+    living::places,
+    living::room,
+    names,
+    racing,
+    replacing,
+    roles,
+    stale,
+}

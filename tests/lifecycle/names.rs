@@ -1,0 +1,157 @@
+//! The names of rings: any file name, and any path.
+
+use std::env;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use crate::common::names::{RingName, file_directory, files_in};
+use crate::common::rings::named;
+use quoit::{Consumer, Error, Producer, Ring, RingOptions};
+
+crate::common::suite::tests! {
+    a_plain_name_is_a_file_in_shared_memory,
+    plain_names_may_hold_any_characters,
+    a_name_may_begin_with_a_dash_or_a_dot,
+    a_name_has_at_most_255_bytes,
+    names_that_are_no_file_names_are_refused,
+    a_name_with_a_slash_is_a_path,
+    a_path_may_be_relative,
+    a_missing_directory_is_not_created,
+}
+
+/// Creates, opens, uses and unlinks a ring of this name.
+fn works(name: &Path) {
+    let mut producer = Producer::<u64>::create(name, 4).expect("the ring can be created");
+    let mut consumer = Consumer::<u64>::open(name).expect("the ring opens");
+    producer.try_push(7).expect("there is room");
+    assert_eq!(consumer.try_pop(), Ok(7));
+    drop((producer, consumer));
+    let again = Ring::<u64>::open(name).expect("the ring exists until it is unlinked");
+    assert_eq!(again.name(), name.to_string_lossy());
+    quoit::unlink(name).expect("no process holds the ring");
+    assert!(matches!(
+        Ring::<u64>::open(name),
+        Err(Error::NotFound { .. })
+    ));
+}
+
+/// Every call that takes a name refuses this one with the right error.
+fn is_refused(name: &Path) {
+    let refusals = [
+        RingOptions::new(4).create::<u64>(name).err(),
+        RingOptions::new(4).open_or_create::<u64>(name).err(),
+        Ring::<u64>::open(name).err(),
+        Producer::<u64>::open(name).err(),
+        Consumer::<u64>::open_or_create(name, 4).err(),
+        quoit::unlink(name).err(),
+    ];
+    for refusal in refusals {
+        let Some(Error::InvalidName {
+            name: shown,
+            reason,
+        }) = refusal
+        else {
+            panic!("{name:?} was not refused as a name: {refusal:?}");
+        };
+        assert_eq!(shown, name.to_string_lossy());
+        assert!(!reason.is_empty());
+    }
+}
+
+fn a_plain_name_is_a_file_in_shared_memory() {
+    let (ring, name) = named::<u64>("plain", &RingOptions::new(4));
+    assert!(name.file().is_file());
+    ring.unlink().expect("no process holds the ring");
+    assert!(!name.file().exists());
+}
+
+fn plain_names_may_hold_any_characters() {
+    for strange in [
+        "two words",
+        "größe-日本",
+        "line\nbreak",
+        "tab\there",
+        "back\\slash",
+        "%s$(x)",
+    ] {
+        works(RingName::new(strange).as_ref());
+    }
+    let no_utf_8 = OsStr::from_bytes(b"\xff\xfe");
+    works(RingName::new("no-utf-8-").and(no_utf_8).as_ref());
+}
+
+fn a_name_may_begin_with_a_dash_or_a_dot() {
+    let directory = file_directory();
+    works(&directory.path().join("-rf"));
+    works(&directory.path().join(".hidden"));
+    works(&directory.path().join("..."));
+}
+
+fn a_name_has_at_most_255_bytes() {
+    let name = RingName::new("long-");
+    let to_the_limit = "x".repeat(255 - name.as_str().len());
+    works(name.and(&to_the_limit).as_ref());
+    is_refused(name.and(to_the_limit + "x").as_ref());
+    let directory = file_directory();
+    works(&directory.path().join("x".repeat(255)));
+    is_refused(&directory.path().join("x".repeat(256)));
+}
+
+fn names_that_are_no_file_names_are_refused() {
+    for name in ["", ".", "..", "/", "nul\0byte"] {
+        is_refused(Path::new(name));
+    }
+    let directory = file_directory();
+    for name in ["", ".", "..", "ticks/", "ticks/.", "ticks/..", "nul\0byte"] {
+        let path = format!("{}/{name}", directory.path().display());
+        is_refused(Path::new(&path));
+    }
+    assert_eq!(files_in(directory.path()), [""; 0]);
+}
+
+fn a_name_with_a_slash_is_a_path() {
+    let directory = file_directory();
+    let path = directory.path().join("ticks");
+    let ring = RingOptions::new(4).create::<u64>(&path).expect("a ring");
+    assert_eq!(files_in(directory.path()), ["ticks"]);
+    ring.unlink().expect("no process holds the ring");
+    works(&path);
+}
+
+fn a_path_may_be_relative() {
+    let directory = file_directory();
+    let here = env::current_dir().expect("a current directory");
+    let up: PathBuf = here.ancestors().skip(1).map(|_| "..").collect();
+    let to_root = up.join(
+        directory
+            .path()
+            .strip_prefix("/")
+            .expect("an absolute path"),
+    );
+    works(&to_root.join("ticks"));
+}
+
+fn a_missing_directory_is_not_created() {
+    let directory = file_directory();
+    let path = directory.path().join("missing").join("ticks");
+    assert!(matches!(
+        Ring::<u64>::open(&path),
+        Err(Error::NotFound { .. })
+    ));
+    assert!(matches!(quoit::unlink(&path), Err(Error::NotFound { .. })));
+    let options = RingOptions::new(4);
+    for refusal in [
+        options.create::<u64>(&path).err(),
+        options.open_or_create::<u64>(&path).err(),
+    ] {
+        let text = refusal.as_ref().map(Error::to_string).unwrap_or_default();
+        assert!(text.ends_with("make its directory first"), "{text:?}");
+        let Some(Error::Io { doing, source, .. }) = refusal else {
+            panic!("not the system's error: {refusal:?}");
+        };
+        assert_eq!(doing, "create");
+        assert_eq!(source.kind(), std::io::ErrorKind::NotFound);
+    }
+    assert_eq!(files_in(directory.path()), [""; 0]);
+}

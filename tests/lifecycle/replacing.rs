@@ -1,0 +1,307 @@
+//! Replacing and unlinking: explicitly, by the last endpoint that closes, or by `rm`. No
+//! process loses a ring in use, and no newer ring is removed.
+
+use std::fs;
+use std::process;
+use std::sync::Barrier;
+use std::thread;
+use std::time::Duration;
+
+use crate::common::names::RingName;
+use crate::common::rings::{ends, named};
+use crate::common::segment_file::{SUPERSEDED, SegmentFile};
+use quoit::{Consumer, Error, Holder, PopError, Producer, Ring, RingOptions, Role, StalePolicy};
+
+crate::common::suite::tests! {
+    replace_replaces_a_ring_that_no_process_holds,
+    a_replacement_may_be_of_any_shape_and_capacity,
+    replace_creates_where_there_is_nothing,
+    replace_refuses_a_ring_in_use,
+    unlink_refuses_a_ring_in_use,
+    an_unlinked_ring_grants_no_role,
+    unlinking_an_old_ring_keeps_the_new_one_of_its_name,
+    attached_endpoints_continue_after_an_rm,
+    an_rm_is_noticed_when_the_next_role_is_taken,
+    the_name_of_a_superseded_ring_is_free,
+    the_last_endpoint_removes_the_name_in_either_order,
+    two_endpoints_that_close_at_once_remove_the_name,
+    an_endpoint_can_remove_the_name_when_its_peer_has_closed,
+    a_single_endpoint_removes_the_name,
+    an_endpoint_without_the_option_removes_nothing,
+    the_last_endpoint_keeps_a_new_ring_of_the_name,
+    dropping_without_the_option_keeps_the_ring_and_its_messages,
+}
+
+fn options() -> RingOptions {
+    RingOptions::new(4)
+}
+
+/// The ring under this name, with an unread record.
+fn with_a_record(name: &RingName) -> Ring<u64> {
+    let ring = options().create::<u64>(name).expect("a ring");
+    let mut producer = ring.producer().expect("the role is free");
+    producer.try_push(7).expect("there is room");
+    ring
+}
+
+fn superseded<R: std::fmt::Debug>(name: &RingName, result: Result<R, Error>) {
+    match result {
+        Err(Error::Superseded { name: shown }) => assert_eq!(shown, name.as_str()),
+        other => panic!("{name} is not superseded: {other:?}"),
+    }
+}
+
+fn in_use<R: std::fmt::Debug>(result: Result<R, Error>, expected: Role) {
+    match result {
+        Err(Error::InUse { role, holder }) => {
+            assert_eq!((role, holder), (expected, Holder::Known(process::id())))
+        }
+        other => panic!("it is not in use: {other:?}"),
+    }
+}
+
+fn is_unlinked(name: &RingName) -> bool {
+    matches!(Ring::<u64>::open(name), Err(Error::NotFound { .. }))
+}
+
+fn replace_replaces_a_ring_that_no_process_holds() {
+    let name = RingName::new("replace");
+    let old = with_a_record(&name);
+    let new = options()
+        .stale(StalePolicy::Replace)
+        .create::<u64>(&name)
+        .expect("a new ring");
+    let mut consumer = new.consumer().expect("the role is free");
+    assert_eq!(
+        consumer.try_pop(),
+        Err(PopError::Empty),
+        "the new ring is empty"
+    );
+    superseded(&name, old.producer());
+    superseded(&name, old.consumer());
+    superseded(&name, old.unlink());
+    drop(Producer::<u64>::open(&name).expect("the name refers to the new ring"));
+}
+
+fn a_replacement_may_be_of_any_shape_and_capacity() {
+    let name = RingName::new("replace-by-other");
+    with_a_record(&name);
+    let frames = RingOptions::new(256)
+        .stale(StalePolicy::Replace)
+        .create::<[u8]>(&name);
+    assert_eq!(frames.expect("a new ring").capacity(), 256);
+    let bytes = RingOptions::new(1)
+        .stale(StalePolicy::Replace)
+        .create::<u8>(&name);
+    assert_eq!(bytes.expect("a new ring").capacity(), 1);
+}
+
+fn replace_creates_where_there_is_nothing() {
+    let name = RingName::new("replace-nothing");
+    options()
+        .stale(StalePolicy::Replace)
+        .create::<u64>(&name)
+        .expect("a ring");
+}
+
+fn replace_refuses_a_ring_in_use() {
+    let name = RingName::new("replace-in-use");
+    let ring = with_a_record(&name);
+    let replace = || options().stale(StalePolicy::Replace).create::<u64>(&name);
+    let producer = ring.producer().expect("the role is free");
+    in_use(replace(), Role::Producer);
+    drop(producer);
+    let mut consumer = ring.consumer().expect("the role is free");
+    in_use(replace(), Role::Consumer);
+    assert_eq!(consumer.try_pop(), Ok(7), "the ring is unchanged");
+    drop(consumer);
+    replace().expect("no process holds the ring any more");
+}
+
+fn unlink_refuses_a_ring_in_use() {
+    let name = RingName::new("unlink-in-use");
+    let ring = with_a_record(&name);
+    let producer = ring.producer().expect("the role is free");
+    in_use(ring.unlink(), Role::Producer);
+    in_use(quoit::unlink(&name), Role::Producer);
+    drop(producer);
+    let mut consumer = ring.consumer().expect("the role is free");
+    in_use(ring.unlink(), Role::Consumer);
+    in_use(quoit::unlink(&name), Role::Consumer);
+    assert_eq!(consumer.try_pop(), Ok(7), "the ring is unchanged");
+    drop(consumer);
+    ring.unlink().expect("no process holds the ring any more");
+    assert!(is_unlinked(&name));
+}
+
+fn an_unlinked_ring_grants_no_role() {
+    let name = RingName::new("unlinked");
+    let ring = with_a_record(&name);
+    let other = Ring::<u64>::open(&name).expect("it opens");
+    ring.unlink().expect("no process holds the ring");
+    for old in [&ring, &other] {
+        superseded(&name, old.producer());
+        superseded(&name, old.consumer());
+        superseded(&name, old.unlink());
+    }
+    let unlinked_again = quoit::unlink(&name);
+    assert!(matches!(unlinked_again, Err(Error::NotFound { .. })));
+}
+
+fn unlinking_an_old_ring_keeps_the_new_one_of_its_name() {
+    let name = RingName::new("unlink-successor");
+    let old = with_a_record(&name);
+    old.unlink().expect("no process holds the ring");
+    let new = with_a_record(&name);
+    superseded(&name, old.unlink());
+    let mut consumer = new.consumer().expect("the new ring exists");
+    assert_eq!(consumer.try_pop(), Ok(7));
+}
+
+fn attached_endpoints_continue_after_an_rm() {
+    let (ring, name) = named::<u64>("rm-attached", &options());
+    let (mut producer, mut consumer) = ends(&ring);
+    fs::remove_file(name.file()).expect("the file exists");
+    for value in 0..100 {
+        producer.try_push(value).expect("there is room");
+        assert_eq!(consumer.try_pop(), Ok(value));
+    }
+    // A new ring of the name is another one, and does not disturb them.
+    let mut stranger = Producer::<u64>::create(&name, 4).expect("the name is free");
+    stranger.try_push(1000).expect("there is room");
+    assert_eq!(consumer.try_pop(), Err(PopError::Empty));
+    producer.try_push(7).expect("there is room");
+    assert_eq!(consumer.try_pop(), Ok(7));
+}
+
+fn an_rm_is_noticed_when_the_next_role_is_taken() {
+    let name = RingName::new("rm");
+    let ring = with_a_record(&name);
+    let producer = ring.producer().expect("the role is free");
+    fs::remove_file(name.file()).expect("the file exists");
+    superseded(&name, ring.consumer());
+    drop(producer);
+    superseded(&name, ring.producer());
+    superseded(&name, ring.unlink());
+    // A process that opens the name gets a new ring.
+    let mut consumer = Consumer::<u64>::open_or_create(&name, 4).expect("it creates");
+    assert_eq!(consumer.try_pop(), Err(PopError::Empty));
+    superseded(&name, ring.producer());
+}
+
+/// As after a death between the mark and the unlink.
+fn the_name_of_a_superseded_ring_is_free() {
+    let name = RingName::new("outlived");
+    let dead = || {
+        drop(with_a_record(&name));
+        SegmentFile::open(&name.file()).write_half(SUPERSEDED, 1);
+    };
+    dead();
+    assert!(is_unlinked(&name));
+    dead();
+    options().create::<u64>(&name).expect("the name is free");
+    quoit::unlink(&name).expect("no process holds the ring");
+    dead();
+    let mut consumer = Consumer::<u64>::open_or_create(&name, 4).expect("a new ring");
+    assert_eq!(consumer.try_pop(), Err(PopError::Empty));
+}
+
+fn the_last_endpoint_removes_the_name_in_either_order() {
+    for producer_first in [true, false] {
+        let (ring, name) = named::<u64>("last-out", &options().unlink_on_drop(true));
+        let (producer, consumer) = ends(&ring);
+        if producer_first {
+            drop(producer);
+            assert!(!is_unlinked(&name), "the consumer is still attached");
+            drop(consumer);
+        } else {
+            drop(consumer);
+            assert!(!is_unlinked(&name), "the producer is still attached");
+            drop(producer);
+        }
+        assert!(is_unlinked(&name));
+        superseded(&name, ring.producer());
+    }
+}
+
+/// Either of them may hold its lock a moment longer.
+fn two_endpoints_that_close_at_once_remove_the_name() {
+    for _ in 0..500 {
+        let name = RingName::new("at-once");
+        let ring = options().unlink_on_drop(true).create::<u64>(&name);
+        let ring = ring.expect("a ring");
+        let (producer, consumer) = (
+            ring.producer().expect("free"),
+            ring.consumer().expect("free"),
+        );
+        let barrier = Barrier::new(2);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                barrier.wait();
+                drop(producer);
+            });
+            barrier.wait();
+            drop(consumer);
+        });
+        assert!(is_unlinked(&name));
+    }
+}
+
+/// The close wakes it, and the lock is free a little later.
+fn an_endpoint_can_remove_the_name_when_its_peer_has_closed() {
+    for _ in 0..500 {
+        let name = RingName::new("closed");
+        let ring = options().spin(Duration::ZERO).create::<u64>(&name);
+        let ring = ring.expect("a ring");
+        let (producer, mut consumer) = (
+            ring.producer().expect("free"),
+            ring.consumer().expect("free"),
+        );
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                assert_eq!(consumer.pop(), Err(PopError::Abandoned));
+                drop(consumer);
+                assert!(quoit::unlink_if_read(&name).expect("a ring"));
+            });
+            drop(producer);
+        });
+        assert!(is_unlinked(&name));
+    }
+}
+
+fn a_single_endpoint_removes_the_name() {
+    let name = RingName::new("only-end");
+    let options = options().unlink_on_drop(true);
+    let ring = options.open_or_create::<u64>(&name).expect("a ring");
+    drop(ring.producer().expect("the role is free"));
+    assert!(is_unlinked(&name));
+}
+
+fn an_endpoint_without_the_option_removes_nothing() {
+    let (ring, name) = named::<u64>("other-end", &options().unlink_on_drop(true));
+    let producer = ring.producer().expect("the role is free");
+    let consumer = Consumer::<u64>::open(&name).expect("the role is free");
+    drop(producer);
+    drop(consumer);
+    assert!(!is_unlinked(&name));
+    // The next endpoint with the option does.
+    drop(ring.producer().expect("the role is free"));
+    assert!(is_unlinked(&name));
+}
+
+fn the_last_endpoint_keeps_a_new_ring_of_the_name() {
+    let (ring, name) = named::<u64>("last-out-successor", &options().unlink_on_drop(true));
+    let producer = ring.producer().expect("the role is free");
+    fs::remove_file(name.file()).expect("the file exists");
+    let new = with_a_record(&name);
+    drop(producer);
+    let mut consumer = new.consumer().expect("the new ring exists");
+    assert_eq!(consumer.try_pop(), Ok(7));
+}
+
+fn dropping_without_the_option_keeps_the_ring_and_its_messages() {
+    let name = RingName::new("kept");
+    drop(with_a_record(&name));
+    let mut consumer = Consumer::<u64>::open(&name).expect("the ring exists");
+    assert_eq!(consumer.try_pop(), Ok(7));
+}

@@ -1,0 +1,106 @@
+//! Words on which no decision depends: counters, epochs, process ids.
+
+use std::thread;
+use std::time::Duration;
+
+use quoit::{Error, Holder, Observer, RingOptions, Role};
+
+use super::ring;
+use crate::common::names::RingName;
+use crate::common::rings::{ends, named};
+use crate::common::segment_file::{SegmentFile, TAIL};
+use crate::common::sleep_state::SleepPage;
+use crate::common::threads::while_waiting;
+
+crate::common::suite::tests! {
+    counters_and_epochs_may_be_at_their_maximum,
+    a_process_is_named_only_if_it_holds_the_lock,
+    a_missed_wake_is_counted_for_any_pid_of_the_waker,
+}
+
+const PRODUCER: u64 = 4224;
+const CONSUMER: u64 = 8320;
+const STATE: u64 = 0;
+const PID: u64 = 8;
+const PARKS: u64 = 24;
+const WAKES: u64 = 32;
+const RESCUES: u64 = 40;
+
+fn counters_and_epochs_may_be_at_their_maximum() {
+    for end in [u64::MAX, u64::MAX - 1, 1 << 63] {
+        let (ring, file, _name) = ring::<u64>("counters", 4);
+        for page in [PRODUCER, CONSUMER] {
+            for field in [STATE, PARKS, WAKES, RESCUES] {
+                file.write(page + field, end);
+            }
+        }
+        let (mut producer, mut consumer) = ends(&ring);
+        let before = file.read(CONSUMER + PARKS);
+        // The timeout may pass before it sleeps.
+        while file.read(CONSUMER + PARKS) == before {
+            let nothing = consumer.pop_timeout(Duration::from_millis(1));
+            nothing.expect_err("nothing is there");
+        }
+        assert!(file.read(CONSUMER + PARKS).wrapping_sub(before) < 100);
+        producer.try_push(7).expect("there is room");
+        assert_eq!(consumer.try_pop(), Ok(7));
+        let before = file.read(PRODUCER + WAKES);
+        drop(producer);
+        assert_eq!(file.read(PRODUCER + WAKES), before.wrapping_add(1));
+    }
+}
+
+/// The pid in the segment may belong to any process of this machine.
+fn a_process_is_named_only_if_it_holds_the_lock() {
+    let (ring, name) = named::<u64>("holder", &RingOptions::new(4));
+    let file = SegmentFile::open(&name.file());
+    let observer = Observer::open(&name).expect("it exists");
+    let producer = ring.producer().expect("the role is free");
+    let here = Holder::Known(std::process::id());
+    for pid in [0, 1, u32::MAX, std::process::id()] {
+        file.write_half(PRODUCER + PID, pid);
+        let Err(Error::InUse { role, holder }) = ring.producer() else {
+            panic!("the role is taken");
+        };
+        assert_eq!((role, holder), (Role::Producer, here), "{pid}");
+        let Err(Error::InUse { holder, .. }) = quoit::unlink(&name) else {
+            panic!("the ring is in use");
+        };
+        assert_eq!(holder, here, "{pid}");
+        let seen = observer.holder(Role::Producer).expect("it can be asked");
+        assert_eq!(seen, Some(here), "{pid}");
+    }
+    drop(producer);
+    let seen = observer.holder(Role::Producer).expect("it can be asked");
+    assert_eq!(seen, None);
+}
+
+/// After a sleep that ended by its deadline, an endpoint checks the waker's process. Here
+/// the pid is of no process, and the counter is at its maximum.
+fn a_missed_wake_is_counted_for_any_pid_of_the_waker() {
+    for pid in [0, 1, u32::MAX] {
+        let name = RingName::new("rescue");
+        let options = RingOptions::new(4).spin(Duration::ZERO);
+        let ring = options.create::<u64>(&name).expect("a ring");
+        let file = SegmentFile::open(&name.file());
+        let page = SleepPage::open(&name.file());
+        let (_producer, mut consumer) = ends(&ring);
+        file.write_half(PRODUCER + PID, pid);
+        file.write(CONSUMER + RESCUES, u64::MAX);
+        let mut tail = 0;
+        // A tail that moves before the second poll needs no rescue.
+        while file.read(CONSUMER + RESCUES) == u64::MAX {
+            let wait = move || (consumer.pop(), consumer);
+            let (popped, back) = while_waiting(wait, || {
+                while !page.consumer_is_parked() {
+                    thread::yield_now();
+                }
+                tail += 1;
+                file.write(TAIL, tail); // and no wake
+            });
+            assert_eq!(popped, Ok(0));
+            consumer = back;
+        }
+        assert_eq!(file.read(CONSUMER + RESCUES), 0);
+    }
+}

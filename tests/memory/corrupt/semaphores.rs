@@ -1,0 +1,94 @@
+//! Semaphores that a stray process has written to.
+
+use std::time::Duration;
+
+use quoit::{Consumer, DoorbellKind, PopError, Producer, Ring, RingOptions};
+
+use crate::common::names::RingName;
+use crate::common::rings::ends;
+use crate::common::segment_file::SegmentFile;
+use crate::common::threads::while_waiting;
+
+crate::common::suite::tests! {
+    a_corrupt_token_count_keeps_no_endpoint_busy,
+    a_wrong_number_of_waiters_loses_no_message,
+    a_semaphore_that_was_written_to_is_not_used,
+}
+
+/// The offsets of the consumer's and the producer's semaphore.
+const SEMAPHORES: [u64; 2] = [12544, 12672];
+
+type Ends = (Producer<u64>, Consumer<u64>);
+
+/// A ring of one record whose endpoints sleep on semaphores without spinning.
+fn world() -> (Ring<u64>, SegmentFile, RingName) {
+    let name = RingName::new("semaphores");
+    let options = RingOptions::new(1)
+        .doorbell(DoorbellKind::Semaphore)
+        .spin(Duration::ZERO);
+    let ring = options.create::<u64>(&name).expect("a ring");
+    let file = SegmentFile::open(&name.file());
+    (ring, file, name)
+}
+
+/// Writes a word of both semaphores.
+fn write_both(file: &SegmentFile, offset: u64, word: u32) {
+    for semaphore in SEMAPHORES {
+        file.write_half(semaphore + offset, word);
+    }
+}
+
+/// A message wakes the consumer, and room the producer.
+fn both_endpoints_work((mut producer, mut consumer): Ends) {
+    let wait = move || (consumer.pop(), consumer);
+    let (popped, mut consumer) = while_waiting(wait, || {
+        producer.try_push(7).expect("there is room");
+    });
+    assert_eq!(popped, Ok(7));
+    producer.try_push(8).expect("there is room");
+    let wait = move || (producer.push(9), producer);
+    let (pushed, _producer) = while_waiting(wait, || {
+        assert_eq!(consumer.try_pop(), Ok(8));
+    });
+    assert_eq!(pushed, Ok(()));
+    assert_eq!(consumer.try_pop(), Ok(9));
+}
+
+/// Draining the tokens one by one would take half a minute.
+fn a_corrupt_token_count_keeps_no_endpoint_busy() {
+    for value in [u32::MAX, 1 << 31, i32::MAX as u32] {
+        let (ring, file, _name) = world();
+        let (producer, mut consumer) = ends(&ring);
+        write_both(&file, 0, value);
+        let nothing = consumer.pop_timeout(Duration::from_millis(1));
+        assert_eq!(nothing, Err(PopError::TimedOut));
+        let left = file.read(SEMAPHORES[0]) as u32;
+        assert!(left > value / 2, "{left} of {value} tokens are left");
+        both_endpoints_work((producer, consumer));
+    }
+}
+
+/// The number of waiters is a hint to the waker; a sleep also ends without it.
+fn a_wrong_number_of_waiters_loses_no_message() {
+    for waiters in [1, 1 << 31, u32::MAX] {
+        let (ring, file, _name) = world();
+        let ends = ends(&ring);
+        write_both(&file, 4, waiters);
+        both_endpoints_work(ends);
+    }
+}
+
+/// Another word of a semaphore selects glibc's system call: an unknown value aborts the
+/// process, a wrong one waits where it should wake. The library does not use such a
+/// semaphore; its endpoints sleep on their words.
+fn a_semaphore_that_was_written_to_is_not_used() {
+    for kind in [0, 1, 0x81, 0x82, 0xff, 1 << 31, u32::MAX] {
+        let (ring, file, _name) = world();
+        // The second pair takes its roles before the word is restored.
+        for kind in [kind, 0x80] {
+            let ends = ends(&ring);
+            write_both(&file, 8, kind);
+            both_endpoints_work(ends);
+        }
+    }
+}

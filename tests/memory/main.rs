@@ -1,0 +1,28 @@
+//! Whatever the bytes of a segment are: no call panics, loops forever or leaves the segment.
+
+mod attacked;
+#[path = "../common/mod.rs"]
+mod common;
+mod corrupt;
+mod hostile;
+mod not_a_ring;
+mod written_over;
+
+common::suite::suite! {
+    attacked,
+    attacked::calls,
+    attacked::claims,
+    attacked::positions,
+    attacked::records,
+    attacked::streams,
+    #[cfg(feature = "futures")] attacked::tasks,
+    attacked::views,
+    attacked::waits,
+    corrupt::advice,
+    corrupt::frames,
+    corrupt::positions,
+    corrupt::semaphores,
+    hostile,
+    not_a_ring,
+    written_over,
+}

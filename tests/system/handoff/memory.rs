@@ -1,0 +1,98 @@
+//! The memory of a ring without a name, and its lifetime.
+
+use std::fs::File;
+use std::io::ErrorKind;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use quoit::{Error, PopError, PushError, Ring, RingOptions};
+
+crate::common::suite::tests! {
+    it_is_never_superseded,
+    unlink_supersedes_it,
+    it_cannot_change_its_size,
+    it_has_the_requested_mode,
+    a_ring_larger_than_the_machine_is_an_error,
+}
+
+fn ring(capacity: u64) -> Ring<u64> {
+    let ring = RingOptions::new(capacity).create_anonymous();
+    ring.expect("a ring")
+}
+
+/// Its memfd.
+fn file(ring: &Ring<u64>) -> File {
+    let descriptor = ring.descriptor().expect("it is anonymous");
+    let file = descriptor.try_clone_to_owned().map(File::from);
+    file.expect("a descriptor is free")
+}
+
+/// Longer than several liveness checks of a wait.
+const SOME_CHECKS: Duration = Duration::from_millis(350);
+
+fn it_is_never_superseded() {
+    let ring = ring(1);
+    let mut consumer = ring.consumer().expect("the role is free");
+    assert_eq!(consumer.pop_timeout(SOME_CHECKS), Err(PopError::TimedOut));
+    drop(consumer);
+    let mut producer = ring.producer().expect("the role is free");
+    producer.try_push(1).expect("there is room");
+    let left = producer.push_timeout(2, SOME_CHECKS);
+    assert!(matches!(left, Err(PushError::Abandoned(2))), "{left:?}");
+    ring.sync_all().expect("it needs no disk");
+}
+
+fn unlink_supersedes_it() {
+    let ring = ring(64);
+    let producer = ring.producer().expect("the role is free");
+    assert!(matches!(ring.unlink(), Err(Error::InUse { .. })));
+    drop(producer);
+    ring.unlink().expect("no process holds it");
+    let refusals = [ring.producer().err(), ring.consumer().err()];
+    for refusal in refusals {
+        assert!(matches!(refusal, Some(Error::Superseded { .. })));
+    }
+    let descriptor = ring.descriptor().expect("it is anonymous");
+    let again = RingOptions::default().open_descriptor::<u64>(descriptor);
+    assert!(matches!(again, Err(Error::Superseded { .. })));
+}
+
+fn it_cannot_change_its_size() {
+    let ring = ring(64);
+    let file = file(&ring);
+    let length = file.metadata().expect("a length").len();
+    assert_eq!(length % 4096, 0);
+    for other in [0, 4096, length - 1, length + 1, 2 * length] {
+        let refused = file.set_len(other).expect_err("it is sealed");
+        assert_eq!(refused.kind(), ErrorKind::PermissionDenied);
+    }
+    for seal in [libc::F_SEAL_WRITE, libc::F_SEAL_FUTURE_WRITE] {
+        // SAFETY: the descriptor is open, and no memory is involved.
+        let sealed = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, seal) };
+        assert_eq!(sealed, -1, "no process has sealed the seals");
+    }
+    assert_eq!(file.metadata().expect("a length").len(), length);
+}
+
+fn it_has_the_requested_mode() {
+    let mode = |ring: Ring<u64>| {
+        let metadata = file(&ring).metadata().expect("a mode");
+        metadata.permissions().mode() & 0o7777
+    };
+    assert_eq!(mode(ring(64)), 0o600);
+    let public = RingOptions::new(64).mode(0o666).create_anonymous();
+    assert_eq!(mode(public.expect("a ring")), 0o666);
+}
+
+fn a_ring_larger_than_the_machine_is_an_error() {
+    let refusal = RingOptions::new(1 << 50).create_anonymous::<u64>().err();
+    let Some(Error::NotEnoughMemory {
+        wanted, available, ..
+    }) = refusal
+    else {
+        panic!("the wrong error: {refusal:?}");
+    };
+    assert_eq!(wanted, 16384 + (1 << 53));
+    assert!(available > 0 && available < wanted);
+}

@@ -1,0 +1,331 @@
+//! Anything other than a ring over the socket is an error that says what it is. No received
+//! descriptor is kept.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use quoit::handoff::{self, HandoffError};
+use quoit::{Corrupt, Error, Ring, RingOptions, Shape};
+
+use crate::common::child::Child;
+use crate::common::names::{files_in, shared_memory_directory};
+use crate::common::rings::ends;
+use crate::common::rings::named;
+use crate::common::segment_file::{CAPACITY, LAYOUT, LENGTH, SUPERSEDED};
+use crate::handoff::wire::{memfd, message, ring, send};
+use crate::handoff::{pair, patient};
+
+crate::common::suite::tests! {
+    an_invalid_message_is_refused,
+    a_descriptor_that_is_not_a_ring_is_refused,
+    a_ring_of_another_kind_is_refused,
+    a_ring_with_a_name_is_not_sent,
+    a_ring_is_not_sent_to_a_closed_socket,
+    a_socket_that_ends_or_does_not_wait_is_an_error,
+    a_socket_that_adds_ancillary_data_works,
+    a_process_without_free_descriptors_gets_an_error,
+    a_signal_ends_the_wait;
+    parts: with_few_descriptors, interrupted
+}
+
+/// The seals of a ring.
+const SEALS: libc::c_int = libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_SEAL;
+
+/// The number of descriptors of this process.
+fn descriptors() -> usize {
+    files_in("/proc/self/fd".as_ref()).len()
+}
+
+/// The error of `receive`, which keeps no descriptor.
+fn refusal<T: Shape + ?Sized>(bytes: &[u8], sent: &[RawFd]) -> HandoffError {
+    let before = descriptors();
+    let (ours, theirs) = pair();
+    send(&ours, bytes, sent);
+    let refusal = handoff::receive::<T>(&theirs).expect_err("it is accepted");
+    drop((ours, theirs));
+    assert_eq!(descriptors(), before, "a descriptor is kept: {refusal}");
+    refusal
+}
+
+/// The error for one descriptor with the right message.
+fn refused(file: &impl AsRawFd) -> Error {
+    match refusal::<u64>(&message(1), &[file.as_raw_fd()]) {
+        HandoffError::Ring(error) => error,
+        other => panic!("the wrong error: {other:?}"),
+    }
+}
+
+fn an_invalid_message_is_refused() {
+    let good = memfd(&ring::<u64>(64), SEALS);
+    let null = File::open("/dev/null").expect("there is one");
+    let one = [good.as_raw_fd()];
+    for bytes in [&b"hello"[..], b"quoit-fd", &message(1)[..15], &[0; 100]] {
+        for sent in [&one[..], &[]] {
+            let refusal = refusal::<u64>(bytes, sent);
+            assert!(matches!(refusal, HandoffError::OtherMessage), "{refusal:?}");
+        }
+    }
+    // A few bytes ahead of the message make it invalid.
+    let (ours, theirs) = pair();
+    send(&ours, b"hello", &[]);
+    send(&ours, &message(1), &one);
+    let refusal_of_both = handoff::receive::<u64>(&theirs).err();
+    assert!(matches!(refusal_of_both, Some(HandoffError::OtherMessage)));
+    for version in [0, 2, u64::MAX] {
+        let refusal = refusal::<u64>(&message(version), &one);
+        let HandoffError::VersionMismatch { found, expected } = refusal else {
+            panic!("the wrong error: {refusal:?}");
+        };
+        assert_eq!((found, expected), (version, 1));
+    }
+    for count in [0, 2, 3, 28] {
+        let sent = vec![null.as_raw_fd(); count];
+        let refusal = refusal::<u64>(&message(1), &sent);
+        let HandoffError::NotOneDescriptor { found } = refusal else {
+            panic!("the wrong error: {refusal:?}");
+        };
+        assert_eq!(found, count);
+    }
+    for count in [29, 253] {
+        let sent = vec![good.as_raw_fd(); count];
+        let refusal = refusal::<u64>(&message(1), &sent);
+        assert!(matches!(refusal, HandoffError::CutOff), "{refusal:?}");
+    }
+}
+
+fn a_descriptor_that_is_not_a_ring_is_refused() {
+    let is_wrong = |file: &dyn AsRawFd, expected| match refused(&file.as_raw_fd()) {
+        Error::WrongDescriptor { reason } => assert_eq!(reason, expected),
+        other => panic!("the wrong error: {other:?}"),
+    };
+    let (socket, _other) = pair();
+    let directory = shared_memory_directory();
+    let path = directory.path().join("ring");
+    let named = RingOptions::new(64).create::<u64>(&path).expect("a ring");
+    let opened = |flags| {
+        let mut options = OpenOptions::new();
+        let opened = options.read(true).write(true).custom_flags(flags);
+        opened.open(&path).expect("the ring's file")
+    };
+    let null = File::open("/dev/null").expect("there is one");
+    for file in [&null as &dyn AsRawFd, &socket, &opened(libc::O_PATH)] {
+        is_wrong(file, "it is not a memfd");
+    }
+    is_wrong(
+        &File::open(directory.path()).expect("a directory"),
+        "it is not a memfd",
+    );
+    drop(named);
+
+    let good = ring::<u64>(64);
+    for seals in [0, libc::F_SEAL_GROW, libc::F_SEAL_SEAL] {
+        let file = memfd(&good, seals);
+        is_wrong(&file, "it is not sealed against shrinking");
+    }
+    is_wrong(&opened(0), "it is not sealed against shrinking");
+    for seal in [libc::F_SEAL_WRITE, libc::F_SEAL_FUTURE_WRITE] {
+        is_wrong(&memfd(&good, SEALS | seal), "it is sealed against writing");
+    }
+    for length in [0, 100, 4095, 4096, 16384] {
+        is_wrong(&memfd(&good[..length], SEALS), "it is too short");
+    }
+    let shorter = "it is shorter than its header says";
+    let not_ours = "it does not begin with quoit's magic";
+    let larger = ring::<u64>(4096);
+    is_wrong(&memfd(&larger[..20480], SEALS), shorter);
+    is_wrong(&memfd(&vec![0; 65536], SEALS), not_ours);
+}
+
+fn a_ring_of_another_kind_is_refused() {
+    let good = ring::<u64>(64);
+    let with = |offset: u64, bytes: &[u8]| {
+        let mut ring = good.clone();
+        ring[offset as usize..][..bytes.len()].copy_from_slice(bytes);
+        refused(&memfd(&ring, SEALS))
+    };
+    assert!(matches!(
+        with(LAYOUT, &[2]),
+        Error::VersionMismatch { found: 2, .. }
+    ));
+    assert!(matches!(
+        with(CAPACITY, &[63]),
+        Error::Corrupt(Corrupt {
+            field: "capacity",
+            ..
+        })
+    ));
+    assert!(matches!(
+        with(LENGTH, &[0; 8]),
+        Error::Corrupt(Corrupt {
+            field: "length",
+            ..
+        })
+    ));
+    assert!(matches!(with(SUPERSEDED, &[1]), Error::Superseded { .. }));
+    let frames = refused(&memfd(&ring::<[u8]>(64), SEALS));
+    assert!(matches!(frames, Error::ShapeMismatch { .. }), "{frames:?}");
+    let others = refused(&memfd(&ring::<i64>(64), SEALS));
+    assert!(matches!(others, Error::SchemaMismatch { .. }), "{others:?}");
+    // The unchanged copy is accepted, although another process created it.
+    let (ours, theirs) = pair();
+    send(&ours, &message(1), &[memfd(&good, SEALS).as_raw_fd()]);
+    let ring = handoff::receive::<u64>(&theirs).expect("a ring");
+    let (mut producer, mut consumer) = ends(&ring);
+    producer.try_push(7).expect("there is room");
+    assert_eq!(consumer.try_pop(), Ok(7));
+}
+
+fn anonymous() -> Ring<u64> {
+    let ring = RingOptions::new(64).create_anonymous();
+    ring.expect("a ring")
+}
+
+fn a_ring_with_a_name_is_not_sent() {
+    let (ring, name) = named::<u64>("named", &RingOptions::new(64));
+    assert!(ring.descriptor().is_none());
+    let (ours, theirs) = pair();
+    let refusal = handoff::send(&ours, &ring).err();
+    let Some(HandoffError::Named { name: shown }) = refusal else {
+        panic!("the wrong error: {refusal:?}");
+    };
+    assert_eq!(shown, name.as_str());
+    drop(ours);
+    let nothing = handoff::receive::<u64>(&theirs).err();
+    assert!(matches!(nothing, Some(HandoffError::Closed)), "{nothing:?}");
+}
+
+fn a_ring_is_not_sent_to_a_closed_socket() {
+    let ring = anonymous();
+    let (ours, theirs) = pair();
+    ours.set_nonblocking(true).expect("it does not wait");
+    let mut sent = 0;
+    let refusal = loop {
+        match handoff::send(&ours, &ring) {
+            Ok(()) => sent += 1,
+            Err(refusal) => break refusal,
+        }
+    };
+    assert!(matches!(refusal, HandoffError::TimedOut), "{refusal:?}");
+    for _ in 0..sent {
+        let received = handoff::receive::<u64>(&theirs).expect("a ring");
+        assert_eq!(received.incarnation(), ring.incarnation());
+    }
+    drop(theirs);
+    let refusal = handoff::send(&ours, &ring).err();
+    assert!(matches!(refusal, Some(HandoffError::Closed)), "{refusal:?}");
+}
+
+fn a_socket_that_ends_or_does_not_wait_is_an_error() {
+    let ring = anonymous();
+    let (ours, theirs) = pair();
+    let receive = || handoff::receive::<u64>(&theirs);
+    theirs.set_nonblocking(true).expect("it does not wait");
+    assert!(matches!(receive(), Err(HandoffError::TimedOut)));
+    theirs.set_nonblocking(false).expect("it may wait");
+    let soon = Some(Duration::from_millis(1));
+    theirs.set_read_timeout(soon).expect("a timeout");
+    assert!(matches!(receive(), Err(HandoffError::TimedOut)));
+    // Nothing was taken: the next message is complete.
+    handoff::send(&ours, &ring).expect("it is sent");
+    let received = receive().expect("a ring");
+    assert_eq!(received.incarnation(), ring.incarnation());
+    (&ours).write_all(b"quo").expect("it is sent");
+    drop(ours);
+    assert!(matches!(receive(), Err(HandoffError::OtherMessage)));
+    assert!(matches!(receive(), Err(HandoffError::Closed)));
+}
+
+fn a_socket_that_adds_ancillary_data_works() {
+    let (ours, theirs) = pair();
+    let on: libc::c_int = 1;
+    // SAFETY: the option is an integer, which outlives the call.
+    let set = unsafe {
+        libc::setsockopt(
+            theirs.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PASSCRED,
+            (&raw const on).cast(),
+            size_of_val(&on) as libc::socklen_t,
+        )
+    };
+    assert_eq!(set, 0, "{}", io::Error::last_os_error());
+    handoff::send(&ours, &anonymous()).expect("it is sent");
+    handoff::receive::<u64>(&theirs).expect("a ring");
+}
+
+fn a_process_without_free_descriptors_gets_an_error() {
+    Child::start("with_few_descriptors", &[]).succeeds();
+}
+
+/// Receives with no free descriptor, with one, and so on.
+fn with_few_descriptors(_: &[String]) {
+    let ring = anonymous();
+    let (ours, theirs) = pair();
+    let mut limit = libc::rlimit {
+        rlim_cur: 32,
+        rlim_max: 32,
+    };
+    // SAFETY: the limit outlives the call.
+    let set = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
+    assert_eq!(set, 0, "it is lowered");
+    let all = || std::iter::from_fn(|| File::open("/dev/null").ok()).collect::<Vec<_>>();
+    let mut answers = Vec::new();
+    for free in 0..3 {
+        handoff::send(&ours, &ring).expect("it takes no descriptor");
+        let mut taken = all();
+        taken.truncate(taken.len() - free);
+        let received = handoff::receive::<u64>(&theirs);
+        answers.push(match &received {
+            Ok(_) => "received".to_owned(),
+            Err(refusal) => refusal.to_string(),
+        });
+        let kept = usize::from(received.is_ok());
+        assert_eq!(all().len(), free - kept, "unusable descriptors are closed");
+    }
+    let [none, one, two] = answers.as_slice() else {
+        unreachable!("there are three");
+    };
+    assert!(none.contains("lost in transit") && none.contains("ulimit -n"));
+    assert!(one.contains("could not reopen") && one.contains("ulimit -n"));
+    assert_eq!(two, "received");
+}
+
+fn a_signal_ends_the_wait() {
+    Child::start("interrupted", &[]).succeeds();
+}
+
+/// Receives while signals come.
+fn interrupted(_: &[String]) {
+    extern "C" fn nothing(_: libc::c_int) {}
+    // SAFETY: all zero bytes are a valid record: without flags, so without restarts.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    action.sa_sigaction = nothing as *const () as usize;
+    // SAFETY: the record outlives the call, and the handler does nothing.
+    let set = unsafe { libc::sigaction(libc::SIGALRM, &raw const action, std::ptr::null_mut()) };
+    assert_eq!(set, 0);
+    let often = libc::timeval {
+        tv_sec: 0,
+        tv_usec: 1000,
+    };
+    let mut timer = libc::itimerval {
+        it_interval: often,
+        it_value: often,
+    };
+    // SAFETY: the timer outlives the call.
+    unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const timer, std::ptr::null_mut()) };
+    let (ours, theirs): (UnixStream, UnixStream) = pair();
+    let refusal = handoff::receive::<u64>(&theirs).err();
+    let Some(HandoffError::Io(error)) = refusal else {
+        panic!("the wrong error: {refusal:?}");
+    };
+    assert_eq!(error.kind(), ErrorKind::Interrupted);
+    timer.it_value.tv_usec = 0;
+    // SAFETY: as above.
+    unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const timer, std::ptr::null_mut()) };
+    handoff::send(&ours, &anonymous()).expect("it is sent");
+    handoff::receive::<u64>(&patient(theirs)).expect("nothing was lost");
+}

@@ -1,0 +1,29 @@
+//! What the library does with the kernel: descriptors, forks, limits, signals, system calls.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod descriptors;
+mod fork;
+mod handoff;
+mod limits;
+mod no_syscalls;
+mod signals;
+
+common::suite::suite! {
+    descriptors,
+    fork,
+    handoff::deaths,
+    handoff::forks,
+    handoff::memory,
+    handoff::refusals,
+    handoff::travels,
+    limits::descriptors,
+    limits::groups,
+    limits::huge_pages,
+    limits::memory,
+    limits::mounts,
+    limits::rights,
+    limits::seccomp,
+    no_syscalls,
+    signals,
+}

@@ -1,0 +1,73 @@
+//! The pace of a waker: one message for each sleep.
+
+use std::fs;
+use std::path::Path;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use super::form::Form;
+use crate::common::PATIENCE;
+use crate::common::child::hear;
+use crate::common::dice::Dice;
+use crate::common::sleep_state::SleepPage;
+
+/// One message of this many is sent as soon as the sleeper's word is parked: the sleeper
+/// may be between its word and its sleep.
+const HASTY: u64 = 4;
+
+/// A waker's view of the sleeper.
+pub(crate) struct Pace {
+    /// The number of messages.
+    pub(crate) count: u64,
+    /// The number of messages that were sent while the sleeper slept in the kernel.
+    pub(crate) sleeping: u64,
+    form: Form,
+    page: SleepPage,
+    sleeper: u32,
+    dice: Dice,
+}
+
+impl Pace {
+    pub(crate) fn new(name: &str, form: &Form, begin: fn() -> u64) -> Self {
+        let page = SleepPage::open(&Path::new("/dev/shm").join(name));
+        Self {
+            count: begin(),
+            sleeper: hear().parse().expect("a process"),
+            sleeping: 0,
+            form: form.clone(),
+            page,
+            dice: Dice(1),
+        }
+    }
+
+    /// Returns when the next message is due: the sleeper sleeps, or is about to.
+    pub(crate) fn pass(&mut self) {
+        wait_until(|| self.form.is_parked(&self.page));
+        if self.dice.roll(HASTY) == 0 {
+            return;
+        }
+        wait_until(|| is_sleeping(self.sleeper));
+        self.sleeping += 1;
+        // Not always directly after the beginning of the sleep.
+        sleep(Duration::from_micros(self.dice.roll(200) as u64));
+    }
+}
+
+pub(crate) fn wait_until(mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < PATIENCE, "the sleeper never sleeps");
+        sleep(Duration::from_micros(20));
+    }
+}
+
+/// Whether each thread of a process waits in the kernel.
+fn is_sleeping(pid: u32) -> bool {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("the sleeper's threads");
+    tasks.flatten().all(|task| {
+        // A thread that has ended does not run either.
+        let stat = fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+        let state = stat.rsplit_once(") ").map(|(_, state)| state);
+        state.is_none_or(|state| state.starts_with('S'))
+    })
+}
