@@ -6,6 +6,8 @@
     reason = "the C header has one contract for all: its pointers are null or valid"
 )]
 
+#[cfg(test)]
+mod abi;
 mod consumer;
 mod observer;
 mod options;

@@ -26,6 +26,15 @@ pub(crate) enum Wait {
 }
 
 impl Wait {
+    /// Of a call that has both arguments.
+    pub(crate) fn of(timeout: Option<f64>, is_try: bool) -> PyResult<Self> {
+        if is_try {
+            Ok(Self::No)
+        } else {
+            Self::seconds(timeout)
+        }
+    }
+
     /// Seconds from now; `None` is forever.
     pub(crate) fn seconds(timeout: Option<f64>) -> PyResult<Self> {
         let Some(timeout) = timeout else {

@@ -101,14 +101,6 @@ impl Reader {
         self.end.turns.next();
         Ok(())
     }
-
-    fn wait(timeout: Option<f64>, is_try: bool) -> PyResult<Wait> {
-        if is_try {
-            Ok(Wait::No)
-        } else {
-            Wait::seconds(timeout)
-        }
-    }
 }
 
 #[pymethods]
@@ -130,7 +122,7 @@ impl Reader {
         is_try: bool,
     ) -> PyResult<Option<(Py<PyAny>, u32)>> {
         self.end.turns.check()?;
-        self.next(py, Self::wait(timeout, is_try)?, |end, unread| {
+        self.next(py, Wait::of(timeout, is_try)?, |end, unread| {
             let frame = parse(end, 0, unread)?;
             let bytes = copy_out(py, frame.data, frame.len)?;
             self.release_units(end, frame.end)?;
@@ -151,7 +143,7 @@ impl Reader {
         if most == 0 {
             return Err(PyValueError::new_err("a batch has at least one frame"));
         }
-        self.next(py, Self::wait(timeout, is_try)?, |end, unread| {
+        self.next(py, Wait::of(timeout, is_try)?, |end, unread| {
             let (mut frames, mut kinds, mut ahead) = (Vec::new(), Vec::new(), 0);
             while ahead != unread && frames.len() < most {
                 let frame = match parse(end, ahead, unread) {
@@ -180,7 +172,7 @@ impl Reader {
     ) -> PyResult<Option<(usize, u32)>> {
         self.end.turns.check()?;
         let mut target = Bytes::write(buffer)?;
-        self.next(py, Self::wait(timeout, is_try)?, |end, unread| {
+        self.next(py, Wait::of(timeout, is_try)?, |end, unread| {
             let frame = parse(end, 0, unread)?;
             if frame.len > target.len() {
                 return Err(fault::pop(quoit::PopError::TooShort { needed: frame.len }));
@@ -204,7 +196,7 @@ impl Reader {
         self.end.turns.check()?;
         let mut target = Bytes::write(buffer)?;
         let room = target.records(self.size)?;
-        self.next(py, Self::wait(timeout, is_try)?, |end, unread| {
+        self.next(py, Wait::of(timeout, is_try)?, |end, unread| {
             let count = unread.min(room);
             let first = before_wrap(end, count) as usize * self.size;
             let rest = count as usize * self.size - first;
@@ -231,7 +223,7 @@ impl Reader {
         let reader = slf.get();
         let owner = slf.clone().into_any().unbind();
         let turns = &reader.end.turns;
-        reader.next(slf.py(), Self::wait(timeout, is_try)?, |end, unread| {
+        reader.next(slf.py(), Wait::of(timeout, is_try)?, |end, unread| {
             if reader.size == 0 {
                 let frame = parse(end, 0, unread)?;
                 let bytes = (frame.data, frame.len);

@@ -102,14 +102,6 @@ impl Writer {
         }
     }
 
-    fn wait(timeout: Option<f64>, is_try: bool) -> PyResult<Wait> {
-        if is_try {
-            Ok(Wait::No)
-        } else {
-            Wait::seconds(timeout)
-        }
-    }
-
     /// The room for a frame of `len` bytes, or for a record.
     pub(crate) fn wanted(&self, end: &RawProducer, len: usize) -> PyResult<u64> {
         match self.size {
@@ -144,7 +136,7 @@ impl Writer {
         let wanted = |end: &RawProducer| Ok(Place::of(end, source.len())?.units);
         let pushed = self
             .end
-            .act(py, Self::wait(timeout, is_try)?, wanted, |end, _| {
+            .act(py, Wait::of(timeout, is_try)?, wanted, |end, _| {
                 let units = Place::of(end, source.len())?.fill(end, &source, kind);
                 self.publish(end, units)
             });
@@ -168,7 +160,7 @@ impl Writer {
         let Some(first) = sources.first() else {
             return Err(PyValueError::new_err("a batch has at least one frame"));
         };
-        let wait = Self::wait(timeout, is_try)?;
+        let wait = Wait::of(timeout, is_try)?;
         let wanted = |end: &RawProducer| Ok(Place::of(end, first.len())?.units);
         self.end.act(py, wait, wanted, |end, mut room| {
             let (mut ahead, mut count) = (0, 0);
@@ -205,7 +197,7 @@ impl Writer {
         let given = source.records(self.size)?;
         self.end.act(
             py,
-            Self::wait(timeout, is_try)?,
+            Wait::of(timeout, is_try)?,
             |_| Ok(1),
             |end, room| {
                 // What a poll knows of may be old.
@@ -245,7 +237,7 @@ impl Writer {
         let wanted = |end: &RawProducer| writer.wanted(end, count as usize);
         writer.end.act(
             slf.py(),
-            Self::wait(timeout, is_try)?,
+            Wait::of(timeout, is_try)?,
             wanted,
             |end, room| {
                 if writer.size == 0 {

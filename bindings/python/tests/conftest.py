@@ -33,6 +33,12 @@ def name():
     assert not [left for left in left_behind() if left.endswith(name)]
 
 
+@pytest.fixture
+def ends(name):
+    with quoit.FrameProducer.create(name, 4096) as producer, quoit.FrameConsumer.open(name) as consumer:
+        yield producer, consumer
+
+
 class Peer:
     """A Python program in a process of its own. It prints lines, which are events."""
 

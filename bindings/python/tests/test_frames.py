@@ -7,12 +7,6 @@ import pytest
 import quoit
 
 
-@pytest.fixture
-def ends(name):
-    with quoit.FrameProducer.create(name, 4096) as producer, quoit.FrameConsumer.open(name) as consumer:
-        yield producer, consumer
-
-
 def test_lengths_kinds_and_order_are_kept_over_many_laps(ends):
     producer, consumer = ends
     chance = random.Random(7)

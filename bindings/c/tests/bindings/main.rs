@@ -1,6 +1,7 @@
 //! The bindings, as their users build and run them: one test after the other, since they
 //! start processes and compilers.
 
+mod abi;
 mod counts;
 mod examples;
 mod header;
@@ -22,6 +23,7 @@ macro_rules! tests {
 
 tests! {
     header::the_header_is_that_of_the_sources,
+    abi::the_header_has_the_values_sizes_and_offsets_of_the_table,
     matrix::every_language_understands_every_other,
     matrix::a_language_continues_where_another_was_killed,
     programs::every_call_and_every_misuse_has_an_answer,

@@ -19,10 +19,35 @@ _SPIN = 150e-6
 _RETRIES = 0.1
 
 
+def opener(how, arguments):
+    """The class methods by which an endpoint is had by a name."""
+
+    def make(cls, name, *given, **options):
+        if not cls._HAS_RECORDS and (len(given) > arguments or "dtype" in options):
+            raise TypeError(f"{cls.__name__} is an endpoint of frames, which have no dtype")
+        until = monotonic() + _RETRIES
+        while True:
+            ring = getattr(_ring, how)(name, *given, **options)
+            try:
+                return cls(ring)
+            except Superseded:
+                # Replaced since it was opened: the name refers to another ring now.
+                if how == "create" or monotonic() > until:
+                    raise
+
+    make.__name__ = how
+    make.__doc__ = f"quoit.{how} with the same arguments, and this role of the ring."
+    return classmethod(make)
+
+
 class End:
     """Mixed into a class of the library."""
 
     _HAS_RECORDS = False
+
+    create = opener("create", 1)
+    open = opener("open", 0)
+    open_or_create = opener("open_or_create", 1)
 
     def __init__(self, ring):
         self._dtype = ring.dtype
@@ -229,27 +254,6 @@ def _close_all():
             pass
 
 
-def opener(how, arguments):
-    """The class methods by which an endpoint is had by a name."""
-
-    def make(cls, name, *given, **options):
-        if not cls._HAS_RECORDS and (len(given) > arguments or "dtype" in options):
-            raise TypeError(f"{cls.__name__} is an endpoint of frames, which have no dtype")
-        until = monotonic() + _RETRIES
-        while True:
-            ring = getattr(_ring, how)(name, *given, **options)
-            try:
-                return cls(ring)
-            except Superseded:
-                # Replaced since it was opened: the name refers to another ring now.
-                if how == "create" or monotonic() > until:
-                    raise
-
-    make.__name__ = how
-    make.__doc__ = f"quoit.{how} with the same arguments, and this role of the ring."
-    return classmethod(make)
-
-
 class Lease:
     """A message in place, or room for one: a context manager over a memoryview."""
 
@@ -257,6 +261,11 @@ class Lease:
 
     def __init__(self, end, lease):
         self._end, self._lease, self._view = end, lease, None
+
+    @classmethod
+    def of(cls, end, lease, *kind):
+        """What a call has found, if it has."""
+        return None if lease is None else cls(end, lease, *kind)
 
     def __enter__(self):
         if self._view is None:
