@@ -1,13 +1,13 @@
 //! The endpoint that reads. Its fast path is in `quoit_inline.h`.
 
-use std::ffi::{CStr, c_char, c_int};
+use std::ffi::{c_char, c_int};
 
 use quoit::Interest;
 use quoit::raw::{Found, INLINE_WORDS, RawConsumer, Reachable};
 
 use crate::ring::quoit_ring;
 use crate::status::quoit_status::{self, QUOIT_ABI_MISMATCH, QUOIT_INVALID};
-use crate::status::{QUOIT_ABI, answer, deadline, guard};
+use crate::status::{QUOIT_ABI, answer, deadline, guard, tell};
 
 /// The header of a frame is impossible.
 pub const QUOIT_FIELD_FRAME_LENGTH: u32 = 0;
@@ -85,22 +85,6 @@ impl quoit_consumer {
             self.open = self.tail;
         }
     }
-}
-
-/// A name of the library as a C string.
-pub(crate) fn field_text(field: &str) -> &'static CStr {
-    const FIELDS: [&CStr; 6] = [
-        c"head",
-        c"tail",
-        c"frame length",
-        c"padding",
-        c"capacity",
-        c"length",
-    ];
-    let known = FIELDS
-        .iter()
-        .find(|known| known.to_bytes() == field.as_bytes());
-    known.copied().unwrap_or(c"header")
 }
 
 /// Looks for messages, one of which may be copied inline.
@@ -268,14 +252,7 @@ pub unsafe extern "C" fn quoit_consumer_corruption(
         // SAFETY: null or valid, and this thread's.
         let corrupt = unsafe { enter(consumer, |end| end.corruption()) }.ok_or(QUOIT_INVALID)?;
         // SAFETY: null or valid.
-        let field = unsafe { field.as_mut() }.ok_or(QUOIT_INVALID)?;
-        // SAFETY: null or valid.
-        let found = unsafe { found.as_mut() }.ok_or(QUOIT_INVALID)?;
-        *field = corrupt.map_or(std::ptr::null(), |corrupt| {
-            field_text(corrupt.field).as_ptr()
-        });
-        *found = corrupt.map_or(0, |corrupt| corrupt.found);
-        Ok(())
+        unsafe { tell(corrupt, field, found) }
     })
 }
 

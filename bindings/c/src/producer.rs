@@ -5,10 +5,9 @@ use std::ffi::{c_char, c_int};
 use quoit::Interest;
 use quoit::raw::{RawProducer, Reachable};
 
-use crate::consumer::field_text;
 use crate::ring::quoit_ring;
 use crate::status::quoit_status::{self, QUOIT_ABANDONED, QUOIT_ABI_MISMATCH, QUOIT_INVALID};
-use crate::status::{QUOIT_ABI, answer, deadline, guard};
+use crate::status::{QUOIT_ABI, answer, deadline, guard, tell};
 
 /// The endpoint that writes, as the fast path sees it. Its fields belong to
 /// quoit_inline.h; a program reads none but `tail`, its position.
@@ -225,14 +224,7 @@ pub unsafe extern "C" fn quoit_producer_corruption(
         // SAFETY: null or valid, and this thread's.
         let corrupt = unsafe { enter(producer, |end| end.corruption()) }.ok_or(QUOIT_INVALID)?;
         // SAFETY: null or valid.
-        let field = unsafe { field.as_mut() }.ok_or(QUOIT_INVALID)?;
-        // SAFETY: null or valid.
-        let found = unsafe { found.as_mut() }.ok_or(QUOIT_INVALID)?;
-        *field = corrupt.map_or(std::ptr::null(), |corrupt| {
-            field_text(corrupt.field).as_ptr()
-        });
-        *found = corrupt.map_or(0, |corrupt| corrupt.found);
-        Ok(())
+        unsafe { tell(corrupt, field, found) }
     })
 }
 

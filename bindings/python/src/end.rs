@@ -2,11 +2,11 @@
 //! Ctrl-C ends.
 
 use std::os::fd::RawFd;
-use std::sync::atomic::{AtomicU64, Ordering, compiler_fence};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, compiler_fence};
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::{Duration, Instant};
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PySystemExit, PyValueError};
 use pyo3::prelude::*;
 use quoit::raw::{RawConsumer, RawProducer, Reachable};
 use quoit::{ClaimError, Deadline, PeerError, PopError};
@@ -207,6 +207,8 @@ pub(crate) struct End<E> {
     /// `None` once it is closed. Never waited for: a thread that waits has the GIL.
     end: Mutex<Option<Held<E>>>,
     pub(crate) turns: Arc<Turns>,
+    /// The program ends, and waits for no thread. Touched with the GIL only.
+    is_ending: AtomicBool,
     generation: u64,
 }
 
@@ -221,6 +223,7 @@ where
                 awaited: None,
             })),
             turns: Arc::default(),
+            is_ending: AtomicBool::new(false),
             generation: generation(),
         }
     }
@@ -327,8 +330,7 @@ where
             if let Some(done) = self.with(&mut attempt)? {
                 return Ok(done);
             }
-            // The handler may use this endpoint, and close it.
-            py.check_signals()?;
+            self.check(py)?;
         }
     }
 
@@ -338,10 +340,24 @@ where
             let waited = self.with(|end| Ok(py.detach(|| end.await_peer(slice(wait)))))?;
             match waited {
                 Ok(()) => return Ok(()),
-                Err(PeerError::TimedOut) if !is_over(wait) => py.check_signals()?,
+                Err(PeerError::TimedOut) if !is_over(wait) => self.check(py)?,
                 Err(error) => return Err(fault::peer(error)),
             }
         }
+    }
+
+    /// Between two parts of a wait. A signal's handler may use this endpoint, and close it.
+    pub(crate) fn check(&self, py: Python<'_>) -> PyResult<()> {
+        if self.is_ending.load(Ordering::Relaxed) {
+            // A thread ends with it, and prints nothing.
+            return Err(PySystemExit::new_err(()));
+        }
+        py.check_signals()
+    }
+
+    /// Has the wait of another thread end soon, for the end of the program.
+    pub(crate) fn end_wait(&self) {
+        self.is_ending.store(true, Ordering::Relaxed);
     }
 
     /// Gives the role up. In a child there is none to give.
@@ -403,6 +419,11 @@ macro_rules! shared {
                 /// Closes the endpoint and gives its role up.
                 fn close(&self) -> PyResult<()> {
                     self.end.close()
+                }
+
+                /// Has the wait of another thread end soon, for the end of the program.
+                fn end_wait(&self) {
+                    self.end.end_wait();
                 }
 
                 /// Tells the peer that this endpoint has closed, while views of its memory live.

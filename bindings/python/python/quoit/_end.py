@@ -5,7 +5,7 @@ import weakref
 from functools import cache
 from os import sched_yield
 from select import EPOLLET, EPOLLIN, epoll
-from time import monotonic
+from time import monotonic, sleep
 
 from . import _ring
 from ._errors import Abandoned, Busy, Superseded
@@ -17,6 +17,8 @@ _live = weakref.WeakSet()
 _BRIEF = 1.5e-3
 _SPIN = 150e-6
 _RETRIES = 0.1
+# A wait looks for signals, and for the end of the program, more often than this.
+_LAST_WAIT = 0.5
 
 
 def opener(how, arguments):
@@ -245,13 +247,28 @@ def _asyncio():
 @atexit.register
 def _close_all():
     # So that a program that ends in good order is not taken for one that died.
+    until = monotonic() + _LAST_WAIT
+    for end in list(_live):
+        end.end_wait()
     for end in list(_live):
         try:
-            end.close()
-        except BufferError:
-            end.leave()
+            _close(end, until)
         except Exception:
             pass
+
+
+def _close(end, until):
+    while True:
+        try:
+            try:
+                return end.close()
+            except BufferError:
+                return end.leave()
+        except Busy:
+            # Another thread waits, which the program does not wait for.
+            if monotonic() > until:
+                raise
+        sleep(1e-3)
 
 
 class Lease:
