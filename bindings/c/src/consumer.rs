@@ -3,11 +3,12 @@
 use std::ffi::{c_char, c_int};
 
 use quoit::Interest;
-use quoit::raw::{Found, INLINE_WORDS, RawConsumer, Reachable};
+use quoit::raw::{Found, INLINE_WORDS, RawConsumer, RawRing};
 
+use crate::handle::{self, View, enter, handle};
 use crate::ring::quoit_ring;
-use crate::status::quoit_status::{self, QUOIT_ABI_MISMATCH, QUOIT_INVALID};
-use crate::status::{QUOIT_ABI, answer, deadline, guard, tell};
+use crate::status::quoit_status::{self, QUOIT_INVALID};
+use crate::status::{answer, deadline, guard, tell};
 
 /// The header of a frame is impossible.
 pub const QUOIT_FIELD_FRAME_LENGTH: u32 = 0;
@@ -48,14 +49,9 @@ pub struct quoit_consumer {
 
 const _: () = assert!(INLINE_WORDS == 6, "as many as the view has");
 
-/// What a handle points to.
-#[repr(C)]
-struct Handle {
-    view: quoit_consumer,
-    raw: Reachable<RawConsumer>,
-}
+impl View for quoit_consumer {
+    type Raw = RawConsumer;
 
-impl quoit_consumer {
     fn new(raw: &RawConsumer) -> Self {
         let words = raw.words();
         let mut view = Self {
@@ -76,6 +72,10 @@ impl quoit_consumer {
         view
     }
 
+    fn lead(&self, raw: &mut RawConsumer) {
+        raw.follow(self.head);
+    }
+
     fn refresh(&mut self, raw: &RawConsumer) {
         self.tail = self.head.wrapping_add(raw.seen());
         self.calm = raw.calm();
@@ -85,6 +85,10 @@ impl quoit_consumer {
             self.open = self.tail;
         }
     }
+
+    fn interest(raw: &mut RawConsumer, wanted: u64) -> Interest<'_> {
+        raw.interest(wanted)
+    }
 }
 
 /// Looks for messages, one of which may be copied inline.
@@ -93,10 +97,10 @@ unsafe fn find(
     look: impl FnOnce(&mut RawConsumer, &mut [u64; 6]) -> Result<Found, quoit::PopError>,
 ) -> quoit_status {
     guard(|| {
-        // SAFETY: null or valid, and this thread's; every handle begins with its view.
-        let handle = unsafe { consumer.cast::<Handle>().as_mut() }.ok_or(QUOIT_INVALID)?;
+        // SAFETY: null or valid, and this thread's.
+        let handle = unsafe { handle(consumer) }.ok_or(QUOIT_INVALID)?;
         let (view, raw) = (&mut handle.view, handle.raw.get());
-        raw.follow(view.head);
+        view.lead(raw);
         // The call may write the words and find no inline copy.
         view.inline_mark = 0;
         let found = look(raw, &mut view.inline_words);
@@ -177,9 +181,8 @@ pub unsafe extern "C" fn quoit_consumer_arm(
         // SAFETY: null or valid.
         let descriptor = unsafe { descriptor.as_mut() }.ok_or(QUOIT_INVALID)?;
         // SAFETY: null or valid, and this thread's.
-        unsafe { enter(consumer, |_| ()) }.ok_or(QUOIT_INVALID)?;
-        // SAFETY: as above; every handle begins with its view.
-        let handle = unsafe { &mut *consumer.cast::<Handle>() };
+        let handle = unsafe { handle(consumer) }.ok_or(QUOIT_INVALID)?;
+        handle.view.lead(handle.raw.get());
         // So that the next call comes to the library.
         handle.view.tail = handle.view.head;
         handle.view.open = handle.view.head;
@@ -282,13 +285,8 @@ pub unsafe extern "C" fn quoit_consumer_close(consumer: *mut quoit_consumer) -> 
 /// Closes the endpoint and gives its role up. Null is ignored.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn quoit_consumer_free(consumer: *mut quoit_consumer) {
-    if !consumer.is_null() {
-        answer((), || {
-            // SAFETY: it is of quoit_ring_consumer, and freed once.
-            drop(unsafe { Box::from_raw(consumer.cast::<Handle>()) });
-            Some(())
-        });
-    }
+    // SAFETY: null, or of quoit_ring_consumer and freed once.
+    unsafe { handle::free(consumer) }
 }
 
 /// quoit_ring_consumer, for code that no header was compiled into.
@@ -298,40 +296,6 @@ pub unsafe extern "C" fn quoit_ring_consumer_abi(
     abi: u32,
     consumer: *mut *mut quoit_consumer,
 ) -> quoit_status {
-    guard(|| {
-        // SAFETY: null or valid.
-        let consumer = unsafe { consumer.as_mut() }.ok_or(QUOIT_INVALID)?;
-        *consumer = std::ptr::null_mut();
-        if abi != QUOIT_ABI {
-            return Err(QUOIT_ABI_MISMATCH.into());
-        }
-        // SAFETY: null or valid.
-        let ring = unsafe { ring.as_ref() }.ok_or(QUOIT_INVALID)?;
-        let raw = ring.raw.consumer()?;
-        let view = quoit_consumer::new(&raw);
-        let raw = Reachable::new(raw);
-        *consumer = Box::into_raw(Box::new(Handle { view, raw })).cast();
-        Ok(())
-    })
-}
-
-/// Runs a call on the endpoint, which first hears of what the fast path has done.
-pub(crate) unsafe fn enter<R>(
-    consumer: *mut quoit_consumer,
-    call: impl FnOnce(&mut RawConsumer) -> R,
-) -> Option<R> {
-    // SAFETY: null or valid, and this thread's; every handle begins with its view.
-    let handle = unsafe { consumer.cast::<Handle>().as_mut() }?;
-    let raw = handle.raw.get();
-    raw.follow(handle.view.head);
-    let result = call(raw);
-    handle.view.refresh(raw);
-    Some(result)
-}
-
-/// What a select waits for. The endpoint is in step with its view.
-pub(crate) unsafe fn interest<'a>(consumer: *mut quoit_consumer, wanted: u64) -> Interest<'a> {
-    // SAFETY: valid, and this thread's; every handle begins with its view.
-    let handle = unsafe { &mut *consumer.cast::<Handle>() };
-    handle.raw.get().interest(wanted)
+    // SAFETY: null or valid.
+    unsafe { handle::attach(ring, abi, consumer, RawRing::consumer) }
 }

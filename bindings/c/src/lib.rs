@@ -9,6 +9,7 @@
 #[cfg(test)]
 mod abi;
 mod consumer;
+mod handle;
 mod observer;
 mod options;
 mod producer;

@@ -13,8 +13,9 @@ mod writer;
 
 use pyo3::prelude::*;
 
-/// What the package `quoit` is made of. Not for programs.
-#[pymodule]
+/// What the package `quoit` is made of. Not for programs. What endpoints and leases share is ordered
+/// by the GIL, which a free-threaded build then keeps.
+#[pymodule(gil_used = true)]
 mod _native {
     use super::*;
     #[pymodule_export]
