@@ -264,9 +264,9 @@ impl RawProducer {
         self.end.role.peer_hint()
     }
 
-    /// Polls the head for this much room; returns the room.
+    /// Polls the head for this much room, even if it is known; returns the room.
     pub fn poll(&mut self, wanted: u64) -> Result<u64, ClaimError> {
-        Ok(self.end.room(wanted)?)
+        Ok(self.end.poll(wanted)?)
     }
 
     /// Waits for this much room.

@@ -234,6 +234,28 @@ static void wrong_arguments(void) {
     close_pair(pair);
 }
 
+/* A poll, and a batch that is longer than the known room, find what was released since. */
+static void newest_room(void) {
+    struct pair pair = open_pair(records());
+    uint64_t values[9] = {1, 2, 3, 4, 5, 6, 7, 8, 9}, found[8];
+    size_t count;
+    quoit_slots slots;
+    OK(quoit_try_push_many(pair.p, values, 8, 4, &count));
+    OK(quoit_try_pop_many(pair.c, found, 8, 3, &count));
+    CHECK(count == 3 && pair.p->end - pair.p->tail == 4);
+    OK(quoit_producer_poll(pair.p, 1));
+    CHECK(pair.p->end - pair.p->tail == 7);
+    OK(quoit_try_pop_many(pair.c, found, 8, 1, &count));
+    OK(quoit_try_claim(pair.p, 9, &slots));
+    CHECK(slots.count + slots.rest == 8);
+    OK(quoit_try_push_many(pair.p, values, 8, 5, &count));
+    CHECK(count == 5);
+    OK(quoit_try_pop_many(pair.c, found, 8, 5, &count));
+    OK(quoit_try_push_many(pair.p, values, 8, 9, &count));
+    CHECK(count == 8);
+    close_pair(pair);
+}
+
 /* Batches, in place, over the end of the ring. */
 static void many_at_once(void) {
     struct pair pair = open_pair(records());
@@ -532,6 +554,7 @@ int main(void) {
     versions_and_texts();
     nulls();
     wrong_arguments();
+    newest_room();
     many_at_once();
     names();
     handoff();

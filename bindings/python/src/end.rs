@@ -56,7 +56,7 @@ impl Wait {
 pub(crate) trait Side: Send {
     /// How a look or a wait fails.
     type Error: Send;
-    /// Whether there are this many units now; how many there are.
+    /// Whether there are this many units now; how many are known of.
     fn look(&mut self, wanted: u64) -> Result<u64, Self::Error>;
     /// Waits for them.
     fn sleep(&mut self, wanted: u64, deadline: Deadline) -> Result<(), Self::Error>;
@@ -112,7 +112,10 @@ impl Side for RawProducer {
     type Error = ClaimError;
 
     fn look(&mut self, wanted: u64) -> Result<u64, ClaimError> {
-        self.poll(wanted)
+        match self.room() {
+            room if room >= wanted => Ok(room),
+            _ => self.poll(wanted),
+        }
     }
 
     fn sleep(&mut self, wanted: u64, deadline: Deadline) -> Result<(), ClaimError> {

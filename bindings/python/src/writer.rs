@@ -202,7 +202,7 @@ impl Writer {
             |end, room| {
                 // What a poll knows of may be old.
                 let room = if room < given {
-                    end.look(given).unwrap_or(room)
+                    end.poll(1).unwrap_or(room)
                 } else {
                     room
                 };

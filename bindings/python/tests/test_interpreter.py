@@ -11,43 +11,36 @@ def state(name):
     return consumer.epoch, consumer.is_closed, consumer.is_alive
 
 
-@pytest.mark.parametrize("call", ["pop()", "peek()", "wait_for_peer()", "recv_into(bytearray(9))"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        "consumer.pop()",
+        "consumer.peek()",
+        "consumer.wait_for_peer()",
+        "consumer.recv_into(bytearray(9))",
+        "quoit.Select(consumer).wait()",
+        "asyncio.run(consumer.recv())",
+    ],
+)
 def test_a_thread_that_waits_when_the_program_ends_has_closed_its_endpoint(name, peer, call):
     program = peer(
         f"""
-        import threading
+        import asyncio, threading
         consumer = quoit.FrameConsumer.create(sys.argv[1], 4096)
-        threading.Thread(target=lambda: consumer.{call}, daemon=True).start()
-        while True:
+        threading.Thread(target=lambda: {call}, daemon=True).start()
+
+        def waits():
             try:
-                consumer.position
+                return consumer.unread == 0 and consumer._future is not None
             except quoit.Busy:
-                break
+                return True
+
+        while not waits():
+            pass
         """,
         name,
     )
-    out, err = program.end()
-    assert (out, err) == ("", "")
-    assert state(name) == (1, True, False)
-
-
-def test_a_thread_that_waits_in_a_select_when_the_program_ends_has_closed_its_endpoints(name, peer):
-    program = peer(
-        """
-        import threading
-        consumer = quoit.FrameConsumer.create(sys.argv[1], 4096)
-        select = quoit.Select(consumer)
-        threading.Thread(target=select.wait, daemon=True).start()
-        while True:
-            try:
-                consumer.position
-            except quoit.Busy:
-                break
-        """,
-        name,
-    )
-    out, err = program.end()
-    assert (out, err) == ("", "")
+    assert program.end() == ("", "")
     assert state(name) == (1, True, False)
 
 
