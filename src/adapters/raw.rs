@@ -264,6 +264,12 @@ impl RawProducer {
         self.end.role.peer_hint()
     }
 
+    /// Whether a consumer of this thread has waited since the last question: there is time to take
+    /// the lines of the next record while this one is on its way.
+    pub fn was_idle(&mut self) -> bool {
+        self.end.was_idle()
+    }
+
     /// Polls the head for this much room, even if it is known; returns the room.
     pub fn poll(&mut self, wanted: u64) -> Result<u64, ClaimError> {
         Ok(self.end.poll(wanted)?)

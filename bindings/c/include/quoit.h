@@ -428,6 +428,10 @@ enum quoit_status quoit_producer_wait(struct quoit_producer *producer,
 // quoit_inline.h. QUOIT_ABANDONED in a forked child, where nothing was published.
 enum quoit_status quoit_producer_moved(struct quoit_producer *producer);
 
+// Whether a consumer of this thread has waited since the last such question: there is time to take
+// the lines of the next record while the last one is on its way. For quoit_inline.h.
+bool quoit_producer_was_idle(struct quoit_producer *producer);
+
 // A descriptor for an event loop: readable as soon as there is room for this many records
 // or bytes, or the consumer has closed or crashed, until the next other call on this
 // producer. Call it again before each wait of the loop. The descriptor is the producer's,

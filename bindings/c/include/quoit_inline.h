@@ -147,20 +147,30 @@ static inline int quoit_i_next_line(quoit_i_lines *lines) {
 }
 
 /* Takes the lines of the next slots together, so that the transfers overlap: of what is free, up
- * to eight whole lines. In a stream, the rest of a line that the consumer is at work on waits for
- * the next poll. */
-static __attribute__((noinline, cold, unused)) quoit_status quoit_i_go_on(quoit_producer *p) {
+ * to eight whole lines. */
+static inline void quoit_i_take_lines(quoit_producer *p) {
     const uint64_t size = p->slot_size;
-    uint64_t known = p->end - p->tail;
-    if (known == 0 || (p->is_stream && quoit_i_is_scrap(p->tail, known, size))) {
-        quoit_status status = quoit_producer_poll(p, 1);
-        if (status != QUOIT_OK) return status;
-    }
     uint64_t units = quoit_i_group(p->tail, p->end - p->tail, size);
     quoit_i_lines lines = quoit_i_lines_of((p->mask + 1) * size, (p->tail & p->mask) * size, units * size);
     while (quoit_i_next_line(&lines)) quoit_i_take_line(p->data + lines.at);
     p->open = p->tail + units;
+}
+
+/* Opens the next slots. In a stream, the rest of a line that the consumer is at work on waits for
+ * the next poll. */
+static __attribute__((noinline, cold, unused)) quoit_status quoit_i_go_on(quoit_producer *p) {
+    uint64_t known = p->end - p->tail;
+    if (known == 0 || (p->is_stream && quoit_i_is_scrap(p->tail, known, p->slot_size))) {
+        quoit_status status = quoit_producer_poll(p, 1);
+        if (status != QUOIT_OK) return status;
+    }
+    quoit_i_take_lines(p);
     return QUOIT_OK;
+}
+
+/* After a record to a consumer that waits: opens the next slots, if the thread has time. */
+static __attribute__((noinline, cold, unused)) void quoit_i_prepare(quoit_producer *p) {
+    if (p->end != p->tail && quoit_producer_was_idle(p)) quoit_i_take_lines(p);
 }
 
 /* Whether the next slot is free, and its line was taken. */
@@ -177,7 +187,9 @@ static inline quoit_status quoit_i_push(quoit_producer *p, const void *record, s
     if (QUOIT_LIKELY(!p->hint) || size > 48 || p->inline_words == 0) return quoit_i_publish(p, 1);
     uint64_t words[6] = {0};
     memcpy(words, record, size);
-    return quoit_i_publish_inline(p, 1, words, (uint32_t)((size + 7) / 8));
+    quoit_status status = quoit_i_publish_inline(p, 1, words, (uint32_t)((size + 7) / 8));
+    if (!quoit_i_is_open(p)) quoit_i_prepare(p);
+    return status;
 }
 
 /* The slots of `count` records from a position on. */

@@ -139,6 +139,14 @@ pub unsafe extern "C" fn quoit_producer_moved(producer: *mut quoit_producer) -> 
     })
 }
 
+/// Whether a consumer of this thread has waited since the last such question: there is time to take
+/// the lines of the next record while the last one is on its way. For quoit_inline.h.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn quoit_producer_was_idle(producer: *mut quoit_producer) -> bool {
+    // SAFETY: null or valid, and this thread's.
+    answer(false, || unsafe { enter(producer, |end| end.was_idle()) })
+}
+
 /// A descriptor for an event loop: readable as soon as there is room for this many records
 /// or bytes, or the consumer has closed or crashed, until the next other call on this
 /// producer. Call it again before each wait of the loop. The descriptor is the producer's,

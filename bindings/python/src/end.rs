@@ -177,7 +177,7 @@ where
 }
 
 /// An endpoint that is locked for one call.
-pub(crate) struct Locked<'a, E>(MutexGuard<'a, Option<Held<E>>>);
+pub(crate) struct Locked<'a, E>(MutexGuard<'a, Option<Box<Held<E>>>>);
 
 impl<E> Locked<'_, E> {
     pub(crate) fn get(&mut self) -> &mut E {
@@ -207,8 +207,9 @@ impl Arm for Reachable<RawProducer> {
 
 /// An endpoint.
 pub(crate) struct End<E> {
-    /// `None` once it is closed. Never waited for: a thread that waits has the GIL.
-    end: Mutex<Option<Held<E>>>,
+    /// `None` once it is closed. Never waited for: a thread that waits has the GIL. Boxed, because
+    /// Python aligns its objects to 16 bytes.
+    end: Mutex<Option<Box<Held<E>>>>,
     pub(crate) turns: Arc<Turns>,
     /// The program ends, and waits for no thread. Touched with the GIL only.
     is_ending: AtomicBool,
@@ -221,10 +222,10 @@ where
 {
     pub(crate) fn new(end: E) -> Self {
         Self {
-            end: Mutex::new(Some(Held {
+            end: Mutex::new(Some(Box::new(Held {
                 end: Reachable::new(end),
                 awaited: None,
-            })),
+            }))),
             turns: Arc::default(),
             is_ending: AtomicBool::new(false),
             generation: generation(),
@@ -236,7 +237,7 @@ where
         self.generation == generation()
     }
 
-    fn lock(&self) -> PyResult<MutexGuard<'_, Option<Held<E>>>> {
+    fn lock(&self) -> PyResult<MutexGuard<'_, Option<Box<Held<E>>>>> {
         if !self.is_ours() {
             return Err(raise(
                 "Forked",

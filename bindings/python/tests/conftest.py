@@ -43,7 +43,9 @@ class Peer:
     """A Python program in a process of its own. It prints lines, which are events."""
 
     def __init__(self, code, *arguments):
-        head = "import os, sys, quoit, numpy as np\nsay = lambda *a: print(*a, flush=True)\n"
+        head = "import os, signal, sys, quoit, numpy as np\nsay = lambda *a: print(*a, flush=True)\n"
+        # A shell has programs in the background ignore it.
+        head += "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         self.process = subprocess.Popen(
             [sys.executable, "-c", head + textwrap.dedent(code), *map(str, arguments)],
             stdin=subprocess.PIPE,

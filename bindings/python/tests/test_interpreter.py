@@ -180,7 +180,7 @@ try:
     failed = interpreters.run_string(other, "import quoit")
 except Exception as error:
     failed = error
-say("ImportError" in repr(failed) and "subinterpreters" in repr(failed) or failed)
+say("ImportError" in repr(failed) and "start another process" in repr(failed) or failed)
 interpreters.destroy(other)
 say(consumer.pop())
 """,
