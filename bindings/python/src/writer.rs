@@ -235,11 +235,9 @@ impl Writer {
         let owner = slf.clone().into_any().unbind();
         let turns = &writer.end.turns;
         let wanted = |end: &RawProducer| writer.wanted(end, count as usize);
-        writer.end.act(
-            slf.py(),
-            Wait::of(timeout, is_try)?,
-            wanted,
-            |end, room| {
+        writer
+            .end
+            .act(slf.py(), Wait::of(timeout, is_try)?, wanted, |end, room| {
                 if writer.size == 0 {
                     let place = Place::of(end, count as usize)?;
                     let bytes = (place.payload(end), count as usize);
@@ -250,8 +248,7 @@ impl Writer {
                 let slot = end.words().data.wrapping_add(index as usize * writer.size);
                 let bytes = (slot, count as usize * writer.size);
                 Ok(Lease::write(owner, turns, bytes, count))
-            },
-        )
+            })
     }
 
     /// Publishes the first `count` bytes of a frame, or records.

@@ -15,8 +15,7 @@ class Peek(Lease):
 
     def __exit__(self, error, *_):
         self._let_go()
-        if error is None:
-            self.release()
+        self.release()
 
     def release(self, count=None):
         """Gives the message back; of many records the first ``count``.
