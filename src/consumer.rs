@@ -118,10 +118,13 @@ impl<T: Record> Consumer<T> {
     /// ```
     #[inline]
     pub fn try_pop(&mut self) -> Result<T, PopError> {
-        if self.end.cursor.is_open() {
-            return Ok(self.pop_open());
+        if !self.end.cursor.is_open() {
+            if const { is_inline::<T>() } {
+                return self.open_more_and_pop();
+            }
+            self.open_slot()?;
         }
-        self.open_more_and_pop()
+        Ok(self.pop_open())
     }
 
     /// Pops a record, and waits if there is none.
@@ -542,6 +545,12 @@ impl<T: Record> Consumer<T> {
         }
         self.end.release(1);
         Ok(from_words(&words))
+    }
+
+    /// Opens the next records, which have no inline copies.
+    #[inline(never)]
+    fn open_slot(&mut self) -> Result<(), PopError> {
+        self.open_more(&mut [0; RIDE_WORDS]).map(drop)
     }
 
     /// The next record, which is open.

@@ -511,6 +511,8 @@ mod tests {
     use core::time::Duration;
 
     use super::*;
+    #[cfg(target_arch = "x86_64")]
+    use crate::payload::WIDE;
     use crate::{Consumer, Fences, PopError, Producer, RingOptions, WaitStrategy};
 
     const SLOTS: u64 = 1024;
@@ -553,17 +555,19 @@ mod tests {
     }
 
     #[test]
-    fn each_line_that_was_read_is_taken_once_in_groups_of_eight() {
-        let mut ends = pair(&options());
-        stream(&mut ends, 2, SLOTS / 2);
-        assert_eq!(ends.0.end.counts.groups, 0, "no line was read yet");
-        stream(&mut ends, 30, SLOTS / 2);
-        let lines = 30 * SLOTS / 2 * 8 / 64;
-        assert_eq!(ends.0.end.counts.lines, lines);
-        assert_eq!(ends.0.end.counts.groups, lines / 8);
-        let lines = 32 * SLOTS / 2 * 8 / 64;
-        assert_eq!(ends.1.end.counts.lines, lines);
-        assert_eq!(ends.1.end.counts.groups, lines / 8);
+    fn each_line_that_was_read_is_taken_once_in_groups() {
+        // Lines in a group: a quarter of a small ring, at most 16.
+        for (slots, group) in [(64, 2), (256, 8), (SLOTS, 16)] {
+            let mut ends = pair(&RingOptions::new(slots));
+            let lines = slots / 2 * 8 / 64;
+            stream(&mut ends, 2, slots / 2);
+            assert_eq!(ends.0.end.counts.groups, 0, "no line was read yet");
+            stream(&mut ends, 30, slots / 2);
+            assert_eq!(ends.0.end.counts.lines, 30 * lines);
+            assert_eq!(ends.0.end.counts.groups, 30 * lines / group);
+            assert_eq!(ends.1.end.counts.lines, 32 * lines);
+            assert_eq!(ends.1.end.counts.groups, 32 * lines / group);
+        }
     }
 
     #[test]
@@ -571,7 +575,7 @@ mod tests {
         let mut ends = pair(&RingOptions::new(4 * SLOTS));
         stream(&mut ends, 4, SLOTS);
         let groups = ends.1.end.counts.groups;
-        assert_eq!(groups, 4 * SLOTS * 8 / 64 / 8);
+        assert_eq!(groups, 4 * SLOTS * 8 / 64 / 16);
         stream(&mut ends, 4, SLOTS + 1);
         assert_eq!(ends.1.end.counts.groups, groups);
     }
@@ -696,6 +700,38 @@ mod tests {
         ends.0.try_push(7).expect("there is room");
         let page = &ends.0.end.role.header().producer;
         assert_ne!(page.ride_position.load(PLAIN) >> 1, page.tail.load(PLAIN));
+    }
+
+    /// A long record and a long frame.
+    #[test]
+    #[cfg(target_arch = "x86_64")]
+    fn long_messages_are_stored_with_wide_loads_while_the_consumer_waits() {
+        let ring = RingOptions::new(64).heap::<[u64; 128]>();
+        let (mut producer, mut consumer) = ring.expect("a ring");
+        let frames = RingOptions::new(1 << 16).heap::<[u8]>();
+        let (mut writer, mut reader) = frames.expect("a ring");
+        let mut stored_wide = |consumer_waits: bool, rounds: usize| {
+            let before = WIDE.get();
+            for _ in 0..rounds {
+                if consumer_waits {
+                    assert!(consumer.try_pop().is_err() && reader.try_peek().is_err());
+                }
+                for _ in 0..if consumer_waits { 1 } else { 8 } {
+                    producer.try_push([7; 128]).expect("there is room");
+                    writer.try_push(&[7; 1024]).expect("there is room");
+                }
+                while consumer.try_pop().is_ok() {}
+                while reader.try_peek().map(|frame| frame.release()).is_ok() {}
+            }
+            WIDE.get() - before
+        };
+        assert_eq!(stored_wide(false, 100), 0);
+        // The hint is set after 64 empty polls at the latest.
+        stored_wide(true, 72);
+        assert_eq!(stored_wide(true, 100), 200);
+        // A stream clears it.
+        stored_wide(false, 72);
+        assert_eq!(stored_wide(false, 100), 0);
     }
 
     /// How often each endpoint took the slow path of a wake: with a fence while its peer is

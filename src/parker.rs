@@ -96,10 +96,9 @@ pub(crate) enum Rest {
 pub(crate) struct Waker {
     /// `AWAKE` if this process is registered for barriers, otherwise a value that is no state.
     awake: u32,
-    /// The word as last seen with an owner that is AWAKE: the same value requires no wake.
+    /// The word of an owner that is AWAKE, with the hint as last seen: this value requires
+    /// no wake, and says nothing new.
     expected: Cell<u32>,
-    /// The owner's hint, as last seen.
-    hint: Cell<bool>,
 }
 
 impl Waker {
@@ -108,14 +107,13 @@ impl Waker {
         Self {
             awake,
             expected: Cell::new(awake),
-            hint: Cell::new(false),
         }
     }
 
     /// Whether an inline copy would help the owner of the word, as last seen.
     #[inline(always)]
     pub(crate) fn hint(&self) -> bool {
-        self.hint.get()
+        self.expected.get() & HINT != 0
     }
 
     /// The value of the word that requires no wake, as last seen: for a waker in another language.
@@ -141,7 +139,6 @@ impl Waker {
     pub(crate) fn slow_path(&self, seen: u32, word: &AtomicU32, bell: &impl Doorbell) -> bool {
         if seen & STATE == self.awake {
             self.expected.set(seen);
-            self.hint.set(seen & HINT != 0);
             return true;
         }
         if seen == DETACHED {
@@ -150,7 +147,7 @@ impl Waker {
         // park <-> wake: the position is visible before the word is loaded.
         fence(WAKE);
         let seen = word.load(WORD);
-        self.hint.set(seen & HINT != 0);
+        self.expected.set(self.awake | seen & HINT);
         // park <-> wake: changed first, so that a sleep that has not begun does not begin.
         // A token is posted only for a sleep.
         if seen == PARKED && word.replace(PARKED, DROWSY, WORD) {

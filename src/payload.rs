@@ -20,7 +20,6 @@ const WORDS_MAX: usize = 48;
 const MIN_HALVES: usize = 16;
 const MAX_HALVES: usize = 4 * LINE;
 /// Bytes up to which the loads of a store can be forwarded to it.
-#[cfg(any(target_arch = "x86_64", test))]
 const MAX_FORWARDED: usize = 4096;
 const HALVES: bool = cfg!(target_arch = "x86_64");
 
@@ -119,27 +118,31 @@ pub(crate) unsafe fn load<T>(source: *const T) -> T {
     unsafe { value.assume_init() }
 }
 
-/// Copies a record into the segment.
+/// Copies a record into the segment. `peer_waits` as for [`store_bytes`].
 ///
 /// # Safety
 ///
 /// `target` is aligned for `T`, and this process maps `size_of::<T>()` bytes there,
 /// which can be written.
 #[inline(always)]
-pub(crate) unsafe fn store<T>(target: *mut T, value: &T) {
-    let copy: CopyBytes = const {
+pub(crate) unsafe fn store<T>(target: *mut T, value: &T, peer_waits: impl FnOnce() -> bool) {
+    let by_words: Option<CopyBytes> = const {
         match (align_of::<T>(), size_of::<T>()) {
-            (8.., ..=WORDS_MAX) => store_words::<u64>,
-            (_, MIN_HALVES..) if HALVES => store_bytes,
-            (4, ..=WORDS_MAX) => store_words::<u32>,
-            (2, ..MIN_HALVES) => store_words::<u16>,
-            (1, ..MIN_HALVES) => store_words::<u8>,
-            _ => store_bytes,
+            (8.., ..=WORDS_MAX) => Some(store_words::<u64>),
+            (_, MIN_HALVES..) if HALVES => None,
+            (4, ..=WORDS_MAX) => Some(store_words::<u32>),
+            (2, ..MIN_HALVES) => Some(store_words::<u16>),
+            (1, ..MIN_HALVES) => Some(store_words::<u8>),
+            _ => None,
         }
     };
-    let source: *const T = value;
-    // SAFETY: the caller's promise; `value` is private and as large.
-    unsafe { copy(target.cast(), source.cast(), size_of::<T>()) };
+    let (target, source) = (target.cast(), (&raw const *value).cast());
+    match by_words {
+        // SAFETY: the caller's promise; `value` is private and as large.
+        Some(copy) => unsafe { copy(target, source, size_of::<T>()) },
+        // SAFETY: as above.
+        None => unsafe { store_bytes(target, source, size_of::<T>(), peer_waits) },
+    }
 }
 
 /// Loads words of type `W`: a record that is popped stays in registers.
@@ -206,26 +209,51 @@ unsafe fn load_halves(target: *mut u8, source: *const u8, size: usize) {
     }
 }
 
-/// Stores bytes that the program has perhaps only just written, by 16 at a time, with no
-/// alignment; the last 16 may overlap those before.
+/// Stores bytes that the program has perhaps only just written.
 ///
-/// Each load takes eight bytes, which the processor can forward from a store that has not
-/// reached the cache yet. A wider load would wait until each store that it overlaps has, and
-/// every older one: those to the lines of the message before, which come from the peer.
+/// In a stream, older stores are still on their way: those to the lines of the message
+/// before, which come from the peer. A wide load of bytes that such a late store covers
+/// would wait for all of them. So these bytes are loaded by eight. `peer_waits` says that
+/// the consumer waits for each message. Then no store is late, and long messages are copied
+/// with wide loads, which are fewer.
 ///
 /// # Safety
 ///
 /// As [`copy_long`].
+#[inline(always)]
+pub(crate) unsafe fn store_bytes(
+    target: *mut u8,
+    source: *const u8,
+    size: usize,
+    peer_waits: impl FnOnce() -> bool,
+) {
+    let is_forwarded = (MIN_HALVES..=MAX_FORWARDED).contains(&size);
+    if is_forwarded && (size <= MAX_HALVES || !peer_waits()) {
+        // SAFETY: the caller's promise.
+        unsafe { store_halves(target, source, size) };
+    } else {
+        #[cfg(test)]
+        WIDE.set(WIDE.get() + 1);
+        // SAFETY: as above.
+        unsafe { copy_long(target, source, size) };
+    }
+}
+
+#[cfg(test)]
+thread_local! {
+    /// The stores of this thread with wide loads.
+    pub(crate) static WIDE: core::cell::Cell<u64> = const { core::cell::Cell::new(0) };
+}
+
+/// Stores 16 bytes at a time, with no alignment; the last 16 may overlap those before. Each
+/// load takes eight bytes, which the processor can forward from a store that has not reached
+/// the cache yet.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-pub(crate) unsafe fn store_bytes(target: *mut u8, source: *const u8, size: usize) {
-    if !(MIN_HALVES..=MAX_FORWARDED).contains(&size) {
-        // SAFETY: the caller's promise.
-        return unsafe { copy_long(target, source, size) };
-    }
+unsafe fn store_halves(target: *mut u8, source: *const u8, size: usize) {
     let mut done = 0;
     while done + LINE <= size {
-        // SAFETY: the caller's promise.
+        // SAFETY: see `CopyBytes`.
         unsafe {
             asm!(
                 "movq {a}, [{from}]", "movhps {a}, [{from} + 8]",
@@ -243,7 +271,7 @@ pub(crate) unsafe fn store_bytes(target: *mut u8, source: *const u8, size: usize
     }
     while done < size {
         let offset = done.min(size - 16);
-        // SAFETY: the caller's promise.
+        // SAFETY: see `CopyBytes`.
         unsafe {
             asm!(
                 "movq {half}, [{from}]", "movhps {half}, [{from} + 8]", "movups [{to}], {half}",
@@ -256,9 +284,7 @@ pub(crate) unsafe fn store_bytes(target: *mut u8, source: *const u8, size: usize
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-use self::copy_long as load_halves;
-#[cfg(not(target_arch = "x86_64"))]
-pub(crate) use self::copy_long as store_bytes;
+use self::{copy_long as load_halves, copy_long as store_halves};
 
 /// Copies any number of bytes.
 ///
@@ -280,25 +306,54 @@ mod tests {
     use super::*;
 
     fn there_and_back<T: Copy + PartialEq + core::fmt::Debug>(value: T, zero: T) {
-        let mut place = zero;
-        // SAFETY: two values of the same type.
-        unsafe { store(&raw mut place, &value) };
-        assert_eq!(place, value);
-        // SAFETY: as above.
-        assert_eq!(unsafe { load(&raw const place) }, value);
+        let mut place;
+        for peer_waits in [false, true] {
+            place = zero;
+            // SAFETY: two values of the same type.
+            unsafe { store(&raw mut place, &value, || peer_waits) };
+            assert_eq!(place, value);
+            // SAFETY: as above.
+            assert_eq!(unsafe { load(&raw const place) }, value);
+        }
     }
 
     #[test]
     fn any_number_of_bytes_is_stored_and_no_other_byte() {
         let source: Vec<u8> = (0..=MAX_FORWARDED + 65).map(|at| at as u8 | 1).collect();
         for size in (0..300).chain(MAX_FORWARDED - 65..=MAX_FORWARDED + 65) {
-            for at in [0, 3, 8] {
+            for (at, peer_waits) in [(0, false), (3, false), (8, false), (3, true)] {
                 let mut target = vec![0; at + size + 16];
                 // SAFETY: both are as long, and apart.
-                unsafe { store_bytes(target[at..].as_mut_ptr(), source.as_ptr(), size) };
+                unsafe {
+                    store_bytes(target[at..].as_mut_ptr(), source.as_ptr(), size, || {
+                        peer_waits
+                    })
+                };
                 assert_eq!(target[at..at + size], source[..size]);
                 let beside = target[..at].iter().chain(&target[at + size..]);
                 assert!(beside.into_iter().all(|&byte| byte == 0), "{size} at {at}");
+            }
+        }
+    }
+
+    #[test]
+    #[cfg(target_arch = "x86_64")]
+    fn only_long_messages_that_are_waited_for_are_stored_with_wide_loads() {
+        let source = [1; MAX_FORWARDED + 1];
+        for (size, in_a_stream, waited_for) in [
+            (MIN_HALVES - 1, true, true),
+            (MIN_HALVES, false, false),
+            (MAX_HALVES, false, false),
+            (MAX_HALVES + 1, false, true),
+            (MAX_FORWARDED, false, true),
+            (MAX_FORWARDED + 1, true, true),
+        ] {
+            for (peer_waits, expected) in [(false, in_a_stream), (true, waited_for)] {
+                let before = WIDE.get();
+                let mut target = [0; MAX_FORWARDED + 1];
+                // SAFETY: both are as long, and apart.
+                unsafe { store_bytes(target.as_mut_ptr(), source.as_ptr(), size, || peer_waits) };
+                assert_eq!(WIDE.get() > before, expected, "{size} {peer_waits}");
             }
         }
     }

@@ -109,8 +109,9 @@ impl<T: Record> Producer<T> {
             }
         }
         let position = self.end.cursor.position();
+        let (slot, peer_waits) = (self.slot_of(position), || self.end.role.peer_hint());
         // SAFETY: the slot is open, so it is mapped, and `T` fits it.
-        unsafe { payload::store(self.slot_of(position), &value) };
+        unsafe { payload::store(slot, &value, peer_waits) };
         if self.publish_one(position, &value) {
             Ok(())
         } else {
@@ -596,8 +597,10 @@ impl<T: Record> Claim<'_, T> {
     /// Wait-free, no syscall, no allocation.
     #[inline]
     pub fn write(&mut self, value: T) {
+        let slot = self.as_mut_ptr();
+        let peer_waits = || self.producer.end.role.peer_hint();
         // SAFETY: the slot was claimed, so it is mapped, and `T` fits it.
-        unsafe { payload::store(self.as_mut_ptr(), &value) };
+        unsafe { payload::store(slot, &value, peer_waits) };
     }
 
     /// Copies the record out of the slot.
@@ -699,8 +702,9 @@ impl<T: Record> ClaimMany<'_, T> {
     pub fn write(&mut self, index: usize, value: T) {
         let count = self.count;
         assert!(index < count, "slot {index} written, {count} claimed");
+        let peer_waits = || self.producer.end.role.peer_hint();
         // SAFETY: the slot was claimed, so it is mapped, and `T` fits it.
-        unsafe { payload::store(self.producer.slot(index), &value) };
+        unsafe { payload::store(self.producer.slot(index), &value, peer_waits) };
     }
 
     /// Copies as many records into the slots.
@@ -720,15 +724,16 @@ impl<T: Record> ClaimMany<'_, T> {
             "{given} records copied, {count} slots claimed"
         );
         self.producer.end.prepare_batch(count as u64);
+        let peer_waits = || self.producer.end.role.peer_hint();
         let (front, back) = values.split_at(self.before_wrap());
         for (first, part) in [(0, front), (front.len(), back)] {
             if part.is_empty() {
                 continue;
             }
-            let target = self.producer.slot(first).cast();
+            let (target, source) = (self.producer.slot(first).cast(), part.as_ptr().cast());
             // SAFETY: the slots of each part were claimed, so they are mapped, and
             // lie together.
-            unsafe { payload::store_bytes(target, part.as_ptr().cast(), size_of_val(part)) };
+            unsafe { payload::store_bytes(target, source, size_of_val(part), peer_waits) };
         }
     }
 

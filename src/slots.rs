@@ -3,9 +3,14 @@
 use crate::cursor::RIDE_WORDS;
 use crate::sync::LINE;
 
-/// Lines of a group, whose transfers overlap. With more, lines would leave the first-level
-/// cache before their use.
+/// Lines of a group, whose transfers overlap. With more, lines of a large ring would leave
+/// the first-level cache before their use.
 const GROUP: usize = 8;
+/// The same in a ring that stays in that cache.
+const GROUP_IN_CACHE: usize = 16;
+/// The groups of a lap, at least. With fewer, one endpoint waits while the other is at work
+/// on its group.
+const GROUPS: usize = 4;
 /// The most lines of a message that are fetched in advance.
 const MOST: usize = 17;
 /// From this many consecutive bytes on, the processor prefetches lines itself.
@@ -29,10 +34,21 @@ pub(crate) struct Lines {
 impl Lines {
     pub(crate) const fn new(unit: usize, capacity: u64) -> Self {
         let divides = LINE % unit == 0;
-        let per_group = GROUP * LINE / unit;
+        let bytes = unit * capacity as usize;
+        let most = if bytes > FIRST_CACHE {
+            GROUP
+        } else {
+            GROUP_IN_CACHE
+        };
+        let lines = match bytes / LINE / GROUPS {
+            0 => 1,
+            lines if lines < most => lines,
+            _ => most,
+        };
+        let per_group = lines * LINE / unit;
         Self {
             unit,
-            bytes: unit * capacity as usize,
+            bytes,
             per_line: if divides { (LINE / unit) as u64 } else { 1 },
             per_group: if per_group == 0 { 1 } else { per_group as u64 },
         }
@@ -130,20 +146,36 @@ mod tests {
     }
 
     #[test]
-    fn a_group_is_eight_whole_lines() {
-        let lines = Lines::new(8, 1024);
-        assert_eq!(lines.group(0, 1024), 64);
+    fn a_group_is_a_quarter_of_a_small_ring_and_whole_lines() {
+        let lines = |capacity| Lines::new(8, capacity).group(0, capacity) / 8;
+        assert_eq!([64, 128, 256].map(lines), [2, 4, 8]);
+        assert_eq!([512, 1024, 4096].map(lines), [16, 16, 16]);
+        assert_eq!([8192, 1 << 20].map(lines), [8, 8], "larger than the cache");
+        let lines = Lines::new(8, 1 << 20);
         assert_eq!(lines.group(3, 1024), 61, "up to the end of the eighth line");
         assert_eq!(lines.group(3, 20), 13, "the third line is not whole");
-        assert_eq!(Lines::new(64, 64).group(5, 60), 8);
-        assert_eq!(Lines::new(24, 64).group(5, 60), 21, "which divide no line");
+        assert_eq!(Lines::new(64, 1024).group(5, 60), 8);
+        assert_eq!(
+            Lines::new(24, 4096).group(5, 60),
+            21,
+            "which divide no line"
+        );
         assert_eq!(Lines::new(4096, 64).group(5, 60), 1);
+        assert_eq!(
+            Lines::new(8, 16).group(0, 16),
+            8,
+            "a line, which is half of it"
+        );
+        assert_eq!(Lines::new(8, 2).group(0, 2), 2);
     }
 
     #[test]
     fn a_group_is_never_empty_and_never_more_than_is_known() {
-        for unit in [1, 2, 8, 16, 24, 32, 40, 64, 72, 4096] {
-            let lines = Lines::new(unit, 1024);
+        for (unit, capacity) in [1, 2, 8, 16, 24, 32, 40, 64, 72, 4096]
+            .into_iter()
+            .flat_map(|unit| [2, 64, 1024, 1 << 16].map(|capacity| (unit, capacity)))
+        {
+            let lines = Lines::new(unit, capacity);
             for position in (0..130).chain(u64::MAX - 65..=u64::MAX) {
                 for known in 1..600 {
                     let units = lines.group(position, known);

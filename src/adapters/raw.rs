@@ -294,9 +294,10 @@ impl RawProducer {
         assert_eq!(size as u64, self.description.slot_size, "bytes of a slot");
         self.end.room(1)?;
         let slot = self.end.at(self.end.cursor.index(0) * size);
+        let peer_waits = || self.end.role.peer_hint();
         // SAFETY: a slot of this ring has `size` bytes, and all of them are mapped; its bytes
         // are not the caller's.
-        unsafe { payload::store_bytes(slot, record.as_ptr(), size) };
+        unsafe { payload::store_bytes(slot, record.as_ptr(), size, peer_waits) };
         match self.end.publish(1) {
             true => Ok(()),
             false => Err(ClaimError::Abandoned),

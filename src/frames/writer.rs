@@ -173,12 +173,12 @@ impl FrameWriter {
         }
     }
 
-    /// Copies bytes to an offset of the data, within a place. Not inline, so that a short
-    /// frame is.
-    #[inline(never)]
+    /// Copies bytes to an offset of the data, within a place.
+    #[inline(always)]
     fn copy_long(&self, offset: usize, bytes: &[u8]) {
+        let (target, peer_waits) = (self.end.at(offset), || self.end.role.peer_hint());
         // SAFETY: a place lies within the data, which are mapped.
-        unsafe { payload::store_bytes(self.end.at(offset), bytes.as_ptr(), bytes.len()) };
+        unsafe { payload::store_bytes(target, bytes.as_ptr(), bytes.len(), peer_waits) };
     }
 
     /// The payload of a place.

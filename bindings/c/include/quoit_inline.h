@@ -107,10 +107,13 @@ static inline void quoit_i_take_line(unsigned char *address) {
 #endif
 }
 
-/* Records of a group from a position on, of those that are known: up to eight whole lines, unless
- * that leaves none. */
-static inline uint64_t quoit_i_group(uint64_t position, uint64_t known, uint64_t size) {
-    uint64_t most = size < 512 ? 512 / size : 1, units = known < most ? known : most;
+/* Records of a group from a position on, of those that are known: whole lines, unless that leaves
+ * none. A group is a quarter of the ring: up to 16 lines, or eight if the ring is larger than a
+ * processor's first cache. */
+static inline uint64_t quoit_i_group(uint64_t position, uint64_t known, uint64_t size, uint64_t ring) {
+    uint64_t lines = ring / 64 / 4, most_lines = ring > 32768 ? 8 : 16;
+    lines = lines == 0 ? 1 : lines < most_lines ? lines : most_lines;
+    uint64_t most = size < lines * 64 ? lines * 64 / size : 1, units = known < most ? known : most;
     if (64 % size != 0) return units;
     uint64_t beyond = (position + units) & (64 / size - 1);
     return beyond < units ? units - beyond : units;
@@ -146,12 +149,12 @@ static inline int quoit_i_next_line(quoit_i_lines *lines) {
     return 1;
 }
 
-/* Takes the lines of the next slots together, so that the transfers overlap: of what is free, up
- * to eight whole lines. */
+/* Takes the lines of a group of slots together, so that the transfers overlap. */
 static inline void quoit_i_take_lines(quoit_producer *p) {
     const uint64_t size = p->slot_size;
-    uint64_t units = quoit_i_group(p->tail, p->end - p->tail, size);
-    quoit_i_lines lines = quoit_i_lines_of((p->mask + 1) * size, (p->tail & p->mask) * size, units * size);
+    uint64_t ring = (p->mask + 1) * size, at = (p->tail & p->mask) * size;
+    uint64_t units = quoit_i_group(p->tail, p->end - p->tail, size, ring);
+    quoit_i_lines lines = quoit_i_lines_of(ring, at, units * size);
     while (quoit_i_next_line(&lines)) quoit_i_take_line(p->data + lines.at);
     p->open = p->tail + units;
 }
@@ -228,14 +231,14 @@ static inline int quoit_i_is_inline(const quoit_consumer *c) {
     return c->inline_mark == (c->head << 1 | 1);
 }
 
-/* Asks for the lines of the next records together, so that the transfers overlap: of what was
- * seen, up to eight whole lines. Of very much the processor fetches the lines ahead by itself. */
+/* Asks for the lines of a group of seen records together, so that the transfers overlap. Of very
+ * many the processor fetches the lines ahead by itself. */
 static __attribute__((noinline, cold, unused)) void quoit_i_open_seen(quoit_consumer *c) {
     const uint64_t size = c->slot_size;
     uint64_t units = c->tail - c->head;
     if (units * size <= 8192) {
-        units = quoit_i_group(c->head, units, size);
         uint64_t ring = (c->mask + 1) * size, at = (c->head & c->mask) * size;
+        units = quoit_i_group(c->head, units, size, ring);
         quoit_i_lines lines = quoit_i_lines_of(ring, at, units * size);
         while (quoit_i_next_line(&lines)) __builtin_prefetch(c->data + lines.at);
     }

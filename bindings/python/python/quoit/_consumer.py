@@ -15,7 +15,8 @@ class Peek(Lease):
 
     def __exit__(self, error, *_):
         self._let_go()
-        self.release()
+        if error is None:
+            self.release()
 
     def release(self, count=None):
         """Gives the message back; of many records the first ``count``.
