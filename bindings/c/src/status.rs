@@ -294,7 +294,9 @@ pub(crate) unsafe fn tell(
     let field = unsafe { field.as_mut() }.ok_or(QUOIT_INVALID)?;
     // SAFETY: null or valid.
     let found = unsafe { found.as_mut() }.ok_or(QUOIT_INVALID)?;
-    *field = corrupt.map_or(std::ptr::null(), |corrupt| field_text(corrupt.field).as_ptr());
+    *field = corrupt.map_or(std::ptr::null(), |corrupt| {
+        field_text(corrupt.field).as_ptr()
+    });
     *found = corrupt.map_or(0, |corrupt| corrupt.found);
     Ok(())
 }

@@ -21,8 +21,14 @@ pub(crate) fn what_is_no_record_does_not_compile() {
         using producer = quoit::producer<long>;\n";
     const CASES: [(&str, &str); 6] = [
         ("(void)quoit::ring<padded>::open(\"\");", "has no padding"),
-        ("(void)quoit::ring<long double>::open(\"\");", "has no padding"),
-        ("(void)quoit::producer<owner>::open(\"\");", "trivially copyable"),
+        (
+            "(void)quoit::ring<long double>::open(\"\");",
+            "has no padding",
+        ),
+        (
+            "(void)quoit::producer<owner>::open(\"\");",
+            "trivially copyable",
+        ),
         ("producer *p = nullptr; producer copy = *p;", "deleted"),
         ("(void)quoit::ring<double>::open(\"\");", ""),
         // No "i8", which 16 bytes would be without an answer of their own.
