@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 
 import pytest
 import quoit
@@ -31,6 +32,13 @@ def name():
         except quoit.NotFound:
             break
     assert not [left for left in left_behind() if left.endswith(name)]
+
+
+def until_asleep(name, side):
+    observer = quoit.Observer(name)
+    until = time.monotonic() + HANG
+    while not getattr(observer.sample(), side).is_asleep:
+        assert time.monotonic() < until
 
 
 @pytest.fixture

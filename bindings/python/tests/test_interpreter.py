@@ -4,6 +4,7 @@ import signal
 
 import pytest
 import quoit
+from conftest import until_asleep
 
 
 def state(name):
@@ -127,6 +128,7 @@ def test_a_traceback_of_a_thread_that_waits_does_not_end_the_wait(name, peer):
             name,
         )
         assert program.hear() == "waits"
+        until_asleep(name, "consumer")
         program.kill(signal.SIGUSR1)
         while "in pop" not in program.hear():
             pass

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import quoit
 from conftest import HANG
-from test_waits import until_asleep
+from conftest import until_asleep
 
 
 @pytest.fixture
