@@ -256,6 +256,30 @@ static void newest_room(void) {
     close_pair(pair);
 }
 
+/* A thread that waits for an answer takes the lines of the next record after a push; that of a
+ * stream leaves them for the next push. */
+static void lines_ahead(void) {
+    quoit_options *options = records();
+    OK(quoit_options_capacity(options, 64));
+    struct pair pair = open_pair(options);
+    uint64_t value = 1;
+    for (int round = 0; round < 200; round++) {
+        for (int poll = 0; poll < 70; poll++) IS(quoit_try_pop(pair.c, &value, 8), QUOIT_EMPTY);
+        uint32_t hint = pair.p->hint;
+        OK(quoit_try_push(pair.p, &value, 8));
+        CHECK(!hint || pair.p->open != pair.p->tail || pair.p->end == pair.p->tail);
+        OK(quoit_try_pop(pair.c, &value, 8));
+    }
+    CHECK(pair.p->hint);
+    int closed = 0;
+    for (int record = 0; record < 60; record++) {
+        OK(quoit_try_push(pair.p, &value, 8));
+        closed += pair.p->open == pair.p->tail && pair.p->end != pair.p->tail;
+    }
+    CHECK(pair.p->hint && closed > 0);
+    close_pair(pair);
+}
+
 /* Batches, in place, over the end of the ring. */
 static void many_at_once(void) {
     struct pair pair = open_pair(records());
@@ -555,6 +579,7 @@ int main(void) {
     nulls();
     wrong_arguments();
     newest_room();
+    lines_ahead();
     many_at_once();
     names();
     handoff();
