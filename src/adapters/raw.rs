@@ -92,6 +92,10 @@ pub struct Words {
     pub peer: *const u32,
     /// Bytes of a slot; 0 for frames.
     pub slot_size: u64,
+    /// Slots whose lines are fetched together.
+    pub per_group: u64,
+    /// Slots of a line, if they divide it; 1 otherwise.
+    pub per_line: u64,
     /// Whether a record fits into the tail's line; `false` for frames.
     pub is_inline: bool,
 }
@@ -191,11 +195,14 @@ macro_rules! raw_methods {
         /// The words that the fast path reads and stores.
         pub fn words(&self) -> Words {
             let header = self.end.role.header();
+            let (per_group, per_line) = self.end.lines().sizes();
             Words {
                 data: self.end.at(0),
                 own: ptr::from_ref(&header.$own).cast_mut().cast(),
                 peer: self.end.role.peer_word().0.as_ptr().cast_const().cast(),
                 slot_size: slot_size(self.description),
+                per_group,
+                per_line,
                 is_inline: is_inline(self.description),
             }
         }

@@ -173,6 +173,10 @@ typedef struct quoit_producer {
   const uint32_t *peer;
   // Bytes of a record; 0 for frames.
   uint64_t slot_size;
+  // Records whose lines are fetched together.
+  uint64_t per_group;
+  // Records of a line, if they divide it; 1 otherwise.
+  uint64_t per_line;
   // Bytes of the longest frame; 0 for records.
   uint64_t max_frame;
   // Bytes of the frame that was claimed last.
@@ -208,6 +212,10 @@ typedef struct quoit_consumer {
   const uint32_t *peer;
   // Bytes of a record; 0 for frames.
   uint64_t slot_size;
+  // Records whose lines are fetched together.
+  uint64_t per_group;
+  // Records of a line, if they divide it; 1 otherwise.
+  uint64_t per_line;
   // The position of the message that was copied inline, times 2, plus 1; 0 for none.
   uint64_t inline_mark;
   // That message.

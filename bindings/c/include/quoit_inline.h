@@ -108,20 +108,16 @@ static inline void quoit_i_take_line(unsigned char *address) {
 }
 
 /* Records of a group from a position on, of those that are known: whole lines, unless that leaves
- * none. A group is a quarter of the ring: up to 16 lines, or eight if the ring is larger than a
- * processor's first cache. */
-static inline uint64_t quoit_i_group(uint64_t position, uint64_t known, uint64_t size, uint64_t ring) {
-    uint64_t lines = ring / 64 / 4, most_lines = ring > 32768 ? 8 : 16;
-    lines = lines == 0 ? 1 : lines < most_lines ? lines : most_lines;
-    uint64_t most = size < lines * 64 ? lines * 64 / size : 1, units = known < most ? known : most;
-    if (64 % size != 0) return units;
-    uint64_t beyond = (position + units) & (64 / size - 1);
+ * none. */
+static inline uint64_t quoit_i_group(uint64_t position, uint64_t known, uint64_t per_group,
+                                     uint64_t per_line) {
+    uint64_t units = known < per_group ? known : per_group;
+    uint64_t beyond = (position + units) & (per_line - 1);
     return beyond < units ? units - beyond : units;
 }
 
 /* Whether the records that are known are a part of a line, on whose rest the peer is at work. */
-static inline int quoit_i_is_scrap(uint64_t position, uint64_t known, uint64_t size) {
-    uint64_t per_line = 64 % size == 0 ? 64 / size : 1;
+static inline int quoit_i_is_scrap(uint64_t position, uint64_t known, uint64_t per_line) {
     return known < per_line - (position & (per_line - 1));
 }
 
@@ -153,7 +149,7 @@ static inline int quoit_i_next_line(quoit_i_lines *lines) {
 static inline void quoit_i_take_lines(quoit_producer *p) {
     const uint64_t size = p->slot_size;
     uint64_t ring = (p->mask + 1) * size, at = (p->tail & p->mask) * size;
-    uint64_t units = quoit_i_group(p->tail, p->end - p->tail, size, ring);
+    uint64_t units = quoit_i_group(p->tail, p->end - p->tail, p->per_group, p->per_line);
     quoit_i_lines lines = quoit_i_lines_of(ring, at, units * size);
     while (quoit_i_next_line(&lines)) quoit_i_take_line(p->data + lines.at);
     p->open = p->tail + units;
@@ -163,7 +159,7 @@ static inline void quoit_i_take_lines(quoit_producer *p) {
  * the next poll. */
 static __attribute__((noinline, cold, unused)) quoit_status quoit_i_go_on(quoit_producer *p) {
     uint64_t known = p->end - p->tail;
-    if (known == 0 || (p->is_stream && quoit_i_is_scrap(p->tail, known, p->slot_size))) {
+    if (known == 0 || (p->is_stream && quoit_i_is_scrap(p->tail, known, p->per_line))) {
         quoit_status status = quoit_producer_poll(p, 1);
         if (status != QUOIT_OK) return status;
     }
@@ -238,7 +234,7 @@ static __attribute__((noinline, cold, unused)) void quoit_i_open_seen(quoit_cons
     uint64_t units = c->tail - c->head;
     if (units * size <= 8192) {
         uint64_t ring = (c->mask + 1) * size, at = (c->head & c->mask) * size;
-        units = quoit_i_group(c->head, units, size, ring);
+        units = quoit_i_group(c->head, units, c->per_group, c->per_line);
         quoit_i_lines lines = quoit_i_lines_of(ring, at, units * size);
         while (quoit_i_next_line(&lines)) __builtin_prefetch(c->data + lines.at);
     }
@@ -254,7 +250,7 @@ static inline int quoit_i_is_open_to_read(const quoit_consumer *c) {
  * a line that the producer is at work on waits for the next poll. */
 static __attribute__((noinline, cold, unused)) quoit_status quoit_i_read_on(quoit_consumer *c) {
     uint64_t seen = c->tail - c->head;
-    if (seen == 0 || (c->is_stream && quoit_i_is_scrap(c->head, seen, c->slot_size))) {
+    if (seen == 0 || (c->is_stream && quoit_i_is_scrap(c->head, seen, c->per_line))) {
         quoit_status status = quoit_consumer_poll(c, 1);
         if (status != QUOIT_OK) return status;
     }

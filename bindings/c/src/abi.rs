@@ -36,11 +36,11 @@ macro_rules! lines {
 fn the_public_structs_are_those_of_the_table() {
     let lines = lines! {
         quoit_producer {
-            tail, end, open, mask, data, line, peer, slot_size, max_frame, claimed, pending, calm,
+            tail, end, open, mask, data, line, peer, slot_size, per_group, per_line, max_frame, claimed, pending, calm,
             hint, inline_words, is_stream
         }
         quoit_consumer {
-            head, tail, open, mask, data, line, peer, slot_size, inline_mark, inline_words, calm,
+            head, tail, open, mask, data, line, peer, slot_size, per_group, per_line, inline_mark, inline_words, calm,
             is_stream
         }
         quoit_interest { producer, consumer, wanted }

@@ -37,6 +37,10 @@ pub struct quoit_consumer {
     pub peer: *const u32,
     /// Bytes of a record; 0 for frames.
     pub slot_size: u64,
+    /// Records whose lines are fetched together.
+    pub per_group: u64,
+    /// Records of a line, if they divide it; 1 otherwise.
+    pub per_line: u64,
     /// The position of the message that was copied inline, times 2, plus 1; 0 for none.
     pub inline_mark: u64,
     /// That message.
@@ -63,6 +67,8 @@ impl View for quoit_consumer {
             line: words.own,
             peer: words.peer,
             slot_size: words.slot_size,
+            per_group: words.per_group,
+            per_line: words.per_line,
             inline_mark: 0,
             inline_words: [0; 6],
             calm: 0,

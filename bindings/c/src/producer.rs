@@ -30,6 +30,10 @@ pub struct quoit_producer {
     pub peer: *const u32,
     /// Bytes of a record; 0 for frames.
     pub slot_size: u64,
+    /// Records whose lines are fetched together.
+    pub per_group: u64,
+    /// Records of a line, if they divide it; 1 otherwise.
+    pub per_line: u64,
     /// Bytes of the longest frame; 0 for records.
     pub max_frame: u64,
     /// Bytes of the frame that was claimed last.
@@ -61,6 +65,8 @@ impl View for quoit_producer {
             line: words.own,
             peer: words.peer,
             slot_size: words.slot_size,
+            per_group: words.per_group,
+            per_line: words.per_line,
             max_frame: match words.slot_size {
                 0 => (raw.capacity() / 2 - 8).min((1 << 31) - 16),
                 _ => 0,
