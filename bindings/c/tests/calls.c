@@ -495,6 +495,25 @@ static void descriptors(void) {
     close_pair(pair);
 }
 
+/* Whatever is known, the next call of an armed endpoint comes to the library, which disarms it. */
+static void armed_ends_know_nothing(void) {
+    struct pair pair = open_pair(records());
+    uint64_t value = 1;
+    int fd;
+    for (int record = 0; record < 3; record++) OK(quoit_try_push(pair.p, &value, 8));
+    OK(quoit_try_pop(pair.c, &value, 8));
+    CHECK(pair.c->tail - pair.c->head == 2 && pair.p->end - pair.p->tail == 5);
+    OK(quoit_consumer_arm(pair.c, &fd));
+    CHECK(readable(fd, 10000) && pair.c->tail == pair.c->head && pair.c->open == pair.c->head);
+    OK(quoit_try_pop(pair.c, &value, 8));
+    CHECK(pair.c->tail - pair.c->head == 1);
+    OK(quoit_producer_arm(pair.p, 1, &fd));
+    CHECK(readable(fd, 10000) && pair.p->end == pair.p->tail && pair.p->open == pair.p->tail);
+    OK(quoit_try_push(pair.p, &value, 8));
+    CHECK(pair.p->end != pair.p->tail);
+    close_pair(pair);
+}
+
 static void selects(void) {
     struct pair first = open_pair(records()), second = open_pair(frames());
     quoit_select *select = quoit_select_new();
@@ -584,6 +603,7 @@ int main(void) {
     names();
     handoff();
     descriptors();
+    armed_ends_know_nothing();
     selects();
     closing();
     forking();
