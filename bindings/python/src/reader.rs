@@ -23,6 +23,9 @@ struct Found {
     end: u64,
 }
 
+/// A batch of frames, and their kinds.
+type Frames = (Vec<Py<PyAny>>, Vec<u32>);
+
 /// What the endpoint of a consumer is made of.
 #[pyclass(frozen, subclass, module = "quoit._native")]
 pub(crate) struct Reader {
@@ -138,7 +141,7 @@ impl Reader {
         most: usize,
         timeout: Option<f64>,
         is_try: bool,
-    ) -> PyResult<Option<(Vec<Py<PyAny>>, Vec<u32>)>> {
+    ) -> PyResult<Option<Frames>> {
         self.end.turns.check()?;
         if most == 0 {
             return Err(PyValueError::new_err("a batch has at least one frame"));
