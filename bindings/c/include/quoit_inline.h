@@ -133,12 +133,18 @@ static inline int quoit_i_is_scrap(uint64_t position, uint64_t known, uint64_t p
     return known < per_line - (position & (per_line - 1));
 }
 
-/* Takes the lines of some bytes, or asks for them. Nothing else is between one line and the next, so
- * that the transfers overlap. */
+/* Takes the lines of some bytes, or asks for them. Little is between one line and the next, so that
+ * the transfers overlap. Four in a row were faster on a processor far from the consumer's. */
 static inline void quoit_i_lines_between(unsigned char *at, unsigned char *end, int takes) {
     do {
         if (takes) quoit_i_take_line(at);
         else __builtin_prefetch(at);
+        if (takes && at + 256 < end) {
+            quoit_i_take_line(at + 64);
+            quoit_i_take_line(at + 128);
+            quoit_i_take_line(at + 192);
+            at += 192;
+        }
         at += 64 - (uintptr_t)at % 64;
     } while (at < end);
 }
