@@ -56,10 +56,8 @@ pub struct RawRing {
 /// ring have a tag.
 pub fn records(size: u64, align: u32) -> Option<Content> {
     let fits = align.is_power_of_two() && align <= 4096 && size > 0;
-    if !fits || size % u64::from(align) != 0 {
-        return None;
-    }
-    Some(Content {
+    let fits = fits && size % u64::from(align) == 0;
+    fits.then(|| Content {
         description: Description {
             shape: SHAPE_SLOTS,
             slot_size: size,
@@ -92,10 +90,8 @@ pub struct Words {
     pub peer: *const u32,
     /// Bytes of a slot; 0 for frames.
     pub slot_size: u64,
-    /// Slots whose lines are fetched together.
-    pub per_group: u64,
-    /// Slots of a line, if they divide it; 1 otherwise.
-    pub per_line: u64,
+    /// Slots whose lines are fetched together; slots of a line, if they divide it, otherwise 1.
+    pub lines: (u64, u64),
     /// Whether a record fits into the tail's line; `false` for frames.
     pub is_inline: bool,
 }
@@ -195,14 +191,12 @@ macro_rules! raw_methods {
         /// The words that the fast path reads and stores.
         pub fn words(&self) -> Words {
             let header = self.end.role.header();
-            let (per_group, per_line) = self.end.lines().sizes();
             Words {
                 data: self.end.at(0),
                 own: ptr::from_ref(&header.$own).cast_mut().cast(),
                 peer: self.end.role.peer_word().0.as_ptr().cast_const().cast(),
                 slot_size: slot_size(self.description),
-                per_group,
-                per_line,
+                lines: self.end.lines().sizes(),
                 is_inline: is_inline(self.description),
             }
         }

@@ -65,8 +65,8 @@ impl View for quoit_producer {
             line: words.own,
             peer: words.peer,
             slot_size: words.slot_size,
-            per_group: words.per_group,
-            per_line: words.per_line,
+            per_group: words.lines.0,
+            per_line: words.lines.1,
             max_frame: match words.slot_size {
                 0 => (raw.capacity() / 2 - 8).min((1 << 31) - 16),
                 _ => 0,

@@ -1,4 +1,4 @@
-"""The end of an interpreter, in each of its ways, and others beside it."""
+"""The end of an interpreter, in each of its ways, and another interpreter of the process."""
 
 import signal
 
@@ -189,8 +189,8 @@ say(consumer.pop())
             name,
         )
         assert program.hear() == "True"
-        producer.push(b"the first goes on")
-        assert program.hear() == "b'the first goes on'"
+        producer.push(b"the first continues")
+        assert program.hear() == "b'the first continues'"
         program.end()
         assert state(name) == (1, True, False)
 
