@@ -86,6 +86,15 @@ impl<C> Endpoint<C> {
         self.pacing.is_stream()
     }
 
+    pub(crate) fn lines(&self) -> Lines {
+        self.lines
+    }
+
+    /// Whether a consumer of this thread has polled an empty ring since the last question.
+    pub(crate) fn was_idle(&mut self) -> bool {
+        self.pacing.was_idle()
+    }
+
     fn mark_closed(&mut self) {
         self.closed = true;
         self.role.close();

@@ -54,6 +54,11 @@ impl Lines {
         }
     }
 
+    /// Units per group, and units per line: for a fast path in another language.
+    pub(crate) fn sizes(&self) -> (u64, u64) {
+        (self.per_group, self.per_line)
+    }
+
     /// Whether `known` units from `position` on are a part of a line whose rest the peer is
     /// using.
     #[inline]

@@ -56,10 +56,8 @@ pub struct RawRing {
 /// ring have a tag.
 pub fn records(size: u64, align: u32) -> Option<Content> {
     let fits = align.is_power_of_two() && align <= 4096 && size > 0;
-    if !fits || size % u64::from(align) != 0 {
-        return None;
-    }
-    Some(Content {
+    let fits = fits && size % u64::from(align) == 0;
+    fits.then(|| Content {
         description: Description {
             shape: SHAPE_SLOTS,
             slot_size: size,
@@ -92,6 +90,8 @@ pub struct Words {
     pub peer: *const u32,
     /// Bytes of a slot; 0 for frames.
     pub slot_size: u64,
+    /// Slots whose lines are fetched together; slots of a line, if they divide it, otherwise 1.
+    pub lines: (u64, u64),
     /// Whether a record fits into the tail's line; `false` for frames.
     pub is_inline: bool,
 }
@@ -196,6 +196,7 @@ macro_rules! raw_methods {
                 own: ptr::from_ref(&header.$own).cast_mut().cast(),
                 peer: self.end.role.peer_word().0.as_ptr().cast_const().cast(),
                 slot_size: slot_size(self.description),
+                lines: self.end.lines().sizes(),
                 is_inline: is_inline(self.description),
             }
         }
@@ -264,9 +265,15 @@ impl RawProducer {
         self.end.role.peer_hint()
     }
 
-    /// Polls the head for this much room; returns the room.
+    /// Whether a consumer of this thread has waited since the last question: there is time to take
+    /// the lines of the next record while this one is on its way.
+    pub fn was_idle(&mut self) -> bool {
+        self.end.was_idle()
+    }
+
+    /// Polls the head for this much room, even if it is known; returns the room.
     pub fn poll(&mut self, wanted: u64) -> Result<u64, ClaimError> {
-        Ok(self.end.room(wanted)?)
+        Ok(self.end.poll(wanted)?)
     }
 
     /// Waits for this much room.

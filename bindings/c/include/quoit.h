@@ -173,6 +173,10 @@ typedef struct quoit_producer {
   const uint32_t *peer;
   // Bytes of a record; 0 for frames.
   uint64_t slot_size;
+  // Records whose lines are fetched together.
+  uint64_t per_group;
+  // Records of a line, if they divide it; 1 otherwise.
+  uint64_t per_line;
   // Bytes of the longest frame; 0 for records.
   uint64_t max_frame;
   // Bytes of the frame that was claimed last.
@@ -208,6 +212,10 @@ typedef struct quoit_consumer {
   const uint32_t *peer;
   // Bytes of a record; 0 for frames.
   uint64_t slot_size;
+  // Records whose lines are fetched together.
+  uint64_t per_group;
+  // Records of a line, if they divide it; 1 otherwise.
+  uint64_t per_line;
   // The position of the message that was copied inline, times 2, plus 1; 0 for none.
   uint64_t inline_mark;
   // That message.
@@ -427,6 +435,10 @@ enum quoit_status quoit_producer_wait(struct quoit_producer *producer,
 // Does what the consumer's sleep word asks for after a publish: perhaps a wake. For
 // quoit_inline.h. QUOIT_ABANDONED in a forked child, where nothing was published.
 enum quoit_status quoit_producer_moved(struct quoit_producer *producer);
+
+// Whether a consumer of this thread has waited since the last such question: there is time to take
+// the lines of the next record while the last one is on its way. For quoit_inline.h.
+bool quoit_producer_was_idle(struct quoit_producer *producer);
 
 // A descriptor for an event loop: readable as soon as there is room for this many records
 // or bytes, or the consumer has closed or crashed, until the next other call on this

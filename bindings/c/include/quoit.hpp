@@ -1,7 +1,7 @@
 // quoit for C++20: header-only, above quoit.h.
 //
 // Endpoints are move-only and close in their destructor; guards of what is in place release
-// at the end of their scope. Nothing here throws unless you call value() or orThrow():
+// at the end of their scope. Nothing here throws unless you call value() or or_throw():
 // calls return a status, or a result that holds a value or a status. Nothing allocates
 // after an endpoint was opened, but texts of errors.
 //
@@ -141,7 +141,8 @@ constexpr std::uint64_t timeout(std::chrono::nanoseconds timeout) noexcept {
 /// tell for a type with floating-point members: specialise this to `true` for one that has
 /// none, as in `template <> inline constexpr bool quoit::has_no_padding<Tick> = true;`.
 template <class T>
-inline constexpr bool has_no_padding = std::has_unique_object_representations_v<T> || std::is_floating_point_v<T>;
+inline constexpr bool has_no_padding =
+    std::has_unique_object_representations_v<T> || std::same_as<T, float> || std::same_as<T, double>;
 template <class T, std::size_t N> inline constexpr bool has_no_padding<T[N]> = has_no_padding<T>;
 
 template <class T>
@@ -151,7 +152,7 @@ concept record = std::is_trivially_copyable_v<T> && std::is_object_v<T> && !std:
 template <class T> constexpr const char *default_tag() noexcept {
     if constexpr (std::same_as<T, float>) return "f32";
     else if constexpr (std::same_as<T, double>) return "f64";
-    else if constexpr (std::is_integral_v<T> && !std::same_as<T, bool>) {
+    else if constexpr (std::is_integral_v<T> && !std::same_as<T, bool> && sizeof(T) <= 8) {
         if constexpr (std::is_signed_v<T>)
             return sizeof(T) == 8 ? "i64" : sizeof(T) == 4 ? "i32" : sizeof(T) == 2 ? "i16" : "i8";
         else return sizeof(T) == 8 ? "u64" : sizeof(T) == 4 ? "u32" : sizeof(T) == 2 ? "u16" : "u8";

@@ -94,6 +94,18 @@ static inline unsigned char *quoit_i_slot(unsigned char *data, uint64_t mask, ui
     return data + (position & mask) * size;
 }
 
+/* The slots of `count` records from a position on. */
+static inline quoit_slots quoit_i_slots(unsigned char *data, uint64_t mask, uint64_t position,
+                                        size_t count, size_t size) {
+    uint64_t index = position & mask, before_wrap = mask + 1 - index;
+    quoit_slots slots;
+    slots.first = data + index * size;
+    slots.count = count < before_wrap ? count : (size_t)before_wrap;
+    slots.second = data;
+    slots.rest = count - slots.count;
+    return slots;
+}
+
 /* Takes the cache line at `address` from the consumer's processor, and changes nothing in it. A
  * prefetch does not do that for a line that this processor has, but only to be read. */
 static inline void quoit_i_take_line(unsigned char *address) {
@@ -108,62 +120,67 @@ static inline void quoit_i_take_line(unsigned char *address) {
 }
 
 /* Records of a group from a position on, of those that are known: whole lines, unless that leaves
- * none. A group is a quarter of the ring: up to 16 lines, or eight if the ring is larger than a
- * processor's first cache. */
-static inline uint64_t quoit_i_group(uint64_t position, uint64_t known, uint64_t size, uint64_t ring) {
-    uint64_t lines = ring / 64 / 4, most_lines = ring > 32768 ? 8 : 16;
-    lines = lines == 0 ? 1 : lines < most_lines ? lines : most_lines;
-    uint64_t most = size < lines * 64 ? lines * 64 / size : 1, units = known < most ? known : most;
-    if (64 % size != 0) return units;
-    uint64_t beyond = (position + units) & (64 / size - 1);
+ * none. */
+static inline uint64_t quoit_i_group(uint64_t position, uint64_t known, uint64_t per_group,
+                                     uint64_t per_line) {
+    uint64_t units = known < per_group ? known : per_group;
+    uint64_t beyond = (position + units) & (per_line - 1);
     return beyond < units ? units - beyond : units;
 }
 
 /* Whether the records that are known are a part of a line, on whose rest the peer is at work. */
-static inline int quoit_i_is_scrap(uint64_t position, uint64_t known, uint64_t size) {
-    uint64_t per_line = 64 % size == 0 ? 64 / size : 1;
+static inline int quoit_i_is_scrap(uint64_t position, uint64_t known, uint64_t per_line) {
     return known < per_line - (position & (per_line - 1));
 }
 
-/* The lines of some bytes of the ring, as many as are worth it. */
-typedef struct quoit_i_lines {
-    uint64_t ring;
-    uint64_t at;
-    uint64_t next;
-    uint64_t left;
-} quoit_i_lines;
-
-static inline quoit_i_lines quoit_i_lines_of(uint64_t ring, uint64_t at, uint64_t bytes) {
-    quoit_i_lines lines = {ring, at, at, bytes < 17 * 64 ? bytes : 17 * 64};
-    return lines;
+/* Takes the lines of some bytes, or asks for them. Little is between one line and the next, so that
+ * the transfers overlap. Four in a row were faster on a processor far from the consumer's. */
+static inline void quoit_i_lines_between(unsigned char *at, unsigned char *end, int takes) {
+    do {
+        if (takes) quoit_i_take_line(at);
+        else __builtin_prefetch(at);
+        if (takes && at + 256 < end) {
+            quoit_i_take_line(at + 64);
+            quoit_i_take_line(at + 128);
+            quoit_i_take_line(at + 192);
+            at += 192;
+        }
+        at += 64 - (uintptr_t)at % 64;
+    } while (at < end);
 }
 
-/* Moves `at` to the next line, if there is one. */
-static inline int quoit_i_next_line(quoit_i_lines *lines) {
-    if (lines->left == 0) return 0;
-    uint64_t step = 64 - lines->next % 64, rest = lines->ring - lines->next;
-    lines->at = lines->next;
-    if (step > rest) step = rest;
-    lines->next = step == rest ? 0 : lines->next + step;
-    lines->left -= step < lines->left ? step : lines->left;
-    return 1;
+/* The same for records of the ring, up to as many lines as are worth it. */
+static inline void quoit_i_lines(unsigned char *data, const quoit_slots *slots, size_t size, int takes) {
+    uint64_t most = 17 * 64, first = slots->count * size, rest = slots->rest * size;
+    if (first > most) first = most;
+    if (rest > most - first) rest = most - first;
+    quoit_i_lines_between(slots->first, slots->first + first, takes);
+    if (rest != 0) quoit_i_lines_between(data, data + rest, takes);
 }
 
-/* Takes the lines of a group of slots together, so that the transfers overlap. In a stream, the
- * rest of a line that the consumer is at work on waits for the next poll. */
-static __attribute__((noinline, cold, unused)) quoit_status quoit_i_go_on(quoit_producer *p) {
-    const uint64_t size = p->slot_size;
+/* Takes the lines of a group of slots together, so that the transfers overlap. */
+static inline void quoit_i_take_lines(quoit_producer *p) {
+    uint64_t units = quoit_i_group(p->tail, p->end - p->tail, p->per_group, p->per_line);
+    quoit_slots slots = quoit_i_slots(p->data, p->mask, p->tail, units, p->slot_size);
+    quoit_i_lines(p->data, &slots, p->slot_size, 1);
+    p->open = p->tail + units;
+}
+
+/* Opens the next slots. In a stream, the rest of a line that the consumer is at work on waits for
+ * the next poll. */
+static __attribute__((noinline, unused)) quoit_status quoit_i_go_on(quoit_producer *p) {
     uint64_t known = p->end - p->tail;
-    if (known == 0 || (p->is_stream && quoit_i_is_scrap(p->tail, known, size))) {
+    if (known == 0 || (p->is_stream && quoit_i_is_scrap(p->tail, known, p->per_line))) {
         quoit_status status = quoit_producer_poll(p, 1);
         if (status != QUOIT_OK) return status;
     }
-    uint64_t ring = (p->mask + 1) * size, at = (p->tail & p->mask) * size;
-    uint64_t units = quoit_i_group(p->tail, p->end - p->tail, size, ring);
-    quoit_i_lines lines = quoit_i_lines_of(ring, at, units * size);
-    while (quoit_i_next_line(&lines)) quoit_i_take_line(p->data + lines.at);
-    p->open = p->tail + units;
+    quoit_i_take_lines(p);
     return QUOIT_OK;
+}
+
+/* After a record to a consumer that waits: opens the next slots, if the thread has time. */
+static __attribute__((noinline, unused)) void quoit_i_prepare(quoit_producer *p) {
+    if (p->end != p->tail && quoit_producer_was_idle(p)) quoit_i_take_lines(p);
 }
 
 /* Whether the next slot is free, and its line was taken. */
@@ -180,19 +197,9 @@ static inline quoit_status quoit_i_push(quoit_producer *p, const void *record, s
     if (QUOIT_LIKELY(!p->hint) || size > 48 || p->inline_words == 0) return quoit_i_publish(p, 1);
     uint64_t words[6] = {0};
     memcpy(words, record, size);
-    return quoit_i_publish_inline(p, 1, words, (uint32_t)((size + 7) / 8));
-}
-
-/* The slots of `count` records from a position on. */
-static inline quoit_slots quoit_i_slots(unsigned char *data, uint64_t mask, uint64_t position,
-                                        size_t count, size_t size) {
-    uint64_t index = position & mask, before_wrap = mask + 1 - index;
-    quoit_slots slots;
-    slots.first = data + index * size;
-    slots.count = count < before_wrap ? count : (size_t)before_wrap;
-    slots.second = data;
-    slots.rest = count - slots.count;
-    return slots;
+    quoit_status status = quoit_i_publish_inline(p, 1, words, (uint32_t)((size + 7) / 8));
+    if (!quoit_i_is_open(p)) quoit_i_prepare(p);
+    return status;
 }
 
 /* Stores the head, and looks whether the producer sleeps. */
@@ -221,14 +228,13 @@ static inline int quoit_i_is_inline(const quoit_consumer *c) {
 
 /* Asks for the lines of a group of seen records together, so that the transfers overlap. Of very
  * many the processor fetches the lines ahead by itself. */
-static __attribute__((noinline, cold, unused)) void quoit_i_open_seen(quoit_consumer *c) {
+static __attribute__((noinline, unused)) void quoit_i_open_seen(quoit_consumer *c) {
     const uint64_t size = c->slot_size;
     uint64_t units = c->tail - c->head;
     if (units * size <= 8192) {
-        uint64_t ring = (c->mask + 1) * size, at = (c->head & c->mask) * size;
-        units = quoit_i_group(c->head, units, size, ring);
-        quoit_i_lines lines = quoit_i_lines_of(ring, at, units * size);
-        while (quoit_i_next_line(&lines)) __builtin_prefetch(c->data + lines.at);
+        units = quoit_i_group(c->head, units, c->per_group, c->per_line);
+        quoit_slots slots = quoit_i_slots(c->data, c->mask, c->head, units, size);
+        quoit_i_lines(c->data, &slots, size, 0);
     }
     c->open = c->head + units;
 }
@@ -240,9 +246,9 @@ static inline int quoit_i_is_open_to_read(const quoit_consumer *c) {
 
 /* Opens the next records, at least one, or finds the inline copy of one. In a stream, the rest of
  * a line that the producer is at work on waits for the next poll. */
-static __attribute__((noinline, cold, unused)) quoit_status quoit_i_read_on(quoit_consumer *c) {
+static __attribute__((noinline, unused)) quoit_status quoit_i_read_on(quoit_consumer *c) {
     uint64_t seen = c->tail - c->head;
-    if (seen == 0 || (c->is_stream && quoit_i_is_scrap(c->head, seen, c->slot_size))) {
+    if (seen == 0 || (c->is_stream && quoit_i_is_scrap(c->head, seen, c->per_line))) {
         quoit_status status = quoit_consumer_poll(c, 1);
         if (status != QUOIT_OK) return status;
     }

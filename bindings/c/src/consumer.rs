@@ -1,13 +1,14 @@
 //! The endpoint that reads. Its fast path is in `quoit_inline.h`.
 
-use std::ffi::{CStr, c_char, c_int};
+use std::ffi::{c_char, c_int};
 
 use quoit::Interest;
-use quoit::raw::{Found, INLINE_WORDS, RawConsumer, Reachable};
+use quoit::raw::{Found, INLINE_WORDS, RawConsumer, RawRing};
 
+use crate::handle::{self, View, enter, handle};
 use crate::ring::quoit_ring;
-use crate::status::quoit_status::{self, QUOIT_ABI_MISMATCH, QUOIT_INVALID};
-use crate::status::{QUOIT_ABI, answer, deadline, guard};
+use crate::status::quoit_status::{self, QUOIT_INVALID};
+use crate::status::{answer, deadline, guard, tell};
 
 /// The header of a frame is impossible.
 pub const QUOIT_FIELD_FRAME_LENGTH: u32 = 0;
@@ -36,6 +37,10 @@ pub struct quoit_consumer {
     pub peer: *const u32,
     /// Bytes of a record; 0 for frames.
     pub slot_size: u64,
+    /// Records whose lines are fetched together.
+    pub per_group: u64,
+    /// Records of a line, if they divide it; 1 otherwise.
+    pub per_line: u64,
     /// The position of the message that was copied inline, times 2, plus 1; 0 for none.
     pub inline_mark: u64,
     /// That message.
@@ -48,14 +53,9 @@ pub struct quoit_consumer {
 
 const _: () = assert!(INLINE_WORDS == 6, "as many as the view has");
 
-/// What a handle points to.
-#[repr(C)]
-struct Handle {
-    view: quoit_consumer,
-    raw: Reachable<RawConsumer>,
-}
+impl View for quoit_consumer {
+    type Raw = RawConsumer;
 
-impl quoit_consumer {
     fn new(raw: &RawConsumer) -> Self {
         let words = raw.words();
         let mut view = Self {
@@ -67,6 +67,8 @@ impl quoit_consumer {
             line: words.own,
             peer: words.peer,
             slot_size: words.slot_size,
+            per_group: words.lines.0,
+            per_line: words.lines.1,
             inline_mark: 0,
             inline_words: [0; 6],
             calm: 0,
@@ -74,6 +76,10 @@ impl quoit_consumer {
         };
         view.refresh(raw);
         view
+    }
+
+    fn lead(&self, raw: &mut RawConsumer) {
+        raw.follow(self.head);
     }
 
     fn refresh(&mut self, raw: &RawConsumer) {
@@ -85,22 +91,10 @@ impl quoit_consumer {
             self.open = self.tail;
         }
     }
-}
 
-/// A name of the library as a C string.
-pub(crate) fn field_text(field: &str) -> &'static CStr {
-    const FIELDS: [&CStr; 6] = [
-        c"head",
-        c"tail",
-        c"frame length",
-        c"padding",
-        c"capacity",
-        c"length",
-    ];
-    let known = FIELDS
-        .iter()
-        .find(|known| known.to_bytes() == field.as_bytes());
-    known.copied().unwrap_or(c"header")
+    fn interest(raw: &mut RawConsumer, wanted: u64) -> Interest<'_> {
+        raw.interest(wanted)
+    }
 }
 
 /// Looks for messages, one of which may be copied inline.
@@ -109,10 +103,10 @@ unsafe fn find(
     look: impl FnOnce(&mut RawConsumer, &mut [u64; 6]) -> Result<Found, quoit::PopError>,
 ) -> quoit_status {
     guard(|| {
-        // SAFETY: null or valid, and this thread's; every handle begins with its view.
-        let handle = unsafe { consumer.cast::<Handle>().as_mut() }.ok_or(QUOIT_INVALID)?;
+        // SAFETY: null or valid, and this thread's.
+        let handle = unsafe { handle(consumer) }.ok_or(QUOIT_INVALID)?;
         let (view, raw) = (&mut handle.view, handle.raw.get());
-        raw.follow(view.head);
+        view.lead(raw);
         // The call may write the words and find no inline copy.
         view.inline_mark = 0;
         let found = look(raw, &mut view.inline_words);
@@ -193,9 +187,8 @@ pub unsafe extern "C" fn quoit_consumer_arm(
         // SAFETY: null or valid.
         let descriptor = unsafe { descriptor.as_mut() }.ok_or(QUOIT_INVALID)?;
         // SAFETY: null or valid, and this thread's.
-        unsafe { enter(consumer, |_| ()) }.ok_or(QUOIT_INVALID)?;
-        // SAFETY: as above; every handle begins with its view.
-        let handle = unsafe { &mut *consumer.cast::<Handle>() };
+        let handle = unsafe { handle(consumer) }.ok_or(QUOIT_INVALID)?;
+        handle.view.lead(handle.raw.get());
         // So that the next call comes to the library.
         handle.view.tail = handle.view.head;
         handle.view.open = handle.view.head;
@@ -268,14 +261,7 @@ pub unsafe extern "C" fn quoit_consumer_corruption(
         // SAFETY: null or valid, and this thread's.
         let corrupt = unsafe { enter(consumer, |end| end.corruption()) }.ok_or(QUOIT_INVALID)?;
         // SAFETY: null or valid.
-        let field = unsafe { field.as_mut() }.ok_or(QUOIT_INVALID)?;
-        // SAFETY: null or valid.
-        let found = unsafe { found.as_mut() }.ok_or(QUOIT_INVALID)?;
-        *field = corrupt.map_or(std::ptr::null(), |corrupt| {
-            field_text(corrupt.field).as_ptr()
-        });
-        *found = corrupt.map_or(0, |corrupt| corrupt.found);
-        Ok(())
+        unsafe { tell(corrupt, field, found) }
     })
 }
 
@@ -305,13 +291,8 @@ pub unsafe extern "C" fn quoit_consumer_close(consumer: *mut quoit_consumer) -> 
 /// Closes the endpoint and gives its role up. Null is ignored.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn quoit_consumer_free(consumer: *mut quoit_consumer) {
-    if !consumer.is_null() {
-        answer((), || {
-            // SAFETY: it is of quoit_ring_consumer, and freed once.
-            drop(unsafe { Box::from_raw(consumer.cast::<Handle>()) });
-            Some(())
-        });
-    }
+    // SAFETY: null, or of quoit_ring_consumer and freed once.
+    unsafe { handle::free(consumer) }
 }
 
 /// quoit_ring_consumer, for code that no header was compiled into.
@@ -321,40 +302,6 @@ pub unsafe extern "C" fn quoit_ring_consumer_abi(
     abi: u32,
     consumer: *mut *mut quoit_consumer,
 ) -> quoit_status {
-    guard(|| {
-        // SAFETY: null or valid.
-        let consumer = unsafe { consumer.as_mut() }.ok_or(QUOIT_INVALID)?;
-        *consumer = std::ptr::null_mut();
-        if abi != QUOIT_ABI {
-            return Err(QUOIT_ABI_MISMATCH.into());
-        }
-        // SAFETY: null or valid.
-        let ring = unsafe { ring.as_ref() }.ok_or(QUOIT_INVALID)?;
-        let raw = ring.raw.consumer()?;
-        let view = quoit_consumer::new(&raw);
-        let raw = Reachable::new(raw);
-        *consumer = Box::into_raw(Box::new(Handle { view, raw })).cast();
-        Ok(())
-    })
-}
-
-/// Runs a call on the endpoint, which first hears of what the fast path has done.
-pub(crate) unsafe fn enter<R>(
-    consumer: *mut quoit_consumer,
-    call: impl FnOnce(&mut RawConsumer) -> R,
-) -> Option<R> {
-    // SAFETY: null or valid, and this thread's; every handle begins with its view.
-    let handle = unsafe { consumer.cast::<Handle>().as_mut() }?;
-    let raw = handle.raw.get();
-    raw.follow(handle.view.head);
-    let result = call(raw);
-    handle.view.refresh(raw);
-    Some(result)
-}
-
-/// What a select waits for. The endpoint is in step with its view.
-pub(crate) unsafe fn interest<'a>(consumer: *mut quoit_consumer, wanted: u64) -> Interest<'a> {
-    // SAFETY: valid, and this thread's; every handle begins with its view.
-    let handle = unsafe { &mut *consumer.cast::<Handle>() };
-    handle.raw.get().interest(wanted)
+    // SAFETY: null or valid.
+    unsafe { handle::attach(ring, abi, consumer, RawRing::consumer) }
 }

@@ -6,7 +6,10 @@
     reason = "the C header has one contract for all: its pointers are null or valid"
 )]
 
+#[cfg(test)]
+mod abi;
 mod consumer;
+mod handle;
 mod observer;
 mod options;
 mod producer;

@@ -3,12 +3,12 @@
 use std::ffi::{c_char, c_int};
 
 use quoit::Interest;
-use quoit::raw::{RawProducer, Reachable};
+use quoit::raw::{RawProducer, RawRing};
 
-use crate::consumer::field_text;
+use crate::handle::{self, View, enter, handle};
 use crate::ring::quoit_ring;
-use crate::status::quoit_status::{self, QUOIT_ABANDONED, QUOIT_ABI_MISMATCH, QUOIT_INVALID};
-use crate::status::{QUOIT_ABI, answer, deadline, guard};
+use crate::status::quoit_status::{self, QUOIT_ABANDONED, QUOIT_INVALID};
+use crate::status::{answer, deadline, guard, tell};
 
 /// The endpoint that writes, as the fast path sees it. Its fields belong to
 /// quoit_inline.h; a program reads none but `tail`, its position.
@@ -30,6 +30,10 @@ pub struct quoit_producer {
     pub peer: *const u32,
     /// Bytes of a record; 0 for frames.
     pub slot_size: u64,
+    /// Records whose lines are fetched together.
+    pub per_group: u64,
+    /// Records of a line, if they divide it; 1 otherwise.
+    pub per_line: u64,
     /// Bytes of the longest frame; 0 for records.
     pub max_frame: u64,
     /// Bytes of the frame that was claimed last.
@@ -46,14 +50,9 @@ pub struct quoit_producer {
     pub is_stream: u32,
 }
 
-/// What a handle points to.
-#[repr(C)]
-struct Handle {
-    view: quoit_producer,
-    raw: Reachable<RawProducer>,
-}
+impl View for quoit_producer {
+    type Raw = RawProducer;
 
-impl quoit_producer {
     fn new(raw: &RawProducer) -> Self {
         let words = raw.words();
         let inline_words = words.slot_size.div_ceil(8) as u32;
@@ -66,6 +65,8 @@ impl quoit_producer {
             line: words.own,
             peer: words.peer,
             slot_size: words.slot_size,
+            per_group: words.lines.0,
+            per_line: words.lines.1,
             max_frame: match words.slot_size {
                 0 => (raw.capacity() / 2 - 8).min((1 << 31) - 16),
                 _ => 0,
@@ -81,6 +82,10 @@ impl quoit_producer {
         view
     }
 
+    fn lead(&self, raw: &mut RawProducer) {
+        raw.follow(self.tail);
+    }
+
     fn refresh(&mut self, raw: &RawProducer) {
         self.end = self.tail.wrapping_add(raw.room());
         self.calm = raw.calm();
@@ -90,6 +95,10 @@ impl quoit_producer {
         if self.open.wrapping_sub(self.tail) as i64 > raw.room() as i64 {
             self.open = self.end;
         }
+    }
+
+    fn interest(raw: &mut RawProducer, wanted: u64) -> Interest<'_> {
+        raw.interest(wanted)
     }
 }
 
@@ -136,6 +145,14 @@ pub unsafe extern "C" fn quoit_producer_moved(producer: *mut quoit_producer) -> 
     })
 }
 
+/// Whether a consumer of this thread has waited since the last such question: there is time to take
+/// the lines of the next record while the last one is on its way. For quoit_inline.h.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn quoit_producer_was_idle(producer: *mut quoit_producer) -> bool {
+    // SAFETY: null or valid, and this thread's.
+    answer(false, || unsafe { enter(producer, |end| end.was_idle()) })
+}
+
 /// A descriptor for an event loop: readable as soon as there is room for this many records
 /// or bytes, or the consumer has closed or crashed, until the next other call on this
 /// producer. Call it again before each wait of the loop. The descriptor is the producer's,
@@ -150,9 +167,8 @@ pub unsafe extern "C" fn quoit_producer_arm(
         // SAFETY: null or valid.
         let descriptor = unsafe { descriptor.as_mut() }.ok_or(QUOIT_INVALID)?;
         // SAFETY: null or valid, and this thread's.
-        unsafe { enter(producer, |_| ()) }.ok_or(QUOIT_INVALID)?;
-        // SAFETY: as above; every handle begins with its view.
-        let handle = unsafe { &mut *producer.cast::<Handle>() };
+        let handle = unsafe { handle(producer) }.ok_or(QUOIT_INVALID)?;
+        handle.view.lead(handle.raw.get());
         // So that the next call comes to the library.
         handle.view.end = handle.view.tail;
         handle.view.open = handle.view.tail;
@@ -225,14 +241,7 @@ pub unsafe extern "C" fn quoit_producer_corruption(
         // SAFETY: null or valid, and this thread's.
         let corrupt = unsafe { enter(producer, |end| end.corruption()) }.ok_or(QUOIT_INVALID)?;
         // SAFETY: null or valid.
-        let field = unsafe { field.as_mut() }.ok_or(QUOIT_INVALID)?;
-        // SAFETY: null or valid.
-        let found = unsafe { found.as_mut() }.ok_or(QUOIT_INVALID)?;
-        *field = corrupt.map_or(std::ptr::null(), |corrupt| {
-            field_text(corrupt.field).as_ptr()
-        });
-        *found = corrupt.map_or(0, |corrupt| corrupt.found);
-        Ok(())
+        unsafe { tell(corrupt, field, found) }
     })
 }
 
@@ -262,13 +271,8 @@ pub unsafe extern "C" fn quoit_producer_close(producer: *mut quoit_producer) -> 
 /// Closes the endpoint and gives its role up. Null is ignored.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn quoit_producer_free(producer: *mut quoit_producer) {
-    if !producer.is_null() {
-        answer((), || {
-            // SAFETY: it is of quoit_ring_producer, and freed once.
-            drop(unsafe { Box::from_raw(producer.cast::<Handle>()) });
-            Some(())
-        });
-    }
+    // SAFETY: null, or of quoit_ring_producer and freed once.
+    unsafe { handle::free(producer) }
 }
 
 /// quoit_ring_producer, for code that no header was compiled into.
@@ -278,40 +282,6 @@ pub unsafe extern "C" fn quoit_ring_producer_abi(
     abi: u32,
     producer: *mut *mut quoit_producer,
 ) -> quoit_status {
-    guard(|| {
-        // SAFETY: null or valid.
-        let producer = unsafe { producer.as_mut() }.ok_or(QUOIT_INVALID)?;
-        *producer = std::ptr::null_mut();
-        if abi != QUOIT_ABI {
-            return Err(QUOIT_ABI_MISMATCH.into());
-        }
-        // SAFETY: null or valid.
-        let ring = unsafe { ring.as_ref() }.ok_or(QUOIT_INVALID)?;
-        let raw = ring.raw.producer()?;
-        let view = quoit_producer::new(&raw);
-        let raw = Reachable::new(raw);
-        *producer = Box::into_raw(Box::new(Handle { view, raw })).cast();
-        Ok(())
-    })
-}
-
-/// Runs a call on the endpoint, which first hears of what the fast path has done.
-pub(crate) unsafe fn enter<R>(
-    producer: *mut quoit_producer,
-    call: impl FnOnce(&mut RawProducer) -> R,
-) -> Option<R> {
-    // SAFETY: null or valid, and this thread's; every handle begins with its view.
-    let handle = unsafe { producer.cast::<Handle>().as_mut() }?;
-    let raw = handle.raw.get();
-    raw.follow(handle.view.tail);
-    let result = call(raw);
-    handle.view.refresh(raw);
-    Some(result)
-}
-
-/// What a select waits for. The endpoint is in step with its view.
-pub(crate) unsafe fn interest<'a>(producer: *mut quoit_producer, wanted: u64) -> Interest<'a> {
-    // SAFETY: valid, and this thread's; every handle begins with its view.
-    let handle = unsafe { &mut *producer.cast::<Handle>() };
-    handle.raw.get().interest(wanted)
+    // SAFETY: null or valid.
+    unsafe { handle::attach(ring, abi, producer, RawRing::producer) }
 }

@@ -2,8 +2,9 @@
 
 use quoit::{Interest, Select, Selectable, Selected};
 
-use crate::consumer::{self, quoit_consumer};
-use crate::producer::{self, quoit_producer};
+use crate::consumer::quoit_consumer;
+use crate::handle::{enter, interest};
+use crate::producer::quoit_producer;
 use crate::status::quoit_status::{self, QUOIT_INVALID};
 use crate::status::{Fault, deadline, guard};
 
@@ -37,10 +38,10 @@ impl quoit_interest {
     unsafe fn refresh(&self) -> Option<()> {
         if self.consumer.is_null() {
             // SAFETY: null or valid, and this thread's.
-            unsafe { producer::enter(self.producer, |_| ()) }
+            unsafe { enter(self.producer, |_| ()) }
         } else {
             // SAFETY: valid, and this thread's.
-            unsafe { consumer::enter(self.consumer, |_| ()) }
+            unsafe { enter(self.consumer, |_| ()) }
         }
     }
 
@@ -54,10 +55,10 @@ impl Selectable for quoit_interest {
     fn interest(&mut self) -> Interest<'_> {
         if self.consumer.is_null() {
             // SAFETY: not null, and of one interest alone.
-            unsafe { producer::interest(self.producer, self.wanted) }
+            unsafe { interest(self.producer, self.wanted) }
         } else {
             // SAFETY: not null, and of one interest alone.
-            unsafe { consumer::interest(self.consumer, 1) }
+            unsafe { interest(self.consumer, 1) }
         }
     }
 }

@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use quoit::handoff::HandoffError;
-use quoit::{AsyncError, ClaimError, Deadline, Error, PeerError, PopError, SelectError};
+use quoit::{AsyncError, ClaimError, Corrupt, Deadline, Error, PeerError, PopError, SelectError};
 
 /// The version of this header's structs and functions.
 pub const QUOIT_ABI: u32 = 1;
@@ -266,6 +266,39 @@ pub(crate) fn deadline(timeout_ns: u64) -> Deadline {
     (timeout_ns != QUOIT_FOREVER)
         .then(|| Duration::from_nanos(timeout_ns))
         .into()
+}
+
+/// A name of the library as a C string.
+fn field_text(field: &str) -> &'static CStr {
+    const FIELDS: [&CStr; 6] = [
+        c"head",
+        c"tail",
+        c"frame length",
+        c"padding",
+        c"capacity",
+        c"length",
+    ];
+    let known = FIELDS
+        .iter()
+        .find(|known| known.to_bytes() == field.as_bytes());
+    known.copied().unwrap_or(c"header")
+}
+
+/// Stores what has poisoned an endpoint.
+pub(crate) unsafe fn tell(
+    corrupt: Option<Corrupt>,
+    field: *mut *const c_char,
+    found: *mut u64,
+) -> Result<(), Fault> {
+    // SAFETY: null or valid.
+    let field = unsafe { field.as_mut() }.ok_or(QUOIT_INVALID)?;
+    // SAFETY: null or valid.
+    let found = unsafe { found.as_mut() }.ok_or(QUOIT_INVALID)?;
+    *field = corrupt.map_or(std::ptr::null(), |corrupt| {
+        field_text(corrupt.field).as_ptr()
+    });
+    *found = corrupt.map_or(0, |corrupt| corrupt.found);
+    Ok(())
 }
 
 /// A C string as text.

@@ -234,6 +234,52 @@ static void wrong_arguments(void) {
     close_pair(pair);
 }
 
+/* A poll, and a batch that is longer than the known room, find what was released since. */
+static void newest_room(void) {
+    struct pair pair = open_pair(records());
+    uint64_t values[9] = {1, 2, 3, 4, 5, 6, 7, 8, 9}, found[8];
+    size_t count;
+    quoit_slots slots;
+    OK(quoit_try_push_many(pair.p, values, 8, 4, &count));
+    OK(quoit_try_pop_many(pair.c, found, 8, 3, &count));
+    CHECK(count == 3 && pair.p->end - pair.p->tail == 4);
+    OK(quoit_producer_poll(pair.p, 1));
+    CHECK(pair.p->end - pair.p->tail == 7);
+    OK(quoit_try_pop_many(pair.c, found, 8, 1, &count));
+    OK(quoit_try_claim(pair.p, 9, &slots));
+    CHECK(slots.count + slots.rest == 8);
+    OK(quoit_try_push_many(pair.p, values, 8, 5, &count));
+    CHECK(count == 5);
+    OK(quoit_try_pop_many(pair.c, found, 8, 5, &count));
+    OK(quoit_try_push_many(pair.p, values, 8, 9, &count));
+    CHECK(count == 8);
+    close_pair(pair);
+}
+
+/* A thread that waits for an answer takes the lines of the next record after a push; that of a
+ * stream leaves them for the next push. */
+static void lines_ahead(void) {
+    quoit_options *options = records();
+    OK(quoit_options_capacity(options, 64));
+    struct pair pair = open_pair(options);
+    uint64_t value = 1;
+    for (int round = 0; round < 200; round++) {
+        for (int poll = 0; poll < 70; poll++) IS(quoit_try_pop(pair.c, &value, 8), QUOIT_EMPTY);
+        uint32_t hint = pair.p->hint;
+        OK(quoit_try_push(pair.p, &value, 8));
+        CHECK(!hint || pair.p->open != pair.p->tail || pair.p->end == pair.p->tail);
+        OK(quoit_try_pop(pair.c, &value, 8));
+    }
+    CHECK(pair.p->hint);
+    int closed = 0;
+    for (int record = 0; record < 60; record++) {
+        OK(quoit_try_push(pair.p, &value, 8));
+        closed += pair.p->open == pair.p->tail && pair.p->end != pair.p->tail;
+    }
+    CHECK(pair.p->hint && closed > 0);
+    close_pair(pair);
+}
+
 /* Batches, in place, over the end of the ring. */
 static void many_at_once(void) {
     struct pair pair = open_pair(records());
@@ -449,6 +495,25 @@ static void descriptors(void) {
     close_pair(pair);
 }
 
+/* Whatever is known, the next call of an armed endpoint comes to the library, which disarms it. */
+static void armed_ends_know_nothing(void) {
+    struct pair pair = open_pair(records());
+    uint64_t value = 1;
+    int fd;
+    for (int record = 0; record < 3; record++) OK(quoit_try_push(pair.p, &value, 8));
+    OK(quoit_try_pop(pair.c, &value, 8));
+    CHECK(pair.c->tail - pair.c->head == 2 && pair.p->end - pair.p->tail == 5);
+    OK(quoit_consumer_arm(pair.c, &fd));
+    CHECK(readable(fd, 10000) && pair.c->tail == pair.c->head && pair.c->open == pair.c->head);
+    OK(quoit_try_pop(pair.c, &value, 8));
+    CHECK(pair.c->tail - pair.c->head == 1);
+    OK(quoit_producer_arm(pair.p, 1, &fd));
+    CHECK(readable(fd, 10000) && pair.p->end == pair.p->tail && pair.p->open == pair.p->tail);
+    OK(quoit_try_push(pair.p, &value, 8));
+    CHECK(pair.p->end != pair.p->tail);
+    close_pair(pair);
+}
+
 static void selects(void) {
     struct pair first = open_pair(records()), second = open_pair(frames());
     quoit_select *select = quoit_select_new();
@@ -532,10 +597,13 @@ int main(void) {
     versions_and_texts();
     nulls();
     wrong_arguments();
+    newest_room();
+    lines_ahead();
     many_at_once();
     names();
     handoff();
     descriptors();
+    armed_ends_know_nothing();
     selects();
     closing();
     forking();

@@ -2,11 +2,11 @@
 //! Ctrl-C ends.
 
 use std::os::fd::RawFd;
-use std::sync::atomic::{AtomicU64, Ordering, compiler_fence};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, compiler_fence};
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::{Duration, Instant};
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PySystemExit, PyValueError};
 use pyo3::prelude::*;
 use quoit::raw::{RawConsumer, RawProducer, Reachable};
 use quoit::{ClaimError, Deadline, PeerError, PopError};
@@ -26,6 +26,15 @@ pub(crate) enum Wait {
 }
 
 impl Wait {
+    /// Of a call that has both arguments.
+    pub(crate) fn of(timeout: Option<f64>, is_try: bool) -> PyResult<Self> {
+        if is_try {
+            Ok(Self::No)
+        } else {
+            Self::seconds(timeout)
+        }
+    }
+
     /// Seconds from now; `None` is forever.
     pub(crate) fn seconds(timeout: Option<f64>) -> PyResult<Self> {
         let Some(timeout) = timeout else {
@@ -47,7 +56,7 @@ impl Wait {
 pub(crate) trait Side: Send {
     /// How a look or a wait fails.
     type Error: Send;
-    /// Whether there are this many units now; how many there are.
+    /// Whether there are this many units now; how many are known of.
     fn look(&mut self, wanted: u64) -> Result<u64, Self::Error>;
     /// Waits for them.
     fn sleep(&mut self, wanted: u64, deadline: Deadline) -> Result<(), Self::Error>;
@@ -103,7 +112,10 @@ impl Side for RawProducer {
     type Error = ClaimError;
 
     fn look(&mut self, wanted: u64) -> Result<u64, ClaimError> {
-        self.poll(wanted)
+        match self.room() {
+            room if room >= wanted => Ok(room),
+            _ => self.poll(wanted),
+        }
     }
 
     fn sleep(&mut self, wanted: u64, deadline: Deadline) -> Result<(), ClaimError> {
@@ -165,7 +177,7 @@ where
 }
 
 /// An endpoint that is locked for one call.
-pub(crate) struct Locked<'a, E>(MutexGuard<'a, Option<Held<E>>>);
+pub(crate) struct Locked<'a, E>(MutexGuard<'a, Option<Box<Held<E>>>>);
 
 impl<E> Locked<'_, E> {
     pub(crate) fn get(&mut self) -> &mut E {
@@ -195,9 +207,12 @@ impl Arm for Reachable<RawProducer> {
 
 /// An endpoint.
 pub(crate) struct End<E> {
-    /// `None` once it is closed. Never waited for: a thread that waits has the GIL.
-    end: Mutex<Option<Held<E>>>,
+    /// `None` once it is closed. Never waited for: a thread that waits has the GIL. Boxed, because
+    /// Python aligns its objects to 16 bytes.
+    end: Mutex<Option<Box<Held<E>>>>,
     pub(crate) turns: Arc<Turns>,
+    /// The program ends, and waits for no thread. Touched with the GIL only.
+    is_ending: AtomicBool,
     generation: u64,
 }
 
@@ -207,11 +222,12 @@ where
 {
     pub(crate) fn new(end: E) -> Self {
         Self {
-            end: Mutex::new(Some(Held {
+            end: Mutex::new(Some(Box::new(Held {
                 end: Reachable::new(end),
                 awaited: None,
-            })),
+            }))),
             turns: Arc::default(),
+            is_ending: AtomicBool::new(false),
             generation: generation(),
         }
     }
@@ -221,7 +237,7 @@ where
         self.generation == generation()
     }
 
-    fn lock(&self) -> PyResult<MutexGuard<'_, Option<Held<E>>>> {
+    fn lock(&self) -> PyResult<MutexGuard<'_, Option<Box<Held<E>>>>> {
         if !self.is_ours() {
             return Err(raise(
                 "Forked",
@@ -318,8 +334,7 @@ where
             if let Some(done) = self.with(&mut attempt)? {
                 return Ok(done);
             }
-            // The handler may use this endpoint, and close it.
-            py.check_signals()?;
+            self.check(py)?;
         }
     }
 
@@ -329,10 +344,24 @@ where
             let waited = self.with(|end| Ok(py.detach(|| end.await_peer(slice(wait)))))?;
             match waited {
                 Ok(()) => return Ok(()),
-                Err(PeerError::TimedOut) if !is_over(wait) => py.check_signals()?,
+                Err(PeerError::TimedOut) if !is_over(wait) => self.check(py)?,
                 Err(error) => return Err(fault::peer(error)),
             }
         }
+    }
+
+    /// Between two parts of a wait. A signal's handler may use this endpoint, and close it.
+    pub(crate) fn check(&self, py: Python<'_>) -> PyResult<()> {
+        if self.is_ending.load(Ordering::Relaxed) {
+            // A thread ends with it, and prints nothing.
+            return Err(PySystemExit::new_err(()));
+        }
+        py.check_signals()
+    }
+
+    /// Has the wait of another thread end soon, for the end of the program.
+    pub(crate) fn end_wait(&self) {
+        self.is_ending.store(true, Ordering::Relaxed);
     }
 
     /// Gives the role up. In a child there is none to give.
@@ -394,6 +423,11 @@ macro_rules! shared {
                 /// Closes the endpoint and gives its role up.
                 fn close(&self) -> PyResult<()> {
                     self.end.close()
+                }
+
+                /// Has the wait of another thread end soon, for the end of the program.
+                fn end_wait(&self) {
+                    self.end.end_wait();
                 }
 
                 /// Tells the peer that this endpoint has closed, while views of its memory live.

@@ -23,6 +23,9 @@ struct Found {
     end: u64,
 }
 
+/// A batch of frames, and their kinds.
+type Frames = (Vec<Py<PyAny>>, Vec<u32>);
+
 /// What the endpoint of a consumer is made of.
 #[pyclass(frozen, subclass, module = "quoit._native")]
 pub(crate) struct Reader {
@@ -101,14 +104,6 @@ impl Reader {
         self.end.turns.next();
         Ok(())
     }
-
-    fn wait(timeout: Option<f64>, is_try: bool) -> PyResult<Wait> {
-        if is_try {
-            Ok(Wait::No)
-        } else {
-            Wait::seconds(timeout)
-        }
-    }
 }
 
 #[pymethods]
@@ -130,7 +125,7 @@ impl Reader {
         is_try: bool,
     ) -> PyResult<Option<(Py<PyAny>, u32)>> {
         self.end.turns.check()?;
-        self.next(py, Self::wait(timeout, is_try)?, |end, unread| {
+        self.next(py, Wait::of(timeout, is_try)?, |end, unread| {
             let frame = parse(end, 0, unread)?;
             let bytes = copy_out(py, frame.data, frame.len)?;
             self.release_units(end, frame.end)?;
@@ -146,12 +141,12 @@ impl Reader {
         most: usize,
         timeout: Option<f64>,
         is_try: bool,
-    ) -> PyResult<Option<(Vec<Py<PyAny>>, Vec<u32>)>> {
+    ) -> PyResult<Option<Frames>> {
         self.end.turns.check()?;
         if most == 0 {
             return Err(PyValueError::new_err("a batch has at least one frame"));
         }
-        self.next(py, Self::wait(timeout, is_try)?, |end, unread| {
+        self.next(py, Wait::of(timeout, is_try)?, |end, unread| {
             let (mut frames, mut kinds, mut ahead) = (Vec::new(), Vec::new(), 0);
             while ahead != unread && frames.len() < most {
                 let frame = match parse(end, ahead, unread) {
@@ -180,7 +175,7 @@ impl Reader {
     ) -> PyResult<Option<(usize, u32)>> {
         self.end.turns.check()?;
         let mut target = Bytes::write(buffer)?;
-        self.next(py, Self::wait(timeout, is_try)?, |end, unread| {
+        self.next(py, Wait::of(timeout, is_try)?, |end, unread| {
             let frame = parse(end, 0, unread)?;
             if frame.len > target.len() {
                 return Err(fault::pop(quoit::PopError::TooShort { needed: frame.len }));
@@ -204,7 +199,7 @@ impl Reader {
         self.end.turns.check()?;
         let mut target = Bytes::write(buffer)?;
         let room = target.records(self.size)?;
-        self.next(py, Self::wait(timeout, is_try)?, |end, unread| {
+        self.next(py, Wait::of(timeout, is_try)?, |end, unread| {
             let count = unread.min(room);
             let first = before_wrap(end, count) as usize * self.size;
             let rest = count as usize * self.size - first;
@@ -231,7 +226,7 @@ impl Reader {
         let reader = slf.get();
         let owner = slf.clone().into_any().unbind();
         let turns = &reader.end.turns;
-        reader.next(slf.py(), Self::wait(timeout, is_try)?, |end, unread| {
+        reader.next(slf.py(), Wait::of(timeout, is_try)?, |end, unread| {
             if reader.size == 0 {
                 let frame = parse(end, 0, unread)?;
                 let bytes = (frame.data, frame.len);

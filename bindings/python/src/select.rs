@@ -60,7 +60,7 @@ impl Select {
                 Ok(Selected::Ready(index)) => return Ok((index, "ready")),
                 Ok(Selected::Gone(index)) => return Ok((index, "gone")),
                 Ok(Selected::Back(index)) => return Ok((index, "back")),
-                Err(SelectError::TimedOut) if !is_over(wait) => py.check_signals()?,
+                Err(SelectError::TimedOut) if !is_over(wait) => check(py, &ends)?,
                 Err(SelectError::TimedOut) => return Err(raise("TimedOut", SelectError::TimedOut)),
                 Err(error @ (SelectError::NoEnds | SelectError::TooManyEnds { .. })) => {
                     return Err(PyValueError::new_err(error.to_string()));
@@ -69,6 +69,18 @@ impl Select {
             }
         }
     }
+}
+
+/// Between two parts of a wait.
+fn check(py: Python<'_>, ends: &[(Bound<'_, PyAny>, usize)]) -> PyResult<()> {
+    for (end, _) in ends {
+        if let Ok(reader) = end.cast::<Reader>() {
+            reader.get().end.check(py)?;
+        } else if let Ok(writer) = end.cast::<Writer>() {
+            writer.get().end.check(py)?;
+        }
+    }
+    Ok(())
 }
 
 impl Select {

@@ -102,14 +102,6 @@ impl Writer {
         }
     }
 
-    fn wait(timeout: Option<f64>, is_try: bool) -> PyResult<Wait> {
-        if is_try {
-            Ok(Wait::No)
-        } else {
-            Wait::seconds(timeout)
-        }
-    }
-
     /// The room for a frame of `len` bytes, or for a record.
     pub(crate) fn wanted(&self, end: &RawProducer, len: usize) -> PyResult<u64> {
         match self.size {
@@ -144,7 +136,7 @@ impl Writer {
         let wanted = |end: &RawProducer| Ok(Place::of(end, source.len())?.units);
         let pushed = self
             .end
-            .act(py, Self::wait(timeout, is_try)?, wanted, |end, _| {
+            .act(py, Wait::of(timeout, is_try)?, wanted, |end, _| {
                 let units = Place::of(end, source.len())?.fill(end, &source, kind);
                 self.publish(end, units)
             });
@@ -168,7 +160,7 @@ impl Writer {
         let Some(first) = sources.first() else {
             return Err(PyValueError::new_err("a batch has at least one frame"));
         };
-        let wait = Self::wait(timeout, is_try)?;
+        let wait = Wait::of(timeout, is_try)?;
         let wanted = |end: &RawProducer| Ok(Place::of(end, first.len())?.units);
         self.end.act(py, wait, wanted, |end, mut room| {
             let (mut ahead, mut count) = (0, 0);
@@ -205,12 +197,12 @@ impl Writer {
         let given = source.records(self.size)?;
         self.end.act(
             py,
-            Self::wait(timeout, is_try)?,
+            Wait::of(timeout, is_try)?,
             |_| Ok(1),
             |end, room| {
                 // What a poll knows of may be old.
                 let room = if room < given {
-                    end.look(given).unwrap_or(room)
+                    end.poll(1).unwrap_or(room)
                 } else {
                     room
                 };
@@ -243,11 +235,9 @@ impl Writer {
         let owner = slf.clone().into_any().unbind();
         let turns = &writer.end.turns;
         let wanted = |end: &RawProducer| writer.wanted(end, count as usize);
-        writer.end.act(
-            slf.py(),
-            Self::wait(timeout, is_try)?,
-            wanted,
-            |end, room| {
+        writer
+            .end
+            .act(slf.py(), Wait::of(timeout, is_try)?, wanted, |end, room| {
                 if writer.size == 0 {
                     let place = Place::of(end, count as usize)?;
                     let bytes = (place.payload(end), count as usize);
@@ -258,8 +248,7 @@ impl Writer {
                 let slot = end.words().data.wrapping_add(index as usize * writer.size);
                 let bytes = (slot, count as usize * writer.size);
                 Ok(Lease::write(owner, turns, bytes, count))
-            },
-        )
+            })
     }
 
     /// Publishes the first `count` bytes of a frame, or records.

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 
 import pytest
 import quoit
@@ -33,11 +34,26 @@ def name():
     assert not [left for left in left_behind() if left.endswith(name)]
 
 
+def until_asleep(name, side):
+    observer = quoit.Observer(name)
+    until = time.monotonic() + HANG
+    while not getattr(observer.sample(), side).is_asleep:
+        assert time.monotonic() < until
+
+
+@pytest.fixture
+def ends(name):
+    with quoit.FrameProducer.create(name, 4096) as producer, quoit.FrameConsumer.open(name) as consumer:
+        yield producer, consumer
+
+
 class Peer:
     """A Python program in a process of its own. It prints lines, which are events."""
 
     def __init__(self, code, *arguments):
-        head = "import os, sys, quoit, numpy as np\nsay = lambda *a: print(*a, flush=True)\n"
+        head = "import os, signal, sys, quoit, numpy as np\nsay = lambda *a: print(*a, flush=True)\n"
+        # A shell has programs in the background ignore it.
+        head += "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         self.process = subprocess.Popen(
             [sys.executable, "-c", head + textwrap.dedent(code), *map(str, arguments)],
             stdin=subprocess.PIPE,

@@ -7,12 +7,6 @@ import pytest
 import quoit
 
 
-@pytest.fixture
-def ends(name):
-    with quoit.FrameProducer.create(name, 4096) as producer, quoit.FrameConsumer.open(name) as consumer:
-        yield producer, consumer
-
-
 def test_lengths_kinds_and_order_are_kept_over_many_laps(ends):
     producer, consumer = ends
     chance = random.Random(7)
@@ -92,15 +86,17 @@ def test_iteration_ends_when_the_producer_has_closed_and_all_is_read(ends):
         consumer.pop()
 
 
-def test_corrupt_memory_is_an_error_and_not_a_crash(name, ends):
+# Longer than the ring, and longer than what is published.
+@pytest.mark.parametrize("length", [0x7FFFFFFF, 1000])
+def test_corrupt_memory_is_an_error_and_not_a_crash(name, ends, length):
     producer, consumer = ends
     producer.push(b"abc")
     with open(f"/dev/shm/{segment(name)}", "r+b") as file:
         file.seek(16384)
-        file.write(b"\xff\xff\xff\x7f")
+        file.write(length.to_bytes(4, "little"))
     with pytest.raises(quoit.Corrupt, match="close the endpoint"):
         consumer.pop()
-    assert consumer.corruption == ("frame length", 0x7FFFFFFF)
+    assert consumer.corruption == ("frame length", length)
     with pytest.raises(quoit.Corrupt):
         consumer.skip_to_latest()
     with pytest.raises(quoit.Corrupt):

@@ -46,6 +46,16 @@ def test_positions_count_records(name):
         assert consumer.skip(7) == consumer.skip_to_latest() == 0
 
 
+def test_a_batch_that_is_longer_than_the_known_room_finds_the_newest(name):
+    with quoit.Producer.create(name, 8, "u8") as producer, quoit.Consumer.open(name, "u8") as consumer:
+        out = np.zeros(8, "u8")
+        for _ in range(20):
+            assert producer.push_many(range(4)) == 4
+            assert consumer.pop_many(out[:3]) == 3
+            assert producer.try_push_many(range(9)) == 7
+            assert consumer.pop_many(out) == 8 and list(out) == [3, *range(7)]
+
+
 def test_what_is_no_whole_record_is_refused(name):
     with quoit.Producer.create(name, 4, "u8") as producer, quoit.Consumer.open(name, "u8") as consumer:
         with pytest.raises(TypeError, match="dtype"):

@@ -6,8 +6,7 @@ import threading
 import numpy as np
 import pytest
 import quoit
-from conftest import HANG
-from test_waits import until_asleep
+from conftest import HANG, until_asleep
 
 
 @pytest.fixture

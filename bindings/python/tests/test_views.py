@@ -7,12 +7,6 @@ import pytest
 import quoit
 
 
-@pytest.fixture
-def frames(name):
-    with quoit.FrameProducer.create(name, 4096) as producer, quoit.FrameConsumer.open(name) as consumer:
-        yield producer, consumer
-
-
 def mapped(name):
     """The addresses at which this process sees the ring."""
     spans = []
@@ -24,8 +18,8 @@ def mapped(name):
     return spans
 
 
-def test_a_view_is_the_ring_itself(name, frames):
-    producer, consumer = frames
+def test_a_view_is_the_ring_itself(name, ends):
+    producer, consumer = ends
     producer.push(bytes(range(100)), 9)
     peek = consumer.peek()
     with peek as view:
@@ -42,8 +36,8 @@ def test_a_view_is_the_ring_itself(name, frames):
 
 
 @pytest.mark.parametrize("keep", ["array", "slice", "cast", "second"])
-def test_nothing_is_released_while_a_view_lives(frames, keep):
-    producer, consumer = frames
+def test_nothing_is_released_while_a_view_lives(ends, keep):
+    producer, consumer = ends
     producer.push(b"12345678")
     producer.push(b"next")
     peek = consumer.peek()
@@ -69,8 +63,8 @@ def test_nothing_is_released_while_a_view_lives(frames, keep):
     assert consumer.pop() == b"next"
 
 
-def test_an_exception_leaves_the_message_in_the_ring(frames):
-    producer, consumer = frames
+def test_an_exception_leaves_the_message_in_the_ring(ends):
+    producer, consumer = ends
     producer.push(b"again")
     with pytest.raises(KeyError):
         with consumer.peek():
@@ -78,8 +72,8 @@ def test_an_exception_leaves_the_message_in_the_ring(frames):
     assert consumer.pop() == b"again"
 
 
-def test_a_message_that_was_released_is_seen_no_more(frames):
-    producer, consumer = frames
+def test_a_message_that_was_released_is_seen_no_more(ends):
+    producer, consumer = ends
     producer.push(b"abc")
     with consumer.peek() as view:
         lease = view.obj
@@ -111,8 +105,8 @@ def test_a_view_keeps_the_ring_mapped(name):
     producer.close()
 
 
-def test_a_lease_of_another_endpoint_is_refused(name, frames):
-    producer, consumer = frames
+def test_a_lease_of_another_endpoint_is_refused(name, ends):
+    producer, consumer = ends
     producer.push(b"abc")
     lease = consumer.lease(1)
     with quoit.FrameProducer.create(f"{name}-other", 4096) as other:
@@ -126,8 +120,8 @@ def test_a_lease_of_another_endpoint_is_refused(name, frames):
     quoit.unlink(f"{name}-other")
 
 
-def test_a_claim_is_published_at_the_end_of_its_block(frames):
-    producer, consumer = frames
+def test_a_claim_is_published_at_the_end_of_its_block(ends):
+    producer, consumer = ends
     for lap in range(300):
         with producer.claim(100, kind=lap) as view:
             view[:] = bytes([lap % 256]) * 100
@@ -135,8 +129,8 @@ def test_a_claim_is_published_at_the_end_of_its_block(frames):
         assert (consumer.pop(), consumer.kind) == (bytes([lap % 256]) * 100, lap)
 
 
-def test_a_claim_may_publish_less_or_nothing(frames):
-    producer, consumer = frames
+def test_a_claim_may_publish_less_or_nothing(ends):
+    producer, consumer = ends
     with producer.claim(100) as view:
         view[:5] = b"short"
         claim = view.obj
@@ -157,8 +151,8 @@ def test_a_claim_may_publish_less_or_nothing(frames):
         claim.commit(11)
 
 
-def test_nothing_is_published_while_it_can_be_written(frames):
-    producer, consumer = frames
+def test_nothing_is_published_while_it_can_be_written(ends):
+    producer, consumer = ends
     claim = producer.claim(8)
     with pytest.raises(BufferError):
         with claim as view:

@@ -6,14 +6,7 @@ import time
 
 import pytest
 import quoit
-from conftest import HANG
-
-
-def until_asleep(name, side):
-    observer = quoit.Observer(name)
-    until = time.monotonic() + HANG
-    while not getattr(observer.sample(), side).is_asleep:
-        assert time.monotonic() < until
+from conftest import HANG, until_asleep
 
 
 def test_a_timeout_ends_a_wait_and_never_before(name):

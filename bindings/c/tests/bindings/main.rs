@@ -1,6 +1,7 @@
 //! The bindings, as their users build and run them: one test after the other, since they
 //! start processes and compilers.
 
+mod abi;
 mod counts;
 mod examples;
 mod header;
@@ -22,9 +23,12 @@ macro_rules! tests {
 
 tests! {
     header::the_header_is_that_of_the_sources,
+    abi::the_header_has_the_values_sizes_and_offsets_of_the_table,
     matrix::every_language_understands_every_other,
     matrix::a_language_continues_where_another_was_killed,
     programs::every_call_and_every_misuse_has_an_answer,
+    programs::guards_moves_and_errors_of_cpp,
+    programs::what_is_no_record_does_not_compile,
     programs::nothing_is_allocated_after_opening,
     programs::the_first_programs_of_the_page_run,
     counts::a_message_costs_as_many_instructions_as_in_rust,

@@ -1,7 +1,7 @@
 """The endpoints that read."""
 
 from . import _native
-from ._end import End, Lease, opener
+from ._end import End, Lease
 from ._errors import Abandoned, Superseded
 
 
@@ -34,10 +34,6 @@ class Peek(Lease):
 
 class _Reads(End, _native.Reader):
     _GONE = "the ring is empty, and its producer is gone"
-
-    create = opener("create", 1)
-    open = opener("open", 0)
-    open_or_create = opener("open_or_create", 1)
 
     def skip_to_latest(self):
         """Releases every message but the newest; returns how many."""
@@ -131,12 +127,11 @@ class FrameConsumer(_Reads):
 
     def peek(self, timeout=None):
         """Waits for the next frame, and finds it in place: ``with consumer.peek() as view``."""
-        return Peek(self, self.lease(1, timeout))
+        return Peek.of(self, self.lease(1, timeout))
 
     def try_peek(self):
         """The next frame in place if there is one now, else ``None``."""
-        lease = self.lease(1, None, True)
-        return None if lease is None else Peek(self, lease)
+        return Peek.of(self, self.lease(1, None, True))
 
 
 class Consumer(_Reads):
@@ -196,9 +191,8 @@ class Consumer(_Reads):
 
         ``numpy.frombuffer(view, consumer.dtype)`` is the array; delete it in the block.
         """
-        return Peek(self, self.lease(count, timeout))
+        return Peek.of(self, self.lease(count, timeout))
 
     def try_peek(self, count=1):
         """The same of what is there now, else ``None``."""
-        lease = self.lease(count, None, True)
-        return None if lease is None else Peek(self, lease)
+        return Peek.of(self, self.lease(count, None, True))

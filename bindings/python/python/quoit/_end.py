@@ -5,7 +5,7 @@ import weakref
 from functools import cache
 from os import sched_yield
 from select import EPOLLET, EPOLLIN, epoll
-from time import monotonic
+from time import monotonic, sleep
 
 from . import _ring
 from ._errors import Abandoned, Busy, Superseded
@@ -17,12 +17,39 @@ _live = weakref.WeakSet()
 _BRIEF = 1.5e-3
 _SPIN = 150e-6
 _RETRIES = 0.1
+# A wait looks for signals, and for the end of the program, more often than this.
+_LAST_WAIT = 0.5
+
+
+def opener(how, arguments):
+    """The class methods by which an endpoint is had by a name."""
+
+    def make(cls, name, *given, **options):
+        if not cls._HAS_RECORDS and (len(given) > arguments or "dtype" in options):
+            raise TypeError(f"{cls.__name__} is an endpoint of frames, which have no dtype")
+        until = monotonic() + _RETRIES
+        while True:
+            ring = getattr(_ring, how)(name, *given, **options)
+            try:
+                return cls(ring)
+            except Superseded:
+                # Replaced since it was opened: the name refers to another ring now.
+                if how == "create" or monotonic() > until:
+                    raise
+
+    make.__name__ = how
+    make.__doc__ = f"quoit.{how} with the same arguments, and this role of the ring."
+    return classmethod(make)
 
 
 class End:
     """Mixed into a class of the library."""
 
     _HAS_RECORDS = False
+
+    create = opener("create", 1)
+    open = opener("open", 0)
+    open_or_create = opener("open_or_create", 1)
 
     def __init__(self, ring):
         self._dtype = ring.dtype
@@ -220,34 +247,28 @@ def _asyncio():
 @atexit.register
 def _close_all():
     # So that a program that ends in good order is not taken for one that died.
+    until = monotonic() + _LAST_WAIT
+    for end in list(_live):
+        end.end_wait()
     for end in list(_live):
         try:
-            end.close()
-        except BufferError:
-            end.leave()
+            _close(end, until)
         except Exception:
             pass
 
 
-def opener(how, arguments):
-    """The class methods by which an endpoint is had by a name."""
-
-    def make(cls, name, *given, **options):
-        if not cls._HAS_RECORDS and (len(given) > arguments or "dtype" in options):
-            raise TypeError(f"{cls.__name__} is an endpoint of frames, which have no dtype")
-        until = monotonic() + _RETRIES
-        while True:
-            ring = getattr(_ring, how)(name, *given, **options)
+def _close(end, until):
+    while True:
+        try:
             try:
-                return cls(ring)
-            except Superseded:
-                # Replaced since it was opened: the name refers to another ring now.
-                if how == "create" or monotonic() > until:
-                    raise
-
-    make.__name__ = how
-    make.__doc__ = f"quoit.{how} with the same arguments, and this role of the ring."
-    return classmethod(make)
+                return end.close()
+            except BufferError:
+                return end.leave()
+        except Busy:
+            # Another thread waits, which the program does not wait for.
+            if monotonic() > until:
+                raise
+        sleep(1e-3)
 
 
 class Lease:
@@ -257,6 +278,11 @@ class Lease:
 
     def __init__(self, end, lease):
         self._end, self._lease, self._view = end, lease, None
+
+    @classmethod
+    def of(cls, end, lease, *kind):
+        """What a call has found, if it has."""
+        return None if lease is None else cls(end, lease, *kind)
 
     def __enter__(self):
         if self._view is None:

@@ -3,7 +3,7 @@
 from time import monotonic
 
 from . import _native
-from ._end import End, Lease, opener
+from ._end import End, Lease
 
 
 class Claim(Lease):
@@ -40,9 +40,12 @@ class Claim(Lease):
 class _Writes(End, _native.Writer):
     _GONE = "the ring is full, and its consumer is gone"
 
-    create = opener("create", 1)
-    open = opener("open", 0)
-    open_or_create = opener("open_or_create", 1)
+    @staticmethod
+    def _in_parts(push, left, timeout):
+        """Pushes all that is left, in one time."""
+        until = None if timeout is None else monotonic() + timeout
+        while len(left):
+            left = left[push(left, until and max(until - monotonic(), 0)):]
 
 
 class FrameProducer(_Writes):
@@ -72,11 +75,7 @@ class FrameProducer(_Writes):
 
         ``TimedOut`` leaves those in the ring that were copied.
         """
-        payloads = list(payloads)
-        until = None if timeout is None else monotonic() + timeout
-        while payloads:
-            pushed = self.push_frames(payloads, kind, until and max(until - monotonic(), 0))
-            del payloads[:pushed]
+        self._in_parts(lambda left, time: self.push_frames(left, kind, time), list(payloads), timeout)
 
     async def send_many(self, payloads, kind=0):
         """``push_many`` for asyncio.
@@ -97,12 +96,11 @@ class FrameProducer(_Writes):
 
     def claim(self, length, kind=0, timeout=None):
         """Waits for room for a frame: ``with producer.claim(length) as view``."""
-        return Claim(self, self.lease(length, timeout), kind)
+        return Claim.of(self, self.lease(length, timeout), kind)
 
     def try_claim(self, length, kind=0):
         """The same of the room that there is now, else ``None``."""
-        lease = self.lease(length, None, True)
-        return None if lease is None else Claim(self, lease, kind)
+        return Claim.of(self, self.lease(length, None, True), kind)
 
     @staticmethod
     def claimed(lease):
@@ -165,10 +163,7 @@ class Producer(_Writes):
         ``TimedOut`` leaves those in the ring that were copied: ``position`` tells how many.
         """
         records = self._records(records).reshape(-1, *self._dtype.shape)
-        until = None if timeout is None else monotonic() + timeout
-        pushed = 0
-        while pushed < len(records):
-            pushed += self.push_records(records[pushed:], until and max(until - monotonic(), 0))
+        self._in_parts(self.push_records, records, timeout)
 
     async def send(self, record):
         """``push`` for asyncio.
@@ -192,12 +187,11 @@ class Producer(_Writes):
         The view tells how many. ``numpy.frombuffer(view, producer.dtype)`` is the array;
         delete it in the block.
         """
-        return Claim(self, self.lease(count, timeout))
+        return Claim.of(self, self.lease(count, timeout))
 
     def try_claim(self, count=1):
         """The same of the room that there is now, else ``None``."""
-        lease = self.lease(count, None, True)
-        return None if lease is None else Claim(self, lease)
+        return Claim.of(self, self.lease(count, None, True))
 
     @staticmethod
     def claimed(lease):
