@@ -57,7 +57,7 @@ pub struct RawRing {
 pub fn records(size: u64, align: u32) -> Option<Content> {
     let fits = align.is_power_of_two() && align <= 4096 && size > 0;
     let fits = fits && size % u64::from(align) == 0;
-    fits.then(|| Content {
+    fits.then_some(Content {
         description: Description {
             shape: SHAPE_SLOTS,
             slot_size: size,
