@@ -126,13 +126,17 @@ pub(crate) fn exactly_once_under_kills() -> String {
 
     let pushed = AtomicU64::new(0);
     let is_over = AtomicBool::new(false);
+    let total = kills.out + kills.inward + kills.server + kills.consumer;
+    // The messages after which a kill is due; and those that may be pushed before the next
+    // one, so that no run is over before its kills, however fast the machine is.
+    let due = |done: u32| u64::from(done) * messages / u64::from(total + 1);
+    let allowed = AtomicU64::new(due(2));
     let mut random = 0x2545_f491_4f6c_dd1d_u64 ^ u64::from(std::process::id());
     println!("    seed {random:#x}");
     let start = Instant::now();
     let mut server_kills = 0;
     thread::scope(|scope| {
-        scope.spawn(|| push_all(producer, messages, &pushed, &is_over));
-        let total = kills.out + kills.inward + kills.server + kills.consumer;
+        scope.spawn(|| push_all(producer, messages, &pushed, &allowed, &is_over));
         let mut done = 0;
         let mut stalled = Instant::now();
         let mut last = 0;
@@ -177,8 +181,7 @@ pub(crate) fn exactly_once_under_kills() -> String {
             random = next(random);
             thread::sleep(Duration::from_micros(random % 20_000));
             // Spread over the whole run, so that each kill meets processes at work.
-            let due = u64::from(done) * messages / u64::from(total + 1);
-            if done == total || count < due {
+            if done == total || count < due(done) {
                 continue;
             }
             random = next(random);
@@ -205,8 +208,14 @@ pub(crate) fn exactly_once_under_kills() -> String {
                 _ => consumer.kill(),
             }
             done += 1;
+            let next = if done == total {
+                messages
+            } else {
+                due(done + 2)
+            };
+            allowed.store(next, Ordering::Relaxed);
         }
-        assert_eq!(done, total, "the run was over before the kills were");
+        assert_eq!(done, total, "kills before the last message");
     });
 
     let expected = (0..messages).fold(Progress::default(), |progress, number| {
@@ -235,10 +244,19 @@ fn next(mut random: u64) -> u64 {
     random ^ random << 17
 }
 
-/// Pushes all messages, and waits for room.
-fn push_all(mut producer: FrameProducer, messages: u64, pushed: &AtomicU64, is_over: &AtomicBool) {
+/// Pushes all messages, and waits for room, and until each is allowed.
+fn push_all(
+    mut producer: FrameProducer,
+    messages: u64,
+    pushed: &AtomicU64,
+    allowed: &AtomicU64,
+    is_over: &AtomicBool,
+) {
     for number in 0..messages {
         let bytes = payload(number, len(number));
+        while number >= allowed.load(Ordering::Relaxed) && !is_over.load(Ordering::Relaxed) {
+            thread::sleep(Duration::from_millis(1));
+        }
         while !is_over.load(Ordering::Relaxed) {
             let kind = (number % 5) as u32;
             match producer.push_kind_timeout(kind, &bytes, Duration::from_millis(100)) {
