@@ -32,7 +32,7 @@ use crate::frames::{Found, Frame, FrameReader, FrameView, Frames};
 /// # Ok(())
 /// # }
 /// ```
-#[must_use = "a dropped consumer gives its role up"]
+#[must_use = "a dropped consumer frees its role"]
 pub struct FrameConsumer {
     frames: FrameReader,
 }

@@ -22,7 +22,7 @@ use crate::wait::{
     is_stopped, is_superseded, peer_closed_or_crashed,
 };
 
-/// One endpoint's hold on its role. While it exists, no other endpoint has the role, and header and
+/// One endpoint's hold on its role. While it exists, no other endpoint holds the role, and header and
 /// data stay mapped.
 #[derive(Debug)]
 pub(crate) struct RoleGuard {

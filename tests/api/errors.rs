@@ -69,7 +69,7 @@ fn cold_errors() -> Vec<(Error, ErrorKind, &'static [&'static str])> {
                 holder: Holder::Known(4711),
             },
             ErrorKind::ResourceBusy,
-            &["producer", "process 4711", "end that one first"],
+            &["producer", "process 4711", "stop that process first"],
         ),
         (
             Error::InUse {
@@ -137,7 +137,7 @@ fn cold_errors() -> Vec<(Error, ErrorKind, &'static [&'static str])> {
                 in_use: true,
             },
             ErrorKind::InvalidData,
-            &["40 bytes, not 8", "a process holds", "end that process"],
+            &["40 bytes, not 8", "a process holds", "stop that process"],
         ),
         (
             Error::SchemaMismatch {
@@ -366,7 +366,7 @@ fn hot_claim_errors() -> [Hot<ClaimError>; 7] {
         (
             ClaimError::Abandoned,
             ErrorKind::BrokenPipe,
-            "consumer is gone",
+            "consumer has closed or crashed",
         ),
         (
             ClaimError::Superseded,
@@ -396,7 +396,7 @@ fn hot_pop_errors() -> [Hot<PopError>; 8] {
         (
             PopError::Abandoned,
             ErrorKind::UnexpectedEof,
-            "producer is gone",
+            "producer has closed or crashed",
         ),
         (
             PopError::Superseded,

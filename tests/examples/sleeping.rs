@@ -188,7 +188,7 @@ fn numbers_are_echoed_over_both_doorbells() {
     let ended = example.end();
     assert_eq!((ended.code, ended.errors.as_str()), (Some(0), ""));
     let last = ended.output.lines().last();
-    let expected = "500 numbers came back over futexes, and 500 over semaphores";
+    let expected = "500 numbers returned over futexes, and 500 over semaphores";
     assert_eq!(last, Some(expected), "{ended:?}");
     assert_eq!(names_of("doorbells", process), 0);
 }

@@ -32,7 +32,7 @@
 
 namespace quoit {
 
-/// How a call has ended. `if (s)` is true for success.
+/// The result of a call. `if (s)` is true for success.
 class [[nodiscard]] status {
 public:
     constexpr status(quoit_status code = QUOIT_OK) noexcept : code_(code) {}
@@ -229,7 +229,7 @@ private:
     status failed_;
 };
 
-/// Removes a ring by its name. No process may have a role.
+/// Removes a ring by its name. No process may hold a role.
 inline status unlink(const std::string &name) noexcept { return quoit_unlink(name.c_str()); }
 
 /// A ring, before a role is taken, of records of type T, or of frames if T is void.
@@ -388,7 +388,7 @@ protected:
     std::unique_ptr<quoit_consumer, deleter<quoit_consumer_free>> handle_;
 };
 
-/// How every endpoint is had by a name.
+/// How every endpoint is opened by name.
 template <class Derived, class T> struct opens {
     static result<Derived> create(const std::string &name, options &&how) {
         return take<Derived>(ring<T>::create(name, std::move(how)));

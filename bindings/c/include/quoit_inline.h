@@ -45,7 +45,7 @@ typedef struct quoit_frame {
     uint32_t len;
     uint32_t kind;
     uint64_t position; /* of the frame, with the padding before it */
-    uint64_t end;      /* the position behind it */
+    uint64_t end;      /* the position after it */
 } quoit_frame;
 
 /* Frames that were there at a look, to be visited one after the other. */
@@ -58,7 +58,7 @@ typedef struct quoit_frames {
 
 /* ---- What the public calls are made of. They check no arguments. ---- */
 
-/* Stores the tail, and looks whether the consumer sleeps. */
+/* Stores the tail, and checks whether the consumer sleeps. */
 static inline quoit_status quoit_i_publish(quoit_producer *p, uint64_t units) {
     uint64_t *line = p->line;
     const uint32_t *peer = p->peer;
@@ -202,7 +202,7 @@ static inline quoit_status quoit_i_push(quoit_producer *p, const void *record, s
     return status;
 }
 
-/* Stores the head, and looks whether the producer sleeps. */
+/* Stores the head, and checks whether the producer sleeps. */
 static inline quoit_status quoit_i_release(quoit_consumer *c, uint64_t units) {
     uint64_t *line = c->line;
     const uint32_t *peer = c->peer;
@@ -286,7 +286,7 @@ static inline uint64_t *quoit_i_word(unsigned char *data, uint64_t offset) {
     return (uint64_t *)(void *)(data + offset);
 }
 
-/* Where a frame of this length goes behind `ahead` bytes that are not published yet. */
+/* Where a frame of this length goes after `ahead` bytes that are not published yet. */
 typedef struct quoit_i_place {
     uint64_t padding;
     uint64_t offset;
@@ -304,7 +304,7 @@ static inline quoit_i_place quoit_i_place_of(const quoit_producer *p, uint64_t a
     return place;
 }
 
-/* Stores padding, header and the zeros behind the payload. */
+/* Stores padding, header and the zeros after the payload. */
 static inline void quoit_i_seal(quoit_producer *p, quoit_i_place place, uint32_t kind, uint64_t len) {
     unsigned char *data = p->data;
     if (place.padding != 0)
@@ -360,7 +360,7 @@ static inline quoit_status quoit_i_find_frame(quoit_consumer *c, quoit_frame *fr
         quoit_status status = quoit_consumer_poll(c, 1);
         if (status != QUOIT_OK) return status;
         if (!quoit_i_is_inline(c)) {
-            /* The lines behind the last byte are the producer's. */
+            /* The lines after the last byte are the producer's. */
             uint64_t last = c->tail - c->head - 1;
             for (uint64_t ahead = 64; ahead < 1088 && ahead < last + 64; ahead += 64)
                 __builtin_prefetch(c->data + ((c->head + (ahead < last ? ahead : last)) & c->mask));
@@ -695,7 +695,7 @@ static inline quoit_status quoit_try_peek_frames(quoit_consumer *consumer, quoit
     return QUOIT_OK;
 }
 
-/* Visits the next frame, in place; QUOIT_EMPTY behind the last. */
+/* Visits the next frame, in place; QUOIT_EMPTY after the last. */
 static inline quoit_status quoit_next_frame(quoit_consumer *consumer, quoit_frames *frames,
                                             quoit_frame *frame) {
     if (consumer == NULL || frames == NULL || frame == NULL || consumer->slot_size != 0 ||
@@ -709,7 +709,7 @@ static inline quoit_status quoit_next_frame(quoit_consumer *consumer, quoit_fram
     return QUOIT_OK;
 }
 
-/* Gives the frames back that were visited. */
+/* Releases the frames that were visited. */
 static inline quoit_status quoit_release_frames(quoit_consumer *consumer, quoit_frames *frames) {
     if (consumer == NULL || frames == NULL || consumer->slot_size != 0 ||
         frames->begin != consumer->head)

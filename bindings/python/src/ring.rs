@@ -177,7 +177,7 @@ impl Ring {
         self.raw.ring().capacity()
     }
 
-    /// Tells this ring from others of the same name.
+    /// Distinguishes this ring from others of the same name.
     #[getter]
     fn incarnation(&self) -> u64 {
         self.raw.ring().incarnation()

@@ -22,7 +22,7 @@ _LAST_WAIT = 0.5
 
 
 def opener(how, arguments):
-    """The class methods by which an endpoint is had by a name."""
+    """The class methods that open an endpoint by name."""
 
     def make(cls, name, *given, **options):
         if not cls._HAS_RECORDS and (len(given) > arguments or "dtype" in options):
@@ -73,7 +73,7 @@ class End:
         self.close()
 
     def close(self):
-        """Closes this endpoint and gives its role up; the peer hears of it.
+        """Closes this endpoint, frees its role and notifies the peer.
 
         Raises ``BufferError`` while a view of the ring's memory is alive. Closing twice does
         nothing more. In a forked child it does nothing to the ring.

@@ -14,7 +14,7 @@ use crate::stop::{Code, Stop};
 
 /// Removes rings that no process holds; what is in them is lost
 ///
-/// It says how much was unread, tries all names, and says of each that stays why.
+/// It tries all names, and reports how much was unread and why a ring was kept.
 #[derive(Args)]
 pub(crate) struct Rm {
     /// The rings: names in /dev/shm, or paths with a /
