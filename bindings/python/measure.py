@@ -1,4 +1,4 @@
-"""The figures of README.md: `target/python/venv/bin/python bindings/python/measure.py`."""
+"""The figures of README.md: `python3 bindings/python/measure.py`."""
 
 import asyncio
 import os

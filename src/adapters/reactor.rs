@@ -402,7 +402,7 @@ impl State {
 }
 
 impl Wait {
-    /// Whether and how the wait is over now. `rest` and `slot` as in [`Table::scan`].
+    /// Whether and how the wait has ended. `rest` and `slot` as in [`Table::scan`].
     fn check(&mut self, now: u64, rest: Rest, slot: usize) -> Option<Outcome> {
         // park <-> wake: the peer changes the word before it wakes.
         if self.watch.word().load(WORD) != PARKED {

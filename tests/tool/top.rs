@@ -203,7 +203,7 @@ pub(crate) fn top_reports_what_attaches_and_what_was_removed() {
     tells(&mut top, &format!("the producer (process {pid}) attached"));
     let (popper, its) = pops();
     tells(&mut top, &format!("{its} attached"));
-    // Another one between two looks.
+    // Another one between two refreshes.
     stop(top.pid());
     drop(popper); // kill -9
     let (popper, its) = pops();

@@ -246,7 +246,7 @@ def _asyncio():
 
 @atexit.register
 def _close_all():
-    # So that a program that ends in good order is not taken for one that died.
+    # So that a program that ends in good order does not count as crashed.
     until = monotonic() + _LAST_WAIT
     for end in list(_live):
         end.end_wait()
