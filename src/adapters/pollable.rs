@@ -99,7 +99,7 @@ pub struct Pollable<E> {
     has_failed: bool,
 }
 
-/// A [`Pollable`] end, in use. The descriptor is up to date again when this is dropped.
+/// A [`Pollable`] endpoint, in use. The descriptor is up to date again when this is dropped.
 #[must_use = "a dropped guard only checks whether there is work"]
 pub struct Ready<'a, E> {
     pollable: &'a mut Pollable<E>,

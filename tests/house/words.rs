@@ -127,7 +127,8 @@ const PHRASES: [(&str, &str); 83] = [
 ];
 
 /// Phrases that no user reads. Tests and benches may have them.
-const FOR_USERS: [(&str, &str); 5] = [
+const FOR_USERS: [(&str, &str); 6] = [
+    ("one|other|first|second|far|near end", "endpoint, peer"),
     ("died|dies|dying", "crashed; is killed by"),
     ("maker|makers", "creator"),
     (

@@ -110,7 +110,7 @@ def open_descriptor(descriptor, dtype=None, *, tag=None, align=None, **options):
 def receive(socket, dtype=None, *, tag=None, align=None, **options):
     """Receives a ring that ``ring.send`` has sent, over a Unix stream socket.
 
-    Waits as long as the socket does. Raises ``EOFError`` if the other end is closed.
+    Waits as long as the socket does. Raises ``EOFError`` if the other side is closed.
     """
     _until_ready(socket, select.POLLIN)
     return Ring("receive", socket.fileno(), dtype, tag, align, options)
