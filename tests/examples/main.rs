@@ -306,13 +306,13 @@ fn each_endpoint_shows_one_line_on_a_terminal() {
     terminal.shows("/s  fill [");
     terminal.shows(" good");
     producer.kill();
-    terminal.shows("producer gone, waiting");
+    terminal.shows("no producer, waiting");
 
     let (output, mut terminal) = Terminal::open();
     let producer = Example::start_on(output, "producer", &name);
     terminal.shows("checksum ");
     consumer.kill();
-    terminal.shows("[##########] 100 %  consumer gone, waiting");
+    terminal.shows("[##########] 100 %  no consumer, waiting");
     producer.signal(libc::SIGINT);
     terminal.shows("4096 unread");
 }

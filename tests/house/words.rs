@@ -155,7 +155,7 @@ fn is_for_users(path: &str) -> bool {
 const NOT_YET: [&str; 1] = ["tests/house/words.rs"];
 
 /// A file, a phrase that it may have, and why.
-const ALLOWED: [(&str, &str, &str); 30] = [
+const ALLOWED: [(&str, &str, &str); 25] = [
     (
         "bindings/c/include/quoit_inline.h",
         ASLEEP,
@@ -205,21 +205,6 @@ const ALLOWED: [(&str, &str, &str); 30] = [
         "an event's name",
     ),
     ("bridges/nats/src/ring.rs", ASLEEP, "an edge's name"),
-    (
-        "examples/consumer.rs",
-        GONE,
-        "tests/examples compares the line",
-    ),
-    (
-        "examples/producer.rs",
-        GONE,
-        "tests/examples compares the line",
-    ),
-    (
-        "examples/three_feeds.rs",
-        GONE,
-        "tests/examples compares the line",
-    ),
     ("loom-tests/sleepers/mutants.rs", GONE, GONE_VARIANT),
     ("loom-tests/sleepers/selected.rs", GONE, GONE_VARIANT),
     ("src/error.rs", LEADS_TO, "tests/tool compares the text"),
@@ -229,12 +214,6 @@ const ALLOWED: [(&str, &str, &str); 30] = [
     ("src/sync.rs", RIDE, "an edge's name"),
     ("tests/common/child.rs", ASLEEP, "tests/tool imports it"),
     ("tests/api/errors.rs", LEADS_TO, "the text of an error"),
-    ("tests/examples/main.rs", GONE, "the output of an example"),
-    (
-        "tests/examples/sleeping.rs",
-        GONE,
-        "the output of an example",
-    ),
     ("tests/adapters/select/departures.rs", GONE, GONE_VARIANT),
     ("tests/adapters/select/sleeping.rs", GONE, GONE_VARIANT),
     ("tests/tool/streams.rs", LEADS_TO, "the text of an error"),
