@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::Path;
 
-use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
+use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
 use super::pages::{pages, read};
 use super::sources::expect_none;
@@ -55,6 +55,33 @@ fn anchor(heading: &str) -> String {
     letters.collect()
 }
 
+/// The languages of code, where it may be, and what compiles or runs it there.
+const LANGUAGES: [(&str, &[&str], &str); 9] = [
+    ("", &["README.md", "src/", "bridges/nats/src/"], "rustdoc"),
+    ("rust", &["README.md"], "rustdoc, tests/examples/readme.rs"),
+    ("no_run", &["README.md", "src/", "bridges/nats/src/"], "rustdoc"),
+    ("compile_fail", &["src/"], "rustdoc"),
+    ("toml", &["README.md"], "tests/examples/readme.rs"),
+    ("toml", &["bridges/nats/README.md"], "the bridge's the_file_of_the_page"),
+    ("c", &["src/layout.md"], "tests/foreign/layout.rs"),
+    ("c cpp cmake", &["bindings/c/README.md"], "bindings/c/tests"),
+    ("python", &["bindings/python/README.md"], "bindings/python/tests"),
+];
+
+/// What no compiler reads: `tests/house/commands.rs` reads the commands.
+const NO_CODE: [&str; 2] = ["text", "sh"];
+
+/// Whether something compiles a block of this language there.
+fn is_compiled(path: &str, language: &str) -> bool {
+    let language = language.split(',').next().unwrap_or_default();
+    NO_CODE.contains(&language)
+        || LANGUAGES.iter().any(|(languages, places, _)| {
+            let mut languages = languages.split(' ');
+            languages.any(|one| one == language)
+                && places.iter().any(|place| path.starts_with(place))
+        })
+}
+
 /// The pages, and each run of lines that rustdoc renders.
 fn texts() -> Vec<Text> {
     let pages = pages().into_iter().map(|page| Text {
@@ -97,9 +124,14 @@ fn faults_of(text: &Text, anchors: &BTreeMap<String, BTreeSet<String>>) -> Vec<S
     for (event, range) in text.events() {
         let raw = &text.markdown[range.clone()];
         let fault = match event {
-            Event::Start(Tag::CodeBlock(_)) => {
+            Event::Start(Tag::CodeBlock(kind)) => {
                 is_code = true;
-                None
+                let language = match kind {
+                    CodeBlockKind::Fenced(language) => language.into_string(),
+                    CodeBlockKind::Indented => String::new(),
+                };
+                let is_compiled = is_compiled(&text.path, &language);
+                (!is_compiled).then(|| format!("nothing compiles this {language:?}"))
             }
             Event::End(TagEnd::CodeBlock) => {
                 is_code = false;
@@ -203,6 +235,8 @@ fn a_mark_that_is_seen_is_found() {
         "[Name](of_none.md)\n",
         "# Title\n\n[Name](#of-none)\n",
         "[Name](crate::docs::of_none)\n",
+        "```ignore\nlet a = 1;\n```\n",
+        "```python\na = 1\n```\n",
     ] {
         assert_eq!(faults("README.md", markdown).len(), 1, "{markdown}");
     }
@@ -215,6 +249,7 @@ fn a_mark_that_is_seen_is_found() {
     ] {
         assert_eq!(faults("README.md", markdown), [""; 0], "{markdown}");
     }
+    assert_eq!(faults("tests/a.rs", "```\nlet a = 1;\n```\n").len(), 1);
     let [comment, other] = &comments("a.rs", "//! A.\n//! B.\n\n    /// *C**.\n")[..] else {
         panic!("not two comments");
     };
