@@ -110,7 +110,7 @@ impl Entry {
         }
         for peer in &look.peers {
             let (role, named, rescues) = (peer.role, peer.named(), peer.state.rescues);
-            let crashed = || format!("the {role} ({named}) crashed; restart it, and it continues at its position");
+            let crashed = || format!("the {role} ({named}) crashed; restart it, and it resumes");
             wrong.extend(peer.has_crashed().then(crashed));
             if let Some(pid) = peer.pid().filter(|_| peer.running().is_stopped()) {
                 let stopped = format!("the {role} ({named}) is stopped; kill -CONT {pid}");
