@@ -1,9 +1,9 @@
 /* quoit: the fast path. quoit.h includes this file; include that one.
  *
  * Everything here is inline, waits for nothing, and makes no system call but the wake of a
- * peer that sleeps (quoit_producer_moved, quoit_consumer_moved). It moves one's own position
+ * peer that sleeps (quoit_producer_moved, quoit_consumer_moved). It moves the own position
  * in the public struct and in the ring, and calls the library where there is nothing to do
- * or the peer must be woken. README.md says which field is whose.
+ * or the peer must be woken. README.md lists which code stores to which field.
  *
  * For GCC and Clang, C11 and C++.
  */
@@ -20,12 +20,12 @@ extern "C" {
 
 #define QUOIT_PADDING UINT32_MAX
 
-/* Takes the producer's role, at the position where the last producer left. */
+/* Takes the producer's role, at the position where the last producer stopped. */
 static inline quoit_status quoit_ring_producer(const quoit_ring *ring, quoit_producer **producer) {
     return quoit_ring_producer_abi(ring, QUOIT_ABI, producer);
 }
 
-/* Takes the consumer's role, at the position where the last consumer left. */
+/* Takes the consumer's role, at the position where the last consumer stopped. */
 static inline quoit_status quoit_ring_consumer(const quoit_ring *ring, quoit_consumer **consumer) {
     return quoit_ring_consumer_abi(ring, QUOIT_ABI, consumer);
 }
@@ -48,7 +48,7 @@ typedef struct quoit_frame {
     uint64_t end;      /* the position after it */
 } quoit_frame;
 
-/* Frames that were there at a look, to be visited one after the other. */
+/* Frames that one poll has found, to be visited one after the other. */
 typedef struct quoit_frames {
     uint64_t begin;
     uint64_t next;
@@ -397,7 +397,7 @@ static inline quoit_status quoit_push(quoit_producer *producer, const void *reco
 }
 
 /* Claims up to `count` slots, as many as are free now, at least one; `count` is 0 or more.
- * quoit_commit publishes them; a claim that is not committed is forgotten. */
+ * quoit_commit publishes them; a claim that is not committed publishes nothing. */
 static inline quoit_status quoit_try_claim(quoit_producer *producer, size_t count, quoit_slots *slots) {
     if (producer == NULL || slots == NULL || producer->slot_size == 0) return QUOIT_INVALID;
     if (count == 1 ? !quoit_i_is_open(producer) : count > producer->end - producer->tail) {
@@ -476,7 +476,7 @@ static inline quoit_status quoit_pop(quoit_consumer *consumer, void *record, siz
     return quoit_i_pop(consumer, record, size);
 }
 
-/* Finds the next record in place, if there is one now. quoit_release gives it back. The
+/* Finds the next record in place, if there is one now. quoit_release frees its slot. The
  * producer can change it while it is read, if it breaks the rules. */
 static inline quoit_status quoit_try_peek(quoit_consumer *consumer, const void **record) {
     if (consumer == NULL || record == NULL || consumer->slot_size == 0) return QUOIT_INVALID;
@@ -498,7 +498,7 @@ static inline quoit_status quoit_try_peek_many(quoit_consumer *consumer, quoit_s
     return QUOIT_OK;
 }
 
-/* Gives the first `count` records back that a peek or a poll has found. */
+/* Releases the first `count` records that a peek or a poll has found. */
 static inline quoit_status quoit_release(quoit_consumer *consumer, size_t count) {
     if (consumer == NULL || consumer->slot_size == 0 || count > consumer->tail - consumer->head)
         return QUOIT_INVALID;
@@ -575,7 +575,7 @@ static inline quoit_status quoit_push_frame(quoit_producer *producer, uint32_t k
 }
 
 /* Claims a frame of `len` bytes, to be filled in place, if there is room now. A claim that
- * is not committed is forgotten. */
+ * is not committed publishes nothing. */
 static inline quoit_status quoit_try_claim_frame(quoit_producer *producer, size_t len,
                                                  unsigned char **payload) {
     if (producer == NULL || payload == NULL || producer->slot_size != 0) return QUOIT_INVALID;
@@ -633,7 +633,7 @@ static inline quoit_status quoit_commit_batch(quoit_producer *producer) {
     return units == 0 ? QUOIT_OK : quoit_i_publish(producer, units);
 }
 
-/* Finds the next frame in place, if there is one now. quoit_release_frame gives it back.
+/* Finds the next frame in place, if there is one now. quoit_release_frame frees its room.
  * The producer can change it while it is read, if it breaks the rules. */
 static inline quoit_status quoit_try_peek_frame(quoit_consumer *consumer, quoit_frame *frame) {
     if (consumer == NULL || frame == NULL || consumer->slot_size != 0) return QUOIT_INVALID;
@@ -649,7 +649,7 @@ static inline quoit_status quoit_peek_frame(quoit_consumer *consumer, quoit_fram
     return status == QUOIT_OK ? quoit_i_find_frame(consumer, frame) : status;
 }
 
-/* Gives a frame back that a peek has found. It is the next one, or nothing happens. */
+/* Releases the frame that a peek has found. It is the next one, or nothing happens. */
 static inline quoit_status quoit_release_frame(quoit_consumer *consumer, const quoit_frame *frame) {
     if (consumer == NULL || frame == NULL || consumer->slot_size != 0) return QUOIT_INVALID;
     uint64_t units = frame->end - consumer->head;
