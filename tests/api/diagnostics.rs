@@ -21,7 +21,10 @@ const CASES: [(&str, &str, &[&str]); 7] = [
         "enum_record",
         "#[derive(Clone, Copy)] enum Side { Buy, Sell } \
          let _ = quoit::Consumer::<Side>::open(\"ticks\").map(|_| (Side::Buy, Side::Sell));",
-        &["`Side` cannot be a record of a ring", "enums are not records"],
+        &[
+            "`Side` cannot be a record of a ring",
+            "enums are not records",
+        ],
     ),
     (
         "struct_without_derives",

@@ -247,7 +247,9 @@ fn there_is_one_producer() {
     let pid = first.pid();
     assert_eq!(
         second.errors,
-        format!("error: the ring already has a producer (process {pid}); stop that process first\n")
+        format!(
+            "error: the ring already has a producer (process {pid}); stop that process first\n"
+        )
     );
 }
 

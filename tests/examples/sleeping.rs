@@ -112,7 +112,10 @@ fn a_feed_is_killed_and_restarts() {
         panic!("{ended:?}");
     };
     assert_eq!((killed, back), ("south is killed", "south is back"));
-    assert!(gone.starts_with("south has closed or crashed, all "), "{ended:?}");
+    assert!(
+        gone.starts_with("south has closed or crashed, all "),
+        "{ended:?}"
+    );
     let expected = "3 feeds of 20000 ticks, 1 killed, 1 crash and 1 restart reported, none lost";
     assert_eq!(last, expected);
     assert_eq!(names_of("three-feeds", process), 0);

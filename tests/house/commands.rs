@@ -379,7 +379,8 @@ quoit: an answer
         ]
     );
     assert_eq!(found.len(), 5);
-    let source = "//! ```text\n//! cargo bench --bench a   short\n//! ```\n/// Or `lscpu -e`.\nfn f() {}\n";
+    let source =
+        "//! ```text\n//! cargo bench --bench a   short\n//! ```\n/// Or `lscpu -e`.\nfn f() {}\n";
     let (path, text) = ("a.rs".to_owned(), head(source));
     let found = commands(&Page { path, text });
     let found: Vec<_> = found.iter().map(|(command, _)| &**command).collect();

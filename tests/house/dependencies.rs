@@ -210,10 +210,16 @@ fn what_a_registry_shows_is_set_or_the_checklist_of_a_release_lists_it() {
         let text = read(file);
         let mut lines = text.lines();
         let is_set = lines.any(|line| {
-            line == field || line.strip_prefix(field).is_some_and(|rest| rest.starts_with(" = "))
+            line == field
+                || line
+                    .strip_prefix(field)
+                    .is_some_and(|rest| rest.starts_with(" = "))
         });
         let is_listed = list.contains(&format!("   - `{field}` in `{file}`"));
-        assert_ne!(is_set, is_listed, "{field} in {file}: set, listed: {is_set}");
+        assert_ne!(
+            is_set, is_listed,
+            "{field} in {file}: set, listed: {is_set}"
+        );
     }
 }
 

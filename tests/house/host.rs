@@ -124,7 +124,8 @@ fn the_commands_for_any_host_run() {
         };
         let output = Command::new("sh").args(["-c", &fill(command)]).output();
         let output = output.expect("a shell");
-        let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        let text =
+            String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
         if !output.status.success() || !text.contains(&fill(part)) {
             faults.push(format!("{command}: {}: {text}", output.status));
         }

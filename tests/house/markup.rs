@@ -50,7 +50,9 @@ fn anchor(heading: &str) -> String {
     let letters = heading.chars().filter_map(|letter| match letter {
         ' ' => Some('-'),
         '-' | '_' => Some(letter),
-        _ => letter.is_alphanumeric().then(|| letter.to_ascii_lowercase()),
+        _ => letter
+            .is_alphanumeric()
+            .then(|| letter.to_ascii_lowercase()),
     });
     letters.collect()
 }
@@ -59,13 +61,25 @@ fn anchor(heading: &str) -> String {
 const LANGUAGES: [(&str, &[&str], &str); 9] = [
     ("", &["README.md", "src/", "bridges/nats/src/"], "rustdoc"),
     ("rust", &["README.md"], "rustdoc, tests/examples/readme.rs"),
-    ("no_run", &["README.md", "src/", "bridges/nats/src/"], "rustdoc"),
+    (
+        "no_run",
+        &["README.md", "src/", "bridges/nats/src/"],
+        "rustdoc",
+    ),
     ("compile_fail", &["src/"], "rustdoc"),
     ("toml", &["README.md"], "tests/examples/readme.rs"),
-    ("toml", &["bridges/nats/README.md"], "the bridge's the_file_of_the_page"),
+    (
+        "toml",
+        &["bridges/nats/README.md"],
+        "the bridge's the_file_of_the_page",
+    ),
     ("c", &["src/layout.md"], "tests/foreign/layout.rs"),
     ("c cpp cmake", &["bindings/c/README.md"], "bindings/c/tests"),
-    ("python", &["bindings/python/README.md"], "bindings/python/tests"),
+    (
+        "python",
+        &["bindings/python/README.md"],
+        "bindings/python/tests",
+    ),
 ];
 
 /// What no compiler reads: `tests/house/commands.rs` reads the commands.

@@ -32,7 +32,10 @@ const PHRASES: [(&str, &str); 83] = [
     // Endpoints attach, close and crash.
     ("came", "attached, arrived"),
     ("never come|comes", "never attach, is never reached"),
-    ("come|comes|came|coming back", "return, restart, attach again"),
+    (
+        "come|comes|came|coming back",
+        "return, restart, attach again",
+    ),
     ("hear|hears|heard of", "is notified of"),
     ("give|gives|gave its|the role|roles up", "free the role"),
     ("will|may|can|cannot|could|would come", "attach, arrive"),
@@ -121,7 +124,10 @@ const PHRASES: [(&str, &str); 83] = [
     (LEADS_TO, "refers to"),
     ("look|looks|looked away", "back off"),
     ("second|next|last|first look", "poll, liveness check"),
-    ("two|three|many|more|each look|looks", "poll, sample, refresh"),
+    (
+        "two|three|many|more|each look|looks",
+        "poll, sample, refresh",
+    ),
     (RIDE, "inline copy"),
     (ASLEEP, "sleeping, busy, another crate"),
 ];

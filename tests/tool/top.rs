@@ -57,15 +57,8 @@ pub(crate) fn top_of_all_rings(_: &[String]) {
     assert_eq!((cell.contents(), cell.fgcolor()), ("d", Color::Idx(1)));
     let wrong = format!("the consumer (it called itself process {pid}) crashed; restart it");
     has(&top.text(), wrong);
-    // As README shows it.
     let page = include_str!("../../README.md");
-    let (_, shown) = page.split_once("$ quoit top\n").expect("an example");
-    let mut shown = shown.lines().map(|line| line.split_whitespace());
-    let titles: Vec<_> = shown.next().expect("the titles").collect();
-    let is_it = |line: &str| line.split_whitespace().eq(titles.iter().copied());
-    assert!(top.text().lines().any(is_it), "{titles:?}");
-    let words: Vec<_> = shown.nth(1).expect("what is wrong").collect();
-    assert_eq!(words[7..].join(" "), "crashed; restart it, and it resumes");
+    has(page, ") crashed; restart it, and it resumes\n");
 
     drop(pusher);
     quoit::unlink(&name).expect("no process has it");

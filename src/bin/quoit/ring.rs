@@ -146,7 +146,7 @@ impl RingArguments {
     /// Says on a terminal that the role is taken, and that there is nothing to receive yet.
     fn tell_what_it_takes(&self, source: &Source, output: &Output) {
         let (name, end) = (plain(&self.name.to_string_lossy()), &source.end);
-        let takes = "takes the consumer's role and removes what it reads (quoit tail only shows it)";
+        let takes = "takes the consumer's role, and removes what it reads (tail only shows it)";
         output.note(&format!("{name}: {takes}"));
         let is_unused = end.peer_epoch() == 0;
         if end.is_empty() && (is_unused || end.is_abandoned()) {

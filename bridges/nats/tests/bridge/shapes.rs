@@ -161,7 +161,10 @@ pub(crate) fn the_file_of_the_page() -> String {
     let words = ["run", path.to_str().expect("a path")];
     fs::write(&path, block).expect("a file");
     let said = Bridge::start(&server, &words).fails();
-    assert!(said.contains("/etc/quoit/"), "its files are not there: {said}");
+    assert!(
+        said.contains("/etc/quoit/"),
+        "its files are not there: {said}"
+    );
 
     let (_, rings) = block
         .split_once("[[out]]")
