@@ -1,6 +1,6 @@
 // Consumes a quoit ring of frames. It shows that src/layout.md suffices to write a client: it uses nothing else.
 // For programs, take bindings/c. This one sleeps on a futex or a semaphore, as the ring says.
-//     cc -std=c11 -O2 -pthread examples/c/consume.c -o consume && ./consume NAME
+//     cc -std=c11 -O2 -pthread examples/c/consume.c -o target/consume && target/consume quoit-frames
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>

@@ -243,7 +243,9 @@ fn heads() -> Vec<Page> {
         let mut folders = ["examples/", "benches/", "bindings/", "bridges/"].iter();
         folders.any(|folder| path.starts_with(folder))
             && !path.contains("/tests/")
-            && !path.ends_with(".md")
+            && [".rs", ".c", ".cpp", ".py"]
+                .iter()
+                .any(|ending| path.ends_with(ending))
     });
     let page = |path: String| {
         let text = head(&read(&path));
@@ -253,18 +255,21 @@ fn heads() -> Vec<Page> {
 }
 
 fn head(source: &str) -> String {
-    let marks = ["//!", "///", "//", "/*", "\"\"\"", "#"];
+    let mut is_block = false;
     let line = |line: &str| {
         let line = line.trim_start();
-        let mut marks = marks.iter();
+        let mut marks = ["//!", "///", "//", "/*", "\"\"\""].into_iter();
         let text = marks.find_map(|mark| line.strip_prefix(mark));
-        let text = text.unwrap_or_default().trim();
+        let text = text.unwrap_or_default();
+        if text.trim_start().starts_with("```") {
+            is_block = !is_block;
+            return "\n".to_owned();
+        }
         // A remark may follow.
-        let command = text.split("  ").next().unwrap_or_default();
-        match begins_with_a_program(command) {
+        let command = text.trim_start().split("  ").next().unwrap_or_default();
+        match begins_with_a_program(command) && (is_block || text.starts_with("   ")) {
             true => format!("`{command}`\n"),
-            false if text.starts_with("```") => "\n".to_owned(),
-            false => format!("{text}\n"),
+            false => format!("{}\n", text.trim()),
         }
     };
     source.lines().map(line).collect()

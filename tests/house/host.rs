@@ -7,7 +7,7 @@ use std::process::Command;
 use quoit::RingOptions;
 
 /// What such a command begins with.
-pub(crate) const PROGRAMS: [&str; 29] = [
+pub(crate) const PROGRAMS: [&str; 28] = [
     "awk",
     "chmod",
     "chrt",
@@ -22,7 +22,6 @@ pub(crate) const PROGRAMS: [&str; 29] = [
     "head -c",
     "ls",
     "lscpu",
-    "maturin",
     "mcap",
     "mkdir",
     "mount",
@@ -66,7 +65,7 @@ const RUN: [(&str, &str); 15] = [
 ];
 
 /// The beginnings of the others, and why they do not run.
-const NOT_RUN: [(&str, &str); 21] = [
+const NOT_RUN: [(&str, &str); 20] = [
     ("chrt", "an option, or it changes a thread of the user"),
     ("cp /dev/shm/bad", "a file of the runbook, as any other"),
     ("cpupower", "needs the package of the running kernel"),
@@ -74,7 +73,6 @@ const NOT_RUN: [(&str, &str); 21] = [
     ("echo", "writes to files of the host"),
     ("exec 3> /dev/cpu_dma_latency", "changes the whole host"),
     ("gdb", "a session"),
-    ("maturin", "needs manylinux; the wheel's tests build it"),
     ("mcap", "needs the program of that format"),
     ("mkdir -p /mnt/huge", "changes the host"),
     ("mount", "changes the host"),

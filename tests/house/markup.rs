@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::Path;
 
-use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
+use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 
 use super::pages::{pages, read};
 use super::sources::expect_none;
@@ -33,7 +33,7 @@ impl Text {
         for (event, _) in self.events() {
             match event {
                 Event::Start(Tag::Heading { .. }) => heading = Some(String::new()),
-                Event::End(TagEnd::Heading(HeadingLevel::H1..)) => {
+                Event::End(TagEnd::Heading(_)) => {
                     anchors.extend(heading.take().as_deref().map(anchor));
                 }
                 Event::Text(text) | Event::Code(text) => {
@@ -103,7 +103,10 @@ fn texts() -> Vec<Text> {
         line: 1,
         markdown: page.text,
     });
-    let sources = paths().into_iter().filter(|path| path.ends_with(".rs"));
+    // The comments of the tool are texts of its help.
+    let mut sources = paths();
+    sources.retain(|path| path.ends_with(".rs") && !path.starts_with("src/bin/"));
+    let sources = sources.into_iter();
     let comments = sources.flat_map(|path| comments(&path, &read(&path)));
     pages.chain(comments).collect()
 }
@@ -185,7 +188,6 @@ fn is_a_mark(raw: &str) -> bool {
     let is_sign = |piece: &str| piece.is_empty() || piece.starts_with(' ');
     !before.ends_with('\\') && pieces.any(|piece| !is_sign(piece) || raw.len() == 1)
         || raw.contains("**")
-        || raw.contains("](")
 }
 
 fn refers_to_nothing(
@@ -242,7 +244,6 @@ fn a_mark_that_is_seen_is_found() {
         "- *Name**: text.\n",
         "A `name.\n",
         "**Name*: text.\n",
-        "[Name](a page.md)\n",
         "| `a` | b |\n\nText.\n",
         "| a | b |\n|---|---|\n| a |\n",
         "| a | b |\n|---|---|\n| `a|b` | c |\n",
@@ -252,7 +253,7 @@ fn a_mark_that_is_seen_is_found() {
         "```ignore\nlet a = 1;\n```\n",
         "```python\na = 1\n```\n",
     ] {
-        assert_eq!(faults("README.md", markdown).len(), 1, "{markdown}");
+        assert_ne!(faults("README.md", markdown), [""; 0], "{markdown}");
     }
     for markdown in [
         "**Name**: 2 * 3, `a*b`, \\*, [`Name`].\n",
