@@ -164,7 +164,11 @@ fn faults_of(text: &Text, anchors: &BTreeMap<String, BTreeSet<String>>) -> Vec<S
             Event::Start(Tag::TableRow) if cells(raw) != columns => {
                 Some(format!("{} cells in {columns} columns", cells(raw)))
             }
-            Event::Text(_) if !is_code && is_a_mark(raw) => Some(format!("a mark in {raw:?}")),
+            Event::Text(_) if !is_code => {
+                let is_escaped = text.markdown[..range.start].ends_with('\\');
+                let is_a_mark = is_a_mark(&raw[usize::from(is_escaped)..]);
+                is_a_mark.then(|| format!("a mark in {raw:?}"))
+            }
             Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
                 refers_to_nothing(text, &dest_url, anchors)
             }
@@ -183,11 +187,9 @@ fn cells(row: &str) -> usize {
 
 /// An emphasis or code that does not begin, or does not end.
 fn is_a_mark(raw: &str) -> bool {
-    let mut pieces = raw.split(['*', '`']);
-    let before = pieces.next().unwrap_or_default();
-    let is_sign = |piece: &str| piece.is_empty() || piece.starts_with(' ');
-    !before.ends_with('\\') && pieces.any(|piece| !is_sign(piece) || raw.len() == 1)
-        || raw.contains("**")
+    let mut pieces = raw.split(['*', '`']).skip(1);
+    let is_sign = |piece: &str| piece.starts_with(' ') || piece.is_empty() && raw.len() > 1;
+    raw.contains("**") || pieces.any(|piece| !is_sign(piece))
 }
 
 fn refers_to_nothing(
