@@ -169,6 +169,9 @@ fn faults_of(text: &Text, anchors: &BTreeMap<String, BTreeSet<String>>) -> Vec<S
                 let is_a_mark = is_a_mark(&raw[usize::from(is_escaped)..]);
                 is_a_mark.then(|| format!("a mark in {raw:?}"))
             }
+            Event::Start(Tag::Image { dest_url, .. }) if !is_shown(text, &dest_url) => {
+                Some(format!("rustdoc does not show {dest_url}"))
+            }
             Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
                 refers_to_nothing(text, &dest_url, anchors)
             }
@@ -190,6 +193,12 @@ fn is_a_mark(raw: &str) -> bool {
     let mut pieces = raw.split(['*', '`']).skip(1);
     let is_sign = |piece: &str| piece.starts_with(' ') || piece.is_empty() && raw.len() > 1;
     raw.contains("**") || pieces.any(|piece| !is_sign(piece))
+}
+
+/// Rustdoc has no files next to its pages, so `src/lib.rs` includes the pictures.
+fn is_shown(text: &Text, picture: &str) -> bool {
+    let included = format!("include_str!(\"docs/{picture}\")");
+    !text.path.starts_with("src/") || read("src/lib.rs").contains(&included)
 }
 
 fn refers_to_nothing(
@@ -266,6 +275,7 @@ fn a_mark_that_is_seen_is_found() {
     ] {
         assert_eq!(faults("README.md", markdown), [""; 0], "{markdown}");
     }
+    assert_eq!(faults("src/docs/a.md", "![Name](ring.svg)\n").len(), 1);
     assert_eq!(faults("tests/a.rs", "```\nlet a = 1;\n```\n").len(), 1);
     let [comment, other] = &comments("a.rs", "//! A.\n//! B.\n\n    /// *C**.\n")[..] else {
         panic!("not two comments");
