@@ -317,7 +317,7 @@ pub(crate) unsafe fn text<'a>(pointer: *const c_char) -> Result<&'a str, Fault> 
 #[unsafe(no_mangle)]
 pub extern "C" fn quoit_status_text(status: i32) -> *const c_char {
     const TEXTS: [&CStr; 32] = [
-        c"success",
+        c"the call succeeded",
         c"the ring is full; wait for room, or drop the message",
         c"the ring is empty; wait for a message",
         c"the timeout has expired; wait again, or do something else",
