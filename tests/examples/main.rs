@@ -338,7 +338,7 @@ fn the_demo_verifies_what_it_sends() {
     assert!(!ended.output.contains('\x1b'), "{}", ended.output);
     let lines: Vec<_> = ended.output.lines().collect();
     for (line, start) in [
-        "slots      20000 sent     20000 verified ",
+        "records    20000 sent     20000 verified ",
         "frames     20000 sent     20000 verified ",
         "pipe        2000 sent      2000 verified ",
         "socket      2000 sent      2000 verified ",
@@ -350,7 +350,7 @@ fn the_demo_verifies_what_it_sends() {
     }
     for (line, start) in [
         "round trip, ns   trips     p50     p90     p99   p99.9       max",
-        "slots             1990 ",
+        "records           1990 ",
         "frames            1990 ",
         "pipe                90 ",
         "socket              90 ",

@@ -133,7 +133,7 @@ pub(crate) struct Replay {
     /// The file to read
     file: PathBuf,
 
-    /// How many times as fast as it was recorded, or `max`
+    /// A multiple of the recorded speed, or `max`
     #[arg(long, default_value = "1", value_parser = speed)]
     speed: f64,
 

@@ -21,8 +21,8 @@ pub(crate) struct Rm {
     #[arg(required_unless_present = "stale")]
     names: Vec<PathBuf>,
 
-    /// Remove only rings that a process had, no process has any more, and in which nothing
-    /// is unread; without a name, all of them in /dev/shm
+    /// Remove only rings that were in use, that no process holds now, and in which nothing is
+    /// unread; without a name, all of them in /dev/shm
     #[arg(long)]
     stale: bool,
 
