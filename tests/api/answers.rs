@@ -1,27 +1,35 @@
-//! Small answers: of a frame, of an observer, of a `Select`.
+//! Answers to small questions: of a frame, an observer, a `Select`, an error.
 
+use std::error::Error;
+use std::io::{self, ErrorKind};
 use std::thread;
 use std::time::Duration;
 
-use quoit::{FrameProducer, Observer, Ring, RingOptions, Select, SelectError, Selected};
+use quoit::{AsyncError, DoorbellKind, Observer, Ring, RingOptions, Select, SelectError, Selected};
 
 use crate::common::rings::{ends, named};
 
+/// A frame and its view, of each length.
 #[test]
-fn an_empty_frame_is_empty_and_a_longer_one_is_not() {
+fn a_frame_says_what_it_is_in_every_way() {
     let (mut producer, mut consumer) = RingOptions::new(64).heap::<[u8]>().expect("a ring");
-    let push = |producer: &mut FrameProducer, bytes: &[u8]| {
-        producer.try_push(bytes).expect("there is room");
-    };
-    push(&mut producer, b"");
-    push(&mut producer, b"7");
-    for (len, is_empty) in [(0, true), (1, false)] {
+    for (kind, payload) in [(0, &b""[..]), (7, b"7"), (8, b"twenty-four bytes, 3 of 8")] {
+        let payload = &payload[..payload.len().min(24)];
+        producer
+            .try_push_kind(kind, payload)
+            .expect("there is room");
         let frame = consumer.try_peek().expect("a frame");
-        assert_eq!((frame.len(), frame.is_empty()), (len, is_empty));
-        assert_eq!(
-            (frame.view().len(), frame.view().is_empty()),
-            (len, is_empty)
-        );
+        let view = frame.view();
+        let expected = (kind, payload.len(), payload.is_empty());
+        assert_eq!((frame.kind(), frame.len(), frame.is_empty()), expected);
+        assert_eq!((view.kind(), view.len(), view.is_empty()), expected);
+        assert_eq!(frame.as_ptr(), view.as_ptr());
+        // SAFETY: the producer, in this thread, writes nothing while the references exist.
+        let [whole, viewed] = unsafe { [frame.as_bytes(), view.as_bytes()] };
+        assert_eq!([whole, viewed], [payload; 2]);
+        let mut copied = [0; 24];
+        let len = frame.copy_to(&mut copied);
+        assert_eq!(&copied[..len], payload);
         frame.release();
     }
 }
@@ -77,4 +85,81 @@ fn another_endpoint_at_the_same_place_has_its_own_reports() {
     }
     let interest = format!("{:?}", producers[0].interest());
     assert!(interest.starts_with("Interest"), "{interest}");
+}
+
+#[test]
+fn each_reason_why_no_loop_can_wait_has_advice_a_kind_and_its_source() {
+    let refused = || io::Error::from(ErrorKind::PermissionDenied);
+    let denied = ErrorKind::PermissionDenied;
+    for (error, kind, advice, has_source) in [
+        (
+            AsyncError::NotAFutex,
+            ErrorKind::InvalidInput,
+            "DoorbellKind::Futex",
+            false,
+        ),
+        (
+            AsyncError::TooManyEnds,
+            ErrorKind::QuotaExceeded,
+            "drop one",
+            false,
+        ),
+        (
+            AsyncError::Unsupported(refused()),
+            ErrorKind::Unsupported,
+            "Linux 5.16",
+            true,
+        ),
+        (
+            AsyncError::NoThread(refused()),
+            denied,
+            "could not start",
+            true,
+        ),
+        (
+            AsyncError::NoDescriptor(refused()),
+            denied,
+            "ulimit -n",
+            true,
+        ),
+        (
+            AsyncError::Forked,
+            ErrorKind::Unsupported,
+            "after the fork",
+            false,
+        ),
+        (
+            AsyncError::ReactorDied,
+            ErrorKind::Other,
+            "starts it again",
+            false,
+        ),
+    ] {
+        let text = error.to_string();
+        assert!(text.contains(advice), "{text:?} lacks {advice:?}");
+        assert_eq!(error.source().is_some(), has_source, "{text}");
+        assert_eq!(io::Error::from(error).kind(), kind, "{text}");
+    }
+}
+
+#[test]
+fn an_endpoint_that_no_loop_can_wait_for_gives_its_role_up_with_its_error() {
+    let options = RingOptions::new(64).doorbell(DoorbellKind::Semaphore);
+    let (ring, _name) = named::<u64>("no-loop", &options);
+    for _ in 0..2 {
+        let consumer = ring.consumer().expect("the role is free");
+        let refusal = consumer.into_pollable().expect_err("a semaphore");
+        assert!(matches!(refusal.reason(), AsyncError::NotAFutex));
+        assert!(refusal.source().is_none());
+        assert!(matches!(AsyncError::from(refusal), AsyncError::NotAFutex));
+    }
+}
+
+#[test]
+fn an_observer_shows_its_ring() {
+    let (_ring, name) = named::<u64>("shown", &RingOptions::new(64));
+    let shown = format!("{:?}", Observer::open(&name).expect("a ring"));
+    for part in [name.as_str(), "capacity: 64", "tail: 0"] {
+        assert!(shown.contains(part), "{shown} lacks {part}");
+    }
 }
