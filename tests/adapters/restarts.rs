@@ -10,7 +10,7 @@ use crate::common::rings::named;
 use crate::common::sleep_state::assert_no_rescues;
 
 crate::common::suite::tests! {
-    a_peer_that_is_back_before_the_report_has_not_gone;
+    a_peer_that_is_back_before_the_report_is_not_reported;
     parts: crashing_writer
 }
 
@@ -20,7 +20,7 @@ fn crashing_writer(arguments: &[String]) {
     hold();
 }
 
-fn a_peer_that_is_back_before_the_report_has_not_gone() {
+fn a_peer_that_is_back_before_the_report_is_not_reported() {
     let (ring, name) = named::<u64>("back", &RingOptions::new(8));
     let consumer = ring.consumer().expect("the role is free");
     let mut consumer = consumer.into_pollable().expect("a pollable end");

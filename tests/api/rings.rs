@@ -1,4 +1,4 @@
-//! Rings that are refused, and rings that are removed: what the caller is told.
+//! Rings that are refused, and rings that are removed.
 
 use std::time::{Duration, Instant};
 
@@ -25,8 +25,8 @@ fn each_refused_capacity_has_its_own_advice() {
     }
 }
 
-/// An endpoint that has closed is about to give its role up: whoever removes the ring waits for
-/// that, and not for ever.
+/// An endpoint that has closed is about to give its role up: a process that removes the ring waits
+/// a moment for that.
 #[test]
 fn a_closed_endpoint_that_keeps_its_role_is_waited_for() {
     let name = RingName::new("closed-and-held");
