@@ -1,4 +1,4 @@
-//! A peer that crashes and comes back before its crash is reported.
+//! A peer that crashes and restarts before its crash is reported.
 
 use std::time::Duration;
 

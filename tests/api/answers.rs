@@ -143,7 +143,7 @@ fn each_reason_why_no_loop_can_wait_has_advice_a_kind_and_its_source() {
 }
 
 #[test]
-fn an_endpoint_that_no_loop_can_wait_for_gives_its_role_up_with_its_error() {
+fn an_endpoint_that_no_loop_can_wait_for_frees_the_role_with_its_error() {
     let options = RingOptions::new(64).doorbell(DoorbellKind::Semaphore);
     let (ring, _name) = named::<u64>("no-loop", &options);
     for _ in 0..2 {

@@ -25,7 +25,7 @@ fn each_refused_capacity_has_its_own_advice() {
     }
 }
 
-/// An endpoint that has closed is about to give its role up: a process that removes the ring waits
+/// An endpoint that has closed is about to free the role: a process that removes the ring waits
 /// a moment for that.
 #[test]
 fn a_closed_endpoint_that_keeps_its_role_is_waited_for() {
