@@ -160,6 +160,12 @@ mod tests {
     }
 
     #[test]
+    fn a_last_part_that_completes_the_whole_is_in_time() {
+        let result = Deadline::from(Duration::ZERO).in_parts(2, "late", |_, _| Ok(1));
+        assert_eq!(result, Ok(()));
+    }
+
+    #[test]
     fn no_duration_overflows() {
         for left in [Duration::MAX, Duration::from_nanos(u64::MAX)] {
             let deadline = Deadline::from(left).fixed();

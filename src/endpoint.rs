@@ -517,7 +517,9 @@ mod tests {
     use super::*;
     #[cfg(target_arch = "x86_64")]
     use crate::payload::WIDE;
-    use crate::{Consumer, Fences, PopError, Producer, RingOptions, WaitStrategy};
+    use crate::{
+        Consumer, Fences, PopError, Producer, RingOptions, Select, SelectError, WaitStrategy,
+    };
 
     const SLOTS: u64 = 1024;
     /// The number of messages after which an endpoint is AWAKE.
@@ -679,6 +681,57 @@ mod tests {
         assert_eq!(ends.1.end.counts.polls, polls + 3);
     }
 
+    /// Of 64 slots: the producer's, whose next poll is after the end of a line.
+    fn full() -> (Producer<u64>, Consumer<u64>) {
+        let mut ends = pair(&RingOptions::new(64));
+        (0..64).for_each(|number| ends.0.try_push(number).expect("there is room"));
+        ends
+    }
+
+    fn pop(ends: &mut (Producer<u64>, Consumer<u64>), count: usize) {
+        for _ in 0..count {
+            ends.1.try_pop().expect("a record");
+        }
+    }
+
+    fn push(ends: &mut (Producer<u64>, Consumer<u64>), count: u64) {
+        (0..count).for_each(|number| ends.0.try_push(number).expect("there is room"));
+    }
+
+    #[test]
+    fn a_producer_of_a_stream_finds_room_for_more_than_one_message() {
+        for (room, is_stream) in [(1, false), (2, true), (3, true)] {
+            let mut ends = full();
+            for _ in 0..100 {
+                pop(&mut ends, room);
+                push(&mut ends, room as u64);
+            }
+            assert_eq!(ends.0.end.is_stream(), is_stream, "room for {room}");
+        }
+    }
+
+    /// As `a_stream_moves_whole_lines_and_loses_no_scrap`, of the producer.
+    #[test]
+    fn only_a_producer_of_a_stream_polls_for_the_rest_of_a_line() {
+        for (bursts, release, next, room) in [
+            (10, 12, 4, 7), // four are known, and the rest of their line is free
+            (1, 12, 4, 3),  // no stream
+            (10, 16, 8, 7), // a whole line is known
+        ] {
+            let mut ends = full();
+            for _ in 0..bursts {
+                pop(&mut ends, 16);
+                push(&mut ends, 16);
+            }
+            pop(&mut ends, release);
+            push(&mut ends, 8);
+            pop(&mut ends, next);
+            push(&mut ends, 1);
+            let known = ends.0.end.cursor.room(1);
+            assert_eq!(known, Some(room), "{bursts} bursts, then {release}");
+        }
+    }
+
     #[test]
     fn only_an_endpoint_close_behind_a_stream_backs_off() {
         let mut far = pair(&options());
@@ -795,15 +848,24 @@ mod tests {
 
     #[test]
     fn an_endpoint_that_has_slept_grants_again_only_after_as_much_work() {
-        let mut ends = pair(&options().spin(Duration::ZERO));
-        stream(&mut ends, 32, SLOTS / 2);
-        let before = ends.0.end.counts.slow_paths;
-        stream(&mut ends, 2, SLOTS / 2);
-        assert_eq!(ends.0.end.counts.slow_paths, before);
-        let slept = ends.1.pop_timeout(Duration::from_millis(1));
-        assert_eq!(slept, Err(PopError::TimedOut));
-        stream(&mut ends, 32, SLOTS / 2);
-        let after = ends.0.end.counts.slow_paths - before;
-        assert!((STRETCH..=STRETCH + SLOTS).contains(&after), "{after}");
+        let moment = Duration::from_millis(1);
+        let alone = |consumer: &mut Consumer<u64>| {
+            assert_eq!(consumer.pop_timeout(moment), Err(PopError::TimedOut));
+        };
+        let in_a_select = |consumer: &mut Consumer<u64>| {
+            let slept = Select::new().wait(&mut [consumer.interest()], moment);
+            assert!(matches!(slept, Err(SelectError::TimedOut)), "{slept:?}");
+        };
+        for sleep in [&alone as &dyn Fn(&mut Consumer<u64>), &in_a_select] {
+            let mut ends = pair(&options().spin(Duration::ZERO));
+            stream(&mut ends, 32, SLOTS / 2);
+            let before = ends.0.end.counts.slow_paths;
+            stream(&mut ends, 2, SLOTS / 2);
+            assert_eq!(ends.0.end.counts.slow_paths, before);
+            sleep(&mut ends.1);
+            stream(&mut ends, 32, SLOTS / 2);
+            let after = ends.0.end.counts.slow_paths - before;
+            assert!((STRETCH..=STRETCH + SLOTS).contains(&after), "{after}");
+        }
     }
 }

@@ -220,6 +220,7 @@ mod tests {
         assert_eq!(frame_size(9), 24);
         assert_eq!(max_frame_len(64), 24);
         assert_eq!(frame_size(max_frame_len(1 << 20)), 1 << 19);
+        assert_eq!(max_frame_len(1 << 40), (1 << 31) - 16);
         assert!(max_frame_len(1 << 40) < u64::from(PADDING));
         assert_eq!(frame_parts(frame_header(5, 7)), (5, 7));
     }

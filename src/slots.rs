@@ -216,4 +216,12 @@ mod tests {
         assert_eq!(offsets.len(), MOST);
         assert_eq!(offsets.last(), Some(&(8192 + 16 * 64)));
     }
+
+    #[test]
+    fn the_limits_of_a_message_are_in_bytes() {
+        let lines = Lines::new(8, 1024);
+        assert!(!lines.are_many(17 * 8) && lines.are_many(17 * 8 + 1));
+        assert!(!lines.are_far(1024) && lines.are_far(1025));
+        assert!(!Lines::new(8, 4096).outgrow_cache() && Lines::new(8, 8192).outgrow_cache());
+    }
 }

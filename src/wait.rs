@@ -34,7 +34,7 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
-    use crate::parker::{DROWSY, PARKED, Rest, Sleeper, WAKE_GRACE_NS};
+    use crate::parker::{DROWSY, PARKED, Rest, Sleeper, UNFENCED_PARK_NS, WAKE_GRACE_NS};
     use crate::sync::{AtomicU32, WORD};
 
     const MS: u64 = 1_000_000;
@@ -192,5 +192,42 @@ mod tests {
             Rest::TimedOut
         });
         assert_eq!(found, [1, 0]);
+    }
+
+    #[test]
+    fn each_endpoint_that_was_owed_a_wake_is_counted() {
+        for (owed, rescues) in [(0..1, [1, 0]), (1..2, [0, 1]), (0..2, [1, 1])] {
+            let mut ends = [End::new(), End::new()];
+            let found = park_for(&mut ends, 100 * MS, &mut |_, ends| {
+                ends[owed.clone()]
+                    .iter()
+                    .for_each(|end| end.has_work.set(true));
+                Rest::TimedOut
+            });
+            assert_eq!(found, rescues, "{owed:?}");
+        }
+    }
+
+    /// A kernel that has no barrier.
+    struct NoBarrier;
+
+    impl Kernel for NoBarrier {
+        fn barrier(&self) -> bool {
+            false
+        }
+
+        fn now(&self) -> u64 {
+            7 * MS
+        }
+    }
+
+    #[test]
+    fn a_sleep_that_no_barrier_protects_is_short_and_not_empty() {
+        let mut sleeps = Vec::new();
+        park(&mut [End::new()], &NoBarrier, u64::MAX, |_, until| {
+            sleeps.push(until);
+            Rest::TimedOut
+        });
+        assert_eq!(sleeps, [7 * MS + UNFENCED_PARK_NS]);
     }
 }

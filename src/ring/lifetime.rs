@@ -377,4 +377,20 @@ mod tests {
         });
         assert_eq!(found.expect("the second attempt"), 2);
     }
+
+    /// A name that changes hands for longer than that is an error after the fewest attempts.
+    #[test]
+    fn a_slow_machine_has_ten_attempts() {
+        let mut attempts = 0;
+        let found = retry_if_superseded(|| {
+            attempts += 1;
+            if attempts == 1 {
+                thread::sleep(RETRIES);
+            }
+            let name = "overtaken".to_owned();
+            Err::<(), _>(Error::Superseded { name })
+        });
+        assert!(matches!(found, Err(Error::Superseded { .. })), "{found:?}");
+        assert_eq!(attempts, FEWEST);
+    }
 }

@@ -142,14 +142,7 @@ fn nameless(name: &Name) -> io::Result<(File, Temporary)> {
         .open(name.directory());
     match opened {
         Ok(file) if proc => Ok((off_standard(file)?, Temporary(None))),
-        Err(error)
-            if !matches!(
-                error.raw_os_error(),
-                Some(libc::EOPNOTSUPP | libc::EISDIR | libc::EINVAL)
-            ) =>
-        {
-            Err(error)
-        }
+        // A directory that refuses every file refuses this one as well.
         _ => {
             let path = temporary_path(name);
             let file = options

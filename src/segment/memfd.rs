@@ -20,10 +20,7 @@ pub(super) fn create() -> io::Result<File> {
             fd => off_standard(unsafe { File::from_raw_fd(fd) }),
         }
     };
-    match with(libc::MFD_ALLOW_SEALING | libc::MFD_NOEXEC_SEAL) {
-        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => with(libc::MFD_ALLOW_SEALING),
-        other => other,
-    }
+    with(libc::MFD_ALLOW_SEALING | libc::MFD_NOEXEC_SEAL).or_else(|_| with(libc::MFD_ALLOW_SEALING))
 }
 
 /// The same file, with a separate description.

@@ -353,6 +353,27 @@ mod tests {
     }
 
     #[test]
+    fn a_check_joins_a_deadline_that_is_near() {
+        for (waited, check, joined) in [
+            (1000, 900, 900), // an eighth before the deadline
+            (1000, 901, 1000),
+            (1000, 1000, 1000),
+            (1000, 1699, 1000),
+            (1000, 1700, 1700), // it would be too rare
+            (400, 1699, 1000),
+            (399, 1699, 1699), // a short wait: its checks would be too frequent
+        ] {
+            let times = Times {
+                start: 1000 - waited,
+                spin_until: 0,
+                deadline: 1000,
+                last_check: false,
+            };
+            assert_eq!(times.joined(check, 800), joined, "{waited} {check}");
+        }
+    }
+
+    #[test]
     fn checks_that_take_longer_than_their_interval_move_no_deadline() {
         let config = config(WaitStrategy::Park, Duration::from_millis(1));
         let mut history = WaitHistory::default();

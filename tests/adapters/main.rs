@@ -9,6 +9,7 @@ mod pipes;
 mod pollable;
 #[cfg(feature = "futures")]
 mod reactor;
+mod restarts;
 mod rpc;
 mod select;
 #[cfg(feature = "shared_memory")]
@@ -33,6 +34,7 @@ common::suite::suite! {
     pipes::streams,
     pollable,
     #[cfg(feature = "futures")] reactor,
+    restarts,
     rpc,
     select,
     select::departures,
