@@ -106,6 +106,74 @@ static inline quoit_slots quoit_i_slots(unsigned char *data, uint64_t mask, uint
     return slots;
 }
 
+#if defined(__x86_64__)
+typedef float quoit_i_lanes __attribute__((vector_size(16)));
+typedef quoit_i_lanes quoit_i_half __attribute__((aligned(1), may_alias));
+
+/* Copies 16 bytes, with two loads. */
+static inline void quoit_i_copy_half(unsigned char *target, const unsigned char *source) {
+    quoit_i_lanes half;
+    __asm__ volatile(
+#ifdef __AVX__
+        "vmovq %1, %0\n\tvmovhps %2, %0, %0"
+#else
+        "movq %1, %0\n\tmovhps %2, %0"
+#endif
+        : "=&x"(half)
+        : "m"(*(const unsigned char(*)[8])source), "m"(*(const unsigned char(*)[8])(source + 8)));
+    *(quoit_i_half *)(void *)target = half;
+}
+
+/* Copies 8 bytes, with one load: the compiler knows nothing of the word, and merges no two. */
+static inline void quoit_i_copy_word(unsigned char *target, const unsigned char *source) {
+    uint64_t word;
+    memcpy(&word, source, 8);
+    __asm__("" : "+r"(word));
+    memcpy(target, &word, 8);
+}
+
+/* Copies 16 bytes or more, eight with each load. The last may overlap those before. */
+static inline void quoit_i_copy_by_eight(unsigned char *target, const unsigned char *source, size_t size) {
+    if (size > 48) {
+        size_t done = 0;
+        for (; done + 64 <= size; done += 64) {
+            quoit_i_copy_half(target + done, source + done);
+            quoit_i_copy_half(target + done + 16, source + done + 16);
+            quoit_i_copy_half(target + done + 32, source + done + 32);
+            quoit_i_copy_half(target + done + 48, source + done + 48);
+        }
+        for (; done < size; done += 16) {
+            size_t at = done < size - 16 ? done : size - 16;
+            quoit_i_copy_half(target + at, source + at);
+        }
+        return;
+    }
+    quoit_i_copy_word(target, source);
+    quoit_i_copy_word(target + 8, source + 8);
+    if (size >= 24) quoit_i_copy_word(target + 16, source + 16);
+    if (size >= 32) quoit_i_copy_word(target + 24, source + 24);
+    if (size >= 40) quoit_i_copy_word(target + 32, source + 32);
+    if (size % 8 != 0 || size == 48) quoit_i_copy_word(target + size - 8, source + size - 8);
+}
+#endif
+
+/* Copies what the program has perhaps only just written. In a stream, such stores wait behind those
+ * to the lines of the message before, and a wide load of their bytes waits for all of them. A load
+ * of eight bytes takes them from the store. For a consumer that waits, no store is late, and a long
+ * message is copied with wide loads, which are fewer. */
+static inline void quoit_i_copy_in(unsigned char *target, const void *source, size_t size,
+                                   uint32_t peer_waits) {
+#if defined(__x86_64__)
+    if (size >= 16 && size <= 4096 && (size <= 256 || !peer_waits)) {
+        quoit_i_copy_by_eight(target, (const unsigned char *)source, size);
+        return;
+    }
+#else
+    (void)peer_waits;
+#endif
+    if (size != 0) memcpy(target, source, size);
+}
+
 /* Takes the cache line at `address` from the consumer's processor, and changes nothing in it. A
  * prefetch does not do that for a line that this processor has, but only to be read. */
 static inline void quoit_i_take_line(unsigned char *address) {
@@ -183,6 +251,14 @@ static __attribute__((noinline, unused)) void quoit_i_prepare(quoit_producer *p)
     if (p->end != p->tail && quoit_producer_was_idle(p)) quoit_i_take_lines(p);
 }
 
+/* Before a batch of at least one record is written: takes its lines, if the ring is so large that
+ * they have left the first cache. A store asks early enough for those that are still there. */
+static inline void quoit_i_prepare_batch(quoit_producer *p, const quoit_slots *slots) {
+    const uint64_t first_cache = 32768, most = 17 * 64, size = p->slot_size;
+    if (p->is_stream && (p->mask + 1) * size > first_cache && (slots->count + slots->rest) * size <= most)
+        quoit_i_lines(p->data, slots, size, 1);
+}
+
 /* Whether the next slot is free, and its line was taken. */
 static inline int quoit_i_is_open(const quoit_producer *p) {
     return (int64_t)(p->open - p->tail) > 0;
@@ -193,7 +269,7 @@ static inline quoit_status quoit_i_push(quoit_producer *p, const void *record, s
         quoit_status status = quoit_i_go_on(p);
         if (status != QUOIT_OK) return status;
     }
-    memcpy(quoit_i_slot(p->data, p->mask, p->tail, size), record, size);
+    quoit_i_copy_in(quoit_i_slot(p->data, p->mask, p->tail, size), record, size, p->hint);
     if (QUOIT_LIKELY(!p->hint) || size > 48 || p->inline_words == 0) return quoit_i_publish(p, 1);
     uint64_t words[6] = {0};
     memcpy(words, record, size);
@@ -302,6 +378,12 @@ static inline quoit_i_place quoit_i_place_of(const quoit_producer *p, uint64_t a
     place.offset = fits ? offset : 0;
     place.units = place.padding + size;
     return place;
+}
+
+/* Before a frame is published: forgets the one that is claimed, and the batch. Both begin where
+ * this frame does. */
+static inline void quoit_i_forget(quoit_producer *p) {
+    if (!QUOIT_LIKELY((p->claimed | p->pending) == 0)) p->claimed = p->pending = 0;
 }
 
 /* Stores padding, header and the zeros behind the payload. */
@@ -443,13 +525,17 @@ static inline quoit_status quoit_commit(quoit_producer *producer, size_t count) 
 static inline quoit_status quoit_try_push_many(quoit_producer *producer, const void *records,
                                                size_t size, size_t count, size_t *pushed) {
     quoit_slots slots;
-    if (producer == NULL || records == NULL || pushed == NULL || size != producer->slot_size)
+    if (producer == NULL || pushed == NULL || size != producer->slot_size || size == 0 ||
+        (records == NULL && count != 0))
         return QUOIT_INVALID;
     *pushed = 0;
+    if (count == 0) return QUOIT_OK;
     quoit_status status = quoit_try_claim(producer, count, &slots);
     if (status != QUOIT_OK) return status;
-    memcpy(slots.first, records, slots.count * size);
-    memcpy(slots.second, (const unsigned char *)records + slots.count * size, slots.rest * size);
+    quoit_i_prepare_batch(producer, &slots);
+    const unsigned char *rest = (const unsigned char *)records + slots.count * size;
+    quoit_i_copy_in(slots.first, records, slots.count * size, producer->hint);
+    quoit_i_copy_in(slots.second, rest, slots.rest * size, producer->hint);
     status = quoit_commit(producer, slots.count + slots.rest);
     if (status == QUOIT_OK) *pushed = slots.count + slots.rest;
     return status;
@@ -509,10 +595,11 @@ static inline quoit_status quoit_release(quoit_consumer *consumer, size_t count)
  * many. */
 static inline quoit_status quoit_try_pop_many(quoit_consumer *consumer, void *records, size_t size,
                                               size_t count, size_t *popped) {
-    if (consumer == NULL || records == NULL || popped == NULL || size != consumer->slot_size)
+    if (consumer == NULL || popped == NULL || size != consumer->slot_size || size == 0 ||
+        (records == NULL && count != 0))
         return QUOIT_INVALID;
     *popped = 0;
-    if (size == 0 || count == 0) return size == 0 ? QUOIT_INVALID : QUOIT_OK;
+    if (count == 0) return QUOIT_OK;
     if (count > consumer->tail - consumer->head) {
         quoit_status status = quoit_consumer_poll(consumer, 1);
         if (status != QUOIT_OK) return status;
@@ -548,8 +635,9 @@ static inline quoit_status quoit_try_push_frame(quoit_producer *producer, uint32
     quoit_status status = quoit_i_room(producer, place.units);
     if (status != QUOIT_OK) return status;
     unsigned char *data = producer->data;
+    quoit_i_forget(producer);
     if (len > 40) {
-        memcpy(data + place.offset + 8, payload, len);
+        quoit_i_copy_in(data + place.offset + 8, payload, len, producer->hint);
         quoit_i_seal(producer, place, kind, len);
         return quoit_i_publish(producer, place.units);
     }
@@ -583,7 +671,8 @@ static inline quoit_status quoit_try_claim_frame(quoit_producer *producer, size_
     quoit_i_place place = quoit_i_place_of(producer, 0, len);
     quoit_status status = quoit_i_room(producer, place.units);
     if (status != QUOIT_OK) return status;
-    producer->claimed = len;
+    producer->claimed = len + 1;
+    producer->pending = 0;
     *payload = producer->data + place.offset + 8;
     return QUOIT_OK;
 }
@@ -597,10 +686,11 @@ static inline quoit_status quoit_claim_frame(quoit_producer *producer, size_t le
     return status == QUOIT_OK ? quoit_try_claim_frame(producer, len, payload) : status;
 }
 
-/* Publishes the first `len` bytes of the frame that was claimed last. */
+/* Publishes the first `len` bytes of the frame that was claimed last, unless another frame was
+ * pushed since. */
 static inline quoit_status quoit_commit_frame(quoit_producer *producer, uint32_t kind, size_t len) {
-    if (producer == NULL || producer->slot_size != 0 || len > producer->claimed) return QUOIT_INVALID;
-    quoit_i_place place = quoit_i_place_of(producer, 0, producer->claimed);
+    if (producer == NULL || producer->slot_size != 0 || len >= producer->claimed) return QUOIT_INVALID;
+    quoit_i_place place = quoit_i_place_of(producer, 0, producer->claimed - 1);
     if (place.units > producer->end - producer->tail) return QUOIT_INVALID;
     producer->claimed = 0;
     quoit_i_seal(producer, place, kind, len);
@@ -608,8 +698,8 @@ static inline quoit_status quoit_commit_frame(quoit_producer *producer, uint32_t
     return quoit_i_publish_frame(producer, place, len);
 }
 
-/* Adds a frame to the batch that quoit_commit_batch publishes, if there is room now. Push
- * and claim no other frame before that. */
+/* Adds a frame to the batch that quoit_commit_batch publishes, if there is room now. A push or a
+ * claim of another frame before that forgets the batch. */
 static inline quoit_status quoit_try_batch_frame(quoit_producer *producer, uint32_t kind,
                                                  const void *payload, size_t len) {
     if (producer == NULL || producer->slot_size != 0 || (payload == NULL && len != 0))
@@ -618,7 +708,8 @@ static inline quoit_status quoit_try_batch_frame(quoit_producer *producer, uint3
     quoit_i_place place = quoit_i_place_of(producer, producer->pending, len);
     quoit_status status = quoit_i_room(producer, producer->pending + place.units);
     if (status != QUOIT_OK) return status;
-    if (len != 0) memcpy(producer->data + place.offset + 8, payload, len);
+    producer->claimed = 0;
+    quoit_i_copy_in(producer->data + place.offset + 8, payload, len, producer->hint);
     quoit_i_seal(producer, place, kind, len);
     producer->pending += place.units;
     return QUOIT_OK;
