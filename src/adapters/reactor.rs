@@ -25,7 +25,7 @@
 mod error;
 mod thread;
 
-use core::slice;
+use core::{ptr, slice};
 use std::io;
 use std::iter;
 use std::mem;
@@ -353,6 +353,14 @@ impl Table {
         self.slots[index].as_mut().expect("a registered end")
     }
 
+    /// Whether the endpoint of a slot waits here for this word.
+    fn waits_for(&self, slot: usize, word: &AtomicU32) -> bool {
+        let Some(State::Waiting(wait)) = &self.slots[slot] else {
+            return false;
+        };
+        ptr::eq(wait.watch.word(), word)
+    }
+
     /// Starts the thread if there is none.
     fn start_thread(&mut self) -> io::Result<()> {
         if !self.runs {
@@ -471,8 +479,19 @@ fn run() {
                 Rest::Ended
             }
         };
-        waiting.clear();
+        pass_on(&mut waiting);
     }
+}
+
+/// Empties the list. An endpoint that has stopped to wait here may sleep elsewhere, and the kernel
+/// may have sent its wake here, to the one that came first.
+fn pass_on(listed: &mut Vec<(usize, Watch)>) {
+    let table = REACTOR.lock();
+    listed.retain(|(slot, watch)| !table.waits_for(*slot, watch.word()));
+    drop(table);
+    listed
+        .drain(..)
+        .for_each(|(_, watch)| Futex.wake(watch.word()));
 }
 
 /// How a sleep ended, by the slot of the endpoint that was woken. The first word is the
