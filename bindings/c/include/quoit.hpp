@@ -134,10 +134,10 @@ private:
 };
 
 /// How long a call waits: any duration. A negative one is none, one of more than 292 years forever.
-class timeout {
+class time_limit {
 public:
     template <class Rep, class Period>
-    constexpr timeout(std::chrono::duration<Rep, Period> time) noexcept : nanoseconds_(detail::nanoseconds(time)) {}
+    constexpr time_limit(std::chrono::duration<Rep, Period> time) noexcept : nanoseconds_(detail::nanoseconds(time)) {}
     constexpr std::uint64_t nanoseconds() const noexcept { return nanoseconds_; }
 
 private:
@@ -145,7 +145,7 @@ private:
 };
 
 /// Waits without a timeout.
-inline constexpr timeout forever = std::chrono::nanoseconds::max();
+inline constexpr time_limit forever = std::chrono::nanoseconds::max();
 
 /// A record has no padding, whose bytes would be what the stack held. The compiler cannot
 /// tell for a type with floating-point members: specialise this to `true` for one that has
@@ -207,8 +207,8 @@ public:
         return std::move(set(quoit_options_stale(get(), static_cast<std::uint32_t>(s))));
     }
     options &&fence(fences f) && { return std::move(set(quoit_options_fences(get(), static_cast<std::uint32_t>(f)))); }
-    options &&spin(timeout time) && { return std::move(set(quoit_options_spin(get(), time.nanoseconds()))); }
-    options &&peer_check(timeout time) && {
+    options &&spin(time_limit time) && { return std::move(set(quoit_options_spin(get(), time.nanoseconds()))); }
+    options &&peer_check(time_limit time) && {
         return std::move(set(quoit_options_peer_check(get(), time.nanoseconds())));
     }
 
@@ -325,7 +325,7 @@ public:
     bool is_superseded() const noexcept { return quoit_producer_is_superseded(get()); }
     std::uint64_t peer_epoch() const noexcept { return quoit_producer_peer_epoch(get()); }
     std::uint64_t incarnation() const noexcept { return quoit_producer_incarnation(get()); }
-    status wait_for_peer(timeout time = forever) noexcept {
+    status wait_for_peer(time_limit time = forever) noexcept {
         return quoit_producer_wait_for_peer(get(), time.nanoseconds());
     }
     status count_dropped(std::uint64_t messages) noexcept { return quoit_producer_count_dropped(get(), messages); }
@@ -365,7 +365,7 @@ public:
     bool is_superseded() const noexcept { return quoit_consumer_is_superseded(get()); }
     std::uint64_t peer_epoch() const noexcept { return quoit_consumer_peer_epoch(get()); }
     std::uint64_t incarnation() const noexcept { return quoit_consumer_incarnation(get()); }
-    status wait_for_peer(timeout time = forever) noexcept {
+    status wait_for_peer(time_limit time = forever) noexcept {
         return quoit_consumer_wait_for_peer(get(), time.nanoseconds());
     }
     status count_dropped(std::uint64_t messages) noexcept { return quoit_consumer_count_dropped(get(), messages); }
@@ -376,7 +376,7 @@ public:
         return c.field == nullptr ? std::nullopt : std::optional(c);
     }
     /// Waits for a message, and takes none.
-    status ready(timeout time = forever) noexcept {
+    status ready(time_limit time = forever) noexcept {
         if (handle_ && handle_->tail != handle_->head) return {};
         return quoit_consumer_wait(get(), 1, time.nanoseconds());
     }
@@ -498,7 +498,7 @@ public:
         if (!this->handle_) [[unlikely]] return QUOIT_INVALID;
         return quoit_i_push(this->handle_.get(), &value, sizeof(T));
     }
-    status push(const T &value, timeout time = forever) noexcept {
+    status push(const T &value, time_limit time = forever) noexcept {
         return quoit_push(this->get(), &value, sizeof(T), time.nanoseconds());
     }
     /// Pushes as many as there is room for; returns how many.
@@ -514,7 +514,7 @@ public:
         return claimed<T>(this->get(), slots);
     }
     /// Claims exactly `count` slots, and waits for them.
-    result<claimed<T>> claim(std::size_t count = 1, timeout time = forever) noexcept {
+    result<claimed<T>> claim(std::size_t count = 1, time_limit time = forever) noexcept {
         quoit_slots slots;
         if (status s = quoit_claim(this->get(), count, &slots, time.nanoseconds()); !s) return s;
         return claimed<T>(this->get(), slots);
@@ -532,7 +532,7 @@ public:
         if (!this->handle_) [[unlikely]] return QUOIT_INVALID;
         return quoit_i_pop(this->handle_.get(), &value, sizeof(T));
     }
-    status pop(T &value, timeout time = forever) noexcept {
+    status pop(T &value, time_limit time = forever) noexcept {
         return quoit_pop(this->get(), &value, sizeof(T), time.nanoseconds());
     }
     /// Pops as many as there are and fit; returns how many.
@@ -548,7 +548,7 @@ public:
         auto *bytes = const_cast<unsigned char *>(static_cast<const unsigned char *>(found));
         return peeked<T>(this->get(), {bytes, 1, bytes, 0});
     }
-    result<peeked<T>> peek(timeout time = forever) noexcept {
+    result<peeked<T>> peek(time_limit time = forever) noexcept {
         if (status s = this->ready(time); !s) return s;
         return try_peek();
     }
@@ -623,7 +623,7 @@ public:
         return quoit_try_push_frame(get(), kind, payload.data(), payload.size());
     }
     status push(std::span<const std::byte> payload, std::uint32_t kind = 0,
-                timeout time = forever) noexcept {
+                time_limit time = forever) noexcept {
         return quoit_push_frame(get(), kind, payload.data(), payload.size(), time.nanoseconds());
     }
     result<claimed_frame> try_claim(std::size_t len) noexcept {
@@ -632,7 +632,7 @@ public:
         return claimed_frame(get(), std::as_writable_bytes(std::span(payload, len)));
     }
     /// Claims a frame, and waits for room.
-    result<claimed_frame> claim(std::size_t len, timeout time = forever) noexcept {
+    result<claimed_frame> claim(std::size_t len, time_limit time = forever) noexcept {
         unsigned char *payload = nullptr;
         if (status s = quoit_claim_frame(get(), len, &payload, time.nanoseconds()); !s) return s;
         return claimed_frame(get(), std::as_writable_bytes(std::span(payload, len)));
@@ -656,7 +656,7 @@ public:
         if (status s = quoit_try_pop_frame(get(), buffer.data(), buffer.size(), &p.len, &p.kind); !s) return s;
         return p;
     }
-    result<popped> pop(std::span<std::byte> buffer, timeout time = forever) noexcept {
+    result<popped> pop(std::span<std::byte> buffer, time_limit time = forever) noexcept {
         popped p{};
         status s = quoit_pop_frame(get(), buffer.data(), buffer.size(), &p.len, &p.kind, time.nanoseconds());
         if (!s) return s;
@@ -668,7 +668,7 @@ public:
         if (status s = quoit_try_peek_frame(get(), &frame); !s) return s;
         return peeked_frame(get(), frame);
     }
-    result<peeked_frame> peek(timeout time = forever) noexcept {
+    result<peeked_frame> peek(time_limit time = forever) noexcept {
         quoit_frame frame;
         if (status s = quoit_peek_frame(get(), &frame, time.nanoseconds()); !s) return s;
         return peeked_frame(get(), frame);

@@ -36,7 +36,7 @@ static_assert(quoit::has_no_padding<double[3]> && !quoit::has_no_padding<long do
 
 // A duration of any kind is a timeout.
 using std::chrono::duration;
-constexpr std::uint64_t wait(quoit::timeout time) { return time.nanoseconds(); }
+constexpr std::uint64_t wait(quoit::time_limit time) { return time.nanoseconds(); }
 static_assert(wait(1ns) == 1 && wait(5ms) == 5'000'000 && wait(std::chrono::days(1)) == 86'400'000'000'000);
 static_assert(wait(-1ns) == 0 && wait(std::chrono::hours::min()) == 0 && wait(0s) == 0);
 static_assert(wait(quoit::forever) == QUOIT_FOREVER && wait(std::chrono::hours::max()) == QUOIT_FOREVER);
