@@ -59,10 +59,9 @@ typedef struct quoit_frames {
 /* ---- What the public calls are made of. They check no arguments. ---- */
 
 /* Stores the tail, and looks whether the consumer sleeps. */
-static inline quoit_status quoit_i_publish(quoit_producer *p, uint64_t units) {
+static inline __attribute__((always_inline)) quoit_status quoit_i_move_tail(quoit_producer *p, uint64_t tail) {
     uint64_t *line = p->line;
     const uint32_t *peer = p->peer;
-    uint64_t tail = p->tail + units;
     p->tail = tail;
     /* publish -> ready: the bytes are visible before the position. */
     __atomic_store_n(line, tail, __ATOMIC_RELEASE);
@@ -70,6 +69,10 @@ static inline quoit_status quoit_i_publish(quoit_producer *p, uint64_t units) {
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     if (QUOIT_LIKELY(__atomic_load_n(peer, __ATOMIC_RELAXED) == p->calm)) return QUOIT_OK;
     return quoit_producer_moved(p);
+}
+
+static inline quoit_status quoit_i_publish(quoit_producer *p, uint64_t units) {
+    return quoit_i_move_tail(p, p->tail + units);
 }
 
 /* The same for one message that is also copied into the tail's line. */
@@ -264,18 +267,32 @@ static inline int quoit_i_is_open(const quoit_producer *p) {
     return (int64_t)(p->open - p->tail) > 0;
 }
 
-static inline quoit_status quoit_i_push(quoit_producer *p, const void *record, size_t size) {
-    if (!QUOIT_LIKELY(quoit_i_is_open(p))) {
+/* The slot was written: also copies the record inline, if it fits, and opens the next slots. */
+static inline quoit_status quoit_i_push_to_waiting(quoit_producer *p, const void *record, size_t size) {
+    quoit_status status;
+    if (size > 48 || p->inline_words == 0) {
+        status = quoit_i_publish(p, 1);
+    } else {
+        uint64_t words[6] = {0};
+        memcpy(words, record, size);
+        status = quoit_i_publish_inline(p, 1, words, (uint32_t)((size + 7) / 8));
+    }
+    if (!quoit_i_is_open(p)) quoit_i_prepare(p);
+    return status;
+}
+
+/* The position is loaded once: a store to the slot may be to any place, for the compiler. */
+static inline __attribute__((always_inline)) quoit_status quoit_i_push(quoit_producer *p, const void *record,
+                                                                       size_t size) {
+    uint64_t tail = p->tail;
+    if (!QUOIT_LIKELY((int64_t)(p->open - tail) > 0)) {
         quoit_status status = quoit_i_go_on(p);
         if (status != QUOIT_OK) return status;
     }
-    quoit_i_copy_in(quoit_i_slot(p->data, p->mask, p->tail, size), record, size, p->hint);
-    if (QUOIT_LIKELY(!p->hint) || size > 48 || p->inline_words == 0) return quoit_i_publish(p, 1);
-    uint64_t words[6] = {0};
-    memcpy(words, record, size);
-    quoit_status status = quoit_i_publish_inline(p, 1, words, (uint32_t)((size + 7) / 8));
-    if (!quoit_i_is_open(p)) quoit_i_prepare(p);
-    return status;
+    uint32_t hint = p->hint;
+    quoit_i_copy_in(quoit_i_slot(p->data, p->mask, tail, size), record, size, hint);
+    if (QUOIT_LIKELY(!hint)) return quoit_i_move_tail(p, tail + 1);
+    return quoit_i_push_to_waiting(p, record, size);
 }
 
 /* Stores the head, and looks whether the producer sleeps. */
@@ -463,19 +480,26 @@ static inline quoit_status quoit_i_find_frame(quoit_consumer *c, quoit_frame *fr
 
 /* Pushes a record if there is room now. `size` is that of the ring's records; with a size
  * that the compiler knows, it is a few instructions. */
-static inline quoit_status quoit_try_push(quoit_producer *producer, const void *record, size_t size) {
+static inline __attribute__((always_inline)) quoit_status quoit_try_push(quoit_producer *producer, const void *record,
+                                                                         size_t size) {
     if (producer == NULL || record == NULL || size != producer->slot_size || size == 0)
         return QUOIT_INVALID;
     return quoit_i_push(producer, record, size);
 }
 
+/* Waits for room, and pushes a record. */
+static __attribute__((noinline, unused)) quoit_status quoit_i_push_later(quoit_producer *p, const void *record,
+                                                                         size_t size, uint64_t timeout_ns) {
+    quoit_status status = quoit_producer_wait(p, 1, timeout_ns);
+    return status == QUOIT_OK ? quoit_i_push(p, record, size) : status;
+}
+
 /* Pushes a record, and waits for room up to `timeout_ns`, or QUOIT_FOREVER. */
-static inline quoit_status quoit_push(quoit_producer *producer, const void *record, size_t size,
-                                      uint64_t timeout_ns) {
+static inline __attribute__((always_inline)) quoit_status quoit_push(quoit_producer *producer, const void *record,
+                                                                     size_t size, uint64_t timeout_ns) {
     quoit_status status = quoit_try_push(producer, record, size);
-    if (status != QUOIT_FULL && status != QUOIT_ABANDONED) return status;
-    status = quoit_producer_wait(producer, 1, timeout_ns);
-    return status == QUOIT_OK ? quoit_try_push(producer, record, size) : status;
+    if (QUOIT_LIKELY(status != QUOIT_FULL && status != QUOIT_ABANDONED)) return status;
+    return quoit_i_push_later(producer, record, size, timeout_ns);
 }
 
 /* Claims up to `count` slots, as many as are free now, at least one; `count` is 0 or more.

@@ -5,12 +5,13 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::install::prefix;
-use crate::peers::{root, run, scratch};
+use crate::peers::{run, scratch};
 
 /// The blocks of a language.
 fn blocks(language: &str) -> Vec<&'static str> {
     let page = include_str!("../../README.md");
-    let begins = page.split(&format!("```{language}\n")).skip(1);
+    let fence = format!("```{language}\n");
+    let begins = page.split(&fence).skip(1);
     let blocks: Vec<_> = begins.filter_map(|rest| rest.split("```").next()).collect();
     assert!(!blocks.is_empty(), "no block of {language}");
     blocks
