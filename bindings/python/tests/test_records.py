@@ -95,6 +95,7 @@ def test_a_dtype_with_padding_is_refused(name):
         {"names": ["a", "b"], "formats": ["<u4", "<u4"], "offsets": [0, 2], "itemsize": 8},
         {"names": ["a", "b"], "formats": ["<u4", "<u4"], "offsets": [0, 0], "itemsize": 4},
         {"names": ["a"], "formats": ["<u4"], "offsets": [4]},
+        {"names": ["a", "b"], "formats": ["<u8", "u1"], "offsets": [0, 8], "itemsize": 16},
     ],
 )
 def test_a_byte_of_no_field_or_of_two_is_refused(name, dtype):
@@ -124,7 +125,7 @@ def test_fields_may_be_in_any_order_and_nested(name):
         ("u8", np.array([-1])),
         ("u8", np.float64(2**64)),
         ("i4", np.array([2**40])),
-        ("i4", [np.nan]),
+        ("i4", np.array([np.nan])),
         ("i8", np.array([2**63], "u8")),
         ("?", 2),
         ("S4", b"hello"),

@@ -132,8 +132,8 @@ class Producer(_Writes):
             if hasattr(records, "dtype") and (base.fields or records.dtype.fields):
                 raise TypeError(f"the records have the dtype {records.dtype}, the ring {self._dtype}")
             given, records = records, self._array(records, base)
-            if type(given) is not int and base.kind in "biuSU":
-                # Of what numpy converts to these, the values may be others.
+            # numpy refuses an int that does not fit, and converts all else in silence.
+            if base.kind in "bSU" or base.kind in "iu" and type(given) is not int:
                 given = self._array(given, base.kind if base.kind in "SU" else None)
                 if (given != records).any():
                     raise ValueError(f"these values are no {base}: convert them first, or push others")
