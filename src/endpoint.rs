@@ -600,6 +600,38 @@ mod tests {
     }
 
     #[test]
+    fn a_long_frame_takes_its_lines_in_a_ring_beyond_the_first_cache_and_opens_nothing() {
+        for (bytes, len, groups) in [
+            (1 << 16, 1016, 100),
+            (1 << 16, 257, 100),
+            (1 << 16, 256, 0),
+            (1 << 16, 4096, 0), // more lines than are taken
+            (1 << 15, 1016, 0),
+        ] {
+            let (mut producer, mut consumer) =
+                RingOptions::new(bytes).heap::<[u8]>().expect("a ring");
+            let payload = vec![7; len];
+            let mut groups_of = |laps: std::ops::Range<usize>| {
+                let before = producer.endpoint().counts.groups;
+                for frame in laps {
+                    if frame % 2 == 0 {
+                        producer.try_push(&payload).expect("there is room");
+                    } else {
+                        producer.claim(len).expect("there is room").commit();
+                    }
+                    consumer.try_peek().expect("a frame").release();
+                }
+                assert!(!producer.endpoint().cursor.is_open());
+                producer.endpoint().counts.groups - before
+            };
+            let lap = bytes as usize / (len.next_multiple_of(8) + 8);
+            assert_eq!(groups_of(0..lap), 0, "no line was read yet");
+            groups_of(0..2);
+            assert_eq!(groups_of(0..100), groups, "{len} bytes of {bytes}");
+        }
+    }
+
+    #[test]
     fn an_empty_batch_touches_no_slot_of_a_full_ring() {
         let (mut producer, mut consumer) = pair(&RingOptions::new(8 * SLOTS));
         for _ in 0..8 {

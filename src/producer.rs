@@ -723,7 +723,7 @@ impl<T: Record> ClaimMany<'_, T> {
             given == count,
             "{given} records copied, {count} slots claimed"
         );
-        self.producer.end.prepare_batch(count as u64);
+        self.producer.end.prepare_long(count as u64);
         let peer_waits = || self.producer.end.role.peer_hint();
         let (front, back) = values.split_at(self.before_wrap());
         for (first, part) in [(0, front), (front.len(), back)] {

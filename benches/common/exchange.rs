@@ -124,98 +124,147 @@ impl<L: Link> Variant for Exchange<L> {
 
     fn lead(&mut self, plan: &Plan) -> Histogram<u64> {
         let link = self.link.as_mut().expect("prepared before");
-        let mut number = self.number;
-        // The number of the next message stays in a register.
+        let number = &mut self.number;
         let batches = match self.task {
-            Task::RoundTrip => measure(plan, self.rest, |batch| {
-                for next in number + 1..number + 1 + batch {
-                    link.send(next);
-                    let echo = link.receive();
-                    assert_eq!(echo, next, "the partner returns the message");
-                }
-                number += batch;
-            }),
-            Task::Stream => measure(plan, self.rest, |batch| {
-                for next in number + 1..number + 1 + batch {
-                    link.send(next);
-                }
-                number += batch;
-            }),
-            Task::Batches => measure(plan, self.rest, |batch| {
-                let mut messages = [0; BATCH];
-                for _ in 0..batch / BATCH as u64 {
-                    for message in &mut messages {
-                        number += 1;
-                        *message = number;
-                    }
-                    link.send_all(&messages);
-                }
-            }),
-            Task::Delivery => {
-                let mut batches = nanos();
-                let warm = Instant::now() + plan.warm_up;
-                loop {
-                    let (before, mut count) = (Instant::now(), 0);
-                    while before.elapsed() < plan.slice / RUNS {
-                        for next in number + 1..number + 1 + plan.batch {
-                            link.send(next);
-                        }
-                        number += plan.batch;
-                        count += 1;
-                    }
-                    link.send(MARK);
-                    assert_eq!(link.receive(), MARK, "the partner has all messages");
-                    let after = Instant::now();
-                    if before >= warm {
-                        batches.saturating_record((after - before).as_nanos() as u64 / count);
-                    }
-                    if before >= warm && after >= warm + plan.slice {
-                        break batches;
-                    }
-                }
-            }
+            Task::RoundTrip => lead_round_trips(link, number, plan, self.rest),
+            Task::Stream => lead_stream(link, number, plan),
+            Task::Batches => lead_batches(link, number, plan),
+            Task::Delivery => lead_delivery(link, number, plan),
         };
         link.send_all(&[STOP]);
-        self.number = number;
         self.link.take_if(|_| self.is_reopened);
         batches
     }
 
     fn follow(&mut self) {
-        let (link, mut number) = (self.link.as_mut().expect("prepared before"), self.number);
+        let link = self.link.as_mut().expect("prepared before");
         match self.task {
-            Task::RoundTrip => loop {
-                let message = link.receive();
-                if message == STOP {
-                    break;
-                }
-                spin(self.rest);
-                link.send(message);
-            },
-            Task::Stream | Task::Delivery => loop {
-                match link.receive() {
-                    message if message == number + 1 => number = message,
-                    STOP => break,
-                    MARK => link.send(MARK),
-                    other => panic!("{other} arrived after {number}"),
-                }
-            },
-            Task::Batches => {
-                let mut messages = [0; BATCH];
-                'slice: loop {
-                    let count = link.receive_all(&mut messages);
-                    for &message in &messages[..count] {
-                        match message {
-                            message if message == number + 1 => number = message,
-                            STOP => break 'slice,
-                            other => panic!("{other} arrived after {number}"),
-                        }
-                    }
-                }
+            Task::RoundTrip => follow_round_trips(link, self.rest),
+            Task::Stream => follow_stream(link, &mut self.number),
+            Task::Batches => follow_batches(link, &mut self.number),
+            Task::Delivery => follow_delivery(link, &mut self.number),
+        }
+        self.link.take_if(|_| self.is_reopened);
+    }
+}
+
+fn lead_round_trips<L: Link>(
+    link: &mut L,
+    number: &mut u64,
+    plan: &Plan,
+    rest: Duration,
+) -> Histogram<u64> {
+    measure(plan, rest, |batch| {
+        for next in *number + 1..=*number + batch {
+            link.send(next);
+            let echo = link.receive();
+            assert_eq!(echo, next, "the partner returns the message");
+        }
+        *number += batch;
+    })
+}
+
+fn follow_round_trips<L: Link>(link: &mut L, rest: Duration) {
+    loop {
+        let message = link.receive();
+        if message == STOP {
+            return;
+        }
+        spin(rest);
+        link.send(message);
+    }
+}
+
+fn lead_stream<L: Link>(link: &mut L, number: &mut u64, plan: &Plan) -> Histogram<u64> {
+    let mut next = *number;
+    let batches = measure(plan, Duration::ZERO, |batch| {
+        for _ in 0..batch {
+            next += 1;
+            link.send(next);
+        }
+    });
+    *number = next;
+    batches
+}
+
+fn follow_stream<L: Link>(link: &mut L, number: &mut u64) {
+    let mut last = *number;
+    loop {
+        let message = link.receive();
+        if message == STOP {
+            break;
+        }
+        last += 1;
+        assert_eq!(message, last, "messages arrive in order");
+    }
+    *number = last;
+}
+
+fn lead_batches<L: Link>(link: &mut L, number: &mut u64, plan: &Plan) -> Histogram<u64> {
+    let mut next = *number;
+    let batches = measure(plan, Duration::ZERO, |batch| {
+        let mut messages = [0; BATCH];
+        for _ in 0..batch / BATCH as u64 {
+            for message in &mut messages {
+                next += 1;
+                *message = next;
+            }
+            link.send_all(&messages);
+        }
+    });
+    *number = next;
+    batches
+}
+
+fn follow_batches<L: Link>(link: &mut L, number: &mut u64) {
+    let (mut messages, mut last) = ([0; BATCH], *number);
+    'slice: loop {
+        let count = link.receive_all(&mut messages);
+        for &message in &messages[..count] {
+            if message == STOP {
+                break 'slice;
+            }
+            last += 1;
+            assert_eq!(message, last, "messages arrive in order");
+        }
+    }
+    *number = last;
+}
+
+fn lead_delivery<L: Link>(link: &mut L, number: &mut u64, plan: &Plan) -> Histogram<u64> {
+    let mut batches = nanos();
+    let warm = Instant::now() + plan.warm_up;
+    loop {
+        let (before, mut count) = (Instant::now(), 0);
+        while before.elapsed() < plan.slice / RUNS {
+            for next in *number + 1..=*number + plan.batch {
+                link.send(next);
+            }
+            *number += plan.batch;
+            count += 1;
+        }
+        link.send(MARK);
+        assert_eq!(link.receive(), MARK, "the partner has all messages");
+        let after = Instant::now();
+        if before >= warm {
+            batches.saturating_record((after - before).as_nanos() as u64 / count);
+        }
+        if before >= warm && after >= warm + plan.slice {
+            return batches;
+        }
+    }
+}
+
+fn follow_delivery<L: Link>(link: &mut L, number: &mut u64) {
+    loop {
+        match link.receive() {
+            STOP => return,
+            MARK => link.send(MARK),
+            message => {
+                *number += 1;
+                assert_eq!(message, *number, "messages arrive in order");
             }
         }
-        self.number = number;
-        self.link.take_if(|_| self.is_reopened);
     }
 }
 

@@ -30,7 +30,8 @@ impl Machine {
         };
         let processor = match field("model name") {
             "" => format!("{} part {}", std::env::consts::ARCH, field("CPU part")),
-            name => name.to_owned(),
+            // Of several generations that have one name, the family tells.
+            name => format!("{name} (family {})", field("cpu family")),
         };
         let virtual_machine = field("flags").split(' ').any(|flag| flag == "hypervisor");
         let kernel = read("/proc/sys/kernel/osrelease");
@@ -54,7 +55,7 @@ impl Machine {
         let line = format!(
             "machine: {processor}{}; Linux {kernel}; {topology}; clock {clock}, idle governor {idle}, \
              load {load} at start",
-            if virtual_machine { " (virtual)" } else { "" }
+            if virtual_machine { ", virtual" } else { "" }
         );
         let json = json!({
             "processor": processor, "virtual": virtual_machine, "kernel": kernel,

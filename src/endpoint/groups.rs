@@ -67,11 +67,11 @@ impl Endpoint<WriteCursor> {
         });
     }
 
-    /// Before a batch of `units`, which are free, is written: takes their lines, if the
-    /// ring is so large that they have left the first cache. A store asks early enough
-    /// for those that are still there.
+    /// Before a batch or a long frame of `units`, which are free, is written: takes their
+    /// lines, if the ring is so large that they have left the first cache. A store asks early
+    /// enough for those that are still there.
     #[inline]
-    pub(crate) fn prepare_batch(&mut self, units: u64) {
+    pub(crate) fn prepare_long(&mut self, units: u64) {
         let is_worth = self.lines.outgrow_cache() && self.pacing.has_found();
         if is_worth && units > 0 && !self.lines.are_many(units) {
             self.take_closed(units);

@@ -12,6 +12,9 @@ use crate::error::ClaimError;
 use crate::layout::{FRAME_HEADER, PADDING, frame_header, frame_size, max_frame_len};
 use crate::payload;
 
+/// The most bytes of a frame whose stores ask for their lines early enough.
+const LONG_FRAME: usize = 256;
+
 /// Writes the frames of a ring.
 pub(crate) struct FrameWriter {
     pub(crate) end: Endpoint<WriteCursor>,
@@ -71,6 +74,7 @@ impl FrameWriter {
     pub(crate) fn reserve(&mut self, ahead: u64, len: usize) -> Result<Place, ClaimError> {
         let place = self.place(ahead, len)?;
         self.end.room(ahead + place.units)?;
+        self.prepare(ahead, place);
         Ok(place)
     }
 
@@ -88,7 +92,17 @@ impl FrameWriter {
             return Err(ClaimError::TooLong { max });
         }
         self.end.wait(units, deadline)?;
+        self.prepare(ahead, place);
         Ok(place)
+    }
+
+    /// Takes the lines of a long frame before the copy. The stores of a short one need no help.
+    #[inline(always)]
+    fn prepare(&mut self, ahead: u64, place: Place) {
+        // Open units have been taken before.
+        if place.len > LONG_FRAME && ahead == 0 && !self.end.cursor.has_open(place.units) {
+            self.end.prepare_long(place.units);
+        }
     }
 
     /// Writes a frame and publishes it; a short one inline as well. Abandoned in a forked

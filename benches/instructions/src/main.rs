@@ -98,6 +98,19 @@ fn framed(len: usize) -> Frames {
     ends
 }
 
+/// Frames of 1 KiB with a producer in its second lap.
+fn second_lap_of_frames() -> Frames {
+    let mut ends = frames();
+    for _ in 0..1 << 12 {
+        ends.0.try_push(&[7; 1016]).expect("there is room");
+    }
+    for _ in 0..1 << 12 {
+        ends.1.try_peek().expect("there are messages").release();
+    }
+    ends.0.try_push(&[7; 1016]).expect("there is room");
+    ends
+}
+
 /// A group of cases. Each has its endpoints, the calls, and the recorded instructions. Dropping the
 /// endpoints is not counted.
 macro_rules! cases {
@@ -144,6 +157,7 @@ cases! { frames_of_bytes:
     pop_frame_8: Frames = framed(8); pop_frame; 121_237;
     pop_frame_64: Frames = framed(64); pop_frame; 134_549;
     push_frame_1024: Frames = frames(); push_frame::<1024>; 440_713;
+    second_lap_push_frame_1024: Frames = second_lap_of_frames(); push_frame::<1024>; 553_353;
     pop_frame_1024: Frames = framed(1024); pop_frame; 338_197;
     claim_frame_8: Frames = frames(); claim_frame::<8>; 117_096;
     claim_frame_64: Frames = frames(); claim_frame::<64>; 127_381;
