@@ -254,14 +254,6 @@ static __attribute__((noinline, unused)) void quoit_i_prepare(quoit_producer *p)
     if (p->end != p->tail && quoit_producer_was_idle(p)) quoit_i_take_lines(p);
 }
 
-/* Before a batch of at least one record is written: takes its lines, if the ring is so large that
- * they have left the first cache. A store asks early enough for those that are still there. */
-static inline void quoit_i_prepare_batch(quoit_producer *p, const quoit_slots *slots) {
-    const uint64_t first_cache = 32768, most = 17 * 64, size = p->slot_size;
-    if (p->is_stream && (p->mask + 1) * size > first_cache && (slots->count + slots->rest) * size <= most)
-        quoit_i_lines(p->data, slots, size, 1);
-}
-
 /* Whether the next slot is free, and its line was taken. */
 static inline int quoit_i_is_open(const quoit_producer *p) {
     return (int64_t)(p->open - p->tail) > 0;
@@ -556,7 +548,6 @@ static inline quoit_status quoit_try_push_many(quoit_producer *producer, const v
     if (count == 0) return QUOIT_OK;
     quoit_status status = quoit_try_claim(producer, count, &slots);
     if (status != QUOIT_OK) return status;
-    quoit_i_prepare_batch(producer, &slots);
     const unsigned char *rest = (const unsigned char *)records + slots.count * size;
     quoit_i_copy_in(slots.first, records, slots.count * size, producer->hint);
     quoit_i_copy_in(slots.second, rest, slots.rest * size, producer->hint);
