@@ -498,8 +498,13 @@ public:
         if (!this->handle_) [[unlikely]] return QUOIT_INVALID;
         return quoit_i_push(this->handle_.get(), &value, sizeof(T));
     }
-    status push(const T &value, time_limit time = forever) noexcept {
-        return quoit_push(this->get(), &value, sizeof(T), time.nanoseconds());
+    [[gnu::always_inline]] status push(const T &value, time_limit time = forever) noexcept {
+        quoit_producer *end = this->handle_.get();
+        if (end == nullptr) [[unlikely]] return QUOIT_INVALID;
+        // The size of a record is that of T: quoit_push would compare them.
+        const quoit_status pushed = quoit_i_push(end, &value, sizeof(T));
+        if (pushed != QUOIT_FULL && pushed != QUOIT_ABANDONED) [[likely]] return pushed;
+        return quoit_i_push_later(end, &value, sizeof(T), time.nanoseconds());
     }
     /// Pushes as many as there is room for; returns how many.
     result<std::size_t> try_push(std::span<const T> values) noexcept {
