@@ -155,6 +155,8 @@ void guards_after_other_calls() {
     // A batch that an exception has left is forgotten by the next push or claim.
     CHECK(fp.try_batch(std::span(pushed), 4) && fp.push(pushed, 5) && fp.commit_batch());
     CHECK(fp.try_batch(pushed, 6) && fp.try_claim(8).value().commit(7) && fp.commit_batch());
+    auto late = fp.try_claim(8).value();
+    CHECK(fp.try_batch(pushed, 8) && late.commit(9) == QUOIT_INVALID && fp.commit_batch());
     {
         auto frame = fc.try_peek().value();
         std::array<std::byte, 8> buffer;
@@ -163,7 +165,7 @@ void guards_after_other_calls() {
     }
     std::vector<std::uint32_t> kinds;
     CHECK(fc.drain([&](auto, std::uint32_t kind) { kinds.push_back(kind); }));
-    CHECK((kinds == std::vector<std::uint32_t>{3, 5, 7}));
+    CHECK((kinds == std::vector<std::uint32_t>{3, 5, 7, 8}));
 }
 
 // An exception in the middle of a claim, a peek or a batch changes nothing.
