@@ -74,7 +74,7 @@ fn call_of(task: &Path) -> Option<(libc::c_long, u64)> {
 }
 
 /// Waits until a thread sleeps in a call with this second argument.
-fn until_asleep(task: &Path, number: libc::c_long, second: u64) {
+fn until_it_sleeps(task: &Path, number: libc::c_long, second: u64) {
     let start = Instant::now();
     while call_of(task) != Some((number, second)) {
         assert!(start.elapsed() < PATIENCE, "the thread never sleeps there");
@@ -83,7 +83,7 @@ fn until_asleep(task: &Path, number: libc::c_long, second: u64) {
 }
 
 /// The thread still sleeps on the word of an endpoint that was in use since. The kernel wakes
-/// the thread, which came first, and not the endpoint.
+/// the thread, whose sleep is the earlier one, and not the endpoint.
 fn a_wake_for_an_endpoint_that_waits_by_itself_is_passed_on() {
     // No check of the peer ends the wait in place of the wake.
     let options = RingOptions::new(8).peer_check(Duration::from_secs(3600));
@@ -94,7 +94,7 @@ fn a_wake_for_an_endpoint_that_waits_by_itself_is_passed_on() {
     let mut consumer = consumer.into_pollable().expect("a pollable end");
     for number in 0..20 {
         // On its own word and the endpoint's.
-        until_asleep(&reactor(), libc::SYS_futex_waitv, 2);
+        until_it_sleeps(&reactor(), libc::SYS_futex_waitv, 2);
         let start = Instant::now();
         let (sender, receiver) = mpsc::channel();
         let popped = thread::scope(|scope| {
@@ -107,12 +107,15 @@ fn a_wake_for_an_endpoint_that_waits_by_itself_is_passed_on() {
             let id = receiver.recv().expect("an id");
             let task = PathBuf::from(format!("/proc/self/task/{id}"));
             let wait_command = libc::FUTEX_WAIT_BITSET as u64;
-            until_asleep(&task, libc::SYS_futex, wait_command);
+            until_it_sleeps(&task, libc::SYS_futex, wait_command);
             producer.try_push(number).expect("there is room");
             wait.join().expect("no panic")
         });
         assert_eq!(popped, Ok(number));
-        assert!(start.elapsed() < PATIENCE, "the deadline has ended the wait, and no wake");
+        assert!(
+            start.elapsed() < PATIENCE,
+            "the deadline has ended the wait, and no wake"
+        );
     }
     assert_no_rescues(&name);
 }

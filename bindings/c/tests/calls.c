@@ -254,7 +254,7 @@ static void nothing(void) {
     close_pair(pair);
 }
 
-/* A copy stores each byte, and none beside it, whatever the length and the places. */
+/* A copy stores each byte and no other one, whatever the length and the places. */
 static void copies(void) {
     static unsigned char source[5000], target[5000], expected[5000];
     for (size_t i = 0; i < sizeof source; i++) source[i] = (unsigned char)(i * 31 + i / 256);

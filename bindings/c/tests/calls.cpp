@@ -189,7 +189,7 @@ void guards_and_exceptions() {
         }
         CHECK(p.len() == 1);
     }
-    try { // a peek that was not kept is released, as at each end of its scope
+    try { // a peek that was not kept is released when its scope ends, however that is
         auto peek = c.peek().value();
         throw 1;
     } catch (int) {

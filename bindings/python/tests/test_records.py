@@ -91,7 +91,7 @@ def test_a_dtype_with_padding_is_refused(name):
         "g",  # of a long double, 10 bytes of 16 are set
         [("a", "g"), ("b", "u8")],
         ("G", (2,)),
-        # As many bytes as the fields have together, and a hole.
+        # As many bytes as the fields have together, two of them twice, and two not at all.
         {"names": ["a", "b"], "formats": ["<u4", "<u4"], "offsets": [0, 2], "itemsize": 8},
         {"names": ["a", "b"], "formats": ["<u4", "<u4"], "offsets": [0, 0], "itemsize": 4},
         {"names": ["a"], "formats": ["<u4"], "offsets": [4]},

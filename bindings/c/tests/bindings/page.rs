@@ -68,10 +68,7 @@ pub(crate) fn the_builds_of_the_page_find_the_library() {
     fs::write(folder.join("CMakeLists.txt"), format!("{head}{block}")).expect("a file");
     let found = format!("-DCMAKE_PREFIX_PATH={}", prefix().display());
     let mut cmake = Command::new("cmake");
-    run(cmake
-        .arg(found)
-        .args(["-B", "build"])
-        .current_dir(&folder));
+    run(cmake.arg(found).args(["-B", "build"]).current_dir(&folder));
     run(Command::new("cmake")
         .args(["--build", "build"])
         .current_dir(&folder));
