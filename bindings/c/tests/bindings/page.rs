@@ -74,8 +74,8 @@ pub(crate) fn the_builds_of_the_page_find_the_library() {
         .current_dir(&folder));
     runs(&folder.join("build/app"), &name);
 
-    let lines = blocks("sh").into_iter().flat_map(str::lines);
-    let line = lines.filter(|line| line.starts_with("cc ")).next_back();
+    let mut lines = blocks("sh").into_iter().flat_map(str::lines);
+    let line = lines.find(|line| line.starts_with("cc "));
     let mut shell = Command::new("sh");
     shell
         .args(["-e", "-c", line.expect("a line with cc")])
